@@ -248,6 +248,7 @@ static const struct answer_row response_rows[] = {
 	ROW("delta", READ_OPAQUE, .media = "audio", .event = "response.audio.delta"),
 	IN("response.audio.transcript.delta", "delta", READ_TEXT, KIND_TEXT),
 	ROW("delta", READ_TEXT),
+	IN("conversation.item.input_audio_transcription.segment", "text", READ_TEXT, KIND_TEXT),
 	ROW("text", READ_COPY),
 	OF("refusal", READ_COPY, KIND_REFUSAL),
 	OF("arguments", READ_COPY, KIND_ARGUMENTS),
@@ -269,7 +270,7 @@ static const struct answer_row response_rows[] = {
 };
 /* Deltas of an item are over when it is done. */
 static const char *const response_ends[] = { "*.done", "response.completed",
-	"response.incomplete", "response.failed", "error", NULL };
+	"response.incomplete", "response.failed", "*_transcription.completed", "*_transcription.failed", "error", NULL };
 static const char *const response_last[] = { "response.completed", "response.incomplete",
 	"response.failed", "response.cancelled", "error", NULL };
 

@@ -108,9 +108,10 @@
 #define CAP_SOCKET_MESSAGE     (1u << 20)   /* default of a route's websocket: {message}: close 1009 */
 #define CAP_SOCKET_MESSAGE_MAX (16u << 20)  /* what it may say at most: check refuses more */
 #define CAP_SOCKET_FRAGMENTS   1024         /* frames of one message: close 1009 */
-#define CAP_SOCKET_CONTROLS    64           /* pings and pongs in ten seconds: close 1008 */
-#define CAP_SOCKET_DECIDED     250          /* messages of a client that are decided, in ten seconds: reading it pauses */
+#define CAP_SOCKET_CONTROLS    64           /* pings and pongs at once, and in ten seconds again: close 1008 */
+#define CAP_SOCKET_DECIDED     250          /* messages of a client that are decided at once, and in ten seconds again: reading it pauses */
 #define CAP_SOCKET_TURNS       8            /* answers of one session at the same time: an error event, close 1008 */
+#define CAP_SOCKET_JOINED      16           /* messages of a session that wait for a record to name them: the next one has its own */
 #define CAP_SOCKET_RESPONSE_ID 128          /* bytes of an answer's id: close 1011 */
 #define CAP_PREAMBLE           (1u << 20)   /* bytes of a stream before its first content, where another attempt may follow: beyond, or beyond limits.held, it is the answer */
 #define CAP_STREAM_HELD        4096         /* bytes of a stream held back for an open candidate: it becomes a finding, or unread */

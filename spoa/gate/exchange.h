@@ -46,6 +46,8 @@ struct exchange {
 	struct session *session; /* of a WebSocket: engine/session.c */
 	struct { /* of it: turns that ended; audio and pictures, as base64, from the client, to it */
 		uint64_t turns, media_in, media_out;
+		uint64_t redactions; /* outside of any answer */
+		struct messages_joined *joined; /* the session's */
 	} socket;
 	struct provider_entry *provider; /* under way there; NULL: not, or over */
 	uint64_t sent_us;

@@ -3,7 +3,9 @@
 #ifndef GATE_REQUEST_IN_H
 #define GATE_REQUEST_IN_H
 
+#include "base/caps.h"
 #include "base/codec/http.h"
+#include "base/sha256.h"
 #include "gate/overlay.h"
 #include "gate/sources/recognise.h"
 #include "scan/text/inner.h"
@@ -21,6 +23,19 @@ struct recognition {
 	enum outcome applied;	  /* where it did not answer */
 	size_t texts, cached;	  /* asked about; of them remembered */
 	uint64_t us;
+};
+
+/* Messages of a WebSocket that went without a record of their own, since they only add to a
+ * turn and nothing was in them: the session's next record names them. */
+struct messages_joined {
+	struct message_joined {
+		int64_t at_ns;
+		size_t bytes;
+		double injection;
+		const char *rule; /* the policy's; "": none matched */
+		unsigned char hmac[SHA256_BYTES];
+	} v[CAP_SOCKET_JOINED];
+	size_t n;
 };
 
 enum body_state {
@@ -41,6 +56,7 @@ struct request_in {
 	/* A message of one: that of a turn, whose answer costs; or one that only adds to it. */
 	enum { NO_MESSAGE, MESSAGE_OF_TURN, MESSAGE_ALONE } message;
 	struct span session, session_model; /* the handshake's id, and its model */
+	struct messages_joined *joined;	    /* the session's */
 	struct message_refusal {
 		int status; /* 0: nothing does */
 		const char *code, *why;

@@ -12,7 +12,7 @@
 #define PING_US	  20000000u /* silence of a side, then it is asked */
 #define GONE_US	  60000000u /* silence, then it is gone */
 #define HALF_US	  30000000u /* a message that is not whole */
-#define SPAN_US	  10000000u /* CAP_SOCKET_CONTROLS, CAP_SOCKET_DECIDED are of so long */
+#define PACE_US	  10000000u /* in which CAP_SOCKET_CONTROLS, CAP_SOCKET_DECIDED come again */
 #define HOLD_STEP 65536u
 
 enum socket_side { SIDE_CLIENT, SIDE_PROVIDER, SIDES };
@@ -24,10 +24,9 @@ struct socket {
 		uint64_t heard_us,
 			pinged_us; /* its last byte; it was asked whether it is there */
 		uint64_t half_us;  /* since when a message of it is half; 0: none is */
-		struct pace {
-			uint64_t since_us; /* so many came */
-			unsigned n;
-		} controls, decided;
+		/* what came is paid for by then: so much later, at an even rate */
+		uint64_t controls_us, decided_us;
+		bool paused; /* it is ahead of that by PACE_US */
 	} side[SIDES];
 	size_t held; /* bytes that the gate counts */
 	bool closing;
@@ -133,24 +132,14 @@ socket_denied(struct edge *c)
 
 /* ---- reading ---- */
 
-/* One more: how many of a span that is. */
-static unsigned
-pace_count(struct pace *p)
+/* One more: whether that is more than `most` at once, and as many again each PACE_US. */
+static bool
+pace_is_over(uint64_t *paid_us, unsigned most)
 {
 	uint64_t now = clock_mono_us();
 
-	if (now >= p->since_us + SPAN_US) {
-		p->since_us = now;
-		p->n = 0;
-	}
-	return ++p->n;
-}
-
-/* A client that has more decided is not read until the span is over. */
-static bool
-is_paused(const struct side *s)
-{
-	return s->decided.n >= CAP_SOCKET_DECIDED;
+	*paid_us = (*paid_us > now ? *paid_us : now) + PACE_US / most;
+	return *paid_us > now + PACE_US;
 }
 
 /* The other side hears the code; reasons are texts that nobody read. */
@@ -175,7 +164,7 @@ take_message(struct edge *c, enum socket_side from, const struct ws_message *m)
 	case WS_CLOSE: peer_closes(c, from, m->code); return false;
 	case WS_PING:
 	case WS_PONG:
-		if (pace_count(&s->controls) > CAP_SOCKET_CONTROLS) {
+		if (pace_is_over(&s->controls_us, CAP_SOCKET_CONTROLS)) {
 			socket_close(c, WS_POLICY,
 				client ? END_CLIENT_ABORT : END_PROVIDER_ABORT,
 				"too many pings");
@@ -191,7 +180,7 @@ take_message(struct edge *c, enum socket_side from, const struct ws_message *m)
 	case SOCKET_WAITS:
 		s->waits = true;
 		if (client)
-			pace_count(&s->decided);
+			s->paused = pace_is_over(&s->decided_us, CAP_SOCKET_DECIDED);
 		return false;
 	case SOCKET_ENDS: socket_denied(c); return false;
 	}
@@ -203,7 +192,7 @@ side_reads(const struct edge *c, enum socket_side from)
 {
 	const struct side *s = &c->socket->side[from];
 
-	if (c->socket->closing || s->waits || !c->up || is_paused(s))
+	if (c->socket->closing || s->waits || !c->up || s->paused)
 		return false;
 	return from == SIDE_CLIENT ? upstream_unsent(c->up) < CAP_RELAY_AHEAD
 				   : edge_unsent(c) < CAP_RELAY_UNSENT;
@@ -300,8 +289,8 @@ side_due(const struct edge *c, enum socket_side of)
 {
 	const struct side *s = &c->socket->side[of];
 
-	if (is_paused(s))
-		return s->decided.since_us + SPAN_US;
+	if (s->paused)
+		return s->decided_us - PACE_US;
 	if (!side_reads(c, of))
 		return UINT64_MAX; /* its silence is ours */
 	uint64_t silent = s->heard_us + (s->pinged_us > s->heard_us ? GONE_US : PING_US);
@@ -335,8 +324,8 @@ socket_timeout(struct edge *c)
 	}
 	for (enum socket_side i = 0; i < SIDES && c->state == EDGE_SOCKET; i++) {
 		struct side *s = &c->socket->side[i];
-		if (is_paused(s) && now >= side_due(c, i))
-			s->decided.n = 0;
+		if (s->paused && now >= side_due(c, i))
+			s->paused = false;
 		if (now < side_due(c, i))
 			continue;
 		if (s->half_us && now >= s->half_us + HALF_US) {

@@ -1,5 +1,5 @@
 # Who loses his key, his token or his limit loses the session: with his next message that is decided, or
-# with the answer that his provider begins by itself.
+# with the answer that his provider begins by itself. And of two daemons either resumes what one began.
 # Once: nothing of HAProxy's is tried.
 . "$(dirname "$0")/lib.sh"
 command -v node >/dev/null || { skip "WebSockets" "node is not installed"; exit 0; }
@@ -41,3 +41,17 @@ for who in text audio gemini filed; do is "$who: the record says why" "$(said $w
 is "short: the record says why" "$(said short)" "invalid_credentials: the token has expired"
 like "and how the session ended" "$(jq -c 'select(.type == "completion" and .identity.person == "audio" and .socket.turns) | [.outcome, .why]' "$D/records")" \
 	'answer_denied.*the credential is not valid any more'
+
+# a session is resumed where it was not begun: with the same state_key
+rm -f "$GO"
+node "$here/realtime.mjs" elsewhere >"$D/elsewhere.log" 2>&1 &
+node=$!
+check "sessions give handles" wait_for says '# handles' cat "$D/elsewhere.log"
+settled
+begun() { cat "$1"/* | tr -d '\0' | grep -a '"type":"decision"' | jq -r 'select(.route == "live" and (.socket | not)) | .id' | wc -l; }
+check "of both daemons" test "$(begun "$JOURNAL")" -gt 0 -a "$(begun "$D/journal-b")" -gt 0
+killed second
+touch "$GO"
+wait $node
+grep -E '^(ok|not ok|#   )' "$D/elsewhere.log" || not_ok "realtime.mjs elsewhere" "$(tail -3 "$D/elsewhere.log")"
+grep -q '^not ok' "$D/elsewhere.log" && failed=1

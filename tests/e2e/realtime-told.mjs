@@ -140,15 +140,31 @@ async function outside() {
 	await c.until(x => x.got.length == all.length)
 	same('they come whole', c.got, all)
 	c.take()
-	for (const delta of ['hello my', ' dear', ' friend']) p.say({ type: 'conversation.item.input_audio_transcription.delta', item_id: 'q', content_index: 0, delta })
-	await c.until(x => / friend/.test(x.got.map(m => m.delta).join('')), 2000)
-	same('so do pieces of a transcript', c.got.map(m => m.delta).join(''), 'hello my dear friend')
+	const heard = (item_id, delta) => ({ type: 'conversation.item.input_audio_transcription.delta', item_id, content_index: 0, delta })
+	const pieces = id => c.got.filter(m => m.delta && m.item_id == id).map(m => m.delta).join('')
+	for (const [of, delta] of [['q', 'hello my'], ['r', 'other 536-'], ['q', ' dear'], ['r', '12 words'], ['q', ' friend']]) p.say(heard(of, delta))
+	p.say(written('q', U(1, 1)), { type: 'conversation.item.input_audio_transcription.failed', item_id: 'r', content_index: 0, error: { code: 'x' } })
+	await c.until(x => x.got.find(m => /failed/.test(m.type)))
+	same('pieces of a transcript are those of their item', [pieces('q'), pieces('r')], ['hello my dear friend', 'other 536-12 words'])
+	same('and come before its end', c.got.slice(-4).map(m => m.item_id + m.type.split('.').at(-1)), ['qdelta', 'qcompleted', 'rdelta', 'rfailed'])
+	p.say(item('added', { id: 'k', type: 'message', role: 'user', content: [{ type: 'input_text', text: 'it is 212-555-0187 here' }] }))
+	same('a rule redacts them', (await c.until(x => x.got.find(m => m.item?.id == 'k')))?.item.content[0].text, 'it is <PHONE_NUMBER> here')
 	p.say('')
 	p.say(item('added', { id: 'i', type: 'message', role: 'user', content: [{ type: 'input_text', text: 'social 536-90-4399 number' }] }))
 	same('a rule denies them', [await c.closed(4000), /4399/.test(JSON.stringify(c.got))], [1008, false]);
 	[c, p] = await pair('words')
 	p.say(item('retrieved', { id: 'i', type: 'function_call', name: 'pay', call_id: 'c', arguments: '{"amount":500}' }))
 	same('so it does calls', [await c.closed(4000), c.got.filter(m => m.item).length], [1008, 0]);
+	// a value in two pieces of one item, with one of another between them
+	[c, p] = await pair('words')
+	p.say(heard('q', 'social 536-'), heard('r', 'well'), heard('q', '90-4399 number'), written('q', U(1, 1)))
+	same('pieces of an item are read as one', [await c.closed(4000), /536|4399/.test(JSON.stringify(c.got.filter(m => m.delta)))], [1008, false]);
+	// and of those that never end
+	[c, p] = await pair('words')
+	for (let i = 0; i < 30; i++) p.say(heard('q' + i, 'hello there my friend'))
+	await c.until(x => pieces('q21') == 'hello there my friend')
+	same('who begins many without an end has the last eight held', [pieces('q0'), pieces('q21'), c.code], ['hello there my friend', 'hello there my friend', undefined])
+	c.stop();
 	// what is replaced in a text, and what was heard
 	[c, p] = await pair('words')
 	c.say(ask)
@@ -217,15 +233,17 @@ async function gemini() {
 	same('a denial of what was held ends the session', [await c.closed(4000), /4399/.test(JSON.stringify(c.got))], [1008, false])
 }
 
-// A client that has more decided than anybody does is read no faster.
+// A client that has more decided than anybody does is read no faster, and evenly.
 async function paced() {
 	const [c, p] = await pair('paced')
-	c.s.write(Buffer.concat(Array.from({ length: 600 }, () => frame(1, '{"type":"z"}'))))
+	c.s.write(Buffer.concat(Array.from({ length: 400 }, () => frame(1, '{"type":"z"}'))))
 	await until(() => p.raw.length >= 250)
-	await sleep(1500)
-	same('so many are decided in ten seconds', p.raw.length, 250)
-	await until(() => p.raw.length >= 600, 30000)
-	same('and the rest after that', [p.raw.length, c.code], [600, undefined])
+	const began = Date.now(), come = [began]
+	await until(() => { while (come.length <= p.raw.length - 250) come.push(Date.now()); return p.raw.length >= 400 }, 30000)
+	const took = Date.now() - began, longest = Math.max(...come.map((t, i) => i ? t - come[i - 1] : 0))
+	ok('what is more than that is decided 25 a second', took > 5000 && took < 12000, took)
+	ok('one after the other', longest < 3000, longest)
+	same('and nothing is lost, or closed', [p.raw.length, c.code], [400, undefined])
 	c.stop()
 }
 

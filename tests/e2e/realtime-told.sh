@@ -24,3 +24,9 @@ grep -E '^(ok|not ok|#   )' "$D/told.log"
 grep -q '^not ok' "$D/told.log" && failed=1
 grep -q '^# ended' "$D/told.log" || not_ok "realtime-told.mjs" "$(tail -3 "$D/told.log")"
 check "the chain verifies" verifies "$JOURNAL" "$AUDIT_KEY"
+settled
+# what is part of no answer is in the completion of the session
+cat "$JOURNAL"/* | tr -d '\0' | grep -a '"type":"completion"' >"$D/records"
+ended() { jq -c "select(.socket.turns != null and .outcome == \"answer_denied\" and .identity.person == \"$1\") | [.answer.decision, .answer.rule, .socket.redactions]" "$D/records"; }
+is "of an error that was denied" "$(ended errors)" '["deny","out-ssn",null]'
+is "of what was redacted, and then denied" "$(ended words | grep -c '^\["deny","out-ssn",1\]$')" 1

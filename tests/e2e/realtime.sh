@@ -3,18 +3,18 @@
 command -v node >/dev/null || { skip "WebSockets" "node is not installed"; exit 0; }
 stack_up --policy "$here/realtime.yaml"
 forget
-export EDGE TOKEN PROVIDER CAROL DAVE ERIN FRED GINA GO=$D/go
+export EDGE TOKEN PROVIDER CAROL DAVE ERIN FRED GINA HUGO GO=$D/go
 export LIVE=/ws/google.ai.generativelanguage.v1beta.GenerativeService.BidiGenerateContent
 TOKEN=$(token)
 CAROL=$(token --claims '{"sub":"carol"}') DAVE=$(token --claims '{"sub":"dave"}') ERIN=$(token --claims '{"sub":"erin"}')
-FRED=$(token --claims '{"sub":"fred"}') GINA=$(token --claims '{"sub":"gina"}')
+FRED=$(token --claims '{"sub":"fred"}') GINA=$(token --claims '{"sub":"gina"}') HUGO=$(token --claims '{"sub":"hugo"}')
 PID=$(pid_of tollgate)
 export PID
 node "$here/realtime.mjs" silence >"$D/silence.log" 2>&1 &
 silence=$!
 for part in handshakes contents resumes several stops bad; do
 	node "$here/realtime.mjs" $part >"$D/$part.log" 2>&1 || failed=1
-	grep -E '^(ok|not ok|#)' "$D/$part.log"
+	grep -E '^(ok|not ok|skip|#)' "$D/$part.log"
 	grep -q '^ok' "$D/$part.log" || not_ok "realtime.mjs $part" "$(tail -3 "$D/$part.log")"
 done
 # money: what the provider said is what was taken
@@ -40,7 +40,12 @@ id=$(jq -r 'select(.type == "completion" and .socket.turns == 4 and .identity.pe
 of() { jq -r "select(.type == \"$1\" and .socket.of == \"$id\" and $2) | $3" "$D/records"; }
 is "the handshake has a decision" "$(jq -r "select(.id == \"$id\" and .type == \"decision\") | .decision + .via" "$D/records")" permitrelay
 is "each turn has one, and what it took" "$(of completion .socket.turn .usage.output_tokens | xargs)" "3 5 40 1"
-is "so has each message that was read" "$(of decision '(.socket.turn | not)' .via | xargs)" "direct direct direct direct"
+is "what only adds to a turn is in the turn's" "$(of decision .socket.turn '.socket.with | map(.bytes > 60 and (.hmac_sha256 | length) == 64 and .rule == "default") | tostring' | xargs)" "[true] [true] [true] [true]"
+is "and has none of its own" "$(of decision '(.socket.turn | not)' .id)" ""
+own() { jq -r "select(.type == \"decision\" and .socket.of and (.socket.turn | not) and .decision == \"$1\") | .rule // empty" "$D/records" | sort -u | xargs; }
+is "what is redacted has one" "$(own redact)" mail
+is "so has what is denied" "$(own deny)" "cards"
+is "what no turn follows is in the completion of the handshake" "$(jq -c 'select(.type == "completion" and .identity.person == "hugo") | [.socket.turns, (.socket.with | length)]' "$D/records")" "[0,3]"
 like "audio that passed is counted, not inspected" "$(jq -c 'select(.type == "completion" and .socket.media_in) | .socket' "$D/records")" '"media_in":8,"media_out":16'
 turns_of() { jq -r "select(.type == \"completion\" and .identity.person == \"$1\" and .socket.turn and .outcome == \"complete\") | .usage.output_tokens" "$D/records" | sort | xargs; }
 is "answers at the same time have a completion each, with what it took" "$(turns_of fred)" "3 3 6"

@@ -395,6 +395,7 @@ main(int argc, char **argv)
 	char *text = request(&n);
 	if (fd >= 0)
 		code = exchange(fd, text, n);
+	free(text); /* under a sanitizer what is left is an error */
 	if (!code && !answer.to)
 		answer.to = opened(ask.to); /* empty */
 	if (ask.say)

@@ -95,6 +95,14 @@ static const struct {
 		"{\"type\":\"conversation.item.input_audio_transcription.completed\","
 		"\"transcript\":\"x\"}",
 		false, true, TEXT, "bes" },
+	{ "a piece of what was heard",
+		"{\"type\":\"conversation.item.input_audio_transcription.delta\",\"item_id\":"
+		"\"i\",\"delta\":\"x\"}",
+		false, true, TEXT, "bs" },
+	{ "what was heard cannot be written",
+		"{\"type\":\"conversation.item.input_audio_transcription.failed\",\"item_id\":"
+		"\"i\",\"error\":{}}",
+		false, true, TEXT, "esr" },
 	{ "Gemini: audio",
 		"{\"realtimeInput\":{\"audio\":{\"data\":\"AAEC\",\"mimeType\":\"audio/"
 		"pcm;rate=16000\"}}}",

@@ -67,6 +67,8 @@ let_exchange_go(struct request *r, struct exchange *x)
 {
 	struct arena own;
 
+	if (r->in.message == MESSAGE_ALONE)
+		return 0; /* it is over at once */
 	if (r->out.decision.kind != D_DEFER && request_repeats(r))
 		return keep_exchange(r, x);
 	/* So does one that lists models: the rules are asked about each. */
@@ -79,7 +81,11 @@ let_exchange_go(struct request *r, struct exchange *x)
 		return wrong || !x->lists_models ? wrong : exchange_expect(r, x, &r->arena);
 	}
 	arena_init(&own, CAP_REQUEST_ARENA, true);
-	int err = x->plan.document.n ? 0 : exchange_head(r, &own, &x->plan.head);
+	int err = 0;
+	if (r->in.message)
+		x->plan.head = r->in.head; /* its handshake's, as that was sent */
+	else if (!x->plan.document.n)
+		err = exchange_head(r, &own, &x->plan.head);
 	if (!err && !x->plan.document.n)
 		err = exchange_expect(r, x, &own);
 	x->plan.document = arena_dup(&own, x->plan.document);

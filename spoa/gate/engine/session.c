@@ -139,6 +139,7 @@ session_free(struct exchange *x)
 {
 	free(x->session);
 	x->session = NULL;
+	x->socket.joined = NULL;
 }
 
 /* ---- a message as a request ---- */
@@ -162,6 +163,7 @@ message_request(struct session *s, bool turn)
 	r->in.message = turn ? MESSAGE_OF_TURN : MESSAGE_ALONE;
 	r->in.session = span_str(of->id);
 	r->in.session_model = of->in.body.model;
+	r->in.joined = &s->joined;
 	r->in.body_state = BODY_STATE_PARTIAL;
 	r->found.route = of->found.route;
 	r->found.endpoint = of->found.endpoint;
@@ -244,8 +246,13 @@ static bool
 turn_begins(struct said *m)
 {
 	m->life = SAID_ANSWERED;
-	return !m->x->plan.reads_answer ||
-	       gate_answer(m->x, &events_head, &m->answer.guard) == 0;
+	if (!m->x->plan.reads_answer)
+		return true;
+	if (gate_answer(m->x, &events_head, &m->answer.guard))
+		return false;
+	if (m->answer.aside)
+		guard_stands_alone(m->answer.guard);
+	return true;
 }
 
 static void
@@ -285,17 +292,15 @@ message_decided(void *arg, const struct exchange_denial *denial)
 
 /* ---- turns ---- */
 
-/* Those that are decided upon, or under way; but for transcripts, each of which is over at
- * once.
- */
+/* Those that are decided upon, or under way: answers, or transcripts. */
 static size_t
-turns_of(const struct session *s)
+turns_of(const struct session *s, bool aside)
 {
 	const struct said *m;
 	size_t n = 0;
 
 	LIST_FOREACH (m, &s->said, all)
-		n += m->turn && !m->answer.aside && m->life != SAID_OVER;
+		n += m->turn && m->answer.aside == aside && m->life != SAID_OVER;
 	return n;
 }
 
@@ -395,7 +400,7 @@ client_message(struct session *s, bool binary, struct span message)
 	arena_init(&a, CAP_REQUEST_ARENA, true);
 	struct live_event e = live_client(&s->x->r->found.endpoint, message, &a);
 	arena_reset(&a);
-	if (is_outdated(s) && (e.is == LIVE_TEXT || !turns_of(s)))
+	if (is_outdated(s) && (e.is == LIVE_TEXT || !turns_of(s, false)))
 		return session_ends(s, WS_RESTART, false, "the policy has changed");
 	enum socket_goes goes =
 		e.is == LIVE_MEDIA ? media_goes(s, false, e.media_bytes) : SOCKET_GOES;
@@ -405,7 +410,7 @@ client_message(struct session *s, bool binary, struct span message)
 		s->calls.emit(s->calls.arg, false, binary, message);
 		return SOCKET_GOES;
 	}
-	if (e.asks && turns_of(s) >= CAP_SOCKET_TURNS)
+	if (e.asks && turns_of(s, false) >= CAP_SOCKET_TURNS)
 		return too_many_turns(s);
 	s->asking = message_asks(s, binary, message, e.asks);
 	return s->asking ? SOCKET_WAITS
@@ -515,6 +520,11 @@ message_alone(struct session *s, bool binary, struct span message, const struct 
 	if (!e->response.n) /* else it is a piece of an answer that never began */
 		guard_stands_alone(g);
 	enum socket_goes goes = guard_takes(s, g, &heard, binary, message, PART_ALONE);
+	size_t redactions = guard_report(g)->redactions;
+	s->x->socket.redactions += redactions;
+	if (goes != SOCKET_GOES)
+		return goes; /* what it says is in the session's completion */
+	metric_add(s->x->r->gate->metrics, M_ANSWERS_REDACTED, redactions);
 	guard_drop(&s->x->guard);
 	return goes;
 }
@@ -523,7 +533,7 @@ static enum socket_goes
 turn_takes(struct said *m, bool binary, struct span message, const struct live_event *e)
 {
 	bool ends = (e->ends && !e->more) || (e->usage && m->answer.over);
-	enum part part = !ends ? PART_OF_MORE : e->aside ? PART_ALONE : PART_LAST;
+	enum part part = ends ? PART_LAST : PART_OF_MORE;
 	enum socket_goes goes = SOCKET_GOES;
 	struct session *s = m->of;
 
@@ -533,38 +543,13 @@ turn_takes(struct said *m, bool binary, struct span message, const struct live_e
 	else
 		s->calls.emit(s->calls.arg, true, binary, message);
 	m->answer.over |= e->more;
-	if (goes == SOCKET_GOES && ends)
+	if (goes == SOCKET_GOES && ends && e->error)
+		turn_is_void(m, 400);
+	else if (goes == SOCKET_GOES && ends)
 		turn_ends(m, END_COMPLETE, NULL);
 	else if (goes != SOCKET_GOES)
 		turn_ends(m, END_ANSWER_DENIED, s->end.why);
 	return goes;
-}
-
-/* What was used of an answer that has no turn, or the answer itself: the provider began it by
- * itself, or whose it is is being decided. */
-static enum socket_goes
-turn_is_asked(struct session *s, bool binary, struct span message, const struct live_event *e)
-{
-	struct said *m;
-
-	LIST_FOREACH (m, &s->said, all)
-		if (m->turn && m->life == SAID_DECIDED && m->answer.aside == e->aside)
-			break;
-	if (!m) {
-		if (is_outdated(s))
-			return session_ends(s, WS_RESTART, false, "the policy has changed");
-		if (!e->aside && turns_of(s) >= CAP_SOCKET_TURNS)
-			return too_many_turns(s);
-		if (!(m = message_asks(s, false, SPAN_LIT("{}"), true)))
-			return session_ends(s, WS_TRY_AGAIN, false, "too many bytes are held");
-		m->silent = true;
-		m->answer.aside = e->aside;
-		m->answer.over = !e->begins; /* but for its usage */
-	}
-	s->held.message = message;
-	s->held.binary = binary;
-	s->held.waits = true;
-	return SOCKET_WAITS;
 }
 
 /* It is over, and no usage came: what was held of it goes. */
@@ -580,6 +565,49 @@ turn_is_left(struct said *m, bool binary)
 	turn_ends(m, goes == SOCKET_GOES ? END_COMPLETE : END_ANSWER_DENIED,
 		goes == SOCKET_GOES ? NULL : s->end.why);
 	return goes;
+}
+
+/* Transcripts whose end does not come leave room for others. False: the session ends. */
+static bool
+oldest_is_left(struct session *s, bool binary)
+{
+	struct said *m, *oldest = NULL;
+
+	if (turns_of(s, true) < CAP_SOCKET_TURNS)
+		return true;
+	LIST_FOREACH (m, &s->said, all)
+		if (m->answer.aside && m->life == SAID_ANSWERED)
+			oldest = m;
+	return !oldest || turn_is_left(oldest, binary) == SOCKET_GOES;
+}
+
+/* What was used of an answer that has no turn, or the answer itself: the provider began it by
+ * itself, or whose it is is being decided. */
+static enum socket_goes
+turn_is_asked(struct session *s, bool binary, struct span message, const struct live_event *e)
+{
+	struct said *m;
+
+	LIST_FOREACH (m, &s->said, all)
+		if (m->turn && m->life == SAID_DECIDED && m->answer.aside == e->aside)
+			break;
+	if (!m) {
+		if (is_outdated(s))
+			return session_ends(s, WS_RESTART, false, "the policy has changed");
+		if (e->aside && !oldest_is_left(s, binary))
+			return SOCKET_ENDS;
+		if (!e->aside && turns_of(s, false) >= CAP_SOCKET_TURNS)
+			return too_many_turns(s);
+		if (!(m = message_asks(s, false, SPAN_LIT("{}"), true)))
+			return session_ends(s, WS_TRY_AGAIN, false, "too many bytes are held");
+		m->silent = true;
+		m->answer.aside = e->aside;
+		m->answer.over = !e->begins; /* but for its usage */
+	}
+	s->held.message = message;
+	s->held.binary = binary;
+	s->held.waits = true;
+	return SOCKET_WAITS;
 }
 
 /* The first one that was asked for, and has not begun. */
@@ -611,7 +639,7 @@ provider_message(struct session *s, bool binary, struct span message)
 	}
 	if (e.response.n > CAP_SOCKET_RESPONSE_ID)
 		return session_ends(s, WS_INTERNAL, false, "an answer's id is too long");
-	if (e.error) {
+	if (e.error && !e.aside) {
 		error_answers(s);
 		return message_alone(s, binary, message, &e);
 	}
@@ -623,7 +651,7 @@ provider_message(struct session *s, bool binary, struct span message)
 			return goes;
 		m = turn_of(s, &e);
 	}
-	if (!m && (e.begins || (e.ends && !e.more) || e.usage))
+	if (!m && !e.error && (e.begins || (e.ends && !e.more) || e.usage))
 		return turn_is_asked(s, binary, message, &e);
 	if (!session_binds(s, &message, &bound))
 		return session_ends(s, WS_INTERNAL, false,
@@ -655,6 +683,7 @@ gate_socket_begin(struct exchange *x, const struct socket_calls *calls)
 	s->calls = *calls;
 	LIST_INIT(&s->said);
 	x->session = s;
+	x->socket.joined = &s->joined;
 	return 0;
 }
 

@@ -25,7 +25,7 @@ struct said {
 		struct guard *guard; /* its exchange's; NULL: none, or nothing reads it */
 		bool heard_too;	     /* what is written of it is said, too */
 		bool over;	     /* but for its usage */
-		bool aside;	     /* one event that is no part of another answer */
+		bool aside;	     /* what is written of an item: no part of another answer */
 	} answer;
 	LIST_ENTRY(said) all;
 };
@@ -36,8 +36,9 @@ struct session {
 	struct socket_calls calls;
 	struct socket_end end;
 	LIST_HEAD(, said) said; /* all whose memory is not free yet, the last one first */
-	struct said *asking;	/* the client's message that is being decided */
-	struct {		/* of the provider's, that waits for its turn to be decided */
+	struct messages_joined joined;
+	struct said *asking; /* the client's message that is being decided */
+	struct {	     /* of the provider's, that waits for its turn to be decided */
 		struct span message;
 		bool binary, waits;
 	} held;

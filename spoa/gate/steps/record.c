@@ -347,6 +347,32 @@ record_kept(struct buf *b, enum record_field first, const struct kept_text *k)
 	buf_putc(b, '}');
 }
 
+/* Those before it that have no record: from now on they have. */
+static void
+put_joined(const struct request *r, struct messages_joined *with, struct buf *b)
+{
+	bool hashes = r->found.route->record_prompt != KEPT_OFF;
+	char when[CLOCK_RFC3339_LEN];
+
+	for (size_t i = 0; i < with->n; i++) {
+		const struct message_joined *m = &with->v[i];
+		put_object_item(b, RF_SOCKET_WITH, i);
+		clock_rfc3339(m->at_ns, when);
+		put_name(b, RF_SOCKET_WITH_AT, when);
+		put_int(b, RF_SOCKET_WITH_BYTES, (int64_t)m->bytes);
+		if (hashes)
+			put_text_hash(b, RF_SOCKET_WITH_HMAC, r, m->hmac);
+		if (r->snap->policy->scores) {
+			key(b, RF_SOCKET_WITH_INJECTION);
+			buf_printf(b, "%.6f", m->injection);
+		}
+		put_name(b, RF_SOCKET_WITH_RULE, m->rule);
+		buf_putc(b, '}');
+	}
+	put_end(b, with->n);
+	with->n = 0;
+}
+
 /* Of a message the handshake's id; of the handshake what came of it. */
 static void
 put_socket(const struct request *r, bool ended, struct buf *b)
@@ -358,10 +384,14 @@ put_socket(const struct request *r, bool ended, struct buf *b)
 	put_object(b, RF_SOCKET);
 	put_utf8(b, RF_SOCKET_OF, r->in.session);
 	put_flag(b, RF_SOCKET_TURN, r->in.message == MESSAGE_OF_TURN);
+	if (r->in.joined)
+		put_joined(r, r->in.joined, b);
 	if (open) {
+		put_joined(r, r->x->socket.joined, b);
 		put_int(b, RF_SOCKET_TURNS, (int64_t)r->x->socket.turns);
 		put_count(b, RF_SOCKET_MEDIA_IN, r->x->socket.media_in);
 		put_count(b, RF_SOCKET_MEDIA_OUT, r->x->socket.media_out);
+		put_count(b, RF_SOCKET_REDACTIONS, r->x->socket.redactions);
 	}
 	buf_putc(b, '}');
 }

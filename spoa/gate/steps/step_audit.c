@@ -156,6 +156,47 @@ request_record_leave(struct request *r, const char *undone)
 	r->run.wait = WAIT_NONE;
 }
 
+/* A rule may have read something of it that only a record of its own says. */
+static bool
+says_something(const struct request *r)
+{
+	const struct policy_verdict *v = &r->found.verdict;
+	const struct body *b = &r->in.body;
+	bool tools = false;
+
+	for (size_t i = 0; i < b->nsegments; i++)
+		tools |= b->segments[i].role >= ROLE_TOOL_CALL &&
+			 b->segments[i].role <= ROLE_TOOL_DEFINITION;
+	return tools || b->nparams || b->nrefs || r->in.unread.nmedia || r->in.unread.sealed ||
+	       r->scan.nhits || r->scan.nextra || r->scan.nrecognitions ||
+	       r->found.ncredentials || r->found.evasion || r->found.classifier_failed ||
+	       r->found.shadow.differs || r->found.shadow.failed || v->ruled.shadowed ||
+	       v->ntags || v->data_read;
+}
+
+/* A message that only adds to a turn, goes as it came, and in which nothing is, is told of in
+ * the turn's record: it is durable before the message that asks for the answer goes. */
+static bool
+joins_next(struct request *r)
+{
+	struct messages_joined *to = r->in.joined;
+	const struct route *route = r->found.route;
+
+	if (r->in.message != MESSAGE_ALONE || r->out.decision.kind != D_PERMIT ||
+		r->out.edited || !r->in.have_body || says_something(r) ||
+		record_text_sealed(route->record_prompt) ||
+		record_text_sealed(route->record_tools) || to->n == CAP_SOCKET_JOINED ||
+		!audit_ready(r->gate->shared->audit))
+		return false;
+	struct message_joined *m = &to->v[to->n++];
+	*m = (struct message_joined){ .at_ns = r->now_wall_ns,
+		.bytes = r->in.raw.n,
+		.injection = r->found.injection,
+		.rule = r->out.decision.rule };
+	memcpy(m->hmac, r->found.raw_hmac, sizeof(m->hmac));
+	return true;
+}
+
 enum step_result
 step_audit(struct request *r)
 {
@@ -173,7 +214,7 @@ step_audit(struct request *r)
 			SPAN_LIT("the relay is not configured or has no room");
 	}
 	request_count_call(r);
-	if (r->out.decision.kind == D_DEFER || !g->shared->audit)
+	if (r->out.decision.kind == D_DEFER || !g->shared->audit || joins_next(r))
 		return STEP_NEXT;
 	if (request_record(r) < 0) {
 		record_failed(r);

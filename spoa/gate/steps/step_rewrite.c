@@ -415,7 +415,8 @@ step_rewrite(struct request *r)
 				 "cap"));
 	if (err < 0)
 		return request_overload(r);
-	struct span target = request_target_sent(r);
+	/* a message goes where its handshake went */
+	struct span target = r->in.message ? SPAN_LIT("") : request_target_sent(r);
 	if (arena_failed(&r->arena))
 		return request_overload(r);
 	/* Also not in an opaque part, or escaped. */

@@ -119,9 +119,16 @@
   X(SOCKET,                        "",                    "socket",                 OBJECT,  BOTH,       "gate",     V_COUNT,                NULL) \
   X(SOCKET_OF,                     "socket.",             "of",                     TEXT,    BOTH,       "gate",     V_COUNT,                NULL) \
   X(SOCKET_TURN,                   "socket.",             "turn",                   FLAG,    BOTH,       "gate",     V_COUNT,                NULL) \
+  X(SOCKET_WITH,                   "socket.",             "with",                   OBJECTS, BOTH,       "gate",     V_COUNT,                NULL) \
+  X(SOCKET_WITH_AT,                "socket.with[].",      "at",                     TEXT,    BOTH,       "gate",     V_COUNT,                NULL) \
+  X(SOCKET_WITH_BYTES,             "socket.with[].",      "bytes",                  INTEGER, BOTH,       "read",     V_COUNT,                NULL) \
+  X(SOCKET_WITH_HMAC,              "socket.with[].",      "hmac_sha256",            HASH,    BOTH,       "read",     V_COUNT,                NULL) \
+  X(SOCKET_WITH_INJECTION,         "socket.with[].",      "injection",              NUMBER,  BOTH,       "classify", V_COUNT,                NULL) \
+  X(SOCKET_WITH_RULE,              "socket.with[].",      "rule",                   TEXT,    BOTH,       "policy",   V_COUNT,                NULL) \
   X(SOCKET_TURNS,                  "socket.",             "turns",                  INTEGER, COMPLETION, "relay",    V_COUNT,                NULL) \
   X(SOCKET_MEDIA_IN,               "socket.",             "media_in",               INTEGER, COMPLETION, "relay",    V_COUNT,                NULL) \
   X(SOCKET_MEDIA_OUT,              "socket.",             "media_out",              INTEGER, COMPLETION, "relay",    V_COUNT,                NULL) \
+  X(SOCKET_REDACTIONS,             "socket.",             "redactions",             INTEGER, COMPLETION, "relay",    V_COUNT,                NULL) \
   X(CALLS,                         "",                    "calls",                  OBJECTS, BOTH,       "policy",   V_COUNT,                NULL) \
   X(CALLS_BY,                      "calls[].",            "by",                     TEXT,    BOTH,       "gate",     V_COUNT,                NULL) \
   X(CALLS_SERVER,                  "calls[].",            "server",                 TEXT,    BOTH,       "policy",   V_COUNT,                "server") \

@@ -54,8 +54,11 @@ static const struct live_row openai_provider[] = {
 	{ "response.incomplete",         LIVE_TEXT,  ENDS, { NULL } },
 	{ "response.failed",             LIVE_TEXT,  ENDS, { NULL } },
 	{ "error",                       LIVE_TEXT,  ERROR, { NULL } },
-	/* what was said, written down */
+	/* what was said, written down: perhaps in pieces first, then all of it */
+	{ "conversation.item.input_audio_transcription.delta",     LIVE_TEXT, BEGINS|ASIDE, { NULL } },
+	{ "conversation.item.input_audio_transcription.segment",   LIVE_TEXT, BEGINS|ASIDE, { NULL } },
 	{ "conversation.item.input_audio_transcription.completed", LIVE_TEXT, BEGINS|ENDS|ASIDE, { NULL } },
+	{ "conversation.item.input_audio_transcription.failed",    LIVE_TEXT, ENDS|ASIDE|ERROR, { NULL } },
 	{ "input_audio_buffer.speech_started", LIVE_SIGNAL, 0, { OPENAI_IDS, "audio_start_ms" } },
 	{ "input_audio_buffer.speech_stopped", LIVE_SIGNAL, 0, { OPENAI_IDS, "audio_end_ms" } },
 	{ "input_audio_buffer.cleared",  LIVE_SIGNAL, 0, { OPENAI_IDS } },
@@ -260,6 +263,7 @@ typed(const struct live_row *rows, struct span message, struct arena *a, struct 
 {
 	const struct live_row *row = NULL;
 	struct json *j = json_open(a, message);
+	struct span item = { NULL, 0 };
 	struct json_member m;
 	struct json_event ev;
 	int err = 0;
@@ -271,6 +275,8 @@ typed(const struct live_row *rows, struct span message, struct arena *a, struct 
 			row = live_row_of(rows, json_text(a, message, &ev));
 		else if (span_is(m.key, "response_id") && ev.tok == JSON_STRING)
 			*id = json_text(a, message, &ev);
+		else if (span_is(m.key, "item_id") && ev.tok == JSON_STRING)
+			item = json_text(a, message, &ev);
 		if (span_is(m.key, "response") && ev.tok == JSON_OBJECT)
 			err = response_id(j, message, a, id);
 		else if (json_skip(j, &ev) == JSON_ERROR)
@@ -278,6 +284,8 @@ typed(const struct live_row *rows, struct span message, struct arena *a, struct 
 		if (err)
 			return NULL;
 	}
+	if (row && row->flags & ASIDE)
+		*id = item;
 	return err ? NULL : row;
 }
 
@@ -413,7 +421,7 @@ live_is_heard(struct span message)
 	bool type = false;
 
 	if (!message.n || (!memmem(message.p, message.n, "ranscript", 9) &&
-				  !memmem(message.p, message.n, "\\u", 2)))
+				  !memchr(message.p, '\\', message.n)))
 		return false;
 	struct json *j = json_open(&a, message);
 	for (enum json_tok t; j && (t = json_next(j, &ev)) != JSON_END;

@@ -13,16 +13,17 @@ enum live_is {
 
 struct live_event {
 	enum live_is is;
-	bool asks;	      /* of a client's: an answer is made */
-	bool begins;	      /* of a provider's: an answer is under way */
-	bool ends;	      /* likewise: with this event it is over */
-	bool aside;	      /* begins and ends: it is no part of any other */
-	bool error;	      /* of a provider's: it does not do what a client asked for */
-	bool more;	      /* `ends`, but for its usage, which may come later */
-	bool usage;	      /* of an answer so far: ends one that had ended but for it */
+	bool asks;   /* of a client's: an answer is made */
+	bool begins; /* of a provider's: an answer is under way */
+	bool ends;   /* likewise: with this event it is over */
+	bool aside;  /* what is written of one item: no part of any other answer */
+	bool error;  /* of a provider's: it does not do what a client asked for; `aside`:
+			what it was for took nothing */
+	bool more;   /* `ends`, but for its usage, which may come later */
+	bool usage;  /* of an answer so far: ends one that had ended but for it */
 	uint64_t media_bytes; /* LIVE_MEDIA: of base64 */
-	struct span response; /* of a provider's: the id of the answer that it is a part of, of
-				 the arena; n 0: it says none */
+	struct span response; /* of a provider's: the id of the answer that it is a part of,
+				 `aside`: of the item, of the arena; n 0: it says none */
 };
 
 /* Whether the endpoint is one that WebSockets have. */
