@@ -36,6 +36,7 @@ struct messages_joined {
 		unsigned char hmac[SHA256_BYTES];
 	} v[CAP_SOCKET_JOINED];
 	size_t n;
+	bool closed; /* media came: a provider may answer what nobody asked */
 };
 
 enum body_state {

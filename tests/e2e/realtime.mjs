@@ -201,6 +201,7 @@ async function contents() {
 	const d = await s.event('response.done')
 	ok('where it may, it is answered', d && s.got.find(m => m.type == 'response.output_audio_transcript.delta'), s.got)
 	ok('with audio', s.got.find(m => m.type == 'response.output_audio.delta'), s.got)
+	s.say({ type: 'conversation.item.create', item: { type: 'message', role: 'user', content: [{ type: 'input_text', text: 'and one thing more' }] } })
 	s.say({ type: 'input_audio_buffer.append', audio: 'AAECAwQF', note: 'my card is 4111 1111 1111 1111' })
 	ok('text beside audio is read', await s.event('error'), s.got)
 	same('text beside audio: the close', await s.closed(), 1008)

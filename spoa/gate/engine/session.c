@@ -375,6 +375,7 @@ media_goes(struct session *s, bool to_client, uint64_t bytes)
 			"audio and pictures are not read, and may not pass: "
 			"on_failure: {unreadable: permit} lets them");
 	*(to_client ? &s->x->socket.media_out : &s->x->socket.media_in) += bytes;
+	s->joined.closed |= !to_client;
 	return SOCKET_GOES;
 }
 

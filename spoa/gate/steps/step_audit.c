@@ -171,7 +171,7 @@ says_something(const struct request *r)
 	       r->scan.nhits || r->scan.nextra || r->scan.nrecognitions ||
 	       r->found.ncredentials || r->found.evasion || r->found.classifier_failed ||
 	       r->found.shadow.differs || r->found.shadow.failed || v->ruled.shadowed ||
-	       v->ntags || v->data_read;
+	       v->ruled.ntags || v->data_read;
 }
 
 /* A message that only adds to a turn, goes as it came, and in which nothing is, is told of in
@@ -185,7 +185,8 @@ joins_next(struct request *r)
 	if (r->in.message != MESSAGE_ALONE || r->out.decision.kind != D_PERMIT ||
 		r->out.edited || !r->in.have_body || says_something(r) ||
 		record_text_sealed(route->record_prompt) ||
-		record_text_sealed(route->record_tools) || to->n == CAP_SOCKET_JOINED ||
+		record_text_sealed(route->record_tools) || to->closed ||
+		to->n == CAP_SOCKET_JOINED ||
 		!audit_ready(r->gate->shared->audit))
 		return false;
 	struct message_joined *m = &to->v[to->n++];
