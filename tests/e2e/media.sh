@@ -59,6 +59,7 @@ title|a title|IBAN_CODE
 replaced|text that another one stands for|IBAN_CODE 1
 tiled|text in a pattern|IBAN_CODE 1
 tiny|text after sixty thousand tiny letters|IBAN_CODE 1
+boxes|digits in the boxes of a form|IBAN_CODE 1
 T
 while read -r name why; do
 	chat deny.test "$name.pdf"
@@ -84,6 +85,8 @@ chat strip.test scanned.pdf
 is "what nobody can read is taken out, too" "$status $(saw '.messages[0].content[1].text')" '200 "[a file was taken out here: pdf]"'
 chat deny.test blank.pdf
 is "an empty page is no riddle" "$status" 200
+chat deny.test leftover.pdf
+is "nor is a form without fields" "$status $(file .unread)" '200 null'
 
 # ---- text, pictures ----
 chat deny.test note.txt
@@ -110,11 +113,17 @@ for f in page.png page.jpg scanned.pdf; do
 done
 
 # ---- where each dialect has it ----
+for uri in 'data:application/pdf;base64, ' ' data:application/pdf;base64,' 'data:application/pdf; base64,' $'data:application/pdf;base64,\\n'; do
+	ask deny.test /v1/chat/completions '{"model":"echo","messages":[{"role":"user","content":[{"type":"file","file":{"filename":"a.pdf","file_data":"'"$uri$(b64 clean.pdf)"'"}}]}]}'
+	is "blanks in a data URI: [$uri]" "$status $(file '[.kind, .read]')" '200 ["pdf",["text"]]'
+done
 pdf=$(b64 account.pdf) ok=$(b64 clean.pdf)
-place() { # NAME HOST PATH BODY WITH-@, TEXT-JQ EXPECTED
-	ask "$2" "$3" "${4/@/$ok}"
-	is "$1: a PDF passes" "$status $(decision '.prompt.files[0] | [.kind, .read]')" '200 ["pdf",["text"]]'
-	ask "$2" "$3" "${4/@/$pdf}"
+place() { # NAME HOST PATH BODY WITH-@, TEXT-JQ EXPECTED [KIND]
+	local kind=${7:-pdf} good=$ok bad=$pdf
+	[ $kind = pdf ] || good=$(b64 plain.txt) bad=$(b64 note.txt)
+	ask "$2" "$3" "${4/@/$good}"
+	is "$1: a file passes" "$status $(decision '.prompt.files[0] | [.kind, .read]')" "200 [\"$kind\",[\"text\"]]"
+	ask "$2" "$3" "${4/@/$bad}"
 	is "$1: or is taken out" "$status $(saw "$5")" "200 $6"
 }
 gone='[a file was taken out here: pdf]'
@@ -132,6 +141,9 @@ is "a file in a part that goes, too, goes with it" "$status $(saw '.messages[0].
 place "generateContent" gemini.test /v1beta/models/echo:generateContent \
 	'{"contents":[{"role":"user","parts":[{"inlineData":{"mimeType":"application/pdf","data":"@"}},{"text":"x"}]}]}' \
 	'.contents[0].parts' "[{\"text\":\"$gone\"},{\"text\":\"x\"}]"
+place "generateContent, text" gemini.test /v1beta/models/echo:generateContent \
+	'{"contents":[{"role":"user","parts":[{"inlineData":{"mimeType":"text/csv","data":"@"}},{"text":"x"}]}]}' \
+	'.contents[0].parts' '[{"text":"[a file was taken out here: text]"},{"text":"x"}]' text
 place "Converse" bedrock.test /model/echo/converse \
 	'{"messages":[{"role":"user","content":[{"document":{"name":"a","format":"pdf","source":{"bytes":"@"}}},{"text":"x"}]}]}' \
 	'.messages[0].content' "[{\"text\":\"$gone\"},{\"text\":\"x\"}]"
