@@ -14,7 +14,7 @@ json='content-type: application/json'
 decision() { settled; cat "$JOURNAL"/* | tr -d '\0' | grep '"type":"decision"' | tail -1 | jq -c "$1"; }
 says() { jq -c "$1" <<<"$body"; }
 b64() { base64 -w0 "$papers/$1"; }
-type_of() { case $1 in *.pdf) echo application/pdf ;; *.png) echo image/png ;; *.jpg) echo image/jpeg ;; *.txt) echo text/plain ;; esac; }
+type_of() { case $1 in *.pdf) echo application/pdf ;; *.png) echo image/png ;; *.jpg) echo image/jpeg ;; *.gif) echo image/gif ;; *.txt) echo text/plain ;; esac; }
 saw() { seen | jq -c "last | .body | fromjson | $1"; }
 # ask HOST PATH JSON: the body from a file, as it may be long
 ask() { printf %s "$3" >"$D/body.json"; req POST "$2" -H "$auth" -H "$json" -H 'anthropic-version: 2023-06-01' -H "host: $1" --data-binary "@$D/body.json"; }
@@ -112,6 +112,9 @@ for f in page.png page.jpg scanned.pdf; do
 	is "and what is found in it counts: $f" "$status $(file '[(.read | last), .found]')" '403 ["ocr",["IBAN_CODE 1"]]'
 done
 
+chat ocr.test moving.gif
+is "of several pictures one is read alone, so that none is" "$status $(file .unread)" '403 "animated"'
+
 # ---- where each dialect has it ----
 for uri in 'data:application/pdf;base64, ' ' data:application/pdf;base64,' 'data:application/pdf; base64,' $'data:application/pdf;base64,\\n'; do
 	ask deny.test /v1/chat/completions '{"model":"echo","messages":[{"role":"user","content":[{"type":"file","file":{"filename":"a.pdf","file_data":"'"$uri$(b64 clean.pdf)"'"}}]}]}'
@@ -158,6 +161,8 @@ is "TGI: one in its text" "$status $(file '[.kind, .found]')" '403 ["pdf",["IBAN
 call() { ask mcp.test /mcp '{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"t","arguments":{"file":"'"$1"'"}}}'; }
 call "$ok"
 is "MCP: an argument that is a PDF passes" "$status $(file '[.kind, .read]')" '200 ["pdf",["text"]]'
+call "$ok\\n"
+is "with the line break that base64 ends with, too" "$status $(file '[.kind, .read]')" '200 ["pdf",["text"]]'
 call "$pdf"
 like "MCP: or is an error of the tool" "$(says '[.id, .result.isError, .result.content[0].text]')" '^\[1,true,"data that must be redacted is on page 2'
 chat shadow.test account.pdf

@@ -65,5 +65,7 @@ const after_soi = (marker, data) => { const n = Buffer.alloc(2); n.writeUInt16BE
 const exif = Buffer.concat([Buffer.from('Exif\0\0MM\0*\0\0\0\x08\0\x01\x01\x3b\0\x02\0\0\0\x15\0\0\0\x1a\0\0\0\0', 'latin1'), Buffer.from('jane.doe@example.com\0')])
 put('said.jpg', after_soi(0xe1, exif))
 put('wide.png', Buffer.concat([small.subarray(0, 8), chunk('IHDR', Buffer.from([0, 0, 0xea, 0x60, 0, 0, 0xea, 0x60, 8, 0, 0, 0, 0])), small.subarray(33)]))
+const still = Buffer.from('2c0000000001000100000202440100', 'hex')
+put('moving.gif', Buffer.concat([Buffer.from('GIF89a\x01\x00\x01\x00\x80\x00\x00\x00\x00\x00\xff\xff\xff', 'latin1'), still, still, Buffer.from(';')]))
 put('note.txt', `Pay to ${IBAN}, please.\n`)
 put('plain.txt', 'Nothing to see.\n')
