@@ -199,20 +199,22 @@ gap_lines(struct span s, size_t *i)
 	return lines;
 }
 
-/* The words of a in the same order, and none farther from the one before it. */
+/* Whether both have the same words; of b, whether one is nearer to the one before it than in a,
+ * or farther. */
 static bool
-same_words_as_near(struct span a, struct span b)
+same_words(struct span a, struct span b, bool *nearer, bool *farther)
 {
 	size_t i = 0, k = 0;
 
+	*nearer = *farther = false;
 	for (bool first = true;; first = false) {
 		int gap_a = gap_lines(a, &i), gap_b = gap_lines(b, &k);
 		if (i == a.n || k == b.n)
 			return i == a.n && k == b.n;
-		if (a.p[i++] != b.p[k++])
+		if (a.p[i++] != b.p[k++] || (!first && (gap_a < 0) != (gap_b < 0)))
 			return false;
-		if (!first && ((gap_a < 0) != (gap_b < 0) || gap_b > gap_a))
-			return false;
+		*nearer |= !first && gap_b < gap_a;
+		*farther |= !first && gap_b > gap_a;
 	}
 }
 
@@ -224,10 +226,10 @@ put_pages(struct job *j, struct span text)
 {
 	for (unsigned page = 1; page <= j->pages; page++) {
 		struct span first = j->text[page], other = span_next(&text, '\f');
-		bool none = has_no_text(other);
-		if (!has_no_text(first) && (none || !same_words_as_near(first, other)))
+		bool nearer, farther, same = same_words(first, other, &nearer, &farther);
+		if (!has_no_text(first) && (!same || farther || !nearer))
 			frame_put_text(&j->out, FRAME_TEXT, page, first);
-		if (!none)
+		if (!has_no_text(other) && (!same || nearer))
 			frame_put_text(&j->out, FRAME_TEXT, page, other);
 	}
 	return text.n ? EXTRACT_DAMAGED : EXTRACT_READ;
