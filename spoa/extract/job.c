@@ -124,6 +124,24 @@ scan_pdf(struct job *j)
 #define TEXT_RANGE "1001"
 _Static_assert(EXTRACT_PAGES == 1000, "TEXT_RANGE is one more");
 
+/* Errors, or more complaints than are kept. A form without fields, which Acrobat leaves, has
+ * nothing that is not read. */
+static bool
+has_errors(const struct buf *said)
+{
+	struct span s = buf_view(said), error = SPAN_LIT("Syntax Error");
+
+	if (said->n && said->n == said->cap)
+		return true;
+	while (s.n) {
+		struct span line = span_next(&s, '\n');
+		if (memmem(line.p, line.n, error.p, error.n) &&
+			!span_starts(line, SPAN_LIT("Syntax Error: Can't get Fields array")))
+			return true;
+	}
+	return false;
+}
+
 /* As its words lie on the page, or `raw` as they come in the file. */
 static enum extract_error
 text_of_pdf(struct job *j, bool raw, struct buf *text)
@@ -137,11 +155,7 @@ text_of_pdf(struct job *j, bool raw, struct buf *text)
 	struct tool_end end = tool_run(&t);
 
 	buf_move(text, &end.out);
-	/* or more complaints than are kept */
-	bool errors =
-		end.err.n == end.err.cap ||
-		(end.err.n && memmem(end.err.p + end.err.start, end.err.n, "Syntax Error", 12));
-	if (!raw && errors)
+	if (!raw && has_errors(&end.err))
 		frame_put(&j->out, FRAME_UNREAD, 0, EXTRACT_ERRORS);
 	buf_free(&end.out);
 	buf_free(&end.err);
@@ -159,7 +173,7 @@ has_no_text(struct span s)
 
 /* Each page ends with a form feed. */
 static enum extract_error
-put_pages(struct job *j, struct span text)
+take_pages(struct job *j, struct span text)
 {
 	while (text.n) {
 		struct span page = span_next(&text, '\f');
@@ -169,39 +183,52 @@ put_pages(struct job *j, struct span text)
 		j->text[j->pages] = page;
 		if (has_no_text(page))
 			j->empty[j->pages] = EMPTY_YES;
-		else
-			frame_put_text(&j->out, FRAME_TEXT, j->pages, page);
 	}
 	return j->pages ? EXTRACT_READ : EXTRACT_DAMAGED;
 }
 
-/* The same words, whatever is between them. */
+/* The line breaks between words at *i, and past them; -1: there is nothing between. */
+static int
+gap_lines(struct span s, size_t *i)
+{
+	int lines = -1;
+
+	for (; *i < s.n && (unsigned char)s.p[*i] <= ' '; ++*i)
+		lines = (lines < 0 ? 0 : lines) + (s.p[*i] == '\n');
+	return lines;
+}
+
+/* Whether both have the same words; of b, whether one is nearer to the one before it than in a,
+ * or farther. */
 static bool
-same_words(struct span a, struct span b)
+same_words(struct span a, struct span b, bool *nearer, bool *farther)
 {
 	size_t i = 0, k = 0;
 
-	for (;;) {
-		bool blank_a = false, blank_b = false;
-		for (; i < a.n && (unsigned char)a.p[i] <= ' '; i++)
-			blank_a = true;
-		for (; k < b.n && (unsigned char)b.p[k] <= ' '; k++)
-			blank_b = true;
+	*nearer = *farther = false;
+	for (bool first = true;; first = false) {
+		int gap_a = gap_lines(a, &i), gap_b = gap_lines(b, &k);
 		if (i == a.n || k == b.n)
 			return i == a.n && k == b.n;
-		if (a.p[i++] != b.p[k++] || blank_a != blank_b)
+		if (a.p[i++] != b.p[k++] || (!first && (gap_a < 0) != (gap_b < 0)))
 			return false;
+		*nearer |= !first && gap_b < gap_a;
+		*farther |= !first && gap_b > gap_a;
 	}
 }
 
-/* The same pages once more: neither order is enough alone. What is laid out breaks text at a
- * slant into letters and drops a hyphen at a line's end, what is not has columns in pieces. */
+/* The pages, and once more: neither order is enough alone. What is laid out breaks text at a
+ * slant into letters, tears apart the boxes of a form, and drops a hyphen at a line's end; what
+ * is not has columns in pieces. */
 static enum extract_error
-put_again(struct job *j, struct span text)
+put_pages(struct job *j, struct span text)
 {
 	for (unsigned page = 1; page <= j->pages; page++) {
-		struct span other = span_next(&text, '\f');
-		if (!has_no_text(other) && !same_words(j->text[page], other))
+		struct span first = j->text[page], other = span_next(&text, '\f');
+		bool nearer, farther, same = same_words(first, other, &nearer, &farther);
+		if (!has_no_text(first) && (!same || farther || !nearer))
+			frame_put_text(&j->out, FRAME_TEXT, page, first);
+		if (!has_no_text(other) && (!same || nearer))
 			frame_put_text(&j->out, FRAME_TEXT, page, other);
 	}
 	return text.n ? EXTRACT_DAMAGED : EXTRACT_READ;
@@ -373,9 +400,9 @@ read_pdf(struct job *j)
 	enum extract_error error = scan_pdf(j);
 
 	error = error ? error : text_of_pdf(j, false, &text);
-	error = error ? error : put_pages(j, buf_view(&text));
+	error = error ? error : take_pages(j, buf_view(&text));
 	error = error ? error : text_of_pdf(j, true, &raw);
-	error = error ? error : put_again(j, buf_view(&raw));
+	error = error ? error : put_pages(j, buf_view(&raw));
 	error = error ? error : text_again(j);
 	error = error ? error : look_at_empty(j);
 	if (error)
@@ -416,8 +443,8 @@ read_picture(struct job *j)
 	} else if (!error) {
 		SCOPED_BUF(joined, 0);
 		join_ocr_gaps(buf_view(&end.out), &joined);
-		error = put_pages(j, buf_view(&end.out));
-		error = error ? error : put_again(j, buf_view(&joined));
+		error = take_pages(j, buf_view(&end.out));
+		error = error ? error : put_pages(j, buf_view(&joined));
 	}
 	for (unsigned page = 1; page <= j->pages && !error; page++)
 		if (j->empty[page] != EMPTY_NO)

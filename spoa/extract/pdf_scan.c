@@ -27,6 +27,9 @@ struct scan {
 	size_t left; /* bytes that may still be looked at */
 	size_t inflated;
 	struct buf bytes; /* a string's */
+	/* fonts whose letters no map of theirs names; collections of characters (9.7.3) whose
+	 * letters readers know, and others */
+	bool unnamed, known, unknown;
 };
 
 /* What an object's dictionary says of its stream. */
@@ -54,6 +57,9 @@ struct nest {
 static const char *const no_text_of[] = { "ID", "O", "U", "OE", "UE", "Perms", "Registry",
 	"Ordering", "Panose", "CharSet", "Indexed", "DeviceRGB", "DeviceGray", "DeviceCMYK",
 	"Lang" };
+
+/* Adobe's collections, by their /Ordering. */
+static const char *const known_orderings[] = { "Japan1", "GB1", "CNS1", "Korea1", "KR" };
 
 /* date = "D:" digits with + - Z ' (7.9.4) */
 static bool
@@ -193,6 +199,21 @@ stream_data(struct span at, size_t length)
 	return span_cut(at, 0, end ? (size_t)(end - at.p) : at.n);
 }
 
+static void
+read_ordering(struct scan *s, struct span after)
+{
+	struct pdf_token t;
+
+	pdf_next(&after, &t);
+	buf_clear(&s->bytes);
+	if (t.kind == PDF_STRING)
+		pdf_string_bytes(t.raw, &s->bytes);
+	if (SPAN_IN(buf_view(&s->bytes), known_orderings))
+		s->known = true;
+	else
+		s->unknown = true;
+}
+
 /* A head of two bytes (RFC 1950 2.2), then deflate; what is after it, a checksum or none, no
  * reader of PDF minds. */
 static enum extract_error
@@ -279,8 +300,7 @@ nest_token(struct scan *s, struct nest *n, const struct pdf_token *t, struct spa
 			read_font_key(t->name, after, font);
 		if (!n->value && pdf_is(t, PDF_MARK, ">>")) {
 			n->depth--;
-			if (font->composite && font->own && !font->unicode)
-				s->f->unread |= 1u << EXTRACT_FONTS;
+			s->unnamed |= font->composite && font->own && !font->unicode;
 		}
 		n->value = !n->value && t->kind == PDF_NAME;
 	}
@@ -316,6 +336,8 @@ read_objects(struct scan *s, struct span in, bool many)
 		if (t.kind == PDF_NAME) {
 			memcpy(key, t.name, sizeof(key));
 			read_stream_key(key, at, &d);
+			if (!strcmp(key, "Ordering"))
+				read_ordering(s, at);
 		} else if (t.kind == PDF_STRING) {
 			put_found_string(s, key, t.raw);
 		} else if (t.kind == PDF_WORD && !many && !nest.depth) {
@@ -372,6 +394,9 @@ pdf_scan(struct span file, struct pdf_found *f)
 		read_each(&s, "obj");
 	if (!f->error)
 		read_each(&s, "trailer");
+	/* Which font has which collection is not followed: one unknown one is enough. */
+	if (s.unnamed && (s.unknown || !s.known))
+		f->unread |= 1u << EXTRACT_FONTS;
 	if (!f->error && buf_failed(&f->text))
 		f->error = EXTRACT_TOO_LARGE;
 	buf_free(&s.bytes);

@@ -133,7 +133,7 @@ else
 	is "texts at their pages" "$(texts 1 "$r")/$(texts 2 "$r")/$(texts 3 "$r")/$(jq -c '[.pages, .read, .unread]' <<<"$r")" 'first words/second words/third words/[3,"text",[]]'
 	r=$(pdf hidden.pdf)
 	for w in plain white invisible tiny 'off the page' 'far off'; do like "words: $w" "$(texts 1 "$r")" "$w"; done
-	is "of a turned page, too" "$(texts 1 "$(pdf rotated.pdf)")" 'turned words|words off the turned page'
+	like "of a turned page, too" "$(texts 1 "$(pdf rotated.pdf)")" '^turned words.words off the turned page'
 	r=$(pdf link.pdf)
 	is "an address of a link is text" "$(texts 0 "$r") $(unread "$r")" 'https://example.com/?q=secret '
 	is "what the document says of itself, too" "$(texts 0 "$(pdf said.pdf)")" 'The änderung|été|A <title>|of XMP'

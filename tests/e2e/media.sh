@@ -14,7 +14,7 @@ json='content-type: application/json'
 decision() { settled; cat "$JOURNAL"/* | tr -d '\0' | grep '"type":"decision"' | tail -1 | jq -c "$1"; }
 says() { jq -c "$1" <<<"$body"; }
 b64() { base64 -w0 "$papers/$1"; }
-type_of() { case $1 in *.pdf) echo application/pdf ;; *.png) echo image/png ;; *.jpg) echo image/jpeg ;; *.txt) echo text/plain ;; esac; }
+type_of() { case $1 in *.pdf) echo application/pdf ;; *.png) echo image/png ;; *.jpg) echo image/jpeg ;; *.gif) echo image/gif ;; *.txt) echo text/plain ;; esac; }
 saw() { seen | jq -c "last | .body | fromjson | $1"; }
 # ask HOST PATH JSON: the body from a file, as it may be long
 ask() { printf %s "$3" >"$D/body.json"; req POST "$2" -H "$auth" -H "$json" -H 'anthropic-version: 2023-06-01' -H "host: $1" --data-binary "@$D/body.json"; }
@@ -59,6 +59,7 @@ title|a title|IBAN_CODE
 replaced|text that another one stands for|IBAN_CODE 1
 tiled|text in a pattern|IBAN_CODE 1
 tiny|text after sixty thousand tiny letters|IBAN_CODE 1
+boxes|digits in the boxes of a form|IBAN_CODE 1
 T
 while read -r name why; do
 	chat deny.test "$name.pdf"
@@ -84,6 +85,8 @@ chat strip.test scanned.pdf
 is "what nobody can read is taken out, too" "$status $(saw '.messages[0].content[1].text')" '200 "[a file was taken out here: pdf]"'
 chat deny.test blank.pdf
 is "an empty page is no riddle" "$status" 200
+chat deny.test leftover.pdf
+is "nor is a form without fields" "$status $(file .unread)" '200 null'
 
 # ---- text, pictures ----
 chat deny.test note.txt
@@ -109,12 +112,21 @@ for f in page.png page.jpg scanned.pdf; do
 	is "and what is found in it counts: $f" "$status $(file '[(.read | last), .found]')" '403 ["ocr",["IBAN_CODE 1"]]'
 done
 
+chat ocr.test moving.gif
+is "of several pictures one is read alone, so that none is" "$status $(file .unread)" '403 "animated"'
+
 # ---- where each dialect has it ----
+for uri in 'data:application/pdf;base64, ' ' data:application/pdf;base64,' 'data:application/pdf; base64,' $'data:application/pdf;base64,\\n'; do
+	ask deny.test /v1/chat/completions '{"model":"echo","messages":[{"role":"user","content":[{"type":"file","file":{"filename":"a.pdf","file_data":"'"$uri$(b64 clean.pdf)"'"}}]}]}'
+	is "blanks in a data URI: [$uri]" "$status $(file '[.kind, .read]')" '200 ["pdf",["text"]]'
+done
 pdf=$(b64 account.pdf) ok=$(b64 clean.pdf)
-place() { # NAME HOST PATH BODY WITH-@, TEXT-JQ EXPECTED
-	ask "$2" "$3" "${4/@/$ok}"
-	is "$1: a PDF passes" "$status $(decision '.prompt.files[0] | [.kind, .read]')" '200 ["pdf",["text"]]'
-	ask "$2" "$3" "${4/@/$pdf}"
+place() { # NAME HOST PATH BODY WITH-@, TEXT-JQ EXPECTED [KIND]
+	local kind=${7:-pdf} good=$ok bad=$pdf
+	[ $kind = pdf ] || good=$(b64 plain.txt) bad=$(b64 note.txt)
+	ask "$2" "$3" "${4/@/$good}"
+	is "$1: a file passes" "$status $(decision '.prompt.files[0] | [.kind, .read]')" "200 [\"$kind\",[\"text\"]]"
+	ask "$2" "$3" "${4/@/$bad}"
 	is "$1: or is taken out" "$status $(saw "$5")" "200 $6"
 }
 gone='[a file was taken out here: pdf]'
@@ -132,6 +144,9 @@ is "a file in a part that goes, too, goes with it" "$status $(saw '.messages[0].
 place "generateContent" gemini.test /v1beta/models/echo:generateContent \
 	'{"contents":[{"role":"user","parts":[{"inlineData":{"mimeType":"application/pdf","data":"@"}},{"text":"x"}]}]}' \
 	'.contents[0].parts' "[{\"text\":\"$gone\"},{\"text\":\"x\"}]"
+place "generateContent, text" gemini.test /v1beta/models/echo:generateContent \
+	'{"contents":[{"role":"user","parts":[{"inlineData":{"mimeType":"text/csv","data":"@"}},{"text":"x"}]}]}' \
+	'.contents[0].parts' '[{"text":"[a file was taken out here: text]"},{"text":"x"}]' text
 place "Converse" bedrock.test /model/echo/converse \
 	'{"messages":[{"role":"user","content":[{"document":{"name":"a","format":"pdf","source":{"bytes":"@"}}},{"text":"x"}]}]}' \
 	'.messages[0].content' "[{\"text\":\"$gone\"},{\"text\":\"x\"}]"
@@ -146,6 +161,8 @@ is "TGI: one in its text" "$status $(file '[.kind, .found]')" '403 ["pdf",["IBAN
 call() { ask mcp.test /mcp '{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"t","arguments":{"file":"'"$1"'"}}}'; }
 call "$ok"
 is "MCP: an argument that is a PDF passes" "$status $(file '[.kind, .read]')" '200 ["pdf",["text"]]'
+call "$ok\\n"
+is "with the line break that base64 ends with, too" "$status $(file '[.kind, .read]')" '200 ["pdf",["text"]]'
 call "$pdf"
 like "MCP: or is an error of the tool" "$(says '[.id, .result.isError, .result.content[0].text]')" '^\[1,true,"data that must be redacted is on page 2'
 chat shadow.test account.pdf

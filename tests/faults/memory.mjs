@@ -104,6 +104,8 @@ detectors:
 		"what is no JSON": (w) => post(`{"model":"echo","note":"${around(w)}"`),
 		"what is no JSON, chunked": (w) => post(`{"model":"echo","note":"${around(w)}"`, { chunked: true }),
 		"a form": (w) => post(`a=1&note=${w}`, { path: "/api/relay/x", headers: { "content-type": "application/x-www-form-urlencoded" } }),
+		"a form that an inspected answer says again": (w) => post(`note=${w}&more=%41${w}`, { path: "/api/inspected/x", headers: { "content-type": "application/x-www-form-urlencoded" } }),
+		"base64 in an inspected answer": (w) => post(JSON.stringify({ note: `see ${Buffer.from(around(w)).toString("base64")}` }), { path: "/api/inspected/x" }),
 		"plain text": (w) => post(around(w), { path: "/api/relay/x", headers: { "content-type": "text/plain" } }),
 		"a body of 300 KB": (w) => post(chat(`${gap.repeat(500)} ${w} ${gap.repeat(500)}`)),
 		"a body of 3 MB": (w) => post(chat(`${"words and more ".repeat(100000)} ${w} ${"words and more ".repeat(100000)}`)),

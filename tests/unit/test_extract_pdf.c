@@ -80,6 +80,9 @@ static const struct {
 	{ "a font that says its letters", OBJ("<</Subtype/Type0/Encoding/Identity-H/ToUnicode 8 0 R>>") OBJ("<</Subtype/Type0/Encoding/90ms-RKSJ-H>>"), NOTHING, 0, "" },
 	{ "one that does not", OBJ("<</F1<</Subtype/Type0/Encoding/Identity-H>>/F2<</ToUnicode 8 0 R>>>>"), WHY(FONTS), 0, "" },
 	{ "nor one with a map of its own", OBJ("<</Subtype/Type0/Encoding 9 0 R>>"), WHY(FONTS), 0, "" },
+	{ "one of a collection that readers know", OBJ("<</Subtype/Type0/Encoding/Identity-H>>") OBJ("<</CIDSystemInfo<</Registry(Adobe)/Ordering(Japan1)>>>>"), NOTHING, 0, "" },
+	{ "and one of none", OBJ("<</Subtype/Type0/Encoding/Identity-H>>") OBJ("<</Ordering(Japan1)>>") OBJ("<</Ordering(Identity)>>"), WHY(FONTS), 0, "" },
+	{ "of one that is elsewhere", OBJ("<</Subtype/Type0/Encoding/Identity-H>>") OBJ("<</Ordering(GB1)>>") OBJ("<</Ordering 9 0 R>>"), WHY(FONTS), 0, "" },
 	{ "in none that is what it says", OBJ("<</Type/ObjStm/Filter/FlateDecode>>stream\nx\nendstream"), NOTHING, EXTRACT_DAMAGED, "" },
 	{ "plain objects", OBJ("<</Type/ObjStm/N 1/First 4>>stream\n1 0 <</Title(packed)/FT/Tx>>\nendstream"), WHY(FORMS), 0, "packed\n" },
 };

@@ -218,6 +218,7 @@ make_file(struct buf *b, const char *what)
 	MADE("png and zip", put_png(b, NULL, SPAN_LIT("")); put_zip(b, false))
 	MADE("png with pdf", put_png(b, "tEXt", SPAN_LIT("Comment\0%PDF-1.7 1 0 obj")))
 	MADE("png with gif", put_png(b, "prVt", SPAN_LIT("GIF89a")))
+	MADE("png of two", put_png(b, "fdAT", SPAN_LIT("\0\0\0\1pixels")))
 	MADE("png without header", buf_span(b, SPAN_LIT("\x89PNG\r\n\x1a\n"));
 		make_chunk(b, "IDAT", SPAN_LIT("x")))
 	MADE("jpeg", put_jpeg(b, 0, xmp, xmp))
@@ -244,6 +245,7 @@ make_file(struct buf *b, const char *what)
 	MADE("gif", put_gif(b, SPAN_LIT("")))
 	MADE("gif comment", put_gif(b, SPAN_LIT("\x21\xfe\4two \5parts\0")))
 	MADE("gif plain text", put_gif(b, SPAN_LIT("\x21\1\x0c............\5plain\0")))
+	MADE("gif of two", put_gif(b, SPAN_LIT("\x2c\0\0\0\0\7\0\6\0\0\2\1x\0")))
 	MADE("gif application", put_gif(b, SPAN_LIT("\x21\xff\x0bNETSCAPE2.0\3\1\0\0\0")))
 	MADE("gif xmp", buf_span(&more, SPAN_LIT("\x21\xff\x0bXMP DataXMP<x>gif</x>\1"));
 		for (int i = 255; i >= 0; i--) buf_putc(&more, (char)i); buf_putc(&more, '\0');
@@ -254,6 +256,9 @@ make_file(struct buf *b, const char *what)
 		make_riff_chunk(&more, "VP8 ", SPAN_LIT("\0\0\0\x9d\1\x2a\x10\0\x0f\0"));
 		put_riff(b, "WEBP", buf_view(&more)))
 	MADE("webp lossless", make_riff_chunk(&more, "VP8L", SPAN_LIT("\x2f\x0f\x80\3\0"));
+		put_riff(b, "WEBP", buf_view(&more)))
+	MADE("webp of two", make_riff_chunk(&more, "VP8L", SPAN_LIT("\x2f\x0f\x80\3\0"));
+		make_riff_chunk(&more, "ANMF", SPAN_LIT("x"));
 		put_riff(b, "WEBP", buf_view(&more)))
 	MADE("tiff", make_exif(b))
 	MADE("tiff of blanks", buf_span(b, SPAN_LIT("II*\0\x08\0\0\0\5\0"));
@@ -370,6 +375,7 @@ static const struct {
 	{ "png and zip", FILE_PNG, FILE_TWO_KINDS, 3, 2, "" },
 	{ "png with pdf", FILE_PNG, FILE_TWO_KINDS, 3, 2, "Comment: %PDF-1.7 1 0 obj|" },
 	{ "png with gif", FILE_PNG, FILE_TWO_KINDS, 3, 2, "" },
+	{ "png of two", FILE_PNG, FILE_ANIMATED, 3, 2, "" },
 	{ "png without header", FILE_PNG, FILE_DAMAGED, 0, 0, "" },
 	{ "jpeg", FILE_JPEG, FILE_SOUND, 5, 4, "" },
 	{ "jpeg exif", FILE_JPEG, FILE_SOUND, 5, 4,
@@ -388,6 +394,7 @@ static const struct {
 	{ "gif", FILE_GIF, FILE_SOUND, 7, 6, "" },
 	{ "gif comment", FILE_GIF, FILE_SOUND, 7, 6, "two parts|" },
 	{ "gif plain text", FILE_GIF, FILE_SOUND, 7, 6, "plain|" },
+	{ "gif of two", FILE_GIF, FILE_ANIMATED, 7, 6, "" },
 	{ "gif application", FILE_GIF, FILE_SOUND, 7, 6, "" },
 	{ "gif xmp", FILE_GIF, FILE_SOUND, 7, 6, "<x>gif</x>|" },
 	{ "gif and pdf", FILE_GIF, FILE_TWO_KINDS, 7, 6, "%PDF-1.4 1 0 obj|" },
@@ -396,6 +403,7 @@ static const struct {
 	{ "webp xmp", FILE_WEBP, FILE_SOUND, 16, 15, "<x>a&b@c.d &bad; <</x>|" },
 	{ "webp lossy", FILE_WEBP, FILE_SOUND, 16, 15, "" },
 	{ "webp lossless", FILE_WEBP, FILE_SOUND, 16, 15, "" },
+	{ "webp of two", FILE_WEBP, FILE_ANIMATED, 16, 15, "" },
 	{ "tiff", FILE_TIFF, FILE_SOUND, 0, 0,
 		"Ann Artist|User|48.858333, 2.294444|T\xc3\xa9|" },
 	{ "tiff of blanks", FILE_TIFF, FILE_BOMB, 0, 0, "" },

@@ -167,6 +167,8 @@ guard_drop(struct guard **gp)
 	if (!g)
 		return;
 	*gp = NULL;
+	if (g->plan.scratch)
+		detect_scratch_wipe(g->plan.scratch);
 	guard_channels_free(g);
 	guard_members_free(g);
 	guard_queue_free(g);

@@ -86,8 +86,10 @@ find_opened(struct audit_opening *o)
 			"restore",
 			o->a.id);
 	else if (!o->n)
-		cmd_fail(WHAT, "%s: no %s of it is kept: record: of its route said so", o->a.id,
-			o->part ? o->part : "text");
+		cmd_fail(WHAT,
+			"%s: no %s of it is kept: there was none, or record: of its route said "
+			"so",
+			o->a.id, o->part ? o->part : "text");
 	return o->n ? 0 : EXIT_NO;
 }
 

@@ -87,6 +87,8 @@ aside_run(struct work *w, unsigned thread)
 	effort_watch(guard_is_stopped, x->guard);
 	x->aside.run(x->aside.arg);
 	effort_watch(NULL, NULL);
+	if (own)
+		detect_scratch_wipe(own->scratch);
 	mailbox_send(x->r->gate->mail, &x->aside.back);
 }
 

@@ -49,16 +49,19 @@ request_drop_files(struct request *r)
 static bool
 ends_base64(struct span head)
 {
-	const struct span end = SPAN_LIT(";base64");
+	struct span last = { NULL, 0 };
 
-	return head.n >= end.n && span_ieq(span_cut(head, head.n - end.n, head.n), end);
+	while (head.n)
+		last = span_next(&head, ';');
+	return span_ieq(span_trim(last, " "), SPAN_LIT("base64"));
 }
 
-/* dataurl = "data:" type *( ";" parameter ) ";base64," data; the type, and *data what is after
- * the comma. Empty where it is none. */
+/* dataurl = "data:" type *( ";" parameter ) ";base64," data, with blanks around it; the type,
+ * and *data what is after the comma. Empty where it is none. */
 static struct span
 uri_type(struct span text, struct span *data)
 {
+	text = span_trim(text, " \t\r\n");
 	size_t comma = span_chr(text, ',');
 	struct span head = span_cut(text, 0, comma), type;
 
@@ -103,7 +106,7 @@ head_kind(const struct media *m)
 	if (!m->base64)
 		return file_kind_of(m->data);
 	uri_type(m->data, &data);
-	data = span_cut(data, 0, 2 * HEAD_BYTES);
+	data = span_cut(span_trim(data, " \t\r\n"), 0, 2 * HEAD_BYTES);
 	struct blob_run run = blob_run_at(data, 0, false);
 	run.in = IN64;
 	return file_kind_of(span_of(head, blob_head(data, &run, false, head, sizeof(head))));

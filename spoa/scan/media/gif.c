@@ -87,7 +87,7 @@ void
 gif_read(struct media *m)
 {
 	struct media_rd r = media_rd(m->bytes);
-	unsigned block = 0;
+	unsigned block = 0, images = 0;
 
 	r.little = true;
 	media_take(&r, GIF_SIGNATURE);
@@ -100,6 +100,8 @@ gif_read(struct media *m)
 		if (block == EXTENSION) {
 			gif_extension(m, &r);
 		} else if (block == IMAGE) {
+			if (images++)
+				media_flaw(m, FILE_ANIMATED);
 			media_take(&r, 8);
 			gif_table(&r, media_u8(&r));
 			media_take(&r, 1);

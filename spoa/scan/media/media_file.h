@@ -53,6 +53,7 @@
 	X(FILE_TRAILING,        "trailing")        /* bytes after its end that are no known file */ \
 	X(FILE_TRUNCATED,       "truncated") \
 	X(FILE_TOO_MANY_POINTS, "too_many_points") /* CAP_MEDIA_POINTS */ \
+	X(FILE_ANIMATED,        "animated")        /* pictures after the first one, which alone is read */ \
 	X(FILE_BOMB,            "bomb")            /* CAP_MEDIA_TEXTS, CAP_MEDIA_TEXT_BYTES, CAP_MEDIA_PARTS */ \
 	X(FILE_ENCRYPTED,       "encrypted") \
 	X(FILE_DAMAGED,         "damaged")         /* its structure or metadata cannot be read */

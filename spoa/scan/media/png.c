@@ -92,6 +92,8 @@ png_chunk(struct media *m, struct span type, struct span data)
 		png_international(m, data);
 	} else if (span_is(type, "eXIf")) {
 		jpeg_app1(m, data);
+	} else if (span_is(type, "fdAT")) {
+		media_flaw(m, FILE_ANIMATED);
 	} else if (span_is(type, "IHDR")) {
 		struct media_rd r = media_rd(data);
 		uint64_t width = media_u32(&r);

@@ -62,6 +62,8 @@ riff_chunk(struct media *m, struct span type, struct span list, struct media_rd 
 		vp8l_points(m, r);
 	else if (span_is(type, "VP8X"))
 		vp8x_points(m, r);
+	else if (span_is(type, "ANMF"))
+		media_flaw(m, FILE_ANIMATED);
 }
 
 /* Chunks of the file or of a list. */

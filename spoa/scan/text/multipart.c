@@ -3,6 +3,7 @@
  * boundary at line starts alone, fields on one line each, no encodings, no charset for all
  * parts (RFC 7578 4.6) but UTF-8. */
 #include "base/among.h"
+#include "base/ascii.h"
 #include "base/caps.h"
 #include "base/codec/json.h"
 #include "base/codec/utf8.h"
@@ -92,10 +93,35 @@ read_parameter(struct reader *r, struct span *rest, struct span *name, struct sp
 	return rest->n && rest->p[0] != ';' ? bad(r, rest->p, "what is after a value") : 0;
 }
 
+/* ext-value = "utf-8''" *( attr-char / %XX ) (RFC 8187 3.2.1) of the same text: .NET's clients
+ * write each name in both ways. */
+static bool
+ext_value_is(struct span v, struct span text)
+{
+	const struct span charset = SPAN_LIT("utf-8''");
+	size_t at = charset.n;
+
+	if (v.n < at || !span_ieq(span_cut(v, 0, at), charset))
+		return false;
+	for (size_t i = 0; i < text.n; i++, at++) {
+		char c = at < v.n ? v.p[at] : 0;
+		if (c == '%') {
+			if (v.n - at < 3 || !is_hex(v.p[at + 1]) || !is_hex(v.p[at + 2]))
+				return false;
+			c = (char)(hex_value(v.p[at + 1]) << 4 | hex_value(v.p[at + 2]));
+			at += 2;
+		}
+		if (at >= v.n || c != text.p[i])
+			return false;
+	}
+	return at == v.n;
+}
+
 static int
 read_disposition(struct reader *r, struct span value, struct part *p)
 {
 	size_t kind = span_past(value, 0, is_tchar);
+	bool again = false;
 	struct span rest = span_trim(span_cut(value, kind, value.n), " \t"), name, v;
 
 	if (p->has_disposition)
@@ -110,6 +136,12 @@ read_disposition(struct reader *r, struct span value, struct part *p)
 		int err = read_parameter(r, &rest, &name, &v, &quoted);
 		if (err)
 			return err;
+		if (p->has_filename && !again && span_ieq(name, SPAN_LIT("filename*")) &&
+			ext_value_is(v, r->segs.v[p->filename].text)) {
+			/* one alone is not rewritten */
+			again = r->segs.v[p->filename].reserved = true;
+			continue;
+		}
 		bool is_name = span_ieq(name, SPAN_LIT("name"));
 		if ((!is_name && !span_ieq(name, SPAN_LIT("filename"))) ||
 			(is_name ? p->has_name : p->has_filename))

@@ -324,7 +324,8 @@ count_run(const struct segment *v, size_t i, const struct opaque *o, struct unre
 		.end = v[i].end,
 		.segment = (uint32_t)i };
 
-	bool whole = o->start == 0 && o->end == v[i].text.n;
+	struct span all = span_trim(v[i].text, " \t\r\n");
+	bool whole = v[i].text.p + o->start == all.p && o->end - o->start == all.n;
 	if ((o->uri || whole) && v[i].form != SEG_FORM && v[i].role != ROLE_KEY) {
 		m.data = span_cut(v[i].text, o->start, o->end);
 		m.base64 = true;

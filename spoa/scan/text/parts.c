@@ -137,7 +137,6 @@ part_media(const struct walk *w, const struct frame *f, const char *kind, size_t
 	return m;
 }
 
-/* A media type's kind; NULL: text. */
 static const char *
 media_type_kind(struct span type)
 {
@@ -146,10 +145,7 @@ media_type_kind(struct span type)
 	for (size_t i = 0; i < COUNT_OF(kinds); i++)
 		if (span_istarts(type, span_str(kinds[i])))
 			return kinds[i];
-	return span_istarts(type, SPAN_LIT("text/")) ||
-			       span_istarts(type, SPAN_LIT("application/json"))
-		       ? NULL
-		       : "file";
+	return "file";
 }
 
 static const char *

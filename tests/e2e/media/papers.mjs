@@ -22,6 +22,8 @@ put('replaced.pdf', paper([show('Hello') + '/Span<</ActualText(nothing)>> BDC ' 
 put('tiled.pdf', paper([{ contents: show('Hello') + '/Pattern cs /P scn 0 0 612 600 re f', resources: `/Pattern<</P ${next(1)} 0 R>>` }],
 	{ more: [['/Type/Pattern/PatternType 1/PaintType 1/TilingType 1/BBox[0 0 600 600]/XStep 600/YStep 600/Resources<</Font<</F1 3 0 R>>>>', show(`to ${IBAN}`, { x: 10, y: 50 })]] }))
 put('tiny.pdf', paper([show('Hello') + show('x'.repeat(60000), { size: 0.01, y: 10 }) + show(`to ${IBAN}`, { size: 2.5, y: 600 })]))
+put('boxes.pdf', paper([[...IBAN.replace(/ /g, '')].map((c, i) => show(c, { x: 72 + 20 * i })).join('')]))
+put('leftover.pdf', paper([lines('Hello')], { catalog: '/AcroForm<</DA(/Helv 0 Tf 0 g)>>' }))
 put('letters.pdf', paper([show('Hello')], { font: '<</Type/Font/Subtype/Type0/BaseFont/Arial/Encoding/Identity-H/DescendantFonts[6 0 R]>>',
 	more: ['<</Type/Font/Subtype/CIDFontType2/BaseFont/Arial/CIDSystemInfo<</Registry(Adobe)/Ordering(Identity)/Supplement 0>>>>'] }))
 put('title.pdf', paper([lines('Hello')], { info: `/Title (to ${IBAN})` }))
@@ -63,4 +65,7 @@ const after_soi = (marker, data) => { const n = Buffer.alloc(2); n.writeUInt16BE
 const exif = Buffer.concat([Buffer.from('Exif\0\0MM\0*\0\0\0\x08\0\x01\x01\x3b\0\x02\0\0\0\x15\0\0\0\x1a\0\0\0\0', 'latin1'), Buffer.from('jane.doe@example.com\0')])
 put('said.jpg', after_soi(0xe1, exif))
 put('wide.png', Buffer.concat([small.subarray(0, 8), chunk('IHDR', Buffer.from([0, 0, 0xea, 0x60, 0, 0, 0xea, 0x60, 8, 0, 0, 0, 0])), small.subarray(33)]))
+const still = Buffer.from('2c0000000001000100000202440100', 'hex')
+put('moving.gif', Buffer.concat([Buffer.from('GIF89a\x01\x00\x01\x00\x80\x00\x00\x00\x00\x00\xff\xff\xff', 'latin1'), still, still, Buffer.from(';')]))
 put('note.txt', `Pay to ${IBAN}, please.\n`)
+put('plain.txt', 'Nothing to see.\n')
