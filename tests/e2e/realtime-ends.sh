@@ -55,3 +55,4 @@ touch "$GO"
 wait $node
 grep -E '^(ok|not ok|#   )' "$D/elsewhere.log" || not_ok "realtime.mjs elsewhere" "$(tail -3 "$D/elsewhere.log")"
 grep -q '^not ok' "$D/elsewhere.log" && failed=1
+exit $failed

@@ -47,8 +47,8 @@ is "what is redacted has one" "$(own redact)" mail
 is "so has what is denied" "$(own deny)" "cards"
 is "what no turn follows is in the completion of the handshake" "$(jq -c 'select(.type == "completion" and .identity.person == "hugo") | [.socket.turns, (.socket.with | length)]' "$D/records")" "[0,3]"
 like "audio that passed is counted, not inspected" "$(jq -c 'select(.type == "completion" and .socket.media_in) | .socket' "$D/records")" '"media_in":8,"media_out":16'
-heard=$(jq -r 'select(.type == "completion" and .socket.media_in) | .id' "$D/records" | tail -1)
-is "once media came, what only adds has a decision of its own" "$(jq -c "select(.type == \"decision\" and .socket.of == \"$heard\" and (.socket.turn | not)) | [.decision, .rule, .socket.with]" "$D/records" | xargs)" "x"
+heard=$(jq -r 'select(.type == "completion" and .socket.media_in) | .id' "$D/records" | head -1)
+is "once media came, what only adds has a decision of its own" "$(jq -c "select(.type == \"decision\" and .socket.of == \"$heard\" and (.socket.turn | not)) | [.decision, .rule, .socket.with]" "$D/records" | xargs)" "[permit,default,null] [deny,cards,null]"
 turns_of() { jq -r "select(.type == \"completion\" and .identity.person == \"$1\" and .socket.turn and .outcome == \"complete\") | .usage.output_tokens" "$D/records" | sort | xargs; }
 is "answers at the same time have a completion each, with what it took" "$(turns_of fred)" "3 3 6"
 is "what is only written down is a turn each time" "$(jq -r 'select(.type == "completion" and .identity.person == "gina" and .socket.turns) | .socket.turns' "$D/records")" 2
