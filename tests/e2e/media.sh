@@ -1,6 +1,6 @@
 # Files inside requests, in every place where a dialect has one: read by tollgate-extract and searched,
 # refused, or taken out; what cannot be read is said by kind; pictures in answers.
-# Once: the daemon reads files, whichever HAProxy handed the body over (bodies.sh, multipart.sh, on each).
+# Once: the daemon reads files, whichever HAProxy handed the body over (bodies.sh, on each).
 . "$(dirname "$0")/lib.sh"
 
 files_are_read "files are read" || exit 0
