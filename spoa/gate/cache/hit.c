@@ -51,23 +51,31 @@ put_instead(const char *name, struct span value, struct buf *body)
 static int
 put_as_it_was(const struct cache_answer *a, const struct cache_hit *h, struct buf *out)
 {
+	const char *member = ids[a->form], *begins = translator_id_begins(a->form);
+	struct span bytes = a->bytes;
 	SCOPED_BUF(body, 0);
-	SCOPED_BUF(id, 0);
 
-	buf_span(&body, a->bytes);
-	buf_printf(&id, "\"%s%.*s\"", translator_id_begins(a->form), SPAN_ARG(h->id));
-	if (ids[a->form] && !cache_member_value(a->bytes, ids[a->form]).p)
-		return ERR_SYNTAX;
-	if (ids[a->form])
-		put_instead(ids[a->form], buf_view(&id), &body);
-	for (size_t i = 0; a->form == FORM_RESPONSES && i < COUNT_OF(said_again); i++) {
-		struct span said = cache_member_value(h->asked, said_again[i].name);
-		put_instead(said_again[i].name, said.n ? said : span_str(said_again[i].unsaid),
-			&body);
+	if (a->form == FORM_RESPONSES) {
+		buf_span(&body, bytes);
+		for (size_t i = 0; i < COUNT_OF(said_again); i++) {
+			struct span said = cache_member_value(h->asked, said_again[i].name);
+			put_instead(said_again[i].name,
+				said.n ? said : span_str(said_again[i].unsaid), &body);
+		}
+		bytes = buf_view(&body);
 	}
-	put_head("application/json", body.n, out);
-	buf_span(out, buf_view(&body));
-	return buf_failed(&body) || buf_failed(&id) || buf_failed(out) ? ERR_LIMIT : 0;
+	struct span id = member ? cache_member_value(bytes, member) : SPAN_LIT("");
+	if (!id.p)
+		return ERR_SYNTAX;
+	size_t at = id.n ? (size_t)(id.p - bytes.p) : 0,
+	       made = id.n ? strlen(begins) + h->id.n + 2 : 0;
+
+	put_head("application/json", bytes.n - id.n + made, out);
+	buf_span(out, span_cut(bytes, 0, at));
+	if (id.n)
+		buf_printf(out, "\"%s%.*s\"", begins, SPAN_ARG(h->id));
+	buf_span(out, span_cut(bytes, at + id.n, bytes.n));
+	return buf_failed(&body) || buf_failed(out) ? ERR_LIMIT : 0;
 }
 
 int
