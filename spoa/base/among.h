@@ -73,7 +73,7 @@ span_past_set(struct span s, size_t at, const char *set)
 	return at;
 }
 
-/* Just behind the last c; 0: there is none. */
+/* The place after the last c in s; 0 if s holds none. */
 static inline size_t
 span_behind(struct span s, char c)
 {

@@ -1,8 +1,7 @@
-/* What an answer says besides its texts, looked through like names and keys and replaced where
- * it stands. In a frame that is all but its payload: comments, ids and whatever fields an event
- * of SSE has (WHATWG HTML 9.2.6), and the headers of a message of AWS' streams. In the head it
- * is the fields that no table knows, whatever a provider or an MCP server says in them; they
- * are looked through before the head goes.
+/* What an answer says besides its texts. It is scanned as names and keys are, and replaced where
+ * it is found. In a frame, this is everything except the payload: comments, ids, other fields of
+ * an event of SSE (WHATWG HTML 9.2.6), and the headers of a message of AWS' streams. In the head
+ * of an answer, it is each field that no table knows; these are scanned before the head is sent.
  */
 #include "answer/guard/guard_private.h"
 #include "base/ascii.h"

@@ -267,16 +267,14 @@ size_t
 live_count(struct live *l)
 {
 	SCOPED_LOCK(&l->lock);
-	size_t n = l->n;
-	return n;
+	return l->n;
 }
 
 bool
 live_kept(struct live *l)
 {
 	SCOPED_LOCK(&l->lock);
-	bool kept = l->kept;
-	return kept;
+	return l->kept;
 }
 
 /* ---- life ---- */

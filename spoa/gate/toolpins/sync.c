@@ -522,8 +522,7 @@ pins_puts(void *arg)
 	struct tool_pins *p = ((struct tool_pins_sync *)arg)->pins;
 
 	SCOPED_LOCK(&p->lock);
-	uint64_t puts = p->puts;
-	return puts;
+	return p->puts;
 }
 
 static void

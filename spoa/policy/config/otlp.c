@@ -55,7 +55,7 @@ otlp_config_read(
 			diag_at(d, ratio,
 				"telemetry.otlp: ratio: a share from 0 to 1 is expected");
 		else
-			*&out->ratio = v;
+			out->ratio = v;
 	}
 	struct span url = span_str(out->url);
 	while (url.n && url.p[url.n - 1] == '/')

@@ -12,8 +12,7 @@
 #include "base/scoped.h"
 #include "record/anchors/place.h"
 
-#if OPENSSL_VERSION_NUMBER < 0x30400000L /* which names it by what it does: it owns the store  \
-					  */
+#if OPENSSL_VERSION_NUMBER < 0x30400000L /* there by what it does: it owns the store */
 #define TS_VERIFY_CTX_set0_store TS_VERIFY_CTX_set_store
 #endif
 

@@ -5,7 +5,6 @@
 
 #include <inttypes.h>
 
-
 enum trim_due
 trim_due(const struct trim_rules *r, const struct manifest *m, uint64_t bytes)
 {

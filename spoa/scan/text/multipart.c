@@ -6,6 +6,7 @@
 #include "base/ascii.h"
 #include "base/caps.h"
 #include "base/codec/json.h"
+#include "base/codec/uri.h"
 #include "base/codec/utf8.h"
 #include "base/err.h"
 #include "scan/media/media_file.h"
@@ -104,14 +105,14 @@ ext_value_is(struct span v, struct span text)
 	if (v.n < at || !span_ieq(span_cut(v, 0, at), charset))
 		return false;
 	for (size_t i = 0; i < text.n; i++, at++) {
-		char c = at < v.n ? v.p[at] : 0;
+		if (at >= v.n)
+			return false;
+		int c = (unsigned char)v.p[at];
 		if (c == '%') {
-			if (v.n - at < 3 || !is_hex(v.p[at + 1]) || !is_hex(v.p[at + 2]))
-				return false;
-			c = (char)(hex_value(v.p[at + 1]) << 4 | hex_value(v.p[at + 2]));
+			c = uri_escape_at(v.p + at, v.p + v.n); /* -1: no byte is that */
 			at += 2;
 		}
-		if (at >= v.n || c != text.p[i])
+		if (c != (unsigned char)text.p[i])
 			return false;
 	}
 	return at == v.n;
