@@ -20,7 +20,17 @@ stop_it() {
 	code=$?
 }
 asks() { $curl -s -m 30 --unix-socket "$sock" "http://extract/$@"; }
-pdf() { asks "pdf${2:-}" --data-binary "@$D/$1"; } # file, query
+# A file whose time was over because the machine stood still is given again, twice: where time itself is not what is tried.
+asks_in_time() { # path, file
+	local answer
+	for _ in 1 2 3; do
+		answer=$(asks "$1" --data-binary "@$2")
+		grep -qE '^\{"error":"(timeout|busy)"' <<<"$answer" || break
+	done
+	printf '%s' "$answer"
+}
+pdf() { asks_in_time "pdf${2:-}" "$D/$1"; } # file, query
+image() { asks_in_time 'image?ocr=1' "$1"; }
 texts() { jq -r '.texts[] | select(.page == '"$1"') | .text' <<<"$2" | sed '/^$/d' | paste -sd'|'; }
 unread() { jq -r '[.unread[] | "\(.page) \(.why)"] | join(", ")' <<<"$1"; }
 error_of() { jq -r '.error // "none"' <<<"$1"; }
@@ -56,7 +66,9 @@ mkdir "$D/tools"
 for t in pdftotext pdftohtml pdftoppm tesseract; do cp "$build/extract_tool" "$D/tools/$t"; done
 chmod -R a+rX "$D/tools"
 start --tools "$D/tools" --jobs 2
-does() { printf '%%PDF-1.4\ndo:%s\n%%%%EOF\n' "$1" | asks pdf --data-binary @-; }
+order() { printf '%%PDF-1.4\ndo:%s\n%%%%EOF\n' "$1"; }
+does() { order "$1" >"$D/order" && asks_in_time pdf "$D/order"; }
+lasts() { order "$1" | asks pdf --data-binary @-; } # what has to last until its time is over
 for act in socket unix fork exec again ptrace code document crash; do
 	is "who tries $act is killed" "$(does $act)" '{"error":"killed"}'
 done
@@ -73,23 +85,23 @@ is "and what it prints" "$(does huge)" '{"error":"too_large"}'
 like "what it complains is dropped" "$(texts 1 "$(does noise)")" 'noise: done'
 is "what is no UTF-8 is replaced" "$(texts 1 "$(does bytes)" | tr -d '\001')" "bad $(printf '\xef\xbf\xbd\xef\xbf\xbd') bytes "
 began=$EPOCHREALTIME
-is "one that hangs is ended" "$(does sleep)" '{"error":"timeout"}'
-is "within its time" "$(awk "BEGIN { t = $EPOCHREALTIME - $began; print (t < 9.9) }")" 1
-is "one that spins is ended" "$(does spin)" '{"error":"timeout"}'
+is "one that hangs is ended" "$(lasts sleep)" '{"error":"timeout"}'
+is "within its time" "$(awk "BEGIN { t = $EPOCHREALTIME - $began; print (t < 14) }")" 1
+is "one that spins is ended" "$(lasts spin)" '{"error":"timeout"}'
 is "none of its processes is left" "$(pgrep -P $pid | wc -l)" 0
 like "it serves on" "$(asks health)" '"killed":9,.*"running":0'
 # who goes away takes his file with him
-printf '%%PDF-1.4\ndo:sleep\n%%%%EOF\n' | $curl -s -m 1 -o /dev/null --unix-socket "$sock" http://extract/pdf --data-binary @-
+order sleep | $curl -s -m 1 -o /dev/null --unix-socket "$sock" http://extract/pdf --data-binary @-
 check "who no longer waits is not worked for" wait_for says '"running":0' asks health
 is "and none of his processes is left" "$(pgrep -P $pid | wc -l)" 0
 # a place is not to be had
-for i in 1 2; do does sleep >"$D/place.$i" & done
+for i in 1 2; do lasts sleep >"$D/place.$i" & done
 wait_for says '"running":2' asks health
-does files >"$D/place.3"
+lasts files >"$D/place.3"
 is "who waits too long is told so" "$(cat "$D/place.3")" '{"error":"busy"}'
 wait_for says '"running":0' asks health
 # SIGTERM with one that hangs
-does sleep >"$D/late" &
+lasts sleep >"$D/late" &
 wait_for says '"running":1' asks health
 stop_it
 is "SIGTERM ends it in two seconds, whatever runs" "$code" 0
@@ -151,14 +163,14 @@ else
 	is "a thousand pages" "$(jq -c '[.pages, (.texts | length)]' <<<"$(pdf long.pdf)")" '[1000,1000]'
 	is "one more" "$(error_of "$(pdf too_long.pdf)")" too_many_pages
 	is "a hundred thousand" "$(error_of "$(pdf endless.pdf)")" too_many_pages
-	is "a page that inflates to 400 MB" "$(error_of "$(pdf bomb.pdf)")" timeout
+	is "a page that inflates to 400 MB" "$(error_of "$(asks pdf --data-binary "@$D/bomb.pdf")")" timeout
 	is "objects that do" "$(error_of "$(pdf packed_bomb.pdf)")" too_large
 	printf 'GIF89a' | cat - "$D/known.pdf" >"$D/two.pdf"
 	like "a PDF after another head is read as one" "$(pdf two.pdf)" 'first words'
 
 	# fifty at once, 10 MB each
 	{ cat "$D/known.pdf"; head -c 10000000 /dev/zero | tr '\0' ' '; printf '%%%%EOF\n'; } >"$D/ten.pdf"
-	for ((i = 0; i < 50; i++)); do pdf ten.pdf >"$D/ten.$i" & done
+	for ((i = 0; i < 50; i++)); do asks pdf --data-binary "@$D/ten.pdf" >"$D/ten.$i" & done
 	most=0
 	while [ "$(jobs -rp | wc -l)" -gt 1 ]; do
 		now=$(ls -l /proc/$pid/fd 2>/dev/null | grep -c memfd:file)
@@ -178,7 +190,7 @@ if ! grep -q '"tesseract":true' <<<"$tools"; then
 	is "without tesseract it is said" "$(asks 'image?ocr=1' --data-binary @"$D/wide.png")" '{"error":"no_tool"}'
 elif grep -q '"pdftoppm":true' <<<"$tools"; then
 	pdftoppm -r 150 -png "$D/known.pdf" "$D/seen"
-	r=$(asks 'image?ocr=1' --data-binary "@$D/seen-1.png")
+	r=$(image "$D/seen-1.png")
 	is "a picture is read" "$(texts 1 "$r") $(jq -c '[.pages, .read, .unread]' <<<"$r")" 'first words [1,"ocr",[]]'
 	# a PDF whose page is that picture
 	node "$here/extract.mjs" "$D" "$D/seen-2.png"
@@ -188,7 +200,8 @@ elif grep -q '"pdftoppm":true' <<<"$tools"; then
 	is "a picture without text has none" "$(unread "$(pdf drawn.pdf '?ocr=1')")" '1 no_text'
 	is "60,000 by 60,000 points" "$(error_of "$(asks 'image?ocr=1' --data-binary "@$D/wide.png")")" too_large
 	is "what is no picture" "$(error_of "$(asks 'image?ocr=1' --data-binary '/etc/passwd')")" unsupported
-	like "half a picture" "$(error_of "$(head -c 900 "$D/seen-1.png" | asks 'image?ocr=1' --data-binary @-)")" 'damaged|killed'
+	head -c 900 "$D/seen-1.png" >"$D/half.png"
+	like "half a picture" "$(error_of "$(image "$D/half.png")")" 'damaged|killed'
 fi
 stop_it
 is "SIGTERM ends it" "$code" 0
