@@ -301,6 +301,9 @@ static const struct translate_case {
 		START NAMED("error", ",\"error\":{\"type\":\"rate_limit_error\",\"message\":"
 				     "\"slow\"}"),
 		NULL, CLAUDE "error rate_limit_error slow (decision D1)|" },
+	{ "an error for a rate by its number", FORM_CHAT,
+		ROLE EVENT("{\"error\":{\"code\":429,\"message\":\"slow\"}}"), NULL,
+		GPT "error rate_limit_error slow (decision D1)|" },
 	{ "nothing after an error", FORM_CHAT,
 		SAYS("Hel") EVENT("{\"error\":{\"message\":\"slow down\",\"code\":"
 				  "\"rate_limit_exceeded\"}}") SAYS("lo") FINISH("stop") DONE,

@@ -280,6 +280,18 @@ static const struct row {
 	{ "a user for Gemini", INTO(MESSAGES, GENERATE), "{'metadata':{'user_id':'u'}," USER "}", "{'contents':[{'role':'user','parts':[{'text':'hi'}]}],'generationConfig':{}}", NULL, NULL },
 	{ "a user for Bedrock", INTO(CHAT, CONVERSE), "{'user':'u','safety_identifier':'s'," USER "}", "{'messages':[{'role':'user','content':[{'text':'hi'}]}],'inferenceConfig':{}}", NULL, NULL },
 
+	/* Gemini's members as its own pages spell them */
+	{ "snake_case, and one element for a list", INTO(GENERATE, CHAT),
+		"{'system_instruction':{'parts':{'text':'s'}},'contents':{'parts':[{'text':'hi'},{'inline_data':{'mime_type':'image/jpg','data':'QUJD'}}]},"
+		"'tools':{'function_declarations':{'name':'f','parameters':{'type':'OBJECT','properties':{'user_name':{'type':'STRING'}}}}},'tool_config':{'function_calling_config':{'mode':'ANY','allowed_function_names':['f']}},"
+		"'generation_config':{'max_output_tokens':5,'top_p':0.5,'stop_sequences':['x'],'thinking_config':{'thinking_budget':-1}}}",
+		"{'model':'m','max_completion_tokens':5,'top_p':0.5,'stop':['x'],'messages':[{'role':'system','content':'s'},{'role':'user','content':[{'type':'text','text':'hi'},{'type':'image_url','image_url':{'url':'data:image/jpeg;base64,QUJD'}}]}],"
+		"'tools':[{'type':'function','function':{'name':'f','parameters':{'type':'object','properties':{'user_name':{'type':'string'}}}}}],'tool_choice':{'type':'function','function':{'name':'f'}}}", NULL, NULL },
+	{ "calls and results so", INTO(GENERATE, CHAT),
+		"{'contents':[{'parts':{'text':'hi'}},{'role':'model','parts':{'function_call':{'id':'a','name':'f','args':{'my_key':{'parts':{}}}}}},{'parts':{'function_response':{'id':'a','name':'f','response':{'my_key':1}}}}]}",
+		"{'model':'m','messages':[{'role':'user','content':'hi'},{'role':'assistant','tool_calls':[{'id':'a','type':'function','function':{'name':'f','arguments':'{\\'my_key\\':{\\'parts\\':{}}}'}}],'content':null},{'role':'tool','tool_call_id':'a','content':'{\\'my_key\\':1}'}]}", NULL, NULL },
+	{ "what has no place is named so, too", INTO(GENERATE, CHAT), "{'contents':{'parts':{'text':'hi'}},'cached_content':'c'}", NULL, "cachedContent", NULL },
+
 	/* Mistral's chat */
 	{ "settings for Mistral", INTO_MISTRAL(GENERATE),
 		"{'contents':[{'parts':[{'text':'hi'}]},{'role':'model','parts':[{'functionCall':{'id':'a','name':'f'}}]},{'parts':[{'functionResponse':{'id':'a','name':'f','response':{'output':'1'}}}]}],'generationConfig':{'maxOutputTokens':5,'seed':3}}",

@@ -393,7 +393,8 @@ answer_said_error(struct span json, struct arena *a, struct said_all *out)
 			  *response = tree_member(root, "response");
 	error = error ? error : tree_member(response, "error");
 	const struct node *of = error && error->tok == JSON_OBJECT ? error : root;
-	struct span code = tree_text(&t, tree_member(of, "code"));
+	const struct node *number = tree_member(of, "code");
+	struct span code = tree_text(&t, number);
 	struct span said = tree_text(&t, error);
 	for (size_t i = 0; i < COUNT_OF(messages) && !said.n; i++)
 		said = tree_text(&t, tree_member(of, messages[i]));
@@ -402,5 +403,7 @@ answer_said_error(struct span json, struct arena *a, struct said_all *out)
 	/* it is written as it is */
 	if (code.n && code.n <= CODE_BYTES && span_is_alnum(code, "_-"))
 		out->code = arena_printf(a, "%.*s", SPAN_ARG(code)).p;
+	else if (number && tree_number(&t, number, 0) == 429)
+		out->code = "rate_limit_exceeded";
 	return arena_failed(a) ? ERR_NOMEM : 0;
 }

@@ -94,6 +94,60 @@ static const struct part_form part_forms[] = {
 
 /* ---- read ---- */
 
+/* "max_output_tokens" → "maxOutputTokens". */
+static struct span
+camel_of(struct question *q, struct span key)
+{
+	struct span camel = arena_dup(q->a, key);
+	size_t n = 0;
+
+	for (size_t i = 0; camel.p && i < key.n; i++) {
+		bool next = key.p[i] == '_' && i + 1 < key.n;
+		i += next;
+		((char *)camel.p)[n++] = next ? to_upper(key.p[i]) : key.p[i];
+	}
+	return span_of(camel.p, n);
+}
+
+/* One element in place of a list: it is in one. */
+static void
+put_in_list(struct question *q, struct node *n)
+{
+	struct node *only = arena_new(q->a, struct node);
+
+	if (!only)
+		return;
+	*only = *n;
+	only->key = SPAN_LIT("");
+	only->up = n;
+	only->next = NULL;
+	for (struct node *in = only->first; in; in = in->next)
+		in->up = only;
+	n->tok = JSON_ARRAY;
+	n->first = n->last = only;
+}
+
+/* Proto JSON has two spellings of a member and, of a list of one, two forms. What a caller or
+ * the model made (arguments, schemas, labels) is no proto's. */
+static void
+read_proto(struct question *q, struct node *object)
+{
+	static const char *const own[] = { "args", "response", "labels", "parameters",
+		"parametersJsonSchema", "responseSchema", "responseJsonSchema" };
+	static const char *const lists[] = { "contents", "parts", "tools",
+		"functionDeclarations" };
+
+	for (struct node *n = object->first; n; n = n->next) {
+		if (n->key.n && memchr(n->key.p, '_', n->key.n))
+			n->key = camel_of(q, n->key);
+		if (SPAN_IN(n->key, own))
+			continue;
+		if (n->tok == JSON_OBJECT && SPAN_IN(n->key, lists))
+			put_in_list(q, n);
+		read_proto(q, n);
+	}
+}
+
 /* {"output": text} is that text, as SDKs write it; another object is its JSON. */
 static void
 read_response(struct question *q, struct part *p, const struct node *response)
@@ -342,7 +396,7 @@ write_generate(struct question *q)
 const struct request_form generate_request_form = {
 	.form = FORM_GENERATE, .members = generate_members,
 	.most = { [SET_TEMPERATURE] = 2, [SET_TOP_P] = 1, [SET_STOP] = 5, [SET_FREQUENCY] = 2, [SET_PRESENCE] = 2, [SET_CHOICES] = 8 },
-	.choices = modes, .parts = { part_members, part_rows, false }, .read_part = read_generate_part,
+	.choices = modes, .parts = { part_members, part_rows, false }, .proto = read_proto, .read_part = read_generate_part,
 	.read_turn = read_generate_content, .read_tool = read_generate_tools, .read = read_generate,
 	.write = write_generate,
 	.name_max = 64, .apart = true, .model_in_path = true, .any_json = true,

@@ -648,8 +648,8 @@ part_goes(struct part *p)
 static void
 check_turn_parts(struct question *q, struct part *parts, const struct request_form *to)
 {
-	static const char *const images[] = { "image/jpeg", "image/png", "image/gif",
-		"image/webp" };
+	static const char *const images[] = { "image/jpeg", "image/jpg", "image/png",
+		"image/gif", "image/webp" };
 
 	for (struct part *p = parts; p && !q->err; p = p->next) {
 		if (p->kind == PART_CALL)
@@ -657,6 +657,9 @@ check_turn_parts(struct question *q, struct part *parts, const struct request_fo
 		if (p->kind == PART_IMAGE && !p->url.p && !SPAN_IN(p->media, images) &&
 			question_refuse(q, p->at, "it is an image of no kind that is known"))
 			part_goes(p);
+		/* what some clients say, and not all providers take */
+		if (span_is(p->media, "image/jpg"))
+			p->media = SPAN_LIT("image/jpeg");
 		check_turn_parts(q, p->parts, to);
 	}
 }
@@ -769,6 +772,8 @@ translate_request(const struct translate_ask *ask, struct arena *a, struct buf *
 		made->why = "it is no JSON";
 		return ERR_SYNTAX;
 	}
+	if (from->proto)
+		from->proto(&q, q.tree.root);
 	if (question_members(&q, q.tree.root, from->members, q.set))
 		(from->read_turn ? read_conversation : from->read)(&q);
 	for (const struct turn *t = q.turns; t && !q.err; t = t->next)

@@ -168,6 +168,7 @@ struct request_form {
 	const char *const *choices, *const *roles; /* words, by their enums */
 	const struct member *turn; /* of question_role_turn() */
 	struct part_set parts;
+	void (*proto)(struct question *q, struct node *root); /* one spelling; NULL: it has one */
 	/* What a part has for itself, by its places. */
 	void (*read_part)(struct question *q, struct part *p, struct node **m);
 	void (*read_turn)(struct question *q, const struct node *of);
