@@ -657,9 +657,8 @@ check_turn_parts(struct question *q, struct part *parts, const struct request_fo
 		if (p->kind == PART_IMAGE && !p->url.p && !SPAN_IN(p->media, images) &&
 			question_refuse(q, p->at, "it is an image of no kind that is known"))
 			part_goes(p);
-		/* what some clients say, and not all providers take */
 		if (span_is(p->media, "image/jpg"))
-			p->media = SPAN_LIT("image/jpeg");
+			p->media = SPAN_LIT("image/jpeg"); /* as all take it */
 		check_turn_parts(q, p->parts, to);
 	}
 }
@@ -788,8 +787,7 @@ translate_request(const struct translate_ask *ask, struct arena *a, struct buf *
 	if (q.any_json && !to->any_json)
 		question_refuse(&q, q.any_json, "JSON without a schema has no place");
 	if (!q.err) {
-		buf_reserve(out,
-			ask->body.n); /* about as long: a long one is not moved as it grows */
+		buf_reserve(out, ask->body.n); /* about as long */
 		json_put_open(out, NULL, '{');
 		if (!to->model_in_path)
 			json_put_text(out, "model", ask->model);
