@@ -13,6 +13,11 @@ REPEATED_MOST=4 # files; where more fail, it is not the machine
 UNSTABLE_LOG=${UNSTABLE_LOG:-$build/unstable.log}
 UNSTABLE_KEPT=1000 # lines
 
+# Up to three minutes, until no more runs than the machine has cores: what failed beside others is to run alone.
+be_alone() {
+	local load until=$((SECONDS + 180))
+	while read -r load _ </proc/loadavg && [ "${load%.*}" -ge "$(nproc)" ] && [ $SECONDS -lt $until ]; do sleep 2; done
+}
 # crashed CODE: by a signal
 crashed() { [ "$1" -gt 128 ]; }
 # repeatable OUTPUT: no failure in it is final, and none shows in its logs and its journals. Who does not
