@@ -72,7 +72,9 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		.warmest = 2 };
 	buf_init(&prompt, 0);
 	buf_init(&wide, 0);
-	struct span id = cache_member_value(ask.body, "id");
+	static const char *const names[] = { "id", NULL };
+	struct span id;
+	cache_member_values(ask.body, names, &id);
 	INVARIANT(!id.n || (id.p > ask.body.p && id.p + id.n < ask.body.p + ask.body.n));
 	const char *why = cache_key(&ask, secret, exact);
 	const char *why_near = cache_near_key(&ask, courtesy, secret, &prompt, near);

@@ -8,11 +8,19 @@
 
 enum { STATUS_OK = 200 };
 
-/* Where a whole answer's id is; NULL: it has none. */
-static const char *const ids[FORMS] = { [FORM_CHAT] = "id",
-	[FORM_RESPONSES] = "id",
-	[FORM_MESSAGES] = "id",
-	[FORM_GENERATE] = "responseId" };
+/* What of a whole answer is another's each time: its id, which Bedrock's has none of, and what
+ * responses say again of their request and no key has, of the one who asks now. */
+enum { AGAIN_ID, AGAIN_MOST = 6 };
+static const struct said_again {
+	const char *names[AGAIN_MOST + 1], *unsaid[AGAIN_MOST];
+} said_again[FORMS] = {
+	[FORM_CHAT] = { { "id" }, { NULL } },
+	[FORM_RESPONSES] = { { "id", "metadata", "user", "safety_identifier",
+				     "prompt_cache_key", "prompt_cache_retention" },
+		{ NULL, "{}", "null", "null", "null", "null" } },
+	[FORM_MESSAGES] = { { "id" }, { NULL } },
+	[FORM_GENERATE] = { { "responseId" }, { NULL } },
+};
 
 static void
 put_head(const char *type, size_t n, struct buf *out)
@@ -23,59 +31,49 @@ put_head(const char *type, size_t n, struct buf *out)
 		type, n);
 }
 
-/* What responses say again of their request and no key has: of the one who asks now. */
-static const struct {
-	const char *name, *unsaid;
-} said_again[] = { { "metadata", "{}" }, { "user", "null" }, { "safety_identifier", "null" },
-	{ "prompt_cache_key", "null" }, { "prompt_cache_retention", "null" } };
-
-/* The object in *body with this value of that member, where it has one. */
-static void
-put_instead(const char *name, struct span value, struct buf *body)
+/* The first of these that is there and begins at `at` or after it. */
+static size_t
+next_said(const struct span was[AGAIN_MOST], const char *at)
 {
-	struct span json = buf_view(body), was = cache_member_value(json, name);
-	SCOPED_BUF(made, 0);
+	size_t next = AGAIN_MOST;
 
-	if (!was.n)
-		return;
-	size_t at = (size_t)(was.p - json.p);
-	buf_span(&made, span_cut(json, 0, at));
-	buf_span(&made, value);
-	buf_span(&made, span_cut(json, at + was.n, json.n));
-	buf_clear(body);
-	buf_move(body, &made);
+	for (size_t i = 0; i < AGAIN_MOST; i++)
+		if (was[i].n && was[i].p >= at &&
+			(next == AGAIN_MOST || was[i].p < was[next].p))
+			next = i;
+	return next;
 }
 
-/* A whole answer that is asked for whole is what it was, but for its id and what is its
- * caller's. */
+/* A whole answer that is asked for whole is what it was, but for what is said again. */
 static int
 put_as_it_was(const struct cache_answer *a, const struct cache_hit *h, struct buf *out)
 {
-	const char *member = ids[a->form], *begins = translator_id_begins(a->form);
+	const struct said_again *again = &said_again[a->form];
+	struct span was[AGAIN_MOST] = { { NULL, 0 } }, now[AGAIN_MOST] = { { NULL, 0 } };
 	struct span bytes = a->bytes;
-	SCOPED_BUF(body, 0);
+	size_t n = bytes.n, at = 0;
+	SCOPED_BUF(id, 0);
 
-	if (a->form == FORM_RESPONSES) {
-		buf_span(&body, bytes);
-		for (size_t i = 0; i < COUNT_OF(said_again); i++) {
-			struct span said = cache_member_value(h->asked, said_again[i].name);
-			put_instead(said_again[i].name,
-				said.n ? said : span_str(said_again[i].unsaid), &body);
-		}
-		bytes = buf_view(&body);
-	}
-	struct span id = member ? cache_member_value(bytes, member) : SPAN_LIT("");
-	if (!id.p)
+	if (again->names[AGAIN_ID] && !cache_member_values(bytes, again->names, was))
 		return ERR_SYNTAX;
-	size_t at = id.n ? (size_t)(id.p - bytes.p) : 0,
-	       made = id.n ? strlen(begins) + h->id.n + 2 : 0;
-
-	put_head("application/json", bytes.n - id.n + made, out);
-	buf_span(out, span_cut(bytes, 0, at));
-	if (id.n)
-		buf_printf(out, "\"%s%.*s\"", begins, SPAN_ARG(h->id));
-	buf_span(out, span_cut(bytes, at + id.n, bytes.n));
-	return buf_failed(&body) || buf_failed(out) ? ERR_LIMIT : 0;
+	if (again->names[AGAIN_ID + 1])
+		cache_member_values(h->asked, again->names, now);
+	buf_printf(&id, "\"%s%.*s\"", translator_id_begins(a->form), SPAN_ARG(h->id));
+	now[AGAIN_ID] = buf_view(&id);
+	for (size_t i = 0; i < AGAIN_MOST; i++) {
+		if (!now[i].n && again->unsaid[i])
+			now[i] = span_str(again->unsaid[i]);
+		n += was[i].n ? now[i].n - was[i].n : 0;
+	}
+	put_head("application/json", n, out);
+	for (size_t i; (i = next_said(was, bytes.p + at)) < AGAIN_MOST;) {
+		size_t from = (size_t)(was[i].p - bytes.p);
+		buf_span(out, span_cut(bytes, at, from));
+		buf_span(out, now[i]);
+		at = from + was[i].n;
+	}
+	buf_span(out, span_cut(bytes, at, bytes.n));
+	return buf_failed(&id) || buf_failed(out) ? ERR_LIMIT : 0;
 }
 
 int

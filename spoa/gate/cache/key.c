@@ -127,17 +127,20 @@ members_of(struct span s, struct member v[MEMBERS_MOST], bool *bad)
 	return *bad ? 0 : n;
 }
 
-struct span
-cache_member_value(struct span object, const char *name)
+bool
+cache_member_values(struct span object, const char *const *names, struct span *values)
 {
 	struct member v[MEMBERS_MOST];
 	bool bad;
 	size_t n = members_of(object, v, &bad);
 
-	for (size_t i = 0; i < n; i++)
-		if (span_is(v[i].name, name))
-			return v[i].value;
-	return bad ? (struct span){ NULL, 0 } : SPAN_LIT("");
+	for (; *names; names++, values++) {
+		*values = SPAN_LIT("");
+		for (size_t i = 0; i < n; i++)
+			if (span_is(v[i].name, *names))
+				*values = v[i].value;
+	}
+	return !bad;
 }
 
 /* ---- into the hash ---- */

@@ -45,8 +45,8 @@ struct cache_ask {
 const char *cache_key(const struct cache_ask *ask, const unsigned char secret[CACHE_KEY_BYTES],
 	unsigned char out[CACHE_KEY_BYTES]);
 
-/* The value of an object's member, as it is written; empty: the object has none; p NULL: it is
- * none, or none that is read here. */
-struct span cache_member_value(struct span object, const char *name);
+/* The values of an object's members, as they are written, in the order of `names`, which NULL
+ * ends; empty: the object has none. False: it is none, or none that is read here. */
+bool cache_member_values(struct span object, const char *const *names, struct span *values);
 
 #endif
