@@ -136,7 +136,7 @@ do_huge(void)
 static void
 do_noise(void)
 {
-	for (int i = 0; i < 1 << 17; i++)
+	for (int i = 0; i < 1 << 14; i++)
 		fputs("a complaint of some length that nobody reads\n", stderr);
 	puts("noise: done");
 }
