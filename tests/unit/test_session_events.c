@@ -40,6 +40,10 @@ static const struct {
 	{ "audio with text beside it",
 		"{\"type\":\"input_audio_buffer.append\",\"audio\":\"AAEC\",\"note\":\"x\"}",
 		false, false, TEXT, "" },
+	{ "audio with a number under a name that says something",
+		"{\"type\":\"input_audio_buffer.append\",\"audio\":\"AAEC\",\"my name is "
+		"Bob\":1}",
+		false, false, TEXT, "" },
 	{ "a text for an id",
 		"{\"type\":\"input_audio_buffer.append\",\"audio\":\"AAEC\",\"event_id\":\"my "
 		"name is Bob\"}",
