@@ -18,10 +18,16 @@
 #define CALLS                                                                                  \
 	DELTA("\"tool_calls\":[{\"index\":0,\"function\":{\"name\":\"f\",\"arguments\":\"{}"   \
 	      "\"}}]")
-#define BOTH(a, b)    DELTA("\"reasoning_content\":\"" a "\",\"content\":\"" b "\"")
-#define DONE	      "data: [DONE]\n\n"
-#define GEMINI	      "gemini", "/v1beta/models/g:streamGenerateContent", SSE
-#define PART(part)    "data: {\"candidates\":[{\"content\":{\"parts\":[{" part "}]}}]}\n\n"
+#define BOTH(a, b) DELTA("\"reasoning_content\":\"" a "\",\"content\":\"" b "\"")
+#define DONE	   "data: [DONE]\n\n"
+#define GEMINI	   "gemini", "/v1beta/models/g:streamGenerateContent", SSE
+#define PART(part) "data: {\"candidates\":[{\"content\":{\"parts\":[{" part "}]}}]}\n\n"
+#define PARTS(all) "data: {\"candidates\":[{\"content\":{\"parts\":[" all "]}}]}\n\n"
+#define LIVE                                                                                   \
+	"gemini",                                                                              \
+		"/ws/google.ai.generativelanguage.v1beta.GenerativeService."                   \
+		"BidiGenerateContent",                                                         \
+		SSE
 #define LINE(members) "{\"message\":{" members "},\"done\":false}\n"
 #define LAST_LINE     "{\"message\":{\"content\":\"\"},\"done\":true}\n"
 #define LAST_CHUNK                                                                             \
@@ -29,17 +35,20 @@
 	"\"stop\"}]}\n\n"
 
 #define CITED(text, more)                                                                      \
-	"data: {\"candidates\":[{\"content\":{\"parts\":[{\"text\":\"" text "\"}]}," more "}]}\n\n"
+	"data: {\"candidates\":[{\"content\":{\"parts\":[{\"text\":\"" text "\"}]}," more      \
+	"}]}\n\n"
 #define CONVERSE "bedrock", "/model/m/converse-stream", SSE
 #define BLOCK(index, delta)                                                                    \
-	"event: contentBlockDelta\ndata: {\"contentBlockIndex\":" index ",\"delta\":{" delta "}}\n\n"
+	"event: contentBlockDelta\ndata: {\"contentBlockIndex\":" index ",\"delta\":{" delta   \
+	"}}\n\n"
 #define TOOL_BLOCK                                                                             \
-	"event: contentBlockStart\ndata: {\"contentBlockIndex\":1,\"start\":{\"toolUse\":{"       \
-	"\"toolUseId\":\"t\",\"name\":\"f\"}}}\n\n" BLOCK("1", "\"toolUse\":{\"input\":\"{}\"}")   \
-	"event: contentBlockStop\ndata: {\"contentBlockIndex\":1}\n\n"
+	"event: contentBlockStart\ndata: {\"contentBlockIndex\":1,\"start\":{\"toolUse\":{"    \
+	"\"toolUseId\":\"t\",\"name\":\"f\"}}}\n\n" BLOCK(                                     \
+		"1", "\"toolUse\":{\"input\":\"{}\"}") "event: contentBlockStop\ndata: "       \
+						       "{\"contentBlockIndex\":1}\n\n"
 #define CONVERSE_END "event: messageStop\ndata: {\"stopReason\":\"end_turn\"}\n\n"
 #define SAID(index, text)                                                                      \
-	"event: content_block_delta\ndata: {\"type\":\"content_block_delta\",\"index\":" index     \
+	"event: content_block_delta\ndata: {\"type\":\"content_block_delta\",\"index\":" index \
 	",\"delta\":{\"type\":\"text_delta\",\"text\":\"" text "\"}}\n\n"
 #define SAID_END "event: message_stop\ndata: {\"type\":\"message_stop\"}\n\n"
 
@@ -94,22 +103,66 @@ static const struct {
 	{ "an empty text in a chat's last chunk", CHAT, SAYS("of 4111 11") LAST_CHUNK DONE,
 		SAYS("of ") SAYS("4111 11") LAST_CHUNK DONE },
 	{ "what Gemini says once is said once", GEMINI,
-		CITED("of 4111 11", "\"citationMetadata\":{\"citationSources\":[{\"uri\":\"https://example.org/a\"}]}") CITED("11 and. ", "\"finishReason\":\"STOP\""),
-		CITED("of ", "\"citationMetadata\":{\"citationSources\":[{\"uri\":\"https://example.org/a\"}]}") CITED("4111 1111 and. ", "\"finishReason\":\"STOP\"") },
+		CITED("of 4111 11", "\"citationMetadata\":{\"citationSources\":[{\"uri\":"
+				    "\"https://example.org/a\"}]}")
+			CITED("11 and. ", "\"finishReason\":\"STOP\""),
+		CITED("of ", "\"citationMetadata\":{\"citationSources\":[{\"uri\":\"https://"
+			     "example.org/a\"}]}")
+			CITED("4111 1111 and. ", "\"finishReason\":\"STOP\"") },
 	{ "before another text, too", GEMINI,
-		CITED("of 4111 11", "\"citationMetadata\":{\"citationSources\":[{\"uri\":\"https://example.org/a\"}]}") PART("\"functionCall\":{\"name\":\"f\",\"args\":{}}"),
-		CITED("of ", "\"citationMetadata\":{\"citationSources\":[{\"uri\":\"https://example.org/a\"}]}") CITED("4111 11", "\"citationMetadata\":null") PART("\"functionCall\":{\"name\":\"f\",\"args\":{}}") },
+		CITED("of 4111 11", "\"citationMetadata\":{\"citationSources\":[{\"uri\":"
+				    "\"https://example.org/a\"}]}")
+			PART("\"functionCall\":{\"name\":\"f\",\"args\":{}}"),
+		CITED("of ", "\"citationMetadata\":{\"citationSources\":[{\"uri\":\"https://"
+			     "example.org/a\"}]}") CITED("4111 11", "\"citationMetadata\":null")
+			PART("\"functionCall\":{\"name\":\"f\",\"args\":{}}") },
 	{ "and where none of its text goes with it", GEMINI,
-		CITED("4111 11", "\"citationMetadata\":{\"citationSources\":[{\"uri\":\"https://example.org/a\"}]}") PART("\"functionCall\":{\"name\":\"f\",\"args\":{}}"),
-		CITED("", "\"citationMetadata\":{\"citationSources\":[{\"uri\":\"https://example.org/a\"}]}") CITED("4111 11", "\"citationMetadata\":null") PART("\"functionCall\":{\"name\":\"f\",\"args\":{}}") },
+		CITED("4111 11", "\"citationMetadata\":{\"citationSources\":[{\"uri\":\"https:/"
+				 "/example.org/a\"}]}")
+			PART("\"functionCall\":{\"name\":\"f\",\"args\":{}}"),
+		CITED("", "\"citationMetadata\":{\"citationSources\":[{\"uri\":\"https://"
+			  "example.org/a\"}]}") CITED("4111 11", "\"citationMetadata\":null")
+			PART("\"functionCall\":{\"name\":\"f\",\"args\":{}}") },
+	{ "media and code come once", GEMINI,
+		PARTS("{\"text\":\"of 4111 "
+		      "11\"},{\"inlineData\":{\"mimeType\":\"audio/"
+		      "pcm\",\"data\":\"AAEC\"}},{\"codeExecutionResult\":{\"output\":\"1\"}}"),
+		PARTS("{\"text\":\"of "
+		      "\"},{\"inlineData\":{\"mimeType\":\"audio/"
+		      "pcm\",\"data\":\"AAEC\"}},{\"codeExecutionResult\":{\"output\":\"1\"}}")
+			PARTS("{\"text\":\"4111 "
+			      "11\"},{\"inlineData\":null},{\"codeExecutionResult\":null}") },
+	{ "and at once, where all of the text is held", LIVE,
+		"data: "
+		"{\"serverContent\":{\"modelTurn\":{\"parts\":[{\"inlineData\":{\"mimeType\":"
+		"\"audio/pcm\",\"data\":\"AAEC\"}}]},\"outputTranscription\":{\"text\":\"4111 "
+		"11\"},\"interrupted\":true}}\n\n",
+		"data: "
+		"{\"serverContent\":{\"modelTurn\":{\"parts\":[{\"inlineData\":{\"mimeType\":"
+		"\"audio/"
+		"pcm\",\"data\":\"AAEC\"}}]},\"outputTranscription\":{\"text\":\"\"},"
+		"\"interrupted\":true}}\n\n"
+		"data: "
+		"{\"serverContent\":{\"modelTurn\":{\"parts\":[{\"inlineData\":null}]},"
+		"\"outputTranscription\":{\"text\":\"4111 11\"},\"interrupted\":null}}\n\n" },
 	/* ---- blocks that have no end of their own ---- */
-	{ "a block of text, then another", CONVERSE, BLOCK("0", "\"text\":\"of 4111 11\"") BLOCK("1", "\"text\":\"It is so. \"") CONVERSE_END,
-		BLOCK("0", "\"text\":\"of \"") BLOCK("0", "\"text\":\"4111 11\"") BLOCK("1", "\"text\":\"It is so. \"") CONVERSE_END },
-	{ "a block of reasoning, then text", CONVERSE, BLOCK("0", "\"reasoningContent\":{\"text\":\"of 4111 11\"}") BLOCK("1", "\"text\":\"It is so. \"") CONVERSE_END,
-		BLOCK("0", "\"reasoningContent\":{\"text\":\"of \"}") BLOCK("0", "\"reasoningContent\":{\"text\":\"4111 11\"}") BLOCK("1", "\"text\":\"It is so. \"") CONVERSE_END },
-	{ "a block of text, then a call", CONVERSE, BLOCK("0", "\"text\":\"of 4111 11\"") TOOL_BLOCK CONVERSE_END,
-		BLOCK("0", "\"text\":\"of \"") BLOCK("0", "\"text\":\"4111 11\"") TOOL_BLOCK CONVERSE_END },
-	{ "of Anthropic's, likewise", "anthropic", "/v1/messages", SSE, SAID("0", "of 4111 11") SAID("1", "It is so. ") SAID_END,
+	{ "a block of text, then another", CONVERSE,
+		BLOCK("0", "\"text\":\"of 4111 11\"") BLOCK("1", "\"text\":\"It is so. \"")
+			CONVERSE_END,
+		BLOCK("0", "\"text\":\"of \"") BLOCK("0", "\"text\":\"4111 11\"")
+			BLOCK("1", "\"text\":\"It is so. \"") CONVERSE_END },
+	{ "a block of reasoning, then text", CONVERSE,
+		BLOCK("0", "\"reasoningContent\":{\"text\":\"of 4111 11\"}")
+			BLOCK("1", "\"text\":\"It is so. \"") CONVERSE_END,
+		BLOCK("0", "\"reasoningContent\":{\"text\":\"of \"}")
+			BLOCK("0", "\"reasoningContent\":{\"text\":\"4111 11\"}")
+				BLOCK("1", "\"text\":\"It is so. \"") CONVERSE_END },
+	{ "a block of text, then a call", CONVERSE,
+		BLOCK("0", "\"text\":\"of 4111 11\"") TOOL_BLOCK CONVERSE_END,
+		BLOCK("0", "\"text\":\"of \"") BLOCK("0", "\"text\":\"4111 11\"")
+			TOOL_BLOCK CONVERSE_END },
+	{ "of Anthropic's, likewise", "anthropic", "/v1/messages", SSE,
+		SAID("0", "of 4111 11") SAID("1", "It is so. ") SAID_END,
 		SAID("0", "of ") SAID("0", "4111 11") SAID("1", "It is so. ") SAID_END },
 };
 

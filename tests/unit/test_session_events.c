@@ -71,6 +71,11 @@ static const struct {
 		"{\"type\":\"input_audio_buffer.commit\",\"event_id\":"
 		"\"my-name-is-Bob-my-name-is-Bob-my-name-is-Bob-my-name-is-Bob-and-so\"}",
 		false, false, TEXT, "" },
+	{ "a number for an id",
+		"{\"type\":\"input_audio_buffer.commit\",\"event_id\":\"4111-1111-1111-1111\"}",
+		false, false, TEXT, "" },
+	{ "a short one", "{\"type\":\"input_audio_buffer.commit\",\"event_id\":\"00000017\"}",
+		false, false, SIGNAL, "" },
 	{ "an id with what ids do not have",
 		"{\"type\":\"input_audio_buffer.commit\",\"event_id\":\"a/b\"}", false, false,
 		TEXT, "" },

@@ -63,24 +63,31 @@ silence(struct guard *g, const struct answer_document *d, const struct edited *e
 	return !d->hidden.counts || d->hidden.no_choices ? hide_usage(g, d, v, n) : n;
 }
 
-/* What an event of Gemini's says once of its candidate, next to a text that is said again. */
+/* What an event of Gemini's says next to a text that is said again, and is said once: media and
+ * code of other parts, what is said of its candidate, its turn or its session. */
 static size_t
 say_once(struct guard *g, struct span event, struct splice *v, size_t n)
 {
 	static const char *const once[] = { "finishReason", "finishMessage", "citationMetadata",
-		"groundingMetadata", "urlContextMetadata", "safetyRatings", "logprobsResult" };
+		"groundingMetadata", "urlContextMetadata", "safetyRatings", "logprobsResult",
+		"inlineData", "inline_data", "fileData", "file_data", "executableCode",
+		"executable_code", "codeExecutionResult", "code_execution_result",
+		"grounding_metadata", "url_context_metadata", "interrupted",
+		"generationComplete", "generation_complete", "sessionResumptionUpdate",
+		"session_resumption_update" };
+	size_t room = SAID_ONCE, past = 0;
 	struct tree t;
 
 	if (!g->format->repeats || tree_read(&t, &g->work, event))
 		return n;
-	const struct node *c = tree_elements(tree_member(t.root, "candidates"));
-	for (size_t room = SAID_ONCE; c; c = c->next)
-		for (const struct node *m = c->first; m; m = m->next)
-			if (room && SPAN_IN(m->key, once)) {
-				struct answer_range at = { m->start, m->end };
-				n = put_over(&at, SPAN_LIT("null"), v, n);
-				room--;
-			}
+	for (const struct node *m = t.root; m && room; m = tree_next(m, t.root)) {
+		if (m->start < past || !m->key.p || !SPAN_IN(m->key, once))
+			continue;
+		struct answer_range at = { m->start, m->end };
+		n = put_over(&at, SPAN_LIT("null"), v, n);
+		past = m->end;
+		room--;
+	}
 	return n;
 }
 

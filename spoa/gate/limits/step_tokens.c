@@ -38,7 +38,9 @@ limit_applies(struct request *r)
 enum step_result
 step_tokens(struct request *r)
 {
-	if (!r->found.tokens_by && r->in.have_body && r->in.body_state == BODY_STATE_WHOLE &&
+	/* what only adds to a turn reserves nothing */
+	if (r->in.message != MESSAGE_ALONE && !r->found.tokens_by && r->in.have_body &&
+		r->in.body_state == BODY_STATE_WHOLE &&
 		!dialect_is_of_mcp(r->found.endpoint.family) && limit_applies(r) &&
 		!request_bound_tokens(r))
 		request_count_tokens(r);

@@ -8,7 +8,7 @@
 #include "base/codec/json.h"
 #include "base/scoped.h"
 
-enum { WORD_MAX = 64, KEYS_MAX = 12 };
+enum { WORD_MAX = 64, NUMBER_MAX = 8, KEYS_MAX = 12 };
 
 /* OVER: it ends, and its usage comes later; CONTENT: its members say the rest */
 enum {
@@ -157,6 +157,17 @@ is_id_char(char c)
 	return is_alnum(c) || c == '_' || c == '-' || c == '.' || c == ':';
 }
 
+/* A long one that has no letter may be a number of somebody: of a card, a telephone. */
+static bool
+is_id(struct span text)
+{
+	bool letter = text.n <= NUMBER_MAX;
+
+	for (size_t i = 0; i < text.n && !letter; i++)
+		letter = is_alpha(text.p[i]);
+	return letter && text.n <= WORD_MAX && span_all(text, is_id_char);
+}
+
 /* Of both alphabets (RFC 4648 4 and 5). */
 static bool
 is_base64_char(char c)
@@ -201,7 +212,7 @@ is_no_text(struct span key, struct span text, bool *is_media, bool *is_type)
 		*is_type = true;
 		return is_media_type(text);
 	}
-	return SPAN_IN(key, ids) && text.n <= WORD_MAX && span_all(text, is_id_char);
+	return SPAN_IN(key, ids) && is_id(text);
 }
 
 /* All that is in it are keys of the row, ids, numbers, and base64 where media are: in families
