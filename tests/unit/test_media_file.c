@@ -293,6 +293,8 @@ make_file(struct buf *b, const char *what)
 					 "COMM\0\0\0\x0b\0\0\0engtop\0low"
 					 "TXXX\0\0\0\5\0\0\0k\0vv"
 					 "WXXX\0\0\0\6\0\0\0\0http\0\0\0\0")))
+	MADE("mp3 without a mark", put_id3(b, 3, 0, SPAN_LIT("TIT2\0\0\0\7\0\0\1H\0e\0y\0")))
+	MADE("rtf after a mark", buf_str(b, "\xef\xbb\xbf\n{\\rtf1 \\'44\\'45}"))
 	MADE("mp3 2.4", put_id3(b, 4, 0,
 				SPAN_LIT("USLT\0\0\0\x0a\0\0\3eng\0Words"
 					 "TPE1\0\0\0\5\0\0\2\0A\0n"
@@ -423,6 +425,8 @@ static const struct {
 	{ "aiff", FILE_AIFF, FILE_SOUND, 0, 0, "Song|" },
 	{ "mp3 2.2", FILE_MP3, FILE_SOUND, 0, 0, "Ann|" },
 	{ "mp3 2.3", FILE_MP3, FILE_SOUND, 0, 0, "\xc3\xa9t|top: low|k: vv|http|" },
+	{ "mp3 without a mark", FILE_MP3, FILE_SOUND, 0, 0, "Hey|" },
+	{ "rtf after a mark", FILE_RTF, FILE_SOUND, 0, 0, "" },
 	{ "mp3 2.4", FILE_MP3, FILE_SOUND, 0, 0, "Words|An|One|" },
 	{ "mp3 unsynchronised", FILE_MP3, FILE_SOUND, 0, 0, "\xc3\xa9|" },
 	{ "mp3 packed", FILE_MP3, FILE_SOUND, 0, 0, "packed|" },

@@ -71,7 +71,7 @@ const char *file_kind_media(enum file_magic k);
 /* "two_kinds", …, for records. */
 const char *file_flaw_name(enum file_flaw f);
 
-/* By first bytes alone; a tag before them (ID3) is passed over, and a few blanks before a PDF. */
+/* By first bytes alone; a tag before them (ID3) is passed over, and a few blanks before PDF and RTF. */
 enum file_magic file_kind_of(struct span bytes);
 /* Of a kind that may be all ASCII and is no text for that: what it shows is written otherwise.
  * A PDF may begin in the first kilobyte; `whole`: the bytes are all there is, so that it has
