@@ -32,7 +32,7 @@ letters_row(struct span line)
 }
 
 static void
-put_row(struct span row, struct buf *out)
+put_letters_row(struct span row, struct buf *out)
 {
 	for (size_t begin = 0; begin < ROW_BEGINS && row.n; begin++) {
 		for (size_t i = 0; i < row.n; i++)
@@ -51,7 +51,7 @@ pdf_join_letters(struct span text, struct buf *out)
 		while (line.n) {
 			size_t row = letters_row(line);
 			if (row)
-				put_row(span_cut(line, 0, row), out);
+				put_letters_row(span_cut(line, 0, row), out);
 			size_t skip = row ? row : span_chr(line, ' ');
 			line = span_cut(line, skip + 1, line.n);
 		}

@@ -663,6 +663,32 @@ texts_are_decoded(void **state)
 	}
 }
 
+static void
+markup_is_read_as_it_is_shown(void **state)
+{
+	static const char *const rows[][2] = {
+		{ "<svg><text>D<tspan x='1'>E8</tspan></text></svg>", "\n\nDE8\n\n" },
+		{ "\xef\xbb\xbf\n<p>12<B>3</B>4", "" },
+		{ "<p>12<b>3</b>4<br>5 < 6", "\n1234\n5 < 6" },
+		{ "<td>1</td><td>2</td>", "" },
+		{ "a<b>c</b>", "" },
+		{ "<!-- x --><i>a</i><b", "\na<b" },
+		{ "<", "" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT_OF(rows); i++) {
+		SCOPED_ARENA(a, 0, false);
+		struct span out;
+		size_t n = strlen(rows[i][0]);
+		char *p = guard_dup(rows[i][0], n);
+		assert_int_equal(file_text_shown(span_of(p, n), &a, &out), 0);
+		if (!span_is(out, rows[i][1]))
+			fail_msg("%s: %.*s", rows[i][0], SPAN_ARG(out));
+		guard_free(p, n);
+	}
+}
+
 /* Memory that runs out is told, and nothing is read of what is not there. */
 static void
 without_memory_it_is_said(void **state)
@@ -688,6 +714,7 @@ main(void)
 		cmocka_unit_test(types_are_held_to_their_bytes),
 		cmocka_unit_test(few_bytes_are_no_magic_number),
 		cmocka_unit_test(texts_are_decoded),
+		cmocka_unit_test(markup_is_read_as_it_is_shown),
 		cmocka_unit_test(without_memory_it_is_said),
 	};
 

@@ -275,7 +275,10 @@ look_into_file(struct request *r, struct file *f, bool ocr)
 		f->read |= FILE_TEXT;
 		if (text_hides(text))
 			f->why = file_no_reader;
-		return keep_text(r, f, 0, text);
+		err = keep_text(r, f, 0, text);
+		if (!err)
+			err = file_text_shown(text, &j->arena, &text);
+		return err || !text.n ? err : keep_text(r, f, 0, text);
 	} else {
 		find_reader(r, f, facts.kind, ocr);
 	}

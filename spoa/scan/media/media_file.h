@@ -99,5 +99,9 @@ int file_read(struct span bytes, struct span declared, struct arena *a, struct f
  * bytes that are not ASCII, Windows-1252. *text is a view of the bytes or in the arena; empty
  * bytes are a text. *is: false where they are none. 0 or ERR_NOMEM. */
 int file_text(struct span bytes, struct arena *a, struct span *text, bool *is);
+/* A text that is markup (SVG, HTML) as it is shown where tags like <b> and <tspan> are within
+ * words: without those, other tags a line's end. *out is empty where there are none. 0 or
+ * ERR_NOMEM. */
+int file_text_shown(struct span text, struct arena *a, struct span *out);
 
 #endif

@@ -1,6 +1,7 @@
 /* Texts without a format: UTF-8, and what Excel and Notepad write else, UTF-16 (RFC 2781) with
  * its mark and Windows-1252 (https://encoding.spec.whatwg.org/windows-1252.html). A model's
  * provider decodes all of them. */
+#include "base/ascii.h"
 #include "base/codec/utf8.h"
 #include "base/err.h"
 #include "base/scoped.h"
@@ -72,4 +73,49 @@ file_text(struct span bytes, struct arena *a, struct span *text, bool *is)
 		return 0;
 	*text = arena_dup(a, buf_view(&b));
 	return buf_failed(&b) || !text->p ? ERR_NOMEM : 0;
+}
+
+/* Bytes of the tag at the front of s, with its brackets, where a ">" is in s and not before the
+ * tag; 0: it is none. *within: words go on past
+ * it. */
+static size_t
+markup_tag(struct span s, bool *within)
+{
+	static const char *const names[] = { "a", "b", "em", "font", "i", "mark", "s", "small",
+		"span", "strong", "sub", "sup", "tspan", "u" };
+	size_t at = s.n > 1 && s.p[1] == '/' ? 2 : 1, n = at;
+
+	if (s.p[0] != '<' || !(is_alpha(s.p[at]) || strchr("!?", s.p[at])))
+		return 0;
+	while (is_alpha(s.p[n]) || is_digit(s.p[n]))
+		n++;
+	*within = strchr("> \t\r\n/", s.p[n]) && SPAN_IN(span_cut(s, at, n), names);
+	return span_chr(s, '>') + 1;
+}
+
+int
+file_text_shown(struct span text, struct arena *a, struct span *out)
+{
+	SCOPED_BUF(b, 0);
+	struct span inner = span_trim(text, " \t\r\n");
+	bool within, torn = false;
+
+	*out = (struct span){ NULL, 0 };
+	if (span_starts(inner, SPAN_LIT("\xef\xbb\xbf")))
+		inner = span_trim(span_cut(inner, 3, inner.n), " \t\r\n");
+	if (!span_starts(inner, SPAN_LIT("<")))
+		return 0;
+	const char *last = memrchr(inner.p, '>', inner.n);
+	while (inner.n) {
+		size_t n = last && inner.p < last ? markup_tag(inner, &within) : 0;
+		if (!n)
+			buf_putc(&b, inner.p[0]);
+		else if (!within)
+			buf_putc(&b, '\n');
+		torn |= n && within;
+		inner = span_cut(inner, n ? n : 1, inner.n);
+	}
+	if (torn && !buf_failed(&b))
+		*out = arena_dup(a, buf_view(&b));
+	return buf_failed(&b) || (torn && !out->p) ? ERR_NOMEM : 0;
 }
