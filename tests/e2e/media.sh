@@ -61,6 +61,7 @@ replaced|text that another one stands for|IBAN_CODE 1
 tiled|text in a pattern|IBAN_CODE 1
 tiny|text after sixty thousand tiny letters|IBAN_CODE 1
 boxes|digits in the boxes of a form|IBAN_CODE 1
+apart|letters placed one by one|IBAN_CODE 1
 T
 while read -r name why; do
 	chat deny.test "$name.pdf"
@@ -71,6 +72,7 @@ while read -r name why; do
 done <<'T'
 attached attachments
 letters fonts
+unnamed fonts
 locked encrypted
 drawn no_text
 scanned no_text
