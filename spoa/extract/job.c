@@ -226,6 +226,13 @@ put_pages(struct job *j, struct span text)
 	for (unsigned page = 1; page <= j->pages; page++) {
 		struct span first = j->text[page], other = span_next(&text, '\f');
 		bool nearer, farther, same = same_words(first, other, &nearer, &farther);
+		SCOPED_BUF(joined, 0);
+		pdf_join_letters(first, &joined);
+		pdf_join_letters(other, &joined);
+		if (joined.n)
+			frame_put_text(&j->out, FRAME_TEXT, page, buf_view(&joined));
+		if (pdf_letters_unnamed(first))
+			frame_put(&j->out, FRAME_UNREAD, page, EXTRACT_FONTS);
 		if (!has_no_text(first) && (!same || farther || !nearer))
 			frame_put_text(&j->out, FRAME_TEXT, page, first);
 		if (!has_no_text(other) && (!same || nearer))

@@ -29,4 +29,10 @@ void pdf_entities(struct span s, struct buf *out);
 /* Text of an XMP packet: what is between tags, and values of attributes. */
 void pdf_xmp(struct span xml, struct buf *out);
 
+/* Of a page's text the rows of letters with a blank between, without the blanks, a line each;
+ * once more from the second and the third word on. */
+void pdf_join_letters(struct span text, struct buf *out);
+/* Whether so many control characters are in it that a font has no names for its letters. */
+bool pdf_letters_unnamed(struct span text);
+
 #endif

@@ -61,6 +61,7 @@ replaced|text that another one stands for|IBAN_CODE 1
 tiled|text in a pattern|IBAN_CODE 1
 tiny|text after sixty thousand tiny letters|IBAN_CODE 1
 boxes|digits in the boxes of a form|IBAN_CODE 1
+apart|letters placed one by one|IBAN_CODE 1
 T
 while read -r name why; do
 	chat deny.test "$name.pdf"
@@ -71,6 +72,7 @@ while read -r name why; do
 done <<'T'
 attached attachments
 letters fonts
+unnamed fonts
 locked encrypted
 drawn no_text
 scanned no_text
@@ -92,6 +94,15 @@ is "nor is a form without fields" "$status $(file .unread)" '200 null'
 # ---- text, pictures ----
 chat deny.test note.txt
 is "a file of text is read here" "$status $(file '[.kind, .read, .found]')" '403 ["text",["text"],["IBAN_CODE"]]'
+{ printf "\xff\xfe"; iconv -f UTF-8 -t UTF-16LE "$papers/note.txt"; } >"$papers/wide.txt"
+chat deny.test wide.txt
+is "and one in UTF-16 with its mark" "$status $(file '[.kind, .read, .found]')" '403 ["text",["text"],["IBAN_CODE"]]'
+{ printf 'M\xfcller; '; cat "$papers/note.txt"; } >"$papers/latin.txt"
+chat deny.test latin.txt
+is "and one in Windows-1252" "$status $(file '[.kind, .read, .found]')" '403 ["text",["text"],["IBAN_CODE"]]'
+{ printf '\xef\xbb\xbf\r\n'; cat "$papers/account.pdf"; } >"$papers/marked.pdf"
+chat deny.test marked.pdf
+is "a mark and a line before a PDF are no other kind" "$status $(file '[.kind, .found]')" '403 ["pdf",["IBAN_CODE 2"]]'
 chat deny.test small.png
 is "a picture is not read" "$status $(file '[.kind, .unread]')" '403 ["png","not_asked"]'
 while read -r name kind; do
@@ -173,6 +184,9 @@ req POST /claims -H "$auth" -H 'host: business.test' -F "a=b" -F "paper=@$papers
 is "a form: a PDF passes" "$status $(decision '.prompt.files[0] | [.kind, .read]')" '200 ["pdf",["text"]]'
 req POST /claims -H "$auth" -H 'host: business.test' -F "a=b" -F "paper=@$papers/account.pdf;type=application/pdf"
 is "a form: and one that holds something does not" "$status $(file .found)" '403 ["IBAN_CODE 2"]'
+
+req POST /claims -H "$auth" -H 'host: business.test' --data-urlencode "paper=$ok"
+like "a form of the other type refuses a file, and says what to do" "$status $(says .error.message)" '^403 "a file in a form of this type is not read: send it as a part of multipart/form-data'
 
 # ---- answers ----
 control '{"body":"{\"id\":\"c\",\"object\":\"chat.completion\",\"created\":1,\"model\":\"m\",\"choices\":[{\"index\":0,\"finish_reason\":\"stop\",\"message\":{\"role\":\"assistant\",\"content\":\"here\",\"images\":[{\"type\":\"image_url\",\"image_url\":{\"url\":\"data:image/png;base64,'"$(b64 small.png)"'\"}}]}}]}"}'

@@ -7,6 +7,7 @@
 #include <cmocka.h>
 #include <zlib.h>
 
+#include "base/scoped.h"
 #include "extract/frame.h"
 #include "extract/pdf.h"
 #include "extract/picture.h"
@@ -112,6 +113,36 @@ test_rows(void **state)
 				f.error, f.unread, SPAN_ARG(buf_view(&f.text)));
 		buf_free(&f.text);
 	}
+}
+
+static void
+test_letters(void **state)
+{
+	static const struct {
+		const char *text, *joined;
+	} letters[] = {
+		{ "", "" },
+		{ "a b c d e f g h", "" },
+		{ "a b c d e f g h i\nnext", "abcdefghi\nbcdefghi\ncdefghi\n" },
+		{ "pay DE 8 9 3 7 0 4 0 0 4 4, now it",
+			"payDE8937040044,\nDE8937040044,\n8937040044,\n" },
+		{ "account DE8 9 3 7 0 4 0 0 4 4", "DE8937040044\n937040044\n37040044\n" },
+		{ "to be or not to be is the one", "" },
+		{ "a  b c d e f g h i", "" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT_OF(letters); i++) {
+		SCOPED_BUF(out, 0);
+		size_t n = strlen(letters[i].text);
+		char *p = guard_dup(letters[i].text, n);
+		pdf_join_letters(span_of(p, n), &out);
+		if (!span_is(buf_view(&out), letters[i].joined))
+			fail_msg("%s: %.*s", letters[i].text, SPAN_ARG(buf_view(&out)));
+		guard_free(p, n);
+	}
+	assert_false(pdf_letters_unnamed(SPAN_LIT("\1\2\3\4\5\6\7 \r\n\t\f")));
+	assert_true(pdf_letters_unnamed(SPAN_LIT("\1\2\3\4\5\6\7 \x08")));
 }
 
 /* Whatever is missing at the end, nothing beyond it is read. */
@@ -403,6 +434,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_rows),
+		cmocka_unit_test(test_letters),
 		cmocka_unit_test(test_cut),
 		cmocka_unit_test(test_heads),
 		cmocka_unit_test(test_packed),

@@ -293,6 +293,8 @@ make_file(struct buf *b, const char *what)
 					 "COMM\0\0\0\x0b\0\0\0engtop\0low"
 					 "TXXX\0\0\0\5\0\0\0k\0vv"
 					 "WXXX\0\0\0\6\0\0\0\0http\0\0\0\0")))
+	MADE("mp3 without a mark", put_id3(b, 3, 0, SPAN_LIT("TIT2\0\0\0\7\0\0\1H\0e\0y\0")))
+	MADE("rtf after a mark", buf_str(b, "\xef\xbb\xbf\n{\\rtf1 \\'44\\'45}"))
 	MADE("mp3 2.4", put_id3(b, 4, 0,
 				SPAN_LIT("USLT\0\0\0\x0a\0\0\3eng\0Words"
 					 "TPE1\0\0\0\5\0\0\2\0A\0n"
@@ -330,6 +332,13 @@ make_file(struct buf *b, const char *what)
 				     "E\0n\0c\0r\0y\0p\0t\0e\0d\0P\0a\0c\0k\0a\0g\0e\0")))
 	MADE("pdf", buf_str(b, "%PDF-1.7\n1 0 obj\n%%EOF\n"))
 	MADE("pdf further in", buf_str(b, "\n\n  HTTP/1.1 200\n%PDF-1.7\n1 0 obj\n%%EOF\n"))
+	MADE("pdf after a mark", buf_str(b, "\xef\xbb\xbf\r\n%PDF-1.7\n1 0 obj\n%%EOF\n"))
+	MADE("pdf after NULs", buf_span(b, SPAN_LIT("\0\0\0%PDF-1.7\n1 0 obj\n%%EOF\n")))
+	MADE("pdf after a mark of UTF-16", buf_str(b, "\xff\xfe%PDF-1.7\n1 0 obj\n%%EOF\n"))
+	MADE("pdf after many blanks", buf_printf(b, "%17s%%PDF-1.7\n1 0 obj\n%%%%EOF\n", ""))
+	MADE("pdf after blanks, and zip", buf_str(b, "\n%PDF-1.7\n1 0 obj\n%%EOF\n");
+		put_zip(b, false))
+	MADE("gif before a pdf", buf_str(b, "GIF89a%PDF-1.7\n1 0 obj\n%%EOF\n"))
 	MADE("rtf", buf_str(b, "{\\rtf1 \\'44\\'45}"))
 	MADE("ps", buf_str(b, "%!PS-Adobe-3.0\n"))
 	MADE("pdf and zip", buf_str(b, "%PDF-1.7\n1 0 obj\n%%EOF\n"); put_zip(b, false))
@@ -416,6 +425,8 @@ static const struct {
 	{ "aiff", FILE_AIFF, FILE_SOUND, 0, 0, "Song|" },
 	{ "mp3 2.2", FILE_MP3, FILE_SOUND, 0, 0, "Ann|" },
 	{ "mp3 2.3", FILE_MP3, FILE_SOUND, 0, 0, "\xc3\xa9t|top: low|k: vv|http|" },
+	{ "mp3 without a mark", FILE_MP3, FILE_SOUND, 0, 0, "Hey|" },
+	{ "rtf after a mark", FILE_RTF, FILE_SOUND, 0, 0, "" },
 	{ "mp3 2.4", FILE_MP3, FILE_SOUND, 0, 0, "Words|An|One|" },
 	{ "mp3 unsynchronised", FILE_MP3, FILE_SOUND, 0, 0, "\xc3\xa9|" },
 	{ "mp3 packed", FILE_MP3, FILE_SOUND, 0, 0, "packed|" },
@@ -440,6 +451,12 @@ static const struct {
 	{ "ole locked", FILE_OLE, FILE_ENCRYPTED, 0, 0, "" },
 	{ "pdf", FILE_PDF, FILE_SOUND, 0, 0, "" },
 	{ "pdf further in", FILE_PDF, FILE_TWO_KINDS, 0, 0, "" },
+	{ "pdf after a mark", FILE_PDF, FILE_SOUND, 0, 0, "" },
+	{ "pdf after NULs", FILE_PDF, FILE_SOUND, 0, 0, "" },
+	{ "pdf after a mark of UTF-16", FILE_PDF, FILE_TWO_KINDS, 0, 0, "" },
+	{ "pdf after many blanks", FILE_PDF, FILE_TWO_KINDS, 0, 0, "" },
+	{ "pdf after blanks, and zip", FILE_PDF, FILE_TWO_KINDS, 0, 0, "" },
+	{ "gif before a pdf", FILE_GIF, FILE_TWO_KINDS, 20517, 17988, NULL },
 	{ "rtf", FILE_RTF, FILE_SOUND, 0, 0, "" },
 	{ "ps", FILE_PS, FILE_SOUND, 0, 0, "" },
 	{ "pdf and zip", FILE_PDF, FILE_TWO_KINDS, 0, 0, "" },
@@ -604,6 +621,74 @@ few_bytes_are_no_magic_number(void **state)
 	assert_string_equal(file_kind_media(FILE_WEBM), "video");
 }
 
+/* What no magic number names, as a text. */
+static void
+texts_are_decoded(void **state)
+{
+	static const struct {
+		struct span bytes;
+		const char *text; /* NULL: none */
+	} rows[] = {
+		{ SPAN_LIT(""), "" },
+		{ SPAN_LIT("caf\xc3\xa9\r\n"), "caf\xc3\xa9\r\n" },
+		{ SPAN_LIT("caf\xe9;\x80 5\r\n"), "caf\xc3\xa9;\xe2\x82\xac 5\r\n" },
+		{ SPAN_LIT("\xff\xfe"
+			   "a\0\xe9\0\x3d\xd8\0\xde"),
+			"a\xc3\xa9\xf0\x9f\x98\x80" },
+		{ SPAN_LIT("\xfe\xff\0a\0\xe9\0\n"), "a\xc3\xa9\n" },
+		{ SPAN_LIT("\xff\xfe"), "" },
+		{ SPAN_LIT("\xff\xfe"
+			   "a\0b"),
+			NULL },
+		{ SPAN_LIT("\xff\xfe\0\0a\0\0\0"), NULL }, /* UTF-32 */
+		{ SPAN_LIT("a\0b\0"), NULL },		   /* no mark */
+		{ SPAN_LIT("text \x01 and"), NULL },
+		{ SPAN_LIT("text \xe9 \0 and"), NULL },
+		{ SPAN_LIT("text \x81 and"), NULL },
+		{ SPAN_LIT("\xca\xee\xed\xf2"), NULL },
+		{ SPAN_LIT("abc\xe9"), "abc\xc3\xa9" },
+		{ SPAN_LIT("ab\xe9"), NULL },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT_OF(rows); i++) {
+		SCOPED_ARENA(a, 0, false);
+		struct span text;
+		bool is;
+		char *p = guard_dup(rows[i].bytes.p, rows[i].bytes.n);
+		assert_int_equal(file_text(span_of(p, rows[i].bytes.n), &a, &text, &is), 0);
+		if (is != (rows[i].text != NULL) || (is && !span_is(text, rows[i].text)))
+			fail_msg("row %zu: %d, %.*s", i, is, SPAN_ARG(text));
+		guard_free(p, rows[i].bytes.n);
+	}
+}
+
+static void
+markup_is_read_as_it_is_shown(void **state)
+{
+	static const char *const rows[][2] = {
+		{ "<svg><text>D<tspan x='1'>E8</tspan></text></svg>", "\n\nDE8\n\n" },
+		{ "\xef\xbb\xbf\n<p>12<B>3</B>4", "" },
+		{ "<p>12<b>3</b>4<br>5 < 6", "\n1234\n5 < 6" },
+		{ "<td>1</td><td>2</td>", "" },
+		{ "a<b>c</b>", "" },
+		{ "<!-- x --><i>a</i><b", "\na<b" },
+		{ "<", "" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT_OF(rows); i++) {
+		SCOPED_ARENA(a, 0, false);
+		struct span out;
+		size_t n = strlen(rows[i][0]);
+		char *p = guard_dup(rows[i][0], n);
+		assert_int_equal(file_text_shown(span_of(p, n), &a, &out), 0);
+		if (!span_is(out, rows[i][1]))
+			fail_msg("%s: %.*s", rows[i][0], SPAN_ARG(out));
+		guard_free(p, n);
+	}
+}
+
 /* Memory that runs out is told, and nothing is read of what is not there. */
 static void
 without_memory_it_is_said(void **state)
@@ -628,6 +713,8 @@ main(void)
 		cmocka_unit_test(cut_files_are_truncated),
 		cmocka_unit_test(types_are_held_to_their_bytes),
 		cmocka_unit_test(few_bytes_are_no_magic_number),
+		cmocka_unit_test(texts_are_decoded),
+		cmocka_unit_test(markup_is_read_as_it_is_shown),
 		cmocka_unit_test(without_memory_it_is_said),
 	};
 

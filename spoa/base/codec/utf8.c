@@ -29,6 +29,17 @@ utf8_valid(struct span s)
 }
 
 bool
+utf8_text(struct span s)
+{
+	for (size_t i = 0; i < s.n; i++) {
+		unsigned char c = (unsigned char)s.p[i];
+		if (c < 0x20 && c != '\t' && c != '\n' && c != '\f' && c != '\r')
+			return false;
+	}
+	return utf8_valid(s);
+}
+
+bool
 utf8_line(struct span s)
 {
 	for (size_t i = 0; i < s.n; i++)

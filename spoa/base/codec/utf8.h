@@ -46,6 +46,8 @@ utf8_begin(struct span s, size_t at)
 }
 size_t utf8_prefix(struct span s);
 bool utf8_valid(struct span s);
+/* The same without control characters but those of lines and tabs. */
+bool utf8_text(struct span s);
 /* One line that a listing, a record and a header can show: valid, not empty, without control
  * characters. */
 bool utf8_line(struct span s);

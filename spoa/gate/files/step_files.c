@@ -239,7 +239,9 @@ look_into_file(struct request *r, struct file *f, bool ocr)
 {
 	struct files_job *j = r->scan.files;
 	struct span data = f->media.data, type = f->media.type;
+	struct span text = { NULL, 0 };
 	struct file_facts facts;
+	bool is_text = false;
 	int err = 0;
 
 	if (!data.p) {
@@ -259,6 +261,8 @@ look_into_file(struct request *r, struct file *f, bool ocr)
 	}
 	if (!err)
 		err = file_read(f->decoded, type, &j->arena, &facts);
+	if (!err && facts.kind == FILE_OTHER)
+		err = file_text(f->decoded, &j->arena, &text, &is_text);
 	if (err)
 		return err;
 	f->bytes = f->decoded.n;
@@ -266,12 +270,15 @@ look_into_file(struct request *r, struct file *f, bool ocr)
 		f->kind = file_kind_name(facts.kind);
 	if (facts.flaw) {
 		f->why = file_flaw_name(facts.flaw);
-	} else if (facts.kind == FILE_OTHER && body_is_text(f->decoded)) {
+	} else if (is_text) {
 		f->kind = "text";
 		f->read |= FILE_TEXT;
-		if (text_hides(f->decoded))
+		if (text_hides(text))
 			f->why = file_no_reader;
-		return keep_text(r, f, 0, f->decoded);
+		err = keep_text(r, f, 0, text);
+		if (!err)
+			err = file_text_shown(text, &j->arena, &text);
+		return err || !text.n ? err : keep_text(r, f, 0, text);
 	} else {
 		find_reader(r, f, facts.kind, ocr);
 	}

@@ -142,6 +142,10 @@ request_unread_files(struct request *r)
 	for (size_t i = 0; i < r->in.nfiles && !f; i++)
 		if (r->in.files[i].why)
 			f = &r->in.files[i];
+	if (r->in.body.format == BODY_FORM && (!f || f->why == file_no_reader))
+		return SPAN_LIT(
+			"a file in a form of this type is not read: send it as a part of "
+			"multipart/form-data");
 	if (!f || f->why == file_no_reader || f->why == file_not_asked)
 		return SPAN_LIT(
 			"the request holds parts that cannot be read (images, audio, files "

@@ -114,11 +114,27 @@ put_code_point(struct buf *b, uint32_t cp)
 	buf_put(b, out, utf8_encode(cp, out));
 }
 
+/* Little end first. Without a mark many write it the other way than it is to be: half of the
+ * characters and more have a NUL where ASCII has one then. */
+static bool
+utf16_is_little(struct span s, enum media_charset c)
+{
+	size_t nul[2] = { 0 };
+
+	if (span_starts(s, SPAN_LIT("\xff\xfe")) || span_starts(s, SPAN_LIT("\xfe\xff")))
+		return s.p[0] == '\xff';
+	for (size_t i = 0; i + 1 < s.n; i += 2) {
+		nul[0] += !s.p[i] && s.p[i + 1];
+		nul[1] += s.p[i] && !s.p[i + 1];
+	}
+	bool little = c == MEDIA_UTF16LE;
+	return little != (nul[!little] >= s.n / 4 && nul[!little] > nul[little]);
+}
+
 static void
 put_utf16(struct buf *b, struct span s, enum media_charset c)
 {
-	bool little = span_starts(s, SPAN_LIT("\xff\xfe")) ||
-		      (c == MEDIA_UTF16LE && !span_starts(s, SPAN_LIT("\xfe\xff")));
+	bool little = utf16_is_little(s, c);
 
 	while (s.n >= 2) {
 		uint32_t cp = utf16_next(&s, little);

@@ -5,7 +5,7 @@
 
 #include "base/ascii.h"
 
-enum { ID3_HEAD = 10, DECLARED_MAX = 128 };
+enum { ID3_HEAD = 10, DECLARED_MAX = 128, BLANKS_BEFORE = 16 };
 
 #define KIND_ROW(kind, name, media) { name, media },
 static const struct {
@@ -176,11 +176,28 @@ kind_at(struct span bytes)
 	return FILE_OTHER;
 }
 
+/* What is written in ASCII, after a mark of UTF-8, blanks and NULs, as programs leave before
+ * it: fewer bytes than an object of PDF or a table of them needs, so that all readers see one
+ * document. */
+static enum file_magic
+kind_after_blanks(struct span b)
+{
+	if (span_starts(b, SPAN_LIT("\xef\xbb\xbf")))
+		b = span_cut(b, 3, b.n);
+	for (size_t i = 0; i < BLANKS_BEFORE && b.n && strchr("\r\n\t ", b.p[0]); i++)
+		b = span_cut(b, 1, b.n); /* and NUL */
+	return span_starts(b, SPAN_LIT("%PDF-"))    ? FILE_PDF
+	       : span_starts(b, SPAN_LIT("{\\rtf")) ? FILE_RTF
+						    : FILE_OTHER;
+}
+
 enum file_magic
 file_kind_of(struct span b)
 {
 	enum file_magic k = kind_at(b);
 
+	if (k == FILE_OTHER)
+		return kind_after_blanks(b);
 	if (k != FILE_MP3 || !span_starts(b, SPAN_LIT("ID3")))
 		return k;
 	/* The tag's size is four bytes of seven bits (id3v2.4.0-structure 3.1). */

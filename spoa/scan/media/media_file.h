@@ -71,7 +71,7 @@ const char *file_kind_media(enum file_magic k);
 /* "two_kinds", …, for records. */
 const char *file_flaw_name(enum file_flaw f);
 
-/* By first bytes alone; a tag before them (ID3) is passed over. */
+/* By first bytes alone; a tag before them (ID3) is passed over, and a few blanks before PDF and RTF. */
 enum file_magic file_kind_of(struct span bytes);
 /* Of a kind that may be all ASCII and is no text for that: what it shows is written otherwise.
  * A PDF may begin in the first kilobyte; `whole`: the bytes are all there is, so that it has
@@ -94,5 +94,14 @@ struct file_facts {
  * `texts` are what metadata say, as far as they were read where there is a flaw; strings that
  * have a name begin with it ("Comment: …"). *out is set in any case. 0 or ERR_NOMEM. */
 int file_read(struct span bytes, struct span declared, struct arena *a, struct file_facts *out);
+
+/* The text that bytes of no known kind are, as UTF-8: UTF-8; UTF-16 with its mark; or, of few
+ * bytes that are not ASCII, Windows-1252. *text is a view of the bytes or in the arena; empty
+ * bytes are a text. *is: false where they are none. 0 or ERR_NOMEM. */
+int file_text(struct span bytes, struct arena *a, struct span *text, bool *is);
+/* A text that is markup (SVG, HTML) as it is shown where tags like <b> and <tspan> are within
+ * words: without those, other tags a line's end. *out is empty where there are none. 0 or
+ * ERR_NOMEM. */
+int file_text_shown(struct span text, struct arena *a, struct span *out);
 
 #endif

@@ -209,21 +209,10 @@ body_form(struct span raw, bool declared, struct arena *a, struct body *out,
 	return 0;
 }
 
-bool
-body_is_text(struct span raw)
-{
-	for (size_t i = 0; i < raw.n; i++) {
-		unsigned char c = (unsigned char)raw.p[i];
-		if (c < 0x20 && c != '\t' && c != '\n' && c != '\f' && c != '\r')
-			return false;
-	}
-	return utf8_valid(raw);
-}
-
 static int
 body_text(struct span raw, struct arena *a, struct body *out, struct body_refusal *why)
 {
-	if (!body_is_text(raw)) {
+	if (!utf8_text(raw)) {
 		refuse(why, 403, "unreadable_content", 0,
 			"the body is neither JSON nor a form nor UTF-8 text");
 		why->unreadable = true;
@@ -278,8 +267,7 @@ read_undeclared(const struct table *t, struct span raw, char first, struct arena
 static bool
 is_file_body(struct span raw)
 {
-	return file_is_coded(raw, true) ||
-	       (file_kind_of(raw) != FILE_OTHER && !body_is_text(raw));
+	return file_is_coded(raw, true) || (file_kind_of(raw) != FILE_OTHER && !utf8_text(raw));
 }
 
 static int

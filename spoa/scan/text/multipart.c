@@ -380,11 +380,11 @@ cuts_line(struct reader *r, struct span text)
 	if (!line.n || line.p[0] != '{' || is_json(line, r->a))
 		return false;
 	for (unsigned i = 0; i < 3 && line.n && (line.p[line.n - 1] & 0x80); i++)
-		if (body_is_text(line))
+		if (utf8_text(line))
 			break;
 		else
 			line.n--;
-	return body_is_text(line);
+	return utf8_text(line);
 }
 
 static int
@@ -428,7 +428,7 @@ read_content(struct reader *r, struct span text, struct part *p)
 		return refuse(r->why, 400, "unsupported_charset", (size_t)(text.p - r->raw.p),
 			"the field \"%.*s\" is in a charset that is not UTF-8",
 			SPAN_ARG(field->key));
-	if (!body_is_text(text) || media == MEDIA_CHARSET || file_is_coded(text, true)) {
+	if (!utf8_text(text) || media == MEDIA_CHARSET || file_is_coded(text, true)) {
 		struct media m = { .kind = span_str(opaque_kind(p->type, text)),
 			.start = (size_t)(text.p - r->raw.p),
 			.end = (size_t)(text.p + text.n - r->raw.p),

@@ -187,8 +187,6 @@ int body_json(const struct table *t, struct span raw, struct arena *a, struct bo
 /* *out is empty but for what body_read() knows. */
 int body_multipart(const struct table *t, struct span content_type, struct span raw,
 	struct arena *a, struct body *out, struct body_refusal *why);
-/* UTF-8 without control characters but those of lines and tabs. */
-bool body_is_text(struct span raw);
 /* JSON lines: documents with line feeds between, read by t->line. */
 int body_lines(const struct table *t, struct span raw, struct arena *a, struct body *out,
 	struct body_refusal *why);

@@ -23,6 +23,8 @@ put('tiled.pdf', paper([{ contents: show('Hello') + '/Pattern cs /P scn 0 0 612 
 	{ more: [['/Type/Pattern/PatternType 1/PaintType 1/TilingType 1/BBox[0 0 600 600]/XStep 600/YStep 600/Resources<</Font<</F1 3 0 R>>>>', show(`to ${IBAN}`, { x: 10, y: 50 })]] }))
 put('tiny.pdf', paper([show('Hello') + show('x'.repeat(60000), { size: 0.01, y: 10 }) + show(`to ${IBAN}`, { size: 2.5, y: 600 })]))
 put('boxes.pdf', paper([[...IBAN.replace(/ /g, '')].map((c, i) => show(c, { x: 72 + 20 * i })).join('')]))
+put('apart.pdf', paper([show('Pay to') + [...IBAN.replace(/ /g, '')].map((c, i) => show(c, { x: 72 + 9 * i, y: 600 + i % 2 * 5 })).join('')]))
+put('unnamed.pdf', paper([`BT /F1 12 Tf 72 600 Td <${[...IBAN.replace(/ /g, '')].map((_, i) => '0' + (i % 8 + 1)).join('')}> Tj ET\n`], { font: `<</Type/Font/Subtype/Type1/BaseFont/Helvetica/Encoding<</Differences[1 ${[...'12345678'].map(n => '/g' + n).join('')}]>>>>` }))
 put('leftover.pdf', paper([lines('Hello')], { catalog: '/AcroForm<</DA(/Helv 0 Tf 0 g)>>' }))
 put('letters.pdf', paper([show('Hello')], { font: '<</Type/Font/Subtype/Type0/BaseFont/Arial/Encoding/Identity-H/DescendantFonts[6 0 R]>>',
 	more: ['<</Type/Font/Subtype/CIDFontType2/BaseFont/Arial/CIDSystemInfo<</Registry(Adobe)/Ordering(Identity)/Supplement 0>>>>'] }))
