@@ -44,6 +44,13 @@ struct font_dict {
 	bool composite, own, unicode;
 };
 
+/* What a dictionary says of the pages below it (7.7.3.2). Of two values the one that hides
+ * more. */
+struct pages_dict {
+	size_t kids, count;
+	bool counted;
+};
+
 /* What is open around a token. In a dictionary a value may be any token, also ">>" or a word:
  * so poppler reads it. */
 struct nest {
@@ -51,6 +58,7 @@ struct nest {
 	bool value; /* a key was read */
 	char open[NEST_MAX];
 	struct font_dict font[NEST_MAX];
+	struct pages_dict pages[NEST_MAX];
 };
 
 /* Strings under these names are no text. */
@@ -151,6 +159,42 @@ read_font_key(const char *name, struct span after, struct font_dict *d)
 		d->own = encodes_by_itself(after);
 	else if (!strcmp(name, "ToUnicode"))
 		d->unicode = number_after(after) != 0;
+}
+
+/* SIZE_MAX: they are said elsewhere. */
+static size_t
+references_after(struct span at)
+{
+	struct pdf_token t;
+	size_t n = 0;
+
+	pdf_next(&at, &t);
+	if (!pdf_is(&t, PDF_MARK, "["))
+		return SIZE_MAX;
+	while (t.kind != PDF_END && !pdf_is(&t, PDF_MARK, "]")) {
+		pdf_next(&at, &t);
+		n += pdf_is(&t, PDF_WORD, "R");
+	}
+	return n;
+}
+
+/* A reader that goes by /Count shows none of the /Kids beyond it, another one does. */
+static void
+read_pages_key(const char *name, struct span after, struct pages_dict *d)
+{
+	if (!strcmp(name, "Kids")) {
+		size_t kids = references_after(after);
+		d->kids = kids > d->kids ? kids : d->kids;
+	} else if (!strcmp(name, "Count")) {
+		struct pdf_token t;
+		size_t count = number_after(after);
+		for (int i = 0; i < 3; i++)
+			pdf_next(&after, &t);
+		if (pdf_is(&t, PDF_WORD, "R"))
+			count = 0;
+		d->count = d->counted && d->count < count ? d->count : count;
+		d->counted = true;
+	}
 }
 
 static void
@@ -286,21 +330,27 @@ nest_token(struct scan *s, struct nest *n, const struct pdf_token *t, struct spa
 	bool opens = pdf_is(t, PDF_MARK, "<<") || pdf_is(t, PDF_MARK, "[");
 	char in = n->depth ? n->open[n->depth - 1] : 0;
 	struct font_dict *font = &n->font[n->depth ? n->depth - 1 : 0];
+	struct pages_dict *pages = &n->pages[n->depth ? n->depth - 1 : 0];
 
 	if (opens && n->depth == NEST_MAX) {
 		s->f->error = EXTRACT_DAMAGED;
 	} else if (opens) {
 		n->value = false;
 		n->font[n->depth] = (struct font_dict){ 0 };
+		n->pages[n->depth] = (struct pages_dict){ 0 };
 		n->open[n->depth++] = t->raw.p[0];
 	} else if (in == '[') {
 		n->depth -= pdf_is(t, PDF_MARK, "]");
 	} else if (in == '<') {
 		if (t->kind == PDF_NAME)
 			read_font_key(t->name, after, font);
+		if (t->kind == PDF_NAME && !n->value)
+			read_pages_key(t->name, after, pages);
 		if (!n->value && pdf_is(t, PDF_MARK, ">>")) {
 			n->depth--;
 			s->unnamed |= font->composite && font->own && !font->unicode;
+			if (pages->counted && pages->count < pages->kids)
+				s->f->error = EXTRACT_DAMAGED;
 		}
 		n->value = !n->value && t->kind == PDF_NAME;
 	}
