@@ -129,7 +129,7 @@ check "not what was before" opens_not eve "$bobs" prompt
 like "which says why" "$(cat "$D/err")" 'not sealed to this key'
 over "seal: {auditors: [$(auditor_entry ben), $(auditor_entry eve | sed 's/name: eve/name: ben/')]}"
 reload
-like "two of one name are refused" "$? $(cat "$D/reload")" '^1 .*name ben is given twice'
+like "two of one name are refused" "$? $(tr '\n' ' ' <"$D/reload")" '^1 .*name ben is given twice'
 over 'seal: {auditors: []}'
 reload
 like "so is nobody, while routes keep texts" "$? $(tr '\n' ' ' <"$D/reload")" '^1 .*tollgate.yaml names none'
