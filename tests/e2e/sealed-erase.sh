@@ -79,6 +79,12 @@ is "nor is there anything of a request that never was" $? 1
 
 answers() { redis keys 'tollgate:cache:*' | grep -vc asks; }
 is "answers to both are kept" "$(($(answers) >= 4))" 1
+is "no text is in either Redis" "$(for r in "${REDIS#unix:}" "-p $port"; do
+	[ "${r#-p}" != "$r" ] || r="-s $r"
+	# shellcheck disable=SC2086 # two words
+	redis-cli $r config set rdbcompression no >/dev/null && redis-cli $r --rdb "$D/all.rdb" >/dev/null 2>&1
+	grep -ac tollgate "$D/all.rdb" | sed 's/^[1-9][0-9]*$/some/'; grep -ac -e marker-alice -e marker-bob "$D/all.rdb"
+done | paste -sd' ')" "some 0 some 0"
 # ---- one is down; a copy of its shares is kept ----
 pid_b=$(pid_of second)
 kill -TERM "$pid_b"

@@ -37,8 +37,8 @@ seal_start(void)
 	buf_free(&pem);
 	SCOPED_BUF(lost_why, 4096);
 	sr.seals = seals_start("gw-1", &sr.auditor, 1, &r.why);
-	sr.shares = shares_open(sr.shares_file, sr.head, "gw-1", &lost, &lost_why, &r.why);
 	sr.texts = texts_open(r.journal, "gw-1", &r.why);
+	sr.shares = shares_open(sr.shares_file, sr.head, "gw-1", &lost, &lost_why, &r.why);
 	buf_putc(&r.why, '\0');
 	if (!sr.seals || !sr.shares || !sr.texts)
 		fail_msg("%s", buf_view(&r.why).p);

@@ -171,21 +171,33 @@ a_share_is_its_holders_and_stays(void **state)
 }
 
 static void
-a_holder_has_1_to_1024_bytes(void **state)
+a_holder_has_1_to_1024_bytes_and_a_longer_name_a_share_of_its_own(void **state)
 {
-	char most[SHARE_HOLDER_MAX + 1];
-	struct share b;
+	char most[SHARE_HOLDER_MAX + 2], own[SHARE_HASHED_LEN + 1];
+	struct share b, longer, other;
 
 	(void)state;
 	memset(most, 'x', sizeof(most));
 	struct shares *s = opened();
 	assert_int_equal(shares_get(s, SPAN_LIT(""), true, &b), ERR_LIMIT);
-	assert_int_equal(shares_get(s, span_of(most, sizeof(most)), true, &b), ERR_LIMIT);
-	assert_int_equal(shares_get(s, span_of(most, sizeof(most) - 1), true, &b), 0);
+	assert_int_equal(shares_get(s, span_of(most, SHARE_HOLDER_MAX), true, &b), 0);
+	assert_int_equal(shares_get(s, span_of(most, SHARE_HOLDER_MAX + 1), true, &longer), 0);
+	assert_int_equal(shares_get(s, span_of(most, SHARE_HOLDER_MAX + 2), true, &other), 0);
+	assert_int_not_equal(b.number, longer.number);
+	assert_int_not_equal(longer.number, other.number);
 	assert_int_equal(shares_sync(s), 0);
 	shares_close(&s);
 	s = opened();
-	assert_int_equal(shares_get(s, span_of(most, sizeof(most) - 1), false, &b), 0);
+	assert_int_equal(shares_get(s, span_of(most, SHARE_HOLDER_MAX), false, &b), 0);
+	assert_int_equal(b.number, 1);
+	assert_int_equal(shares_get(s, span_of(most, SHARE_HOLDER_MAX + 1), false, &b), 0);
+	assert_int_equal(b.number, longer.number);
+	/* By its hash, as anybody makes it. */
+	struct span hashed = share_holder(span_of(most, SHARE_HOLDER_MAX + 1), own);
+	assert_int_equal(hashed.n, SHARE_HASHED_LEN);
+	assert_true(span_starts(hashed, SPAN_LIT("sha256:")));
+	assert_int_equal(shares_get(s, hashed, false, &b), 0);
+	assert_int_equal(b.number, longer.number);
 	shares_close(&s);
 }
 
@@ -758,7 +770,7 @@ main(void)
 #define IN_FOLDER(f) cmocka_unit_test_setup_teardown(f, fresh_folder, drop_folder)
 	const struct CMUnitTest tests[] = {
 		IN_FOLDER(a_share_is_its_holders_and_stays),
-		IN_FOLDER(a_holder_has_1_to_1024_bytes),
+		IN_FOLDER(a_holder_has_1_to_1024_bytes_and_a_longer_name_a_share_of_its_own),
 		IN_FOLDER(what_follows_from_a_share_is_fixed),
 		IN_FOLDER(a_file_that_others_may_read_is_refused),
 		IN_FOLDER(another_nodes_file_is_refused),

@@ -183,6 +183,29 @@ what_follows_midnight_is_in_another_file(void **state)
 }
 
 /* More files than are kept open. */
+/* As after the loss of the folder alone. */
+static void
+texts_that_were_lost_keep_their_positions(void **state)
+{
+	(void)state;
+	struct texts *t = open_texts();
+	uint64_t lost = put_frame(t, 0, true, 100, 'a'), now;
+	assert_int_equal(texts_sync(t), 0);
+	texts_close(&t);
+	assert_int_equal(rename(path("journal.texts"), path("lost")), 0);
+	fclose(fopen(path("journal.texts.head"), "w"));
+	t = open_texts();
+	now = put_frame(t, 0, true, 100, 'b');
+	assert_true(now > lost + (UINT64_C(1) << 20) * TEXTS_SEGMENT_BYTES);
+	assert_true(now < UINT64_C(1) << 53);
+	assert_int_equal(texts_sync(t), 0);
+	texts_close(&t);
+	/* The next start goes on there. */
+	t = open_texts();
+	assert_int_equal(texts_take(t, 116), now + 128);
+	texts_close(&t);
+}
+
 static void
 parts_come_in_any_order_of_files(void **state)
 {
@@ -503,6 +526,7 @@ main(void)
 		IN_FOLDER(what_is_written_is_read),
 		IN_FOLDER(a_frame_never_goes_over_a_files_end),
 		IN_FOLDER(what_follows_midnight_is_in_another_file),
+		IN_FOLDER(texts_that_were_lost_keep_their_positions),
 		IN_FOLDER(parts_come_in_any_order_of_files),
 		IN_FOLDER(what_was_taken_and_never_written_is_no_frame),
 		IN_FOLDER(a_file_that_is_cut_or_flipped_says_so),

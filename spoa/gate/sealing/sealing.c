@@ -18,7 +18,7 @@ request_holder(const struct request *r)
 	const struct identity *id = &r->found.identity;
 	struct span s = id->person.n ? id->person : id->key_id;
 
-	return s.n ? span_cut(s, 0, SHARE_HOLDER_MAX) : SPAN_LIT("anonymous");
+	return s.n ? s : SPAN_LIT("anonymous");
 }
 
 static bool

@@ -72,6 +72,8 @@ post_reload(struct server *s, const struct admin_peer *peer, json_t *in UNUSED, 
 
 /* ---- parameters ---- */
 
+#define PERSON_MAX 16384 /* a token's name may be as long as its header */
+
 /* clang-format off */
 #define SIGNED \
 	{ "by",     PARAM_TEXT, .max = 256,  .text = "Who wants it, in his own words." }, \
@@ -136,10 +138,10 @@ static const struct param read_told[] = {
 };
 static const struct param text_hashed[] = {
 	{ "text", PARAM_TEXT, PARAM_NEEDED, .max = 64 << 10, .text = "The text." },
-	{ "person", PARAM_TEXT, .max = 1024, .text = "Whose it is: hashes as records have them of who has a share, too." }, SIGNED, { .name = NULL },
+	{ "person", PARAM_TEXT, .max = PERSON_MAX, .text = "Whose it is: hashes as records have them of who has a share, too." }, SIGNED, { .name = NULL },
 };
 static const struct param person_named[] = {
-	{ "person", PARAM_TEXT, PARAM_NEEDED, .min = 1, .max = 1024, .text = "The name." }, SIGNED, { .name = NULL },
+	{ "person", PARAM_TEXT, PARAM_NEEDED, .min = 1, .max = PERSON_MAX, .text = "The name." }, SIGNED, { .name = NULL },
 };
 static const struct param export_signed[] = {
 	{ "object", PARAM_TEXT, PARAM_NEEDED, .max = 64 << 10, .text = "What the manifest says." }, SIGNED, { .name = NULL },
@@ -155,7 +157,7 @@ static const struct param opening_asked[] = {
 	{ "id", PARAM_TEXT, PARAM_NEEDED, .min = 1, .text = "The public id of a request." }, SIGNED, { .name = NULL },
 };
 static const struct param erased[] = {
-	{ "person", PARAM_TEXT, PARAM_NEEDED, .min = 1, .max = 1024, .text = "Who; or the id of a key that is nobody's." },
+	{ "person", PARAM_TEXT, PARAM_NEEDED, .min = 1, .max = PERSON_MAX, .text = "Who; or the id of a key that is nobody's." },
 	{ "why", PARAM_TEXT, PARAM_NEEDED, .min = 1, .max = 1024, .text = "Why; it goes into the record." },
 	{ "ticket", PARAM_TEXT, .text = "Where it was asked for; likewise." },
 	SIGNED, { .name = NULL },

@@ -198,7 +198,8 @@ admin_erasures(struct server *s, struct buf *out)
 static bool
 make_erasure(struct change *c, json_t **before, json_t **after)
 {
-	struct span holder = json_span(json_object_get(c->in, "person"));
+	char own[SHARE_HASHED_LEN + 1];
+	struct span holder = share_holder(json_span(json_object_get(c->in, "person")), own);
 	unsigned char tag[SHA256_BYTES];
 	char hex[2 * SHA256_BYTES + 1], field[LIVE_FIELD_MAX];
 	struct share b;

@@ -2,6 +2,7 @@
  * that they share; who holds io alone takes shares out. */
 #include "record/seal/shares.h"
 
+#include <sodium.h>
 #include <stdlib.h>
 
 #include "base/caps.h"
@@ -218,14 +219,30 @@ make_share(struct shares *s, struct span holder, struct share *out)
 	return err;
 }
 
-int
-shares_get(struct shares *s, struct span holder, bool make, struct share *out)
+struct span
+share_holder(struct span name, char own[SHARE_HASHED_LEN + 1])
 {
+	static const char how[] = "sha256:";
+	unsigned char hash[SHA256_BYTES];
+
+	if (name.n <= SHARE_HOLDER_MAX)
+		return name;
+	sha256(name, hash);
+	memcpy(own, how, sizeof(how));
+	sodium_bin2hex(own + sizeof(how) - 1, 2 * SHA256_BYTES + 1, hash, sizeof(hash));
+	return span_of(own, SHARE_HASHED_LEN);
+}
+
+int
+shares_get(struct shares *s, struct span name, bool make, struct share *out)
+{
+	char own[SHARE_HASHED_LEN + 1];
+	struct span holder = share_holder(name, own);
 	uint64_t hash = hash_words(s->seed, holder);
 	const struct share_entry *e = NULL;
 
 	*out = (struct share){ .number = 0 };
-	if (holder.n == 0 || holder.n > SHARE_HOLDER_MAX)
+	if (holder.n == 0)
 		return ERR_LIMIT;
 	pthread_rwlock_rdlock(&s->lock);
 	if (s->nbuckets && (e = *share_place(s, holder, hash)))

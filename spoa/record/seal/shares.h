@@ -1,6 +1,7 @@
 /* Shares B: 32 random bytes a person, in a file that can be erased. Whoever has no person falls
  * under the id of the key; who has neither under "anonymous". What a share is for is its
- * *holder*, a text of 1 to 1,024 bytes.
+ * *holder*, a text of 1 to 1,024 bytes: a longer name's is its hash, so that nobody shares one
+ * with whoever begins alike.
  *
  * The file, mode 0600, is lines of text. The first names the node and the file; each share has
  * a number, counted up and never given twice, also not by a file that came back from a backup:
@@ -15,6 +16,7 @@
 
 #define SHARE_BYTES	 32
 #define SHARE_HOLDER_MAX 1024
+#define SHARE_HASHED_LEN 71 /* "sha256:" and 64 hexadecimal digits */
 #define PSEUDONYM_LEN	 34 /* "p_" and 32 hexadecimal digits */
 
 struct shares; /* opaque; every function is any thread's */
@@ -37,10 +39,12 @@ struct shares *shares_open(const char *file, const char *head, const char *node,
 	struct buf *lost_why, struct buf *why);
 void shares_close(struct shares **s);
 
-/* The holder's share. `make`: one is made where there is none; it is in force at once, and
- * durable after shares_sync(). 0; ERR_NOTFOUND; ERR_NOMEM; ERR_FULL (CAP_SHARES); ERR_LIMIT: no
- * holder has such a name. */
-int shares_get(struct shares *s, struct span holder, bool make, struct share *out);
+/* The holder of that name: itself, or its hash in `own`. */
+struct span share_holder(struct span name, char own[SHARE_HASHED_LEN + 1]);
+/* The share of the holder of that name. `make`: one is made where there is none; it is in force
+ * at once, and durable after shares_sync(). 0; ERR_NOTFOUND; ERR_NOMEM; ERR_FULL (CAP_SHARES);
+ * ERR_LIMIT: the name is empty. */
+int shares_get(struct shares *s, struct span name, bool make, struct share *out);
 /* By its number; *holder (may be NULL) gets whose it is. */
 enum share_state shares_find(
 	struct shares *s, uint64_t number, struct share *out, struct buf *holder);

@@ -11,6 +11,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/err.h"
 #include "base/replace.h"
 #include "base/scoped.h"
@@ -98,6 +99,20 @@ go_on_after(struct texts *t, uint64_t newest, struct buf *why)
 	return 0;
 }
 
+/* A folder without files. Where shares were given before, texts were here and are lost: what
+ * comes now gets no position of theirs, so that they can come back from a backup or the
+ * archive. A file a minute: fewer are ever filled. */
+static void
+go_on_after_lost(struct texts *t)
+{
+	char head[sizeof(t->folder) + sizeof(".head")];
+	uint64_t minutes = (uint64_t)clock_wall_ns() / (CLOCK_DAY_NS / 1440);
+
+	snprintf(head, sizeof(head), "%s.head", t->folder);
+	if (access(head, F_OK) == 0)
+		atomic_store(&t->next, minutes % (1u << 26) * TEXTS_SEGMENT_BYTES);
+}
+
 static int
 scan_texts(struct texts *t, struct buf *why)
 {
@@ -123,7 +138,11 @@ scan_texts(struct texts *t, struct buf *why)
 		any = true;
 	}
 	closedir(d);
-	return err || !any ? err : go_on_after(t, newest, why);
+	if (!err && any)
+		err = go_on_after(t, newest, why);
+	else if (!err)
+		go_on_after_lost(t);
+	return err;
 }
 
 struct texts *

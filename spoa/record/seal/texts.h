@@ -36,8 +36,9 @@ text_parts_free(struct text_part **list)
 }
 
 /* Opens the folder JOURNAL.texts of `journal`, or makes it (0700). Positions go on after what
- * is there: who trims leaves the newest file. NULL with *why: a stranger's file, a head that is
- * none, another node's. */
+ * is there: who trims leaves the newest file. Where nothing is there and JOURNAL.texts.head is,
+ * they were lost, and positions go on where no old file has any. NULL with *why: a stranger's
+ * file, a head that is none, another node's. */
 struct texts *texts_open(const char *journal, const char *node, struct buf *why);
 void texts_close(struct texts **t);
 /* The position of a frame of n bytes; any thread. */
