@@ -130,6 +130,9 @@ like "which says why" "$(cat "$D/err")" 'not sealed to this key'
 over "seal: {auditors: [$(auditor_entry ben), $(auditor_entry eve | sed 's/name: eve/name: ben/')]}"
 reload
 like "two of one name are refused" "$? $(tr '\n' ' ' <"$D/reload")" '^1 .*name ben is given twice'
+over "seal: {auditors: [$(auditor_entry ben), $(auditor_entry ben | sed 's/name: ben/name: eve/')]}"
+reload
+like "and two of one key" "$? $(tr '\n' ' ' <"$D/reload")" '^1 .*auditor eve: the public key is that of ben, too'
 over 'seal: {auditors: []}'
 reload
 like "so is nobody, while routes keep texts" "$? $(tr '\n' ' ' <"$D/reload")" '^1 .*tollgate.yaml names none'

@@ -5,6 +5,7 @@
 
 #include "base/caps.h"
 #include "base/err.h"
+#include "base/why.h"
 #include "record/journal/journal.h"
 
 _Static_assert(AUDITORS_MAX >= CAP_AUDITORS, "each that a configuration may have");
@@ -20,6 +21,13 @@ seal_auditors(const struct config *cfg, struct auditor out[AUDITORS_MAX], size_t
 		if (at)
 			*at = a->at;
 		err = auditor_read(span_str(a->name), span_str(a->public_key), &out[*n], why);
+		for (size_t i = 0; i < *n && !err; i++)
+			if (!strcmp(out[i].id, out[*n].id))
+				err = why_err(why, ERR_SYNTAX,
+					"auditor %s: the public key is that of %s, too: one "
+					"key "
+					"lost is both lost",
+					a->name, out[i].name);
 	}
 	return err;
 }
