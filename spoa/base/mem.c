@@ -14,7 +14,8 @@
 #include <sys/mman.h>
 
 /* From here on mapping costs less than zeroing. */
-#define MAPPED_BYTES (512u << 10)
+#define MAPPED_BYTES   (512u << 10)
+#define FREE_TOP_BYTES (4 << 20) /* the heap's end, which the next request may want */
 
 #if defined(__GLIBC__) && !defined(TG_SANITIZE)
 #define HEAP_ZEROES 1
@@ -130,7 +131,8 @@ heap_put(void *p, size_t size, size_t used)
 	kept.bytes += kind * KEPT_UNIT;
 }
 
-/* All its pages at once: who asks for so much writes it, and a fault each costs more than they. */
+/* All its pages at once: who asks for so much writes it, and a fault each costs more than they.
+ */
 static void *
 map(size_t n)
 {
@@ -197,6 +199,15 @@ mem_room(void *array, size_t *room, size_t n, size_t size)
 	memcpy(array, &v, sizeof(v));
 	*room = more;
 	return true;
+}
+
+void
+mem_begin(void)
+{
+#if HEAP_ZEROES
+	mallopt(M_MMAP_THRESHOLD, MAPPED_BYTES);
+	mallopt(M_TRIM_THRESHOLD, FREE_TOP_BYTES);
+#endif
 }
 
 void

@@ -28,6 +28,10 @@ void mem_put_used(void *p, size_t size, size_t used);
  * of its pointer, *room what it has room for. False: out of memory, and both are as they were. */
 bool mem_room(void *array, size_t *room, size_t n, size_t size);
 
+/* Before the first thread: what libraries and arrays that grow have of it in large blocks goes
+ * back to the kernel when it is freed. glibc alone stops to map blocks of a size that was freed. */
+void mem_begin(void);
+
 /* Free pages of the heap go back to the kernel: a burst needed them, and glibc alone keeps
  * those that lie below one still in use. Threads that allocate meanwhile may wait for it. */
 void mem_give_back(void);

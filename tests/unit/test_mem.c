@@ -246,6 +246,34 @@ resident(void)
 	return pages * 4096;
 }
 
+/* An array that grew, and something small that was made meanwhile and stays. */
+static void
+large_blocks_go_back_when_freed(void **state)
+{
+	enum { TIMES = 8, MOST = 16 << 20 };
+	char *stays[TIMES][8] = { { NULL } };
+
+	(void)state;
+	mem_begin();
+	size_t before = resident();
+	for (size_t t = 0; t < TIMES; t++) {
+		size_t room = 0, k = 0;
+		char *array = NULL;
+		for (size_t n = 256 << 10; n <= MOST; n *= 2) {
+			assert_true(mem_room(&array, &room, n, 1));
+			memset(array, 1, room);
+			assert_non_null(stays[t][k++] = malloc(100));
+		}
+		free(array);
+		size_t after = resident();
+		if (after > before + (1 << 20))
+			fail_msg("%zu, then %zu", before, after);
+	}
+	for (size_t t = 0; t < TIMES; t++)
+		for (size_t k = 0; k < 8; k++)
+			free(stays[t][k]);
+}
+
 /* Every 64th block stays: glibc alone gives nothing back below the last of them. */
 static void
 what_a_burst_needed_goes_back(void **state)
@@ -289,6 +317,7 @@ main(void)
 		cmocka_unit_test(libraries_leave_nothing_in_the_heap),
 		cmocka_unit_test(realloc_is_realloc),
 		cmocka_unit_test(what_a_burst_needed_goes_back),
+		cmocka_unit_test(large_blocks_go_back_when_freed),
 #endif
 	};
 

@@ -18,6 +18,7 @@
 #include "base/err.h"
 #include "base/keyfile.h"
 #include "base/log.h"
+#include "base/mem.h"
 #include "base/redis/redis_find.h"
 #include "budget/quota/quota.h"
 #include "budget/tally/tally.h"
@@ -545,6 +546,7 @@ server_run(const char *config_file, const struct server_front *front)
 	struct buf why;
 	int code = 2;
 
+	mem_begin();
 	harden();
 	pthread_mutex_init(&s.lock, NULL);
 	diag_init(&d);
