@@ -6,6 +6,8 @@
 enum {
 	SHORT_WORD = 3, /* bytes, as some letters are nearer to each other */
 	ROW_WORDS = 9,
+	OTHERS_MOST = 36,  /* words after which a row has ended, so that each is looked at a few
+			      times */
 	ROW_BEGINS = 3,	   /* what is before the row may be short words, too */
 	UNNAMED_LEAST = 8, /* as few as a value has */
 };
@@ -15,17 +17,19 @@ enum {
 static size_t
 letters_row(struct span line)
 {
-	size_t words = 0, single = 0, end = 0, at = 0;
+	size_t words = 0, single = 0, since = 0, end = 0, at = 0;
 
-	while (at < line.n) {
+	while (at < line.n && since++ < OTHERS_MOST) {
 		size_t n = span_chr(span_cut(line, at, line.n), ' ');
 		if (n == 0 || n > SHORT_WORD)
 			break;
 		words++;
 		single += n == 1;
 		if ((n == 1 || (n == 2 && !is_alpha(line.p[at + 1]))) && words >= ROW_WORDS &&
-			single * 4 >= words * 3)
+			single * 4 >= words * 3) {
 			end = at + n;
+			since = 0;
+		}
 		at += n + 1;
 	}
 	return end;

@@ -15,7 +15,7 @@ UNSTABLE_KEPT=1000 # lines
 
 # Up to three minutes, until no more runs than the machine has cores: what failed beside others is to run alone.
 be_alone() {
-	local load until=$((SECONDS + 180))
+	local load until=$((SECONDS + ${ALONE_IN_S:-180}))
 	while read -r load _ </proc/loadavg && [ "${load%.*}" -ge "$(nproc)" ] && [ $SECONDS -lt $until ]; do sleep 2; done
 }
 # crashed CODE: by a signal

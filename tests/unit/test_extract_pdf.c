@@ -151,6 +151,23 @@ test_letters(void **state)
 	assert_true(pdf_letters_unnamed(SPAN_LIT("\1\2\3\4\5\6\7 \x08")));
 }
 
+/* Each word is looked at a few times, not once from every other one: else this takes minutes. */
+static void
+rows_have_an_end(void **state)
+{
+	static const char *const few[] = { "ab ", "a b c d e f g h i ab cd ef gh ij kl mn " };
+
+	(void)state;
+	for (size_t i = 0; i < COUNT_OF(few); i++) {
+		SCOPED_BUF(line, 0);
+		SCOPED_BUF(out, 0);
+		while (line.n < 2u << 20)
+			buf_str(&line, few[i]);
+		pdf_join_letters(buf_view(&line), &out);
+		assert_true(out.n < 2 * line.n);
+	}
+}
+
 /* Whatever is missing at the end, nothing beyond it is read. */
 static void
 test_cut(void **state)
@@ -441,6 +458,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_rows),
 		cmocka_unit_test(test_letters),
+		cmocka_unit_test(rows_have_an_end),
 		cmocka_unit_test(test_cut),
 		cmocka_unit_test(test_heads),
 		cmocka_unit_test(test_packed),
