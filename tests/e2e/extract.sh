@@ -21,15 +21,18 @@ stop_it() {
 }
 asks() { $curl -s -m 30 --unix-socket "$sock" "http://extract/$@"; }
 # A file whose time was over because the machine stood still is given again, twice: where time itself is not what is tried.
+late='^\{"error":"(timeout|busy)"'
 asks_in_time() { # path, file
 	local answer
 	for _ in 1 2 3; do
 		answer=$(asks "$1" --data-binary "@$2")
-		grep -qE '^\{"error":"(timeout|busy)"' <<<"$answer" || break
+		grep -qE "$late" <<<"$answer" || break
 	done
 	printf '%s' "$answer"
 }
 pdf() { asks_in_time "pdf${2:-}" "$D/$1"; } # file, query
+# a page that no time is left for has no text
+pdf_read() { late="$late|no_text" pdf "$@"; }
 image() { asks_in_time 'image?ocr=1' "$1"; }
 texts() { jq -r '.texts[] | select(.page == '"$1"') | .text' <<<"$2" | sed '/^$/d' | paste -sd'|'; }
 unread() { jq -r '[.unread[] | "\(.page) \(.why)"] | join(", ")' <<<"$1"; }
@@ -194,7 +197,7 @@ elif grep -q '"pdftoppm":true' <<<"$tools"; then
 	is "a picture is read" "$(texts 1 "$r") $(jq -c '[.pages, .read, .unread]' <<<"$r")" 'first words [1,"ocr",[]]'
 	# a PDF whose page is that picture
 	node "$here/extract.mjs" "$D" "$D/seen-2.png"
-	r=$(pdf pictured.pdf '?ocr=1')
+	r=$(pdf_read pictured.pdf '?ocr=1')
 	is "a page that is a picture is read" "$(texts 1 "$r")/$(texts 2 "$r") $(jq -c '[.pages, .read, .unread]' <<<"$r")" 'typed words/second words [2,"ocr",[]]'
 	is "not without being asked" "$(unread "$(pdf pictured.pdf)")" '2 no_text'
 	is "a picture without text has none" "$(unread "$(pdf drawn.pdf '?ocr=1')")" '1 no_text'
