@@ -177,11 +177,9 @@ pdf_string_bytes(struct span raw, struct buf *out)
 static void
 put_code(struct buf *out, uint32_t cp)
 {
-	char c[4];
-
 	if (cp < ' ' || cp == 0x7F)
 		cp = ' ';
-	buf_put(out, c, utf8_encode(cp, c));
+	buf_utf8(out, cp);
 }
 
 static void

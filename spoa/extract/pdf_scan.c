@@ -57,8 +57,10 @@ struct nest {
 	unsigned depth;
 	bool value; /* a key was read */
 	char open[NEST_MAX];
-	struct font_dict font[NEST_MAX];
-	struct pages_dict pages[NEST_MAX];
+	struct {
+		struct font_dict font;
+		struct pages_dict pages;
+	} dict[NEST_MAX];
 };
 
 /* Strings under these names are no text. */
@@ -329,15 +331,14 @@ nest_token(struct scan *s, struct nest *n, const struct pdf_token *t, struct spa
 {
 	bool opens = pdf_is(t, PDF_MARK, "<<") || pdf_is(t, PDF_MARK, "[");
 	char in = n->depth ? n->open[n->depth - 1] : 0;
-	struct font_dict *font = &n->font[n->depth ? n->depth - 1 : 0];
-	struct pages_dict *pages = &n->pages[n->depth ? n->depth - 1 : 0];
+	struct font_dict *font = &n->dict[n->depth ? n->depth - 1 : 0].font;
+	struct pages_dict *pages = &n->dict[n->depth ? n->depth - 1 : 0].pages;
 
 	if (opens && n->depth == NEST_MAX) {
 		s->f->error = EXTRACT_DAMAGED;
 	} else if (opens) {
 		n->value = false;
-		n->font[n->depth] = (struct font_dict){ 0 };
-		n->pages[n->depth] = (struct pages_dict){ 0 };
+		memset(&n->dict[n->depth], 0, sizeof(n->dict[0]));
 		n->open[n->depth++] = t->raw.p[0];
 	} else if (in == '[') {
 		n->depth -= pdf_is(t, PDF_MARK, "]");
@@ -369,11 +370,13 @@ static void
 read_objects(struct scan *s, struct span in, bool many)
 {
 	struct stream_dict d = { 0 };
-	struct nest nest = { 0 };
+	struct nest nest; /* places are made as they are opened: objects are many */
 	char key[PDF_NAME_BYTES + 1] = "";
 	struct span at = in;
 	struct pdf_token t;
 
+	nest.depth = 0;
+	nest.value = false;
 	do {
 		struct span before = at;
 		pdf_next(&at, &t);

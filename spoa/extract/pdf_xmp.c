@@ -13,12 +13,11 @@ pdf_entities(struct span s, struct buf *out)
 {
 	while (s.n) {
 		uint32_t cp = 0;
-		char c[4];
 		size_t n = s.p[0] == '&' ? xml_reference(span_cut(s, 1, s.n), &cp) : 0;
 		if (n && (cp > 0x10ffff || (cp & 0x1ff800) == 0xd800))
 			cp = 0xfffd;
 		if (n)
-			buf_put(out, c, utf8_encode(cp, c));
+			buf_utf8(out, cp);
 		else
 			buf_putc(out, s.p[0]);
 		s = span_cut(s, n + 1, s.n);

@@ -98,6 +98,14 @@ utf8_encode(uint32_t cp, char out[4])
 	return 4;
 }
 
+void
+buf_utf8(struct buf *b, uint32_t cp)
+{
+	char out[4];
+
+	buf_put(b, out, utf8_encode(cp, out));
+}
+
 static uint32_t
 utf16_unit(struct span s, size_t at, bool little)
 {

@@ -5,6 +5,8 @@
 
 #include "base/utf8.h"
 
+struct buf;
+
 /* Bytes of the character at offset `at`; 1 where none that is valid begins. */
 static inline size_t
 utf8_step(struct span s, size_t at)
@@ -57,6 +59,7 @@ size_t utf8_count(struct span s);
 void utf8_position(struct span s, size_t at, unsigned *line, unsigned *column);
 /* Writes the code point (<= 0x10FFFF; a surrogate as UTF-8 would have it); returns 1-4. */
 size_t utf8_encode(uint32_t cp, char out[4]);
+void buf_utf8(struct buf *b, uint32_t cp); /* the same, after what b has */
 /* A code point of UTF-16 off the front, of two bytes at least; U+FFFD for a half without the
  * other (RFC 2781 2.2). */
 uint32_t utf16_next(struct span *s, bool little);

@@ -106,14 +106,6 @@ text_push(struct media *m, struct span s)
 		m->nomem = true;
 }
 
-static void
-put_code_point(struct buf *b, uint32_t cp)
-{
-	char out[4];
-
-	buf_put(b, out, utf8_encode(cp, out));
-}
-
 /* Little end first. Without a mark many write it the other way than it is to be: half of the
  * characters and more have a NUL where ASCII has one then. */
 static bool
@@ -139,7 +131,7 @@ put_utf16(struct buf *b, struct span s, enum media_charset c)
 	while (s.n >= 2) {
 		uint32_t cp = utf16_next(&s, little);
 		if (cp != 0xfeff) /* a mark, before each of several texts */
-			put_code_point(b, cp);
+			buf_utf8(b, cp);
 	}
 }
 
@@ -153,7 +145,7 @@ text_utf8(struct span s, enum media_charset c, struct buf *b)
 		put_utf16(b, s, c);
 	else
 		for (size_t i = 0; i < s.n; i++)
-			put_code_point(b, (unsigned char)s.p[i]);
+			buf_utf8(b, (unsigned char)s.p[i]);
 	return buf_view(b);
 }
 

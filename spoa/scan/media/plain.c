@@ -9,14 +9,6 @@
 
 enum { OTHERS_PER_ASCII = 3 }; /* letters of other alphabets are more than one in four */
 
-static void
-put_plain_char(struct buf *b, uint32_t cp)
-{
-	char out[4];
-
-	buf_put(b, out, utf8_encode(cp, out));
-}
-
 /* Of 0x80 to 0x9f; 0: there is none. */
 static uint32_t
 windows_1252(unsigned char c)
@@ -39,7 +31,7 @@ decode_1252(struct span s, struct buf *b)
 		if (!cp)
 			return false;
 		others += cp >= 0x80;
-		put_plain_char(b, cp);
+		buf_utf8(b, cp);
 	}
 	return others * OTHERS_PER_ASCII <= s.n - others;
 }
@@ -51,7 +43,7 @@ decode_16(struct span s, bool little, struct buf *b)
 	if (s.n % 2)
 		return false;
 	while (s.n)
-		put_plain_char(b, utf16_next(&s, little));
+		buf_utf8(b, utf16_next(&s, little));
 	return true;
 }
 

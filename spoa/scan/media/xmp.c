@@ -59,9 +59,8 @@ xml_undo(struct span xml, struct buf *out)
 		uint32_t cp = 0;
 		size_t n = xml_reference(span_cut(xml, 1, xml.n), &cp);
 		bool is = n && cp && cp <= 0x10ffff && (cp & 0x1ff800) != 0xd800;
-		char c[4];
 		if (is)
-			buf_put(out, c, utf8_encode(cp, c));
+			buf_utf8(out, cp);
 		else
 			buf_span(out, span_cut(xml, 0, 1));
 		xml = span_cut(xml, is ? n + 1 : 1, xml.n);
