@@ -98,11 +98,11 @@ socket_free(struct edge *c)
 	c->socket = NULL;
 }
 
-void
-socket_close(struct edge *c, unsigned code, enum exchange_end end, const char *why)
+static void
+close_both(struct edge *c, unsigned code, unsigned to_provider, enum exchange_end end,
+	const char *why)
 {
 	static const unsigned char mask[4];
-	unsigned to_provider = code == WS_POLICY || code == WS_INTERNAL ? WS_NORMAL : code;
 
 	if (c->state != EDGE_SOCKET || c->socket->closing)
 		return;
@@ -118,6 +118,24 @@ socket_close(struct edge *c, unsigned code, enum exchange_end end, const char *w
 	answer_finish(c, end, why);
 	edge_flush(c);
 	edge_update(c);
+}
+
+void
+socket_close(struct edge *c, unsigned code, enum exchange_end end, const char *why)
+{
+	bool ours = code == WS_POLICY || code == WS_INTERNAL;
+
+	close_both(c, code, ours ? WS_NORMAL : code, end, why);
+}
+
+/* Its frames are none. A client is not told that of its provider's. */
+static void
+frames_wrong(struct edge *c, enum socket_side from, const struct ws_reader *r)
+{
+	if (from == SIDE_CLIENT)
+		socket_close(c, r->wrong, END_CLIENT_ABORT, r->why);
+	else
+		close_both(c, WS_INTERNAL, r->wrong, END_PROVIDER_ABORT, r->why);
 }
 
 static void
@@ -222,9 +240,7 @@ read_side(struct edge *c, enum socket_side from)
 	while (in->n && side_reads(c, from)) {
 		ssize_t n = ws_next(&s->reader, buf_view(in), &m);
 		if (n < 0) {
-			socket_close(c, s->reader.wrong,
-				from == SIDE_CLIENT ? END_CLIENT_ABORT : END_PROVIDER_ABORT,
-				s->reader.why);
+			frames_wrong(c, from, &s->reader);
 			return;
 		}
 		buf_consume(in, (size_t)n);

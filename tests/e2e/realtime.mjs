@@ -442,6 +442,13 @@ async function bad() {
 	s.s.write(frame(9, 'are you there'))
 	ok('a ping is answered', await s.until(x => x.pongs), s.pongs)
 	same('a provider that closes is heard', await turn(s, 'close:4001').then(() => s.closed()), 4001)
+	// a provider's frames are no fault of its client's
+	for (const [what, hex, why] of [['masked', '8180000000007b', 'masked'], ['with a reserved bit', 'c1027b7d', 'reserved'], ['too long', '817f0000000010000000', 'long'], ['half a character', '8102e282', 'UTF-8'], ['a close code that is none', '880203ed', 'code']]) {
+		s = new Sock(RT)
+		await s.open()
+		same(`a provider's frame, ${what}: closed`, await turn(s, 'frame:' + hex).then(() => s.closed()), 1011)
+		ok(`a provider's frame, ${what}: it says why`, s.reason.includes(why), s.reason)
+	}
 	s = new Sock(RT)
 	await s.open()
 	same('a provider that goes away is a close', await turn(s, 'drop').then(() => s.closed()), 1011)

@@ -1,12 +1,12 @@
 /* Realtime sessions over WebSockets: OpenAI's Realtime and Responses, Gemini's Live. Each
  * message that comes is in /_seen as a request of the method MESSAGE. What is said is the
  * client's last text; "call:NAME ARGS" calls that tool; "say:[…]" has Live say these messages;
- * audio, once it is committed, is
- * answered with its length. A turn takes as many tokens as it has words. "close:CODE" closes,
- * "drop" ends the connection, "silence" is not answered. "later TEXT" begins an answer that
- * goes on after the next one has ended. A session that only writes down (session.update)
- * answers each commit with one event. A setup of Gemini's that asks for handles to resume by
- * gets one, and one after each turn; "handle:N": one of so many bytes. */
+ * audio, once it is committed, is answered with its length. A turn takes as many tokens as it
+ * has words. "close:CODE" closes, "drop" ends the connection, "frame:HEX" sends these bytes,
+ * "silence" is not answered. "later TEXT" begins an answer that goes on after the next one has
+ * ended. A session that only writes down (session.update) answers each commit with one event.
+ * A setup of Gemini's that asks for handles to resume by gets one, and one after each turn;
+ * "handle:N": one of so many bytes. */
 #include "socket.h"
 
 #include <stdlib.h>
@@ -69,12 +69,18 @@ keep_texts(struct mock_socket *s, json_t *v)
 	json_array_foreach(v, i, e) keep_texts(s, e);
 }
 
-/* close:CODE, drop: nothing else is said. */
+/* close:CODE, frame:HEX, drop: nothing else is said. */
 static bool
 ends_so(struct mock_socket *s, struct buf *out)
 {
 	if (!strncmp(s->text, "close:", 6)) {
 		ws_put_close(out, (enum ws_code)atoi(s->text + 6), SPAN_LIT("as asked"), NULL);
+		return true;
+	}
+	if (!strncmp(s->text, "frame:", 6)) {
+		unsigned byte;
+		for (const char *at = s->text + 6; sscanf(at, "%2x", &byte) == 1; at += 2)
+			buf_putc(out, (char)byte);
 		return true;
 	}
 	s->gone = !strcmp(s->text, "drop");
