@@ -111,6 +111,24 @@ result(void)
 	return b;
 }
 
+/* What adds to a realtime turn, and what its provider says to that. */
+static struct buf
+item(size_t bytes, const char *type)
+{
+	struct buf b;
+
+	buf_init(&b, 0);
+	buf_printf(&b,
+		"{\"type\":\"conversation.item.%s\",\"item\":{\"type\":\"message\",\"role\":"
+		"\"user\",\"content\":[{\"type\":\"input_text\",\"text\":\"",
+		type);
+	while (b.n < bytes)
+		buf_put(&b, story,
+			b.n + sizeof(story) < bytes ? sizeof(story) - 1 : bytes - b.n);
+	buf_str(&b, "\"}]},\"end\":1}");
+	return b;
+}
+
 static struct buf
 whole_answer(void)
 {
@@ -181,27 +199,30 @@ static const struct line {
 	bool replays; /* these two of a policy with a cache */
 	const char *cache_control;
 	bool seals;
+	bool socket; /* each is a message of one */
 } lines[] = {
 	{ "direct", 2048, "Please be short.", "permit", false, false, false, false, false, NULL,
-		false },
+		false, false },
 	{ "relay", 2048, "Please be short.", "permit", true, false, false, false, false, NULL,
-		false },
+		false, false },
 	{ "telemetry", 2048, "Please be short.", "permit", true, false, false, true, false,
-		NULL, false },
+		NULL, false, false },
 	{ "stream", 2048, "Please be short.", "permit", true, true, false, false, false, NULL,
-		false },
+		false, false },
 	{ "long", 200000, "Please be short.", "permit", true, false, false, false, false, NULL,
-		false },
+		false, false },
 	{ "deny", 2048, "key AKIAQ3EGRIXPFUSLKQLT", "deny", false, false, false, false, false,
-		NULL, false },
+		NULL, false, false },
 	{ "hit", 2048, "Please be short.", "permit", true, false, false, false, true, NULL,
-		false },
+		false, false },
 	{ "miss", 2048, "Please be short.", "permit", true, false, false, false, false,
-		"no-cache", false },
+		"no-cache", false, false },
 	{ "sealed", 2048, "Please be short.", "permit", true, false, false, false, false, NULL,
-		true },
+		true, false },
 	{ "tools", 2048, "Please be short.", "defer", true, false, true, false, false, NULL,
-		false },
+		false, false },
+	{ "socket", 2048, "Please be short.", "permit", true, false, false, false, false, NULL,
+		false, true },
 };
 
 int
@@ -217,13 +238,20 @@ main(int argc, char **argv)
 		fprintf(stderr, "count: usage: count LINE POLICY RANKS REQUESTS\n");
 		return 2;
 	}
-	struct buf body =
-		l->calls ? call(l->bytes, l->last) : chat(l->bytes, l->last, l->streams);
-	struct buf answer = l->calls ? result() : whole_answer(), events;
+	struct buf body = l->socket  ? item(l->bytes, "create")
+			  : l->calls ? call(l->bytes, l->last)
+				     : chat(l->bytes, l->last, l->streams);
+	struct buf answer = l->socket  ? item(l->bytes, "created")
+			    : l->calls ? result()
+				       : whole_answer(),
+		   events;
 	char ends[64];
 	snprintf(ends, sizeof(ends), l->calls ? "%s\"}}}" : "%s\"}]}", l->last);
 	buf_init(&events, 0);
-	struct count_request q = { .path = l->calls ? "/mcp" : "/v1/chat/completions",
+	struct count_request q = { .path = l->socket  ? "/v1/realtime"
+					   : l->calls ? "/mcp"
+						      : "/v1/chat/completions",
+		.socket = l->socket,
 		.body = buf_view(&body),
 		.ends = ends,
 		.decision = l->decision,

@@ -16,6 +16,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include "base/codec/ws.h"
 #include "base/random.h"
 #include "base/redis/redis_find.h"
 #include "bench/count_redis.h"
@@ -371,6 +372,9 @@ struct count_request {
 	/* what its caller says of caches; the cache has it, once it was answered */
 	const char *cache_control;
 	bool replays, replayed;
+	/* or a message of a WebSocket: `body` and `answer`, which ends with "end":1}. The first
+	 * one opens it. */
+	bool socket, open;
 };
 
 static inline void
@@ -382,8 +386,8 @@ count_arg(struct buf *b, const char *name, struct spop_value v)
 
 /* The NOTIFY that haproxy/spoe.cfg makes of it. */
 static inline void
-count_notify(struct count_stage *s, const char *path, const char *cache, struct span body,
-	struct buf *b)
+count_notify(struct count_stage *s, const char *path, const char *cache, bool socket,
+	struct span body, struct buf *b)
 {
 	struct buf h;
 	char length[24];
@@ -392,14 +396,20 @@ count_notify(struct count_stage *s, const char *path, const char *cache, struct 
 	buf_init(&h, 0);
 #define FIELD(name, value) (spop_put_string(&h, span_str(name)), spop_put_string(&h, value))
 	FIELD("host", SPAN_LIT("ai.example.com"));
-	FIELD("content-type", SPAN_LIT("application/json"));
+	if (socket) {
+		FIELD("connection", SPAN_LIT("Upgrade"));
+		FIELD("upgrade", SPAN_LIT("websocket"));
+		FIELD("sec-websocket-version", SPAN_LIT("13"));
+	} else {
+		FIELD("content-type", SPAN_LIT("application/json"));
+		FIELD("content-length", span_str(length));
+	}
 	spop_put_string(&h, SPAN_LIT("authorization"));
 	spop_put_varint(&h, 7 + s->token.n);
 	buf_str(&h, "Bearer ");
 	buf_span(&h, buf_view(&s->token));
 	FIELD("accept", SPAN_LIT("application/json"));
 	FIELD("user-agent", SPAN_LIT("OpenAI/Python 1.99.0"));
-	FIELD("content-length", span_str(length));
 	if (cache)
 		FIELD("cache-control", span_str(cache));
 	FIELD("", SPAN_LIT(""));
@@ -414,22 +424,22 @@ count_notify(struct count_stage *s, const char *path, const char *cache, struct 
 	spop_put_string(b, SPAN_LIT("tollgate-request"));
 	buf_putc(b, 16);
 	count_arg(b, "v", INT(1));
-	count_arg(b, "method", STR(SPAN_LIT("POST")));
+	count_arg(b, "method", STR(socket ? SPAN_LIT("GET") : SPAN_LIT("POST")));
 	count_arg(b, "path", STR(span_str(path)));
-	count_arg(b, "query", STR(SPAN_LIT("")));
+	count_arg(b, "query", STR(socket ? SPAN_LIT("model=gpt-realtime") : SPAN_LIT("")));
 	count_arg(b, "ver", STR(SPAN_LIT("1.1")));
 	count_arg(b, "src",
 		(struct spop_value){ .type = SPOP_IPV4, .s = SPAN_LIT("\x0a\x01\x02\x03") });
 	count_arg(b, "sport", INT(40000));
 	count_arg(b, "hdrs", (struct spop_value){ .type = SPOP_BINARY, .s = buf_view(&h) });
-	count_arg(b, "cl", INT(1));
-	count_arg(b, "len", STR(span_str(length)));
+	count_arg(b, "cl", INT(!socket));
+	count_arg(b, "len", STR(socket ? SPAN_LIT("") : span_str(length)));
 	count_arg(b, "te", INT(0));
 	count_arg(b, "body_len", INT(body.n));
 	count_arg(b, "body_size", INT(body.n));
 	count_arg(b, "body", (struct spop_value){ .type = SPOP_BINARY, .s = body });
 	count_arg(b, "eom", (struct spop_value){ .type = SPOP_BOOL, .b = true });
-	count_arg(b, "tail", STR(SPAN_LIT("HTX_BLK_DATA")));
+	count_arg(b, "tail", STR(socket ? SPAN_LIT("HTX_BLK_EOH") : SPAN_LIT("HTX_BLK_DATA")));
 	spop_end(b, at);
 #undef STR
 #undef INT
@@ -518,6 +528,62 @@ count_relayed(struct count_stage *s, const struct count_request *q, const char *
 	buf_free(&b);
 }
 
+/* The handshake's second half, from the relay on. */
+static inline void
+count_socket_opens(struct count_stage *s, const struct count_request *q, const char *ticket)
+{
+	static const char field[] = "sec-websocket-key: ";
+	char accept[WS_ACCEPT_BYTES];
+	struct buf b;
+
+	buf_init(&b, 0);
+	buf_printf(&b,
+		"GET %s?model=gpt-realtime HTTP/1.1\r\nhost: ai.example.com\r\nupgrade: "
+		"websocket\r\nconnection: upgrade\r\nsec-websocket-version: 13\r\n"
+		"%sdGhlIHNhbXBsZSBub25jZQ==\r\nx-tollgate-ticket: %s\r\n\r\n",
+		q->path, field, ticket);
+	count_say(s, &s->edge, buf_view(&b));
+	count_until(s, &s->provider, "\r\n\r\n");
+	struct span head = buf_view(&s->provider.in);
+	const char *key = memmem(head.p, head.n, field, sizeof(field) - 1);
+	INVARIANT(key);
+	ws_accept(span_of(key + sizeof(field) - 1, WS_KEY_BYTES - 1), accept);
+	buf_clear(&s->provider.in);
+	buf_clear(&b);
+	buf_printf(&b,
+		"HTTP/1.1 101 Switching Protocols\r\nconnection: Upgrade\r\nupgrade: "
+		"websocket\r\nsec-websocket-accept: %s\r\n\r\n",
+		accept);
+	count_say(s, &s->provider, buf_view(&b));
+	count_until(s, &s->edge, "\r\n\r\n");
+	buf_clear(&s->edge.in);
+	buf_free(&b);
+}
+
+/* A mask of zeros: what is heard can be looked for. The daemon's own to the provider is not. */
+static inline void
+count_message(struct count_stage *s, const struct count_request *q)
+{
+	static const unsigned char mask[4];
+	struct buf b;
+
+	buf_init(&b, 0);
+	ws_put(&b, WS_TEXT, true, q->body, mask);
+	count_say(s, &s->edge, buf_view(&b));
+	for (int i = 0; s->provider.in.n < q->body.n; i++) {
+		INVARIANT(i < 100000);
+		count_turn(s);
+		count_read(&s->provider);
+	}
+	buf_clear(&s->provider.in);
+	buf_clear(&b);
+	ws_put(&b, WS_TEXT, true, q->answer, NULL);
+	count_say(s, &s->provider, buf_view(&b));
+	count_until(s, &s->edge, "\"end\":1}");
+	buf_clear(&s->edge.in);
+	buf_free(&b);
+}
+
 /* One request, to its end. `decision`: what must be decided. */
 static inline void
 count_one(struct count_stage *s, struct count_request *q)
@@ -525,8 +591,13 @@ count_one(struct count_stage *s, struct count_request *q)
 	char ticket[64], decision[16];
 	struct buf b;
 
+	if (q->open) {
+		count_message(s, q);
+		goto settles;
+	}
 	buf_init(&b, 0);
-	count_notify(s, q->path, q->cache_control, q->body, &b);
+	count_notify(s, q->path, q->cache_control, q->socket,
+		q->socket ? SPAN_LIT("") : q->body, &b);
 	count_say(s, &s->agent, buf_view(&b));
 	buf_free(&b);
 	count_ack(s, ticket, decision);
@@ -535,10 +606,13 @@ count_one(struct count_stage *s, struct count_request *q)
 			ticket[0] ? "by the relay" : "direct");
 		exit(2);
 	}
-	if (q->relayed)
+	if (q->socket)
+		count_socket_opens(s, q, ticket);
+	else if (q->relayed)
 		count_relayed(s, q, ticket);
 	q->replayed = q->replays;
-	/* what follows: settlements, completions */
+	q->open = q->socket;
+settles: /* what follows: settlements, completions */
 	for (int i = 0; i < 6; i++)
 		count_turn(s);
 }
