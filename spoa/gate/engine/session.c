@@ -18,8 +18,6 @@
 #include "gate/steps/steps.h"
 #include "scan/dialect/live.h"
 
-enum { WS_RESTART = 1012 }; /* RFC 6455's registry: come again */
-
 /* How a provider's messages reach a guard: put_event(). */
 static const struct guard_head events_head = { .status = 200,
 	.content_type = { "text/event-stream", 17 },
