@@ -13,6 +13,10 @@
 #define USER "'messages':[{'role':'user','content':'hi'}]"
 #define CALL(id, args)                                                                         \
 	"{'id':'" id "','type':'function','function':{'name':'f','arguments':'" args "'}}"
+#define UNSIGNED ",'thoughtSignature':'skip_thought_signature_validator'"
+#define SIGNED                                                                                 \
+	"{'id':'a','type':'function','function':{'name':'f','arguments':'{}'},"                \
+	"'extra_content':{'google':{'thought_signature':'c2ln'}}}"
 /* From one into another; without it into the other one of chat and messages. */
 #define INTO(from_, to_) ((unsigned)FORM_##from_ | (unsigned)FORM_##to_ << 8)
 #define INTO_MISTRAL(from_) (INTO(from_, CHAT) | 1u << 16)
@@ -207,10 +211,31 @@ static const struct row {
 		"{'contents':[{'parts':[{'text':'hi'}]}],'generationConfig':{'thinkingConfig':{'thinkingLevel':'high'}}}",
 		"{'model':'m'," USER ",'reasoning_effort':'high'}", NULL, NULL },
 	{ "a tool that Google runs", INTO(GENERATE, CHAT), "{'tools':[{'googleSearch':{}}],'contents':[]}", NULL, "tools[0].googleSearch", NULL },
+	{ "calls for Gemini, of an answer that is over and of one under way", INTO(CHAT, GENERATE),
+		"{'messages':[{'role':'user','content':'hi'},{'role':'assistant','tool_calls':[" CALL("a", "{}") "]},{'role':'tool','tool_call_id':'a','content':'1'},{'role':'user','content':'on'},"
+		"{'role':'assistant','content':'so','tool_calls':[" CALL("b", "{}") "," CALL("c", "{}") "]},{'role':'tool','tool_call_id':'b','content':'2'},{'role':'tool','tool_call_id':'c','content':'3'},"
+		"{'role':'assistant','tool_calls':[" CALL("d", "{}") "]},{'role':'tool','tool_call_id':'d','content':'4'}]}",
+		"{'contents':[{'role':'user','parts':[{'text':'hi'}]},{'role':'model','parts':[{'functionCall':{'id':'a','name':'f','args':{}}}]},"
+		"{'role':'user','parts':[{'functionResponse':{'id':'a','name':'f','response':{'output':'1'}}},{'text':'on'}]},"
+		"{'role':'model','parts':[{'text':'so'},{'functionCall':{'id':'b','name':'f','args':{}}" UNSIGNED "},{'functionCall':{'id':'c','name':'f','args':{}}}]},"
+		"{'role':'user','parts':[{'functionResponse':{'id':'b','name':'f','response':{'output':'2'}}},{'functionResponse':{'id':'c','name':'f','response':{'output':'3'}}}]},"
+		"{'role':'model','parts':[{'functionCall':{'id':'d','name':'f','args':{}}" UNSIGNED "}]},"
+		"{'role':'user','parts':[{'functionResponse':{'id':'d','name':'f','response':{'output':'4'}}}]}],'generationConfig':{}}", NULL, NULL },
+	{ "a call with Google's signature, for Gemini", INTO(CHAT, GENERATE),
+		"{'messages':[{'role':'user','content':'hi'},{'role':'assistant','tool_calls':[" SIGNED "]},{'role':'tool','tool_call_id':'a','content':'1'}]}",
+		"{'contents':[{'role':'user','parts':[{'text':'hi'}]},{'role':'model','parts':[{'functionCall':{'id':'a','name':'f','args':{}},'thoughtSignature':'c2ln'}]},"
+		"{'role':'user','parts':[{'functionResponse':{'id':'a','name':'f','response':{'output':'1'}}}]}],'generationConfig':{}}", NULL, NULL },
+	{ "and for others, who cannot read it", FORM_CHAT,
+		"{'messages':[{'role':'user','content':'hi'},{'role':'assistant','extra_content':{'google':{'thought_signature':'c2ln'}},'tool_calls':[" SIGNED "]},{'role':'tool','tool_call_id':'a','content':'1'}]}",
+		M1 "'messages':[{'role':'user','content':'hi'},{'role':'assistant','content':[{'type':'tool_use','id':'a','name':'f','input':{}}]},"
+		"{'role':'user','content':[{'type':'tool_result','tool_use_id':'a','content':'1'}]}]}", NULL, NULL },
+	{ "one that is no text", INTO(CHAT, GENERATE),
+		"{'messages':[{'role':'assistant','tool_calls':[{'id':'a','type':'function','function':{'name':'f','arguments':'{}'},'extra_content':{'google':{'thought_signature':1}}}]}]}",
+		NULL, "messages[0].tool_calls[0].extra_content.google.thought_signature", NULL },
 	{ "a chat for Gemini", INTO(CHAT, GENERATE),
 		"{'messages':[{'role':'system','content':'s'},{'role':'user','content':'hi'},{'role':'assistant','tool_calls':[" CALL("a", "{}") "]},{'role':'tool','tool_call_id':'a','content':'1'}],"
 		"'tools':[{'type':'function','function':{'name':'f','parameters':{'type':'object'}}}],'max_tokens':5,'reasoning_effort':'none','seed':3}",
-		"{'systemInstruction':{'parts':[{'text':'s'}]},'contents':[{'role':'user','parts':[{'text':'hi'}]},{'role':'model','parts':[{'functionCall':{'id':'a','name':'f','args':{}}}]},"
+		"{'systemInstruction':{'parts':[{'text':'s'}]},'contents':[{'role':'user','parts':[{'text':'hi'}]},{'role':'model','parts':[{'functionCall':{'id':'a','name':'f','args':{}}" UNSIGNED "}]},"
 		"{'role':'user','parts':[{'functionResponse':{'id':'a','name':'f','response':{'output':'1'}}}]}],'tools':[{'functionDeclarations':[{'name':'f','parametersJsonSchema':{'type':'object'}}]}],"
 		"'generationConfig':{'maxOutputTokens':5,'seed':3,'thinkingConfig':{'thinkingBudget':0}}}", NULL, NULL },
 
@@ -322,7 +347,7 @@ static const struct row {
 	{ "a call of the user's", FORM_MESSAGES, "{'messages':[{'role':'user','content':[{'type':'tool_use','id':'a','name':'f','input':{}}]}]}", NULL, "messages[0].content[0]", NULL },
 	{ "a result of the model's", INTO(MESSAGES, GENERATE), "{'messages':[{'role':'user','content':'hi'},{'role':'assistant','content':[{'type':'tool_result','tool_use_id':'a'}]}]}", NULL, "messages[1].content[0]", NULL },
 	{ "texts of a result for Gemini", INTO(MESSAGES, GENERATE), "{'messages':[{'role':'user','content':'hi'},{'role':'assistant','content':[{'type':'tool_use','id':'a','name':'f','input':{}}]},{'role':'user','content':[{'type':'tool_result','tool_use_id':'a','content':[{'type':'text','text':'x'},{'type':'document','source':{'type':'text','data':'y'}},{'type':'image','source':{'type':'base64','media_type':'image/png','data':'QUJD'}}]}]}]}",
-		"{'contents':[{'role':'user','parts':[{'text':'hi'}]},{'role':'model','parts':[{'functionCall':{'id':'a','name':'f','args':{}}}]},"
+		"{'contents':[{'role':'user','parts':[{'text':'hi'}]},{'role':'model','parts':[{'functionCall':{'id':'a','name':'f','args':{}}" UNSIGNED "}]},"
 		"{'role':'user','parts':[{'functionResponse':{'id':'a','name':'f','response':{'output':'x\\ny'}}},{'inlineData':{'mimeType':'image/png','data':'QUJD'}}]}],'generationConfig':{}}", NULL, NULL },
 	{ "a call in a result for Gemini", INTO(MESSAGES, GENERATE), "{'messages':[{'role':'user','content':'hi'},{'role':'assistant','content':[{'type':'tool_use','id':'a','name':'f','input':{}}]},{'role':'user','content':[{'type':'tool_result','tool_use_id':'a','content':[{'type':'tool_use','id':'b','name':'f','input':{}}]}]}]}", NULL, "messages[2].content[0].content[0]", NULL },
 	{ "no error", INTO(GENERATE, CHAT), "{'contents':[{'parts':[{'text':'hi'}]},{'role':'model','parts':[{'functionCall':{'id':'a','name':'f'}}]},{'parts':[{'functionResponse':{'id':'a','name':'f','response':{'error':null}}}]}]}", "{'model':'m','messages':[{'role':'user','content':'hi'},{'role':'assistant','tool_calls':[{'id':'a','type':'function','function':{'name':'f','arguments':'{}'}}],'content':null},{'role':'tool','tool_call_id':'a','content':'{\\'error\\':null}'}]}", NULL, NULL },

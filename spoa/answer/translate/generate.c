@@ -90,6 +90,11 @@ static const struct part_form part_forms[] = {
 	{ PART_CALL,    FROM_ANY,   "{'functionCall':{'id':%i,'name':%n,'args':%j}}" },
 	{ 0 },
 };
+/* Gemini 3 refuses the first call of an answer under way without the signature that came with it. The
+ * word stands for one that is not known: https://ai.google.dev/gemini-api/docs/thought-signatures */
+static const struct part_form signed_call[] = {
+	{ PART_CALL,    FROM_ANY,   "{'functionCall':{'id':%i,'name':%n,'args':%j},'thoughtSignature':%d}" }, { 0 } };
+static const struct span no_signature = SPAN_LIT("skip_thought_signature_validator");
 /* clang-format on */
 
 /* ---- read ---- */
@@ -307,18 +312,47 @@ put_generate_result(struct question *q, const struct part *r)
 }
 
 static void
-put_generate_parts(struct question *q, const char *role, const struct turn *t)
+put_generate_call(struct question *q, struct part call, bool first)
 {
+	if (first && !call.data.n)
+		call.data = no_signature;
+	put_part(q, call.data.n ? signed_call : part_forms, &call);
+}
+
+/* `goes_on`: what it says is a part of the answer under way. */
+static void
+put_generate_parts(struct question *q, const char *role, const struct turn *t, bool goes_on)
+{
+	bool first = goes_on;
+
 	json_put_open(q->out, role ? NULL : "systemInstruction", '{');
 	if (role)
 		json_put_str(q->out, "role", role);
 	json_put_open(q->out, "parts", '[');
 	for (const struct part *p = t->first; p && !q->err; p = p->next)
-		if (p->kind == PART_RESULT)
+		if (p->kind == PART_RESULT) {
 			put_generate_result(q, p);
-		else
+		} else if (p->kind == PART_CALL) {
+			put_generate_call(q, *p, first);
+			first = false;
+		} else {
 			put_part(q, part_forms, p);
+		}
 	json_put_form(q->out, "]}");
+}
+
+/* The last turn in which the user says something, and not his tools alone. */
+static const struct turn *
+last_said(const struct question *q)
+{
+	const struct turn *last = NULL;
+
+	for (const struct turn *t = q->turns; t; t = t->next)
+		for (const struct part *p = t->role == TURN_USER ? t->first : NULL; p;
+			p = p->next)
+			if (p->kind != PART_RESULT)
+				last = t;
+	return last;
 }
 
 static void
@@ -366,17 +400,21 @@ write_generate(struct question *q)
 {
 	struct buf *b = q->out;
 	struct turn *t = q->turns;
-	bool one = q->choice.is == CHOICE_TOOL;
+	const struct turn *said = last_said(q);
+	bool one = q->choice.is == CHOICE_TOOL, goes_on = !said;
 
 	if (t && t->role == TURN_SYSTEM) {
-		put_generate_parts(q, NULL, t);
+		put_generate_parts(q, NULL, t, false);
 		t = t->next;
 	}
 	json_put_open(b, "contents", '[');
-	for (; t && !q->err; t = t->next)
+	for (; t && !q->err; t = t->next) {
 		if (t->next || t->role == TURN_USER ||
 			!question_refuse(q, t->at, "an answer that is begun has no place"))
-			put_generate_parts(q, t->role == TURN_ASSISTANT ? "model" : "user", t);
+			put_generate_parts(
+				q, t->role == TURN_ASSISTANT ? "model" : "user", t, goes_on);
+		goes_on |= t == said;
+	}
 	json_put_close(b, ']');
 	if (q->tools)
 		put_generate_tools(q);

@@ -133,6 +133,7 @@ const FORMS = {
 	generate: {
 		image: (b) => b.contents[0].parts.find((p) => p.inlineData).inlineData.data,
 		calls: (b) => b.contents[1].parts.map((p, i) => [p.functionCall.id ?? i, p.functionCall.args]),
+		signed: (b) => b.contents[1].parts.map((p) => Boolean(p.thoughtSignature)), /* Gemini 3 refuses the first one without */
 		results: (b) => b.contents[2].parts.map((p, i) => [p.functionResponse.id ?? i, p.functionResponse.response.output ?? p.functionResponse.response.content]),
 		schema: (b) => b.generationConfig.responseJsonSchema ?? b.generationConfig.responseSchema,
 		effort: (b) => b.generationConfig.thinkingConfig.thinkingLevel.toLowerCase(),
@@ -235,12 +236,13 @@ const CASES = {
 		const r = numbered(await c[how]({ model: "call:both", text: `one and ${MAIL}`, tool: true }));
 		return [[said(r).calls, new Set(r.calls.map((x) => x[0])).size], [called("one", MAIL), 2]];
 	},
-	"their results": async ({ c, n, way, form, how }) => {
+	"their results": async ({ c, n, way, form, how, own, formName }) => {
 		const { calls } = await c[how]({ model: "call:both", text: "one two", tool: true });
 		const r = await c[how]({ model: "tool:send", text: "", tool: true, more: way.round("one two", calls) });
 		const b = await seen(n), asked = Object.fromEntries(form.calls(b));
-		return [[r.text, form.results(b).map(([id, text]) => [asked[id]?.note, result(text)])],
-			["The simulated provider has read your message and agrees.", [["one", DONE[0]], ["two", DONE[1]]]]];
+		const signed = form.signed && own !== formName;
+		return [[r.text, form.results(b).map(([id, text]) => [asked[id]?.note, result(text)]), ...(signed ? form.signed(b) : [])],
+			["The simulated provider has read your message and agrees.", [["one", DONE[0]], ["two", DONE[1]]], ...(signed ? [true, false] : [])]];
 	},
 	"an image": async ({ c, n, way, form, how }) => {
 		const r = await c[how]({ model: "echo", text: "", more: way.image("what is it") });
