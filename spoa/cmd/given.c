@@ -2,7 +2,6 @@
  * daemon's files by it, not even by an error that quotes one. */
 #include "cmd/given.h"
 
-#include <string.h>
 
 #include "base/instead.h"
 #include "cmd/cmd.h"

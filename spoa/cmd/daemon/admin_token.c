@@ -19,7 +19,6 @@
 #include "cmd/daemon/admin.h"
 #include "operator/admin/tokens.h"
 #include "policy/config/config.h"
-#include "policy/config/read.h"
 
 struct token_file {
 	char name[4096];

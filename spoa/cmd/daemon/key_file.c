@@ -14,7 +14,6 @@
 #include "base/err.h"
 #include "base/replace.h"
 #include "cmd/cmd.h"
-#include "policy/config/read.h"
 
 /* The lock is next to the file, since the file itself is replaced. */
 static int

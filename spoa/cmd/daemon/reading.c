@@ -15,7 +15,6 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#include "base/attr.h"
 #include "base/clock.h"
 #include "policy/config/config.h"
 

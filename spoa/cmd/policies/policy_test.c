@@ -3,7 +3,6 @@
 #include <glob.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/stat.h>
 
 #include "base/codec/json_text.h"
 #include "base/log.h"

@@ -12,7 +12,6 @@
 #include "cmd/eval.h"
 #include "policy/data.h"
 #include "policy/identity/claims.h"
-#include "policy/own.h"
 #include "policy/section.h"
 #include "record/audit/record_fields.h"
 #include "scan/text/body.h"

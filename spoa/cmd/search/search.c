@@ -6,7 +6,6 @@
 #include <string.h>
 
 #include "base/json_put.h"
-#include "base/mem.h"
 #include "cmd/cmd.h"
 #include "cmd/daemon/reading.h"
 #include "cmd/eval.h"

@@ -8,7 +8,6 @@
 #include <string.h>
 #include <sys/resource.h>
 
-#include "base/err.h"
 #include "base/mem.h"
 #include "cmd/cmd.h"
 #include "cmd/search/search.h"

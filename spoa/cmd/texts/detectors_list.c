@@ -2,7 +2,6 @@
  * Markdown with all that a rule says of itself. */
 #include "cmd/texts/detectors_list.h"
 
-#include <errno.h>
 #include <stdio.h>
 
 #include "base/json_put.h"

@@ -7,7 +7,6 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#include "base/caps.h"
 #include "base/codec/json.h"
 #include "base/err.h"
 #include "cmd/cmd.h"

@@ -9,7 +9,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "base/caps.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/scoped.h"

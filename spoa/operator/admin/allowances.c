@@ -6,7 +6,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/attr.h"
 #include "base/caps.h"
 #include "base/clock.h"
 #include "base/err.h"

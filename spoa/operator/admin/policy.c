@@ -6,7 +6,6 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#include "base/clock.h"
 #include "base/json_put.h"
 #include "base/scoped.h"
 #include "operator/server/server.h"

@@ -9,7 +9,6 @@
 #include <stdlib.h>
 
 #include "base/attr.h"
-#include "base/clock.h"
 #include "base/codec/base64.h"
 #include "base/codec/json_text.h"
 #include "base/scoped.h"

@@ -8,7 +8,6 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "base/attr.h"
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/json_put.h"

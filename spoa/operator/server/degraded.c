@@ -5,8 +5,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/attr.h"
-#include "base/caps.h"
 #include "base/clock.h"
 #include "base/json_put.h"
 #include "base/log.h"

@@ -1,7 +1,6 @@
 /* What the admin thread shows: /readyz, /status, /recent, /metrics. */
 #include <inttypes.h>
 #include <stdlib.h>
-#include <unistd.h>
 
 #include "base/clock.h"
 #include "base/json_put.h"
