@@ -374,16 +374,14 @@ see_redis(redisContext *redis, struct redis_seen *seen)
 			redis_life_named(&seen->life, info);
 		if (policy.n)
 			snprintf(seen->evicts, sizeof(seen->evicts), "%.*s", SPAN_ARG(policy));
-		if (rep)
-			freeReplyObject(rep);
+		freeReplyObject(rep);
 	}
 	/* not known, or not permitted to this user; a node of a cluster knows it that says
 	 * where that key is */
 	redisReply *rep = redisCommand(redis, "VCARD tollgate:cache:check");
 	seen->no_vectors |= !rep || (rep->type == REDIS_REPLY_ERROR &&
 					    strncmp(rep->str, "MOVED ", strlen("MOVED ")) != 0);
-	if (rep)
-		freeReplyObject(rep);
+	freeReplyObject(rep);
 }
 
 /* Whether it answers; why is c->why where it does not. */

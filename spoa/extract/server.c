@@ -77,10 +77,8 @@ file_done(struct conn *c)
 	}
 	if (c->state == CONN_BODY || c->state == CONN_RUN)
 		sv.running[c->order.ocr]--;
-	if (c->pipe >= 0)
-		close(c->pipe);
-	if (c->spool >= 0)
-		close(c->spool);
+	scoped_fd_close(&c->pipe);
+	scoped_fd_close(&c->spool);
 	c->pid = 0;
 	c->pipe = c->spool = -1;
 	buf_free(&c->said);

@@ -220,7 +220,6 @@ cmd_admin_token(int argc, char **argv)
 		       : is_list ? token_list(&f, as_json)
 				 : token_revoke(&f, operands[1]);
 	free(f.tokens);
-	if (f.lock >= 0)
-		close(f.lock);
+	scoped_fd_close(&f.lock);
 	return code;
 }

@@ -185,7 +185,7 @@ export_place(struct export *e)
 	chain_hex(hash, hex);
 	snprintf(name, sizeof(name), "%s.manifest", e->out.name);
 	int code = export_manifest(e, hash, &line), err = 0;
-	int fd = code ? -1 : replace_begin(e->out.dirfd, name, 0600, &why);
+	SCOPED_FD(fd, code ? -1 : replace_begin(e->out.dirfd, name, 0600, &why));
 	if (!code) {
 		err = fd < 0 ? fd : replace_sync(e->out.fd, e->out.name, &why);
 		err = err ? err : files_write(fd, buf_view(&line), &why);
@@ -195,8 +195,6 @@ export_place(struct export *e)
 		e->out.begun = err != 0;
 		err = err ? err : replace_place(e->out.dirfd, name, fd, &why);
 	}
-	if (fd >= 0)
-		close(fd);
 	if (err)
 		replace_drop(e->out.dirfd, name);
 	if (err)
@@ -298,12 +296,10 @@ places(const struct export *e)
 	for (size_t i = 0; i < COUNT_OF(files); i++) {
 		if (!files[i])
 			continue;
-		int fd = export_folder(files[i], &name[i]);
+		SCOPED_FD(fd, export_folder(files[i], &name[i]));
 		if (fd < 0)
 			return EXIT_CANNOT;
-		bool known = fstat(fd, &folder[i]) == 0;
-		close(fd);
-		if (!known)
+		if (fstat(fd, &folder[i]) < 0)
 			return cmd_fail(EXPORT_WHAT, "%s: %s", files[i], strerror(errno));
 		if (e->from.journal && stat(e->from.journal, &journal) == 0 &&
 			is_one(&folder[i], &journal))

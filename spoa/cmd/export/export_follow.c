@@ -441,10 +441,8 @@ export_follow(struct export *e, bool follow)
 		code = EXIT_NO;
 	}
 	query_feeds_free(&f->feeds);
-	if (f->dirfd >= 0)
-		close(f->dirfd);
-	if (f->lock >= 0)
-		close(f->lock);
+	scoped_fd_close(&f->dirfd);
+	scoped_fd_close(&f->lock);
 	export_out_close(&e->out);
 	free(f);
 	return code;

@@ -99,10 +99,8 @@ ask_room(redisContext *c, struct cache_room *room, struct buf *why)
 		buf_str(why,
 			bad && bad->type == REDIS_REPLY_ERROR ? bad->str : redis_sync_error(c));
 	}
-	if (size)
-		freeReplyObject(size);
-	if (info)
-		freeReplyObject(info);
+	freeReplyObject(size);
+	freeReplyObject(info);
 	return ok;
 }
 
@@ -297,22 +295,19 @@ run_purge(struct cache_job *j)
 static bool
 job_begins(struct caches *all, enum job_kind kind)
 {
-	pthread_mutex_lock(&all->lock);
+	SCOPED_LOCK(&all->lock);
 	bool may = !atomic_load(&all->stopping) &&
 		   (all->running[kind] < AT_ONCE || kind == JOB_FORGET);
-	if (may)
-		all->running[kind]++;
-	pthread_mutex_unlock(&all->lock);
+	all->running[kind] += may;
 	return may;
 }
 
 static void
 job_ended(struct caches *all, enum job_kind kind)
 {
-	pthread_mutex_lock(&all->lock);
+	SCOPED_LOCK(&all->lock);
 	all->running[kind]--;
 	pthread_cond_broadcast(&all->ended);
-	pthread_mutex_unlock(&all->lock);
 }
 
 /* ---- an erasure ---- */
@@ -468,12 +463,11 @@ caches_stop(struct caches *all)
 {
 	if (!all)
 		return;
-	pthread_mutex_lock(&all->lock);
+	SCOPED_LOCK(&all->lock);
 	atomic_store(&all->stopping, true);
 	for (int kind = 0; kind < JOB_KINDS; kind++)
 		while (all->running[kind])
 			pthread_cond_wait(&all->ended, &all->lock);
-	pthread_mutex_unlock(&all->lock);
 }
 
 void

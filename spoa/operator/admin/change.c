@@ -311,12 +311,9 @@ write_record(struct change *c, const json_t *before, const json_t *after, const 
 static bool
 disk_has_room(const struct server *s)
 {
-	int fd = open(s->shared_cfg->journal, O_PATH | O_DIRECTORY | O_CLOEXEC);
-	bool room = fd < 0 || files_room(fd, CAP_RECORD_BYTES, CAP_ADMIN_RESERVE);
+	SCOPED_FD(fd, open(s->shared_cfg->journal, O_PATH | O_DIRECTORY | O_CLOEXEC));
 
-	if (fd >= 0)
-		close(fd);
-	return room;
+	return fd < 0 || files_room(fd, CAP_RECORD_BYTES, CAP_ADMIN_RESERVE);
 }
 
 /* Whether its caller may have it written. 0; ERR_FULL; ERR_LIMIT: in c->wait_s seconds; of a

@@ -516,11 +516,9 @@ static bool
 read_tcp_token(struct door *d, const char *file, struct buf *why)
 {
 	char text[256];
-	int fd = open(file, O_RDONLY | O_CLOEXEC);
+	SCOPED_FD(fd, open(file, O_RDONLY | O_CLOEXEC));
 	ssize_t n = fd < 0 ? -1 : read(fd, text, sizeof(text) - 1);
 
-	if (fd >= 0)
-		close(fd);
 	while (n > 0 && (text[n - 1] == '\n' || text[n - 1] == ' '))
 		n--;
 	if (n <= 0) {

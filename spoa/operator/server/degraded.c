@@ -431,7 +431,7 @@ degraded_look(struct server *s)
 
 	if (!d->s)
 		return;
-	pthread_mutex_lock(&d->lock);
+	SCOPED_LOCK(&d->lock);
 	SCOPED_BUF(why, 4096);
 	for (size_t i = 0; i < COUNT_OF(parts); i++) {
 		buf_clear(&why);
@@ -448,7 +448,6 @@ degraded_look(struct server *s)
 		for (size_t i = 0; i < DEGRADED_RECOGNISERS; i++)
 			d->recogniser[i].recent -= d->recogniser[i].recent > 0;
 	}
-	pthread_mutex_unlock(&d->lock);
 }
 
 void
@@ -466,9 +465,8 @@ degraded_start(struct degraded *d, struct server *s)
 void
 degraded_stop(struct degraded *d)
 {
-	pthread_mutex_lock(&d->lock);
+	SCOPED_LOCK(&d->lock);
 	d->s = NULL;
-	pthread_mutex_unlock(&d->lock);
 }
 
 static void
@@ -501,7 +499,7 @@ each_degraded(struct degraded *d, struct buf *out,
 	void (*put)(struct buf *out, const char *what, const char *name,
 		const struct degraded_time *t))
 {
-	pthread_mutex_lock(&d->lock);
+	SCOPED_LOCK(&d->lock);
 	if (d->s) {
 		const struct recogniser_stats *first =
 			d->s->nworkers
@@ -512,7 +510,6 @@ each_degraded(struct degraded *d, struct buf *out,
 		for (size_t i = 0; first && i < DEGRADED_RECOGNISERS; i++)
 			put(out, "recogniser", first[i].name, &d->recogniser[i]);
 	}
-	pthread_mutex_unlock(&d->lock);
 }
 
 void

@@ -40,7 +40,7 @@ note_reload(struct reloading *r, const char *by, const struct diag *d, bool refu
 {
 	struct span text = buf_view(&d->text);
 
-	pthread_mutex_lock(&r->lock);
+	SCOPED_LOCK(&r->lock);
 	r->at_ns = clock_wall_ns();
 	r->refused = refused;
 	r->nerrors = d->errors;
@@ -54,7 +54,6 @@ note_reload(struct reloading *r, const char *by, const struct diag *d, bool refu
 		buf_span(&r->errors, line);
 		buf_putc(&r->errors, '\n');
 	}
-	pthread_mutex_unlock(&r->lock);
 }
 
 /* With r->lock. */
@@ -83,15 +82,14 @@ status(struct reloading *r, struct buf *out)
 void
 reload_status(struct reloading *r, struct buf *out)
 {
-	pthread_mutex_lock(&r->lock);
+	SCOPED_LOCK(&r->lock);
 	status(r, out);
-	pthread_mutex_unlock(&r->lock);
 }
 
 bool
 reload_refused(struct reloading *r, struct buf *why)
 {
-	pthread_mutex_lock(&r->lock);
+	SCOPED_LOCK(&r->lock);
 	bool refused = r->refused;
 	if (refused) {
 		struct span rest = buf_view(&r->errors), first = span_next(&rest, '\n');
@@ -100,7 +98,6 @@ reload_refused(struct reloading *r, struct buf *why)
 			"refused: %.*s",
 			SPAN_ARG(first));
 	}
-	pthread_mutex_unlock(&r->lock);
 	return refused;
 }
 
@@ -223,9 +220,8 @@ reload_now(struct reloading *r, const char *by)
 	audit_keys_order_free(&keys);
 	note_reload(r, by, &d, !snap);
 	if (snap) {
-		pthread_mutex_lock(&r->lock);
+		SCOPED_LOCK(&r->lock);
 		r->in_force_ns = since_ns;
-		pthread_mutex_unlock(&r->lock);
 	}
 	look_out(r, &d, !snap, since_ns);
 	server_notify("READY=1");
@@ -251,10 +247,9 @@ on_ask(struct ev_loop *loop UNUSED, ev_async *w, int revents UNUSED)
 	memcpy(by, r->asked_by, sizeof(by));
 	pthread_mutex_unlock(&r->lock);
 	reload_now(r, by);
-	pthread_mutex_lock(&r->lock);
+	SCOPED_LOCK(&r->lock);
 	r->answered = asked;
 	pthread_cond_broadcast(&r->ended);
-	pthread_mutex_unlock(&r->lock);
 }
 
 bool
@@ -266,7 +261,7 @@ reload_ask(struct reloading *r, const char *by, struct buf *out)
 
 	clock_gettime(CLOCK_REALTIME, &until);
 	until.tv_sec += WAIT_S;
-	pthread_mutex_lock(&r->lock);
+	SCOPED_LOCK(&r->lock);
 	uint64_t mine = ++r->asked;
 	snprintf(r->asked_by, sizeof(r->asked_by), "%s", by[0] ? by : "POST /reload");
 	ev_async_send(r->loop, &r->ask);
@@ -278,7 +273,6 @@ reload_ask(struct reloading *r, const char *by, struct buf *out)
 	else
 		buf_str(out, "{\"result\":\"unknown\"}");
 	buf_putc(out, '\n');
-	pthread_mutex_unlock(&r->lock);
 	return done;
 }
 
@@ -311,10 +305,9 @@ reload_stop(struct reloading *r)
 {
 	if (!r->s)
 		return;
-	pthread_mutex_lock(&r->lock);
+	SCOPED_LOCK(&r->lock);
 	r->stopping = true;
 	pthread_cond_broadcast(&r->ended);
-	pthread_mutex_unlock(&r->lock);
 }
 
 void

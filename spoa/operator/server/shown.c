@@ -20,10 +20,8 @@
 struct snapshot *
 server_snapshot(struct server *s)
 {
-	pthread_mutex_lock(&s->lock);
-	struct snapshot *snap = snapshot_ref(s->snap);
-	pthread_mutex_unlock(&s->lock);
-	return snap;
+	SCOPED_LOCK(&s->lock);
+	return snapshot_ref(s->snap);
 }
 
 uint64_t

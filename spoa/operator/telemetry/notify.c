@@ -1,4 +1,5 @@
-/* Whose turn it is to be sent, again and again while the webhook is away, and what is shown of it. */
+/* Whose turn it is to be sent, again and again while the webhook is away, and what is shown of
+ * it. */
 #include "operator/telemetry/notify.h"
 
 #include <inttypes.h>
@@ -80,9 +81,8 @@ struct notify {
 static void
 set_state(struct channel *c, enum channel_state state)
 {
-	pthread_mutex_lock(&c->all->lock);
+	SCOPED_LOCK(&c->all->lock);
 	c->state = state;
-	pthread_mutex_unlock(&c->all->lock);
 }
 
 static void
@@ -379,8 +379,8 @@ on_end(struct ev_loop *loop UNUSED, ev_timer *w, int revents UNUSED)
 			.what = "limit_renewed",
 			.name = span_str(e->name),
 			.since_ns = e->since_ns };
-		notice_send(&of, NULL, 0, "the window in which the limit %s was spent has ended",
-			e->name);
+		notice_send(&of, NULL, 0,
+			"the window in which the limit %s was spent has ended", e->name);
 		e->at_ns = 0;
 	}
 	ends_again(n);
@@ -432,10 +432,8 @@ wake_notify(void *arg)
 bool
 notify_testing(struct notify *n)
 {
-	pthread_mutex_lock(&n->lock);
-	bool busy = n->channel[NOTICE_TEST].state != IDLE;
-	pthread_mutex_unlock(&n->lock);
-	return busy;
+	SCOPED_LOCK(&n->lock);
+	return n->channel[NOTICE_TEST].state != IDLE;
 }
 
 void
