@@ -121,8 +121,7 @@ static void
 put_room(struct buf *out, const char *entries, const struct cache_room *room)
 {
 	json_put_uint(out, entries, room->entries);
-	json_put_uint(out, "bytes", room->bytes);
-	json_put_uint(out, "max_bytes", room->max_bytes);
+	json_put_form(out, "'bytes':%u,'max_bytes':%u", room->bytes, room->max_bytes);
 }
 
 static void
@@ -133,8 +132,7 @@ run_stats(struct cache_job *j)
 	struct cache_room room = { 0 };
 
 	SCOPED_BUF(why, 4096);
-	json_put_open(&j->out, NULL, '{');
-	json_put_str(&j->out, "where", s->cache_finder ? "redis" : "process");
+	json_put_form(&j->out, "{'where':%s", s->cache_finder ? "redis" : "process");
 	if (!s->cache_finder) {
 		const struct cache_size size = cache_size(s->cache);
 		room = (struct cache_room){ size.entries, size.bytes,

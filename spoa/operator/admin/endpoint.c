@@ -25,9 +25,7 @@ calls_error(struct buf *out, unsigned status, const char *fmt, ...)
 	vsnprintf(line, sizeof(line), fmt, ap);
 	va_end(ap);
 	buf_clear(out);
-	json_put_open(out, NULL, '{');
-	json_put_str(out, "error", line);
-	buf_str(out, "}\n");
+	json_put_form(out, "{'error':%t}\n", span_str(line));
 	return status;
 }
 

@@ -258,9 +258,9 @@ put_meanwhile(
 	for (size_t i = 0; i < DEGRADED_COUNTS; i++)
 		now[i] -= t->at_begin[i];
 	json_put_time(b, "until", t->until_ns);
-	json_put_uint(b, "seconds", (t->until_us - t->since_us + SECOND_US / 2) / SECOND_US);
-	json_put_uint(b, "times", t->times);
-	json_put_open(b, "meanwhile", '{');
+	json_put_form(b, "'seconds':%u,'times':%u,'meanwhile':{",
+		(uint64_t)((t->until_us - t->since_us + SECOND_US / 2) / SECOND_US),
+		(uint64_t)t->times);
 	for (size_t i = 0; i < DEGRADED_COUNTS; i++)
 		if (names[i])
 			json_put_uint(b, names[i], now[i]);
@@ -276,9 +276,8 @@ tell_degraded(struct server *s, const char *name, const char *recogniser, const 
 
 	if (!e)
 		return false;
-	json_put_str(&e->fields, "type", "degraded");
-	json_put_str(&e->fields, "what", begin ? "begin" : "end");
-	json_put_str(&e->fields, "dependency", name);
+	json_put_form(&e->fields, "'type':'degraded','what':%s,'dependency':%s",
+		begin ? "begin" : "end", name);
 	json_put_opt(&e->fields, "name", recogniser);
 	json_put_time(&e->fields, "since", t->since_ns);
 	json_put_str(&e->fields, "why", t->why);
@@ -416,9 +415,8 @@ look_at_clock(struct degraded *d)
 	clock_says(&says);
 	struct span now = buf_view(&says);
 	if (!buf_failed(&says) && !span_is(now, d->clock) && (e = audit_entry_new())) {
-		json_put_str(&e->fields, "type", "clock");
-		json_put_str(&e->fields, "what", d->clock[0] ? "change" : "boot");
-		json_put_raw(&e->fields, NULL, now);
+		json_put_form(&e->fields, "'type':'clock','what':%s,%j",
+			d->clock[0] ? "change" : "boot", now);
 		snprintf(d->clock, sizeof(d->clock), "%.*s", SPAN_ARG(now));
 		audit_append(d->s->audit, e);
 	}
@@ -474,15 +472,13 @@ put_degraded(struct buf *out, const char *what, const char *name, const struct d
 {
 	if (t->life < DEGRADED_AWAY)
 		return;
-	json_put_open(out, NULL, '{');
-	json_put_str(out, "what", what);
+	json_put_form(out, "{'what':%s", what);
 	json_put_opt(out, "name", name);
 	json_put_str(out, "state", t->life == DEGRADED_AWAY ? "away" : "calm");
 	json_put_time(out, "since", t->since_ns);
-	json_put_uint(out, "seconds", (clock_mono_us() - t->since_us) / SECOND_US);
-	json_put_uint(out, "times", t->times);
-	json_put_str(out, "why", t->why);
-	json_put_close(out, '}');
+	json_put_form(out, "'seconds':%u,'times':%u,'why':%t}",
+		(uint64_t)((clock_mono_us() - t->since_us) / SECOND_US), (uint64_t)t->times,
+		span_str(t->why));
 }
 
 static void

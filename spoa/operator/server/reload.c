@@ -68,15 +68,11 @@ status(struct reloading *r, struct buf *out)
 	}
 	json_put_open(out, NULL, '{');
 	json_put_time(out, "time", r->at_ns);
-	json_put_str(out, "by", r->by);
-	json_put_str(out, "result", r->refused ? "refused" : "done");
-	json_put_uint(out, "errors_total", r->nerrors);
-	json_put_open(out, "errors", '[');
+	json_put_form(out, "'by':%t,'result':%s,'errors_total':%u,'errors':[", span_str(r->by),
+		r->refused ? "refused" : "done", (uint64_t)r->nerrors);
 	while (rest.n)
 		json_put_text(out, NULL, span_next(&rest, '\n'));
-	json_put_close(out, ']');
-	json_put_text(out, "at_restart", buf_view(&r->at_restart));
-	json_put_close(out, '}');
+	json_put_form(out, "],'at_restart':%t}", buf_view(&r->at_restart));
 }
 
 void

@@ -69,15 +69,15 @@ put_hits(struct buf *out, const char *name, const struct rule_sum *now,
 }
 
 static void
-put_rule(struct server *s, const struct rule *rule, const struct rule_sum *base, struct buf *out)
+put_rule(
+	struct server *s, const struct rule *rule, const struct rule_sum *base, struct buf *out)
 {
 	struct rule_sum now;
 
 	sum_rule(s, rule, &now);
-	json_put_open(out, NULL, '{');
-	json_put_str(out, "name", rule->name);
-	json_put_str(out, "phase", phase_words[rule->phase]);
-	json_put_str(out, "effect", rule->redacts ? "redact" : rule_effect_name(rule->effect));
+	json_put_form(out, "{'name':%t,'phase':%s,'effect':%s", span_str(rule->name),
+		phase_words[rule->phase],
+		rule->redacts ? "redact" : rule_effect_name(rule->effect));
 	json_put_bool(out, "shadow", rule->shadow);
 	json_put_opt(out, "when", rule->when_text);
 	put_hits(out, "since_start", &now, NULL);
@@ -95,10 +95,8 @@ sampling_rules(struct server *s, struct buf *out)
 
 	pthread_mutex_lock(&g->lock);
 	bool same = !strcmp(g->version, p->version);
-	json_put_open(out, NULL, '{');
-	json_put_str(out, "policy", p->label);
-	json_put_str(out, "version", p->version);
-	json_put_str(out, "mode", p->shadow ? "shadow" : "enforce");
+	json_put_form(out, "{'policy':%t,'version':%t,'mode':%s", span_str(p->label),
+		span_str(p->version), p->shadow ? "shadow" : "enforce");
 	json_put_time(out, "started", s->started_wall_ns);
 	json_put_time(out, "version_since", same ? g->version_ns : clock_wall_ns());
 	json_put_str(out, "default", p->default_permit ? "permit" : "deny");

@@ -284,20 +284,13 @@ tree_says(struct server *s, struct buf *out)
 		return;
 	}
 	audit_tree(s->audit, &t);
-	json_put_open(out, "audit", '{');
-	json_put_uint(out, "records", t.records);
-	json_put_str(out, "tree", states[t.state]);
-	json_put_uint(out, "tree_records", t.files);
-	json_put_uint(out, "tree_errors", t.errors);
-	if (t.size) {
-		json_put_open(out, "checkpoint", '{');
-		json_put_uint(out, "size", t.size);
-		json_put_uint(out, "age_s", t.age_us / 1000000);
-		json_put_close(out, '}');
-	} else {
-		json_put_null(out, "checkpoint");
-	}
-	json_put_close(out, '}');
+	json_put_form(out, "'audit':{'records':%u,'tree':%s,'tree_records':%u,'tree_errors':%u",
+		t.records, states[t.state], t.files, t.errors);
+	if (t.size)
+		json_put_form(out, "'checkpoint':{'size':%u,'age_s':%u}}", t.size,
+			t.age_us / 1000000);
+	else
+		json_put_form(out, "'checkpoint':null}");
 }
 
 static const char *
@@ -313,16 +306,13 @@ server_status(struct server *s, struct buf *out)
 	bool ok = is_ready(s);
 	struct snapshot *snap = server_snapshot(s);
 	const struct policy *p = snap->policy;
-	json_put_open(out, NULL, '{');
-	json_put_str(out, "version", TG_VERSION);
-	json_put_str(out, "node", s->shared_cfg->node);
+	json_put_form(
+		out, "{'version':%s,'node':%t", TG_VERSION, span_str(s->shared_cfg->node));
 	json_put_time(out, "started", s->started_wall_ns);
-	json_put_uint(out, "workers", s->nworkers);
-	json_put_str(out, "policy", p->label);
-	json_put_str(out, "policy_version", p->version);
-	json_put_str(out, "mode", mode_of(p));
-	json_put_uint(out, "routes", p->nroutes);
-	json_put_uint(out, "rules", p->nall_rules);
+	json_put_form(out,
+		"'workers':%u,'policy':%t,'policy_version':%t,'mode':%s,'routes':%u,'rules':%u",
+		(uint64_t)s->nworkers, span_str(p->label), span_str(p->version), mode_of(p),
+		(uint64_t)p->nroutes, (uint64_t)p->nall_rules);
 	json_put_bool(out, "jit", detect_jit(snap->rules));
 	json_put_bool(out, "ready", ok);
 	json_put_name(out, "recognisers");
@@ -334,9 +324,8 @@ server_status(struct server *s, struct buf *out)
 	const struct company c = company_of(s);
 	json_put_open(out, "daemons", '{');
 	json_put_bool(out, "more_than_known", c.workers);
-	json_put_uint(out, "workers", c.workers ? c.workers : c.known);
-	json_put_uint(out, "known", c.known);
-	json_put_close(out, '}');
+	json_put_form(
+		out, "'workers':%u,'known':%u}", c.workers ? c.workers : c.known, c.known);
 	work_says(s, out);
 	tree_says(s, out);
 	if (s->audit) {
@@ -356,9 +345,8 @@ server_recent(struct server *s, struct buf *out)
 {
 	struct snapshot *snap = server_snapshot(s);
 
-	json_put_open(out, NULL, '{');
-	json_put_str(out, "node", s->shared_cfg->node);
-	json_put_str(out, "policy", snap->policy->label);
+	json_put_form(out, "{'node':%t,'policy':%t", span_str(s->shared_cfg->node),
+		span_str(snap->policy->label));
 	snapshot_unref(&snap);
 	work_says(s, out);
 	json_put_open(out, "workers", '[');
@@ -380,10 +368,7 @@ parts_say(struct server *s, struct buf *out)
 		struct span says = span_next(&rest, '\n'), part = span_next(&says, ':');
 		if (!says.n)
 			continue; /* "ready", "draining" */
-		json_put_open(out, NULL, '{');
-		json_put_text(out, "part", part);
-		json_put_text(out, "says", span_trim(says, " "));
-		json_put_close(out, '}');
+		json_put_form(out, "{'part':%t,'says':%t}", part, span_trim(says, " "));
 	}
 	json_put_close(out, ']');
 }
@@ -416,10 +401,9 @@ server_now(struct server *s, struct buf *out)
 
 	json_put_open(out, NULL, '{');
 	json_put_time(out, "time", clock_wall_ns());
-	json_put_str(out, "node", s->shared_cfg->node);
-	json_put_str(out, "policy", snap->policy->label);
-	json_put_str(out, "policy_version", snap->policy->version);
-	json_put_str(out, "mode", mode_of(snap->policy));
+	json_put_form(out, "'node':%t,'policy':%t,'policy_version':%t,'mode':%s",
+		span_str(s->shared_cfg->node), span_str(snap->policy->label),
+		span_str(snap->policy->version), mode_of(snap->policy));
 	snapshot_unref(&snap);
 	parts_say(s, out);
 	json_put_name(out, "degraded");
@@ -427,9 +411,8 @@ server_now(struct server *s, struct buf *out)
 	json_put_name(out, "now");
 	sampling_now(s, out);
 	work_says(s, out);
-	json_put_uint(out, "held_bytes", gate_held_bytes(s->shared));
-	json_put_uint(out, "log_dropped", log_dropped());
-	json_put_open(out, "cache", '{');
+	json_put_form(out, "'held_bytes':%u,'log_dropped':%u,'cache':{",
+		(uint64_t)gate_held_bytes(s->shared), (uint64_t)log_dropped());
 	server_cached(s, out);
 	json_put_close(out, '}');
 	if (s->shared_cfg->redis_url) {

@@ -154,8 +154,7 @@ static void
 put_point(struct buf *out, const struct series *s, enum measure m, int64_t start_ns,
 	int64_t now_ns)
 {
-	json_put_open(out, NULL, '{');
-	json_put_open(out, "attributes", '[');
+	json_put_form(out, "{'attributes':[");
 	otlp_text(out, telemetry_names[NAME_GEN_AI_OPERATION], span_str(s->key.operation));
 	otlp_text(out, telemetry_names[NAME_GEN_AI_PROVIDER], span_str(s->key.provider));
 	otlp_text(out, telemetry_names[NAME_GEN_AI_MODEL], span_str(s->key.model));

@@ -90,12 +90,9 @@ put_channel(struct buf *out, const struct channel *c)
 {
 	char when[CLOCK_SECOND_LEN];
 
-	json_put_open(out, NULL, '{');
-	json_put_str(out, "kind", notice_words[c->kind]);
-	json_put_str(out, "state", state_words[c->state]);
-	json_put_uint(out, "sent", c->sent);
-	json_put_uint(out, "failed", c->failed);
-	json_put_uint(out, "suppressed", c->suppressed);
+	json_put_form(out, "{'kind':%s,'state':%s,'sent':%u,'failed':%u,'suppressed':%u",
+		notice_words[c->kind], state_words[c->state], c->sent, c->failed,
+		c->suppressed);
 	clock_second(c->sent_ns, when);
 	if (c->sent_ns)
 		json_put_str(out, "last_sent", when);
@@ -111,11 +108,9 @@ notify_status(struct notify *n, struct buf *out)
 		buf_str(out, "{\"to\":null,\"signed\":false,\"dropped\":0,\"kinds\":[]}\n");
 		return;
 	}
-	json_put_open(out, NULL, '{');
-	json_put_str(out, "to", n->host);
+	json_put_form(out, "{'to':%t", span_str(n->host));
 	json_put_bool(out, "signed", n->cfg->notify_secret_file);
-	json_put_uint(out, "dropped", notice_dropped());
-	json_put_open(out, "kinds", '[');
+	json_put_form(out, "'dropped':%u,'kinds':[", (uint64_t)notice_dropped());
 	pthread_mutex_lock(&n->lock);
 	for (unsigned k = 0; k < NOTICE_KINDS; k++)
 		if (k == NOTICE_TEST || n->cfg->notify_events >> k & 1)
