@@ -108,12 +108,11 @@ ask_room(redisContext *c, struct cache_room *room, struct buf *why)
 static uint64_t
 cached_routes(struct server *s)
 {
-	struct snapshot *snap = server_snapshot(s);
+	SCOPED_SNAPSHOT(snap, s);
 	uint64_t n = 0;
 
 	for (size_t i = 0; i < snap->policy->nroutes; i++)
 		n += snap->policy->routes[i].cache.ttl_us > 0;
-	snapshot_unref(&snap);
 	return n;
 }
 
@@ -199,17 +198,15 @@ static const struct change_row cache_purge_row = { "cache", 0, "purge", make_cac
 static void
 note_route(struct server *s, const char *route, json_t *answer)
 {
-	struct snapshot *snap = server_snapshot(s);
+	SCOPED_SNAPSHOT(snap, s);
 	struct nearest near = nearest_to(span_str(route));
-	bool found = false;
 
-	for (size_t i = 0; i < snap->policy->nroutes && !found; i++)
-		found = nearest_is(&near, snap->policy->routes[i].name);
-	if (!found)
-		json_object_set_new(answer, "note",
-			json_sprintf("the policy in force has no route %s%s", route,
-				nearest_hint(&near)));
-	snapshot_unref(&snap);
+	for (size_t i = 0; i < snap->policy->nroutes; i++)
+		if (nearest_is(&near, snap->policy->routes[i].name))
+			return;
+	json_object_set_new(answer, "note",
+		json_sprintf(
+			"the policy in force has no route %s%s", route, nearest_hint(&near)));
 }
 
 /* Of each server. 0, or negative with *why. */

@@ -57,7 +57,7 @@ put_policy_text(struct buf *out, const struct policy *p, int64_t in_force_ns)
 void
 admin_policy(struct server *s, struct buf *out)
 {
-	struct snapshot *snap = server_snapshot(s);
+	SCOPED_SNAPSHOT(snap, s);
 	const struct policy *p = snap->policy;
 
 	pthread_mutex_lock(&s->reloading.lock);
@@ -82,5 +82,4 @@ admin_policy(struct server *s, struct buf *out)
 	put_rules(out, p);
 	put_policy_text(out, p, since_ns);
 	buf_str(out, "}\n");
-	snapshot_unref(&snap);
 }

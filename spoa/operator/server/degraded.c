@@ -282,12 +282,11 @@ tell_degraded(struct server *s, const char *name, const char *recogniser, const 
 	json_put_time(&e->fields, "since", t->since_ns);
 	json_put_str(&e->fields, "why", t->why);
 	if (p->mode != NO_MODE) {
-		struct snapshot *snap = server_snapshot(s);
+		SCOPED_SNAPSHOT(snap, s);
 		const char *modes_of = (const char *)&snap->policy->on_failure;
 		json_put_str(&e->fields, "on_failure",
 			outcome_words[*(
 				const enum outcome *)(const void *)(modes_of + p->mode)]);
-		snapshot_unref(&snap);
 	}
 	if (!begin)
 		put_meanwhile(s, &e->fields, p, t);

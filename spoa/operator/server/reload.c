@@ -191,17 +191,16 @@ reload_now(struct reloading *r, const char *by)
 	SCOPED_DIAG(d);
 	struct snapshot *snap =
 		snapshot_load(s->config_file, NULL, s->nworkers, s->keysets, &d);
-	if (snap && snapshot_credentials(snap, s->auths, &d) < 0)
-		snapshot_unref(&snap);
 	struct audit_keys_order *keys = NULL;
-	if (snap && s->audit && !(keys = prepare_keys(s, snap->cfg, &d)))
-		snapshot_unref(&snap);
-	if (snap && !change_auditors(s, snap->cfg, &d))
-		snapshot_unref(&snap);
-	if (snap && snapshot_use(snap) < 0) {
+	bool good = snap && snapshot_credentials(snap, s->auths, &d) == 0 &&
+		    (!s->audit || (keys = prepare_keys(s, snap->cfg, &d))) &&
+		    change_auditors(s, snap->cfg, &d);
+	if (good && snapshot_use(snap) < 0) {
 		diag_file(&d, s->config_file, "%s", err_str(ERR_NOMEM));
-		snapshot_unref(&snap);
+		good = false;
 	}
+	if (!good)
+		snapshot_unref(&snap);
 	if (snap) {
 		publish_snapshot(r, snap, by);
 		if (keys)

@@ -37,7 +37,7 @@ static void
 look_at_rules(struct server *s)
 {
 	struct sampling *g = &s->sampling;
-	struct snapshot *snap = server_snapshot(s);
+	SCOPED_SNAPSHOT(snap, s);
 	const struct policy *p = snap->policy;
 
 	if (strcmp(g->version, p->version) != 0) {
@@ -53,7 +53,6 @@ look_at_rules(struct server *s)
 		g->version_ns = clock_wall_ns();
 		pthread_mutex_unlock(&g->lock);
 	}
-	snapshot_unref(&snap);
 }
 
 static void
@@ -90,7 +89,7 @@ void
 sampling_rules(struct server *s, struct buf *out)
 {
 	struct sampling *g = &s->sampling;
-	struct snapshot *snap = server_snapshot(s);
+	SCOPED_SNAPSHOT(snap, s);
 	const struct policy *p = snap->policy;
 
 	pthread_mutex_lock(&g->lock);
@@ -107,7 +106,6 @@ sampling_rules(struct server *s, struct buf *out)
 		put_rule(s, &p->rules[i], same && i < g->nbase ? &g->base[i] : NULL, out);
 	buf_str(out, "]}\n");
 	pthread_mutex_unlock(&g->lock);
-	snapshot_unref(&snap);
 }
 
 void

@@ -180,7 +180,7 @@ server_ready(struct server *s, struct buf *out)
 	bool redis = c.up && !c.counting && !c.refusal,
 	     conflict = s->audit && audit_stream_conflict(s->audit);
 
-	struct snapshot *snap = server_snapshot(s);
+	SCOPED_SNAPSHOT(snap, s);
 	buf_printf(out, "policy: %s%s\n", snap->policy->label,
 		snap->policy->shadow
 			? " (shadow: denials and redactions by rules are not enforced)"
@@ -225,7 +225,6 @@ server_ready(struct server *s, struct buf *out)
 			     "(audit.stream_conflict)\n");
 	anchors_ready(s->anchors, out);
 	degraded_say(&s->degraded, out);
-	snapshot_unref(&snap);
 	if (!redis || !told || !keys || conflict || (s->audit && !audit_ready(s->audit)))
 		ok = false;
 	if (atomic_load(&s->draining)) {
@@ -304,7 +303,7 @@ server_status(struct server *s, struct buf *out)
 {
 	const struct recognisers *asked[WORKERS_MAX];
 	bool ok = is_ready(s);
-	struct snapshot *snap = server_snapshot(s);
+	SCOPED_SNAPSHOT(snap, s);
 	const struct policy *p = snap->policy;
 	json_put_form(
 		out, "{'version':%s,'node':%t", TG_VERSION, span_str(s->shared_cfg->node));
@@ -337,17 +336,15 @@ server_status(struct server *s, struct buf *out)
 	json_put_name(out, "last_reload");
 	reload_status(&s->reloading, out);
 	buf_str(out, "}\n");
-	snapshot_unref(&snap);
 }
 
 void
 server_recent(struct server *s, struct buf *out)
 {
-	struct snapshot *snap = server_snapshot(s);
+	SCOPED_SNAPSHOT(snap, s);
 
 	json_put_form(out, "{'node':%t,'policy':%t", span_str(s->shared_cfg->node),
 		span_str(snap->policy->label));
-	snapshot_unref(&snap);
 	work_says(s, out);
 	json_put_open(out, "workers", '[');
 	for (unsigned i = 0; i < s->nworkers; i++) {
@@ -397,14 +394,13 @@ void
 server_now(struct server *s, struct buf *out)
 {
 	const struct company c = company_of(s);
-	struct snapshot *snap = server_snapshot(s);
+	SCOPED_SNAPSHOT(snap, s);
 
 	json_put_open(out, NULL, '{');
 	json_put_time(out, "time", clock_wall_ns());
 	json_put_form(out, "'node':%t,'policy':%t,'policy_version':%t,'mode':%s",
 		span_str(s->shared_cfg->node), span_str(snap->policy->label),
 		span_str(snap->policy->version), mode_of(snap->policy));
-	snapshot_unref(&snap);
 	parts_say(s, out);
 	json_put_name(out, "degraded");
 	degraded_json(&s->degraded, out);
@@ -488,7 +484,7 @@ server_metrics(struct server *s, struct buf *out, bool exemplars)
 	recognisers_metrics(out, asked, all_recognisers(s, asked));
 	server_targets(s, NULL, out);
 	tool_pins_metrics(s->pinning.pins, out);
-	struct snapshot *snap = server_snapshot(s);
+	SCOPED_SNAPSHOT(snap, s);
 	metrics_head(out, "info", "gauge", "build and policy in force");
 	buf_printf(out, "tollgate_info{version=\"%s\",policy=\"%s\",mode=\"%s\"} 1\n",
 		TG_VERSION, snap->policy->label, mode_of(snap->policy));
@@ -496,7 +492,6 @@ server_metrics(struct server *s, struct buf *out, bool exemplars)
 	int64_t days;
 	enum observe_state observing = observe_state(snap->policy, clock_wall_ns(), &days);
 	cached_share_metrics(s, snap->policy, out);
-	snapshot_unref(&snap);
 	gauge(out, "observing", "hosts of a cutover are observed now",
 		observing == OBSERVE_ON || observing == OBSERVE_NEAR);
 	gauge(out, "requests_in_flight", "requests and exchanges not finished", alive);
