@@ -112,8 +112,7 @@ archive_away(struct server *s, struct buf *why)
 		return false;
 	keep_state(s->keep, &k);
 	if (k.archive_away || k.failed[0])
-		buf_printf(why, "%s%s", k.archive_away ? "the archive takes no segments" : "",
-			k.archive_away ? "" : k.failed);
+		buf_str(why, k.archive_away ? "the archive takes no segments" : k.failed);
 	return why->n > 0;
 }
 
@@ -341,6 +340,7 @@ step_degraded(struct server *s, const char *name, const char *recogniser, const 
 		}
 	} else {
 		bool again = t->life == DEGRADED_DOUBT || t->life == DEGRADED_CALM;
+		struct span says = why;
 		if (t->life == DEGRADED_WELL) {
 			t->life = DEGRADED_DOUBT;
 			t->since_us = now_us;
@@ -348,13 +348,11 @@ step_degraded(struct server *s, const char *name, const char *recogniser, const 
 			t->times = 0;
 			count_part(s, p, t->at_begin);
 			t->at_begin[COUNT_OF(always)] = before;
+			says = why.n ? why : SPAN_LIT("failures were counted");
+		}
+		if (says.n)
 			snprintf(t->why, sizeof(t->why), "%.*s",
-				SPAN_ARG(span_cut(
-					why.n ? why : SPAN_LIT("failures were counted"), 0,
-					sizeof(t->why) - 1)));
-		} else if (why.n)
-			snprintf(t->why, sizeof(t->why), "%.*s",
-				SPAN_ARG(span_cut(why, 0, sizeof(t->why) - 1)));
+				SPAN_ARG(span_cut(says, 0, sizeof(t->why) - 1)));
 		if (again || (failed && t->life == DEGRADED_DOUBT)) {
 			t->life = DEGRADED_AWAY;
 			t->times++;
