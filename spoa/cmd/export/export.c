@@ -17,8 +17,8 @@
 #define SLACK_NS      (3600ll * 1000000000)
 #define PENDING_BYTES (256u << 20) /* an unsigned run longer than this is no commit */
 
-static void
-fail_export(struct export *e, int code)
+void
+export_failed(struct export *e, int code)
 {
 	if (code && !e->code)
 		e->code = code;
@@ -42,7 +42,8 @@ chain_of(struct export *e, struct span node)
 		if (span_is(node, e->chain[i].node))
 			return &e->chain[i];
 	if (e->nchains == EXPORT_CHAINS_MAX) {
-		fail_export(e, cmd_fail(EXPORT_WHAT, "more than %d nodes", EXPORT_CHAINS_MAX));
+		export_failed(
+			e, cmd_fail(EXPORT_WHAT, "more than %d nodes", EXPORT_CHAINS_MAX));
 		return NULL;
 	}
 	struct export_chain *c = &e->chain[e->nchains++];
@@ -97,7 +98,7 @@ export_put(struct export *e, struct span line, const struct chain_line *l)
 	}
 	reading_add(1);
 	export_count(e, l, hash);
-	fail_export(e, export_out_write(&e->out, false));
+	export_failed(e, export_out_write(&e->out, false));
 }
 
 static void
@@ -105,7 +106,7 @@ put_export_line(struct export *e, struct span line)
 {
 	buf_span(&e->out.text, line);
 	buf_putc(&e->out.text, '\n');
-	fail_export(e, export_out_write(&e->out, false));
+	export_failed(e, export_out_write(&e->out, false));
 }
 
 /* ---- commit by commit ---- */

@@ -390,12 +390,6 @@ record_change(struct change *c, const json_t *before, const json_t *after, const
 
 /* ---- changes ---- */
 
-static bool
-ends(const json_t *after)
-{
-	return json_object_get(after, "revoked") || json_object_get(after, "ended");
-}
-
 static void
 say_changed(const struct change *c, const json_t *after)
 {
@@ -426,7 +420,7 @@ bool
 change_put(struct change *c, json_t *before, json_t *after)
 {
 	int64_t serial = json_integer_value(json_object_get(before, "serial"));
-	bool must = ends(after);
+	bool must = json_object_get(after, "revoked") || json_object_get(after, "ended");
 
 	SCOPED_BUF(why, 1024);
 	/* Beyond the share what ends something is done all the same: it has its record once it

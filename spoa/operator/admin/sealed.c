@@ -29,17 +29,14 @@ has_shares(struct change *c)
 
 /* ---- a share ---- */
 
-static const char *
-state_word(enum share_state state)
-{
-	return state == SHARE_ERASED ? "erased" : state == SHARE_LOST ? "lost" : "never";
-}
-
 static bool
 refuse_share(struct change *c, enum share_state state)
 {
 	return change_refuse(c, state == SHARE_ERASED ? MHD_HTTP_GONE : MHD_HTTP_NOT_FOUND,
-		"%s", state_word(state));
+		"%s",
+		state == SHARE_ERASED ? "erased"
+		: state == SHARE_LOST ? "lost"
+				      : "never");
 }
 
 static bool

@@ -135,8 +135,9 @@ is_back(const struct haproxy_section *s)
 {
 	return s->kind == HAPROXY_BACKEND || s->kind == HAPROXY_LISTEN;
 }
-/* What the servers of a section speak, by their addresses; NULL: no model's that is known. */
-const char *dialect_of_servers(const struct haproxy_section *s);
+/* What a section's servers speak, by their addresses, or by its name too; NULL: no model's that
+ * is known. */
+const char *dialect_of_servers(const struct haproxy_section *s, bool by_name);
 /* A backend that the policy may name, or that holds a credential; ours are none. */
 bool is_provider(const struct judge *j, const struct haproxy_section *s);
 

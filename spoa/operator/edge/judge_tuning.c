@@ -202,18 +202,19 @@ rule_compression_overflow(struct judge *j)
 	uint64_t size = global_number(j, "tune.bufsize", BUFSIZE);
 	uint64_t reserve = global_number(j, "tune.maxrewrite", MAXREWRITE);
 	unsigned part = slz_reserve(j->h);
-	char paste[128];
 
 	if (part == 0 || reserve >= size / part || (size <= BUFSIZE && reserve >= 964))
 		return;
-	snprintf(paste, sizeof(paste), "tune.maxrewrite %llu", (unsigned long long)(size / 16));
 	for (size_t i = 0; i < j->h->n; i++) {
 		const struct haproxy_section *s = &j->h->section[i];
 		const struct haproxy_line *l =
 			is_front(s) || is_back(s) ? compression_of(s) : NULL;
 		if (!l)
 			continue;
-		found(j, l, paste,
+		found(j, l,
+			arena_printf(&j->pieces.arena, "tune.maxrewrite %llu",
+				(unsigned long long)(size / 16))
+				.p,
 			"%.*s compresses with tune.bufsize %llu and tune.maxrewrite %llu: "
 			"before HAProxy's fixes of April and July 2026 its compressor can "
 			"write past the buffer (fixed in 3.2.22 and 3.5); a sixteenth is "
