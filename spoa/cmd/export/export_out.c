@@ -5,7 +5,6 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "base/err.h"
 #include "cmd/cmd.h"
 #include "cmd/export/export.h"
 #include "record/archive/files.h"

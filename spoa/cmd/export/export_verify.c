@@ -6,10 +6,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "base/codec/json_text.h"
-#include "base/err.h"
 #include "cmd/cmd.h"
 #include "cmd/export/export.h"
 #include "cmd/plain.h"

@@ -3,7 +3,6 @@
  * journal names it: such texts are counted apart. */
 #include <inttypes.h>
 #include <stdio.h>
-#include <stdlib.h>
 
 #include "base/err.h"
 #include "cmd/records/audit.h"

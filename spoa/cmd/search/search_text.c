@@ -7,7 +7,6 @@
 #include <unistd.h>
 
 #include "base/codec/lines.h"
-#include "base/err.h"
 #include "base/keyfile.h"
 #include "base/sha256.h"
 #include "cmd/cmd.h"

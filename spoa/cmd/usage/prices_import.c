@@ -15,7 +15,6 @@
 #include "base/ascii.h"
 #include "base/clock.h"
 #include "base/codec/json_text.h"
-#include "base/err.h"
 #include "base/replace.h"
 #include "cmd/cmd.h"
 #include "cmd/plain.h"

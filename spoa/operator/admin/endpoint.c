@@ -6,7 +6,6 @@
 
 #include "base/attr.h"
 #include "base/clock.h"
-#include "base/err.h"
 #include "base/json_put.h"
 #include "base/scoped.h"
 #include "policy/config/read.h"

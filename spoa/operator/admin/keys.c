@@ -4,7 +4,6 @@
 
 #include <microhttpd.h>
 #include <sodium.h>
-#include <stdlib.h>
 
 #include "base/attr.h"
 #include "base/clock.h"

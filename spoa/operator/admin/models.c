@@ -1,7 +1,6 @@
 /* GET /models: models by name. Seen: what workers count by model (budget/tally/series.h), where
  * names are capped. Configured: what targets of the policy in force send, with how these do and
  * what they cost. */
-#include <microhttpd.h>
 #include <string.h>
 
 #include "base/clock.h"

@@ -2,7 +2,6 @@
 #include "operator/admin/policy.h"
 
 #include <errno.h>
-#include <microhttpd.h>
 #include <string.h>
 #include <sys/stat.h>
 

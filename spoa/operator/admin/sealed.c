@@ -6,7 +6,6 @@
 #include <microhttpd.h>
 #include <sodium.h>
 #include <stdio.h>
-#include <stdlib.h>
 
 #include "base/attr.h"
 #include "base/codec/base64.h"

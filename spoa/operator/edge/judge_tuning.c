@@ -123,10 +123,9 @@ global_number(const struct judge *j, const char *word, uint64_t other)
 static const struct haproxy_line *
 global_head(const struct judge *j)
 {
-	for (size_t i = 0; i < j->h->n; i++)
-		if (j->h->section[i].kind == HAPROXY_GLOBAL)
-			return j->h->section[i].head;
-	return NULL;
+	const struct haproxy_section *global = haproxy_global(j->h);
+
+	return global ? global->head : NULL;
 }
 
 void

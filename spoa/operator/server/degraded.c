@@ -2,7 +2,6 @@
 #include "operator/server/degraded.h"
 
 #include <inttypes.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/clock.h"

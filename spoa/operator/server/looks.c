@@ -76,8 +76,8 @@ purging_look(struct server *s)
 		log_event(LOG_INFO, "live.purged", LI("entries", n));
 	if (n && s->audit && (e = audit_entry_new())) {
 		json_put_form(&e->fields,
-			"'type':'change','what':'live','change':'purge','entries':%u,'ids':[%"
-			"j]",
+			"'type':'change','what':'live','change':'purge','entries':%u,"
+			"'ids':[%j]",
 			(uint64_t)n, buf_view(&ids));
 		audit_append(s->audit, e);
 	}

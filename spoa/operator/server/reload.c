@@ -2,7 +2,6 @@
 #include "operator/server/reload.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
