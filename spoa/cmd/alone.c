@@ -1,7 +1,6 @@
 /* The policy of --policy, or the one that the configuration names. */
 #include "cmd/alone.h"
 
-#include <stdio.h>
 #include <unistd.h>
 
 #include "cmd/cmd.h"

@@ -62,8 +62,7 @@ struct check {
 	const char *no_ranks; /* why tokens are estimated; NULL: they are not */
 	bool cannot;	      /* a file that was named cannot be read */
 	bool as_json, haproxy_only;
-	struct buf given; /* --policy -: the policy, from standard input */
-	bool is_given;
+	bool is_given; /* --policy -: the policy, from standard input */
 	json_t *valid; /* with as_json: what is, by name */
 };
 
@@ -374,16 +373,14 @@ see_redis(redisContext *redis, struct redis_seen *seen)
 			redis_life_named(&seen->life, info);
 		if (policy.n)
 			snprintf(seen->evicts, sizeof(seen->evicts), "%.*s", SPAN_ARG(policy));
-		if (rep)
-			freeReplyObject(rep);
+		freeReplyObject(rep);
 	}
 	/* not known, or not permitted to this user; a node of a cluster knows it that says
 	 * where that key is */
 	redisReply *rep = redisCommand(redis, "VCARD tollgate:cache:check");
 	seen->no_vectors |= !rep || (rep->type == REDIS_REPLY_ERROR &&
 					    strncmp(rep->str, "MOVED ", strlen("MOVED ")) != 0);
-	if (rep)
-		freeReplyObject(rep);
+	freeReplyObject(rep);
 }
 
 /* Whether it answers; why is c->why where it does not. */
@@ -741,16 +738,9 @@ cmd_check(int argc, char **argv)
 			c.nhaproxy ? ", or say --haproxy-only" : ", or a policy with --policy");
 	if (c.haproxy_only)
 		c.config_file = NULL;
-	buf_init(&c.given, CAP_YAML_BYTES);
 	c.is_given = c.policy_file && !strcmp(c.policy_file, "-");
-	if (c.is_given) {
-		if (cmd_read_stdin(&c.given))
-			return cmd_fail("check", "standard input: over %u bytes, or unread",
-				CAP_YAML_BYTES);
-		c.policy_file = given_policy("check", c.config_file, buf_view(&c.given));
-		if (!c.policy_file)
-			return EXIT_CANNOT;
-	}
+	if (c.is_given && !(c.policy_file = given_policy_stdin("check", c.config_file)))
+		return EXIT_CANNOT;
 	if (c.policy_file && access(c.policy_file, R_OK) != 0)
 		return cmd_fail("check", "%s: %s", c.policy_file, strerror(errno));
 
@@ -786,7 +776,6 @@ cmd_check(int argc, char **argv)
 		fprintf(stderr, "tollgate: check: %u errors, %u remarks: not all are shown\n",
 			c.judged.nerrors, c.judged.nadvice);
 	json_decref(c.valid);
-	buf_free(&c.given);
 	buf_free(&c.notes);
 	buf_free(&c.unread);
 	buf_free(&c.why);

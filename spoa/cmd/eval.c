@@ -2,7 +2,6 @@
  * language's conformance tests. Names come from the bindings, not from a request. */
 #include "cmd/eval.h"
 
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 

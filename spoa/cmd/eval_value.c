@@ -16,25 +16,20 @@
 
 enum { EVAL_DEPTH = 200 };
 
+static const char no_memory[] = "out of memory";
+
 struct reader {
 	struct arena *a;
 	unsigned depth;
 	const char *why;
 };
 
-static bool
-refuse_value(struct reader *r, const char *type, const char *what)
-{
-	r->why = arena_printf(r->a, "a typed %s is %s", type, what).p;
-	return false;
-}
-
 static bool read_cel_value(struct reader *r, json_t *j, struct cel_value *out);
 
-/* ---- typed: each reads the member's value ---- */
+/* ---- typed: each reads the member's value; false: it is none, or r->why ---- */
 
 static bool
-typed_int(struct reader *r, json_t *j, struct cel_value *out)
+typed_int(json_t *j, struct cel_value *out)
 {
 	char *end = NULL;
 
@@ -43,14 +38,12 @@ typed_int(struct reader *r, json_t *j, struct cel_value *out)
 		*out = cel_int(json_integer_value(j));
 	else if (json_is_string(j))
 		*out = cel_int(strtoll(json_string_value(j), &end, 10));
-	if (errno || (end && (*end || end == json_string_value(j))) ||
-		!(json_is_integer(j) || json_is_string(j)))
-		return refuse_value(r, "int", "decimal text of 64 bits");
-	return true;
+	return !errno && !(end && (*end || end == json_string_value(j))) &&
+	       (json_is_integer(j) || json_is_string(j));
 }
 
 static bool
-typed_uint(struct reader *r, json_t *j, struct cel_value *out)
+typed_uint(json_t *j, struct cel_value *out)
 {
 	const char *s = json_string_value(j);
 	char *end = NULL;
@@ -63,11 +56,11 @@ typed_uint(struct reader *r, json_t *j, struct cel_value *out)
 	}
 	if (s && is_digit(*s))
 		out->u = strtoull(s, &end, 10);
-	return (end && !*end && !errno) || refuse_value(r, "uint", "decimal text of 64 bits");
+	return end && !*end && !errno;
 }
 
 static bool
-typed_double(struct reader *r, json_t *j, struct cel_value *out)
+typed_double(json_t *j, struct cel_value *out)
 {
 	const char *s = json_string_value(j);
 
@@ -76,17 +69,9 @@ typed_double(struct reader *r, json_t *j, struct cel_value *out)
 		out->d = NAN;
 	else if (s && (!strcmp(s, "Infinity") || !strcmp(s, "-Infinity")))
 		out->d = *s == '-' ? -INFINITY : INFINITY;
-	else if (!json_is_number(j))
-		return refuse_value(
-			r, "double", "a number, \"NaN\", \"Infinity\" or \"-Infinity\"");
+	else
+		return json_is_number(j);
 	return true;
-}
-
-static bool
-typed_string(struct reader *r, json_t *j, struct cel_value *out)
-{
-	*out = cel_string(json_span(j));
-	return json_is_string(j) || refuse_value(r, "string", "a string");
 }
 
 static bool
@@ -99,13 +84,13 @@ typed_bytes(struct reader *r, json_t *j, struct cel_value *out)
 	int bits = 0;
 
 	if (!p)
+		r->why = no_memory;
+	if (!p || !json_is_string(j) || s.n % 4 == 1)
 		return false;
-	if (!json_is_string(j) || s.n % 4 == 1)
-		return refuse_value(r, "bytes", "text in base64");
 	for (size_t i = 0; i < s.n; i++) {
 		int d = value64(s.p[i]);
 		if (d < 0)
-			return refuse_value(r, "bytes", "text in base64");
+			return false;
 		v = v << 6 | (uint32_t)d;
 		bits += 6;
 		if (bits >= 8) {
@@ -118,29 +103,15 @@ typed_bytes(struct reader *r, json_t *j, struct cel_value *out)
 }
 
 static bool
-typed_bool(struct reader *r, json_t *j, struct cel_value *out)
-{
-	*out = cel_bool(json_is_true(j));
-	return json_is_boolean(j) || refuse_value(r, "bool", "true or false");
-}
-
-static bool
-typed_null(struct reader *r, json_t *j, struct cel_value *out)
-{
-	*out = (struct cel_value){ .type = CEL_NULL };
-	return json_is_null(j) || refuse_value(r, "null", "null");
-}
-
-static bool
 typed_list(struct reader *r, json_t *j, struct cel_value *out)
 {
 	size_t n = json_array_size(j), i;
 	struct cel_value *v = arena_array(r->a, n + 1, sizeof(*v));
 	json_t *item;
 
-	if (!json_is_array(j))
-		return refuse_value(r, "list", "an array of typed values");
 	if (!v)
+		r->why = no_memory;
+	if (!v || !json_is_array(j))
 		return false;
 	json_array_foreach(j, i, item) if (!read_cel_value(r, item, &v[i])) return false;
 	*out = cel_list(v, n);
@@ -155,63 +126,62 @@ typed_map(struct reader *r, json_t *j, struct cel_value *out)
 	json_t *pair;
 
 	if (!v)
+		r->why = no_memory;
+	if (!v || !json_is_array(j))
 		return false;
-	if (!json_is_array(j))
-		return refuse_value(r, "map", "an array of pairs");
-	json_array_foreach(j, i, pair)
-	{
-		if (json_array_size(pair) != 2)
-			return refuse_value(r, "map", "an array of pairs");
-		if (!read_cel_value(r, json_array_get(pair, 0), &v[2 * i]) ||
-			!read_cel_value(r, json_array_get(pair, 1), &v[2 * i + 1]))
-			return false;
-	}
+	json_array_foreach(
+		j, i, pair) if (json_array_size(pair) != 2 ||
+				!read_cel_value(r, json_array_get(pair, 0), &v[2 * i]) ||
+				!read_cel_value(r, json_array_get(pair, 1),
+					&v[2 * i + 1])) return false;
 	*out = cel_list(v, n);
 	out->type = CEL_MAP;
 	return true;
 }
 
-static bool
-typed_timestamp(struct reader *r, json_t *j, struct cel_value *out)
-{
-	return (json_is_string(j) && cel_timestamp_parse(json_span(j), out) == 0) ||
-	       refuse_value(r, "timestamp", "text of RFC 3339");
-}
-
-static bool
-typed_duration(struct reader *r, json_t *j, struct cel_value *out)
-{
-	return (json_is_string(j) && cel_duration_parse(json_span(j), out) == 0) ||
-	       refuse_value(r, "duration", "text such as 1.5s");
-}
-
-static bool
-typed_type(struct reader *r, json_t *j, struct cel_value *out)
-{
-	*out = (struct cel_value){ .type = CEL_TYPE, .s = json_span(j) };
-	return (json_is_string(j) && cel_type_named(out->s) != CEL_ERROR) ||
-	       refuse_value(r, "type", "the name of a type");
-}
-
-static const struct {
+static const struct kind {
 	const char *name;
 	enum cel_type type;
-	bool (*read)(struct reader *r, json_t *j, struct cel_value *out);
+	const char *is; /* what is expected of the value */
 } kinds[] = {
-	{ "int", CEL_INT, typed_int },
-	{ "uint", CEL_UINT, typed_uint },
-	{ "double", CEL_DOUBLE, typed_double },
-	{ "string", CEL_STRING, typed_string },
-	{ "bytes", CEL_BYTES, typed_bytes },
-	{ "bool", CEL_BOOL, typed_bool },
-	{ "null", CEL_NULL, typed_null },
-	{ "list", CEL_LIST, typed_list },
-	{ "map", CEL_MAP, typed_map },
-	{ "timestamp", CEL_TIMESTAMP, typed_timestamp },
-	{ "duration", CEL_DURATION, typed_duration },
-	{ "type", CEL_TYPE, typed_type },
+	{ "int", CEL_INT, "decimal text of 64 bits" },
+	{ "uint", CEL_UINT, "decimal text of 64 bits" },
+	{ "double", CEL_DOUBLE, "a number, \"NaN\", \"Infinity\" or \"-Infinity\"" },
+	{ "string", CEL_STRING, "a string" },
+	{ "bytes", CEL_BYTES, "text in base64" },
+	{ "bool", CEL_BOOL, "true or false" },
+	{ "null", CEL_NULL, "null" },
+	{ "list", CEL_LIST, "an array of typed values" },
+	{ "map", CEL_MAP, "an array of pairs" },
+	{ "timestamp", CEL_TIMESTAMP, "text of RFC 3339" },
+	{ "duration", CEL_DURATION, "text such as 1.5s" },
+	{ "type", CEL_TYPE, "the name of a type" },
 };
 enum { NKINDS = COUNT_OF(kinds) };
+
+static bool
+read_kind(struct reader *r, const struct kind *k, json_t *j, struct cel_value *out)
+{
+	*out = (struct cel_value){ .type = k->type };
+	switch (k->type) {
+	case CEL_INT: return typed_int(j, out);
+	case CEL_UINT: return typed_uint(j, out);
+	case CEL_DOUBLE: return typed_double(j, out);
+	case CEL_BYTES: return typed_bytes(r, j, out);
+	case CEL_LIST: return typed_list(r, j, out);
+	case CEL_MAP: return typed_map(r, j, out);
+	case CEL_NULL: return json_is_null(j);
+	case CEL_BOOL: *out = cel_bool(json_is_true(j)); return json_is_boolean(j);
+	case CEL_TIMESTAMP:
+		return json_is_string(j) && cel_timestamp_parse(json_span(j), out) == 0;
+	case CEL_DURATION:
+		return json_is_string(j) && cel_duration_parse(json_span(j), out) == 0;
+	default: /* CEL_STRING, CEL_TYPE */
+		out->s = json_span(j);
+		return json_is_string(j) &&
+		       (k->type != CEL_TYPE || cel_type_named(out->s) != CEL_ERROR);
+	}
+}
 
 static bool
 read_typed(struct reader *r, json_t *j, struct cel_value *out)
@@ -219,9 +189,15 @@ read_typed(struct reader *r, json_t *j, struct cel_value *out)
 	void *at = json_object_iter(j);
 
 	if (json_object_size(j) == 1)
-		for (size_t i = 0; i < NKINDS; i++)
-			if (!strcmp(json_object_iter_key(at), kinds[i].name))
-				return kinds[i].read(r, json_object_iter_value(at), out);
+		for (const struct kind *k = kinds; k < kinds + NKINDS; k++) {
+			if (strcmp(json_object_iter_key(at), k->name) != 0)
+				continue;
+			bool ok = read_kind(r, k, json_object_iter_value(at), out);
+			if (!ok && !r->why)
+				r->why = arena_printf(r->a, "a typed %s is %s", k->name, k->is)
+						 .p;
+			return ok;
+		}
 	r->why = "a typed value is an object with one member, named int, uint, double, string, "
 		 "bytes, bool, null, list, map, timestamp, duration or type";
 	return false;
@@ -242,11 +218,11 @@ read_cel_value(struct reader *r, json_t *j, struct cel_value *out)
 bool
 eval_read(struct arena *a, json_t *j, bool typed, struct cel_value *out, const char **why)
 {
-	struct reader r = { .a = a, .why = "out of memory" };
+	struct reader r = { .a = a };
 	int err = typed ? 0 : data_json(j, EVAL_DEPTH, a, out);
 
 	bool ok = typed ? read_cel_value(&r, j, out) : err == 0;
-	*why = err == ERR_LIMIT ? "nested too deeply" : r.why;
+	*why = err == ERR_LIMIT ? "nested too deeply" : r.why ? r.why : no_memory;
 	return ok;
 }
 

@@ -2,8 +2,6 @@
  * daemon's files by it, not even by an error that quotes one. */
 #include "cmd/given.h"
 
-#include <string.h>
-
 #include "base/instead.h"
 #include "cmd/cmd.h"
 #include "gate/snapshot.h"
@@ -37,4 +35,15 @@ given_policy(const char *what, const char *config, struct span text)
 	buf_files_noted(NULL);
 	buf_file_instead(cfg->policy, text, buf_view(&noted));
 	return cfg->policy;
+}
+
+const char *
+given_policy_stdin(const char *what, const char *config)
+{
+	static struct buf given = { .cap = CAP_YAML_BYTES };
+
+	if (cmd_read_stdin(&given) == 0)
+		return given_policy(what, config, buf_view(&given));
+	cmd_fail(what, "standard input: over %u bytes, or unread", CAP_YAML_BYTES);
+	return NULL;
 }

@@ -9,5 +9,7 @@
  * only files that the policy in force reads. Once a process; `text` stays. Returns the file's
  * name, NULL after a message. */
 const char *given_policy(const char *what, const char *config, struct span text);
+/* The same of all of standard input. */
+const char *given_policy_stdin(const char *what, const char *config);
 
 #endif

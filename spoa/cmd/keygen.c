@@ -4,7 +4,6 @@
  * file of random text, as state_key and redact.key_file want it; with --hash-key the key of the
  * keyed hashes of texts. */
 #include <stdio.h>
-#include <string.h>
 
 #include "base/keyfile.h"
 #include "cmd/cmd.h"

@@ -49,16 +49,10 @@ cage_failed(int out, const char *step)
 static bool
 write_proc(const char *file, const char *text)
 {
-	int fd = open(file, O_WRONLY | O_CLOEXEC);
+	SCOPED_FD(fd, open(file, O_WRONLY | O_CLOEXEC));
 	size_t n = strlen(text);
 
-	if (fd < 0)
-		return false;
-	bool ok = write(fd, text, n) == (ssize_t)n;
-	int kept = errno;
-	close(fd);
-	errno = kept;
-	return ok;
+	return fd >= 0 && write(fd, text, n) == (ssize_t)n;
 }
 
 /* Inside it is nobody, whoever it is outside (user_namespaces(7)). */

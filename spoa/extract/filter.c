@@ -15,7 +15,6 @@
 #include <linux/seccomp.h>
 #include <sched.h>
 #include <seccomp.h>
-#include <stddef.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
@@ -152,13 +151,11 @@ static int
 export_program(scmp_filter_ctx s, struct sock_fprog *to)
 {
 	SCOPED_BUF(b, 1 << 20);
-	int fd = memfd_create("filter", MFD_CLOEXEC);
+	SCOPED_FD(fd, memfd_create("filter", MFD_CLOEXEC));
 	int err = fd < 0 ? -errno : seccomp_export_bpf(s, fd);
 
 	if (!err && (lseek(fd, 0, SEEK_SET) < 0 || buf_fd(&b, fd) < 0))
 		err = -EIO;
-	if (fd >= 0)
-		close(fd);
 	to->len = (unsigned short)(b.n / sizeof(*to->filter));
 	to->filter = err ? NULL : malloc(b.n);
 	if (!to->filter)

@@ -29,9 +29,7 @@ frame_put_text(struct buf *b, enum frame_kind kind, unsigned page, struct span t
 void
 frame_error(enum extract_error error, struct buf *json)
 {
-	json_put_open(json, NULL, '{');
-	json_put_str(json, "error", extract_error_words[error]);
-	json_put_close(json, '}');
+	json_put_form(json, "{'error':%s}", extract_error_words[error]);
 }
 
 /* What the frames before the end say. */
@@ -106,11 +104,7 @@ frame_answer(struct span said, enum extract_error otherwise, struct buf *json)
 		frame_error(error, json);
 		return error;
 	}
-	json_put_open(json, NULL, '{');
-	json_put_uint(json, "pages", t.pages);
-	json_put_raw(json, "texts", buf_view(&texts));
-	json_put_str(json, "read", t.ocr ? "ocr" : "text");
-	json_put_raw(json, "unread", buf_view(&unread));
-	json_put_close(json, '}');
+	json_put_form(json, "{'pages':%u,'texts':%j,'read':%s,'unread':%j}", (uint64_t)t.pages,
+		buf_view(&texts), t.ocr ? "ocr" : "text", buf_view(&unread));
 	return error;
 }

@@ -104,7 +104,7 @@ scan_pdf(struct job *j)
 		.cpu_s = EXTRACT_CPU_S,
 		.out_bytes = EXTRACT_TEXT_BYTES + EXTRACT_SLACK_BYTES,
 		.until_us = j->until_us };
-	struct tool_end end = tool_run(&t);
+	SCOPED_TOOL_END(end, tool_run(&t));
 	struct frame f = { 0 };
 	enum extract_error error = end.error;
 
@@ -115,8 +115,6 @@ scan_pdf(struct job *j)
 	}
 	if (!error)
 		buf_span(&j->out, buf_view(&end.out));
-	buf_free(&end.out);
-	buf_free(&end.err);
 	return error;
 }
 
@@ -152,13 +150,11 @@ text_of_pdf(struct job *j, bool raw, struct buf *text)
 		raw ? "-raw" : "-", "-", raw ? "-" : NULL, NULL };
 	struct tool t =
 		tool_of(j, JOB_PDFTOTEXT, argv, EXTRACT_TEXT_BYTES + EXTRACT_SLACK_BYTES);
-	struct tool_end end = tool_run(&t);
+	SCOPED_TOOL_END(end, tool_run(&t));
 
 	buf_move(text, &end.out);
 	if (!raw && has_errors(&end.err))
 		frame_put(&j->out, FRAME_UNREAD, 0, EXTRACT_ERRORS);
-	buf_free(&end.out);
-	buf_free(&end.err);
 	return end.error;
 }
 
@@ -265,7 +261,7 @@ text_again(struct job *j)
 		"-l", TEXT_RANGE, "-", "x", NULL };
 	SCOPED_BUF(text, EXTRACT_TEXT_BYTES);
 	struct tool t = tool_of(j, JOB_PDFTOHTML, argv, HTML_BYTES);
-	struct tool_end end = tool_run(&t);
+	SCOPED_TOOL_END(end, tool_run(&t));
 	struct span xml = buf_view(&end.out);
 	unsigned page;
 
@@ -277,8 +273,6 @@ text_again(struct job *j)
 		else if (!same_letters(said, first))
 			frame_put_text(&j->out, FRAME_TEXT, page <= j->pages ? page : 0, said);
 	}
-	buf_free(&end.out);
-	buf_free(&end.err);
 	return end.error;
 }
 
@@ -314,15 +308,13 @@ draw_pages(struct job *j, unsigned first, unsigned last)
 	snprintf(from, sizeof(from), "%u", first);
 	snprintf(to, sizeof(to), "%u", last);
 	struct tool t = tool_of(j, JOB_PDFTOPPM, argv, DRAWN_BYTES);
-	struct tool_end end = tool_run(&t);
+	SCOPED_TOOL_END(end, tool_run(&t));
 	struct span s = buf_view(&end.out);
 	bool fonts = end.err.n && memmem(end.err.p + end.err.start, end.err.n, "font", 4);
 	unsigned page = first;
 	for (int even; page <= last && s.n && (even = take_drawn(&s)) >= 0; page++)
 		if (j->empty[page] != EMPTY_NO)
 			j->empty[page] = even && !fonts ? EMPTY_NO : EMPTY_DRAWN;
-	buf_free(&end.out);
-	buf_free(&end.err);
 	return page > last;
 }
 
@@ -384,7 +376,7 @@ ocr_page(struct job *j, unsigned page)
 	snprintf(at, sizeof(at), "%u", page);
 	struct tool from = tool_of(j, JOB_PDFTOPPM, draw, 0);
 	struct tool to = tool_of(j, JOB_TESSERACT, read, EXTRACT_TEXT_BYTES);
-	struct tool_end end = tool_pipe(&from, &to);
+	SCOPED_TOOL_END(end, tool_pipe(&from, &to));
 	if (end.error == EXTRACT_READ && !has_no_text(buf_view(&end.out))) {
 		SCOPED_BUF(joined, 0);
 		join_ocr_gaps(buf_view(&end.out), &joined);
@@ -394,8 +386,6 @@ ocr_page(struct job *j, unsigned page)
 		frame_put(&j->out, FRAME_OCR, page, 0);
 		j->empty[page] = EMPTY_NO;
 	}
-	buf_free(&end.out);
-	buf_free(&end.err);
 	return end.error;
 }
 
@@ -441,7 +431,7 @@ read_picture(struct job *j)
 
 	if (error)
 		return error;
-	struct tool_end end = tool_run(&t);
+	SCOPED_TOOL_END(end, tool_run(&t));
 	error = end.error;
 	frame_put(&j->out, FRAME_OCR, 0, 0);
 	if (!error && has_no_text(buf_view(&end.out))) {
@@ -456,8 +446,6 @@ read_picture(struct job *j)
 	for (unsigned page = 1; page <= j->pages && !error; page++)
 		if (j->empty[page] != EMPTY_NO)
 			frame_put(&j->out, FRAME_UNREAD, page, EXTRACT_NO_TEXT);
-	buf_free(&end.out);
-	buf_free(&end.err);
 	return error;
 }
 

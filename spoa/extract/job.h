@@ -2,7 +2,6 @@
 #ifndef EXTRACT_JOB_H
 #define EXTRACT_JOB_H
 
-#include "base/span.h"
 #include "extract/extract.h"
 
 /* A cage_main(); its order is a struct extract_order. */

@@ -77,10 +77,8 @@ file_done(struct conn *c)
 	}
 	if (c->state == CONN_BODY || c->state == CONN_RUN)
 		sv.running[c->order.ocr]--;
-	if (c->pipe >= 0)
-		close(c->pipe);
-	if (c->spool >= 0)
-		close(c->spool);
+	scoped_fd_close(&c->pipe);
+	scoped_fd_close(&c->spool);
 	c->pid = 0;
 	c->pipe = c->spool = -1;
 	buf_free(&c->said);
@@ -136,9 +134,7 @@ respond_refusal(struct conn *c, int status, const char *why)
 {
 	SCOPED_BUF(b, 0);
 
-	json_put_open(&b, NULL, '{');
-	json_put_str(&b, "error", why);
-	json_put_close(&b, '}');
+	json_put_form(&b, "{'error':%s}", why);
 	respond(c, status, buf_view(&b));
 }
 
@@ -157,20 +153,14 @@ respond_health(struct conn *c)
 {
 	SCOPED_BUF(b, 0);
 
-	json_put_open(&b, NULL, '{');
-	json_put_open(&b, "tools", '{');
+	json_put_form(&b, "{'tools':{");
 	for (size_t i = 0; i < JOB_TOOLS; i++)
 		json_put_bool(&b, job_tool_names[i], sv.setup->tools[i]);
-	json_put_close(&b, '}');
-	json_put_str(&b, "version", TG_VERSION);
-	json_put_uint(&b, "files", sv.files);
-	json_put_open(&b, "failures", '{');
+	json_put_form(&b, "},'version':%s,'files':%u,'failures':{", TG_VERSION, sv.files);
 	for (size_t i = EXTRACT_READ + 1; i < EXTRACT_ERRORS_N; i++)
 		json_put_uint(&b, extract_error_words[i], sv.by_error[i]);
-	json_put_close(&b, '}');
-	json_put_uint(&b, "running", sv.running[0] + sv.running[1]);
-	json_put_uint(&b, "waiting", waiting());
-	json_put_close(&b, '}');
+	json_put_form(&b, "},'running':%u,'waiting':%u}",
+		(uint64_t)sv.running[0] + sv.running[1], (uint64_t)waiting());
 	respond(c, 200, buf_view(&b));
 }
 
@@ -372,7 +362,6 @@ take_request(struct conn *c)
 	c->close = n <= 0 || m.close;
 	c->left = 0;
 	if (n <= 0) {
-		c->close = true;
 		respond_refusal(c, n ? 400 : 431, "no request");
 		return;
 	}

@@ -3,7 +3,6 @@
 #define EXTRACT_SERVER_H
 
 #include "extract/cage.h"
-#include "extract/extract.h"
 #include "extract/job.h"
 
 struct server_setup {

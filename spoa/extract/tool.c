@@ -167,6 +167,13 @@ tool_end_init(const struct tool *t)
 	return end;
 }
 
+void
+tool_end_free(struct tool_end *end)
+{
+	buf_free(&end->out);
+	buf_free(&end->err);
+}
+
 struct tool_end
 tool_run(const struct tool *t)
 {
@@ -184,7 +191,8 @@ tool_run(const struct tool *t)
 struct tool_end
 tool_pipe(const struct tool *from, const struct tool *to)
 {
-	struct tool_end end = tool_end_init(to), before = tool_end_init(from);
+	struct tool_end end = tool_end_init(to);
+	SCOPED_TOOL_END(before, tool_end_init(from));
 	struct running first = { -1, -1, -1 }, second = { -1, -1, -1 };
 	enum extract_error error = EXTRACT_KILLED;
 	int between[2];
@@ -206,7 +214,5 @@ tool_pipe(const struct tool *from, const struct tool *to)
 	error = tool_finish(&first, error, &before.err);
 	if (!end.error || error != EXTRACT_READ)
 		end.error = error ? error : end.error;
-	buf_free(&before.out);
-	buf_free(&before.err);
 	return end;
 }

@@ -18,8 +18,12 @@ struct tool {
 
 struct tool_end {
 	enum extract_error error; /* of how it ended; EXTRACT_READ: with 0 */
-	struct buf out, err;	  /* the caller's to free */
+	struct buf out, err;
 };
+void tool_end_free(struct tool_end *end);
+/* Freed where its scope ends. */
+#define SCOPED_TOOL_END(name, end_)                                                            \
+	__attribute__((cleanup(tool_end_free))) struct tool_end name = (end_)
 
 /* Runs it, the document on standard input from its beginning. */
 struct tool_end tool_run(const struct tool *t);

@@ -137,15 +137,23 @@ admin_ask_or_say(const char *what, const struct admin_call *call, struct buf *ou
 }
 
 long
-admin_ask_patiently(const struct admin_call *call, struct buf *out, struct buf *why)
+admin_ask_json(
+	const char *socket, const char *page, const json_t *in, json_t **said, struct buf *why)
 {
-	long status = admin_ask(call, out, why);
+	char *body = in ? json_dumps(in, JSON_COMPACT) : NULL;
+	const struct admin_call call = {
+		.socket = socket, .page = page, .post = in != NULL, .body = body
+	};
 
+	SCOPED_BUF(answer, ADMIN_ANSWER_BYTES);
+	long status = in && !body ? 0 : admin_ask(&call, &answer, why);
 	for (int i = 0; status == 429 && i < BUSY_S; i++) {
 		sleep(1);
-		buf_clear(out);
-		status = admin_ask(call, out, why);
+		buf_clear(&answer);
+		status = admin_ask(&call, &answer, why);
 	}
+	*said = status ? json_loadb(buf_view(&answer).p, answer.n, 0, NULL) : NULL;
+	free(body);
 	return status;
 }
 
@@ -173,20 +181,15 @@ json_t *
 admin_call_json(
 	const char *what, const char *config, const char *page, const json_t *in, int *code)
 {
-	char *body = in ? json_dumps(in, JSON_COMPACT) : NULL;
+	json_t *o = NULL;
 
 	SCOPED_ARENA(a, 0, false);
-	SCOPED_BUF(answer, ADMIN_ANSWER_BYTES);
 	SCOPED_BUF(why, 4096);
 	*code = EXIT_CANNOT;
 	const char *socket = admin_socket(what, config, &a);
-	const struct admin_call call = {
-		.socket = socket, .page = page, .post = in != NULL, .body = body
-	};
-	long status = socket ? admin_ask_patiently(&call, &answer, &why) : 0;
+	long status = socket ? admin_ask_json(socket, page, in, &o, &why) : 0;
 	if (socket && !status)
 		cmd_fail(what, "%.*s", SPAN_ARG(buf_view(&why)));
-	json_t *o = status ? json_loadb(buf_view(&answer).p, answer.n, 0, NULL) : NULL;
 	const char *error = json_str_in(o, "error");
 	if (status && (status != 200 || !json_is_object(o))) {
 		plain_lines(&why, span_str(error ? error : "the answer is not understood"));
@@ -197,7 +200,6 @@ admin_call_json(
 	}
 	if (o)
 		*code = EXIT_DONE;
-	free(body);
 	return o;
 }
 

@@ -16,10 +16,13 @@ struct admin_call {
 	bool (*given_up)(void); /* asked while it waits; NULL: never */
 };
 
-/* The status of the answer, or 0 with the reason in *why; again where this user is over his share,
- * as a script is that makes many keys; or after a message with it. */
+/* The status of the answer, or 0 with the reason in *why; or after a message with it. */
 long admin_ask(const struct admin_call *c, struct buf *out, struct buf *why);
-long admin_ask_patiently(const struct admin_call *c, struct buf *out, struct buf *why);
+/* The same of a post of `in` (NULL: a GET), with the answer in *said, the caller's, NULL where
+ * it is no JSON; again where this user is over his share, as a script is that makes many keys.
+ */
+long admin_ask_json(
+	const char *socket, const char *page, const json_t *in, json_t **said, struct buf *why);
 long admin_ask_or_say(const char *what, const struct admin_call *c, struct buf *out);
 /* Posts a JSON object, which stays the caller's, and takes the answer: an object, the caller's.
  * NULL after a message, with EXIT_NO in *code where the daemon refused, else EXIT_CANNOT.

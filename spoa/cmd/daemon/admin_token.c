@@ -9,7 +9,6 @@
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
 #include "base/caps.h"
 #include "base/clock.h"
@@ -19,7 +18,6 @@
 #include "cmd/daemon/admin.h"
 #include "operator/admin/tokens.h"
 #include "policy/config/config.h"
-#include "policy/config/read.h"
 
 struct token_file {
 	char name[4096];
@@ -221,7 +219,6 @@ cmd_admin_token(int argc, char **argv)
 		       : is_list ? token_list(&f, as_json)
 				 : token_revoke(&f, operands[1]);
 	free(f.tokens);
-	if (f.lock >= 0)
-		close(f.lock);
+	scoped_fd_close(&f.lock);
 	return code;
 }

@@ -14,7 +14,6 @@
 #include "cmd/cmd.h"
 #include "cmd/daemon/key.h"
 #include "cmd/daemon/key_file.h"
-#include "policy/config/read.h"
 #include "policy/identity/apikeys.h"
 #include "policy/identity/identity.h"
 #include "policy/identity/keylimits.h"

@@ -14,7 +14,6 @@
 #include "base/err.h"
 #include "base/replace.h"
 #include "cmd/cmd.h"
-#include "policy/config/read.h"
 
 /* The lock is next to the file, since the file itself is replaced. */
 static int
@@ -98,8 +97,7 @@ void
 key_file_close(struct key_file *f)
 {
 	apikeys_free(&f->keys);
-	if (f->lock >= 0)
-		close(f->lock);
+	scoped_fd_close(&f->lock);
 }
 
 int
@@ -118,7 +116,8 @@ key_file_save(const char *file, const struct apikeys *keys, struct apikey *extra
 	if (extra)
 		put_key(&b, extra);
 	snprintf(made, sizeof(made), "%s" REPLACE_SUFFIX, file);
-	int fd = replace_begin(AT_FDCWD, file, 0640, &why), err = fd < 0 ? fd : 0;
+	SCOPED_FD(fd, replace_begin(AT_FDCWD, file, 0640, &why));
+	int err = fd < 0 ? fd : 0;
 	if (!err)
 		err = buf_failed(&b) ? ERR_NOMEM : replace_write(fd, file, buf_view(&b), &why);
 	/* A file that the daemon would refuse takes no place of one it has. */
@@ -128,8 +127,6 @@ key_file_save(const char *file, const struct apikeys *keys, struct apikey *extra
 		err = replace_place(AT_FDCWD, file, fd, &why);
 	else if (fd >= 0)
 		replace_drop(AT_FDCWD, file);
-	if (fd >= 0)
-		close(fd);
 	cmd_failed("key", err == ERR_SYNTAX ? 0 : err, &why); /* that was said */
 	apikeys_free(&again);
 	return err ? EXIT_CANNOT : EXIT_DONE;

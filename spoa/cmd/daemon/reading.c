@@ -15,7 +15,6 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#include "base/attr.h"
 #include "base/clock.h"
 #include "policy/config/config.h"
 
@@ -43,8 +42,8 @@ static const int ends[] = { SIGPIPE, SIGINT, SIGTERM, SIGHUP };
 /* What may hold a prompt's text or a secret, or says where and not what. */
 static const char *const kept_back[] = { "config", "c", "journal", "redis", "file", "text",
 	"text-file", "hash-key", "public-key", "tsa-ca", "witness-key", "policy", "root",
-	"statement", "note", "manifest", "out", "position", "sign-key", "passphrase-file", "sign-passphrase-file",
-	"key", "shares", "reason" };
+	"statement", "note", "manifest", "out", "position", "sign-key", "passphrase-file",
+	"sign-passphrase-file", "key", "shares", "reason" };
 
 static json_t *
 reading_text(const char *s)
@@ -196,7 +195,7 @@ send_request(void)
 	char answer[16] = "";
 	size_t got = 0;
 	ssize_t n = 0;
-	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	SCOPED_FD(fd, socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
 
 	if (fd < 0)
 		return 0;
@@ -211,9 +210,6 @@ send_request(void)
 		got += (size_t)n;
 	if (ok && n == 0)
 		errno = ECONNRESET;
-	int kept = errno;
-	close(fd);
-	errno = kept;
 	return got < 12 || memcmp(answer, "HTTP/1.1 ", 9) != 0
 		       ? 0
 		       : (answer[9] - '0') * 100 + (answer[10] - '0') * 10 + answer[11] - '0';

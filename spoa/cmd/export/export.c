@@ -8,7 +8,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "base/err.h"
 #include "cmd/cmd.h"
 #include "cmd/daemon/reading.h"
 #include "cmd/export/export.h"
@@ -17,8 +16,8 @@
 #define SLACK_NS      (3600ll * 1000000000)
 #define PENDING_BYTES (256u << 20) /* an unsigned run longer than this is no commit */
 
-static void
-fail_export(struct export *e, int code)
+void
+export_failed(struct export *e, int code)
 {
 	if (code && !e->code)
 		e->code = code;
@@ -42,7 +41,8 @@ chain_of(struct export *e, struct span node)
 		if (span_is(node, e->chain[i].node))
 			return &e->chain[i];
 	if (e->nchains == EXPORT_CHAINS_MAX) {
-		fail_export(e, cmd_fail(EXPORT_WHAT, "more than %d nodes", EXPORT_CHAINS_MAX));
+		export_failed(
+			e, cmd_fail(EXPORT_WHAT, "more than %d nodes", EXPORT_CHAINS_MAX));
 		return NULL;
 	}
 	struct export_chain *c = &e->chain[e->nchains++];
@@ -97,7 +97,7 @@ export_put(struct export *e, struct span line, const struct chain_line *l)
 	}
 	reading_add(1);
 	export_count(e, l, hash);
-	fail_export(e, export_out_write(&e->out, false));
+	export_failed(e, export_out_write(&e->out, false));
 }
 
 static void
@@ -105,7 +105,7 @@ put_export_line(struct export *e, struct span line)
 {
 	buf_span(&e->out.text, line);
 	buf_putc(&e->out.text, '\n');
-	fail_export(e, export_out_write(&e->out, false));
+	export_failed(e, export_out_write(&e->out, false));
 }
 
 /* ---- commit by commit ---- */
@@ -185,7 +185,7 @@ export_place(struct export *e)
 	chain_hex(hash, hex);
 	snprintf(name, sizeof(name), "%s.manifest", e->out.name);
 	int code = export_manifest(e, hash, &line), err = 0;
-	int fd = code ? -1 : replace_begin(e->out.dirfd, name, 0600, &why);
+	SCOPED_FD(fd, code ? -1 : replace_begin(e->out.dirfd, name, 0600, &why));
 	if (!code) {
 		err = fd < 0 ? fd : replace_sync(e->out.fd, e->out.name, &why);
 		err = err ? err : files_write(fd, buf_view(&line), &why);
@@ -195,8 +195,6 @@ export_place(struct export *e)
 		e->out.begun = err != 0;
 		err = err ? err : replace_place(e->out.dirfd, name, fd, &why);
 	}
-	if (fd >= 0)
-		close(fd);
 	if (err)
 		replace_drop(e->out.dirfd, name);
 	if (err)
@@ -298,12 +296,10 @@ places(const struct export *e)
 	for (size_t i = 0; i < COUNT_OF(files); i++) {
 		if (!files[i])
 			continue;
-		int fd = export_folder(files[i], &name[i]);
+		SCOPED_FD(fd, export_folder(files[i], &name[i]));
 		if (fd < 0)
 			return EXIT_CANNOT;
-		bool known = fstat(fd, &folder[i]) == 0;
-		close(fd);
-		if (!known)
+		if (fstat(fd, &folder[i]) < 0)
 			return cmd_fail(EXPORT_WHAT, "%s: %s", files[i], strerror(errno));
 		if (e->from.journal && stat(e->from.journal, &journal) == 0 &&
 			is_one(&folder[i], &journal))

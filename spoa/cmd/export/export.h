@@ -89,6 +89,8 @@ struct export
 	int code;	  /* the first failure */
 };
 
+/* The first failure counts; code 0: none. */
+void export_failed(struct export *e, int code);
 /* A record that is wanted goes out. */
 void export_put(struct export *e, struct span line, const struct chain_line *l);
 bool export_wanted(const struct export *e, struct span line);

@@ -17,7 +17,6 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "base/err.h"
 #include "cmd/cmd.h"
 #include "cmd/daemon/reading.h"
 #include "cmd/export/export.h"
@@ -47,13 +46,6 @@ struct follow {
 	uint64_t seen[EXPORT_NODES_MAX]; /* of each node of p the last record that is here */
 };
 
-static void
-fail_follow(struct follow *f, int code)
-{
-	if (code && !f->e->code)
-		f->e->code = code;
-}
-
 /* ---- the position ---- */
 
 static struct export_reached *
@@ -64,7 +56,7 @@ reached(struct follow *f, struct span node, bool make)
 			return &f->p.at[i];
 	if (!make || f->p.n == EXPORT_NODES_MAX) {
 		if (make)
-			fail_follow(f,
+			export_failed(f->e,
 				cmd_fail(EXPORT_WHAT, "more than %d nodes", EXPORT_NODES_MAX));
 		return NULL;
 	}
@@ -320,7 +312,7 @@ commit(struct follow *f, struct query_feed *feed, const struct chain_line *by,
 	buf_clear(&e->pending);
 	feed->good = feed->lines.offset;
 	if (!e->code && e->out.bytes - f->saved_bytes >= export_save_bytes)
-		fail_follow(f, save(f));
+		export_failed(f->e, save(f));
 }
 
 static void
@@ -338,9 +330,10 @@ take_fed_line(void *arg, struct query_feed *feed, struct span line)
 	buf_span(&f->e->pending, line);
 	buf_putc(&f->e->pending, '\n');
 	if (buf_failed(&f->e->pending))
-		fail_follow(f, cmd_fail(EXPORT_WHAT,
-				       "%s: no commit for too long: not a chain of records",
-				       feed->at.name));
+		export_failed(
+			f->e, cmd_fail(EXPORT_WHAT,
+				      "%s: no commit for too long: not a chain of records",
+				      feed->at.name));
 }
 
 /* What no commit covers yet is read again: a start may cut it off, and write other records. */
@@ -441,10 +434,8 @@ export_follow(struct export *e, bool follow)
 		code = EXIT_NO;
 	}
 	query_feeds_free(&f->feeds);
-	if (f->dirfd >= 0)
-		close(f->dirfd);
-	if (f->lock >= 0)
-		close(f->lock);
+	scoped_fd_close(&f->dirfd);
+	scoped_fd_close(&f->lock);
 	export_out_close(&e->out);
 	free(f);
 	return code;

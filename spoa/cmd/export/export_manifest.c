@@ -1,7 +1,6 @@
 /* The manifest of an exported file: made here, signed by the daemon with the journal's key,
  * which records it, or with a key's file. */
 #include <stdlib.h>
-#include <string.h>
 
 #include "cmd/cmd.h"
 #include "cmd/daemon/admin.h"

@@ -4,7 +4,6 @@
  * tests/data/ocsf.json is what of the schema these classes need. */
 #include <inttypes.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "base/clock.h"
 #include "base/codec/json_text.h"

@@ -5,7 +5,6 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "base/err.h"
 #include "cmd/cmd.h"
 #include "cmd/export/export.h"
 #include "record/archive/files.h"
@@ -94,10 +93,9 @@ export_out_close(struct export_out *o)
 {
 	if (o->dirfd >= 0 && o->begun)
 		replace_drop(o->dirfd, o->name);
-	if (o->dirfd >= 0 && o->fd >= 0)
-		close(o->fd);
 	if (o->dirfd >= 0)
-		close(o->dirfd);
+		scoped_fd_close(&o->fd);
+	scoped_fd_close(&o->dirfd);
 	buf_free(&o->text);
 	*o = (struct export_out){ .fd = -1, .dirfd = -1 };
 }

@@ -63,26 +63,17 @@ export_position_write(const struct export_position *p, struct buf *out)
 {
 	char hex[2 * SHA256_BYTES + 1];
 
-	json_put_open(out, NULL, '{');
-	json_put_int(out, "v", 1);
-	json_put_str(out, "format", p->format);
-	json_put_open(out, "nodes", '{');
+	json_put_form(out, "{'v':1,'format':%s,'nodes':{", p->format);
 	for (size_t i = 0; i < p->n; i++) {
 		chain_hex(p->at[i].hash, hex);
-		json_put_open(out, p->at[i].node, '{');
-		json_put_uint(out, "seq", p->at[i].seq);
-		json_put_str(out, "hash", hex);
-		json_put_close(out, '}');
+		json_put_name(out, p->at[i].node);
+		json_put_form(out, "{'seq':%u,'hash':%s}", p->at[i].seq, hex);
 	}
 	json_put_close(out, '}');
-	if (p->file) {
-		json_put_open(out, "file", '{');
-		json_put_uint(out, "device", p->device);
-		json_put_uint(out, "inode", p->inode);
-		json_put_uint(out, "bytes", p->bytes);
-		json_put_close(out, '}');
-	} else {
+	if (p->file)
+		json_put_form(out, "'file':{'device':%u,'inode':%u,'bytes':%u}", p->device,
+			p->inode, p->bytes);
+	else
 		json_put_null(out, "file");
-	}
 	buf_str(out, "}\n");
 }

@@ -6,10 +6,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "base/codec/json_text.h"
-#include "base/err.h"
 #include "cmd/cmd.h"
 #include "cmd/export/export.h"
 #include "cmd/plain.h"
@@ -140,13 +138,11 @@ bytes_agree(struct look *k, const char *path)
 	unsigned char hash[SHA256_BYTES];
 	char hex[2 * SHA256_BYTES + 1];
 	uint64_t bytes = 0;
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	SCOPED_FD(fd, open(path, O_RDONLY | O_CLOEXEC));
 
 	if (fd < 0)
 		return disagree(k, "missing: %s: %s", path, strerror(errno));
-	int err = files_hash(fd, NULL, hash, &bytes, k->why);
-	close(fd);
-	if (err)
+	if (files_hash(fd, NULL, hash, &bytes, k->why))
 		return false;
 	chain_hex(hash, hex);
 	if (bytes != (uint64_t)json_int_in(file, "bytes"))

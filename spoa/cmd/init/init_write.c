@@ -80,14 +80,12 @@ keep_file(struct init *in, const char *kept, const char *file, struct span text)
 	char *name = arena_strdup(&in->a, rooted(in, kept));
 
 	SCOPED_BUF(why, 8192);
-	int fd = replace_begin(AT_FDCWD, name, 0600, &why);
+	SCOPED_FD(fd, replace_begin(AT_FDCWD, name, 0600, &why));
 	if (fd < 0 || replace_as(fd, file, &why) || replace_write(fd, name, text, &why) ||
 		replace_place(AT_FDCWD, name, fd, &why))
 		cannot_write(in, &why);
 	if (fd >= 0 && in->code != EXIT_DONE)
 		replace_drop(AT_FDCWD, name);
-	if (fd >= 0)
-		close(fd);
 }
 
 void
@@ -157,15 +155,13 @@ give_and_place(struct init *in, const char *path, const char *file)
 	const char *aside = arena_printf(&in->a, "%s" REPLACE_SUFFIX, file).p;
 
 	SCOPED_BUF(why, 8192);
-	int fd = open(aside, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+	SCOPED_FD(fd, open(aside, O_RDONLY | O_CLOEXEC | O_NOFOLLOW));
 	if (fd < 0)
 		failed(in, path, "cannot write");
 	else if (sets_owners(in) && user && fchown(fd, user->pw_uid, user->pw_gid) != 0)
 		failed(in, path, "cannot change its owner");
 	else if (replace_place(AT_FDCWD, file, fd, &why))
 		cannot_write(in, &why);
-	if (fd >= 0)
-		close(fd);
 }
 
 /* The public half comes last, and where it is missing the next run puts it there. */

@@ -1,7 +1,6 @@
 /* names_pack DIR FILE: the word lists of DIR as the table that tollgate reads, so that
  * 300,000 terms are not hashed whenever it starts. Run while tollgate is built. */
 #include <stdio.h>
-#include <stdlib.h>
 
 #include "base/scoped.h"
 #include "scan/detect/names/names.h"

@@ -10,7 +10,6 @@
 #include "base/caps.h"
 #include "base/clock.h"
 #include "base/codec/json_text.h"
-#include "base/err.h"
 #include "cmd/cmd.h"
 #include "cmd/eval.h"
 #include "cmd/given.h"
@@ -147,8 +146,8 @@ read_certificate(struct request *r, json_t *in)
 	if (span_starts(text, begin))
 		text = span_cut(text, begin.n, text.n);
 	text = span_cut(text, 0, span_chr(text, '-'));
-	return decide_base64(&r->arena, text, " \t\r\n", "client_certificate is no PEM",
-		&r->in.certificate);
+	return decide_base64(
+		&r->arena, text, " \t\r\n", "client_certificate is no PEM", &r->in.certificate);
 }
 
 static const char *

@@ -324,18 +324,11 @@ static int
 replay(struct replay *re, const struct query *q, const struct opening_args *args,
 	const char *policy, bool as_json)
 {
-	static struct buf given; /* --policy - */
 	struct query all = *q;
 
-	if (policy && !strcmp(policy, "-")) {
-		buf_init(&given, CAP_YAML_BYTES);
-		if (cmd_read_stdin(&given))
-			return cmd_fail(q->what, "standard input: over %u bytes, or unread",
-				CAP_YAML_BYTES);
-		policy = given_policy(q->what, q->config, buf_view(&given));
-		if (!policy)
-			return EXIT_CANNOT;
-	}
+	if (policy && !strcmp(policy, "-") &&
+		!(policy = given_policy_stdin(q->what, q->config)))
+		return EXIT_CANNOT;
 	/* What came before the time says what decisions were searched for. */
 	all.since_ns = 0;
 	all.arg = re;

@@ -45,8 +45,7 @@ tested_of(struct run *t, const char *file)
 	bool *matched =
 		snap ? arena_array(&t->a, snap->policy->nall_rules, sizeof(*matched)) : NULL;
 	if (!matched) {
-		if (snap)
-			snapshot_unref(&snap);
+		snapshot_unref(&snap);
 		return NULL;
 	}
 	t->tested[t->ntested] = (struct tested){ file, snap, matched, 0 };

@@ -2,7 +2,6 @@
 #include "cmd/records/audit.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 
 #include "cmd/daemon/reading.h"
 #include "policy/config/config.h"

@@ -29,18 +29,18 @@ struct audit_args {
 	const char *id, *policy;
 	struct opening_args opening; /* explain: of what is sealed; list: shares */
 	bool as_json, follow;
-	bool texts;			 /* verify: what was sealed, too */
+	bool texts;			   /* verify: what was sealed, too */
 	char pseudonym[PSEUDONYM_LEN + 1]; /* list: that records have in place of --person; ""
 					    */
-	const char *want[AUDIT_FILTERS]; /* list: what is shown; NULL: any */
-	uint64_t from;			 /* verify: the first record of the log */
+	const char *want[AUDIT_FILTERS];   /* list: what is shown; NULL: any */
+	uint64_t from;			   /* verify: the first record of the log */
 	/* show: the record by what is given of it, in place of its id; its proof, of which type
 	 */
 	const char *seq, *receipt;
 	bool proof;
 	const char *proof_of; /* NULL: the decision, or where there is none the only record */
-	bool patient; /* audit_prove() waits for the checkpoint of a record that is fresh */
-	const char *note;     /* verify: a checkpoint that the log must continue */
+	bool patient;	  /* audit_prove() waits for the checkpoint of a record that is fresh */
+	const char *note; /* verify: a checkpoint that the log must continue */
 	const char *root, *statements[AUDIT_STATEMENTS]; /* verify: of an offline root */
 	size_t nstatements;
 	struct keyring *ring;		    /* verify: whom to believe what; audit_ring */
@@ -67,6 +67,8 @@ struct audit_column {
 	bool may_lack; /* nothing is shown then */
 };
 void audit_print_columns(const json_t *r, const struct audit_column *c, size_t n);
+/* A line, as ASCII; takes the value. */
+void audit_print_json(json_t *o);
 
 int audit_search(int argc, char **argv);  /* cmd/search/ */
 int audit_report(int argc, char **argv);  /* cmd/report/ */
@@ -89,8 +91,8 @@ struct audit_texts_done {
 /* cmd/sealed/. A line each on standard output. 0, or the error that ends it, with *why. */
 int audit_restore_texts(
 	const struct audit_texts_wanted *w, struct audit_texts_done *done, struct buf *why);
-/* Where a trim record names the file, as that member, it must have this hash. 0, or ERR_AUTH with
- * *why. */
+/* Where a trim record names the file, as that member, it must have this hash. 0, or ERR_AUTH
+ * with *why. */
 int audit_agrees_with_trims(struct span trims, const char *member, const char *name,
 	const unsigned char sha256[CHAIN_HASH_BYTES], struct buf *why);
 int audit_verify(struct audit_args *a);

@@ -15,7 +15,6 @@
 #include "base/err.h"
 #include "base/sha256.h"
 #include "cmd/cmd.h"
-#include "cmd/daemon/reading.h"
 #include "cmd/records/audit.h"
 #include "record/proof/bundle.h"
 #include "record/proof/path.h"

@@ -222,11 +222,10 @@ get_manifest(struct restore *r, const char *segment, struct manifest *m, struct 
 	if (err == 0)
 		return 0;
 	manifest_names(segment, name, packed);
-	int fd = archive_get(&r->archive, name, r->tofd, NULL, why);
+	SCOPED_FD(fd, archive_get(&r->archive, name, r->tofd, NULL, why));
 	if (fd < 0)
 		return fd;
 	ssize_t n = pread(fd, text, sizeof(text), 0);
-	close(fd);
 	replace_drop(r->tofd, name);
 	err = n < 0 ? ERR_IO : manifest_read(span_of(text, (size_t)n), m);
 	if (err || strcmp(m->segment, segment) != 0)
@@ -247,7 +246,7 @@ restore_one(struct restore *r, const char *segment, struct manifest *m, struct b
 		s.first != m->first)
 		return why_err(why, ERR_AUTH, "its manifest is that of another segment");
 	manifest_names(segment, name, packed);
-	int fd = archive_get(&r->archive, packed, r->tofd, NULL, why);
+	SCOPED_FD(fd, archive_get(&r->archive, packed, r->tofd, NULL, why));
 	if (fd < 0)
 		return fd;
 	err = pack_verify(fd, m, NULL, why);
@@ -262,7 +261,6 @@ restore_one(struct restore *r, const char *segment, struct manifest *m, struct b
 		err = files_put(r->tofd, name, buf_view(&text), why);
 	if (!err)
 		err = replace_place(r->tofd, packed, fd, why);
-	close(fd);
 	if (err)
 		replace_drop(r->tofd, packed);
 	return err;
@@ -365,25 +363,23 @@ bring_keys(struct restore *r, struct buf *why)
 			continue;
 		snprintf(last, sizeof(last), "%s", s.node);
 		manifest_keys_name(s.node, name);
-		int fd = archive_get(&r->archive, name, r->tofd, NULL, why);
+		SCOPED_FD(fd, archive_get(&r->archive, name, r->tofd, NULL, why));
 		err = fd == ERR_NOTFOUND ? 0 : fd < 0 ? fd : 0;
 		char part[4096];
 		off_t at = 0;
 		for (ssize_t n; fd >= 0 && (n = pread(fd, part, sizeof(part), at)) > 0; at += n)
 			buf_span(&text, span_of(part, (size_t)n));
-		if (fd >= 0) {
-			close(fd);
+		if (fd >= 0)
 			replace_drop(r->tofd, name);
-		}
 		buf_clear(why);
 	}
-	int fd =
-		err || !text.n ? -1 : open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
+	SCOPED_FD(fd, err || !text.n
+			      ? -1
+			      : open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644));
 	if (fd >= 0) {
 		struct span v = buf_view(&text);
 		if (write(fd, v.p, v.n) != (ssize_t)v.n || fsync(fd) < 0)
 			err = ERR_IO;
-		close(fd);
 	}
 	if (err || (fd < 0 && text.n)) {
 		if (!why->n)
@@ -405,7 +401,8 @@ append_hashes(struct restore *r, struct tiles *t, const struct known *k, struct 
 	struct stat st;
 
 	manifest_hashes_name(k->name, name);
-	int fd = archive_get(&r->archive, name, r->tofd, NULL, why), err = fd < 0 ? fd : 0;
+	SCOPED_FD(fd, archive_get(&r->archive, name, r->tofd, NULL, why));
+	int err = fd < 0 ? fd : 0;
 	if (!err && (fstat(fd, &st) < 0 || (uint64_t)st.st_size != n * MERKLE_BYTES))
 		err = ERR_NOTFOUND;
 	for (uint64_t at = 0; !err && at < n;) {
@@ -416,10 +413,8 @@ append_hashes(struct restore *r, struct tiles *t, const struct known *k, struct 
 			      : ERR_IO;
 		at += some;
 	}
-	if (fd >= 0) {
-		close(fd);
+	if (fd >= 0)
 		replace_drop(r->tofd, name);
-	}
 	return err;
 }
 
@@ -620,10 +615,8 @@ audit_restore(int argc, char **argv)
 	r.done = json_array();
 	code = r.name && r.known && r.done ? run_restore(&r, archive)
 					   : cmd_fail(WHAT, "out of memory");
-	if (r.keepfd >= 0)
-		close(r.keepfd);
-	if (r.tofd >= 0)
-		close(r.tofd);
+	scoped_fd_close(&r.keepfd);
+	scoped_fd_close(&r.tofd);
 	json_decref(r.done);
 	free(r.a.ring);
 	free(r.name);

@@ -107,8 +107,8 @@ watch_begin(struct watch *w, const struct audit_args *a, struct verify_options o
 
 static bool as_json; /* of the one command of this process */
 
-static void
-print_json(json_t *o)
+void
+audit_print_json(json_t *o)
 {
 	char *text = json_dumps(o, JSON_COMPACT | JSON_ENSURE_ASCII);
 
@@ -121,7 +121,7 @@ static void
 print_bad(const char *node, const char *source, uint64_t seq, const char *why, uint64_t records)
 {
 	if (as_json)
-		print_json(json_pack("{s:b,s:s?,s:s,s:I,s:s?,s:I}", "ok", 0, "node", node,
+		audit_print_json(json_pack("{s:b,s:s?,s:s,s:I,s:s?,s:I}", "ok", 0, "node", node,
 			"source", source, "seq", (json_int_t)seq, "why", why, "verified",
 			(json_int_t)records));
 	else
@@ -160,7 +160,7 @@ print_result(const struct verify_result *r, const struct watch *w, const char *s
 			if (more[i].n)
 				json_object_set_new(
 					o, more[i].name, json_integer((json_int_t)more[i].n));
-		print_json(o);
+		audit_print_json(o);
 		return;
 	}
 	printf("ok node=%s source=%s records=%" PRIu64 " seq=%" PRIu64 " boots=%" PRIu64

@@ -323,16 +323,10 @@ share_of_daemon(struct opening *o, const json_t *record, enum seal_kind kind, ui
 	json_auto_t *in = json_pack("{ss ss sI ss* ss*}", "id", record_text(record, RF_ID),
 		"part", seal_kinds[kind], "share", (json_int_t)number, "reason",
 		o->args->reason, "by", o->args->by);
-	char *body = in ? json_dumps(in, JSON_COMPACT) : NULL;
-	SCOPED_BUF(answer, 65536);
-	const struct admin_call call = {
-		.socket = o->socket, .page = "/audit/share", .post = true, .body = body
-	};
-	long status = body ? admin_ask_patiently(&call, &answer, why) : 0;
-	json_auto_t *said = status ? json_loadb(buf_view(&answer).p, answer.n, 0, NULL) : NULL;
+	json_auto_t *said = NULL;
+	long status = in ? admin_ask_json(o->socket, "/audit/share", in, &said, why) : 0;
 	struct span share = json_span(json_object_get(said, "share"));
 
-	free(body);
 	out->number = number;
 	if (status == 200 && (uint64_t)json_int_in(said, "number") == number &&
 		base64_get(share, out->key, sizeof(out->key), &n) == 0 &&
@@ -539,26 +533,19 @@ pseudonym_of_daemon(
 	const struct query *q, const char *person, char out[PSEUDONYM_LEN + 1], struct buf *why)
 {
 	SCOPED_ARENA(a, 0, false);
-	SCOPED_BUF(answer, 65536);
 	const struct config *cfg = cmd_config(&a, q->config);
-	json_auto_t *in = json_pack("{ss}", "person", person);
-	char *body = in ? json_dumps(in, JSON_COMPACT) : NULL;
-	const struct admin_call call = { .socket =
-						 cfg && cfg->has_admin ? cfg->admin.path : NULL,
-		.page = "/audit/pseudonym",
-		.post = true,
-		.body = body };
-	long status = call.socket && body ? admin_ask_patiently(&call, &answer, why) : 0;
-	json_auto_t *said = status ? json_loadb(buf_view(&answer).p, answer.n, 0, NULL) : NULL;
+	const char *socket = cfg && cfg->has_admin ? cfg->admin.path : NULL;
+	json_auto_t *in = json_pack("{ss}", "person", person), *said = NULL;
+	long status =
+		socket && in ? admin_ask_json(socket, "/audit/pseudonym", in, &said, why) : 0;
 	const char *word = json_text_in(said, "pseudonym");
 	bool found = status == 200 && strlen(word) == PSEUDONYM_LEN;
 
-	free(body);
 	if (found)
 		memcpy(out, word, PSEUDONYM_LEN + 1);
 	else if (status && status != 200 && status != 404)
 		buf_printf(why, "%.200s", json_text_in(said, "error"));
-	else if (!call.socket)
+	else if (!socket)
 		buf_str(why, "no configuration says where the daemon is: --shares FILE");
 	return found;
 }

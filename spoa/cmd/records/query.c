@@ -4,7 +4,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "base/err.h"
 #include "cmd/daemon/reading.h"
 #include "cmd/when.h"
 #include "policy/config/config.h"

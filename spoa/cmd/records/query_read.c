@@ -79,7 +79,7 @@ query_lines(const struct query *q, const struct query_piece *p, struct buf *why)
 {
 	const struct journal_segment *s = &p->segment;
 	char path[JOURNAL_PATH_MAX];
-	int fd = journal_segment_open(p->journal, s);
+	SCOPED_FD(fd, journal_segment_open(p->journal, s));
 
 	journal_segment_path(p->journal, s, path);
 	/* A daemon that starts removes a segment that nothing was written to. */
@@ -87,10 +87,8 @@ query_lines(const struct query *q, const struct query_piece *p, struct buf *why)
 		return 0;
 	if (fd < 0)
 		return why_err(why, ERR_IO, "%s: %s", path, strerror(errno));
-	int err = give_lines(q, fd, path, p->begin, p->bytes ? p->begin + p->bytes : UINT64_MAX,
+	return give_lines(q, fd, path, p->begin, p->bytes ? p->begin + p->bytes : UINT64_MAX,
 		p->last, why);
-	close(fd);
-	return err;
 }
 
 /* ---- by an index ---- */
@@ -205,12 +203,10 @@ query_first_time(const char *dir, const struct journal_segment *s, uint64_t begi
 	char out[CLOCK_RFC3339_LEN])
 {
 	char head[AUDIT_HEAD_BYTES];
-	int fd = journal_segment_open(dir, s);
+	SCOPED_FD(fd, journal_segment_open(dir, s));
 	ssize_t n = fd < 0  ? -1
 		    : begin ? pread(fd, head, sizeof(head), (off_t)begin)
 			    : lines_head(fd, head, sizeof(head));
-	if (fd >= 0)
-		close(fd);
 	struct span time = audit_time_of(span_of(head, n > 0 ? (size_t)n : 0));
 	if (!time.n)
 		return false;

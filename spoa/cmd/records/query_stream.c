@@ -95,8 +95,7 @@ last_generated(redisContext *c, const char *key, struct stream_id *out)
 		b = span_next(&s, '-');
 		found = span_u64(b, &out->boot) == 0 && span_u64(s, &out->seq) == 0;
 	}
-	if (r)
-		freeReplyObject(r);
+	freeReplyObject(r);
 	return found;
 }
 
@@ -120,8 +119,7 @@ query_stream(redisContext *c, const char *key, const struct query *q, struct buf
 		for (size_t i = 0; i < n; i++)
 			read_entry(r->element[i], q, &last);
 		snprintf(next, sizeof(next), "%" PRIu64 "-%" PRIu64, last.boot, last.seq + 1);
-		if (r)
-			freeReplyObject(r);
+		freeReplyObject(r);
 		if (!ok)
 			return ERR_IO;
 	}
@@ -170,8 +168,7 @@ scan(redisContext *c, struct query_redis *out, struct buf *why)
 				r && r->type == REDIS_REPLY_ERROR ? r->str
 				: c->errstr[0]			  ? c->errstr
 								  : "too many streams");
-		if (r)
-			freeReplyObject(r);
+		freeReplyObject(r);
 		if (!ok)
 			return ERR_IO;
 	} while (strcmp(cursor, "0") != 0);

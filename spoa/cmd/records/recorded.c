@@ -3,16 +3,13 @@
 #include "cmd/records/recorded.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 #include <unistd.h>
 
 #include "base/clock.h"
 #include "base/codec/json_text.h"
-#include "base/err.h"
 #include "cmd/eval.h"
 #include "policy/data.h"
 #include "policy/identity/claims.h"
-#include "policy/own.h"
 #include "policy/section.h"
 #include "record/audit/record_fields.h"
 #include "scan/text/body.h"
@@ -396,8 +393,8 @@ recorded_unsure(const struct recorded *r, const struct recorded_answer *answer,
 		((missing->in[V_TOOL_ARGUMENTS] && cel_reads(rule->when, V_TOOL_ARGUMENTS)) ||
 			(cel_reads(rule->when, V_RESPONSE_TOOL_CALLS) &&
 				strstr(rule->when_text, "arguments"))))
-		return "arguments of tool calls are not held: they are sealed, and not opened as "
-		       "rules read them";
+		return "arguments of tool calls are not held: they are sealed, and not opened "
+		       "as rules read them";
 	for (size_t slot = 0; rule->when && slot < env->n; slot++)
 		if (missing->in[slot] && cel_reads(rule->when, slot))
 			return arena_printf(a, "%s was not recorded", env->vars[slot].path).p;

@@ -7,7 +7,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/err.h"
 #include "cmd/cmd.h"
 #include "cmd/plain.h"
 

@@ -4,7 +4,6 @@
 
 #include <inttypes.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "cmd/cmd.h"
@@ -48,12 +47,6 @@ name_among(const json_t *counts, struct span value, size_t most, char out[256])
 	snprintf(out, 256, "%.*s", SPAN_ARG(text ? cut : SPAN_LIT("(not UTF-8)")));
 	if (!json_object_get(counts, out) && json_object_size(counts) >= most)
 		snprintf(out, 256, "(other)");
-}
-
-static void
-counted_name(const json_t *counts, struct span value, char out[256])
-{
-	name_among(counts, value, REPORT_NAMES, out);
 }
 
 /* Up to the largest number, whatever others wrote. */
@@ -142,15 +135,6 @@ some(const json_t *record, const char *const *names)
 	return o;
 }
 
-static const char *
-user_of(const json_t *record)
-{
-	const json_t *peer = json_object_get(record, "peer");
-	const char *user = json_string_value(json_object_get(peer, "user"));
-
-	return user ? user : "";
-}
-
 /* ---- decisions ---- */
 
 static void
@@ -175,7 +159,7 @@ route_of(struct report *r, const char *section, struct span route)
 	json_t *routes = object_in(object_in(r->o, section), "by_route");
 	char name[256];
 
-	counted_name(routes, bare_raw(route), name);
+	name_among(routes, bare_raw(route), REPORT_NAMES, name);
 	return object_in(routes, name);
 }
 
@@ -218,7 +202,7 @@ about_of(struct report *r, struct span about, struct span decision)
 	for (size_t i = 0; i < COUNT_OF(v); i++) {
 		snprintf(by, sizeof(by), "by_%s", names[i]);
 		json_t *counts = object_in(object_in(r->o, "about"), by);
-		counted_name(counts, bare_raw(v[i]), name);
+		name_among(counts, bare_raw(v[i]), REPORT_NAMES, name);
 		add_among(counts, name, bare_raw(decision), REPORT_FEW, 1);
 	}
 }
@@ -382,13 +366,14 @@ take_read(struct report *r, const json_t *o)
 {
 	json_t *readers = object_in(object_in(r->o, "reads"), "by_reader"), *one;
 	const json_t *after = json_object_get(o, "after");
-	const char *command = json_str_in(o, "read");
+	const char *command = json_str_in(o, "read"),
+		   *user = json_text_in(json_object_get(o, "peer"), "user");
 	char key[256], name[256];
 
-	snprintf(key, sizeof(key), "%s: %s%s", user_of(o)[0] ? user_of(o) : "(not known)",
+	snprintf(key, sizeof(key), "%s: %s%s", user[0] ? user : "(not known)",
 		command ? command : "",
 		str_same(json_str_in(o, "what"), "text") ? ", by a text" : "");
-	counted_name(readers, span_str(key), name);
+	name_among(readers, span_str(key), REPORT_NAMES, name);
 	one = object_in(readers, name);
 	/* A sum of readings says how many. */
 	add_to_counts(one, "times",
@@ -406,7 +391,7 @@ take_anchor(struct report *r, const json_t *o)
 	char key[512], name[256];
 
 	snprintf(key, sizeof(key), "%s %s", json_str_in(o, "kind"), json_str_in(o, "place"));
-	counted_name(places, span_str(key), name);
+	name_among(places, span_str(key), REPORT_NAMES, name);
 	one = object_in(places, name);
 	name_among(one, span_str(json_str_in(o, "result")), REPORT_FEW, name);
 	add_to_counts(one, name, 1);

@@ -110,7 +110,7 @@ restore_texts_file(struct texts_restore *r, const struct texts_file *f, struct b
 {
 	unsigned char hash[SHA256_BYTES];
 	uint64_t bytes;
-	int fd = archive_get(r->w->archive, f->name, r->tofd, NULL, why);
+	SCOPED_FD(fd, archive_get(r->w->archive, f->name, r->tofd, NULL, why));
 
 	if (fd < 0)
 		return fd;
@@ -121,7 +121,6 @@ restore_texts_file(struct texts_restore *r, const struct texts_file *f, struct b
 		err = audit_agrees_with_trims(r->w->trims, "file", f->name, f->sha256, why);
 	if (!err)
 		err = replace_place(r->tofd, f->name, fd, why);
-	close(fd);
 	if (err)
 		replace_drop(r->tofd, f->name);
 	return err;
@@ -199,8 +198,7 @@ audit_restore_texts(
 		}
 	}
 	err = err ? err : restore_each(&r, done, why);
-	if (r.tofd >= 0)
-		close(r.tofd);
+	scoped_fd_close(&r.tofd);
 	free(r.file);
 	return err;
 }

@@ -3,7 +3,6 @@
  * journal names it: such texts are counted apart. */
 #include <inttypes.h>
 #include <stdio.h>
-#include <stdlib.h>
 
 #include "base/err.h"
 #include "cmd/records/audit.h"
@@ -27,12 +26,9 @@ bad_text(struct texts_check *c, const char *node, int64_t seq, const char *id, c
 {
 	c->bad++;
 	if (c->a->as_json) {
-		json_auto_t *o = json_pack("{sb ss ss sI ss ss ss}", "ok", 0, "node", node,
+		audit_print_json(json_pack("{sb ss ss sI ss ss ss}", "ok", 0, "node", node,
 			"source", "texts", "seq", (json_int_t)seq, "id", id, "part", part,
-			"why", why);
-		char *text = json_dumps(o, JSON_COMPACT | JSON_ENSURE_ASCII);
-		puts(text ? text : "{}");
-		free(text);
+			"why", why));
 	} else {
 		printf("bad node=%s source=texts seq=%" PRId64
 		       " id=%s part=%s file=%s why=\"%s\"\n",
@@ -170,13 +166,11 @@ say_texts(const struct texts_check *c)
 		{ "trimmed", c->trimmed }, { "bad", c->bad } };
 
 	if (c->a->as_json) {
-		json_auto_t *o = json_pack("{sb ss}", "ok", c->bad == 0, "source", "texts");
+		json_t *o = json_pack("{sb ss}", "ok", c->bad == 0, "source", "texts");
 		for (size_t i = 0; i < COUNT_OF(said); i++)
 			json_object_set_new(
 				o, said[i].name, json_integer((json_int_t)said[i].n));
-		char *text = json_dumps(o, JSON_COMPACT);
-		puts(text ? text : "{}");
-		free(text);
+		audit_print_json(o);
 		return;
 	}
 	printf("%s source=texts", c->bad ? "bad" : "ok");

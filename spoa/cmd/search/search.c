@@ -6,7 +6,6 @@
 #include <string.h>
 
 #include "base/json_put.h"
-#include "base/mem.h"
 #include "cmd/cmd.h"
 #include "cmd/daemon/reading.h"
 #include "cmd/eval.h"
@@ -179,10 +178,8 @@ print_counts(const struct printing *p)
 	for (size_t i = 0; i < n; i++) {
 		SCOPED_BUF(b, 0);
 		if (p->json) {
-			json_put_open(&b, NULL, '{');
-			json_put_str(&b, by, list[i].value);
-			json_put_int(&b, "hits", list[i].n);
-			json_put_close(&b, '}');
+			json_put_form(&b, "{%s:%t,'hits':%u}", by, span_str(list[i].value),
+				(uint64_t)list[i].n);
 		} else {
 			buf_printf(&b, "%lld %s", (long long)list[i].n, list[i].value);
 		}

@@ -8,7 +8,6 @@
 #include <string.h>
 #include <sys/resource.h>
 
-#include "base/err.h"
 #include "base/mem.h"
 #include "cmd/cmd.h"
 #include "cmd/search/search.h"
@@ -92,13 +91,10 @@ search_fits(const struct search *q, const struct span *line, size_t n)
 static bool
 mark(const struct search *q, struct index *ix, uint64_t *bits, size_t words)
 {
-	uint64_t *one = malloc(words * 8 + 8), *open = calloc(words + 1, 8);
+	uint64_t *open = calloc(words + 1, 2 * 8), *one = open + words + 1;
 
-	if (!one || !open) {
-		free(one);
-		free(open);
+	if (!open)
 		return false;
-	}
 	memset(bits, 0xff, words * 8);
 	bool later = false;
 	for (enum record_term t = 0; t < RT_SEARCHED; t++)
@@ -115,7 +111,6 @@ mark(const struct search *q, struct index *ix, uint64_t *bits, size_t words)
 		for (size_t i = 0; i < words; i++)
 			bits[i] &= one[i] | (record_terms[t].flags & TERM_LATER ? open[i] : 0);
 	}
-	free(one);
 	free(open);
 	return true;
 }

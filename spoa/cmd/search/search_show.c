@@ -1,6 +1,4 @@
 /* What a search shows: a line a hit, its object as JSON, or counts. */
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "cmd/search/search.h"

@@ -7,7 +7,6 @@
 #include <unistd.h>
 
 #include "base/codec/lines.h"
-#include "base/err.h"
 #include "base/keyfile.h"
 #include "base/sha256.h"
 #include "cmd/cmd.h"
@@ -182,12 +181,10 @@ hash_key_of(const struct search_source *s, char out[HASHKEY_ID_LEN + 1])
 {
 	static const char member[] = "\"hash_key\":{\"id\":\"";
 	char head[BOOT_BYTES];
-	int fd = journal_segment_open(s->p.journal, &s->p.segment);
+	SCOPED_FD(fd, journal_segment_open(s->p.journal, &s->p.segment));
 	ssize_t n = fd < 0 ? -1 : lines_head(fd, head, sizeof(head));
 
 	out[0] = '\0';
-	if (fd >= 0)
-		close(fd);
 	struct span line = span_of(head, n > 0 ? (size_t)n : 0);
 	line = span_cut(line, 0, span_chr(line, '\n'));
 	const char *at = line.n ? memmem(line.p, line.n, member, sizeof(member) - 1) : NULL;

@@ -6,7 +6,6 @@
 
 #include "base/attr.h"
 #include "base/clock.h"
-#include "base/err.h"
 #include "cmd/cmd.h"
 #include "cmd/texts/detectors_list.h"
 #include "policy/config/read.h"

@@ -2,7 +2,6 @@
  * Markdown with all that a rule says of itself. */
 #include "cmd/texts/detectors_list.h"
 
-#include <errno.h>
 #include <stdio.h>
 
 #include "base/json_put.h"
@@ -26,13 +25,10 @@ add_once(struct buf *out, char between, const char *what)
 static void
 list_json(const struct detect_info *e, struct span checks, struct buf *out)
 {
-	json_put_open(out, NULL, '{');
-	json_put_str(out, "entity", e->name);
-	json_put_str(out, "class", e->class);
+	json_put_form(out, "{'entity':%t,'class':%t", span_str(e->name), span_str(e->class));
 	json_put_printf(out, "threshold", "%.2f", (double)e->threshold);
-	json_put_uint(out, "patterns", e->patterns);
-	json_put_uint(out, "examples", e->examples);
-	json_put_open(out, "validators", '[');
+	json_put_form(out, "'patterns':%u,'examples':%u,'validators':[", (uint64_t)e->patterns,
+		(uint64_t)e->examples);
 	while (checks.n)
 		json_put_text(out, NULL, span_next(&checks, ','));
 	json_put_close(out, ']');

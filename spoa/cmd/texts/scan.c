@@ -4,10 +4,8 @@
 
 #include <errno.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <unistd.h>
 
-#include "base/caps.h"
 #include "base/codec/json.h"
 #include "base/err.h"
 #include "cmd/cmd.h"

@@ -15,7 +15,6 @@
 #include "base/ascii.h"
 #include "base/clock.h"
 #include "base/codec/json_text.h"
-#include "base/err.h"
 #include "base/replace.h"
 #include "cmd/cmd.h"
 #include "cmd/plain.h"
@@ -674,7 +673,8 @@ prices_import(int argc, char **argv)
 	struct import m = { .seen = json_object() };
 	char **operands;
 	json_error_t why;
-	int code = EXIT_CANNOT, fd = -1;
+	int code = EXIT_CANNOT;
+	SCOPED_FD(fd, -1);
 
 	if (cmd_options(argc, argv, options, &operands) != 1)
 		return cmd_usage("prices");
@@ -697,10 +697,8 @@ prices_import(int argc, char **argv)
 	read_price_lines(&m, buf_view(&text));
 	if (list && text.n && m.rows)
 		code = lay(&m, list, write, &fd);
-	if (fd >= 0) {
+	if (fd >= 0)
 		replace_drop(AT_FDCWD, into);
-		close(fd);
-	}
 	for (size_t i = 0; i < m.nrows; i++)
 		buf_free(&m.rows[i].line);
 	free(m.rows);

@@ -2,7 +2,6 @@
  * or the Redis Streams. */
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "base/err.h"
 #include "cmd/usage/usage.h"

@@ -9,7 +9,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "base/caps.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/scoped.h"
@@ -72,18 +71,14 @@ unsigned
 access_of_token(struct access *a, const unsigned char sha256[SHA256_BYTES],
 	char name[TOKEN_NAME + 1], int64_t *end_ns)
 {
-	unsigned roles = 0;
-
-	pthread_mutex_lock(&a->lock);
+	SCOPED_LOCK(&a->lock);
 	look_at_file(a);
 	const struct admin_token *t = a->tokens ? admin_tokens_find(a->tokens, sha256) : NULL;
-	if (t && admin_token_live(t, clock_wall_ns())) {
-		memcpy(name, t->name, sizeof(t->name));
-		*end_ns = t->end_ns;
-		roles = t->roles;
-	}
-	pthread_mutex_unlock(&a->lock);
-	return roles;
+	if (!t || !admin_token_live(t, clock_wall_ns()))
+		return 0;
+	memcpy(name, t->name, sizeof(t->name));
+	*end_ns = t->end_ns;
+	return t->roles;
 }
 
 /* ---- users ---- */
@@ -102,7 +97,7 @@ access_of_uid(struct access *a, uid_t uid, const char *user)
 	bool named = false;
 
 	snprintf(number, sizeof(number), "%u", (unsigned)uid);
-	pthread_mutex_lock(&a->lock);
+	SCOPED_LOCK(&a->lock);
 	for (size_t i = 0; i < a->nusers; i++) {
 		const char *name = a->users[i].name;
 		if (is_digits(name) ? strcmp(name, number) != 0 : !str_same(name, user))
@@ -110,7 +105,6 @@ access_of_uid(struct access *a, uid_t uid, const char *user)
 		named = true;
 		roles |= a->users[i].roles;
 	}
-	pthread_mutex_unlock(&a->lock);
 	return named || (uid != 0 && uid != geteuid())
 		       ? roles
 		       : ROLE_VIEWER | ROLE_OPERATOR | ROLE_AUDITOR;
@@ -121,21 +115,18 @@ access_of_name(struct access *a, const char *name)
 {
 	unsigned roles = 0;
 
-	pthread_mutex_lock(&a->lock);
+	SCOPED_LOCK(&a->lock);
 	for (size_t i = 0; i < a->nusers && !is_digits(name); i++)
 		if (!strcmp(a->users[i].name, name))
 			roles |= a->users[i].roles;
-	pthread_mutex_unlock(&a->lock);
 	return roles;
 }
 
 bool
 access_has_users(struct access *a)
 {
-	pthread_mutex_lock(&a->lock);
-	bool has = a->nusers > 0;
-	pthread_mutex_unlock(&a->lock);
-	return has;
+	SCOPED_LOCK(&a->lock);
+	return a->nusers > 0;
 }
 
 /* ---- hosts ---- */
@@ -157,7 +148,7 @@ access_host(struct access *a, struct span host)
 {
 	unsigned char bin[16];
 	char text[256];
-	bool six, known = false;
+	bool six;
 	struct span name = bare_host(host, &six);
 
 	while (name.n && !six && name.p[name.n - 1] == '.')
@@ -172,20 +163,18 @@ access_host(struct access *a, struct span host)
 	if (name.n > 10 &&
 		span_ieq(span_cut(name, name.n - 10, name.n), SPAN_LIT(".localhost")))
 		return true;
-	pthread_mutex_lock(&a->lock);
+	SCOPED_LOCK(&a->lock);
 	for (size_t i = 0; i < a->nhosts; i++)
-		known = known || span_ieq(span_str(a->hosts[i]), name);
-	pthread_mutex_unlock(&a->lock);
-	return known;
+		if (span_ieq(span_str(a->hosts[i]), name))
+			return true;
+	return false;
 }
 
 bool
 access_is_named(struct access *a)
 {
-	pthread_mutex_lock(&a->lock);
-	bool named = a->file[0] || a->nhosts;
-	pthread_mutex_unlock(&a->lock);
-	return named;
+	SCOPED_LOCK(&a->lock);
+	return a->file[0] || a->nhosts;
 }
 
 /* ---- its life ---- */
@@ -194,7 +183,7 @@ access_is_named(struct access *a)
 void
 access_reload(struct access *a, const struct config *cfg)
 {
-	pthread_mutex_lock(&a->lock);
+	SCOPED_LOCK(&a->lock);
 	arena_reset(&a->arena);
 	a->nusers = a->nhosts = 0;
 	a->users = arena_array(&a->arena, cfg->nadmin_users + 1, sizeof(*a->users));
@@ -214,7 +203,6 @@ access_reload(struct access *a, const struct config *cfg)
 		free(a->tokens);
 		a->tokens = NULL;
 	}
-	pthread_mutex_unlock(&a->lock);
 }
 
 struct access *
@@ -230,10 +218,9 @@ access_new(const struct config *cfg, struct server *s, struct buf *why)
 	pthread_mutex_init(&a->lock, NULL);
 	arena_init(&a->arena, 0, false);
 	access_reload(a, cfg);
-	pthread_mutex_lock(&a->lock);
+	SCOPED_LOCK(&a->lock);
 	look_at_file(a); /* one that is wrong lets nobody in, and everything else run */
 	a->started = true;
-	pthread_mutex_unlock(&a->lock);
 	return a;
 }
 

@@ -290,9 +290,7 @@ nothing_there(struct upload *u, bool path_known)
 	char line[256];
 	snprintf(line, sizeof(line), "%.128s: no such page", u->q.path);
 	SCOPED_BUF(b, 0);
-	json_put_open(&b, NULL, '{');
-	json_put_str(&b, "error", line);
-	json_put_open(&b, "accepted", '[');
+	json_put_form(&b, "{'error':%t,'accepted':[", span_str(line));
 	for (size_t i = 0; i < admin_endpoint_count; i++) {
 		const char *path = admin_endpoints[i].path;
 		if (!str_same(path, last))

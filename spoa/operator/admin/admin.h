@@ -3,7 +3,6 @@
 #ifndef OPERATOR_ADMIN_ADMIN_H
 #define OPERATOR_ADMIN_ADMIN_H
 
-#include <microhttpd.h>
 
 #include "operator/server/server.h"
 

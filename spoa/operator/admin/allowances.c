@@ -6,12 +6,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/attr.h"
 #include "base/caps.h"
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/log.h"
 #include "base/pool.h"
+#include "base/scoped.h"
 #include "operator/admin/change.h"
 
 #define SUM_US 1000000u
@@ -97,7 +97,7 @@ allowances_take(struct allowances *s, const struct caller_id *who, enum allowanc
 
 	if (cost_us < kinds[which].each_us)
 		cost_us = kinds[which].each_us;
-	pthread_mutex_lock(&s->lock);
+	SCOPED_LOCK(&s->lock);
 	struct caller_row *r = row_of(s, who);
 	uint64_t *empty = r ? &r->empty_us[which] : NULL;
 	if (r && *empty < now_us)
@@ -110,7 +110,6 @@ allowances_take(struct allowances *s, const struct caller_id *who, enum allowanc
 		*empty += cost_us;
 	if (r)
 		r->used_us = now_us;
-	pthread_mutex_unlock(&s->lock);
 	return (unsigned)((over_us + 999999) / 1000000);
 }
 
@@ -205,7 +204,7 @@ write_sums(void *arg)
 	struct allowances *s = arg;
 
 	pthread_setname_np(pthread_self(), "tg-readings");
-	pthread_mutex_lock(&s->lock);
+	SCOPED_LOCK(&s->lock);
 	while (!s->stopping) {
 		struct timespec until = clock_timespec(clock_mono_us() + SUM_US);
 		if (!s->nsums)
@@ -214,7 +213,6 @@ write_sums(void *arg)
 			record_sums(s);
 	}
 	record_sums(s);
-	pthread_mutex_unlock(&s->lock);
 	return NULL;
 }
 
@@ -222,7 +220,7 @@ int
 allowances_sum(struct allowances *s, const struct admin_peer *peer, const char *command,
 	uint64_t records)
 {
-	pthread_mutex_lock(&s->lock);
+	SCOPED_LOCK(&s->lock);
 	if (!s->running)
 		s->running = pthread_create(&s->thread, NULL, write_sums, s) == 0;
 	struct sum *sum = s->running ? sum_of(s, &peer->who) : NULL;
@@ -234,7 +232,6 @@ allowances_sum(struct allowances *s, const struct admin_peer *peer, const char *
 		if (s->nsums == 1 && sum->readings == 1)
 			pthread_cond_signal(&s->changed);
 	}
-	pthread_mutex_unlock(&s->lock);
 	return sum ? 0 : ERR_NOMEM;
 }
 

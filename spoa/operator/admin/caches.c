@@ -99,10 +99,8 @@ ask_room(redisContext *c, struct cache_room *room, struct buf *why)
 		buf_str(why,
 			bad && bad->type == REDIS_REPLY_ERROR ? bad->str : redis_sync_error(c));
 	}
-	if (size)
-		freeReplyObject(size);
-	if (info)
-		freeReplyObject(info);
+	freeReplyObject(size);
+	freeReplyObject(info);
 	return ok;
 }
 
@@ -110,12 +108,11 @@ ask_room(redisContext *c, struct cache_room *room, struct buf *why)
 static uint64_t
 cached_routes(struct server *s)
 {
-	struct snapshot *snap = server_snapshot(s);
+	SCOPED_SNAPSHOT(snap, s);
 	uint64_t n = 0;
 
 	for (size_t i = 0; i < snap->policy->nroutes; i++)
 		n += snap->policy->routes[i].cache.ttl_us > 0;
-	snapshot_unref(&snap);
 	return n;
 }
 
@@ -123,8 +120,7 @@ static void
 put_room(struct buf *out, const char *entries, const struct cache_room *room)
 {
 	json_put_uint(out, entries, room->entries);
-	json_put_uint(out, "bytes", room->bytes);
-	json_put_uint(out, "max_bytes", room->max_bytes);
+	json_put_form(out, "'bytes':%u,'max_bytes':%u", room->bytes, room->max_bytes);
 }
 
 static void
@@ -135,8 +131,7 @@ run_stats(struct cache_job *j)
 	struct cache_room room = { 0 };
 
 	SCOPED_BUF(why, 4096);
-	json_put_open(&j->out, NULL, '{');
-	json_put_str(&j->out, "where", s->cache_finder ? "redis" : "process");
+	json_put_form(&j->out, "{'where':%s", s->cache_finder ? "redis" : "process");
 	if (!s->cache_finder) {
 		const struct cache_size size = cache_size(s->cache);
 		room = (struct cache_room){ size.entries, size.bytes,
@@ -203,17 +198,15 @@ static const struct change_row cache_purge_row = { "cache", 0, "purge", make_cac
 static void
 note_route(struct server *s, const char *route, json_t *answer)
 {
-	struct snapshot *snap = server_snapshot(s);
+	SCOPED_SNAPSHOT(snap, s);
 	struct nearest near = nearest_to(span_str(route));
-	bool found = false;
 
-	for (size_t i = 0; i < snap->policy->nroutes && !found; i++)
-		found = nearest_is(&near, snap->policy->routes[i].name);
-	if (!found)
-		json_object_set_new(answer, "note",
-			json_sprintf("the policy in force has no route %s%s", route,
-				nearest_hint(&near)));
-	snapshot_unref(&snap);
+	for (size_t i = 0; i < snap->policy->nroutes; i++)
+		if (nearest_is(&near, snap->policy->routes[i].name))
+			return;
+	json_object_set_new(answer, "note",
+		json_sprintf(
+			"the policy in force has no route %s%s", route, nearest_hint(&near)));
 }
 
 /* Of each server. 0, or negative with *why. */
@@ -297,22 +290,19 @@ run_purge(struct cache_job *j)
 static bool
 job_begins(struct caches *all, enum job_kind kind)
 {
-	pthread_mutex_lock(&all->lock);
+	SCOPED_LOCK(&all->lock);
 	bool may = !atomic_load(&all->stopping) &&
 		   (all->running[kind] < AT_ONCE || kind == JOB_FORGET);
-	if (may)
-		all->running[kind]++;
-	pthread_mutex_unlock(&all->lock);
+	all->running[kind] += may;
 	return may;
 }
 
 static void
 job_ended(struct caches *all, enum job_kind kind)
 {
-	pthread_mutex_lock(&all->lock);
+	SCOPED_LOCK(&all->lock);
 	all->running[kind]--;
 	pthread_cond_broadcast(&all->ended);
-	pthread_mutex_unlock(&all->lock);
 }
 
 /* ---- an erasure ---- */
@@ -468,12 +458,11 @@ caches_stop(struct caches *all)
 {
 	if (!all)
 		return;
-	pthread_mutex_lock(&all->lock);
+	SCOPED_LOCK(&all->lock);
 	atomic_store(&all->stopping, true);
 	for (int kind = 0; kind < JOB_KINDS; kind++)
 		while (all->running[kind])
 			pthread_cond_wait(&all->ended, &all->lock);
-	pthread_mutex_unlock(&all->lock);
 }
 
 void

@@ -7,7 +7,6 @@
 #include <sys/types.h>
 
 #include "base/buf.h"
-#include "policy/config/admin.h"
 
 struct server;
 

@@ -311,12 +311,9 @@ write_record(struct change *c, const json_t *before, const json_t *after, const 
 static bool
 disk_has_room(const struct server *s)
 {
-	int fd = open(s->shared_cfg->journal, O_PATH | O_DIRECTORY | O_CLOEXEC);
-	bool room = fd < 0 || files_room(fd, CAP_RECORD_BYTES, CAP_ADMIN_RESERVE);
+	SCOPED_FD(fd, open(s->shared_cfg->journal, O_PATH | O_DIRECTORY | O_CLOEXEC));
 
-	if (fd >= 0)
-		close(fd);
-	return room;
+	return fd < 0 || files_room(fd, CAP_RECORD_BYTES, CAP_ADMIN_RESERVE);
 }
 
 /* Whether its caller may have it written. 0; ERR_FULL; ERR_LIMIT: in c->wait_s seconds; of a
@@ -393,12 +390,6 @@ record_change(struct change *c, const json_t *before, const json_t *after, const
 
 /* ---- changes ---- */
 
-static bool
-ends(const json_t *after)
-{
-	return json_object_get(after, "revoked") || json_object_get(after, "ended");
-}
-
 static void
 say_changed(const struct change *c, const json_t *after)
 {
@@ -429,7 +420,7 @@ bool
 change_put(struct change *c, json_t *before, json_t *after)
 {
 	int64_t serial = json_integer_value(json_object_get(before, "serial"));
-	bool must = ends(after);
+	bool must = json_object_get(after, "revoked") || json_object_get(after, "ended");
 
 	SCOPED_BUF(why, 1024);
 	/* Beyond the share what ends something is done all the same: it has its record once it

@@ -22,6 +22,7 @@
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/log.h"
+#include "base/scoped.h"
 #include "operator/admin/child_self.h"
 
 enum {
@@ -213,18 +214,16 @@ static const enum metric ended_as[] = {
 static void
 child_over(struct children *all, struct child *c)
 {
-	if (c->pidfd >= 0)
-		close(c->pidfd);
+	scoped_fd_close(&c->pidfd);
 	c->pidfd = -1;
 	if (c->err >= 0 && c->end != CHILD_FAILED) {
 		ssize_t n = pread(c->err, c->error, sizeof(c->error) - 1, 0);
 
 		c->error[n > 0 ? n : 0] = '\0';
 		c->error[strcspn(c->error, "\n")] = '\0';
-		close(c->err);
-		c->err = -1;
-	} else if (c->err >= 0)
-		close(c->err);
+	}
+	scoped_fd_close(&c->err);
+	c->err = -1;
 	if (c->out >= 0)
 		c->out_bytes = (size_t)lseek(c->out, 0, SEEK_END);
 	c->ended_us = clock_mono_us();
@@ -304,14 +303,12 @@ reap(struct child *c)
 static bool
 start_one(struct children *all, struct child *c)
 {
-	int in = memory_file("in");
+	SCOPED_FD(in, memory_file("in"));
 
 	c->out = memory_file("out");
 	c->err = memory_file("err");
 	bool ok = in >= 0 && c->out >= 0 && c->err >= 0 && put_in(in, c->in, c->in_bytes);
 	int err = ok ? spawn(all, c, in) : errno;
-	if (in >= 0)
-		close(in);
 	c->began_us = clock_mono_us();
 	if (err) {
 		c->end = CHILD_FAILED;
@@ -512,8 +509,7 @@ children_start(const struct children_limits *l)
 	all->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	if (all->wake >= 0 && pthread_create(&all->thread, NULL, children_run, all) == 0)
 		return all;
-	if (all->wake >= 0)
-		close(all->wake);
+	scoped_fd_close(&all->wake);
 	pthread_mutex_destroy(&all->lock);
 	free(all);
 	return NULL;
@@ -596,28 +592,21 @@ child_release(struct children *all, struct child *c)
 bool
 child_with(struct children *all, pid_t pid, void (*with)(struct child *c, void *arg), void *arg)
 {
-	bool found = false;
-
 	if (!all || pid <= 0)
 		return false;
-	pthread_mutex_lock(&all->lock);
-	for (int i = 0; i < CHILD_LANES && !found; i++)
-		for (struct child *c = all->lane[i].running; c && !found; c = c->next)
+	SCOPED_LOCK(&all->lock);
+	for (int i = 0; i < CHILD_LANES; i++)
+		for (struct child *c = all->lane[i].running; c; c = c->next)
 			if (c->pid == pid) {
 				with(c, arg);
-				found = true;
+				return true;
 			}
-	pthread_mutex_unlock(&all->lock);
-	return found;
+	return false;
 }
 
 struct children_count
 children_count(struct children *all, enum child_lane lane)
 {
-	struct children_count n;
-
-	pthread_mutex_lock(&all->lock);
-	n = (struct children_count){ all->lane[lane].nrunning, all->lane[lane].nqueued };
-	pthread_mutex_unlock(&all->lock);
-	return n;
+	SCOPED_LOCK(&all->lock);
+	return (struct children_count){ all->lane[lane].nrunning, all->lane[lane].nqueued };
 }

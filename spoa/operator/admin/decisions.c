@@ -14,6 +14,7 @@
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/log.h"
+#include "base/scoped.h"
 #include "base/pool.h"
 #include "operator/admin/decisions_event.h"
 #include "record/journal/chain.h"
@@ -295,7 +296,7 @@ read_on(struct decisions *d, bool *caught_up)
 		follow_close(&d->follow);
 		d->following = false;
 	}
-	pthread_mutex_lock(&d->lock);
+	SCOPED_LOCK(&d->lock);
 	if (from)
 		d->from = from;
 	for (size_t i = 0; i < n; i++) {
@@ -309,7 +310,6 @@ read_on(struct decisions *d, bool *caught_up)
 	if (d->next)
 		d->upto = d->next - 1;
 	*caught_up = got == 0;
-	pthread_mutex_unlock(&d->lock);
 	return got < 0 ? got : lines;
 }
 
@@ -397,11 +397,10 @@ decisions_end(struct decisions *d)
 {
 	if (!d)
 		return;
-	pthread_mutex_lock(&d->lock);
+	SCOPED_LOCK(&d->lock);
 	d->closed = true;
 	for (struct viewer *v = d->viewers; v; v = v->next)
 		end_viewer(v, false);
-	pthread_mutex_unlock(&d->lock);
 }
 
 void
@@ -499,7 +498,8 @@ decisions_open(struct decisions *d, const struct viewer_asked *asked,
 		v->after = upto.seq;
 		v->last = asked->last;
 	} else {
-		v->told = v->after; /* its own word; one that named none is told where it began */
+		v->told =
+			v->after; /* its own word; one that named none is told where it began */
 	}
 	/* What its reader's connection is kept for until the first event: its head is sent. */
 	buf_printf(&v->say, ": tollgate %s\nretry: 2000\n\n", d->node);
@@ -560,7 +560,7 @@ decisions_take(struct viewer *v, char *out, size_t max)
 	struct event *e;
 	size_t n = 0;
 
-	pthread_mutex_lock(&d->lock);
+	SCOPED_LOCK(&d->lock);
 	if (v->placed && v->at < d->first) /* overtaken */
 		end_viewer(v, true);
 	if (v->say.n && !v->sent) {
@@ -587,6 +587,5 @@ decisions_take(struct viewer *v, char *out, size_t max)
 		v->life = VIEWER_SLEEPS;
 		v->calls.sleep(v->arg);
 	}
-	pthread_mutex_unlock(&d->lock);
 	return over ? -1 : (ssize_t)n;
 }

@@ -9,7 +9,6 @@
 #ifndef OPERATOR_ADMIN_DECISIONS_H
 #define OPERATOR_ADMIN_DECISIONS_H
 
-#include <sys/types.h>
 
 #include "base/metrics.h"
 #include "operator/admin/calls.h"

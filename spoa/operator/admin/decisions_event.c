@@ -83,17 +83,6 @@ shown(json_t *v, unsigned divide)
 	return list;
 }
 
-/* FNV-1a; whoever makes ids that are alike here are we. */
-static uint64_t
-event_hash(struct span s)
-{
-	uint64_t h = 0xcbf29ce484222325;
-
-	for (size_t i = 0; i < s.n; i++)
-		h = (h ^ (unsigned char)s.p[i]) * 0x100000001b3;
-	return h;
-}
-
 static struct span
 keep_event_text(char **at, struct span s)
 {
@@ -162,7 +151,8 @@ event_of(struct span line)
 		.kind = completion ? EVENT_COMPLETION : EVENT_DECISION,
 		.decision = decision < EVENT_DECISIONS ? (enum event_decision)decision
 						       : EVENT_UNKNOWN,
-		.id = event_hash(record_span(record, RF_ID)),
+		/* Whoever makes ids that are alike here are we. */
+		.id = span_hash(record_span(record, RF_ID)),
 		.person = record_span(record, RF_IDENTITY_PERSON),
 		.route = record_span(record, RF_ROUTE),
 		.model = record_span(record, RF_MODEL),

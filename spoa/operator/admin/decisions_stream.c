@@ -7,7 +7,6 @@
 #include <sys/socket.h>
 
 #include "base/attr.h"
-#include "base/caps.h"
 #include "base/codec/json_text.h"
 #include "base/scoped.h"
 #include "base/tag.h"

@@ -431,16 +431,12 @@ door_who(struct asking *q)
 	char end[CLOCK_SECOND_LEN];
 
 	SCOPED_BUF(b, 1024);
-	json_put_open(&b, NULL, '{');
-	json_put_str(&b, "name", p->name[0] ? p->name : p->user);
-	json_put_open(&b, "roles", '[');
+	json_put_form(&b, "{'name':%t,'roles':[", span_str(p->name[0] ? p->name : p->user));
 	for (size_t i = 0; i < ROLES; i++)
 		if (p->roles >> i & 1)
 			json_put_str(&b, NULL, role_names[i]);
-	json_put_close(&b, ']');
-	json_put_str(&b, "by", by[p->by]);
-	json_put_str(&b, "door", admin_doors[p->door]);
-	json_put_int(&b, "idle_s", SESSION_IDLE_S);
+	json_put_form(&b, "],'by':%s,'door':%s,'idle_s':%u", by[p->by], admin_doors[p->door],
+		(uint64_t)SESSION_IDLE_S);
 	json_put_bool(&b, "opens", q->server->shared_cfg->console_open);
 	clock_second(p->end_ns, end);
 	json_put_opt(&b, "ends", p->end_ns ? end : NULL);
@@ -516,11 +512,9 @@ static bool
 read_tcp_token(struct door *d, const char *file, struct buf *why)
 {
 	char text[256];
-	int fd = open(file, O_RDONLY | O_CLOEXEC);
+	SCOPED_FD(fd, open(file, O_RDONLY | O_CLOEXEC));
 	ssize_t n = fd < 0 ? -1 : read(fd, text, sizeof(text) - 1);
 
-	if (fd >= 0)
-		close(fd);
 	while (n > 0 && (text[n - 1] == '\n' || text[n - 1] == ' '))
 		n--;
 	if (n <= 0) {

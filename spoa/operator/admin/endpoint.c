@@ -6,7 +6,6 @@
 
 #include "base/attr.h"
 #include "base/clock.h"
-#include "base/err.h"
 #include "base/json_put.h"
 #include "base/scoped.h"
 #include "policy/config/read.h"
@@ -25,9 +24,7 @@ calls_error(struct buf *out, unsigned status, const char *fmt, ...)
 	vsnprintf(line, sizeof(line), fmt, ap);
 	va_end(ap);
 	buf_clear(out);
-	json_put_open(out, NULL, '{');
-	json_put_str(out, "error", line);
-	buf_str(out, "}\n");
+	json_put_form(out, "{'error':%t}\n", span_str(line));
 	return status;
 }
 

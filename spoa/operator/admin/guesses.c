@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/caps.h"
+#include "base/scoped.h"
 
 #define FULL	10u	 /* wrong ones at once */
 #define EACH_US 6000000u /* so long until one less counts */
@@ -51,15 +52,11 @@ find_bucket(struct guesses *g, const struct source *from)
 unsigned
 guesses_wait(struct guesses *g, const struct source *from, uint64_t now_us)
 {
-	unsigned wait = 0;
-
-	pthread_mutex_lock(&g->lock);
+	SCOPED_LOCK(&g->lock);
 	const struct bucket *b = find_bucket(g, from);
-	if (b && b->empty_us > now_us + (FULL - 1) * EACH_US)
-		wait = (unsigned)((b->empty_us - now_us - (FULL - 1) * EACH_US + 999999) /
-				  1000000);
-	pthread_mutex_unlock(&g->lock);
-	return wait;
+	if (!b || b->empty_us <= now_us + (FULL - 1) * EACH_US)
+		return 0;
+	return (unsigned)((b->empty_us - now_us - (FULL - 1) * EACH_US + 999999) / 1000000);
 }
 
 /* The one that is empty soonest makes room. */
@@ -81,10 +78,9 @@ room(struct guesses *g, const struct source *from)
 void
 guesses_wrong(struct guesses *g, const struct source *from, uint64_t now_us)
 {
-	pthread_mutex_lock(&g->lock);
+	SCOPED_LOCK(&g->lock);
 	struct bucket *b = find_bucket(g, from);
 	if (!b)
 		b = room(g, from);
 	b->empty_us = (b->empty_us > now_us ? b->empty_us : now_us) + EACH_US;
-	pthread_mutex_unlock(&g->lock);
 }

@@ -4,7 +4,6 @@
 #ifndef OPERATOR_ADMIN_GUESSES_H
 #define OPERATOR_ADMIN_GUESSES_H
 
-#include <stdbool.h>
 #include <stdint.h>
 
 struct guesses;

@@ -4,7 +4,6 @@
 
 #include <microhttpd.h>
 #include <sodium.h>
-#include <stdlib.h>
 
 #include "base/attr.h"
 #include "base/clock.h"
@@ -176,11 +175,10 @@ const struct change_row admin_key_rotate = { NULL, LIVE_KEY, "rotate", make_rota
 static json_t *
 of_file(struct change *c, const char *id)
 {
-	struct snapshot *snap = server_snapshot(c->s);
-	bool have = id && identity_keys_have(snap->keys, span_str(id));
+	SCOPED_SNAPSHOT(snap, c->s);
 
-	snapshot_unref(&snap);
-	return have ? json_pack("{s:s}", "id", id) : NULL;
+	return id && identity_keys_have(snap->keys, span_str(id)) ? json_pack("{s:s}", "id", id)
+								  : NULL;
 }
 
 static bool

@@ -19,19 +19,16 @@ enum { USD_SCALE = 9 }; /* nano-dollars */
 static bool
 is_known_limit(struct change *c, const char *limit, enum limit_of *of)
 {
-	struct snapshot *snap = server_snapshot(c->s);
+	SCOPED_SNAPSHOT(snap, c->s);
 	struct nearest near = nearest_to(span_str(limit));
-	bool found = false;
 
-	for (size_t i = 0; i < snap->policy->nlimits && !found; i++) {
-		found = nearest_is(&near, snap->policy->limits[i].name);
+	for (size_t i = 0; i < snap->policy->nlimits; i++) {
 		*of = snap->policy->limits[i].of;
+		if (nearest_is(&near, snap->policy->limits[i].name))
+			return true;
 	}
-	if (!found)
-		change_refuse(c, MHD_HTTP_NOT_FOUND, "%.64s: policy %s has no such limit%s",
-			limit, snap->policy->label, nearest_hint(&near));
-	snapshot_unref(&snap);
-	return found;
+	return change_refuse(c, MHD_HTTP_NOT_FOUND, "%.64s: policy %s has no such limit%s",
+		limit, snap->policy->label, nearest_hint(&near));
 }
 
 /* The override that the call names by its id, or by limit and whom it is for; its field. */

@@ -1,5 +1,5 @@
-/* GET and POST /log: how much the log says, while the daemon runs. A change ends by itself where
- * it says when (operator/server/sampling.c looks), and with the process. */
+/* GET and POST /log: how much the log says, while the daemon runs. A change ends by itself
+ * where it says when (operator/server/sampling.c looks), and with the process. */
 #include <microhttpd.h>
 
 #include "base/clock.h"
@@ -14,9 +14,8 @@
 void
 admin_log(struct server *s, struct buf *out)
 {
-	json_put_open(out, NULL, '{');
-	json_put_str(out, "level", log_level_names[log_level()]);
-	json_put_str(out, "configured", log_level_names[s->shared_cfg->log_level]);
+	json_put_form(out, "{'level':%s,'configured':%s", log_level_names[log_level()],
+		log_level_names[s->shared_cfg->log_level]);
 	json_put_time(out, "until", atomic_load(&s->log_until_ns));
 	buf_str(out, "}\n");
 }

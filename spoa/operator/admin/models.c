@@ -1,7 +1,6 @@
-/* GET /models: models by name. Seen: what workers count by model (budget/tally/series.h), where names
- * are capped. Configured: what targets of the policy in force send, with how these do and what
- * they cost. */
-#include <microhttpd.h>
+/* GET /models: models by name. Seen: what workers count by model (budget/tally/series.h), where
+ * names are capped. Configured: what targets of the policy in force send, with how these do and
+ * what they cost. */
 #include <string.h>
 
 #include "base/clock.h"
@@ -20,9 +19,10 @@ model_of(json_t *models, const char *name)
 
 	if (m)
 		return m;
-	m = json_pack("{s:s,s:b,s:[],s:i,s:i,s:i,s:i,s:I,s:I,s:I}", "model", name, "configured", 0,
-		"targets", "permit", 0, "redact", 0, "deny", 0, "observed", 0, "input_tokens",
-		(json_int_t)0, "output_tokens", (json_int_t)0, "cost_nanousd", (json_int_t)0);
+	m = json_pack("{s:s,s:b,s:[],s:i,s:i,s:i,s:i,s:I,s:I,s:I}", "model", name, "configured",
+		0, "targets", "permit", 0, "redact", 0, "deny", 0, "observed", 0,
+		"input_tokens", (json_int_t)0, "output_tokens", (json_int_t)0, "cost_nanousd",
+		(json_int_t)0);
 	json_object_set_new(models, name, m);
 	return m;
 }
@@ -77,7 +77,8 @@ add_targets(json_t *models, const struct policy *p, const struct route *routes, 
 	for (size_t i = 0; i < n; i++)
 		for (size_t k = 0; k < routes[i].ntargets; k++) {
 			const struct target *t = &routes[i].targets[k];
-			json_t *m = t->model ? model_of(models, t->model) : NULL, *one, *found = NULL;
+			json_t *m = t->model ? model_of(models, t->model) : NULL, *one,
+			       *found = NULL;
 			char name[256];
 			size_t at;
 			if (!m)
@@ -91,9 +92,10 @@ add_targets(json_t *models, const struct policy *p, const struct route *routes, 
 			json_object_set_new(m, "configured", json_true());
 			json_array_append_new(json_object_get(m, "targets"),
 				json_pack("{s:s,s:s,s:O?,s:O?,s:O?}", "target", name, "route",
-					routes[i].name, "state", json_object_get(found, "state"),
-					"errors", json_object_get(found, "errors"),
-					"last_failure", json_object_get(found, "last_failure")));
+					routes[i].name, "state",
+					json_object_get(found, "state"), "errors",
+					json_object_get(found, "errors"), "last_failure",
+					json_object_get(found, "last_failure")));
 			const struct price_row *row =
 				policy_price(p, t, span_str(t->model), clock_wall_ns());
 			if (row)
@@ -104,7 +106,7 @@ add_targets(json_t *models, const struct policy *p, const struct route *routes, 
 void
 admin_models(struct server *s, struct buf *out)
 {
-	struct snapshot *snap = server_snapshot(s);
+	SCOPED_SNAPSHOT(snap, s);
 	const struct policy *p = snap->policy;
 	json_auto_t *models = json_object();
 	json_t *list = json_array(), *m;
@@ -120,5 +122,4 @@ admin_models(struct server *s, struct buf *out)
 		add_targets(models, p, p->routes[i].aliases, p->routes[i].naliases, states);
 	json_object_foreach(models, name, m) json_array_append(list, m);
 	calls_json(out, json_pack("{s:o}", "models", list));
-	snapshot_unref(&snap);
 }

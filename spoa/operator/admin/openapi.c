@@ -48,9 +48,7 @@ put_query(struct buf *out, const struct param *params)
 {
 	json_put_open(out, "parameters", '[');
 	for (const struct param *p = params; p->name; p++) {
-		json_put_open(out, NULL, '{');
-		json_put_str(out, "name", p->name);
-		json_put_str(out, "in", "query");
+		json_put_form(out, "{'name':%s,'in':'query'", p->name);
 		json_put_bool(out, "required", p->flags & PARAM_NEEDED);
 		json_put_str(out, "description", p->text);
 		json_put_name(out, "schema");
@@ -72,12 +70,10 @@ put_body(struct buf *out, const struct param *params)
 			open = true;
 			continue;
 		}
-		json_put_open(out, p->name, '{');
-		json_put_open(out, "allOf", '[');
+		json_put_name(out, p->name);
+		buf_str(out, "{\"allOf\":[");
 		put_schema(out, p);
-		json_put_close(out, ']');
-		json_put_str(out, "description", p->text);
-		json_put_close(out, '}');
+		json_put_form(out, "],'description':%t}", span_str(p->text));
 	}
 	buf_str(out, "},\"required\":[");
 	for (const struct param *p = params; p->name; p++)

@@ -2,11 +2,9 @@
 #include "operator/admin/policy.h"
 
 #include <errno.h>
-#include <microhttpd.h>
 #include <string.h>
 #include <sys/stat.h>
 
-#include "base/clock.h"
 #include "base/json_put.h"
 #include "base/scoped.h"
 #include "operator/server/server.h"
@@ -58,7 +56,7 @@ put_policy_text(struct buf *out, const struct policy *p, int64_t in_force_ns)
 void
 admin_policy(struct server *s, struct buf *out)
 {
-	struct snapshot *snap = server_snapshot(s);
+	SCOPED_SNAPSHOT(snap, s);
 	const struct policy *p = snap->policy;
 
 	pthread_mutex_lock(&s->reloading.lock);
@@ -76,13 +74,11 @@ admin_policy(struct server *s, struct buf *out)
 	json_put_open(out, "routes", '[');
 	for (size_t i = 0; i < p->nroutes; i++)
 		json_put_opt(out, NULL, p->routes[i].name);
-	json_put_close(out, ']');
-	json_put_open(out, "limits", '[');
+	buf_str(out, "],\"limits\":[");
 	for (size_t i = 0; i < p->nlimits; i++)
 		json_put_opt(out, NULL, p->limits[i].name);
 	json_put_close(out, ']');
 	put_rules(out, p);
 	put_policy_text(out, p, since_ns);
 	buf_str(out, "}\n");
-	snapshot_unref(&snap);
 }

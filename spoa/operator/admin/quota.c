@@ -68,28 +68,23 @@ put_look_row(struct buf *out, const struct look_row *r)
 	const struct quota_dim *d = &r->dim;
 	uint64_t taken = d->used + d->held;
 
-	json_put_open(out, NULL, '{');
-	json_put_str(out, "limit", d->name);
-	json_put_str(out, "counts", limits_kinds[r->of]);
-	json_put_uint(out, "of", r->amount);
+	json_put_form(out, "{'limit':%t,'counts':%s,'of':%u", span_str(d->name),
+		limits_kinds[r->of], r->amount);
 	if (r->policy_amount && r->amount != r->policy_amount)
 		json_put_uint(out, "in_policy", r->policy_amount);
 	if (d->span.kind == QUOTA_CALENDAR)
 		json_put_str(out, "window", limits_calendar(d));
 	else if (d->span.kind == QUOTA_ROLLING && d->span.window_s)
 		json_put_uint(out, "window_s", d->span.window_s);
-	if (r->counted) {
-		json_put_uint(out, "used", d->used);
-		json_put_uint(out, "held", d->held);
-		json_put_uint(out, "left", taken < r->amount ? r->amount - taken : 0);
-		json_put_uint(out, "reset_ms", d->reset_ms);
-	}
+	if (r->counted)
+		json_put_form(out, "'used':%u,'held':%u,'left':%u,'reset_ms':%u", d->used,
+			d->held, taken < r->amount ? r->amount - taken : (uint64_t)0,
+			d->reset_ms);
 	if (r->burst)
 		json_put_bool(out, "burst", true);
 	if (!r->policy_amount)
 		json_put_bool(out, "own", true);
-	json_put_str(out, "route", r->route);
-	json_put_close(out, '}');
+	json_put_form(out, "'route':%t}", span_str(r->route));
 }
 
 static unsigned

@@ -6,10 +6,8 @@
 #include <microhttpd.h>
 #include <sodium.h>
 #include <stdio.h>
-#include <stdlib.h>
 
 #include "base/attr.h"
-#include "base/clock.h"
 #include "base/codec/base64.h"
 #include "base/codec/json_text.h"
 #include "base/scoped.h"
@@ -30,17 +28,14 @@ has_shares(struct change *c)
 
 /* ---- a share ---- */
 
-static const char *
-state_word(enum share_state state)
-{
-	return state == SHARE_ERASED ? "erased" : state == SHARE_LOST ? "lost" : "never";
-}
-
 static bool
 refuse_share(struct change *c, enum share_state state)
 {
 	return change_refuse(c, state == SHARE_ERASED ? MHD_HTTP_GONE : MHD_HTTP_NOT_FOUND,
-		"%s", state_word(state));
+		"%s",
+		state == SHARE_ERASED ? "erased"
+		: state == SHARE_LOST ? "lost"
+				      : "never");
 }
 
 static bool

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/caps.h"
+#include "base/scoped.h"
 
 enum { PER_TOKEN = 16 };
 #define IDLE_US (SESSION_IDLE_S * 1000000ull)
@@ -82,12 +83,11 @@ sessions_begin(struct sessions *s, const unsigned char token[SHA256_BYTES], uint
 	sodium_bin2base64(text, SESSION_TEXT, secret, sizeof(secret),
 		sodium_base64_VARIANT_URLSAFE_NO_PADDING);
 	sodium_memzero(secret, sizeof(secret));
-	pthread_mutex_lock(&s->lock);
+	SCOPED_LOCK(&s->lock);
 	struct session *one = room(s, token, now_us);
 	sha256(span_str(text), one->id);
 	memcpy(one->token, token, SHA256_BYTES);
 	one->used_us = now_us;
-	pthread_mutex_unlock(&s->lock);
 }
 
 bool
@@ -96,7 +96,7 @@ sessions_find(struct sessions *s, const unsigned char id[SHA256_BYTES], uint64_t
 {
 	bool found = false;
 
-	pthread_mutex_lock(&s->lock);
+	SCOPED_LOCK(&s->lock);
 	for (size_t i = 0; i < CAP_ADMIN_SESSIONS; i++) {
 		struct session *one = &s->row[i];
 		if (sodium_memcmp(one->id, id, SHA256_BYTES) != 0 || !is_live(one, now_us))
@@ -106,18 +106,16 @@ sessions_find(struct sessions *s, const unsigned char id[SHA256_BYTES], uint64_t
 		if (use)
 			one->used_us = now_us;
 	}
-	pthread_mutex_unlock(&s->lock);
 	return found;
 }
 
 void
 sessions_end(struct sessions *s, const unsigned char id[SHA256_BYTES])
 {
-	pthread_mutex_lock(&s->lock);
+	SCOPED_LOCK(&s->lock);
 	for (size_t i = 0; i < CAP_ADMIN_SESSIONS; i++)
 		if (sodium_memcmp(s->row[i].id, id, SHA256_BYTES) == 0)
 			sodium_memzero(&s->row[i], sizeof(s->row[i]));
-	pthread_mutex_unlock(&s->lock);
 }
 
 size_t
@@ -125,9 +123,8 @@ sessions_count(struct sessions *s, uint64_t now_us)
 {
 	size_t n = 0;
 
-	pthread_mutex_lock(&s->lock);
+	SCOPED_LOCK(&s->lock);
 	for (size_t i = 0; i < CAP_ADMIN_SESSIONS; i++)
 		n += is_live(&s->row[i], now_us);
-	pthread_mutex_unlock(&s->lock);
 	return n;
 }

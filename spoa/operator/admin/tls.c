@@ -11,7 +11,6 @@
 #include <sys/stat.h>
 
 #include "base/ascii.h"
-#include "base/caps.h"
 #include "base/keyfile.h"
 #include "base/log.h"
 #include "base/scoped.h"

@@ -1,10 +1,8 @@
 /* Pins over the admin socket: lists, texts, approvals. */
 #include <microhttpd.h>
 #include <sodium.h>
-#include <stdlib.h>
 
 #include "base/codec/json_text.h"
-#include "base/err.h"
 #include "base/scoped.h"
 #include "gate/toolpins/sync.h"
 #include "operator/admin/change.h"

@@ -8,7 +8,6 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "base/attr.h"
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/json_put.h"
@@ -102,7 +101,7 @@ verifying_begin(struct asking *q)
 		r->c.lane = CHILD_LONG;
 		r->c.client = -1;
 		r->c.done = done;
-		pthread_mutex_lock(&now.lock);
+		SCOPED_LOCK(&now.lock);
 		now.children = admin_children(q->admin);
 		err = now.running ? ERR_LIMIT : child_ask(now.children, &r->c);
 		if (!err) {
@@ -110,7 +109,6 @@ verifying_begin(struct asking *q)
 			now.r = r;
 			now.began_ns = clock_wall_ns();
 		}
-		pthread_mutex_unlock(&now.lock);
 	}
 	if (!err) {
 		buf_str(&why, "{\"running\":true}\n");

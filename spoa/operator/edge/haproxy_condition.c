@@ -4,7 +4,6 @@
  *   or   = and { "||" and }
  *   and  = term { "&&" term }
  *   term = "!" term | "(" or ")" | number | NAME "(" arguments ")" */
-#include <stdlib.h>
 
 #include "base/ascii.h"
 #include "operator/edge/haproxy_file.h"

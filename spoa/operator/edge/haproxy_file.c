@@ -1,6 +1,5 @@
 /* Files and folders, .if, sections and their defaults. */
 #include <dirent.h>
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>

@@ -118,6 +118,9 @@ bool haproxy_written(
 	const struct haproxy_line *l, struct haproxy_written *w, struct span *name);
 bool haproxy_writes(const struct haproxy_line *l, struct span name);
 
+/* The first global section; NULL: there is none. */
+const struct haproxy_section *haproxy_global(const struct haproxy *h);
+
 /* A section's lines as they apply: those of its defaults first. */
 struct haproxy_walk {
 	const struct haproxy_section *chain[16];

@@ -45,6 +45,15 @@ haproxy_resolve(struct haproxy *h)
 	credentials_mark(h);
 }
 
+const struct haproxy_section *
+haproxy_global(const struct haproxy *h)
+{
+	for (size_t i = 0; i < h->n; i++)
+		if (h->section[i].kind == HAPROXY_GLOBAL)
+			return &h->section[i];
+	return NULL;
+}
+
 struct haproxy_walk
 haproxy_walk(const struct haproxy_section *s)
 {

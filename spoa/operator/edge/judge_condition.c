@@ -49,9 +49,6 @@ next_term(const struct haproxy_line *l, size_t *i)
 	return t;
 }
 
-/* GATED: what the stanza's first line decided; NAMED: what `acl tollgate` names now. */
-enum what { GATED = 1, NAMED = 2, INNER = 4, DECIDED = 8 };
-
 static bool
 words_are(
 	const struct haproxy_line *l, const struct term *t, const char *const *words, size_t n)
@@ -125,6 +122,18 @@ holds_only(const struct haproxy_section *s, const struct haproxy_line *l, unsign
 	return !unless && all;
 }
 
+bool
+spares(const struct haproxy_section *s, const struct haproxy_line *l, unsigned what)
+{
+	return holds_only(s, l, what, true);
+}
+
+bool
+fits_only(const struct haproxy_section *s, const struct haproxy_line *l, unsigned what)
+{
+	return holds_only(s, l, what, false);
+}
+
 /* Where the stanza's variable is set the word of its ACL holds, and `acl tollgate` holds until
  * something changes what that tests; before, the ACL alone. */
 bool
@@ -134,21 +143,9 @@ spares_the_gate(const struct haproxy_section *s, const struct haproxy_line *l)
 	bool above = once && span_is(l->word[0], "http-request") && is_before(s, l, once);
 	unsigned gated = once && !above ? GATED : 0;
 
-	if (!holds_only(s, l, gated | NAMED, true))
+	if (!spares(s, l, gated | NAMED))
 		return false;
-	return above || (gated && holds_only(s, l, gated, true)) || !scope_changed_before(s, l);
-}
-
-bool
-spares_the_named(const struct haproxy_section *s, const struct haproxy_line *l)
-{
-	return holds_only(s, l, GATED | NAMED, true);
-}
-
-bool
-spares_the_inner(const struct haproxy_section *s, const struct haproxy_line *l)
-{
-	return holds_only(s, l, INNER, true);
+	return above || (gated && spares(s, l, gated)) || !scope_changed_before(s, l);
 }
 
 /* Without the engine these are but names. `acl tollgate` names what passes as long as nothing
@@ -158,27 +155,8 @@ is_of_the_gate(const struct haproxy_section *s, const struct haproxy_line *l)
 {
 	unsigned decided = INNER | (engine_of(s) ? GATED : 0);
 
-	return holds_only(s, l, decided, false) ||
-	       (engine_of(s) && holds_only(s, l, decided | NAMED, false) &&
-		       !scope_widened_before(s, l));
-}
-
-bool
-is_of_the_decided(const struct haproxy_section *s, const struct haproxy_line *l)
-{
-	return holds_only(s, l, GATED | INNER, false);
-}
-
-bool
-is_of_the_inner(const struct haproxy_section *s, const struct haproxy_line *l)
-{
-	return holds_only(s, l, INNER, false);
-}
-
-bool
-spares_the_decided(const struct haproxy_line *l)
-{
-	return holds_only(NULL, l, DECIDED | GATED, true);
+	return fits_only(s, l, decided) || (engine_of(s) && fits_only(s, l, decided | NAMED) &&
+						   !scope_widened_before(s, l));
 }
 
 /* ---- what a condition is on the relay's second pass ---- */

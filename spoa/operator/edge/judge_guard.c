@@ -83,12 +83,11 @@ judge_backend(struct judge *j, const struct haproxy_section *s)
 	const struct haproxy_line *credential = credential_of(s);
 	struct guarded g = guard_of(j, s);
 	const struct haproxy_line *mode = haproxy_last(s, "mode", NULL);
-	struct span guard = shipped_piece(PIECE_GUARD);
-	char paste[4096];
+	const char *paste;
 
 	if (!credential || unguarded_by_wish(s))
 		return;
-	snprintf(paste, sizeof(paste), "%.*s", SPAN_ARG(guard));
+	paste = arena_dup(&j->pieces.arena, shipped_piece(PIECE_GUARD)).p;
 	if (g.missing)
 		found(j, s->head, paste,
 			"%.*s holds a credential (line %u) and lacks the guard: any request "
@@ -238,9 +237,8 @@ gates_all(const struct haproxy_section *s)
 static void
 judge_ways(struct judge *j, const struct haproxy_section *back, bool guarded)
 {
-	char paste[4096];
+	const char *paste = arena_dup(&j->pieces.arena, shipped_piece(PIECE_GUARD)).p;
 
-	snprintf(paste, sizeof(paste), "%.*s", SPAN_ARG(shipped_piece(PIECE_GUARD)));
 	for (size_t i = 0; i < j->h->n; i++) {
 		const struct haproxy_section *front = &j->h->section[i];
 		const struct haproxy_line *l;
@@ -304,7 +302,7 @@ judge_ungated(struct judge *j, bool guarded)
 		struct guarded g;
 		if (!is_back(s) || unguarded_by_wish(s) || (guarded && engine_of(s)) ||
 			is_ours(s) ||
-			!(is_provider(j, s) || dialect_of_servers(s) ||
+			!(is_provider(j, s) || dialect_of_servers(s, false) ||
 				leads_to_provider(j, s)))
 			continue;
 		g = guard_of(j, s);

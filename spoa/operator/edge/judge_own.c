@@ -167,7 +167,7 @@ ends_inner(const struct judge *j, const struct haproxy_line *l)
 
 	return j->inner && !l->negated && rule_answers(l) &&
 	       runs_on_inner(j, j->inner, l, &differs) &&
-	       (differs || always_on_inner(j, j->inner, l)) && !is_of_the_inner(j->inner, l) &&
+	       (differs || always_on_inner(j, j->inner, l)) && !fits_only(j->inner, l, INNER) &&
 	       !is_shipped(j, j->inner, l);
 }
 
@@ -204,7 +204,7 @@ rule_own_rules_twice(struct judge *j)
 		const struct haproxy_line *l = &j->gate->line[i];
 		bool knows = knows_inner(j->gate, l);
 		if (!span_is(l->word[0], "http-request") || find_saying(j->shipped_gate, l) ||
-			ends_inner(j, l) || is_of_the_inner(j->gate, l) ||
+			ends_inner(j, l) || fits_only(j->gate, l, INNER) ||
 			(knows && !(j->inner && runs_on_inner(j, j->gate, l, &differs))))
 			continue;
 		/* set-src of the stanza gives the second pass its client back, ports and
@@ -364,7 +364,7 @@ rule_ends_before(struct judge *j)
 	while (last && (l = haproxy_next(&w)))
 		if (is_before(j->gate, l, last) && !l->negated &&
 			haproxy_begins(l, "http-request", "allow") &&
-			!(spares_the_gate(j->gate, l) && spares_the_inner(j->gate, l)))
+			!(spares_the_gate(j->gate, l) && spares(j->gate, l, INNER)))
 			found(j, l, sparing(j, l, line),
 				"`allow` ends the rules before the stanza's (line %u is its "
 				"last): what it allows is not asked, keeps the caller's own "
@@ -384,7 +384,7 @@ rule_cached_answers(struct judge *j)
 
 	while ((l = haproxy_next(&w)))
 		if (!l->negated && haproxy_begins(l, "http-request", "cache-use") &&
-			!(spares_the_gate(j->gate, l) && spares_the_inner(j->gate, l)))
+			!(spares_the_gate(j->gate, l) && spares(j->gate, l, INNER)))
 			found(j, l, sparing(j, l, line),
 				"what this cache holds of a provider is answered to whoever "
 				"asks for it, also where the policy denies it: take the rule "
@@ -456,7 +456,7 @@ judge_origins(struct judge *j, const struct haproxy_section *s, bool gate)
 				span_is(haproxy_word(l, 1), "add-header")) ||
 			!span_ieq(
 				haproxy_word(l, 2), SPAN_LIT("access-control-allow-origin")) ||
-			spares_the_decided(l) || is_shipped(j, s, l))
+			spares(NULL, l, DECIDED | GATED) || is_shipped(j, s, l))
 			continue;
 		mended(l, "{ var(txn.tollgate.via) -m found }", NULL, line);
 		found(j, l, line,

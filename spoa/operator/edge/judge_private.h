@@ -63,26 +63,25 @@ const char *before_own_word(const struct haproxy_line *want);
 /* The value of an option of a bind, a filter or a server: HAProxy takes the last. */
 struct span last_value(const struct haproxy_line *l, const char *word);
 /* The rule's condition leaves alone what passes the gate (!tollgate-gated in each part, or
- * unless tollgate-gated; !tollgate where that still means the same), or the relay's second
- * pass. */
+ * unless tollgate-gated; !tollgate where that still means the same). */
 bool spares_the_gate(const struct haproxy_section *s, const struct haproxy_line *l);
-bool spares_the_inner(const struct haproxy_section *s, const struct haproxy_line *l);
-/* By the words alone, whatever they mean there. */
-bool spares_the_named(const struct haproxy_section *s, const struct haproxy_line *l);
 /* What it fits has passed the gate. */
 bool is_of_the_gate(const struct haproxy_section *s, const struct haproxy_line *l);
-/* The same by what was decided alone, not by `acl tollgate`. */
-bool is_of_the_decided(const struct haproxy_section *s, const struct haproxy_line *l);
-/* It fits nothing but the relay's second pass. */
-bool is_of_the_inner(const struct haproxy_section *s, const struct haproxy_line *l);
+/* What words of a condition may name: what the stanza's first line decided; what `acl tollgate`
+ * names now; the relay's second pass, by so_name or an ACL for it; that there is a verdict. */
+enum named { GATED = 1, NAMED = 2, INNER = 4, DECIDED = 8 };
+/* By the words alone, whatever they mean there: each part of the rule's condition is true only
+ * where none of these is, or where one is. s NULL: DECIDED and GATED alone are asked for. */
+bool spares(const struct haproxy_section *s, const struct haproxy_line *l, unsigned what);
+bool fits_only(const struct haproxy_section *s, const struct haproxy_line *l, unsigned what);
 /* Whether the rule may run on the relay's second pass, and whether that is for what differs
  * there from the first: TLS, ports, HTTP version, credentials, above the stanza the client's
  * address. */
 bool runs_on_inner(const struct judge *j, const struct haproxy_section *s,
 	const struct haproxy_line *l, bool *differs);
 /* Whether it runs on each second pass, whatever the request holds. */
-bool always_on_inner(const struct judge *j, const struct haproxy_section *s,
-	const struct haproxy_line *l);
+bool always_on_inner(
+	const struct judge *j, const struct haproxy_section *s, const struct haproxy_line *l);
 /* A rule that answers the request, or ends it without an answer. */
 bool rule_answers(const struct haproxy_line *l);
 /* The last of the gate's lines that is the shipped one's and begins with this word, the
@@ -94,9 +93,6 @@ const struct haproxy_line *answers_all(const struct haproxy_section *s);
  * part of `if`, or as further parts of `unless`. */
 enum { MENDED_BYTES = 4096 };
 void mended(const struct haproxy_line *l, const char *a, const char *b, char *out);
-/* The same of a rule of the response: !{ var(txn.tollgate.via) -m found } in each part, or
- * !{ var(txn.tollgate_gated) -m bool }. */
-bool spares_the_decided(const struct haproxy_line *l);
 
 /* What passes the gate, decided once: the stanza's variable, and its ACL that reads it. */
 #define GATED_VARIABLE "txn.tollgate_gated"
@@ -139,8 +135,9 @@ is_back(const struct haproxy_section *s)
 {
 	return s->kind == HAPROXY_BACKEND || s->kind == HAPROXY_LISTEN;
 }
-/* What the servers of a section speak, by their addresses; NULL: no model's that is known. */
-const char *dialect_of_servers(const struct haproxy_section *s);
+/* What a section's servers speak, by their addresses, or by its name too; NULL: no model's that
+ * is known. */
+const char *dialect_of_servers(const struct haproxy_section *s, bool by_name);
 /* A backend that the policy may name, or that holds a credential; ours are none. */
 bool is_provider(const struct judge *j, const struct haproxy_section *s);
 

@@ -363,14 +363,14 @@ changes_name(const struct haproxy_section *s, const struct haproxy_line *l)
 
 	for (size_t i = 0; i < s->n && !some; i++)
 		some = is_scope(&s->line[i]) && changes(l, &s->line[i]);
-	return some && !is_of_the_inner(s, l);
+	return some && !fits_only(s, l, INNER);
 }
 
 /* The same of a rule of what passes. */
 static bool
 changes_scope(const struct haproxy_section *s, const struct haproxy_line *l)
 {
-	return changes_name(s, l) && !spares_the_named(s, l);
+	return changes_name(s, l) && !spares(s, l, GATED | NAMED);
 }
 
 static bool
@@ -382,7 +382,7 @@ scope_differs_at(const struct haproxy_section *s, const struct haproxy_line *l, 
 
 	for (; k < s->line + s->n && (!request || k < l); k++)
 		if (span_is(k->word[0], "http-request") &&
-			(widened ? changes_name(s, k) && !is_of_the_decided(s, k)
+			(widened ? changes_name(s, k) && !fits_only(s, k, GATED | INNER)
 				 : changes_scope(s, k)))
 			return true;
 	return false;
@@ -410,8 +410,8 @@ hides_scope(const struct judge *j, const struct haproxy_line *l)
 
 	if (l->negated || !haproxy_begins(l, "http-request", "set-header") ||
 		!span_ieq(haproxy_word(l, 2), SPAN_LIT("host")) ||
-		memmem(value.p, value.n, "%[", 2) || spares_the_named(j->gate, l) ||
-		is_of_the_inner(j->gate, l))
+		memmem(value.p, value.n, "%[", 2) || spares(j->gate, l, GATED | NAMED) ||
+		fits_only(j->gate, l, INNER))
 		return false;
 	for (size_t i = 0; i < j->gate->n; i++) {
 		const struct haproxy_line *acl = &j->gate->line[i];

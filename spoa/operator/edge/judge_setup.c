@@ -1,6 +1,5 @@
 /* What is around the stanza: the shipped files, the gate's mode, sockets. */
 #include <stdio.h>
-#include <sys/stat.h>
 
 #include "operator/edge/judge_private.h"
 

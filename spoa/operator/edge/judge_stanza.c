@@ -97,15 +97,20 @@ find_changed(const struct haproxy_section *s, const struct haproxy_line *want)
 	return NULL;
 }
 
+static const char *
+stanza_and_routes(struct judge *j)
+{
+	return arena_printf(&j->pieces.arena, "%.*s%.*s", SPAN_ARG(shipped_piece(PIECE_STANZA)),
+		SPAN_ARG(shipped_piece(PIECE_ROUTES)))
+		.p;
+}
+
 void
 rule_stanza_absent(struct judge *j)
 {
-	char paste[32768];
-
 	if (j->gate)
 		return;
-	snprintf(paste, sizeof(paste), "%.*s%.*s", SPAN_ARG(shipped_piece(PIECE_STANZA)),
-		SPAN_ARG(shipped_piece(PIECE_ROUTES)));
+	const char *paste = stanza_and_routes(j);
 	for (size_t i = 0; i < j->h->n; i++)
 		if (is_front(&j->h->section[i])) {
 			found(j, j->h->section[i].head, paste,
@@ -134,14 +139,12 @@ static void
 judge_lines(
 	struct judge *j, const struct haproxy_section *s, const struct haproxy_section *shipped)
 {
-	char paste[16384];
-
 	for (size_t i = 0; s && shipped && i < shipped->n; i++) {
 		const struct haproxy_line *want = &shipped->line[i];
 		const struct haproxy_line *l = find_saying(s, want);
 		if (is_free(j, want) || (l && !l->maybe) || (!l && shipped_later(want->source)))
 			continue;
-		snprintf(paste, sizeof(paste), "%.*s", SPAN_ARG(want->source));
+		const char *paste = arena_dup(&j->pieces.arena, want->source).p;
 		const struct haproxy_line *changed = l ? NULL : find_changed(s, want);
 		if (l)
 			found(j, l, paste,
@@ -194,13 +197,8 @@ asks(const struct haproxy_section *s)
 void
 rule_stanza_lines(struct judge *j)
 {
-	char paste[32768];
-
 	if (j->gate && !asks(j->gate)) {
-		snprintf(paste, sizeof(paste), "%.*s%.*s",
-			SPAN_ARG(shipped_piece(PIECE_STANZA)),
-			SPAN_ARG(shipped_piece(PIECE_ROUTES)));
-		found(j, j->engine, paste,
+		found(j, j->engine, stanza_and_routes(j),
 			"%.*s loads the SPOE engine of tollgate and never asks it: its "
 			"requests are not read, and no guard lets them through",
 			SPAN_ARG(j->gate->name));
@@ -244,7 +242,6 @@ judge_order(
 	struct judge *j, const struct haproxy_section *s, const struct haproxy_section *shipped)
 {
 	const struct haproxy_line *last = NULL;
-	char paste[16384];
 
 	for (size_t i = 0; s && shipped && i < shipped->n; i++) {
 		const struct haproxy_line *want = &shipped->line[i];
@@ -254,11 +251,9 @@ judge_order(
 		/* rules of one kind run in their order, kinds in HAProxy's */
 		if (!l || (last && !span_eq(l->word[0], last->word[0])))
 			last = NULL;
-		if (l && last && l < last) {
-			snprintf(paste, sizeof(paste), "%.*s", SPAN_ARG(want->source));
-			found(j, l, paste, "out of order: the stanza has this after line %u",
-				last->line);
-		}
+		if (l && last && l < last)
+			found(j, l, arena_dup(&j->pieces.arena, want->source).p,
+				"out of order: the stanza has this after line %u", last->line);
 		if (l)
 			last = l;
 	}
@@ -299,9 +294,8 @@ void
 rule_routes_after_own(struct judge *j)
 {
 	const struct haproxy_line *last = last_of_stanza(j, "use_backend");
-	char paste[8192];
+	const char *paste = arena_dup(&j->pieces.arena, shipped_piece(PIECE_ROUTES)).p;
 
-	snprintf(paste, sizeof(paste), "%.*s", SPAN_ARG(shipped_piece(PIECE_ROUTES)));
 	for (size_t i = 0; last && i < j->gate->n; i++) {
 		const struct haproxy_line *l = &j->gate->line[i];
 		if (l < last && span_is(l->word[0], "use_backend") &&

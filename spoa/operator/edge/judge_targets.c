@@ -129,8 +129,8 @@ rule_retries(struct judge *j)
 
 /* ---- the second pass ---- */
 
-/* Those lines of a frontend, such as the relay's second pass, that came later and are not there, to paste; what is
- * written otherwise is not there. */
+/* Those lines of a frontend, such as the relay's second pass, that came later and are not
+ * there, to paste; what is written otherwise is not there. */
 static const struct haproxy_section *
 lacks_later(const struct judge *j, const struct haproxy_section *of, enum shipped_later which,
 	char *paste, size_t size)
@@ -153,7 +153,8 @@ void
 rule_attempt_lines(struct judge *j)
 {
 	char paste[2048];
-	const struct haproxy_section *s = lacks_later(j, j->inner, LATER_SAID, paste, sizeof(paste));
+	const struct haproxy_section *s =
+		lacks_later(j, j->inner, LATER_SAID, paste, sizeof(paste));
 
 	for (size_t i = 0; s && j->policy && i < j->policy->nroutes; i++)
 		if (may_repeat(&j->policy->routes[i])) {
@@ -191,7 +192,6 @@ rule_argument_lines(struct judge *j)
 {
 	const struct haproxy_section *want = j->inner ? shipped_of(j, j->inner) : NULL;
 	const struct route *r = NULL;
-	char paste[4096];
 
 	for (size_t i = 0; j->policy && i < j->policy->nroutes && !r; i++)
 		if (dialect_is_of_mcp(j->policy->routes[i].dialect))
@@ -200,8 +200,7 @@ rule_argument_lines(struct judge *j)
 		const struct haproxy_line *own = find_saying(j->inner, &want->line[i]);
 		if (!own || !line_deletes_arguments(own, &want->line[i]))
 			continue;
-		snprintf(paste, sizeof(paste), "%.*s", SPAN_ARG(want->line[i].source));
-		found(j, own, paste,
+		found(j, own, arena_dup(&j->pieces.arena, want->line[i].source).p,
 			"this deletes fields such as Mcp-Param-Api-Key, which are arguments of "
 			"tools: servers of route %s may refuse such calls (`tollgate init "
 			"--write` renews the line)",
@@ -304,7 +303,6 @@ rule_signed_host(struct judge *j)
 			t->backend ? backend_named(j->h, span_str(t->backend)) : NULL;
 		const struct haproxy_line *l = s && host ? host_of(s) : NULL;
 		struct span sent = l ? haproxy_word(l, 3) : span_of("", 0);
-		char paste[512];
 		bool again = false;
 		const struct target *before;
 		for (struct targets_at b = { 0, 0 };
@@ -315,8 +313,9 @@ rule_signed_host(struct judge *j)
 			(l && !span_is(l->word[1], "set-header")) ||
 			(l && span_ieq(sent, span_str(host))))
 			continue;
-		snprintf(paste, sizeof(paste), "http-request set-header host %s", host);
-		found(j, l ? l : s->head, paste,
+		found(j, l ? l : s->head,
+			arena_printf(&j->pieces.arena, "http-request set-header host %s", host)
+				.p,
 			"%s sends the Host %.*s, and requests of provider %s are signed for %s "
 			"(credentials of %s, sigv4: host): the provider refuses each",
 			t->backend, SPAN_ARG(l ? sent : SPAN_LIT("that the caller sent")),

@@ -123,10 +123,9 @@ global_number(const struct judge *j, const char *word, uint64_t other)
 static const struct haproxy_line *
 global_head(const struct judge *j)
 {
-	for (size_t i = 0; i < j->h->n; i++)
-		if (j->h->section[i].kind == HAPROXY_GLOBAL)
-			return j->h->section[i].head;
-	return NULL;
+	const struct haproxy_section *global = haproxy_global(j->h);
+
+	return global ? global->head : NULL;
 }
 
 void
@@ -202,18 +201,19 @@ rule_compression_overflow(struct judge *j)
 	uint64_t size = global_number(j, "tune.bufsize", BUFSIZE);
 	uint64_t reserve = global_number(j, "tune.maxrewrite", MAXREWRITE);
 	unsigned part = slz_reserve(j->h);
-	char paste[128];
 
 	if (part == 0 || reserve >= size / part || (size <= BUFSIZE && reserve >= 964))
 		return;
-	snprintf(paste, sizeof(paste), "tune.maxrewrite %llu", (unsigned long long)(size / 16));
 	for (size_t i = 0; i < j->h->n; i++) {
 		const struct haproxy_section *s = &j->h->section[i];
 		const struct haproxy_line *l =
 			is_front(s) || is_back(s) ? compression_of(s) : NULL;
 		if (!l)
 			continue;
-		found(j, l, paste,
+		found(j, l,
+			arena_printf(&j->pieces.arena, "tune.maxrewrite %llu",
+				(unsigned long long)(size / 16))
+				.p,
 			"%.*s compresses with tune.bufsize %llu and tune.maxrewrite %llu: "
 			"before HAProxy's fixes of April and July 2026 its compressor can "
 			"write past the buffer (fixed in 3.2.22 and 3.5); a sixteenth is "

@@ -97,19 +97,10 @@ piece_lines(struct lay *l, const struct haproxy_section *s, struct span piece, b
 	}
 }
 
-static const struct haproxy_section *
-global_of(const struct haproxy *h)
-{
-	for (size_t i = 0; i < h->n; i++)
-		if (h->section[i].kind == HAPROXY_GLOBAL)
-			return &h->section[i];
-	return NULL;
-}
-
 static void
 lay_global(struct lay *l, const struct haproxy *h)
 {
-	const struct haproxy_section *s = global_of(h);
+	const struct haproxy_section *s = haproxy_global(h);
 	struct span piece = shipped_piece(PIECE_GLOBAL);
 
 	SCOPED_BUF(out, 4096);
@@ -199,7 +190,8 @@ lay_is_chosen(const struct lay *l, const struct haproxy_section *s)
 	return false;
 }
 
-/* How many rules of the frontend answer a request by themselves: each may end the second pass. */
+/* How many rules of the frontend answer a request by themselves: each may end the second pass.
+ */
 static size_t
 answers_of(const struct haproxy_section *s)
 {
@@ -212,8 +204,8 @@ answers_of(const struct haproxy_section *s)
 	return n;
 }
 
-/* Where the relay's bind goes: into the frontend without rules that answer, else the one with the
- * fewest, whichever was named first. */
+/* Where the relay's bind goes: into the frontend without rules that answer, else the one with
+ * the fewest, whichever was named first. */
 static const struct haproxy_section *
 bind_into(const struct lay *l)
 {

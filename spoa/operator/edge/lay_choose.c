@@ -45,19 +45,11 @@ servers_hold(const struct haproxy_section *s, const char *text)
 }
 
 const char *
-dialect_of_servers(const struct haproxy_section *s)
+dialect_of_servers(const struct haproxy_section *s, bool by_name)
 {
 	for (size_t i = 0; i < COUNT_OF(clues); i++)
-		if (servers_hold(s, clues[i].holds))
-			return clues[i].dialect;
-	return NULL;
-}
-
-static const char *
-dialect_of(const struct haproxy_section *s)
-{
-	for (size_t i = 0; i < COUNT_OF(clues); i++)
-		if (lay_holds(s->name, clues[i].holds) || servers_hold(s, clues[i].holds))
+		if ((by_name && lay_holds(s->name, clues[i].holds)) ||
+			servers_hold(s, clues[i].holds))
 			return clues[i].dialect;
 	return NULL;
 }
@@ -289,7 +281,7 @@ choose_backends(struct lay *l, const struct haproxy *h, const struct lay_wish *w
 		if (!is_back(s) || span_starts(s->name, SPAN_LIT("tollgate-")) ||
 			!credential_of(s))
 			continue;
-		const char *dialect = dialect_of(s);
+		const char *dialect = dialect_of_servers(s, true);
 		if (dialect && !add_backend(l, s, dialect))
 			return;
 		if (!dialect)

@@ -1,8 +1,6 @@
 /* Who keeps this machine's clock right, as far as a process may know: the kernel says whether
  * it is synchronized (adjtimex(2)), the services leave files that say that they run. */
-#include <inttypes.h>
 #include <stdio.h>
-#include <string.h>
 #include <sys/timex.h>
 #include <unistd.h>
 

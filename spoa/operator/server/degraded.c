@@ -2,11 +2,8 @@
 #include "operator/server/degraded.h"
 
 #include <inttypes.h>
-#include <stdlib.h>
 #include <string.h>
 
-#include "base/attr.h"
-#include "base/caps.h"
 #include "base/clock.h"
 #include "base/json_put.h"
 #include "base/log.h"
@@ -114,8 +111,7 @@ archive_away(struct server *s, struct buf *why)
 		return false;
 	keep_state(s->keep, &k);
 	if (k.archive_away || k.failed[0])
-		buf_printf(why, "%s%s", k.archive_away ? "the archive takes no segments" : "",
-			k.archive_away ? "" : k.failed);
+		buf_str(why, k.archive_away ? "the archive takes no segments" : k.failed);
 	return why->n > 0;
 }
 
@@ -260,9 +256,9 @@ put_meanwhile(
 	for (size_t i = 0; i < DEGRADED_COUNTS; i++)
 		now[i] -= t->at_begin[i];
 	json_put_time(b, "until", t->until_ns);
-	json_put_uint(b, "seconds", (t->until_us - t->since_us + SECOND_US / 2) / SECOND_US);
-	json_put_uint(b, "times", t->times);
-	json_put_open(b, "meanwhile", '{');
+	json_put_form(b, "'seconds':%u,'times':%u,'meanwhile':{",
+		(uint64_t)((t->until_us - t->since_us + SECOND_US / 2) / SECOND_US),
+		(uint64_t)t->times);
 	for (size_t i = 0; i < DEGRADED_COUNTS; i++)
 		if (names[i])
 			json_put_uint(b, names[i], now[i]);
@@ -278,19 +274,17 @@ tell_degraded(struct server *s, const char *name, const char *recogniser, const 
 
 	if (!e)
 		return false;
-	json_put_str(&e->fields, "type", "degraded");
-	json_put_str(&e->fields, "what", begin ? "begin" : "end");
-	json_put_str(&e->fields, "dependency", name);
+	json_put_form(&e->fields, "'type':'degraded','what':%s,'dependency':%s",
+		begin ? "begin" : "end", name);
 	json_put_opt(&e->fields, "name", recogniser);
 	json_put_time(&e->fields, "since", t->since_ns);
 	json_put_str(&e->fields, "why", t->why);
 	if (p->mode != NO_MODE) {
-		struct snapshot *snap = server_snapshot(s);
+		SCOPED_SNAPSHOT(snap, s);
 		const char *modes_of = (const char *)&snap->policy->on_failure;
 		json_put_str(&e->fields, "on_failure",
 			outcome_words[*(
 				const enum outcome *)(const void *)(modes_of + p->mode)]);
-		snapshot_unref(&snap);
 	}
 	if (!begin)
 		put_meanwhile(s, &e->fields, p, t);
@@ -345,6 +339,7 @@ step_degraded(struct server *s, const char *name, const char *recogniser, const 
 		}
 	} else {
 		bool again = t->life == DEGRADED_DOUBT || t->life == DEGRADED_CALM;
+		struct span says = why;
 		if (t->life == DEGRADED_WELL) {
 			t->life = DEGRADED_DOUBT;
 			t->since_us = now_us;
@@ -352,13 +347,11 @@ step_degraded(struct server *s, const char *name, const char *recogniser, const 
 			t->times = 0;
 			count_part(s, p, t->at_begin);
 			t->at_begin[COUNT_OF(always)] = before;
+			says = why.n ? why : SPAN_LIT("failures were counted");
+		}
+		if (says.n)
 			snprintf(t->why, sizeof(t->why), "%.*s",
-				SPAN_ARG(span_cut(
-					why.n ? why : SPAN_LIT("failures were counted"), 0,
-					sizeof(t->why) - 1)));
-		} else if (why.n)
-			snprintf(t->why, sizeof(t->why), "%.*s",
-				SPAN_ARG(span_cut(why, 0, sizeof(t->why) - 1)));
+				SPAN_ARG(span_cut(says, 0, sizeof(t->why) - 1)));
 		if (again || (failed && t->life == DEGRADED_DOUBT)) {
 			t->life = DEGRADED_AWAY;
 			t->times++;
@@ -418,9 +411,8 @@ look_at_clock(struct degraded *d)
 	clock_says(&says);
 	struct span now = buf_view(&says);
 	if (!buf_failed(&says) && !span_is(now, d->clock) && (e = audit_entry_new())) {
-		json_put_str(&e->fields, "type", "clock");
-		json_put_str(&e->fields, "what", d->clock[0] ? "change" : "boot");
-		json_put_raw(&e->fields, NULL, now);
+		json_put_form(&e->fields, "'type':'clock','what':%s,%j",
+			d->clock[0] ? "change" : "boot", now);
 		snprintf(d->clock, sizeof(d->clock), "%.*s", SPAN_ARG(now));
 		audit_append(d->s->audit, e);
 	}
@@ -433,7 +425,7 @@ degraded_look(struct server *s)
 
 	if (!d->s)
 		return;
-	pthread_mutex_lock(&d->lock);
+	SCOPED_LOCK(&d->lock);
 	SCOPED_BUF(why, 4096);
 	for (size_t i = 0; i < COUNT_OF(parts); i++) {
 		buf_clear(&why);
@@ -450,7 +442,6 @@ degraded_look(struct server *s)
 		for (size_t i = 0; i < DEGRADED_RECOGNISERS; i++)
 			d->recogniser[i].recent -= d->recogniser[i].recent > 0;
 	}
-	pthread_mutex_unlock(&d->lock);
 }
 
 void
@@ -468,9 +459,8 @@ degraded_start(struct degraded *d, struct server *s)
 void
 degraded_stop(struct degraded *d)
 {
-	pthread_mutex_lock(&d->lock);
+	SCOPED_LOCK(&d->lock);
 	d->s = NULL;
-	pthread_mutex_unlock(&d->lock);
 }
 
 static void
@@ -478,15 +468,13 @@ put_degraded(struct buf *out, const char *what, const char *name, const struct d
 {
 	if (t->life < DEGRADED_AWAY)
 		return;
-	json_put_open(out, NULL, '{');
-	json_put_str(out, "what", what);
+	json_put_form(out, "{'what':%s", what);
 	json_put_opt(out, "name", name);
 	json_put_str(out, "state", t->life == DEGRADED_AWAY ? "away" : "calm");
 	json_put_time(out, "since", t->since_ns);
-	json_put_uint(out, "seconds", (clock_mono_us() - t->since_us) / SECOND_US);
-	json_put_uint(out, "times", t->times);
-	json_put_str(out, "why", t->why);
-	json_put_close(out, '}');
+	json_put_form(out, "'seconds':%u,'times':%u,'why':%t}",
+		(uint64_t)((clock_mono_us() - t->since_us) / SECOND_US), (uint64_t)t->times,
+		span_str(t->why));
 }
 
 static void
@@ -503,7 +491,7 @@ each_degraded(struct degraded *d, struct buf *out,
 	void (*put)(struct buf *out, const char *what, const char *name,
 		const struct degraded_time *t))
 {
-	pthread_mutex_lock(&d->lock);
+	SCOPED_LOCK(&d->lock);
 	if (d->s) {
 		const struct recogniser_stats *first =
 			d->s->nworkers
@@ -514,7 +502,6 @@ each_degraded(struct degraded *d, struct buf *out,
 		for (size_t i = 0; first && i < DEGRADED_RECOGNISERS; i++)
 			put(out, "recogniser", first[i].name, &d->recogniser[i]);
 	}
-	pthread_mutex_unlock(&d->lock);
 }
 
 void

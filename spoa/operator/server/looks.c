@@ -75,11 +75,10 @@ purging_look(struct server *s)
 	if (n)
 		log_event(LOG_INFO, "live.purged", LI("entries", n));
 	if (n && s->audit && (e = audit_entry_new())) {
-		json_put_str(&e->fields, "type", "change");
-		json_put_str(&e->fields, "what", "live");
-		json_put_str(&e->fields, "change", "purge");
-		json_put_uint(&e->fields, "entries", n);
-		json_put_printf(&e->fields, "ids", "[%.*s]", SPAN_ARG(buf_view(&ids)));
+		json_put_form(&e->fields,
+			"'type':'change','what':'live','change':'purge','entries':%u,"
+			"'ids':[%j]",
+			(uint64_t)n, buf_view(&ids));
 		audit_append(s->audit, e);
 	}
 }

@@ -56,8 +56,7 @@ observing_status(const struct policy *p, struct buf *out)
 		buf_str(out, "null");
 		return;
 	}
-	json_put_open(out, NULL, '{');
-	json_put_str(out, "state", words[observe_state(p, clock_wall_ns(), &days)]);
+	json_put_form(out, "{'state':%s", words[observe_state(p, clock_wall_ns(), &days)]);
 	json_put_time(out, "until", o->until_ns);
 	json_put_str(out, "backend", o->backend);
 	if (o->nhosts)

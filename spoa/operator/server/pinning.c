@@ -84,10 +84,8 @@ pinning_again(struct server *s, const struct snapshot *next)
 struct tool_pins_sync *
 pinning_sync(struct server *s)
 {
-	pthread_mutex_lock(&s->pinning.lock);
-	struct tool_pins_sync *sync = s->pinning.sync;
-	pthread_mutex_unlock(&s->pinning.lock);
-	return sync;
+	SCOPED_LOCK(&s->pinning.lock);
+	return s->pinning.sync;
 }
 
 bool

@@ -76,8 +76,7 @@ put_orphan_attempts(struct buf *b, struct span before, struct span target, struc
 	json_put_open(b, NULL, '{');
 	json_put_printf(b, "target", "\"%.*s%s%.*s\"", SPAN_ARG(bare_text(target)),
 		model.n > 2 ? "/" : "", SPAN_ARG(bare_text(model)));
-	json_put_str(b, "cause", "perhaps_billed");
-	json_put_uint(b, "tokens", tokens);
+	json_put_form(b, "'cause':'perhaps_billed','tokens':%u", tokens);
 	if (nanousd)
 		json_put_uint(b, "cost", nanousd);
 	json_put_bool(b, "maybe_billed", true);
@@ -107,10 +106,8 @@ on_orphan(struct quota_orphan_of *o, struct span line)
 	buf_init(b, SAID_MAX);
 	json_put_open(b, "identity", '{');
 	take_over(b, v[IDENTITY], who);
-	json_put_close(b, '}');
-	json_put_open(b, "reserved_usage", '{');
-	json_put_uint(b, "input_tokens", input);
-	json_put_uint(b, "output_tokens", output);
+	json_put_form(
+		b, "},'reserved_usage':{'input_tokens':%u,'output_tokens':%u", input, output);
 	if (nanousd)
 		json_put_uint(b, "cost_nanousd", nanousd);
 	json_put_close(b, '}');
@@ -146,7 +143,8 @@ recall_read(struct recall **out, const struct config *cfg, struct quota_table *t
 	if (r->found.unnamed)
 		log_event(LOG_WARN, "quota.unnamed", LI("charges", r->found.unnamed),
 			LS("why",
-				"the shares of the persons that they count are not here any more: "
+				"the shares of the persons that they count are not here any "
+				"more: "
 				"they are not counted again, and what is held ends by itself"));
 	if (err < 0 || r->found.norphans == 0) {
 		quota_recall_free(&r->found);
@@ -168,11 +166,10 @@ record_orphan(struct audit *audit, const struct quota_orphan_of *o)
 
 	if (!e)
 		return;
-	json_put_str(b, "type", "completion");
-	json_put_str(b, "id", o->id);
-	json_put_str(b, "outcome", "orphaned");
-	json_put_str(
-		b, "why", "the daemon ended before the answer did: settled at its reservation");
+	json_put_form(b,
+		"'type':'completion','id':%t,'outcome':'orphaned','why':'the daemon ended "
+		"before the answer did: settled at its reservation'",
+		span_str(o->id));
 	if (o->said.n && !buf_failed(&o->said))
 		json_put_raw(b, NULL, buf_view(&o->said));
 	json_put_bool(b, "usage_unknown", true);

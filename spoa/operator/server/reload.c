@@ -2,7 +2,6 @@
 #include "operator/server/reload.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
@@ -40,7 +39,7 @@ note_reload(struct reloading *r, const char *by, const struct diag *d, bool refu
 {
 	struct span text = buf_view(&d->text);
 
-	pthread_mutex_lock(&r->lock);
+	SCOPED_LOCK(&r->lock);
 	r->at_ns = clock_wall_ns();
 	r->refused = refused;
 	r->nerrors = d->errors;
@@ -54,7 +53,6 @@ note_reload(struct reloading *r, const char *by, const struct diag *d, bool refu
 		buf_span(&r->errors, line);
 		buf_putc(&r->errors, '\n');
 	}
-	pthread_mutex_unlock(&r->lock);
 }
 
 /* With r->lock. */
@@ -69,29 +67,24 @@ status(struct reloading *r, struct buf *out)
 	}
 	json_put_open(out, NULL, '{');
 	json_put_time(out, "time", r->at_ns);
-	json_put_str(out, "by", r->by);
-	json_put_str(out, "result", r->refused ? "refused" : "done");
-	json_put_uint(out, "errors_total", r->nerrors);
-	json_put_open(out, "errors", '[');
+	json_put_form(out, "'by':%t,'result':%s,'errors_total':%u,'errors':[", span_str(r->by),
+		r->refused ? "refused" : "done", (uint64_t)r->nerrors);
 	while (rest.n)
 		json_put_text(out, NULL, span_next(&rest, '\n'));
-	json_put_close(out, ']');
-	json_put_text(out, "at_restart", buf_view(&r->at_restart));
-	json_put_close(out, '}');
+	json_put_form(out, "],'at_restart':%t}", buf_view(&r->at_restart));
 }
 
 void
 reload_status(struct reloading *r, struct buf *out)
 {
-	pthread_mutex_lock(&r->lock);
+	SCOPED_LOCK(&r->lock);
 	status(r, out);
-	pthread_mutex_unlock(&r->lock);
 }
 
 bool
 reload_refused(struct reloading *r, struct buf *why)
 {
-	pthread_mutex_lock(&r->lock);
+	SCOPED_LOCK(&r->lock);
 	bool refused = r->refused;
 	if (refused) {
 		struct span rest = buf_view(&r->errors), first = span_next(&rest, '\n');
@@ -100,7 +93,6 @@ reload_refused(struct reloading *r, struct buf *why)
 			"refused: %.*s",
 			SPAN_ARG(first));
 	}
-	pthread_mutex_unlock(&r->lock);
 	return refused;
 }
 
@@ -198,17 +190,16 @@ reload_now(struct reloading *r, const char *by)
 	SCOPED_DIAG(d);
 	struct snapshot *snap =
 		snapshot_load(s->config_file, NULL, s->nworkers, s->keysets, &d);
-	if (snap && snapshot_credentials(snap, s->auths, &d) < 0)
-		snapshot_unref(&snap);
 	struct audit_keys_order *keys = NULL;
-	if (snap && s->audit && !(keys = prepare_keys(s, snap->cfg, &d)))
-		snapshot_unref(&snap);
-	if (snap && !change_auditors(s, snap->cfg, &d))
-		snapshot_unref(&snap);
-	if (snap && snapshot_use(snap) < 0) {
+	bool good = snap && snapshot_credentials(snap, s->auths, &d) == 0 &&
+		    (!s->audit || (keys = prepare_keys(s, snap->cfg, &d))) &&
+		    change_auditors(s, snap->cfg, &d);
+	if (good && snapshot_use(snap) < 0) {
 		diag_file(&d, s->config_file, "%s", err_str(ERR_NOMEM));
-		snapshot_unref(&snap);
+		good = false;
 	}
+	if (!good)
+		snapshot_unref(&snap);
 	if (snap) {
 		publish_snapshot(r, snap, by);
 		if (keys)
@@ -223,9 +214,8 @@ reload_now(struct reloading *r, const char *by)
 	audit_keys_order_free(&keys);
 	note_reload(r, by, &d, !snap);
 	if (snap) {
-		pthread_mutex_lock(&r->lock);
+		SCOPED_LOCK(&r->lock);
 		r->in_force_ns = since_ns;
-		pthread_mutex_unlock(&r->lock);
 	}
 	look_out(r, &d, !snap, since_ns);
 	server_notify("READY=1");
@@ -251,10 +241,9 @@ on_ask(struct ev_loop *loop UNUSED, ev_async *w, int revents UNUSED)
 	memcpy(by, r->asked_by, sizeof(by));
 	pthread_mutex_unlock(&r->lock);
 	reload_now(r, by);
-	pthread_mutex_lock(&r->lock);
+	SCOPED_LOCK(&r->lock);
 	r->answered = asked;
 	pthread_cond_broadcast(&r->ended);
-	pthread_mutex_unlock(&r->lock);
 }
 
 bool
@@ -266,7 +255,7 @@ reload_ask(struct reloading *r, const char *by, struct buf *out)
 
 	clock_gettime(CLOCK_REALTIME, &until);
 	until.tv_sec += WAIT_S;
-	pthread_mutex_lock(&r->lock);
+	SCOPED_LOCK(&r->lock);
 	uint64_t mine = ++r->asked;
 	snprintf(r->asked_by, sizeof(r->asked_by), "%s", by[0] ? by : "POST /reload");
 	ev_async_send(r->loop, &r->ask);
@@ -278,7 +267,6 @@ reload_ask(struct reloading *r, const char *by, struct buf *out)
 	else
 		buf_str(out, "{\"result\":\"unknown\"}");
 	buf_putc(out, '\n');
-	pthread_mutex_unlock(&r->lock);
 	return done;
 }
 
@@ -311,10 +299,9 @@ reload_stop(struct reloading *r)
 {
 	if (!r->s)
 		return;
-	pthread_mutex_lock(&r->lock);
+	SCOPED_LOCK(&r->lock);
 	r->stopping = true;
 	pthread_cond_broadcast(&r->ended);
-	pthread_mutex_unlock(&r->lock);
 }
 
 void

@@ -37,7 +37,7 @@ static void
 look_at_rules(struct server *s)
 {
 	struct sampling *g = &s->sampling;
-	struct snapshot *snap = server_snapshot(s);
+	SCOPED_SNAPSHOT(snap, s);
 	const struct policy *p = snap->policy;
 
 	if (strcmp(g->version, p->version) != 0) {
@@ -53,7 +53,6 @@ look_at_rules(struct server *s)
 		g->version_ns = clock_wall_ns();
 		pthread_mutex_unlock(&g->lock);
 	}
-	snapshot_unref(&snap);
 }
 
 static void
@@ -69,15 +68,15 @@ put_hits(struct buf *out, const char *name, const struct rule_sum *now,
 }
 
 static void
-put_rule(struct server *s, const struct rule *rule, const struct rule_sum *base, struct buf *out)
+put_rule(
+	struct server *s, const struct rule *rule, const struct rule_sum *base, struct buf *out)
 {
 	struct rule_sum now;
 
 	sum_rule(s, rule, &now);
-	json_put_open(out, NULL, '{');
-	json_put_str(out, "name", rule->name);
-	json_put_str(out, "phase", phase_words[rule->phase]);
-	json_put_str(out, "effect", rule->redacts ? "redact" : rule_effect_name(rule->effect));
+	json_put_form(out, "{'name':%t,'phase':%s,'effect':%s", span_str(rule->name),
+		phase_words[rule->phase],
+		rule->redacts ? "redact" : rule_effect_name(rule->effect));
 	json_put_bool(out, "shadow", rule->shadow);
 	json_put_opt(out, "when", rule->when_text);
 	put_hits(out, "since_start", &now, NULL);
@@ -90,15 +89,13 @@ void
 sampling_rules(struct server *s, struct buf *out)
 {
 	struct sampling *g = &s->sampling;
-	struct snapshot *snap = server_snapshot(s);
+	SCOPED_SNAPSHOT(snap, s);
 	const struct policy *p = snap->policy;
 
 	pthread_mutex_lock(&g->lock);
 	bool same = !strcmp(g->version, p->version);
-	json_put_open(out, NULL, '{');
-	json_put_str(out, "policy", p->label);
-	json_put_str(out, "version", p->version);
-	json_put_str(out, "mode", p->shadow ? "shadow" : "enforce");
+	json_put_form(out, "{'policy':%t,'version':%t,'mode':%s", span_str(p->label),
+		span_str(p->version), p->shadow ? "shadow" : "enforce");
 	json_put_time(out, "started", s->started_wall_ns);
 	json_put_time(out, "version_since", same ? g->version_ns : clock_wall_ns());
 	json_put_str(out, "default", p->default_permit ? "permit" : "deny");
@@ -109,7 +106,6 @@ sampling_rules(struct server *s, struct buf *out)
 		put_rule(s, &p->rules[i], same && i < g->nbase ? &g->base[i] : NULL, out);
 	buf_str(out, "]}\n");
 	pthread_mutex_unlock(&g->lock);
-	snapshot_unref(&snap);
 }
 
 void

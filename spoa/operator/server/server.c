@@ -20,6 +20,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/redis/redis_find.h"
+#include "base/scoped.h"
 #include "budget/quota/quota.h"
 #include "budget/tally/tally.h"
 #include "gate/auth/auth.h"
@@ -72,13 +73,12 @@ server_notify(const char *state)
 	memcpy(sa.sun_path, path, strlen(path));
 	if (sa.sun_path[0] == '@')
 		sa.sun_path[0] = '\0';
-	int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	SCOPED_FD(fd, socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0));
 	if (fd < 0)
 		return;
 	if (sendto(fd, state, strlen(state), MSG_NOSIGNAL, (struct sockaddr *)&sa,
 		    (socklen_t)(offsetof(struct sockaddr_un, sun_path) + strlen(path))) < 0)
 		log_event(LOG_WARN, "systemd.unreachable", LS("socket", path));
-	close(fd);
 }
 
 /* ---- signals ---- */
@@ -542,15 +542,13 @@ server_run(const char *config_file, const struct server_front *front)
 	struct sockets so = { .relay = -1 };
 	struct running run = { .s = &s };
 	struct hashkey hash = { .derived = false };
-	struct diag d;
-	struct buf why;
 	int code = 2;
+	SCOPED_DIAG(d);
+	SCOPED_BUF(why, 4096);
 
 	mem_begin();
 	harden();
 	pthread_mutex_init(&s.lock, NULL);
-	diag_init(&d);
-	buf_init(&why, 4096);
 	s.keysets = keysets_new(&s.metrics);
 	s.auths = auths_new(&s.metrics);
 	if (!s.keysets || !s.auths || catch_signals(&run) < 0)
@@ -597,21 +595,14 @@ server_run(const char *config_file, const struct server_front *front)
 	if (s.sealing)
 		gate_shared_seals(
 			s.shared, s.sealing->seals, s.sealing->shares, s.sealing->texts);
-	if (telling_start(&s, cfg, &why) < 0)
-		goto stop;
-	if (pinning_start(&s, &why) < 0)
+	if (telling_start(&s, cfg, &why) < 0 || pinning_start(&s, &why) < 0)
 		goto stop;
 	auths_tell(s.auths, on_credential, gate_targets(s.shared));
 	if (gate_helpers_start(s.shared) < 0 || open_sockets(cfg, s.nworkers, &so, &why) < 0 ||
 		start_workers(&s, cfg, &so, &why) < 0 || start_witnesses(&s, cfg, &why) < 0 ||
-		telling_run(&s, &why) < 0)
-		goto stop;
-	if (reload_init(&s.reloading, &s, run.loop, &d, s.started_wall_ns) < 0)
-		goto stop;
-	if (sampling_start(&s) < 0)
-		goto stop;
-	s.front = front->start(cfg, &s, &why);
-	if (!s.front)
+		telling_run(&s, &why) < 0 ||
+		reload_init(&s.reloading, &s, run.loop, &d, s.started_wall_ns) < 0 ||
+		sampling_start(&s) < 0 || !(s.front = front->start(cfg, &s, &why)))
 		goto stop;
 	auths_first(s.auths, AUTHS_FIRST_US);
 	say_started(&s, cfg);
@@ -672,7 +663,5 @@ out:
 		buf_str(&why, "out of memory, threads or descriptors");
 	if (code)
 		fprintf(stderr, "tollgate: serve: %.*s\n", SPAN_ARG(buf_view(&why)));
-	buf_free(&why);
-	diag_free(&d);
 	return code;
 }

@@ -30,7 +30,7 @@ struct server {
 	struct erasing erasing;
 	enum observe_state observe_said;
 	struct degraded degraded;
-	struct extract_health files; /* of tollgate-extract */
+	struct extract_health files;	   /* of tollgate-extract */
 	_Atomic bool stranger_there;	   /* any thread reads */
 	_Atomic int64_t certificate_end_s; /* of admin.tls; 0: none */
 	struct auths *auths;
@@ -46,8 +46,8 @@ struct server {
 	struct shares *shares;	       /* of it */
 	struct http_thread *outbound;  /* NULL: nobody is told */
 	struct notify *notify;	       /* NULL: no webhook */
-	struct live *live;	     /* NULL: no state_key */
-	struct live_sync *live_sync; /* NULL: no Redis */
+	struct live *live;	       /* NULL: no state_key */
+	struct live_sync *live_sync;   /* NULL: no Redis */
 	struct pinning pinning;
 	struct target_sync *target_sync; /* NULL: no Redis */
 	struct quota_table *table;
@@ -85,6 +85,9 @@ void server_notify(const char *state);
 
 /* The snapshot in force, a reference of the caller's. Any thread. */
 struct snapshot *server_snapshot(struct server *s);
+/* The same, until the scope ends. */
+#define SCOPED_SNAPSHOT(name, server)                                                          \
+	__attribute__((cleanup(snapshot_unref))) struct snapshot *name = server_snapshot(server)
 /* So often, of all threads together; 0 of METRIC_COUNT, which is none. Any thread. */
 uint64_t server_counted(const struct server *s, enum metric m);
 /* For the admin thread. The text of /readyz; true: ready. */

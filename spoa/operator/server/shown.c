@@ -1,7 +1,6 @@
 /* What the admin thread shows: /readyz, /status, /recent, /metrics. */
 #include <inttypes.h>
 #include <stdlib.h>
-#include <unistd.h>
 
 #include "base/clock.h"
 #include "base/json_put.h"
@@ -21,10 +20,8 @@
 struct snapshot *
 server_snapshot(struct server *s)
 {
-	pthread_mutex_lock(&s->lock);
-	struct snapshot *snap = snapshot_ref(s->snap);
-	pthread_mutex_unlock(&s->lock);
-	return snap;
+	SCOPED_LOCK(&s->lock);
+	return snapshot_ref(s->snap);
 }
 
 uint64_t
@@ -183,7 +180,7 @@ server_ready(struct server *s, struct buf *out)
 	bool redis = c.up && !c.counting && !c.refusal,
 	     conflict = s->audit && audit_stream_conflict(s->audit);
 
-	struct snapshot *snap = server_snapshot(s);
+	SCOPED_SNAPSHOT(snap, s);
 	buf_printf(out, "policy: %s%s\n", snap->policy->label,
 		snap->policy->shadow
 			? " (shadow: denials and redactions by rules are not enforced)"
@@ -228,7 +225,6 @@ server_ready(struct server *s, struct buf *out)
 			     "(audit.stream_conflict)\n");
 	anchors_ready(s->anchors, out);
 	degraded_say(&s->degraded, out);
-	snapshot_unref(&snap);
 	if (!redis || !told || !keys || conflict || (s->audit && !audit_ready(s->audit)))
 		ok = false;
 	if (atomic_load(&s->draining)) {
@@ -287,20 +283,13 @@ tree_says(struct server *s, struct buf *out)
 		return;
 	}
 	audit_tree(s->audit, &t);
-	json_put_open(out, "audit", '{');
-	json_put_uint(out, "records", t.records);
-	json_put_str(out, "tree", states[t.state]);
-	json_put_uint(out, "tree_records", t.files);
-	json_put_uint(out, "tree_errors", t.errors);
-	if (t.size) {
-		json_put_open(out, "checkpoint", '{');
-		json_put_uint(out, "size", t.size);
-		json_put_uint(out, "age_s", t.age_us / 1000000);
-		json_put_close(out, '}');
-	} else {
-		json_put_null(out, "checkpoint");
-	}
-	json_put_close(out, '}');
+	json_put_form(out, "'audit':{'records':%u,'tree':%s,'tree_records':%u,'tree_errors':%u",
+		t.records, states[t.state], t.files, t.errors);
+	if (t.size)
+		json_put_form(out, "'checkpoint':{'size':%u,'age_s':%u}}", t.size,
+			t.age_us / 1000000);
+	else
+		json_put_form(out, "'checkpoint':null}");
 }
 
 static const char *
@@ -314,18 +303,15 @@ server_status(struct server *s, struct buf *out)
 {
 	const struct recognisers *asked[WORKERS_MAX];
 	bool ok = is_ready(s);
-	struct snapshot *snap = server_snapshot(s);
+	SCOPED_SNAPSHOT(snap, s);
 	const struct policy *p = snap->policy;
-	json_put_open(out, NULL, '{');
-	json_put_str(out, "version", TG_VERSION);
-	json_put_str(out, "node", s->shared_cfg->node);
+	json_put_form(
+		out, "{'version':%s,'node':%t", TG_VERSION, span_str(s->shared_cfg->node));
 	json_put_time(out, "started", s->started_wall_ns);
-	json_put_uint(out, "workers", s->nworkers);
-	json_put_str(out, "policy", p->label);
-	json_put_str(out, "policy_version", p->version);
-	json_put_str(out, "mode", mode_of(p));
-	json_put_uint(out, "routes", p->nroutes);
-	json_put_uint(out, "rules", p->nall_rules);
+	json_put_form(out,
+		"'workers':%u,'policy':%t,'policy_version':%t,'mode':%s,'routes':%u,'rules':%u",
+		(uint64_t)s->nworkers, span_str(p->label), span_str(p->version), mode_of(p),
+		(uint64_t)p->nroutes, (uint64_t)p->nall_rules);
 	json_put_bool(out, "jit", detect_jit(snap->rules));
 	json_put_bool(out, "ready", ok);
 	json_put_name(out, "recognisers");
@@ -337,9 +323,8 @@ server_status(struct server *s, struct buf *out)
 	const struct company c = company_of(s);
 	json_put_open(out, "daemons", '{');
 	json_put_bool(out, "more_than_known", c.workers);
-	json_put_uint(out, "workers", c.workers ? c.workers : c.known);
-	json_put_uint(out, "known", c.known);
-	json_put_close(out, '}');
+	json_put_form(
+		out, "'workers':%u,'known':%u}", c.workers ? c.workers : c.known, c.known);
 	work_says(s, out);
 	tree_says(s, out);
 	if (s->audit) {
@@ -351,18 +336,15 @@ server_status(struct server *s, struct buf *out)
 	json_put_name(out, "last_reload");
 	reload_status(&s->reloading, out);
 	buf_str(out, "}\n");
-	snapshot_unref(&snap);
 }
 
 void
 server_recent(struct server *s, struct buf *out)
 {
-	struct snapshot *snap = server_snapshot(s);
+	SCOPED_SNAPSHOT(snap, s);
 
-	json_put_open(out, NULL, '{');
-	json_put_str(out, "node", s->shared_cfg->node);
-	json_put_str(out, "policy", snap->policy->label);
-	snapshot_unref(&snap);
+	json_put_form(out, "{'node':%t,'policy':%t", span_str(s->shared_cfg->node),
+		span_str(snap->policy->label));
 	work_says(s, out);
 	json_put_open(out, "workers", '[');
 	for (unsigned i = 0; i < s->nworkers; i++) {
@@ -383,10 +365,7 @@ parts_say(struct server *s, struct buf *out)
 		struct span says = span_next(&rest, '\n'), part = span_next(&says, ':');
 		if (!says.n)
 			continue; /* "ready", "draining" */
-		json_put_open(out, NULL, '{');
-		json_put_text(out, "part", part);
-		json_put_text(out, "says", span_trim(says, " "));
-		json_put_close(out, '}');
+		json_put_form(out, "{'part':%t,'says':%t}", part, span_trim(says, " "));
 	}
 	json_put_close(out, ']');
 }
@@ -415,24 +394,21 @@ void
 server_now(struct server *s, struct buf *out)
 {
 	const struct company c = company_of(s);
-	struct snapshot *snap = server_snapshot(s);
+	SCOPED_SNAPSHOT(snap, s);
 
 	json_put_open(out, NULL, '{');
 	json_put_time(out, "time", clock_wall_ns());
-	json_put_str(out, "node", s->shared_cfg->node);
-	json_put_str(out, "policy", snap->policy->label);
-	json_put_str(out, "policy_version", snap->policy->version);
-	json_put_str(out, "mode", mode_of(snap->policy));
-	snapshot_unref(&snap);
+	json_put_form(out, "'node':%t,'policy':%t,'policy_version':%t,'mode':%s",
+		span_str(s->shared_cfg->node), span_str(snap->policy->label),
+		span_str(snap->policy->version), mode_of(snap->policy));
 	parts_say(s, out);
 	json_put_name(out, "degraded");
 	degraded_json(&s->degraded, out);
 	json_put_name(out, "now");
 	sampling_now(s, out);
 	work_says(s, out);
-	json_put_uint(out, "held_bytes", gate_held_bytes(s->shared));
-	json_put_uint(out, "log_dropped", log_dropped());
-	json_put_open(out, "cache", '{');
+	json_put_form(out, "'held_bytes':%u,'log_dropped':%u,'cache':{",
+		(uint64_t)gate_held_bytes(s->shared), (uint64_t)log_dropped());
 	server_cached(s, out);
 	json_put_close(out, '}');
 	if (s->shared_cfg->redis_url) {
@@ -508,7 +484,7 @@ server_metrics(struct server *s, struct buf *out, bool exemplars)
 	recognisers_metrics(out, asked, all_recognisers(s, asked));
 	server_targets(s, NULL, out);
 	tool_pins_metrics(s->pinning.pins, out);
-	struct snapshot *snap = server_snapshot(s);
+	SCOPED_SNAPSHOT(snap, s);
 	metrics_head(out, "info", "gauge", "build and policy in force");
 	buf_printf(out, "tollgate_info{version=\"%s\",policy=\"%s\",mode=\"%s\"} 1\n",
 		TG_VERSION, snap->policy->label, mode_of(snap->policy));
@@ -516,7 +492,6 @@ server_metrics(struct server *s, struct buf *out, bool exemplars)
 	int64_t days;
 	enum observe_state observing = observe_state(snap->policy, clock_wall_ns(), &days);
 	cached_share_metrics(s, snap->policy, out);
-	snapshot_unref(&snap);
 	gauge(out, "observing", "hosts of a cutover are observed now",
 		observing == OBSERVE_ON || observing == OBSERVE_NEAR);
 	gauge(out, "requests_in_flight", "requests and exchanges not finished", alive);

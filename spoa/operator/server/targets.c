@@ -29,7 +29,7 @@ look_at_target(struct target_table *table, const struct snapshot *snap,
 bool
 server_target_find(struct server *s, const char *name, struct nearest *near)
 {
-	struct snapshot *snap = server_snapshot(s);
+	SCOPED_SNAPSHOT(snap, s);
 	const struct policy *p = snap->policy;
 	bool found = false;
 
@@ -38,7 +38,6 @@ server_target_find(struct server *s, const char *name, struct nearest *near)
 	for (size_t i = 0; i < p->nroutes; i++)
 		look_at_target(gate_targets(s->shared), snap, p->routes[i].aliases,
 			p->routes[i].naliases, near, &found);
-	snapshot_unref(&snap);
 	return found;
 }
 

@@ -1,6 +1,6 @@
-/* Histograms with the bounds that the conventions advise. A series is made at its first completion
- * and stays; beyond CAP_TELEMETRY_SERIES all count in one whose model is "other". A chunk's time is
- * known as a stream's mean: it counts as many times as there were chunks. */
+/* Histograms with the bounds that the conventions advise. A series is made at its first
+ * completion and stays; beyond CAP_TELEMETRY_SERIES all count in one whose model is "other". A
+ * chunk's time is known as a stream's mean: it counts as many times as there were chunks. */
 #include "operator/telemetry/gen_ai.h"
 
 #include <inttypes.h>
@@ -10,6 +10,7 @@
 
 #include "base/caps.h"
 #include "base/json_put.h"
+#include "base/scoped.h"
 #include "operator/telemetry/otlp_json.h"
 
 enum { BOUNDS_MOST = 16, ERROR_BYTES = 24 };
@@ -24,7 +25,11 @@ struct bounds {
 };
 
 #define TOKEN_BOUNDS                                                                           \
-	14, { 1, 4, 16, 64, 256, 1024, 4096, 16384, 65536, 262144, 1048576, 4194304, 16777216, 67108864 }
+	14,                                                                                    \
+	{                                                                                      \
+		1, 4, 16, 64, 256, 1024, 4096, 16384, 65536, 262144, 1048576, 4194304,         \
+			16777216, 67108864                                                     \
+	}
 /* clang-format off */
 static const struct bounds bounds[MEASURES] = {
 	[DURATION] = { NAME_GEN_AI_DURATION, "s", "GenAI operation duration", NULL,
@@ -128,7 +133,7 @@ gen_ai_add(struct gen_ai *g, const struct audit_note *n)
 		snprintf(key.error, sizeof(key.error), "%d", n->status);
 	else if (strcmp(n->outcome, "complete") != 0)
 		snprintf(key.error, sizeof(key.error), "%s", n->outcome);
-	pthread_mutex_lock(&g->lock);
+	SCOPED_LOCK(&g->lock);
 	struct series *s = find_gen_ai_series(g, &key);
 	count_measure(s, DURATION, (double)(n->ended_us - sent) / 1e6, 1);
 	if (n->first_us > sent) {
@@ -143,14 +148,13 @@ gen_ai_add(struct gen_ai *g, const struct audit_note *n)
 		count_measure(s, INPUT, (double)n->input_tokens, 1);
 		count_measure(s, OUTPUT, (double)n->output_tokens, 1);
 	}
-	pthread_mutex_unlock(&g->lock);
 }
 
 static void
-put_point(struct buf *out, const struct series *s, enum measure m, int64_t start_ns, int64_t now_ns)
+put_point(struct buf *out, const struct series *s, enum measure m, int64_t start_ns,
+	int64_t now_ns)
 {
-	json_put_open(out, NULL, '{');
-	json_put_open(out, "attributes", '[');
+	json_put_form(out, "{'attributes':[");
 	otlp_text(out, telemetry_names[NAME_GEN_AI_OPERATION], span_str(s->key.operation));
 	otlp_text(out, telemetry_names[NAME_GEN_AI_PROVIDER], span_str(s->key.provider));
 	otlp_text(out, telemetry_names[NAME_GEN_AI_MODEL], span_str(s->key.model));
@@ -179,7 +183,8 @@ same_but_error(const struct series *a, const struct series *b)
 	       !strcmp(a->key.model, b->key.model);
 }
 
-/* The sum of those that are one point with the i-th; false: an earlier one was written with it. */
+/* The sum of those that are one point with the i-th; false: an earlier one was written with it.
+ */
 static bool
 joined(const struct series *all, size_t n, size_t i, enum measure m, struct series *out)
 {
@@ -203,16 +208,16 @@ copy_series(struct gen_ai *g, size_t *n)
 {
 	struct series *all = calloc(COUNT_OF(g->series), sizeof(*all));
 
-	pthread_mutex_lock(&g->lock);
+	SCOPED_LOCK(&g->lock);
 	*n = g->n + (g->series[CAP_TELEMETRY_SERIES].key.provider != NULL);
 	if (all)
 		memcpy(all, g->series, *n * sizeof(*all));
-	pthread_mutex_unlock(&g->lock);
 	return all;
 }
 
 void
-gen_ai_write(struct gen_ai *g, struct buf *out, int64_t start_ns, int64_t now_ns, size_t *points)
+gen_ai_write(
+	struct gen_ai *g, struct buf *out, int64_t start_ns, int64_t now_ns, size_t *points)
 {
 	enum telemetry_name open = NAMES_COUNT;
 	struct series s;
@@ -227,8 +232,9 @@ gen_ai_write(struct gen_ai *g, struct buf *out, int64_t start_ns, int64_t now_ns
 			buf_printf(out,
 				"%s,{\"name\":\"%s\",\"unit\":\"%s\",\"description\":\"%s\","
 				"\"histogram\":{\"aggregationTemporality\":2,\"dataPoints\":[",
-				open == NAMES_COUNT ? "" : "]}}", telemetry_names[bounds[m].name],
-				bounds[m].unit, bounds[m].help);
+				open == NAMES_COUNT ? "" : "]}}",
+				telemetry_names[bounds[m].name], bounds[m].unit,
+				bounds[m].help);
 		open = bounds[m].name;
 		put_point(out, &s, m, start_ns, now_ns);
 		(*points)++;

@@ -1,4 +1,5 @@
-/* Whose turn it is to be sent, again and again while the webhook is away, and what is shown of it. */
+/* Whose turn it is to be sent, again and again while the webhook is away, and what is shown of
+ * it. */
 #include "operator/telemetry/notify.h"
 
 #include <inttypes.h>
@@ -80,9 +81,8 @@ struct notify {
 static void
 set_state(struct channel *c, enum channel_state state)
 {
-	pthread_mutex_lock(&c->all->lock);
+	SCOPED_LOCK(&c->all->lock);
 	c->state = state;
-	pthread_mutex_unlock(&c->all->lock);
 }
 
 static void
@@ -90,12 +90,9 @@ put_channel(struct buf *out, const struct channel *c)
 {
 	char when[CLOCK_SECOND_LEN];
 
-	json_put_open(out, NULL, '{');
-	json_put_str(out, "kind", notice_words[c->kind]);
-	json_put_str(out, "state", state_words[c->state]);
-	json_put_uint(out, "sent", c->sent);
-	json_put_uint(out, "failed", c->failed);
-	json_put_uint(out, "suppressed", c->suppressed);
+	json_put_form(out, "{'kind':%s,'state':%s,'sent':%u,'failed':%u,'suppressed':%u",
+		notice_words[c->kind], state_words[c->state], c->sent, c->failed,
+		c->suppressed);
 	clock_second(c->sent_ns, when);
 	if (c->sent_ns)
 		json_put_str(out, "last_sent", when);
@@ -111,11 +108,9 @@ notify_status(struct notify *n, struct buf *out)
 		buf_str(out, "{\"to\":null,\"signed\":false,\"dropped\":0,\"kinds\":[]}\n");
 		return;
 	}
-	json_put_open(out, NULL, '{');
-	json_put_str(out, "to", n->host);
+	json_put_form(out, "{'to':%t", span_str(n->host));
 	json_put_bool(out, "signed", n->cfg->notify_secret_file);
-	json_put_uint(out, "dropped", notice_dropped());
-	json_put_open(out, "kinds", '[');
+	json_put_form(out, "'dropped':%u,'kinds':[", (uint64_t)notice_dropped());
 	pthread_mutex_lock(&n->lock);
 	for (unsigned k = 0; k < NOTICE_KINDS; k++)
 		if (k == NOTICE_TEST || n->cfg->notify_events >> k & 1)
@@ -379,8 +374,8 @@ on_end(struct ev_loop *loop UNUSED, ev_timer *w, int revents UNUSED)
 			.what = "limit_renewed",
 			.name = span_str(e->name),
 			.since_ns = e->since_ns };
-		notice_send(&of, NULL, 0, "the window in which the limit %s was spent has ended",
-			e->name);
+		notice_send(&of, NULL, 0,
+			"the window in which the limit %s was spent has ended", e->name);
 		e->at_ns = 0;
 	}
 	ends_again(n);
@@ -432,10 +427,8 @@ wake_notify(void *arg)
 bool
 notify_testing(struct notify *n)
 {
-	pthread_mutex_lock(&n->lock);
-	bool busy = n->channel[NOTICE_TEST].state != IDLE;
-	pthread_mutex_unlock(&n->lock);
-	return busy;
+	SCOPED_LOCK(&n->lock);
+	return n->channel[NOTICE_TEST].state != IDLE;
 }
 
 void

@@ -1,11 +1,11 @@
-/* The two signals to a collector: a batch of each is under way at a time, or waits to go again. */
+/* The two signals to a collector: a batch of each is under way at a time, or waits to go again.
+ */
 #include "operator/telemetry/otlp.h"
 
 #include <inttypes.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/attr.h"
@@ -132,7 +132,7 @@ otlp_told(void *arg, const struct audit_entry *e)
 static struct told *
 take_for_otlp(struct otlp *t)
 {
-	pthread_mutex_lock(&t->lock);
+	SCOPED_LOCK(&t->lock);
 	struct told *r = t->first;
 	if (r) {
 		t->first = r->next;
@@ -141,7 +141,6 @@ take_for_otlp(struct otlp *t)
 		t->records--;
 		t->bytes -= sizeof(*r) + r->n;
 	}
-	pthread_mutex_unlock(&t->lock);
 	return r;
 }
 
@@ -295,9 +294,10 @@ send_spans(struct otlp *t)
 		return;
 	while (records < BATCH_RECORDS && s->body.n < BATCH_BYTES && (r = take_for_otlp(t))) {
 		if (records++ == 0)
-			otlp_open(&s->body, &t->resource, "resourceSpans", "scopeSpans", "spans");
-		spans += spans_write(&s->body, &r->note, r->seq,
-			span_of(r->fields, r->n), r->told_us, &r->ids);
+			otlp_open(
+				&s->body, &t->resource, "resourceSpans", "scopeSpans", "spans");
+		spans += spans_write(&s->body, &r->note, r->seq, span_of(r->fields, r->n),
+			r->told_us, &r->ids);
 		free(r);
 	}
 	if (records)
@@ -308,8 +308,8 @@ send_spans(struct otlp *t)
 		buf_clear(&s->body);
 }
 
-/* They are cumulative: what waits to go again is replaced, and nothing is lost; but not before the
- * collector wants to be asked again. */
+/* They are cumulative: what waits to go again is replaced, and nothing is lost; but not before
+ * the collector wants to be asked again. */
 static void
 send_metrics(struct otlp *t)
 {

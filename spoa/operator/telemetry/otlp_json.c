@@ -12,37 +12,26 @@
 
 enum { PLAIN_MAX = 128 };
 
-static void
-put_key(struct buf *b, const char *name)
-{
-	json_put_open(b, NULL, '{');
-	json_put_str(b, "key", name);
-	json_put_name(b, "value");
-}
-
 void
 otlp_text(struct buf *b, const char *name, struct span value)
 {
 	if (!value.n || !utf8_valid(value))
 		return;
-	put_key(b, name);
-	buf_str(b, "{\"stringValue\":");
-	buf_json_str(b, value);
-	buf_str(b, "}}");
+	json_put_form(b, "{'key':%t,'value':{'stringValue':%t}}", span_str(name), value);
 }
 
 void
 otlp_int(struct buf *b, const char *name, int64_t value)
 {
-	put_key(b, name);
-	buf_printf(b, "{\"intValue\":\"%" PRId64 "\"}}", value);
+	json_put_form(
+		b, "{'key':%t,'value':{'intValue':'%u'}}", span_str(name), (uint64_t)value);
 }
 
 void
 otlp_double(struct buf *b, const char *name, double value)
 {
-	put_key(b, name);
-	buf_printf(b, "{\"doubleValue\":%.9g}}", value);
+	json_put_form(b, "{'key':%t,'value':{'doubleValue':", span_str(name));
+	buf_printf(b, "%.9g}}", value);
 }
 
 void
@@ -50,10 +39,8 @@ otlp_list(struct buf *b, const char *name, struct span value)
 {
 	if (!value.n)
 		return;
-	put_key(b, name);
-	buf_str(b, "{\"arrayValue\":{\"values\":[{\"stringValue\":");
-	buf_json_str(b, value);
-	buf_str(b, "}]}}}");
+	json_put_form(b, "{'key':%t,'value':{'arrayValue':{'values':[{'stringValue':%t}]}}}",
+		span_str(name), value);
 }
 
 void
@@ -70,8 +57,10 @@ otlp_open(struct buf *b, const struct otlp_resource *r, const char *outer, const
 	otlp_text(b, telemetry_names[NAME_SERVICE_NAME], SPAN_LIT("tollgate"));
 	otlp_text(b, telemetry_names[NAME_SERVICE_INSTANCE], span_str(r->node));
 	otlp_text(b, telemetry_names[NAME_SERVICE_VERSION], span_str(r->version));
-	buf_printf(b, "]},\"schemaUrl\":\"" NAMES_SCHEMA "\",\"%s\":[{\"scope\":{\"name\":\"tollgate\","
-		      "\"version\":",
+	buf_printf(b,
+		"]},\"schemaUrl\":\"" NAMES_SCHEMA
+		"\",\"%s\":[{\"scope\":{\"name\":\"tollgate\","
+		"\"version\":",
 		scope);
 	buf_json_str(b, span_str(r->version));
 	buf_printf(b, "},\"schemaUrl\":\"" NAMES_SCHEMA "\",\"%s\":[", inner);

@@ -1,4 +1,5 @@
-/* The exposition's families, turned line by line: a histogram's point is whole at its _count. */
+/* The exposition's families, turned line by line: a histogram's point is whole at its _count.
+ */
 #include "operator/telemetry/otlp_metrics.h"
 
 #include <inttypes.h>
@@ -63,8 +64,7 @@ open_point(struct metrics_out *m, struct span labels)
 {
 	struct span name, value;
 
-	json_put_open(m->b, NULL, '{');
-	json_put_open(m->b, "attributes", '[');
+	json_put_form(m->b, "{'attributes':[");
 	while (exposition_label(&labels, &name, &value))
 		if (!span_is(name, "le"))
 			put_label(m, name, value);
@@ -173,11 +173,12 @@ open_metric(struct metrics_out *m)
 		name.n -= unit.n + 1;
 	if (span_starts(name, SPAN_LIT("tollgate_")))
 		name = span_cut(name, strlen("tollgate_"), name.n);
-	json_put_open(m->b, NULL, '{');
-	json_put_printf(m->b, "name", "\"tollgate.%.*s\"", SPAN_ARG(name));
-	json_put_str(m->b, "unit", unit.n || counter ? ucum : "");
-	json_put_text(m->b, "description", m->help);
-	buf_printf(m->b, ",\"%s\":{%s%s\"dataPoints\":[", counter ? "sum" : gauge ? "gauge" : "histogram",
+	json_put_form(m->b, "{'name':'tollgate.%j','unit':%s,'description':%t", name,
+		unit.n || counter ? ucum : "", m->help);
+	buf_printf(m->b, ",\"%s\":{%s%s\"dataPoints\":[",
+		counter ? "sum"
+		: gauge ? "gauge"
+			: "histogram",
 		gauge ? "" : "\"aggregationTemporality\":2,",
 		counter ? "\"isMonotonic\":true," : "");
 }

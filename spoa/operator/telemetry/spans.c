@@ -1,4 +1,5 @@
-/* Spans of records. A record is our own line: what it lacks or has of another type is left out. */
+/* Spans of records. A record is our own line: what it lacks or has of another type is left out.
+ */
 #include "operator/telemetry/spans.h"
 
 #include <inttypes.h>
@@ -35,9 +36,9 @@ static void
 read_ulid(const char *id, unsigned char out[16])
 {
 	/* from '0' to 'Z'; I, L, O and U are none */
-	static const unsigned char digit['Z' - '0' + 1] = { 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 0, 0, 0,
-		0, 0, 0, 0, 10, 11, 12, 13, 14, 15, 16, 17, 0, 18, 19, 0, 20, 21, 0, 22, 23, 24,
-		25, 26, 0, 27, 28, 29, 30, 31 };
+	static const unsigned char digit['Z' - '0' + 1] = { 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 0, 0,
+		0, 0, 0, 0, 0, 10, 11, 12, 13, 14, 15, 16, 17, 0, 18, 19, 0, 20, 21, 0, 22, 23,
+		24, 25, 26, 0, 27, 28, 29, 30, 31 };
 	uint64_t high = 0, low = 0;
 
 	for (size_t i = 0; i < NOTE_ID; i++) {
@@ -56,7 +57,9 @@ span_least(double ratio)
 {
 	const double all = (double)(UINT64_C(1) << RANDOM_BITS);
 
-	return ratio >= 1 ? 0 : ratio <= 0 ? UINT64_C(1) << RANDOM_BITS : (uint64_t)((1 - ratio) * all);
+	return ratio >= 1   ? 0
+	       : ratio <= 0 ? UINT64_C(1) << RANDOM_BITS
+			    : (uint64_t)((1 - ratio) * all);
 }
 
 void
@@ -84,6 +87,8 @@ span_ids(const struct audit_note *n, uint64_t least, struct span_ids *out)
 
 /* ---- a span ---- */
 
+#define NAME(id) telemetry_names[NAME_##id]
+
 struct span_out {
 	struct buf *b;
 	const struct audit_note *note;
@@ -107,7 +112,8 @@ wall_ns(const struct audit_note *n, uint64_t us)
 	return n->begun_ns + (us > n->begun_us ? (int64_t)(us - n->begun_us) * 1000 : 0);
 }
 
-/* Begun; its attributes follow. `id` NULL: made of the decision's id and what it is the i-th of. */
+/* Begun; its attributes follow. `id` NULL: made of the decision's id and what it is the i-th
+ * of. */
 static void
 open_span(struct span_out *o, const unsigned char *parent, const char *what, size_t i,
 	const char *name, struct span of, int kind, uint64_t from_us, uint64_t to_us)
@@ -145,6 +151,8 @@ open_span(struct span_out *o, const unsigned char *parent, const char *what, siz
 	otlp_time(o->b, "startTimeUnixNano", wall_ns(n, from_us));
 	otlp_time(o->b, "endTimeUnixNano", wall_ns(n, to_us > from_us ? to_us : from_us));
 	json_put_open(o->b, "attributes", '[');
+	otlp_text(
+		o->b, NAME(ID), span_str(n->id)); /* every span says which decision it is of */
 }
 
 static void
@@ -166,15 +174,6 @@ static int64_t
 int_of(const json_t *object, enum record_field f)
 {
 	return (int64_t)json_integer_value(record_in(object, f));
-}
-
-#define NAME(id) telemetry_names[NAME_##id]
-
-/* What every span says: which decision, and of what model it is about. */
-static void
-put_common(struct span_out *o)
-{
-	otlp_text(o->b, NAME(ID), span_str(o->note->id));
 }
 
 static const char *
@@ -215,7 +214,8 @@ put_calls(struct span_out *o, const json_t *record, uint64_t end_us)
 	const json_t *c;
 	size_t i;
 
-	json_array_foreach(calls, i, c) {
+	json_array_foreach(calls, i, c)
+	{
 		uint64_t took = (uint64_t)int_of(c, RF_CALLS_DURATION_US);
 		uint64_t from = took && took < end_us ? end_us - took : end_us;
 		struct span tool = otlp_plain(span_text_of(c, RF_CALLS_TOOL)),
@@ -227,7 +227,6 @@ put_calls(struct span_out *o, const json_t *record, uint64_t end_us)
 			SPAN_ARG(mcp ? method : SPAN_LIT("execute_tool")));
 		open_span(o, o->ids->own, n->completion ? "call" : "denied call", i, name, tool,
 			mcp ? KIND_CLIENT : KIND_INTERNAL, from, end_us);
-		put_common(o);
 		if (tool.n)
 			otlp_text(o->b, NAME(GEN_AI_OPERATION), SPAN_LIT("execute_tool"));
 		otlp_text(o->b, NAME(GEN_AI_TOOL), tool);
@@ -280,7 +279,6 @@ put_decision(struct span_out *o, const json_t *record, uint64_t seq, uint64_t to
 
 	open_span(o, o->ids->has_parent ? o->ids->parent : NULL, NULL, 0, "decide", route,
 		KIND_SERVER, o->note->begun_us, told_us);
-	put_common(o);
 	otlp_text(o->b, NAME(DECISION), record_span(record, RF_DECISION));
 	otlp_text(o->b, NAME(VIA), record_span(record, RF_VIA));
 	otlp_text(o->b, NAME(RULE), record_span(record, RF_RULE));
@@ -326,7 +324,6 @@ put_attempt(struct span_out *o, const json_t *record, const struct attempt_said 
 
 	open_span(o, o->ids->own, "attempt", a->i, operation ? operation : "attempt",
 		operation ? model_of(n) : a->target, KIND_CLIENT, a->from_us, a->to_us);
-	put_common(o);
 	put_gen_ai(o);
 	otlp_text(o->b, NAME(ROUTE), record_span(record, RF_ROUTE));
 	otlp_text(o->b, NAME(TARGET), a->target);
@@ -365,7 +362,8 @@ put_span_attempts(struct span_out *o, const json_t *record)
 	const struct audit_note *n = o->note;
 	size_t count = json_array_size(list), i;
 
-	json_array_foreach(list, i, v) {
+	json_array_foreach(list, i, v)
+	{
 		bool known = i < n->attempts;
 		const struct attempt_said a = { .i = i,
 			.target = span_text_of(v, RF_ATTEMPTS_TARGET),
@@ -394,8 +392,8 @@ put_span_attempts(struct span_out *o, const json_t *record)
 }
 
 size_t
-spans_write(struct buf *out, const struct audit_note *n, uint64_t seq,
-	struct span fields, uint64_t told_us, const struct span_ids *ids)
+spans_write(struct buf *out, const struct audit_note *n, uint64_t seq, struct span fields,
+	uint64_t told_us, const struct span_ids *ids)
 {
 	struct span_out o = { .b = out, .note = n, .ids = ids };
 
