@@ -23,8 +23,8 @@ otlp_text(struct buf *b, const char *name, struct span value)
 void
 otlp_int(struct buf *b, const char *name, int64_t value)
 {
-	json_put_form(
-		b, "{'key':%t,'value':{'intValue':'%u'}}", span_str(name), (uint64_t)value);
+	json_put_form(b, "{'key':%t,'value':{'intValue':", span_str(name));
+	buf_printf(b, "\"%" PRId64 "\"}}", value);
 }
 
 void
