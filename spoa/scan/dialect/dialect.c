@@ -308,8 +308,7 @@ endpoint_amend(const struct endpoint *e, struct span path, struct span model, st
 		if (rest.p)
 			buf_putc(&out, '/');
 	}
-	struct span with =
-		buf_failed(&out) ? (struct span){ NULL, 0 } : arena_dup(a, buf_view(&out));
+	struct span with = arena_kept(a, &out);
 	if (!with.p)
 		return ERR_NOMEM;
 	*edit = (struct splice){ e->model, e->model_end, with };

@@ -71,10 +71,7 @@ is_any_text(const json_t *pattern)
 		"^.+", "[\\s\\S]*", "^[\\s\\S]*$" };
 	const char *s = json_string_value(pattern);
 
-	for (size_t i = 0; s && i < sizeof(any) / sizeof(any[0]); i++)
-		if (!strcmp(s, any[i]))
-			return true;
-	return !s;
+	return !s || SPAN_IN(span_str(s), any);
 }
 
 static bool

@@ -475,11 +475,7 @@ body_json(const struct table *t, struct span raw, struct arena *a, struct body *
 	struct json_event ev;
 	int err = 0;
 
-	*out = (struct body){ .table = t,
-		.format = BODY_JSON,
-		.stream = t->streams,
-		.output_cap_tokens = -1,
-		.choices = 1 };
+	body_begin(out, t, BODY_JSON);
 	const struct node *root = table_tree(t);
 	if (!w || !j || !root) {
 		refuse(why, 413, "request_too_complex", 0, "no memory to read the body");

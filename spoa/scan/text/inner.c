@@ -229,12 +229,6 @@ place_step(struct inner_place *p)
 
 enum { NUMBER_MOST = 512 }; /* bytes before and after an edit */
 
-static bool
-in_number(char c)
-{
-	return is_digit(c) || is_one_of(c, "+-.eE");
-}
-
 /* Before the blanks that end at `at`, those of a document in a string too. */
 static size_t
 before_blanks(struct span t, size_t at)
@@ -258,11 +252,11 @@ whole_number(struct span t, size_t *from, size_t *to)
 {
 	size_t a = *from, b = *to;
 
-	if (!span_all(span_cut(t, a, b), in_number))
+	if (!span_all(span_cut(t, a, b), is_number_char))
 		return false;
-	while (a > 0 && *from - a < NUMBER_MOST && in_number(t.p[a - 1]))
+	while (a > 0 && *from - a < NUMBER_MOST && is_number_char(t.p[a - 1]))
 		a--;
-	while (b < t.n && b - *to < NUMBER_MOST && in_number(t.p[b]))
+	while (b < t.n && b - *to < NUMBER_MOST && is_number_char(t.p[b]))
 		b++;
 	size_t before = before_blanks(t, a), after = span_past(t, b, is_space);
 	if (before == 0 || !is_one_of(t.p[before - 1], ":[,") ||

@@ -197,9 +197,7 @@ body_lines(const struct table *t, struct span raw, struct arena *a, struct body 
 	SCOPED_ARENA(scratch, CAP_REQUEST_ARENA, true);
 	int err = 0;
 
-	*out = (struct body){
-		.table = t, .format = BODY_LINES, .output_cap_tokens = -1, .choices = 1
-	};
+	body_begin(out, t, BODY_LINES);
 	while (rest.n && !err) {
 		struct span line = span_next(&rest, '\n');
 		if (!span_trim(line, " \t\r").n)

@@ -6,7 +6,7 @@
 
 #include <sodium.h>
 
-#include "base/ascii.h"
+#include "base/among.h"
 #include "base/random.h"
 #include "scan/text/spelling.h"
 
@@ -144,20 +144,10 @@ any_name(const void *of, uint32_t node, char c)
 
 /* name = what is no digit alone, "_", at most DIGITS_MAX digits: no request reaches a longer
  * number. Emphasis after it reads as underscores. */
-static size_t
-without_emphasis(struct span name)
-{
-	size_t n = name.n;
-
-	while (n && name.p[n - 1] == '_')
-		n--;
-	return n;
-}
-
 static bool
 has_number(const void *of, uint32_t node, struct span name)
 {
-	size_t n = without_emphasis(name), digits = 0;
+	size_t n = span_back_set(name, name.n, 0, "_"), digits = 0;
 
 	(void)of;
 	(void)node;
@@ -171,7 +161,7 @@ static bool
 take_one(struct placeholders *p, const struct spelling *s)
 {
 	char as_ours[SPELLING_NAME_MOST + 2];
-	size_t n = without_emphasis(span_of(s->name, s->name_n)), digits = n;
+	size_t n = span_back_set(span_of(s->name, s->name_n), s->name_n, 0, "_"), digits = n;
 	struct span own = span_of(as_ours, n + 2);
 	uint64_t number = 0;
 

@@ -11,17 +11,7 @@ enum { U_ESCAPE = 6 }; /* bytes of \u00e9 */
 static int32_t
 code_unit(struct span in)
 {
-	int32_t value = 0;
-
-	if (in.n < U_ESCAPE || in.p[0] != '\\' || in.p[1] != 'u')
-		return -1;
-	for (size_t i = 2; i < U_ESCAPE; i++) {
-		int digit = hex_value(in.p[i]);
-		if (digit < 0)
-			return -1;
-		value = value << 4 | digit;
-	}
-	return value;
+	return span_starts(in, SPAN_LIT("\\u")) ? span_hex(in, 2, U_ESCAPE - 2) : -1;
 }
 
 static bool
@@ -34,12 +24,8 @@ is_half(int32_t unit, int32_t first)
 static bool
 may_be_unit(struct span in)
 {
-	if (in.n >= U_ESCAPE || (in.n > 0 && in.p[0] != '\\') || (in.n > 1 && in.p[1] != 'u'))
-		return false;
-	for (size_t i = 2; i < in.n; i++)
-		if (hex_value(in.p[i]) < 0)
-			return false;
-	return true;
+	return in.n < U_ESCAPE && span_starts(SPAN_LIT("\\u"), span_cut(in, 0, 2)) &&
+	       span_past(in, 2, is_hex) >= in.n;
 }
 
 size_t

@@ -61,8 +61,6 @@ inside_character(struct span text, size_t at)
 static struct span
 escaped(enum seg_form form, struct span text, struct arena *a)
 {
-	struct span copy = { NULL, 0 };
-
 	if (form == SEG_TEXT)
 		return arena_dup(a, text);
 	SCOPED_BUF(out, 0);
@@ -70,9 +68,7 @@ escaped(enum seg_form form, struct span text, struct arena *a)
 		buf_json(&out, text);
 	else
 		uri_encode(&out, text, form == SEG_FORM);
-	if (!buf_failed(&out))
-		copy = arena_dup(a, buf_view(&out));
-	return copy;
+	return arena_kept(a, &out);
 }
 
 /* A number with placeholders in it is no number: all of it becomes a string. Where another
@@ -98,9 +94,7 @@ splice_value(const struct segment *s, struct span raw, const struct text_edit *e
 	}
 	buf_json(&b, span_cut(text, at, text.n));
 	buf_putc(&b, '"');
-	*out = (struct splice){ s->start, s->end, { NULL, 0 } };
-	if (!buf_failed(&b))
-		out->with = arena_dup(a, buf_view(&b));
+	*out = (struct splice){ s->start, s->end, arena_kept(a, &b) };
 	return out->with.p ? 0 : ERR_NOMEM;
 }
 

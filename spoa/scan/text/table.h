@@ -192,6 +192,9 @@ int body_lines(const struct table *t, struct span raw, struct arena *a, struct b
 	struct body_refusal *why);
 
 /* A growing array of segments in an arena. */
+/* A body of which nothing is read. */
+void body_begin(struct body *out, const struct table *t, enum body_format format);
+
 struct seglist {
 	struct arena *a;
 	struct segment *v;

@@ -12,14 +12,6 @@ hex_at(struct span t, size_t at)
 	return at < t.n ? hex_value(t.p[at]) : -1;
 }
 
-static int
-hex_pair(struct span t, size_t at)
-{
-	int a = hex_at(t, at), b = a < 0 ? -1 : hex_at(t, at + 1);
-
-	return b < 0 ? -1 : a << 4 | b;
-}
-
 /* Up to `most` hexadecimal digits; how many, 0 where there are fewer than `least`. */
 static size_t
 hex_digits(struct span t, size_t at, size_t least, size_t most, uint32_t *v)
@@ -112,7 +104,7 @@ backslash_x(struct span t, size_t at)
 			       ? code_point(at + n + 2, cp)
 			       : no_escape();
 	}
-	int v = hex_pair(t, at);
+	int v = span_hex(t, at, 2);
 	return v < 0 ? no_escape() : one_byte(at + 2, v);
 }
 
@@ -161,7 +153,7 @@ unescape_continued(struct span t, size_t at)
 static bool
 short_code(struct span t, size_t at)
 {
-	return at + 3 <= t.n && t.p[at] == '\\' && hex_pair(t, at + 1) >= 0x20 &&
+	return at + 3 <= t.n && t.p[at] == '\\' && span_hex(t, at + 1, 2) >= 0x20 &&
 	       (at + 3 == t.n || !is_alnum(t.p[at + 3]));
 }
 
@@ -182,7 +174,7 @@ short_codes(struct span t, size_t at)
 					   : t.p[i + 1] == '7' && t.p[i + 2] < '2';
 	if (to - from < LEAST * WIDTH)
 		return no_escape();
-	int v = hex_pair(t, at + 1);
+	int v = span_hex(t, at + 1, 2);
 	return one_byte(at + WIDTH, octal ? (v >> 4) * 8 + (v & 15) : v);
 }
 
@@ -269,7 +261,7 @@ unescape_percent(struct span t, size_t at)
 
 	while (i + 1 < t.n && t.p[i] == '2' && t.p[i + 1] == '5')
 		i += 2;
-	int v = hex_pair(t, i);
+	int v = span_hex(t, i, 2);
 	if (v >= 0)
 		return one_byte(i + 2, v);
 	/* %u0040, of JavaScript's escape() */
@@ -363,7 +355,7 @@ unescape_entity(struct span t, size_t at)
 static bool
 pair_at(struct span t, size_t at)
 {
-	return at + 2 < t.n && t.p[at] == '=' && hex_pair(t, at + 1) >= 0x20 &&
+	return at + 2 < t.n && t.p[at] == '=' && span_hex(t, at + 1, 2) >= 0x20 &&
 	       t.p[at + 1] < 'a' && t.p[at + 2] < 'a';
 }
 
@@ -411,7 +403,7 @@ looks_quoted(struct span t, size_t at, size_t end, int v)
 static bool
 goes_into(struct span t, size_t at)
 {
-	int v = hex_pair(t, at);
+	int v = span_hex(t, at, 2);
 	char next = at + 2 < t.n ? t.p[at + 2] : 0;
 
 	return v >= 0x20 && (v < 0x80 || next == '=') && (!is_digit(next) || v == '=');
@@ -431,7 +423,7 @@ unescape_quoted(struct span t, size_t at)
 	for (i = at + 1;
 		i + 2 < t.n && t.p[i] == '3' && t.p[i + 1] == 'D' && goes_into(t, i + 2);)
 		i += 2;
-	int v = hex_pair(t, i);
+	int v = span_hex(t, i, 2);
 	if (v == TERMINAL_ESCAPE && i + 2 < t.n && is_one_of(t.p[i + 2], "[]("))
 		return one_byte(i + 2, v);
 	if (v < 0x20 || (i + 1 < t.n && (t.p[i] >= 'a' || t.p[i + 1] >= 'a')) ||
