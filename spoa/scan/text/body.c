@@ -61,8 +61,8 @@ looks_like_form(struct span raw)
 
 	/* A file's last newline belongs to the last value. */
 	raw.n = span_back_set(raw, raw.n, 0, "\r\n");
-	/* What is between names and values, and what URLs may hold raw, more than browsers write:
-	 * with anything else in it, a body that nobody declared a form is text. */
+	/* What is between names and values, and what URLs may hold raw, more than browsers
+	 * write: with anything else in it, a body that nobody declared a form is text. */
 	if (!span_is_alnum(raw, "-._~&=%+*!$'(),:;/?@[]"))
 		return false;
 	while (uri_pair_next(&raw, &pair))
@@ -269,7 +269,7 @@ static int
 body_file(struct span type, struct span raw, struct arena *a, struct body *out,
 	struct body_refusal *why)
 {
-	struct media m = { .kind = span_str(file_kind_media(file_kind_of(raw))),
+	struct media m = { .kind = span_str(file_kinds[file_kind_of(raw)].media),
 		.end = raw.n,
 		.segment = SEGMENT_NO_KEY,
 		.data = raw,

@@ -4,6 +4,7 @@
 
 #include "base/ascii.h"
 #include "base/codec/utf8.h"
+#include "base/scoped.h"
 
 enum { U_ESCAPE = 6 }; /* bytes of \u00e9 */
 
@@ -90,6 +91,18 @@ spelled_deep(struct span in, unsigned level, char out[SPELLED_MOST], size_t *n)
 		len = spelled_unit(span_of(less, m), last, out, n);
 	}
 	return ends[len - 1];
+}
+
+void
+spelled_json(struct buf *b, unsigned levels)
+{
+	for (; levels; levels--) {
+		SCOPED_BUF(deeper, 0);
+		buf_json(&deeper, buf_view(b));
+		deeper.failed |= b->failed;
+		buf_clear(b);
+		buf_move(b, &deeper);
+	}
 }
 
 void

@@ -4,6 +4,7 @@
 
 #include "base/codec/json.h"
 #include "base/codec/uri.h"
+#include "base/codec/utf8.h"
 #include "base/err.h"
 #include "base/scoped.h"
 #include "scan/text/body.h"
@@ -50,12 +51,6 @@ seek(struct cursor *c, size_t want)
 		if (escape)
 			step_escape(c);
 	}
-}
-
-static bool
-inside_character(struct span text, size_t at)
-{
-	return at < text.n && ((unsigned char)text.p[at] & 0xc0) == 0x80;
 }
 
 static struct span
@@ -110,9 +105,8 @@ segment_splices(const struct segment *s, struct span raw, const struct text_edit
 		size_t from = edits[i].from, to = edits[i].to;
 		if (to < from || to > s->text.n)
 			return ERR_RANGE;
-		while (inside_character(s->text, from))
-			from--;
-		while (inside_character(s->text, to))
+		from = utf8_begin(s->text, from);
+		while (utf8_begin(s->text, to) < to)
 			to++;
 		if (from < last)
 			return ERR_RANGE;

@@ -209,6 +209,9 @@ int seglist_piece(struct seglist *l, enum seg_role role, enum seg_form form, uin
 
 /* Adds what was read of a part of the body, which begins at `base`: its segments, marks, unread
  * parts, references. Its keys that have none go below `key`. 0 or ERR_NOMEM, ERR_LIMIT. */
+/* Adds to those of b of its kind; *room as of ARENA_PUSH. 0 or ERR_NOMEM. */
+int ref_add(struct body *b, size_t *room, const struct body_ref *r, struct arena *a);
+
 struct merge {
 	struct arena *a;
 	struct body *out;
