@@ -41,6 +41,12 @@ is_hex(char c)
 	return is_digit(c) || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F');
 }
 
+static inline bool
+is_lower_hex(char c)
+{
+	return is_hex(c) && !is_upper(c);
+}
+
 /* \w of regular expressions. */
 static inline bool
 is_word(char c)

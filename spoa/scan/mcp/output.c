@@ -70,6 +70,7 @@ text_fits(const json_t *schema, const json_t *now)
 	const json_t *least = json_object_get(schema, "minLength"),
 		     *most = json_object_get(schema, "maxLength"),
 		     *only = json_object_get(schema, "const");
+	/* In characters, as JSON Schema counts. */
 	json_int_t n = (json_int_t)utf8_count(
 		span_of(json_string_value(now), json_string_length(now)));
 

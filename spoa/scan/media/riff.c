@@ -7,7 +7,7 @@ enum { RIFF_DEPTH = 4, VP8L_SIGNATURE = 0x2f, POINTS_MASK = 0x3fff, PIPED = 0x7f
 /* RFC 6386 9.1: a key frame's tag, start code and two sizes of 14 bits. RFC 9649 3.4 and 2.7:
  * sizes are less by one. */
 static void
-webp_points(struct media *m, struct span type, struct media_rd r)
+webp_size(struct media *m, struct span type, struct media_rd r)
 {
 	uint64_t width, height;
 	bool sound = true;
@@ -48,7 +48,7 @@ riff_chunk(struct media *m, struct span type, struct span list, struct media_rd 
 	else if (span_is(type, "id3 ") || span_is(type, "ID3 "))
 		id3_read(m, r.s);
 	else if (SPAN_IN(type, pictures))
-		webp_points(m, type, r);
+		webp_size(m, type, r);
 	else if (span_is(type, "ANMF"))
 		media_flaw(m, FILE_ANIMATED);
 }

@@ -48,11 +48,9 @@ enum { BACKSLASHES = 31 };
 static int
 backslash_char(struct span t, size_t at, size_t *n)
 {
-	size_t i = at, more = 0;
+	size_t i = span_past_set(span_cut(t, 0, at + BACKSLASHES), at, "\\"), more = 0;
 	int c = '\\';
 
-	while (i < t.n && i - at < BACKSLASHES && t.p[i] == '\\')
-		i++;
 	switch (i < t.n ? t.p[i] : 0) {
 	case '/':
 	case '"':

@@ -250,14 +250,11 @@ before_blanks(struct span t, size_t at)
 static bool
 whole_number(struct span t, size_t *from, size_t *to)
 {
-	size_t a = *from, b = *to;
-
-	if (!span_all(span_cut(t, a, b), is_number_char))
+	if (!span_all(span_cut(t, *from, *to), is_number_char))
 		return false;
-	while (a > 0 && *from - a < NUMBER_MOST && is_number_char(t.p[a - 1]))
-		a--;
-	while (b < t.n && b - *to < NUMBER_MOST && is_number_char(t.p[b]))
-		b++;
+	size_t a = span_back(
+		t, *from, *from > NUMBER_MOST ? *from - NUMBER_MOST : 0, is_number_char);
+	size_t b = span_past(span_cut(t, 0, *to + NUMBER_MOST), *to, is_number_char);
 	size_t before = before_blanks(t, a), after = span_past(t, b, is_space);
 	if (before == 0 || !is_one_of(t.p[before - 1], ":[,") ||
 		(after < t.n && !is_one_of(t.p[after], ",]}\\")))
