@@ -201,7 +201,11 @@ spelled_row(struct heuristic *l, size_t i)
 static size_t
 past_blanks(const struct heuristic *l, size_t i)
 {
-	return span_past(span_cut(l->t, 0, i + JOIN_BACK), i, is_space);
+	size_t k = i;
+
+	while (k - i < JOIN_BACK && is_space(byte_at(l, k)))
+		k++;
+	return k;
 }
 
 /* A comma joins only where the pieces are said to be joined. */
