@@ -165,11 +165,7 @@ arena_dup(struct arena *a, struct span s)
 char *
 arena_strdup(struct arena *a, const char *s)
 {
-	char *p = arena_alloc(a, strlen(s) + 1);
-
-	if (p)
-		memcpy(p, s, strlen(s) + 1);
-	return p;
+	return (char *)arena_dup(a, span_of(s, strlen(s) + 1)).p;
 }
 
 struct span

@@ -41,6 +41,12 @@ is_hex(char c)
 	return is_digit(c) || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F');
 }
 
+static inline bool
+is_lower_hex(char c)
+{
+	return is_hex(c) && !is_upper(c);
+}
+
 /* \w of regular expressions. */
 static inline bool
 is_word(char c)
@@ -162,6 +168,29 @@ span_past(struct span s, size_t at, bool (*is)(char))
 	while (at < s.n && is(s.p[at]))
 		at++;
 	return at;
+}
+
+/* What a number of JSON consists of. */
+static inline bool
+is_number_char(char c)
+{
+	return is_digit(c) || is_one_of(c, "+-.eE");
+}
+
+/* The number that `digits` hexadecimal digits at `at` spell, 7 at most; -1: they are not there.
+ */
+static inline int
+span_hex(struct span s, size_t at, size_t digits)
+{
+	int v = 0;
+
+	for (size_t i = at; i < at + digits; i++) {
+		int digit = i < s.n ? hex_value(s.p[i]) : -1;
+		if (digit < 0)
+			return -1;
+		v = v << 4 | digit;
+	}
+	return v;
 }
 
 /* One decimal digit or more, and nothing else. */

@@ -13,6 +13,18 @@ bits_below(size_t n)
 	return n < 64 ? (UINT64_C(1) << n) - 1 : ~UINT64_C(0);
 }
 
+/* Of the bits, a block's at `base`, those at whose place `at` an expression holds. */
+#define BITS_WHERE(bits, base, at, holds)                                                      \
+	__extension__({                                                                        \
+		uint64_t out_ = 0;                                                             \
+		for (uint64_t x_ = (bits); x_; x_ &= x_ - 1) {                                 \
+			size_t at = (base) + (size_t)__builtin_ctzll(x_);                      \
+			if (holds)                                                             \
+				out_ |= x_ & -x_;                                              \
+		}                                                                              \
+		out_;                                                                          \
+	})
+
 static inline bool
 set_has(const uint64_t set[4], char c)
 {

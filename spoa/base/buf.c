@@ -11,6 +11,7 @@
 #include "base/err.h"
 #include "base/mem.h"
 #include "base/instead.h"
+#include "base/scoped.h"
 
 enum { FILE_PIECE = 32768 }; /* of a file, read at once */
 
@@ -336,13 +337,8 @@ buf_file(struct buf *b, const char *file)
 		buf_putc(noting, (char)file_kind);
 		buf_put(noting, file, strlen(file) + 1);
 	}
-	int fd = open(file, O_RDONLY | O_CLOEXEC);
-	int err = fd < 0 ? ERR_IO : buf_fd(b, fd), why = errno;
-
-	if (fd >= 0)
-		close(fd);
-	errno = why;
-	return err != ERR_IO;
+	SCOPED_FD(fd, open(file, O_RDONLY | O_CLOEXEC));
+	return fd >= 0 && buf_fd(b, fd) != ERR_IO;
 }
 
 bool
@@ -358,18 +354,13 @@ buf_file_as(enum file_kind kind, struct buf *b, const char *file)
 bool
 buf_regular_file(struct buf *b, const char *file)
 {
-	int fd = open(file, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+	SCOPED_FD(fd, open(file, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY));
 	struct stat st;
-	bool fine = fd >= 0 && fstat(fd, &st) == 0;
 
-	if (fine && !S_ISREG(st.st_mode)) {
-		errno = S_ISDIR(st.st_mode) ? EISDIR : EINVAL;
-		fine = false;
-	}
-	fine = fine && buf_fd(b, fd) != ERR_IO;
-	int why = errno;
-	if (fd >= 0)
-		close(fd);
-	errno = why;
-	return fine;
+	if (fd < 0 || fstat(fd, &st) < 0)
+		return false;
+	if (S_ISREG(st.st_mode))
+		return buf_fd(b, fd) != ERR_IO;
+	errno = S_ISDIR(st.st_mode) ? EISDIR : EINVAL;
+	return false;
 }

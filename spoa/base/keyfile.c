@@ -30,21 +30,18 @@ keyfile_text(const char *file, const char *secret, struct buf *text, struct buf 
 {
 	struct stat st;
 	/* A pipe that nobody writes to would hold up whoever opens it. */
-	int fd = open(file, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK), err = ERR_IO;
+	SCOPED_FD(fd, open(file, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK));
 
-	if (fd < 0 || fstat(fd, &st) < 0) {
-		buf_printf(why, "%s: %s", file, strerror(errno));
-	} else if (!S_ISREG(st.st_mode)) {
-		buf_printf(why, "%s: not a regular file", file);
-	} else if (secret && keyfile_wide(file, st.st_mode, secret, why)) {
-		err = ERR_AUTH;
-	} else if ((err = buf_fd(text, fd))) {
-		buf_printf(why, "%s: %s", file,
-			err == ERR_IO ? strerror(errno) : "too large for a key file");
-	}
-	if (fd >= 0)
-		close(fd);
-	return err;
+	if (fd < 0 || fstat(fd, &st) < 0)
+		return why_err(why, ERR_IO, "%s: %s", file, strerror(errno));
+	if (!S_ISREG(st.st_mode))
+		return why_err(why, ERR_IO, "%s: not a regular file", file);
+	if (secret && keyfile_wide(file, st.st_mode, secret, why))
+		return ERR_AUTH;
+	int err = buf_fd(text, fd);
+	return err ? why_err(why, err, "%s: %s", file,
+			     err == ERR_IO ? strerror(errno) : "too large for a key file")
+		   : 0;
 }
 
 int
@@ -76,11 +73,10 @@ keyfile_derive(const char *file, const char *context, unsigned char key[KEYFILE_
 	SCOPED_BUF(text, TEXT_MAX + 2048);
 	int err = keyfile_text(file, "a key", &text, why);
 	struct span s = span_trim(buf_view(&text), " \t\r\n");
-	if (!err && (s.n < TEXT_MIN || s.n > TEXT_MAX)) {
-		buf_printf(why, "%s: a text of %d to %d bytes is expected", file, TEXT_MIN,
-			TEXT_MAX);
-		err = ERR_RANGE;
-	}
+	if (!err && (s.n < TEXT_MIN || s.n > TEXT_MAX))
+		err = why_err(why, ERR_RANGE, "%s: a text of %d to %d bytes is expected", file,
+			TEXT_MIN, TEXT_MAX);
+
 	if (!err)
 		crypto_generichash(key, KEYFILE_BYTES, (const unsigned char *)s.p, s.n,
 			(const unsigned char *)context, strlen(context));
@@ -92,19 +88,17 @@ keyfile_new(const char *file, unsigned mode, struct span text, struct buf *why)
 {
 	int fd = open(file, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, mode);
 
-	if (fd < 0) {
-		buf_printf(why, "%s: %s", file,
-			errno == EEXIST ? "exists already and is not overwritten"
-					: strerror(errno));
-		return errno == EEXIST ? ERR_DUPLICATE : ERR_IO;
-	}
+	if (fd < 0 && errno == EEXIST)
+		return why_err(
+			why, ERR_DUPLICATE, "%s: exists already and is not overwritten", file);
+	if (fd < 0)
+		return why_err(why, ERR_IO, "%s: %s", file, strerror(errno));
 	int err = replace_write(fd, file, text, why);
-	if (!err && fchmod(fd, mode) < 0) {
-		buf_printf(why, "%s: %s", file, strerror(errno));
-		err = ERR_IO;
-	}
+	if (!err && fchmod(fd, mode) < 0)
+		err = why_err(why, ERR_IO, "%s: %s", file, strerror(errno));
 	err = err ? err : replace_sync(fd, file, why);
 	close(fd);
+
 	err = err ? err : replace_sync_folder(AT_FDCWD, file, why);
 	if (err)
 		unlink(file);
@@ -178,16 +172,14 @@ hashkeys_load(const char *file, struct hashkey *out, struct buf *why)
 		struct span line = span_trim(span_next(&rest, '\n'), " \t\r");
 		if (err || (n && line.n == 0))
 			continue;
-		if (n == HASHKEYS_MAX) {
-			buf_printf(why, "%s: more than %d hash keys", file, HASHKEYS_MAX);
-			err = ERR_LIMIT;
-		} else if (!parse_hashkey(line, &out[n++])) {
-			buf_printf(why,
+		if (n == HASHKEYS_MAX)
+			err = why_err(why, ERR_LIMIT, "%s: more than %d hash keys", file,
+				HASHKEYS_MAX);
+		else if (!parse_hashkey(line, &out[n++]))
+			err = why_err(why, ERR_SYNTAX,
 				"%s: line %d: no hash key, which is 64 hexadecimal digits: "
 				"tollgate keygen --hash-key makes one",
 				file, n);
-			err = ERR_SYNTAX;
-		}
 	} while (!err && rest.n);
 	if (err)
 		sodium_memzero(out, (size_t)n * sizeof(*out));
@@ -214,10 +206,8 @@ hashkey_derive(const char *signing, struct hashkey *out, struct buf *why)
 
 	*out = (struct hashkey){ .derived = true };
 	SCOPED_BUF(file, 65536);
-	if (!buf_file(&file, signing)) {
-		buf_printf(why, "%s: %s", signing, strerror(errno));
-		return ERR_IO;
-	}
+	if (!buf_file(&file, signing))
+		return why_err(why, ERR_IO, "%s: %s", signing, strerror(errno));
 	struct span s = buf_view(&file);
 	crypto_generichash(out->key, sizeof(out->key), (const unsigned char *)s.p, s.n,
 		(const unsigned char *)context, sizeof(context) - 1);
@@ -250,10 +240,9 @@ hashkey_replace(const char *file, struct hashkey *out, struct buf *why)
 	int n = hashkeys_load(file, all + 1, why), err = n < 0 ? n : 0;
 
 	*out = (struct hashkey){ .derived = false };
-	if (n == HASHKEYS_MAX) {
-		buf_printf(why, "%s: has %d hash keys: take out the last", file, n);
-		err = ERR_LIMIT;
-	}
+	if (n == HASHKEYS_MAX)
+		err = why_err(
+			why, ERR_LIMIT, "%s: has %d hash keys: take out the last", file, n);
 	if (!err) {
 		randombytes_buf(all[0].key, sizeof(all[0].key));
 		SCOPED_BUF(text, 0);

@@ -7,6 +7,7 @@
 #include "base/buf.h"
 #include "base/caps.h"
 #include "base/clock.h"
+#include "base/scoped.h"
 #include "base/utf8.h"
 
 const char *const notice_words[NOTICE_KINDS + 1] = { "budget", "breaker", "degraded", "pin",
@@ -55,8 +56,7 @@ put_numbers(struct notice *m, const struct log_field *f, size_t n)
 	size_t used = 0;
 
 	for (size_t i = 0; i < n; i++) {
-		struct buf b;
-		buf_init(&b, NOTICE_NUMBERS);
+		SCOPED_BUF(b, NOTICE_NUMBERS);
 		buf_printf(&b, "%s\"%s\":", used ? "," : "", f[i].key);
 		if (f[i].kind == LF_STR)
 			buf_json_utf8(&b, f[i].s);
@@ -66,7 +66,6 @@ put_numbers(struct notice *m, const struct log_field *f, size_t n)
 			memcpy(m->numbers + used, buf_view(&b).p, b.n);
 			used += b.n;
 		}
-		buf_free(&b);
 	}
 }
 

@@ -12,6 +12,7 @@
 
 #include "base/err.h"
 #include "base/mem.h"
+#include "base/scoped.h"
 
 /* Below the loops, above nothing: a third of their weight. */
 enum { NICE = 5 };
@@ -36,7 +37,7 @@ pool_next(struct pool *p)
 {
 	struct work *w = NULL;
 
-	pthread_mutex_lock(&p->lock);
+	SCOPED_LOCK(&p->lock);
 	while (!p->first && !atomic_load(&p->stopping))
 		pthread_cond_wait(&p->more, &p->lock);
 	/* What is queued at a stop runs too: it sees pool_stopping(), and whoever waits for
@@ -47,7 +48,6 @@ pool_next(struct pool *p)
 		if (!p->first)
 			p->end = &p->first;
 	}
-	pthread_mutex_unlock(&p->lock);
 	return w;
 }
 
@@ -116,11 +116,10 @@ void
 pool_submit(struct pool *p, struct work *w)
 {
 	w->next = NULL;
-	pthread_mutex_lock(&p->lock);
+	SCOPED_LOCK(&p->lock);
 	*p->end = w;
 	p->end = &w->next;
 	pthread_cond_signal(&p->more);
-	pthread_mutex_unlock(&p->lock);
 }
 
 bool

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "base/err.h"
+#include "base/scoped.h"
 #include "base/stops.h"
 
 struct replace_io replace_io = { write, fsync, renameat };
@@ -71,14 +72,11 @@ access_of_before(int fd, int dirfd, const char *name, mode_t mode)
 		return -1;
 	if (geteuid() != 0)
 		return fchmod(fd, mode);
-	int folder = open_folder_of(dirfd, name);
+	SCOPED_FD(folder, open_folder_of(dirfd, name));
 	/* Root without the right to give it away keeps it. */
-	int err = folder < 0 || fstat(folder, &st) < 0 ? -1
-		  : take_access(fd, &st, mode) < 0     ? fchmod(fd, mode)
-						       : 0;
-	if (folder >= 0)
-		close(folder);
-	return err;
+	return folder < 0 || fstat(folder, &st) < 0 ? -1
+	       : take_access(fd, &st, mode) < 0	    ? fchmod(fd, mode)
+						    : 0;
 }
 
 int
@@ -142,14 +140,11 @@ sync_open_folder(int folder)
 int
 replace_sync_folder(int dirfd, const char *name, struct buf *why)
 {
-	int folder = open_folder_of(dirfd, name);
-	int err = folder < 0 || sync_open_folder(folder) < 0
-			  ? replace_failed(name, "its folder cannot be synced: ", why)
-			  : 0;
+	SCOPED_FD(folder, open_folder_of(dirfd, name));
 
-	if (folder >= 0)
-		close(folder);
-	return err;
+	return folder < 0 || sync_open_folder(folder) < 0
+		       ? replace_failed(name, "its folder cannot be synced: ", why)
+		       : 0;
 }
 
 /* What is aside is what was begun: another process may have begun the same since. */
@@ -170,8 +165,9 @@ int
 replace_place(int dirfd, const char *name, int fd, struct buf *why)
 {
 	char made[PATH_MAX];
-	int err = 0, folder = -1;
+	int err = 0;
 
+	SCOPED_FD(folder, -1);
 	if (!aside_name(name, made))
 		return replace_failed(name, "", why);
 	if (replace_io.fsync(fd) < 0 || (folder = open_folder_of(dirfd, name)) < 0)
@@ -189,10 +185,6 @@ replace_place(int dirfd, const char *name, int fd, struct buf *why)
 			"bring "
 			"the one before back: ",
 			why);
-	int sys = errno;
-	if (folder >= 0)
-		close(folder);
-	errno = sys;
 	return err;
 }
 
@@ -210,17 +202,13 @@ replace_drop(int dirfd, const char *name)
 int
 replace_file(int dirfd, const char *name, mode_t mode, struct span text, struct buf *why)
 {
-	int fd = replace_begin(dirfd, name, mode, why);
+	SCOPED_FD(fd, replace_begin(dirfd, name, mode, why));
 
 	if (fd < 0)
 		return fd;
 	int err = replace_write(fd, name, text, why);
-	if (err)
-		replace_drop(dirfd, name);
-	else
-		err = replace_place(dirfd, name, fd, why);
-	int sys = errno;
-	close(fd);
-	errno = sys;
+	if (!err)
+		return replace_place(dirfd, name, fd, why);
+	replace_drop(dirfd, name);
 	return err;
 }

@@ -19,6 +19,13 @@
 #define SCOPED_FD(name, fd_) __attribute__((cleanup(scoped_fd_close))) int name = (fd_)
 void scoped_fd_close(const int *fd);
 
+/* A copy of what b holds, as of arena_dup(); p is NULL, too, where b failed. */
+static inline struct span
+arena_kept(struct arena *a, const struct buf *b)
+{
+	return b->failed ? (struct span){ NULL, 0 } : arena_dup(a, buf_view(b));
+}
+
 static inline pthread_mutex_t *
 scoped_lock(pthread_mutex_t *lock)
 {

@@ -223,7 +223,7 @@ request_set_target(struct request *r, struct span path, struct span query, bool 
 	r->in.head.has_query = has_query;
 	/* Refusals before a route is known speak to the client of that path. */
 	r->found.endpoint = dialect_endpoint(
-		dialect_for_path(r->in.head.path), r->in.head.method, r->in.head.path);
+		dialect_for_path(r->in.head.path, false), r->in.head.method, r->in.head.path);
 	return true;
 }
 

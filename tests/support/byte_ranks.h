@@ -2,8 +2,26 @@
 #ifndef SUPPORT_BYTE_RANKS_H
 #define SUPPORT_BYTE_RANKS_H
 
+#include <stdio.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
 #include "base/err.h"
 #include "base/tokens/ranks.h"
+
+/* Of a file's bytes, as of ranks_open(). */
+static inline int
+ranks_over(struct span bytes, struct ranks **out, const char **why)
+{
+	char name[32];
+	int fd = memfd_create("ranks", MFD_CLOEXEC);
+
+	INVARIANT(fd >= 0 && write(fd, bytes.p, bytes.n) == (ssize_t)bytes.n);
+	snprintf(name, sizeof(name), "/proc/self/fd/%d", fd);
+	int err = ranks_open(name, out, why);
+	close(fd);
+	return err;
+}
 
 static inline struct ranks *
 byte_ranks(void)

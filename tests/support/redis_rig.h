@@ -13,6 +13,8 @@
 
 #include "base/buf.h"
 #include "base/err.h"
+#include "base/redis/redis.h"
+#include "base/redis/redis_find.h"
 #include "base/redis/redis_sync.h"
 #include "support/child.h"
 
@@ -91,6 +93,19 @@ redis_rig_do(struct redis_rig *r, const char *fmt, ...)
 							   : (long long)reply->elements;
 	freeReplyObject(reply);
 	return n;
+}
+
+/* By a URL alone (base/redis/redis_url.h); NULL also where it is not understood. */
+static inline struct redis *
+redis_new(struct ev_loop *loop, const char *url, uint64_t deadline_us, struct metrics *m)
+{
+	struct redis_options o;
+	struct redis_finder *f = redis_options_url(&o, url) ? NULL : redis_finder_new(&o);
+	struct redis *r = f ? redis_new_at(loop, f, deadline_us, m) : NULL;
+
+	redis_finder_free(&f);
+	explicit_bzero(&o, sizeof(o));
+	return r;
 }
 
 #endif

@@ -640,7 +640,8 @@ parts_that_nobody_reads_are_opaque(void **state)
 static void
 a_part_has_the_data_of_one_file(void **state)
 {
-#define DATA "data:image/png;base64,iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk"
+#define DATA                                                                                   \
+	"data:image/png;base64,iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk"
 #define PART_IS "{" MSG "[{\"type\":\"file\",\"file\":{\"file_data\":\"" DATA "\""
 	static const struct {
 		const char *in;
@@ -727,13 +728,15 @@ a_dialect_is_known_by_name_and_by_path(void **state)
 	assert_string_equal(dialect_names(),
 		"openai, anthropic, gemini, bedrock, cohere, mistral, ollama, tgi, mcp, rest");
 	assert_string_equal(
-		dialect_name(dialect_for_path(SPAN_LIT("/v1/chat/completions"))), OPENAI);
+		dialect_name(dialect_for_path(SPAN_LIT("/v1/chat/completions"), false)),
+		OPENAI);
 	assert_string_equal(dialect_name(dialect_for_path(
-				    SPAN_LIT("/openai/deployments/x/chat/completions"))),
+				    SPAN_LIT("/openai/deployments/x/chat/completions"), false)),
 		OPENAI);
 	assert_string_equal(
-		dialect_name(dialect_for_path(SPAN_LIT("/v1/messages"))), ANTHROPIC);
-	assert_string_equal(dialect_name(dialect_for_path(SPAN_LIT("/v1/models"))), REST);
+		dialect_name(dialect_for_path(SPAN_LIT("/v1/messages"), false)), ANTHROPIC);
+	assert_string_equal(
+		dialect_name(dialect_for_path(SPAN_LIT("/v1/models"), false)), REST);
 	assert_null(dialect_find(SPAN_LIT("OpenAI")));
 	assert_true(dialect_has_model(dialect_find(SPAN_LIT("openai"))));
 	assert_false(dialect_has_model(dialect_find(SPAN_LIT("rest"))));

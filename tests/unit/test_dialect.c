@@ -218,7 +218,8 @@ static const struct {
 		"file_search_stores unseen" },
 	{ "gemini", "POST", "/upload/v1beta/fileSearchStores/s:uploadToFileSearchStore",
 		"file_search_stores unseen" },
-	{ "gemini", "GET", "/v1beta/fileSearchStores/s/documents", "file_search_stores stored" },
+	{ "gemini", "GET", "/v1beta/fileSearchStores/s/documents",
+		"file_search_stores stored" },
 	{ "gemini", "GET", "/v1beta/models/veo/operations/o", "operations stored" },
 	{ "gemini", "POST", "/v1/projects/p/locations/l/batchPredictionJobs", "batch unseen" },
 	{ "bedrock", "POST", "/async-invoke", "async unseen" },
@@ -273,7 +274,8 @@ instance(const char *pattern, char *to)
 			to[n++] = *pattern;
 			continue;
 		}
-		n += (size_t)sprintf(to + n, "%s", pattern[1] == 'm' && pattern[3] == 'r' ? "a/b" : "m4");
+		n += (size_t)sprintf(
+			to + n, "%s", pattern[1] == 'm' && pattern[3] == 'r' ? "a/b" : "m4");
 		pattern = strchr(pattern, '}');
 	}
 	return n;
@@ -296,7 +298,8 @@ every_table_has_a_tree(void **state)
 			assert_true(r->path[0] == '/' && r->name);
 			assert_true(!r->table || table_tree(r->table));
 			size_t n = 0;
-			for (const char *const *b = d->bases; b && *b && !(r->flags & E_ROOT); b++)
+			for (const char *const *b = d->bases; b && *b && !(r->flags & E_ROOT);
+				b++)
 				n = instance(*b, path);
 			n += instance(r->path, path + n);
 			struct endpoint e = dialect_endpoint(
@@ -312,11 +315,13 @@ some_paths_tell_their_family(void **state)
 	(void)state;
 	for (size_t i = 0; i < COUNT_OF(tells); i++)
 		assert_string_equal(
-			dialect_name(dialect_for_path(span_str(tells[i].path))), tells[i].want);
+			dialect_name(dialect_for_path(span_str(tells[i].path), false)),
+			tells[i].want);
 	assert_string_equal(
-		dialect_name(dialect_for_refusal(SPAN_LIT("/v1/messages"))), "anthropic");
-	assert_string_equal(dialect_name(dialect_for_refusal(SPAN_LIT("/api/chat"))), "ollama");
-	assert_string_equal(dialect_name(dialect_for_refusal(SPAN_LIT("/v1/x"))), "rest");
+		dialect_name(dialect_for_path(SPAN_LIT("/v1/messages"), true)), "anthropic");
+	assert_string_equal(
+		dialect_name(dialect_for_path(SPAN_LIT("/api/chat"), true)), "ollama");
+	assert_string_equal(dialect_name(dialect_for_path(SPAN_LIT("/v1/x"), true)), "rest");
 }
 
 static const struct {
@@ -721,7 +726,8 @@ compare_rows(const struct dialect *d, const struct endpoint_index *x,
 	static const char *const methods[] = { "GET", "POST", "DELETE", "" };
 	for (size_t i = 0; i < COUNT_OF(methods); i++)
 		for (int whole = 0; whole < 2; whole++) {
-			struct span m = span_str(methods[i]), at = span_of(path, n), got = { 0 }, want = { 0 };
+			struct span m = span_str(methods[i]), at = span_of(path, n),
+				    got = { 0 }, want = { 0 };
 			assert_ptr_equal(endpoint_row_find(d, x, m, at, whole, &got),
 				endpoint_row_find(d, all, m, at, whole, &want));
 			assert_true(got.p == want.p && got.n == want.n);

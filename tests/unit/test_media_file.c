@@ -484,8 +484,8 @@ files_are_read(void **state)
 			buf_putc(&texts, '|');
 		}
 		if (f.kind != samples[i].kind || f.flaw != samples[i].flaw)
-			fail_msg("%s: %s, %s", samples[i].name, file_kind_name(f.kind),
-				file_flaw_name(f.flaw));
+			fail_msg("%s: %s, %s", samples[i].name, file_kinds[f.kind].name,
+				file_flaws[f.flaw]);
 		if (f.width != samples[i].width || f.height != samples[i].height)
 			fail_msg("%s: %u by %u", samples[i].name, f.width, f.height);
 		if (samples[i].texts && !span_is(buf_view(&texts), samples[i].texts))
@@ -531,8 +531,7 @@ cut_files_are_truncated(void **state)
 			struct file_facts f;
 			file_read(span_cut(buf_view(&b), 0, n), SPAN_LIT(""), &a, &f);
 			if (f.flaw != FILE_TRUNCATED)
-				fail_msg("%s cut at %zu: %s", names[i], n,
-					file_flaw_name(f.flaw));
+				fail_msg("%s cut at %zu: %s", names[i], n, file_flaws[f.flaw]);
 		}
 	}
 }
@@ -602,7 +601,7 @@ types_are_held_to_their_bytes(void **state)
 		if ((f.flaw == FILE_SOUND) != rows[i].fits ||
 			(!rows[i].fits && f.flaw != FILE_NOT_AS_DECLARED))
 			fail_msg("%s as %s: %s", rows[i].file, rows[i].declared,
-				file_flaw_name(f.flaw));
+				file_flaws[f.flaw]);
 	}
 }
 
@@ -616,9 +615,9 @@ few_bytes_are_no_magic_number(void **state)
 	(void)state;
 	for (size_t i = 0; i < COUNT_OF(texts); i++)
 		if (file_kind_of(texts[i]) != FILE_OTHER)
-			fail_msg("%s: %s", texts[i].p, file_kind_name(file_kind_of(texts[i])));
+			fail_msg("%s: %s", texts[i].p, file_kinds[file_kind_of(texts[i])].name);
 	assert_int_equal(file_kind_of(SPAN_LIT("ID3\4\0\0\0\0\0\1.fLaC")), FILE_FLAC);
-	assert_string_equal(file_kind_media(FILE_WEBM), "video");
+	assert_string_equal(file_kinds[FILE_WEBM].media, "video");
 }
 
 /* What no magic number names, as a text. */

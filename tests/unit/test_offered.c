@@ -127,7 +127,7 @@ a_body_says_what_prices_depend_on(void **state)
 		assert_int_equal(dialect_asked(&b, in, &a, &asked), 0);
 		for (size_t k = 0; k < ASKED_REGION; k++)
 			if (!span_is(asked.v[k], rows[i].want[k]))
-				fail_msg("%s: %s is %.*s", rows[i].in, price_ask_names[k],
+				fail_msg("%s: %zu is %.*s", rows[i].in, k,
 					SPAN_ARG(asked.v[k]));
 		arena_reset(&a);
 	}

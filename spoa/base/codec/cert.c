@@ -11,6 +11,7 @@
 #include <sodium.h>
 #include <time.h>
 
+#include "base/attr.h"
 #include "base/codec/utf8.h"
 #include "base/err.h"
 
@@ -165,9 +166,8 @@ cert_read(struct span der, struct arena *a, struct cert *out)
 
 /* An encrypted block is not read, and nobody is asked. */
 static int
-no_password(char *to, int size, int writes, void *arg)
+no_password(char *to UNUSED, int size UNUSED, int writes UNUSED, void *arg UNUSED)
 {
-	(void)to, (void)size, (void)writes, (void)arg;
 	return -1;
 }
 
@@ -202,10 +202,7 @@ cert_one(const struct cert *c, const char *field, bool *several)
 	for (size_t i = 0; i < c->n; i++)
 		if (!strcmp(c->v[i].field, field)) {
 			*several = found.p != NULL;
-			if (!found.p)
-				found = c->v[i].text;
-			else
-				return found;
+			found = found.p ? found : c->v[i].text;
 		}
 	return found;
 }

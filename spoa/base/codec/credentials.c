@@ -2,6 +2,7 @@
  * spell them; see the header for who obeys it. */
 #include "base/codec/credentials.h"
 
+#include "base/among.h"
 #include "base/ascii.h"
 #include "base/codec/uri.h"
 
@@ -293,8 +294,5 @@ credential_of_provider(struct span value)
 
 	if (span_istarts(value, scheme))
 		value = span_trim(span_cut(value, scheme.n, value.n), " ");
-	for (size_t i = 0; i < COUNT_OF(provider_keys); i++)
-		if (span_istarts(value, span_str(provider_keys[i])))
-			return true;
-	return false;
+	return SPAN_AMONG(value, provider_keys, span_istarts);
 }

@@ -138,9 +138,7 @@ brotli_all(struct span in, struct sink *s)
 	}
 	if (!err && r == BROTLI_DECODER_RESULT_NEEDS_MORE_INPUT)
 		err = ERR_TRUNCATED;
-	else if (!err && r == BROTLI_DECODER_RESULT_ERROR)
-		err = ERR_SYNTAX;
-	else if (!err && left)
+	else if (!err && (r == BROTLI_DECODER_RESULT_ERROR || left))
 		err = ERR_SYNTAX;
 	if (d)
 		BrotliDecoderDestroyInstance(d);

@@ -157,17 +157,9 @@ json_special(struct span in, size_t at)
 static int
 hex4(struct span in, size_t at)
 {
-	int unit = 0;
+	int unit = span_hex(in, at, 4);
 
-	for (size_t i = 0; i < 4; i++) {
-		if (at + i >= in.n)
-			return -2;
-		int d = hex_value(in.p[at + i]);
-		if (d < 0)
-			return -1;
-		unit = unit << 4 | d;
-	}
-	return unit;
+	return unit < 0 && in.n < at + 4 && span_past(in, at, is_hex) == in.n ? -2 : unit;
 }
 
 /* escape = "\" ( one of "\/bfnrt / "u" 4HEXDIG ), the latter in pairs where it
@@ -358,12 +350,6 @@ key_add(struct json *j, struct span key)
 
 /* ---- tokens ---- */
 
-static void
-skip_space(struct json *j)
-{
-	j->at = span_past(j->in, j->at, is_space);
-}
-
 /* number = [ "-" ] ( "0" / 1-9 *DIGIT ) [ "." 1*DIGIT ] [ ( "e" / "E" )
  * [ "+" / "-" ] 1*DIGIT ]; RFC 8259 section 6. */
 static enum json_tok
@@ -494,7 +480,7 @@ key(struct json *j, struct json_event *ev)
 			err == ERR_DUPLICATE ? "the same key twice in an object"
 					     : "out of memory",
 			ev->start);
-	skip_space(j);
+	j->at = span_past(j->in, j->at, is_space);
 	if (j->at == j->in.n)
 		return fail_json(
 			j, ev, ERR_TRUNCATED, "the document ends inside an object", j->at);
@@ -533,7 +519,7 @@ separator(struct json *j, struct json_event *ev)
 			       : "neither , nor ] behind an element",
 			j->at);
 	j->at++;
-	skip_space(j);
+	j->at = span_past(j->in, j->at, is_space);
 	return object ? key(j, ev) : value(j, ev);
 }
 
@@ -542,7 +528,7 @@ json_next(struct json *j, struct json_event *ev)
 {
 	if (j->state == AT_ERROR)
 		return fail_json(j, ev, j->err, j->why, j->err_at);
-	skip_space(j);
+	j->at = span_past(j->in, j->at, is_space);
 	*ev = (struct json_event){ .depth = j->depth };
 	enum json_tok tok;
 	switch (j->state) {

@@ -157,7 +157,7 @@ lines_pread(struct lines *l, void *to, size_t n, uint64_t at)
 	if (l->packed)
 		return pread_packed(l->packed, l->fd, to, n, at);
 	do
-		r = pread(l->fd, to, n, (off_t)at);
+		r = l->pipe ? read(l->fd, to, n) : pread(l->fd, to, n, (off_t)at);
 	while (r < 0 && errno == EINTR);
 	return r;
 }
@@ -188,21 +188,11 @@ fill_lines(struct lines *l, uint64_t limit)
 		return 0;
 	if (room > limit - at)
 		room = (size_t)(limit - at);
-	for (;;) {
-		if (l->packed) {
-			ssize_t r = pread_packed(l->packed, l->fd, l->buf + l->to, room, at);
-			l->to += r > 0 ? (size_t)r : 0;
-			return r < 0 ? (int)r : r > 0;
-		}
-		ssize_t r = l->pipe ? read(l->fd, l->buf + l->to, room)
-				    : pread(l->fd, l->buf + l->to, room, (off_t)at);
-		if (r < 0 && errno == EINTR)
-			continue;
-		if (r < 0)
-			return ERR_IO;
-		l->to += (size_t)r;
-		return r > 0;
-	}
+	ssize_t r = lines_pread(l, l->buf + l->to, room, at);
+	if (r < 0)
+		return l->packed ? (int)r : ERR_IO;
+	l->to += (size_t)r;
+	return r > 0;
 }
 
 int

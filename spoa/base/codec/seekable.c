@@ -7,6 +7,7 @@
 #include <zstd.h>
 
 #include "base/err.h"
+#include "base/search.h"
 
 #define TABLE_MAGIC  0x184D2A5Eu
 #define FOOTER_MAGIC 0x8F92EAB1u
@@ -87,16 +88,7 @@ seekable_free(struct seekable *s)
 size_t
 seekable_find(const struct seekable *s, uint64_t at)
 {
-	size_t lo = 0, hi = s->n;
-
-	while (lo < hi) {
-		size_t mid = lo + (hi - lo) / 2;
-		if (s->frame[mid + 1].plain <= at)
-			lo = mid + 1;
-		else
-			hi = mid;
-	}
-	return lo;
+	return SEARCH_FIRST(s->n, k, s->frame[k + 1].plain <= at);
 }
 
 int

@@ -6,11 +6,10 @@
 
 #include "base/buf.h"
 
-#define SEEKABLE_MAGIC	   0xFD2FB528u /* what the file begins with, little-endian */
-#define SEEKABLE_FOOTER	   9	       /* its last bytes */
-#define SEEKABLE_FRAME	   (1u << 20)  /* what a frame of ours holds, about */
-#define SEEKABLE_FRAME_MAX (4u << 20)  /* what one may hold: more is not read */
-#define SEEKABLE_FRAMES	   (1u << 20)  /* in a file: more are not read */
+#define SEEKABLE_FOOTER	   9	      /* its last bytes */
+#define SEEKABLE_FRAME	   (1u << 20) /* what a frame of ours holds, about */
+#define SEEKABLE_FRAME_MAX (4u << 20) /* what one may hold: more is not read */
+#define SEEKABLE_FRAMES	   (1u << 20) /* in a file: more are not read */
 
 /* Where a frame begins, in the file and in the text. */
 struct seekable_frame {

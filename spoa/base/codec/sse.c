@@ -121,22 +121,17 @@ sse_field(struct span line, struct span *value)
 	return span_cut(line, 0, colon);
 }
 
-static struct span
-without_bom(struct span raw)
-{
-	return span_starts(raw, span_of(bom, sizeof(bom))) ? span_cut(raw, sizeof(bom), raw.n)
-							   : raw;
-}
-
 /* The event of its lines (WHATWG HTML 9.2.6): data of several lines is joined in s->data, of
  * one line it is a view of raw. */
 static int
 interpret(struct sse *s, struct span raw, struct sse_event *ev)
 {
-	struct span rest = s->first ? without_bom(raw) : raw, line, value;
+	struct span line, value;
+	bool marked = s->first && span_starts(raw, span_of(bom, sizeof(bom)));
+	struct span rest = span_cut(raw, marked ? sizeof(bom) : 0, raw.n);
 	size_t lines = 0;
 
-	*ev = (struct sse_event){ .raw = raw, .bom = rest.n < raw.n };
+	*ev = (struct sse_event){ .raw = raw, .bom = marked };
 	s->first = false;
 	while (rest.n) {
 		next_line(&rest, &line);

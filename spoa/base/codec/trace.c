@@ -1,20 +1,13 @@
 /* The traceparent field (W3C Trace Context 3.2). */
 #include "base/codec/trace.h"
 
-#include "base/ascii.h"
+#include "base/among.h"
 
 /* n digits of lower-case hexadecimal, not all of them 0. */
 static bool
 is_trace_id(struct span s)
 {
-	bool any = false;
-
-	for (size_t i = 0; i < s.n; i++) {
-		if (!is_hex(s.p[i]) || is_upper(s.p[i]))
-			return false;
-		any |= s.p[i] != '0';
-	}
-	return any;
+	return span_all(s, is_lower_hex) && span_past_set(s, 0, "0") < s.n;
 }
 
 /* traceparent = version "-" trace-id "-" parent-id "-" flags; a version above 00 may have more.
@@ -28,11 +21,9 @@ trace_read(struct span v)
 	if (v.n < TRACE_BYTES ||
 		(v.n > TRACE_BYTES && (v.p[TRACE_BYTES] != '-' || !memcmp(v.p, "00", 2))) ||
 		v.p[2] != '-' || v.p[35] != '-' || v.p[52] != '-' || !memcmp(v.p, "ff", 2) ||
-		!is_trace_id(span_cut(v, 3, 35)) || !is_trace_id(span_cut(v, 36, 52)))
+		!is_trace_id(span_cut(v, 3, 35)) || !is_trace_id(span_cut(v, 36, 52)) ||
+		!span_all(span_cut(v, 0, 2), is_lower_hex) ||
+		!span_all(span_cut(v, 53, 55), is_lower_hex))
 		return none;
-	for (size_t i = 0; i < 2; i++)
-		if (!is_hex(v.p[i]) || is_upper(v.p[i]) || !is_hex(v.p[53 + i]) ||
-			is_upper(v.p[53 + i]))
-			return none;
 	return span_cut(v, 0, TRACE_BYTES);
 }

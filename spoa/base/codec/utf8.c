@@ -1,6 +1,7 @@
 /* Texts that should be UTF-8: how far they are, and where in them something is. */
 #include "base/codec/utf8.h"
 
+#include "base/ascii.h"
 #include "base/buf.h"
 
 size_t
@@ -42,10 +43,7 @@ utf8_text(struct span s)
 bool
 utf8_line(struct span s)
 {
-	for (size_t i = 0; i < s.n; i++)
-		if ((unsigned char)s.p[i] < 0x20 || s.p[i] == 0x7f)
-			return false;
-	return s.n > 0 && utf8_valid(s);
+	return s.n > 0 && span_past(s, 0, is_in_line) == s.n && utf8_valid(s);
 }
 
 size_t

@@ -4,11 +4,12 @@
 #include "base/codec/ws.h"
 
 #include <openssl/evp.h>
+#include <sodium.h>
 
 #include "base/caps.h"
 #include "base/codec/base64.h"
 #include "base/err.h"
-#include "base/utf8.h"
+#include "base/codec/utf8.h"
 
 enum {
 	BIT_FIN = 0x80,
@@ -224,16 +225,6 @@ ws_take_data(struct ws_reader *r, struct span piece)
 	return 0;
 }
 
-static void
-ws_take_control(struct ws_reader *r, struct span piece)
-{
-	static const unsigned char none[4];
-
-	unmask(r->masked ? r->mask : none, r->at, piece.p, (char *)r->control + r->control_n,
-		piece.n);
-	r->control_n += piece.n;
-}
-
 static int
 ws_end_control(struct ws_reader *r, struct ws_message *out)
 {
@@ -253,14 +244,10 @@ ws_end_control(struct ws_reader *r, struct ws_message *out)
 		out->op = WS_CONTINUATION;
 		return PROTOCOL(r, "a close with a code that is none");
 	}
-	for (size_t i = 0; i < out->payload.n;) {
-		size_t n = utf8_sequence(out->payload.p + i, out->payload.n - i);
-		if (n == 0) {
-			out->op = WS_CONTINUATION;
-			return refuse_frame(r, ERR_ENCODING, WS_INVALID_DATA,
-				"a close with a reason that is not UTF-8");
-		}
-		i += n;
+	if (!utf8_valid(out->payload)) {
+		out->op = WS_CONTINUATION;
+		return refuse_frame(r, ERR_ENCODING, WS_INVALID_DATA,
+			"a close with a reason that is not UTF-8");
 	}
 	out->code = code;
 	return 0;
@@ -287,10 +274,12 @@ take_payload(struct ws_reader *r, struct span in, struct ws_message *out)
 	struct span piece = span_cut(in, 0, r->left < in.n ? (size_t)r->left : in.n);
 	int err = 0;
 
-	if (r->op & OP_CONTROL)
-		ws_take_control(r, piece);
-	else
+	if (r->op & OP_CONTROL) {
+		unmask(r->mask, r->at, piece.p, (char *)r->control + r->control_n, piece.n);
+		r->control_n += piece.n;
+	} else {
 		err = ws_take_data(r, piece);
+	}
 	r->at += piece.n;
 	r->left -= piece.n;
 	if (!err && !(r->op & OP_CONTROL) && r->message_op == WS_TEXT)
@@ -448,19 +437,6 @@ ws_accepted(const struct http_head *h, struct span key)
 		       : NULL;
 }
 
-static void
-put_base64(char *out, size_t size, const void *p, size_t n)
-{
-	struct buf b;
-
-	buf_init(&b, size);
-	base64_put(&b, p, n);
-	struct span text = span_cut(buf_view(&b), 0, size - 1);
-	memcpy(out, text.p ? text.p : "", text.n);
-	out[text.n] = '\0';
-	buf_free(&b);
-}
-
 void
 ws_accept(struct span key, char out[WS_ACCEPT_BYTES])
 {
@@ -473,7 +449,7 @@ ws_accept(struct span key, char out[WS_ACCEPT_BYTES])
 	memcpy(text, key.p ? key.p : "", key.n);
 	memcpy(text + key.n, magic, sizeof(magic) - 1);
 	EVP_Digest(text, key.n + sizeof(magic) - 1, hash, &n, EVP_sha1(), NULL);
-	put_base64(out, WS_ACCEPT_BYTES, hash, n);
+	sodium_bin2base64(out, WS_ACCEPT_BYTES, hash, n, sodium_base64_VARIANT_ORIGINAL);
 }
 
 bool
@@ -488,5 +464,5 @@ ws_key_valid(struct span key)
 void
 ws_key_of(const unsigned char random[16], char out[WS_KEY_BYTES])
 {
-	put_base64(out, WS_KEY_BYTES, random, 16);
+	sodium_bin2base64(out, WS_KEY_BYTES, random, 16, sodium_base64_VARIANT_ORIGINAL);
 }

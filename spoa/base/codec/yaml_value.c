@@ -8,7 +8,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "base/among.h"
+#include "base/ascii.h"
 #include "base/codec/utf8.h"
+#include "base/scoped.h"
 
 void
 diag_init(struct diag *d)
@@ -63,10 +66,8 @@ static uint64_t
 cut_number(struct span *s)
 {
 	uint64_t v = 0;
-	size_t at = s->n;
+	size_t at = span_behind(*s, ':');
 
-	while (at > 0 && s->p[at - 1] != ':')
-		at--;
 	if (at == 0 || span_u64(span_cut(*s, at, s->n), &v) != 0)
 		return 0;
 	*s = span_cut(*s, 0, at - 1);
@@ -91,7 +92,6 @@ diag_sort(struct diag *d)
 {
 	struct span rest = buf_view(&d->text);
 	size_t n = 0, max = 0;
-	struct buf sorted;
 
 	for (size_t i = 0; i < rest.n; i++)
 		max += rest.p[i] == '\n';
@@ -103,11 +103,9 @@ diag_sort(struct diag *d)
 		size_t len = span_chr(rest, '\n') + 1;
 		e->line = span_cut(rest, 0, len);
 		e->file = span_cut(rest, 0, len);
-		for (size_t i = 0; i + 1 < len; i++)
-			if (rest.p[i] == ':' && rest.p[i + 1] == ' ') {
-				e->file = span_cut(rest, 0, i);
-				break;
-			}
+		const char *colon = memmem(rest.p, len, ": ", 2);
+		if (colon)
+			e->file.n = (size_t)(colon - rest.p);
 		e->column = cut_number(&e->file);
 		e->row = cut_number(&e->file);
 		e->index = e->file_rank = n;
@@ -118,15 +116,13 @@ diag_sort(struct diag *d)
 		n++;
 	}
 	qsort(v, n, sizeof(*v), by_position);
-	buf_init(&sorted, DIAG_BYTES);
+	SCOPED_BUF(sorted, DIAG_BYTES);
 	for (size_t i = 0; i < n; i++)
 		buf_span(&sorted, v[i].line);
 	buf_span(&sorted, rest); /* a last line without end */
-	if (buf_failed(&sorted)) {
-		buf_free(&sorted);
-	} else {
-		buf_free(&d->text);
-		d->text = sorted;
+	if (!buf_failed(&sorted)) {
+		buf_clear(&d->text);
+		buf_move(&d->text, &sorted);
 	}
 	free(v);
 }
@@ -235,33 +231,6 @@ yaml_int(const struct yaml_node *n, int64_t *out)
 
 /* float = [-+]? ( "." [0-9]+ | [0-9]+ ( "." [0-9]* )? ) ( [eE] [-+]? [0-9]+ )?
  *       | [-+]? ".inf" | ".nan" */
-static bool
-is_float(const char *p)
-{
-	size_t whole, frac = 0;
-
-	if (*p == '-' || *p == '+')
-		p++;
-	whole = strspn(p, "0123456789");
-	p += whole;
-	if (*p == '.') {
-		frac = strspn(++p, "0123456789");
-		p += frac;
-	}
-	if (whole + frac == 0)
-		return false;
-	if (*p == 'e' || *p == 'E') {
-		p++;
-		if (*p == '-' || *p == '+')
-			p++;
-		size_t exp = strspn(p, "0123456789");
-		if (exp == 0)
-			return false;
-		p += exp;
-	}
-	return *p == 0;
-}
-
 bool
 yaml_double(const struct yaml_node *n, double *out)
 {
@@ -284,9 +253,12 @@ yaml_double(const struct yaml_node *n, double *out)
 		*out = NAN;
 		return true;
 	}
-	if (!is_float(n->s.p))
+	char *end;
+	double v = strtod(n->s.p, &end);
+	/* What strtod() takes beside numbers, 0x10 and "inf", is none. */
+	if (*end || span_past(n->s, 0, is_number_char) < n->s.n)
 		return false;
-	*out = strtod(n->s.p, NULL);
+	*out = v;
 	return true;
 }
 

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <sys/queue.h>
 
+#include "base/ascii.h"
 #include "base/attr.h"
 #include "base/buf.h"
 #include "base/caps.h"
@@ -519,9 +520,8 @@ http_url_check(const char *url)
 	struct span s = span_str(url);
 	const char *why = NULL;
 
-	for (size_t i = 0; i < s.n; i++)
-		if ((unsigned char)s.p[i] <= ' ' || s.p[i] == 0x7f)
-			return "it holds a blank or a control character";
+	if (span_past(s, 0, is_visible) < s.n)
+		return "it holds a blank or a control character";
 	if (span_starts(s, SPAN_LIT("unix:")))
 		return unix_check(span_cut(s, 5, s.n));
 	if (!span_starts(s, SPAN_LIT("http://")) && !span_starts(s, SPAN_LIT("https://")))

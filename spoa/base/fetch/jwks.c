@@ -17,6 +17,7 @@
 
 #include "base/arena.h"
 #include "base/caps.h"
+#include "base/codec/json_text.h"
 #include "base/codec/jws.h"
 #include "base/err.h"
 #include "base/scoped.h"
@@ -68,18 +69,10 @@ digest(enum jws_alg alg)
 
 /* ---- loading ---- */
 
-static const char *
-str(json_t *o, const char *name)
-{
-	const char *s = json_string_value(json_object_get(o, name));
-
-	return s ? s : "";
-}
-
 static int
 decoded(json_t *o, const char *name, struct arena *a, struct span *out)
 {
-	struct span v = span_str(str(o, name));
+	struct span v = span_str(json_text_in(o, name));
 
 	return v.n && b64url_decode(v, a, out) == 0 ? 0 : ERR_SYNTAX;
 }
@@ -149,7 +142,7 @@ ec_key(json_t *o, struct arena *a, const char **why)
 	struct span x, y;
 	EVP_PKEY *pkey = NULL;
 
-	while (strcmp(c->crv, str(o, "crv")))
+	while (strcmp(c->crv, json_text_in(o, "crv")))
 		c++;
 	if (decoded(o, "x", a, &x) || decoded(o, "y", a, &y) || x.n != c->bytes ||
 		y.n != c->bytes) {
@@ -194,12 +187,12 @@ static const struct {
 static unsigned
 algs_of(json_t *o)
 {
-	const char *alg = str(o, "alg");
+	const char *alg = json_text_in(o, "alg");
 	unsigned set = 0;
 
 	for (unsigned i = 0; i < JWS_ALGS; i++)
-		if (JWS_PUBLIC >> i & 1 && !strcmp(str(o, "kty"), algs[i].kty) &&
-			!strcmp(str(o, "crv"), algs[i].crv) &&
+		if (JWS_PUBLIC >> i & 1 && !strcmp(json_text_in(o, "kty"), algs[i].kty) &&
+			!strcmp(json_text_in(o, "crv"), algs[i].crv) &&
 			(!*alg || !strcmp(alg, algs[i].name)))
 			set |= 1u << i;
 	return set;
@@ -227,7 +220,7 @@ may_verify(json_t *ops)
 static int
 add_key(struct jwks *k, json_t *o, struct arena *a, const char **passed, const char **why)
 {
-	const char *use = str(o, "use");
+	const char *use = json_text_in(o, "use");
 
 	if (!json_is_object(o)) {
 		*why = "a key must be an object";
@@ -251,7 +244,7 @@ add_key(struct jwks *k, json_t *o, struct arena *a, const char **passed, const c
 	if (!set)
 		return 0;
 	size_t kind = 0;
-	while (strcmp(str(o, "kty"), kinds[kind].kty))
+	while (strcmp(json_text_in(o, "kty"), kinds[kind].kty))
 		kind++;
 	EVP_PKEY *pkey = kinds[kind].make(o, a, why);
 	if (!pkey) { /* RFC 7517 5: out of the supported ranges, so passed over */
@@ -259,7 +252,7 @@ add_key(struct jwks *k, json_t *o, struct arena *a, const char **passed, const c
 		*why = NULL;
 		return 0;
 	}
-	char *kid = strdup(str(o, "kid"));
+	char *kid = strdup(json_text_in(o, "kid"));
 	if (!kid) {
 		EVP_PKEY_free(pkey);
 		*why = "out of memory";

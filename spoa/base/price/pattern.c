@@ -1,5 +1,6 @@
 /* Patterns of names, in which * is any text: whether one matches, is within another, overlaps
  * it (base/price/price.h). */
+#include "base/ascii.h"
 #include "base/price/price.h"
 
 /* variants = { literal | "{" literal { "," literal } "}" } */
@@ -90,7 +91,7 @@ has_shape(struct span s, const char *shape)
 	if (s.n != n)
 		return false;
 	for (size_t i = 0; i < n; i++) {
-		bool digit = s.p[i] >= '0' && s.p[i] <= '9';
+		bool digit = is_digit(s.p[i]);
 		uint64_t two;
 		if (shape[i] == 'M' || shape[i] == 'D') {
 			if (!digit || span_u64(span_cut(s, i, i + 2), &two) || two < 1 ||

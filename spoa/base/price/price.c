@@ -32,12 +32,6 @@ static const enum price_kind otherwise_kind[PRICE_KINDS] = {
 const char *const price_service_names[PRICE_SERVICES] = { "standard", "batch", "flex",
 	"priority", "fast" };
 
-const char *const price_ask_names[PRICE_ASKS] = {
-#define X(id, name) name,
-	PRICE_ASK_TABLE(X)
-#undef X
-};
-
 enum price_of
 price_of(enum price_kind k)
 {

@@ -90,18 +90,7 @@ struct price_tier {
 enum { PRICE_TIERS_MAX = 4, PRICE_WHERE_MAX = 32 };
 
 /* What a request says, or is known of where it goes, that prices depend on. */
-#define PRICE_ASK_TABLE(X)                                                                     \
-	X(ASKED_SIZE, "size")                                                                  \
-	X(ASKED_QUALITY, "quality")                                                            \
-	X(ASKED_CONTEXT, "search_context")                                                     \
-	X(ASKED_REGION, "region")
-enum price_ask {
-#define X(id, name) id,
-	PRICE_ASK_TABLE(X)
-#undef X
-		PRICE_ASKS
-};
-extern const char *const price_ask_names[PRICE_ASKS];
+enum price_ask { ASKED_SIZE, ASKED_QUALITY, ASKED_CONTEXT, ASKED_REGION, PRICE_ASKS };
 /* "": it says nothing; "auto": the provider chooses, or its requests differ. */
 struct price_asked {
 	struct span v[PRICE_ASKS];

@@ -286,18 +286,6 @@ redis_new_at(struct ev_loop *loop, struct redis_finder *finder, uint64_t deadlin
 	return r;
 }
 
-struct redis *
-redis_new(struct ev_loop *loop, const char *url, uint64_t deadline_us, struct metrics *m)
-{
-	struct redis_options o;
-	struct redis_finder *f = redis_options_url(&o, url) ? NULL : redis_finder_new(&o);
-	struct redis *r = f ? redis_new_at(loop, f, deadline_us, m) : NULL;
-
-	redis_finder_free(&f);
-	explicit_bzero(&o, sizeof(o));
-	return r;
-}
-
 void
 redis_free(struct redis **rp)
 {

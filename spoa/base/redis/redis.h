@@ -17,9 +17,6 @@ struct redis_finder;
 /* Connecting begins at once, and never waits. NULL: out of memory. */
 struct redis *redis_new_at(struct ev_loop *loop, struct redis_finder *finder,
 	uint64_t deadline_us, struct metrics *m);
-/* By a URL alone (base/redis/redis_url.h); NULL also where it is not understood. */
-struct redis *redis_new(
-	struct ev_loop *loop, const char *url, uint64_t deadline_us, struct metrics *m);
 /* Whatever is pending, pipelines and hashes, ends without its callback. */
 void redis_free(struct redis **r);
 /* Of a cluster: every slot has a node, and each of them is up. */

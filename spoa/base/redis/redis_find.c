@@ -19,6 +19,7 @@
 #include "base/redis/redis_replies.h"
 #include "base/redis/redis_sync.h"
 #include "base/scoped.h"
+#include "base/why.h"
 
 enum {
 	ASK_MS = 1000,	    /* each server */
@@ -40,10 +41,8 @@ resolve(struct redis_place *p, uint64_t timeout_us, struct buf *why)
 		(suseconds_t)(timeout_us % 1000000) };
 	int e = getaddrinfo(p->host, NULL, &hints, &res);
 
-	if (e) {
-		buf_printf(why, "%s: %s", p->host, gai_strerror(e));
-		return ERR_NOTFOUND;
-	}
+	if (e)
+		return why_err(why, ERR_NOTFOUND, "%s: %s", p->host, gai_strerror(e));
 	p->address[0] = '\0';
 	for (const struct addrinfo *a = res; a; a = a->ai_next) {
 		char text[sizeof(p->address)];
@@ -82,7 +81,7 @@ server_place(const struct redis_server *s)
 
 /* ---- Sentinels ---- */
 
-/* One that was asked in vain: why, after why of those before it. Ends *said; `err` again. */
+/* One that was asked in vain: why, after why of those before it. `err` again. */
 static int
 say_redis_error(int err, struct buf *said, struct buf *why)
 {
@@ -90,7 +89,6 @@ say_redis_error(int err, struct buf *said, struct buf *why)
 		buf_str(why, why->n ? "; " : "");
 		buf_span(why, buf_view(said));
 	}
-	buf_free(said);
 	return err;
 }
 
@@ -99,9 +97,8 @@ ask_sentinel(const struct redis_options *o, struct redis_tls *tls, size_t i,
 	uint64_t timeout_us, struct redis_place *out, uint64_t *epoch, struct buf *why)
 {
 	struct redis_place at = server_place(&o->url.server[i]);
-	struct buf said;
 
-	buf_init(&said, 4096);
+	SCOPED_BUF(said, 4096);
 	redisContext *c = redis_dial_at(o, tls, &at, REDIS_DIAL_SENTINEL, timeout_us, &said);
 	int err = ERR_IO;
 	if (c) {
@@ -151,10 +148,9 @@ static int
 ask_node(const struct redis_options *o, struct redis_tls *tls, const struct redis_place *at,
 	bool any, uint64_t timeout_us, struct redis_map *out, struct buf *why)
 {
-	struct buf said;
 	int err = ERR_IO;
 
-	buf_init(&said, 4096);
+	SCOPED_BUF(said, 4096);
 	redisContext *c = redis_dial_at(o, tls, at, REDIS_DIAL_SERVER, timeout_us, &said);
 	if (c && !any && !says_ok(c)) {
 		buf_printf(&said, "%s:%u: no part of a working cluster", at->host, at->port);
@@ -444,10 +440,9 @@ redis_finder_news(struct redis_finder *f, uint64_t *version, struct redis_map *o
 void
 redis_finder_again(struct redis_finder *f)
 {
-	pthread_mutex_lock(&f->lock);
+	SCOPED_LOCK(&f->lock);
 	f->again = true;
 	pthread_cond_signal(&f->changed);
-	pthread_mutex_unlock(&f->lock);
 }
 
 void

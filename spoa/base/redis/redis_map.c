@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/among.h"
 #include "base/err.h"
 
 static uint16_t
@@ -48,11 +49,9 @@ redis_slot_tag(unsigned slot, char out[REDIS_TAG_MAX])
 int
 redis_place_read(struct span s, const char *asked, struct redis_place *out)
 {
-	size_t colon = s.n;
+	size_t colon = span_behind(s, ':');
 	uint64_t port;
 
-	while (colon > 0 && s.p[colon - 1] != ':')
-		colon--;
 	if (colon == 0 || span_u64(span_cut(s, colon, s.n), &port) || port == 0 || port > 65535)
 		return ERR_SYNTAX;
 	struct span host = span_cut(s, 0, colon - 1);

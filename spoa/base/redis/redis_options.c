@@ -7,6 +7,7 @@
 #include "base/err.h"
 #include "base/keyfile.h"
 #include "base/scoped.h"
+#include "base/why.h"
 
 int
 redis_options_url(struct redis_options *o, const char *url)
@@ -21,19 +22,15 @@ read_password(const char *file, char out[REDIS_NAME_MAX], struct buf *why)
 {
 	SCOPED_BUF(text, 4096);
 	int err = keyfile_text(file, "a password", &text, why);
-	if (!err) {
-		struct span s = buf_view(&text), line = span_next(&s, '\n');
-		line = span_trim(line, "\r");
-		if (line.n == 0 || line.n >= REDIS_NAME_MAX || memchr(line.p, '\0', line.n)) {
-			buf_printf(why, "%s: a line of 1 to %d bytes is expected", file,
-				REDIS_NAME_MAX - 1);
-			err = ERR_RANGE;
-		} else {
-			memcpy(out, line.p, line.n);
-			out[line.n] = '\0';
-		}
-	}
-	return err;
+	if (err)
+		return err;
+	struct span s = buf_view(&text), line = span_trim(span_next(&s, '\n'), "\r");
+	if (line.n == 0 || line.n >= REDIS_NAME_MAX || memchr(line.p, '\0', line.n))
+		return why_err(why, ERR_RANGE, "%s: a line of 1 to %d bytes is expected", file,
+			REDIS_NAME_MAX - 1);
+	memcpy(out, line.p, line.n);
+	out[line.n] = '\0';
+	return 0;
 }
 
 int

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <sys/un.h>
 
+#include "base/among.h"
 #include "base/ascii.h"
 #include "base/buf.h"
 #include "base/codec/uri.h"
@@ -112,18 +113,13 @@ parse_user(struct span s, struct redis_url *out)
 static int
 parse_tcp(struct span s, struct redis_url *out)
 {
-	size_t at = s.n, slash;
-
 	/* The last @ before the path: a password may hold one unescaped. */
-	slash = span_chr(s, '/');
-	for (size_t i = 0; i < slash; i++)
-		if (s.p[i] == '@')
-			at = i;
-	if (at < s.n) {
-		if (parse_user(span_cut(s, 0, at), out))
-			return ERR_SYNTAX;
-		s = span_cut(s, at + 1, s.n);
-	}
+	size_t at = span_behind(span_cut(s, 0, span_chr(s, '/')), '@');
+
+	if (at && parse_user(span_cut(s, 0, at - 1), out))
+		return ERR_SYNTAX;
+	s = span_cut(s, at, s.n);
+
 	struct span servers = span_next(&s, '/');
 	do {
 		struct span one = span_next(&servers, ',');

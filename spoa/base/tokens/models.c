@@ -1,6 +1,7 @@
 /* Which family a model is of, how much it reads and writes, and which kind a text is. */
 #include "base/tokens/models.h"
 
+#include "base/among.h"
 #include "base/price/price.h"
 
 const char *const text_script_names[TEXT_SCRIPTS] = { "latin", "code", "cjk", "other" };
@@ -37,11 +38,7 @@ text_script(struct span text)
 const struct token_family *
 token_family_of(const struct token_models *m, struct span model)
 {
-	size_t slash = model.n;
-
-	while (slash > 0 && model.p[slash - 1] != '/')
-		slash--;
-	model = span_cut(model, slash, model.n);
+	model = span_cut(model, span_behind(model, '/'), model.n);
 	for (size_t i = 0; i < m->nmodels && model.n; i++)
 		if (price_matches(m->models[i].pattern, model))
 			return m->models[i].family;

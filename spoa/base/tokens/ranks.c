@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "base/err.h"
+#include "base/scoped.h"
 #include "base/sha256.h"
 #include "base/tokens/ranks_key.h"
 
@@ -123,63 +124,31 @@ ranks_open(const char *file, struct ranks **out, const char **why)
 	struct ranks *r = calloc(1, sizeof(*r));
 	void *map = MAP_FAILED;
 	struct stat st;
-	int err = r ? 0 : ERR_NOMEM, fd = -1;
 
 	*out = NULL;
-	*why = err ? err_str(err) : "";
-	if (err)
-		return err;
-	fd = open(file, O_RDONLY | O_CLOEXEC);
+	*why = err_str(ERR_NOMEM);
+	if (!r)
+		return ERR_NOMEM;
+	SCOPED_FD(fd, open(file, O_RDONLY | O_CLOEXEC));
 	if (fd >= 0 && fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && st.st_size > 0)
 		map = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_SHARED, fd, 0);
 	else if (fd >= 0)
 		errno = EINVAL;
 	if (map == MAP_FAILED) {
-		err = ERR_IO;
 		*why = strerror(errno);
-		goto out;
+		free(r);
+		return ERR_IO;
 	}
 	r->mapped = (size_t)st.st_size;
 	*why = read_ranks_file(r, map, r->mapped);
 	if (*why) {
-		err = ERR_SYNTAX;
 		munmap(map, r->mapped);
-		goto out;
+		free(r);
+		return ERR_SYNTAX;
 	}
 	*why = "";
 	/* What the check read is given back: what is counted with is read again, and is less. */
 	madvise(map, r->mapped, MADV_DONTNEED);
-	*out = r;
-	r = NULL;
-out:
-	if (fd >= 0)
-		close(fd);
-	free(r);
-	return err;
-}
-
-int
-ranks_over(struct span bytes, struct ranks **out, const char **why)
-{
-	struct ranks *r = calloc(1, sizeof(*r));
-	char *copy = bytes.n ? aligned_alloc(RANKS_ALIGN,
-				       (bytes.n + RANKS_ALIGN - 1) / RANKS_ALIGN * RANKS_ALIGN)
-			     : NULL;
-
-	*out = NULL;
-	*why = r && (copy || !bytes.n) ? NULL : err_str(ERR_NOMEM);
-	if (!*why && copy)
-		memcpy(copy, bytes.p, bytes.n);
-	if (!*why)
-		*why = read_ranks_file(r, copy, bytes.n);
-	if (*why) {
-		free(copy);
-		free(r);
-		return ERR_SYNTAX;
-	}
-	r->owned = true;
-	r->mapped = bytes.n;
-	*why = "";
 	*out = r;
 	return 0;
 }
@@ -193,10 +162,7 @@ ranks_close(struct ranks **p)
 	if (!r)
 		return;
 	void *base = (void *)(uintptr_t)r->head;
-	if (r->owned)
-		free(base);
-	else
-		munmap(base, r->mapped);
+	munmap(base, r->mapped);
 	free(r);
 }
 

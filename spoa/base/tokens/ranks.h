@@ -47,14 +47,11 @@ struct ranks {
 	const uint64_t *whole, *cross; /* ranks_whole.c */
 	const char *pool;
 	size_t mapped;
-	bool owned; /* memory of mem_get(), not a mapping */
 };
 
 /* Maps and verifies a file. 0, or ERR_IO (errno says why), ERR_SYNTAX: it is damaged, or not
  * such a file; *why (never NULL) says what. */
 int ranks_open(const char *file, struct ranks **out, const char **why);
-/* The same over a file's bytes, which are copied. */
-int ranks_over(struct span bytes, struct ranks **out, const char **why);
 void ranks_close(struct ranks **r);
 /* The rank of these bytes, RANK_NONE where they are no token. */
 uint32_t ranks_find(const struct ranks *r, const char *p, size_t n);

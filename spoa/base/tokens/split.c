@@ -13,6 +13,7 @@
 
 enum split_class { OTHER, SPACE, NEWLINE, UPPER, LOWER, CASELESS, MARK, NUMBER };
 
+#include "base/ascii.h"
 #include "base/tokens/classes.inc"
 
 /* From classes.txt's end on there are marks alone: the selectors of variants. */
@@ -107,12 +108,6 @@ run_of(struct span s, size_t at, unsigned set)
 	}
 }
 
-static inline char
-lower(char c)
-{
-	return c >= 'A' && c <= 'Z' ? (char)(c | 0x20) : c;
-}
-
 /* Bytes of the contraction at `at`; 0: none. Without case the long s (U+017F) is an s too. */
 static size_t
 contraction(struct span s, size_t at, bool anycase)
@@ -122,7 +117,8 @@ contraction(struct span s, size_t at, bool anycase)
 
 	if (n < 2 || p[0] != '\'')
 		return 0;
-	char a = anycase ? lower(p[1]) : p[1], b = n < 3 ? '\0' : anycase ? lower(p[2]) : p[2];
+	char a = anycase ? to_lower(p[1]) : p[1];
+	char b = n < 3 ? '\0' : anycase ? to_lower(p[2]) : p[2];
 	if (a == 's' || a == 't' || a == 'm' || a == 'd')
 		return 2;
 	if ((a == 'r' && b == 'e') || (a == 'v' && b == 'e') || (a == 'l' && b == 'l'))

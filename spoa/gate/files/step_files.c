@@ -256,7 +256,7 @@ look_into_file(struct request *r, struct file *f, bool ocr)
 		f->decoded = data;
 	}
 	if (err == ERR_SYNTAX) {
-		f->why = file_flaw_name(FILE_DAMAGED);
+		f->why = file_flaws[FILE_DAMAGED];
 		return 0;
 	}
 	if (!err)
@@ -267,9 +267,9 @@ look_into_file(struct request *r, struct file *f, bool ocr)
 		return err;
 	f->bytes = f->decoded.n;
 	if (facts.kind != FILE_OTHER)
-		f->kind = file_kind_name(facts.kind);
+		f->kind = file_kinds[facts.kind].name;
 	if (facts.flaw) {
-		f->why = file_flaw_name(facts.flaw);
+		f->why = file_flaws[facts.flaw];
 	} else if (is_text) {
 		f->kind = "text";
 		f->read |= FILE_TEXT;

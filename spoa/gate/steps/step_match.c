@@ -104,7 +104,7 @@ step_match(struct request *r)
 	if (!r->found.route && not_elsewhere(r) == STEP_DECIDED)
 		return STEP_DECIDED;
 	if (!r->found.route) {
-		e->dialect = dialect_for_refusal(r->in.head.path);
+		e->dialect = dialect_for_path(r->in.head.path, true);
 		return request_deny(r, 404, "no_route", "",
 			SPAN_LIT("no route of the policy matches this method, host and path"));
 	}

@@ -556,21 +556,21 @@ block_read(const struct sweep *w, struct block *b, size_t from)
 	b->lower = v.lower;
 }
 
+static bool
+may_be_inner(const struct sweep *w, size_t i)
+{
+	uint32_t slot =
+		w->text.n - i < LITERAL_MIN ? 0 : literal_hash(three_bytes(w->text.p + i));
+
+	return w->f->inner[slot / 64] >> (slot % 64) & 1;
+}
+
 /* Most literals begin words: drops the places inside words where no literal may begin. */
 static uint64_t
 without_inner(const struct sweep *w, const struct block *b)
 {
-	uint64_t drop = 0;
-
-	for (uint64_t more = b->literal & ~b->begins; more; more &= more - 1) {
-		size_t i = b->from + (unsigned)__builtin_ctzll(more);
-		uint32_t slot = w->text.n - i < LITERAL_MIN
-					? 0
-					: literal_hash(three_bytes(w->text.p + i));
-		if (!(w->f->inner[slot / 64] >> (slot % 64) & 1))
-			drop |= more & -more;
-	}
-	return b->literal & ~drop;
+	return (b->literal & b->begins) |
+	       BITS_WHERE(b->literal & ~b->begins, b->from, i, may_be_inner(w, i));
 }
 
 static void

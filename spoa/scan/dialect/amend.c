@@ -94,9 +94,7 @@ spelled(struct arena *a, struct span text, enum seg_form form)
 		uri_encode(&out, text, true);
 	else
 		buf_json_str(&out, text);
-	struct span made =
-		buf_failed(&out) ? (struct span){ NULL, 0 } : arena_dup(a, buf_view(&out));
-	return made;
+	return arena_kept(a, &out);
 }
 
 /* Where no cap is, and the object that holds caps is: in front of its first member. */

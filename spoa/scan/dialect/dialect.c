@@ -93,26 +93,14 @@ static const struct {
 	{ &table_messages_no_model, &dialect_anthropic },
 };
 
-static const struct dialect *
-family_told_by(struct span path, bool hints)
+const struct dialect *
+dialect_for_path(struct span path, bool refused)
 {
 	for (size_t i = 0; i < COUNT_OF(all); i++)
 		if (endpoint_is_among(all[i]->tells, path) ||
-			(hints && endpoint_is_among(all[i]->hints, path)))
+			(refused && endpoint_is_among(all[i]->hints, path)))
 			return all[i];
 	return &dialect_rest;
-}
-
-const struct dialect *
-dialect_for_path(struct span path)
-{
-	return family_told_by(path, false);
-}
-
-const struct dialect *
-dialect_for_refusal(struct span path)
-{
-	return family_told_by(path, true);
 }
 
 bool
@@ -308,8 +296,7 @@ endpoint_amend(const struct endpoint *e, struct span path, struct span model, st
 		if (rest.p)
 			buf_putc(&out, '/');
 	}
-	struct span with =
-		buf_failed(&out) ? (struct span){ NULL, 0 } : arena_dup(a, buf_view(&out));
+	struct span with = arena_kept(a, &out);
 	if (!with.p)
 		return ERR_NOMEM;
 	*edit = (struct splice){ e->model, e->model_end, with };

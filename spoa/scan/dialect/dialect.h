@@ -17,16 +17,16 @@ const char *dialect_name(const struct dialect *d);
 /* All names, for messages: "openai, anthropic, …, rest". */
 const char *dialect_names(void);
 /* The family that speaks on this path where a route does not say: those paths that
- * tell it ("/v1/messages" → anthropic); `rest` by default. */
-const struct dialect *dialect_for_path(struct span path);
-/* The one whose client is told that no route leads there: a guess is better than none. */
-const struct dialect *dialect_for_refusal(struct span path);
+ * tell it ("/v1/messages" → anthropic); `rest` by default. `refused`: its client is told that
+ * no route leads there, and a guess is better than none. */
+const struct dialect *dialect_for_path(struct span path, bool refused);
 /* What the body says its conversation is called: an id or a cache key; empty: nothing, or it
  * holds many requests. */
 struct span dialect_conversation(const struct body *b);
 /* True where bodies of the family name a model. */
 bool dialect_has_model(const struct dialect *d);
-/* True of the dialect `mcp`: each body is a message of scan/mcp/message.h, and is refused as one. */
+/* True of the dialect `mcp`: each body is a message of scan/mcp/message.h, and is refused as
+ * one. */
 bool dialect_is_of_mcp(const struct dialect *d);
 
 /* What a request's method and path say in a family. */
@@ -73,8 +73,8 @@ int endpoint_check_path(const struct endpoint *e, struct span path, struct body_
  * status unless code is given. `message` never holds prompt text. */
 void dialect_error(const struct dialect *d, int status, const char *code, struct span message,
 	struct span id, struct buf *out);
-/* How a family says that a prompt is longer than its model reads: clients make theirs shorter on
- * these words. `endpoint`: its name, or NULL. In the arena, or fixed. */
+/* How a family says that a prompt is longer than its model reads: clients make theirs shorter
+ * on these words. `endpoint`: its name, or NULL. In the arena, or fixed. */
 struct span dialect_too_long(const struct dialect *d, const char *endpoint, uint64_t tokens,
 	uint64_t window, struct arena *a);
 /* What the header x-amzn-errortype of an answer with such a document says; empty: there is none
@@ -93,7 +93,8 @@ void dialect_stream_error(const struct dialect *d, const char *endpoint, const c
 	struct span message, struct span id, struct buf *out);
 
 /* The ids of the JSON-RPC requests in a body (MCP), as they are written there, a line each, in
- * *out: none where it is no JSON-RPC (no member `jsonrpc`), or too long to look. 0 or ERR_NOMEM. */
+ * *out: none where it is no JSON-RPC (no member `jsonrpc`), or too long to look. 0 or
+ * ERR_NOMEM. */
 int dialect_rpc_ids(struct span body, struct arena *keep, struct span *out);
 /* What ends a stream for each of them: without an answer of its id a client waits on. */
 void dialect_rpc_error(struct span ids, const char *code, struct span message, struct span id,
@@ -111,8 +112,8 @@ struct usage {
 	bool input_seen, output_seen, spoilt; /* of a stream, over its events */
 	/* what it says apart, as it says it: parts of each other, which usage_split() undoes */
 	struct price_usage details;
-	struct file_name made; /* of what an answer that is whole calls itself; also where nothing
-				  is known */
+	struct file_name made; /* of what an answer that is whole calls itself; also where
+				  nothing is known */
 };
 
 /* The same with each token in one kind only, for price_cost(); nothing where it is not known.
@@ -142,10 +143,10 @@ bool file_named(const struct file_name *f);
 int dialect_ask_usage(const struct body *b, struct splice *edit);
 /* What else is changed in a body. */
 struct amendment {
-	struct span model;   /* to be sent; empty: as it is */
-	uint64_t cap_tokens; /* the most that any output cap may say; 0: as it is */
+	struct span model;	 /* to be sent; empty: as it is */
+	uint64_t cap_tokens;	 /* the most that any output cap may say; 0: as it is */
 	uint64_t ceiling_tokens; /* likewise, but where none is stated none is written; 0 */
-	bool model_in_path;  /* a body that names none needs none */
+	bool model_in_path;	 /* a body that names none needs none */
 	/* the cap of requests that state none; 0: cap_tokens, or none */
 	uint64_t missing_tokens;
 };
@@ -186,8 +187,8 @@ int dialect_results(
 /* The region that a path (Vertex' location) or a model (an ARN's, or a profile's us., eu.)
  * names; empty: none. A view. */
 struct span dialect_region(struct span path, struct span model);
-/* A message that clients of MCP servers send, in JSON-RPC: it asks for tools and for what they do,
- * and runs no model. */
+/* A message that clients of MCP servers send, in JSON-RPC: it asks for tools and for what they
+ * do, and runs no model. */
 bool dialect_is_mcp(struct span json, struct arena *a);
 
 #endif

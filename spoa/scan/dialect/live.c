@@ -152,30 +152,6 @@ live_row_of(const struct live_row *rows, struct span name)
 }
 
 static bool
-is_id_char(char c)
-{
-	return is_alnum(c) || c == '_' || c == '-' || c == '.' || c == ':';
-}
-
-/* A long one that has no letter may be a number of somebody: of a card, a telephone. */
-static bool
-is_id(struct span text)
-{
-	bool letter = text.n <= NUMBER_MAX;
-
-	for (size_t i = 0; i < text.n && !letter; i++)
-		letter = is_alpha(text.p[i]);
-	return letter && text.n <= WORD_MAX && span_all(text, is_id_char);
-}
-
-/* Of both alphabets (RFC 4648 4 and 5). */
-static bool
-is_base64_char(char c)
-{
-	return is_alnum(c) || c == '+' || c == '/' || c == '-' || c == '_' || c == '=';
-}
-
-static bool
 live_row_has(const struct live_row *row, struct span key)
 {
 	for (size_t i = 0; i < KEYS_MAX && row->keys[i]; i++)
@@ -194,7 +170,7 @@ is_media_type(struct span type)
 	struct span rest = span_cut(type, slash + 1, type.n);
 
 	for (size_t i = 0; i < rest.n; i++)
-		if (!is_id_char(rest.p[i]) && rest.p[i] != ';' && rest.p[i] != '=' &&
+		if (!is_alnum(rest.p[i]) && !is_one_of(rest.p[i], "_-.:;=") &&
 			!(rest.p[i] == ' ' && i && rest.p[i - 1] == ';'))
 			return false;
 	return type.n <= WORD_MAX && rest.n && SPAN_IN(span_cut(type, 0, slash), kinds);
@@ -206,13 +182,15 @@ is_no_text(struct span key, struct span text, bool *is_media, bool *is_type)
 {
 	if (SPAN_IN(key, media)) {
 		*is_media = true;
-		return span_all(text, is_base64_char);
+		return span_is_alnum(text, "+/-_="); /* both alphabets of RFC 4648 4 and 5 */
 	}
 	if (SPAN_IN(key, types)) {
 		*is_type = true;
 		return is_media_type(text);
 	}
-	return SPAN_IN(key, ids) && is_id(text);
+	/* A long one that has no letter may be a number of somebody: of a card, a telephone. */
+	return SPAN_IN(key, ids) && text.n <= WORD_MAX && span_is_alnum(text, "_-.:") &&
+	       (text.n <= NUMBER_MAX || span_some(text, is_alpha));
 }
 
 /* All that is in it are keys of the row, ids, numbers, and base64 where media are: in families

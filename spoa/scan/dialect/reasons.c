@@ -33,10 +33,11 @@ static const char *const asks[] = { "thinking", "thinkingConfig", "thinking_conf
 static const char *const tells[] = { "think", "reason" };
 
 static bool
-asked(const struct body *b)
+has_key(const struct body *b, const char *const *names, size_t n)
 {
-	for (size_t i = 0; b && i < b->nsegments; i++)
-		if (b->segments[i].role == ROLE_KEY && SPAN_IN(b->segments[i].text, asks))
+	for (size_t i = 0; i < b->nsegments; i++)
+		if (b->segments[i].role == ROLE_KEY &&
+			span_find(b->segments[i].text, names, n) < n)
 			return true;
 	return false;
 }
@@ -62,18 +63,16 @@ dialect_may_reason(const struct dialect *d, struct span model, const struct body
 		for (const char *const *p = open[i].prefixes; *p; p++)
 			if (!strcmp(open[i].dialect, d->name) &&
 				span_starts(name, span_str(*p)))
-				return asked(b);
+				return b && has_key(b, asks, COUNT_OF(asks));
 	return true;
 }
 
 bool
 dialect_takes_on(const struct endpoint *e, const struct body *b)
 {
-	for (size_t i = 0; i < b->nsegments; i++)
-		if (b->segments[i].role == ROLE_KEY &&
-			span_is(b->segments[i].text, "background"))
-			return true;
-	return dialect_batches(e);
+	static const char *const names[] = { "background" };
+
+	return has_key(b, names, COUNT_OF(names)) || dialect_batches(e);
 }
 
 /* ---- batches whose requests are in a file ----
@@ -86,11 +85,8 @@ file_name_of(struct span id)
 {
 	unsigned char h[SHA256_BYTES];
 	struct file_name f;
-	struct sha256 s;
 
-	sha256_begin(&s);
-	sha256_add(&s, id);
-	sha256_end(&s, h);
+	sha256(id, h);
 	memcpy(f.hash, h, sizeof(f.hash));
 	return f;
 }
@@ -109,19 +105,11 @@ dialect_batches(const struct endpoint *e)
 	return e->table && (e->table->batch || e->table->line);
 }
 
-/* The value is that of a key, or of a field of a form, of this name. */
-static bool
-is_under(const struct body *b, const struct segment *s, const char *name)
-{
-	return s->role != ROLE_KEY && s->key != SEGMENT_NO_KEY && s->key < b->nsegments &&
-	       span_is(b->segments[s->key].text, name);
-}
-
 bool
 dialect_batch_file(const struct endpoint *e, const struct body *b)
 {
 	for (size_t i = 0; e->table && e->table->line && i < b->nsegments; i++)
-		if (is_under(b, &b->segments[i], "purpose") &&
+		if (span_is(segment_key(b->segments, &b->segments[i]), "purpose") &&
 			span_is(b->segments[i].text, "batch"))
 			return true;
 	return false;
@@ -143,7 +131,7 @@ dialect_job_files(
 	const char *const *names = files[e->table->batch];
 	for (size_t i = 0; i < b->nsegments; i++) {
 		const struct segment *s = &b->segments[i];
-		if (!is_under(b, s, names[0]) && !is_under(b, s, names[1]))
+		if (span_find(segment_key(b->segments, s), names, 2) == 2)
 			continue;
 		if (n < max)
 			out[n] = file_name_of(s->text);

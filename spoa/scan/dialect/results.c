@@ -212,14 +212,9 @@ read_result_value(struct reading *r, size_t n, enum json_tok tok, struct json_ev
 	return err || !at ? err : settle_result(r, at, &s);
 }
 
+/* Of a text, or of what begins with one: a link with its id. */
 static int
-by_id(const void *a, const void *b)
-{
-	return span_order(((const struct link *)a)->id, ((const struct link *)b)->id);
-}
-
-static int
-result_by_name(const void *a, const void *b)
+by_first_text(const void *a, const void *b)
 {
 	return span_order(*(const struct span *)a, *(const struct span *)b);
 }
@@ -233,9 +228,9 @@ name_results(struct reading *r)
 	int err = 0;
 
 	if (to->n)
-		qsort(to->v, to->n, sizeof(*to->v), by_id);
+		qsort(to->v, to->n, sizeof(*to->v), by_first_text);
 	if (from->n)
-		qsort(from->v, from->n, sizeof(*from->v), by_id);
+		qsort(from->v, from->n, sizeof(*from->v), by_first_text);
 	for (size_t i = 0; !err && i < from->n; i++) {
 		struct span id = from->v[i].id, own = from->v[i].name;
 		if (i == 0 || !span_eq(id, from->v[i - 1].id)) {
@@ -279,7 +274,7 @@ dialect_results(
 	if (err)
 		return err;
 	if (r.nnames)
-		qsort(r.names, r.nnames, sizeof(*r.names), result_by_name);
+		qsort(r.names, r.nnames, sizeof(*r.names), by_first_text);
 	for (size_t i = 0; i < r.nnames; i++)
 		if (i == 0 || !span_eq(r.names[i], r.names[*n - 1]))
 			r.names[(*n)++] = r.names[i];

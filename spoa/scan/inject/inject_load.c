@@ -100,18 +100,6 @@ __asm__(".section .rodata\n"
 	".byte 0\n"
 	".previous\n");
 
-static struct span
-patterns_text(void)
-{
-	return span_of(inject_words, (size_t)(inject_words_end - inject_words));
-}
-
-static struct span
-mentions_text(void)
-{
-	return span_of(inject_around, (size_t)(inject_around_end - inject_around));
-}
-
 static bool
 load_model(struct inject_model *m, const char *file, struct buf *errors)
 {
@@ -132,17 +120,26 @@ load_model(struct inject_model *m, const char *file, struct buf *errors)
 static bool
 load_patterns(struct inject *j, struct arena *a, struct buf *errors)
 {
+	struct span patterns = span_of(inject_words, (size_t)(inject_words_end - inject_words));
+	struct span mentions =
+		span_of(inject_around, (size_t)(inject_around_end - inject_around));
+	unsigned char sum[SHA256_BYTES];
+	struct sha256 h;
 	struct diag d;
 
 	diag_init(&d);
-	bool good =
-		inject_patterns_load(
-			&j->patterns, a, "patterns.yaml", patterns_text(), 2, &d) &&
-		inject_patterns_load(&j->mentions, a, "mentions.yaml", mentions_text(), 1, &d);
+	bool good = inject_patterns_load(&j->patterns, a, "patterns.yaml", patterns, 2, &d) &&
+		    inject_patterns_load(&j->mentions, a, "mentions.yaml", mentions, 1, &d);
 	buf_span(errors, buf_view(&d.text));
 	diag_free(&d);
 	for (size_t i = 0; i < COUNT_OF(j->watch); i++)
 		j->watch[i] = j->patterns.watch[i] | j->mentions.watch[i];
+	sha256_begin(&h);
+	sha256_add(&h, span_str(j->model.version));
+	sha256_add(&h, patterns);
+	sha256_add(&h, mentions);
+	sha256_end(&h, sum);
+	sodium_bin2hex(j->version, sizeof(j->version), sum, sizeof(sum));
 	return good;
 }
 
@@ -155,17 +152,7 @@ inject_load(struct arena *a, const char *file, struct buf *errors)
 		buf_str(errors, "out of memory");
 		return NULL;
 	}
-	if (!load_model(&j->model, file, errors) || !load_patterns(j, a, errors))
-		return NULL;
-	unsigned char sum[SHA256_BYTES];
-	struct sha256 h;
-	sha256_begin(&h);
-	sha256_add(&h, span_str(j->model.version));
-	sha256_add(&h, patterns_text());
-	sha256_add(&h, mentions_text());
-	sha256_end(&h, sum);
-	sodium_bin2hex(j->version, sizeof(j->version), sum, sizeof(sum));
-	return j;
+	return load_model(&j->model, file, errors) && load_patterns(j, a, errors) ? j : NULL;
 }
 
 const char *

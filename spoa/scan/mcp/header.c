@@ -5,7 +5,7 @@
 #include <sodium.h>
 #include <stdlib.h>
 
-#include "base/ascii.h"
+#include "base/among.h"
 #include "base/caps.h"
 #include "base/codec/json.h"
 #include "base/err.h"
@@ -90,11 +90,9 @@ same_value(struct span text, struct span wanted, enum json_tok tok)
 {
 	if (span_eq(text, wanted))
 		return true;
-	if (tok != JSON_NUMBER || text.n > 64 || wanted.n > 64 || !wanted.n)
+	if (tok != JSON_NUMBER || text.n > 64 || wanted.n > 64 || !wanted.n ||
+		!span_all(wanted, is_number_char))
 		return false;
-	for (size_t i = 0; i < wanted.n; i++)
-		if (!is_digit(wanted.p[i]) && !is_one_of(wanted.p[i], "+-.eE"))
-			return false;
 	char x[65], y[65], *end;
 	memcpy(x, text.p, text.n);
 	memcpy(y, wanted.p, wanted.n);

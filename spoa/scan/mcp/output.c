@@ -6,6 +6,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/codec/utf8.h"
+
 enum {
 	DEPTH = 64,	 /* of schemas: deeper, the form is not known */
 	STEPS = 2000000, /* values looked at: a schema of branches that refer to themselves ends
@@ -52,18 +54,6 @@ is_among(const json_t *values, const json_t *now)
 	return any;
 }
 
-/* In characters, as JSON Schema counts. */
-static json_int_t
-length_of(const json_t *text)
-{
-	const char *s = json_string_value(text);
-	json_int_t n = 0;
-
-	for (size_t i = 0; i < json_string_length(text); i++)
-		n += ((unsigned char)s[i] & 0xc0) != 0x80;
-	return n;
-}
-
 static bool
 is_any_text(const json_t *pattern)
 {
@@ -71,10 +61,7 @@ is_any_text(const json_t *pattern)
 		"^.+", "[\\s\\S]*", "^[\\s\\S]*$" };
 	const char *s = json_string_value(pattern);
 
-	for (size_t i = 0; s && i < sizeof(any) / sizeof(any[0]); i++)
-		if (!strcmp(s, any[i]))
-			return true;
-	return !s;
+	return !s || SPAN_IN(span_str(s), any);
 }
 
 static bool
@@ -83,12 +70,15 @@ text_fits(const json_t *schema, const json_t *now)
 	const json_t *least = json_object_get(schema, "minLength"),
 		     *most = json_object_get(schema, "maxLength"),
 		     *only = json_object_get(schema, "const");
+	/* In characters, as JSON Schema counts. */
+	json_int_t n = (json_int_t)utf8_count(
+		span_of(json_string_value(now), json_string_length(now)));
 
 	return says_type(schema, "string") && is_among(json_object_get(schema, "enum"), now) &&
 	       (!only || json_equal(only, now)) && !json_object_get(schema, "format") &&
 	       is_any_text(json_object_get(schema, "pattern")) &&
-	       (!json_is_integer(least) || length_of(now) >= json_integer_value(least)) &&
-	       (!json_is_integer(most) || length_of(now) <= json_integer_value(most));
+	       (!json_is_integer(least) || n >= json_integer_value(least)) &&
+	       (!json_is_integer(most) || n <= json_integer_value(most));
 }
 
 /* ---- what holds them ---- */

@@ -4,7 +4,7 @@
 
 #include <sodium.h>
 
-#include "base/ascii.h"
+#include "base/among.h"
 #include "base/buf.h"
 
 enum { ID_MAX = 1024, TAG = 16, TAG_TEXT = 2 * TAG };
@@ -42,10 +42,7 @@ mcp_session_bind(const unsigned char of[SHA256_BYTES], struct span id, struct ar
 {
 	char tag[TAG_TEXT + 1];
 
-	for (size_t i = 0; i < id.n; i++)
-		if (!is_visible(id.p[i]) || is_high(id.p[i]))
-			return (struct span){ NULL, 0 };
-	if (id.n == 0 || id.n > ID_MAX)
+	if (id.n == 0 || id.n > ID_MAX || !span_all(id, is_graph))
 		return (struct span){ NULL, 0 };
 	tag_of(of, id, tag);
 	return arena_printf(a, "%.*s.%s", SPAN_ARG(id), tag);

@@ -8,13 +8,11 @@
 enum { ID3_HEAD = 10, DECLARED_MAX = 128, BLANKS_BEFORE = 16 };
 
 #define KIND_ROW(kind, name, media) { name, media },
-static const struct {
-	const char *name, *media;
-} file_kinds[FILE_KINDS] = { FILE_KIND_TABLE(KIND_ROW) };
+const struct file_kind file_kinds[FILE_KINDS] = { FILE_KIND_TABLE(KIND_ROW) };
 #undef KIND_ROW
 
 #define FLAW_ROW(flaw, name) name,
-static const char *const file_flaws[FILE_FLAWS] = { FILE_FLAW_TABLE(FLAW_ROW) };
+const char *const file_flaws[FILE_FLAWS] = { FILE_FLAW_TABLE(FLAW_ROW) };
 #undef FLAW_ROW
 
 /* Of any file; of a whole one only, as noise begins so too often; and strong: nothing else has
@@ -87,24 +85,6 @@ static const struct {
 	{ 4, SPAN_LIT("mdat"), FILE_MP4, MAGIC_WHOLE },
 	{ 4, SPAN_LIT("wide"), FILE_MP4, MAGIC_WHOLE },
 };
-
-const char *
-file_kind_name(enum file_magic k)
-{
-	return file_kinds[k].name;
-}
-
-const char *
-file_kind_media(enum file_magic k)
-{
-	return file_kinds[k].media;
-}
-
-const char *
-file_flaw_name(enum file_flaw f)
-{
-	return file_flaws[f];
-}
 
 static bool
 magic_is_at(struct span bytes, size_t row)

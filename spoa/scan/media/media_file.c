@@ -54,7 +54,7 @@ kinds_at_home(enum file_magic k)
 
 	if (k == FILE_OGG)
 		own |= FILE_IS(FILE_FLAC);
-	if (span_is(span_str(file_kind_media(k)), "image") && k != FILE_ICO)
+	if (span_is(span_str(file_kinds[k].media), "image") && k != FILE_ICO)
 		return own;
 	return own | PICTURES;
 }

@@ -64,14 +64,15 @@ enum file_magic { FILE_KIND_TABLE(FILE_MEMBER) FILE_KINDS };
 enum file_flaw { FILE_FLAW_TABLE(FILE_MEMBER) FILE_FLAWS };
 #undef FILE_MEMBER
 
-/* "pdf", "png", …, for records. */
-const char *file_kind_name(enum file_magic k);
-/* "image", "audio", "video" or "file". */
-const char *file_kind_media(enum file_magic k);
+extern const struct file_kind {
+	const char *name;  /* "pdf", "png", …, for records */
+	const char *media; /* "image", "audio", "video" or "file" */
+} file_kinds[];
 /* "two_kinds", …, for records. */
-const char *file_flaw_name(enum file_flaw f);
+extern const char *const file_flaws[];
 
-/* By first bytes alone; a tag before them (ID3) is passed over, and a few blanks before PDF and RTF. */
+/* By first bytes alone; a tag before them (ID3) is passed over, and a few blanks before PDF and
+ * RTF. */
 enum file_magic file_kind_of(struct span bytes);
 /* Of a kind that may be all ASCII and is no text for that: what it shows is written otherwise.
  * A PDF may begin in the first kilobyte; `whole`: the bytes are all there is, so that it has

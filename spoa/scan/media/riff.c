@@ -4,40 +4,30 @@
 
 enum { RIFF_DEPTH = 4, VP8L_SIGNATURE = 0x2f, POINTS_MASK = 0x3fff, PIPED = 0x7fffff00 };
 
-/* RFC 6386 9.1: a key frame's tag, start code and two sizes of 14 bits. */
+/* RFC 6386 9.1: a key frame's tag, start code and two sizes of 14 bits. RFC 9649 3.4 and 2.7:
+ * sizes are less by one. */
 static void
-vp8_points(struct media *m, struct media_rd r)
+webp_size(struct media *m, struct span type, struct media_rd r)
 {
-	media_take(&r, 3);
-	struct span code = media_take(&r, 3);
-	uint64_t width = media_u16(&r) & POINTS_MASK, height = media_u16(&r) & POINTS_MASK;
+	uint64_t width, height;
+	bool sound = true;
 
-	if (r.err || !span_is(code, "\x9d\x01\x2a"))
-		media_flaw(m, FILE_DAMAGED);
-	else
-		media_points(m, width, height);
-}
-
-/* RFC 9649 3.4 and 2.7: sizes are less by one. */
-static void
-vp8l_points(struct media *m, struct media_rd r)
-{
-	unsigned mark = media_u8(&r);
-	uint64_t bits = media_u32(&r);
-
-	if (r.err || mark != VP8L_SIGNATURE)
-		media_flaw(m, FILE_DAMAGED);
-	else
-		media_points(m, (bits & POINTS_MASK) + 1, (bits >> 14 & POINTS_MASK) + 1);
-}
-
-static void
-vp8x_points(struct media *m, struct media_rd r)
-{
-	media_take(&r, 4);
-	uint64_t width = media_number(&r, 3) + 1, height = media_number(&r, 3) + 1;
-
-	if (r.err)
+	if (span_is(type, "VP8 ")) {
+		media_take(&r, 3);
+		sound = span_is(media_take(&r, 3), "\x9d\x01\x2a");
+		width = media_u16(&r) & POINTS_MASK;
+		height = media_u16(&r) & POINTS_MASK;
+	} else if (span_is(type, "VP8L")) {
+		sound = media_u8(&r) == VP8L_SIGNATURE;
+		uint32_t bits = media_u32(&r);
+		width = (bits & POINTS_MASK) + 1;
+		height = (bits >> 14 & POINTS_MASK) + 1;
+	} else {
+		media_take(&r, 4);
+		width = media_number(&r, 3) + 1;
+		height = media_number(&r, 3) + 1;
+	}
+	if (r.err || !sound)
 		media_flaw(m, FILE_DAMAGED);
 	else
 		media_points(m, width, height);
@@ -47,6 +37,7 @@ static void
 riff_chunk(struct media *m, struct span type, struct span list, struct media_rd r)
 {
 	static const char *const texts[] = { "NAME", "AUTH", "(c) ", "ANNO" }; /* of AIFF */
+	static const char *const pictures[] = { "VP8 ", "VP8L", "VP8X" };
 
 	if (span_is(list, "INFO") || (!r.little && SPAN_IN(type, texts)))
 		media_text(m, r.s, MEDIA_UTF8);
@@ -56,12 +47,8 @@ riff_chunk(struct media *m, struct span type, struct span list, struct media_rd 
 		xmp_read(m, r.s);
 	else if (span_is(type, "id3 ") || span_is(type, "ID3 "))
 		id3_read(m, r.s);
-	else if (span_is(type, "VP8 "))
-		vp8_points(m, r);
-	else if (span_is(type, "VP8L"))
-		vp8l_points(m, r);
-	else if (span_is(type, "VP8X"))
-		vp8x_points(m, r);
+	else if (SPAN_IN(type, pictures))
+		webp_size(m, type, r);
 	else if (span_is(type, "ANMF"))
 		media_flaw(m, FILE_ANIMATED);
 }

@@ -41,22 +41,6 @@ percent_char(struct span t, size_t at, size_t *n)
 	return c;
 }
 
-static int
-hex_char(struct span t, size_t at, size_t digits)
-{
-	int c = 0;
-
-	if (t.n - at < digits)
-		return -1;
-	for (size_t i = at; i < at + digits; i++) {
-		int v = hex_value(t.p[i]);
-		if (v < 0)
-			return -1;
-		c = c << 4 | v;
-	}
-	return c < 128 ? c : -1;
-}
-
 /* \/ and \n and \u002b, in a string of a string with more backslashes: twice as many and one
  * more a string. */
 enum { BACKSLASHES = 31 };
@@ -64,11 +48,9 @@ enum { BACKSLASHES = 31 };
 static int
 backslash_char(struct span t, size_t at, size_t *n)
 {
-	size_t i = at, more = 0;
+	size_t i = span_past_set(span_cut(t, 0, at + BACKSLASHES), at, "\\"), more = 0;
 	int c = '\\';
 
-	while (i < t.n && i - at < BACKSLASHES && t.p[i] == '\\')
-		i++;
 	switch (i < t.n ? t.p[i] : 0) {
 	case '/':
 	case '"':
@@ -83,9 +65,10 @@ backslash_char(struct span t, size_t at, size_t *n)
 	default: *n = i - at; return c;
 	}
 	if (more)
-		c = hex_char(t, i + 1, more);
-	*n = i + (c < 0 ? 0 : 1 + more) - at;
-	return c < 0 ? '\\' : c;
+		c = span_hex(t, i + 1, more);
+	bool known = c >= 0 && c < 128;
+	*n = i + (known ? 1 + more : 0) - at;
+	return known ? c : '\\';
 }
 
 int
@@ -283,8 +266,7 @@ blob_repeats(struct span text, const struct blob_run *r)
 {
 	struct span s = span_cut(text, r->start, r->end);
 
-	while (s.n && s.p[s.n - 1] == '=')
-		s.n--;
+	s.n = span_back_set(s, s.n, 0, "=");
 	if (s.n < PERIOD_MAX + PERIOD_HEAD)
 		return false;
 	const char *again = memmem(s.p + 1, PERIOD_MAX + PERIOD_HEAD - 1, s.p, PERIOD_HEAD);

@@ -4,7 +4,7 @@
 
 #include <stdio.h>
 
-#include "base/ascii.h"
+#include "base/among.h"
 #include "base/caps.h"
 #include "base/codec/uri.h"
 #include "base/codec/utf8.h"
@@ -54,23 +54,16 @@ refuse_room(struct body_refusal *why, const char *what)
 	return ERR_NOMEM;
 }
 
-/* What is between names and values, and what URLs may hold raw, more than browsers write: with
- * anything else in it, a body that nobody declared a form is text. */
-static bool
-is_form_byte(char c)
-{
-	return uri_unreserved(c) || is_one_of(c, "&=%+*-._~!$'(),:;/?@[]");
-}
-
 static bool
 looks_like_form(struct span raw)
 {
 	struct uri_pair pair;
 
 	/* A file's last newline belongs to the last value. */
-	while (raw.n && (raw.p[raw.n - 1] == '\n' || raw.p[raw.n - 1] == '\r'))
-		raw.n--;
-	if (span_past(raw, 0, is_form_byte) < raw.n)
+	raw.n = span_back_set(raw, raw.n, 0, "\r\n");
+	/* What is between names and values, and what URLs may hold raw, more than browsers
+	 * write: with anything else in it, a body that nobody declared a form is text. */
+	if (!span_is_alnum(raw, "-._~&=%+*!$'(),:;/?@[]"))
 		return false;
 	while (uri_pair_next(&raw, &pair))
 		if (!pair.has_value || !pair.name.n)
@@ -235,12 +228,14 @@ body_text(struct span raw, struct arena *a, struct body *out, struct body_refusa
 	return 0;
 }
 
-static void
-clear(struct body *out, const struct table *t)
+void
+body_begin(struct body *out, const struct table *t, enum body_format format)
 {
-	*out = (struct body){
-		.table = t, .stream = t->streams, .output_cap_tokens = -1, .choices = 1
-	};
+	*out = (struct body){ .table = t,
+		.format = format,
+		.stream = t->streams,
+		.output_cap_tokens = -1,
+		.choices = 1 };
 }
 
 static int
@@ -254,12 +249,12 @@ read_undeclared(const struct table *t, struct span raw, char first, struct arena
 		err = body_json(t, raw, a, out, why);
 		if (!err || err == ERR_NOMEM || err == ERR_LIMIT)
 			return err;
-		clear(out, t);
+		body_begin(out, t, BODY_EMPTY);
 	}
 	err = body_form(raw, false, a, out, why);
 	if (!err || err == ERR_NOMEM || err == ERR_LIMIT)
 		return err;
-	clear(out, t);
+	body_begin(out, t, BODY_EMPTY);
 	return body_text(raw, a, out, why);
 }
 
@@ -274,7 +269,7 @@ static int
 body_file(struct span type, struct span raw, struct arena *a, struct body *out,
 	struct body_refusal *why)
 {
-	struct media m = { .kind = span_str(file_kind_media(file_kind_of(raw))),
+	struct media m = { .kind = span_str(file_kinds[file_kind_of(raw)].media),
 		.end = raw.n,
 		.segment = SEGMENT_NO_KEY,
 		.data = raw,
@@ -294,7 +289,7 @@ read_any_format(const struct table *t, struct span content_type, struct span raw
 	struct span inner = span_trim(raw, " \t\r\n");
 	char first = inner.n ? inner.p[0] : 0;
 
-	clear(out, t);
+	body_begin(out, t, BODY_EMPTY);
 	*why = (struct body_refusal){ 0 };
 	if (media == MEDIA_TWO)
 		return refuse(why, 400, "ambiguous_content_type", 0,

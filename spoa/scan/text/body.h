@@ -215,6 +215,12 @@ struct ranks;
 int body_decode_ids(
 	struct body *b, struct span raw, const struct ranks *ranks, struct arena *a);
 
+/* Of the key that a value of v is under; empty: it is under none, or a key. */
+static inline struct span
+segment_key(const struct segment *v, const struct segment *s)
+{
+	return s->role == ROLE_KEY || s->key == SEGMENT_NO_KEY ? SPAN_LIT("") : v[s->key].text;
+}
 enum { SEGMENT_NAMES = 64 }; /* bytes of the names of a value */
 
 /* What names the value s of the segments v: its key, field or parameter; before it, of

@@ -197,19 +197,13 @@ is_elsewhere(const struct table *t, struct span name)
 static int
 add_ref(struct walk *w, const char *kind, struct span text)
 {
-	struct body *b = w->out;
 
 	if (!text.n || walk_is_data_uri(text))
 		return 0;
 	w->refs++;
-	for (size_t i = 0; i < b->nrefs; i++)
-		if (!strcmp(b->refs[i].kind, kind)) {
-			b->refs[i].n++;
-			return 0;
-		}
-	struct body_ref one = { kind, 1 };
-	return ARENA_PUSH(w->a, b->refs, b->nrefs, w->refs_room, 4, one) ? 0
-									 : walk_no_memory(w);
+	return ref_add(w->out, &w->refs_room, &(struct body_ref){ kind, 1 }, w->a)
+		       ? walk_no_memory(w)
+		       : 0;
 }
 
 static unsigned
@@ -263,7 +257,7 @@ named_model(const struct walk *w, const struct row *row)
 		return KEY_MODEL;
 	if (!f->object)
 		return f->names;
-	if (f->names && (f->names == KEY_MODELS || !model_key_aside(f->name)))
+	if (f->names && (f->names == KEY_MODELS || !model_key_in(MODEL_ASIDE, f->name)))
 		return f->names;
 	return model_key(f->name);
 }
@@ -335,7 +329,8 @@ push(struct walk *w, const struct node *node, const struct row *row,
 	const struct frame *holder = w->depth && !around->object ? around - 1 : around;
 	struct span called = around->object ? around->name : SPAN_LIT("");
 	bool none = around->no_models || (row && (row->flags & F_NONE)) ||
-		    model_key_own(called) || (around->schema && model_schema_keyword(called));
+		    model_key_in(MODEL_OWN, called) ||
+		    (around->schema && model_key_in(MODEL_SCHEMA_KEYWORD, called));
 	enum model_key names = named_model(w, row);
 	/* each says what it is, by members of its own */
 	if (object && (!around->object || names == KEY_MODEL))
@@ -349,7 +344,7 @@ push(struct walk *w, const struct node *node, const struct row *row,
 		.object = object,
 		.anyone = around->anyone || (row && (row->flags & F_ANYONE)),
 		.no_models = none,
-		.schema = around->schema || model_schema(called),
+		.schema = around->schema || model_key_in(MODEL_SCHEMA, called),
 		.names = names,
 		.message = row && row->read == READ_MESSAGE,
 		.part = object && row && row->read == READ_PART,
@@ -475,11 +470,7 @@ body_json(const struct table *t, struct span raw, struct arena *a, struct body *
 	struct json_event ev;
 	int err = 0;
 
-	*out = (struct body){ .table = t,
-		.format = BODY_JSON,
-		.stream = t->streams,
-		.output_cap_tokens = -1,
-		.choices = 1 };
+	body_begin(out, t, BODY_JSON);
 	const struct node *root = table_tree(t);
 	if (!w || !j || !root) {
 		refuse(why, 413, "request_too_complex", 0, "no memory to read the body");

@@ -6,17 +6,25 @@
 #include "base/among.h"
 #include "base/err.h"
 #include "base/push.h"
+#include "base/scoped.h"
 #include "scan/text/spelled.h"
 
 /* ---- the cursor ---- */
+
+/* The level where the cursor is. */
+static void
+cursor_enter(struct inner_cursor *c)
+{
+	while (c->next < c->in->n && c->in->v[c->next].at <= c->at)
+		c->level = c->in->v[c->next++].level;
+}
 
 struct inner_cursor
 inner_at(const struct inner *in, size_t at)
 {
 	struct inner_cursor c = { .in = in, .at = at };
 
-	while (c.next < in->n && in->v[c.next].at <= at)
-		c.level = in->v[c.next++].level;
+	cursor_enter(&c);
 	return c;
 }
 
@@ -25,14 +33,6 @@ static size_t
 level_end(const struct inner_cursor *c)
 {
 	return c->next < c->in->n ? c->in->v[c->next].at : c->in->text.n;
-}
-
-/* The level where the cursor is. */
-static void
-cursor_enter(struct inner_cursor *c)
-{
-	while (c->next < c->in->n && c->in->v[c->next].at <= c->at)
-		c->level = c->in->v[c->next++].level;
 }
 
 /* The unit there, in bytes of the text. */
@@ -229,12 +229,6 @@ place_step(struct inner_place *p)
 
 enum { NUMBER_MOST = 512 }; /* bytes before and after an edit */
 
-static bool
-in_number(char c)
-{
-	return is_digit(c) || is_one_of(c, "+-.eE");
-}
-
 /* Before the blanks that end at `at`, those of a document in a string too. */
 static size_t
 before_blanks(struct span t, size_t at)
@@ -256,14 +250,11 @@ before_blanks(struct span t, size_t at)
 static bool
 whole_number(struct span t, size_t *from, size_t *to)
 {
-	size_t a = *from, b = *to;
-
-	if (!span_all(span_cut(t, a, b), in_number))
+	if (!span_all(span_cut(t, *from, *to), is_number_char))
 		return false;
-	while (a > 0 && *from - a < NUMBER_MOST && in_number(t.p[a - 1]))
-		a--;
-	while (b < t.n && b - *to < NUMBER_MOST && in_number(t.p[b]))
-		b++;
+	size_t a = span_back(
+		t, *from, *from > NUMBER_MOST ? *from - NUMBER_MOST : 0, is_number_char);
+	size_t b = span_past(span_cut(t, 0, *to + NUMBER_MOST), *to, is_number_char);
 	size_t before = before_blanks(t, a), after = span_past(t, b, is_space);
 	if (before == 0 || !is_one_of(t.p[before - 1], ":[,") ||
 		(after < t.n && !is_one_of(t.p[after], ",]}\\")))
@@ -276,10 +267,8 @@ whole_number(struct span t, size_t *from, size_t *to)
 struct span
 inner_with(struct inner_place *p, size_t *from, size_t *to, struct span with, struct arena *a)
 {
-	struct span text = p->c.in->text, out = { NULL, 0 };
-	struct buf b[2];
+	struct span text = p->c.in->text;
 	size_t at = *from;
-	unsigned i = 0;
 
 	if (at < p->done) { /* in a number that went as a whole */
 		*from = p->done;
@@ -291,24 +280,16 @@ inner_with(struct inner_place *p, size_t *from, size_t *to, struct span with, st
 	place_enter(p);
 	bool number = p->c.level && !p->string && *to > at && whole_number(text, from, to);
 	p->done = *to;
-	buf_init(&b[0], 0);
-	buf_init(&b[1], 0);
+	SCOPED_BUF(b, 0);
 	if (number) {
 		/* What is after it may be the next that is replaced. */
-		buf_putc(&b[i], '"');
-		buf_span(&b[i], span_cut(text, *from, at));
-		buf_json(&b[i], with);
-		buf_putc(&b[i], '"');
+		buf_putc(&b, '"');
+		buf_span(&b, span_cut(text, *from, at));
+		buf_json(&b, with);
+		buf_putc(&b, '"');
 	} else if (*to > at) {
-		buf_span(&b[i], with);
+		buf_span(&b, with);
 	}
-	for (unsigned n = p->c.level - (p->c.level && !p->string); n; n--, i = !i) {
-		buf_clear(&b[!i]);
-		buf_json(&b[!i], buf_view(&b[i]));
-	}
-	if (!buf_failed(&b[0]) && !buf_failed(&b[1]))
-		out = b[i].n ? arena_dup(a, buf_view(&b[i])) : SPAN_LIT("");
-	buf_free(&b[0]);
-	buf_free(&b[1]);
-	return out;
+	spelled_json(&b, p->c.level - (p->c.level && !p->string));
+	return b.n || b.failed ? arena_kept(a, &b) : SPAN_LIT("");
 }

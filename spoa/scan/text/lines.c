@@ -11,17 +11,15 @@
 
 /* ---- a part of the whole ---- */
 
-static int
-add_ref(struct merge *m, const struct body_ref *r)
+int
+ref_add(struct body *b, size_t *room, const struct body_ref *r, struct arena *a)
 {
-	struct body *b = m->out;
-
 	for (size_t i = 0; i < b->nrefs; i++)
 		if (!strcmp(b->refs[i].kind, r->kind)) {
 			b->refs[i].n += r->n;
 			return 0;
 		}
-	return ARENA_PUSH(m->a, b->refs, b->nrefs, m->refs_room, 4, *r) ? 0 : ERR_NOMEM;
+	return ARENA_PUSH(a, b->refs, b->nrefs, *room, 4, *r) ? 0 : ERR_NOMEM;
 }
 
 int
@@ -123,7 +121,7 @@ merge_add(struct merge *m, const struct body *sub, size_t base, uint32_t key)
 	m->out->nids += sub->nids;
 	m->out->ids_bytes += sub->ids_bytes;
 	for (size_t i = 0; i < sub->nrefs && !err; i++)
-		err = add_ref(m, &sub->refs[i]);
+		err = ref_add(m->out, &m->refs_room, &sub->refs[i], m->a);
 	for (size_t i = 0; i < sub->nothers && !err; i++)
 		err = model_add_other(m->out, sub->others[i], m->a);
 	return err ? err : add_marks(m, sub, base);
@@ -197,9 +195,7 @@ body_lines(const struct table *t, struct span raw, struct arena *a, struct body 
 	SCOPED_ARENA(scratch, CAP_REQUEST_ARENA, true);
 	int err = 0;
 
-	*out = (struct body){
-		.table = t, .format = BODY_LINES, .output_cap_tokens = -1, .choices = 1
-	};
+	body_begin(out, t, BODY_LINES);
 	while (rest.n && !err) {
 		struct span line = span_next(&rest, '\n');
 		if (!span_trim(line, " \t\r").n)

@@ -82,13 +82,6 @@ media_is_form_data(struct span ct)
 	return span_ieq(next_piece(&ct, &bad), SPAN_LIT("multipart/form-data"));
 }
 
-/* bchars without the blank: DIGIT / ALPHA / "'" / "(" / ")" / "+" / … */
-static bool
-is_boundary_byte(char c)
-{
-	return is_alnum(c) || is_one_of(c, "'()+_,-./:=?");
-}
-
 struct span
 media_boundary(struct span ct)
 {
@@ -106,7 +99,8 @@ media_boundary(struct span ct)
 		boundary = span_trim(value, " \t");
 		if (boundary.n > 2 && boundary.p[0] == '"' && boundary.p[boundary.n - 1] == '"')
 			boundary = span_cut(boundary, 1, boundary.n - 1);
-		if (span_past(boundary, 0, is_boundary_byte) < boundary.n)
+		/* bchars without the blank: DIGIT / ALPHA / "'" / "(" / ")" / "+" / … */
+		if (!span_is_alnum(boundary, "'()+_,-./:=?"))
 			return (struct span){ NULL, 0 };
 	}
 	return bad ? (struct span){ NULL, 0 } : boundary;

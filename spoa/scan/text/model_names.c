@@ -66,24 +66,21 @@ static const struct {
 };
 
 #define W SPAN_LIT
-static const struct span schemas[] = {
+static const struct span lists[][26] = { [MODEL_SCHEMA] = {
 	W("schema"), W("parameters"), W("format"), W("grammar"), W("guidedjson"),
 	W("structuredoutputs"), W("function"), W("functions"), W("functiondeclarations"),
 	W("toolspec"),
-};
-static const struct span keywords[] = {
+}, [MODEL_SCHEMA_KEYWORD] = {
 	W("properties"), W("definitions"), W("defs"), W("default"), W("example"), W("examples"),
 	W("enum"), W("const"), W("required"), W("dependentschemas"),
-};
-static const struct span asides[] = {
+}, [MODEL_ASIDE] = {
 	W("type"), W("object"), W("provider"), W("version"), W("speed"), W("effort"),
 	W("strategy"), W("method"), W("mode"), W("region"), W("note"), W("title"), W("label"),
 	W("description"), W("prompt"), W("messages"), W("instructions"), W("tools"), W("tags"),
 	W("metadata"), W("params"), W("parameters"), W("options"), W("settings"), W("config"),
-};
-static const struct span own[] = {
+}, [MODEL_OWN] = {
 	W("chattemplatekwargs"), W("inputexamples"),
-};
+} };
 #undef W
 /* clang-format on */
 
@@ -131,37 +128,13 @@ model_key(struct span key)
 	return KEY_ELSE;
 }
 
-static bool
-ends_among(struct span key, const struct span *v, size_t n)
+bool
+model_key_in(enum model_list list, struct span key)
 {
-	for (size_t i = 0; i < n; i++)
-		if (ends_as(key, v[i]))
+	for (const struct span *end = lists[list]; end->n; end++)
+		if (ends_as(key, *end))
 			return true;
 	return false;
-}
-
-bool
-model_schema(struct span key)
-{
-	return ends_among(key, schemas, COUNT_OF(schemas));
-}
-
-bool
-model_schema_keyword(struct span key)
-{
-	return ends_among(key, keywords, COUNT_OF(keywords));
-}
-
-bool
-model_key_own(struct span key)
-{
-	return ends_among(key, own, COUNT_OF(own));
-}
-
-bool
-model_key_aside(struct span key)
-{
-	return ends_among(key, asides, COUNT_OF(asides));
 }
 
 bool

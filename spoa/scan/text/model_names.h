@@ -13,14 +13,17 @@ enum model_key {
 };
 /* Blind to case and to what separates words. */
 enum model_key model_key(struct span key);
-/* In an object that says what a model is, of something else: "type", "speed". */
-bool model_key_aside(struct span key);
-/* "json_schema", "parameters", "tools[*].function": below it is a schema, of which only what is
- * in a keyword as "properties" and "default" is a caller's own. */
-bool model_schema(struct span key);
-bool model_schema_keyword(struct span key);
-/* Wherever it is, what it holds is a caller's own: "chat_template_kwargs". */
-bool model_key_own(struct span key);
+enum model_list {
+	/* In an object that says what a model is, of something else: "type", "speed". */
+	MODEL_ASIDE,
+	/* "json_schema", "parameters", "tools[*].function": below it is a schema, of which only
+	 * what is in a keyword as "properties" and "default" is a caller's own. */
+	MODEL_SCHEMA,
+	MODEL_SCHEMA_KEYWORD,
+	/* Wherever it is, what it holds is a caller's own: "chat_template_kwargs". */
+	MODEL_OWN,
+};
+bool model_key_in(enum model_list list, struct span key);
 /* A form's or a query's: any of the names in "session[model]", "models[]", "a.model". */
 bool model_key_path(struct span name);
 

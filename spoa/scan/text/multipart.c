@@ -3,7 +3,6 @@
  * boundary at line starts alone, fields on one line each, no encodings, no charset for all
  * parts (RFC 7578 4.6) but UTF-8. */
 #include "base/among.h"
-#include "base/ascii.h"
 #include "base/caps.h"
 #include "base/codec/json.h"
 #include "base/codec/uri.h"
@@ -213,12 +212,6 @@ is_file(const struct reader *r, const struct part *p)
 	       (p->has_filename || span_is(name, "file") || span_is(name, "data"));
 }
 
-static bool
-is_number_byte(char c)
-{
-	return is_digit(c) || c == '.' || c == '-' || c == 'e' || c == 'E' || c == '+';
-}
-
 /* A document in a part, read as one in a body is. 400 in *why where it is none. */
 static int
 read_json(struct reader *r, struct span text, const struct part *p)
@@ -256,7 +249,7 @@ add_param(struct reader *r, struct span name, struct span text)
 
 	if (span_is(text, "true") || span_is(text, "false"))
 		v.kind = PARAM_BOOL;
-	else if (text.n && span_past(text, 0, is_number_byte) == text.n)
+	else if (text.n && span_all(text, is_number_char))
 		v.kind = PARAM_NUMBER;
 	return merge_param(&r->merge, &v);
 }
@@ -333,8 +326,7 @@ check_batch(struct reader *r)
 		return 0;
 	for (size_t i = 0; i < r->segs.n; i++) {
 		const struct segment *s = &r->segs.v[i];
-		if (s->role != ROLE_KEY && s->key != SEGMENT_NO_KEY &&
-			span_is(r->segs.v[s->key].text, "purpose") && span_is(s->text, "batch"))
+		if (span_is(segment_key(r->segs.v, s), "purpose") && span_is(s->text, "batch"))
 			return refuse(r->why, 400, "invalid_json", s->start,
 				"the file of a batch must be JSON lines, each with a url");
 	}

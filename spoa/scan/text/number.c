@@ -44,11 +44,9 @@ take_apart(struct span literal)
 {
 	struct number x = { .minus = literal.p[0] == '-', .moderate = true };
 	struct span rest = span_cut(literal, x.minus, literal.n);
-	size_t mark = 0;
+	size_t small = span_chr(rest, 'e'), mark = span_chr(span_cut(rest, 0, small), 'E');
 	uint64_t power = 0;
 
-	while (mark < rest.n && (rest.p[mark] | 0x20) != 'e')
-		mark++;
 	struct span exponent = span_cut(rest, mark + 1, rest.n);
 	struct span mantissa = span_cut(rest, 0, mark);
 	x.plain = mark == rest.n && span_chr(mantissa, '.') == mantissa.n;

@@ -1,5 +1,5 @@
 /* Parts of a body that nobody can read: images, audio, files. */
-#include "base/ascii.h"
+#include "base/among.h"
 #include "scan/text/opaque.h"
 #include "scan/text/walk.h"
 
@@ -7,14 +7,6 @@ enum {
 	OPAQUE_MIN = 256,   /* shorter base64 is scanned as text whatever it belongs to */
 	DATA_URI_HEAD = 64, /* "data:image/png;base64," */
 };
-
-static bool
-is_base64(struct span s)
-{
-	while (s.n && s.p[s.n - 1] == '=')
-		s.n--;
-	return span_is_alnum(s, "+/-_");
-}
 
 /* Where the base64 of a "data:image/png;base64,…" begins; 0: the whole is
  * base64, or it is no such URI (then is_base64 says no, for the colon). */
@@ -52,7 +44,9 @@ walk_may_be_opaque(struct span text)
 {
 	struct span data = span_cut(text, data_uri_head(text), text.n);
 
-	return text.n >= OPAQUE_MIN && is_base64(data) && opaque_is_noise(data);
+	return text.n >= OPAQUE_MIN &&
+	       span_is_alnum(span_cut(data, 0, span_back_set(data, data.n, 0, "=")), "+/-_") &&
+	       opaque_is_noise(data);
 }
 
 /* The data of an opaque part ceases to be text; its head stays. */
@@ -121,8 +115,7 @@ part_media(const struct walk *w, const struct frame *f, const char *kind, size_t
 
 	for (size_t i = f->first; i < w->segs.n && !several; i++) {
 		const struct segment *s = &w->segs.v[i];
-		if (s->key != SEGMENT_NO_KEY && s->role != ROLE_KEY &&
-			SPAN_IN(w->segs.v[s->key].text, type_keys))
+		if (SPAN_IN(segment_key(w->segs.v, s), type_keys))
 			m.type = s->text;
 		if (!s->data)
 			several |= hides_another(s);

@@ -6,7 +6,8 @@
 
 #include <sodium.h>
 
-#include "base/ascii.h"
+#include "base/among.h"
+#include "base/attr.h"
 #include "base/random.h"
 #include "scan/text/spelling.h"
 
@@ -135,32 +136,18 @@ add_placeholder(struct placeholders *p, struct span key, struct span text)
 
 /* Any name may be taken: SPELLING_NAME_MOST bounds it. */
 static uint32_t
-any_name(const void *of, uint32_t node, char c)
+any_name(const void *of UNUSED, uint32_t node, char c UNUSED)
 {
-	(void)of;
-	(void)c;
 	return node;
 }
 
 /* name = what is no digit alone, "_", at most DIGITS_MAX digits: no request reaches a longer
  * number. Emphasis after it reads as underscores. */
-static size_t
-without_emphasis(struct span name)
-{
-	size_t n = name.n;
-
-	while (n && name.p[n - 1] == '_')
-		n--;
-	return n;
-}
-
 static bool
-has_number(const void *of, uint32_t node, struct span name)
+has_number(const void *of UNUSED, uint32_t node UNUSED, struct span name)
 {
-	size_t n = without_emphasis(name), digits = 0;
+	size_t n = span_back_set(name, name.n, 0, "_"), digits = 0;
 
-	(void)of;
-	(void)node;
 	while (digits < n && is_digit(name.p[n - 1 - digits]))
 		digits++;
 	return digits > 0 && digits <= DIGITS_MAX && digits < n &&
@@ -171,7 +158,7 @@ static bool
 take_one(struct placeholders *p, const struct spelling *s)
 {
 	char as_ours[SPELLING_NAME_MOST + 2];
-	size_t n = without_emphasis(span_of(s->name, s->name_n)), digits = n;
+	size_t n = span_back_set(span_of(s->name, s->name_n), s->name_n, 0, "_"), digits = n;
 	struct span own = span_of(as_ours, n + 2);
 	uint64_t number = 0;
 

@@ -4,6 +4,7 @@
 
 #include "base/ascii.h"
 #include "base/codec/utf8.h"
+#include "base/scoped.h"
 
 enum { U_ESCAPE = 6 }; /* bytes of \u00e9 */
 
@@ -11,17 +12,7 @@ enum { U_ESCAPE = 6 }; /* bytes of \u00e9 */
 static int32_t
 code_unit(struct span in)
 {
-	int32_t value = 0;
-
-	if (in.n < U_ESCAPE || in.p[0] != '\\' || in.p[1] != 'u')
-		return -1;
-	for (size_t i = 2; i < U_ESCAPE; i++) {
-		int digit = hex_value(in.p[i]);
-		if (digit < 0)
-			return -1;
-		value = value << 4 | digit;
-	}
-	return value;
+	return span_starts(in, SPAN_LIT("\\u")) ? span_hex(in, 2, U_ESCAPE - 2) : -1;
 }
 
 static bool
@@ -34,12 +25,8 @@ is_half(int32_t unit, int32_t first)
 static bool
 may_be_unit(struct span in)
 {
-	if (in.n >= U_ESCAPE || (in.n > 0 && in.p[0] != '\\') || (in.n > 1 && in.p[1] != 'u'))
-		return false;
-	for (size_t i = 2; i < in.n; i++)
-		if (hex_value(in.p[i]) < 0)
-			return false;
-	return true;
+	return in.n < U_ESCAPE && span_starts(SPAN_LIT("\\u"), span_cut(in, 0, 2)) &&
+	       span_past(in, 2, is_hex) >= in.n;
 }
 
 size_t
@@ -104,6 +91,18 @@ spelled_deep(struct span in, unsigned level, char out[SPELLED_MOST], size_t *n)
 		len = spelled_unit(span_of(less, m), last, out, n);
 	}
 	return ends[len - 1];
+}
+
+void
+spelled_json(struct buf *b, unsigned levels)
+{
+	for (; levels; levels--) {
+		SCOPED_BUF(deeper, 0);
+		buf_json(&deeper, buf_view(b));
+		deeper.failed |= b->failed;
+		buf_clear(b);
+		buf_move(b, &deeper);
+	}
 }
 
 void

@@ -17,6 +17,9 @@ size_t spelled_unit(struct span in, bool final, char out[SPELLED_MOST], size_t *
  * has come. */
 size_t spelled_deep(struct span in, unsigned level, char out[SPELLED_MOST], size_t *n);
 
+/* What b holds becomes the inside of a JSON string, `levels` times. */
+void spelled_json(struct buf *b, unsigned levels);
+
 /* JSON text that is scanned as what it spells: its raw bytes until they go. */
 struct spelled {
 	struct buf raw;

@@ -4,6 +4,8 @@
 
 #include "base/ascii.h"
 #include "base/codec/uri.h"
+#include "base/scoped.h"
+#include "scan/text/spelled.h"
 
 enum { DECOR_MOST = 4 };
 
@@ -238,29 +240,19 @@ html(struct buf *out, struct span value)
 void
 spelling_value(struct buf *out, struct span value, enum spelling_escape escape, unsigned level)
 {
-	struct buf text[2];
-	unsigned to = 0;
 
 	if (escape == ESCAPE_NONE && level == 0) {
 		buf_span(out, value);
 		return;
 	}
-	buf_init(&text[0], 0);
-	buf_init(&text[1], 0);
+	SCOPED_BUF(text, 0);
 	if (escape == ESCAPE_HTML)
-		html(&text[0], value);
+		html(&text, value);
 	else if (escape == ESCAPE_URI)
-		uri_encode(&text[0], value, false);
+		uri_encode(&text, value, false);
 	else
-		buf_span(&text[0], value);
-	level += escape == ESCAPE_JSON;
-	for (; level; level--, to = !to) {
-		buf_clear(&text[!to]);
-		buf_json(&text[!to], buf_view(&text[to]));
-	}
-	if (buf_failed(&text[0]) || buf_failed(&text[1]))
-		out->failed = true;
-	buf_span(out, buf_view(&text[to]));
-	buf_free(&text[0]);
-	buf_free(&text[1]);
+		buf_span(&text, value);
+	spelled_json(&text, level + (escape == ESCAPE_JSON));
+	out->failed |= text.failed;
+	buf_span(out, buf_view(&text));
 }

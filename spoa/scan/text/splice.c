@@ -4,6 +4,7 @@
 
 #include "base/codec/json.h"
 #include "base/codec/uri.h"
+#include "base/codec/utf8.h"
 #include "base/err.h"
 #include "base/scoped.h"
 #include "scan/text/body.h"
@@ -52,17 +53,9 @@ seek(struct cursor *c, size_t want)
 	}
 }
 
-static bool
-inside_character(struct span text, size_t at)
-{
-	return at < text.n && ((unsigned char)text.p[at] & 0xc0) == 0x80;
-}
-
 static struct span
 escaped(enum seg_form form, struct span text, struct arena *a)
 {
-	struct span copy = { NULL, 0 };
-
 	if (form == SEG_TEXT)
 		return arena_dup(a, text);
 	SCOPED_BUF(out, 0);
@@ -70,9 +63,7 @@ escaped(enum seg_form form, struct span text, struct arena *a)
 		buf_json(&out, text);
 	else
 		uri_encode(&out, text, form == SEG_FORM);
-	if (!buf_failed(&out))
-		copy = arena_dup(a, buf_view(&out));
-	return copy;
+	return arena_kept(a, &out);
 }
 
 /* A number with placeholders in it is no number: all of it becomes a string. Where another
@@ -98,9 +89,7 @@ splice_value(const struct segment *s, struct span raw, const struct text_edit *e
 	}
 	buf_json(&b, span_cut(text, at, text.n));
 	buf_putc(&b, '"');
-	*out = (struct splice){ s->start, s->end, { NULL, 0 } };
-	if (!buf_failed(&b))
-		out->with = arena_dup(a, buf_view(&b));
+	*out = (struct splice){ s->start, s->end, arena_kept(a, &b) };
 	return out->with.p ? 0 : ERR_NOMEM;
 }
 
@@ -116,9 +105,8 @@ segment_splices(const struct segment *s, struct span raw, const struct text_edit
 		size_t from = edits[i].from, to = edits[i].to;
 		if (to < from || to > s->text.n)
 			return ERR_RANGE;
-		while (inside_character(s->text, from))
-			from--;
-		while (inside_character(s->text, to))
+		from = utf8_begin(s->text, from);
+		while (utf8_begin(s->text, to) < to)
 			to++;
 		if (from < last)
 			return ERR_RANGE;

@@ -5,6 +5,7 @@
 #include <sodium.h>
 
 #include "base/ascii.h"
+#include "base/codec/utf8.h"
 #include "base/sha256.h"
 
 const char *const style_names[STYLE_COUNT + 1] = { "placeholder", "mask", "hash", "remove",
@@ -71,13 +72,10 @@ static struct span
 mask(struct redactor *r, struct span v)
 {
 	char *to = arena_alloc(r->arena, v.n + 1);
-	size_t n = 0;
+	size_t n = to ? utf8_count(v) : 0;
 
-	if (!to)
-		return (struct span){ NULL, 0 };
-	for (size_t i = 0; i < v.n; i++)
-		if (i == 0 || ((unsigned char)v.p[i] & 0xC0) != 0x80)
-			to[n++] = '*';
+	if (n)
+		memset(to, '*', n);
 	return span_of(to, n);
 }
 

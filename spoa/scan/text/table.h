@@ -192,6 +192,9 @@ int body_lines(const struct table *t, struct span raw, struct arena *a, struct b
 	struct body_refusal *why);
 
 /* A growing array of segments in an arena. */
+/* A body of which nothing is read. */
+void body_begin(struct body *out, const struct table *t, enum body_format format);
+
 struct seglist {
 	struct arena *a;
 	struct segment *v;
@@ -206,6 +209,9 @@ int seglist_piece(struct seglist *l, enum seg_role role, enum seg_form form, uin
 
 /* Adds what was read of a part of the body, which begins at `base`: its segments, marks, unread
  * parts, references. Its keys that have none go below `key`. 0 or ERR_NOMEM, ERR_LIMIT. */
+/* Adds to those of b of its kind; *room as of ARENA_PUSH. 0 or ERR_NOMEM. */
+int ref_add(struct body *b, size_t *room, const struct body_ref *r, struct arena *a);
+
 struct merge {
 	struct arena *a;
 	struct body *out;

@@ -7,13 +7,6 @@
 #include "scan/text/opaque.h"
 #include "scan/text/table.h"
 
-/* pchar without escapes (RFC 3986 3.3), and the separator. */
-static bool
-is_path_byte(char c)
-{
-	return uri_unreserved(c) || c == '/' || is_one_of(c, "!$&'()*+,;=:@");
-}
-
 int
 refuse_path(struct body_refusal *why, size_t at, const char *what)
 {
@@ -44,7 +37,9 @@ check_path(struct span path, bool separators, struct body_refusal *why)
 			p += 2;
 		} else if (*p == '\\') {
 			return refuse_path(why, at, "a backslash");
-		} else if (!is_path_byte(*p)) {
+		} else if (!uri_unreserved(*p) &&
+			   !is_one_of(*p, "/!$&'()*+,;=:@")) { /* no pchar (RFC 3986 3.3), no
+								  separator */
 			return refuse_path(why, at, "a byte that must be percent-encoded");
 		}
 	}

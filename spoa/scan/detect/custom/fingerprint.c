@@ -155,12 +155,9 @@ static bool
 read_shingle_hash(struct span line, uint64_t *out)
 {
 	*out = 0;
-	for (size_t i = 0; i < line.n; i++) {
-		if (!is_hex(line.p[i]) || is_upper(line.p[i]))
-			return false;
+	for (size_t i = 0; i < line.n; i++)
 		*out = *out << 4 | (unsigned)hex_value(line.p[i]);
-	}
-	return line.n == 16 && *out;
+	return line.n == 16 && span_past(line, 0, is_lower_hex) == 16 && *out;
 }
 
 static void

@@ -7,6 +7,7 @@
 
 #include <stdlib.h>
 
+#include "base/among.h"
 #include "base/ascii.h"
 #include "base/attr.h"
 #include "base/caps.h"
@@ -561,11 +562,7 @@ bits_start(struct span t, size_t at, size_t floor)
 
 	if (floor + BACK < at)
 		floor = at - BACK;
-	while (at > floor && (t.p[at - 1] == '0' || t.p[at - 1] == '1' || t.p[at - 1] == ' '))
-		at--;
-	while (at < t.n && t.p[at] == ' ')
-		at++;
-	return at;
+	return span_past_set(t, span_back_set(t, at, floor, "01 "), " ");
 }
 
 /* The token's first byte at or before `at`, not before what was looked at. */

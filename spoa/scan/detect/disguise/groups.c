@@ -227,16 +227,12 @@ cut_groups(const struct heuristic *l, struct groups *g)
 static bool
 groups_luhn(const struct heuristic *l, const struct groups *g, size_t n)
 {
-	unsigned sum = 0, digits = 0;
+	char d[DIGITS_MAX + 20];
+	size_t digits = 0;
 
-	for (size_t k = n; k-- > 0;)
-		for (size_t i = g->end[k]; i-- > g->start[k]; digits++) {
-			unsigned d = (unsigned)(l->t.p[i] - '0');
-			if (digits & 1)
-				d = d > 4 ? 2 * d - 9 : 2 * d;
-			sum += d;
-		}
-	return sum % 10 == 0;
+	for (size_t k = 0; k < n; digits += group_len(g, k++))
+		memcpy(d + digits, l->t.p + g->start[k], group_len(g, k));
+	return luhn_valid(d, digits);
 }
 
 static void

@@ -5,6 +5,7 @@
 #include "scan/detect/disguise/heuristics.h"
 
 #include "base/among.h"
+#include "base/bits.h"
 #include "base/effort.h"
 
 enum { WORK_GUESS = 16 }; /* units of a place that is looked at */
@@ -391,10 +392,8 @@ braced_begin(struct heuristic *l, size_t i)
 static void
 braced_end(struct heuristic *l, size_t i)
 {
-	size_t first = i, next = i + 2;
+	size_t first = span_back(l->t, i, i > 128 ? i - 128 : 0, heuristic_token), next = i + 2;
 
-	while (first > 0 && i - first < 128 && heuristic_token(byte_at(l, first - 1)))
-		first--;
 	effort_add(i - first);
 	if (first < 2 || first == i || braced_string(l, first - 2) != i)
 		return;
@@ -416,12 +415,9 @@ static const char *const cell_tags[] = { "td", "th", "tr", "li", "p", "div", "dd
 static size_t
 tag_end(const struct heuristic *l, size_t i, const char *const *names)
 {
-	size_t k = i + 1, n = 0;
+	size_t k = i + 1 + (byte_at(l, i + 1) == '/');
+	size_t n = span_past(span_cut(l->t, 0, k + 8), k, is_alpha) - k;
 
-	if (byte_at(l, k) == '/')
-		k++;
-	while (n < 8 && is_alpha(byte_at(l, k + n)))
-		n++;
 	for (; n && *names; names++) {
 		if (!span_ieq(span_cut(l->t, k, k + n), span_str(*names)))
 			continue;
@@ -634,16 +630,12 @@ group_starts(const struct heuristic *l, size_t base, const struct look *k)
 static uint64_t
 cyrillic(const struct heuristic *l, size_t base, const struct look *k)
 {
-	uint64_t out = 0, high = k->hidden & ~k->sign;
+	uint64_t high = k->hidden & ~k->sign;
 
-	for (uint64_t x = high & ~(high << 1); x; x &= x - 1) {
-		size_t i = base + (size_t)__builtin_ctzll(x);
-		unsigned char a = (unsigned char)byte_at(l, i),
-			      b = (unsigned char)byte_at(l, i + 1);
-		if ((a == 0xD1 && (b == 0x87 || b == 0x88)) || (a == 0xD0 && b == 0xB4))
-			out |= x & -x;
-	}
-	return out;
+	return BITS_WHERE(high & ~(high << 1), base, i,
+		byte_at(l, i) == '\xD1'
+			? is_one_of(byte_at(l, i + 1), "\x87\x88")
+			: byte_at(l, i) == '\xD0' && byte_at(l, i + 1) == '\xB4');
 }
 
 /* A blank after a digit and before what begins as the name of a separator does, of one
@@ -654,31 +646,21 @@ said_bits(const struct heuristic *l, size_t base, const struct look *k)
 	bool before = base > 0 && is_digit(l->t.p[base - 1]);
 	uint64_t blanks = (k->digit << 1 | before) & k->blank &
 			  ((k->alnum & ~k->digit) >> 1 | UINT64_C(1) << 63);
-	uint64_t out = 0;
 
-	for (; blanks; blanks &= blanks - 1)
-		if (heuristic_says(l, base + (size_t)__builtin_ctzll(blanks)))
-			out |= blanks & -blanks;
-	return out;
+	return BITS_WHERE(blanks, base, i, heuristic_says(l, i));
 }
 
 /* Blanks before "at" as a word, and before what begins as other words for it do: arroba,
  * arobase, apenstaartje. */
-static uint64_t
-signs_said(const struct heuristic *l, size_t base, uint64_t blanks)
+static bool
+begins_at_sign(const struct heuristic *l, size_t i)
 {
-	uint64_t out = 0;
+	char third = (char)(byte_at(l, i + 2) | 0x20),
+	     fourth = (char)(byte_at(l, i + 3) | 0x20);
 
-	for (; blanks; blanks &= blanks - 1) {
-		size_t i = base + (size_t)__builtin_ctzll(blanks);
-		char third = (char)(byte_at(l, i + 2) | 0x20),
-		     fourth = (char)(byte_at(l, i + 3) | 0x20);
-		bool begins = third == 't'   ? !is_alnum(byte_at(l, i + 3))
-			      : third == 'r' ? fourth == 'r' || fourth == 'o'
-					     : fourth == 'e';
-		out |= begins ? blanks & -blanks : 0;
-	}
-	return out;
+	return third == 't'   ? !is_alnum(byte_at(l, i + 3))
+	       : third == 'r' ? fourth == 'r' || fourth == 'o'
+			      : fourth == 'e';
 }
 
 /* The byte at i says which disguises may begin there. */
@@ -730,7 +712,7 @@ heuristics_edit(const struct chunk *c, struct editor *ed)
 	for (size_t base = c->from, k = 0; base < c->to && !ed->err; base += BLOCK, k++) {
 		const struct look *b = &c->look[k];
 		uint64_t rows = rows_of(&l, b, base);
-		uint64_t at = signs_said(&l, base, b->at);
+		uint64_t at = BITS_WHERE(b->at, base, i, begins_at_sign(&l, i));
 		uint64_t more = b->sign | heuristic_numerals(&l, base, b->cross) |
 				cyrillic(&l, base, b);
 		if (b->digit)

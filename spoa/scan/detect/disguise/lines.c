@@ -178,28 +178,13 @@ number_goes_on(const struct heuristic *l, struct span piece, size_t to)
 	       !is_stamp(l, to);
 }
 
-static const bool ends_line[256] = {
-	['\r'] = 1, [' '] = 1, ['\t'] = 1, ['\\'] = 1, ['^'] = 1, ['`'] = 1
-};
-static const bool begins_line[256] = {
-	[' '] = 1,
-	['\t'] = 1,
-	['>'] = 1,
-	['#'] = 1,
-	['*'] = 1,
-	['|'] = 1,
-	['`'] = 1,
-	['\r'] = 1,
-	['\n'] = 1,
-};
+static const char ends_line[] = "\r \t\\^`", begins_line[] = " \t>#*|`\r\n";
 
 static void
 token_end(struct heuristic *l, size_t i)
 {
-	size_t left = i, from, to = i + 1;
+	size_t left = span_back_set(l->t, i, i > 4 ? i - 4 : 0, ends_line), from;
 
-	while (left > 0 && i - left < 4 && ends_line[(unsigned char)l->t.p[left - 1]])
-		left--;
 	size_t least = left > 128 ? left - 128 : 0;
 	bool word = true; /* of a language */
 	for (from = left; from > least && heuristic_token(l->t.p[from - 1]); from--)
@@ -207,8 +192,7 @@ token_end(struct heuristic *l, size_t i)
 	effort_add(left - from);
 	if (left - from < 3 || (word && from != l->piece && byte_at(l, i + 1) != '@'))
 		return;
-	while (to - i < 16 && begins_line[(unsigned char)byte_at(l, to)])
-		to++;
+	size_t to = span_past_set(span_cut(l->t, 0, i + 16), i + 1, begins_line);
 	if (heuristic_stamp(l, to))
 		return;
 	struct span piece = span_cut(l->t, from, left);

@@ -1,6 +1,7 @@
 /* Normalises characters and escapes: what it undoes is certain, so that what the
  * rules find in its views counts as if it had been written plainly. */
 #include "base/ascii.h"
+#include "base/bits.h"
 #include "base/codec/utf8.h"
 #include "base/effort.h"
 #include "scan/detect/disguise/evade.h"
@@ -376,13 +377,10 @@ normalise_edit(const struct chunk *c, struct editor *ed, bool *signal)
 
 	for (size_t base = c->from, k = 0; base < c->to && !ed->err; base += BLOCK, k++) {
 		const struct look *l = &c->look[k];
-		uint64_t marks = 0, todo;
-		for (todo = l->token & ~l->alnum & ~(l->token << 1 | before); todo;
-			todo &= todo - 1)
-			if (t.p[base + (size_t)__builtin_ctzll(todo)] == '_')
-				marks |= todo & -todo;
+		uint64_t todo =
+			l->hidden | BITS_WHERE(l->token & ~l->alnum & ~(l->token << 1 | before),
+					    base, i, t.p[i] == '_');
 		before = l->token >> 63;
-		todo = l->hidden | marks;
 		while (todo) {
 			size_t at = base + (size_t)__builtin_ctzll(todo);
 			if (at >= p.at) {

@@ -2,6 +2,7 @@
  * forty-five thirty-nine, double four; digits may come between them. What they make
  * needs a checksum, or its name near where it is no length of a card. */
 #include "base/ascii.h"
+#include "base/bits.h"
 #include "base/effort.h"
 #include "base/search.h"
 #include "scan/detect/disguise/heuristics.h"
@@ -41,13 +42,10 @@ first_with(char c)
 static const struct numeral *
 numeral_at(const struct heuristic *l, size_t i, size_t *end)
 {
-	size_t n = 0;
-
 	if (i > 0 && is_letter_or_digit(byte_at(l, i - 1)))
 		return NULL;
-	while (n < WORD_MAX && is_letter(byte_at(l, i + n)))
-		n++;
-	*end = i + n;
+	*end = span_past(span_cut(l->t, 0, i + WORD_MAX), i, is_letter);
+	size_t n = *end - i;
 	if (is_letter_or_digit(byte_at(l, i + n)))
 		return NULL;
 	for (size_t k = n ? first_with(byte_at(l, i)) : numerals_count;
@@ -68,11 +66,7 @@ numeral_between(char c)
 static size_t
 numeral_gap(const struct heuristic *l, size_t i)
 {
-	size_t k = i;
-
-	while (k - i < GAP_MAX && numeral_between(byte_at(l, k)))
-		k++;
-	return k;
+	return span_past(span_cut(l->t, 0, i + GAP_MAX), i, numeral_between);
 }
 
 /* The beginning of what comes before i, a word or digits; i: something else. */
@@ -137,8 +131,7 @@ read_numeral(const struct heuristic *l, size_t i, struct number *m)
 		k = numeral_gap(l, k)) {
 		char *with = m->with[m->n];
 		size_t from = k;
-		while (k - from < RUN_MAX && is_digit(byte_at(l, k)))
-			k++;
+		k = span_past(span_cut(l->t, 0, from + RUN_MAX), from, is_digit);
 		with[0] = 0;
 		if (k == from)
 			k = read_word(l, k, with);
@@ -208,14 +201,7 @@ may_be_numeral(const struct heuristic *l, size_t i)
 uint64_t
 heuristic_numerals(const struct heuristic *l, size_t base, uint64_t cross)
 {
-	uint64_t out = 0;
-
-	for (; cross; cross &= cross - 1) {
-		size_t i = base + (size_t)__builtin_ctzll(cross);
-		if (may_be_numeral(l, i) || is_digit(byte_at(l, i + 1)))
-			out |= cross & -cross;
-	}
-	return out;
+	return BITS_WHERE(cross, base, i, may_be_numeral(l, i) || is_digit(byte_at(l, i + 1)));
 }
 
 void

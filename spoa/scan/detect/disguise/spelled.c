@@ -15,11 +15,7 @@ struct sign {
 static size_t
 past_blanks(const struct heuristic *l, size_t i)
 {
-	size_t k = i;
-
-	while (k - i < 2 && (byte_at(l, k) == ' ' || byte_at(l, k) == '_'))
-		k++;
-	return k;
+	return span_past_set(span_cut(l->t, 0, i + 2), i, " _");
 }
 
 static bool

@@ -5,11 +5,7 @@
 #include "base/ascii.h"
 #include "base/effort.h"
 
-static struct terminal
-no_sequence(void)
-{
-	return (struct terminal){ 0 };
-}
+static const struct terminal no_sequence;
 
 struct terminal
 terminal_control(struct span t, size_t at)
@@ -24,7 +20,7 @@ terminal_control(struct span t, size_t at)
 	if (i == t.n)
 		return (struct terminal){ .end = i };
 	if (i == most || t.p[i] < '@' || t.p[i] > '~')
-		return no_sequence();
+		return no_sequence;
 	/* Colours, erasing and modes move nothing. */
 	return (struct terminal){ .end = i + 1,
 		.mark = is_one_of(t.p[i], "mKJhl") ? 0 : TERMINAL_PARTED };
@@ -41,8 +37,7 @@ terminal_selects(struct span t, size_t at)
 		i++;
 	if (i == t.n)
 		return (struct terminal){ .end = i };
-	return t.p[i] >= '0' && t.p[i] <= '~' ? (struct terminal){ .end = i + 1 }
-					      : no_sequence();
+	return t.p[i] >= '0' && t.p[i] <= '~' ? (struct terminal){ .end = i + 1 } : no_sequence;
 }
 
 struct terminal
@@ -56,7 +51,7 @@ terminal_sequence(struct span t, size_t at)
 	if (c >= ' ' && c <= '/')
 		return terminal_selects(t, at);
 	if (c < '0' || c > '~')
-		return no_sequence();
+		return no_sequence;
 	return (struct terminal){ .end = at + 1,
 		.mark = is_one_of(c, "]PX^_")	  ? TERMINAL_STRING
 			: is_one_of(c, "\\DEHMc") ? TERMINAL_PARTED
@@ -95,7 +90,7 @@ terminal_spelled(struct span t, size_t at, const struct unescaped *u)
 	if (is_csi(u) && is_digit(c))
 		return terminal_control(t, u->end);
 	if (u->n != 1 || u->c[0] != TERMINAL_ESCAPE)
-		return no_sequence();
+		return no_sequence;
 	if (c == '[')
 		return terminal_control(t, u->end + 1);
 	if (c == ']' || c == '=' || c == '>')
@@ -105,7 +100,7 @@ terminal_spelled(struct span t, size_t at, const struct unescaped *u)
 		n++;
 	n = string_slashes(t, u->end, n ? 2 * n : 1);
 	return n ? (struct terminal){ .end = u->end + n, .mark = TERMINAL_PARTED }
-		 : no_sequence();
+		 : no_sequence;
 }
 
 /* As logs, editors and viewers show an escape. */
@@ -136,11 +131,11 @@ terminal_bracket(struct span t, size_t at, bool again, size_t *from)
 		return s;
 	char last = t.p[s.end - 1];
 	if (last != 'm' && last != 'K')
-		return no_sequence();
+		return no_sequence;
 	for (size_t i = at + 1; i + 1 < s.end; i++)
 		if (!is_digit(t.p[i]) && t.p[i] != ';' && t.p[i] != ':')
-			return no_sequence();
-	return again || (last == 'm' && s.end > at + 2) ? s : no_sequence();
+			return no_sequence;
+	return again || (last == 'm' && s.end > at + 2) ? s : no_sequence;
 }
 
 /* Where the sequence ends that begins at i; 0: none does. */

@@ -12,14 +12,6 @@ hex_at(struct span t, size_t at)
 	return at < t.n ? hex_value(t.p[at]) : -1;
 }
 
-static int
-hex_pair(struct span t, size_t at)
-{
-	int a = hex_at(t, at), b = a < 0 ? -1 : hex_at(t, at + 1);
-
-	return b < 0 ? -1 : a << 4 | b;
-}
-
 /* Up to `most` hexadecimal digits; how many, 0 where there are fewer than `least`. */
 static size_t
 hex_digits(struct span t, size_t at, size_t least, size_t most, uint32_t *v)
@@ -54,11 +46,7 @@ common_escape(size_t end, char c)
 	return (struct unescaped){ .end = end, .n = 1, .c = { c }, .common = true };
 }
 
-static struct unescaped
-no_escape(void)
-{
-	return (struct unescaped){ 0 };
-}
+static const struct unescaped no_escape;
 
 static bool
 goes_on(struct span t, size_t at)
@@ -78,7 +66,7 @@ unescape_utf16(struct span t, size_t at, size_t slashes, uint32_t high)
 		i++;
 	if (i == at || i >= t.n || t.p[i] != 'u' || !hex_digits(t, i + 1, 4, 4, &low) ||
 		low < 0xDC00 || low > 0xDFFF)
-		return no_escape();
+		return no_escape;
 	return code_point(i + 5, 0x10000 + ((high - 0xD800) << 10) + (low - 0xDC00));
 }
 
@@ -92,10 +80,10 @@ backslash_u(struct span t, size_t at, size_t slashes)
 		n = hex_digits(t, at + 1, 1, 6, &cp);
 		return n && at + 1 + n < t.n && t.p[at + 1 + n] == '}'
 			       ? code_point(at + n + 2, cp)
-			       : no_escape();
+			       : no_escape;
 	}
 	if (!hex_digits(t, at, 4, 4, &cp))
-		return no_escape();
+		return no_escape;
 	if (cp >= 0xD800 && cp < 0xDC00)
 		return unescape_utf16(t, at + 4, slashes, cp);
 	return code_point(at + 4, cp);
@@ -110,10 +98,10 @@ backslash_x(struct span t, size_t at)
 		size_t n = hex_digits(t, at + 1, 1, 6, &cp);
 		return n && at + 1 + n < t.n && t.p[at + 1 + n] == '}'
 			       ? code_point(at + n + 2, cp)
-			       : no_escape();
+			       : no_escape;
 	}
-	int v = hex_pair(t, at);
-	return v < 0 ? no_escape() : one_byte(at + 2, v);
+	int v = span_hex(t, at, 2);
+	return v < 0 ? no_escape : one_byte(at + 2, v);
 }
 
 /* Up to `most` octal digits, of which the number has `least`. */
@@ -127,7 +115,7 @@ octal_digits(struct span t, size_t at, size_t least, size_t most)
 		v = v * 8 + (unsigned)(t.p[i] - '0');
 	bool terminal = v == TERMINAL_ESCAPE || v == TERMINAL_BELL;
 	return i - at >= least && (v >= 0x20 || terminal) && v < 256 ? one_byte(i, (int)v)
-								     : no_escape();
+								     : no_escape;
 }
 
 /* Three digits; two of an escape. */
@@ -139,7 +127,7 @@ unescape_octal(struct span t, size_t at)
 	if (u.end)
 		return u;
 	u = octal_digits(t, at, 2, 2);
-	return u.c[0] == TERMINAL_ESCAPE ? u : no_escape();
+	return u.c[0] == TERMINAL_ESCAPE ? u : no_escape;
 }
 
 /* A line that goes on in the next one, after its indentation. */
@@ -149,9 +137,9 @@ unescape_continued(struct span t, size_t at)
 	size_t i = at;
 
 	if (t.p[i] == '\r' && ++i >= t.n)
-		return no_escape();
+		return no_escape;
 	if (t.p[i++] != '\n')
-		return no_escape();
+		return no_escape;
 	for (size_t from = i; i < t.n && i - from < 32 && (t.p[i] == ' ' || t.p[i] == '\t');)
 		i++;
 	return (struct unescaped){ .end = i };
@@ -161,7 +149,7 @@ unescape_continued(struct span t, size_t at)
 static bool
 short_code(struct span t, size_t at)
 {
-	return at + 3 <= t.n && t.p[at] == '\\' && hex_pair(t, at + 1) >= 0x20 &&
+	return at + 3 <= t.n && t.p[at] == '\\' && span_hex(t, at + 1, 2) >= 0x20 &&
 	       (at + 3 == t.n || !is_alnum(t.p[at + 3]));
 }
 
@@ -181,8 +169,8 @@ short_codes(struct span t, size_t at)
 		octal &= t.p[i + 1] == '6' ? t.p[i + 2] < '8'
 					   : t.p[i + 1] == '7' && t.p[i + 2] < '2';
 	if (to - from < LEAST * WIDTH)
-		return no_escape();
-	int v = hex_pair(t, at + 1);
+		return no_escape;
+	int v = span_hex(t, at + 1, 2);
 	return one_byte(at + WIDTH, octal ? (v >> 4) * 8 + (v & 15) : v);
 }
 
@@ -195,7 +183,7 @@ style_sheet(struct span t, size_t at, size_t i)
 	size_t n = hex_digits(t, i, 2, 6, &cp), end = i + n;
 
 	if (!n || cp < 0x20)
-		return no_escape();
+		return no_escape;
 	if (n >= 4 && t.p[i] == '0' && t.p[i + 1] == '0' &&
 		(end == t.n || !is_alnum(t.p[end])) &&
 		((end < t.n && t.p[end] == '\\') || (at > n && t.p[at - n - 1] == '\\')))
@@ -206,15 +194,15 @@ style_sheet(struct span t, size_t at, size_t i)
 		if ((n == 6 || next > end) && next < t.n && is_alnum(t.p[next]))
 			return code_point(next, cp);
 	}
-	struct unescaped u = n == 2 && short_code(t, at) ? short_codes(t, at) : no_escape();
+	struct unescaped u = n == 2 && short_code(t, at) ? short_codes(t, at) : no_escape;
 	if (u.end)
 		return u;
 	if (end >= t.n || t.p[end] != ' ')
-		return no_escape();
+		return no_escape;
 	bool before = at >= 4 && t.p[at - 1] == ' ' &&
 		      (t.p[at - 4] == '\\' || (at >= 5 && t.p[at - 5] == '\\'));
 	bool after = end + 1 < t.n && t.p[end + 1] == '\\';
-	return before || after ? code_point(end + 1, cp) : no_escape();
+	return before || after ? code_point(end + 1, cp) : no_escape;
 }
 
 /* Any run of backslashes and what it escapes. */
@@ -227,9 +215,9 @@ unescape_backslash(struct span t, size_t at)
 	while (i < t.n && t.p[i] == '\\')
 		i++;
 	if (i >= t.n)
-		return no_escape();
+		return no_escape;
 	char c = t.p[i];
-	struct unescaped u = no_escape();
+	struct unescaped u = no_escape;
 	switch (c) {
 	case 'u': return backslash_u(t, i + 1, i - at);
 	case 'U': return hex_digits(t, i + 1, 8, 8, &cp) ? code_point(i + 9, cp) : u;
@@ -269,14 +257,14 @@ unescape_percent(struct span t, size_t at)
 
 	while (i + 1 < t.n && t.p[i] == '2' && t.p[i + 1] == '5')
 		i += 2;
-	int v = hex_pair(t, i);
+	int v = span_hex(t, i, 2);
 	if (v >= 0)
 		return one_byte(i + 2, v);
 	/* %u0040, of JavaScript's escape() */
 	uint32_t cp = 0;
 	if (i < t.n && (t.p[i] | 0x20) == 'u' && hex_digits(t, i + 1, 4, 4, &cp))
 		return code_point(i + 5, cp);
-	return i > at + 1 ? one_byte(i, '%') : no_escape();
+	return i > at + 1 ? one_byte(i, '%') : no_escape;
 }
 
 /* clang-format off */
@@ -304,16 +292,16 @@ numeric_reference(struct span t, size_t at)
 		for (i++; hex_at(t, i) >= 0 && cp < 0x110000; i++)
 			cp = cp << 4 | (uint32_t)hex_at(t, i);
 		if (i == at + 1)
-			return no_escape();
+			return no_escape;
 	} else {
 		for (; i < t.n && is_digit(t.p[i]) && cp < 0x110000; i++)
 			cp = cp * 10 + (uint32_t)(t.p[i] - '0');
 		if (i == at)
-			return no_escape();
+			return no_escape;
 	}
 	if (i < t.n && t.p[i] == ';')
 		i++;
-	return cp >= 9 || cp == TERMINAL_BELL ? code_point(i, cp) : no_escape();
+	return cp >= 9 || cp == TERMINAL_BELL ? code_point(i, cp) : no_escape;
 }
 
 /* After '&'. */
@@ -328,11 +316,11 @@ named_reference(struct span t, size_t at)
 	while (n <= NAME_MAX && at + n < t.n && is_alpha(t.p[at + n]))
 		n++;
 	if (n == 0 || at + n >= t.n || t.p[at + n] != ';')
-		return no_escape();
+		return no_escape;
 	for (size_t i = 0; i < COUNT_OF(references); i++)
 		if (span_is(span_of(t.p + at, n), references[i].name))
 			return code_point(at + n + 1, references[i].cp);
-	return no_escape();
+	return no_escape;
 }
 
 /* "amp;", "#38;" or "#x26;" at `at`; its length. */
@@ -363,7 +351,7 @@ unescape_entity(struct span t, size_t at)
 static bool
 pair_at(struct span t, size_t at)
 {
-	return at + 2 < t.n && t.p[at] == '=' && hex_pair(t, at + 1) >= 0x20 &&
+	return at + 2 < t.n && t.p[at] == '=' && span_hex(t, at + 1, 2) >= 0x20 &&
 	       t.p[at + 1] < 'a' && t.p[at + 2] < 'a';
 }
 
@@ -411,7 +399,7 @@ looks_quoted(struct span t, size_t at, size_t end, int v)
 static bool
 goes_into(struct span t, size_t at)
 {
-	int v = hex_pair(t, at);
+	int v = span_hex(t, at, 2);
 	char next = at + 2 < t.n ? t.p[at + 2] : 0;
 
 	return v >= 0x20 && (v < 0x80 || next == '=') && (!is_digit(next) || v == '=');
@@ -427,16 +415,16 @@ unescape_quoted(struct span t, size_t at)
 	if (i < t.n && t.p[i] == '\n')
 		return at > 0 && i + 1 < t.n && t.p[at - 1] > ' ' && t.p[i + 1] > ' '
 			       ? (struct unescaped){ .end = i + 1 }
-			       : no_escape();
+			       : no_escape;
 	for (i = at + 1;
 		i + 2 < t.n && t.p[i] == '3' && t.p[i + 1] == 'D' && goes_into(t, i + 2);)
 		i += 2;
-	int v = hex_pair(t, i);
+	int v = span_hex(t, i, 2);
 	if (v == TERMINAL_ESCAPE && i + 2 < t.n && is_one_of(t.p[i + 2], "[]("))
 		return one_byte(i + 2, v);
 	if (v < 0x20 || (i + 1 < t.n && (t.p[i] >= 'a' || t.p[i + 1] >= 'a')) ||
 		!looks_quoted(t, at, i + 2, v))
-		return no_escape();
+		return no_escape;
 	return one_byte(i + 2, v);
 }
 
@@ -450,7 +438,7 @@ unescape(struct span text, size_t at)
 	case '^':
 		return at + 1 < text.n && text.p[at + 1] == '['
 			       ? one_byte(at + 2, TERMINAL_ESCAPE)
-			       : no_escape();
+			       : no_escape;
 	default: return unescape_quoted(text, at);
 	}
 }

@@ -120,8 +120,6 @@ glyph_at_han(struct span t, size_t at, unsigned *n, uint64_t *folded)
 		       ? LETTER_HAN
 		       : glyph_at(t, at, n, folded);
 }
-/* Back to the first byte of the character that ends before `at` > 0. */
-size_t glyph_before(struct span t, size_t at);
 
 #define HASH_SEED UINT64_C(0x51ed270b8f2d3a49)
 static inline uint64_t

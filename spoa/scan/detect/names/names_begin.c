@@ -44,12 +44,6 @@ text_without_capitals(struct span t)
 
 /* ---- words ---- */
 
-static bool
-in_word(char c)
-{
-	return is_alnum(c) || c == '_';
-}
-
 /* The first beginning at or after i; the text's end where there is none. */
 static size_t
 begin_ahead(struct names_sweep *w, size_t i)
@@ -77,12 +71,12 @@ past_word(struct span t, size_t i)
 	uint64_t folded;
 
 	for (;;) {
-		i = span_past(t, i, in_word);
+		i = span_past(t, i, is_word);
 		while (i < t.n && two_bytes(t, i) && entry_of_two(t, i) >> 24)
 			i += 2;
-		if (i == t.n || ((unsigned char)t.p[i] < 0x80 && !in_word(t.p[i])))
+		if (i == t.n || ((unsigned char)t.p[i] < 0x80 && !is_word(t.p[i])))
 			return i;
-		if (glyph_at(t, i, &n, &folded) == LETTER_NONE && !in_word(t.p[i]))
+		if (glyph_at(t, i, &n, &folded) == LETTER_NONE && !is_word(t.p[i]))
 			return i;
 		i += n;
 	}
@@ -103,7 +97,7 @@ past_glyph(struct span t, size_t i)
 static bool
 han_in_word(const struct names_sweep *w, size_t from, size_t i)
 {
-	for (; i > from && in_word(w->text.p[i - 1]); i--)
+	for (; i > from && is_word(w->text.p[i - 1]); i--)
 		if (w->lower ? is_alpha(w->text.p[i - 1]) : is_upper(w->text.p[i - 1]))
 			return true;
 	return false;
@@ -127,7 +121,7 @@ begins_beyond(struct names_sweep *w, size_t from, size_t *at)
 			continue;
 		}
 		bool inside = k == LETTER_HAN ? han_in_word(w, from, i)
-					      : (i > 0 && in_word(t.p[i - 1]));
+					      : (i > 0 && is_word(t.p[i - 1]));
 		if (!inside && (k != LETTER_LOWER || w->lower))
 			return k;
 		i = past_word(t, i);

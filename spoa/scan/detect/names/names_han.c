@@ -1,6 +1,7 @@
 /* Names in Chinese, Japanese and Korean, which have neither capitals nor, in the first
  * two, blanks: a family name of the lists, then a given name, an honorific, or a cue
  * before it. */
+#include "base/codec/utf8.h"
 #include "scan/detect/names/names_run.h"
 
 enum { GIVEN_CHARS = 3, CUE_CHARS = 6, HONOUR_CHARS = 4 };
@@ -36,7 +37,7 @@ may_end_cue(const struct names_sweep *w, size_t at)
 
 	if (at == 0)
 		return false;
-	if (glyph_at_han(w->text, glyph_before(w->text, at), &n, &folded) != LETTER_HAN)
+	if (glyph_at_han(w->text, utf8_before(w->text.p, at), &n, &folded) != LETTER_HAN)
 		return true;
 	return names_flags_small(w->t, hash_step(HASH_SEED, folded)) & W_LAST;
 }
@@ -66,7 +67,7 @@ cue_before(const struct names_sweep *w, size_t at)
 	for (size_t k = 0; k < CUE_CHARS && i > 0; k++) {
 		uint64_t h = HASH_SEED;
 		unsigned n;
-		i = glyph_before(t, i);
+		i = utf8_before(t.p, i);
 		if (glyph_at_han(t, i, &n, &folded[k]) == LETTER_NONE)
 			folded[k] = names_hashed_mark(t.p[i]);
 		for (size_t j = k + 1; j-- > 0;)

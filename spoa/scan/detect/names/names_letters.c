@@ -120,9 +120,3 @@ glyph_wide(struct span t, size_t at, unsigned *n, uint64_t *folded)
 	*n = len ? (unsigned)len : 1;
 	return len == 0 ? LETTER_NONE : of_more(utf8_value(t.p + at, len), folded);
 }
-
-size_t
-glyph_before(struct span t, size_t at)
-{
-	return utf8_before(t.p, at);
-}

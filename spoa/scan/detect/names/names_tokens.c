@@ -1,6 +1,7 @@
 /* Words and runs of words, as the finders of names see them. A run is what a name is
  * made of: capitalised words one blank apart, initials, and the small words between. */
 #include "base/among.h"
+#include "base/codec/utf8.h"
 #include "scan/detect/names/names_run.h"
 
 enum { WORD_MAX = 64, BACK_GAP = 8 };
@@ -264,10 +265,8 @@ next_place(const struct names_sweep *w, struct word *last)
 		last->comma = true;
 		i++;
 	}
-	size_t from = i;
-	while (i < t.n && i - from < 2 && t.p[i] == ' ')
-		i++;
-	return i > from ? i : 0;
+	size_t next = span_past_set(span_cut(t, 0, i + 2), i, " ");
+	return next > i ? next : 0;
 }
 
 static bool
@@ -449,7 +448,7 @@ word_start(struct span t, size_t end)
 	enum letter last = LETTER_NONE;
 
 	while (i > 0 && end - i < WORD_MAX) {
-		size_t b = glyph_before(t, i);
+		size_t b = utf8_before(t.p, i);
 		unsigned n;
 		uint64_t folded;
 		enum letter k = glyph_at(t, b, &n, &folded);
@@ -499,7 +498,7 @@ read_back(struct span t, size_t at, size_t *from, size_t *to, size_t max)
 		i = b;
 		if (i > 0 && strchr(" _-\n.", t.p[i - 1]) && t.p[i - 1])
 			i--;
-		else if (i == 0 || !letter_at(t, glyph_before(t, i)))
+		else if (i == 0 || !letter_at(t, utf8_before(t.p, i)))
 			break;
 		if (i > 1 && t.p[i - 1] == '.' && t.p[i] == ' ')
 			i--; /* "Dr. med." */
@@ -581,9 +580,7 @@ word_after(const struct names_sweep *w, size_t at)
 bool
 sentence_begins(struct span t, size_t at)
 {
-	size_t i = at;
+	size_t i = span_back_set(t, at, 0, " \"\t");
 
-	while (i > 0 && (t.p[i - 1] == ' ' || t.p[i - 1] == '"' || t.p[i - 1] == '\t'))
-		i--;
 	return i == 0 || strchr(".!?\n*-#>|:", t.p[i - 1]);
 }

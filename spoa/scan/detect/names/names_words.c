@@ -8,6 +8,7 @@
 
 #include "base/among.h"
 #include "base/scoped.h"
+#include "base/codec/utf8.h"
 #include "scan/detect/names/names.h"
 #include "scan/detect/names/names_eights.h"
 
@@ -217,7 +218,7 @@ put_parts(struct names_table *t, struct span term, uint32_t flag)
 	if (!(flag & W_LEAD))
 		return true;
 	/* and of a cue in Han, its last character */
-	struct span end = span_cut(term, glyph_before(term, term.n), term.n);
+	struct span end = span_cut(term, utf8_before(term.p, term.n), term.n);
 	return slots_put(t, names_hash(span_cut(term, last, term.n)), W_LAST, false) &&
 	       (end.n < 3 || slots_put(t, names_hash(end), W_LAST, false));
 }

@@ -33,20 +33,16 @@ run_end(struct span t, size_t at)
 static size_t
 break_start(struct span t, size_t at)
 {
-	size_t i = at;
+	size_t i = span_back(t, at, at > BREAK_MAX ? at - BREAK_MAX : 0, is_space);
 
-	while (i > 0 && at - i < BREAK_MAX && is_space(t.p[i - 1]))
-		i--;
 	return i < at && memchr(t.p + i, '\n', at - i) ? i : at;
 }
 
 static size_t
 break_end(struct span t, size_t at)
 {
-	size_t i = at;
+	size_t i = span_past(span_cut(t, 0, at + BREAK_MAX), at, is_space);
 
-	while (i < t.n && i - at < BREAK_MAX && is_space(t.p[i]))
-		i++;
 	return i > at && memchr(t.p + at, '\n', i - at) ? i : at;
 }
 

@@ -1,6 +1,7 @@
 /* Addresses of crypto-currencies: Base58Check (Bitcoin wiki; BIP 13), bech32 and
  * bech32m (BIP 173, BIP 350), Ethereum with the capitals of EIP-55. */
 #include "base/ascii.h"
+#include "base/among.h"
 #include "scan/detect/validate/check_sum.h"
 
 enum { BASE58_CHARS_MAX = 36, BASE58_BYTES = 25 };
@@ -22,17 +23,11 @@ enum check_result
 check_bech32(struct candidate *c)
 {
 	struct span s = span_cut(c->text, c->start, c->end);
-	size_t one = s.n, lower = 0, upper = 0;
+	size_t data = span_behind(s, '1');
 	uint32_t sum;
 
-	for (size_t i = 0; i < s.n; i++) {
-		one = s.p[i] == '1' ? i : one;
-		lower += is_lower(s.p[i]);
-		upper += is_upper(s.p[i]);
-	}
-	if ((lower && upper) || one == 0 || one + 7 > s.n)
-		return CHECK_NO;
-	if (!sum_bech32(s, one, &sum))
+	if ((span_some(s, is_lower) && span_some(s, is_upper)) || data < 2 || data + 6 > s.n ||
+		!sum_bech32(s, data - 1, &sum))
 		return CHECK_NO;
 	return valid_if(sum == 1 || sum == 0x2bc830a3);
 }

@@ -84,24 +84,21 @@ check_de_document(struct candidate *c)
 enum check_result
 check_de_rvnr(struct candidate *c)
 {
-	static const unsigned char weights[] = { 2, 1, 2, 5, 7, 1, 2, 1, 2, 1, 2, 1 };
 	char v[12], d[12];
 	unsigned sum = 0;
 
 	if (!sum_chars(c, v, 12))
 		return CHECK_NO;
 	unsigned letter = (unsigned)(v[8] - 'A') + 1;
-	for (size_t i = 0; i < 8; i++)
-		d[i] = v[i];
+	memcpy(d, v, 8);
 	d[8] = (char)('0' + letter / 10);
 	d[9] = (char)('0' + letter % 10);
-	d[10] = v[9];
-	d[11] = v[10];
+	memcpy(d + 10, v + 9, 2);
 	unsigned day = sum_two(d + 2) % 50;
 	if (!sum_date(0, sum_two(d + 4), day))
 		return CHECK_NO;
 	for (size_t i = 0; i < 12; i++) {
-		unsigned x = (unsigned)(d[i] - '0') * weights[i];
+		unsigned x = (unsigned)(d[i] - '0') * (unsigned)("212571212121"[i] - '0');
 		sum += x / 10 + x % 10;
 	}
 	return valid_if(sum % 10 == (unsigned)(v[11] - '0'));
@@ -212,10 +209,8 @@ check_fi_hetu(struct candidate *c)
 	static const char letters[] = "0123456789ABCDEFHJKLMNPRSTUVWXY";
 	char d[9], last = c->text.p[c->end - 1];
 
-	for (size_t i = 0; i < 6; i++)
-		d[i] = c->text.p[c->start + i];
-	for (size_t i = 6; i < 9; i++)
-		d[i] = c->text.p[c->start + i + 1];
+	memcpy(d, c->text.p + c->start, 6);
+	memcpy(d + 6, c->text.p + c->start + 7, 3);
 	if (!sum_date(0, sum_two(d + 2), sum_two(d)) || sum_number(d + 6, 3) < 2)
 		return CHECK_NO;
 	return valid_if(letters[sum_number(d, 9) % 31] == last);

@@ -7,24 +7,21 @@ enum check_result
 check_vin(struct candidate *c)
 {
 	static const char values[] = "12345678?12345?7?923456789";
-	static const unsigned char weights[] = { 8, 7, 6, 5, 4, 3, 2, 10, 0, 9, 8, 7, 6, 5, 4,
-		3, 2 };
-	char v[17];
-	unsigned sum = 0, letters = 0, digits = 0;
+	char v[17], x[17];
+	unsigned letters = 0, digits = 0;
 
 	if (!sum_chars(c, v, 17))
 		return CHECK_NO;
 	for (size_t i = 0; i < 17; i++) {
-		char x = is_digit(v[i]) ? v[i] : values[v[i] - 'A'];
-		if (x == '?')
+		x[i] = is_digit(v[i]) ? v[i] : values[v[i] - 'A'];
+		if (x[i] == '?')
 			return CHECK_NO;
 		letters += is_alpha(v[i]);
 		digits += is_digit(v[i]);
-		sum += (unsigned)(x - '0') * weights[i];
 	}
 	/* Below 30 or so letters and digits mix; the last four places are digits. */
 	return valid_if(letters >= 3 && digits >= 5 && span_is_digits(span_of(v + 13, 4)) &&
-			v[8] == "0123456789X"[sum % 11]);
+			v[8] == "0123456789X"[sum_weighted(x, "8765432:098765432") % 11]);
 }
 
 /* RENAPO, instructivo normativo CURP: 0-9, A-N, Ñ, O-Z count 0 to 36. */
@@ -91,10 +88,7 @@ check_in_gstin(struct candidate *c)
 enum check_result
 check_cn_id(struct candidate *c)
 {
-	static const unsigned char weights[] = { 7, 9, 10, 5, 8, 4, 2, 1, 6, 3, 7, 9, 10, 5, 8,
-		4, 2 };
 	char v[18];
-	unsigned sum = 0;
 
 	if (!sum_chars(c, v, 18))
 		return CHECK_NO;
@@ -102,9 +96,7 @@ check_cn_id(struct candidate *c)
 	if (area < 1 || area > 9 || area == 9 || sum_two(v) % 10 > 7 || year < 1850 ||
 		year > 2099 || !sum_date(year, sum_two(v + 10), sum_two(v + 12)))
 		return CHECK_NO;
-	for (size_t i = 0; i < 17; i++)
-		sum += (unsigned)(v[i] - '0') * weights[i];
-	return valid_if("10X98765432"[sum % 11] == v[17]);
+	return valid_if("10X98765432"[sum_weighted(v, "79:584216379:5842") % 11] == v[17]);
 }
 
 /* Household Registration of Taiwan: the letter as two digits, weights 1 9 8 … 1 1. */

@@ -189,8 +189,7 @@ shrink_domain(struct span *s)
 		if (n < 2)
 			return false;
 		struct span tld = span_cut(*s, n, s->n);
-		while (tld.n && tld.p[tld.n - 1] == '-')
-			tld.n--;
+		tld.n = span_back_set(tld, tld.n, 0, "-");
 		bool letters = true,
 		     ace = tld.n > 4 && span_ieq(span_cut(tld, 0, 4), SPAN_LIT("xn--"));
 		for (size_t i = 0; i < tld.n; i++)

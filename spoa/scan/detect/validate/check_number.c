@@ -2,6 +2,7 @@
  * security numbers, IBANs. */
 #include "base/ascii.h"
 #include "scan/detect/validate/check.h"
+#include "scan/detect/validate/check_sum.h"
 
 /* ---- CREDIT_CARD ---- */
 
@@ -20,12 +21,10 @@ is_issued(const char *digits, size_t n)
 {
 	for (size_t i = 0; i < COUNT_OF(issuers); i++) {
 		const struct issuer *s = &issuers[i];
-		unsigned prefix = 0;
 		if (n < s->min || n > s->max ||
 			(s->digits == 1 && s->low == 4 && n != 13 && n != 16 && n != 19))
 			continue;
-		for (unsigned k = 0; k < s->digits; k++)
-			prefix = prefix * 10 + (unsigned)(digits[k] - '0');
+		uint64_t prefix = sum_number(digits, s->digits);
 		if (prefix >= s->low && prefix <= s->high)
 			return true;
 	}

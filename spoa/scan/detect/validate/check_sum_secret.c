@@ -6,6 +6,7 @@
 #include <zlib.h>
 
 #include "base/ascii.h"
+#include "base/among.h"
 #include "base/codec/digits.h"
 #include "base/sha256.h"
 #include "scan/detect/validate/check_sum.h"
@@ -88,14 +89,12 @@ enum check_result
 check_bech32_key(struct candidate *c)
 {
 	struct span s = span_cut(c->text, c->start, c->end);
-	size_t one = 0;
+	size_t data = span_behind(s, '1');
 	uint32_t sum;
 
-	for (size_t i = 0; i < s.n; i++)
-		one = s.p[i] == '1' ? i : one;
-	if (!sum_bech32(s, one, &sum))
+	if (!sum_bech32(s, data ? data - 1 : 0, &sum))
 		return CHECK_NO;
-	if (one && sum == 1)
+	if (data > 1 && sum == 1)
 		return CHECK_VALID;
 	/* The prefix is too long to be there by chance. */
 	c->score = c->score * (float)UNPROVEN_PERCENT / 100;

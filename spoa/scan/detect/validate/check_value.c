@@ -262,11 +262,10 @@ static bool
 tag_parts(const struct candidate *c)
 {
 	struct span t = c->text;
-	size_t i = c->match + span_behind(span_cut(t, c->match, c->start), '>');
-	size_t close = i;
+	size_t close = c->match + span_behind(span_cut(t, c->match, c->start), '>');
+	size_t least = close > 80 ? close - 80 : 0;
+	size_t i = least + span_behind(span_cut(t, least, close), '<');
 
-	while (i > 0 && close - i < 80 && t.p[i - 1] != '<')
-		i--;
 	if (i == 0 || t.p[i - 1] != '<' || i >= close)
 		return false;
 	if (t.p[i] == '/')
@@ -284,10 +283,9 @@ tag_parts(const struct candidate *c)
 static bool
 is_table_row(const struct candidate *c)
 {
-	size_t i = c->match;
+	size_t least = c->match > 256 ? c->match - 256 : 0;
+	size_t i = least + span_behind(span_cut(c->text, least, c->match), '\n');
 
-	while (i > 0 && c->match - i < 256 && c->text.p[i - 1] != '\n')
-		i--;
 	i = span_past_set(span_cut(c->text, 0, c->match), i, " \t>");
 	return c->text.p[i] == '|';
 }
@@ -363,23 +361,19 @@ value_is_template(struct span s)
 		"ssm:", "env:", "file:", "secret://", "secretref:", "secrets.", "projects/",
 		"@Microsoft.KeyVault", "AzureKeyVault", "!Ref", "!vault",
 		"{{resolve:", "urn:", "ENC[", "ENC(" };
+	static const char *const opens[] = { "[[", "{{", "${", "$(", "#{", "{%", "<%" };
 
 	if (s.n == 0)
 		return true;
-	for (size_t i = 0; i < COUNT_OF(schemes); i++)
-		if (s.n >= strlen(schemes[i]) &&
-			span_ieq(span_cut(s, 0, strlen(schemes[i])), span_str(schemes[i])))
-			/* vault:secret/db#password, but not vault:9Doors! */
-			return span_chr(s, '!') == s.n || s.p[0] == '!';
+	/* vault:secret/db#password, but not vault:9Doors! */
+	if (SPAN_AMONG(s, schemes, span_istarts))
+		return span_chr(s, '!') == s.n || s.p[0] == '!';
 	if (memmem(s.p, s.n, "://", 3))
 		return is_alpha(s.p[0]);
 	/* cut at its first blank: ${{ secrets.NAME }} */
 	if (s.n == 2 && s.p[0] == '%' && is_lower(s.p[1])) /* %s */
 		return true;
-	if (span_starts(s, SPAN_LIT("[[")) || span_starts(s, SPAN_LIT("{{")) ||
-		span_starts(s, SPAN_LIT("${")) || span_starts(s, SPAN_LIT("$(")) ||
-		span_starts(s, SPAN_LIT("#{")) || span_starts(s, SPAN_LIT("{%")) ||
-		span_starts(s, SPAN_LIT("<%")))
+	if (SPAN_AMONG(s, opens, span_starts))
 		return true;
 	if (memmem(s.p, s.n, "${", 2) || memmem(s.p, s.n, "{{", 2))
 		return span_chr(s, '}') < s.n || s.p[0] == '$';
