@@ -1,7 +1,6 @@
 /* Callers near a limit, in a ring of each worker. */
 #include "budget/tally/near.h"
 
-#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 

@@ -2,7 +2,6 @@
 #include "policy/config/credentials.h"
 
 #include "base/ascii.h"
-#include "base/attr.h"
 #include "base/codec/credentials.h"
 #include "base/fetch/http_client.h"
 #include "policy/config/read.h"

@@ -1,7 +1,6 @@
 /* Counting again, in a new life of Redis' data, what was let go in the former ones. */
 #include "budget/quota/quota_lives.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 
 #include "base/clock.h"
