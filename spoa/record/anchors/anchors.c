@@ -123,7 +123,7 @@ show_anchor(struct place *p, enum anchor_end end, const char *why)
 {
 	uint64_t now = clock_mono_us();
 
-	pthread_mutex_lock(&p->all->lock);
+	SCOPED_LOCK(&p->all->lock);
 	bool other = !p->shown.tried || p->shown.end != end ||
 		     (end == ANCHOR_REFUSED && strcmp(p->shown.why, why) != 0);
 	if (!p->shown.tried || p->shown.end != end)
@@ -138,7 +138,6 @@ show_anchor(struct place *p, enum anchor_end end, const char *why)
 		p->shown.taken_us = now;
 		p->shown.taken_ns = clock_wall_ns();
 	}
-	pthread_mutex_unlock(&p->all->lock);
 	return other;
 }
 
@@ -533,7 +532,7 @@ anchors_status(struct anchors *a, struct buf *out)
 	buf_putc(out, '[');
 	for (size_t i = 0; a && i < a->n; i++) {
 		struct place *p = &a->place[i];
-		pthread_mutex_lock(&a->lock);
+		SCOPED_LOCK(&a->lock);
 		bool hangs = hangs_since(p) != 0;
 		json_put_open(out, NULL, '{');
 		json_put_str(out, "kind", anchor_words[p->at->kind]);
@@ -550,7 +549,6 @@ anchors_status(struct anchors *a, struct buf *out)
 		if (hangs || p->shown.why[0])
 			json_put_str(out, "why", hangs ? NO_ANSWER_YET : p->shown.why);
 		buf_putc(out, '}');
-		pthread_mutex_unlock(&a->lock);
 	}
 	buf_putc(out, ']');
 }
@@ -560,7 +558,7 @@ anchors_ready(struct anchors *a, struct buf *out)
 {
 	for (size_t i = 0; a && i < a->n; i++) {
 		struct place *p = &a->place[i];
-		pthread_mutex_lock(&a->lock);
+		SCOPED_LOCK(&a->lock);
 		uint64_t hangs = hangs_since(p);
 		if (hangs || (p->shown.tried && p->shown.end != ANCHOR_TAKEN))
 			buf_printf(out, "anchor %s %s: %s for %" PRIu64 " s: %s\n",
@@ -569,7 +567,6 @@ anchors_ready(struct anchors *a, struct buf *out)
 				(clock_mono_us() - (hangs ? hangs : p->shown.since_us)) /
 					1000000,
 				hangs ? NO_ANSWER_YET : p->shown.why);
-		pthread_mutex_unlock(&a->lock);
 	}
 }
 

@@ -539,7 +539,7 @@ audit_keys_prepare(struct audit_keys *k, const struct config *cfg, struct buf *w
 void
 audit_keys_status(struct audit_keys *k, struct buf *out)
 {
-	pthread_mutex_lock(&k->lock);
+	SCOPED_LOCK(&k->lock);
 	bool revoked = false;
 	for (size_t i = 0; i < k->nstated; i++)
 		revoked |= k->stated[i].says == KEY_REVOKE &&
@@ -552,7 +552,6 @@ audit_keys_status(struct audit_keys *k, struct buf *out)
 	json_put_str(out, "id", k->hash.id);
 	json_put_str(out, "from", k->hash.derived ? "derived" : "file");
 	buf_str(out, "}}");
-	pthread_mutex_unlock(&k->lock);
 }
 
 void

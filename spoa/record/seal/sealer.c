@@ -265,16 +265,6 @@ take_slot(struct sealer *s, struct span holder, uint64_t share, int64_t day, str
 
 /* ---- texts ---- */
 
-/* K of the text, and the state after it. */
-static void
-take_text_key(struct slot *t, const struct share *b, const char *node, struct span id,
-	enum seal_kind kind, unsigned char out[32])
-{
-	seal_text_key(t->state, 0, b, node, id, kind, out);
-	seal_ratchet(t->state, 1);
-	t->step++;
-}
-
 struct sealing *
 seal_begin(struct sealer *s, struct span holder, struct span id, enum seal_kind kind,
 	int64_t now_ns, struct buf *record, int *err)
@@ -292,7 +282,10 @@ seal_begin(struct sealer *s, struct span holder, struct span id, enum seal_kind 
 		t->said.step = slot->step;
 		t->said.share = b.number;
 		memcpy(t->said.seal, slot->id, sizeof(t->said.seal));
-		take_text_key(slot, &b, s->node, id, kind, t->key);
+		/* K of the text, and the state after it. */
+		seal_text_key(slot->state, 0, &b, s->node, id, kind, t->key);
+		seal_ratchet(slot->state, 1);
+		slot->step++;
 		sha256_begin(&t->hash);
 	} else {
 		free(t);
