@@ -89,14 +89,6 @@ note_orphan_place(const struct reader *r, const struct change *c, struct quota_p
 		ledger_add(l, d, &c->at, cell_spent(d, &c->at), c->spent, c->at.epoch, now_ms);
 }
 
-static bool
-is_over(const struct reader *r, const struct quota_dim *d)
-{
-	return d->span.kind == QUOTA_CALENDAR
-		       ? r->into.now_ms / 1000 >= d->at.end_s
-		       : !cell_alive(d, &d->at, cell_own(d, &d->at), r->into.now_ms);
-}
-
 /* A counter's own name. False: nobody has it any more. */
 static bool
 name_counter(struct shares *shares, struct span id, struct quota_dim *d)
@@ -115,7 +107,10 @@ is_counted_again(const struct reader *r, const struct quota_dim *d)
 {
 	bool here = d->at.epoch ? r->into.ledger != NULL : r->into.table != NULL;
 
-	return here && !is_over(r, d);
+	return here &&
+	       (d->span.kind == QUOTA_CALENDAR
+			       ? r->into.now_ms / 1000 < d->at.end_s
+			       : cell_alive(d, &d->at, cell_own(d, &d->at), r->into.now_ms));
 }
 
 static void

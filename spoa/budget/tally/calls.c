@@ -51,20 +51,6 @@ call_by_name(const void *a, const void *b)
 	return strcmp((*x)->name, (*y)->name);
 }
 
-static void
-write_sum(struct buf *out, const char *name, const uint64_t sum[CALL_DECISIONS])
-{
-	const char *space = strchr(name, ' ');
-	int server = space ? (int)(space - name) : 0;
-
-	for (size_t d = 0; d < CALL_DECISIONS; d++)
-		if (sum[d])
-			buf_printf(out,
-				"tollgate_tool_calls_total{server=\"%.*s\",tool=\"%s\","
-				"decision=\"%s\"} %" PRIu64 "\n",
-				server, name, space ? space + 1 : name, decisions[d], sum[d]);
-}
-
 void
 call_tally_write(struct buf *out, const struct call_tally *const *t, size_t n)
 {
@@ -86,7 +72,15 @@ call_tally_write(struct buf *out, const struct call_tally *const *t, size_t n)
 		for (to = i; to < count && !strcmp(all[to]->name, all[i]->name); to++)
 			for (size_t d = 0; d < CALL_DECISIONS; d++)
 				sum[d] += tally_value(&all[to]->v[d]);
-		write_sum(out, all[i]->name, sum);
+		const char *name = all[i]->name, *space = strchr(name, ' ');
+		int server = space ? (int)(space - name) : 0;
+		for (size_t d = 0; d < CALL_DECISIONS; d++)
+			if (sum[d])
+				buf_printf(out,
+					"tollgate_tool_calls_total{server=\"%.*s\",tool=\"%s\","
+					"decision=\"%s\"} %" PRIu64 "\n",
+					server, name, space ? space + 1 : name, decisions[d],
+					sum[d]);
 	}
 	free(all);
 }

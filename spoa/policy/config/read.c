@@ -146,25 +146,18 @@ unknown_key(struct diag *d, const struct yaml_node *key, const char *const *acce
 		join_names(names, accepted));
 }
 
-/* One word where keys belong (`at_limit: MODEL`): it says which. */
-static void
-not_a_map(struct diag *d, const struct yaml_node *n, const char *what,
-	const char *const *accepted)
-{
-	char names[NAMES_TEXT] = "";
-	const char *list =
-		n->kind == YAML_SCALAR && accepted ? join_names(names, accepted) : "";
-
-	diag_at(d, n, "%.*s: a mapping is expected, found %s%s%s", SPAN_ARG(read_name(n, what)),
-		yaml_type_name(n), *list ? "; accepted: " : "", list);
-}
-
 bool
 read_map(struct diag *d, const struct yaml_node *n, const char *what,
 	const char *const *accepted, const char *const *later)
 {
 	if (n->kind != YAML_MAPPING) {
-		not_a_map(d, n, what, accepted);
+		/* One word where keys belong (`at_limit: MODEL`): it says which. */
+		char names[NAMES_TEXT] = "";
+		const char *list =
+			n->kind == YAML_SCALAR && accepted ? join_names(names, accepted) : "";
+		diag_at(d, n, "%.*s: a mapping is expected, found %s%s%s",
+			SPAN_ARG(read_name(n, what)), yaml_type_name(n),
+			*list ? "; accepted: " : "", list);
 		return false;
 	}
 	for (const struct yaml_node *c = accepted ? n->child : NULL; c; c = c->next) {
