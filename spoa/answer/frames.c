@@ -3,9 +3,8 @@
  * that lies whole in the input is a view of it. */
 #include "answer/frames.h"
 
-#include <sodium.h>
-
 #include "answer/frames_array.h"
+#include "base/codec/base64.h"
 #include "base/codec/eventstream.h"
 #include "base/codec/json.h"
 #include "base/err.h"
@@ -295,8 +294,7 @@ frame_unwrap(struct frame *f, struct buf *scratch)
 	char *to = text.p ? buf_reserve(scratch, text.n + 1) : NULL;
 	if (!to)
 		return ERR_NOMEM;
-	if (sodium_base642bin((unsigned char *)to, text.n + 1, text.p, text.n, NULL, &n, NULL,
-		    sodium_base64_VARIANT_ORIGINAL))
+	if (base64_get(text, to, text.n + 1, &n))
 		return ERR_SYNTAX;
 	buf_commit(scratch, n);
 	f->wrapped = span_cut(f->data, ev.start, ev.end);

@@ -180,7 +180,7 @@ audit_keys_load(struct audit_keys *k, const struct config *cfg, const struct has
 		k->ring.given_root = true;
 		err = keyring_give_root(&k->ring, &k->root);
 	}
-	err = err ? err : keyring_file(&k->ring, k->file, true, NULL, why);
+	err = err ? err : keyring_file(&k->ring, k->file, true, why);
 	if (!err && access(k->file, F_OK) == 0)
 		err = keyfile_text(k->file, NULL, &k->log, why);
 	err = err ? err

@@ -273,20 +273,6 @@ shares_find(struct shares *s, uint64_t number, struct share *out, struct buf *ho
 	return is;
 }
 
-struct shares_count
-shares_count(struct shares *s)
-{
-	struct shares_count c = { .here = 0 };
-
-	pthread_rwlock_rdlock(&s->lock);
-	c.here = s->n;
-	c.erased = s->nerased;
-	for (size_t i = 0; i < s->nlost; i++)
-		c.lost += s->lost[i].to - s->lost[i].from + 1;
-	pthread_rwlock_unlock(&s->lock);
-	return c;
-}
-
 uint64_t
 shares_erasures(const struct shares *s)
 {
