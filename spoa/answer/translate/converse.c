@@ -168,8 +168,7 @@ put_converse_media(struct question *q, const struct part *p)
 	json_put_str(b, "format", p->plain ? "txt" : medias[i].format);
 	if (p->kind == PART_FILE) {
 		/* letters, digits, blanks, - and brackets, and each is another one */
-		json_put_name(b, "name");
-		buf_putc(b, '"');
+		json_put_form(b, "'name':'");
 		for (size_t k = 0; k < p->text.n && k < 100; k++)
 			buf_putc(b, is_alnum(p->text.p[k]) ? p->text.p[k] : '-');
 		buf_printf(b, "%s%zu\"", p->text.n ? "-" : "document-", p->at->start);

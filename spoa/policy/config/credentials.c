@@ -56,11 +56,10 @@ https_url(const char *s)
 static const char *
 header_set(const char *s)
 {
-	for (size_t i = 0; credential_set[i]; i++)
-		if (!strcmp(s, credential_set[i]))
-			return NULL;
-	return "one of authorization, api-key, x-api-key, x-goog-api-key and "
-	       "x-amz-security-token is expected: HAProxy lets no other pass";
+	return read_listed(credential_set, span_str(s))
+		       ? NULL
+		       : "one of authorization, api-key, x-api-key, x-goog-api-key and "
+			 "x-amz-security-token is expected: HAProxy lets no other pass";
 }
 
 /* ---- the table ---- */

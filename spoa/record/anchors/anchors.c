@@ -176,19 +176,15 @@ record_anchor(
 	struct buf *b = &e->fields;
 
 	buf_clear(b);
-	json_put_str(b, "type", "anchor");
-	json_put_str(b, "kind", anchor_words[p->at->kind]);
-	json_put_str(b, "place", p->name);
-	json_put_str(b, "result", end_words[end]);
-	json_put_text(b, "origin", p->checkpoint.origin);
-	json_put_uint(b, "size", p->checkpoint.size);
-	json_put_name(b, "root");
-	buf_putc(b, '"');
+	json_put_form(b,
+		"'type':'anchor','kind':%s,'place':%t,'result':%s,'origin':%t,'size':%u,"
+		"'root':'",
+		anchor_words[p->at->kind], span_str(p->name), end_words[end],
+		p->checkpoint.origin, p->checkpoint.size);
 	buf_hex(b, p->checkpoint.root.b, sizeof(p->checkpoint.root.b));
 	buf_putc(b, '"');
 	if (answer.n && base64) {
-		json_put_name(b, "answer");
-		buf_putc(b, '"');
+		json_put_form(b, "'answer':'");
 		base64_put(b, answer.p, answer.n);
 		buf_putc(b, '"');
 	} else if (answer.n) {

@@ -544,14 +544,11 @@ audit_keys_status(struct audit_keys *k, struct buf *out)
 	for (size_t i = 0; i < k->nstated; i++)
 		revoked |= k->stated[i].says == KEY_REVOKE &&
 			   !strcmp(k->stated[i].key.id, k->now.pub.id);
-	json_put_open(out, NULL, '{');
-	json_put_str(out, "signs", k->now.pub.id);
+	json_put_form(out, "{'signs':%s", k->now.pub.id);
 	json_put_opt(out, "next", k->rotates ? k->next.pub.id : NULL);
 	json_put_bool(out, "revoked", revoked);
-	json_put_open(out, "hash_key", '{');
-	json_put_str(out, "id", k->hash.id);
-	json_put_str(out, "from", k->hash.derived ? "derived" : "file");
-	buf_str(out, "}}");
+	json_put_form(out, "'hash_key':{'id':%s,'from':%s}}", k->hash.id,
+		k->hash.derived ? "derived" : "file");
 }
 
 void

@@ -58,18 +58,11 @@ seal_to_auditor(
 
 	if (err)
 		return err;
-	json_put_open(to, NULL, '{');
-	json_put_str(to, "auditor", a->name);
-	json_put_str(to, "key", a->id);
-	json_put_name(to, "enc");
-	buf_putc(to, '"');
+	json_put_form(to, "{'auditor':%t,'key':%s,'enc':'", span_str(a->name), a->id);
 	base64_put(to, enc, sizeof(enc));
-	buf_putc(to, '"');
-	json_put_name(to, "sealed");
-	buf_putc(to, '"');
+	buf_str(to, "\",\"sealed\":\"");
 	base64_put(to, sealed, sizeof(sealed));
-	buf_putc(to, '"');
-	json_put_close(to, '}');
+	buf_str(to, "\"}");
 	return 0;
 }
 
