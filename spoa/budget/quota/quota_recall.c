@@ -5,10 +5,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
 #include "base/codec/lines.h"
 #include "base/err.h"
+#include "base/scoped.h"
 #include "record/journal/chain.h"
 #include "record/journal/journal.h"
 
@@ -325,7 +325,7 @@ static void
 tell_orphans(const struct reader *r, struct quota_orphan_of *o, const char *dir,
 	const struct journal_list *list)
 {
-	int fd = journal_segment_open(dir, &list->seg[o->line.segment]);
+	SCOPED_FD(fd, journal_segment_open(dir, &list->seg[o->line.segment]));
 	char *text = malloc(o->line.bytes + 1);
 	struct lines l;
 
@@ -336,8 +336,6 @@ tell_orphans(const struct reader *r, struct quota_orphan_of *o, const char *dir,
 		lines_close(&l);
 	}
 	free(text);
-	if (fd >= 0)
-		close(fd);
 }
 
 /* What is open becomes the list. */
@@ -372,13 +370,11 @@ quota_recall_read(struct quota_recall *out, const char *dir, const char *node, i
 		return ERR_NOMEM;
 	}
 	for (size_t i = oldest(out, dir, &l, since_s); err >= 0 && i < l.n; i++) {
-		int fd = journal_segment_open(dir, &l.seg[i]);
+		SCOPED_FD(fd, journal_segment_open(dir, &l.seg[i]));
 		r.segment = i;
 		err = fd < 0 ? ERR_IO : read_segment(&r, fd);
 		if (err < 0)
 			buf_printf(why, "%s/%s: cannot be read", dir, l.seg[i].name);
-		if (fd >= 0)
-			close(fd);
 	}
 	gather_orphans(&r, dir, &l);
 	if (into->ledger)

@@ -329,7 +329,8 @@ keep_old(const char *file, struct buf *why)
 {
 	char old[PATH_MAX], linked[PATH_MAX + sizeof(REPLACE_SUFFIX)];
 	struct stat st;
-	int fd = -1, err = ERR_IO;
+	SCOPED_FD(fd, -1);
+	int err = ERR_IO;
 
 	snprintf(old, sizeof(old), "%s.old", file);
 	snprintf(linked, sizeof(linked), "%s" REPLACE_SUFFIX, old);
@@ -340,8 +341,6 @@ keep_old(const char *file, struct buf *why)
 	else
 		err = replace_place(AT_FDCWD, old, fd, why);
 	unlink(linked); /* a rename to another name of the same file does nothing */
-	if (fd >= 0)
-		close(fd);
 	return err;
 }
 
@@ -350,7 +349,8 @@ signkey_replace(const char *file, const char *passphrase, struct pubkey *out, st
 {
 	struct pair made = { .secret = NULL };
 	char pub[PATH_MAX];
-	int err, fd = -1;
+	SCOPED_FD(fd, -1);
+	int err;
 
 	if (strlen(file) + 32 > PATH_MAX)
 		return why_err(why, ERR_LIMIT, "%s: name too long", file);
@@ -383,8 +383,6 @@ signkey_replace(const char *file, const char *passphrase, struct pubkey *out, st
 out:
 	if (err && fd >= 0)
 		replace_drop(AT_FDCWD, file);
-	if (fd >= 0)
-		close(fd);
 	pair_free(&made);
 	return err;
 }

@@ -49,7 +49,8 @@ share_index(const struct shares *s, uint64_t number)
 	return SEARCH_FIRST(s->n, i, s->entry[i]->number < number);
 }
 
-size_t
+/* Where that number is in the list of those that were erased, or would be. */
+static size_t
 shares_erased_at(const struct shares *s, uint64_t number)
 {
 	return SEARCH_FIRST(s->nerased, i, s->erased[i].number < number);
