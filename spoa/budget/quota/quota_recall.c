@@ -161,8 +161,8 @@ static void
 on_decision(struct reader *r, struct span line)
 {
 	struct quota_dim dim[QUOTA_DIMS_MAX];
-	struct span list = chain_member(line, "reserved"), id = recalled_text(line, "id");
-	size_t n = list.p ? charges(list, dim) : 0;
+	struct span id = recalled_text(line, "id");
+	size_t n = charges(chain_member(line, "reserved"), dim);
 
 	for (size_t k = 0; k < n; k++)
 		on_charged(r, id, &dim[k]);
@@ -200,8 +200,7 @@ on_completion(struct reader *r, struct span line)
 	struct span id = recalled_text(line, "id");
 	struct quota_orphan_of **at = orphan_place(r, id), *o = *at;
 	struct quota_dim dim[QUOTA_DIMS_MAX];
-	struct span list = chain_member(line, "settled");
-	size_t n = list.p ? charges(list, dim) : 0;
+	size_t n = charges(chain_member(line, "settled"), dim);
 
 	if (!o)
 		return;
@@ -232,10 +231,8 @@ on_attempt(struct reader *r, struct span line)
 	struct span id = recalled_text(line, "id");
 	struct quota_orphan_of **at = orphan_place(r, id), *o = *at;
 	struct quota_dim now[QUOTA_DIMS_MAX], was[QUOTA_DIMS_MAX];
-	struct span reserved = chain_member(line, "reserved"),
-		    settled = chain_member(line, "settled");
-	size_t n = reserved.p ? charges(reserved, now) : 0,
-	       nwas = settled.p ? charges(settled, was) : 0;
+	size_t n = charges(chain_member(line, "reserved"), now),
+	       nwas = charges(chain_member(line, "settled"), was);
 
 	if (!o) { /* older records were not read */
 		on_decision(r, line);
