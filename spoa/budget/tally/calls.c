@@ -11,25 +11,16 @@
 
 static const char *const decisions[CALL_DECISIONS] = { "permit", "redact", "deny" };
 
-/* What needs no escapes in a label. */
-static bool
-is_plain_call_name(struct span name)
-{
-	for (size_t i = 0; i < name.n; i++)
-		if (!is_alnum(name.p[i]) && !memchr("_-./:", name.p[i], 5))
-			return false;
-	return true;
-}
-
 void
 call_tally_add(struct call_tally *t, struct span server, struct span tool, enum call_decision d)
 {
 	const struct names names = { &t->n, t->entry, sizeof(t->entry[0]), CALL_NAMES,
 		CALL_NAME_BYTES };
+	static const char plain[] = "_-./:"; /* needs no escapes in a label */
 	char name[CALL_NAME_BYTES];
 	size_t n = 0;
 
-	if (tool.n && is_plain_call_name(tool) && is_plain_call_name(server) &&
+	if (tool.n && span_is_alnum(tool, plain) && span_is_alnum(server, plain) &&
 		server.n + 1 + tool.n < sizeof(name)) {
 		memcpy(name, server.p ? server.p : "", server.n);
 		name[server.n] = ' ';

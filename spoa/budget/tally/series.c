@@ -75,10 +75,7 @@ series_has_model(const struct series *s, struct span model)
 bool
 series_may_be_model(struct span model)
 {
-	for (size_t i = 0; i < model.n; i++)
-		if (!is_alnum(model.p[i]) && !is_one_of(model.p[i], "-_.:/@+"))
-			return false;
-	return model.n > 0 && model.n < SERIES_LABEL_BYTES;
+	return model.n > 0 && model.n < SERIES_LABEL_BYTES && span_is_alnum(model, "-_.:/@+");
 }
 
 bool

@@ -104,9 +104,7 @@ complete(struct arena *a, struct provider_credential *c)
 		c->host =
 			arena_printf(a, "%s-runtime.%s.amazonaws.com", c->service, c->region).p;
 	if (c->kind == BY_ENTRA && c->url && c->token_uri) {
-		struct span base = span_str(c->url);
-		while (base.n && base.p[base.n - 1] == '/')
-			base.n--;
+		struct span base = span_trim(span_str(c->url), "/");
 		c->url = arena_printf(
 			a, "%.*s/%s/oauth2/v2.0/token", SPAN_ARG(base), c->token_uri)
 				 .p;

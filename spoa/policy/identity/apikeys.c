@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <sys/stat.h>
 
+#include "base/among.h"
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/search.h"
@@ -207,10 +208,7 @@ static const char base32_alphabet[] = "0123456789abcdefghjkmnpqrstvwxyz";
 static bool
 is_base32(struct span s)
 {
-	for (size_t i = 0; i < s.n; i++)
-		if (!s.p[i] || !strchr(base32_alphabet, s.p[i]))
-			return false;
-	return true;
+	return span_past_set(s, 0, base32_alphabet) == s.n;
 }
 
 bool
