@@ -143,18 +143,15 @@ signkey_open(const char *file, const char *passphrase, bool encrypted, struct si
 		EVP_PKEY_get_raw_private_key(key, seed, &n) != 1 || n != sizeof(seed)) {
 		say_unread(why, file, passphrase, pass.asked, key != NULL);
 		err = ERR_SYNTAX;
-		goto out;
-	}
-	if (passphrase && encrypted && !pass.asked) {
+	} else if (passphrase && encrypted && !pass.asked) {
 		err = why_err(why, ERR_BAD_STATE,
 			"%s: is not encrypted, and a passphrase is given "
 			"(audit.key_passphrase_file): tollgate keygen --passphrase-file %s "
-			"makes "
-			"one that is",
+			"makes one that is",
 			file, passphrase);
-		goto out;
+	} else {
+		signkey_from_seed(seed, out);
 	}
-	signkey_from_seed(seed, out);
 out:
 	sodium_memzero(seed, sizeof(seed));
 	EVP_PKEY_free(key);
@@ -362,9 +359,8 @@ signkey_replace(const char *file, const char *passphrase, struct pubkey *out, st
 		goto out;
 	/* The public keys before, after the new one. */
 	buf_span(&keys, bio_text(made.public));
-	if ((err = keyfile_text(pub, NULL, &keys, why)))
-		goto out;
-	if ((fd = err = replace_begin(AT_FDCWD, file, 0600, why)) < 0 ||
+	if ((err = keyfile_text(pub, NULL, &keys, why)) ||
+		(fd = err = replace_begin(AT_FDCWD, file, 0600, why)) < 0 ||
 		(err = replace_write(fd, file, bio_text(made.secret), why)) ||
 		(err = replace_sync(fd, file, why)))
 		goto out;
