@@ -1,6 +1,5 @@
 #include "record/proof/export.h"
 
-
 #include "base/ascii.h"
 #include "base/clock.h"
 #include "base/codec/base64.h"
