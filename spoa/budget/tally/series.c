@@ -126,10 +126,11 @@ series_count(struct series *s, const struct span given[SERIES_LABELS],
 	struct span label[SERIES_LABELS];
 
 	/* what is longer is cut at a character */
-	for (size_t i = 0; i < SERIES_LABELS; i++)
-		label[i] = given[i].n ? span_cut(given[i], 0,
-						utf8_begin(given[i], SERIES_LABEL_BYTES - 1))
-				      : NONE;
+	for (size_t i = 0; i < SERIES_LABELS; i++) {
+		label[i] = given[i].n ? given[i] : NONE;
+		if (given[i].n >= SERIES_LABEL_BYTES)
+			label[i].n = utf8_begin(given[i], SERIES_LABEL_BYTES - 1);
+	}
 	size_t at = find_entry(s, label);
 	for (size_t i = 0; i < nparts; i++)
 		tally_grow(&s->entry[at].v[parts[i].v], parts[i].n);
