@@ -8,6 +8,7 @@
 #include "base/codec/json.h"
 #include "base/err.h"
 #include "base/push.h"
+#include "base/search.h"
 #include "scan/text/body.h"
 
 enum { WORD_BYTES = 256 };
@@ -298,16 +299,7 @@ read_document_value(struct reader *r, struct place at, const struct json_event *
 static size_t
 first_note(const struct reader *r, size_t start)
 {
-	size_t from = 0, to = r->nnotes;
-
-	while (from < to) {
-		size_t mid = from + (to - from) / 2;
-		if (r->notes[mid].start < start)
-			from = mid + 1;
-		else
-			to = mid;
-	}
-	return from;
+	return SEARCH_FIRST(r->nnotes, i, r->notes[i].start < start);
 }
 
 /* A number counts for all that is in the object that it is a member of. */

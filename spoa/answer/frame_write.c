@@ -6,6 +6,7 @@
 #include "base/codec/base64.h"
 #include "base/codec/eventstream.h"
 #include "base/err.h"
+#include "base/scoped.h"
 
 void
 frame_writer_init(struct frame_writer *w, enum frames_kind kind)
@@ -84,20 +85,17 @@ static int
 rewrite_message(const struct frame *f, struct span data, struct buf *out)
 {
 	struct eventstream_message m;
-	struct buf payload;
 
 	if (eventstream_read(f->raw, &m))
 		return ERR_SYNTAX;
 	if (!f->wrapped.p)
 		return eventstream_write(out, m.headers, data);
 	size_t from = (size_t)(f->wrapped.p - m.payload.p);
-	buf_init(&payload, 0);
+	SCOPED_BUF(payload, 0);
 	wrap(span_cut(m.payload, 0, from), data,
 		span_cut(m.payload, from + f->wrapped.n, m.payload.n), &payload);
-	int r = buf_failed(&payload) ? ERR_NOMEM
-				     : eventstream_write(out, m.headers, buf_view(&payload));
-	buf_free(&payload);
-	return r;
+	return buf_failed(&payload) ? ERR_NOMEM
+				    : eventstream_write(out, m.headers, buf_view(&payload));
 }
 
 int
@@ -152,10 +150,9 @@ static int
 write_message(const struct frame_writer *w, bool error, struct span type, struct span data,
 	struct buf *out)
 {
-	struct buf headers, payload;
+	SCOPED_BUF(headers, 0);
+	SCOPED_BUF(payload, 0);
 
-	buf_init(&headers, 0);
-	buf_init(&payload, 0);
 	eventstream_header(&headers, error ? ":exception-type" : ":event-type", type);
 	eventstream_header(&headers, ":content-type", SPAN_LIT("application/json"));
 	eventstream_header(
@@ -164,12 +161,9 @@ write_message(const struct frame_writer *w, bool error, struct span type, struct
 		wrap(SPAN_LIT("{\"bytes\":\""), data, SPAN_LIT("\"}"), &payload);
 		data = buf_view(&payload);
 	}
-	int r = buf_failed(&headers) || buf_failed(&payload)
-			? ERR_NOMEM
-			: eventstream_write(out, buf_view(&headers), data);
-	buf_free(&headers);
-	buf_free(&payload);
-	return r;
+	return buf_failed(&headers) || buf_failed(&payload)
+		       ? ERR_NOMEM
+		       : eventstream_write(out, buf_view(&headers), data);
 }
 
 static int

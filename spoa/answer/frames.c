@@ -3,13 +3,12 @@
  * that lies whole in the input is a view of it. */
 #include "answer/frames.h"
 
-#include <sodium.h>
-
 #include "answer/frames_array.h"
-#include "base/arena.h"
+#include "base/codec/base64.h"
 #include "base/codec/eventstream.h"
 #include "base/codec/json.h"
 #include "base/err.h"
+#include "base/scoped.h"
 
 enum { KEPT_BYTES = 16 << 10 }; /* of a block's room, from frame to frame */
 
@@ -282,32 +281,25 @@ int
 frame_unwrap(struct frame *f, struct buf *scratch)
 {
 	struct json_event ev = { .tok = JSON_END };
-	struct arena a;
 	size_t n;
 
 	if (f->exception || !f->has_data)
 		return ERR_NOTFOUND;
-	arena_init(&a, 0, true);
+	SCOPED_ARENA(a, 0, true);
 	int r = find_bytes(&a, f->data, &ev);
 	if (r)
-		goto out;
+		return r;
 	struct span text = json_text(&a, f->data, &ev);
 	buf_clear(scratch);
 	char *to = text.p ? buf_reserve(scratch, text.n + 1) : NULL;
-	r = to ? 0 : ERR_NOMEM;
-	if (r)
-		goto out;
-	if (sodium_base642bin((unsigned char *)to, text.n + 1, text.p, text.n, NULL, &n, NULL,
-		    sodium_base64_VARIANT_ORIGINAL)) {
-		r = ERR_SYNTAX;
-		goto out;
-	}
+	if (!to)
+		return ERR_NOMEM;
+	if (base64_get(text, to, text.n + 1, &n))
+		return ERR_SYNTAX;
 	buf_commit(scratch, n);
 	f->wrapped = span_cut(f->data, ev.start, ev.end);
 	f->data = buf_view(scratch);
-out:
-	arena_reset(&a);
-	return r;
+	return 0;
 }
 
 size_t

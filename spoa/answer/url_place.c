@@ -339,17 +339,6 @@ step_join(struct url_place *p, char c)
 	step_out(p, c);
 }
 
-/* A character of one, which ends it or not, or shows that it is none. A scheme alone
- * ("Profile: ") is none; a destination is one once it can be no mailto:. */
-static void
-note_found(struct url_place *p, bool ends, bool none)
-{
-	if (p->whole)
-		p->found |= !ends;
-	else
-		p->found |= !none && (ends ? p->bytes > 1 : p->bytes > HARMLESS_MOST);
-}
-
 bool
 url_place_found(const struct url_place *p)
 {
@@ -377,7 +366,12 @@ step_url(struct url_place *p, char now)
 	case URL_IN:
 		ends = step_in(p, now);
 		none = now == ':' && is_harmless(p);
-		note_found(p, ends, none);
+		/* A scheme alone ("Profile: ") is none; a destination is one once it can be
+		 * no mailto:. */
+		if (p->whole)
+			p->found |= !ends;
+		else
+			p->found |= !none && (ends ? p->bytes > 1 : p->bytes > HARMLESS_MOST);
 		if (!ends && !none)
 			break;
 		p->at = p->close && now == p->close && !p->joined && p->mode != URL_KEPT

@@ -5,7 +5,6 @@
 
 #include "base/span.h"
 #include "scan/text/spelling.h"
-#include "scan/text/style.h"
 
 struct vault;
 

@@ -147,26 +147,11 @@ read_phrases(struct courtesy_reading *r, const struct yaml_node *n, size_t most,
 }
 
 static void
-read_asks(struct courtesy_reading *r, const struct yaml_node *n,
-	struct courtesy_language *language)
-{
-	char lower[COURTESY_BYTES + 8];
-
-	read_phrases(r, n, 1, &language->asks);
-	for (const struct yaml_node *c = yaml_first(n); c; c = yaml_next(n, c))
-		for (const struct courtesy_language *l = r->languages; l < language; l++)
-			if (c->s.n <= COURTESY_BYTES &&
-				courtesy_listed(&l->asks, courtesy_lower(c->s, lower)))
-				diag_at(r->d, c, "%s: is a word of another language, too",
-					c->s.p);
-}
-
-static void
 read_language(struct courtesy_reading *r, const struct yaml_node *n)
 {
 	static const char *const keys[] = { "greets", "first", "last", "asks", NULL };
 	enum { PHRASE_WORDS = 8 };
-	const struct yaml_node *asks;
+	char lower[COURTESY_BYTES + 8];
 
 	if (!read_map(r->d, n, n->key->s.p, keys, NULL))
 		return;
@@ -178,8 +163,16 @@ read_language(struct courtesy_reading *r, const struct yaml_node *n)
 	read_phrases(r, yaml_get(n, "greets"), PHRASE_WORDS, &l->greets);
 	read_phrases(r, yaml_get(n, "first"), PHRASE_WORDS, &l->first);
 	read_phrases(r, yaml_get(n, "last"), PHRASE_WORDS, &l->last);
-	if ((asks = read_needed(r->d, n, n->key, n->key->s.p, "asks")))
-		read_asks(r, asks, l);
+	const struct yaml_node *asks = read_needed(r->d, n, n->key, n->key->s.p, "asks");
+	if (asks)
+		read_phrases(r, asks, 1, &l->asks);
+	for (const struct yaml_node *c = asks ? yaml_first(asks) : NULL; c;
+		c = yaml_next(asks, c))
+		for (const struct courtesy_language *o = r->languages; o < l; o++)
+			if (c->s.n <= COURTESY_BYTES &&
+				courtesy_listed(&o->asks, courtesy_lower(c->s, lower)))
+				diag_at(r->d, c, "%s: is a word of another language, too",
+					c->s.p);
 	r->nlanguages++;
 }
 

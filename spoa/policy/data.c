@@ -10,6 +10,7 @@
 #include "base/caps.h"
 #include "base/err.h"
 #include "base/fetch/http_client.h"
+#include "base/search.h"
 #include "policy/build.h"
 
 /* ---- values ---- */
@@ -129,19 +130,10 @@ data_by_key(const void *x, const void *y)
 const struct cel_value *
 data_row(const struct data_source *s, struct span key)
 {
-	size_t low = 0, high = s->whole.list.n;
+	const struct cel_value *v = s->whole.list.v;
+	size_t n = s->whole.list.n, i = SEARCH_FIRST(n, k, span_order(v[2 * k].s, key) < 0);
 
-	while (low < high) {
-		size_t mid = low + (high - low) / 2;
-		int c = span_order(key, s->whole.list.v[2 * mid].s);
-		if (c == 0)
-			return &s->whole.list.v[2 * mid + 1];
-		if (c < 0)
-			high = mid;
-		else
-			low = mid + 1;
-	}
-	return NULL;
+	return i < n && span_eq(v[2 * i].s, key) ? &v[2 * i + 1] : NULL;
 }
 
 /* ---- one source ---- */

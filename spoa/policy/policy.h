@@ -5,7 +5,6 @@
 #define POLICY_POLICY_H
 
 #include "base/caps.h"
-#include "base/codec/http.h"
 #include "base/codec/yaml.h"
 #include "base/price/price.h"
 #include "policy/cel/cel.h"

@@ -12,7 +12,7 @@
 #include "base/replace.h"
 #include "base/sha256.h"
 #include "record/journal/journal.h"
-#include "record/seal/shares_private.h"
+#include "support/shares_count.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

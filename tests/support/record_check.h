@@ -1,5 +1,6 @@
-/* Every member of a record of a decision or completion has its row in record/audit/record_fields.h:
- * its path, type and the record it is in. Fails the test by that member's path. */
+/* Every member of a record of a decision or completion has its row in
+ * record/audit/record_fields.h: its path, type and the record it is in. Fails the test by that
+ * member's path. */
 #ifndef TESTS_RECORD_CHECK_H
 #define TESTS_RECORD_CHECK_H
 
@@ -12,13 +13,30 @@
 
 #include "record/audit/record_fields.h"
 
+static const char *const record_type_names[] = {
+#define X(id, name) name,
+	RECORD_TYPES(X)
+#undef X
+};
+
+/* Objects whose members have rows once, by the path of the other. */
+static const struct {
+	const char *path, *as;
+} record_alike[] = {
+	{ "answer.verdict.rules", "rules" },
+	{ "answer.verdict.entities", "entities" },
+	{ "answer.shadow_policy", "shadow_policy" },
+	{ "at_limit", "at_soft" },
+	{ "reserved_usage", "estimated_usage" },
+};
+
 /* The row of that path, or with `below` any that is below it ("a.*."); NULL: none. */
 static inline const struct record_row *
 record_row_of(const char *path, bool below)
 {
 	char as[256];
 
-	for (size_t i = 0; i < record_alike_count; i++) {
+	for (size_t i = 0; i < COUNT_OF(record_alike); i++) {
 		size_t n = strlen(record_alike[i].path);
 		if (strncmp(path, record_alike[i].path, n) || !strchr(".[", path[n]) ||
 			!path[n])
@@ -55,7 +73,7 @@ record_type_is(const json_t *v, enum record_type type)
 	case RECORD_OBJECTS:
 		json_array_foreach(v, i, one)
 		{
-			if (type == RECORD_TEXTS      ? !json_is_string(one)
+			if (type == RECORD_TEXTS	  ? !json_is_string(one)
 				: type == RECORD_INTEGERS ? !json_is_integer(one)
 							  : !json_is_object(one))
 				return false;

@@ -472,7 +472,7 @@ where_its_statements_cannot_be_kept_a_rotation_goes_on_and_they_are_kept_later(v
 		usleep(10000);
 	}
 	assert_int_equal(keyring_give(&ring, &first, 1), 0);
-	assert_int_equal(keyring_file(&ring, keys, false, NULL, &r.why), 0);
+	assert_int_equal(keyring_file(&ring, keys, false, &r.why), 0);
 	assert_non_null(keyring_signer(&ring, "gw-1", span_str(r.pub.id), 1000, 1000, why));
 	audit_stop(&r.audit);
 	replace_rig_end();

@@ -19,8 +19,8 @@
 #include "policy/config/options.h"
 #include "policy/own.h"
 #include "policy/section.h"
-#include "record/audit/record_fields.h"
 #include "record/audit/record_terms.h"
+#include "support/record_check.h"
 
 #include "operator/admin/endpoint.h" /* its fcntl.h has an F_TEST too */
 

@@ -9,6 +9,7 @@
 #include "answer/restore.h"
 #include "base/caps.h"
 #include "base/err.h"
+#include "scan/text/style.h"
 
 static const struct {
 	const char *placeholder, *value;

@@ -18,8 +18,8 @@
 #include "base/replace.h"
 #include "base/stops.h"
 #include "record/journal/journal.h"
-#include "record/seal/shares.h"
 #include "support/failing_disk.h"
+#include "support/shares_count.h"
 #include "support/temp_dir.h"
 
 #define NOW (INT64_C(1795600000) * 1000000000)

@@ -215,14 +215,12 @@ were_judged(const struct held_call *h, struct span arguments)
 static bool
 are_joined(struct calls *c, struct span pieces, struct span arguments)
 {
-	struct buf joined;
+	SCOPED_BUF(joined, 0);
 
-	buf_init(&joined, 0);
 	utf8_join_halves(pieces, &joined);
 	bool same = span_eq(buf_view(&joined), arguments);
 	if (buf_failed(&joined))
 		calls_fail(c, ERR_NOMEM);
-	buf_free(&joined);
 	return same;
 }
 
@@ -384,9 +382,9 @@ ask_about_call(struct calls *c, struct held_call *h, struct call_answer *got)
 		.by_name = c->user.names_only && !h->over,
 		.kept = c->kept,
 		.goes_with_denied = h->with && h->with->is == CALL_DENIED };
-	struct buf whole, repeated;
+	SCOPED_BUF(whole, 0);
+	SCOPED_BUF(repeated, CALL_NAME);
 
-	buf_init(&repeated, CALL_NAME);
 	for (size_t i = 0; c->d->joins_names && h->repeats && i <= h->repeats; i++)
 		buf_span(&repeated, all);
 	if (!buf_failed(&repeated)) /* no tool's name is longer */
@@ -398,15 +396,12 @@ ask_about_call(struct calls *c, struct held_call *h, struct call_answer *got)
 	if (h->kind && h->kind->also)
 		names[call.nnames++] = span_str(h->kind->also);
 	/* pairs of surrogates may be in two pieces */
-	buf_init(&whole, 0);
 	utf8_join_halves(buf_view(&h->arguments), &whole);
 	call.arguments = buf_view(&whole);
 	sha256(call.arguments, h->judged);
 	int r = buf_failed(&whole) ? ERR_NOMEM : c->user.judge(c->user.arg, &call, got);
 	if (!r && got->is != CALL_GOES)
 		buf_span(&h->text, got->text);
-	buf_free(&whole);
-	buf_free(&repeated);
 	return r ? r : buf_failed(&h->text) ? ERR_NOMEM : 0;
 }
 
@@ -502,7 +497,6 @@ pass_made(struct calls *c)
 {
 	struct span in = buf_view(&c->made);
 	struct frames again;
-	struct buf inner;
 	struct frame f;
 
 	if (buf_failed(&c->made))
@@ -512,7 +506,7 @@ pass_made(struct calls *c)
 		return c->user.pass(c->user.arg, &f);
 	}
 	frames_init(&again, c->kind, CAP_CALL_EVENT);
-	buf_init(&inner, 0);
+	SCOPED_BUF(inner, 0);
 	int r = frames_next(&again, &in, &f);
 	if (r == FRAME_MORE)
 		r = frames_end(&again, &f);
@@ -520,7 +514,6 @@ pass_made(struct calls *c)
 		r = ERR_NOMEM;
 	r = r == FRAME_WHOLE ? c->user.pass(c->user.arg, &f) : r < 0 ? r : CALLS_OVER;
 	frames_free(&again);
-	buf_free(&inner);
 	return r;
 }
 

@@ -11,6 +11,7 @@
 #include "answer/calls/calls.h"
 #include "answer/calls/tree.h"
 #include "answer/frame_write.h"
+#include "base/scoped.h"
 #include "base/sha256.h"
 
 enum {

@@ -168,9 +168,8 @@ say_one(struct calls *c, const struct held_event *e, struct span text)
 {
 	struct span like = e->frame.data;
 	struct held_event one = *e;
-	struct buf data;
+	SCOPED_BUF(data, 0);
 
-	buf_init(&data, 0);
 	buf_span(&data, span_cut(like, 0, e->text));
 	buf_putc(&data, '"');
 	put_folded_text(text, &data);
@@ -181,7 +180,6 @@ say_one(struct calls *c, const struct held_event *e, struct span text)
 		calls_fail(c, ERR_NOMEM);
 	else
 		calls_say_event(c, &one, &e->frame);
-	buf_free(&data);
 }
 
 void

@@ -141,15 +141,11 @@ channel_put(struct channel *c, struct span text)
 static int
 channel_replace(struct channel *c, struct span with)
 {
-	struct buf b;
-
 	if (!with.p)
 		return ERR_NOMEM;
-	buf_init(&b, 0);
+	SCOPED_BUF(b, 0);
 	json_place_put(&b, &c->place, c->of.kind == KIND_ARGUMENTS, with);
-	int err = buf_failed(&b) ? ERR_NOMEM : channel_put(c, buf_view(&b));
-	buf_free(&b);
-	return err;
+	return buf_failed(&b) ? ERR_NOMEM : channel_put(c, buf_view(&b));
 }
 
 /* `text`: the finding as it was written. */
@@ -303,10 +299,9 @@ note_held(struct channel *c)
 static int
 channel_scan(struct channel *c, struct span text, bool final)
 {
-	struct buf said;
+	SCOPED_BUF(said, 0);
 	int err = 0;
 
-	buf_init(&said, 0);
 	if (is_spelled(c)) {
 		spelled_feed(&c->spelled, text, final, &said);
 		text = buf_view(&said);
@@ -316,7 +311,6 @@ channel_scan(struct channel *c, struct span text, bool final)
 		err = detect_stream_feed(c->scan, c->g->plan.scratch, text, take_piece, c);
 	if (!err && final)
 		err = detect_stream_finish(c->scan, c->g->plan.scratch, take_piece, c);
-	buf_free(&said);
 	return err;
 }
 
@@ -359,12 +353,10 @@ guard_mend_halves(struct answer_text *t)
 enum guard_result
 guard_pair(struct guard *g, struct halved *h, struct answer_text *t)
 {
-	struct buf all, whole;
-
 	if (!t->text.n || (!t->halves && !h->is))
 		return g->failed;
-	buf_init(&all, 0);
-	buf_init(&whole, 0);
+	SCOPED_BUF(all, 0);
+	SCOPED_BUF(whole, 0);
 	if (h->is)
 		buf_span(&all, span_of(h->half, sizeof(h->half)));
 	buf_span(&all, t->text);
@@ -374,8 +366,6 @@ guard_pair(struct guard *g, struct halved *h, struct answer_text *t)
 	t->text = whole.n ? arena_dup(&g->work, buf_view(&whole)) : SPAN_LIT("");
 	if (buf_failed(&all) || buf_failed(&whole) || !t->text.p)
 		guard_no_memory(g);
-	buf_free(&all);
-	buf_free(&whole);
 	return g->failed;
 }
 

@@ -97,20 +97,18 @@ guard_channel_say(struct channel *c, struct buf *out)
 {
 	struct guard *g = c->g;
 	struct span carrier = buf_view(&c->carrier);
-	struct buf b;
 
 	if (!c->out.n)
 		return g->failed;
 	if (!carrier.n || buf_failed(&c->carrier))
 		return guard_fail(g, GUARD_BROKEN, "an event is too long to be said again");
-	buf_init(&b, 0);
+	SCOPED_BUF(b, 0);
 	buf_span(&b, span_cut(carrier, 0, c->carrier_at));
 	buf_json(&b, buf_view(&c->out));
 	buf_span(&b, span_cut(carrier, c->carrier_at, carrier.n));
 	int err = buf_failed(&b) ? ERR_NOMEM
 				 : frame_write(&g->writer, buf_view(&c->carrier_type),
 					   buf_view(&b), out);
-	buf_free(&b);
 	buf_clear(&c->out);
 	return err ? guard_no_memory(g) : g->failed;
 }
@@ -358,7 +356,6 @@ guard_pass_edited(struct guard *g, const struct frame *f, const struct answer_do
 {
 	struct splice few[1 + ANSWER_MODELS], *v = e->n ? e->splices : few;
 	size_t n = e->n;
-	struct buf b;
 
 	/* an event of its own goes no further; counts next to a text were not asked for */
 	if (g->plan.hide_usage && d->hidden.counts && d->hidden.no_choices)
@@ -366,13 +363,12 @@ guard_pass_edited(struct guard *g, const struct frame *f, const struct answer_do
 	n = guard_rename(g, d, v, n);
 	if (!d->hidden.counts)
 		n = hide_usage(g, d, v, n);
-	buf_init(&b, 0);
+	SCOPED_BUF(b, 0);
 	int err = n ? splice_apply(f->data, v, n, &b) : 0;
 	struct span now = n ? buf_view(&b) : f->data;
 	if (!err && span_eq(now, f->data))
 		frame_pass(&g->writer, f, out);
 	else if (!err)
 		err = frame_rewrite(&g->writer, f, now, out);
-	buf_free(&b);
 	return err ? guard_no_memory(g) : g->failed;
 }

@@ -45,9 +45,8 @@ enum guard_result
 guard_message_fits(
 	struct guard *g, struct span raw, struct splice *v, size_t n, struct buf *out)
 {
-	struct buf now;
+	SCOPED_BUF(now, 0);
 
-	buf_init(&now, 0);
 	if (splice_apply(raw, v, n, &now))
 		guard_no_memory(g);
 	else if (!mcp_output_fits(g->plan.messages.tool, raw, buf_view(&now)))
@@ -55,7 +54,6 @@ guard_message_fits(
 			      "outputSchema");
 	else
 		buf_span(out, buf_view(&now));
-	buf_free(&now);
 	return g->failed ? g->failed : buf_failed(out) ? guard_no_memory(g) : g->failed;
 }
 
@@ -168,10 +166,9 @@ enum guard_result
 guard_message_say(struct guard *g, struct event *e, struct buf *out)
 {
 	const struct frame *f = &e->frame;
-	struct buf b;
+	SCOPED_BUF(b, 0);
 	int err = 0;
 
-	buf_init(&b, 0);
 	guard_place_event(g);
 	if (!guard_document(g, f->data, &e->d, ANSWER_BLOCK, &b)) {
 		if (span_eq(buf_view(&b), f->data))
@@ -179,6 +176,5 @@ guard_message_say(struct guard *g, struct event *e, struct buf *out)
 		else
 			err = frame_rewrite(&g->writer, f, buf_view(&b), out);
 	}
-	buf_free(&b);
 	return err ? guard_no_memory(g) : g->failed;
 }

@@ -1,7 +1,8 @@
-/* What an answer says besides its texts. It is scanned as names and keys are, and replaced where
- * it is found. In a frame, this is everything except the payload: comments, ids, other fields of
- * an event of SSE (WHATWG HTML 9.2.6), and the headers of a message of AWS' streams. In the head
- * of an answer, it is each field that no table knows; these are scanned before the head is sent.
+/* What an answer says besides its texts. It is scanned as names and keys are, and replaced
+ * where it is found. In a frame, this is everything except the payload: comments, ids, other
+ * fields of an event of SSE (WHATWG HTML 9.2.6), and the headers of a message of AWS' streams.
+ * In the head of an answer, it is each field that no table knows; these are scanned before the
+ * head is sent.
  */
 #include "answer/guard/guard_private.h"
 #include "base/ascii.h"
@@ -113,12 +114,11 @@ headers(struct guard *g, struct frame *f)
 {
 	struct eventstream_message m;
 	struct eventstream_field h;
-	struct buf changed;
 	bool any = false;
 
 	if (eventstream_read(f->raw, &m))
 		return guard_fail(g, GUARD_BROKEN, "the stream's framing is malformed");
-	buf_init(&changed, 0);
+	SCOPED_BUF(changed, 0);
 	for (struct span rest = m.headers;
 		rest.n && !g->failed && !eventstream_next(&rest, &h);)
 		header(g, &h, &changed, &any);
@@ -126,7 +126,6 @@ headers(struct guard *g, struct frame *f)
 		guard_no_memory(g);
 	if (any && !g->failed)
 		rewrite(g, f, buf_view(&changed), m.payload);
-	buf_free(&changed);
 	return g->failed;
 }
 

@@ -10,6 +10,7 @@
 #include "answer/frame_write.h"
 #include "answer/guard/guard.h"
 #include "base/codec/utf8.h"
+#include "base/scoped.h"
 #include "scan/text/body.h"
 #include "scan/text/spelled.h"
 
@@ -469,12 +470,6 @@ enum guard_result guard_channel_let_go(struct channel *c);
 /* It ended: freed, and remembered as over. */
 void guard_channel_over(struct channel *c);
 void guard_channels_free(struct guard *g);
-
-/* guard_text.c: what a part of a call's arguments spells, in g->work; of any other text
- * itself. p NULL: out of memory. */
-struct span guard_spelled(struct guard *g, const struct answer_text *t, struct span text);
-/* Findings in that, as places of the text. */
-void guard_unspell(const struct answer_text *t, struct findings *found);
 
 /* guard_joined.c: all texts of a whole answer, each by itself and with those that clients join
  * it to: v[i] are the findings of text i, and wholes[i], where it is not NULL, what

@@ -242,8 +242,6 @@ void
 guard_say_error(struct guard *g, const char *code, struct span message, struct span id,
 	bool half, struct buf *out)
 {
-	struct buf document;
-
 	if (g->translator && g->report.streamed) {
 		translator_say_error(g->translator, code, message, id, out);
 		return;
@@ -267,12 +265,11 @@ guard_say_error(struct guard *g, const char *code, struct span message, struct s
 		buf_putc(out, '\n');
 		return;
 	}
-	buf_init(&document, 4 * CAP_ERROR_BYTES);
+	SCOPED_BUF(document, 4 * CAP_ERROR_BYTES);
 	dialect_line_error(g->plan.dialect, code, message, id, &document);
 	if (!buf_failed(&document))
 		frame_write_error(&g->writer, SPAN_LIT("modelStreamErrorException"),
 			buf_view(&document), out);
 	if (g->frames.kind == FRAMES_ARRAY && !g->writer.closed)
 		buf_str(out, "]");
-	buf_free(&document);
 }

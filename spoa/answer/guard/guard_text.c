@@ -149,7 +149,9 @@ is_spelled(const struct answer_text *t)
 	return t->kind == KIND_ARGUMENTS && !t->deep && memchr(t->text.p, '\\', t->text.n);
 }
 
-struct span
+/* What a part of a call's arguments spells, in g->work; of any other text itself. p NULL: out
+ * of memory. */
+static struct span
 guard_spelled(struct guard *g, const struct answer_text *t, struct span text)
 {
 	char unit[SPELLED_MOST];
@@ -167,7 +169,8 @@ guard_spelled(struct guard *g, const struct answer_text *t, struct span text)
 	return guard_take(g, &said, &all) ? span_of(NULL, 0) : all;
 }
 
-void
+/* Findings in that, as places of the text. */
+static void
 guard_unspell(const struct answer_text *t, struct findings *found)
 {
 	size_t raw = 0, said = 0, n;

@@ -128,9 +128,8 @@ whole_lines(struct guard *g, struct span raw, struct buf *out)
 {
 	struct answer_document d;
 	const char *why;
-	struct buf read;
+	SCOPED_BUF(read, 0);
 
-	buf_init(&read, 0);
 	while (raw.n && !g->failed) {
 		bool ended = span_chr(raw, '\n') < raw.n;
 		struct span line = span_next(&raw, '\n'), none = SPAN_LIT("");
@@ -147,7 +146,6 @@ whole_lines(struct guard *g, struct span raw, struct buf *out)
 		guard_no_memory(g);
 	if (!g->failed)
 		buf_span(out, buf_view(&read));
-	buf_free(&read);
 	return g->failed;
 }
 

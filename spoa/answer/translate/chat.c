@@ -281,8 +281,7 @@ put_chat_assistant(struct question *q, const struct turn *t)
 	else
 		json_put_null(b, "content");
 	if (has[PART_REFUSAL]) {
-		json_put_name(b, "refusal");
-		buf_putc(b, '"');
+		json_put_form(b, "'refusal':'");
 		for (const struct part *p = t->first; p; p = p->next)
 			if (p->kind == PART_REFUSAL)
 				buf_span(b, p->text);

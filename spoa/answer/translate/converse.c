@@ -149,19 +149,6 @@ read_converse(struct question *q)
 
 /* ---- write ---- */
 
-/* Names of documents are letters, digits, blanks, - and brackets, and each is another one. */
-static void
-put_document_name(struct question *q, const struct part *p)
-{
-	size_t from = p->at->start;
-
-	json_put_name(q->out, "name");
-	buf_putc(q->out, '"');
-	for (size_t i = 0; i < p->text.n && i < 100; i++)
-		buf_putc(q->out, is_alnum(p->text.p[i]) ? p->text.p[i] : '-');
-	buf_printf(q->out, "%s%zu\"", p->text.n ? "-" : "document-", from);
-}
-
 static void
 put_converse_media(struct question *q, const struct part *p)
 {
@@ -179,8 +166,13 @@ put_converse_media(struct question *q, const struct part *p)
 	json_put_open(b, NULL, '{');
 	json_put_open(b, p->kind == PART_IMAGE ? "image" : "document", '{');
 	json_put_str(b, "format", p->plain ? "txt" : medias[i].format);
-	if (p->kind == PART_FILE)
-		put_document_name(q, p);
+	if (p->kind == PART_FILE) {
+		/* letters, digits, blanks, - and brackets, and each is another one */
+		json_put_form(b, "'name':'");
+		for (size_t k = 0; k < p->text.n && k < 100; k++)
+			buf_putc(b, is_alnum(p->text.p[k]) ? p->text.p[k] : '-');
+		buf_printf(b, "%s%zu\"", p->text.n ? "-" : "document-", p->at->start);
+	}
 	json_put_open(b, "source", '{');
 	put_written(b, p->plain ? "text" : "bytes", p->data);
 	json_put_form(b, "}}}");

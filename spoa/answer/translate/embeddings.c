@@ -147,8 +147,7 @@ put_vector(struct vectors *v, size_t start, struct json_event *ev)
 	if (ev->tok != JSON_ARRAY_END)
 		return ERR_SYNTAX;
 	if (v->base64) {
-		json_put_name(v->out, "embedding");
-		buf_putc(v->out, '"');
+		json_put_form(v->out, "'embedding':'");
 		base64_put(v->out, floats.p + floats.start, floats.n);
 		buf_putc(v->out, '"');
 	} else {
@@ -188,14 +187,14 @@ find_vectors(struct vectors *v, const char *at, struct json_event *ev)
 int
 answer_vectors(struct translator *t, struct span json)
 {
-	struct buf *b = t->out;
 	struct json_event ev;
 	struct vectors v = { .raw = json,
 		.j = json_open(&t->work, json),
 		.a = &t->work,
 		.base64 = t->plan.base64,
 		.out = &t->choice->parts[SAID_TEXT] };
-	int64_t tokens = t->in.usage.known ? t->in.usage.input_tokens : t->plan.head_tokens;
+	int64_t known = t->in.usage.known ? t->in.usage.input_tokens : t->plan.head_tokens;
+	uint64_t tokens = known > 0 ? (uint64_t)known : 0;
 	int err = ERR_NOMEM;
 
 	if (v.j) {
@@ -210,12 +209,10 @@ answer_vectors(struct translator *t, struct span json)
 	if (v.n != t->plan.vectors)
 		return translator_fail(t, ERR_SYNTAX,
 			"the provider's answer has not as many vectors as were asked for");
-	json_put_form(b, "{'object':'list','data':[");
-	buf_span(b, buf_view(v.out));
-	json_put_form(b, "],'model':%t,'usage':{", t->plan.model);
-	json_put_int(b, "prompt_tokens", tokens > 0 ? tokens : 0);
-	json_put_int(b, "total_tokens", tokens > 0 ? tokens : 0);
-	json_put_form(b, "}}");
+	json_put_form(t->out,
+		"{'object':'list','data':[%j],'model':%t,'usage':{'prompt_tokens':%u,"
+		"'total_tokens':%u}}",
+		buf_view(v.out), t->plan.model, tokens, tokens);
 	t->state = TRANSLATOR_ENDED;
 	return 0;
 }

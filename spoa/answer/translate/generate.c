@@ -292,18 +292,15 @@ put_generate_result(struct question *q, const struct part *r)
 	struct buf *b = q->out;
 	bool any = false;
 
-	json_put_form(b, "{'functionResponse':{'id':%t,'name':%t,'response':{",
-		question_id(q, r->id), r->name);
-	json_put_name(b, r->failed ? "error" : "output");
-	buf_putc(b, '"');
+	json_put_form(b, "{'functionResponse':{'id':%t,'name':%t,'response':{%s:'",
+		question_id(q, r->id), r->name, r->failed ? "error" : "output");
 	for (const struct part *p = r->parts; p; p = p->next)
 		if (part_is_text(p)) {
 			buf_str(b, any ? "\\n" : "");
 			buf_span(b, p->plain ? p->data : p->text);
 			any = true;
 		}
-	buf_putc(b, '"');
-	json_put_form(b, "}}}");
+	buf_str(b, "\"}}}");
 	for (const struct part *p = r->parts; p && !q->err; p = p->next)
 		if (p->kind == PART_CALL || p->kind == PART_RESULT)
 			question_refuse(q, p->at, question_nowhere);

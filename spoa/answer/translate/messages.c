@@ -108,12 +108,6 @@ read_block(struct question *q, struct part *p, struct node **m)
 }
 
 static void
-read_messages_tool(struct question *q, const struct node *of)
-{
-	question_typed_tool(q, of, tool_members, "custom", false);
-}
-
-static void
 read_messages(struct question *q)
 {
 	struct node *user = tree_member(q->set[DOC_OTHER], "user_id");
@@ -265,7 +259,8 @@ const struct request_form messages_request_form = {
 	.form = FORM_MESSAGES, .members = messages_members,
 	.most = { [SET_TEMPERATURE] = 1, [SET_TOP_P] = 1 }, .choices = choice_words, .roles = turn_roles,
 	.turn = turn_members, .parts = { block_members, block_rows, true }, .read_part = read_block,
-	.read_turn = question_role_turn, .read_tool = read_messages_tool, .read = read_messages,
+	.tool = tool_members, .tool_type = "custom",
+	.read_turn = question_role_turn, .read_tool = question_typed_tool, .read = read_messages,
 	.write = write_messages,
 	.name_max = 128, .titles = true, .apart = true,
 };

@@ -422,16 +422,16 @@ question_tool(struct question *q, const struct node *at, struct node *const *m)
 }
 
 void
-question_typed_tool(struct question *q, const struct node *of, const struct member *members,
-	const char *type, bool must)
+question_typed_tool(struct question *q, const struct node *of)
 {
-	const char *const types[] = { type, NULL };
+	const char *const types[] = { q->form->tool_type, NULL };
+	bool must = q->form->tool_typed;
 	struct node *m[TOOL_MEMBERS], *is = tree_member(of, "type");
 
 	if (must && !is)
 		question_odd(q, of, "it is of no type");
 	if ((!is || (!must && is->tok == JSON_NULL) || question_word(q, is, types) == 0) &&
-		question_members(q, of, members, m))
+		question_members(q, of, q->form->tool, m))
 		question_tool(q, of, m);
 }
 

@@ -167,6 +167,9 @@ struct request_form {
 	double most[SETTINGS]; /* of a number, or of the texts of a list; 0: any */
 	const char *const *choices, *const *roles; /* words, by their enums */
 	const struct member *turn; /* of question_role_turn() */
+	const struct member *tool; /* of question_typed_tool() */
+	const char *tool_type;
+	bool tool_typed; /* must say its type */
 	struct part_set parts;
 	void (*proto)(struct question *q, struct node *root); /* one spelling; NULL: it has one */
 	/* What a part has for itself, by its places. */
@@ -229,10 +232,9 @@ void question_role_turn(struct question *q, const struct node *of);
 enum { TOOL_NAME, TOOL_DESCRIPTION, TOOL_SCHEMA, TOOL_STRICT, TOOL_TYPE,
 	TOOL_MEMBERS };
 void question_tool(struct question *q, const struct node *at, struct node *const *m);
-/* One whose type is this word, or, unless it must have one, not said: others are run by the
- * provider. */
-void question_typed_tool(struct question *q, const struct node *of,
-	const struct member *members, const char *type, bool must);
+/* One whose type is the form's word, or, unless it must have one, not said: others are run by
+ * the provider. A read_tool. */
+void question_typed_tool(struct question *q, const struct node *of);
 
 enum {
 	REQUEST_MEMBERS = 24, /* of a table, at most */

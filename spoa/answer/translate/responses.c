@@ -110,12 +110,6 @@ read_input_item(struct question *q, const struct node *of)
 }
 
 static void
-read_responses_tool(struct question *q, const struct node *of)
-{
-	question_typed_tool(q, of, tool_members, "function", true);
-}
-
-static void
 read_responses(struct question *q)
 {
 	read_openai_choice(q, named_members);
@@ -211,7 +205,8 @@ const struct request_form responses_request_form = {
 	.form = FORM_RESPONSES, .members = responses_members,
 	.most = { [SET_TEMPERATURE] = 2, [SET_TOP_P] = 1 }, .choices = choice_words, .roles = item_roles,
 	.turn = turn_members, .parts = { content_members, content_rows, true },
-	.read_turn = read_input_item, .read_tool = read_responses_tool, .read = read_responses,
+	.tool = tool_members, .tool_type = "function", .tool_typed = true,
+	.read_turn = read_input_item, .read_tool = question_typed_tool, .read = read_responses,
 	.write = write_responses,
 	.name_max = 128, .text_format = true, .any_json = true,
 };

@@ -1,7 +1,6 @@
 /* Corrections of counts on Redis: settlements, refunds, and the commands that add to a
  * counter. A correction whose store does not answer is kept and sent again, what adds at
  * least once, what takes away at most once: both err to the safe side. */
-#include <stdio.h>
 #include <stdlib.h>
 
 #include "base/clock.h"

@@ -59,19 +59,6 @@ lists_end(struct lists *l)
 	l->n = 0;
 }
 
-/* The cells of a dim are never parted. */
-static void
-lists_add(struct lists *l, const struct quota_dim *d, const struct cell *cells, size_t n)
-{
-	if (l->n + n > REDIS_LIST_MAX)
-		lists_end(l);
-	for (size_t i = 0; i < n; i++) {
-		l->lens[1 + l->n] = cell_key(l->text[l->n], d, d->at.epoch, cells[i]);
-		l->argv[1 + l->n] = l->text[l->n];
-		l->n++;
-	}
-}
-
 static void
 send_reads(struct redis_pipe *p, const struct part *t)
 {
@@ -80,9 +67,15 @@ send_reads(struct redis_pipe *p, const struct part *t)
 	for (size_t i = 0; i < t->nitems; i++) {
 		struct cell cells[CELL_READ_MAX];
 		const struct item *it = &t->item[i];
-		if (it->plan & READS)
-			lists_add(&l, item_dim(it), cells,
-				item_cells(item_dim(it), it->plan, cells));
+		const struct quota_dim *d = item_dim(it);
+		size_t n = it->plan & READS ? item_cells(d, it->plan, cells) : 0;
+		/* The cells of a dim are never parted. */
+		if (l.n + n > REDIS_LIST_MAX)
+			lists_end(&l);
+		for (size_t k = 0; k < n; k++, l.n++) {
+			l.lens[1 + l.n] = cell_key(l.text[l.n], d, d->at.epoch, cells[k]);
+			l.argv[1 + l.n] = l.text[l.n];
+		}
 	}
 	lists_end(&l);
 }

@@ -5,10 +5,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
 #include "base/codec/lines.h"
 #include "base/err.h"
+#include "base/scoped.h"
 #include "record/journal/chain.h"
 #include "record/journal/journal.h"
 
@@ -89,14 +89,6 @@ note_orphan_place(const struct reader *r, const struct change *c, struct quota_p
 		ledger_add(l, d, &c->at, cell_spent(d, &c->at), c->spent, c->at.epoch, now_ms);
 }
 
-static bool
-is_over(const struct reader *r, const struct quota_dim *d)
-{
-	return d->span.kind == QUOTA_CALENDAR
-		       ? r->into.now_ms / 1000 >= d->at.end_s
-		       : !cell_alive(d, &d->at, cell_own(d, &d->at), r->into.now_ms);
-}
-
 /* A counter's own name. False: nobody has it any more. */
 static bool
 name_counter(struct shares *shares, struct span id, struct quota_dim *d)
@@ -115,7 +107,10 @@ is_counted_again(const struct reader *r, const struct quota_dim *d)
 {
 	bool here = d->at.epoch ? r->into.ledger != NULL : r->into.table != NULL;
 
-	return here && !is_over(r, d);
+	return here &&
+	       (d->span.kind == QUOTA_CALENDAR
+			       ? r->into.now_ms / 1000 < d->at.end_s
+			       : cell_alive(d, &d->at, cell_own(d, &d->at), r->into.now_ms));
 }
 
 static void
@@ -166,8 +161,8 @@ static void
 on_decision(struct reader *r, struct span line)
 {
 	struct quota_dim dim[QUOTA_DIMS_MAX];
-	struct span list = chain_member(line, "reserved"), id = recalled_text(line, "id");
-	size_t n = list.p ? charges(list, dim) : 0;
+	struct span id = recalled_text(line, "id");
+	size_t n = charges(chain_member(line, "reserved"), dim);
 
 	for (size_t k = 0; k < n; k++)
 		on_charged(r, id, &dim[k]);
@@ -205,8 +200,7 @@ on_completion(struct reader *r, struct span line)
 	struct span id = recalled_text(line, "id");
 	struct quota_orphan_of **at = orphan_place(r, id), *o = *at;
 	struct quota_dim dim[QUOTA_DIMS_MAX];
-	struct span list = chain_member(line, "settled");
-	size_t n = list.p ? charges(list, dim) : 0;
+	size_t n = charges(chain_member(line, "settled"), dim);
 
 	if (!o)
 		return;
@@ -237,10 +231,8 @@ on_attempt(struct reader *r, struct span line)
 	struct span id = recalled_text(line, "id");
 	struct quota_orphan_of **at = orphan_place(r, id), *o = *at;
 	struct quota_dim now[QUOTA_DIMS_MAX], was[QUOTA_DIMS_MAX];
-	struct span reserved = chain_member(line, "reserved"),
-		    settled = chain_member(line, "settled");
-	size_t n = reserved.p ? charges(reserved, now) : 0,
-	       nwas = settled.p ? charges(settled, was) : 0;
+	size_t n = charges(chain_member(line, "reserved"), now),
+	       nwas = charges(chain_member(line, "settled"), was);
 
 	if (!o) { /* older records were not read */
 		on_decision(r, line);
@@ -330,7 +322,7 @@ static void
 tell_orphans(const struct reader *r, struct quota_orphan_of *o, const char *dir,
 	const struct journal_list *list)
 {
-	int fd = journal_segment_open(dir, &list->seg[o->line.segment]);
+	SCOPED_FD(fd, journal_segment_open(dir, &list->seg[o->line.segment]));
 	char *text = malloc(o->line.bytes + 1);
 	struct lines l;
 
@@ -341,8 +333,6 @@ tell_orphans(const struct reader *r, struct quota_orphan_of *o, const char *dir,
 		lines_close(&l);
 	}
 	free(text);
-	if (fd >= 0)
-		close(fd);
 }
 
 /* What is open becomes the list. */
@@ -377,13 +367,11 @@ quota_recall_read(struct quota_recall *out, const char *dir, const char *node, i
 		return ERR_NOMEM;
 	}
 	for (size_t i = oldest(out, dir, &l, since_s); err >= 0 && i < l.n; i++) {
-		int fd = journal_segment_open(dir, &l.seg[i]);
+		SCOPED_FD(fd, journal_segment_open(dir, &l.seg[i]));
 		r.segment = i;
 		err = fd < 0 ? ERR_IO : read_segment(&r, fd);
 		if (err < 0)
 			buf_printf(why, "%s/%s: cannot be read", dir, l.seg[i].name);
-		if (fd >= 0)
-			close(fd);
 	}
 	gather_orphans(&r, dir, &l);
 	if (into->ledger)

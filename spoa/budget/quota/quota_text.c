@@ -1,6 +1,5 @@
 /* A charge as one text of a record, so that a daemon that starts can settle what the one
  * before it left. */
-#include <stdlib.h>
 
 #include "budget/quota/quota.h"
 

@@ -11,25 +11,16 @@
 
 static const char *const decisions[CALL_DECISIONS] = { "permit", "redact", "deny" };
 
-/* What needs no escapes in a label. */
-static bool
-is_plain_call_name(struct span name)
-{
-	for (size_t i = 0; i < name.n; i++)
-		if (!is_alnum(name.p[i]) && !memchr("_-./:", name.p[i], 5))
-			return false;
-	return true;
-}
-
 void
 call_tally_add(struct call_tally *t, struct span server, struct span tool, enum call_decision d)
 {
 	const struct names names = { &t->n, t->entry, sizeof(t->entry[0]), CALL_NAMES,
 		CALL_NAME_BYTES };
+	static const char plain[] = "_-./:"; /* needs no escapes in a label */
 	char name[CALL_NAME_BYTES];
 	size_t n = 0;
 
-	if (tool.n && is_plain_call_name(tool) && is_plain_call_name(server) &&
+	if (tool.n && span_is_alnum(tool, plain) && span_is_alnum(server, plain) &&
 		server.n + 1 + tool.n < sizeof(name)) {
 		memcpy(name, server.p ? server.p : "", server.n);
 		name[server.n] = ' ';
@@ -49,20 +40,6 @@ call_by_name(const void *a, const void *b)
 	const struct call_entry *const *x = a, *const *y = b;
 
 	return strcmp((*x)->name, (*y)->name);
-}
-
-static void
-write_sum(struct buf *out, const char *name, const uint64_t sum[CALL_DECISIONS])
-{
-	const char *space = strchr(name, ' ');
-	int server = space ? (int)(space - name) : 0;
-
-	for (size_t d = 0; d < CALL_DECISIONS; d++)
-		if (sum[d])
-			buf_printf(out,
-				"tollgate_tool_calls_total{server=\"%.*s\",tool=\"%s\","
-				"decision=\"%s\"} %" PRIu64 "\n",
-				server, name, space ? space + 1 : name, decisions[d], sum[d]);
 }
 
 void
@@ -86,7 +63,15 @@ call_tally_write(struct buf *out, const struct call_tally *const *t, size_t n)
 		for (to = i; to < count && !strcmp(all[to]->name, all[i]->name); to++)
 			for (size_t d = 0; d < CALL_DECISIONS; d++)
 				sum[d] += tally_value(&all[to]->v[d]);
-		write_sum(out, all[i]->name, sum);
+		const char *name = all[i]->name, *space = strchr(name, ' ');
+		int server = space ? (int)(space - name) : 0;
+		for (size_t d = 0; d < CALL_DECISIONS; d++)
+			if (sum[d])
+				buf_printf(out,
+					"tollgate_tool_calls_total{server=\"%.*s\",tool=\"%s\","
+					"decision=\"%s\"} %" PRIu64 "\n",
+					server, name, space ? space + 1 : name, decisions[d],
+					sum[d]);
 	}
 	free(all);
 }

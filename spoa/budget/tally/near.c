@@ -1,7 +1,6 @@
 /* Callers near a limit, in a ring of each worker. */
 #include "budget/tally/near.h"
 
-#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -66,10 +65,6 @@ by_fullness(const void *a, const void *b)
 static void
 put_one(struct buf *out, const struct kept *k)
 {
-	char at[CLOCK_RFC3339_LEN], reset[CLOCK_RFC3339_LEN];
-
-	clock_rfc3339(k->at_ns, at);
-	clock_rfc3339(k->reset_ns, reset);
 	json_put_open(out, NULL, '{');
 	for (size_t i = 0; i < TEXTS; i++) {
 		struct span text = span_of(k->text[i], k->n[i]);
@@ -77,8 +72,8 @@ put_one(struct buf *out, const struct kept *k)
 			json_put_text(out, names[i], utf8_valid(text) ? text : SPAN_LIT("?"));
 	}
 	json_put_uint(out, "used_percent", k->millionths / 10000);
-	json_put_str(out, "at", at);
-	json_put_str(out, "resets_at", reset);
+	json_put_time(out, "at", k->at_ns);
+	json_put_time(out, "resets_at", k->reset_ns);
 	json_put_close(out, '}');
 }
 

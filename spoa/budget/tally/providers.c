@@ -336,11 +336,8 @@ put_sum_json(struct buf *out, const struct sum *s)
 
 	for (size_t i = 0; i < s->nanswers; i++)
 		answers += s->answer[i].n;
-	json_put_open(out, NULL, '{');
-	json_put_str(out, "provider", s->name);
-	json_put_int(out, "under_way", s->under_way);
-	json_put_uint(out, "answers", answers);
-	json_put_uint(out, "errors", s->errors);
+	json_put_form(out, "{'provider':%t,'under_way':%u,'answers':%u,'errors':%u",
+		span_str(s->name), (uint64_t)s->under_way, answers, s->errors);
 	if (s->last_error) {
 		json_put_str(out, "last_error", provider_status_text(last, text));
 		json_put_str(out, "means", provider_means(last));

@@ -90,12 +90,12 @@ static void
 add_series(struct rates *r, const struct series *s)
 {
 	/* clang-format off */
-	static const struct { enum series_value of; unsigned as, divide; } parts[] = {
-		{ SERIES_PERMIT, PERMIT, 1 },     { SERIES_REDACT, REDACT, 1 },
-		{ SERIES_DENY, DENY, 1 },         { SERIES_OBSERVED, OBSERVED, 1 },
-		{ SERIES_INPUT, INPUT, 1 },       { SERIES_OUTPUT, OUTPUT, 1 },
-		{ SERIES_COST, MICROUSD, 1 },     { SERIES_UNPRICED, UNPRICED, 1 },
-		{ SERIES_STREAMED, STREAMED, 1 }, { SERIES_WAIT_US, WAIT_MS, 1 },
+	static const struct { enum series_value of; unsigned as; } parts[] = {
+		{ SERIES_PERMIT, PERMIT },     { SERIES_REDACT, REDACT },
+		{ SERIES_DENY, DENY },         { SERIES_OBSERVED, OBSERVED },
+		{ SERIES_INPUT, INPUT },       { SERIES_OUTPUT, OUTPUT },
+		{ SERIES_COST, MICROUSD },     { SERIES_UNPRICED, UNPRICED },
+		{ SERIES_STREAMED, STREAMED }, { SERIES_WAIT_US, WAIT_MS },
 	};
 	/* clang-format on */
 	size_t n = atomic_load_explicit(&s->n, memory_order_acquire);
@@ -286,7 +286,7 @@ rates_sample(
 	static const unsigned permille[] = { 500, 950 };
 	struct sampled s;
 
-	pthread_mutex_lock(&r->lock);
+	SCOPED_LOCK(&r->lock);
 	sum_up(r, t, n);
 	take_samples(&s, r, t, n, wall_ns - RATES_STEP_S * INT64_C(1000000000));
 	uint32_t(*slot)[VALUES] = r->slot[r->taken % RATES_SLOTS];
@@ -312,7 +312,6 @@ rates_sample(
 	r->before_us[0] = us;
 	r->until_ns = wall_ns;
 	r->taken++;
-	pthread_mutex_unlock(&r->lock);
 	free(s.of);
 }
 
@@ -321,9 +320,8 @@ rates_sample(
 static void
 put_rates_name(struct rates *r, enum rates_by by, size_t row, struct buf *out)
 {
-	json_put_open(out, NULL, '{');
-	json_put_str(out, "by", rates_by_names[by]);
-	json_put_str(out, "name", by ? r->name[row] : "");
+	json_put_form(out, "{'by':%s,'name':%t", rates_by_names[by],
+		span_str(by ? r->name[row] : ""));
 }
 
 /* Whether anything is told of the row in the newest `slots`. */
@@ -428,7 +426,7 @@ rates_now(struct rates *r, const struct tallies *const *t, size_t n, int64_t wal
 {
 	struct sampled s;
 
-	pthread_mutex_lock(&r->lock);
+	SCOPED_LOCK(&r->lock);
 	sum_up(r, t, n);
 	take_samples(&s, r, t, n, wall_ns - INT64_C(60000000000));
 	size_t b = us - r->before_us[0] < RATES_STEP_S * UINT64_C(1000000);
@@ -442,6 +440,5 @@ rates_now(struct rates *r, const struct tallies *const *t, size_t n, int64_t wal
 				put_now(r, &s, r->before[b], seconds, by, k, out);
 		}
 	buf_str(out, "]}");
-	pthread_mutex_unlock(&r->lock);
 	free(s.of);
 }

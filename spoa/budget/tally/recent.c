@@ -45,13 +45,8 @@ static const struct {
 static void
 set_shown_text(struct shown *s, enum shown_text t, struct span text)
 {
-	size_t n = text.n;
+	size_t n = text.n > texts[t].most ? utf8_begin(text, texts[t].most) : text.n;
 
-	if (n > texts[t].most) {
-		n = texts[t].most;
-		while (n && ((unsigned char)text.p[n] & 0xC0) == 0x80)
-			n--;
-	}
 	if (n)
 		memcpy(s->text + texts[t].at, text.p, n);
 	s->n[t] = (uint8_t)n;
@@ -120,11 +115,8 @@ read_recent(const struct recent *rec, uint64_t n, struct shown *s)
 static void
 put_shown(const struct shown *s, const char *end, struct buf *out)
 {
-	char when[CLOCK_RFC3339_LEN];
-
-	clock_rfc3339(s->at_ns, when);
 	json_put_open(out, NULL, '{');
-	json_put_str(out, "decided_at", when);
+	json_put_time(out, "decided_at", s->at_ns);
 	json_put_str(out, "decision", s->decision);
 	if (s->status)
 		json_put_uint(out, "status", s->status);

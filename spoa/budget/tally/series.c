@@ -7,6 +7,7 @@
 #include <stdlib.h>
 
 #include "base/ascii.h"
+#include "base/codec/utf8.h"
 #include "base/hash.h"
 #include "base/metrics.h"
 #include "base/scoped.h"
@@ -22,18 +23,6 @@ static const struct {
 static const char *const label_names[SERIES_LABELS] = { "route", "provider", "model" };
 
 #define NONE SPAN_LIT("-")
-
-/* As a label has it: what is longer is cut at a character. */
-static struct span
-as_label(struct span s)
-{
-	if (s.n < SERIES_LABEL_BYTES)
-		return s;
-	s.n = SERIES_LABEL_BYTES - 1;
-	while (s.n && ((unsigned char)s.p[s.n] & 0xC0) == 0x80)
-		s.n--;
-	return s;
-}
 
 static bool
 label_is(const char *label, struct span s)
@@ -86,10 +75,7 @@ series_has_model(const struct series *s, struct span model)
 bool
 series_may_be_model(struct span model)
 {
-	for (size_t i = 0; i < model.n; i++)
-		if (!is_alnum(model.p[i]) && !is_one_of(model.p[i], "-_.:/@+"))
-			return false;
-	return model.n > 0 && model.n < SERIES_LABEL_BYTES;
+	return model.n > 0 && model.n < SERIES_LABEL_BYTES && span_is_alnum(model, "-_.:/@+");
 }
 
 bool
@@ -139,8 +125,12 @@ series_count(struct series *s, const struct span given[SERIES_LABELS],
 {
 	struct span label[SERIES_LABELS];
 
-	for (size_t i = 0; i < SERIES_LABELS; i++)
-		label[i] = given[i].n ? as_label(given[i]) : NONE;
+	/* what is longer is cut at a character */
+	for (size_t i = 0; i < SERIES_LABELS; i++) {
+		label[i] = given[i].n ? given[i] : NONE;
+		if (given[i].n >= SERIES_LABEL_BYTES)
+			label[i].n = utf8_begin(given[i], SERIES_LABEL_BYTES - 1);
+	}
 	size_t at = find_entry(s, label);
 	for (size_t i = 0; i < nparts; i++)
 		tally_grow(&s->entry[at].v[parts[i].v], parts[i].n);

@@ -4,7 +4,6 @@
 #ifndef BUDGET_TALLY_SERIES_H
 #define BUDGET_TALLY_SERIES_H
 
-#include <pthread.h>
 #include <stdatomic.h>
 
 #include "base/buf.h"

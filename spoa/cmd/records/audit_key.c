@@ -109,9 +109,9 @@ audit_ring(struct audit_args *a, struct buf *why)
 	do {
 		before = now;
 		for (size_t i = 0; i < a->nstatements && !err; i++)
-			err = keyring_file(k, a->statements[i], false, NULL, why);
+			err = keyring_file(k, a->statements[i], false, why);
 		/* It is next to the journal, for anybody to write: what holds was taken. */
-		if (!err && here && keyring_file(k, file, true, NULL, why)) {
+		if (!err && here && keyring_file(k, file, true, why)) {
 			fprintf(stderr, "tollgate: %s: %.*s\n", a->q.what,
 				SPAN_ARG(buf_view(why)));
 			buf_clear(why);

@@ -3,7 +3,6 @@
  * silent. */
 #include "policy/advice/literals.h"
 
-#include <stdio.h>
 
 #include "base/ascii.h"
 #include "base/attr.h"

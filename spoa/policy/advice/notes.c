@@ -394,12 +394,9 @@ static const struct route *
 taken_by(const struct policy *p, size_t i, const char *method, const char *path)
 {
 	for (const struct route *o = p->routes; o < p->routes + i; o++) {
-		bool has = o->nmethods == 0;
-		for (size_t m = 0; m < o->nmethods && method; m++)
-			has |= !strcmp(o->methods[m], method);
-		if (has && !o->nhosts &&
-			policy_route_has_path(
-				o, method ? span_str(method) : SPAN_LIT(""), span_str(path)))
+		struct span of = method ? span_str(method) : SPAN_LIT("");
+		bool has = !o->nmethods || span_find(of, o->methods, o->nmethods) < o->nmethods;
+		if (has && !o->nhosts && policy_route_has_path(o, of, span_str(path)))
 			return o;
 	}
 	return NULL;

@@ -62,27 +62,21 @@ targets_of(const struct pricing *c, size_t route, const struct target *v, size_t
 				t->name, t->model, c->p->prices->file, follows(c));
 }
 
-/* What asks for vectors is charged like any other, and refused by nothing. */
-static void
-embeddings_of(const struct pricing *c, const struct route *r)
-{
-	const struct cache_semantic *s = r->cache.semantic;
-
-	if (s && !price_find(s->at.prices, span_str(s->at.model), c->now_ns))
-		note_say(c->to, s->at.at,
-			"route %s: cache: model %s of its embeddings has no price in %s: %s",
-			r->name, s->at.model, c->p->prices->file,
-			c->p->unknown_price ? "unknown_price counts"
-					    : "their dollars are not counted");
-}
-
 static void
 targets(const struct pricing *c)
 {
 	for (size_t i = 0; i < c->p->nroutes; i++) {
 		const struct route *r = &c->p->routes[i];
+		const struct cache_semantic *s = r->cache.semantic;
 		targets_of(c, i, r->targets, r->ntargets);
-		embeddings_of(c, r);
+		/* What asks for vectors is charged like any other, and refused by nothing. */
+		if (s && !price_find(s->at.prices, span_str(s->at.model), c->now_ns))
+			note_say(c->to, s->at.at,
+				"route %s: cache: model %s of its embeddings has no price in "
+				"%s: %s",
+				r->name, s->at.model, c->p->prices->file,
+				c->p->unknown_price ? "unknown_price counts"
+						    : "their dollars are not counted");
 		for (size_t k = 0; k < r->naliases; k++)
 			targets_of(c, i, r->aliases[k].targets, r->aliases[k].ntargets);
 	}

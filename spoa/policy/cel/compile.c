@@ -188,17 +188,6 @@ literals_of(const struct names *s, const struct cel_value *v)
 		literals_of(s, &v->list.v[i]);
 }
 
-/* A constant, or a list of some. */
-static void
-compared_with(const struct names *s, const struct cel_node *n)
-{
-	if (n->op == OP_CONST)
-		literals_of(s, &n->value);
-	for (uint32_t i = 0; n->op == OP_LIST && i < n->nkids; i++)
-		if (n->kid[i]->op == OP_CONST)
-			literals_of(s, &n->kid[i]->value);
-}
-
 static void
 compared_in(const struct names *s, const struct cel_node *n)
 {
@@ -206,8 +195,14 @@ compared_in(const struct names *s, const struct cel_node *n)
 
 	for (uint32_t i = 0; i < n->nkids; i++) {
 		bool slot = n->kid[i]->op == OP_SLOT && is_slot(s, n->kid[i]);
-		if (slot && (equal || (n->op == OP_IN && i == 0)))
-			compared_with(s, n->kid[1 - i]);
+		/* A constant, or a list of some. */
+		const struct cel_node *with =
+			slot && (equal || (n->op == OP_IN && i == 0)) ? n->kid[1 - i] : NULL;
+		if (with && with->op == OP_CONST)
+			literals_of(s, &with->value);
+		for (uint32_t k = 0; with && with->op == OP_LIST && k < with->nkids; k++)
+			if (with->kid[k]->op == OP_CONST)
+				literals_of(s, &with->kid[k]->value);
 		compared_in(s, n->kid[i]);
 	}
 }

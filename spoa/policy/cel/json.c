@@ -2,26 +2,11 @@
  * NaN and infinities as strings, keys of maps always as strings. */
 #include <math.h>
 
-#include <sodium.h>
+#include "base/codec/base64.h"
 
 #include "policy/cel/value.h"
 
 #define JSON_DEPTH 600
-
-static void
-write_bytes(struct buf *out, struct span s)
-{
-	size_t room = sodium_base64_encoded_len(s.n, sodium_base64_VARIANT_ORIGINAL);
-	char *to;
-
-	buf_putc(out, '"');
-	if ((to = buf_reserve(out, room))) {
-		sodium_bin2base64(to, room, (const unsigned char *)s.p, s.n,
-			sodium_base64_VARIANT_ORIGINAL);
-		buf_commit(out, room - 1); /* without its NUL */
-	}
-	buf_putc(out, '"');
-}
 
 /* Numbers, null and booleans as they are, the rest in quotes. */
 static void
@@ -76,7 +61,11 @@ write_value(struct buf *out, const struct cel_value *v, unsigned depth)
 	case CEL_STRING:
 	case CEL_TYPE:
 	case CEL_ERROR: buf_json_str(out, v->s); break;
-	case CEL_BYTES: write_bytes(out, v->s); break;
+	case CEL_BYTES:
+		buf_putc(out, '"');
+		base64_put(out, v->s.p, v->s.n);
+		buf_putc(out, '"');
+		break;
 	case CEL_LIST:
 	case CEL_MAP: write_items(out, v, depth); break;
 	case CEL_DYN: buf_str(out, "null"); break;

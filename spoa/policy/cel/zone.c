@@ -5,6 +5,7 @@
 #include "base/ascii.h"
 #include "base/clock.h"
 #include "base/scoped.h"
+#include "base/search.h"
 #include "policy/cel/time.h"
 
 #define ZONE_BYTES (64 << 10)
@@ -332,13 +333,5 @@ cel_zone_offset(const struct cel_zone *z, int64_t s)
 		return z->n == 0 && z->posix ? footer_offset(z, s) : z->first;
 	if (s >= z->at[z->n - 1] && z->posix)
 		return footer_offset(z, s);
-	size_t low = 0, high = z->n; /* at[low] <= s < at[high] */
-	while (high - low > 1) {
-		size_t mid = (low + high) / 2;
-		if (z->at[mid] <= s)
-			low = mid;
-		else
-			high = mid;
-	}
-	return z->offset[low];
+	return z->offset[SEARCH_FIRST(z->n, i, z->at[i] <= s) - 1];
 }

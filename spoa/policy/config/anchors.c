@@ -3,7 +3,7 @@
 
 #include <sys/un.h>
 
-#include "base/ascii.h"
+#include "base/among.h"
 #include "base/caps.h"
 #include "base/fetch/http_client.h"
 #include "policy/config/read.h"
@@ -31,9 +31,7 @@ syslog_check(const char *text)
 	if (!span_starts(s, SPAN_LIT("tls://")) && !span_starts(s, SPAN_LIT("tcp://")))
 		return "tls://HOST:PORT, tcp://HOST:PORT or unix:/PATH is expected";
 	s = span_cut(s, 6, s.n);
-	size_t colon = s.n;
-	while (colon > 0 && s.p[colon - 1] != ':')
-		colon--;
+	size_t colon = span_behind(s, ':');
 	port = span_cut(s, colon, s.n);
 	if (colon < 2 || span_u64(port, &number) || number == 0 || number > 65535 ||
 		!span_is_alnum(span_cut(s, 0, colon - 1), ".-_:[]"))

@@ -2,7 +2,6 @@
 #include "policy/config/credentials.h"
 
 #include "base/ascii.h"
-#include "base/attr.h"
 #include "base/codec/credentials.h"
 #include "base/fetch/http_client.h"
 #include "policy/config/read.h"
@@ -57,11 +56,10 @@ https_url(const char *s)
 static const char *
 header_set(const char *s)
 {
-	for (size_t i = 0; credential_set[i]; i++)
-		if (!strcmp(s, credential_set[i]))
-			return NULL;
-	return "one of authorization, api-key, x-api-key, x-goog-api-key and "
-	       "x-amz-security-token is expected: HAProxy lets no other pass";
+	return read_listed(credential_set, span_str(s))
+		       ? NULL
+		       : "one of authorization, api-key, x-api-key, x-goog-api-key and "
+			 "x-amz-security-token is expected: HAProxy lets no other pass";
 }
 
 /* ---- the table ---- */
@@ -106,9 +104,7 @@ complete(struct arena *a, struct provider_credential *c)
 		c->host =
 			arena_printf(a, "%s-runtime.%s.amazonaws.com", c->service, c->region).p;
 	if (c->kind == BY_ENTRA && c->url && c->token_uri) {
-		struct span base = span_str(c->url);
-		while (base.n && base.p[base.n - 1] == '/')
-			base.n--;
+		struct span base = span_trim(span_str(c->url), "/");
 		c->url = arena_printf(
 			a, "%.*s/%s/oauth2/v2.0/token", SPAN_ARG(base), c->token_uri)
 				 .p;

@@ -44,9 +44,10 @@ find_token_family(const struct reader *r, const struct yaml_node *n, const char 
 {
 	struct nearest near = nearest_to(n->kind == YAML_SCALAR ? n->s : SPAN_LIT(""));
 
-	for (size_t i = 0; i < r->nfamilies; i++)
-		if (nearest_is(&near, r->families[i].name))
-			return &r->families[i];
+	size_t i = nearest_find(&near, r->families, r->nfamilies, sizeof(*r->families));
+
+	if (i < r->nfamilies)
+		return &r->families[i];
 	diag_at(r->d, n, "%s: no family above is called %s%s", what, yaml_found(n),
 		nearest_hint(&near));
 	return NULL;

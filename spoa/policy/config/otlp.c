@@ -57,9 +57,7 @@ otlp_config_read(
 		else
 			out->ratio = v;
 	}
-	struct span url = span_str(out->url);
-	while (url.n && url.p[url.n - 1] == '/')
-		url.n--;
+	struct span url = span_trim(span_str(out->url), "/");
 	if (out->url)
 		out->url = arena_dup(a, url).p;
 	if (out->headers_file && out->url && url_leaves_in_clear(out->url))

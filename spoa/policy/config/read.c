@@ -7,6 +7,7 @@
 #include <stdio.h>
 
 #include "base/ascii.h"
+#include "base/codec/utf8.h"
 #include "base/err.h"
 #include "base/price/price.h"
 
@@ -134,10 +135,8 @@ unknown_key(struct diag *d, const struct yaml_node *key, const char *const *acce
 	for (const char *const *name = accepted; *name; name++)
 		nearest_try(&near, *name);
 	/* Enough to find it by: what is no policy may hold a secret. */
-	struct span shown = span_cut(key->s, 0, KEY_SHOWN);
+	struct span shown = span_cut(key->s, 0, utf8_begin(key->s, KEY_SHOWN));
 	bool cut = key->s.n > KEY_SHOWN;
-	while (cut && shown.n && ((unsigned char)key->s.p[shown.n] & 0xc0) == 0x80)
-		shown.n--;
 	/* What {tokens: 200,000} makes of a number. */
 	bool number = shown.n && span_past(shown, 0, is_digit) == shown.n;
 	diag_at(d, key, "%.*s%s: unknown key%s%s; accepted: %s", SPAN_ARG(shown),
@@ -146,25 +145,18 @@ unknown_key(struct diag *d, const struct yaml_node *key, const char *const *acce
 		join_names(names, accepted));
 }
 
-/* One word where keys belong (`at_limit: MODEL`): it says which. */
-static void
-not_a_map(struct diag *d, const struct yaml_node *n, const char *what,
-	const char *const *accepted)
-{
-	char names[NAMES_TEXT] = "";
-	const char *list =
-		n->kind == YAML_SCALAR && accepted ? join_names(names, accepted) : "";
-
-	diag_at(d, n, "%.*s: a mapping is expected, found %s%s%s", SPAN_ARG(read_name(n, what)),
-		yaml_type_name(n), *list ? "; accepted: " : "", list);
-}
-
 bool
 read_map(struct diag *d, const struct yaml_node *n, const char *what,
 	const char *const *accepted, const char *const *later)
 {
 	if (n->kind != YAML_MAPPING) {
-		not_a_map(d, n, what, accepted);
+		/* One word where keys belong (`at_limit: MODEL`): it says which. */
+		char names[NAMES_TEXT] = "";
+		const char *list =
+			n->kind == YAML_SCALAR && accepted ? join_names(names, accepted) : "";
+		diag_at(d, n, "%.*s: a mapping is expected, found %s%s%s",
+			SPAN_ARG(read_name(n, what)), yaml_type_name(n),
+			*list ? "; accepted: " : "", list);
 		return false;
 	}
 	for (const struct yaml_node *c = accepted ? n->child : NULL; c; c = c->next) {
@@ -419,22 +411,15 @@ read_texts(struct arena *a, struct diag *d, const struct yaml_node *n, const cha
 	if (!texts)
 		return false;
 	for (const struct yaml_node *c = yaml_first(n); c; c = yaml_next(n, c)) {
-		bool twice = false;
-		struct span name = read_name(n, what);
-		if (c->kind != YAML_SCALAR || yaml_is_null(c) || c->s.n == 0) {
-			diag_at(d, c, "%.*s: a string is expected, found %s", SPAN_ARG(name),
-				c->kind == YAML_SCALAR ? "nothing" : yaml_type_name(c));
+		const char *name = n->key ? n->key->s.p : what;
+		if (!read_text(d, c, name, &texts[taken])) {
 			ok = false;
-			continue;
-		}
-		for (size_t i = 0; i < taken && !twice; i++)
-			twice = !strcmp(texts[i], c->s.p);
-		if (twice) {
-			diag_at(d, c, "%.*s: %s is given twice", SPAN_ARG(name), c->s.p);
+		} else if (span_find(c->s, texts, taken) < taken) {
+			diag_at(d, c, "%s: %s is given twice", name, c->s.p);
 			ok = false;
-			continue;
+		} else {
+			taken++;
 		}
-		texts[taken++] = c->s.p;
 	}
 	if (out) {
 		*out = texts;

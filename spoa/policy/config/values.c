@@ -3,7 +3,7 @@
 #include <arpa/inet.h>
 #include <sys/un.h>
 
-#include "base/ascii.h"
+#include "base/among.h"
 #include "base/err.h"
 #include "policy/config/load.h"
 #include "policy/config/options.h"
@@ -32,10 +32,8 @@ address_tcp(struct config_reader *r, struct span s, struct address *out)
 {
 	unsigned char bin[16];
 	uint64_t port;
-	size_t colon = s.n;
+	size_t colon = span_behind(s, ':');
 
-	while (colon > 0 && s.p[colon - 1] != ':')
-		colon--;
 	if (colon < 2 || span_u64(span_cut(s, colon, s.n), &port) || port == 0 || port > 65535)
 		return ERR_SYNTAX;
 	struct span host = span_cut(s, 0, colon - 1);

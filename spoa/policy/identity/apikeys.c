@@ -7,8 +7,10 @@
 #include <stdlib.h>
 #include <sys/stat.h>
 
+#include "base/among.h"
 #include "base/clock.h"
 #include "base/err.h"
+#include "base/search.h"
 #include "policy/config/read.h"
 #include "policy/identity/keylimits.h"
 
@@ -136,28 +138,17 @@ apikeys_free(struct apikeys **k)
 	*k = NULL;
 }
 
-static int
-by_id(const void *x, const void *y)
-{
-	return strcmp(((const struct apikey *)x)->id, ((const struct apikey *)y)->id);
-}
-
 struct apikey *
 apikeys_by_id(const struct apikeys *k, struct span id)
 {
-	char text[64];
+	size_t i = 0;
 
-	if (k->sorted) {
-		snprintf(text, sizeof(text), "%.*s", SPAN_ARG(id));
-		const struct apikey want = { .id = text };
-		return id.n >= sizeof(text) || k->n == 0
-			       ? NULL
-			       : bsearch(&want, k->keys, k->n, sizeof(*k->keys), by_id);
-	}
-	for (size_t i = 0; i < k->n; i++)
-		if (span_is(id, k->keys[i].id))
-			return &k->keys[i];
-	return NULL;
+	if (k->sorted)
+		i = SEARCH_FIRST(k->n, m, span_order(span_str(k->keys[m].id), id) < 0);
+	else
+		while (i < k->n && !span_is(id, k->keys[i].id))
+			i++;
+	return i < k->n && span_is(id, k->keys[i].id) ? &k->keys[i] : NULL;
 }
 
 struct span
@@ -217,10 +208,7 @@ static const char base32_alphabet[] = "0123456789abcdefghjkmnpqrstvwxyz";
 static bool
 is_base32(struct span s)
 {
-	for (size_t i = 0; i < s.n; i++)
-		if (!s.p[i] || !strchr(base32_alphabet, s.p[i]))
-			return false;
-	return true;
+	return span_past_set(s, 0, base32_alphabet) == s.n;
 }
 
 bool

@@ -134,9 +134,8 @@ header_fault(const struct policy *p, struct span name)
 		       "64";
 	if (span_starts(name, SPAN_LIT("x-tollgate-")))
 		return "belongs to tollgate";
-	for (size_t i = 0; fixed_headers[i]; i++)
-		if (span_is(name, fixed_headers[i]))
-			return "belongs to the connection or the body";
+	if (read_listed(fixed_headers, name))
+		return "belongs to the connection or the body";
 	if (credential)
 		return "carries credentials: HAProxy's backend sets those of the provider";
 	return NULL;

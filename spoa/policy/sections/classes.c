@@ -1,7 +1,6 @@
 /* Classes of entities and detection thresholds. A policy's list replaces the
  * members of that class; the classes it does not list keep the members that the
  * rule files give them. */
-#include <stdio.h>
 #include <stdlib.h>
 
 #include "policy/build.h"

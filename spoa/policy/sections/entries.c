@@ -305,10 +305,9 @@ credentials(struct builder *b, const struct yaml_node *at)
 		return;
 	for (size_t i = 0; i < p->nidentities; i++) {
 		const char *h = p->identities[i].header;
-		bool known = h == NULL || credential_header(span_str(h));
-		for (size_t j = 0; j < p->ncredential_headers && !known; j++)
-			known = !strcmp(names[j], h);
-		if (!known)
+		if (h && !credential_header(span_str(h)) &&
+			span_find(span_str(h), names, p->ncredential_headers) ==
+				p->ncredential_headers)
 			names[p->ncredential_headers++] = h;
 	}
 	const char **parameters = build_array(b, at, p->nidentities + 1, sizeof(const char *));

@@ -2,7 +2,6 @@
  * what their silence means. Entities that no rule file knows are added to the rules,
  * so that classes and rules can name them. Nothing is asked here. */
 #include <stdio.h>
-#include <stdlib.h>
 #include <unistd.h>
 
 #include "base/among.h"

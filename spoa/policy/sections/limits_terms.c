@@ -1,7 +1,6 @@
 /* The terms of a limit besides whom and how much: its window, a burst, where callers are
  * warned, what becomes of a request that there is no room for, and what counts while the store
  * is away or after a daemon is lost. */
-#include <stdio.h>
 
 #include "base/ascii.h"
 #include "policy/cel/time.h"

@@ -1,6 +1,7 @@
 /* Where callers of an MCP route log in: `login` becomes the document of RFC 9728 and what a
  * challenge says (RFC 6750 3), both made once. All of it is the policy's: a Host that a request
  * names, and the address of the server inside, are in none. */
+#include "base/ascii.h"
 #include "base/caps.h"
 #include "base/scoped.h"
 #include "policy/build.h"
@@ -13,10 +14,8 @@
 static bool
 is_scope(struct span s)
 {
-	for (size_t i = 0; i < s.n; i++)
-		if (s.p[i] <= ' ' || s.p[i] > '~' || s.p[i] == '"' || s.p[i] == '\\')
-			return false;
-	return s.n > 0;
+	return s.n > 0 && span_past(s, 0, is_graph) == s.n && span_chr(s, '"') == s.n &&
+	       span_chr(s, '\\') == s.n;
 }
 
 const char *

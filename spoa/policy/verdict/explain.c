@@ -4,6 +4,7 @@
 
 #include <stdio.h>
 
+#include "base/codec/utf8.h"
 #include "base/scoped.h"
 #include "policy/verdict/facts.h"
 
@@ -90,10 +91,7 @@ say_value(struct telling *t, size_t slot)
 	}
 	SCOPED_BUF(v, 1u << 20);
 	cel_json(&got, &v);
-	size_t n = v.n;
-	if (n > SAID_BYTES)
-		for (n = SAID_BYTES; n && ((unsigned char)buf_view(&v).p[n] & 0xc0) == 0x80;)
-			n--;
+	size_t n = v.n > SAID_BYTES ? utf8_begin(buf_view(&v), SAID_BYTES) : v.n;
 	buf_printf(&t->says, " was %.*s%s", (int)n, n ? buf_view(&v).p : "",
 		n < v.n || buf_failed(&v) ? "…" : "");
 }

@@ -123,7 +123,7 @@ show_anchor(struct place *p, enum anchor_end end, const char *why)
 {
 	uint64_t now = clock_mono_us();
 
-	pthread_mutex_lock(&p->all->lock);
+	SCOPED_LOCK(&p->all->lock);
 	bool other = !p->shown.tried || p->shown.end != end ||
 		     (end == ANCHOR_REFUSED && strcmp(p->shown.why, why) != 0);
 	if (!p->shown.tried || p->shown.end != end)
@@ -138,7 +138,6 @@ show_anchor(struct place *p, enum anchor_end end, const char *why)
 		p->shown.taken_us = now;
 		p->shown.taken_ns = clock_wall_ns();
 	}
-	pthread_mutex_unlock(&p->all->lock);
 	return other;
 }
 
@@ -177,19 +176,15 @@ record_anchor(
 	struct buf *b = &e->fields;
 
 	buf_clear(b);
-	json_put_str(b, "type", "anchor");
-	json_put_str(b, "kind", anchor_words[p->at->kind]);
-	json_put_str(b, "place", p->name);
-	json_put_str(b, "result", end_words[end]);
-	json_put_text(b, "origin", p->checkpoint.origin);
-	json_put_uint(b, "size", p->checkpoint.size);
-	json_put_name(b, "root");
-	buf_putc(b, '"');
+	json_put_form(b,
+		"'type':'anchor','kind':%s,'place':%t,'result':%s,'origin':%t,'size':%u,"
+		"'root':'",
+		anchor_words[p->at->kind], span_str(p->name), end_words[end],
+		p->checkpoint.origin, p->checkpoint.size);
 	buf_hex(b, p->checkpoint.root.b, sizeof(p->checkpoint.root.b));
 	buf_putc(b, '"');
 	if (answer.n && base64) {
-		json_put_name(b, "answer");
-		buf_putc(b, '"');
+		json_put_form(b, "'answer':'");
 		base64_put(b, answer.p, answer.n);
 		buf_putc(b, '"');
 	} else if (answer.n) {
@@ -533,7 +528,7 @@ anchors_status(struct anchors *a, struct buf *out)
 	buf_putc(out, '[');
 	for (size_t i = 0; a && i < a->n; i++) {
 		struct place *p = &a->place[i];
-		pthread_mutex_lock(&a->lock);
+		SCOPED_LOCK(&a->lock);
 		bool hangs = hangs_since(p) != 0;
 		json_put_open(out, NULL, '{');
 		json_put_str(out, "kind", anchor_words[p->at->kind]);
@@ -550,7 +545,6 @@ anchors_status(struct anchors *a, struct buf *out)
 		if (hangs || p->shown.why[0])
 			json_put_str(out, "why", hangs ? NO_ANSWER_YET : p->shown.why);
 		buf_putc(out, '}');
-		pthread_mutex_unlock(&a->lock);
 	}
 	buf_putc(out, ']');
 }
@@ -560,7 +554,7 @@ anchors_ready(struct anchors *a, struct buf *out)
 {
 	for (size_t i = 0; a && i < a->n; i++) {
 		struct place *p = &a->place[i];
-		pthread_mutex_lock(&a->lock);
+		SCOPED_LOCK(&a->lock);
 		uint64_t hangs = hangs_since(p);
 		if (hangs || (p->shown.tried && p->shown.end != ANCHOR_TAKEN))
 			buf_printf(out, "anchor %s %s: %s for %" PRIu64 " s: %s\n",
@@ -569,7 +563,6 @@ anchors_ready(struct anchors *a, struct buf *out)
 				(clock_mono_us() - (hangs ? hangs : p->shown.since_us)) /
 					1000000,
 				hangs ? NO_ANSWER_YET : p->shown.why);
-		pthread_mutex_unlock(&a->lock);
 	}
 }
 

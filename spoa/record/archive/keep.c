@@ -257,15 +257,6 @@ keep_archive_came(
 	}
 }
 
-static void
-try_archive(struct keep *k, const struct manifest *m)
-{
-	SCOPED_BUF(why, 4096);
-	if (!keep_archive_waits(k))
-		keep_archive_came(
-			k, m->segment, m->packed_bytes, archive_segment(k, m, &why), &why);
-}
-
 /* Whether the kept form is there and is this manifest's. */
 static bool
 is_packed(struct keep *k, const char *segment, struct manifest *m)
@@ -331,8 +322,11 @@ keep_segment(struct keep *k, const char *name, bool plain_stays)
 		keep_fail(k, "compress", name, err, &why);
 	else
 		k->before = m;
-	if (!err && k->archive.place && !keep_archived(k, name))
-		try_archive(k, &m);
+	if (!err && k->archive.place && !keep_archived(k, name) && !keep_archive_waits(k)) {
+		SCOPED_BUF(failed, 4096);
+		keep_archive_came(
+			k, m.segment, m.packed_bytes, archive_segment(k, &m, &failed), &failed);
+	}
 	stop_at("plain-remove");
 	if (!err && plain && !plain_stays && (err = files_remove(k->journalfd, name, &why)))
 		keep_fail(k, "remove", name, err, &why);

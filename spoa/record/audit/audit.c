@@ -568,17 +568,6 @@ wait_for_work(struct audit *a)
 	       a->failing || errno != ETIMEDOUT;
 }
 
-/* What others did to the journal shows while nobody asks for a record too: /readyz says
- * so, and the alarm is there when the next start looks for it. */
-static void
-look_at_journal(struct audit *a)
-{
-	if (journal_moved(&a->journal))
-		note_failure(a, ERR_IO);
-	else if (commit(a, NULL) == 0)
-		tree_look(a->tree);
-}
-
 /* How many entries are worth waiting for; 0: none. */
 static size_t
 worth_waiting(const struct audit *a, uint64_t now)
@@ -619,8 +608,13 @@ write_commits(void *arg)
 	struct audit *a = arg;
 
 	for (;;) {
-		if (!wait_for_work(a))
-			look_at_journal(a);
+		/* What others did to the journal shows while nobody asks for a record too:
+		 * /readyz says so, and the alarm is there when the next start looks for it. */
+		bool asked = wait_for_work(a);
+		if (!asked && journal_moved(&a->journal))
+			note_failure(a, ERR_IO);
+		else if (!asked && commit(a, NULL) == 0)
+			tree_look(a->tree);
 		gather_batch(a);
 		/* Cleared before the drain: who sends after this wakes us again. */
 		atomic_exchange(&a->woken, false);

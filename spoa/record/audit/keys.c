@@ -4,7 +4,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -181,7 +180,7 @@ audit_keys_load(struct audit_keys *k, const struct config *cfg, const struct has
 		k->ring.given_root = true;
 		err = keyring_give_root(&k->ring, &k->root);
 	}
-	err = err ? err : keyring_file(&k->ring, k->file, true, NULL, why);
+	err = err ? err : keyring_file(&k->ring, k->file, true, why);
 	if (!err && access(k->file, F_OK) == 0)
 		err = keyfile_text(k->file, NULL, &k->log, why);
 	err = err ? err
@@ -540,20 +539,16 @@ audit_keys_prepare(struct audit_keys *k, const struct config *cfg, struct buf *w
 void
 audit_keys_status(struct audit_keys *k, struct buf *out)
 {
-	pthread_mutex_lock(&k->lock);
+	SCOPED_LOCK(&k->lock);
 	bool revoked = false;
 	for (size_t i = 0; i < k->nstated; i++)
 		revoked |= k->stated[i].says == KEY_REVOKE &&
 			   !strcmp(k->stated[i].key.id, k->now.pub.id);
-	json_put_open(out, NULL, '{');
-	json_put_str(out, "signs", k->now.pub.id);
+	json_put_form(out, "{'signs':%s", k->now.pub.id);
 	json_put_opt(out, "next", k->rotates ? k->next.pub.id : NULL);
 	json_put_bool(out, "revoked", revoked);
-	json_put_open(out, "hash_key", '{');
-	json_put_str(out, "id", k->hash.id);
-	json_put_str(out, "from", k->hash.derived ? "derived" : "file");
-	buf_str(out, "}}");
-	pthread_mutex_unlock(&k->lock);
+	json_put_form(out, "'hash_key':{'id':%s,'from':%s}}", k->hash.id,
+		k->hash.derived ? "derived" : "file");
 }
 
 void

@@ -8,7 +8,6 @@
 #define RECORD_AUDIT_KEYS_H
 
 #include <pthread.h>
-#include <stdatomic.h>
 
 #include "base/keyfile.h"
 #include "base/mailbox.h"

@@ -18,6 +18,7 @@
 #include "base/err.h"
 #include "base/log.h"
 #include "base/redis/turns.h"
+#include "base/scoped.h"
 #include "record/journal/chain.h"
 #include "record/journal/follow.h"
 
@@ -290,7 +291,7 @@ static bool
 take_feed(struct mirror *m)
 {
 	buf_clear(&m->mine.bytes);
-	pthread_mutex_lock(&m->turns.lock);
+	SCOPED_LOCK(&m->turns.lock);
 	bool fits = m->next && m->feed.first <= m->next && m->next < m->feed.next &&
 		    !m->held_is.seq;
 	if (fits) {
@@ -301,7 +302,6 @@ take_feed(struct mirror *m)
 		m->mine = taken;
 		m->past = false;
 	}
-	pthread_mutex_unlock(&m->turns.lock);
 	return fits;
 }
 
@@ -590,7 +590,7 @@ mirror_publish(struct mirror *m, const char *name, uint64_t bytes, const struct 
 {
 	uint64_t seq = end->seq;
 
-	pthread_mutex_lock(&m->turns.lock);
+	SCOPED_LOCK(&m->turns.lock);
 	struct feed *f = &m->feed;
 	if (f->next != first || f->boot != end->boot || f->bytes.n + commit.n > FEED_BYTES) {
 		buf_clear(&f->bytes);
@@ -609,7 +609,6 @@ mirror_publish(struct mirror *m, const char *name, uint64_t bytes, const struct 
 		m->turns.soon = true;
 		pthread_cond_signal(&m->turns.changed);
 	}
-	pthread_mutex_unlock(&m->turns.lock);
 }
 
 uint64_t

@@ -4,12 +4,6 @@
 
 #include "policy/policy.h"
 
-const char *const record_type_names[] = {
-#define X(id, name) name,
-	RECORD_TYPES(X)
-#undef X
-};
-
 const struct record_row record_rows[RECORD_FIELDS_COUNT] = {
 #define X(id, object, name, type, in, by, slot, called)                                        \
 	{ object name, name, ",\"" name "\":", sizeof(name) + 3, RECORD_##type, RECORD_##in,   \
@@ -18,15 +12,6 @@ const struct record_row record_rows[RECORD_FIELDS_COUNT] = {
 #undef X
 };
 _Static_assert(V_COUNT <= UINT8_MAX, "record_row.slot");
-
-const struct record_alike record_alike[] = {
-	{ "answer.verdict.rules", "rules" },
-	{ "answer.verdict.entities", "entities" },
-	{ "answer.shadow_policy", "shadow_policy" },
-	{ "at_limit", "at_soft" },
-	{ "reserved_usage", "estimated_usage" },
-};
-const size_t record_alike_count = COUNT_OF(record_alike);
 
 json_t *
 record_get(const json_t *record, enum record_field f)

@@ -425,7 +425,6 @@ enum record_type {
 	RECORD_TYPES(X)
 #undef X
 };
-extern const char *const record_type_names[];
 
 enum record_kind {
 	RECORD_DECISION = 1,
@@ -440,13 +439,6 @@ extern const struct record_row {
 	uint8_t key_bytes, type, in, slot;
 	const char *by, *called;
 } record_rows[RECORD_FIELDS_COUNT];
-
-/* Objects whose members have rows once, by the path of the other. */
-struct record_alike {
-	const char *path, *as;
-};
-extern const struct record_alike record_alike[];
-extern const size_t record_alike_count;
 
 /* Of a record, from its top; NULL where it has none. Not for what is in lists or by names. */
 json_t *record_get(const json_t *record, enum record_field f);

@@ -268,20 +268,17 @@ tree_look(struct tree *t)
 bool
 tree_note(struct tree *t, struct buf *out, uint64_t *size)
 {
-	pthread_mutex_lock(&t->lock);
+	SCOPED_LOCK(&t->lock);
 	*size = t->note_size;
 	buf_span(out, buf_view(&t->note));
-	bool any = t->note.n > 0;
-	pthread_mutex_unlock(&t->lock);
-	return any;
+	return t->note.n > 0;
 }
 
 bool
 tree_end(struct tree *t, struct follow_end *out)
 {
-	pthread_mutex_lock(&t->lock);
+	SCOPED_LOCK(&t->lock);
 	*out = t->end;
-	pthread_mutex_unlock(&t->lock);
 	return out->seq > 0;
 }
 

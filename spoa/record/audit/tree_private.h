@@ -7,7 +7,6 @@
 #include <semaphore.h>
 #include <stdatomic.h>
 
-#include "base/caps.h"
 #include "record/audit/tree.h"
 #include "record/proof/note.h"
 #include "record/proof/tiles.h"

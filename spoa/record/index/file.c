@@ -125,7 +125,8 @@ index_line(const struct index_segment *s, uint64_t offset, struct buf *out)
 	return 0;
 }
 
-bool
+/* Of the line at that offset; false: none ends there. */
+static bool
 index_line_hash(const struct index_segment *s, uint64_t offset, unsigned char out[SHA256_BYTES])
 {
 	SCOPED_BUF(b, CHAIN_LINE_MAX * 5);

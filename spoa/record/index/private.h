@@ -69,8 +69,5 @@ bool index_same(struct index *a, struct index *b);
  * NULL, until each said false. 0, or with *why ERR_IO, ERR_NOMEM, ERR_BAD_STATE: stopped. */
 int index_read_lines(const struct index_segment *s, const struct index_makers *m,
 	void *const making[INDEX_MAKERS], const bool *stop, struct buf *why);
-/* Of the line at that offset; false: none ends there. */
-bool index_line_hash(
-	const struct index_segment *s, uint64_t offset, unsigned char out[SHA256_BYTES]);
 
 #endif

@@ -42,12 +42,10 @@ wait_s(struct index_thread *t, unsigned s)
 
 	clock_gettime(CLOCK_REALTIME, &until);
 	until.tv_sec += s;
-	pthread_mutex_lock(&t->lock);
+	SCOPED_LOCK(&t->lock);
 	while (!t->stop && pthread_cond_timedwait(&t->wake, &t->lock, &until) == 0)
 		;
-	bool stop = t->stop;
-	pthread_mutex_unlock(&t->lock);
-	return !stop;
+	return !t->stop;
 }
 
 static bool

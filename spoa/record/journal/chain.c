@@ -9,6 +9,7 @@
 #include "base/ascii.h"
 #include "base/caps.h"
 #include "base/clock.h"
+#include "base/codec/base64.h"
 #include "base/codec/utf8.h"
 #include "base/err.h"
 #include "base/sha256.h"
@@ -179,9 +180,7 @@ parse_commit(struct rd *r, struct chain_line *out)
 	struct span s = text(r, sizeof(sig) - 1);
 	lit(r, "\"}");
 	if (r->bad || r->p != r->end || out->first == 0 || out->first > out->seq ||
-		sodium_base642bin(out->sig, sizeof(out->sig), s.p, s.n, NULL, &n, NULL,
-			sodium_base64_VARIANT_ORIGINAL) ||
-		n != sizeof(out->sig))
+		base64_get(s, out->sig, sizeof(out->sig), &n) || n != sizeof(out->sig))
 		r->bad = true;
 }
 

@@ -138,8 +138,7 @@ journal_folder(const char *dir)
 {
 	struct span s = span_str(dir);
 
-	while (s.n > 1 && s.p[s.n - 1] == '/')
-		s.n--;
+	s.n = span_back_set(s, s.n, 1, "/");
 	return s;
 }
 

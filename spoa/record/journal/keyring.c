@@ -437,21 +437,6 @@ keyring_signers(
 	return n;
 }
 
-size_t
-keyring_keys(const struct keyring *k, struct pubkey *out, size_t max)
-{
-	size_t n = 0;
-
-	for (size_t i = 0; i < k->nkeys && n < max; i++) {
-		size_t r = 0;
-		while (r < k->nrevoked && strcmp(k->revoked[r].id, k->key[i].id) != 0)
-			r++;
-		if (r == k->nrevoked)
-			out[n++] = k->key[i];
-	}
-	return n;
-}
-
 /* ---- statements taken ---- */
 
 static enum keyring_verdict
@@ -539,7 +524,7 @@ keyring_take(struct keyring *k, const struct key_statement *s)
 }
 
 int
-keyring_file(struct keyring *k, const char *file, bool maybe, size_t *n, struct buf *why)
+keyring_file(struct keyring *k, const char *file, bool maybe, struct buf *why)
 {
 	struct key_statement s;
 	bool news = true;
@@ -575,7 +560,5 @@ keyring_file(struct keyring *k, const char *file, bool maybe, size_t *n, struct 
 			err = got;
 		}
 	}
-	if (n)
-		*n = all;
 	return err;
 }

@@ -106,11 +106,9 @@ size_t keyring_signers(const struct keyring *k, const char *node, uint64_t seq,
 uint64_t keyring_revoked(const struct keyring *k, const char *id, const char *node);
 /* Whether it is revoked for another node than this one, and for this one is not. */
 bool keyring_revoked_elsewhere(const struct keyring *k, const char *id, const char *node);
-/* Every key that is known and nowhere revoked, for who has no chain: how many. */
-size_t keyring_keys(const struct keyring *k, struct pubkey *out, size_t max);
 
-/* Takes every statement of a file until nothing is new. *n (or NULL): how many there are. 0, or
- * negative with *why; a file that is not there holds none, where `maybe`. */
-int keyring_file(struct keyring *k, const char *file, bool maybe, size_t *n, struct buf *why);
+/* Takes every statement of a file until nothing is new. 0, or negative with *why; a file that
+ * is not there holds none, where `maybe`. */
+int keyring_file(struct keyring *k, const char *file, bool maybe, struct buf *why);
 
 #endif

@@ -143,18 +143,15 @@ signkey_open(const char *file, const char *passphrase, bool encrypted, struct si
 		EVP_PKEY_get_raw_private_key(key, seed, &n) != 1 || n != sizeof(seed)) {
 		say_unread(why, file, passphrase, pass.asked, key != NULL);
 		err = ERR_SYNTAX;
-		goto out;
-	}
-	if (passphrase && encrypted && !pass.asked) {
+	} else if (passphrase && encrypted && !pass.asked) {
 		err = why_err(why, ERR_BAD_STATE,
 			"%s: is not encrypted, and a passphrase is given "
 			"(audit.key_passphrase_file): tollgate keygen --passphrase-file %s "
-			"makes "
-			"one that is",
+			"makes one that is",
 			file, passphrase);
-		goto out;
+	} else {
+		signkey_from_seed(seed, out);
 	}
-	signkey_from_seed(seed, out);
 out:
 	sodium_memzero(seed, sizeof(seed));
 	EVP_PKEY_free(key);
@@ -329,7 +326,8 @@ keep_old(const char *file, struct buf *why)
 {
 	char old[PATH_MAX], linked[PATH_MAX + sizeof(REPLACE_SUFFIX)];
 	struct stat st;
-	int fd = -1, err = ERR_IO;
+	SCOPED_FD(fd, -1);
+	int err = ERR_IO;
 
 	snprintf(old, sizeof(old), "%s.old", file);
 	snprintf(linked, sizeof(linked), "%s" REPLACE_SUFFIX, old);
@@ -340,8 +338,6 @@ keep_old(const char *file, struct buf *why)
 	else
 		err = replace_place(AT_FDCWD, old, fd, why);
 	unlink(linked); /* a rename to another name of the same file does nothing */
-	if (fd >= 0)
-		close(fd);
 	return err;
 }
 
@@ -350,7 +346,8 @@ signkey_replace(const char *file, const char *passphrase, struct pubkey *out, st
 {
 	struct pair made = { .secret = NULL };
 	char pub[PATH_MAX];
-	int err, fd = -1;
+	SCOPED_FD(fd, -1);
+	int err;
 
 	if (strlen(file) + 32 > PATH_MAX)
 		return why_err(why, ERR_LIMIT, "%s: name too long", file);
@@ -362,9 +359,8 @@ signkey_replace(const char *file, const char *passphrase, struct pubkey *out, st
 		goto out;
 	/* The public keys before, after the new one. */
 	buf_span(&keys, bio_text(made.public));
-	if ((err = keyfile_text(pub, NULL, &keys, why)))
-		goto out;
-	if ((fd = err = replace_begin(AT_FDCWD, file, 0600, why)) < 0 ||
+	if ((err = keyfile_text(pub, NULL, &keys, why)) ||
+		(fd = err = replace_begin(AT_FDCWD, file, 0600, why)) < 0 ||
 		(err = replace_write(fd, file, bio_text(made.secret), why)) ||
 		(err = replace_sync(fd, file, why)))
 		goto out;
@@ -383,8 +379,6 @@ signkey_replace(const char *file, const char *passphrase, struct pubkey *out, st
 out:
 	if (err && fd >= 0)
 		replace_drop(AT_FDCWD, file);
-	if (fd >= 0)
-		close(fd);
 	pair_free(&made);
 	return err;
 }

@@ -275,13 +275,6 @@ grow_verifier(struct verifier *v, void *array, size_t *room, size_t n, size_t si
 	return grown;
 }
 
-static void
-take_node(struct verifier *v, struct span node)
-{
-	if (!v->at.node[0])
-		snprintf(v->at.node, sizeof(v->at.node), "%.*s", SPAN_ARG(node));
-}
-
 /* The very first record. False: no chain begins so. */
 static bool
 may_begin(struct verifier *v, const struct chain_line *l)
@@ -392,19 +385,6 @@ take_record(struct verifier *v, struct span line, const struct chain_line *l)
 		v->r.trim_seq = l->seq;
 }
 
-/* The commit's own bytes are not to be trusted before its signature is. */
-static bool
-signature_holds(
-	struct verifier *v, const struct chain_line *l, uint64_t seq, const struct pubkey **key)
-{
-	char why[KEYRING_WHY];
-
-	*key = keyring_signer(&v->ring, v->at.node, l->key, l->first, l->seq, why);
-	if (!*key)
-		fail_verify(v, seq, "wrong key: its commit is signed by %s", why);
-	return *key != NULL;
-}
-
 static void
 commit_misfits(struct verifier *v, const struct chain_line *l)
 {
@@ -478,14 +458,18 @@ accept_commit(struct verifier *v, const struct chain_line *l, const struct pubke
 static void
 take_commit(struct verifier *v, const struct chain_line *l)
 {
-	const struct pubkey *key;
-	uint64_t first = v->npend ? v->pend[0].seq : v->at.seq + 1, begins = l->first;
+	uint64_t first = v->npend ? v->pend[0].seq : v->at.seq + 1;
 	bool head_trimmed = v->o.trimmed && !v->r.commits && v->npend && l->first < first;
+	uint64_t begins = head_trimmed ? first : l->first;
+	char why[KEYRING_WHY];
+	/* Its own bytes are not to be trusted before its signature is. */
+	const struct pubkey *key =
+		keyring_signer(&v->ring, v->at.node, l->key, l->first, l->seq, why);
 
-	if (head_trimmed)
-		begins = first;
-	if (!signature_holds(v, l, first, &key))
+	if (!key) {
+		fail_verify(v, first, "wrong key: its commit is signed by %s", why);
 		return;
+	}
 	bool fits = v->npend && begins == first && l->seq == v->at.seq &&
 		    l->boot == v->at.boot && l->signed_text.n <= SIGNED_MAX;
 	bool agrees = fits && !v->broken && is_same_hash(l->head, v->pend[v->npend - 1].hash);
@@ -521,7 +505,8 @@ verifier_line(struct verifier *v, struct span line)
 				"junk: %zu bytes that are neither record nor commit", line.n);
 		return false;
 	}
-	take_node(v, l.node);
+	if (!v->at.node[0])
+		snprintf(v->at.node, sizeof(v->at.node), "%.*s", SPAN_ARG(l.node));
 	if (!span_is(l.node, v->at.node)) {
 		/* Until a signature says otherwise it is the first line that lies. */
 		bool first_lies = !v->o.node && !v->r.commits && v->npend;

@@ -1,7 +1,6 @@
 #include "record/proof/export.h"
 
-#include <string.h>
-
+#include "base/ascii.h"
 #include "base/clock.h"
 #include "base/codec/base64.h"
 #include "base/codec/json_text.h"
@@ -37,10 +36,8 @@ is_export_name(const json_t *v)
 	struct span s = json_span(v);
 	bool dots = span_is(s, ".") || span_is(s, "..");
 
-	for (size_t i = 0; i < s.n; i++)
-		if ((unsigned char)s.p[i] < ' ' || s.p[i] == '/' || s.p[i] == 0x7f)
-			return false;
-	return json_is_string(v) && s.n && s.n <= EXPORT_NAME_MAX && !dots;
+	return json_is_string(v) && s.n && s.n <= EXPORT_NAME_MAX && !dots &&
+	       span_past(s, 0, is_in_line) == s.n && span_chr(s, '/') == s.n;
 }
 
 static bool

@@ -163,32 +163,40 @@ merkle_consistency(const struct merkle_source *s, uint64_t old, uint64_t size,
 	return err;
 }
 
+/* Up a proof: *h with all that it names, *old (NULL: nobody asks) with what is left of it. */
+static bool
+climb_proof(uint64_t fn, uint64_t sn, const struct merkle_hash *proof, size_t n,
+	struct merkle_hash *h, struct merkle_hash *old)
+{
+	for (size_t i = 0; i < n; i++) {
+		if (sn == 0)
+			return false;
+		if (fn & 1 || fn == sn) {
+			merkle_node(&proof[i], h, h);
+			if (old)
+				merkle_node(&proof[i], old, old);
+			while (!(fn & 1) && fn) {
+				fn >>= 1;
+				sn >>= 1;
+			}
+		} else {
+			merkle_node(h, &proof[i], h);
+		}
+		fn >>= 1;
+		sn >>= 1;
+	}
+	return sn == 0;
+}
+
 /* RFC 9162 2.1.3.2 */
 bool
 merkle_included(const struct merkle_hash *leaf, uint64_t index, uint64_t size,
 	const struct merkle_hash *proof, size_t n, const struct merkle_hash *root)
 {
 	struct merkle_hash h = *leaf;
-	uint64_t fn = index, sn = size - 1;
 
-	if (index >= size)
-		return false;
-	for (size_t i = 0; i < n; i++) {
-		if (sn == 0)
-			return false;
-		if (fn & 1 || fn == sn) {
-			merkle_node(&proof[i], &h, &h);
-			while (!(fn & 1) && fn) {
-				fn >>= 1;
-				sn >>= 1;
-			}
-		} else {
-			merkle_node(&h, &proof[i], &h);
-		}
-		fn >>= 1;
-		sn >>= 1;
-	}
-	return sn == 0 && is_same_merkle(&h, root);
+	return index < size && climb_proof(index, size - 1, proof, n, &h, NULL) &&
+	       is_same_merkle(&h, root);
 }
 
 /* RFC 9162 2.1.4.2 */
@@ -210,21 +218,6 @@ merkle_consistent(uint64_t old, const struct merkle_hash *old_root, uint64_t siz
 		fn >>= 1;
 		sn >>= 1;
 	}
-	for (; i < n; i++) {
-		if (sn == 0)
-			return false;
-		if (fn & 1 || fn == sn) {
-			merkle_node(&proof[i], &fr, &fr);
-			merkle_node(&proof[i], &sr, &sr);
-			while (!(fn & 1) && fn) {
-				fn >>= 1;
-				sn >>= 1;
-			}
-		} else {
-			merkle_node(&sr, &proof[i], &sr);
-		}
-		fn >>= 1;
-		sn >>= 1;
-	}
-	return sn == 0 && is_same_merkle(&fr, old_root) && is_same_merkle(&sr, root);
+	return climb_proof(fn, sn, proof + i, n - i, &sr, &fr) &&
+	       is_same_merkle(&fr, old_root) && is_same_merkle(&sr, root);
 }

@@ -7,7 +7,6 @@
 #include <stdlib.h>
 
 #include "base/codec/json_text.h"
-#include "base/err.h"
 #include "base/mem.h"
 
 /* ---- what a record says ---- */

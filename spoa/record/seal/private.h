@@ -51,7 +51,5 @@ uint64_t seals_changes(const struct seals *s);
 void texts_head(const char *node, uint64_t position, char out[TEXTS_HEAD_BYTES]);
 /* The head of a frame whose ciphertext with its tag has n bytes. */
 void texts_frame_head(unsigned part, bool last, size_t n, unsigned char out[TEXTS_FRAME_BYTES]);
-bool texts_frame_read(
-	const unsigned char head[TEXTS_FRAME_BYTES], unsigned *part, bool *last, size_t *n);
 
 #endif

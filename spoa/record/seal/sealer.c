@@ -189,28 +189,13 @@ in_force(const struct sealer *s, const struct slot *t, uint64_t share, int64_t d
 	       t->changes == seals_changes(s->seals) && t->step < CAP_SEAL_STEPS;
 }
 
-static void
-write_seal_record(const struct sealer *s, const struct slot *t, const struct made_seal *m,
-	struct buf *record)
-{
-	char day[CLOCK_SECOND_LEN];
-
-	clock_second(t->day * CLOCK_DAY_NS, day);
-	json_put_str(record, "type", "seal");
-	json_put_str(record, "seal", t->id);
-	json_put_text(record, "day", span_of(day, 10));
-	json_put_uint(record, "worker", s->worker);
-	json_put_uint(record, "share", t->share);
-	json_put_raw(record, "to", buf_view(&m->to));
-}
-
 /* Another seal for that holder, who has none. */
 static int
 begin_seal(struct sealer *s, struct span holder, uint64_t hash, uint64_t share, int64_t day,
 	struct buf *record)
 {
 	struct made_seal m;
-	char *copy = malloc(holder.n);
+	char *copy = malloc(holder.n), when[CLOCK_SECOND_LEN];
 	int err = copy ? seals_take(s->seals, &m) : ERR_NOMEM;
 
 	if (err) {
@@ -234,7 +219,9 @@ begin_seal(struct sealer *s, struct span holder, uint64_t hash, uint64_t share, 
 	link_newest(s, i);
 	memcpy(t->id, m.id, sizeof(t->id));
 	memcpy(t->state, m.a, sizeof(t->state));
-	write_seal_record(s, t, &m, record);
+	clock_second(day * CLOCK_DAY_NS, when);
+	json_put_form(record, "'type':'seal','seal':%s,'day':%t,'worker':%u,'share':%u,'to':%j",
+		t->id, span_of(when, 10), (uint64_t)s->worker, share, buf_view(&m.to));
 	made_seal_wipe(&m);
 	if (!buf_failed(record))
 		return 0;
@@ -265,16 +252,6 @@ take_slot(struct sealer *s, struct span holder, uint64_t share, int64_t day, str
 
 /* ---- texts ---- */
 
-/* K of the text, and the state after it. */
-static void
-take_text_key(struct slot *t, const struct share *b, const char *node, struct span id,
-	enum seal_kind kind, unsigned char out[32])
-{
-	seal_text_key(t->state, 0, b, node, id, kind, out);
-	seal_ratchet(t->state, 1);
-	t->step++;
-}
-
 struct sealing *
 seal_begin(struct sealer *s, struct span holder, struct span id, enum seal_kind kind,
 	int64_t now_ns, struct buf *record, int *err)
@@ -292,7 +269,10 @@ seal_begin(struct sealer *s, struct span holder, struct span id, enum seal_kind 
 		t->said.step = slot->step;
 		t->said.share = b.number;
 		memcpy(t->said.seal, slot->id, sizeof(t->said.seal));
-		take_text_key(slot, &b, s->node, id, kind, t->key);
+		/* K of the text, and the state after it. */
+		seal_text_key(slot->state, 0, &b, s->node, id, kind, t->key);
+		seal_ratchet(slot->state, 1);
+		slot->step++;
 		sha256_begin(&t->hash);
 	} else {
 		free(t);

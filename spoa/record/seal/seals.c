@@ -58,18 +58,11 @@ seal_to_auditor(
 
 	if (err)
 		return err;
-	json_put_open(to, NULL, '{');
-	json_put_str(to, "auditor", a->name);
-	json_put_str(to, "key", a->id);
-	json_put_name(to, "enc");
-	buf_putc(to, '"');
+	json_put_form(to, "{'auditor':%t,'key':%s,'enc':'", span_str(a->name), a->id);
 	base64_put(to, enc, sizeof(enc));
-	buf_putc(to, '"');
-	json_put_name(to, "sealed");
-	buf_putc(to, '"');
+	buf_str(to, "\",\"sealed\":\"");
 	base64_put(to, sealed, sizeof(sealed));
-	buf_putc(to, '"');
-	json_put_close(to, '}');
+	buf_str(to, "\"}");
 	return 0;
 }
 
@@ -160,31 +153,23 @@ seals_changes(const struct seals *s)
 	return atomic_load_explicit(&s->changes, memory_order_acquire);
 }
 
-static bool
-same_auditors(const struct auditors *is, const struct auditor *to, size_t n)
-{
-	bool same = is->n == n;
-
-	for (size_t i = 0; same && i < n; i++)
-		same = str_same(is->a[i].name, to[i].name) &&
-		       memcmp(is->a[i].key, to[i].key, HPKE_KEY_BYTES) == 0;
-	return same;
-}
-
 int
 seals_change(struct seals *s, const struct auditor *to, size_t n)
 {
 	if (n == 0 || n > AUDITORS_MAX)
 		return ERR_LIMIT;
-	pthread_mutex_lock(&s->lock);
-	if (!same_auditors(&s->to, to, n)) {
+	SCOPED_LOCK(&s->lock);
+	bool same = s->to.n == n;
+	for (size_t i = 0; same && i < n; i++)
+		same = str_same(s->to.a[i].name, to[i].name) &&
+		       memcmp(s->to.a[i].key, to[i].key, HPKE_KEY_BYTES) == 0;
+	if (!same) {
 		memcpy(s->to.a, to, n * sizeof(*to));
 		s->to.n = n;
 		wipe_made(s);
 		atomic_fetch_add_explicit(&s->changes, 1, memory_order_release);
 		pthread_cond_signal(&s->wanted);
 	}
-	pthread_mutex_unlock(&s->lock);
 	return 0;
 }
 

@@ -49,7 +49,8 @@ share_index(const struct shares *s, uint64_t number)
 	return SEARCH_FIRST(s->n, i, s->entry[i]->number < number);
 }
 
-size_t
+/* Where that number is in the list of those that were erased, or would be. */
+static size_t
 shares_erased_at(const struct shares *s, uint64_t number)
 {
 	return SEARCH_FIRST(s->nerased, i, s->erased[i].number < number);
@@ -271,20 +272,6 @@ shares_find(struct shares *s, uint64_t number, struct share *out, struct buf *ho
 	}
 	pthread_rwlock_unlock(&s->lock);
 	return is;
-}
-
-struct shares_count
-shares_count(struct shares *s)
-{
-	struct shares_count c = { .here = 0 };
-
-	pthread_rwlock_rdlock(&s->lock);
-	c.here = s->n;
-	c.erased = s->nerased;
-	for (size_t i = 0; i < s->nlost; i++)
-		c.lost += s->lost[i].to - s->lost[i].from + 1;
-	pthread_rwlock_unlock(&s->lock);
-	return c;
 }
 
 uint64_t

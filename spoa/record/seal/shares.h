@@ -68,11 +68,6 @@ void shares_erase_recorded(struct shares *s, const char *erasure, int64_t serial
 /* That erasure with that serial, or a later one, was carried out here, and is on record. */
 bool shares_has_erased(struct shares *s, const char *erasure, int64_t serial);
 
-struct shares_count {
-	uint64_t here, erased, lost;
-};
-struct shares_count shares_count(struct shares *s);
-
 /* What follows from a share: its holder's pseudonym, "p_…": HMAC-SHA-256(B, "name"), 16 bytes;
  * and the key of the hashes of its holder's texts: HMAC-SHA-256(B, "hash"). */
 void share_pseudonym(const struct share *b, char out[PSEUDONYM_LEN + 1]);

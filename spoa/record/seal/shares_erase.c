@@ -74,26 +74,13 @@ take_shares_out(
 	return err;
 }
 
-/* Their pseudonyms: that erasure's record is to say them. */
-static void
-say_erased(struct shares *s, int64_t serial, struct buf *erased)
-{
-	pthread_rwlock_wrlock(&s->lock);
-	for (size_t i = 0; i < s->nerased; i++)
-		if (s->erased[i].pseudonym[0] && !s->erased[i].said) {
-			json_put_str(erased, NULL, s->erased[i].pseudonym);
-			s->erased[i].said = serial;
-		}
-	pthread_rwlock_unlock(&s->lock);
-}
-
 int
 shares_erase(struct shares *s, bool (*is)(void *arg, struct span holder), void *arg,
 	const char *erasure, int64_t serial, int64_t now_ns, struct buf *erased)
 {
 	if (strlen(erasure) > ERASURE_NAME_MAX || strpbrk(erasure, " \n") || serial <= 0)
 		return ERR_SYNTAX;
-	pthread_mutex_lock(&s->io);
+	SCOPED_LOCK(&s->io);
 	pthread_rwlock_wrlock(&s->lock);
 	bool room =
 		mem_room(&s->erasure, &s->erasures_room, s->nerasures + 1, sizeof(*s->erasure));
@@ -101,9 +88,14 @@ shares_erase(struct shares *s, bool (*is)(void *arg, struct span holder), void *
 	int err = room ? take_shares_out(s, is, arg, now_ns) : ERR_NOMEM;
 	err = err ? err : shares_overwrite(s);
 	err = err ? err : shares_rewrite(s, NULL);
-	if (!err)
-		say_erased(s, serial, erased);
-	pthread_mutex_unlock(&s->io);
+	/* That erasure's record is to say their pseudonyms. */
+	pthread_rwlock_wrlock(&s->lock);
+	for (size_t i = 0; !err && i < s->nerased; i++)
+		if (s->erased[i].pseudonym[0] && !s->erased[i].said) {
+			json_put_str(erased, NULL, s->erased[i].pseudonym);
+			s->erased[i].said = serial;
+		}
+	pthread_rwlock_unlock(&s->lock);
 	return err;
 }
 

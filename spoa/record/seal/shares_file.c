@@ -198,7 +198,7 @@ shares_sync(struct shares *s)
 
 	if (!shares_dirty(s))
 		return 0;
-	pthread_mutex_lock(&s->io);
+	SCOPED_LOCK(&s->io);
 	if (atomic_load(&s->stale)) {
 		/* An erasure, or an append, that failed. */
 		err = shares_overwrite(s);
@@ -209,7 +209,6 @@ shares_sync(struct shares *s)
 	stop_at("shares-durable");
 	if (!err && atomic_load(&s->head_stale))
 		err = write_shares_head(s, NULL);
-	pthread_mutex_unlock(&s->io);
 	return err;
 }
 

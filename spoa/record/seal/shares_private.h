@@ -103,8 +103,6 @@ share_of_entry(const struct share_entry *e, struct share *out)
  * ERR_FULL. */
 int shares_add(struct shares *s, uint64_t number, const unsigned char key[SHARE_BYTES],
 	struct span holder, uint64_t at);
-/* Where that number is in the list of those that were erased, or would be. */
-size_t shares_erased_at(const struct shares *s, uint64_t number);
 bool shares_is_erased(const struct shares *s, uint64_t number);
 bool shares_is_lost(const struct shares *s, uint64_t number);
 /* False: out of memory. */

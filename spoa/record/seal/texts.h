@@ -7,7 +7,6 @@
 #ifndef RECORD_SEAL_TEXTS_H
 #define RECORD_SEAL_TEXTS_H
 
-#include <stdatomic.h>
 #include <stdlib.h>
 
 #include "base/buf.h"

@@ -37,7 +37,7 @@ texts_frame_head(unsigned part, bool last, size_t n, unsigned char out[TEXTS_FRA
 	put_be32(out + 12, last ? 1u << 24 : 0);
 }
 
-bool
+static bool
 texts_frame_read(
 	const unsigned char head[TEXTS_FRAME_BYTES], unsigned *part, bool *last, size_t *n)
 {

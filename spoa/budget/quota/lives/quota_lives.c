@@ -1,7 +1,6 @@
 /* Counting again, in a new life of Redis' data, what was let go in the former ones. */
 #include "budget/quota/quota_lives.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 
 #include "base/clock.h"
@@ -35,18 +34,18 @@ enum {
 struct quota_lives {
 	uint64_t in; /* epoch, where there is one server; 0: none yet */
 	struct life life[LIVES];
-	size_t next;	  /* place of the next one */
-	int64_t members;  /* as last counted; 0: this worker has never taken part */
-	int64_t first;	  /* whom it waits for then */
-	int64_t workers;  /* of this daemon; 0: nobody said */
-	bool guesses;	  /* tollgate.yaml does not say how many daemons there are */
-	int64_t most;	  /* members that Redis showed, lately; 0: it was never asked */
-	uint64_t most_us; /* when last */
-	int64_t lasting;  /* the most that were there for long; 0: no more than `first` */
-	bool said;	  /* that these are more */
-	uint64_t id;	  /* this worker's name */
-	uint64_t moves;	  /* of a cluster's slots, that were seen */
-	uint64_t crowded_us;	     /* lives_unknown() */
+	size_t next;	     /* place of the next one */
+	int64_t members;     /* as last counted; 0: this worker has never taken part */
+	int64_t first;	     /* whom it waits for then */
+	int64_t workers;     /* of this daemon; 0: nobody said */
+	bool guesses;	     /* tollgate.yaml does not say how many daemons there are */
+	int64_t most;	     /* members that Redis showed, lately; 0: it was never asked */
+	uint64_t most_us;    /* when last */
+	int64_t lasting;     /* the most that were there for long; 0: no more than `first` */
+	bool said;	     /* that these are more */
+	uint64_t id;	     /* this worker's name */
+	uint64_t moves;	     /* of a cluster's slots, that were seen */
+	uint64_t crowded_us; /* lives_unknown() */
 	struct quota_daemon *daemon; /* NULL: it tells nobody */
 	uint64_t heard, doubts;	     /* what was seen of the daemon's */
 };
@@ -347,22 +346,6 @@ on_came(void *arg, int err, const struct redis_reply_ints *replies, size_t n)
 	l->begun = replies[4].list[0] != 0; /* asked after it came: nothing is let go unseen */
 }
 
-/* Tells that it is there, and counts who is. */
-static void
-say_member(struct quota *qt, struct redis_pipe *p, const struct redis_life *life,
-	const struct life *l, uint64_t now_us)
-{
-	int64_t now_ms = redis_life_ms(life, now_us);
-	char key[CELL_KEY_TEXT], since[SPAN_DECIMAL];
-	size_t kn = life_key(key, "members", life, l->epoch),
-	       sn = span_decimal(since, now_ms - MEMBER_MS);
-
-	sign_life(p, qt->lives, key, kn, now_ms);
-	redis_command(p, 4, (const char *[]){ "ZREMRANGEBYSCORE", key, "-inf", since },
-		(const size_t[]){ 16, kn, 4, sn });
-	redis_command(p, 2, (const char *[]){ "ZCARD", key }, (const size_t[]){ 5, kn });
-}
-
 /* As if it had said nothing for long. */
 void
 lives_leave(struct quota *qt)
@@ -385,19 +368,6 @@ lives_leave(struct quota *qt)
 		sign_life(p, qt->lives, key, kn, 0);
 		redis_send(p);
 	}
-}
-
-static void
-say_came(struct quota *qt, struct redis *node, struct life *l, uint64_t now_us)
-{
-	const struct redis_life *life = redis_life(node);
-	char begun[CELL_KEY_TEXT];
-	size_t bn = life_key(begun, "begun", life, l->epoch);
-	struct redis_pipe *p = lives_begin(qt, l, BEAT_COMMANDS, on_came);
-
-	say_member(qt, p, life, l, now_us);
-	redis_command(p, 2, (const char *[]){ "MGET", begun }, (const size_t[]){ 4, bn });
-	redis_send(p);
 }
 
 /* Who starts while Redis has nothing waits for too few: each daemon's share is too large. */
@@ -443,18 +413,30 @@ on_beat(void *arg, int err, const struct redis_reply_ints *replies, size_t n)
 		lives_ended(a->quota, node[i], a->epoch);
 }
 
-/* Tells that it is there, counts who is, and sees where another life has begun. */
+/* Tells that it is there, counts who is, and sees whether somebody goes on in the life that it
+ * waits in; later, where another one has begun. */
 static void
 beat(struct quota *qt, struct redis *node, struct life *l, uint64_t now_us)
 {
 	const struct redis_life *life = redis_life(node);
-	char revision[CELL_KEY_TEXT];
-	size_t rn = life_key(revision, "revision", life, l->epoch);
-	struct redis_pipe *p = lives_begin(qt, l, BEAT_COMMANDS, on_beat);
+	bool waits = l->state == LIFE_SETTLES;
+	int64_t now_ms = redis_life_ms(life, now_us);
+	char key[CELL_KEY_TEXT], since[SPAN_DECIMAL], word[CELL_KEY_TEXT];
+	size_t kn = life_key(key, "members", life, l->epoch),
+	       sn = span_decimal(since, now_ms - MEMBER_MS),
+	       wn = life_key(word, waits ? "begun" : "revision", life, l->epoch);
+	struct redis_pipe *p = lives_begin(qt, l, BEAT_COMMANDS, waits ? on_came : on_beat);
 
-	say_member(qt, p, life, l, now_us);
-	redis_command(p, 3, (const char *[]){ "MGET", life->key, revision },
-		(const size_t[]){ 4, strlen(life->key), rn });
+	sign_life(p, qt->lives, key, kn, now_ms);
+	redis_command(p, 4, (const char *[]){ "ZREMRANGEBYSCORE", key, "-inf", since },
+		(const size_t[]){ 16, kn, 4, sn });
+	redis_command(p, 2, (const char *[]){ "ZCARD", key }, (const size_t[]){ 5, kn });
+	if (waits)
+		redis_command(
+			p, 2, (const char *[]){ "MGET", word }, (const size_t[]){ 4, wn });
+	else
+		redis_command(p, 3, (const char *[]){ "MGET", life->key, word },
+			(const size_t[]){ 4, strlen(life->key), wn });
 	redis_send(p);
 }
 
@@ -474,23 +456,6 @@ begin_life(struct quota *qt, uint64_t epoch, uint64_t now_us)
 	return l;
 }
 
-/* All that it let go is counted there. */
-static void
-published(struct quota *qt, struct redis *node, struct life *l)
-{
-	l->state = life_next(l->state, &(struct life_facts){ .added = true });
-	publish_done(qt, node, l);
-}
-
-/* Who rests and is not asked for anything says no more than that it is there. */
-static uint64_t
-beat_every(const struct quota *qt, const struct life *l)
-{
-	return l->state == LIFE_SETTLES		 ? POLL_US
-	       : watches(qt->lives) || qt->first ? BEAT_US
-						 : REST_US;
-}
-
 static void
 go_on_publishing(struct quota *qt, struct redis *node, struct life *l, uint64_t now_us)
 {
@@ -506,16 +471,20 @@ go_on_publishing(struct quota *qt, struct redis *node, struct life *l, uint64_t 
 		renew(qt, node, l, now_us);
 		return;
 	}
-	if (l->state == LIFE_PUBLISHES && l->chain == LEDGER_CHAINS && !l->unanswered)
-		published(qt, node, l);
+	if (l->state == LIFE_PUBLISHES && l->chain == LEDGER_CHAINS && !l->unanswered) {
+		/* All that it let go is counted there. */
+		l->state = life_next(l->state, &(struct life_facts){ .added = true });
+		publish_done(qt, node, l);
+	}
 	go_further(qt, node, l, now_us);
-	if (since < beat_every(qt, l) || l->state == LIFE_PUBLISHES)
+	/* Who rests and is not asked for anything says no more than that it is there. */
+	uint64_t every = l->state == LIFE_SETTLES	   ? POLL_US
+			 : watches(qt->lives) || qt->first ? BEAT_US
+							   : REST_US;
+	if (since < every || l->state == LIFE_PUBLISHES)
 		return;
 	l->beat_us = now_us;
-	if (l->state == LIFE_SETTLES)
-		say_came(qt, node, l, now_us);
-	else
-		beat(qt, node, l, now_us);
+	beat(qt, node, l, now_us);
 }
 
 /* Where there is one server: a master that was a replica meanwhile still has the name of its
