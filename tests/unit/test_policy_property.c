@@ -168,7 +168,7 @@ same_version_same_decision(void **state)
 	assert_int_equal(effects, 1u << RULE_DENY | 1u << RULE_PERMIT | 1u << RULE_REDACT);
 	for (int i = 0; i < THREADS; i++)
 		assert_int_equal(pthread_create(&t[i], NULL, decide, NULL), 0);
-	for (unsigned round = 1; round <= ROUNDS; round++) {
+	for (unsigned round = 1; round <= ROUNDS || asked < PEOPLE * THREADS; round++) {
 		struct snapshot *next = load(round % LAYOUTS), *old;
 		assert_string_equal(next->policy->version, version);
 		pthread_mutex_lock(&lock);
