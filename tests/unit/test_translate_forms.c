@@ -411,39 +411,6 @@ providers_say_it_in_other_ways(void **state)
 	}
 }
 
-/* Gemini 3 wants it back with its call: clients that send back what they do not know keep it.
- */
-static void
-signatures_of_calls_are_in_extra_content(void **state)
-{
-	static const char call[] =
-		"{'candidates':[{'content':{'parts':[{'functionCall':{'name':"
-		"'get','args':{}},'thoughtSignature':'c2ln'},{'functionCall':"
-		"{'name':'put','args':{}}}]},'finishReason':'STOP'}]}";
-	char *want = quoted("'extra_content':{'google':{'thought_signature':'c2ln'}}}");
-	char *whole = quoted(call), *stream = NULL;
-
-	(void)state;
-	assert_true(asprintf(&stream, "data: %s\n\n", whole) > 0);
-	for (int streamed = 0; streamed < 2; streamed++)
-		for (int chat = 0; chat < 2; chat++) {
-			struct buf out;
-			const char *why = NULL;
-			buf_init(&out, 0);
-			assert_int_equal(
-				step(FORM_GENERATE, chat ? FORM_CHAT : FORM_MESSAGES, streamed,
-					span_str(streamed ? stream : whole), 9, &out, &why),
-				0);
-			const char *at = memmem(out.p, out.n, want, strlen(want));
-			assert_true(chat ? at && strstr(at, "put")
-					 : !memmem(out.p, out.n, "c2ln", 4));
-			buf_free(&out);
-		}
-	free(whole);
-	free(stream);
-	free(want);
-}
-
 /* Whoever asked for two cannot tell one that is missing from one that was cut. */
 static void
 a_stream_without_one_of_its_choices_is_cut(void **state)
@@ -572,7 +539,6 @@ main(void)
 		cmocka_unit_test(whole_answers_say_the_same),
 		cmocka_unit_test(a_stream_without_one_of_its_choices_is_cut),
 		cmocka_unit_test(providers_say_it_in_other_ways),
-		cmocka_unit_test(signatures_of_calls_are_in_extra_content),
 		cmocka_unit_test(a_stream_of_vectors_is_an_error),
 		cmocka_unit_test(vectors_are_those_of_openai),
 	};

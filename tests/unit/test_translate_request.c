@@ -14,9 +14,6 @@
 #define CALL(id, args)                                                                         \
 	"{'id':'" id "','type':'function','function':{'name':'f','arguments':'" args "'}}"
 #define UNSIGNED ",'thoughtSignature':'skip_thought_signature_validator'"
-#define SIGNED                                                                                 \
-	"{'id':'a','type':'function','function':{'name':'f','arguments':'{}'},"                \
-	"'extra_content':{'google':{'thought_signature':'c2ln'}}}"
 /* From one into another; without it into the other one of chat and messages. */
 #define INTO(from_, to_) ((unsigned)FORM_##from_ | (unsigned)FORM_##to_ << 8)
 #define INTO_MISTRAL(from_) (INTO(from_, CHAT) | 1u << 16)
@@ -221,17 +218,6 @@ static const struct row {
 		"{'role':'user','parts':[{'functionResponse':{'id':'b','name':'f','response':{'output':'2'}}},{'functionResponse':{'id':'c','name':'f','response':{'output':'3'}}}]},"
 		"{'role':'model','parts':[{'functionCall':{'id':'d','name':'f','args':{}}" UNSIGNED "}]},"
 		"{'role':'user','parts':[{'functionResponse':{'id':'d','name':'f','response':{'output':'4'}}}]}],'generationConfig':{}}", NULL, NULL },
-	{ "a call with Google's signature, for Gemini", INTO(CHAT, GENERATE),
-		"{'messages':[{'role':'user','content':'hi'},{'role':'assistant','tool_calls':[" SIGNED "]},{'role':'tool','tool_call_id':'a','content':'1'}]}",
-		"{'contents':[{'role':'user','parts':[{'text':'hi'}]},{'role':'model','parts':[{'functionCall':{'id':'a','name':'f','args':{}},'thoughtSignature':'c2ln'}]},"
-		"{'role':'user','parts':[{'functionResponse':{'id':'a','name':'f','response':{'output':'1'}}}]}],'generationConfig':{}}", NULL, NULL },
-	{ "and for others, who cannot read it", FORM_CHAT,
-		"{'messages':[{'role':'user','content':'hi'},{'role':'assistant','extra_content':{'google':{'thought_signature':'c2ln'}},'tool_calls':[" SIGNED "]},{'role':'tool','tool_call_id':'a','content':'1'}]}",
-		M1 "'messages':[{'role':'user','content':'hi'},{'role':'assistant','content':[{'type':'tool_use','id':'a','name':'f','input':{}}]},"
-		"{'role':'user','content':[{'type':'tool_result','tool_use_id':'a','content':'1'}]}]}", NULL, NULL },
-	{ "one that is no text", INTO(CHAT, GENERATE),
-		"{'messages':[{'role':'assistant','tool_calls':[{'id':'a','type':'function','function':{'name':'f','arguments':'{}'},'extra_content':{'google':{'thought_signature':1}}}]}]}",
-		NULL, "messages[0].tool_calls[0].extra_content.google.thought_signature", NULL },
 	{ "a chat for Gemini", INTO(CHAT, GENERATE),
 		"{'messages':[{'role':'system','content':'s'},{'role':'user','content':'hi'},{'role':'assistant','tool_calls':[" CALL("a", "{}") "]},{'role':'tool','tool_call_id':'a','content':'1'}],"
 		"'tools':[{'type':'function','function':{'name':'f','parameters':{'type':'object'}}}],'max_tokens':5,'reasoning_effort':'none','seed':3}",

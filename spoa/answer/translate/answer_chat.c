@@ -56,15 +56,6 @@ chat_choice(struct translator *t)
 	close_chunk(t, NULL);
 }
 
-/* Where Google's own chat completions have it. */
-static void
-put_chat_signature(struct buf *out, const struct answer_block *b)
-{
-	if (b->sign.n)
-		json_put_form(out, "'extra_content':{'google':{'thought_signature':%t}}",
-			buf_view(&b->sign));
-}
-
 static void
 chat_open(struct translator *t, const struct answer_block *b)
 {
@@ -73,10 +64,8 @@ chat_open(struct translator *t, const struct answer_block *b)
 	open_chunk(t);
 	json_put_form(t->out,
 		"'tool_calls':[{'index':%u,'id':%t,'type':'function','function':{'name':%t,"
-		"'arguments':''}",
+		"'arguments':''}}]",
 		(uint64_t)b->place, buf_view(&b->id), buf_view(&b->name));
-	put_chat_signature(t->out, b);
-	json_put_form(t->out, "}]");
 	close_chunk(t, NULL);
 }
 
@@ -127,15 +116,12 @@ chat_whole_block(struct translator *t, const struct answer_block *b)
 		buf_clear(&parts[SAID_REASONING]);
 		return;
 	}
-	if (b->is != SAID_CALL) {
-		buf_span(&parts[b->is], buf_view(&b->text));
-		return;
-	}
-	json_put_form(&parts[SAID_CALL],
-		"{'id':%t,'type':'function','function':{'name':%t,'arguments':%t}",
-		buf_view(&b->id), buf_view(&b->name), buf_view(&b->text));
-	put_chat_signature(&parts[SAID_CALL], b);
-	json_put_form(&parts[SAID_CALL], "}");
+	if (b->is == SAID_CALL)
+		json_put_form(&t->choice->parts[SAID_CALL],
+			"{'id':%t,'type':'function','function':{'name':%t,'arguments':%t}}",
+			buf_view(&b->id), buf_view(&b->name), buf_view(&b->text));
+	else
+		buf_span(&t->choice->parts[b->is], buf_view(&b->text));
 }
 
 static void

@@ -111,10 +111,9 @@ block_free(struct translator *t, struct answer_block *b)
 {
 	TAILQ_REMOVE(&t->choice->blocks, b, all);
 	t->choice->nblocks--;
-	t->held -= b->text.n + b->sign.n;
+	t->held -= b->text.n;
 	buf_free(&b->id);
 	buf_free(&b->name);
-	buf_free(&b->sign);
 	buf_free(&b->text);
 	buf_free(&b->half);
 	free(b);
@@ -267,7 +266,6 @@ add_block(struct translator *t, const struct said *s)
 	b->number = s->number;
 	buf_init(&b->id, CALL_NAME);
 	buf_init(&b->name, CALL_NAME);
-	buf_init(&b->sign, CAP_CALL_ARGUMENTS);
 	buf_init(&b->text, s->is == SAID_CALL ? CAP_CALL_ARGUMENTS : 0);
 	buf_init(&b->half, 0);
 	/* What the guard read apart is not joined either. */
@@ -305,8 +303,6 @@ begin_call_block(struct translator *t, const struct said *s)
 	b->place = t->choice->calls++;
 	b->over = s->each;
 	buf_span(&b->name, s->name);
-	buf_span(&b->sign, s->sign);
-	t->held += b->sign.n;
 	/* Two of one id are none of it; one that not every provider takes would come back to
 	 * another one as it is. */
 	uint64_t id = s->id.n ? span_hash(s->id) : 0;
@@ -395,7 +391,7 @@ answer_order(struct translator *t, const struct said *s)
 	if (s->text.n)
 		put_item_in(t->choice->met, said_item(s));
 	if (buf_failed(&b->text) || buf_failed(&b->id) || buf_failed(&b->name) ||
-		buf_failed(&b->sign) || t->held > CAP_CALLS_HELD)
+		t->held > CAP_CALLS_HELD)
 		return translator_fail(t, ERR_LIMIT, too_much);
 	return write_blocks(t, false);
 }

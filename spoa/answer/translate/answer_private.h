@@ -18,7 +18,7 @@ enum said_kind { SAID_TEXT, SAID_REASONING, SAID_REFUSAL, SAID_CALL, SAID_KINDS,
 struct said {
 	enum said_kind is;
 	unsigned char rank; /* among those of an event whose members have no order */
-	uint32_t choice;    /* of the answer, by the provider's number */
+	uint32_t choice; /* of the answer, by the provider's number */
 	uint32_t number; /* the provider's, of a call, or of a block where its format has those
 			  */
 	bool numbered;	 /* it says so; else it is a place in a list */
@@ -28,7 +28,6 @@ struct said {
 	enum said_copy { SAID_ONCE, SAID_AGAIN, SAID_PARTLY } copy;
 	struct span id, name; /* of a call, where this piece says them */
 	struct span text;     /* a call's is its arguments, as JSON; SAID_STOP: the reason */
-	struct span sign;     /* of a call: its model is to have it back */
 };
 
 /* One event of a stream, or a whole answer. */
@@ -81,8 +80,7 @@ struct answer_block {
 	enum said_kind is;
 	uint32_t number;     /* the provider's */
 	unsigned place;	     /* ours, of a call among calls */
-	struct buf id, name; /* a call's, */
-	struct buf sign;     /* too */
+	struct buf id, name; /* a call's */
 	struct buf text;     /* of a call all of it; else what has not gone */
 	struct buf half;     /* of a pair of surrogates, without the other one */
 	size_t gone;	     /* bytes of a call's text that were written */
@@ -128,7 +126,7 @@ struct answer_choice {
 	TAILQ_HEAD(answer_blocks, answer_block)
 	blocks; /* the first one is open, the others wait */
 	size_t nblocks;
-	uint32_t calls;	      /* that have begun */
+	uint32_t calls; /* that have begun */
 	uint32_t last_number; /* of a block that has begun, where blocks have numbers */
 	/* Items that were said, by number and whether they are calls; before the event that is
 	 * read; and those that were said in part by a copy. */
@@ -169,7 +167,7 @@ struct translator {
 	/* of writers */
 	struct buf *out;
 	struct buf id, model;
-	bool ends;	 /* it is the end of all that is written */
+	bool ends; /* it is the end of all that is written */
 	struct buf head; /* with which each event begins */
 	unsigned blocks; /* that were written */
 	uint64_t events; /* likewise, of a form that counts them */

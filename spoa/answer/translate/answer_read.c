@@ -83,7 +83,6 @@ note_said_call(struct said_reader *r, struct node *n, const struct said_place *a
 {
 	struct call_parts p = calls_parts(n);
 	struct node *arguments = p.arguments[0];
-	bool gemini = r->form == FORM_GENERATE;
 	struct said s = { .is = SAID_CALL,
 		.rank = r->form == FORM_CHAT ? 2 : 0,
 		.copy = r->out->last || span_is(r->out->type, item_done) ? said_again(r, true)
@@ -93,9 +92,7 @@ note_said_call(struct said_reader *r, struct node *n, const struct said_place *a
 				  ? CALL_OLDER
 				  : said_number_of(r, at),
 		.numbered = at->numbered || r->whole || r->f->blocks,
-		.name = tree_text(&r->t, p.name[0]),
-		.sign = gemini ? tree_text(&r->t, tree_member(n->up, "thoughtSignature"))
-			       : SPAN_LIT("") };
+		.name = tree_text(&r->t, p.name[0]) };
 
 	for (size_t i = 0; i < COUNT_OF(call_ids); i++) {
 		struct span id = tree_text(&r->t, tree_member(n, call_ids[i]));

@@ -79,17 +79,16 @@ static const struct part_row part_rows[] = {
 	{ "input_audio", PART_AUDIO,   { [HAS_IN] = P_AUDIO } },
 	{ 0 },
 };
-enum { C_TYPE, C_ID, C_NAME, C_ARGUMENTS, C_SIGNATURE };
+enum { C_TYPE, C_ID, C_NAME, C_ARGUMENTS };
 static const struct member call_members[] = {
 	{ "type",               IS_TEXT, C_TYPE },
 	{ "id",                 IS_TEXT, C_ID },
 	{ "function.name",      IS_TEXT, C_NAME },
 	{ "function.arguments", IS_TEXT, C_ARGUMENTS },
-	{ "extra_content.google.thought_signature", IS_TEXT, C_SIGNATURE }, /* as Google's own chat has it */
 	{ 0 },
 };
 static const struct part_row call_rows[] = {
-	{ "function", PART_CALL, { [HAS_ID] = C_ID, [HAS_NAME] = C_NAME, [HAS_JSON] = C_ARGUMENTS, [HAS_DATA] = C_SIGNATURE } },
+	{ "function", PART_CALL, { [HAS_ID] = C_ID, [HAS_NAME] = C_NAME, [HAS_JSON] = C_ARGUMENTS } },
 	{ 0 },
 };
 static const struct part_set call_parts = { call_members, call_rows, false };
@@ -154,11 +153,9 @@ read_chat_message(struct question *q, const struct node *of)
 		refusal->text = node_written(m[M_REFUSAL]);
 	for (struct node *n = tree_elements(m[M_CALLS]); n && !q->err; n = n->next) {
 		const struct node *type = tree_member(n, "type");
-		if (type && type->tok != JSON_NULL && question_word(q, type, only_function))
-			continue;
-		const struct part *p = question_part(q, t, n, &call_parts);
-		if (p && p->data.n && q->into->form != FORM_GENERATE)
-			question_dropped(q, "reasoning");
+		if (!type || type->tok == JSON_NULL ||
+			question_word(q, type, only_function) == 0)
+			question_part(q, t, n, &call_parts);
 	}
 }
 

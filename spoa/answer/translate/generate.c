@@ -90,11 +90,13 @@ static const struct part_form part_forms[] = {
 	{ PART_CALL,    FROM_ANY,   "{'functionCall':{'id':%i,'name':%n,'args':%j}}" },
 	{ 0 },
 };
-/* Gemini 3 refuses the first call of an answer under way without the signature that came with it. The
- * word stands for one that is not known: https://ai.google.dev/gemini-api/docs/thought-signatures */
-static const struct part_form signed_call[] = {
-	{ PART_CALL,    FROM_ANY,   "{'functionCall':{'id':%i,'name':%n,'args':%j},'thoughtSignature':%d}" }, { 0 } };
-static const struct span no_signature = SPAN_LIT("skip_thought_signature_validator");
+/* Gemini 3 refuses the first call of an answer under way without the signature that came with it, which
+ * no other form has: the word stands for one that is not known.
+ * https://ai.google.dev/gemini-api/docs/thought-signatures */
+static const struct part_form unsigned_call[] = {
+	{ PART_CALL,    FROM_ANY,   "{'functionCall':{'id':%i,'name':%n,'args':%j},'thoughtSignature':'skip_thought_signature_validator'}" },
+	{ 0 },
+};
 /* clang-format on */
 
 /* ---- read ---- */
@@ -308,14 +310,6 @@ put_generate_result(struct question *q, const struct part *r)
 			put_part(q, part_forms, p);
 }
 
-static void
-put_generate_call(struct question *q, struct part call, bool first)
-{
-	if (first && !call.data.n)
-		call.data = no_signature;
-	put_part(q, call.data.n ? signed_call : part_forms, &call);
-}
-
 /* `goes_on`: what it says is a part of the answer under way. */
 static void
 put_generate_parts(struct question *q, const char *role, const struct turn *t, bool goes_on)
@@ -330,7 +324,7 @@ put_generate_parts(struct question *q, const char *role, const struct turn *t, b
 		if (p->kind == PART_RESULT) {
 			put_generate_result(q, p);
 		} else if (p->kind == PART_CALL) {
-			put_generate_call(q, *p, first);
+			put_part(q, first ? unsigned_call : part_forms, p);
 			first = false;
 		} else {
 			put_part(q, part_forms, p);

@@ -29,7 +29,7 @@ struct part {
 	struct span url;   /* where it is, written */
 	bool plain;	   /* data is no base64 */
 	struct span id, name; /* of a call; of a result its call's, or one of them: decoded */
-	struct span json;     /* of a call the arguments; data: its signature */
+	struct span json;     /* of a call the arguments, an object */
 	bool failed;	      /* a result */
 	bool answered;	      /* a call: its result has been met */
 	struct part *parts;   /* of a result */
