@@ -105,9 +105,9 @@
 #define CAP_RELAY_CONNS        8192         /* edge connections a worker: further ones are closed at accept */
 #define CAP_RELAY_AHEAD        (64u << 10)  /* request bytes read ahead of the upstream: reading pauses */
 #define CAP_RELAY_UNSENT       (256u << 10) /* response bytes the edge has not taken: reading upstream pauses */
-#define CAP_SOCKET_MESSAGE     (1u << 20)   /* default of a route's websocket: {message}: close 1009 */
+#define CAP_SOCKET_MESSAGE     (1u << 20)   /* default of a route's websocket: {message}: close 1009, of a provider's 1011 */
 #define CAP_SOCKET_MESSAGE_MAX (16u << 20)  /* what it may say at most: check refuses more */
-#define CAP_SOCKET_FRAGMENTS   1024         /* frames of one message: close 1009 */
+#define CAP_SOCKET_FRAGMENTS   1024         /* frames of one message: likewise */
 #define CAP_SOCKET_CONTROLS    64           /* pings and pongs at once, and in ten seconds again: close 1008 */
 #define CAP_SOCKET_DECIDED     250          /* messages of a client that are decided at once, and in ten seconds again: reading it pauses */
 #define CAP_SOCKET_TURNS       8            /* answers of one session at the same time: an error event, close 1008 */

@@ -1,6 +1,8 @@
 /* JSON written into a buffer. */
 #include "base/json_put.h"
 
+#include <inttypes.h>
+
 #include "base/ascii.h"
 #include "base/clock.h"
 
@@ -123,12 +125,21 @@ json_put_printf(struct buf *b, const char *name, const char *fmt, ...)
 }
 
 static void
+put_unsigned(struct buf *b, uint64_t v)
+{
+	if (v <= INT64_MAX)
+		buf_int(b, (int64_t)v);
+	else
+		buf_printf(b, "%" PRIu64, v);
+}
+
+static void
 put_place(struct buf *b, char place, va_list *args)
 {
 	switch (place) {
 	case 't': buf_json_str(b, va_arg(*args, struct span)); break;
 	case 'j': buf_span(b, va_arg(*args, struct span)); break;
-	case 'u': buf_int(b, (int64_t)va_arg(*args, uint64_t)); break;
+	case 'u': put_unsigned(b, va_arg(*args, uint64_t)); break;
 	case 'w':
 		buf_putc(b, '"');
 		buf_span(b, va_arg(*args, struct span));

@@ -30,7 +30,10 @@ bury_dead(struct relay *r)
 static void
 on_prepare(struct ev_loop *loop UNUSED, ev_prepare *w, int events UNUSED)
 {
-	bury_dead(TAGGED(relay, w->data));
+	struct relay *r = TAGGED(relay, w->data);
+
+	sockets_flush(r);
+	bury_dead(r);
 }
 
 /* Reading an edge is paused while the upstream is slower, and libev reports a
@@ -154,7 +157,8 @@ relay_abort(struct relay *r)
 	for (struct edge *c = LIST_FIRST(&r->edges), *next; c; c = next) {
 		next = LIST_NEXT(c, all);
 		if (c->state == EDGE_SOCKET)
-			socket_close(c, WS_GOING_AWAY, END_PROVIDER_ABORT, "the daemon stopped");
+			socket_close(
+				c, WS_GOING_AWAY, END_PROVIDER_ABORT, "the daemon stopped");
 		else
 			edge_end(c, "the daemon stopped");
 	}

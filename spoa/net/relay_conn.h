@@ -236,6 +236,7 @@ struct relay {
 	LIST_HEAD(, edge) edges, dead_edges;
 	size_t nedges;
 	LIST_HEAD(, upstream) pool, dead_upstreams; /* newest first */
+	LIST_HEAD(, socket) gathered; /* with messages that were decided in this turn */
 	size_t npool;
 	ev_timer pool_sweep;
 	ev_prepare bury;
@@ -365,6 +366,8 @@ void socket_put_head(struct upstream *u);
 void socket_open(struct upstream *u, const struct http_message *m, size_t head);
 /* Bytes of one side were read. */
 void socket_progress(struct edge *c);
+/* Writes what may go of those in relay->gathered: where a turn of the loop ends. */
+void sockets_flush(struct relay *r);
 /* Neither side is read while it is far ahead, or a message of it is decided. */
 bool socket_reads_edge(const struct edge *c);
 bool socket_reads_upstream(const struct edge *c);

@@ -18,6 +18,9 @@
 enum socket_side { SIDE_CLIENT, SIDE_PROVIDER, SIDES };
 
 struct socket {
+	struct edge *of;
+	LIST_ENTRY(socket) of_turn; /* the relay's `gathered` */
+	bool gathered;
 	struct side {
 		struct ws_reader reader;
 		bool waits; /* a message of it is being decided */
@@ -94,6 +97,8 @@ socket_free(struct edge *c)
 		return;
 	for (size_t i = 0; i < SIDES; i++)
 		ws_reader_free(&c->socket->side[i].reader);
+	if (c->socket->gathered)
+		LIST_REMOVE(c->socket, of_turn);
 	free(c->socket);
 	c->socket = NULL;
 }
@@ -128,14 +133,18 @@ socket_close(struct edge *c, unsigned code, enum exchange_end end, const char *w
 	close_both(c, code, ours ? WS_NORMAL : code, end, why);
 }
 
-/* Its frames are none. A client is not told that of its provider's. */
+/* Its frames are none, or there is no memory. Of a provider's the client hears no code that
+ * would be his fault. */
 static void
 frames_wrong(struct edge *c, enum socket_side from, const struct ws_reader *r)
 {
+	bool ours = r->wrong == WS_INTERNAL;
+
 	if (from == SIDE_CLIENT)
 		socket_close(c, r->wrong, END_CLIENT_ABORT, r->why);
 	else
-		close_both(c, WS_INTERNAL, r->wrong, END_PROVIDER_ABORT, r->why);
+		close_both(c, WS_INTERNAL, ours ? WS_NORMAL : r->wrong, END_PROVIDER_ABORT,
+			r->why);
 }
 
 static void
@@ -258,12 +267,17 @@ read_side(struct edge *c, enum socket_side from)
 		buf_free(in);
 }
 
-void
-socket_progress(struct edge *c)
+static void
+read_sides(struct edge *c)
 {
 	read_side(c, SIDE_CLIENT);
 	if (c->state == EDGE_SOCKET)
 		read_side(c, SIDE_PROVIDER);
+}
+
+static void
+write_sides(struct edge *c)
+{
 	if (c->state != EDGE_SOCKET)
 		return;
 	if (buf_failed(&c->out) || buf_failed(&c->up->out) || !socket_hold(c)) {
@@ -284,7 +298,27 @@ socket_progress(struct edge *c)
 	upstream_resume(c->up);
 }
 
-/* A message was decided. */
+void
+socket_progress(struct edge *c)
+{
+	read_sides(c);
+	write_sides(c);
+}
+
+void
+sockets_flush(struct relay *r)
+{
+	for (struct socket *s; (s = LIST_FIRST(&r->gathered));) {
+		LIST_REMOVE(s, of_turn);
+		s->gathered = false;
+		struct edge *c = s->of;
+		write_sides(c);
+		edge_update(c);
+	}
+}
+
+/* A message was decided. The next one is asked about at once; what may go is written where the
+ * turn of the loop ends, so that messages of one turn are one write. */
 static void
 message_back(void *arg, bool from_client, enum socket_goes goes)
 {
@@ -294,7 +328,11 @@ message_back(void *arg, bool from_client, enum socket_goes goes)
 	if (goes == SOCKET_ENDS)
 		socket_denied(c);
 	else
-		socket_progress(c);
+		read_sides(c);
+	if (c->state == EDGE_SOCKET && !c->socket->gathered) {
+		c->socket->gathered = true;
+		LIST_INSERT_HEAD(&c->relay->gathered, c->socket, of_turn);
+	}
 	edge_update(c);
 }
 
@@ -427,6 +465,7 @@ socket_open(struct upstream *u, const struct http_message *m, size_t head)
 		answer_fail(c, FAIL_MEMORY, NULL);
 		return;
 	}
+	c->socket->of = c;
 	ws_reader_init(&c->socket->side[SIDE_CLIENT].reader, true, message);
 	ws_reader_init(&c->socket->side[SIDE_PROVIDER].reader, false, message);
 	buf_consume(&u->in, head);

@@ -82,12 +82,12 @@ a_form_shows_what_is_written(void **state)
 	(void)state;
 	buf_init(&b, 0);
 	json_put_form(&b, "{'a':%t,'b':%w,'c':[%j,%u,%s", SPAN_LIT("x\"\n"), SPAN_LIT("\\u00e4"),
-		SPAN_LIT("{}"), UINT64_MAX >> 1, "own");
+		SPAN_LIT("{}"), UINT64_MAX, "own");
 	json_put_form(&b, "{'d':null}");
 	json_put_form(&b, "],'e':{");
 	json_put_form(&b, "'f':true");
 	json_put_form(&b, "}}");
-	is_written(&b, "{\"a\":\"x\\\"\\n\",\"b\":\"\\u00e4\",\"c\":[{},9223372036854775807,"
+	is_written(&b, "{\"a\":\"x\\\"\\n\",\"b\":\"\\u00e4\",\"c\":[{},18446744073709551615,"
 		       "\"own\",{\"d\":null}],\"e\":{\"f\":true}}");
 	buf_free(&b);
 }

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "base/attr.h"
+#include "base/err.h"
 #include "base/price/price.h"
 #include "cmd/cmd.h"
 #include "cmd/plain.h"
@@ -146,6 +147,8 @@ admin_ask_json(
 	};
 
 	SCOPED_BUF(answer, ADMIN_ANSWER_BYTES);
+	if (in && !body)
+		buf_str(why, err_str(ERR_NOMEM));
 	long status = in && !body ? 0 : admin_ask(&call, &answer, why);
 	for (int i = 0; status == 429 && i < BUSY_S; i++) {
 		sleep(1);
