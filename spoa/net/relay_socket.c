@@ -298,11 +298,22 @@ write_sides(struct edge *c)
 	upstream_resume(c->up);
 }
 
+/* Writing made room for messages that came already: no event tells of those. */
+static bool
+socket_reads_on(const struct edge *c)
+{
+	return c->state == EDGE_SOCKET &&
+	       ((side_reads(c, SIDE_CLIENT) && c->in.n) ||
+		       (side_reads(c, SIDE_PROVIDER) && c->up->in.n));
+}
+
 void
 socket_progress(struct edge *c)
 {
-	read_sides(c);
-	write_sides(c);
+	do {
+		read_sides(c);
+		write_sides(c);
+	} while (socket_reads_on(c));
 }
 
 void
@@ -313,6 +324,8 @@ sockets_flush(struct relay *r)
 		s->gathered = false;
 		struct edge *c = s->of;
 		write_sides(c);
+		if (socket_reads_on(c))
+			socket_progress(c);
 		edge_update(c);
 	}
 }

@@ -442,6 +442,13 @@ async function bad() {
 	s.s.write(frame(9, 'are you there'))
 	ok('a ping is answered', await s.until(x => x.pongs), s.pongs)
 	same('a provider that closes is heard', await turn(s, 'close:4001').then(() => s.closed()), 4001)
+	// more at once than the relay reads ahead of its provider
+	s = new Sock(RT)
+	await s.open()
+	s.s.write(Buffer.concat(Array.from({ length: 150 }, (_, i) => frame(1, JSON.stringify(text(`${i} ` + 'a plain word or two '.repeat(100)))))))
+	ok('150 messages of 2 KB at once all go', await s.until(x => x.got.filter(m => m.type == 'conversation.item.created').length == 150), s.got.length)
+	same('in their order', s.got.filter(m => m.item).map(m => parseInt(m.item.content[0].text)), Array.from({ length: 150 }, (_, i) => i))
+	s.stop()
 	// a provider's frames are no fault of its client's
 	for (const [what, hex, why] of [['masked', '8180000000007b', 'masked'], ['with a reserved bit', 'c1027b7d', 'reserved'], ['too long', '817f0000000010000000', 'long'], ['half a character', '8102e282', 'UTF-8'], ['a close code that is none', '880203ed', 'code']]) {
 		s = new Sock(RT)
