@@ -86,10 +86,20 @@ json_put_int(struct buf *b, const char *name, int64_t value)
 	buf_int(b, value);
 }
 
+static void
+put_unsigned(struct buf *b, uint64_t v)
+{
+	if (v <= INT64_MAX)
+		buf_int(b, (int64_t)v);
+	else
+		buf_printf(b, "%" PRIu64, v);
+}
+
 void
 json_put_uint(struct buf *b, const char *name, uint64_t value)
 {
-	json_put_printf(b, name, "%llu", (unsigned long long)value);
+	json_put_name(b, name);
+	put_unsigned(b, value);
 }
 
 void
@@ -122,15 +132,6 @@ json_put_printf(struct buf *b, const char *name, const char *fmt, ...)
 	va_start(args, fmt);
 	buf_vprintf(b, fmt, args);
 	va_end(args);
-}
-
-static void
-put_unsigned(struct buf *b, uint64_t v)
-{
-	if (v <= INT64_MAX)
-		buf_int(b, (int64_t)v);
-	else
-		buf_printf(b, "%" PRIu64, v);
 }
 
 static void

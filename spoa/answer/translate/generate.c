@@ -90,8 +90,8 @@ static const struct part_form part_forms[] = {
 	{ PART_CALL,    FROM_ANY,   "{'functionCall':{'id':%i,'name':%n,'args':%j}}" },
 	{ 0 },
 };
-/* Gemini 3 refuses the first call of an answer under way without the signature that came with it, which
- * no other form has: the word stands for one that is not known.
+/* Gemini 3 rejects a request if the first function call of a step in the current turn lacks its thought
+ * signature. Other forms cannot carry signatures; Google defines this value for calls without one.
  * https://ai.google.dev/gemini-api/docs/thought-signatures */
 static const struct part_form unsigned_call[] = {
 	{ PART_CALL,    FROM_ANY,   "{'functionCall':{'id':%i,'name':%n,'args':%j},'thoughtSignature':'skip_thought_signature_validator'}" },
@@ -310,12 +310,10 @@ put_generate_result(struct question *q, const struct part *r)
 			put_part(q, part_forms, p);
 }
 
-/* `goes_on`: what it says is a part of the answer under way. */
+/* `sign`: the first call needs a signature. */
 static void
-put_generate_parts(struct question *q, const char *role, const struct turn *t, bool goes_on)
+put_generate_parts(struct question *q, const char *role, const struct turn *t, bool sign)
 {
-	bool first = goes_on;
-
 	json_put_open(q->out, role ? NULL : "systemInstruction", '{');
 	if (role)
 		json_put_str(q->out, "role", role);
@@ -324,8 +322,8 @@ put_generate_parts(struct question *q, const char *role, const struct turn *t, b
 		if (p->kind == PART_RESULT) {
 			put_generate_result(q, p);
 		} else if (p->kind == PART_CALL) {
-			put_part(q, first ? unsigned_call : part_forms, p);
-			first = false;
+			put_part(q, sign ? unsigned_call : part_forms, p);
+			sign = false;
 		} else {
 			put_part(q, part_forms, p);
 		}
@@ -392,7 +390,7 @@ write_generate(struct question *q)
 	struct buf *b = q->out;
 	struct turn *t = q->turns;
 	const struct turn *said = last_said(q);
-	bool one = q->choice.is == CHOICE_TOOL, goes_on = !said;
+	bool one = q->choice.is == CHOICE_TOOL, current = !said;
 
 	if (t && t->role == TURN_SYSTEM) {
 		put_generate_parts(q, NULL, t, false);
@@ -403,8 +401,8 @@ write_generate(struct question *q)
 		if (t->next || t->role == TURN_USER ||
 			!question_refuse(q, t->at, "an answer that is begun has no place"))
 			put_generate_parts(
-				q, t->role == TURN_ASSISTANT ? "model" : "user", t, goes_on);
-		goes_on |= t == said;
+				q, t->role == TURN_ASSISTANT ? "model" : "user", t, current);
+		current |= t == said;
 	}
 	json_put_close(b, ']');
 	if (q->tools)
