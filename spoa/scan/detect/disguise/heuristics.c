@@ -255,23 +255,45 @@ said_to_join(struct heuristic *l, size_t i)
 	return false;
 }
 
-/* After an operator that joins strings, and the white space around it; *comma: that it is
- * one has to be said. */
-static size_t
-string_joint(const struct heuristic *l, size_t i, bool *comma)
+/* What is between two literals. */
+enum joint {
+	JOINT_BESIDE,	/* nothing, or what may as well separate two values */
+	JOINT_OPERATOR, /* one that joins */
+	JOINT_COMMA,	/* joins if a call says so */
+};
+
+/* A backslash at a line's end, and a dot that ends no sentence, join. */
+static enum joint
+joint_at(const struct heuristic *l, size_t i, size_t k)
 {
-	static const char *const ops[] = { "+", "..", ".concat(", ".", "&", "||", "<>", "++",
-		"~", "^", "\\", "}${", "},${", "<<", "%", ",", ").append(", ").concat(",
-		").add(", ").write(", ")+(", ") + (" };
+	char c = byte_at(l, k), next = byte_at(l, k + 1);
+
+	if (c == '\\')
+		return next == '\n' || next == '\r' ? JOINT_OPERATOR : JOINT_BESIDE;
+	return c == '.' && k == i && is_space(next) ? JOINT_BESIDE : JOINT_OPERATOR;
+}
+
+/* After an operator between strings, and the white space around it; 0: none. */
+static size_t
+string_joint(const struct heuristic *l, size_t i, enum joint *joint)
+{
+	static const char *const ops[] = { "+", "..", ".concat(", ".", "&", "<>", "++", "~",
+		"\\", "}${", "},${", ").append(", ").concat(", ")+(", ") + (", "||", "^", "<<",
+		"%", ").add(", ").write(", "," };
+	enum { JOINING = 15 }; /* of them */
 	size_t k = past_blanks(l, i);
 
-	*comma = byte_at(l, k) == ',';
+	*joint = JOINT_BESIDE;
 	for (size_t o = 0; o < COUNT_OF(ops); o++) {
 		size_t n = strlen(ops[o]);
 		if (byte_at(l, k) != ops[o][0] ||
 			!span_starts(span_cut(l->t, k, k + n), span_of(ops[o], n)))
 			continue;
-		if (*comma && l->t.p[i - 1] == '`')
+		if (o < JOINING)
+			*joint = joint_at(l, i, k);
+		else if (*ops[o] == ',')
+			*joint = JOINT_COMMA;
+		if (*joint == JOINT_COMMA && l->t.p[i - 1] == '`')
 			return 0;
 		k = past_blanks(l, k + n);
 		if ((byte_at(l, k) == '`' || byte_at(l, k) == '\\') &&
@@ -280,6 +302,52 @@ string_joint(const struct heuristic *l, size_t i, bool *comma)
 		return k;
 	}
 	return k;
+}
+
+/* Tokens, quotes, blanks and commas: what literals in a list are. */
+/* clang-format off */
+static const bool listed[256] = {
+	['0' ... '9'] = 1, ['A' ... 'Z'] = 1, ['a' ... 'z'] = 1, ['_'] = 1, ['-'] = 1,
+	['+'] = 1, ['/'] = 1, ['='] = 1, ['@'] = 1, ['.'] = 1, ['"'] = 1, ['\''] = 1, ['`'] = 1,
+	[','] = 1, [' '] = 1, ['\t'] = 1, ['\r'] = 1, ['\n'] = 1,
+};
+/* clang-format on */
+
+/* Whether the list of literals around i is all the arguments of a call that joins, or an array
+ * that is joined without a separator. Asked for many places of a list, it looks once. */
+static bool
+in_joining_call(struct heuristic *l, size_t i)
+{
+	enum { BACK = 256, AHEAD = 2048 };
+	static const char *const calls[] = { "concat(", "CONCAT(", "Concat(", "cat(", "paste0(",
+		"append(", "\"\".join([", "''.join([", "implode('', [" };
+	static const char *const joined[] = { "].join(\"\")", "].join('')", "].join(``)" };
+	size_t from = i, to = i;
+
+	if (i < l->list_end)
+		return l->list_joined;
+	while (from > 0 && i - from < BACK && listed[(unsigned char)l->t.p[from - 1]])
+		from--;
+	while (to - i < AHEAD && listed[(unsigned char)byte_at(l, to)])
+		to++;
+	effort_add(to - from);
+	struct span before = span_cut(l->t, 0, from), after = span_cut(l->t, to, l->t.n);
+	l->list_end = to;
+	l->list_joined =
+		SPAN_AMONG(before, calls, span_ends) || SPAN_AMONG(after, joined, span_starts);
+	return l->list_joined;
+}
+
+/* The literal before the quote at i is a long token. */
+static bool
+is_long_literal(const struct heuristic *l, size_t i)
+{
+	enum { LONG = 12 };
+
+	for (size_t k = 1; k <= LONG; k++)
+		if (i < k || !heuristic_token(byte_at(l, i - k)))
+			return false;
+	return true;
 }
 
 /* A blank next to a digit: a piece of a number. */
@@ -302,6 +370,17 @@ token_to_quote(const struct heuristic *l, size_t i, bool back)
 	return byte_at(l, k) == byte_at(l, i);
 }
 
+/* The literal that ends at the quote at i is the beginning of a mailbox: it ends with a dot,
+ * and is no word of a sentence. */
+static bool
+is_unfinished(const struct heuristic *l, size_t i)
+{
+	size_t from = span_back(l->t, i - 1, i > JOIN_BACK ? i - JOIN_BACK : 0, is_lower);
+
+	return byte_at(l, i - 1) == '.' && i - 1 - from > 2 && from > 0 &&
+	       byte_at(l, from - 1) == byte_at(l, i);
+}
+
 /* What an operator of string_joint() begins with, and quotes. */
 /* clang-format off */
 static const bool joins[256] = {
@@ -321,8 +400,8 @@ piece_end(struct heuristic *l, size_t i)
 	if (!joins[(unsigned char)byte_at(l, next)] &&
 		!(is_alpha(byte_at(l, next)) && is_quote(byte_at(l, next + 1))))
 		return;
-	bool comma;
-	size_t k = string_joint(l, i + 1, &comma);
+	enum joint joint;
+	size_t k = string_joint(l, i + 1, &joint);
 	if (k && is_alpha(byte_at(l, k)) && is_quote(byte_at(l, k + 1))) /* f"", r'', L"" */
 		k++;
 	/* "a" "b" on one line may be two words of a shell. */
@@ -332,7 +411,11 @@ piece_end(struct heuristic *l, size_t i)
 		return;
 	if (!k || !is_quote(byte_at(l, k)) ||
 		!(heuristic_token(byte_at(l, k + 1)) || is_spaced(l, k + 1, k + 2)) ||
-		(comma && !said_to_join(l, next)))
+		(joint == JOINT_COMMA && !said_to_join(l, next) &&
+			!(is_long_literal(l, i) && in_joining_call(l, i))))
+		return;
+	if (joint != JOINT_OPERATOR && heuristic_apart(l, i, k + 1) &&
+		!(joint == JOINT_COMMA ? in_joining_call(l, i) : is_unfinished(l, i)))
 		return;
 	heuristic_edit(l, i, k + 1, "", 0);
 }
@@ -350,7 +433,8 @@ empty_piece(struct heuristic *l, size_t i)
 	k += 2;
 	if (byte_at(l, i) == '$' && byte_at(l, k++) != '}')
 		return;
-	if (i > 0 && is_alnum(byte_at(l, i - 1)) && is_alnum(byte_at(l, k)))
+	if (i > 0 && is_alnum(byte_at(l, i - 1)) && is_alnum(byte_at(l, k)) &&
+		!heuristic_apart(l, i, k))
 		heuristic_edit(l, i, k, "", 0);
 }
 
@@ -472,6 +556,31 @@ heuristic_markup(const struct heuristic *l, size_t i)
 	return k;
 }
 
+/* A single mark inside a word separates cells and the fields of EDI (|, *, ~), unless two stars
+ * are around a part of that word. `ID*` at a line's begin is a segment of X12. */
+static bool
+is_emphasis(const struct heuristic *l, size_t i)
+{
+	enum { WORD = 256, TAG = 3 };
+	size_t from = i, to = i, stars = 0, tag;
+
+	if (byte_at(l, i) == '`')
+		return true;
+	if (byte_at(l, i) != '*')
+		return false;
+	while (from > 0 && i - from < WORD &&
+		(heuristic_token(byte_at(l, from - 1)) || byte_at(l, from - 1) == '*'))
+		from--;
+	while (to - i < WORD && (heuristic_token(byte_at(l, to)) || byte_at(l, to) == '*'))
+		to++;
+	effort_add(to - from);
+	for (size_t k = from; k < to; k++)
+		stars += byte_at(l, k) == '*';
+	tag = span_chr(span_cut(l->t, from, to), '*');
+	bool begins = from == 0 || byte_at(l, from - 1) == '\n' || byte_at(l, from - 1) == '~';
+	return stars == 2 && !(begins && tag <= TAG);
+}
+
 static void
 markup(struct heuristic *l, size_t i)
 {
@@ -486,6 +595,8 @@ markup(struct heuristic *l, size_t i)
 		return; /* of paths: src/ *.py */
 	/* Cells of a table; numbers in them are groups (groups.c). */
 	if (byte_at(l, i) == '|' && (is_digit(byte_at(l, i - 1)) || !(before || after)))
+		return;
+	if ((to == i + 1 && !is_emphasis(l, i)) || heuristic_apart(l, i, to))
 		return;
 	heuristic_edit(l, i, to, "", 0);
 }
@@ -526,7 +637,8 @@ edit_quote(struct heuristic *l, size_t i)
 		braced_end(l, i);
 	/* A"B"C of a shell; an apostrophe is spelling. */
 	if (l->at <= i && i > 0 && byte_at(l, i) != '\'' && is_alnum(byte_at(l, i - 1)) &&
-		is_alnum(byte_at(l, i + 1)) && !is_prefixed(l, i))
+		is_alnum(byte_at(l, i + 1)) && !is_prefixed(l, i) &&
+		!heuristic_apart(l, i, i + 1))
 		heuristic_edit(l, i, i + 1, "", 0);
 	if (l->at <= i && byte_at(l, i) == '`')
 		markup(l, i);
