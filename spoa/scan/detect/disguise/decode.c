@@ -394,7 +394,7 @@ line_is_text(struct span t, size_t from, size_t to, enum blob_kind kind)
 
 /* A number, or a word as people write it. */
 static bool
-is_plain_word(struct span t, size_t from, size_t to)
+is_common_word(struct span t, size_t from, size_t to)
 {
 	size_t small = span_past(t, from + is_upper(t.p[from]), is_lower);
 
@@ -421,7 +421,7 @@ is_last_line(
 	/* Writers wrap at a few widths, and write whole groups: otherwise a word is one. */
 	bool usual =
 		(width == 60 || width == 64 || width == 76) && n > 3 && n % groups[kind] == 0;
-	if (n < WORD && i == to && !usual && is_plain_word(t, from, to))
+	if (n < WORD && i == to && !usual && is_common_word(t, from, to))
 		return false;
 	return (ends && n >= LINE_MIN && 2 * n >= width) ||
 	       ((ends || n >= SURE) && line_is_text(t, from, to, kind) &&

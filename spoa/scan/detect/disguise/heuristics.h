@@ -100,6 +100,10 @@ bool groups_mixed(const struct groups_ahead *a);
  * on. */
 bool groups_reject(
 	const struct heuristic *l, size_t i, const struct groups_ahead *a, size_t *end);
+/* joints.c: a string ends at the quote at i, or another one begins; a bracket or an @ is at i.
+ */
+void heuristic_quote(struct heuristic *l, size_t i);
+void heuristic_bracket(struct heuristic *l, size_t i);
 /* lines.c: a line ends at i. */
 void heuristic_line(struct heuristic *l, size_t i);
 /* A date with its year, or a time, begins at i: in a log, so does a line. */

@@ -230,7 +230,7 @@ is_written_so(const struct address *a)
 
 /* The sign at s is that of a sentence or a list, between two values: "a@b.com". "c@d.com" */
 static bool
-separates(const struct heuristic *l, const struct sign *s)
+sign_separates(const struct heuristic *l, const struct sign *s)
 {
 	return heuristic_apart(l, s->from, s->to) &&
 	       (!s->worded || is_quote(byte_at(l, past_blanks(l, s->from))));
@@ -241,14 +241,15 @@ separates(const struct heuristic *l, const struct sign *s)
 static bool
 cut_address(const struct heuristic *l, struct address *a)
 {
-	if (separates(l, &a->sign))
+	if (sign_separates(l, &a->sign))
 		return false;
-	if (a->dot.to && separates(l, &a->dot)) {
+	if (a->dot.to && sign_separates(l, &a->dot)) {
 		a->local = a->dot.to;
 		a->dot = (struct sign){ 0 };
 	}
 	for (size_t k = 0; k < a->n; k++)
-		if ((a->dots[k].worded || a->dots[k].spaced) && separates(l, &a->dots[k])) {
+		if ((a->dots[k].worded || a->dots[k].spaced) &&
+			sign_separates(l, &a->dots[k])) {
 			a->end = a->dots[k].from;
 			a->n = k;
 		}
