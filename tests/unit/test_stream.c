@@ -453,6 +453,42 @@ a_value_in_disguise_is_held_too(void **state)
 	assert_true(lost < 20);
 }
 
+/* Values side by side, and pieces that are joined: whatever the cuts are, and with more text
+ * around them. */
+static void
+values_side_by_side_are_those_of_the_whole(void **state)
+{
+	FILE *file = fopen("tests/data/side_by_side.jsonl", "r");
+	size_t n = 0;
+
+	(void)state;
+	assert_non_null(file);
+	for (json_t *row; (row = json_loadf(file, JSON_DISABLE_EOF_CHECK, NULL)); n++) {
+		const char *name, *marked;
+		uint64_t random = n;
+		struct buf b;
+		json_unpack(row, "{s:s, s:s}", "name", &name, "text", &marked);
+		buf_init(&b, 0);
+		for (const char *c = marked; *c; c++) /* without its guillemets */
+			if (*c == '\xC2' && (c[1] == '\xAB' || c[1] == '\xBB'))
+				c++;
+			else
+				buf_putc(&b, *c);
+		for (size_t at = 0; at < b.n; at += 1 + at / 16) {
+			struct span text = buf_view(&b);
+			stream_run(&one, rules, scratch, NULL, text, &at, 1, 0);
+			same_as_whole(text, name);
+		}
+		put_prose(&b, &random, 400);
+		run_once(buf_view(&b), name);
+		same_as_whole(buf_view(&b), name);
+		buf_free(&b);
+		json_decref(row);
+	}
+	fclose(file);
+	assert_true(n > 50);
+}
+
 /* ---- limits ---- */
 
 static void
@@ -813,6 +849,7 @@ main(void)
 		cmocka_unit_test(any_cut_gives_the_same_pieces),
 		cmocka_unit_test(a_table_has_its_header_in_all_of_its_rows_whatever_the_cuts),
 		cmocka_unit_test(a_value_in_disguise_is_held_too),
+		cmocka_unit_test(values_side_by_side_are_those_of_the_whole),
 		cmocka_unit_test(what_is_too_long_is_swallowed),
 		cmocka_unit_test(a_list_of_paths_is_text),
 		cmocka_unit_test(characters_are_not_cut),

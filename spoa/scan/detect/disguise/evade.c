@@ -31,6 +31,7 @@ struct level {
 	bool decoded; /* something is in it */
 	uint32_t *where;
 	struct chunk chunk, inner;
+	struct whole whole; /* of the chunk */
 	struct view_part part[VIEW_PARTS];
 };
 
@@ -41,6 +42,7 @@ struct evade {
 	size_t budget; /* bytes that may still be decoded */
 	unsigned depth;
 	size_t escapes; /* undone in the last pass */
+	size_t first;	/* of the candidates those of this level's text begin here */
 	bool sequences; /* of a terminal are in the text */
 	const struct detect_options *opt;
 	struct level *levels[LEVELS];
@@ -117,6 +119,42 @@ evade_level_of(struct evade *e)
 	if (!e->levels[e->depth])
 		e->levels[e->depth] = level_new(e->depth);
 	return e->levels[e->depth];
+}
+
+/* ---- values that are complete by themselves ---- */
+
+/* A scan for a stream asks for weaker candidates, too: they are not complete values. */
+static void
+whole_add(const struct evade *e, struct whole *w, const struct finding *f)
+{
+	size_t end = w->from + 64 * COUNT_OF(w->bits), to = f->end < end ? f->end : end;
+
+	if (f->flags & FINDING_RUN || f->score < e->r->entities[f->entity].threshold)
+		return;
+	for (size_t i = f->start > w->from ? f->start : w->from; i < to; i++) {
+		w->bits[(i - w->from) / 64] |= UINT64_C(1) << ((i - w->from) % 64);
+		w->any = true;
+	}
+}
+
+/* What the rules found in the text itself, for the chunk that begins at `from`. Values that
+ * only a view shows are added by read_view(). At the end of a text that goes on nothing is
+ * complete: more groups of digits may come. */
+static void
+whole_begin(struct evade *e, struct whole *w, struct span text, size_t from)
+{
+	enum { UNDECIDED = 16 };
+	size_t undecided = e->s->open.of == text.p ? UNDECIDED : 0;
+	size_t end = text.n > undecided ? text.n - undecided : 0;
+
+	if (w->any)
+		memset(w->bits, 0, sizeof(w->bits));
+	w->any = false;
+	w->from = from > EVADE_OVERLAP ? from - EVADE_OVERLAP : 0;
+	effort_add((e->s->n - e->first) / 4);
+	for (size_t i = e->first; i < e->s->n; i++)
+		if (!(e->s->v[i].flags & FINDING_EVASION) && e->s->v[i].end <= end)
+			whole_add(e, w, &e->s->v[i]);
 }
 
 /* ---- what is found in a view ---- */
@@ -210,8 +248,11 @@ read_view(struct evade *e, const struct view *v, bool heuristic)
 	int err = e->rules(e->r, s, span_of(v->text, v->n), &opt);
 	for (size_t i = from; i < s->n; i++) {
 		struct finding f = s->v[i];
-		if (bring_back(e, v, &f, heuristic))
-			s->v[kept++] = f;
+		if (!bring_back(e, v, &f, heuristic))
+			continue;
+		if (!heuristic)
+			whole_add(e, &e->levels[e->depth]->whole, &f);
+		s->v[kept++] = f;
 	}
 	s->n = kept;
 	return err;
@@ -280,6 +321,7 @@ scan_again(struct evade *e, struct view *v, unsigned pass, bool heuristic, int *
 		.done = nothing_more };
 
 	l->inner.named = v->starts && e->opt && e->opt->before.n;
+	l->inner.whole = &l->whole;
 	for (size_t at = 0; at < v->n; at += EVADE_CHUNK) {
 		look_at_chunk(&l->inner, ed.src, at);
 		if (heuristic)
@@ -351,7 +393,7 @@ read_decoded(struct evade *e, const struct blob *b, const struct detect_options 
 	struct level *l = e->levels[e->depth];
 	struct detect_options inside = *opt;
 	const struct detect_options *outer = e->opt;
-	size_t from = e->s->n;
+	size_t from = e->s->n, first = e->first;
 
 	if (e->depth == CAP_DECODE_DEPTH)
 		return ERR_LIMIT;
@@ -359,9 +401,11 @@ read_decoded(struct evade *e, const struct blob *b, const struct detect_options 
 		inside.before = (struct span){ NULL, 0 };
 	e->depth++;
 	e->opt = &inside;
+	e->first = from;
 	int err = e->rules(e->r, e->s, span_of(l->piece + start, n), &inside);
 	if (!err)
 		err = scan_text(e, span_of(l->piece + start, n), &inside);
+	e->first = first;
 	e->opt = outer;
 	e->depth--;
 	from_piece(e, b, l->where + start, from);
@@ -527,8 +571,9 @@ found_blob(struct evade *e, struct span text, const struct view *v, const struct
 {
 	size_t start = b->start, end = b->end;
 
-	/* Where no edit lies inside, the original shows it. */
-	return v && view_back(v, &start, &end) == 0 ? 0 : read_blob(e, text, b);
+	/* Where no edit lies inside, the original shows it; a weak guess makes none. */
+	unsigned flags = v ? view_back(v, &start, &end) : 0;
+	return v && (flags == 0 || flags & EDIT_NAMED) ? 0 : read_blob(e, text, b);
 }
 
 static int
@@ -660,6 +705,8 @@ scan_text(struct evade *e, struct span text, const struct detect_options *opt)
 			.src = text, .out = &l->view[0], .done = plain_done, .ctx = &p
 		};
 		l->chunk.named = e->opt && e->opt->before.n;
+		l->chunk.whole = &l->whole;
+		whole_begin(e, &l->whole, text, at);
 		look_at_chunk(&l->chunk, text, at);
 		normalise_edit(&l->chunk, &ed, &e->s->evasion);
 		err = view_close(&ed);
@@ -696,6 +743,7 @@ evade_scan(rules_fn *rules, const struct detect_rules *r, struct detect_scratch 
 	e->r = r;
 	e->s = s;
 	e->depth = 0;
+	e->first = 0;
 	e->sequences = false;
 	e->budget = CAP_DECODE_RATIO * text.n + PIECE;
 	size_t plain = s->n;

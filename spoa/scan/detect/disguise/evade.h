@@ -29,11 +29,21 @@ enum {
 			     need five */
 };
 
+/* The bytes of the original that belong to values which the rules find without a guess: one
+ * bit for each byte from `from` on. Pieces that merely stand next to each other are not
+ * joined where one of them is such a value (heuristic_whole). */
+struct whole {
+	size_t from;
+	bool any; /* a bit is set */
+	uint64_t bits[(EVADE_CHUNK + 2 * EVADE_OVERLAP) / BLOCK];
+};
+
 /* A part of a text and what was seen in it. */
 struct chunk {
 	struct span text;
 	size_t from, to;		    /* of the text */
 	bool named;			    /* a key comes before it */
+	const struct whole *whole;	    /* NULL: not known */
 	struct look look[EVADE_BLOCKS + 1]; /* and the block after */
 };
 
