@@ -11,9 +11,11 @@
 #include "base/ascii.h"
 #include "base/attr.h"
 #include "base/caps.h"
+#include "base/codec/utf8.h"
 #include "base/effort.h"
 #include "base/err.h"
 #include "scan/detect/disguise/decode.h"
+#include "scan/detect/disguise/fold.h"
 #include "scan/detect/disguise/terminal.h"
 
 enum {
@@ -33,6 +35,7 @@ struct level {
 	struct chunk chunk, inner;
 	struct whole whole; /* of the chunk */
 	struct view_part part[VIEW_PARTS];
+	struct view_part joint[2][VIEW_PARTS]; /* of the text, and of its view */
 };
 
 struct evade {
@@ -305,35 +308,153 @@ read_parts(struct evade *e, struct editor *ed, bool heuristic)
 	return err;
 }
 
-/* One more pass over v, into the other view, which is read. NULL: there was nothing to
- * edit. */
-static struct view *
-scan_again(struct evade *e, struct view *v, unsigned pass, bool heuristic, int *err)
+static int
+guess_done(struct editor *ed)
+{
+	struct pass *p = ed->ctx;
+	int err = read_view(p->e, ed->out, true);
+
+	return err ? err : read_view_blobs(p->e, ed->out);
+}
+
+static int
+apart_done(struct editor *ed)
+{
+	struct pass *p = ed->ctx;
+	int err = read_view(p->e, ed->out, false);
+
+	return err ? err : read_view_blobs(p->e, ed->out);
+}
+
+/* ---- both readings of what is dropped ---- */
+
+/* Returns true if [from, to) is one word of letters: "ERROR", "Done", "here". A piece of a
+ * token mixes capitals and small letters, or has digits. */
+static bool
+is_plain_word(struct span t, size_t from, size_t to)
+{
+	enum { WORD_LEAST = 4, WORD_MOST = 24 };
+	size_t lower = 0;
+
+	if (to - from < WORD_LEAST || to - from > WORD_MOST)
+		return false;
+	for (size_t i = from; i < to; i++) {
+		if (!is_alpha(t.p[i]))
+			return false;
+		lower += t.p[i] >= 'a';
+	}
+	return lower == 0 || lower == to - from || (lower == to - from - 1 && t.p[from] < 'a');
+}
+
+/* A character above U+009F begins at `at`: zero-width, and no control character. */
+static bool
+is_unseen(struct span t, size_t at)
+{
+	return is_high(t.p[at]) && t.p[at] != '\x9B' &&
+	       !(t.p[at] == '\xC2' && at + 1 < t.n && (unsigned char)t.p[at + 1] < 0xA0);
+}
+
+/* Returns true if the candidate f, which goes across joints, is several values side by side, or
+ * one value and words: v[0..n) are the candidates of the reading in which joints are
+ * boundaries, and each piece of f between joints is in one of those or a word. What nobody sees
+ * (a zero-width character) parts no words. */
+static bool
+is_side_by_side(const struct view_part *joint, size_t joints, struct span t,
+	const struct finding *f, const struct finding *v, size_t n)
+{
+	size_t at = f->start, k = 0;
+	bool any = false, unseen = false;
+
+	while (k < joints && joint[k].from <= f->start)
+		k++;
+	if (k == joints || joint[k].from >= f->end)
+		return false;
+	for (size_t end; at < f->end; at = k < joints ? joint[k++].to : f->end) {
+		bool whole = false;
+		end = k < joints && joint[k].from < f->end ? joint[k].from : f->end;
+		for (size_t i = 0; i < n && !whole; i++)
+			whole = v[i].start <= at && v[i].end >= end &&
+				(v[i].start > f->start || v[i].end < f->end);
+		effort_add(n + 8);
+		if (!whole && (unseen || !is_plain_word(t, at, end)))
+			return false;
+		any |= whole;
+		unseen |= k < joints && is_unseen(t, joint[k].from);
+	}
+	return any;
+}
+
+/* Of the candidates s->v[from, to) drops those that are several of the values s->v[begin, end)
+ * side by side. */
+static void
+drop_joined(struct evade *e, const struct editor *ed, size_t from, size_t to, size_t begin,
+	size_t end)
+{
+	struct detect_scratch *s = e->s;
+	struct span t = e->levels[e->depth]->chunk.text;
+	size_t kept = from;
+
+	for (size_t i = from; i < s->n; i++)
+		if (i >= to || !is_side_by_side(ed->joint, ed->joints, t, &s->v[i],
+				       s->v + begin, end - begin))
+			s->v[kept++] = s->v[i];
+	s->n = kept;
+}
+
+enum reading { JOINED, APART, GUESSED };
+
+/* Copies all of v, edited, into the other view. */
+static int
+edit_again(struct evade *e, const struct view *v, unsigned pass, enum reading as,
+	struct editor *ed)
 {
 	struct level *l = e->levels[e->depth];
-	struct view *out = v == &l->view[0] ? &l->view[1] : &l->view[0];
-	struct editor ed = { .src = span_of(v->text, v->n),
+
+	*ed = (struct editor){ .src = span_of(v->text, v->n),
 		.over = v,
-		.out = out,
+		.out = v == &l->view[0] ? &l->view[1] : &l->view[0],
 		.whole = true,
 		.part = l->part,
 		.pass = pass,
+		.apart = as == APART,
+		.joint = as == JOINED ? l->joint[1] : NULL,
 		.done = nothing_more };
-
 	l->inner.named = v->starts && e->opt && e->opt->before.n;
 	l->inner.whole = &l->whole;
 	for (size_t at = 0; at < v->n; at += EVADE_CHUNK) {
-		look_at_chunk(&l->inner, ed.src, at);
-		if (heuristic)
-			heuristics_edit(&l->inner, &ed);
+		look_at_chunk(&l->inner, ed->src, at);
+		if (as == GUESSED)
+			heuristics_edit(&l->inner, ed);
 		else
-			normalise_edit(&l->inner, &ed, &e->s->evasion);
+			normalise_edit(&l->inner, ed, &e->s->evasion);
 	}
-	*err = view_close(&ed);
+	return view_close(ed);
+}
+
+/* One more pass over v, into the other view, which is read. Where
+ * dropping something joins words, it is read as a boundary, too. NULL: there was nothing to
+ * edit. */
+static struct view *
+scan_again(struct evade *e, struct view *v, unsigned pass, enum reading as, int *err)
+{
+	struct editor ed, other;
+	size_t from = e->s->n, to;
+
+	*err = edit_again(e, v, pass, as, &ed);
 	e->escapes = ed.escapes;
 	if (ed.edits && !*err)
-		*err = read_parts(e, &ed, heuristic);
-	return ed.edits && !*err ? out : NULL;
+		*err = read_parts(e, &ed, as == GUESSED);
+	to = e->s->n;
+	if (ed.joints && !*err) {
+		*err = edit_again(e, v, pass, APART, &other);
+		if (!*err)
+			*err = read_parts(e, &other, false);
+		if (!*err) {
+			drop_joined(e, &ed, from, to, to, e->s->n);
+			*err = edit_again(e, v, pass, as, &ed);
+		}
+	}
+	return ed.edits && !*err ? ed.out : NULL;
 }
 
 static int
@@ -344,7 +465,7 @@ plain_done(struct editor *ed)
 	int err = read_view(p->e, v, false);
 
 	p->key |= memmem(v->text, v->n, "-----BEGIN ", 11) != NULL;
-	for (unsigned k = 1; !err && (more = scan_again(p->e, v, k, false, &err)); k++) {
+	for (unsigned k = 1; !err && (more = scan_again(p->e, v, k, JOINED, &err)); k++) {
 		if (k == EVADE_PASSES && p->e->escapes)
 			return ERR_LIMIT;
 		if (k == EVADE_PASSES)
@@ -354,17 +475,29 @@ plain_done(struct editor *ed)
 	if (!err)
 		err = read_view_blobs(p->e, v);
 	if (!err)
-		scan_again(p->e, v, 0, true, &err);
+		scan_again(p->e, v, 0, GUESSED, &err);
 	return err;
 }
 
+/* Reads the chunk again with joints as boundaries. The first reading's candidates are s->v from
+ * `first` on. */
 static int
-guess_done(struct editor *ed)
+scan_apart(struct evade *e, struct editor *joined, struct pass *p, size_t first)
 {
-	struct pass *p = ed->ctx;
-	int err = read_view(p->e, ed->out, true);
+	struct level *l = e->levels[e->depth];
+	struct detect_scratch *s = e->s;
+	struct editor ed = { .src = joined->src,
+		.out = &l->view[0],
+		.apart = true,
+		.done = apart_done,
+		.ctx = p };
+	size_t from = s->n;
 
-	return err ? err : read_view_blobs(p->e, ed->out);
+	normalise_edit(&l->chunk, &ed, &s->evasion);
+	int err = view_close(&ed);
+	if (!err)
+		drop_joined(e, joined, first, from, from, s->n);
+	return err;
 }
 
 /* ---- blobs ---- */
@@ -701,15 +834,20 @@ scan_text(struct evade *e, struct span text, const struct detect_options *opt)
 	e->opt = opt;
 	for (size_t at = 0, next; at < text.n && !err; at = next) {
 		struct pass p = { .e = e };
-		struct editor ed = {
-			.src = text, .out = &l->view[0], .done = plain_done, .ctx = &p
-		};
+		struct editor ed = { .src = text,
+			.out = &l->view[0],
+			.joint = l->joint[0],
+			.done = plain_done,
+			.ctx = &p };
+		size_t first = e->s->n;
 		l->chunk.named = e->opt && e->opt->before.n;
 		l->chunk.whole = &l->whole;
 		whole_begin(e, &l->whole, text, at);
 		look_at_chunk(&l->chunk, text, at);
 		normalise_edit(&l->chunk, &ed, &e->s->evasion);
 		err = view_close(&ed);
+		if (!err && ed.joints)
+			err = scan_apart(e, &ed, &p, first);
 		e->sequences |= ed.sequences && e->depth == 0;
 		struct editor lo = {
 			.src = text, .out = &l->view[0], .done = guess_done, .ctx = &p
@@ -729,6 +867,22 @@ scan_text(struct evade *e, struct span text, const struct detect_options *opt)
 	return err;
 }
 
+/* Returns true if the last thing before `at` is a terminal's sequence or a character that
+ * nobody sees. */
+static bool
+ends_in_dropped(struct span t, size_t at)
+{
+	size_t from = utf8_before(t.p, at), n;
+	bool valid;
+
+	if (terminal_cuts(t, at - 1))
+		return true;
+	if (!is_high(t.p[from]))
+		return false;
+	enum fold_kind k = fold_char(fold_decode(t.p + from, t.n - from, &n, &valid)).kind;
+	return k == FOLD_DROP || k == FOLD_BIDI;
+}
+
 int
 evade_scan(rules_fn *rules, const struct detect_rules *r, struct detect_scratch *s,
 	struct span text, const struct detect_options *opt)
@@ -746,15 +900,15 @@ evade_scan(rules_fn *rules, const struct detect_rules *r, struct detect_scratch 
 	e->first = 0;
 	e->sequences = false;
 	e->budget = CAP_DECODE_RATIO * text.n + PIECE;
-	size_t plain = s->n;
 	int err = scan_text(e, text, opt);
 	/* The candidates of the text itself that a sequence cuts: ESC[31malice@…, of which the
 	 * "m" is no part. */
 	if (e->sequences) {
-		effort_add(64 * plain);
-		for (size_t i = 0; i < plain; i++)
+		effort_add(64 * s->n);
+		for (size_t i = 0; i < s->n; i++)
 			if (terminal_cuts(text, s->v[i].start) ||
-				terminal_cuts(text, s->v[i].end))
+				terminal_cuts(text, s->v[i].end) ||
+				ends_in_dropped(text, s->v[i].end))
 				s->v[i].flags |= FINDING_CUT;
 	}
 	for (size_t i = 1; i < LEVELS; i++)

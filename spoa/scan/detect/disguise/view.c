@@ -12,6 +12,12 @@ view_place(const struct editor *ed, size_t at)
 	return ed->over ? ed->over->map[at] : (uint32_t)(at - ed->out->origin);
 }
 
+size_t
+view_origin(const struct editor *ed, size_t at)
+{
+	return ed->over ? ed->over->origin + (ed->over->map[at] & MAP_OFFSET) : at;
+}
+
 static void
 view_put(struct editor *ed, char c, uint32_t map)
 {

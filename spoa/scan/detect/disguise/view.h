@@ -69,6 +69,11 @@ struct editor {
 	size_t nparts;
 	size_t edits, escapes; /* of the edits, those of escapes */
 	bool sequences;	       /* of a terminal are among them */
+	/* Where something is dropped between two characters of words: what dropping it may
+	 * join. apart: it reads as a tab there. Room for VIEW_PARTS. */
+	bool apart;
+	struct view_part *joint;
+	size_t joints;
 	int err;
 };
 
@@ -77,6 +82,9 @@ void view_edit(
 	struct editor *ed, size_t from, size_t to, const char *with, size_t n, unsigned flags);
 /* Ends the open region, if any. 0 or what `done` returned. */
 int view_close(struct editor *ed);
+
+/* The place of the source's byte `at` in the original. */
+size_t view_origin(const struct editor *ed, size_t at);
 
 /* What is read around an edit: the margin before it and the beginning of the word there,
  * so many bytes after it and the rest of the word. */
