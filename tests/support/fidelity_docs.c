@@ -571,7 +571,7 @@ row_of(struct making *m, struct span entity)
 		if (any ? !r->labels
 			: secret   ? !r->labels && is_secret
 			: labelled ? r->labels != NULL
-				   : span_is(entity, name))
+				   : span_is(entity, name) && !r->labels)
 			fit[n++] = r;
 	}
 	if (!n)
