@@ -200,6 +200,18 @@ note_open(struct sweep *w, size_t start)
 		w->s->open.from = from;
 }
 
+/* Returns true if a value ends with the first byte of a word diff's closing mark: [-old-] or
+ * {+new+}. Many tokens may contain - and +, so a pattern takes that byte for the token's. */
+static bool
+ends_in_diff_mark(struct span text, size_t start, size_t end)
+{
+	char last = text.p[end - 1], next = end < text.n ? text.p[end] : 0;
+
+	if (end - start < 2 || text.p[end - 2] == last) /* -----END PRIVATE KEY----- */
+		return false;
+	return (last == '-' && next == ']') || (last == '+' && next == '}');
+}
+
 /* A match of p on [m->start, m->end). True where it is a candidate, above its
  * threshold or not. */
 static bool
@@ -217,6 +229,7 @@ consider_match(struct sweep *w, const struct pattern *p, struct candidate *m)
 	}
 	if (checked == CHECK_NO || m->end <= m->start)
 		return false;
+	m->end -= ends_in_diff_mark(w->text, m->start, m->end);
 	if (m->start < w->shift)
 		return false;
 	/* It is found again only with what leads up to it; and where the validator went on

@@ -166,6 +166,11 @@ touches_code(struct span t, size_t start, size_t end)
 
 	if (b == ' ' && c == ' ')
 		return false;
+	/* A line that a diff adds, and a word diff's {+new+}, mark any text. */
+	if (b == '+' && (start == 1 || is_one_of(t.p[start - 2], "\n{")))
+		b = ' ';
+	if (c == '+' && d == '}')
+		c = ' ';
 	if (code_before[(unsigned char)b] || code_after[(unsigned char)c])
 		return true;
 	if (b == '.' && start > 1 && t.p[start - 2] != '.' && t.p[start - 2] != ' ' &&
