@@ -134,9 +134,22 @@ weak_phone(struct candidate *c, float score)
 	return CHECK_SHAPE;
 }
 
+/* Leaves out parentheses around the whole number, as in "call (+44 20 7946 0958)". */
+static void
+leave_out_parentheses(struct candidate *c)
+{
+	struct span v = span_cut(c->text, c->start, c->end);
+
+	if (v.n > 2 && v.p[0] == '(' && span_chr(v, ')') == v.n - 1) {
+		c->start++;
+		c->end--;
+	}
+}
+
 enum check_result
 check_phone(struct candidate *c)
 {
+	leave_out_parentheses(c);
 	struct number r = read_phone_number(span_cut(c->text, c->start, c->end));
 	const char *d = r.digits;
 	size_t n = r.n;
