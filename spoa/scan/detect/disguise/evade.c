@@ -201,6 +201,7 @@ read_view(struct evade *e, const struct view *v, bool heuristic)
 	struct detect_scratch *s = e->s;
 	size_t from = s->n, kept = s->n;
 
+	opt.table = NULL; /* of the text itself, not of a view */
 	if (!v->starts) {
 		opt.before = (struct span){ NULL, 0 };
 		opt.inside = false;
@@ -397,6 +398,7 @@ read_blob(struct evade *e, struct span text, const struct blob *b)
 		opt.before = span_cut(text,
 			b->start > CONTEXT_BYTES ? b->start - CONTEXT_BYTES : 0, b->start);
 	opt.inside = true;
+	opt.table = NULL;
 	if (!l)
 		return ERR_NOMEM;
 	decode_begin(&d, text, b);
