@@ -492,6 +492,15 @@ accuracy: deps ## precision and recall per entity on labelled texts (DATA="FILEâ
 	@$(B)/tests/support/accuracy $(or $(DATA),../shared/data/detect-dev/pii.jsonl ../shared/data/detect-dev/secrets.jsonl)
 	@$(if $(DATA),,tests/support/injection $(B)/tollgate-train $(INJECT) ../shared/data/injection)
 
+# What make fidelity and its part in make test are made of.
+FIDELITY_OBJ := $(B)/tests/support/fidelity_run.o $(B)/tests/support/fidelity_docs.o
+$(B)/tests/support/fidelity $(B)/tests/unit/test_fidelity: $(FIDELITY_OBJ)
+
+.PHONY: fidelity
+fidelity: deps-run ## values that redaction misses or cuts, and bytes it takes too many, in everyday documents (SEED=N MB=N SHOW=N)
+	@$(MAKE) --no-print-directory $(B)/tests/support/fidelity
+	@$(B)/tests/support/fidelity -s $(or $(SEED),1) -m $(or $(MB),10) -v $(or $(SHOW),0)
+
 # Tests under faults (tests/faults), and the same with sanitized programs.
 .PHONY: faults faults-sanitized
 faults: deps ## the stack under faults: kills, full disks, reloads, hostile peers (FAULTS="NAMEâ€¦")
