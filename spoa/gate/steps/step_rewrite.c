@@ -7,6 +7,7 @@
 #include "base/codec/credentials.h"
 #include "base/err.h"
 #include "base/mem.h"
+#include "base/scoped.h"
 #include "gate/exchange.h"
 #include "gate/files/files.h"
 #include "gate/limits/limits.h"
@@ -57,15 +58,39 @@ is_rewrite_name(const struct segment *s)
 	return s->role == ROLE_KEY || s->role == ROLE_PATH;
 }
 
-/* A further mention of a value is named as the value is, however it is spelled. */
+/* Returns true if the values of this request are put back into its response. */
+static bool
+is_restored(const struct request *r)
+{
+	return r->found.route->response & RESP_RESTORE;
+}
+
+/* Returns what a mention spells. `in`: the JSON that its segment is; NULL: it is none. */
 static struct span
-replacement(struct request *r, const struct hit *h)
+mention_spelling(struct request *r, const struct hit *h, const struct inner *in)
+{
+	if (h->value.p || !in || !in->n)
+		return hit_value(h);
+	SCOPED_BUF(said, 0);
+	inner_said(in, h->f.start, h->f.end, &said);
+	return buf_failed(&said) ? (struct span){ NULL, 0 }
+				 : arena_dup(&r->arena, buf_view(&said));
+}
+
+/* Returns what replaces a hit. A further mention of a value gets the value's placeholder, or,
+ * if values are put back, one of its own where it is spelled otherwise. */
+static struct span
+replacement(struct request *r, const struct hit *h, const struct inner *in)
 {
 	const struct segment *s = h->segment;
 	const struct finding *f = &h->f;
-	const struct hit *named = h->of ? h->of : h;
-	struct span value = hit_value(named);
+	bool own = h->of && is_restored(r) &&
+		   r->found.verdict.redact.with[f->entity] != STYLE_HASH;
+	struct span value =
+		own ? mention_spelling(r, h, in) : hit_value(h->of ? h->of : h);
 
+	if (own && !value.p)
+		return value;
 	if (h->kind == HIT_UNKNOWN)
 		return redactor_get(r->out.redactor, STYLE_PLACEHOLDER,
 			SPAN_LIT("UNCLASSIFIED"), s->text, false, is_rewrite_name(s));
@@ -102,7 +127,7 @@ hits_edits(struct request *r, const struct hit *h, size_t n, struct text_edit *o
 	struct inner_place at = inner_begin(&in);
 
 	for (size_t i = 0; !err && i < n; i++) {
-		struct span with = replacement(r, &h[i]);
+		struct span with = replacement(r, &h[i], &in);
 		out[i] = (struct text_edit){ h[i].f.start, h[i].f.end, with };
 		if (in.n)
 			out[i].with =
@@ -146,7 +171,7 @@ edit_wholes(
 		const struct segment *s = h->segment;
 		if (request_file_hit(r, h))
 			continue;
-		struct text_edit all = { 0, s->text.n, replacement(r, h) };
+		struct text_edit all = { 0, s->text.n, replacement(r, h, NULL) };
 		err = edit_segment(r, h->in_target ? target : body, s, &all, 1);
 	}
 	return err;
@@ -254,6 +279,8 @@ rewrite(struct request *r)
 			&r->arena, r->snap->hash_key_set ? r->snap->hash_key : NULL);
 		if (!r->out.redactor)
 			return ERR_NOMEM;
+		if (is_restored(r))
+			redactor_by_spelling(r->out.redactor);
 		note_taken(r);
 	}
 	err = edit_hits(r, o, &body, &target);

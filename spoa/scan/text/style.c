@@ -18,6 +18,7 @@ struct redactor {
 	struct placeholders *placeholders; /* NULL: they carry no number */
 	unsigned char key[STYLE_KEY_BYTES];
 	bool keyed;
+	bool by_spelling; /* redactor_by_spelling() */
 };
 
 struct redactor *
@@ -43,6 +44,12 @@ redactor_new(struct arena *a, const unsigned char key[STYLE_KEY_BYTES])
 	if (r)
 		r->placeholders = placeholders_new(a);
 	return r && r->placeholders ? r : NULL;
+}
+
+void
+redactor_by_spelling(struct redactor *r)
+{
+	r->by_spelling = true;
 }
 
 void
@@ -163,5 +170,5 @@ redactor_get(struct redactor *r, enum redact_style style, struct span entity, st
 	}
 	if (!r->placeholders)
 		return arena_printf(r->arena, "<%.*s>", SPAN_ARG(entity));
-	return placeholder_get(r->placeholders, entity, value, fold);
+	return placeholder_get(r->placeholders, entity, value, fold && !r->by_spelling);
 }

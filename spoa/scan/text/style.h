@@ -8,7 +8,7 @@
 #include "scan/text/placeholder.h"
 
 enum redact_style {
-	STYLE_PLACEHOLDER, /* <EMAIL_ADDRESS_1>, equal values equal numbers */
+	STYLE_PLACEHOLDER, /* <EMAIL_ADDRESS_1>: placeholder.h */
 	STYLE_MASK,	   /* a '*' for every character, separators too */
 	STYLE_HASH,	   /* <EMAIL_ADDRESS:16 hex digits>: HMAC-SHA-256, cut to 64 bits */
 	STYLE_REMOVE,	   /* nothing */
@@ -34,6 +34,10 @@ struct redactor *redactor_new(struct arena *a, const unsigned char key[STYLE_KEY
 
 /* The same, but its placeholders carry no number: <EMAIL_ADDRESS>. It remembers nothing. */
 struct redactor *redactor_new_plain(struct arena *a, const unsigned char key[STYLE_KEY_BYTES]);
+
+/* Gives each spelling of a value a placeholder of its own, for values that are restored: what
+ * is put back then has the bytes that were replaced. Before the first redactor_get(). */
+void redactor_by_spelling(struct redactor *r);
 
 /* As placeholders_taken(). */
 void redactor_taken(struct redactor *r, struct span text);
