@@ -110,6 +110,9 @@ struct request {
 		struct decision would; /* where that is D_OBSERVED: what it would have been */
 		struct buf decoded;
 		struct redactor *redactor;
+		/* of the conversation that goes on: what its earlier turns were given, and
+		 * this one; in the arena, or in.placeholders. NULL: of this request alone */
+		struct placeholders *placeholders;
 		struct buf rewritten;  /* redacted or otherwise edited body */
 		struct buf new_target; /* redacted path and query */
 		struct buf replay;     /* found.cache's HIT: an answer of HTTP, whole */

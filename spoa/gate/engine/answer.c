@@ -28,14 +28,17 @@ put_in_vault(void *arg, struct span placeholder, struct span value)
 int
 request_vault(struct request *r, struct vault **out)
 {
-	if (!(r->found.route->response & RESP_RESTORE) || !r->out.redactor)
+	if (!(r->found.route->response & RESP_RESTORE) ||
+		(!r->out.redactor && !r->out.placeholders))
 		return 0;
 	vault_free(out);
 	*out = vault_new();
 	struct filling f = { *out, *out ? 0 : ERR_NOMEM };
 	if (*out && r->found.route->response & RESP_RESTORE_URLS)
 		vault_allow_urls(*out);
-	if (*out)
+	if (*out && r->out.placeholders)
+		placeholders_each(r->out.placeholders, put_in_vault, &f);
+	else if (*out)
 		redactor_each(r->out.redactor, put_in_vault, &f);
 	return f.err;
 }

@@ -117,6 +117,23 @@ note_taken(struct request *r)
 	}
 }
 
+/* Opens what gives placeholders away; false: out of memory. */
+static bool
+open_redactor(struct request *r)
+{
+	const unsigned char *key = r->snap->hash_key_set ? r->snap->hash_key : NULL;
+	struct placeholders *of = r->out.placeholders;
+
+	r->out.redactor =
+		of ? redactor_new_in(&r->arena, key, of) : redactor_new(&r->arena, key);
+	if (!r->out.redactor)
+		return false;
+	if (is_restored(r))
+		redactor_by_spelling(r->out.redactor);
+	note_taken(r);
+	return true;
+}
+
 /* The edits that the hits of one segment make; what is put into JSON stays JSON. */
 static int
 hits_edits(struct request *r, const struct hit *h, size_t n, struct text_edit *out)
@@ -274,15 +291,10 @@ rewrite(struct request *r)
 	target.raw = span_of(r->in.head.path.p,
 		r->in.head.path.n + (r->in.head.has_query ? 1 + r->in.head.query.n : 0));
 	r->out.redacted = o->nhits || o->nwholes;
-	if (r->out.redacted) {
-		r->out.redactor = redactor_new(
-			&r->arena, r->snap->hash_key_set ? r->snap->hash_key : NULL);
-		if (!r->out.redactor)
-			return ERR_NOMEM;
-		if (is_restored(r))
-			redactor_by_spelling(r->out.redactor);
-		note_taken(r);
-	}
+	if (is_restored(r))
+		r->out.placeholders = r->in.placeholders;
+	if ((r->out.redacted || r->out.placeholders) && !open_redactor(r))
+		return ERR_NOMEM;
 	err = edit_hits(r, o, &body, &target);
 	if (err == 0)
 		err = edit_wholes(r, o, &body, &target);

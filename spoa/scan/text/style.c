@@ -39,11 +39,20 @@ redactor_new_plain(struct arena *a, const unsigned char key[STYLE_KEY_BYTES])
 struct redactor *
 redactor_new(struct arena *a, const unsigned char key[STYLE_KEY_BYTES])
 {
+	struct placeholders *own = placeholders_new(a);
+
+	return own ? redactor_new_in(a, key, own) : NULL;
+}
+
+struct redactor *
+redactor_new_in(
+	struct arena *a, const unsigned char key[STYLE_KEY_BYTES], struct placeholders *of)
+{
 	struct redactor *r = redactor_new_plain(a, key);
 
 	if (r)
-		r->placeholders = placeholders_new(a);
-	return r && r->placeholders ? r : NULL;
+		r->placeholders = of;
+	return r;
 }
 
 void
@@ -57,6 +66,13 @@ redactor_taken(struct redactor *r, struct span text)
 {
 	if (r->placeholders)
 		placeholders_taken(r->placeholders, text);
+}
+
+void
+redactor_repeated(struct redactor *r, struct span text)
+{
+	if (r->placeholders)
+		placeholders_repeated(r->placeholders, text);
 }
 
 void
