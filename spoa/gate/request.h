@@ -161,6 +161,7 @@ struct request {
 		unsigned data_waits;
 		bool data_asked;
 		struct pins_asked *pins; /* gate/limits/pins.c; in the arena */
+		struct kept_asked *kept; /* gate/limits/kept.c; likewise */
 		struct offload {
 			struct work work;
 			struct mail back;

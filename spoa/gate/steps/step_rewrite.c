@@ -103,17 +103,36 @@ replacement(struct request *r, const struct hit *h, const struct inner *in)
 		detect_entity_folds(r->snap->rules, f->entity), is_rewrite_name(s));
 }
 
-/* What the caller wrote may look like a placeholder of ours. What the model wrote
- * repeats those of the turns before, which the same values get again. */
+/* Numbers of placeholders that the caller's own text holds are not given away: the model could
+ * not tell them from ours. Those of earlier turns of the conversation stay what they are. */
 static void
 note_taken(struct request *r)
 {
+	void (*note)(struct redactor *, struct span) =
+		r->out.placeholders ? redactor_repeated : redactor_taken;
+
 	for (size_t i = 0; i < r->in.ntarget; i++)
-		redactor_taken(r->out.redactor, r->in.target[i].text);
+		note(r->out.redactor, r->in.target[i].text);
 	for (size_t i = 0; r->in.have_body && i < r->in.body.nsegments; i++) {
 		const struct segment *s = &r->in.body.segments[i];
 		if (s->role != ROLE_ASSISTANT && s->role != ROLE_TOOL_CALL)
-			redactor_taken(r->out.redactor, s->text);
+			note(r->out.redactor, s->text);
+	}
+}
+
+/* What the model wrote repeats placeholders of the turns before it, whose values get them
+ * again. One that none of those values has was a value's that is gone, since the caller left
+ * turns out: no later value gets it. The model's texts from *from up to `until`. */
+static void
+note_repeated(struct request *r, size_t *from, const struct segment *until)
+{
+	const struct body *b = &r->in.body;
+
+	for (; r->in.have_body && *from < b->nsegments && &b->segments[*from] != until;
+		++*from) {
+		const struct segment *s = &b->segments[*from];
+		if (s->role == ROLE_ASSISTANT || s->role == ROLE_TOOL_CALL)
+			redactor_repeated(r->out.redactor, s->text);
 	}
 }
 
@@ -158,12 +177,15 @@ hits_edits(struct request *r, const struct hit *h, size_t n, struct text_edit *o
 static int
 edit_hits(struct request *r, const struct overlay *o, struct edits *body, struct edits *target)
 {
+	size_t repeated = 0;
 	int err = 0;
 
 	for (size_t i = 0, n; err == 0 && i < o->nhits; i += n) {
 		const struct hit *h = &o->hits[i];
 		for (n = 1; i + n < o->nhits && h[n].segment == h->segment; n++)
 			;
+		if (!h->in_target)
+			note_repeated(r, &repeated, h->segment);
 		if (request_file_hit(r, h))
 			continue; /* it goes whole */
 		struct text_edit *te = arena_array(&r->arena, n, sizeof(*te));
@@ -173,6 +195,8 @@ edit_hits(struct request *r, const struct overlay *o, struct edits *body, struct
 		if (!err)
 			err = edit_segment(r, h->in_target ? target : body, h->segment, te, n);
 	}
+	if (o->nwholes)
+		note_repeated(r, &repeated, NULL);
 	return err;
 }
 
@@ -293,6 +317,8 @@ rewrite(struct request *r)
 	r->out.redacted = o->nhits || o->nwholes;
 	if (is_restored(r))
 		r->out.placeholders = r->in.placeholders;
+	if (!request_kept_open(r))
+		return ERR_NOMEM;
 	if ((r->out.redacted || r->out.placeholders) && !open_redactor(r))
 		return ERR_NOMEM;
 	err = edit_hits(r, o, &body, &target);
