@@ -7,7 +7,7 @@
 #include "base/caps.h"
 #include "base/err.h"
 #include "base/mem.h"
-#include "scan/detect/rules/entities.h"
+#include "scan/detect/detect.h"
 
 struct node {
 	uint32_t child, sibling; /* 0: none */

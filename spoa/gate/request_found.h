@@ -137,7 +137,7 @@ struct request_found {
 		bool seals; /* only reasoning that was signed or sealed says so */
 		bool drops; /* which goes, as that target takes nothing now */
 	} pin;
-	/* gate/limits/kept.c: how its placeholders go on from earlier turns */
+	/* gate/kept.c: how its placeholders go on from earlier turns */
 	struct found_kept {
 		enum dialect_keeping keeps; /* what is kept of it */
 		enum kept_state {

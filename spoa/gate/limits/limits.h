@@ -219,16 +219,6 @@ size_t exchange_settle_attempt(struct request *r, struct buf *said, struct chang
 void exchange_took(struct request *r, struct attempt *a);
 /* fall.c: what the steps made for one target is made anew, for another. */
 void request_forget_target(struct request *r);
-/* kept.c: reads the tables of the placeholders that the request goes on with, on a route that
- * restores. STEP_NEXT, STEP_WAIT: it is to be called again; or refused, out of memory. */
-enum step_result request_kept_tables(struct request *r);
-/* Before something is replaced: r->out.placeholders. False: out of memory. */
-bool request_kept_open(struct request *r);
-/* Once it was rewritten: adds what this turn gave away to the names that it says, and has in
- * *x, in `own`, what the names of its response go on with. 0 or ERR_NOMEM. */
-int exchange_keep_placeholders(struct request *r, struct exchange *x, struct arena *own);
-/* Saves that under the names that the response has made since, before the caller gets them. */
-void exchange_save_placeholders(struct exchange *x);
 /* pins.c: what its answer made belongs to its target from now on. */
 void request_pin_made(struct request *r);
 /* tokens.c: keeps found.texts, in `own`; and counts them, if there are any. */

@@ -116,7 +116,7 @@ put_big_endian(struct buf *out, uint64_t v, unsigned bytes)
 }
 
 static uint64_t
-big_endian(struct span s)
+read_big_endian(struct span s)
 {
 	uint64_t v = 0;
 
@@ -183,7 +183,7 @@ kept_chunk(const struct kept_tables *t, const unsigned char key[KEPT_KEY_BYTES],
 	if (stored->n < LENGTH_BYTES)
 		return ERR_AUTH;
 	size_t end = stored->n - LENGTH_BYTES;
-	uint64_t n = big_endian(span_cut(*stored, end, stored->n));
+	uint64_t n = read_big_endian(span_cut(*stored, end, stored->n));
 	if (n == 0 || n > end)
 		return ERR_AUTH;
 	SCOPED_BUF(opened, 0);
@@ -224,7 +224,7 @@ kept_read_head(struct span chunk, struct kept_chunk *c)
 	if (chunk.n < HEAD_BYTES || chunk.p[0] != VERSION)
 		return false;
 	*c = (struct kept_chunk){ .tagged = chunk.p[1] != 0,
-		.floor = big_endian(span_cut(chunk, 2, HEAD_BYTES)),
+		.floor = read_big_endian(span_cut(chunk, 2, HEAD_BYTES)),
 		.rest = span_cut(chunk, HEAD_BYTES, chunk.n) };
 	return true;
 }
@@ -236,8 +236,8 @@ kept_read_entry(struct kept_chunk *c, struct kept_entry *e)
 
 	if (s.n < ENTRY_BYTES)
 		return false;
-	size_t name = big_endian(span_cut(s, 0, 2)), entity = big_endian(span_cut(s, 2, 4)),
-	       value = big_endian(span_cut(s, 4, 8));
+	size_t name = read_big_endian(span_cut(s, 0, 2)), entity = read_big_endian(span_cut(s, 2, 4)),
+	       value = read_big_endian(span_cut(s, 4, 8));
 	bool nobodys = entity == NOBODYS;
 	if (nobodys)
 		entity = 0;

@@ -153,7 +153,7 @@ says_literal(const struct body *b, const char *name, const char *literal)
 
 /* Returns true if the body has this member, not inside another one. */
 static bool
-has_member(const struct body *b, const char *name)
+body_has_member(const struct body *b, const char *name)
 {
 	for (size_t i = 0; i < b->nsegments; i++)
 		if (b->segments[i].role == ROLE_KEY && span_is(b->segments[i].text, name) &&
@@ -179,18 +179,18 @@ dialect_keeps(const struct endpoint *e, const struct body *b)
 	/* kept unless the request says that it is not */
 	if (!strcmp(e->name, "responses") || !strcmp(e->name, "interactions"))
 		return says_literal(b, "store", "false") &&
-					!has_member(b, "context_management")
+					!body_has_member(b, "context_management")
 			       ? KEEPS_NOTHING
 			       : KEEPS_TURN;
 	if (!strcmp(e->name, "compact") || says_literal(b, "store", "true") ||
-		(!strcmp(e->name, "messages") && has_member(b, "thread")))
+		(!strcmp(e->name, "messages") && body_has_member(b, "thread")))
 		return KEEPS_TURN;
 	return KEEPS_NOTHING;
 }
 
 /* A summary that takes the place of turns, and what stands for an item. */
 static bool
-says_type(const struct body *b, const char *type)
+body_says_type(const struct body *b, const char *type)
 {
 	for (size_t i = 0; i < b->nsegments; i++) {
 		const struct segment *s = &b->segments[i], *key = owned_key_of(b, s);
@@ -226,7 +226,7 @@ add_kept_name(struct kept_name *out, size_t *n, struct span id, bool turn)
 static void
 add_body_names(const struct body *b, struct kept_name *out, size_t *n)
 {
-	bool items = says_type(b, "item_reference"), sums = says_type(b, "compaction");
+	bool items = body_says_type(b, "item_reference"), sums = body_says_type(b, "compaction");
 
 	for (size_t i = b->nsegments; i-- > 0;) {
 		const struct segment *s = &b->segments[i], *key = owned_key_of(b, s);

@@ -187,6 +187,13 @@ counter_of(struct placeholders *p, struct span entity)
 	return c;
 }
 
+/* It was given away, or the caller's own text holds it. */
+static bool
+is_known_text(const struct placeholders *p, struct span text)
+{
+	return placeholder_slot(p, p->slots, p->size, text)->key.p != NULL;
+}
+
 /* The next text of the entity that the caller's own text does not hold. */
 static struct span
 next_text(struct placeholders *p, struct span entity)
@@ -198,7 +205,7 @@ next_text(struct placeholders *p, struct span entity)
 		return text;
 	do
 		text = arena_printf(p->arena, "<%.*s_%zu>", SPAN_ARG(entity), ++c->last);
-	while (text.p && placeholder_slot(p, p->slots, p->size, text)->key.p);
+	while (text.p && is_known_text(p, text));
 	return text;
 }
 
@@ -219,7 +226,7 @@ tagged_text(struct placeholders *p, struct span entity, struct span key)
 	do
 		text = arena_printf(
 			p->arena, "<%.*s_%.*s_%zu>", SPAN_ARG(entity), TAG_CHARS, tag, ++n);
-	while (text.p && placeholder_slot(p, p->slots, p->size, text)->key.p);
+	while (text.p && is_known_text(p, text));
 	return text;
 }
 
@@ -254,7 +261,7 @@ has_number(const void *of UNUSED, uint32_t node UNUSED, struct span name)
 }
 
 static bool
-is_taken(const struct slot *s)
+slot_is_taken(const struct slot *s)
 {
 	return s->key.p && s->text.p == s->key.p;
 }
@@ -368,7 +375,7 @@ note_given(struct placeholders *p, struct span text, struct span entity, struct 
 
 /* A map that is shared lives long: what is only looked for takes none of its memory. */
 static struct span
-key_in(struct placeholders *p, struct span entity, struct span value, bool fold)
+look_up_key(struct placeholders *p, struct span entity, struct span value, bool fold)
 {
 	if (!p->shared)
 		return placeholder_key(p->arena, entity, value, fold);
@@ -380,7 +387,7 @@ static struct span
 get_placeholder(struct placeholders *p, struct span entity, struct span value, bool fold)
 {
 	const struct span none = { NULL, 0 };
-	struct span own = key_in(p, entity, value, fold);
+	struct span own = look_up_key(p, entity, value, fold);
 
 	if (!own.p)
 		return none;
@@ -454,12 +461,18 @@ placeholders_add(
 	       goes_on_after(p, text, entity);
 }
 
+static bool
+stays_given(const struct placeholders *p, const struct given *g)
+{
+	return !slot_is_taken(placeholder_slot(p, p->slots, p->size, g->text));
+}
+
 void
 placeholders_each(const struct placeholders *p, placeholder_seen *seen, void *arg)
 {
 	lock_placeholders(p);
 	for (const struct given *g = p->given; g; g = g->next)
-		if (!is_taken(placeholder_slot(p, p->slots, p->size, g->text)))
+		if (stays_given(p, g))
 			seen(arg, g->text, g->value);
 	unlock_placeholders(p);
 }
@@ -470,10 +483,10 @@ placeholders_all(const struct placeholders *p, placeholder_kept *kept, void *arg
 	const struct span none = { NULL, 0 };
 
 	for (const struct given *g = p->given; g; g = g->next)
-		if (!is_taken(placeholder_slot(p, p->slots, p->size, g->text)))
+		if (stays_given(p, g))
 			kept(arg, g->text, g->entity, g->value);
 	for (size_t i = 0; i < p->size; i++)
-		if (is_taken(&p->slots[i]))
+		if (slot_is_taken(&p->slots[i]))
 			kept(arg, p->slots[i].key, none, none);
 }
 

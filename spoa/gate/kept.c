@@ -13,7 +13,6 @@
 #include "base/scoped.h"
 #include "base/sha256.h"
 #include "gate/exchange.h"
-#include "gate/limits/limits.h"
 
 enum { FIRST_SEEN = 64 };
 
@@ -149,7 +148,7 @@ table_came(void *arg, int err, const struct span *pairs, size_t n)
 /* ---- before the rewrite ---- */
 
 static size_t
-names_of(struct request *r, struct kept_name out[OWNED_MAX])
+collect_kept_names(struct request *r, struct kept_name out[OWNED_MAX])
 {
 	if (!request_is_mcp(r))
 		return dialect_kept_names(&r->found.endpoint,
@@ -228,7 +227,7 @@ request_kept_tables(struct request *r)
 		f->keeps = request_is_mcp(r) ? KEEPS_OBJECT
 					     : dialect_keeps(&r->found.endpoint,
 						       r->in.have_body ? &r->in.body : NULL);
-		size_t n = names_of(r, name);
+		size_t n = collect_kept_names(r, name);
 		if (n == 0 && f->keeps == KEEPS_NOTHING)
 			return STEP_NEXT;
 		enum step_result s = ask_tables(r, name, n);
