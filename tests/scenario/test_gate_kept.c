@@ -1,91 +1,11 @@
 /* Placeholders over the turns of a conversation, through the gate: what the provider is sent,
  * and what the caller gets back of a response that repeats placeholders. */
-#include "scenario/gate_stage.h"
+#include "scenario/kept_stage.h"
 
-#define POLICY                                                                                 \
-	"providers:\n"                                                                         \
-	"  o: {backend: openai, dialect: openai}\n"                                            \
-	"  a: {backend: anthropic, dialect: anthropic}\n"                                      \
-	"routes:\n"                                                                            \
-	"  - {name: plain, match: {path: /v1/completions}, targets: [o], response: meter}\n"   \
-	"  - {name: m, match: {path_prefix: /v1/messages}, targets: [a], response: restore}\n" \
-	"  - {name: o, match: {path_prefix: /v1/}, targets: [o], response: restore}\n"         \
-	"rules: [{name: r, redact: {classes: [pii, phi, secret]}}]\n"                          \
-	"default: permit\n"
-
-enum { TURNS = 8, TEXT_MAX = 4096 };
-
-/* One request and its response. `sent` and `got` are parts of the body that the provider was
- * sent and of the response that the caller gets; NULL: any. */
-struct turn_row {
-	const char *person, *path, *body;
-	const char *sent;
-	const char *answer;
-	const char *got;
-};
 struct talk {
 	const char *name;
 	struct turn_row turn[TURNS];
 };
-
-/* What happened in a turn. */
-struct heard {
-	char sent[TEXT_MAX], got[TEXT_MAX];
-};
-
-static void
-keep_text(char *out, struct span s)
-{
-	snprintf(out, TEXT_MAX, "%.*s", SPAN_ARG(s));
-}
-
-/* Sends one request to worker `w`; its provider answers. */
-static void
-turn_do(struct stage *s, unsigned w, const struct turn_row *t, struct heard *h)
-{
-	struct call c;
-	struct pass p;
-	struct guard *g;
-	struct buf out;
-	struct note n = { .person = t->person ? t->person : "alice",
-		.method = t->body ? "POST" : "GET",
-		.path = t->path,
-		.body = t->body };
-	bool streamed = span_starts(span_str(t->answer), SPAN_LIT("event:")) ||
-			span_starts(span_str(t->answer), SPAN_LIT("data:"));
-
-	memset(h, 0, sizeof(*h));
-	memset(&p, 0, sizeof(p));
-	call_send(s, w, &n, &c);
-	stage_settle(s);
-	assert_true(c.answered);
-	if (strcmp(call_var(&c, "via"), "relay")) {
-		keep_text(h->sent, span_str(t->body ? t->body : ""));
-		keep_text(h->got, span_str(t->answer));
-		return;
-	}
-	pass_send(s, w, &p, call_var(&c, "ticket"), n.method,
-		t->body ? (int64_t)strlen(t->body) : -1);
-	stage_turn(s);
-	assert_non_null(p.x);
-	const struct exchange_plan *plan = gate_plan(p.x);
-	keep_text(h->sent,
-		plan->body_mode == BODY_SWAP ? plan->body : span_str(t->body ? t->body : ""));
-	buf_init(&out, 0);
-	assert_int_equal(
-		gate_answer(p.x,
-			&(struct guard_head){ .status = 200,
-				.content_type = streamed ? SPAN_LIT("text/event-stream")
-							 : SPAN_LIT("application/json") },
-			&g),
-		0);
-	guard_feed(g, span_str(t->answer), &out);
-	guard_end(g, &out);
-	keep_text(h->got, buf_view(&out));
-	buf_free(&out);
-	pass_finish(&p, END_COMPLETE, 200, 10, 5);
-	stage_settle(s);
-}
 
 /* The last decision and completion of the journal; "" where they have no such field. */
 static const char *
@@ -167,7 +87,7 @@ each_spelling_comes_back_as_it_was_written(void **state)
 	struct stage s;
 
 	(void)state;
-	stage_up(&s, POLICY);
+	stage_up(&s, KEPT_POLICY);
 	for (size_t i = 0; i < COUNT_OF(talks); i++)
 		run_talk(&s, &talks[i]);
 	stage_down(&s);
@@ -320,7 +240,7 @@ a_placeholder_means_one_value_in_a_kept_conversation(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < COUNT_OF(talks); i++) {
-		stage_up(&s, POLICY);
+		stage_up(&s, KEPT_POLICY);
 		run_talk(&s, &talks[i]);
 		stage_down(&s);
 	}
@@ -403,7 +323,7 @@ what_is_added_to_has_placeholders_that_collide_with_none(void **state)
 	for (size_t i = 0; i < COUNT_OF(rows); i++) {
 		struct stage s;
 		struct turn_row t = rows[i].first;
-		stage_up(&s, POLICY);
+		stage_up(&s, KEPT_POLICY);
 		turn_do(&s, 0, &t, &h);
 		placeholder_in(h.sent, jane);
 		t = rows[i].second;
@@ -458,7 +378,7 @@ what_is_not_known_is_counted_and_recorded(void **state)
 	(void)state;
 	for (size_t i = 0; i < COUNT_OF(rows); i++) {
 		struct stage s;
-		stage_up(&s, POLICY);
+		stage_up(&s, KEPT_POLICY);
 		for (size_t k = 0; k < 3 && rows[i].turn[k].path; k++)
 			turn_do(&s, 0, &rows[i].turn[k], &h);
 		if (strcmp(last_field("decision", "placeholders"), rows[i].placeholders))
