@@ -24,7 +24,7 @@ struct kept_asked {
 		struct kept_asked *of;
 		struct kept_name name;
 		unsigned char key[KEPT_KEY_BYTES];
-		bool found;
+		bool found, full; /* full: it is over its cap, and begins anew */
 	} v[OWNED_MAX];
 	size_t n, waits; /* waits: for Redis */
 	bool tagged;	 /* one of them lost a number */
@@ -139,6 +139,7 @@ table_came(void *arg, int err, const struct span *pairs, size_t n)
 	struct kept_table *t = arg;
 	struct kept_asked *k = TAGGED(kept_asked, t->of);
 
+	t->full |= err == ERR_LIMIT;
 	if (!err && n == 1)
 		take_table(t, pairs[1]);
 	if (--k->waits == 0)
@@ -153,9 +154,11 @@ collect_kept_names(struct request *r, struct kept_name out[OWNED_MAX])
 	if (!request_is_mcp(r))
 		return dialect_kept_names(&r->found.endpoint,
 			r->in.have_body ? &r->in.body : NULL, r->in.target, r->in.ntarget, out);
-	if (!r->found.session.n)
-		return 0;
-	out[0] = (struct kept_name){ .id = file_name_of(r->found.session) };
+	/* without a session the caller has one table at each server */
+	out[0] = (struct kept_name){
+		.id = file_name_of(
+			r->found.session.n ? r->found.session : span_str(r->found.route->name))
+	};
 	return 1;
 }
 
@@ -322,7 +325,10 @@ add_to_names(struct request *r, struct span holder)
 		struct kept_writing w = { .out = &chunk, .without = k, .table = i };
 		if (write_table(r, &w) && w.n)
 			kept_add(r->gate->shared->kept, r->gate->pins.redis, k->v[i].key,
-				holder, buf_view(&chunk), r->now_wall_ns / 1000000);
+				&(struct kept_addition){ .holder = holder,
+					.chunk = buf_view(&chunk),
+					.now_ms = r->now_wall_ns / 1000000,
+					.anew = k->v[i].full });
 	}
 	k->added = true;
 }
@@ -379,8 +385,10 @@ exchange_save_placeholders(struct exchange *x)
 			continue;
 		kept_key(r->gate->shared->kept, r->found.pin.who,
 			span_of(&a->made[i], sizeof(a->made[i])), key);
-		kept_add(r->gate->shared->kept, r->gate->pins.redis, key, x->kept.holder,
-			x->kept.table, clock_wall_ns() / 1000000);
+		kept_add(r->gate->shared->kept, r->gate->pins.redis, key,
+			&(struct kept_addition){ .holder = x->kept.holder,
+				.chunk = x->kept.table,
+				.now_ms = clock_wall_ns() / 1000000 });
 		x->kept.saved[x->kept.nsaved++ % KEPT_SAVED_MAX] = a->made[i];
 	}
 }

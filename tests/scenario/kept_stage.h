@@ -37,6 +37,7 @@ struct heard {
 struct flight {
 	struct call c;
 	struct pass p;
+	char *late; /* the body, where it is decided late */
 };
 
 static inline void
@@ -67,6 +68,13 @@ talk_begin(struct stage *s, unsigned w, const struct turn_row *t, struct flight 
 		t->body ? (int64_t)strlen(t->body) : -1);
 	stage_turn(s);
 	assert_non_null(f->p.x);
+	if (gate_plan(f->p.x)->body_mode == BODY_DEFER) {
+		f->late = strdup(t->body);
+		assert_true(gate_hold(f->p.x, strlen(f->late)));
+		gate_body(f->p.x, span_str(f->late), pass_ruled, &f->p);
+		stage_settle(s);
+		assert_true(f->p.ruled && !f->p.denied);
+	}
 	const struct exchange_plan *plan = gate_plan(f->p.x);
 	keep_text(h->sent,
 		plan->body_mode == BODY_SWAP ? plan->body : span_str(t->body ? t->body : ""));
@@ -104,6 +112,7 @@ talk_end(struct stage *s, struct flight *f, const char *answer, size_t most, uns
 	buf_free(&out);
 	pass_finish(&f->p, END_COMPLETE, 200, 10, 5);
 	stage_settle(s);
+	free(f->late);
 }
 
 static inline void

@@ -125,32 +125,48 @@ read_big_endian(struct span s)
 	return v;
 }
 
+/* In this process. Returns whether what was there before goes. */
+static bool
+add_here(struct kept_tables *t, const unsigned char key[KEPT_KEY_BYTES], struct span added,
+	bool anew)
+{
+	SCOPED_BUF(all, KEPT_TABLE_MOST);
+	SCOPED_LOCK(&t->adding);
+	if (!anew)
+		cache_get(t->cache, key, &all);
+	if (all.n + added.n > KEPT_TABLE_MOST) {
+		anew = true;
+		buf_clear(&all);
+	}
+	buf_span(&all, added);
+	if (!buf_failed(&all))
+		cache_put(t->cache, key, buf_view(&all), clock_mono_us() + KEPT_US);
+	return anew;
+}
+
 void
 kept_add(struct kept_tables *t, struct redis *redis, const unsigned char key[KEPT_KEY_BYTES],
-	struct span holder, struct span chunk, int64_t now_ms)
+	const struct kept_addition *a)
 {
-	const struct cache_answer a = { .bytes = chunk };
-	struct cache_stamp st = { .stored_ms = now_ms };
+	const struct cache_answer entry = { .bytes = a->chunk };
+	struct cache_stamp st = { .stored_ms = a->now_ms };
+	char name[REDIS_NAME], ttl[SPAN_DECIMAL];
 	SCOPED_BUF(added, 0);
-	SCOPED_BUF(all, KEPT_TABLE_MOST);
 
-	cache_name(cache_keys(t->cache), CACHE_NAMED_WHO, holder, st.who);
-	if (cache_seal(cache_keys(t->cache), key, &st, &a, &added))
+	cache_name(cache_keys(t->cache), CACHE_NAMED_WHO, a->holder, st.who);
+	if (cache_seal(cache_keys(t->cache), key, &st, &entry, &added))
 		return;
 	put_big_endian(&added, added.n, LENGTH_BYTES);
-	pthread_mutex_lock(&t->adding);
-	cache_get(t->cache, key, &all);
-	buf_span(&all, buf_view(&added));
-	if (!buf_failed(&all) && !buf_failed(&added))
-		cache_put(t->cache, key, buf_view(&all), clock_mono_us() + KEPT_US);
-	pthread_mutex_unlock(&t->adding);
-	if (!t->shared || !redis || !redis_up(redis) || buf_failed(&added))
+	if (buf_failed(&added))
 		return;
-	char name[REDIS_NAME], ttl[SPAN_DECIMAL];
+	bool anew = add_here(t, key, buf_view(&added), a->anew);
+	if (!t->shared || !redis || !redis_up(redis))
+		return;
 	size_t n = kept_redis_name(key, name), digits = span_decimal(ttl, KEPT_S);
 	struct redis_pipe *p = redis_begin(redis, 2, NULL, NULL, 0);
-	redis_command(p, 3, (const char *[]){ "APPEND", name, buf_view(&added).p },
-		(const size_t[]){ 6, n, added.n });
+	redis_command(p, 3,
+		(const char *[]){ anew ? "SET" : "APPEND", name, buf_view(&added).p },
+		(const size_t[]){ anew ? 3 : 6, n, added.n });
 	redis_command(p, 3, (const char *[]){ "EXPIRE", name, ttl },
 		(const size_t[]){ 6, n, digits });
 	redis_send(p);

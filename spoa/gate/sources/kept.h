@@ -11,8 +11,8 @@
 
 enum {
 	KEPT_KEY_BYTES = CACHE_KEY_BYTES,
-	KEPT_TABLE_MOST = 1 << 20, /* bytes of a table as it is stored; a longer one is lost */
-	KEPT_CHUNK_MOST = CACHE_ENTRY_MOST - 1024, /* bytes of a chunk's entries */
+	KEPT_TABLE_MOST = 512 << 10, /* bytes of a table as it is stored; then it begins anew */
+	KEPT_CHUNK_MOST = 192 << 10, /* bytes of a chunk's entries */
 };
 #define KEPT_REDIS_PREFIX "tollgate:kept:"
 
@@ -34,10 +34,15 @@ void kept_key(const struct kept_tables *t, const unsigned char *who, struct span
 void kept_tag_key(
 	const struct kept_tables *t, const unsigned char *who, unsigned char out[32]);
 
-/* Adds a chunk. `holder`: whose it is, for erasures. `redis`: NULL if there is none. */
+struct kept_addition {
+	struct span holder; /* whose it is, for erasures */
+	struct span chunk;
+	int64_t now_ms; /* wall */
+	bool anew;	/* what was there before goes: it is over its cap */
+};
+/* Adds a chunk. `redis`: NULL if there is none. */
 void kept_add(struct kept_tables *t, struct redis *redis,
-	const unsigned char key[KEPT_KEY_BYTES], struct span holder, struct span chunk,
-	int64_t now_ms);
+	const unsigned char key[KEPT_KEY_BYTES], const struct kept_addition *a);
 /* Appends the table that is in this process, as stored. False: there is none. */
 bool kept_get(
 	struct kept_tables *t, const unsigned char key[KEPT_KEY_BYTES], struct buf *stored);
