@@ -155,10 +155,9 @@ collect_kept_names(struct request *r, struct kept_name out[OWNED_MAX])
 		return dialect_kept_names(&r->found.endpoint,
 			r->in.have_body ? &r->in.body : NULL, r->in.target, r->in.ntarget, out);
 	/* without a session the caller has one table at each server */
-	out[0] = (struct kept_name){
-		.id = file_name_of(
-			r->found.session.n ? r->found.session : span_str(r->found.route->name))
-	};
+	struct span name =
+		r->found.session.n ? r->found.session : span_str(r->found.route->name);
+	out[0] = (struct kept_name){ .id = file_name_of(name), .grows = true };
 	return 1;
 }
 
@@ -319,7 +318,7 @@ add_to_names(struct request *r, struct span holder)
 	struct kept_asked *k = r->run.kept;
 
 	for (size_t i = 0; i < k->n && !k->added; i++) {
-		if (k->v[i].name.turn)
+		if (k->v[i].name.turn || !k->v[i].name.grows)
 			continue;
 		SCOPED_BUF(chunk, 0);
 		struct kept_writing w = { .out = &chunk, .without = k, .table = i };

@@ -57,7 +57,7 @@ struct talk {
 	char name[NAMES][32];
 	size_t nnames;
 	char history[TEXT_MAX]; /* TALK_HISTORY, TALK_ITEMS: what is sent again */
-	char file[32];
+	bool file;		/* this turn brings it */
 	size_t restored, left;
 };
 
@@ -351,7 +351,7 @@ request_of(struct talk *t, const char *from, const char *text, char *path, char 
 			format = from[0] ? "{\"model\":\"m\",\"previous_response_id\":\"@\","
 					   "\"input\":\"#\"}"
 					 : "{\"model\":\"m\",\"input\":\"#\"}";
-		if (t->form == TALK_FILES && t->file[0])
+		if (t->file)
 			format = from[0] ? "{\"model\":\"m\",\"previous_response_id\":\"@\","
 					   "\"input\":[{\"role\":\"user\",\"content\":[{"
 					   "\"type\":"
@@ -407,6 +407,7 @@ ask(struct talk *t, struct asked *a, const char *what)
 	if (t->form == TALK_ITEMS || t->form == TALK_HISTORY)
 		from = goes_on ? t->nnames - 1 : 0;
 	draw_text(t, a->text, 400);
+	t->file = t->form == TALK_FILES && draw(t, 2);
 	request_of(t, goes_on ? t->name[from] : "", a->text, a->path, a->body);
 	snprintf(a->id, sizeof(a->id), "resp_%zu", ++t->serial);
 	a->seen.n = 0;
@@ -416,7 +417,7 @@ ask(struct talk *t, struct asked *a, const char *what)
 		a->seen = t->by_name[from];
 	a->row = (struct turn_row){ .person = "alice", .path = a->path, .body = a->body };
 	talk_begin(&t->s, draw(t, 2), &a->row, &a->f, &a->h);
-	if (t->form == TALK_FILES && t->file[0])
+	if (t->file)
 		for (size_t i = 0; i < t->by_name[NAMES - 1].n; i++)
 			a->seen.v[a->seen.n++] = t->by_name[NAMES - 1].v[i];
 	see(t, seen_by(t, a), a->body, a->h.sent, what);
@@ -499,7 +500,6 @@ upload(struct talk *t, const char *what)
 	talk_begin(&t->s, 0, &a.row, &a.f, &a.h);
 	see(t, &t->by_name[NAMES - 1], a.body, a.h.sent, what);
 	talk_end(&t->s, &a.f, "{\"id\":\"file-1\",\"object\":\"file\"}", 0, &t->seed, &a.h);
-	strcpy(t->file, "file-1");
 }
 
 static void

@@ -139,6 +139,7 @@ static const char *const path_words[] = {
 	"vector_stores", "fine_tuning", "submit_tool_outputs", "file_batches", "input_items", "input_tokens",
 	"file_search_stores", "generate-content",
 };
+static const char *const growing[] = { "conversation", "conversation_id", "thread_id" };
 static const char *const turns[] = { "previous_response_id", "previous_interaction_id" };
 /* clang-format on */
 
@@ -212,9 +213,9 @@ names_thread_turn(const struct body *b, const struct segment *s)
 }
 
 static void
-add_kept_name(struct kept_name *out, size_t *n, struct span id, bool turn)
+add_kept_name(struct kept_name *out, size_t *n, struct span id, bool turn, bool grows)
 {
-	struct kept_name name = { file_name_of(id), turn };
+	struct kept_name name = { file_name_of(id), turn, grows };
 
 	for (size_t i = 0; i < *n; i++)
 		if (!memcmp(&out[i].id, &name.id, sizeof(name.id)))
@@ -239,7 +240,9 @@ add_body_names(const struct body *b, struct kept_name *out, size_t *n)
 		bool prompt = holder && span_is(holder->text, "prompt") &&
 			      span_is(key->text, "id");
 		if (turn || other || stands || prompt || (sums && s->sealed))
-			add_kept_name(out, n, s->text, turn || stands || (sums && s->sealed));
+			add_kept_name(out, n, s->text, turn || stands || (sums && s->sealed),
+				SPAN_IN(key->text, growing) ||
+					(holder && span_is(holder->text, "conversation")));
 	}
 }
 
@@ -255,7 +258,8 @@ dialect_kept_names(const struct endpoint *e, const struct body *b, const struct 
 		add_body_names(b, out, &n);
 	for (size_t i = ntarget; fetched && i-- > 0;)
 		if (may_name(e, &target[i]) && !SPAN_IN(target[i].text, path_words))
-			add_kept_name(out, &n, target[i].text, e->stored);
+			add_kept_name(out, &n, target[i].text,
+				e->name && !strcmp(e->name, "stored_response"), true);
 	return n;
 }
 

@@ -29,7 +29,8 @@ enum dialect_keeping dialect_keeps(const struct endpoint *e, const struct body *
 /* A kept thing that a request names. */
 struct kept_name {
 	struct file_name id;
-	bool turn; /* what KEEPS_TURN is about, or a summary that a provider sealed */
+	bool turn;  /* what KEEPS_TURN is about, or a summary that a provider sealed */
+	bool grows; /* what the request says is added to it: a conversation, a thread */
 };
 /* The kept things whose texts the model may see besides the request's own. How many. */
 size_t dialect_kept_names(const struct endpoint *e, const struct body *b,
