@@ -718,7 +718,7 @@ every_complaint_has_its_check(void **state)
 
 	(void)state;
 	read_file("docs/tools.md", page, sizeof(page));
-	const char *at = strstr(page, "\n## What others complain of\n");
+	const char *at = strstr(page, "\n## Known problems of other gateways, and their tests\n");
 	assert_non_null(at);
 	at = strstr(at, "|\n|---|---|---|\n| ");
 	assert_non_null(at);
