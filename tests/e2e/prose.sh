@@ -46,6 +46,10 @@ an opening in an item is found|- Where the provider fails, it ends.|a condition 
 an opening in bold is found|**What nobody asked** is kept.|a relative clause as the subject
 British spelling is named|The behaviour is normalised.|British spelling
 an anchor before a heading is no text|<a id="he"></a>\n## Next\n\nThe end is near.|-
+a link to a heading leads somewhere|See [more](#next-part).\n\n## Next part\n\nThe end.|-
+so does one to an anchor|See [more](page.md#old).\n\n<a id="old"></a>\n## Next part\n\nThe end.|-
+one to a heading that is gone is named|See [more](page.md#gone).|docs/page.md: links to docs/page.md#gone, which does not exist
+a heading in a block of code is none|See [more](#x).\n\n\`\`\`\n# x\n\`\`\`|links to docs/page.md#x
 END
 
 while IFS='|' read -r name file text finding; do
