@@ -234,7 +234,7 @@ view_back(const struct view *v, size_t *start, size_t *end)
 /* Returns true if [from, to) is one word of letters: "ERROR", "Done", "here". A piece of a
  * token mixes capitals and small letters, or has digits. */
 static bool
-is_plain_word(struct span t, size_t from, size_t to)
+is_colored_word(struct span t, size_t from, size_t to)
 {
 	enum { WORD_LEAST = 4, WORD_MOST = 24 };
 	size_t lower = 0;
@@ -277,7 +277,7 @@ view_side_by_side(const struct editor *ed, struct span t, const struct finding *
 			whole = v[i].start <= at && v[i].end >= end &&
 				(v[i].start > f->start || v[i].end < f->end);
 		effort_add(n + 8);
-		if (!whole && (unseen || !is_plain_word(t, at, end)))
+		if (!whole && (unseen || !is_colored_word(t, at, end)))
 			return false;
 		any |= whole;
 		unseen |= k < joints && is_unseen(t, joint[k].from);
