@@ -28,14 +28,19 @@ put_in_vault(void *arg, struct span placeholder, struct span value)
 int
 request_vault(struct request *r, struct vault **out)
 {
-	if (!(r->found.route->response & RESP_RESTORE) || !r->out.redactor)
+	if (!(r->found.route->response & RESP_RESTORE) ||
+		(!r->out.redactor && !r->out.placeholders))
 		return 0;
 	vault_free(out);
 	*out = vault_new();
 	struct filling f = { *out, *out ? 0 : ERR_NOMEM };
+	if (*out)
+		vault_count_unknown(*out, r->snap->rules, r->found.kept.state > KEPT_BEGINS);
 	if (*out && r->found.route->response & RESP_RESTORE_URLS)
 		vault_allow_urls(*out);
-	if (*out)
+	if (*out && r->out.placeholders)
+		placeholders_each(r->out.placeholders, put_in_vault, &f);
+	else if (*out)
 		redactor_each(r->out.redactor, put_in_vault, &f);
 	return f.err;
 }
@@ -102,6 +107,7 @@ exchange_expect(struct request *r, struct exchange *x, struct arena *own)
 	x->made_later = r->in.have_body && (dialect_takes_on(&r->found.endpoint, &r->in.body) ||
 						   r->found.file.state == FILE_KNOWN);
 	int err = request_vault(r, &x->vault);
+	err = err ? err : exchange_keep_placeholders(r, x, own);
 	/* An endpoint that is known is none of JSON-RPC. */
 	struct span body_sent = r->out.edited ? buf_view(&r->out.rewritten) : r->in.raw;
 	if (!err && body_sent.n && !r->found.endpoint.name && !r->found.message)
@@ -146,7 +152,7 @@ request_guard_plan(struct request *r, struct span path, const struct answer_requ
 		.unread = r->found.unclassified,
 		.on_failure = request_on_failure(r),
 		.hash_key = r->snap->hash_key_set ? r->snap->hash_key : NULL,
-		.vault = vault && vault_count(vault) ? vault : NULL,
+		.vault = vault_matters(vault) ? vault : NULL,
 		.keeping = route->keeping,
 		.nkeeping = route->nkeeping,
 	};
@@ -230,7 +236,8 @@ gate_answer(struct exchange *x, const struct guard_head *h, struct guard **out)
 		request_price(x->r, request_priced_model(x->r), &row) &&
 		row.rates.has >> PRICE_CHARACTERS & 1)
 		plan.characters = x->r->found.offered.n[PRICE_CHARACTERS];
-	plan.notes_made = route->ntargets > 1;
+	x->kept.saves &= h->status / 100 == 2;
+	plan.notes_made = route->ntargets > 1 || x->kept.saves;
 	plan.taps = x->r->found.cache.keeps && x->r->found.cache.state == CACHED_MISS &&
 		    h->status == 200;
 	plan.keep_key = x->r->gate->shared->prompt_key;

@@ -688,6 +688,7 @@ exchange_finish(struct request *r)
 	if (x->guard)
 		gate_count_answer(r, guard_report(x->guard));
 	request_pin_made(r);
+	exchange_save_placeholders(x);
 	bool kept = request_cache_answer(r);
 	if (kept && r->found.cache.has_meaning)
 		meaning_keep(x);
@@ -751,6 +752,7 @@ gate_finish(struct exchange *x, const struct exchange_result *res, void (*done)(
 bool
 gate_keep(struct exchange *x)
 {
+	exchange_save_placeholders(x);
 	return request_seal_more(x->r) == 0;
 }
 

@@ -116,14 +116,15 @@ step_pins(struct request *r)
 {
 	const struct route *route = r->found.route;
 
-	if (!r->gate || !route || route->ntargets < 2 || r->found.observed ||
-		r->in.body_state == BODY_STATE_PARTIAL)
+	if (!r->gate || !route || r->found.observed || r->in.body_state == BODY_STATE_PARTIAL)
 		return STEP_NEXT;
-	if (!r->run.pins) {
+	if (route->ntargets < 2 && !(route->response & RESP_RESTORE))
+		return STEP_NEXT;
+	if (!r->run.pins && !r->run.kept) {
 		hash_identity(r, r->found.pin.who);
-		r->found.pin.asked = true;
-		if (!(r->run.pins = collect_pins(r)))
-			return STEP_NEXT;
+		r->found.pin.asked = route->ntargets > 1;
+		if (!r->found.pin.asked || !(r->run.pins = collect_pins(r)))
+			return request_kept_tables(r);
 		if (!pins_get(
 			    &r->gate->pins, &r->run.pins->wait, r->now_wall_ns / 1000000000)) {
 			r->run.pending++;
@@ -132,6 +133,8 @@ step_pins(struct request *r)
 		}
 	}
 	r->run.wait = WAIT_NONE;
+	if (r->run.kept || !r->run.pins)
+		return request_kept_tables(r);
 	/* The last name that is known, else the last seal: of a conversation that went from one
 	 * target to another the other has it now. */
 	const struct pins_asked *p = r->run.pins;
@@ -139,7 +142,7 @@ step_pins(struct request *r)
 		r->found.pin.to = target_of(route, p->wait.target[i]);
 		r->found.pin.seals = i >= p->nnames;
 	}
-	return STEP_NEXT;
+	return request_kept_tables(r);
 }
 
 void
