@@ -113,6 +113,7 @@ redact_whole(struct detect_fix *f, struct span text, uint64_t *random, struct ta
 
 	buf_init(&redacted, 0);
 	buf_init(&restored, 0);
+	redactor_by_spelling(r); /* as where a policy says restore */
 	redactor_taken(r, text);
 	out->n = 0;
 	for (size_t i = 0; i < n && i < HITS_MAX; i++) {
