@@ -66,8 +66,10 @@ main(int argc, char **argv)
 	printf("\nmissed, their share, cut (a part stays); over: bytes per KB that belong to no value\n"
 	       "seed %llu: %zu documents of %zu kinds, %zu bytes, %zu values; restored byte for byte: "
 	       "%zu, not: %zu\nstreams that two ways of cutting redact differently: %zu; values "
-	       "that only the stream misses or cuts: %zu\n",
+	       "that only the stream misses or cuts: %zu; responses that the guard redacts "
+	       "differently: %zu of %zu\n",
 		(unsigned long long)seed, r.documents, docs_kinds(), r.all.bytes, r.all.values,
-		r.restored, r.not_restored, r.cuts_differ, r.stream_only_missed);
+		r.restored, r.not_restored, r.cuts_differ, r.stream_only_missed,
+		r.guard_differs, 2 * r.documents);
 	return r.not_restored || r.cuts_differ;
 }

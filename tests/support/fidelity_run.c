@@ -1,16 +1,19 @@
 /* The measurement of fidelity_run.h. It calls what the gate and `tollgate redact` call: detect_scan
- * and the mentions of what it found, a redactor, a vault and a restorer, detect_stream. */
+ * and the mentions of what it found, a redactor, a vault and a restorer, detect_stream. The guard of
+ * responses reads each document too, and must say what those say. */
 #include "support/fidelity_run.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "answer/guard/guard.h"
 #include "answer/restore.h"
+#include "base/codec/json_text.h"
 #include "gate/overlay.h"
 #include "scan/detect/stream/stream.h"
 #include "scan/text/style.h"
-#include "support/detect_fix.h"
+#include "support/policy_fix.h"
 
 const char *const fidelity_ways[WAYS] = { "whole", "stream" };
 
@@ -110,6 +113,7 @@ redact_whole(struct detect_fix *f, struct span text, uint64_t *random, struct ta
 
 	buf_init(&redacted, 0);
 	buf_init(&restored, 0);
+	redactor_by_spelling(r); /* as where a policy says restore */
 	redactor_taken(r, text);
 	out->n = 0;
 	for (size_t i = 0; i < n && i < HITS_MAX; i++) {
@@ -180,6 +184,156 @@ taken_same(const struct taken_list *a, const struct taken_list *b)
 			a->v[i].entity != b->v[i].entity)
 			return false;
 	return true;
+}
+
+/* ---- the guard of responses ---- */
+
+static const char policy_text[] = POLICY_HEAD
+	"rules:\n"
+	"  - {name: out, phase: response, redact: {classes: [pii, phi, secret]}}\n"
+	"default: permit\n";
+
+/* The document as the content of a chat completion: whole, or as a stream's events, each with a
+ * few bytes of it. */
+static void
+put_response(struct span text, bool streamed, uint64_t *random, struct buf *out)
+{
+	if (!streamed) {
+		buf_str(out, "{\"choices\":[{\"index\":0,\"message\":{\"role\":\"assistant\","
+			     "\"content\":\"");
+		buf_json(out, text);
+		buf_str(out, "\"},\"finish_reason\":\"stop\"}]}");
+		return;
+	}
+	for (size_t at = 0; at < text.n;) {
+		size_t to = at + 1 + docs_random(random) % 12;
+		buf_str(out, "data: {\"object\":\"chat.completion.chunk\",\"choices\":[{"
+			     "\"index\":0,\"delta\":{\"content\":\"");
+		buf_json(out, span_cut(text, at, to));
+		buf_str(out, "\"},\"finish_reason\":null}]}\n\n");
+		at = to;
+	}
+	buf_str(out, "data: {\"choices\":[{\"index\":0,\"delta\":{},\"finish_reason\":\"stop\"}]}"
+		     "\n\ndata: [DONE]\n\n");
+}
+
+/* Appends what the strings "content" of a response spell. */
+static void
+put_content(struct span response, struct buf *out)
+{
+	static const char key[] = "\"content\":\"";
+	const char *p = response.p, *end = p + response.n;
+
+	while ((p = memmem(p, (size_t)(end - p), key, sizeof(key) - 1))) {
+		const char *from = (p += sizeof(key) - 1) - 1; /* with its quotes */
+		while (p < end && *p != '"')
+			p += *p == '\\' ? 2 : 1;
+		json_t *j = json_loadb(from, (size_t)(p + 1 - from), JSON_DECODE_ANY, NULL);
+		if (!j)
+			abort();
+		buf_span(out, json_span(j));
+		json_decref(j);
+	}
+}
+
+/* What of the document passes the guard. */
+static void
+pass_guard(struct detect_fix *f, struct span text, bool streamed, uint64_t *random, struct buf *out)
+{
+	static struct policy_fix fix;
+	static struct answer_request asked;
+	static struct arena life;
+	struct buf response, passed;
+
+	if (!fix.p) {
+		struct identity id = { .verified = true };
+		fix_must_load(&fix, policy_text);
+		arena_init(&life, 0, false);
+		struct policy_facts facts = { .identity = &id,
+			.route = &fix.p->routes[0],
+			.whole = true,
+			.rules = f->rules };
+		if (policy_answer_request(fix.p, &facts, &life, &asked))
+			abort();
+	}
+	struct guard_plan plan = {
+		.format = answer_format_find(SPAN_LIT("openai"), SPAN_LIT("/v1/chat/completions")),
+		.dialect = dialect_find(SPAN_LIT("openai")),
+		.path = SPAN_LIT("/v1/chat/completions"),
+		.rules = f->rules,
+		.scratch = f->scratch,
+		.inspects = true,
+		.policy = fix.p,
+		.options = policy_detect_options(fix.p),
+		.asked = &asked,
+		.unread = OUT_DENY,
+	};
+	struct guard_head head = { .status = 200,
+		.content_type = streamed ? SPAN_LIT("text/event-stream")
+					 : SPAN_LIT("application/json") };
+	struct guard *g = guard_new(&plan, &head);
+	buf_init(&response, 0);
+	buf_init(&passed, 0);
+	put_response(text, streamed, random, &response);
+	enum guard_result got = g ? GUARD_PASS : GUARD_NO_MEMORY;
+	for (size_t at = 0, to; at < response.n && !got; at = to) {
+		to = at + 1 + docs_random(random) % 4000;
+		got = guard_feed(g, span_cut(buf_view(&response), at, to), &passed);
+	}
+	if (!got)
+		got = guard_end(g, &passed);
+	if (got)
+		abort();
+	put_content(buf_view(&passed), out);
+	guard_drop(&g);
+	buf_free(&response);
+	buf_free(&passed);
+}
+
+/* What the guard must let pass: the document without what is taken. */
+static void
+put_expected(struct detect_fix *f, struct span text, const struct taken_list *t, struct buf *out)
+{
+	size_t at = 0;
+
+	for (size_t i = 0; i < t->n; i++) {
+		const char *class = t->v[i].entity < DETECT_ENTITIES_MAX
+					    ? detect_entity_class(f->rules, t->v[i].entity)
+					    : "";
+		if (!strcmp(class, "network"))
+			continue;
+		buf_span(out, span_cut(text, at, t->v[i].start));
+		buf_printf(out, "<%s>", detect_entity_name(f->rules, t->v[i].entity));
+		at = t->v[i].end;
+	}
+	buf_span(out, span_cut(text, at, text.n));
+}
+
+static bool
+guard_agrees(struct detect_fix *f, struct span text, bool streamed, uint64_t *random,
+	const struct taken_list *t, const char *kind, unsigned most)
+{
+	struct buf is, expected;
+
+	buf_init(&is, 0);
+	buf_init(&expected, 0);
+	pass_guard(f, text, streamed, random, &is);
+	put_expected(f, text, t, &expected);
+	bool same = span_eq(buf_view(&is), buf_view(&expected));
+	if (!same && most) {
+		size_t k = 0;
+		while (k < is.n && k < expected.n &&
+			buf_view(&is).p[k] == buf_view(&expected).p[k])
+			k++;
+		size_t from = k > 60 ? k - 60 : 0;
+		printf("guard differs %s %s: %.*s\n    instead of: %.*s\n", kind,
+			streamed ? "stream" : "whole",
+			SPAN_ARG(span_cut(buf_view(&is), from, k + 60)),
+			SPAN_ARG(span_cut(buf_view(&expected), from, k + 60)));
+	}
+	buf_free(&is);
+	buf_free(&expected);
+	return same;
 }
 
 /* ---- scoring ---- */
@@ -317,6 +471,9 @@ fidelity_run(uint64_t seed, size_t bytes, unsigned most, struct fidelity_result 
 				printf("cuts differ %s: %.*s\n", docs_kind(kind),
 					(int)(text.n < 400 ? text.n : 400), text.p);
 		}
+		for (int streamed = 0; streamed < 2; streamed++)
+			r->guard_differs += !guard_agrees(f, text, streamed, &random,
+				&taken[streamed ? WAY_STREAM : WAY_WHOLE], docs_kind(kind), most);
 		score(f, kind, &d, most, r);
 		detect_scratch_wipe(f->scratch);
 		arena_reset(&f->arena);

@@ -26,6 +26,7 @@ struct fidelity_result {
 	struct fidelity_count all, kind[DOCS_KINDS_MAX], entity[DOCS_VALUES_MAX];
 	size_t restored, not_restored; /* documents of WAY_WHOLE */
 	size_t cuts_differ; /* documents that two ways of cutting a stream redact differently */
+	size_t guard_differs; /* responses in which the guard takes something else */
 	size_t stream_only_missed; /* values that WAY_STREAM alone misses or cuts */
 };
 

@@ -129,12 +129,30 @@ first_field(struct span line, char cut)
 	return i;
 }
 
+/* True for the header of a table in a dump of PostgreSQL, "COPY t (a, b) FROM stdin;": it lists
+ * the names of columns, whose rows below it are parted by tabs. *line and *cut become those of
+ * the list. */
+static bool
+read_copy(struct span *line, char *cut)
+{
+	if (*cut != '\t' || !span_starts(*line, SPAN_LIT("COPY ")))
+		return false;
+	size_t open = span_chr(*line, '('), close = span_chr(*line, ')');
+	if (open >= close ||
+		!span_starts(span_cut(*line, close, line->n), SPAN_LIT(") FROM stdin")))
+		return false;
+	*line = span_cut(*line, open + 1, close);
+	*cut = ',';
+	return true;
+}
+
 /* COLUMN_FIELDS + 1: too many. */
 static unsigned
 count_fields(struct span line, char cut)
 {
 	unsigned n = 0;
 
+	read_copy(&line, &cut);
 	effort_add(line.n / 2);
 	for (size_t i = first_field(line, cut); i <= line.n && n <= COLUMN_FIELDS; n++)
 		i = next_field(line, field_end(line, i, cut), cut);
@@ -248,6 +266,7 @@ are_names(struct span line, char cut)
 {
 	unsigned names = 0;
 
+	read_copy(&line, &cut);
 	effort_add(line.n);
 	for (size_t i = first_field(line, cut); i <= line.n;) {
 		size_t end = field_end(line, i, cut);
@@ -331,6 +350,8 @@ has_cut(struct span line, char cut)
 {
 	size_t i = first_field(line, cut);
 
+	if (read_copy(&line, &cut))
+		return true;
 	if (cut != ' ')
 		return i < line.n && memchr(line.p + i, cut, line.n - i);
 	return gap_after(line, i) < line.n;
@@ -486,12 +507,13 @@ split_header(struct columns *c, size_t at, unsigned cut)
 		return;
 	struct span line = at == (size_t)CARRIED ? span_of(c->table->head, c->table->head_n)
 						 : line_at(c, at, line_end(c->text, at));
+	char by = cuts[cut];
+	read_copy(&line, &by);
 	c->names = 0;
-	for (size_t i = first_field(line, cuts[cut]);
-		i <= line.n && c->names < COLUMN_FIELDS;) {
-		size_t end = field_end(line, i, cuts[cut]);
+	for (size_t i = first_field(line, by); i <= line.n && c->names < COLUMN_FIELDS;) {
+		size_t end = field_end(line, i, by);
 		c->name[c->names++] = without_quotes(span_cut(line, i, end));
-		i = next_field(line, end, cuts[cut]);
+		i = next_field(line, end, by);
 	}
 	c->split = at + 1;
 	c->split_cut = cut;
@@ -568,8 +590,11 @@ columns_judge_head(struct columns *c, size_t at)
 			return;
 		/* A header's first separator is near. */
 		struct column_parts p = parts_of(span_cut(line, 0, COLUMN_NAME + 16));
-		for (unsigned k = 0; k < COLUMN_CUTS && !c->judged_head; k++)
-			c->judged_head = p.n[k] && are_names(line, cuts[k]);
+		for (unsigned k = 0; k < COLUMN_CUTS && !c->judged_head; k++) {
+			struct span list = line;
+			char by = cuts[k];
+			c->judged_head = (p.n[k] || read_copy(&list, &by)) && are_names(list, by);
+		}
 	}
 	if (c->judged_head && c->heads < COLUMN_HEADERS)
 		c->head[c->heads++] = at;
@@ -700,7 +725,9 @@ line_passed(struct column_table *t)
 	struct column_parts p =
 		whole ? parts_of(line) : (struct column_parts){ .plain = false };
 	for (unsigned k = 0; k < COLUMN_CUTS; k++) {
-		unsigned n = p.n[k] ? count_fields(line, cuts[k]) : COLUMN_FIELDS + 1;
+		unsigned n = p.n[k] || (whole && has_cut(line, cuts[k]))
+				     ? count_fields(line, cuts[k])
+				     : COLUMN_FIELDS + 1;
 		if (n > COLUMN_FIELDS || (t->head_n && (k != t->cut || n == t->fields)) ||
 			is_ruler(line) || !are_names(line, cuts[k]))
 			continue;

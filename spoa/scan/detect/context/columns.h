@@ -1,6 +1,7 @@
 /* Tables in a text: which header a value is under. A row is a line cut by tabs,
  * '|', ';', ',' or gaps of two and more blanks; its header is the first line, of those
- * without a break above it, that has as many fields, where it reads like names. Rules
+ * without a break above it, that has as many fields, where it reads like names; or, for tabs, a
+ * line "COPY t (a, b) FROM stdin" with as many names. Rules
  * drawn with '-', '=', ':', '+' and '|' belong to any table. What is remembered makes
  * the whole linear as long as places are asked for in order. */
 #ifndef SCAN_DETECT_CONTEXT_COLUMNS_H
