@@ -322,7 +322,7 @@ line_of(struct span t, size_t from, size_t to)
 /* The line [from, to) of the text; the first one from its beginning, which may be before the
  * text. Empty if that is longer than a row may be. */
 static struct span
-line_at(struct columns *c, size_t from, size_t to)
+column_line_at(struct columns *c, size_t from, size_t to)
 {
 	if (from > 0 || !c->lead)
 		return line_of(c->text, from, to);
@@ -339,7 +339,7 @@ line_at(struct columns *c, size_t from, size_t to)
 
 /* Bytes of the line at `from` that came before the text. */
 static size_t
-lead_of(const struct columns *c, size_t from)
+column_lead(const struct columns *c, size_t from)
 {
 	return from == 0 ? c->lead : 0;
 }
@@ -390,7 +390,7 @@ note_widths(struct columns *c, struct column_run *run, unsigned cut, size_t from
 		size_t end = line_end(c->text, from), k = 0;
 		if (end == SIZE_MAX)
 			return;
-		struct span line = line_at(c, from, end);
+		struct span line = column_line_at(c, from, end);
 		unsigned n = fields_of(c, from, line, cut);
 		while (k < run->widths && run->width[k].fields != n)
 			k++;
@@ -427,7 +427,7 @@ run_to(struct columns *c, unsigned cut, size_t line, size_t end)
 	while (from > 0 && from != run->to) {
 		size_t above = line_start(c->text, from - 1);
 		if (!is_line_start(c->text, above) ||
-			!is_row(line_at(c, above, from - 1), cuts[cut]))
+			!is_row(column_line_at(c, above, from - 1), cuts[cut]))
 			break;
 		from = above;
 	}
@@ -458,7 +458,7 @@ header_of(const struct column_run *run, unsigned n, bool goes_on)
 
 /* Whether the line that ends at `end` may go on in the next part of the text. */
 static bool
-line_goes_on(const struct columns *c, size_t end)
+column_line_goes_on(const struct columns *c, size_t end)
 {
 	return c->table && c->table->more && end == c->text.n;
 }
@@ -481,8 +481,8 @@ look_at_line(struct columns *c, size_t at)
 	if ((c->line == 0 && !(c->table && c->table->head_n)) ||
 		!is_line_start(c->text, c->line) || c->line_end - c->line > COLUMN_LINE)
 		return;
-	struct span line = line_at(c, c->line, c->line_end - 1);
-	bool goes_on = line_goes_on(c, c->line_end - 1);
+	struct span line = column_line_at(c, c->line, c->line_end - 1);
+	bool goes_on = column_line_goes_on(c, c->line_end - 1);
 	struct column_parts p = *parts_at(c, c->line, line);
 	for (unsigned k = 0; k < COLUMN_CUTS && !c->row; k++) {
 		unsigned n = p.n[k] ? fields_of(c, c->line, line, k) : COLUMN_FIELDS + 1;
@@ -506,7 +506,7 @@ split_header(struct columns *c, size_t at, unsigned cut)
 	if (c->split == at + 1 && c->split_cut == cut)
 		return;
 	struct span line = at == (size_t)CARRIED ? span_of(c->table->head, c->table->head_n)
-						 : line_at(c, at, line_end(c->text, at));
+						 : column_line_at(c, at, line_end(c->text, at));
 	char by = cuts[cut];
 	read_copy(&line, &by);
 	c->names = 0;
@@ -534,8 +534,8 @@ columns_at(struct columns *c, size_t at, struct column *out)
 {
 	if (!columns_row(c, at))
 		return false;
-	struct span line = line_at(c, c->line, c->line_end - 1);
-	size_t in_line = at - c->line + lead_of(c, c->line);
+	struct span line = column_line_at(c, c->line, c->line_end - 1);
+	size_t in_line = at - c->line + column_lead(c, c->line);
 	if (in_line < c->field_at) {
 		c->field = 0;
 		c->field_at = first_field(line, cuts[c->cut]);
@@ -585,7 +585,7 @@ columns_judge_head(struct columns *c, size_t at)
 		if (end == SIZE_MAX || end - from > COLUMN_LINE || end >= c->text.n ||
 			!is_line_start(c->text, from) || (c->inside && from == 0))
 			return;
-		struct span line = line_at(c, from, end);
+		struct span line = column_line_at(c, from, end);
 		if (is_prose(line))
 			return;
 		/* A header's first separator is near. */
@@ -593,7 +593,8 @@ columns_judge_head(struct columns *c, size_t at)
 		for (unsigned k = 0; k < COLUMN_CUTS && !c->judged_head; k++) {
 			struct span list = line;
 			char by = cuts[k];
-			c->judged_head = (p.n[k] || read_copy(&list, &by)) && are_names(list, by);
+			c->judged_head =
+				(p.n[k] || read_copy(&list, &by)) && are_names(list, by);
 		}
 	}
 	if (c->judged_head && c->heads < COLUMN_HEADERS)
@@ -612,8 +613,8 @@ take_rows(struct columns *c, size_t from, unsigned fields, uint64_t wanted, colu
 		if (end == SIZE_MAX)
 			return true;
 		effort_add(end - from);
-		struct span line = line_at(c, from, end);
-		bool goes_on = line_goes_on(c, end);
+		struct span line = column_line_at(c, from, end);
+		bool goes_on = column_line_goes_on(c, end);
 		if (!is_row(line, cut) && !goes_on)
 			return true;
 		unsigned n = count_fields(line, cut);
@@ -621,7 +622,7 @@ take_rows(struct columns *c, size_t from, unsigned fields, uint64_t wanted, colu
 		unsigned k = 0;
 		for (size_t i = first_field(line, cut); ours && i <= line.n && k < fields;
 			k++) {
-			size_t stop = field_end(line, i, cut), lead = lead_of(c, from);
+			size_t stop = field_end(line, i, cut), lead = column_lead(c, from);
 			struct span cell = without_quotes(span_cut(line, i, stop));
 			size_t at = cell.n ? (size_t)(cell.p - line.p) : 0;
 			/* what began before the text was asked for then */
@@ -672,7 +673,7 @@ static bool
 cells_below(struct columns *c, size_t from, size_t end, size_t *next, columns_take *take,
 	columns_keys *keys, void *arg)
 {
-	struct span line = line_at(c, from, end);
+	struct span line = column_line_at(c, from, end);
 	bool used = false, more = true;
 
 	for (unsigned k = 0; k < COLUMN_CUTS && !used; k++) {
@@ -684,8 +685,8 @@ cells_below(struct columns *c, size_t from, size_t end, size_t *next, columns_ta
 		split_header(c, from, k);
 		used = true;
 		/* keys of the part before the text are in no head */
-		uint64_t wanted = lead_of(c, from) ? keys(arg, c->name, c->names)
-						   : wanted_fields(c, from, end, next);
+		uint64_t wanted = column_lead(c, from) ? keys(arg, c->name, c->names)
+						       : wanted_fields(c, from, end, next);
 		more = !wanted || take_rows(c, end + 1, n, wanted, take, arg);
 	}
 	while (*next < c->heads && c->head[*next] <= end)

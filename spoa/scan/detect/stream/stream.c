@@ -274,7 +274,7 @@ runs_open(const struct detect_stream *s, size_t open)
 
 /* Whether what is held is in a row of a table: any word may be a value there. */
 static bool
-in_row(struct detect_stream *s, struct detect_scratch *scratch)
+is_in_row(struct detect_stream *s, struct detect_scratch *scratch)
 {
 	if (!s->table.head_n && !memchr(s->buf, '\n', s->n))
 		return false;
@@ -303,7 +303,8 @@ look_for_open(
 	*open = words.open < from ? words.open : from;
 	*found = false;
 	if (words.plain && !own && from == t.n && (s->opt.inside || s->opt.before.n == 0) &&
-		!in_row(s, scratch) && open_is_quiet(s->asked, scratch, &opt, t, s->done, open))
+		!is_in_row(s, scratch) &&
+		open_is_quiet(s->asked, scratch, &opt, t, s->done, open))
 		return 0;
 	scratch->known = &known;
 	int err = open_scan(s->asked, scratch, t, &opt, s->done, &from);

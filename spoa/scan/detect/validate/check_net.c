@@ -98,8 +98,8 @@ is_behind_product(struct span t, size_t start)
 		span_ends(span_cut(t, 0, start - 1), SPAN_LIT("# ")))
 		return true;
 	/* "^81.2.3.4" of npm, "~> 81.2.3.4" of RubyGems */
-	if (start > 0 && (t.p[start - 1] == '^' ||
-				 (start > 2 && !memcmp(t.p + start - 3, "~> ", 3))))
+	if (start > 0 &&
+		(t.p[start - 1] == '^' || (start > 2 && !memcmp(t.p + start - 3, "~> ", 3))))
 		return true;
 	if (start > 1 && t.p[start - 1] == '/')
 		to = start - 1;
@@ -134,7 +134,7 @@ is_before_revision(struct span t, size_t end, unsigned last)
 }
 
 static bool
-is_version(const struct candidate *c, const unsigned o[4])
+is_version_number(const struct candidate *c, const unsigned o[4])
 {
 	char next = c->end < c->text.n ? c->text.p[c->end] : 0;
 
@@ -157,7 +157,7 @@ check_v4(struct candidate *c, bool special)
 	/* Nobody's address: any, a mask, broadcast. */
 	if ((o[0] == 0 && o[1] == 0 && o[2] == 0 && o[3] == 0) || (o[0] == 255 && o[1] == 255))
 		return CHECK_NO;
-	if (is_special_v4(o) != special || is_version(c, o))
+	if (is_special_v4(o) != special || is_version_number(c, o))
 		return CHECK_NO;
 	/* 1.2.3.4 is a version or a section unless something says address; nobody counts
 	 * releases like 2.2.4.4. */
