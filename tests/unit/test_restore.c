@@ -557,7 +557,6 @@ placeholders_that_nobody_was_given_are_counted(void **state)
 		size_t count;
 		enum restore_form form;
 	} rows[] = {
-		{ "<EMAIL_ADDRESS_99>", 1, RESTORE_TEXT },
 		{ "a<EMAIL_ADDRESS_99><PERSON_77>b", 2, RESTORE_TEXT },
 		{ "<EMAIL_ADDRESS_7GKQ2MPX_1>", 1, RESTORE_TEXT },
 		{ "{\"to\":\"<EMAIL_ADDRESS_99>\"}", 1, RESTORE_JSON },
@@ -586,8 +585,7 @@ placeholders_that_nobody_was_given_are_counted(void **state)
 			restorer_feed(r, span_cut(in, cut, in.n), &out);
 			restorer_end(r, &out);
 			if (restorer_unknown(r) != rows[i].count)
-				fail_msg("%s cut at %zu: %zu", rows[i].in, cut,
-					restorer_unknown(r));
+				fail_msg("%s cut at %zu", rows[i].in, cut);
 			restorer_free(&r);
 		}
 	}
