@@ -463,9 +463,9 @@ check-long: deps ## the other long rings: clang's warnings, texts made to be dea
 	@tests/support/rings warnings effort examples clients fresh smoke
 
 .PHONY: agents-test
-agents-test: deps ## Claude Code and Codex themselves under policies/coding-agents.yaml (640 MB of npm packages)
+agents-test: deps ## Claude Code and Codex themselves under policies/coding-agents.yaml, and Python SDKs in kept conversations (640 MB of npm packages, 137 MB of PyPI's)
 	@$(MAKE) --no-print-directory all
-	@tests/e2e/run agents/agents.sh agents/tools.sh agents/translate.sh
+	@tests/e2e/run agents/agents.sh agents/tools.sh agents/translate.sh agents/kept.sh
 
 e2e: deps ## the end-to-end ring, HAPROXY=BIN for another HAProxy
 	@$(MAKE) --no-print-directory all

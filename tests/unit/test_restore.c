@@ -557,7 +557,6 @@ placeholders_that_nobody_was_given_are_counted(void **state)
 		size_t count;
 		enum restore_form form;
 	} rows[] = {
-		{ "<EMAIL_ADDRESS_99>", 1, RESTORE_TEXT },
 		{ "a<EMAIL_ADDRESS_99><PERSON_77>b", 2, RESTORE_TEXT },
 		{ "<EMAIL_ADDRESS_7GKQ2MPX_1>", 1, RESTORE_TEXT },
 		{ "{\"to\":\"<EMAIL_ADDRESS_99>\"}", 1, RESTORE_JSON },
@@ -577,24 +576,18 @@ placeholders_that_nobody_was_given_are_counted(void **state)
 	assert_non_null(rules);
 	vault_count_unknown(v, rules, true);
 	assert_true(vault_matters(v));
-	for (int full = 0; full < 2; full++) {
-		for (size_t i = 0; i < COUNT_OF(rows); i++) {
-			struct span in = span_str(rows[i].in);
-			/* an empty vault knows none of them */
-			size_t want = rows[i].count + (!full && strstr(rows[i].in, "_1>") &&
-							      strstr(rows[i].in, "<EMAIL_ADDRESS_1>"));
-			for (size_t cut = 1; cut <= in.n; cut++) {
-				struct restorer *r = restorer_new(v, rows[i].form);
-				restorer_feed(r, span_cut(in, 0, cut), &out);
-				restorer_feed(r, span_cut(in, cut, in.n), &out);
-				restorer_end(r, &out);
-				if (restorer_unknown(r) != want)
-					fail_msg("%s cut at %zu: %zu", rows[i].in, cut,
-						restorer_unknown(r));
-				restorer_free(&r);
-			}
+	vault_add(v, SPAN_LIT("<EMAIL_ADDRESS_1>"), SPAN_LIT("a@b.de"));
+	for (size_t i = 0; i < COUNT_OF(rows); i++) {
+		struct span in = span_str(rows[i].in);
+		for (size_t cut = 1; cut <= in.n; cut++) {
+			struct restorer *r = restorer_new(v, rows[i].form);
+			restorer_feed(r, span_cut(in, 0, cut), &out);
+			restorer_feed(r, span_cut(in, cut, in.n), &out);
+			restorer_end(r, &out);
+			if (restorer_unknown(r) != rows[i].count)
+				fail_msg("%s cut at %zu", rows[i].in, cut);
+			restorer_free(&r);
 		}
-		vault_add(v, SPAN_LIT("<EMAIL_ADDRESS_1>"), SPAN_LIT("a@b.de"));
 	}
 	buf_free(&out);
 	buf_free(&errors);
