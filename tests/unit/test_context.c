@@ -176,6 +176,9 @@ a_header_names_its_column(void **state)
 			"",
 			"PHONE_NUMBER 2125550143|PASSPORT XY1234567|PHONE_NUMBER "
 			"2125550145|PASSPORT XY1234568|" },
+		{ "a header's last name says nothing of the next line's first field",
+			"id\tbatch\tusername\n8346\t12\tyvzojn97\n", "",
+			"USER_NAME yvzojn97|" },
 		{ "the last word of a header is what it means",
 			"phone order id,order phone\n2125550143,2125550144\n", "",
 			"PHONE_NUMBER 2125550144|" },

@@ -530,6 +530,13 @@ columns_row(struct columns *c, size_t at)
 }
 
 bool
+columns_below(struct columns *c, size_t at, size_t head)
+{
+	return columns_row(c, at) && head >= c->header && head < c->line &&
+	       !memchr(c->text.p + c->header, '\n', head - c->header);
+}
+
+bool
 columns_at(struct columns *c, size_t at, struct column *out)
 {
 	if (!columns_row(c, at))

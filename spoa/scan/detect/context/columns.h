@@ -96,7 +96,9 @@ void columns_begin(
 	struct columns *c, struct span text, bool inside, struct column_table *table);
 /* False: not in a row below a header. True: its names are in name[]. */
 bool columns_row(struct columns *c, size_t at);
-/* The same, and the column; false also where that has no name. */
+/* Whether `at` is in a row below a header whose line holds `head`. */
+bool columns_below(struct columns *c, size_t at, size_t head);
+/* As columns_row(), and the column; false also where that has no name. */
 bool columns_at(struct columns *c, size_t at, struct column *out);
 
 /* Whether `at` is known to be in no row that has a header. */
