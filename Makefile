@@ -639,9 +639,14 @@ mutants: deps ## bugs of one line that the tests must notice, tests/data/mutants
 	@B=$(B) tests/support/mutants $(MUTANTS)
 
 .PHONY: lint
-lint: deps ## layers, headers that compile alone, warnings of gcc and clang, file sizes
+lint: deps ## layers, headers that compile alone, warnings of gcc and clang, file sizes, the language of Markdown
 	@$(MAKE) --no-print-directory all
 	@B=$(B) tests/support/lint
+
+# Read them as an editor who has not seen the code: how many would you rewrite?
+.PHONY: prose
+prose: deps ## fourteen sentences of each page for a reader (SEED=N, PAGES="docs/cache.md …")
+	@tests/support/prose --draw $(or $(SEED),1) $(or $(PAGES),$(wildcard *.md docs/*.md docker/*.md))
 
 $(B)/tollgate: $(B)/spoa/cmd/main.o $(LIB)
 	$(call say,LD)$(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $^ $(ALL_LIBS)

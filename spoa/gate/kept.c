@@ -242,12 +242,34 @@ request_kept_tables(struct request *r)
 	return STEP_NEXT;
 }
 
+static void
+tag_new_values(struct request *r, struct placeholders *p)
+{
+	unsigned char key[PLACEHOLDER_TAG_KEY];
+
+	kept_tag_key(r->gate->shared->kept, r->found.pin.who, key);
+	placeholders_tag(p, key);
+	sodium_memzero(key, sizeof(key));
+}
+
+/* A session of OpenAI's realtime API begins empty. Any other may go on with what an earlier
+ * session, or a request, has given numbers to. */
+static void
+tag_session(struct request *r)
+{
+	const char *name = r->found.endpoint.name;
+
+	if (r->gate && !(name && !strcmp(name, "realtime")))
+		tag_new_values(r, r->out.placeholders);
+}
+
 bool
 request_kept_open(struct request *r)
 {
 	const struct kept_asked *k = r->run.kept;
-	unsigned char key[PLACEHOLDER_TAG_KEY];
 
+	if (r->out.placeholders)
+		tag_session(r);
 	if (r->found.kept.state == KEPT_NOT || !k)
 		return true;
 	struct placeholders *p = placeholders_new(&r->arena);
@@ -259,11 +281,8 @@ request_kept_open(struct request *r)
 	if (!p)
 		return false;
 	placeholders_raise(p, (size_t)k->floor);
-	if (r->found.kept.state == KEPT_TAGGED || r->found.kept.state == KEPT_LOST) {
-		kept_tag_key(r->gate->shared->kept, r->found.pin.who, key);
-		placeholders_tag(p, key);
-		sodium_memzero(key, sizeof(key));
-	}
+	if (r->found.kept.state == KEPT_TAGGED || r->found.kept.state == KEPT_LOST)
+		tag_new_values(r, p);
 	r->out.placeholders = p;
 	return true;
 }

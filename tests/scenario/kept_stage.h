@@ -6,11 +6,15 @@
 #include "answer/guard/guard.h"
 #include "scenario/gate_stage.h"
 
-#define KEPT_POLICY                                                                                 \
+#define KEPT_POLICY                                                                            \
 	"providers:\n"                                                                         \
 	"  o: {backend: openai, dialect: openai}\n"                                            \
 	"  a: {backend: anthropic, dialect: anthropic}\n"                                      \
+	"  g: {backend: gemini, dialect: gemini}\n"                                            \
+	"  s: {backend: tools, dialect: mcp}\n"                                                \
 	"routes:\n"                                                                            \
+	"  - {name: t, match: {path: /mcp}, targets: [s], response: restore}\n"                \
+	"  - {name: g, match: {path_prefix: /v1beta/}, targets: [g], response: restore}\n"     \
 	"  - {name: plain, match: {path: /v1/completions}, targets: [o], response: meter}\n"   \
 	"  - {name: m, match: {path_prefix: /v1/messages}, targets: [a], response: restore}\n" \
 	"  - {name: o, match: {path_prefix: /v1/}, targets: [o], response: restore}\n"         \

@@ -287,14 +287,18 @@ what_is_added_to_has_placeholders_that_collide_with_none(void **state)
 		bool known; /* the second turn's response has Jane back */
 	} rows[] = {
 		{ "a conversation",
-			{ NULL, R, IN("conv_1", "jane@example.com"), NULL, SAYS("resp_1", "%s"), NULL },
-			{ NULL, R, IN("conv_1", "bob@example.com"), NULL, SAYS("resp_2", "%s"), NULL },
+			{ NULL, R, IN("conv_1", "jane@example.com"), NULL, SAYS("resp_1", "%s"),
+				NULL },
+			{ NULL, R, IN("conv_1", "bob@example.com"), NULL, SAYS("resp_2", "%s"),
+				NULL },
 			true },
 		{ "a conversation that is made with items",
 			{ NULL, "/v1/conversations",
-				"{\"items\":[{\"type\":\"message\",\"role\":\"user\",\"content\":\"jane@example.com\"}]}",
+				"{\"items\":[{\"type\":\"message\",\"role\":\"user\","
+				"\"content\":\"jane@example.com\"}]}",
 				NULL, "{\"id\":\"conv_9\",\"object\":\"conversation\"}", NULL },
-			{ NULL, R, IN("conv_9", "bob@example.com"), NULL, SAYS("resp_2", "%s"), NULL },
+			{ NULL, R, IN("conv_9", "bob@example.com"), NULL, SAYS("resp_2", "%s"),
+				NULL },
 			true },
 		{ "an assistant's thread",
 			{ NULL, "/v1/threads/thread_1/messages",
@@ -302,16 +306,56 @@ what_is_added_to_has_placeholders_that_collide_with_none(void **state)
 				"{\"id\":\"msg_9\",\"thread_id\":\"thread_1\"}", NULL },
 			{ NULL, "/v1/threads/thread_1/messages",
 				"{\"role\":\"user\",\"content\":\"bob@example.com\"}", NULL,
-				"{\"id\":\"msg_8\",\"content\":[{\"type\":\"text\",\"text\":{\"value\":\"%s\"}}]}",
+				"{\"id\":\"msg_8\",\"content\":[{\"type\":\"text\",\"text\":{"
+				"\"value\":\"%s\"}}]}",
+				NULL },
+			true },
+		{ "a cache that a later request names",
+			{ NULL, "/v1beta/cachedContents",
+				"{\"model\":\"models/"
+				"g\",\"contents\":[{\"role\":\"user\",\"parts\":[{\"text\":"
+				"\"jane@example.com\"}]}]}",
+				NULL, "{\"name\":\"cachedContents/c1\",\"model\":\"models/g\"}",
+				NULL },
+			{ NULL, "/v1beta/models/g:generateContent",
+				"{\"cachedContent\":\"cachedContents/"
+				"c1\",\"contents\":[{\"role\":\"user\",\"parts\":[{\"text\":"
+				"\"bob@example.com\"}]}]}",
+				NULL,
+				"{\"candidates\":[{\"content\":{\"role\":\"model\",\"parts\":[{"
+				"\"text\":\"%s\"}]}}]}",
+				NULL },
+			true },
+		{ "a tool's server that asks in the middle of a call: the call knows its own "
+		  "values",
+			{ NULL, "/mcp",
+				"{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"tools/"
+				"call\",\"params\":{\"name\":\"t\",\"arguments\":{\"to\":"
+				"\"jane@example.com\"}}}",
+				NULL,
+				"event: message\ndata: "
+				"{\"jsonrpc\":\"2.0\",\"id\":9,\"method\":\"elicitation/"
+				"create\",\"params\":{\"message\":\"who "
+				"else?\",\"requestedSchema\":{}}}\n\n",
+				NULL },
+			{ NULL, "/mcp",
+				"{\"jsonrpc\":\"2.0\",\"id\":9,\"result\":{\"action\":"
+				"\"accept\",\"content\":{\"also\":\"bob@example.com\"}}}",
+				NULL,
+				"event: message\ndata: "
+				"{\"jsonrpc\":\"2.0\",\"id\":1,\"result\":{\"content\":[{"
+				"\"type\":\"text\",\"text\":\"%s\"}]}}\n\n",
 				NULL },
 			true },
 		{ "a file that a later request brings",
 			{ NULL, "/v1/files",
-				"{\"purpose\":\"user_data\",\"text\":\"jane@example.com\"}", NULL,
-				"{\"id\":\"file-1\",\"object\":\"file\"}", NULL },
+				"{\"purpose\":\"user_data\",\"text\":\"jane@example.com\"}",
+				NULL, "{\"id\":\"file-1\",\"object\":\"file\"}", NULL },
 			{ NULL, R,
-				"{\"model\":\"m\",\"input\":[{\"role\":\"user\",\"content\":[{\"type\":\"input_file\","
-				"\"file_id\":\"file-1\"},{\"type\":\"input_text\",\"text\":\"bob@example.com\"}]}]}",
+				"{\"model\":\"m\",\"input\":[{\"role\":\"user\",\"content\":[{"
+				"\"type\":\"input_file\","
+				"\"file_id\":\"file-1\"},{\"type\":\"input_text\",\"text\":"
+				"\"bob@example.com\"}]}]}",
 				NULL, SAYS("resp_1", "%s"), NULL },
 			true },
 	};

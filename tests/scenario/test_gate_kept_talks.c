@@ -4,20 +4,6 @@
  * wrote there, or the placeholder; never another value. The seeds are fixed. */
 #include "scenario/kept_stage.h"
 
-#define POLICY                                                                                 \
-	"providers:\n"                                                                         \
-	"  o: {backend: openai, dialect: openai}\n"                                            \
-	"  a: {backend: anthropic, dialect: anthropic}\n"                                      \
-	"  g: {backend: gemini, dialect: gemini}\n"                                            \
-	"  s: {backend: tools, dialect: mcp}\n"                                                \
-	"routes:\n"                                                                            \
-	"  - {name: t, match: {path: /mcp}, targets: [s], response: restore}\n"                \
-	"  - {name: g, match: {path_prefix: /v1beta/}, targets: [g], response: restore}\n"     \
-	"  - {name: m, match: {path_prefix: /v1/messages}, targets: [a], response: restore}\n" \
-	"  - {name: o, match: {path_prefix: /v1/}, targets: [o], response: restore}\n"         \
-	"rules: [{name: r, redact: {classes: [pii, phi, secret]}}]\n"                          \
-	"default: permit\n"
-
 enum { TALKS = 250, THINGS = 400, NAMES = 40, WORDS = 64, AT_ONCE = 2, VALUE_MAX = 96 };
 
 /* What the model sees at one place: how it reads, and what the caller wrote there. */
@@ -483,7 +469,7 @@ static void
 begin_anew(struct talk *t)
 {
 	stage_down(&t->s);
-	stage_up(&t->s, POLICY);
+	stage_up(&t->s, KEPT_POLICY);
 	for (size_t i = 0; i < NAMES; i++)
 		for (size_t k = 0; k < t->by_name[i].n; k++)
 			t->by_name[i].v[k].sure = false;
@@ -513,7 +499,7 @@ one_talk(unsigned seed, enum form_of_talk form, size_t *restored, size_t *left)
 	t.seed = seed;
 	t.form = form;
 	t.persons = 1 + draw(&t, 6);
-	stage_up(&t.s, POLICY);
+	stage_up(&t.s, KEPT_POLICY);
 	what_is(&t, 0, seed, what);
 	if (form == TALK_FILES)
 		upload(&t, what);

@@ -102,6 +102,12 @@ static const struct {
 		"password", "GENERIC_SECRET \x80\x80Tr0ub4dor&3xyz|" },
 	{ "the sentence's full stop stays", "My e-mail: ada@example.org. My IP: 10.1.2.3.", "",
 		"EMAIL_ADDRESS ada@example.org|SPECIAL_IP_ADDRESS 10.1.2.3|" },
+	{ "the product that printed a PDF, as extraction reports it, is no address",
+		"Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) "
+		"HeadlessChrome/131.0.6778.85 Safari/537.36\nSkia/PDF m131\n",
+		"", "" },
+	{ "a range of versions is no address", "\"lib\": \"^81.2.69.14\", foo ~> 81.2.69.15",
+		"", "" },
 	{ "two values side by side", "ada@example.org,bob@example.org;81.2.69.7", "",
 		"EMAIL_ADDRESS ada@example.org|EMAIL_ADDRESS bob@example.org|IP_ADDRESS "
 		"81.2.69.7|" },

@@ -11,11 +11,9 @@
 #include "base/ascii.h"
 #include "base/attr.h"
 #include "base/caps.h"
-#include "base/codec/utf8.h"
 #include "base/effort.h"
 #include "base/err.h"
 #include "scan/detect/disguise/decode.h"
-#include "scan/detect/disguise/fold.h"
 #include "scan/detect/disguise/terminal.h"
 
 enum {
@@ -128,11 +126,13 @@ evade_level_of(struct evade *e)
 
 /* A scan for a stream asks for weaker candidates, too: they are not complete values. */
 static void
-whole_add(const struct evade *e, struct whole *w, const struct finding *f)
+whole_add(const struct evade *e, struct level *l, const struct finding *f)
 {
+	struct whole *w = &l->whole;
 	size_t end = w->from + 64 * COUNT_OF(w->bits), to = f->end < end ? f->end : end;
 
-	if (f->flags & FINDING_RUN || f->score < e->r->entities[f->entity].threshold)
+	if (f->flags & FINDING_RUN || f->score < e->r->entities[f->entity].threshold ||
+		evade_key_begun(span_cut(l->chunk.text, f->start, f->end)))
 		return;
 	for (size_t i = f->start > w->from ? f->start : w->from; i < to; i++) {
 		w->bits[(i - w->from) / 64] |= UINT64_C(1) << ((i - w->from) % 64);
@@ -144,8 +144,9 @@ whole_add(const struct evade *e, struct whole *w, const struct finding *f)
  * only a view shows are added by read_view(). At the end of a text that goes on nothing is
  * complete: more groups of digits may come. */
 static void
-whole_begin(struct evade *e, struct whole *w, struct span text, size_t from)
+whole_begin(struct evade *e, struct level *l, struct span text, size_t from)
 {
+	struct whole *w = &l->whole;
 	enum { UNDECIDED = 16 };
 	size_t undecided = e->s->open.of == text.p ? UNDECIDED : 0;
 	size_t end = text.n > undecided ? text.n - undecided : 0;
@@ -157,7 +158,25 @@ whole_begin(struct evade *e, struct whole *w, struct span text, size_t from)
 	effort_add((e->s->n - e->first) / 4);
 	for (size_t i = e->first; i < e->s->n; i++)
 		if (!(e->s->v[i].flags & FINDING_EVASION) && e->s->v[i].end <= end)
-			whole_add(e, w, &e->s->v[i]);
+			whole_add(e, l, &e->s->v[i]);
+}
+
+/* Whether a string among those that f joins is a value by itself, up to its quote or to the
+ * backslash that continues its line: f covers more, and nothing was hidden. */
+static bool
+holds_literal(const struct level *l, const struct finding *f)
+{
+	const struct whole *w = &l->whole;
+	struct span t = l->chunk.text;
+
+	effort_add(w->any ? f->end - f->start : 0);
+	for (size_t i = f->start; w->any && i + 1 < f->end; i++) {
+		bool slash = t.p[i + 1] == '\\' && i + 2 < f->end;
+		if (whole_has(w, i) && !whole_has(w, i + 1) &&
+			is_one_of(t.p[i + 1 + slash], slash ? "\r\n\"'`" : "\"'`"))
+			return true;
+	}
+	return false;
 }
 
 /* ---- what is found in a view ---- */
@@ -253,8 +272,10 @@ read_view(struct evade *e, const struct view *v, bool heuristic)
 		struct finding f = s->v[i];
 		if (!bring_back(e, v, &f, heuristic))
 			continue;
+		if (holds_literal(e->levels[e->depth], &f))
+			f.flags &= (uint16_t)~FINDING_EVASION;
 		if (!heuristic)
-			whole_add(e, &e->levels[e->depth]->whole, &f);
+			whole_add(e, e->levels[e->depth], &f);
 		s->v[kept++] = f;
 	}
 	s->n = kept;
@@ -308,81 +329,17 @@ read_parts(struct evade *e, struct editor *ed, bool heuristic)
 	return err;
 }
 
+/* Of guesses, or of joints read as boundaries. */
 static int
-guess_done(struct editor *ed)
+once_done(struct editor *ed)
 {
 	struct pass *p = ed->ctx;
-	int err = read_view(p->e, ed->out, true);
-
-	return err ? err : read_view_blobs(p->e, ed->out);
-}
-
-static int
-apart_done(struct editor *ed)
-{
-	struct pass *p = ed->ctx;
-	int err = read_view(p->e, ed->out, false);
+	int err = read_view(p->e, ed->out, !ed->apart);
 
 	return err ? err : read_view_blobs(p->e, ed->out);
 }
 
 /* ---- both readings of what is dropped ---- */
-
-/* Returns true if [from, to) is one word of letters: "ERROR", "Done", "here". A piece of a
- * token mixes capitals and small letters, or has digits. */
-static bool
-is_plain_word(struct span t, size_t from, size_t to)
-{
-	enum { WORD_LEAST = 4, WORD_MOST = 24 };
-	size_t lower = 0;
-
-	if (to - from < WORD_LEAST || to - from > WORD_MOST)
-		return false;
-	for (size_t i = from; i < to; i++) {
-		if (!is_alpha(t.p[i]))
-			return false;
-		lower += t.p[i] >= 'a';
-	}
-	return lower == 0 || lower == to - from || (lower == to - from - 1 && t.p[from] < 'a');
-}
-
-/* A character above U+009F begins at `at`: zero-width, and no control character. */
-static bool
-is_unseen(struct span t, size_t at)
-{
-	return is_high(t.p[at]) && t.p[at] != '\x9B' &&
-	       !(t.p[at] == '\xC2' && at + 1 < t.n && (unsigned char)t.p[at + 1] < 0xA0);
-}
-
-/* Returns true if the candidate f, which goes across joints, is several values side by side, or
- * one value and words: v[0..n) are the candidates of the reading in which joints are
- * boundaries, and each piece of f between joints is in one of those or a word. What nobody sees
- * (a zero-width character) parts no words. */
-static bool
-is_side_by_side(const struct view_part *joint, size_t joints, struct span t,
-	const struct finding *f, const struct finding *v, size_t n)
-{
-	size_t at = f->start, k = 0;
-	bool any = false, unseen = false;
-
-	while (k < joints && joint[k].from <= f->start)
-		k++;
-	if (k == joints || joint[k].from >= f->end)
-		return false;
-	for (size_t end; at < f->end; at = k < joints ? joint[k++].to : f->end) {
-		bool whole = false;
-		end = k < joints && joint[k].from < f->end ? joint[k].from : f->end;
-		for (size_t i = 0; i < n && !whole; i++)
-			whole = v[i].start <= at && v[i].end >= end &&
-				(v[i].start > f->start || v[i].end < f->end);
-		effort_add(n + 8);
-		if (!whole && (unseen || !is_plain_word(t, at, end)))
-			return false;
-		any |= whole;
-		unseen |= k < joints && is_unseen(t, joint[k].from);
-	}
-	return any;
-}
 
 /* Of the candidates s->v[from, to) drops those that are several of the values s->v[begin, end)
  * side by side. */
@@ -395,8 +352,7 @@ drop_joined(struct evade *e, const struct editor *ed, size_t from, size_t to, si
 	size_t kept = from;
 
 	for (size_t i = from; i < s->n; i++)
-		if (i >= to || !is_side_by_side(ed->joint, ed->joints, t, &s->v[i],
-				       s->v + begin, end - begin))
+		if (i >= to || !view_side_by_side(ed, t, &s->v[i], s->v + begin, end - begin))
 			s->v[kept++] = s->v[i];
 	s->n = kept;
 }
@@ -431,9 +387,8 @@ edit_again(struct evade *e, const struct view *v, unsigned pass, enum reading as
 	return view_close(ed);
 }
 
-/* One more pass over v, into the other view, which is read. Where
- * dropping something joins words, it is read as a boundary, too. NULL: there was nothing to
- * edit. */
+/* One more pass over v, into the other view, which is read; where dropping something joins
+ * words, as a boundary, too. NULL: there was nothing to edit. */
 static struct view *
 scan_again(struct evade *e, struct view *v, unsigned pass, enum reading as, int *err)
 {
@@ -449,10 +404,9 @@ scan_again(struct evade *e, struct view *v, unsigned pass, enum reading as, int 
 		*err = edit_again(e, v, pass, APART, &other);
 		if (!*err)
 			*err = read_parts(e, &other, false);
-		if (!*err) {
-			drop_joined(e, &ed, from, to, to, e->s->n);
+		drop_joined(e, &ed, from, to, to, *err ? to : e->s->n);
+		if (!*err)
 			*err = edit_again(e, v, pass, as, &ed);
-		}
 	}
 	return ed.edits && !*err ? ed.out : NULL;
 }
@@ -489,14 +443,13 @@ scan_apart(struct evade *e, struct editor *joined, struct pass *p, size_t first)
 	struct editor ed = { .src = joined->src,
 		.out = &l->view[0],
 		.apart = true,
-		.done = apart_done,
+		.done = once_done,
 		.ctx = p };
 	size_t from = s->n;
 
 	normalise_edit(&l->chunk, &ed, &s->evasion);
 	int err = view_close(&ed);
-	if (!err)
-		drop_joined(e, joined, first, from, from, s->n);
+	drop_joined(e, joined, first, from, from, err ? from : s->n);
 	return err;
 }
 
@@ -842,15 +795,15 @@ scan_text(struct evade *e, struct span text, const struct detect_options *opt)
 		size_t first = e->s->n;
 		l->chunk.named = e->opt && e->opt->before.n;
 		l->chunk.whole = &l->whole;
-		whole_begin(e, &l->whole, text, at);
 		look_at_chunk(&l->chunk, text, at);
+		whole_begin(e, l, text, at);
 		normalise_edit(&l->chunk, &ed, &e->s->evasion);
 		err = view_close(&ed);
 		if (!err && ed.joints)
 			err = scan_apart(e, &ed, &p, first);
 		e->sequences |= ed.sequences && e->depth == 0;
 		struct editor lo = {
-			.src = text, .out = &l->view[0], .done = guess_done, .ctx = &p
+			.src = text, .out = &l->view[0], .done = once_done, .ctx = &p
 		};
 		if (!err) {
 			heuristics_edit(&l->chunk, &lo);
@@ -865,22 +818,6 @@ scan_text(struct evade *e, struct span text, const struct detect_options *opt)
 			next = to - (p.key ? EVADE_OVERLAP : EVADE_SHORT);
 	}
 	return err;
-}
-
-/* Returns true if the last thing before `at` is a terminal's sequence or a character that
- * nobody sees. */
-static bool
-ends_in_dropped(struct span t, size_t at)
-{
-	size_t from = utf8_before(t.p, at), n;
-	bool valid;
-
-	if (terminal_cuts(t, at - 1))
-		return true;
-	if (!is_high(t.p[from]))
-		return false;
-	enum fold_kind k = fold_char(fold_decode(t.p + from, t.n - from, &n, &valid)).kind;
-	return k == FOLD_DROP || k == FOLD_BIDI;
 }
 
 int
@@ -908,7 +845,7 @@ evade_scan(rules_fn *rules, const struct detect_rules *r, struct detect_scratch 
 		for (size_t i = 0; i < s->n; i++)
 			if (terminal_cuts(text, s->v[i].start) ||
 				terminal_cuts(text, s->v[i].end) ||
-				ends_in_dropped(text, s->v[i].end))
+				terminal_ends_in_dropped(text, s->v[i].end))
 				s->v[i].flags |= FINDING_CUT;
 	}
 	for (size_t i = 1; i < LEVELS; i++)

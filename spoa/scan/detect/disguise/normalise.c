@@ -330,8 +330,12 @@ edit_character(struct normaliser *p)
 			edit_drop(p, to, 0, EDIT_HIDE | EDIT_APART);
 			break;
 		case FOLD_DROP:
+			if (is_spelling(p, at, to))
+				break;
 			/* A variation selector is a part of the character before it. */
-			if (!is_spelling(p, at, to))
+			if (!valid)
+				edit_as(p, to, f, EDIT_HIDE);
+			else
 				edit_drop(p, to, 0,
 					EDIT_HIDE | ((cp & ~0xFu) == 0xFE00 ? 0 : EDIT_APART));
 			break;

@@ -3,7 +3,9 @@
 #include "scan/detect/disguise/terminal.h"
 
 #include "base/ascii.h"
+#include "base/codec/utf8.h"
 #include "base/effort.h"
+#include "scan/detect/disguise/fold.h"
 
 static const struct terminal no_sequence;
 
@@ -227,4 +229,18 @@ terminal_string(struct span t, size_t at)
 	}
 	effort_add(i - at);
 	return i == t.n && !end ? i : end;
+}
+
+bool
+terminal_ends_in_dropped(struct span t, size_t at)
+{
+	size_t from = utf8_before(t.p, at), n;
+	bool valid;
+
+	if (terminal_cuts(t, at - 1))
+		return true;
+	if (!is_high(t.p[from]))
+		return false;
+	enum fold_kind k = fold_char(fold_decode(t.p + from, t.n - from, &n, &valid)).kind;
+	return k == FOLD_DROP || k == FOLD_BIDI;
 }

@@ -5,7 +5,7 @@
 #ifndef SCAN_DETECT_DISGUISE_VIEW_H
 #define SCAN_DETECT_DISGUISE_VIEW_H
 
-#include "base/span.h"
+#include "scan/detect/rules/finding.h"
 
 /* A byte's place in the original, from `origin` on, and how it came about: the low
  * bits for bytes that stand for something else, the high ones for what was dropped
@@ -94,5 +94,12 @@ size_t view_after(struct span t, size_t at, size_t bytes);
 /* [*start, *end) of the view in bytes of the original. Returns the EDIT_ flags inside,
  * 0 where the bytes are the original's own. */
 unsigned view_back(const struct view *v, size_t *start, size_t *end);
+
+/* Returns true if the candidate f, which goes across joints, is several values side by side, or
+ * one value and words: t is the original, v[0..n) are the candidates of the reading in which
+ * joints are boundaries, and each piece of f between joints is in one of those or a word. What
+ * nobody sees (a zero-width character) parts no words. */
+bool view_side_by_side(const struct editor *ed, struct span t, const struct finding *f,
+	const struct finding *v, size_t n);
 
 #endif

@@ -97,6 +97,10 @@ is_behind_product(struct span t, size_t start)
 	if (start > 3 && is_one_of(t.p[start - 1], "[v") &&
 		span_ends(span_cut(t, 0, start - 1), SPAN_LIT("# ")))
 		return true;
+	/* "^81.2.3.4" of npm, "~> 81.2.3.4" of RubyGems */
+	if (start > 0 && (t.p[start - 1] == '^' ||
+				 (start > 2 && !memcmp(t.p + start - 3, "~> ", 3))))
+		return true;
 	if (start > 1 && t.p[start - 1] == '/')
 		to = start - 1;
 	else if (start > 2 && t.p[start - 1] == '=' && is_one_of(t.p[start - 2], "=<>~!"))
