@@ -104,6 +104,10 @@ naive_pattern(struct naive *v, size_t index, struct span text, size_t to, struct
 		if ((p->check && check_run(p->check, &c) == CHECK_NO) || c.end <= c.start ||
 			c.start < shift)
 			continue;
+		/* a name in a header that is above another column */
+		if (p->keyed && !shift && memchr(text.p + c.match, '\n', c.start - c.match) &&
+			columns_below(&columns, c.start, c.match))
+			continue;
 		bool cell = shift == 0 && columns_at(&columns, c.start, &col);
 		int verdict = context_verdict(&e->context.words, &e->context.against, text,
 			before, cell ? &col : NULL, c.start, c.end);

@@ -231,6 +231,11 @@ consider_match(struct sweep *w, const struct pattern *p, struct candidate *m)
 	}
 	if (checked == CHECK_NO || m->end <= m->start)
 		return false;
+	/* A name in a table's header names its own column, which columns_cells() reads. */
+	if (p->keyed && !w->keyed && !all && m->start > m->match &&
+		memchr(w->text.p + m->match, '\n', m->start - m->match) &&
+		columns_below(&w->s->columns, m->start, m->match))
+		return false;
 	m->end -= ends_in_diff_mark(w->text, m->start, m->end);
 	if (m->start < w->shift)
 		return false;
