@@ -1,5 +1,5 @@
 /* Tables of placeholders as they are stored: sealed for a caller and a name, added to in
- * chunks, and of no use when cut, altered, moved, too long or erased. */
+ * chunks, and of no use when cut, altered, moved, too long or erased; and what no table knows. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -7,9 +7,11 @@
 #include <cmocka.h>
 #include <sodium.h>
 
+#include "answer/restore.h"
 #include "base/err.h"
 #include "base/mem.h"
 #include "gate/sources/kept.h"
+#include "scan/detect/detect.h"
 #include "support/guard.h"
 
 static const unsigned char secret[32] = { 7 }, other[32] = { 8 }, ann[32] = { 1 },
@@ -187,6 +189,53 @@ a_table_over_its_cap_begins_anew(void **state)
 	kept_tables_free(&t);
 }
 
+/* What is shaped like one of our placeholders and is nobody's is counted, however it is cut. */
+static void
+placeholders_that_nobody_was_given_are_counted(void **state)
+{
+	static const struct {
+		const char *in;
+		size_t count;
+		enum restore_form form;
+	} rows[] = {
+		{ "a<EMAIL_ADDRESS_99><PERSON_77>b", 2, RESTORE_TEXT },
+		{ "<EMAIL_ADDRESS_7GKQ2MPX_1>", 1, RESTORE_TEXT },
+		{ "{\"to\":\"<EMAIL_ADDRESS_99>\"}", 1, RESTORE_JSON },
+		{ "<EMAIL_ADDRESS_1>", 0, RESTORE_TEXT },
+		{ "https://x.example/?q=<EMAIL_ADDRESS_1>", 0, RESTORE_TEXT },
+		{ "<H_1> <b> <FOO_1> <EMAIL_ADDRESS> <EMAIL_ADDRESS_x> <email_address_99>", 0, RESTORE_TEXT },
+		{ "<EMAIL_ADDRESS_7GKQ2MP_1> <EMAIL_ADDRESS_9", 0, RESTORE_TEXT },
+		{ "<CREDENTIAL_1>", 0, RESTORE_TEXT },
+	};
+	struct buf errors, out;
+	struct vault *v = vault_new();
+
+	(void)state;
+	buf_init(&errors, 0);
+	buf_init(&out, 0);
+	struct detect_rules *rules = detect_load(NULL, &errors);
+	assert_non_null(rules);
+	vault_count_unknown(v, rules, true);
+	assert_true(vault_matters(v));
+	vault_add(v, SPAN_LIT("<EMAIL_ADDRESS_1>"), SPAN_LIT("a@b.de"));
+	for (size_t i = 0; i < COUNT_OF(rows); i++) {
+		struct span in = span_str(rows[i].in);
+		for (size_t cut = 1; cut <= in.n; cut++) {
+			struct restorer *r = restorer_new(v, rows[i].form);
+			restorer_feed(r, span_cut(in, 0, cut), &out);
+			restorer_feed(r, span_cut(in, cut, in.n), &out);
+			restorer_end(r, &out);
+			if (restorer_unknown(r) != rows[i].count)
+				fail_msg("%s cut at %zu", rows[i].in, cut);
+			restorer_free(&r);
+		}
+	}
+	buf_free(&out);
+	buf_free(&errors);
+	vault_free(&v);
+	detect_free(&rules);
+}
+
 int
 main(void)
 {
@@ -195,6 +244,7 @@ main(void)
 		cmocka_unit_test(what_is_cut_or_altered_is_none),
 		cmocka_unit_test(entries_are_read_to_where_they_end),
 		cmocka_unit_test(a_table_over_its_cap_begins_anew),
+		cmocka_unit_test(placeholders_that_nobody_was_given_are_counted),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -9,7 +9,6 @@
 #include "answer/restore.h"
 #include "base/caps.h"
 #include "base/err.h"
-#include "scan/detect/detect.h"
 #include "scan/text/style.h"
 
 static const struct {
@@ -548,53 +547,6 @@ only_what_may_be_a_placeholder_is_held(void **state)
 	vault_free(&empty);
 }
 
-/* What is shaped like one of our placeholders and is nobody's is counted, however it is cut. */
-static void
-placeholders_that_nobody_was_given_are_counted(void **state)
-{
-	static const struct {
-		const char *in;
-		size_t count;
-		enum restore_form form;
-	} rows[] = {
-		{ "a<EMAIL_ADDRESS_99><PERSON_77>b", 2, RESTORE_TEXT },
-		{ "<EMAIL_ADDRESS_7GKQ2MPX_1>", 1, RESTORE_TEXT },
-		{ "{\"to\":\"<EMAIL_ADDRESS_99>\"}", 1, RESTORE_JSON },
-		{ "<EMAIL_ADDRESS_1>", 0, RESTORE_TEXT },
-		{ "https://x.example/?q=<EMAIL_ADDRESS_1>", 0, RESTORE_TEXT },
-		{ "<H_1> <b> <FOO_1> <EMAIL_ADDRESS> <EMAIL_ADDRESS_x> <email_address_99>", 0, RESTORE_TEXT },
-		{ "<EMAIL_ADDRESS_7GKQ2MP_1> <EMAIL_ADDRESS_9", 0, RESTORE_TEXT },
-		{ "<CREDENTIAL_1>", 0, RESTORE_TEXT },
-	};
-	struct buf errors, out;
-	struct vault *v = vault_new();
-
-	(void)state;
-	buf_init(&errors, 0);
-	buf_init(&out, 0);
-	struct detect_rules *rules = detect_load(NULL, &errors);
-	assert_non_null(rules);
-	vault_count_unknown(v, rules, true);
-	assert_true(vault_matters(v));
-	vault_add(v, SPAN_LIT("<EMAIL_ADDRESS_1>"), SPAN_LIT("a@b.de"));
-	for (size_t i = 0; i < COUNT_OF(rows); i++) {
-		struct span in = span_str(rows[i].in);
-		for (size_t cut = 1; cut <= in.n; cut++) {
-			struct restorer *r = restorer_new(v, rows[i].form);
-			restorer_feed(r, span_cut(in, 0, cut), &out);
-			restorer_feed(r, span_cut(in, cut, in.n), &out);
-			restorer_end(r, &out);
-			if (restorer_unknown(r) != rows[i].count)
-				fail_msg("%s cut at %zu", rows[i].in, cut);
-			restorer_free(&r);
-		}
-	}
-	buf_free(&out);
-	buf_free(&errors);
-	vault_free(&v);
-	detect_free(&rules);
-}
-
 /* Where the policy says so values go into URLs too; and a call's text gets none next to one. */
 static void
 urls_may_be_allowed(void **state)
@@ -836,7 +788,6 @@ main(void)
 		cmocka_unit_test(a_string_waits_so_long),
 		cmocka_unit_test(what_waits_is_known),
 		cmocka_unit_test(only_what_may_be_a_placeholder_is_held),
-		cmocka_unit_test(placeholders_that_nobody_was_given_are_counted),
 		cmocka_unit_test(urls_may_be_allowed),
 		cmocka_unit_test(a_spelling_is_bounded),
 		cmocka_unit_test(a_vault_takes_placeholders_only),
