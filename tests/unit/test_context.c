@@ -176,6 +176,12 @@ a_header_names_its_column(void **state)
 			"",
 			"PHONE_NUMBER 2125550143|PASSPORT XY1234567|PHONE_NUMBER "
 			"2125550145|PASSPORT XY1234568|" },
+		{ "an INSERT names the values behind it",
+			"INSERT INTO people (id, passport_no, note) VALUES (1, 'XY1234567', 'a, b');\n"
+			"insert into people (id, note, username) values\n"
+			"  (2, 'it''s (new), isn''t it', 'oneil42'),\n  (3, NULL, 'yvzojn97');\n"
+			"(4, NULL, 'rest12')\n",
+			"", "PASSPORT XY1234567|USER_NAME oneil42|USER_NAME yvzojn97|" },
 		{ "a header's last name says nothing of the next line's first field",
 			"id\tbatch\tusername\n8346\t12\tyvzojn97\n", "",
 			"USER_NAME yvzojn97|" },

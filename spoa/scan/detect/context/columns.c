@@ -146,6 +146,26 @@ read_copy(struct span *line, char *cut)
 	return true;
 }
 
+/* True for "INSERT INTO t (a, b) VALUES". *line becomes the list of names, and *values the place
+ * behind the last word. */
+static bool
+read_insert(struct span *line, size_t *values)
+{
+	const struct span insert = SPAN_LIT("INSERT INTO "), word = SPAN_LIT("VALUES");
+	struct span s = without_blanks(*line);
+
+	if (s.n <= insert.n || !span_ieq(span_cut(s, 0, insert.n), insert))
+		return false;
+	size_t open = span_chr(s, '('), close = span_chr(s, ')'), at = close + 1;
+	while (at < s.n && is_blank(s.p[at]))
+		at++;
+	if (open >= close || !span_ieq(span_cut(s, at, at + word.n), word))
+		return false;
+	*values = (size_t)(s.p - line->p) + at + word.n;
+	*line = span_cut(s, open + 1, close);
+	return true;
+}
+
 /* COLUMN_FIELDS + 1: too many. */
 static unsigned
 count_fields(struct span line, char cut)
@@ -501,6 +521,17 @@ look_at_line(struct columns *c, size_t at)
 }
 
 static void
+split_names(struct columns *c, struct span line, char cut)
+{
+	c->names = 0;
+	for (size_t i = first_field(line, cut); i <= line.n && c->names < COLUMN_FIELDS;) {
+		size_t end = field_end(line, i, cut);
+		c->name[c->names++] = without_quotes(span_cut(line, i, end));
+		i = next_field(line, end, cut);
+	}
+}
+
+static void
 split_header(struct columns *c, size_t at, unsigned cut)
 {
 	if (c->split == at + 1 && c->split_cut == cut)
@@ -509,12 +540,7 @@ split_header(struct columns *c, size_t at, unsigned cut)
 						 : line_at(c, at, line_end(c->text, at));
 	char by = cuts[cut];
 	read_copy(&line, &by);
-	c->names = 0;
-	for (size_t i = first_field(line, by); i <= line.n && c->names < COLUMN_FIELDS;) {
-		size_t end = field_end(line, i, by);
-		c->name[c->names++] = without_quotes(span_cut(line, i, end));
-		i = next_field(line, end, by);
-	}
+	split_names(c, line, by);
 	c->split = at + 1;
 	c->split_cut = cut;
 }
@@ -589,12 +615,14 @@ columns_judge_head(struct columns *c, size_t at)
 		size_t from = line_start(c->text, at), end = line_end(c->text, at);
 		c->judged = end == SIZE_MAX ? at + COLUMN_LINE : end + 1;
 		c->judged_head = false;
-		if (end == SIZE_MAX || end - from > COLUMN_LINE || end >= c->text.n ||
+		if (end == SIZE_MAX || end - from > COLUMN_LINE ||
 			!is_line_start(c->text, from) || (c->inside && from == 0))
 			return;
-		struct span line = line_at(c, from, end);
-		if (is_prose(line))
-			return;
+		struct span line = line_at(c, from, end), names = line;
+		size_t values;
+		c->judged_head = read_insert(&names, &values) && are_names(names, ',');
+		if (end >= c->text.n || is_prose(line))
+			goto out;
 		/* A header's first separator is near. */
 		struct column_parts p = parts_of(span_cut(line, 0, COLUMN_NAME + 16));
 		for (unsigned k = 0; k < COLUMN_CUTS && !c->judged_head; k++) {
@@ -603,6 +631,7 @@ columns_judge_head(struct columns *c, size_t at)
 			c->judged_head = (p.n[k] || read_copy(&list, &by)) && are_names(list, by);
 		}
 	}
+out:
 	if (c->judged_head && c->heads < COLUMN_HEADERS)
 		c->head[c->heads++] = at;
 }
@@ -659,6 +688,59 @@ wanted_fields(const struct columns *c, size_t line, size_t end, size_t *next)
 	return wanted;
 }
 
+/* Where the SQL literal at `at` ends, a string with its quotes; text.n: it does not. */
+static size_t
+literal_end(struct span t, size_t at)
+{
+	size_t most = t.n - at > COLUMN_LINE ? at + COLUMN_LINE : t.n;
+
+	if (t.p[at] != '\'') {
+		while (at < most && t.p[at] != ',' && t.p[at] != ')' && t.p[at] != '\n')
+			at++;
+		return at < most ? at : t.n;
+	}
+	for (at++; at < most; at++)
+		if (t.p[at] == '\'' && (at + 1 >= t.n || t.p[++at] != '\''))
+			return at;
+	return t.n;
+}
+
+static size_t
+past_blanks(struct span t, size_t at)
+{
+	while (at < t.n && (is_blank(t.p[at]) || t.p[at] == '\n'))
+		at++;
+	return at;
+}
+
+/* The rows of an INSERT, tuples = "(" literal { "," literal } ")" { "," tuple }: those fields whose
+ * bit is set. */
+static bool
+take_tuples(struct columns *c, size_t at, uint64_t wanted, columns_take *take, void *arg)
+{
+	struct span t = c->text;
+
+	for (at = past_blanks(t, at); at < t.n && t.p[at] == '('; at = past_blanks(t, at + 1)) {
+		size_t from = at;
+		for (unsigned k = 0; at < t.n && t.p[at] != ')' && k < c->names; k++) {
+			size_t begin = past_blanks(t, at + 1);
+			size_t end = begin < t.n ? literal_end(t, begin) : t.n;
+			struct span cell = without_quotes(span_cut(t, begin, end));
+			if (end < t.n && wanted >> k & 1 && cell.n && c->name[k].n) {
+				size_t start = (size_t)(cell.p - t.p);
+				if (!take(arg, c->name[k], start, start + cell.n))
+					return false;
+			}
+			at = past_blanks(t, end);
+		}
+		effort_add(at - from);
+		at = at < t.n && t.p[at] == ')' ? past_blanks(t, at + 1) : t.n;
+		if (effort_over() || at >= t.n || t.p[at] != ',')
+			break;
+	}
+	return true;
+}
+
 /* The rows of the table that began before the text. */
 static bool
 cells_of_table(
@@ -680,8 +762,16 @@ cells_below(struct columns *c, size_t from, size_t end, size_t *next, columns_ta
 	columns_keys *keys, void *arg)
 {
 	struct span line = line_at(c, from, end);
-	bool used = false, more = true;
+	struct span names = line;
+	size_t values;
+	bool used = read_insert(&names, &values) && !lead_of(c, from), more = true;
 
+	if (used) {
+		split_names(c, names, ',');
+		c->split = 0; /* it is no header's line */
+		uint64_t wanted = wanted_fields(c, from, end, next);
+		more = !wanted || take_tuples(c, from + values, wanted, take, arg);
+	}
 	for (unsigned k = 0; k < COLUMN_CUTS && !used; k++) {
 		unsigned n;
 		if (!has_cut(line, cuts[k]) ||

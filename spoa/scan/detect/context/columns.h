@@ -16,7 +16,7 @@ enum {
 	COLUMN_NAME = 48,    /* bytes of a header's field */
 	COLUMN_WIDTHS = 4,   /* numbers of fields a table's headers are known of */
 	COLUMN_CUTS = 5,     /* kinds of separators */
-	COLUMN_HEADERS = 64, /* columns that are read as key=value */
+	COLUMN_HEADERS = 256, /* columns that are read as key=value */
 };
 
 /* What parts a line: separators by kind, 0 where there is none; `plain`: no quote and no
@@ -116,7 +116,8 @@ columns_head(struct columns *c, size_t at)
 	if (at >= c->judged || c->judged_head)
 		columns_judge_head(c, at);
 }
-/* Calls `take` with each cell under the headers remembered, and under those of the table that
+/* Calls `take` with each cell under the headers remembered, with each literal of an SQL INSERT
+ * whose names are remembered (the statement is not kept for a later part of the text), and under those of the table that
  * began before the text; false stops. `keys` says for the latter which of n names are keys (a
  * bit each), and is asked once for each table and rule set `of`. */
 typedef bool columns_take(void *arg, struct span name, size_t start, size_t end);

@@ -36,7 +36,9 @@
  *   - a value in a disguise that is wider than this, or in strings of other texts (chunks of a
  *     stream as JSON);
  *   - the ordinary word that a value in disguise begins with: "alice" of "alice at example dot
- *     com", of which the rest is found.
+ *     com", of which the rest is found;
+ *   - a value in a tuple of an SQL INSERT, under a name of the statement's list, if the statement
+ *     begins more than STREAM_LEFT bytes before.
  * A table's header counts for all of its rows (context/columns.h says when a table ends and how
  * long a header may be). A cell is judged before the rest of its row has come, so a row that turns
  * out to have too few fields is read under the header, too. A stretch of a known document longer
