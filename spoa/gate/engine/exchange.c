@@ -224,13 +224,13 @@ exchange_free(struct request *r)
 		return;
 	INVARIANT(!x->ticket.live);
 	together_over(x, FLIGHT_ENDS_KEPT);
-	session_free(x);
 	buf_free(&x->together.vector);
 	exchange_left(x);
 	explicit_bzero(x->ticket_text, sizeof(x->ticket_text));
 	explicit_bzero(x->session_key, sizeof(x->session_key));
 	guard_drop(&x->guard);
 	vault_free(&x->vault);
+	session_free(x);
 	attempts_free(x);
 	free(x);
 	r->x = NULL;
