@@ -5,7 +5,7 @@ stack_up --policy "$here/realtime-restore.yaml"
 export EDGE TOKEN PROVIDER
 export LIVE=/ws/google.ai.generativelanguage.v1beta.GenerativeService.BidiGenerateContent
 TOKEN=$(token)
-for part in restores; do
+for part in restores order; do
 	node "$here/realtime.mjs" $part >"$D/$part.log" 2>&1 || failed=1
 	grep -E '^(ok|not ok|skip|#)' "$D/$part.log"
 	grep -q '^ok' "$D/$part.log" || not_ok "realtime.mjs $part" "$(tail -3 "$D/$part.log")"

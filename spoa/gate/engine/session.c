@@ -648,6 +648,10 @@ provider_message(struct session *s, bool binary, struct span message)
 	SCOPED_BUF(bound, 0);
 
 	struct live_event e = live_provider(&s->x->r->found.endpoint, message, &a);
+	/* an event of its answer waits for the next one: this one goes after it */
+	struct said *of = e.is != LIVE_TEXT ? turn_of(s, &e) : NULL;
+	if (of && of->answer.guard && guard_held(of->answer.guard))
+		return turn_takes(of, binary, message, &e);
 	if (e.is != LIVE_TEXT) {
 		enum socket_goes goes =
 			e.is == LIVE_MEDIA ? media_goes(s, true, e.media_bytes) : SOCKET_GOES;
