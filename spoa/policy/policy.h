@@ -319,6 +319,7 @@ struct route {
 	struct on_failure on_failure;
 	bool show_cost; /* x-tollgate-cost */
 	uint64_t websocket; /* handshakes pass, and so many bytes are a message; 0: none does */
+	bool beside;	    /* realtime.webrtc: sessions beside the gate may be opened */
 	enum reserve reserve;
 	uint64_t deadline_us; /* route.deadline, default 15 min: a ticket's exchange may last */
 };

@@ -234,6 +234,10 @@ const struct section sections[] = {
   { "deadline", A_DURATION(route, deadline_us, S, DAY), "a request and its answer may last" },
   { "show_cost", A_BOOL(route, show_cost), "in place of the policy's" },
   { "websocket", OTHER(EITHER(BOOL, REF("websocket"))), "WebSockets of realtime sessions are decided, message by message; default false: 501" },
+  { "realtime", OTHER(REF("realtime")), "realtime sessions that pass beside the gateway" },
+}},
+[SECTION_REALTIME] = { "realtime", .fields = {
+  { "webrtc", A_FLAG(route, beside, effect_words), "permit: sessions over WebRTC and SIP, and secrets for sessions, may be opened, and nothing of them is inspected; default deny" },
 }},
 [SECTION_WEBSOCKET] = { "websocket", .fields = {
   { "message", A_SIZE(route, websocket, 1024, CAP_SOCKET_MESSAGE_MAX), "the longest message; default 1MB" },
