@@ -183,6 +183,7 @@ struct target {
 	const char *known, *known_region;
 	bool external;
 	bool relay; /* never direct */
+	bool threads; /* its provider keeps threads of messages, as Anthropic does */
 	/* The forms that it speaks, bit by enum form, FORM_NONE: what has none; 0: whatever is
 	 * asked. The first of them that is translated; FORM_NONE: none is. */
 	unsigned forms;

@@ -203,6 +203,7 @@ const struct section sections[] = {
   { "dialect", OTHER(TEXT), "wire format" },
   { "speaks", OTHER(TEXTS), "forms that it takes, best first: chat, responses, messages, generate, converse, embeddings; default: its dialect's" },
   { "external", A_BOOL(provider, external), "outside the company" },
+  { "threads", A_BOOL(provider, threads), "it keeps Anthropic's message threads; default: with the dialect anthropic" },
   { "region", A_TEXT(provider, region), "where it is" },
   { "prices", A_TEXT(provider, prices), "which list of the price file; default: the one named as it, or as its dialect" },
   { "via", A_FLAG(provider, relay, via_words), "relay: never direct, so that heads and trailers of its answers are filtered" },

@@ -254,7 +254,7 @@ gate_answer(struct exchange *x, const struct guard_head *h, struct guard **out)
 		row.rates.has >> PRICE_CHARACTERS & 1)
 		plan.characters = x->r->found.offered.n[PRICE_CHARACTERS];
 	x->kept.saves &= h->status / 100 == 2;
-	plan.notes_made = route->ntargets > 1 || x->kept.saves;
+	plan.notes_made = x->r->found.pin.asked || x->kept.saves;
 	plan.taps = x->r->found.cache.keeps && x->r->found.cache.state == CACHED_MISS &&
 		    h->status == 200;
 	plan.keep_key = x->r->gate->shared->prompt_key;
