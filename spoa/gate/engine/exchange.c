@@ -126,6 +126,9 @@ drop_decoded(struct request *r)
 		buf_free(&r->out.decoded);
 }
 
+/* So long a handshake waits for its 101 once it was sent, where the route does not say it. */
+#define SOCKET_ANSWER_US 10000000
+
 /* What browsers offer in addition to their key, and want answered. */
 static bool
 offers_realtime(const struct request *r)
@@ -176,6 +179,10 @@ exchange_open(struct request *r)
 	if (r->in.socket) {
 		x->plan.socket_bytes = r->found.route->websocket;
 		x->plan.subprotocol = offers_realtime(r) ? "realtime" : NULL;
+		x->plan.timed = true;
+		x->plan.waits.head_us = r->found.route->retry.first_byte_us
+						? r->found.route->retry.first_byte_us
+						: SOCKET_ANSWER_US;
 	}
 	if (x->plan.body_mode == BODY_COPY)
 		hmac_begin(&x->hmac, g->shared->prompt_key);
