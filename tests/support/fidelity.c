@@ -1,10 +1,11 @@
-/* make fidelity: what redaction takes from everyday documents, and what it leaves, in tables by kind
- * of document and by entity.
+/* make fidelity: what redaction takes from everyday documents, and what it leaves, in tables by
+ * kind of document and by entity.
  *
- *   fidelity [-s SEED] [-m MB] [-v N]     1, 10; -v: N faults of each entity and way, with their
- *                                         surroundings
+ *   fidelity [-s SEED] [-m MB] [-v N]     1, 10; -v: N faults of each entity and way, with
+ * their surroundings
  *
- * Exit 1 if a document was not restored byte for byte, or if two ways of cutting a stream differ. */
+ * Exit 1 if a document was not restored byte for byte, or if two ways of cutting a stream
+ * differ. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -19,7 +20,8 @@ row(const char *name, const struct fidelity_count *c, bool bytes)
 	printf("%-26s %8zu", name, c->values);
 	for (enum fidelity_way w = 0; w < WAYS; w++)
 		printf(" %7zu %6.2f%% %5zu", c->missed[w],
-			c->values ? 100 * (double)c->missed[w] / (double)c->values : 0, c->cut[w]);
+			c->values ? 100 * (double)c->missed[w] / (double)c->values : 0,
+			c->cut[w]);
 	for (enum fidelity_way w = 0; bytes && w < WAYS; w++)
 		printf(" %8.2f", 1024 * (double)c->over[w] / (double)c->bytes);
 	putchar('\n');
@@ -30,7 +32,7 @@ head(const char *name, bool bytes)
 {
 	printf("\n%-26s %8s", name, "values");
 	for (enum fidelity_way w = 0; w < WAYS; w++)
-		printf(" %15s %5s", fidelity_ways[w] , "cut");
+		printf(" %15s %5s", fidelity_ways[w], "cut");
 	for (enum fidelity_way w = 0; bytes && w < WAYS; w++)
 		printf("  over %3.3s", fidelity_ways[w]);
 	printf("\n");
@@ -63,9 +65,12 @@ main(int argc, char **argv)
 		row(docs_entity(i), &r.entity[i], false);
 	head("", true);
 	row("all", &r.all, true);
-	printf("\nmissed, their share, cut (a part stays); over: bytes per KB that belong to no value\n"
-	       "seed %llu: %zu documents of %zu kinds, %zu bytes, %zu values; restored byte for byte: "
-	       "%zu, not: %zu\nstreams that two ways of cutting redact differently: %zu; values "
+	printf("\nmissed, their share, cut (a part stays); over: bytes per KB that belong to "
+	       "no value\n"
+	       "seed %llu: %zu documents of %zu kinds, %zu bytes, %zu values; restored byte "
+	       "for byte: "
+	       "%zu, not: %zu\nstreams that two ways of cutting redact differently: %zu; "
+	       "values "
 	       "that only the stream misses or cuts: %zu; responses that the guard redacts "
 	       "differently: %zu of %zu\n",
 		(unsigned long long)seed, r.documents, docs_kinds(), r.all.bytes, r.all.values,

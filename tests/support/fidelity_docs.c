@@ -296,7 +296,10 @@ put_shape(struct making *m, struct span shape, struct buf *out)
 		const char *from = p + 1, *close = p;
 		char kind = *p;
 		if (kind == '[' || kind == '(' || kind == '<') {
-			close = memchr(from, kind == '[' ? ']' : kind == '(' ? ')' : '>',
+			close = memchr(from,
+				kind == '['   ? ']'
+				: kind == '(' ? ')'
+					      : '>',
 				(size_t)(end - from));
 			if (!close)
 				mistake("values.txt: %.*s", SPAN_ARG(shape));
@@ -310,7 +313,8 @@ put_shape(struct making *m, struct span shape, struct buf *out)
 			else if (kind == '(')
 				put_shape(m, alternative(m, from, close), out);
 			else if (kind == '<')
-				put_shape(m, list_word(m, span_of(from, (size_t)(close - from))),
+				put_shape(m,
+					list_word(m, span_of(from, (size_t)(close - from))),
 					out);
 			else
 				buf_putc(out, *close);
@@ -405,7 +409,8 @@ dea_holds(const char *s)
 }
 
 static const char base62[] = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
-static const char base64url[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+static const char base64url[] =
+	"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
 
 /* The last six characters: the CRC-32 of those between the prefix and them. */
 static void
@@ -566,9 +571,9 @@ row_of(struct making *m, struct span entity)
 	for (size_t i = 0; i < docs.nrows; i++) {
 		const struct value_row *r = &docs.rows[i];
 		const char *name = docs.entities[r->entity];
-		bool is_secret = strstr(name, "KEY") || strstr(name, "TOKEN") ||
-				 strstr(name, "JWT");
-		if (any ? !r->labels
+		bool is_secret =
+			strstr(name, "KEY") || strstr(name, "TOKEN") || strstr(name, "JWT");
+		if (any		   ? !r->labels
 			: secret   ? !r->labels && is_secret
 			: labelled ? r->labels != NULL
 				   : span_is(entity, name) && !r->labels)
@@ -591,9 +596,9 @@ named_of(struct making *m, struct span name, struct span entity)
 	snprintf(k->name, sizeof(k->name), "%.*s", SPAN_ARG(name));
 	k->row = row_of(m, entity);
 	k->text = NULL;
-	k->label = k->row->labels
-			   ? alternative(m, k->row->labels, k->row->labels + strlen(k->row->labels))
-			   : SPAN_LIT("");
+	k->label = k->row->labels ? alternative(m, k->row->labels,
+					    k->row->labels + strlen(k->row->labels))
+				  : SPAN_LIT("");
 	return k;
 }
 
@@ -640,14 +645,18 @@ put_filler(struct making *m, struct span what, struct span arg)
 {
 	struct buf *out = &m->d->text;
 	char number[16];
-	size_t n = strtoul(span_is(what, "num") || span_is(what, "hex") ? (snprintf(number,
-			sizeof(number), "%.*s", SPAN_ARG(arg)), number) : "0", NULL, 10);
+	size_t n = strtoul(
+		span_is(what, "num") || span_is(what, "hex")
+			? (snprintf(number, sizeof(number), "%.*s", SPAN_ARG(arg)), number)
+			: "0",
+		NULL, 10);
 
 	if (span_is(what, "pick"))
 		put_shape(m, alternative(m, arg.p, arg.p + arg.n), out);
 	else if (span_is(what, "num"))
 		for (size_t i = 0; i < n; i++)
-			buf_putc(out, (char)('0' + (i ? 0 : 1) + (char)random_below(m, i ? 10 : 9)));
+			buf_putc(out,
+				(char)('0' + (i ? 0 : 1) + (char)random_below(m, i ? 10 : 9)));
 	else if (span_is(what, "hex"))
 		for (size_t i = 0; i < n; i++)
 			buf_putc(out, "0123456789abcdef"[random_below(m, 16)]);
@@ -661,7 +670,8 @@ put_filler(struct making *m, struct span what, struct span arg)
 		put_shape(m, list_word(m, what), out);
 }
 
-/* slot = label " " name | "value " name | ENTITY [ ":" name [ "~" ] ] | filler [ " " argument ] */
+/* slot = label " " name | "value " name | ENTITY [ ":" name [ "~" ] ] | filler [ " " argument ]
+ */
 static void
 put_slot(struct making *m, struct span slot)
 {
@@ -719,8 +729,10 @@ put_text(struct making *m, const char *from, const char *end)
 		}
 		char *most;
 		size_t least = strtoul(slot.p + 5, &most, 10),
-		       times = least + (*most == '-' ? random_below(m,
-				strtoul(most + 1, NULL, 10) - least + 1) : 0);
+		       times = least +
+			       (*most == '-' ? random_below(m,
+						       strtoul(most + 1, NULL, 10) - least + 1)
+					     : 0);
 		const char *rows = from + 1, /* behind the line's end */
 			*last = memmem(rows, (size_t)(end - rows), "{{end}}\n", 8);
 		if (!last)

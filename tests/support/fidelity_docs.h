@@ -1,8 +1,8 @@
 /* Makes everyday documents with labelled values from the templates in tests/data/fidelity/.
  *
- * values.txt there says how a value of each entity is made, and each other NAME.txt is a kind of
- * document; both files explain their format. A document follows from its seed alone. The program
- * exits with a message if a file has a mistake. owner: the test program. */
+ * values.txt there says how a value of each entity is made, and each other NAME.txt is a kind
+ * of document; both files explain their format. A document follows from its seed alone. The
+ * program exits with a message if a file has a mistake. owner: the test program. */
 #ifndef SUPPORT_FIDELITY_DOCS_H
 #define SUPPORT_FIDELITY_DOCS_H
 

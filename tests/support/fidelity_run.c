@@ -1,6 +1,7 @@
-/* The measurement of fidelity_run.h. It calls what the gate and `tollgate redact` call: detect_scan
- * and the mentions of what it found, a redactor, a vault and a restorer, detect_stream. The guard of
- * responses reads each document too, and must say what those say. */
+/* The measurement of fidelity_run.h. It calls what the gate and `tollgate redact` call:
+ * detect_scan and the mentions of what it found, a redactor, a vault and a restorer,
+ * detect_stream. The guard of responses reads each document too, and must say what those say.
+ */
 #include "support/fidelity_run.h"
 
 #include <stdio.h>
@@ -164,8 +165,7 @@ redact_stream(struct detect_fix *f, struct span text, size_t most, uint64_t *ran
 	out->n = 0;
 	for (size_t at = 0; at < text.n;) {
 		size_t to = at + 1 + docs_random(random) % most;
-		if (detect_stream_feed(
-			    s, f->scratch, span_cut(text, at, to), take_piece, out))
+		if (detect_stream_feed(s, f->scratch, span_cut(text, at, to), take_piece, out))
 			abort();
 		at = to;
 	}
@@ -188,10 +188,10 @@ taken_same(const struct taken_list *a, const struct taken_list *b)
 
 /* ---- the guard of responses ---- */
 
-static const char policy_text[] = POLICY_HEAD
-	"rules:\n"
-	"  - {name: out, phase: response, redact: {classes: [pii, phi, secret]}}\n"
-	"default: permit\n";
+static const char policy_text[] =
+	POLICY_HEAD "rules:\n"
+		    "  - {name: out, phase: response, redact: {classes: [pii, phi, secret]}}\n"
+		    "default: permit\n";
 
 /* The document as the content of a chat completion: whole, or as a stream's events, each with a
  * few bytes of it. */
@@ -213,8 +213,9 @@ put_response(struct span text, bool streamed, uint64_t *random, struct buf *out)
 		buf_str(out, "\"},\"finish_reason\":null}]}\n\n");
 		at = to;
 	}
-	buf_str(out, "data: {\"choices\":[{\"index\":0,\"delta\":{},\"finish_reason\":\"stop\"}]}"
-		     "\n\ndata: [DONE]\n\n");
+	buf_str(out,
+		"data: {\"choices\":[{\"index\":0,\"delta\":{},\"finish_reason\":\"stop\"}]}"
+		"\n\ndata: [DONE]\n\n");
 }
 
 /* Appends what the strings "content" of a response spell. */
@@ -238,7 +239,8 @@ put_content(struct span response, struct buf *out)
 
 /* What of the document passes the guard. */
 static void
-pass_guard(struct detect_fix *f, struct span text, bool streamed, uint64_t *random, struct buf *out)
+pass_guard(struct detect_fix *f, struct span text, bool streamed, uint64_t *random,
+	struct buf *out)
 {
 	static struct policy_fix fix;
 	static struct answer_request asked;
@@ -257,7 +259,8 @@ pass_guard(struct detect_fix *f, struct span text, bool streamed, uint64_t *rand
 			abort();
 	}
 	struct guard_plan plan = {
-		.format = answer_format_find(SPAN_LIT("openai"), SPAN_LIT("/v1/chat/completions")),
+		.format = answer_format_find(
+			SPAN_LIT("openai"), SPAN_LIT("/v1/chat/completions")),
 		.dialect = dialect_find(SPAN_LIT("openai")),
 		.path = SPAN_LIT("/v1/chat/completions"),
 		.rules = f->rules,
@@ -292,7 +295,8 @@ pass_guard(struct detect_fix *f, struct span text, bool streamed, uint64_t *rand
 
 /* What the guard must let pass: the document without what is taken. */
 static void
-put_expected(struct detect_fix *f, struct span text, const struct taken_list *t, struct buf *out)
+put_expected(
+	struct detect_fix *f, struct span text, const struct taken_list *t, struct buf *out)
 {
 	size_t at = 0;
 
@@ -349,7 +353,10 @@ show(const char *fault, const char *kind, enum fidelity_way way, const char *ent
 		unsigned char c = (unsigned char)text.p[i];
 		printf("%s", i == start ? "[[" : i == end ? "]]" : "");
 		if (c < ' ')
-			printf("%s", c == '\n' ? "\\n" : c == '\r' ? "\\r" : c == '\t' ? "\\t" : "\\e");
+			printf("%s", c == '\n'	 ? "\\n"
+				     : c == '\r' ? "\\r"
+				     : c == '\t' ? "\\t"
+						 : "\\e");
 		else
 			putchar(c);
 	}
@@ -473,7 +480,8 @@ fidelity_run(uint64_t seed, size_t bytes, unsigned most, struct fidelity_result 
 		}
 		for (int streamed = 0; streamed < 2; streamed++)
 			r->guard_differs += !guard_agrees(f, text, streamed, &random,
-				&taken[streamed ? WAY_STREAM : WAY_WHOLE], docs_kind(kind), most);
+				&taken[streamed ? WAY_STREAM : WAY_WHOLE], docs_kind(kind),
+				most);
 		score(f, kind, &d, most, r);
 		detect_scratch_wipe(f->scratch);
 		arena_reset(&f->arena);

@@ -54,16 +54,20 @@ test_rates(void **state)
 		const char *name;
 		double is, most;
 	} rows[] = {
-		{ "of a text, few values stay (percent)", percent(r.all.missed[WAY_WHOLE]), 0.7 },
-		{ "of a text, few values are cut (percent)", percent(r.all.cut[WAY_WHOLE]), 0.1 },
+		{ "of a text, few values stay (percent)", percent(r.all.missed[WAY_WHOLE]),
+			0.7 },
+		{ "of a text, few values are cut (percent)", percent(r.all.cut[WAY_WHOLE]),
+			0.1 },
 		{ "of a text, few bytes go that are no value (per KB)",
 			per_kb(r.all.over[WAY_WHOLE]), 1.5 },
-		{ "of a stream, few values stay (percent)", percent(r.all.missed[WAY_STREAM]), 1.0 },
+		{ "of a stream, few values stay (percent)", percent(r.all.missed[WAY_STREAM]),
+			1.0 },
 		{ "of a stream, few values are cut (percent)", percent(r.all.cut[WAY_STREAM]),
 			0.1 },
 		{ "of a stream, few bytes go that are no value (per KB)",
 			per_kb(r.all.over[WAY_STREAM]), 1.5 },
-		{ "hardly a value stays in a stream that a whole text loses: tuples of an INSERT "
+		{ "hardly a value stays in a stream that a whole text loses: tuples of an "
+		  "INSERT "
 		  "(percent)",
 			percent(r.stream_only_missed), 0.4 },
 	};
@@ -71,7 +75,8 @@ test_rates(void **state)
 
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
 		if (rows[i].is > rows[i].most)
-			fail_msg("%s: %.2f, at most %.2f", rows[i].name, rows[i].is, rows[i].most);
+			fail_msg("%s: %.2f, at most %.2f", rows[i].name, rows[i].is,
+				rows[i].most);
 }
 
 static int
@@ -90,8 +95,8 @@ main(void)
 			NULL, NULL, NULL },
 		{ "a stream is redacted in one way, however it is cut", test_cuts, NULL, NULL,
 			NULL },
-		{ "a response loses what its text loses, whole and as a stream", test_guard, NULL,
-			NULL, NULL },
+		{ "a response loses what its text loses, whole and as a stream", test_guard,
+			NULL, NULL, NULL },
 		{ "few values stay, few are cut, and little else goes", test_rates, NULL, NULL,
 			NULL },
 	};

@@ -6,6 +6,7 @@
 #include "base/among.h"
 #include "base/effort.h"
 #include "scan/detect/context/columns.h"
+#include "scan/detect/context/sql.h"
 #include "scan/detect/prefilter/starts.h"
 
 static const char cuts[COLUMN_CUTS] = { '\t', '|', ';', ',', ' ' }; /* ' ': two and more */
@@ -129,50 +130,13 @@ first_field(struct span line, char cut)
 	return i;
 }
 
-/* True for the header of a table in a dump of PostgreSQL, "COPY t (a, b) FROM stdin;": it lists
- * the names of columns, whose rows below it are parted by tabs. *line and *cut become those of
- * the list. */
-static bool
-read_copy(struct span *line, char *cut)
-{
-	if (*cut != '\t' || !span_starts(*line, SPAN_LIT("COPY ")))
-		return false;
-	size_t open = span_chr(*line, '('), close = span_chr(*line, ')');
-	if (open >= close ||
-		!span_starts(span_cut(*line, close, line->n), SPAN_LIT(") FROM stdin")))
-		return false;
-	*line = span_cut(*line, open + 1, close);
-	*cut = ',';
-	return true;
-}
-
-/* True for "INSERT INTO t (a, b) VALUES". *line becomes the list of names, and *values the
- * place behind the last word. */
-static bool
-read_insert(struct span *line, size_t *values)
-{
-	const struct span insert = SPAN_LIT("INSERT INTO "), word = SPAN_LIT("VALUES");
-	struct span s = without_blanks(*line);
-
-	if (s.n <= insert.n || !span_ieq(span_cut(s, 0, insert.n), insert))
-		return false;
-	size_t open = span_chr(s, '('), close = span_chr(s, ')'), at = close + 1;
-	while (at < s.n && is_blank(s.p[at]))
-		at++;
-	if (open >= close || !span_ieq(span_cut(s, at, at + word.n), word))
-		return false;
-	*values = (size_t)(s.p - line->p) + at + word.n;
-	*line = span_cut(s, open + 1, close);
-	return true;
-}
-
 /* COLUMN_FIELDS + 1: too many. */
 static unsigned
 count_fields(struct span line, char cut)
 {
 	unsigned n = 0;
 
-	read_copy(&line, &cut);
+	sql_copy(&line, &cut);
 	effort_add(line.n / 2);
 	for (size_t i = first_field(line, cut); i <= line.n && n <= COLUMN_FIELDS; n++)
 		i = next_field(line, field_end(line, i, cut), cut);
@@ -286,7 +250,7 @@ are_names(struct span line, char cut)
 {
 	unsigned names = 0;
 
-	read_copy(&line, &cut);
+	sql_copy(&line, &cut);
 	effort_add(line.n);
 	for (size_t i = first_field(line, cut); i <= line.n;) {
 		size_t end = field_end(line, i, cut);
@@ -370,7 +334,7 @@ has_cut(struct span line, char cut)
 {
 	size_t i = first_field(line, cut);
 
-	if (read_copy(&line, &cut))
+	if (sql_copy(&line, &cut))
 		return true;
 	if (cut != ' ')
 		return i < line.n && memchr(line.p + i, cut, line.n - i);
@@ -539,7 +503,7 @@ split_header(struct columns *c, size_t at, unsigned cut)
 	struct span line = at == (size_t)CARRIED ? span_of(c->table->head, c->table->head_n)
 						 : column_line_at(c, at, line_end(c->text, at));
 	char by = cuts[cut];
-	read_copy(&line, &by);
+	sql_copy(&line, &by);
 	split_names(c, line, by);
 	c->split = at + 1;
 	c->split_cut = cut;
@@ -620,7 +584,7 @@ columns_judge_head(struct columns *c, size_t at)
 			return;
 		struct span line = column_line_at(c, from, end), names = line;
 		size_t values;
-		c->judged_head = read_insert(&names, &values) && are_names(names, ',');
+		c->judged_head = sql_insert(&names, &values) && are_names(names, ',');
 		if (end >= c->text.n || is_prose(line))
 			goto out;
 		/* A header's first separator is near. */
@@ -629,7 +593,7 @@ columns_judge_head(struct columns *c, size_t at)
 			struct span list = line;
 			char by = cuts[k];
 			c->judged_head =
-				(p.n[k] || read_copy(&list, &by)) && are_names(list, by);
+				(p.n[k] || sql_copy(&list, &by)) && are_names(list, by);
 		}
 	}
 out:
@@ -689,31 +653,6 @@ wanted_fields(const struct columns *c, size_t line, size_t end, size_t *next)
 	return wanted;
 }
 
-/* Where the SQL literal at `at` ends, a string with its quotes; text.n: it does not. */
-static size_t
-literal_end(struct span t, size_t at)
-{
-	size_t most = t.n - at > COLUMN_LINE ? at + COLUMN_LINE : t.n;
-
-	if (t.p[at] != '\'') {
-		while (at < most && t.p[at] != ',' && t.p[at] != ')' && t.p[at] != '\n')
-			at++;
-		return at < most ? at : t.n;
-	}
-	for (at++; at < most; at++)
-		if (t.p[at] == '\'' && (at + 1 >= t.n || t.p[++at] != '\''))
-			return at;
-	return t.n;
-}
-
-static size_t
-past_blanks(struct span t, size_t at)
-{
-	while (at < t.n && (is_blank(t.p[at]) || t.p[at] == '\n'))
-		at++;
-	return at;
-}
-
 /* The rows of an INSERT, tuples = "(" literal { "," literal } ")" { "," tuple }: those fields
  * whose bit is set. */
 static bool
@@ -721,21 +660,22 @@ take_tuples(struct columns *c, size_t at, uint64_t wanted, columns_take *take, v
 {
 	struct span t = c->text;
 
-	for (at = past_blanks(t, at); at < t.n && t.p[at] == '('; at = past_blanks(t, at + 1)) {
+	for (at = sql_past_blanks(t, at); at < t.n && t.p[at] == '(';
+		at = sql_past_blanks(t, at + 1)) {
 		size_t from = at;
 		for (unsigned k = 0; at < t.n && t.p[at] != ')' && k < c->names; k++) {
-			size_t begin = past_blanks(t, at + 1);
-			size_t end = begin < t.n ? literal_end(t, begin) : t.n;
+			size_t begin = sql_past_blanks(t, at + 1);
+			size_t end = begin < t.n ? sql_literal_end(t, begin, COLUMN_LINE) : t.n;
 			struct span cell = without_quotes(span_cut(t, begin, end));
 			if (end < t.n && wanted >> k & 1 && cell.n && c->name[k].n) {
 				size_t start = (size_t)(cell.p - t.p);
 				if (!take(arg, c->name[k], start, start + cell.n))
 					return false;
 			}
-			at = past_blanks(t, end);
+			at = sql_past_blanks(t, end);
 		}
 		effort_add(at - from);
-		at = at < t.n && t.p[at] == ')' ? past_blanks(t, at + 1) : t.n;
+		at = at < t.n && t.p[at] == ')' ? sql_past_blanks(t, at + 1) : t.n;
 		if (effort_over() || at >= t.n || t.p[at] != ',')
 			break;
 	}
@@ -765,7 +705,7 @@ cells_below(struct columns *c, size_t from, size_t end, size_t *next, columns_ta
 	struct span line = column_line_at(c, from, end);
 	struct span names = line;
 	size_t values;
-	bool used = read_insert(&names, &values) && !column_lead(c, from), more = true;
+	bool used = sql_insert(&names, &values) && !column_lead(c, from), more = true;
 
 	if (used) {
 		split_names(c, names, ',');

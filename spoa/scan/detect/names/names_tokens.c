@@ -523,7 +523,8 @@ look_back(struct names_sweep *w, struct looked *l, size_t end)
 		return;
 	l->flags[0] = names_flags_small(w->t, hash_back(t, l->from, to, 1));
 	/* The end of a domain is no title: "x@example.fr". */
-	if (l->from[0] > 0 && t.p[l->from[0] - 1] == '.' && is_lower(t.p[l->from[0]]) && !l->dot)
+	if (l->from[0] > 0 && t.p[l->from[0] - 1] == '.' && is_lower(t.p[l->from[0]]) &&
+		!l->dot)
 		l->flags[0] &= ~(uint32_t)W_TITLE;
 	l->n = 1;
 	if (l->flags[0] & W_LAST && (k = read_back(t, end, l->from, to, BACK_WORDS)) > 1)

@@ -94,9 +94,9 @@ is_year(const char *d)
 static bool
 is_timestamp(const char *d, size_t n)
 {
-	return (n == 12 || n == 14) && is_year(d) && (d[0] == '1' || memcmp(d, "2016", 4) >= 0) &&
-	       sum_two(d + 4) - 1 < 12 && sum_two(d + 6) - 1 < 31 && sum_two(d + 8) < 24 &&
-	       sum_two(d + 10) < 60;
+	return (n == 12 || n == 14) && is_year(d) &&
+	       (d[0] == '1' || memcmp(d, "2016", 4) >= 0) && sum_two(d + 4) - 1 < 12 &&
+	       sum_two(d + 6) - 1 < 31 && sum_two(d + 8) < 24 && sum_two(d + 10) < 60;
 }
 
 /* Dates, spans of years, dotted quads: digits in groups that are no telephone. */
@@ -185,7 +185,8 @@ check_phone(struct candidate *c)
 	if (n > 15 ||
 		(r.groups == 1 && n == 8 && is_year(d) && sum_two(d + 4) - 1 < 12 &&
 			sum_two(d + 6) - 1 < 31) ||
-		(r.groups == 1 && is_timestamp(d, n)) || (r.groups == 1 && n <= 9 && !memcmp(d + n - 3, "000", 3)))
+		(r.groups == 1 && is_timestamp(d, n)) ||
+		(r.groups == 1 && n <= 9 && !memcmp(d + n - 3, "000", 3)))
 		return CHECK_NO;
 	/* A trunk zero and several groups, as most of Europe and Asia write it. */
 	if (d[0] == '0' && d[1] != '0' && n >= 10 && n <= 11 && r.groups >= 3)
