@@ -125,36 +125,54 @@ evade_level_of(struct evade *e)
 
 /* A scan for a stream asks for weaker candidates, too: they are not complete values. */
 static void
-whole_add(const struct evade *e, struct whole *w, const struct finding *f)
+whole_add(const struct evade *e, struct level *l, const struct finding *f)
 {
+	struct whole *w = &l->whole;
 	size_t end = w->from + 64 * COUNT_OF(w->bits), to = f->end < end ? f->end : end;
 
-	if (f->flags & FINDING_RUN || f->score < e->r->entities[f->entity].threshold)
+	if (f->flags & FINDING_RUN || f->score < e->r->entities[f->entity].threshold ||
+		evade_key_begun(span_cut(l->chunk.text, f->start, f->end)))
 		return;
-	for (size_t i = f->start > w->from ? f->start : w->from; i < to; i++) {
+	w->any |= to > w->from;
+	for (size_t i = f->start > w->from ? f->start : w->from; i < to; i++)
 		w->bits[(i - w->from) / 64] |= UINT64_C(1) << ((i - w->from) % 64);
-		w->any = true;
-	}
 }
 
 /* What the rules found in the text itself, for the chunk that begins at `from`. Values that
  * only a view shows are added by read_view(). At the end of a text that goes on nothing is
  * complete: more groups of digits may come. */
 static void
-whole_begin(struct evade *e, struct whole *w, struct span text, size_t from)
+whole_begin(struct evade *e, struct level *l, struct span text, size_t from)
 {
+	struct whole *w = &l->whole;
 	enum { UNDECIDED = 16 };
-	size_t undecided = e->s->open.of == text.p ? UNDECIDED : 0;
-	size_t end = text.n > undecided ? text.n - undecided : 0;
+	size_t open = e->s->open.of == text.p ? UNDECIDED : 0;
 
-	if (w->any)
-		memset(w->bits, 0, sizeof(w->bits));
+	memset(w->bits, 0, w->any ? sizeof(w->bits) : 0);
 	w->any = false;
 	w->from = from > EVADE_OVERLAP ? from - EVADE_OVERLAP : 0;
 	effort_add((e->s->n - e->first) / 4);
 	for (size_t i = e->first; i < e->s->n; i++)
-		if (!(e->s->v[i].flags & FINDING_EVASION) && e->s->v[i].end <= end)
-			whole_add(e, w, &e->s->v[i]);
+		if (!(e->s->v[i].flags & FINDING_EVASION) && e->s->v[i].end + open <= text.n)
+			whole_add(e, l, &e->s->v[i]);
+}
+
+/* Whether a string among those that f joins is a value by itself, up to its quote or to the
+ * backslash that continues its line: f covers more, and nothing was hidden. */
+static bool
+holds_literal(const struct level *l, const struct finding *f)
+{
+	const struct whole *w = &l->whole;
+	struct span t = l->chunk.text;
+
+	effort_add(w->any ? f->end - f->start : 0);
+	for (size_t i = f->start; w->any && i + 1 < f->end; i++) {
+		bool slash = t.p[i + 1] == '\\' && i + 2 < f->end;
+		if (whole_has(w, i) && !whole_has(w, i + 1) &&
+			is_one_of(t.p[i + 1 + slash], slash ? "\r\n\"'`" : "\"'`"))
+			return true;
+	}
+	return false;
 }
 
 /* ---- what is found in a view ---- */
@@ -249,8 +267,10 @@ read_view(struct evade *e, const struct view *v, bool heuristic)
 		struct finding f = s->v[i];
 		if (!bring_back(e, v, &f, heuristic))
 			continue;
+		if (holds_literal(e->levels[e->depth], &f))
+			f.flags &= (uint16_t)~FINDING_EVASION;
 		if (!heuristic)
-			whole_add(e, &e->levels[e->depth]->whole, &f);
+			whole_add(e, e->levels[e->depth], &f);
 		s->v[kept++] = f;
 	}
 	s->n = kept;
@@ -704,8 +724,8 @@ scan_text(struct evade *e, struct span text, const struct detect_options *opt)
 		};
 		l->chunk.named = e->opt && e->opt->before.n;
 		l->chunk.whole = &l->whole;
-		whole_begin(e, &l->whole, text, at);
 		look_at_chunk(&l->chunk, text, at);
+		whole_begin(e, l, text, at);
 		normalise_edit(&l->chunk, &ed, &e->s->evasion);
 		err = view_close(&ed);
 		e->sequences |= ed.sequences && e->depth == 0;

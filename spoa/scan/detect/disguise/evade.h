@@ -38,6 +38,13 @@ struct whole {
 	uint64_t bits[(EVADE_CHUNK + 2 * EVADE_OVERLAP) / BLOCK];
 };
 
+static inline bool
+whole_has(const struct whole *w, size_t at)
+{
+	at -= w->from; /* wraps round where it is before */
+	return at < 64 * COUNT_OF(w->bits) && w->bits[at / 64] >> (at % 64) & 1;
+}
+
 /* A part of a text and what was seen in it. */
 struct chunk {
 	struct span text;
@@ -56,6 +63,9 @@ int evade_scan(rules_fn *rules, const struct detect_rules *r, struct detect_scra
  * more of them may follow. */
 bool evade_numeral(struct span word);
 bool evade_sign(struct span word);
+/* Whether the value is only the beginning of a key, whatever the rules find: its prefix and
+ * digits. */
+bool evade_key_begun(struct span value);
 void evade_wipe(struct detect_scratch *s);
 void evade_free(struct detect_scratch *s);
 

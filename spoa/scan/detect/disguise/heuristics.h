@@ -40,8 +40,7 @@ heuristic_whole(const struct heuristic *l, size_t i)
 	if (!w || !w->any || i >= l->t.n)
 		return false;
 	size_t at = l->ed->over ? l->ed->over->origin + (l->ed->over->map[i] & MAP_OFFSET) : i;
-	at -= w->from; /* wraps round where it is before */
-	return at < 64 * COUNT_OF(w->bits) && w->bits[at / 64] >> (at % 64) & 1;
+	return whole_has(w, at);
 }
 
 /* Whether one of two pieces that merely stand next to each other is complete by itself: the one

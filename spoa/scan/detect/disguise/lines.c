@@ -147,6 +147,16 @@ is_digit_or_dash(char c)
 	return is_digit(c) || c == '-';
 }
 
+bool
+evade_key_begun(struct span value)
+{
+	size_t have;
+	const struct heuristic_key *key = key_in(value, &have);
+
+	return key && have == value.n && have < key->whole &&
+	       span_all(span_cut(value, strlen(key->prefix), value.n), is_digit_or_dash);
+}
+
 /* Whether a key goes on after the piece [from, to), in what begins at `next`. A value that is
  * complete by itself ends with its line, and the name of the next value is no part of it. */
 static bool
@@ -171,10 +181,7 @@ key_goes_on(struct heuristic *l, size_t from, size_t to, size_t next)
 	l->width = have;
 	l->missing = have < key->whole ? key->whole - have : 0;
 	l->open = key->open;
-	/* A key of which there are only digits is not complete, whatever the rules find. */
-	size_t first = to - have + strlen(key->prefix);
-	if (heuristic_whole(l, to - 1) &&
-		!span_all(span_cut(l->t, first, to), is_digit_or_dash))
+	if (heuristic_whole(l, to - 1))
 		return (l->missing || key->open) && goes_on_for_sure(&r, have, l->missing);
 	return l->missing || (key->open && have >= OPEN_LEAST && r.random);
 }
