@@ -36,6 +36,7 @@ struct exchange {
 		struct file_name saved[KEPT_SAVED_MAX];
 		size_t nsaved; /* all; beyond the room the oldest was overwritten */
 	} kept;
+	const struct vault *of_session; /* of a WebSocket: its session's; NULL: none */
 	struct translate_plan translate;	 /* of its answer; from FORM_NONE: none */
 	struct span rpc_ids;			 /* dialect_rpc_ids() of the request */
 	unsigned char session_key[SHA256_BYTES]; /* request_session_key(), of plan.sessions */

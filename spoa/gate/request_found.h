@@ -214,6 +214,7 @@ struct request_found {
 	struct found_form {
 		enum form from, to;
 		bool refused; /* that cannot hold it: `made` says where and why */
+		bool thread;  /* since it asks for a thread, and the target keeps none */
 		struct translated_request made;
 	} * form;
 	/* gate/cached.c: whether it was answered before */

@@ -105,6 +105,7 @@ struct request_scan {
 	/* where findings of the next count from; the last one's end */
 	size_t keep, seen;
 	struct inner inner; /* its text, where that is JSON */
+	struct column_table *table; /* of a text of several windows; NULL: it has one */
 	/* segments without an answer, for on_failure.classifier: redact */
 	const struct segment **failed;
 	size_t nfailed, failed_size;

@@ -32,13 +32,17 @@ start_haproxy() {
 	rm -f /run/tollgate/inner.sock
 	# shellcheck disable=SC2086
 	haproxy -Ws -f $CONFIG -p /run/haproxy.pid $EXTRAOPTS >>"$D/haproxy.log" 2>&1 &
-	for _ in $(seq 600); do [ -S /run/tollgate/inner.sock ] && exit 0; sleep 0.1; done
+	up='-S /run/tollgate/inner.sock'
+	grep -q inner.sock "$CONFIG" || up='-s /run/haproxy.pid' # without the stanza
+	# shellcheck disable=SC2086
+	for _ in $(seq 600); do [ $up ] && exit 0; sleep 0.1; done
 	exit 1
 }
 case "$*" in
 daemon-reload) [ -e "$unit" ] ;;
 'enable --now tollgate') pgrep -x tollgate >/dev/null || start_tollgate /run/tollgate/admin.sock ;;
 'enable --now tollgate-b') unit=/etc/systemd/system/tollgate-b.service; start_tollgate /run/tollgate/admin-b.sock ;;
+'disable --now tollgate') stop tollgate ;;
 'restart haproxy') stop haproxy; start_haproxy ;;
 'restart tollgate') stop tollgate; rm -f /run/tollgate/admin.sock; start_tollgate /run/tollgate/admin.sock ;;
 'restart tollgate haproxy') "$0" restart tollgate && "$0" restart haproxy ;;

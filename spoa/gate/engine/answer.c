@@ -25,6 +25,25 @@ put_in_vault(void *arg, struct span placeholder, struct span value)
 		f->err = err;
 }
 
+struct vault *
+route_vault(const struct route *route)
+{
+	struct vault *v = vault_new();
+
+	if (v && route->response & RESP_RESTORE_URLS)
+		vault_allow_urls(v);
+	return v;
+}
+
+int
+vault_fill(struct vault *v, const struct placeholders *p)
+{
+	struct filling f = { v, 0 };
+
+	placeholders_each(p, put_in_vault, &f);
+	return f.err;
+}
+
 int
 request_vault(struct request *r, struct vault **out)
 {
@@ -32,14 +51,12 @@ request_vault(struct request *r, struct vault **out)
 		(!r->out.redactor && !r->out.placeholders))
 		return 0;
 	vault_free(out);
-	*out = vault_new();
+	*out = route_vault(r->found.route);
 	struct filling f = { *out, *out ? 0 : ERR_NOMEM };
 	if (*out)
 		vault_count_unknown(*out, r->snap->rules, r->found.kept.state > KEPT_BEGINS);
-	if (*out && r->found.route->response & RESP_RESTORE_URLS)
-		vault_allow_urls(*out);
 	if (*out && r->out.placeholders)
-		placeholders_each(r->out.placeholders, put_in_vault, &f);
+		f.err = vault_fill(*out, r->out.placeholders);
 	else if (*out)
 		redactor_each(r->out.redactor, put_in_vault, &f);
 	return f.err;
@@ -106,7 +123,7 @@ exchange_expect(struct request *r, struct exchange *x, struct arena *own)
 		r->in.body.model, r->in.have_body && !sent ? &r->in.body : NULL);
 	x->made_later = r->in.have_body && (dialect_takes_on(&r->found.endpoint, &r->in.body) ||
 						   r->found.file.state == FILE_KNOWN);
-	int err = request_vault(r, &x->vault);
+	int err = x->of_session ? 0 : request_vault(r, &x->vault);
 	err = err ? err : exchange_keep_placeholders(r, x, own);
 	/* An endpoint that is known is none of JSON-RPC. */
 	struct span body_sent = r->out.edited ? buf_view(&r->out.rewritten) : r->in.raw;
@@ -203,8 +220,8 @@ gate_answer(struct exchange *x, const struct guard_head *h, struct guard **out)
 {
 	const struct route *route = x->r->found.route;
 	struct guard_plan plan;
-	int err = request_guard_plan(
-		x->r, x->plan.head.path, &x->asked, x->vault, &x->translate, &plan);
+	int err = request_guard_plan(x->r, x->plan.head.path, &x->asked,
+		x->of_session ? x->of_session : x->vault, &x->translate, &plan);
 
 	if (err)
 		return err;
@@ -237,7 +254,7 @@ gate_answer(struct exchange *x, const struct guard_head *h, struct guard **out)
 		row.rates.has >> PRICE_CHARACTERS & 1)
 		plan.characters = x->r->found.offered.n[PRICE_CHARACTERS];
 	x->kept.saves &= h->status / 100 == 2;
-	plan.notes_made = route->ntargets > 1 || x->kept.saves;
+	plan.notes_made = x->r->found.pin.asked || x->kept.saves;
 	plan.taps = x->r->found.cache.keeps && x->r->found.cache.state == CACHED_MISS &&
 		    h->status == 200;
 	plan.keep_key = x->r->gate->shared->prompt_key;

@@ -315,7 +315,7 @@ rewrite(struct request *r)
 	target.raw = span_of(r->in.head.path.p,
 		r->in.head.path.n + (r->in.head.has_query ? 1 + r->in.head.query.n : 0));
 	r->out.redacted = o->nhits || o->nwholes;
-	if (is_restored(r))
+	if (is_restored(r) || r->out.redacted)
 		r->out.placeholders = r->in.placeholders;
 	if (!request_kept_open(r))
 		return ERR_NOMEM;
