@@ -224,7 +224,8 @@ request_kept_tables(struct request *r)
 	r->run.wait = WAIT_NONE;
 	if (!r->run.kept) {
 		*f = (struct found_kept){ 0 };
-		if (!(r->found.route->response & RESP_RESTORE) || r->in.message)
+		if (!(r->found.route->response & RESP_RESTORE) ||
+			(r->in.message && !r->in.placeholders))
 			return STEP_NEXT;
 		f->keeps = request_is_mcp(r) ? KEEPS_OBJECT
 					     : dialect_keeps(&r->found.endpoint,
@@ -252,27 +253,18 @@ tag_new_values(struct request *r, struct placeholders *p)
 	sodium_memzero(key, sizeof(key));
 }
 
-/* A session of OpenAI's realtime API begins empty. Any other may go on with what an earlier
- * session, or a request, has given numbers to. */
-static void
-tag_session(struct request *r)
-{
-	const char *name = r->found.endpoint.name;
-
-	if (r->gate && !(name && !strcmp(name, "realtime")))
-		tag_new_values(r, r->out.placeholders);
-}
-
+/* The map of a session gets what is known of an earlier turn that a message names; where one
+ * placeholder then has two values, it is nobody's. */
 bool
 request_kept_open(struct request *r)
 {
 	const struct kept_asked *k = r->run.kept;
+	struct placeholders *p = r->out.placeholders;
 
-	if (r->out.placeholders)
-		tag_session(r);
 	if (r->found.kept.state == KEPT_NOT || !k)
 		return true;
-	struct placeholders *p = placeholders_new(&r->arena);
+	if (!p)
+		p = placeholders_new(&r->arena);
 	for (size_t i = 0; p && i < k->nentries; i++) {
 		const struct kept_entry *e = &k->entry[i];
 		if (!placeholders_add(p, e->placeholder, e->entity, e->value))

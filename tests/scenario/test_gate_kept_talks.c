@@ -470,6 +470,9 @@ begin_anew(struct talk *t)
 {
 	stage_down(&t->s);
 	stage_up(&t->s, KEPT_POLICY);
+	/* A thread that the gateway does not know is refused: the client begins another one. */
+	if (t->form == TALK_THREAD)
+		t->nnames = 0;
 	for (size_t i = 0; i < NAMES; i++)
 		for (size_t k = 0; k < t->by_name[i].n; k++)
 			t->by_name[i].v[k].sure = false;

@@ -435,18 +435,18 @@ goes_on_after(struct placeholders *p, struct span text, struct span entity)
 	return c != NULL;
 }
 
-bool
-placeholders_add(
-	struct placeholders *p, struct span text, struct span entity, struct span value)
+static bool
+add_known(struct placeholders *p, struct span text, struct span entity, struct span value)
 {
 	struct slot *was = placeholder_slot(p, p->slots, p->size, text);
 
-	if (!value.p) {
-		if (was->key.p)
-			was->text = was->key;
+	if (was->key.p && !value.p)
+		was->text = was->key;
+	if (!was->key.p && p->shared && !(text = arena_dup(p->arena, text)).p)
+		return false;
+	if (!value.p)
 		return was->key.p || add_placeholder(p, text, text);
-	}
-	struct span key = placeholder_key(p->arena, entity, value, false);
+	struct span key = look_up_key(p, entity, value, false);
 	if (!key.p)
 		return false;
 	const struct slot *named = placeholder_slot(p, p->slots, p->size, key);
@@ -456,9 +456,23 @@ placeholders_add(
 			was->text = was->key;
 		return true;
 	}
+	if (p->shared && !(key = arena_dup(p->arena, key)).p)
+		return false;
 	return (known || add_placeholder(p, key, text)) &&
-	       note_given(p, text, span_cut(key, 0, entity.n), value) &&
+	       note_given(p, text, span_cut(key, 0, entity.n),
+		       span_cut(key, entity.n + 1, key.n)) &&
 	       goes_on_after(p, text, entity);
+}
+
+bool
+placeholders_add(
+	struct placeholders *p, struct span text, struct span entity, struct span value)
+{
+	lock_placeholders(p);
+	bool ok = (p->shared && p->ngiven >= CAP_KEPT_VALUES) ||
+		  add_known(p, text, entity, value);
+	unlock_placeholders(p);
+	return ok;
 }
 
 static bool
@@ -482,12 +496,14 @@ placeholders_all(const struct placeholders *p, placeholder_kept *kept, void *arg
 {
 	const struct span none = { NULL, 0 };
 
+	lock_placeholders(p);
 	for (const struct given *g = p->given; g; g = g->next)
 		if (stays_given(p, g))
 			kept(arg, g->text, g->entity, g->value);
 	for (size_t i = 0; i < p->size; i++)
 		if (slot_is_taken(&p->slots[i]))
 			kept(arg, p->slots[i].key, none, none);
+	unlock_placeholders(p);
 }
 
 size_t
@@ -499,7 +515,9 @@ placeholders_floor(const struct placeholders *p)
 void
 placeholders_raise(struct placeholders *p, size_t floor)
 {
+	lock_placeholders(p);
 	if (p->floor < floor)
 		p->floor = floor;
 	raise_counters(p);
+	unlock_placeholders(p);
 }

@@ -30,7 +30,8 @@ void placeholders_tag(struct placeholders *p, const unsigned char key[PLACEHOLDE
 
 /* Adds a placeholder that was given away earlier in the conversation; value.p NULL: its number
  * is only not to be given again. One placeholder that is added with two values stands for
- * neither from then on. Views must live as long as the map. False: out of memory. */
+ * neither from then on. The placeholder must live as long as a map for one request. False: out
+ * of memory. */
 bool placeholders_add(
 	struct placeholders *p, struct span placeholder, struct span entity, struct span value);
 

@@ -134,10 +134,9 @@ whole_add(const struct evade *e, struct level *l, const struct finding *f)
 	if (f->flags & FINDING_RUN || f->score < e->r->entities[f->entity].threshold ||
 		evade_key_begun(span_cut(l->chunk.text, f->start, f->end)))
 		return;
-	for (size_t i = f->start > w->from ? f->start : w->from; i < to; i++) {
+	w->any |= to > w->from;
+	for (size_t i = f->start > w->from ? f->start : w->from; i < to; i++)
 		w->bits[(i - w->from) / 64] |= UINT64_C(1) << ((i - w->from) % 64);
-		w->any = true;
-	}
 }
 
 /* What the rules found in the text itself, for the chunk that begins at `from`. Values that
@@ -148,16 +147,14 @@ whole_begin(struct evade *e, struct level *l, struct span text, size_t from)
 {
 	struct whole *w = &l->whole;
 	enum { UNDECIDED = 16 };
-	size_t undecided = e->s->open.of == text.p ? UNDECIDED : 0;
-	size_t end = text.n > undecided ? text.n - undecided : 0;
+	size_t open = e->s->open.of == text.p ? UNDECIDED : 0;
 
-	if (w->any)
-		memset(w->bits, 0, sizeof(w->bits));
+	memset(w->bits, 0, w->any ? sizeof(w->bits) : 0);
 	w->any = false;
 	w->from = from > EVADE_OVERLAP ? from - EVADE_OVERLAP : 0;
 	effort_add((e->s->n - e->first) / 4);
 	for (size_t i = e->first; i < e->s->n; i++)
-		if (!(e->s->v[i].flags & FINDING_EVASION) && e->s->v[i].end <= end)
+		if (!(e->s->v[i].flags & FINDING_EVASION) && e->s->v[i].end + open <= text.n)
 			whole_add(e, l, &e->s->v[i]);
 }
 

@@ -94,4 +94,4 @@ async def book(address: str, ctx: Context) -> str:
 if __name__ == "__main__":
     provider = ThreadingHTTPServer(("127.0.0.1", int(sys.argv[1])), Provider)
     threading.Thread(target=provider.serve_forever, daemon=True).start()
-    tools.run("streamable-http", host="127.0.0.1", port=int(sys.argv[2]))
+    tools.run(transport="streamable-http", host="127.0.0.1", port=int(sys.argv[2]))
