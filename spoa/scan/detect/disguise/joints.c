@@ -148,14 +148,14 @@ in_joining_call(struct heuristic *l, size_t i)
 	return l->list_joined;
 }
 
-/* The literal before the quote at i is a long token. */
+/* The literal before the quote at i is a long token, and no address. */
 static bool
 is_long_literal(const struct heuristic *l, size_t i)
 {
 	enum { LONG = 12 };
 
 	for (size_t k = 1; k <= LONG; k++)
-		if (i < k || !heuristic_token(byte_at(l, i - k)))
+		if (i < k || !heuristic_token(byte_at(l, i - k)) || byte_at(l, i - k) == '@')
 			return false;
 	return true;
 }

@@ -151,8 +151,10 @@ bool
 evade_key_begun(struct span value)
 {
 	size_t have;
-	const struct heuristic_key *key = key_in(value, &have);
 
+	if (value.n == 0 || !is_digit_or_dash(value.p[value.n - 1]))
+		return false;
+	const struct heuristic_key *key = key_in(value, &have);
 	return key && have == value.n && have < key->whole &&
 	       span_all(span_cut(value, strlen(key->prefix), value.n), is_digit_or_dash);
 }
