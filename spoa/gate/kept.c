@@ -253,6 +253,23 @@ tag_new_values(struct request *r, struct placeholders *p)
 	sodium_memzero(key, sizeof(key));
 }
 
+/* A session of OpenAI's realtime API or of Gemini's Live begins empty; engine/resume.c tags one
+ * that is resumed. One of the Responses API may go on with any earlier response, and one of
+ * Gemini's with a file: both may hold numbers that were given elsewhere. Where nothing is put
+ * back, that does no harm. */
+static void
+tag_session(struct request *r)
+{
+	const char *name = r->found.endpoint.name;
+	struct kept_name kept[OWNED_MAX];
+	bool responses = name && !strcmp(name, "responses"),
+	     live = name && !strcmp(name, "live");
+
+	if (r->gate && r->found.route->response & RESP_RESTORE &&
+		(responses || (live && collect_kept_names(r, kept))))
+		tag_new_values(r, r->out.placeholders);
+}
+
 /* The map of a session gets what is known of an earlier turn that a message names; where one
  * placeholder then has two values, it is nobody's. */
 bool
@@ -261,6 +278,8 @@ request_kept_open(struct request *r)
 	const struct kept_asked *k = r->run.kept;
 	struct placeholders *p = r->out.placeholders;
 
+	if (p)
+		tag_session(r);
 	if (r->found.kept.state == KEPT_NOT || !k)
 		return true;
 	if (!p)

@@ -515,7 +515,8 @@ one_talk(unsigned seed, enum form_of_talk form, size_t *restored, size_t *left)
 		answer(&t, &a[0], what);
 		if (two)
 			answer(&t, &a[1], what);
-		if (draw(&t, 12) == 0)
+		/* a daemon that does not know whose a message thread is refuses it */
+		if (draw(&t, 12) == 0 && form != TALK_THREAD)
 			begin_anew(&t);
 	}
 	stage_down(&t.s);
