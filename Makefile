@@ -463,9 +463,9 @@ check-long: deps ## the other long rings: clang's warnings, texts made to be dea
 	@tests/support/rings warnings effort examples clients fresh smoke
 
 .PHONY: agents-test
-agents-test: deps ## Claude Code and Codex themselves under policies/coding-agents.yaml (640 MB of npm packages)
+agents-test: deps ## Claude Code and Codex themselves under policies/coding-agents.yaml, and Python SDKs in kept conversations (640 MB of npm packages, 137 MB of PyPI's)
 	@$(MAKE) --no-print-directory all
-	@tests/e2e/run agents/agents.sh agents/tools.sh agents/translate.sh
+	@tests/e2e/run agents/agents.sh agents/tools.sh agents/translate.sh agents/kept.sh
 
 e2e: deps ## the end-to-end ring, HAPROXY=BIN for another HAProxy
 	@$(MAKE) --no-print-directory all
@@ -491,6 +491,15 @@ accuracy: deps ## precision and recall per entity on labelled texts (DATA="FILEâ
 	@$(MAKE) --no-print-directory $(B)/tollgate $(B)/tollgate-train $(B)/tests/support/accuracy
 	@$(B)/tests/support/accuracy $(or $(DATA),../shared/data/detect-dev/pii.jsonl ../shared/data/detect-dev/secrets.jsonl)
 	@$(if $(DATA),,tests/support/injection $(B)/tollgate-train $(INJECT) ../shared/data/injection)
+
+# What make fidelity and its part in make test are made of.
+FIDELITY_OBJ := $(B)/tests/support/fidelity_run.o $(B)/tests/support/fidelity_docs.o
+$(B)/tests/support/fidelity $(B)/tests/unit/test_fidelity: $(FIDELITY_OBJ)
+
+.PHONY: fidelity
+fidelity: deps-run ## values that redaction misses or cuts, and bytes it takes too many, in everyday documents (SEED=N MB=N SHOW=N)
+	@$(MAKE) --no-print-directory $(B)/tests/support/fidelity
+	@$(B)/tests/support/fidelity -s $(or $(SEED),1) -m $(or $(MB),10) -v $(or $(SHOW),0)
 
 # Tests under faults (tests/faults), and the same with sanitized programs.
 .PHONY: faults faults-sanitized
@@ -630,9 +639,14 @@ mutants: deps ## bugs of one line that the tests must notice, tests/data/mutants
 	@B=$(B) tests/support/mutants $(MUTANTS)
 
 .PHONY: lint
-lint: deps ## layers, headers that compile alone, warnings of gcc and clang, file sizes
+lint: deps ## layers, headers that compile alone, warnings of gcc and clang, file sizes, the language of Markdown
 	@$(MAKE) --no-print-directory all
 	@B=$(B) tests/support/lint
+
+# Read them as an editor who has not seen the code: how many would you rewrite?
+.PHONY: prose
+prose: deps ## fourteen sentences of each page for a reader (SEED=N, PAGES="docs/cache.md â€¦")
+	@tests/support/prose --draw $(or $(SEED),1) $(or $(PAGES),$(wildcard *.md docs/*.md docker/*.md))
 
 $(B)/tollgate: $(B)/spoa/cmd/main.o $(LIB)
 	$(call say,LD)$(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $^ $(ALL_LIBS)

@@ -608,6 +608,8 @@ settle_type(struct reader *r, struct span event)
 	}
 	for (const char *const *e = r->f->ends; e && *e; e++)
 		r->out->ends.any |= answer_type_is(r->out->type, *e);
+	for (const char *const *e = r->f->no_ends; r->out->ends.any && e && *e; e++)
+		r->out->ends.any = !answer_type_is(r->out->type, *e);
 }
 
 bool

@@ -100,6 +100,8 @@ struct answer_format {
 	/* Events after which a channel goes on no more: where they have numbers, those with
 	 * the same. NULL last; NULL: none but those with a READ_FINISH, READ_ERROR or `ends` */
 	const char *const *ends;
+	/* Types that match one of `ends` and are no end; NULL last. NULL: none */
+	const char *const *no_ends;
 	/* What a whole stream has at its end, or it was cut: an event of one of these types
 	 * (NULL last), where its events have types; NULL: an end of each of its choices. */
 	const char *const *last;

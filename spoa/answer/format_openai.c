@@ -246,6 +246,7 @@ static const struct answer_row response_rows[] = {
 	IN("response.code_interpreter_call_code.delta", "delta", READ_TEXT, KIND_INPUT),
 	IN("*_call", "delta", READ_TEXT, KIND_INPUT), /* of any call: a shell's, a patch's */
 	ROW("delta", READ_OPAQUE, .media = "audio", .event = "response.audio.delta"),
+	ROW("delta", READ_OPAQUE, .media = "audio", .event = "response.output_audio.delta"),
 	IN("response.audio.transcript.delta", "delta", READ_TEXT, KIND_TEXT),
 	ROW("delta", READ_TEXT),
 	IN("conversation.item.input_audio_transcription.segment", "text", READ_TEXT, KIND_TEXT),
@@ -268,14 +269,15 @@ static const struct answer_row response_rows[] = {
 	ROW("response.status", READ_FINISH),
 	{ 0 },
 };
-/* Deltas of an item are over when it is done. */
+/* Deltas of an item are over when it is done. If its audio is, its transcript may go on. */
+static const char *const response_no_ends[] = { "response.output_audio.done", "response.audio.done", NULL };
 static const char *const response_ends[] = { "*.done", "response.completed",
 	"response.incomplete", "response.failed", "*_transcription.completed", "*_transcription.failed", "error", NULL };
 static const char *const response_last[] = { "response.completed", "response.incomplete",
 	"response.failed", "response.cancelled", "error", NULL };
 
 const struct answer_format answer_openai_responses = {
-	.name = "openai_responses", .rows = response_rows, .type = "type", .ends = response_ends, .last = response_last,
+	.name = "openai_responses", .rows = response_rows, .type = "type", .ends = response_ends, .no_ends = response_no_ends, .last = response_last,
 	.counted = 2, .blocks = true, .tree = FORMAT_TREE };
 
 /* ---- realtime: the same events under names of its own, which a session has many of ---- */
@@ -284,6 +286,6 @@ static const char *const realtime_last[] = { "response.done", "response.complete
 	"response.incomplete", "response.failed", "response.cancelled", "error", NULL };
 
 const struct answer_format answer_realtime = {
-	.name = "openai_realtime", .rows = response_rows, .type = "type", .ends = response_ends, .last = realtime_last,
+	.name = "openai_realtime", .rows = response_rows, .type = "type", .ends = response_ends, .no_ends = response_no_ends, .last = realtime_last,
 	.counted = 2, .blocks = true, .tree = FORMAT_TREE };
 /* clang-format on */

@@ -4,6 +4,7 @@
  * a placeholder looks like and nothing of pieces. */
 #include "answer/restore.h"
 
+#include "base/ascii.h"
 #include "base/err.h"
 #include "base/mem.h"
 
@@ -26,6 +27,11 @@ struct restorer {
 		struct buf as_is, restored;
 		size_t count;
 	} waits;
+	struct { /* what may be a placeholder that nobody was given: "<" and its name so far */
+		bool on;
+		size_t n, count;
+		char name[SPELLING_NAME_MOST];
+	} unknown;
 	char held[RESTORE_HELD_MOST];
 };
 
@@ -90,6 +96,39 @@ restorer_left(const struct restorer *r)
 	return r->left;
 }
 
+size_t
+restorer_unknown(const struct restorer *r)
+{
+	return r->unknown.count;
+}
+
+/* Counts what passes and is spelled as we spell placeholders, however it was cut. */
+static void
+count_unknown(struct restorer *r, struct span text)
+{
+	const char *end = text.p + text.n;
+
+	for (const char *p = text.p; p < end; p++) {
+		if (!r->unknown.on) {
+			p = memchr(p, '<', (size_t)(end - p));
+			if (!p)
+				return;
+			r->unknown.on = true;
+			r->unknown.n = 0;
+		} else if (*p == '>') {
+			r->unknown.count += vault_is_unknown(
+				r->vault, span_of(r->unknown.name, r->unknown.n));
+			r->unknown.on = false;
+		} else if ((is_upper(*p) || is_digit(*p) || *p == '_') &&
+			   r->unknown.n < sizeof(r->unknown.name)) {
+			r->unknown.name[r->unknown.n++] = *p;
+		} else {
+			r->unknown.on = *p == '<';
+			r->unknown.n = 0;
+		}
+	}
+}
+
 /* The first two characters of a string, blanks aside, say whether it is JSON: {" or {} or an
  * array of strings, objects or arrays. "[see above] he said" is not. */
 static void
@@ -145,6 +184,8 @@ note_unit(struct restorer *r, int c, bool escaped)
 static void
 pass_text(struct restorer *r, struct span text, struct buf *out)
 {
+	if (text.n)
+		count_unknown(r, text);
 	buf_span(r->waits.on ? &r->waits.as_is : out, text);
 	if (r->waits.on)
 		buf_span(&r->waits.restored, text);
@@ -303,6 +344,8 @@ int
 restorer_feed(struct restorer *r, struct span text, struct buf *out)
 {
 	if (vault_count(r->vault) == 0) {
+		if (text.n)
+			count_unknown(r, text);
 		buf_span(out, text);
 		text.n = 0;
 	}

@@ -46,6 +46,8 @@ int restorer_end(struct restorer *r, struct buf *out);
 /* Bytes held now, and placeholders put back so far. */
 size_t restorer_held(const struct restorer *r);
 size_t restorer_count(const struct restorer *r);
+/* Placeholders that stay, because nobody here was given them (vault_count_unknown()). */
+size_t restorer_unknown(const struct restorer *r);
 /* Placeholders that stay, because they are in URLs (url_place.h). */
 size_t restorer_left(const struct restorer *r);
 

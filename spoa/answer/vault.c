@@ -7,6 +7,7 @@
 #include "base/caps.h"
 #include "base/err.h"
 #include "base/mem.h"
+#include "scan/detect/detect.h"
 
 struct node {
 	uint32_t child, sibling; /* 0: none */
@@ -27,6 +28,8 @@ struct vault {
 	size_t nvalues, values_room;
 	struct buf text;
 	bool urls;
+	const struct detect_rules *rules; /* vault_count_unknown() */
+	bool alone;
 };
 
 struct vault *
@@ -75,6 +78,19 @@ size_t
 vault_count(const struct vault *v)
 {
 	return v ? v->nvalues : 0;
+}
+
+void
+vault_count_unknown(struct vault *v, const struct detect_rules *rules, bool alone)
+{
+	v->rules = rules;
+	v->alone = alone;
+}
+
+bool
+vault_matters(const struct vault *v)
+{
+	return v && (v->nvalues || v->alone);
 }
 
 static uint32_t
@@ -187,3 +203,35 @@ vault_add(struct vault *v, struct span placeholder, struct span value)
 	return 0;
 }
 
+/* Takes what `is` holds for off the end, and the underscore before it. */
+static struct span
+without_end(struct span name, bool (*is)(char), size_t least, size_t most)
+{
+	size_t n = 0;
+
+	while (n < name.n && n < most && is(name.p[name.n - 1 - n]))
+		n++;
+	return n < least || n + 1 >= name.n || name.p[name.n - 1 - n] != '_'
+		       ? (struct span){ NULL, 0 }
+		       : span_cut(name, 0, name.n - n - 1);
+}
+
+/* name = entity [ "_" tag ] "_" 1*DIGIT: scan/text/placeholder.h */
+bool
+vault_is_unknown(const struct vault *v, struct span name)
+{
+	uint32_t node = ROOT;
+
+	struct span entity =
+		v->rules ? without_end(name, is_digit, 1, 9) : (struct span){ NULL, 0 };
+	if (!entity.p)
+		return false;
+	for (size_t i = 0; node && i < name.n; i++)
+		node = next_node(v, node, name.p[i]);
+	if (node && v->nodes[node].value)
+		return false;
+	if (detect_entity_find(v->rules, entity) >= 0)
+		return true;
+	struct span before = without_end(entity, is_alnum, 8, 8);
+	return before.p && detect_entity_find(v->rules, before) >= 0;
+}

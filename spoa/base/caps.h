@@ -161,6 +161,8 @@
 #define CAP_TOOL_PIN_TEXTS     (4u << 20)   /* of all texts of a server: likewise */
 #define CAP_TOOL_DESCRIPTIONS  (256u << 10) /* names and descriptions of a chat request's tools, for tool.description in its answer: reading it of a further one fails */
 #define CAP_TOOL_RESULTS       1024         /* names of tools whose results a request brings: reading prompt.tool_results fails, as the rule's on_error says */
+#define CAP_KEPT_VALUES        4096         /* values of a kept conversation that are put back in later turns: further ones stay placeholders there */
+#define CAP_KEPT_BYTES         (64u << 20)  /* sealed tables of kept conversations in this process: the oldest used go, and their placeholders stay placeholders */
 #define CAP_PINS               65536        /* things whose target is remembered in this process: the oldest of eight goes */
 #define CAP_TARGETS            1024         /* targets (provider, model) whose state is known: further ones share one entry, which is never out */
 #define CAP_TARGET_LACKS       256          /* models that a target does not have, known at once: a further one is asked for again */

@@ -152,6 +152,7 @@
   X(M_URI_PASSED,          "odd_uris_total",                     "result=\"passed\"",        "") \
   X(M_ANSWERS_UNREAD,      "answers_unread_total",               "",                          "answers refused since they could not be inspected") \
   X(M_ANSWERS_REDACTED,    "answers_redacted_total",             "",                          "findings replaced in answers") \
+  X(M_ANSWERS_UNRESOLVED,  "answers_unresolved_total",           "",                          "placeholders in answers that stand for no value that is known here") \
   X(M_ANSWERS_RESTORED,    "answers_restored_total",             "",                          "placeholders put back into answers") \
   X(M_STREAM_TEXT,         "stream_text_bytes_total",            "",                          "bytes of text in streams that were inspected or restored") \
   X(M_STREAM_HELD,         "stream_held_byte_seconds_total",     "",                          "of it, each byte times the time that it was held") \

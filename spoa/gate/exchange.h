@@ -13,6 +13,8 @@
 #include "gate/targets/next.h"
 #include "policy/prices.h"
 
+enum { KEPT_SAVED_MAX = 2 * OWNED_MAX };
+
 struct exchange {
 	struct tag tag;
 	struct request *r;
@@ -27,6 +29,14 @@ struct exchange {
 	struct guard_messages messages; /* how its messages of MCP are read */
 	bool has_shadow; /* the shadow policy has rules on answers, and a route for it */
 	struct vault *vault;
+	struct exchange_kept { /* gate/kept.c: what the names that it makes go on with */
+		bool saves;
+		struct span table, holder; /* in `own` */
+		size_t looked;		   /* at so many names */
+		struct file_name saved[KEPT_SAVED_MAX];
+		size_t nsaved; /* all; beyond the room the oldest was overwritten */
+	} kept;
+	const struct vault *of_session; /* of a WebSocket: its session's; NULL: none */
 	struct translate_plan translate;	 /* of its answer; from FORM_NONE: none */
 	struct span rpc_ids;			 /* dialect_rpc_ids() of the request */
 	unsigned char session_key[SHA256_BYTES]; /* request_session_key(), of plan.sessions */

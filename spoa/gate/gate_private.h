@@ -12,6 +12,7 @@
 #include "gate/request.h"
 #include "gate/sources/data.h"
 #include "gate/sources/extract.h"
+#include "gate/sources/kept.h"
 #include "gate/sources/pins.h"
 #include "gate/targets/state.h"
 #include "gate/ticket.h"
@@ -43,6 +44,7 @@ struct gate_shared {
 	struct target_table *targets;			 /* how each of them does */
 	struct pin_table *pins;				 /* what belongs to which */
 	struct cache *cache;				 /* of answers; NULL: none */
+	struct kept_tables *kept; /* what placeholders of kept conversations stand for */
 	struct shares *shares; /* gate/sealing; NULL: no texts are kept */
 	struct seals *seals;
 	struct texts *texts;

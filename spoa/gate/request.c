@@ -357,6 +357,8 @@ request_let_go(struct request *r, struct arena *own)
 	r->found.conversation = (struct span){ NULL, 0 };
 	r->found.limits = (struct found_limits){ 0 };
 	r->found.ranks = NULL;
+	r->run.kept = NULL;
+	r->out.placeholders = NULL;
 	r->calls->let_go(r, own);
 	drop_scan(r);
 	r->found.priced_model = arena_dup(own, r->found.priced_model);

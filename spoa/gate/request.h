@@ -110,6 +110,9 @@ struct request {
 		struct decision would; /* where that is D_OBSERVED: what it would have been */
 		struct buf decoded;
 		struct redactor *redactor;
+		/* of the conversation that goes on: what its earlier turns were given, and
+		 * this one; in the arena, or in.placeholders. NULL: of this request alone */
+		struct placeholders *placeholders;
 		struct buf rewritten;  /* redacted or otherwise edited body */
 		struct buf new_target; /* redacted path and query */
 		struct buf replay;     /* found.cache's HIT: an answer of HTTP, whole */
@@ -158,6 +161,7 @@ struct request {
 		unsigned data_waits;
 		bool data_asked;
 		struct pins_asked *pins; /* gate/limits/pins.c; in the arena */
+		struct kept_asked *kept; /* gate/kept.c; likewise */
 		struct offload {
 			struct work work;
 			struct mail back;
@@ -380,6 +384,18 @@ void request_cache_look_at(struct request *r, const unsigned char key[CACHE_KEY_
 bool request_cache_keeps(const struct request *r);
 /* Counts an exchange that ended, and keeps its answer where its route has a cache: whether. */
 bool request_cache_answer(struct request *r);
+
+/* ---- kept.c ---- */
+/* Reads the tables of the placeholders that the request goes on with, on a route that
+ * restores. STEP_NEXT, STEP_WAIT: it is to be called again; or refused, out of memory. */
+enum step_result request_kept_tables(struct request *r);
+/* Before something is replaced: r->out.placeholders. False: out of memory. */
+bool request_kept_open(struct request *r);
+/* Once it was rewritten: adds what this turn gave away to the names that it says, and has in
+ * *x, in `own`, what the names of its response go on with. 0 or ERR_NOMEM. */
+int exchange_keep_placeholders(struct request *r, struct exchange *x, struct arena *own);
+/* Saves that under the names that the response has made since, before the caller gets them. */
+void exchange_save_placeholders(struct exchange *x);
 
 /* ---- facts.c ---- */
 /* The route has it read, it says the name that was asked for, it may come in another form, or

@@ -14,6 +14,7 @@
 #include "policy/verdict/tool.h"
 #include "record/seal/counters.h"
 #include "record/seal/seal.h"
+#include "scan/dialect/owned.h"
 #include "scan/mcp/message.h"
 
 struct request;
@@ -136,6 +137,17 @@ struct request_found {
 		bool seals; /* only reasoning that was signed or sealed says so */
 		bool drops; /* which goes, as that target takes nothing now */
 	} pin;
+	/* gate/kept.c: how its placeholders go on from earlier turns */
+	struct found_kept {
+		enum dialect_keeping keeps; /* what is kept of it */
+		enum kept_state {
+			KEPT_NOT,     /* nothing is, and it goes on with nothing */
+			KEPT_BEGINS,  /* it is a first turn */
+			KEPT_GOES_ON, /* numbers count on */
+			KEPT_TAGGED,  /* new values get tagged placeholders */
+			KEPT_LOST,    /* likewise: a table that it goes on with is not there */
+		} state;
+	} kept;
 	struct policy_rank *ranks; /* of the route's targets; in the arena. NULL: its order */
 	const struct policy_target_facts *at; /* likewise; NULL: not looked at */
 	uint16_t passed; /* bit by target: it was chosen in this run, and could not be had */
@@ -202,6 +214,7 @@ struct request_found {
 	struct found_form {
 		enum form from, to;
 		bool refused; /* that cannot hold it: `made` says where and why */
+		bool thread;  /* since it asks for a thread, and the target keeps none */
 		struct translated_request made;
 	} * form;
 	/* gate/cached.c: whether it was answered before */

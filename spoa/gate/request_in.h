@@ -15,6 +15,7 @@ struct external_job;
 struct file;
 struct files_job;
 struct mention_job;
+struct placeholders;
 
 /* What an external recogniser's part in a decision was. */
 struct recognition {
@@ -58,6 +59,9 @@ struct request_in {
 	enum { NO_MESSAGE, MESSAGE_OF_TURN, MESSAGE_ALONE } message;
 	struct span session, session_model; /* the handshake's id, and its model */
 	struct messages_joined *joined;	    /* the session's */
+	/* the session's placeholders (placeholders_open()), which outlive the message; NULL: it
+	 * has numbers of its own */
+	struct placeholders *placeholders;
 	struct message_refusal {
 		int status; /* 0: nothing does */
 		const char *code, *why;
@@ -101,6 +105,7 @@ struct request_scan {
 	/* where findings of the next count from; the last one's end */
 	size_t keep, seen;
 	struct inner inner; /* its text, where that is JSON */
+	struct column_table *table; /* of a text of several windows; NULL: it has one */
 	/* segments without an answer, for on_failure.classifier: redact */
 	const struct segment **failed;
 	size_t nfailed, failed_size;

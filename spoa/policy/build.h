@@ -15,6 +15,7 @@ struct provider {
 	unsigned forms;		       /* `speaks`; 0: not said */
 	enum form translated;	       /* as of struct target */
 	bool external, relay;
+	bool threads; /* it keeps Anthropic's message threads */
 	struct breaker breaker; /* on: it says so itself */
 	unsigned concurrent;
 };

@@ -183,6 +183,7 @@ struct target {
 	const char *known, *known_region;
 	bool external;
 	bool relay; /* never direct */
+	bool threads; /* its provider keeps threads of messages, as Anthropic does */
 	/* The forms that it speaks, bit by enum form, FORM_NONE: what has none; 0: whatever is
 	 * asked. The first of them that is translated; FORM_NONE: none is. */
 	unsigned forms;
@@ -319,6 +320,7 @@ struct route {
 	struct on_failure on_failure;
 	bool show_cost; /* x-tollgate-cost */
 	uint64_t websocket; /* handshakes pass, and so many bytes are a message; 0: none does */
+	bool beside;	    /* realtime.webrtc: sessions beside the gate may be opened */
 	enum reserve reserve;
 	uint64_t deadline_us; /* route.deadline, default 15 min: a ticket's exchange may last */
 };

@@ -203,6 +203,7 @@ const struct section sections[] = {
   { "dialect", OTHER(TEXT), "wire format" },
   { "speaks", OTHER(TEXTS), "forms that it takes, best first: chat, responses, messages, generate, converse, embeddings; default: its dialect's" },
   { "external", A_BOOL(provider, external), "outside the company" },
+  { "threads", A_BOOL(provider, threads), "it keeps Anthropic's message threads; default: with the dialect anthropic" },
   { "region", A_TEXT(provider, region), "where it is" },
   { "prices", A_TEXT(provider, prices), "which list of the price file; default: the one named as it, or as its dialect" },
   { "via", A_FLAG(provider, relay, via_words), "relay: never direct, so that heads and trailers of its answers are filtered" },
@@ -234,6 +235,10 @@ const struct section sections[] = {
   { "deadline", A_DURATION(route, deadline_us, S, DAY), "a request and its answer may last" },
   { "show_cost", A_BOOL(route, show_cost), "in place of the policy's" },
   { "websocket", OTHER(EITHER(BOOL, REF("websocket"))), "WebSockets of realtime sessions are decided, message by message; default false: 501" },
+  { "realtime", OTHER(REF("realtime")), "realtime sessions that pass beside the gateway" },
+}},
+[SECTION_REALTIME] = { "realtime", .fields = {
+  { "webrtc", A_FLAG(route, beside, effect_words), "permit: sessions over WebRTC and SIP, and secrets for sessions, may be opened, and nothing of them is inspected; default deny" },
 }},
 [SECTION_WEBSOCKET] = { "websocket", .fields = {
   { "message", A_SIZE(route, websocket, 1024, CAP_SOCKET_MESSAGE_MAX), "the longest message; default 1MB" },

@@ -26,7 +26,7 @@ node() {
 }
 rule=$(sed -n 's/^ *ACL SETUSER tollgate //p' "$root/docs/redis.md" | sed 's/>PASSWORD/>first/')
 more=$(sed -n 's/^.*The user needs `\([^`]*\)` too.*/\1/p' "$root/docs/redis.md")
-user="user tollgate $rule $more $([ -z "$vectors" ] || sed -n 's/.*and no older one, add `\([^`]*\)`.*/\1/p' "$root/docs/redis.md")"
+user="user tollgate $rule $more $([ -z "$vectors" ] || sed -n 's/.*semantic cache.*add `\([^`]*\)`.*/\1/p' "$root/docs/redis.md")"
 (umask 077; echo first >"$D/password")
 { cat <<'Y'; [ -z "$vectors" ] || echo '     semantic: {embeddings: chat/words, similarity: 0.8},'; cat <<'Y2'; } >"$D/policy.yaml"
 tollgate: 1

@@ -40,7 +40,7 @@ limits:
 output_default: 4096
 Y
 # as docs/redis.md has its user
-more=$(sed -n 's/.*and no older one, add `\([^`]*\)`.*/\1/p' "$root/docs/redis.md")
+more=$(sed -n 's/.*semantic cache.*add `\([^`]*\)`.*/\1/p' "$root/docs/redis.md")
 rule=$(sed -n 's/^ *ACL SETUSER tollgate //p' "$root/docs/redis.md" | sed 's/>PASSWORD/>first/')
 redis acl setuser tollgate $rule $more >/dev/null
 (umask 077; echo first >"$D/password")

@@ -97,9 +97,9 @@ haproxy/tollgate.cfg|s#unix@/tollgate/agent.sock#unix@/run/agent.sock#|is in a v
 Makefile|s#^VERSION := .*#VERSION := 9.9#|VERSION of docker/Dockerfile
 EOF
 
-# ---- each alert has its section in docs/operations.md ----
-is "every alert has a runbook" "$("$root/tests/docker/runbooks" "$root/docker/prometheus/alerts.yml" "$root/docs/operations.md" 2>&1)" ""
-sed 's/^### TollgateMirrorLag/### TollgateMirrorLags/' "$root/docs/operations.md" >"$D/page.md"
+# ---- each alert has its section in docs/alerts.md ----
+is "every alert has a runbook" "$("$root/tests/docker/runbooks" "$root/docker/prometheus/alerts.yml" "$root/docs/alerts.md" 2>&1)" ""
+sed 's/^### TollgateMirrorLag/### TollgateMirrorLags/' "$root/docs/alerts.md" >"$D/page.md"
 like "one that is missing is named" "$("$root/tests/docker/runbooks" "$root/docker/prometheus/alerts.yml" "$D/page.md")" '^TollgateMirrorLag: .*no such section'
 if command -v promtool >/dev/null; then
 	like "alerts fire when they should" "$(promtool test rules "$root/tests/docker/alerts_test.yml" 2>&1)" '^ *SUCCESS$'

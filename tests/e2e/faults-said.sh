@@ -1,5 +1,5 @@
 # Twelve faults, and what `tollgate status`, /readyz, /now, the console in a browser, the log and /metrics say of each: the
-# table of docs/operations.md, a row a cell.
+# table of docs/incidents.md, a row a cell.
 # Once: no version of HAProxy differs here.
 # Long: a browser, twelve faults.
 . "$(dirname "$0")/lib.sh"

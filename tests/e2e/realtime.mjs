@@ -306,6 +306,129 @@ async function elsewhere() {
 	same('the other daemon resumes them', resumed, handles.map(() => true))
 }
 
+// What a session's placeholders stand for, from its first message to its last.
+const JANE = 'jane@corp.example', BOB = 'bob@corp.example', ANN = 'ann@corp.example'
+async function restores() {
+	const seen = async text => (await fetch(process.env.PROVIDER + '/_seen?last=200').then(r => r.text())).includes(text)
+	const args = s => s.got.filter(m => m.type == 'response.function_call_arguments.delta').map(m => m.delta).join('')
+	let s = new Sock(RT)
+	await s.open()
+	same('a value said before response.create is put back', await turn(s, `write to ${JANE} now`), `write to ${JANE} now`)
+	same('a second person is another placeholder', await turn(s, `write to ${BOB} now`), `write to ${BOB} now`)
+	ok('the provider sees two persons as two', await seen('write to <EMAIL_ADDRESS_1> now') && await seen('write to <EMAIL_ADDRESS_2> now'))
+	same('a value of an earlier message is put back in a later response', await turn(s, 'say <EMAIL_ADDRESS_1> and <EMAIL_ADDRESS_2>'), `say ${JANE} and ${BOB}`)
+	same('a number that was never given stays a placeholder', await turn(s, 'say <EMAIL_ADDRESS_7> too'), 'say <EMAIL_ADDRESS_7> too')
+	same('a value that returns has its own placeholder again', await turn(s, `again ${JANE}`), `again ${JANE}`)
+	ok('the provider sees the first number again', await seen('again <EMAIL_ADDRESS_1>'))
+	await turn(s, 'call:send_mail {"to":"<EMAIL_ADDRESS_2>"}')
+	same('arguments of a call have the value', args(s), `{"to":"${BOB}"}`)
+	s.say(text(`and ${ANN}`))
+	const echo = await s.until(x => x.got.find(m => m.type == 'conversation.item.created' && /and /.test(JSON.stringify(m))))
+	same('what the provider says outside of an answer is restored', echo?.item.content[0].text, `and ${ANN}`)
+	s.say({ type: 'conversation.item.create', item: { type: 'function_call_output', call_id: 'call_1', output: JSON.stringify({ owner: 'zoe@corp.example' }) } })
+	same('a value of a result is put back later', await turn(s, 'say <EMAIL_ADDRESS_4>'), 'say zoe@corp.example')
+	const burst = ['kim', 'lee', 'max', 'noa', 'oli'].map(n => `${n}@corp.example`)
+	s.take()
+	for (const who of burst) {
+		s.say(text(`burst ${who}`))
+		s.say({ type: 'response.create' })
+	}
+	await s.until(x => x.got.filter(m => m.type == 'response.done').length == burst.length)
+	same('a burst of messages: each answer has its own value', s.got.filter(m => m.type == 'response.output_text.done').map(m => m.text), burst.map(w => `burst ${w}`))
+	s.stop()
+
+	s = new Sock(RT)
+	await s.open()
+	same('another session has no value of the first one', await turn(s, 'say <EMAIL_ADDRESS_1>'), 'say <EMAIL_ADDRESS_1>')
+	s.stop()
+
+	s = new Sock(RT, { headers: { host: 'plain.example' } })
+	await s.open()
+	same('where nothing is restored numbers do not begin anew', [await turn(s, `one ${JANE}`), await turn(s, `two ${BOB}`), await turn(s, `three ${JANE}`)], ['one <EMAIL_ADDRESS_1>', 'two <EMAIL_ADDRESS_2>', 'three <EMAIL_ADDRESS_1>'])
+	s.stop()
+
+	s = new Sock('/v1/responses')
+	await s.open()
+	const ask = async input => {
+		s.take()
+		s.say({ type: 'response.create', model: 'm1', input })
+		await s.event('response.completed')
+		return said(s)
+	}
+	same('responses over a socket: a value is put back', await ask(`mail ${ANN} please`), `mail ${ANN} please`)
+	same('responses over a socket: another person', await ask(`mail ${BOB} please`), `mail ${BOB} please`)
+	same('responses over a socket: both are known later', await ask('say <EMAIL_ADDRESS_1> and <EMAIL_ADDRESS_2>'), `say ${ANN} and ${BOB}`)
+	s.stop()
+
+	// Gemini
+	const { LIVE } = process.env
+	const begin = async setup => {
+		const x = new Sock(LIVE)
+		await x.open()
+		x.say({ setup: { model: 'models/gemini-live', ...setup } })
+		await x.until(y => y.got.find(m => m.setupComplete || m.error))
+		return x
+	}
+	const content = async (x, t) => {
+		x.take()
+		x.say({ clientContent: { turns: [{ role: 'user', parts: [{ text: t }] }], turnComplete: true } })
+		await x.until(y => y.got.find(m => m.serverContent?.turnComplete || m.error))
+		return x.got.flatMap(m => m.serverContent?.modelTurn?.parts ?? []).map(p => p.text).join('')
+	}
+	s = await begin({ sessionResumption: {} })
+	same('Gemini: a value is put back', await content(s, `mail ${JANE} please`), `mail ${JANE} please`)
+	same('Gemini: another person', await content(s, `mail ${BOB} please`), `mail ${BOB} please`)
+	same('Gemini: both are known later', await content(s, 'say <EMAIL_ADDRESS_1> and <EMAIL_ADDRESS_2>'), `say ${JANE} and ${BOB}`)
+	await content(s, 'call:send_mail {"to":"<EMAIL_ADDRESS_1>"}')
+	same('Gemini: arguments of a call have the value', s.got.find(m => m.toolCall)?.toolCall.functionCalls[0].args, { to: JANE })
+	s.take()
+	s.say({ toolResponse: { functionResponses: [{ id: 'call_1', name: 'send_mail', response: { answer: `sent, copy to ${ANN}` } }] } })
+	same('Gemini: a value of a tool response is put back', await content(s, 'say <EMAIL_ADDRESS_3>'), `say ${ANN}`)
+	// the call and what is made of its result are one answer
+	s.take()
+	s.say({ clientContent: { turns: [{ role: 'user', parts: [{ text: 'say:' + JSON.stringify([{ toolCall: { functionCalls: [{ id: 'c', name: 'find', args: {} }] } }]) }] }], turnComplete: true } })
+	await s.until(x => x.got.find(m => m.toolCall))
+	s.say({ toolResponse: { functionResponses: [{ id: 'c', name: 'find', response: { found: 'zoe@corp.example' } }] } })
+	same('Gemini: also in the answer that waited for it', await content(s, 'mail <EMAIL_ADDRESS_4> please'), 'mail zoe@corp.example please')
+	const handle = await s.until(x => x.got.filter(m => m.sessionResumptionUpdate).at(-1)?.sessionResumptionUpdate.newHandle)
+	s.stop()
+	s = await begin({ sessionResumption: { handle } })
+	ok('Gemini: the session is resumed', s.got.find(m => m.setupComplete), s.got)
+	same('Gemini: nothing is put back of the one before', await content(s, 'say <EMAIL_ADDRESS_1> to me'), 'say <EMAIL_ADDRESS_1> to me')
+	same('Gemini: a new value is put back', await content(s, 'mail pat@corp.example please'), 'mail pat@corp.example please')
+	const tags = (await fetch(process.env.PROVIDER + '/_seen?last=3').then(r => r.text())).match(/mail (<EMAIL_ADDRESS_\w+>) please/)
+	ok('Gemini: its number cannot be one of the session before', tags && !/^<EMAIL_ADDRESS_\d+>$/.test(tags[1]), tags)
+	s.stop()
+}
+
+// Frames of a provider in one burst, some of which wait for what comes after them.
+async function order() {
+	const frames = (...events) => 'frame:' + Buffer.concat(events.map(e => frame(1, JSON.stringify(e), { mask: false }))).toString('hex')
+	const id = { response_id: 'resp_9', item_id: 'item_9', output_index: 0, content_index: 0 }
+	const created = { type: 'response.created', response: { object: 'realtime.response', id: 'resp_9', status: 'in_progress', output: [] } }
+	const done = { type: 'response.done', response: { object: 'realtime.response', id: 'resp_9', status: 'completed', output: [], usage: { total_tokens: 4, input_tokens: 2, output_tokens: 2 } } }
+	const delta = t => ({ type: 'response.output_audio_transcript.delta', ...id, delta: t })
+	const audio = { type: 'response.output_audio.delta', ...id, delta: 'AAECAwQFBgcICQ==' }
+	const cases = {
+		'a transcript, then audio': [delta('my number is 53'), audio, delta(' and more')],
+		'a transcript, then the end of the audio': [delta('my number is 53'), { type: 'response.output_audio.done', ...id }, delta('6 or so')],
+		'a placeholder that may go on, then audio': [delta('say <EMAIL_'), audio, delta('x> now')],
+		'a transcript, then somebody speaks': [delta('my number is 53'), { type: 'input_audio_buffer.speech_started', event_id: 'e_1', item_id: 'item_8', audio_start_ms: 7 }, delta('6 or so')],
+		'a transcript, then an item': [delta('my number is 53'), { type: 'conversation.item.added', item: { id: 'item_9', type: 'message', role: 'assistant', content: [] } }, delta('6 or so')],
+		'a transcript, then limits': [delta('my number is 53'), { type: 'rate_limits.updated', rate_limits: [{ name: 'requests', limit: 100, remaining: 99, reset_seconds: 1 }] }, delta('6 or so')],
+	}
+	for (const [name, events] of Object.entries(cases)) {
+		const s = new Sock(RT)
+		await s.open()
+		await s.event('session.created')
+		await turn(s, frames(created, ...events, done))
+		const kinds = l => l.map(m => m.type).filter(t => !/^conversation.item.created/.test(t)).filter((t, i, a) => t != a[i - 1])
+		same(`${name}: in their order`, kinds(s.got), kinds([created, ...events, done]))
+		same(`${name}: and whole`, s.got.filter(m => /transcript.delta/.test(m.type)).map(m => m.delta).join(''), events.filter(m => /transcript/.test(m.type)).map(m => m.delta).join(''))
+		s.stop()
+	}
+}
+
 // Answers of one session at the same time, as those are that are no part of its conversation.
 async function several() {
 	const { FRED, GINA, HUGO } = process.env
@@ -582,7 +705,7 @@ async function stays() {
 	clearInterval(timer)
 }
 
-const parts = { money, silence, stays, stops, handshakes, contents, resumes, elsewhere, several, ends, bad }
+const parts = { money, restores, order, silence, stays, stops, handshakes, contents, resumes, elsewhere, several, ends, bad }
 if (process.argv[1].endsWith("realtime.mjs")) {
 	for (const p of process.argv.slice(2)) await parts[p]()
 	process.exit(failed ? 1 : 0)

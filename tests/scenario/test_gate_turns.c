@@ -174,6 +174,82 @@ of_what_is_longer_than_an_overlap_nothing_is_left(void **state)
 	}
 }
 
+/* A table of n bytes whose rows are told by its header alone: no value of 8 digits and no word
+ * is anything without it. */
+static void
+put_rows(struct buf *b, size_t n, const char *cut, const char *end)
+{
+	unsigned row = 0;
+
+	buf_printf(b, "name%spassport number%spassword%snote%s", cut, cut, cut, end);
+	for (size_t to = b->n + n; b->n < to; row++)
+		buf_printf(b,
+			"Ann%sX%08u%shunter%uq%sa note of some length that says nothing%s", cut,
+			30000000 + row * 7919, cut, row * 31 % 100000, cut, end);
+}
+
+/* In the last window as in the first, as a text and as a string of JSON. */
+static void
+a_table_has_its_header_in_every_window(void **state)
+{
+	static const struct {
+		const char *name, *type, *path, *before, *cut, *end, *after;
+	} rows[] = {
+		{ "CSV", "content-type: text/csv", "/api/x", "", ",", "\n", "" },
+		{ "tabs in JSON", "content-type: application/json", "/v1/chat/completions",
+			"{\"model\":\"gpt\",\"messages\":[{\"role\":\"user\",\"content\":\"",
+			"\\t", "\\n", "\"}]}" },
+		{ "a JSON text in JSON", "content-type: application/json",
+			"/v1/chat/completions",
+			"{\"model\":\"gpt\",\"messages\":[{\"role\":\"user\",\"content\":\"{"
+			"\\\"rows\\\":\\\"\\\\n",
+			";", "\\\\n", "\\\"}\"}]}" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT_OF(rows); i++) {
+		struct stage s;
+		struct call c;
+		struct pass p;
+		struct buf b;
+		stage_up(&s, "routes:\n"
+			     "  - {name: chat, match: {path: /v1/chat/completions}, dialect: "
+			     "openai, "
+			     "backend: openai}\n"
+			     "  - {name: api, match: {path_prefix: /api/}, dialect: rest, "
+			     "backend: b}\n"
+			     "rules: [{name: all, redact: {classes: [pii, secret]}}]\n"
+			     "default: permit\n"
+			     "limits: []\n");
+		buf_init(&b, 0);
+		buf_str(&b, rows[i].before);
+		put_rows(&b, 600000, rows[i].cut, rows[i].end);
+		buf_str(&b, rows[i].after);
+		char length[64];
+		snprintf(length, sizeof(length), "content-length: %zu", b.n);
+		struct note n = { .person = "alice",
+			.path = rows[i].path,
+			.headers = { rows[i].type, length },
+			.body = buf_view(&b).p,
+			.body_n = b.n,
+			.no_length = true };
+		call_send(&s, 0, &n, &c);
+		stage_settle(&s);
+		if (strcmp(call_var(&c, "decision"), "redact") != 0)
+			fail_msg("%s: %s, %s", rows[i].name, call_var(&c, "decision"),
+				call_var(&c, "error"));
+		assert_int_equal(pass_claim(&s, 0, &p, &c, (int64_t)b.n), 0);
+		struct span body = gate_plan(p.x)->body;
+		size_t passports = count_of(body, "X3"), passwords = count_of(body, "hunter");
+		if (passports || passwords)
+			fail_msg("%s: %zu passports and %zu passwords are left", rows[i].name,
+				passports, passwords);
+		pass_finish(&p, END_NEVER_SENT, 0, -1, -1);
+		buf_free(&b);
+		stage_down(&s);
+	}
+}
+
 /* A short request is decided while a long one takes its turns. */
 static void
 a_short_request_is_decided_between_turns_of_a_long_one(void **state)
@@ -280,7 +356,8 @@ a_request_may_end_between_two_turns(void **state)
 }
 
 /* The record of a permit comes after the denial that its lateness led to: before
- * the relay ends the exchange, or after. The denial waits for it no more than HAProxy's would. */
+ * the relay ends the exchange, or after. The denial waits for it no more than HAProxy's would.
+ */
 static void
 a_late_permits_record_comes_after_its_denial(void **state)
 {
@@ -388,6 +465,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(an_address_across_windows_is_found_once),
 		cmocka_unit_test(of_what_is_longer_than_an_overlap_nothing_is_left),
+		cmocka_unit_test(a_table_has_its_header_in_every_window),
 		cmocka_unit_test(a_short_request_is_decided_between_turns_of_a_long_one),
 		cmocka_unit_test(a_request_may_end_between_two_turns),
 		cmocka_unit_test(a_late_permits_record_comes_after_its_denial),

@@ -80,7 +80,7 @@ naive_pattern(struct naive *v, size_t index, struct span text, size_t to, struct
 	struct columns columns;
 	struct column col;
 
-	columns_begin(&columns, text, false);
+	columns_begin(&columns, text, false, NULL);
 	for (size_t at = 0; at < to;) {
 		int rc = pcre2_match(v->codes[index], (PCRE2_SPTR)text.p, text.n, at,
 			PCRE2_NO_JIT, v->data, v->context);
@@ -103,6 +103,10 @@ naive_pattern(struct naive *v, size_t index, struct span text, size_t to, struct
 		at = began + 1;
 		if ((p->check && check_run(p->check, &c) == CHECK_NO) || c.end <= c.start ||
 			c.start < shift)
+			continue;
+		/* a name in a header that is above another column */
+		if (p->keyed && !shift && memchr(text.p + c.match, '\n', c.start - c.match) &&
+			columns_below(&columns, c.start, c.match))
 			continue;
 		bool cell = shift == 0 && columns_at(&columns, c.start, &col);
 		int verdict = context_verdict(&e->context.words, &e->context.against, text,
@@ -187,11 +191,11 @@ naive_scan(struct naive *v, struct span text, struct span before, unsigned char 
 		err = naive_keyed(v, text, before, covered);
 	if (err || !memchr(text.p, '\n', text.n))
 		return err;
-	columns_begin(&columns, text, false);
+	columns_begin(&columns, text, false, NULL);
 	for (size_t i = 0; i < text.n; i++)
 		if (naive_key(v, text, i))
 			columns_head(&columns, i);
-	columns_cells(&columns, naive_cell, &cells);
+	columns_cells(&columns, naive_cell, NULL, NULL, &cells);
 	return cells.err;
 }
 

@@ -168,6 +168,23 @@ a_header_names_its_column(void **state)
 			"US_BANK_NUMBER 0012345678|" },
 		{ "a password", "user,password,note\n" FAR "ann,Tr0ub4dor&3x,none\n", "",
 			"GENERIC_SECRET Tr0ub4dor&3x|" },
+		{ "a database's dump names its columns in a statement",
+			"COPY public.people (id, phone, batch, passport_no) FROM stdin;\n"
+			"1\t2125550143\t2125550144\tXY1234567\n"
+			"2\t\\N\t\\N\t\\N\n2\t\\N\t\\N\t\\N\n2\t\\N\t\\N\t\\N\n"
+			"3\t2125550145\t2125550146\tXY1234568\n\\.\n2125550147\tx\ty\tz\n",
+			"",
+			"PHONE_NUMBER 2125550143|PASSPORT XY1234567|PHONE_NUMBER "
+			"2125550145|PASSPORT XY1234568|" },
+		{ "an INSERT names the values behind it",
+			"INSERT INTO people (id, passport_no, note) VALUES (1, 'XY1234567', 'a, b');\n"
+			"insert into people (id, note, username) values\n"
+			"  (2, 'it''s (new), isn''t it', 'oneil42'),\n  (3, NULL, 'yvzojn97');\n"
+			"(4, NULL, 'rest12')\n",
+			"", "PASSPORT XY1234567|USER_NAME oneil42|USER_NAME yvzojn97|" },
+		{ "a header's last name says nothing of the next line's first field",
+			"id\tbatch\tusername\n8346\t12\tyvzojn97\n", "",
+			"USER_NAME yvzojn97|" },
 		{ "the last word of a header is what it means",
 			"phone order id,order phone\n2125550143,2125550144\n", "",
 			"PHONE_NUMBER 2125550144|" },

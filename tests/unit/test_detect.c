@@ -11,6 +11,7 @@
 #include "base/caps.h"
 #include "base/err.h"
 #include "scan/detect/engine.h"
+#include "scan/detect/info.h"
 #include "support/detect_fix.h"
 
 /* "ENTITY value|ENTITY value|" */
@@ -101,6 +102,12 @@ static const struct {
 		"password", "GENERIC_SECRET \x80\x80Tr0ub4dor&3xyz|" },
 	{ "the sentence's full stop stays", "My e-mail: ada@example.org. My IP: 10.1.2.3.", "",
 		"EMAIL_ADDRESS ada@example.org|SPECIAL_IP_ADDRESS 10.1.2.3|" },
+	{ "the product that printed a PDF, as extraction reports it, is no address",
+		"Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) "
+		"HeadlessChrome/131.0.6778.85 Safari/537.36\nSkia/PDF m131\n",
+		"", "" },
+	{ "a range of versions is no address", "\"lib\": \"^81.2.69.14\", foo ~> 81.2.69.15",
+		"", "" },
 	{ "two values side by side", "ada@example.org,bob@example.org;81.2.69.7", "",
 		"EMAIL_ADDRESS ada@example.org|EMAIL_ADDRESS bob@example.org|IP_ADDRESS "
 		"81.2.69.7|" },
@@ -495,6 +502,106 @@ the_version_follows_the_meaning(void **state)
 	buf_free(&errors);
 }
 
+/* What people and tools write next to a value: marks of diffs, lists, quotes, brackets. */
+static const struct {
+	const char *before, *after;
+} marks[] = {
+	{ "-", "" },	  /* a line that a diff removes */
+	{ "x\n-", "\n" }, /* below another */
+	{ "x\r\n-", "\r\n" },
+	{ "[-", "-]" },		 /* git diff --word-diff: removed */
+	{ "a [-old-]{+", "+}" }, /* added */
+	{ "> ", "" },
+	{ "* ", "" },
+	{ "- ", "" },
+	{ "$ ", "" },
+	{ "[", "]" },
+	{ "\t", "\t" },
+	{ "\"", "\"" },
+	{ "'", "'" },
+	{ "|", "|" },
+	{ "| ", " |" },
+	{ ",", "," },
+	{ ">", "</td>" },
+	{ "", ";" },
+	{ "", ": gone" },
+};
+
+/* Those in which a mark may be part of the value, or says that it is none. */
+static bool
+mark_is_of_the_value(
+	const char *entity, struct span value, const char *before, const char *after)
+{
+	/* +41 44 668 18 00: a number after a sign may be a phone's, country first */
+	static const char *const numbers[] = { "PHONE_NUMBER", "AR_CUIT", "BE_NRN", "BR_CPF",
+		"KR_RRN", "PK_CNIC" };
+	/* base64, which is read with the sign before it */
+	static const char *const encoded[] = { "JWT", "ENCODED_PRIVATE_KEY",
+		"AZURE_STORAGE_KEY" };
+	size_t n = strlen(before);
+	char last = value.p[value.n - 1];
+
+	if ((last == '-' || last == '+') && *after &&
+		after[strlen(after) - 1] == (last == '-' ? ']' : '}'))
+		return true;
+	if (n && before[n - 1] == '+')
+		return SPAN_IN(span_str(entity), numbers) || SPAN_IN(span_str(entity), encoded);
+	return (n && before[n - 1] == '-' && SPAN_IN(span_str(entity), encoded)) ||
+	       (!strcmp(after, "-]") && !strcmp(entity, "STREET_ADDRESS"));
+}
+
+static bool
+found_exactly(struct detect_fix *f, struct span text, size_t entity, size_t start, size_t end)
+{
+	struct findings v;
+	bool found = false;
+
+	assert_int_equal(detect_fix_scan(f, text, NULL, &v), 0);
+	for (size_t i = 0; i < v.n; i++)
+		found |= v.v[i].entity == entity && v.v[i].start == start && v.v[i].end == end;
+	arena_reset(&f->arena);
+	return found;
+}
+
+/* Of every rule's examples the values that are found without the text around them. */
+static void
+a_value_is_found_with_the_marks_that_people_and_tools_put_next_to_it(void **state)
+{
+	struct detect_fix *f = *state;
+	struct detect_example ex;
+	size_t failed = 0, tried = 0;
+
+	for (size_t e = 0; e < detect_entity_count(f->rules); e++)
+		for (size_t nth = 0; detect_example(f->rules, e, nth, &ex); nth++) {
+			const char *name = detect_entity_name(f->rules, e);
+			/* "Whitcombe, Eleanor" is a name where a line begins with it */
+			if (!ex.find.p || span_chr(ex.find, '\n') < ex.find.n ||
+				memmem(ex.find.p, ex.find.n, ", ", 2) ||
+				!found_exactly(f, ex.find, e, 0, ex.find.n))
+				continue;
+			for (size_t k = 0; k < COUNT_OF(marks); k++) {
+				struct buf b;
+				size_t n = strlen(marks[k].before);
+				if (mark_is_of_the_value(
+					    name, ex.find, marks[k].before, marks[k].after))
+					continue;
+				buf_init(&b, 0);
+				buf_printf(&b, "%s%.*s%s", marks[k].before, SPAN_ARG(ex.find),
+					marks[k].after);
+				tried++;
+				if (!found_exactly(f, buf_view(&b), e, n, n + ex.find.n)) {
+					print_message("%s, not exactly found: %.*s\n", name,
+						SPAN_ARG(buf_view(&b)));
+					failed++;
+				}
+				buf_free(&b);
+			}
+		}
+	assert_in_range(tried, 5000, SIZE_MAX);
+	if (failed)
+		fail_msg("%zu of %zu", failed, tried);
+}
+
 int
 main(void)
 {
@@ -513,6 +620,8 @@ main(void)
 		cmocka_unit_test(every_mistake_in_a_rule_is_named_with_its_place),
 		cmocka_unit_test(more_patterns_at_digits_than_there_are_bits_are_all_found),
 		cmocka_unit_test(an_absent_or_empty_directory_is_an_error),
+		cmocka_unit_test(
+			a_value_is_found_with_the_marks_that_people_and_tools_put_next_to_it),
 		cmocka_unit_test(the_version_follows_the_meaning),
 	};
 	return cmocka_run_group_tests(tests, detect_setup, NULL);

@@ -337,7 +337,7 @@ every_status_and_code(void **state)
 	for (size_t i = 0; i < sizeof(computed) / sizeof(computed[0]); i++)
 		want(running, "tollgate.8", "code", computed[i]);
 	none_missing(each_source("spoa/gate/*.c", look_for_codes) +
-			     each_source("spoa/gate/steps/*.c", look_for_codes) +
+			     each_source("spoa/gate/*/*.c", look_for_codes) +
 			     each_source("spoa/net/relay*.c", look_for_codes) +
 			     each_source("spoa/scan/text/*.c", look_for_codes),
 		40);
@@ -718,7 +718,7 @@ every_complaint_has_its_check(void **state)
 
 	(void)state;
 	read_file("docs/tools.md", page, sizeof(page));
-	const char *at = strstr(page, "\n## What others complain of\n");
+	const char *at = strstr(page, "\n## Known problems of other gateways, and their tests\n");
 	assert_non_null(at);
 	at = strstr(at, "|\n|---|---|---|\n| ");
 	assert_non_null(at);

@@ -261,6 +261,56 @@ what_only_looks_like_a_disguise_is_left_alone(void **state)
 		fail_msg("%zu", failed);
 }
 
+/* Rows of tests/data/side_by_side.jsonl: values are between guillemets, which are dropped.
+ * `disguise`: they are written in pieces or encoded. */
+static void
+values_side_by_side_are_found_one_by_one(void **state)
+{
+	static const struct span open = SPAN_LIT("\xC2\xAB"), close = SPAN_LIT("\xC2\xBB");
+	FILE *file = fopen("tests/data/side_by_side.jsonl", "r");
+	struct detect_fix *f = *state;
+	size_t n = 0, failed = 0;
+
+	assert_non_null(file);
+	for (json_t *row; (row = json_loadf(file, JSON_DISABLE_EOF_CHECK, NULL)); n++) {
+		const char *name, *marked;
+		int disguise = false;
+		size_t from[8], to[8], values = 0;
+		struct findings v;
+		struct buf b;
+		assert_int_equal(json_unpack(row, "{s:s, s:s, s?b !}", "name", &name, "text",
+					 &marked, "disguise", &disguise),
+			0);
+		buf_init(&b, 0);
+		for (struct span t = span_str(marked); t.n;) {
+			bool mark = span_starts(t, open) || span_starts(t, close);
+			if (span_starts(t, open))
+				from[values++] = b.n;
+			else if (mark)
+				to[values - 1] = b.n;
+			else
+				buf_span(&b, span_cut(t, 0, 1));
+			t = span_cut(t, mark ? open.n : 1, t.n);
+		}
+		assert_int_equal(detect_fix_scan(f, buf_view(&b), NULL, &v), 0);
+		bool same = v.n == values && v.evasion == (disguise != 0);
+		for (size_t i = 0; i < v.n && same; i++)
+			same = v.v[i].start == from[i] && v.v[i].end == to[i];
+		if (!same) {
+			print_message("%s:%s\n", name, v.evasion ? " evasion" : "");
+			print_findings(f, buf_view(&b), &v);
+			failed++;
+		}
+		buf_free(&b);
+		json_decref(row);
+		arena_reset(&f->arena);
+	}
+	assert_true(feof(file) && n > 50);
+	fclose(file);
+	if (failed)
+		fail_msg("%zu", failed);
+}
+
 static void
 what_hides_or_reorders_text_is_a_signal_without_a_finding(void **state)
 {
@@ -507,6 +557,7 @@ main(void)
 		cmocka_unit_test(each_file_has_rows_that_die_without_it),
 		cmocka_unit_test(a_disguise_is_undone_at_every_place_of_a_block),
 		cmocka_unit_test(what_only_looks_like_a_disguise_is_left_alone),
+		cmocka_unit_test(values_side_by_side_are_found_one_by_one),
 		cmocka_unit_test(what_hides_or_reorders_text_is_a_signal_without_a_finding),
 		cmocka_unit_test(escapes_of_source_code_are_no_nest_too_deep_to_read),
 		cmocka_unit_test(a_notation_applied_to_itself_ten_thousand_times_is_undone),

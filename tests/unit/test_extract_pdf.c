@@ -71,6 +71,7 @@ static const struct {
 	{ "an odd digit", OBJ("<</Title<41424>>>"), NOTHING, 0, "AB@\n" },
 	{ "an address", OBJ("<</S/URI/URI(https://example.com/)>>"), NOTHING, 0, "https://example.com/\n" },
 	{ "of the trailer", "trailer <</Info<</Author(me)>>>>", NOTHING, 0, "me\n" },
+	{ "the browser that printed it", "trailer <</Info<</Creator(Mozilla/5.0 \\(X11\\) HeadlessChrome/131.0.6778.85)>>>>", NOTHING, 0, "Mozilla/5.0 (X11) HeadlessChrome/131.0.6778.85\n" },
 	{ "dates and identifiers are no text", OBJ("<</ModDate(D:20260101120000+01'00')/ID[(abcdef)<414243>]/Ordering(Identity)>>"), NOTHING, 0, "" },
 	{ "a date that says more", OBJ("<</ModDate(D:20260101 call me)>>"), NOTHING, 0, "D:20260101 call me\n" },
 	{ "no white space at all", "7 0obj<</Title(ab)>>endobj", NOTHING, 0, "ab\n" },

@@ -102,6 +102,8 @@ static const struct row people[] = {
 	{ "months and days are none", "Meet me in April or May, on Sunday", NULL, "" },
 	{ "products are none", "Jenkins runs Python and Kafka on Ubuntu", NULL, "" },
 	{ "words at a sentence's start are none", "Will it rain? Mark the date. Grant access. Rose early.", NULL, "" },
+	{ "a domain's end is no title", "From: x@contoso.fr\nTo: a group; see example.fr Fax", NULL, "" },
+	{ "a title behind another is one", "the office of Prof.Dr. Okafor", NULL, "PERSON Okafor|" },
 	{ "identifiers are none", "foo.John = Bar_Smith(Anna::Lee, \"x\"); obj->Mary", NULL, "" },
 	{ "abbreviations are none", "Pt s/p CABG, CKD, COPD; LMWH given. My IBAN is lost", NULL, "" },
 };

@@ -34,7 +34,7 @@ static const struct {
 static const struct {
 	const char *document, *makes;
 } makes[] = {
-	{ "{\"id\":\"resp_1\",\"conversation\":{\"id\":\"conv_1\"},\"output\":[{\"type\":\"reasoning\",\"id\":\"rs_1\",\"encrypted_content\":\"c2VhbGVk\"}]}", "resp_1 conv_1 c2VhbGVk" },
+	{ "{\"id\":\"resp_1\",\"conversation\":{\"id\":\"conv_1\"},\"output\":[{\"type\":\"reasoning\",\"id\":\"rs_1\",\"encrypted_content\":\"c2VhbGVk\"}]}", "resp_1 conv_1 rs_1 c2VhbGVk" },
 	{ "{\"type\":\"response.created\",\"response\":{\"id\":\"resp_1\",\"output\":[]}}", "resp_1" },
 	{ "{\"id\":\"msg_1\",\"content\":[{\"type\":\"thinking\",\"thinking\":\"t\",\"signature\":\"c2ln\"}],\"container\":{\"id\":\"cont_1\"}}", "msg_1 c2ln cont_1" },
 	{ "{\"type\":\"content_block_delta\",\"index\":0,\"delta\":{\"type\":\"signature_delta\",\"signature\":\"c2ln\"}}", "c2ln" },

@@ -7,6 +7,7 @@
 #include <stdio.h>
 
 #include "base/buf.h"
+#include "base/caps.h"
 #include "scan/text/placeholder.h"
 
 static void
@@ -162,6 +163,128 @@ what_was_given_away_is_listed_with_its_first_spelling(void **state)
 	arena_reset(&a);
 }
 
+/* ---- conversations ---- */
+
+static void
+keep(void *arg, struct span placeholder, struct span entity, struct span value)
+{
+	buf_printf(arg, "%.*s/%.*s=%.*s;", SPAN_ARG(placeholder), SPAN_ARG(entity),
+		SPAN_ARG(value));
+}
+
+static struct span
+given(struct placeholders *p, const char *entity, const char *value)
+{
+	return placeholder_get(p, span_str(entity), span_str(value), false);
+}
+
+static void
+a_conversation_goes_on_with_what_was_given_away(void **state)
+{
+	struct arena a;
+	struct buf out;
+
+	(void)state;
+	arena_init(&a, 0, true);
+	buf_init(&out, 0);
+	struct placeholders *p = placeholders_new(&a);
+	const struct span none = { NULL, 0 };
+	assert_true(placeholders_add(p, SPAN_LIT("<E_1>"), SPAN_LIT("E"), SPAN_LIT("a@b.de")));
+	assert_true(placeholders_add(p, SPAN_LIT("<E_4>"), SPAN_LIT("E"), SPAN_LIT("d@b.de")));
+	assert_true(placeholders_add(p, SPAN_LIT("<E_5>"), none, none));
+	assert_true(placeholders_add(p, SPAN_LIT("<E_2>"), SPAN_LIT("E"), SPAN_LIT("x")));
+	assert_true(placeholders_add(p, SPAN_LIT("<E_2>"), SPAN_LIT("E"), SPAN_LIT("y")));
+	assert_true(span_is(given(p, "E", "a@b.de"), "<E_1>"));
+	assert_true(span_is(given(p, "E", "d@b.de"), "<E_4>"));
+	assert_true(span_is(given(p, "E", "new"), "<E_6>"));
+	/* the caller repeats them: one is known, the other is nobody's */
+	placeholders_repeated(p, SPAN_LIT("<e_4> <E_7>"));
+	assert_true(span_is(given(p, "E", "newer"), "<E_8>"));
+	placeholders_each(p, note, &out);
+	assert_true(
+		span_is(buf_view(&out), "<E_1>=a@b.de;<E_4>=d@b.de;<E_6>=new;<E_8>=newer;"));
+	buf_free(&out);
+	arena_reset(&a);
+}
+
+static void
+what_a_map_lists_makes_the_same_map_again(void **state)
+{
+	struct arena a;
+	struct buf out;
+
+	(void)state;
+	arena_init(&a, 0, true);
+	buf_init(&out, 0);
+	struct placeholders *p = placeholders_new(&a);
+	placeholders_taken(p, SPAN_LIT("<E_2>"));
+	given(p, "E", "a");
+	given(p, "E", "b");
+	placeholders_all(p, keep, &out);
+	assert_true(span_is(buf_view(&out), "<E_1>/E=a;<E_3>/E=b;<E_2>/=;"));
+	buf_free(&out);
+	arena_reset(&a);
+}
+
+static void
+a_tag_is_of_the_value_and_of_the_key(void **state)
+{
+	static const unsigned char key[PLACEHOLDER_TAG_KEY] = { 1 },
+				   other[PLACEHOLDER_TAG_KEY] = { 2 };
+	struct arena a;
+
+	(void)state;
+	arena_init(&a, 0, true);
+	struct placeholders *p = placeholders_new(&a), *q = placeholders_new(&a),
+			    *r = placeholders_new(&a);
+	given(p, "E", "before");
+	placeholders_tag(p, key);
+	placeholders_tag(q, key);
+	placeholders_tag(r, other);
+	assert_true(span_is(given(p, "E", "before"), "<E_1>"));
+	struct span one = given(p, "E", "a");
+	assert_int_equal(one.n, strlen("<E_12345678_1>"));
+	assert_true(span_eq(given(p, "E", "a"), one));
+	assert_true(span_eq(given(q, "E", "a"), one));
+	assert_false(span_eq(given(q, "E", "A"), one));
+	assert_false(span_eq(given(r, "E", "a"), one));
+	/* a caller who writes it gets another for the value */
+	struct placeholders *s = placeholders_new(&a);
+	placeholders_tag(s, key);
+	placeholders_taken(s, one);
+	struct span next = given(s, "E", "a");
+	assert_false(span_eq(next, one));
+	assert_true(span_ends(next, SPAN_LIT("_2>")));
+	arena_reset(&a);
+}
+
+static void
+a_map_of_its_own_goes_on_and_has_a_cap(void **state)
+{
+	struct placeholders *p = placeholders_open();
+	struct buf out;
+	char value[32];
+
+	(void)state;
+	buf_init(&out, 0);
+	assert_true(span_is(given(p, "E", "a"), "<E_1>"));
+	placeholders_taken(p, SPAN_LIT("<E_1> <E_2>"));
+	assert_true(span_is(given(p, "E", "b"), "<E_3>"));
+	assert_true(span_is(given(p, "E", "a"), "<E_1>"));
+	placeholders_each(p, note, &out);
+	assert_true(span_is(buf_view(&out), "<E_1>=a;<E_3>=b;"));
+	for (int i = 0; i < CAP_KEPT_VALUES; i++) {
+		snprintf(value, sizeof(value), "v%d", i);
+		given(p, "E", value);
+	}
+	assert_true(given(p, "E", "one more").n > strlen("<E_12345>"));
+	assert_true(span_is(given(p, "E", "b"), "<E_3>"));
+	buf_free(&out);
+	placeholders_close(&p);
+	assert_null(p);
+	placeholders_close(&p);
+}
+
 int
 main(void)
 {
@@ -171,6 +294,10 @@ main(void)
 		cmocka_unit_test(a_full_arena_is_reported),
 		cmocka_unit_test(a_placeholder_of_the_caller_is_taken_however_it_is_spelled),
 		cmocka_unit_test(what_was_given_away_is_listed_with_its_first_spelling),
+		cmocka_unit_test(a_conversation_goes_on_with_what_was_given_away),
+		cmocka_unit_test(what_a_map_lists_makes_the_same_map_again),
+		cmocka_unit_test(a_tag_is_of_the_value_and_of_the_key),
+		cmocka_unit_test(a_map_of_its_own_goes_on_and_has_a_cap),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -25,8 +25,8 @@ read_file(const char *file)
 	fclose(f);
 }
 
-/* What follows `mark` in the file, as far as it is made of digits and dots; all of them, where
- * `all` is set, are alike. */
+/* Fails unless the digits and dots after `mark` are the version: after its first occurrence, or
+ * after each one if `all` is set. A heading of what is not released yet does not count. */
 static void
 want_version(const char *file, const char *mark, bool all)
 {
@@ -35,6 +35,9 @@ want_version(const char *file, const char *mark, bool all)
 	read_file(file);
 	for (const char *p = text; (p = strstr(p, mark)); found++) {
 		p += strlen(mark);
+		const char *end = strchr(p, '\n'), *next = strstr(p, " (unreleased)");
+		if (next && end && next < end)
+			continue;
 		size_t n = strspn(p, "0123456789.");
 		while (n && p[n - 1] == '.')
 			n--;

@@ -458,10 +458,55 @@ handles_are_where_they_mean_something(void **state)
 	}
 }
 
+/* By method and path. */
+static void
+what_opens_a_session_beside_the_gate_is_known(void **state)
+{
+	static const struct {
+		const char *method, *path;
+		bool gemini, beside, unseen;
+	} rows[] = {
+		{ "POST", "/v1/realtime", false, true, true },
+		{ "POST", "/v1/realtime/client_secrets", false, true, true },
+		{ "POST", "/v1/realtime/sessions", false, true, true },
+		{ "POST", "/v1/realtime/transcription_sessions", false, true, true },
+		{ "POST", "/v1/realtime/calls", false, true, true },
+		{ "POST", "/x/y/realtime/calls", false, true, true },
+		{ "POST", "/v1/realtime/calls/rtc_1/accept", false, true, true },
+		{ "POST", "/v1/realtime/calls/rtc_1/refer", false, true, false },
+		{ "POST", "/v1/realtime/calls/rtc_1/hangup", false, true, false },
+		{ "POST", "/v1/realtime/calls/rtc_1/reject", false, true, false },
+		{ "POST", "/v1/realtime/translations/client_secrets", false, true, true },
+		{ "GET", "/v1/realtime/translations", false, true, false },
+		{ "PUT", "/v1/realtime/what/comes/next", false, true, false },
+		{ "POST", "/openai/v1/realtime/client_secrets", false, true, true },
+		{ "POST", "/openai/v1/realtime/calls", false, true, true },
+		{ "POST", "/openai/realtimeapi/sessions", false, true, true },
+		{ "POST", "/v1/realtimertc", false, true, true },
+		{ "GET", "/v1/realtime", false, false, false },
+		{ "GET", "/openai/realtime", false, false, false },
+		{ "POST", "/v1/chat/completions", false, false, false },
+		{ "POST", "/v1alpha/auth_tokens", true, true, true },
+		{ "POST", "/v1beta/authTokens", true, true, true },
+		{ "GET", LIVE_PATH, true, false, false },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT_OF(rows); i++) {
+		struct endpoint e = dialect_endpoint(
+			dialect_find(rows[i].gemini ? SPAN_LIT("gemini") : SPAN_LIT("openai")),
+			span_str(rows[i].method), span_str(rows[i].path));
+		if (e.beside != rows[i].beside || e.unseen != rows[i].unseen ||
+			(e.beside && live_endpoint(&e)))
+			fail_msg("%s %s", rows[i].method, rows[i].path);
+	}
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(what_opens_a_session_beside_the_gate_is_known),
 		cmocka_unit_test(events_are_what_their_row_says),
 		cmocka_unit_test(events_name_their_answer),
 		cmocka_unit_test(transcripts_are_heard),

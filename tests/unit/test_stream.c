@@ -26,7 +26,6 @@ roll(uint64_t *state, uint32_t below)
 	return (uint32_t)(*state >> 33) % below;
 }
 
-/* No tables: a stream knows no header that is far above (stream.h). */
 static void
 put_prose(struct buf *b, uint64_t *random, size_t n)
 {
@@ -276,6 +275,112 @@ any_cut_gives_the_same_pieces(void **state)
 	assert_true(cuts > 1500);
 }
 
+/* ---- tables ---- */
+
+enum { TABLE_COLUMNS = 7 };
+
+/* A value of the column, another one in each row. */
+static void
+put_cell(struct buf *b, uint64_t *random, unsigned column)
+{
+	static const char letters[] = "CFGHJKLMNPRTVWXYZ",
+			  marks[] = "abcdefghkmnpqrstuvw23456789#";
+	static const char *const names[] = { "Ann", "Dimitri", "Greta", "Farid", "Wei" };
+	static const char *const notes[] = { "ok", "called back", "pending review", "" };
+
+	switch (column) {
+	case 0: buf_printf(b, "%s", names[roll(random, COUNT_OF(names))]); break;
+	case 1:
+		buf_printf(b, "%c%08u", letters[roll(random, sizeof(letters) - 1)],
+			10000000 + roll(random, 89999999));
+		break;
+	case 2:
+		buf_printf(b, "%03u-%02u-%04u", 100 + roll(random, 500), 10 + roll(random, 89),
+			1000 + roll(random, 8999));
+		break;
+	case 3: buf_printf(b, "%u", 10000000 + roll(random, 89999999)); break;
+	case 4:
+		for (unsigned i = 0; i < 12; i++)
+			buf_putc(b, marks[roll(random, sizeof(marks) - 1)]);
+		break;
+	case 5: buf_printf(b, "a%u@example.org", roll(random, 100000)); break;
+	default: buf_str(b, notes[roll(random, COUNT_OF(notes))]); break;
+	}
+}
+
+static const struct table_kind {
+	const char *name, *begin, *cut, *end, *ruler;
+} table_kinds[] = {
+	{ "comma", "", ",", "\n", "" },
+	{ "comma, quoted", "\"", "\",\"", "\"\n", "" },
+	{ "comma, CRLF", "", ",", "\r\n", "" },
+	{ "semicolon", "", ";", "\n", "" },
+	{ "tab", "", "\t", "\n", "" },
+	{ "Markdown", "| ", " | ", " |\n", "|---|---|---|---|---|---|---|\n" },
+	{ "two spaces", "", "   ", "\n", "" },
+};
+
+/* A table of so many rows, its text of so many bytes before, between other texts. */
+static void
+put_table(struct buf *b, uint64_t *random, const struct table_kind *k, size_t rows)
+{
+	static const char *const names[TABLE_COLUMNS] = { "name", "passport number", "ssn",
+		"medical record number", "password", "e-mail", "note" };
+
+	for (size_t row = 0; row <= rows; row++) {
+		buf_str(b, k->begin);
+		for (unsigned c = 0; c < TABLE_COLUMNS; c++) {
+			buf_str(b, c ? k->cut : "");
+			if (row == 0)
+				buf_str(b, names[c]);
+			else if (c < TABLE_COLUMNS - 1 || k->cut[0] != ' ')
+				put_cell(b, random, c);
+			else
+				buf_str(b, "ok");
+		}
+		buf_str(b, k->end);
+		buf_str(b, row == 0 ? k->ruler : "");
+	}
+}
+
+static void
+a_table_has_its_header_in_all_of_its_rows_whatever_the_cuts(void **state)
+{
+	static const char *const openings[] = { "", "Here are the rows, as asked:\n",
+		"Dear all,\n\nsee the table below.\n\n", "```\n" };
+	static const size_t every[] = { 1, 7, 64, 700, 3000 };
+	uint64_t random = 11;
+	size_t found = 0;
+
+	(void)state;
+	for (size_t t = 0; t < COUNT_OF(table_kinds) * COUNT_OF(openings); t++) {
+		const struct table_kind *k = &table_kinds[t / COUNT_OF(openings)];
+		struct buf b;
+		size_t at[4096], n;
+		buf_init(&b, 0);
+		buf_str(&b, openings[t % COUNT_OF(openings)]);
+		put_table(&b, &random, k, 3 + roll(&random, 12));
+		buf_str(&b, "\nThat is all for today.\n\n");
+		put_table(&b, &random, &table_kinds[roll(&random, COUNT_OF(table_kinds))], 4);
+		for (size_t c = 0; c <= COUNT_OF(every); c++) {
+			size_t step = c < COUNT_OF(every) ? every[c] : SIZE_MAX;
+			for (n = 0; n < COUNT_OF(at) && (n + 1) < b.n / step; n++)
+				at[n] = (n + 1) * step;
+			assert_int_equal(stream_run(&one, rules, scratch, NULL, buf_view(&b),
+						 at, n, step == 1),
+				0);
+			if (!is_as_whole(buf_view(&b), NULL, true))
+				fail_msg("%s, after \"%s\", cut every %zu bytes", k->name,
+					openings[t % COUNT_OF(openings)], step);
+		}
+		found += one.n;
+		buf_free(&b);
+	}
+	assert_in_range(found, 1500, SIZE_MAX);
+}
+
+/* ---- values in disguise ---- */
+
 /* Whether the stream lost no more of the whole's finding than stream.h names: the ordinary
  * word that it begins with, of a value in disguise, or one that is very wide. */
 static bool
@@ -346,6 +451,42 @@ a_value_in_disguise_is_held_too(void **state)
 	fclose(file);
 	assert_true(n > 500 && found > 350);
 	assert_true(lost < 20);
+}
+
+/* Values side by side, and pieces that are joined: whatever the cuts are, and with more text
+ * around them. */
+static void
+values_side_by_side_are_those_of_the_whole(void **state)
+{
+	FILE *file = fopen("tests/data/side_by_side.jsonl", "r");
+	size_t n = 0;
+
+	(void)state;
+	assert_non_null(file);
+	for (json_t *row; (row = json_loadf(file, JSON_DISABLE_EOF_CHECK, NULL)); n++) {
+		const char *name, *marked;
+		uint64_t random = n;
+		struct buf b;
+		json_unpack(row, "{s:s, s:s}", "name", &name, "text", &marked);
+		buf_init(&b, 0);
+		for (const char *c = marked; *c; c++) /* without its guillemets */
+			if (*c == '\xC2' && (c[1] == '\xAB' || c[1] == '\xBB'))
+				c++;
+			else
+				buf_putc(&b, *c);
+		for (size_t at = 0; at < b.n; at += 1 + at / 16) {
+			struct span text = buf_view(&b);
+			stream_run(&one, rules, scratch, NULL, text, &at, 1, 0);
+			same_as_whole(text, name);
+		}
+		put_prose(&b, &random, 400);
+		run_once(buf_view(&b), name);
+		same_as_whole(buf_view(&b), name);
+		buf_free(&b);
+		json_decref(row);
+	}
+	fclose(file);
+	assert_true(n > 50);
 }
 
 /* ---- limits ---- */
@@ -706,7 +847,9 @@ main(void)
 		cmocka_unit_test(much_at_once_has_the_findings_of_the_whole),
 		cmocka_unit_test(much_at_once_is_handed_out_in_few_pieces),
 		cmocka_unit_test(any_cut_gives_the_same_pieces),
+		cmocka_unit_test(a_table_has_its_header_in_all_of_its_rows_whatever_the_cuts),
 		cmocka_unit_test(a_value_in_disguise_is_held_too),
+		cmocka_unit_test(values_side_by_side_are_those_of_the_whole),
 		cmocka_unit_test(what_is_too_long_is_swallowed),
 		cmocka_unit_test(a_list_of_paths_is_text),
 		cmocka_unit_test(characters_are_not_cut),

@@ -269,6 +269,73 @@ all_hold(void)
 	rows_done = 0;
 }
 
+/* Two values, or a value and a word, with nothing between them but what colors or hides: both
+ * are found, with not a byte more. */
+static const struct sequence apart[] = {
+	{ "^[31m", "^[m" }, { "^[01;31m^[K", "^[m^[K" },
+	{ "^]8;;https://example.org/x\a", "^]8;;\a" },
+	{ "^[8mha:////4Iy7fKqk3Q2jY0nW8pZsLr6uVxT1bCdEeFgHhIiJjAAAA^[0m", "^[0m" },
+	{ "\xE2\x80\x8B", "\xE2\x80\x8B" }, /* a zero-width space */
+	{ "\xC2\xAD", "\xC2\xAD" },	    /* a soft hyphen */
+	{ "\xE2\x81\xA6", "\xE2\x81\xA9" }, /* an isolate */
+};
+enum neighbor { VALUE, WORD_BEFORE, WORD_AFTER, NEIGHBORS };
+
+static void
+neighbors_hold(const struct kind *k, const struct sequence *s, const struct spelling *as,
+	enum neighbor what, bool exact)
+{
+	const char *first = what == WORD_BEFORE ? "FAILED" : k->value;
+	const char *second = what == WORD_AFTER ? "FAILED" : k->value;
+	struct made m = { .from = 0 }, other;
+
+	buf_init(&m.text, 0);
+	buf_printf(&m.text, "It said %s", k->before);
+	put_sequence(&m.text, s->on, as);
+	size_t from = m.text.n;
+	buf_str(&m.text, first);
+	size_t to = m.text.n;
+	put_sequence(&m.text, s->off, as);
+	put_sequence(&m.text, s->on, as);
+	m.from = m.text.n;
+	buf_str(&m.text, second);
+	m.to = m.text.n;
+	put_sequence(&m.text, s->off, as);
+	buf_printf(&m.text, "%s and that was all", k->after);
+	other = (struct made){ .from = from, .to = to };
+	buf_init(&other.text, 0);
+	buf_put(&other.text, m.text.p, m.text.n);
+	if (what == WORD_AFTER) {
+		m.from = from;
+		m.to = to;
+	}
+	row_holds(k, &m, AROUND, exact);
+	if (what == VALUE)
+		row_holds(k, &other, AROUND, exact);
+	else
+		buf_free(&other.text);
+}
+
+static void
+neighbors_do_not_hide_each_other(void **state)
+{
+	(void)state;
+	for (size_t k = 0; k < COUNT_OF(kinds); k++) {
+		if (!strcmp(kinds[k].entity, "GENERIC_SECRET"))
+			continue; /* a password may be anything */
+		for (size_t i = 0; i < COUNT_OF(apart); i++)
+			for (enum neighbor what = VALUE; what < NEIGHBORS; what++)
+				/* what nobody sees ends no word */
+				if (what != WORD_AFTER || apart[i].on[0] == '^')
+					neighbors_hold(&kinds[k], &apart[i], &spellings[0],
+						what, true);
+		for (size_t i = 1; i < COUNT_OF(spellings); i++)
+			neighbors_hold(&kinds[k], &apart[0], &spellings[i], VALUE,
+				!spellings[i].loose);
+	}
+	all_hold();
+}
+
 static void
 every_sequence_is_undone_around_every_kind(void **state)
 {
@@ -371,6 +438,7 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(neighbors_do_not_hide_each_other),
 		cmocka_unit_test(every_sequence_is_undone_around_every_kind),
 		cmocka_unit_test(every_spelling_of_the_escape_is_read),
 		cmocka_unit_test(every_form_that_holds_the_bracket_is_read),

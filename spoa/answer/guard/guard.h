@@ -168,6 +168,7 @@ struct guard_report {
 	size_t nfound;
 	size_t redactions, restorations;
 	size_t left_in_urls;	/* placeholders that were not put back */
+	size_t unresolved;	/* likewise, since nobody here was given them */
 	size_t signed_dropped;	/* blocks of reasoning cut off with their signatures */
 	size_t tools_hidden;	/* entries of MCP's lists that were cut out */
 	uint64_t text_bytes;	/* of answers' texts, read */

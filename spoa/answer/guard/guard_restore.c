@@ -121,6 +121,7 @@ guard_restored(struct guard *g, const struct answer_text *t, const struct restor
 	guard_place_note(g, t, r);
 	g->report.restorations += restorer_count(r);
 	g->report.left_in_urls += restorer_left(r);
+	g->report.unresolved += restorer_unknown(r);
 }
 
 enum guard_result

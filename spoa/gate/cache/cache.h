@@ -69,6 +69,7 @@ void cache_flight_end(struct cache *c, struct cache_flight *f, enum cache_flight
 struct cache_purge {
 	const unsigned char *route, *who;
 	int64_t before_ms; /* stored before that, wall */
+	const char *prefix; /* of names in Redis; NULL: CACHE_REDIS_PREFIX */
 };
 bool cache_purges(const struct cache_purge *p, struct span sealed);
 /* How many went. */

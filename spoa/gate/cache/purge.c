@@ -91,9 +91,10 @@ purge_some(redisContext *c, redisReply *const *key, size_t n, const struct cache
 
 /* What is asked for at this moment has a name there, too (gate/engine/together.c). */
 static bool
-is_entry_name(const redisReply *key)
+is_entry_name(const redisReply *key, const char *prefix)
 {
-	return key->type == REDIS_REPLY_STRING && key->len == CACHE_REDIS_NAME - 1;
+	return key->type == REDIS_REPLY_STRING &&
+	       key->len == strlen(prefix) + 2 * (size_t)CACHE_KEY_BYTES;
 }
 
 /* One round of SCAN, and what it found. */
@@ -101,10 +102,12 @@ static int
 purge_round(redisContext *c, char cursor[REDIS_CURSOR], const struct cache_purge *p,
 	struct cache_purged *out, struct buf *why)
 {
-	const char *argv[] = { "SCAN", cursor, "MATCH", CACHE_REDIS_PREFIX "*", "COUNT",
-		SCAN_COUNT };
+	const char *prefix = p->prefix ? p->prefix : CACHE_REDIS_PREFIX;
+	char match[64];
+	const char *argv[] = { "SCAN", cursor, "MATCH", match, "COUNT", SCAN_COUNT };
 	int err = 0;
 
+	snprintf(match, sizeof(match), "%s*", prefix);
 	redisAppendCommandArgv(c, 6, argv, NULL);
 	reply_auto_t *r = purge_reply(c, why);
 	if (!r)
@@ -117,7 +120,7 @@ purge_round(redisContext *c, char cursor[REDIS_CURSOR], const struct cache_purge
 	redisReply *some[AT_ONCE];
 	size_t n = 0;
 	for (size_t i = 0; i < keys->elements && !err; i++) {
-		if (is_entry_name(keys->element[i]))
+		if (is_entry_name(keys->element[i], prefix))
 			some[n++] = keys->element[i];
 		if (n < AT_ONCE && i + 1 < keys->elements)
 			continue;

@@ -25,17 +25,39 @@ put_in_vault(void *arg, struct span placeholder, struct span value)
 		f->err = err;
 }
 
+struct vault *
+route_vault(const struct route *route)
+{
+	struct vault *v = vault_new();
+
+	if (v && route->response & RESP_RESTORE_URLS)
+		vault_allow_urls(v);
+	return v;
+}
+
+int
+vault_fill(struct vault *v, const struct placeholders *p)
+{
+	struct filling f = { v, 0 };
+
+	placeholders_each(p, put_in_vault, &f);
+	return f.err;
+}
+
 int
 request_vault(struct request *r, struct vault **out)
 {
-	if (!(r->found.route->response & RESP_RESTORE) || !r->out.redactor)
+	if (!(r->found.route->response & RESP_RESTORE) ||
+		(!r->out.redactor && !r->out.placeholders))
 		return 0;
 	vault_free(out);
-	*out = vault_new();
+	*out = route_vault(r->found.route);
 	struct filling f = { *out, *out ? 0 : ERR_NOMEM };
-	if (*out && r->found.route->response & RESP_RESTORE_URLS)
-		vault_allow_urls(*out);
 	if (*out)
+		vault_count_unknown(*out, r->snap->rules, r->found.kept.state > KEPT_BEGINS);
+	if (*out && r->out.placeholders)
+		f.err = vault_fill(*out, r->out.placeholders);
+	else if (*out)
 		redactor_each(r->out.redactor, put_in_vault, &f);
 	return f.err;
 }
@@ -101,7 +123,8 @@ exchange_expect(struct request *r, struct exchange *x, struct arena *own)
 		r->in.body.model, r->in.have_body && !sent ? &r->in.body : NULL);
 	x->made_later = r->in.have_body && (dialect_takes_on(&r->found.endpoint, &r->in.body) ||
 						   r->found.file.state == FILE_KNOWN);
-	int err = request_vault(r, &x->vault);
+	int err = x->of_session ? 0 : request_vault(r, &x->vault);
+	err = err ? err : exchange_keep_placeholders(r, x, own);
 	/* An endpoint that is known is none of JSON-RPC. */
 	struct span body_sent = r->out.edited ? buf_view(&r->out.rewritten) : r->in.raw;
 	if (!err && body_sent.n && !r->found.endpoint.name && !r->found.message)
@@ -146,7 +169,7 @@ request_guard_plan(struct request *r, struct span path, const struct answer_requ
 		.unread = r->found.unclassified,
 		.on_failure = request_on_failure(r),
 		.hash_key = r->snap->hash_key_set ? r->snap->hash_key : NULL,
-		.vault = vault && vault_count(vault) ? vault : NULL,
+		.vault = vault_matters(vault) ? vault : NULL,
 		.keeping = route->keeping,
 		.nkeeping = route->nkeeping,
 	};
@@ -197,8 +220,8 @@ gate_answer(struct exchange *x, const struct guard_head *h, struct guard **out)
 {
 	const struct route *route = x->r->found.route;
 	struct guard_plan plan;
-	int err = request_guard_plan(
-		x->r, x->plan.head.path, &x->asked, x->vault, &x->translate, &plan);
+	int err = request_guard_plan(x->r, x->plan.head.path, &x->asked,
+		x->of_session ? x->of_session : x->vault, &x->translate, &plan);
 
 	if (err)
 		return err;
@@ -230,7 +253,8 @@ gate_answer(struct exchange *x, const struct guard_head *h, struct guard **out)
 		request_price(x->r, request_priced_model(x->r), &row) &&
 		row.rates.has >> PRICE_CHARACTERS & 1)
 		plan.characters = x->r->found.offered.n[PRICE_CHARACTERS];
-	plan.notes_made = route->ntargets > 1;
+	x->kept.saves &= h->status / 100 == 2;
+	plan.notes_made = x->r->found.pin.asked || x->kept.saves;
 	plan.taps = x->r->found.cache.keeps && x->r->found.cache.state == CACHED_MISS &&
 		    h->status == 200;
 	plan.keep_key = x->r->gate->shared->prompt_key;

@@ -131,6 +131,10 @@ void attempts_free(struct exchange *x);
 /* What is put back into its answer, in place of what *out was; NULL: nothing. 0 or
  * ERR_NOMEM. */
 int request_vault(struct request *r, struct vault **out);
+/* An empty one, for responses of the route. NULL: out of memory. */
+struct vault *route_vault(const struct route *route);
+/* Adds what the map has given that the vault does not have yet. 0 or ERR_NOMEM. */
+int vault_fill(struct vault *v, const struct placeholders *p);
 /* How its answer is translated, of a request that is sent in another form; else `from` is
  * FORM_NONE. What it points to is in the arena. */
 void request_translate_plan(

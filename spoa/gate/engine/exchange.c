@@ -126,6 +126,9 @@ drop_decoded(struct request *r)
 		buf_free(&r->out.decoded);
 }
 
+/* So long a handshake waits for its 101 once it was sent, where the route does not say it. */
+#define SOCKET_ANSWER_US 10000000
+
 /* What browsers offer in addition to their key, and want answered. */
 static bool
 offers_realtime(const struct request *r)
@@ -176,6 +179,10 @@ exchange_open(struct request *r)
 	if (r->in.socket) {
 		x->plan.socket_bytes = r->found.route->websocket;
 		x->plan.subprotocol = offers_realtime(r) ? "realtime" : NULL;
+		x->plan.timed = true;
+		x->plan.waits.head_us = r->found.route->retry.first_byte_us
+						? r->found.route->retry.first_byte_us
+						: SOCKET_ANSWER_US;
 	}
 	if (x->plan.body_mode == BODY_COPY)
 		hmac_begin(&x->hmac, g->shared->prompt_key);
@@ -224,13 +231,13 @@ exchange_free(struct request *r)
 		return;
 	INVARIANT(!x->ticket.live);
 	together_over(x, FLIGHT_ENDS_KEPT);
-	session_free(x);
 	buf_free(&x->together.vector);
 	exchange_left(x);
 	explicit_bzero(x->ticket_text, sizeof(x->ticket_text));
 	explicit_bzero(x->session_key, sizeof(x->session_key));
 	guard_drop(&x->guard);
 	vault_free(&x->vault);
+	session_free(x);
 	attempts_free(x);
 	free(x);
 	r->x = NULL;
@@ -688,6 +695,7 @@ exchange_finish(struct request *r)
 	if (x->guard)
 		gate_count_answer(r, guard_report(x->guard));
 	request_pin_made(r);
+	exchange_save_placeholders(x);
 	bool kept = request_cache_answer(r);
 	if (kept && r->found.cache.has_meaning)
 		meaning_keep(x);
@@ -751,6 +759,7 @@ gate_finish(struct exchange *x, const struct exchange_result *res, void (*done)(
 bool
 gate_keep(struct exchange *x)
 {
+	exchange_save_placeholders(x);
 	return request_seal_more(x->r) == 0;
 }
 

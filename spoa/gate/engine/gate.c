@@ -47,7 +47,8 @@ gate_shared_new(
 	s->nonces = nonce_window_new(CAP_NONCES, clock_wall_ns() / 1000000000);
 	s->targets = target_table_new();
 	s->pins = pin_table_new();
-	if (!s->nonces || !s->targets || !s->pins)
+	s->kept = kept_tables_new(NULL);
+	if (!s->nonces || !s->targets || !s->pins || !s->kept)
 		gate_shared_free(&s);
 	return s;
 }
@@ -73,6 +74,24 @@ gate_shared_cache(struct gate_shared *s, struct cache *cache)
 	s->cache = cache;
 }
 
+int
+gate_shared_kept(struct gate_shared *s, const unsigned char secret[32])
+{
+	struct kept_tables *t = kept_tables_new(secret);
+
+	if (!t)
+		return ERR_NOMEM;
+	kept_tables_free(&s->kept);
+	s->kept = t;
+	return 0;
+}
+
+struct kept_tables *
+gate_kept(const struct gate_shared *s)
+{
+	return s->kept;
+}
+
 void
 gate_cache_redis(struct gate *g, struct redis *redis)
 {
@@ -94,6 +113,7 @@ gate_shared_free(struct gate_shared **s)
 		nonce_window_free(&(*s)->nonces);
 		target_table_free(&(*s)->targets);
 		pin_table_free(&(*s)->pins);
+		kept_tables_free(&(*s)->kept);
 	}
 	free(*s);
 	*s = NULL;
@@ -242,6 +262,7 @@ gate_count_answer(struct request *r, const struct guard_report *a)
 
 	metric_add(r->gate->metrics, M_ANSWERS_REDACTED, a->redactions);
 	metric_add(r->gate->metrics, M_ANSWERS_RESTORED, a->restorations);
+	metric_add(r->gate->metrics, M_ANSWERS_UNRESOLVED, a->unresolved);
 	metric_add(r->gate->metrics, M_OVERWORKED, a->overworked);
 	metric_add(r->gate->metrics, M_TOOLS_HIDDEN, a->tools_hidden);
 	if (a->streamed) {

@@ -175,6 +175,10 @@ void gate_shared_live(struct gate_shared *s, struct live *live);
  * this process. */
 struct cache;
 void gate_shared_cache(struct gate_shared *s, struct cache *cache);
+/* What placeholders of kept conversations stand for is shared by the daemons that have this
+ * secret; before any gate. 0 or ERR_NOMEM. */
+int gate_shared_kept(struct gate_shared *s, const unsigned char secret[32]);
+struct kept_tables *gate_kept(const struct gate_shared *s);
 void gate_cache_redis(struct gate *g, struct redis *redis);
 /* Texts of requests are sealed, before any gate. */
 struct seals;

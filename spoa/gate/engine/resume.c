@@ -7,6 +7,7 @@
 #include "base/scoped.h"
 #include "scan/dialect/live.h"
 #include "scan/mcp/session.h"
+#include "scan/text/placeholder.h"
 
 /* With another text between its quotes. False: no memory. */
 static bool
@@ -18,6 +19,20 @@ other_handle(
 	buf_span(out, span_cut(*message, h->end, message->n));
 	*message = buf_view(out);
 	return !buf_failed(out);
+}
+
+/* What the earlier session gave is not known here, and its numbers are in the history that the
+ * provider keeps. So new values get tagged placeholders, which none of those can be. The tag's
+ * key is the caller's: a value has the same tag each time that they resume. */
+static void
+session_tags(const struct session *s, const unsigned char key[SHA256_BYTES])
+{
+	unsigned char tag[SHA256_BYTES];
+
+	_Static_assert(SHA256_BYTES == PLACEHOLDER_TAG_KEY, "a hash is such a key");
+	hmac_sha256(key, SPAN_LIT("tollgate-session-placeholders-v1"), tag);
+	placeholders_tag(s->placeholders, tag);
+	explicit_bzero(tag, sizeof(tag));
 }
 
 const char *
@@ -37,6 +52,8 @@ session_resumes(const struct session *s, struct span *message, struct buf *out)
 		return "a session is resumed by who shows a credential";
 	request_session_key(r, key);
 	bool own = mcp_session_check(key, h.text, &id);
+	if (own)
+		session_tags(s, key);
 	explicit_bzero(key, sizeof(key));
 	if (!own)
 		return "this handle was not given to this caller, on this route: begin a new "

@@ -17,6 +17,7 @@
 #include "gate/sealing/sealing.h"
 #include "gate/steps/steps.h"
 #include "scan/dialect/live.h"
+#include "scan/text/placeholder.h"
 
 /* How a provider's messages reach a guard: put_event(). */
 static const struct guard_head events_head = { .status = 200,
@@ -135,6 +136,10 @@ session_finish(struct exchange *x, const struct exchange_result *res, void (*don
 void
 session_free(struct exchange *x)
 {
+	if (x->session) {
+		placeholders_close(&x->session->placeholders);
+		vault_free(&x->session->vault);
+	}
 	free(x->session);
 	x->session = NULL;
 	x->socket.joined = NULL;
@@ -146,9 +151,11 @@ session_free(struct exchange *x)
 static struct request *
 message_request(struct session *s, bool turn)
 {
-	struct request *of = s->x->r, *r = request_new(of->snap, of->worker, of->calls);
+	struct request *of = s->x->r, *r;
 
-	if (!r)
+	if (!s->placeholders && !(s->placeholders = placeholders_open()))
+		return NULL;
+	if (!(r = request_new(of->snap, of->worker, of->calls)))
 		return NULL;
 	r->gate = of->gate;
 	r->gate->alive++;
@@ -162,6 +169,7 @@ message_request(struct session *s, bool turn)
 	r->in.session = span_str(of->id);
 	r->in.session_model = of->in.body.model;
 	r->in.joined = &s->joined;
+	r->in.placeholders = s->placeholders;
 	r->in.body_state = BODY_STATE_PARTIAL;
 	r->found.route = of->found.route;
 	r->found.endpoint = of->found.endpoint;
@@ -209,6 +217,7 @@ message_asks(struct session *s, bool binary, struct span message, bool turn)
 	}
 	TAG(said, m);
 	memcpy(m->body, message.p, message.n);
+	m->x->of_session = s->vault;
 	m->of = s;
 	m->binary = binary;
 	m->turn = turn;
@@ -240,6 +249,15 @@ message_denied(struct said *m)
 				   : "a message is denied by policy");
 }
 
+/* What a message was given is put back from now on, also in responses that are in flight: they
+ * may be made of it. False: no memory. */
+static bool
+message_given(struct session *s, const struct request *r)
+{
+	return !s->vault || r->out.decision.kind != D_REDACT ||
+	       !vault_fill(s->vault, s->placeholders);
+}
+
 static bool
 turn_begins(struct said *m)
 {
@@ -269,9 +287,10 @@ message_decided(void *arg, const struct exchange_denial *denial)
 		struct request *of = s->x->r, *r = m->x->r;
 		if (!of->in.body.model.n) /* the session's from now on */
 			of->in.body.model = arena_dup(&of->arena, r->in.body.model);
-		if (of_client)
+		bool given = message_given(s, r);
+		if (of_client && given)
 			s->calls.emit(s->calls.arg, false, m->binary, m->x->plan.body);
-		if (m->turn && !turn_begins(m))
+		if (!given || (m->turn && !turn_begins(m)))
 			goes = session_ends(s, WS_TRY_AGAIN, false, "out of memory");
 		else if (m->turn && of_client)
 			turns_are_joined(s, m);
@@ -629,6 +648,10 @@ provider_message(struct session *s, bool binary, struct span message)
 	SCOPED_BUF(bound, 0);
 
 	struct live_event e = live_provider(&s->x->r->found.endpoint, message, &a);
+	/* an event of its answer waits for the next one: this one goes after it */
+	struct said *of = e.is != LIVE_TEXT ? turn_of(s, &e) : NULL;
+	if (of && of->answer.guard && guard_held(of->answer.guard))
+		return turn_takes(of, binary, message, &e);
 	if (e.is != LIVE_TEXT) {
 		enum socket_goes goes =
 			e.is == LIVE_MEDIA ? media_goes(s, true, e.media_bytes) : SOCKET_GOES;
@@ -677,7 +700,15 @@ gate_socket_begin(struct exchange *x, const struct socket_calls *calls)
 
 	if (!s)
 		return ERR_NOMEM;
+	if (x->r->found.route->response & RESP_RESTORE &&
+		!(s->vault = route_vault(x->r->found.route))) {
+		free(s);
+		return ERR_NOMEM;
+	}
+	if (s->vault) /* one that is empty so far may have values before a response ends */
+		vault_count_unknown(s->vault, x->r->snap->rules, true);
 	TAG(session, s);
+	x->of_session = s->vault;
 	s->x = x;
 	s->calls = *calls;
 	LIST_INIT(&s->said);

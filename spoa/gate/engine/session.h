@@ -35,6 +35,12 @@ struct session {
 	struct exchange *x; /* the handshake's */
 	struct socket_calls calls;
 	struct socket_end end;
+	/* The placeholders that its messages were given: numbers go on from one message to the
+	 * next. NULL: none was decided yet. */
+	struct placeholders *placeholders;
+	/* What is put back in all its responses, in flight or later: their values as far as
+	 * messages were decided. NULL: its route does not restore. */
+	struct vault *vault;
 	LIST_HEAD(, said) said; /* all whose memory is not free yet, the last one first */
 	struct messages_joined joined;
 	struct said *asking; /* the client's message that is being decided */

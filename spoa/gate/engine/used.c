@@ -86,8 +86,9 @@ exchange_used(const struct request *r, const struct exchange_result *res, struct
 	if (r->out.decision.kind == D_DEFER || r->out.decision.kind == D_DENY ||
 		res->end == END_NEVER_SENT || res->end == END_DENIED || res->end == END_RULED)
 		return USED_NOT_SENT;
-	/* its turns are charged; but for one that no limit let in when it was under way */
-	if (r->in.socket && res->status == 101)
+	/* Its turns are charged, except for one that no limit let in when it was in flight.
+	 * Before a session there is none. */
+	if (r->in.socket && (res->status == 101 || !x->session))
 		return x->session && x->session->unpaid ? USED_RESERVED : USED_NOTHING;
 	if (r->found.endpoint.free && res->status)
 		return USED_NOTHING;

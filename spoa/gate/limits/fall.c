@@ -67,6 +67,7 @@ request_forget_target(struct request *r)
 	b->model = r->in.read_model;
 	r->in.asked_model = (struct span){ NULL, 0 };
 	r->out.redactor = NULL;
+	r->out.placeholders = NULL;
 	r->out.redacted = false;
 	r->out.decision = (struct decision){ 0 };
 	f->have_verdict = false;

@@ -41,12 +41,22 @@ form_sent(const struct request *r, enum form from)
 	return forms_into(to) >> from & 1 ? to : FORM_NONE;
 }
 
+static bool
+translates_to(const struct request *r, const struct target *to)
+{
+	return r->found.route->translates && to->forms && !(to->forms >> form_asked(r) & 1);
+}
+
 bool
 request_translates(const struct request *r)
 {
-	const struct target *to = request_target(r);
+	return translates_to(r, request_target(r));
+}
 
-	return r->found.route->translates && to->forms && !(to->forms >> form_asked(r) & 1);
+bool
+limits_keeps_threads(const struct request *r, const struct target *to)
+{
+	return to->threads && !translates_to(r, to) && request_reads_answer(r);
 }
 
 /* As much as an answer may take where the request does not say it: what is reserved for it, and
@@ -105,6 +115,16 @@ request_translate(struct request *r)
 	r->found.form = NULL;
 	r->found.document = SPAN_LIT("");
 	r->found.counted = false;
+	if (r->in.have_body && r->in.body.thread &&
+		!limits_keeps_threads(r, request_target(r))) {
+		if (!(f = arena_new(&r->arena, struct found_form)))
+			return ERR_NOMEM;
+		*f = (struct found_form){ .from = from, .refused = true, .thread = true };
+		f->made.why = "the target keeps no threads: the whole conversation has to be "
+			      "sent, without `thread`";
+		r->found.form = f;
+		return 0;
+	}
 	if (!request_translates(r) || (!from && request_answers(r)))
 		return 0;
 	if (!(f = arena_new(&r->arena, struct found_form)))
@@ -143,7 +163,8 @@ limits_form(struct request *r)
 		return request_deny(r, 404, "model_not_found", "",
 			SPAN_LIT("the route has no model of this name"));
 	struct span at = refused_at(r, f->made.refused);
-	request_deny(r, 400, "translation_unsupported", "",
+	request_deny(r, 400,
+		f->thread ? "thread_unsupported_request" : "translation_unsupported", "",
 		arena_printf(
 			&r->arena, "%.*s%s%s", SPAN_ARG(at), at.n ? ": " : "", f->made.why));
 	for (size_t i = 0; r->found.ranks && i < v->ncandidates && !left; i++)
@@ -153,6 +174,7 @@ limits_form(struct request *r)
 	if (!left || !limits_keep_denial(r))
 		return limits_over(r);
 	limits_leave_target(
-		r, TARGET_FORM, form_name(f->to ? f->to : request_target(r)->translated));
+		r, TARGET_FORM,
+		f->thread ? "threads" : form_name(f->to ? f->to : request_target(r)->translated));
 	return STEP_REROUTES;
 }

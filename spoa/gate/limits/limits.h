@@ -136,6 +136,9 @@ enum step_result limits_over(struct request *r);
 
 /* form.c: whether it goes to the target that was chosen in another form than it came in. */
 bool request_translates(const struct request *r);
+/* Whether requests of this one's form may have threads at the target. Whose a thread is, is known
+ * from the response that made it: where responses are not read, there are none. */
+bool limits_keeps_threads(const struct request *r, const struct target *to);
 /* The last of what is made of its body: `rewritten`, `new_target` and found.form, where it goes so.
  * 0, or an error of memory. */
 int request_translate(struct request *r);

@@ -111,19 +111,56 @@ collect_pins(struct request *r)
 	return p;
 }
 
+/* ---- threads of messages ---- */
+
+/* Returns true if the request asks for a thread, and a target of its route keeps them. */
+static bool
+has_thread(const struct request *r)
+{
+	const struct route *route = r->found.route;
+	bool keeps = false;
+
+	for (size_t i = 0; r->in.have_body && r->in.body.thread && i < route->ntargets; i++)
+		keeps |= limits_keeps_threads(r, &route->targets[i]);
+	return keeps;
+}
+
+/* Returns true if the request is denied: it goes on with a thread that is not known to be its
+ * caller's. Its provider would go on with anybody's whose key it has. SDKs that hear it is not
+ * found send the whole conversation, in a thread of the caller's own. */
+static bool
+thread_of_another(struct request *r)
+{
+	const struct pins_asked *p = r->run.pins;
+
+	if (!has_thread(r) || r->in.body.thread != THREAD_CONTINUE)
+		return false;
+	struct file_name name = file_name_of(r->in.body.thread_after);
+	struct pin_key k = pin_key_of(r, &name);
+	for (size_t i = 0; p && i < p->wait.n; i++)
+		if (!memcmp(&p->wait.key[i], &k, sizeof(k)) && p->wait.target[i])
+			return false;
+	request_deny(r, 404, "thread_not_found", "",
+		SPAN_LIT("no thread of this caller ends with this message: send the whole "
+			 "conversation, with thread: {type: create}"));
+	return true;
+}
+
 enum step_result
 step_pins(struct request *r)
 {
 	const struct route *route = r->found.route;
 
-	if (!r->gate || !route || route->ntargets < 2 || r->found.observed ||
-		r->in.body_state == BODY_STATE_PARTIAL)
+	if (!r->gate || !route || r->found.observed || r->in.body_state == BODY_STATE_PARTIAL)
 		return STEP_NEXT;
-	if (!r->run.pins) {
+	bool owned = route->ntargets > 1 || has_thread(r);
+	if (!owned && !(route->response & RESP_RESTORE))
+		return STEP_NEXT;
+	if (!r->run.pins && !r->run.kept) {
 		hash_identity(r, r->found.pin.who);
-		r->found.pin.asked = true;
-		if (!(r->run.pins = collect_pins(r)))
-			return STEP_NEXT;
+		r->found.pin.asked = owned;
+		if (!owned || !(r->run.pins = collect_pins(r)))
+			return thread_of_another(r) ? STEP_DECIDED : request_kept_tables(r);
 		if (!pins_get(
 			    &r->gate->pins, &r->run.pins->wait, r->now_wall_ns / 1000000000)) {
 			r->run.pending++;
@@ -132,6 +169,10 @@ step_pins(struct request *r)
 		}
 	}
 	r->run.wait = WAIT_NONE;
+	if (r->run.kept || !r->run.pins)
+		return request_kept_tables(r);
+	if (thread_of_another(r))
+		return STEP_DECIDED;
 	/* The last name that is known, else the last seal: of a conversation that went from one
 	 * target to another the other has it now. */
 	const struct pins_asked *p = r->run.pins;
@@ -139,7 +180,7 @@ step_pins(struct request *r)
 		r->found.pin.to = target_of(route, p->wait.target[i]);
 		r->found.pin.seals = i >= p->nnames;
 	}
-	return STEP_NEXT;
+	return request_kept_tables(r);
 }
 
 void

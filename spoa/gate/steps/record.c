@@ -439,6 +439,11 @@ record_decision(struct request *r, struct buf *b)
 		buf_putc(b, '}');
 	}
 	put_count(b, RF_HIDDEN_TOOLS, r->found.offer.hidden);
+	static const char *const kept[] = {
+		[KEPT_GOES_ON] = "continued", [KEPT_TAGGED] = "tagged", [KEPT_LOST] = "lost"
+	};
+	if (r->found.kept.state > KEPT_BEGINS)
+		put_str(b, RF_PLACEHOLDERS, span_str(kept[r->found.kept.state]));
 	put_count(b, RF_CREDENTIALS, r->found.ncredentials);
 	put_flag(b, RF_EVASION, r->found.evasion);
 	put_flag(b, RF_CLASSIFIER_FAILED, r->found.classifier_failed);

@@ -119,6 +119,7 @@ record_answer(struct request *r, struct buf *b)
 	put_count(b, RF_ANSWER_REDACTIONS, a->redactions);
 	put_count(b, RF_ANSWER_RESTORATIONS, a->restorations);
 	put_count(b, RF_ANSWER_LEFT_IN_URLS, a->left_in_urls);
+	put_count(b, RF_ANSWER_UNRESOLVED, a->unresolved);
 	put_count(b, RF_ANSWER_SIGNED_DROPPED, a->signed_dropped);
 	put_count(b, RF_ANSWER_TOOLS_HIDDEN, a->tools_hidden);
 	put_count(b, RF_ANSWER_TEXT_BYTES, a->text_bytes);

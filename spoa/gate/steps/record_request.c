@@ -334,6 +334,7 @@ record_not_inspected(struct request *r, struct buf *b)
 		{ r->in.unread.nmedia, "opaque parts" },
 		{ r->in.unread.sealed, "sealed parts" },
 		{ r->in.have_body && r->in.body.nrefs, "references" },
+		{ r->found.endpoint.beside && r->out.decision.kind != D_DENY, "session" },
 		{ r->out.decision.kind == D_OBSERVED && r->in.trailers, "trailers" } };
 	size_t n = 0;
 

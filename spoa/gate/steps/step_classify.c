@@ -249,6 +249,24 @@ take_findings(struct request *r, const struct segment *s, bool in_target,
 	return 0;
 }
 
+/* Moves the table that the text's windows are parts of to where the next window begins. 0 or
+ * ERR_NOMEM. */
+static int
+pass_table(struct request *r, const struct segment *s, const struct window *w)
+{
+	size_t to = r->scan.from;
+
+	if (to == 0)
+		return 0;
+	SCOPED_BUF(b, 0);
+	if (r->scan.inner.n)
+		inner_said(&r->scan.inner, w->base, to, &b);
+	detect_table_pass(r->scan.table,
+		r->scan.inner.n ? buf_view(&b) : span_cut(s->text, w->base, to),
+		s->text.n - to > WINDOW);
+	return buf_failed(&b) ? ERR_NOMEM : 0;
+}
+
 /* One window of a segment: 0, ERR_NOMEM, 1 where nobody waits for it. A segment the detectors
  * gave up on is remembered and not looked at further. */
 static int
@@ -265,7 +283,11 @@ scan(struct request *r, struct segment *s, bool in_target, struct span before, s
 	if (w.base == 0) {
 		opt.before = before;
 		r->scan.end = 0;
+		r->scan.table = r->scan.from ? detect_table_new(&r->arena) : NULL;
+		if (r->scan.from && !r->scan.table)
+			return ERR_NOMEM;
 	}
+	opt.table = r->scan.table;
 	opt.used = searched(r, s, in_target, said);
 	if (!err)
 		err = find_in_segment(r, mine, s, said, &opt, &r->arena, &found);
@@ -274,6 +296,8 @@ scan(struct request *r, struct segment *s, bool in_target, struct span before, s
 		score_injection(r, s, said);
 	if (!err)
 		err = take_findings(r, s, in_target, &w, said, &found);
+	if (!err)
+		err = pass_table(r, s, &w);
 	*work = w.text.n;
 	if (err == ERR_NOMEM)
 		return ERR_NOMEM;

@@ -287,6 +287,11 @@ step_read(struct request *r)
 		request_repeats(r) && !request_keep_body(r))
 		return request_overheld(r);
 	enum step_result s = request_is_mcp(r) ? request_read_session(r) : STEP_NEXT;
+	if (s == STEP_NEXT && r->found.endpoint.beside && !r->found.route->beside)
+		s = request_deny(r, 403, "webrtc_not_permitted", "",
+			SPAN_LIT("a session over WebRTC or SIP, or a secret for a session, "
+				 "passes beside the gateway: use the WebSocket endpoint, or set "
+				 "realtime: {webrtc: permit} on the route"));
 	if (s == STEP_NEXT)
 		s = read_request_body(r);
 

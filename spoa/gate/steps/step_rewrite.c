@@ -7,6 +7,7 @@
 #include "base/codec/credentials.h"
 #include "base/err.h"
 #include "base/mem.h"
+#include "base/scoped.h"
 #include "gate/exchange.h"
 #include "gate/files/files.h"
 #include "gate/limits/limits.h"
@@ -57,15 +58,39 @@ is_rewrite_name(const struct segment *s)
 	return s->role == ROLE_KEY || s->role == ROLE_PATH;
 }
 
-/* A further mention of a value is named as the value is, however it is spelled. */
+/* Returns true if the values of this request are put back into its response. */
+static bool
+is_restored(const struct request *r)
+{
+	return r->found.route->response & RESP_RESTORE;
+}
+
+/* Returns what a mention spells. `in`: the JSON that its segment is; NULL: it is none. */
 static struct span
-replacement(struct request *r, const struct hit *h)
+mention_spelling(struct request *r, const struct hit *h, const struct inner *in)
+{
+	if (h->value.p || !in || !in->n)
+		return hit_value(h);
+	SCOPED_BUF(said, 0);
+	inner_said(in, h->f.start, h->f.end, &said);
+	return buf_failed(&said) ? (struct span){ NULL, 0 }
+				 : arena_dup(&r->arena, buf_view(&said));
+}
+
+/* Returns what replaces a hit. A further mention of a value gets the value's placeholder, or,
+ * if values are put back, one of its own where it is spelled otherwise. */
+static struct span
+replacement(struct request *r, const struct hit *h, const struct inner *in)
 {
 	const struct segment *s = h->segment;
 	const struct finding *f = &h->f;
-	const struct hit *named = h->of ? h->of : h;
-	struct span value = hit_value(named);
+	bool own = h->of && is_restored(r) &&
+		   r->found.verdict.redact.with[f->entity] != STYLE_HASH;
+	struct span value =
+		own ? mention_spelling(r, h, in) : hit_value(h->of ? h->of : h);
 
+	if (own && !value.p)
+		return value;
 	if (h->kind == HIT_UNKNOWN)
 		return redactor_get(r->out.redactor, STYLE_PLACEHOLDER,
 			SPAN_LIT("UNCLASSIFIED"), s->text, false, is_rewrite_name(s));
@@ -78,18 +103,54 @@ replacement(struct request *r, const struct hit *h)
 		detect_entity_folds(r->snap->rules, f->entity), is_rewrite_name(s));
 }
 
-/* What the caller wrote may look like a placeholder of ours. What the model wrote
- * repeats those of the turns before, which the same values get again. */
+/* Numbers of placeholders that the caller's own text holds are not given away: the model could
+ * not tell them from ours. Those of earlier turns of the conversation stay what they are. */
 static void
 note_taken(struct request *r)
 {
+	void (*note)(struct redactor *, struct span) =
+		r->out.placeholders ? redactor_repeated : redactor_taken;
+
 	for (size_t i = 0; i < r->in.ntarget; i++)
-		redactor_taken(r->out.redactor, r->in.target[i].text);
+		note(r->out.redactor, r->in.target[i].text);
 	for (size_t i = 0; r->in.have_body && i < r->in.body.nsegments; i++) {
 		const struct segment *s = &r->in.body.segments[i];
 		if (s->role != ROLE_ASSISTANT && s->role != ROLE_TOOL_CALL)
-			redactor_taken(r->out.redactor, s->text);
+			note(r->out.redactor, s->text);
 	}
+}
+
+/* What the model wrote repeats placeholders of the turns before it, whose values get them
+ * again. One that none of those values has was a value's that is gone, since the caller left
+ * turns out: no later value gets it. The model's texts from *from up to `until`. */
+static void
+note_repeated(struct request *r, size_t *from, const struct segment *until)
+{
+	const struct body *b = &r->in.body;
+
+	for (; r->in.have_body && *from < b->nsegments && &b->segments[*from] != until;
+		++*from) {
+		const struct segment *s = &b->segments[*from];
+		if (s->role == ROLE_ASSISTANT || s->role == ROLE_TOOL_CALL)
+			redactor_repeated(r->out.redactor, s->text);
+	}
+}
+
+/* Opens what gives placeholders away; false: out of memory. */
+static bool
+open_redactor(struct request *r)
+{
+	const unsigned char *key = r->snap->hash_key_set ? r->snap->hash_key : NULL;
+	struct placeholders *of = r->out.placeholders;
+
+	r->out.redactor =
+		of ? redactor_new_in(&r->arena, key, of) : redactor_new(&r->arena, key);
+	if (!r->out.redactor)
+		return false;
+	if (is_restored(r))
+		redactor_by_spelling(r->out.redactor);
+	note_taken(r);
+	return true;
 }
 
 /* The edits that the hits of one segment make; what is put into JSON stays JSON. */
@@ -102,7 +163,7 @@ hits_edits(struct request *r, const struct hit *h, size_t n, struct text_edit *o
 	struct inner_place at = inner_begin(&in);
 
 	for (size_t i = 0; !err && i < n; i++) {
-		struct span with = replacement(r, &h[i]);
+		struct span with = replacement(r, &h[i], &in);
 		out[i] = (struct text_edit){ h[i].f.start, h[i].f.end, with };
 		if (in.n)
 			out[i].with =
@@ -116,12 +177,15 @@ hits_edits(struct request *r, const struct hit *h, size_t n, struct text_edit *o
 static int
 edit_hits(struct request *r, const struct overlay *o, struct edits *body, struct edits *target)
 {
+	size_t repeated = 0;
 	int err = 0;
 
 	for (size_t i = 0, n; err == 0 && i < o->nhits; i += n) {
 		const struct hit *h = &o->hits[i];
 		for (n = 1; i + n < o->nhits && h[n].segment == h->segment; n++)
 			;
+		if (!h->in_target)
+			note_repeated(r, &repeated, h->segment);
 		if (request_file_hit(r, h))
 			continue; /* it goes whole */
 		struct text_edit *te = arena_array(&r->arena, n, sizeof(*te));
@@ -131,6 +195,8 @@ edit_hits(struct request *r, const struct overlay *o, struct edits *body, struct
 		if (!err)
 			err = edit_segment(r, h->in_target ? target : body, h->segment, te, n);
 	}
+	if (o->nwholes)
+		note_repeated(r, &repeated, NULL);
 	return err;
 }
 
@@ -146,7 +212,7 @@ edit_wholes(
 		const struct segment *s = h->segment;
 		if (request_file_hit(r, h))
 			continue;
-		struct text_edit all = { 0, s->text.n, replacement(r, h) };
+		struct text_edit all = { 0, s->text.n, replacement(r, h, NULL) };
 		err = edit_segment(r, h->in_target ? target : body, s, &all, 1);
 	}
 	return err;
@@ -249,13 +315,12 @@ rewrite(struct request *r)
 	target.raw = span_of(r->in.head.path.p,
 		r->in.head.path.n + (r->in.head.has_query ? 1 + r->in.head.query.n : 0));
 	r->out.redacted = o->nhits || o->nwholes;
-	if (r->out.redacted) {
-		r->out.redactor = redactor_new(
-			&r->arena, r->snap->hash_key_set ? r->snap->hash_key : NULL);
-		if (!r->out.redactor)
-			return ERR_NOMEM;
-		note_taken(r);
-	}
+	if (is_restored(r) || r->out.redacted)
+		r->out.placeholders = r->in.placeholders;
+	if (!request_kept_open(r))
+		return ERR_NOMEM;
+	if ((r->out.redacted || r->out.placeholders) && !open_redactor(r))
+		return ERR_NOMEM;
 	err = edit_hits(r, o, &body, &target);
 	if (err == 0)
 		err = edit_wholes(r, o, &body, &target);

@@ -16,6 +16,8 @@
 #include "base/redis/redis_sync.h"
 #include "base/scoped.h"
 #include "gate/cache/purge.h"
+#include "gate/engine/gate.h"
+#include "gate/sources/kept.h"
 #include "gate/snapshot.h"
 #include "operator/admin/change.h"
 #include "operator/server/server.h"
@@ -307,29 +309,51 @@ job_ended(struct caches *all, enum job_kind kind)
 
 /* ---- an erasure ---- */
 
+/* Answers of the cache, and tables of placeholders (gate/sources/kept.h): whose they are has
+ * another name in each. */
 struct forgetting {
 	struct caches *all;
 	struct server *s;
-	unsigned char who[CACHE_NAME_BYTES];
+	unsigned char who[CACHE_NAME_BYTES], kept_who[CACHE_NAME_BYTES];
 };
+
+/* All servers that hold tables of placeholders; none if they are in this process alone. */
+static bool
+dial_kept(struct server *s, struct cache_servers *to, struct buf *why)
+{
+	to->n = 0;
+	if (s->finder && kept_tables_shared(gate_kept(s->shared)))
+		to->n = redis_dial_all(
+			redis_finder_options(s->finder), ANSWER_US, to->at, why);
+	return to->n >= 0;
+}
+
+static void
+forget_in_redis(struct forgetting *f, const char *event, const char *failed,
+	bool (*dial)(struct server *, struct cache_servers *, struct buf *),
+	const struct cache_purge *p)
+{
+	struct cache_purged done = { 0 };
+	struct cache_servers to;
+
+	SCOPED_BUF(why, 4096);
+	int err = dial(f->s, &to, &why) ? purge_servers(f->all, &to, p, &done, &why) : ERR_IO;
+	hang_up_cache(&to);
+	bool bad = err || done.failed;
+	log_event(bad ? LOG_ERROR : LOG_INFO, bad ? failed : event, LI("entries", done.purged),
+		LI("failed", done.failed), LSP("why", buf_view(&why)));
+}
 
 static void *
 run_forgetting(void *arg)
 {
 	struct forgetting *f = arg;
 	struct caches *all = f->all;
-	const struct cache_purge p = { .who = f->who };
-	struct cache_purged done = { 0 };
-	struct cache_servers to;
+	const struct cache_purge p = { .who = f->who },
+				 kept = { .who = f->kept_who, .prefix = KEPT_REDIS_PREFIX };
 
-	SCOPED_BUF(why, 4096);
-	int err =
-		dial_cache(f->s, &to, &why) ? purge_servers(all, &to, &p, &done, &why) : ERR_IO;
-	hang_up_cache(&to);
-	log_event(err || done.failed ? LOG_ERROR : LOG_INFO,
-		err || done.failed ? "cache.not_erased" : "cache.erased",
-		LI("entries", done.purged), LI("failed", done.failed),
-		LSP("why", buf_view(&why)));
+	forget_in_redis(f, "cache.erased", "cache.not_erased", dial_cache, &p);
+	forget_in_redis(f, "placeholders.erased", "placeholders.not_erased", dial_kept, &kept);
 	free(f);
 	job_ended(all, JOB_FORGET);
 	return NULL;
@@ -338,7 +362,8 @@ run_forgetting(void *arg)
 void
 caches_forget(struct caches *all, struct server *s, struct span person)
 {
-	unsigned char who[CACHE_NAME_BYTES];
+	unsigned char who[CACHE_NAME_BYTES], kept_who[CACHE_NAME_BYTES];
+	struct cache *kept;
 	pthread_t thread;
 
 	if (!all)
@@ -347,9 +372,13 @@ caches_forget(struct caches *all, struct server *s, struct span person)
 	bool begun = f && job_begins(all, JOB_FORGET);
 	cache_name(cache_keys(s->cache), CACHE_NAMED_WHO, person, who);
 	cache_purge(s->cache, &(struct cache_purge){ .who = who });
+	kept = kept_tables_cache(gate_kept(s->shared));
+	cache_name(cache_keys(kept), CACHE_NAMED_WHO, person, kept_who);
+	cache_purge(kept, &(struct cache_purge){ .who = kept_who });
 	if (begun) {
 		*f = (struct forgetting){ .all = all, .s = s };
 		memcpy(f->who, who, sizeof(who));
+		memcpy(f->kept_who, kept_who, sizeof(kept_who));
 		if (thread_start(&thread, "tg-cache", run_forgetting, f) == 0) {
 			pthread_detach(thread);
 			return;

@@ -347,6 +347,22 @@ start_cache(struct server *s, const struct config *cfg, struct buf *why)
 	return 0;
 }
 
+/* Daemons of one key go on with each other's conversations; without a key, each with its own. */
+static int
+share_kept(struct server *s, const struct config *cfg, struct buf *why)
+{
+	const char *file = cfg->state_key ? cfg->state_key : cfg->redact_key_file;
+	unsigned char key[SHA256_BYTES];
+
+	if (!file)
+		return 0;
+	if (keyfile_derive(file, "tollgate-kept-v1", key, why) < 0)
+		return ERR_IO;
+	int err = gate_shared_kept(s->shared, key);
+	sodium_memzero(key, sizeof(key));
+	return err;
+}
+
 /* How targets do, told by the other daemons. What is ejected is known before the first request.
  */
 static int
@@ -589,6 +605,7 @@ server_run(const char *config_file, const struct server_front *front)
 	s.shared = gate_shared_new(cfg, s.audit, hash.key);
 	if (!s.shared || start_sealing(&s, cfg, &why) < 0 || start_live(&s, cfg, &why) < 0 ||
 		share_sessions(&s, cfg, &why) < 0 || start_cache(&s, cfg, &why) < 0 ||
+		share_kept(&s, cfg, &why) < 0 ||
 		start_sharing(&s, cfg, &why) < 0)
 		goto stop;
 	gate_shared_live(s.shared, s.live);

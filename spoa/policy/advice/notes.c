@@ -455,6 +455,13 @@ sockets(const struct noting *r)
 			redacts = &r->p->answer_rules[i];
 	for (size_t i = 0; i < r->p->nroutes; i++) {
 		const struct route *t = &r->p->routes[i];
+		if (t->beside)
+			note_say(r, t->at,
+				"route %s: realtime: webrtc: permit: what is said in sessions "
+				"over WebRTC and SIP, and in those that a secret opens, is not "
+				"inspected, redacted, metered or ended by the gateway: records "
+				"end with the request that opens them",
+				t->name);
 		if (!t->websocket)
 			continue;
 		if (r->cfg && !r->cfg->state_key &&

@@ -300,6 +300,7 @@ route(struct builder *b, const struct yaml_node *n, struct route *r)
 	build_cache(b, yaml_get(n, "cache"), r);
 	build_on_failure(b, yaml_get(n, "on_failure"), &r->on_failure);
 	websocket(b, yaml_get(n, "websocket"), r);
+	build_section(b, yaml_get(n, "realtime"), SECTION_REALTIME, r);
 }
 
 void

@@ -52,6 +52,8 @@ build_providers(struct builder *b, const struct yaml_node *n)
 			build_backend(b, x, &v->backend);
 		if ((x = yaml_get(c, "dialect")))
 			dialect(b, x, &v->dialect);
+		if (!yaml_get(c, "threads"))
+			v->threads = v->dialect == dialect_find(SPAN_LIT("anthropic"));
 		build_speaks(b, yaml_get(c, "speaks"), v);
 		if ((x = yaml_get(c, "prices")) && v->prices)
 			build_prices_named(b, x);
@@ -137,6 +139,7 @@ target(struct builder *b, const struct yaml_node *n, struct target *t)
 		if (!strcmp(b->cfg->credentials[i].provider, v->name))
 			t->credential = &b->cfg->credentials[i];
 	t->relay = v->relay || t->credential;
+	t->threads = v->threads;
 	t->backend = v->backend;
 	t->concurrent = v->concurrent;
 	t->breaker = v->breaker;

@@ -170,6 +170,7 @@
   X(SIGNED_REASONING_DROPPED,      "signed_reasoning.",  "dropped",                INTEGER, DECISION,   "rewrite",  V_COUNT,                NULL) \
   X(SIGNED_REASONING_LEFT,         "signed_reasoning.",  "left",                   INTEGER, DECISION,   "rewrite",  V_COUNT,                NULL) \
   X(HIDDEN_TOOLS,                  "",                   "hidden_tools",           INTEGER, DECISION,   "rewrite",  V_COUNT,                NULL) \
+  X(PLACEHOLDERS,                  "",                   "placeholders",           TEXT,    DECISION,   "gate",     V_COUNT,                NULL) \
   X(CREDENTIALS,                   "",                   "credentials",            INTEGER, DECISION,   "identity", V_COUNT,                NULL) \
   X(EVASION,                       "",                   "evasion",                FLAG,    DECISION,   "classify", V_PROMPT_EVASION,       NULL) \
   X(CLASSIFIER_FAILED,             "",                   "classifier_failed",      FLAG,    DECISION,   "classify", V_COUNT,                NULL) \
@@ -392,6 +393,7 @@
   X(ANSWER_REDACTIONS,             "answer.",            "redactions",             INTEGER, COMPLETION, "guard",    V_COUNT,                NULL) \
   X(ANSWER_RESTORATIONS,           "answer.",            "restorations",           INTEGER, COMPLETION, "guard",    V_COUNT,                NULL) \
   X(ANSWER_LEFT_IN_URLS,           "answer.",            "left_in_urls",           INTEGER, COMPLETION, "guard",    V_COUNT,                NULL) \
+  X(ANSWER_UNRESOLVED,             "answer.",            "unresolved",             INTEGER, COMPLETION, "guard",    V_COUNT,                NULL) \
   X(ANSWER_SIGNED_DROPPED,         "answer.",            "signed_dropped",         INTEGER, COMPLETION, "guard",    V_COUNT,                NULL) \
   X(ANSWER_TOOLS_HIDDEN,           "answer.",            "tools_hidden",           INTEGER, COMPLETION, "guard",    V_COUNT,                NULL) \
   X(ANSWER_TEXT_BYTES,             "answer.",            "text_bytes",             INTEGER, COMPLETION, "guard",    V_COUNT,                NULL) \

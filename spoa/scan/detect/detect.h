@@ -52,6 +52,14 @@ void detect_used_free(struct detect_used **u);
 int detect_scan(const struct detect_rules *r, struct detect_scratch *s, struct span text,
 	const struct detect_options *opt, struct arena *a, struct findings *out);
 
+/* The table that a long text's parts have in common, for detect_options.table: the header of its
+ * columns is in one part, its rows in later ones (scan/detect/context/columns.h says when a table
+ * ends). For the first part, in the arena; NULL: out of memory. */
+struct column_table *detect_table_new(struct arena *a);
+/* Moves it past `text`, from where the part began that was scanned last to where the next one
+ * begins. `more`: the next part is not the last. */
+void detect_table_pass(struct column_table *t, struct span text, bool more);
+
 /* Units of work that a text of n bytes may cost: no more than a tenth of a second in a window
  * of 256 KB, which nothing interrupts. */
 uint64_t detect_work(size_t n);

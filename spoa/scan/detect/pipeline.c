@@ -123,6 +123,23 @@ find_used(const struct detect_rules *r, struct detect_scratch *s, struct span te
 	return scan_candidates(r, s, text, opt);
 }
 
+struct column_table *
+detect_table_new(struct arena *a)
+{
+	struct column_table *t = arena_new(a, struct column_table);
+
+	if (t)
+		t->more = true;
+	return t;
+}
+
+void
+detect_table_pass(struct column_table *t, struct span text, bool more)
+{
+	columns_pass(t, text);
+	t->more = more;
+}
+
 uint64_t
 detect_work(size_t n)
 {

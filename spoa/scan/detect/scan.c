@@ -39,6 +39,8 @@ struct sweep {
 	const struct detect_options *opt;
 	struct span text;
 	bool keyed;   /* only keyed patterns, and offsets are shifted down */
+	bool names;   /* the text is a column's name: only whether a key is in it, */
+	bool key;     /* and it is */
 	bool more;    /* the text goes on after its end */
 	size_t shift; /* what comes before the caller's text, */
 	size_t base;  /* and where in it that begins */
@@ -200,6 +202,18 @@ note_open(struct sweep *w, size_t start)
 		w->s->open.from = from;
 }
 
+/* Returns true if a value ends with the first byte of a word diff's closing mark: [-old-] or
+ * {+new+}. Many tokens may contain - and +, so a pattern takes that byte for the token's. */
+static bool
+ends_in_diff_mark(struct span text, size_t start, size_t end)
+{
+	char last = text.p[end - 1], next = end < text.n ? text.p[end] : 0;
+
+	if (end - start < 2 || text.p[end - 2] == last) /* -----END PRIVATE KEY----- */
+		return false;
+	return (last == '-' && next == ']') || (last == '+' && next == '}');
+}
+
 /* A match of p on [m->start, m->end). True where it is a candidate, above its
  * threshold or not. */
 static bool
@@ -217,6 +231,12 @@ consider_match(struct sweep *w, const struct pattern *p, struct candidate *m)
 	}
 	if (checked == CHECK_NO || m->end <= m->start)
 		return false;
+	/* A name in a table's header names its own column, which columns_cells() reads. */
+	if (p->keyed && !w->keyed && !all && m->start > m->match &&
+		memchr(w->text.p + m->match, '\n', m->start - m->match) &&
+		columns_below(&w->s->columns, m->start, m->match))
+		return false;
+	m->end -= ends_in_diff_mark(w->text, m->start, m->end);
 	if (m->start < w->shift)
 		return false;
 	/* It is found again only with what leads up to it; and where the validator went on
@@ -301,6 +321,10 @@ try_at(struct sweep *w, const struct pattern *p, size_t i)
 	size_t start = i, *mark = &w->s->free_from[p->index];
 	size_t free_from = *mark > w->s->free_base ? *mark - w->s->free_base : 0;
 
+	if (w->names) {
+		w->key |= p->keyed && p->kind == START_LITERAL;
+		return;
+	}
 	if (p->keyed && !w->keyed && p->kind == START_LITERAL)
 		columns_head(&w->s->columns, i);
 	if (i < free_from || (w->keyed && !p->keyed) ||
@@ -624,7 +648,8 @@ sweep_text(struct sweep *w, size_t to)
 	effort_add(to);
 	struct span before = w->opt && !w->keyed ? w->opt->before : SPAN_LIT("");
 	if (!w->keyed)
-		columns_begin(&w->s->columns, w->text, w->opt && w->opt->inside);
+		columns_begin(&w->s->columns, w->text, w->opt && w->opt->inside,
+			w->opt ? w->opt->table : NULL);
 	if (before.n > CONTEXT_BYTES)
 		before = span_cut(before, before.n - CONTEXT_BYTES, before.n);
 	context_begin(
@@ -677,6 +702,24 @@ sweep_cell(void *arg, struct span name, size_t start, size_t end)
 	return w->err == 0;
 }
 
+/* Which of the names of columns are keys of rules. */
+static uint64_t
+sweep_names(void *arg, const struct span *name, unsigned n)
+{
+	struct sweep k = *(const struct sweep *)arg;
+	uint64_t keys = 0;
+
+	k.names = true;
+	for (unsigned f = 0; f < n; f++) {
+		k.text = name[f];
+		k.key = false;
+		for (size_t i = 0; i < name[f].n && !k.key; i++)
+			try_literals(&k, i, true);
+		keys |= (uint64_t)k.key << f;
+	}
+	return keys;
+}
+
 bool
 rules_may_go_on(const struct detect_rules *r, struct detect_scratch *s, struct span text,
 	const struct pattern *p, size_t at)
@@ -701,6 +744,6 @@ rules_scan(const struct detect_rules *r, struct detect_scratch *s, struct span t
 	if (!w.err && opt && opt->before.n && text.n && !opt->inside && r->any_keyed)
 		sweep_keyed(&w, opt->before, text, 0);
 	if (!w.err)
-		columns_cells(&s->columns, sweep_cell, &w);
+		columns_cells(&s->columns, sweep_cell, sweep_names, r, &w);
 	return w.err ? w.err : custom_scan(r, s, text, opt);
 }

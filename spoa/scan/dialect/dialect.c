@@ -144,6 +144,7 @@ dialect_endpoint(const struct dialect *d, struct span method, struct span path)
 	e.stored = r->flags & E_STORED;
 	e.unseen = r->flags & E_UNSEEN;
 	e.free = r->flags & E_FREE;
+	e.beside = r->flags & E_BESIDE;
 	if (model.n) {
 		e.model = (size_t)(model.p - path.p);
 		e.model_end = e.model + model.n;

@@ -44,6 +44,8 @@ struct endpoint {
 	bool stored;		   /* the answer was made before: a GET of it */
 	bool unseen;		   /* a model runs, and no answer says what it took */
 	bool free;		   /* providers take nothing for it; no model runs */
+	/* what it opens, or acts on, is a session that passes beside the gate */
+	bool beside;
 	bool bare_models;	   /* its family's: "models/x" in a body is x */
 };
 /* It answers with images, as many as the body's choices; nothing caps the tokens of one. */

@@ -79,11 +79,43 @@ write_form(const struct dialect *d, const char *form, int status, const char *ty
 		out);
 }
 
+/* Errors of Anthropic's message threads. Its SDKs go by error.details.error_code: they send the
+ * conversation without a thread, or all of it in a new one. That an unknown name in
+ * `unsupported` means the first is said by
+ * https://github.com/anthropics/anthropic-sdk-python types/thread_unsupported_request_error_details.py
+ */
+#define THREAD_ERROR(more)                                                                     \
+	"{'type':'error','error':{'type':'%t','message':%m,'code':'%c','details':{"            \
+	"'error_code':'%c'" more "}},'request_id':%i}"
+static const struct {
+	const char *code, *form;
+} thread_errors[] = {
+	{ "thread_unsupported_request", THREAD_ERROR(",'unsupported':['thread']") },
+	{ "thread_not_found", THREAD_ERROR("") },
+};
+
+/* Of every dialect that a body of messages comes in. */
+static bool
+write_thread_error(int status, const char *code, struct span message, struct span id,
+	struct buf *out)
+{
+	for (size_t i = 0; code && i < COUNT_OF(thread_errors); i++)
+		if (!strcmp(code, thread_errors[i].code)) {
+			write_form(&dialect_anthropic, thread_errors[i].form, status,
+				row_of(status)->type[TYPES_ANTHROPIC], code, message, id, out);
+			return true;
+		}
+	return false;
+}
+
 void
 dialect_error(const struct dialect *d, int status, const char *code, struct span message,
 	struct span id, struct buf *out)
 {
 	const struct status_row *r = row_of(status);
+
+	if (write_thread_error(status, code, message, id, out))
+		return;
 	const char *type = r->type[d->types];
 
 	if (!code)

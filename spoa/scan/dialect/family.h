@@ -13,6 +13,7 @@ enum {
 	E_TWO = 4,     /* the model is the segment before, too: tunedModels/x */
 	E_UNSEEN = 16, /* it has a model run of which no answer says what it took */
 	E_FREE = 32,   /* providers take nothing for it */
+	E_BESIDE = 64, /* a session of it passes beside the gate: WebRTC, SIP, a secret for one */
 };
 
 /* path = segment { segment } [ "/{more}" ]; segment = "/" ( literal | "{model}" [ literal ] |

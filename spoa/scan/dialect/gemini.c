@@ -219,7 +219,9 @@ static const struct endpoint_row endpoints[] = {
 	LIVE("ai.generativelanguage.v1alpha.GenerativeService.BidiGenerateContentConstrained"),
 	LIVE("cloud.aiplatform.v1.LlmBidiService/BidiGenerateContent"),
 	LIVE("cloud.aiplatform.v1beta1.LlmBidiService/BidiGenerateContent"),
-	RUNS("/auth_tokens", "live"), /* what is said with one is said elsewhere */
+	/* what is said with one is said elsewhere */
+	{ "POST", "/auth_tokens", "live", &table_kept, E_UNSEEN | E_BESIDE },
+	{ "POST", "/authTokens",  "live", &table_kept, E_UNSEEN | E_BESIDE },
 	/* each document is embedded */
 	RUNS("/fileSearchStores/{id}", "file_search_stores"),
 	{ "POST", "/upload/v1beta/fileSearchStores/{id}", "file_search_stores", &table_kept, E_ROOT | E_UNSEEN },

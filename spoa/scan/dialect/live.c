@@ -127,7 +127,7 @@ live_endpoint(const struct endpoint *e)
 {
 	static const char *const names[] = { "realtime", "live", "responses" };
 
-	return e->name && SPAN_IN(span_str(e->name), names);
+	return e->name && !e->beside && SPAN_IN(span_str(e->name), names);
 }
 
 static bool

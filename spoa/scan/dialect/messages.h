@@ -15,6 +15,8 @@
 	{ at "model",                              T_STRING,           ROLE_OTHER, F_RESERVED, READ_MODEL }, \
 	ROW_STREAM(at "stream"), \
 	ROW_CAP(at "max_tokens"), \
+	{ at "thread.type",                        T_ANY,              ROLE_OTHER, F_RESERVED, READ_THREAD }, \
+	{ at "thread.previous_message_id",         T_ANY,              ROLE_OTHER, 0, READ_THREAD_AFTER }, \
 	{ at "system",                             T_STRING|T_ARRAY|T_NULL, ROLE_SYSTEM, 0, 0 }, \
 	ROW_MODEL(at "fallbacks[*].model"), \
 	{ at "system[*]",                          T_OBJECT|T_STRING,  ROLE_SYSTEM, 0, READ_PART }, \

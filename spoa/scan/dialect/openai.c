@@ -100,6 +100,7 @@ const struct table table_chat_other = { .lenient = true, CHAT, .tree = TREE };
 
 /* clang-format off */
 #define DEPLOYED "/deployments/{model}"
+#define BESIDE E_UNSEEN | E_BESIDE
 static const struct endpoint_row endpoints[] = {
 	OPENAI_ENDPOINTS(""),
 	OPENAI_ENDPOINTS(DEPLOYED),
@@ -150,12 +151,22 @@ static const struct endpoint_row endpoints[] = {
 	{ "POST", "/batches/{id}/cancel",           "batches",       NULL, 0 },
 	{ "GET",  "/realtime",                      "realtime",      &table_realtime, 0 },
 	{ "GET",  "/responses",                     "responses",     &table_responses, 0 },
-	{ "POST", "/realtime/client_secrets",       "realtime",      &table_session, E_UNSEEN },
-	{ "POST", "/realtime/sessions",             "realtime",      &table_session, E_UNSEEN },
-	{ "POST", "/realtime/transcription_sessions", "realtime",    &table_session, E_UNSEEN },
-	{ "POST", "/realtime/calls",                "realtime",      &table_session, E_UNSEEN },
-	{ "POST", "/realtime/calls/{id}/accept",    "realtime",      &table_session, E_UNSEEN },
-	KEPT("/realtime/calls", "realtime"),
+	/* sessions over WebRTC and SIP, and secrets for them; whatever else is below, too. Azure
+	 * has two of its own */
+	{ "POST", "/realtime",                      "realtime",      &table_session, BESIDE },
+	{ "POST", "/realtime/client_secrets",       "realtime",      &table_session, BESIDE },
+	{ "POST", "/realtime/sessions",             "realtime",      &table_session, BESIDE },
+	{ "POST", "/realtime/transcription_sessions", "realtime",    &table_session, BESIDE },
+	{ "POST", "/realtime/calls",                "realtime",      &table_session, BESIDE },
+	{ "POST", "/realtime/calls/{id}/accept",    "realtime",      &table_session, BESIDE },
+	{ "POST", "/realtime/calls/{id}/refer",     "realtime",      &table_session, E_BESIDE },
+	{ "POST", "/realtime/calls/{id}/reject",    "realtime",      &table_session, E_BESIDE },
+	{ "POST", "/realtime/calls/{id}/hangup",    "realtime",      &table_session, E_BESIDE },
+	{ "POST", "/realtime/translations/client_secrets", "realtime", &table_session, BESIDE },
+	{ "POST", "/realtime/translations/calls",   "realtime",      &table_session, BESIDE },
+	{ "POST", "/realtimertc",                   "realtime",      &table_session, BESIDE },
+	{ "POST", "/realtimeapi/sessions",          "realtime",      &table_session, BESIDE },
+	{ NULL,   "/realtime/{more}",               "realtime",      &table_session, E_BESIDE },
 	/* what runs a model, and what is only kept */
 	RUNS("/threads/runs", "runs"),
 	RUNS("/threads/{id}/runs", "runs"),
@@ -195,7 +206,9 @@ static const struct endpoint_row endpoints[] = {
 	{ 0 },
 };
 static const char *const tells[] = {
-	"/chat/completions", "/v1/responses", "/v1/completions", "/v1/embeddings", NULL,
+	"/chat/completions", "/v1/responses", "/v1/completions", "/v1/embeddings",
+	"/realtime/calls", "/realtime/calls/{id}/accept", "/realtime/client_secrets",
+	"/realtime/sessions", "/realtime/transcription_sessions", NULL,
 };
 static const char *const bases[] = { "", "/v1", "/openai/v1", "/openai", NULL };
 /* clang-format on */

@@ -34,6 +34,9 @@ static const struct json_place places[] = {
 	{ "message.container.id",                                       NAME },
 	{ "response.id",                                                NAME },
 	{ "response.conversation.id",                                   NAME },
+	{ "output.id",                                                  NAME }, /* items, which later requests refer to */
+	{ "item.id",                                                    NAME },
+	{ "response.output.id",                                         NAME },
 	{ "interaction.id",                                             NAME },
 	{ "thread_id",                                                  NAME },
 	{ "container_id",                                               NAME },
@@ -121,6 +124,145 @@ dialect_owned(const struct endpoint *e, const struct body *b, const struct segme
 	return n;
 }
 
+/* ---- what goes on ---- */
+
+/* clang-format off */
+/* Endpoints, by name, that make or change what is kept apart from a response. */
+static const char *const object_endpoints[] = {
+	"conversations", "files", "batches", "batch", "cached", "runs", "threads", "assistants",
+	"vector_stores", "file_search_stores", "containers", "skills", "fine_tuning", "evals", "videos",
+};
+/* Those that only read or end it. */
+static const char *const stored_endpoints[] = { "stored", "stored_response", "stored_chat", "stored_chats", "file" };
+/* Words of their paths that look like names. */
+static const char *const path_words[] = {
+	"vector_stores", "fine_tuning", "submit_tool_outputs", "file_batches", "input_items", "input_tokens",
+	"file_search_stores", "generate-content",
+};
+static const char *const growing[] = { "conversation", "conversation_id", "thread_id" };
+static const char *const turns[] = { "previous_response_id", "previous_interaction_id" };
+/* clang-format on */
+
+static bool
+says_literal(const struct body *b, const char *name, const char *literal)
+{
+	for (size_t i = 0; i < b->nparams; i++)
+		if (span_is(b->params[i].name, name))
+			return span_is(b->params[i].text, literal);
+	return false;
+}
+
+/* Returns true if the body has this member, not inside another one. */
+static bool
+body_has_member(const struct body *b, const char *name)
+{
+	for (size_t i = 0; i < b->nsegments; i++)
+		if (b->segments[i].role == ROLE_KEY && span_is(b->segments[i].text, name) &&
+			!owned_key_of(b, &b->segments[i]))
+			return true;
+	return false;
+}
+
+static bool
+endpoint_is_of(const struct endpoint *e, const char *const *list, size_t n)
+{
+	return e->name && span_find(span_str(e->name), list, n) < n;
+}
+
+enum dialect_keeping
+dialect_keeps(const struct endpoint *e, const struct body *b)
+{
+	if (endpoint_is_of(e, object_endpoints, COUNT_OF(object_endpoints)) ||
+		e->table == &table_kept)
+		return KEEPS_OBJECT;
+	if (!b || !e->name)
+		return KEEPS_NOTHING;
+	/* kept unless the request says that it is not */
+	if (!strcmp(e->name, "responses") || !strcmp(e->name, "interactions"))
+		return says_literal(b, "store", "false") &&
+					!body_has_member(b, "context_management")
+			       ? KEEPS_NOTHING
+			       : KEEPS_TURN;
+	if (!strcmp(e->name, "compact") || says_literal(b, "store", "true") ||
+		(!strcmp(e->name, "messages") && body_has_member(b, "thread")))
+		return KEEPS_TURN;
+	return KEEPS_NOTHING;
+}
+
+/* A summary that takes the place of turns, and what stands for an item. */
+static bool
+body_says_type(const struct body *b, const char *type)
+{
+	for (size_t i = 0; i < b->nsegments; i++) {
+		const struct segment *s = &b->segments[i], *key = owned_key_of(b, s);
+		if (s->role != ROLE_KEY && key && span_is(key->text, "type") &&
+			span_starts(s->text, span_str(type)))
+			return true;
+	}
+	return false;
+}
+
+/* `thread.previous_message_id`; that of `diagnostics` names what the request holds. */
+static bool
+names_thread_turn(const struct body *b, const struct segment *s)
+{
+	const struct segment *key = owned_key_of(b, s), *holder = owned_key_of(b, key);
+
+	return holder && span_is(holder->text, "thread") &&
+	       span_is(key->text, "previous_message_id");
+}
+
+static void
+add_kept_name(struct kept_name *out, size_t *n, struct span id, bool turn, bool grows)
+{
+	struct kept_name name = { file_name_of(id), turn, grows };
+
+	for (size_t i = 0; i < *n; i++)
+		if (!memcmp(&out[i].id, &name.id, sizeof(name.id)))
+			return;
+	if (*n < OWNED_MAX)
+		out[(*n)++] = name;
+}
+
+static void
+add_body_names(const struct body *b, struct kept_name *out, size_t *n)
+{
+	bool items = body_says_type(b, "item_reference"), sums = body_says_type(b, "compaction");
+
+	for (size_t i = b->nsegments; i-- > 0;) {
+		const struct segment *s = &b->segments[i], *key = owned_key_of(b, s);
+		if (!key || s->role == ROLE_KEY || !s->text.n)
+			continue;
+		bool turn = SPAN_IN(key->text, turns) || names_thread_turn(b, s);
+		bool other = names_one(b, s) && !span_is(key->text, "previous_message_id");
+		const struct segment *holder = owned_key_of(b, key);
+		bool stands = items && span_is(key->text, "id");
+		bool prompt = holder && span_is(holder->text, "prompt") &&
+			      span_is(key->text, "id");
+		if (turn || other || stands || prompt || (sums && s->sealed))
+			add_kept_name(out, n, s->text, turn || stands || (sums && s->sealed),
+				SPAN_IN(key->text, growing) ||
+					(holder && span_is(holder->text, "conversation")));
+	}
+}
+
+size_t
+dialect_kept_names(const struct endpoint *e, const struct body *b, const struct segment *target,
+	size_t ntarget, struct kept_name out[OWNED_MAX])
+{
+	bool fetched = e->stored || dialect_keeps(e, NULL) == KEEPS_OBJECT ||
+		       endpoint_is_of(e, stored_endpoints, COUNT_OF(stored_endpoints));
+	size_t n = 0;
+
+	if (b && !e->free)
+		add_body_names(b, out, &n);
+	for (size_t i = ntarget; fetched && i-- > 0;)
+		if (may_name(e, &target[i]) && !SPAN_IN(target[i].text, path_words))
+			add_kept_name(out, &n, target[i].text,
+				e->name && !strcmp(e->name, "stored_response"), true);
+	return n;
+}
+
 struct making {
 	struct file_name *v;
 	size_t *n;
@@ -163,7 +305,7 @@ bool
 dialect_may_make(struct span event)
 {
 	static const char *const tells[] = { "ignature", "encrypted_content", "container",
-		"redacted" };
+		"redacted", "response.completed" };
 
 	return SPAN_AMONG(event, tells, span_holds);
 }

@@ -18,6 +18,24 @@ struct owned {
 size_t dialect_owned(const struct endpoint *e, const struct body *b,
 	const struct segment *target, size_t ntarget, struct owned out[OWNED_MAX]);
 
+/* What a provider keeps of a request, so that a later one may go on with it. */
+enum dialect_keeping {
+	KEEPS_NOTHING,
+	KEEPS_TURN,   /* its response, whose name a later request says; it does not change */
+	KEEPS_OBJECT, /* what it adds to or makes: a conversation, a thread, a file, a cache, … */
+};
+enum dialect_keeping dialect_keeps(const struct endpoint *e, const struct body *b);
+
+/* A kept thing that a request names. */
+struct kept_name {
+	struct file_name id;
+	bool turn;  /* what KEEPS_TURN is about, or a summary that a provider sealed */
+	bool grows; /* what the request says is added to it: a conversation, a thread */
+};
+/* The kept things whose texts the model may see besides the request's own. How many. */
+size_t dialect_kept_names(const struct endpoint *e, const struct body *b,
+	const struct segment *target, size_t ntarget, struct kept_name out[OWNED_MAX]);
+
 /* Adds to v[*n] what an answer, or an event of its stream, makes. The arena is for reading. */
 void dialect_makes(
 	struct span document, struct arena *a, struct file_name v[OWNED_MAX], size_t *n);

@@ -121,6 +121,9 @@ struct body {
 	/* those that members name which no row knows: decided for, never rewritten */
 	struct span *others;
 	size_t nothers;
+	/* Anthropic's `thread`: the provider keeps the turn, or goes on from one that it kept */
+	enum body_thread { THREAD_NONE, THREAD_CREATE, THREAD_CONTINUE } thread;
+	struct span thread_after; /* the message that it goes on from; empty: it says none */
 	bool stream;
 	bool wants_usage;	   /* the caller itself asked for usage in the stream */
 	int64_t output_cap_tokens; /* the LARGEST declared cap; -1: none */

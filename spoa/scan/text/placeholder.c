@@ -4,22 +4,28 @@
  * command line share the numbering, not the escaping. */
 #include "scan/text/placeholder.h"
 
+#include <pthread.h>
 #include <sodium.h>
+#include <stdlib.h>
 
 #include "base/among.h"
 #include "base/attr.h"
+#include "base/caps.h"
 #include "base/random.h"
+#include "base/sha256.h"
 #include "scan/text/spelling.h"
 
+/* By its value: key is entity, NUL, value, and text the placeholder. By its placeholder: key is
+ * that, and text is p NULL; or the same again, where it is taken: it is nobody's. */
 struct slot {
-	struct span key; /* entity, NUL, value; of a taken one its text */
+	struct span key;
 	struct span text;
 };
 
 /* A placeholder that was given away, in order. */
 struct given {
 	struct given *next;
-	struct span text, value;
+	struct span text, entity, value;
 };
 
 struct counter {
@@ -35,13 +41,25 @@ struct placeholders {
 	size_t size, used; /* size is a power of two */
 	struct counter *counters;
 	struct given *given, **given_end;
+	size_t ngiven;
 	size_t taken, floor; /* no number up to floor is given away */
+	bool tags;
+	unsigned char tag_key[PLACEHOLDER_TAG_KEY];
+	struct shared_map *shared; /* placeholders_open(); NULL: of one request */
+};
+
+/* A map with memory of its own. */
+struct shared_map {
+	struct arena arena, key; /* key: of what is looked for */
+	pthread_mutex_t mutex;
+	struct placeholders *map;
 };
 
 enum {
 	FIRST_SIZE = 64,
 	TAKEN_MAX = 10000, /* texts remembered one by one; beyond, `floor` rises */
 	DIGITS_MAX = 9,	   /* no request reaches a longer number */
+	TAG_CHARS = 8	   /* of 5 bits */
 };
 
 struct placeholders *
@@ -59,6 +77,66 @@ placeholders_new(struct arena *a)
 	p->given_end = &p->given;
 	random_bytes(p->hash_key, sizeof(p->hash_key));
 	return p;
+}
+
+struct placeholders *
+placeholders_open(void)
+{
+	struct shared_map *m = calloc(1, sizeof(*m));
+
+	if (!m || pthread_mutex_init(&m->mutex, NULL) != 0) {
+		free(m);
+		return NULL;
+	}
+	arena_init(&m->arena, 2 * (size_t)CAP_VAULT_BYTES, true);
+	arena_init(&m->key, 0, true);
+	m->map = placeholders_new(&m->arena);
+	if (!m->map) {
+		arena_reset(&m->arena);
+		pthread_mutex_destroy(&m->mutex);
+		free(m);
+		return NULL;
+	}
+	m->map->shared = m;
+	random_bytes(m->map->tag_key, sizeof(m->map->tag_key));
+	return m->map;
+}
+
+void
+placeholders_close(struct placeholders **p)
+{
+	struct shared_map *m = *p ? (*p)->shared : NULL;
+
+	*p = NULL;
+	if (!m)
+		return;
+	arena_reset(&m->arena);
+	arena_reset(&m->key);
+	pthread_mutex_destroy(&m->mutex);
+	free(m);
+}
+
+static void
+lock_placeholders(const struct placeholders *p)
+{
+	if (p->shared)
+		pthread_mutex_lock(&p->shared->mutex);
+}
+
+static void
+unlock_placeholders(const struct placeholders *p)
+{
+	if (p->shared)
+		pthread_mutex_unlock(&p->shared->mutex);
+}
+
+void
+placeholders_tag(struct placeholders *p, const unsigned char key[PLACEHOLDER_TAG_KEY])
+{
+	lock_placeholders(p);
+	p->tags = true;
+	memcpy(p->tag_key, key, sizeof(p->tag_key));
+	unlock_placeholders(p);
 }
 
 static struct slot *
@@ -109,6 +187,13 @@ counter_of(struct placeholders *p, struct span entity)
 	return c;
 }
 
+/* It was given away, or the caller's own text holds it. */
+static bool
+is_known_text(const struct placeholders *p, struct span text)
+{
+	return placeholder_slot(p, p->slots, p->size, text)->key.p != NULL;
+}
+
 /* The next text of the entity that the caller's own text does not hold. */
 static struct span
 next_text(struct placeholders *p, struct span entity)
@@ -120,7 +205,28 @@ next_text(struct placeholders *p, struct span entity)
 		return text;
 	do
 		text = arena_printf(p->arena, "<%.*s_%zu>", SPAN_ARG(entity), ++c->last);
-	while (text.p && placeholder_slot(p, p->slots, p->size, text)->key.p);
+	while (text.p && is_known_text(p, text));
+	return text;
+}
+
+/* <ENTITY_TAG_1>; the last number tells values apart whose tags are equal. `key`: what they are
+ * of. */
+static struct span
+tagged_text(struct placeholders *p, struct span entity, struct span key)
+{
+	static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
+	unsigned char h[SHA256_BYTES];
+	char tag[TAG_CHARS];
+	struct span text;
+	size_t n = 0;
+
+	hmac_sha256(p->tag_key, key, h);
+	for (size_t i = 0; i < sizeof(tag); i++)
+		tag[i] = digits[h[i] & 31];
+	do
+		text = arena_printf(
+			p->arena, "<%.*s_%.*s_%zu>", SPAN_ARG(entity), TAG_CHARS, tag, ++n);
+	while (text.p && is_known_text(p, text));
 	return text;
 }
 
@@ -155,7 +261,14 @@ has_number(const void *of UNUSED, uint32_t node UNUSED, struct span name)
 }
 
 static bool
-take_one(struct placeholders *p, const struct spelling *s)
+slot_is_taken(const struct slot *s)
+{
+	return s->key.p && s->text.p == s->key.p;
+}
+
+/* `given`: one that was given away stays so. */
+static bool
+take_one(struct placeholders *p, const struct spelling *s, bool given)
 {
 	char as_ours[SPELLING_NAME_MOST + 2];
 	size_t n = span_back_set(span_of(s->name, s->name_n), s->name_n, 0, "_"), digits = n;
@@ -165,8 +278,12 @@ take_one(struct placeholders *p, const struct spelling *s)
 	as_ours[0] = '<';
 	memcpy(as_ours + 1, s->name, n);
 	as_ours[n + 1] = '>';
-	if (placeholder_slot(p, p->slots, p->size, own)->key.p)
+	struct slot *was = placeholder_slot(p, p->slots, p->size, own);
+	if (was->key.p) {
+		if (!given)
+			was->text = was->key;
 		return true;
+	}
 	if (p->taken < TAKEN_MAX) {
 		own = arena_dup(p->arena, own);
 		p->taken++;
@@ -180,8 +297,16 @@ take_one(struct placeholders *p, const struct spelling *s)
 	return true;
 }
 
-void
-placeholders_taken(struct placeholders *p, struct span text)
+static void
+raise_counters(struct placeholders *p)
+{
+	for (struct counter *c = p->counters; c; c = c->next)
+		if (c->last < p->floor)
+			c->last = p->floor;
+}
+
+static void
+take_all(struct placeholders *p, struct span text, bool given)
 {
 	static const struct spelling_names names = { .next = any_name, .whole = has_number };
 	struct spelling s;
@@ -192,14 +317,28 @@ placeholders_taken(struct placeholders *p, struct span text)
 		} else if (!spelling_at(span_cut(text, at, text.n), 0, true, &names, &s)) {
 			at++;
 		} else {
-			if (!take_one(p, &s))
+			if (!take_one(p, &s, given))
 				return; /* the arena latched it */
 			at += s.raw;
 		}
 	}
-	for (struct counter *c = p->counters; c; c = c->next)
-		if (c->last < p->floor)
-			c->last = p->floor;
+	raise_counters(p);
+}
+
+void
+placeholders_taken(struct placeholders *p, struct span text)
+{
+	lock_placeholders(p);
+	take_all(p, text, p->shared != NULL);
+	unlock_placeholders(p);
+}
+
+void
+placeholders_repeated(struct placeholders *p, struct span text)
+{
+	lock_placeholders(p);
+	take_all(p, text, true);
+	unlock_placeholders(p);
 }
 
 struct span
@@ -220,35 +359,165 @@ placeholder_key(struct arena *a, struct span entity, struct span value, bool fol
 	return span_of(key, n + (folded ? folded : value.n));
 }
 
-struct span
-placeholder_get(struct placeholders *p, struct span entity, struct span value, bool fold)
+static bool
+note_given(struct placeholders *p, struct span text, struct span entity, struct span value)
+{
+	struct given *g = arena_new(p->arena, struct given);
+
+	if (!g || !add_placeholder(p, text, (struct span){ NULL, 0 }))
+		return false;
+	*g = (struct given){ .text = text, .entity = entity, .value = value };
+	*p->given_end = g;
+	p->given_end = &g->next;
+	p->ngiven++;
+	return true;
+}
+
+/* A map that is shared lives long: what is only looked for takes none of its memory. */
+static struct span
+look_up_key(struct placeholders *p, struct span entity, struct span value, bool fold)
+{
+	if (!p->shared)
+		return placeholder_key(p->arena, entity, value, fold);
+	arena_reset(&p->shared->key);
+	return placeholder_key(&p->shared->key, entity, value, fold);
+}
+
+static struct span
+get_placeholder(struct placeholders *p, struct span entity, struct span value, bool fold)
 {
 	const struct span none = { NULL, 0 };
-	struct span own = placeholder_key(p->arena, entity, value, fold);
+	struct span own = look_up_key(p, entity, value, fold);
 
 	if (!own.p)
 		return none;
 	const struct slot *s = placeholder_slot(p, p->slots, p->size, own);
 	if (s->key.p)
 		return s->text;
-	struct span text = next_text(p, entity);
+	if (p->shared)
+		own = arena_dup(p->arena, own);
+	bool full = p->shared && p->ngiven >= CAP_KEPT_VALUES;
+	struct span text = p->tags || full ? tagged_text(p, entity, own) : next_text(p, entity);
+	if (full)
+		return text;
 	/* With `fold` the key holds less than the value. */
 	value = fold ? arena_dup(p->arena, value) : span_cut(own, entity.n + 1, own.n);
-	struct given *g = arena_new(p->arena, struct given);
-	if (!text.p || !add_placeholder(p, own, text) || !g || !value.p ||
+	/* Equal values are spelled as the first one was. */
+	if (!text.p || !value.p || !add_placeholder(p, own, text) ||
+		!note_given(p, text, span_cut(own, 0, entity.n), value) ||
 		arena_failed(p->arena))
 		return none;
-	/* Equal values are spelled as the first one was. */
-	*g = (struct given){ .text = text, .value = value };
-	*p->given_end = g;
-	p->given_end = &g->next;
 	return text;
+}
+
+struct span
+placeholder_get(struct placeholders *p, struct span entity, struct span value, bool fold)
+{
+	lock_placeholders(p);
+	struct span text = get_placeholder(p, entity, value, fold);
+	unlock_placeholders(p);
+	return text;
+}
+
+/* Numbers of the entity go on after this one: "<" entity "_" 1*DIGIT ">". */
+static bool
+goes_on_after(struct placeholders *p, struct span text, struct span entity)
+{
+	struct span number = span_cut(text, entity.n + 2, text.n - 1);
+	uint64_t n;
+
+	if (text.n < entity.n + 4 || number.n > DIGITS_MAX || !span_all(number, is_digit) ||
+		span_u64(number, &n))
+		return true; /* it is tagged */
+	struct counter *c = counter_of(p, entity);
+	if (c && c->last < n)
+		c->last = (size_t)n;
+	return c != NULL;
+}
+
+static bool
+add_known(struct placeholders *p, struct span text, struct span entity, struct span value)
+{
+	struct slot *was = placeholder_slot(p, p->slots, p->size, text);
+
+	if (was->key.p && !value.p)
+		was->text = was->key;
+	if (!was->key.p && p->shared && !(text = arena_dup(p->arena, text)).p)
+		return false;
+	if (!value.p)
+		return was->key.p || add_placeholder(p, text, text);
+	struct span key = look_up_key(p, entity, value, false);
+	if (!key.p)
+		return false;
+	const struct slot *named = placeholder_slot(p, p->slots, p->size, key);
+	bool known = named->key.p != NULL, same = known && span_eq(named->text, text);
+	if (was->key.p) {
+		if (!same)
+			was->text = was->key;
+		return true;
+	}
+	if (p->shared && !(key = arena_dup(p->arena, key)).p)
+		return false;
+	return (known || add_placeholder(p, key, text)) &&
+	       note_given(p, text, span_cut(key, 0, entity.n),
+		       span_cut(key, entity.n + 1, key.n)) &&
+	       goes_on_after(p, text, entity);
+}
+
+bool
+placeholders_add(
+	struct placeholders *p, struct span text, struct span entity, struct span value)
+{
+	lock_placeholders(p);
+	bool ok = (p->shared && p->ngiven >= CAP_KEPT_VALUES) ||
+		  add_known(p, text, entity, value);
+	unlock_placeholders(p);
+	return ok;
+}
+
+static bool
+stays_given(const struct placeholders *p, const struct given *g)
+{
+	return !slot_is_taken(placeholder_slot(p, p->slots, p->size, g->text));
 }
 
 void
 placeholders_each(const struct placeholders *p, placeholder_seen *seen, void *arg)
 {
+	lock_placeholders(p);
 	for (const struct given *g = p->given; g; g = g->next)
-		if (!placeholder_slot(p, p->slots, p->size, g->text)->key.p)
+		if (stays_given(p, g))
 			seen(arg, g->text, g->value);
+	unlock_placeholders(p);
+}
+
+void
+placeholders_all(const struct placeholders *p, placeholder_kept *kept, void *arg)
+{
+	const struct span none = { NULL, 0 };
+
+	lock_placeholders(p);
+	for (const struct given *g = p->given; g; g = g->next)
+		if (stays_given(p, g))
+			kept(arg, g->text, g->entity, g->value);
+	for (size_t i = 0; i < p->size; i++)
+		if (slot_is_taken(&p->slots[i]))
+			kept(arg, p->slots[i].key, none, none);
+	unlock_placeholders(p);
+}
+
+size_t
+placeholders_floor(const struct placeholders *p)
+{
+	return p->floor;
+}
+
+void
+placeholders_raise(struct placeholders *p, size_t floor)
+{
+	lock_placeholders(p);
+	if (p->floor < floor)
+		p->floor = floor;
+	raise_counters(p);
+	unlock_placeholders(p);
 }

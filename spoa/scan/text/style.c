@@ -18,6 +18,7 @@ struct redactor {
 	struct placeholders *placeholders; /* NULL: they carry no number */
 	unsigned char key[STYLE_KEY_BYTES];
 	bool keyed;
+	bool by_spelling; /* redactor_by_spelling() */
 };
 
 struct redactor *
@@ -38,11 +39,26 @@ redactor_new_plain(struct arena *a, const unsigned char key[STYLE_KEY_BYTES])
 struct redactor *
 redactor_new(struct arena *a, const unsigned char key[STYLE_KEY_BYTES])
 {
+	struct placeholders *own = placeholders_new(a);
+
+	return own ? redactor_new_in(a, key, own) : NULL;
+}
+
+struct redactor *
+redactor_new_in(
+	struct arena *a, const unsigned char key[STYLE_KEY_BYTES], struct placeholders *of)
+{
 	struct redactor *r = redactor_new_plain(a, key);
 
 	if (r)
-		r->placeholders = placeholders_new(a);
-	return r && r->placeholders ? r : NULL;
+		r->placeholders = of;
+	return r;
+}
+
+void
+redactor_by_spelling(struct redactor *r)
+{
+	r->by_spelling = true;
 }
 
 void
@@ -50,6 +66,13 @@ redactor_taken(struct redactor *r, struct span text)
 {
 	if (r->placeholders)
 		placeholders_taken(r->placeholders, text);
+}
+
+void
+redactor_repeated(struct redactor *r, struct span text)
+{
+	if (r->placeholders)
+		placeholders_repeated(r->placeholders, text);
 }
 
 void
@@ -163,5 +186,5 @@ redactor_get(struct redactor *r, enum redact_style style, struct span entity, st
 	}
 	if (!r->placeholders)
 		return arena_printf(r->arena, "<%.*s>", SPAN_ARG(entity));
-	return placeholder_get(r->placeholders, entity, value, fold);
+	return placeholder_get(r->placeholders, entity, value, fold && !r->by_spelling);
 }

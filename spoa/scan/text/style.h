@@ -8,7 +8,7 @@
 #include "scan/text/placeholder.h"
 
 enum redact_style {
-	STYLE_PLACEHOLDER, /* <EMAIL_ADDRESS_1>, equal values equal numbers */
+	STYLE_PLACEHOLDER, /* <EMAIL_ADDRESS_1>: placeholder.h */
 	STYLE_MASK,	   /* a '*' for every character, separators too */
 	STYLE_HASH,	   /* <EMAIL_ADDRESS:16 hex digits>: HMAC-SHA-256, cut to 64 bits */
 	STYLE_REMOVE,	   /* nothing */
@@ -32,11 +32,20 @@ struct redactor; /* in the arena */
  * NULL only if the arena failed. */
 struct redactor *redactor_new(struct arena *a, const unsigned char key[STYLE_KEY_BYTES]);
 
+/* The same with the placeholders of a conversation, which must live as long as the redactor. */
+struct redactor *redactor_new_in(
+	struct arena *a, const unsigned char key[STYLE_KEY_BYTES], struct placeholders *of);
+
 /* The same, but its placeholders carry no number: <EMAIL_ADDRESS>. It remembers nothing. */
 struct redactor *redactor_new_plain(struct arena *a, const unsigned char key[STYLE_KEY_BYTES]);
 
-/* As placeholders_taken(). */
+/* Gives each spelling of a value a placeholder of its own, for values that are restored: what
+ * is put back then has the bytes that were replaced. Before the first redactor_get(). */
+void redactor_by_spelling(struct redactor *r);
+
+/* As placeholders_taken() and placeholders_repeated(). */
 void redactor_taken(struct redactor *r, struct span text);
+void redactor_repeated(struct redactor *r, struct span text);
 
 /* As placeholders_each(): what no placeholder replaced is not among them. */
 void redactor_each(const struct redactor *r, placeholder_seen *seen, void *arg);

@@ -52,6 +52,8 @@ enum row_read {
 	READ_IDS,	  /* likewise, unless the model's vocabulary is known */
 	READ_PROMPT,	  /* likewise; else each is answered apart */
 	READ_TOOL,
+	READ_THREAD,	   /* what is asked of a thread */
+	READ_THREAD_AFTER, /* the message that it goes on from */
 };
 
 /* Is in segments until the message that holds them has ended. */

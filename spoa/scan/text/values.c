@@ -264,6 +264,16 @@ walk_value(struct walk *w, const struct row *row, const struct json_event *ev, s
 		return ARENA_PUSH(w->a, b->tools, b->ntools, w->tools_room, 8, text)
 			       ? 0
 			       : walk_no_memory(w);
+	case READ_THREAD:
+		if (ev->tok == JSON_STRING && b->thread != THREAD_CONTINUE)
+			b->thread = span_is(text, "continue") ? THREAD_CONTINUE : THREAD_CREATE;
+		return 0;
+	case READ_THREAD_AFTER:
+		if (ev->tok != JSON_STRING)
+			return 0;
+		b->thread = THREAD_CONTINUE;
+		b->thread_after = text;
+		return 0;
 	default: return 0;
 	}
 }

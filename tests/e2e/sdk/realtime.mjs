@@ -37,7 +37,23 @@ async function openai(url, key, name) {
 	rt.send({ type: 'response.create' })
 	const d = await soon(done)
 	ok(`${name}: a turn`, d?.response?.usage?.total_tokens > 0, d)
-	ok(`${name}: what it said was read`, text == 'write to <EMAIL_ADDRESS_1> at noon', text)
+	ok(`${name}: what it said was restored`, text == 'write to ann@corp.example at noon', text)
+	const say = async t => {
+		text = ''
+		const over = new Promise(yes => rt.on('response.done', yes))
+		rt.send({ type: 'conversation.item.create', item: { type: 'message', role: 'user', content: [{ type: 'input_text', text: t }] } })
+		rt.send({ type: 'response.create' })
+		await soon(over)
+		return text
+	}
+	const second = await say('write to bob@corp.example at noon')
+	ok(`${name}: a second person is restored as that person`, second == 'write to bob@corp.example at noon', second)
+	const both = await say('say <EMAIL_ADDRESS_1> and <EMAIL_ADDRESS_2>')
+	ok(`${name}: both are known later`, both == 'say ann@corp.example and bob@corp.example', both)
+	let args = ''
+	rt.on('response.function_call_arguments.delta', e => { args += e.delta })
+	await say('call:send_mail {"to":"<EMAIL_ADDRESS_2>"}')
+	ok(`${name}: arguments of a call have the second person`, args == '{"to":"bob@corp.example"}', args)
 	const closed = new Promise(yes => rt.socket.on('close', yes))
 	rt.close()
 	ok(`${name}: it closes`, (await soon(closed)) == 1000)
@@ -57,7 +73,12 @@ async function gemini(url, name) {
 	session.sendClientContent({ turns: [{ role: 'user', parts: [{ text: 'write to ann@corp.example at noon' }] }], turnComplete: true })
 	ok(`${name}: a turn`, await soon(turn) === true, got)
 	const text = got.flatMap(m => m.serverContent?.modelTurn?.parts ?? []).map(p => p.text).join('')
-	ok(`${name}: what it said was read`, text == 'write to <EMAIL_ADDRESS_1> at noon', text)
+	ok(`${name}: what it said was restored`, text == 'write to ann@corp.example at noon', text)
+	const later = new Promise(yes => waits.push(() => got.filter(m => m.serverContent?.turnComplete).length == 2 && yes(true)))
+	session.sendClientContent({ turns: [{ role: 'user', parts: [{ text: 'and bob@corp.example, not <EMAIL_ADDRESS_1>' }] }], turnComplete: true })
+	await soon(later)
+	const two = got.flatMap(m => m.serverContent?.modelTurn?.parts ?? []).map(p => p.text).join('').slice(text.length)
+	ok(`${name}: two persons are two`, two == 'and bob@corp.example, not ann@corp.example', two)
 	session.sendRealtimeInput({ audio: { data: 'AAAA', mimeType: 'audio/pcm;rate=16000' } })
 	ok(`${name}: audio ends it`, await soon(end) == 1008)
 }

@@ -6,6 +6,7 @@
 #include "base/among.h"
 #include "base/effort.h"
 #include "scan/detect/context/columns.h"
+#include "scan/detect/context/sql.h"
 #include "scan/detect/prefilter/starts.h"
 
 static const char cuts[COLUMN_CUTS] = { '\t', '|', ';', ',', ' ' }; /* ' ': two and more */
@@ -18,11 +19,17 @@ fill_sets(void)
 		block_sets_add(&cut_sets, k, (unsigned char)cuts[k]);
 }
 
+/* In place of a line's offset: the header of the table that began before the text. */
+enum { CARRIED = -2 };
+
 void
-columns_begin(struct columns *c, struct span text, bool inside)
+columns_begin(struct columns *c, struct span text, bool inside, struct column_table *table)
 {
 	c->text = text;
-	c->inside = inside;
+	c->table = table;
+	c->lead = table && table->line_n <= COLUMN_HEAD ? table->line_n : 0;
+	c->joined_n = 0;
+	c->inside = table ? table->line_n > c->lead : inside;
 	c->known = false;
 	c->split = c->parts_of = 0;
 	c->heads = c->judged = 0;
@@ -129,6 +136,7 @@ count_fields(struct span line, char cut)
 {
 	unsigned n = 0;
 
+	sql_copy(&line, &cut);
 	effort_add(line.n / 2);
 	for (size_t i = first_field(line, cut); i <= line.n && n <= COLUMN_FIELDS; n++)
 		i = next_field(line, field_end(line, i, cut), cut);
@@ -242,6 +250,7 @@ are_names(struct span line, char cut)
 {
 	unsigned names = 0;
 
+	sql_copy(&line, &cut);
 	effort_add(line.n);
 	for (size_t i = first_field(line, cut); i <= line.n;) {
 		size_t end = field_end(line, i, cut);
@@ -294,12 +303,39 @@ line_of(struct span t, size_t from, size_t to)
 	return line;
 }
 
+/* The line [from, to) of the text; the first one from its beginning, which may be before the
+ * text. Empty if that is longer than a row may be. */
+static struct span
+column_line_at(struct columns *c, size_t from, size_t to)
+{
+	if (from > 0 || !c->lead)
+		return line_of(c->text, from, to);
+	if (!c->joined_n) {
+		if (c->lead + to > COLUMN_LINE)
+			return span_of("", 0);
+		memcpy(c->joined, c->table->line, c->lead);
+		if (to)
+			memcpy(c->joined + c->lead, c->text.p, to);
+		c->joined_n = c->lead + to;
+	}
+	return line_of(span_of(c->joined, c->joined_n), 0, c->joined_n);
+}
+
+/* Bytes of the line at `from` that came before the text. */
+static size_t
+column_lead(const struct columns *c, size_t from)
+{
+	return from == 0 ? c->lead : 0;
+}
+
 /* Whether a separator of the kind parts the line. */
 static bool
 has_cut(struct span line, char cut)
 {
 	size_t i = first_field(line, cut);
 
+	if (sql_copy(&line, &cut))
+		return true;
 	if (cut != ' ')
 		return i < line.n && memchr(line.p + i, cut, line.n - i);
 	return gap_after(line, i) < line.n;
@@ -338,19 +374,28 @@ note_widths(struct columns *c, struct column_run *run, unsigned cut, size_t from
 		size_t end = line_end(c->text, from), k = 0;
 		if (end == SIZE_MAX)
 			return;
-		struct span line = line_of(c->text, from, end);
+		struct span line = column_line_at(c, from, end);
 		unsigned n = fields_of(c, from, line, cut);
 		while (k < run->widths && run->width[k].fields != n)
 			k++;
-		if (k == run->widths && n <= COLUMN_FIELDS && !is_ruler(line)) {
+		/* A sentence with a separator may come before the header. */
+		if ((k == run->widths || !run->width[k].names) && n <= COLUMN_FIELDS &&
+			!is_ruler(line)) {
 			run->width[k].line = from;
 			run->width[k].fields = n;
 			run->width[k].names =
 				!(c->inside && from == 0) && are_names(line, cuts[cut]);
-			run->widths++;
+			run->widths += k == run->widths;
 		}
 		from = end + 1;
 	}
+}
+
+/* Whether a table of this separator goes on in the text's first line. */
+static bool
+is_carried(const struct columns *c, unsigned cut)
+{
+	return c->table && c->table->head_n && c->table->cut == cut && !c->inside;
 }
 
 /* Makes the run of the separator reach the line [line, end), upwards as far as it
@@ -366,25 +411,40 @@ run_to(struct columns *c, unsigned cut, size_t line, size_t end)
 	while (from > 0 && from != run->to) {
 		size_t above = line_start(c->text, from - 1);
 		if (!is_line_start(c->text, above) ||
-			!is_row(line_of(c->text, above, from - 1), cuts[cut]))
+			!is_row(column_line_at(c, above, from - 1), cuts[cut]))
 			break;
 		from = above;
 	}
 	if (from == 0 || from != run->to)
 		*run = (struct column_run){ .from = from };
+	if (from == 0 && is_carried(c, cut)) {
+		run->width[0].line = (size_t)CARRIED;
+		run->width[0].fields = c->table->fields;
+		run->width[0].names = true;
+		run->widths = 1;
+	}
 	note_widths(c, run, cut, from, end + 1);
 	run->to = end + 1;
 	return run;
 }
 
-/* The line of the header for a row of n fields, or SIZE_MAX. */
+/* The line of the header for a row of n fields, or SIZE_MAX. `goes_on`: more fields may come.
+ */
 static size_t
-header_of(const struct column_run *run, unsigned n)
+header_of(const struct column_run *run, unsigned n, bool goes_on)
 {
 	for (size_t k = 0; k < run->widths; k++)
-		if (run->width[k].fields == n)
+		if (run->width[k].fields == n ||
+			(goes_on && run->width[k].fields > n && run->width[k].names))
 			return run->width[k].names ? run->width[k].line : SIZE_MAX;
 	return SIZE_MAX;
+}
+
+/* Whether the line that ends at `end` may go on in the next part of the text. */
+static bool
+column_line_goes_on(const struct columns *c, size_t end)
+{
+	return c->table && c->table->more && end == c->text.n;
 }
 
 /* ---- where a place is ---- */
@@ -402,22 +462,37 @@ look_at_line(struct columns *c, size_t at)
 		return;
 	}
 	c->line_end++;
-	if (c->line == 0 || !is_line_start(c->text, c->line) ||
-		c->line_end - c->line > COLUMN_LINE)
+	if ((c->line == 0 && !(c->table && c->table->head_n)) ||
+		!is_line_start(c->text, c->line) || c->line_end - c->line > COLUMN_LINE)
 		return;
-	struct span line = line_of(c->text, c->line, c->line_end - 1);
+	struct span line = column_line_at(c, c->line, c->line_end - 1);
+	bool goes_on = column_line_goes_on(c, c->line_end - 1);
 	struct column_parts p = *parts_at(c, c->line, line);
 	for (unsigned k = 0; k < COLUMN_CUTS && !c->row; k++) {
 		unsigned n = p.n[k] ? fields_of(c, c->line, line, k) : COLUMN_FIELDS + 1;
+		/* the first field of a row under way */
+		if (goes_on && !p.n[k] && is_carried(c, k))
+			n = 1;
 		if (n > COLUMN_FIELDS)
 			continue;
-		c->header = header_of(run_to(c, k, c->line, c->line_end - 1), n);
-		c->row = c->header < c->line;
+		c->header = header_of(run_to(c, k, c->line, c->line_end - 1), n, goes_on);
+		c->row = c->header < c->line || c->header == (size_t)CARRIED;
 		c->cut = k;
 		c->fields = n;
 	}
 	c->field = 0;
-	c->field_at = c->line + first_field(line, cuts[c->cut % COLUMN_CUTS]);
+	c->field_at = first_field(line, cuts[c->cut % COLUMN_CUTS]);
+}
+
+static void
+split_names(struct columns *c, struct span line, char cut)
+{
+	c->names = 0;
+	for (size_t i = first_field(line, cut); i <= line.n && c->names < COLUMN_FIELDS;) {
+		size_t end = field_end(line, i, cut);
+		c->name[c->names++] = without_quotes(span_cut(line, i, end));
+		i = next_field(line, end, cut);
+	}
 }
 
 static void
@@ -425,14 +500,11 @@ split_header(struct columns *c, size_t at, unsigned cut)
 {
 	if (c->split == at + 1 && c->split_cut == cut)
 		return;
-	struct span line = line_of(c->text, at, line_end(c->text, at));
-	c->names = 0;
-	for (size_t i = first_field(line, cuts[cut]);
-		i <= line.n && c->names < COLUMN_FIELDS;) {
-		size_t end = field_end(line, i, cuts[cut]);
-		c->name[c->names++] = without_quotes(span_cut(line, i, end));
-		i = next_field(line, end, cuts[cut]);
-	}
+	struct span line = at == (size_t)CARRIED ? span_of(c->table->head, c->table->head_n)
+						 : column_line_at(c, at, line_end(c->text, at));
+	char by = cuts[cut];
+	sql_copy(&line, &by);
+	split_names(c, line, by);
 	c->split = at + 1;
 	c->split_cut = cut;
 }
@@ -448,21 +520,29 @@ columns_row(struct columns *c, size_t at)
 }
 
 bool
+columns_below(struct columns *c, size_t at, size_t head)
+{
+	return columns_row(c, at) && head >= c->header && head < c->line &&
+	       !memchr(c->text.p + c->header, '\n', head - c->header);
+}
+
+bool
 columns_at(struct columns *c, size_t at, struct column *out)
 {
 	if (!columns_row(c, at))
 		return false;
-	struct span line = line_of(c->text, c->line, c->line_end - 1);
-	if (at < c->field_at) {
+	struct span line = column_line_at(c, c->line, c->line_end - 1);
+	size_t in_line = at - c->line + column_lead(c, c->line);
+	if (in_line < c->field_at) {
 		c->field = 0;
-		c->field_at = c->line + first_field(line, cuts[c->cut]);
+		c->field_at = first_field(line, cuts[c->cut]);
 	}
 	while (c->field + 1 < c->names) {
-		size_t end = field_end(line, c->field_at - c->line, cuts[c->cut]);
+		size_t end = field_end(line, c->field_at, cuts[c->cut]);
 		effort_add(8);
-		if (at < c->line + end || end >= line.n)
+		if (in_line < end || end >= line.n)
 			break;
-		c->field_at = c->line + next_field(line, end, cuts[c->cut]);
+		c->field_at = next_field(line, end, cuts[c->cut]);
 		c->field++;
 	}
 	*out = (struct column){ .name = c->name[c->field],
@@ -499,17 +579,24 @@ columns_judge_head(struct columns *c, size_t at)
 		size_t from = line_start(c->text, at), end = line_end(c->text, at);
 		c->judged = end == SIZE_MAX ? at + COLUMN_LINE : end + 1;
 		c->judged_head = false;
-		if (end == SIZE_MAX || end - from > COLUMN_LINE || end >= c->text.n ||
+		if (end == SIZE_MAX || end - from > COLUMN_LINE ||
 			!is_line_start(c->text, from) || (c->inside && from == 0))
 			return;
-		struct span line = line_of(c->text, from, end);
-		if (is_prose(line))
-			return;
+		struct span line = column_line_at(c, from, end), names = line;
+		size_t values;
+		c->judged_head = sql_insert(&names, &values) && are_names(names, ',');
+		if (end >= c->text.n || is_prose(line))
+			goto out;
 		/* A header's first separator is near. */
 		struct column_parts p = parts_of(span_cut(line, 0, COLUMN_NAME + 16));
-		for (unsigned k = 0; k < COLUMN_CUTS && !c->judged_head; k++)
-			c->judged_head = p.n[k] && are_names(line, cuts[k]);
+		for (unsigned k = 0; k < COLUMN_CUTS && !c->judged_head; k++) {
+			struct span list = line;
+			char by = cuts[k];
+			c->judged_head =
+				(p.n[k] || sql_copy(&list, &by)) && are_names(list, by);
+		}
 	}
+out:
 	if (c->judged_head && c->heads < COLUMN_HEADERS)
 		c->head[c->heads++] = at;
 }
@@ -526,18 +613,22 @@ take_rows(struct columns *c, size_t from, unsigned fields, uint64_t wanted, colu
 		if (end == SIZE_MAX)
 			return true;
 		effort_add(end - from);
-		struct span line = line_of(c->text, from, end);
-		if (!is_row(line, cut))
+		struct span line = column_line_at(c, from, end);
+		bool goes_on = column_line_goes_on(c, end);
+		if (!is_row(line, cut) && !goes_on)
 			return true;
-		bool ours = !is_ruler(line) && count_fields(line, cut) == fields;
+		unsigned n = count_fields(line, cut);
+		bool ours = !is_ruler(line) && (n == fields || (goes_on && n < fields));
 		unsigned k = 0;
 		for (size_t i = first_field(line, cut); ours && i <= line.n && k < fields;
 			k++) {
-			size_t stop = field_end(line, i, cut);
+			size_t stop = field_end(line, i, cut), lead = column_lead(c, from);
 			struct span cell = without_quotes(span_cut(line, i, stop));
-			size_t at = cell.n ? (size_t)(cell.p - c->text.p) : 0;
-			if (wanted >> k & 1 && cell.n && c->name[k].n &&
-				!take(arg, c->name[k], at, at + cell.n))
+			size_t at = cell.n ? (size_t)(cell.p - line.p) : 0;
+			/* what began before the text was asked for then */
+			if (wanted >> k & 1 && cell.n && c->name[k].n && at >= lead &&
+				!take(arg, c->name[k], from + at - lead,
+					from + at - lead + cell.n))
 				return false;
 			i = next_field(line, stop, cut);
 		}
@@ -562,26 +653,145 @@ wanted_fields(const struct columns *c, size_t line, size_t end, size_t *next)
 	return wanted;
 }
 
-void
-columns_cells(struct columns *c, columns_take *take, void *arg)
+/* The rows of an INSERT, tuples = "(" literal { "," literal } ")" { "," tuple }: those fields
+ * whose bit is set. */
+static bool
+take_tuples(struct columns *c, size_t at, uint64_t wanted, columns_take *take, void *arg)
 {
-	for (size_t i = 0; i < c->heads;) {
-		size_t from = line_start(c->text, c->head[i]), end = line_end(c->text, from);
-		struct span line = line_of(c->text, from, end);
-		bool used = false;
-		for (unsigned k = 0; k < COLUMN_CUTS && !used; k++) {
-			unsigned n;
-			if (!has_cut(line, cuts[k]) ||
-				(n = count_fields(line, cuts[k])) > COLUMN_FIELDS ||
-				header_of(run_to(c, k, from, end), n) != from)
-				continue;
-			split_header(c, from, k);
-			used = true;
-			uint64_t wanted = wanted_fields(c, from, end, &i);
-			if (!take_rows(c, end + 1, n, wanted, take, arg))
-				return;
+	struct span t = c->text;
+
+	for (at = sql_past_blanks(t, at); at < t.n && t.p[at] == '(';
+		at = sql_past_blanks(t, at + 1)) {
+		size_t from = at;
+		for (unsigned k = 0; at < t.n && t.p[at] != ')' && k < c->names; k++) {
+			size_t begin = sql_past_blanks(t, at + 1);
+			size_t end = begin < t.n ? sql_literal_end(t, begin, COLUMN_LINE) : t.n;
+			struct span cell = without_quotes(span_cut(t, begin, end));
+			if (end < t.n && wanted >> k & 1 && cell.n && c->name[k].n) {
+				size_t start = (size_t)(cell.p - t.p);
+				if (!take(arg, c->name[k], start, start + cell.n))
+					return false;
+			}
+			at = sql_past_blanks(t, end);
 		}
-		while (i < c->heads && c->head[i] <= end)
-			i++;
+		effort_add(at - from);
+		at = at < t.n && t.p[at] == ')' ? sql_past_blanks(t, at + 1) : t.n;
+		if (effort_over() || at >= t.n || t.p[at] != ',')
+			break;
+	}
+	return true;
+}
+
+/* The rows of the table that began before the text. */
+static bool
+cells_of_table(
+	struct columns *c, columns_take *take, columns_keys *keys, const void *of, void *arg)
+{
+	struct column_table *t = c->table;
+
+	split_header(c, (size_t)CARRIED, t->cut);
+	if (t->keys_of != of) {
+		t->keys = keys(arg, c->name, c->names);
+		t->keys_of = of;
+	}
+	return !t->keys || take_rows(c, 0, t->fields, t->keys, take, arg);
+}
+
+/* The rows below the header [from, end), if it is one; *next moves past its heads. */
+static bool
+cells_below(struct columns *c, size_t from, size_t end, size_t *next, columns_take *take,
+	columns_keys *keys, void *arg)
+{
+	struct span line = column_line_at(c, from, end);
+	struct span names = line;
+	size_t values;
+	bool used = sql_insert(&names, &values) && !column_lead(c, from), more = true;
+
+	if (used) {
+		split_names(c, names, ',');
+		c->split = 0; /* it is no header's line */
+		uint64_t wanted = wanted_fields(c, from, end, next);
+		more = !wanted || take_tuples(c, from + values, wanted, take, arg);
+	}
+	for (unsigned k = 0; k < COLUMN_CUTS && !used; k++) {
+		unsigned n;
+		if (!has_cut(line, cuts[k]) ||
+			(n = count_fields(line, cuts[k])) > COLUMN_FIELDS ||
+			header_of(run_to(c, k, from, end), n, false) != from)
+			continue;
+		split_header(c, from, k);
+		used = true;
+		/* keys of the part before the text are in no head */
+		uint64_t wanted = column_lead(c, from) ? keys(arg, c->name, c->names)
+						       : wanted_fields(c, from, end, next);
+		more = !wanted || take_rows(c, end + 1, n, wanted, take, arg);
+	}
+	while (*next < c->heads && c->head[*next] <= end)
+		++*next;
+	return more;
+}
+
+void
+columns_cells(
+	struct columns *c, columns_take *take, columns_keys *keys, const void *of, void *arg)
+{
+	size_t i = 0, first = c->lead ? line_end(c->text, 0) : SIZE_MAX;
+	bool more = true;
+
+	if (c->table && is_carried(c, c->table->cut))
+		more = cells_of_table(c, take, keys, of, arg);
+	if (more && first < c->text.n)
+		more = cells_below(c, 0, first, &i, take, keys, arg);
+	while (more && i < c->heads) {
+		size_t from = line_start(c->text, c->head[i]);
+		more = cells_below(c, from, line_end(c->text, from), &i, take, keys, arg);
+	}
+}
+
+/* ---- parts of a text ---- */
+
+/* The line in t->line has ended. */
+static void
+line_passed(struct column_table *t)
+{
+	bool whole = t->line_n <= COLUMN_HEAD;
+	struct span line =
+		line_of(span_of(t->line, whole ? t->line_n : COLUMN_HEAD), 0, SIZE_MAX);
+
+	if (t->head_n && (t->line_n > COLUMN_LINE || !is_row(line, cuts[t->cut])))
+		t->head_n = 0;
+	struct column_parts p =
+		whole ? parts_of(line) : (struct column_parts){ .plain = false };
+	for (unsigned k = 0; k < COLUMN_CUTS; k++) {
+		unsigned n = p.n[k] || (whole && has_cut(line, cuts[k]))
+				     ? count_fields(line, cuts[k])
+				     : COLUMN_FIELDS + 1;
+		if (n > COLUMN_FIELDS || (t->head_n && (k != t->cut || n == t->fields)) ||
+			is_ruler(line) || !are_names(line, cuts[k]))
+			continue;
+		memcpy(t->head, line.p, line.n);
+		t->head_n = line.n;
+		t->cut = k;
+		t->fields = n;
+		t->keys_of = NULL;
+		break;
+	}
+}
+
+void
+columns_pass(struct column_table *t, struct span text)
+{
+	while (text.n) {
+		const char *end = memchr(text.p, '\n', text.n);
+		size_t n = end ? (size_t)(end - text.p) : text.n;
+		size_t room = t->line_n < COLUMN_HEAD ? COLUMN_HEAD - t->line_n : 0;
+		if (n)
+			memcpy(t->line + (room ? t->line_n : 0), text.p, n < room ? n : room);
+		t->line_n += n;
+		if (end) {
+			line_passed(t);
+			t->line_n = 0;
+		}
+		text = span_cut(text, n + (end != NULL), text.n);
 	}
 }

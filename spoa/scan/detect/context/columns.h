@@ -1,6 +1,7 @@
 /* Tables in a text: which header a value is under. A row is a line cut by tabs,
  * '|', ';', ',' or gaps of two and more blanks; its header is the first line, of those
- * without a break above it, that has as many fields, where it reads like names. Rules
+ * without a break above it, that has as many fields, where it reads like names; or, for tabs, a
+ * line "COPY t (a, b) FROM stdin" with as many names. Rules
  * drawn with '-', '=', ':', '+' and '|' belong to any table. What is remembered makes
  * the whole linear as long as places are asked for in order. */
 #ifndef SCAN_DETECT_CONTEXT_COLUMNS_H
@@ -10,11 +11,12 @@
 
 enum {
 	COLUMN_LINE = 2048,  /* bytes; a longer line is no row */
+	COLUMN_HEAD = 1024,  /* bytes of a header that is kept for a later part of the text */
 	COLUMN_FIELDS = 64,  /* a line of more is no row */
 	COLUMN_NAME = 48,    /* bytes of a header's field */
 	COLUMN_WIDTHS = 4,   /* numbers of fields a table's headers are known of */
 	COLUMN_CUTS = 5,     /* kinds of separators */
-	COLUMN_HEADERS = 64, /* columns that are read as key=value */
+	COLUMN_HEADERS = 256, /* columns that are read as key=value */
 };
 
 /* What parts a line: separators by kind, 0 where there is none; `plain`: no quote and no
@@ -24,10 +26,38 @@ struct column_parts {
 	bool plain;
 };
 
+/* The table that a text's parts have in common. A text may be scanned in parts (windows of a
+ * long request, the pieces of a stream); the header of a table is in one part and its rows are
+ * in later ones. This holds what the parts so far say of the next part's first byte.
+ *
+ * A table begins with a line whose fields read like names, parted by one kind of separator. It
+ * ends at a line without that separator that is no ruler (an empty line, a sentence, a code
+ * fence), and at a line longer than COLUMN_LINE. A line of names with another number of fields
+ * begins the next table. Not kept: a header longer than COLUMN_HEAD, and in which column the
+ * next part begins if more than COLUMN_HEAD bytes of its line came before. Zeroed: no text was
+ * passed. owner: whoever scans the parts. */
+struct column_table {
+	char head[COLUMN_HEAD]; /* the header's line, */
+	size_t head_n;		/* its bytes; 0: no table is in progress */
+	unsigned cut, fields;	/* its separator, and its number of fields */
+	char line[COLUMN_HEAD]; /* the line in which the next part begins: its first bytes */
+	size_t line_n;		/* bytes of that line before the next part; may be more */
+	bool more;		/* the next part is not the last: its last line may go on */
+	uint64_t keys;		/* columns whose name a keyed rule knows, and */
+	const void *keys_of;	/* the rule set that was asked; NULL: none yet */
+};
+
+/* Moves the table past these bytes, which end where the next part begins. */
+void columns_pass(struct column_table *t, struct span text);
+
 struct columns {
 	struct span text;
-	bool inside; /* the text's first line is not a whole one */
-	bool known;  /* [line, line_end) was looked at */
+	struct column_table *table; /* of the parts before; NULL: the text is a whole one */
+	bool inside; /* the text's first line is not a whole one, and its beginning not known */
+	size_t lead; /* bytes of the first line that came before the text, in joined[] */
+	size_t joined_n;	  /* 0: nothing was joined yet */
+	char joined[COLUMN_LINE]; /* the first line from its beginning; lead > 0 */
+	bool known;		  /* [line, line_end) was looked at */
 	size_t line, line_end;
 	size_t parts_of; /* of this line, and one: */
 	struct column_parts parts;
@@ -37,8 +67,8 @@ struct columns {
 	size_t split;  /* the header whose fields are in name[], and one */
 	unsigned split_cut, names;
 	struct span name[COLUMN_FIELDS];
-	unsigned field; /* the field asked for last */
-	size_t field_at;
+	unsigned field;	 /* the field asked for last, */
+	size_t field_at; /* and where in its line it begins */
 	struct column_run {
 		size_t from, to; /* lines without a break, known so far */
 		unsigned widths;
@@ -61,11 +91,14 @@ struct column {
 	size_t line, line_end;
 };
 
-/* Before another text. */
-void columns_begin(struct columns *c, struct span text, bool inside);
+/* Before another text. `table`: as struct columns has it; must outlive the questions. */
+void columns_begin(
+	struct columns *c, struct span text, bool inside, struct column_table *table);
 /* False: not in a row below a header. True: its names are in name[]. */
 bool columns_row(struct columns *c, size_t at);
-/* The same, and the column; false also where that has no name. */
+/* Whether `at` is in a row below a header whose line holds `head`. */
+bool columns_below(struct columns *c, size_t at, size_t head);
+/* As columns_row(), and the column; false also where that has no name. */
 bool columns_at(struct columns *c, size_t at, struct column *out);
 
 /* Whether `at` is known to be in no row that has a header. */
@@ -83,8 +116,13 @@ columns_head(struct columns *c, size_t at)
 	if (at >= c->judged || c->judged_head)
 		columns_judge_head(c, at);
 }
-/* Calls `take` with each cell under the headers remembered; false stops. */
+/* Calls `take` with each cell under the headers remembered, with each literal of an SQL INSERT
+ * whose names are remembered (the statement is not kept for a later part of the text), and under those of the table that
+ * began before the text; false stops. `keys` says for the latter which of n names are keys (a
+ * bit each), and is asked once for each table and rule set `of`. */
 typedef bool columns_take(void *arg, struct span name, size_t start, size_t end);
-void columns_cells(struct columns *c, columns_take *take, void *arg);
+typedef uint64_t columns_keys(void *arg, const struct span *name, unsigned n);
+void columns_cells(
+	struct columns *c, columns_take *take, columns_keys *keys, const void *of, void *arg);
 
 #endif

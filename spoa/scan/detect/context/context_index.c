@@ -329,4 +329,11 @@ context_begin(struct context_state *s, const struct context_index *x,
 	s->seen.blocks = 0;
 	s->seen.set = (struct list_set){ { 0 } };
 	s->seen.patterns = s->digits->always;
+	/* The words of a header that was before the text. */
+	const struct column_table *t = columns->table;
+	if (t && (t->head_n || columns->lead)) {
+		look_at_context(x, span_of(t->head, t->head_n), &s->seen.set);
+		look_at_context(x, span_of(t->line, columns->lead), &s->seen.set);
+		s->seen.patterns = patterns_of(s, &s->seen.set);
+	}
 }

@@ -5,7 +5,7 @@
  * stretch. */
 #include "scan/detect/disguise/decode.h"
 
-#include "base/ascii.h"
+#include "base/among.h"
 #include "base/codec/digits.h"
 #include "base/codec/utf8.h"
 #include "base/effort.h"
@@ -353,29 +353,6 @@ next_line(struct span t, size_t at, bool *spaced)
 	return i;
 }
 
-/* End of the blob whose first line is [at, end): lines as long as the first, and a
- * last one that is shorter. */
-static size_t
-wrapped(struct span t, size_t at, size_t end, enum blob_kind kind)
-{
-	size_t line = end - at, lines = 1;
-	bool spaced;
-
-	while (line >= LINE_MIN) {
-		effort_add(8);
-		size_t from = next_line(t, end, &spaced);
-		size_t to = from ? run_of(t, from, kind) : 0;
-		if (!from || to == from || to - from > line ||
-			(spaced && lines == 1 && to - from < line))
-			break;
-		end = to;
-		if (to - from < line)
-			break;
-		lines++;
-	}
-	return end;
-}
-
 /* Upper case 1, lower case 2. */
 static unsigned
 case_bits(struct span t, size_t from, size_t to)
@@ -392,6 +369,89 @@ static bool
 is_base32(enum blob_kind kind)
 {
 	return kind == BLOB_BASE32 || kind == BLOB_BASE32HEX;
+}
+
+/* The characters [from, to) read as text, from one of the positions that a group may have. */
+static bool
+line_is_text(struct span t, size_t from, size_t to, enum blob_kind kind)
+{
+	char out[TRY_BYTES];
+	uint32_t where[TRY_BYTES];
+
+	for (size_t k = 0; k < groups[kind] && from + k < to; k++) {
+		struct blob b = { .kind = kind, .start = from, .end = to, .from = from + k };
+		struct decoding d;
+		size_t bad = 0;
+		decode_begin(&d, t, &b);
+		size_t n = decode_some(&d, out, where, sizeof(out));
+		for (size_t i = 0; i < n; i++)
+			bad += out[i] && is_bad(out, i, n);
+		if (!bad)
+			return true;
+	}
+	return false;
+}
+
+/* A number, or a word as people write it. */
+static bool
+is_common_word(struct span t, size_t from, size_t to)
+{
+	size_t small = span_past(t, from + is_upper(t.p[from]), is_lower);
+
+	return span_past(t, from, is_digit) >= to || span_past(t, from, is_upper) >= to ||
+	       small >= to;
+}
+
+/* Whether the digits [from, to) are the last line of a blob, whose first line begins at
+ * `before` and has that width, and not the word that the next line of something else begins
+ * with. */
+static bool
+is_last_line(
+	struct span t, size_t before, size_t width, size_t from, size_t to, enum blob_kind kind)
+{
+	enum { SURE = 12, WORD = 8 };
+	size_t n = to - from, i = to;
+
+	while (i < t.n && i - to < 6 && t.p[i] == '=')
+		i++;
+	size_t end = span_past_set(t, i, " \t");
+	bool ends = end >= t.n || is_one_of(t.p[end], "\r\n\"'`,;|\\)]}<");
+	if (end < t.n && (t.p[end] == ':' || t.p[end] == '=' || (i > to && is_alnum(t.p[i]))))
+		return false;
+	/* Writers wrap at a few widths, and write whole groups: otherwise a word is one. */
+	bool usual =
+		(width == 60 || width == 64 || width == 76) && n > 3 && n % groups[kind] == 0;
+	if (n < WORD && i == to && !usual && is_common_word(t, from, to))
+		return false;
+	return (ends && n >= LINE_MIN && 2 * n >= width) ||
+	       ((ends || n >= SURE) && line_is_text(t, from, to, kind) &&
+		       !(is_base32(kind) && (case_bits(t, before, before + width) |
+						    case_bits(t, from, to)) == 3));
+}
+
+/* End of the blob whose first line is [at, end): lines as long as the first, and a
+ * last one that is shorter. The word that begins the line after it is no part of it. */
+static size_t
+wrapped(struct span t, size_t at, size_t end, enum blob_kind kind)
+{
+	size_t line = end - at, lines = 1;
+	bool spaced;
+
+	while (line >= LINE_MIN) {
+		effort_add(8);
+		size_t from = next_line(t, end, &spaced);
+		size_t to = from ? run_of(t, from, kind) : 0;
+		if (!from || to == from || to - from > line ||
+			(spaced && lines == 1 && to - from < line) ||
+			(!spaced && to - from < line &&
+				!is_last_line(t, at, line, from, to, kind)))
+			break;
+		end = to;
+		if (to - from < line)
+			break;
+		lines++;
+	}
+	return end;
 }
 
 /* The first place from `at` on where a run of BLOB_MIN characters of the alphabet may

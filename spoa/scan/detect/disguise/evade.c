@@ -31,7 +31,9 @@ struct level {
 	bool decoded; /* something is in it */
 	uint32_t *where;
 	struct chunk chunk, inner;
+	struct whole whole; /* of the chunk */
 	struct view_part part[VIEW_PARTS];
+	struct view_part joint[2][VIEW_PARTS]; /* of the text, and of its view */
 };
 
 struct evade {
@@ -41,6 +43,7 @@ struct evade {
 	size_t budget; /* bytes that may still be decoded */
 	unsigned depth;
 	size_t escapes; /* undone in the last pass */
+	size_t first;	/* of the candidates those of this level's text begin here */
 	bool sequences; /* of a terminal are in the text */
 	const struct detect_options *opt;
 	struct level *levels[LEVELS];
@@ -117,6 +120,60 @@ evade_level_of(struct evade *e)
 	if (!e->levels[e->depth])
 		e->levels[e->depth] = level_new(e->depth);
 	return e->levels[e->depth];
+}
+
+/* ---- values that are complete by themselves ---- */
+
+/* A scan for a stream asks for weaker candidates, too: they are not complete values. */
+static void
+whole_add(const struct evade *e, struct level *l, const struct finding *f)
+{
+	struct whole *w = &l->whole;
+	size_t end = w->from + 64 * COUNT_OF(w->bits), to = f->end < end ? f->end : end;
+
+	if (f->flags & FINDING_RUN || f->score < e->r->entities[f->entity].threshold ||
+		evade_key_begun(span_cut(l->chunk.text, f->start, f->end)))
+		return;
+	w->any |= to > w->from;
+	for (size_t i = f->start > w->from ? f->start : w->from; i < to; i++)
+		w->bits[(i - w->from) / 64] |= UINT64_C(1) << ((i - w->from) % 64);
+}
+
+/* What the rules found in the text itself, for the chunk that begins at `from`. Values that
+ * only a view shows are added by read_view(). At the end of a text that goes on nothing is
+ * complete: more groups of digits may come. */
+static void
+whole_begin(struct evade *e, struct level *l, struct span text, size_t from)
+{
+	struct whole *w = &l->whole;
+	enum { UNDECIDED = 16 };
+	size_t open = e->s->open.of == text.p ? UNDECIDED : 0;
+
+	memset(w->bits, 0, w->any ? sizeof(w->bits) : 0);
+	w->any = false;
+	w->from = from > EVADE_OVERLAP ? from - EVADE_OVERLAP : 0;
+	effort_add((e->s->n - e->first) / 4);
+	for (size_t i = e->first; i < e->s->n; i++)
+		if (!(e->s->v[i].flags & FINDING_EVASION) && e->s->v[i].end + open <= text.n)
+			whole_add(e, l, &e->s->v[i]);
+}
+
+/* Whether a string among those that f joins is a value by itself, up to its quote or to the
+ * backslash that continues its line: f covers more, and nothing was hidden. */
+static bool
+holds_literal(const struct level *l, const struct finding *f)
+{
+	const struct whole *w = &l->whole;
+	struct span t = l->chunk.text;
+
+	effort_add(w->any ? f->end - f->start : 0);
+	for (size_t i = f->start; w->any && i + 1 < f->end; i++) {
+		bool slash = t.p[i + 1] == '\\' && i + 2 < f->end;
+		if (whole_has(w, i) && !whole_has(w, i + 1) &&
+			is_one_of(t.p[i + 1 + slash], slash ? "\r\n\"'`" : "\"'`"))
+			return true;
+	}
+	return false;
 }
 
 /* ---- what is found in a view ---- */
@@ -201,6 +258,7 @@ read_view(struct evade *e, const struct view *v, bool heuristic)
 	struct detect_scratch *s = e->s;
 	size_t from = s->n, kept = s->n;
 
+	opt.table = NULL; /* of the text itself, not of a view */
 	if (!v->starts) {
 		opt.before = (struct span){ NULL, 0 };
 		opt.inside = false;
@@ -209,8 +267,13 @@ read_view(struct evade *e, const struct view *v, bool heuristic)
 	int err = e->rules(e->r, s, span_of(v->text, v->n), &opt);
 	for (size_t i = from; i < s->n; i++) {
 		struct finding f = s->v[i];
-		if (bring_back(e, v, &f, heuristic))
-			s->v[kept++] = f;
+		if (!bring_back(e, v, &f, heuristic))
+			continue;
+		if (holds_literal(e->levels[e->depth], &f))
+			f.flags &= (uint16_t)~FINDING_EVASION;
+		if (!heuristic)
+			whole_add(e, e->levels[e->depth], &f);
+		s->v[kept++] = f;
 	}
 	s->n = kept;
 	return err;
@@ -263,34 +326,86 @@ read_parts(struct evade *e, struct editor *ed, bool heuristic)
 	return err;
 }
 
-/* One more pass over v, into the other view, which is read. NULL: there was nothing to
- * edit. */
-static struct view *
-scan_again(struct evade *e, struct view *v, unsigned pass, bool heuristic, int *err)
+/* Of guesses, or of joints read as boundaries. */
+static int
+once_done(struct editor *ed)
+{
+	struct pass *p = ed->ctx;
+	int err = read_view(p->e, ed->out, !ed->apart);
+
+	return err ? err : read_view_blobs(p->e, ed->out);
+}
+
+/* ---- both readings of what is dropped ---- */
+
+/* Of the candidates s->v[from, to) drops those that are several of the values s->v[begin, end)
+ * side by side. */
+static void
+drop_joined(struct evade *e, const struct editor *ed, size_t from, size_t to, size_t begin,
+	size_t end)
+{
+	struct detect_scratch *s = e->s;
+	struct span t = e->levels[e->depth]->chunk.text;
+	size_t kept = from;
+
+	for (size_t i = from; i < s->n; i++)
+		if (i >= to || !view_side_by_side(ed, t, &s->v[i], s->v + begin, end - begin))
+			s->v[kept++] = s->v[i];
+	s->n = kept;
+}
+
+enum reading { JOINED, APART, GUESSED };
+
+/* Copies all of v, edited, into the other view. */
+static int
+edit_again(struct evade *e, const struct view *v, unsigned pass, enum reading as,
+	struct editor *ed)
 {
 	struct level *l = e->levels[e->depth];
-	struct view *out = v == &l->view[0] ? &l->view[1] : &l->view[0];
-	struct editor ed = { .src = span_of(v->text, v->n),
+
+	*ed = (struct editor){ .src = span_of(v->text, v->n),
 		.over = v,
-		.out = out,
+		.out = v == &l->view[0] ? &l->view[1] : &l->view[0],
 		.whole = true,
 		.part = l->part,
 		.pass = pass,
+		.apart = as == APART,
+		.joint = as == JOINED ? l->joint[1] : NULL,
 		.done = nothing_more };
-
 	l->inner.named = v->starts && e->opt && e->opt->before.n;
+	l->inner.whole = &l->whole;
 	for (size_t at = 0; at < v->n; at += EVADE_CHUNK) {
-		look_at_chunk(&l->inner, ed.src, at);
-		if (heuristic)
-			heuristics_edit(&l->inner, &ed);
+		look_at_chunk(&l->inner, ed->src, at);
+		if (as == GUESSED)
+			heuristics_edit(&l->inner, ed);
 		else
-			normalise_edit(&l->inner, &ed, &e->s->evasion);
+			normalise_edit(&l->inner, ed, &e->s->evasion);
 	}
-	*err = view_close(&ed);
+	return view_close(ed);
+}
+
+/* One more pass over v, into the other view, which is read; where dropping something joins
+ * words, as a boundary, too. NULL: there was nothing to edit. */
+static struct view *
+scan_again(struct evade *e, struct view *v, unsigned pass, enum reading as, int *err)
+{
+	struct editor ed, other;
+	size_t from = e->s->n, to;
+
+	*err = edit_again(e, v, pass, as, &ed);
 	e->escapes = ed.escapes;
 	if (ed.edits && !*err)
-		*err = read_parts(e, &ed, heuristic);
-	return ed.edits && !*err ? out : NULL;
+		*err = read_parts(e, &ed, as == GUESSED);
+	to = e->s->n;
+	if (ed.joints && !*err) {
+		*err = edit_again(e, v, pass, APART, &other);
+		if (!*err)
+			*err = read_parts(e, &other, false);
+		drop_joined(e, &ed, from, to, to, *err ? to : e->s->n);
+		if (!*err)
+			*err = edit_again(e, v, pass, as, &ed);
+	}
+	return ed.edits && !*err ? ed.out : NULL;
 }
 
 static int
@@ -301,7 +416,7 @@ plain_done(struct editor *ed)
 	int err = read_view(p->e, v, false);
 
 	p->key |= memmem(v->text, v->n, "-----BEGIN ", 11) != NULL;
-	for (unsigned k = 1; !err && (more = scan_again(p->e, v, k, false, &err)); k++) {
+	for (unsigned k = 1; !err && (more = scan_again(p->e, v, k, JOINED, &err)); k++) {
 		if (k == EVADE_PASSES && p->e->escapes)
 			return ERR_LIMIT;
 		if (k == EVADE_PASSES)
@@ -311,17 +426,28 @@ plain_done(struct editor *ed)
 	if (!err)
 		err = read_view_blobs(p->e, v);
 	if (!err)
-		scan_again(p->e, v, 0, true, &err);
+		scan_again(p->e, v, 0, GUESSED, &err);
 	return err;
 }
 
+/* Reads the chunk again with joints as boundaries. The first reading's candidates are s->v from
+ * `first` on. */
 static int
-guess_done(struct editor *ed)
+scan_apart(struct evade *e, struct editor *joined, struct pass *p, size_t first)
 {
-	struct pass *p = ed->ctx;
-	int err = read_view(p->e, ed->out, true);
+	struct level *l = e->levels[e->depth];
+	struct detect_scratch *s = e->s;
+	struct editor ed = { .src = joined->src,
+		.out = &l->view[0],
+		.apart = true,
+		.done = once_done,
+		.ctx = p };
+	size_t from = s->n;
 
-	return err ? err : read_view_blobs(p->e, ed->out);
+	normalise_edit(&l->chunk, &ed, &s->evasion);
+	int err = view_close(&ed);
+	drop_joined(e, joined, first, from, from, err ? from : s->n);
+	return err;
 }
 
 /* ---- blobs ---- */
@@ -350,7 +476,7 @@ read_decoded(struct evade *e, const struct blob *b, const struct detect_options 
 	struct level *l = e->levels[e->depth];
 	struct detect_options inside = *opt;
 	const struct detect_options *outer = e->opt;
-	size_t from = e->s->n;
+	size_t from = e->s->n, first = e->first;
 
 	if (e->depth == CAP_DECODE_DEPTH)
 		return ERR_LIMIT;
@@ -358,9 +484,11 @@ read_decoded(struct evade *e, const struct blob *b, const struct detect_options 
 		inside.before = (struct span){ NULL, 0 };
 	e->depth++;
 	e->opt = &inside;
+	e->first = from;
 	int err = e->rules(e->r, e->s, span_of(l->piece + start, n), &inside);
 	if (!err)
 		err = scan_text(e, span_of(l->piece + start, n), &inside);
+	e->first = first;
 	e->opt = outer;
 	e->depth--;
 	from_piece(e, b, l->where + start, from);
@@ -397,6 +525,7 @@ read_blob(struct evade *e, struct span text, const struct blob *b)
 		opt.before = span_cut(text,
 			b->start > CONTEXT_BYTES ? b->start - CONTEXT_BYTES : 0, b->start);
 	opt.inside = true;
+	opt.table = NULL;
 	if (!l)
 		return ERR_NOMEM;
 	decode_begin(&d, text, b);
@@ -525,8 +654,9 @@ found_blob(struct evade *e, struct span text, const struct view *v, const struct
 {
 	size_t start = b->start, end = b->end;
 
-	/* Where no edit lies inside, the original shows it. */
-	return v && view_back(v, &start, &end) == 0 ? 0 : read_blob(e, text, b);
+	/* Where no edit lies inside, the original shows it; a weak guess makes none. */
+	unsigned flags = v ? view_back(v, &start, &end) : 0;
+	return v && (flags == 0 || flags & EDIT_NAMED) ? 0 : read_blob(e, text, b);
 }
 
 static int
@@ -654,16 +784,23 @@ scan_text(struct evade *e, struct span text, const struct detect_options *opt)
 	e->opt = opt;
 	for (size_t at = 0, next; at < text.n && !err; at = next) {
 		struct pass p = { .e = e };
-		struct editor ed = {
-			.src = text, .out = &l->view[0], .done = plain_done, .ctx = &p
-		};
+		struct editor ed = { .src = text,
+			.out = &l->view[0],
+			.joint = l->joint[0],
+			.done = plain_done,
+			.ctx = &p };
+		size_t first = e->s->n;
 		l->chunk.named = e->opt && e->opt->before.n;
+		l->chunk.whole = &l->whole;
 		look_at_chunk(&l->chunk, text, at);
+		whole_begin(e, l, text, at);
 		normalise_edit(&l->chunk, &ed, &e->s->evasion);
 		err = view_close(&ed);
+		if (!err && ed.joints)
+			err = scan_apart(e, &ed, &p, first);
 		e->sequences |= ed.sequences && e->depth == 0;
 		struct editor lo = {
-			.src = text, .out = &l->view[0], .done = guess_done, .ctx = &p
+			.src = text, .out = &l->view[0], .done = once_done, .ctx = &p
 		};
 		if (!err) {
 			heuristics_edit(&l->chunk, &lo);
@@ -694,17 +831,18 @@ evade_scan(rules_fn *rules, const struct detect_rules *r, struct detect_scratch 
 	e->r = r;
 	e->s = s;
 	e->depth = 0;
+	e->first = 0;
 	e->sequences = false;
 	e->budget = CAP_DECODE_RATIO * text.n + PIECE;
-	size_t plain = s->n;
 	int err = scan_text(e, text, opt);
 	/* The candidates of the text itself that a sequence cuts: ESC[31malice@…, of which the
 	 * "m" is no part. */
 	if (e->sequences) {
-		effort_add(64 * plain);
-		for (size_t i = 0; i < plain; i++)
+		effort_add(64 * s->n);
+		for (size_t i = 0; i < s->n; i++)
 			if (terminal_cuts(text, s->v[i].start) ||
-				terminal_cuts(text, s->v[i].end))
+				terminal_cuts(text, s->v[i].end) ||
+				terminal_ends_in_dropped(text, s->v[i].end))
 				s->v[i].flags |= FINDING_CUT;
 	}
 	for (size_t i = 1; i < LEVELS; i++)

@@ -29,11 +29,28 @@ enum {
 			     need five */
 };
 
+/* The bytes of the original that belong to values which the rules find without a guess: one
+ * bit for each byte from `from` on. Pieces that merely stand next to each other are not
+ * joined where one of them is such a value (heuristic_whole). */
+struct whole {
+	size_t from;
+	bool any; /* a bit is set */
+	uint64_t bits[(EVADE_CHUNK + 2 * EVADE_OVERLAP) / BLOCK];
+};
+
+static inline bool
+whole_has(const struct whole *w, size_t at)
+{
+	at -= w->from; /* wraps round where it is before */
+	return at < 64 * COUNT_OF(w->bits) && w->bits[at / 64] >> (at % 64) & 1;
+}
+
 /* A part of a text and what was seen in it. */
 struct chunk {
 	struct span text;
 	size_t from, to;		    /* of the text */
 	bool named;			    /* a key comes before it */
+	const struct whole *whole;	    /* NULL: not known */
 	struct look look[EVADE_BLOCKS + 1]; /* and the block after */
 };
 
@@ -46,6 +63,9 @@ int evade_scan(rules_fn *rules, const struct detect_rules *r, struct detect_scra
  * more of them may follow. */
 bool evade_numeral(struct span word);
 bool evade_sign(struct span word);
+/* Whether the value is only the beginning of a key, whatever the rules find: its prefix and
+ * digits. */
+bool evade_key_begun(struct span value);
 void evade_wipe(struct detect_scratch *s);
 void evade_free(struct detect_scratch *s);
 

@@ -3,7 +3,7 @@
  * alike, or four fours do. They are read without separators where the digits add up (Luhn,
  * mod 97), with dashes where the groups are those of a social security or telephone number.
  * What may be columns or an array, where more such groups are near, needs its name. */
-#include "base/ascii.h"
+#include "base/among.h"
 #include "base/effort.h"
 #include "scan/detect/disguise/heuristics.h"
 #include "scan/detect/validate/check.h"
@@ -307,12 +307,22 @@ in_prose(const struct heuristic *l, const struct groups *g)
 	       (l->t.p[i - 1] == ' ' && (is_alpha(l->t.p[i - 2]) || l->t.p[i - 2] == ':'));
 }
 
+/* One of the groups, or some of them, are a value by themselves. */
+static bool
+groups_apart(const struct heuristic *l, const struct groups *g)
+{
+	for (size_t k = 0; k + 1 < g->n; k++)
+		if (heuristic_apart(l, g->end[k], g->start[k + 1]))
+			return true;
+	return false;
+}
+
 static void
 edit_groups(struct heuristic *l, const struct groups *g)
 {
 	bool plus = g->start[0] > 0 && byte_at(l, g->start[0] - 1) == '+';
 
-	if (g->n < 2)
+	if (g->n < 2 || groups_apart(l, g))
 		return;
 	if (g->digits >= 13 && g->digits <= 19 && strchr("3456", l->t.p[g->start[0]]) &&
 		groups_luhn(l, g, g->n)) {
@@ -367,6 +377,8 @@ edit_iban(struct heuristic *l, size_t i)
 	char folded[DIGITS_MAX];
 	size_t n = 0;
 
+	if (heuristic_whole(l, i))
+		return false; /* letters of a value that add up by chance */
 	read_groups(l, i, true, &g);
 	if (g.n < 2 || group_len(&g, 0) < 4 || !begins_iban(l, i))
 		return false;
@@ -379,6 +391,9 @@ edit_iban(struct heuristic *l, size_t i)
 			break;
 		memcpy(folded + n, l->t.p + g.start[k], group_len(&g, k));
 		n += group_len(&g, k);
+		struct span iban = span_of(folded, n);
+		if (span_some(iban, is_upper) && span_some(iban, is_lower))
+			break; /* a token */
 		if (k == 0 || n < 15 || !iban_valid(folded, n))
 			continue;
 		bool seen = true; /* by the rule itself */

@@ -18,6 +18,9 @@ struct heuristic {
 	bool open; /* there may be more of it */
 	/* No word that joins strings in between; one may be at join_at. */
 	size_t join_from, join_at;
+	/* The list of literals last looked at: where it ends, and whether a call joins them. */
+	size_t list_end;
+	bool list_joined;
 };
 
 /* 0 after the end. */
@@ -25,6 +28,27 @@ static inline char
 byte_at(const struct heuristic *l, size_t i)
 {
 	return i < l->t.n ? l->t.p[i] : 0;
+}
+
+/* Whether the byte at i belongs to a value that is complete by itself: the rules find it
+ * without a guess. */
+static inline bool
+heuristic_whole(const struct heuristic *l, size_t i)
+{
+	const struct whole *w = l->c->whole;
+
+	if (!w || !w->any || i >= l->t.n)
+		return false;
+	size_t at = l->ed->over ? l->ed->over->origin + (l->ed->over->map[i] & MAP_OFFSET) : i;
+	return whole_has(w, at);
+}
+
+/* Whether one of two pieces that merely stand next to each other is complete by itself: the one
+ * that ends at `end`, or the one that begins at `next`. They are two values then. */
+static inline bool
+heuristic_apart(const struct heuristic *l, size_t end, size_t next)
+{
+	return heuristic_whole(l, end - 1) || heuristic_whole(l, next);
 }
 
 /* Keys by how they begin, and how long a whole one is at least. */
@@ -75,6 +99,10 @@ bool groups_mixed(const struct groups_ahead *a);
  * on. */
 bool groups_reject(
 	const struct heuristic *l, size_t i, const struct groups_ahead *a, size_t *end);
+/* joints.c: a string ends at the quote at i, or another one begins; a bracket or an @ is at i.
+ */
+void heuristic_quote(struct heuristic *l, size_t i);
+void heuristic_bracket(struct heuristic *l, size_t i);
 /* lines.c: a line ends at i. */
 void heuristic_line(struct heuristic *l, size_t i);
 /* A date with its year, or a time, begins at i: in a log, so does a line. */

@@ -73,40 +73,117 @@ key_in(struct span piece, size_t *have)
 	return NULL;
 }
 
-/* No word: digits among letters, or capitals after small ones. */
-static bool
-is_random(const struct heuristic *l, size_t i)
-{
-	size_t digits = 0, letters = 0, turns = 0, k = i;
+/* What a line holds of a token from a place on. */
+struct rest {
+	size_t n;    /* characters, PIECE_MAX for more; an `=` ends them */
+	bool random; /* no word: digits among letters, or capitals after small ones */
+	bool mixed;  /* the same, of capitals and small letters */
+	bool named;  /* the name of another value: `name=`, `name:` */
+	bool alone;  /* nothing else is in the line */
+};
 
-	for (; k - i < 128 && heuristic_token(byte_at(l, k)); k++) {
+enum { PIECE_MAX = 128 };
+
+static struct rest
+rest_at(const struct heuristic *l, size_t i)
+{
+	size_t digits = 0, upper = 0, lower = 0, turns = 0, k = i;
+
+	for (; k - i < PIECE_MAX && heuristic_token(byte_at(l, k)) && byte_at(l, k) != '=';
+		k++) {
 		digits += is_digit(byte_at(l, k));
-		letters += is_alpha(byte_at(l, k));
+		upper += is_upper(byte_at(l, k));
+		lower += is_lower(byte_at(l, k));
 		turns += k > i && is_upper(byte_at(l, k)) && is_lower(byte_at(l, k - 1));
 	}
-	return k - i >= 3 && ((digits && letters) || turns > 1);
+	effort_add(k - i);
+	struct rest r = { .n = k - i,
+		.random = k - i >= 3 && ((digits && upper + lower) || turns > 1),
+		.mixed = upper && lower && (digits || turns > 1) };
+	if (r.n == PIECE_MAX) {
+		r.alone = true;
+		return r;
+	}
+	size_t end = span_past_set(span_cut(l->t, 0, k + 4), k, "=");
+	size_t after = span_past_set(span_cut(l->t, 0, end + 8), end, " \t");
+	char next = byte_at(l, after);
+	r.alone = next == 0 || next == '\r' || next == '\n';
+	r.named = next == ':' || next == '=' || (end > k && !(r.alone && r.random)) ||
+		  byte_at(l, k) == ':';
+	return r;
 }
 
-/* Whether a key goes on after the piece [from, to), in what begins at `next`. */
+/* Whether a token of n characters that the rules find goes on all the same: what comes next is
+ * no word, and as much as is missing or a long line of its own. */
+static bool
+goes_on_for_sure(const struct rest *r, size_t n, size_t missing)
+{
+	enum { LEAST = 16 };
+
+	if (missing && r->alone && (r->n == n || (r->n == missing && r->n < LEAST)))
+		return true;
+	return r->mixed && ((missing && r->n >= missing) || (r->alone && r->n >= LEAST));
+}
+
+/* A key of its own begins at `next`. What JSON begins with in base64 is no sign of it: in a JWT
+ * it comes again. */
+static bool
+key_begins(const struct heuristic *l, size_t next)
+{
+	enum { SURE = 4 };
+	size_t have;
+	struct span rest = span_cut(l->t, next, next + 16);
+	const struct heuristic_key *key = key_in(rest, &have);
+
+	if (!key || have != rest.n)
+		return false;
+	size_t n = strlen(key->prefix);
+	return n >= SURE || !is_alnum(key->prefix[n - 1]);
+}
+
+static bool
+is_digit_or_dash(char c)
+{
+	return is_digit(c) || c == '-';
+}
+
+bool
+evade_key_begun(struct span value)
+{
+	size_t have;
+	const struct heuristic_key *key = key_in(value, &have);
+
+	return key && have == value.n && have < key->whole &&
+	       span_all(span_cut(value, strlen(key->prefix), value.n), is_digit_or_dash);
+}
+
+/* Whether a key goes on after the piece [from, to), in what begins at `next`. A value that is
+ * complete by itself ends with its line, and the name of the next value is no part of it. */
 static bool
 key_goes_on(struct heuristic *l, size_t from, size_t to, size_t next)
 {
 	enum { OPEN_LEAST = 40 };
-	size_t n = to - from, have;
+	size_t n = to - from, have = 0;
+	bool more = l->piece && from == l->piece; /* it began in a line before */
+	const struct heuristic_key *key = more ? NULL : key_in(span_cut(l->t, from, to), &have);
 
-	if (l->piece && from == l->piece) {
+	if (!more && !key)
+		return false;
+	struct rest r = rest_at(l, next);
+	if (r.named || heuristic_whole(l, next) || key_begins(l, next))
+		return false;
+	if (more) {
 		bool full = n >= l->width;
 		l->width = n;
 		l->missing -= n < l->missing ? n : l->missing;
-		return l->missing || (l->open && full && is_random(l, next));
+		return l->missing ? full || r.random : l->open && full && r.random && r.alone;
 	}
-	const struct heuristic_key *key = key_in(span_cut(l->t, from, to), &have);
-	if (!key)
-		return false;
 	l->width = have;
 	l->missing = have < key->whole ? key->whole - have : 0;
 	l->open = key->open;
-	return l->missing || (key->open && have >= OPEN_LEAST && is_random(l, next));
+	if (heuristic_whole(l, to - 1))
+		return (l->missing || key->open) && goes_on_for_sure(&r, have, l->missing);
+	return l->missing || (key->open && have >= OPEN_LEAST && r.random);
 }
 
 /* An address without its domain, or with half of it. */
@@ -171,14 +248,43 @@ heuristic_stamp(const struct heuristic *l, size_t i)
 static bool
 number_goes_on(const struct heuristic *l, struct span piece, size_t to)
 {
-	enum { LEAST = 6, LEAST_DASHED = 4 };
+	enum { LEAST = 6, LEAST_DASHED = 4, MOST = 32 };
+	size_t first = span_past(piece, 0, is_alpha);
+
+	if (piece.n > MOST || span_some(span_cut(piece, first, piece.n), is_alpha))
+		return false; /* a token */
 	size_t least = span_chr(piece, '-') < piece.n ? LEAST_DASHED : LEAST;
 
 	return piece.n >= least && is_digit(piece.p[piece.n - 1]) && is_digit(byte_at(l, to)) &&
 	       !is_stamp(l, to);
 }
 
+/* Together they have the groups of a social security number: of such a piece any rule for
+ * numbers after a name makes a value. */
+static bool
+is_ssn(const struct heuristic *l, struct span piece, size_t to)
+{
+	enum { LENGTH = 11 };
+	size_t n = span_past(l->t, to, is_digit) - to;
+
+	if (piece.n < 8 || piece.n + n != LENGTH)
+		return false;
+	for (size_t i = 0; i < piece.n; i++)
+		if (i == 3 || i == 6 ? piece.p[i] != '-' : !is_digit(piece.p[i]))
+			return false;
+	return true;
+}
+
 static const char ends_line[] = "\r \t\\^`", begins_line[] = " \t>#*|`\r\n";
+
+/* A backslash directly before the line's end at i says that the token goes on where the next
+ * line begins. */
+static bool
+is_continued(const struct heuristic *l, size_t left, size_t i, size_t to)
+{
+	return byte_at(l, left) == '\\' && to == i + 1 &&
+	       left + 1 + (byte_at(l, i - 1) == '\r') == i && heuristic_token(byte_at(l, to));
+}
 
 static void
 token_end(struct heuristic *l, size_t i)
@@ -196,6 +302,10 @@ token_end(struct heuristic *l, size_t i)
 	if (heuristic_stamp(l, to))
 		return;
 	struct span piece = span_cut(l->t, from, left);
+	if (is_continued(l, left, i, to) && heuristic_whole(l, left - 1)) {
+		heuristic_edit(l, left, to, "", 0);
+		return;
+	}
 	bool half = half_address(piece);
 	if (half ? is_alnum(byte_at(l, to))
 		 : heuristic_token(byte_at(l, to)) && key_goes_on(l, from, left, to)) {
@@ -206,6 +316,8 @@ token_end(struct heuristic *l, size_t i)
 		heuristic_edit(l, left, to, "", 0);
 	} else if (half && byte_at(l, to) == '.' && is_alpha(byte_at(l, to + 1))) {
 		heuristic_edit(l, left, to, "", 0);
+	} else if (heuristic_apart(l, left, to) && !is_ssn(l, piece, to)) {
+		return;
 	} else if (number_goes_on(l, piece, to) ||
 		   (byte_at(l, to) == '@' && to == i + 1 && is_alnum(byte_at(l, left - 1)) &&
 			   heuristic_domain(l, to + 1))) { /* a name ends */
@@ -333,7 +445,8 @@ chunk_end(struct heuristic *l, size_t i)
 		text = next = byte_at(l, begin + 5) == ' ' ? 6 : 5;
 		end -= end > text && line.p[end - 1] == '\r';
 	}
-	if (!text || end - text > CHUNK_TEXT || begin + end < l->at)
+	if (!text || end - text > CHUNK_TEXT || begin + end < l->at ||
+		heuristic_apart(l, begin + end, from + next))
 		return false;
 	heuristic_edit(l, begin + end, from + next, "", 0);
 	return true;

@@ -23,6 +23,9 @@ struct normaliser {
 	size_t tags_end; /* of the row of tags last judged */
 	enum tags tags;
 	bool string; /* of a terminal's sequence has begun */
+	/* The row of dropped things that ends at run_to, and whether a word is before it. */
+	size_t run_from, run_to;
+	bool run_word;
 };
 
 static bool
@@ -86,6 +89,58 @@ is_foldable(const struct normaliser *p, size_t at)
 		return false;
 	enum fold_kind k = fold_char(fold_decode(p->t.p + at, p->t.n - at, &n, &valid)).kind;
 	return k == FOLD_ASCII || k == FOLD_DROP || k == FOLD_TAG;
+}
+
+/* What may end a value or a word, and what may begin one. */
+static bool
+in_value(char c)
+{
+	return is_word(c) || is_high(c);
+}
+
+static bool
+begins_value(char c)
+{
+	return in_value(c) || is_one_of(c, "$+(");
+}
+
+static void
+note_joint(struct editor *ed, size_t from, size_t to)
+{
+	size_t n = ed->joints;
+
+	if (n && ed->joint[n - 1].from == from)
+		ed->joint[n - 1].to = to;
+	else if (n < VIEW_PARTS)
+		ed->joint[ed->joints++] = (struct view_part){ from, to };
+}
+
+/* Drops text[p->at, to), or writes `mark` for it. Only the last of a row of such things can
+ * have a word after it. Notes where a word before and a word after are joined. */
+static void
+edit_drop(struct normaliser *p, size_t to, char mark, unsigned flags)
+{
+	struct editor *ed = p->ed;
+	const struct view *out = ed->out;
+	size_t at = p->at;
+
+	if (at == 0 || at != p->run_to) {
+		p->run_from = at;
+		p->run_word = ed->open && ed->last == at
+				      ? out->n && in_value(out->text[out->n - 1])
+				      : prev_is(p, at, in_value);
+	}
+	p->run_to = to;
+	ed->sequences = true;
+	bool joins = !mark && p->run_word && next_is(p, to, begins_value);
+	if (mark)
+		p->run_word = false;
+	if (joins && ed->joint)
+		note_joint(ed, view_origin(ed, p->run_from), view_origin(ed, to));
+	if (joins && ed->apart)
+		view_edit(ed, at, to, "\t", 1, 0);
+	else
+		view_edit(ed, at, to, &mark, mark != 0, flags);
 }
 
 /* Between two letters of a script that is not folded, a joiner is spelling: Persian,
@@ -197,8 +252,8 @@ foreign_word(struct normaliser *p)
 static void
 edit_sequence(struct normaliser *p, struct terminal s)
 {
-	view_edit(p->ed, p->at, s.end, &s.mark, s.mark != 0, EDIT_HIDE | EDIT_APART);
-	p->ed->sequences = true;
+	edit_drop(p, s.end, s.mark, EDIT_HIDE | EDIT_APART);
+
 	p->string = s.mark == TERMINAL_STRING || (p->string && !s.mark);
 	p->at = s.end;
 }
@@ -264,7 +319,7 @@ edit_character(struct normaliser *p)
 		edit_as(p, to, (struct folded){ FOLD_ASCII, 1, { (char)cp } }, EDIT_HIDE);
 	} else if (cp < 0x80) { /* a control character */
 		if (prev_is(p, at, is_alnum) || next_is(p, to, is_alnum) || p->ed->last == at)
-			edit_as(p, to, (struct folded){ 0 }, EDIT_HIDE);
+			edit_drop(p, to, 0, EDIT_HIDE | EDIT_APART);
 	} else {
 		struct folded f = valid ? fold_char(cp) : stray_byte((unsigned char)p->t.p[at]);
 		switch (f.kind) {
@@ -272,11 +327,17 @@ edit_character(struct normaliser *p)
 		case FOLD_ASCII: edit_as(p, to, f, cp < 0x100 ? EDIT_TYPO : EDIT_HIDE); break;
 		case FOLD_BIDI:
 			*p->signal = true;
-			edit_as(p, to, f, EDIT_HIDE);
+			edit_drop(p, to, 0, EDIT_HIDE | EDIT_APART);
 			break;
 		case FOLD_DROP:
-			if (!is_spelling(p, at, to))
+			if (is_spelling(p, at, to))
+				break;
+			/* A variation selector is a part of the character before it. */
+			if (!valid)
 				edit_as(p, to, f, EDIT_HIDE);
+			else
+				edit_drop(p, to, 0,
+					EDIT_HIDE | ((cp & ~0xFu) == 0xFE00 ? 0 : EDIT_APART));
 			break;
 		case FOLD_TAG: edit_tag(p, to, f); break;
 		case FOLD_MARK:

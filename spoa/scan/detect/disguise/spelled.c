@@ -228,6 +228,34 @@ is_written_so(const struct address *a)
 	return !a->sign.worded && !a->sign.spaced && !a->dot.to;
 }
 
+/* The sign at s is that of a sentence or a list, between two values: "a@b.com". "c@d.com" */
+static bool
+sign_separates(const struct heuristic *l, const struct sign *s)
+{
+	return heuristic_apart(l, s->from, s->to) &&
+	       (!s->worded || is_quote(byte_at(l, past_blanks(l, s->from))));
+}
+
+/* What a sign that separates comes before or after is no part of the address. False: nothing is
+ * left of it. */
+static bool
+cut_address(const struct heuristic *l, struct address *a)
+{
+	if (sign_separates(l, &a->sign))
+		return false;
+	if (a->dot.to && sign_separates(l, &a->dot)) {
+		a->local = a->dot.to;
+		a->dot = (struct sign){ 0 };
+	}
+	for (size_t k = 0; k < a->n; k++)
+		if ((a->dots[k].worded || a->dots[k].spaced) &&
+			sign_separates(l, &a->dots[k])) {
+			a->end = a->dots[k].from;
+			a->n = k;
+		}
+	return a->n > 0;
+}
+
 /* How far the guess may be trusted; -1: not at all. */
 static int
 trust(const struct heuristic *l, const struct address *a, bool bare)
@@ -315,7 +343,8 @@ heuristic_address(struct heuristic *l, size_t i)
 		!read_domain(l, a.sign.to, foreign ? foreign_dot : bare_dot, &a))
 		return;
 	read_local_part(l, i, &a);
-	if (i - a.local < 2 || is_written_so(&a))
+	if (!cut_address(l, &a) || i - a.local < 2 || i - a.local >= LOCAL_MAX ||
+		is_written_so(&a))
 		return;
 	int flags = trust(l, &a, bare);
 	if (flags < 0)

@@ -3,9 +3,29 @@
 #include "scan/detect/disguise/terminal.h"
 
 #include "base/ascii.h"
+#include "base/codec/utf8.h"
 #include "base/effort.h"
+#include "scan/detect/disguise/fold.h"
 
 static const struct terminal no_sequence;
+
+/* The end of the hidden note of Jenkins whose first sequence has its parameters at `at` and
+ * ends before `from`: CSI 8m, "ha:", base64. The sequence that shows text again follows it. 0:
+ * none. */
+static size_t
+note_end(struct span t, size_t at, size_t from)
+{
+	enum { NOTE_MAX = 8 << 10 };
+
+	if (from - at != 2 || t.p[at] != '8' ||
+		!span_starts(span_cut(t, from, t.n), SPAN_LIT("ha:")))
+		return 0;
+	size_t i = from + 3, most = i + NOTE_MAX < t.n ? i + NOTE_MAX : t.n;
+	while (i < most && (is_alnum(t.p[i]) || is_one_of(t.p[i], "+/=")))
+		i++;
+	effort_add(i - from);
+	return i;
+}
 
 struct terminal
 terminal_control(struct span t, size_t at)
@@ -21,8 +41,9 @@ terminal_control(struct span t, size_t at)
 		return (struct terminal){ .end = i };
 	if (i == most || t.p[i] < '@' || t.p[i] > '~')
 		return no_sequence;
+	size_t note = t.p[i] == 'm' ? note_end(t, at, i + 1) : 0;
 	/* Colours, erasing and modes move nothing. */
-	return (struct terminal){ .end = i + 1,
+	return (struct terminal){ .end = note ? note : i + 1,
 		.mark = is_one_of(t.p[i], "mKJhl") ? 0 : TERMINAL_PARTED };
 }
 
@@ -208,4 +229,18 @@ terminal_string(struct span t, size_t at)
 	}
 	effort_add(i - at);
 	return i == t.n && !end ? i : end;
+}
+
+bool
+terminal_ends_in_dropped(struct span t, size_t at)
+{
+	size_t from = utf8_before(t.p, at), n;
+	bool valid;
+
+	if (terminal_cuts(t, at - 1))
+		return true;
+	if (!is_high(t.p[from]))
+		return false;
+	enum fold_kind k = fold_char(fold_decode(t.p + from, t.n - from, &n, &valid)).kind;
+	return k == FOLD_DROP || k == FOLD_BIDI;
 }

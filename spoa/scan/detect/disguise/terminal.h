@@ -31,6 +31,8 @@ struct terminal terminal_control(struct span t, size_t at);
 struct terminal terminal_bracket(struct span t, size_t at, bool again, size_t *from);
 /* Whether a sequence of the text goes across `at`. */
 bool terminal_cuts(struct span t, size_t at);
+/* Whether the last thing before `at` (at > 0) is a sequence or a character that nobody sees. */
+bool terminal_ends_in_dropped(struct span t, size_t at);
 /* The mark that U+0080 to U+009F stands for; 0: none. */
 char terminal_c1(uint32_t cp);
 /* Where the string ends whose mark is at `at`, with what ends it; 0: it does not soon. */

@@ -2,8 +2,10 @@
  * run of ten thousand "25" after one percent sign costs one walk. */
 #include "scan/detect/disguise/unescape.h"
 
-#include "base/ascii.h"
+#include "base/among.h"
+#include "base/codec/digits.h"
 #include "base/codec/utf8.h"
+#include "base/effort.h"
 #include "scan/detect/disguise/terminal.h"
 
 static int
@@ -405,6 +407,38 @@ goes_into(struct span t, size_t at)
 	return v >= 0x20 && (v < 0x80 || next == '=') && (!is_digit(next) || v == '=');
 }
 
+static bool
+is_base64(char c)
+{
+	return value64(c) >= 0;
+}
+
+/* The = before a line's end at `at` is base64's padding and no soft line break: another one is
+ * before it, or it makes the digits before it whole groups, in a line or lines that are long
+ * enough for base64. Lines of quoted-printable have WIDEST characters at most, and about as
+ * many where they are broken. */
+static bool
+is_padding(struct span t, size_t at)
+{
+	enum { LEAST = 16, BROKEN = 72, WIDEST = 76 };
+	size_t floor = at > WIDEST ? at - WIDEST : 0, from = span_back(t, at, floor, is_base64);
+	size_t n = at - from;
+
+	effort_add(n);
+	if (n == WIDEST || t.p[at - 1] == '=')
+		return true;
+	if ((n + 1) % 4)
+		return false;
+	if (n >= BROKEN) {
+		size_t next = span_past_set(span_cut(t, 0, at + 3), at + 1, "\r\n");
+		return span_past(span_cut(t, 0, next + LEAST), next, is_base64) < next + LEAST;
+	}
+	size_t above = span_back_set(t, from, from > 8 ? from - 8 : 0, " \t>|#\r\n");
+	return n + 1 >= LEAST ||
+	       (memchr(t.p + above, '\n', from - above) && above >= LEAST &&
+		       span_back(t, above, above - LEAST, is_base64) == above - LEAST);
+}
+
 static struct unescaped
 unescape_quoted(struct span t, size_t at)
 {
@@ -413,7 +447,8 @@ unescape_quoted(struct span t, size_t at)
 	if (i < t.n && t.p[i] == '\r')
 		i++;
 	if (i < t.n && t.p[i] == '\n')
-		return at > 0 && i + 1 < t.n && t.p[at - 1] > ' ' && t.p[i + 1] > ' '
+		return at > 0 && i + 1 < t.n && t.p[at - 1] > ' ' && t.p[i + 1] > ' ' &&
+				       !is_padding(t, at)
 			       ? (struct unescaped){ .end = i + 1 }
 			       : no_escape;
 	for (i = at + 1;

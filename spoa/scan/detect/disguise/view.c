@@ -3,6 +3,7 @@
  * up. */
 #include "scan/detect/disguise/view.h"
 
+#include "base/ascii.h"
 #include "base/effort.h"
 #include "base/err.h"
 
@@ -10,6 +11,12 @@ static uint32_t
 view_place(const struct editor *ed, size_t at)
 {
 	return ed->over ? ed->over->map[at] : (uint32_t)(at - ed->out->origin);
+}
+
+size_t
+view_origin(const struct editor *ed, size_t at)
+{
+	return ed->over ? ed->over->origin + (ed->over->map[at] & MAP_OFFSET) : at;
 }
 
 static void
@@ -220,4 +227,60 @@ view_back(const struct view *v, size_t *start, size_t *end)
 	*end = v->origin +
 	       (last_made ? v->map[e] & MAP_OFFSET : (v->map[e - 1] & MAP_OFFSET) + 1);
 	return map_made(made) | map_dropped(dropped);
+}
+
+/* ---- joints ---- */
+
+/* Returns true if [from, to) is one word of letters: "ERROR", "Done", "here". A piece of a
+ * token mixes capitals and small letters, or has digits. */
+static bool
+is_colored_word(struct span t, size_t from, size_t to)
+{
+	enum { WORD_LEAST = 4, WORD_MOST = 24 };
+	size_t lower = 0;
+
+	if (to - from < WORD_LEAST || to - from > WORD_MOST)
+		return false;
+	for (size_t i = from; i < to; i++) {
+		if (!is_alpha(t.p[i]))
+			return false;
+		lower += t.p[i] >= 'a';
+	}
+	return lower == 0 || lower == to - from || (lower == to - from - 1 && t.p[from] < 'a');
+}
+
+/* A character above U+009F begins at `at`: zero-width, and no control character. */
+static bool
+is_unseen(struct span t, size_t at)
+{
+	return is_high(t.p[at]) && t.p[at] != '\x9B' &&
+	       !(t.p[at] == '\xC2' && at + 1 < t.n && (unsigned char)t.p[at + 1] < 0xA0);
+}
+
+bool
+view_side_by_side(const struct editor *ed, struct span t, const struct finding *f,
+	const struct finding *v, size_t n)
+{
+	const struct view_part *joint = ed->joint;
+	size_t joints = ed->joints;
+	size_t at = f->start, k = 0;
+	bool any = false, unseen = false;
+
+	while (k < joints && joint[k].from <= f->start)
+		k++;
+	if (k == joints || joint[k].from >= f->end)
+		return false;
+	for (size_t end; at < f->end; at = k < joints ? joint[k++].to : f->end) {
+		bool whole = false;
+		end = k < joints && joint[k].from < f->end ? joint[k].from : f->end;
+		for (size_t i = 0; i < n && !whole; i++)
+			whole = v[i].start <= at && v[i].end >= end &&
+				(v[i].start > f->start || v[i].end < f->end);
+		effort_add(n + 8);
+		if (!whole && (unseen || !is_colored_word(t, at, end)))
+			return false;
+		any |= whole;
+		unseen |= k < joints && is_unseen(t, joint[k].from);
+	}
+	return any;
 }

@@ -5,7 +5,7 @@
 #ifndef SCAN_DETECT_DISGUISE_VIEW_H
 #define SCAN_DETECT_DISGUISE_VIEW_H
 
-#include "base/span.h"
+#include "scan/detect/rules/finding.h"
 
 /* A byte's place in the original, from `origin` on, and how it came about: the low
  * bits for bytes that stand for something else, the high ones for what was dropped
@@ -69,6 +69,11 @@ struct editor {
 	size_t nparts;
 	size_t edits, escapes; /* of the edits, those of escapes */
 	bool sequences;	       /* of a terminal are among them */
+	/* Where something is dropped between two characters of words: what dropping it may
+	 * join. apart: it reads as a tab there. Room for VIEW_PARTS. */
+	bool apart;
+	struct view_part *joint;
+	size_t joints;
 	int err;
 };
 
@@ -78,6 +83,9 @@ void view_edit(
 /* Ends the open region, if any. 0 or what `done` returned. */
 int view_close(struct editor *ed);
 
+/* The place of the source's byte `at` in the original. */
+size_t view_origin(const struct editor *ed, size_t at);
+
 /* What is read around an edit: the margin before it and the beginning of the word there,
  * so many bytes after it and the rest of the word. */
 size_t view_before(struct span t, size_t at);
@@ -86,5 +94,12 @@ size_t view_after(struct span t, size_t at, size_t bytes);
 /* [*start, *end) of the view in bytes of the original. Returns the EDIT_ flags inside,
  * 0 where the bytes are the original's own. */
 unsigned view_back(const struct view *v, size_t *start, size_t *end);
+
+/* Returns true if the candidate f, which goes across joints, is several values side by side, or
+ * one value and words: t is the original, v[0..n) are the candidates of the reading in which
+ * joints are boundaries, and each piece of f between joints is in one of those or a word. What
+ * nobody sees (a zero-width character) parts no words. */
+bool view_side_by_side(const struct editor *ed, struct span t, const struct finding *f,
+	const struct finding *v, size_t n);
 
 #endif

@@ -75,6 +75,7 @@ number_back(struct span t, size_t at)
 	if (digits == 0 || digits > 6 ||
 		(i > 0 && (is_alnum(t.p[i - 1]) || strchr("$.#:_", t.p[i - 1]))))
 		return at;
+	i += t.p[i] == '-'; /* a list's dash, or the line is one that a diff removes */
 	return !is_digit(t.p[i]) || (end - i == 4 && year_before(t, i)) ? at : i;
 }
 

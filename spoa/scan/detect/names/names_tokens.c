@@ -166,6 +166,11 @@ touches_code(struct span t, size_t start, size_t end)
 
 	if (b == ' ' && c == ' ')
 		return false;
+	/* A line that a diff adds, and a word diff's {+new+}, mark any text. */
+	if (b == '+' && (start == 1 || is_one_of(t.p[start - 2], "\n{")))
+		b = ' ';
+	if (c == '+' && d == '}')
+		c = ' ';
 	if (code_before[(unsigned char)b] || code_after[(unsigned char)c])
 		return true;
 	if (b == '.' && start > 1 && t.p[start - 2] != '.' && t.p[start - 2] != ' ' &&
@@ -517,6 +522,10 @@ look_back(struct names_sweep *w, struct looked *l, size_t end)
 	if (k == 0)
 		return;
 	l->flags[0] = names_flags_small(w->t, hash_back(t, l->from, to, 1));
+	/* The end of a domain is no title: "x@example.fr". */
+	if (l->from[0] > 0 && t.p[l->from[0] - 1] == '.' && is_lower(t.p[l->from[0]]) &&
+		!l->dot)
+		l->flags[0] &= ~(uint32_t)W_TITLE;
 	l->n = 1;
 	if (l->flags[0] & W_LAST && (k = read_back(t, end, l->from, to, BACK_WORDS)) > 1)
 		for (; l->n < k; l->n++)

@@ -27,6 +27,7 @@ struct findings {
 };
 
 struct detect_used;
+struct column_table;
 struct detect_options {
 	/* NULL: all entities at their own threshold. Else one float an entity;
 	 * above 1.0 switches it off. */
@@ -42,6 +43,9 @@ struct detect_options {
 	/* NULL: all. Otherwise findings are those of a search for all, without the entities
 	 * that are not in it; a text that holds none of these costs less. */
 	const struct detect_used *used;
+	/* The table that this text and those before it are parts of (detect_table_new()); NULL: the
+	 * text is a whole one. */
+	struct column_table *table;
 	bool part; /* there is more before or after: nothing follows from what is missing */
 };
 

@@ -39,6 +39,7 @@ struct detect_stream {
 	float *low; /* thresholds, of a value that context may make a finding */
 	char before[CONTEXT_BYTES];
 	struct known_names known;
+	struct column_table table; /* up to buf[0] */
 	int err;
 	uint64_t work;	/* units that it may still cost (base/effort.h) */
 	size_t base;	/* of buf[0] in the stream */
@@ -131,6 +132,7 @@ detect_stream_new(const struct detect_rules *r, const struct detect_options *opt
 			memcpy(s->before, opt->before.p + opt->before.n - n, n);
 		s->opt.before = span_of(s->before, n);
 	}
+	s->opt.table = &s->table;
 	ask_for(s);
 	return s;
 }
@@ -147,6 +149,7 @@ detect_stream_copy(const struct detect_stream *s)
 	copy->low = (float *)(copy + 1);
 	copy->buf = copy->own;
 	copy->opt.before.p = copy->before;
+	copy->opt.table = &copy->table;
 	return copy;
 }
 
@@ -269,6 +272,17 @@ runs_open(const struct detect_stream *s, size_t open)
 	return armour < open ? armour : open;
 }
 
+/* Whether what is held is in a row of a table: any word may be a value there. */
+static bool
+is_in_row(struct detect_stream *s, struct detect_scratch *scratch)
+{
+	if (!s->table.head_n && !memchr(s->buf, '\n', s->n))
+		return false;
+	s->table.more = true;
+	columns_begin(&scratch->columns, span_of(s->buf, s->n), false, &s->table);
+	return columns_row(&scratch->columns, s->n - 1);
+}
+
 /* What of the text begins at *open or after it may go on. *found: something before it may be
  * a finding. */
 static int
@@ -284,11 +298,12 @@ look_for_open(
 
 	opt.thresholds = s->low;
 	opt.used = NULL;
-	opt.part = true;
+	opt.part = s->table.more = true;
 	s->begun = from;
 	*open = words.open < from ? words.open : from;
 	*found = false;
 	if (words.plain && !own && from == t.n && (s->opt.inside || s->opt.before.n == 0) &&
+		!is_in_row(s, scratch) &&
 		open_is_quiet(s->asked, scratch, &opt, t, s->done, open))
 		return 0;
 	scratch->known = &known;
@@ -362,6 +377,7 @@ move_on(struct detect_stream *s, const struct findings *f)
 			from = f->v[i].start;
 	if (s->done - from > LEFT_MAX)
 		from = s->done - LEFT_MAX;
+	columns_pass(&s->table, span_cut(t, 0, from));
 	memmove(s->buf, s->buf + from, s->n - from);
 	s->base += from;
 	s->n -= from;
@@ -415,6 +431,7 @@ scan_held(struct detect_stream *s, struct detect_scratch *scratch, struct arena 
 	struct findings *f)
 {
 	s->opt.part = !last || s->base > 0;
+	s->table.more = !last;
 	scratch->known = &s->known;
 	int err = detect_scan(s->rules, scratch, span_of(s->buf, s->n), &s->opt, a, f);
 	scratch->known = NULL;
@@ -512,6 +529,8 @@ hand_more(struct detect_stream *s, const struct out *o, struct span v)
 	int err = o->take(o->arg, &p);
 	struct span tail = span_cut(v, v.n > STREAM_LEFT ? v.n - STREAM_LEFT : 0, v.n);
 	keep = keep < s->n ? keep : s->n;
+	columns_pass(&s->table, span_of(s->buf, s->n - keep));
+	columns_pass(&s->table, span_cut(v, 0, v.n - tail.n));
 	memmove(s->buf, s->buf + s->n - keep, keep);
 	memcpy(s->buf + keep, tail.p, tail.n);
 	s->base = p.start + v.n - keep - tail.n;

@@ -29,14 +29,20 @@
  * scanned as one text: they have the findings of a whole, a few of which are lost below.
  *
  * Findings and scores are those of a scan of the whole where nothing beyond this
- * neighbourhood decides. Lost are: a name before the mention that confirms it, or in a
- * text that is written without capitals; "van den" of a name after a title in small letters;
- * a column's header more than STREAM_LEFT bytes
- * before; a value more than CAP_STREAM_HELD after its label; a value in a disguise that is
- * wider than this, or in strings of other texts (chunks of a stream as JSON); of a value in
- * disguise that begins with an ordinary word this word: "alice" of "alice at example dot com",
- * of which the rest is found. A stretch of a known document longer than CAP_STREAM_HELD is
- * several findings.
+ * neighbourhood decides. These are lost:
+ *   - a name before the mention that confirms it, or in a text that is written without capitals;
+ *   - "van den" of a name after a title in small letters;
+ *   - a value more than CAP_STREAM_HELD after its label;
+ *   - a value in a disguise that is wider than this, or in strings of other texts (chunks of a
+ *     stream as JSON);
+ *   - the ordinary word that a value in disguise begins with: "alice" of "alice at example dot
+ *     com", of which the rest is found;
+ *   - a value in a tuple of an SQL INSERT, under a name of the statement's list, if the statement
+ *     begins more than STREAM_LEFT bytes before.
+ * A table's header counts for all of its rows (context/columns.h says when a table ends and how
+ * long a header may be). A cell is judged before the rest of its row has come, so a row that turns
+ * out to have too few fields is read under the header, too. A stretch of a known document longer
+ * than CAP_STREAM_HELD is several findings.
  *
  * It asks at every word: 1 to 8 us of CPU for five bytes. A text that is there as a whole is
  * detect_scan's, which takes a hundredth of that, and so does a long delta.

@@ -57,6 +57,95 @@ is_special_v6(const unsigned char b[16])
 	       !memcmp(b, "\x26\x06\x47\0\x47\0\0\0", 8);	/* Cloudflare's */
 }
 
+/* ---- four numbers that are a version ---- */
+
+static bool
+is_product_char(char c)
+{
+	return is_alnum(c) || is_one_of(c, "_-+");
+}
+
+/* Returns true if [from, to) names a product: it begins a word, has a letter and no dot, and
+ * is no word that stands before addresses. A name with a number at its end may be a host's, as
+ * in the "worker-3/81.2.69.142" of Java's logs. */
+static bool
+names_product(struct span t, size_t from, size_t to)
+{
+	static const char *const hosts[] = { "addr", "address", "client", "dns", "dst",
+		"gateway", "geoip", "host", "hosts", "inet", "ip", "ips", "ipv4", "localhost",
+		"lookup", "node", "peer", "ping", "proxy", "remote", "route", "server",
+		"servers", "src", "ssh", "tcp", "udp", "whois" };
+	struct span word = span_cut(t, from, to);
+
+	if (word.n < 2 || is_digit(word.p[word.n - 1]) || !is_alpha(word.p[0]) ||
+		(from > 0 && !is_one_of(t.p[from - 1], " \t\r\n\"'`(,;[{|>=")))
+		return false;
+	for (size_t i = 0; i < COUNT_OF(hosts); i++)
+		if (span_ieq(word, span_str(hosts[i])))
+			return false;
+	return true;
+}
+
+/* Returns true if what is before the four numbers makes them a version: "Chrome/131.0.0.1"
+ * (RFC 9110 10.1.5), "name==81.2.3.4" and ">=" (PEP 440), "(>= 81.2.3.4" (Debian policy 7.1),
+ * "## [81.2.3.4]" (the heading of a changelog). */
+static bool
+is_behind_product(struct span t, size_t start)
+{
+	size_t to = start, least = start > 64 ? start - 64 : 0;
+
+	if (start > 3 && is_one_of(t.p[start - 1], "[v") &&
+		span_ends(span_cut(t, 0, start - 1), SPAN_LIT("# ")))
+		return true;
+	/* "^81.2.3.4" of npm, "~> 81.2.3.4" of RubyGems */
+	if (start > 0 &&
+		(t.p[start - 1] == '^' || (start > 2 && !memcmp(t.p + start - 3, "~> ", 3))))
+		return true;
+	if (start > 1 && t.p[start - 1] == '/')
+		to = start - 1;
+	else if (start > 2 && t.p[start - 1] == '=' && is_one_of(t.p[start - 2], "=<>~!"))
+		to = start - 2;
+	else if (start > 3 && t.p[start - 1] == ' ' && is_one_of(t.p[start - 2], "=<>"))
+		return t.p[start - 3] == '(' || (start > 4 && t.p[start - 4] == '(');
+	if (to == start)
+		return false;
+	return names_product(t,
+		least + span_back(span_cut(t, least, to), to - least, 0, is_product_char), to);
+}
+
+/* Returns true if a package's revision follows: "81.2.3.4-1", "-1ubuntu2", "-2.el9". The end of
+ * a range is above the last number: "81.2.69.142-150". */
+static bool
+is_before_revision(struct span t, size_t end, unsigned last)
+{
+	size_t digits = end + 1;
+	uint64_t revision;
+
+	if (end >= t.n || t.p[end] != '-')
+		return false;
+	digits = span_past(t, end + 1, is_digit);
+	if (digits == end + 1 || digits - end > 4 ||
+		span_u64(span_cut(t, end + 1, digits), &revision))
+		return false;
+	char c = digits < t.n ? t.p[digits] : 0, d = digits + 1 < t.n ? t.p[digits + 1] : 0;
+	if (is_alpha(c) || c == '+' || c == '~' || (c == '.' && is_alpha(d)))
+		return true;
+	return revision <= last && c != '.';
+}
+
+static bool
+is_version_number(const struct candidate *c, const unsigned o[4])
+{
+	char next = c->end < c->text.n ? c->text.p[c->end] : 0;
+
+	/* "131.0.0.0", as browsers write their version: the address of no host. A network has
+	 * its length behind it, and a port makes it an address. */
+	if (next == '/' || next == ':')
+		return false;
+	return (o[1] == 0 && o[2] == 0 && o[3] == 0) || is_behind_product(c->text, c->start) ||
+	       is_before_revision(c->text, c->end, o[3]);
+}
+
 static enum check_result
 check_v4(struct candidate *c, bool special)
 {
@@ -68,7 +157,7 @@ check_v4(struct candidate *c, bool special)
 	/* Nobody's address: any, a mask, broadcast. */
 	if ((o[0] == 0 && o[1] == 0 && o[2] == 0 && o[3] == 0) || (o[0] == 255 && o[1] == 255))
 		return CHECK_NO;
-	if (is_special_v4(o) != special)
+	if (is_special_v4(o) != special || is_version_number(c, o))
 		return CHECK_NO;
 	/* 1.2.3.4 is a version or a section unless something says address; nobody counts
 	 * releases like 2.2.4.4. */
@@ -263,8 +352,8 @@ check_email(struct candidate *c)
 	if (start == c->start && start > 0 && at - start < LOCAL_MAX &&
 		is_local(c->text.p[start - 1]) && is_local(c->text.p[start]))
 		return CHECK_NO;
-	while (start < at && strchr(".'-`/=*_~#|{}", c->text.p[start]) &&
-		c->text.p[start] != '_')
+	/* Signs that quote or mark the address: a quote, emphasis, a diff's + and -. */
+	while (start < at && is_one_of(c->text.p[start], ".'-`/=*~#|{}+&%"))
 		start++;
 	/* In JSON and programs within the text: \nada@example.org begins with an escape. */
 	if (start > 0 && start + 1 < at && c->text.p[start - 1] == '\\' &&

@@ -89,6 +89,16 @@ is_year(const char *d)
 	return !memcmp(d, "19", 2) || !memcmp(d, "20", 2);
 }
 
+/* 202509091200 or 20250909120000: a date and an hour without separators, as HL7 writes them. Up
+ * to 2015 it may be an Egyptian mobile number, which begins with 2010 to 2012 or 2015. */
+static bool
+is_timestamp(const char *d, size_t n)
+{
+	return (n == 12 || n == 14) && is_year(d) &&
+	       (d[0] == '1' || memcmp(d, "2016", 4) >= 0) && sum_two(d + 4) - 1 < 12 &&
+	       sum_two(d + 6) - 1 < 31 && sum_two(d + 8) < 24 && sum_two(d + 10) < 60;
+}
+
 /* Dates, spans of years, dotted quads: digits in groups that are no telephone. */
 static bool
 is_something_else(const struct number *r)
@@ -124,9 +134,22 @@ weak_phone(struct candidate *c, float score)
 	return CHECK_SHAPE;
 }
 
+/* Leaves out parentheses around the whole number, as in "call (+44 20 7946 0958)". */
+static void
+leave_out_parentheses(struct candidate *c)
+{
+	struct span v = span_cut(c->text, c->start, c->end);
+
+	if (v.n > 2 && v.p[0] == '(' && span_chr(v, ')') == v.n - 1) {
+		c->start++;
+		c->end--;
+	}
+}
+
 enum check_result
 check_phone(struct candidate *c)
 {
+	leave_out_parentheses(c);
 	struct number r = read_phone_number(span_cut(c->text, c->start, c->end));
 	const char *d = r.digits;
 	size_t n = r.n;
@@ -162,6 +185,7 @@ check_phone(struct candidate *c)
 	if (n > 15 ||
 		(r.groups == 1 && n == 8 && is_year(d) && sum_two(d + 4) - 1 < 12 &&
 			sum_two(d + 6) - 1 < 31) ||
+		(r.groups == 1 && is_timestamp(d, n)) ||
 		(r.groups == 1 && n <= 9 && !memcmp(d + n - 3, "000", 3)))
 		return CHECK_NO;
 	/* A trunk zero and several groups, as most of Europe and Asia write it. */

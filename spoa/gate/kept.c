@@ -1,0 +1,404 @@
+/* The placeholders of conversations that a provider or a server keeps (docs/placeholders.md).
+ * Before the rewrite: the tables under the names that the request says. After it: what this
+ * turn gave away goes to the names that it adds to, and all of it to the names that its
+ * response makes, before the caller sees those. */
+#include "gate/sources/kept.h"
+
+#include <sodium.h>
+
+#include "answer/guard/guard.h"
+#include "base/clock.h"
+#include "base/err.h"
+#include "base/push.h"
+#include "base/scoped.h"
+#include "base/sha256.h"
+#include "gate/exchange.h"
+
+enum { FIRST_SEEN = 64 };
+
+/* The tables of a request; in its arena. */
+struct kept_asked {
+	struct tag tag;
+	struct request *r;
+	struct kept_table {
+		struct kept_asked *of;
+		struct kept_name name;
+		unsigned char key[KEPT_KEY_BYTES];
+		bool found, full; /* full: it is over its cap, and begins anew */
+	} v[OWNED_MAX];
+	size_t n, waits; /* waits: for Redis */
+	bool tagged;	 /* one of them lost a number */
+	uint64_t floor;
+	struct kept_entry *entry;
+	size_t nentries, room;
+	/* hashes of a placeholder and of the table that holds it, open addressing */
+	uint64_t *seen;
+	size_t nseen, seen_size;
+	bool added; /* what this turn gave away is in them */
+};
+
+/* ---- which entry is in which table ---- */
+
+static uint64_t
+seen_hash(struct span placeholder, size_t table)
+{
+	return (span_hash(placeholder) ^ (table + 1) * UINT64_C(0x9E3779B97F4A7C15)) | 1;
+}
+
+static uint64_t *
+seen_slot(uint64_t *v, size_t size, uint64_t h)
+{
+	size_t at = (size_t)(h >> 1) & (size - 1);
+
+	while (v[at] && v[at] != h)
+		at = (at + 1) & (size - 1);
+	return &v[at];
+}
+
+static bool
+grow_seen(struct kept_asked *k)
+{
+	size_t size = k->seen_size ? 2 * k->seen_size : FIRST_SEEN;
+	uint64_t *v = arena_array(&k->r->arena, size, sizeof(*v));
+
+	for (size_t i = 0; v && i < k->seen_size; i++)
+		if (k->seen[i])
+			*seen_slot(v, size, k->seen[i]) = k->seen[i];
+	if (!v)
+		return false;
+	k->seen = v;
+	k->seen_size = size;
+	return true;
+}
+
+/* Returns true if the table did not hold the placeholder yet; it does then. */
+static bool
+note_seen(struct kept_asked *k, struct span placeholder, size_t table)
+{
+	uint64_t h = seen_hash(placeholder, table);
+
+	if (2 * (k->nseen + 1) > k->seen_size && !grow_seen(k))
+		return true;
+	uint64_t *slot = seen_slot(k->seen, k->seen_size, h);
+	bool is_new = *slot == 0;
+	k->nseen += is_new;
+	*slot = h;
+	return is_new;
+}
+
+/* ---- reading tables ---- */
+
+static void
+take_chunk(struct kept_table *t, struct span plain)
+{
+	struct kept_asked *k = t->of;
+	struct arena *a = &k->r->arena;
+	struct kept_chunk c;
+	struct kept_entry e;
+
+	if (!kept_read_head(plain, &c))
+		return;
+	k->tagged |= c.tagged;
+	k->floor = c.floor > k->floor ? c.floor : k->floor;
+	while (kept_read_entry(&c, &e)) {
+		if (!note_seen(k, e.placeholder, (size_t)(t - k->v)))
+			continue;
+		e.placeholder = arena_dup(a, e.placeholder);
+		if (e.value.p) {
+			e.entity = arena_dup(a, e.entity);
+			e.value = arena_dup(a, e.value);
+		}
+		ARENA_PUSH(a, k->entry, k->nentries, k->room, 16, e);
+	}
+}
+
+/* A chunk that does not open is as if it were lost. */
+static void
+take_table(struct kept_table *t, struct span stored)
+{
+	const struct kept_tables *all = t->of->r->gate->shared->kept;
+	int more = 1;
+
+	while (more > 0) {
+		SCOPED_BUF(plain, 0);
+		more = kept_chunk(all, t->key, &stored, &plain);
+		if (more > 0) {
+			t->found = true;
+			take_chunk(t, buf_view(&plain));
+		}
+	}
+	if (more < 0) {
+		t->found = false;
+		t->of->tagged = true;
+	}
+}
+
+static void
+table_came(void *arg, int err, const struct span *pairs, size_t n)
+{
+	struct kept_table *t = arg;
+	struct kept_asked *k = TAGGED(kept_asked, t->of);
+
+	t->full |= err == ERR_LIMIT;
+	if (!err && n == 1)
+		take_table(t, pairs[1]);
+	if (--k->waits == 0)
+		k->r->calls->back(k->r);
+}
+
+/* ---- before the rewrite ---- */
+
+static size_t
+collect_kept_names(struct request *r, struct kept_name out[OWNED_MAX])
+{
+	if (!request_is_mcp(r))
+		return dialect_kept_names(&r->found.endpoint,
+			r->in.have_body ? &r->in.body : NULL, r->in.target, r->in.ntarget, out);
+	/* without a session the caller has one table at each server */
+	struct span name =
+		r->found.session.n ? r->found.session : span_str(r->found.route->name);
+	out[0] = (struct kept_name){ .id = file_name_of(name), .grows = true };
+	return 1;
+}
+
+/* What the request is to the placeholders of a conversation, once its tables are read. */
+static void
+settle_kept(struct request *r)
+{
+	const struct kept_asked *k = r->run.kept;
+	struct found_kept *f = &r->found.kept;
+	bool turns = f->keeps != KEEPS_OBJECT, lost = false;
+
+	for (size_t i = 0; i < k->n; i++) {
+		turns &= k->v[i].name.turn && k->v[i].found;
+		lost |= k->v[i].name.turn && !k->v[i].found;
+	}
+	f->state = lost			  ? KEPT_LOST
+		   : !turns || k->tagged ? KEPT_TAGGED
+		   : k->n		  ? KEPT_GOES_ON
+					  : KEPT_BEGINS;
+}
+
+/* Asks for the tables. STEP_WAIT: request_kept_tables() is called again. */
+static enum step_result
+ask_tables(struct request *r, const struct kept_name *name, size_t n)
+{
+	struct gate *g = r->gate;
+	struct kept_tables *all = g->shared->kept;
+	struct kept_asked *k = arena_new(&r->arena, struct kept_asked);
+	struct redis *redis = kept_tables_shared(all) ? g->pins.redis : NULL;
+
+	if (!k)
+		return request_overload(r);
+	TAG(kept_asked, k);
+	k->r = r;
+	k->n = n;
+	r->run.kept = k;
+	for (size_t i = 0; i < n; i++) {
+		struct kept_table *t = &k->v[i];
+		SCOPED_BUF(stored, 0);
+		t->of = k;
+		t->name = name[i];
+		kept_key(all, r->found.pin.who, span_of(&t->name.id, sizeof(t->name.id)),
+			t->key);
+		if (kept_get(all, t->key, &stored))
+			take_table(t, buf_view(&stored));
+	}
+	if (redis && redis_up(redis))
+		k->waits = n;
+	for (size_t i = 0; i < n && k->waits; i++)
+		kept_ask(redis, k->v[i].key, table_came, &k->v[i]);
+	if (!k->waits)
+		return STEP_NEXT;
+	r->run.pending++;
+	r->run.wait = WAIT_PINS;
+	return STEP_WAIT;
+}
+
+enum step_result
+request_kept_tables(struct request *r)
+{
+	struct found_kept *f = &r->found.kept;
+	struct kept_name name[OWNED_MAX];
+
+	r->run.wait = WAIT_NONE;
+	if (!r->run.kept) {
+		*f = (struct found_kept){ 0 };
+		if (!(r->found.route->response & RESP_RESTORE) ||
+			(r->in.message && !r->in.placeholders))
+			return STEP_NEXT;
+		f->keeps = request_is_mcp(r) ? KEEPS_OBJECT
+					     : dialect_keeps(&r->found.endpoint,
+						       r->in.have_body ? &r->in.body : NULL);
+		size_t n = collect_kept_names(r, name);
+		if (n == 0 && f->keeps == KEEPS_NOTHING)
+			return STEP_NEXT;
+		enum step_result s = ask_tables(r, name, n);
+		if (s != STEP_NEXT)
+			return s;
+	}
+	if (arena_failed(&r->arena))
+		return request_overload(r);
+	settle_kept(r);
+	return STEP_NEXT;
+}
+
+static void
+tag_new_values(struct request *r, struct placeholders *p)
+{
+	unsigned char key[PLACEHOLDER_TAG_KEY];
+
+	kept_tag_key(r->gate->shared->kept, r->found.pin.who, key);
+	placeholders_tag(p, key);
+	sodium_memzero(key, sizeof(key));
+}
+
+/* The map of a session gets what is known of an earlier turn that a message names; where one
+ * placeholder then has two values, it is nobody's. */
+bool
+request_kept_open(struct request *r)
+{
+	const struct kept_asked *k = r->run.kept;
+	struct placeholders *p = r->out.placeholders;
+
+	if (r->found.kept.state == KEPT_NOT || !k)
+		return true;
+	if (!p)
+		p = placeholders_new(&r->arena);
+	for (size_t i = 0; p && i < k->nentries; i++) {
+		const struct kept_entry *e = &k->entry[i];
+		if (!placeholders_add(p, e->placeholder, e->entity, e->value))
+			return false;
+	}
+	if (!p)
+		return false;
+	placeholders_raise(p, (size_t)k->floor);
+	if (r->found.kept.state == KEPT_TAGGED || r->found.kept.state == KEPT_LOST)
+		tag_new_values(r, p);
+	r->out.placeholders = p;
+	return true;
+}
+
+/* ---- what this turn gave away ---- */
+
+struct kept_writing {
+	struct buf *out;
+	struct kept_asked *without; /* entries of this table are left out; NULL: none are */
+	size_t table, n;
+	bool full;
+};
+
+/* The caller's own key is never put back. */
+static void
+write_kept(void *arg, struct span placeholder, struct span entity, struct span value)
+{
+	struct kept_writing *w = arg;
+	struct kept_entry e = { placeholder, entity, value };
+
+	if (span_is(entity, "CREDENTIAL"))
+		e.entity = e.value = (struct span){ NULL, 0 };
+	if (w->without && !note_seen(w->without, placeholder, w->table))
+		return;
+	if (w->n >= CAP_KEPT_VALUES ||
+		w->out->n + placeholder.n + entity.n + value.n + 64 > KEPT_CHUNK_MOST) {
+		w->full = true;
+		return;
+	}
+	kept_write_entry(w->out, &e);
+	w->n++;
+}
+
+/* Whether a plain number that is not in the table may have been given: then others are tagged. */
+static bool
+write_table(struct request *r, struct kept_writing *w)
+{
+	const struct placeholders *p = r->out.placeholders;
+	bool tagged = r->found.kept.state == KEPT_TAGGED || r->found.kept.state == KEPT_LOST;
+
+	kept_write_head(w->out, tagged, placeholders_floor(p));
+	placeholders_all(p, write_kept, w);
+	if (w->full && !buf_failed(w->out))
+		w->out->p[w->out->start + 1] = 1;
+	return !buf_failed(w->out);
+}
+
+/* What the request adds to, the provider has as soon as it is sent. */
+static void
+add_to_names(struct request *r, struct span holder)
+{
+	struct kept_asked *k = r->run.kept;
+
+	for (size_t i = 0; i < k->n && !k->added; i++) {
+		if (k->v[i].name.turn || !k->v[i].name.grows)
+			continue;
+		SCOPED_BUF(chunk, 0);
+		struct kept_writing w = { .out = &chunk, .without = k, .table = i };
+		if (write_table(r, &w) && w.n)
+			kept_add(r->gate->shared->kept, r->gate->pins.redis, k->v[i].key,
+				&(struct kept_addition){ .holder = holder,
+					.chunk = buf_view(&chunk),
+					.now_ms = r->now_wall_ns / 1000000,
+					.anew = k->v[i].full });
+	}
+	k->added = true;
+}
+
+int
+exchange_keep_placeholders(struct request *r, struct exchange *x, struct arena *own)
+{
+	const struct identity *id = &r->found.identity;
+	const struct kept_asked *k = r->run.kept;
+
+	x->kept.saves = false;
+	if (r->found.kept.state == KEPT_NOT || !r->out.placeholders || !k)
+		return 0;
+	x->kept.holder = arena_dup(own, id->person.n ? id->person : id->key_id);
+	add_to_names(r, x->kept.holder);
+	if (r->found.kept.keeps == KEEPS_NOTHING || request_is_mcp(r))
+		return 0;
+	SCOPED_BUF(table, 0);
+	struct kept_writing w = { .out = &table };
+	if (!write_table(r, &w))
+		return ERR_NOMEM;
+	if (r->found.kept.keeps == KEEPS_OBJECT && !w.n)
+		return 0; /* nothing is in it, and no number depends on that */
+	x->kept.table = arena_dup(own, buf_view(&table));
+	x->kept.nsaved = 0;
+	for (size_t i = 0; i < k->n; i++)
+		x->kept.saved[x->kept.nsaved++] = k->v[i].name.id;
+	x->kept.saves = x->kept.table.p != NULL;
+	return x->kept.saves ? 0 : ERR_NOMEM;
+}
+
+static bool
+is_saved(const struct exchange *x, const struct file_name *f)
+{
+	for (size_t i = 0; i < x->kept.nsaved; i++)
+		if (!memcmp(&x->kept.saved[i], f, sizeof(*f)))
+			return true;
+	return false;
+}
+
+void
+exchange_save_placeholders(struct exchange *x)
+{
+	struct request *r = x->r;
+	const struct guard_report *a =
+		x->kept.saves && x->guard ? guard_report(x->guard) : NULL;
+	unsigned char key[KEPT_KEY_BYTES];
+
+	if (!a || a->nmade == x->kept.looked)
+		return;
+	x->kept.looked = a->nmade < OWNED_MAX ? a->nmade : 0; /* then the oldest goes */
+	for (size_t i = 0; i < a->nmade; i++) {
+		if (is_saved(x, &a->made[i]))
+			continue;
+		kept_key(r->gate->shared->kept, r->found.pin.who,
+			span_of(&a->made[i], sizeof(a->made[i])), key);
+		kept_add(r->gate->shared->kept, r->gate->pins.redis, key,
+			&(struct kept_addition){ .holder = x->kept.holder,
+				.chunk = x->kept.table,
+				.now_ms = clock_wall_ns() / 1000000 });
+		x->kept.saved[x->kept.nsaved++ % KEPT_SAVED_MAX] = a->made[i];
+	}
+}
