@@ -53,8 +53,11 @@ final is "and no value is" "$(for k in $(redis --raw keys 'tollgate:kept:*'); do
 ttl=$(redis ttl "$(redis --raw keys 'tollgate:kept:*' | head -1)")
 check "each ends ($ttl s)" test "$ttl" -gt 2600000
 
+# HAProxy asks the daemon that is left, once it has seen that the other one is gone.
+serves() { for _ in 1 2 3 4; do [ "$(turn resp_8 hello resp_w ok)" = ok ] || return 1; done; }
 killed second
 again_with '{}'
+wait_for serves
 is "a daemon that begins anew goes on" "$(turn resp_8 hello resp_9 '<EMAIL_ADDRESS_1>, <EMAIL_ADDRESS_2>')" 'jane@example.com, bob@example.com'
 redis_away
 is "and while Redis is away, with what it has itself" "$(turn resp_9 hello resp_10 '<EMAIL_ADDRESS_1>')" 'jane@example.com'
@@ -62,6 +65,7 @@ redis_back
 wait_for redis ping >/dev/null
 redis flushall >/dev/null
 again_with '{}'
+wait_for serves
 is "where all is lost a number stays" "$(turn resp_9 'emil@example.com' resp_l '<EMAIL_ADDRESS_1>')" '<EMAIL_ADDRESS_1>'
 like "and no new value gets one that was given" "$(sent)" '^<EMAIL_ADDRESS_[A-Z2-7]{8}_1>$'
 is "the record says so" "$(cat "$JOURNAL"/* | tr -d '\0' | grep '"type":"decision"' | tail -1 | jq -r .placeholders) $(completion .answer.unresolved)" 'lost 1'
