@@ -37,6 +37,7 @@ static const struct doc_shape {
 	{ "before another table", "", "\n", 2, false, true },
 	{ "directly before another table", "", "", 2, false, true },
 	{ "with rows of 700 bytes", "", "", 600, false, false },
+	{ "with rows of 1900 bytes", "", "", 1800, false, false },
 	{ "with rows of over 2 KB", "", "", 2200, true, false },
 };
 
