@@ -27,7 +27,7 @@ columns_begin(struct columns *c, struct span text, bool inside, struct column_ta
 {
 	c->text = text;
 	c->table = table;
-	c->lead = table && table->line_n <= COLUMN_HEAD ? table->line_n : 0;
+	c->lead = table && table->line_n <= COLUMN_LINE ? table->line_n : 0;
 	c->joined_n = 0;
 	c->inside = table ? table->line_n > c->lead : inside;
 	c->known = false;
@@ -754,9 +754,10 @@ columns_cells(
 static void
 line_passed(struct column_table *t)
 {
-	bool whole = t->line_n <= COLUMN_HEAD;
 	struct span line =
-		line_of(span_of(t->line, whole ? t->line_n : COLUMN_HEAD), 0, SIZE_MAX);
+		line_of(span_of(t->line, t->line_n < COLUMN_LINE ? t->line_n : COLUMN_LINE), 0,
+			SIZE_MAX);
+	bool whole = line.n <= COLUMN_HEAD && t->line_n <= COLUMN_LINE; /* may be a header */
 
 	if (t->head_n && (t->line_n > COLUMN_LINE || !is_row(line, cuts[t->cut])))
 		t->head_n = 0;
@@ -784,7 +785,7 @@ columns_pass(struct column_table *t, struct span text)
 	while (text.n) {
 		const char *end = memchr(text.p, '\n', text.n);
 		size_t n = end ? (size_t)(end - text.p) : text.n;
-		size_t room = t->line_n < COLUMN_HEAD ? COLUMN_HEAD - t->line_n : 0;
+		size_t room = t->line_n < COLUMN_LINE ? COLUMN_LINE - t->line_n : 0;
 		if (n)
 			memcpy(t->line + (room ? t->line_n : 0), text.p, n < room ? n : room);
 		t->line_n += n;

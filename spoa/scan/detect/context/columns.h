@@ -10,12 +10,12 @@
 #include "base/span.h"
 
 enum {
-	COLUMN_LINE = 2048,  /* bytes; a longer line is no row */
-	COLUMN_HEAD = 1024,  /* bytes of a header that is kept for a later part of the text */
-	COLUMN_FIELDS = 64,  /* a line of more is no row */
-	COLUMN_NAME = 48,    /* bytes of a header's field */
-	COLUMN_WIDTHS = 4,   /* numbers of fields a table's headers are known of */
-	COLUMN_CUTS = 5,     /* kinds of separators */
+	COLUMN_LINE = 2048,   /* bytes; a longer line is no row */
+	COLUMN_HEAD = 1024,   /* bytes of a header that is kept for a later part of the text */
+	COLUMN_FIELDS = 64,   /* a line of more is no row */
+	COLUMN_NAME = 48,     /* bytes of a header's field */
+	COLUMN_WIDTHS = 4,    /* numbers of fields a table's headers are known of */
+	COLUMN_CUTS = 5,      /* kinds of separators */
 	COLUMN_HEADERS = 256, /* columns that are read as key=value */
 };
 
@@ -33,18 +33,18 @@ struct column_parts {
  * A table begins with a line whose fields read like names, parted by one kind of separator. It
  * ends at a line without that separator that is no ruler (an empty line, a sentence, a code
  * fence), and at a line longer than COLUMN_LINE. A line of names with another number of fields
- * begins the next table. Not kept: a header longer than COLUMN_HEAD, and in which column the
- * next part begins if more than COLUMN_HEAD bytes of its line came before. Zeroed: no text was
+ * begins the next table; a second table directly below the first, with as many columns, is read
+ * under the first header. A header longer than COLUMN_HEAD is not kept. Zeroed: no text was
  * passed. owner: whoever scans the parts. */
 struct column_table {
 	char head[COLUMN_HEAD]; /* the header's line, */
 	size_t head_n;		/* its bytes; 0: no table is in progress */
 	unsigned cut, fields;	/* its separator, and its number of fields */
-	char line[COLUMN_HEAD]; /* the line in which the next part begins: its first bytes */
-	size_t line_n;		/* bytes of that line before the next part; may be more */
-	bool more;		/* the next part is not the last: its last line may go on */
-	uint64_t keys;		/* columns whose name a keyed rule knows, and */
-	const void *keys_of;	/* the rule set that was asked; NULL: none yet */
+	char line[COLUMN_LINE]; /* the line in which the next part begins, as far as it came */
+	size_t line_n;	     /* bytes of that line before the next part; may be more than fit */
+	bool more;	     /* the next part is not the last: its last line may go on */
+	uint64_t keys;	     /* columns whose name a keyed rule knows, and */
+	const void *keys_of; /* the rule set that was asked; NULL: none yet */
 };
 
 /* Moves the table past these bytes, which end where the next part begins. */
@@ -117,9 +117,10 @@ columns_head(struct columns *c, size_t at)
 		columns_judge_head(c, at);
 }
 /* Calls `take` with each cell under the headers remembered, with each literal of an SQL INSERT
- * whose names are remembered (the statement is not kept for a later part of the text), and under those of the table that
- * began before the text; false stops. `keys` says for the latter which of n names are keys (a
- * bit each), and is asked once for each table and rule set `of`. */
+ * whose names are remembered (the statement is not kept for a later part of the text), and
+ * under those of the table that began before the text; false stops. `keys` says for the latter
+ * which of n names are keys (a bit each), and is asked once for each table and rule set `of`.
+ */
 typedef bool columns_take(void *arg, struct span name, size_t start, size_t end);
 typedef uint64_t columns_keys(void *arg, const struct span *name, unsigned n);
 void columns_cells(

@@ -41,13 +41,13 @@
  *     begins more than STREAM_LEFT bytes before.
  * A table's header counts for all of its rows (context/columns.h says when a table ends and how
  * long a header may be). A cell is judged before the rest of its row has come, so a row that turns
- * out to have too few fields is read under the header, too. A stretch of a known document longer
+ * out to have too few fields, or to be longer than COLUMN_LINE, is read under the header, too. A stretch of a known document longer
  * than CAP_STREAM_HELD is several findings.
  *
  * It asks at every word: 1 to 8 us of CPU for five bytes. A text that is there as a whole is
  * detect_scan's, which takes a hundredth of that, and so does a long delta.
  *
- * Memory: one allocation of less than 10 KB a stream, and what a scan takes while it runs; of a
+ * Memory: one allocation of less than 11 KB a stream, and what a scan takes while it runs; of a
  * long delta 256 KB are copied at a time.
  * One stream a choice and a tool call: their texts are apart. owner: whoever feeds it. */
 #ifndef SCAN_DETECT_STREAM_STREAM_H
