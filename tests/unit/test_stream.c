@@ -360,6 +360,16 @@ a_table_has_its_header_in_all_of_its_rows_whatever_the_cuts(void **state)
 		buf_init(&b, 0);
 		buf_str(&b, openings[t % COUNT_OF(openings)]);
 		put_table(&b, &random, k, 3 + roll(&random, 12));
+		/* a second table, whose columns are in another order, directly below */
+		if (k->begin[0] == '\0' && k->cut[0] != ' ') {
+			buf_printf(&b,
+				"note%spassword%spassport number%sssn%sname%se-mail%sid%s",
+				k->cut, k->cut, k->cut, k->cut, k->cut, k->cut, k->end);
+			buf_printf(&b,
+				"ok%shunter4x9%sX39213444%s536-22-8712%sAnn%sa@example.org%s7%"
+				"s",
+				k->cut, k->cut, k->cut, k->cut, k->cut, k->cut, k->end);
+		}
 		buf_str(&b, "\nThat is all for today.\n\n");
 		put_table(&b, &random, &table_kinds[roll(&random, COUNT_OF(table_kinds))], 4);
 		for (size_t c = 0; c <= COUNT_OF(every); c++) {

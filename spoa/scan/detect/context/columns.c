@@ -366,18 +366,49 @@ fields_of(struct columns *c, size_t from, struct span line, unsigned cut)
 	return p->plain && p->n[cut] ? p->n[cut] + 1 : count_fields(line, cuts[cut]);
 }
 
-/* Notes what the lines of [from, to) are: of each number of fields the first. */
+/* Whether a line names columns again, as the header of a second table below the first does: it
+ * reads like names, and its first one is among those of the header above. */
+static bool
+names_columns_again(struct span line, struct span above, char cut)
+{
+	size_t from = first_field(line, cut);
+	struct span first = without_quotes(span_cut(line, from, field_end(line, from, cut)));
+	bool again = false;
+
+	for (size_t i = first_field(above, cut); first.n && i <= above.n && !again;) {
+		size_t end = field_end(above, i, cut);
+		again = span_ieq(first, without_quotes(span_cut(above, i, end)));
+		i = next_field(above, end, cut);
+	}
+	return again && are_names(line, cut);
+}
+
+/* The line of a header, as header_of() returns it. */
+static struct span
+header_line(struct columns *c, size_t header)
+{
+	return header == (size_t)CARRIED ? span_of(c->table->head, c->table->head_n)
+					 : column_line_at(c, header, line_end(c->text, header));
+}
+
+/* Notes what the lines of [from, to) are: of each number of fields the first, and the headers.
+ */
 static void
 note_widths(struct columns *c, struct column_run *run, unsigned cut, size_t from, size_t to)
 {
 	while (from < to && run->widths < COLUMN_WIDTHS) {
-		size_t end = line_end(c->text, from), k = 0;
+		size_t end = line_end(c->text, from), k = run->widths;
 		if (end == SIZE_MAX)
 			return;
 		struct span line = column_line_at(c, from, end);
 		unsigned n = fields_of(c, from, line, cut);
-		while (k < run->widths && run->width[k].fields != n)
-			k++;
+		while (k > 0 && run->width[k - 1].fields != n)
+			k--;
+		k = k ? k - 1 : run->widths;
+		if (k < run->widths && run->width[k].names &&
+			names_columns_again(
+				line, header_line(c, run->width[k].line), cuts[cut]))
+			k = run->widths;
 		/* A sentence with a separator may come before the header. */
 		if ((k == run->widths || !run->width[k].names) && n <= COLUMN_FIELDS &&
 			!is_ruler(line)) {
@@ -428,15 +459,18 @@ run_to(struct columns *c, unsigned cut, size_t line, size_t end)
 	return run;
 }
 
-/* The line of the header for a row of n fields, or SIZE_MAX. `goes_on`: more fields may come.
- */
+/* The line of the header for the line at `line`, which has n fields, or SIZE_MAX: the last one
+ * that is not below it. `goes_on`: more fields may come. */
 static size_t
-header_of(const struct column_run *run, unsigned n, bool goes_on)
+header_of(const struct column_run *run, size_t line, unsigned n, bool goes_on)
 {
-	for (size_t k = 0; k < run->widths; k++)
-		if (run->width[k].fields == n ||
-			(goes_on && run->width[k].fields > n && run->width[k].names))
-			return run->width[k].names ? run->width[k].line : SIZE_MAX;
+	for (size_t k = run->widths; k-- > 0;) {
+		size_t at = run->width[k].line;
+		bool fits = goes_on ? run->width[k].fields >= n && run->width[k].names
+				    : run->width[k].fields == n;
+		if (fits && (at <= line || at == (size_t)CARRIED))
+			return run->width[k].names ? at : SIZE_MAX;
+	}
 	return SIZE_MAX;
 }
 
@@ -475,7 +509,8 @@ look_at_line(struct columns *c, size_t at)
 			n = 1;
 		if (n > COLUMN_FIELDS)
 			continue;
-		c->header = header_of(run_to(c, k, c->line, c->line_end - 1), n, goes_on);
+		c->header =
+			header_of(run_to(c, k, c->line, c->line_end - 1), c->line, n, goes_on);
 		c->row = c->header < c->line || c->header == (size_t)CARRIED;
 		c->cut = k;
 		c->fields = n;
@@ -500,8 +535,7 @@ split_header(struct columns *c, size_t at, unsigned cut)
 {
 	if (c->split == at + 1 && c->split_cut == cut)
 		return;
-	struct span line = at == (size_t)CARRIED ? span_of(c->table->head, c->table->head_n)
-						 : column_line_at(c, at, line_end(c->text, at));
+	struct span line = header_line(c, at);
 	char by = cuts[cut];
 	sql_copy(&line, &by);
 	split_names(c, line, by);
@@ -619,6 +653,9 @@ take_rows(struct columns *c, size_t from, unsigned fields, uint64_t wanted, colu
 			return true;
 		unsigned n = count_fields(line, cut);
 		bool ours = !is_ruler(line) && (n == fields || (goes_on && n < fields));
+		if (ours &&
+			header_of(run_to(c, c->split_cut, from, end), from, n, goes_on) == from)
+			return true; /* the next table begins */
 		unsigned k = 0;
 		for (size_t i = first_field(line, cut); ours && i <= line.n && k < fields;
 			k++) {
@@ -717,7 +754,7 @@ cells_below(struct columns *c, size_t from, size_t end, size_t *next, columns_ta
 		unsigned n;
 		if (!has_cut(line, cuts[k]) ||
 			(n = count_fields(line, cuts[k])) > COLUMN_FIELDS ||
-			header_of(run_to(c, k, from, end), n, false) != from)
+			header_of(run_to(c, k, from, end), from, n, false) != from)
 			continue;
 		split_header(c, from, k);
 		used = true;
@@ -767,8 +804,11 @@ line_passed(struct column_table *t)
 		unsigned n = p.n[k] || (whole && has_cut(line, cuts[k]))
 				     ? count_fields(line, cuts[k])
 				     : COLUMN_FIELDS + 1;
-		if (n > COLUMN_FIELDS || (t->head_n && (k != t->cut || n == t->fields)) ||
-			is_ruler(line) || !are_names(line, cuts[k]))
+		bool other = !t->head_n || (k == t->cut && n != t->fields);
+		bool again = t->head_n && k == t->cut && n == t->fields &&
+			     names_columns_again(line, span_of(t->head, t->head_n), cuts[k]);
+		if (n > COLUMN_FIELDS || (!other && !again) || is_ruler(line) ||
+			!are_names(line, cuts[k]))
 			continue;
 		memcpy(t->head, line.p, line.n);
 		t->head_n = line.n;

@@ -33,9 +33,10 @@ struct column_parts {
  * A table begins with a line whose fields read like names, parted by one kind of separator. It
  * ends at a line without that separator that is no ruler (an empty line, a sentence, a code
  * fence), and at a line longer than COLUMN_LINE. A line of names with another number of fields
- * begins the next table; a second table directly below the first, with as many columns, is read
- * under the first header. A header longer than COLUMN_HEAD is not kept. Zeroed: no text was
- * passed. owner: whoever scans the parts. */
+ * begins the next table, and so does one with as many fields whose first field is among the
+ * header's; other names directly below a table with as many columns are a row of it. A header
+ * longer than COLUMN_HEAD is not kept. Zeroed: no text was passed. owner: whoever scans the
+ * parts. */
 struct column_table {
 	char head[COLUMN_HEAD]; /* the header's line, */
 	size_t head_n;		/* its bytes; 0: no table is in progress */
