@@ -681,21 +681,21 @@ $(B)/tests/%.o: tests/%.c | $(LIB)
 	$(call say,CC)$(CC) $(CPPFLAGS) -Itests $(ALL_CFLAGS) $(TEST_OPT) -c -o $@ $<
 
 $(B)/tests/%: $(B)/tests/%.o $(LIB)
-	$(call say,LD)$(CC) $(ALL_CFLAGS) $(LDFLAGS) $(TEST_LINK) -o $@ $(filter %.o %.a,$^) $(LIB) -lcmocka $(ALL_LIBS)
+	$(call say,LD)$(CC) $(ALL_CFLAGS) $(LDFLAGS) $(TEST_LINK) $(TEST_WRAP:%=-Wl$(comma)--wrap=%) -o $@ $(filter %.o %.a,$^) $(LIB) -lcmocka $(ALL_LIBS)
 
 .SECONDARY: $(UNIT_BIN:%=%.o) $(FUZZ_RUN:%=%.o)
 $(UNIT_BIN:%=%.o): private TEST_OPT = -O0 $(if $(SAN),,-g0 -U_FORTIFY_SOURCE)
 
-# A test program loads the shipped detectors once, see there.
+# TEST_WRAP: functions that a test program replaces (ld's --wrap). Not LDFLAGS, which `make cover` sets on the command line.
+# shipped_once.c loads the shipped detectors once for each program.
 $(UNIT_BIN): $(B)/libshipped.a
-$(UNIT_BIN): private LDFLAGS += -Wl,--wrap=detect_load,--wrap=detect_load_with \
-	-Wl,--wrap=detect_free,--wrap=inject_load
-# Waits of seconds that a test need not wait out.
-$(B)/tests/unit/test_mirror: private LDFLAGS += -Wl,--wrap=pthread_cond_timedwait
-$(B)/tests/unit/test_evasion: private LDFLAGS += $(patsubst %,-Wl$(comma)--wrap=%,heuristics_edit heuristic_digits \
-	heuristic_said heuristic_line heuristic_address heuristic_leet heuristic_leet_iban heuristic_number normalise_edit \
-	fold_char unescape terminal_sequence blob_find blob_codes)
-$(B)/tests/unit/test_watch: private LDFLAGS += -Wl,--wrap=ev_timer_again
+$(UNIT_BIN): private TEST_WRAP := detect_load detect_load_with detect_free inject_load
+# These tests do not wait out the seconds that the daemon waits.
+$(B)/tests/unit/test_mirror: private TEST_WRAP += pthread_cond_timedwait
+$(B)/tests/unit/test_watch: private TEST_WRAP += ev_timer_again
+$(B)/tests/unit/test_evasion: private TEST_WRAP += heuristics_edit heuristic_digits heuristic_said heuristic_line \
+	heuristic_address heuristic_leet heuristic_leet_iban heuristic_number normalise_edit fold_char unescape \
+	terminal_sequence blob_find blob_codes
 
 $(B)/libshipped.a: $(B)/tests/support/shipped_once.o
 	@rm -f $@
