@@ -296,7 +296,7 @@ shell_of = $(firstword $(subst -, ,$(subst /, ,$(1))))
 .PHONY: install uninstall
 install: $(B)/tollgate $(B)/tollgate-train $(B)/tollgate-extract ## into PREFIX (/usr/local) under DESTDIR
 	install -d $(DESTDIR)$(PREFIX)/bin $(SHARE)/tollgate/haproxy $(SHARE)/tollgate/policies/detectors/names $(SHARE)/tollgate/policies/tests \
-		$(SHARE)/man/man1 $(SHARE)/man/man5 $(SHARE)/man/man8 $(SHARE)/doc/tollgate/docs \
+		$(SHARE)/man/man1 $(SHARE)/man/man5 $(SHARE)/man/man8 $(SHARE)/doc/tollgate/docs/reference \
 		$(UNITS)/systemd/system/haproxy.service.d $(UNITS)/sysusers.d $(UNITS)/tmpfiles.d
 	install -m 755 $(B)/tollgate $(B)/tollgate-train $(B)/tollgate-extract $(DESTDIR)$(PREFIX)/bin
 	install -m 644 haproxy/* $(SHARE)/tollgate/haproxy
@@ -312,6 +312,7 @@ install: $(B)/tollgate $(B)/tollgate-train $(B)/tollgate-extract ## into PREFIX 
 	install -m 644 README.md LICENSE CHANGES.md CONTRIBUTING.md SECURITY.md $(SHARE)/doc/tollgate
 	if [ -e $(CHARTS)/LICENSE.uPlot ]; then install -m 644 $(CHARTS)/LICENSE.uPlot $(SHARE)/doc/tollgate; fi
 	install -m 644 docs/*.md $(SHARE)/doc/tollgate/docs
+	install -m 644 docs/reference/*.md $(SHARE)/doc/tollgate/docs/reference
 	$(if $(shell command -v dpkg-query),spoa/cmd/makers/sbom program $(B)/tollgate $(B)/tollgate-extract >$(SHARE)/doc/tollgate/sbom.cdx.json && chmod 644 $(SHARE)/doc/tollgate/sbom.cdx.json)
 	for u in tollgate.service tollgate-extract.service tollgate-extract.socket; do \
 		sed 's#@PREFIX@#$(PREFIX)#g' docs/$$u >$(UNITS)/systemd/system/$$u && chmod 644 $(UNITS)/systemd/system/$$u || exit 1; done
@@ -475,6 +476,10 @@ e2e: deps ## the end-to-end ring, HAPROXY=BIN for another HAProxy
 pictures: deps ## docs/pictures/: a picture of each view of the console, taken by its browser test
 	@$(MAKE) --no-print-directory all
 	@PICTURES=$(CURDIR)/docs/pictures tests/e2e/run console.sh
+
+.PHONY: reference
+reference: deps ## docs/reference/: the manual pages in Markdown, generated from docs/man/
+	@tests/support/reference
 
 demo: deps-run ## from a fresh machine to a running gateway, with a tour
 	@$(MAKE) --no-print-directory -j$$(nproc) all

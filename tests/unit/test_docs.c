@@ -459,6 +459,17 @@ the_pages_are_well_formed(void **state)
 	assert_int_equal(complaints, 0);
 }
 
+static void
+the_pages_in_markdown_are_what_the_sources_generate(void **state)
+{
+	(void)state;
+	if (system("command -v mandoc >/dev/null && command -v python3 >/dev/null") != 0) {
+		print_message("SKIP: mandoc or python3 is not installed\n");
+		skip();
+	}
+	assert_int_equal(system("tests/support/reference --check"), 0);
+}
+
 /* Each ```yaml piece of a page, with the sections that it leaves out, is a policy. */
 static size_t
 recipes_compile(const char *page, const char *as)
@@ -768,6 +779,7 @@ main(void)
 		cmocka_unit_test(every_gauge_and_admin_page),
 		cmocka_unit_test(every_macro_is_in_the_manual),
 		cmocka_unit_test(the_pages_are_well_formed),
+		cmocka_unit_test(the_pages_in_markdown_are_what_the_sources_generate),
 		cmocka_unit_test(the_recipes_compile),
 		cmocka_unit_test(every_field_of_records),
 		cmocka_unit_test(every_field_that_a_law_asks_for),
