@@ -325,6 +325,11 @@ look_for_codes(void)
 		want(running, "tollgate.8", "code", word);
 		n++;
 	}
+	for (const char *p = source; (p = strstr(p, "code = \"")); p++)
+		if (quoted(p + strlen("code ="), word, NULL)) {
+			want(running, "tollgate.8", "code", word);
+			n++;
+		}
 	return n;
 }
 
@@ -340,8 +345,10 @@ every_status_and_code(void **state)
 		want(running, "tollgate.8", "code", computed[i]);
 	none_missing(each_source("spoa/gate/*.c", look_for_codes) +
 			     each_source("spoa/gate/*/*.c", look_for_codes) +
-			     each_source("spoa/net/relay*.c", look_for_codes) +
-			     each_source("spoa/scan/text/*.c", look_for_codes),
+			     each_source("spoa/net/*.c", look_for_codes) +
+			     each_source("spoa/answer/*.c", look_for_codes) +
+			     each_source("spoa/answer/*/*.c", look_for_codes) +
+			     each_source("spoa/scan/*/*.c", look_for_codes),
 		40);
 }
 
@@ -593,7 +600,6 @@ list_codes(struct span text)
 static struct span
 section(const char *file, const char *from, const char *to)
 {
-	listed.n = 0;
 	read_file(file, listing, sizeof(listing));
 	const char *at = strstr(listing, from);
 	if (!at)
@@ -664,7 +670,7 @@ static void
 every_variable_is_in_haproxy_md(void **state)
 {
 	(void)state;
-	wanted.n = 0;
+	wanted.n = listed.n = 0;
 	each_source("haproxy/*.cfg", find_variables);
 	each_source("spoa/gate/engine/*.c", find_variables);
 	word_add(&wanted, SPAN_LIT("body")); /* spoa/gate/engine/notify.c */
@@ -704,7 +710,7 @@ static void
 every_header_is_in_haproxy_md(void **state)
 {
 	(void)state;
-	wanted.n = 0;
+	wanted.n = listed.n = 0;
 	each_source("haproxy/*.cfg", find_headers);
 	list_rows(section("docs/haproxy.md", "\n### Headers to the caller\n", "\n#"));
 	lists_agree("docs/haproxy.md, Headers to the caller,", 20);
@@ -744,7 +750,7 @@ every_command_of_redis_is_in_redis_md(void **state)
 		"spoa/cmd/*/*.c" };
 
 	(void)state;
-	wanted.n = 0;
+	wanted.n = listed.n = 0;
 	for (size_t i = 0; i < COUNT_OF(folders); i++)
 		each_source(folders[i], find_redis_commands);
 	list_codes(section("docs/redis.md", "\n**Commands of tollgate.**", "\n\n"));
@@ -773,6 +779,7 @@ the_rule_of_redis_md_permits_its_commands(void **state)
 	if (!redis_rig_installed())
 		skip();
 	assert_non_null(mkdtemp(folder));
+	listed.n = 0;
 	struct span of = section("docs/redis.md", "\n    ACL SETUSER tollgate ", "\n");
 	snprintf(rule, sizeof(rule), "ACL SETUSER tollgate %.*s", SPAN_ARG(of));
 	list_codes(section("docs/redis.md", "\n**Commands of tollgate.**", "\n\n"));
@@ -829,7 +836,7 @@ static void
 every_part_that_degrades_is_in_audit_md(void **state)
 {
 	(void)state;
-	wanted.n = 0;
+	wanted.n = listed.n = 0;
 	each_source("spoa/operator/server/degraded.c", find_parts);
 	struct span text = section("docs/audit.md", "\n## Degraded periods\n", "\n## ");
 	while (text.n) {
@@ -860,7 +867,7 @@ every_policy_is_in_policy_md(void **state)
 	glob_t g;
 
 	(void)state;
-	wanted.n = 0;
+	wanted.n = listed.n = 0;
 	assert_int_equal(glob("policies/*.yaml", 0, NULL, &g), 0);
 	for (size_t i = 0; i < g.gl_pathc; i++)
 		if (each_source(g.gl_pathv[i], find_policy))
@@ -868,6 +875,47 @@ every_policy_is_in_policy_md(void **state)
 	globfree(&g);
 	list_rows(section("docs/policy.md", "\n| file | for | content |", "\n\n"));
 	lists_agree("docs/policy.md", 8);
+}
+
+static size_t
+find_passing_fields(void)
+{
+	static const char *const tables[] = { "char *const known[] = {",
+		"char *const families[] = {" };
+
+	for (size_t i = 0; i < COUNT_OF(tables); i++) {
+		const char *p = strstr(source, tables[i]), *end = p ? strstr(p, "};") : NULL;
+		assert_non_null(end);
+		while ((p = strchr(p, '"')) && p < end) {
+			struct span name = word_at(p + 1, LOWER "-");
+			word_add(&wanted, name);
+			p += name.n + 2;
+		}
+	}
+	return 1;
+}
+
+/* Header fields of responses that are not inspected: names, and how others begin. */
+static void
+every_field_that_passes_is_in_answers_md(void **state)
+{
+	(void)state;
+	wanted.n = listed.n = 0;
+	each_source("spoa/answer/guard/guard_metadata.c", find_passing_fields);
+	struct span text = section(
+		"docs/answers.md", "The values of these fields are not inspected:\n\n", "\n\n");
+	while (text.n) {
+		for (struct span line = span_trim(span_next(&text, '\n'), " "); line.n;)
+			word_add(&listed, span_next(&line, ' '));
+	}
+	/* `cf-*` */
+	text = section("docs/answers.md", " the value has no space and no `@`:", "`x-amz-meta-*`");
+	for (const char *p = text.p; (p = memchr(p, '`', text.n - (size_t)(p - text.p))); p++) {
+		struct span name = word_at(p + 1, LOWER "-");
+		if (name.n && p[1 + name.n] == '*')
+			word_add(&listed, name);
+	}
+	lists_agree("docs/answers.md", 50);
 }
 
 /* `spoa/NAME.c`, tests/NAME: a file that a page names is in the tree. */
@@ -1157,6 +1205,7 @@ main(void)
 		cmocka_unit_test(the_rule_of_redis_md_permits_its_commands),
 		cmocka_unit_test(every_part_that_degrades_is_in_audit_md),
 		cmocka_unit_test(every_policy_is_in_policy_md),
+		cmocka_unit_test(every_field_that_passes_is_in_answers_md),
 		cmocka_unit_test(every_file_that_a_page_names),
 		cmocka_unit_test(links_lead_somewhere),
 		cmocka_unit_test(paths_are_those_of_the_package),
