@@ -199,6 +199,9 @@ is "a model without a price" "$? $(cat "$D/out")" "1 openai gpt-none: no price: 
 sed -i 's|^  openai: &all|&\n    - {model: gpt-none, input: 0, output: 0}|' "$D/costs.prices.yaml"
 prices
 like "priced meanwhile" "$? $(cat "$D/out")" '^0 all [0-9]+ models in [0-9]+ requests have a price in .*costs.prices.yaml$'
+printf '%s\n' '{"v":1,"type":"decision","time":"2026-11-27T00:00:00.000000000Z","decision":"deny","code":"price_unknown","route":"openai","model":"gpt-none"}' >"$D/older.jsonl"
+prices --file "$D/older.jsonl"
+like "a record from before the policy had providers has its route's price" "$? $(cat "$D/out")" '^0 all 1 models in 1 requests have a price in .*costs.prices.yaml$'
 
 # ---- a list that changes is read again ----
 sed -i 's/output: 10}/output: 30}/' "$D/costs.prices.yaml"

@@ -82,6 +82,9 @@ done
 check "away three times in a few seconds" wait_for has_degraded journal end 2
 is "is one record of its begin, and one of its end that counts" \
 	"$(degraded journal begin | wc -l) $(degraded journal end | tail -1 | jq -c '.times >= 1 and .times <= 3 and .meanwhile.not_recorded >= 3')" "2 true"
+second_of() { date -d "$(jq -r .time)" +%s; }
+apart=$(($(degraded journal end | tail -1 | second_of) - $(degraded journal end | head -1 | second_of)))
+check "two ends of a part are a minute apart, so that one that comes and goes does not fill the journal: $apart s" [ "$apart" -ge 59 ]
 
 # ---- who read ----
 audit list --person alice --since 1h --json

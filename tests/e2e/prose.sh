@@ -6,7 +6,6 @@
 prose() { (cd "$D" && python3 "$root/tests/support/prose" "$@"); }
 mkdir -p "$D/tests/data" "$D/docs"
 cp "$root/tests/data/prose.txt" "$D/tests/data/"
-: >"$D/tests/data/prose-pending.txt"
 words() { printf 'word %.0s' $(seq "$1"); }
 page() { printf '# Title\n\nThe cache stores responses, and you need it for repeated requests.\n\n%b\n' "$1" >"$D/docs/page.md"; }
 
@@ -63,16 +62,6 @@ a page that begins with words and no full stop has none|docs/page.md|# Title\n\n
 a page that begins with For who has none that says what it is|docs/page.md|# Title\n\nFor who runs Redis.\n|the page does not say what it is about
 a picture before the sentence is no text|docs/page.md|# Title\n\n<img src="x.png">\n\nThe daemon inspects requests.\n|-
 END
-
-page 'The daemon says so.'
-echo docs/page.md >"$D/tests/data/prose-pending.txt"
-is "a page that is not rewritten yet may have a word" "$(prose --check docs/page.md)" ""
-page "$(words 50)end."
-like "but no sentence of over 50 words" "$(prose --check docs/page.md)" "a sentence of 51 words"
-page 'The daemon reports it.'
-like "a page that is rewritten leaves the list" "$(prose --check docs/page.md)" "docs/page.md has no finding any more: delete its line"
-echo docs/gone.md >"$D/tests/data/prose-pending.txt"
-like "as does one that is gone" "$(prose --check docs/page.md)" "docs/gone.md does not exist"
 
 page "$(for i in $(seq 30); do printf 'The sentence number %s ends. ' "$i"; done)"
 is "fourteen sentences of a page are drawn" "$(prose --draw 5 docs/page.md | grep -c '^- line')" 14

@@ -22,7 +22,7 @@ is "each target of the policy is listed before it is asked" "$? $(grep -cE '^(on
 ask
 is "the first one is asked" "$status $(asked)" "200 1 0"
 tg target eject one/m1 --by ops --reason 'ticket 12'
-is "one is taken out" "$? $(cat "$D/err")" "0 tollgate: target one/m1 is out until it is admitted, or the daemon starts anew."
+is "one is taken out" "$? $(cat "$D/err")" "0 tollgate: target one/m1 is ejected until it is admitted; without redis, also until the daemon restarts."
 like "with a record" "$(changes)" '"what":"target","change":"eject","id":"one/m1","by":"root","claimed":"ops","reason":"ticket 12","peer":\{"uid":[0-9]+,'
 ask
 is "the next one is asked at once" "$status $(asked)" "200 0 1"
@@ -34,7 +34,7 @@ unlike "and nothing of those that are well" "$(cat "$D/out")" '^target two'
 like "top says it" "$("$B/tollgate" top -c "$D/tollgate.yaml" --json)" '"target": ?"one/m1", ?"state": ?"ejected"'
 like "the metric says it" "$(fetch GET "$ADMIN/metrics")" '^tollgate_target_up\{target="one/m1"\} 0$'
 tg target admit one/m1
-is "it is let in again" "$? $(cat "$D/err")" "0 tollgate: target one/m1 is in again."
+is "it is let in again" "$? $(cat "$D/err")" "0 tollgate: target one/m1 is admitted again."
 ask
 is "and asked" "$status $(asked)" "200 1 0"
 like "the metric says that too" "$(fetch GET "$ADMIN/metrics")" '^tollgate_target_up\{target="one/m1"\} 1$'

@@ -695,6 +695,9 @@ consequences_are_noted(void **state)
 	assert_int_equal(check("--policy", path("p.yaml"), NULL), 0);
 	assert_non_null(strstr(cmd_out, ": route d: q is asked in messages by callers of "));
 	assert_null(strstr(cmd_out, "route e: q is asked"));
+	/* Translated requests always take the relay. */
+	assert_null(strstr(cmd_out, "route d: goes direct to q"));
+	assert_non_null(strstr(cmd_out, "route e: goes direct to q"));
 	put("p.yaml",
 		"tollgate: 1\nname: t\n"
 		"providers: {p: {backend: openai}, q: {backend: local, via: relay}}\n"

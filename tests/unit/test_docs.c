@@ -7,7 +7,6 @@
 #include <stdint.h>
 #include <cmocka.h>
 #include <ctype.h>
-#include <glob.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -20,26 +19,13 @@
 #include "policy/own.h"
 #include "policy/section.h"
 #include "record/audit/record_terms.h"
+#include "support/pages.h"
 #include "support/record_check.h"
 
 #include "operator/admin/endpoint.h" /* its fcntl.h has an F_TEST too */
 
 static char commands[256 << 10], config[256 << 10], policy[256 << 10], running[256 << 10],
 	prices[256 << 10], extracting[256 << 10];
-static unsigned missing;
-
-static void
-read_file(const char *file, char *to, size_t room)
-{
-	FILE *f = fopen(file, "r");
-
-	if (!f)
-		fail_msg("%s: cannot be read", file);
-	size_t n = fread(to, 1, room - 1, f);
-	fclose(f);
-	to[n] = 0;
-	assert_true(n > 0 && n < room - 1);
-}
 
 static int
 setup(void **state)
@@ -52,45 +38,6 @@ setup(void **state)
 	read_file("docs/man/tollgate-prices.5", prices, sizeof(prices));
 	read_file("docs/man/tollgate-extract.8", extracting, sizeof(extracting));
 	return 0;
-}
-
-/* True where `word` stands alone in a line of macros: names stand in those. */
-static bool
-names(const char *page, const char *word)
-{
-	size_t n = strlen(word);
-
-	for (const char *at = page; (at = strstr(at, word)); at++) {
-		const char *line = at;
-		while (line > page && line[-1] != '\n')
-			line--;
-		char before = at == page ? ' ' : at[-1], after = at[n];
-		bool alone = before == ' ' && (after == ' ' || after == '\n');
-		if (alone && line[0] == '.')
-			return true;
-	}
-	return false;
-}
-
-static void
-want(const char *page, const char *which, const char *what, const char *word)
-{
-	if (names(page, word))
-		return;
-	print_error("docs/man/%s lacks the %s %s\n", which, what, word);
-	missing++;
-}
-
-static void
-none_missing(size_t looked_at, size_t at_least)
-{
-	unsigned n = missing;
-
-	missing = 0;
-	if (looked_at < at_least)
-		fail_msg("only %zu found to look for: this test no longer finds its table",
-			looked_at);
-	assert_int_equal(n, 0);
 }
 
 /* ---- tables ---- */
@@ -215,24 +162,6 @@ every_field_of_conditions_function_and_entity(void **state)
 
 /* ---- sources ---- */
 
-static char source[256 << 10];
-
-/* Each file that matches, read into `source`. */
-static size_t
-each_source(const char *pattern, size_t (*look)(void))
-{
-	glob_t g;
-	size_t n = 0;
-
-	assert_int_equal(glob(pattern, 0, NULL, &g), 0);
-	for (size_t i = 0; i < g.gl_pathc; i++) {
-		read_file(g.gl_pathv[i], source, sizeof(source));
-		n += look();
-	}
-	globfree(&g);
-	return n;
-}
-
 /* The string that begins at p, behind white space and its quote; false: none. */
 static bool
 quoted(const char *p, char word[64], const char **end)
@@ -271,7 +200,8 @@ every_log_event(void **state)
 {
 	(void)state;
 	none_missing(each_source("spoa/*/*.c", look_for_events) +
-			     each_source("spoa/*/*/*.c", look_for_events),
+			     each_source("spoa/*/*/*.c", look_for_events) +
+			     each_source("spoa/*/*/*/*.c", look_for_events),
 		20);
 }
 
@@ -323,6 +253,11 @@ look_for_codes(void)
 		want(running, "tollgate.8", "code", word);
 		n++;
 	}
+	for (const char *p = source; (p = strstr(p, "code = \"")); p++)
+		if (quoted(p + strlen("code ="), word, NULL)) {
+			want(running, "tollgate.8", "code", word);
+			n++;
+		}
 	return n;
 }
 
@@ -338,8 +273,10 @@ every_status_and_code(void **state)
 		want(running, "tollgate.8", "code", computed[i]);
 	none_missing(each_source("spoa/gate/*.c", look_for_codes) +
 			     each_source("spoa/gate/*/*.c", look_for_codes) +
-			     each_source("spoa/net/relay*.c", look_for_codes) +
-			     each_source("spoa/scan/text/*.c", look_for_codes),
+			     each_source("spoa/net/*.c", look_for_codes) +
+			     each_source("spoa/answer/*.c", look_for_codes) +
+			     each_source("spoa/answer/*/*.c", look_for_codes) +
+			     each_source("spoa/scan/*/*.c", look_for_codes),
 		40);
 }
 
@@ -365,11 +302,12 @@ every_key_of_the_policy(void **state)
 static size_t
 look_for_variables(void)
 {
-	static const char *const writers[] = { "put_var(&vs, ", "put_int(&vs, " };
+	static const char *const writers[] = { "put_var(&vs, ", "put_int(&vs, ",
+		"put_var(vs, ", "put_int(vs, " };
 	char word[64];
 	size_t n = 0;
 
-	for (size_t i = 0; i < 2; i++)
+	for (size_t i = 0; i < COUNT_OF(writers); i++)
 		for (const char *p = source; (p = strstr(p, writers[i])); p++)
 			if (quoted(p + strlen(writers[i]), word, NULL)) {
 				want(running, "tollgate.8", "variable", word);
@@ -388,15 +326,17 @@ every_variable_of_haproxy(void **state)
 static size_t
 look_for_gauges(void)
 {
+	static const char *const writers[] = { "gauge(out, ", "metrics_head(out, " };
 	char word[64], name[80];
 	size_t n = 0;
 
-	for (const char *p = source; (p = strstr(p, "gauge(out, ")); p++)
-		if (quoted(p + 11, word, NULL)) {
-			snprintf(name, sizeof(name), "tollgate_%s", word);
-			want(running, "tollgate.8", "gauge", name);
-			n++;
-		}
+	for (size_t i = 0; i < COUNT_OF(writers); i++)
+		for (const char *p = source; (p = strstr(p, writers[i])); p++)
+			if (quoted(p + strlen(writers[i]), word, NULL)) {
+				snprintf(name, sizeof(name), "tollgate_%s", word);
+				want(running, "tollgate.8", "gauge", name);
+				n++;
+			}
 	return n;
 }
 
@@ -404,7 +344,9 @@ static void
 every_gauge_and_admin_page(void **state)
 {
 	(void)state;
-	none_missing(each_source("spoa/operator/server/shown.c", look_for_gauges), 4);
+	none_missing(each_source("spoa/*/*.c", look_for_gauges) +
+			     each_source("spoa/*/*/*.c", look_for_gauges),
+		20);
 	for (size_t i = 0; i < admin_endpoint_count; i++)
 		want(running, "tollgate.8", "endpoint", admin_endpoints[i].path);
 	none_missing(admin_endpoint_count, 20);

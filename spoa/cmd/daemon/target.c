@@ -58,5 +58,6 @@ cmd_target(int argc, char **argv)
 		return cmd_usage(argv[0]);
 	admin_give_text(&c, "target", operands[1]);
 	return admin_change(&c, out ? "/targets/eject" : "/targets/admit",
-		out ? "is out until it is admitted, or the daemon starts anew" : "is in again");
+		out ? "is ejected until it is admitted; without redis, also until the daemon restarts"
+		    : "is admitted again");
 }

@@ -45,17 +45,24 @@ usage_price_text(struct span raw, struct arena *a)
 	return s;
 }
 
-/* That of the provider by any route of the policy; else as one of that name would have. */
+/* Returns the list of the provider by any route of the policy, or the one that a provider of that
+ * name would have. A record from before the policy had providers names none: the list of its
+ * route's target that has a price for the model. NULL: there is none. */
 static const struct price_list *
-price_list_of(const struct policy *p, struct span route, struct span provider)
+price_list_of(const struct policy *p, struct span route, struct span provider, struct span model)
 {
 	const struct price_list *found = NULL;
 
 	for (size_t i = 0; i < p->nroutes; i++)
-		for (size_t k = 0; k < p->routes[i].ntargets; k++)
-			if (span_is(provider, p->routes[i].targets[k].known) &&
-				(!found || span_is(route, p->routes[i].name)))
-				found = p->routes[i].targets[k].prices;
+		for (size_t k = 0; k < p->routes[i].ntargets; k++) {
+			const struct target *t = &p->routes[i].targets[k];
+			bool here = span_is(route, p->routes[i].name);
+			if (span_is(provider, t->known) && (!found || here))
+				found = t->prices;
+			else if (!provider.n && !found && here &&
+				 price_find(t->prices, model, clock_wall_ns()))
+				found = t->prices;
+		}
 	return found || !provider.n
 		       ? found
 		       : prices_list(p->prices, provider, (struct span){ NULL, 0 });
@@ -93,7 +100,8 @@ check_group(struct check *c, const struct usage_group *g, struct arena *a)
 		return;
 	c->models++;
 	const struct price_row *row =
-		price_find(price_list_of(p, route, provider), model, clock_wall_ns());
+		price_find(
+		price_list_of(p, route, provider, model), model, clock_wall_ns());
 	if (!row) {
 		say_price(c, route, provider, model, g,
 			p->unknown_price ? "no price of its own, unknown_price counts"

@@ -21,6 +21,7 @@
 
 #define CALM_US		   (3 * SECOND_US)  /* well for so long: it is over */
 #define CALM_MOST_US	   (60 * SECOND_US) /* of one that was away often of late */
+#define APART_US	   (60 * SECOND_US) /* at least, between two recorded ends of a part */
 #define OFTEN		   5		    /* times; one is forgotten every ten minutes */
 #define FORGET_LOOKS	   600
 #define CERTIFICATE_SOON_S (14 * 86400)
@@ -369,9 +370,11 @@ step_degraded(struct server *s, const char *name, const char *recogniser, const 
 	if (t->life >= DEGRADED_AWAY && !t->begun && known)
 		t->begun = tell_degraded(s, name, recogniser, p, t, true);
 	if (t->life == DEGRADED_CALM && t->begun && now_us - t->until_us >= calm &&
+		(!t->ended_us || now_us - t->ended_us >= APART_US) &&
 		tell_degraded(s, name, recogniser, p, t, false)) {
 		t->life = DEGRADED_WELL;
 		t->begun = false;
+		t->ended_us = now_us;
 	}
 }
 
@@ -463,10 +466,18 @@ degraded_stop(struct degraded *d)
 	d->s = NULL;
 }
 
+/* Returns true while the part is away or its end was not noticed yet. A period whose end waits
+ * only for its record is not shown. */
+static bool
+degraded_shown(const struct degraded_time *t)
+{
+	return t->life == DEGRADED_AWAY || (t->life == DEGRADED_CALM && t->told);
+}
+
 static void
 put_degraded(struct buf *out, const char *what, const char *name, const struct degraded_time *t)
 {
-	if (t->life < DEGRADED_AWAY)
+	if (!degraded_shown(t))
 		return;
 	json_put_form(out, "{'what':%s", what);
 	json_put_opt(out, "name", name);
@@ -480,7 +491,7 @@ put_degraded(struct buf *out, const char *what, const char *name, const struct d
 static void
 say_degraded(struct buf *out, const char *what, const char *name, const struct degraded_time *t)
 {
-	if (t->life >= DEGRADED_AWAY)
+	if (degraded_shown(t))
 		buf_printf(out, "degraded: %s%s%s: %s\n", what, name ? " " : "",
 			name ? name : "", t->why);
 }
@@ -517,7 +528,7 @@ count_degraded(
 {
 	if (!name)
 		buf_printf(out, "tollgate_degraded{part=\"%s\"} %d\n", what,
-			t->life >= DEGRADED_AWAY);
+			degraded_shown(t));
 }
 
 void

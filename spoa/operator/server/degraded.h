@@ -25,6 +25,7 @@ struct degraded_time {
 	bool vague; /* then nobody had said why */
 	int64_t since_ns, until_ns;
 	uint64_t since_us, until_us;
+	uint64_t ended_us;	/* when its last end was recorded; 0: none was */
 	uint64_t times, recent; /* away so often; begins of late */
 	uint64_t failures;	/* as counted when it was looked at last */
 	uint64_t at_begin[DEGRADED_COUNTS];

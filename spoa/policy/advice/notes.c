@@ -213,6 +213,14 @@ logins(const struct noting *r)
 				r->p->routes[i].name);
 }
 
+/* Returns true if each request of the route must be translated for the target, which only the
+ * relay does. */
+static bool
+always_translated(const struct route *r, const struct target *to)
+{
+	return r->translates && to->forms && !(to->forms & forms_of_dialect(r->dialect));
+}
+
 /* HAProxy has no rule for interim heads, and for trailers only since 3.2. */
 static void
 direct(const struct noting *r)
@@ -220,7 +228,8 @@ direct(const struct noting *r)
 	for (const struct route *t = r->p->routes; t < r->p->routes + r->p->nroutes; t++) {
 		const struct target *to = NULL;
 		for (size_t k = 0; k < t->ntargets && !to; k++)
-			if (t->targets[k].external && !t->targets[k].relay)
+			if (t->targets[k].external && !t->targets[k].relay &&
+				!always_translated(t, &t->targets[k]))
 				to = &t->targets[k];
 		if (!to || t->response || t->retry.attempts > 1 || r->p->unusual_credential)
 			continue;

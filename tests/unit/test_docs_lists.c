@@ -1,0 +1,431 @@
+/* Lists of pages that claim to be complete: each is compared with the names that the sources
+ * have, in both directions. Runs in the root of the source tree. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+#include <glob.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/span.h"
+#include "support/pages.h"
+#include "support/redis_rig.h"
+
+static char listing[256 << 10], running[256 << 10];
+static struct words {
+	char v[256][64];
+	size_t n;
+} wanted, listed;
+
+static void
+word_add(struct words *w, struct span word)
+{
+	char text[64];
+
+	assert_true(word.n < sizeof(text));
+	snprintf(text, sizeof(text), "%.*s", SPAN_ARG(word));
+	for (size_t i = 0; i < w->n; i++)
+		if (!strcmp(w->v[i], text))
+			return;
+	assert_true(w->n < COUNT_OF(w->v));
+	memcpy(w->v[w->n++], text, sizeof(text));
+}
+
+/* Adds each `WORD` of the text that has no space and no "=". */
+static void
+list_codes(struct span text)
+{
+	for (size_t at, end; (at = span_chr(text, '`')) < text.n;) {
+		struct span rest = span_cut(text, at + 1, text.n);
+		end = span_chr(rest, '`');
+		struct span word = span_cut(rest, 0, end);
+		word = span_cut(word, 0, span_chr(word, ':'));
+		if (span_chr(word, ' ') == word.n)
+			word_add(&listed, word);
+		text = span_cut(rest, end < rest.n ? end + 1 : end, rest.n);
+	}
+}
+
+/* Returns what the page has between two strings. */
+static struct span
+section(const char *file, const char *from, const char *to)
+{
+	read_file(file, listing, sizeof(listing));
+	const char *at = strstr(listing, from);
+	if (!at)
+		fail_msg("%s has no \"%s\"", file, from);
+	at += strlen(from);
+	const char *end = strstr(at, to);
+	return span_of(at, end ? (size_t)(end - at) : strlen(at));
+}
+
+/* The first cells of the rows of a table in the section. */
+static void
+list_rows(struct span text)
+{
+	while (text.n) {
+		struct span line = span_next(&text, '\n');
+		if (!span_starts(line, SPAN_LIT("| ")))
+			continue;
+		span_next(&line, '|');
+		list_codes(span_next(&line, '|'));
+	}
+}
+
+static void
+lists_agree(const char *file, size_t at_least)
+{
+	for (int back = 0; back < 2; back++) {
+		const struct words *of = back ? &listed : &wanted, *in = back ? &wanted : &listed;
+		for (size_t i = 0; i < of->n; i++) {
+			bool has = false;
+			for (size_t k = 0; k < in->n; k++)
+				has |= !strcmp(of->v[i], in->v[k]);
+			if (has)
+				continue;
+			print_error(back ? "%s lists %s, which no source has\n"
+					 : "%s does not list %s\n",
+				file, of->v[i]);
+			missing++;
+		}
+	}
+	size_t n = wanted.n;
+	wanted.n = listed.n = 0;
+	none_missing(n, at_least);
+}
+
+static struct span
+word_at(const char *p, const char *letters)
+{
+	return span_of(p, strspn(p, letters));
+}
+
+#define LOWER "abcdefghijklmnopqrstuvwxyz0123456789"
+
+static size_t
+find_variables(void)
+{
+	static const char *const before[] = { "var(txn.tollgate.", "set-var(txn.tollgate.",
+		"put_var(&vs, \"", "put_int(&vs, \"", "put_var(vs, \"", "put_int(vs, \"" };
+
+	for (size_t i = 0; i < COUNT_OF(before); i++)
+		for (const char *p = source; (p = strstr(p, before[i]));) {
+			p += strlen(before[i]);
+			word_add(&wanted, word_at(p, LOWER "_"));
+		}
+	return 1;
+}
+
+static void
+every_variable_is_in_haproxy_md(void **state)
+{
+	(void)state;
+	wanted.n = listed.n = 0;
+	each_source("haproxy/*.cfg", find_variables);
+	each_source("spoa/gate/engine/*.c", find_variables);
+	word_add(&wanted, SPAN_LIT("body")); /* spoa/gate/engine/notify.c */
+	read_file("docs/man/tollgate.8", running, sizeof(running));
+	for (size_t i = 0; i < wanted.n; i++)
+		want(running, "tollgate.8", "variable", wanted.v[i]);
+	list_rows(section("docs/haproxy.md", "\n## Variables: ", "\n## "));
+	lists_agree("docs/haproxy.md, Variables,", 30);
+}
+
+/* Those of CORS have a section of their own, and three are for the relay alone. */
+static size_t
+find_headers(void)
+{
+	static const char *const before[] = { "http-response set-header ",
+		"http-response add-header ", "http-after-response set-header ",
+		"http-after-response add-header ", " hdr " };
+
+	for (size_t i = 0; i < COUNT_OF(before); i++)
+		for (const char *p = source; (p = strstr(p, before[i]));) {
+			p += strlen(before[i]);
+			struct span name = word_at(p, LOWER "-");
+			if (!span_starts(name, SPAN_LIT("access-control-")) &&
+				!span_is(name, "vary") && !span_is(name, "x-tollgate-leaving") &&
+				!span_is(name, "x-tollgate-said") &&
+				!span_is(name, "x-tollgate-why"))
+				word_add(&wanted, name);
+		}
+	for (const char *p = source; (p = strstr(p, "access-control-expose-headers \""));) {
+		p += strlen("access-control-expose-headers \"");
+		for (struct span names = span_of(p, strcspn(p, "\"")); names.n;)
+			word_add(&wanted, span_trim(span_next(&names, ','), " "));
+	}
+	return 1;
+}
+
+static void
+every_header_is_in_haproxy_md(void **state)
+{
+	(void)state;
+	wanted.n = listed.n = 0;
+	each_source("haproxy/*.cfg", find_headers);
+	list_rows(section("docs/haproxy.md", "\n### Headers to the caller\n", "\n#"));
+	lists_agree("docs/haproxy.md, Headers to the caller,", 20);
+}
+
+/* The first word of a command of Redis: an array of arguments, or a format. */
+static size_t
+find_redis_commands(void)
+{
+	static const char *const before[] = { "(const char *[]){ \"", "] = { \"",
+		"Command(c, \"", "Command(redis, \"", ".redis, \"", ", NULL, \"",
+		"{ n > 1 ? \"", "{ fresh ? \"",
+		"{ anew ? \"", "\"SET\" : \"" };
+	static const char capital[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZ";
+	size_t n = 0;
+
+	if (!strstr(source, "redis"))
+		return 0;
+	for (size_t i = 0; i < COUNT_OF(before); i++)
+		for (const char *p = source; (p = strstr(p, before[i]));) {
+			p += strlen(before[i]);
+			struct span word = word_at(p, capital);
+			if (word.n > 2 && strchr("\" ", word.p[word.n])) {
+				word_add(&wanted, word);
+				n++;
+			}
+		}
+	return n;
+}
+
+static void
+every_command_of_redis_is_in_redis_md(void **state)
+{
+	static const char *const folders[] = { "spoa/base/redis/*.c", "spoa/gate/*.c",
+		"spoa/gate/*/*.c", "spoa/budget/*/*.c", "spoa/budget/*/*/*.c",
+		"spoa/record/*/*.c", "spoa/operator/*/*.c", "spoa/cmd/*.c",
+		"spoa/cmd/*/*.c" };
+
+	(void)state;
+	wanted.n = listed.n = 0;
+	for (size_t i = 0; i < COUNT_OF(folders); i++)
+		each_source(folders[i], find_redis_commands);
+	list_codes(section("docs/redis.md", "\n**Commands of tollgate.**", "\n\n"));
+	lists_agree("docs/redis.md", 30);
+}
+
+/* A user with the rights of the page may send each of them; those of clusters, Sentinels and
+ * vector sets apart, for which the page adds rights or which another server gets. */
+static void
+the_rule_of_redis_md_permits_its_commands(void **state)
+{
+	static const char *const others[] = { "CLUSTER", "SENTINEL", "VADD", "VCARD", "VREM",
+		"VSIM" };
+	static const struct {
+		const char *command, *whole;
+	} forms[] = { { "CLIENT", "CLIENT SETNAME x" }, { "INFO", "INFO server" },
+		{ "XINFO", "XINFO STREAM tollgate:x" },
+		{ "XREAD", "XREAD STREAMS tollgate:x 0" }, { "SELECT", "SELECT 0" },
+		{ "XADD", "XADD tollgate:x * a b" },
+		{ "ZADD", "ZADD tollgate:x 1 a" } };
+	struct redis_rig rig;
+	char folder[] = "/tmp/tollgate-docs-XXXXXX", rule[256];
+	size_t n = 0;
+
+	(void)state;
+	if (!redis_rig_installed())
+		skip();
+	assert_non_null(mkdtemp(folder));
+	listed.n = 0;
+	struct span of = section("docs/redis.md", "\n    ACL SETUSER tollgate ", "\n");
+	snprintf(rule, sizeof(rule), "ACL SETUSER tollgate %.*s", SPAN_ARG(of));
+	list_codes(section("docs/redis.md", "\n**Commands of tollgate.**", "\n\n"));
+	redis_rig_start(&rig, folder);
+	freeReplyObject(redisCommand(rig.c, rule));
+	for (size_t i = 0; i < listed.n; i++) {
+		bool other = false, may = false;
+		for (size_t k = 0; k < COUNT_OF(others); k++)
+			other |= !strcmp(others[k], listed.v[i]);
+		const char *whole = NULL;
+		for (size_t k = 0; k < COUNT_OF(forms); k++)
+			if (!strcmp(forms[k].command, listed.v[i]))
+				whole = forms[k].whole;
+		/* as many arguments as it takes */
+		char text[256], why[128] = "";
+		snprintf(text, sizeof(text), "ACL DRYRUN tollgate %s",
+			whole ? whole : listed.v[i]);
+		for (int args = 0; !other && !may && args < (whole ? 1 : 5); args++) {
+			redisReply *r = redisCommand(rig.c, text);
+			assert_non_null(r);
+			may = r->type == REDIS_REPLY_STATUS && !strcmp(r->str, "OK");
+			if (r->str && !strstr(r->str, "wrong number"))
+				snprintf(why, sizeof(why), "%s", r->str);
+			freeReplyObject(r);
+			snprintf(text + strlen(text), sizeof(text) - strlen(text),
+				" tollgate:x");
+		}
+		n++;
+		if (other || may)
+			continue;
+		print_error("the rule of docs/redis.md does not permit %s: %s\n", listed.v[i],
+			why);
+		missing++;
+	}
+	listed.n = 0;
+	redis_rig_stop(&rig);
+	rmdir(folder);
+	none_missing(n, 30);
+}
+
+static size_t
+find_parts(void)
+{
+	const char *p = strstr(source, "} parts[] = {"), *end = p ? strstr(p, "\n};") : NULL;
+
+	assert_non_null(end);
+	for (; (p = strstr(p, "\n\t{ \"")) && p < end; p++)
+		word_add(&wanted, word_at(p + 5, LOWER "_"));
+	word_add(&wanted, SPAN_LIT("recogniser"));
+	return 1;
+}
+
+static void
+every_part_that_degrades_is_in_audit_md(void **state)
+{
+	(void)state;
+	wanted.n = listed.n = 0;
+	each_source("spoa/operator/server/degraded.c", find_parts);
+	struct span text = section("docs/audit.md", "\n## Degraded periods\n", "\n## ");
+	while (text.n) {
+		struct span line = span_next(&text, '\n');
+		if (!span_starts(line, SPAN_LIT("| *")))
+			continue;
+		span_next(&line, '|');
+		for (struct span cell = span_next(&line, '|'); cell.n;) {
+			span_next(&cell, '*');
+			/* it may be a link */
+			struct span name = span_trim(span_next(&cell, '*'), "[");
+			name = span_cut(name, 0, span_chr(name, ']'));
+			if (name.n && !span_is(name, "dependency"))
+				word_add(&listed, name);
+		}
+	}
+	lists_agree("docs/audit.md, Degraded periods,", 19);
+}
+
+static size_t
+find_policy(void)
+{
+	return strstr(source, "\ntollgate: 1") != NULL;
+}
+
+/* A policy that is shipped, by whose name its tests go. */
+static void
+every_policy_is_in_policy_md(void **state)
+{
+	glob_t g;
+
+	(void)state;
+	wanted.n = listed.n = 0;
+	assert_int_equal(glob("policies/*.yaml", 0, NULL, &g), 0);
+	for (size_t i = 0; i < g.gl_pathc; i++)
+		if (each_source(g.gl_pathv[i], find_policy))
+			word_add(&wanted, span_str(g.gl_pathv[i] + strlen("policies/")));
+	globfree(&g);
+	list_rows(section("docs/policy.md", "\n| file | for | content |", "\n\n"));
+	lists_agree("docs/policy.md", 8);
+}
+
+static size_t
+find_passing_fields(void)
+{
+	static const char *const tables[] = { "char *const known[] = {",
+		"char *const families[] = {" };
+
+	for (size_t i = 0; i < COUNT_OF(tables); i++) {
+		const char *p = strstr(source, tables[i]), *end = p ? strstr(p, "};") : NULL;
+		assert_non_null(end);
+		while ((p = strchr(p, '"')) && p < end) {
+			struct span name = word_at(p + 1, LOWER "-");
+			word_add(&wanted, name);
+			p += name.n + 2;
+		}
+	}
+	return 1;
+}
+
+/* Header fields of responses that are not inspected: names, and how others begin. */
+static void
+every_field_that_passes_is_in_answers_md(void **state)
+{
+	(void)state;
+	wanted.n = listed.n = 0;
+	each_source("spoa/answer/guard/guard_metadata.c", find_passing_fields);
+	struct span text = section(
+		"docs/answers.md", "The values of these fields are not inspected:\n\n", "\n\n");
+	while (text.n) {
+		for (struct span line = span_trim(span_next(&text, '\n'), " "); line.n;)
+			word_add(&listed, span_next(&line, ' '));
+	}
+	/* `cf-*` */
+	text = section("docs/answers.md", " the value has no space and no `@`:", "`x-amz-meta-*`");
+	for (const char *p = text.p; (p = memchr(p, '`', text.n - (size_t)(p - text.p))); p++) {
+		struct span name = word_at(p + 1, LOWER "-");
+		if (name.n && p[1 + name.n] == '*')
+			word_add(&listed, name);
+	}
+	lists_agree("docs/answers.md", 50);
+}
+
+/* `spoa/NAME.c`, tests/NAME: a file that a page names is in the tree. */
+static size_t
+look_for_files(void)
+{
+	static const char *const folders[] = { "spoa/", "tests/" };
+	size_t n = 0;
+
+	for (size_t i = 0; i < COUNT_OF(folders); i++)
+		for (const char *p = source; (p = strstr(p, folders[i])); p++) {
+			char path[128];
+			struct span name = word_at(p, LOWER "ABCDEFGHIJKLMNOPQRSTUVWXYZ_-./*");
+			while (name.n && strchr(".*", name.p[name.n - 1]))
+				name.n--;
+			/* a placeholder */
+			if (memmem(name.p, name.n, "NAME", 4))
+				continue;
+			if ((p > source && strchr(LOWER "/_-", p[-1])) || name.n >= sizeof(path))
+				continue;
+			snprintf(path, sizeof(path), "%.*s", SPAN_ARG(name));
+			glob_t g;
+			if (glob(path, 0, NULL, &g) == 0) {
+				n++;
+				globfree(&g);
+				continue;
+			}
+			print_error("a page names %s, which does not exist\n", path);
+			missing++;
+		}
+	return n;
+}
+
+static void
+every_file_that_a_page_names(void **state)
+{
+	(void)state;
+	none_missing(each_source("*.md", look_for_files) +
+			     each_source("docs/*.md", look_for_files),
+		100);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(every_variable_is_in_haproxy_md),
+		cmocka_unit_test(every_header_is_in_haproxy_md),
+		cmocka_unit_test(every_command_of_redis_is_in_redis_md),
+		cmocka_unit_test(the_rule_of_redis_md_permits_its_commands),
+		cmocka_unit_test(every_part_that_degrades_is_in_audit_md),
+		cmocka_unit_test(every_policy_is_in_policy_md),
+		cmocka_unit_test(every_field_that_passes_is_in_answers_md),
+		cmocka_unit_test(every_file_that_a_page_names),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
