@@ -29,7 +29,7 @@ case does not matter|Told by the daemon.|"Told"
 a word in code is left alone|The key \`says\` has a default.|-
 a word in an indented block is left alone|    echo he says\n|-
 a word in a fenced block is left alone|\`\`\`\nhe says\n\`\`\`\n|-
-a word in the target of a link is left alone|See [the page](what-he-says.md).|-
+a word in the target of a link is left alone|See [the page](https://example.com/what-he-says.md).|-
 a word in the text of a link is named|See [what he says](page.md).|"says"
 a part of a longer word is left alone|The saying is old.|-
 a comment before a line permits the word there|<!-- prose: ok says -->\nThe RFC says so.|-
