@@ -602,6 +602,11 @@ no_backup_brings_an_erased_share_back(void **state)
 	assert_int_equal(shares_find(s, 2, &b, NULL), SHARE_HERE);
 	assert_false(file_has("shares", &ann));
 	shares_close(&s);
+	/* The file says so without its head, too. */
+	s = shares_open(path("shares"), NULL, "gw-1", &lost, &lost_why, &why);
+	assert_non_null(s);
+	assert_int_equal(shares_find(s, 1, &b, NULL), SHARE_ERASED);
+	shares_close(&s);
 	buf_free(&old);
 }
 

@@ -351,7 +351,7 @@ load_shares(struct shares *s, uint64_t *lost, struct buf *lost_why, struct buf *
 	if (!s->head)
 		return 0;
 	s->has_tail = !has && good < text.n; /* a last line that was never completed */
-	s->notes_due = *lost > 0;
+	s->notes_due |= *lost > 0;
 	err = has ? create_shares_file(s, why) : shares_overwrite(s);
 	if (!err && (has || atomic_load(&s->head_stale) || s->head_given != s->given))
 		err = shares_write_head(s, why);
