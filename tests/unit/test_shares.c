@@ -428,14 +428,12 @@ an_erased_share_is_nowhere_and_its_number_stays(void **state)
 	(void)state;
 	buf_init(&before, 0);
 	struct share ann = two_shares();
-	int fd = open(path("shares"), O_RDONLY); /* the file that is replaced */
+	int fd = open(path("shares"), O_RDONLY);
 	struct shares *s = opened();
 	uint64_t erasures = shares_erasures(s);
 	assert_int_equal(erase(s, "nobody", "e0", 1), 0);
 	assert_int_equal(erased.n, 0);
 	assert_int_equal(shares_erasures(s), erasures);
-	close(fd);
-	fd = open(path("shares"), O_RDONLY);
 	assert_int_equal(erase(s, "ann", "e1", 7), 0);
 	assert_int_equal(shares_erasures(s), erasures + 1);
 	share_pseudonym(&ann, p);
@@ -479,6 +477,109 @@ an_erased_share_is_nowhere_and_its_number_stays(void **state)
 	buf_free(&before);
 }
 
+/* A copy of the file would leave all shares in blocks that the file system has freed. */
+static ino_t
+inode(void)
+{
+	struct stat st;
+
+	assert_int_equal(stat(path("shares"), &st), 0);
+	return st.st_ino;
+}
+
+static void
+the_file_is_never_replaced(void **state)
+{
+	char holder[16], erasure[16];
+	struct share b;
+
+	(void)state;
+	two_shares();
+	ino_t is = inode();
+	struct shares *s = opened();
+	for (int64_t i = 1; i <= 5; i++) {
+		snprintf(holder, sizeof(holder), "h%d", (int)i);
+		snprintf(erasure, sizeof(erasure), "e%d", (int)i);
+		b = of(s, holder);
+		assert_int_equal(shares_sync(s), 0);
+		assert_int_equal(erase(s, holder, erasure, i), 0);
+		assert_false(file_has("shares", &b));
+		assert_int_equal(inode(), is);
+	}
+	shares_close(&s);
+	s = opened();
+	assert_int_equal(inode(), is);
+	assert_int_equal(shares_count(s).erased, 5);
+	assert_int_equal(shares_find(s, 3, &b, NULL), SHARE_ERASED);
+	/* An erasure and an append that fail, and are tried again. */
+	journal_io.fdatasync = failing_sync;
+	journal_io.ftruncate = failing_cut;
+	for (int at = 1; at < 4; at++) {
+		snprintf(erasure, sizeof(erasure), "f%d", at);
+		b = of(s, "cid");
+		syncs_to_fail = at;
+		cuts_to_fail = at;
+		while (shares_sync(s))
+			;
+		syncs_to_fail = at;
+		int err = erase(s, "cid", erasure, 1);
+		while (err && shares_sync(s))
+			;
+		assert_int_equal(shares_find(s, b.number, &b, NULL), SHARE_ERASED);
+		assert_false(file_has("shares", &b));
+		assert_int_equal(inode(), is);
+	}
+	shares_close(&s);
+	/* Shares that are lost, because their lines are missing. */
+	struct buf text;
+	buf_init(&text, 0);
+	struct span t = read_file("shares", &text);
+	const char *bob = memmem(t.p, t.n, "share 2 ", 8);
+	size_t from = (size_t)(bob - t.p), n = from;
+	while (t.p[n] != '\n')
+		n++;
+	int fd = open(path("shares"), O_RDWR | O_TRUNC);
+	assert_int_equal(write(fd, t.p, from), from);
+	assert_int_equal(write(fd, t.p + n + 1, t.n - n - 1), t.n - n - 1);
+	close(fd);
+	s = opened();
+	assert_int_equal(lost, 1);
+	assert_int_equal(inode(), is);
+	assert_int_equal(shares_find(s, 2, &b, NULL), SHARE_LOST);
+	shares_close(&s);
+	s = opened();
+	assert_int_equal(lost, 0);
+	assert_int_equal(shares_find(s, 2, &b, NULL), SHARE_LOST);
+	shares_close(&s);
+	buf_free(&text);
+}
+
+/* What an append that failed has left is crossed out before the file system may free its blocks. */
+static void
+a_tail_is_overwritten_before_it_is_cut_off(void **state)
+{
+	struct buf text;
+
+	(void)state;
+	buf_init(&text, 0);
+	two_shares();
+	struct span t = read_file("shares", &text);
+	size_t whole = t.n;
+	buf_str(&text, "share 3 0123456789abcdef");
+	put_span("shares", buf_view(&text));
+	journal_io.ftruncate = failing_cut;
+	cuts_to_fail = 1;
+	assert_null(try_open("gw-1"));
+	t = read_file("shares", &text);
+	assert_int_equal(t.n, whole + 24);
+	assert_true(span_eq(span_cut(t, whole, t.n), SPAN_LIT("xxxxxxxxxxxxxxxxxxxxxxxx")));
+	struct shares *s = opened();
+	assert_int_equal(shares_count(s).here, 2);
+	assert_int_equal(read_file("shares", &text).n, whole);
+	shares_close(&s);
+	buf_free(&text);
+}
+
 static void
 no_backup_brings_an_erased_share_back(void **state)
 {
@@ -501,6 +602,11 @@ no_backup_brings_an_erased_share_back(void **state)
 	assert_int_equal(shares_find(s, 2, &b, NULL), SHARE_HERE);
 	assert_false(file_has("shares", &ann));
 	shares_close(&s);
+	/* The file says so without its head, too. */
+	s = shares_open(path("shares"), NULL, "gw-1", &lost, &lost_why, &why);
+	assert_non_null(s);
+	assert_int_equal(shares_find(s, 1, &b, NULL), SHARE_ERASED);
+	shares_close(&s);
 	buf_free(&old);
 }
 
@@ -509,7 +615,7 @@ static void
 an_erasure_that_is_killed_is_finished_by_the_next_start(void **state)
 {
 	static const char *const points[] = { "shares-appended", "shares-erasing",
-		"shares-overwritten", "replace-aside", "shares-rewritten" };
+		"shares-overwritten", "replace-aside" };
 	char p[PSEUDONYM_LEN + 1];
 	struct share b;
 
@@ -622,6 +728,19 @@ failing_fsync(int fd)
 	return fsync(fd);
 }
 
+static int syncs_left;
+
+/* Fails once, after syncs_left calls. */
+static int
+failing_later_sync(int fd)
+{
+	if (syncs_left-- == 0) {
+		errno = EIO;
+		return -1;
+	}
+	return fdatasync(fd);
+}
+
 /* At each sync of an erasure: out of force at once, tried again, with all pseudonyms. */
 static void
 an_erasure_that_fails_is_out_of_force_and_tried_again(void **state)
@@ -632,7 +751,7 @@ an_erasure_that_fails_is_out_of_force_and_tried_again(void **state)
 
 	(void)state;
 	replace_io.fsync = failing_fsync;
-	for (int at = 0; at < 8; at++) {
+	for (int at = 0; at < 9; at++) {
 		fsyncs_left = 1000;
 		unlink(path("shares"));
 		unlink(path("head"));
@@ -642,6 +761,11 @@ an_erasure_that_fails_is_out_of_force_and_tried_again(void **state)
 		journal_io.fdatasync = failing_sync;
 		syncs_to_fail = at < 2 ? at + 1 : 0;
 		fsyncs_left = at < 2 ? 1000 : at - 2;
+		if (at == 8) { /* the sync of what is overwritten */
+			fsyncs_left = 1000;
+			syncs_left = 1;
+			journal_io.fdatasync = failing_later_sync;
+		}
 		int err = erase(s, "ann", "e1", 1);
 		failed += err != 0;
 		assert_int_equal(shares_find(s, 1, &b, NULL), SHARE_ERASED);
@@ -779,6 +903,8 @@ main(void)
 		IN_FOLDER(what_a_missing_file_had_is_lost_and_numbers_go_on),
 		IN_FOLDER(an_older_file_loses_what_came_after_it_alone),
 		IN_FOLDER(an_erased_share_is_nowhere_and_its_number_stays),
+		IN_FOLDER(the_file_is_never_replaced),
+		IN_FOLDER(a_tail_is_overwritten_before_it_is_cut_off),
 		IN_FOLDER(no_backup_brings_an_erased_share_back),
 		IN_FOLDER(an_erasure_that_is_killed_is_finished_by_the_next_start),
 		IN_FOLDER(a_line_that_is_half_overwritten_is_no_damage),

@@ -5,9 +5,10 @@
  *
  * The file, mode 0600, is lines of text. The first names the node and the file; each share has
  * a number, counted up and never given twice, also not by a file that came back from a backup:
- * JOURNAL.texts.head, next to the journal, says how far it had come. A share that is erased is
- * overwritten where it stands, synced, and the file is written again without it; that number
- * and the time stay. So do the erasures (gate/changes) that were carried out here. */
+ * JOURNAL.texts.head, next to the journal, says how far it had come. An erased share is
+ * overwritten where it stands and synced. The file is never written again as a whole, because
+ * the blocks of the former file would keep all shares. The number and the time of an erased share
+ * stay; so do the erasures (gate/changes) that were carried out here. */
 #ifndef RECORD_SEAL_SHARES_H
 #define RECORD_SEAL_SHARES_H
 

@@ -1,6 +1,6 @@
-/* Erasing a share: out of force first, then out of the file. What is appended to the file
- * before anything is overwritten says which shares go, so that a start after a power cut
- * finishes it. */
+/* Erases shares: each is taken out of memory first, so that nothing uses it any more, and then
+ * overwritten in the file. Before that, a line appended to the file says which shares are being
+ * erased, so that the next start finishes an erasure that a power cut interrupted. */
 #include <stdlib.h>
 
 #include "base/err.h"
@@ -9,7 +9,7 @@
 #include "base/scoped.h"
 #include "record/seal/shares_private.h"
 
-/* Out of force: from here on it is nowhere in memory. Room was made. */
+/* Takes the i-th share out of memory. The caller has made room in `erased` and `gone`. */
 static void
 take_share_out(struct shares *s, size_t i, int64_t now_ns)
 {
@@ -33,7 +33,7 @@ take_share_out(struct shares *s, size_t i, int64_t now_ns)
 	free(e);
 }
 
-/* Those of whom `is` says yes. */
+/* Takes out the shares of all holders for which `is` returns true. */
 static int
 take_shares_out(
 	struct shares *s, bool (*is)(void *arg, struct span holder), void *arg, int64_t now_ns)
@@ -58,7 +58,7 @@ take_shares_out(
 			&s->erased, &s->erased_room, s->nerased + found, sizeof(*s->erased)) ||
 		!mem_room(&s->gone, &s->gone_room, s->ngone + found, sizeof(*s->gone)))
 		err = ERR_NOMEM;
-	/* What was made meanwhile is after those that were asked for. */
+	/* Shares made since the first loop come after the n that `is` has seen. */
 	for (size_t i = 0; !err && found && i < s->n; i++)
 		if (i < n && yes[i])
 			take_share_out(s, i, now_ns);
@@ -66,6 +66,7 @@ take_shares_out(
 			s->entry[kept++] = s->entry[i];
 	if (!err && found) {
 		s->n = kept;
+		s->erasing_due = true;
 		atomic_store(&s->stale, true);
 		atomic_fetch_add_explicit(&s->erasures, 1, memory_order_release);
 	}
@@ -87,8 +88,9 @@ shares_erase(struct shares *s, bool (*is)(void *arg, struct span holder), void *
 	pthread_rwlock_unlock(&s->lock);
 	int err = room ? take_shares_out(s, is, arg, now_ns) : ERR_NOMEM;
 	err = err ? err : shares_overwrite(s);
-	err = err ? err : shares_rewrite(s, NULL);
-	/* That erasure's record is to say their pseudonyms. */
+	if (!err && atomic_load(&s->head_stale))
+		err = shares_write_head(s, NULL);
+	/* The record of this erasure lists their pseudonyms. */
 	pthread_rwlock_wrlock(&s->lock);
 	for (size_t i = 0; !err && i < s->nerased; i++)
 		if (s->erased[i].pseudonym[0] && !s->erased[i].said) {
@@ -118,9 +120,11 @@ shares_erase_recorded(struct shares *s, const char *erasure, int64_t serial)
 	bool noted = shares_note_erasure(s, span_str(done.name), serial);
 	share_erasure_line(&lines, &done);
 	pthread_rwlock_unlock(&s->lock);
-	/* What could not be noted is done once more by the next start. */
-	if (noted)
-		atomic_store(shares_append(s, &lines) ? &s->stale : &s->head_stale, true);
+	/* An erasure that could not be noted for lack of memory is carried out again by the next start. */
+	if (noted) {
+		s->notes_due = shares_append(s, &lines) != 0;
+		atomic_store(s->notes_due ? &s->stale : &s->head_stale, true);
+	}
 	pthread_mutex_unlock(&s->io);
-	shares_sync(s); /* the head; where it fails, it is asked again */
+	shares_sync(s); /* writes the head; if that fails, the next shares_sync() tries again */
 }

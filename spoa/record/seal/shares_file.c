@@ -1,7 +1,12 @@
-/* The file of shares and JOURNAL.texts.head: opened, appended to, overwritten in place, written
- * anew. Appends go to the place after the durable lines, so that one that failed is written
- * over. The file is durable before the head: a number that the head does not know yet was not
- * sealed under. */
+/* The file of shares and JOURNAL.texts.head: how they are opened, appended to and overwritten.
+ *
+ * The file of shares is never written again as a whole: a copy of it would stay in blocks that
+ * the file system has freed, and with it the shares that a later erasure overwrites. So lines are
+ * appended, an erased share becomes x where it stands, and bytes behind the last durable line
+ * (an append that failed) become x and are synced before they are cut off. The head holds no
+ * share; it is replaced as a whole.
+ *
+ * The file is durable before the head: a number that the head does not know yet was not used. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
@@ -19,7 +24,9 @@
 #include "record/journal/journal.h"
 #include "record/seal/shares_private.h"
 
-#define SHARES_FILE_MOST ((size_t)CAP_SHARES * 1536)
+/* Bytes of the file. New shares stop at the first, so that erasures always have room. */
+#define SHARES_FILE_FULL ((uint64_t)CAP_SHARES * 1536)
+#define SHARES_FILE_MOST (2 * SHARES_FILE_FULL)
 
 static int
 sync_shares_fd(int fd)
@@ -27,12 +34,52 @@ sync_shares_fd(int fd)
 	return journal_io.fdatasync(fd) < 0 ? journal_error(errno) : 0;
 }
 
+/* Writes x over n bytes at `at`. The caller syncs. */
+static int
+cross_out(const struct shares *s, uint64_t at, uint64_t n)
+{
+	char x[4096];
+	int err = 0;
+
+	memset(x, 'x', sizeof(x));
+	for (uint64_t done = 0; !err && done < n; done += sizeof(x))
+		err = journal_pwrite(s->fd,
+			span_of(x, n - done < sizeof(x) ? (size_t)(n - done) : sizeof(x)),
+			at + done);
+	return err;
+}
+
+/* Removes what an append that failed, or a power cut, left behind the last durable line. */
+static int
+drop_tail(struct shares *s)
+{
+	struct stat st;
+
+	if (fstat(s->fd, &st) < 0)
+		return journal_error(errno);
+	int err = (uint64_t)st.st_size > s->end
+			  ? cross_out(s, s->end, (uint64_t)st.st_size - s->end)
+			  : 0;
+	err = err ? err : sync_shares_fd(s->fd);
+	if (!err && journal_io.ftruncate(s->fd, (off_t)s->end) < 0)
+		err = journal_error(errno);
+	s->has_tail = err != 0;
+	return err;
+}
+
 int
 shares_append(struct shares *s, struct buf *lines)
 {
 	if (buf_failed(lines))
 		return ERR_NOMEM;
-	int err = journal_pwrite(s->fd, buf_view(lines), s->end);
+	if (s->end + lines->n > SHARES_FILE_MOST) {
+		errno = EFBIG;
+		return ERR_FULL;
+	}
+	int err = s->has_tail ? drop_tail(s) : 0;
+	if (err)
+		return err;
+	err = journal_pwrite(s->fd, buf_view(lines), s->end);
 	stop_at("shares-appended");
 	err = err ? err : sync_shares_fd(s->fd);
 	if (!err) {
@@ -40,17 +87,18 @@ shares_append(struct shares *s, struct buf *lines)
 		return 0;
 	}
 	int sys = errno;
-	if (journal_io.ftruncate(s->fd, (off_t)s->end) < 0)
-		atomic_store(&s->stale, true); /* half a line may be there */
+	if (drop_tail(s))
+		atomic_store(&s->stale, true);
 	errno = sys;
 	return err;
 }
 
-static int
-write_shares_head(struct shares *s, struct buf *why)
+int
+shares_write_head(struct shares *s, struct buf *why)
 {
 	SCOPED_BUF(text, 0);
 	pthread_rwlock_rdlock(&s->lock);
+	share_first_line(&text, s, true);
 	shares_notes(&text, s, true);
 	pthread_rwlock_unlock(&s->lock);
 	int err = buf_failed(&text)
@@ -64,52 +112,37 @@ write_shares_head(struct shares *s, struct buf *why)
 int
 shares_overwrite(struct shares *s)
 {
-	if (!s->ngone)
-		return 0;
-	SCOPED_BUF(lines, 0);
-	pthread_rwlock_rdlock(&s->lock);
-	shares_erasing(&lines, s);
-	pthread_rwlock_unlock(&s->lock);
-	int err = shares_append(s, &lines);
-	stop_at("shares-erasing");
-	for (size_t i = 0; !err && i < s->ngone; i++) {
-		buf_clear(&lines);
-		char *x = buf_reserve(&lines, s->gone[i].n);
-		if (!x)
-			return ERR_NOMEM;
-		memset(x, 'x', s->gone[i].n);
-		err = journal_pwrite(s->fd, span_of(x, s->gone[i].n), s->gone[i].at);
-	}
-	err = err ? err : sync_shares_fd(s->fd);
-	stop_at("shares-overwritten");
-	if (!err)
-		s->ngone = 0;
-	return err;
-}
-
-/* Those whose number is not over `last`, where they will be. */
-static int
-rewrite_shares(struct shares *s, int fd, uint64_t last, uint64_t *end, struct buf *why)
-{
-	size_t i = 0, n = 1;
 	int err = 0;
 
 	SCOPED_BUF(lines, 0);
-	while (!err && n) {
-		buf_clear(&lines);
-		pthread_rwlock_rdlock(&s->lock);
-		for (n = 0; n < SHARES_AT_ONCE && i < s->n && s->entry[i]->number <= last; n++)
-			share_line(&lines, s->entry[i++]);
-		pthread_rwlock_unlock(&s->lock);
-		err = buf_failed(&lines) ? ERR_NOMEM
-					 : replace_write(fd, s->file, buf_view(&lines), why);
-		*end += lines.n;
-	}
-	return err;
+	pthread_rwlock_rdlock(&s->lock);
+	if (s->notes_due)
+		shares_notes(&lines, s, false);
+	else if (s->erasing_due)
+		shares_erasing(&lines, s);
+	pthread_rwlock_unlock(&s->lock);
+	bool noted = s->notes_due || s->erasing_due;
+	if (noted)
+		err = shares_append(s, &lines);
+	stop_at("shares-erasing");
+	for (size_t i = 0; !err && i < s->ngone; i++)
+		err = cross_out(s, s->gone[i].at, s->gone[i].n);
+	if (!err && s->ngone)
+		err = sync_shares_fd(s->fd);
+	stop_at("shares-overwritten");
+	err = err ? err : s->has_tail ? drop_tail(s) : 0;
+	if (err)
+		return err;
+	if (noted)
+		atomic_store(&s->head_stale, true);
+	s->ngone = 0;
+	s->notes_due = s->erasing_due = false;
+	atomic_store(&s->stale, false);
+	return 0;
 }
 
-/* The places of the lines that are in the file now, those of the i-th share on. Who takes
- * shares out holds io, too; who makes one puts it after them. */
+/* Sets where the lines of the i-th share and of those after it stand, from `at` on. Only a holder
+ * of io takes shares out, and a new share comes after all others, so i stays valid. */
 static void
 place_shares(struct shares *s, size_t i, uint64_t last, uint64_t at)
 {
@@ -121,44 +154,34 @@ place_shares(struct shares *s, size_t i, uint64_t last, uint64_t at)
 	pthread_rwlock_unlock(&s->lock);
 }
 
-int
-shares_rewrite(struct shares *s, struct buf *why)
+/* Begins a file of shares that has none yet: its first line, and what the head knows. */
+static int
+create_shares_file(struct shares *s, struct buf *why)
 {
-	/* Until it is whole: also where it may be in its place, and nobody knows. */
-	atomic_store(&s->stale, true);
 	int fd = replace_begin(AT_FDCWD, s->file, 0600, why);
+
 	if (fd < 0)
 		return fd;
-	SCOPED_BUF(notes, 0);
+	SCOPED_BUF(text, 0);
 	pthread_rwlock_rdlock(&s->lock);
-	uint64_t last = s->given;
-	shares_notes(&notes, s, false);
+	share_first_line(&text, s, false);
+	shares_notes(&text, s, false);
 	pthread_rwlock_unlock(&s->lock);
-	uint64_t end = notes.n;
-	int err = buf_failed(&notes) ? ERR_NOMEM
-				     : replace_write(fd, s->file, buf_view(&notes), why);
-	err = err ? err : rewrite_shares(s, fd, last, &end, why);
+	int err = buf_failed(&text) ? ERR_NOMEM : replace_write(fd, s->file, buf_view(&text), why);
 	if (err)
 		replace_drop(AT_FDCWD, s->file);
 	else
 		err = replace_place(AT_FDCWD, s->file, fd, why);
-	stop_at("shares-rewritten");
 	if (err) {
 		int sys = errno;
 		close(fd);
 		errno = sys;
 		return err;
 	}
-	place_shares(s, 0, last, notes.n);
-	if (s->fd >= 0)
-		close(s->fd);
 	s->fd = fd;
-	s->end = end;
-	s->ngone = 0;
-	atomic_store(&s->written, last);
-	atomic_store(&s->head_stale, true);
-	atomic_store(&s->stale, false);
-	return write_shares_head(s, why);
+	s->end = text.n;
+	s->notes_due = false;
+	return 0;
 }
 
 bool
@@ -168,10 +191,14 @@ shares_dirty(const struct shares *s)
 	       atomic_load(&s->head_stale);
 }
 
-/* Those that are not in the file yet. */
+/* Appends the shares that are not in the file yet. */
 static int
 append_shares(struct shares *s)
 {
+	if (s->end > SHARES_FILE_FULL) {
+		errno = EFBIG;
+		return ERR_FULL;
+	}
 	SCOPED_BUF(lines, 0);
 	pthread_rwlock_rdlock(&s->lock);
 	uint64_t last = s->given;
@@ -199,29 +226,25 @@ shares_sync(struct shares *s)
 	if (!shares_dirty(s))
 		return 0;
 	SCOPED_LOCK(&s->io);
-	if (atomic_load(&s->stale)) {
-		/* An erasure, or an append, that failed. */
+	if (atomic_load(&s->stale)) /* an erasure or an append failed */
 		err = shares_overwrite(s);
-		err = err ? err : shares_rewrite(s, NULL);
-	} else if (atomic_load(&s->last) != atomic_load(&s->written)) {
+	if (!err && atomic_load(&s->last) != atomic_load(&s->written))
 		err = append_shares(s);
-	}
 	stop_at("shares-durable");
 	if (!err && atomic_load(&s->head_stale))
-		err = write_shares_head(s, NULL);
+		err = shares_write_head(s, NULL);
 	return err;
 }
 
 /* ---- open and close ---- */
 
-/* Numbers up to `given` that the file does not know. */
+/* Notes as lost the numbers up to `given` that the file does not know. *lost: how many. False: out of memory. */
 static bool
 find_lost(struct shares *s, uint64_t given, uint64_t *lost)
 {
 	uint64_t next = 1;
 	size_t share = 0, erased = 0, gap = 0;
 
-	/* Numbers of all three lists, counted up. */
 	while (next <= given) {
 		while (share < s->n && s->entry[share]->number < next)
 			share++;
@@ -252,7 +275,7 @@ find_lost(struct shares *s, uint64_t given, uint64_t *lost)
 	return true;
 }
 
-/* ERR_NOTFOUND: there is none. */
+/* Reads the whole file. ERR_NOTFOUND: there is none, and one may be begun. */
 static int
 open_shares_file(struct shares *s, struct buf *text, struct buf *why)
 {
@@ -288,13 +311,13 @@ read_shares_head(struct shares *s, struct buf *why)
 			       : why_err(why, ERR_IO, "%s: %s", s->head, strerror(errno));
 	s->head_given = UINT64_MAX;
 	int err = shares_parse(s, buf_view(&text), true, &good, why);
-	/* It is replaced whole. */
+	/* The head is only ever replaced as a whole, so a cut line is damage. */
 	if (!err && (good < text.n || s->head_given == UINT64_MAX))
 		err = why_err(why, ERR_SYNTAX, "%s: its last line is damaged", s->head);
 	return err;
 }
 
-/* Reads both files, and makes them what they should be. */
+/* Reads both files, finishes erasures that a kill interrupted, and begins files that are missing. */
 static int
 load_shares(struct shares *s, uint64_t *lost, struct buf *lost_why, struct buf *why)
 {
@@ -327,15 +350,11 @@ load_shares(struct shares *s, uint64_t *lost, struct buf *lost_why, struct buf *
 	s->end = good;
 	if (!s->head)
 		return 0;
-	/* A last line that was never completed. */
-	if (!has && good < text.n && journal_io.ftruncate(s->fd, (off_t)good) < 0)
-		return why_err(why, ERR_IO, "%s: %s", s->file, strerror(errno));
-	if (has || *lost || s->stale) {
-		err = shares_overwrite(s);
-		err = err ? err : shares_rewrite(s, why);
-	} else if (s->head_given != s->given) {
-		err = write_shares_head(s, why);
-	}
+	s->has_tail = !has && good < text.n; /* a last line that was never completed */
+	s->notes_due |= *lost > 0;
+	err = has ? create_shares_file(s, why) : shares_overwrite(s);
+	if (!err && (has || atomic_load(&s->head_stale) || s->head_given != s->given))
+		err = shares_write_head(s, why);
 	if (err && !why->n)
 		buf_printf(why, "%s: %s", s->file, strerror(errno));
 	return err;

@@ -1,6 +1,7 @@
 /* Lines of a file of shares, written and read. */
 #include <sodium.h>
 
+#include "base/among.h"
 #include "base/clock.h"
 #include "base/codec/base64.h"
 #include "base/err.h"
@@ -92,12 +93,19 @@ share_erasure_line(struct buf *b, const struct erasure *e)
 }
 
 void
-shares_notes(struct buf *b, const struct shares *s, bool head)
+share_first_line(struct buf *b, const struct shares *s, bool head)
 {
 	size_t from = b->n;
 
 	buf_printf(b, "%s %s", head ? SHARES_HEAD_FIRST : SHARES_FILE_FIRST, s->node);
 	end_line(b, from);
+}
+
+void
+shares_notes(struct buf *b, const struct shares *s, bool head)
+{
+	size_t from;
+
 	for (size_t i = 0; !head && i < s->nlost; i++) {
 		from = b->n;
 		buf_printf(b, "lost %llu %llu", (unsigned long long)s->lost[i].from,
@@ -225,8 +233,15 @@ read_note_line(struct shares *s, struct span line, bool head)
 		       : ERR_SYNTAX;
 }
 
-/* A share, once all that is erased is known: of one that is, whatever is still there is to go.
- */
+/* True if an erasure has overwritten all that is secret in the line of a share. */
+static bool
+is_crossed_out(struct span secret)
+{
+	return span_past_set(secret, 0, "x") == secret.n;
+}
+
+/* Reads the line of a share, after all lines that say what is erased. What is left of an erased
+ * share, because a kill or a power cut interrupted the erasure, is noted in `gone`. */
 static int
 read_share_line(struct shares *s, struct span line, uint64_t at)
 {
@@ -237,12 +252,12 @@ read_share_line(struct shares *s, struct span line, uint64_t at)
 		return ERR_SYNTAX;
 	if (shares_is_erased(s, number)) {
 		size_t secret = share_line_secret(number);
+		if (is_crossed_out(span_cut(line, secret, line.n)))
+			return 0;
 		if (!mem_room(&s->gone, &s->gone_room, s->ngone + 1, sizeof(*s->gone)))
 			return ERR_NOMEM;
-		if (line.n > secret)
-			s->gone[s->ngone++] =
-				(struct share_bytes){ at + secret, line.n - secret };
-		s->stale = true;
+		s->gone[s->ngone++] = (struct share_bytes){ at + secret, line.n - secret };
+		s->notes_due = true; /* the head alone may know that it is erased */
 		return 0;
 	}
 	if (!cut_check(&line) || shares_is_lost(s, number))

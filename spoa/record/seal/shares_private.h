@@ -13,7 +13,8 @@
  *   erasure NAME SERIAL             carried out here
  *   given NUMBER                    of the head alone, at its end: the last that was given
  * The head has what was erased, too, so that an older file that comes back brings nothing back.
- * Of a share that is erased all after its number becomes x; a power cut may leave part of that. */
+ * Everything after the number of an erased share becomes x. A power cut may leave that half done;
+ * the next start finishes it. The crossed-out line stays: the file only grows. */
 /* clang-format on */
 #ifndef RECORD_SEAL_SHARES_PRIVATE_H
 #define RECORD_SEAL_SHARES_PRIVATE_H
@@ -54,7 +55,7 @@ struct erasure {
 	int64_t serial;
 };
 
-/* Bytes of the file that are to be overwritten. */
+/* Bytes of the file that an erasure has to overwrite. */
 struct share_bytes {
 	uint64_t at, n;
 };
@@ -84,9 +85,12 @@ struct shares {
 	uint64_t end;		  /* of its durable lines */
 	_Atomic uint64_t written; /* the last number in it */
 	uint64_t head_given;	  /* what JOURNAL.texts.head says */
-	struct share_bytes *gone;
+	struct share_bytes *gone; /* to be overwritten */
 	size_t ngone, gone_room;
-	atomic_bool stale; /* it has lines that are to go, or half of one */
+	bool erasing_due;  /* the file does not say yet which shares are being erased */
+	bool notes_due;	   /* the file lacks some line that is not a share: all are appended again */
+	bool has_tail;	   /* bytes may stand behind `end` */
+	atomic_bool stale; /* something of this is to be done: shares_overwrite() */
 	atomic_bool head_stale;
 };
 
@@ -113,12 +117,13 @@ bool shares_note_lost(struct shares *s, uint64_t from, uint64_t to);
 /* ---- shares_lines.c ---- */
 
 void share_line(struct buf *b, const struct share_entry *e);
-/* The first line and what is not a share; of the head, with what was given. */
+void share_first_line(struct buf *b, const struct shares *s, bool head);
+/* All lines after the first that are not shares; for the head, the last number given too. */
 void shares_notes(struct buf *b, const struct shares *s, bool head);
-/* Of one that was erased, and of an erasure that was carried out. */
+/* The line of an erased share, and the line of an erasure that was carried out. */
 void share_erased_line(struct buf *b, const struct erased_share *e);
 void share_erasure_line(struct buf *b, const struct erasure *e);
-/* What waits to be overwritten. */
+/* The lines of erased shares that no record names yet. */
 void shares_erasing(struct buf *b, const struct shares *s);
 /* Where what is secret in a share's line begins. */
 size_t share_line_secret(uint64_t number);
@@ -130,12 +135,13 @@ int shares_parse(struct shares *s, struct span text, bool head, size_t *good, st
 
 /* ---- shares_file.c, io held ---- */
 
-/* Overwrites what is to go, after lines that say so. 0, ERR_NOMEM, ERR_FULL, ERR_IO with errno.
- */
+/* Appends the lines that are due, overwrites what is in `gone`, and removes a tail, each durably.
+ * Does nothing if nothing of this is to be done. Returns 0, or ERR_NOMEM, ERR_FULL or ERR_IO with
+ * errno set; the call can be repeated. */
 int shares_overwrite(struct shares *s);
-/* The file and its head anew, without what is erased. The same; *why may be NULL. */
-int shares_rewrite(struct shares *s, struct buf *why);
-/* Lines at the end, durable. The same. */
+/* Replaces JOURNAL.texts.head. The same results; *why may be NULL. */
+int shares_write_head(struct shares *s, struct buf *why);
+/* Appends lines durably. The same results. */
 int shares_append(struct shares *s, struct buf *lines);
 
 #endif
