@@ -19,6 +19,7 @@ for file in tollgate.yaml default.yaml; do
 	schema=$(sed -n '1s/.*[$]schema=//p' "$D/root/etc/tollgate/$file")
 	check "the schema that $file names is there" python3 -c 'import json, sys; assert json.load(open(sys.argv[1]))["$schema"]' "$schema"
 done
+is "tollgate.yaml has the name of the host, which stays if the host is renamed" "$(sed -n 's/^node: *\([^ ]*\) .*/\1/p' "$D/root/etc/tollgate/tollgate.yaml")" "$(uname -n | tr -c '\nA-Za-z0-9_.-' -)"
 laid --write >"$D/again" 2>>"$D/init.err"
 like "twice is once" "$(cat "$D/again")" 'Nothing to do'
 cp "$D/root/etc/haproxy/haproxy.cfg" "$D/laid.cfg"

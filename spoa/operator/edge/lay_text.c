@@ -5,6 +5,7 @@
 #include "operator/edge/credential.h"
 #include "operator/edge/lay.h"
 #include "operator/edge/shipped.h"
+#include "policy/config/node.h"
 
 enum { CONTEXT = 3 };
 
@@ -153,9 +154,18 @@ void
 lay_config(const struct lay *l, struct buf *out)
 {
 	struct span text = shipped("policies/tollgate.yaml");
+	char node[NODE_NAME_MAX + 1];
 
+	node_of_host(node);
 	while (text.n) {
 		struct span line = span_next(&text, '\n');
+		if (span_starts(line, SPAN_LIT("#node:"))) {
+			buf_printf(out,
+				"node: %-22s # name in records, tickets and logs; it stays if "
+				"the host is renamed\n",
+				node);
+			continue;
+		}
 		if (!span_starts(line, SPAN_LIT("backends:"))) {
 			put_lay_line(out, line);
 			continue;

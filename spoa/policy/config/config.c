@@ -13,6 +13,7 @@
 #include "base/instead.h"
 #include "base/redis/redis_url.h"
 #include "policy/config/load.h"
+#include "policy/config/node.h"
 #include "policy/config/options.h"
 #include "policy/config/read.h"
 #include "policy/config/rows.h"
@@ -83,7 +84,7 @@ static const struct section auditor_section = { "seal.auditors", "[\"name\",\"pu
 }, .size = sizeof(struct config_auditor), .most = CAP_AUDITORS };
 
 const struct field config_options[] = {
-{ "node", ALONE(OPT_NODE, node), "this daemon's name in records, tickets and logs; letters, digits, . _ -; default: the host's name" },
+{ "node", ALONE(OPT_NODE, node), "this daemon's name in records, tickets and logs; letters, digits, . _ -; default: the name kept in audit.journal with .node after it, at the first start the host's name" },
 { "workers", WITHIN(OPT_WORKERS, workers, "auto", 1, 1024), "worker threads; auto: one a core" },
 { "group", ALONE(OPT_TEXT, socket_group), "group that owns the agent and relay sockets (haproxy); default: unchanged" },
 { "policy", ALONE(OPT_PATH, policy), "the policy in force: a file, or a folder of them" },
@@ -255,19 +256,6 @@ check_keys(struct config_reader *r, const struct yaml_node *root)
 	}
 }
 
-static const char *
-host_name(struct arena *a)
-{
-	char host[65] = "";
-
-	if (gethostname(host, sizeof(host) - 1) || !host[0])
-		return "tollgate";
-	for (char *c = host; *c; c++)
-		if (!config_name_ok(span_of(c, 1), 1))
-			*c = '-';
-	return arena_strdup(a, host);
-}
-
 const struct config *
 config_load(struct arena *a, const char *file, struct diag *d)
 {
@@ -289,7 +277,7 @@ config_read(struct arena *a, const char *file, struct diag *d)
 	buf_file_kind(before);
 	if (!root)
 		return NULL;
-	if (!cfg || !(cfg->file = arena_strdup(a, file)) || !(cfg->node = host_name(a))) {
+	if (!cfg || !(cfg->file = arena_strdup(a, file))) {
 		diag_file(d, file, "out of memory");
 		return NULL;
 	}
@@ -304,6 +292,8 @@ config_read(struct arena *a, const char *file, struct diag *d)
 		if (n)
 			config_option_read(&r, o, n);
 	}
+	if (!cfg->node)
+		cfg->node = node_of_journal(a, cfg->journal);
 	if (root->kind == YAML_MAPPING)
 		config_check(&r);
 	if (arena_failed(a) && d->errors == errors)

@@ -33,7 +33,7 @@ enum audit_persons { PERSONS_PLAIN, PERSONS_PSEUDONYM };
 struct config {
 	const char *file; /* where it was read */
 	const struct yaml_node *root; /* its tree, for config_at() */
-	const char *node; /* [A-Za-z0-9_.-]{1,64}; default: the host's name */
+	const char *node; /* [A-Za-z0-9_.-]{1,64}; default: policy/config/node.h */
 	unsigned workers; /* 0 (auto): one a core */
 
 	struct address agent[CONFIG_LISTENERS_MAX]; /* agent.listen */

@@ -23,8 +23,10 @@
 #include "base/err.h"
 #include "base/log.h"
 #include "base/pool.h"
+#include "base/scoped.h"
 #include "base/stops.h"
 #include "base/why.h"
+#include "policy/config/node.h"
 #include "record/audit/boot.h"
 #include "record/audit/keys.h"
 #include "record/audit/mirror.h"
@@ -383,6 +385,17 @@ note_position(struct audit *a)
 			LS("system", strerror(a->journal.sys)));
 }
 
+/* The next start has this name then, whatever the host is called. Until the file can be written
+ * the newest segment has the name. */
+static void
+keep_node_name(const struct config *cfg)
+{
+	SCOPED_BUF(why, 512);
+	if (node_keep(cfg->journal, cfg->node, &why))
+		log_event(LOG_WARN, "audit.node_not_kept", LS("node", cfg->node),
+			LSP("why", buf_view(&why)));
+}
+
 static void
 note_failure(struct audit *a, int err)
 {
@@ -722,6 +735,8 @@ audit_start(const struct config *cfg, const struct hashkey *hash, struct metrics
 		err = open_journal(a, cfg, why);
 	if (!err)
 		err = journal_recover(&a->journal, &a->keys.ring, &found, why);
+	if (!err)
+		keep_node_name(cfg);
 	if (!err)
 		err = audit_keys_begin(&a->keys, &found, why);
 	if (!err) {

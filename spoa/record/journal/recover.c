@@ -21,8 +21,7 @@
 #include "record/journal/verify.h"
 
 #define JOURNAL_STRANGER                                                                       \
-	"%s/%s: not a segment of node %s: the daemon does not start with it here; move it "    \
-	"away"
+	"%s/%s: not a segment of node %s: the daemon does not start with it here; "
 
 /* The file's size without the NUL bytes that a segment may end with which was left in
  * haste. Negative: errno. */
@@ -270,12 +269,26 @@ journal_stranger(int dirfd, const struct journal_list *list, size_t *n)
 	return name;
 }
 
+/* A folder whose segments are all of another node is that node's journal: it is the name that
+ * is to be changed. */
 static void
-say_strangers(struct buf *why, const char *dir, const char *name, const char *node, size_t n)
+say_strangers(struct buf *why, const char *dir, const struct journal_list *list,
+	const char *name, const char *node, size_t n)
 {
+	struct journal_segment s;
+	bool ours = !journal_name_read(name, &s);
+
+	for (size_t i = 0; i < list->n && !ours; i++)
+		ours = list->seg[i].ours;
 	buf_printf(why, JOURNAL_STRANGER, dir, name, node);
-	if (n > 1)
-		buf_printf(why, "; %zu more files are none", n - 1);
+	if (!ours)
+		buf_printf(why, "the journal is of node %s: set node: %s in tollgate.yaml, or "
+				"another audit.journal",
+			s.node, s.node);
+	else if (n > 1)
+		buf_printf(why, "move it away; %zu more files are none", n - 1);
+	else
+		buf_str(why, "move it away");
 }
 
 /* Leaves the node's own segments in the list; ERR_AUTH where there are others. */
@@ -286,7 +299,7 @@ without_strangers(struct journal *j, struct journal_list *list, struct buf *why)
 	const char *name = journal_stranger(j->dirfd, list, &n);
 
 	if (name) {
-		say_strangers(why, j->dir, name, j->node, n);
+		say_strangers(why, j->dir, list, name, j->node, n);
 		return ERR_AUTH;
 	}
 	for (size_t i = 0; i < list->n; i++)
@@ -311,7 +324,7 @@ journal_has_stranger(const char *dir, const char *node, struct buf *why)
 		const char *name = journal_stranger(fd, &list, &n);
 		has = name != NULL;
 		if (has)
-			say_strangers(why, dir, name, node, n);
+			say_strangers(why, dir, &list, name, node, n);
 		journal_list_free(&list);
 	}
 	return has;
