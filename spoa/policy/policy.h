@@ -116,6 +116,9 @@ struct identity_entry {
 	uint64_t max_skew_s;	  /* signed_headers: default 60 */
 	const char *trust_domain; /* client_certificate: of its SPIFFE id; NULL: any */
 	const char *person;	  /* none: the name recorded */
+	const char *realm;	  /* its persons are REALM/NAME; NULL: as it names them */
+	const char **recorded;	  /* names of attributes that records keep */
+	size_t nrecorded;	  /* 0: all, or none with audit.persons: pseudonym */
 };
 
 /* What is done with an answer; 0: ignore. A response rule that may reach the route adds

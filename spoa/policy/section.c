@@ -99,6 +99,8 @@ const struct section sections[] = {
   { "max_age", A_SECONDS(identity_entry, max_age_s, S, 365 * DAY), "since the token was issued" },
   { "leeway", A_SECONDS(identity_entry, leeway_s, 0, 600 * S), "of its times" },
   { "claims", OTHER(REF("claims")), "which claim is what" },
+  { "realm", A_TEXT(identity_entry, realm), "its persons are REALM/NAME" },
+  { "record", OTHER(TEXTS), "claims that records keep" },
   { "demo_issuer", OTHER(BOOL), "the issuer that tollgate.yaml names; tests and demo only" },
 }},
 [SECTION_CLAIMS] = { "claims", .fields = {
@@ -115,6 +117,8 @@ const struct section sections[] = {
   { "signature", OTHER(TEXT), "the header with the signature" },
   { "keys", A_PATH(identity_entry, keys_file), "file of keys" },
   { "max_skew", A_SECONDS(identity_entry, max_skew_s, S, 600 * S), "of the time that is signed" },
+  { "realm", A_TEXT(identity_entry, realm), "its persons are REALM/NAME" },
+  { "record", OTHER(TEXTS), "attributes that records keep" },
 }},
 [SECTION_CLIENT_CERTIFICATE] = { "client_certificate", .fields = {
   { "person", A_TEXT(identity_entry, claims.person), "field of the certificate" },
@@ -124,11 +128,14 @@ const struct section sections[] = {
   { "team", A_TEXT(identity_entry, claims.team), "field of the certificate" },
   { "tier", A_TEXT(identity_entry, claims.tier), "field of the certificate" },
   { "trust_domain", A_TEXT(identity_entry, trust_domain), "of its SPIFFE id" },
+  { "realm", A_TEXT(identity_entry, realm), "its persons are REALM/NAME" },
+  { "record", OTHER(TEXTS), "fields that records keep" },
 }},
 [SECTION_API_KEY] = { "api_key", .fields = {
   { "header", OTHER(TEXT), "where it is; default authorization, with Bearer" },
   { "keys", A_PATH(identity_entry, keys_file), "file of keys, made by tollgate key new" },
   { "subject", A_FLAG(identity_entry, subject_owner, subject_words), "who the person is: the key's person or its owner" },
+  { "record", OTHER(TEXTS), "attributes that records keep" },
 }},
 [SECTION_NONE] = { "none", .fields = {
   { "person", A_TEXT(identity_entry, person), "the name recorded for callers without credential" },

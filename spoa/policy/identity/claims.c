@@ -153,6 +153,28 @@ claims_read(const struct claim_map *map, json_t *claims, struct arena *a, struct
 	return arena_failed(a) ? ERR_NOMEM : 0;
 }
 
+/* ---- realms ---- */
+
+int
+claims_in_realm(const struct policy *p, const struct identity_entry *e, struct arena *a,
+	struct identity *out, const char **why)
+{
+	out->recorded = e->recorded;
+	out->nrecorded = e->nrecorded;
+	if (e->realm) {
+		out->person = arena_printf(a, "%s/%.*s", e->realm, SPAN_ARG(out->person));
+		return out->person.p ? 0 : ERR_NOMEM;
+	}
+	for (size_t i = 0; i < p->nidentities; i++) {
+		struct span rest = out->person;
+		const char *realm = p->identities[i].realm;
+		if (realm && span_chr(rest, '/') < rest.n && span_is(span_next(&rest, '/'), realm))
+			return auth_refused(why, "the person's name begins with the realm of "
+						 "another identity entry");
+	}
+	return 0;
+}
+
 /* ---- certificates ---- */
 
 static struct cel_value
