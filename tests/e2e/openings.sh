@@ -131,9 +131,9 @@ open_by "$long_id" safe '' prompt >"$D/text"
 check "the other auditor's key opens it too" cmp "$D/text" "$D/want/$long_id.prompt"
 
 # ---- by the program of docs/evidence.md ----
-awk '/^## / { mine = $0 == "## Opening a text" } /^```$/ { code = 0 } mine && code; /^```js$/ { code = 1 }' "$root/docs/evidence.md" >"$D/open.mjs"
+awk '/^## / { mine = $0 == "## Open sealed content" } /^```$/ { code = 0 } mine && code; /^```js$/ { code = 1 }' "$root/docs/evidence.md" >"$D/open.mjs"
 check "docs/evidence.md: the program has thirty lines" test "$(wc -l <"$D/open.mjs")" -eq 30 -a "$(wc -L <"$D/open.mjs")" -le 120
-awk '/^## / { mine = $0 == "## Opening a text" } mine && /^    [^ ]/ { print substr($0, 5) }' "$root/docs/evidence.md" >"$D/lines.sh"
+awk '/^## / { mine = $0 == "## Open sealed content" } mine && /^    [^ ]/ { print substr($0, 5) }' "$root/docs/evidence.md" >"$D/lines.sh"
 shares=$JOURNAL.shares
 by_hand() { # ID KEY PART: into D/text
 	local type=decision
