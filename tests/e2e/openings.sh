@@ -189,7 +189,7 @@ open_by "$id" ann ann.pass prompt >"$D/text"
 like "no key opens her texts any more" "$? $(wc -c <"$D/text") $(cat "$D/err")" '^1 0 .*erased'
 open_by "$id" safe '' response >"$D/text"
 like "nor the other" "$? $(wc -c <"$D/text") $(cat "$D/err")" '^1 0 .*erased'
-is "her share is not in the file" "$(by_hand "$id" ann prompt; echo "$? ${share:-none}")" "1 none"
+like "her share is crossed out in the file" "$(by_hand "$id" ann prompt; echo "$? $share")" '^1 x+$'
 open_by "$bobs_id" ann ann.pass prompt >"$D/text"
 check "another person's opens as before" cmp "$D/text" "$D/want/$bobs_id.prompt"
 cp "$D/ids" "$D/all"
