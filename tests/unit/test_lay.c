@@ -91,7 +91,9 @@ what_is_not_clear_is_asked(void **state)
 	for (size_t i = 0; i < COUNT_OF(choices); i++) {
 		struct lay_wish wish = { .frontend = { choices[i].frontend },
 			.nfrontend = choices[i].frontend != NULL,
-			.host = choices[i].host,
+			.host = { choices[i].host },
+			.nhost = choices[i].host != NULL,
+			.close_others = true,
 			.nbackend = choices[i].backend != NULL };
 		struct haproxy h;
 		struct lay l;
@@ -221,7 +223,8 @@ a_guard_that_was_forgotten_is_laid(void **state)
 	fputs("backend late\n    http-request set-header api-key x\n", f);
 	fclose(f);
 	assert_int_equal(INIT("--backend", "one=openai"), 0);
-	assert_non_null(strstr(cmd_out, " backend late\n+    http-request return status 503"));
+	assert_non_null(strstr(cmd_out, " backend late\n+    # tollgate: begin guard, laid by tollgate init\n+    "
+				"http-request return status 503"));
 	assert_null(strstr(cmd_out, "+    filter spoe"));
 }
 
@@ -519,8 +522,8 @@ files_and_folders_are_one_configuration(void **state)
 static void
 the_stanza_is_in_no_if(void **state)
 {
-	static const char *const want[] = { "    bind :81\n.endif\n", "filter spoe",
-		"    use_backend tollgate-relay",
+	static const char *const want[] = { "    bind :81\n.endif\n", "    acl x path_beg /x\n",
+		"filter spoe", "    use_backend tollgate-relay",
 		".if version_atleast(2.5)\n    use_backend two" };
 
 	(void)state;
@@ -530,11 +533,11 @@ the_stanza_is_in_no_if(void **state)
 		 ".if version_atleast(2.5)\n    use_backend two if x\n.endif\n" PROVIDERS,
 		NULL);
 	assert_int_equal(tollgate("", "init", "--root", dir, "--host", "h", "--write",
-				 "--haproxy-binary", "/bin/true", NULL),
+				 "--close-others", "--haproxy-binary", "/bin/true", NULL),
 		0);
 	in_order(whole("etc/haproxy/haproxy.cfg"), want, COUNT_OF(want));
 	assert_non_null(
-		strstr(whole("etc/haproxy/haproxy.cfg"), "maxconn 9\n.endif\n    tune."));
+		strstr(whole("etc/haproxy/haproxy.cfg"), "maxconn 9\n.endif\n    # tollgate: begin global"));
 }
 
 static void
@@ -646,7 +649,7 @@ what_haproxy_refuses_is_not_written(void **state)
 	(void)state;
 	put_tree(SITE PROVIDERS, NULL);
 	assert_int_equal(tollgate("", "init", "--root", dir, "--haproxy-binary", "/bin/false",
-				 "--host", "ai.example.com", "--write", NULL),
+				 "--host", "ai.example.com", "--close-others", "--write", NULL),
 		1);
 	assert_non_null(strstr(cmd_err, "haproxy -c refuses the result, nothing was written"));
 	assert_string_equal(whole("etc/haproxy/haproxy.cfg"), SITE PROVIDERS);
@@ -658,7 +661,8 @@ what_haproxy_refuses_is_not_written(void **state)
 		       "exit 1\n");
 	assert_int_equal(chmod(path("refuses"), 0755), 0);
 	assert_int_equal(tollgate("", "init", "--root", dir, "--haproxy-binary",
-				 path("refuses"), "--host", "ai.example.com", NULL),
+				 path("refuses"), "--host", "ai.example.com",
+				 "--close-others", NULL),
 		1);
 	assert_non_null(strstr(cmd_err, "systemd-sysusers tollgate.conf (README, step 1)"));
 	/* Debian's own file has no frontend: there is nothing to say which */

@@ -236,6 +236,12 @@ show_difference(struct init *in, const char *file, struct span text)
 	fwrite(buf_view(&out).p, 1, out.n, stdout);
 }
 
+void
+show_differences(struct init *in)
+{
+	each_edited(in, show_difference);
+}
+
 /* ---- the command ---- */
 
 static void
@@ -276,7 +282,7 @@ init_run(struct init *in)
 		edits_take_place(in);
 	edits_forgotten(in);
 	if (in->code == EXIT_DONE && !in->write)
-		each_edited(in, show_difference);
+		show_differences(in);
 	if (in->code != EXIT_DONE)
 		return in->code;
 	note_unreadable(in, daemons, COUNT_OF(daemons));
@@ -355,6 +361,23 @@ init_read(struct init *in)
 	return in->code;
 }
 
+/* A tollgate.cfg that is there stays, and one of before has no frontend for the relay's second
+ * pass. */
+static bool
+has_inner(struct init *in)
+{
+	SCOPED_BUF(text, INIT_TEXT_BYTES);
+	if (!exists(in, OURS "tollgate.cfg") ||
+		!buf_file(&text, rooted(in, OURS "tollgate.cfg")) ||
+		memmem(buf_view(&text).p, text.n, INNER_SWITCH, strlen(INNER_SWITCH)))
+		return true;
+	cmd_fail("init",
+		OURS "tollgate.cfg is that of an older version and lacks the frontend "
+		     "tollgate-inner: copy share/tollgate/haproxy/tollgate.cfg over it, then run "
+		     "this again");
+	return false;
+}
+
 static int
 init_plan(struct init *in)
 {
@@ -373,6 +396,8 @@ init_plan(struct init *in)
 	lay_edits(&in->lay, h);
 	if (arena_failed(&in->a))
 		return cmd_fail("init", "out of memory");
+	if (in->lay.lays_switch && !has_inner(in))
+		return EXIT_CANNOT;
 	try_result(in);
 	return in->code == EXIT_DONE ? init_run(in) : in->code;
 }
@@ -387,7 +412,9 @@ cmd_init(int argc, char **argv)
 		{ "haproxy", .text = in.file, .count = &in.nfile, .most = INIT_FILES_MAX },
 		{ "frontend", .text = in.wish.frontend, .count = &in.wish.nfrontend,
 			.most = LAY_FRONTENDS_MAX },
-		{ "host", .text = &in.wish.host },
+		{ "host", .text = in.wish.host, .count = &in.wish.nhost,
+			.most = LAY_HOSTS_MAX },
+		{ "close-others", .flag = &in.wish.close_others },
 		{ "backend", .text = backends, .count = &nbackends, .most = LAY_BACKENDS_MAX },
 		{ "person", .text = &in.person },
 		{ "root", .text = &in.root },

@@ -45,6 +45,9 @@ int failed(struct init *in, const char *path, const char *what);
 /* A file of the person as it will be. */
 void result_of(struct init *in, const char *file, struct buf *out);
 
+/* What would change in the files of the person, as a unified difference. */
+void show_differences(struct init *in);
+
 /* init_write.c: a new file, whole or not at all, with its folders. */
 int write_file(struct init *in, const char *path, struct span text);
 /* What was there is kept next to it; the new text is aside until edits_take_place(). */

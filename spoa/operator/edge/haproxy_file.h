@@ -96,6 +96,9 @@ size_t haproxy_extraopts(
 	const struct haproxy *h, struct arena *a, const char **files, size_t n, size_t most);
 /* A text under the name of a file. */
 int haproxy_read_text(struct haproxy *h, const char *file, struct span text);
+/* Gives the lines of a file other numbers: those that origin() says. */
+void haproxy_renumber(struct haproxy *h, const char *file,
+	unsigned (*origin)(const void *arg, const char *file, unsigned line), const void *arg);
 /* After the last: which defaults apply is known then. */
 void haproxy_resolve(struct haproxy *h);
 

@@ -305,6 +305,17 @@ is_relative(const struct haproxy_line *l)
 	return span_starts(value, SPAN_LIT("/")) || span_starts(value, SPAN_LIT("%[path"));
 }
 
+bool
+rule_changes_host(const struct haproxy_line *l)
+{
+	struct span action = haproxy_word(l, 1);
+
+	return span_is(l->word[0], "http-request") &&
+	       (writes_header(l, SPAN_LIT("host")) ||
+		       ((span_is(action, "set-uri") || span_is(action, "replace-uri")) &&
+			       !is_relative(l)));
+}
+
 /* This rule of the request changes what this ACL reads. */
 static bool
 changes(const struct haproxy_line *l, const struct haproxy_line *acl)

@@ -10,9 +10,11 @@
 static bool
 is_free(const struct judge *j, const struct haproxy_line *want)
 {
+	static const char *const free[] = { "bind", "errorfile", "filter", "log-format", "option",
+		"timeout" };
 	struct span first = want->word[0];
 
-	if (span_is(first, "bind") || span_is(first, "option") || span_is(first, "filter"))
+	if (SPAN_IN(first, free))
 		return true;
 	if (span_is(first, "acl"))
 		return span_is(haproxy_word(want, 1), "tollgate");
@@ -259,11 +261,11 @@ judge_order(
 	}
 }
 
-/* The complete example's second frontend; in the bolt-on shape its lines are the stanza's. */
+/* The frontend of the second pass; where that is the gate's own its lines are the stanza's. */
 void
 rule_inner_lines(struct judge *j)
 {
-	if (j->bolt_on)
+	if (!j->inner || engine_of(j->inner))
 		return;
 	judge_lines(j, j->inner, j->shipped_inner);
 	judge_order(j, j->inner, j->shipped_inner);

@@ -30,12 +30,20 @@ lay_add(struct lay *l, struct lay_edit edit)
 	all[l->nedit++] = edit;
 }
 
+/* A block of lines with its marks. */
 static void
-insert_text(struct lay *l, const char *file, unsigned after, const struct buf *text)
+insert_block(struct lay *l, const struct haproxy_section *s, const char *name, const char *file,
+	unsigned after, const struct buf *text)
 {
-	if (text->n)
-		lay_add(l, (struct lay_edit){
-				   .file = file, .after = after, .text = buf_view(text) });
+	struct span indent = indent_of(s);
+
+	if (!text->n)
+		return;
+	SCOPED_BUF(out, 1 << 20);
+	buf_printf(&out,
+		"%.*s" LAY_BEGIN "%s, laid by tollgate init\n%.*s%.*s" LAY_END "%s\n",
+		SPAN_ARG(indent), name, SPAN_ARG(buf_view(text)), SPAN_ARG(indent), name);
+	lay_add(l, (struct lay_edit){ .file = file, .after = after, .text = buf_view(&out) });
 }
 
 /* A place in a section that is in none of its .if: what is laid there is there whatever they
@@ -73,32 +81,49 @@ has_line(const struct haproxy_section *s, struct span line)
 	return found;
 }
 
-/* Those lines of a piece that the section lacks, without comments; the relay's bind for one
- * frontend alone. */
+/* What names the hosts that pass; ACLs of one name are alternatives. */
 static void
-piece_lines(struct lay *l, const struct haproxy_section *s, struct span piece, bool bind,
-	struct buf *out)
+put_hosts(const struct lay *l, struct span indent, struct buf *out)
+{
+	for (int below = 0; below < 2; below++) { /* *.name: all below it */
+		bool begun = false;
+		for (size_t i = 0; i < l->nhost; i++) {
+			const char *host = l->host[i];
+			if ((*host == '*') != below)
+				continue;
+			if (!begun)
+				buf_printf(out,
+					"%.*sacl tollgate req.hdr(host),host_only,rtrim(.) %s-i",
+					SPAN_ARG(indent), below ? "-m end " : "");
+			begun = true;
+			buf_printf(out, " %s", host + below);
+		}
+		if (begun)
+			buf_putc(out, '\n');
+	}
+}
+
+/* Those lines of a piece that the section lacks, without the lines that are comments. */
+static void
+piece_lines(
+	struct lay *l, const struct haproxy_section *s, struct span piece, struct buf *out)
 {
 	struct span indent = indent_of(s);
 
 	while (piece.n) {
 		struct span line = span_trim(span_next(&piece, '\n'), " \t");
-		struct span acl = SPAN_LIT("acl tollgate ");
-		if (line.n == 0 || *line.p == '#' || (s && has_line(s, line)) ||
-			(!bind && span_starts(line, SPAN_LIT("bind "))))
+		if (line.n == 0 || *line.p == '#' || (s && has_line(s, line)))
 			continue;
-		buf_span(out, indent);
-		if (l->host && span_starts(line, acl))
-			buf_printf(out, "acl tollgate req.hdr(host),host_only,rtrim(.) %s-i %s",
-				*l->host == '*' ? "-m end " : "", l->host + (*l->host == '*'));
+		if (l->nhost && span_starts(line, SPAN_LIT("acl tollgate ")))
+			put_hosts(l, indent, out);
 		else
-			buf_span(out, line);
-		buf_putc(out, '\n');
+			buf_printf(out, "%.*s%.*s\n", SPAN_ARG(indent), SPAN_ARG(line));
 	}
 }
 
+/* inner: whether the second pass gets the frontend of tollgate.cfg. */
 static void
-lay_global(struct lay *l, const struct haproxy *h)
+lay_global(struct lay *l, const struct haproxy *h, bool inner)
 {
 	const struct haproxy_section *s = haproxy_global(h);
 	struct span piece = shipped_piece(PIECE_GLOBAL);
@@ -110,10 +135,13 @@ lay_global(struct lay *l, const struct haproxy *h)
 		struct span line = span_trim(span_next(&piece, '\n'), " \t"), rest = line;
 		struct span word = span_next(&rest, ' ');
 		const struct haproxy_line *own = NULL;
-		if (line.n == 0 || *line.p == '#')
+		bool set = span_is(word, "setenv");
+		if (line.n == 0 || *line.p == '#' || (set && !inner))
 			continue;
+		l->lays_switch |= set;
 		for (size_t i = 0; s && i < s->n; i++)
-			if (span_eq(s->line[i].word[0], word))
+			if (span_eq(s->line[i].word[0], word) &&
+				(!set || span_is(haproxy_word(&s->line[i], 1), INNER_SWITCH)))
 				own = &s->line[i];
 		if (!own)
 			buf_printf(&out, "%.*s%.*s\n", SPAN_ARG(indent_of(s)), SPAN_ARG(line));
@@ -123,44 +151,47 @@ lay_global(struct lay *l, const struct haproxy *h)
 				own->line, SPAN_ARG(line));
 	}
 	if (s)
-		insert_text(l, s->head->file,
+		insert_block(l, s, "global", s->head->file,
 			outside(h, s, s->n ? s->line[s->n - 1].line : s->head->line, false),
 			&out);
 	else if (h->n)
-		insert_text(l, h->section[0].head->file, 0, &out);
+		insert_block(l, NULL, "global", h->section[0].head->file, 0, &out);
 }
 
-/* After the bind lines; before the first use_backend. */
-static void
-lay_frontend(
-	struct lay *l, const struct haproxy *h, const struct haproxy_section *s, bool inner)
+/* Before this line of the frontend the stanza stands: it routes, it lets requests pass all that
+ * comes after it, or it gives them another host than the one that names what passes. */
+static bool
+ends_place(const struct haproxy_line *l)
 {
-	unsigned bind = s->head->line, route = 0, last = s->head->line;
+	return !l->negated &&
+	       (span_is(l->word[0], "use_backend") ||
+		       haproxy_begins(l, "http-request", "allow") || rule_changes_host(l));
+}
+
+/* Below the person's own rules, so that whom they refuse nobody asks about. */
+static void
+lay_frontend(struct lay *l, const struct haproxy *h, const struct haproxy_section *s)
+{
+	unsigned last = s->head->line, place;
 	bool compresses = haproxy_last(s, "compression", NULL) != NULL, named = false;
+	const struct haproxy_line *end = NULL;
 
 	for (size_t i = 0; i < s->n; i++) {
-		struct span word = s->line[i].word[0];
-		if (span_is(word, "bind"))
-			bind = s->line[i].line;
-		if (!route &&
-			(span_is(word, "use_backend") || span_is(word, "default_backend")))
-			route = s->line[i].line;
-		named |= span_is(word, "filter") &&
-			 span_starts(haproxy_word(&s->line[i], 1), SPAN_LIT("comp"));
-		last = s->line[i].line;
+		named |= haproxy_begins(&s->line[i], "filter", "compression") ||
+			 haproxy_begins(&s->line[i], "filter", "comp-req");
+		if (!end && ends_place(&s->line[i]))
+			end = &s->line[i];
+		last = end ? last : s->line[i].line;
 	}
-	route = route ? outside(h, s, route - 1, true) : outside(h, s, last, false);
-	bind = outside(h, s, bind, false);
-	if (bind > route) /* ACLs are known from their line on */
-		bind = route;
+	place = outside(h, s, last, false);
+	if (end && outside(h, s, end->line - 1, true) < place)
+		place = outside(h, s, end->line - 1, true);
 	SCOPED_BUF(out, 1 << 20);
 	if (compresses && !named)
 		buf_printf(&out, "%.*sfilter compression\n", SPAN_ARG(indent_of(s)));
-	piece_lines(l, s, shipped_piece(PIECE_STANZA), inner, &out);
-	insert_text(l, s->head->file, bind, &out);
-	buf_clear(&out);
-	piece_lines(l, s, shipped_piece(PIECE_ROUTES), false, &out);
-	insert_text(l, s->head->file, route, &out);
+	piece_lines(l, s, shipped_piece(PIECE_STANZA), &out);
+	piece_lines(l, s, shipped_piece(PIECE_ROUTES), &out);
+	insert_block(l, s, "stanza", s->head->file, place, &out);
 }
 
 /* The guard at the head; what a provider's answers need, where the person says nothing else. */
@@ -171,14 +202,21 @@ lay_backend(struct lay *l, const struct haproxy_section *s, bool provider)
 	struct span indent = indent_of(s);
 
 	SCOPED_BUF(out, 64 << 10);
-	piece_lines(l, s, shipped_piece(PIECE_GUARD), false, &out);
+	piece_lines(l, s, shipped_piece(PIECE_GUARD), &out);
 	if (provider && out.n && !haproxy_own(s, "timeout", "server"))
 		buf_printf(&out, "%.*stimeout server 10m\n", SPAN_ARG(indent));
 	for (size_t i = 0; provider && out.n && i < COUNT_OF(pages); i++)
 		if (!haproxy_own(s, "errorfile", pages[i]))
 			buf_printf(&out, "%.*serrorfile %s /etc/haproxy/tollgate/503.http\n",
 				SPAN_ARG(indent), pages[i]);
-	insert_text(l, s->head->file, s->head->line, &out);
+	insert_block(l, s, "guard", s->head->file, s->head->line, &out);
+}
+
+bool
+lay_guards(const struct lay *l, const struct haproxy_section *s)
+{
+	return is_back(s) && !span_starts(s->name, SPAN_LIT("tollgate-")) &&
+	       (lay_is_chosen(l, s) || (credential_of(s) && !unguarded_by_wish(s)));
 }
 
 bool
@@ -190,43 +228,14 @@ lay_is_chosen(const struct lay *l, const struct haproxy_section *s)
 	return false;
 }
 
-/* How many rules of the frontend answer a request by themselves: each may end the second pass.
- */
-static size_t
-answers_of(const struct haproxy_section *s)
-{
-	struct haproxy_walk w = haproxy_walk(s);
-	const struct haproxy_line *line;
-	size_t n = 0;
-
-	while ((line = haproxy_next(&w)))
-		n += !line->negated && rule_answers(line);
-	return n;
-}
-
-/* Where the relay's bind goes: into the frontend without rules that answer, else the one with
- * the fewest, whichever was named first. */
-static const struct haproxy_section *
-bind_into(const struct lay *l)
-{
-	const struct haproxy_section *best = NULL;
-
-	for (size_t i = 0; i < l->nfront; i++)
-		if (!engine_of(l->front[i]) && !answers_all(l->front[i]) &&
-			(!best || answers_of(l->front[i]) < answers_of(best)))
-			best = l->front[i];
-	return best;
-}
-
 void
 lay_edits(struct lay *l, const struct haproxy *h)
 {
-	const struct haproxy_section *inner = NULL, *to;
+	const struct haproxy_section *inner = NULL;
 	bool global = false;
 
 	for (size_t i = 0; i < h->n && !inner; i++)
 		inner = inner_bind_of(&h->section[i]) ? &h->section[i] : NULL;
-	to = inner ? NULL : bind_into(l);
 	if (inner && !engine_of(inner))
 		lay_renew(l, h, inner);
 	for (size_t i = 0; i < l->nfront; i++)
@@ -236,15 +245,11 @@ lay_edits(struct lay *l, const struct haproxy *h)
 				lay_renew(l, h, l->front[i]);
 		} else if (!answers_all(l->front[i])) {
 			if (!global)
-				lay_global(l, h);
+				lay_global(l, h, !inner);
 			global = true;
-			lay_frontend(l, h, l->front[i], l->front[i] == to);
+			lay_frontend(l, h, l->front[i]);
 		}
-	for (size_t i = 0; i < h->n; i++) {
-		const struct haproxy_section *s = &h->section[i];
-		bool chosen = lay_is_chosen(l, s);
-		if (is_back(s) && (chosen || (credential_of(s) && !unguarded_by_wish(s))) &&
-			!span_starts(s->name, SPAN_LIT("tollgate-")))
-			lay_backend(l, s, chosen);
-	}
+	for (size_t i = 0; i < h->n; i++)
+		if (lay_guards(l, &h->section[i]))
+			lay_backend(l, &h->section[i], lay_is_chosen(l, &h->section[i]));
 }

@@ -59,6 +59,28 @@ lay_apply(const struct lay_edit *edit, size_t n, const char *file, struct span t
 	}
 }
 
+unsigned
+lay_origin(const struct lay_edit *edit, size_t n, const char *file, unsigned line)
+{
+	const struct lay_edit *e = next_edit(edit, n, file, NULL);
+	unsigned is = 0, was = 0; /* so many lines of the result and of the file are behind */
+
+	for (; e; e = next_edit(edit, n, file, e)) {
+		unsigned lines = 0;
+		if (is + (e->after - was) >= line)
+			break;
+		is += e->after - was;
+		was = e->after;
+		for (struct span rest = e->text; rest.n; lines++)
+			span_next(&rest, '\n');
+		if (is + lines >= line)
+			return was + e->drop;
+		is += lines;
+		was += e->drop;
+	}
+	return was + (line - is);
+}
+
 struct hunk {
 	struct buf text;
 	unsigned from, old_lines, new_lines; /* from: the first line, from 0 */
