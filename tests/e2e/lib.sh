@@ -313,12 +313,15 @@ person_with_stanza() {
 	done <"$here/bolt-on/person.cfg"
 }
 # The same with a stanza of before, in whose frontend the relay's second pass comes in: of the file of 0.1, or
-# by default that of 0.2. It stood above the rules that are for the provider only.
+# by default that of 0.2. It stood above the rules that are for the provider only, and others left its pass out.
 person_with_older_stanza() {
 	local from=${1:-$root/spoa/operator/edge/joint.cfg}
 	while IFS= read -r line; do
 		case $line in
 		'#+ global') piece 'your global' | grep -v TOLLGATE_INNER ;;
+		'    bind :8080') printf '%s\n' "$line" '    acl relayed so_name tollgate-inner' ;;
+		*' track-sc0 '*) printf '%s unless relayed\n' "$line" ;;
+		*' auth realm '* | *' redirect location '*) printf '%s !relayed\n' "$line" ;;
 		'#+ before') piece 'frontend' "$from" | grep -v '^ *use_backend' ;;
 		'#+ frontend') piece 'the same frontend' "$from" ;;
 		'#+ provider') piece 'each backend' ;;
