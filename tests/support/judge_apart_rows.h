@@ -45,6 +45,12 @@ static const struct row apart_rows[] = {
 		"deny deny_status 426", "or { so_name tollgate-inner }", NULL, false },
 };
 
+/* Of a policy with a route that names no backend. */
+static const struct row route_rows[] = {
+	{ "inner-routes", "the second pass has no routes", "", "", "frontend tollgate-inner",
+		NULL, NULL, false },
+};
+
 /* Changes that are no finding of this rule there. */
 static const struct {
 	const char *rule, *name, *from, *to;

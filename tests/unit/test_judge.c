@@ -382,6 +382,31 @@ the_second_pass_in_a_frontend_of_its_own(void **state)
 	}
 }
 
+/* A route that leaves the backend to HAProxy's own routing: the second pass has none. */
+static void
+a_route_without_a_backend_has_no_way_on(void **state)
+{
+	static const struct target anywhere[] = { { .name = "d" } };
+	static const struct route loose = { .name = "loose", .targets = anywhere, .ntargets = 1 };
+	static const struct policy p = { .routes = &loose, .nroutes = 1 };
+
+	(void)state;
+	policy = &p;
+	for (size_t i = 0; i < COUNT_OF(route_rows); i++)
+		judge_row(&route_rows[i], APART);
+	for (enum layout layout = APART; layout <= JOINT; layout++) {
+		struct judged j;
+		struct buf mine;
+		laid_as(&mine, layout);
+		policy = layout == APART ? &attempts : &p;
+		judged(buf_view(&mine), shipped("haproxy/tollgate.cfg"), "2.6.12", &j);
+		assert_null(strstr(j.errors.p, ": inner-routes: "));
+		judged_free(&j);
+		buf_free(&mine);
+	}
+	policy = NULL;
+}
+
 /* Two frontends with the stanza of 0.2: the second pass of both comes in by one of them. */
 static void
 rules_that_the_first_pass_has_not_met(void **state)
@@ -512,7 +537,8 @@ every_rule_has_a_row(void **state)
 		const char *rule = judge_rules[i].name;
 		if (!has_row(rows, COUNT_OF(rows), rule) &&
 			!has_row(provider_rows, COUNT_OF(provider_rows), rule) &&
-			!has_row(target_rows, COUNT_OF(target_rows), rule))
+			!has_row(target_rows, COUNT_OF(target_rows), rule) &&
+			!has_row(route_rows, COUNT_OF(route_rows), rule))
 			fail_msg("no row for %s", rule);
 	}
 }
@@ -565,6 +591,7 @@ main(void)
 		cmocka_unit_test(what_readme_has_laid_is_silent),
 		cmocka_unit_test(one_change_is_one_finding),
 		cmocka_unit_test(the_second_pass_in_a_frontend_of_its_own),
+		cmocka_unit_test(a_route_without_a_backend_has_no_way_on),
 		cmocka_unit_test(rules_that_the_first_pass_has_not_met),
 		cmocka_unit_test(what_is_right_is_silent),
 		cmocka_unit_test(an_engine_that_does_not_say_which_origins_are_listed_is_seen),

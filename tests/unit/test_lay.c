@@ -111,6 +111,189 @@ what_is_not_clear_is_asked(void **state)
 	}
 }
 
+#define HOSTS "global\n    user haproxy\ndefaults\n    mode http\nfrontend web\n    bind :80\n"
+#define ONE "backend one\n    http-request set-header authorization \"Bearer x\"\n    server a api.openai.com:443\n"
+
+/* Who else leads to a backend that gets the guard, and what init asks of them; "": nothing. */
+static const struct {
+	const char *name, *text, *hosts[2], *frontends[2], *asks, *silent;
+} others[] = {
+	{ "the host alone",
+		HOSTS "    use_backend one if { req.hdr(host) -i ai.example.com }\n" ONE,
+		{ "ai.example.com" }, { NULL }, "", "" },
+	{ "another host by an ACL",
+		HOSTS "    acl b hdr(host) -i b.example.com\n    use_backend one if b\n" ONE,
+		{ "ai.example.com" }, { NULL },
+		"    --host b.example.com    (/etc/haproxy/haproxy.cfg:8: to backend one)\n", "" },
+	{ "both are said",
+		HOSTS "    acl b hdr(host) -i b.example.com ai.example.com\n    use_backend one if b\n" ONE,
+		{ "ai.example.com", "b.example.com" }, { NULL }, "", "" },
+	{ "all below a name",
+		HOSTS "    use_backend one if { hdr(host) -i b.ai.example.com }\n" ONE,
+		{ "*.ai.example.com" }, { NULL }, "", "" },
+	{ "hosts of either part",
+		HOSTS "    use_backend one if { hdr(host) -i a.com } or { hdr(host) -i b.com } { path_beg /v1 }\n" ONE,
+		{ "a.com" }, { NULL }, "    --host b.com ", "the other hosts" },
+	{ "whatever the host", HOSTS "    use_backend one if { path_beg /v1 }\n" ONE,
+		{ "ai.example.com" }, { NULL },
+		"    /etc/haproxy/haproxy.cfg:7: the other hosts of frontend web that this line "
+		"sends to backend one\n",
+		"" },
+	{ "by default", HOSTS "    default_backend one\n" ONE, { "ai.example.com" }, { NULL },
+		":7: the other hosts of frontend web", "" },
+	{ "by a map",
+		HOSTS "    use_backend %[req.hdr(host),lower,map(tests/data/judge/hosts.map,site)]\n" ONE,
+		{ "ai.example.com" }, { NULL }, "    --host chat.example.com ", "other hosts" },
+	{ "another frontend",
+		HOSTS "frontend api\n    bind :81\n    default_backend one\n" ONE,
+		{ "ai.example.com" }, { "web" },
+		"    --frontend api    (/etc/haproxy/haproxy.cfg:9: to backend one)\n", "" },
+	{ "one that redirects all of it",
+		HOSTS "frontend plain\n    bind :81\n    acl acme path_beg "
+		      "/.well-known/acme-challenge/\n    http-request redirect scheme https unless "
+		      "acme\n    default_backend one\n" ONE,
+		{ "ai.example.com" }, { "web" }, "", "" },
+	{ "a backend that gets no guard",
+		HOSTS "    default_backend two\nbackend two\n    server a :1\n" ONE,
+		{ "ai.example.com" }, { NULL }, "", "" },
+};
+
+static void
+who_else_leads_to_a_guarded_backend_is_asked_about(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < COUNT_OF(others); i++) {
+		const char *argv[16] = { "init", "--root", dir, "--haproxy-binary", "/bin/true" };
+		size_t n = 5;
+		for (size_t k = 0; k < 2 && others[i].hosts[k]; k++) {
+			argv[n++] = "--host";
+			argv[n++] = others[i].hosts[k];
+		}
+		for (size_t k = 0; k < 2 && others[i].frontends[k]; k++) {
+			argv[n++] = "--frontend";
+			argv[n++] = others[i].frontends[k];
+		}
+		while (n < COUNT_OF(argv))
+			argv[n++] = NULL;
+		put_tree(others[i].text, NULL);
+		int code = tollgate("", argv[0], argv[1], argv[2], argv[3], argv[4], argv[5],
+			argv[6], argv[7], argv[8], argv[9], argv[10], NULL);
+		if (code != (*others[i].asks ? 2 : 0) ||
+			(*others[i].asks && (!strstr(cmd_err, others[i].asks) ||
+						    !strstr(cmd_err, "--close-others:\n"))) ||
+			(*others[i].silent && strstr(cmd_err, others[i].silent)))
+			fail_msg("%s: %d %s", others[i].name, code, cmd_err);
+		if (!*others[i].asks)
+			continue;
+		assert_string_equal(whole("etc/haproxy/haproxy.cfg"), others[i].text);
+		if (INIT("--host", others[i].hosts[0], "--frontend", "web") != 0)
+			fail_msg("%s: %s", others[i].name, cmd_err);
+	}
+	/* a second run does not ask again */
+	put_tree(HOSTS "    default_backend one\n" ONE, NULL);
+	assert_int_equal(INIT("--host", "a.com", "--host", "b.com", "--host", "*.c.com", "--write"), 0);
+	assert_non_null(strstr(whole("etc/haproxy/haproxy.cfg"),
+		"    acl tollgate req.hdr(host),host_only,rtrim(.) -i a.com b.com\n"
+		"    acl tollgate req.hdr(host),host_only,rtrim(.) -m end -i .c.com\n"));
+	assert_int_equal(tollgate("", "init", "--root", dir, "--haproxy-binary", "/bin/true", NULL),
+		0);
+	assert_non_null(strstr(cmd_out, "Nothing to do.\n"));
+}
+
+/* Below the person's own rules, wherever default_backend stands; above what routes, lets requests
+ * pass all that follows, or gives them another host. */
+static const struct {
+	const char *name, *rules, *above, *below;
+} places[] = {
+	{ "refusals",
+		"    default_backend one\n    filter spoe engine crowdsec config /c.cfg\n"
+		"    http-request send-spoe-group crowdsec http\n"
+		"    http-request deny if { var(txn.crowdsec.remediation) -m str ban }\n"
+		"    http-request track-sc0 src\n"
+		"    http-request deny deny_status 429 if { sc_http_req_rate(0) gt 100 }\n",
+		"gt 100", NULL },
+	{ "routes", "    http-request deny if { path /x }\n    use_backend two if { path /y }\n",
+		"path /x", "path /y" },
+	{ "allow", "    http-request deny if { path /x }\n    http-request allow if { path /y }\n",
+		"path /x", "allow if" },
+	{ "another host",
+		"    http-request deny if { path /x }\n    http-request set-header Host b.com if { path /y }\n",
+		"path /x", "set-header Host" },
+	{ "an .if to its end",
+		"    http-request deny if { path /x }\n.if version_atleast(2.4)\n    http-request "
+		"deny if { path /y }\n.endif\n    use_backend two if { path /z }\n",
+		".endif", "path /z" },
+};
+
+static void
+the_stanza_is_below_what_refuses(void **state)
+{
+	char text[4096];
+
+	(void)state;
+	for (size_t i = 0; i < COUNT_OF(places); i++) {
+		snprintf(text, sizeof(text), "%s%s%s", HOSTS, places[i].rules, PROVIDERS);
+		put_tree(text, NULL);
+		if (INIT("--host", "ai.example.com", "--write") != 0)
+			fail_msg("%s: %s%s", places[i].name, cmd_err, strstr(cmd_out, "What is left"));
+		const char *is = whole("etc/haproxy/haproxy.cfg");
+		const char *begin = strstr(is, "    # tollgate: begin stanza");
+		const char *end = strstr(is, "    # tollgate: end stanza\n");
+		assert_true(begin && end && begin < end);
+		const char *above = strstr(is, places[i].above);
+		const char *below = places[i].below ? strstr(is, places[i].below) : NULL;
+		if (!above || above > begin || (places[i].below && (!below || below < end)))
+			fail_msg("%s: %s", places[i].name, is);
+	}
+}
+
+/* What is said of the result names lines of the files as they are. */
+static void
+an_error_comes_with_the_difference_and_the_persons_own_lines(void **state)
+{
+#define CORS "    http-after-response set-header access-control-allow-origin *\n"
+	static const char refuses[] =
+		"#!/bin/sh\nfor f; do :; done\nn=$(grep -n 'server a api' ${f%/*}/0.cfg | cut -d: -f1)\n"
+		"echo \"[ALERT] config : parsing [${f%/*}/0.cfg:$n] : unknown\"\n"
+		"echo \"[ALERT] config : parsing [${f%/*}/tollgate.cfg:9]\"\nexit 1\n";
+
+	(void)state;
+	put_tree(HOSTS CORS ONE "backend two\n" CORS
+		       "    http-request set-header x-api-key x\n    server a api.anthropic.com:443\n",
+		NULL);
+	assert_int_equal(INIT("--host", "ai.example.com"), 1);
+	assert_non_null(strstr(cmd_out, "/etc/haproxy/haproxy.cfg:7:1: own-origins: "));
+	assert_non_null(strstr(cmd_out, "/etc/haproxy/haproxy.cfg:12:1: own-origins: "));
+	assert_non_null(strstr(cmd_out, "\n+    filter spoe engine tollgate"));
+	assert_non_null(strstr(cmd_err, "the result has 2 errors, nothing was written"));
+	put_tree(HOSTS "    default_backend site\n" ONE "backend site\n    server a :1\n", NULL);
+	put("refuses", refuses);
+	assert_int_equal(chmod(path("refuses"), 0755), 0);
+	assert_int_equal(tollgate("", "init", "--root", dir, "--haproxy-binary",
+				 path("refuses"), "--host", "ai.example.com", NULL),
+		1);
+	assert_non_null(strstr(cmd_err, "[/etc/haproxy/haproxy.cfg:10] : unknown"));
+	assert_non_null(strstr(cmd_err, "[/etc/haproxy/tollgate/tollgate.cfg:9]"));
+	assert_non_null(strstr(cmd_out, "\n+    filter spoe engine tollgate"));
+	assert_null(strstr(cmd_err, "/tmp/tollgate-init"));
+}
+
+/* A tollgate.cfg of before has no frontend for the second pass, and is not overwritten. */
+static void
+an_older_tollgate_cfg_is_not_laid_upon(void **state)
+{
+	char cmd[256];
+
+	(void)state;
+	put_tree(SITE PROVIDERS, NULL);
+	snprintf(cmd, sizeof(cmd), "mkdir %s/etc/haproxy/tollgate", dir);
+	assert_int_equal(system(cmd), 0);
+	put("etc/haproxy/tollgate/tollgate.cfg", "# older\n");
+	assert_int_equal(INIT("--host", "ai.example.com", "--write"), 2);
+	assert_non_null(strstr(cmd_err, "lacks the frontend tollgate-inner: copy "));
+	assert_string_equal(whole("etc/haproxy/haproxy.cfg"), SITE PROVIDERS);
+}
+
 static void
 nothing_is_written_without_being_asked(void **state)
 {
@@ -676,6 +859,10 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(what_is_not_clear_is_asked),
+		cmocka_unit_test(who_else_leads_to_a_guarded_backend_is_asked_about),
+		cmocka_unit_test(the_stanza_is_below_what_refuses),
+		cmocka_unit_test(an_error_comes_with_the_difference_and_the_persons_own_lines),
+		cmocka_unit_test(an_older_tollgate_cfg_is_not_laid_upon),
 		cmocka_unit_test(nothing_is_written_without_being_asked),
 		cmocka_unit_test(the_difference_is_what_patch_reads),
 		cmocka_unit_test(what_is_laid_is_what_check_wants_and_twice_is_once),

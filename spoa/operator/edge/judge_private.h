@@ -182,6 +182,7 @@ bool is_provider(const struct judge *j, const struct haproxy_section *s);
   X("routes-after-own",      ERROR,  GATES, rule_routes_after_own,      "the stanza's use_backend lines come before any other") \
   X("inner-lines",           ERROR,  ONCE,  rule_inner_lines,           "the relay's second pass has its own rules") \
   X("inner-bind",            ERROR,  ONCE,  rule_inner_bind,            "the relay's bind is a unix socket that only tollgate may reach") \
+  X("inner-routes",          ERROR,  ONCE,  rule_inner_routes,          "what takes the relay has a backend to go to") \
   X("inner-answered",        ERROR,  ONCE,  rule_inner_answered,        "no rule answers the relay's second pass for what differs there") \
   X("credential-unguarded",  ERROR,  ONCE,  rule_credential_unguarded,  "each backend that holds a credential begins with the guard") \
   X("credential-in-front",   ERROR,  ONCE,  rule_credential_in_front,   "no frontend sets a provider's credential") \
