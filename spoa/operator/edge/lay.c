@@ -41,7 +41,7 @@ insert_block(struct lay *l, const struct haproxy_section *s, const char *name, c
 		return;
 	SCOPED_BUF(out, 1 << 20);
 	buf_printf(&out,
-		"%.*s" LAY_BEGIN "%s, laid by tollgate init\n%.*s%.*s" LAY_END "%s\n",
+		"%.*s" LAY_BEGIN " %s, laid by tollgate init\n%.*s%.*s" LAY_END " %s\n",
 		SPAN_ARG(indent), name, SPAN_ARG(buf_view(text)), SPAN_ARG(indent), name);
 	lay_add(l, (struct lay_edit){ .file = file, .after = after, .text = buf_view(&out) });
 }

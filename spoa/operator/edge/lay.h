@@ -31,8 +31,8 @@ enum {
 	LAY_FRONTENDS_MAX = 64,
 	LAY_HOSTS_MAX = 64,
 };
-#define LAY_BEGIN "# tollgate: begin " /* NAME, and ", laid by tollgate init" */
-#define LAY_END	  "# tollgate: end "   /* NAME */
+#define LAY_BEGIN "# tollgate: begin"
+#define LAY_END	  "# tollgate: end"
 
 /* Lines that go into a file after its line `after` (0: before its first). */
 struct lay_edit {
