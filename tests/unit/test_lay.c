@@ -193,8 +193,8 @@ who_else_leads_to_a_guarded_backend_is_asked_about(void **state)
 	put_tree(HOSTS "    default_backend one\n" ONE, NULL);
 	assert_int_equal(INIT("--host", "a.com", "--host", "b.com", "--host", "*.c.com", "--write"), 0);
 	assert_non_null(strstr(whole("etc/haproxy/haproxy.cfg"),
-		"    acl tollgate req.hdr(host),host_only,rtrim(.) -i a.com b.com\n"
-		"    acl tollgate req.hdr(host),host_only,rtrim(.) -m end -i .c.com\n"));
+		"    acl tollgate req.hdr(host),host_only,rtrim(.) -i a.com b.com  # what passes\n"
+		"    acl tollgate req.hdr(host),host_only,rtrim(.) -m end -i .c.com  # what passes\n"));
 	assert_int_equal(tollgate("", "init", "--root", dir, "--haproxy-binary", "/bin/true", NULL),
 		0);
 	assert_non_null(strstr(cmd_out, "Nothing to do.\n"));
@@ -245,6 +245,118 @@ the_stanza_is_below_what_refuses(void **state)
 		if (!above || above > begin || (places[i].below && (!below || below < end)))
 			fail_msg("%s: %s", places[i].name, is);
 	}
+}
+
+#define MODE "    mode http\n"
+#define WEB  "    bind :80\n    http-request deny if { path /x }\n    default_backend site\n"
+#define GATE "defaults tollgate-gate from "
+
+/* What the frontend begins with, and where the lines for responses are: in `defaults` of their own
+ * where these can have what the frontend had; in the frontend where not. */
+static const struct {
+	const char *name, *text, *want[5];
+} answers[] = {
+	{ "anonymous defaults get a name", "defaults # all\n" MODE "frontend web # here\n" WEB,
+		{ "defaults tollgate-base  # tollgate: was defaults # all\n",
+			"# tollgate: begin answers, laid by tollgate init\n" GATE "tollgate-base ",
+			"    http-after-response set-header x-tollgate-id ",
+			"defaults tollgate-rest from tollgate-base ",
+			"frontend web from tollgate-gate  # tollgate: was frontend web # here\n" } },
+	{ "named ones keep theirs", "defaults main\n" MODE "frontend web from main\n" WEB,
+		{ "defaults main\n", GATE "main ", "defaults tollgate-rest from main ",
+			"frontend web from tollgate-gate  # tollgate: was frontend web from main\n" } },
+	{ "the last ones, by no name", "defaults a\ndefaults main from a\n" MODE "frontend web\n" WEB,
+		{ GATE "main ", "frontend web from tollgate-gate " } },
+	{ "two frontends share them",
+		"defaults\n" MODE "frontend web\n" WEB "frontend api\n    bind :81\n    default_backend site\n",
+		{ GATE "tollgate-base ", "defaults tollgate-rest ", "frontend web from tollgate-gate ",
+			"frontend api from tollgate-gate " } },
+	{ "two of other defaults do not",
+		"defaults\n" MODE "frontend web\n" WEB "defaults\n" MODE
+		"frontend api\n    bind :81\n    default_backend site\n",
+		{ GATE "tollgate-base ", "frontend web from tollgate-gate ", "defaults tollgate-base-2 ",
+			"defaults tollgate-gate-2 from tollgate-base-2 ",
+			"frontend api from tollgate-gate-2 " } },
+};
+static const struct {
+	const char *name, *text;
+} no_answers[] = {
+	{ "defaults with rules, which are not inherited",
+		"defaults main\n" MODE "    http-request deny if { path /y }\nfrontend web from main\n" WEB },
+	{ "two of one name", "defaults main\n" MODE "defaults main\n" MODE "frontend web from main\n" WEB },
+	{ "anonymous ones of others", "defaults a\n" MODE "defaults from a\nfrontend web\n" WEB },
+	{ "a listen", "defaults\n" MODE "listen web\n    bind :80\n    server a :1\n" },
+	{ "none", "frontend web\n" MODE WEB "defaults\n" MODE },
+	{ "some that an .if may take away",
+		".if version_atleast(2.4)\ndefaults main\n" MODE ".endif\nfrontend web from main\n" WEB },
+};
+
+static size_t
+wanted(const char *const *words)
+{
+	size_t n = 0;
+
+	while (n < COUNT_OF(answers[0].want) && words[n])
+		n++;
+	return n;
+}
+
+static unsigned
+stanza_lines(const char *text)
+{
+	const char *p = strstr(text, "# tollgate: begin stanza"), *end = strstr(text, "# tollgate: end stanza");
+	unsigned n = 0;
+
+	for (p = strchr(p, '\n') + 1; p < end; p = strchr(p, '\n') + 1)
+		n++;
+	return n - 1; /* the mark's own line has begun */
+}
+
+static void
+lines_for_responses_have_defaults_of_their_own(void **state)
+{
+	static const char *const both[] = { "--frontend", "web", "--frontend", "api" };
+	char text[4096];
+
+	(void)state;
+	for (size_t i = 0; i < COUNT_OF(answers) + COUNT_OF(no_answers); i++) {
+		bool own = i < COUNT_OF(answers);
+		size_t k = own ? i : i - COUNT_OF(answers);
+		const char *name = own ? answers[k].name : no_answers[k].name;
+		const char *mine = own ? answers[k].text : no_answers[k].text;
+		bool two = strstr(mine, "frontend api") != NULL;
+		snprintf(text, sizeof(text), "global\n    user haproxy\n%s%s", mine, PROVIDERS);
+		put_tree(text, NULL);
+		int code = two ? INIT("--host", "h", both[0], both[1], both[2], both[3], "--write")
+			       : INIT("--host", "h", "--write");
+		if (code != 0)
+			fail_msg("%s: %s%s", name, cmd_err, strstr(cmd_out, "What is left"));
+		const char *is = whole("etc/haproxy/haproxy.cfg");
+		unsigned lines = stanza_lines(is);
+		if (own ? lines > 20 : lines < 30)
+			fail_msg("%s: %u lines", name, lines);
+		if (own)
+			in_order(is, answers[k].want, wanted(answers[k].want));
+		else if (strstr(is, "tollgate-gate from") || strstr(is, "# tollgate: was"))
+			fail_msg("%s: %s", name, is);
+		assert_int_equal(tollgate("", "check", "--haproxy-only", "--haproxy",
+					 path("etc/haproxy/haproxy.cfg"),
+					 path("etc/haproxy/tollgate/tollgate.cfg"),
+					 "--haproxy-version", "2.6.12", NULL),
+			0);
+		if (strstr(cmd_out, "-lines: ") || *cmd_err)
+			fail_msg("%s: %s%s", name, cmd_err, cmd_out);
+		assert_int_equal(INIT("--write"), 0);
+		if (!strstr(cmd_out, "Nothing to do."))
+			fail_msg("%s: %s", name, cmd_out);
+	}
+	/* a HAProxy that has no rules in defaults */
+	put_tree("defaults\n" MODE "frontend web\n" WEB PROVIDERS, NULL);
+	put("old", "#!/bin/sh\necho 'HAProxy version 2.4.22'\n");
+	assert_int_equal(chmod(path("old"), 0755), 0);
+	tollgate("", "init", "--root", dir, "--haproxy-binary", path("old"), "--host", "h", NULL);
+	assert_non_null(strstr(cmd_out, "+    filter spoe"));
+	assert_null(strstr(cmd_out, "tollgate-gate from"));
 }
 
 /* What is said of the result names lines of the files as they are. */
@@ -302,7 +414,7 @@ nothing_is_written_without_being_asked(void **state)
 	assert_int_equal(INIT("--host", "ai.example.com"), 0);
 	assert_non_null(strstr(cmd_out, "create /etc/tollgate/tollgate.yaml\n"));
 	assert_non_null(strstr(cmd_out,
-		"+    acl tollgate req.hdr(host),host_only,rtrim(.) -i ai.example.com\n"));
+		"+    acl tollgate req.hdr(host),host_only,rtrim(.) -i ai.example.com  # what passes\n"));
 	assert_non_null(strstr(cmd_out, "Nothing was written."));
 	assert_string_equal(whole("etc/haproxy/haproxy.cfg"), SITE PROVIDERS);
 	assert_int_not_equal(access(path("etc/tollgate"), F_OK), 0);
@@ -760,7 +872,7 @@ all_below_a_name_is_a_host(void **state)
 	put_tree(SITE PROVIDERS, NULL);
 	assert_int_equal(INIT("--host", "*.ai.example.com"), 0);
 	assert_non_null(strstr(cmd_out, "+    acl tollgate req.hdr(host),host_only,rtrim(.) -m "
-					"end -i .ai.example.com\n"));
+					"end -i .ai.example.com  # what passes\n"));
 }
 
 static void
@@ -861,6 +973,7 @@ main(void)
 		cmocka_unit_test(what_is_not_clear_is_asked),
 		cmocka_unit_test(who_else_leads_to_a_guarded_backend_is_asked_about),
 		cmocka_unit_test(the_stanza_is_below_what_refuses),
+		cmocka_unit_test(lines_for_responses_have_defaults_of_their_own),
 		cmocka_unit_test(an_error_comes_with_the_difference_and_the_persons_own_lines),
 		cmocka_unit_test(an_older_tollgate_cfg_is_not_laid_upon),
 		cmocka_unit_test(nothing_is_written_without_being_asked),

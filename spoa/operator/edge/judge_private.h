@@ -53,6 +53,7 @@ const struct haproxy_line *engine_of(const struct haproxy_section *s);
 const struct haproxy_line *inner_bind_of(const struct haproxy_section *s);
 /* Whether a person's line says what a shipped one says, words that are his own aside. */
 bool line_says(const struct haproxy_line *l, const struct haproxy_line *shipped);
+/* Of the section, or of the defaults tollgate-gate that it begins with. */
 const struct haproxy_line *find_saying(
 	const struct haproxy_section *s, const struct haproxy_line *shipped);
 /* One that says it deletes with the credentials what MCP has in Mcp-Param-*, as stanzas of

@@ -75,10 +75,13 @@ line_deletes_arguments(const struct haproxy_line *l, const struct haproxy_line *
 const struct haproxy_line *
 find_saying(const struct haproxy_section *s, const struct haproxy_line *want)
 {
+	const struct haproxy_section *d = s->defaults;
+
 	for (size_t i = 0; i < s->n; i++)
 		if (!s->line[i].negated && line_says(&s->line[i], want))
 			return &s->line[i];
-	return NULL;
+	/* what init lays for responses above the frontend */
+	return d && span_starts(d->name, SPAN_LIT("tollgate-gate")) ? find_saying(d, want) : NULL;
 }
 
 /* A line of s that was meant to be this one: the same words up to what it acts on. */

@@ -99,20 +99,33 @@ put_hosts(const struct lay *l, struct span indent, struct buf *out)
 			buf_printf(out, " %s", host + below);
 		}
 		if (begun)
-			buf_putc(out, '\n');
+			buf_str(out, "  # what passes\n");
 	}
 }
 
+/* A line of the stanza that may be in a `defaults` section: it names no ACL, and its place among
+ * the person's rules does not matter. */
+static bool
+is_answer_line(struct span line)
+{
+	static const char *const words[] = { "http-after-response", "http-response", "option" };
+
+	return SPAN_IN(span_next(&line, ' '), words);
+}
+
+enum part { ALL, ANSWERS, OTHERS }; /* of a piece */
+
 /* Those lines of a piece that the section lacks, without the lines that are comments. */
 static void
-piece_lines(
-	struct lay *l, const struct haproxy_section *s, struct span piece, struct buf *out)
+piece_lines(struct lay *l, const struct haproxy_section *s, struct span piece, enum part part,
+	struct buf *out)
 {
 	struct span indent = indent_of(s);
 
 	while (piece.n) {
 		struct span line = span_trim(span_next(&piece, '\n'), " \t");
-		if (line.n == 0 || *line.p == '#' || (s && has_line(s, line)))
+		if (line.n == 0 || *line.p == '#' || (s && has_line(s, line)) ||
+			(part != ALL && is_answer_line(line) != (part == ANSWERS)))
 			continue;
 		if (l->nhost && span_starts(line, SPAN_LIT("acl tollgate ")))
 			put_hosts(l, indent, out);
@@ -158,6 +171,135 @@ lay_global(struct lay *l, const struct haproxy *h, bool inner)
 		insert_block(l, NULL, "global", h->section[0].head->file, 0, &out);
 }
 
+/* ---- defaults for responses ---- */
+
+static bool
+in_block(const struct haproxy *h, const struct haproxy_line *l)
+{
+	for (size_t i = 0; i < h->nblock; i++)
+		if (!strcmp(h->block[i].file, l->file) && h->block[i].from < l->line &&
+			l->line < h->block[i].to)
+			return true;
+	return false;
+}
+
+static size_t
+sections_named(const struct haproxy *h, const char *name)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < h->n; i++)
+		n += h->section[i].kind == HAPROXY_DEFAULTS &&
+		     span_is(h->section[i].name, name);
+	return n;
+}
+
+/* NAME, NAME-2 and so on: the first that the files do not have. */
+static const char *
+free_name(struct lay *l, const struct haproxy *h, const char *name, size_t nth)
+{
+	for (;; nth++) {
+		const char *is = nth ? arena_printf(l->arena, "%s-%zu", name, nth + 1).p : name;
+		if (arena_failed(l->arena) || !sections_named(h, is))
+			return is;
+	}
+}
+
+/* The defaults that the frontend begins with, for others to begin with them too; NULL: that is
+ * not safe. Rules of a `defaults` are not inherited by another one, two of one name are one too
+ * many, an .if may take either away, a `listen` takes no rules of them (configuration.txt 4). */
+static const struct haproxy_section *
+base_of(const struct haproxy *h, const struct haproxy_section *s)
+{
+	static const char *const rules[] = { "acl", "http-after-response", "http-request",
+		"http-response", "tcp-request", "tcp-response" };
+	const struct haproxy_section *base = s->defaults;
+
+	if (base && span_starts(base->name, SPAN_LIT("tollgate-rest")))
+		base = base->defaults;
+	if (!base || s->kind != HAPROXY_FRONTEND || s->head->maybe || in_block(h, s->head) ||
+		(h->version[0] && !haproxy_version_atleast(h, 2, 6, 0)))
+		return NULL;
+	for (const struct haproxy_section *d = base; d; d = d->defaults) {
+		if (d->head->maybe || in_block(h, d->head))
+			return NULL;
+		for (size_t i = 0; i < d->n; i++)
+			if (SPAN_IN(d->line[i].word[0], rules))
+				return NULL;
+	}
+	if (base->name.n ? sections_named(h, base->name.p) > 1 : base->head->n > 1)
+		return NULL;
+	return base;
+}
+
+/* The name of the defaults with the stanza's lines for responses, which are laid below those
+ * that the frontend begins with, where nobody has them yet; NULL: these lines are for the
+ * stanza. All that comes below then begins with a third section, which is as it was: HAProxy
+ * warns of a `defaults` that some proxies name and others take as the last one. */
+static const char *
+lay_answers(struct lay *l, const struct haproxy *h, const struct haproxy_section *s)
+{
+	const struct haproxy_section *base = base_of(h, s);
+	const char *name;
+
+	if (!base || l->nbase == LAY_BASES_MAX)
+		return NULL;
+	for (size_t i = 0; i < l->nbase; i++)
+		if (l->base[i] == base)
+			return l->answers[i];
+	for (size_t i = 0; i < h->n && &h->section[i] < s; i++)
+		if (h->section[i].defaults == base && h->section[i].kind == HAPROXY_DEFAULTS &&
+			span_starts(h->section[i].name, SPAN_LIT("tollgate-gate")))
+			return h->section[i].name.p;
+	const char *from = base->name.p;
+	if (!base->name.n) {
+		from = free_name(l, h, "tollgate-base", l->nbase);
+		SCOPED_BUF(line, 4096);
+		buf_printf(&line, "defaults %s  " LAY_WAS "%.*s\n", from,
+			SPAN_ARG(base->head->source));
+		lay_add(l, (struct lay_edit){ .file = base->head->file,
+				   .after = base->head->line - 1,
+				   .drop = true,
+				   .text = buf_view(&line) });
+	}
+	name = free_name(l, h, "tollgate-gate", l->nbase);
+	SCOPED_BUF(out, 1 << 20);
+	buf_printf(&out,
+		LAY_BEGIN " answers, laid by tollgate init\ndefaults %s from %s  # what "
+			  "callers of the gate are told\n",
+		name, from);
+	piece_lines(l, NULL, shipped_piece(PIECE_STANZA), ANSWERS, &out);
+	buf_printf(&out,
+		"defaults %s from %s  # what comes below begins as it did before\n" LAY_END
+		" answers\n",
+		free_name(l, h, "tollgate-rest", l->nbase), from);
+	unsigned last = base->n ? base->line[base->n - 1].line : base->head->line;
+	lay_add(l, (struct lay_edit){ .file = base->head->file,
+			   .after = outside(h, base, last, false),
+			   .text = buf_view(&out) });
+	l->base[l->nbase] = base;
+	l->answers[l->nbase++] = name;
+	return name;
+}
+
+/* The frontend's own line, with other defaults. */
+static void
+put_head(const struct haproxy_section *s, const char *defaults, struct buf *out)
+{
+	size_t from = 1;
+
+	while (from < s->head->n && !span_is(s->head->word[from], "from"))
+		from++;
+	for (size_t i = 0; i < from; i++)
+		buf_printf(out, "%.*s ", SPAN_ARG(s->head->word[i]));
+	buf_printf(out, "from %s ", defaults);
+	for (size_t i = from + 2; i < s->head->n; i++)
+		buf_printf(out, "%.*s ", SPAN_ARG(s->head->word[i]));
+	buf_printf(out, " " LAY_WAS "%.*s\n", SPAN_ARG(s->head->source));
+}
+
+/* ---- the frontend ---- */
+
 /* Before this line of the frontend the stanza stands: it routes, it lets requests pass all that
  * comes after it, or it gives them another host than the one that names what passes. */
 static bool
@@ -187,10 +329,19 @@ lay_frontend(struct lay *l, const struct haproxy *h, const struct haproxy_sectio
 	if (end && outside(h, s, end->line - 1, true) < place)
 		place = outside(h, s, end->line - 1, true);
 	SCOPED_BUF(out, 1 << 20);
+	const char *answers = lay_answers(l, h, s);
+	if (answers) {
+		put_head(s, answers, &out);
+		lay_add(l, (struct lay_edit){ .file = s->head->file,
+				   .after = s->head->line - 1,
+				   .drop = true,
+				   .text = buf_view(&out) });
+	}
+	buf_clear(&out);
 	if (compresses && !named)
 		buf_printf(&out, "%.*sfilter compression\n", SPAN_ARG(indent_of(s)));
-	piece_lines(l, s, shipped_piece(PIECE_STANZA), &out);
-	piece_lines(l, s, shipped_piece(PIECE_ROUTES), &out);
+	piece_lines(l, s, shipped_piece(PIECE_STANZA), answers ? OTHERS : ALL, &out);
+	piece_lines(l, s, shipped_piece(PIECE_ROUTES), ALL, &out);
 	insert_block(l, s, "stanza", s->head->file, place, &out);
 }
 
@@ -202,7 +353,7 @@ lay_backend(struct lay *l, const struct haproxy_section *s, bool provider)
 	struct span indent = indent_of(s);
 
 	SCOPED_BUF(out, 64 << 10);
-	piece_lines(l, s, shipped_piece(PIECE_GUARD), &out);
+	piece_lines(l, s, shipped_piece(PIECE_GUARD), ALL, &out);
 	if (provider && out.n && !haproxy_own(s, "timeout", "server"))
 		buf_printf(&out, "%.*stimeout server 10m\n", SPAN_ARG(indent));
 	for (size_t i = 0; provider && out.n && i < COUNT_OF(pages); i++)

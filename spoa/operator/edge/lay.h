@@ -1,6 +1,6 @@
 /* The stanza laid into a person's HAProxy files: which frontends and which backends, what is
- * inserted where, and how that reads as a difference. Lines of a person are never changed and
- * never taken away; what is there already is not inserted again. An older stanza of ours is
+ * inserted where, and how that reads as a difference. Lines of a person are never taken away,
+ * and two are changed, as said below; what is there already is not inserted again. An older stanza of ours is
  * renewed where it is.
  *
  * Each block that is inserted stands between two comments, which are lines of their own with
@@ -13,8 +13,15 @@
  *   global  in `global`, after its last line: tune.bufsize and tune.maxrewrite where the person
  *           has none, and the switch of the second pass (INNER_SWITCH). Where there was no
  *           `global` the line `global` itself is in the block.
+ *   answers below the `defaults` of a frontend: named ones with what the stanza does to
+ *           responses, and named ones for all that comes below, as it was
  *   stanza  in a frontend, below the person's own rules and above the first use_backend
  *   guard   at the head of each backend that holds a key
+ *
+ * Two lines of the person are changed for `answers`, and end in a comment with the line as it
+ * was (LAY_WAS): that of the frontend, which begins with those defaults, and that of an
+ * anonymous `defaults`, which gets the name that they begin with. Where that is not safe the
+ * lines for responses are in the stanza: lay_answers() says when.
  *
  * Nothing of these is laid anywhere else. The frontend of the relay's second pass is in our own
  * tollgate.cfg. What an earlier version laid has no such comments; nor have the lines that a
@@ -27,12 +34,14 @@
 #include "operator/edge/haproxy_file.h"
 
 enum {
+	LAY_BASES_MAX = 16, /* defaults sections that gates begin with; more: laid as without */
 	LAY_BACKENDS_MAX = 64, /* providers; more: init asks for those that are used */
 	LAY_FRONTENDS_MAX = 64,
 	LAY_HOSTS_MAX = 64,
 };
 #define LAY_BEGIN "# tollgate: begin"
 #define LAY_END	  "# tollgate: end"
+#define LAY_WAS	  "# tollgate: was "
 
 /* Lines that go into a file after its line `after` (0: before its first). */
 struct lay_edit {
@@ -67,6 +76,9 @@ struct lay {
 	struct span chroot; /* HAProxy's; empty: it has none */
 	struct lay_backend backend[LAY_BACKENDS_MAX];
 	size_t nbackend;
+	const struct haproxy_section *base[LAY_BASES_MAX]; /* whose `answers` are laid */
+	const char *answers[LAY_BASES_MAX];		   /* the name of each */
+	size_t nbase;
 	struct lay_edit *edit; /* as many as the files have backends with a key, and more */
 	size_t nedit, edit_room;
 	bool no_frontend;   /* none speaks HTTP: nothing else is asked */
