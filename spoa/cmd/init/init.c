@@ -291,8 +291,12 @@ init_run(struct init *in)
 	else if (!in->write)
 		printf("\nNothing was written. With --write it is.\n");
 	else
-		printf("\nNext: systemctl enable tollgate && systemctl restart tollgate haproxy"
-		       "    # HAProxy's new -f needs a restart, once\n");
+		printf("\nNext:\n"
+		       "    tollgate check --haproxy %s\n"
+		       "    systemctl enable --now tollgate\n"
+		       "    systemctl restart haproxy    # once, for the new -f; then reloads "
+		       "are enough\n",
+			in->file[0]);
 	return in->code;
 }
 

@@ -412,12 +412,16 @@ rule_own_variables(struct judge *j)
 		}
 }
 
-/* The line with a condition that leaves the gate's alone there. */
+/* The line with a condition that leaves the gate's alone there; NULL: above the ACL that names
+ * what passes there is no such condition. */
 static const char *
 sparing(const struct judge *j, const struct haproxy_line *l, char *line)
 {
 	const struct haproxy_line *once = decided_once(j->gate);
+	const struct haproxy_line *acl = haproxy_own(j->gate, "acl", "tollgate");
 
+	if (acl && l >= j->gate->line && l < acl)
+		return NULL;
 	mended(l, !once || is_before(j->gate, l, once) ? "tollgate" : GATED_ACL,
 		joint_stanza(j->gate) ? "tollgate-inner" : NULL, line);
 	return line;
