@@ -422,9 +422,9 @@ rules_that_the_first_pass_has_not_met(void **state)
 	(void)state;
 	for (int met = 0; met < 2; met++) {
 		laid_as(&mine, JOINT);
-		snprintf(text, sizeof(text), "%s%s    bind unix@/run", rule + (met ? sizeof(rule) - 1 : 0),
+		snprintf(text, sizeof(text), "%s%s    bind unix@", rule + (met ? sizeof(rule) - 1 : 0),
 			both);
-		change(&mine, "    bind unix@/run", text);
+		change(&mine, "    bind unix@", text);
 		snprintf(text, sizeof(text),
 			"\nfrontend https\n\tbind :8443\n%s%s\tacl tollgate req.hdr(host) -i "
 			"b.example.com\n\t" SPOE "\n\tdefault_backend site\nbackend site\n",

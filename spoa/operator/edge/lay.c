@@ -209,7 +209,7 @@ free_name(struct lay *l, const struct haproxy *h, const char *name, size_t nth)
  * not safe. Rules of a `defaults` are not inherited by another one, two of one name are one too
  * many, an .if may take either away, a `listen` takes no rules of them (configuration.txt 4). */
 static const struct haproxy_section *
-base_of(const struct haproxy *h, const struct haproxy_section *s)
+defaults_base(const struct haproxy *h, const struct haproxy_section *s)
 {
 	static const char *const rules[] = { "acl", "http-after-response", "http-request",
 		"http-response", "tcp-request", "tcp-response" };
@@ -239,7 +239,7 @@ base_of(const struct haproxy *h, const struct haproxy_section *s)
 static const char *
 lay_answers(struct lay *l, const struct haproxy *h, const struct haproxy_section *s)
 {
-	const struct haproxy_section *base = base_of(h, s);
+	const struct haproxy_section *base = defaults_base(h, s);
 	const char *name;
 
 	if (!base || l->nbase == LAY_BASES_MAX)
@@ -284,7 +284,7 @@ lay_answers(struct lay *l, const struct haproxy *h, const struct haproxy_section
 
 /* The frontend's own line, with other defaults. */
 static void
-put_head(const struct haproxy_section *s, const char *defaults, struct buf *out)
+put_front_head(const struct haproxy_section *s, const char *defaults, struct buf *out)
 {
 	size_t from = 1;
 
@@ -331,7 +331,7 @@ lay_frontend(struct lay *l, const struct haproxy *h, const struct haproxy_sectio
 	SCOPED_BUF(out, 1 << 20);
 	const char *answers = lay_answers(l, h, s);
 	if (answers) {
-		put_head(s, answers, &out);
+		put_front_head(s, answers, &out);
 		lay_add(l, (struct lay_edit){ .file = s->head->file,
 				   .after = s->head->line - 1,
 				   .drop = true,

@@ -321,7 +321,7 @@ refuse_both(struct lay *l, const struct haproxy_section *s)
 
 /* The host passes the gate. */
 static bool
-passes(const struct lay *l, struct span host)
+host_passes(const struct lay *l, struct span host)
 {
 	for (size_t i = 0; i < l->nhost; i++) {
 		struct span own = span_str(l->host[i]);
@@ -349,7 +349,7 @@ ask_host(struct others *o, struct span host, const struct haproxy_line *at, stru
 	for (size_t i = 0; i < o->n; i++)
 		if (span_ieq(o->host[i], host))
 			return;
-	if (passes(o->l, host) || o->n == COUNT_OF(o->host))
+	if (host_passes(o->l, host) || o->n == COUNT_OF(o->host))
 		return;
 	o->host[o->n++] = host;
 	buf_printf(&o->asked, "    --host %.*s    (%s:%u: to backend %.*s)\n", SPAN_ARG(host),
