@@ -40,6 +40,15 @@ bash -e "$D/proof" >"$D/proof.out" 2>"$D/proof.err"
 say "$?" "the first proof"
 tollgate init >"$D/again" 2>&1
 say "$?" "init once more"
+"$root/tests/support/readme-steps" Leaving >"$D/leaving"
+while IFS= read -r command; do
+	bash -c "$command" >>"$D/leaving.out" 2>"$D/leaving.err" </dev/null
+	say "$?" "leaving: $command"
+done <"$D/leaving"
+rm -rf /run/tollgate
+systemctl restart haproxy
+for _ in $(seq 100); do curl -s http://127.0.0.1/ >"$D/site.left" && break; sleep 0.1; done
+cmp /etc/haproxy/haproxy.cfg /etc/haproxy/haproxy.cfg.before-tollgate >"$D/left" 2>&1
 machine_leave
 EOF
 unshare -mn --fork --pid --mount-proc bash "$D/inside" >"$D/inside.out" 2>&1
@@ -57,4 +66,7 @@ is "the site is as it was" "$(cat "$D/site")" site
 is "the paths of another host, too" "$(cat "$D/other")" site
 final like "the records verify" "$(cat "$D/proof.out")" '^ok node='
 like "init has nothing left to do" "$(cat "$D/again")" 'Nothing to do'
+is "README's way out has four commands" "$(grep -c 'leaving: ' "$D/said")" 4
+is "after it haproxy.cfg is what it was" "$(cat "$D/left")" ''
+is "and HAProxy starts without tollgate's folders" "$(cat "$D/site.left")" site
 exit $failed

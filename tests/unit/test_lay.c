@@ -507,6 +507,20 @@ each_dialect_gets_its_route(void **state)
 	assert_non_null(strstr(cmd_err, "one of openai, "));
 }
 
+/* A line of the stanza that haproxy/laid.lst lacks is left, or is an error. */
+static void
+undo_takes_out_what_was_laid(void **state)
+{
+	(void)state;
+	put_tree(SITE PROVIDERS, "EXTRAOPTS='-de'   # mine\n");
+	assert_int_equal(INIT("--host", "ai.example.com", "--write"), 0);
+	assert_int_equal(INIT("--undo", "--write"), 0);
+	assert_string_equal(whole("etc/haproxy/haproxy.cfg"), SITE PROVIDERS);
+	assert_string_equal(whole("etc/default/haproxy"), "EXTRAOPTS='-de'   # mine\n");
+	assert_int_equal(INIT("--undo", "--write"), 0);
+	assert_non_null(strstr(cmd_out, "Nothing to undo"));
+}
+
 static void
 a_guard_that_was_forgotten_is_laid(void **state)
 {
@@ -577,6 +591,21 @@ what_has_no_route_loads_and_says_so(void **state)
 	assert_int_equal(tollgate("", "check", "-c", path("etc/tollgate/tollgate.yaml"),
 				 "--policy", path("etc/tollgate/default.yaml"), NULL),
 		0);
+}
+
+/* Two providers of one dialect: the first has the routes, and init names the other. */
+static void
+a_second_backend_of_a_dialect_is_named(void **state)
+{
+	(void)state;
+	put_tree(SITE PROVIDERS "backend vllm\n    http-request set-header authorization k\n"
+				"    server a 10.0.0.9:8000\n",
+		NULL);
+	assert_int_equal(INIT("--host", "ai.example.com", "--write"), 0);
+	assert_non_null(strstr(cmd_out, "default.yaml: no route leads to backend vllm: name it"));
+	assert_null(strstr(cmd_out, "no route leads to backend one"));
+	assert_non_null(
+		strstr(whole("etc/tollgate/default.yaml"), "  # vllm has no route yet:\n"));
 }
 
 static void
@@ -812,6 +841,17 @@ files_and_folders_are_one_configuration(void **state)
 		strstr(whole("etc/haproxy/conf.d/web.cfg"), "filter spoe engine tollgate"));
 	assert_int_equal(INIT("--host", "ai.example.com"), 0);
 	assert_non_null(strstr(cmd_out, "Nothing to do.\n"));
+	/* or has it in place of haproxy.cfg */
+	put_tree("", "CONFIG=\"/etc/haproxy/conf.d\"\n");
+	assert_int_equal(system(cmd), 0);
+	assert_int_equal(unlink(path("etc/haproxy/haproxy.cfg")), 0);
+	put("etc/haproxy/conf.d/web.cfg", "global\n    user haproxy\ndefaults\n    mode http\n"
+					  "frontend web\n    bind :80\n" PROVIDERS);
+	assert_int_equal(INIT("--host", "ai.example.com", "--write"), 0);
+	assert_non_null(
+		strstr(whole("etc/haproxy/conf.d/web.cfg"), "filter spoe engine tollgate"));
+	assert_int_equal(INIT("--host", "ai.example.com"), 0);
+	assert_non_null(strstr(cmd_out, "Nothing to do.\n"));
 }
 
 static void
@@ -980,9 +1020,11 @@ main(void)
 		cmocka_unit_test(the_difference_is_what_patch_reads),
 		cmocka_unit_test(what_is_laid_is_what_check_wants_and_twice_is_once),
 		cmocka_unit_test(each_dialect_gets_its_route),
+		cmocka_unit_test(undo_takes_out_what_was_laid),
 		cmocka_unit_test(a_guard_that_was_forgotten_is_laid),
 		cmocka_unit_test(hundreds_of_backends_each_get_their_guard),
 		cmocka_unit_test(what_has_no_route_loads_and_says_so),
+		cmocka_unit_test(a_second_backend_of_a_dialect_is_named),
 		cmocka_unit_test(sockets_are_where_haproxy_looks),
 		cmocka_unit_test(what_is_kept_is_no_more_readable_than_it_was),
 		cmocka_unit_test(no_secret_is_shown),

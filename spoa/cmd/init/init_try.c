@@ -202,10 +202,11 @@ try_result(struct init *in)
 		put_staged(in, &s, name, buf_view(&out));
 		buf_printf(&s.command, " -f %s/%s", s.dir, name);
 	}
-	buf_printf(&s.command, " -f %s/tollgate.cfg", s.dir);
+	if (!in->undo)
+		buf_printf(&s.command, " -f %s/tollgate.cfg", s.dir);
 	if (in->code == EXIT_DONE)
 		ask_haproxy(in, &s);
-	if (in->code == EXIT_DONE)
+	if (in->code == EXIT_DONE && !in->undo)
 		judge_result(in, &s);
 	snprintf(remove, sizeof(remove), "rm -r %s", s.dir);
 	if (system(remove) != 0)

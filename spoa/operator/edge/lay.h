@@ -102,6 +102,18 @@ void lay_renew(struct lay *l, const struct haproxy *h, const struct haproxy_sect
 /* One more edit; its text is copied. No memory: the arena has failed. */
 void lay_add(struct lay *l, struct lay_edit edit);
 
+struct lay_undo {
+	const struct haproxy *h;      /* the files as they are, resolved */
+	const struct haproxy *before; /* the kept copies of them, as they were before init;
+				       * resolved */
+	bool keep_guards;
+};
+/* Adds the edits that take out of a file what init laid there. What init did not lay and HAProxy
+ * cannot load without it goes to l->choices, a line each: then the edits are not for use.
+ * l: arena, choices and notes are set. */
+void lay_undo(
+	struct lay *l, const struct lay_undo *asked, const char *file, struct span text);
+
 /* The line of the file as it is from which this line of the result comes; of a line that was
  * inserted, the one above it. */
 unsigned lay_origin(const struct lay_edit *edit, size_t n, const char *file, unsigned line);
@@ -114,6 +126,9 @@ void lay_diff(const struct lay_edit *edit, size_t n, const char *file, struct sp
 
 /* Of what the backends speak no route is known: the policy's only one waits for its path. */
 bool lay_no_route(const struct lay *l);
+/* The policy has a route to the i-th backend: the first of its dialect has one, unless the
+ * dialect has no paths that are known. */
+bool lay_has_route(const struct lay *l, size_t i);
 
 /* The shipped backends for this HAProxy, configuration and policy for the person's. */
 #define LAY_CHROOT "/var/lib/haproxy" /* Debian's; the daemon's sockets are in it */

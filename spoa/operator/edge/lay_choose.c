@@ -518,6 +518,12 @@ lay_choose(struct lay *l, const struct haproxy *h, const struct lay_wish *wish, 
 			"/etc/tollgate/default.yaml: what may be called of %s is not known: "
 			"until you write it into `routes`, every request is a 404\n",
 			l->backend[0].name);
+	for (size_t i = 0; i < l->nbackend; i++)
+		if (!lay_has_route(l, i))
+			buf_printf(&l->notes,
+				"/etc/tollgate/default.yaml: no route leads to backend %s: name it in "
+				"the `targets` of one, or write it a route of its own\n",
+				l->backend[i].name);
 	note_chroot(l, h);
 }
 

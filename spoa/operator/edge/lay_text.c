@@ -239,6 +239,15 @@ lay_no_route(const struct lay *l)
 	return l->nbackend != 0;
 }
 
+bool
+lay_has_route(const struct lay *l, size_t i)
+{
+	const struct lay_backend *b = &l->backend[i];
+
+	return lay_no_route(l) ? i == 0
+			       : speaks(l, b->dialect) == b && !without_paths(b->dialect);
+}
+
 static void
 put_route(struct span route, const struct lay_backend *b, struct buf *out)
 {
@@ -274,14 +283,12 @@ put_routes(const struct lay *l, struct span text, struct buf *out)
 			"    targets: [%s]\n",
 			l->backend[0].name, l->backend[0].name);
 	for (size_t i = lay_no_route(l); i < l->nbackend; i++)
-		if (speaks(l, l->backend[i].dialect) == &l->backend[i] &&
-			!SPAN_IN(span_str(l->backend[i].dialect), ours))
+		if (lay_has_route(l, i) && !SPAN_IN(span_str(l->backend[i].dialect), ours))
 			buf_printf(out,
 				"  - {name: %s, match: {api: %s}, response: [meter, record], "
 				"targets: [%s]}\n",
 				l->backend[i].name, l->backend[i].dialect, l->backend[i].name);
-		else if (speaks(l, l->backend[i].dialect) != &l->backend[i] ||
-			 without_paths(l->backend[i].dialect))
+		else if (!lay_has_route(l, i))
 			buf_printf(out,
 				"  # %s has no route yet:\n"
 				"  # - {name: %s, match: {methods: [POST], path: /…}, targets: "
