@@ -572,6 +572,10 @@ consequences_are_noted(void **state)
 			"relay" },
 		{ "tokens without metering", "limits: [{name: l, tokens: 5, window: 1m}]\n",
 			":4:10: route chat: does not meter: limit l settles" },
+		{ "tokens that a limit of other routes counts",
+			"limits: [{name: l, when: 'route.name == \"x\"', tokens: 5, window: 1m}, "
+			"{name: m, tokens: 7, window: 1m}]\n",
+			":4:10: route chat: does not meter: limit m settles" },
 		{ "dollars",
 			"unknown_price: {input: 1, output: 1}\nlimits: [{name: l, usd: 5, "
 			"window: 1m}]\n",
