@@ -162,8 +162,15 @@ claims_in_realm(const struct policy *p, const struct identity_entry *e, struct a
 	out->recorded = e->recorded;
 	out->nrecorded = e->nrecorded;
 	if (e->realm) {
-		out->person = arena_printf(a, "%s/%.*s", e->realm, SPAN_ARG(out->person));
-		return out->person.p ? 0 : ERR_NOMEM;
+		size_t n = strlen(e->realm);
+		char *full = arena_alloc(a, n + 1 + out->person.n);
+		if (!full)
+			return ERR_NOMEM;
+		memcpy(full, e->realm, n);
+		full[n] = '/';
+		memcpy(full + n + 1, out->person.p, out->person.n); /* zero bytes, too */
+		out->person = span_of(full, n + 1 + out->person.n);
+		return 0;
 	}
 	for (size_t i = 0; i < p->nidentities; i++) {
 		struct span rest = out->person;
