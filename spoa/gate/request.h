@@ -351,6 +351,14 @@ bool request_sets_header(const struct request *r, struct span name);
 /* Gemini's stream is asked for as a list of answers, and not as events. */
 bool request_streams_array(const struct request *r);
 
+/* ---- steps/probe.c ---- */
+/* The backend that a relayed probe which stops at the guard asks for: HAProxy has none of that
+ * name, so that the stanza's last line before the provider's backend answers. */
+#define PROBE_BACKEND "tollgate-probe"
+/* The decision as HAProxy and the caller are told it. A direct probe is told "observed", which
+ * every guard refuses. */
+const char *request_decision_told(const struct request *r);
+
 /* ---- tried.c ---- */
 /* It may go to a provider more than once, and takes the relay for that. */
 bool request_repeats(const struct request *r);
@@ -405,8 +413,8 @@ request_reads_answer(const struct request *r)
 {
 	const struct route *route = r->found.route;
 
-	return route->response || route->cache.ttl_us || route->alias || route->translates ||
-	       request_is_mcp(r);
+	return !r->found.probe && (route->response || route->cache.ttl_us || route->alias ||
+					  route->translates || request_is_mcp(r));
 }
 /* A GET of a list of models, where a rule reads the model's name: the rules are asked about
  * each, and what they deny is taken out of the answer. */

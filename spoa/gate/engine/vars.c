@@ -260,7 +260,7 @@ request_vars(struct request *r, struct var out[VARS_MAX])
 	const struct decision *d = &r->out.decision;
 	int status;
 
-	put_var(&vs, "decision", "decision", span_str(decision_names[d->kind]));
+	put_var(&vs, "decision", "decision", span_str(request_decision_told(r)));
 	put_var(&vs, "via", NULL, span_str(via_names[d->via]));
 	put_var(&vs, "id", "id", span_str(r->id));
 	if (d->via == VIA_RELAY && r->x)
