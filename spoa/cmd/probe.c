@@ -262,6 +262,15 @@ ask_probe(const struct asked *a, struct probed *x)
 
 /* ---- who answered ---- */
 
+/* Which rules of the person's may have given that answer, as "FILE:LINE or FILE:LINE". */
+static size_t
+own_rules(const struct asked *a, const struct probed *x, bool second, struct buf *out)
+{
+	const struct haproxy_section *s = second ? reach_second(a->p->h) : a->at->front;
+
+	return s ? reach_rules(s, x->status, second, out) : 0;
+}
+
 /* By the person's own rules: "by LINE (301 to URL)". */
 static void
 say_own(const struct asked *a, const struct probed *x, bool second)
@@ -271,7 +280,7 @@ say_own(const struct asked *a, const struct probed *x, bool second)
 				    : "it was answered before the gate ";
 
 	SCOPED_BUF(rules, 4096);
-	reach_rules(a->at->front, x->status, second, &rules);
+	own_rules(a, x, second, &rules);
 	if (x->location[0])
 		say_wrong(a, "%s%d, a redirect to %s%s%.*s", pass, x->status, x->location,
 			rules.n ? ", by " : "", SPAN_ARG(buf_view(&rules)));
@@ -318,7 +327,7 @@ say_direct(const struct asked *a, const struct probed *x)
 	else if (x->said == SAID_OTHER_BACKEND)
 		say_wrong(a, "it reached another backend than %s: a use_backend of yours comes "
 			     "before the stanza's", a->r->backend ? a->r->backend : "the policy's");
-	else if (passes && !reach_rules(a->at->front, x->status, false, &rules))
+	else if (passes && !own_rules(a, x, false, &rules))
 		say_right(a, "the provider answered %d", x->status);
 	else
 		say_own(a, x, false);
@@ -334,7 +343,7 @@ say_relayed(const struct asked *a, const struct probed *x)
 		say_right(a, "both passes came through, and it stopped before the provider's "
 			     "backend");
 	else if (passes && x->said == SAID_ELSE &&
-		 !reach_rules(a->at->front, x->status, true, &rules))
+		 !own_rules(a, x, true, &rules))
 		say_right(a, "the provider answered %d", x->status);
 	else if (x->said == SAID_ELSE)
 		say_own(a, x, true);

@@ -234,6 +234,15 @@ reach_answers_all(const struct haproxy_section *s)
 	return is_front(s) ? answers_all(s) : NULL;
 }
 
+const struct haproxy_section *
+reach_second(const struct haproxy *h)
+{
+	for (size_t i = 0; i < h->n; i++)
+		if (inner_bind_of(&h->section[i]))
+			return &h->section[i];
+	return NULL;
+}
+
 const struct haproxy_line *
 reach_guard(const struct haproxy_section *s)
 {
