@@ -102,7 +102,9 @@ put_asked(const struct asked *a, struct buf *b)
 	if (at->port)
 		buf_printf(b, "%s://%s:%u", at->tls ? "https" : "http", a->host, at->port);
 	else
-		buf_printf(b, "%s by %s", a->host, at->address);
+		buf_printf(b, "%s://%s", at->tls ? "https" : "http", a->host);
+	if (strcmp(at->address, "127.0.0.1") != 0)
+		buf_printf(b, " at %s", at->address);
 	if (a->r)
 		buf_printf(b, ", route %s, %s", a->r->route->name,
 			a->kind == PROBE_RELAY ? "relayed" : "direct");
