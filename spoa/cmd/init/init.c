@@ -416,16 +416,19 @@ init_plan(struct init *in)
 	return in->code == EXIT_DONE ? init_run(in) : in->code;
 }
 
-/* init --probe: what init laid is read, checked and asked as check does it. */
+/* init --probe: what init laid is read, checked and asked as check does it. What else was said
+ * to init is in those files. */
 static int
 probe_laid(struct init *in)
 {
 	char *argv[2 * INIT_FILES_MAX + 8];
 	int n = 0;
 
-	if (in->nfile == 0)
-		in->file[in->nfile++] = "/etc/haproxy/haproxy.cfg";
 	arena_init(&in->a, 0, false);
+	haproxy_init(&in->h);
+	haproxy_environment(&in->h, rooted(in, EXTRAOPTS));
+	if (in->nfile == 0)
+		in->file[in->nfile++] = haproxy_config(&in->h);
 	argv[n++] = arena_strdup(&in->a, "check");
 	argv[n++] = arena_strdup(&in->a, "--probe");
 	argv[n++] = arena_strdup(&in->a, "-c");
@@ -436,6 +439,7 @@ probe_laid(struct init *in)
 	}
 	argv[n] = NULL;
 	int code = cmd_check(n, argv);
+	haproxy_free(&in->h);
 	arena_reset(&in->a);
 	return code;
 }
