@@ -273,26 +273,38 @@ own_rules(const struct asked *a, const struct probed *x, bool second, struct buf
 	return s ? reach_rules(s, x->status, second, out) : 0;
 }
 
-/* By the person's own rules: "by LINE (301 to URL)". */
+/* In clear, and sent to the same host with TLS: so it is meant to be. */
+static bool
+moved_to_tls(const struct asked *a, const struct probed *x)
+{
+	struct span to = span_str(x->location);
+
+	return !a->at->tls && span_istarts(to, SPAN_LIT("https://")) &&
+	       span_istarts(span_cut(to, 8, to.n), span_str(a->host));
+}
+
+/* The person's own rules answered. */
 static void
 say_own(const struct asked *a, const struct probed *x, bool second)
 {
-	const char *pass = !a->r    ? ""
-			   : second ? "the relay's pass was answered "
-				    : "it was answered before the gate ";
+	const char *pass = second ? "on the relay's pass" : "before the gate";
 
 	SCOPED_BUF(rules, 4096);
 	own_rules(a, x, second, &rules);
-	if (x->location[0])
-		say_wrong(a, "%s%d, a redirect to %s%s%.*s", pass, x->status, x->location,
-			rules.n ? ", by " : "", SPAN_ARG(buf_view(&rules)));
-	else if (rules.n)
-		say_wrong(a, "%s%d, by a rule of yours: %.*s", pass, x->status,
-			SPAN_ARG(buf_view(&rules)));
+	struct span by = buf_view(&rules);
+	if (!second && moved_to_tls(a, x))
+		say_right(a, "%d, a redirect to %s%s%.*s%s", x->status, x->location,
+			by.n ? " (" : "", SPAN_ARG(by), by.n ? ")" : "");
+	else if (x->location[0])
+		say_wrong(a, "answered %s: %d, a redirect to %s%s%.*s", pass, x->status,
+			x->location, by.n ? ", by " : "", SPAN_ARG(by));
+	else if (by.n)
+		say_wrong(a, "answered %s: %d, by a rule of yours: %.*s", pass, x->status,
+			SPAN_ARG(by));
 	else
 		say_wrong(a,
-			"%s%d, by no rule of this frontend that says so: by a backend, a map "
-			"or a script",
+			"answered %s: %d, by no rule of this frontend that says so: by a "
+			"backend, a map or a script",
 			pass, x->status);
 }
 
