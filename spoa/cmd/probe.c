@@ -270,7 +270,7 @@ own_rules(const struct asked *a, const struct probed *x, bool second, struct buf
 {
 	const struct haproxy_section *s = second ? reach_second(a->p->h) : a->at->front;
 
-	return s ? reach_rules(s, x->status, second, out) : 0;
+	return s ? reach_rules(s, x->status, span_str(x->location), second, out) : 0;
 }
 
 /* In clear, and sent to the same host with TLS: so it is meant to be. */

@@ -282,6 +282,22 @@ status_of_rule(const struct haproxy_line *l)
 	return 0;
 }
 
+/* A redirect may send there: of what it makes only the part that is written out is known. */
+static bool
+may_send_to(const struct haproxy_line *l, struct span location)
+{
+	static const char *const words[] = { "location", "prefix", "scheme" };
+	bool redirect = span_is(l->word[0], "redirect") || span_is(haproxy_word(l, 1), "redirect");
+
+	for (size_t i = 0; redirect && i < COUNT_OF(words); i++) {
+		struct span to = value_after(l, 1, words[i]);
+		to = span_cut(to, 0, span_chr(to, '%'));
+		if (to.n && !span_istarts(location, to))
+			return false;
+	}
+	return redirect == (location.n != 0);
+}
+
 /* A line of the stanza or of a guard. */
 static bool
 is_tollgates(const struct haproxy_line *l)
@@ -291,7 +307,8 @@ is_tollgates(const struct haproxy_line *l)
 }
 
 size_t
-reach_rules(const struct haproxy_section *s, int status, bool second, struct buf *out)
+reach_rules(const struct haproxy_section *s, int status, struct span location, bool second,
+	struct buf *out)
 {
 	struct haproxy_walk w = haproxy_walk(s);
 	const struct haproxy_line *l;
@@ -299,6 +316,7 @@ reach_rules(const struct haproxy_section *s, int status, bool second, struct buf
 
 	while ((l = haproxy_next(&w))) {
 		if (l->negated || !rule_answers(l) || status_of_rule(l) != status ||
+			!may_send_to(l, location) ||
 			is_tollgates(l) || spares(s, l, second ? INNER : GATED))
 			continue;
 		if (n < RULES_SAID)

@@ -37,8 +37,9 @@ const struct haproxy_section *reach_second(const struct haproxy *h);
 /* The line of the guard in a backend, or of its defaults; NULL: it has none. */
 const struct haproxy_line *reach_guard(const struct haproxy_section *s);
 /* Adds "FILE:LINE", separated by " or ", of the person's rules in this section that may have
- * answered with that status; `second`: on the relay's pass. How many. */
-size_t reach_rules(
-	const struct haproxy_section *s, int status, bool second, struct buf *out);
+ * answered with that status and Location (empty: none); `second`: on the relay's pass. How
+ * many. */
+size_t reach_rules(const struct haproxy_section *s, int status, struct span location,
+	bool second, struct buf *out);
 
 #endif
