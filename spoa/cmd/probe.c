@@ -285,7 +285,7 @@ moved_to_tls(const struct asked *a, const struct probed *x)
 
 /* The person's own rules answered. */
 static void
-say_own(const struct asked *a, const struct probed *x, bool second)
+say_own_answer(const struct asked *a, const struct probed *x, bool second)
 {
 	const char *pass = second ? "on the relay's pass" : "before the gate";
 
@@ -344,7 +344,7 @@ say_direct(const struct asked *a, const struct probed *x)
 	else if (passes && !own_rules(a, x, false, &rules))
 		say_right(a, "the provider answered %d", x->status);
 	else
-		say_own(a, x, false);
+		say_own_answer(a, x, false);
 }
 
 static void
@@ -360,7 +360,7 @@ say_relayed(const struct asked *a, const struct probed *x)
 		 !own_rules(a, x, true, &rules))
 		say_right(a, "the provider answered %d", x->status);
 	else if (x->said == SAID_ELSE)
-		say_own(a, x, true);
+		say_own_answer(a, x, true);
 	else
 		say_wrong(a, "%d: the relay's pass did not come to the end of the stanza",
 			x->status);
@@ -385,7 +385,7 @@ say_answer(const struct asked *a, const struct probed *x)
 	} else if (!x->id[0] && x->said == SAID_GUARD) {
 		say_wrong(a, "503: it reached a provider's guard and did not pass the gate");
 	} else if (!x->id[0]) {
-		say_own(a, x, false);
+		say_own_answer(a, x, false);
 	} else if (!strcmp(x->decision, "deny")) {
 		say_gate_denied(a, x);
 	} else if (x->said == SAID_ROUTES && a->kind == PROBE_DIRECT) {

@@ -1,5 +1,5 @@
 /* tollgate check --probe: requests with a key of their own to each socket and host that passes
- * the gate, and what answered them. The daemon's half is gate/steps/probe.c. */
+ * the gate, and what answered them. The daemon's half is gate/steps/step_identity.c. */
 #ifndef CMD_PROBE_H
 #define CMD_PROBE_H
 

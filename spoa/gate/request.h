@@ -337,6 +337,9 @@ struct priced;
 bool request_cost(const struct request *r, const struct usage *u, struct priced *out);
 
 /* ---- head.c ---- */
+/* The backend that a relayed probe which stops before the provider asks for: HAProxy has none of
+ * that name. */
+#define PROBE_BACKEND "tollgate-probe"
 /* The head to send upstream. 0 or ERR_NOMEM. */
 int exchange_head(struct request *r, struct arena *a, struct http_head *out);
 /* True where a header that is not of the list holds the credential that verified, or a key of
@@ -350,14 +353,6 @@ const struct header *request_header(const struct request *r, size_t *rule, size_
 bool request_sets_header(const struct request *r, struct span name);
 /* Gemini's stream is asked for as a list of answers, and not as events. */
 bool request_streams_array(const struct request *r);
-
-/* ---- steps/probe.c ---- */
-/* The backend that a relayed probe which stops at the guard asks for: HAProxy has none of that
- * name, so that the stanza's last line before the provider's backend answers. */
-#define PROBE_BACKEND "tollgate-probe"
-/* The decision as HAProxy and the caller are told it. A direct probe is told "observed", which
- * every guard refuses. */
-const char *request_decision_told(const struct request *r);
 
 /* ---- tried.c ---- */
 /* It may go to a provider more than once, and takes the relay for that. */

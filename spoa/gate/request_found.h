@@ -72,7 +72,7 @@ struct found_seal {
  * arena goes. */
 struct request_found {
 	bool observed; /* a cutover's request: policy/identity/observe.h */
-	enum probe_kind probe; /* of tollgate check --probe: steps/probe.c */
+	enum probe_kind probe; /* of tollgate check --probe: step_identity.c */
 	bool probe_stops;      /* before the provider */
 	const struct route *route;
 	struct endpoint endpoint; /* of its dialect; the caller's errors are in it */

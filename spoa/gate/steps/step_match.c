@@ -111,8 +111,6 @@ step_match(struct request *r)
 	if (r->in.socket && !r->found.route->websocket)
 		return request_deny(r, 501, "not_implemented", "",
 			SPAN_LIT("WebSockets are not served on this route"));
-	if (request_probe(r) == STEP_DECIDED)
-		return STEP_DECIDED;
 	reserve_matched(r);
 	return r->gate && request_is_mcp(r) ? request_not_by_page(r) : STEP_NEXT;
 }

@@ -51,9 +51,6 @@ STEPS(STEP_FUNCTION)
 enum step_result request_observe(struct request *r);
 void request_observed(struct request *r);
 
-/* probe.c: decided, where it is a probe: nothing of it is looked at further. */
-enum step_result request_probe(struct request *r);
-
 /* step_identity.c: found.identity is whose it was, perhaps hours ago, and becomes as it is now.
  * NULL, or why nobody would be let in with it. */
 const char *request_identity_again(struct request *r);
