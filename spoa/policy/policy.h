@@ -516,6 +516,7 @@ struct policy {
 	const char *label; /* name@first 12 digits of version */
 	bool shadow;
 	bool default_permit;
+	bool probe_provider; /* `probe`: probes go to the provider, not only to its guard */
 	struct observe observe;
 	struct on_failure on_failure;
 	const struct identity_entry *identities;

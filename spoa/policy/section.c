@@ -31,6 +31,7 @@ static const char *const sample_words[] = { "find", "ignore", NULL };
 const char *const calendar_words[] = { "hour", "day", "week", "month", NULL }; /* enum limit_calendar */
 static const char *const orphan_words[] = { "charge", "drop", NULL }; /* enum limit_orphan */
 static const char *const reserve_words[] = { "cap", "learned", "estimate", NULL }; /* enum reserve */
+static const char *const probe_words[] = { "guard", "provider", NULL };
 static const char *const via_words[] = { "direct", "relay", NULL };
 static const char *const route_via_words[] = { "relay", "direct", NULL };
 static const char *const by_words[] = { "order", "weight", "latency", "price", NULL }; /* enum choose_by */
@@ -64,6 +65,7 @@ const struct section sections[] = {
   { "unknown_price", OTHER(EITHER(ONE("\"deny\""), REF("unknown_price"))), "what a model costs that the file does not name; deny: limits in dollars refuse it" },
   { "show_cost", A_BOOL(policy, show_cost), "x-tollgate-cost on whole answers" },
   { "observe", OTHER(REF("observe")), "hosts whose callers without a key of ours pass, until a date: a cutover" },
+  { "probe", A_FLAG(policy, probe_provider, probe_words), "how far requests of check --probe go; guard: HAProxy answers them before the provider" },
   { "conversation", OTHER(LIST(EITHER(ONE("\"dialect\",\"hash\""), REF("conversation")))), "where request.conversation comes from: the first that gives one" },
   { "tags", OTHER(LIST(EITHER(ONE("\"user\""), REF("tag")))), "what callers say of a request that becomes a tag of its records" },
   { "include", OTHER(TEXTS), "files that are part of this policy, above what stands here" },

@@ -416,12 +416,41 @@ init_plan(struct init *in)
 	return in->code == EXIT_DONE ? init_run(in) : in->code;
 }
 
+/* init --probe: what init laid is read, checked and asked as check does it. What else was said
+ * to init is in those files. */
+static int
+probe_laid(struct init *in)
+{
+	char *argv[2 * INIT_FILES_MAX + 8];
+	int n = 0;
+
+	arena_init(&in->a, 0, false);
+	haproxy_init(&in->h);
+	haproxy_environment(&in->h, rooted(in, EXTRAOPTS));
+	if (in->nfile == 0)
+		in->file[in->nfile++] = haproxy_config(&in->h);
+	argv[n++] = arena_strdup(&in->a, "check");
+	argv[n++] = arena_strdup(&in->a, "--probe");
+	argv[n++] = arena_strdup(&in->a, "-c");
+	argv[n++] = arena_strdup(&in->a, rooted(in, "/etc/tollgate/tollgate.yaml"));
+	for (size_t i = 0; i < in->nfile; i++) {
+		argv[n++] = arena_strdup(&in->a, "--haproxy");
+		argv[n++] = arena_strdup(&in->a, rooted(in, in->file[i]));
+	}
+	argv[n] = NULL;
+	int code = cmd_check(n, argv);
+	haproxy_free(&in->h);
+	arena_reset(&in->a);
+	return code;
+}
+
 int
 cmd_init(int argc, char **argv)
 {
 	struct init in = { .root = "" };
 	const char *backends[LAY_BACKENDS_MAX];
 	size_t nbackends = 0;
+	bool probes = false;
 	const struct cmd_option options[] = {
 		{ "haproxy", .text = in.file, .count = &in.nfile, .most = INIT_FILES_MAX },
 		{ "frontend", .text = in.wish.frontend, .count = &in.wish.nfrontend,
@@ -436,12 +465,15 @@ cmd_init(int argc, char **argv)
 		{ "write", .flag = &in.write },
 		{ "undo", .flag = &in.undo },
 		{ "keep-guards", .flag = &in.keep_guards },
+		{ "probe", .flag = &probes },
 		{ .name = NULL },
 	};
 	char **operands;
 
 	if (cmd_options(argc, argv, options, &operands) != 0)
 		return cmd_usage(argv[0]);
+	if (probes)
+		return in.write || in.undo ? cmd_usage(argv[0]) : probe_laid(&in);
 	umask(022); /* modes are those that are written here */
 	arena_init(&in.a, 0, false);
 	haproxy_init(&in.h);
