@@ -146,6 +146,7 @@ const struct field config_options[] = {
 { "audit.segment", WITHIN(OPT_SIZE, journal_segment_bytes, "64m", 64 * K, 16 * G), "a journal segment is closed at this size" },
 { "audit.stream", UNLESS(OPT_BOOL, audit_stream, "true"), "mirror records to the Redis Stream tollgate:audit:NODE, where Redis is configured" },
 { "audit.stream_maxlen", WITHIN(OPT_U64, audit_stream_maxlen, "1000000", 0, 1ull << 40), "entries the stream keeps; 0: never trim" },
+{ "audit.stream_bytes", WITHIN(OPT_SIZE, audit_stream_bytes, "256m", 0, 1ull << 40), "memory of Redis that the stream takes; 0: no bound" },
 { "audit.stream_consumed", UNLESS(OPT_BOOL, audit_stream_consumed, "false"), "entries that every consumer group of the stream has read and acknowledged are trimmed" },
 { "audit.persons", WORD(audit_persons, "plain", person_words), "how records name persons: plain, or pseudonym: by a word that nobody can make any more when the person is erased" },
 { "seal.auditors", EACH(OPTION_LIST, auditors, nauditors, auditor_section), "who can open the texts that routes keep: a list of name and public_key, X25519, the base64 line of openssl pkey -pubout; each alone can" },

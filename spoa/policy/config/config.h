@@ -100,6 +100,7 @@ struct config {
 	const char *audit_origin;	/* audit.origin; NULL: tollgate/NODE */
 	bool audit_stream;	      /* audit.stream, default true where Redis is configured */
 	bool audit_stream_consumed;   /* audit.stream_consumed, default false */
+	uint64_t audit_stream_bytes;  /* audit.stream_bytes, default 256m; 0: no bound */
 	uint64_t audit_stream_maxlen; /* audit.stream_maxlen, default 1000000; 0: never trim */
 
 	struct anchor_place *anchors; /* anchors: */
@@ -180,6 +181,8 @@ const struct yaml_node *config_at(const struct config *cfg, const char *name);
  * there. Secret: zero it after use. */
 struct redis_options;
 int config_redis(const struct config *cfg, struct redis_options *out);
+/* Bytes up to which the cache fills the Redis that limits are in; 0: it has one of its own. */
+uint64_t config_redis_filled(const struct config *cfg);
 /* The same of cache.redis: as redis.* says it, but for URL and password. */
 int config_cache_redis(const struct config *cfg, struct redis_options *out);
 /* Appends the names of options that differ and that a running daemon cannot change,
