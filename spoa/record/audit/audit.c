@@ -26,7 +26,7 @@
 #include "base/scoped.h"
 #include "base/stops.h"
 #include "base/why.h"
-#include "policy/config/node.h"
+#include "policy/config/config.h"
 #include "record/audit/boot.h"
 #include "record/audit/keys.h"
 #include "record/audit/mirror.h"
