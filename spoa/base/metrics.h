@@ -98,6 +98,7 @@
   X(M_AUDIT_COMMITS,       "audit_commits_total",                "",                          "group commits") \
   X(M_AUDIT_FAILED,        "audit_failures_total",               "",                          "records that could not be made durable") \
   X(M_TEXTS_CUT,           "sealed_texts_cut_total",             "",                          "answers of which only the beginning is kept, sealed: too much waited for the disk") \
+  X(M_AUDIT_GAVE_WAY,      "audit_stream_gave_way_total",        "",                          "entries of the Redis Stream trimmed early because Redis was full") \
   X(M_AUDIT_MIRRORED,      "audit_mirrored_total",               "",                          "records copied to the Redis Stream") \
   X(M_ANCHOR_FILE_TAKEN,     "anchors_total",                      "kind=\"file\",result=\"taken\"",          "checkpoints taken to places outside (anchors), by what came of it") \
   X(M_ANCHOR_FILE_REFUSED,   "anchors_total",                      "kind=\"file\",result=\"refused\"",        "") \

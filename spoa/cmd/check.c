@@ -344,28 +344,34 @@ struct redis_seen {
 	struct redis_life life; /* its first server's */
 	char evicts[32];	/* by which policy it does; "": it does not */
 	bool no_vectors;	/* one of its servers has no vector sets */
+	struct redis_room room; /* of the server that has this node's stream */
+	uint64_t stream;	/* bytes of that */
 };
 
 static void
-see_redis(redisContext *redis, struct redis_seen *seen)
+see_redis(const struct check *c, redisContext *redis, bool here, struct redis_seen *seen)
 {
-	static const char *const asks[] = { "INFO server", "INFO memory" };
+	redisReply *rep = redisCommand(redis, "INFO");
+	struct span info = rep && rep->type == REDIS_REPLY_STRING ? span_of(rep->str, rep->len)
+								  : SPAN_LIT("");
+	struct span policy = redis_life_evicts(info);
 
-	for (size_t i = 0; i < COUNT_OF(asks); i++) {
-		redisReply *rep = redisCommand(redis, asks[i]);
-		struct span info = rep && rep->type == REDIS_REPLY_STRING
-					   ? span_of(rep->str, rep->len)
-					   : SPAN_LIT("");
-		struct span policy = redis_life_evicts(info);
-		if (i == 0 && !seen->life.key[0])
-			redis_life_named(&seen->life, info);
-		if (policy.n)
-			snprintf(seen->evicts, sizeof(seen->evicts), "%.*s", SPAN_ARG(policy));
-		freeReplyObject(rep);
-	}
+	if (!seen->life.key[0])
+		redis_life_named(&seen->life, info);
+	if (policy.n)
+		snprintf(seen->evicts, sizeof(seen->evicts), "%.*s", SPAN_ARG(policy));
+	redisReply *stream = redisCommand(
+		redis, "MEMORY USAGE tollgate:audit:%s SAMPLES 0", c->cfg->node);
+	bool has = stream && stream->type == REDIS_REPLY_INTEGER;
+	if (has || !seen->room.used)
+		redis_room_read(info, here, &seen->room);
+	if (has)
+		seen->stream = (uint64_t)stream->integer;
+	freeReplyObject(stream);
+	freeReplyObject(rep);
 	/* not known, or not permitted to this user; a node of a cluster knows it that says
 	 * where that key is */
-	redisReply *rep = redisCommand(redis, "VCARD tollgate:cache:check");
+	rep = redisCommand(redis, "VCARD tollgate:cache:check");
 	seen->no_vectors |= !rep || (rep->type == REDIS_REPLY_ERROR &&
 					    strncmp(rep->str, "MOVED ", strlen("MOVED ")) != 0);
 	freeReplyObject(rep);
@@ -384,7 +390,7 @@ dial_redis(struct check *c, int (*of)(const struct config *, struct redis_option
 	if (n == 0)
 		n = redis_dial_all(&options, REDIS_WAIT_US, all, &c->why);
 	for (int i = 0; i < n; i++) {
-		see_redis(all[i], seen);
+		see_redis(c, all[i], redis_is_here(&options), seen);
 		redisFree(all[i]);
 	}
 	explicit_bzero(&options, sizeof(options));
@@ -398,6 +404,20 @@ note_redis(struct check *c, const char *option, struct span what)
 
 	buf_printf(&c->notes, "note: %s:%u:%u: %s: %.*s\n", at->file, at->line, at->column,
 		option, SPAN_ARG(what));
+}
+
+/* What is in use there, once this node's stream and a cache that shares the server are as large
+ * as they may get. Counters, pins and the streams of other nodes count as they are now. */
+static void
+check_redis_room(struct check *c, const struct redis_seen *seen)
+{
+	uint64_t stream = c->cfg->audit_stream ? c->cfg->audit_stream_bytes : 0,
+		 filled = config_redis_filled(c->cfg), need = seen->room.used - seen->stream;
+
+	need += stream > seen->stream ? stream : seen->stream;
+	buf_clear(&c->why);
+	if (redis_room_short(&seen->room, need > filled ? need : filled, &c->why))
+		note_redis(c, "redis.url", buf_view(&c->why));
 }
 
 /* Where limits are counted there and nothing is let through without, each request that one
@@ -425,6 +445,8 @@ check_redis(struct check *c, const struct policy *p)
 		note_redis(c, "redis.url", buf_view(&c->why));
 	if (counts.evicts[0])
 		note_redis(c, "redis.url", span_str(forgets));
+	if (up)
+		check_redis_room(c, &counts);
 	buf_clear(&c->why);
 	if (c->cfg->cache_redis && !dial_redis(c, config_cache_redis, &keeps))
 		note_redis(c, "cache.redis", buf_view(&c->why));

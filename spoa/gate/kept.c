@@ -410,14 +410,14 @@ exchange_save_placeholders(struct exchange *x)
 		return;
 	x->kept.looked = a->nmade < OWNED_MAX ? a->nmade : 0; /* then the oldest goes */
 	for (size_t i = 0; i < a->nmade; i++) {
-		if (is_saved(x, &a->made[i]))
+		if (is_saved(x, &a->made[i].id))
 			continue;
 		kept_key(r->gate->shared->kept, r->found.pin.who,
-			span_of(&a->made[i], sizeof(a->made[i])), key);
+			span_of(&a->made[i].id, sizeof(a->made[i].id)), key);
 		kept_add(r->gate->shared->kept, r->gate->pins.redis, key,
 			&(struct kept_addition){ .holder = x->kept.holder,
 				.chunk = x->kept.table,
 				.now_ms = clock_wall_ns() / 1000000 });
-		x->kept.saved[x->kept.nsaved++ % KEPT_SAVED_MAX] = a->made[i];
+		x->kept.saved[x->kept.nsaved++ % KEPT_SAVED_MAX] = a->made[i].id;
 	}
 }

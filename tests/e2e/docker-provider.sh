@@ -90,7 +90,8 @@ auth="authorization: Bearer $(token)" json='content-type: application/json'
 ask() { req POST "/api/$1/x" -H "$auth" -H "$json" -d '{"to":"jane.doe@example.com"}'; }
 
 begin "http://${PROVIDER#http://}"
-unlike "HAProxy takes it without a warning" "$(cat "$D/edge.log")" 'WARNING|ALERT'
+# as root, which the containers are not, 3.4 warns of that
+unlike "HAProxy takes it without a warning" "$(grep -v 'was started as \(the \)\?root' "$D/edge.log")" 'WARNING|ALERT'
 ask direct
 like "in clear text: redacted, with the company's key" "$status $(seen)" '^200 .*"authorization":"Bearer sk-of-the-company".*EMAIL_ADDRESS_1'
 provider_tls good

@@ -64,7 +64,7 @@ check "in much" test "$(tail -1 "$D/agree")" -ge 140
 # and the test notices: FILE, what is changed, what is said
 while IFS='|' read -r file change says; do
 	rm -rf "$D/tree" && mkdir "$D/tree" && cp -r "$root/docker" "$root/haproxy" "$root/Makefile" "$D/tree/"
-	mkdir -p "$D/tree/spoa/extract" && cp "$root/spoa/extract/filter.c" "$D/tree/spoa/extract/"
+	mkdir -p "$D/tree/spoa/extract" && cp "$root/spoa/extract/filter.c" "$D/tree/spoa/extract/" && cp -r "$root/policies" "$D/tree/"
 	sed -i "$change" "$D/tree/$file"
 	if cmp -s "$D/tree/$file" "$root/$file"; then not_ok "$file: $change changes something"; continue; fi
 	like "$file: $change" "$("$root/tests/docker/agree" "$D/tree" 2>&1)" "$says"
@@ -94,6 +94,11 @@ docker/health.cfg|s#:8405#:8406#|HAProxy's ports
 docker/prometheus/prometheus.yml|s#:9464#:9999#|what Prometheus scrapes
 haproxy/haproxy.cfg|s#bind :8080#bind :8088#|HAProxy's ports
 haproxy/tollgate.cfg|s#unix@/tollgate/agent.sock#unix@/run/agent.sock#|is in a volume of haproxy
+docker/kubernetes.yaml|s#^    maxmemory 700mb#    maxmemory 2gb#|Redis' maxmemory is 80 % of
+docker/compose.yaml|s#--maxmemory, 700mb#--maxmemory, 300mb#|Redis' maxmemory: 
+docker/compose.yaml|s#noeviction#allkeys-lru#|Redis' maxmemory-policy
+docker/compose.yaml|s#mem_limit: 1g#mem_limit: 2g#|Redis' memory
+policies/tollgate.yaml|s#stream_bytes: 256m#stream_bytes: 1g#|holds the streams of two nodes
 Makefile|s#^VERSION := .*#VERSION := 9.9#|VERSION of docker/Dockerfile
 EOF
 

@@ -9,7 +9,7 @@ int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct span in = span_of(data, size);
-	struct file_name made[OWNED_MAX];
+	struct made made[OWNED_MAX];
 	struct arena a;
 	size_t n = 0;
 
@@ -21,7 +21,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		if (n > OWNED_MAX || n < before)
 			abort();
 		for (size_t i = 0; i < n; i++)
-			if (!file_named(&made[i]))
+			if (!file_named(&made[i].id))
 				abort();
 		dialect_may_make(line);
 	}

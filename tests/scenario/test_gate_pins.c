@@ -12,6 +12,8 @@
 	"routes:\n"                                                                            \
 	"  - {name: o, match: {path_prefix: /v1/responses}, targets: [a, b], response: "       \
 	"meter, reserve: estimate}\n"                                                          \
+	"  - {name: c, match: {path_prefix: /v1/chat/completions}, targets: [a, b], response: " \
+	"meter, reserve: estimate}\n"                                                          \
 	"  - {name: f, match: {path_prefix: /v1/files}, targets: [a, b], response: meter, "    \
 	"reserve: estimate}\n"                                                                 \
 	"  - {name: m, match: {path_prefix: /v1/messages}, targets: [x, y], response: meter, " \
@@ -144,6 +146,53 @@ a_response_goes_where_the_one_before_it_was_made(void **state)
 				    RESPONSE("resp_h"), false),
 		"b");
 	stage_down(&s);
+}
+
+/* A key in Redis for each of them would be kept 31 days, and nobody would ever read it. */
+static void
+an_id_that_nobody_can_ask_for_again_is_not_remembered(void **state)
+{
+	static const struct {
+		const char *name, *path, *body, *answer, *then, *with, *want;
+	} rows[] = {
+		{ "a response that is not stored", "/v1/responses",
+			"{\"model\":\"m\",\"store\":false,\"input\":\"hi\"}",
+			RESPONSE("resp_1"), "/v1/responses", AFTER("resp_1"), "a" },
+		{ "a response that is stored", "/v1/responses",
+			"{\"model\":\"m\",\"store\":true,\"input\":\"hi\"}", RESPONSE("resp_2"),
+			"/v1/responses", AFTER("resp_2"), "b" },
+		{ "a chat completion", "/v1/chat/completions",
+			"{\"model\":\"m\",\"messages\":[]}", "{\"id\":\"chatcmpl-3\"}",
+			"/v1/chat/completions/chatcmpl-3", NULL, "a" },
+		{ "a chat completion that is stored", "/v1/chat/completions",
+			"{\"model\":\"m\",\"store\":true,\"messages\":[]}",
+			"{\"id\":\"chatcmpl-4\"}", "/v1/chat/completions/chatcmpl-4", NULL,
+			"b" },
+		{ "a container of a response that is not stored", "/v1/responses",
+			"{\"model\":\"m\",\"store\":false,\"input\":\"hi\"}",
+			"{\"id\":\"resp_5\",\"output\":[{\"type\":\"code_interpreter_call\","
+			"\"id\":\"ci_5\",\"container_id\":\"cntr_5\"}]}",
+			"/v1/responses",
+			"{\"model\":\"m\",\"input\":\"hi\",\"tools\":[{\"type\":"
+			"\"code_interpreter\",\"container\":\"cntr_5\"}]}",
+			"b" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT_OF(rows); i++) {
+		struct stage s;
+		up(&s, "show_cost: false");
+		eject(&s, "a");
+		assert_string_equal(
+			ask(&s, "alice", rows[i].path, rows[i].body, rows[i].answer, false),
+			"b");
+		admit(&s, "a");
+		const char *to = ask(
+			&s, "alice", rows[i].then, rows[i].with, RESPONSE("resp_9"), false);
+		if (strcmp(to, rows[i].want) != 0)
+			fail_msg("%s: %s", rows[i].name, to);
+		stage_down(&s);
+	}
 }
 
 static void
@@ -280,6 +329,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_response_goes_where_the_one_before_it_was_made),
+		cmocka_unit_test(an_id_that_nobody_can_ask_for_again_is_not_remembered),
 		cmocka_unit_test(where_its_target_is_down_it_goes_nowhere),
 		cmocka_unit_test(an_uploaded_file_and_a_stream_are_remembered_too),
 		cmocka_unit_test(signed_reasoning_goes_back_or_goes),

@@ -61,6 +61,7 @@ defaults_are_those_of_the_manual(void **state)
 	assert_int_equal(c->journal_segment_bytes, 64 << 20);
 	assert_false(c->audit_stream);
 	assert_int_equal(c->audit_stream_maxlen, 1000000);
+	assert_int_equal(c->audit_stream_bytes, 256 << 20);
 	assert_int_equal(c->body_bytes, 32 << 20);
 	assert_int_equal(c->held_bytes, 256 << 20);
 	assert_int_equal(c->held_identity_bytes, 64 << 20);

@@ -278,6 +278,95 @@ the_stream_is_trimmed_and_still_verifies(void **state)
 	assert_true(verify_stream().ok);
 }
 
+/* Whether the stream comes to end with this record. */
+static bool
+wait_entry(int boot, int seq)
+{
+	char from[64];
+
+	snprintf(from, sizeof(from), "%d-%d", boot, seq);
+	const char *argv[] = { "XRANGE", KEY, from, "+" };
+	for (int n = 0; n < 1500; n++) {
+		redisReply *x = redisCommandArgv(redis.c, 4, argv, NULL);
+		bool there = x && x->type == REDIS_REPLY_ARRAY && x->elements == 1;
+		if (x)
+			freeReplyObject(x);
+		if (there)
+			return true;
+		usleep(20000);
+	}
+	return false;
+}
+
+static void
+the_stream_keeps_to_its_bytes(void **state)
+{
+	enum { BYTES = 300000 };
+
+	(void)state;
+	need_redis();
+	r.cfg.audit_stream_bytes = BYTES;
+	assert_started();
+	for (int i = 0; i < 8; i++) {
+		put_many(400);
+		usleep(100000);
+		assert_true(redis_rig_do(&redis, "MEMORY USAGE " KEY " SAMPLES 0") <= BYTES);
+	}
+	assert_true(wait_entry(1, 3201));
+	usleep(100000);
+	long long used = redis_rig_do(&redis, "MEMORY USAGE " KEY " SAMPLES 0");
+	assert_true(used <= BYTES && used > BYTES / 4 * 3);
+	assert_stream_ends_the_journal(false);
+	assert_true(verify_stream().ok);
+	/* a start measures what is there; a stream of an earlier version is cut to its size */
+	audit_stop(&r.audit);
+	r.cfg.audit_stream_bytes = BYTES / 2;
+	assert_started();
+	for (int i = 0; i < 1500 && used > BYTES / 2; i++) {
+		usleep(20000);
+		used = redis_rig_do(&redis, "MEMORY USAGE " KEY " SAMPLES 0");
+	}
+	assert_true(used <= BYTES / 2 && used > BYTES / 4);
+	/* begun again, it is not given more than fits */
+	redis_rig_do(&redis, "FLUSHALL");
+	for (int i = 0; i < 1500 && redis_rig_do(&redis, "XLEN " KEY) < 50; i++)
+		usleep(20000);
+	usleep(300000);
+	assert_true(redis_rig_do(&redis, "MEMORY USAGE " KEY " SAMPLES 0") <= BYTES / 2);
+	assert_true(verify_stream().ok);
+}
+
+static void
+in_a_full_redis_the_stream_gives_way_and_goes_on(void **state)
+{
+	(void)state;
+	need_redis();
+	assert_started();
+	put_many(8000);
+	assert_true(wait_entry(1, 8001));
+	redisReply *info = redisCommand(redis.c, "INFO memory");
+	assert_non_null(info);
+	const char *used = strstr(info->str, "used_memory:");
+	redis_rig_do(&redis, "CONFIG SET maxmemory %lld", atoll(used + strlen("used_memory:")));
+	freeReplyObject(info);
+	for (int i = 0; i < 16; i++) {
+		put_many(500);
+		usleep(50000);
+	}
+	assert_true(wait_entry(1, 16001));
+	assert_stream_ends_the_journal(false);
+	assert_true(redis_rig_do(&redis, "XLEN " KEY) < 16001);
+	assert_true(verify_stream().ok);
+	for (int i = 0; i < 1500 && !rig_count(&r, M_AUDIT_GAVE_WAY); i++)
+		usleep(20000);
+	assert_true(rig_count(&r, M_AUDIT_GAVE_WAY) > 0);
+	SCOPED_BUF(says, 0);
+	audit_stream_says(r.audit, &says);
+	buf_putc(&says, '\0');
+	assert_non_null(strstr(buf_view(&says).p, "audit stream: gave way: "));
+	redis_rig_do(&redis, "CONFIG SET maxmemory 0");
+}
+
 static void
 another_writer_is_refused_and_nothing_is_mixed(void **state)
 {
@@ -322,26 +411,6 @@ on_segment(const char *fmt, int i)
 #pragma GCC diagnostic ignored "-Wformat-nonliteral"
 	rig_sh(fmt, rig_segment(&r, i));
 #pragma GCC diagnostic pop
-}
-
-/* Whether the stream comes to end with this record. */
-static bool
-wait_entry(int boot, int seq)
-{
-	char from[64];
-
-	snprintf(from, sizeof(from), "%d-%d", boot, seq);
-	const char *argv[] = { "XRANGE", KEY, from, "+" };
-	for (int n = 0; n < 1500; n++) {
-		redisReply *x = redisCommandArgv(redis.c, 4, argv, NULL);
-		bool there = x && x->type == REDIS_REPLY_ARRAY && x->elements == 1;
-		if (x)
-			freeReplyObject(x);
-		if (there)
-			return true;
-		usleep(20000);
-	}
-	return false;
 }
 
 /* The open segment is destroyed before Redis had it: the stream says what it lacks,
@@ -531,6 +600,8 @@ main(void)
 		T(a_redis_that_was_restarted_or_flushed_is_filled_again),
 		T(a_failover_to_a_replica_that_lagged_is_caught_up),
 		T(the_stream_is_trimmed_and_still_verifies),
+		T(the_stream_keeps_to_its_bytes),
+		T(in_a_full_redis_the_stream_gives_way_and_goes_on),
 		T(entries_that_every_group_consumed_are_trimmed),
 		T(another_writer_is_refused_and_nothing_is_mixed),
 		T(a_changed_stream_is_not_continued),

@@ -209,6 +209,45 @@ a_redis_that_answers_errors_admits_nothing(void **state)
 	line_down(&l);
 }
 
+/* A counter is worth more than a copy of an old record. */
+static void
+in_a_full_redis_a_stream_gives_way_to_counters(void **state)
+{
+	struct redis_ballast ballast = { .key = "tollgate:audit:x" };
+	struct line l;
+	struct ask a;
+
+	NEEDS_REDIS;
+	line_up(&l, RIG_PATIENT_US);
+	redis_ballast(l.redis, &ballast);
+	assert_true(run_until_up(l.redis, 2000000));
+	redis_rig_do(&server, "CONFIG SET maxmemory-policy noeviction");
+	for (int i = 0; i < 2000; i++)
+		redis_rig_do(&server, "XADD tollgate:audit:x * r %0512d", i);
+	ballast.entries = 2000;
+	redisReply *info = redisCommand(server.c, "INFO memory");
+	long long used = atoll(strstr(info->str, "used_memory:") + strlen("used_memory:"));
+	freeReplyObject(info);
+	redis_rig_do(&server, "CONFIG SET maxmemory %lld", used - 20000);
+	assert_int_equal(redis_rig_do(&server, "SET other x"), -1);
+	for (int i = 0; i < 20; i++) {
+		ask_wait(l.quota, &a, 100, 0, 0);
+		assert_int_equal(a.q.result, QUOTA_ADMITTED);
+	}
+	long long left = redis_rig_do(&server, "XLEN tollgate:audit:x");
+	assert_true(left < 2000 && left >= 1000);
+	assert_int_equal(ballast.given, 2000 - left);
+	assert_int_equal(ballast.entries, left);
+	/* with nothing left to give, a full Redis is an error as before */
+	ballast.entries = 0;
+	redis_rig_do(&server, "CONFIG SET maxmemory 1");
+	ask_wait(l.quota, &a, 100, 0, 0);
+	assert_int_equal(a.q.result, QUOTA_FAILED);
+	redis_rig_do(&server, "CONFIG SET maxmemory 0");
+	redis_rig_do(&server, "DEL tollgate:audit:x");
+	line_down(&l);
+}
+
 static int
 free_port(void)
 {
@@ -752,6 +791,7 @@ main(void)
 		cmocka_unit_test(a_redis_that_is_stopped_for_long_is_left),
 		cmocka_unit_test(a_killed_redis_fails_at_once_and_comes_back),
 		cmocka_unit_test(a_redis_that_answers_errors_admits_nothing),
+		cmocka_unit_test(in_a_full_redis_a_stream_gives_way_to_counters),
 		cmocka_unit_test(a_redis_that_refuses_is_never_up),
 		cmocka_unit_test(what_is_freed_with_work_in_flight_is_not_called),
 		cmocka_unit_test(a_hash_may_outlive_its_owner),

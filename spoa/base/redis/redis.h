@@ -6,6 +6,7 @@
 #define BASE_REDIS_REDIS_H
 
 #include <ev.h>
+#include <stdatomic.h>
 
 #include "base/metrics.h"
 #include "base/redis/redis_life.h"
@@ -74,7 +75,7 @@ enum { REDIS_LIST_MAX = 24 };
 /* One command's reply: an integer, or a list of integers (MGET: strings are read
  * as integers, nil as 0; EXEC: ERR_SYNTAX where one of its commands failed). */
 struct redis_reply_ints {
-	int err; /* ERR_SYNTAX: Redis answered with an error or something else; of a cluster
+	int err; /* ERR_FULL: it is at its maxmemory, and the command did nothing; ERR_SYNTAX: Redis answered with an error or something else; of a cluster
 		    also ERR_IO, ERR_TIMEOUT: this command's node did not answer */
 	bool nil; /* ERR_SYNTAX that is none: there is nothing, or it was not done */
 	size_t n;
@@ -105,6 +106,21 @@ void redis_tell(struct redis *r, int argc, const char **argv, const size_t *lens
  * the same arg: err 0 when all has been answered after all; or when nothing will be, and then
  * it only frees what arg holds, as the pipeline's owner may be gone. */
 void redis_late(struct redis_pipe *p, redis_cb *late);
+
+/* A stream that gives way if its server is at its maxmemory: its oldest entries are trimmed,
+ * so that counters can be written. owner: who writes the stream, and outlives each redis. */
+struct redis_ballast {
+	char key[96];
+	_Atomic uint64_t entries; /* about as many are in it */
+	_Atomic uint64_t given;	  /* as many were trimmed for room, since the start */
+};
+/* b NULL: nothing gives way. Before the first command. */
+void redis_ballast(struct redis *r, struct redis_ballast *b);
+/* Sends a command that trims the stream, before what is sent later: an eighth of its entries at
+ * the first try (1), half of them at each later one. False: there is nothing to trim. */
+bool redis_give_way(struct redis *r, unsigned try);
+/* As many entries stay at that try; n if none may go. */
+uint64_t redis_ballast_left(uint64_t n, unsigned try);
 
 /* HGETALL: the callback runs exactly once, on the loop, never inside: err 0 with n pairs of
  * field and value (n may be 0), valid during the call; ERR_SYNTAX: the key holds something

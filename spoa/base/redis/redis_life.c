@@ -1,9 +1,13 @@
-/* Epochs of a Redis' data, and its clock against ours. */
+/* Epochs of a Redis' data, its clock against ours, and how much memory it may take. */
 #include "base/redis/redis_life.h"
 
+#include <inttypes.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "base/random.h"
+#include "base/redis/redis_options.h"
+#include "base/scoped.h"
 
 enum { RUNID_MAX = 48 };
 #define YEAR_9999_S INT64_C(253402300799)
@@ -129,4 +133,79 @@ int64_t
 redis_life_ms(const struct redis_life *l, uint64_t mono_us)
 {
 	return ((int64_t)mono_us + l->offset_us + l->lag_us) / 1000;
+}
+
+/* ---- memory ---- */
+
+enum { FULL_PERCENT = 80, MEGABYTE = 1000000 };
+
+bool
+redis_is_here(const struct redis_options *o)
+{
+	static const char *const own[] = { "127.0.0.1", "localhost", "::1" };
+
+	return o->url.path[0] || SPAN_IN(span_str(o->url.server[0].host), own);
+}
+
+static bool
+one_line(const char *path, char *to, size_t size)
+{
+	FILE *f = fopen(path, "re");
+	bool got = f && fgets(to, (int)size, f);
+
+	if (f)
+		fclose(f);
+	if (got)
+		to[strcspn(to, "\n")] = '\0';
+	return got;
+}
+
+/* Of a process that is a Redis here, too: in a container INFO has another number for it. */
+static uint64_t
+cgroup_most(uint64_t pid)
+{
+	char path[512], line[400];
+	uint64_t most;
+
+	snprintf(path, sizeof(path), "/proc/%" PRIu64 "/comm", pid);
+	if (!one_line(path, line, sizeof(line)) ||
+		(!strstr(line, "redis") && !strstr(line, "valkey")))
+		return 0;
+	snprintf(path, sizeof(path), "/proc/%" PRIu64 "/cgroup", pid);
+	if (!one_line(path, line, sizeof(line)) || strncmp(line, "0::", 3) != 0)
+		return 0;
+	snprintf(path, sizeof(path), "/sys/fs/cgroup%s/memory.max", line + 3);
+	return one_line(path, line, sizeof(line)) && span_u64(span_str(line), &most) == 0 ? most
+											  : 0;
+}
+
+void
+redis_room_read(struct span info, bool here, struct redis_room *out)
+{
+	uint64_t pid, most;
+
+	*out = (struct redis_room){ .bound = "maxmemory" };
+	if (span_u64(redis_info_value(info, "used_memory"), &out->used))
+		out->used = 0;
+	if (span_u64(redis_info_value(info, "maxmemory"), &out->most))
+		out->most = 0;
+	most = here && span_u64(redis_info_value(info, "process_id"), &pid) == 0
+		       ? cgroup_most(pid)
+		       : 0;
+	if (most && (!out->most || most < out->most)) {
+		out->most = most;
+		out->bound = "cgroup";
+	}
+}
+
+bool
+redis_room_short(const struct redis_room *r, uint64_t need, struct buf *out)
+{
+	if (!r->most || need / 100 * 100 <= r->most / 100 * FULL_PERCENT)
+		return false;
+	buf_printf(out,
+		"may need %" PRIu64 " MB of its %s of %" PRIu64
+		" MB: raise that, or lower audit.stream_bytes (docs/redis.md)",
+		need / MEGABYTE, r->bound, r->most / MEGABYTE);
+	return true;
 }

@@ -2,11 +2,11 @@
  * replaced by a replica has forgotten some counts or all; whatever is given back
  * must not fall on counts that it was not taken from. So there is an epoch: a
  * number by chance in "tollgate:epoch:RUNID", which all daemons read and which
- * goes with the data. Without I/O; base/redis/redis.c asks. */
+ * goes with the data. Without I/O but for redis_room_read(); base/redis/redis.c asks. */
 #ifndef BASE_REDIS_REDIS_LIFE_H
 #define BASE_REDIS_REDIS_LIFE_H
 
-#include "base/span.h"
+#include "base/redis/redis_options.h"
 
 struct redis_life {
 	char tag[16];	/* of a cluster's node "{DIGITS}", in a slot that it has; else "" */
@@ -54,5 +54,23 @@ bool redis_life_time_read(const int64_t time[2], int64_t *at_us);
 void redis_life_saw(struct redis_life *l, uint64_t sent_us, uint64_t got_us, int64_t at_us);
 /* Redis' clock, in ms since 1970, when a command that is sent at mono_us arrives. */
 int64_t redis_life_ms(const struct redis_life *l, uint64_t mono_us);
+
+/* ---- how much memory it may take, and how much of it is in use ---- */
+
+/* By what INFO says, and for a server on this machine by the memory limit of its cgroup (v2).
+ * Any thread. */
+struct redis_room {
+	uint64_t used;	   /* bytes */
+	uint64_t most;	   /* bytes; 0: no bound is known */
+	const char *bound; /* "maxmemory", "cgroup": which one `most` is, the lower one */
+};
+
+/* The server is reached over a unix socket or this machine's own addresses. */
+bool redis_is_here(const struct redis_options *o);
+/* `info`: the reply to INFO. `here`: redis_is_here(). */
+void redis_room_read(struct span info, bool here, struct redis_room *out);
+/* Writes a sentence, without a newline, if `need` bytes are over 80 % of the bound. False: they
+ * are not, or no bound is known. */
+bool redis_room_short(const struct redis_room *r, uint64_t need, struct buf *out);
 
 #endif

@@ -118,7 +118,7 @@ redis_pipe_settle(struct redis_pipe *p)
 void
 redis_pipe_read(struct redis_reply_ints *to, const redisReply *reply)
 {
-	to->err = ERR_SYNTAX;
+	to->err = redis_is_full(reply) ? ERR_FULL : ERR_SYNTAX;
 	to->nil = reply->type == REDIS_REPLY_NIL;
 	if (reply->type == REDIS_REPLY_INTEGER)
 		to->i = reply->integer;
@@ -135,6 +135,13 @@ redis_pipe_read(struct redis_reply_ints *to, const redisReply *reply)
 	else if (reply->type != REDIS_REPLY_STATUS)
 		return;
 	to->err = 0;
+}
+
+bool
+redis_is_full(const redisReply *reply)
+{
+	return reply->type == REDIS_REPLY_ERROR &&
+	       redis_life_refusal(span_of(reply->str, reply->len)) == REDIS_FULL;
 }
 
 /* A master that became a replica: whatever is written here is lost. */
@@ -335,4 +342,50 @@ redis_pipes_end(struct redis *r)
 	for (p = r->f->failed; p; p = p->next)
 		p->answered = true;
 	redis_pipes_failed(r);
+}
+
+/* ---- a stream that gives way ---- */
+
+enum { BALLAST_LEAST = 16 }; /* its end says how far the stream is: it is never emptied */
+
+void
+redis_ballast(struct redis *r, struct redis_ballast *b)
+{
+	r->f->ballast = b;
+}
+
+uint64_t
+redis_ballast_left(uint64_t n, unsigned try)
+{
+	return n <= BALLAST_LEAST ? n : try <= 1 ? n - n / 8 - 1 : n / 2;
+}
+
+static void
+on_trimmed(void *arg, int err, const struct redis_reply_ints *replies, size_t n)
+{
+	struct redis_ballast *b = *(struct redis_ballast **)arg;
+	uint64_t had, gone = err || !n || replies->err || replies->i < 0 ? 0 : (uint64_t)replies->i;
+
+	if (!gone)
+		return;
+	had = atomic_load(&b->entries);
+	while (!atomic_compare_exchange_weak(&b->entries, &had, had > gone ? had - gone : 0))
+		;
+	atomic_fetch_add(&b->given, gone);
+}
+
+bool
+redis_give_way(struct redis *r, unsigned try)
+{
+	struct redis_ballast *b = r->f->ballast;
+	uint64_t n = b ? atomic_load(&b->entries) : 0, left = redis_ballast_left(n, try);
+	char most[SPAN_DECIMAL];
+
+	if (left == n)
+		return false;
+	struct redis_pipe *p = redis_begin(r, 1, on_trimmed, &b, sizeof(b));
+	redis_command(p, 5, (const char *[]){ "XTRIM", b->key, "MAXLEN", "~", most },
+		(const size_t[]){ 5, strlen(b->key), 6, 1, span_decimal(most, (int64_t)left) });
+	redis_send(p);
+	return true;
 }

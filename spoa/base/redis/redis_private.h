@@ -24,6 +24,7 @@ struct redis_front {
 	uint64_t told;	  /* what the finder was told of them */
 	struct redis_map *map;
 	struct redis_tls *tls;
+	struct redis_ballast *ballast;
 	void (*before_write)(void *);
 	void *before_write_arg;
 	TAILQ_HEAD(, redis_pipe) sent; /* oldest first */
@@ -101,6 +102,9 @@ struct redis_pipe {
 	LIST_HEAD(, redis_call) calls;	   /* of a cluster, not yet answered */
 	struct redis_reply_ints replies[]; /* cap of them, then what arg points to */
 };
+
+/* "OOM …": the command was refused because the server is at its maxmemory. */
+bool redis_is_full(const redisReply *reply);
 
 static inline bool
 conn_up(const struct redis *r)

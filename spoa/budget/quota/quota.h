@@ -80,6 +80,7 @@ struct quota_dim {
 		DIM_OVER,
 		DIM_UNDECIDED, /* what was known did not decide */
 		DIM_STALE,     /* counted in another window than that of Redis' clock */
+		DIM_FULL,      /* Redis is at its maxmemory: not all was counted */
 		DIM_LOST,
 	} verdict;
 	struct quota_place at; /* out: charged here */

@@ -147,8 +147,14 @@ on_changed(void *arg, int err, const struct redis_reply_ints *replies, size_t n)
 		not_done.own = 0;
 	if (!c.spent || s->spent >= n || !replies[s->spent].err)
 		not_done.spent = 0;
-	if (not_done.own || not_done.spent)
+	if (not_done.own || not_done.spent) {
 		change_refused(s->quota, &not_done);
+		for (size_t i = 0; i < n; i++)
+			if (replies[i].err == ERR_FULL) {
+				redis_give_way(s->quota->redis, 1);
+				break;
+			}
+	}
 	if (s->spent_alone && n && replies[0].err == 0 && replies[0].i == c.spent)
 		make_quota_place(s->quota, &c.dim, &c.at, cell_spent(&c.dim, &c.at));
 	if (c.own < 0 && s->own < n && replies[s->own].err == 0 && replies[s->own].i < 0) {

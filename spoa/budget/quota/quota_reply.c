@@ -171,6 +171,13 @@ on_answered(struct quota *qt, struct quota_request *q)
 		return;
 	}
 	quota_release(qt, q, clock_mono_us());
+	if (seen & 1u << DIM_FULL && !(seen & 1u << DIM_LOST) && ++q->tries < TRIES_MAX &&
+		redis_give_way(qt->redis, q->tries)) {
+		counts_queue(qt, q); /* behind what makes room for it */
+		return;
+	}
+	if (seen & 1u << DIM_FULL)
+		seen |= 1u << DIM_LOST;
 	if (seen & 1u << DIM_LOST || (seen & 1u << DIM_STALE && ++q->tries >= TRIES_MAX)) {
 		for (size_t k = 0; k < q->ndims && seen & 1u << DIM_LOST; k++)
 			q->dim[k].reset_ms = 0;
@@ -206,12 +213,23 @@ was_counted(const struct item *i, const struct redis_reply_ints *reply)
 	       !(i->plan & SPENDS && reply[each + made].err);
 }
 
+/* Something that the item adds was refused because Redis is at its maxmemory. `reply`: its
+ * first one. */
+static bool
+was_full(const struct item *i, const struct redis_reply_ints *reply)
+{
+	for (size_t k = 0; k < item_added(i); k++)
+		if (reply[k].err == ERR_FULL)
+			return true;
+	return false;
+}
+
 /* Silence alone never un-counts: what was charged dies with its window, or expires. */
 static void
-lost(struct quota *qt, const struct item *i)
+lost(struct quota *qt, const struct item *i, bool full)
 {
 	known_lost(qt->known, item_dim(i), i->plan & LOOKS);
-	item_dim(i)->verdict = DIM_LOST;
+	item_dim(i)->verdict = full ? DIM_FULL : DIM_LOST;
 }
 
 /* What a reply says of the server. Another one may have its keys by now. */
@@ -304,7 +322,7 @@ part_answered(void *arg, int err, const struct redis_reply_ints *replies, size_t
 		if (good && !add.bad && !read.bad) {
 			on_item(qt, it, &c, added, lives, at_ms, now);
 		} else {
-			lost(qt, it);
+			lost(qt, it, !err && was_full(it, own));
 			if (!err && was_counted(it, own) && !may_go(it->q, item_dim(it)))
 				quota_take_back(qt, item_dim(it), now);
 		}

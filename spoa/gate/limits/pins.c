@@ -183,6 +183,8 @@ step_pins(struct request *r)
 	return request_kept_tables(r);
 }
 
+/* Only what a client can ask for again: not the id of a response that nobody keeps, nor an item,
+ * which no request names without its response or conversation. */
 void
 request_pin_made(struct request *r)
 {
@@ -190,8 +192,14 @@ request_pin_made(struct request *r)
 
 	if (!a || !r->found.pin.asked || r->x->result.status / 100 != 2)
 		return;
+	bool turn = !r->found.form &&
+		    dialect_turn_is_kept(
+			    &r->found.endpoint, r->in.have_body ? &r->in.body : NULL);
 	for (size_t i = 0; i < a->nmade; i++) {
-		struct pin_key k = pin_key_of(r, &a->made[i]);
+		enum made_what what = a->made[i].what;
+		if (what == MADE_ITEM || (what == MADE_TURN && !turn))
+			continue;
+		struct pin_key k = pin_key_of(r, &a->made[i].id);
 		pins_put(&r->gate->pins, &k, pin_target_hash(request_target(r)),
 			r->now_wall_ns / 1000000000);
 	}

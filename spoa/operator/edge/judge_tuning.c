@@ -308,10 +308,10 @@ rule_version(struct judge *j)
 	else if (!haproxy_version_atleast(h, 2, 6, 0))
 		found(j, global_head(j), NULL, "HAProxy %u.%u: tollgate needs 2.6 or later",
 			h->version[0], h->version[1]);
-	else if (haproxy_version_atleast(h, 3, 4, 0))
+	else if (haproxy_version_atleast(h, 3, 5, 0))
 		found(j, global_head(j), NULL,
-			"HAProxy %u.%u: tollgate is tried on 2.6, 3.0 and 3.2", h->version[0],
-			h->version[1]);
+			"HAProxy %u.%u: tollgate is tried on 2.6, 3.0, 3.2 and 3.4",
+			h->version[0], h->version[1]);
 	for (size_t i = 0; h->version[0] && i < h->n; i++)
 		for (size_t k = 0; k < h->section[i].n; k++) {
 			const struct haproxy_line *l = &h->section[i].line[k];

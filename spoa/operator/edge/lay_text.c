@@ -5,7 +5,7 @@
 #include "operator/edge/credential.h"
 #include "operator/edge/lay.h"
 #include "operator/edge/shipped.h"
-#include "policy/config/node.h"
+#include "policy/config/config.h"
 
 enum { CONTEXT = 3 };
 

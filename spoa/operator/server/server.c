@@ -454,6 +454,8 @@ start_workers(struct server *s, const struct config *cfg, struct sockets *so, st
 		if (worker_init(&s->workers[i], i, cfg, s->shared, s->snap, s->table, s->finder,
 			    s->cache_finder) < 0)
 			goto nomem;
+		if (s->audit && s->workers[i].redis)
+			redis_ballast(s->workers[i].redis, audit_ballast(s->audit));
 		quota_together(gate_quota(s->workers[i].gate), s->nworkers, cfg->redis_daemons);
 		quota_beside(gate_quota(s->workers[i].gate), &s->quota_daemon);
 	}

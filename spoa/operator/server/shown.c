@@ -223,6 +223,8 @@ server_ready(struct server *s, struct buf *out)
 	if (conflict)
 		buf_str(out, "audit stream: down: it is not this journal's, see the log "
 			     "(audit.stream_conflict)\n");
+	if (s->audit)
+		audit_stream_says(s->audit, out);
 	anchors_ready(s->anchors, out);
 	degraded_say(&s->degraded, out);
 	if (!redis || !told || !keys || conflict || (s->audit && !audit_ready(s->audit)))

@@ -33,7 +33,7 @@ enum audit_persons { PERSONS_PLAIN, PERSONS_PSEUDONYM };
 struct config {
 	const char *file; /* where it was read */
 	const struct yaml_node *root; /* its tree, for config_at() */
-	const char *node; /* [A-Za-z0-9_.-]{1,64}; default: policy/config/node.h */
+	const char *node; /* [A-Za-z0-9_.-]{1,64}; default: node_of_journal() */
 	unsigned workers; /* 0 (auto): one a core */
 
 	struct address agent[CONFIG_LISTENERS_MAX]; /* agent.listen */
@@ -100,6 +100,7 @@ struct config {
 	const char *audit_origin;	/* audit.origin; NULL: tollgate/NODE */
 	bool audit_stream;	      /* audit.stream, default true where Redis is configured */
 	bool audit_stream_consumed;   /* audit.stream_consumed, default false */
+	uint64_t audit_stream_bytes;  /* audit.stream_bytes, default 256m; 0: no bound */
 	uint64_t audit_stream_maxlen; /* audit.stream_maxlen, default 1000000; 0: never trim */
 
 	struct anchor_place *anchors; /* anchors: */
@@ -180,6 +181,8 @@ const struct yaml_node *config_at(const struct config *cfg, const char *name);
  * there. Secret: zero it after use. */
 struct redis_options;
 int config_redis(const struct config *cfg, struct redis_options *out);
+/* Bytes up to which the cache fills the Redis that limits are in; 0: it has one of its own. */
+uint64_t config_redis_filled(const struct config *cfg);
 /* The same of cache.redis: as redis.* says it, but for URL and password. */
 int config_cache_redis(const struct config *cfg, struct redis_options *out);
 /* Appends the names of options that differ and that a running daemon cannot change,
@@ -191,5 +194,20 @@ extern const char *config_installed;
 /* The file that -c names, or tollgate.yaml here, then under /etc/tollgate/;
  * NULL where neither exists. */
 const char *config_find(const char *named);
+
+/* ---- the name of a node: chosen at the first start, and kept ---- */
+
+enum { NODE_NAME_MAX = 64 };
+
+/* The name of the host, with each character that no node's name may have replaced by '-';
+ * "tollgate" if the host has no name. */
+void node_of_host(char out[NODE_NAME_MAX + 1]);
+/* The name of a node without `node:` in its configuration: the kept one; else that of the
+ * newest segment in the journal's folder (versions up to 0.2 kept none); else node_of_host().
+ * `journal` may be NULL. The result lives in the arena. NULL: out of memory. */
+const char *node_of_journal(struct arena *a, const char *journal);
+/* Keeps the name for the next start; durable on return. 0, or a negative error with *why.
+ * owner: the daemon that has locked the journal. */
+int node_keep(const char *journal, const char *node, struct buf *why);
 
 #endif

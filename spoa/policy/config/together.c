@@ -54,6 +54,14 @@ config_redis(const struct config *cfg, struct redis_options *out)
 	return err;
 }
 
+uint64_t
+config_redis_filled(const struct config *cfg)
+{
+	return cfg->redis_url && cfg->cache_redis && !strcmp(cfg->redis_url, cfg->cache_redis)
+		       ? cfg->cache_max_bytes
+		       : 0;
+}
+
 int
 config_cache_redis(const struct config *cfg, struct redis_options *out)
 {

@@ -26,7 +26,7 @@
 #include "base/scoped.h"
 #include "base/stops.h"
 #include "base/why.h"
-#include "policy/config/node.h"
+#include "policy/config/config.h"
 #include "record/audit/boot.h"
 #include "record/audit/keys.h"
 #include "record/audit/mirror.h"
@@ -213,6 +213,19 @@ bool
 audit_stream_conflict(const struct audit *a)
 {
 	return a->mirror && mirror_state(a->mirror) == MIRROR_CONFLICT;
+}
+
+void
+audit_stream_says(const struct audit *a, struct buf *out)
+{
+	if (a->mirror)
+		mirror_says(a->mirror, out);
+}
+
+struct redis_ballast *
+audit_ballast(const struct audit *a)
+{
+	return a->mirror ? mirror_ballast(a->mirror) : NULL;
 }
 
 uint64_t
@@ -746,7 +759,9 @@ audit_start(const struct config *cfg, const struct hashkey *hash, struct metrics
 	if (!err && stream) {
 		struct redis_options redis;
 		struct mirror_options o = { &redis, cfg->journal, cfg->node,
-			cfg->audit_stream_maxlen, cfg->audit_stream_consumed };
+			cfg->audit_stream_maxlen, cfg->audit_stream_bytes,
+			config_redis_filled(cfg),
+			cfg->audit_stream_consumed };
 		err = config_redis(cfg, &redis);
 		a->mirror = err ? NULL : mirror_start(&o, m, why);
 		err = a->mirror ? 0 : ERR_IO;

@@ -73,6 +73,10 @@ bool audit_has_room(const struct audit *a);
 const char *audit_away(const struct audit *a);
 /* The Redis Stream does not follow and will not by itself. Any thread. */
 bool audit_stream_conflict(const struct audit *a);
+/* Lines for /readyz: the stream gave way lately; Redis may get full. Any thread. */
+void audit_stream_says(const struct audit *a, struct buf *out);
+/* What gives way in a full Redis, until audit_stop(); NULL: no stream. */
+struct redis_ballast *audit_ballast(const struct audit *a);
 /* Durable records that the Redis Stream does not have yet; 0 without one. Any thread. */
 uint64_t audit_stream_behind(const struct audit *a);
 /* The last record that the Redis Stream is known to have; UINT64_MAX without one. Any thread.

@@ -17,6 +17,7 @@
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/log.h"
+#include "base/redis/redis_life.h"
 #include "base/redis/turns.h"
 #include "base/scoped.h"
 #include "record/journal/chain.h"
@@ -24,12 +25,19 @@
 
 #define BATCH_RECORDS 512
 #define BATCH_BYTES   (1u << 20)
+#define BATCH_TIGHT   16 /* records, to a Redis that was full: a transaction takes its memory too */
 #define FEED_BYTES    (512u << 10) /* commits kept in memory for a mirror that keeps up */
 #define IDLE_US	      1000000 /* how often an idle stream is looked at, Redis called again */
 #define GATHER_US     20000   /* between batches, so that a busy daemon's are large */
 #define CONFLICT_US   5000000
 #define CONSUMED_US   5000000 /* how often consumer groups are asked how far they are */
 #define GROUPS_MAX    1000
+#define ENTRY_BYTES   64	   /* of an entry, besides its record: id, fields, lengths */
+#define RECORD_LEAST  1024	   /* a stream that begins anew is not given more of them than fit */
+#define TRIMMED_AT_ONCE 10000	   /* entries that one XTRIM with ~ removes at most */
+#define GAVE_WAY_SAID_US  60000000
+#define GAVE_WAY_SHOWN_US 600000000
+#define ROOM_US		  10000000 /* how often Redis is asked how full it is */
 
 /* The last commits as they were written, records first..next - 1, so that a mirror
  * that keeps up need not read them again. */
@@ -44,10 +52,19 @@ struct mirror {
 	struct follow_end pub;
 	struct feed feed;
 	bool gathering;
+	char short_of[200]; /* redis_room_short(); "": it is not */
 
 	/* owner: the mirror's thread */
 	char dir[JOURNAL_DIR_MAX], node[CHAIN_NODE_MAX + 1], key[96];
-	uint64_t maxlen;
+	uint64_t maxlen, bytes_max, others;
+	bool here;	  /* Redis is on this machine */
+	uint64_t room_us; /* when it was asked how full it is; 0: not yet */
+	uint64_t used; /* bytes of Redis' memory: measured, and what was added since, at least */
+	bool measured;	 /* `used` was, on this connection; or it cannot be */
+	bool bytes_said; /* that it cannot be */
+	struct redis_ballast ballast;
+	uint64_t given_said, given_said_us;   /* of ballast.given, in log and metric */
+	_Atomic uint64_t given_us;	      /* when the last of them were trimmed */
 	bool consumed;
 	uint64_t consumed_us; /* when the groups were asked last; 0: not yet */
 	bool consumed_said;   /* that this cannot be done */
@@ -55,6 +72,7 @@ struct mirror {
 	_Atomic enum mirror_state state;    /* any thread reads it */
 	_Atomic uint64_t published, copied; /* records, for mirror_behind() */
 	uint64_t next_us;		    /* not before this, while away or in conflict */
+	int batch_most;			    /* records; less than BATCH_RECORDS: Redis was full */
 	bool placed;			    /* `follow` is after the stream's last entry */
 	uint64_t boot, seq;		    /* of that entry; seq 0: the stream is empty */
 	uint64_t begin;			    /* where an empty stream begins */
@@ -90,7 +108,141 @@ hang_up_mirror(struct mirror *m, enum mirror_state s, const char *why)
 {
 	enter_state(m, s, why);
 	turns_hang_up(&m->turns);
-	m->placed = false;
+	m->placed = m->measured = false;
+}
+
+/* ---- how much there is ---- */
+
+/* Returns how many entries were removed; 0 also if Redis refused, or is away. */
+static uint64_t
+trim_stream(struct mirror *m, uint64_t left)
+{
+	redisReply *r = redisCommand(m->turns.redis, "XTRIM %s MAXLEN ~ %llu", m->key,
+		(unsigned long long)left);
+	uint64_t n = r && r->type == REDIS_REPLY_INTEGER ? (uint64_t)r->integer : 0;
+	uint64_t had = atomic_load(&m->ballast.entries);
+
+	freeReplyObject(r);
+	atomic_store(&m->ballast.entries, had > n ? had - n : 0);
+	return n;
+}
+
+/* Asks Redis for the stream's entries and bytes. False: it did not say. */
+static bool
+measure_stream(struct mirror *m)
+{
+	redisReply *n = redisCommand(m->turns.redis, "XLEN %s", m->key), *b = NULL;
+	bool ok = n && n->type == REDIS_REPLY_INTEGER;
+
+	if (ok) {
+		atomic_store(&m->ballast.entries, (uint64_t)n->integer);
+		b = redisCommand(m->turns.redis, "MEMORY USAGE %s SAMPLES 0", m->key);
+		m->used = b && b->type == REDIS_REPLY_INTEGER ? (uint64_t)b->integer : 0;
+		m->measured = b != NULL;
+		ok = m->used > 0;
+	}
+	if (b && b->type == REDIS_REPLY_ERROR && m->bytes_max && !m->bytes_said) {
+		log_event(LOG_WARN, "audit.stream_untrimmed", LS("stream", m->key),
+			LS("why", b->str));
+		m->bytes_said = true;
+	}
+	freeReplyObject(n);
+	freeReplyObject(b);
+	if (m->turns.redis->err)
+		hang_up_mirror(m, MIRROR_AWAY, turns_why(&m->turns, NULL));
+	return ok;
+}
+
+/* What is added between two measures is taken for a quarter more than its bytes: Redis'
+ * overhead is less. A sixteenth more than needed is trimmed, so that it is measured only
+ * after each sixteenth. No transaction is open. */
+static void
+keep_to_bytes(struct mirror *m)
+{
+	while (m->turns.redis && (!m->measured || (m->bytes_max && m->used > m->bytes_max))) {
+		uint64_t n, any = 0, most = m->bytes_max - m->bytes_max / 16;
+		if (!measure_stream(m) || !m->bytes_max || m->used <= m->bytes_max)
+			return;
+		uint64_t left = (uint64_t)((double)atomic_load(&m->ballast.entries) *
+					   (double)most / (double)m->used);
+		do
+			any += n = trim_stream(m, left ? left : 1);
+		while (n >= TRIMMED_AT_ONCE);
+		if (!any)
+			return; /* one node of entries is all there is */
+	}
+}
+
+/* What the stream may still get is added to what is in use. What is in use by the streams of
+ * other daemons is taken as it is: each watches its own. */
+static void
+look_at_room(struct mirror *m)
+{
+	uint64_t now = clock_mono_us(), most = m->bytes_max;
+	struct redis_room room;
+
+	if (!m->turns.redis || (m->room_us && now < m->room_us + ROOM_US))
+		return;
+	m->room_us = now;
+	redisReply *r = redisCommand(m->turns.redis, "INFO");
+	SCOPED_BUF(text, sizeof(m->short_of));
+	if (r && r->type == REDIS_REPLY_STRING) {
+		redis_room_read(span_of(r->str, (size_t)r->len), m->here, &room);
+		if (!most || most < m->used)
+			most = m->used;
+		uint64_t need = room.used - (m->used < room.used ? m->used : room.used) + most;
+		redis_room_short(&room, need > m->others ? need : m->others, &text);
+	}
+	freeReplyObject(r);
+	SCOPED_LOCK(&m->turns.lock);
+	snprintf(m->short_of, sizeof(m->short_of), "%.*s", SPAN_ARG(buf_view(&text)));
+}
+
+static bool
+says_full(const redisReply *r)
+{
+	return r->type == REDIS_REPLY_ERROR &&
+	       redis_life_refusal(span_of(r->str, (size_t)r->len)) == REDIS_FULL;
+}
+
+/* Redis is full: the oldest entries go, by a new connection, since on the old one replies to the
+ * batch are unread. False: there are none that may go. */
+static bool
+make_room(struct mirror *m)
+{
+	uint64_t had, left, n;
+
+	turns_hang_up(&m->turns);
+	if (!turns_dial(&m->turns, span_str(m->key)))
+		return false;
+	if (!atomic_load(&m->ballast.entries))
+		measure_stream(m);
+	had = atomic_load(&m->ballast.entries);
+	left = redis_ballast_left(had, 1);
+	n = m->turns.redis && left < had ? trim_stream(m, left) : 0;
+	atomic_fetch_add(&m->ballast.given, n);
+	m->measured = false;
+	return n > 0;
+}
+
+/* The workers make room too. */
+static void
+say_gave_way(struct mirror *m)
+{
+	uint64_t given = atomic_load(&m->ballast.given), now = clock_mono_us();
+	uint64_t more = given - m->given_said;
+
+	if (!more)
+		return;
+	m->given_said = given;
+	atomic_store(&m->given_us, now);
+	metric_add(m->metrics, M_AUDIT_GAVE_WAY, more);
+	if (m->given_said_us && now - m->given_said_us < GAVE_WAY_SAID_US)
+		return;
+	m->given_said_us = now;
+	log_event(LOG_WARN, "audit.stream_gave_way", LS("stream", m->key), LI("entries", given),
+		LS("note", "Redis is full: the oldest entries were trimmed for the counters; "
+			   "raise maxmemory or lower audit.stream_bytes"));
 }
 
 /* ---- asking the stream ---- */
@@ -177,7 +329,10 @@ resume(struct mirror *m, const struct follow_end *pub, const redisReply *r)
 		err = place_after(m, pub, boot, seq, record);
 		m->begin = m->next = seq + 1;
 	} else {
-		m->begin = m->maxlen && pub->seq > m->maxlen ? pub->seq - m->maxlen + 1 : 1;
+		uint64_t most = m->maxlen ? m->maxlen : UINT64_MAX;
+		if (m->bytes_max && m->bytes_max / RECORD_LEAST < most)
+			most = m->bytes_max / RECORD_LEAST + 1;
+		m->begin = pub->seq > most ? pub->seq - most + 1 : 1;
 		m->next = 0;
 		err = follow_place(&m->follow, pub, m->begin - 1, (struct span){ NULL, 0 });
 		/* archived or damaged: from the oldest that is here */
@@ -223,7 +378,7 @@ begin_entry(struct mirror *m, struct batch *b, uint64_t boot, uint64_t seq)
 
 /* The entry that was begun: a record, with the commit line if it ends one. */
 static void
-add_entry(struct mirror *m, const struct batch *b, struct span record, struct span commit)
+add_entry(struct mirror *m, struct batch *b, struct span record, struct span commit)
 {
 	char id[48];
 	int n = snprintf(id, sizeof(id), "%" PRIu64 "-%" PRIu64, b->boot, b->seq);
@@ -231,6 +386,7 @@ add_entry(struct mirror *m, const struct batch *b, struct span record, struct sp
 	const size_t lens[] = { 4, strlen(m->key), (size_t)n, 1, record.n, 1, commit.n };
 
 	redisAppendCommandArgv(m->turns.redis, commit.n ? 7 : 5, argv, lens);
+	b->bytes += record.n + commit.n + ENTRY_BYTES;
 }
 
 /* The journal does not hold the record that must come now. Where an alarm vouches
@@ -271,7 +427,6 @@ take_mirror_line(struct mirror *m, struct batch *b, struct span line)
 	if (m->held_is.seq) {
 		begin_entry(m, b, m->held_is.boot, m->held_is.seq);
 		add_entry(m, b, buf_view(&m->held), l.commit ? line : (struct span){ NULL, 0 });
-		b->bytes += m->held.n;
 	}
 	buf_clear(&m->held);
 	m->held_is.seq = 0;
@@ -330,7 +485,7 @@ queue_batch(struct mirror *m, const struct follow_end *pub, struct batch *b)
 	struct span line;
 	int got = 0, err = 0;
 
-	if (take_feed(m)) {
+	if (m->batch_most == BATCH_RECORDS && take_feed(m)) {
 		queue_feed(m, b);
 		return 0;
 	}
@@ -340,7 +495,7 @@ queue_batch(struct mirror *m, const struct follow_end *pub, struct batch *b)
 		if (err == ERR_NOTFOUND || err == ERR_AUTH)
 			err = leave_gap(m, b);
 	}
-	while (!err && b->n < BATCH_RECORDS && b->bytes < BATCH_BYTES &&
+	while (!err && b->n < m->batch_most && b->bytes < BATCH_BYTES &&
 		(got = follow_line(&m->follow, pub, &line)) > 0)
 		err = take_mirror_line(m, b, line);
 	return err ? err : got < 0 ? got : 0;
@@ -362,7 +517,10 @@ execute(struct mirror *m, const struct batch *b)
 	redisReply *r = turns_replies(&m->turns, (size_t)replies);
 	/* What the stream refused, of all that was added. */
 	const char *why = r ? turns_exec_error(r) : NULL;
-	if (!r || r->type == REDIS_REPLY_ERROR) {
+	if (r && says_full(r) && make_room(m)) {
+		m->placed = false; /* the batch was refused as a whole: again */
+		m->batch_most = BATCH_TIGHT;
+	} else if (!r || r->type == REDIS_REPLY_ERROR) {
 		hang_up_mirror(m, MIRROR_AWAY, turns_why(&m->turns, r));
 	} else if (r->type == REDIS_REPLY_NIL) {
 		m->placed = false; /* someone touched the stream: look again */
@@ -373,6 +531,10 @@ execute(struct mirror *m, const struct batch *b)
 		m->boot = b->boot;
 		m->seq = b->seq;
 		m->copied = b->seq;
+		m->used += b->bytes + b->bytes / 4;
+		m->batch_most = 2 * m->batch_most < BATCH_RECORDS ? 2 * m->batch_most
+								  : BATCH_RECORDS;
+		atomic_fetch_add(&m->ballast.entries, (uint64_t)b->n);
 		metric_add(m->metrics, M_AUDIT_MIRRORED, (uint64_t)b->n);
 		enter_state(m, MIRROR_FOLLOWING, "");
 	}
@@ -505,11 +667,18 @@ step_mirror(struct mirror *m, const struct follow_end *pub)
 	if (b.n == 0) {
 		enter_state(m, MIRROR_FOLLOWING, "");
 		trim_consumed(m);
+		if (!m->measured && !m->consumed && m->turns.redis)
+			freeReplyObject(redisCommand(m->turns.redis, "UNWATCH"));
+		keep_to_bytes(m);
+		look_at_room(m);
 		return false;
 	}
 	execute(m, &b);
-	if (m->state == MIRROR_FOLLOWING)
+	if (m->state == MIRROR_FOLLOWING) {
 		trim_consumed(m);
+		keep_to_bytes(m);
+		look_at_room(m);
+	}
 	return m->state == MIRROR_FOLLOWING;
 }
 
@@ -529,6 +698,7 @@ mirror_turn(void *arg, uint64_t puts UNUSED)
 	struct mirror *m = arg;
 	uint64_t was = m->seq;
 
+	say_gave_way(m);
 	pthread_mutex_lock(&m->turns.lock);
 	struct follow_end pub = m->pub;
 	bool idle = !pub.name[0] || (m->gathering && pub.seq == m->seq);
@@ -619,6 +789,28 @@ mirror_behind(const struct mirror *m)
 	return published > copied ? published - copied : 0;
 }
 
+struct redis_ballast *
+mirror_ballast(struct mirror *m)
+{
+	return &m->ballast;
+}
+
+void
+mirror_says(struct mirror *m, struct buf *out)
+{
+	uint64_t at = atomic_load(&m->given_us);
+
+	if (at && clock_mono_us() - at < GAVE_WAY_SHOWN_US)
+		buf_printf(out,
+			"audit stream: gave way: %" PRIu64 " entries trimmed early since the "
+			"start, because Redis is full: raise maxmemory, or lower "
+			"audit.stream_bytes\n",
+			atomic_load(&m->ballast.given));
+	SCOPED_LOCK(&m->turns.lock);
+	if (m->short_of[0])
+		buf_printf(out, "redis: %s\n", m->short_of);
+}
+
 uint64_t
 mirror_copied(const struct mirror *m)
 {
@@ -645,7 +837,12 @@ mirror_start(const struct mirror_options *o, struct metrics *metrics, struct buf
 	m->follow.dir = m->dir;
 	m->follow.node = m->node;
 	snprintf(m->key, sizeof(m->key), "tollgate:audit:%s", m->node);
+	snprintf(m->ballast.key, sizeof(m->ballast.key), "%s", m->key);
+	m->batch_most = BATCH_RECORDS;
 	m->maxlen = o->maxlen;
+	m->bytes_max = o->bytes;
+	m->others = o->others;
+	m->here = redis_is_here(o->redis);
 	m->consumed = o->consumed;
 	m->metrics = metrics;
 	buf_init(&m->held, CHAIN_LINE_MAX);

@@ -19,32 +19,32 @@ static const char *const names[] = {
 /* Objects whose `id` is one. */
 static const char *const holders[] = { "conversation", "container" };
 
-enum { NAME, SEAL };
+enum { THING = MADE_THING, TURN = MADE_TURN, ITEM = MADE_ITEM, SEAL = MADE_SEAL };
 static const struct json_place places[] = {
-	{ "id",                                                         NAME }, /* a response, a message, a file, a thread, … */
-	{ "name",                                                       NAME }, /* Gemini's files, caches, batches */
-	{ "file.name",                                                  NAME },
-	{ "file.uri",                                                   NAME },
-	{ "uri",                                                        NAME },
-	{ "conversation.id",                                            NAME },
-	{ "conversation_id",                                            NAME }, /* Mistral */
-	{ "container.id",                                               NAME }, /* Anthropic */
-	{ "delta.container.id",                                         NAME },
-	{ "message.id",                                                 NAME },
-	{ "message.container.id",                                       NAME },
-	{ "response.id",                                                NAME },
-	{ "response.conversation.id",                                   NAME },
-	{ "output.id",                                                  NAME }, /* items, which later requests refer to */
-	{ "item.id",                                                    NAME },
-	{ "response.output.id",                                         NAME },
-	{ "interaction.id",                                             NAME },
-	{ "thread_id",                                                  NAME },
-	{ "container_id",                                               NAME },
-	{ "output.container_id",                                        NAME },
-	{ "item.container_id",                                          NAME },
-	{ "response.output.container_id",                               NAME },
-	{ "output_file_id",                                             NAME },
-	{ "error_file_id",                                              NAME },
+	{ "id",                                                         TURN }, /* a response, a message; also a file, a thread, … */
+	{ "name",                                                       THING }, /* Gemini's files, caches, batches */
+	{ "file.name",                                                  THING },
+	{ "file.uri",                                                   THING },
+	{ "uri",                                                        THING },
+	{ "conversation.id",                                            THING },
+	{ "conversation_id",                                            THING }, /* Mistral */
+	{ "container.id",                                               THING }, /* Anthropic */
+	{ "delta.container.id",                                         THING },
+	{ "message.id",                                                 TURN },
+	{ "message.container.id",                                       THING },
+	{ "response.id",                                                TURN },
+	{ "response.conversation.id",                                   THING },
+	{ "output.id",                                                  ITEM }, /* a later request refers to it by item_reference */
+	{ "item.id",                                                    ITEM },
+	{ "response.output.id",                                         ITEM },
+	{ "interaction.id",                                             TURN },
+	{ "thread_id",                                                  THING },
+	{ "container_id",                                               THING },
+	{ "output.container_id",                                        THING },
+	{ "item.container_id",                                          THING },
+	{ "response.output.container_id",                               THING },
+	{ "output_file_id",                                             THING },
+	{ "error_file_id",                                              THING },
 	{ "output.encrypted_content",                                   SEAL }, /* responses */
 	{ "item.encrypted_content",                                     SEAL },
 	{ "response.output.encrypted_content",                          SEAL },
@@ -263,8 +263,15 @@ dialect_kept_names(const struct endpoint *e, const struct body *b, const struct 
 	return n;
 }
 
+bool
+dialect_turn_is_kept(const struct endpoint *e, const struct body *b)
+{
+	return e->stored || dialect_keeps(e, b) != KEEPS_NOTHING ||
+	       endpoint_is_of(e, stored_endpoints, COUNT_OF(stored_endpoints));
+}
+
 struct making {
-	struct file_name *v;
+	struct made *v;
 	size_t *n;
 };
 
@@ -274,11 +281,11 @@ note_owned(void *arg, int what, struct span text)
 {
 	struct making *m = arg;
 
-	if (!text.n || (what == NAME && (text.n > 512 || span_chr(text, ' ') < text.n)))
+	if (!text.n || (what != SEAL && (text.n > 512 || span_chr(text, ' ') < text.n)))
 		return;
-	struct file_name f = file_name_of(text);
+	struct made f = { file_name_of(text), (enum made_what)what };
 	for (size_t i = 0; i < *m->n; i++)
-		if (!memcmp(&m->v[i], &f, sizeof(f)))
+		if (!memcmp(&m->v[i].id, &f.id, sizeof(f.id)))
 			return;
 	if (*m->n < OWNED_MAX)
 		m->v[(*m->n)++] = f;
@@ -288,9 +295,9 @@ note_owned(void *arg, int what, struct span text)
 }
 
 void
-dialect_makes(struct span document, struct arena *a, struct file_name v[OWNED_MAX], size_t *n)
+dialect_makes(struct span document, struct arena *a, struct made v[OWNED_MAX], size_t *n)
 {
-	struct file_name made[OWNED_MAX];
+	struct made made[OWNED_MAX];
 	size_t k = *n;
 	struct making m = { made, &k };
 

@@ -36,9 +36,21 @@ struct kept_name {
 size_t dialect_kept_names(const struct endpoint *e, const struct body *b,
 	const struct segment *target, size_t ntarget, struct kept_name out[OWNED_MAX]);
 
-/* Adds to v[*n] what an answer, or an event of its stream, makes. The arena is for reading. */
-void dialect_makes(
-	struct span document, struct arena *a, struct file_name v[OWNED_MAX], size_t *n);
+/* What a response makes. */
+struct made {
+	struct file_name id;
+	enum made_what {
+		MADE_THING, /* a conversation, a file, a container, …: it can be asked for again */
+		MADE_TURN,  /* the response itself: it can be, if the provider keeps it */
+		MADE_ITEM,  /* an item of the response: only with what holds it */
+		MADE_SEAL,  /* sealed or signed: it comes back inside a later request */
+	} what;
+};
+/* Adds to v[*n] what a response, or an event of its stream, makes. The arena is for reading. */
+void dialect_makes(struct span document, struct arena *a, struct made v[OWNED_MAX], size_t *n);
+/* Whether a later request can ask for the response to this one by its id: the provider keeps
+ * it, or the request fetched or changed what is kept. */
+bool dialect_turn_is_kept(const struct endpoint *e, const struct body *b);
 /* Whether such an event may make something: most only bring text. */
 bool dialect_may_make(struct span event);
 
