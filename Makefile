@@ -460,8 +460,8 @@ test: deps ## every ring but the long ones, from a fresh machine
 check-sanitized: deps ## the programs of make test and the fuzz targets' seeds, under ASan and UBSan
 	@tests/support/rings asan
 
-check-long: deps ## the other long rings: clang's warnings, texts made to be dear, CONTRIBUTING's examples, real SDKs, two builds that are the same bytes, a minimal Debian, a smoke of what runs for long
-	@tests/support/rings warnings effort examples clients repro fresh smoke
+check-long: deps ## the other long rings: clang's warnings, texts made to be dear, CONTRIBUTING's examples, real SDKs, two builds that are the same bytes, a minimal Debian, HAProxy 3.4, a smoke of what runs for long
+	@tests/support/rings warnings effort examples clients repro fresh newest smoke
 
 .PHONY: agents-test
 agents-test: deps ## Claude Code and Codex themselves under policies/coding-agents.yaml, and Python SDKs in kept conversations (640 MB of npm packages, 137 MB of PyPI's)
