@@ -286,7 +286,7 @@ begins_with(
 }
 
 static void
-missing(struct restore *r, const char *node, uint64_t first, uint64_t last, const char *why)
+print_missing(struct restore *r, const char *node, uint64_t first, uint64_t last, const char *why)
 {
 	printf("missing node=%s first=%" PRIu64 " last=%" PRIu64 " why=\"%s\"\n", node, first, last,
 		why);
@@ -324,7 +324,7 @@ trimmed_unarchived(struct restore *r, const struct known *k)
 /* Records between two known segments (`before` NULL: from record 1 on) that neither this machine
  * nor the archive has, and that may be of the time that is asked for. */
 static void
-say_gap(struct restore *r, const struct journal_list *l, const struct known *before,
+report_gap(struct restore *r, const struct journal_list *l, const struct known *before,
 	const struct known *k)
 {
 	const struct query *q = &r->a.q;
@@ -335,7 +335,7 @@ say_gap(struct restore *r, const struct journal_list *l, const struct known *bef
 		(before && q->until[0] && strcmp(before->end, q->until) >= 0) ||
 		(!before && trimmed_unarchived(r, k)))
 		return;
-	missing(r, k->node, first, k->first - 1,
+	print_missing(r, k->node, first, k->first - 1,
 		"no segment here or in the archive has these records");
 }
 
@@ -363,7 +363,7 @@ bring_latest(struct restore *r, const char *node)
 /* After the last known segment: the archive's NODE.latest and the names of its files, and the
  * journal's own first segment, show how far the chain went. */
 static void
-say_end(struct restore *r, const struct journal_list *l, const char *node,
+report_lost_end(struct restore *r, const struct journal_list *l, const char *node,
 	const struct known *last)
 {
 	char by[JOURNAL_NAME_MAX + 8], why[JOURNAL_NAME_MAX + 80];
@@ -389,12 +389,12 @@ say_end(struct restore *r, const struct journal_list *l, const char *node,
 		return;
 	snprintf(why, sizeof(why), "%s shows them; no segment here or in the archive has them",
 		by);
-	missing(r, node, first, reaches, why);
+	print_missing(r, node, first, reaches, why);
 }
 
 /* Nodes that the archive has files of, and no manifest: all that it shows is missing. */
 static void
-say_lost_nodes(struct restore *r, const struct journal_list *l)
+report_lost_nodes(struct restore *r, const struct journal_list *l)
 {
 	SCOPED_FD(fd, r->archive.place[0] == '/'
 			      ? open(r->archive.place, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
@@ -413,7 +413,7 @@ say_lost_nodes(struct restore *r, const struct journal_list *l)
 		for (size_t i = 0; i < r->nknown; i++)
 			known |= !strcmp(r->known[i].node, node);
 		if (!known && chain_node_valid(span_str(node)))
-			say_end(r, l, node, NULL);
+			report_lost_end(r, l, node, NULL);
 	}
 	if (d)
 		closedir(d);
@@ -434,14 +434,14 @@ say_missing(struct restore *r, const struct journal_list *l)
 		if (before && strcmp(before->node, k->node) != 0)
 			before = NULL;
 		if (before || !r->nasked)
-			say_gap(r, l, before, k);
+			report_gap(r, l, before, k);
 		before = k;
 		if (!r->nasked && (i + 1 == r->nknown ||
 					  strcmp(r->known[i + 1].node, k->node) != 0))
-			say_end(r, l, k->node, k);
+			report_lost_end(r, l, k->node, k);
 	}
 	if (!r->nasked)
-		say_lost_nodes(r, l);
+		report_lost_nodes(r, l);
 }
 
 /* 0, or the error that ends it: an archive that is away is so for the next one too. */
@@ -698,7 +698,7 @@ run_restore(struct restore *r, const char *archive)
 	r->refused += done.refused;
 	if (!err && r->n == 0 && !r->texts && r->nknown == 0 && !r->nasked) {
 		struct journal_list none = { .n = 0 };
-		say_lost_nodes(r, &none);
+		report_lost_nodes(r, &none);
 		if (r->refused)
 			return EXIT_NO;
 	}

@@ -103,7 +103,7 @@ manifest_read(struct span text, struct manifest *out)
 
 /* The manifest in this file, whatever its segment. */
 static int
-load_file(int dirfd, const char *name, struct manifest *out)
+load_manifest_file(int dirfd, const char *name, struct manifest *out)
 {
 	char text[MANIFEST_BYTES];
 	SCOPED_FD(fd, openat(dirfd, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK));
@@ -119,7 +119,7 @@ manifest_load(int dirfd, const char *segment, struct manifest *out)
 	char name[JOURNAL_NAME_MAX + 8], packed[JOURNAL_NAME_MAX + 8];
 
 	manifest_names(segment, name, packed);
-	int err = load_file(dirfd, name, out);
+	int err = load_manifest_file(dirfd, name, out);
 	return !err && strcmp(out->segment, segment) ? ERR_SYNTAX : err;
 }
 
@@ -202,7 +202,7 @@ manifest_reaches(int dirfd, const char *node, char by[JOURNAL_NAME_MAX + 8])
 	if (newest.first)
 		last = manifest_load(dirfd, newest.name, &m) == 0 ? m.last : newest.first;
 	manifest_latest_name(node, latest);
-	if (load_file(dirfd, latest, &m) == 0 && !strcmp(m.node, node) && m.last > last) {
+	if (load_manifest_file(dirfd, latest, &m) == 0 && !strcmp(m.node, node) && m.last > last) {
 		last = m.last;
 		snprintf(by, JOURNAL_NAME_MAX + 8, "%s", latest);
 	}
