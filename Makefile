@@ -113,7 +113,7 @@ $(B)/gen/detectors.o: $(B)/gen/detectors.c spoa/scan/detect/engine.h
 	$(call say,CC)$(CC) $(CPPFLAGS) $(ALL_CFLAGS) -c -o $@ $<
 
 # What `tollgate init` lays down and `tollgate check --haproxy` compares with.
-SHIPPED := $(addprefix haproxy/,tollgate.cfg spoe.cfg 503.http origins.lst bolt-on.cfg haproxy.cfg) \
+SHIPPED := $(addprefix haproxy/,tollgate.cfg spoe.cfg 503.http origins.lst bolt-on.cfg haproxy.cfg laid.lst) spoa/operator/edge/joint.cfg \
 	$(addprefix policies/,tollgate.yaml default.yaml)
 
 LIB_OBJ += $(B)/gen/shipped.o

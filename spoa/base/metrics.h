@@ -27,6 +27,7 @@
   X(M_OBSERVED_DENY,       "observed_total",                     "would=\"deny\"",            "") \
   X(M_OBSERVED_UNKNOWN,    "observed_total",                     "would=\"unknown\"",         "") \
   X(M_DECIDE_DEFER,        "deferred_total",                     "",                          "decisions left to the relay: the body was not whole") \
+  X(M_PROBES,              "probes_total",                       "",                          "requests of tollgate check --probe; no other figure counts them") \
   X(M_VIA_DIRECT,          "requests_total",                     "via=\"direct\"",            "requests released, by path") \
   X(M_VIA_RELAY,           "requests_total",                     "via=\"relay\"",             "") \
   X(M_VIA_OBSERVE,         "requests_total",                     "via=\"observe\"",           "") \

@@ -25,9 +25,11 @@
 #include "cmd/check_json.h"
 #include "cmd/cmd.h"
 #include "cmd/given.h"
+#include "cmd/probe.h"
 #include "gate/auth/auth.h"
 #include "operator/admin/tls.h"
 #include "operator/edge/judge.h"
+#include "operator/edge/reach.h"
 #include "operator/server/opens.h"
 #include "operator/telemetry/otlp.h"
 #include "policy/advice/notes.h"
@@ -67,7 +69,8 @@ struct check {
 	struct buf notes;
 	const char *no_ranks; /* why tokens are estimated; NULL: they are not */
 	bool cannot;	      /* a file that was named cannot be read */
-	bool as_json, haproxy_only;
+	bool as_json, haproxy_only, probes;
+	struct probe probe; /* with --probe */
 	bool is_given; /* --policy -: the policy, from standard input */
 	json_t *valid; /* with as_json: what is, by name */
 };
@@ -174,21 +177,6 @@ check_haproxy(struct check *c)
 	}
 }
 
-/* The line of a guard, which passes only what was decided: a request that is observed was not.
- */
-static const struct haproxy_line *
-guard_in(const struct haproxy_section *s)
-{
-	struct haproxy_walk w = haproxy_walk(s);
-	const struct haproxy_line *l;
-
-	while ((l = haproxy_next(&w)))
-		for (size_t i = 2; i < l->n && span_is(l->word[0], "http-request"); i++)
-			if (span_is(l->word[i], "var(txn.tollgate.decision)"))
-				return l;
-	return NULL;
-}
-
 /* Whom the policy observes has a key of his own: a backend that adds one would give it to him.
  */
 static void
@@ -198,7 +186,7 @@ check_observed(struct check *c, const struct observe *o)
 						  ? backend_named(&c->h, span_str(o->backend))
 						  : NULL;
 	const struct haproxy_line *l = s ? credential_of(s) : NULL,
-				  *guard = s ? guard_in(s) : NULL;
+				  *guard = s ? reach_guard(s) : NULL;
 
 	if (l)
 		diag_at(&c->d, o->at,
@@ -819,6 +807,23 @@ check_policy(struct check *c)
 	detect_free(&rules);
 }
 
+/* What answers on each host, once the files were read. */
+static void
+check_probe(struct check *c)
+{
+	probe_init(&c->probe);
+	if (!c->cfg || !c->policy || !c->read || c->cannot) {
+		cmd_fail("check", "--probe: nothing was sent: correct what is wrong first");
+		c->cannot = true;
+		return;
+	}
+	c->probe.h = &c->h;
+	c->probe.cfg = c->cfg;
+	c->probe.policy = c->policy;
+	if (probe_run(&c->probe) < 0)
+		c->cannot = true;
+}
+
 int
 cmd_check(int argc, char **argv)
 {
@@ -831,6 +836,9 @@ cmd_check(int argc, char **argv)
 		{ "haproxy-binary", .text = &c.haproxy_binary },
 		{ "user", .text = &c.as_user },
 		{ "haproxy-only", .flag = &c.haproxy_only },
+		{ "probe", .flag = &c.probes },
+		{ "host", .text = c.probe.host, .count = &c.probe.nhost,
+			.most = REACH_HOSTS_MAX },
 		{ "json", .flag = &c.as_json },
 		{ .name = NULL },
 	};
@@ -838,7 +846,8 @@ cmd_check(int argc, char **argv)
 	int code;
 
 	int n = cmd_options(argc, argv, options, &operands);
-	if (n < 0 || ((n > 0 || c.haproxy_only) && c.nhaproxy == 0))
+	if (n < 0 || ((n > 0 || c.haproxy_only || c.probes) && c.nhaproxy == 0) ||
+		(c.probes && c.haproxy_only) || (c.probe.nhost && !c.probes))
 		return cmd_usage(argv[0]);
 	for (int i = 0; i < n; i++) { /* check --haproxy FILE FILE */
 		if (c.nhaproxy == FILES_MAX)
@@ -875,8 +884,14 @@ cmd_check(int argc, char **argv)
 	if (c.read && !c.cannot)
 		judge(&c.h, c.cfg, c.policy, &c.judged);
 	diag_sort(&c.d);
-	code = c.cannot ? EXIT_CANNOT : c.d.errors || c.judged.nerrors ? EXIT_NO : EXIT_DONE;
+	if (c.probes)
+		check_probe(&c);
+	code = c.cannot						   ? EXIT_CANNOT
+	       : c.d.errors || c.judged.nerrors || c.probe.nwrong ? EXIT_NO
+								   : EXIT_DONE;
 	if (c.as_json) {
+		buf_span(&c.d.text, buf_view(&c.probe.wrong));
+		buf_span(&c.notes, buf_view(&c.probe.said));
 		check_print_json(code == EXIT_DONE, c.valid, &c.d.text, &c.judged.errors,
 			&c.notes, &c.judged.advice);
 	} else {
@@ -884,11 +899,14 @@ cmd_check(int argc, char **argv)
 		put_check_text(&c.judged.errors, stderr);
 		put_check_text(&c.judged.advice, stdout);
 		put_check_text(&c.unread, stdout);
+		put_check_text(&c.probe.said, stdout);
+		put_check_text(&c.probe.wrong, stderr);
 	}
 	if (buf_failed(&c.judged.errors) || buf_failed(&c.judged.advice))
 		fprintf(stderr, "tollgate: check: %u errors, %u remarks: not all are shown\n",
 			c.judged.nerrors, c.judged.nadvice);
 	json_decref(c.valid);
+	probe_free(&c.probe);
 	buf_free(&c.notes);
 	buf_free(&c.unread);
 	buf_free(&c.why);

@@ -68,7 +68,7 @@ request_asks_of_models(const struct request *r)
 bool
 request_lists_models(const struct request *r)
 {
-	return request_asks_of_models(r) && !r->found.endpoint.model_end &&
+	return request_asks_of_models(r) && !r->found.probe && !r->found.endpoint.model_end &&
 	       !r->found.document.n &&
 	       (r->found.identity.nmodels || request_model_matters(r) ||
 		       r->found.route->naliases);

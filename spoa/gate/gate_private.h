@@ -36,6 +36,8 @@ struct gate_shared {
 	unsigned ngates;
 	unsigned char prompt_key[32];  /* for keyed hashes of prompts */
 	unsigned char session_key[32]; /* for ids of sessions of MCP */
+	unsigned char probe_secret[32]; /* makes keys of probes */
+	bool has_probe_secret;		/* false: no state_key, no request is a probe */
 	struct nonce_window *nonces;   /* of signed headers */
 	/* callers near a limit that were warned of: gate/limits/warn.c */
 	_Atomic uint64_t warned[WARNED], warned_lines;

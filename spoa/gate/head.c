@@ -304,7 +304,9 @@ exchange_head(struct request *r, struct arena *a, struct http_head *out)
 		add_head_field(out, "accept-encoding", SPAN_LIT("identity"));
 	add_head_field(out, "x-tollgate-id", arena_dup(a, span_str(r->id)));
 	add_head_field(out, "x-tollgate-src", arena_dup(a, r->in.src));
-	if (to && to->backend)
+	if (r->found.probe_stops)
+		add_head_field(out, "x-tollgate-backend", SPAN_LIT(PROBE_BACKEND));
+	else if (to && to->backend)
 		add_head_field(out, "x-tollgate-backend", span_str(to->backend));
 	int err = add_credential(r, a, out);
 	return err ? err : arena_failed(a) || arena_failed(&r->arena) ? ERR_NOMEM : 0;

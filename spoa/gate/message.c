@@ -14,7 +14,7 @@ bool
 request_is_mcp(const struct request *r)
 {
 	return r->found.route && dialect_is_of_mcp(r->found.endpoint.family) &&
-	       !r->found.observed;
+	       !r->found.observed && !r->found.probe;
 }
 
 /* The agent's verdict has no way to say 200: the relay brings the message once more, and what

@@ -337,6 +337,9 @@ struct priced;
 bool request_cost(const struct request *r, const struct usage *u, struct priced *out);
 
 /* ---- head.c ---- */
+/* The backend that a relayed probe which stops before the provider asks for: HAProxy has none of
+ * that name. */
+#define PROBE_BACKEND "tollgate-probe"
 /* The head to send upstream. 0 or ERR_NOMEM. */
 int exchange_head(struct request *r, struct arena *a, struct http_head *out);
 /* True where a header that is not of the list holds the credential that verified, or a key of
@@ -405,8 +408,8 @@ request_reads_answer(const struct request *r)
 {
 	const struct route *route = r->found.route;
 
-	return route->response || route->cache.ttl_us || route->alias || route->translates ||
-	       request_is_mcp(r);
+	return !r->found.probe && (route->response || route->cache.ttl_us || route->alias ||
+					  route->translates || request_is_mcp(r));
 }
 /* A GET of a list of models, where a rule reads the model's name: the rules are asked about
  * each, and what they deny is taken out of the answer. */

@@ -11,6 +11,7 @@
 #include "budget/quota/quota.h"
 #include "gate/cache/entry.h"
 #include "gate/sources/data.h"
+#include "policy/identity/probekey.h"
 #include "policy/verdict/tool.h"
 #include "record/seal/counters.h"
 #include "record/seal/seal.h"
@@ -71,6 +72,8 @@ struct found_seal {
  * arena goes. */
 struct request_found {
 	bool observed; /* a cutover's request: policy/identity/observe.h */
+	enum probe_kind probe; /* of tollgate check --probe: step_identity.c */
+	bool probe_stops;      /* before the provider */
 	const struct route *route;
 	struct endpoint endpoint; /* of its dialect; the caller's errors are in it */
 	struct identity identity;

@@ -6,7 +6,7 @@ request_repeats(const struct request *r)
 {
 	const struct route *route = r->found.route;
 
-	return route && route->retry.attempts > 1 && !r->found.observed && !r->in.socket &&
+	return route && route->retry.attempts > 1 && !r->found.observed && !r->found.probe && !r->in.socket &&
 	       !r->in.message && !r->found.document.n && r->found.cache.state != CACHED_HIT &&
 	       (!r->gate || gate_cfg(r->gate)->relay) && !request_lists_models(r);
 }

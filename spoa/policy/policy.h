@@ -116,6 +116,9 @@ struct identity_entry {
 	uint64_t max_skew_s;	  /* signed_headers: default 60 */
 	const char *trust_domain; /* client_certificate: of its SPIFFE id; NULL: any */
 	const char *person;	  /* none: the name recorded */
+	const char *realm;	  /* its persons are REALM/NAME; NULL: as it names them */
+	const char **recorded;	  /* names of attributes that records keep */
+	size_t nrecorded;	  /* 0: all, or none with audit.persons: pseudonym */
 };
 
 /* What is done with an answer; 0: ignore. A response rule that may reach the route adds
@@ -513,6 +516,7 @@ struct policy {
 	const char *label; /* name@first 12 digits of version */
 	bool shadow;
 	bool default_permit;
+	bool probe_provider; /* `probe`: probes go to the provider, not only to its guard */
 	struct observe observe;
 	struct on_failure on_failure;
 	const struct identity_entry *identities;

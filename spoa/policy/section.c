@@ -31,6 +31,7 @@ static const char *const sample_words[] = { "find", "ignore", NULL };
 const char *const calendar_words[] = { "hour", "day", "week", "month", NULL }; /* enum limit_calendar */
 static const char *const orphan_words[] = { "charge", "drop", NULL }; /* enum limit_orphan */
 static const char *const reserve_words[] = { "cap", "learned", "estimate", NULL }; /* enum reserve */
+static const char *const probe_words[] = { "guard", "provider", NULL };
 static const char *const via_words[] = { "direct", "relay", NULL };
 static const char *const route_via_words[] = { "relay", "direct", NULL };
 static const char *const by_words[] = { "order", "weight", "latency", "price", NULL }; /* enum choose_by */
@@ -64,6 +65,7 @@ const struct section sections[] = {
   { "unknown_price", OTHER(EITHER(ONE("\"deny\""), REF("unknown_price"))), "what a model costs that the file does not name; deny: limits in dollars refuse it" },
   { "show_cost", A_BOOL(policy, show_cost), "x-tollgate-cost on whole answers" },
   { "observe", OTHER(REF("observe")), "hosts whose callers without a key of ours pass, until a date: a cutover" },
+  { "probe", A_FLAG(policy, probe_provider, probe_words), "how far requests of check --probe go; guard: HAProxy answers them before the provider" },
   { "conversation", OTHER(LIST(EITHER(ONE("\"dialect\",\"hash\""), REF("conversation")))), "where request.conversation comes from: the first that gives one" },
   { "tags", OTHER(LIST(EITHER(ONE("\"user\""), REF("tag")))), "what callers say of a request that becomes a tag of its records" },
   { "include", OTHER(TEXTS), "files that are part of this policy, above what stands here" },
@@ -99,6 +101,8 @@ const struct section sections[] = {
   { "max_age", A_SECONDS(identity_entry, max_age_s, S, 365 * DAY), "since the token was issued" },
   { "leeway", A_SECONDS(identity_entry, leeway_s, 0, 600 * S), "of its times" },
   { "claims", OTHER(REF("claims")), "which claim is what" },
+  { "realm", A_TEXT(identity_entry, realm), "its persons are REALM/NAME" },
+  { "record", OTHER(TEXTS), "claims that records keep" },
   { "demo_issuer", OTHER(BOOL), "the issuer that tollgate.yaml names; tests and demo only" },
 }},
 [SECTION_CLAIMS] = { "claims", .fields = {
@@ -115,6 +119,8 @@ const struct section sections[] = {
   { "signature", OTHER(TEXT), "the header with the signature" },
   { "keys", A_PATH(identity_entry, keys_file), "file of keys" },
   { "max_skew", A_SECONDS(identity_entry, max_skew_s, S, 600 * S), "of the time that is signed" },
+  { "realm", A_TEXT(identity_entry, realm), "its persons are REALM/NAME" },
+  { "record", OTHER(TEXTS), "attributes that records keep" },
 }},
 [SECTION_CLIENT_CERTIFICATE] = { "client_certificate", .fields = {
   { "person", A_TEXT(identity_entry, claims.person), "field of the certificate" },
@@ -124,11 +130,14 @@ const struct section sections[] = {
   { "team", A_TEXT(identity_entry, claims.team), "field of the certificate" },
   { "tier", A_TEXT(identity_entry, claims.tier), "field of the certificate" },
   { "trust_domain", A_TEXT(identity_entry, trust_domain), "of its SPIFFE id" },
+  { "realm", A_TEXT(identity_entry, realm), "its persons are REALM/NAME" },
+  { "record", OTHER(TEXTS), "fields that records keep" },
 }},
 [SECTION_API_KEY] = { "api_key", .fields = {
   { "header", OTHER(TEXT), "where it is; default authorization, with Bearer" },
   { "keys", A_PATH(identity_entry, keys_file), "file of keys, made by tollgate key new" },
   { "subject", A_FLAG(identity_entry, subject_owner, subject_words), "who the person is: the key's person or its owner" },
+  { "record", OTHER(TEXTS), "attributes that records keep" },
 }},
 [SECTION_NONE] = { "none", .fields = {
   { "person", A_TEXT(identity_entry, person), "the name recorded for callers without credential" },

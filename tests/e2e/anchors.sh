@@ -100,17 +100,17 @@ like "the witness says what it cosigned" "$(cat "$D/w.log")" "event=witness.cosi
 
 # ---- by hand, as docs/evidence.md says ----
 by_hand() { # HEADING SIZE COMMAND-AT-THE-END: the piece of the page, with its size and its folder
-	sed -n "/^### $1/,/^###* [^A]/p" "$root/docs/evidence.md" | sed -n '/^```sh/,/^```$/p' | sed '/^```/d' |
+	sed -n "/^### $1/,/^<a id/p" "$root/docs/evidence.md" | sed -n '/^```sh/,/^```$/p' | sed '/^```/d' |
 		sed "s/==N)/==$2)/; s#--journal DIR#--journal $D/journal#; s#tsa-ca.pem#$D/out/tsa.crt#; s#-inkey witness.pub#-inkey $D/witness.key.pub#"
 }
 size=$(records anchor '.kind=="tsa"' | tail -1 | jq .size)
 mkdir -p "$D/hand"
-(cd "$D/hand" && PATH=$build:$PATH bash -euc "$(by_hand 'A time stamp by hand' "$size")") >"$D/hand.log" 2>&1
+(cd "$D/hand" && PATH=$build:$PATH bash -euc "$(by_hand 'Verify a time stamp by hand' "$size")") >"$D/hand.log" 2>&1
 like "a time stamp verifies by hand" "$(cat "$D/hand.log")" '^Verification: OK'
 size=$(records anchor '.kind=="witness" and .result=="taken"' | tail -1 | jq .size)
 (cd "$D/hand" && PATH=$build:$PATH tollgate audit export --journal "$D/journal" >all.jsonl &&
 	jq -rj "select(.type==\"checkpoint\" and .size==$size).note" all.jsonl >note &&
-	bash -euc "$(by_hand 'A cosignature by hand' "$size")") >"$D/hand.log" 2>&1
+	bash -euc "$(by_hand 'Verify a cosignature by hand' "$size")") >"$D/hand.log" 2>&1
 like "a cosignature too" "$(cat "$D/hand.log")" 'Verified Successfully'
 
 # ---- the bad case: an old copy is put back ----

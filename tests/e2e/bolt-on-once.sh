@@ -12,7 +12,7 @@ below='    http-request set-header host api.example.net
 with_rules() {
 	while IFS= read -r line; do
 		case $line in
-		'    http-request add-header x-after one') printf '%s\n' "$line" "$below" ;;
+		'    use_backend tollgate-relay '*) printf '%s\n' "$below" "$line" ;;
 		'    use_backend openai if { path_beg /v1/ }') echo '    use_backend openai if { path_beg /v1/models }' ;;
 		'    default_backend site') echo '    default_backend keyless' ;;
 		*) printf '%s\n' "$line" ;;
@@ -56,8 +56,10 @@ denied "decided once"
 req POST /v1/chat/completions -H "$ai" -H "$auth" -H "$json" -d '{"model":"echo","messages":[{"role":"user","content":"write to jane.doe@example.com"}]}'
 is "what is redacted goes on" "$status $(header x-tollgate-decision)" "200 redact"
 unlike "redacted" "$(seen)" 'jane.doe'
-like "rules below the stanza reach the provider" "$(seen)" '"host":"api.example.net"'
+unlike "rules below the stanza are too late for what takes the relay" "$(seen)" '"host":"api.example.net"'
 like "by the policy's backend" "$(seen)" 'sk-provider-openai'
+req GET /v1/models -H "$ai" -H "$auth"
+like "what goes direct has their effect" "$status $(seen)" '200 .*"host":"api.example.net"'
 req GET /free -H 'host: www.example.com'
 is "what does not pass is as it was" "$status $(header x-tollgate-id)" "200 "
 
@@ -74,13 +76,7 @@ req GET /v1/models -H "$ai" -H 'x-skip: 1'
 is "what was never decided is a 503" "$status $(seen)" "503 []"
 
 # the stanza of before
-older() { (
-	root_of=$root
-	root=$D/older
-	mkdir -p "$D/older/haproxy" && cp "$here/bolt-on/older.cfg" "$D/older/haproxy/bolt-on.cfg"
-	person_with_stanza
-	root=$root_of
-); }
+older() { person_with_older_stanza "$here/bolt-on/older.cfg"; }
 older >"$D/older.cfg"
 checked() { "$build/tollgate" check --haproxy-only --haproxy "$1" "$root/haproxy/tollgate.cfg" --haproxy-version "$HAPROXY_VERSION" >"$D/out" 2>"$D/err"; }
 checked "$D/older.cfg"

@@ -58,8 +58,8 @@ is "on answers by the relay too, once" "$status $(grep -ci '^access-control-allo
 req GET /site/direct/x -H "$ai" -H 'cookie: caller-1' -H 'x-api-key: caller-2'
 is "a route without a backend: this file's routing, direct" "$status" 200
 req POST /site/relay/x -H "$ai" -H 'cookie: caller-1' -H 'x-api-key: caller-2' -H "$json" -d '{}'
-is "a route without a backend: this file's routing, by the relay" "$status" 200
-req GET /site/direct/x -H "$ai" -H 'mcp-cookie: caller-3'
+is "by the relay it has no way on: the second pass has no routes but the policy's" "$status" 503
+req GET /v1/models -H "$ai" -H "$auth" -H 'mcp-cookie: caller-3'
 is "what may be an argument of MCP and is none" "$status" 200
 unlike "the caller's credentials did not arrive" "$(seen 3)" 'caller-'
 
@@ -85,10 +85,10 @@ req POST /ai/v1/chat/completions -H "$ai" -H "$auth" -H "$json" -d "$chat"
 is "a prefix that is stripped before the stanza" "$status $(header x-tollgate-decision)" "200 redact"
 like "is stripped once" "$(seen)" '"path":"/v1/chat/completions"'
 req POST /api/direct/x -H "$ai" -H "$auth" -H "$json" -d '{}'
-like "a path that is rewritten after it, direct" "$(seen)" '"path":"/v1api/direct/x"'
+like "a path that the backend rewrites, direct" "$(seen)" '"path":"/v1api/direct/x"'
 req POST /api/relay/x -H "$ai" -H "$auth" -H "$json" -d '{}'
-like "a path that is rewritten after it, by the relay: once" "$(seen)" '"path":"/v1api/relay/x"'
-like "a header that is added after it reaches the provider once" "$(seen)" '"x-after":"one"'
+like "a path that the backend rewrites, by the relay: once" "$(seen)" '"path":"/v1api/relay/x"'
+like "a header that is added before the stanza reaches the provider once" "$(seen)" '"x-after":"one"'
 like "forwardfor names the client, once" "$(seen)" '"x-forwarded-for":"127.0.0.1"'
 req GET /old -H "$ai"
 is "a redirect" "$status" 302
@@ -103,4 +103,15 @@ first=$(n)
 for _ in 1 2 3; do req POST /api/relay/x -H "$ai" -H "$auth" -H "$json" -d '{}'; done
 req GET /v1/models -H "$ai" -H "$auth"
 is "a counter before the stanza counts requests, not passes" "$(n)" "$((first + 4))"
-like "the second pass knows the client's address" "$(grep 'www local .* POST ' "$D/haproxy.log" | tail -1)" 'src=[^ ]*127.0.0.1 '
+like "the second pass is logged by its own frontend, without a path" "$(grep ' tollgate-inner local/' "$D/haproxy.log" | tail -1)" ' POST tollgate=[^ ]+$'
+# whom HAProxy refuses is in no record, and the refusal says nothing of a decision
+settled
+decided() { cat "$JOURNAL"/* | tr -d '\0' | grep -c '"type":"decision"'; }
+before=$(decided)
+req POST /v1/chat/completions -H "$ai" -H "$auth" -H "$json" -H 'x-blocked: 1' -d "$chat"
+is "whom HAProxy refuses is told no decision" "$status $(header x-tollgate-decision)$(header x-tollgate-id)" "410 "
+req POST /staff/v1 -H "$ai" -H "$auth" -H "$json" -d "$chat"
+is "nor whom it asks for a password" "$status $(header x-tollgate-decision)" "401 "
+req GET /v1/models -H "$ai" -H "$auth"
+settled
+final is "neither is recorded as permitted" "$(($(decided) - before))" 1

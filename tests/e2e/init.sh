@@ -6,7 +6,7 @@ grep -v '^#+' "$here/bolt-on/person.cfg" >"$D/person.cfg"
 mkdir -p "$D/root/etc/haproxy"
 sed 's/127.0.0.1:1$/127.0.0.1:1 check/' "$D/person.cfg" >"$D/root/etc/haproxy/haproxy.cfg"
 laid() {
-	"$B/tollgate" init --root "$D/root" --host ai.example.com --backend openai=openai \
+	"$B/tollgate" init --root "$D/root" --host ai.example.com --close-others --backend openai=openai \
 		--backend anthropic=anthropic --backend local=rest --backend own=rest \
 		--haproxy-binary true "$@"
 }
@@ -57,9 +57,11 @@ is "and it is real: without any key the provider answers" "$status" 200
 "$root/tests/support/stack" down --dir "$D"
 awk '/^    http-request del-header .*\(authorization\|/ {
 	print "    http-request allow if { req.hdr(x-skip) -m found }"
+}
+{ print }
+/^    http-request set-header authorization .*OPENAI/ {
 	print "    http-request redirect location /again if { req.hdr(x-end) -m found } !{ dst_port gt 0 }"
 	print "    http-request redirect location /again unless { dst_port gt 0 } or !{ req.hdr(x-end2) -m found } or { so_name tollgate-inner }" }
-{ print }
 /^    use_backend tollgate-relay/ && !once++ {
 	print "    http-request set-var(txn.key) env(OPENAI_API_KEY)"
 	print "    http-request set-var(txn.tollgate.via) str(direct) if { path /v1/own-verdict }"
@@ -121,50 +123,57 @@ mkdir -p "$D/root/etc/haproxy"
 	printf 'frontend tls\n    bind unix@%s/tls.sock mode 666\n    use_backend openai if { path_beg /v1/ }\n    default_backend site\n' "$D"
 } >"$D/root/etc/haproxy/haproxy.cfg"
 cp "$D/root/etc/haproxy/haproxy.cfg" "$D/one.cfg"
-laid --frontend www --frontend tls --host b.example.com >"$D/difference" 2>"$D/init.err"
-is "what may be said once is an error when it is said twice" "$? $(cat "$D/init.err" | head -1)" "2 tollgate: --host: given too often"
 laid --frontend www --frontend tls --write >"$D/written" 2>"$D/init.err"
-is "both get it" "$? $(grep -c 'filter spoe engine tollgate' "$D/root/etc/haproxy/haproxy.cfg") $(grep -c 'bind .* name tollgate-inner' "$D/root/etc/haproxy/haproxy.cfg")" "0 2 1"
+is "both get it, and one switch" "$? $(grep -c 'filter spoe engine tollgate' "$D/root/etc/haproxy/haproxy.cfg") $(grep -c 'setenv TOLLGATE_INNER' "$D/root/etc/haproxy/haproxy.cfg")" "0 2 1"
 stack_up --policy "$here/policy.yaml" --config "$here/config.yaml" --edge "$D/root/etc/haproxy/haproxy.cfg"
 is "HAProxy loads both without a warning" "$(cat "$D/haproxy-check.log")" ""
 auth="authorization: Bearer $(token)"
 tls() { curl -s -o "$D/tls.body" -D "$D/tls.head" -w '%{http_code}' --unix-socket "$D/tls.sock" "$@"; }
 is "the second decides" "$(tls http://ai.example.com/v1/chat/completions -H "$json" -d "$chat")" 401
-is "and relays, by the first one's bind" "$(tls http://ai.example.com/v1/chat/completions -H "$auth" -H "$json" -d "$chat") $(grep -ci '^x-tollgate-decision: redact' "$D/tls.head")" "200 1"
+is "and relays" "$(tls http://ai.example.com/v1/chat/completions -H "$auth" -H "$json" -d "$chat") $(grep -ci '^x-tollgate-decision: redact' "$D/tls.head")" "200 1"
 like "what the provider gets is redacted" "$(seen)" 'EMAIL_ADDRESS_1'
 is "other hosts go on as before" "$(tls http://www.example.com/)" 200
 
-# README's step 2: :80 redirects, :443 serves. Whichever is named first, the relay's bind goes where nothing answers by
-# itself, and what the redirect answers is in no record.
+# :80 redirects all but ACME's challenges, :443 serves and has a refusal of its own. Whichever is named first, none of
+# these rules answers the second pass, and whom they refuse is in no record.
 "$root/tests/support/stack" down --dir "$D"
+two() {
+	sed 's/127.0.0.1:1$/127.0.0.1:1 check/' "$D/person.cfg" | sed '/^frontend www/,/^backend/{/^backend/!d}'
+	printf 'frontend http-in\n    bind unix@%s/http.sock mode 666\n    acl acme path_beg /.well-known/acme-challenge/\n%s    http-request redirect scheme https code 301 unless acme\n%s    use_backend site if acme\n' "$D" "$1" "$2"
+	printf 'frontend https-in\n    bind :8080\n    bind unix@%s/tls.sock mode 666\n%s    http-request deny if { path_beg /internal }\n    http-request deny if { req.hdr(x-blocked) -m found }\n%s    use_backend openai if { path_beg /v1/ }\n    default_backend site\n' "$D" "$3" "$4"
+}
 for first in http-in https-in; do
 	other=http-in
 	[ $first = https-in ] || other=https-in
 	rm -rf "$D/root"
 	mkdir -p "$D/root/etc/haproxy"
-	{ sed 's/127.0.0.1:1$/127.0.0.1:1 check/' "$D/person.cfg" | sed '/^frontend www/,/^backend/{/^backend/!d}'
-		printf 'frontend http-in\n    bind unix@%s/http.sock mode 666\n    http-request redirect scheme https code 301\n' "$D"
-		printf 'frontend https-in\n    bind :8080\n    bind unix@%s/tls.sock mode 666\n    use_backend openai if { path_beg /v1/ }\n    default_backend site\n' "$D"
-	} >"$D/root/etc/haproxy/haproxy.cfg"
-	cp "$D/root/etc/haproxy/haproxy.cfg" "$D/two.cfg"
+	two '' '' '' '' >"$D/root/etc/haproxy/haproxy.cfg"
 	laid --frontend $first --frontend $other --write >"$D/written" 2>"$D/init.err"
 	is "$first, $other: it is laid" "$?" 0
 	like "it says what it left" "$(cat "$D/written")" 'haproxy.cfg:[0-9]*: this answers each request of frontend http-in by itself: nothing is laid there'
 	"$B/tollgate" check --haproxy-only --haproxy "$D/root/etc/haproxy/haproxy.cfg" "$root/haproxy/tollgate.cfg" --haproxy-version 2.6.12 >"$D/check.out" 2>"$D/check.err"
 	is "check has nothing against it" "$? $(cat "$D/check.err")" "0 "
 	stack_up --policy "$here/policy.yaml" --config "$here/config.yaml" --edge "$D/root/etc/haproxy/haproxy.cfg"
+	is "HAProxy loads it without a warning" "$(cat "$D/haproxy-check.log")" ""
 	auth="authorization: Bearer $(token)"
 	is "by TLS it is redacted, through the relay" "$(tls http://ai.example.com/v1/chat/completions -H "$auth" -H "$json" -d "$chat") $(grep -ci '^x-tollgate-decision: redact' "$D/tls.head")" "200 1"
 	plain() { curl -s -o "$D/http.body" -D "$D/http.head" -w '%{http_code}' --unix-socket "$D/http.sock" "$@"; }
 	decided=$(metric decisions_total 'decision="redact"')
 	is "without TLS it is sent there" "$(plain http://ai.example.com/v1/chat/completions -H "$auth" -H "$json" -d "$chat") $(grep -ci '^location: https://ai.example.com/v1/chat/completions' "$D/http.head")" "301 1"
-	is "which is nobody's decision" "$(metric decisions_total 'decision="redact"')" "$decided"
+	is "a challenge of ACME is answered as before" "$(plain http://ai.example.com/.well-known/acme-challenge/x)" 200
+	is "whom a rule refuses is told no decision" "$(tls http://ai.example.com/v1/chat/completions -H 'x-blocked: 1' -H "$auth" -H "$json" -d "$chat") $(grep -ci '^x-tollgate' "$D/tls.head")" "403 0"
+	is "nor is there one" "$(metric decisions_total 'decision="redact"')" "$decided"
 	"$root/tests/support/stack" down --dir "$D"
 done
-# A stanza that was laid into the frontend that redirects: what ends each second pass is an error, with the line.
-awk '/^frontend https-in/ { inner = 0 } { print } /^frontend http-in/ { inner = 1 } inner && /^    bind unix@.*http.sock/ { while ((getline l < stanza) > 0) print l }' \
-	stanza=<(sed -n '/^    bind unix@.*tollgate-inner/,/^    use_backend openai/p' "$D/root/etc/haproxy/haproxy.cfg" | grep -v 'use_backend openai') "$D/two.cfg" >"$D/ended.cfg"
+# The stanza of 0.2 in both, with the bind of the second pass in the frontend that redirects, as its README had it.
+joint=$root/spoa/operator/edge/joint.cfg
+stanza=$(piece 'frontend. Of' "$joint")$'\n' routes=$(piece 'same frontend' "$joint")$'\n'
+{ two "$stanza" "$routes" "$(grep -v '^ *bind ' <<<"$stanza")"$'\n' "$routes"; } >"$D/ended.cfg"
 "$B/tollgate" check --haproxy-only --haproxy "$D/ended.cfg" "$root/haproxy/tollgate.cfg" --haproxy-version 2.6.12 >"$D/check.out" 2>"$D/check.err"
-is "a redirect that ends the second pass is an error" "$?" 1
-like "with the line to write" "$(tr "\n" " " <"$D/check.err")" 'inner-answered: this rule ends each request that takes the relay.*redirect scheme https code 301 unless \{ so_name tollgate-inner \}'
+is "a redirect that answers the second pass is an error" "$?" 1
+line=$(grep -n 'redirect scheme https code 301' "$D/ended.cfg" | cut -d: -f1)
+like "with what happens, the line, and what to write" "$(tr "\n" " " <"$D/check.err")" "ended.cfg:$line:1: inner-answered: each relayed request is answered 301 by line $line: .*https-in has not met this rule.*redirect scheme https code 301 unless acme or \{ so_name tollgate-inner \}"
+stack_up --policy "$here/policy.yaml" --config "$here/config.yaml" --edge "$D/ended.cfg"
+auth="authorization: Bearer $(token)"
+is "and it is real" "$(tls http://ai.example.com/v1/chat/completions -H "$auth" -H "$json" -d "$chat")" 301
 exit $failed

@@ -295,14 +295,35 @@ kim_and_lee() {
 }
 # A person's own configuration with the pieces of haproxy/bolt-on.cfg where they belong.
 piece() { # the lines of haproxy/bolt-on.cfg under the marker that matches
-	awk -v want="$1" '/^#--- /{ on = index($0, want) > 0 } on && !/^#/' "$root/haproxy/bolt-on.cfg"
+	awk -v want="$1" '/^#--- /{ on = index($0, want) > 0 } on && !/^#/' "${2:-$root/haproxy/bolt-on.cfg}"
 }
 person_with_stanza() {
 	while IFS= read -r line; do
 		case $line in
 		'#+ global') piece 'your global' ;;
-		'#+ frontend') piece 'your frontend' ;;
-		'#+ routing') piece 'the same frontend' ;;
+		'#+ before') ;;
+		'#+ frontend')
+			piece 'your frontend'
+			# what is not the gate's is logged with its own path
+			echo '    http-request set-var(txn.tollgate.path) path if !tollgate-gated'
+			piece 'the same frontend' ;;
+		'#+ provider') piece 'each backend' ;;
+		*) printf '%s\n' "$line" ;;
+		esac
+	done <"$here/bolt-on/person.cfg"
+}
+# The same with a stanza of before, in whose frontend the relay's second pass comes in: of the file of 0.1, or
+# by default that of 0.2. It stood above the rules that are for the provider only, and others left its pass out.
+person_with_older_stanza() {
+	local from=${1:-$root/spoa/operator/edge/joint.cfg}
+	while IFS= read -r line; do
+		case $line in
+		'#+ global') piece 'your global' | grep -v TOLLGATE_INNER ;;
+		'    bind :8080') printf '%s\n' "$line" '    acl relayed so_name tollgate-inner' ;;
+		*' track-sc0 '*) printf '%s unless relayed\n' "$line" ;;
+		*' auth realm '* | *' redirect location '*) printf '%s !relayed\n' "$line" ;;
+		'#+ before') piece 'frontend' "$from" | grep -v '^ *use_backend' ;;
+		'#+ frontend') piece 'the same frontend' "$from" ;;
 		'#+ provider') piece 'each backend' ;;
 		*) printf '%s\n' "$line" ;;
 		esac

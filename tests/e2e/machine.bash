@@ -88,7 +88,7 @@ defaults
 
 frontend web
 	bind 127.0.0.1:80
-	use_backend openai if { path_beg /v1/ }
+	use_backend openai if { req.hdr(host) -i ai.example.com }
 	default_backend site
 
 backend site

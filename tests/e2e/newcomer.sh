@@ -33,13 +33,22 @@ bash "$D/requests" >"$D/requests.out" 2>"$D/requests.err"
 say "$?" "the first requests"
 curl -s http://127.0.0.1:8001/_seen?last=1 >"$D/seen"
 curl -s http://127.0.0.1/ >"$D/site"
-curl -s -o /dev/null -w '%{http_code}' http://127.0.0.1/v1/models >"$D/unguarded"
+curl -s http://127.0.0.1/v1/models >"$D/other"
 id=$(sed -n 's/^x-tollgate-id: *\([0-9A-Za-z-]*\).*/\1/p' "$D/requests.out" | tail -1)
 steps '**First proof' '**And then' | sed "s/ID  */$id /" >"$D/proof"
 bash -e "$D/proof" >"$D/proof.out" 2>"$D/proof.err"
 say "$?" "the first proof"
 tollgate init >"$D/again" 2>&1
 say "$?" "init once more"
+"$root/tests/support/readme-steps" Leaving >"$D/leaving"
+while IFS= read -r command; do
+	bash -c "$command" >>"$D/leaving.out" 2>"$D/leaving.err" </dev/null
+	say "$?" "leaving: $command"
+done <"$D/leaving"
+rm -rf /run/tollgate
+systemctl restart haproxy
+for _ in $(seq 100); do curl -s http://127.0.0.1/ >"$D/site.left" && break; sleep 0.1; done
+cmp /etc/haproxy/haproxy.cfg /etc/haproxy/haproxy.cfg.before-tollgate >"$D/left" 2>&1
 machine_leave
 EOF
 unshare -mn --fork --pid --mount-proc bash "$D/inside" >"$D/inside.out" 2>&1
@@ -54,7 +63,10 @@ unlike "and no address" "$(cat "$D/seen")" 'jane@example.com'
 like "with the company's key" "$(cat "$D/seen")" 'sk-the-company'
 like "it is ready" "$(cat "$D/requests.out")" '^ready'
 is "the site is as it was" "$(cat "$D/site")" site
-is "the key's backend is guarded" "$(cat "$D/unguarded")" 503
+is "the paths of another host, too" "$(cat "$D/other")" site
 final like "the records verify" "$(cat "$D/proof.out")" '^ok node='
 like "init has nothing left to do" "$(cat "$D/again")" 'Nothing to do'
+is "README's way out has four commands" "$(grep -c 'leaving: ' "$D/said")" 4
+is "after it haproxy.cfg is what it was" "$(cat "$D/left")" ''
+is "and HAProxy starts without tollgate's folders" "$(cat "$D/site.left")" site
 exit $failed

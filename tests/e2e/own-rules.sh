@@ -1,5 +1,6 @@
 # What a person's own rules answer on the relay's second pass is theirs: neither a provider's success nor its
 # failure, and nobody pays for it. Where HAProxy says which it was: by a rule, or in place of an answer.
+# In the stanza of 0.2 the frontend's own rules may answer there, today those of a provider's backend alone.
 . "$(dirname "$0")/lib.sh"
 
 # Below the stanza: rules that answer where a caller asks for it, on the pass that it names.
@@ -24,7 +25,7 @@ with_rules() {
 		esac
 	done
 }
-person_with_stanza | with_rules >"$D/person.cfg"
+person_with_older_stanza | with_rules >"$D/person.cfg"
 sed -e '/^routes:/,/^rules:/d' -e '/^limits:/,$d' "$root/tests/support/stack-policy.yaml" >"$D/policy.yaml"
 routes='routes:
   - {name: metered, match: {path: /v1/chat/completions}, targets: [openai], response: [meter, record]}

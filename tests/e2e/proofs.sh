@@ -12,7 +12,7 @@ ask() { req POST /v1/chat/completions -H "$auth" -H 'content-type: application/j
 audit() { "$B/tollgate" audit "$@" 2>&1; }
 prove() { "$B/tollgate" audit show "$@" --journal "$JOURNAL" >"$D/proof" 2>"$D/said"; }
 holds() { audit verify --file "$D/proof" --public-key "$AUDIT_KEY"; }
-awk '/^## / { mine = $0 == "## Proving one record" } /^```$/ { code = 0 } mine && code; /^```sh$/ { code = 1 }' \
+awk '/^## / { mine = $0 == "## Prove one record" } /^```$/ { code = 0 } mine && code; /^```sh$/ { code = 1 }' \
 	"$root/docs/evidence.md" >"$D/prove.sh"
 by_hand() { sh "$D/prove.sh" "$D/proof" "$AUDIT_KEY" 2>&1; }
 

@@ -4,7 +4,7 @@
 . "$(dirname "$0")/lib.sh"
 . "$here/auditor.bash"
 disk="$D/disk"
-if [ "$(id -u)" != 0 ] || ! mkdir "$disk" || ! truncate -s 16M "$D/image" || ! mkfs.ext4 -q "$D/image" ||
+if [ "$(id -u)" != 0 ] || ! command -v mkfs.ext4 >/dev/null || ! mkdir "$disk" || ! truncate -s 16M "$D/image" || ! mkfs.ext4 -q "$D/image" ||
 	! mount -o loop "$D/image" "$disk" 2>/dev/null; then
 	skip "erased shares on a disk" "no file system can be mounted here"
 	exit 0

@@ -57,7 +57,7 @@ note_pid $collector collector
 note_pid $hooks hooks
 name=Zwetlana.Quux
 marker=Falkenauge
-auth="authorization: Bearer $(token --claims "{\"sub\":\"$name\"}")"
+auth="authorization: Bearer $(token --claims "{\"sub\":\"$name\",\"email\":\"$name@example.com\",\"name\":\"$name\",\"preferred_username\":\"$name\"}")"
 json='content-type: application/json'
 post() { req POST /v1/chat/completions -H "host: $1" -H "$auth" -H "$json" -d "{\"model\":\"${model:-echo}\",\"messages\":[{\"role\":\"user\",\"content\":\"$2\"}]${3:-}}"; }
 socket=$(sed -n 's/.*unix@\(.*admin.sock\).*/\1/p' "$D/tollgate.yaml")
@@ -79,6 +79,8 @@ settled
 audit() { "$build/tollgate" audit "$@" -c "$D/tollgate.yaml"; }
 opened() { audit open "$first" --key "$D/ann.key" --part prompt --reason drill >"$D/text" 2>"$D/err"; }
 check "a text opens" wait_for opened
+is "the record says that it has no claims of the token" \
+	"$(cat "$JOURNAL"/*.jsonl | tr -d '\0' | jq -c "select(.type == \"decision\" and .id == \"$first\") | [.identity.attributes, (.identity.attributes_total > 3), (.not_held | contains([\"identity.attributes\"]))]")" '[null,true,true]'
 
 # ---- who asks for her by name, and what is done for her ----
 page() { curl -s --unix-socket "$socket" "http://t$1" >"$D/page.$(tr -c 'a-z0-9\n' _ <<<"${2:-$1}")"; }

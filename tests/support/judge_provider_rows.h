@@ -7,12 +7,12 @@
 
 static const struct row provider_rows[] = {
 	{ "credential-unguarded", "by a variable", "backend anthropic\n",
-		"backend other\n\thttp-request set-var(txn.k) env(K)\n\thttp-request "
+		"backend other\n\thttp-request set-var(txn.k) env(API_KEY)\n\thttp-request "
 		"set-header x-t "
 		"%[var(txn.k)]\n\tserver a :1 check\nbackend anthropic\n",
 		"backend other", GUARD, NULL, false },
 	{ "credential-unguarded", "in the path", "backend anthropic\n",
-		"backend other\n\thttp-request set-path /%[env(K)]%[path]\n\tserver a :1 "
+		"backend other\n\thttp-request set-path /%[env(API_KEY)]%[path]\n\tserver a :1 "
 		"check\nbackend anthropic\n",
 		"backend other", GUARD, NULL, false },
 	{ "credential-unguarded", "no guard", "backend anthropic\n",
@@ -77,7 +77,7 @@ static const struct row provider_rows[] = {
 		"backend site\n\thttp", GUARD, NULL, false },
 	{ "credential-unguarded", "a variable of the frontend", "\nbackend site\n",
 		"\nfrontend other\n\tbind :81\n\thttp-request set-var(txn.k) "
-		"env(K)\n\tdefault_backend site\nbackend site\n\thttp-request set-header "
+		"env(API_KEY)\n\tdefault_backend site\nbackend site\n\thttp-request set-header "
 		"x-t %[var(txn.k)]\n",
 		"backend site\n\thttp", GUARD, NULL, false },
 	{ "credential-unguarded", "a variable of a variable, the later first",
@@ -85,7 +85,7 @@ static const struct row provider_rows[] = {
 		"\nbackend site\n\thttp-request set-header x-t %[var(txn.b),base64]\nfrontend "
 		"other\n\tbind :81\n\thttp-request set-var(txn.b) "
 		"var(proc.a),lower\n\tdefault_backend site\nglobal\n\tset-var proc.a "
-		"env(K)\nbackend site2\n",
+		"env(API_KEY)\nbackend site2\n",
 		"backend site\n\thttp", GUARD, NULL, false },
 	{ "credential-unguarded", "a key that is written out", "\nbackend site\n",
 		"\nbackend site\n\thttp-request set-header x-mine sk-proj-0123456789abcdef\n",
@@ -123,14 +123,14 @@ static const struct row provider_rows[] = {
 	{ "credential-unguarded", "one that a file sets, of the environment",
 		"\nbackend site\n",
 		"\nbackend site\n\thttp-request set-header x-up "
-		"%[var(proc.up)]\nglobal\n\tset-var proc.up env(UP)\nbackend site3\n",
+		"%[var(proc.up)]\nglobal\n\tset-var proc.up env(UP_TOKEN)\nbackend site3\n",
 		"backend site\n\th", GUARD, NULL, false },
 	{ "credential-unguarded", "a variable of another engine", "\nbackend site\n",
 		"\nbackend site\n\thttp-request set-header x-up-secret "
 		"%[var(txn.vault.value)]\n",
 		"backend site\n\th", GUARD, NULL, false },
 	{ "credential-unguarded", "by a converter in a condition", "\nbackend site\n",
-		"\nbackend site\n\thttp-request set-header x-ok yes if { env(K),set-var(txn.c) "
+		"\nbackend site\n\thttp-request set-header x-ok yes if { env(API_KEY),set-var(txn.c) "
 		"-m found }\n\thttp-request set-header x-up %[var(txn.c)]\n",
 		"backend site\n\th", GUARD, NULL, false },
 	{ "credential-unguarded", "of the unique id", "\nbackend site\n",

@@ -116,12 +116,12 @@ static const struct {
 		NULL },
 	{ "credential-unguarded", "a variable of the same beginning", "\nbackend site\n",
 		"\nbackend site\n\thttp-request set-header x-t %[var(txn.key2)]\nfrontend "
-		"o\n\tbind :81\n\thttp-request set-var(txn.key) env(K)\n",
+		"o\n\tbind :81\n\thttp-request set-var(txn.key) env(API_KEY)\n",
 		NULL },
 	{ "credential-unguarded", "a variable that is only compared", "\nbackend site\n",
 		"\nbackend site\n\thttp-request set-header x-ok yes if { "
 		"var(txn.k),strcmp(txn.j) eq 0 }\nfrontend o\n\tbind :81\n\thttp-request "
-		"set-var(txn.k) env(K)\n",
+		"set-var(txn.k) env(API_KEY)\n",
 		NULL },
 	{ "own-variables", "a variable of another name", "    use_backend tollgate-relay",
 		"    http-request set-var(txn.tollgated) str(1)\n    use_backend "

@@ -31,6 +31,7 @@ put_tree(const char *haproxy, const char *extraopts)
 	"x\n    server a api.anthropic.com:443\nbackend site\n    server a :1\n"
 
 #define INIT(...)                                                                              \
-	tollgate("", "init", "--root", dir, "--haproxy-binary", "/bin/true", __VA_ARGS__, NULL)
+	tollgate("", "init", "--root", dir, "--haproxy-binary", "/bin/true", "--close-others",  \
+		__VA_ARGS__, NULL)
 
 #endif

@@ -207,7 +207,7 @@ by_hand(const char *proof)
 	char cmd[1024];
 
 	snprintf(cmd, sizeof(cmd),
-		"awk '/^## / { mine = $0 == \"## Proving one record\" } "
+		"awk '/^## / { mine = $0 == \"## Prove one record\" } "
 		"/^```$/ { code = 0 } mine && code; /^```sh$/ { code = 1 }' docs/evidence.md "
 		">'%s' && "
 		"sh '%s' '%s' '%s' >'%s' 2>&1",

@@ -284,6 +284,65 @@ the_state_key_is_a_secret_that_can_be_read(void **state)
 	unlink(path("k.yaml"));
 }
 
+/* Persons of two issuers that may have one name, and claims that name persons whom records
+ * name by pseudonyms. */
+static void
+persons_who_may_be_mixed_or_named_are_noted(void **state)
+{
+#define SEALED                                                                                 \
+	"seal: {auditors: [{name: ann, public_key: "                                           \
+	"MCowBQYDK2VuAyEAhSDwCYkwp1R0i33ctD73Wg2/Og0mOBr066SpjqqbTmo=}]}\n"                    \
+	"audit: {journal: j, key: k, persons: pseudonym}\n"
+#define JWT(more) "  - jwt: {issuer: https://one/, audience: g, jwks: k.json" more "}\n"
+#define TWO(more) "  - jwt: {issuer: https://two/, audience: g, jwks: k.json" more "}\n"
+#define ASKS	  "is alice of "
+#define NAMED	  " looks like a person's name"
+	static const struct {
+		const char *name, *config, *identity, *want, *never;
+	} rows[] = {
+		{ "two issuers", "", JWT() TWO(),
+			"p.yaml:7:5: is alice of https://two/ alice of https://one/?", NAMED },
+		{ "one of them has a realm", "", JWT(", realm: a") TWO(), "", ASKS },
+		{ "both have", "", JWT(", realm: a") TWO(", realm: b"), "", ASKS },
+		{ "one issuer in two places", "", JWT() JWT(", header: x-a"), "", ASKS },
+		{ "an issuer and certificates", "", JWT() "  - client_certificate: {}\n",
+			"is alice of client_certificate alice of https://one/?", NAMED },
+		{ "certificates with a realm", "",
+			JWT() "  - client_certificate: {realm: m}\n", "", ASKS },
+		{ "an issuer and nobody", "", JWT() "  - none: {}\n", "", ASKS },
+		{ "a list of claims, names in plain text", "", JWT(", record: [email]"), "",
+			NAMED },
+		{ "with pseudonyms", SEALED, JWT(", record: [scope, email]"),
+			"record: email looks like a person's name", "scope looks" },
+		{ "in another case", SEALED, JWT(", record: Email"), "record: Email looks", ASKS },
+		{ "the claim of the person", SEALED,
+			JWT(", record: uid, claims: {person: uid}"), "record: uid looks", ASKS },
+		{ "a field of certificates", SEALED,
+			"  - client_certificate: {record: [subject.CN]}\n",
+			"record: subject.CN looks", ASKS },
+		{ "no list", SEALED, JWT(), "", NAMED },
+	};
+
+	(void)state;
+	put("k.json", "{\"keys\":[{\"kty\":\"OKP\",\"crv\":\"Ed25519\",\"x\":"
+		      "\"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo\"}]}");
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		char text[1024];
+		snprintf(text, sizeof(text), CONFIG RELAY "%s", rows[i].config);
+		put("c.yaml", text);
+		snprintf(text, sizeof(text), POLICY "identity:\n%s", rows[i].identity);
+		put("p.yaml", text);
+		int code = check("-c", path("c.yaml"), "--policy", path("p.yaml"), NULL);
+		if (code || !strstr(cmd_out, rows[i].want) || strstr(cmd_out, rows[i].never))
+			fail_msg("%s: %d: %s%s", rows[i].name, code, cmd_out, cmd_err);
+	}
+#undef SEALED
+#undef JWT
+#undef TWO
+#undef ASKS
+#undef NAMED
+}
+
 /* Who is told nothing of the others has no share until it has seen them. */
 static void
 a_share_of_nobody_knows_how_many_is_noted(void **state)
@@ -513,6 +572,10 @@ consequences_are_noted(void **state)
 			"relay" },
 		{ "tokens without metering", "limits: [{name: l, tokens: 5, window: 1m}]\n",
 			":4:10: route chat: does not meter: limit l settles" },
+		{ "tokens that a limit of other routes counts",
+			"limits: [{name: l, when: 'route.name == \"x\"', tokens: 5, window: 1m}, "
+			"{name: m, tokens: 7, window: 1m}]\n",
+			":4:10: route chat: does not meter: limit m settles" },
 		{ "dollars",
 			"unknown_price: {input: 1, output: 1}\nlimits: [{name: l, usd: 5, "
 			"window: 1m}]\n",
@@ -793,6 +856,7 @@ main(void)
 		cmocka_unit_test(a_hash_is_checked_with_its_key),
 		cmocka_unit_test(the_state_key_is_a_secret_that_can_be_read),
 		cmocka_unit_test(a_share_of_nobody_knows_how_many_is_noted),
+		cmocka_unit_test(persons_who_may_be_mixed_or_named_are_noted),
 		cmocka_unit_test(a_soft_count_that_reads_as_a_share_is_noted),
 		cmocka_unit_test(key_files_that_exist_are_read),
 		cmocka_unit_test(literals_that_nothing_can_be_are_noted),

@@ -590,7 +590,7 @@ every_field_of_records(void **state)
 		}
 	}
 	/* and the types of records */
-	assert_int_equal(rows, RECORD_FIELDS_COUNT + RT_SEARCHED + 17);
+	assert_int_equal(rows, RECORD_FIELDS_COUNT + RT_SEARCHED + 18);
 	none_missing(RECORD_FIELDS_COUNT, 200);
 }
 

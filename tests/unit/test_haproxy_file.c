@@ -4,6 +4,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <cmocka.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -241,6 +242,47 @@ a_folder_is_its_cfg_files_by_name(void **state)
 	haproxy_free(&h);
 }
 
+/* What Debian's service loads, from what is named of it. */
+static void
+what_debian_loads_is_read(void **state)
+{
+	static const struct {
+		const char *config, *extraopts, *named, *want;
+	} files[] = {
+		{ NULL, "-f /t.cfg -q", "/etc/haproxy/haproxy.cfg",
+			"/etc/haproxy/haproxy.cfg /t.cfg" },
+		{ "/etc/haproxy/conf.d", "-f /t.cfg", "/etc/haproxy/conf.d",
+			"/etc/haproxy/conf.d /t.cfg" },
+		{ NULL, "-f /etc/haproxy/conf.d -f /t.cfg", "/etc/haproxy/conf.d",
+			"/etc/haproxy/haproxy.cfg /etc/haproxy/conf.d /t.cfg" },
+		{ "/etc/haproxy/main.cfg", "-f /t.cfg", "/etc/haproxy",
+			"/etc/haproxy /t.cfg" },
+		{ NULL, "-f /t.cfg", "/home/me/haproxy.cfg", "/home/me/haproxy.cfg" },
+		{ NULL, "-f /t.cfg", "/etc/haproxy-2/haproxy.cfg",
+			"/etc/haproxy-2/haproxy.cfg" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(files) / sizeof(files[0]); i++) {
+		const char *list[8] = { files[i].named };
+		char got[256] = "";
+		struct haproxy h;
+		struct arena a;
+		haproxy_init(&h);
+		arena_init(&a, 0, false);
+		if (files[i].config)
+			haproxy_setenv(&h, SPAN_LIT("CONFIG"), span_str(files[i].config));
+		haproxy_setenv(&h, SPAN_LIT("EXTRAOPTS"), span_str(files[i].extraopts));
+		size_t n = haproxy_extraopts(&h, &a, list, 1, 8);
+		for (size_t k = 0; k < n; k++)
+			snprintf(got + strlen(got), sizeof(got) - strlen(got), "%s%s",
+				k ? " " : "", list[k]);
+		assert_string_equal(got, files[i].want);
+		arena_reset(&a);
+		haproxy_free(&h);
+	}
+}
+
 static void
 versions_are_read(void **state)
 {
@@ -278,6 +320,7 @@ main(void)
 		cmocka_unit_test(sections_are_those_of_haproxy),
 		cmocka_unit_test(each_file_begins_outside_of_sections),
 		cmocka_unit_test(a_folder_is_its_cfg_files_by_name),
+		cmocka_unit_test(what_debian_loads_is_read),
 		cmocka_unit_test(versions_are_read),
 	};
 

@@ -11,6 +11,7 @@
 
 #include "operator/edge/judge.h"
 #include "operator/edge/judge_private.h"
+#include "support/judge_apart_rows.h"
 #include "support/judge_provider_rows.h"
 #include "support/judge_silent.h"
 #include "support/judge_target_rows.h"
@@ -45,20 +46,26 @@ static const char provider[] =
 	"\tserver o api.openai.com:443 ssl verify required ca-file "
 	"/etc/ssl/certs/ca-certificates.crt\n";
 
-/* What README has a person write into a Debian haproxy.cfg, or had before. */
+/* What README has a person write into a Debian haproxy.cfg, or had before: with the relay's
+ * second pass in a frontend of its own, in the same frontend, or at each line's own ACL. */
+enum layout { APART, JOINT, OLDER };
+
 static void
-laid_as(struct buf *out, bool older)
+laid_as(struct buf *out, enum layout layout)
 {
 	buf_init(out, 0);
 	buf_str(out, head);
-	buf_span(out, shipped_piece(PIECE_GLOBAL));
+	if (layout == APART)
+		buf_span(out, shipped_piece(PIECE_GLOBAL));
+	else
+		buf_str(out, "    tune.bufsize 262144\n    tune.maxrewrite 16384\n");
 	buf_str(out, defaults);
-	if (older) {
+	if (layout == OLDER) {
 		put_older(out, "your frontend", false);
 		put_older(out, "the same frontend", false);
 	} else {
-		buf_span(out, shipped_piece(PIECE_STANZA));
-		buf_span(out, shipped_piece(PIECE_ROUTES));
+		buf_span(out, shipped_piece(layout == JOINT ? PIECE_JOINT_STANZA : PIECE_STANZA));
+		buf_span(out, shipped_piece(layout == JOINT ? PIECE_JOINT_ROUTES : PIECE_ROUTES));
 	}
 	buf_str(out, own);
 	buf_str(out, "backend openai\n");
@@ -72,7 +79,7 @@ laid_as(struct buf *out, bool older)
 static void
 laid(struct buf *out)
 {
-	laid_as(out, false);
+	laid_as(out, JOINT);
 }
 
 static const struct config *cfg;
@@ -119,12 +126,15 @@ what_readme_has_laid_is_silent(void **state)
 	for (size_t i = 0; i < COUNT_OF(versions); i++) {
 		struct judged j;
 		struct buf text;
-		laid(&text);
-		judged(buf_view(&text), shipped("haproxy/tollgate.cfg"), versions[i], &j);
-		assert_string_equal(j.errors.p, "");
-		assert_string_equal(j.advice.p, "");
-		judged_free(&j);
-		buf_free(&text);
+		for (enum layout layout = APART; layout <= JOINT; layout++) {
+			laid_as(&text, layout);
+			judged(buf_view(&text), shipped("haproxy/tollgate.cfg"), versions[i],
+				&j);
+			assert_string_equal(j.errors.p, "");
+			assert_string_equal(j.advice.p, "");
+			judged_free(&j);
+			buf_free(&text);
+		}
 		judged(shipped("haproxy/haproxy.cfg"), shipped("haproxy/tollgate.cfg"),
 			versions[i], &j);
 		assert_string_equal(j.errors.p, "");
@@ -162,19 +172,21 @@ line_of(struct span text, const char *at)
 }
 
 static void
-judge_row(const struct row *r)
+judge_row(const struct row *r, enum layout layout)
 {
 	struct buf mine, ours;
 	struct judged j;
 	char want[160];
 	bool error = false;
 
-	if (!strcmp(r->rule, "inner-lines")) {
+	if (layout == JOINT && !strcmp(r->rule, "inner-lines")) {
 		buf_init(&mine, 0);
 		buf_span(&mine, shipped("haproxy/haproxy.cfg"));
 	} else {
-		laid_as(&mine,
-			!strcmp(r->rule, "scope-changed") || !strcmp(r->rule, "stanza-older"));
+		laid_as(&mine, !strcmp(r->rule, "scope-changed") ||
+					       !strcmp(r->rule, "stanza-older")
+				       ? OLDER
+				       : layout);
 	}
 	buf_init(&ours, 0);
 	buf_span(&ours, shipped("haproxy/tollgate.cfg"));
@@ -342,9 +354,99 @@ one_change_is_one_finding(void **state)
 {
 	(void)state;
 	for (size_t i = 0; i < COUNT_OF(rows); i++)
-		judge_row(&rows[i]);
+		judge_row(&rows[i], JOINT);
 	for (size_t i = 0; i < COUNT_OF(provider_rows); i++)
-		judge_row(&provider_rows[i]);
+		judge_row(&provider_rows[i], JOINT);
+}
+
+/* Where no rule of the person answers the second pass, and where one may. */
+static void
+the_second_pass_in_a_frontend_of_its_own(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < COUNT_OF(apart_rows); i++)
+		judge_row(&apart_rows[i], APART);
+	for (size_t i = 0; i < COUNT_OF(apart_silent); i++) {
+		struct buf mine;
+		struct judged j;
+		char rule[64];
+		laid_as(&mine, APART);
+		change(&mine, apart_silent[i].from, apart_silent[i].to);
+		judged(buf_view(&mine), shipped("haproxy/tollgate.cfg"), "2.6.12", &j);
+		snprintf(rule, sizeof(rule), ": %s: ", apart_silent[i].rule);
+		if (strstr(j.errors.p, rule) || strstr(j.advice.p, rule))
+			fail_msg("%s: %s:\n%s%s", apart_silent[i].rule, apart_silent[i].name,
+				j.errors.p, j.advice.p);
+		judged_free(&j);
+		buf_free(&mine);
+	}
+}
+
+/* A route that leaves the backend to HAProxy's own routing: the second pass has none. */
+static void
+a_route_without_a_backend_has_no_way_on(void **state)
+{
+	static const struct target anywhere[] = { { .name = "d" } };
+	static const struct route loose = { .name = "loose", .targets = anywhere, .ntargets = 1 };
+	static const struct policy p = { .routes = &loose, .nroutes = 1 };
+
+	(void)state;
+	policy = &p;
+	for (size_t i = 0; i < COUNT_OF(route_rows); i++)
+		judge_row(&route_rows[i], APART);
+	for (enum layout layout = APART; layout <= JOINT; layout++) {
+		struct judged j;
+		struct buf mine;
+		laid_as(&mine, layout);
+		policy = layout == APART ? &attempts : &p;
+		judged(buf_view(&mine), shipped("haproxy/tollgate.cfg"), "2.6.12", &j);
+		assert_null(strstr(j.errors.p, ": inner-routes: "));
+		judged_free(&j);
+		buf_free(&mine);
+	}
+	policy = NULL;
+}
+
+/* Two frontends with the stanza of 0.2: the second pass of both comes in by one of them. */
+static void
+rules_that_the_first_pass_has_not_met(void **state)
+{
+	static const char rule[] =
+		"\tacl acme path_beg /.well-known/acme-challenge/\n"
+		"\thttp-request redirect scheme https code 301 unless acme\n";
+	static const char both[] = "\thttp-request deny deny_status 410 if { path /old }\n";
+	struct judged j;
+	struct buf mine;
+	char text[2048];
+
+	(void)state;
+	for (int met = 0; met < 2; met++) {
+		laid_as(&mine, JOINT);
+		snprintf(text, sizeof(text), "%s%s    bind unix@", rule + (met ? sizeof(rule) - 1 : 0),
+			both);
+		change(&mine, "    bind unix@", text);
+		snprintf(text, sizeof(text),
+			"\nfrontend https\n\tbind :8443\n%s%s\tacl tollgate req.hdr(host) -i "
+			"b.example.com\n\t" SPOE "\n\tdefault_backend site\nbackend site\n",
+			both, "\thttp-request deny if { path /admin }\n");
+		change(&mine, "\nbackend site\n", text);
+		judged(buf_view(&mine), shipped("haproxy/tollgate.cfg"), "2.6.12", &j);
+		const char *at = strstr(j.errors.p, ": inner-answered: ");
+		if (met && at)
+			fail_msg("%s", j.errors.p);
+		if (!met) {
+			snprintf(text, sizeof(text),
+				"inner-answered: each relayed request is answered 301 by line "
+				"%u: ",
+				line_of(buf_view(&mine), "code 301 unless acme"));
+			assert_non_null(strstr(j.errors.p, text));
+			assert_non_null(strstr(at, "frontend https has not met this rule"));
+			assert_non_null(strstr(at, "unless acme or { so_name tollgate-inner }"));
+			assert_null(strstr(at, "path /old"));
+		}
+		judged_free(&j);
+		buf_free(&mine);
+	}
 }
 
 static void
@@ -355,7 +457,7 @@ attempts_and_credentials_of_the_policy(void **state)
 	routes[0].dialect = dialect_find(SPAN_LIT("mcp"));
 	attempts.logs_in = true;
 	for (size_t i = 0; i < COUNT_OF(target_rows); i++)
-		judge_row(&target_rows[i]);
+		judge_row(&target_rows[i], JOINT);
 	for (size_t i = 0; i < COUNT_OF(target_silent); i++) {
 		struct buf mine;
 		struct judged j;
@@ -435,7 +537,8 @@ every_rule_has_a_row(void **state)
 		const char *rule = judge_rules[i].name;
 		if (!has_row(rows, COUNT_OF(rows), rule) &&
 			!has_row(provider_rows, COUNT_OF(provider_rows), rule) &&
-			!has_row(target_rows, COUNT_OF(target_rows), rule))
+			!has_row(target_rows, COUNT_OF(target_rows), rule) &&
+			!has_row(route_rows, COUNT_OF(route_rows), rule))
 			fail_msg("no row for %s", rule);
 	}
 }
@@ -487,6 +590,9 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(what_readme_has_laid_is_silent),
 		cmocka_unit_test(one_change_is_one_finding),
+		cmocka_unit_test(the_second_pass_in_a_frontend_of_its_own),
+		cmocka_unit_test(a_route_without_a_backend_has_no_way_on),
+		cmocka_unit_test(rules_that_the_first_pass_has_not_met),
 		cmocka_unit_test(what_is_right_is_silent),
 		cmocka_unit_test(an_engine_that_does_not_say_which_origins_are_listed_is_seen),
 		cmocka_unit_test(streams_of_mcp_may_be_silent_for_longer_than_an_answer),

@@ -91,7 +91,9 @@ what_is_not_clear_is_asked(void **state)
 	for (size_t i = 0; i < COUNT_OF(choices); i++) {
 		struct lay_wish wish = { .frontend = { choices[i].frontend },
 			.nfrontend = choices[i].frontend != NULL,
-			.host = choices[i].host,
+			.host = { choices[i].host },
+			.nhost = choices[i].host != NULL,
+			.close_others = true,
 			.nbackend = choices[i].backend != NULL };
 		struct haproxy h;
 		struct lay l;
@@ -109,6 +111,301 @@ what_is_not_clear_is_asked(void **state)
 	}
 }
 
+#define HOSTS "global\n    user haproxy\ndefaults\n    mode http\nfrontend web\n    bind :80\n"
+#define ONE "backend one\n    http-request set-header authorization \"Bearer x\"\n    server a api.openai.com:443\n"
+
+/* Who else leads to a backend that gets the guard, and what init asks of them; "": nothing. */
+static const struct {
+	const char *name, *text, *hosts[2], *frontends[2], *asks, *silent;
+} others[] = {
+	{ "the host alone",
+		HOSTS "    use_backend one if { req.hdr(host) -i ai.example.com }\n" ONE,
+		{ "ai.example.com" }, { NULL }, "", "" },
+	{ "another host by an ACL",
+		HOSTS "    acl b hdr(host) -i b.example.com\n    use_backend one if b\n" ONE,
+		{ "ai.example.com" }, { NULL },
+		"    --host b.example.com    (/etc/haproxy/haproxy.cfg:8: to backend one)\n", "" },
+	{ "both are said",
+		HOSTS "    acl b hdr(host) -i b.example.com ai.example.com\n    use_backend one if b\n" ONE,
+		{ "ai.example.com", "b.example.com" }, { NULL }, "", "" },
+	{ "all below a name",
+		HOSTS "    use_backend one if { hdr(host) -i b.ai.example.com }\n" ONE,
+		{ "*.ai.example.com" }, { NULL }, "", "" },
+	{ "hosts of either part",
+		HOSTS "    use_backend one if { hdr(host) -i a.com } or { hdr(host) -i b.com } { path_beg /v1 }\n" ONE,
+		{ "a.com" }, { NULL }, "    --host b.com ", "the other hosts" },
+	{ "whatever the host", HOSTS "    use_backend one if { path_beg /v1 }\n" ONE,
+		{ "ai.example.com" }, { NULL },
+		"    /etc/haproxy/haproxy.cfg:7: the other hosts of frontend web that this line "
+		"sends to backend one\n",
+		"" },
+	{ "by default", HOSTS "    default_backend one\n" ONE, { "ai.example.com" }, { NULL },
+		":7: the other hosts of frontend web", "" },
+	{ "by a map",
+		HOSTS "    use_backend %[req.hdr(host),lower,map(tests/data/judge/hosts.map,site)]\n" ONE,
+		{ "ai.example.com" }, { NULL }, "    --host chat.example.com ", "other hosts" },
+	{ "another frontend",
+		HOSTS "frontend api\n    bind :81\n    default_backend one\n" ONE,
+		{ "ai.example.com" }, { "web" },
+		"    --frontend api    (/etc/haproxy/haproxy.cfg:9: to backend one)\n", "" },
+	{ "one that redirects all of it",
+		HOSTS "frontend plain\n    bind :81\n    acl acme path_beg "
+		      "/.well-known/acme-challenge/\n    http-request redirect scheme https unless "
+		      "acme\n    default_backend one\n" ONE,
+		{ "ai.example.com" }, { "web" }, "", "" },
+	{ "a backend that gets no guard",
+		HOSTS "    default_backend two\nbackend two\n    server a :1\n" ONE,
+		{ "ai.example.com" }, { NULL }, "", "" },
+};
+
+static void
+who_else_leads_to_a_guarded_backend_is_asked_about(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < COUNT_OF(others); i++) {
+		const char *argv[16] = { "init", "--root", dir, "--haproxy-binary", "/bin/true" };
+		size_t n = 5;
+		for (size_t k = 0; k < 2 && others[i].hosts[k]; k++) {
+			argv[n++] = "--host";
+			argv[n++] = others[i].hosts[k];
+		}
+		for (size_t k = 0; k < 2 && others[i].frontends[k]; k++) {
+			argv[n++] = "--frontend";
+			argv[n++] = others[i].frontends[k];
+		}
+		while (n < COUNT_OF(argv))
+			argv[n++] = NULL;
+		put_tree(others[i].text, NULL);
+		int code = tollgate("", argv[0], argv[1], argv[2], argv[3], argv[4], argv[5],
+			argv[6], argv[7], argv[8], argv[9], argv[10], NULL);
+		if (code != (*others[i].asks ? 2 : 0) ||
+			(*others[i].asks && (!strstr(cmd_err, others[i].asks) ||
+						    !strstr(cmd_err, "--close-others:\n"))) ||
+			(*others[i].silent && strstr(cmd_err, others[i].silent)))
+			fail_msg("%s: %d %s", others[i].name, code, cmd_err);
+		if (!*others[i].asks)
+			continue;
+		assert_string_equal(whole("etc/haproxy/haproxy.cfg"), others[i].text);
+		if (INIT("--host", others[i].hosts[0], "--frontend", "web") != 0)
+			fail_msg("%s: %s", others[i].name, cmd_err);
+	}
+	/* a second run does not ask again */
+	put_tree(HOSTS "    default_backend one\n" ONE, NULL);
+	assert_int_equal(INIT("--host", "a.com", "--host", "b.com", "--host", "*.c.com", "--write"), 0);
+	assert_non_null(strstr(whole("etc/haproxy/haproxy.cfg"),
+		"    acl tollgate req.hdr(host),host_only,rtrim(.) -i a.com b.com  # what passes\n"
+		"    acl tollgate req.hdr(host),host_only,rtrim(.) -m end -i .c.com  # what passes\n"));
+	assert_int_equal(tollgate("", "init", "--root", dir, "--haproxy-binary", "/bin/true", NULL),
+		0);
+	assert_non_null(strstr(cmd_out, "Nothing to do.\n"));
+}
+
+/* Below the person's own rules, wherever default_backend stands; above what routes, lets requests
+ * pass all that follows, or gives them another host. */
+static const struct {
+	const char *name, *rules, *above, *below;
+} places[] = {
+	{ "refusals",
+		"    default_backend one\n    filter spoe engine crowdsec config /c.cfg\n"
+		"    http-request send-spoe-group crowdsec http\n"
+		"    http-request deny if { var(txn.crowdsec.remediation) -m str ban }\n"
+		"    http-request track-sc0 src\n"
+		"    http-request deny deny_status 429 if { sc_http_req_rate(0) gt 100 }\n",
+		"gt 100", NULL },
+	{ "routes", "    http-request deny if { path /x }\n    use_backend two if { path /y }\n",
+		"path /x", "path /y" },
+	{ "allow", "    http-request deny if { path /x }\n    http-request allow if { path /y }\n",
+		"path /x", "allow if" },
+	{ "another host",
+		"    http-request deny if { path /x }\n    http-request set-header Host b.com if { path /y }\n",
+		"path /x", "set-header Host" },
+	{ "an .if to its end",
+		"    http-request deny if { path /x }\n.if version_atleast(2.4)\n    http-request "
+		"deny if { path /y }\n.endif\n    use_backend two if { path /z }\n",
+		".endif", "path /z" },
+};
+
+static void
+the_stanza_is_below_what_refuses(void **state)
+{
+	char text[4096];
+
+	(void)state;
+	for (size_t i = 0; i < COUNT_OF(places); i++) {
+		snprintf(text, sizeof(text), "%s%s%s", HOSTS, places[i].rules, PROVIDERS);
+		put_tree(text, NULL);
+		if (INIT("--host", "ai.example.com", "--write") != 0)
+			fail_msg("%s: %s%s", places[i].name, cmd_err, strstr(cmd_out, "What is left"));
+		const char *is = whole("etc/haproxy/haproxy.cfg");
+		const char *begin = strstr(is, "    # tollgate: begin stanza");
+		const char *end = strstr(is, "    # tollgate: end stanza\n");
+		assert_true(begin && end && begin < end);
+		const char *above = strstr(is, places[i].above);
+		const char *below = places[i].below ? strstr(is, places[i].below) : NULL;
+		if (!above || above > begin || (places[i].below && (!below || below < end)))
+			fail_msg("%s: %s", places[i].name, is);
+	}
+}
+
+#define MODE "    mode http\n"
+#define WEB  "    bind :80\n    http-request deny if { path /x }\n    default_backend site\n"
+#define GATE "defaults tollgate-gate from "
+
+/* What the frontend begins with, and where the lines for responses are: in `defaults` of their own
+ * where these can have what the frontend had; in the frontend where not. */
+static const struct {
+	const char *name, *text, *want[5];
+} answers[] = {
+	{ "anonymous defaults get a name", "defaults # all\n" MODE "frontend web # here\n" WEB,
+		{ "defaults tollgate-base  # tollgate: was defaults # all\n",
+			"# tollgate: begin answers, laid by tollgate init\n" GATE "tollgate-base ",
+			"    http-after-response set-header x-tollgate-id ",
+			"defaults tollgate-rest from tollgate-base ",
+			"frontend web from tollgate-gate  # tollgate: was frontend web # here\n" } },
+	{ "named ones keep theirs", "defaults main\n" MODE "frontend web from main\n" WEB,
+		{ "defaults main\n", GATE "main ", "defaults tollgate-rest from main ",
+			"frontend web from tollgate-gate  # tollgate: was frontend web from main\n" } },
+	{ "the last ones, by no name", "defaults a\ndefaults main from a\n" MODE "frontend web\n" WEB,
+		{ GATE "main ", "frontend web from tollgate-gate " } },
+	{ "two frontends share them",
+		"defaults\n" MODE "frontend web\n" WEB "frontend api\n    bind :81\n    default_backend site\n",
+		{ GATE "tollgate-base ", "defaults tollgate-rest ", "frontend web from tollgate-gate ",
+			"frontend api from tollgate-gate " } },
+	{ "two of other defaults do not",
+		"defaults\n" MODE "frontend web\n" WEB "defaults\n" MODE
+		"frontend api\n    bind :81\n    default_backend site\n",
+		{ GATE "tollgate-base ", "frontend web from tollgate-gate ", "defaults tollgate-base-2 ",
+			"defaults tollgate-gate-2 from tollgate-base-2 ",
+			"frontend api from tollgate-gate-2 " } },
+};
+static const struct {
+	const char *name, *text;
+} no_answers[] = {
+	{ "defaults with rules, which are not inherited",
+		"defaults main\n" MODE "    http-request deny if { path /y }\nfrontend web from main\n" WEB },
+	{ "two of one name", "defaults main\n" MODE "defaults main\n" MODE "frontend web from main\n" WEB },
+	{ "anonymous ones of others", "defaults a\n" MODE "defaults from a\nfrontend web\n" WEB },
+	{ "a listen", "defaults\n" MODE "listen web\n    bind :80\n    server a :1\n" },
+	{ "none", "frontend web\n" MODE WEB "defaults\n" MODE },
+	{ "some that an .if may take away",
+		".if version_atleast(2.4)\ndefaults main\n" MODE ".endif\nfrontend web from main\n" WEB },
+};
+
+static size_t
+wanted(const char *const *words)
+{
+	size_t n = 0;
+
+	while (n < COUNT_OF(answers[0].want) && words[n])
+		n++;
+	return n;
+}
+
+static unsigned
+stanza_lines(const char *text)
+{
+	const char *p = strstr(text, "# tollgate: begin stanza"), *end = strstr(text, "# tollgate: end stanza");
+	unsigned n = 0;
+
+	for (p = strchr(p, '\n') + 1; p < end; p = strchr(p, '\n') + 1)
+		n++;
+	return n - 1; /* the mark's own line has begun */
+}
+
+static void
+lines_for_responses_have_defaults_of_their_own(void **state)
+{
+	static const char *const both[] = { "--frontend", "web", "--frontend", "api" };
+	char text[4096];
+
+	(void)state;
+	for (size_t i = 0; i < COUNT_OF(answers) + COUNT_OF(no_answers); i++) {
+		bool own = i < COUNT_OF(answers);
+		size_t k = own ? i : i - COUNT_OF(answers);
+		const char *name = own ? answers[k].name : no_answers[k].name;
+		const char *mine = own ? answers[k].text : no_answers[k].text;
+		bool two = strstr(mine, "frontend api") != NULL;
+		snprintf(text, sizeof(text), "global\n    user haproxy\n%s%s", mine, PROVIDERS);
+		put_tree(text, NULL);
+		int code = two ? INIT("--host", "h", both[0], both[1], both[2], both[3], "--write")
+			       : INIT("--host", "h", "--write");
+		if (code != 0)
+			fail_msg("%s: %s%s", name, cmd_err, strstr(cmd_out, "What is left"));
+		const char *is = whole("etc/haproxy/haproxy.cfg");
+		unsigned lines = stanza_lines(is);
+		if (own ? lines > 20 : lines < 30)
+			fail_msg("%s: %u lines", name, lines);
+		if (own)
+			in_order(is, answers[k].want, wanted(answers[k].want));
+		else if (strstr(is, "tollgate-gate from") || strstr(is, "# tollgate: was"))
+			fail_msg("%s: %s", name, is);
+		assert_int_equal(tollgate("", "check", "--haproxy-only", "--haproxy",
+					 path("etc/haproxy/haproxy.cfg"),
+					 path("etc/haproxy/tollgate/tollgate.cfg"),
+					 "--haproxy-version", "2.6.12", NULL),
+			0);
+		if (strstr(cmd_out, "-lines: ") || *cmd_err)
+			fail_msg("%s: %s%s", name, cmd_err, cmd_out);
+		assert_int_equal(INIT("--write"), 0);
+		if (!strstr(cmd_out, "Nothing to do."))
+			fail_msg("%s: %s", name, cmd_out);
+	}
+	/* a HAProxy that has no rules in defaults */
+	put_tree("defaults\n" MODE "frontend web\n" WEB PROVIDERS, NULL);
+	put("old", "#!/bin/sh\necho 'HAProxy version 2.4.22'\n");
+	assert_int_equal(chmod(path("old"), 0755), 0);
+	tollgate("", "init", "--root", dir, "--haproxy-binary", path("old"), "--host", "h", NULL);
+	assert_non_null(strstr(cmd_out, "+    filter spoe"));
+	assert_null(strstr(cmd_out, "tollgate-gate from"));
+}
+
+/* What is said of the result names lines of the files as they are. */
+static void
+an_error_comes_with_the_difference_and_the_persons_own_lines(void **state)
+{
+#define CORS "    http-after-response set-header access-control-allow-origin *\n"
+	static const char refuses[] =
+		"#!/bin/sh\nfor f; do :; done\nn=$(grep -n 'server a api' ${f%/*}/0.cfg | cut -d: -f1)\n"
+		"echo \"[ALERT] config : parsing [${f%/*}/0.cfg:$n] : unknown\"\n"
+		"echo \"[ALERT] config : parsing [${f%/*}/tollgate.cfg:9]\"\nexit 1\n";
+
+	(void)state;
+	put_tree(HOSTS CORS ONE "backend two\n" CORS
+		       "    http-request set-header x-api-key x\n    server a api.anthropic.com:443\n",
+		NULL);
+	assert_int_equal(INIT("--host", "ai.example.com"), 1);
+	assert_non_null(strstr(cmd_out, "/etc/haproxy/haproxy.cfg:7:1: own-origins: "));
+	assert_non_null(strstr(cmd_out, "/etc/haproxy/haproxy.cfg:12:1: own-origins: "));
+	assert_non_null(strstr(cmd_out, "\n+    filter spoe engine tollgate"));
+	assert_non_null(strstr(cmd_err, "the result has 2 errors, nothing was written"));
+	put_tree(HOSTS "    default_backend site\n" ONE "backend site\n    server a :1\n", NULL);
+	put("refuses", refuses);
+	assert_int_equal(chmod(path("refuses"), 0755), 0);
+	assert_int_equal(tollgate("", "init", "--root", dir, "--haproxy-binary",
+				 path("refuses"), "--host", "ai.example.com", NULL),
+		1);
+	assert_non_null(strstr(cmd_err, "[/etc/haproxy/haproxy.cfg:10] : unknown"));
+	assert_non_null(strstr(cmd_err, "[/etc/haproxy/tollgate/tollgate.cfg:9]"));
+	assert_non_null(strstr(cmd_out, "\n+    filter spoe engine tollgate"));
+	assert_null(strstr(cmd_err, "/tmp/tollgate-init"));
+}
+
+/* A tollgate.cfg of before has no frontend for the second pass, and is not overwritten. */
+static void
+an_older_tollgate_cfg_is_not_laid_upon(void **state)
+{
+	char cmd[256];
+
+	(void)state;
+	put_tree(SITE PROVIDERS, NULL);
+	snprintf(cmd, sizeof(cmd), "mkdir %s/etc/haproxy/tollgate", dir);
+	assert_int_equal(system(cmd), 0);
+	put("etc/haproxy/tollgate/tollgate.cfg", "# older\n");
+	assert_int_equal(INIT("--host", "ai.example.com", "--write"), 2);
+	assert_non_null(strstr(cmd_err, "lacks the frontend tollgate-inner: copy "));
+	assert_string_equal(whole("etc/haproxy/haproxy.cfg"), SITE PROVIDERS);
+}
+
 static void
 nothing_is_written_without_being_asked(void **state)
 {
@@ -117,7 +414,7 @@ nothing_is_written_without_being_asked(void **state)
 	assert_int_equal(INIT("--host", "ai.example.com"), 0);
 	assert_non_null(strstr(cmd_out, "create /etc/tollgate/tollgate.yaml\n"));
 	assert_non_null(strstr(cmd_out,
-		"+    acl tollgate req.hdr(host),host_only,rtrim(.) -i ai.example.com\n"));
+		"+    acl tollgate req.hdr(host),host_only,rtrim(.) -i ai.example.com  # what passes\n"));
 	assert_non_null(strstr(cmd_out, "Nothing was written."));
 	assert_string_equal(whole("etc/haproxy/haproxy.cfg"), SITE PROVIDERS);
 	assert_int_not_equal(access(path("etc/tollgate"), F_OK), 0);
@@ -210,6 +507,20 @@ each_dialect_gets_its_route(void **state)
 	assert_non_null(strstr(cmd_err, "one of openai, "));
 }
 
+/* A line of the stanza that haproxy/laid.lst lacks is left, or is an error. */
+static void
+undo_takes_out_what_was_laid(void **state)
+{
+	(void)state;
+	put_tree(SITE PROVIDERS, "EXTRAOPTS='-de'   # mine\n");
+	assert_int_equal(INIT("--host", "ai.example.com", "--write"), 0);
+	assert_int_equal(INIT("--undo", "--write"), 0);
+	assert_string_equal(whole("etc/haproxy/haproxy.cfg"), SITE PROVIDERS);
+	assert_string_equal(whole("etc/default/haproxy"), "EXTRAOPTS='-de'   # mine\n");
+	assert_int_equal(INIT("--undo", "--write"), 0);
+	assert_non_null(strstr(cmd_out, "Nothing to undo"));
+}
+
 static void
 a_guard_that_was_forgotten_is_laid(void **state)
 {
@@ -221,7 +532,8 @@ a_guard_that_was_forgotten_is_laid(void **state)
 	fputs("backend late\n    http-request set-header api-key x\n", f);
 	fclose(f);
 	assert_int_equal(INIT("--backend", "one=openai"), 0);
-	assert_non_null(strstr(cmd_out, " backend late\n+    http-request return status 503"));
+	assert_non_null(strstr(cmd_out, " backend late\n+    # tollgate: begin guard, laid by tollgate init\n+    "
+				"http-request return status 503"));
 	assert_null(strstr(cmd_out, "+    filter spoe"));
 }
 
@@ -279,6 +591,21 @@ what_has_no_route_loads_and_says_so(void **state)
 	assert_int_equal(tollgate("", "check", "-c", path("etc/tollgate/tollgate.yaml"),
 				 "--policy", path("etc/tollgate/default.yaml"), NULL),
 		0);
+}
+
+/* Two providers of one dialect: the first has the routes, and init names the other. */
+static void
+a_second_backend_of_a_dialect_is_named(void **state)
+{
+	(void)state;
+	put_tree(SITE PROVIDERS "backend vllm\n    http-request set-header authorization k\n"
+				"    server a 10.0.0.9:8000\n",
+		NULL);
+	assert_int_equal(INIT("--host", "ai.example.com", "--write"), 0);
+	assert_non_null(strstr(cmd_out, "default.yaml: no route leads to backend vllm: name it"));
+	assert_null(strstr(cmd_out, "no route leads to backend one"));
+	assert_non_null(
+		strstr(whole("etc/tollgate/default.yaml"), "  # vllm has no route yet:\n"));
 }
 
 static void
@@ -514,13 +841,24 @@ files_and_folders_are_one_configuration(void **state)
 		strstr(whole("etc/haproxy/conf.d/web.cfg"), "filter spoe engine tollgate"));
 	assert_int_equal(INIT("--host", "ai.example.com"), 0);
 	assert_non_null(strstr(cmd_out, "Nothing to do.\n"));
+	/* or has it in place of haproxy.cfg */
+	put_tree("", "CONFIG=\"/etc/haproxy/conf.d\"\n");
+	assert_int_equal(system(cmd), 0);
+	assert_int_equal(unlink(path("etc/haproxy/haproxy.cfg")), 0);
+	put("etc/haproxy/conf.d/web.cfg", "global\n    user haproxy\ndefaults\n    mode http\n"
+					  "frontend web\n    bind :80\n" PROVIDERS);
+	assert_int_equal(INIT("--host", "ai.example.com", "--write"), 0);
+	assert_non_null(
+		strstr(whole("etc/haproxy/conf.d/web.cfg"), "filter spoe engine tollgate"));
+	assert_int_equal(INIT("--host", "ai.example.com"), 0);
+	assert_non_null(strstr(cmd_out, "Nothing to do.\n"));
 }
 
 static void
 the_stanza_is_in_no_if(void **state)
 {
-	static const char *const want[] = { "    bind :81\n.endif\n", "filter spoe",
-		"    use_backend tollgate-relay",
+	static const char *const want[] = { "    bind :81\n.endif\n", "    acl x path_beg /x\n",
+		"filter spoe", "    use_backend tollgate-relay",
 		".if version_atleast(2.5)\n    use_backend two" };
 
 	(void)state;
@@ -530,11 +868,11 @@ the_stanza_is_in_no_if(void **state)
 		 ".if version_atleast(2.5)\n    use_backend two if x\n.endif\n" PROVIDERS,
 		NULL);
 	assert_int_equal(tollgate("", "init", "--root", dir, "--host", "h", "--write",
-				 "--haproxy-binary", "/bin/true", NULL),
+				 "--close-others", "--haproxy-binary", "/bin/true", NULL),
 		0);
 	in_order(whole("etc/haproxy/haproxy.cfg"), want, COUNT_OF(want));
 	assert_non_null(
-		strstr(whole("etc/haproxy/haproxy.cfg"), "maxconn 9\n.endif\n    tune."));
+		strstr(whole("etc/haproxy/haproxy.cfg"), "maxconn 9\n.endif\n    # tollgate: begin global"));
 }
 
 static void
@@ -574,7 +912,7 @@ all_below_a_name_is_a_host(void **state)
 	put_tree(SITE PROVIDERS, NULL);
 	assert_int_equal(INIT("--host", "*.ai.example.com"), 0);
 	assert_non_null(strstr(cmd_out, "+    acl tollgate req.hdr(host),host_only,rtrim(.) -m "
-					"end -i .ai.example.com\n"));
+					"end -i .ai.example.com  # what passes\n"));
 }
 
 static void
@@ -646,7 +984,7 @@ what_haproxy_refuses_is_not_written(void **state)
 	(void)state;
 	put_tree(SITE PROVIDERS, NULL);
 	assert_int_equal(tollgate("", "init", "--root", dir, "--haproxy-binary", "/bin/false",
-				 "--host", "ai.example.com", "--write", NULL),
+				 "--host", "ai.example.com", "--close-others", "--write", NULL),
 		1);
 	assert_non_null(strstr(cmd_err, "haproxy -c refuses the result, nothing was written"));
 	assert_string_equal(whole("etc/haproxy/haproxy.cfg"), SITE PROVIDERS);
@@ -658,7 +996,8 @@ what_haproxy_refuses_is_not_written(void **state)
 		       "exit 1\n");
 	assert_int_equal(chmod(path("refuses"), 0755), 0);
 	assert_int_equal(tollgate("", "init", "--root", dir, "--haproxy-binary",
-				 path("refuses"), "--host", "ai.example.com", NULL),
+				 path("refuses"), "--host", "ai.example.com",
+				 "--close-others", NULL),
 		1);
 	assert_non_null(strstr(cmd_err, "systemd-sysusers tollgate.conf (README, step 1)"));
 	/* Debian's own file has no frontend: there is nothing to say which */
@@ -672,13 +1011,20 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(what_is_not_clear_is_asked),
+		cmocka_unit_test(who_else_leads_to_a_guarded_backend_is_asked_about),
+		cmocka_unit_test(the_stanza_is_below_what_refuses),
+		cmocka_unit_test(lines_for_responses_have_defaults_of_their_own),
+		cmocka_unit_test(an_error_comes_with_the_difference_and_the_persons_own_lines),
+		cmocka_unit_test(an_older_tollgate_cfg_is_not_laid_upon),
 		cmocka_unit_test(nothing_is_written_without_being_asked),
 		cmocka_unit_test(the_difference_is_what_patch_reads),
 		cmocka_unit_test(what_is_laid_is_what_check_wants_and_twice_is_once),
 		cmocka_unit_test(each_dialect_gets_its_route),
+		cmocka_unit_test(undo_takes_out_what_was_laid),
 		cmocka_unit_test(a_guard_that_was_forgotten_is_laid),
 		cmocka_unit_test(hundreds_of_backends_each_get_their_guard),
 		cmocka_unit_test(what_has_no_route_loads_and_says_so),
+		cmocka_unit_test(a_second_backend_of_a_dialect_is_named),
 		cmocka_unit_test(sockets_are_where_haproxy_looks),
 		cmocka_unit_test(what_is_kept_is_no_more_readable_than_it_was),
 		cmocka_unit_test(no_secret_is_shown),

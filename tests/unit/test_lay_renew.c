@@ -38,6 +38,30 @@ put_older_tree(void)
 	buf_free(&text);
 }
 
+/* The same with the stanza of 0.2: the relay's second pass comes in by the frontend itself. */
+static void
+put_joint_tree(void)
+{
+	static const char *const names[] = { "one", "two" };
+	static const char *const keys[] = { "authorization \"Bearer x\"\n    server a api.openai.com:443",
+		"x-api-key x\n    server a api.anthropic.com:443" };
+	struct buf text;
+
+	buf_init(&text, 0);
+	buf_printf(&text,
+		"global\n    user haproxy\n    tune.bufsize 262144\n    tune.maxrewrite 16384\n"
+		"defaults\n    mode http\n    timeout server 50s\nfrontend web\n    bind :80\n"
+		"%.*s%.*s    default_backend one\n",
+		SPAN_ARG(shipped_piece(PIECE_JOINT_STANZA)),
+		SPAN_ARG(shipped_piece(PIECE_JOINT_ROUTES)));
+	for (size_t i = 0; i < COUNT_OF(names); i++)
+		buf_printf(&text, "backend %s\n%.*s    timeout server 10m\n    http-request set-header %s\n", names[i],
+			SPAN_ARG(shipped_piece(PIECE_GUARD)), keys[i]);
+	buf_putc(&text, 0);
+	put_tree(text.p, NULL);
+	buf_free(&text);
+}
+
 static const char *const later_in_order[] = { "set-var(txn.tollgate.id) ",
 	"set-var(txn.tollgate.set_authorization) ", "set-var(txn.tollgate.set_api_key) ",
 	"set-var(txn.tollgate.set_x_amz_security_token) ", "del-header ^x[-_]tollgate[-_]",
@@ -188,8 +212,9 @@ what_came_later_is_added_in_place(void **state)
 	struct buf text, before;
 
 	(void)state;
-	put_tree(SITE PROVIDERS, NULL);
-	assert_int_equal(INIT("--host", "ai.example.com", "--write"), 0);
+	put_joint_tree();
+	assert_int_equal(INIT("--write"), 0);
+	assert_null(strstr(whole("etc/haproxy/haproxy.cfg"), "setenv"));
 	buf_init(&before, 0);
 	put_before(&before, span_str(whole("etc/haproxy/haproxy.cfg")));
 	buf_putc(&before, 0);
@@ -260,7 +285,8 @@ each_frontend_that_is_named_gets_the_stanza(void **state)
 		0);
 	const char *text = whole("etc/haproxy/haproxy.cfg");
 	assert_int_equal(times(text, "filter spoe engine tollgate"), 2);
-	assert_int_equal(times(text, "tollgate name tollgate-inner\n"), 1);
+	assert_int_equal(times(text, "inner.sock"), 0);
+	assert_int_equal(times(text, "    setenv TOLLGATE_INNER "), 1);
 	assert_int_equal(times(text, "use_backend tollgate-deny"), 2);
 	assert_int_equal(times(text, "    tune.bufsize"), 1);
 	assert_int_equal(INIT("--host", "ai.example.com", "--write"), 0);
@@ -272,8 +298,8 @@ each_frontend_that_is_named_gets_the_stanza(void **state)
 	assert_int_equal(INIT("--host", "ai.example.com", "--frontend", "tls", "--write"), 0);
 	assert_string_equal(whole("etc/haproxy/haproxy.cfg"), whole("both"));
 	/* what may stand once does */
-	assert_int_equal(INIT("--host", "a.example.com", "--host=ai.example.com"), 2);
-	assert_non_null(strstr(cmd_err, "--host: given too often"));
+	assert_int_equal(INIT("--person", "a", "--person=b"), 2);
+	assert_non_null(strstr(cmd_err, "--person: given too often"));
 	/* a name that is not there is asked for, whatever the others */
 	put_tree(TWO PROVIDERS, NULL);
 	assert_int_equal(

@@ -79,6 +79,29 @@ passing_cases_are_tap_and_exit_0(void **state)
 }
 
 static void
+a_rule_that_moved_its_request_is_covered(void **state)
+{
+	(void)state;
+	put("policy.yaml",
+		"tollgate: 1\nname: t\ndefault: permit\n"
+		"identity: [{none: {person: nobody}}]\n"
+		"providers: {us: {backend: u, dialect: openai, region: us}, "
+		"eu: {backend: e, dialect: openai, region: eu}}\n"
+		"routes: [{name: chat, match: {path: /v1/chat/completions}, targets: [us, eu]}]\n"
+		"rules:\n"
+		"  - {name: stay, when: '\"pii\" in prompt.classes && target.region != \"eu\"', "
+		"deny: true}\n"
+		"  - {name: here, when: 'model.name == \"local\"', route: {targets: [eu]}}\n"
+		"  - {name: never, when: 'model.name == \"none\" && target.name == \"us\"', "
+		"deny: true}\n");
+	put("t.test.yaml", HEAD
+		"  - {name: moved, request: {prompt: a@example.com}, expect: {target: eu}}\n"
+		"  - {name: routed, request: {prompt: hi, model: local}, expect: {target: eu}}\n");
+	assert_int_equal(tollgate("", "policy", "test", "--require-coverage", dir, NULL), 1);
+	holds(cmd_out, "# t: 2 of 3 rules matched in 2 cases; not matched: never\n");
+}
+
+static void
 a_case_may_expect_that_it_is_observed(void **state)
 {
 	(void)state;
@@ -328,6 +351,7 @@ main(void)
 		cmocka_unit_test(
 			the_shipped_policies_pass_their_tests_and_every_rule_is_covered),
 		cmocka_unit_test(passing_cases_are_tap_and_exit_0),
+		cmocka_unit_test(a_rule_that_moved_its_request_is_covered),
 		cmocka_unit_test(a_case_may_expect_that_it_is_observed),
 		cmocka_unit_test(a_case_that_fails_says_what_differs_and_why),
 		cmocka_unit_test(mistakes_in_a_test_file_are_named_with_their_place),

@@ -127,6 +127,24 @@ static const struct policy_mistake rows[] = {
 		"identity:\n  - client_certificate: {person: spiffe}\n  - client_certificate: "
 		"{person: subject.CN}\n",
 		":7:5: client_certificate: stands in the list already; the first decides" },
+	{ "a realm with a slash",
+		H "identity:\n  - jwt: {issuer: a, audience: j, jwks: k, realm: a/b}\n",
+		":6:51: realm: 1 to 64 letters, digits, '.', '-' and '_' are expected, a "
+		"letter or digit first, found a/b" },
+	{ "a realm that begins like an option",
+		H "identity:\n  - client_certificate: {realm: -x}\n",
+		":6:33: realm: 1 to 64 letters" },
+	{ "an empty realm", H "identity:\n  - signed_headers: {keys: k, realm: ''}\n",
+		":6:38: realm: " },
+	{ "a realm of letters beyond ASCII",
+		H "identity:\n  - client_certificate: {realm: zo\u00eb}\n", ":6:33: realm: " },
+	{ "a realm of 65 letters",
+		H "identity:\n  - client_certificate: {realm: "
+		"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa}\n",
+		":6:33: realm: " },
+	{ "a realm of keys",
+		H "identity:\n  - api_key: {keys: k, realm: acme}\n",
+		":6:24: realm: unknown key" },
 	{ "two methods in an entry", H "identity:\n  - {none: {}, api_key: {keys: k}}\n",
 		":6:5: identity: one of jwt, signed_headers, client_certificate, api_key, "
 		"none" },

@@ -160,42 +160,50 @@ plan_first_key(struct init *in)
 
 /* ---- HAProxy's own files ---- */
 
+struct extraopts
+extraopts_of(struct span text)
+{
+	struct extraopts e = { .at = 0 };
+
+	while (text.n) {
+		struct span line = span_next(&text, '\n'), l = span_trim(line, " \t\r");
+		e.lines++;
+		if (!span_starts(l, SPAN_LIT("EXTRAOPTS=")))
+			continue;
+		e.line = line;
+		e.at = e.lines;
+		e.value = span_cut(l, 10, l.n);
+		if (e.value.n && (*e.value.p == '"' || *e.value.p == '\'')) {
+			char quote = *e.value.p;
+			e.value = span_cut(e.value, 1, e.value.n);
+			e.value = span_cut(e.value, 0, span_chr(e.value, quote));
+		}
+	}
+	return e;
+}
+
 /* -f of tollgate.cfg in EXTRAOPTS. The last line of that name counts; it is made longer. */
 static void
 plan_extraopts(struct init *in)
 {
 	static const char ours[] = OURS "tollgate.cfg";
-	struct span value = { NULL, 0 };
-	unsigned n = 0, at = 0;
 
 	SCOPED_BUF(text, INIT_TEXT_BYTES);
 	SCOPED_BUF(line, 8192);
 	buf_file(&text, rooted(in, EXTRAOPTS));
-	for (struct span rest = buf_view(&text); rest.n;) {
-		struct span l = span_trim(span_next(&rest, '\n'), " \t\r");
-		n++;
-		if (!span_starts(l, SPAN_LIT("EXTRAOPTS=")))
-			continue;
-		value = span_cut(l, 10, l.n);
-		if (value.n && (*value.p == '"' || *value.p == '\'')) {
-			char quote = *value.p;
-			value = span_cut(value, 1, value.n);
-			value = span_cut(value, 0, span_chr(value, quote));
-		}
-		at = n;
-	}
-	if (at)
-		buf_printf(&line, "EXTRAOPTS=\"%.*s%s-f %s\"\n", SPAN_ARG(value),
-			value.n ? " " : "", ours);
+	struct extraopts e = extraopts_of(buf_view(&text));
+	if (e.at)
+		buf_printf(&line, "EXTRAOPTS=\"%.*s%s-f %s\"\n", SPAN_ARG(e.value),
+			e.value.n ? " " : "", ours);
 	else
-		buf_printf(&line, "EXTRAOPTS=\"-S /run/haproxy-master.sock -f %s\"\n", ours);
+		buf_printf(&line, "EXTRAOPTS=\"" EXTRAOPTS_DEBIAN " -f %s\"\n", ours);
 	bool has = false;
-	for (struct span rest = value; rest.n;)
+	for (struct span rest = e.value; rest.n;)
 		has |= span_is(span_next(&rest, ' '), ours);
 	if (!has)
 		lay_add(&in->lay, (struct lay_edit){ .file = EXTRAOPTS,
-					  .after = at ? at - 1 : n,
-					  .drop = at != 0,
+					  .after = e.at ? e.at - 1 : e.lines,
+					  .drop = e.at != 0,
 					  .text = buf_view(&line) });
 }
 
@@ -210,7 +218,7 @@ result_of(struct init *in, const char *file, struct buf *out)
 			INIT_TEXT_BYTES >> 20);
 }
 
-static void
+void
 each_edited(struct init *in, void (*each)(struct init *in, const char *file, struct span text))
 {
 	struct lay *l = &in->lay;
@@ -234,6 +242,12 @@ show_difference(struct init *in, const char *file, struct span text)
 	SCOPED_BUF(out, INIT_TEXT_BYTES);
 	lay_diff(in->lay.edit, in->lay.nedit, file, text, &out);
 	fwrite(buf_view(&out).p, 1, out.n, stdout);
+}
+
+void
+show_differences(struct init *in)
+{
+	each_edited(in, show_difference);
 }
 
 /* ---- the command ---- */
@@ -276,7 +290,7 @@ init_run(struct init *in)
 		edits_take_place(in);
 	edits_forgotten(in);
 	if (in->code == EXIT_DONE && !in->write)
-		each_edited(in, show_difference);
+		show_differences(in);
 	if (in->code != EXIT_DONE)
 		return in->code;
 	note_unreadable(in, daemons, COUNT_OF(daemons));
@@ -285,8 +299,12 @@ init_run(struct init *in)
 	else if (!in->write)
 		printf("\nNothing was written. With --write it is.\n");
 	else
-		printf("\nNext: systemctl enable tollgate && systemctl restart tollgate haproxy"
-		       "    # HAProxy's new -f needs a restart, once\n");
+		printf("\nNext:\n"
+		       "    tollgate check --haproxy %s\n"
+		       "    systemctl enable --now tollgate\n"
+		       "    systemctl restart haproxy    # once, for the new -f; then reloads "
+		       "are enough\n",
+			in->file[0]);
 	return in->code;
 }
 
@@ -343,6 +361,8 @@ init_read(struct init *in)
 {
 	haproxy_ask_version(&in->h, in->haproxy_binary);
 	haproxy_environment(&in->h, rooted(in, EXTRAOPTS));
+	if (in->nfile == 0)
+		in->file[in->nfile++] = haproxy_config(&in->h);
 	list_files(in);
 	for (size_t i = 0; i < in->nfile; i++) {
 		SCOPED_BUF(text, INIT_TEXT_BYTES);
@@ -353,6 +373,23 @@ init_read(struct init *in)
 	}
 	haproxy_resolve(&in->h);
 	return in->code;
+}
+
+/* A tollgate.cfg that is there stays, and one of before has no frontend for the relay's second
+ * pass. */
+static bool
+has_inner(struct init *in)
+{
+	SCOPED_BUF(text, INIT_TEXT_BYTES);
+	if (!exists(in, OURS "tollgate.cfg") ||
+		!buf_file(&text, rooted(in, OURS "tollgate.cfg")) ||
+		memmem(buf_view(&text).p, text.n, INNER_SWITCH, strlen(INNER_SWITCH)))
+		return true;
+	cmd_fail("init",
+		OURS "tollgate.cfg is that of an older version and lacks the frontend "
+		     "tollgate-inner: copy share/tollgate/haproxy/tollgate.cfg over it, then run "
+		     "this again");
+	return false;
 }
 
 static int
@@ -373,8 +410,38 @@ init_plan(struct init *in)
 	lay_edits(&in->lay, h);
 	if (arena_failed(&in->a))
 		return cmd_fail("init", "out of memory");
+	if (in->lay.lays_switch && !has_inner(in))
+		return EXIT_CANNOT;
 	try_result(in);
 	return in->code == EXIT_DONE ? init_run(in) : in->code;
+}
+
+/* init --probe: what init laid is read, checked and asked as check does it. What else was said
+ * to init is in those files. */
+static int
+probe_laid(struct init *in)
+{
+	char *argv[2 * INIT_FILES_MAX + 8];
+	int n = 0;
+
+	arena_init(&in->a, 0, false);
+	haproxy_init(&in->h);
+	haproxy_environment(&in->h, rooted(in, EXTRAOPTS));
+	if (in->nfile == 0)
+		in->file[in->nfile++] = haproxy_config(&in->h);
+	argv[n++] = arena_strdup(&in->a, "check");
+	argv[n++] = arena_strdup(&in->a, "--probe");
+	argv[n++] = arena_strdup(&in->a, "-c");
+	argv[n++] = arena_strdup(&in->a, rooted(in, "/etc/tollgate/tollgate.yaml"));
+	for (size_t i = 0; i < in->nfile; i++) {
+		argv[n++] = arena_strdup(&in->a, "--haproxy");
+		argv[n++] = arena_strdup(&in->a, rooted(in, in->file[i]));
+	}
+	argv[n] = NULL;
+	int code = cmd_check(n, argv);
+	haproxy_free(&in->h);
+	arena_reset(&in->a);
+	return code;
 }
 
 int
@@ -383,31 +450,40 @@ cmd_init(int argc, char **argv)
 	struct init in = { .root = "" };
 	const char *backends[LAY_BACKENDS_MAX];
 	size_t nbackends = 0;
+	bool probes = false;
 	const struct cmd_option options[] = {
 		{ "haproxy", .text = in.file, .count = &in.nfile, .most = INIT_FILES_MAX },
 		{ "frontend", .text = in.wish.frontend, .count = &in.wish.nfrontend,
 			.most = LAY_FRONTENDS_MAX },
-		{ "host", .text = &in.wish.host },
+		{ "host", .text = in.wish.host, .count = &in.wish.nhost,
+			.most = LAY_HOSTS_MAX },
+		{ "close-others", .flag = &in.wish.close_others },
 		{ "backend", .text = backends, .count = &nbackends, .most = LAY_BACKENDS_MAX },
 		{ "person", .text = &in.person },
 		{ "root", .text = &in.root },
 		{ "haproxy-binary", .text = &in.haproxy_binary },
 		{ "write", .flag = &in.write },
+		{ "undo", .flag = &in.undo },
+		{ "keep-guards", .flag = &in.keep_guards },
+		{ "probe", .flag = &probes },
 		{ .name = NULL },
 	};
 	char **operands;
 
 	if (cmd_options(argc, argv, options, &operands) != 0)
 		return cmd_usage(argv[0]);
-	if (in.nfile == 0)
-		in.file[in.nfile++] = "/etc/haproxy/haproxy.cfg";
+	if (probes)
+		return in.write || in.undo ? cmd_usage(argv[0]) : probe_laid(&in);
 	umask(022); /* modes are those that are written here */
 	arena_init(&in.a, 0, false);
 	haproxy_init(&in.h);
 	bool said = true;
 	for (size_t i = 0; i < nbackends && said; i++)
 		said = read_backend(&in, backends[i]);
-	int code = !said ? EXIT_CANNOT : init_read(&in) != EXIT_DONE ? in.code : init_plan(&in);
+	int code = !said ? EXIT_CANNOT
+		   : init_read(&in) != EXIT_DONE ? in.code
+		   : in.undo ? init_undo(&in)
+			     : init_plan(&in);
 	if (said && in.lay.arena)
 		lay_free(&in.lay);
 	haproxy_free(&in.h);

@@ -10,10 +10,15 @@ enum {
 	INIT_FILES_MAX = 256, /* of HAProxy; those of folders included */
 	INIT_TEXT_BYTES = 16 << 20,
 	INIT_NEW_MAX = INIT_FILES_MAX + 1,
+	INIT_KEPT_MAX = 100, /* copies of one file */
 };
 
 #define OURS	  "/etc/haproxy/tollgate/"
 #define EXTRAOPTS "/etc/default/haproxy"
+#define EXTRAOPTS_DEBIAN "-S /run/haproxy-master.sock" /* of Debian's unit, if none is set */
+/* Names of copies: of a file before init, and before init --undo. */
+#define INIT_BEFORE ".before-tollgate"
+#define INIT_WITH   ".with-tollgate"
 
 /* A file that is written aside and takes its place when all of them are. */
 struct init_new {
@@ -32,7 +37,7 @@ struct init {
 	size_t nfile;
 	struct init_new new[INIT_NEW_MAX];
 	size_t nnew;
-	bool write;
+	bool write, undo, keep_guards;
 	bool missing; /* something is to be made */
 	int code;
 };
@@ -44,6 +49,26 @@ bool exists(struct init *in, const char *path);
 int failed(struct init *in, const char *path, const char *what);
 /* A file of the person as it will be. */
 void result_of(struct init *in, const char *file, struct buf *out);
+
+/* Calls each() once for each file that has an edit, with its text. */
+void each_edited(
+	struct init *in, void (*each)(struct init *in, const char *file, struct span text));
+
+/* The last line of /etc/default/haproxy that sets EXTRAOPTS; borrows from the text. */
+struct extraopts {
+	struct span line, value; /* value: without quotes */
+	unsigned at;		 /* line, from 1; 0: there is none */
+	unsigned lines;		 /* of the text */
+};
+struct extraopts extraopts_of(struct span text);
+
+/* init_undo.c: the command with --undo. Returns the exit code. */
+int init_undo(struct init *in);
+
+/* The name of the i-th copy of a file, from 1. */
+const char *kept_as(struct init *in, const char *file, const char *suffix, unsigned i);
+/* What would change in the files of the person, as a unified difference. */
+void show_differences(struct init *in);
 
 /* init_write.c: a new file, whole or not at all, with its folders. */
 int write_file(struct init *in, const char *path, struct span text);

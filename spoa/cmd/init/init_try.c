@@ -6,6 +6,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/ascii.h"
 #include "cmd/init/init.h"
 #include "operator/edge/judge.h"
 #include "operator/edge/shipped.h"
@@ -46,6 +47,49 @@ put_staged(struct init *in, const struct stage *s, const char *name, struct span
 		failed(in, path, "cannot write");
 }
 
+/* A line of the result is one of the person's own file, or below one. */
+static unsigned
+origin_of(const void *arg, const char *file, unsigned line)
+{
+	const struct lay *l = arg;
+
+	return lay_origin(l->edit, l->nedit, file, line);
+}
+
+/* What haproxy -c says, by the names and lines of the person's files: "STAGE/N.cfg:LINE". */
+static void
+unstage_text(const struct init *in, const struct stage *s, struct span text, struct buf *out)
+{
+	while (text.n) {
+		const char *p = memmem(text.p, text.n, s->dir, strlen(s->dir));
+		size_t n = p ? (size_t)(p - text.p) : text.n, digits = 0;
+		uint64_t which = 0, line = 0;
+		buf_put(out, text.p, n);
+		text = span_cut(text, n, text.n);
+		if (!p)
+			return;
+		text = span_cut(text, strlen(s->dir) + 1, text.n);
+		while (digits < text.n && is_digit(text.p[digits]))
+			digits++;
+		if (!digits || span_u64(span_cut(text, 0, digits), &which) != 0 ||
+			which >= in->nfile) {
+			buf_str(out, OURS);
+			continue;
+		}
+		const char *file = in->file[which];
+		buf_str(out, file);
+		text = span_cut(text, digits + strlen(".cfg"), text.n);
+		for (digits = 1; digits < text.n && is_digit(text.p[digits]);)
+			digits++;
+		if (text.n && *text.p == ':' &&
+			span_u64(span_cut(text, 1, digits), &line) == 0) {
+			buf_printf(out, ":%u",
+				lay_origin(in->lay.edit, in->lay.nedit, file, (unsigned)line));
+			text = span_cut(text, digits, text.n);
+		}
+	}
+}
+
 /* The judges' word on the result, with tollgate's own files as they will be. */
 static void
 judge_result(struct init *in, const struct stage *s)
@@ -66,10 +110,14 @@ judge_result(struct init *in, const struct stage *s)
 	snprintf(path, sizeof(path), "%s/tollgate.cfg", s->dir);
 	haproxy_read(&h, path);
 	haproxy_resolve(&h);
+	for (size_t i = 0; i < in->nfile; i++)
+		haproxy_renumber(&h, in->file[i], origin_of, &in->lay);
 	judge(&h, NULL, NULL, &j);
+	if (j.nerrors)
+		show_differences(in);
 	if (j.nerrors || j.nadvice || in->lay.notes.n)
-		printf("\nWhat is left to look at in the result, by its lines (tollgate check "
-		       "--haproxy):\n"
+		printf("\nWhat is left to look at in the result, by the lines of your files as "
+		       "they are now (tollgate check --haproxy):\n"
 		       "%.*s%.*s%.*s",
 			SPAN_ARG(buf_view(&j.errors)), SPAN_ARG(buf_view(&j.advice)),
 			SPAN_ARG(buf_view(&in->lay.notes)));
@@ -101,8 +149,15 @@ ask_haproxy(struct init *in, struct stage *s)
 		printf("note: haproxy was not found: the result was not tried with haproxy "
 		       "-c\n");
 	} else if (status != 0) {
-		cmd_fail("init", "haproxy -c refuses the result, nothing was written:\n%.*s",
-			SPAN_ARG(buf_view(&said)));
+		SCOPED_BUF(shown, 128 << 10);
+		unstage_text(in, s, buf_view(&said), &shown);
+		show_differences(in);
+		fflush(stdout);
+		cmd_fail("init",
+			"haproxy -c refuses the result, nothing was written. By the lines of "
+			"your files as they are now; of a line that init adds, the one above "
+			"it:\n%.*s",
+			SPAN_ARG(buf_view(&shown)));
 		buf_putc(&said, 0);
 		if (said.p && (strstr(said.p, "user name 'tollgate'") ||
 				      strstr(said.p, "group name 'tollgate'")))
@@ -147,10 +202,11 @@ try_result(struct init *in)
 		put_staged(in, &s, name, buf_view(&out));
 		buf_printf(&s.command, " -f %s/%s", s.dir, name);
 	}
-	buf_printf(&s.command, " -f %s/tollgate.cfg", s.dir);
+	if (!in->undo)
+		buf_printf(&s.command, " -f %s/tollgate.cfg", s.dir);
 	if (in->code == EXIT_DONE)
 		ask_haproxy(in, &s);
-	if (in->code == EXIT_DONE)
+	if (in->code == EXIT_DONE && !in->undo)
 		judge_result(in, &s);
 	snprintf(remove, sizeof(remove), "rm -r %s", s.dir);
 	if (system(remove) != 0)

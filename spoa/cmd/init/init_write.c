@@ -16,10 +16,6 @@
 #include "cmd/init/init.h"
 #include "record/journal/signkey.h"
 
-#define KEEP ".before-tollgate"
-
-enum { KEPT_MAX = 100 };
-
 static void
 make_folders(char *path)
 {
@@ -58,17 +54,25 @@ holds_text(const char *file, struct span text)
 	return buf_file(&have, file) && span_eq(buf_view(&have), text);
 }
 
+const char *
+kept_as(struct init *in, const char *file, const char *suffix, unsigned i)
+{
+	return i == 1 ? arena_printf(&in->a, "%s%s", file, suffix).p
+		      : arena_printf(&in->a, "%s%s.%u", file, suffix, i).p;
+}
+
 /* The name under which this text is kept or will be: what an earlier run kept stays. */
 static const char *
 kept_name(struct init *in, const char *file, struct span text)
 {
-	for (unsigned i = 1; i < KEPT_MAX; i++) {
-		const char *kept = i == 1 ? arena_printf(&in->a, "%s" KEEP, file).p
-					  : arena_printf(&in->a, "%s" KEEP ".%u", file, i).p;
+	const char *suffix = in->undo ? INIT_WITH : INIT_BEFORE;
+
+	for (unsigned i = 1; i < INIT_KEPT_MAX; i++) {
+		const char *kept = kept_as(in, file, suffix, i);
 		if (!exists(in, kept) || holds_text(rooted(in, kept), text))
 			return kept;
 	}
-	in->code = cmd_fail("init", "%s" KEEP ".*: too many of them; move some away", file);
+	in->code = cmd_fail("init", "%s%s.*: too many of them; move some away", file, suffix);
 	return NULL;
 }
 

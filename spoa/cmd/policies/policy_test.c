@@ -90,6 +90,23 @@ say_rules(json_t *e)
 	say_lines(span_str(json_str_in(e, "refused")));
 }
 
+/* Rules that matched with the target that was chosen, and those that moved the request there: they
+ * denied another target, or left it out. */
+static void
+note_matched(struct tested *p, const struct request *r)
+{
+	const struct policy *policy = p->snap->policy;
+	const struct policy_verdict *v = &r->found.verdict;
+
+	if (!r->found.have_verdict)
+		return;
+	for (size_t i = 0; v->ruled.trace && i < policy->nrules; i++)
+		p->matched[i] |= v->ruled.trace[i].fate == RULE_MATCHED;
+	for (size_t i = 0; i < v->ncandidates; i++)
+		if (v->candidates[i].rule)
+			p->matched[v->candidates[i].rule - policy->rules] = true;
+}
+
 static void
 one_case(struct run *t, struct tested *p, const struct policy_case *c)
 {
@@ -121,10 +138,7 @@ one_case(struct run *t, struct tested *p, const struct policy_case *c)
 		say_rules(json_object_get(explain, "response"));
 		say_rules(json_object_get(explain, "tool"));
 	}
-	for (size_t i = 0;
-		r->found.have_verdict && r->found.verdict.ruled.trace && i < policy->nrules;
-		i++)
-		p->matched[i] |= r->found.verdict.ruled.trace[i].fate == RULE_MATCHED;
+	note_matched(p, r);
 	request_free(&r);
 }
 

@@ -704,6 +704,8 @@ exchange_finish(struct request *r)
 				 : failed_to(x) ? FLIGHT_ENDS_FAILED
 						: FLIGHT_ENDS_IN_VAIN);
 	n = settle_exchange(r, &x->result, corrections);
+	if (r->found.probe_stops && x->result.end == END_NEVER_SENT)
+		x->result.why = "a probe stops before the provider";
 	bool withdrawn =
 		r->run.withdrawn && request_on_record(r) && r->run.recorded_kind != D_DENY;
 	if (withdrawn && !x->result.why)

@@ -110,6 +110,7 @@ gate_shared_free(struct gate_shared **s)
 	if (*s) {
 		explicit_bzero((*s)->prompt_key, sizeof((*s)->prompt_key));
 		explicit_bzero((*s)->session_key, sizeof((*s)->session_key));
+		explicit_bzero((*s)->probe_secret, sizeof((*s)->probe_secret));
 		nonce_window_free(&(*s)->nonces);
 		target_table_free(&(*s)->targets);
 		pin_table_free(&(*s)->pins);
@@ -382,6 +383,11 @@ verdict(struct request *r)
 	r->run.life = LIFE_ANSWERED;
 	r->out.took_us = now_us - r->begun_us;
 	if (request_tried(r)) { /* it is counted, and shown */
+		r->run.done(r);
+		return;
+	}
+	if (r->found.probe) { /* nobody's, so no figure of anybody has it */
+		metric_inc(r->gate->metrics, M_PROBES);
 		r->run.done(r);
 		return;
 	}
@@ -779,4 +785,11 @@ void
 gate_shared_sessions(struct gate_shared *s, const unsigned char key[32])
 {
 	memcpy(s->session_key, key, sizeof(s->session_key));
+}
+
+void
+gate_shared_probes(struct gate_shared *s, const unsigned char secret[32])
+{
+	memcpy(s->probe_secret, secret, sizeof(s->probe_secret));
+	s->has_probe_secret = true;
 }

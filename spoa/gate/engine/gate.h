@@ -168,6 +168,9 @@ void gate_text_hash(const struct gate_shared *s, struct span text, unsigned char
 /* What sessions of MCP are bound with, before any gate: a key that all daemons have. Without it
  * they are of this process only. */
 void gate_shared_sessions(struct gate_shared *s, const unsigned char key[32]);
+/* The secret that keys of probes are made with (policy/identity/probekey.h), before any worker
+ * runs. Without it no request is a probe. */
+void gate_shared_probes(struct gate_shared *s, const unsigned char secret[32]);
 /* Keys and overrides made at run time, before any gate; NULL: none. */
 struct live;
 void gate_shared_live(struct gate_shared *s, struct live *live);

@@ -193,6 +193,8 @@ outcome(const struct exchange *x)
 	const struct exchange_result *res = &x->result;
 	int failure = provider_failure(res->code);
 
+	if (x->r->found.probe) /* of nobody's request */
+		return -1;
 	if (failure)
 		return failure;
 	if (!x->provider || !res->status || res->end == END_RULED ||

@@ -253,6 +253,17 @@ put_known_late(struct vars *vs)
 	put_int(vs, "attempts", "attempts", n);
 }
 
+/* A direct probe that stops before the provider is told "observed", which every guard refuses:
+ * steps/step_identity.c. */
+static const char *
+decision_to_haproxy(const struct request *r)
+{
+	const struct decision *d = &r->out.decision;
+	bool stops = r->found.probe_stops && d->via == VIA_DIRECT && d->kind == D_PERMIT;
+
+	return decision_names[stops ? D_OBSERVED : d->kind];
+}
+
 size_t
 request_vars(struct request *r, struct var out[VARS_MAX])
 {
@@ -260,7 +271,7 @@ request_vars(struct request *r, struct var out[VARS_MAX])
 	const struct decision *d = &r->out.decision;
 	int status;
 
-	put_var(&vs, "decision", "decision", span_str(decision_names[d->kind]));
+	put_var(&vs, "decision", "decision", span_str(decision_to_haproxy(r)));
 	put_var(&vs, "via", NULL, span_str(via_names[d->via]));
 	put_var(&vs, "id", "id", span_str(r->id));
 	if (d->via == VIA_RELAY && r->x)

@@ -76,12 +76,18 @@ request_seal_wipe(struct request *r)
 	explicit_bzero(f->hash_key, sizeof(f->hash_key));
 }
 
-/* His name is not to be in records. */
+bool
+request_pseudonyms(const struct request *r)
+{
+	return r->gate && r->gate->shared->shares &&
+	       gate_cfg(r->gate)->audit_persons == PERSONS_PSEUDONYM;
+}
+
+/* The person's name must not be in records. */
 static bool
 person_hidden(const struct request *r)
 {
-	return r->gate && r->gate->shared->shares && r->found.identity.person.n &&
-	       gate_cfg(r->gate)->audit_persons == PERSONS_PSEUDONYM;
+	return request_pseudonyms(r) && r->found.identity.person.n;
 }
 
 struct span

@@ -14,6 +14,8 @@ struct span request_holder(const struct request *r);
  * until request_seal_wipe(). 0, or negative: no record can be made. */
 int request_seal_holder(struct request *r);
 void request_seal_wipe(struct request *r);
+/* Returns true if records name persons by pseudonyms. */
+bool request_pseudonyms(const struct request *r);
 /* The name of the person as records have it; "" where it has none there yet. */
 struct span request_person_shown(const struct request *r);
 /* A keyed hash of a text under the daemon's key becomes one that is the holder's, where it has

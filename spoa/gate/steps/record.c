@@ -402,7 +402,10 @@ record_decision(struct request *r, struct buf *b)
 	const struct decision *d = &r->out.decision;
 	char when[CLOCK_RFC3339_LEN];
 
-	put_name(b, RF_TYPE, request_tried(r) ? "attempt" : "decision");
+	put_name(b, RF_TYPE,
+		r->found.probe	   ? "probe"
+		: request_tried(r) ? "attempt"
+				   : "decision");
 	put_name(b, RF_ID, r->id);
 	clock_rfc3339(r->now_wall_ns, when);
 	put_name(b, RF_DECIDED_AT, when);
@@ -465,7 +468,7 @@ void
 record_completion(struct request *r, const struct exchange_result *res, const char *outcome,
 	struct buf *b)
 {
-	put_name(b, RF_TYPE, "completion");
+	put_name(b, RF_TYPE, r->found.probe ? "probe" : "completion");
 	put_name(b, RF_ID, r->id);
 	put_name(b, RF_OUTCOME, outcome);
 	put_count(b, RF_STATUS, (uint64_t)res->status);

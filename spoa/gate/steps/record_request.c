@@ -15,17 +15,42 @@
 
 enum { ATTRIBUTES_MAX = 8192 };
 
-/* As JSON in *out, the caller's; false: that is too long. */
-static bool
-held_attributes(const struct identity *id, struct buf *out)
+/* The attributes that records keep: those that the identity entry lists under `record`. Without
+ * a list all, or none where records name persons by pseudonyms. */
+static struct cel_value
+attributes_kept(struct request *r)
 {
-	const struct cel_value v = { .type = CEL_MAP,
-		.list = { id->attributes, id->nattributes } };
+	const struct identity *id = &r->found.identity;
+	struct cel_value v = { .type = CEL_MAP, .list = { id->attributes, id->nattributes } };
+
+	if (!id->nrecorded && request_pseudonyms(r))
+		v.list.n = 0;
+	if (!id->nrecorded)
+		return v;
+	struct cel_value *pairs = arena_array(&r->arena, 2 * id->nattributes, sizeof(*pairs));
+	size_t n = 0;
+	for (size_t i = 0; pairs && i < id->nattributes; i++)
+		for (size_t k = 0; k < id->nrecorded; k++)
+			if (span_is(id->attributes[2 * i].s, id->recorded[k])) {
+				memcpy(&pairs[2 * n++], &id->attributes[2 * i],
+					2 * sizeof(*pairs));
+				break;
+			}
+	v.list.v = pairs;
+	v.list.n = n;
+	return v;
+}
+
+/* As JSON in *out, the caller's; returns how many, or -1: that is too long. */
+static int64_t
+held_attributes(struct request *r, struct buf *out)
+{
+	const struct cel_value v = attributes_kept(r);
 
 	buf_init(out, ATTRIBUTES_MAX);
-	if (id->nattributes)
+	if (v.list.n)
 		cel_json(&v, out);
-	return !buf_failed(out);
+	return buf_failed(out) ? -1 : (int64_t)v.list.n;
 }
 
 void
@@ -48,12 +73,13 @@ record_identity(struct request *r, struct buf *b)
 		put_int(b, RF_IDENTITY_ROLES_TOTAL, (int64_t)id->nroles);
 	if (id->nattributes) {
 		struct buf attrs;
-		if (held_attributes(id, &attrs)) {
+		int64_t n = held_attributes(r, &attrs);
+		if (n > 0) {
 			key(b, RF_IDENTITY_ATTRIBUTES);
 			buf_span(b, buf_view(&attrs));
-		} else {
-			put_int(b, RF_IDENTITY_ATTRIBUTES_TOTAL, (int64_t)id->nattributes);
 		}
+		if (n < (int64_t)id->nattributes)
+			put_int(b, RF_IDENTITY_ATTRIBUTES_TOTAL, (int64_t)id->nattributes);
 		buf_free(&attrs);
 	}
 	put_utf8(b, RF_IDENTITY_ISSUER, id->issuer);
@@ -430,7 +456,7 @@ held(struct request *r, size_t slot)
 	case V_IDENTITY_TIER: return id->tier.n <= VALUE_MAX;
 	case V_IDENTITY_ROLES: return held_roles(id);
 	case V_IDENTITY_ATTRIBUTES:
-		is = held_attributes(id, &attributes);
+		is = held_attributes(r, &attributes) == (int64_t)id->nattributes;
 		buf_free(&attributes);
 		return is;
 	case V_PROMPT_MEDIA: return r->in.nmedia <= LIST_MAX;

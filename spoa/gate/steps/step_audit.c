@@ -121,7 +121,7 @@ request_record(struct request *r)
 	}
 	rec->entry.reply_to = g->mail;
 	rec->entry.done = decision_recorded;
-	rec->entry.note = request_tried(r) ? NULL : request_note(r);
+	rec->entry.note = request_tried(r) || r->found.probe ? NULL : request_note(r);
 	rec->r = r;
 	r->run.record = rec;
 	r->run.recorded_kind = r->out.decision.kind;
@@ -266,7 +266,7 @@ request_complete(struct request *r, const struct exchange_result *res, const cha
 	r->run.completion.reply_to = g->mail;
 	r->run.completion.done = completed;
 	r->run.completion.arg = r;
-	r->run.completion.note = request_end_note(r, res, outcome);
+	r->run.completion.note = r->found.probe ? NULL : request_end_note(r, res, outcome);
 	r->run.pending++;
 	if (g->shared->audit) {
 		audit_append(g->shared->audit, &r->run.completion);

@@ -96,6 +96,61 @@ identity_known(struct request *r)
 	return request_hold_identity(r);
 }
 
+static bool
+bearer_of(const struct request *r, struct span *key)
+{
+	struct span v;
+
+	if (http_field_one(&r->in.head, "authorization", &v) != 1)
+		return false;
+	v = span_trim(v, " \t");
+	if (!span_istarts(v, SPAN_LIT("Bearer ")))
+		return false;
+	*key = span_trim(span_cut(v, 7, v.n), " ");
+	return true;
+}
+
+/* Probes: requests of `tollgate check --probe`, which asks what answers a request on each host.
+ * One runs through the steps up to here, so that framing, hosts and routes are those of
+ * everybody, and is decided now: its key is all that counts. It has no person, takes no limit
+ * and no budget, and its records are of the type "probe".
+ *
+ * By default nothing of it reaches a provider. The lines of HAProxy's that answer then are there
+ * on each edge that can serve requests at all, also one that was laid by an earlier version:
+ *
+ *   direct  HAProxy is told the decision "observed" with via=direct (engine/vars.c). It takes the
+ *           way of a permitted request, and the guard of the provider's backend, which passes
+ *           "permit" alone, answers 503.
+ *   relay   HAProxy's second pass asks for a backend that does not exist (head.c). The stanza's
+ *           line before the provider's backend answers 503. */
+static enum step_result
+decide_probe(struct request *r)
+{
+	struct span key;
+
+	if (!r->gate || !r->gate->shared->has_probe_secret || r->in.socket ||
+		r->in.body_state == BODY_STATE_PARTIAL || !bearer_of(r, &key))
+		return STEP_NEXT;
+	r->found.probe = probe_key_read(r->gate->shared->probe_secret, key, r->now_wall_ns,
+		r->in.head.method, r->in.body_raw);
+	if (!r->found.probe)
+		return STEP_NEXT;
+	/* one without a body is of a route that takes none: what a provider would give away for
+	 * it is not known here */
+	r->found.probe_stops =
+		!r->snap->policy->probe_provider || r->in.body_state == BODY_STATE_NONE;
+	r->found.identity = (struct identity){ .method = "probe", .verified = true };
+	r->found.identified = true;
+	if (request_hold_identity(r) == STEP_DECIDED)
+		return STEP_DECIDED;
+	r->in.raw = r->in.body_raw;
+	hmac_sha256(r->gate->shared->prompt_key, r->in.raw, r->found.raw_hmac);
+	r->out.decision = (struct decision){ .kind = D_PERMIT,
+		.via = r->found.probe == PROBE_RELAY ? VIA_RELAY : VIA_DIRECT,
+		.rule = "" };
+	return STEP_DECIDED;
+}
+
 enum step_result
 step_identity(struct request *r)
 {
@@ -103,6 +158,8 @@ step_identity(struct request *r)
 	bool hit = false;
 	struct snapshot_local *mine = snapshot_mine(r->snap, r->worker);
 
+	if (decide_probe(r) == STEP_DECIDED)
+		return STEP_DECIDED;
 	if (r->found.observed) { /* it showed nothing of ours */
 		identity_nobody(r->snap->policy, &r->found.identity);
 		r->found.identified = true;

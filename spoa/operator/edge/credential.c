@@ -1,6 +1,7 @@
-/* Which lines hold a credential of the person's own: a header that carries one, a value of the
- * environment, a key that is written out or in a map, what is looked up and sent under a name
- * of secrets, and all of these by way of a variable that another section may have set. */
+/* Which lines hold a credential of the person's own: a header that carries one, a value that
+ * begins like a key or is in a variable of the environment with a name of secrets, what is looked
+ * up and sent under such a name, and all of these by way of a variable that another section may
+ * have set. A line says of itself that it holds none: `# tollgate: no credential`. */
 #include <stdio.h>
 
 #include "base/ascii.h"
@@ -189,6 +190,13 @@ target_holds_key(struct span target, bool query, bool looked_up)
 	return false;
 }
 
+/* The person says that the line holds none. */
+static bool
+exempt_by_comment(const struct haproxy_line *l)
+{
+	return credential_holds(l->source, "tollgate: no credential");
+}
+
 /* ---- variables ---- */
 
 /* How sure it is that a value is a secret: it may come from a file, a script or the running
@@ -281,18 +289,65 @@ map_has_keys(struct span value)
 	return keys;
 }
 
+/* A name that the environment has for a secret: OPENAI_API_KEY, DB_PASSWORD, GH_PAT_TOKEN. */
+static bool
+environment_secret(struct span name)
+{
+	return named_for_secrets(name);
+}
+
+/* A text of the line, before its condition, reads such a variable: $NAME, ${NAME}. */
+static bool
+reads_secret(const struct haproxy_line *l)
+{
+	struct span rest = l->source;
+	const char *p;
+
+	while (rest.n && (p = memchr(rest.p, '$', rest.n))) {
+		rest = span_cut(rest, (size_t)(p - rest.p) + 1, rest.n);
+		if (rest.n && *rest.p == '{')
+			rest = span_cut(rest, 1, rest.n);
+		size_t n = 0;
+		while (n < rest.n && is_word(rest.p[n]))
+			n++;
+		if (environment_secret(span_cut(rest, 0, n)))
+			return true;
+	}
+	return false;
+}
+
+/* A value of a header that begins like a credential of HTTP (RFC 9110 11.4). */
+static bool
+begins_like_one(struct span value)
+{
+	static const char *const schemes[] = { "Bearer ", "Basic ", "Token ", "ApiKey ",
+		"AWS4-HMAC-SHA256 " };
+
+	for (size_t i = 0; i < COUNT_OF(schemes); i++)
+		if (span_istarts(value, span_str(schemes[i])))
+			return true;
+	return false;
+}
+
 /* What a word reads: of the environment, of a file, of a script, of a variable. The unique id
  * is as a variable is, and so is one that only the running process sets. */
 static enum level
 word_level(const struct variables *v, struct span word)
 {
-	static const char *const places[] = { ",map", "lua.", ",b64dec", ",ub64dec", ",aes_" };
+	static const char *const places[] = { ",map", "lua.", ",b64dec", ",ub64dec", ",aes_",
+		"env(" };
 	enum level level = NONE;
 	struct span rest = word;
 	const char *p;
 
-	if (credential_holds(word, "env(") || holds_key(word) || map_has_keys(word))
+	if (holds_key(word) || map_has_keys(word))
 		return SECRET;
+	while (rest.n && (p = memmem(rest.p, rest.n, "env(", 4)) != NULL) {
+		rest = span_cut(rest, (size_t)(p - rest.p) + 4, rest.n);
+		if (environment_secret(span_cut(rest, 0, strcspn(rest.p, ",)"))))
+			return SECRET;
+	}
+	rest = word;
 	for (size_t i = 0; i < COUNT_OF(places); i++)
 		if (credential_holds(word, places[i]))
 			level = LOOKED_UP;
@@ -319,7 +374,11 @@ static enum level
 line_level(const struct variables *v, const struct haproxy_line *l)
 {
 	size_t end = condition_at(l);
-	enum level level = l->environment && l->environment < end ? SECRET : NONE;
+	bool environment = l->environment && l->environment < end;
+	enum level level = !environment ? NONE : reads_secret(l) ? SECRET : LOOKED_UP;
+
+	if (exempt_by_comment(l))
+		return NONE;
 
 	for (size_t i = 1; i < end && level < SECRET; i++) {
 		enum level word = word_level(v, l->word[i]);
@@ -381,7 +440,8 @@ sets_ours(const struct haproxy_line *l)
 static bool
 rule_sets_credential(const struct haproxy_line *l)
 {
-	if (!span_is(l->word[0], "http-request") || l->negated || sets_ours(l))
+	if (!span_is(l->word[0], "http-request") || l->negated || sets_ours(l) ||
+		exempt_by_comment(l))
 		return false;
 	for (size_t i = 0; i < COUNT_OF(writers); i++) {
 		if (!span_is(haproxy_word(l, 1), writers[i].action))
@@ -396,7 +456,8 @@ rule_sets_credential(const struct haproxy_line *l)
 		if (!writers[i].name)
 			return target_holds_key(
 				value, span_is(l->word[1], "set-query"), l->looked_up);
-		return named_for_secrets(name) && (is_written_out(value) || l->looked_up);
+		return begins_like_one(value) ||
+		       (named_for_secrets(name) && (is_written_out(value) || l->looked_up));
 	}
 	return false;
 }

@@ -255,6 +255,23 @@ haproxy_read_text(struct haproxy *h, const char *file, struct span text)
 	return arena_failed(&h->arena) ? ERR_NOMEM : 0;
 }
 
+void
+haproxy_renumber(struct haproxy *h, const char *file,
+	unsigned (*origin)(const void *arg, const char *file, unsigned line), const void *arg)
+{
+	for (size_t i = 0; i < h->n; i++) {
+		struct haproxy_section *s = &h->section[i];
+		struct haproxy_line *head = arena_new(&h->arena, struct haproxy_line);
+		if (!head || strcmp(s->head->file, file) != 0)
+			continue;
+		*head = *s->head;
+		head->line = origin(arg, file, head->line);
+		s->head = head;
+		for (size_t k = 0; k < s->n; k++)
+			s->line[k].line = origin(arg, file, s->line[k].line);
+	}
+}
+
 /* ---- files ---- */
 
 static int

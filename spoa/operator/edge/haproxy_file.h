@@ -90,12 +90,19 @@ int haproxy_read(struct haproxy *h, const char *path);
 /* The *.cfg files of a folder by name, as HAProxy's -f takes a folder: how many, in *files,
  * all of it the arena's; ERR_IO, and errno says why; ERR_LIMIT. */
 int haproxy_folder(struct arena *a, const char *path, const char ***files);
-/* Debian's service adds the -f of EXTRAOPTS to /etc/haproxy/haproxy.cfg: adds them to a list
- * of n files in which that is, each once. Returns how many there are then. */
+/* The file or folder that Debian's service names: CONFIG of /etc/default/haproxy, or
+ * /etc/haproxy/haproxy.cfg. Borrows from h. */
+const char *haproxy_config(const struct haproxy *h);
+/* Debian's service loads CONFIG, then the -f of EXTRAOPTS. Adds what a list of n files lacks of
+ * them, if one of the list is in /etc/haproxy, or is that folder: the -f, and CONFIG if one of
+ * the list is among the -f. Returns how many there are then. */
 size_t haproxy_extraopts(
 	const struct haproxy *h, struct arena *a, const char **files, size_t n, size_t most);
 /* A text under the name of a file. */
 int haproxy_read_text(struct haproxy *h, const char *file, struct span text);
+/* Gives the lines of a file other numbers: those that origin() says. */
+void haproxy_renumber(struct haproxy *h, const char *file,
+	unsigned (*origin)(const void *arg, const char *file, unsigned line), const void *arg);
 /* After the last: which defaults apply is known then. */
 void haproxy_resolve(struct haproxy *h);
 

@@ -107,23 +107,41 @@ haproxy_environment(struct haproxy *h, const char *file)
 	}
 }
 
+const char *
+haproxy_config(const struct haproxy *h)
+{
+	struct span config = haproxy_variable(h, SPAN_LIT("CONFIG"));
+
+	return config.n ? config.p : "/etc/haproxy/haproxy.cfg";
+}
+
 size_t
 haproxy_extraopts(
 	const struct haproxy *h, struct arena *a, const char **files, size_t n, size_t most)
 {
 	struct span rest = haproxy_variable(h, SPAN_LIT("EXTRAOPTS"));
-	bool debian = false, file = false;
+	struct span folder = SPAN_LIT("/etc/haproxy");
+	const char *config = haproxy_config(h);
+	bool debian = false, file = false, named = false, has_config = false;
 
-	for (size_t i = 0; i < n; i++)
-		debian |= !strcmp(files[i], "/etc/haproxy/haproxy.cfg");
+	for (size_t i = 0; i < n; i++) {
+		debian |= span_starts(span_str(files[i]), folder) &&
+			  (!files[i][folder.n] || files[i][folder.n] == '/');
+		has_config |= !strcmp(files[i], config);
+	}
 	while (debian && rest.p && n < most) {
 		struct span word = span_next(&rest, ' ');
 		bool there = false;
 		for (size_t i = 0; i < n; i++)
 			there |= span_is(word, files[i]);
+		named |= file && there;
 		if (file && word.n && !there)
 			files[n++] = arena_dup(a, word).p;
 		file = span_is(word, "-f");
+	}
+	if (named && !has_config && n < most) {
+		memmove(files + 1, files, n++ * sizeof(*files));
+		files[0] = arena_strdup(a, config);
 	}
 	return n;
 }

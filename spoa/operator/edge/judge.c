@@ -44,7 +44,7 @@ found(struct judge *j, const struct haproxy_line *at, const char *paste, const c
 
 /* ---- lines ---- */
 
-static bool
+bool
 same_line(const struct haproxy_line *a, const struct haproxy_line *b)
 {
 	if (a->n != b->n || a->negated != b->negated)
@@ -163,6 +163,21 @@ inner_bind_of(const struct haproxy_section *s)
 	return NULL;
 }
 
+#define OWN_INNER "tollgate-inner"
+
+/* The frontend of the second pass that tollgate.cfg has. */
+static bool
+is_own_inner(const struct haproxy_section *s)
+{
+	return span_is(s->name, OWN_INNER);
+}
+
+bool
+joint_stanza(const struct haproxy_section *s)
+{
+	return inner_bind_of(s) || haproxy_own(s, "acl", "tollgate-inner");
+}
+
 static void
 add_older(struct buf *out, struct span piece)
 {
@@ -172,8 +187,9 @@ add_older(struct buf *out, struct span piece)
 	}
 }
 
-/* The shipped lines as sections: a frontend for the stanza with its routes, one for how that
- * was before, the frontends of the complete example, a backend for the guard. */
+/* The shipped lines as sections: a frontend for the stanza with its routes, two for how that
+ * was before, the frontends of the complete example and of the second pass, a backend for the
+ * guard. */
 static void
 read_pieces(struct judge *j)
 {
@@ -187,21 +203,28 @@ read_pieces(struct judge *j)
 	buf_span(&text, shipped_piece(PIECE_ROUTES));
 	buf_str(&text, "backend guard\n");
 	buf_span(&text, shipped_piece(PIECE_GUARD));
+	buf_str(&text, "frontend joint\n");
+	buf_span(&text, shipped_piece(PIECE_JOINT_STANZA));
+	buf_span(&text, shipped_piece(PIECE_JOINT_ROUTES));
 	buf_str(&text, "frontend older\n");
-	add_older(&text, shipped_piece(PIECE_STANZA));
-	add_older(&text, shipped_piece(PIECE_ROUTES));
+	add_older(&text, shipped_piece(PIECE_JOINT_STANZA));
+	add_older(&text, shipped_piece(PIECE_JOINT_ROUTES));
 	haproxy_read_text(p, "bolt-on.cfg", buf_view(&text));
+	haproxy_setenv(p, SPAN_LIT(INNER_SWITCH), SPAN_LIT("1"));
 	haproxy_read_text(p, "haproxy.cfg", shipped("haproxy/haproxy.cfg"));
 	haproxy_read_text(p, "tollgate.cfg", shipped("haproxy/tollgate.cfg"));
 	for (size_t i = 0; i < p->n; i++) {
 		const struct haproxy_section *s = &p->section[i];
 		if (span_is(s->name, "stanza"))
 			j->shipped_stanza = s;
+		if (span_is(s->name, "joint"))
+			j->shipped_joint = s;
 		if (span_is(s->name, "older"))
 			j->shipped_older = s;
 		if (span_is(s->name, "edge"))
 			j->shipped_edge = s;
-		if (span_is(s->name, "egress") && !j->bolt_on)
+		if (j->inner && !engine_of(j->inner) &&
+			span_is(s->name, is_own_inner(j->inner) ? OWN_INNER : "egress"))
 			j->shipped_inner = s;
 		if (span_is(s->name, "guard"))
 			j->shipped_guard = s;
@@ -219,7 +242,9 @@ shipped_of(const struct judge *j, const struct haproxy_section *s)
 		return s == j->inner ? j->shipped_inner : NULL;
 	if (!j->bolt_on && !haproxy_own(s, "acl", "tollgate"))
 		return j->shipped_edge;
-	return older_stanza(s) ? j->shipped_older : j->shipped_stanza;
+	return older_stanza(s)	 ? j->shipped_older
+	       : joint_stanza(s) ? j->shipped_joint
+				 : j->shipped_stanza;
 }
 
 static void
@@ -259,10 +284,13 @@ judge(const struct haproxy *h, const struct config *cfg, const struct policy *po
 	for (size_t i = 0; i < h->n; i++) {
 		if (!first && engine_of(&h->section[i]))
 			first = &h->section[i];
-		if (!j.inner && (j.inner_bind = inner_bind_of(&h->section[i])))
+		const struct haproxy_line *bind = inner_bind_of(&h->section[i]);
+		if (bind && (!j.inner || is_own_inner(&h->section[i]))) {
+			j.inner_bind = bind;
 			j.inner = &h->section[i];
+		}
 	}
-	j.bolt_on = !first || !j.inner || engine_of(j.inner);
+	j.bolt_on = !first || !j.inner || engine_of(j.inner) || is_own_inner(j.inner);
 	read_pieces(&j);
 	for (size_t i = 0; i < judge_rules_count; i++)
 		ask_judge_rule(&j, &judge_rules[i], first);

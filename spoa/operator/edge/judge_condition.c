@@ -134,6 +134,132 @@ fits_only(const struct haproxy_section *s, const struct haproxy_line *l, unsigne
 	return holds_only(s, l, what, false);
 }
 
+/* The words of a term are a criterion and its patterns: those of braces, or of each ACL of its
+ * name, which are alternatives. Calls `each` until it says false; false: one did, or there is
+ * no such ACL. */
+static bool
+each_criterion(const struct haproxy_section *s, const struct haproxy_line *l,
+	const struct term *t, bool (*each)(const struct haproxy_line *, size_t, size_t, void *),
+	void *arg)
+{
+	struct haproxy_walk w = haproxy_walk(s);
+	const struct haproxy_line *acl;
+	bool any = false;
+
+	if (!t->name.n)
+		return each(l, t->from, t->to, arg);
+	while ((acl = haproxy_next(&w)))
+		if (span_is(acl->word[0], "acl") && span_eq(haproxy_word(acl, 1), t->name)) {
+			any = true;
+			if (!each(acl, 2, acl->n, arg))
+				return false;
+		}
+	return any;
+}
+
+static bool
+is_acme(const struct haproxy_line *l, size_t from, size_t to, void *arg)
+{
+	static const char *const fetches[] = { "path", "path_beg" };
+	size_t i = from + 1;
+
+	(void)arg;
+	while (i < to && *l->word[i].p == '-')
+		i += 1 + span_is(l->word[i], "-m");
+	if (from >= to || i >= to || !SPAN_IN(l->word[from], fetches))
+		return false;
+	for (; i < to; i++)
+		if (!span_starts(l->word[i], SPAN_LIT("/.well-known/acme-challenge")))
+			return false;
+	return true;
+}
+
+bool
+spares_acme(const struct haproxy_section *s, const struct haproxy_line *l, bool tls)
+{
+	static const char *const by_tls[] = { "ssl_fc" };
+	size_t i = condition_at(l);
+	bool unless, named = false;
+
+	if (i >= l->n)
+		return false;
+	unless = span_is(l->word[i++], "unless");
+	while (i < l->n) {
+		size_t terms = 0;
+		if (is_or(l->word[i])) {
+			if (!unless)
+				return false;
+			i++;
+		}
+		for (; i < l->n && !is_or(l->word[i]); terms++) {
+			struct term t = next_term(l, &i);
+			bool ssl = words_are(l, &t, by_tls, 1);
+			if (t.negated == unless || (unless && terms) ||
+				!(ssl ? tls : each_criterion(s, l, &t, is_acme, NULL)))
+				return false;
+			named |= ssl;
+		}
+	}
+	return named == tls;
+}
+
+struct hosts_named {
+	struct span *host;
+	size_t n, most;
+	bool all;
+};
+
+static bool
+add_hosts(const struct haproxy_line *l, size_t from, size_t to, void *arg)
+{
+	struct hosts_named *h = arg;
+	size_t i = from + 1;
+
+	if (from >= to || !memmem(l->word[from].p, l->word[from].n, "hdr(host)", 9) ||
+		memmem(l->word[from].p, l->word[from].n, ",map", 4))
+		return false;
+	for (; i < to && *l->word[i].p == '-' && !span_is(l->word[i], "--"); i++) {
+		if (span_is(l->word[i], "-i"))
+			continue;
+		if (!span_is(l->word[i], "-m") || ++i >= to || !span_is(l->word[i], "str"))
+			return false; /* of a file, by a pattern */
+	}
+	for (; i < to; i++)
+		if (h->n < h->most)
+			h->host[h->n++] = l->word[i];
+		else
+			h->all = false;
+	return true;
+}
+
+size_t
+hosts_of_condition(const struct haproxy_section *s, const struct haproxy_line *l,
+	struct span *host, size_t most, bool *all)
+{
+	struct hosts_named h = { .host = host, .most = most, .all = true };
+	size_t i = condition_at(l);
+	bool unless = i < l->n && span_is(l->word[i], "unless");
+
+	*all = false;
+	if (i >= l->n || unless)
+		return 0;
+	for (i++; i < l->n; i++) { /* after an or */
+		bool named = false;
+		while (i < l->n && !is_or(l->word[i])) {
+			struct term t = next_term(l, &i);
+			size_t before = h.n;
+			if (!t.negated && !named &&
+				each_criterion(s, l, &t, add_hosts, &h))
+				named = true;
+			else if (!named)
+				h.n = before;
+		}
+		h.all &= named;
+	}
+	*all = h.all;
+	return h.n;
+}
+
 /* Where the stanza's variable is set the word of its ACL holds, and `acl tollgate` holds until
  * something changes what that tests; before, the ACL alone. */
 bool
@@ -225,6 +351,9 @@ src_is_set(struct asked a)
 {
 	bool request = span_is(a.at->word[0], "http-request");
 
+	if (a.s != a.j->inner) /* a backend, after that frontend */
+		return !span_is(a.at->word[0], "tcp-request");
+
 	for (size_t i = 0; i < a.s->n && !span_is(a.at->word[0], "tcp-request"); i++)
 		if (haproxy_begins(&a.s->line[i], "http-request", "set-src") &&
 			(!request || is_before(a.s, &a.s->line[i], a.at)))
@@ -236,24 +365,33 @@ src_is_set(struct asked a)
 static struct on_inner
 variable_inner(struct asked a, struct span name)
 {
+	const struct haproxy_section *const way[] = { a.s != a.j->inner ? a.j->inner : NULL, a.s };
 	struct on_inner v = { OPEN, false };
-	bool set = false;
+	bool set = false, written = false;
 
 	if (span_is(name, GATED_VARIABLE) || (span_starts(name, SPAN_LIT("txn.tollgate.")) &&
 						     !span_is(name, "txn.tollgate.backend") &&
 						     !span_is(name, "txn.tollgate.id")))
 		return (struct on_inner){ NO, true };
-	for (size_t i = 0; i < a.s->n && a.depth < VARIABLES_DEPTH; i++) {
-		const struct haproxy_line *l = &a.s->line[i];
-		struct asked there = { a.j, a.s, l, a.depth + 1 };
-		struct on_inner runs, value = { OPEN, false };
-		if (!haproxy_writes(l, name))
-			continue;
-		runs = condition_inner(there, l);
-		if (runs.is != NO && l->n > 2)
-			value = criterion_inner(there, l, 2, 3);
-		set |= runs.is != NO && value.is != NO;
-		v.differs |= runs.differs || value.differs;
+	for (size_t k = 0; k < COUNT_OF(way); k++)
+		for (size_t i = 0; way[k] && i < way[k]->n && a.depth < VARIABLES_DEPTH; i++) {
+			const struct haproxy_line *l = &way[k]->line[i];
+			struct asked there = { a.j, way[k], l, a.depth + 1 };
+			struct on_inner runs, value = { OPEN, false };
+			if (!haproxy_writes(l, name))
+				continue;
+			written = true;
+			runs = condition_inner(there, l);
+			if (runs.is != NO && l->n > 2)
+				value = criterion_inner(there, l, 2, 3);
+			set |= runs.is != NO && value.is != NO;
+			v.differs |= runs.differs || value.differs;
+		}
+	/* one that the first pass alone has: its frontend sets it */
+	for (size_t i = 0; i < a.j->h->n && !written; i++) {
+		const struct haproxy_section *s = &a.j->h->section[i];
+		for (size_t k = 0; k < s->n && engine_of(s) && s != a.j->inner; k++)
+			v.differs |= haproxy_writes(&s->line[k], name);
 	}
 	if (v.differs && !set)
 		v.is = NO;
@@ -425,6 +563,13 @@ runs_on_inner(const struct judge *j, const struct haproxy_section *s,
 
 	*differs = is.differs;
 	return is.is != NO;
+}
+
+bool
+is_before_set_src(
+	const struct judge *j, const struct haproxy_section *s, const struct haproxy_line *l)
+{
+	return !src_is_set((struct asked){ j, s, l, 0 });
 }
 
 bool

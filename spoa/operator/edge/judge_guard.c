@@ -28,6 +28,15 @@ guards_as(const struct haproxy_line *l, const struct haproxy_line *shipped)
 	return true;
 }
 
+bool
+is_guard(const struct judge *j, const struct haproxy_line *l)
+{
+	for (size_t i = 0; i < j->shipped_guard->n; i++)
+		if (guards_as(l, &j->shipped_guard->line[i]))
+			return true;
+	return false;
+}
+
 /* Reads the http-request rules of a section up to the guards: which were found, and what ends
  * the rules before them. */
 struct guarded {
@@ -132,15 +141,17 @@ rule_credential_in_front(struct judge *j)
 		if (l && !unguarded_by_wish(s))
 			found(j, l, NULL,
 				"frontend %.*s sets a credential for every backend behind it: "
-				"set it in the provider's backend, after the guard",
+				"set it in the provider's backend, after the guard (it is "
+				"none? say `# tollgate: no credential` on this line)",
 				SPAN_ARG(s->name));
 	}
 }
 
 /* ---- ways around the gate ---- */
 
-/* A rule of the frontend answers all that comes in: redirects to TLS, mostly. What `allow` lets
- * through before is asked by none but `redirect` alone. */
+/* A rule of the frontend answers all that comes in: redirects to TLS, mostly, and leaves alone
+ * the challenges of ACME, which are no provider's. What `allow` lets through before is asked by
+ * none but `redirect` alone. */
 const struct haproxy_line *
 answers_all(const struct haproxy_section *s)
 {
@@ -161,10 +172,9 @@ answers_all(const struct haproxy_section *s)
 			!(redirect || (!allowed && (SPAN_IN(action, refusals) ||
 							   span_is(action, "redirect")))))
 			continue;
-		if (at == l->n)
+		if (at == l->n || spares_acme(s, l, false))
 			answers = l;
-		if (at + 4 == l->n && span_is(l->word[at + 2], "ssl_fc") &&
-			span_is(l->word[at], "if") == span_is(l->word[at + 1], "!{"))
+		else if (spares_acme(s, l, true))
 			plain = l;
 	}
 	if (!speaks_http(s))
@@ -174,7 +184,7 @@ answers_all(const struct haproxy_section *s)
 
 /* Where a rule chooses the backend by a name that it makes: any; the policy's; or one of a map,
  * where that can be read and its value is the whole name. */
-static bool
+bool
 may_make(struct span made, struct span name)
 {
 	const char *p = NULL, *from, *end;
@@ -201,7 +211,7 @@ may_make(struct span made, struct span name)
 
 /* The line by which requests that did not pass the gate may come from this frontend to that
  * backend; NULL: none. */
-static const struct haproxy_line *
+const struct haproxy_line *
 way_to(const struct haproxy_section *front, const struct haproxy_section *back)
 {
 	struct haproxy_walk w = haproxy_walk(front);

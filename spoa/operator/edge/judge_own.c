@@ -160,36 +160,106 @@ rule_answers(const struct haproxy_line *l)
 
 #define INNER_TEST "{ so_name tollgate-inner }"
 
-static bool
-ends_inner(const struct judge *j, const struct haproxy_line *l)
+/* A frontend of the gate whose requests have not met this rule of the second pass's frontend
+ * before they come there; NULL: each has. */
+static const struct haproxy_section *
+not_met_in(const struct judge *j, const struct haproxy_line *l)
 {
+	for (size_t i = 0; i < j->h->n; i++) {
+		const struct haproxy_section *s = &j->h->section[i];
+		struct haproxy_walk w = haproxy_walk(s);
+		const struct haproxy_line *k;
+		bool met = !engine_of(s) || s == j->inner;
+		while (!met && (k = haproxy_next(&w)))
+			met = same_line(k, l);
+		if (!met)
+			return s;
+	}
+	return NULL;
+}
+
+/* Why a rule that answers does so on the relay's second pass; NULL: it does not, or the first
+ * pass would have met the same answer. s: the frontend of that pass, or a provider's backend. */
+static const char *
+ends_inner(struct judge *j, const struct haproxy_section *s, const struct haproxy_line *l)
+{
+	const struct haproxy_section *other;
 	bool differs;
 
-	return j->inner && !l->negated && rule_answers(l) &&
-	       runs_on_inner(j, j->inner, l, &differs) &&
-	       (differs || always_on_inner(j, j->inner, l)) && !fits_only(j->inner, l, INNER) &&
-	       !is_shipped(j, j->inner, l);
+	if (!j->inner || l->negated || !rule_answers(l) || fits_only(s, l, INNER) ||
+		!runs_on_inner(j, s, l, &differs) || is_shipped(j, s, l) || is_guard(j, l))
+		return NULL;
+	if (s == j->inner && always_on_inner(j, s, l))
+		return "the relay's second pass comes in here, by tollgate-inner";
+	if (differs)
+		return is_before_set_src(j, s, l)
+			       ? "the relay's second pass comes in by a unix socket: no TLS, no "
+				 "HTTP/2, no port, no credential of the caller, and above the "
+				 "stanza no address"
+			       : "the relay's second pass comes in by a unix socket: no TLS, no "
+				 "HTTP/2, no port, no credential of the caller";
+	other = s == j->inner && engine_of(s) ? not_met_in(j, l) : NULL;
+	if (!other)
+		return NULL;
+	return arena_printf(&j->pieces.arena,
+		"the relay's second pass comes in here, and what came by frontend %.*s has "
+		"not met this rule",
+		SPAN_ARG(other->name))
+		.p;
+}
+
+/* What a caller gets of a rule that answers: a status, or none. */
+static const char *
+answer_of(struct judge *j, const struct haproxy_line *l)
+{
+	static const struct {
+		const char *action, *status;
+	} answers[] = { { "auth", "401" }, { "deny", "403" }, { "redirect", "302" },
+		{ "return", "200" }, { "tarpit", "500" } };
+	static const char *const says[] = { "status", "deny_status", "code" };
+	bool old = span_is(l->word[0], "redirect");
+	const char *status = NULL;
+
+	for (size_t i = 0; i < COUNT_OF(answers); i++)
+		if (span_is(old ? l->word[0] : haproxy_word(l, 1), answers[i].action))
+			status = answers[i].status;
+	for (size_t i = 0; status && i < COUNT_OF(says); i++) {
+		struct span own = value_after(l, 1, says[i]);
+		status = own.n ? own.p : status;
+	}
+	return status ? arena_printf(&j->pieces.arena, "answered %s", status).p
+		      : "ended without an answer";
+}
+
+static void
+judge_inner_rules(struct judge *j, const struct haproxy_section *s)
+{
+	struct haproxy_walk w = haproxy_walk(s);
+	const struct haproxy_line *l;
+	char line[MENDED_BYTES];
+	const char *why;
+
+	while ((l = haproxy_next(&w)))
+		if ((why = ends_inner(j, s, l))) {
+			mended(l, INNER_TEST, NULL, line);
+			found(j, l, line, "%s %s by line %u: %s",
+				always_on_inner(j, s, l) || spares_acme(s, l, false) ||
+						spares_acme(s, l, true)
+					? "each relayed request is"
+					: "relayed requests that this rule fits are",
+				answer_of(j, l), l->line, why);
+		}
 }
 
 void
 rule_inner_answered(struct judge *j)
 {
-	struct haproxy_walk w = haproxy_walk(j->inner);
-	const struct haproxy_line *l;
-	char line[MENDED_BYTES];
-
-	while ((l = haproxy_next(&w)))
-		if (ends_inner(j, l)) {
-			mended(l, INNER_TEST, NULL, line);
-			found(j, l, line,
-				"this rule ends each request that takes the relay, on its "
-				"second pass: that comes in by tollgate-inner%s",
-				always_on_inner(j, j->inner, l)
-					? ", in this frontend"
-					: ", a unix socket: no TLS, no HTTP/2, no port, no "
-					  "credential of the caller, and above the stanza no "
-					  "address");
-		}
+	if (!j->inner)
+		return;
+	judge_inner_rules(j, j->inner);
+	for (size_t i = 0; i < j->h->n; i++)
+		if (&j->h->section[i] != j->inner && is_provider(j, &j->h->section[i]))
+			judge_inner_rules(j, &j->h->section[i]);
 }
 
 void
@@ -198,13 +268,13 @@ rule_own_rules_twice(struct judge *j)
 	char line[MENDED_BYTES];
 	bool differs;
 
-	if (!j->gate || !j->bolt_on || (j->inner && j->gate != j->inner))
+	if (!j->gate || !joint_stanza(j->gate) || (j->inner && j->gate != j->inner))
 		return;
 	for (size_t i = 0; i < j->gate->n; i++) {
 		const struct haproxy_line *l = &j->gate->line[i];
 		bool knows = knows_inner(j->gate, l);
 		if (!span_is(l->word[0], "http-request") || find_saying(j->shipped_gate, l) ||
-			ends_inner(j, l) || fits_only(j->gate, l, INNER) ||
+			ends_inner(j, j->gate, l) || fits_only(j->gate, l, INNER) ||
 			(knows && !(j->inner && runs_on_inner(j, j->gate, l, &differs))))
 			continue;
 		/* set-src of the stanza gives the second pass its client back, ports and
@@ -342,15 +412,27 @@ rule_own_variables(struct judge *j)
 		}
 }
 
-/* The line with a condition that leaves the gate's alone there. */
+/* The line with a condition that leaves the gate's alone there; NULL: above the ACL that names
+ * what passes there is no such condition. */
 static const char *
 sparing(const struct judge *j, const struct haproxy_line *l, char *line)
 {
 	const struct haproxy_line *once = decided_once(j->gate);
+	const struct haproxy_line *acl = haproxy_own(j->gate, "acl", "tollgate");
 
+	if (acl && l >= j->gate->line && l < acl)
+		return NULL;
 	mended(l, !once || is_before(j->gate, l, once) ? "tollgate" : GATED_ACL,
-		"tollgate-inner", line);
+		joint_stanza(j->gate) ? "tollgate-inner" : NULL, line);
 	return line;
+}
+
+/* The rule leaves alone what passes the gate, on each pass that comes by this frontend. */
+static bool
+leaves_alone(const struct judge *j, const struct haproxy_line *l)
+{
+	return spares_the_gate(j->gate, l) &&
+	       (!joint_stanza(j->gate) || spares(j->gate, l, INNER));
 }
 
 /* After `allow` HAProxy looks at no further http-request rule of the frontend. */
@@ -364,7 +446,7 @@ rule_ends_before(struct judge *j)
 	while (last && (l = haproxy_next(&w)))
 		if (is_before(j->gate, l, last) && !l->negated &&
 			haproxy_begins(l, "http-request", "allow") &&
-			!(spares_the_gate(j->gate, l) && spares(j->gate, l, INNER)))
+			!leaves_alone(j, l))
 			found(j, l, sparing(j, l, line),
 				"`allow` ends the rules before the stanza's (line %u is its "
 				"last): what it allows is not asked, keeps the caller's own "
@@ -384,7 +466,7 @@ rule_cached_answers(struct judge *j)
 
 	while ((l = haproxy_next(&w)))
 		if (!l->negated && haproxy_begins(l, "http-request", "cache-use") &&
-			!(spares_the_gate(j->gate, l) && spares(j->gate, l, INNER)))
+			!leaves_alone(j, l))
 			found(j, l, sparing(j, l, line),
 				"what this cache holds of a provider is answered to whoever "
 				"asks for it, also where the policy denies it: take the rule "
@@ -408,23 +490,44 @@ found_after(struct judge *j, const char *const *names, size_t n, bool inner, con
 			 !find_saying(j->shipped_gate, l)) {
 			if (inner)
 				mended(l, INNER_TEST, NULL, line);
-			found(j, l, inner ? line : sparing(j, l, line), "%s", why);
+			found(j, l,
+				!inner			? sparing(j, l, line)
+				: joint_stanza(j->gate) ? line
+							: NULL,
+				"%s", why);
 		}
 	}
 }
 
-/* The policy does not see their effect. */
+/* The policy does not see their effect, and where the second pass has a frontend of its own
+ * nothing that takes the relay has it. */
 void
 rule_changed_after(struct judge *j)
 {
+	static const char *const headers[] = { "add-header", "del-header", "replace-header",
+		"replace-value", "set-header" };
+
 	static const char *const shaping[] = { "replace-path", "replace-pathq", "replace-uri",
 		"set-path", "set-pathq", "set-query", "set-uri", "set-method", "normalize-uri",
 		"set-src" };
 
+	if (j->gate && joint_stanza(j->gate)) {
+		found_after(j, shaping, COUNT_OF(shaping), false,
+			"this comes after the stanza's question: the policy sees the request "
+			"as it was before. Move it above the stanza where the policy should "
+			"see its effect, or leave it, if it is for the provider only; if it is "
+			"for other hosts only");
+		return;
+	}
 	found_after(j, shaping, COUNT_OF(shaping), false,
 		"this comes after the stanza's question: the policy sees the request as it was "
-		"before. Move it above the stanza where the policy should see its effect, or "
-		"leave it, if it is for the provider only; if it is for other hosts only");
+		"before, and so does the provider if the request takes the relay. Move it "
+		"above the stanza, or into the provider's backend; if it is for other hosts "
+		"only");
+	found_after(j, headers, COUNT_OF(headers), false,
+		"this comes after the stanza's question: what takes the relay reaches the "
+		"provider without its effect. Move it above the stanza, or into the provider's "
+		"backend; if it is for other hosts only");
 }
 
 /* They refuse a request which has been counted by then. */
@@ -436,8 +539,7 @@ rule_refused_after(struct judge *j)
 
 	found_after(j, refusing, COUNT_OF(refusing), true,
 		"this comes after the stanza's question: whom it refuses has been decided, "
-		"counted by limits and recorded as passed by then. Move it above the stanza, "
-		"and leave out the relay's second pass, which has no client there");
+		"counted by limits and recorded as passed by then. Move it above the stanza");
 }
 
 /* ---- what pages may read ---- */

@@ -19,10 +19,10 @@ struct judge {
 	const struct haproxy_line *engine;   /* its filter line */
 	const struct haproxy_section *inner; /* has the bind that the relay connects to */
 	const struct haproxy_line *inner_bind;
-	bool bolt_on;	       /* the inner bind is in a frontend of the gate */
+	bool bolt_on;	       /* the inner bind is in a frontend of the gate, or in tollgate.cfg */
 	struct haproxy pieces; /* the shipped pieces, read as HAProxy reads them */
-	const struct haproxy_section *shipped_stanza, *shipped_older, *shipped_edge,
-		*shipped_inner, *shipped_guard;
+	const struct haproxy_section *shipped_stanza, *shipped_joint, *shipped_older,
+		*shipped_edge, *shipped_inner, *shipped_guard;
 	const struct haproxy_section *shipped_gate; /* what the gate is held against */
 };
 
@@ -53,6 +53,7 @@ const struct haproxy_line *engine_of(const struct haproxy_section *s);
 const struct haproxy_line *inner_bind_of(const struct haproxy_section *s);
 /* Whether a person's line says what a shipped one says, words that are his own aside. */
 bool line_says(const struct haproxy_line *l, const struct haproxy_line *shipped);
+/* Of the section, or of the defaults tollgate-gate that it begins with. */
 const struct haproxy_line *find_saying(
 	const struct haproxy_section *s, const struct haproxy_line *shipped);
 /* One that says it deletes with the credentials what MCP has in Mcp-Param-*, as stanzas of
@@ -79,6 +80,9 @@ bool fits_only(const struct haproxy_section *s, const struct haproxy_line *l, un
  * address. */
 bool runs_on_inner(const struct judge *j, const struct haproxy_section *s,
 	const struct haproxy_line *l, bool *differs);
+/* Whether the client's address is not known yet where this line is asked on that pass. */
+bool is_before_set_src(const struct judge *j, const struct haproxy_section *s,
+	const struct haproxy_line *l);
 /* Whether it runs on each second pass, whatever the request holds. */
 bool always_on_inner(
 	const struct judge *j, const struct haproxy_section *s, const struct haproxy_line *l);
@@ -87,8 +91,23 @@ bool rule_answers(const struct haproxy_line *l);
 /* The last of the gate's lines that is the shipped one's and begins with this word, the
  * person's own places aside; NULL: none. */
 const struct haproxy_line *last_of_stanza(const struct judge *j, const char *word);
+/* The line refuses as one of the guard does. */
+bool is_guard(const struct judge *j, const struct haproxy_line *l);
 /* The line by which a frontend answers all that comes in; NULL: none. */
 const struct haproxy_line *answers_all(const struct haproxy_section *s);
+/* The rule's condition leaves alone nothing but the challenges of ACME (RFC 8555 8.3); tls: and
+ * what came by TLS, which it must name. */
+bool spares_acme(const struct haproxy_section *s, const struct haproxy_line *l, bool tls);
+/* The hosts that the line's condition names, which it fits; *all: it fits no others. At most
+ * `most`; more: *all is false. */
+size_t hosts_of_condition(const struct haproxy_section *s, const struct haproxy_line *l,
+	struct span *host, size_t most, bool *all);
+/* A backend's name that a rule makes may be this one. */
+bool may_make(struct span made, struct span name);
+/* The line by which requests that did not pass the gate may come from this frontend to that
+ * backend; NULL: none. */
+const struct haproxy_line *way_to(
+	const struct haproxy_section *front, const struct haproxy_section *back);
 /* The line as it is written, its condition so that it leaves these out (b may be NULL): in each
  * part of `if`, or as further parts of `unless`. */
 enum { MENDED_BYTES = 4096 };
@@ -99,6 +118,9 @@ void mended(const struct haproxy_line *l, const char *a, const char *b, char *ou
 #define GATED_ACL      "tollgate-gated"
 /* Its lines ask `acl tollgate` each: what tollgate shipped before it decided once. */
 bool older_stanza(const struct haproxy_section *s);
+/* The relay's second pass comes in by this very frontend, or by another one whose stanza has
+ * its lines too, as version 0.2 laid them (joint.cfg). */
+bool joint_stanza(const struct haproxy_section *s);
 /* The line by which the section sets it first; NULL: an older stanza, or the complete example,
  * whose lines test nothing. */
 const struct haproxy_line *decided_once(const struct haproxy_section *s);
@@ -107,6 +129,8 @@ const struct haproxy_line *decided_once(const struct haproxy_section *s);
 bool scope_changed_before(const struct haproxy_section *s, const struct haproxy_line *l);
 /* The same of what did not pass: the ACL may fit that now. */
 bool scope_widened_before(const struct haproxy_section *s, const struct haproxy_line *l);
+/* The rule writes the header Host, or a target that may have a host. */
+bool rule_changes_host(const struct haproxy_line *l);
 /* The criterion begins with a fetch of the path. */
 bool reads_path(struct span criterion);
 /* Whether a line of the section or of its defaults, whose rules come first, is before this one
@@ -118,6 +142,8 @@ bool read_engine(const struct haproxy_line *filter, struct haproxy *spoe);
 /* The first line of s itself that says what l says; NULL: none. */
 const struct haproxy_line *find_line(
 	const struct haproxy_section *s, const struct haproxy_line *l);
+/* The same words. */
+bool same_line(const struct haproxy_line *a, const struct haproxy_line *b);
 /* Whether a word of the line holds this text. */
 bool line_holds(const struct haproxy_line *l, const char *text);
 /* The value of global's last line that begins with this word; empty: there is none. */
@@ -157,6 +183,7 @@ bool is_provider(const struct judge *j, const struct haproxy_section *s);
   X("routes-after-own",      ERROR,  GATES, rule_routes_after_own,      "the stanza's use_backend lines come before any other") \
   X("inner-lines",           ERROR,  ONCE,  rule_inner_lines,           "the relay's second pass has its own rules") \
   X("inner-bind",            ERROR,  ONCE,  rule_inner_bind,            "the relay's bind is a unix socket that only tollgate may reach") \
+  X("inner-routes",          ERROR,  ONCE,  rule_inner_routes,          "what takes the relay has a backend to go to") \
   X("inner-answered",        ERROR,  ONCE,  rule_inner_answered,        "no rule answers the relay's second pass for what differs there") \
   X("credential-unguarded",  ERROR,  ONCE,  rule_credential_unguarded,  "each backend that holds a credential begins with the guard") \
   X("credential-in-front",   ERROR,  ONCE,  rule_credential_in_front,   "no frontend sets a provider's credential") \

@@ -94,12 +94,13 @@ struct path_search {
 
 static bool line_of_path(struct path_search *p, const struct haproxy_line *l);
 
-/* Some rule writes this variable, or this header of the section's requests, by the path. */
+/* Some rule writes this variable, or this header of the section's requests, by the path. What
+ * comes after the line that decides once is too late. */
 static bool
 name_of_path(struct path_search *p, struct span name)
 {
 	struct haproxy_walk w = haproxy_walk(p->s);
-	const struct haproxy_line *l;
+	const struct haproxy_line *l, *once = decided_once(p->s);
 
 	for (size_t i = 0; memchr(name.p, '.', name.n) && i < p->h->n; i++)
 		for (size_t k = 0; k < p->h->section[i].n; k++)
@@ -107,7 +108,8 @@ name_of_path(struct path_search *p, struct span name)
 				line_of_path(p, &p->h->section[i].line[k]))
 				return true;
 	while ((l = haproxy_next(&w)))
-		if (span_ends(haproxy_word(l, 1), SPAN_LIT("-header")) &&
+		if ((!once || is_before(p->s, l, once)) &&
+			span_ends(haproxy_word(l, 1), SPAN_LIT("-header")) &&
 			span_ieq(haproxy_word(l, 2), name) && line_of_path(p, l))
 			return true;
 	return false;
@@ -303,6 +305,17 @@ is_relative(const struct haproxy_line *l)
 	struct span value = haproxy_word(l, span_is(haproxy_word(l, 1), "replace-uri") ? 3 : 2);
 
 	return span_starts(value, SPAN_LIT("/")) || span_starts(value, SPAN_LIT("%[path"));
+}
+
+bool
+rule_changes_host(const struct haproxy_line *l)
+{
+	struct span action = haproxy_word(l, 1);
+
+	return span_is(l->word[0], "http-request") &&
+	       (writes_header(l, SPAN_LIT("host")) ||
+		       ((span_is(action, "set-uri") || span_is(action, "replace-uri")) &&
+			       !is_relative(l)));
 }
 
 /* This rule of the request changes what this ACL reads. */

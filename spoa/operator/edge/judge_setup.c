@@ -288,10 +288,15 @@ rule_inner_bind(struct judge *j)
 	struct span path, mode;
 
 	if (!l) {
-		if (j->gate && (!j->cfg || j->cfg->relay))
+		if (j->gate && (!j->cfg || j->cfg->relay) && joint_stanza(j->gate))
 			found(j, j->gate->head, line,
 				"no bind is named tollgate-inner: the relay cannot hand a "
 				"request back");
+		else if (j->gate && (!j->cfg || j->cfg->relay))
+			found(j, j->gate->head, "setenv " INNER_SWITCH " tollgate.cfg",
+				"no bind is named tollgate-inner: the relay cannot hand a "
+				"request back. tollgate.cfg of this version has it, where a "
+				"`global` section that is read before has the line");
 		return;
 	}
 	if (!unix_path(haproxy_word(l, 1), &path)) {

@@ -10,9 +10,11 @@
 static bool
 is_free(const struct judge *j, const struct haproxy_line *want)
 {
+	static const char *const free[] = { "bind", "errorfile", "filter", "log-format", "option",
+		"timeout" };
 	struct span first = want->word[0];
 
-	if (span_is(first, "bind") || span_is(first, "option") || span_is(first, "filter"))
+	if (SPAN_IN(first, free))
 		return true;
 	if (span_is(first, "acl"))
 		return span_is(haproxy_word(want, 1), "tollgate");
@@ -73,10 +75,13 @@ line_deletes_arguments(const struct haproxy_line *l, const struct haproxy_line *
 const struct haproxy_line *
 find_saying(const struct haproxy_section *s, const struct haproxy_line *want)
 {
+	const struct haproxy_section *d = s->defaults;
+
 	for (size_t i = 0; i < s->n; i++)
 		if (!s->line[i].negated && line_says(&s->line[i], want))
 			return &s->line[i];
-	return NULL;
+	/* what init lays for responses above the frontend */
+	return d && span_starts(d->name, SPAN_LIT("tollgate-gate")) ? find_saying(d, want) : NULL;
 }
 
 /* A line of s that was meant to be this one: the same words up to what it acts on. */
@@ -259,11 +264,11 @@ judge_order(
 	}
 }
 
-/* The complete example's second frontend; in the bolt-on shape its lines are the stanza's. */
+/* The frontend of the second pass; where that is the gate's own its lines are the stanza's. */
 void
 rule_inner_lines(struct judge *j)
 {
-	if (j->bolt_on)
+	if (!j->inner || engine_of(j->inner))
 		return;
 	judge_lines(j, j->inner, j->shipped_inner);
 	judge_order(j, j->inner, j->shipped_inner);

@@ -129,6 +129,35 @@ rule_retries(struct judge *j)
 
 /* ---- the second pass ---- */
 
+/* The frontend of tollgate.cfg has no routes of its own: those of the person's frontend are for
+ * what goes direct. */
+void
+rule_inner_routes(struct judge *j)
+{
+	struct haproxy_walk w = haproxy_walk(j->inner);
+	const struct haproxy_line *l;
+
+	if (!j->inner || engine_of(j->inner))
+		return;
+	while ((l = haproxy_next(&w)))
+		if (span_is(l->word[0], "default_backend") ||
+			(span_is(l->word[0], "use_backend") &&
+				!line_holds(l, "txn.tollgate.backend")))
+			return;
+	for (size_t i = 0; j->policy && i < j->policy->nroutes; i++) {
+		const struct route *r = &j->policy->routes[i];
+		bool named = true;
+		for (size_t k = 0; k < r->ntargets; k++)
+			named &= r->targets[k].backend != NULL;
+		if (!named || r->ntargets == 0)
+			found(j, j->inner->head, NULL,
+				"route %s of the policy names no backend, and this frontend has no "
+				"rule that does: what takes the relay is answered 503. Write "
+				"`backend` or `targets` into the route",
+				r->name);
+	}
+}
+
 /* Those lines of a frontend, such as the relay's second pass, that came later and are not
  * there, to paste; what is written otherwise is not there. */
 static const struct haproxy_section *

@@ -30,12 +30,20 @@ lay_add(struct lay *l, struct lay_edit edit)
 	all[l->nedit++] = edit;
 }
 
+/* A block of lines with its marks. */
 static void
-insert_text(struct lay *l, const char *file, unsigned after, const struct buf *text)
+insert_block(struct lay *l, const struct haproxy_section *s, const char *name, const char *file,
+	unsigned after, const struct buf *text)
 {
-	if (text->n)
-		lay_add(l, (struct lay_edit){
-				   .file = file, .after = after, .text = buf_view(text) });
+	struct span indent = indent_of(s);
+
+	if (!text->n)
+		return;
+	SCOPED_BUF(out, 1 << 20);
+	buf_printf(&out,
+		"%.*s" LAY_BEGIN " %s, laid by tollgate init\n%.*s%.*s" LAY_END " %s\n",
+		SPAN_ARG(indent), name, SPAN_ARG(buf_view(text)), SPAN_ARG(indent), name);
+	lay_add(l, (struct lay_edit){ .file = file, .after = after, .text = buf_view(&out) });
 }
 
 /* A place in a section that is in none of its .if: what is laid there is there whatever they
@@ -73,32 +81,62 @@ has_line(const struct haproxy_section *s, struct span line)
 	return found;
 }
 
-/* Those lines of a piece that the section lacks, without comments; the relay's bind for one
- * frontend alone. */
+/* What names the hosts that pass; ACLs of one name are alternatives. */
 static void
-piece_lines(struct lay *l, const struct haproxy_section *s, struct span piece, bool bind,
+put_hosts(const struct lay *l, struct span indent, struct buf *out)
+{
+	for (int below = 0; below < 2; below++) { /* *.name: all below it */
+		bool begun = false;
+		for (size_t i = 0; i < l->nhost; i++) {
+			const char *host = l->host[i];
+			if ((*host == '*') != below)
+				continue;
+			if (!begun)
+				buf_printf(out,
+					"%.*sacl tollgate req.hdr(host),host_only,rtrim(.) %s-i",
+					SPAN_ARG(indent), below ? "-m end " : "");
+			begun = true;
+			buf_printf(out, " %s", host + below);
+		}
+		if (begun)
+			buf_str(out, "  # what passes\n");
+	}
+}
+
+/* A line of the stanza that may be in a `defaults` section: it names no ACL, and its place among
+ * the person's rules does not matter. */
+static bool
+is_answer_line(struct span line)
+{
+	static const char *const words[] = { "http-after-response", "http-response", "option" };
+
+	return SPAN_IN(span_next(&line, ' '), words);
+}
+
+enum part { ALL, ANSWERS, OTHERS }; /* of a piece */
+
+/* Those lines of a piece that the section lacks, without the lines that are comments. */
+static void
+piece_lines(struct lay *l, const struct haproxy_section *s, struct span piece, enum part part,
 	struct buf *out)
 {
 	struct span indent = indent_of(s);
 
 	while (piece.n) {
 		struct span line = span_trim(span_next(&piece, '\n'), " \t");
-		struct span acl = SPAN_LIT("acl tollgate ");
 		if (line.n == 0 || *line.p == '#' || (s && has_line(s, line)) ||
-			(!bind && span_starts(line, SPAN_LIT("bind "))))
+			(part != ALL && is_answer_line(line) != (part == ANSWERS)))
 			continue;
-		buf_span(out, indent);
-		if (l->host && span_starts(line, acl))
-			buf_printf(out, "acl tollgate req.hdr(host),host_only,rtrim(.) %s-i %s",
-				*l->host == '*' ? "-m end " : "", l->host + (*l->host == '*'));
+		if (l->nhost && span_starts(line, SPAN_LIT("acl tollgate ")))
+			put_hosts(l, indent, out);
 		else
-			buf_span(out, line);
-		buf_putc(out, '\n');
+			buf_printf(out, "%.*s%.*s\n", SPAN_ARG(indent), SPAN_ARG(line));
 	}
 }
 
+/* inner: whether the second pass gets the frontend of tollgate.cfg. */
 static void
-lay_global(struct lay *l, const struct haproxy *h)
+lay_global(struct lay *l, const struct haproxy *h, bool inner)
 {
 	const struct haproxy_section *s = haproxy_global(h);
 	struct span piece = shipped_piece(PIECE_GLOBAL);
@@ -110,10 +148,13 @@ lay_global(struct lay *l, const struct haproxy *h)
 		struct span line = span_trim(span_next(&piece, '\n'), " \t"), rest = line;
 		struct span word = span_next(&rest, ' ');
 		const struct haproxy_line *own = NULL;
-		if (line.n == 0 || *line.p == '#')
+		bool set = span_is(word, "setenv");
+		if (line.n == 0 || *line.p == '#' || (set && !inner))
 			continue;
+		l->lays_switch |= set;
 		for (size_t i = 0; s && i < s->n; i++)
-			if (span_eq(s->line[i].word[0], word))
+			if (span_eq(s->line[i].word[0], word) &&
+				(!set || span_is(haproxy_word(&s->line[i], 1), INNER_SWITCH)))
 				own = &s->line[i];
 		if (!own)
 			buf_printf(&out, "%.*s%.*s\n", SPAN_ARG(indent_of(s)), SPAN_ARG(line));
@@ -123,44 +164,185 @@ lay_global(struct lay *l, const struct haproxy *h)
 				own->line, SPAN_ARG(line));
 	}
 	if (s)
-		insert_text(l, s->head->file,
+		insert_block(l, s, "global", s->head->file,
 			outside(h, s, s->n ? s->line[s->n - 1].line : s->head->line, false),
 			&out);
 	else if (h->n)
-		insert_text(l, h->section[0].head->file, 0, &out);
+		insert_block(l, NULL, "global", h->section[0].head->file, 0, &out);
 }
 
-/* After the bind lines; before the first use_backend. */
-static void
-lay_frontend(
-	struct lay *l, const struct haproxy *h, const struct haproxy_section *s, bool inner)
+/* ---- defaults for responses ---- */
+
+static bool
+in_block(const struct haproxy *h, const struct haproxy_line *l)
 {
-	unsigned bind = s->head->line, route = 0, last = s->head->line;
+	for (size_t i = 0; i < h->nblock; i++)
+		if (!strcmp(h->block[i].file, l->file) && h->block[i].from < l->line &&
+			l->line < h->block[i].to)
+			return true;
+	return false;
+}
+
+static size_t
+sections_named(const struct haproxy *h, const char *name)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < h->n; i++)
+		n += h->section[i].kind == HAPROXY_DEFAULTS &&
+		     span_is(h->section[i].name, name);
+	return n;
+}
+
+/* NAME, NAME-2 and so on: the first that the files do not have. */
+static const char *
+free_name(struct lay *l, const struct haproxy *h, const char *name, size_t nth)
+{
+	for (;; nth++) {
+		const char *is = nth ? arena_printf(l->arena, "%s-%zu", name, nth + 1).p : name;
+		if (arena_failed(l->arena) || !sections_named(h, is))
+			return is;
+	}
+}
+
+/* The defaults that the frontend begins with, for others to begin with them too; NULL: that is
+ * not safe. Rules of a `defaults` are not inherited by another one, two of one name are one too
+ * many, an .if may take either away, a `listen` takes no rules of them (configuration.txt 4). */
+static const struct haproxy_section *
+defaults_base(const struct haproxy *h, const struct haproxy_section *s)
+{
+	static const char *const rules[] = { "acl", "http-after-response", "http-request",
+		"http-response", "tcp-request", "tcp-response" };
+	const struct haproxy_section *base = s->defaults;
+
+	if (base && span_starts(base->name, SPAN_LIT("tollgate-rest")))
+		base = base->defaults;
+	if (!base || s->kind != HAPROXY_FRONTEND || s->head->maybe || in_block(h, s->head) ||
+		(h->version[0] && !haproxy_version_atleast(h, 2, 6, 0)))
+		return NULL;
+	for (const struct haproxy_section *d = base; d; d = d->defaults) {
+		if (d->head->maybe || in_block(h, d->head))
+			return NULL;
+		for (size_t i = 0; i < d->n; i++)
+			if (SPAN_IN(d->line[i].word[0], rules))
+				return NULL;
+	}
+	if (base->name.n ? sections_named(h, base->name.p) > 1 : base->head->n > 1)
+		return NULL;
+	return base;
+}
+
+/* The name of the defaults with the stanza's lines for responses, which are laid below those
+ * that the frontend begins with, where nobody has them yet; NULL: these lines are for the
+ * stanza. All that comes below then begins with a third section, which is as it was: HAProxy
+ * warns of a `defaults` that some proxies name and others take as the last one. */
+static const char *
+lay_answers(struct lay *l, const struct haproxy *h, const struct haproxy_section *s)
+{
+	const struct haproxy_section *base = defaults_base(h, s);
+	const char *name;
+
+	if (!base || l->nbase == LAY_BASES_MAX)
+		return NULL;
+	for (size_t i = 0; i < l->nbase; i++)
+		if (l->base[i] == base)
+			return l->answers[i];
+	for (size_t i = 0; i < h->n && &h->section[i] < s; i++)
+		if (h->section[i].defaults == base && h->section[i].kind == HAPROXY_DEFAULTS &&
+			span_starts(h->section[i].name, SPAN_LIT("tollgate-gate")))
+			return h->section[i].name.p;
+	const char *from = base->name.p;
+	if (!base->name.n) {
+		from = free_name(l, h, "tollgate-base", l->nbase);
+		SCOPED_BUF(line, 4096);
+		buf_printf(&line, "defaults %s  " LAY_WAS "%.*s\n", from,
+			SPAN_ARG(base->head->source));
+		lay_add(l, (struct lay_edit){ .file = base->head->file,
+				   .after = base->head->line - 1,
+				   .drop = true,
+				   .text = buf_view(&line) });
+	}
+	name = free_name(l, h, "tollgate-gate", l->nbase);
+	SCOPED_BUF(out, 1 << 20);
+	buf_printf(&out,
+		LAY_BEGIN " answers, laid by tollgate init\ndefaults %s from %s  # what "
+			  "callers of the gate are told\n",
+		name, from);
+	piece_lines(l, NULL, shipped_piece(PIECE_STANZA), ANSWERS, &out);
+	buf_printf(&out,
+		"defaults %s from %s  # what comes below begins as it did before\n" LAY_END
+		" answers\n",
+		free_name(l, h, "tollgate-rest", l->nbase), from);
+	unsigned last = base->n ? base->line[base->n - 1].line : base->head->line;
+	lay_add(l, (struct lay_edit){ .file = base->head->file,
+			   .after = outside(h, base, last, false),
+			   .text = buf_view(&out) });
+	l->base[l->nbase] = base;
+	l->answers[l->nbase++] = name;
+	return name;
+}
+
+/* The frontend's own line, with other defaults. */
+static void
+put_front_head(const struct haproxy_section *s, const char *defaults, struct buf *out)
+{
+	size_t from = 1;
+
+	while (from < s->head->n && !span_is(s->head->word[from], "from"))
+		from++;
+	for (size_t i = 0; i < from; i++)
+		buf_printf(out, "%.*s ", SPAN_ARG(s->head->word[i]));
+	buf_printf(out, "from %s ", defaults);
+	for (size_t i = from + 2; i < s->head->n; i++)
+		buf_printf(out, "%.*s ", SPAN_ARG(s->head->word[i]));
+	buf_printf(out, " " LAY_WAS "%.*s\n", SPAN_ARG(s->head->source));
+}
+
+/* ---- the frontend ---- */
+
+/* Before this line of the frontend the stanza stands: it routes, it lets requests pass all that
+ * comes after it, or it gives them another host than the one that names what passes. */
+static bool
+ends_place(const struct haproxy_line *l)
+{
+	return !l->negated &&
+	       (span_is(l->word[0], "use_backend") ||
+		       haproxy_begins(l, "http-request", "allow") || rule_changes_host(l));
+}
+
+/* Below the person's own rules, so that whom they refuse nobody asks about. */
+static void
+lay_frontend(struct lay *l, const struct haproxy *h, const struct haproxy_section *s)
+{
+	unsigned last = s->head->line, place;
 	bool compresses = haproxy_last(s, "compression", NULL) != NULL, named = false;
+	const struct haproxy_line *end = NULL;
 
 	for (size_t i = 0; i < s->n; i++) {
-		struct span word = s->line[i].word[0];
-		if (span_is(word, "bind"))
-			bind = s->line[i].line;
-		if (!route &&
-			(span_is(word, "use_backend") || span_is(word, "default_backend")))
-			route = s->line[i].line;
-		named |= span_is(word, "filter") &&
-			 span_starts(haproxy_word(&s->line[i], 1), SPAN_LIT("comp"));
-		last = s->line[i].line;
+		named |= haproxy_begins(&s->line[i], "filter", "compression") ||
+			 haproxy_begins(&s->line[i], "filter", "comp-req");
+		if (!end && ends_place(&s->line[i]))
+			end = &s->line[i];
+		last = end ? last : s->line[i].line;
 	}
-	route = route ? outside(h, s, route - 1, true) : outside(h, s, last, false);
-	bind = outside(h, s, bind, false);
-	if (bind > route) /* ACLs are known from their line on */
-		bind = route;
+	place = outside(h, s, last, false);
+	if (end && outside(h, s, end->line - 1, true) < place)
+		place = outside(h, s, end->line - 1, true);
 	SCOPED_BUF(out, 1 << 20);
+	const char *answers = lay_answers(l, h, s);
+	if (answers) {
+		put_front_head(s, answers, &out);
+		lay_add(l, (struct lay_edit){ .file = s->head->file,
+				   .after = s->head->line - 1,
+				   .drop = true,
+				   .text = buf_view(&out) });
+	}
+	buf_clear(&out);
 	if (compresses && !named)
 		buf_printf(&out, "%.*sfilter compression\n", SPAN_ARG(indent_of(s)));
-	piece_lines(l, s, shipped_piece(PIECE_STANZA), inner, &out);
-	insert_text(l, s->head->file, bind, &out);
-	buf_clear(&out);
-	piece_lines(l, s, shipped_piece(PIECE_ROUTES), false, &out);
-	insert_text(l, s->head->file, route, &out);
+	piece_lines(l, s, shipped_piece(PIECE_STANZA), answers ? OTHERS : ALL, &out);
+	piece_lines(l, s, shipped_piece(PIECE_ROUTES), ALL, &out);
+	insert_block(l, s, "stanza", s->head->file, place, &out);
 }
 
 /* The guard at the head; what a provider's answers need, where the person says nothing else. */
@@ -171,14 +353,21 @@ lay_backend(struct lay *l, const struct haproxy_section *s, bool provider)
 	struct span indent = indent_of(s);
 
 	SCOPED_BUF(out, 64 << 10);
-	piece_lines(l, s, shipped_piece(PIECE_GUARD), false, &out);
+	piece_lines(l, s, shipped_piece(PIECE_GUARD), ALL, &out);
 	if (provider && out.n && !haproxy_own(s, "timeout", "server"))
 		buf_printf(&out, "%.*stimeout server 10m\n", SPAN_ARG(indent));
 	for (size_t i = 0; provider && out.n && i < COUNT_OF(pages); i++)
 		if (!haproxy_own(s, "errorfile", pages[i]))
 			buf_printf(&out, "%.*serrorfile %s /etc/haproxy/tollgate/503.http\n",
 				SPAN_ARG(indent), pages[i]);
-	insert_text(l, s->head->file, s->head->line, &out);
+	insert_block(l, s, "guard", s->head->file, s->head->line, &out);
+}
+
+bool
+lay_guards(const struct lay *l, const struct haproxy_section *s)
+{
+	return is_back(s) && !span_starts(s->name, SPAN_LIT("tollgate-")) &&
+	       (lay_is_chosen(l, s) || (credential_of(s) && !unguarded_by_wish(s)));
 }
 
 bool
@@ -190,43 +379,14 @@ lay_is_chosen(const struct lay *l, const struct haproxy_section *s)
 	return false;
 }
 
-/* How many rules of the frontend answer a request by themselves: each may end the second pass.
- */
-static size_t
-answers_of(const struct haproxy_section *s)
-{
-	struct haproxy_walk w = haproxy_walk(s);
-	const struct haproxy_line *line;
-	size_t n = 0;
-
-	while ((line = haproxy_next(&w)))
-		n += !line->negated && rule_answers(line);
-	return n;
-}
-
-/* Where the relay's bind goes: into the frontend without rules that answer, else the one with
- * the fewest, whichever was named first. */
-static const struct haproxy_section *
-bind_into(const struct lay *l)
-{
-	const struct haproxy_section *best = NULL;
-
-	for (size_t i = 0; i < l->nfront; i++)
-		if (!engine_of(l->front[i]) && !answers_all(l->front[i]) &&
-			(!best || answers_of(l->front[i]) < answers_of(best)))
-			best = l->front[i];
-	return best;
-}
-
 void
 lay_edits(struct lay *l, const struct haproxy *h)
 {
-	const struct haproxy_section *inner = NULL, *to;
+	const struct haproxy_section *inner = NULL;
 	bool global = false;
 
 	for (size_t i = 0; i < h->n && !inner; i++)
 		inner = inner_bind_of(&h->section[i]) ? &h->section[i] : NULL;
-	to = inner ? NULL : bind_into(l);
 	if (inner && !engine_of(inner))
 		lay_renew(l, h, inner);
 	for (size_t i = 0; i < l->nfront; i++)
@@ -236,15 +396,11 @@ lay_edits(struct lay *l, const struct haproxy *h)
 				lay_renew(l, h, l->front[i]);
 		} else if (!answers_all(l->front[i])) {
 			if (!global)
-				lay_global(l, h);
+				lay_global(l, h, !inner);
 			global = true;
-			lay_frontend(l, h, l->front[i], l->front[i] == to);
+			lay_frontend(l, h, l->front[i]);
 		}
-	for (size_t i = 0; i < h->n; i++) {
-		const struct haproxy_section *s = &h->section[i];
-		bool chosen = lay_is_chosen(l, s);
-		if (is_back(s) && (chosen || (credential_of(s) && !unguarded_by_wish(s))) &&
-			!span_starts(s->name, SPAN_LIT("tollgate-")))
-			lay_backend(l, s, chosen);
-	}
+	for (size_t i = 0; i < h->n; i++)
+		if (lay_guards(l, &h->section[i]))
+			lay_backend(l, &h->section[i], lay_is_chosen(l, &h->section[i]));
 }

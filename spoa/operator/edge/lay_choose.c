@@ -1,7 +1,12 @@
 /* Which frontend, which host, which backends: said, found, or asked for. */
+#include <stdio.h>
+
 #include "base/ascii.h"
+#include "base/scoped.h"
 #include "operator/edge/judge_private.h"
 #include "operator/edge/lay.h"
+
+enum { LAY_MAP_BYTES = 4 << 20 };
 
 /* What a backend speaks, by what its name, its servers or its key's header hold. */
 static const struct {
@@ -163,26 +168,26 @@ hosts_of(const struct haproxy_section *s, struct span *host, size_t n, size_t mo
 }
 
 static void
-choose_host(struct lay *l, const char *named)
+choose_host(struct lay *l, const struct lay_wish *wish)
 {
 	struct span host[16];
-
-	if (named && !is_host(span_str(named))) {
-		buf_printf(&l->choices,
-			"--host %s: a host's name is expected, without port; *.example.com "
-			"names all below that\n",
-			named);
-		return;
-	}
 	size_t n = 0;
-	l->host = named;
-	if (named || !lays(l))
+
+	for (size_t i = 0; i < wish->nhost; i++) {
+		if (!is_host(span_str(wish->host[i])))
+			buf_printf(&l->choices,
+				"--host %s: a host's name is expected, without port; "
+				"*.example.com names all below that\n",
+				wish->host[i]);
+		l->host[l->nhost++] = wish->host[i];
+	}
+	if (l->nhost || !lays(l))
 		return;
 	for (size_t i = 0; i < l->nfront; i++)
 		if (!engine_of(l->front[i]))
 			n = hosts_of(l->front[i], host, n, COUNT_OF(host));
 	if (n == 1) {
-		l->host = host[0].p;
+		l->host[l->nhost++] = host[0].p;
 		return;
 	}
 	buf_printf(&l->choices, "--host NAME: requests to it pass the gate%s\n",
@@ -312,6 +317,139 @@ refuse_both(struct lay *l, const struct haproxy_section *s)
 		": make a frontend and a backend of it, with the key in the backend\n");
 }
 
+/* ---- who else leads to a backend that gets the guard ---- */
+
+/* The host passes the gate. */
+static bool
+host_passes(const struct lay *l, struct span host)
+{
+	for (size_t i = 0; i < l->nhost; i++) {
+		struct span own = span_str(l->host[i]);
+		bool below = span_starts(own, SPAN_LIT("*."));
+		struct span end = span_cut(own, below, own.n);
+		if (span_ieq(own, host) ||
+			(below && host.n > end.n &&
+				span_ieq(span_cut(host, host.n - end.n, host.n), end)))
+			return true;
+	}
+	return false;
+}
+
+/* One line of the question; hosts once each. */
+struct others {
+	struct lay *l;
+	struct buf asked;
+	struct span host[LAY_HOSTS_MAX];
+	size_t n;
+};
+
+static void
+ask_host(struct others *o, struct span host, const struct haproxy_line *at, struct span back)
+{
+	for (size_t i = 0; i < o->n; i++)
+		if (span_ieq(o->host[i], host))
+			return;
+	if (host_passes(o->l, host) || o->n == COUNT_OF(o->host))
+		return;
+	o->host[o->n++] = host;
+	buf_printf(&o->asked, "    --host %.*s    (%s:%u: to backend %.*s)\n", SPAN_ARG(host),
+		at->file, at->line, SPAN_ARG(back));
+}
+
+/* The hosts that a map leads to this backend: the first word of each line that ends in its
+ * name. False: the map cannot be read, or is none of hosts. */
+static bool
+ask_map(struct others *o, const struct haproxy_line *l, const struct haproxy_section *back)
+{
+	struct span made = haproxy_word(l, 1);
+	const char *map = made.n ? memmem(made.p, made.n, ",map", 4) : NULL;
+	const char *from = map ? strchr(map, '(') : NULL;
+	char file[4096];
+
+	if (!from || !lay_holds(made, "hdr(host)"))
+		return false;
+	snprintf(file, sizeof(file), "%.*s", (int)strcspn(from + 1, ",)"), from + 1);
+	SCOPED_BUF(text, LAY_MAP_BYTES);
+	if (!buf_file(&text, file))
+		return false;
+	for (struct span rest = buf_view(&text); rest.n;) {
+		struct span line = span_trim(span_next(&rest, '\n'), " \t\r"), host;
+		size_t n = 0;
+		while (n < line.n && line.p[n] != ' ' && line.p[n] != '\t')
+			n++;
+		host = span_cut(line, 0, n);
+		line = span_trim(span_cut(line, host.n, line.n), " \t");
+		if (span_eq(line, back->name) && is_host(host))
+			ask_host(o, arena_dup(o->l->arena, host), l, back->name);
+	}
+	return true;
+}
+
+/* The rule or default leads here; made: by a name that HAProxy makes. */
+static void
+ask_line(struct others *o, const struct haproxy_section *front, const struct haproxy_line *l,
+	const struct haproxy_section *back)
+{
+	struct span to = haproxy_word(l, 1), host[LAY_HOSTS_MAX];
+	bool made = to.n && memmem(to.p, to.n, "%[", 2) != NULL, all;
+	size_t n;
+
+	if (l->negated || !(span_is(l->word[0], "use_backend") ||
+				  span_is(l->word[0], "default_backend")))
+		return;
+	if (made ? !may_make(to, back->name) || ask_map(o, l, back)
+		 : !span_eq(to, back->name))
+		return;
+	n = hosts_of_condition(front, l, host, COUNT_OF(host), &all);
+	for (size_t i = 0; i < n; i++)
+		ask_host(o, host[i], l, back->name);
+	if (!all)
+		buf_printf(&o->asked,
+			"    %s:%u: the other hosts of frontend %s that this line sends to "
+			"backend %s\n",
+			l->file, l->line, front->name.p, back->name.p);
+}
+
+/* Those requests get a 503 of the guard from then on: each is listed, and the person says which
+ * pass the gate too, or that the rest may be refused. */
+static void
+ask_others(struct lay *l, const struct haproxy *h, const struct lay_wish *wish)
+{
+	struct others o = { .l = l };
+
+	if (wish->close_others || !lays(l) || l->choices.n)
+		return;
+	buf_init(&o.asked, 1 << 20);
+	for (size_t i = 0; i < h->n; i++)
+		for (size_t k = 0; k < h->n && is_front(&h->section[i]); k++) {
+			const struct haproxy_section *front = &h->section[i];
+			const struct haproxy_section *back = &h->section[k];
+			struct haproxy_walk w = haproxy_walk(front);
+			const struct haproxy_line *line;
+			bool gate = false;
+			if (!lay_guards(l, back) || front == back || answers_all(front) ||
+				(inner_bind_of(front) && !engine_of(front)))
+				continue;
+			for (size_t f = 0; f < l->nfront; f++)
+				gate |= l->front[f] == front;
+			if (gate)
+				while ((line = haproxy_next(&w)))
+					ask_line(&o, front, line, back);
+			else if ((line = way_to(front, back)))
+				buf_printf(&o.asked,
+					"    --frontend %s    (%s:%u: to backend %s)\n",
+					front->name.p, line->file, line->line, back->name.p);
+		}
+	if (o.asked.n)
+		buf_printf(&l->choices,
+			"these requests lead to a backend that gets the guard too, and the "
+			"guard answers 503 to what did not pass the gate. Repeat --host or "
+			"--frontend for those that are to pass it, give the others a backend "
+			"of their own, or accept the 503 with --close-others:\n%.*s",
+			SPAN_ARG(buf_view(&o.asked)));
+	buf_free(&o.asked);
+}
+
 /* A frontend that answers each request by itself (port 80 that redirects) asks nobody: nothing
  * is laid there, and its answers are in no record. Another one must be left. */
 static void
@@ -336,22 +474,6 @@ note_own_answers(struct lay *l)
 			"%s:%u: this answers each request by itself, and no frontend is left "
 			"that serves: --frontend NAME, the one that does\n",
 			by->file, by->line);
-}
-
-/* The relay hands back to one frontend, whichever the request came by. */
-static void
-note_second_pass(struct lay *l)
-{
-	size_t n = 0;
-
-	for (size_t i = 0; i < l->nfront; i++)
-		n += engine_of(l->front[i]) || !answers_all(l->front[i]);
-	if (n > 1 && lays(l))
-		buf_printf(&l->notes,
-			"the relay's second pass comes by one frontend, the one "
-			"with the bind tollgate-inner: of your own rules below the "
-			"stanza its are those that reach the provider; backends "
-			"that the policy does not name are chosen there too\n");
 }
 
 /* The daemon's sockets are in Debian's chroot, or HAProxy has none and finds them there. */
@@ -385,17 +507,23 @@ lay_choose(struct lay *l, const struct haproxy *h, const struct lay_wish *wish, 
 				     "a complete example for a HAProxy without one\n");
 		return;
 	}
-	choose_host(l, wish->host);
+	choose_host(l, wish);
 	choose_backends(l, h, wish);
 	for (size_t i = 0; i < l->nfront; i++)
 		refuse_both(l, l->front[i]);
 	note_own_answers(l);
-	note_second_pass(l);
+	ask_others(l, h, wish);
 	if (lay_no_route(l))
 		buf_printf(&l->notes,
 			"/etc/tollgate/default.yaml: what may be called of %s is not known: "
 			"until you write it into `routes`, every request is a 404\n",
 			l->backend[0].name);
+	for (size_t i = 0; i < l->nbackend; i++)
+		if (!lay_has_route(l, i))
+			buf_printf(&l->notes,
+				"/etc/tollgate/default.yaml: no route leads to backend %s: name it in "
+				"the `targets` of one, or write it a route of its own\n",
+				l->backend[i].name);
 	note_chroot(l, h);
 }
 

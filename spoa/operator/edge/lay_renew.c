@@ -1,6 +1,8 @@
 /* An older stanza, renewed where it is: each of its lines that says what ours said becomes what
  * ours says now, and new lines come next to those of their kind. One that decides once what
- * passes lacks those alone that came later; so does the complete example's second frontend. */
+ * passes lacks those alone that came later; so does the complete example's second frontend. A
+ * stanza in whose frontend the second pass comes in keeps that: the person's rules below it may
+ * count on it. */
 #include <stdio.h>
 
 #include "base/scoped.h"
@@ -147,9 +149,11 @@ lines_of_today(struct renewal *r)
 	const struct haproxy_section *today = NULL;
 
 	haproxy_init(&r->pieces);
+	bool joint = joint_stanza(r->s) || older_stanza(r->s);
 	SCOPED_BUF(text, 1 << 20);
-	buf_printf(&text, "frontend stanza\n%.*s%.*s", SPAN_ARG(shipped_piece(PIECE_STANZA)),
-		SPAN_ARG(shipped_piece(PIECE_ROUTES)));
+	buf_printf(&text, "frontend stanza\n%.*s%.*s",
+		SPAN_ARG(shipped_piece(joint ? PIECE_JOINT_STANZA : PIECE_STANZA)),
+		SPAN_ARG(shipped_piece(joint ? PIECE_JOINT_ROUTES : PIECE_ROUTES)));
 	haproxy_read_text(&r->pieces, "bolt-on.cfg", buf_view(&text));
 	haproxy_read_text(&r->pieces, "haproxy.cfg", shipped("haproxy/haproxy.cfg"));
 	for (size_t i = 0; i < r->pieces.n; i++)

@@ -59,6 +59,28 @@ lay_apply(const struct lay_edit *edit, size_t n, const char *file, struct span t
 	}
 }
 
+unsigned
+lay_origin(const struct lay_edit *edit, size_t n, const char *file, unsigned line)
+{
+	const struct lay_edit *e = next_edit(edit, n, file, NULL);
+	unsigned is = 0, was = 0; /* so many lines of the result and of the file are behind */
+
+	for (; e; e = next_edit(edit, n, file, e)) {
+		unsigned lines = 0;
+		if (is + (e->after - was) >= line)
+			break;
+		is += e->after - was;
+		was = e->after;
+		for (struct span rest = e->text; rest.n; lines++)
+			span_next(&rest, '\n');
+		if (is + lines >= line)
+			return was + e->drop;
+		is += lines;
+		was += e->drop;
+	}
+	return was + (line - is);
+}
+
 struct hunk {
 	struct buf text;
 	unsigned from, old_lines, new_lines; /* from: the first line, from 0 */
@@ -217,6 +239,15 @@ lay_no_route(const struct lay *l)
 	return l->nbackend != 0;
 }
 
+bool
+lay_has_route(const struct lay *l, size_t i)
+{
+	const struct lay_backend *b = &l->backend[i];
+
+	return lay_no_route(l) ? i == 0
+			       : speaks(l, b->dialect) == b && !without_paths(b->dialect);
+}
+
 static void
 put_route(struct span route, const struct lay_backend *b, struct buf *out)
 {
@@ -252,14 +283,12 @@ put_routes(const struct lay *l, struct span text, struct buf *out)
 			"    targets: [%s]\n",
 			l->backend[0].name, l->backend[0].name);
 	for (size_t i = lay_no_route(l); i < l->nbackend; i++)
-		if (speaks(l, l->backend[i].dialect) == &l->backend[i] &&
-			!SPAN_IN(span_str(l->backend[i].dialect), ours))
+		if (lay_has_route(l, i) && !SPAN_IN(span_str(l->backend[i].dialect), ours))
 			buf_printf(out,
 				"  - {name: %s, match: {api: %s}, response: [meter, record], "
 				"targets: [%s]}\n",
 				l->backend[i].name, l->backend[i].dialect, l->backend[i].name);
-		else if (speaks(l, l->backend[i].dialect) != &l->backend[i] ||
-			 without_paths(l->backend[i].dialect))
+		else if (!lay_has_route(l, i))
 			buf_printf(out,
 				"  # %s has no route yet:\n"
 				"  # - {name: %s, match: {methods: [POST], path: /…}, targets: "

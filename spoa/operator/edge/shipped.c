@@ -13,9 +13,11 @@ shipped(const char *name)
 struct span
 shipped_piece(enum shipped_piece piece)
 {
-	struct span mark = SPAN_LIT("#---"), rest = shipped("haproxy/bolt-on.cfg");
+	bool joint = piece >= PIECE_JOINT_STANZA;
+	struct span mark = SPAN_LIT("#---"),
+		    rest = shipped(joint ? "spoa/operator/edge/joint.cfg" : "haproxy/bolt-on.cfg");
 	const char *from = NULL;
-	int n = -1;
+	int n = joint ? PIECE_JOINT_STANZA - 1 : -1;
 
 	while (rest.p) {
 		struct span line = span_next(&rest, '\n');

@@ -16,16 +16,22 @@ extern const size_t shipped_files_count;
 /* The text of "haproxy/spoe.cfg"; empty: no such file. */
 struct span shipped(const char *name);
 
-/* The pieces of haproxy/bolt-on.cfg, in its order; each begins after a line "#---". */
+/* The pieces of haproxy/bolt-on.cfg, in its order; each begins after a line "#---". Then those
+ * of joint.cfg, the stanza of version 0.2: the relay's bind is in the frontend itself, and a
+ * relayed request passes the frontend twice. */
 enum shipped_piece {
 	PIECE_GLOBAL,
-	PIECE_STANZA, /* the frontend's, after its bind lines */
+	PIECE_STANZA, /* the frontend's, below its owner's rules */
 	PIECE_ROUTES, /* the frontend's, before its first use_backend */
 	PIECE_GUARD,  /* each backend's that holds a credential, before anything else */
+	PIECE_JOINT_STANZA,
+	PIECE_JOINT_ROUTES,
 };
+/* The variable by which `global` says that the frontend tollgate-inner of tollgate.cfg is there. */
+#define INNER_SWITCH "TOLLGATE_INNER"
 /* Its lines, comments included, the line "#---" not. */
 struct span shipped_piece(enum shipped_piece piece);
-/* A line of the stanza as it was before 0.2, when each line asked the ACL anew; into *out,
+/* A line of the joint stanza as it was before 0.2, when each line asked the ACL anew; into *out,
  * which stays empty where there was none. */
 void shipped_older(struct span line, struct buf *out);
 /* Lines that stanzas of before 0.3 lack, and work without as they did: whose answer it is,

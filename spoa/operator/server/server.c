@@ -34,6 +34,7 @@
 #include "operator/server/recall.h"
 #include "operator/server/telling.h"
 #include "operator/server/witnessing.h"
+#include "policy/identity/probekey.h"
 #include "record/anchors/anchors.h"
 #include "record/archive/keep.h"
 #include "record/audit/audit.h"
@@ -300,7 +301,7 @@ start_live(struct server *s, const struct config *cfg, struct buf *why)
 	return s->live && (s->live_sync || !cfg->redis_url) ? 0 : ERR_IO;
 }
 
-/* Sessions of MCP are valid on all daemons that have the key. */
+/* Sessions of MCP, and keys of probes, are valid on all daemons that have the key. */
 static int
 share_sessions(struct server *s, const struct config *cfg, struct buf *why)
 {
@@ -311,6 +312,9 @@ share_sessions(struct server *s, const struct config *cfg, struct buf *why)
 	if (keyfile_derive(cfg->state_key, "tollgate-mcp-session-v1", key, why) < 0)
 		return ERR_IO;
 	gate_shared_sessions(s->shared, key);
+	if (keyfile_derive(cfg->state_key, PROBE_SECRET, key, why) < 0)
+		return ERR_IO;
+	gate_shared_probes(s->shared, key);
 	sodium_memzero(key, sizeof(key));
 	return 0;
 }

@@ -6,6 +6,7 @@
 #include <stdio.h>
 
 #include "base/among.h"
+#include "base/ascii.h"
 #include "base/clock.h"
 #include "base/codec/credentials.h"
 #include "base/scoped.h"
@@ -47,9 +48,86 @@ at_place(void *arg, const struct yaml_node *at, const char *text)
 	r->note(r->arg, at ? line : text);
 }
 
+/* The entries get their persons' names from one place. */
+static bool
+same_names(const struct identity_entry *a, const struct identity_entry *b)
+{
+	if (a->kind != b->kind)
+		return false;
+	if (a->kind == ID_JWT)
+		return !strcmp(a->issuer, b->issuer);
+	return a->kind != ID_SIGNED || !strcmp(a->keys_file, b->keys_file);
+}
+
+/* Whoever writes the file of API keys names persons in full, and nobody has no issuer. */
+static bool
+names_freely(const struct identity_entry *e)
+{
+	return !e->realm && e->kind != ID_API_KEY && e->kind != ID_NONE;
+}
+
+static const char *
+issuer_shown(const struct identity_entry *e)
+{
+	return e->kind == ID_JWT      ? e->issuer
+	       : e->kind == ID_SIGNED ? "signed_headers"
+				      : "client_certificate";
+}
+
+static void
+realms(const struct noting *r)
+{
+	const struct identity_entry *first = NULL;
+
+	for (size_t i = 0; i < r->p->nidentities; i++) {
+		const struct identity_entry *e = &r->p->identities[i];
+		if (!names_freely(e))
+			continue;
+		first = first ? first : e;
+		if (same_names(first, e))
+			continue;
+		note_say(r, e->at,
+			"is alice of %.100s alice of %.100s? For limits, records, sealing and "
+			"erasure they are one person; if they can be two, set realm",
+			issuer_shown(e), issuer_shown(first));
+		return;
+	}
+}
+
+/* Claims, headers, fields of certificates and of keys that mostly hold a person's name. */
+static const char *const names_of_persons[] = { "name", "given_name", "family_name",
+	"middle_name", "nickname", "preferred_username", "username", "user_name", "unique_name",
+	"upn", "email", "emails", "mail", "phone_number", "picture", "profile", "birthdate",
+	"address", "displayname", "display_name", "login", "sub", "act", "owner", "person",
+	"subject.cn", "subject.uid", "subject.emailaddress", "san.email", "san.uri", "spiffe" };
+
+/* What records keep of a person who is to stand there by a pseudonym. */
+static void
+named_all_the_same(const struct noting *r, const struct identity_entry *e)
+{
+	char lower[32];
+
+	for (size_t i = 0; i < e->nrecorded; i++) {
+		const char *name = e->recorded[i];
+		bool person = e->claims.person && !strcmp(e->claims.person, name);
+		snprintf(lower, sizeof(lower), "%s", name);
+		ascii_lower(lower, strlen(lower));
+		if (person || SPAN_IN(span_str(lower), names_of_persons))
+			note_say(r, e->at,
+				"record: %.100s looks like a person's name: records contain it in "
+				"plain text in spite of audit.persons: pseudonym, also after an "
+				"erasure",
+				name);
+	}
+}
+
 static void
 identities(const struct noting *r)
 {
+	realms(r);
+	for (size_t i = 0; i < r->p->nidentities; i++)
+		if (r->cfg && r->cfg->audit_persons == PERSONS_PSEUDONYM)
+			named_all_the_same(r, &r->p->identities[i]);
 	for (size_t i = 0; i < r->p->nidentities; i++) {
 		const struct identity_entry *e = &r->p->identities[i];
 		if (e->header && !credential_header(span_str(e->header)))

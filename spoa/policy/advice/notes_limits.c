@@ -137,7 +137,8 @@ unmetered(const struct noting *r)
 		for (size_t k = 0; k < r->p->nlimits && !first; k++)
 			if (r->p->limits[k].of != LIMIT_MESSAGE &&
 				(counts_tokens(&r->p->limits[k]) ||
-					r->p->limits[k].of == LIMIT_INPUT_TOKENS))
+					r->p->limits[k].of == LIMIT_INPUT_TOKENS) &&
+				may_reach(&r->p->limits[k], t))
 				first = r->p->limits[k].name;
 		if (first && !(t->response & RESP_METER) && takes_body(t))
 			note_say(r, t->at,

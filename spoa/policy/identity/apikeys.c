@@ -232,8 +232,8 @@ apikey_next(struct span *rest, struct span *key)
 	return false;
 }
 
-static void
-base32(char *out, const unsigned char *in, size_t nin, size_t nout)
+void
+apikey_base32(char *out, const unsigned char *in, size_t nin, size_t nout)
 {
 	unsigned bits = 0, have = 0;
 	size_t at = 0;
@@ -258,8 +258,8 @@ apikey_make(char id[APIKEY_ID_LEN + 1], char text[80], unsigned char sha256[32])
 
 	randombytes_buf(idbits, sizeof(idbits));
 	randombytes_buf(secret, sizeof(secret));
-	base32(id, idbits, sizeof(idbits), APIKEY_ID_LEN);
-	base32(s, secret, sizeof(secret), APIKEY_SECRET_LEN);
+	apikey_base32(id, idbits, sizeof(idbits), APIKEY_ID_LEN);
+	apikey_base32(s, secret, sizeof(secret), APIKEY_SECRET_LEN);
 	snprintf(text, 80, "tg_%s_%s", id, s);
 	crypto_hash_sha256(sha256, (const unsigned char *)text, strlen(text));
 	sodium_memzero(secret, sizeof(secret));

@@ -86,4 +86,7 @@ int apikey_copy(const struct apikey *from, struct arena *a, struct apikey *to);
 /* A fresh key: id, the text to show once, and its hash. */
 void apikey_make(char id[APIKEY_ID_LEN + 1], char text[80], unsigned char sha256[32]);
 
+/* nout digits of the base 32 that keys are written in, and a NUL; bits beyond nin are 0. */
+void apikey_base32(char *out, const unsigned char *in, size_t nin, size_t nout);
+
 #endif

@@ -49,6 +49,8 @@ verify_certificate(const struct attempt *t, const struct identity_entry *e)
 		.issuer = cert_one(&cert, "issuer.CN", &several),
 		.key_id = cert_one(&cert, "serial", &several) };
 	err = claims_from_cert(&e->claims, &cert, t->a, t->out, t->why);
+	if (err == 0)
+		err = claims_in_realm(t->p, e, t->a, t->out, t->why);
 	if (err == 0 && t->cache)
 		idcache_put(t->cache, key, e, t->out, &times, 0);
 	return err;

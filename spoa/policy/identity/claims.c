@@ -153,6 +153,35 @@ claims_read(const struct claim_map *map, json_t *claims, struct arena *a, struct
 	return arena_failed(a) ? ERR_NOMEM : 0;
 }
 
+/* ---- realms ---- */
+
+int
+claims_in_realm(const struct policy *p, const struct identity_entry *e, struct arena *a,
+	struct identity *out, const char **why)
+{
+	out->recorded = e->recorded;
+	out->nrecorded = e->nrecorded;
+	if (e->realm) {
+		size_t n = strlen(e->realm);
+		char *full = arena_alloc(a, n + 1 + out->person.n);
+		if (!full)
+			return ERR_NOMEM;
+		memcpy(full, e->realm, n);
+		full[n] = '/';
+		memcpy(full + n + 1, out->person.p, out->person.n); /* zero bytes, too */
+		out->person = span_of(full, n + 1 + out->person.n);
+		return 0;
+	}
+	for (size_t i = 0; i < p->nidentities; i++) {
+		struct span rest = out->person;
+		const char *realm = p->identities[i].realm;
+		if (realm && span_chr(rest, '/') < rest.n && span_is(span_next(&rest, '/'), realm))
+			return auth_refused(why, "the person's name begins with the realm of "
+						 "another identity entry");
+	}
+	return 0;
+}
+
 /* ---- certificates ---- */
 
 static struct cel_value

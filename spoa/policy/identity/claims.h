@@ -42,6 +42,10 @@ auth_refused(const char **why, const char *phrase)
  * fixed phrase; ERR_NOMEM. Everything lives in the arena. */
 int claims_read(const struct claim_map *map, json_t *claims, struct arena *a,
 	struct identity *out, const char **why);
+/* Makes `out`'s person one of the entry's realm, in the arena, and notes what records keep. 0;
+ * ERR_AUTH: an entry without a realm names a person of a declared one; ERR_NOMEM. */
+int claims_in_realm(const struct policy *p, const struct identity_entry *e, struct arena *a,
+	struct identity *out, const char **why);
 /* What the certificate says, by the same map: fields for paths. */
 int claims_from_cert(const struct claim_map *map, const struct cert *c, struct arena *a,
 	struct identity *out, const char **why);

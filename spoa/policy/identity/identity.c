@@ -216,6 +216,8 @@ from_key(const struct identity_entry *e, const struct apikey *k, struct arena *a
 		.models = k->models,
 		.nmodels = k->nmodels,
 		.expires_s = k->expires_ns / 1000000000,
+		.recorded = e->recorded,
+		.nrecorded = e->nrecorded,
 		.verified = true,
 	};
 	out->limits = key_limits(k, a, &out->nlimits);
@@ -434,9 +436,10 @@ identity_verify(const struct policy *p, const struct identity_keys *k,
 	for (size_t i = 0; i < p->nidentities; i++) {
 		const struct identity_entry *e = &p->identities[i];
 		int err = NOT_HERE;
-		if (e->kind == ID_SIGNED)
+		if (e->kind == ID_SIGNED) {
 			err = signed_verify(e, k->entry[i].hmac, c, now_s, a, out, why);
-		else if (e->header || e->query)
+			err = err ? err : claims_in_realm(p, e, a, out, why);
+		} else if (e->header || e->query)
 			err = verify_place(&t, e);
 		else if (e->kind == ID_CERTIFICATE && c->certificate.n)
 			err = verify_certificate(&t, e);

@@ -27,6 +27,8 @@ struct identity {
 	size_t nlimits;
 	const struct cel_value *attributes; /* 2n values, key then value */
 	size_t nattributes;
+	const char *const *recorded; /* names of attributes that records keep; of the policy */
+	size_t nrecorded;	     /* 0: see struct identity_entry */
 	struct span issuer, key_id; /* for the record: iss and kid, or the API key's id */
 	int64_t expires_s; /* wall seconds: it verifies no more from then on, 0: for ever */
 	bool verified;		    /* false for none */

@@ -207,9 +207,12 @@ signature_fits(const struct reader *r, const struct hmac_key *key, const struct 
 	SCOPED_BUF(text, 0);
 	buf_printf(&text, "tollgate-v1\n%.*s\n%.*s%s%.*s\n", SPAN_ARG(h->method),
 		SPAN_ARG(h->path), h->has_query ? "?" : "", SPAN_ARG(h->query));
-	for (size_t i = 0; i < r->n; i++)
-		buf_printf(
-			&text, "%.*s:%.*s\n", SPAN_ARG(r->v[i].name), SPAN_ARG(r->v[i].value));
+	for (size_t i = 0; i < r->n; i++) {
+		buf_span(&text, r->v[i].name);
+		buf_putc(&text, ':');
+		buf_span(&text, r->v[i].value); /* printf would end at a zero byte */
+		buf_putc(&text, '\n');
+	}
 	struct span secret = buf_view(&key->secret), s = buf_view(&text);
 	return !buf_failed(&text) &&
 	       HMAC(EVP_sha256(), secret.p, (int)secret.n, (const unsigned char *)s.p, s.n, mac,

@@ -183,7 +183,8 @@ verify_parsed(const struct attempt *t, const struct identity_entry *place, const
 		.expires_s = token_over(e, times),
 		.issuer = span_str(e->issuer),
 		.key_id = arena_dup(t->a, kid) };
-	return claims_read(&e->claims, j->payload, t->a, t->out, t->why);
+	err = claims_read(&e->claims, j->payload, t->a, t->out, t->why);
+	return err ? err : claims_in_realm(t->p, e, t->a, t->out, t->why);
 }
 
 static int

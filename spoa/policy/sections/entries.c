@@ -117,8 +117,10 @@ static void
 claim_members(struct builder *b, const struct yaml_node *n, enum section_name which,
 	void (*fits)(struct builder *b, const struct yaml_node *c))
 {
+	static const char *const not_fields[] = { "trust_domain", "realm", "record" };
+
 	for (const struct yaml_node *c = n->child; c; c = c->next)
-		if (section_field(which, c->key->s) && !span_is(c->key->s, "trust_domain") &&
+		if (section_field(which, c->key->s) && !SPAN_IN(c->key->s, not_fields) &&
 			c->kind == YAML_SCALAR && c->s.n && !yaml_is_null(c))
 			fits(b, c);
 }
@@ -294,6 +296,24 @@ none(struct builder *b, const struct yaml_node *n, const struct yaml_node *item,
 		build_section(b, n, SECTION_NONE, e);
 }
 
+/* A realm has no '/', so that REALM/NAME is of one realm only, whatever the name. */
+static void
+realm_and_record(struct builder *b, const struct yaml_node *n, struct identity_entry *e)
+{
+	enum { REALM_MAX = 64 };
+	const struct yaml_node *c;
+	struct span realm = span_str(e->realm);
+
+	if (e->realm && (realm.n < 1 || realm.n > REALM_MAX || !is_alnum(realm.p[0]) ||
+				!span_is_alnum(realm, ".-_")))
+		diag_at(b->d, yaml_get(n, "realm"),
+			"realm: 1 to %d letters, digits, '.', '-' and '_' are expected, a letter "
+			"or digit first, found %s",
+			REALM_MAX, e->realm);
+	if ((c = yaml_get(n, "record")))
+		read_texts(b->a, b->d, c, "record", &e->recorded, &e->nrecorded);
+}
+
 /* Every entry's header once that is none of the fixed list. */
 static void
 credentials(struct builder *b, const struct yaml_node *at)
@@ -361,6 +381,8 @@ build_identity(struct builder *b, const struct yaml_node *n)
 					none(b, c->child, c, e);
 				else
 					build[k](b, c->child, e);
+				if (e->kind != ID_NONE)
+					realm_and_record(b, c->child, e);
 			}
 	}
 	credentials(b, &at);

@@ -1,0 +1,527 @@
+/* tollgate init --undo: which lines of a file an earlier `tollgate init` laid. A line that names
+ * tollgate is found in haproxy/laid.lst, which has the lines of all versions. A line that
+ * anybody may write (an option, a timeout, tune.*) is init's if it stands next to such a line
+ * and the file had none before init. A former value stands in a comment of the line itself. */
+#include <stdio.h>
+
+#include "base/scoped.h"
+#include "operator/edge/judge_private.h"
+#include "operator/edge/lay.h"
+
+enum undo_kind {
+	UNDO_KEPT,
+	UNDO_EMPTY,   /* nothing but spaces */
+	UNDO_COMMENT, /* of a person, or inside a block of ours */
+	UNDO_LAID,    /* in haproxy/laid.lst */
+	UNDO_GUARD,   /* so is this, and it keeps a provider's backend closed */
+	UNDO_PLAIN,   /* one of undo_plain[], laid or not */
+};
+
+/* Lines that init lays and that do not name tollgate. */
+static const struct undo_plain {
+	const char *text;
+	const char *a, *b;	       /* how such a line begins, whatever its value */
+	bool above, below;	       /* init lays one of its other lines there */
+	bool section_only;	       /* a line of `defaults` does not count */
+} undo_plain[] = {
+	{ "tune.bufsize 262144", "tune.bufsize", NULL, false, false, false },
+	{ "tune.maxrewrite 16384", "tune.maxrewrite", NULL, false, false, false },
+	{ "option http-no-delay", "option", "http-no-delay", true, true, false },
+	{ "option idle-close-on-response", "option", "idle-close-on-response", true, true,
+		false },
+	{ "filter compression", "filter", "compression", false, true, false },
+	{ "timeout server 10m", "timeout", "server", true, false, true },
+};
+
+struct undo_line {
+	struct span source, text; /* as it is; without indent, comment and double spaces */
+	enum undo_kind kind;
+	const struct undo_plain *plain;
+	struct span former; /* what the line's mark says that it was; p NULL: no mark */
+	bool drop;
+};
+
+struct undo {
+	struct lay *lay;
+	const struct lay_undo *asked;
+	const char *file;
+	struct undo_line *line; /* line[0] is line 1 */
+	size_t n;
+};
+
+/* ---- what a line is ---- */
+
+static bool
+undo_holds(struct span s, const char *text)
+{
+	return s.n && memmem(s.p, s.n, text, strlen(text)) != NULL;
+}
+
+/* The row's `…` stands for any text. */
+static bool
+row_matches(struct span row, struct span text)
+{
+	const struct span any = SPAN_LIT("…");
+	size_t i = 0, k = 0, row_again = SIZE_MAX, text_again = 0;
+
+	for (;;) {
+		if (span_starts(span_cut(row, i, row.n), any)) {
+			row_again = i += any.n;
+			text_again = k;
+		} else if (k == text.n) {
+			return i == row.n;
+		} else if (i < row.n && row.p[i] == text.p[k]) {
+			i++;
+			k++;
+		} else if (row_again == SIZE_MAX) {
+			return false;
+		} else {
+			i = row_again;
+			k = ++text_again;
+		}
+	}
+}
+
+static bool
+in_laid_rows(struct span text)
+{
+	struct span rows = shipped("haproxy/laid.lst");
+
+	while (rows.n) {
+		struct span row = span_next(&rows, '\n');
+		if (row.n && *row.p != '#' && row_matches(row, text))
+			return true;
+	}
+	return false;
+}
+
+/* The place of a comment's `#`, as HAProxy finds it (configuration.txt 2.2). */
+static size_t
+comment_at(struct span s)
+{
+	char quote = 0;
+
+	for (size_t i = 0; i < s.n; i++) {
+		if (s.p[i] == '\\' && quote != '\'')
+			i++;
+		else if (quote)
+			quote = s.p[i] == quote ? 0 : quote;
+		else if (s.p[i] == '"' || s.p[i] == '\'')
+			quote = s.p[i];
+		else if (s.p[i] == '#')
+			return i;
+	}
+	return s.n;
+}
+
+/* Without indent, comment and double spaces; the arena's. */
+static struct span
+undo_text(struct arena *a, struct span source)
+{
+	struct span s = span_trim(span_cut(source, 0, comment_at(source)), " \t\r");
+	struct span copy = arena_dup(a, s);
+	char *p = (char *)copy.p;
+	size_t n = 0;
+
+	for (size_t i = 0; i < copy.n; i++) {
+		char c = p[i] == '\t' ? ' ' : p[i];
+		if (c != ' ' || !n || p[n - 1] != ' ')
+			p[n++] = c;
+	}
+	return span_of(p, n);
+}
+
+static void
+find_kind(struct undo *u, struct undo_line *l)
+{
+	const struct span was = SPAN_LIT(LAY_WAS);
+	struct span comment =
+		span_cut(l->source, comment_at(l->source), l->source.n);
+
+	l->text = undo_text(u->lay->arena, l->source);
+	if (!l->text.n) {
+		l->kind = comment.n ? UNDO_COMMENT : UNDO_EMPTY;
+		return;
+	}
+	if (span_starts(comment, was))
+		l->former = span_cut(comment, was.n, comment.n);
+	for (size_t i = 0; i < COUNT_OF(undo_plain); i++)
+		if (span_is(l->text, undo_plain[i].text)) {
+			l->kind = UNDO_PLAIN;
+			l->plain = &undo_plain[i];
+		}
+	if (!l->plain && in_laid_rows(l->text))
+		l->kind = undo_holds(l->text, "return status 503") &&
+					  !undo_holds(l->text, "x-tollgate-leaving")
+				  ? UNDO_GUARD
+				  : UNDO_LAID;
+}
+
+static void
+read_lines(struct undo *u, struct span text)
+{
+	size_t room = 1;
+
+	for (size_t i = 0; i < text.n; i++)
+		room += text.p[i] == '\n';
+	u->line = arena_array(u->lay->arena, room, sizeof(*u->line));
+	while (u->line && text.n) {
+		u->line[u->n].source = span_next(&text, '\n');
+		find_kind(u, &u->line[u->n++]);
+	}
+}
+
+/* ---- blocks between marks ---- */
+
+__attribute__((format(printf, 3, 4))) static void
+not_sure(struct undo *u, size_t i, const char *fmt, ...)
+{
+	char why[1024];
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(why, sizeof(why), fmt, ap);
+	va_end(ap);
+	buf_printf(&u->lay->choices, "%s:%zu: %s\n", u->file, i + 1, why);
+}
+
+static bool
+is_mark(const struct undo_line *l, const char *mark)
+{
+	return l->kind == UNDO_COMMENT &&
+	       span_starts(span_trim(l->source, " \t"), span_str(mark));
+}
+
+/* A comment of ours has the text that this version or an earlier one laid. */
+static bool
+is_our_comment(struct span comment)
+{
+	struct span text = shipped("haproxy/bolt-on.cfg");
+
+	while (text.n)
+		if (span_eq(span_trim(span_next(&text, '\n'), " \t"), comment))
+			return true;
+	return false;
+}
+
+/* Inside a block each line that init may have laid goes; a line that a person put there stays. */
+static void
+undo_block(struct undo *u, size_t from, size_t to)
+{
+	for (size_t i = from; i <= to; i++) {
+		struct undo_line *l = &u->line[i];
+		bool mark = is_mark(l, LAY_BEGIN) || is_mark(l, LAY_END);
+		l->drop = mark || l->kind >= UNDO_LAID || l->kind == UNDO_EMPTY ||
+			  (l->kind == UNDO_COMMENT &&
+				  is_our_comment(span_trim(l->source, " \t\r")));
+	}
+}
+
+/* NAME of `# tollgate: begin NAME, …`. */
+static struct span
+undo_mark_name(const struct undo_line *l, const char *mark)
+{
+	struct span name = span_trim(l->source, " \t\r");
+
+	name = span_cut(name, strlen(mark), name.n);
+	return span_next(&name, ',');
+}
+
+static void
+drop_blocks(struct undo *u)
+{
+	size_t begin = SIZE_MAX;
+
+	for (size_t i = 0; i <= u->n; i++) {
+		bool begins = i < u->n && is_mark(&u->line[i], LAY_BEGIN);
+		bool ends = i < u->n && is_mark(&u->line[i], LAY_END);
+		struct span opened = begin == SIZE_MAX ? SPAN_LIT("")
+						       : undo_mark_name(&u->line[begin], LAY_BEGIN);
+		if (ends && begin != SIZE_MAX && span_eq(opened, undo_mark_name(&u->line[i], LAY_END))) {
+			undo_block(u, begin, i);
+			begin = SIZE_MAX;
+			continue;
+		}
+		if (begin != SIZE_MAX && (begins || ends || i == u->n))
+			not_sure(u, begin, "the block that begins here has no `" LAY_END "%.*s`",
+				SPAN_ARG(opened));
+		else if (ends)
+			not_sure(u, i, "the block that ends here has no `" LAY_BEGIN "%.*s`",
+				SPAN_ARG(undo_mark_name(&u->line[i], LAY_END)));
+		begin = begins ? i : ends ? SIZE_MAX : begin;
+	}
+}
+
+/* ---- lines that do not name tollgate ---- */
+
+static const struct haproxy_section *
+section_at(const struct undo *u, size_t i)
+{
+	const struct haproxy *h = u->asked->h;
+	const struct haproxy_section *s = NULL;
+
+	for (size_t k = 0; k < h->n; k++)
+		if (!strcmp(h->section[k].head->file, u->file) &&
+			h->section[k].head->line <= i + 1)
+			s = &h->section[k];
+	return s;
+}
+
+/* The same section before init; *known is false if no kept copy says. */
+static const struct haproxy_section *
+section_before(const struct undo *u, const struct haproxy_section *s, bool *known)
+{
+	const struct haproxy *h = u->asked->before;
+
+	*known = h->n && s && s->kind == HAPROXY_GLOBAL;
+	for (size_t k = 0; s && k < h->n; k++)
+		if (h->section[k].kind == s->kind && span_eq(h->section[k].name, s->name)) {
+			*known = true;
+			return &h->section[k];
+		}
+	return NULL;
+}
+
+/* The nearest line above (step -1) or below (1) that says something and is not a plain one:
+ * init laid it. */
+static bool
+laid_next_to(const struct undo *u, size_t i, int step)
+{
+	for (i += (size_t)step; i < u->n; i += (size_t)step)
+		if (u->line[i].kind >= UNDO_LAID && u->line[i].kind != UNDO_PLAIN)
+			return true;
+		else if (u->line[i].kind == UNDO_KEPT)
+			return false;
+	return false;
+}
+
+static void
+drop_plain(struct undo *u, size_t i)
+{
+	const struct undo_plain *p = u->line[i].plain;
+	bool known, global = !p->above && !p->below;
+	const struct haproxy_section *s = section_at(u, i), *was = section_before(u, s, &known);
+	const struct haproxy_line *had = !was		   ? NULL
+					 : p->section_only ? haproxy_own(was, p->a, p->b)
+							   : haproxy_last(was, p->a, p->b);
+	bool above = p->above && laid_next_to(u, i, -1), below = p->below && laid_next_to(u, i, 1);
+
+	if (had || (global && (!s || s->kind != HAPROXY_GLOBAL)) || !(global || above || below))
+		return;
+	/* without a kept copy a line that stands between two of ours is ours; others may be a
+	 * person's */
+	u->line[i].drop = known || (below && (above || !p->above)) ||
+			  (above && laid_next_to(u, i, 1));
+	if (!u->line[i].drop)
+		buf_printf(&u->lay->notes,
+			"%s:%zu: `%s` is left: no copy says whether it was there before init\n",
+			u->file, i + 1, p->text);
+}
+
+/* A `global` that init had to write itself. */
+static void
+drop_own_global(struct undo *u)
+{
+	const struct haproxy_section *s = haproxy_global(u->asked->h);
+	bool all = s && s->n && !strcmp(s->head->file, u->file) && u->asked->before->n &&
+		   !haproxy_global(u->asked->before);
+
+	for (size_t i = 0; all && i < s->n; i++)
+		all = u->line[s->line[i].line - 1].drop;
+	if (all)
+		u->line[s->head->line - 1].drop = true;
+}
+
+/* ---- lines that stay and need what goes ---- */
+
+static const char *
+names_ours(const struct haproxy_section *s, const struct haproxy_line *l)
+{
+	static const char *const acls[] = { "tollgate", "tollgate-inner", "tollgate-gated" };
+	static const char *const backends[] = { "tollgate-agent", "tollgate-relay",
+		"tollgate-deny" };
+	static const char *const files[] = { "/etc/haproxy/tollgate/",
+		"/run/tollgate/inner.sock" };
+	bool condition = false;
+	unsigned braces = 0;
+
+	for (size_t i = 0; i < l->n; i++) {
+		struct span w = l->word[i];
+		for (size_t k = 0; k < COUNT_OF(files); k++)
+			if (undo_holds(w, files[k]))
+				return files[k];
+		for (size_t k = 0; i && k < COUNT_OF(backends); k++)
+			if (span_is(w, backends[k]))
+				return backends[k];
+		if (i && span_is(w, "tollgate") &&
+			(span_is(l->word[i - 1], "engine") ||
+				span_is(l->word[i - 1], "send-spoe-group")))
+			return "the SPOE engine tollgate";
+		condition |= span_is(w, "if") || span_is(w, "unless");
+		if (!condition)
+			continue;
+		if (w.n && w.p[w.n - 1] == '{')
+			braces++;
+		else if (span_is(w, "}") && braces)
+			braces--;
+		while (w.n && *w.p == '!')
+			w = span_cut(w, 1, w.n);
+		for (size_t k = 0; !braces && k < COUNT_OF(acls); k++)
+			if (span_is(w, acls[k]))
+				return acls[k];
+	}
+	if (is_back(s) && rule_answers(l) &&
+		(line_holds(l, "did not pass the gate") || line_holds(l, "(txn.tollgate.via)")))
+		return "the gate";
+	return NULL;
+}
+
+/* A section that begins with defaults that init laid or named. */
+static bool
+begins_with_ours(const struct haproxy_line *head)
+{
+	for (size_t i = 1; i + 1 < head->n; i++)
+		if (span_is(head->word[i], "from") &&
+			(span_starts(head->word[i + 1], SPAN_LIT("tollgate-base")) ||
+				span_starts(head->word[i + 1], SPAN_LIT("tollgate-gate")) ||
+				span_starts(head->word[i + 1], SPAN_LIT("tollgate-rest"))))
+			return true;
+	return false;
+}
+
+static void
+find_left(struct undo *u)
+{
+	const struct haproxy *h = u->asked->h;
+
+	for (size_t i = 0; i < h->n; i++) {
+		const struct haproxy_line *head = h->section[i].head;
+		if (!strcmp(head->file, u->file) && head->line <= u->n &&
+			!u->line[head->line - 1].drop && begins_with_ours(head))
+			not_sure(u, head->line - 1,
+				"this section begins with defaults of tollgate init: give it "
+				"others");
+		for (size_t k = 0; k < h->section[i].n; k++) {
+			const struct haproxy_line *l = &h->section[i].line[k];
+			if (strcmp(l->file, u->file) || l->line > u->n ||
+				u->line[l->line - 1].drop ||
+				u->line[l->line - 1].kind == UNDO_GUARD)
+				continue;
+			const char *names = names_ours(&h->section[i], l);
+			if (names)
+				not_sure(u, l->line - 1,
+					"this line needs %s, and init did not lay it as it "
+					"stands here: change it or delete it",
+					names);
+		}
+	}
+}
+
+/* ---- the edits ---- */
+
+/* The line's text without `from NAME`. */
+static struct span
+without_from(struct span s)
+{
+	const char *p = s.n ? memmem(s.p, s.n, " from ", 6) : NULL;
+
+	return p ? span_cut(s, 0, (size_t)(p - s.p)) : s;
+}
+
+/* A line of a person's with the name of defaults that init laid. */
+static bool
+has_our_defaults(const struct undo_line *l)
+{
+	return undo_holds(l->text, " from tollgate-gate") ||
+	       span_starts(l->text, SPAN_LIT("defaults tollgate-base"));
+}
+
+/* The line that a mark keeps: the whole line, or its value alone. A value that is no longer the
+ * one that init wrote is a later edit of the person's and stays, without the mark. */
+static void
+put_former(struct undo *u, size_t i, struct buf *out)
+{
+	const struct undo_line *l = &u->line[i];
+	struct span rest = l->text, word = span_next(&rest, ' ');
+	struct span former = undo_text(u->lay->arena, l->former);
+	bool ours = has_our_defaults(l);
+	size_t indent = 0;
+
+	while (indent < l->source.n && strchr(" \t", l->source.p[indent]))
+		indent++;
+	if (ours && !span_is(word, "defaults") &&
+		!span_eq(without_from(l->text), without_from(former)))
+		not_sure(u, i, "this line was changed after init: delete its mark and `from`");
+	if (!strchr(" \t", *l->former.p))
+		buf_span(out, span_cut(l->source, 0, indent));
+	if (l->kind == UNDO_KEPT && !ours) {
+		buf_span(out, l->text);
+		buf_printf(&u->lay->notes,
+			"%s:%zu: `%.*s` stays: init had written another value; before init it "
+			"was `%.*s`\n",
+			u->file, i + 1, SPAN_ARG(l->text), SPAN_ARG(former));
+	} else if (span_starts(former, word)) {
+		buf_span(out, l->former);
+	} else {
+		buf_printf(out, "%.*s %.*s", SPAN_ARG(word), SPAN_ARG(l->former));
+	}
+	buf_putc(out, '\n');
+}
+
+static void
+undo_edit(struct undo *u, size_t i)
+{
+	struct lay_edit edit = { .file = u->file, .after = (unsigned)i, .drop = true };
+
+	SCOPED_BUF(text, 64 << 10);
+	if (u->line[i].former.n)
+		put_former(u, i, &text);
+	edit.text = buf_view(&text);
+	lay_add(u->lay, edit);
+}
+
+/* A person's backend has its provider's key, and nothing keeps requests from it any more. */
+static void
+note_guard(struct undo *u, size_t i)
+{
+	const struct haproxy_section *s = section_at(u, i);
+
+	if (!undo_holds(u->line[i].text, "did not pass the gate"))
+		return; /* the second line of a guard */
+	if (s && credential_of(s) && !u->asked->keep_guards)
+		buf_printf(&u->lay->notes,
+			"%s:%zu: backend %.*s has no guard from now on: every request that "
+			"your own rules send there uses its key\n",
+			u->file, i + 1, SPAN_ARG(s->name));
+	if (u->asked->keep_guards)
+		buf_printf(&u->lay->notes,
+			"%s:%zu: backend %.*s keeps its guard: it answers 503 until you delete "
+			"the lines with `gateway_unavailable`\n",
+			u->file, i + 1, s ? (int)s->name.n : 0, s ? s->name.p : "");
+}
+
+void
+lay_undo(struct lay *l, const struct lay_undo *asked, const char *file, struct span text)
+{
+	struct undo u = { .lay = l, .asked = asked, .file = file };
+
+	read_lines(&u, text);
+	drop_blocks(&u);
+	for (size_t i = 0; i < u.n; i++)
+		if (u.line[i].kind == UNDO_LAID || u.line[i].kind == UNDO_GUARD ||
+			u.line[i].former.p)
+			u.line[i].drop = true;
+	for (size_t i = 0; i < u.n; i++)
+		if (u.line[i].kind == UNDO_PLAIN && !u.line[i].drop)
+			drop_plain(&u, i);
+	drop_own_global(&u);
+	find_left(&u);
+	for (size_t i = 0; i < u.n; i++) {
+		if (u.line[i].kind == UNDO_GUARD) {
+			note_guard(&u, i);
+			u.line[i].drop = !asked->keep_guards;
+		}
+		if (u.line[i].drop)
+			undo_edit(&u, i);
+	}
+}

@@ -1,0 +1,327 @@
+/* Sockets, hosts and answering rules of a frontend. */
+#include "operator/edge/reach.h"
+
+#include "base/ascii.h"
+#include "base/scoped.h"
+#include "operator/edge/judge_private.h"
+
+enum { HOSTS_FILE_BYTES = 1 << 20, RULES_SAID = 4 };
+
+/* ---- sockets ---- */
+
+static bool
+bind_says(const struct haproxy_line *l, const char *word)
+{
+	for (size_t i = 2; i < l->n; i++)
+		if (span_is(l->word[i], word))
+			return true;
+	return false;
+}
+
+static void
+place_kind(struct reach_place *p)
+{
+	const struct haproxy_line *l = p->bind;
+	struct span alpn = last_value(l, "alpn"), verify = last_value(l, "verify");
+
+	p->tls = bind_says(l, "ssl");
+	p->proxied = bind_says(l, "accept-proxy");
+	p->http2 = span_is(last_value(l, "proto"), "h2") || (p->tls && span_is(alpn, "h2"));
+	if (span_is(verify, "required"))
+		p->no = "it asks for a client certificate";
+	else if (bind_says(l, "accept-netscaler-cip"))
+		p->no = "it wants a NetScaler header first";
+}
+
+/* "[FAMILY@][ADDRESS]:PORT[-PORT]" or a path; false: nobody connects there by an address. */
+static bool
+place_address(struct span text, struct arena *a, struct reach_place *p)
+{
+	static const char *const families[] = { "ipv4@", "ipv6@", "quic4@", "quic6@" };
+	static const char *const any[] = { "", "*", "0.0.0.0" };
+	static const char *const any6[] = { "::", "[::]" };
+	bool six = span_starts(text, SPAN_LIT("ipv6@")) || span_starts(text, SPAN_LIT("quic6@"));
+	uint64_t port;
+
+	if (span_starts(text, SPAN_LIT("quic")))
+		p->no = "it is a QUIC socket";
+	for (size_t i = 0; i < COUNT_OF(families); i++)
+		if (span_starts(text, span_str(families[i])))
+			text = span_cut(text, strlen(families[i]), text.n);
+	if (span_starts(text, SPAN_LIT("unix@")))
+		text = span_cut(text, 5, text.n);
+	if (text.n && *text.p == '/') {
+		p->address = arena_dup(a, text).p;
+		return true;
+	}
+	size_t at = text.n;
+	while (at && text.p[at - 1] != ':')
+		at--;
+	struct span host = span_cut(text, 0, at ? at - 1 : 0), ports = span_cut(text, at, text.n);
+	if (!at || memchr(host.p ? host.p : "", '@', host.n) ||
+		span_u64(span_cut(ports, 0, span_chr(ports, '-')), &port) != 0 || port == 0 ||
+		port > 65535)
+		return false;
+	p->port = (unsigned)port;
+	if (SPAN_IN(host, any6) || (six && SPAN_IN(host, any)))
+		p->address = "[::1]";
+	else if (SPAN_IN(host, any))
+		p->address = "127.0.0.1";
+	else if (*host.p != '[' && memchr(host.p, ':', host.n))
+		p->address = arena_printf(a, "[%.*s]", SPAN_ARG(host)).p;
+	else
+		p->address = arena_dup(a, host).p;
+	/* a socket of both families is reached by the one that every machine has */
+	if (SPAN_IN(host, any6) && bind_says(p->bind, "v4v6"))
+		p->address = "127.0.0.1";
+	return true;
+}
+
+size_t
+reach_places(
+	const struct haproxy_section *s, struct arena *a, struct reach_place out[], size_t most)
+{
+	const struct haproxy_line *inner = inner_bind_of(s);
+	size_t n = 0;
+
+	for (size_t i = 0; i < s->n; i++) {
+		const struct haproxy_line *l = &s->line[i];
+		if (!span_is(l->word[0], "bind") || l == inner || l->negated)
+			continue;
+		for (struct span rest = haproxy_word(l, 1); rest.n && n < most;) {
+			struct span one = span_next(&rest, ',');
+			out[n] = (struct reach_place){ .front = s, .bind = l };
+			place_kind(&out[n]);
+			n += place_address(one, a, &out[n]);
+		}
+	}
+	return n;
+}
+
+/* ---- hosts ---- */
+
+static void
+add_reach_host(struct arena *a, struct span host, const char *out[], size_t most, size_t *n)
+{
+	struct span copy = arena_dup(a, host);
+
+	for (size_t i = 0; i < *n; i++)
+		if (span_ieq(host, span_str(out[i])))
+			return;
+	if (*n == most || !copy.p || !host.n)
+		return;
+	ascii_lower((char *)copy.p, copy.n);
+	out[(*n)++] = copy.p;
+}
+
+static void
+hosts_of_file(
+	struct arena *a, struct span file, const char *out[], size_t most, size_t *n)
+{
+	SCOPED_BUF(text, HOSTS_FILE_BYTES);
+	if (!buf_file(&text, arena_dup(a, file).p))
+		return;
+	for (struct span rest = buf_view(&text); rest.n;) {
+		struct span line = span_trim(span_next(&rest, '\n'), " \t\r");
+		if (line.n && *line.p != '#')
+			add_reach_host(a, line, out, most, n);
+	}
+}
+
+static bool
+tests_host(const struct haproxy_line *l)
+{
+	static const char *const words[] = { "host", "sni", "var(" };
+	struct span test = haproxy_word(l, 2);
+
+	for (size_t i = 0; i < COUNT_OF(words); i++)
+		if (memmem(test.p, test.n, words[i], strlen(words[i])))
+			return true;
+	return false;
+}
+
+/* Patterns are compared as a whole: "hdr(host)" and not "hdr_beg(host)", "-m end" or a map. */
+static bool
+compares_whole(const struct haproxy_line *l)
+{
+	struct span test = haproxy_word(l, 2);
+
+	if (memmem(test.p, test.n, "hdr_", 4) || memmem(test.p, test.n, "map", 3) ||
+		memmem(test.p, test.n, "ssl_fc_sni_", 11))
+		return false;
+	struct span how = value_after(l, 3, "-m");
+	return !how.n || span_is(how, "str");
+}
+
+size_t
+reach_hosts(const struct haproxy_section *s, struct arena *a, const char *out[], size_t most,
+	bool *all, bool *unknown)
+{
+	size_t n = 0;
+
+	struct haproxy_walk w = haproxy_walk(s);
+	const struct haproxy_line *l;
+	bool any = false;
+
+	*all = *unknown = false;
+	while ((l = haproxy_next(&w))) {
+		if (!haproxy_begins(l, "acl", "tollgate"))
+			continue;
+		any = true;
+		if (!tests_host(l)) {
+			*all = true;
+			continue;
+		}
+		if (!compares_whole(l)) {
+			*unknown = true;
+			continue;
+		}
+		for (size_t k = 3; k < l->n; k++) {
+			if (span_is(l->word[k], "-f") && k + 1 < l->n)
+				hosts_of_file(a, l->word[++k], out, most, &n);
+			else if (span_is(l->word[k], "-m") || span_is(l->word[k], "-u"))
+				k++;
+			else if (l->word[k].n && *l->word[k].p != '-')
+				add_reach_host(a, l->word[k], out, most, &n);
+		}
+	}
+	*all |= !any; /* the complete example: all of the frontend passes */
+	return n;
+}
+
+/* A value of the ACL's, from its first on. */
+static bool
+acl_has(const struct haproxy_line *l, struct span value)
+{
+	for (size_t i = 3; i < l->n; i++)
+		if (span_eq(l->word[i], value))
+			return true;
+	return false;
+}
+
+bool
+reach_passes(const struct reach_place *p)
+{
+	struct haproxy_walk w = haproxy_walk(p->front);
+	const struct haproxy_line *l;
+	bool passes = false, any = false;
+	char port[SPAN_DECIMAL + 1];
+	size_t n = span_decimal(port, p->port);
+
+	while ((l = haproxy_next(&w))) {
+		struct span test = haproxy_word(l, 2);
+		if (!haproxy_begins(l, "acl", "tollgate"))
+			continue;
+		any = true;
+		passes |= span_is(test, "so_name") ? acl_has(l, last_value(p->bind, "name"))
+			  : span_is(test, "dst_port") ? acl_has(l, span_of(port, n))
+						      : true;
+	}
+	return passes || !any;
+}
+
+/* ---- sections ---- */
+
+bool
+reach_is_gate(const struct haproxy_section *s)
+{
+	return engine_of(s) != NULL;
+}
+
+const struct haproxy_line *
+reach_answers_all(const struct haproxy_section *s)
+{
+	return is_front(s) ? answers_all(s) : NULL;
+}
+
+const struct haproxy_section *
+reach_second(const struct haproxy *h)
+{
+	for (size_t i = 0; i < h->n; i++)
+		if (inner_bind_of(&h->section[i]))
+			return &h->section[i];
+	return NULL;
+}
+
+const struct haproxy_line *
+reach_guard(const struct haproxy_section *s)
+{
+	struct haproxy_walk w = haproxy_walk(s);
+	const struct haproxy_line *l;
+
+	while ((l = haproxy_next(&w)))
+		for (size_t i = 2; i < l->n && span_is(l->word[0], "http-request"); i++)
+			if (span_is(l->word[i], "var(txn.tollgate.decision)"))
+				return l;
+	return NULL;
+}
+
+/* ---- rules ---- */
+
+/* The status that an answering rule has; 0: it ends the connection. */
+static int
+status_of_rule(const struct haproxy_line *l)
+{
+	static const struct {
+		const char *action, *word;
+		int status; /* without the word */
+	} rows[] = { { "redirect", "code", 302 }, { "deny", "deny_status", 403 },
+		{ "tarpit", "deny_status", 500 }, { "return", "status", 200 },
+		{ "auth", NULL, 401 } };
+	struct span action = span_is(l->word[0], "redirect") ? l->word[0] : haproxy_word(l, 1);
+	uint64_t status;
+
+	for (size_t i = 0; i < COUNT_OF(rows); i++) {
+		if (!span_is(action, rows[i].action))
+			continue;
+		struct span said = rows[i].word ? value_after(l, 2, rows[i].word) : SPAN_LIT("");
+		if (!said.n && span_is(action, "deny"))
+			said = value_after(l, 2, "status");
+		return said.n && span_u64(said, &status) == 0 ? (int)status : rows[i].status;
+	}
+	return 0;
+}
+
+/* A redirect may send there: of what it makes only the part that is written out is known. */
+static bool
+may_send_to(const struct haproxy_line *l, struct span location)
+{
+	static const char *const words[] = { "location", "prefix", "scheme" };
+	bool redirect = span_is(l->word[0], "redirect") || span_is(haproxy_word(l, 1), "redirect");
+
+	for (size_t i = 0; redirect && i < COUNT_OF(words); i++) {
+		struct span to = value_after(l, 1, words[i]);
+		to = span_cut(to, 0, span_chr(to, '%'));
+		if (to.n && !span_istarts(location, to))
+			return false;
+	}
+	return redirect == (location.n != 0);
+}
+
+/* A line of the stanza or of a guard. */
+static bool
+is_tollgates(const struct haproxy_line *l)
+{
+	return line_holds(l, "txn.tollgate") || fits_only(NULL, l, GATED) ||
+	       line_holds(l, "x-tollgate-");
+}
+
+size_t
+reach_rules(const struct haproxy_section *s, int status, struct span location, bool second,
+	struct buf *out)
+{
+	struct haproxy_walk w = haproxy_walk(s);
+	const struct haproxy_line *l;
+	size_t n = 0;
+
+	while ((l = haproxy_next(&w))) {
+		if (l->negated || !rule_answers(l) || status_of_rule(l) != status ||
+			!may_send_to(l, location) ||
+			is_tollgates(l) || spares(s, l, second ? INNER : GATED))
+			continue;
+		if (n < RULES_SAID)
+			buf_printf(out, "%s%s:%u", n ? " or " : "", l->file, l->line);
+		n++;
+	}
+	return n;
+}

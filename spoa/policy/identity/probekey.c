@@ -1,0 +1,65 @@
+/* Keys of probes: one function makes them, and reading one is to make it again. */
+#include "policy/identity/probekey.h"
+
+#include <sodium.h>
+#include <stdio.h>
+
+#include "policy/identity/apikeys.h"
+
+static const char begins[] = "tg_pr0";
+
+static int64_t
+minute_of(int64_t wall_ns)
+{
+	return wall_ns / 1000000000 / 60;
+}
+
+static void
+make_probe_key(const unsigned char secret[SHA256_BYTES], enum probe_kind kind, int64_t minute,
+	struct span method, struct span body, char text[PROBE_KEY_BYTES])
+{
+	unsigned char mac[SHA256_BYTES], id[4];
+	char digits[6], said[APIKEY_SECRET_LEN + 1], about[64];
+	struct sha256 h;
+
+	uint32_t bits = (uint32_t)(kind == PROBE_RELAY) << 31 |
+			((uint32_t)minute & 0xffffffu) << 7;
+	for (size_t i = 0; i < sizeof(id); i++)
+		id[i] = (unsigned char)(bits >> (24 - 8 * i));
+	apikey_base32(digits, id, sizeof(id), 5);
+	int n = snprintf(about, sizeof(about), "%d\n%lld\n", (int)kind, (long long)minute);
+	hmac_begin(&h, secret);
+	sha256_add(&h, span_of(about, (size_t)n));
+	sha256_add(&h, method);
+	sha256_add(&h, SPAN_LIT("\n"));
+	sha256_add(&h, body);
+	hmac_end(&h, secret, mac);
+	apikey_base32(said, mac, sizeof(mac), APIKEY_SECRET_LEN);
+	snprintf(text, PROBE_KEY_BYTES, "%s%s_%s", begins, digits, said);
+}
+
+void
+probe_key_make(const unsigned char secret[SHA256_BYTES], enum probe_kind kind,
+	int64_t now_wall_ns, struct span method, struct span body, char text[PROBE_KEY_BYTES])
+{
+	make_probe_key(secret, kind, minute_of(now_wall_ns), method, body, text);
+}
+
+enum probe_kind
+probe_key_read(const unsigned char secret[SHA256_BYTES], struct span text, int64_t now_wall_ns,
+	struct span method, struct span body)
+{
+	int64_t now = minute_of(now_wall_ns);
+	char want[PROBE_KEY_BYTES];
+
+	if (!span_starts(text, span_str(begins)))
+		return PROBE_NONE;
+	/* a minute ahead: the clocks of two machines differ */
+	for (int64_t minute = now - PROBE_MINUTES; minute <= now + 1; minute++)
+		for (enum probe_kind kind = PROBE_DIRECT; kind <= PROBE_RELAY; kind++) {
+			make_probe_key(secret, kind, minute, method, body, want);
+			if (text.n == strlen(want) && sodium_memcmp(text.p, want, text.n) == 0)
+				return kind;
+		}
+	return PROBE_NONE;
+}
