@@ -7,11 +7,13 @@
 #include <dirent.h>
 #include <errno.h>
 #include <grp.h>
+#include <pwd.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -28,6 +30,7 @@
 #include "operator/admin/tls.h"
 #include "operator/edge/judge.h"
 #include "operator/edge/reach.h"
+#include "operator/server/opens.h"
 #include "operator/telemetry/otlp.h"
 #include "policy/advice/notes.h"
 #include "policy/config/models.h"
@@ -45,6 +48,8 @@
 
 enum { FILES_MAX = 32, NOTES_BYTES = 1 << 20, REDIS_WAIT_US = 1000000 };
 
+#define UNIT_USER "tollgate" /* of the package's unit */
+
 struct check {
 	struct arena a;
 	struct diag d;
@@ -54,6 +59,7 @@ struct check {
 	const char *named_config, *policy_file;
 	const char *haproxy[FILES_MAX];
 	size_t nhaproxy;
+	const char *as_user; /* --user; NULL: not given */
 	const char *haproxy_version, *haproxy_binary;
 	struct haproxy h; /* HAProxy's files, where they could be read */
 	bool read;
@@ -503,10 +509,10 @@ check_signing(struct check *c, const struct config *cfg)
 	if (cfg->audit_passphrase_file && !not_ours(cfg->audit_key) &&
 		!not_ours(cfg->audit_passphrase_file) &&
 		signkey_open(cfg->audit_key, cfg->audit_passphrase_file, true, &key, &c->why))
-		add_wrong(c, config_at(cfg, "audit.key"), "audit.key");
+		buf_clear(&c->why); /* check_opens() names what is wrong with it */
 	else if (!cfg->audit_passphrase_file && !not_ours(cfg->audit_key) &&
 		 signkey_load(cfg->audit_key, &key, &c->why))
-		buf_clear(&c->why); /* serve names what is wrong with it */
+		buf_clear(&c->why);
 	if (cfg->audit_root && pubkeys_load(cfg->audit_root, &root, 1, &c->why) < 0)
 		add_wrong(c, config_at(cfg, "audit.key"), "audit.root");
 	else if (cfg->audit_root && !strcmp(root.id, key.pub.id))
@@ -597,7 +603,7 @@ check_right(struct check *c, const char *file, unsigned rights)
 {
 	char fix[CMD_FIX_BYTES];
 
-	if (!file || !cmd_user_cannot("tollgate", file, rights, fix, sizeof(fix)))
+	if (!file || !cmd_user_cannot(UNIT_USER, file, rights, fix, sizeof(fix)))
 		return;
 	c->d.errors++;
 	buf_printf(&c->d.text, "%s:1:1: the daemon's user tollgate cannot %s this: %s\n", file,
@@ -646,6 +652,110 @@ check_journal(struct check *c, const struct config *cfg)
 			keep_wrong(cfg));
 }
 
+/* ---- what a start opens ---- */
+
+/* A folder that systemd makes when it starts the unit (RuntimeDirectory=, StateDirectory=). */
+static bool
+unit_makes(const struct check *c, struct span why)
+{
+	const char *missing = strerror(ENOENT);
+
+	if (!memmem(why.p, why.n, missing, strlen(missing)))
+		return false;
+	return memmem(why.p, why.n, ": /run/", 7) ||
+	       (!strcmp(c->config_file, config_installed) &&
+		       span_starts(why, SPAN_LIT("/var/lib/")));
+}
+
+/* Reported once: other checks look at some of these files too. Of another user's files an
+ * ordinary user knows nothing. */
+static void
+add_open(void *arg, const char *option, struct span why)
+{
+	struct check *c = arg;
+	const char *denied = strerror(EACCES);
+	const struct passwd *unit = getpwnam(UNIT_USER);
+	const struct yaml_node *at = config_at(c->cfg, option);
+	bool knows = c->as_user || geteuid() == 0 || (unit && unit->pw_uid == geteuid());
+
+	if ((!knows && memmem(why.p, why.n, denied, strlen(denied))) || unit_makes(c, why) ||
+		memmem(buf_view(&c->d.text).p, c->d.text.n, why.p, why.n))
+		return;
+	buf_span(&c->why, why);
+	add_wrong(c, at ? at : config_at(c->cfg, "audit.key"), option);
+}
+
+static void
+print_open(void *arg, const char *option, struct span why)
+{
+	dprintf(*(const int *)arg, "%s\t%.*s\n", option, SPAN_ARG(why));
+}
+
+/* In a child that runs as this user, which writes a line for each part that is refused. */
+static int
+try_as(const struct config *cfg, const struct passwd *user, int fd)
+{
+	if (initgroups(user->pw_name, user->pw_gid) < 0 || setgid(user->pw_gid) < 0 ||
+		setuid(user->pw_uid) < 0)
+		return EXIT_CANNOT;
+	opens_try(cfg, print_open, &fd);
+	return EXIT_DONE;
+}
+
+/* Root may open all of it, but the unit runs as another user. */
+static void
+check_opens_as(struct check *c, const struct passwd *user)
+{
+	int ends[2], status = -1;
+	pid_t child = pipe(ends) < 0 ? -1 : fork();
+
+	if (child == 0)
+		_exit(try_as(c->cfg, user, ends[1]));
+	if (child < 0) {
+		cmd_fail("check", "no process to try as %s: %s", user->pw_name,
+			strerror(errno));
+		c->cannot = true;
+		return;
+	}
+	close(ends[1]);
+	SCOPED_BUF(all, 1 << 16);
+	buf_fd(&all, ends[0]);
+	close(ends[0]);
+	while (waitpid(child, &status, 0) < 0 && errno == EINTR)
+		;
+	if (status != 0) {
+		cmd_fail("check", "cannot try as user %s", user->pw_name);
+		c->cannot = true;
+	}
+	for (struct span rest = buf_view(&all); rest.n;) {
+		struct span line = span_next(&rest, '\n');
+		size_t tab = span_chr(line, '\t');
+		char option[64];
+		snprintf(option, sizeof(option), "%.*s", (int)tab, line.p);
+		add_open(c, option, span_cut(line, tab + 1, line.n));
+	}
+}
+
+/* As serve opens it: with --user as that user; for root and the installed configuration as the
+ * unit's user. */
+static void
+check_opens(struct check *c)
+{
+	const char *name = c->as_user;
+
+	if (!name && !geteuid() && !strcmp(c->config_file, config_installed))
+		name = UNIT_USER;
+	const struct passwd *user = name ? getpwnam(name) : NULL;
+	if (c->as_user && !user) {
+		cmd_fail("check", "--user %s: this machine has no such user", c->as_user);
+		c->cannot = true;
+	} else if (user && user->pw_uid != geteuid()) {
+		check_opens_as(c, user);
+	} else {
+		opens_try(c->cfg, add_open, c);
+	}
+}
+
 static void
 add_lines(struct diag *d, struct span text)
 {
@@ -684,6 +794,8 @@ check_policy(struct check *c)
 		check_admin_tls(c, c->cfg);
 		check_rights(c, c->cfg);
 		check_journal(c, c->cfg);
+		if (!c->policy_file)
+			check_opens(c);
 	}
 	if (p && c->cfg && !c->policy_file)
 		check_redis(c, p);
@@ -744,6 +856,7 @@ cmd_check(int argc, char **argv)
 		{ "haproxy", .text = c.haproxy, .count = &c.nhaproxy, .most = FILES_MAX },
 		{ "haproxy-version", .text = &c.haproxy_version },
 		{ "haproxy-binary", .text = &c.haproxy_binary },
+		{ "user", .text = &c.as_user },
 		{ "haproxy-only", .flag = &c.haproxy_only },
 		{ "probe", .flag = &c.probes },
 		{ "host", .text = c.probe.host, .count = &c.probe.nhost,

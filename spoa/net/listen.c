@@ -2,6 +2,7 @@
 #include "net/listen.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <grp.h>
 #include <netdb.h>
 #include <netinet/in.h>
@@ -14,6 +15,7 @@
 #include <unistd.h>
 
 #include "base/err.h"
+#include "base/why.h"
 
 enum { BACKLOG = 1024 };
 
@@ -38,6 +40,32 @@ answers(const struct sockaddr_un *sa)
 	return yes;
 }
 
+/* What would refuse a unix socket before it is made: its name, its folder, what stands there. */
+static int
+look_unix(const struct address *a, struct buf *why)
+{
+	struct sockaddr_un sa;
+	char folder[sizeof(sa.sun_path)] = ".";
+	struct stat st;
+
+	if (strlen(a->path) >= sizeof(sa.sun_path))
+		return why_err(why, ERR_LIMIT, "%s: longer than %zu bytes", a->text,
+			sizeof(sa.sun_path) - 1);
+	const char *slash = strrchr(a->path, '/');
+	if (slash)
+		snprintf(folder, sizeof(folder), "%.*s",
+			slash == a->path ? 1 : (int)(slash - a->path), a->path);
+	if (faccessat(AT_FDCWD, folder, W_OK | X_OK, AT_EACCESS) < 0)
+		return why_err(why, ERR_IO, "%s: %s: %s: %s", a->text, folder, strerror(errno),
+			errno == ENOENT ? "make this folder, for the daemon's user"
+					: "the daemon's user makes its socket in this folder: "
+					  "chown it");
+	if (lstat(a->path, &st) == 0 && !S_ISSOCK(st.st_mode))
+		return why_err(why, ERR_IO, "%s: exists and is not a socket: remove it",
+			a->text);
+	return 0;
+}
+
 /* A socket that nobody answers is a dead daemon's and makes room; its mode is as narrow as
  * `mode` from its first moment on. */
 static int
@@ -45,17 +73,12 @@ open_unix(const struct address *a, mode_t mode, const char *group, struct buf *w
 {
 	struct sockaddr_un sa = { .sun_family = AF_UNIX };
 	struct stat st;
+	int err = look_unix(a, why);
 
-	if (strlen(a->path) >= sizeof(sa.sun_path)) {
-		buf_printf(why, "%s: longer than %zu bytes", a->text, sizeof(sa.sun_path) - 1);
-		return ERR_LIMIT;
-	}
+	if (err)
+		return err;
 	memcpy(sa.sun_path, a->path, strlen(a->path));
 	if (lstat(a->path, &st) == 0) {
-		if (!S_ISSOCK(st.st_mode)) {
-			buf_printf(why, "%s: exists and is not a socket", a->text);
-			return ERR_IO;
-		}
 		if (answers(&sa)) {
 			buf_printf(why, "%s: another process listens there", a->text);
 			return ERR_IO;
@@ -94,8 +117,11 @@ open_unix(const struct address *a, mode_t mode, const char *group, struct buf *w
 	return fd;
 }
 
+/* A socket that has its address and does not listen yet. `taken` not NULL: only a try. If another
+ * process listens there, or only the unit may bind its low port (AmbientCapabilities=), the
+ * result is ERR_BAD_STATE and *taken is set. */
 static int
-open_tcp(const struct address *a, struct buf *why)
+bind_tcp(const struct address *a, bool *taken, struct buf *why)
 {
 	struct addrinfo hints = { .ai_socktype = SOCK_STREAM,
 		.ai_flags = AI_PASSIVE | AI_NUMERICSERV };
@@ -116,9 +142,30 @@ open_tcp(const struct address *a, struct buf *why)
 	}
 	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
 	int r = bind(fd, res->ai_addr, res->ai_addrlen);
+	int bind_errno = errno;
 	freeaddrinfo(res);
-	if (r < 0)
-		return fail_listen(why, a, "bind", fd);
+	errno = bind_errno;
+	if (r < 0 && taken && (errno == EADDRINUSE || errno == EACCES)) {
+		*taken = true;
+		close(fd);
+		return ERR_BAD_STATE;
+	}
+	if (r < 0 && errno == EADDRNOTAVAIL) {
+		close(fd);
+		return why_err(why, ERR_IO,
+			"%s: this machine has no address %s: ip address lists those it has",
+			a->text, a->host);
+	}
+	return r < 0 ? fail_listen(why, a, "bind", fd) : fd;
+}
+
+static int
+open_tcp(const struct address *a, struct buf *why)
+{
+	int fd = bind_tcp(a, NULL, why);
+
+	if (fd < 0)
+		return fd;
 	if (listen(fd, BACKLOG) < 0)
 		return fail_listen(why, a, "listen", fd);
 	return fd;
@@ -128,6 +175,19 @@ int
 listen_open(const struct address *a, mode_t mode, const char *group, struct buf *why)
 {
 	return a->path ? open_unix(a, mode, group, why) : open_tcp(a, why);
+}
+
+int
+listen_try(const struct address *a, struct buf *why)
+{
+	bool taken = false;
+
+	if (a->path)
+		return look_unix(a, why);
+	int fd = bind_tcp(a, &taken, why);
+	if (fd >= 0)
+		close(fd);
+	return fd < 0 && !taken ? fd : 0;
 }
 
 void

@@ -11,6 +11,10 @@
 /* A non-blocking, close-on-exec listening socket, or negative with a message in
  * *why. `group` NULL: unchanged. */
 int listen_open(const struct address *a, mode_t mode, const char *group, struct buf *why);
+/* Whether listen_open() would be refused by the address, by its folder or by what stands there: 0,
+ * or its error with its words. No file is made and nothing listens. A daemon that listens there
+ * now is no error. */
+int listen_try(const struct address *a, struct buf *why);
 /* Removes the file of a unix socket. */
 void listen_unlink(const struct address *a);
 

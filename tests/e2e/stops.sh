@@ -117,7 +117,7 @@ ended
 echo "retention: {age: 1s, below_six_months: true, archive: \"$D/archive\", every: 50ms}" >"$D/over.yaml"
 "$build/stackhelp" merge "$D/tollgate.yaml" "$D/over.yaml" >"$D/whole.yaml" && mv "$D/whole.yaml" "$D/tollgate.yaml"
 for point in pack-written pack-synced pack-verified pack-manifest pack-placed:2 plain-remove plain-removed archive-written \
-	replace-aside:4 archive-put archive-segment:2 archive-manifest archive-marked trim-record trim-recorded:2 trim-plain trim-packed; do
+	replace-aside:4 archive-put archive-segment:2 archive-manifest archive-latest archive-marked trim-record trim-recorded:2 trim-plain trim-packed; do
 	stopped $point
 done
 whole "after kills of retention"

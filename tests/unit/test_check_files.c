@@ -55,6 +55,19 @@ what_another_user_cannot_read_is_told_with_its_remedy(void **state)
 	assert_int_equal(unlink(path("d/f")) | rmdir(path("d")) | chmod(path("."), 0700), 0);
 }
 
+/* A signing key in a file of the test's folder. */
+static void
+put_key(const char *file)
+{
+	char pub[64];
+
+	snprintf(pub, sizeof(pub), "%s.pub", file);
+	unlink(path(file));
+	unlink(path(pub));
+	assert_int_equal(tollgate("", "keygen", path(file), NULL), 0);
+	unlink(path(pub));
+}
+
 /* As serve does. */
 static void
 key_and_state_files_are_for_their_owner_alone(void **state)
@@ -72,14 +85,12 @@ key_and_state_files_are_for_their_owner_alone(void **state)
 	(void)state;
 	put("p.yaml", POLICY);
 	put("k.yaml", "0123456789abcdef0123456789abcdef\n");
-	put("a.pem", "x");
-	assert_int_equal(chmod(path("k.yaml"), 0600) | chmod(path("a.pem"), 0600), 0);
+	assert_int_equal(chmod(path("k.yaml"), 0600), 0);
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		snprintf(text, sizeof(text), "%s%s", CONFIG RELAY, rows[i].config);
 		put("c.yaml", text);
-		put("a.pem", "x");
 		put(rows[i].file, "");
-		assert_int_equal(chmod(path("a.pem"), 0600), 0);
+		put_key("a.pem");
 		for (unsigned bit = 1; bit < 0100; bit <<= 1) {
 			assert_int_equal(chmod(path(rows[i].file), 0600 | bit), 0);
 			assert_int_equal(check("-c", path("c.yaml"), NULL), 1);
@@ -138,8 +149,7 @@ what_serve_would_not_start_without_is_a_mistake(void **state)
 	assert_non_null(strstr(cmd_err, want));
 	assert_int_equal(check("-c", path("c.yaml"), "--policy", path("p.yaml"), NULL), 0);
 	assert_non_null(strstr(cmd_out, want));
-	put("no-audit.key", "");
-	assert_int_equal(chmod(path("no-audit.key"), 0600), 0);
+	put_key("no-audit.key");
 	put("c.yaml", CONFIG RELAY "group: root\naudit: {journal: j, key: no-audit.key}\n");
 	assert_int_equal(check("-c", path("c.yaml"), NULL), 0);
 	assert_null(strstr(cmd_out, "group: "));

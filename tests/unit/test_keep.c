@@ -662,6 +662,137 @@ archived_segments_come_back_and_altered_ones_are_refused(void **state)
 	assert_non_null(strstr(said, "not a segment's name"));
 }
 
+/* Each closed segment has its mark, and NODE.latest names the newest one of them. */
+static bool
+archive_is_whole(void)
+{
+	char path[1024];
+	struct journal_list l;
+	bool whole = plain_files() == 1 + KEEP_PLAIN_SEGMENTS;
+
+	assert_int_equal(journal_list_all(r.journal, NULL, false, &l, &r.why), 0);
+	for (size_t i = 0; i + 1 < l.n && whole; i++) {
+		snprintf(path, sizeof(path), "%s.keep/%s.archived", r.journal, l.seg[i].name);
+		whole = access(path, F_OK) == 0;
+	}
+	snprintf(path, sizeof(path), "%s/gw-1.latest", archive);
+	if (whole && (whole = l.n > 1 && access(path, F_OK) == 0)) {
+		struct buf latest = rig_slurp(path);
+		struct span name = span_str(l.seg[l.n - 2].name);
+		whole = latest.n && memmem(buf_view(&latest).p, latest.n, name.p, name.n);
+		buf_free(&latest);
+	}
+	journal_list_free(&l);
+	return whole;
+}
+
+/* A machine that was lost: what its archive gives, and what verifies. */
+static void
+restore_elsewhere(
+	const char *name, int restored, int archived, int verified, const char *wants)
+{
+	rig_sh("rm -rf %s/lost*; mkdir %s/lost", r.dir, r.dir);
+	int code = audit("restore --journal %s/lost --archive %s --public-key %s.pub --since "
+			 "2000-01-01",
+		r.dir, archive, r.key);
+	if (code != restored || (wants && !strstr(said, wants)) ||
+		(!wants && strstr(said, "missing")))
+		fail_msg("%s: restore: %d %s (wanted: %s)", name, code, said, wants);
+	const char *const journals[] = { "archive", "lost", "lost.restored" };
+	for (size_t i = 0; i < COUNT_OF(journals); i++) {
+		code = audit("verify --journal %s/%s --public-key %s.pub", r.dir, journals[i],
+			r.key);
+		int want = i ? verified : archived;
+		if (code != want || (want && !strstr(said, "missing")))
+			fail_msg("%s: verify %s: %d %s", name, journals[i], code, said);
+	}
+}
+
+static void
+an_archive_that_lost_its_first_or_last_segment_is_not_whole(void **state)
+{
+	static const struct {
+		const char *name, *lose;
+		int restored, archived, verified;
+		const char *wants;
+	} rows[] = {
+		{ "a whole archive", "true", 0, 0, 0, NULL },
+		{ "a whole archive of an earlier version", "rm gw-1.latest", 0, 0, 0, NULL },
+		{ "the first segment is gone", "rm $FIRST.*", 1, 1, 1,
+			"missing node=gw-1 first=1 last=" },
+		{ "the last segment is gone", "rm $LAST.*", 1, 1, 1,
+			"missing node=gw-1 first=" },
+		{ "the last segment left its hashes",
+			"rm gw-1.latest $LAST.json $LAST.jsonl.zst", 1, 1, 0,
+			"missing node=gw-1 first=" },
+		{ "the last segment left its compressed file",
+			"rm gw-1.latest $LAST.json $LAST.hashes", 1, 0, 0,
+			"missing node=gw-1 first=" },
+		{ "every segment is gone", "rm gw-1-*", 1, 1, 1,
+			"missing node=gw-1 first=1 last=" },
+	};
+	(void)state;
+	r.cfg.retention_archive = archive;
+	assert_int_equal(mkdir(archive, 0700), 0);
+	assert_true(rig_start(&r));
+	put(40);
+	audit_stop(&r.audit);
+	start();
+	until(archive_is_whole());
+	stop();
+	rig_sh("mv %s %s.whole", archive, archive);
+	for (size_t i = 0; i < COUNT_OF(rows); i++) {
+		rig_sh("cd %s && rm -rf archive && cp -r archive.whole archive && cd archive && "
+		       "FIRST=$(ls *.json | sed 's/.json//;q') && "
+		       "LAST=$(ls *.json | sed '$!d;s/.json//') && %s",
+			r.dir, rows[i].lose);
+		restore_elsewhere(rows[i].name, rows[i].restored, rows[i].archived,
+			rows[i].verified, rows[i].wants);
+	}
+}
+
+/* Records that were trimmed before there was an archive are in none. */
+static void
+a_trim_record_accounts_for_what_was_never_archived(void **state)
+{
+	(void)state;
+	r.cfg.retention_age_us = 1000000;
+	assert_true(rig_start(&r));
+	put(40);
+	audit_stop(&r.audit);
+	grow_old();
+	start();
+	until(rig_count(&r, M_KEEP_TRIMMED) > 3 && plain_files() == 3);
+	stop();
+	r.cfg.retention_archive = archive;
+	r.cfg.retention_age_us = 0;
+	assert_int_equal(mkdir(archive, 0700), 0);
+	start();
+	put(40);
+	until(archive_is_whole());
+	stop();
+	restore_elsewhere("trimmed and never archived", 0, 0, 0, NULL);
+	/* What an archive had is missing there, whatever a trim record says. */
+	r.cfg.retention_age_us = 1000000;
+	grow_old();
+	uint64_t trimmed = rig_count(&r, M_KEEP_TRIMMED);
+	start();
+	until(rig_count(&r, M_KEEP_TRIMMED) > trimmed + 3);
+	put(40);
+	until(archive_is_whole());
+	stop();
+	restore_elsewhere("trimmed and archived", 0, 0, 0, NULL);
+	rig_sh("cd %s && rm $(ls *.json | sed 's/.json//;q').*", archive);
+	restore_elsewhere("trimmed, archived and lost", 1, 1, 1, "missing node=gw-1 first=");
+	/* A part that was asked for verifies from the record that is named. */
+	char *from = strstr(said, "--from ");
+	assert_non_null(from);
+	unsigned long seq = strtoul(from + 7, NULL, 10);
+	assert_int_equal(audit("verify --journal %s/lost --public-key %s.pub --from %lu", r.dir,
+				 r.key, seq),
+		0);
+}
+
 int
 main(void)
 {
@@ -702,6 +833,11 @@ main(void)
 		cmocka_unit_test_setup_teardown(
 			archived_segments_come_back_and_altered_ones_are_refused, setup,
 			teardown),
+		cmocka_unit_test_setup_teardown(
+			an_archive_that_lost_its_first_or_last_segment_is_not_whole, setup,
+			teardown),
+		cmocka_unit_test_setup_teardown(
+			a_trim_record_accounts_for_what_was_never_archived, setup, teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

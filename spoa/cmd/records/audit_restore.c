@@ -39,6 +39,8 @@ struct restore {
 	struct known { /* every segment that a manifest is of */
 		char name[JOURNAL_NAME_MAX], node[CHAIN_NODE_MAX + 1];
 		uint64_t first, last;
+		char begin[CLOCK_RFC3339_LEN], end[CLOCK_RFC3339_LEN];
+		unsigned char prev[CHAIN_HASH_BYTES];
 	} * known;
 	size_t nknown;
 	int keepfd, tofd;
@@ -83,6 +85,9 @@ take_manifest(struct restore *r, int dirfd, const char *file)
 		memcpy(k->node, m.node, sizeof(m.node));
 		k->first = m.first;
 		k->last = m.last;
+		memcpy(k->begin, m.begin, sizeof(m.begin));
+		memcpy(k->end, m.end, sizeof(m.end));
+		memcpy(k->prev, m.prev, sizeof(m.prev));
 	}
 	if (!is_asked(r, segment) || (q->since[0] && strcmp(m.end, q->since) < 0) ||
 		(q->until[0] && strcmp(m.begin, q->until) >= 0))
@@ -280,8 +285,142 @@ begins_with(
 	return false;
 }
 
-/* Between two segments that are asked for lies one that neither this machine nor the archive
- * knows. Each gap is a line. */
+static void
+print_missing(struct restore *r, const char *node, uint64_t first, uint64_t last, const char *why)
+{
+	printf("missing node=%s first=%" PRIu64 " last=%" PRIu64 " why=\"%s\"\n", node, first, last,
+		why);
+	r->refused++;
+}
+
+/* A trim record says that the records before this segment were trimmed and archived nowhere. It
+ * is in the journal, or in what was restored. */
+static bool
+trimmed_unarchived(struct restore *r, const struct known *k)
+{
+	char hex[2 * CHAIN_HASH_BYTES + 1], cut[128];
+	struct query all = { .journal = r->a.q.journal,
+		.restored = true,
+		.evidence = true,
+		.arg = &r->trims,
+		.line = collect_trim };
+
+	SCOPED_BUF(why, 4096);
+	chain_hex(k->prev, hex);
+	snprintf(cut, sizeof(cut), "\"last\":%" PRIu64 ",\"head\":\"%s\"", k->first - 1, hex);
+	buf_clear(&r->trims);
+	if (query_read(&all, &why))
+		return false;
+	for (struct span trims = buf_view(&r->trims); trims.n;) {
+		struct span line = span_next(&trims, '\n');
+		if (memmem(line.p, line.n, cut, strlen(cut)) &&
+			memmem(line.p, line.n, "\"archive\":null",
+				sizeof("\"archive\":null") - 1))
+			return true;
+	}
+	return false;
+}
+
+/* Records between two known segments (`before` NULL: from record 1 on) that neither this machine
+ * nor the archive has, and that may be of the time that is asked for. */
+static void
+report_gap(struct restore *r, const struct journal_list *l, const struct known *before,
+	const struct known *k)
+{
+	const struct query *q = &r->a.q;
+	uint64_t first = before ? before->last + 1 : 1;
+
+	if (k->first <= first || begins_with(r, l, k->node, first) ||
+		(q->since[0] && strcmp(k->begin, q->since) < 0) ||
+		(before && q->until[0] && strcmp(before->end, q->until) >= 0) ||
+		(!before && trimmed_unarchived(r, k)))
+		return;
+	print_missing(r, k->node, first, k->first - 1,
+		"no segment here or in the archive has these records");
+}
+
+/* NODE.latest of the archive: the last record that it names, 0 if there is none. It stays for
+ * `audit verify` if the end of the chain is asked for. */
+static uint64_t
+bring_latest(struct restore *r, const char *node)
+{
+	char name[CHAIN_NODE_MAX + 8], text[MANIFEST_BYTES];
+	struct manifest m;
+
+	SCOPED_BUF(why, 4096);
+	manifest_latest_name(node, name);
+	SCOPED_FD(fd, archive_get(&r->archive, name, r->tofd, NULL, &why));
+	if (fd < 0)
+		return 0;
+	ssize_t n = pread(fd, text, sizeof(text), 0);
+	bool good = n >= 0 && manifest_read(span_of(text, (size_t)n), &m) == 0 &&
+		    !strcmp(m.node, node);
+	if (!good || r->a.q.until[0] || replace_place(r->tofd, name, fd, &why))
+		replace_drop(r->tofd, name);
+	return good ? m.last : 0;
+}
+
+/* After the last known segment: the archive's NODE.latest and the names of its files, and the
+ * journal's own first segment, show how far the chain went. */
+static void
+report_lost_end(struct restore *r, const struct journal_list *l, const char *node,
+	const struct known *last)
+{
+	char by[JOURNAL_NAME_MAX + 8], why[JOURNAL_NAME_MAX + 80];
+	uint64_t first = last ? last->last + 1 : 1, reaches = bring_latest(r, node);
+	const char *until = r->a.q.until;
+
+	manifest_latest_name(node, by);
+	SCOPED_FD(fd, r->archive.place[0] == '/'
+			      ? open(r->archive.place, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+			      : -1);
+	uint64_t files = fd < 0 ? 0 : manifest_reaches(fd, node, by);
+	if (files > reaches)
+		reaches = files;
+	for (size_t i = 0; i < l->n; i++)
+		if (l->seg[i].ours && !strcmp(l->seg[i].node, node) &&
+			l->seg[i].first - 1 > reaches && l->seg[i].first >= first) {
+			reaches = l->seg[i].first - 1;
+			snprintf(by, sizeof(by), "%.*s", JOURNAL_NAME_MAX, l->seg[i].name);
+			break;
+		}
+	if (reaches < first || begins_with(r, l, node, first) ||
+		(last && until[0] && strcmp(last->end, until) >= 0))
+		return;
+	snprintf(why, sizeof(why), "%s shows them; no segment here or in the archive has them",
+		by);
+	print_missing(r, node, first, reaches, why);
+}
+
+/* Nodes that the archive has files of, and no manifest: all that it shows is missing. */
+static void
+report_lost_nodes(struct restore *r, const struct journal_list *l)
+{
+	SCOPED_FD(fd, r->archive.place[0] == '/'
+			      ? open(r->archive.place, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+			      : -1);
+	DIR *d = fd < 0 ? NULL : opendir(r->archive.place);
+
+	for (struct dirent *e; d && (e = readdir(d));) {
+		char node[CHAIN_NODE_MAX + 1];
+		struct span name = span_str(e->d_name);
+		bool known = !span_ends(name, SPAN_LIT(MANIFEST_LATEST)) ||
+			     name.n - strlen(MANIFEST_LATEST) > CHAIN_NODE_MAX;
+		if (known)
+			continue;
+		snprintf(node, sizeof(node), "%.*s", (int)(name.n - strlen(MANIFEST_LATEST)),
+			name.p);
+		for (size_t i = 0; i < r->nknown; i++)
+			known |= !strcmp(r->known[i].node, node);
+		if (!known && chain_node_valid(span_str(node)))
+			report_lost_end(r, l, node, NULL);
+	}
+	if (d)
+		closedir(d);
+}
+
+/* What was asked for by time and is nowhere, a line for each gap. By name, what lies between two
+ * segments that were named. */
 static void
 say_missing(struct restore *r, const struct journal_list *l)
 {
@@ -289,17 +428,20 @@ say_missing(struct restore *r, const struct journal_list *l)
 
 	for (size_t i = 0; i < r->nknown; i++) {
 		const struct known *k = &r->known[i];
-		if (!bsearch(k->name, r->name, r->n, sizeof(r->name[0]), archive_by_text))
+		if (r->nasked &&
+			!bsearch(k->name, r->name, r->n, sizeof(r->name[0]), archive_by_text))
 			continue;
-		if (before && !strcmp(before->node, k->node) && k->first > before->last + 1 &&
-			!begins_with(r, l, k->node, before->last + 1)) {
-			printf("missing node=%s first=%" PRIu64 " last=%" PRIu64
-			       " why=\"no segment here or in the archive has these records\"\n",
-				k->node, before->last + 1, k->first - 1);
-			r->refused++;
-		}
+		if (before && strcmp(before->node, k->node) != 0)
+			before = NULL;
+		if (before || !r->nasked)
+			report_gap(r, l, before, k);
 		before = k;
+		if (!r->nasked && (i + 1 == r->nknown ||
+					  strcmp(r->known[i + 1].node, k->node) != 0))
+			report_lost_end(r, l, k->node, k);
 	}
+	if (!r->nasked)
+		report_lost_nodes(r, l);
 }
 
 /* 0, or the error that ends it: an archive that is away is so for the next one too. */
@@ -554,6 +696,12 @@ run_restore(struct restore *r, const char *archive)
 	if (!err)
 		err = audit_restore_texts(&texts, &done, &why);
 	r->refused += done.refused;
+	if (!err && r->n == 0 && !r->texts && r->nknown == 0 && !r->nasked) {
+		struct journal_list none = { .n = 0 };
+		report_lost_nodes(r, &none);
+		if (r->refused)
+			return EXIT_NO;
+	}
 	if (!err && r->n == 0 && !done.restored && !done.here && !done.refused) {
 		return cmd_fail(
 			WHAT, "no segment of that time is known here or in the archive");

@@ -1,5 +1,6 @@
 /* tollgate audit verify: one line a chain, the first bad record by its sequence
  * number. Given a journal and its stream, the stream must be its prefix too. */
+#include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -7,11 +8,13 @@
 
 #include "base/err.h"
 #include "base/mem.h"
+#include "base/scoped.h"
 #include "cmd/cmd.h"
 #include "cmd/daemon/reading.h"
 #include "cmd/records/audit.h"
 #include "cmd/records/audit_anchors.h"
 #include "cmd/records/audit_note.h"
+#include "record/archive/manifest.h"
 #include "record/journal/chain.h"
 #include "record/journal/journal.h"
 #include "record/journal/recover.h"
@@ -248,16 +251,17 @@ verify_chain(struct audit_args *a, redisContext *c, const char *key, struct veri
 	return err;
 }
 
-/* The node whose journal it is, empty: not known; and its first record. */
+/* The node whose journal it is, empty: not known; its first record, and where that is. */
 static int
-journal_node(
-	struct audit_args *a, char node[CHAIN_NODE_MAX + 1], uint64_t *first, struct buf *why)
+journal_node(struct audit_args *a, char node[CHAIN_NODE_MAX + 1], uint64_t *first,
+	enum journal_form *form, struct buf *why)
 {
 	struct journal_list list;
 	int err = journal_list_all(a->q.journal, NULL, a->q.restored, &list, why);
 
 	node[0] = '\0';
 	*first = 0;
+	*form = JOURNAL_PLAIN;
 	if (!err && !list.n && !a->q.restored) {
 		a->q.restored = true;
 		err = journal_list_all(a->q.journal, NULL, true, &list, why);
@@ -268,26 +272,51 @@ journal_node(
 		if (list.seg[i].ours) {
 			memcpy(node, list.seg[i].node, CHAIN_NODE_MAX + 1);
 			*first = list.seg[i].first;
+			*form = list.seg[i].form;
 		}
 	journal_list_free(&list);
 	return 0;
 }
 
+/* An archive, or what was restored from one, whose files show that it went further: one that
+ * lost its last segment. */
+static void
+hold_to_its_end(const struct audit_args *a, enum journal_form form, struct verify_result *r)
+{
+	char path[JOURNAL_DIR_MAX + 16], by[JOURNAL_NAME_MAX + 8];
+
+	snprintf(path, sizeof(path), "%.*s%s", SPAN_ARG(journal_folder(a->q.journal)),
+		form == JOURNAL_RESTORED ? JOURNAL_RESTORED_SUFFIX : "");
+	SCOPED_FD(fd, open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+	uint64_t reaches = fd < 0 || !r->ok ? 0 : manifest_reaches(fd, r->node, by);
+	if (reaches <= r->last)
+		return;
+	r->ok = false;
+	r->bad_seq = r->last + 1;
+	snprintf(r->why, sizeof(r->why),
+		"missing: %s shows records up to %" PRIu64 "; no segment here has them", by,
+		reaches);
+}
+
 /* *clean: nothing else is in its folder. Of a journal that has no segments, what audit restore
- * brought next to it: from its own first record on. */
+ * brought next to it. An archive, and what was restored from one, begin with record 1 unless
+ * --from says otherwise or a trim record says that the records before were archived nowhere. */
 static int
 verify_journal(struct audit_args *a, struct prints *p, struct watch *w, struct verify_result *r,
 	bool *clean, struct buf *why)
 {
 	char node[CHAIN_NODE_MAX + 1];
 	uint64_t first;
-	int err = journal_node(a, node, &first, why);
-	bool by_trim = !a->from && first > 1 && !a->q.restored;
+	enum journal_form form;
+	int err = journal_node(a, node, &first, &form, why);
+	bool by_trim = !a->from && first > 1;
+	bool archive = form == JOURNAL_PACKED || form == JOURNAL_RESTORED;
 	struct verify_options o = { .ring = a->ring,
 		.from = a->from	    ? a->from
 			: first > 1 ? first
 				    : 0,
 		.by_trim = by_trim,
+		.unarchived = archive,
 		.live = true,
 		.node = node[0] ? node : NULL };
 
@@ -299,10 +328,18 @@ verify_journal(struct audit_args *a, struct prints *p, struct watch *w, struct v
 	w->tree.against.stored = audit_note_stored;
 	w->tree.against.arg = &stored;
 	SCOPED_BUF(stranger, 8192);
-	*clean = err || !journal_has_stranger(a->q.journal, node[0] ? node : "?", &stranger);
+	*clean = err || form == JOURNAL_PACKED ||
+		 !journal_has_stranger(a->q.journal, node[0] ? node : "?", &stranger);
 	if (!*clean)
 		cmd_fail(a->q.what, "%.*s", SPAN_ARG(buf_view(&stranger)));
-	return err ? err : verify_chain(a, NULL, NULL, &o, w, r, why);
+	err = err ? err : verify_chain(a, NULL, NULL, &o, w, r, why);
+	if (!err && archive)
+		hold_to_its_end(a, form, r);
+	size_t n = strlen(r->why);
+	if (!err && archive && by_trim && !r->ok && r->bad_seq == 1)
+		snprintf(r->why + n, sizeof(r->why) - n,
+			"; to verify only a part, name its first record: --from %" PRIu64, first);
+	return err;
 }
 
 static int
@@ -597,7 +634,7 @@ audit_verify(struct audit_args *a)
 	if (!err && a->q.file)
 		err = verify_file(a, a->note ? &note : NULL, &ok, &why);
 	if (!err && a->q.journal && a->q.redis)
-		err = journal_node(a, p.node, &(uint64_t){ 0 }, &why);
+		err = journal_node(a, p.node, &(uint64_t){ 0 }, &(enum journal_form){ 0 }, &why);
 	/* The stream first: what it holds is in the journal by then. */
 	if (!err && a->q.redis) {
 		char node[CHAIN_NODE_MAX + 1];

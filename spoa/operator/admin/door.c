@@ -22,6 +22,7 @@
 #include "operator/admin/guesses.h"
 #include "operator/admin/sessions.h"
 #include "operator/admin/tls.h"
+#include "operator/server/opens.h"
 #include "operator/server/server.h"
 
 #define COOKIE "__Host-tollgate"
@@ -33,7 +34,7 @@ struct door {
 	struct sessions *sessions;
 	struct guesses *guesses;
 	bool has_tcp_token;
-	unsigned char tcp_token[SHA256_BYTES]; /* of admin.token_file */
+	unsigned char tcp_token[SHA256_BYTES]; /* the hash of admin.token_file's */
 };
 
 static const char *
@@ -507,26 +508,6 @@ door_metrics(struct door *d, struct buf *out)
 
 /* ---- its life ---- */
 
-/* Only its hash stays. */
-static bool
-read_tcp_token(struct door *d, const char *file, struct buf *why)
-{
-	char text[256];
-	SCOPED_FD(fd, open(file, O_RDONLY | O_CLOEXEC));
-	ssize_t n = fd < 0 ? -1 : read(fd, text, sizeof(text) - 1);
-
-	while (n > 0 && (text[n - 1] == '\n' || text[n - 1] == ' '))
-		n--;
-	if (n <= 0) {
-		buf_printf(why, "%s: cannot read the admin token", file);
-		return false;
-	}
-	sha256(span_of(text, (size_t)n), d->tcp_token);
-	sodium_memzero(text, sizeof(text));
-	d->has_tcp_token = true;
-	return true;
-}
-
 struct door *
 door_new(const struct config *cfg, struct server *s, struct buf *why)
 {
@@ -539,8 +520,11 @@ door_new(const struct config *cfg, struct server *s, struct buf *why)
 		d->access = access_new(cfg, s, why);
 	}
 	if (!d || !d->sessions || !d->guesses || !d->access ||
-		(cfg->admin_token_file && !read_tcp_token(d, cfg->admin_token_file, why)))
+		(cfg->admin_token_file &&
+			opens_admin_token(cfg->admin_token_file, d->tcp_token, why)))
 		door_free(&d);
+	else
+		d->has_tcp_token = cfg->admin_token_file != NULL;
 	return d;
 }
 

@@ -30,6 +30,7 @@
 #include "gate/targets/sync.h"
 #include "gate/toolpins/sync.h"
 #include "net/listen.h"
+#include "operator/server/opens.h"
 #include "operator/server/recall.h"
 #include "operator/server/telling.h"
 #include "operator/server/witnessing.h"
@@ -174,22 +175,6 @@ harden(void)
 	}
 }
 
-/* A worker's own relay socket, next to the one of all: /DIR/relay.sock is
- * /DIR/relay-0003.sock, with the digits that its tickets begin with, by which HAProxy
- * chooses it. A request that arrives at its own worker is not handed over. */
-static bool
-own_relay(const struct config *cfg, unsigned worker, struct address *out, char text[256])
-{
-	const char *path = cfg->relay_listen.path;
-	size_t n = path ? strlen(path) : 0;
-
-	if (n > 5 && !strcmp(path + n - 5, ".sock"))
-		n -= 5;
-	*out = (struct address){ .path = text, .text = text };
-	return path &&
-	       (size_t)snprintf(text, 256, "%.*s-%04x.sock", (int)n, path, worker) < 256;
-}
-
 static int
 open_sockets(const struct config *cfg, unsigned workers, struct sockets *so, struct buf *why)
 {
@@ -208,7 +193,7 @@ open_sockets(const struct config *cfg, unsigned workers, struct sockets *so, str
 	so->relay = listen_open(&cfg->relay_listen, 0660, cfg->socket_group, why);
 	if (so->relay < 0)
 		return ERR_IO;
-	for (; so->nown < workers && own_relay(cfg, so->nown, &own, text); so->nown++) {
+	for (; so->nown < workers && opens_own_relay(cfg, so->nown, &own, text); so->nown++) {
 		int fd = listen_open(&own, 0660, cfg->socket_group, why);
 		if (fd < 0)
 			return ERR_IO;
@@ -233,7 +218,7 @@ close_sockets(const struct config *cfg, struct sockets *so)
 		char text[256];
 
 		close(so->own_relay[i]);
-		if (own_relay(cfg, i, &own, text))
+		if (opens_own_relay(cfg, i, &own, text))
 			listen_unlink(&own);
 	}
 }

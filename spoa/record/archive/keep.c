@@ -171,6 +171,35 @@ put_keys(struct keep *k, struct buf *why)
 	return err;
 }
 
+/* NODE.latest is the manifest of the newest archived segment, so that an archive that loses it can
+ * be told from one that ends there. It never goes back to an older segment. */
+static void
+put_latest(struct keep *k, const struct journal_list *l, size_t closed)
+{
+	char manifest[JOURNAL_NAME_MAX + 8], packed[JOURNAL_NAME_MAX + 8];
+	char name[CHAIN_NODE_MAX + 8];
+	unsigned char hash[SHA256_BYTES];
+	uint64_t bytes = 0;
+
+	while (closed && !keep_archived(k, l->seg[closed - 1].name))
+		closed--;
+	if (!closed || strcmp(l->seg[closed - 1].name, k->latest) <= 0 || keep_archive_waits(k))
+		return;
+	SCOPED_BUF(why, 4096);
+	manifest_names(l->seg[closed - 1].name, manifest, packed);
+	manifest_latest_name(k->cfg->node, name);
+	SCOPED_FD(fd, files_open(k->keepfd, manifest, &why));
+	int err = fd < 0 ? fd : files_hash(fd, &k->stopping, hash, &bytes, &why);
+	if (!err)
+		err = archive_put(&k->archive, name, fd, hash, &k->stopping, &why);
+	stop_at("archive-latest");
+	if (err)
+		keep_archive_came(k, name, bytes, err, &why);
+	else
+		snprintf(k->latest, sizeof(k->latest), "%.*s", JOURNAL_NAME_MAX - 1,
+			l->seg[closed - 1].name);
+}
+
 int
 keep_mark(struct keep *k, const char *file, struct buf *why)
 {
@@ -582,6 +611,8 @@ keep_turn(struct keep *k)
 	for (size_t i = 0; i < closed; i++)
 		if (!keep_segment(k, l.seg[i].name, i + KEEP_PLAIN_SEGMENTS >= closed))
 			break; /* no room, or the end: one that is not whole holds up none */
+	if (!keep_stopped(k) && k->archive.place)
+		put_latest(k, &l, closed);
 	if (!keep_stopped(k))
 		trim(k, &l, closed);
 	if (!keep_stopped(k))

@@ -28,6 +28,7 @@ struct keep {
 	struct manifest before; /* of the segment before the one in hand; first 0: none */
 	uint64_t archive_us, archive_wait_us; /* not before, and how long the next time */
 	unsigned char keys_put[SHA256_BYTES]; /* of the statements that the archive has */
+	char latest[JOURNAL_NAME_MAX]; /* the segment that the archive's NODE.latest names; "" */
 	uint64_t alarmed_us[2]; /* when a record of too much to keep, of the clock, was written
 				 */
 	struct believe clock;

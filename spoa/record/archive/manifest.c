@@ -1,10 +1,12 @@
 #include "record/archive/manifest.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
 #include <jansson.h>
 #include <stdio.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "base/codec/json_text.h"
@@ -99,17 +101,25 @@ manifest_read(struct span text, struct manifest *out)
 	return strcmp(name, out->segment) ? ERR_SYNTAX : 0;
 }
 
-int
-manifest_load(int dirfd, const char *segment, struct manifest *out)
+/* The manifest in this file, whatever its segment. */
+static int
+load_manifest_file(int dirfd, const char *name, struct manifest *out)
 {
-	char name[JOURNAL_NAME_MAX + 8], packed[JOURNAL_NAME_MAX + 8], text[MANIFEST_BYTES];
-
-	manifest_names(segment, name, packed);
+	char text[MANIFEST_BYTES];
 	SCOPED_FD(fd, openat(dirfd, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK));
 	if (fd < 0)
 		return errno == ENOENT ? ERR_NOTFOUND : ERR_IO;
 	ssize_t n = read(fd, text, sizeof(text));
-	int err = n < 0 ? ERR_IO : manifest_read(span_of(text, (size_t)n), out);
+	return n < 0 ? ERR_IO : manifest_read(span_of(text, (size_t)n), out);
+}
+
+int
+manifest_load(int dirfd, const char *segment, struct manifest *out)
+{
+	char name[JOURNAL_NAME_MAX + 8], packed[JOURNAL_NAME_MAX + 8];
+
+	manifest_names(segment, name, packed);
+	int err = load_manifest_file(dirfd, name, out);
 	return !err && strcmp(out->segment, segment) ? ERR_SYNTAX : err;
 }
 
@@ -139,4 +149,62 @@ manifest_hashes_name(const char *segment, char out[JOURNAL_NAME_MAX + 8])
 	n -= n > 6 && !strcmp(segment + n - 6, ".jsonl") ? 6 : 0;
 	snprintf(out, JOURNAL_NAME_MAX + 8, "%.*s.hashes",
 		(int)(n < JOURNAL_NAME_MAX ? n : JOURNAL_NAME_MAX - 1), segment);
+}
+
+void
+manifest_latest_name(const char *node, char out[CHAIN_NODE_MAX + 8])
+{
+	snprintf(out, CHAIN_NODE_MAX + 8, "%.*s" MANIFEST_LATEST, CHAIN_NODE_MAX, node);
+}
+
+/* The segment that X.json, X.hashes or X.jsonl.zst belongs to. False: another file. */
+static bool
+segment_of_file(const char *file, struct journal_segment *s)
+{
+	static const char *const endings[] = { ".json", ".hashes",
+		".jsonl" JOURNAL_PACKED_SUFFIX };
+	struct span name = span_str(file);
+	char segment[JOURNAL_NAME_MAX + 8];
+
+	for (size_t i = 0; i < COUNT_OF(endings); i++) {
+		if (!span_ends(name, span_str(endings[i])) || name.n >= JOURNAL_NAME_MAX)
+			continue;
+		name.n -= strlen(endings[i]);
+		snprintf(segment, sizeof(segment), "%.*s.jsonl", SPAN_ARG(name));
+		bool is = journal_name_read(segment, s);
+		memcpy(s->name, segment, sizeof(segment));
+		return is;
+	}
+	return false;
+}
+
+uint64_t
+manifest_reaches(int dirfd, const char *node, char by[JOURNAL_NAME_MAX + 8])
+{
+	char latest[CHAIN_NODE_MAX + 8];
+	struct journal_segment s, newest = { .first = 0 };
+	struct manifest m;
+	uint64_t last = 0;
+	int fd = openat(dirfd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	DIR *d = fd < 0 ? NULL : fdopendir(fd);
+
+	if (!d && fd >= 0)
+		close(fd);
+	for (struct dirent *e; d && (e = readdir(d));)
+		if (segment_of_file(e->d_name, &s) && !strcmp(s.node, node) &&
+			s.first > newest.first) {
+			newest = s;
+			snprintf(by, JOURNAL_NAME_MAX + 8, "%.*s", JOURNAL_NAME_MAX + 7,
+				e->d_name);
+		}
+	if (d)
+		closedir(d);
+	if (newest.first)
+		last = manifest_load(dirfd, newest.name, &m) == 0 ? m.last : newest.first;
+	manifest_latest_name(node, latest);
+	if (load_manifest_file(dirfd, latest, &m) == 0 && !strcmp(m.node, node) && m.last > last) {
+		last = m.last;
+		snprintf(by, JOURNAL_NAME_MAX + 8, "%s", latest);
+	}
+	return last;
 }

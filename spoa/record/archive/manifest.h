@@ -36,5 +36,12 @@ void manifest_names(const char *segment, char manifest[JOURNAL_NAME_MAX + 8],
 void manifest_hashes_name(const char *segment, char out[JOURNAL_NAME_MAX + 8]);
 /* Where the statements of a node's keys are archived: NODE.keys. */
 void manifest_keys_name(const char *node, char out[CHAIN_NODE_MAX + 8]);
+/* The newest archived segment's manifest once more: NODE.latest. Without it, an archive that lost
+ * its end would look whole. */
+#define MANIFEST_LATEST ".latest"
+void manifest_latest_name(const char *node, char out[CHAIN_NODE_MAX + 8]);
+/* The highest record of a node whose existence a folder's files show: NODE.latest, manifests,
+ * hashes and compressed segments by their names. 0: none. *by is that file's name. */
+uint64_t manifest_reaches(int dirfd, const char *node, char by[JOURNAL_NAME_MAX + 8]);
 
 #endif

@@ -789,6 +789,34 @@ audit_start(const struct config *cfg, const struct hashkey *hash, struct metrics
 	return a;
 }
 
+int
+audit_try(const struct config *cfg, bool *of_keys, struct buf *why)
+{
+	const struct hashkey none = { .derived = false };
+	struct audit_keys *keys = calloc(1, sizeof(*keys));
+	struct recovery found = { .clean = false };
+	struct journal j = { .dirfd = -1, .fd = -1 };
+
+	*of_keys = true;
+	int err = keys ? audit_keys_load(keys, cfg, &none, why) : ERR_NOMEM;
+	if (!err) {
+		*of_keys = false;
+		err = journal_look(&j, cfg->journal, cfg->node, why);
+		if (!err)
+			err = journal_recover(&j, &keys->ring, &found, why);
+		if (!err) {
+			err = audit_keys_fit(keys, &found, why);
+			*of_keys = err != 0;
+		}
+		journal_close(&j);
+	}
+	buf_free(&found.learned);
+	if (keys)
+		audit_keys_free(keys);
+	free(keys);
+	return why->n ? err : 0;
+}
+
 void
 audit_stop(struct audit **ap)
 {

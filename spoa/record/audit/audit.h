@@ -98,6 +98,10 @@ struct audit_keys *audit_keys(struct audit *a);
 /* Another signing key, or other statements of the root. Waits until that is on record, two
  * seconds at most; it is retried where the disk refuses. One thread at a time. */
 void audit_rekey(struct audit *a, struct audit_keys_order *o);
+/* Whether audit_start() would be refused by the signing keys (*keys is set then) or by the
+ * journal: 0, or its error with its words. Nothing is written. A journal that a running daemon
+ * has locked is not looked into. */
+int audit_try(const struct config *cfg, bool *keys, struct buf *why);
 /* Commits what is queued, writes a closing record, mirrors what it can within
  * two seconds, ends the thread. No audit_append may begin after this does. */
 void audit_stop(struct audit **a);

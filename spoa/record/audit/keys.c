@@ -275,30 +275,68 @@ note_due(struct audit_keys *k)
 					"recorded once another key signs: rotate it"));
 }
 
+/* The key that the last record leaves in force; "" in a new chain. */
+static void
+find_in_force(const struct recovery *found, char in_force[SIGNKEY_ID_LEN + 1])
+{
+	struct span rest = buf_view(&found->learned);
+	struct key_statement s;
+
+	memcpy(in_force, found->key, SIGNKEY_ID_LEN + 1);
+	while (key_statement_next(&rest, &s) > 0)
+		/* The last record: its commit is the last of the key before. */
+		if (s.says == KEY_ROTATE && s.record == found->at.seq)
+			memcpy(in_force, s.key.id, SIGNKEY_ID_LEN + 1);
+}
+
+/* audit.key was replaced while the daemon was down, and the key before it can hand over. */
+static bool
+can_hand_over(const struct audit_keys *k, const char *in_force, uint64_t seq)
+{
+	char whose[KEYRING_WHY];
+
+	return in_force[0] && strcmp(in_force, k->now.pub.id) != 0 && k->has_previous &&
+	       !strcmp(in_force, k->previous.pub.id) &&
+	       !keyring_revoked(&k->ring, k->now.pub.id, k->node) &&
+	       keyring_signer(&k->ring, k->node, span_str(in_force), seq, seq, whose);
+}
+
+int
+audit_keys_fit(const struct audit_keys *k, const struct recovery *found, struct buf *why)
+{
+	char whose[KEYRING_WHY], in_force[SIGNKEY_ID_LEN + 1];
+	uint64_t seq = found->at.seq + 1;
+
+	find_in_force(found, in_force);
+	if (can_hand_over(k, in_force, seq) ||
+		keyring_signer(&k->ring, k->node, span_str(k->now.pub.id), seq, seq, whose))
+		return 0;
+	return why_err(why, ERR_AUTH,
+		"audit.key is %s: the last record is signed by %s; name the file of that "
+		"key, or put it in audit.previous_key, so that it can hand over",
+		whose, in_force);
+}
+
 int
 audit_keys_begin(struct audit_keys *k, const struct recovery *found, struct buf *why)
 {
 	struct span rest = buf_view(&found->learned);
 	struct key_statement s;
-	char whose[KEYRING_WHY], in_force[SIGNKEY_ID_LEN + 1];
+	char in_force[SIGNKEY_ID_LEN + 1];
 	uint64_t seq = found->at.seq + 1;
 
-	snprintf(in_force, sizeof(in_force), "%s", found->key);
-	while (key_statement_next(&rest, &s) > 0) {
-		/* The last record: its commit is the last of the key before. */
-		if (s.says == KEY_ROTATE && s.record == found->at.seq)
-			memcpy(in_force, s.key.id, sizeof(in_force));
+	find_in_force(found, in_force);
+	while (key_statement_next(&rest, &s) > 0)
 		if (!logged(k, &s)) {
 			key_statement_write(&k->log, &s);
 			k->log_dirty = true;
 		}
-	}
 	if (k->log_dirty)
 		write_log(k);
-	if (in_force[0] && strcmp(in_force, k->now.pub.id) != 0 && k->has_previous &&
-		!strcmp(in_force, k->previous.pub.id) &&
-		!keyring_revoked(&k->ring, k->now.pub.id, k->node) &&
-		keyring_signer(&k->ring, k->node, span_str(in_force), seq, seq, whose)) {
+	int err = audit_keys_fit(k, found, why);
+	if (err)
+		return err;
+	if (can_hand_over(k, in_force, seq)) {
 		/* It was replaced while the daemon was down: its own record says so. */
 		k->next = k->now;
 		k->now = k->previous;
@@ -307,12 +345,6 @@ audit_keys_begin(struct audit_keys *k, const struct recovery *found, struct buf 
 		note_due(k);
 		return 0;
 	}
-	if (!keyring_signer(&k->ring, k->node, span_str(k->now.pub.id), seq, seq, whose))
-		return why_err(why, ERR_AUTH,
-			"audit.key is %s: the last record is signed by %s; name the file of "
-			"that "
-			"key, or put it in audit.previous_key, so that it can hand over",
-			whose, in_force);
 	k->unannounced = in_force[0] && strcmp(in_force, k->now.pub.id) != 0;
 	if (k->unannounced)
 		log_event(LOG_WARN, "audit.key_unannounced", LS("key", k->now.pub.id),

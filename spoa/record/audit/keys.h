@@ -60,6 +60,8 @@ int audit_keys_load(struct audit_keys *k, const struct config *cfg, const struct
 void audit_keys_free(struct audit_keys *k);
 /* After the recovery: which key signs the boot's commit, and whether another follows. ERR_AUTH
  * with *why where audit.key is not the chain's any more. */
+/* Whether audit.key may follow the last record: 0, or the ERR_AUTH of audit_keys_begin(). */
+int audit_keys_fit(const struct audit_keys *k, const struct recovery *found, struct buf *why);
 int audit_keys_begin(struct audit_keys *k, const struct recovery *found, struct buf *why);
 
 /* What texts may have been hashed with, as far as it is here, the one in force first: the keys

@@ -247,6 +247,72 @@ journal_list_free(struct journal_list *l)
 	*l = (struct journal_list){ 0 };
 }
 
+/* What stands where the journal's folder is expected. 0: nothing, or a folder. */
+static int
+look_at_folder(const char *dir, struct buf *why)
+{
+	struct stat st;
+
+	if (stat(dir, &st) < 0 && errno == ENOENT && lstat(dir, &st) == 0)
+		return why_err(why, ERR_IO,
+			"%s: a link to a folder that does not exist: make that folder, or "
+			"remove the link",
+			dir);
+	if (stat(dir, &st) < 0)
+		return errno == ENOENT ? 0
+				       : why_err(why, ERR_IO, "%s: %s", dir, strerror(errno));
+	if (!S_ISDIR(st.st_mode))
+		return why_err(why, ERR_IO,
+			"%s: not a folder: move the file away, or name another "
+			"audit.journal",
+			dir);
+	if (faccessat(AT_FDCWD, dir, R_OK | W_OK | X_OK, AT_EACCESS) < 0)
+		return why_err(why, ERR_IO,
+			"%s: %s: the daemon's user writes its journal there: chown -R it", dir,
+			strerror(errno));
+	if (st.st_mode & 02)
+		return why_err(why, ERR_AUTH,
+			"%s: everybody may write to it (mode %04o): chmod o-w", dir,
+			(unsigned)st.st_mode & 07777u);
+	return 0;
+}
+
+int
+journal_look(struct journal *j, const char *dir, const char *node, struct buf *why)
+{
+	char parent[JOURNAL_DIR_MAX] = ".";
+	struct stat st;
+	int err = look_at_folder(dir, why);
+
+	*j = (struct journal){ .dirfd = -1, .fd = -1, .looks = true };
+	if ((size_t)snprintf(j->dir, sizeof(j->dir), "%s", dir) >= sizeof(j->dir))
+		return why_err(why, ERR_LIMIT, "%s: name too long", dir);
+	snprintf(j->node, sizeof(j->node), "%s", node);
+	if (err)
+		return err;
+	if (stat(dir, &st) < 0) {
+		struct span s = journal_folder(dir);
+		size_t n = span_behind(s, '/');
+		if (n)
+			snprintf(parent, sizeof(parent), "%.*s", n > 1 ? (int)n - 1 : 1, s.p);
+		if (journal_note_check(dir, node, false, 0, why))
+			return ERR_AUTH;
+		/* As mkdir(2) says it. */
+		if (faccessat(AT_FDCWD, parent, W_OK | X_OK, AT_EACCESS) < 0)
+			return why_err(why, ERR_IO, "%s: %s", dir, strerror(errno));
+		return ERR_NOTFOUND;
+	}
+	j->dirfd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (j->dirfd < 0)
+		return why_err(why, ERR_IO, "%s: %s", dir, strerror(errno));
+	if (flock(j->dirfd, LOCK_SH | LOCK_NB) < 0) {
+		journal_close(j);
+		return ERR_BAD_STATE;
+	}
+	flock(j->dirfd, LOCK_UN);
+	return 0;
+}
+
 int
 journal_open(struct journal *j, const char *dir, const char *node, uint64_t segment_bytes,
 	struct buf *why)
@@ -256,6 +322,9 @@ journal_open(struct journal *j, const char *dir, const char *node, uint64_t segm
 		return why_err(why, ERR_LIMIT, "%s: name too long", dir);
 	snprintf(j->node, sizeof(j->node), "%s", node);
 	struct stat st;
+	int err = look_at_folder(dir, why);
+	if (err)
+		return err;
 	if (stat(dir, &st) < 0 && errno == ENOENT &&
 		journal_note_check(dir, node, false, 0, why))
 		return ERR_AUTH;
@@ -264,11 +333,9 @@ journal_open(struct journal *j, const char *dir, const char *node, uint64_t segm
 	j->dirfd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (j->dirfd < 0)
 		return why_err(why, ERR_IO, "%s: %s", dir, strerror(errno));
-	if (fstat(j->dirfd, &st) < 0 || (st.st_mode & 02)) {
-		buf_printf(why, "%s: everybody may write to it (mode %04o)", dir,
-			(unsigned)st.st_mode & 07777u);
+	if (fstat(j->dirfd, &st) < 0) {
 		journal_close(j);
-		return ERR_AUTH;
+		return why_err(why, ERR_IO, "%s: %s", dir, strerror(errno));
 	}
 	j->dev = st.st_dev;
 	j->ino = st.st_ino;

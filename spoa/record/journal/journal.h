@@ -79,8 +79,13 @@ struct journal {
 	size_t tail_n;
 	int sys;    /* errno of the last failure */
 	bool moved; /* it was that the directory is no longer at its path */
+	bool looks; /* of journal_look(): nothing is written or removed */
 };
 
+/* Opens the directory to see whether a start would be refused. Nothing is made or locked. 0,
+ * ERR_NOTFOUND: journal_open() would make it; ERR_BAD_STATE: a daemon writes to it now; or the
+ * error of journal_open() with its words. */
+int journal_look(struct journal *j, const char *dir, const char *node, struct buf *why);
 /* Opens and locks the directory; makes it (mode 0700) where only it is missing and
  * no note says that it was there. ERR_BAD_STATE: another daemon has it. */
 int journal_open(struct journal *j, const char *dir, const char *node, uint64_t segment_bytes,

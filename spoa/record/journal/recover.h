@@ -23,7 +23,8 @@ struct recovery {
  * before. Then cuts after its last commit: those records were never
  * acknowledged, and a daemon signs nothing that it did not write itself. ERR_AUTH
  * with *why naming file and record where the journal does not verify: nothing was
- * touched then. Keys are those of the ring, which learns from the records that are read. */
+ * touched then. Keys are those of the ring, which learns from the records that are read. After
+ * journal_look() nothing is cut, removed or logged. */
 int journal_recover(
 	struct journal *j, struct keyring *ring, struct recovery *out, struct buf *why);
 

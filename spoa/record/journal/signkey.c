@@ -101,7 +101,7 @@ static void
 say_unread(struct buf *why, const char *file, const char *passphrase, bool asked, bool read)
 {
 	if (read)
-		buf_printf(why, "%s: not an Ed25519 key", file);
+		buf_printf(why, "%s: not an Ed25519 key: tollgate keygen makes one", file);
 	else if (asked && passphrase)
 		buf_printf(why, "%s: the passphrase in %s does not open it", file, passphrase);
 	else if (asked)
@@ -110,8 +110,9 @@ say_unread(struct buf *why, const char *file, const char *passphrase, bool asked
 			"passphrase is given (audit.key_passphrase_file)",
 			file);
 	else
-		buf_printf(why, "%s: no %sprivate key in PEM form", file,
-			passphrase ? "" : "unencrypted ");
+		buf_printf(why, "%s: no %sprivate key in PEM form: restore the file, or make a new key "
+			"with tollgate keygen",
+			file, passphrase ? "" : "unencrypted ");
 }
 
 int

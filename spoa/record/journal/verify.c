@@ -25,6 +25,9 @@
 #define WORTH_VOUCHING 256 /* commits for which another signature is looked at */
 #define BATCH_SERIAL 64 /* fewer are not worth a thread */
 
+/* Of a trim record whose segments are in no archive (record/archive/trim.c). */
+#define UNARCHIVED "\"archive\":null"
+
 struct pending {
 	uint64_t seq, boot;
 	unsigned char prev[CHAIN_HASH_BYTES], hash[CHAIN_HASH_BYTES];
@@ -381,7 +384,8 @@ take_record(struct verifier *v, struct span line, const struct chain_line *l)
 	v->at.seq = l->seq;
 	v->at.boot = l->boot;
 	if (v->cut[0] && !v->r.trim_seq && span_is(l->type, "trim") &&
-		memmem(line.p, line.n, v->cut, strlen(v->cut)))
+		memmem(line.p, line.n, v->cut, strlen(v->cut)) &&
+		(!v->o.unarchived || memmem(line.p, line.n, UNARCHIVED, strlen(UNARCHIVED))))
 		v->r.trim_seq = l->seq;
 }
 

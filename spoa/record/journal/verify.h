@@ -23,6 +23,9 @@ struct verify_options {
 	/* With `from`: a record of type trim, later in the chain, must say that what was before
 	 * it was trimmed, and which hash it ended with; else record 1 is missing. */
 	bool by_trim;
+	/* With `by_trim`, of an archive: the trim record must also say that what was before was
+	 * archived nowhere. */
+	bool unarchived;
 	/* The end may still be being written: records after the last commit, and
 	 * a cut last line, are counted and not an error. */
 	bool live;
