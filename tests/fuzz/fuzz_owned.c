@@ -9,7 +9,7 @@ int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct span in = span_of(data, size);
-	struct made made[OWNED_MAX];
+	struct made_thing made[OWNED_MAX];
 	struct arena a;
 	size_t n = 0;
 

@@ -184,7 +184,7 @@ struct guard_report {
 	uint64_t opaque_bytes, sealed_bytes;
 	double injection;
 	/* of the plan's notes_made: the last of them */
-	struct made made[OWNED_MAX];
+	struct made_thing made[OWNED_MAX];
 	size_t nmade;
 	bool provider_error; /* it is an error document */
 	bool content;	     /* text, reasoning or a call was said */

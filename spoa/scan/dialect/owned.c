@@ -271,7 +271,7 @@ dialect_turn_is_kept(const struct endpoint *e, const struct body *b)
 }
 
 struct making {
-	struct made *v;
+	struct made_thing *v;
 	size_t *n;
 };
 
@@ -283,7 +283,7 @@ note_owned(void *arg, int what, struct span text)
 
 	if (!text.n || (what != SEAL && (text.n > 512 || span_chr(text, ' ') < text.n)))
 		return;
-	struct made f = { file_name_of(text), (enum made_what)what };
+	struct made_thing f = { file_name_of(text), (enum made_what)what };
 	for (size_t i = 0; i < *m->n; i++)
 		if (!memcmp(&m->v[i].id, &f.id, sizeof(f.id)))
 			return;
@@ -295,9 +295,9 @@ note_owned(void *arg, int what, struct span text)
 }
 
 void
-dialect_makes(struct span document, struct arena *a, struct made v[OWNED_MAX], size_t *n)
+dialect_makes(struct span document, struct arena *a, struct made_thing v[OWNED_MAX], size_t *n)
 {
-	struct made made[OWNED_MAX];
+	struct made_thing made[OWNED_MAX];
 	size_t k = *n;
 	struct making m = { made, &k };
 

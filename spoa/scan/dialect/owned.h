@@ -36,8 +36,8 @@ struct kept_name {
 size_t dialect_kept_names(const struct endpoint *e, const struct body *b,
 	const struct segment *target, size_t ntarget, struct kept_name out[OWNED_MAX]);
 
-/* What a response makes. */
-struct made {
+/* Something that a response creates at the provider, and that later requests may name. */
+struct made_thing {
 	struct file_name id;
 	enum made_what {
 		MADE_THING, /* a conversation, a file, a container, …: it can be asked for again */
@@ -47,7 +47,7 @@ struct made {
 	} what;
 };
 /* Adds to v[*n] what a response, or an event of its stream, makes. The arena is for reading. */
-void dialect_makes(struct span document, struct arena *a, struct made v[OWNED_MAX], size_t *n);
+void dialect_makes(struct span document, struct arena *a, struct made_thing v[OWNED_MAX], size_t *n);
 /* Whether a later request can ask for the response to this one by its id: the provider keeps
  * it, or the request fetched or changed what is kept. */
 bool dialect_turn_is_kept(const struct endpoint *e, const struct body *b);
