@@ -168,9 +168,9 @@ up() { on "$1" 'tollgate status' | grep -q '^redis: up'; }
 code() { curl -sk -m 20 -o "$D/body" -D "$D/head" -w '%{http_code}' --resolve "ai.example.com:443:10.0.0.$1" "https://ai.example.com$2" -H "authorization: Bearer $KEY" "${@:3}"; }
 decision() { tr -d '\r' <"$D/head" | sed -n 's/^x-tollgate-decision: //p'; }
 for name in edge-1 edge-2; do await up $name; say "$name: Redis is up" $? 0; done
-knows() { on third 'redis-cli -p 26379 sentinel ckquorum tollgate; redis-cli -p 26379 info sentinel' | tr '\n' ' ' | grep -q '^OK 3.*slaves=1'; }
-await knows
-say "three Sentinels know the master and its replica" $? 0
+# a Sentinel promotes a replica only if it has seen it linked to the master
+knows() { on "$1" 'redis-cli -p 26379 sentinel ckquorum tollgate; redis-cli -p 26379 sentinel replicas tollgate' | tr '\n' ' ' | grep -q '^OK 3.*flags slave .*master-link-status ok'; }
+for name in edge-1 edge-2 third; do await knows $name; say "the Sentinel of $name knows the others and the replica" $? 0; done
 say "both machines have one policy" "$(on edge-1 'tollgate status' | grep '^policy:')" "$(on edge-2 'tollgate status' | grep '^policy:')"
 say "a direct request is permitted" "$(code 11 /v1/models) $(decision)" "200 permit"
 chat='{"model":"echo","messages":[{"role":"user","content":"write to jane@example.com"}]}'
@@ -185,10 +185,10 @@ on edge-1 'kill -KILL $(cat $D/redis.pid)' >/dev/null
 lost() { [ "$(code 11 /v1/models)" = 503 ]; }
 await lost
 say "without a master a request with a limit gets 503" $? 0
-for name in edge-1 edge-2; do await up $name; say "$name: Redis is up after the failover" $? 0; done
 passes() { [ "$(code 12 /v1/models)" = 200 ]; }
 await passes
 say "the sixth request passes after the failover" $? 0
+for name in edge-1 edge-2; do await up $name; say "$name: Redis is up after the failover" $? 0; done
 say "the limit holds on both machines" "$(code 12 /v1/models) $(code 11 /v1/models)" "429 429"
 for name in edge-1 edge-2; do say "$name: the records verify" "$(on $name 'tollgate audit verify' | cut -c1-8)" "ok node="; done
 for name in edge-1 edge-2 third; do echo end >"$D/$name/ask"; done
