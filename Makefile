@@ -313,6 +313,7 @@ install: $(B)/tollgate $(B)/tollgate-train $(B)/tollgate-extract ## into PREFIX 
 	if [ -e $(CHARTS)/LICENSE.uPlot ]; then install -m 644 $(CHARTS)/LICENSE.uPlot $(SHARE)/doc/tollgate; fi
 	install -m 644 docs/*.md $(SHARE)/doc/tollgate/docs
 	install -m 644 docs/reference/*.md $(SHARE)/doc/tollgate/docs/reference
+	cd docs && find examples -type f -exec install -D -m 644 {} $(abspath $(SHARE))/doc/tollgate/docs/{} \;
 	$(if $(shell command -v dpkg-query),spoa/cmd/makers/sbom program $(B)/tollgate $(B)/tollgate-extract >$(SHARE)/doc/tollgate/sbom.cdx.json && chmod 644 $(SHARE)/doc/tollgate/sbom.cdx.json)
 	for u in tollgate.service tollgate-extract.service tollgate-extract.socket; do \
 		sed 's#@PREFIX@#$(PREFIX)#g' docs/$$u >$(UNITS)/systemd/system/$$u && chmod 644 $(UNITS)/systemd/system/$$u || exit 1; done
