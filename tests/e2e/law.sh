@@ -79,7 +79,8 @@ for i in 1 2 3; do
 	passes() { ask 'again'; [ "$status" = 200 ]; }
 	wait_for passes
 done
-check "away three times in a few seconds" wait_for has_degraded journal end 2
+ended_twice() { wait_for has_degraded journal end 2 || wait_for has_degraded journal end 2; } # the second end is a minute after the first
+check "away three times in a few seconds" ended_twice
 is "is one record of its begin, and one of its end that counts" \
 	"$(degraded journal begin | wc -l) $(degraded journal end | tail -1 | jq -c '.times >= 1 and .times <= 3 and .meanwhile.not_recorded >= 3')" "2 true"
 second_of() { date -d "$(jq -r .time)" +%s; }

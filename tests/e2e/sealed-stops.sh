@@ -90,7 +90,7 @@ with_alice=1 whole "after kills in a commit"
 # ---- an erasure ----
 erase() { audit erase --person alice --why 'she asked'; }
 done_everywhere() { audit erase --status >"$D/status"; }
-for point in shares-erasing shares-overwritten shares-rewritten; do
+for point in shares-erasing shares-overwritten shares-erased; do
 	# the rig's alice goes on: each start has a share of hers to erase
 	stopped $point erase
 	awk '$2 == "alice" { print $1 }' "$D/answered" | sort -u | head -200 >"$D/erased.$point"

@@ -221,6 +221,7 @@ the_rule_of_redis_md_permits_its_commands(void **state)
 	static const struct {
 		const char *command, *whole;
 	} forms[] = { { "CLIENT", "CLIENT SETNAME x" }, { "INFO", "INFO server" },
+		{ "MEMORY", "MEMORY USAGE tollgate:x" },
 		{ "XINFO", "XINFO STREAM tollgate:x" },
 		{ "XREAD", "XREAD STREAMS tollgate:x 0" }, { "SELECT", "SELECT 0" },
 		{ "XADD", "XADD tollgate:x * a b" },

@@ -108,7 +108,7 @@ what_an_answer_makes_is_found_in_it(void **state)
 	(void)state;
 	for (size_t i = 0; i < COUNT_OF(makes); i++) {
 		struct file_name want[OWNED_MAX];
-		struct made got[OWNED_MAX];
+		struct made_thing got[OWNED_MAX];
 		size_t n = 0, length = strlen(makes[i].document);
 		char *p = guard_dup(makes[i].document, length);
 		struct arena a;
@@ -129,7 +129,7 @@ what_an_answer_makes_is_found_in_it(void **state)
 static void
 the_last_that_are_made_are_kept(void **state)
 {
-	struct made got[OWNED_MAX];
+	struct made_thing got[OWNED_MAX];
 	struct file_name last;
 	struct arena a;
 	size_t n = 0;

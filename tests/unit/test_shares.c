@@ -615,7 +615,7 @@ static void
 an_erasure_that_is_killed_is_finished_by_the_next_start(void **state)
 {
 	static const char *const points[] = { "shares-appended", "shares-erasing",
-		"shares-overwritten", "replace-aside" };
+		"shares-overwritten", "replace-aside", "shares-erased" };
 	char p[PSEUDONYM_LEN + 1];
 	struct share b;
 

@@ -7,6 +7,7 @@
 #include "base/json_put.h"
 #include "base/mem.h"
 #include "base/scoped.h"
+#include "base/stops.h"
 #include "record/seal/shares_private.h"
 
 /* Takes the i-th share out of memory. The caller has made room in `erased` and `gone`. */
@@ -90,6 +91,7 @@ shares_erase(struct shares *s, bool (*is)(void *arg, struct span holder), void *
 	err = err ? err : shares_overwrite(s);
 	if (!err && atomic_load(&s->head_stale))
 		err = shares_write_head(s, NULL);
+	stop_at("shares-erased");
 	/* The record of this erasure lists their pseudonyms. */
 	pthread_rwlock_wrlock(&s->lock);
 	for (size_t i = 0; !err && i < s->nerased; i++)

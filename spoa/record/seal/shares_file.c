@@ -112,8 +112,13 @@ shares_write_head(struct shares *s, struct buf *why)
 int
 shares_overwrite(struct shares *s)
 {
+	bool note = s->notes_due || s->erasing_due;
 	int err = 0;
 
+	if (!note && !s->ngone && !s->has_tail) {
+		atomic_store(&s->stale, false);
+		return 0;
+	}
 	SCOPED_BUF(lines, 0);
 	pthread_rwlock_rdlock(&s->lock);
 	if (s->notes_due)
@@ -121,8 +126,7 @@ shares_overwrite(struct shares *s)
 	else if (s->erasing_due)
 		shares_erasing(&lines, s);
 	pthread_rwlock_unlock(&s->lock);
-	bool noted = s->notes_due || s->erasing_due;
-	if (noted)
+	if (note)
 		err = shares_append(s, &lines);
 	stop_at("shares-erasing");
 	for (size_t i = 0; !err && i < s->ngone; i++)
@@ -133,7 +137,7 @@ shares_overwrite(struct shares *s)
 	err = err ? err : s->has_tail ? drop_tail(s) : 0;
 	if (err)
 		return err;
-	if (noted)
+	if (note)
 		atomic_store(&s->head_stale, true);
 	s->ngone = 0;
 	s->notes_due = s->erasing_due = false;
