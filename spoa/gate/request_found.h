@@ -135,6 +135,8 @@ struct request_found {
 	 * known */
 	struct {
 		bool asked;			 /* of a route with several targets */
+		bool turn_is_kept; /* a later request can ask for the response by its id; set while
+				      the request's body is there */
 		unsigned char who[SHA256_BYTES]; /* of who asks */
 		const struct target *to;
 		bool seals; /* only reasoning that was signed or sealed says so */

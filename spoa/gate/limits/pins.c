@@ -159,6 +159,8 @@ step_pins(struct request *r)
 	if (!r->run.pins && !r->run.kept) {
 		hash_identity(r, r->found.pin.who);
 		r->found.pin.asked = owned;
+		r->found.pin.turn_is_kept = dialect_turn_is_kept(
+			&r->found.endpoint, r->in.have_body ? &r->in.body : NULL);
 		if (!owned || !(r->run.pins = collect_pins(r)))
 			return thread_of_another(r) ? STEP_DECIDED : request_kept_tables(r);
 		if (!pins_get(
@@ -192,9 +194,7 @@ request_pin_made(struct request *r)
 
 	if (!a || !r->found.pin.asked || r->x->result.status / 100 != 2)
 		return;
-	bool turn = !r->found.form &&
-		    dialect_turn_is_kept(
-			    &r->found.endpoint, r->in.have_body ? &r->in.body : NULL);
+	bool turn = !r->found.form && r->found.pin.turn_is_kept;
 	for (size_t i = 0; i < a->nmade; i++) {
 		enum made_what what = a->made[i].what;
 		if (what == MADE_ITEM || (what == MADE_TURN && !turn))
