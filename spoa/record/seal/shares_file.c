@@ -131,9 +131,10 @@ shares_overwrite(struct shares *s)
 	stop_at("shares-erasing");
 	for (size_t i = 0; !err && i < s->ngone; i++)
 		err = cross_out(s, s->gone[i].at, s->gone[i].n);
-	if (!err && s->ngone)
+	if (!err && s->ngone) {
 		err = sync_shares_fd(s->fd);
-	stop_at("shares-overwritten");
+		stop_at("shares-overwritten");
+	}
 	err = err ? err : s->has_tail ? drop_tail(s) : 0;
 	if (err)
 		return err;
