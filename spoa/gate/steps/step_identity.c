@@ -96,20 +96,6 @@ identity_known(struct request *r)
 	return request_hold_identity(r);
 }
 
-static bool
-bearer_of(const struct request *r, struct span *key)
-{
-	struct span v;
-
-	if (http_field_one(&r->in.head, "authorization", &v) != 1)
-		return false;
-	v = span_trim(v, " \t");
-	if (!span_istarts(v, SPAN_LIT("Bearer ")))
-		return false;
-	*key = span_trim(span_cut(v, 7, v.n), " ");
-	return true;
-}
-
 /* Probes: requests of `tollgate check --probe`, which asks what answers a request on each host.
  * One runs through the steps up to here, so that framing, hosts and routes are those of
  * everybody, and is decided now: its key is all that counts. It has no person, takes no limit
@@ -127,9 +113,11 @@ static enum step_result
 decide_probe(struct request *r)
 {
 	struct span key;
+	bool foreign;
 
 	if (!r->gate || !r->gate->shared->has_probe_secret || r->in.socket ||
-		r->in.body_state == BODY_STATE_PARTIAL || !bearer_of(r, &key))
+		r->in.body_state == BODY_STATE_PARTIAL ||
+		identity_presented(&r->in.head, "authorization", &key, &foreign) || foreign)
 		return STEP_NEXT;
 	r->found.probe = probe_key_read(r->gate->shared->probe_secret, key, r->now_wall_ns,
 		r->in.head.method, r->in.body_raw);

@@ -115,11 +115,8 @@ identity_keys_have(const struct identity_keys *k, struct span id)
 
 /* ---- the credential in a header, or in a parameter of the query ---- */
 
-/* "Bearer X" → X; in headers of their own the scheme is optional. Authorization
- * under another scheme, or none, holds a credential of ours only by its shape:
- * then *foreign. 0 or ERR_AUTH (given twice). */
-static int
-presented(const struct http_head *h, const char *header, struct span *out, bool *foreign)
+int
+identity_presented(const struct http_head *h, const char *header, struct span *out, bool *foreign)
 {
 	struct span v, rest;
 	size_t scheme = 0;
@@ -403,7 +400,7 @@ verify_place(const struct attempt *t, const struct identity_entry *place)
 
 	if (place->query && presented_in_query(t->c->head, place->query, t->a, &v) < 0)
 		return auth_refused(t->why, "the credential's parameter is given twice");
-	if (place->header && presented(t->c->head, place->header, &v, &foreign) < 0)
+	if (place->header && identity_presented(t->c->head, place->header, &v, &foreign) < 0)
 		return auth_refused(t->why, "the credential's header is given twice");
 	if (place->header && !v.n && t->c->handshake) {
 		foreign = false;

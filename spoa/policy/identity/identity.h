@@ -74,6 +74,13 @@ int identity_again(const struct policy *p, const struct identity_keys *k,
 /* Whether a file of API keys has one of that id. */
 bool identity_keys_have(const struct identity_keys *k, struct span id);
 
+/* The credential in that header field: X of "Bearer X"; in fields other than authorization the
+ * scheme may be left out. *foreign: authorization has another scheme or none, so that *out holds
+ * a credential of ours only by its shape. *out is empty if there is none. 0, or ERR_AUTH: the
+ * field is there twice. */
+int identity_presented(
+	const struct http_head *h, const char *header, struct span *out, bool *foreign);
+
 /* Who shows no credential. */
 void identity_nobody(const struct policy *p, struct identity *out);
 

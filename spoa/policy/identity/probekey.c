@@ -1,4 +1,4 @@
-/* Keys of probes: one function makes them, and reading one is to make it again. */
+/* Keys of probes. A key is read by making it again: its ID says for which minute and kind. */
 #include "policy/identity/probekey.h"
 
 #include <sodium.h>
@@ -14,19 +14,29 @@ minute_of(int64_t wall_ns)
 	return wall_ns / 1000000000 / 60;
 }
 
-static void
-make_probe_key(const unsigned char secret[SHA256_BYTES], enum probe_kind kind, int64_t minute,
-	struct span method, struct span body, char text[PROBE_KEY_BYTES])
+/* "tg_ID_" of the kind and the minute: the part of a key that anybody can make. */
+static struct span
+probe_key_head(enum probe_kind kind, int64_t minute, char out[PROBE_KEY_BYTES])
 {
-	unsigned char mac[SHA256_BYTES], id[4];
-	char digits[6], said[APIKEY_SECRET_LEN + 1], about[64];
-	struct sha256 h;
+	unsigned char id[4];
+	char digits[6];
 
 	uint32_t bits = (uint32_t)(kind == PROBE_RELAY) << 31 |
 			((uint32_t)minute & 0xffffffu) << 7;
 	for (size_t i = 0; i < sizeof(id); i++)
 		id[i] = (unsigned char)(bits >> (24 - 8 * i));
 	apikey_base32(digits, id, sizeof(id), 5);
+	return span_of(out, (size_t)snprintf(out, PROBE_KEY_BYTES, "%s%s_", begins, digits));
+}
+
+static void
+make_probe_key(const unsigned char secret[SHA256_BYTES], enum probe_kind kind, int64_t minute,
+	struct span method, struct span body, char text[PROBE_KEY_BYTES])
+{
+	unsigned char mac[SHA256_BYTES];
+	char about[64];
+	struct sha256 h;
+
 	int n = snprintf(about, sizeof(about), "%d\n%lld\n", (int)kind, (long long)minute);
 	hmac_begin(&h, secret);
 	sha256_add(&h, span_of(about, (size_t)n));
@@ -34,8 +44,8 @@ make_probe_key(const unsigned char secret[SHA256_BYTES], enum probe_kind kind, i
 	sha256_add(&h, SPAN_LIT("\n"));
 	sha256_add(&h, body);
 	hmac_end(&h, secret, mac);
-	apikey_base32(said, mac, sizeof(mac), APIKEY_SECRET_LEN);
-	snprintf(text, PROBE_KEY_BYTES, "%s%s_%s", begins, digits, said);
+	struct span head = probe_key_head(kind, minute, text);
+	apikey_base32(text + head.n, mac, sizeof(mac), APIKEY_SECRET_LEN);
 }
 
 void
@@ -54,9 +64,12 @@ probe_key_read(const unsigned char secret[SHA256_BYTES], struct span text, int64
 
 	if (!span_starts(text, span_str(begins)))
 		return PROBE_NONE;
-	/* a minute ahead: the clocks of two machines differ */
+	/* A minute ahead, because the clocks of two machines differ. The MAC reads the whole body,
+	 * so it is only made for the one minute and kind that the ID says. */
 	for (int64_t minute = now - PROBE_MINUTES; minute <= now + 1; minute++)
 		for (enum probe_kind kind = PROBE_DIRECT; kind <= PROBE_RELAY; kind++) {
+			if (!span_starts(text, probe_key_head(kind, minute, want)))
+				continue;
 			make_probe_key(secret, kind, minute, method, body, want);
 			if (text.n == strlen(want) && sodium_memcmp(text.p, want, text.n) == 0)
 				return kind;
