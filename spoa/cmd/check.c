@@ -417,12 +417,10 @@ note_redis(struct check *c, const char *option, struct span what)
 static void
 check_redis_room(struct check *c, const struct redis_seen *seen)
 {
-	uint64_t stream = c->cfg->audit_stream ? c->cfg->audit_stream_bytes : 0,
-		 filled = config_redis_filled(c->cfg), need = seen->room.used - seen->stream;
-
-	need += stream > seen->stream ? stream : seen->stream;
 	buf_clear(&c->why);
-	if (redis_room_short(&seen->room, need > filled ? need : filled, &c->why))
+	if (redis_room_short(&seen->room, seen->stream,
+		    c->cfg->audit_stream ? c->cfg->audit_stream_bytes : 0,
+		    config_redis_filled(c->cfg), &c->why))
 		note_redis(c, "redis.url", buf_view(&c->why));
 }
 

@@ -119,6 +119,8 @@ void redis_ballast(struct redis *r, struct redis_ballast *b);
 /* Sends a command that trims the stream, before what is sent later: an eighth of its entries at
  * the first try (1), half of them at each later one. False: there is nothing to trim. */
 bool redis_give_way(struct redis *r, unsigned try);
+/* Notes that so many entries were trimmed. Any thread. */
+void redis_ballast_trimmed(struct redis_ballast *b, uint64_t gone);
 /* As many entries stay at that try; n if none may go. */
 uint64_t redis_ballast_left(uint64_t n, unsigned try);
 

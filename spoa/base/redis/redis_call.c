@@ -8,6 +8,7 @@
 #include "base/err.h"
 #include "base/redis/redis_find.h"
 #include "base/redis/redis_private.h"
+#include "base/redis/redis_replies.h"
 
 enum { HOPS_MAX = 5 };
 

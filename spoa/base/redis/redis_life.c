@@ -199,8 +199,13 @@ redis_room_read(struct span info, bool here, struct redis_room *out)
 }
 
 bool
-redis_room_short(const struct redis_room *r, uint64_t need, struct buf *out)
+redis_room_short(const struct redis_room *r, uint64_t stream, uint64_t stream_most,
+	uint64_t filled, struct buf *out)
 {
+	uint64_t need = r->used - (stream < r->used ? stream : r->used) +
+			(stream_most > stream ? stream_most : stream);
+
+	need = need > filled ? need : filled;
 	if (!r->most || need / 100 * 100 <= r->most / 100 * FULL_PERCENT)
 		return false;
 	buf_printf(out,

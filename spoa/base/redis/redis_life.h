@@ -69,8 +69,10 @@ struct redis_room {
 bool redis_is_here(const struct redis_options *o);
 /* `info`: the reply to INFO. `here`: redis_is_here(). */
 void redis_room_read(struct span info, bool here, struct redis_room *out);
-/* Writes a sentence, without a newline, if `need` bytes are over 80 % of the bound. False: they
- * are not, or no bound is known. */
-bool redis_room_short(const struct redis_room *r, uint64_t need, struct buf *out);
+/* Writes a sentence, without a newline, if what the server may need is over 80 % of the bound:
+ * what is in use once this node's stream of `stream` bytes has `stream_most` (0: it stays as it
+ * is), or `filled` bytes if that is more. False: it is not, or no bound is known. */
+bool redis_room_short(const struct redis_room *r, uint64_t stream, uint64_t stream_most,
+	uint64_t filled, struct buf *out);
 
 #endif

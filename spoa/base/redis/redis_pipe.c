@@ -6,6 +6,7 @@
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/redis/redis_private.h"
+#include "base/redis/redis_replies.h"
 
 /* ---- telling ---- */
 
@@ -135,13 +136,6 @@ redis_pipe_read(struct redis_reply_ints *to, const redisReply *reply)
 	else if (reply->type != REDIS_REPLY_STATUS)
 		return;
 	to->err = 0;
-}
-
-bool
-redis_is_full(const redisReply *reply)
-{
-	return reply->type == REDIS_REPLY_ERROR &&
-	       redis_life_refusal(span_of(reply->str, reply->len)) == REDIS_FULL;
 }
 
 /* A master that became a replica: whatever is written here is lost. */
@@ -360,17 +354,22 @@ redis_ballast_left(uint64_t n, unsigned try)
 	return n <= BALLAST_LEAST ? n : try <= 1 ? n - n / 8 - 1 : n / 2;
 }
 
+void
+redis_ballast_trimmed(struct redis_ballast *b, uint64_t gone)
+{
+	uint64_t had = atomic_load(&b->entries);
+
+	while (!atomic_compare_exchange_weak(&b->entries, &had, had > gone ? had - gone : 0))
+		;
+}
+
 static void
 on_trimmed(void *arg, int err, const struct redis_reply_ints *replies, size_t n)
 {
 	struct redis_ballast *b = *(struct redis_ballast **)arg;
-	uint64_t had, gone = err || !n || replies->err || replies->i < 0 ? 0 : (uint64_t)replies->i;
+	uint64_t gone = err || !n || replies->err || replies->i < 0 ? 0 : (uint64_t)replies->i;
 
-	if (!gone)
-		return;
-	had = atomic_load(&b->entries);
-	while (!atomic_compare_exchange_weak(&b->entries, &had, had > gone ? had - gone : 0))
-		;
+	redis_ballast_trimmed(b, gone);
 	atomic_fetch_add(&b->given, gone);
 }
 

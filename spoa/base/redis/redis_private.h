@@ -103,9 +103,6 @@ struct redis_pipe {
 	struct redis_reply_ints replies[]; /* cap of them, then what arg points to */
 };
 
-/* "OOM …": the command was refused because the server is at its maxmemory. */
-bool redis_is_full(const redisReply *reply);
-
 static inline bool
 conn_up(const struct redis *r)
 {

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/err.h"
+#include "base/redis/redis_life.h"
 
 /* The value of a field in a flat list of fields and values; NULL: none. */
 static const char *
@@ -101,4 +102,11 @@ redis_slots_read(const redisReply *r, const char *asked, struct redis_map *out)
 	for (size_t i = 0; list && !err && i < r->elements; i++)
 		err = read_range(r->element[i], asked, out);
 	return err;
+}
+
+bool
+redis_is_full(const redisReply *r)
+{
+	return r->type == REDIS_REPLY_ERROR &&
+	       redis_life_refusal(span_of(r->str, (size_t)r->len)) == REDIS_FULL;
 }

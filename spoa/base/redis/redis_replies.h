@@ -1,4 +1,4 @@
-/* Replies that say where Redis is, read. */
+/* Replies, read: where Redis is, and that it is full. */
 #ifndef BASE_REDIS_REDIS_REPLIES_H
 #define BASE_REDIS_REDIS_REPLIES_H
 
@@ -15,5 +15,7 @@ int redis_master_read(
  * their slots. `r` may be NULL. 0, ERR_IO: no list; ERR_SYNTAX, ERR_LIMIT: too many masters;
  * then *out is not to be used. */
 int redis_slots_read(const redisReply *r, const char *asked, struct redis_map *out);
+/* "OOM …": the command was refused because the server is at its maxmemory. */
+bool redis_is_full(const redisReply *r);
 
 #endif

@@ -18,6 +18,7 @@
 #include "base/err.h"
 #include "base/log.h"
 #include "base/redis/redis_life.h"
+#include "base/redis/redis_replies.h"
 #include "base/redis/turns.h"
 #include "base/scoped.h"
 #include "record/journal/chain.h"
@@ -120,10 +121,9 @@ trim_stream(struct mirror *m, uint64_t left)
 	redisReply *r = redisCommand(m->turns.redis, "XTRIM %s MAXLEN ~ %llu", m->key,
 		(unsigned long long)left);
 	uint64_t n = r && r->type == REDIS_REPLY_INTEGER ? (uint64_t)r->integer : 0;
-	uint64_t had = atomic_load(&m->ballast.entries);
 
 	freeReplyObject(r);
-	atomic_store(&m->ballast.entries, had > n ? had - n : 0);
+	redis_ballast_trimmed(&m->ballast, n);
 	return n;
 }
 
@@ -178,7 +178,7 @@ keep_to_bytes(struct mirror *m)
 static void
 look_at_room(struct mirror *m)
 {
-	uint64_t now = clock_mono_us(), most = m->bytes_max;
+	uint64_t now = clock_mono_us();
 	struct redis_room room;
 
 	if (!m->turns.redis || (m->room_us && now < m->room_us + ROOM_US))
@@ -188,21 +188,11 @@ look_at_room(struct mirror *m)
 	SCOPED_BUF(text, sizeof(m->short_of));
 	if (r && r->type == REDIS_REPLY_STRING) {
 		redis_room_read(span_of(r->str, (size_t)r->len), m->here, &room);
-		if (!most || most < m->used)
-			most = m->used;
-		uint64_t need = room.used - (m->used < room.used ? m->used : room.used) + most;
-		redis_room_short(&room, need > m->others ? need : m->others, &text);
+		redis_room_short(&room, m->used, m->bytes_max, m->others, &text);
 	}
 	freeReplyObject(r);
 	SCOPED_LOCK(&m->turns.lock);
 	snprintf(m->short_of, sizeof(m->short_of), "%.*s", SPAN_ARG(buf_view(&text)));
-}
-
-static bool
-says_full(const redisReply *r)
-{
-	return r->type == REDIS_REPLY_ERROR &&
-	       redis_life_refusal(span_of(r->str, (size_t)r->len)) == REDIS_FULL;
 }
 
 /* Redis is full: the oldest entries go, by a new connection, since on the old one replies to the
@@ -517,7 +507,7 @@ execute(struct mirror *m, const struct batch *b)
 	redisReply *r = turns_replies(&m->turns, (size_t)replies);
 	/* What the stream refused, of all that was added. */
 	const char *why = r ? turns_exec_error(r) : NULL;
-	if (r && says_full(r) && make_room(m)) {
+	if (r && redis_is_full(r) && make_room(m)) {
 		m->placed = false; /* the batch was refused as a whole: again */
 		m->batch_most = BATCH_TIGHT;
 	} else if (!r || r->type == REDIS_REPLY_ERROR) {
