@@ -159,8 +159,9 @@ step_pins(struct request *r)
 	if (!r->run.pins && !r->run.kept) {
 		hash_identity(r, r->found.pin.who);
 		r->found.pin.asked = owned;
-		r->found.pin.turn_is_kept = dialect_turn_is_kept(
-			&r->found.endpoint, r->in.have_body ? &r->in.body : NULL);
+		r->found.pin.turn_is_kept =
+			owned && dialect_turn_is_kept(&r->found.endpoint,
+					 r->in.have_body ? &r->in.body : NULL);
 		if (!owned || !(r->run.pins = collect_pins(r)))
 			return thread_of_another(r) ? STEP_DECIDED : request_kept_tables(r);
 		if (!pins_get(
