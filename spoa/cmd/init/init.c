@@ -286,11 +286,7 @@ init_run(struct init *in)
 		each_edited(in, write_edited);
 	if (in->code == EXIT_DONE)
 		make_missing(in);
-	if (in->code == EXIT_DONE && in->write)
-		edits_take_place(in);
-	edits_forgotten(in);
-	if (in->code == EXIT_DONE && !in->write)
-		show_differences(in);
+	edits_end(in);
 	if (in->code != EXIT_DONE)
 		return in->code;
 	note_unreadable(in, daemons, COUNT_OF(daemons));

@@ -72,11 +72,11 @@ void show_differences(struct init *in);
 
 /* init_write.c: a new file, whole or not at all, with its folders. */
 int write_file(struct init *in, const char *path, struct span text);
-/* What was there is kept next to it; the new text is aside until edits_take_place(). */
+/* What was there is kept next to it; the new text is aside until edits_end(). */
 void write_edited(struct init *in, const char *file, struct span text);
-void edits_take_place(struct init *in);
-/* Where they do not: nothing is left of them. */
-void edits_forgotten(struct init *in);
+/* The new texts take their places, all at once; after an error nothing is left of them. Without
+ * --write the differences are shown. */
+void edits_end(struct init *in);
 /* The pair that signs records, owned by the daemon's user from the moment it is there. */
 void make_audit_key(struct init *in, const char *path);
 /* A secret, where there is none. */

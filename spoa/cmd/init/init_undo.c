@@ -123,11 +123,7 @@ init_undo(struct init *in)
 		try_result(in);
 	if (in->code == EXIT_DONE && in->write)
 		each_edited(in, write_edited);
-	if (in->code == EXIT_DONE && in->write)
-		edits_take_place(in);
-	edits_forgotten(in);
-	if (in->code == EXIT_DONE && !in->write)
-		show_differences(in);
+	edits_end(in);
 	if (in->code != EXIT_DONE)
 		return in->code;
 	printf("%s%.*s", in->lay.notes.n ? "\n" : "", SPAN_ARG(buf_view(&in->lay.notes)));

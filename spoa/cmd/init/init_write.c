@@ -118,7 +118,7 @@ write_edited(struct init *in, const char *path, struct span text)
 	}
 }
 
-void
+static void
 edits_take_place(struct init *in)
 {
 	SCOPED_BUF(why, 8192);
@@ -133,13 +133,17 @@ edits_take_place(struct init *in)
 }
 
 void
-edits_forgotten(struct init *in)
+edits_end(struct init *in)
 {
+	if (in->code == EXIT_DONE && in->write)
+		edits_take_place(in);
 	for (size_t i = 0; i < in->nnew; i++) {
 		replace_drop(AT_FDCWD, in->new[i].file);
 		close(in->new[i].fd);
 	}
 	in->nnew = 0;
+	if (in->code == EXIT_DONE && !in->write)
+		show_differences(in);
 }
 
 /* ---- what is the daemon's ---- */
