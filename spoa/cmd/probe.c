@@ -94,15 +94,21 @@ probe_free(struct probe *p)
 
 /* ---- lines ---- */
 
+/* SCHEME://HOST[:PORT] */
+static void
+put_origin(const struct asked *a, struct buf *b)
+{
+	buf_printf(b, "%s://%s", a->at->tls ? "https" : "http", a->host);
+	if (a->at->port)
+		buf_printf(b, ":%u", a->at->port);
+}
+
 static void
 put_asked(const struct asked *a, struct buf *b)
 {
 	const struct reach_place *at = a->at;
 
-	if (at->port)
-		buf_printf(b, "%s://%s:%u", at->tls ? "https" : "http", a->host, at->port);
-	else
-		buf_printf(b, "%s://%s", at->tls ? "https" : "http", a->host);
+	put_origin(a, b);
 	if (strcmp(at->address, "127.0.0.1") != 0)
 		buf_printf(b, " at %s", at->address);
 	if (a->r)
@@ -195,22 +201,22 @@ send_probe(const struct asked *a, bool any_name, struct probed *x)
 	const char *path = a->r ? a->r->path : "/", *method = a->r ? a->r->method : "GET";
 	CURL *c = curl_easy_init();
 	struct curl_slist *fields = probe_fields(a), *to = NULL;
-	char url[2048], connect[512];
+	char connect[512];
 	long status = 0;
+
+	SCOPED_BUF(url, 2048);
 
 	x->err = CURLE_OUT_OF_MEMORY;
 	buf_clear(&x->body);
 	if (!c)
 		goto out;
-	if (at->port)
-		snprintf(url, sizeof(url), "%s://%s:%u%s", at->tls ? "https" : "http", a->host,
-			at->port, path);
-	else
-		snprintf(url, sizeof(url), "%s://%s%s", at->tls ? "https" : "http", a->host,
-			path);
+	put_origin(a, &url);
+	buf_printf(&url, "%s%c", path, '\0');
+	if (buf_failed(&url))
+		goto out;
 	snprintf(connect, sizeof(connect), "::%s:%u", at->address, at->port);
 	to = at->port ? curl_slist_append(NULL, connect) : NULL;
-	curl_easy_setopt(c, CURLOPT_URL, url);
+	curl_easy_setopt(c, CURLOPT_URL, buf_view(&url).p);
 	if (at->port)
 		curl_easy_setopt(c, CURLOPT_CONNECT_TO, to);
 	else
@@ -268,7 +274,7 @@ ask_probe(const struct asked *a, struct probed *x)
 static size_t
 own_rules(const struct asked *a, const struct probed *x, bool second, struct buf *out)
 {
-	const struct haproxy_section *s = second ? reach_second(a->p->h) : a->at->front;
+	const struct haproxy_section *s = second ? inner_of(a->p->h) : a->at->front;
 
 	return s ? reach_rules(s, x->status, span_str(x->location), second, out) : 0;
 }
@@ -324,13 +330,19 @@ say_gate_denied(const struct asked *a, const struct probed *x)
 			code ? code : json_str_in(e, "type") ? json_str_in(e, "type") : "");
 }
 
+/* The probe is one that the policy lets go on to the provider. */
+static bool
+goes_to_provider(const struct asked *a)
+{
+	return a->p->policy->probe_provider && a->r->body[0];
+}
+
 static void
 say_direct(const struct asked *a, const struct probed *x)
 {
 	const struct haproxy_section *s =
 		a->r->backend ? backend_named(a->p->h, span_str(a->r->backend)) : NULL;
 	const struct haproxy_line *guard = s ? reach_guard(s) : NULL;
-	bool passes = a->p->policy->probe_provider && a->r->body[0];
 
 	SCOPED_BUF(rules, 4096);
 	if (x->said == SAID_GUARD && guard)
@@ -341,7 +353,7 @@ say_direct(const struct asked *a, const struct probed *x)
 	else if (x->said == SAID_OTHER_BACKEND)
 		say_wrong(a, "it reached another backend than %s: a use_backend of yours comes "
 			     "before the stanza's", a->r->backend ? a->r->backend : "the policy's");
-	else if (passes && !own_rules(a, x, false, &rules))
+	else if (goes_to_provider(a) && !own_rules(a, x, false, &rules))
 		say_right(a, "the provider answered %d", x->status);
 	else
 		say_own_answer(a, x, false);
@@ -350,7 +362,7 @@ say_direct(const struct asked *a, const struct probed *x)
 static void
 say_relayed(const struct asked *a, const struct probed *x)
 {
-	bool passes = a->p->policy->probe_provider && a->r->body[0];
+	bool passes = goes_to_provider(a);
 
 	SCOPED_BUF(rules, 4096);
 	if (x->said == SAID_ROUTES && !passes)

@@ -261,22 +261,30 @@ is_opaque(struct span run)
 	return run.n >= MAP_KEY_BYTES && digit && letter;
 }
 
-/* The map that a value is looked up in has keys; one that cannot be read is not judged. */
-static bool
-map_has_keys(struct span value)
+bool
+map_file(struct span value, char out[MAP_FILE_BYTES])
 {
-	const char *p = memmem(value.p, value.n, ",map", 4);
+	const char *p = value.n ? memmem(value.p, value.n, ",map", 4) : NULL;
 	struct span rest = p ? span_cut(value, (size_t)(p - value.p), value.n) : value;
 	struct span name = span_cut(rest, span_chr(rest, '(') + 1, rest.n);
-	char file[4096];
-	bool keys = false;
 
 	if (!p || !name.n)
 		return false;
 	name = span_cut(name, 0, strcspn(name.p, ",)"));
 	if (span_chr(name, '@') < name.n) /* opt@FILE, file@FILE */
 		name = span_cut(name, span_chr(name, '@') + 1, name.n);
-	snprintf(file, sizeof(file), "%.*s", SPAN_ARG(name));
+	return snprintf(out, MAP_FILE_BYTES, "%.*s", SPAN_ARG(name)) < MAP_FILE_BYTES;
+}
+
+/* The map that a value is looked up in has keys; one that cannot be read is not judged. */
+static bool
+map_has_keys(struct span value)
+{
+	char file[MAP_FILE_BYTES];
+	bool keys = false;
+
+	if (!map_file(value, file))
+		return false;
 	SCOPED_BUF(text, MAP_BYTES);
 	if (buf_file(&text, file))
 		for (struct span lines = buf_view(&text); lines.p && !keys;) {
@@ -289,14 +297,8 @@ map_has_keys(struct span value)
 	return keys;
 }
 
-/* A name that the environment has for a secret: OPENAI_API_KEY, DB_PASSWORD, GH_PAT_TOKEN. */
-static bool
-environment_secret(struct span name)
-{
-	return named_for_secrets(name);
-}
-
-/* A text of the line, before its condition, reads such a variable: $NAME, ${NAME}. */
+/* The line reads a variable of the environment with a name of secrets (OPENAI_API_KEY, DB_PASSWORD):
+ * $NAME or ${NAME}. */
 static bool
 reads_secret(const struct haproxy_line *l)
 {
@@ -310,7 +312,7 @@ reads_secret(const struct haproxy_line *l)
 		size_t n = 0;
 		while (n < rest.n && is_word(rest.p[n]))
 			n++;
-		if (environment_secret(span_cut(rest, 0, n)))
+		if (named_for_secrets(span_cut(rest, 0, n)))
 			return true;
 	}
 	return false;
@@ -344,7 +346,7 @@ word_level(const struct variables *v, struct span word)
 		return SECRET;
 	while (rest.n && (p = memmem(rest.p, rest.n, "env(", 4)) != NULL) {
 		rest = span_cut(rest, (size_t)(p - rest.p) + 4, rest.n);
-		if (environment_secret(span_cut(rest, 0, strcspn(rest.p, ",)"))))
+		if (named_for_secrets(span_cut(rest, 0, strcspn(rest.p, ",)"))))
 			return SECRET;
 	}
 	rest = word;

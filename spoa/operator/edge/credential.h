@@ -14,6 +14,10 @@ const struct haproxy_line *credential_of(const struct haproxy_section *s);
  * of a header that carries one, a password of a userlist, NAME=VALUE of an environment file;
  * line.n: nowhere. */
 size_t secret_at(struct span line);
+/* The file of the map that a value is looked up in: FILE of ",map(FILE,…)", without opt@ and the
+ * like. False: there is none, or its name is too long. */
+enum { MAP_FILE_BYTES = 4096 };
+bool map_file(struct span value, char out[MAP_FILE_BYTES]);
 /* The word that begins the line's condition, or l->n. */
 size_t condition_at(const struct haproxy_line *l);
 

@@ -108,6 +108,9 @@ void haproxy_resolve(struct haproxy *h);
 
 /* The words of one line, into line->word and the flags; false: a note says why. */
 bool haproxy_words(struct haproxy *h, struct haproxy_line *line);
+/* The place of the first of these characters that no quote and no backslash takes, as HAProxy reads
+ * a line (configuration.txt 2.2): its comment for "#". s.n: there is none. */
+size_t unquoted_at(struct span s, const char *any);
 /* The condition of an .if: 1 true, 0 false, -1 cannot be known here. */
 int haproxy_condition(struct haproxy *h, struct span text);
 /* A variable's value; p NULL: not set. */

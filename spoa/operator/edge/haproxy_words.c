@@ -190,3 +190,21 @@ haproxy_words(struct haproxy *h, struct haproxy_line *line)
 		memcpy(line->word, w.word + first, line->n * sizeof(struct span));
 	return line->word != NULL;
 }
+
+size_t
+unquoted_at(struct span s, const char *any)
+{
+	char quote = 0;
+	size_t i = 0;
+
+	for (; i < s.n; i++) {
+		char c = s.p[i];
+		if (!quote && is_one_of(c, any))
+			break;
+		if (c == '\\' && quote != '\'')
+			i++;
+		else if (quote ? c == quote : c == '"' || c == '\'')
+			quote = quote ? 0 : c;
+	}
+	return i < s.n ? i : s.n;
+}

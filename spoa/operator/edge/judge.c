@@ -172,6 +172,17 @@ is_own_inner(const struct haproxy_section *s)
 	return span_is(s->name, OWN_INNER);
 }
 
+const struct haproxy_section *
+inner_of(const struct haproxy *h)
+{
+	const struct haproxy_section *inner = NULL;
+
+	for (size_t i = 0; i < h->n; i++)
+		if (inner_bind_of(&h->section[i]) && (!inner || is_own_inner(&h->section[i])))
+			inner = &h->section[i];
+	return inner;
+}
+
 bool
 joint_stanza(const struct haproxy_section *s)
 {
@@ -275,21 +286,18 @@ void
 judge(const struct haproxy *h, const struct config *cfg, const struct policy *policy,
 	struct judged *out)
 {
-	struct judge j = { .h = h, .cfg = cfg, .policy = policy, .out = out };
+	struct judge j = {
+		.h = h, .cfg = cfg, .policy = policy, .out = out, .inner = inner_of(h)
+	};
 	const struct haproxy_section *first = NULL;
 
 	*out = (struct judged){ .nerrors = 0 };
 	buf_init(&out->errors, JUDGE_TEXT_BYTES);
 	buf_init(&out->advice, JUDGE_TEXT_BYTES);
-	for (size_t i = 0; i < h->n; i++) {
-		if (!first && engine_of(&h->section[i]))
+	for (size_t i = 0; i < h->n && !first; i++)
+		if (engine_of(&h->section[i]))
 			first = &h->section[i];
-		const struct haproxy_line *bind = inner_bind_of(&h->section[i]);
-		if (bind && (!j.inner || is_own_inner(&h->section[i]))) {
-			j.inner_bind = bind;
-			j.inner = &h->section[i];
-		}
-	}
+	j.inner_bind = j.inner ? inner_bind_of(j.inner) : NULL;
 	j.bolt_on = !first || !j.inner || engine_of(j.inner) || is_own_inner(j.inner);
 	read_pieces(&j);
 	for (size_t i = 0; i < judge_rules_count; i++)

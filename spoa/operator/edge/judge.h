@@ -23,6 +23,9 @@ void judged_free(struct judged *j);
 
 /* "# tollgate: no guard" on the section's own line says that what is behind it is no model. */
 bool unguarded_by_wish(const struct haproxy_section *s);
+/* The frontend that the relay's second pass comes to: that of tollgate.cfg, else the first with the
+ * bind. NULL: no file has it. */
+const struct haproxy_section *inner_of(const struct haproxy *h);
 /* A section of kind backend or listen; NULL: there is none. */
 const struct haproxy_section *backend_named(const struct haproxy *h, struct span name);
 

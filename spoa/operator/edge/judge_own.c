@@ -28,21 +28,10 @@ is_shipped(const struct judge *j, const struct haproxy_section *s, const struct 
 static struct span
 written_word(struct span *rest)
 {
-	struct span word;
-	char quote = 0;
-	size_t n = 0;
-
 	*rest = span_trim(*rest, " \t\r");
-	for (; n < rest->n; n++) {
-		char c = rest->p[n];
-		if (!quote && (c == ' ' || c == '\t' || c == '#'))
-			break;
-		if (c == '\\' && quote != '\'')
-			n++;
-		else if (quote ? c == quote : c == '"' || c == '\'')
-			quote = quote ? 0 : c;
-	}
-	word = span_cut(*rest, 0, n);
+	size_t n = unquoted_at(*rest, " \t#");
+	struct span word = span_cut(*rest, 0, n);
+
 	*rest = span_cut(*rest, n, rest->n);
 	return word;
 }
@@ -208,26 +197,36 @@ ends_inner(struct judge *j, const struct haproxy_section *s, const struct haprox
 		.p;
 }
 
-/* What a caller gets of a rule that answers: a status, or none. */
+int
+rule_status(const struct haproxy_line *l)
+{
+	static const struct {
+		const char *action, *word;
+		int status; /* without the word */
+	} rows[] = { { "redirect", "code", 302 }, { "deny", "deny_status", 403 },
+		{ "tarpit", "deny_status", 500 }, { "return", "status", 200 },
+		{ "auth", NULL, 401 } };
+	struct span action = span_is(l->word[0], "redirect") ? l->word[0] : haproxy_word(l, 1);
+	uint64_t status;
+
+	for (size_t i = 0; i < COUNT_OF(rows); i++) {
+		if (!span_is(action, rows[i].action))
+			continue;
+		struct span said = rows[i].word ? value_after(l, 2, rows[i].word) : SPAN_LIT("");
+		if (!said.n && span_is(action, "deny"))
+			said = value_after(l, 2, "status");
+		return said.n && span_u64(said, &status) == 0 ? (int)status : rows[i].status;
+	}
+	return 0;
+}
+
+/* What a caller gets of a rule that answers. */
 static const char *
 answer_of(struct judge *j, const struct haproxy_line *l)
 {
-	static const struct {
-		const char *action, *status;
-	} answers[] = { { "auth", "401" }, { "deny", "403" }, { "redirect", "302" },
-		{ "return", "200" }, { "tarpit", "500" } };
-	static const char *const says[] = { "status", "deny_status", "code" };
-	bool old = span_is(l->word[0], "redirect");
-	const char *status = NULL;
+	int status = rule_status(l);
 
-	for (size_t i = 0; i < COUNT_OF(answers); i++)
-		if (span_is(old ? l->word[0] : haproxy_word(l, 1), answers[i].action))
-			status = answers[i].status;
-	for (size_t i = 0; status && i < COUNT_OF(says); i++) {
-		struct span own = value_after(l, 1, says[i]);
-		status = own.n ? own.p : status;
-	}
-	return status ? arena_printf(&j->pieces.arena, "answered %s", status).p
+	return status ? arena_printf(&j->pieces.arena, "answered %d", status).p
 		      : "ended without an answer";
 }
 

@@ -88,6 +88,8 @@ bool always_on_inner(
 	const struct judge *j, const struct haproxy_section *s, const struct haproxy_line *l);
 /* A rule that answers the request, or ends it without an answer. */
 bool rule_answers(const struct haproxy_line *l);
+/* The status that such a rule answers with; 0: it ends the connection without one. */
+int rule_status(const struct haproxy_line *l);
 /* The last of the gate's lines that is the shipped one's and begins with this word, the
  * person's own places aside; NULL: none. */
 const struct haproxy_line *last_of_stanza(const struct judge *j, const char *word);

@@ -382,11 +382,9 @@ lay_is_chosen(const struct lay *l, const struct haproxy_section *s)
 void
 lay_edits(struct lay *l, const struct haproxy *h)
 {
-	const struct haproxy_section *inner = NULL;
+	const struct haproxy_section *inner = inner_of(h);
 	bool global = false;
 
-	for (size_t i = 0; i < h->n && !inner; i++)
-		inner = inner_bind_of(&h->section[i]) ? &h->section[i] : NULL;
 	if (inner && !engine_of(inner))
 		lay_renew(l, h, inner);
 	for (size_t i = 0; i < l->nfront; i++)

@@ -362,13 +362,10 @@ static bool
 ask_map(struct others *o, const struct haproxy_line *l, const struct haproxy_section *back)
 {
 	struct span made = haproxy_word(l, 1);
-	const char *map = made.n ? memmem(made.p, made.n, ",map", 4) : NULL;
-	const char *from = map ? strchr(map, '(') : NULL;
-	char file[4096];
+	char file[MAP_FILE_BYTES];
 
-	if (!from || !lay_holds(made, "hdr(host)"))
+	if (!map_file(made, file) || !lay_holds(made, "hdr(host)"))
 		return false;
-	snprintf(file, sizeof(file), "%.*s", (int)strcspn(from + 1, ",)"), from + 1);
 	SCOPED_BUF(text, LAY_MAP_BYTES);
 	if (!buf_file(&text, file))
 		return false;

@@ -95,30 +95,11 @@ in_laid_rows(struct span text)
 	return false;
 }
 
-/* The place of a comment's `#`, as HAProxy finds it (configuration.txt 2.2). */
-static size_t
-comment_at(struct span s)
-{
-	char quote = 0;
-
-	for (size_t i = 0; i < s.n; i++) {
-		if (s.p[i] == '\\' && quote != '\'')
-			i++;
-		else if (quote)
-			quote = s.p[i] == quote ? 0 : quote;
-		else if (s.p[i] == '"' || s.p[i] == '\'')
-			quote = s.p[i];
-		else if (s.p[i] == '#')
-			return i;
-	}
-	return s.n;
-}
-
 /* Without indent, comment and double spaces; the arena's. */
 static struct span
 undo_text(struct arena *a, struct span source)
 {
-	struct span s = span_trim(span_cut(source, 0, comment_at(source)), " \t\r");
+	struct span s = span_trim(span_cut(source, 0, unquoted_at(source, "#")), " \t\r");
 	struct span copy = arena_dup(a, s);
 	char *p = (char *)copy.p;
 	size_t n = 0;
@@ -136,7 +117,7 @@ find_kind(struct undo *u, struct undo_line *l)
 {
 	const struct span was = SPAN_LIT(LAY_WAS);
 	struct span comment =
-		span_cut(l->source, comment_at(l->source), l->source.n);
+		span_cut(l->source, unquoted_at(l->source, "#"), l->source.n);
 
 	l->text = undo_text(u->lay->arena, l->source);
 	if (!l->text.n) {

@@ -140,7 +140,8 @@ tests_host(const struct haproxy_line *l)
 	return false;
 }
 
-/* Patterns are compared as a whole: "hdr(host)" and not "hdr_beg(host)", "-m end" or a map. */
+/* Returns true if the ACL compares its patterns with the whole value: "hdr(host)" does; "hdr_beg(host)",
+ * "-m end" and a map do not. */
 static bool
 compares_whole(const struct haproxy_line *l)
 {
@@ -234,15 +235,6 @@ reach_answers_all(const struct haproxy_section *s)
 	return is_front(s) ? answers_all(s) : NULL;
 }
 
-const struct haproxy_section *
-reach_second(const struct haproxy *h)
-{
-	for (size_t i = 0; i < h->n; i++)
-		if (inner_bind_of(&h->section[i]))
-			return &h->section[i];
-	return NULL;
-}
-
 const struct haproxy_line *
 reach_guard(const struct haproxy_section *s)
 {
@@ -257,30 +249,6 @@ reach_guard(const struct haproxy_section *s)
 }
 
 /* ---- rules ---- */
-
-/* The status that an answering rule has; 0: it ends the connection. */
-static int
-status_of_rule(const struct haproxy_line *l)
-{
-	static const struct {
-		const char *action, *word;
-		int status; /* without the word */
-	} rows[] = { { "redirect", "code", 302 }, { "deny", "deny_status", 403 },
-		{ "tarpit", "deny_status", 500 }, { "return", "status", 200 },
-		{ "auth", NULL, 401 } };
-	struct span action = span_is(l->word[0], "redirect") ? l->word[0] : haproxy_word(l, 1);
-	uint64_t status;
-
-	for (size_t i = 0; i < COUNT_OF(rows); i++) {
-		if (!span_is(action, rows[i].action))
-			continue;
-		struct span said = rows[i].word ? value_after(l, 2, rows[i].word) : SPAN_LIT("");
-		if (!said.n && span_is(action, "deny"))
-			said = value_after(l, 2, "status");
-		return said.n && span_u64(said, &status) == 0 ? (int)status : rows[i].status;
-	}
-	return 0;
-}
 
 /* A redirect may send there: of what it makes only the part that is written out is known. */
 static bool
@@ -315,7 +283,7 @@ reach_rules(const struct haproxy_section *s, int status, struct span location, b
 	size_t n = 0;
 
 	while ((l = haproxy_next(&w))) {
-		if (l->negated || !rule_answers(l) || status_of_rule(l) != status ||
+		if (l->negated || !rule_answers(l) || rule_status(l) != status ||
 			!may_send_to(l, location) ||
 			is_tollgates(l) || spares(s, l, second ? INNER : GATED))
 			continue;

@@ -32,8 +32,6 @@ bool reach_passes(const struct reach_place *p);
 /* The frontend has the stanza; it answers each request itself, by this line. */
 bool reach_is_gate(const struct haproxy_section *s);
 const struct haproxy_line *reach_answers_all(const struct haproxy_section *s);
-/* Where the relay's second pass comes in; NULL: no file says it. */
-const struct haproxy_section *reach_second(const struct haproxy *h);
 /* The line of the guard in a backend, or of its defaults; NULL: it has none. */
 const struct haproxy_line *reach_guard(const struct haproxy_section *s);
 /* Adds "FILE:LINE", separated by " or ", of the person's rules in this section that may have
