@@ -298,7 +298,7 @@ print_missing(struct restore *r, const char *node, uint64_t first, uint64_t last
 static bool
 trimmed_unarchived(struct restore *r, const struct known *k)
 {
-	char hex[2 * CHAIN_HASH_BYTES + 1], cut[128];
+	char cut[VERIFY_TRIM_BYTES];
 	struct query all = { .journal = r->a.q.journal,
 		.restored = true,
 		.evidence = true,
@@ -306,18 +306,13 @@ trimmed_unarchived(struct restore *r, const struct known *k)
 		.line = collect_trim };
 
 	SCOPED_BUF(why, 4096);
-	chain_hex(k->prev, hex);
-	snprintf(cut, sizeof(cut), "\"last\":%" PRIu64 ",\"head\":\"%s\"", k->first - 1, hex);
+	verify_trim_text(k->first, k->prev, cut);
 	buf_clear(&r->trims);
 	if (query_read(&all, &why))
 		return false;
-	for (struct span trims = buf_view(&r->trims); trims.n;) {
-		struct span line = span_next(&trims, '\n');
-		if (memmem(line.p, line.n, cut, strlen(cut)) &&
-			memmem(line.p, line.n, "\"archive\":null",
-				sizeof("\"archive\":null") - 1))
+	for (struct span trims = buf_view(&r->trims); trims.n;)
+		if (verify_is_trim(span_next(&trims, '\n'), cut, true))
 			return true;
-	}
 	return false;
 }
 
@@ -396,10 +391,7 @@ report_lost_end(struct restore *r, const struct journal_list *l, const char *nod
 static void
 report_lost_nodes(struct restore *r, const struct journal_list *l)
 {
-	SCOPED_FD(fd, r->archive.place[0] == '/'
-			      ? open(r->archive.place, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
-			      : -1);
-	DIR *d = fd < 0 ? NULL : opendir(r->archive.place);
+	DIR *d = r->archive.place[0] == '/' ? opendir(r->archive.place) : NULL;
 
 	for (struct dirent *e; d && (e = readdir(d));) {
 		char node[CHAIN_NODE_MAX + 1];

@@ -25,9 +25,6 @@
 #define WORTH_VOUCHING 256 /* commits for which another signature is looked at */
 #define BATCH_SERIAL 64 /* fewer are not worth a thread */
 
-/* Of a trim record whose segments are in no archive (record/archive/trim.c). */
-#define UNARCHIVED "\"archive\":null"
-
 struct pending {
 	uint64_t seq, boot;
 	unsigned char prev[CHAIN_HASH_BYTES], hash[CHAIN_HASH_BYTES];
@@ -59,10 +56,29 @@ struct verifier {
 	uint64_t rejected; /* by `each`: that record, 0 none, and why */
 	char rejected_why[VERIFY_WHY_MAX];
 	uint64_t missing; /* after "missing": its record may yet come, then it was swapped */
-	char cut[128];	  /* what a trim record says of the record before the first; "" */
+	char cut[VERIFY_TRIM_BYTES]; /* what a trim record says of the record before the first; "" */
 	struct sig_job *jobs;
 	size_t njobs, jobs_room;
 };
+
+void
+verify_trim_text(uint64_t first, const unsigned char prev[CHAIN_HASH_BYTES],
+	char out[VERIFY_TRIM_BYTES])
+{
+	char hex[2 * CHAIN_HASH_BYTES + 1];
+
+	chain_hex(prev, hex);
+	snprintf(out, VERIFY_TRIM_BYTES, "\"last\":%" PRIu64 ",\"head\":\"%s\"", first - 1, hex);
+}
+
+bool
+verify_is_trim(struct span line, const char *text, bool unarchived)
+{
+	static const char none[] = "\"archive\":null";
+
+	return memmem(line.p, line.n, text, strlen(text)) &&
+	       (!unarchived || memmem(line.p, line.n, none, sizeof(none) - 1));
+}
 
 struct verifier *
 verifier_new(const struct verify_options *o)
@@ -302,12 +318,8 @@ may_begin(struct verifier *v, const struct chain_line *l)
 	memcpy(v->at.head, l->prev, CHAIN_HASH_BYTES);
 	memcpy(v->r.head, l->prev, CHAIN_HASH_BYTES);
 	v->began = true;
-	if (v->o.by_trim && l->seq > 1) {
-		char hex[2 * CHAIN_HASH_BYTES + 1];
-		chain_hex(l->prev, hex);
-		snprintf(v->cut, sizeof(v->cut), "\"last\":%" PRIu64 ",\"head\":\"%s\"",
-			l->seq - 1, hex);
-	}
+	if (v->o.by_trim && l->seq > 1)
+		verify_trim_text(l->seq, l->prev, v->cut);
 	return true;
 }
 
@@ -384,8 +396,7 @@ take_record(struct verifier *v, struct span line, const struct chain_line *l)
 	v->at.seq = l->seq;
 	v->at.boot = l->boot;
 	if (v->cut[0] && !v->r.trim_seq && span_is(l->type, "trim") &&
-		memmem(line.p, line.n, v->cut, strlen(v->cut)) &&
-		(!v->o.unarchived || memmem(line.p, line.n, UNARCHIVED, strlen(UNARCHIVED))))
+		verify_is_trim(line, v->cut, v->o.unarchived))
 		v->r.trim_seq = l->seq;
 }
 

@@ -39,6 +39,15 @@ struct verify_options {
 	void *arg;
 };
 
+/* How a record of type trim (record/archive/trim.c) names the record before `first`, whose hash is
+ * `prev`. */
+#define VERIFY_TRIM_BYTES 128
+void verify_trim_text(uint64_t first, const unsigned char prev[CHAIN_HASH_BYTES],
+	char out[VERIFY_TRIM_BYTES]);
+/* Whether that trim record is of that text; `unarchived`: and says that what it trimmed was archived
+ * nowhere. */
+bool verify_is_trim(struct span line, const char *text, bool unarchived);
+
 #define VERIFY_WHY_MAX 256
 
 struct verify_result {
