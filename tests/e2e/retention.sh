@@ -146,6 +146,16 @@ settled
 signed_by_second() { find "$D/archive" -name '*.zst' -newer "$D/hash.key" | grep -q .; }
 check "what it signed is archived" wait_for signed_by_second
 check "and the statements" test -s "$D/archive/$node.keys"
+# each closed segment has its manifest, which is archived after the segment, and NODE.latest names the last one
+archive_is_whole() {
+	local segment last=none
+	for segment in "$JOURNAL"/*.jsonl; do
+		[ "$last" = none ] || [ -e "$D/archive/$last.json" ] || return 1
+		was=$last last=$(basename "$segment" .jsonl)
+	done
+	grep -q "\"$was.jsonl\"" "$D/archive/$node.latest"
+}
+check "the archive is whole" wait_for archive_is_whole
 all_from() { # ARCHIVE
 	rm -rf "$D"/lost "$D"/lost.*
 	mkdir "$D/lost"
