@@ -383,12 +383,17 @@ append_anchor(void *audit, struct audit_entry *e)
 	audit_append(audit, e);
 }
 
-/* Those who take the record's checkpoints out, cosign others', and index segments. */
+/* The threads that trim the journal, take its checkpoints out, cosign others' and index segments.
+ * After the workers: these read at their start what is used of limits, and a segment that is
+ * trimmed meanwhile cannot be read. */
 static int
-start_witnesses(struct server *s, const struct config *cfg, struct buf *why)
+start_keepers(struct server *s, const struct config *cfg, struct buf *why)
 {
 	const struct anchors_audit audit = { newest_note, append_anchor, s->audit };
 
+	if (cfg->retention && s->audit &&
+		!(s->keep = keep_start(cfg, s->audit, &s->metrics, why)))
+		return ERR_IO;
 	if (cfg->nanchors && s->audit &&
 		!(s->anchors = anchors_start(cfg, &audit, &s->metrics, why)))
 		return ERR_IO;
@@ -589,9 +594,6 @@ server_run(const char *config_file, const struct server_front *front)
 		if (!s.audit)
 			goto stop;
 		snapshot_announce(s.snap, s.audit);
-		s.keep = keep_start(cfg, s.audit, &s.metrics, &why);
-		if (cfg->retention && !s.keep)
-			goto stop;
 	}
 	s.shared = gate_shared_new(cfg, s.audit, hash.key);
 	if (!s.shared || start_sealing(&s, cfg, &why) < 0 || start_live(&s, cfg, &why) < 0 ||
@@ -607,7 +609,7 @@ server_run(const char *config_file, const struct server_front *front)
 		goto stop;
 	auths_tell(s.auths, on_credential, gate_targets(s.shared));
 	if (gate_helpers_start(s.shared) < 0 || open_sockets(cfg, s.nworkers, &so, &why) < 0 ||
-		start_workers(&s, cfg, &so, &why) < 0 || start_witnesses(&s, cfg, &why) < 0 ||
+		start_workers(&s, cfg, &so, &why) < 0 || start_keepers(&s, cfg, &why) < 0 ||
 		telling_run(&s, &why) < 0 ||
 		reload_init(&s.reloading, &s, run.loop, &d, s.started_wall_ns) < 0 ||
 		sampling_start(&s) < 0 || !(s.front = front->start(cfg, &s, &why)))
