@@ -28,12 +28,20 @@
 /* glibc's own, exported for who puts another in front of it. */
 extern void __libc_free(void *p);
 
+/* A large block that malloc() mapped: its pages go back to the kernel, which hands out zeroed ones. To zero it
+ * would touch pages that nobody had touched. (glibc, malloc/malloc.c: IS_MMAPPED of a chunk's size.) */
+static bool
+is_mapped_block(const void *p)
+{
+	return ((const size_t *)p)[-1] & 2;
+}
+
 void
 free(void *p)
 {
 	int saved = errno; /* callers rely on it */
 
-	if (p)
+	if (p && !is_mapped_block(p))
 		explicit_bzero(p, malloc_usable_size(p));
 	__libc_free(p);
 	errno = saved;

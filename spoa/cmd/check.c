@@ -357,7 +357,7 @@ struct redis_seen {
 static void
 see_redis(const struct check *c, redisContext *redis, bool here, struct redis_seen *seen)
 {
-	redisReply *rep = redisCommand(redis, "INFO");
+	redisReply *rep = redis_ask(redis, "INFO");
 	struct span info = rep && rep->type == REDIS_REPLY_STRING ? span_of(rep->str, rep->len)
 								  : SPAN_LIT("");
 	struct span policy = redis_life_evicts(info);
@@ -366,7 +366,7 @@ see_redis(const struct check *c, redisContext *redis, bool here, struct redis_se
 		redis_life_named(&seen->life, info);
 	if (policy.n)
 		snprintf(seen->evicts, sizeof(seen->evicts), "%.*s", SPAN_ARG(policy));
-	redisReply *stream = redisCommand(
+	redisReply *stream = redis_ask(
 		redis, "MEMORY USAGE tollgate:audit:%s SAMPLES 0", c->cfg->node);
 	bool has = stream && stream->type == REDIS_REPLY_INTEGER;
 	if (has || !seen->room.used)
@@ -377,7 +377,7 @@ see_redis(const struct check *c, redisContext *redis, bool here, struct redis_se
 	freeReplyObject(rep);
 	/* not known, or not permitted to this user; a node of a cluster knows it that says
 	 * where that key is */
-	rep = redisCommand(redis, "VCARD tollgate:cache:check");
+	rep = redis_ask(redis, "VCARD tollgate:cache:check");
 	seen->no_vectors |= !rep || (rep->type == REDIS_REPLY_ERROR &&
 					    strncmp(rep->str, "MOVED ", strlen("MOVED ")) != 0);
 	freeReplyObject(rep);

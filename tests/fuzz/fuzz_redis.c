@@ -1,4 +1,4 @@
-/* Any bytes as what a Redis answers, parsed by hiredis: refused, or read within bounds. The
+/* Any bytes as what a Redis answers, parsed by hiredis within redis_bounds.h: refused, or read. The
  * first byte chooses what was asked. */
 #include <hiredis/hiredis.h>
 #include <stdint.h>
@@ -10,6 +10,7 @@
 #include "base/redis/redis_life.h"
 #include "base/redis/redis_private.h"
 #include "base/redis/redis_replies.h"
+#include "base/redis/redis_sync.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -93,17 +94,29 @@ as_numbers(const redisReply *r)
 	INVARIANT(to.n <= REDIS_LIST_MAX);
 }
 
+static void
+as_scan(const redisReply *r)
+{
+	char cursor[REDIS_CURSOR];
+	const redisReply *list = redis_scan_list(r, cursor);
+
+	INVARIANT(list ? list->type == REDIS_REPLY_ARRAY : !strcmp(cursor, "0"));
+}
+
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	static void (*const as[])(const redisReply *) = { as_slots, as_master, as_info, as_time,
-		as_redirection, as_numbers };
+		as_redirection, as_numbers, as_scan };
+	struct redis_reading reading = { .ac = NULL };
 	redisReader *reader = redisReaderCreate();
 	void *reply = NULL;
 
 	if (size && reader) {
+		redis_bound(reader, &reading);
 		redisReaderFeed(reader, (const char *)data + 1, size - 1);
 		while (redisReaderGetReply(reader, &reply) == REDIS_OK && reply) {
+			INVARIANT(!reading.broken && reading.elements <= REDIS_REPLY_ELEMENTS);
 			as[data[0] % (sizeof(as) / sizeof(as[0]))](reply);
 			freeReplyObject(reply);
 		}

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -302,10 +303,33 @@ what_a_burst_needed_goes_back(void **state)
 }
 #endif
 
+#if defined(__GLIBC__) && !defined(TG_SANITIZE)
+/* A large block that was never touched is not touched by free() either. */
+static void
+a_large_block_is_freed_without_touching_it(void **state)
+{
+	struct rusage before, after;
+
+	(void)state;
+	getrusage(RUSAGE_SELF, &before);
+	for (int i = 0; i < 4; i++) {
+		void *volatile p = calloc(1, 256 << 20);
+		assert_non_null(p);
+		free(p);
+	}
+	getrusage(RUSAGE_SELF, &after);
+	assert_true(after.ru_minflt - before.ru_minflt < 10000); /* of 262,144 pages */
+	assert_true(after.ru_maxrss - before.ru_maxrss < 64 << 10);
+}
+#endif
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
+#if defined(__GLIBC__) && !defined(TG_SANITIZE)
+		cmocka_unit_test(a_large_block_is_freed_without_touching_it),
+#endif
 		cmocka_unit_test(blocks_grow_with_what_is_in_them),
 		cmocka_unit_test(a_kept_block_is_zero_to_its_end),
 #ifndef TG_SANITIZE

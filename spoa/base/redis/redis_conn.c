@@ -303,6 +303,8 @@ redis_conn_flush(struct redis *r)
 	r->flushing = false;
 }
 
+static void give_redis_up(struct redis *r, const char *why);
+
 static void
 on_io(struct ev_loop *loop UNUSED, ev_io *w, int revents)
 {
@@ -310,6 +312,8 @@ on_io(struct ev_loop *loop UNUSED, ev_io *w, int revents)
 
 	if (r->ac && revents & EV_READ)
 		redisAsyncHandleRead(r->ac);
+	if (r->ac && !redis_bound_holds(r->ac->c.reader))
+		give_redis_up(r, "its reply is larger than any that is asked for");
 	if (r->ac && revents & EV_WRITE)
 		redisAsyncHandleWrite(r->ac);
 }
@@ -370,6 +374,8 @@ attach(struct redis *r, redisAsyncContext *ac)
 	ac->ev.delWrite = del_write;
 	ac->ev.cleanup = detach;
 	ac->ev.data = r;
+	r->reading = (struct redis_reading){ .ac = ac };
+	redis_bound(ac->c.reader, &r->reading);
 	r->ac = ac;
 }
 
@@ -396,12 +402,14 @@ lost(struct redis *r, const char *why)
 	redis_finder_again(r->f->finder);
 }
 
-/* hiredis' word, or whose certificate it was that was refused. */
+/* What was wrong with its reply, hiredis' word, or whose certificate was refused. */
 static const char *
 why_lost(const struct redis *r, const redisAsyncContext *ac)
 {
 	const char *verdict = redis_tls_verdict(r->f->tls);
 
+	if (r->reading.broken)
+		return r->reading.broken;
 	if (r->o->url.tls && !r->connected)
 		return verdict				    ? verdict
 		       : strcmp(ac->errstr, "Success") == 0 ? "TLS failed"

@@ -103,7 +103,7 @@ ask_sentinel(const struct redis_options *o, struct redis_tls *tls, size_t i,
 	int err = ERR_IO;
 	if (c) {
 		buf_printf(&said, "%s:%u: ", at.host, at.port);
-		reply_auto_t *r = redisCommand(c, "SENTINEL MASTER %s", o->url.master);
+		reply_auto_t *r = redis_ask(c, "SENTINEL MASTER %s", o->url.master);
 		err = redis_master_read(r, out, epoch, &said);
 		redisFree(c);
 	}
@@ -138,7 +138,7 @@ find_master(const struct redis_options *o, struct redis_tls *tls, uint64_t timeo
 static bool
 says_ok(redisContext *c)
 {
-	reply_auto_t *r = redisCommand(c, "CLUSTER INFO");
+	reply_auto_t *r = redis_ask(c, "CLUSTER INFO");
 
 	return r && r->str && strstr(r->str, "cluster_state:ok");
 }
@@ -155,7 +155,7 @@ ask_node(const struct redis_options *o, struct redis_tls *tls, const struct redi
 	if (c && !any && !says_ok(c)) {
 		buf_printf(&said, "%s:%u: no part of a working cluster", at->host, at->port);
 	} else if (c) {
-		reply_auto_t *r = redisCommand(c, "CLUSTER SLOTS");
+		reply_auto_t *r = redis_ask(c, "CLUSTER SLOTS");
 		err = redis_slots_read(r, at->host, out);
 		if (err)
 			buf_printf(&said, "%s:%u: CLUSTER SLOTS: %s", at->host, at->port,

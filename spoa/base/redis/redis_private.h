@@ -10,6 +10,7 @@
 
 #include "base/buf.h"
 #include "base/redis/redis.h"
+#include "base/redis/redis_bounds.h"
 #include "base/redis/redis_find.h"
 #include "base/redis/redis_map.h"
 #include "base/redis/redis_tls.h"
@@ -55,6 +56,7 @@ struct redis {
 	char text[REDIS_URL_TEXT_MAX];
 	/* the connection */
 	redisAsyncContext *ac;
+	struct redis_reading reading;
 	bool connected; /* handshake done */
 	bool open;	/* the circuit: fail at once */
 	bool probing;

@@ -3,17 +3,59 @@
 
 #include <errno.h>
 #include <sodium.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/time.h>
 
 #include "base/err.h"
+#include "base/redis/redis_bounds.h"
 #include "base/redis/redis_find.h"
+
+redisReply *
+redis_reply(redisContext *c)
+{
+	redisReply *r = NULL;
+	int written = 0;
+
+	/* As redisGetReply(), but for the bound on bytes that belong to no whole string yet. */
+	while (redisGetReplyFromReader(c, (void **)&r) == REDIS_OK && !r) {
+		while (!written)
+			if (redisBufferWrite(c, &written) != REDIS_OK)
+				return NULL;
+		if (redisBufferRead(c) != REDIS_OK)
+			return NULL;
+		if (!redis_bound_holds(c->reader)) {
+			c->err = REDIS_ERR_OOM;
+			return NULL;
+		}
+	}
+	return c->err ? NULL : r;
+}
+
+redisReply *
+redis_ask(redisContext *c, const char *format, ...)
+{
+	va_list ap;
+
+	va_start(ap, format);
+	int err = redisvAppendCommand(c, format, ap);
+	va_end(ap);
+	return err == REDIS_OK ? redis_reply(c) : NULL;
+}
+
+redisReply *
+redis_ask_argv(redisContext *c, int argc, const char **argv, const size_t *lens)
+{
+	return redisAppendCommandArgv(c, argc, argv, lens) == REDIS_OK ? redis_reply(c) : NULL;
+}
 
 const char *
 redis_sync_error(const redisContext *c)
 {
+	if (c->err == REDIS_ERR_OOM && redis_bound_broken())
+		return redis_bound_broken();
 	if (c->err == REDIS_ERR_IO && !strcmp(c->errstr, strerror(EAGAIN)))
 		return "no answer in time";
 	return c->errstr[0] ? c->errstr : "no answer";
@@ -41,7 +83,7 @@ log_in(redisContext *c, const struct redis_options *o, bool sentinel, struct buf
 		const char *argv[3] = { "AUTH", l.user, l.password };
 		if (!l.user[0])
 			argv[1] = l.password;
-		ok = said_ok(c, redisCommandArgv(c, l.user[0] ? 3 : 2, argv, NULL), "AUTH",
+		ok = said_ok(c, redis_ask_argv(c, l.user[0] ? 3 : 2, argv, NULL), "AUTH",
 			false, why);
 	}
 	sodium_memzero(&l, sizeof(l));
@@ -56,10 +98,10 @@ set_up(redisContext *c, const struct redis_options *o, struct buf *why)
 	const char *sel[] = { "SELECT", db };
 
 	snprintf(db, sizeof(db), "%u", o->url.db);
-	return (!o->client_name[0] || said_ok(c, redisCommandArgv(c, 3, name, NULL),
+	return (!o->client_name[0] || said_ok(c, redis_ask_argv(c, 3, name, NULL),
 					      "CLIENT SETNAME", true, why)) &&
 	       (!o->url.db ||
-		       said_ok(c, redisCommandArgv(c, 2, sel, NULL), "SELECT", false, why));
+		       said_ok(c, redis_ask_argv(c, 2, sel, NULL), "SELECT", false, why));
 }
 
 redisContext *
@@ -81,6 +123,7 @@ redis_dial_at(const struct redis_options *o, struct redis_tls *tls,
 		buf_str(why, c ? c->errstr : "out of memory");
 		goto fail;
 	}
+	redis_bound(c->reader, NULL);
 	if (redisSetTimeout(c, tv) != REDIS_OK) {
 		buf_str(why, "cannot set a timeout");
 		goto fail;
@@ -113,7 +156,7 @@ redis_scan_list(const redisReply *r, char cursor[REDIS_CURSOR])
 static bool
 is_master(redisContext *c, struct buf *why)
 {
-	reply_auto_t *r = redisCommand(c, "ROLE");
+	reply_auto_t *r = redis_ask(c, "ROLE");
 	bool array = r && r->type == REDIS_REPLY_ARRAY && r->elements > 0 &&
 		     r->element[0]->type == REDIS_REPLY_STRING;
 	bool ok = array && strcmp(r->element[0]->str, "master") == 0;

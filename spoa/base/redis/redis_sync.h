@@ -36,6 +36,14 @@ redis_reply_free(redisReply **r)
 enum { REDIS_CURSOR = 24 };
 const redisReply *redis_scan_list(const redisReply *r, char cursor[REDIS_CURSOR]);
 
+/* The next reply of the commands that were appended, within redis_bounds.h. NULL: c->err says of
+ * what kind the failure is, and redis_sync_error() why. */
+redisReply *redis_reply(redisContext *c);
+/* One command and its reply; the format is hiredis' (%s, %llu, %b). */
+redisReply *redis_ask(redisContext *c, const char *format, ...);
+redisReply *redis_ask_argv(
+	redisContext *c, int argc, const char **argv, const size_t *lens);
+
 /* What its last command failed of, in words of ours where the system has none of use. */
 const char *redis_sync_error(const redisContext *c);
 

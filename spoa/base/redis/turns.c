@@ -59,7 +59,7 @@ redisReply *
 turns_try(struct turns *t, int argc, const char **argv, const size_t *lens, char why[TURNS_WHY],
 	bool *wrong)
 {
-	redisReply *r = redisCommandArgv(t->redis, argc, argv, lens);
+	redisReply *r = redis_ask_argv(t->redis, argc, argv, lens);
 
 	*wrong = false;
 	if (r && r->type != REDIS_REPLY_ERROR)
@@ -83,8 +83,8 @@ turns_replies(struct turns *t, size_t n)
 
 	while (n-- && !(r && r->type == REDIS_REPLY_ERROR)) {
 		freeReplyObject(r);
-		r = NULL;
-		if (redisGetReply(t->redis, (void **)&r) != REDIS_OK)
+		r = redis_reply(t->redis);
+		if (!r)
 			return NULL;
 	}
 	return r;

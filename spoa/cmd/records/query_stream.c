@@ -85,7 +85,7 @@ static bool
 last_generated(redisContext *c, const char *key, struct stream_id *out)
 {
 	const char *argv[] = { "XINFO", "STREAM", key };
-	redisReply *r = redisCommandArgv(c, 3, argv, NULL);
+	redisReply *r = redis_ask_argv(c, 3, argv, NULL);
 	bool found = false;
 
 	for (size_t i = 0; r && r->type == REDIS_REPLY_ARRAY && i + 1 < r->elements; i += 2) {
@@ -110,7 +110,7 @@ query_stream(redisContext *c, const char *key, const struct query *q, struct buf
 	snprintf(page, sizeof(page), "%d", PAGE);
 	for (size_t n = PAGE; n == PAGE;) {
 		const char *argv[] = { "XRANGE", key, next, "+", "COUNT", page };
-		redisReply *r = redisCommandArgv(c, 6, argv, NULL);
+		redisReply *r = redis_ask_argv(c, 6, argv, NULL);
 		bool ok = r && r->type == REDIS_REPLY_ARRAY;
 		n = ok ? r->elements : 0;
 		if (!ok)
@@ -151,7 +151,7 @@ scan(redisContext *c, struct query_redis *out, struct buf *why)
 	do {
 		const char *argv[] = { "SCAN", cursor, "MATCH", QUERY_STREAM_PREFIX "*",
 			"COUNT", "1000" };
-		redisReply *r = redisCommandArgv(c, 6, argv, NULL);
+		redisReply *r = redis_ask_argv(c, 6, argv, NULL);
 		bool ok = r && r->type == REDIS_REPLY_ARRAY && r->elements == 2 &&
 			  r->element[1]->type == REDIS_REPLY_ARRAY;
 		for (size_t i = 0; ok && i < r->element[1]->elements; i++) {

@@ -16,9 +16,9 @@ enum { AT_ONCE = 8 /* entries of up to 512 KB in one round */ };
 static redisReply *
 purge_reply(redisContext *c, struct buf *why)
 {
-	redisReply *r = NULL;
+	redisReply *r = redis_reply(c);
 
-	if (redisGetReply(c, (void **)&r) == REDIS_OK && r)
+	if (r)
 		return r;
 	buf_clear(why);
 	buf_str(why, redis_sync_error(c));

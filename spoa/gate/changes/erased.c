@@ -204,7 +204,7 @@ live_erased_note(struct live *l,
 static bool
 read_hash(redisContext *c, const char *key, json_t *nodes, json_t *done)
 {
-	reply_auto_t *r = redisCommand(c, "HGETALL %s", key);
+	reply_auto_t *r = redis_ask(c, "HGETALL %s", key);
 	bool ok = r && r->type == REDIS_REPLY_ARRAY;
 
 	for (size_t i = 0; ok && i + 1 < r->elements; i += 2) {

@@ -47,9 +47,9 @@ struct target_sync {
 static redisReply *
 reply(struct target_sync *s)
 {
-	redisReply *r = NULL;
+	redisReply *r = redis_reply(s->turns.redis);
 
-	if (redisGetReply(s->turns.redis, (void **)&r) == REDIS_OK && r &&
+	if (r &&
 		(r->type != REDIS_REPLY_ERROR || !strncmp(r->str, "WRONGTYPE", 9)))
 		return r;
 	turns_lost(&s->turns, turns_why(&s->turns, r));

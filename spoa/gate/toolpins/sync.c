@@ -147,7 +147,7 @@ ask_pins_redis(struct tool_pins_sync *s, int argc, const char **argv, const size
 	if (r)
 		return r;
 	if (wrong)
-		freeReplyObject(redisCommand(s->turns.redis, "DEL %s", argv[1]));
+		freeReplyObject(redis_ask(s->turns.redis, "DEL %s", argv[1]));
 	turns_lost(&s->turns, why);
 	return NULL;
 }

@@ -82,7 +82,7 @@ struct cache_room {
 static bool
 ask_room(redisContext *c, struct cache_room *room, struct buf *why)
 {
-	redisReply *size = redisCommand(c, "DBSIZE"), *info = redisCommand(c, "INFO memory");
+	redisReply *size = redis_ask(c, "DBSIZE"), *info = redis_ask(c, "INFO memory");
 	bool ok = size && size->type == REDIS_REPLY_INTEGER && info &&
 		  info->type == REDIS_REPLY_STRING;
 

@@ -118,7 +118,7 @@ hang_up_mirror(struct mirror *m, enum mirror_state s, const char *why)
 static uint64_t
 trim_stream(struct mirror *m, uint64_t left)
 {
-	redisReply *r = redisCommand(m->turns.redis, "XTRIM %s MAXLEN ~ %llu", m->key,
+	redisReply *r = redis_ask(m->turns.redis, "XTRIM %s MAXLEN ~ %llu", m->key,
 		(unsigned long long)left);
 	uint64_t n = r && r->type == REDIS_REPLY_INTEGER ? (uint64_t)r->integer : 0;
 
@@ -131,12 +131,12 @@ trim_stream(struct mirror *m, uint64_t left)
 static bool
 measure_stream(struct mirror *m)
 {
-	redisReply *n = redisCommand(m->turns.redis, "XLEN %s", m->key), *b = NULL;
+	redisReply *n = redis_ask(m->turns.redis, "XLEN %s", m->key), *b = NULL;
 	bool ok = n && n->type == REDIS_REPLY_INTEGER;
 
 	if (ok) {
 		atomic_store(&m->ballast.entries, (uint64_t)n->integer);
-		b = redisCommand(m->turns.redis, "MEMORY USAGE %s SAMPLES 0", m->key);
+		b = redis_ask(m->turns.redis, "MEMORY USAGE %s SAMPLES 0", m->key);
 		m->used = b && b->type == REDIS_REPLY_INTEGER ? (uint64_t)b->integer : 0;
 		m->measured = b != NULL;
 		ok = m->used > 0;
@@ -184,7 +184,7 @@ look_at_room(struct mirror *m)
 	if (!m->turns.redis || (m->room_us && now < m->room_us + ROOM_US))
 		return;
 	m->room_us = now;
-	redisReply *r = redisCommand(m->turns.redis, "INFO");
+	redisReply *r = redis_ask(m->turns.redis, "INFO");
 	SCOPED_BUF(text, sizeof(m->short_of));
 	if (r && r->type == REDIS_REPLY_STRING) {
 		redis_room_read(span_of(r->str, (size_t)r->len), m->here, &room);
@@ -259,13 +259,11 @@ last_entry(const redisReply *r, uint64_t *boot, uint64_t *seq, struct span *reco
 static redisReply *
 ask_last(struct mirror *m)
 {
-	redisReply *watch = NULL, *r = NULL;
-
 	redisAppendCommand(m->turns.redis, "WATCH %s", m->key);
 	redisAppendCommand(m->turns.redis, "XREVRANGE %s + - COUNT 1", m->key);
-	bool ok = redisGetReply(m->turns.redis, (void **)&watch) == REDIS_OK &&
-		  redisGetReply(m->turns.redis, (void **)&r) == REDIS_OK &&
-		  watch->type != REDIS_REPLY_ERROR && r->type == REDIS_REPLY_ARRAY;
+	redisReply *watch = redis_reply(m->turns.redis),
+		   *r = watch ? redis_reply(m->turns.redis) : NULL;
+	bool ok = r && watch->type != REDIS_REPLY_ERROR && r->type == REDIS_REPLY_ARRAY;
 	if (!ok)
 		hang_up_mirror(m, MIRROR_AWAY,
 			turns_why(&m->turns, r && r->type == REDIS_REPLY_ERROR ? r : watch));
@@ -572,7 +570,7 @@ group_needs(struct mirror *m, const redisReply *group, struct entry_id *out)
 		return true;
 	const char *argv[] = { "XPENDING", m->key, name->str };
 	const size_t lens[] = { 8, strlen(m->key), (size_t)name->len };
-	redisReply *r = redisCommandArgv(m->turns.redis, 3, argv, lens);
+	redisReply *r = redis_ask_argv(m->turns.redis, 3, argv, lens);
 	/* Acknowledged meanwhile: what it was given last holds. */
 	bool ok = r && r->type == REDIS_REPLY_ARRAY && r->elements >= 2 &&
 		  (r->element[1]->type == REDIS_REPLY_NIL || read_id(r->element[1], out));
@@ -609,11 +607,11 @@ trim_consumed(struct mirror *m)
 		(m->consumed_us && now < m->consumed_us + CONSUMED_US))
 		return;
 	m->consumed_us = now;
-	redisReply *r = redisCommand(m->turns.redis, "UNWATCH");
+	redisReply *r = redis_ask(m->turns.redis, "UNWATCH");
 	freeReplyObject(r);
-	redisReply *groups = r ? redisCommand(m->turns.redis, "XINFO GROUPS %s", m->key) : NULL;
+	redisReply *groups = r ? redis_ask(m->turns.redis, "XINFO GROUPS %s", m->key) : NULL;
 	bool any = groups && slowest_group(m, groups, &from);
-	r = any ? redisCommand(m->turns.redis, "XTRIM %s MINID %llu-%llu", m->key,
+	r = any ? redis_ask(m->turns.redis, "XTRIM %s MINID %llu-%llu", m->key,
 			  (unsigned long long)from.boot, (unsigned long long)from.seq)
 		: NULL;
 	if (r && r->type == REDIS_REPLY_ERROR && !m->consumed_said)
@@ -658,7 +656,7 @@ step_mirror(struct mirror *m, const struct follow_end *pub)
 		enter_state(m, MIRROR_FOLLOWING, "");
 		trim_consumed(m);
 		if (!m->measured && !m->consumed && m->turns.redis)
-			freeReplyObject(redisCommand(m->turns.redis, "UNWATCH"));
+			freeReplyObject(redis_ask(m->turns.redis, "UNWATCH"));
 		keep_to_bytes(m);
 		look_at_room(m);
 		return false;
