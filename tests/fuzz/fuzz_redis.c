@@ -1,4 +1,4 @@
-/* Any bytes as what a Redis answers, parsed by hiredis within redis_bounds.h: refused, or read. The
+/* Any bytes as what a Redis answers, parsed by hiredis within redis_replies.h: refused, or read. The
  * first byte chooses what was asked. */
 #include <hiredis/hiredis.h>
 #include <stdint.h>

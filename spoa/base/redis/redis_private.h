@@ -10,9 +10,9 @@
 
 #include "base/buf.h"
 #include "base/redis/redis.h"
-#include "base/redis/redis_bounds.h"
 #include "base/redis/redis_find.h"
 #include "base/redis/redis_map.h"
+#include "base/redis/redis_replies.h"
 #include "base/redis/redis_tls.h"
 #include "base/tag.h"
 

@@ -10,7 +10,7 @@
 #include <sys/time.h>
 
 #include "base/err.h"
-#include "base/redis/redis_bounds.h"
+#include "base/redis/redis_replies.h"
 #include "base/redis/redis_find.h"
 
 redisReply *

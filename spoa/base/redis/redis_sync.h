@@ -36,7 +36,7 @@ redis_reply_free(redisReply **r)
 enum { REDIS_CURSOR = 24 };
 const redisReply *redis_scan_list(const redisReply *r, char cursor[REDIS_CURSOR]);
 
-/* The next reply of the commands that were appended, within redis_bounds.h. NULL: c->err says of
+/* The next reply of the commands that were appended, within redis_replies.h. NULL: c->err says of
  * what kind the failure is, and redis_sync_error() why. */
 redisReply *redis_reply(redisContext *c);
 /* One command and its reply; the format is hiredis' (%s, %llu, %b). */
