@@ -72,24 +72,33 @@ node_free(struct redis_front *f, size_t i)
 	free(r);
 }
 
-/* Its epoch's key must be in a slot that it has. */
-static void
-tag_nodes(struct redis_front *f)
+/* Its epoch's key must be in a slot that it has, and in the same one for all daemons: so the slot follows from the
+ * map alone, whatever a daemon saw of it before. The order is as if drawn by chance: slots leave and come in
+ * ascending order, and the first or last one of a node would be another with each. */
+static uint32_t
+slot_rank(unsigned slot)
 {
-	for (size_t i = 0; i < f->nodes; i++) {
-		struct redis *r = f->node[i];
-		unsigned s = 0;
-		char tag[REDIS_TAG_MAX];
-		if (r->life.tag[0] && f->owner[redis_slot(span_str(r->life.tag))] == r)
-			continue;
-		while (s < REDIS_SLOTS && f->owner[s] != r)
-			s++;
-		if (s == REDIS_SLOTS)
-			continue;
-		redis_slot_tag(s, tag);
-		snprintf(r->life.tag, sizeof(r->life.tag), "{%s}", tag);
-		redis_life_ended(r, r->life.epoch);
-	}
+	return (uint32_t)slot * 2654435761u;
+}
+
+static void
+tag_node(struct redis *r)
+{
+	const struct redis_front *f = r->f;
+	unsigned best = REDIS_SLOTS;
+	char number[REDIS_TAG_MAX], tag[sizeof(r->life.tag)];
+
+	for (unsigned s = 0; s < REDIS_SLOTS; s++)
+		if (f->owner[s] == r && (best == REDIS_SLOTS || slot_rank(s) < slot_rank(best)))
+			best = s;
+	if (best == REDIS_SLOTS)
+		return;
+	redis_slot_tag(best, number);
+	snprintf(tag, sizeof(tag), "{%s}", number);
+	if (!strcmp(tag, r->life.tag))
+		return;
+	strcpy(r->life.tag, tag);
+	redis_life_ended(r, r->life.epoch);
 }
 
 static void
@@ -112,7 +121,8 @@ take_cluster(struct redis *front, const struct redis_map *m, uint64_t now)
 		if (!listed && now > f->node[i]->kept_us)
 			node_free(f, i);
 	}
-	tag_nodes(f);
+	for (size_t i = 0; i < f->nodes; i++)
+		tag_node(f->node[i]);
 }
 
 struct redis *
@@ -149,9 +159,12 @@ redis_slot_at(struct redis *front, unsigned slot, struct redis *node)
 {
 	struct redis_front *f = front->f;
 
-	f->moved += node && f->owner[slot] != node;
-	if (node)
-		f->owner[slot] = node;
+	if (!node || f->owner[slot] == node)
+		return;
+	f->moved++;
+	f->owner[slot] = node;
+	/* where one slot moves others do */
+	redis_finder_again(f->finder);
 }
 
 /* ---- all of it ---- */

@@ -73,6 +73,8 @@ on_epoch(redisAsyncContext *ac, void *reply, void *priv UNUSED)
 	if (!rep)
 		return;
 	if (v <= 0) {
+		if (r->f->cluster) /* its slot may be elsewhere */
+			redis_finder_again(r->f->finder);
 		epoch_unknown(r, rep->type == REDIS_REPLY_ERROR ? rep->str
 				 : r->refusal			? r->refused_with
 								: "no number");

@@ -24,7 +24,7 @@
 enum {
 	ASK_MS = 1000,	    /* each server */
 	SENTINEL_MS = 1000, /* how often what may have changed is asked without being told */
-	CLUSTER_MS = 10000,
+	CLUSTER_MS = 1000,
 	RETRY_MS = 1000, /* nothing was found */
 	AGAIN_MS = 100,	 /* at most so often */
 	TOLD_MAX = 64,	 /* slots that moved, of which those behind know nothing more */

@@ -1,0 +1,94 @@
+# A Redis Cluster whose slots are moved by redis-cli, as an operator does: reshard, a new node, rebalance, a node that is
+# emptied. Limited requests go on meanwhile, and no limit lets more through.
+# Once: no version of HAProxy differs here.
+# Long: nodes are waited for.
+. "$(dirname "$0")/lib.sh"
+command -v redis-server >/dev/null || { skip "a cluster" "redis-server is not installed"; exit 0; }
+pids=()
+trap 'kill "${pids[@]}" 2>/dev/null; finish' EXIT
+port=$(free_ports 4)
+at() { redis-cli -p "$((port + $1))" "${@:2}"; }
+for i in 0 1 2 3; do
+	mkdir -p "$D/node$i"
+	redis-server --port $((port + i)) --bind 127.0.0.1 --dir "$D/node$i" --save '' --cluster-enabled yes \
+		--cluster-node-timeout 60000 >"$D/node$i.log" 2>&1 &
+	pids+=($!)
+done
+for i in 0 1 2 3; do wait_for at $i ping >/dev/null 2>&1; done
+cluster() { redis-cli --cluster "$@" >>"$D/cluster.log" 2>&1; }
+cluster create "127.0.0.1:$port" "127.0.0.1:$((port + 1))" "127.0.0.1:$((port + 2))" --cluster-yes
+whole() { for i in 0 1 2; do at $i cluster info | grep -q cluster_state:ok || return 1; done; }
+check "a cluster of three nodes stands" wait_for whole
+cat >"$D/policy.yaml" <<'Y'
+tollgate: 1
+name: reshard
+identity:
+  - jwt: {header: authorization, demo_issuer: true}
+routes:
+  - {name: models, match: {path: /v1/models, methods: [GET]}, response: ignore, targets: openai}
+providers:
+  openai: {backend: local, dialect: openai}
+default: permit
+limits:
+  - {name: many, per: [identity.person], requests: 100000, window: 1h}
+  - {name: few, when: 'identity.team == "few"', per: [identity.person], requests: 20, window: 1h}
+Y
+echo "redis: {url: \"redis+cluster://127.0.0.1:$port,127.0.0.1:$((port + 1))\", daemons: 2, deadline: 10s}" >"$D/config.yaml"
+stack_up --no-redis --policy "$D/policy.yaml" --config "$D/config.yaml" --daemons 2 --patient
+is_up() { fetch GET "$ADMIN/readyz" | grep -q '^redis: up'; }
+check "every node is up" wait_for is_up
+for i in $(seq 40); do token --claims "{\"sub\":\"many$i\",\"team\":\"many\"}"; done >"$D/many"
+for i in $(seq 10); do token --claims "{\"sub\":\"few$i\",\"team\":\"few\"}"; done >"$D/few"
+# The load of forty persons, about fifty requests a second: when, and the status.
+load() {
+	while [ ! -e "$D/stop" ]; do
+		while read -r t; do
+			curl -s -m 20 -o /dev/null -w '%{http_code}\n' -H "authorization: Bearer $t" "$EDGE/v1/models" | sed "s/^/$EPOCHREALTIME /" &
+			sleep 0.02
+		done <"$D/many"
+	done >"$1"
+	wait
+}
+# Of its requests, how many were not 200, and for how many seconds in a row.
+judged() { # FILE
+	sort -n "$1" | awk '{ n++ } $2 != 200 { bad++; if (!since) since = $1; if ($1 - since > most) most = $1 - since } $2 == 200 { since = 0 }
+		END { printf "%d of %d, %.1f s at most\n", bad, n, most; exit !(n > 50 && bad * 100 <= n && most <= 1) }'
+}
+# Each of ten persons asks often before, during and after: twenty pass.
+fews() { while read -r t; do for _ in 1 2 3 4; do
+	curl -s -m 20 -o /dev/null -w '%{http_code}\n' -H "authorization: Bearer $t" "$EDGE/v1/models"; done; done <"$D/few" >>"$D/few.codes"; }
+moves() { # NAME COMMAND…
+	local name=$1 l
+	shift
+	rm -f "$D/stop"
+	load "$D/load" &
+	l=$!
+	sleep 1
+	fews
+	check "$name: redis-cli does it" "$@"
+	fews
+	touch "$D/stop"
+	wait $l
+	check "$name: limited requests go on ($(judged "$D/load"))" judged "$D/load"
+}
+id() { at "$1" cluster myid; }
+moves "2,500 slots move" cluster reshard "127.0.0.1:$port" --cluster-from "$(id 0)" --cluster-to "$(id 1)" --cluster-slots 2500 --cluster-yes
+joins() {
+	cluster add-node "127.0.0.1:$((port + 3))" "127.0.0.1:$port" || return
+	wait_for says cluster_state:ok at 3 cluster info
+	cluster rebalance "127.0.0.1:$port" --cluster-use-empty-masters
+}
+moves "a node joins" joins
+leaves() {
+	local n
+	n=$(at 2 cluster nodes | awk '/myself/ { for (i = 9; i <= NF; i++) { split($i, s, "-"); n += (s[2] ? s[2] : s[1]) - s[1] + 1 } print n }')
+	cluster reshard "127.0.0.1:$port" --cluster-from "$(id 2)" --cluster-to "$(id 3)" --cluster-slots "$n" --cluster-yes &&
+		cluster del-node "127.0.0.1:$port" "$(id 2)"
+}
+moves "a node is emptied and leaves" leaves
+fews
+is "no limit let more through" "$(sort "$D/few.codes" | uniq -c | awk '$2 == 200 && $1 > 200 { print }')" ''
+# two daemons that start one after the other may each begin with a part of a rolling limit
+like "and they let through what they should" "$(sort "$D/few.codes" | uniq -c | tr -s ' \n' ' ')" ' (1[0-9][0-9]|200) 200 '
+check "every record verifies" verifies "$JOURNAL" "$AUDIT_KEY"
+exit $failed
