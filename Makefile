@@ -539,6 +539,11 @@ bench: deps ## speed and memory beside plain HAProxy (SOAK=requests HAPROXY=BIN)
 	@$(MAKE) --no-print-directory all $(BENCH_BIN)
 	@B=$(B) SOAK=$(SOAK) tests/bench/run --haproxy $(HAPROXY)
 
+.PHONY: soak
+soak: deps ## hours of a mixed load with everything on, a line of memory and keys a minute (MINUTES=150 RATE=100)
+	@$(MAKE) --no-print-directory all
+	@B=$(B) tests/soak/run --haproxy $(HAPROXY)
+
 # make bench-detect DETECT_BENCH="FILE…" or DETECT_BENCH="--search N"
 TEXTS_OBJ := $(B)/tests/bench/detect_texts.o
 
