@@ -54,7 +54,7 @@ function one(i) {
 	if (k < 45) return ask('chat', '/v1/chat/completions', chat(`${prose.repeat(1 + i % 8)}${i}, user${i}@example.com`))
 	if (k < 65) return ask('stream', '/v1/chat/completions', chat(`${prose} ${i}, call +49 40 ${1000000 + i % 8999999}`, { stream: true }))
 	if (k < 70) return ask('denied', '/v1/chat/completions', chat(`my key is ${accessKey(i)}`))
-	if (k < 76) return ask('cached', '/v1/chat/completions', chat(`question ${i % 100}`), { host: 'cached.example' })
+	if (k < 76) return ask('cached', '/v1/chat/completions', chat(`question ${i % 100}`, { temperature: 0 }), { host: 'cached.example' })
 	if (k < 78) return conversation(i)
 	if (k < 82) return ask('tools', '/mcp', { jsonrpc: '2.0', id: i, method: 'tools/call', params: { name: 'find', arguments: { who: `user${i}@example.com` } } }, { headers: { accept: 'application/json, text/event-stream' } })
 	if (k < 83) return ask('tool list', '/mcp', { jsonrpc: '2.0', id: i, method: 'tools/list' }, { headers: { accept: 'application/json, text/event-stream' } })
