@@ -76,7 +76,8 @@ req GET /v1/models -H "$ai" -H 'x-skip: 1'
 is "what was never decided is a 503" "$status $(seen)" "503 []"
 
 # the stanza of before
-older() { person_with_older_stanza "$here/bolt-on/older.cfg"; }
+form 21 >"$D/pieces.cfg"
+older() { person_with_older_stanza "$D/pieces.cfg"; }
 older >"$D/older.cfg"
 checked() { "$build/tollgate" check --haproxy-only --haproxy "$1" "$root/haproxy/tollgate.cfg" --haproxy-version "$HAPROXY_VERSION" >"$D/out" 2>"$D/err"; }
 checked "$D/older.cfg"

@@ -312,8 +312,10 @@ person_with_stanza() {
 		esac
 	done <"$here/bolt-on/person.cfg"
 }
-# The same with a stanza of before, in whose frontend the relay's second pass comes in: of the file of 0.1, or
-# by default that of 0.2. It stood above the rules that are for the provider only, and others left its pass out.
+# The pieces of an earlier bolt-on.cfg: 14 is that of 0.1.0, 26 that of 0.2.0, 31 today's.
+form() { awk -v n="$1" '$1 <= n && n <= $2 { sub(/^[0-9]+ [0-9]+ /, ""); print /^#/ ? $0 : "    " $0 }' "$root/tests/e2e/bolt-on/forms.lst"; }
+# The same with an earlier stanza, in whose frontend the relay's second pass comes in: a file of pieces, by
+# default those of 0.2. It stood above the rules that are for the provider only, and others left its pass out.
 person_with_older_stanza() {
 	local from=${1:-$root/spoa/operator/edge/joint.cfg}
 	while IFS= read -r line; do

@@ -59,7 +59,7 @@ fresh() {
 }
 lay() {
 	"$B/tollgate" init --root "$D/root" --host ai.example.com --backend openai=openai \
-		--backend anthropic=anthropic --backend local=rest --haproxy-binary true --close-others --write "$@" >"$D/laid" 2>"$D/lay.err"
+		--backend anthropic=anthropic --backend local=rest --haproxy-binary "${lay_with:-true}" --close-others --write "$@" >"$D/laid" 2>"$D/lay.err"
 }
 undo() {
 	"$B/tollgate" init --undo --root "$D/root" --haproxy-binary "$haproxy" "$@" >"$D/out" 2>"$D/err"
@@ -86,6 +86,13 @@ same "a copy with the stanza is kept" "$cfg.with-tollgate" "$D/laid.cfg"
 like "it names the next step" "$(cat "$D/out")" 'systemctl restart haproxy && systemctl disable --now tollgate'
 undo --write
 is "twice is once" "$code $(cat "$D/out")" "0 Nothing to undo: HAProxy's files have no line of tollgate init."
+
+# by hand, without EXTRAOPTS: HAProxy has the file by another option
+fresh
+lay
+cp "$D/extra" "$extra"
+undo --write
+like "where EXTRAOPTS stays as it is a reload is enough" "$(cat "$D/out")" 'systemctl reload haproxy && systemctl disable --now tollgate$'
 
 # no EXTRAOPTS, no global section
 sed '/^global/,/^$/d' "$D/person.cfg" >"$D/bare.cfg"
@@ -237,13 +244,39 @@ older() { # FILE OF PIECES
 		esac
 	done <"$D/person.cfg"
 }
-for pieces in "$here/bolt-on/older.cfg" "$here"/bolt-on/laid-*.cfg "$root/haproxy/bolt-on.cfg"; do
+# the machine has no group tollgate: HAProxy reads the staged result without it
+printf '#!/bin/sh\nfor f; do case $f in *.cfg) sed -i "s/ group tollgate / /" "$f" ;; esac; done\nexec %s "$@"\n' "$haproxy" >"$D/haproxy"
+chmod +x "$D/haproxy"
+for form in {1..31}; do
 	fresh
-	older "$pieces" | grep -v '^    # ' | sed 's|^    default_backend|    # the rest\n&|' >"$cfg"
+	form "$form" >"$D/pieces"
+	older "$D/pieces" | grep -v '^    # ' | sed 's|^    default_backend|    # the rest\n&|' >"$cfg"
 	cp "$D/person.cfg" "$cfg.before-tollgate"
-	like "${pieces##*/}: it is laid" "$(cat "$cfg")" 'filter spoe engine tollgate'
+	like "form $form: it is laid" "$(cat "$cfg")" 'filter spoe engine tollgate'
+	cp "$cfg" "$D/laid.cfg"
 	undo --write
-	is "${pieces##*/}: it is taken out" "$code $(cat "$D/err")" "0 "
-	same "${pieces##*/}: nothing of it is left" "$cfg" "$D/person.cfg"
+	is "form $form: it is taken out" "$code $(cat "$D/err")" "0 "
+	same "form $form: nothing of it is left" "$cfg" "$D/person.cfg"
+	# renewed first, by the HAProxy that would run it
+	cp "$D/laid.cfg" "$cfg"
+	lay_with=$D/haproxy lay
+	is "form $form: HAProxy takes what is renewed" "$?" 0
+	lay_with=$D/haproxy lay
+	like "form $form: renewing twice is renewing once" "$(cat "$D/laid")" 'Nothing to do'
+	undo --write
+	is "form $form: what was renewed is taken out" "$code $(cat "$D/err")" "0 "
+	same "form $form: nothing of that is left" "$cfg" "$D/person.cfg"
 done
+fresh
+form 14 >"$D/pieces"
+older "$D/pieces" >"$cfg"
+cp "$cfg" "$D/laid.cfg"
+lay
+like "a new -f in EXTRAOPTS needs a restart" "$(cat "$D/laid")" 'systemctl restart haproxy .*new -f'
+cp "$D/laid.cfg" "$cfg"
+lay
+like "renewed lines need a reload" "$(cat "$D/laid")" 'systemctl reload haproxy$'
+rm "$etc/tollgate/keys.yaml"
+lay
+is "a new key needs neither" "$(grep -c 'systemctl .* haproxy' "$D/laid")" 0
 exit $failed

@@ -1,26 +1,37 @@
-/* A bolt-on.cfg as a version of before shipped it, in the pieces that README had a person lay. Included
- * after cmocka.h. */
+/* The stanza as an earlier version shipped it (tests/e2e/bolt-on/forms.lst), in the pieces that
+ * go into a person's file. Included after cmocka.h. */
 #ifndef SUPPORT_OLDER_STANZA_H
 #define SUPPORT_OLDER_STANZA_H
 
 #include "base/buf.h"
 
-/* The piece that begins after this mark; `tabs`: each line after a tab, as init lays it. */
+enum {
+	FORM_0_1 = 14,
+	FORM_LAST_UNDECIDED = 21, /* each of its lines asks `acl tollgate` */
+	FORM_0_2 = 26,
+	FORM_LAST_JOINT = 30, /* the second pass comes in by the frontend */
+	FORM_TODAY = 31,
+};
+
+/* The form's piece that begins after this mark; `tabs`: each line after a tab, as init lays it. */
 static void
-put_older(struct buf *out, const char *mark, bool tabs)
+put_older(struct buf *out, unsigned form, const char *mark, bool tabs)
 {
 	struct buf text;
 	bool on = false;
 
 	buf_init(&text, 1 << 20);
-	assert_true(buf_file(&text, "tests/e2e/bolt-on/older.cfg"));
+	assert_true(buf_file(&text, "tests/e2e/bolt-on/forms.lst"));
 	for (struct span rest = buf_view(&text); rest.n;) {
 		struct span line = span_next(&rest, '\n');
+		uint64_t from = 0, to = 0;
+		if (span_u64(span_next(&line, ' '), &from) != 0 || from > form ||
+			span_u64(span_next(&line, ' '), &to) != 0 || to < form)
+			continue;
 		if (span_starts(line, SPAN_LIT("#---")))
 			on = memmem(line.p, line.n, mark, strlen(mark)) != NULL;
 		else if (on)
-			buf_printf(out, tabs ? "\t%.*s\n" : "%.*s\n",
-				SPAN_ARG(tabs ? span_trim(line, " ") : line));
+			buf_printf(out, "%s%.*s\n", tabs ? "\t" : "    ", SPAN_ARG(line));
 	}
 	buf_free(&text);
 }

@@ -61,8 +61,8 @@ laid_as(struct buf *out, enum layout layout)
 		buf_str(out, "    tune.bufsize 262144\n    tune.maxrewrite 16384\n");
 	buf_str(out, defaults);
 	if (layout == OLDER) {
-		put_older(out, "your frontend", false);
-		put_older(out, "the same frontend", false);
+		put_older(out, FORM_LAST_UNDECIDED, "your frontend", false);
+		put_older(out, FORM_LAST_UNDECIDED, "the same frontend", false);
 	} else {
 		buf_span(out, shipped_piece(layout == JOINT ? PIECE_JOINT_STANZA : PIECE_STANZA));
 		buf_span(out, shipped_piece(layout == JOINT ? PIECE_JOINT_ROUTES : PIECE_ROUTES));

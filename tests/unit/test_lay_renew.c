@@ -7,35 +7,75 @@
 #include <cmocka.h>
 
 #include "base/codec/credentials.h"
+#include "operator/edge/haproxy_file.h"
 #include "operator/edge/shipped.h"
 #include "support/lay_rig.h"
 #include "support/older_stanza.h"
 
-/* A person's file with the stanza of before, a rule of theirs in it and one after it. */
+#define OWN_NOTE   "    # of the first rule\n"
+#define OWN_RULE   "    http-request set-header x-own rule\n"
+#define OWN_ANSWER "    http-after-response set-header x-own answer\n"
+
+/* A person's file with an earlier form of the stanza, rules of theirs in and after it. Form 0: the
+ * file without it. */
 static void
-put_older_tree(void)
+older_text(unsigned form, struct buf *text)
+{
+	struct buf stanza;
+	unsigned n = 0, first = 99; /* the stanza's first rule */
+
+	buf_init(&stanza, 0);
+	if (form)
+		put_older(&stanza, form, "your frontend", true);
+	buf_str(text, "global\n    user haproxy\n");
+	if (form)
+		put_older(text, form, "your global", true);
+	buf_str(text, "defaults\n    mode http\n    timeout server 50s\n"
+		      "frontend web\n    bind :80\n");
+	for (struct span rest = buf_view(&stanza); rest.n; n++) {
+		struct span line = span_next(&rest, '\n');
+		if (n == first)
+			buf_str(text, OWN_NOTE);
+		if (n == first + 2)
+			buf_str(text, OWN_RULE);
+		if (memmem(line.p, line.n, "filter spoe", 11))
+			first = n + 1;
+		buf_printf(text, "%.*s\n", SPAN_ARG(line));
+	}
+	if (!form)
+		buf_str(text, OWN_NOTE OWN_RULE);
+	buf_str(text, "    http-request set-header host api.example.net\n" OWN_ANSWER);
+	if (form)
+		put_older(text, form, "the same frontend", true);
+	buf_str(text, "    default_backend one\nbackend one\n");
+	if (form)
+		put_older(text, form, "each backend", true);
+	buf_str(text, "    http-request set-header authorization \"Bearer x\"\n"
+		      "    timeout server 10m\n    server a api.openai.com:443 check\n"
+		      "backend two\n");
+	if (form)
+		put_older(text, form, "each backend", true);
+	buf_str(text, "    http-request set-header x-api-key x\n    timeout server 10m\n"
+		      "    server a api.anthropic.com:443 check\n");
+	buf_putc(text, 0);
+	buf_free(&stanza);
+}
+
+static void
+put_form(unsigned form)
 {
 	struct buf text;
 
 	buf_init(&text, 0);
-	buf_str(&text, "global\n    user haproxy\n");
-	put_older(&text, "your global", true);
-	buf_str(&text, "defaults\n    mode http\n    timeout server 50s\n"
-		       "frontend web\n    bind :80\n");
-	put_older(&text, "your frontend", true);
-	buf_str(&text, "    http-request set-header host api.example.net\n");
-	put_older(&text, "the same frontend", true);
-	buf_str(&text, "    default_backend one\nbackend one\n");
-	put_older(&text, "each backend", true);
-	buf_str(&text, "    http-request set-header authorization \"Bearer x\"\n"
-		       "    timeout server 10m\n    server a api.openai.com:443 check\n"
-		       "backend two\n");
-	put_older(&text, "each backend", true);
-	buf_str(&text, "    http-request set-header x-api-key x\n    timeout server 10m\n"
-		       "    server a api.anthropic.com:443 check\n");
-	buf_putc(&text, 0);
+	older_text(form, &text);
 	put_tree(text.p, NULL);
 	buf_free(&text);
+}
+
+static void
+put_older_tree(void)
+{
+	put_form(FORM_LAST_UNDECIDED);
 }
 
 /* The same with the stanza of 0.2: the relay's second pass comes in by the frontend itself. */
@@ -78,8 +118,7 @@ an_older_stanza_is_renewed_in_place(void **state)
 		"\tfilter spoe", "\thttp-request set-var(txn.tollgate_gated) bool(false)\n",
 		"\thttp-request set-var(txn.tollgate_gated) bool(true) if tollgate "
 		"!tollgate-inner\n",
-		"\t# a HAProxy that was reloaded keeps its old keys: the relay asks the new "
-		"one\n\thttp-request return status 503 ",
+		OWN_NOTE "\thttp-request return status 503 ",
 		"x-tollgate-leaving",
 		"\thttp-request send-spoe-group tollgate request if "
 		"tollgate-gated ",
@@ -167,6 +206,146 @@ words_of_the_persons_own_stay_when_it_is_renewed(void **state)
 	assert_int_equal(INIT("--write"), 0);
 	assert_non_null(strstr(whole("etc/haproxy/haproxy.cfg"),
 		"\thttp-request wait-for-body time 31s if tollgate-gated !{"));
+}
+
+static unsigned
+times(const char *text, const char *what)
+{
+	unsigned n = 0;
+
+	for (const char *p = text; (p = strstr(p, what)) != NULL; p++)
+		n++;
+	return n;
+}
+
+/* Rules of the section `frontend web` that are not those of the joint stanza of today. */
+static void
+lines_beside_todays(const char *text, struct buf *out)
+{
+	struct span rest = span_str(strstr(text, "frontend web\n"));
+
+	span_next(&rest, '\n');
+	while (rest.n) {
+		struct span line = span_trim(span_next(&rest, '\n'), " \t");
+		bool today = false;
+		if (span_starts(line, SPAN_LIT("backend ")))
+			break;
+		for (int i = PIECE_JOINT_STANZA; i <= PIECE_JOINT_ROUTES; i++)
+			for (struct span piece = shipped_piece(i); piece.n;) {
+				struct span l = span_trim(span_next(&piece, '\n'), " ");
+				l = span_trim(span_cut(l, 0, unquoted_at(l, "#")), " ");
+				today |= span_eq(l, span_trim(span_cut(line, 0, unquoted_at(line, "#")), " "));
+			}
+		if (!today)
+			buf_printf(out, "%.*s\n", SPAN_ARG(line));
+	}
+}
+
+/* The result is valid, has each line of today, no line of that form, and all lines of the person;
+ * a second run changes nothing, and --undo leaves the person's file. */
+static void
+each_form_that_was_laid_is_renewed(void **state)
+{
+	struct buf before, beside;
+
+	(void)state;
+	buf_init(&before, 0);
+	buf_init(&beside, 0);
+	older_text(0, &before);
+	for (unsigned form = 1; form <= FORM_LAST_JOINT; form++) {
+		put_form(form);
+		put("etc/haproxy/haproxy.cfg.before-tollgate", before.p);
+		if (INIT("--write") != 0)
+			fail_msg("form %u: %s\n%s", form, cmd_err, cmd_out);
+		const char *text = whole("etc/haproxy/haproxy.cfg");
+		buf_clear(&beside);
+		lines_beside_todays(text, &beside);
+		buf_putc(&beside, 0);
+		if (strcmp(beside.p, "bind :80\nhttp-request set-header x-own rule\n"
+				     "http-request set-header host api.example.net\n"
+				     "http-after-response set-header x-own answer\ndefault_backend one\n") != 0)
+			fail_msg("form %u: beside the lines of today:\n%s", form, beside.p);
+		for (int i = PIECE_JOINT_STANZA; i <= PIECE_JOINT_ROUTES; i++)
+			for (struct span piece = shipped_piece(i); piece.n;) {
+				struct span l = span_trim(span_next(&piece, '\n'), " ");
+				char line[4096];
+				snprintf(line, sizeof(line), "\t%.*s\n", SPAN_ARG(l));
+				if (l.n && *l.p != '#' && !span_starts(l, SPAN_LIT("acl tollgate ")) &&
+					!(form < 9 && span_is(l, "option idle-close-on-response")) &&
+					times(text, line) != 1)
+					fail_msg("form %u has %u times\n%s", form, times(text, line), line);
+			}
+		assert_int_equal(tollgate("", "check", "--haproxy-only", "--haproxy",
+					 path("etc/haproxy/haproxy.cfg"), path("etc/haproxy/tollgate/tollgate.cfg"),
+					 "--haproxy-version", "2.6.12", NULL),
+			0);
+		assert_string_equal(cmd_err, "");
+		for (const char *rule[] = { "stanza-", "answer-lines", "-lines: " }, **p = rule; p < rule + 3; p++)
+			if (strstr(cmd_out, *p))
+				fail_msg("form %u: %s", form, cmd_out);
+		assert_int_equal(INIT("--write"), 0);
+		if (!strstr(cmd_out, "Nothing to do.\n"))
+			fail_msg("form %u, the second time: %s", form, cmd_out);
+		assert_int_equal(INIT("--undo", "--write"), 0);
+		if (strcmp(whole("etc/haproxy/haproxy.cfg"), before.p) != 0)
+			fail_msg("form %u, undone: %s", form, whole("etc/haproxy/haproxy.cfg"));
+	}
+	buf_free(&beside);
+	buf_free(&before);
+}
+
+/* If this fails, bolt-on.cfg has changed: forms.lst says what to add there and to laid.lst, so that
+ * init renews and takes out the lines that are in persons' files. */
+static void
+the_last_form_is_todays(void **state)
+{
+	static const char *const marks[] = { "your global", "your frontend", "the same frontend",
+		"each backend" };
+	struct buf form, today;
+
+	(void)state;
+	buf_init(&form, 0);
+	buf_init(&today, 0);
+	for (unsigned i = PIECE_GLOBAL; i <= PIECE_GUARD; i++) {
+		put_older(&form, FORM_TODAY, marks[i], false);
+		for (struct span piece = shipped_piece(i); piece.n;) {
+			struct span l = span_next(&piece, '\n');
+			l = span_trim(span_cut(l, 0, unquoted_at(l, "#")), " ");
+			if (l.n)
+				buf_printf(&today, "    %.*s\n", SPAN_ARG(l));
+		}
+	}
+	buf_putc(&form, 0);
+	buf_putc(&today, 0);
+	assert_string_equal(form.p, today.p);
+	buf_free(&form);
+	buf_free(&today);
+}
+
+/* A line of the stanza that a person changed is theirs, and is not renewed. */
+static void
+a_line_that_a_person_changed_stays(void **state)
+{
+	static const char own[] = "\thttp-after-response set-header x-tollgate-policy hidden\n";
+	struct buf text;
+
+	(void)state;
+	put_form(FORM_0_1);
+	buf_init(&text, 0);
+	for (struct span rest = span_str(whole("etc/haproxy/haproxy.cfg")); rest.n;) {
+		struct span line = span_next(&rest, '\n');
+		if (memmem(line.p, line.n, "set-header x-tollgate-policy", 28))
+			buf_str(&text, own);
+		else
+			buf_printf(&text, "%.*s\n", SPAN_ARG(line));
+	}
+	buf_putc(&text, 0);
+	put("etc/haproxy/haproxy.cfg", text.p);
+	assert_int_equal(INIT("--write"), 0);
+	assert_non_null(strstr(whole("etc/haproxy/haproxy.cfg"), own));
+	assert_int_equal(times(whole("etc/haproxy/haproxy.cfg"), "set-header x-tollgate-policy"), 1);
+	assert_int_equal(times(whole("etc/haproxy/haproxy.cfg"), "set-header x-tollgate-receipt"), 1);
+	buf_free(&text);
 }
 
 /* The expression of before MCP deletes arguments that are in header fields. */
@@ -262,16 +441,6 @@ the_complete_examples_second_frontend_is_renewed(void **state)
 	assert_non_null(strstr(cmd_out, "Nothing to do.\n"));
 }
 
-static unsigned
-times(const char *text, const char *what)
-{
-	unsigned n = 0;
-
-	for (const char *p = text; (p = strstr(p, what)) != NULL; p++)
-		n++;
-	return n;
-}
-
 static void
 each_frontend_that_is_named_gets_the_stanza(void **state)
 {
@@ -313,6 +482,9 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(an_older_stanza_is_renewed_in_place),
 		cmocka_unit_test(what_is_new_is_not_put_into_an_if),
+		cmocka_unit_test(each_form_that_was_laid_is_renewed),
+		cmocka_unit_test(the_last_form_is_todays),
+		cmocka_unit_test(a_line_that_a_person_changed_stays),
 		cmocka_unit_test(an_older_stanza_alone_is_advice),
 		cmocka_unit_test(the_expression_of_credentials_is_renewed),
 		cmocka_unit_test(what_came_later_is_added_in_place),

@@ -57,6 +57,7 @@ say_made(struct init *in, const char *path, const char *what)
 {
 	printf("%s %s%s\n", in->write ? "made  " : "create", path, what);
 	in->missing = true;
+	in->missing_ours |= span_starts(span_str(path), SPAN_LIT(OURS));
 }
 
 /* A shipped file's first line names its schema next to it, for editors: where that is on this
@@ -252,6 +253,15 @@ show_differences(struct init *in)
 
 /* ---- the command ---- */
 
+bool
+init_restarts(const struct init *in)
+{
+	for (size_t i = 0; i < in->lay.nedit; i++)
+		if (!strcmp(in->lay.edit[i].file, EXTRAOPTS))
+			return true;
+	return false;
+}
+
 static void
 make_missing(struct init *in)
 {
@@ -298,9 +308,12 @@ init_run(struct init *in)
 		printf("\nNext:\n"
 		       "    tollgate check --haproxy %s\n"
 		       "    systemctl enable --now tollgate\n"
-		       "    systemctl restart haproxy    # once, for the new -f; then reloads "
-		       "are enough\n",
-			in->file[0]);
+		       "%s",
+			in->file[0],
+			init_restarts(in) ? "    systemctl restart haproxy    # once, for the new -f; then "
+					    "reloads are enough\n"
+			: in->lay.nedit || in->missing_ours ? "    systemctl reload haproxy\n"
+							    : "");
 	return in->code;
 }
 

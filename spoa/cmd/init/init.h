@@ -38,7 +38,8 @@ struct init {
 	struct init_new new[INIT_NEW_MAX];
 	size_t nnew;
 	bool write, undo, keep_guards;
-	bool missing; /* something is to be made */
+	bool missing;	   /* something is to be made */
+	bool missing_ours; /* one of the files that HAProxy reads */
 	int code;
 };
 
@@ -64,6 +65,9 @@ struct extraopts extraopts_of(struct span text);
 
 /* init_undo.c: the command with --undo. Returns the exit code. */
 int init_undo(struct init *in);
+
+/* EXTRAOPTS has changed: HAProxy keeps the options that it was started with over a reload. */
+bool init_restarts(const struct init *in);
 
 /* The name of the i-th copy of a file, from 1. */
 const char *kept_as(struct init *in, const char *file, const char *suffix, unsigned i);

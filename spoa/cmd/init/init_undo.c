@@ -132,7 +132,8 @@ init_undo(struct init *in)
 	else if (!in->write)
 		printf("\nNothing was written. With --write it is.\n");
 	else
-		printf("\nNext: systemctl restart haproxy && systemctl disable --now tollgate"
-		       "    # without its -f HAProxy needs a restart, once\n");
+		printf("\nNext: systemctl %s haproxy && systemctl disable --now tollgate%s\n",
+			init_restarts(in) ? "restart" : "reload",
+			init_restarts(in) ? "    # without its -f HAProxy needs a restart, once" : "");
 	return in->code;
 }

@@ -102,6 +102,9 @@ void lay_renew(struct lay *l, const struct haproxy *h, const struct haproxy_sect
 /* One more edit; its text is copied. No memory: the arena has failed. */
 void lay_add(struct lay *l, struct lay_edit edit);
 
+/* A line without indent, comment and double spaces; the arena's. */
+struct span lay_plain(struct arena *a, struct span source);
+
 struct lay_undo {
 	const struct haproxy *h;      /* the files as they are, resolved */
 	const struct haproxy *before; /* the kept copies of them, as they were before init;

@@ -1,8 +1,8 @@
-/* An older stanza, renewed where it is: each of its lines that says what ours said becomes what
- * ours says now, and new lines come next to those of their kind. One that decides once what
- * passes lacks those alone that came later; so does the complete example's second frontend. A
- * stanza in whose frontend the second pass comes in keeps that: the person's rules below it may
- * count on it. */
+/* An older stanza, renewed where it is: a line that an earlier version laid becomes this version's
+ * line for the same thing, or is dropped if there is none, and new lines come next to those of
+ * their kind. Lines that init did not lay stay. A stanza without an earlier line lacks only those
+ * that shipped_later() names; so does the complete example's second frontend. A stanza in whose
+ * frontend the second pass comes in keeps that: the person's rules below it may count on it. */
 #include <stdio.h>
 
 #include "base/scoped.h"
@@ -17,31 +17,46 @@ struct renewal {
 	const struct haproxy_section *s;
 	struct haproxy pieces;			   /* the stanza's lines of today */
 	const struct haproxy_line *own[LINES_MAX]; /* what the section has of each */
+	enum whose {
+		WHOSE_THEIRS,
+		WHOSE_OURS,    /* says what a line of today says, or becomes one */
+		WHOSE_EARLIER, /* of an earlier version, and no line of today is for it yet */
+	} *whose; /* of each line of the section */
 };
 
-/* A line of the section that says this; free words of the person's own aside. */
-static const struct haproxy_line *
-find_text(struct renewal *r, struct span text)
+/* The first words that say what a line does, without its condition. */
+static size_t
+words_of_purpose(const struct haproxy_line *l)
 {
-	struct haproxy_line want = { .file = "", .line = 1, .source = text };
-
-	return text.n && haproxy_words(&r->pieces, &want) ? find_saying(r->s, &want) : NULL;
+	return span_is(l->word[0], "use_backend")		    ? 2
+	       : span_is(haproxy_word(l, 1), "send-spoe-group") ? 4
+								    : 3;
 }
 
-/* Another line that does the same thing, as the person has it. */
-static bool
-has_alike(const struct haproxy_section *s, const struct haproxy_line *want)
+/* The section's first line of this kind that has n words in common with one of today. */
+static const struct haproxy_line *
+find_alike(const struct renewal *r, const struct haproxy_line *want, enum whose whose, size_t n)
 {
-	size_t key = span_is(want->word[0], "use_backend") ? 2 : 3;
-
-	for (size_t i = 0; i < s->n; i++) {
+	for (size_t i = 0; i < r->s->n; i++) {
 		size_t k = 0;
-		while (k < key && span_eq(haproxy_word(&s->line[i], k), haproxy_word(want, k)))
+		if (r->whose[i] != whose)
+			continue;
+		while (k < n && span_eq(haproxy_word(&r->s->line[i], k), haproxy_word(want, k)))
 			k++;
-		if (k == key)
-			return true;
+		if (k == n)
+			return &r->s->line[i];
 	}
-	return false;
+	return NULL;
+}
+
+/* The person has a line for this purpose that init did not lay as it stands. */
+static bool
+person_has_changed(const struct renewal *r, const struct haproxy_line *want)
+{
+	const struct haproxy_line *l =
+		find_alike(r, want, WHOSE_THEIRS, words_of_purpose(want));
+
+	return l && (span_is(want->word[0], "http-after-response") || line_holds(l, "tollgate"));
 }
 
 /* Text with the indent of a line, and the person's own word in it. */
@@ -116,7 +131,7 @@ renew_line(struct renewal *r, const struct haproxy_section *today, size_t i)
 	bool renews = r->own[i] != NULL, after = false;
 
 	next = renews ? r->own[i] : neighbour(r, today, i, &after);
-	if (!next || (!renews && has_alike(r->s, want) && !line_holds(want, GATED_VARIABLE) &&
+	if (!next || (!renews && person_has_changed(r, want) && !line_holds(want, GATED_VARIABLE) &&
 			     !shipped_later(want->source)))
 		return;
 	SCOPED_BUF(text, 64 << 10);
@@ -129,17 +144,14 @@ renew_line(struct renewal *r, const struct haproxy_section *today, size_t i)
 				.text = buf_view(&text) });
 }
 
-/* Where it listens, what passes and what callers are told is the person's; what the relay is
- * told is not. */
+/* Where it listens and what passes is the person's; so is where the complete example routes. */
 static bool
 is_theirs(const struct haproxy_line *l)
 {
-	if (shipped_later(l->source))
-		return false;
-	static const char *const words[] = { "bind", "option", "filter",
-		"http-after-response" };
+	static const char *const words[] = { "bind", "option", "filter", "errorfile" };
 
-	return SPAN_IN(l->word[0], words) || haproxy_begins(l, "acl", "tollgate");
+	return SPAN_IN(l->word[0], words) || haproxy_begins(l, "acl", "tollgate") ||
+	       (span_is(l->word[0], "use_backend") && reads_path(haproxy_word(l, 4)));
 }
 
 /* The stanza's lines of today, or of the complete example's second frontend. */
@@ -162,25 +174,84 @@ lines_of_today(struct renewal *r)
 	return today;
 }
 
+/* Finds which lines of the section are whose; returns whether it is older than this version. */
+static bool
+sort_lines(struct renewal *r, const struct haproxy_section *today)
+{
+	bool older = older_stanza(r->s) || !engine_of(r->s);
+
+	for (size_t i = 0; i < today->n && i < LINES_MAX; i++) {
+		const struct haproxy_line *own = r->own[i] = find_saying(r->s, &today->line[i]);
+		if (own && own >= r->s->line && own < r->s->line + r->s->n)
+			r->whose[own - r->s->line] = WHOSE_OURS;
+	}
+	for (size_t i = 0; i < r->s->n; i++) {
+		const struct haproxy_line *l = &r->s->line[i];
+		if (r->whose[i] == WHOSE_THEIRS && !l->negated && !is_theirs(l) &&
+			shipped_earlier(lay_plain(r->lay->arena, l->source)))
+			r->whose[i] = WHOSE_EARLIER;
+		older |= r->whose[i] == WHOSE_EARLIER;
+	}
+	/* for the same purpose; then, in their order, for one of its kind */
+	for (int kind = 0; kind < 2; kind++)
+		for (size_t i = 0; i < today->n && i < LINES_MAX; i++) {
+			const struct haproxy_line *want = &today->line[i];
+			if (r->own[i])
+				continue;
+			r->own[i] = find_alike(r, want, WHOSE_EARLIER,
+				kind ? 2 : words_of_purpose(want));
+			if (r->own[i])
+				r->whose[r->own[i] - r->s->line] = WHOSE_OURS;
+		}
+	return older;
+}
+
+/* The hosts are the person's. The fetch in front of them is ours: that of 0.1 let pass a host with
+ * a dot at its end. */
+static void
+renew_hosts(struct renewal *r, const struct haproxy_line *l)
+{
+	static const char was[] = "req.hdr(host),host_only";
+	size_t n;
+
+	if (!haproxy_begins(l, "acl", "tollgate") || !span_is(haproxy_word(l, 2), was))
+		return;
+	SCOPED_BUF(text, 64 << 10);
+	n = (size_t)((char *)memmem(l->source.p, l->source.n, was, sizeof(was) - 1) - l->source.p) +
+	    sizeof(was) - 1;
+	buf_printf(&text, "%.*s,rtrim(.)%.*s\n", SPAN_ARG(span_cut(l->source, 0, n)),
+		SPAN_ARG(span_cut(l->source, n, l->source.n)));
+	lay_add(r->lay,
+		(struct lay_edit){
+			.file = l->file, .after = l->line - 1, .drop = true, .text = buf_view(&text) });
+}
+
 void
 lay_renew(struct lay *l, const struct haproxy *h, const struct haproxy_section *s)
 {
 	struct renewal r = { .lay = l, .h = h, .s = s };
-	bool same[LINES_MAX] = { false }, older = older_stanza(s);
 	const struct haproxy_section *today = lines_of_today(&r);
+	bool same[LINES_MAX], older;
 
-	SCOPED_BUF(text, 1 << 20);
-	for (size_t i = 0; today && i < today->n && i < LINES_MAX; i++) {
-		buf_clear(&text);
-		shipped_older(span_trim(today->line[i].source, " \t"), &text);
-		r.own[i] = find_saying(s, &today->line[i]);
-		same[i] = r.own[i] && !line_deletes_arguments(r.own[i], &today->line[i]);
-		if (!r.own[i] && older)
-			r.own[i] = find_text(&r, arena_dup(l->arena, buf_view(&text)));
+	r.whose = arena_array(l->arena, s->n + 1, sizeof(*r.whose));
+	if (!r.whose || !today) {
+		haproxy_free(&r.pieces);
+		return;
 	}
-	for (size_t i = 0; today && i < today->n && i < LINES_MAX; i++)
+	older = sort_lines(&r, today);
+	for (size_t i = 0; i < today->n && i < LINES_MAX; i++)
+		same[i] = r.own[i] && line_says(r.own[i], &today->line[i]) &&
+			  !line_deletes_arguments(r.own[i], &today->line[i]);
+	for (size_t i = 0; i < today->n && i < LINES_MAX; i++)
 		if (!same[i] && !is_theirs(&today->line[i]) &&
 			(older || r.own[i] || shipped_later(today->line[i].source)))
 			renew_line(&r, today, i);
+	for (size_t i = 0; i < s->n; i++) {
+		renew_hosts(&r, &s->line[i]);
+		if (r.whose[i] == WHOSE_EARLIER)
+			lay_add(l, (struct lay_edit){ .file = s->line[i].file,
+					   .after = s->line[i].line - 1,
+					   .drop = true });
+	}
 	haproxy_free(&r.pieces);
 }

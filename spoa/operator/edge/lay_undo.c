@@ -1,7 +1,8 @@
 /* tollgate init --undo: which lines of a file an earlier `tollgate init` laid. A line that names
- * tollgate is found in haproxy/laid.lst, which has the lines of all versions. A line that
- * anybody may write (an option, a timeout, tune.*) is init's if it stands next to such a line
- * and the file had none before init. A former value stands in a comment of the line itself. */
+ * tollgate is found in haproxy/bolt-on.cfg or joint.cfg, or in haproxy/laid.lst if an earlier
+ * version laid it. A line that anybody may write (an option, a timeout, tune.*) is init's if it
+ * stands next to such a line and the file had none before init. A former value stands in a
+ * comment of the line itself. */
 #include <stdio.h>
 
 #include "base/scoped.h"
@@ -12,7 +13,7 @@ enum undo_kind {
 	UNDO_KEPT,
 	UNDO_EMPTY,   /* nothing but spaces */
 	UNDO_COMMENT, /* of a person, or inside a block of ours */
-	UNDO_LAID,    /* in haproxy/laid.lst */
+	UNDO_LAID,    /* shipped_laid() or shipped_earlier() */
 	UNDO_GUARD,   /* so is this, and it keeps a provider's backend closed */
 	UNDO_PLAIN,   /* one of undo_plain[], laid or not */
 };
@@ -57,47 +58,8 @@ undo_holds(struct span s, const char *text)
 	return s.n && memmem(s.p, s.n, text, strlen(text)) != NULL;
 }
 
-/* The row's `…` stands for any text. */
-static bool
-row_matches(struct span row, struct span text)
-{
-	const struct span any = SPAN_LIT("…");
-	size_t i = 0, k = 0, row_again = SIZE_MAX, text_again = 0;
-
-	for (;;) {
-		if (span_starts(span_cut(row, i, row.n), any)) {
-			row_again = i += any.n;
-			text_again = k;
-		} else if (k == text.n) {
-			return i == row.n;
-		} else if (i < row.n && row.p[i] == text.p[k]) {
-			i++;
-			k++;
-		} else if (row_again == SIZE_MAX) {
-			return false;
-		} else {
-			i = row_again;
-			k = ++text_again;
-		}
-	}
-}
-
-static bool
-in_laid_rows(struct span text)
-{
-	struct span rows = shipped("haproxy/laid.lst");
-
-	while (rows.n) {
-		struct span row = span_next(&rows, '\n');
-		if (row.n && *row.p != '#' && row_matches(row, text))
-			return true;
-	}
-	return false;
-}
-
-/* Without indent, comment and double spaces; the arena's. */
-static struct span
-undo_text(struct arena *a, struct span source)
+struct span
+lay_plain(struct arena *a, struct span source)
 {
 	struct span s = span_trim(span_cut(source, 0, unquoted_at(source, "#")), " \t\r");
 	struct span copy = arena_dup(a, s);
@@ -119,7 +81,7 @@ find_kind(struct undo *u, struct undo_line *l)
 	struct span comment =
 		span_cut(l->source, unquoted_at(l->source, "#"), l->source.n);
 
-	l->text = undo_text(u->lay->arena, l->source);
+	l->text = lay_plain(u->lay->arena, l->source);
 	if (!l->text.n) {
 		l->kind = comment.n ? UNDO_COMMENT : UNDO_EMPTY;
 		return;
@@ -131,7 +93,7 @@ find_kind(struct undo *u, struct undo_line *l)
 			l->kind = UNDO_PLAIN;
 			l->plain = &undo_plain[i];
 		}
-	if (!l->plain && in_laid_rows(l->text))
+	if (!l->plain && (shipped_earlier(l->text) || shipped_laid(l->text)))
 		l->kind = undo_holds(l->text, "return status 503") &&
 					  !undo_holds(l->text, "x-tollgate-leaving")
 				  ? UNDO_GUARD
@@ -424,7 +386,7 @@ put_former(struct undo *u, size_t i, struct buf *out)
 {
 	const struct undo_line *l = &u->line[i];
 	struct span rest = l->text, word = span_next(&rest, ' ');
-	struct span former = undo_text(u->lay->arena, l->former);
+	struct span former = lay_plain(u->lay->arena, l->former);
 	bool ours = has_our_defaults(l);
 	size_t indent = 0;
 

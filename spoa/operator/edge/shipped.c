@@ -1,4 +1,5 @@
 /* The shipped files by name, and the pieces of the stanza. */
+#include "operator/edge/haproxy_file.h"
 #include "operator/edge/shipped.h"
 
 struct span
@@ -80,4 +81,55 @@ shipped_older(struct span line, struct buf *out)
 		buf_str(out, changed[which].was);
 		line = span_cut(line, at + strlen(changed[which].text), line.n);
 	}
+}
+
+/* The row's `…` stands for any text. */
+static bool
+row_matches(struct span row, struct span text)
+{
+	const struct span any = SPAN_LIT("…");
+	size_t i = 0, k = 0, row_again = SIZE_MAX, text_again = 0;
+
+	for (;;) {
+		if (span_starts(span_cut(row, i, row.n), any)) {
+			row_again = i += any.n;
+			text_again = k;
+		} else if (k == text.n) {
+			return i == row.n;
+		} else if (i < row.n && row.p[i] == text.p[k]) {
+			i++;
+			k++;
+		} else if (row_again == SIZE_MAX) {
+			return false;
+		} else {
+			i = row_again;
+			k = ++text_again;
+		}
+	}
+}
+
+bool
+shipped_earlier(struct span line)
+{
+	struct span rows = shipped("haproxy/laid.lst");
+
+	while (rows.n) {
+		struct span row = span_next(&rows, '\n');
+		if (row.n && *row.p != '#' && row_matches(row, line))
+			return true;
+	}
+	return false;
+}
+
+bool
+shipped_laid(struct span line)
+{
+	for (int i = PIECE_GLOBAL; line.n && i <= PIECE_JOINT_ROUTES; i++)
+		for (struct span piece = shipped_piece(i); piece.n;) {
+			struct span l = span_next(&piece, '\n');
+			l = span_cut(l, 0, unquoted_at(l, "#"));
+			if (span_eq(span_trim(l, " \t"), line))
+				return true;
+		}
+	return false;
 }

@@ -34,6 +34,11 @@ struct span shipped_piece(enum shipped_piece piece);
 /* A line of the joint stanza as it was before 0.2, when each line asked the ACL anew; into *out,
  * which stays empty where there was none. */
 void shipped_older(struct span line, struct buf *out);
+/* Whether an earlier version of init laid this line and this version does not, or lays it with a
+ * word of the person's own: a row of haproxy/laid.lst. Whether this version has it in a piece.
+ * Both take the line without indent, comment and double spaces. */
+bool shipped_earlier(struct span line);
+bool shipped_laid(struct span line);
 /* Lines that stanzas of before 0.3 lack, and work without as they did: whose answer it is,
  * credentials of ours that HAProxy sets, and WebSockets, which are refused without. */
 enum shipped_later { LATER_NONE, LATER_SAID, LATER_CREDENTIAL, LATER_SOCKET };
