@@ -7,7 +7,8 @@
 
 #include <cmocka.h>
 
-#include "budget/quota/quota.h"
+#include "base/redis/redis_private.h"
+#include "budget/quota/quota_private.h"
 #include "support/redis_cluster.h"
 #include "support/redis_loop.h"
 
@@ -193,6 +194,78 @@ dim_first(struct quota_dim *d, const char *name, enum quota_window_kind kind)
 		snprintf(d->key, sizeof(d->key), "tollgate:q:{%s.%u}", name, k);
 }
 
+/* The sum of the counters of a dim in the epoch of its charge, on this node. */
+static long long
+counted_at(struct server *s, const struct quota_dim *d)
+{
+	redisReply *keys = redisCommand(
+		s->c, "KEYS %s:%llu:*", d->key, (unsigned long long)d->at.epoch);
+	long long sum = 0;
+
+	for (size_t k = 0; k < keys->elements; k++)
+		sum += atoll(server_do(s, "GET %s", keys->element[k]->str));
+	freeReplyObject(keys);
+	return sum;
+}
+
+static void
+counts_soon(struct server *s, const struct quota_dim *d, long long want)
+{
+	uint64_t until = clock_mono_us() + 60000000;
+
+	while (counted_at(s, d) != want && clock_mono_us() < until)
+		for (int i = 0; i < 10; i++) {
+			ev_run(loop, EVRUN_NOWAIT);
+			usleep(200);
+		}
+	assert_int_equal(counted_at(s, d), want);
+}
+
+static void
+settle_at(struct quota *qt, struct quota_request *q, uint64_t used)
+{
+	q->dim[0].actual = used;
+	quota_settle(qt, q, clock_mono_us());
+	for (uint64_t until = clock_mono_us() + 10000; clock_mono_us() < until;)
+		ev_run(loop, EVRUN_NOWAIT);
+}
+
+/* The node has run it, and answers when its connection was given up. */
+static void
+a_settlement_that_a_node_answers_late_is_counted_once(void **state)
+{
+	static struct line l[LINES];
+	struct ask a = { .q.ndims = 1 };
+
+	(void)state;
+	lines_up(l);
+	dim_at(&a.q.dim[0], 0, 400, QUOTA_ROLLING, 1000, 1);
+	ask(l[0].quota, &a);
+	wait_for(&a, 1);
+	assert_int_equal(a.q.result, QUOTA_ADMITTED);
+	kill(node[0].pid, SIGSTOP);
+	uint64_t patient_us = l[0].redis->deadline_us;
+	l[0].redis->deadline_us = 50000;
+	settle_at(l[0].quota, &a.q, 6);
+	assert_true(becomes(l[0].redis, false));
+	for (uint64_t until = clock_mono_us() + 2200000; clock_mono_us() < until;) {
+		ev_run(loop, EVRUN_NOWAIT);
+		usleep(1000);
+	}
+	assert_int_equal(l[0].quota->nlate, 1);
+	kill(node[0].pid, SIGCONT);
+	l[0].redis->deadline_us = patient_us;
+	assert_true(becomes(l[0].redis, true));
+	for (uint64_t until = clock_mono_us() + 60000000;
+		l[0].quota->nlate && clock_mono_us() < until;) {
+		ev_run(loop, EVRUN_NOWAIT);
+		usleep(200);
+	}
+	counts_soon(&node[0], &a.q.dim[0], 6);
+	assert_int_equal(l[0].quota->eval_us, 0);
+	lines_down(l);
+}
+
 /* A slot moves, with its keys, as an operator moves it: what each worker let go is counted
  * where it went. */
 static void
@@ -217,6 +290,10 @@ what_was_let_go_moves_with_its_slot(void **state)
 			ask(l[i % LINES].quota, &a[i]);
 	}
 	wait_for(a, LIMIT / 2);
+	struct ask settled = { .q.ndims = 1 };
+	dim_first(&settled.q.dim[0], "settled", QUOTA_ROLLING);
+	ask(l[0].quota, &settled);
+	wait_for(&settled, 1);
 	const char *to = id(&node[1]), *from = id(&node[0]);
 	snprintf(cmd, sizeof(cmd),
 		"redis-cli --cluster reshard 127.0.0.1:%u --cluster-from %s --cluster-to %s "
@@ -228,6 +305,8 @@ what_was_let_go_moves_with_its_slot(void **state)
 	 * moved. */
 	for (size_t i = 0; i < LINES; i++)
 		moves[i] = redis_moves(l[i].redis);
+	settle_at(l[0].quota, &settled.q, 6);
+	counts_soon(&node[1], &settled.q.dim[0], 6);
 	for (size_t i = LIMIT / 2; i < LIMIT / 2 + LINES; i++)
 		ask(l[i % LINES].quota, &a[i]);
 	wait_for(a, LIMIT / 2 + LINES);
@@ -295,6 +374,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(limits_on_several_nodes_hold),
 		cmocka_unit_test(nothing_is_left_for_ever),
+		cmocka_unit_test(a_settlement_that_a_node_answers_late_is_counted_once),
 		cmocka_unit_test(what_was_let_go_moves_with_its_slot),
 		cmocka_unit_test(a_lost_node_fails_its_own_limits),
 	};

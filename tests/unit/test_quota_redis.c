@@ -67,6 +67,123 @@ a_settlement_corrects_its_charge(void **state)
 	line_down(&l);
 }
 
+static long long
+value_of(const struct quota_dim *d, struct cell c)
+{
+	char key[CELL_KEY_TEXT];
+	size_t n = cell_key(key, d, d->at.epoch, c);
+	redisReply *v = redisCommand(server.c, "GET %b", key, n);
+	long long is = v->str ? strtoll(v->str, NULL, 10) : 0;
+
+	freeReplyObject(v);
+	return is;
+}
+
+/* Redis has run the command and answers after the deadline, on the connection that waits for it or
+ * on one that was given up; then the settlement is sent again. */
+static void
+a_settlement_that_is_answered_late_is_counted_once(void **state)
+{
+	static const struct {
+		const char *name;
+		enum quota_window_kind kind;
+		enum quota_orphan orphan;
+		uint64_t stopped_us, used;
+	} rows[] = {
+		{ "rolling, the connection stays", QUOTA_ROLLING, QUOTA_ORPHAN_CHARGE, 300000, 672 },
+		{ "rolling, another connection", QUOTA_ROLLING, QUOTA_ORPHAN_CHARGE, 2200000, 672 },
+		{ "a day, the connection stays", QUOTA_CALENDAR, QUOTA_ORPHAN_CHARGE, 300000, 672 },
+		{ "a day, another connection", QUOTA_CALENDAR, QUOTA_ORPHAN_CHARGE, 2200000, 672 },
+		{ "a hold that expires, below it", QUOTA_CALENDAR, QUOTA_ORPHAN_DROP, 300000, 150 },
+		{ "a hold that expires, another connection", QUOTA_CALENDAR, QUOTA_ORPHAN_DROP,
+			2200000, 672 },
+	};
+
+	NEEDS_REDIS;
+	for (size_t i = 0; i < COUNT_OF(rows); i++) {
+		struct line l;
+		struct ask a = { .q.ndims = 1 };
+		struct quota_dim *d = &a.q.dim[0];
+		redis_rig_do(&server, "FLUSHALL");
+		line_up(&l, RIG_PATIENT_US);
+		assert_true(run_until_up(l.redis, 2000000));
+		dim_set(d, "t", 100000, 60, 400);
+		d->unit = QUOTA_TOKENS;
+		d->span.kind = rows[i].kind;
+		d->span.calendar = QUOTA_DAY;
+		d->orphan = rows[i].orphan;
+		d->hold_s = rows[i].kind == QUOTA_CALENDAR ? 60 : 0;
+		a.q.done = asked;
+		a.q.arg = &a;
+		quota_reserve(l.quota, &a.q);
+		asked_out(&a);
+		assert_int_equal(a.q.result, QUOTA_ADMITTED);
+		kill(server.pid, SIGSTOP);
+		settle_tokens(l.quota, &a.q, rows[i].used, clock_mono_us());
+		run_for(1000);
+		redis_waits(l.redis, 50000);
+		run_for(rows[i].stopped_us);
+		assert_int_equal(l.quota->nlate, 1);
+		kill(server.pid, SIGCONT);
+		redis_waits(l.redis, RIG_PATIENT_US);
+		line_done(&l);
+		long long own = value_of(d, cell_own(d, &d->at));
+		if (own != (long long)rows[i].used)
+			fail_msg("%s: %lld", rows[i].name, own);
+		if (rows[i].kind == QUOTA_CALENDAR && rows[i].used > 400)
+			assert_int_equal(value_of(d, cell_spent(d, &d->at)), rows[i].used);
+		line_down(&l);
+	}
+}
+
+/* A full Redis has counted nothing, and marked nothing: it counts when it is sent again. */
+static void
+a_settlement_that_a_full_redis_refused_is_counted_later(void **state)
+{
+	struct line l;
+	struct ask a;
+
+	NEEDS_REDIS;
+	line_up(&l, RIG_PATIENT_US);
+	assert_true(run_until_up(l.redis, 2000000));
+	redis_rig_do(&server, "CONFIG SET maxmemory-policy noeviction");
+	ask_wait(l.quota, &a, 10, 100000, 400);
+	redis_rig_do(&server, "CONFIG SET maxmemory 1");
+	settle_tokens(l.quota, &a.q, 672, clock_mono_us());
+	run_for(600000);
+	assert_int_equal(l.quota->nlate, 1);
+	assert_int_equal(l.quota->eval_us, 0); /* full is not forbidden */
+	assert_int_equal(stored("t"), 400);
+	redis_rig_do(&server, "CONFIG SET maxmemory 0");
+	assert_int_equal(stored_soon("t", 672), 672);
+	line_done(&l);
+	assert_int_equal(stored("t"), 672);
+	line_down(&l);
+}
+
+/* An ACL from before this version forbids EVAL: it is counted, and at least once. */
+static void
+a_redis_without_eval_counts_settlements(void **state)
+{
+	struct line l;
+	struct ask a;
+
+	NEEDS_REDIS;
+	if (redis_rig_do(&server, "ACL SETUSER default -eval") < 0)
+		skip();
+	line_up(&l, RIG_PATIENT_US);
+	assert_true(run_until_up(l.redis, 2000000));
+	for (int i = 1; i <= 3; i++) {
+		ask_wait(l.quota, &a, 10, 1000000, 400);
+		settle_tokens(l.quota, &a.q, 672, clock_mono_us());
+		assert_int_equal(stored_soon("t", i * 672), i * 672);
+	}
+	assert_true(l.quota->eval_us > 0);
+	line_done(&l);
+	line_down(&l);
+	redis_rig_do(&server, "ACL SETUSER default +@all");
+}
+
 /* Redis forgot the charge: what is given back does not stay below zero. */
 static void
 what_redis_forgot_is_not_given_back(void **state)
@@ -785,6 +902,9 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(lines_at_once_never_pass_a_limit),
 		cmocka_unit_test(a_settlement_corrects_its_charge),
+		cmocka_unit_test(a_settlement_that_is_answered_late_is_counted_once),
+		cmocka_unit_test(a_settlement_that_a_full_redis_refused_is_counted_later),
+		cmocka_unit_test(a_redis_without_eval_counts_settlements),
 		cmocka_unit_test(a_clock_that_is_not_that_of_redis_is_known),
 		cmocka_unit_test(what_redis_forgot_is_not_given_back),
 		cmocka_unit_test(a_stopped_redis_fails_within_the_deadline),

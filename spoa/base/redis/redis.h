@@ -78,6 +78,7 @@ struct redis_reply_ints {
 	int err; /* ERR_FULL: it is at its maxmemory, and the command did nothing; ERR_SYNTAX: Redis answered with an error or something else; of a cluster
 		    also ERR_IO, ERR_TIMEOUT: this command's node did not answer */
 	bool nil; /* ERR_SYNTAX that is none: there is nothing, or it was not done */
+	bool forbidden; /* ERR_SYNTAX: its ACL does not permit the command, or it has none such */
 	size_t n;
 	int64_t i, list[REDIS_LIST_MAX];
 };
@@ -86,9 +87,9 @@ struct redis_reply_ints {
  * loop, never inside redis_send: err 0 with one reply a command (valid during the
  * call), or ERR_TIMEOUT, ERR_IO (circuit open, connection lost). Late replies are
  * dropped, but for redis_late(). cb NULL: fire and forget. Of a cluster each command goes to
- * the node that holds its first argument (an MGET to those that hold its keys), what goes to
- * one node in its order, and follows where a slot moved. Where one of these nodes fails, the
- * pipeline does. */
+ * the node that holds its first argument (an MGET to those that hold its keys, an EVAL to that
+ * of its first key), what goes to one node in its order, and follows where a slot moved. Where
+ * one of these nodes fails, the pipeline does. */
 typedef void redis_cb(void *arg, int err, const struct redis_reply_ints *replies, size_t n);
 struct redis_pipe;
 /* `commands`: how many will be added at most. The callback's arg is a copy of the `bytes`

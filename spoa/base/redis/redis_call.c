@@ -282,7 +282,7 @@ on_call(redisAsyncContext *ac, void *priv_reply, void *priv)
 		if (follow(c, span_of(reply->str, reply->len)))
 			return; /* the pipeline may be gone */
 		if (to->err == ERR_TIMEOUT)
-			to->err = redis_is_full(reply) ? ERR_FULL : ERR_SYNTAX;
+			redis_pipe_read(to, reply);
 		redis_pipe_role(ac->data, reply);
 	} else if (hold(c)) {
 		if (!c->p->writes_away)

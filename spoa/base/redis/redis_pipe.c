@@ -119,8 +119,13 @@ redis_pipe_settle(struct redis_pipe *p)
 void
 redis_pipe_read(struct redis_reply_ints *to, const redisReply *reply)
 {
-	to->err = redis_is_full(reply) ? ERR_FULL : ERR_SYNTAX;
+	to->err = ERR_SYNTAX;
 	to->nil = reply->type == REDIS_REPLY_NIL;
+	if (reply->type == REDIS_REPLY_ERROR) {
+		to->err = redis_is_full(reply) ? ERR_FULL : ERR_SYNTAX;
+		to->forbidden = redis_forbids(reply);
+		return;
+	}
 	if (reply->type == REDIS_REPLY_INTEGER)
 		to->i = reply->integer;
 	else if (reply->type == REDIS_REPLY_ARRAY && reply->elements <= REDIS_LIST_MAX)
@@ -232,8 +237,10 @@ redis_command_at(struct redis_pipe *p, struct redis *node, int argc, const char 
 void
 redis_command(struct redis_pipe *p, int argc, const char **argv, const size_t *lens)
 {
-	redis_command_at(p, argc > 1 ? redis_at(p->r, span_of(argv[1], lens[1])) : p->r, argc,
-		argv, lens);
+	int key = argc > 3 && !strcmp(argv[0], "EVAL") ? 3 : 1;
+
+	redis_command_at(p, argc > key ? redis_at(p->r, span_of(argv[key], lens[key])) : p->r,
+		argc, argv, lens);
 }
 
 void

@@ -224,9 +224,23 @@ redis_slots_read(const redisReply *r, const char *asked, struct redis_map *out)
 	return err;
 }
 
+static bool
+error_holds(const redisReply *r, const char *text)
+{
+	return r->type == REDIS_REPLY_ERROR && memmem(r->str, r->len, text, strlen(text));
+}
+
+/* Redis 6.2 has the error of a script's command in the middle of its own. */
 bool
 redis_is_full(const redisReply *r)
 {
-	return r->type == REDIS_REPLY_ERROR &&
-	       redis_life_refusal(span_of(r->str, (size_t)r->len)) == REDIS_FULL;
+	return error_holds(r, "OOM command not allowed") ||
+	       (r->type == REDIS_REPLY_ERROR &&
+		       redis_life_refusal(span_of(r->str, (size_t)r->len)) == REDIS_FULL);
+}
+
+bool
+redis_forbids(const redisReply *r)
+{
+	return error_holds(r, "NOPERM") || error_holds(r, "unknown command");
 }

@@ -44,5 +44,7 @@ int redis_master_read(
 int redis_slots_read(const redisReply *r, const char *asked, struct redis_map *out);
 /* "OOM …": the command was refused because the server is at its maxmemory. */
 bool redis_is_full(const redisReply *r);
+/* The server's ACL does not permit the command, or the server has none of that name. */
+bool redis_forbids(const redisReply *r);
 
 #endif

@@ -20,6 +20,7 @@ quota_new(
 	TAG(quota, qt);
 	qt->last = &qt->first;
 	qt->last_late = &qt->late;
+	qt->last_id = redis_life_draw();
 	if (redis && !counts_new(qt))
 		quota_free(&qt);
 	return qt;

@@ -2,8 +2,8 @@
  * counts in ten sub-buckets of its window; a request is admitted where its own
  * bucket and the ten before it, read AFTER its own increment, hold no more than
  * the limit, so no rolling window exceeds it. On Redis in one pipeline a turn of
- * the loop, without scripts, by Redis' clock; without Redis the same arithmetic in
- * process, by the monotonic clock. */
+ * the loop, by Redis' clock, without scripts but for additions that may be sent
+ * again; without Redis the same arithmetic in process, by the monotonic clock. */
 #ifndef BUDGET_QUOTA_QUOTA_H
 #define BUDGET_QUOTA_QUOTA_H
 

@@ -28,6 +28,9 @@ struct change {
 	struct quota_place at;
 	int64_t spent, own;
 	bool unseen; /* it was counted after all that this worker knows was read */
+	/* by which Redis knows what of it was added, if it is sent again; 0: not sent yet, or
+	 * nothing of it needs one */
+	uint64_t id;
 };
 
 enum {

@@ -1,10 +1,12 @@
 /* Corrections of counts on Redis: settlements, refunds, and the commands that add to a
- * counter. A correction whose store does not answer is kept and sent again, what adds at
- * least once, what takes away at most once: both err to the safe side. */
+ * counter. A correction whose store does not answer is kept and sent again. What adds has an id,
+ * so that Redis counts it once even if it ran the first one; without an id (see needs_id()), it is
+ * counted at least once. What takes away is sent at most once. Both err to the safe side. */
 #include <stdlib.h>
 
 #include "base/clock.h"
 #include "base/err.h"
+#include "base/log.h"
 #include "budget/quota/quota_private.h"
 
 enum {
@@ -12,7 +14,13 @@ enum {
 	LATE_MAX = 4096,     /* corrections that wait for Redis; one more is dropped */
 	LATE_US = 50000,     /* not sooner are they sent again */
 	REFUSED_US = 250000, /* nor what Redis refused */
+	ID_S = 300,	     /* Redis knows an id for so long */
+	EVAL_US = 60000000,  /* between two tries of an EVAL that Redis forbids */
 };
+
+/* INCRBY KEYS[1] ARGV[1], unless it was done before: KEYS[2] tells for ARGV[2] seconds. */
+static const char add_once[] = "if redis.call('SET',KEYS[2],'','NX','EX',ARGV[2])then "
+			       "return redis.call('INCRBY',KEYS[1],ARGV[1])end";
 
 size_t
 life_key(char out[CELL_KEY_TEXT], const char *name, const struct redis_life *life,
@@ -28,31 +36,59 @@ life_key(char out[CELL_KEY_TEXT], const char *name, const struct redis_life *lif
 /* A key is never without TTL: who has not yet counted in it makes it with one, and lets it
  * begin anew (it may have been made before its time). */
 void
-key_add(struct redis_pipe *p, const char *key, size_t kn, int64_t delta, int64_t ttl_s,
-	enum add how)
+key_add(struct redis_pipe *p, const char *key, size_t kn, struct span id, int64_t delta,
+	int64_t ttl_s, enum add how)
 {
-	char by[SPAN_DECIMAL], ttl[SPAN_DECIMAL];
+	char by[SPAN_DECIMAL], ttl[SPAN_DECIMAL], id_ttl[SPAN_DECIMAL];
 	const char *make[] = { "SET", key, "0", "EX", ttl, "NX" },
-		   *incr[] = { "INCRBY", key, by }, *expire[] = { "EXPIRE", key, ttl };
-	size_t tn = how == ADD_ONLY ? 0 : span_decimal(ttl, ttl_s);
-	const size_t ml[] = { 3, kn, 1, 2, tn, 2 }, il[] = { 6, kn, span_decimal(by, delta) },
-		     el[] = { 6, kn, tn };
+		   *incr[] = { "INCRBY", key, by }, *expire[] = { "EXPIRE", key, ttl },
+		   *once[] = { "EVAL", add_once, "2", key, id.p, by, id_ttl };
+	size_t tn = how == ADD_ONLY ? 0 : span_decimal(ttl, ttl_s), bn = span_decimal(by, delta);
+	const size_t ml[] = { 3, kn, 1, 2, tn, 2 }, il[] = { 6, kn, bn }, el[] = { 6, kn, tn };
 
 	if (how == ADD_WITH_TTL)
 		redis_command(p, 6, make, ml);
-	redis_command(p, 3, incr, il);
+	if (id.n)
+		redis_command(p, 7, once,
+			(const size_t[]){ 4, sizeof(add_once) - 1, 1, kn, id.n, bn,
+				span_decimal(id_ttl, ID_S) });
+	else
+		redis_command(p, 3, incr, il);
 	if (how == ADD_WITH_TTL)
 		redis_command(p, 3, expire, el);
+}
+
+/* "tollgate:i:{LIMIT:HASH}:ID", in the slot of the counter. The same id is another one in another
+ * epoch, in which nothing of it was counted. */
+static size_t
+id_key(char out[CELL_KEY_TEXT], const struct quota_dim *d, uint64_t epoch, uint64_t id)
+{
+	static const char counter[] = "tollgate:q:", name[] = "tollgate:i:";
+	size_t n = strlen(d->key);
+
+	memcpy(out, d->key, n);
+	memcpy(out, name, sizeof(counter) - 1);
+	out[n++] = ':';
+	return n + span_decimal(out + n, (int64_t)((id ^ epoch) & INT64_MAX));
+}
+
+/* id 0: none. */
+static void
+cell_add_once(struct redis_pipe *p, const struct quota_dim *d, const struct quota_place *at,
+	struct cell c, uint64_t id, int64_t delta, int64_t now_ms, enum add how)
+{
+	char key[CELL_KEY_TEXT], once[CELL_KEY_TEXT];
+	size_t kn = cell_key(key, d, at->epoch, c), on = id ? id_key(once, d, at->epoch, id) : 0;
+
+	key_add(p, key, kn, span_of(once, on), delta,
+		how == ADD_ONLY ? 0 : cell_ttl_s(d, at, c, now_ms), how);
 }
 
 void
 cell_add(struct redis_pipe *p, const struct quota_dim *d, const struct quota_place *at,
 	struct cell c, int64_t delta, int64_t now_ms, enum add how)
 {
-	char key[CELL_KEY_TEXT];
-	size_t kn = cell_key(key, d, at->epoch, c);
-
-	key_add(p, key, kn, delta, how == ADD_ONLY ? 0 : cell_ttl_s(d, at, c, now_ms), how);
+	cell_add_once(p, d, at, c, 0, delta, now_ms, how);
 }
 
 void
@@ -110,6 +146,33 @@ make_quota_place(struct quota *qt, const struct quota_dim *d, const struct quota
 	redis_send(p);
 }
 
+/* What adds to a counter on which decisions depend has an id. Of a window with a total, the
+ * amount spent is only shown: most requests add to it, and an id takes more memory than a
+ * counter. */
+static bool
+needs_id(const struct change *c)
+{
+	return c->own > 0 || (c->spent > 0 && cell_expires(&c->dim));
+}
+
+/* The reply says that a command was not done. A null reply: its id was known, it was done before. */
+static bool
+not_done_yet(const struct redis_reply_ints *r)
+{
+	return r->err && !r->nil;
+}
+
+static void
+eval_forbidden(struct quota *qt)
+{
+	qt->eval_us = clock_mono_us() + EVAL_US;
+	if (!qt->said_eval)
+		log_event(LOG_WARN, "quota.no_eval",
+			LS("why", "Redis forbids EVAL: a settlement that it answers late may be "
+				  "counted twice; add +eval to the rule of its user"));
+	qt->said_eval = true;
+}
+
 /* An error (its memory is full) is an answer: that was not counted, nor given back. What is
  * known of the counts says so, or each time it is sent they would seem to be less. What adds
  * seems to be more meanwhile: the safe side. */
@@ -143,12 +206,15 @@ on_changed(void *arg, int err, const struct redis_reply_ints *replies, size_t n)
 		return;
 	}
 	struct change not_done = c;
-	if (!c.own || s->own >= n || !replies[s->own].err)
+	if (!c.own || s->own >= n || !not_done_yet(&replies[s->own]))
 		not_done.own = 0;
-	if (!c.spent || s->spent >= n || !replies[s->spent].err)
+	if (!c.spent || s->spent >= n || !not_done_yet(&replies[s->spent]))
 		not_done.spent = 0;
 	if (not_done.own || not_done.spent) {
 		change_refused(s->quota, &not_done);
+		if (c.id && ((not_done.own && replies[s->own].forbidden) ||
+				    (not_done.spent && replies[s->spent].forbidden)))
+			eval_forbidden(s->quota);
 		for (size_t i = 0; i < n; i++)
 			if (replies[i].err == ERR_FULL) {
 				redis_give_way(s->quota->redis, 1);
@@ -159,6 +225,7 @@ on_changed(void *arg, int err, const struct redis_reply_ints *replies, size_t n)
 		make_quota_place(s->quota, &c.dim, &c.at, cell_spent(&c.dim, &c.at));
 	if (c.own < 0 && s->own < n && replies[s->own].err == 0 && replies[s->own].i < 0) {
 		c.spent = 0;
+		c.id = 0;
 		c.own = -replies[s->own].i;
 		counts_change(s->quota, &c);
 	}
@@ -183,19 +250,27 @@ counts_change(struct quota *qt, const struct change *c)
 	struct cell own = cell_own(d, &c->at), spent = cell_spent(d, &c->at);
 	struct sent s = { .quota = qt, .change = *c };
 	int64_t now_ms = redis_ms(qt, d);
+	uint64_t id = 0;
 
 	enum add how = known_made(qt->known, d, &c->at, spent) ? ADD_ONLY : ADD_WITH_TTL;
 	enum add own_how = c->own < 0 && !c->unseen ? ADD_ONLY : ADD_WITH_TTL;
 	TAG(sent, &s);
+	if (needs_id(c)) {
+		if (!s.change.id)
+			s.change.id = qt->last_id += 2;
+		id = clock_mono_us() < qt->eval_us ? 0 : s.change.id;
+	}
 	s.spent = how == ADD_WITH_TTL;
 	s.spent_alone = c->spent && how == ADD_ONLY;
 	s.own = (c->spent ? how : 0) + (own_how == ADD_WITH_TTL);
 	struct redis_pipe *p =
 		redis_begin(qt->redis, 2 * ADD_WITH_TTL + 1, on_changed, &s, sizeof(s));
 	if (c->spent)
-		cell_add(p, d, &c->at, spent, c->spent, now_ms, how);
+		cell_add_once(
+			p, d, &c->at, spent, c->spent > 0 ? id : 0, c->spent, now_ms, how);
 	if (c->own)
-		cell_add(p, d, &c->at, own, c->own, now_ms, own_how);
+		cell_add_once(p, d, &c->at, own, c->own > 0 && id ? id + 1 : 0, c->own, now_ms,
+			own_how);
 	/* After it: who reads the old revision has read before this was counted, or what
 	 * was counted too. */
 	if (c->own > 0 && own.kind == CELL_SUB)

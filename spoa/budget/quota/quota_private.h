@@ -23,6 +23,9 @@ struct quota {
 	} * late, **last_late; /* corrections that wait for Redis, oldest first */
 	size_t nlate;
 	uint64_t late_us; /* not before are they sent */
+	uint64_t last_id; /* of a correction, drawn at first: no other worker's */
+	uint64_t eval_us; /* not before is EVAL sent: Redis forbids it */
+	bool said_eval;	  /* that, once */
 	bool said_full;	  /* the ledger, once */
 	struct quota_table *table;
 	struct mailbox *self;
@@ -65,9 +68,10 @@ void counts_longs(
 enum add { ADD_ONLY = 1, ADD_WITH_TTL = 3 };
 void cell_add(struct redis_pipe *p, const struct quota_dim *d, const struct quota_place *at,
 	struct cell c, int64_t delta, int64_t now_ms, enum add how);
-/* The same of any key, which lives so long where it is made. */
-void key_add(struct redis_pipe *p, const char *key, size_t kn, int64_t delta, int64_t ttl_s,
-	enum add how);
+/* The same of any key, which lives so long where it is made. id: a key of the same slot that says
+ * for five minutes that this was added, and then it is not added again; empty: none. */
+void key_add(struct redis_pipe *p, const char *key, size_t kn, struct span id, int64_t delta,
+	int64_t ttl_s, enum add how);
 /* SET key v EX ttl_s */
 void key_set(struct redis_pipe *p, const char *key, size_t kn, int64_t v, int64_t ttl_s);
 /* "tollgate:NAME:EPOCH": what is told of a life's counters. */

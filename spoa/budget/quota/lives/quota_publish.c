@@ -126,7 +126,7 @@ publish_some(struct quota *qt, struct redis *node, struct life *l, uint64_t now_
 			snprintf(d.key, sizeof(d.key), "%s", e->key);
 			int64_t left_s = (e->ends_ms - now_ms) / 1000 + SLACK_S;
 			size_t kn = cell_key(key, &d, l->epoch, e->cell);
-			key_add(p, key, kn, e->sum,
+			key_add(p, key, kn, SPAN_LIT(""), e->sum,
 				e->cell.kind == CELL_SUB ? e->ttl_s : left_s, ADD_WITH_TTL);
 			e->epoch = l->epoch;
 			e->recalled = false;
