@@ -175,6 +175,10 @@ struct request {
 		bool left;     /* it is written without the request: request_record_leave() */
 		bool undone;   /* and its completion with it */
 		enum decision_kind recorded_kind; /* what the record says */
+		/* live_erasures_came() when it began, or when the holder was looked up last;
+		 * and the holder was erased since */
+		uint64_t erasures;
+		bool erased;
 		size_t held_bytes, held_slot;
 		size_t held_work; /* of them: arena, decoded and rewritten body */
 		/* `decide`: the answer that was given for a recogniser, or for its i-th text */

@@ -123,6 +123,26 @@ put_erasure(struct live *l, const char *holder, int64_t serial)
 	return is;
 }
 
+static void
+a_worker_knows_who_was_erased_since(void **state)
+{
+	struct live *l = begun();
+	uint64_t before = live_erasures_came(l);
+
+	(void)state;
+	assert_false(live_erased_since(l, 0, SPAN_LIT("alice"), before));
+	int64_t serial = put_erasure(l, "alice", 0);
+	uint64_t after = live_erasures_came(l);
+	assert_true(after > before);
+	assert_true(live_erased_since(l, 0, SPAN_LIT("alice"), before));
+	assert_false(live_erased_since(l, 0, SPAN_LIT("bob"), before));
+	assert_false(live_erased_since(l, 0, SPAN_LIT("alice"), after));
+	/* another time */
+	assert_true(put_erasure(l, "alice", serial) > serial);
+	assert_true(live_erased_since(l, 0, SPAN_LIT("alice"), after));
+	live_close(&l);
+}
+
 static size_t
 undone(struct live *l, char id[LIVE_ERASE_ID + 1])
 {
@@ -383,6 +403,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(what_no_erasure_can_say_is_refused),
 		cmocka_unit_test(a_tag_is_of_holder_and_key),
+		cmocka_unit_test(a_worker_knows_who_was_erased_since),
 		cmocka_unit_test(whoever_carries_it_out_is_told),
 		cmocka_unit_test(it_is_never_purged),
 		cmocka_unit_test(so_many_are_kept),

@@ -52,6 +52,7 @@ struct live_erasure {
 	unsigned char tag[SHA256_BYTES];
 	int64_t done_ns; /* carried out here; 0: not yet. Under the lock, as what follows */
 	bool now;	 /* by this process, and not found as done */
+	uint64_t came;	 /* as how manieth of this process it came into force */
 };
 
 struct live_entry {

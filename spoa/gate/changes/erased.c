@@ -1,6 +1,7 @@
 /* Erasures: which were carried out here, and what Redis says of the other nodes. A field
  * NODE/ERASURE of tollgate:{live}:erased is "SERIAL TIME". */
 #include <inttypes.h>
+#include <sodium.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -34,6 +35,35 @@ void
 live_tag(const struct live *l, struct span holder, unsigned char tag[SHA256_BYTES])
 {
 	live_erase_tag(l->key, holder, tag);
+}
+
+uint64_t
+live_erasures_came(const struct live *l)
+{
+	return atomic_load(&l->came);
+}
+
+static const char *
+field_of_view(const void *view, size_t at)
+{
+	return ((const struct live_view *)view)->entries[at]->field;
+}
+
+bool
+live_erased_since(struct live *l, unsigned worker, struct span holder, uint64_t since)
+{
+	unsigned char tag[SHA256_BYTES];
+	char hex[2 * SHA256_BYTES + 1], field[LIVE_FIELD_MAX];
+	bool erased;
+
+	live_tag(l, holder, tag);
+	sodium_bin2hex(hex, sizeof(hex), tag, sizeof(tag));
+	snprintf(field, sizeof(field), "%s:%.*s", live_kinds[LIVE_ERASE], LIVE_ERASE_ID, hex);
+	const struct live_view *v = live_enter(l, worker);
+	size_t at = field_place(v, v->nentries, field_of_view, field, &erased);
+	erased = erased && v->entries[at]->erase.came > since;
+	live_leave(l, worker);
+	return erased;
 }
 
 json_t *

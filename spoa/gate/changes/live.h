@@ -73,6 +73,11 @@ size_t live_purge(struct live *l, int64_t now_ns, size_t most, struct buf *field
 void live_on_erasure(struct live *l, void (*carry_out)(void *arg), void *arg);
 /* live_erase_tag() under the key of the entries. */
 void live_tag(const struct live *l, struct span holder, unsigned char tag[SHA256_BYTES]);
+/* How many erasures have come into force in this process. Any thread. */
+uint64_t live_erasures_came(const struct live *l);
+/* Returns true if one of that holder came into force after live_erasures_came() returned
+ * `since`. On the thread of that worker, not between its live_enter() and live_leave(). */
+bool live_erased_since(struct live *l, unsigned worker, struct span holder, uint64_t since);
 /* Those that live_erasure_done() was not called of yet: a new JSON array of their objects. */
 json_t *live_undone(struct live *l);
 /* It was carried out here: now, or before this process (`now` false). */

@@ -1,0 +1,103 @@
+# A person is erased while a stream of theirs is in progress: the person's name does not come back into the
+# file of shares and no hash or response of the stream is stored.
+# Once: no version of HAProxy differs here.
+. "$(dirname "$0")/lib.sh"
+. "$here/auditor.bash"
+. "$here/answers-redis.bash"
+cat >"$D/mine.yaml" <<Y
+audit: {persons: pseudonym}
+cache: {redis: "redis://127.0.0.1:$port"}
+$(auditor ann)
+Y
+cat >"$D/policy.yaml" <<'Y'
+tollgate: 1
+name: in-progress
+identity:
+  - jwt: {header: authorization, demo_issuer: true}
+  - none: {}
+providers:
+  openai: {backend: local, dialect: openai}
+routes:
+  - {name: chat, match: {path: /v1/chat/completions}, targets: openai, response: [meter, record],
+     record: {prompt: redacted, response: redacted, tools: redacted}, cache: {exact: {ttl: 1h, per: org, temperature: 1}}}
+default: permit
+Y
+answers_redis "a Redis for responses" $evicting
+stack_up --policy "$D/policy.yaml" --config "$D/mine.yaml"
+audit() { "$build/tollgate" audit "$@" -c "$D/tollgate.yaml" 2>"$D/err"; }
+declare -A bearer
+for who in alice bob; do bearer[$who]="authorization: Bearer $(token --claims "{\"sub\":\"$who\"}")"; done
+post() { # PERSON TEXT [HEADER]
+	req POST /v1/chat/completions ${3:+-H "$3"} -H "${bearer[$1]}" -H 'content-type: application/json' \
+		-d "{\"model\":\"echo\",\"messages\":[{\"role\":\"user\",\"content\":\"$2\"}]}"
+	id=$(header x-tollgate-id)
+}
+lines() { cat "$JOURNAL"/*.jsonl | tr -d '\0'; }
+record() { lines | jq -c "select(.id == \"$2\" and .type == \"$1\")"; } # TYPE ID
+hashes() { jq -r '.. | .hmac_sha256? // empty'; }
+holders() { awk '$1 == "share" && NF == 5 { print $4 }' "$JOURNAL.shares" | while read -r h; do base64 -d <<<"$h" && echo; done | sort | paste -sd' '; }
+stored() { redis keys 'tollgate:cache:*' | grep -vc asks; }
+slow_stream() { # PERSON TEXT: its events are a tenth of a second apart; $id
+	control '{"chunk_ms":100,"chunk_bytes":200,"times":1}'
+	rm -f "$D/$1.head"
+	curl -s -o "$D/$1.body" -D "$D/$1.head" "$EDGE/v1/chat/completions" -H "${bearer[$1]}" -H 'content-type: application/json' \
+		-d "{\"model\":\"echo\",\"stream\":true,\"messages\":[{\"role\":\"user\",\"content\":\"$2\"}]}" &
+	stream=$!
+	begun() { id=$(sed -n 's/^x-tollgate-id: *\([0-9A-Za-z-]*\).*/\1/pi' "$D/$1.head" 2>/dev/null) && [ -n "$id" ]; }
+	check "a stream of $1 is in progress" wait_for begun "$1"
+}
+has_completion() { [ -n "$(record completion "$1")" ]; }
+text=$(printf 'word-%s ' $(seq 40))
+
+# ---- without an erasure the same stream is recorded and stored ----
+slow_stream bob "$text"
+wait $stream
+check "bob's stream has its record" wait_for has_completion "$id"
+like "which has hashes" "$(record completion "$id" | hashes | wc -l)" '^[1-9]'
+is "and its response is in the cache" "$(stored)" 1
+
+# ---- a stream ----
+redis flushall >/dev/null
+slow_stream alice "$text"
+one=$id
+is "both have a share" "$(holders)" "alice bob"
+audit erase --person alice --why asked >"$D/out"
+is "alice is erased meanwhile" "$?" 0
+is "her name is gone" "$(holders)" bob
+check "her stream is still in progress" kill -0 $stream
+wait $stream
+like "it ends as usual" "$(tail -c 20 "$D/alice.body")" 'DONE'
+check "it has its record" wait_for has_completion "$one"
+is "her name has not come back" "$(holders)" bob
+is "no response of hers is in the cache" "$(stored)" 0
+is "the record has no hash and no content" "$(record completion "$one" | hashes)$(record completion "$one" | jq -c '.. | .kept? // empty')" ""
+is "it says why" "$(record completion "$one" | jq -c .erased)" true
+is "it has the pseudonym of its decision" "$(record completion "$one" | jq -r .identity.person)" "$(record decision "$one" | jq -r .identity.person)"
+post bob "$text"
+is "somebody else's same request is not answered by it" "$(header x-tollgate-cache)" miss
+
+# ---- the person goes on, and nothing links the new records to the old ones ----
+post alice "$text"
+settled
+two=$id
+check "she has another pseudonym" [ "$(record decision "$two" | jq -r .identity.person)" != "$(record decision "$one" | jq -r .identity.person)" ]
+both() { for i in "$@"; do lines | jq -c "select(.id == \"$i\")"; done | hashes | sort; }
+is "and no hash of an earlier record" "$(comm -12 <(both "$one") <(both "$two"))" ""
+is "what she wrote now is stored as usual" "$(record decision "$two" | jq -c '.prompt.kept.how, .erased')" "$(printf '"redacted"\nnull')"
+
+# ---- a stream that began, was erased, and whose person came back before it ended ----
+slow_stream alice "$text again"
+three=$id
+audit erase --person alice --why asked >"$D/out"
+post alice "$text again" "cache-control: no-store" # it does not wait for the stream
+four=$id
+check "she came back before the stream ended" kill -0 $stream
+wait $stream
+check "that stream has its record" wait_for has_completion "$three"
+settled
+is "it has no hash under the new share" "$(comm -12 <(both "$three") <(both "$four"))" ""
+is "nor any in its completion" "$(record completion "$three" | hashes)" ""
+like "the new request has some" "$(record completion "$four" | hashes | wc -l)" '^[1-9]'
+
+final check "the chain verifies" verifies "$JOURNAL" "$AUDIT_KEY"
+exit $failed
