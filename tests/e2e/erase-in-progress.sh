@@ -1,5 +1,5 @@
-# A person is erased while a stream of theirs is in progress: the person's name does not come back into the
-# file of shares and no hash or response of the stream is stored.
+# A person is erased while a stream and two WebSockets of theirs are in progress: the person's name does not come back into the
+# file of shares, no hash or response of the stream is stored, and the sessions end before a record has a new pseudonym.
 # Once: no version of HAProxy differs here.
 . "$(dirname "$0")/lib.sh"
 . "$here/auditor.bash"
@@ -20,6 +20,7 @@ providers:
 routes:
   - {name: chat, match: {path: /v1/chat/completions}, targets: openai, response: [meter, record],
      record: {prompt: redacted, response: redacted, tools: redacted}, cache: {exact: {ttl: 1h, per: org, temperature: 1}}}
+  - {name: realtime, match: {path: /v1/realtime}, targets: openai, response: [meter, record], websocket: true, record: {prompt: full}}
 default: permit
 Y
 answers_redis "a Redis for responses" $evicting
@@ -99,5 +100,27 @@ is "it has no hash under the new share" "$(comm -12 <(both "$three") <(both "$fo
 is "nor any in its completion" "$(record completion "$three" | hashes)" ""
 like "the new request has some" "$(record completion "$four" | hashes | wc -l)" '^[1-9]'
 
+# ---- WebSockets ----
+if command -v node >/dev/null; then
+	export EDGE GO=$D/go TOKEN=${bearer[alice]#*Bearer } BOB=${bearer[bob]#*Bearer }
+	node "$here/erase-in-progress.mjs" >"$D/sockets.log" 2>&1 &
+	node=$!
+	check "sessions are open" wait_for says '# open' cat "$D/sockets.log"
+	wait_for says '"socket"' lines
+	audit erase --person alice --why asked >"$D/out"
+	touch "$GO"
+	wait $node
+	grep -E '^(ok|not ok|#   )' "$D/sockets.log"
+	grep -q '^not ok' "$D/sockets.log" && failed=1
+	grep -q '^# ended' "$D/sockets.log" || not_ok "erase-in-progress.mjs" "$(tail -3 "$D/sockets.log")"
+	settled
+	lines | jq -c 'select(.socket) | .socket.of // .id' | sort -u | while read -r of; do
+		lines | jq -r "select(.socket.of == $of or .id == $of) | .identity.person" | sort -u | wc -l
+	done | sort -u >"$D/persons"
+	is "no session has records under two pseudonyms" "$(paste -sd' ' "$D/persons")" 1
+	is "her name has not come back" "$(holders)" bob
+else
+	skip "WebSockets" "node is not installed"
+fi
 final check "the chain verifies" verifies "$JOURNAL" "$AUDIT_KEY"
 exit $failed
