@@ -78,13 +78,14 @@ uint64_t live_erasures_came(const struct live *l);
 /* Returns true if one of that holder came into force after live_erasures_came() returned
  * `since`. On the thread of that worker, not between its live_enter() and live_leave(). */
 bool live_erased_since(struct live *l, unsigned worker, struct span holder, uint64_t since);
-/* Those that live_erasure_done() was not called of yet: a new JSON array of their objects. */
+/* Those of which a part is not done here: a new JSON array of their objects, each with `left`,
+ * the names of those parts. */
 json_t *live_undone(struct live *l);
-/* It was carried out here: now, or before this process (`now` false). */
-void live_erasure_done(
-	struct live *l, const char *id, int64_t serial, int64_t wall_ns, bool now);
-/* All of them, the newest first: [{"erasure","serial","at","why","ticket","by","done"}], `at`
- * when it was ordered, `done` when it was carried out here, or null. */
+/* That part of it was done here: now, or before this process (`now` false). */
+void live_erasure_done(struct live *l, const char *id, int64_t serial, enum live_part part,
+	int64_t wall_ns, bool now);
+/* All of them, the newest first: [{"erasure","serial","at","why","ticket","by","done","left"}],
+ * `at` when it was ordered, `done` when all parts were done here, or null. */
 json_t *live_erasures(struct live *l);
 
 /* ---- for gate/changes/sync.c ---- */
