@@ -17,7 +17,9 @@ identity:
   - none: {}
 providers:
   openai: {backend: local, dialect: openai}
+  tools: {backend: local, dialect: mcp}
 routes:
+  - {name: tools, match: {path: /mcp}, targets: tools}
   - {name: chat, match: {path: /v1/chat/completions}, targets: openai, response: [meter, record],
      record: {prompt: redacted, response: redacted, tools: redacted}, cache: {exact: {ttl: 1h, per: org, temperature: 1}}}
   - {name: realtime, match: {path: /v1/realtime}, targets: openai, response: [meter, record], websocket: true, record: {prompt: full}}
@@ -99,6 +101,24 @@ settled
 is "it has no hash under the new share" "$(comm -12 <(both "$three") <(both "$four"))" ""
 is "nor any in its completion" "$(record completion "$three" | hashes)" ""
 like "the new request has some" "$(record completion "$four" | hashes | wc -l)" '^[1-9]'
+
+# ---- a session of MCP goes on: its hash differs ----
+call() { # BODY [SESSION]
+	req POST /mcp -H "${bearer[alice]}" -H 'content-type: application/json' -H 'accept: application/json, text/event-stream' \
+		${2:+-H "mcp-session-id: $2"} -d "$1"
+	settled
+}
+jq -n '{body: ({jsonrpc: "2.0", id: 1, result: {protocolVersion: "2025-06-18", capabilities: {}, serverInfo: {name: "s", version: "1"}}} | tojson),
+	content_type: "application/json", headers: {"mcp-session-id": "one-session"}, times: 1}' | curl -s -o /dev/null "$PROVIDER/_control" -d @-
+call '{"jsonrpc":"2.0","id":1,"method":"initialize","params":{"protocolVersion":"2025-06-18","capabilities":{},"clientInfo":{"name":"c","version":"1"}}}'
+session=$(header mcp-session-id)
+for i in 1 2 3; do
+	[ $i != 3 ] || audit erase --person alice --why asked >"$D/out"
+	control '{"body":"{\"jsonrpc\":\"2.0\",\"id\":1,\"result\":{}}","content_type":"application/json","times":1}'
+	call '{"jsonrpc":"2.0","id":1,"method":"ping"}' "$session"
+	lines | jq -r 'select(.type == "decision" and .route == "tools") | .session // "none"' | tail -1
+done >"$D/sessions"
+is "the session has one hash before the erasure, and another one after it" "$(grep -c '^[0-9a-f]\{64\}$' "$D/sessions") $(uniq -c "$D/sessions" | awk '{ printf "%s ", $1 }')" "3 2 1 "
 
 # ---- WebSockets ----
 if command -v node >/dev/null; then
