@@ -14,7 +14,6 @@
 #include "gate/cache/near_key.h"
 #include "gate/exchange.h"
 #include "gate/gate_private.h"
-#include "gate/sealing/sealing.h"
 
 _Static_assert((int)GUARD_TAPPED_MAX == (int)CACHE_ENTRY_MOST, "what is longer is not kept");
 enum { REDIS_ENTRY_MOST = 2 * CACHE_ENTRY_MOST, CLOCKS_APART_MS = 2000 };

@@ -13,7 +13,6 @@
 #include "base/scoped.h"
 #include "base/sha256.h"
 #include "gate/exchange.h"
-#include "gate/sealing/sealing.h"
 
 enum { FIRST_SEEN = 64 };
 

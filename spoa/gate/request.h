@@ -306,6 +306,12 @@ struct request *request_new(
 	struct snapshot *snap, unsigned worker, const struct request_calls *calls);
 /* With everything it holds. */
 void request_free(struct request **r);
+/* Whose its texts are: the person, else the key's id, else "anonymous". */
+struct span request_holder(const struct request *r);
+/* Returns true if the holder was erased after the request began. Then nothing that follows from
+ * the holder's share is written for the request, and none of its content is stored. The worker's
+ * own thread. */
+bool request_erased(struct request *r);
 /* Looks for findings in the target since; what it said once holds. */
 enum path_state request_path_state(struct request *r);
 /* The path as records and logs may hold it, or "<unread>" or "<redacted>". */

@@ -12,15 +12,6 @@ enum { SEAL_RECORD_BYTES = 4096 };
 
 /* ---- whose ---- */
 
-struct span
-request_holder(const struct request *r)
-{
-	const struct identity *id = &r->found.identity;
-	struct span s = id->person.n ? id->person : id->key_id;
-
-	return s.n ? s : SPAN_LIT("anonymous");
-}
-
 static bool
 keeps_any(const struct route *route)
 {
@@ -36,23 +27,6 @@ found_seal_of(struct request *r)
 	if (!r->found.seal)
 		r->found.seal = calloc(1, sizeof(*r->found.seal));
 	return r->found.seal;
-}
-
-bool
-request_erased(struct request *r)
-{
-	struct live *live = r->gate ? r->gate->shared->live : NULL;
-	char own[SHARE_HASHED_LEN + 1];
-
-	if (r->run.erased || !live)
-		return r->run.erased;
-	uint64_t came = live_erasures_came(live);
-	if (came == r->run.erasures)
-		return false;
-	r->run.erased = live_erased_since(
-		live, r->worker, share_holder(request_holder(r), own), r->run.erasures);
-	r->run.erasures = came;
-	return r->run.erased;
 }
 
 /* A person who is named by a word of his share has one. A request keeps to the share that its
