@@ -106,7 +106,7 @@ has_no_shares(const char *journal)
 /* ---- caches ---- */
 
 static bool
-is_left(const json_t *e, enum live_part part)
+part_is_left(const json_t *e, enum live_part part)
 {
 	const json_t *one;
 	size_t i;
@@ -130,21 +130,22 @@ name_in_cache(const json_t *e, enum live_part part, unsigned char out[LIVE_NAME_
 
 /* What this process has goes now; Redis is asked by erasing_forget(). */
 static void
-forget_one(struct erasing *x, const json_t *e)
+forget_person(struct erasing *x, const json_t *e)
 {
 	const char *id = json_text_in(e, "id");
 	int64_t serial = json_int_in(e, "serial");
 	unsigned char name[LIVE_NAME_BYTES];
-	bool forgotten = x->shares && shares_has_forgotten(x->shares, id, serial);
+	/* A node without shares notes nothing: orders that its start finds are left to the others. */
+	bool forgotten = x->shares ? shares_has_forgotten(x->shares, id, serial) : !x->caches;
 
 	for (enum live_part part = LIVE_CACHE; part < LIVE_PARTS; part++) {
-		if (!is_left(e, part))
+		if (!part_is_left(e, part))
 			continue;
 		if (forgotten || !name_in_cache(e, part, name)) {
 			live_erasure_done(x->live, id, serial, part, clock_wall_ns(), false);
 			continue;
 		}
-		if (x->caches && is_left(e, LIVE_SHARES)) /* once */
+		if (x->caches && part_is_left(e, LIVE_SHARES)) /* once */
 			x->caches->here(x->arg, part, name);
 		atomic_store(&x->pending, true);
 	}
@@ -176,7 +177,7 @@ forget_part(struct erasing *x, const json_t *list, enum live_part part)
 	SCOPED_BUF(why, 4096);
 	json_array_foreach(list, i, e)
 	{
-		if (!is_left(e, part) || !name_in_cache(e, part, name))
+		if (!part_is_left(e, part) || !name_in_cache(e, part, name))
 			continue;
 		if (x->caches->there(x->arg, part, name, &why)) {
 			if (!why.n)
@@ -209,10 +210,10 @@ erasing_forget(struct erasing *x)
 	{
 		const json_t *now;
 		size_t k;
-		bool done = x->shares && (is_left(e, LIVE_CACHE) || is_left(e, LIVE_PLACEHOLDERS));
+		bool done = x->shares && (part_is_left(e, LIVE_CACHE) || part_is_left(e, LIVE_PLACEHOLDERS));
 		json_array_foreach(left, k, now) if (
 			!strcmp(json_text_in(now, "id"), json_text_in(e, "id")))
-			done &= !is_left(now, LIVE_CACHE) && !is_left(now, LIVE_PLACEHOLDERS);
+			done &= !part_is_left(now, LIVE_CACHE) && !part_is_left(now, LIVE_PLACEHOLDERS);
 		if (done)
 			shares_erase_forgotten(
 				x->shares, json_text_in(e, "id"), json_int_in(e, "serial"));
@@ -265,9 +266,9 @@ erasing_now(struct erasing *x)
 	json_auto_t *list = live_undone(x->live);
 	json_array_foreach(list, i, one)
 	{
-		if (is_left(one, LIVE_SHARES) && (err = erase_shares(x, one)))
+		if (part_is_left(one, LIVE_SHARES) && (err = erase_shares(x, one)))
 			failed = err;
-		forget_one(x, one);
+		forget_person(x, one);
 	}
 	atomic_store(&x->failed, failed);
 	if (x->caches && atomic_load(&x->pending))

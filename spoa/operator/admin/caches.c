@@ -215,9 +215,8 @@ note_route(struct server *s, const char *route, json_t *answer)
 /* Of each server. 0, or negative with *why. */
 static int
 purge_servers(struct caches *all, struct cache_servers *to, const struct cache_purge *p,
-	struct cache_purged *done, struct buf *why)
+	uint64_t until_us, struct cache_purged *done, struct buf *why)
 {
-	const uint64_t until_us = clock_mono_us() + PURGE_US;
 	int err = 0;
 
 	for (int i = 0; i < to->n && !err; i++)
@@ -248,7 +247,7 @@ do_purge(struct cache_job *j, struct cache_servers *to)
 	if (older && !duration_parse(span_str(older), &us))
 		p.before_ms = (clock_wall_ns() - (int64_t)us * 1000) / 1000000;
 	done.purged = cache_purge(s->cache, &p);
-	int err = purge_servers(j->all, to, &p, &done, &why);
+	int err = purge_servers(j->all, to, &p, clock_mono_us() + PURGE_US, &done, &why);
 	log_event(err || done.failed ? LOG_WARN : LOG_INFO, "cache.purged",
 		LI("entries", done.purged), LI("failed", done.failed),
 		LSP("why", buf_view(&why)));
@@ -361,7 +360,10 @@ forget_there(void *server, enum live_part part, const unsigned char name[LIVE_NA
 	struct server *s = server;
 	struct cache_servers to;
 
-	int err = f->dial(s, &to, why) ? purge_servers(s->caches, &to, &p, &done, why) : ERR_IO;
+	/* nobody waits for it: a large cache takes its time */
+	int err = f->dial(s, &to, why)
+			  ? purge_servers(s->caches, &to, &p, UINT64_MAX, &done, why)
+			  : ERR_IO;
 	hang_up_cache(&to);
 	if (err || done.failed)
 		return ERR_IO;
