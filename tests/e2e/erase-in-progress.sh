@@ -20,9 +20,12 @@ providers:
   tools: {backend: local, dialect: mcp}
 routes:
   - {name: tools, match: {path: /mcp}, targets: tools}
+  - {name: responses, match: {path: /v1/responses}, targets: openai, response: [restore]}
   - {name: chat, match: {path: /v1/chat/completions}, targets: openai, response: [meter, record],
      record: {prompt: redacted, response: redacted, tools: redacted}, cache: {exact: {ttl: 1h, per: org, temperature: 1}}}
   - {name: realtime, match: {path: /v1/realtime}, targets: openai, response: [meter, record], websocket: true, record: {prompt: full}}
+rules:
+  - {name: mail, redact: {entities: [EMAIL_ADDRESS]}}
 default: permit
 Y
 answers_redis "a Redis for responses" $evicting
@@ -101,6 +104,26 @@ settled
 is "it has no hash under the new share" "$(comm -12 <(both "$three") <(both "$four"))" ""
 is "nor any in its completion" "$(record completion "$three" | hashes)" ""
 like "the new request has some" "$(record completion "$four" | hashes | wc -l)" '^[1-9]'
+
+# ---- placeholders of a conversation that its response begins ----
+tables() { redis-cli -s "${REDIS#unix:}" keys 'tollgate:kept:*' | grep -c .; }
+respond() {
+	curl -s -o "$D/response" "$EDGE/v1/responses" -H "${bearer[alice]}" -H 'content-type: application/json' \
+		-d '{"model":"echo","input":"mail anna@example.com"}'
+}
+respond
+check "without an erasure tables are stored" [ "$(tables)" -gt 0 ]
+control '{"delay_ms":3000,"times":1}'
+forget
+respond &
+responds=$!
+check "another request is at the provider" under_way 1
+audit erase --person alice --why asked >"$D/out"
+is "all tables are deleted" "$(tables)" 0
+check "the provider has not answered yet" at_provider 1
+wait $responds
+like "the response arrives" "$(cat "$D/response")" 'anna@example.com'
+is "and no table is stored for it" "$(tables)" 0
 
 # ---- a session of MCP goes on: its hash differs ----
 call() { # BODY [SESSION]
