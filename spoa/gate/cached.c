@@ -456,26 +456,50 @@ kept_for_us(const struct request *r)
 	return ttl_us - ttl_us / 10 * r->found.cache.key[0] / 256;
 }
 
+/* Returns true if somebody was erased since the request last looked. */
+static bool
+somebody_erased(const struct live *live, uint64_t since)
+{
+	return live && live_erasures_came(live) != since;
+}
+
+/* What the reply to SET needs; its request may have ended. */
+struct entry_put {
+	struct redis *redis;
+	struct metrics *metrics;
+	const struct live *live;
+	uint64_t erasures;
+	char name[CACHE_REDIS_NAME];
+};
+
+/* The SCAN of an erasure that came meanwhile may have passed the entry: whosever it is, it
+ * goes. */
 static void
 put_came(void *arg, int err, const struct redis_reply_ints *replies, size_t n)
 {
-	struct metrics *m = *(struct metrics **)arg;
+	const struct entry_put *p = arg;
 
 	if (err || n != 1 || replies[0].err)
-		metric_inc(m, M_CACHE_UNKEPT);
+		metric_inc(p->metrics, M_CACHE_UNKEPT);
+	if (somebody_erased(p->live, p->erasures))
+		redis_tell(p->redis, 2, (const char *[]){ "UNLINK", p->name },
+			(size_t[]){ 6, sizeof(p->name) - 1 });
 }
 
 /* One command: an entry without its end would stay for ever. */
 static void
 put_in_redis(struct request *r, const unsigned char key[CACHE_KEY_BYTES], struct span sealed)
 {
-	struct redis_pipe *p = redis_begin(
-		r->gate->cache_redis, 1, put_came, &r->gate->metrics, sizeof(r->gate->metrics));
-	char name[CACHE_REDIS_NAME], ttl[24];
-	size_t n = cache_redis_name(key, name);
+	struct entry_put put = { .redis = r->gate->cache_redis,
+		.metrics = r->gate->metrics,
+		.live = r->gate->shared->live,
+		.erasures = r->run.erasures };
+	char ttl[24];
+	size_t n = cache_redis_name(key, put.name);
 	size_t digits = span_decimal(ttl, (int64_t)(kept_for_us(r) / 1000));
+	struct redis_pipe *p = redis_begin(put.redis, 1, put_came, &put, sizeof(put));
 
-	redis_command(p, 5, (const char *[]){ "SET", name, sealed.p, "PX", ttl },
+	redis_command(p, 5, (const char *[]){ "SET", put.name, sealed.p, "PX", ttl },
 		(size_t[]){ 3, n, sealed.n, 2, digits });
 	redis_send(p);
 }
@@ -508,13 +532,17 @@ keep_entry(struct request *r, const unsigned char key[CACHE_KEY_BYTES],
 	struct cache *c = r->gate->shared->cache;
 
 	SCOPED_BUF(sealed, REDIS_ENTRY_MOST);
-	if (cache_seal(cache_keys(c), key, st, a, &sealed) ||
+	if (somebody_erased(r->gate->shared->live, r->run.erasures) ||
+		cache_seal(cache_keys(c), key, st, a, &sealed) ||
 		!cache_may_keep(c, r->found.cache.stamp.who, sealed.n))
 		return false;
 	if (r->gate->cache_redis)
 		put_in_redis(r, key, buf_view(&sealed));
 	else
 		cache_put(c, key, buf_view(&sealed), clock_mono_us() + kept_for_us(r));
+	/* the purge of an erasure that came meanwhile may have been before it */
+	if (!r->gate->cache_redis && somebody_erased(r->gate->shared->live, r->run.erasures))
+		cache_purge(c, &(struct cache_purge){ .who = st->who });
 	return true;
 }
 
@@ -542,7 +570,7 @@ keep_answer(struct request *r)
 	struct found_cache *f = &r->found.cache;
 	struct span bytes = g ? guard_tapped(g) : SPAN_LIT("");
 
-	if (!bytes.n || !may_keep_answer(r, a) || !has_memory(r->gate))
+	if (!bytes.n || request_erased(r) || !may_keep_answer(r, a) || !has_memory(r->gate))
 		return false;
 	f->stamp.stored_ms = clock_wall_ns() / 1000000;
 	const struct cache_answer kept = { .form = f->form,

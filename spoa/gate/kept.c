@@ -369,7 +369,7 @@ exchange_keep_placeholders(struct request *r, struct exchange *x, struct arena *
 	const struct kept_asked *k = r->run.kept;
 
 	x->kept.saves = false;
-	if (r->found.kept.state == KEPT_NOT || !r->out.placeholders || !k)
+	if (r->found.kept.state == KEPT_NOT || !r->out.placeholders || !k || request_erased(r))
 		return 0;
 	x->kept.holder = arena_dup(own, id->person.n ? id->person : id->key_id);
 	add_to_names(r, x->kept.holder);
@@ -406,7 +406,7 @@ exchange_save_placeholders(struct exchange *x)
 		x->kept.saves && x->guard ? guard_report(x->guard) : NULL;
 	unsigned char key[KEPT_KEY_BYTES];
 
-	if (!a || a->nmade == x->kept.looked)
+	if (!a || a->nmade == x->kept.looked || request_erased(r))
 		return;
 	x->kept.looked = a->nmade < OWNED_MAX ? a->nmade : 0; /* then the oldest goes */
 	for (size_t i = 0; i < a->nmade; i++) {

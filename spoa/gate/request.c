@@ -13,6 +13,7 @@
 #include "gate/cache/near.h"
 #include "gate/exchange.h"
 #include "policy/prices.h"
+#include "record/seal/shares.h"
 
 enum { PATH_LOOKS = 4 << 20 }; /* findings times bytes of the path */
 
@@ -591,4 +592,32 @@ request_cost(const struct request *r, const struct usage *u, struct priced *out)
 		x->cost.of = *out;
 	}
 	return priced;
+}
+
+/* ---- erasures ---- */
+
+struct span
+request_holder(const struct request *r)
+{
+	const struct identity *id = &r->found.identity;
+	struct span s = id->person.n ? id->person : id->key_id;
+
+	return s.n ? s : SPAN_LIT("anonymous");
+}
+
+bool
+request_erased(struct request *r)
+{
+	struct live *live = r->gate ? r->gate->shared->live : NULL;
+	char own[SHARE_HASHED_LEN + 1];
+
+	if (r->run.erased || !live)
+		return r->run.erased;
+	uint64_t came = live_erasures_came(live);
+	if (came == r->run.erasures)
+		return false;
+	r->run.erased = live_erased_since(
+		live, r->worker, share_holder(request_holder(r), own), r->run.erasures);
+	r->run.erasures = came;
+	return r->run.erased;
 }

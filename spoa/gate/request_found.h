@@ -56,6 +56,7 @@ enum path_state { PATH_UNREAD, PATH_CLEAN, PATH_FOUND };
 /* gate/sealing: what is kept of its texts. */
 struct found_seal {
 	bool has_holder; /* a share: hash_key follows from it, while a record is made */
+	uint64_t share;	 /* its number, which stays; 0: no record was made with one */
 	unsigned char hash_key[SHA256_BYTES];
 	char pseudonym[PSEUDONYM_LEN + 1]; /* audit.persons: pseudonym; "": not */
 	struct counter_key counter;	   /* with it: what hides names of counters */

@@ -42,6 +42,7 @@ struct relay_gate_ops {
 	enum socket_goes (*message)(
 		struct exchange *x, bool from_client, bool binary, struct span message);
 	const struct socket_end *(*socket_end)(const struct exchange *x);
+	bool (*socket_over)(struct exchange *x);
 	bool (*socket_rests)(const struct exchange *x);
 };
 /* The functions of gate/engine/gate.h. */

@@ -27,5 +27,6 @@ const struct relay_gate_ops relay_gate_ops = {
 	.socket_begin = gate_socket_begin,
 	.message = gate_message,
 	.socket_end = gate_socket_end,
+	.socket_over = gate_socket_over,
 	.socket_rests = gate_socket_rests,
 };

@@ -12,6 +12,7 @@
 #define PING_US	  20000000u /* silence of a side, then it is asked */
 #define GONE_US	  60000000u /* silence, then it is gone */
 #define HALF_US	  30000000u /* a message that is not whole */
+#define LOOK_US	  1000000u  /* whether the session is over for another reason */
 #define PACE_US	  10000000u /* in which CAP_SOCKET_CONTROLS, CAP_SOCKET_DECIDED come again */
 #define HOLD_STEP 65536u
 
@@ -31,7 +32,8 @@ struct socket {
 		uint64_t controls_us, decided_us;
 		bool paused; /* it is ahead of that by PACE_US */
 	} side[SIDES];
-	size_t held; /* bytes that the gate counts */
+	uint64_t look_us; /* monotonic: when the gate is asked next whether it is over */
+	size_t held;	  /* bytes that the gate counts */
 	bool closing;
 };
 
@@ -372,6 +374,7 @@ socket_due(const struct edge *c)
 
 	if (c->socket->closing || !c->up)
 		return UINT64_MAX;
+	due = c->socket->look_us < due ? c->socket->look_us : due;
 	for (enum socket_side i = 0; i < SIDES; i++) {
 		uint64_t at = side_due(c, i);
 		due = at < due ? at : due;
@@ -388,6 +391,13 @@ socket_timeout(struct edge *c)
 		socket_close(c, WS_GOING_AWAY, END_PROVIDER_ABORT,
 			"the session has lasted too long");
 		return;
+	}
+	if (now >= c->socket->look_us) {
+		c->socket->look_us = now + LOOK_US;
+		if (c->relay->ops->socket_over(c->x)) {
+			socket_denied(c);
+			return;
+		}
 	}
 	for (enum socket_side i = 0; i < SIDES && c->state == EDGE_SOCKET; i++) {
 		struct side *s = &c->socket->side[i];
@@ -479,6 +489,7 @@ socket_open(struct upstream *u, const struct http_message *m, size_t head)
 		return;
 	}
 	c->socket->of = c;
+	c->socket->look_us = clock_mono_us() + LOOK_US;
 	ws_reader_init(&c->socket->side[SIDE_CLIENT].reader, true, message);
 	ws_reader_init(&c->socket->side[SIDE_PROVIDER].reader, false, message);
 	buf_consume(&u->in, head);

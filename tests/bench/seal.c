@@ -34,7 +34,7 @@ seal_one(size_t n, enum seal_kind kind, struct span holder)
 
 	buf_init(&record, 0);
 	struct sealing *t = seal_begin(
-		sealer, holder, SPAN_LIT("0190a5b7c3d2e4f6"), kind, 0, &record, &err);
+		sealer, holder, 0, SPAN_LIT("0190a5b7c3d2e4f6"), kind, 0, &record, &err);
 	INVARIANT(t && seal_add(t, span_of(text, n), &parts) == 0 &&
 		  seal_end(t, false, &parts, &said) == 0);
 	seal_drop(&t);

@@ -98,7 +98,7 @@ audit a erase --person alice --why 'asked on 2026-11-20' --ticket DSR-12 >"$D/er
 is "an erasure is ordered" $? 0
 bobs_alone() { [ "$(answers)" = "$asked_by_bob" ]; }
 check "her answers in the cache go, his stay" wait_for bobs_alone
-like "which the log says" "$(grep -h cache.erased "$D/tollgate.log")" 'entries=[1-9]'
+like "which the log says" "$(grep -h cache.erased "$D"/*.log)" 'entries=[1-9]'
 like "here it is done at once" "$(cat "$D/erased")" '^[0-9a-f]{16} .*a: done'
 like "and it is known that one is missing" "$(cat "$D/erased")" 'b: not yet'
 erasure=$(cut -c 1-16 "$D/erased")

@@ -87,7 +87,7 @@ seal_keep(struct buf *out, const char *holder, const char *id, enum seal_kind ki
 	int err;
 
 	SCOPED_BUF(record, 65536);
-	struct sealing *t = seal_begin(sr.sealer, span_str(holder), span_str(id), kind,
+	struct sealing *t = seal_begin(sr.sealer, span_str(holder), 0, span_str(id), kind,
 		clock_wall_ns(), &record, &err);
 	assert_non_null(t);
 	if (record.n)

@@ -158,7 +158,7 @@ seal_text(struct sealer *by, const char *holder, const char *id, enum seal_kind 
 	buf_init(&record, 0);
 	buf_putc(&record, '{');
 	struct sealing *s =
-		seal_begin(by, span_str(holder), span_str(id), kind, now, &record, &err);
+		seal_begin(by, span_str(holder), 0, span_str(id), kind, now, &record, &err);
 	if (!s)
 		fail_msg("seal_begin: %s", err_str(err));
 	buf_putc(&record, '}');

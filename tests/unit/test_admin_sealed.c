@@ -52,6 +52,7 @@ up(void)
 	buf_init(&why, 4096);
 	memset(&server, 0, sizeof(server));
 	pthread_mutex_init(&server.erasing.lock, NULL);
+	pthread_mutex_init(&server.erasing.telling, NULL);
 	server.shared_cfg = &rig.cfg;
 	assert_true(rig_start(&rig));
 	server.audit = rig.audit;
@@ -407,15 +408,124 @@ what_the_disk_refuses_is_tried_again(void **state UNUSED)
 	json_decref(o);
 	assert_int_equal(share_of("alice", false, &b), 0); /* out of force at once */
 	buf_init(&why, 1024);
-	assert_true(erasing_away(&server.erasing, &why));
+	assert_true(erasing_away(&server.erasing, LIVE_SHARES, &why));
 	assert_true(why.n > 0);
 	assert_int_equal(records_with("\"type\":\"erase\"", NULL), 0);
 	journal_io.fdatasync = fdatasync;
 	erasing_again(&server.erasing);
-	assert_false(erasing_away(&server.erasing, &why));
+	assert_false(erasing_away(&server.erasing, LIVE_SHARES, &why));
 	assert_int_equal(soon_with("\"type\":\"erase\"", 1, NULL), 1);
 	list(admin_erasures);
 	assert_null(strstr(got, "\"done\":false"));
+	buf_free(&why);
+}
+
+/* ---- caches ---- */
+
+static struct {
+	unsigned here, there, soon;
+	bool away; /* the Redis of the cache */
+	unsigned char name[LIVE_NAME_BYTES];
+} caches;
+
+static void
+here(void *arg UNUSED, enum live_part part UNUSED, const unsigned char *name UNUSED)
+{
+	caches.here++;
+}
+
+static int
+there(void *arg UNUSED, enum live_part part, const unsigned char *name, struct buf *says)
+{
+	caches.there++;
+	if (part == LIVE_CACHE)
+		memcpy(caches.name, name, sizeof(caches.name));
+	if (part != LIVE_CACHE || !caches.away)
+		return 0;
+	buf_str(says, "no answer");
+	return -1;
+}
+
+static void
+soon(void *arg UNUSED)
+{
+	caches.soon++;
+}
+
+static const struct erasing_caches caches_calls = { here, there, soon };
+
+/* An order as of a daemon that has caches. */
+static void
+order_of(const char *person)
+{
+	unsigned char tag[SHA256_BYTES];
+	char hex[2 * SHA256_BYTES + 1];
+	struct buf why;
+
+	live_tag(server.live, span_str(person), tag);
+	sodium_bin2hex(hex, sizeof(hex), tag, sizeof(tag));
+	json_t *o = json_pack("{s:s%,s:s,s:s,s:s,s:s}", "id", hex, LIVE_ERASE_ID, "tag", hex, "why",
+		"asked", "cache_tag", "00112233445566ff", "placeholders_tag", "8899aabbccddeeff");
+	buf_init(&why, 1024);
+	assert_int_equal(live_put(server.live, LIVE_ERASE, o, 0, &why), 0);
+	json_decref(o);
+	buf_free(&why);
+}
+
+/* What is not reached in Redis is named and asked again, also after a restart; what this process
+ * has goes once. */
+static void
+a_cache_that_is_away_is_asked_again(void **state UNUSED)
+{
+	struct share b;
+	struct buf why;
+
+	memset(&caches, 0, sizeof(caches));
+	caches.away = true;
+	buf_init(&why, 1024);
+	share_of("alice", true, &b);
+	erasing_serves(&server.erasing, &caches_calls, NULL);
+	order_of("alice");
+	assert_int_equal(share_of("alice", false, &b), 0);
+	assert_int_equal(caches.here, 2);
+	assert_int_equal(caches.there, 0); /* nobody waits for Redis here */
+	assert_int_equal(caches.soon, 1);
+	list(admin_erasures);
+	assert_non_null(strstr(got, "\"left\":[\"cache\",\"placeholders\"]"));
+	erasing_forget(&server.erasing);
+	assert_memory_equal(caches.name, "\x00\x11\x22\x33\x44\x55\x66\xff", LIVE_NAME_BYTES);
+	list(admin_erasures);
+	assert_non_null(strstr(got, "\"done\":false"));
+	assert_non_null(strstr(got, "\"left\":[\"cache\"]"));
+	assert_true(erasing_away(&server.erasing, LIVE_CACHE, &why));
+	assert_true(span_is(buf_view(&why), "an erasure is not complete: no answer"));
+	assert_false(erasing_away(&server.erasing, LIVE_PLACEHOLDERS, &why));
+	assert_false(erasing_away(&server.erasing, LIVE_SHARES, &why));
+	erasing_again(&server.erasing);
+	assert_int_equal(caches.soon, 2);
+	assert_int_equal(caches.here, 2);
+	assert_int_equal(soon_with("\"type\":\"erase\"", 1, NULL), 1);
+	down();
+	up();
+	list(admin_erasures);
+	assert_non_null(strstr(got, "\"left\":[\"cache\",\"placeholders\"]"));
+	erasing_serves(&server.erasing, &caches_calls, NULL);
+	erasing_again(&server.erasing);
+	assert_int_equal(caches.soon, 3);
+	caches.away = false;
+	erasing_forget(&server.erasing);
+	assert_false(erasing_away(&server.erasing, LIVE_CACHE, &why));
+	list(admin_erasures);
+	assert_non_null(strstr(got, "\"done\":true"));
+	assert_null(strstr(got, "left"));
+	/* Done is done: neither the shares nor caches are asked by the next start. */
+	share_of("alice", true, &b);
+	down();
+	up();
+	list(admin_erasures);
+	assert_non_null(strstr(got, "\"done\":true"));
+	assert_int_equal(share_of("alice", false, &b), b.number);
+	assert_int_equal(soon_with("\"type\":\"erase\"", 1, NULL), 1);
 	buf_free(&why);
 }
 
@@ -437,12 +547,12 @@ a_file_that_nobody_opens_is_not_called_done(void **state UNUSED)
 	server.erasing.live = server.live;
 	server.erasing.shares = NULL;
 	erasing_now(&server.erasing);
-	assert_true(erasing_away(&server.erasing, &why));
+	assert_true(erasing_away(&server.erasing, LIVE_SHARES, &why));
 	list(admin_erasures);
 	assert_non_null(strstr(got, "\"done\":false"));
 	run("mv '%s' '%s.away'", shares_file, shares_file);
 	erasing_now(&server.erasing);
-	assert_false(erasing_away(&server.erasing, &why));
+	assert_false(erasing_away(&server.erasing, LIVE_SHARES, &why));
 	list(admin_erasures);
 	assert_null(strstr(got, "\"done\":false"));
 	run("mv '%s.away' '%s'", shares_file, shares_file);
@@ -463,6 +573,7 @@ main(void)
 		T(the_same_person_again),
 		T(a_file_from_a_backup_is_erased_before_anything_is_served),
 		T(what_the_disk_refuses_is_tried_again),
+		T(a_cache_that_is_away_is_asked_again),
 		T(a_file_that_nobody_opens_is_not_called_done),
 	};
 

@@ -44,6 +44,9 @@ what_no_erasure_can_say_is_refused(void **state)
 	} rows[] = {
 		{ ERASE("7", WHY), NULL },
 		{ ERASE("7", WHY ",\"ticket\":\"DSR-12\",\"by\":\"ann\""), NULL },
+		{ ERASE("7", WHY ",\"cache_tag\":\"0011223344556677\""), NULL },
+		{ ERASE("7", WHY ",\"placeholders_tag\":\"00112233\""),
+			"placeholders_tag: 16 hexadecimal digits are expected" },
 		{ ERASE("7", ""), "why: is missing: why is it erased?" },
 		{ ERASE("7", WHY ",\"ticket\":\"a\\nb\""),
 			"ticket: a text without control characters is expected" },
@@ -123,6 +126,26 @@ put_erasure(struct live *l, const char *holder, int64_t serial)
 	return is;
 }
 
+static void
+a_worker_knows_who_was_erased_since(void **state)
+{
+	struct live *l = begun();
+	uint64_t before = live_erasures_came(l);
+
+	(void)state;
+	assert_false(live_erased_since(l, 0, SPAN_LIT("alice"), before));
+	int64_t serial = put_erasure(l, "alice", 0);
+	uint64_t after = live_erasures_came(l);
+	assert_true(after > before);
+	assert_true(live_erased_since(l, 0, SPAN_LIT("alice"), before));
+	assert_false(live_erased_since(l, 0, SPAN_LIT("bob"), before));
+	assert_false(live_erased_since(l, 0, SPAN_LIT("alice"), after));
+	/* another time */
+	assert_true(put_erasure(l, "alice", serial) > serial);
+	assert_true(live_erased_since(l, 0, SPAN_LIT("alice"), after));
+	live_close(&l);
+}
+
 static size_t
 undone(struct live *l, char id[LIVE_ERASE_ID + 1])
 {
@@ -134,6 +157,55 @@ undone(struct live *l, char id[LIVE_ERASE_ID + 1])
 			json_text_in(json_array_get(list, 0), "id"));
 	json_decref(list);
 	return n;
+}
+
+static void
+all_parts_done(struct live *l, const char *id, int64_t serial)
+{
+	for (enum live_part part = 0; part < LIVE_PARTS; part++)
+		live_erasure_done(l, id, serial, part, clock_wall_ns(), true);
+}
+
+/* The member `left` of the only erasure, as text. */
+static void
+left_of(struct live *l, char out[96])
+{
+	json_t *list = live_erasures(l), *left = json_object_get(json_array_get(list, 0), "left");
+	char *text = json_dumps(left, JSON_COMPACT);
+
+	snprintf(out, 96, "%s%s", text,
+		json_is_null(json_object_get(json_array_get(list, 0), "done")) ? "" : " done");
+	free(text);
+	json_decref(list);
+}
+
+static void
+an_erasure_is_done_once_all_its_parts_are(void **state)
+{
+	static const struct {
+		enum live_part done;
+		const char *want;
+	} rows[] = {
+		{ LIVE_PLACEHOLDERS, "[\"shares\",\"cache\"]" },
+		{ LIVE_SHARES, "[\"cache\"]" },
+		{ LIVE_SHARES, "[\"cache\"]" },
+		{ LIVE_CACHE, "[] done" },
+	};
+	char id[LIVE_ERASE_ID + 1], left[96];
+	struct live *l = begun();
+
+	(void)state;
+	int64_t serial = put_erasure(l, "alice", 0);
+	assert_int_equal(undone(l, id), 1);
+	left_of(l, left);
+	assert_string_equal(left, "[\"shares\",\"cache\",\"placeholders\"]");
+	for (size_t i = 0; i < COUNT_OF(rows); i++) {
+		live_erasure_done(l, id, serial, rows[i].done, clock_wall_ns(), true);
+		left_of(l, left);
+		assert_string_equal(left, rows[i].want);
+	}
+	assert_int_equal(undone(l, NULL), 0);
+	live_close(&l);
 }
 
 static void
@@ -150,9 +222,9 @@ whoever_carries_it_out_is_told(void **state)
 	assert_true(first > 0);
 	assert_int_equal(came, 1);
 	assert_int_equal(undone(l, id), 1);
-	live_erasure_done(l, id, first + 1, 5, true); /* of another serial: not this one */
+	all_parts_done(l, id, first + 1); /* of another serial: not this one */
 	assert_int_equal(undone(l, NULL), 1);
-	live_erasure_done(l, id, first, 5, true);
+	all_parts_done(l, id, first);
 	assert_int_equal(undone(l, NULL), 0);
 	/* Of the same person again: what was sealed since goes too. */
 	assert_int_equal(put_erasure(l, "alice", 0), 0);
@@ -259,8 +331,8 @@ carry_out(void *arg)
 
 	if (n->carries_out)
 		json_array_foreach(list, i, one)
-			live_erasure_done(n->live, json_text_in(one, "id"),
-				json_int_in(one, "serial"), clock_wall_ns(), true);
+			all_parts_done(n->live, json_text_in(one, "id"),
+				json_int_in(one, "serial"));
 	json_decref(list);
 }
 
@@ -345,6 +417,14 @@ each_node_notes_what_it_has_done(void **state)
 	assert_true(comes_to_be_noted("gw-b", id, first));
 	noted("gw-c", id, is);
 	assert_string_equal(is, "");
+	/* Its caches are done, and that is noted as not all. */
+	char want[64] = "";
+	for (enum live_part part = LIVE_CACHE; part < LIVE_PARTS; part++)
+		live_erasure_done(c.live, id, first, part, clock_wall_ns(), true);
+	for (int i = 0; i < 300 && !is[0]; i++, usleep(50000))
+		noted("gw-c", id, is);
+	snprintf(want, sizeof(want), "0 %lld shares", (long long)first);
+	assert_string_equal(is, want);
 	/* It can, after a while. */
 	c.carries_out = true;
 	carry_out(&c);
@@ -383,6 +463,8 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(what_no_erasure_can_say_is_refused),
 		cmocka_unit_test(a_tag_is_of_holder_and_key),
+		cmocka_unit_test(a_worker_knows_who_was_erased_since),
+		cmocka_unit_test(an_erasure_is_done_once_all_its_parts_are),
 		cmocka_unit_test(whoever_carries_it_out_is_told),
 		cmocka_unit_test(it_is_never_purged),
 		cmocka_unit_test(so_many_are_kept),

@@ -178,7 +178,7 @@ texts_under_way_at_once_each_have_their_step(void **state)
 	buf_putc(&record, '{');
 	for (unsigned i = 0; i < 4; i++) {
 		t[i] = (struct text){ .id = "same", .kind = SEAL_PROMPT };
-		s[i] = seal_begin(sealer, SPAN_LIT("ann"), SPAN_LIT("same"), SEAL_PROMPT, DAY_1,
+		s[i] = seal_begin(sealer, SPAN_LIT("ann"), 0, SPAN_LIT("same"), SEAL_PROMPT, DAY_1,
 			&record, &err);
 		assert_non_null(s[i]);
 	}
@@ -213,7 +213,7 @@ one_that_is_dropped_leaves_nothing(void **state)
 	(void)state;
 	buf_init(&record, 0);
 	struct sealing *s = seal_begin(
-		sealer, SPAN_LIT("ann"), SPAN_LIT("a"), SEAL_PROMPT, DAY_1, &record, &err);
+		sealer, SPAN_LIT("ann"), 0, SPAN_LIT("a"), SEAL_PROMPT, DAY_1, &record, &err);
 	assert_int_equal(seal_add(s, some_text(1000), &parts), 0);
 	assert_null(parts);
 	seal_drop(&s);
@@ -237,7 +237,7 @@ one_that_is_cut_keeps_its_beginning(void **state)
 	buf_init(&record, 0);
 	buf_putc(&record, '{');
 	struct sealing *s = seal_begin(
-		sealer, SPAN_LIT("ann"), SPAN_LIT("a"), SEAL_RESPONSE, DAY_1, &record, &err);
+		sealer, SPAN_LIT("ann"), 0, SPAN_LIT("a"), SEAL_RESPONSE, DAY_1, &record, &err);
 	buf_putc(&record, '}');
 	t.seal = object_of(&record);
 	assert_int_equal(seal_add(s, text, &parts), 0);
@@ -334,7 +334,7 @@ of_too_many_holders_the_longest_unused_begins_another(void **state)
 		for (int i = 0; i < CAP_SEALS; i++) {
 			buf_clear(&record);
 			snprintf(holder, sizeof(holder), "h%d", i);
-			struct sealing *s = seal_begin(sealer, span_str(holder), SPAN_LIT("id"),
+			struct sealing *s = seal_begin(sealer, span_str(holder), 0, SPAN_LIT("id"),
 				SEAL_PROMPT, DAY_1, &record, &err);
 			assert_non_null(s);
 			assert_int_equal(record.n == 0, round == 1);
@@ -371,7 +371,7 @@ after_an_erasure_nothing_opens_and_another_seal_begins(void **state)
 	struct text t = seal_text(sealer, "ann", "id", SEAL_PROMPT, DAY_1, SPAN_LIT("x"), 1);
 	struct text bob = seal_text(sealer, "bob", "id", SEAL_PROMPT, DAY_1, SPAN_LIT("x"), 1);
 	struct sealing *s = seal_begin(
-		sealer, SPAN_LIT("ann"), SPAN_LIT("id"), SEAL_RESPONSE, DAY_1, &record, &err);
+		sealer, SPAN_LIT("ann"), 0, SPAN_LIT("id"), SEAL_RESPONSE, DAY_1, &record, &err);
 	assert_int_equal(record.n, 0);
 	assert_int_equal(shares_sync(shares), 0);
 	assert_int_equal(shares_erase(shares, is_ann, NULL, "e1", 1, DAY_1, &erased), 0);
@@ -401,6 +401,36 @@ after_an_erasure_nothing_opens_and_another_seal_begins(void **state)
 }
 
 static void
+a_text_of_a_share_that_is_gone_is_not_begun(void **state)
+{
+	struct buf record, erased;
+	struct share b;
+	int err = 0;
+
+	(void)state;
+	buf_init(&record, 0);
+	buf_init(&erased, 0);
+	assert_int_equal(shares_get(shares, SPAN_LIT("ann"), true, &b), 0);
+	struct sealing *s = seal_begin(sealer, SPAN_LIT("ann"), b.number, SPAN_LIT("id"),
+		SEAL_PROMPT, DAY_1, &record, &err);
+	assert_non_null(s);
+	seal_drop(&s);
+	assert_int_equal(shares_sync(shares), 0);
+	assert_int_equal(shares_erase(shares, is_ann, NULL, "e1", 1, DAY_1, &erased), 0);
+	assert_null(seal_begin(sealer, SPAN_LIT("ann"), b.number, SPAN_LIT("id"), SEAL_PROMPT,
+		DAY_1, &record, &err));
+	assert_int_equal(err, ERR_NOTFOUND);
+	/* No share was made for it; and one that another request made is not taken. */
+	assert_int_equal(shares_get(shares, SPAN_LIT("ann"), false, &b), ERR_NOTFOUND);
+	assert_int_equal(shares_get(shares, SPAN_LIT("ann"), true, &b), 0);
+	assert_null(seal_begin(sealer, SPAN_LIT("ann"), b.number - 1, SPAN_LIT("id"),
+		SEAL_PROMPT, DAY_1, &record, &err));
+	assert_int_equal(err, ERR_NOTFOUND);
+	buf_free(&record);
+	buf_free(&erased);
+}
+
+static void
 a_holder_without_a_name_is_refused(void **state)
 {
 	struct buf record;
@@ -409,11 +439,11 @@ a_holder_without_a_name_is_refused(void **state)
 	(void)state;
 	buf_init(&record, 0);
 	assert_null(seal_begin(
-		sealer, SPAN_LIT(""), SPAN_LIT("id"), SEAL_PROMPT, DAY_1, &record, &err));
+		sealer, SPAN_LIT(""), 0, SPAN_LIT("id"), SEAL_PROMPT, DAY_1, &record, &err));
 	assert_int_equal(err, ERR_LIMIT);
 	buf_init(&record, 16); /* no room for its record */
 	assert_null(seal_begin(
-		sealer, SPAN_LIT("ann"), SPAN_LIT("id"), SEAL_PROMPT, DAY_1, &record, &err));
+		sealer, SPAN_LIT("ann"), 0, SPAN_LIT("id"), SEAL_PROMPT, DAY_1, &record, &err));
 	assert_int_equal(err, ERR_NOMEM);
 	buf_free(&record);
 	assert_true(begins("ann", DAY_1));
@@ -441,7 +471,7 @@ seal_many(void *arg)
 		snprintf(t->id, sizeof(t->id), "%zu-%zu", w, i);
 		buf_init(&record, 0);
 		buf_putc(&record, '{');
-		struct sealing *s = seal_begin(by, span_str(holder), span_str(t->id),
+		struct sealing *s = seal_begin(by, span_str(holder), 0, span_str(t->id),
 			SEAL_PROMPT, DAY_1, &record, &err);
 		if (!s || seal_add(s, span_str(t->id), &written[w]) ||
 			seal_end(s, false, &written[w], &said))
@@ -514,6 +544,7 @@ main(void)
 		SEALED(a_holder_that_is_forgotten_begins_another_seal),
 		SEALED(of_too_many_holders_the_longest_unused_begins_another),
 		SEALED(after_an_erasure_nothing_opens_and_another_seal_begins),
+		SEALED(a_text_of_a_share_that_is_gone_is_not_begun),
 		SEALED(a_holder_without_a_name_is_refused),
 		SEALED(workers_share_all_but_their_seals),
 	};

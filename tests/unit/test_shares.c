@@ -453,6 +453,13 @@ an_erased_share_is_nowhere_and_its_number_stays(void **state)
 	assert_true(shares_has_erased(s, "e1", 6));
 	assert_false(shares_has_erased(s, "e1", 8));
 	assert_false(shares_has_erased(s, "e2", 1));
+	/* That caches have forgotten it is another thing, and may be known first. */
+	assert_false(shares_has_forgotten(s, "e1", 7));
+	shares_erase_forgotten(s, "e1", 7);
+	shares_erase_forgotten(s, "e2", 3);
+	assert_true(shares_has_forgotten(s, "e1", 7));
+	assert_false(shares_has_forgotten(s, "e1", 8));
+	assert_false(shares_has_erased(s, "e2", 3));
 	b = of(s, "ann");
 	assert_int_equal(b.number, 3);
 	assert_memory_not_equal(b.key, ann.key, SHARE_BYTES);
@@ -464,6 +471,10 @@ an_erased_share_is_nowhere_and_its_number_stays(void **state)
 	assert_int_equal(shares_find(s, 3, &b, NULL), SHARE_HERE);
 	assert_true(shares_has_erased(s, "e1", 7));
 	assert_true(shares_has_erased(s, "e0", 1));
+	assert_true(shares_has_forgotten(s, "e1", 7));
+	assert_true(shares_has_forgotten(s, "e2", 3));
+	assert_false(shares_has_forgotten(s, "e0", 1));
+	assert_false(shares_has_erased(s, "e2", 3));
 	assert_int_equal(shares_count(s).erased, 1);
 	assert_int_equal(shares_count(s).here, 2);
 	/* One whose share was never written. */

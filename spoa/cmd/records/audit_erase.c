@@ -8,6 +8,20 @@
 
 #define WHAT "audit erase"
 
+/* The parts that are left, as "cache, placeholders"; NULL if none are, or that is not known. */
+static json_t *
+left_named(const json_t *node)
+{
+	char text[64] = "";
+	const json_t *one;
+	size_t i, n = 0;
+
+	json_array_foreach(json_object_get(node, "left"), i, one) if (n < sizeof(text)) n +=
+		(size_t)snprintf(text + n, sizeof(text) - n, "%s%s", n ? ", " : "",
+			json_string_value(one));
+	return text[0] ? json_string(text) : NULL;
+}
+
 /* A row a node and erasure; how many have not done it. */
 static size_t
 rows_of_nodes(const json_t *erasure, json_t *rows)
@@ -27,6 +41,7 @@ rows_of_nodes(const json_t *erasure, json_t *rows)
 		for (size_t m = 0; m < COUNT_OF(also); m++)
 			json_object_set(row, also[m][1], json_object_get(erasure, also[m][0]));
 		json_object_set(row, "at", json_object_get(one, "at"));
+		json_object_set_new(row, "left", left_named(one));
 		json_array_append_new(rows, row);
 		missing += !done;
 	}
@@ -41,7 +56,8 @@ static const struct admin_column erasure_columns[] = {
 	{ "TICKET",  12, "ticket", .none = "-" },
 	{ "NODE",    16, "node", .none = "?" },
 	{ "STATE",    8, "done", .none = "?" },
-	{ "AT",      30, "at", .none = "-", .bare = true },
+	{ "AT",      30, "at", .none = "-" },
+	{ "LEFT",     0, "left", .none = "-", .bare = true },
 	{ .heading = NULL },
 };
 /* clang-format on */
@@ -75,13 +91,19 @@ say_ordered(const json_t *answer)
 			"tollgate: " WHAT ": nothing of that name was sealed on this node; "
 			"names are compared byte by byte\n");
 	printf("%s", json_text_in(answer, "erasure"));
-	json_array_foreach(rows, i, one) printf("%s %s: %s", i ? "," : "",
-		json_text_in(one, "node"), json_text_in(one, "done"));
+	json_array_foreach(rows, i, one)
+	{
+		const char *left = json_text_in(one, "left");
+		printf("%s %s: %s%s%s%s", i ? "," : "", json_text_in(one, "node"),
+			json_text_in(one, "done"), left[0] ? " (left: " : "", left,
+			left[0] ? ")" : "");
+	}
 	putchar('\n');
 	if (missing)
 		fprintf(stderr,
 			"tollgate: " WHAT ": a node that is down does it before it serves "
-			"again: tollgate audit erase --status\n");
+			"again, and what is left is tried again every 10 seconds: tollgate audit "
+			"erase --status\n");
 }
 
 static int

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "base/among.h"
 #include "base/ascii.h"
 #include "base/caps.h"
 #include "base/clock.h"
@@ -20,6 +21,7 @@
 enum { MAC_HEX = 2 * SHA256_BYTES };
 
 const char *const live_kinds[] = { "key", "limit", "erase", NULL };
+const char *const live_part_names[] = { "shares", "cache", "placeholders", NULL };
 const char *const live_pair_names[LIVE_PAIR_NAMES] = { "person", "agent", "department", "team",
 	"tier", "key", "model", "route" };
 
@@ -205,6 +207,16 @@ read_erase(struct reader *r)
 	if (!read_text_of(r, "why")[0])
 		wrong(r, "why", "is missing: why is it erased?");
 	read_text_of(r, "ticket");
+	/* Entries of version 0.2.0 have none of these. */
+	for (enum live_part part = LIVE_CACHE; part < LIVE_PARTS; part++) {
+		char name[LIVE_FIELD_MAX];
+		snprintf(name, sizeof(name), "%s_tag", live_part_names[part]);
+		struct span hex = json_span(json_object_get(r->object, name));
+		if (json_object_get(r->object, name) &&
+			(hex.n != 2 * LIVE_NAME_BYTES ||
+				span_past_set(hex, 0, "0123456789abcdef") != hex.n))
+			wrong(r, name, "16 hexadecimal digits are expected");
+	}
 }
 
 /* ---- whole entries ---- */

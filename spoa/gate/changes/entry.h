@@ -7,10 +7,12 @@
  *    "sha256":…,"person":"alice","models":["gpt-4o*"],"expires":…,"revoked":…}
  *   {"kind":"limit","id":"5be0c41f2a","limit":"per-person","for":{"person":"alice"},
  *    "counts":"tokens","to":500000,"until":…,"reason":…,"ended":…,"latest":…}
- *   {"kind":"erase","id":"0f3c…","tag":…,"why":…,"ticket":…}
+ *   {"kind":"erase","id":"0f3c…","tag":…,"why":…,"ticket":…,"cache_tag":…,"placeholders_tag":…}
  *
  * Whose share of texts (record/seal/shares.h) an erasure ends is never said in clear: `tag` is
- * an HMAC of the holder under that key, `id` its first 16 digits. It is final and never purged:
+ * an HMAC of the holder under that key, `id` its first 16 digits. `cache_tag` and
+ * `placeholders_tag`, 16 digits each, name the holder as stored responses and tables of
+ * placeholders do. An erasure is final and never purged:
  * a file of shares may come back from a backup at any time.
  *
  * Of two entries of one id every daemon chooses the same: of keys a revoked one, else the one
@@ -48,10 +50,22 @@ struct live_override {
 
 enum { LIVE_ERASE_ID = 16 };
 
+/* What a daemon deletes of a person. */
+enum live_part {
+	LIVE_SHARES,	   /* in its file of shares */
+	LIVE_CACHE,	   /* stored responses */
+	LIVE_PLACEHOLDERS, /* tables of kept conversations */
+	LIVE_PARTS
+};
+extern const char *const live_part_names[]; /* LIVE_PARTS of them, then NULL */
+enum { LIVE_NAME_BYTES = 8 };
+
 struct live_erasure {
 	unsigned char tag[SHA256_BYTES];
-	int64_t done_ns; /* carried out here; 0: not yet. Under the lock, as what follows */
+	unsigned done;	 /* bits of enum live_part: done here. Under the lock, as what follows */
+	int64_t done_ns; /* all of them were; 0: not yet */
 	bool now;	 /* by this process, and not found as done */
+	uint64_t came;	 /* as how manieth of this process it came into force */
 };
 
 struct live_entry {

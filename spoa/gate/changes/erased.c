@@ -1,6 +1,8 @@
 /* Erasures: which were carried out here, and what Redis says of the other nodes. A field
- * NODE/ERASURE of tollgate:{live}:erased is "SERIAL TIME". */
+ * NODE/ERASURE of tollgate:{live}:erased is "SERIAL TIME"; or, if only some parts are done,
+ * "0 SERIAL" and the names of those that are left. */
 #include <inttypes.h>
+#include <sodium.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -12,7 +14,7 @@
 #include "gate/changes/live_private.h"
 #include "gate/changes/sync.h"
 
-enum { FIELDS_AT_ONCE = 256, ERASED_FIELD = 128, ERASED_VALUE = 24 + CLOCK_RFC3339_LEN };
+enum { FIELDS_AT_ONCE = 256, ERASED_FIELD = 128, ERASED_VALUE = 64 + CLOCK_RFC3339_LEN };
 
 /* ---- here ---- */
 
@@ -36,20 +38,65 @@ live_tag(const struct live *l, struct span holder, unsigned char tag[SHA256_BYTE
 	live_erase_tag(l->key, holder, tag);
 }
 
+uint64_t
+live_erasures_came(const struct live *l)
+{
+	return atomic_load(&l->came);
+}
+
+static const char *
+field_of_view(const void *view, size_t at)
+{
+	return ((const struct live_view *)view)->entries[at]->field;
+}
+
+bool
+live_erased_since(struct live *l, unsigned worker, struct span holder, uint64_t since)
+{
+	unsigned char tag[SHA256_BYTES];
+	char hex[2 * SHA256_BYTES + 1], field[LIVE_FIELD_MAX];
+	bool erased;
+
+	live_tag(l, holder, tag);
+	sodium_bin2hex(hex, sizeof(hex), tag, sizeof(tag));
+	snprintf(field, sizeof(field), "%s:%.*s", live_kinds[LIVE_ERASE], LIVE_ERASE_ID, hex);
+	const struct live_view *v = live_enter(l, worker);
+	size_t at = field_place(v, v->nentries, field_of_view, field, &erased);
+	erased = erased && v->entries[at]->erase.came > since;
+	live_leave(l, worker);
+	return erased;
+}
+
+static json_t *
+parts_left(const struct live_entry *e)
+{
+	json_t *list = json_array();
+
+	for (enum live_part part = 0; part < LIVE_PARTS; part++)
+		if (!(e->erase.done >> part & 1))
+			json_array_append_new(list, json_string(live_part_names[part]));
+	return list;
+}
+
 json_t *
 live_undone(struct live *l)
 {
 	json_t *list = json_array();
 
 	SCOPED_LOCK(&l->lock);
-	for (size_t i = 0; i < l->n; i++)
-		if (l->v[i]->kind == LIVE_ERASE && !l->v[i]->erase.done_ns)
-			json_array_append_new(list, live_entry_object(l->v[i]));
+	for (size_t i = 0; i < l->n; i++) {
+		if (l->v[i]->kind != LIVE_ERASE || l->v[i]->erase.done_ns)
+			continue;
+		json_t *o = live_entry_object(l->v[i]);
+		json_object_set_new(o, "left", parts_left(l->v[i]));
+		json_array_append_new(list, o);
+	}
 	return list;
 }
 
 void
-live_erasure_done(struct live *l, const char *id, int64_t serial, int64_t wall_ns, bool now)
+live_erasure_done(struct live *l, const char *id, int64_t serial, enum live_part part,
+	int64_t wall_ns, bool now)
 {
 	char field[LIVE_FIELD_MAX];
 	bool found;
@@ -58,8 +105,11 @@ live_erasure_done(struct live *l, const char *id, int64_t serial, int64_t wall_n
 	SCOPED_LOCK(&l->lock);
 	size_t at = live_place(l, field, &found);
 	if (found && l->v[at]->serial == serial) {
-		l->v[at]->erase.done_ns = wall_ns;
-		l->v[at]->erase.now = now;
+		struct live_erasure *e = &l->v[at]->erase;
+		e->done |= 1u << part;
+		e->now |= now;
+		if (e->done == (1u << LIVE_PARTS) - 1)
+			e->done_ns = wall_ns;
 		/* Redis is told at the next turn, which whoever put it may wait for. */
 		if (now)
 			atomic_fetch_add(&l->changes, 1);
@@ -89,6 +139,7 @@ shown_erasure(const struct live_entry *e)
 		live_put_time(shown, "done", e->erase.done_ns);
 	else
 		json_object_set_new(shown, "done", json_null());
+	json_object_set_new(shown, "left", parts_left(e));
 	return shown;
 }
 
@@ -130,12 +181,21 @@ take_fields(struct live *l, struct erased_fields *f, size_t *from)
 	SCOPED_LOCK(&l->lock);
 	for (; *from < l->n && f->n < FIELDS_AT_ONCE; ++*from) {
 		const struct live_entry *e = l->v[*from];
-		if (e->kind != LIVE_ERASE || !e->erase.done_ns)
+		if (e->kind != LIVE_ERASE || !e->erase.done)
 			continue;
-		clock_rfc3339(e->erase.done_ns, when);
+		char *value = f->value[f->n];
 		snprintf(f->field[f->n], ERASED_FIELD, "%.100s/%.16s", l->node, e->id);
-		snprintf(f->value[f->n], ERASED_VALUE, "%" PRId64 " %s", e->serial, when);
-		f->now[f->n++] = e->erase.now;
+		if (e->erase.done_ns) {
+			clock_rfc3339(e->erase.done_ns, when);
+			snprintf(value, ERASED_VALUE, "%" PRId64 " %s", e->serial, when);
+		} else {
+			int n = snprintf(value, ERASED_VALUE, "0 %" PRId64, e->serial);
+			for (enum live_part part = 0; part < LIVE_PARTS; part++)
+				if (!(e->erase.done >> part & 1))
+					n += snprintf(value + n, ERASED_VALUE - (size_t)n, " %s",
+						live_part_names[part]);
+		}
+		f->now[f->n++] = e->erase.now || !e->erase.done_ns;
 	}
 }
 

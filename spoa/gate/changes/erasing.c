@@ -4,6 +4,7 @@
 #include "gate/changes/erasing.h"
 
 #include <errno.h>
+#include <sodium.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -102,9 +103,128 @@ has_no_shares(const char *journal)
 	return !buf_failed(&file) && access(buf_view(&file).p, F_OK) < 0 && errno == ENOENT;
 }
 
+/* ---- caches ---- */
+
+static bool
+part_is_left(const json_t *e, enum live_part part)
+{
+	const json_t *one;
+	size_t i;
+
+	json_array_foreach(json_object_get(e, "left"), i, one) if (span_is(
+		json_span(one), live_part_names[part])) return true;
+	return false;
+}
+
+/* How that cache names the person. False: the order was made by version 0.2.0. */
+static bool
+name_in_cache(const json_t *e, enum live_part part, unsigned char out[LIVE_NAME_BYTES])
+{
+	char member[LIVE_FIELD_MAX];
+
+	snprintf(member, sizeof(member), "%s_tag", live_part_names[part]);
+	const char *hex = json_text_in(e, member);
+	return sodium_hex2bin(out, LIVE_NAME_BYTES, hex, strlen(hex), NULL, NULL, NULL) == 0 &&
+	       strlen(hex) == 2 * LIVE_NAME_BYTES;
+}
+
+/* What this process has goes now; Redis is asked by erasing_forget(). */
+static void
+forget_person(struct erasing *x, const json_t *e)
+{
+	const char *id = json_text_in(e, "id");
+	int64_t serial = json_int_in(e, "serial");
+	unsigned char name[LIVE_NAME_BYTES];
+	/* A node without shares notes nothing: orders that its start finds are left to the others. */
+	bool forgotten = x->shares ? shares_has_forgotten(x->shares, id, serial) : !x->caches;
+
+	for (enum live_part part = LIVE_CACHE; part < LIVE_PARTS; part++) {
+		if (!part_is_left(e, part))
+			continue;
+		if (forgotten || !name_in_cache(e, part, name)) {
+			live_erasure_done(x->live, id, serial, part, clock_wall_ns(), false);
+			continue;
+		}
+		if (x->caches && part_is_left(e, LIVE_SHARES)) /* once */
+			x->caches->here(x->arg, part, name);
+		atomic_store(&x->pending, true);
+	}
+}
+
+/* Logs and keeps why that part could not be reached; "": it was. */
+static void
+note_reached(struct erasing *x, enum live_part part, const struct buf *why)
+{
+	char *was = x->why[part], now[sizeof(x->why[0])];
+
+	snprintf(now, sizeof(now), "%.*s", SPAN_ARG(buf_view(why)));
+	SCOPED_LOCK(&x->telling);
+	if (now[0] && strcmp(was, now) != 0)
+		log_event(LOG_ERROR,
+			part == LIVE_CACHE ? "cache.not_erased" : "placeholders.not_erased",
+			LS("why", now));
+	memcpy(was, now, sizeof(now));
+}
+
+/* Of all that are left there, until one cannot be reached. Returns false then. */
+static bool
+forget_part(struct erasing *x, const json_t *list, enum live_part part)
+{
+	unsigned char name[LIVE_NAME_BYTES];
+	const json_t *e;
+	size_t i;
+
+	SCOPED_BUF(why, 4096);
+	json_array_foreach(list, i, e)
+	{
+		if (!part_is_left(e, part) || !name_in_cache(e, part, name))
+			continue;
+		if (x->caches->there(x->arg, part, name, &why)) {
+			if (!why.n)
+				buf_str(&why, "it could not be reached");
+			break;
+		}
+		live_erasure_done(x->live, json_text_in(e, "id"), json_int_in(e, "serial"), part,
+			clock_wall_ns(), true);
+	}
+	note_reached(x, part, &why);
+	return !why.n;
+}
+
+void
+erasing_forget(struct erasing *x)
+{
+	const json_t *e;
+	bool all = true;
+	size_t i;
+
+	atomic_store(&x->pending, false);
+	json_auto_t *list = live_undone(x->live);
+	for (enum live_part part = LIVE_CACHE; part < LIVE_PARTS; part++)
+		all &= forget_part(x, list, part);
+	if (!all)
+		atomic_store(&x->pending, true);
+	/* What is still left of these is on its way, or could not be reached. */
+	json_auto_t *left = live_undone(x->live);
+	json_array_foreach(list, i, e)
+	{
+		const json_t *now;
+		size_t k;
+		bool done = x->shares && (part_is_left(e, LIVE_CACHE) || part_is_left(e, LIVE_PLACEHOLDERS));
+		json_array_foreach(left, k, now) if (
+			!strcmp(json_text_in(now, "id"), json_text_in(e, "id")))
+			done &= !part_is_left(now, LIVE_CACHE) && !part_is_left(now, LIVE_PLACEHOLDERS);
+		if (done)
+			shares_erase_forgotten(
+				x->shares, json_text_in(e, "id"), json_int_in(e, "serial"));
+	}
+}
+
+/* ---- all of it ---- */
+
 /* 0, or errno; ENOKEY: there is a file of shares, and nobody who opens it. */
 static int
-erase_one(struct erasing *x, const json_t *e)
+erase_shares(struct erasing *x, const json_t *e)
 {
 	const char *id = json_text_in(e, "id");
 	int64_t serial = json_int_in(e, "serial"), now = clock_wall_ns();
@@ -113,7 +233,7 @@ erase_one(struct erasing *x, const json_t *e)
 
 	SCOPED_BUF(pseudonyms, 0);
 	if (x->shares ? shares_has_erased(x->shares, id, serial) : has_no_shares(x->journal)) {
-		live_erasure_done(x->live, id, serial, now, false);
+		live_erasure_done(x->live, id, serial, LIVE_SHARES, now, false);
 		return 0;
 	}
 	sha256_read(json_span(json_object_get(e, "tag")), h.tag);
@@ -128,7 +248,7 @@ erase_one(struct erasing *x, const json_t *e)
 		return sys;
 	}
 	record_erasure(x, e, &pseudonyms);
-	live_erasure_done(x->live, id, serial, now, true);
+	live_erasure_done(x->live, id, serial, LIVE_SHARES, now, true);
 	log_event(LOG_INFO, "shares.erased", LS("erasure", id), LI("shares", pseudonyms.n > 0));
 	return 0;
 }
@@ -144,24 +264,42 @@ erasing_now(struct erasing *x)
 		return;
 	SCOPED_LOCK(&x->lock);
 	json_auto_t *list = live_undone(x->live);
-	json_array_foreach(list, i, one) if ((err = erase_one(x, one))) failed = err;
+	json_array_foreach(list, i, one)
+	{
+		if (part_is_left(one, LIVE_SHARES) && (err = erase_shares(x, one)))
+			failed = err;
+		forget_person(x, one);
+	}
 	atomic_store(&x->failed, failed);
+	if (x->caches && atomic_load(&x->pending))
+		x->caches->soon(x->arg);
+}
+
+void
+erasing_serves(struct erasing *x, const struct erasing_caches *caches, void *arg)
+{
+	SCOPED_LOCK(&x->lock);
+	x->caches = caches;
+	x->arg = arg;
 }
 
 void
 erasing_again(struct erasing *x)
 {
-	if (atomic_load(&x->failed))
+	if (atomic_load(&x->failed) || atomic_load(&x->pending))
 		erasing_now(x);
 }
 
 bool
-erasing_away(struct erasing *x, struct buf *why)
+erasing_away(struct erasing *x, enum live_part part, struct buf *why)
 {
-	int failed = atomic_load(&x->failed);
+	int failed = part == LIVE_SHARES ? atomic_load(&x->failed) : 0;
 
+	SCOPED_LOCK(&x->telling);
+	if (x->why[part][0])
+		buf_printf(why, "an erasure is not complete: %s", x->why[part]);
 	if (failed)
 		buf_printf(why, "an erasure is not carried out: %s",
 			failed == ENOKEY ? no_seal : strerror(failed));
-	return failed != 0;
+	return failed || x->why[part][0];
 }

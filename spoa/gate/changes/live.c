@@ -50,6 +50,8 @@ live_publish(struct live *l)
 		l->old = was;
 	}
 	live_drop_old(l);
+	/* A worker that finds another number than before finds the erasure in the view. */
+	atomic_store(&l->came, l->ncame);
 }
 
 /* Whoever publishes looks at `reads` after it has changed `now`: either it sees that the view
@@ -102,6 +104,8 @@ live_set(struct live *l, struct live_entry *e)
 	bool found;
 	size_t at = live_place(l, e->field, &found);
 
+	if (e->kind == LIVE_ERASE)
+		e->erase.came = ++l->ncame;
 	if (found) {
 		live_entry_unref(&l->v[at]);
 		l->v[at] = e;

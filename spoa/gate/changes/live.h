@@ -73,13 +73,19 @@ size_t live_purge(struct live *l, int64_t now_ns, size_t most, struct buf *field
 void live_on_erasure(struct live *l, void (*carry_out)(void *arg), void *arg);
 /* live_erase_tag() under the key of the entries. */
 void live_tag(const struct live *l, struct span holder, unsigned char tag[SHA256_BYTES]);
-/* Those that live_erasure_done() was not called of yet: a new JSON array of their objects. */
+/* How many erasures have come into force in this process. Any thread. */
+uint64_t live_erasures_came(const struct live *l);
+/* Returns true if one of that holder came into force after live_erasures_came() returned
+ * `since`. On the thread of that worker, not between its live_enter() and live_leave(). */
+bool live_erased_since(struct live *l, unsigned worker, struct span holder, uint64_t since);
+/* Those of which a part is not done here: a new JSON array of their objects, each with `left`,
+ * the names of those parts. */
 json_t *live_undone(struct live *l);
-/* It was carried out here: now, or before this process (`now` false). */
-void live_erasure_done(
-	struct live *l, const char *id, int64_t serial, int64_t wall_ns, bool now);
-/* All of them, the newest first: [{"erasure","serial","at","why","ticket","by","done"}], `at`
- * when it was ordered, `done` when it was carried out here, or null. */
+/* That part of it was done here: now, or before this process (`now` false). */
+void live_erasure_done(struct live *l, const char *id, int64_t serial, enum live_part part,
+	int64_t wall_ns, bool now);
+/* All of them, the newest first: [{"erasure","serial","at","why","ticket","by","done","left"}],
+ * `at` when it was ordered, `done` when all parts were done here, or null. */
 json_t *live_erasures(struct live *l);
 
 /* ---- for gate/changes/sync.c ---- */

@@ -145,6 +145,9 @@ enum socket_goes gate_message(
 	struct exchange *x, bool from_client, bool binary, struct span message);
 /* After SOCKET_ENDS. */
 const struct socket_end *gate_socket_end(const struct exchange *x);
+/* Returns true if the session is to end though neither side sends a message: as
+ * gate_socket_end() says. */
+bool gate_socket_over(struct exchange *x);
 /* No answer is under way: it may end without a loss. */
 bool gate_socket_rests(const struct exchange *x);
 

@@ -250,6 +250,7 @@ gate_notify(struct gate *g, const struct spop_message *messages, size_t n, size_
 		return NULL;
 	}
 	r->gate = g;
+	r->run.erasures = g->shared->live ? live_erasures_came(g->shared->live) : 0;
 	r->run.held_slot = HOLD_SLOTS;
 	r->run.done = agent_verdict;
 	r->run.agent_cb = cb;

@@ -158,6 +158,7 @@ message_request(struct session *s, bool turn)
 	if (!(r = request_new(of->snap, of->worker, of->calls)))
 		return NULL;
 	r->gate = of->gate;
+	r->run.erasures = of->run.erasures;
 	r->gate->alive++;
 	r->run.held_slot = HOLD_SLOTS;
 	r->run.life = LIFE_ANSWERED;
@@ -403,6 +404,16 @@ is_outdated(const struct session *s)
 	return s->x->r->gate->snap != s->x->r->snap;
 }
 
+/* Another turn's record would have the new pseudonym, and `socket.of` links it to the old one. */
+static bool
+session_is_erased(struct session *s)
+{
+	if (!request_erased(s->x->r))
+		return false;
+	session_ends(s, WS_RESTART, false, "the person was erased");
+	return true;
+}
+
 static enum socket_goes
 too_many_turns(struct session *s)
 {
@@ -415,6 +426,8 @@ client_message(struct session *s, bool binary, struct span message)
 {
 	struct arena a;
 
+	if (session_is_erased(s))
+		return SOCKET_ENDS;
 	arena_init(&a, CAP_REQUEST_ARENA, true);
 	struct live_event e = live_client(&s->x->r->found.endpoint, message, &a);
 	arena_reset(&a);
@@ -647,6 +660,8 @@ provider_message(struct session *s, bool binary, struct span message)
 	SCOPED_ARENA(a, CAP_REQUEST_ARENA, true);
 	SCOPED_BUF(bound, 0);
 
+	if (session_is_erased(s))
+		return SOCKET_ENDS;
 	struct live_event e = live_provider(&s->x->r->found.endpoint, message, &a);
 	/* an event of its answer waits for the next one: this one goes after it */
 	struct said *of = e.is != LIVE_TEXT ? turn_of(s, &e) : NULL;
@@ -734,4 +749,10 @@ bool
 gate_socket_rests(const struct exchange *x)
 {
 	return LIST_EMPTY(&x->session->said);
+}
+
+bool
+gate_socket_over(struct exchange *x)
+{
+	return session_is_erased(x->session);
 }

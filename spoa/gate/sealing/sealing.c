@@ -12,15 +12,6 @@ enum { SEAL_RECORD_BYTES = 4096 };
 
 /* ---- whose ---- */
 
-struct span
-request_holder(const struct request *r)
-{
-	const struct identity *id = &r->found.identity;
-	struct span s = id->person.n ? id->person : id->key_id;
-
-	return s.n ? s : SPAN_LIT("anonymous");
-}
-
 static bool
 keeps_any(const struct route *route)
 {
@@ -38,7 +29,8 @@ found_seal_of(struct request *r)
 	return r->found.seal;
 }
 
-/* A person who is named by a word of his share has one. */
+/* A person who is named by a word of his share has one. A request keeps to the share that its
+ * first record had: the holder's share may be another one after an erasure. */
 int
 request_seal_holder(struct request *r)
 {
@@ -50,12 +42,20 @@ request_seal_holder(struct request *r)
 		return 0;
 	if (!(f = found_seal_of(r)))
 		return ERR_NOMEM;
+	f->has_holder = false;
+	if (request_erased(r))
+		return 0;
 	bool named = gate_cfg(r->gate)->audit_persons == PERSONS_PSEUDONYM &&
 		     r->found.identity.person.n;
-	int err = shares_get(shares, request_holder(r), named || keeps_any(r->found.route), &b);
-	f->has_holder = !err;
-	if (err)
+	bool make = !f->share && (named || keeps_any(r->found.route));
+	int err = shares_get(shares, request_holder(r), make, &b);
+	r->run.erased = f->share && f->share != b.number;
+	if (err || r->run.erased) {
+		explicit_bzero(&b, sizeof(b));
 		return err == ERR_NOTFOUND ? 0 : err;
+	}
+	f->has_holder = true;
+	f->share = b.number;
 	share_hash_key(&b, f->hash_key);
 	if (named && !f->pseudonym[0]) { /* all records of a request have one */
 		share_pseudonym(&b, f->pseudonym);
@@ -155,7 +155,7 @@ request_seal_hash(const struct request *r, const unsigned char h[SHA256_BYTES],
 
 /* ---- one text ---- */
 
-/* Its seal's record goes first. */
+/* Its seal's record goes first. If the share is gone, k->t is NULL, and the result 0. */
 static int
 begin_text(struct request *r, struct kept_text *k, enum seal_kind kind, enum record_text how)
 {
@@ -167,8 +167,12 @@ begin_text(struct request *r, struct kept_text *k, enum seal_kind kind, enum rec
 	*k = (struct kept_text){ .how = how };
 	if (!audit_has_room(g->shared->audit))
 		return ERR_FULL;
-	k->t = seal_begin(g->sealer, request_holder(r), span_str(r->id), kind, r->now_wall_ns,
-		&record, &err);
+	k->t = seal_begin(g->sealer, request_holder(r), r->found.seal->share, span_str(r->id), kind,
+		r->now_wall_ns, &record, &err);
+	if (!k->t && err == ERR_NOTFOUND) {
+		r->run.erased = true;
+		return 0;
+	}
 	if (!k->t || !record.n)
 		return k->t ? 0 : err;
 	struct audit_entry *e = audit_entry_new();
@@ -200,8 +204,9 @@ keep_whole(struct request *r, struct kept_text *k, enum seal_kind kind, enum rec
 {
 	int err = begin_text(r, k, kind, how);
 
-	if (!err)
-		err = seal_add(k->t, text, end_of_parts(e));
+	if (err || !k->t)
+		return err;
+	err = seal_add(k->t, text, end_of_parts(e));
 	return err ? err : seal_end(k->t, cut, end_of_parts(e), &k->said);
 }
 
@@ -284,7 +289,7 @@ request_seal_decision(struct request *r, struct audit_entry *e)
 	struct span text;
 	int err = 0;
 
-	if (!r->gate->sealer || !keeps_any(route))
+	if (!r->gate->sealer || !keeps_any(route) || r->run.erased)
 		return 0;
 	if (record_text_sealed(route->record_prompt) &&
 		prompt_text(r, route->record_prompt, &text))
@@ -320,7 +325,7 @@ request_seal_answer(struct request *r, struct guard_plan *plan)
 									: KEPT_HASH;
 
 	request_seal_drop(r);
-	if (!r->gate->sealer)
+	if (!r->gate->sealer || request_erased(r))
 		return 0;
 	if (!(f = found_seal_of(r)))
 		return ERR_NOMEM;
@@ -334,6 +339,8 @@ request_seal_answer(struct request *r, struct guard_plan *plan)
 			  ? begin_text(r, &f->answer, SEAL_RESPONSE, how)
 		  : record_text_sealed(how) ? begin_text(r, &f->tools, SEAL_TOOLS, how)
 					    : 0;
+	if (r->run.erased)
+		plan->copies = GUARD_COPIES_NOTHING;
 	if (!err || request_on_failure(r)->audit != OUT_PERMIT)
 		return err;
 	plan->copies = GUARD_COPIES_NOTHING;
@@ -361,6 +368,10 @@ request_seal_more(struct request *r)
 
 	if (!k || guard_copied(g).n < TEXTS_PART_MAX)
 		return 0;
+	if (request_erased(r)) {
+		guard_copied_clear(r->x->guard);
+		return 0;
+	}
 	if (!audit_has_room(r->gate->shared->audit) && seal_cut(k->t))
 		metric_inc(r->gate->metrics, M_TEXTS_CUT);
 	if (!(e = audit_entry_new()))
@@ -426,7 +437,7 @@ end_calls(struct request *r, bool whole, struct audit_entry *e)
 	if (!record_text_sealed(how) || r->found.call.is || !guard_report(r->x->guard)->ncalled)
 		return 0;
 	int err = begin_text(r, &f->tools, SEAL_TOOLS, f->runs ? KEPT_REDACTED : how);
-	return err ? err : end_texts(r, &f->tools, put_calls, whole, e);
+	return err || !f->tools.t ? err : end_texts(r, &f->tools, put_calls, whole, e);
 }
 
 int
@@ -436,7 +447,7 @@ request_seal_end(struct request *r, bool whole, struct audit_entry *e)
 	struct kept_text *k = coming(r);
 	int err = 0;
 
-	if (!g || !r->gate->sealer) {
+	if (!g || !r->gate->sealer || r->run.erased) {
 		request_seal_drop(r);
 		return 0;
 	}

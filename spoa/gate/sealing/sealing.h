@@ -8,8 +8,6 @@
 
 enum { CONVERSATION_DIGITS = 32 };
 
-/* Whose texts they are: the person, else the key's id, else "anonymous". */
-struct span request_holder(const struct request *r);
 /* Before a record is made: the holder's share, which its hashes and its pseudonym come from,
  * until request_seal_wipe(). 0, or negative: no record can be made. */
 int request_seal_holder(struct request *r);

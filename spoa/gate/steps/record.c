@@ -423,6 +423,7 @@ record_decision(struct request *r, struct buf *b)
 	if (d->via == VIA_DIRECT || d->via == VIA_OBSERVE)
 		put_name(b, RF_STATE, "released to HAProxy");
 	put_policy(r, b);
+	put_flag(b, RF_ERASED, r->run.erased);
 	put_socket(r, false, b);
 	put_name(b, RF_SEARCHED,
 		r->found.route && r->found.route->find_all ? "all" : r->snap->searched);
@@ -474,6 +475,7 @@ record_completion(struct request *r, const struct exchange_result *res, const ch
 	put_count(b, RF_STATUS, (uint64_t)res->status);
 	put_name(b, RF_WHY, res->why);
 	put_policy(r, b);
+	put_flag(b, RF_ERASED, r->run.erased);
 	put_socket(r, true, b);
 	put_object(b, RF_IDENTITY);
 	put_name(b, RF_IDENTITY_METHOD, r->found.identity.method);

@@ -239,13 +239,17 @@ put_hash(struct buf *b, enum record_field f, const unsigned char h[SHA256_BYTES]
 	buf_putc(b, '"');
 }
 
-/* The same of a text of the request's holder: where he has a share it is his own. */
+/* The same of a text of the request's holder: where he has a share it is his own. Nothing if
+ * the holder was erased after the request began: under a later share, or under the daemon's key,
+ * the hash could equal one of another record. */
 static inline void
 put_text_hash(struct buf *b, enum record_field f, const struct request *r,
 	const unsigned char h[SHA256_BYTES])
 {
 	unsigned char own[SHA256_BYTES];
 
+	if (r->run.erased)
+		return;
 	request_seal_hash(r, h, own);
 	put_hash(b, f, own);
 }

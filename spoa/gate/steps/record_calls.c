@@ -127,7 +127,7 @@ static void
 put_session(const struct request *r, struct buf *b)
 {
 	if (r->found.has_session)
-		put_hash(b, RF_SESSION, r->found.session_hmac);
+		put_text_hash(b, RF_SESSION, r, r->found.session_hmac);
 }
 
 void

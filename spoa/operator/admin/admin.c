@@ -448,6 +448,7 @@ admin_stop(void *front)
 	if (a->children)
 		children_stop(a->children); /* no connection is suspended from now on */
 	caches_stop(a->caches);
+	erasing_serves(&a->server->erasing, NULL, NULL);
 	decisions_end(a->decisions); /* no connection stays suspended */
 	for (int i = 0; i < DOORS; i++) {
 		if (a->side[i].daemon)
@@ -511,6 +512,8 @@ admin_start(const struct config *cfg, struct server *server, struct buf *why)
 		admin_stop(a);
 		return NULL;
 	}
+	erasing_serves(&server->erasing, &caches_of_erasures, server);
+	erasing_again(&server->erasing);
 	return a;
 }
 

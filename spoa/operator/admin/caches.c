@@ -42,6 +42,7 @@ struct caches {
 	pthread_mutex_t lock;
 	pthread_cond_t ended;
 	unsigned running[JOB_KINDS];
+	bool forgets_again; /* since the job of an erasure that runs began */
 	atomic_bool stopping;
 };
 
@@ -214,9 +215,8 @@ note_route(struct server *s, const char *route, json_t *answer)
 /* Of each server. 0, or negative with *why. */
 static int
 purge_servers(struct caches *all, struct cache_servers *to, const struct cache_purge *p,
-	struct cache_purged *done, struct buf *why)
+	uint64_t until_us, struct cache_purged *done, struct buf *why)
 {
-	const uint64_t until_us = clock_mono_us() + PURGE_US;
 	int err = 0;
 
 	for (int i = 0; i < to->n && !err; i++)
@@ -247,7 +247,7 @@ do_purge(struct cache_job *j, struct cache_servers *to)
 	if (older && !duration_parse(span_str(older), &us))
 		p.before_ms = (clock_wall_ns() - (int64_t)us * 1000) / 1000000;
 	done.purged = cache_purge(s->cache, &p);
-	int err = purge_servers(j->all, to, &p, &done, &why);
+	int err = purge_servers(j->all, to, &p, clock_mono_us() + PURGE_US, &done, &why);
 	log_event(err || done.failed ? LOG_WARN : LOG_INFO, "cache.purged",
 		LI("entries", done.purged), LI("failed", done.failed),
 		LSP("why", buf_view(&why)));
@@ -294,7 +294,8 @@ job_begins(struct caches *all, enum job_kind kind)
 {
 	SCOPED_LOCK(&all->lock);
 	bool may = !atomic_load(&all->stopping) &&
-		   (all->running[kind] < AT_ONCE || kind == JOB_FORGET);
+		   all->running[kind] < (kind == JOB_FORGET ? 1 : AT_ONCE);
+	all->forgets_again |= kind == JOB_FORGET;
 	all->running[kind] += may;
 	return may;
 }
@@ -309,14 +310,6 @@ job_ended(struct caches *all, enum job_kind kind)
 
 /* ---- an erasure ---- */
 
-/* Answers of the cache, and tables of placeholders (gate/sources/kept.h): whose they are has
- * another name in each. */
-struct forgetting {
-	struct caches *all;
-	struct server *s;
-	unsigned char who[CACHE_NAME_BYTES], kept_who[CACHE_NAME_BYTES];
-};
-
 /* All servers that hold tables of placeholders; none if they are in this process alone. */
 static bool
 dial_kept(struct server *s, struct cache_servers *to, struct buf *why)
@@ -328,65 +321,108 @@ dial_kept(struct server *s, struct cache_servers *to, struct buf *why)
 	return to->n >= 0;
 }
 
-static void
-forget_in_redis(struct forgetting *f, const char *event, const char *failed,
-	bool (*dial)(struct server *, struct cache_servers *, struct buf *),
-	const struct cache_purge *p)
+/* Stored responses, and tables of placeholders (gate/sources/kept.h). */
+static const struct forgotten_part {
+	const char *event, *prefix;
+	bool (*dial)(struct server *s, struct cache_servers *to, struct buf *why);
+} forgotten_parts[LIVE_PARTS] = {
+	[LIVE_CACHE] = { "cache.erased", NULL, dial_cache },
+	[LIVE_PLACEHOLDERS] = { "placeholders.erased", KEPT_REDIS_PREFIX, dial_kept },
+};
+_Static_assert((int)LIVE_NAME_BYTES == (int)CACHE_NAME_BYTES, "an order has names of caches");
+
+static struct cache *
+cache_of_part(struct server *s, enum live_part part)
 {
-	struct cache_purged done = { 0 };
-	struct cache_servers to;
-
-	SCOPED_BUF(why, 4096);
-	int err = dial(f->s, &to, &why) ? purge_servers(f->all, &to, p, &done, &why) : ERR_IO;
-	hang_up_cache(&to);
-	bool bad = err || done.failed;
-	log_event(bad ? LOG_ERROR : LOG_INFO, bad ? failed : event, LI("entries", done.purged),
-		LI("failed", done.failed), LSP("why", buf_view(&why)));
-}
-
-static void *
-run_forgetting(void *arg)
-{
-	struct forgetting *f = arg;
-	struct caches *all = f->all;
-	const struct cache_purge p = { .who = f->who },
-				 kept = { .who = f->kept_who, .prefix = KEPT_REDIS_PREFIX };
-
-	forget_in_redis(f, "cache.erased", "cache.not_erased", dial_cache, &p);
-	forget_in_redis(f, "placeholders.erased", "placeholders.not_erased", dial_kept, &kept);
-	free(f);
-	job_ended(all, JOB_FORGET);
-	return NULL;
+	return part == LIVE_CACHE ? s->cache : kept_tables_cache(gate_kept(s->shared));
 }
 
 void
-caches_forget(struct caches *all, struct server *s, struct span person)
+caches_name(struct server *s, enum live_part part, struct span person,
+	unsigned char out[LIVE_NAME_BYTES])
 {
-	unsigned char who[CACHE_NAME_BYTES], kept_who[CACHE_NAME_BYTES];
-	struct cache *kept;
+	cache_name(cache_keys(cache_of_part(s, part)), CACHE_NAMED_WHO, person, out);
+}
+
+static void
+forget_here(void *server, enum live_part part, const unsigned char name[LIVE_NAME_BYTES])
+{
+	cache_purge(cache_of_part(server, part), &(struct cache_purge){ .who = name });
+}
+
+static int
+forget_there(void *server, enum live_part part, const unsigned char name[LIVE_NAME_BYTES],
+	struct buf *why)
+{
+	const struct forgotten_part *f = &forgotten_parts[part];
+	const struct cache_purge p = { .who = name, .prefix = f->prefix };
+	struct cache_purged done = { 0 };
+	struct server *s = server;
+	struct cache_servers to;
+
+	/* nobody waits for it: a large cache takes its time */
+	int err = f->dial(s, &to, why)
+			  ? purge_servers(s->caches, &to, &p, UINT64_MAX, &done, why)
+			  : ERR_IO;
+	hang_up_cache(&to);
+	if (err || done.failed)
+		return ERR_IO;
+	log_event(LOG_INFO, f->event, LI("entries", done.purged));
+	return 0;
+}
+
+static bool
+forgets_on(struct caches *all)
+{
+	SCOPED_LOCK(&all->lock);
+	bool on = all->forgets_again && !atomic_load(&all->stopping);
+	all->forgets_again = false;
+	if (!on) {
+		all->running[JOB_FORGET] = 0;
+		pthread_cond_broadcast(&all->ended);
+	}
+	return on;
+}
+
+static void *
+run_forgetting(void *server)
+{
+	struct server *s = server;
+
+	while (forgets_on(s->caches))
+		erasing_forget(&s->erasing);
+	return NULL;
+}
+
+static void
+forget_soon(void *server)
+{
+	struct server *s = server;
 	pthread_t thread;
 
-	if (!all)
-		return; /* nothing is served yet */
-	struct forgetting *f = calloc(1, sizeof(*f));
-	bool begun = f && job_begins(all, JOB_FORGET);
-	cache_name(cache_keys(s->cache), CACHE_NAMED_WHO, person, who);
-	cache_purge(s->cache, &(struct cache_purge){ .who = who });
-	kept = kept_tables_cache(gate_kept(s->shared));
-	cache_name(cache_keys(kept), CACHE_NAMED_WHO, person, kept_who);
-	cache_purge(kept, &(struct cache_purge){ .who = kept_who });
-	if (begun) {
-		*f = (struct forgetting){ .all = all, .s = s };
-		memcpy(f->who, who, sizeof(who));
-		memcpy(f->kept_who, kept_who, sizeof(kept_who));
-		if (thread_start(&thread, "tg-cache", run_forgetting, f) == 0) {
-			pthread_detach(thread);
-			return;
-		}
-		job_ended(all, JOB_FORGET);
+	if (!job_begins(s->caches, JOB_FORGET))
+		return; /* one runs, and goes on; or the daemon stops */
+	if (thread_start(&thread, "tg-cache", run_forgetting, s) == 0) {
+		pthread_detach(thread);
+		return;
 	}
-	free(f);
+	job_ended(s->caches, JOB_FORGET);
 	log_event(LOG_ERROR, "cache.not_erased", LS("why", "no thread for it"));
+}
+
+const struct erasing_caches caches_of_erasures = { forget_here, forget_there, forget_soon };
+
+void
+caches_wait_forgotten(struct caches *all, uint64_t most_us)
+{
+	struct timespec until = clock_timespec(clock_mono_us() + most_us);
+	int late = 0;
+
+	if (!all)
+		return;
+	SCOPED_LOCK(&all->lock);
+	while (all->running[JOB_FORGET] && !late)
+		late = pthread_cond_timedwait(&all->ended, &all->lock, &until);
 }
 
 static void *

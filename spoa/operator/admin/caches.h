@@ -4,6 +4,7 @@
 #ifndef OPERATOR_ADMIN_CACHES_H
 #define OPERATOR_ADMIN_CACHES_H
 
+#include "gate/changes/erasing.h"
 #include "operator/admin/endpoint.h"
 
 struct caches; /* the calls under way; any thread */
@@ -17,10 +18,13 @@ struct caches *caches_new(void);
 void caches_stop(struct caches *all);
 void caches_free(struct caches **all);
 
-/* That person's entries go, of this process now, those of a Redis soon: the log says whether.
- * For an erasure, whose own record is all that is written of it. `all` may be NULL (struct
- * server): there is no cache yet. */
-void caches_forget(struct caches *all, struct server *s, struct span person);
+/* For erasing_serves(), with the server as their argument. */
+extern const struct erasing_caches caches_of_erasures;
+/* How that part names the person; daemons with the same state_key have the same name. */
+void caches_name(struct server *s, enum live_part part, struct span person,
+	unsigned char out[LIVE_NAME_BYTES]);
+/* Waits until nothing is being deleted for an erasure, so long at most. NULL: nothing is. */
+void caches_wait_forgotten(struct caches *all, uint64_t most_us);
 
 admin_begin_fn caches_stats;
 /* route, person, older: entries of which all are true; or all. */

@@ -160,6 +160,8 @@ change_shown(const json_t *entry)
 	json_object_del(shown, "kind");
 	json_object_del(shown, "latest");
 	json_object_del(shown, "tag");
+	json_object_del(shown, "cache_tag");
+	json_object_del(shown, "placeholders_tag");
 	return shown;
 }
 

@@ -16,7 +16,8 @@
 #include "operator/server/server.h"
 #include "record/seal/shares.h"
 
-#define NODES_US 700000u /* for each command to Redis */
+#define NODES_US  700000u  /* for each command to Redis */
+#define FORGET_US 1500000u /* an order waits so long for caches in Redis */
 
 static bool
 has_shares(struct change *c)
@@ -134,40 +135,64 @@ forget_known_nodes(struct known_nodes *k)
 	json_decref(k->done);
 }
 
-/* Of another node, what it noted: "SERIAL TIME". A later serial is this erasure again. */
+/* The names of parts that are left, as a node noted them. */
+static json_t *
+left_of_note(struct span names)
+{
+	json_t *list = json_array();
+
+	while (names.n) {
+		struct span name = span_next(&names, ' ');
+		if (span_find(name, live_part_names, LIVE_PARTS) < LIVE_PARTS)
+			json_array_append_new(list, json_stringn(name.p, name.n));
+	}
+	return list;
+}
+
+/* Of another node, what it noted: "SERIAL TIME", or "0 SERIAL" and what is left. A later serial
+ * is this erasure again. */
 static json_t *
 node_of_note(const struct known_nodes *k, const char *node, const json_t *erasure)
 {
 	char field[160];
-	uint64_t serial = 0;
+	uint64_t serial = 0, ordered = (uint64_t)json_int_in(erasure, "serial"), of;
 
 	snprintf(field, sizeof(field), "%s/%s", node, json_text_in(erasure, "erasure"));
 	struct span at = json_span(json_object_get(k->done, field)),
 		    number = span_next(&at, ' ');
-	bool done = span_u64(number, &serial) == 0 &&
-		    serial >= (uint64_t)json_int_in(erasure, "serial");
-	return json_pack("{s:s,s:b,s:o}", "node", node, "done", done, "at",
+	bool noted = span_u64(number, &serial) == 0, done = noted && serial >= ordered;
+	struct span left = at;
+	bool partly = noted && !serial && !span_u64(span_next(&left, ' '), &of) && of == ordered;
+	json_t *o = json_pack("{s:s,s:b,s:o}", "node", node, "done", done, "at",
 		done ? json_stringn(at.p, at.n) : json_null());
+	if (partly) /* else a node that is down, or has not heard of it */
+		json_object_set_new(o, "left", left_of_note(left));
+	return o;
 }
 
-/* Every node that is known, whether it has done it. Takes `done` out: it is this node's. */
+/* Every node that is known, whether it has done it, or what is left there. Takes `done` and `left`
+ * out: they are this node's. */
 static void
 put_nodes(struct server *s, const struct known_nodes *k, json_t *erasure)
 {
-	json_t *list = json_array(), *done = json_object_get(erasure, "done"), *one;
+	json_t *list = json_array(), *done = json_object_get(erasure, "done"),
+	       *left = json_object_get(erasure, "left"), *one;
 	size_t i;
 
 	json_array_foreach(k->nodes, i, one)
 	{
 		const char *node = json_string_value(one);
-		json_array_append_new(
-			list, strcmp(node, s->shared_cfg->node) != 0
-				      ? node_of_note(k, node, erasure)
-				      : json_pack("{s:s,s:b,s:O}", "node", node, "done",
-						json_is_string(done), "at", done));
+		bool here = !strcmp(node, s->shared_cfg->node);
+		json_t *o = here ? json_pack("{s:s,s:b,s:O}", "node", node, "done",
+					   json_is_string(done), "at", done)
+				 : node_of_note(k, node, erasure);
+		if (here && !json_is_string(done))
+			json_object_set(o, "left", left);
+		json_array_append_new(list, o);
 	}
 	json_object_set_new(erasure, "nodes", list);
 	json_object_del(erasure, "done");
+	json_object_del(erasure, "left");
 }
 
 unsigned
@@ -201,6 +226,7 @@ make_erasure(struct change *c, json_t **before, json_t **after)
 
 	if (!has_shares(c))
 		return false;
+	struct span person = json_span(json_object_get(c->in, "person"));
 	live_tag(c->s->live, holder, tag);
 	sodium_bin2hex(hex, sizeof(hex), tag, sizeof(tag));
 	snprintf(field, sizeof(field), "%s:%.*s", live_kinds[LIVE_ERASE], LIVE_ERASE_ID, hex);
@@ -209,6 +235,13 @@ make_erasure(struct change *c, json_t **before, json_t **after)
 		json_object_get(c->in, "why"));
 	if (json_object_get(c->in, "ticket"))
 		json_object_set(*after, "ticket", json_object_get(c->in, "ticket"));
+	for (enum live_part part = LIVE_CACHE; c->s->cache && part < LIVE_PARTS; part++) {
+		unsigned char name[LIVE_NAME_BYTES];
+		caches_name(c->s, part, person, name);
+		sodium_bin2hex(hex, sizeof(hex), name, sizeof(name));
+		snprintf(field, sizeof(field), "%s_tag", live_part_names[part]);
+		json_object_set_new(*after, field, json_string(hex));
+	}
 	bool here = shares_get(c->s->shares, holder, false, &b) == 0;
 	sodium_memzero(&b, sizeof(b));
 	json_object_set_new(c->answer, "here", json_boolean(here));
@@ -226,7 +259,7 @@ say_ordered_erasure(struct change *c, const json_t *after)
 	SCOPED_BUF(why, 1024);
 	json_object_set(c->answer, "erasure", json_object_get(after, "id"));
 	json_object_set(c->answer, "serial", json_object_get(after, "serial"));
-	caches_forget(c->s->caches, c->s, json_span(json_object_get(c->in, "person")));
+	caches_wait_forgotten(c->s->caches, FORGET_US);
 	read_nodes(c->s, &k, &why);
 	json_auto_t *list = live_erasures(c->s->live);
 	json_array_foreach(list, i, one)

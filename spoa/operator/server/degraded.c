@@ -42,7 +42,14 @@ redis_away(struct server *s, struct buf *why)
 		if (why->n)
 			return true;
 	}
-	return false;
+	return erasing_away(&s->erasing, LIVE_PLACEHOLDERS, why);
+}
+
+/* A cache that is away is a miss, and no more; but responses of a person who was erased are in it. */
+static bool
+cache_away(struct server *s, struct buf *why)
+{
+	return erasing_away(&s->erasing, LIVE_CACHE, why);
 }
 
 static bool
@@ -90,7 +97,7 @@ live_away(struct server *s, struct buf *why)
 static bool
 shares_away(struct server *s, struct buf *why)
 {
-	if (!erasing_away(&s->erasing, why) && s->sealing && s->sealing->lost)
+	if (!erasing_away(&s->erasing, LIVE_SHARES, why) && s->sealing && s->sealing->lost)
 		buf_printf(why, "%" PRIu64 " shares of texts are lost: %.*s", s->sealing->lost,
 			SPAN_ARG(buf_view(&s->sealing->lost_why)));
 	return why->n > 0;
@@ -209,6 +216,7 @@ static const struct part {
 	{ "keys",        keys_away,    M_NONE,               M_AUTH_FAILED, NULL, "credentials_refused", NO_MODE },
 	{ "live",        live_away,    M_NONE,               M_NONE,        NULL, NULL, NO_MODE },
 	{ "pins",        pinning_away, M_NONE,               M_NONE,        NULL, NULL, NO_MODE },
+	{ "cache",       cache_away,   M_NONE,               M_NONE,        NULL, NULL, NO_MODE },
 	{ "shares",      shares_away,  M_NONE,               M_NONE,        NULL, NULL, NO_MODE },
 	{ "anchors",     anchors_away, M_NONE,               M_NONE,        NULL, NULL, NO_MODE },
 	{ "archive",     archive_away, M_NONE,               M_NONE,        NULL, NULL, NO_MODE },

@@ -11,7 +11,7 @@
 
 struct server;
 
-enum { DEGRADED_COUNTS = 6, DEGRADED_RECOGNISERS = 32, DEGRADED_PARTS = 19 };
+enum { DEGRADED_COUNTS = 6, DEGRADED_RECOGNISERS = 32, DEGRADED_PARTS = 20 };
 
 /*  WELL ──(away in two looks, or a failure was counted)──→ AWAY
  *    ↑                                                   ↑  │

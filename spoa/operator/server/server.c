@@ -548,6 +548,7 @@ server_run(const char *config_file, const struct server_front *front)
 	struct server s = { .config_file = config_file,
 		.degraded.lock = PTHREAD_MUTEX_INITIALIZER,
 		.erasing.lock = PTHREAD_MUTEX_INITIALIZER,
+		.erasing.telling = PTHREAD_MUTEX_INITIALIZER,
 		.front_of = front,
 		.started_us = clock_mono_us(),
 		.started_wall_ns = clock_wall_ns() };

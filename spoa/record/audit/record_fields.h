@@ -44,6 +44,7 @@
   X(POLICY_VERSION,                "",                   "policy_version",         HASH,    BOTH,       "policy",   V_COUNT,                NULL) \
   X(SHADOW,                        "",                   "shadow",                 FLAG,    BOTH,       "policy",   V_COUNT,                NULL) \
   X(OBSERVING,                     "",                   "observing",              FLAG,    BOTH,       "policy",   V_COUNT,                NULL) \
+  X(ERASED,                        "",                   "erased",                 FLAG,    BOTH,       "gate",     V_COUNT,                NULL) \
   X(ROUTE,                         "",                   "route",                  TEXT,    BOTH,       "match",    V_ROUTE_NAME,           "route") \
   X(TARGET,                        "",                   "target",                 TEXT,    BOTH,       "policy",   V_TARGET_NAME,          "provider") \
   X(REGION,                        "",                   "region",                 TEXT,    BOTH,       "policy",   V_COUNT,                NULL) \

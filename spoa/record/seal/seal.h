@@ -69,12 +69,13 @@ struct sealed {
 	bool cut; /* it was longer, or did not come whole */
 };
 
-/* Begins one for that holder. `record`: where this is the first of a seal, the fields of its
+/* Begins one for that holder. `share`: the number of the share that the holder must still have;
+ * 0: any, and one is made if the holder has none. `record`: where this is the first of a seal, the fields of its
  * record of type `seal` are appended to it, which goes to the journal before what names it (a
  * holder whose record is refused for good begins anew: sealer_forget()). NULL: *err is
- * ERR_NOMEM, ERR_FULL or ERR_LIMIT, as shares_get() says. */
-struct sealing *seal_begin(struct sealer *s, struct span holder, struct span id,
-	enum seal_kind kind, int64_t now_ns, struct buf *record, int *err);
+ * ERR_NOMEM, ERR_FULL or ERR_LIMIT, as shares_get() says; ERR_NOTFOUND: that share is gone. */
+struct sealing *seal_begin(struct sealer *s, struct span holder, uint64_t share,
+	struct span id, enum seal_kind kind, int64_t now_ns, struct buf *record, int *err);
 /* Appends; full parts are appended to the list *parts (oldest first, the caller's, freed by
  * free()). 0 or ERR_NOMEM. */
 int seal_add(struct sealing *t, struct span bytes, struct text_part **parts);

@@ -253,15 +253,17 @@ take_slot(struct sealer *s, struct span holder, uint64_t share, int64_t day, str
 /* ---- texts ---- */
 
 struct sealing *
-seal_begin(struct sealer *s, struct span holder, struct span id, enum seal_kind kind,
-	int64_t now_ns, struct buf *record, int *err)
+seal_begin(struct sealer *s, struct span holder, uint64_t share, struct span id,
+	enum seal_kind kind, int64_t now_ns, struct buf *record, int *err)
 {
 	struct sealing *t = calloc(1, sizeof(*t));
 	struct slot *slot = NULL;
 	struct share b;
 
 	drop_erased(s);
-	*err = t ? shares_get(s->shares, holder, true, &b) : ERR_NOMEM;
+	*err = t ? shares_get(s->shares, holder, !share, &b) : ERR_NOMEM;
+	if (!*err && share && share != b.number)
+		*err = ERR_NOTFOUND;
 	if (!*err)
 		*err = take_slot(s, holder, b.number, now_ns / CLOCK_DAY_NS, record, &slot);
 	if (!*err) {

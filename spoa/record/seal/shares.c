@@ -114,7 +114,7 @@ shares_note_lost(struct shares *s, uint64_t from, uint64_t to)
 }
 
 bool
-shares_note_erasure(struct shares *s, struct span name, int64_t serial)
+shares_note_erasure(struct shares *s, struct span name, int64_t serial, int64_t forgotten)
 {
 	struct erasure *e = s->erasure;
 	size_t i = 0;
@@ -123,6 +123,7 @@ shares_note_erasure(struct shares *s, struct span name, int64_t serial)
 		i++;
 	if (i < s->nerasures) {
 		e[i].serial = serial > e[i].serial ? serial : e[i].serial;
+		e[i].forgotten = forgotten > e[i].forgotten ? forgotten : e[i].forgotten;
 		return true;
 	}
 	if (i == CAP_SHARES_ERASURES)
@@ -130,7 +131,7 @@ shares_note_erasure(struct shares *s, struct span name, int64_t serial)
 	if (!mem_room(&s->erasure, &s->erasures_room, s->nerasures + 1, sizeof(*s->erasure)))
 		return false;
 	e = &s->erasure[s->nerasures++];
-	*e = (struct erasure){ .serial = serial };
+	*e = (struct erasure){ .serial = serial, .forgotten = forgotten };
 	memcpy(e->name, name.p, name.n);
 	return true;
 }
@@ -280,14 +281,27 @@ shares_erasures(const struct shares *s)
 	return atomic_load_explicit(&s->erasures, memory_order_acquire);
 }
 
+static struct erasure
+erasure_named(struct shares *s, const char *name)
+{
+	struct erasure e = { .serial = 0 };
+
+	pthread_rwlock_rdlock(&s->lock);
+	for (size_t i = 0; i < s->nerasures; i++)
+		if (str_same(s->erasure[i].name, name))
+			e = s->erasure[i];
+	pthread_rwlock_unlock(&s->lock);
+	return e;
+}
+
 bool
 shares_has_erased(struct shares *s, const char *erasure, int64_t serial)
 {
-	bool has = false;
+	return erasure_named(s, erasure).serial >= serial;
+}
 
-	pthread_rwlock_rdlock(&s->lock);
-	for (size_t i = 0; !has && i < s->nerasures; i++)
-		has = str_same(s->erasure[i].name, erasure) && s->erasure[i].serial >= serial;
-	pthread_rwlock_unlock(&s->lock);
-	return has;
+bool
+shares_has_forgotten(struct shares *s, const char *erasure, int64_t serial)
+{
+	return erasure_named(s, erasure).forgotten >= serial;
 }

@@ -68,6 +68,10 @@ int shares_erase(struct shares *s, bool (*is)(void *arg, struct span holder), vo
 void shares_erase_recorded(struct shares *s, const char *erasure, int64_t serial);
 /* That erasure with that serial, or a later one, was carried out here, and is on record. */
 bool shares_has_erased(struct shares *s, const char *erasure, int64_t serial);
+/* Caches have nothing of that person any more: the file notes it, now or with the next
+ * shares_sync(), so that the next start does not ask them again. */
+void shares_erase_forgotten(struct shares *s, const char *erasure, int64_t serial);
+bool shares_has_forgotten(struct shares *s, const char *erasure, int64_t serial);
 
 /* What follows from a share: its holder's pseudonym, "p_…": HMAC-SHA-256(B, "name"), 16 bytes;
  * and the key of the hashes of its holder's texts: HMAC-SHA-256(B, "hash"). */

@@ -103,23 +103,25 @@ shares_erase(struct shares *s, bool (*is)(void *arg, struct span holder), void *
 	return err;
 }
 
-void
-shares_erase_recorded(struct shares *s, const char *erasure, int64_t serial)
+/* Notes in memory and in the file what was done for an erasure: it was recorded, or forgotten by
+ * caches. */
+static void
+note_done(struct shares *s, const char *erasure, int64_t serial, int64_t forgotten)
 {
-	struct erasure done = { .serial = serial };
+	struct erasure done = { .serial = serial, .forgotten = forgotten };
 
 	INVARIANT(strlen(erasure) <= ERASURE_NAME_MAX);
 	memcpy(done.name, erasure, strlen(erasure));
 	SCOPED_BUF(lines, 0);
 	pthread_mutex_lock(&s->io);
 	pthread_rwlock_wrlock(&s->lock);
-	for (size_t i = 0; i < s->nerased; i++)
+	for (size_t i = 0; serial && i < s->nerased; i++)
 		if (s->erased[i].said == serial) {
 			s->erased[i].said = 0;
 			s->erased[i].pseudonym[0] = '\0';
 			share_erased_line(&lines, &s->erased[i]);
 		}
-	bool noted = shares_note_erasure(s, span_str(done.name), serial);
+	bool noted = shares_note_erasure(s, span_str(done.name), serial, forgotten);
 	share_erasure_line(&lines, &done);
 	pthread_rwlock_unlock(&s->lock);
 	/* An erasure that could not be noted for lack of memory is carried out again by the next start. */
@@ -129,4 +131,16 @@ shares_erase_recorded(struct shares *s, const char *erasure, int64_t serial)
 	}
 	pthread_mutex_unlock(&s->io);
 	shares_sync(s); /* writes the head; if that fails, the next shares_sync() tries again */
+}
+
+void
+shares_erase_recorded(struct shares *s, const char *erasure, int64_t serial)
+{
+	note_done(s, erasure, serial, 0);
+}
+
+void
+shares_erase_forgotten(struct shares *s, const char *erasure, int64_t serial)
+{
+	note_done(s, erasure, 0, serial);
 }

@@ -88,8 +88,15 @@ share_erasure_line(struct buf *b, const struct erasure *e)
 {
 	size_t from = b->n;
 
-	buf_printf(b, "erasure %s %lld", e->name, (long long)e->serial);
-	end_line(b, from);
+	if (e->serial) {
+		buf_printf(b, "erasure %s %lld", e->name, (long long)e->serial);
+		end_line(b, from);
+	}
+	from = b->n;
+	if (e->forgotten) {
+		buf_printf(b, "forgotten %s %lld", e->name, (long long)e->forgotten);
+		end_line(b, from);
+	}
 }
 
 void
@@ -161,7 +168,7 @@ read_lost(struct shares *s, struct span rest)
 }
 
 static int
-read_erasure(struct shares *s, struct span rest)
+read_erasure(struct shares *s, struct span rest, bool forgotten)
 {
 	struct span name = span_next(&rest, ' ');
 	uint64_t serial;
@@ -169,7 +176,10 @@ read_erasure(struct shares *s, struct span rest)
 	if (name.n == 0 || name.n > ERASURE_NAME_MAX || memchr(name.p, '\0', name.n) ||
 		span_u64(rest, &serial) || serial > INT64_MAX)
 		return ERR_SYNTAX;
-	return shares_note_erasure(s, name, (int64_t)serial) ? 0 : ERR_NOMEM;
+	return shares_note_erasure(s, name, forgotten ? 0 : (int64_t)serial,
+		       forgotten ? (int64_t)serial : 0)
+		       ? 0
+		       : ERR_NOMEM;
 }
 
 static int
@@ -226,7 +236,8 @@ read_note_line(struct shares *s, struct span line, bool head)
 	return span_is(word, "erased")		? read_erased(s, line, false)
 	       : span_is(word, "erasing")	? read_erased(s, line, true)
 	       : !head && span_is(word, "lost") ? read_lost(s, line)
-	       : span_is(word, "erasure")	? read_erasure(s, line)
+	       : span_is(word, "erasure")	? read_erasure(s, line, false)
+	       : span_is(word, "forgotten")	? read_erasure(s, line, true)
 	       : head && span_is(word, "given") && !span_u64(line, &s->head_given) &&
 			       s->head_given <= SHARE_NUMBER_MAX
 		       ? 0

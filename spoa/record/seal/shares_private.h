@@ -11,6 +11,7 @@
  *   erased NUMBER TIME
  *   lost FROM TO                    numbers that were given, and are not in this file
  *   erasure NAME SERIAL             carried out here
+ *   forgotten NAME SERIAL           caches have nothing of that person either
  *   given NUMBER                    of the head alone, at its end: the last that was given
  * The head has what was erased, too, so that an older file that comes back brings nothing back.
  * Everything after the number of an erased share becomes x. A power cut may leave that half done;
@@ -52,7 +53,7 @@ struct lost_shares {
 
 struct erasure {
 	char name[ERASURE_NAME_MAX + 1];
-	int64_t serial;
+	int64_t serial, forgotten; /* of the last that was carried out, and that caches did; 0: none */
 };
 
 /* Bytes of the file that an erasure has to overwrite. */
@@ -111,7 +112,8 @@ bool shares_is_erased(const struct shares *s, uint64_t number);
 bool shares_is_lost(const struct shares *s, uint64_t number);
 /* False: out of memory. */
 bool shares_note_erased(struct shares *s, const struct erased_share *e);
-bool shares_note_erasure(struct shares *s, struct span name, int64_t serial);
+bool shares_note_erasure(
+	struct shares *s, struct span name, int64_t serial, int64_t forgotten);
 bool shares_note_lost(struct shares *s, uint64_t from, uint64_t to);
 
 /* ---- shares_lines.c ---- */
@@ -120,7 +122,7 @@ void share_line(struct buf *b, const struct share_entry *e);
 void share_first_line(struct buf *b, const struct shares *s, bool head);
 /* All lines after the first that are not shares; for the head, the last number given too. */
 void shares_notes(struct buf *b, const struct shares *s, bool head);
-/* The line of an erased share, and the line of an erasure that was carried out. */
+/* The line of an erased share, and those of an erasure that was carried out. */
 void share_erased_line(struct buf *b, const struct erased_share *e);
 void share_erasure_line(struct buf *b, const struct erasure *e);
 /* The lines of erased shares that no record names yet. */

@@ -1,0 +1,36 @@
+# Each node has a cache in its own memory: an erasure that one node receives deletes the person's responses on the other, too.
+# Once: no version of HAProxy differs here.
+. "$(dirname "$0")/lib.sh"
+. "$here/auditor.bash"
+auditor ann >"$D/mine.yaml"
+cat >"$D/policy.yaml" <<'Y'
+tollgate: 1
+name: memory
+identity:
+  - jwt: {header: authorization, demo_issuer: true}
+  - none: {}
+providers:
+  openai: {backend: local, dialect: openai}
+routes:
+  - {name: chat, match: {path: /v1/chat/completions}, targets: openai, cache: {exact: {ttl: 1h, temperature: 1}}}
+default: permit
+Y
+stack_up --policy "$D/policy.yaml" --config "$D/mine.yaml" --daemons 2
+entries() { "$build/tollgate" cache stats --json -c "$D/tollgate$1.yaml" | jq .entries; } # ''|-b
+post() { # PERSON
+	req POST /v1/chat/completions -H "authorization: Bearer $(token --claims "{\"sub\":\"$1\"}")" -H 'content-type: application/json' \
+		-d '{"model":"echo","messages":[{"role":"user","content":"hello"}]}'
+}
+both_have() { [ "$(entries '') $(entries -b)" = "$1" ]; }
+asked() { # HAProxy takes turns: with three, each comes to either
+	for who in alice bob bob; do post $who; done
+	both_have "2 2"
+}
+check "both nodes have a response to each" wait_for asked
+"$build/tollgate" audit erase --person alice --why asked -c "$D/tollgate.yaml" >"$D/out"
+like "an erasure" "$(cat "$D/out")" '^[0-9a-f]{16} '
+check "hers are deleted on both" wait_for both_have "1 1"
+all_done() { "$build/tollgate" audit erase --status -c "$D/tollgate-b.yaml" >"$D/status"; }
+check "the other node reports it as done" wait_for all_done
+final check "the chain verifies" verifies "$JOURNAL" "$AUDIT_KEY"
+exit $failed
