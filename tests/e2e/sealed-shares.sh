@@ -81,7 +81,7 @@ check "all verifies" texts_verify
 # ---- from a copy, with Redis away, and emptied ----
 post dave; daves=$id
 check "opens" opens "$daves"
-cp -p "$shares" "$D/shares.copy"; cp -p "$JOURNAL.texts.head" "$D/head.copy"
+cp -p "$shares" "$D/shares.copy"; cp -p "$JOURNAL.texts.head" "$D/head.copy"; cp -p "$JOURNAL.live" "$D/live.copy"
 audit erase --person dave --why 'he asked' >"$D/out"
 is "erased" $? 0
 check "does not open" erased "$daves"
@@ -96,6 +96,22 @@ redis flushall >/dev/null
 cat "$D/shares.copy" >"$shares"; cp -p "$D/head.copy" "$JOURNAL.texts.head"
 begin
 check "and with an emptied one" erased "$daves"
+since() { tail -n "+$((logged + 1))" "$D/tollgate.log" | grep "$1"; } # EVENT
+records() { cat "$JOURNAL"/*.jsonl | tr -d '\0' | grep -c '"type":"erase"'; }
+stopped
+redis flushall >/dev/null
+cat "$D/shares.copy" >"$shares"; cp -p "$D/head.copy" "$JOURNAL.texts.head"; cp -p "$D/live.copy" "$JOURNAL.live"
+deeds=$(records)
+logged=$(wc -l <"$D/tollgate.log")
+begin
+check "if all but the journal is from a copy, the journal's own record erases it again" erased "$daves"
+like "which the log states" "$(since shares.erased_again)" 'shares=1 '
+is "without another record of it" "$(records)" "$deeds"
+stopped
+logged=$(wc -l <"$D/tollgate.log")
+begin
+is "the next start has nothing to erase" "$(since shares.erased)" ""
+check "it does not open then either" erased "$daves"
 check "bob's opens" opens "$bobs"
 
 # ---- torn ends ----
