@@ -114,6 +114,26 @@ is "the next start has nothing to erase" "$(since shares.erased)" ""
 check "it does not open then either" erased "$daves"
 check "bob's opens" opens "$bobs"
 
+# ---- a name that nobody has ----
+check "who comes is served" wait_for served $'\xc3\xa9mile'
+emiles=$id
+check "opens" opens "$emiles"
+while IFS='|' read -r name person want; do
+	audit erase --person "$(printf %b "$person")" --why 'a typo' >"$D/out"
+	like "$name: exit 1, with the nearest names" "$? $(cat "$D/err")" "^1 .*nothing of that name was sealed on this node.*$want"
+done <<'T'
+another case|BOB|: nearest: bob(,|$)
+another Unicode form|e\xcc\x81mile|: nearest: émile(,|$)
+a slip|boob|: nearest: bob(,|$)
+no name at all|quetzalcoatl|Unicode form$
+T
+check "nobody was erased by it" opens "$bobs"
+check "nor in another form" opens "$emiles"
+audit erase --person $'\xc3\xa9mile' --why 'the right form' >"$D/out"
+is "the name as it was sealed" "$?" 0
+audit erase --person $'\xc3\xa9mile' --why 'once more' >"$D/out"
+is "and a name that was erased before" "$?" 0
+
 # ---- torn ends ----
 stopped
 printf 'share 9999 0011' >>"$shares"
@@ -135,10 +155,11 @@ check "a damaged line refuses the start, named" wait_for damaged
 sed -i '$d' "$shares"
 begin
 check "mended by hand it starts" wait_for is_ready
-mv "$JOURNAL.texts/$newest" "$D/away.texts"
+oldest=$(ls "$JOURNAL.texts" | head -1)
+mv "$JOURNAL.texts/$oldest" "$D/away.texts"
 open_by "$bobs"
 like "its file is gone: said" "$? $(wc -c <"$D/text") $(cat "$D/err")" '^1 0 .*is not here'
-mv "$D/away.texts" "$JOURNAL.texts/$newest"
+mv "$D/away.texts" "$JOURNAL.texts/$oldest"
 check "back, it opens" opens "$bobs"
 
 # ---- all texts lost, the journal is not ----

@@ -337,6 +337,7 @@ the_same_person_again(void **state UNUSED)
 	/* Nobody of that name: it is ordered all the same, for the other nodes. */
 	assert_int_equal(erase("nobody", ""), 200);
 	assert_non_null(strstr(got, "\"here\":false"));
+	assert_non_null(strstr(got, "\"near\":[],\"respelled\":false"));
 	assert_int_equal(soon_with("\"type\":\"erase\"", 3, line), 3);
 	assert_non_null(strstr(line, "\"pseudonyms\":[]"));
 }
@@ -367,15 +368,15 @@ a_file_from_a_backup_is_erased_before_anything_is_served(void **state UNUSED)
 	assert_int_equal(share_of("alice", false, &again), 0);
 	assert_int_equal(shares_find(server.shares, number, &again, NULL), SHARE_ERASED);
 	assert_true(share_of("bob", false, &again) > 0);
-	/* That is a deed of its own. */
-	assert_int_equal(soon_with("\"type\":\"erase\"", 2, NULL), 2);
+	/* Each is a deed of its own. */
+	assert_int_equal(soon_with("\"type\":\"erase\"", 3, NULL), 3);
 	char hex[2 * SHARE_BYTES + 1];
 	sodium_bin2hex(hex, sizeof(hex), b.key, sizeof(b.key));
 	run("! grep -qi %s '%s'", hex, shares_file);
 	/* Once it is done, a restart does nothing more. */
 	down();
 	up();
-	assert_int_equal(soon_with("\"type\":\"erase\"", 2, NULL), 2);
+	assert_int_equal(soon_with("\"type\":\"erase\"", 3, NULL), 3);
 }
 
 /* Fails for the file of shares alone. */

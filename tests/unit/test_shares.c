@@ -917,6 +917,69 @@ an_erasure_that_only_the_head_knows_is_carried_out_again(void **state)
 	buf_free(&old);
 }
 
+/* ---- names ---- */
+
+static void
+names_that_are_like_one_are_found_nearest_first(void **state)
+{
+	static const char *const holders[] = { "alice", "alicia", "ali", "bob",
+		"\xc3\xa9mile", /* precomposed */
+		"Stra\xc3\x9f"
+		"e",
+		"10234", "\xff\xfe", "anna@example.com", "anna@example.org" };
+	static const struct {
+		const char *name, *first;
+		unsigned slips;
+		size_t n;
+	} rows[] = {
+		{ "ALICE", "alice", 0, 1 },
+		{ "alcie", "alice", 1, 1 },
+		{ "e\xcc\x81mile", "\xc3\xa9mile", 0, 1 },
+		{ "\xef\xbd\x82ob", "bob", 0, 1 }, /* full-width b */
+		{ "10235", "10234", 1, 1 },
+		{ "anna@example.con", "anna@example.com", 1, 2 },
+		{ "quetzalcoatl", NULL, 0, 0 },
+		{ "", NULL, 0, 0 },
+	};
+	struct share_near near[2];
+	struct shares *s = opened();
+
+	(void)state;
+	for (size_t i = 0; i < COUNT_OF(holders); i++)
+		of(s, holders[i]);
+	for (size_t i = 0; i < COUNT_OF(rows); i++) {
+		size_t n = shares_near(s, span_str(rows[i].name), near, COUNT_OF(near));
+		if (n != rows[i].n ||
+			(n && (near[0].slips != rows[i].slips ||
+				      !span_is(span_of(near[0].name, near[0].n), rows[i].first))))
+			fail_msg("%s: %zu, %.*s", rows[i].name, n, (int)(n ? near[0].n : 0),
+				near[0].name);
+	}
+	shares_close(&s);
+}
+
+static void
+of_many_names_the_nearest_are_kept(void **state)
+{
+	static const char *const holders[] = { "aabbccddxyz", "aabbccddeyz", "aabbccddeez",
+		"aabbccddeeff", "AABBCCDDEEF" };
+	struct share_near near[2];
+
+	(void)state;
+	for (size_t from = 0; from < COUNT_OF(holders); from++) {
+		unlink(path("shares"));
+		unlink(path("head"));
+		struct shares *s = opened();
+		for (size_t i = 0; i < COUNT_OF(holders); i++)
+			of(s, holders[(from + i) % COUNT_OF(holders)]);
+		assert_int_equal(shares_near(s, SPAN_LIT("aabbccddeef"), near, 2), 2);
+		assert_true(span_is(span_of(near[0].name, near[0].n), "AABBCCDDEEF"));
+		assert_int_equal(near[0].slips, 0);
+		assert_int_equal(near[1].slips, 1);
+		shares_close(&s);
+	}
+}
+
 /* ---- after the journal ---- */
 
 /* Makes a journal of two segments. The first has these records of erasures, by pseudonym, from
@@ -1101,6 +1164,8 @@ main(void)
 		IN_FOLDER(an_erasure_that_fails_is_out_of_force_and_tried_again),
 		IN_FOLDER(for_reading_alone_nothing_is_written),
 		IN_FOLDER(threads_get_one_share_a_holder),
+		IN_FOLDER(names_that_are_like_one_are_found_nearest_first),
+		IN_FOLDER(of_many_names_the_nearest_are_kept),
 		IN_FOLDER(an_erasure_that_only_the_head_knows_is_carried_out_again),
 		IN_FOLDER(erasures_on_record_are_done_again_in_a_restored_file_and_head),
 		IN_FOLDER(the_journal_is_read_from_where_the_head_says),

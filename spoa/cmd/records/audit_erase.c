@@ -2,8 +2,10 @@
  * have done it. */
 #include <stdio.h>
 
+#include "base/scoped.h"
 #include "cmd/cmd.h"
 #include "cmd/daemon/admin.h"
+#include "cmd/plain.h"
 #include "cmd/records/audit.h"
 
 #define WHAT "audit erase"
@@ -70,10 +72,6 @@ say_ordered(const json_t *answer)
 	size_t missing = rows_of_nodes(answer, rows), i;
 	json_t *one;
 
-	if (!json_is_true(json_object_get(answer, "here")))
-		fprintf(stderr,
-			"tollgate: " WHAT ": nothing of that name was sealed on this node; "
-			"names are compared byte by byte\n");
 	printf("%s", json_text_in(answer, "erasure"));
 	json_array_foreach(rows, i, one) printf("%s %s: %s", i ? "," : "",
 		json_text_in(one, "node"), json_text_in(one, "done"));
@@ -82,6 +80,36 @@ say_ordered(const json_t *answer)
 		fprintf(stderr,
 			"tollgate: " WHAT ": a node that is down does it before it serves "
 			"again: tollgate audit erase --status\n");
+}
+
+/* The name may be a slip: no node is known that has it, or it is spelled otherwise here. */
+static bool
+is_nobodys(const json_t *answer)
+{
+	const json_t *near = json_object_get(answer, "near");
+
+	return near && (json_is_true(json_object_get(answer, "respelled")) ||
+			       json_array_size(json_object_get(answer, "nodes")) < 2);
+}
+
+static void
+say_not_here(const json_t *answer)
+{
+	const json_t *near = json_object_get(answer, "near"), *one;
+	size_t i;
+
+	if (json_is_true(json_object_get(answer, "here")))
+		return;
+	SCOPED_BUF(line, 0);
+	buf_str(&line,
+		"tollgate: " WHAT ": nothing of that name was sealed on this node; names are "
+		"compared byte by byte, with their case and Unicode form");
+	json_array_foreach(near, i, one)
+	{
+		buf_str(&line, i ? ", " : ": nearest: ");
+		buf_span(&line, json_span(one));
+	}
+	plain_print(stderr, buf_view(&line));
 }
 
 static int
@@ -95,6 +123,10 @@ erase_person(struct admin_cmd *c)
 		c->code = admin_print_json(WHAT, answer);
 	else
 		say_ordered(answer);
+	if (!c->json)
+		say_not_here(answer);
+	if (!c->code && is_nobodys(answer))
+		c->code = EXIT_NO;
 	/* Where it is in force is printed; what is left to say is what went wrong. */
 	if (str_same(json_str_in(answer, "redis"), "away") ||
 		json_object_get(answer, "recorded") || json_object_get(answer, "kept")) {

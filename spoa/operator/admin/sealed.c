@@ -18,6 +18,8 @@
 
 #define NODES_US 700000u /* for each command to Redis */
 
+enum { NEAR_MOST = 3 }; /* names in an answer */
+
 static bool
 has_shares(struct change *c)
 {
@@ -190,6 +192,20 @@ admin_erasures(struct server *s, struct buf *out)
 		SPAN_ARG(buf_view(&why)));
 }
 
+/* Nothing of that name was sealed here, nor erased earlier: which names are like it. */
+static void
+put_near_names(struct change *c, struct span holder)
+{
+	struct share_near near[NEAR_MOST];
+	size_t n = shares_near(c->s->shares, holder, near, NEAR_MOST);
+	json_t *list = json_array();
+
+	for (size_t i = 0; i < n; i++)
+		json_array_append_new(list, json_stringn(near[i].name, near[i].n));
+	json_object_set_new(c->answer, "near", list);
+	json_object_set_new(c->answer, "respelled", json_boolean(n && !near[0].slips));
+}
+
 static bool
 make_erasure(struct change *c, json_t **before, json_t **after)
 {
@@ -212,6 +228,8 @@ make_erasure(struct change *c, json_t **before, json_t **after)
 	bool here = shares_get(c->s->shares, holder, false, &b) == 0;
 	sodium_memzero(&b, sizeof(b));
 	json_object_set_new(c->answer, "here", json_boolean(here));
+	if (!here && !*before)
+		put_near_names(c, holder);
 	return change_sign(c, *after);
 }
 

@@ -69,6 +69,16 @@ void shares_erase_recorded(struct shares *s, const char *erasure, int64_t serial
 /* That erasure with that serial, or a later one, was carried out here, and is on record. */
 bool shares_has_erased(struct shares *s, const char *erasure, int64_t serial);
 
+/* A holder whose name is like another. */
+struct share_near {
+	unsigned slips; /* letters that differ; 0: nothing but case, marks or the Unicode form */
+	size_t n;
+	char name[SHARE_HOLDER_MAX];
+};
+/* The holders whose names are like `name`, at most `most`, nearest first. Returns how many.
+ * Reads all names. */
+size_t shares_near(struct shares *s, struct span name, struct share_near *out, size_t most);
+
 /* ---- the journal's own records of erasures ---- */
 
 /* Erases the shares that `erase` records of the journal name and that this file still has: the
