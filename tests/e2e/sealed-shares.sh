@@ -12,7 +12,11 @@ finish_too() {
 	finish
 }
 trap finish_too EXIT
-auditor ann | sed "s#^seal: {#seal: {shares: \"$D/disk/shares\", #" >"$D/mine.yaml"
+"$build/tollgate" admin-token new ann --roles viewer,auditor --tokens "$D/admin.tokens" >/dev/null 2>&1
+{
+	printf 'console: {open: true}\nadmin: {console: true, tokens: "%s"}\n' "$D/admin.tokens"
+	auditor ann
+} | sed "s#^seal: {#seal: {require_reason: true, shares: \"$D/disk/shares\", #" >"$D/mine.yaml"
 cat >"$D/policy.yaml" <<'Y'
 tollgate: 1
 name: shares
@@ -51,6 +55,19 @@ post alice; alices=$id
 post bob; bobs=$id
 check "opens" opens "$alices"
 check "opens" opens "$bobs"
+
+# ---- no opening without a reason ----
+audit open "$bobs" --key "$D/ann.key" --part prompt >"$D/text"
+like "without a reason nothing is opened" "$? $(wc -c <"$D/text") $(cat "$D/err")" '^2 0 .*--reason is missing'
+unasked() { # PAGE JSON
+	curl -s -o "$D/text" -w '%{http_code}' --unix-socket "$(sed -n 's#^ *listen: *"unix@\(.*/admin[^/]*\.sock\)"#\1#p' "$D/tollgate.yaml")" \
+		"http://localhost$1" -H 'content-type: application/json' -d "$2"
+}
+is "and the daemon itself gives no share" "$(unasked /audit/share "{\"id\":\"$bobs\",\"part\":\"prompt\",\"share\":2}")" 400
+is "nor for a blank" "$(unasked /audit/share "{\"id\":\"$bobs\",\"part\":\"prompt\",\"share\":2,\"reason\":\" \"}")" 400
+like "and says why" "$(cat "$D/text")" 'a reason is expected'
+is "nor what a page opens texts with" "$(unasked /audit/opening "{\"id\":\"$bobs\"}")" 400
+is "no reading was recorded" "$(cat "$JOURNAL"/*.jsonl | tr -d '\0' | grep -c '"read":"open"')" 2
 
 # ---- its disk is full ----
 full() { dd if=/dev/zero of="$D/disk/filler" bs=4k 2>/dev/null; }

@@ -180,6 +180,29 @@ a_share_is_on_record_before_it_is_given(void **state UNUSED)
 }
 
 static void
+a_share_is_not_given_without_a_reason_if_one_is_required(void **state UNUSED)
+{
+	static const struct {
+		const char *more;
+		unsigned want;
+	} rows[] = { { "", 400 }, { ",\"reason\":\"\"", 400 }, { ",\"reason\":\" \\t\"", 400 },
+		{ ",\"reason\":\"4711\"", 200 } };
+	struct share b;
+
+	uint64_t number = share_of("alice", true, &b);
+	rig.cfg.seal_require_reason = true;
+	for (size_t i = 0; i < COUNT_OF(rows); i++) {
+		assert_int_equal(ask(&admin_share,
+					 "{\"id\":\"req-1\",\"part\":\"prompt\",\"share\":%llu%s}",
+					 (unsigned long long)number, rows[i].more),
+			rows[i].want);
+		assert_int_equal(strstr(got, "a reason is expected") != NULL, rows[i].want == 400);
+		assert_int_equal(records_with("\"read\":\"open\"", NULL), rows[i].want == 200);
+	}
+	rig.cfg.seal_require_reason = false;
+}
+
+static void
 a_share_that_is_not_there_is_not_given(void **state UNUSED)
 {
 	struct share b;
@@ -457,6 +480,7 @@ main(void)
 #define T(f) cmocka_unit_test_setup_teardown(f, begin, end)
 	const struct CMUnitTest tests[] = {
 		T(a_share_is_on_record_before_it_is_given),
+		T(a_share_is_not_given_without_a_reason_if_one_is_required),
 		T(a_share_that_is_not_there_is_not_given),
 		T(without_a_record_nothing_is_given),
 		T(a_pseudonym_is_given_on_record_which_has_no_name),

@@ -40,6 +40,16 @@ refuse_share(struct change *c, enum share_state state)
 				      : "never");
 }
 
+static const char no_reason[] = "a reason is expected (tollgate.yaml: seal.require_reason)";
+
+/* The configuration wants a reason, and none is given but spaces. */
+static bool
+lacks_reason(const struct server *s, const json_t *in)
+{
+	return s->shared_cfg->seal_require_reason &&
+	       !span_trim(json_span(json_object_get(in, "reason")), " \t").n;
+}
+
 static bool
 make_handout(struct change *c, json_t **before UNUSED, json_t **after)
 {
@@ -52,6 +62,8 @@ make_handout(struct change *c, json_t **before UNUSED, json_t **after)
 	if (!c->s->audit)
 		return change_refuse(
 			c, MHD_HTTP_CONFLICT, "there are no records: audit.journal");
+	if (lacks_reason(c->s, c->in))
+		return change_refuse(c, MHD_HTTP_BAD_REQUEST, "%s", no_reason);
 	enum share_state state = shares_find(c->s->shares, (uint64_t)number, &b, NULL);
 	sodium_memzero(&b, sizeof(b));
 	if (state != SHARE_HERE)
@@ -94,10 +106,12 @@ const struct reader sealed_texts = {
 enum MHD_Result
 admin_opening(struct asking *q)
 {
-	return q->server->shared_cfg->console_open
-		       ? reader_begin(q)
-		       : asking_refuse(q, MHD_HTTP_NOT_FOUND,
-				 "the console opens nothing: console.open is false");
+	if (!q->server->shared_cfg->console_open)
+		return asking_refuse(q, MHD_HTTP_NOT_FOUND,
+			"the console opens nothing: console.open is false");
+	return lacks_reason(q->server, q->in)
+		       ? asking_refuse(q, MHD_HTTP_BAD_REQUEST, "%s", no_reason)
+		       : reader_begin(q);
 }
 
 /* ---- erasures ---- */
