@@ -12,7 +12,6 @@ finish_too() {
 	finish
 }
 trap finish_too EXIT
-"$build/tollgate" admin-token new ann --roles viewer,auditor --tokens "$D/admin.tokens" >/dev/null 2>&1
 {
 	printf 'console: {open: true}\nadmin: {console: true, tokens: "%s"}\n' "$D/admin.tokens"
 	auditor ann
@@ -30,6 +29,7 @@ routes:
   - {name: chat, match: {path: /v1/chat/completions}, targets: openai, record: {prompt: full, response: full}}
 default: permit
 Y
+"$build/tollgate" admin-token new ann --roles viewer,auditor --tokens "$D/admin.tokens" >/dev/null 2>&1
 stack_up --policy "$D/policy.yaml" --config "$D/mine.yaml"
 as_shipped
 shares=$D/disk/shares
