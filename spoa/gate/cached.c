@@ -101,13 +101,16 @@ put_cache_fields(struct request *r, struct buf *b)
 	for (size_t i = 0; i < head->nfields; i++) {
 		const struct http_field *f = &head->fields[i];
 		enum cache_field_kind kind = cache_field_of(&r->found.route->cache, f);
-		if (kind == CACHE_FIELD_KEYED)
-			buf_printf(b, "%.*s: %.*s\n", SPAN_ARG(f->name), SPAN_ARG(f->value));
-		else if (kind == CACHE_FIELD_UNKNOWN && request_sends(r, f->name, f->value))
+		if (kind == CACHE_FIELD_KEYED) {
+			buf_span(b, f->name);
+			buf_str(b, ": ");
+			buf_span(b, f->value);
+			buf_putc(b, '\n');
+		} else if (kind == CACHE_FIELD_UNKNOWN && request_sends(r, f->name, f->value)) {
+			struct span said = span_cut(f->name, 0, FIELD_SAID);
 			return arena_printf(&r->arena, "the header field %.*s is not known",
-				(int)(f->name.n < FIELD_SAID ? f->name.n : FIELD_SAID),
-				f->name.p)
-				.p;
+				SPAN_ARG(said)).p;
+		}
 	}
 	for (size_t rule = 0, at = 0; (h = request_header(r, &rule, &at));)
 		buf_printf(b, "%s= %s\n", h->name, h->value);

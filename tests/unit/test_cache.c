@@ -102,12 +102,11 @@ each_known_header_field_is_found_by_its_name(void **state)
 {
 	char name[128];
 	const char *known;
+	bool begins;
 
 	(void)state;
-	for (size_t i = 0; (known = cache_field_name(i)); i++) {
-		size_t n = (size_t)snprintf(name, sizeof(name), "%s", known);
-		if (name[n - 1] == '*')
-			name[n - 1] = 'z';
+	for (size_t i = 0; (known = cache_field_name(i, &begins)); i++) {
+		snprintf(name, sizeof(name), "%s%s", known, begins ? "z" : "");
 		if (cache_field_kind(span_str(name), SPAN_LIT("?")) == CACHE_FIELD_UNKNOWN)
 			fail_msg("%s", known);
 	}

@@ -7,151 +7,158 @@
 #include "base/search.h"
 #include "gate/cache/key.h"
 
-/* Sorted by name. A name that ends with '*' stands for all names that begin so, and no other
- * name of the table begins so. */
+/* clang-format off */
+#define FIELD(name, begins, keyed, harmless) { name, sizeof(name) - 1, begins, keyed, harmless }
+#define KEYED(name) FIELD(name, false, true, NULL)
+#define LEFT(name) FIELD(name, false, false, NULL)
+#define BEGIN(name) FIELD(name, true, false, NULL)
+#define UNLESS(name, harmless) FIELD(name, false, true, harmless)
+
+/* Sorted by name. */
 static const struct cache_field {
 	const char *name;
+	unsigned char n; /* its length */
+	bool begins;	 /* all names that begin so, of which none is another row */
 	bool keyed;
 	/* Parts of the value, between commas and semicolons, that do not matter; with blanks
-	 * between them, and '*' at the end as in names. A value with other parts is keyed.
+	 * between them, and '*' after the begin of some. A value with other parts is keyed.
 	 * NULL: there are none. */
 	const char *harmless;
 } cache_fields[] = {
-	/* clang-format off */
-	{ "accept",                                      true,  "*/* application/json text/event-stream application/vnd.amazon.eventstream q=* charset=utf-8" },
-	{ "accept-charset",                              true,  "utf-8 * q=*" },
-	{ "accept-encoding",                             false, NULL },
-	{ "accept-language",                             true,  "*" },
-	{ "akamai-origin-hop",                           false, NULL },
-	{ "amz-sdk-invocation-id",                       false, NULL },
-	{ "amz-sdk-request",                             false, NULL },
-	{ "anthropic-beta",                              true,  NULL },
-	{ "anthropic-dangerous-direct-browser-access",   false, NULL },
-	{ "anthropic-version",                           true,  NULL },
-	{ "azureml-model-deployment",                    true,  NULL },
-	{ "b3",                                          false, NULL },
-	{ "baggage",                                     true,  "sentry-*" },
-	{ "cache-control",                               false, NULL }, /* gate/cached.c obeys it */
-	{ "cdn-loop",                                    false, NULL },
-	{ "cf-connecting-ip",                            false, NULL },
-	{ "cf-connecting-ipv6",                          false, NULL },
-	{ "cf-ipcountry",                                false, NULL },
-	{ "cf-pseudo-ipv4",                              false, NULL },
-	{ "cf-ray",                                      false, NULL },
-	{ "cf-visitor",                                  false, NULL },
-	{ "cloudfront-*",                                false, NULL },
-	{ "content-digest",                              false, NULL },
-	{ "content-encoding",                            false, NULL }, /* the decoded body is compared */
-	{ "content-length",                              false, NULL },
-	{ "content-md5",                                 false, NULL },
-	{ "content-type",                                true,  "application/json charset=utf-8" },
-	{ "correlation-context",                         true,  NULL },
-	{ "date",                                        false, NULL },
-	{ "digest",                                      false, NULL },
-	{ "dnt",                                         false, NULL },
-	{ "early-data",                                  false, NULL },
-	{ "elastic-apm-traceparent",                     false, NULL },
-	{ "extra-parameters",                            true,  NULL }, /* Azure: unknown members */
-	{ "fastly-client-ip",                            false, NULL },
-	{ "forwarded",                                   true,  "for=* by=* proto=*" }, /* and host= */
-	{ "grpc-trace-bin",                              false, NULL },
-	{ "host",                                        true,  NULL },
-	{ "http-referer",                                false, NULL },
-	{ "idempotency-key",                             false, NULL },
-	{ "newrelic",                                    false, NULL },
-	{ "openai-beta",                                 true,  NULL },
-	{ "openai-organization",                         true,  NULL },
-	{ "openai-project",                              true,  NULL },
-	{ "origin",                                      false, NULL },
-	{ "pragma",                                      false, NULL },
-	{ "priority",                                    false, NULL },
-	{ "referer",                                     false, NULL },
-	{ "repr-digest",                                 false, NULL },
-	{ "request-id",                                  false, NULL },
-	{ "sec-ch-ua*",                                  false, NULL },
-	{ "sec-fetch-*",                                 false, NULL },
-	{ "sec-gpc",                                     false, NULL },
-	{ "sentry-trace",                                false, NULL },
-	{ "traceparent",                                 false, NULL },
-	{ "tracestate",                                  false, NULL },
-	{ "true-client-ip",                              false, NULL },
-	{ "uber-trace-id",                               false, NULL },
-	{ "user-agent",                                  false, NULL },
-	{ "via",                                         false, NULL },
-	{ "want-content-digest",                         false, NULL },
-	{ "x-amz-cf-id",                                 false, NULL },
-	{ "x-amz-content-sha256",                        false, NULL },
-	{ "x-amz-date",                                  false, NULL },
-	{ "x-amz-user-agent",                            false, NULL },
-	{ "x-amzn-bedrock-guardrailidentifier",          true,  NULL },
-	{ "x-amzn-bedrock-guardrailversion",             true,  NULL },
-	{ "x-amzn-bedrock-performanceconfig-latency",    true,  NULL },
-	{ "x-amzn-bedrock-service-tier",                 true,  NULL },
-	{ "x-amzn-bedrock-trace",                        true,  NULL },
-	{ "x-amzn-sagemaker-inference-component",        true,  NULL },
-	{ "x-amzn-sagemaker-target-container-hostname",  true,  NULL },
-	{ "x-amzn-sagemaker-target-model",               true,  NULL },
-	{ "x-amzn-sagemaker-target-variant",             true,  NULL },
-	{ "x-amzn-trace-id",                             false, NULL },
-	{ "x-appgw-trace-id",                            false, NULL },
-	{ "x-azure-clientip",                            false, NULL },
-	{ "x-azure-fdid",                                false, NULL },
-	{ "x-azure-ref",                                 false, NULL },
-	{ "x-azure-requestchain",                        false, NULL },
-	{ "x-azure-socketip",                            false, NULL },
-	{ "x-b3-*",                                      false, NULL },
-	{ "x-client-name",                               false, NULL },
-	{ "x-client-request-id",                         false, NULL },
-	{ "x-cloud-trace-context",                       false, NULL },
-	{ "x-correlation-id",                            false, NULL },
-	{ "x-datadog-*",                                 false, NULL },
-	{ "x-envoy-attempt-count",                       false, NULL },
-	{ "x-envoy-decorator-operation",                 false, NULL },
-	{ "x-envoy-expected-rq-timeout-ms",              false, NULL },
-	{ "x-envoy-external-address",                    false, NULL },
-	{ "x-envoy-internal",                            false, NULL },
-	{ "x-envoy-peer-metadata",                       false, NULL },
-	{ "x-envoy-peer-metadata-id",                    false, NULL },
-	{ "x-fern-*",                                    false, NULL }, /* Cohere's SDKs */
-	{ "x-forwarded-client-cert",                     true,  NULL },
-	{ "x-forwarded-email",                           true,  NULL },
-	{ "x-forwarded-for",                             false, NULL },
-	{ "x-forwarded-groups",                          true,  NULL },
-	{ "x-forwarded-host",                            true,  NULL },
-	{ "x-forwarded-port",                            false, NULL },
-	{ "x-forwarded-prefix",                          true,  NULL },
-	{ "x-forwarded-proto",                           false, NULL },
-	{ "x-forwarded-scheme",                          false, NULL },
-	{ "x-forwarded-server",                          false, NULL },
-	{ "x-forwarded-ssl",                             false, NULL },
-	{ "x-forwarded-user",                            true,  NULL },
-	{ "x-goog-api-client",                           false, NULL },
-	{ "x-goog-fieldmask",                            true,  NULL },
-	{ "x-goog-request-params",                       true,  NULL },
-	{ "x-goog-user-project",                         true,  NULL },
-	{ "x-hf-bill-to",                                true,  NULL },
-	{ "x-idempotency-key",                           false, NULL },
-	{ "x-ms-client-request-id",                      false, NULL },
-	{ "x-ms-return-client-request-id",               false, NULL },
-	{ "x-ms-useragent",                              false, NULL },
-	{ "x-newrelic-*",                                false, NULL },
-	{ "x-openai-client-user-agent",                  false, NULL },
-	{ "x-original-forwarded-for",                    false, NULL },
-	{ "x-original-host",                             true,  NULL },
-	{ "x-ot-span-context",                           false, NULL },
-	{ "x-policy-id",                                 true,  NULL }, /* Azure: which content filter */
-	{ "x-real-ip",                                   false, NULL },
-	{ "x-request-id",                                false, NULL },
-	{ "x-requested-with",                            false, NULL },
-	{ "x-scheme",                                    false, NULL },
-	{ "x-server-timeout",                            false, NULL }, /* Google's SDKs */
-	{ "x-stainless-*",                               false, NULL }, /* OpenAI's, Anthropic's and Groq's SDKs */
-	{ "x-title",                                     false, NULL }, /* OpenRouter: who asks, for its rankings */
-	{ "x-varnish",                                   false, NULL },
-	{ "x-vertex-ai-llm-request-type",                true,  NULL },
-	{ "x-vertex-ai-llm-shared-request-type",         true,  NULL },
-	/* clang-format on */
+	UNLESS("accept", "*/* application/json text/event-stream application/vnd.amazon.eventstream q=* charset=utf-8"),
+	UNLESS("accept-charset", "utf-8 * q=*"),
+	LEFT("accept-encoding"),
+	UNLESS("accept-language", "*"),
+	LEFT("akamai-origin-hop"),
+	LEFT("amz-sdk-invocation-id"),
+	LEFT("amz-sdk-request"),
+	KEYED("anthropic-beta"),
+	LEFT("anthropic-dangerous-direct-browser-access"),
+	KEYED("anthropic-version"),
+	KEYED("azureml-model-deployment"),
+	LEFT("b3"),
+	UNLESS("baggage", "sentry-*"),
+	LEFT("cache-control"), /* gate/cached.c obeys it */
+	LEFT("cdn-loop"),
+	LEFT("cf-connecting-ip"),
+	LEFT("cf-connecting-ipv6"),
+	LEFT("cf-ipcountry"),
+	LEFT("cf-pseudo-ipv4"),
+	LEFT("cf-ray"),
+	LEFT("cf-visitor"),
+	BEGIN("cloudfront-"),
+	LEFT("content-digest"),
+	LEFT("content-encoding"), /* the decoded body is compared */
+	LEFT("content-length"),
+	LEFT("content-md5"),
+	UNLESS("content-type", "application/json charset=utf-8"),
+	KEYED("correlation-context"),
+	LEFT("date"),
+	LEFT("digest"),
+	LEFT("dnt"),
+	LEFT("early-data"),
+	LEFT("elastic-apm-traceparent"),
+	KEYED("extra-parameters"), /* Azure: unknown members */
+	LEFT("fastly-client-ip"),
+	UNLESS("forwarded", "for=* by=* proto=*"), /* and host= */
+	LEFT("grpc-trace-bin"),
+	KEYED("host"),
+	LEFT("http-referer"),
+	LEFT("idempotency-key"),
+	LEFT("newrelic"),
+	KEYED("openai-beta"),
+	KEYED("openai-organization"),
+	KEYED("openai-project"),
+	LEFT("origin"),
+	LEFT("pragma"),
+	LEFT("priority"),
+	LEFT("referer"),
+	LEFT("repr-digest"),
+	LEFT("request-id"),
+	BEGIN("sec-ch-ua"),
+	BEGIN("sec-fetch-"),
+	LEFT("sec-gpc"),
+	LEFT("sentry-trace"),
+	LEFT("traceparent"),
+	LEFT("tracestate"),
+	LEFT("true-client-ip"),
+	LEFT("uber-trace-id"),
+	LEFT("user-agent"),
+	LEFT("via"),
+	LEFT("want-content-digest"),
+	LEFT("x-amz-cf-id"),
+	LEFT("x-amz-content-sha256"),
+	LEFT("x-amz-date"),
+	LEFT("x-amz-user-agent"),
+	KEYED("x-amzn-bedrock-guardrailidentifier"),
+	KEYED("x-amzn-bedrock-guardrailversion"),
+	KEYED("x-amzn-bedrock-performanceconfig-latency"),
+	KEYED("x-amzn-bedrock-service-tier"),
+	KEYED("x-amzn-bedrock-trace"),
+	KEYED("x-amzn-sagemaker-inference-component"),
+	KEYED("x-amzn-sagemaker-target-container-hostname"),
+	KEYED("x-amzn-sagemaker-target-model"),
+	KEYED("x-amzn-sagemaker-target-variant"),
+	LEFT("x-amzn-trace-id"),
+	LEFT("x-appgw-trace-id"),
+	LEFT("x-azure-clientip"),
+	LEFT("x-azure-fdid"),
+	LEFT("x-azure-ref"),
+	LEFT("x-azure-requestchain"),
+	LEFT("x-azure-socketip"),
+	BEGIN("x-b3-"),
+	LEFT("x-client-name"),
+	LEFT("x-client-request-id"),
+	LEFT("x-cloud-trace-context"),
+	LEFT("x-correlation-id"),
+	BEGIN("x-datadog-"),
+	LEFT("x-envoy-attempt-count"),
+	LEFT("x-envoy-decorator-operation"),
+	LEFT("x-envoy-expected-rq-timeout-ms"),
+	LEFT("x-envoy-external-address"),
+	LEFT("x-envoy-internal"),
+	LEFT("x-envoy-peer-metadata"),
+	LEFT("x-envoy-peer-metadata-id"),
+	BEGIN("x-fern-"), /* Cohere's SDKs */
+	KEYED("x-forwarded-client-cert"),
+	KEYED("x-forwarded-email"),
+	LEFT("x-forwarded-for"),
+	KEYED("x-forwarded-groups"),
+	KEYED("x-forwarded-host"),
+	LEFT("x-forwarded-port"),
+	KEYED("x-forwarded-prefix"),
+	LEFT("x-forwarded-proto"),
+	LEFT("x-forwarded-scheme"),
+	LEFT("x-forwarded-server"),
+	LEFT("x-forwarded-ssl"),
+	KEYED("x-forwarded-user"),
+	LEFT("x-goog-api-client"),
+	KEYED("x-goog-fieldmask"),
+	KEYED("x-goog-request-params"),
+	KEYED("x-goog-user-project"),
+	KEYED("x-hf-bill-to"),
+	LEFT("x-idempotency-key"),
+	LEFT("x-ms-client-request-id"),
+	LEFT("x-ms-return-client-request-id"),
+	LEFT("x-ms-useragent"),
+	BEGIN("x-newrelic-"),
+	LEFT("x-openai-client-user-agent"),
+	LEFT("x-original-forwarded-for"),
+	KEYED("x-original-host"),
+	LEFT("x-ot-span-context"),
+	KEYED("x-policy-id"), /* Azure: which content filter */
+	LEFT("x-real-ip"),
+	LEFT("x-request-id"),
+	LEFT("x-requested-with"),
+	LEFT("x-scheme"),
+	LEFT("x-server-timeout"), /* Google's SDKs */
+	BEGIN("x-stainless-"), /* OpenAI's, Anthropic's and Groq's SDKs */
+	LEFT("x-title"), /* OpenRouter: who asks, for its rankings */
+	LEFT("x-varnish"),
+	KEYED("x-vertex-ai-llm-request-type"),
+	KEYED("x-vertex-ai-llm-shared-request-type"),
 };
+/* clang-format on */
 
 /* True if the text is the pattern, or begins with it where the pattern ends with '*'. */
 static bool
@@ -163,9 +170,12 @@ is_or_begins(struct span s, struct span pattern)
 }
 
 const char *
-cache_field_name(size_t i)
+cache_field_name(size_t i, bool *begins)
 {
-	return i < COUNT_OF(cache_fields) ? cache_fields[i].name : NULL;
+	if (i >= COUNT_OF(cache_fields))
+		return NULL;
+	*begins = cache_fields[i].begins;
+	return cache_fields[i].name;
 }
 
 bool
@@ -197,21 +207,32 @@ is_value_harmless(struct span value, const char *harmless)
 	return all;
 }
 
+/* The row of a name in small letters; NULL: there is none. */
+static const struct cache_field *
+find_cache_field(struct span name)
+{
+	/* the last row that is not after the name: of names that begin alike, the shorter one */
+	size_t i = SEARCH_FIRST(COUNT_OF(cache_fields), k,
+		span_order(span_of(cache_fields[k].name, cache_fields[k].n), name) <= 0);
+	const struct cache_field *f = i ? &cache_fields[i - 1] : NULL;
+
+	if (!f || f->n > name.n || (f->n < name.n && !f->begins))
+		return NULL;
+	return memcmp(f->name, name.p, f->n) == 0 ? f : NULL;
+}
+
 enum cache_field_kind
 cache_field_kind(struct span name, struct span value)
 {
 	char lower[64];
-	const struct cache_field *f;
 
 	if (!name.n || name.n > sizeof(lower))
 		return CACHE_FIELD_UNKNOWN;
 	for (size_t i = 0; i < name.n; i++)
 		lower[i] = to_lower(name.p[i]);
 	name.p = lower;
-	/* '*' is before all that names have: the last row that is not after the name */
-	size_t i = SEARCH_FIRST(COUNT_OF(cache_fields), k,
-		span_order(span_str(cache_fields[k].name), name) <= 0);
-	if (!i || !is_or_begins(name, span_str((f = &cache_fields[i - 1])->name)))
+	const struct cache_field *f = find_cache_field(name);
+	if (!f)
 		return CACHE_FIELD_UNKNOWN;
 	return !f->keyed || is_value_harmless(value, f->harmless) ? CACHE_FIELD_LEFT
 								  : CACHE_FIELD_KEYED;

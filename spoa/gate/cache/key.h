@@ -37,8 +37,8 @@ enum cache_field_kind {
 };
 /* Returns what the field means with this value. Any case. */
 enum cache_field_kind cache_field_kind(struct span name, struct span value);
-/* The known names, each a name or the beginning of names with '*' after it. NULL: the end. */
-const char *cache_field_name(size_t i);
+/* The known names, each a name or (*begins) the beginning of names. NULL: the end. */
+const char *cache_field_name(size_t i, bool *begins);
 /* True if one of n names is this one, in any case. A name of the list that ends with '*' stands
  * for all that begin so. */
 bool cache_field_listed(struct span name, const char *const *list, size_t n);
