@@ -16,7 +16,7 @@
 #include "gate/gate_private.h"
 
 _Static_assert((int)GUARD_TAPPED_MAX == (int)CACHE_ENTRY_MOST, "what is longer is not kept");
-enum { REDIS_ENTRY_MOST = 2 * CACHE_ENTRY_MOST, CLOCKS_APART_MS = 2000 };
+enum { REDIS_ENTRY_MOST = 2 * CACHE_ENTRY_MOST, CLOCKS_APART_MS = 2000, FIELD_SAID = 64 };
 
 /* ---- whose it is, and what it is about ---- */
 
@@ -79,28 +79,42 @@ cache_scope(const struct request *r, struct span out[SCOPE_PARTS])
 	return true;
 }
 
-/* Fields of the head on which an answer depends. */
-static const char *const cache_fields[] = { "anthropic-version", "anthropic-beta",
-	"openai-beta", "openai-organization", "openai-project", "x-goog-user-project",
-	"x-amzn-bedrock-guardrailidentifier", "x-amzn-bedrock-guardrailversion",
-	"x-amzn-bedrock-performanceconfig-latency", "x-amzn-bedrock-service-tier" };
+/* The route's own lists come first. */
+static enum cache_field_kind
+cache_field_of(const struct route_cache *own, const struct http_field *f)
+{
+	if (cache_field_listed(f->name, own->keyed, own->nkeyed))
+		return CACHE_FIELD_KEYED;
+	if (cache_field_listed(f->name, own->ignored, own->nignored))
+		return CACHE_FIELD_LEFT;
+	return cache_field_kind(f->name, f->value);
+}
 
-static void
-put_cache_fields(const struct request *r, struct buf *b)
+/* Appends the caller's fields on which a response may depend, and those that rules set. Returns
+ * NULL, or why the request has no cache: a field that is sent on and that nobody knows. */
+static const char *
+put_cache_fields(struct request *r, struct buf *b)
 {
 	const struct http_head *head = &r->in.head;
 	const struct header *h;
 
 	for (size_t i = 0; i < head->nfields; i++) {
 		const struct http_field *f = &head->fields[i];
-		/* anthropic-, openai-, x-: few fields need a closer look */
-		if (f->name.n > 2 && strchr("aAoOxX", f->name.p[0]) &&
-			strchr("nNpP-", f->name.p[1]) &&
-			SPAN_AMONG(f->name, cache_fields, span_ieq))
-			buf_printf(b, "%.*s: %.*s\n", SPAN_ARG(f->name), SPAN_ARG(f->value));
+		enum cache_field_kind kind = cache_field_of(&r->found.route->cache, f);
+		if (kind == CACHE_FIELD_KEYED) {
+			buf_span(b, f->name);
+			buf_str(b, ": ");
+			buf_span(b, f->value);
+			buf_putc(b, '\n');
+		} else if (kind == CACHE_FIELD_UNKNOWN && request_sends(r, f->name, f->value)) {
+			struct span said = span_cut(f->name, 0, FIELD_SAID);
+			return arena_printf(&r->arena, "the header field %.*s is not known",
+				SPAN_ARG(said)).p;
+		}
 	}
 	for (size_t rule = 0, at = 0; (h = request_header(r, &rule, &at));)
 		buf_printf(b, "%s= %s\n", h->name, h->value);
+	return NULL;
 }
 
 /* The path without what says whether a stream is asked for, and the query without it. */
@@ -158,9 +172,11 @@ cache_key_of(struct request *r)
 	SCOPED_BUF(target, 0);
 	SCOPED_BUF(fields, 0);
 	put_cache_target(r, &target);
-	put_cache_fields(r, &fields);
-	if (buf_failed(&target) || buf_failed(&fields))
+	const char *why = put_cache_fields(r, &fields);
+	if (buf_failed(&target) || buf_failed(&fields) || arena_failed(&r->arena))
 		return "out of memory";
+	if (why)
+		return why;
 	const struct span rest[] = { span_str(r->snap->policy->version), span_str(route->name),
 		scope[0], scope[1], scope[2], scope[3], scope[4],
 		span_str(request_target(r)->name), span_str(request_target(r)->backend),
@@ -174,7 +190,7 @@ cache_key_of(struct request *r)
 	f->stream = r->found.form ? r->found.form->made.stream : r->in.body.stream;
 	f->array = f->form == FORM_GENERATE && !r->found.form && request_streams_array(r);
 	f->wants_usage = r->in.body.wants_usage || r->out.ask_usage || r->found.form;
-	const char *why = cache_key(&ask, cache_keys(c)->index, f->key);
+	why = cache_key(&ask, cache_keys(c)->index, f->key);
 	f->has_near = !why && route->cache.near &&
 		      !cache_near_key(&ask, route->cache.near, cache_keys(c)->index,
 			      &r->out.prompt, f->near_key);

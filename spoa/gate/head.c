@@ -161,8 +161,8 @@ asks_unencoded(const struct request *r)
 	return request_reads_answer(r) || request_repeats(r);
 }
 
-static bool
-keep_field(struct request *r, struct span name, struct span value)
+bool
+request_sends(struct request *r, struct span name, struct span value)
 {
 	if (name.n == 0 || listed(name, hop_by_hop) || in_connection(&r->in.head, name))
 		return false;
@@ -285,7 +285,7 @@ exchange_head(struct request *r, struct arena *a, struct http_head *out)
 			value = request_param_sent(r, f->name, value, now);
 		if (request_is_session(r, f->name))
 			value = r->found.session;
-		if (keep_field(r, f->name, value))
+		if (request_sends(r, f->name, value))
 			out->fields[out->nfields++] =
 				(struct http_field){ arena_dup(a, f->name),
 					arena_dup(a, value) };

@@ -346,6 +346,8 @@ request_let_go(struct request *r, struct arena *own)
 		memcpy(roles, r->found.roles,
 			detect_entity_count(r->snap->rules) * sizeof(*roles));
 	r->found.roles = roles;
+	if (r->found.cache.why)
+		r->found.cache.why = arena_strdup(own, r->found.cache.why);
 	r->out.decision.message = (struct span){ NULL, 0 };
 	r->found.message = NULL;
 	r->found.form = NULL;

@@ -358,6 +358,8 @@ bool head_must_change(struct request *r);
 /* Path and query as the provider gets them: redacted where something was, without parameters
  * that carry credentials. A view, or of the request's arena; empty where that failed. */
 struct span request_target_sent(struct request *r);
+/* True if the field of the caller's head goes to the provider, after the target is chosen. */
+bool request_sends(struct request *r, struct span name, struct span value);
 /* The headers that rules set, from (0, 0) on; the first of a name counts. NULL: the end. */
 const struct header *request_header(const struct request *r, size_t *rule, size_t *at);
 bool request_sets_header(const struct request *r, struct span name);

@@ -226,7 +226,7 @@ struct request_found {
 	/* gate/cached.c: whether it was answered before */
 	struct found_cache {
 		enum cached { CACHED_NONE, CACHED_OFF, CACHED_MISS, CACHED_HIT } state;
-		const char *why;    /* CACHED_OFF: a fixed phrase */
+		const char *why;    /* CACHED_OFF: fixed, or of the request's arena */
 		bool keeps;	    /* its answer may be kept under `key` */
 		uint64_t max_age_s; /* that its caller takes; UINT64_MAX: any */
 		unsigned char key[CACHE_KEY_BYTES];

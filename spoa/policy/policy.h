@@ -260,6 +260,9 @@ struct route_cache {
 	enum cache_per per;
 	double temperature; /* of requests whose answers are kept, at most */
 	bool tools;	    /* answers that call tools, too */
+	/* Header fields that belong to the key, and that do not; "x-*": all that begin so */
+	const char **keyed, **ignored;
+	size_t nkeyed, nignored;
 	/* Answers to a request that is near, too: NULL: none. How alike their prompts must be,
 	 * NEAR_SIMILARITY_LEAST to 1. */
 	const struct courtesy *near;

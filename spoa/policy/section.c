@@ -317,6 +317,8 @@ const struct section sections[] = {
   { "per", A_WORD(route_cache, per, per_words), "to whom: the caller alone, his team, or all of his issuer where no personal data was found" },
   { "temperature", OTHER(EITHER(BOOL, "\"type\":\"number\",\"minimum\":0,\"maximum\":2")), "of requests whose answers are kept, at most: 0 to 2, true for any, default 0; a request that says none has 1" },
   { "tools", A_BOOL(route_cache, tools), "answers that call tools, too" },
+  { "ignore_headers", OTHER(TEXTS), "header fields of callers on which no response depends; x-app-*: all that begin so" },
+  { "key_headers", OTHER(TEXTS), "header fields of callers by whose value responses are stored separately" },
 }},
 [SECTION_CACHE_NEAR] = { "cache_near", .fields = {
   { "similarity", OTHER("\"type\":\"number\",\"minimum\":0.9,\"maximum\":1"), "of both prompts as they were written, at least: 0.9 to 1, default 0.9" },

@@ -57,6 +57,10 @@ a stop|,"stop":["x"]|
 a tool|,"tools":[{"type":"function","function":{"name":"f"}}]|
 a schema|,"response_format":{"type":"json_object"}|
 a project||openai-project: p
+a deployment||azureml-model-deployment: blue
+another deployment||azureml-model-deployment: green
+a model of SageMaker's||x-amzn-sagemaker-target-model: b.tar.gz
+a language||accept-language: de
 T
 model=gpt-4o-mini ask own.test 'one' "$COLD"
 is "another model, too" "$(cache)" miss
@@ -66,6 +70,10 @@ ask own.test 'one' "$COLD,\"user\":\"u\",\"metadata\":{\"a\":\"b\"},\"prompt_cac
 is "not what no answer depends on" "$(cache)" hit
 post own.test /v1/chat/completions '{ "temperature" : 0 , "messages":[ {"role":"user", "content":"one"} ], "model":"gpt-4o" }'
 is "nor blanks and order" "$(cache)" hit
+ask own.test 'one' "$COLD" -H 'user-agent: OpenAI/Python 2.8.0' -H 'x-stainless-retry-count: 1' -H 'traceparent: 00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01' \
+	-H 'baggage: sentry-trace_id=4bf92f, sentry-public_key=1' -H 'x-request-id: r1' -H 'x-forwarded-for: 192.0.2.1' -H 'accept-encoding: gzip, br' \
+	-H 'cookie: proxy=1' -H 'accept: application/json, text/event-stream;q=0.9' -H 'accept-language: *'
+is "nor header fields that clients and proxies add" "$(cache)" hit
 
 ask own.test 'one' "$COLD" -H 'transfer-encoding: chunked'
 is "a body that comes in chunks is found, too" "$status $(cache) $(says "$text")" "200 hit $first"
@@ -89,6 +97,12 @@ several choices|,"temperature":0,"n":2
 what the provider keeps|,"temperature":0,"store":true
 a member that is new|,"temperature":0,"novel":1
 T
+for i in 1 2; do ask own.test 'one' "$COLD" -H 'x-model-override: large'; done
+is "a header field that is not known has none" "$(cache) $(completion .cache_why)" 'off "the header field x-model-override is not known"'
+for one in 'x-app-version: 1' 'x-app-version: 2'; do ask listed.test 'one' "$COLD" -H "$one"; done
+is "a header field that the route ignores changes nothing" "$(cache)" hit
+for one in 1 1 2; do ask listed.test 'one' "$COLD" -H "x-tenant: $one" && seen_tenants+="$(cache) "; done
+is "a header field that the route keys separates entries" "$seen_tenants" "miss hit miss "
 ask own.test 'three' "$COLD" -H 'cache-control: no-store'
 is "nor what its caller says" "$(cache) $(completion .cache_why)" 'off "no-store"'
 ask own.test 'one' "$COLD" -H 'cache-control: no-cache'
@@ -177,7 +191,7 @@ all_settled
 control '{}'
 ask own.test 'left' "$COLD,\"stream\":true"
 is "nor what its caller left" "$(cache)" miss
-ask own.test 'one' "$COLD" -H 'x-tollgate-cache: hit' -H 'x-cache-threshold: 0'
+ask own.test 'one' "$COLD" -H 'x-tollgate-cache: hit'
 is "bifrost#5769: what else a caller says of a cache means nothing" "$(cache) $(completion .cache_age_s | grep -c '^[0-9]')" "hit 1"
 
 # ---- what was hidden ----

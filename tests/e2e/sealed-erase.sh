@@ -157,7 +157,7 @@ is "under a new share" "$(holders | grep -c alice)" 1
 for n in a b c; do
 	whom='"p_[0-9a-f]{32}"'
 	[ $n != c ] || whom=''
-	like "$n: the deed is on record" "$(lines $n | grep '"type":"erase"' | tail -1)" "\"erasure\":\"$erasure\".*\"pseudonyms\":\\[$whom\\],\"why\":\"asked on 2026-11-20\",\"ticket\":\"DSR-12\""
+	like "$n: the deed is on record" "$(lines $n | grep '"type":"erase"' | head -1)" "\"erasure\":\"$erasure\".*\"pseudonyms\":\\[$whom\\],\"why\":\"asked on 2026-11-20\",\"ticket\":\"DSR-12\""
 	unlike "$n: and does not name her" "$(lines $n | grep -E '"type":"(erase|change)"')" alice
 	key=$D/audit.key.pub
 	[ $n = a ] || key=$D/audit-$n.key.pub

@@ -12,7 +12,10 @@ finish_too() {
 	finish
 }
 trap finish_too EXIT
-auditor ann | sed "s#^seal: {#seal: {shares: \"$D/disk/shares\", #" >"$D/mine.yaml"
+{
+	printf 'console: {open: true}\nadmin: {console: true, tokens: "%s"}\n' "$D/admin.tokens"
+	auditor ann
+} | sed "s#^seal: {#seal: {require_reason: true, shares: \"$D/disk/shares\", #" >"$D/mine.yaml"
 cat >"$D/policy.yaml" <<'Y'
 tollgate: 1
 name: shares
@@ -26,6 +29,7 @@ routes:
   - {name: chat, match: {path: /v1/chat/completions}, targets: openai, record: {prompt: full, response: full}}
 default: permit
 Y
+"$build/tollgate" admin-token new ann --roles viewer,auditor --tokens "$D/admin.tokens" >/dev/null 2>&1
 stack_up --policy "$D/policy.yaml" --config "$D/mine.yaml"
 as_shipped
 shares=$D/disk/shares
@@ -51,6 +55,19 @@ post alice; alices=$id
 post bob; bobs=$id
 check "opens" opens "$alices"
 check "opens" opens "$bobs"
+
+# ---- no opening without a reason ----
+audit open "$bobs" --key "$D/ann.key" --part prompt >"$D/text"
+like "without a reason nothing is opened" "$? $(wc -c <"$D/text") $(cat "$D/err")" '^2 0 .*--reason is missing'
+unasked() { # PAGE JSON
+	curl -s -o "$D/text" -w '%{http_code}' --unix-socket "$(sed -n 's#^ *listen: *"unix@\(.*/admin[^/]*\.sock\)"#\1#p' "$D/tollgate.yaml")" \
+		"http://localhost$1" -H 'content-type: application/json' -d "$2"
+}
+is "and the daemon itself gives no share" "$(unasked /audit/share "{\"id\":\"$bobs\",\"part\":\"prompt\",\"share\":2}")" 400
+is "nor for a blank" "$(unasked /audit/share "{\"id\":\"$bobs\",\"part\":\"prompt\",\"share\":2,\"reason\":\" \"}")" 400
+like "and says why" "$(cat "$D/text")" 'a reason is expected'
+is "nor what a page opens texts with" "$(unasked /audit/opening "{\"id\":\"$bobs\"}")" 400
+is "no reading was recorded" "$(cat "$JOURNAL"/*.jsonl | tr -d '\0' | grep -c '"read":"open"')" 2
 
 # ---- its disk is full ----
 full() { dd if=/dev/zero of="$D/disk/filler" bs=4k 2>/dev/null; }
@@ -81,7 +98,7 @@ check "all verifies" texts_verify
 # ---- from a copy, with Redis away, and emptied ----
 post dave; daves=$id
 check "opens" opens "$daves"
-cp -p "$shares" "$D/shares.copy"; cp -p "$JOURNAL.texts.head" "$D/head.copy"
+cp -p "$shares" "$D/shares.copy"; cp -p "$JOURNAL.texts.head" "$D/head.copy"; cp -p "$JOURNAL.live" "$D/live.copy"
 audit erase --person dave --why 'he asked' >"$D/out"
 is "erased" $? 0
 check "does not open" erased "$daves"
@@ -96,7 +113,43 @@ redis flushall >/dev/null
 cat "$D/shares.copy" >"$shares"; cp -p "$D/head.copy" "$JOURNAL.texts.head"
 begin
 check "and with an emptied one" erased "$daves"
+since() { tail -n "+$((logged + 1))" "$D/tollgate.log" | grep "$1"; } # EVENT
+records() { cat "$JOURNAL"/*.jsonl | tr -d '\0' | grep -c '"type":"erase"'; }
+stopped
+redis flushall >/dev/null
+cat "$D/shares.copy" >"$shares"; cp -p "$D/head.copy" "$JOURNAL.texts.head"; cp -p "$D/live.copy" "$JOURNAL.live"
+deeds=$(records)
+logged=$(wc -l <"$D/tollgate.log")
+begin
+check "if all but the journal is from a copy, the journal's own record erases it again" erased "$daves"
+like "which the log states" "$(since shares.erased_again)" 'shares=1 '
+is "without another record of it" "$(records)" "$deeds"
+stopped
+logged=$(wc -l <"$D/tollgate.log")
+begin
+is "the next start has nothing to erase" "$(since shares.erased)" ""
+check "it does not open then either" erased "$daves"
 check "bob's opens" opens "$bobs"
+
+# ---- a name that nobody has ----
+check "who comes is served" wait_for served $'\xc3\xa9mile'
+emiles=$id
+check "opens" opens "$emiles"
+while IFS='|' read -r name person want; do
+	audit erase --person "$(printf %b "$person")" --why 'a typo' >"$D/out"
+	like "$name: exit 1, with the nearest names" "$? $(cat "$D/err")" "^1 .*nothing of that name was sealed on this node.*$want"
+done <<'T'
+another case|BOB|: nearest: bob(,|$)
+another Unicode form|e\xcc\x81mile|: nearest: émile(,|$)
+a slip|boob|: nearest: bob(,|$)
+no name at all|quetzalcoatl|Unicode form$
+T
+check "nobody was erased by it" opens "$bobs"
+check "nor in another form" opens "$emiles"
+audit erase --person $'\xc3\xa9mile' --why 'the right form' >"$D/out"
+is "the name as it was sealed" "$?" 0
+audit erase --person $'\xc3\xa9mile' --why 'once more' >"$D/out"
+is "and a name that was erased before" "$?" 0
 
 # ---- torn ends ----
 stopped
@@ -119,10 +172,11 @@ check "a damaged line refuses the start, named" wait_for damaged
 sed -i '$d' "$shares"
 begin
 check "mended by hand it starts" wait_for is_ready
-mv "$JOURNAL.texts/$newest" "$D/away.texts"
+oldest=$(ls "$JOURNAL.texts" | head -1)
+mv "$JOURNAL.texts/$oldest" "$D/away.texts"
 open_by "$bobs"
 like "its file is gone: said" "$? $(wc -c <"$D/text") $(cat "$D/err")" '^1 0 .*is not here'
-mv "$D/away.texts" "$JOURNAL.texts/$newest"
+mv "$D/away.texts" "$JOURNAL.texts/$oldest"
 check "back, it opens" opens "$bobs"
 
 # ---- all texts lost, the journal is not ----

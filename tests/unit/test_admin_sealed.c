@@ -181,6 +181,29 @@ a_share_is_on_record_before_it_is_given(void **state UNUSED)
 }
 
 static void
+a_share_is_not_given_without_a_reason_if_one_is_required(void **state UNUSED)
+{
+	static const struct {
+		const char *more;
+		unsigned want;
+	} rows[] = { { "", 400 }, { ",\"reason\":\"\"", 400 }, { ",\"reason\":\" \\t\"", 400 },
+		{ ",\"reason\":\"4711\"", 200 } };
+	struct share b;
+
+	uint64_t number = share_of("alice", true, &b);
+	rig.cfg.seal_require_reason = true;
+	for (size_t i = 0; i < COUNT_OF(rows); i++) {
+		assert_int_equal(ask(&admin_share,
+					 "{\"id\":\"req-1\",\"part\":\"prompt\",\"share\":%llu%s}",
+					 (unsigned long long)number, rows[i].more),
+			rows[i].want);
+		assert_int_equal(strstr(got, "a reason is expected") != NULL, rows[i].want == 400);
+		assert_int_equal(records_with("\"read\":\"open\"", NULL), rows[i].want == 200);
+	}
+	rig.cfg.seal_require_reason = false;
+}
+
+static void
 a_share_that_is_not_there_is_not_given(void **state UNUSED)
 {
 	struct share b;
@@ -338,6 +361,7 @@ the_same_person_again(void **state UNUSED)
 	/* Nobody of that name: it is ordered all the same, for the other nodes. */
 	assert_int_equal(erase("nobody", ""), 200);
 	assert_non_null(strstr(got, "\"here\":false"));
+	assert_non_null(strstr(got, "\"near\":[],\"respelled\":false"));
 	assert_int_equal(soon_with("\"type\":\"erase\"", 3, line), 3);
 	assert_non_null(strstr(line, "\"pseudonyms\":[]"));
 }
@@ -368,15 +392,15 @@ a_file_from_a_backup_is_erased_before_anything_is_served(void **state UNUSED)
 	assert_int_equal(share_of("alice", false, &again), 0);
 	assert_int_equal(shares_find(server.shares, number, &again, NULL), SHARE_ERASED);
 	assert_true(share_of("bob", false, &again) > 0);
-	/* That is a deed of its own. */
-	assert_int_equal(soon_with("\"type\":\"erase\"", 2, NULL), 2);
+	/* Each is a deed of its own. */
+	assert_int_equal(soon_with("\"type\":\"erase\"", 3, NULL), 3);
 	char hex[2 * SHARE_BYTES + 1];
 	sodium_bin2hex(hex, sizeof(hex), b.key, sizeof(b.key));
 	run("! grep -qi %s '%s'", hex, shares_file);
 	/* Once it is done, a restart does nothing more. */
 	down();
 	up();
-	assert_int_equal(soon_with("\"type\":\"erase\"", 2, NULL), 2);
+	assert_int_equal(soon_with("\"type\":\"erase\"", 3, NULL), 3);
 }
 
 /* Fails for the file of shares alone. */
@@ -566,6 +590,7 @@ main(void)
 #define T(f) cmocka_unit_test_setup_teardown(f, begin, end)
 	const struct CMUnitTest tests[] = {
 		T(a_share_is_on_record_before_it_is_given),
+		T(a_share_is_not_given_without_a_reason_if_one_is_required),
 		T(a_share_that_is_not_there_is_not_given),
 		T(without_a_record_nothing_is_given),
 		T(a_pseudonym_is_given_on_record_which_has_no_name),

@@ -39,6 +39,79 @@ keyed(enum form f, const char *body, double warmest, unsigned char key[CACHE_KEY
 	return why;
 }
 
+/* ---- fields of the head ---- */
+
+static void
+a_header_field_belongs_to_the_key_or_has_no_cache_unless_it_is_harmless(void **state)
+{
+	static const struct {
+		const char *name, *value;
+		enum cache_field_kind want;
+	} rows[] = {
+		{ "azureml-model-deployment", "blue", CACHE_FIELD_KEYED },
+		{ "Azureml-Model-Deployment", "blue", CACHE_FIELD_KEYED },
+		{ "azureml_model_deployment", "blue", CACHE_FIELD_UNKNOWN },
+		{ "x-amzn-sagemaker-target-model", "m", CACHE_FIELD_KEYED },
+		{ "x-amzn-sagemaker-target-variant", "v", CACHE_FIELD_KEYED },
+		{ "anthropic-beta", "a", CACHE_FIELD_KEYED },
+		{ "openai-organization", "o", CACHE_FIELD_KEYED },
+		{ "host", "a.test", CACHE_FIELD_KEYED },
+		{ "x-forwarded-host", "a.test", CACHE_FIELD_KEYED },
+		{ "x-new-model", "m", CACHE_FIELD_UNKNOWN },
+		{ "range", "bytes=0-1", CACHE_FIELD_UNKNOWN },
+		{ "prefer", "respond-async", CACHE_FIELD_UNKNOWN },
+		{ "helicone-model-override", "m", CACHE_FIELD_UNKNOWN },
+		{ "", "", CACHE_FIELD_UNKNOWN },
+		{ "!", "", CACHE_FIELD_UNKNOWN },
+		{ "~", "", CACHE_FIELD_UNKNOWN },
+		{ "user-agent", "OpenAI/Python 2.8.0", CACHE_FIELD_LEFT },
+		{ "x-stainless-lang", "js", CACHE_FIELD_LEFT },
+		{ "X-Stainless-Retry-Count", "1", CACHE_FIELD_LEFT },
+		{ "x-stainless", "1", CACHE_FIELD_UNKNOWN },
+		{ "x-stainlesss-lang", "js", CACHE_FIELD_UNKNOWN },
+		{ "traceparent", "00-1-1-01", CACHE_FIELD_LEFT },
+		{ "x-forwarded-for", "192.0.2.1", CACHE_FIELD_LEFT },
+		{ "x-request-id", "r", CACHE_FIELD_LEFT },
+		{ "accept-encoding", "gzip", CACHE_FIELD_LEFT },
+		{ "accept", "", CACHE_FIELD_LEFT },
+		{ "accept", "*/*", CACHE_FIELD_LEFT },
+		{ "accept", "application/json, text/event-stream;q=0.9", CACHE_FIELD_LEFT },
+		{ "accept", "application/json;version=2", CACHE_FIELD_KEYED },
+		{ "accept", "application/x-protobuf", CACHE_FIELD_KEYED },
+		{ "accept", "application/json,application/x-protobuf", CACHE_FIELD_KEYED },
+		{ "accept", "application/x-protobuf,application/json", CACHE_FIELD_KEYED },
+		{ "accept-language", "*", CACHE_FIELD_LEFT },
+		{ "accept-language", "de", CACHE_FIELD_KEYED },
+		{ "content-type", "application/json; charset=UTF-8", CACHE_FIELD_LEFT },
+		{ "content-type", "application/json; charset=latin1", CACHE_FIELD_KEYED },
+		{ "baggage", "sentry-trace_id=1,sentry-release=2", CACHE_FIELD_LEFT },
+		{ "baggage", "sentry-trace_id=1,canary=on", CACHE_FIELD_KEYED },
+		{ "forwarded", "for=192.0.2.1;proto=https", CACHE_FIELD_LEFT },
+		{ "forwarded", "for=192.0.2.1;host=a.test", CACHE_FIELD_KEYED },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT_OF(rows); i++)
+		if (cache_field_kind(span_str(rows[i].name), span_str(rows[i].value)) !=
+			rows[i].want)
+			fail_msg("%s: %s", rows[i].name, rows[i].value);
+}
+
+static void
+each_known_header_field_is_found_by_its_name(void **state)
+{
+	char name[128];
+	const char *known;
+	bool begins;
+
+	(void)state;
+	for (size_t i = 0; (known = cache_field_name(i, &begins)); i++) {
+		snprintf(name, sizeof(name), "%s%s", known, begins ? "z" : "");
+		if (cache_field_kind(span_str(name), SPAN_LIT("?")) == CACHE_FIELD_UNKNOWN)
+			fail_msg("%s", known);
+	}
+}
+
 /* ---- keys ---- */
 
 static void
@@ -601,6 +674,9 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(
+			a_header_field_belongs_to_the_key_or_has_no_cache_unless_it_is_harmless),
+		cmocka_unit_test(each_known_header_field_is_found_by_its_name),
 		cmocka_unit_test(requests_that_mean_the_same_have_one_key),
 		cmocka_unit_test(requests_that_may_not_have_none),
 		cmocka_unit_test(each_member_is_known),

@@ -52,6 +52,10 @@ static const struct policy_mistake rows[] = {
 	{ "a cache of what is too warm",
 		H "  - {name: x, match: {path: /a}, cache: {exact: {ttl: 1h, temperature: 3}}}\n",
 		":5:72: temperature: a number from 0 to 2, or true, is expected, found 3" },
+	{ "a header field of the cache that can be none",
+		H "  - {name: x, match: {path: /a}, cache: {exact: {ttl: 1h, ignore_headers: [x-a, \"*\"]}}}\n",
+		":5:81: ignore_headers: the name of a header field, or the beginning of names with "
+		"* after it, is expected, found *" },
 	{ "data that is a list", H "data: []\n",
 		":5:7: data: a mapping is expected, found a list\n" },
 	{ "a duplicate key", H "name: u\n", ":5:1: name: given twice (first in line 2)" },

@@ -17,6 +17,7 @@
 #include "base/err.h"
 #include "base/replace.h"
 #include "base/stops.h"
+#include "record/journal/chain.h"
 #include "record/journal/journal.h"
 #include "support/failing_disk.h"
 #include "support/shares_count.h"
@@ -899,6 +900,257 @@ threads_get_one_share_a_holder(void **state)
 	shares_close(&shared);
 }
 
+/* A file that was missing during an erasure, and is then put back. */
+static void
+an_erasure_that_only_the_head_knows_is_carried_out_again(void **state)
+{
+	struct buf old;
+
+	(void)state;
+	buf_init(&old, 0);
+	two_shares();
+	read_file("shares", &old);
+	unlink(path("shares"));
+	struct shares *s = opened();
+	assert_int_equal(lost, 2);
+	assert_int_equal(erase(s, "ann", "e1", 1), 0);
+	assert_int_equal(erased.n, 0);
+	shares_close(&s);
+	put_span("shares", buf_view(&old));
+	s = opened();
+	assert_false(shares_has_erased(s, "e1", 1));
+	assert_int_equal(erase(s, "ann", "e1", 1), 0);
+	assert_int_not_equal(erased.n, 0);
+	shares_close(&s);
+	s = opened();
+	assert_true(shares_has_erased(s, "e1", 1));
+	shares_close(&s);
+	buf_free(&old);
+}
+
+/* ---- names ---- */
+
+static void
+names_that_are_like_one_are_found_nearest_first(void **state)
+{
+	static const char *const holders[] = { "alice", "alicia", "ali", "bob",
+		"\xc3\xa9mile", /* precomposed */
+		"Stra\xc3\x9f"
+		"e",
+		"10234", "\xff\xfe", "anna@example.com", "anna@example.org" };
+	static const struct {
+		const char *name, *first;
+		unsigned slips;
+		size_t n;
+	} rows[] = {
+		{ "ALICE", "alice", 0, 1 },
+		{ "alcie", "alice", 1, 1 },
+		{ "e\xcc\x81mile", "\xc3\xa9mile", 0, 1 },
+		{ "\xef\xbd\x82ob", "bob", 0, 1 }, /* full-width b */
+		{ "10235", "10234", 1, 1 },
+		{ "anna@example.con", "anna@example.com", 1, 2 },
+		{ "quetzalcoatl", NULL, 0, 0 },
+		{ "", NULL, 0, 0 },
+	};
+	struct share_near near[2];
+	struct shares *s = opened();
+
+	(void)state;
+	for (size_t i = 0; i < COUNT_OF(holders); i++)
+		of(s, holders[i]);
+	for (size_t i = 0; i < COUNT_OF(rows); i++) {
+		size_t n = shares_near(s, span_str(rows[i].name), near, COUNT_OF(near));
+		if (n != rows[i].n ||
+			(n && (near[0].slips != rows[i].slips ||
+				      !span_is(span_of(near[0].name, near[0].n), rows[i].first))))
+			fail_msg("%s: %zu, %.*s", rows[i].name, n, (int)(n ? near[0].n : 0),
+				near[0].name);
+	}
+	shares_close(&s);
+}
+
+static void
+of_many_names_the_nearest_are_kept(void **state)
+{
+	static const char *const holders[] = { "aabbccddxyz", "aabbccddeyz", "aabbccddeez",
+		"aabbccddeeff", "AABBCCDDEEF" };
+	struct share_near near[2];
+
+	(void)state;
+	for (size_t from = 0; from < COUNT_OF(holders); from++) {
+		unlink(path("shares"));
+		unlink(path("head"));
+		struct shares *s = opened();
+		for (size_t i = 0; i < COUNT_OF(holders); i++)
+			of(s, holders[(from + i) % COUNT_OF(holders)]);
+		assert_int_equal(shares_near(s, SPAN_LIT("aabbccddeef"), near, 2), 2);
+		assert_true(span_is(span_of(near[0].name, near[0].n), "AABBCCDDEEF"));
+		assert_int_equal(near[0].slips, 0);
+		assert_int_equal(near[1].slips, 1);
+		shares_close(&s);
+	}
+}
+
+/* ---- after the journal ---- */
+
+/* Makes a journal of two segments. The first has these records of erasures, by pseudonym, from
+ * the second record on; the second has none. */
+static uint64_t
+put_journal(const char (*pseudonym)[PSEUDONYM_LEN + 1], size_t n)
+{
+	struct chain c = { .node = "gw-1", .boot = 1 };
+	struct buf text;
+	char fields[256], name[JOURNAL_NAME_MAX + 16];
+
+	buf_init(&text, 0);
+	mkdir(path("journal"), 0700);
+	chain_record(&text, &c, NOW, SPAN_LIT("\"type\":\"boot\""));
+	for (size_t i = 0; i < n; i++) {
+		snprintf(fields, sizeof(fields),
+			"\"type\":\"erase\",\"erasure\":\"e\",\"serial\":%zu,"
+			"\"pseudonyms\":[\"p_00000000000000000000000000000000\",\"%s\"],"
+			"\"why\":\"w\"",
+			i + 1, pseudonym[i]);
+		chain_record(&text, &c, NOW, span_str(fields));
+	}
+	put_span("journal/gw-1-00000001-0000000000000001.jsonl", buf_view(&text));
+	snprintf(name, sizeof(name), "journal/gw-1-00000001-%016llu.jsonl",
+		(unsigned long long)c.seq + 1);
+	buf_clear(&text);
+	chain_record(&text, &c, NOW, SPAN_LIT("\"type\":\"close\""));
+	put_span(name, buf_view(&text));
+	buf_free(&text);
+	return c.seq;
+}
+
+/* Opens the files and follows the journal. Returns how many shares were erased. */
+static size_t
+followed(struct shares **out)
+{
+	size_t n = 0;
+
+	*out = opened();
+	buf_clear(&why);
+	if (shares_follow(*out, path("journal"), "gw-1", &n, &why))
+		fail_msg("%.*s", SPAN_ARG(buf_view(&why)));
+	return n;
+}
+
+static void
+erasures_on_record_are_done_again_in_a_restored_file_and_head(void **state)
+{
+	struct share ann = two_shares(), b;
+	char p[1][PSEUDONYM_LEN + 1];
+	struct shares *s;
+
+	(void)state;
+	share_pseudonym(&ann, p[0]);
+	uint64_t end = put_journal((const char (*)[PSEUDONYM_LEN + 1])p, 1);
+	assert_int_equal(followed(&s), 1);
+	assert_int_equal(shares_find(s, 1, &b, NULL), SHARE_ERASED);
+	assert_int_equal(shares_find(s, 2, &b, NULL), SHARE_HERE);
+	assert_false(file_has("shares", &ann));
+	/* the next record of an erasure does not list her */
+	assert_int_equal(erase(s, "nobody", "e1", 1), 0);
+	assert_int_equal(erased.n, 0);
+	of(s, "ann"); /* later, under another pseudonym */
+	assert_int_equal(shares_sync(s), 0);
+	shares_close(&s);
+	assert_int_equal(followed(&s), 0);
+	assert_int_equal(shares_find(s, 3, &b, NULL), SHARE_HERE);
+	shares_seen(s, end, true);
+	assert_int_equal(shares_sync(s), 0);
+	shares_close(&s);
+}
+
+static void
+the_journal_is_read_from_where_the_head_says(void **state)
+{
+	char p[2][PSEUDONYM_LEN + 1];
+	struct share ann = two_shares(), bob;
+	struct shares *s;
+
+	(void)state;
+	share_pseudonym(&ann, p[0]);
+	uint64_t end = put_journal(NULL, 0);
+	assert_int_equal(followed(&s), 0);
+	shares_seen(s, end + 1, true);
+	shares_sync(s);
+	bob = of(s, "bob");
+	shares_close(&s);
+	share_pseudonym(&bob, p[1]);
+	/* the first is record 2, which was seen; the second is record 3 */
+	put_journal((const char (*)[PSEUDONYM_LEN + 1])p, 2);
+	struct buf head;
+	buf_init(&head, 0);
+	read_file("head", &head);
+	assert_true(said(&head, "journal 3 "));
+	assert_int_equal(followed(&s), 0);
+	shares_close(&s);
+	/* a head of an earlier version says nothing: all is read */
+	char *line = memmem(head.p, head.n, "journal 3 ", 10);
+	size_t before = (size_t)(line - (char *)head.p), length = strcspn(line, "\n") + 1;
+	memmove(line, line + length, head.n - before - length);
+	put_span("head", span_cut(buf_view(&head), 0, head.n - length));
+	assert_int_equal(followed(&s), 2);
+	shares_close(&s);
+	buf_free(&head);
+}
+
+static void
+an_erasure_on_record_that_is_killed_is_finished_by_the_next_start(void **state)
+{
+	static const char *const points[] = { "shares-appended", "shares-erasing",
+		"shares-overwritten" };
+	char p[1][PSEUDONYM_LEN + 1];
+	struct share b;
+
+	(void)state;
+	for (size_t i = 0; i < COUNT_OF(points); i++) {
+		unlink(path("shares"));
+		unlink(path("head"));
+		struct share ann = two_shares();
+		share_pseudonym(&ann, p[0]);
+		put_journal((const char (*)[PSEUDONYM_LEN + 1])p, 1);
+		pid_t child = fork();
+		if (child == 0) {
+			struct shares *s;
+			stops_point = points[i];
+			stops_hook = stops_kill;
+			followed(&s);
+			_exit(0);
+		}
+		int status;
+		assert_int_equal(waitpid(child, &status, 0), child);
+		assert_true(WIFSIGNALED(status));
+		struct shares *s;
+		followed(&s);
+		assert_int_equal(shares_find(s, 1, &b, NULL), SHARE_ERASED);
+		assert_int_equal(shares_find(s, 2, &b, NULL), SHARE_HERE);
+		assert_false(file_has("shares", &ann));
+		shares_close(&s);
+	}
+}
+
+static void
+a_journal_that_cannot_be_read_is_not_taken_as_seen(void **state)
+{
+	struct share ann = two_shares();
+	char p[1][PSEUDONYM_LEN + 1];
+	struct shares *s = opened();
+	size_t n;
+
+	(void)state;
+	share_pseudonym(&ann, p[0]);
+	assert_int_not_equal(shares_follow(s, path("none"), "gw-1", &n, &why), 0);
+	shares_seen(s, 9, true);
+	shares_sync(s);
+	shares_close(&s);
+	put_journal((const char (*)[PSEUDONYM_LEN + 1])p, 1);
+	assert_int_equal(followed(&s), 1);
+	shares_close(&s);
+}
+
 int
 main(void)
 {
@@ -923,6 +1175,13 @@ main(void)
 		IN_FOLDER(an_erasure_that_fails_is_out_of_force_and_tried_again),
 		IN_FOLDER(for_reading_alone_nothing_is_written),
 		IN_FOLDER(threads_get_one_share_a_holder),
+		IN_FOLDER(names_that_are_like_one_are_found_nearest_first),
+		IN_FOLDER(of_many_names_the_nearest_are_kept),
+		IN_FOLDER(an_erasure_that_only_the_head_knows_is_carried_out_again),
+		IN_FOLDER(erasures_on_record_are_done_again_in_a_restored_file_and_head),
+		IN_FOLDER(the_journal_is_read_from_where_the_head_says),
+		IN_FOLDER(an_erasure_on_record_that_is_killed_is_finished_by_the_next_start),
+		IN_FOLDER(a_journal_that_cannot_be_read_is_not_taken_as_seen),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -10,6 +10,7 @@
 
 #include "base/clock.h"
 #include "base/err.h"
+#include "base/stops.h"
 #include "gate/targets/entry.h"
 #include "gate/targets/rank.h"
 #include "gate/targets/share.h"
@@ -30,6 +31,7 @@ struct one {
 	struct target_known known;
 	const char *node;
 	int64_t offset_us;
+	int64_t error_us; /* of what it takes for its offset */
 };
 static struct one x, y;
 static uint64_t redis_now;
@@ -86,7 +88,7 @@ turn(struct one *d)
 	const struct target_sharing w = { .table = d->table,
 		.node = d->node,
 		.now_us = now_of(d),
-		.offset_us = d->offset_us };
+		.offset_us = d->offset_us + d->error_us };
 	struct buf text, callers;
 
 	buf_init(&callers, CALLERS_TEXT_BYTES);
@@ -409,6 +411,99 @@ what_is_said_later_holds_however_late_it_is_shared(void **state)
 	}
 }
 
+/* The daemon gets Redis' answer to TIME that much later than Redis said it. */
+static void
+waits_for_redis(struct one *d, uint64_t wait_us)
+{
+	int64_t was = d->offset_us + d->error_us;
+	uint64_t sent_us = now_of(d);
+
+	d->error_us = target_offset(&was, sent_us, sent_us + wait_us, redis_now) - d->offset_us;
+}
+
+/* A daemon that had to wait for a processor takes half of the wait for the way to Redis. */
+static void
+what_is_said_later_holds_if_a_turn_was_kept_waiting(void **state)
+{
+	static const uint64_t pauses_us[] = { 1, 1000, 50000, 200000 };
+
+	for (size_t i = 0; i < COUNT_OF(pauses_us); i++)
+		for (int ejects = 0; ejects < 2; ejects++) {
+			two(state);
+			if (!ejects) {
+				by_hand(&x, false);
+				turn(&x);
+				turn(&y);
+				redis_now += S;
+			}
+			by_hand(&x, !ejects);
+			turn(&x);
+			redis_now += pauses_us[i];
+			by_hand(&y, ejects);
+			waits_for_redis(&y, S / 2);
+			turn(&y);
+			redis_now += S;
+			waits_for_redis(&y, 100);
+			turn(&x);
+			turn(&y);
+			assert_int_equal(
+				condition(&x), ejects ? TARGET_BY_HAND : TARGET_CLOSED);
+			assert_int_equal(condition(&y), condition(&x));
+		}
+}
+
+static void
+an_offset_moves_only_as_far_as_an_answer_proves(void **state)
+{
+	static const struct {
+		int64_t was;
+		uint64_t sent_us, got_us, redis_us;
+		int64_t want;
+	} rows[] = {
+		{ 500, 1000, 1200, 1600, 500 }, /* 400 to 600 are possible */
+		{ 400, 1000, 1200, 1600, 400 },
+		{ 399, 1000, 1200, 1600, 400 },
+		{ 700, 1000, 1200, 1600, 600 },
+		{ -100, 1000, 1000, 900, -100 },
+		{ 0, 1000, 1000, 900, -100 },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT_OF(rows); i++)
+		assert_int_equal(target_offset(&rows[i].was, rows[i].sent_us, rows[i].got_us,
+					 rows[i].redis_us),
+			rows[i].want);
+	assert_int_equal(target_offset(NULL, 1000, 1200, 1600), 500);
+}
+
+/* Said by hand while a turn has what Redis had before. */
+static void
+admits_meanwhile(const char *point)
+{
+	if (strcmp(point, "target-obeys") != 0)
+		return;
+	stops_hook = NULL;
+	by_hand(&y, false);
+}
+
+static void
+what_is_said_during_a_turn_is_not_overwritten_by_what_the_turn_read(void **state)
+{
+	(void)state;
+	by_hand(&x, true);
+	turn(&x);
+	redis_now += S / 10;
+	stops_hook = admits_meanwhile;
+	turn(&y);
+	assert_null(stops_hook);
+	assert_int_equal(condition(&y), TARGET_CLOSED);
+	turn(&y);
+	turn(&x);
+	assert_int_equal(condition(&x), TARGET_CLOSED);
+	assert_int_equal(condition(&y), TARGET_CLOSED);
+	assert_false(target_any_ejected(x.table) || target_any_ejected(y.table));
+}
+
 /* Its time is not later than the turn in which it was told, or nothing said here would hold. */
 static void
 an_ejection_by_a_clock_that_is_ahead_is_taken_back(void **state)
@@ -709,6 +804,9 @@ main(void)
 		ROW(by_hand_the_latest_holds_on_all),
 		ROW(of_a_provider_and_its_model_what_was_said_last_holds),
 		ROW(what_is_said_later_holds_however_late_it_is_shared),
+		ROW(what_is_said_later_holds_if_a_turn_was_kept_waiting),
+		ROW(an_offset_moves_only_as_far_as_an_answer_proves),
+		ROW(what_is_said_during_a_turn_is_not_overwritten_by_what_the_turn_read),
 		ROW(an_ejection_by_a_clock_that_is_ahead_is_taken_back),
 		ROW(an_admit_takes_back_what_another_found_out),
 		ROW(what_redis_lost_or_an_old_copy_brought_back_is_written_anew),

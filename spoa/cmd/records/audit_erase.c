@@ -2,9 +2,12 @@
  * have done it. */
 #include <stdio.h>
 
+#include "base/scoped.h"
 #include "cmd/cmd.h"
 #include "cmd/daemon/admin.h"
+#include "cmd/plain.h"
 #include "cmd/records/audit.h"
+#include "cmd/records/query.h"
 
 #define WHAT "audit erase"
 
@@ -86,10 +89,6 @@ say_ordered(const json_t *answer)
 	size_t missing = rows_of_nodes(answer, rows), i;
 	json_t *one;
 
-	if (!json_is_true(json_object_get(answer, "here")))
-		fprintf(stderr,
-			"tollgate: " WHAT ": nothing of that name was sealed on this node; "
-			"names are compared byte by byte\n");
 	printf("%s", json_text_in(answer, "erasure"));
 	json_array_foreach(rows, i, one)
 	{
@@ -106,8 +105,83 @@ say_ordered(const json_t *answer)
 			"erase --status\n");
 }
 
+/* ---- a name that nobody has ---- */
+
+struct name_search {
+	struct span name;
+	bool found;
+};
+
+static void
+look_for_name(void *arg, struct span line)
+{
+	static const enum record_field fields[] = { RF_IDENTITY_PERSON, RF_IDENTITY_KEY };
+	struct name_search *s = arg;
+
+	/* Without an index it is every line of the journal. */
+	if (!memmem(line.p, line.n, "\"identity\":", 11))
+		return;
+	json_auto_t *record = json_loadb(line.p, line.n, JSON_ALLOW_NUL, NULL);
+	for (size_t i = 0; i < COUNT_OF(fields); i++)
+		s->found |= span_eq(record_span(record, fields[i]), s->name);
+}
+
+/* Records in plain name persons who have no share: nothing of them is sealed. */
+static bool
+is_on_record(const struct admin_cmd *c, struct span name)
+{
+	const uint64_t terms[] = { record_term_hash(RT_PERSON, name),
+		record_term_hash(RT_KEY, name) };
+	struct name_search s = { .name = name };
+	struct query q = { .what = WHAT,
+		.config = c->config,
+		.term = terms,
+		.nterms = COUNT_OF(terms),
+		.enough = &s.found,
+		.arg = &s,
+		.line = look_for_name };
+
+	SCOPED_BUF(why, 4096);
+	if (!query_times(&q) && !query_begin(&q, NULL, NULL, 0))
+		query_read(&q, &why);
+	query_end(&q, 0);
+	return s.found;
+}
+
+/* The name may be a slip: no node is known that has it, or it is spelled otherwise here. */
+static bool
+is_nobodys(const struct admin_cmd *c, const json_t *answer, const char *person)
+{
+	const json_t *near = json_object_get(answer, "near");
+
+	return near &&
+	       (json_is_true(json_object_get(answer, "respelled")) ||
+		       json_array_size(json_object_get(answer, "nodes")) < 2) &&
+	       !is_on_record(c, span_str(person));
+}
+
+static void
+say_not_here(const json_t *answer)
+{
+	const json_t *near = json_object_get(answer, "near"), *one;
+	size_t i;
+
+	if (json_is_true(json_object_get(answer, "here")))
+		return;
+	SCOPED_BUF(line, 0);
+	buf_str(&line,
+		"tollgate: " WHAT ": nothing of that name was sealed on this node; names are "
+		"compared byte by byte, with their case and Unicode form");
+	json_array_foreach(near, i, one)
+	{
+		buf_str(&line, i ? ", " : ": nearest: ");
+		buf_span(&line, json_span(one));
+	}
+	plain_print(stderr, buf_view(&line));
+}
+
 static int
-erase_person(struct admin_cmd *c)
+erase_person(struct admin_cmd *c, const char *person)
 {
 	json_auto_t *answer = admin_answer(c, "/audit/erase");
 
@@ -117,6 +191,10 @@ erase_person(struct admin_cmd *c)
 		c->code = admin_print_json(WHAT, answer);
 	else
 		say_ordered(answer);
+	if (!c->json)
+		say_not_here(answer);
+	if (!c->code && is_nobodys(c, answer, person))
+		c->code = EXIT_NO;
 	/* Where it is in force is printed; what is left to say is what went wrong. */
 	if (str_same(json_str_in(answer, "redis"), "away") ||
 		json_object_get(answer, "recorded") || json_object_get(answer, "kept")) {
@@ -154,5 +232,5 @@ audit_erase(int argc, char **argv)
 	admin_give_text(&c, "person", person);
 	admin_give_text(&c, "why", why);
 	admin_give_text(&c, "ticket", ticket);
-	return erase_person(&c);
+	return erase_person(&c, person);
 }

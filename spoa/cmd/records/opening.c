@@ -84,6 +84,10 @@ find_places(struct opening *o)
 	const struct config *cfg =
 		daemon || !q->journal ? cmd_config(&o->arena, q->config) : NULL;
 
+	if (daemon && cfg && cfg->seal_require_reason && !o->args->reason)
+		return cmd_fail(q->what,
+			"--reason is missing: it goes into the record, and tollgate.yaml has "
+			"seal.require_reason");
 	o->journal = q->journal ? q->journal : cfg ? cfg->journal : NULL;
 	if (!daemon && access(o->args->shares, R_OK) != 0)
 		return cmd_fail(q->what, "%s: %m", o->args->shares);

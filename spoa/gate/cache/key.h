@@ -29,6 +29,20 @@ struct cache_member {
 /* Of the body of a form's requests; the last has no name. NULL: the form has no cache. */
 const struct cache_member *cache_members(enum form f);
 
+/* What a field of the head means for the cache (fields.c). */
+enum cache_field_kind {
+	CACHE_FIELD_UNKNOWN, /* no cache, if the provider receives it */
+	CACHE_FIELD_KEYED,   /* part of the key */
+	CACHE_FIELD_LEFT     /* no response depends on it */
+};
+/* Returns what the field means with this value. Any case. */
+enum cache_field_kind cache_field_kind(struct span name, struct span value);
+/* The known names, each a name or (*begins) the beginning of names. NULL: the end. */
+const char *cache_field_name(size_t i, bool *begins);
+/* True if one of n names is this one, in any case. A name of the list that ends with '*' stands
+ * for all that begin so. */
+bool cache_field_listed(struct span name, const char *const *list, size_t n);
+
 /* What one request is found by. */
 struct cache_ask {
 	enum form form; /* of the body */

@@ -6,6 +6,7 @@
 #include "base/ascii.h"
 #include "base/err.h"
 #include "base/log.h"
+#include "base/stops.h"
 #include "gate/targets/entry.h"
 
 /* of a stamp over Redis' clock: that of another server, before it */
@@ -92,6 +93,17 @@ fact_word_of(struct target_state *s, enum target_fact_kind kind)
 	return (_Atomic uint64_t *)(void *)((char *)s + kinds[kind].word);
 }
 
+int64_t
+target_offset(const int64_t *was, uint64_t sent_us, uint64_t got_us, uint64_t redis_us)
+{
+	int64_t least = (int64_t)redis_us - (int64_t)got_us,
+		most = (int64_t)redis_us - (int64_t)sent_us;
+
+	if (!was)
+		return least + (most - least) / 2;
+	return *was < least ? least : *was > most ? most : *was;
+}
+
 /* A time of ours as Redis' clock has it, or the other way; never 0. */
 static uint64_t
 shifted(uint64_t us, int64_t by)
@@ -148,11 +160,13 @@ obey(const struct target_sharing *w, struct target_state *s, enum target_fact_ki
 	uint64_t us = f->value ? shifted(f->value, -w->offset_us) : 0, word = us, was = *seen;
 
 	if (kind == FACT_HAND) {
-		if ((*seen & 1) != f->value)
-			say_target_fact(s, f, f->value ? "ejected" : "admitted");
 		uint64_t at = shifted(f->stamp, -w->offset_us);
 		at = at < w->now_us ? at : w->now_us;
-		target_by_hand(w->table, s, f->value, at);
+		stop_at("target-obeys");
+		if (!target_by_hand(w->table, s, seen, f->value, at))
+			return;
+		if ((was & 1) != f->value)
+			say_target_fact(s, f, f->value ? "ejected" : "admitted");
 		if (!f->value)
 			target_notice(s, TOLD_HAND, true, "");
 		*seen = at << 1 | f->value;

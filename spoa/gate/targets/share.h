@@ -43,6 +43,13 @@ struct target_sharing {
 	int64_t offset_us; /* Redis' clock less it */
 };
 
+/* Redis' clock less ours, by an answer to TIME: asked at sent_us and read at got_us (monotonic),
+ * Redis had redis_us at a moment between. `was`, as it was known before, moves only as far as
+ * this proves it wrong, so that a turn that was kept waiting does not change by how much this
+ * daemon's times are behind or ahead of another's. NULL: it was not known. */
+int64_t target_offset(
+	const int64_t *was, uint64_t sent_us, uint64_t got_us, uint64_t redis_us);
+
 /* What changed here since the last turn becomes a fact, and what is later in *found (NULL:
  * Redis was not asked) comes into force here, but for a breaker or a key that fails elsewhere
  * alone: what comes through here goes on. True: known->facts is to be written. */

@@ -31,6 +31,7 @@ struct target_sync {
 	struct metrics *metrics;
 	/* the thread's own */
 	int64_t offset_us; /* Redis' clock less ours */
+	bool timed;	   /* Redis was asked for it */
 	struct target_known known[CAP_TARGETS + 1];
 	/* what a turn writes: of which entry; its replies come in this order */
 	struct buf text;
@@ -81,9 +82,10 @@ read_clock(struct target_sync *s, uint64_t sent_us)
 		  span_u64(span_of(r->element[1]->str, r->element[1]->len), &us) == 0 &&
 		  second < INT64_MAX / 2000000 && us < 1000000;
 	if (ok)
-		s->offset_us = (int64_t)(second * 1000000 + us) -
-			       (int64_t)(sent_us + (now - sent_us) / 2);
-	else
+		s->offset_us = target_offset(s->timed ? &s->offset_us : NULL, sent_us, now,
+			second * 1000000 + us);
+	s->timed |= ok;
+	if (!ok)
 		turns_lost(&s->turns, "TIME is no time");
 	return ok;
 }

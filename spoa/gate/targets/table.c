@@ -144,17 +144,24 @@ parts(struct span name, char out[TARGET_NAME_BYTES], const char **model)
 	return out[0] != 0;
 }
 
-void
-target_by_hand(struct target_table *t, struct target_state *s, bool ejected, uint64_t at_us)
+bool
+target_by_hand(struct target_table *t, struct target_state *s, const uint64_t *was, bool ejected,
+	uint64_t at_us)
 {
-	if ((atomic_exchange(&s->by_hand, at_us << 1 | ejected) & 1) == ejected)
-		return;
+	uint64_t old = was ? *was : atomic_load(&s->by_hand);
+
+	while (!atomic_compare_exchange_strong(&s->by_hand, &old, at_us << 1 | ejected))
+		if (was)
+			return false;
+	if ((old & 1) == ejected)
+		return true;
 	if (ejected) {
 		atomic_store(&s->ejected_ns, clock_wall_ns());
 		atomic_fetch_add(&t->ejected, 1);
 	} else {
 		atomic_fetch_sub(&t->ejected, 1);
 	}
+	return true;
 }
 
 bool
@@ -168,7 +175,7 @@ target_eject(struct target_table *t, struct span name)
 	struct target_state *s = target_state(t, text, model);
 	if (s->shared)
 		return false;
-	target_by_hand(t, s, true, clock_mono_us());
+	target_by_hand(t, s, NULL, true, clock_mono_us());
 	target_notice(s, TOLD_HAND, false, "ejected by hand");
 	return true;
 }
@@ -176,7 +183,7 @@ target_eject(struct target_table *t, struct span name)
 static void
 admit(struct target_table *t, struct target_state *s)
 {
-	target_by_hand(t, s, false, clock_mono_us());
+	target_by_hand(t, s, NULL, false, clock_mono_us());
 	target_clear(s);
 	target_notice(s, TOLD_HAND, true, "");
 }

@@ -260,7 +260,7 @@ const struct admin_endpoint admin_endpoints[] = {
 { "POST", "/audit/opening", ROLE_AUDITOR, "What the console opens a request's texts with; 404 without `console.open`.",
   .params = opening_asked, .begin = admin_opening, .arg = &sealed_texts, .shape = "node:string records:array" },
 { "POST", "/audit/erase", ROLE_AUDITOR, "Makes a person's sealed texts unreadable, on every node.",
-  .params = erased, .change = &admin_erase, .checked = true, .shape = "erasure:string serial:integer here:boolean nodes:array" },
+  .params = erased, .change = &admin_erase, .checked = true, .shape = "erasure:string serial:integer here:boolean near:array respelled:boolean nodes:array" },
 { "GET", "/audit/erasures", ROLE_AUDITOR, "What was erased, and which nodes have done it.",
   .write = admin_erasures, .shape = "erasures:array" },
 { "GET", "/records/search", ROLE_AUDITOR, "Records by any of their terms, a page at a time.",

@@ -19,6 +19,8 @@
 #define NODES_US  700000u  /* for each command to Redis */
 #define FORGET_US 1500000u /* an order waits so long for caches in Redis */
 
+enum { NEAR_MOST = 3 }; /* names in an answer */
+
 static bool
 has_shares(struct change *c)
 {
@@ -39,6 +41,16 @@ refuse_share(struct change *c, enum share_state state)
 				      : "never");
 }
 
+static const char no_reason[] = "a reason is expected (tollgate.yaml: seal.require_reason)";
+
+/* The configuration wants a reason, and none is given but spaces. */
+static bool
+lacks_reason(const struct server *s, const json_t *in)
+{
+	return s->shared_cfg->seal_require_reason &&
+	       !span_trim(json_span(json_object_get(in, "reason")), " \t").n;
+}
+
 static bool
 make_handout(struct change *c, json_t **before UNUSED, json_t **after)
 {
@@ -51,6 +63,8 @@ make_handout(struct change *c, json_t **before UNUSED, json_t **after)
 	if (!c->s->audit)
 		return change_refuse(
 			c, MHD_HTTP_CONFLICT, "there are no records: audit.journal");
+	if (lacks_reason(c->s, c->in))
+		return change_refuse(c, MHD_HTTP_BAD_REQUEST, "%s", no_reason);
 	enum share_state state = shares_find(c->s->shares, (uint64_t)number, &b, NULL);
 	sodium_memzero(&b, sizeof(b));
 	if (state != SHARE_HERE)
@@ -93,10 +107,12 @@ const struct reader sealed_texts = {
 enum MHD_Result
 admin_opening(struct asking *q)
 {
-	return q->server->shared_cfg->console_open
-		       ? reader_begin(q)
-		       : asking_refuse(q, MHD_HTTP_NOT_FOUND,
-				 "the console opens nothing: console.open is false");
+	if (!q->server->shared_cfg->console_open)
+		return asking_refuse(q, MHD_HTTP_NOT_FOUND,
+			"the console opens nothing: console.open is false");
+	return lacks_reason(q->server, q->in)
+		       ? asking_refuse(q, MHD_HTTP_BAD_REQUEST, "%s", no_reason)
+		       : reader_begin(q);
 }
 
 /* ---- erasures ---- */
@@ -215,6 +231,20 @@ admin_erasures(struct server *s, struct buf *out)
 		SPAN_ARG(buf_view(&why)));
 }
 
+/* Nothing of that name was sealed here, nor erased earlier: which names are like it. */
+static void
+put_near_names(struct change *c, struct span holder)
+{
+	struct share_near near[NEAR_MOST];
+	size_t n = shares_near(c->s->shares, holder, near, NEAR_MOST);
+	json_t *list = json_array();
+
+	for (size_t i = 0; i < n; i++)
+		json_array_append_new(list, json_stringn(near[i].name, near[i].n));
+	json_object_set_new(c->answer, "near", list);
+	json_object_set_new(c->answer, "respelled", json_boolean(n && !near[0].slips));
+}
+
 static bool
 make_erasure(struct change *c, json_t **before, json_t **after)
 {
@@ -245,6 +275,8 @@ make_erasure(struct change *c, json_t **before, json_t **after)
 	bool here = shares_get(c->s->shares, holder, false, &b) == 0;
 	sodium_memzero(&b, sizeof(b));
 	json_object_set_new(c->answer, "here", json_boolean(here));
+	if (!here && !*before)
+		put_near_names(c, holder);
 	return change_sign(c, *after);
 }
 

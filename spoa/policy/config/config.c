@@ -158,6 +158,7 @@ const struct field config_options[] = {
 { "audit.persons", WORD(audit_persons, "plain", person_words), "how records name persons: plain, or pseudonym: by a word that nobody can make any more when the person is erased" },
 { "seal.auditors", EACH(OPTION_LIST, auditors, nauditors, auditor_section), "who can open the texts that routes keep: a list of name and public_key, X25519, the base64 line of openssl pkey -pubout; each alone can" },
 { "seal.shares", ALONE(OPT_PATH, seal_shares), "file of the persons' shares, mode 600: what is erased of it no text opens without; default: audit.journal with .shares after it" },
+{ "seal.require_reason", UNLESS(OPT_BOOL, seal_require_reason, "false"), "a person's share is handed out only with a reason, which is on record" },
 { "witness.listen", ALONE(OPT_UNIX, witness_listen), "socket on which this daemon cosigns the checkpoints of other logs; TLS is HAProxy's" },
 { "witness.logs", EACH(OPTION_LIST, witness_logs, nwitness_logs, witness_log_section), "the logs that it cosigns: a list of origin and key, a file of public keys" },
 { "witness.key", ALONE(OPT_PATH, witness_key), "private key of the cosignatures, made by tollgate keygen; never audit.key" },

@@ -96,6 +96,7 @@ struct config {
 	struct config_auditor *auditors; /* seal.auditors */
 	size_t nauditors;
 	const char *seal_shares; /* seal.shares; default: audit.journal and ".shares" */
+	bool seal_require_reason; /* seal.require_reason */
 	uint64_t journal_segment_bytes; /* audit.segment, default 64m */
 	const char *audit_origin;	/* audit.origin; NULL: tollgate/NODE */
 	bool audit_stream;	      /* audit.stream, default true where Redis is configured */

@@ -1,4 +1,5 @@
 /* A route's cache: whose answers are kept, and for how long. */
+#include "base/among.h"
 #include "policy/build.h"
 #include "policy/config/read.h"
 
@@ -88,6 +89,26 @@ build_temperature(struct builder *b, const struct yaml_node *n, struct route_cac
 			yaml_found(n));
 }
 
+/* Names of header fields (RFC 9110 5.6.2), with '*' at the end for all that begin so. */
+static void
+build_cache_fields(struct builder *b, const struct yaml_node *exact, const char *key,
+	const char ***out, size_t *count)
+{
+	const struct yaml_node *n = yaml_get(exact, key);
+
+	for (const struct yaml_node *c = n ? build_each(b, n, key, out, count) : NULL; c;
+		c = yaml_next(n, c)) {
+		struct span name = c->s;
+		if (name.n > 1 && name.p[name.n - 1] == '*')
+			name.n--;
+		if (!span_all(name, is_tchar) || span_chr(name, '*') < name.n || !name.n)
+			diag_at(b->d, c,
+				"%s: the name of a header field, or the beginning of names with * "
+				"after it, is expected, found %s",
+				key, c->s.p);
+	}
+}
+
 void
 build_cache(struct builder *b, const struct yaml_node *n, struct route *r)
 {
@@ -107,6 +128,8 @@ build_cache(struct builder *b, const struct yaml_node *n, struct route *r)
 		diag_at(b->d, exact->key,
 			"exact: ttl is missing: for how long answers are kept");
 	build_temperature(b, t, &r->cache);
+	build_cache_fields(b, exact, "key_headers", &r->cache.keyed, &r->cache.nkeyed);
+	build_cache_fields(b, exact, "ignore_headers", &r->cache.ignored, &r->cache.nignored);
 	if (near)
 		build_near(b, near, &r->cache);
 	if (semantic)

@@ -488,6 +488,7 @@ commit(struct audit *a, const char *last)
 	struct audit_entry *e;
 	int64_t now_ns = clock_wall_ns();
 	uint64_t first = c.seq + 1;
+	bool note = last != NULL;
 	char resume[128];
 
 	buf_clear(&a->out);
@@ -539,6 +540,7 @@ commit(struct audit *a, const char *last)
 			a->lost_segment = a->journal.first;
 		a->alarm[0] = '\0';
 		note_success(a);
+		note |= !a->noted;
 		if (!a->noted)
 			note_position(a);
 		metric_add(a->metrics, M_AUDIT_RECORDS, c.seq - first + 1);
@@ -558,6 +560,8 @@ commit(struct audit *a, const char *last)
 			a->told(a->told_arg, e);
 		answer_entry(a, e, err ? ERR_IO : 0);
 	}
+	if (!err && a->shares)
+		shares_seen(a->shares, c.seq, note);
 	if (checkpoint)
 		stop_at(err ? "checkpoint-failed" : "checkpoint-durable");
 	if (err)

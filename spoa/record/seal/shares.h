@@ -73,6 +73,30 @@ bool shares_has_erased(struct shares *s, const char *erasure, int64_t serial);
 void shares_erase_forgotten(struct shares *s, const char *erasure, int64_t serial);
 bool shares_has_forgotten(struct shares *s, const char *erasure, int64_t serial);
 
+/* A holder whose name is like another. */
+struct share_near {
+	unsigned slips; /* letters that differ; 0: nothing but case, marks or the Unicode form */
+	size_t n;
+	char name[SHARE_HOLDER_MAX];
+};
+/* The holders whose names are like `name`, at most `most`, nearest first. Returns how many.
+ * Reads all names. */
+size_t shares_near(struct shares *s, struct span name, struct share_near *out, size_t most);
+
+/* ---- the journal's own records of erasures ---- */
+
+/* Erases the shares that `erase` records of the journal name and that this file still has: the
+ * file, JOURNAL.texts.head and the live state were restored from a backup. Reads the journal
+ * after the last record of which the head says that the file knows it. Before
+ * shares_seen() is called. *erased: how many. 0; ERR_NOMEM, ERR_IO, ERR_FULL or ERR_SYNTAX with
+ * *why: the shares that were found are out of force, and the next start reads the same again. */
+int shares_follow(
+	struct shares *s, const char *journal, const char *node, size_t *erased, struct buf *why);
+/* The journal is durable up to record seq, and the file knows all `erase` records up to there.
+ * `note`: the head says so with the next shares_sync(); else with its next write. Does nothing
+ * after a shares_follow() that failed. */
+void shares_seen(struct shares *s, uint64_t seq, bool note);
+
 /* What follows from a share: its holder's pseudonym, "p_…": HMAC-SHA-256(B, "name"), 16 bytes;
  * and the key of the hashes of its holder's texts: HMAC-SHA-256(B, "hash"). */
 void share_pseudonym(const struct share *b, char out[PSEUDONYM_LEN + 1]);

@@ -34,10 +34,11 @@ take_share_out(struct shares *s, size_t i, int64_t now_ns)
 	free(e);
 }
 
-/* Takes out the shares of all holders for which `is` returns true. */
+typedef bool chosen_fn(void *arg, const struct share_entry *e);
+
+/* Takes out the shares for which `is` returns true. */
 static int
-take_shares_out(
-	struct shares *s, bool (*is)(void *arg, struct span holder), void *arg, int64_t now_ns)
+take_shares_out(struct shares *s, chosen_fn *is, void *arg, int64_t now_ns)
 {
 	size_t found = 0, kept = 0;
 	int err = 0;
@@ -46,7 +47,7 @@ take_shares_out(
 	bool *yes = calloc(s->n + 1, sizeof(*yes));
 	size_t n = yes ? s->n : 0;
 	for (size_t i = 0; i < n; i++) {
-		found += yes[i] = is(arg, span_of(s->entry[i]->holder, s->entry[i]->n));
+		found += yes[i] = is(arg, s->entry[i]);
 		if (i % SHARES_AT_ONCE)
 			continue;
 		pthread_rwlock_unlock(&s->lock);
@@ -76,6 +77,21 @@ take_shares_out(
 	return err;
 }
 
+/* ---- by holder ---- */
+
+struct by_holder {
+	bool (*is)(void *arg, struct span holder);
+	void *arg;
+};
+
+static bool
+is_chosen_holder(void *arg, const struct share_entry *e)
+{
+	const struct by_holder *by = arg;
+
+	return by->is(by->arg, span_of(e->holder, e->n));
+}
+
 int
 shares_erase(struct shares *s, bool (*is)(void *arg, struct span holder), void *arg,
 	const char *erasure, int64_t serial, int64_t now_ns, struct buf *erased)
@@ -87,7 +103,8 @@ shares_erase(struct shares *s, bool (*is)(void *arg, struct span holder), void *
 	bool room =
 		mem_room(&s->erasure, &s->erasures_room, s->nerasures + 1, sizeof(*s->erasure));
 	pthread_rwlock_unlock(&s->lock);
-	int err = room ? take_shares_out(s, is, arg, now_ns) : ERR_NOMEM;
+	struct by_holder by = { is, arg };
+	int err = room ? take_shares_out(s, is_chosen_holder, &by, now_ns) : ERR_NOMEM;
 	err = err ? err : shares_overwrite(s);
 	if (!err && atomic_load(&s->head_stale))
 		err = shares_write_head(s, NULL);
@@ -143,4 +160,52 @@ void
 shares_erase_forgotten(struct shares *s, const char *erasure, int64_t serial)
 {
 	note_done(s, erasure, 0, serial);
+}
+
+/* ---- by pseudonym ---- */
+
+struct by_pseudonym {
+	const char (*v)[PSEUDONYM_LEN + 1];
+	size_t n;
+};
+
+static bool
+is_named(const struct by_pseudonym *by, const char pseudonym[PSEUDONYM_LEN + 1])
+{
+	return bsearch(pseudonym, by->v, by->n, sizeof(*by->v),
+		       (int (*)(const void *, const void *))strcmp) != NULL;
+}
+
+static bool
+is_chosen_pseudonym(void *arg, const struct share_entry *e)
+{
+	char pseudonym[PSEUDONYM_LEN + 1];
+	struct share b;
+
+	share_of_entry(e, &b);
+	share_pseudonym(&b, pseudonym);
+	explicit_bzero(&b, sizeof(b));
+	return is_named(arg, pseudonym);
+}
+
+int
+shares_erase_again(struct shares *s, const char (*pseudonym)[PSEUDONYM_LEN + 1], size_t n,
+	int64_t now_ns, size_t *erased)
+{
+	struct by_pseudonym by = { pseudonym, n };
+
+	*erased = 0;
+	SCOPED_LOCK(&s->io);
+	size_t before = s->nerased;
+	int err = take_shares_out(s, is_chosen_pseudonym, &by, now_ns);
+	/* Their record is in the journal: that of the next erasure must not list them. */
+	pthread_rwlock_wrlock(&s->lock);
+	for (size_t i = 0; !err && i < s->nerased; i++)
+		if (s->erased[i].pseudonym[0] && is_named(&by, s->erased[i].pseudonym)) {
+			s->erased[i].pseudonym[0] = '\0';
+			s->notes_due = true;
+		}
+	*erased = s->nerased - before;
+	pthread_rwlock_unlock(&s->lock);
+	return err ? err : shares_overwrite(s);
 }

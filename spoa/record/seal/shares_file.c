@@ -331,8 +331,10 @@ load_shares(struct shares *s, uint64_t *lost, struct buf *lost_why, struct buf *
 	SCOPED_BUF(text, SHARES_FILE_MOST);
 	int err = read_shares_head(s, why), has = 0;
 	err = err ? err : (has = open_shares_file(s, &text, why)) == ERR_NOTFOUND ? 0 : has;
-	if (!err && !has)
+	if (!err && !has) {
+		s->nerasures = 0; /* the file itself has those that were carried out in it */
 		err = shares_parse(s, buf_view(&text), false, &good, why);
+	}
 	if (err)
 		return err;
 	if (s->nerased && s->erased[s->nerased - 1].number > s->given)

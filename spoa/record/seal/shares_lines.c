@@ -123,6 +123,11 @@ shares_notes(struct buf *b, const struct shares *s, bool head)
 		share_erased_line(b, &s->erased[i]);
 	for (size_t i = 0; i < s->nerasures; i++)
 		share_erasure_line(b, &s->erasure[i]);
+	if (head && s->seen) {
+		from = b->n;
+		buf_printf(b, "journal %llu", (unsigned long long)s->seen);
+		end_line(b, from);
+	}
 	if (head) { /* the last one: without it something is missing */
 		from = b->n;
 		buf_printf(b, "given %llu", (unsigned long long)s->written);
@@ -227,6 +232,17 @@ read_first(const struct shares *s, struct span line, bool head, struct buf *why)
 	return 0;
 }
 
+static int
+read_seen(struct shares *s, struct span rest)
+{
+	uint64_t seq;
+
+	if (span_u64(rest, &seq))
+		return ERR_SYNTAX;
+	atomic_store(&s->seen, seq);
+	return 0;
+}
+
 /* What is no share. */
 static int
 read_note_line(struct shares *s, struct span line, bool head)
@@ -238,6 +254,7 @@ read_note_line(struct shares *s, struct span line, bool head)
 	       : !head && span_is(word, "lost") ? read_lost(s, line)
 	       : span_is(word, "erasure")	? read_erasure(s, line, false)
 	       : span_is(word, "forgotten")	? read_erasure(s, line, true)
+	       : head && span_is(word, "journal") ? read_seen(s, line)
 	       : head && span_is(word, "given") && !span_u64(line, &s->head_given) &&
 			       s->head_given <= SHARE_NUMBER_MAX
 		       ? 0

@@ -1,6 +1,6 @@
 /* clang-format off */
-/* What shares.c (the table), shares_erase.c, shares_file.c (the file) and shares_lines.c (its
- * lines) share.
+/* What shares.c (the table), shares_erase.c, shares_follow.c (the journal), shares_file.c (the
+ * file) and shares_lines.c (its lines) share.
  *
  * A line is words, a blank between them; the last one is the begin of SHA-256 of what is before
  * it, 8 hexadecimal digits. The first line:
@@ -12,6 +12,8 @@
  *   lost FROM TO                    numbers that were given, and are not in this file
  *   erasure NAME SERIAL             carried out here
  *   forgotten NAME SERIAL           caches have nothing of that person either
+ *   journal SEQ                     of the head alone: the file knows all erasures that the
+ *                                   journal has on record up to there
  *   given NUMBER                    of the head alone, at its end: the last that was given
  * The head has what was erased, too, so that an older file that comes back brings nothing back.
  * Everything after the number of an erased share becomes x. A power cut may leave that half done;
@@ -93,6 +95,8 @@ struct shares {
 	bool has_tail;	   /* bytes may stand behind `end` */
 	atomic_bool stale; /* something of this is to be done: shares_overwrite() */
 	atomic_bool head_stale;
+	_Atomic uint64_t seen; /* the journal's last record that the file knows; 0: none */
+	atomic_bool follows;   /* shares_follow() has brought the file up to date */
 };
 
 static inline void
@@ -115,6 +119,13 @@ bool shares_note_erased(struct shares *s, const struct erased_share *e);
 bool shares_note_erasure(
 	struct shares *s, struct span name, int64_t serial, int64_t forgotten);
 bool shares_note_lost(struct shares *s, uint64_t from, uint64_t to);
+
+/* ---- shares_erase.c ---- */
+
+/* Erases the shares with these pseudonyms, sorted by strcmp(), of which the journal has the
+ * record. *erased: how many. As shares_erase(). */
+int shares_erase_again(struct shares *s, const char (*pseudonym)[PSEUDONYM_LEN + 1], size_t n,
+	int64_t now_ns, size_t *erased);
 
 /* ---- shares_lines.c ---- */
 

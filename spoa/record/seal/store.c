@@ -5,6 +5,8 @@
 
 #include "base/caps.h"
 #include "base/err.h"
+#include "base/log.h"
+#include "base/scoped.h"
 #include "base/why.h"
 #include "record/journal/journal.h"
 
@@ -32,6 +34,20 @@ seal_auditors(const struct config *cfg, struct auditor out[AUDITORS_MAX], size_t
 	return err;
 }
 
+/* A file of shares that came back from a backup. Its journal may be newer. */
+static void
+follow_journal(struct shares *shares, const struct config *cfg)
+{
+	size_t erased;
+
+	SCOPED_BUF(why, 4096);
+	if (shares_follow(shares, cfg->journal, cfg->node, &erased, &why))
+		log_event(LOG_ERROR, "shares.not_erased", LSP("why", buf_view(&why)));
+	else if (erased)
+		log_event(LOG_WARN, "shares.erased_again", LI("shares", erased),
+			LS("file", cfg->seal_shares));
+}
+
 struct seal_store *
 seal_store_open(const struct config *cfg, struct buf *why)
 {
@@ -51,6 +67,8 @@ seal_store_open(const struct config *cfg, struct buf *why)
 			  cfg->seal_shares, head, cfg->node, &s->lost, &s->lost_why, why)) ||
 		!(s->seals = seals_start(cfg->node, to, n, why)))
 		seal_store_close(&s);
+	else
+		follow_journal(s->shares, cfg);
 	return s;
 }
 
@@ -62,6 +80,8 @@ seal_store_close(struct seal_store **sp)
 	if (!s)
 		return;
 	seals_stop(&s->seals);
+	if (s->shares)
+		shares_sync(s->shares); /* how far the audit thread came */
 	shares_close(&s->shares);
 	texts_close(&s->texts);
 	buf_free(&s->lost_why);
