@@ -175,7 +175,7 @@ static size_t
 find_redis_commands(void)
 {
 	static const char *const before[] = { "(const char *[]){ \"", "] = { \"",
-		"Command(c, \"", "Command(redis, \"", ".redis, \"", ", NULL, \"",
+		"redis_ask(c, \"", "redis_ask(redis, \"", ".redis, \"", ", NULL, \"",
 		"{ n > 1 ? \"", "{ fresh ? \"",
 		"{ anew ? \"", "\"SET\" : \"" };
 	static const char capital[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZ";
