@@ -14,7 +14,7 @@ DESTDIR ?=
 # Of what is sanitized a trace needs lines alone; its tests are compiled less.
 OPT     ?= $(if $(SAN),-O1 -g1,-O3 -g)
 
-VERSION := 0.2.0
+VERSION := 0.3.0
 
 # One line a file; V=1 shows the commands, -s nothing.
 quiet := $(findstring s,$(firstword -$(MAKEFLAGS)))

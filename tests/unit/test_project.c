@@ -35,9 +35,6 @@ want_version(const char *file, const char *mark, bool all)
 	read_file(file);
 	for (const char *p = text; (p = strstr(p, mark)); found++) {
 		p += strlen(mark);
-		const char *end = strchr(p, '\n'), *next = strstr(p, " (unreleased)");
-		if (next && end && next < end)
-			continue;
 		size_t n = strspn(p, "0123456789.");
 		while (n && p[n - 1] == '.')
 			n--;
