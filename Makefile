@@ -345,8 +345,7 @@ sbom: deps-run ## what the program holds and is linked with, as CycloneDX: build
 	@$(MAKE) -s --no-print-directory $(B)/tollgate $(B)/tollgate-extract
 	@spoa/cmd/makers/sbom program $(B)/tollgate $(B)/tollgate-extract >$(B)/sbom.cdx.json && echo $(B)/sbom.cdx.json
 
-# A Debian package of what is built: build/deb/tollgate_VERSION_ARCH.deb.
-DEB := $(B)/deb/tollgate_$(VERSION)_$(shell dpkg --print-architecture 2>/dev/null).deb
+# A Debian package of what is built: build/deb/tollgate_VERSION_ARCH.deb, whose version names the commit (packaging/commit).
 
 .PHONY: deb deb-test
 deb: deps-run ## a Debian package in build/deb/
@@ -358,7 +357,7 @@ deb: deps-run ## a Debian package in build/deb/
 	@DEB_RULES_REQUIRES_ROOT=no debian/rules binary B=$(abspath $(B)) DEST=$(abspath $(B))/deb >$(B)/deb/log 2>&1 \
 		|| { tail -20 $(B)/deb/log; exit 1; }
 	@DEB_RULES_REQUIRES_ROOT=no debian/rules clean B=$(abspath $(B)) >>$(B)/deb/log 2>&1
-	@ls -l $(DEB)
+	@ls -l $(B)/deb/tollgate_*.deb
 
 # SUITE=trixie: built and tried in a Debian 13, on whatever machine.
 HERE  := $(shell . /etc/os-release && echo $$VERSION_CODENAME)
@@ -368,12 +367,12 @@ deb-test: ## the package in a Debian of its own (SUITE=…) with systemd: lintia
 	@tests/support/deps mmdebstrap systemd-nspawn:systemd-container lintian:lintian
 ifeq ($(SUITE),$(HERE))
 	@$(MAKE) --no-print-directory deb support
-	@tests/deb/run $(DEB) $(B) $(SUITE)
+	@tests/deb/run $(B)/deb/tollgate_*.deb $(B) $(SUITE)
 else
 	@mkdir -p $(B)
 	@$(MAKE) -s ranks || echo "deb-test: no ranks to be had"
 	@nice tests/deb/build $(SUITE) $(B)/deb-$(SUITE) $(B)/ranks
-	@tests/deb/run $(B)/deb-$(SUITE)/$(notdir $(DEB)) $(B) $(SUITE)
+	@tests/deb/run $(B)/deb-$(SUITE)/tollgate_*.deb $(B) $(SUITE)
 endif
 
 .PHONY: docker-test
@@ -429,8 +428,8 @@ $(B)/quick/curl: tests/support/curl.c $(QUICK_OBJ)
 	@mkdir -p $(@D)
 	$(call say,LD)$(CC) $(CPPFLAGS) $(ALL_CFLAGS) $(if $(QUICK_OBJ),$(if $(SAN),,-static)) -MF $@.d -o $@ $< $(QUICK_OBJ) $(LLHTTP_LIBS)
 
-$(MOCK_OBJ) $(B)/tests/support/stackhelp.o: # Which commit this is: of the tree here, or as it is given (COMMIT=…) where there is no git.
-COMMIT ?= $(shell git -C $(CURDIR) describe --always --abbrev=12 --exclude '*' --dirty=+changed 2>/dev/null || echo unknown)
+# Which commit this is: of the tree here, or as it is given (COMMIT=…).
+COMMIT ?= $(shell packaging/commit commit 2>/dev/null || echo unknown)
 .PHONY: commit
 $(B)/gen/cmd/commit.h: commit
 	@mkdir -p $(@D); printf '\043define TG_COMMIT "%s"\n' '$(COMMIT)' >$@.tmp; \

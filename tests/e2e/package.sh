@@ -39,5 +39,38 @@ is "HAProxy's unit and its container keep the same memory" "$(sed -n 's/^ENV \(M
 for f in tollgate.cfg spoe.cfg 503.http origins.lst; do
 	like "/etc/haproxy/tollgate/$f is packaged" "$(cat "$root/debian/rules")" "haproxy/$f"
 done
-is "README names the package as it is called" "$(grep -o 'tollgate_[0-9.]*_amd64.deb' "$root/README.md" | head -1)" "tollgate_${version}_amd64.deb"
+is "README installs the only package that make deb leaves in its folder" "$(grep -o 'apt install ./build/deb/[^ `]*' "$root/README.md")" "apt install ./build/deb/tollgate_*.deb"
+
+# ---- a package of a newer commit is newer for apt ----
+tree=$D/tree
+mkdir -p "$tree/tests/support" "$D/bin"
+cp -r "$root/packaging" "$root/docker" "$root/CHANGES.md" "$root/Makefile" "$tree/"
+rm -f "$tree/packaging/source"
+cp "$root/tests/support/debian.bash" "$tree/tests/support/"
+tree_git() { git -C "$tree" -c user.name=test -c user.email=test@localhost -c commit.gpgsign=false "$@"; }
+tree_commit() { echo "$1" >"$tree/commit-$1" && tree_git add -A && tree_git commit -qm "$1" && "$tree/packaging/commit" version; }
+tree_git init -q
+first=$(tree_commit first) second=$(tree_commit second)
+tree_git tag "v$version"
+tagged=$("$tree/packaging/commit" version)
+after=$(tree_commit after)
+echo changed >>"$tree/commit-first"
+changed=$("$tree/packaging/commit" version)
+tree_git checkout -q commit-first
+is "a commit before its release has a version of its own" "${first%g*}" "$version~1."
+is "the tagged commit has the release's" "$tagged" "$version"
+is "a tree that was changed says so" "${changed#"$after"}" "+changed"
+while read -r newer older what; do
+	check "$what is newer" dpkg --compare-versions "$newer" gt "$older"
+done <<EOF
+$first~deb12 0.2.0 the first package with such a version
+$second~deb12 $first~deb12 the package of the next commit
+$version~10.g0~deb12 $version~9.gf~deb12 the tenth commit
+$tagged~deb12 $second~deb13 the release, on whichever Debian
+$tagged~deb13 $tagged~deb12 the package of the next Debian
+$after~deb12 $tagged~deb13 a commit after the release
+EOF
+printf '%s\n' "commit abc" "epoch 17" "version 9.9" >"$tree/packaging/source"
+is "a source archive says of which commit it is" "$(for what in commit epoch version; do "$tree/packaging/commit" $what; done | paste -sd' ')" "abc 17 9.9"
+rm "$tree/packaging/source"
 exit $failed
