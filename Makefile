@@ -378,6 +378,18 @@ else
 	@tests/deb/run $(B)/deb-$(SUITE)/tollgate_*.deb $(B) $(SUITE)
 endif
 
+# What a stranger takes: docs/releasing.md.
+DEPS_RELEASE := git:git curl:curl jq:jq openssh-client mmdebstrap:mmdebstrap qemu-aarch64-static:qemu-user-static
+
+.PHONY: release release-test
+release: ## packages for Debian 12 and 13, source, bill of materials, checksums and signature in build/release/ (KEY=FILE; DRAFT=1; as root)
+	@tests/support/deps $(DEPS_RELEASE)
+	@B=$(B) packaging/release $(KEY)
+
+release-test: ## a release of two clones of this commit: the same bytes, verified as docs/releasing.md says (as root, an hour)
+	@tests/support/deps $(DEPS_RELEASE) file:file
+	@B=$(B) tests/deb/release
+
 .PHONY: docker-test
 docker-test: ## docker/ built and run with an engine of its own: traffic, restarts, Prometheus (as root)
 	@tests/support/deps dockerd:docker.io docker-compose mmdebstrap promtool:prometheus curl:curl node:nodejs

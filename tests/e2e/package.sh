@@ -73,4 +73,32 @@ EOF
 printf '%s\n' "commit abc" "epoch 17" "version 9.9" >"$tree/packaging/source"
 is "a source archive says of which commit it is" "$(for what in commit epoch version; do "$tree/packaging/commit" $what; done | paste -sd' ')" "abc 17 9.9"
 rm "$tree/packaging/source"
+
+# ---- images are pinned, or nothing is released ----
+cat >"$D/bin/skopeo" <<'EOF'
+#!/bin/sh
+[ "$3" != "docker://docker.io/${UNREACHABLE:-}" ] || exit 1
+echo "manifest of $3"
+EOF
+chmod +x "$D/bin/skopeo"
+pin() { PATH=$D/bin:$PATH "$tree/packaging/pin" "$@" 2>"$D/err"; }
+# the tree as it is before images are pinned, whether or not they are today
+sed -i 's/@sha256:[0-9a-f]*//' "$tree"/docker/{Dockerfile,haproxy.Dockerfile,compose.yaml,kubernetes.yaml} && tree_git commit -qam pins >/dev/null
+"$tree/packaging/release" >"$D/out" 2>"$D/lacking"
+is "a release that lacks something is refused" "$?" 1
+for lack in 'does not have the tag v' 'the image debian:bookworm-slim has no digest' 'the image redis:7.2 has no digest' 'no key is given' 'nothing is made'; do
+	like "it names: $lack" "$(cat "$D/lacking")" "$lack"
+done
+UNREACHABLE=prom/prometheus:v2.53.0 pin >/dev/null
+is "an image that cannot be looked up: nothing is pinned" "$? $(tree_git status --porcelain)" "1 "
+like "and it is named" "$(cat "$D/err")" '^packaging/pin: prom/prometheus:v2.53.0: no digest'
+pin >/dev/null
+is "then all are" "$? $(pin --check; echo $?)" "0 0"
+sum() { echo "manifest of docker://docker.io/$1" | sha256sum | cut -d' ' -f1; }
+is "by the digest of the registry's manifest" "$(grep -h '^ARG DEBIAN=' "$tree"/docker/*ockerfile | sort -u)" "ARG DEBIAN=debian:bookworm-slim@sha256:$(sum library/debian:bookworm-slim)"
+is "in every file" "$(grep -hoE 'redis:7.2.*' "$tree"/docker/{compose,kubernetes}.yaml | sort -u)" "redis:7.2@sha256:$(sum library/redis:7.2)"
+tree_git commit -qam pinned
+pin >/dev/null
+is "pinned again, they are as they were" "$? $(tree_git status --porcelain)" "0 "
+unlike "a release then lacks other things only" "$("$tree/packaging/release" 2>&1)" 'has no digest'
 exit $failed
