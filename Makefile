@@ -9,12 +9,15 @@ SHELL   := /bin/bash
 comma   := ,
 B       ?= build
 CC      ?= cc
+PKG_CONFIG ?= pkg-config
+# The folder of programs that the build runs on this machine. A build for another processor names a native build here.
+NATIVE  ?= $(B)
 PREFIX  ?= /usr/local
 DESTDIR ?=
 # Of what is sanitized a trace needs lines alone; its tests are compiled less.
 OPT     ?= $(if $(SAN),-O1 -g1,-O3 -g)
 
-VERSION := 0.2.0
+VERSION := 0.3.0
 
 # One line a file; V=1 shows the commands, -s nothing.
 quiet := $(findstring s,$(firstword -$(MAKEFLAGS)))
@@ -51,7 +54,7 @@ PKGS := jansson libpcre2-8 libssl libcrypto libsodium hiredis yaml-0.1 \
 	libmicrohttpd gnutls zlib libbrotlidec libzstd libcurl
 
 # TLS to Redis: hiredis has it from 1.0 on.
-REDIS_TLS := $(shell pkg-config --exists hiredis_ssl 2>/dev/null && echo 1 || echo 0)
+REDIS_TLS := $(shell $(PKG_CONFIG) --exists hiredis_ssl 2>/dev/null && echo 1 || echo 0)
 ifeq ($(REDIS_TLS),1)
 PKGS += hiredis_ssl
 endif
@@ -65,7 +68,7 @@ endif
 # own checks and want none of these.
 ifeq ($(SAN),)
 HARDEN := -fPIE -fstack-clash-protection -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2 \
-	$(shell $(CC) -fcf-protection -E -x c /dev/null >/dev/null 2>&1 && echo -fcf-protection)
+	$(foreach f,-fcf-protection -mbranch-protection=standard,$(shell $(CC) $(f) -E -x c /dev/null >/dev/null 2>&1 && echo $(f)))
 HARDEN_LINK := -pie -Wl,-z,relro,-z,now,-z,noexecstack
 endif
 
@@ -78,8 +81,8 @@ ALL_CFLAGS = -std=gnu11 $(CFLAGS) -ffile-prefix-map=$(CURDIR)=. $(ALL_WARN) -fno
 	$(pkg_cflags)
 ALL_LIBS = $(HARDEN_LINK) $(LLHTTP_LIBS) $(pkg_libs) -lev -lm -pthread
 # Asked once, when the first command needs it: what a target installs is there then.
-pkg_cflags = $(eval pkg_cflags := $(shell pkg-config --cflags $(PKGS) 2>/dev/null))$(pkg_cflags)
-pkg_libs = $(eval pkg_libs := $(shell pkg-config --libs $(PKGS) 2>/dev/null))$(pkg_libs)
+pkg_cflags = $(eval pkg_cflags := $(shell $(PKG_CONFIG) --cflags $(PKGS) 2>/dev/null))$(pkg_cflags)
+pkg_libs = $(eval pkg_libs := $(shell $(PKG_CONFIG) --libs $(PKGS) 2>/dev/null))$(pkg_libs)
 
 # Everything but main() goes into one archive; the program, the unit tests and
 # the fuzz targets link against it.
@@ -226,8 +229,9 @@ $(B)/gen/names_pack: spoa/cmd/makers/names_pack.c $(NAMES_PACK)
 	@mkdir -p $(@D)
 	$(call say,LD)$(CC) $(CPPFLAGS) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $< $(NAMES_PACK) $(ALL_LIBS)
 
-$(B)/gen/names.bin: $(B)/gen/names_pack $(NAMES_TXT) policies/detectors/names
-	$(call say,GEN)$(B)/gen/names_pack policies/detectors/names $@.tmp && mv $@.tmp $@
+$(B)/gen/names.bin: $(NATIVE)/gen/names_pack $(NAMES_TXT) policies/detectors/names
+	@mkdir -p $(@D)
+	$(call say,GEN)$(NATIVE)/gen/names_pack policies/detectors/names $@.tmp && mv $@.tmp $@
 
 $(B)/gen/names.c: $(B)/gen/names.bin Makefile
 	@printf '%s\n' '#include <stdint.h>' 'extern const uint64_t names_packed[];' \
@@ -314,13 +318,13 @@ install: $(B)/tollgate $(B)/tollgate-train $(B)/tollgate-extract ## into PREFIX 
 	install -m 644 docs/*.md $(SHARE)/doc/tollgate/docs
 	install -m 644 docs/reference/*.md $(SHARE)/doc/tollgate/docs/reference
 	cd docs && find examples -type f -exec install -D -m 644 {} $(abspath $(SHARE))/doc/tollgate/docs/{} \;
-	$(if $(shell command -v dpkg-query),spoa/cmd/makers/sbom program $(B)/tollgate $(B)/tollgate-extract >$(SHARE)/doc/tollgate/sbom.cdx.json && chmod 644 $(SHARE)/doc/tollgate/sbom.cdx.json)
+	$(if $(shell command -v dpkg-query),$(if $(filter-out $(B),$(NATIVE)),NATIVE=$(NATIVE)) spoa/cmd/makers/sbom program $(B)/tollgate $(B)/tollgate-extract >$(SHARE)/doc/tollgate/sbom.cdx.json && chmod 644 $(SHARE)/doc/tollgate/sbom.cdx.json)
 	for u in tollgate.service tollgate-extract.service tollgate-extract.socket; do \
 		sed 's#@PREFIX@#$(PREFIX)#g' docs/$$u >$(UNITS)/systemd/system/$$u && chmod 644 $(UNITS)/systemd/system/$$u || exit 1; done
 	install -m 644 docs/haproxy.service.conf $(UNITS)/systemd/system/haproxy.service.d/tollgate.conf
 	install -m 644 docs/tollgate.sysusers $(UNITS)/sysusers.d/tollgate.conf
 	install -m 644 docs/tollgate.tmpfiles $(UNITS)/tmpfiles.d/tollgate.conf
-	$(foreach c,$(COMPLETIONS),install -d $(SHARE)/$(dir $(c)) && $(B)/tollgate completion $(call shell_of,$(c)) >$(SHARE)/$(c) && chmod 644 $(SHARE)/$(c) &&) :
+	$(foreach c,$(COMPLETIONS),install -d $(SHARE)/$(dir $(c)) && $(NATIVE)/tollgate completion $(call shell_of,$(c)) >$(SHARE)/$(c) && chmod 644 $(SHARE)/$(c) &&) :
 
 uninstall: ## removes what install put there; /etc/tollgate and /var/lib/tollgate stay
 	rm -f $(addprefix $(DESTDIR)$(PREFIX)/bin/,tollgate tollgate-train tollgate-extract) \
@@ -331,12 +335,13 @@ uninstall: ## removes what install put there; /etc/tollgate and /var/lib/tollgat
 		$(MAN8:docs/man/%=$(SHARE)/man/man8/%) $(addprefix $(SHARE)/,$(COMPLETIONS))
 	rm -rf $(SHARE)/tollgate $(SHARE)/doc/tollgate
 
-# What is in the program beside our sources and the libraries it is linked with: "NAME VERSION PURL LICENSE", a line each.
+# What is in the program, or installed beside it, that is neither our source nor a library that it is linked with: "NAME VERSION PURL LICENSE", a line each.
 # In the environment of every command, so it is asked once.
 llhttp_row = $(eval llhttp_row := $(shell dpkg-query -W -f '$${Version} pkg:deb/debian/node-llhttp@$${Version}' node-llhttp 2>/dev/null))$(llhttp_row)
 define EMBEDDED
 $(if $(LLHTTP_SRC),llhttp $(llhttp_row) MIT)
 $(if $(wildcard $(CHARTS)/LICENSE.uPlot),uplot 1.6.32 pkg:npm/uplot@1.6.32 MIT)
+$(if $(wildcard $(RANKS)),gpt-tokenizer 4.0.0 pkg:npm/gpt-tokenizer@4.0.0 MIT)
 endef
 export EMBEDDED
 
@@ -345,8 +350,7 @@ sbom: deps-run ## what the program holds and is linked with, as CycloneDX: build
 	@$(MAKE) -s --no-print-directory $(B)/tollgate $(B)/tollgate-extract
 	@spoa/cmd/makers/sbom program $(B)/tollgate $(B)/tollgate-extract >$(B)/sbom.cdx.json && echo $(B)/sbom.cdx.json
 
-# A Debian package of what is built: build/deb/tollgate_VERSION_ARCH.deb.
-DEB := $(B)/deb/tollgate_$(VERSION)_$(shell dpkg --print-architecture 2>/dev/null).deb
+# A Debian package of what is built: build/deb/tollgate_VERSION_ARCH.deb, whose version names the commit (packaging/commit).
 
 .PHONY: deb deb-test
 deb: deps-run ## a Debian package in build/deb/
@@ -358,7 +362,7 @@ deb: deps-run ## a Debian package in build/deb/
 	@DEB_RULES_REQUIRES_ROOT=no debian/rules binary B=$(abspath $(B)) DEST=$(abspath $(B))/deb >$(B)/deb/log 2>&1 \
 		|| { tail -20 $(B)/deb/log; exit 1; }
 	@DEB_RULES_REQUIRES_ROOT=no debian/rules clean B=$(abspath $(B)) >>$(B)/deb/log 2>&1
-	@ls -l $(DEB)
+	@ls -l $(B)/deb/tollgate_*.deb
 
 # SUITE=trixie: built and tried in a Debian 13, on whatever machine.
 HERE  := $(shell . /etc/os-release && echo $$VERSION_CODENAME)
@@ -368,13 +372,23 @@ deb-test: ## the package in a Debian of its own (SUITE=…) with systemd: lintia
 	@tests/support/deps mmdebstrap systemd-nspawn:systemd-container lintian:lintian
 ifeq ($(SUITE),$(HERE))
 	@$(MAKE) --no-print-directory deb support
-	@tests/deb/run $(DEB) $(B) $(SUITE)
+	@tests/deb/run $(B)/deb/tollgate_*.deb $(B) $(SUITE)
 else
-	@mkdir -p $(B)
-	@$(MAKE) -s ranks || echo "deb-test: no ranks to be had"
-	@nice tests/deb/build $(SUITE) $(B)/deb-$(SUITE) $(B)/ranks
-	@tests/deb/run $(B)/deb-$(SUITE)/$(notdir $(DEB)) $(B) $(SUITE)
+	@B=$(B) nice packaging/build --mock $(SUITE) $(B)/deb-$(SUITE)
+	@tests/deb/run $(B)/deb-$(SUITE)/tollgate_*.deb $(B) $(SUITE)
 endif
+
+# What a stranger takes: docs/releasing.md.
+DEPS_RELEASE := git:git curl:curl jq:jq openssh-client mmdebstrap:mmdebstrap qemu-aarch64-static:qemu-user-static
+
+.PHONY: release release-test
+release: ## packages for Debian 12 and 13, source, bill of materials, checksums and signature in build/release/ (KEY=FILE; DRAFT=1; as root)
+	@tests/support/deps $(DEPS_RELEASE)
+	@B=$(B) packaging/release $(KEY)
+
+release-test: ## a release of two clones of this commit: the same bytes, verified as docs/releasing.md says (as root, an hour)
+	@tests/support/deps $(DEPS_RELEASE) file:file
+	@B=$(B) tests/deb/release
 
 .PHONY: docker-test
 docker-test: ## docker/ built and run with an engine of its own: traffic, restarts, Prometheus (as root)
@@ -429,8 +443,8 @@ $(B)/quick/curl: tests/support/curl.c $(QUICK_OBJ)
 	@mkdir -p $(@D)
 	$(call say,LD)$(CC) $(CPPFLAGS) $(ALL_CFLAGS) $(if $(QUICK_OBJ),$(if $(SAN),,-static)) -MF $@.d -o $@ $< $(QUICK_OBJ) $(LLHTTP_LIBS)
 
-$(MOCK_OBJ) $(B)/tests/support/stackhelp.o: # Which commit this is: of the tree here, or as it is given (COMMIT=…) where there is no git.
-COMMIT ?= $(shell git -C $(CURDIR) describe --always --abbrev=12 --exclude '*' --dirty=+changed 2>/dev/null || echo unknown)
+# Which commit this is: of the tree here, or as it is given (COMMIT=…).
+COMMIT ?= $(shell packaging/commit commit 2>/dev/null || echo unknown)
 .PHONY: commit
 $(B)/gen/cmd/commit.h: commit
 	@mkdir -p $(@D); printf '\043define TG_COMMIT "%s"\n' '$(COMMIT)' >$@.tmp; \

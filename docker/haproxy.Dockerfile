@@ -13,7 +13,7 @@ COPY docker/edge.sed docker/health.cfg /etc/haproxy/
 COPY docker/haproxy-start docker/haproxy-health /usr/bin/
 RUN sed -i -f /etc/haproxy/edge.sed /etc/haproxy/haproxy.cfg
 ARG DEBIAN
-ARG VERSION=0.2.0
+ARG VERSION=0.3.0
 ARG REVISION=unknown
 LABEL org.opencontainers.image.title="tollgate-haproxy" \
 	org.opencontainers.image.description="HAProxy with the files of tollgate" \

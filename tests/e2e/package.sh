@@ -39,5 +39,66 @@ is "HAProxy's unit and its container keep the same memory" "$(sed -n 's/^ENV \(M
 for f in tollgate.cfg spoe.cfg 503.http origins.lst; do
 	like "/etc/haproxy/tollgate/$f is packaged" "$(cat "$root/debian/rules")" "haproxy/$f"
 done
-is "README names the package as it is called" "$(grep -o 'tollgate_[0-9.]*_amd64.deb' "$root/README.md" | head -1)" "tollgate_${version}_amd64.deb"
+is "README installs the only package that make deb leaves in its folder" "$(grep -o 'apt install ./build/deb/[^ `]*' "$root/README.md")" "apt install ./build/deb/tollgate_*.deb"
+
+# ---- a package of a newer commit is newer for apt ----
+tree=$D/tree
+mkdir -p "$tree/tests/support" "$D/bin"
+cp -r "$root/packaging" "$root/docker" "$root/CHANGES.md" "$root/Makefile" "$tree/"
+rm -f "$tree/packaging/source"
+cp "$root/tests/support/debian.bash" "$tree/tests/support/"
+tree_git() { git -C "$tree" -c user.name=test -c user.email=test@localhost -c commit.gpgsign=false "$@"; }
+tree_commit() { echo "$1" >"$tree/commit-$1" && tree_git add -A && tree_git commit -qm "$1" && "$tree/packaging/commit" version; }
+tree_git init -q
+first=$(tree_commit first) second=$(tree_commit second)
+tree_git tag "v$version"
+tagged=$("$tree/packaging/commit" version)
+after=$(tree_commit after)
+echo changed >>"$tree/commit-first"
+changed=$("$tree/packaging/commit" version)
+tree_git checkout -q commit-first
+is "a commit before its release has a version of its own" "${first%g*}" "$version~1."
+is "the tagged commit has the release's" "$tagged" "$version"
+is "a tree that was changed says so" "${changed#"$after"}" "+changed"
+while read -r newer older what; do
+	check "$what is newer" dpkg --compare-versions "$newer" gt "$older"
+done <<EOF
+$first~deb12 0.2.0 the first package with such a version
+$second~deb12 $first~deb12 the package of the next commit
+$version~10.g0~deb12 $version~9.gf~deb12 the tenth commit
+$tagged~deb12 $second~deb13 the release, on whichever Debian
+$tagged~deb13 $tagged~deb12 the package of the next Debian
+$after~deb12 $tagged~deb13 a commit after the release
+EOF
+printf '%s\n' "commit abc" "epoch 17" "version 9.9" >"$tree/packaging/source"
+is "a source archive says of which commit it is" "$(for what in commit epoch version; do "$tree/packaging/commit" $what; done | paste -sd' ')" "abc 17 9.9"
+rm "$tree/packaging/source"
+
+# ---- images are pinned, or nothing is released ----
+cat >"$D/bin/skopeo" <<'EOF'
+#!/bin/sh
+[ "$3" != "docker://docker.io/${UNREACHABLE:-}" ] || exit 1
+echo "manifest of $3"
+EOF
+chmod +x "$D/bin/skopeo"
+pin() { PATH=$D/bin:$PATH "$tree/packaging/pin" "$@" 2>"$D/err"; }
+# the tree as it is before images are pinned, whether or not they are today
+sed -i 's/@sha256:[0-9a-f]*//' "$tree"/docker/{Dockerfile,haproxy.Dockerfile,compose.yaml,kubernetes.yaml} && tree_git commit -qam pins >/dev/null
+"$tree/packaging/release" >"$D/out" 2>"$D/lacking"
+is "a release that lacks something is refused" "$?" 1
+for lack in 'does not have the tag v' 'the image debian:bookworm-slim has no digest' 'the image redis:7.2 has no digest' 'no key is given' 'nothing is made'; do
+	like "it names: $lack" "$(cat "$D/lacking")" "$lack"
+done
+UNREACHABLE=prom/prometheus:v2.53.0 pin >/dev/null
+is "an image that cannot be looked up: nothing is pinned" "$? $(tree_git status --porcelain)" "1 "
+like "and it is named" "$(cat "$D/err")" '^packaging/pin: prom/prometheus:v2.53.0: no digest'
+pin >/dev/null
+is "then all are" "$? $(pin --check; echo $?)" "0 0"
+sum() { echo "manifest of docker://docker.io/$1" | sha256sum | cut -d' ' -f1; }
+is "by the digest of the registry's manifest" "$(grep -h '^ARG DEBIAN=' "$tree"/docker/*ockerfile | sort -u)" "ARG DEBIAN=debian:bookworm-slim@sha256:$(sum library/debian:bookworm-slim)"
+is "in every file" "$(grep -hoE 'redis:7.2.*' "$tree"/docker/{compose,kubernetes}.yaml | sort -u)" "redis:7.2@sha256:$(sum library/redis:7.2)"
+tree_git commit -qam pinned
+pin >/dev/null
+is "pinned again, they are as they were" "$? $(tree_git status --porcelain)" "0 "
+unlike "a release then lacks other things only" "$("$tree/packaging/release" 2>&1)" 'has no digest'
 exit $failed

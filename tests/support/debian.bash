@@ -10,12 +10,18 @@ debian_base() {
 	unshare -m mmdebstrap --variant=minbase --mode=root "${@:4}" "$1" "$2.new.tar" >"$3" 2>&1 && mv "$2.new.tar" "$2" ||
 		{ rm -f "$2.new.tar"; return 1; }
 }
-# debian_tree ROOT FOLDER: the project's files as git lists them
+# tree_of ROOT: what packaging/source says of the tree, for a copy that has no git
+tree_of() { local what said; for what in commit epoch version; do said=$("$1/packaging/commit" $what) && echo "$what $said" || return; done; }
+# debian_tree ROOT FOLDER: the project's files as git lists them, or as a source archive has them, with packaging/source.
+# Times are those of the commit, and modes do not depend on a umask.
 debian_tree() {
+	local said
 	mkdir -p "$2"
-	(cd "$1" && git ls-files -z --cached --others --exclude-standard |
-		while IFS= read -r -d '' f; do [ ! -e "$f" ] || printf '%s\0' "$f"; done | tar --null -T - -cf -) |
-		tar -C "$2" --no-same-owner -xf -
+	said=$(tree_of "$1") || return
+	(cd "$1" && if [ -e packaging/source ]; then find . -path ./build -prune -o ! -type d -print0; else git ls-files -z --cached --others --exclude-standard; fi |
+		while IFS= read -r -d '' f; do [ ! -e "$f" ] || printf '%s\0' "$f"; done | tar --null -T - --mode=u+rwX,go=rX,a-s -cf -) |
+		tar -C "$2" --no-same-owner -pxf - && echo "$said" >"$2/packaging/source" && chmod 644 "$2/packaging/source" || return
+	find "$2" -type d -exec chmod 755 {} + -o -exec touch -h -d "@$(sed -n 's/^epoch //p' <<<"$said")" {} +
 }
 # debian_inside FOLDER COMMAND [NAME=VALUE…]: by bash -e in /src, with processes and an environment of its own
 debian_inside() {
