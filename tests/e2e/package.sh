@@ -15,7 +15,7 @@ like "the unit waits for its configuration" "$(cat "$unit")" '^ConditionPathExis
 unlike "the unit lets PCRE2 run what it compiles" "$(grep -v '^#' "$unit")" 'MemoryDenyWriteExecute'
 # systemd replaces ${MAINPID}; /bin/kill is in a package that a minimal Debian lacks, so the line runs without one
 reload=$(sed -n 's/^ExecReload=//p' "$unit")
-sleep 5 &
+env --default-signal=HUP sleep 5 & # make test may run under nohup
 main=$!
 env -i PATH=/nonexistent /bin/sh -c "$(sed "s/\${MAINPID}\|\$MAINPID/$main/" <<<"$reload")" 2>"$D/err"
 reloaded=$?
