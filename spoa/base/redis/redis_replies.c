@@ -59,7 +59,7 @@ bounded_string(const redisReadTask *t, char *s, size_t n)
 static void *
 bounded_list(const redisReadTask *t, list_length n)
 {
-	return n >= 0 && allows(t, (size_t)n, 0) ? hiredis.createArray(t, n) : NULL;
+	return allows(t, (size_t)n, 0) ? hiredis.createArray(t, n) : NULL;
 }
 
 static void *
