@@ -212,13 +212,15 @@ static void
 renew_hosts(struct renewal *r, const struct haproxy_line *l)
 {
 	static const char was[] = "req.hdr(host),host_only";
-	size_t n;
 
 	if (!haproxy_begins(l, "acl", "tollgate") || !span_is(haproxy_word(l, 2), was))
 		return;
+	/* NULL: a person put quotes into it, and it stays as it is */
+	const char *at = memmem(l->source.p, l->source.n, was, sizeof(was) - 1);
+	if (!at)
+		return;
 	SCOPED_BUF(text, 64 << 10);
-	n = (size_t)((char *)memmem(l->source.p, l->source.n, was, sizeof(was) - 1) - l->source.p) +
-	    sizeof(was) - 1;
+	size_t n = (size_t)(at - l->source.p) + sizeof(was) - 1;
 	buf_printf(&text, "%.*s,rtrim(.)%.*s\n", SPAN_ARG(span_cut(l->source, 0, n)),
 		SPAN_ARG(span_cut(l->source, n, l->source.n)));
 	lay_add(r->lay,
