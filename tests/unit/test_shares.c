@@ -12,6 +12,7 @@
 #include <sys/stat.h>
 #include <sys/wait.h>
 
+#include "base/codec/seekable.h"
 #include "base/attr.h"
 #include "base/clock.h"
 #include "base/err.h"
@@ -1151,6 +1152,46 @@ a_journal_that_cannot_be_read_is_not_taken_as_seen(void **state)
 	shares_close(&s);
 }
 
+static void
+what_the_readable_segments_name_is_erased(void **state)
+{
+	struct share ann = two_shares(), b;
+	char p[1][PSEUDONYM_LEN + 1], name[JOURNAL_NAME_MAX + 32];
+	struct shares *s = opened();
+	size_t n;
+
+	(void)state;
+	share_pseudonym(&ann, p[0]);
+	uint64_t end = put_journal((const char (*)[PSEUDONYM_LEN + 1])p, 1);
+	snprintf(name, sizeof(name), "journal/gw-1-00000001-%016llu.jsonl",
+		(unsigned long long)end);
+	/* compressed, and a byte of it is another */
+	struct seekable_writer w;
+	struct buf packed;
+	buf_init(&packed, 0);
+	assert_int_equal(unlink(path(name)), 0);
+	assert_int_equal(seekable_begin(&w), 0);
+	assert_int_equal(seekable_encode(&w, SPAN_LIT("{\"type\":\"close\"}\n"), &packed), 0);
+	packed.p[packed.n / 2] ^= 0x55;
+	assert_int_equal(seekable_finish(&w, &packed), 0);
+	seekable_end(&w);
+	mkdir(path("journal.keep"), 0700);
+	snprintf(name, sizeof(name), "journal.keep/gw-1-00000001-%016llu.jsonl.zst",
+		(unsigned long long)end);
+	put_span(name, buf_view(&packed));
+	buf_free(&packed);
+	assert_int_not_equal(shares_follow(s, path("journal"), "gw-1", &n, &why), 0);
+	assert_int_equal(n, 1);
+	assert_int_equal(shares_find(s, 1, &b, NULL), SHARE_ERASED);
+	/* and the segment is asked for again */
+	shares_seen(s, 9, true);
+	shares_sync(s);
+	shares_close(&s);
+	s = opened();
+	assert_int_not_equal(shares_follow(s, path("journal"), "gw-1", &n, &why), 0);
+	shares_close(&s);
+}
+
 int
 main(void)
 {
@@ -1182,6 +1223,7 @@ main(void)
 		IN_FOLDER(the_journal_is_read_from_where_the_head_says),
 		IN_FOLDER(an_erasure_on_record_that_is_killed_is_finished_by_the_next_start),
 		IN_FOLDER(a_journal_that_cannot_be_read_is_not_taken_as_seen),
+		IN_FOLDER(what_the_readable_segments_name_is_erased),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

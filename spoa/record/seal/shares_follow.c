@@ -70,14 +70,16 @@ read_journal_after(struct erase_records *r, uint64_t seen, const char *journal, 
 
 	if (err < 0)
 		return err;
-	for (size_t i = 0; err >= 0 && i < l.n; i++) {
+	/* A segment that cannot be read is no reason to leave shares in force that others name. */
+	for (size_t i = 0; i < l.n; i++) {
 		bool known = i + 1 < l.n && l.seg[i + 1].ours && l.seg[i + 1].first <= seen + 1;
 		if (!l.seg[i].ours || known)
 			continue;
 		SCOPED_FD(fd, journal_segment_open(journal, &l.seg[i]));
-		err = fd < 0 ? ERR_IO : read_erase_records(r, seen, fd);
-		if (err < 0)
-			buf_printf(why, "%s/%s: %s", journal, l.seg[i].name, err_str(err));
+		int bad = fd < 0 ? ERR_IO : read_erase_records(r, seen, fd);
+		if (bad < 0 && err >= 0)
+			buf_printf(why, "%s/%s: %s", journal, l.seg[i].name, err_str(bad));
+		err = bad < 0 && err >= 0 ? bad : err;
 	}
 	journal_list_free(&l);
 	return err < 0 ? err : 0;
@@ -88,19 +90,20 @@ shares_follow(
 	struct shares *s, const char *journal, const char *node, size_t *erased, struct buf *why)
 {
 	struct erase_records r = { 0 };
-	int err = 0;
+	int unread = 0, err = 0;
 
 	*erased = 0;
 	if (s->n) /* else there is nothing to erase */
-		err = read_journal_after(&r, atomic_load(&s->seen), journal, node, why);
-	if (!err && r.n) {
+		unread = read_journal_after(&r, atomic_load(&s->seen), journal, node, why);
+	if (r.n) {
 		qsort(r.pseudonym, r.n, sizeof(*r.pseudonym),
 			(int (*)(const void *, const void *))strcmp);
 		err = shares_erase_again(s, (const char (*)[PSEUDONYM_LEN + 1])r.pseudonym, r.n,
 			clock_wall_ns(), erased);
 		if (err)
-			buf_printf(why, "%s: %s", s->file, err_str(err));
+			buf_printf(why, "%s%s: %s", why->n ? "; " : "", s->file, err_str(err));
 	}
+	err = unread ? unread : err;
 	atomic_store(&s->follows, !err);
 	free(r.pseudonym);
 	return err;

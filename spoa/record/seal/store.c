@@ -43,7 +43,7 @@ follow_journal(struct shares *shares, const struct config *cfg)
 	SCOPED_BUF(why, 4096);
 	if (shares_follow(shares, cfg->journal, cfg->node, &erased, &why))
 		log_event(LOG_ERROR, "shares.not_erased", LSP("why", buf_view(&why)));
-	else if (erased)
+	if (erased)
 		log_event(LOG_WARN, "shares.erased_again", LI("shares", erased),
 			LS("file", cfg->seal_shares));
 }
