@@ -12,7 +12,6 @@
 #include <sys/stat.h>
 #include <sys/wait.h>
 
-#include "base/codec/seekable.h"
 #include "base/attr.h"
 #include "base/clock.h"
 #include "base/err.h"
@@ -22,107 +21,7 @@
 #include "record/journal/journal.h"
 #include "support/failing_disk.h"
 #include "support/shares_count.h"
-#include "support/temp_dir.h"
-
-#define NOW (INT64_C(1795600000) * 1000000000)
-
-static struct buf why, lost_why, erased;
-static uint64_t lost;
-
-static int
-fresh_folder(void **state)
-{
-	buf_init(&why, 4096);
-	buf_init(&lost_why, 4096);
-	buf_init(&erased, 0);
-	return temp_dir_make(state);
-}
-
-static int
-drop_folder(void **state)
-{
-	buf_free(&why);
-	buf_free(&lost_why);
-	buf_free(&erased);
-	journal_io = (struct journal_io){ pwrite, fdatasync, ftruncate };
-	replace_io = (struct replace_io){ write, fsync, renameat };
-	return temp_dir_remove(state);
-}
-
-static struct shares *
-try_open(const char *node)
-{
-	buf_clear(&why);
-	buf_clear(&lost_why);
-	return shares_open(path("shares"), path("head"), node, &lost, &lost_why, &why);
-}
-
-static struct shares *
-opened(void)
-{
-	struct shares *s = try_open("gw-1");
-
-	if (!s)
-		fail_msg("%.*s", SPAN_ARG(buf_view(&why)));
-	return s;
-}
-
-static struct share
-of(struct shares *s, const char *holder)
-{
-	struct share b;
-
-	assert_int_equal(shares_get(s, span_str(holder), true, &b), 0);
-	return b;
-}
-
-static bool
-said(const struct buf *b, const char *text)
-{
-	return b->n && memmem(buf_view(b).p, b->n, text, strlen(text));
-}
-
-static struct span
-read_file(const char *name, struct buf *text)
-{
-	buf_clear(text);
-	assert_true(buf_file(text, path(name)));
-	return buf_view(text);
-}
-
-/* Of the file: whether the key is in it in hexadecimal. */
-static bool
-file_has(const char *name, const struct share *b)
-{
-	struct buf text, hex;
-
-	buf_init(&text, 0);
-	buf_init(&hex, 0);
-	buf_hex(&hex, b->key, SHARE_BYTES);
-	struct span t = read_file(name, &text);
-	bool has = memmem(t.p, t.n, buf_view(&hex).p, hex.n) != NULL;
-	buf_free(&text);
-	buf_free(&hex);
-	return has;
-}
-
-static bool
-is_holder(void *arg, struct span holder)
-{
-	return span_is(holder, arg);
-}
-
-/* With its record. */
-static int
-erase(struct shares *s, const char *holder, const char *erasure, int64_t serial)
-{
-	buf_clear(&erased);
-	int err = shares_erase(
-		s, is_holder, (void *)(uintptr_t)holder, erasure, serial, NOW, &erased);
-	if (!err)
-		shares_erase_recorded(s, erasure, serial);
-	return err;
-}
+#include "support/shares_rig.h"
 
 /* ---- */
 
@@ -223,17 +122,6 @@ what_follows_from_a_share_is_fixed(void **state)
 }
 
 /* Two shares, closed. */
-static struct share
-two_shares(void)
-{
-	struct shares *s = opened();
-	struct share b = of(s, "ann");
-
-	of(s, "bob");
-	assert_int_equal(shares_sync(s), 0);
-	shares_close(&s);
-	return b;
-}
 
 static void
 a_file_that_others_may_read_is_refused(void **state)
@@ -992,210 +880,9 @@ of_many_names_the_nearest_are_kept(void **state)
 	}
 }
 
-/* ---- after the journal ---- */
-
-/* Makes a journal of two segments. The first has these records of erasures, by pseudonym, from
- * the second record on; the second has none. */
-static uint64_t
-put_journal(const char (*pseudonym)[PSEUDONYM_LEN + 1], size_t n)
-{
-	struct chain c = { .node = "gw-1", .boot = 1 };
-	struct buf text;
-	char fields[256], name[JOURNAL_NAME_MAX + 16];
-
-	buf_init(&text, 0);
-	mkdir(path("journal"), 0700);
-	chain_record(&text, &c, NOW, SPAN_LIT("\"type\":\"boot\""));
-	for (size_t i = 0; i < n; i++) {
-		snprintf(fields, sizeof(fields),
-			"\"type\":\"erase\",\"erasure\":\"e\",\"serial\":%zu,"
-			"\"pseudonyms\":[\"p_00000000000000000000000000000000\",\"%s\"],"
-			"\"why\":\"w\"",
-			i + 1, pseudonym[i]);
-		chain_record(&text, &c, NOW, span_str(fields));
-	}
-	put_span("journal/gw-1-00000001-0000000000000001.jsonl", buf_view(&text));
-	snprintf(name, sizeof(name), "journal/gw-1-00000001-%016llu.jsonl",
-		(unsigned long long)c.seq + 1);
-	buf_clear(&text);
-	chain_record(&text, &c, NOW, SPAN_LIT("\"type\":\"close\""));
-	put_span(name, buf_view(&text));
-	buf_free(&text);
-	return c.seq;
-}
-
-/* Opens the files and follows the journal. Returns how many shares were erased. */
-static size_t
-followed(struct shares **out)
-{
-	size_t n = 0;
-
-	*out = opened();
-	buf_clear(&why);
-	if (shares_follow(*out, path("journal"), "gw-1", &n, &why))
-		fail_msg("%.*s", SPAN_ARG(buf_view(&why)));
-	return n;
-}
-
-static void
-erasures_on_record_are_done_again_in_a_restored_file_and_head(void **state)
-{
-	struct share ann = two_shares(), b;
-	char p[1][PSEUDONYM_LEN + 1];
-	struct shares *s;
-
-	(void)state;
-	share_pseudonym(&ann, p[0]);
-	uint64_t end = put_journal((const char (*)[PSEUDONYM_LEN + 1])p, 1);
-	assert_int_equal(followed(&s), 1);
-	assert_int_equal(shares_find(s, 1, &b, NULL), SHARE_ERASED);
-	assert_int_equal(shares_find(s, 2, &b, NULL), SHARE_HERE);
-	assert_false(file_has("shares", &ann));
-	/* the next record of an erasure does not list her */
-	assert_int_equal(erase(s, "nobody", "e1", 1), 0);
-	assert_int_equal(erased.n, 0);
-	of(s, "ann"); /* later, under another pseudonym */
-	assert_int_equal(shares_sync(s), 0);
-	shares_close(&s);
-	assert_int_equal(followed(&s), 0);
-	assert_int_equal(shares_find(s, 3, &b, NULL), SHARE_HERE);
-	shares_seen(s, end, true);
-	assert_int_equal(shares_sync(s), 0);
-	shares_close(&s);
-}
-
-static void
-the_journal_is_read_from_where_the_head_says(void **state)
-{
-	char p[2][PSEUDONYM_LEN + 1];
-	struct share ann = two_shares(), bob;
-	struct shares *s;
-
-	(void)state;
-	share_pseudonym(&ann, p[0]);
-	uint64_t end = put_journal(NULL, 0);
-	assert_int_equal(followed(&s), 0);
-	shares_seen(s, end + 1, true);
-	shares_sync(s);
-	bob = of(s, "bob");
-	shares_close(&s);
-	share_pseudonym(&bob, p[1]);
-	/* the first is record 2, which was seen; the second is record 3 */
-	put_journal((const char (*)[PSEUDONYM_LEN + 1])p, 2);
-	struct buf head;
-	buf_init(&head, 0);
-	read_file("head", &head);
-	assert_true(said(&head, "journal 3 "));
-	assert_int_equal(followed(&s), 0);
-	shares_close(&s);
-	/* a head of an earlier version says nothing: all is read */
-	char *line = memmem(head.p, head.n, "journal 3 ", 10);
-	size_t before = (size_t)(line - (char *)head.p), length = strcspn(line, "\n") + 1;
-	memmove(line, line + length, head.n - before - length);
-	put_span("head", span_cut(buf_view(&head), 0, head.n - length));
-	assert_int_equal(followed(&s), 2);
-	shares_close(&s);
-	buf_free(&head);
-}
-
-static void
-an_erasure_on_record_that_is_killed_is_finished_by_the_next_start(void **state)
-{
-	static const char *const points[] = { "shares-appended", "shares-erasing",
-		"shares-overwritten" };
-	char p[1][PSEUDONYM_LEN + 1];
-	struct share b;
-
-	(void)state;
-	for (size_t i = 0; i < COUNT_OF(points); i++) {
-		unlink(path("shares"));
-		unlink(path("head"));
-		struct share ann = two_shares();
-		share_pseudonym(&ann, p[0]);
-		put_journal((const char (*)[PSEUDONYM_LEN + 1])p, 1);
-		pid_t child = fork();
-		if (child == 0) {
-			struct shares *s;
-			stops_point = points[i];
-			stops_hook = stops_kill;
-			followed(&s);
-			_exit(0);
-		}
-		int status;
-		assert_int_equal(waitpid(child, &status, 0), child);
-		assert_true(WIFSIGNALED(status));
-		struct shares *s;
-		followed(&s);
-		assert_int_equal(shares_find(s, 1, &b, NULL), SHARE_ERASED);
-		assert_int_equal(shares_find(s, 2, &b, NULL), SHARE_HERE);
-		assert_false(file_has("shares", &ann));
-		shares_close(&s);
-	}
-}
-
-static void
-a_journal_that_cannot_be_read_is_not_taken_as_seen(void **state)
-{
-	struct share ann = two_shares();
-	char p[1][PSEUDONYM_LEN + 1];
-	struct shares *s = opened();
-	size_t n;
-
-	(void)state;
-	share_pseudonym(&ann, p[0]);
-	assert_int_not_equal(shares_follow(s, path("none"), "gw-1", &n, &why), 0);
-	shares_seen(s, 9, true);
-	shares_sync(s);
-	shares_close(&s);
-	put_journal((const char (*)[PSEUDONYM_LEN + 1])p, 1);
-	assert_int_equal(followed(&s), 1);
-	shares_close(&s);
-}
-
-static void
-what_the_readable_segments_name_is_erased(void **state)
-{
-	struct share ann = two_shares(), b;
-	char p[1][PSEUDONYM_LEN + 1], name[JOURNAL_NAME_MAX + 32];
-	struct shares *s = opened();
-	size_t n;
-
-	(void)state;
-	share_pseudonym(&ann, p[0]);
-	uint64_t end = put_journal((const char (*)[PSEUDONYM_LEN + 1])p, 1);
-	snprintf(name, sizeof(name), "journal/gw-1-00000001-%016llu.jsonl",
-		(unsigned long long)end);
-	/* compressed, and a byte of it is another */
-	struct seekable_writer w;
-	struct buf packed;
-	buf_init(&packed, 0);
-	assert_int_equal(unlink(path(name)), 0);
-	assert_int_equal(seekable_begin(&w), 0);
-	assert_int_equal(seekable_encode(&w, SPAN_LIT("{\"type\":\"close\"}\n"), &packed), 0);
-	packed.p[packed.n / 2] ^= 0x55;
-	assert_int_equal(seekable_finish(&w, &packed), 0);
-	seekable_end(&w);
-	mkdir(path("journal.keep"), 0700);
-	snprintf(name, sizeof(name), "journal.keep/gw-1-00000001-%016llu.jsonl.zst",
-		(unsigned long long)end);
-	put_span(name, buf_view(&packed));
-	buf_free(&packed);
-	assert_int_not_equal(shares_follow(s, path("journal"), "gw-1", &n, &why), 0);
-	assert_int_equal(n, 1);
-	assert_int_equal(shares_find(s, 1, &b, NULL), SHARE_ERASED);
-	/* and the segment is asked for again */
-	shares_seen(s, 9, true);
-	shares_sync(s);
-	shares_close(&s);
-	s = opened();
-	assert_int_not_equal(shares_follow(s, path("journal"), "gw-1", &n, &why), 0);
-	shares_close(&s);
-}
-
 int
 main(void)
 {
-#define IN_FOLDER(f) cmocka_unit_test_setup_teardown(f, fresh_folder, drop_folder)
 	const struct CMUnitTest tests[] = {
 		IN_FOLDER(a_share_is_its_holders_and_stays),
 		IN_FOLDER(a_holder_has_1_to_1024_bytes_and_a_longer_name_a_share_of_its_own),
@@ -1219,11 +906,6 @@ main(void)
 		IN_FOLDER(names_that_are_like_one_are_found_nearest_first),
 		IN_FOLDER(of_many_names_the_nearest_are_kept),
 		IN_FOLDER(an_erasure_that_only_the_head_knows_is_carried_out_again),
-		IN_FOLDER(erasures_on_record_are_done_again_in_a_restored_file_and_head),
-		IN_FOLDER(the_journal_is_read_from_where_the_head_says),
-		IN_FOLDER(an_erasure_on_record_that_is_killed_is_finished_by_the_next_start),
-		IN_FOLDER(a_journal_that_cannot_be_read_is_not_taken_as_seen),
-		IN_FOLDER(what_the_readable_segments_name_is_erased),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
