@@ -28,8 +28,9 @@
 /* glibc's own, exported for who puts another in front of it. */
 extern void __libc_free(void *p);
 
-/* A large block that malloc() mapped: its pages go back to the kernel, which hands out zeroed ones. To zero it
- * would touch pages that nobody had touched. (glibc, malloc/malloc.c: IS_MMAPPED of a chunk's size.) */
+/* True for a large block for which malloc() called mmap(). Freeing it unmaps its pages, and the
+ * kernel zeroes pages before it hands them out again; zeroing them here would touch pages that
+ * were never used. Source: IS_MMAPPED in glibc's malloc/malloc.c. */
 static bool
 is_mapped_block(const void *p)
 {

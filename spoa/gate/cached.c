@@ -79,7 +79,7 @@ cache_scope(const struct request *r, struct span out[SCOPE_PARTS])
 	return true;
 }
 
-/* The route's own lists come first. */
+/* The lists of the route take precedence over the table. */
 static enum cache_field_kind
 cache_field_of(const struct route_cache *own, const struct http_field *f)
 {
@@ -90,8 +90,8 @@ cache_field_of(const struct route_cache *own, const struct http_field *f)
 	return cache_field_kind(f->name, f->value);
 }
 
-/* Appends the caller's fields on which a response may depend, and those that rules set. Returns
- * NULL, or why the request has no cache: a field that is sent on and that nobody knows. */
+/* Appends the header fields on which a response may depend: those of the caller and those that rules
+ * set. Returns NULL, or why the request is not cached: the provider would receive an unknown field. */
 static const char *
 put_cache_fields(struct request *r, struct buf *b)
 {
@@ -472,24 +472,24 @@ kept_for_us(const struct request *r)
 	return ttl_us - ttl_us / 10 * r->found.cache.key[0] / 256;
 }
 
-/* Returns true if somebody was erased since the request last looked. */
+/* Returns true if any person was erased since `since`, a result of live_erasures_came(). */
 static bool
 somebody_erased(const struct live *live, uint64_t since)
 {
 	return live && live_erasures_came(live) != since;
 }
 
-/* What the reply to SET needs; its request may have ended. */
+/* Used by the callback of SET, which may run after the request has ended. */
 struct entry_put {
 	struct redis *redis;
 	struct metrics *metrics;
 	const struct live *live;
-	uint64_t erasures;
+	uint64_t erasures; /* live_erasures_came() before */
 	char name[CACHE_REDIS_NAME];
 };
 
-/* The SCAN of an erasure that came meanwhile may have passed the entry: whosever it is, it
- * goes. */
+/* Deletes the entry if anybody was erased since the request asked: the SCAN of that erasure may have
+ * run before SET. */
 static void
 put_came(void *arg, int err, const struct redis_reply_ints *replies, size_t n)
 {
@@ -552,12 +552,13 @@ keep_entry(struct request *r, const unsigned char key[CACHE_KEY_BYTES],
 		cache_seal(cache_keys(c), key, st, a, &sealed) ||
 		!cache_may_keep(c, r->found.cache.stamp.who, sealed.n))
 		return false;
-	if (r->gate->cache_redis)
+	if (r->gate->cache_redis) {
 		put_in_redis(r, key, buf_view(&sealed));
-	else
-		cache_put(c, key, buf_view(&sealed), clock_mono_us() + kept_for_us(r));
-	/* the purge of an erasure that came meanwhile may have been before it */
-	if (!r->gate->cache_redis && somebody_erased(r->gate->shared->live, r->run.erasures))
+		return true;
+	}
+	cache_put(c, key, buf_view(&sealed), clock_mono_us() + kept_for_us(r));
+	/* an erasure on another thread may have purged the cache just before */
+	if (somebody_erased(r->gate->shared->live, r->run.erasures))
 		cache_purge(c, &(struct cache_purge){ .who = st->who });
 	return true;
 }

@@ -175,10 +175,8 @@ struct request {
 		bool left;     /* it is written without the request: request_record_leave() */
 		bool undone;   /* and its completion with it */
 		enum decision_kind recorded_kind; /* what the record says */
-		/* live_erasures_came() when it began, or when the holder was looked up last;
-		 * and the holder was erased since */
-		uint64_t erasures;
-		bool erased;
+		uint64_t erasures; /* live_erasures_came() at the last look for the holder */
+		bool erased;	   /* the holder was erased after the request began */
 		size_t held_bytes, held_slot;
 		size_t held_work; /* of them: arena, decoded and rewritten body */
 		/* `decide`: the answer that was given for a recogniser, or for its i-th text */
@@ -308,9 +306,8 @@ struct request *request_new(
 void request_free(struct request **r);
 /* Whose its texts are: the person, else the key's id, else "anonymous". */
 struct span request_holder(const struct request *r);
-/* Returns true if the holder was erased after the request began. Then nothing that follows from
- * the holder's share is written for the request, and none of its content is stored. The worker's
- * own thread. */
+/* Returns true if the holder was erased after the request began. Then the request writes no hash and no
+ * sealed text, and stores no content. On the worker's thread. */
 bool request_erased(struct request *r);
 /* Looks for findings in the target since; what it said once holds. */
 enum path_state request_path_state(struct request *r);

@@ -12,7 +12,7 @@
 #define PING_US	  20000000u /* silence of a side, then it is asked */
 #define GONE_US	  60000000u /* silence, then it is gone */
 #define HALF_US	  30000000u /* a message that is not whole */
-#define LOOK_US	  1000000u  /* whether the session is over for another reason */
+#define LOOK_US	  1000000u  /* between two questions whether the session is over */
 #define PACE_US	  10000000u /* in which CAP_SOCKET_CONTROLS, CAP_SOCKET_DECIDED come again */
 #define HOLD_STEP 65536u
 
@@ -32,7 +32,7 @@ struct socket {
 		uint64_t controls_us, decided_us;
 		bool paused; /* it is ahead of that by PACE_US */
 	} side[SIDES];
-	uint64_t look_us; /* monotonic: when the gate is asked next whether it is over */
+	uint64_t look_us; /* monotonic: when the gate is asked next */
 	size_t held;	  /* bytes that the gate counts */
 	bool closing;
 };

@@ -194,7 +194,7 @@ dim_first(struct quota_dim *d, const char *name, enum quota_window_kind kind)
 		snprintf(d->key, sizeof(d->key), "tollgate:q:{%s.%u}", name, k);
 }
 
-/* The sum of the counters of a dim in the epoch of its charge, on this node. */
+/* Adds up the counters that this node has for the limit of *d in the epoch of the charge. */
 static long long
 counted_at(struct server *s, const struct quota_dim *d)
 {

@@ -72,15 +72,17 @@ node_free(struct redis_front *f, size_t i)
 	free(r);
 }
 
-/* Its epoch's key must be in a slot that it has, and in the same one for all daemons: so the slot follows from the
- * map alone, whatever a daemon saw of it before. The order is as if drawn by chance: slots leave and come in
- * ascending order, and the first or last one of a node would be another with each. */
+/* The order in which a node's slots are chosen for the key of its epoch. It is scattered because
+ * redis-cli moves slots in ascending order: the lowest or highest slot of a node would change with
+ * each slot that moves. */
 static uint32_t
 slot_rank(unsigned slot)
 {
 	return (uint32_t)slot * 2654435761u;
 }
 
+/* Chooses the slot of the key of the node's epoch among the slots that the node has. The choice
+ * depends only on the map, so that all daemons choose the same slot. */
 static void
 tag_node(struct redis *r)
 {
@@ -163,7 +165,7 @@ redis_slot_at(struct redis *front, unsigned slot, struct redis *node)
 		return;
 	f->moved++;
 	f->owner[slot] = node;
-	/* where one slot moves others do */
+	/* if one slot moves, others probably move too */
 	redis_finder_again(f->finder);
 }
 

@@ -78,7 +78,7 @@ struct redis_reply_ints {
 	int err; /* ERR_FULL: it is at its maxmemory, and the command did nothing; ERR_SYNTAX: Redis answered with an error or something else; of a cluster
 		    also ERR_IO, ERR_TIMEOUT: this command's node did not answer */
 	bool nil; /* ERR_SYNTAX that is none: there is nothing, or it was not done */
-	bool forbidden; /* ERR_SYNTAX: its ACL does not permit the command, or it has none such */
+	bool forbidden; /* ERR_SYNTAX: Redis does not know the command, or its ACL forbids it */
 	size_t n;
 	int64_t i, list[REDIS_LIST_MAX];
 };

@@ -242,10 +242,11 @@ follow(struct redis_call *c, struct span said)
 		redis_slot_at(front, (unsigned)slot, to);
 		redis_finder_tell(front->f->finder, (unsigned)slot, &place);
 	}
-	if (ask)
+	if (ask) {
 		redis_finder_again(front->f->finder);
-	if (ask && to && conn_up(to))
-		redisAsyncCommand(to->ac, on_asking, NULL, "ASKING");
+		if (to && conn_up(to))
+			redisAsyncCommand(to->ac, on_asking, NULL, "ASKING");
+	}
 	return call_send(c, to);
 }
 

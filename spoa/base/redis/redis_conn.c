@@ -73,7 +73,7 @@ on_epoch(redisAsyncContext *ac, void *reply, void *priv UNUSED)
 	if (!rep)
 		return;
 	if (v <= 0) {
-		if (r->f->cluster) /* its slot may be elsewhere */
+		if (r->f->cluster) /* the slot of the key may have moved */
 			redis_finder_again(r->f->finder);
 		epoch_unknown(r, rep->type == REDIS_REPLY_ERROR ? rep->str
 				 : r->refusal			? r->refused_with
@@ -315,7 +315,7 @@ on_io(struct ev_loop *loop UNUSED, ev_io *w, int revents)
 	if (r->ac && revents & EV_READ)
 		redisAsyncHandleRead(r->ac);
 	if (r->ac && !redis_bound_holds(r->ac->c.reader))
-		give_redis_up(r, "its reply is larger than any that is asked for");
+		give_redis_up(r, r->reading.broken);
 	if (r->ac && revents & EV_WRITE)
 		redisAsyncHandleWrite(r->ac);
 }
@@ -404,7 +404,8 @@ lost(struct redis *r, const char *why)
 	redis_finder_again(r->f->finder);
 }
 
-/* What was wrong with its reply, hiredis' word, or whose certificate was refused. */
+/* Returns why the connection ended: a reply that was refused, a certificate that was refused, or
+ * the error of hiredis. */
 static const char *
 why_lost(const struct redis *r, const redisAsyncContext *ac)
 {

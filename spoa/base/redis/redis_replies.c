@@ -20,21 +20,28 @@ typedef int list_length;
 
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 static redisReplyObjectFunctions hiredis, bounded;
-/* A blocking context is read until its reply is whole, by one thread. */
+static const char too_large[] = "its reply is larger than any that is asked for";
+/* One thread reads a blocking context until the reply is whole. */
 static _Thread_local struct redis_reading blocking;
 
-/* An error without a command is what a server says that has too many clients; hiredis ends the connection. */
+static struct redis_reading *
+reading_of(void *privdata)
+{
+	return privdata ? privdata : &blocking;
+}
+
+/* A server with too many clients sends an error without a command; hiredis then ends the connection. */
 static bool
 is_asked_for(const redisReadTask *t, const struct redis_reading *r)
 {
 	return !r->ac || r->ac->replies.head || t->type == REDIS_REPLY_ERROR;
 }
 
-/* Counts what begins here. False: the connection is to end. */
+/* Counts the elements and bytes of an object that begins. False: the connection must end. */
 static bool
 allows(const redisReadTask *t, size_t elements, size_t bytes)
 {
-	struct redis_reading *r = t->privdata ? t->privdata : &blocking;
+	struct redis_reading *r = reading_of(t->privdata);
 
 	if (!t->parent) {
 		r->elements = r->bytes = 0;
@@ -42,7 +49,7 @@ allows(const redisReadTask *t, size_t elements, size_t bytes)
 	}
 	if (!r->broken && (elements > REDIS_REPLY_ELEMENTS - r->elements ||
 				  bytes > REDIS_REPLY_BYTES - r->bytes))
-		r->broken = "its reply is larger than any that is asked for";
+		r->broken = too_large;
 	if (r->broken)
 		return false;
 	r->elements += elements;
@@ -121,9 +128,12 @@ redis_bound_broken(void)
 }
 
 bool
-redis_bound_holds(const redisReader *r)
+redis_bound_holds(redisReader *r)
 {
-	return r->len - r->pos <= REDIS_REPLY_BYTES;
+	if (r->len - r->pos <= REDIS_REPLY_BYTES)
+		return true;
+	reading_of(r->privdata)->broken = too_large;
+	return false;
 }
 
 /* ---- where Redis is ---- */
@@ -230,7 +240,7 @@ error_holds(const redisReply *r, const char *text)
 	return r->type == REDIS_REPLY_ERROR && memmem(r->str, r->len, text, strlen(text));
 }
 
-/* Redis 6.2 has the error of a script's command in the middle of its own. */
+/* If a command in a script fails, Redis 6.2 puts that error in the middle of the script's error. */
 bool
 redis_is_full(const redisReply *r)
 {

@@ -1,4 +1,4 @@
-/* Replies: what one may be before it is stored, where Redis is, and that it is full. */
+/* Replies: bounds for all of them, and readers for some. */
 #ifndef BASE_REDIS_REDIS_REPLIES_H
 #define BASE_REDIS_REDIS_REPLIES_H
 
@@ -9,28 +9,29 @@
 #include "base/buf.h"
 #include "base/redis/redis_map.h"
 
-/* Bounds of a reply, before hiredis stores it. A server that sends something else, or what nobody asked for,
- * loses its connection, and the daemon neither ends nor runs out of memory. hiredis itself aborts on a reply
- * without a command, and allocates as many elements as the first line of a list says.
+/* Bounds of a reply, checked before hiredis allocates memory for it. If a reply exceeds them, or no
+ * command was sent for it, the connection is closed. hiredis alone aborts the process at a reply
+ * without a command, and allocates as many elements as the first line of a list states.
  *
- * The bounds are far above what any command here asks for (caps.h: a hash of 10,000 fields, 1 MB): a larger value of
- * an honest server is a limit of one request, and no reason to hang up. */
+ * The bounds are far above what the commands here ask for (caps.h: a hash of 10,000 fields, 1 MB), so
+ * that a value over a cap fails one request and not the connection. */
 enum {
-	REDIS_REPLY_ELEMENTS = 1 << 18, /* of all its lists together */
-	REDIS_REPLY_BYTES = 64 << 20,	/* of its strings; and of what is not yet parsed */
+	REDIS_REPLY_ELEMENTS = 1 << 18, /* elements of all lists of a reply */
+	REDIS_REPLY_BYTES = 64 << 20,	/* bytes of all its strings, and bytes not yet parsed */
 };
 
-/* One connection's reply that is being read. Lives as long as the context. */
+/* The reply that a connection is reading. Must live as long as the context. */
 struct redis_reading {
-	const redisAsyncContext *ac; /* NULL: of a blocking one */
+	const redisAsyncContext *ac; /* NULL: the context is a blocking one */
 	size_t elements, bytes;
-	const char *broken; /* why the connection ends, for its message; NULL: it does not */
+	const char *broken; /* why the reply is refused; NULL: it is not */
 };
 
-/* From now on, what r reads is bounded. `reading` is NULL for a blocking context. */
+/* Applies the bounds to all replies that r reads. `reading` is NULL for a blocking context. */
 void redis_bound(redisReader *r, struct redis_reading *reading);
-/* After a read: false if more bytes wait to be parsed than a reply may have. */
-bool redis_bound_holds(const redisReader *r);
+/* After a read: false, with the reason in `broken`, if more bytes wait to be parsed than a reply
+ * may have. */
+bool redis_bound_holds(redisReader *r);
 /* Why the last reply on a blocking context of this thread was refused; NULL: it was not. */
 const char *redis_bound_broken(void);
 
@@ -44,7 +45,7 @@ int redis_master_read(
 int redis_slots_read(const redisReply *r, const char *asked, struct redis_map *out);
 /* "OOM …": the command was refused because the server is at its maxmemory. */
 bool redis_is_full(const redisReply *r);
-/* The server's ACL does not permit the command, or the server has none of that name. */
+/* True if the server's ACL forbids the command, or the server does not know it. */
 bool redis_forbids(const redisReply *r);
 
 #endif

@@ -10,8 +10,8 @@
 #include <sys/time.h>
 
 #include "base/err.h"
-#include "base/redis/redis_replies.h"
 #include "base/redis/redis_find.h"
+#include "base/redis/redis_replies.h"
 
 redisReply *
 redis_reply(redisContext *c)
@@ -19,7 +19,7 @@ redis_reply(redisContext *c)
 	redisReply *r = NULL;
 	int written = 0;
 
-	/* As redisGetReply(), but for the bound on bytes that belong to no whole string yet. */
+	/* redisGetReply() has no bound on the bytes of a string that has not arrived whole. */
 	while (redisGetReplyFromReader(c, (void **)&r) == REDIS_OK && !r) {
 		while (!written)
 			if (redisBufferWrite(c, &written) != REDIS_OK)

@@ -36,10 +36,10 @@ redis_reply_free(redisReply **r)
 enum { REDIS_CURSOR = 24 };
 const redisReply *redis_scan_list(const redisReply *r, char cursor[REDIS_CURSOR]);
 
-/* The next reply of the commands that were appended, within redis_replies.h. NULL: c->err says of
- * what kind the failure is, and redis_sync_error() why. */
+/* Reads the next reply to the appended commands, within the bounds of redis_replies.h. NULL: it
+ * failed; redis_sync_error() returns why. */
 redisReply *redis_reply(redisContext *c);
-/* One command and its reply; the format is hiredis' (%s, %llu, %b). */
+/* Sends one command and reads its reply. The format is that of hiredis (%s, %llu, %b). */
 redisReply *redis_ask(redisContext *c, const char *format, ...);
 redisReply *redis_ask_argv(
 	redisContext *c, int argc, const char **argv, const size_t *lens);

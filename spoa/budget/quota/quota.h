@@ -1,9 +1,10 @@
 /* Rate limits: reserve before, settle after (design rule 8). Each limit value
  * counts in ten sub-buckets of its window; a request is admitted where its own
  * bucket and the ten before it, read AFTER its own increment, hold no more than
- * the limit, so no rolling window exceeds it. On Redis in one pipeline a turn of
- * the loop, by Redis' clock, without scripts but for additions that may be sent
- * again; without Redis the same arithmetic in process, by the monotonic clock. */
+ * the limit, so no rolling window exceeds it. With Redis, each turn of the loop
+ * sends one pipeline, and windows follow Redis' clock. Only additions that may be
+ * sent again use a script. Without Redis, the same arithmetic runs in the process,
+ * by the monotonic clock. */
 #ifndef BUDGET_QUOTA_QUOTA_H
 #define BUDGET_QUOTA_QUOTA_H
 

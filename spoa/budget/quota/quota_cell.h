@@ -28,8 +28,8 @@ struct change {
 	struct quota_place at;
 	int64_t spent, own;
 	bool unseen; /* it was counted after all that this worker knows was read */
-	/* by which Redis knows what of it was added, if it is sent again; 0: not sent yet, or
-	 * nothing of it needs one */
+	/* the id by which Redis recognizes an addition that is sent again; 0: it has not been sent,
+	 * or needs none */
 	uint64_t id;
 };
 

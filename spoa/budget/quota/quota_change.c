@@ -1,7 +1,8 @@
 /* Corrections of counts on Redis: settlements, refunds, and the commands that add to a
- * counter. A correction whose store does not answer is kept and sent again. What adds has an id,
- * so that Redis counts it once even if it ran the first one; without an id (see needs_id()), it is
- * counted at least once. What takes away is sent at most once. Both err to the safe side. */
+ * counter. A correction that Redis does not answer is kept and sent again. An addition has an id,
+ * so that Redis counts it once even if it ran the first command; an addition without an id (see
+ * needs_id()) is counted at least once. A subtraction is sent at most once. If a count is wrong
+ * after that, it is too high, so that no limit is exceeded. */
 #include <stdlib.h>
 
 #include "base/clock.h"
@@ -14,11 +15,11 @@ enum {
 	LATE_MAX = 4096,     /* corrections that wait for Redis; one more is dropped */
 	LATE_US = 50000,     /* not sooner are they sent again */
 	REFUSED_US = 250000, /* nor what Redis refused */
-	ID_S = 300,	     /* Redis knows an id for so long */
-	EVAL_US = 60000000,  /* between two tries of an EVAL that Redis forbids */
+	ID_S = 300,	     /* lifetime of an id in Redis */
+	EVAL_US = 60000000,  /* time until EVAL is tried again after Redis forbade it */
 };
 
-/* INCRBY KEYS[1] ARGV[1], unless it was done before: KEYS[2] tells for ARGV[2] seconds. */
+/* INCRBY KEYS[1] ARGV[1], if KEYS[2], the id, does not exist. The id is stored for ARGV[2] seconds. */
 static const char add_once[] = "if redis.call('SET',KEYS[2],'','NX','EX',ARGV[2])then "
 			       "return redis.call('INCRBY',KEYS[1],ARGV[1])end";
 
@@ -58,8 +59,8 @@ key_add(struct redis_pipe *p, const char *key, size_t kn, struct span id, int64_
 		redis_command(p, 3, expire, el);
 }
 
-/* "tollgate:i:{LIMIT:HASH}:ID", in the slot of the counter. The same id is another one in another
- * epoch, in which nothing of it was counted. */
+/* "tollgate:i:{LIMIT:HASH}:ID", in the slot of the counter. The key depends on the epoch, because a
+ * new epoch has none of the additions of the one before. */
 static size_t
 id_key(char out[CELL_KEY_TEXT], const struct quota_dim *d, uint64_t epoch, uint64_t id)
 {
@@ -146,16 +147,17 @@ make_quota_place(struct quota *qt, const struct quota_dim *d, const struct quota
 	redis_send(p);
 }
 
-/* What adds to a counter on which decisions depend has an id. Of a window with a total, the
- * amount spent is only shown: most requests add to it, and an id takes more memory than a
- * counter. */
+/* An addition needs an id if it changes a counter that decisions read. The spent amount of a
+ * window with a total is only shown. Most requests add to it, and an id would take more memory
+ * than the counter. */
 static bool
 needs_id(const struct change *c)
 {
 	return c->own > 0 || (c->spent > 0 && cell_expires(&c->dim));
 }
 
-/* The reply says that a command was not done. A null reply: its id was known, it was done before. */
+/* True if Redis did not run the command. A null reply means that the id was known: an earlier
+ * command with this id ran. */
 static bool
 not_done_yet(const struct redis_reply_ints *r)
 {

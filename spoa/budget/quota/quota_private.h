@@ -23,9 +23,9 @@ struct quota {
 	} * late, **last_late; /* corrections that wait for Redis, oldest first */
 	size_t nlate;
 	uint64_t late_us; /* not before are they sent */
-	uint64_t last_id; /* of a correction, drawn at first: no other worker's */
-	uint64_t eval_us; /* not before is EVAL sent: Redis forbids it */
-	bool said_eval;	  /* that, once */
+	uint64_t last_id; /* id of the last correction; the first one is random */
+	uint64_t eval_us; /* Redis forbade EVAL: it is not sent before this time */
+	bool said_eval;	  /* the log has that Redis forbids EVAL */
 	bool said_full;	  /* the ledger, once */
 	struct quota_table *table;
 	struct mailbox *self;
@@ -68,8 +68,8 @@ void counts_longs(
 enum add { ADD_ONLY = 1, ADD_WITH_TTL = 3 };
 void cell_add(struct redis_pipe *p, const struct quota_dim *d, const struct quota_place *at,
 	struct cell c, int64_t delta, int64_t now_ms, enum add how);
-/* The same of any key, which lives so long where it is made. id: a key of the same slot that says
- * for five minutes that this was added, and then it is not added again; empty: none. */
+/* The same for any key, which is created with this TTL. id: a key in the same slot. Redis adds only
+ * if that key does not exist, and creates it for five minutes. Empty: always adds. */
 void key_add(struct redis_pipe *p, const char *key, size_t kn, struct span id, int64_t delta,
 	int64_t ttl_s, enum add how);
 /* SET key v EX ttl_s */

@@ -118,7 +118,7 @@ look_for_name(void *arg, struct span line)
 	static const enum record_field fields[] = { RF_IDENTITY_PERSON, RF_IDENTITY_KEY };
 	struct name_search *s = arg;
 
-	/* Without an index it is every line of the journal. */
+	/* without an index, this is called for every line of the journal */
 	if (!memmem(line.p, line.n, "\"identity\":", 11))
 		return;
 	json_auto_t *record = json_loadb(line.p, line.n, JSON_ALLOW_NUL, NULL);
@@ -126,7 +126,7 @@ look_for_name(void *arg, struct span line)
 		s->found |= span_eq(record_span(record, fields[i]), s->name);
 }
 
-/* Records in plain name persons who have no share: nothing of them is sealed. */
+/* True if a record names the person, who may have no share because nothing was sealed. */
 static bool
 is_on_record(const struct admin_cmd *c, struct span name)
 {
@@ -148,7 +148,7 @@ is_on_record(const struct admin_cmd *c, struct span name)
 	return s.found;
 }
 
-/* The name may be a slip: no node is known that has it, or it is spelled otherwise here. */
+/* True if the name is probably mistyped: no node can have it, or a name here is spelled alike. */
 static bool
 is_nobodys(const struct admin_cmd *c, const json_t *answer, const char *person)
 {

@@ -1,8 +1,8 @@
-/* The header fields of requests, by what they mean for the cache. A field that chooses a model,
- * a deployment, an account or the form of the response belongs to the key. A field that
- * describes the client, its connection or a trace does not matter. A field that is not listed
- * has no cache, so that one that a provider introduces tomorrow cannot be missed. Sources: the
- * reference of each API, and what its SDKs, proxies and tracers send. */
+/* How the cache treats header fields of requests. A field that selects a model, a deployment, an
+ * account or the form of the response belongs to the key. A field that describes the client, its
+ * connection or a trace does not matter. A request with a field that is not listed is not cached,
+ * because a provider may introduce a field that changes responses. Sources: the reference of each
+ * API, and the fields that its SDKs, proxies and tracers send. */
 #include "base/among.h"
 #include "base/search.h"
 #include "gate/cache/key.h"
@@ -18,11 +18,11 @@
 static const struct cache_field {
 	const char *name;
 	unsigned char n; /* its length */
-	bool begins;	 /* all names that begin so, of which none is another row */
+	bool begins;	 /* the row stands for all names that begin with `name` */
 	bool keyed;
-	/* Parts of the value, between commas and semicolons, that do not matter; with blanks
-	 * between them, and '*' after the begin of some. A value with other parts is keyed.
-	 * NULL: there are none. */
+	/* Values that do not matter, with blanks between them. `abc*` stands for all values that
+	 * begin with abc. The field's value is split at commas and semicolons; if a part is not
+	 * listed here, the field belongs to the key. NULL: each value matters. */
 	const char *harmless;
 } cache_fields[] = {
 	UNLESS("accept", "*/* application/json text/event-stream application/vnd.amazon.eventstream q=* charset=utf-8"),
@@ -160,7 +160,7 @@ static const struct cache_field {
 };
 /* clang-format on */
 
-/* True if the text is the pattern, or begins with it where the pattern ends with '*'. */
+/* True if the text equals the pattern, or begins with it if the pattern ends with '*'. */
 static bool
 is_or_begins(struct span s, struct span pattern)
 {
@@ -207,11 +207,11 @@ is_value_harmless(struct span value, const char *harmless)
 	return all;
 }
 
-/* The row of a name in small letters; NULL: there is none. */
+/* The row of a name, which is in lower case; NULL: there is none. */
 static const struct cache_field *
 find_cache_field(struct span name)
 {
-	/* the last row that is not after the name: of names that begin alike, the shorter one */
+	/* the last row that does not sort after the name; it may be a beginning of the name */
 	size_t i = SEARCH_FIRST(COUNT_OF(cache_fields), k,
 		span_order(span_of(cache_fields[k].name, cache_fields[k].n), name) <= 0);
 	const struct cache_field *f = i ? &cache_fields[i - 1] : NULL;

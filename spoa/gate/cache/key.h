@@ -29,13 +29,13 @@ struct cache_member {
 /* Of the body of a form's requests; the last has no name. NULL: the form has no cache. */
 const struct cache_member *cache_members(enum form f);
 
-/* What a field of the head means for the cache (fields.c). */
+/* How the cache treats a header field of the request (fields.c). */
 enum cache_field_kind {
-	CACHE_FIELD_UNKNOWN, /* no cache, if the provider receives it */
-	CACHE_FIELD_KEYED,   /* part of the key */
-	CACHE_FIELD_LEFT     /* no response depends on it */
+	CACHE_FIELD_UNKNOWN, /* the request is not cached if the provider receives the field */
+	CACHE_FIELD_KEYED,   /* the field belongs to the key */
+	CACHE_FIELD_LEFT     /* no response depends on the field */
 };
-/* Returns what the field means with this value. Any case. */
+/* The treatment of a field with this value. The case of the name does not matter. */
 enum cache_field_kind cache_field_kind(struct span name, struct span value);
 /* The known names, each a name or (*begins) the beginning of names. NULL: the end. */
 const char *cache_field_name(size_t i, bool *begins);

@@ -210,7 +210,7 @@ read_erase(struct reader *r)
 	/* Entries of version 0.2.0 have none of these. */
 	for (enum live_part part = LIVE_CACHE; part < LIVE_PARTS; part++) {
 		char name[LIVE_FIELD_MAX];
-		snprintf(name, sizeof(name), "%s_tag", live_part_names[part]);
+		live_part_tag(part, name);
 		struct span hex = json_span(json_object_get(r->object, name));
 		if (json_object_get(r->object, name) &&
 			(hex.n != 2 * LIVE_NAME_BYTES ||
@@ -220,6 +220,21 @@ read_erase(struct reader *r)
 }
 
 /* ---- whole entries ---- */
+
+void
+live_part_tag(enum live_part part, char out[LIVE_FIELD_MAX])
+{
+	snprintf(out, LIVE_FIELD_MAX, "%s_tag", live_part_names[part]);
+}
+
+void
+live_erase_field(const unsigned char tag[SHA256_BYTES], char field[LIVE_FIELD_MAX])
+{
+	char id[LIVE_ERASE_ID + 1];
+
+	sodium_bin2hex(id, sizeof(id), tag, LIVE_ERASE_ID / 2);
+	snprintf(field, LIVE_FIELD_MAX, "%s:%s", live_kinds[LIVE_ERASE], id);
+}
 
 void
 live_erase_tag(const unsigned char key[SHA256_BYTES], struct span holder,

@@ -50,7 +50,7 @@ struct live_override {
 
 enum { LIVE_ERASE_ID = 16 };
 
-/* What a daemon deletes of a person. */
+/* The parts of an erasure: what each daemon deletes. */
 enum live_part {
 	LIVE_SHARES,	   /* in its file of shares */
 	LIVE_CACHE,	   /* stored responses */
@@ -59,13 +59,16 @@ enum live_part {
 };
 extern const char *const live_part_names[]; /* LIVE_PARTS of them, then NULL */
 enum { LIVE_NAME_BYTES = 8 };
+/* The member of an order that has the person's name in that part: "cache_tag". */
+void live_part_tag(enum live_part part, char out[LIVE_FIELD_MAX]);
 
 struct live_erasure {
 	unsigned char tag[SHA256_BYTES];
-	unsigned done;	 /* bits of enum live_part: done here. Under the lock, as what follows */
-	int64_t done_ns; /* all of them were; 0: not yet */
+	unsigned done;	 /* parts that are done here, as bits of enum live_part. Under the lock, like the
+			  * members below */
+	int64_t done_ns; /* when all parts were done; 0: some are left */
 	bool now;	 /* by this process, and not found as done */
-	uint64_t came;	 /* as how manieth of this process it came into force */
+	uint64_t came;	 /* its number among the erasures that this process put into force */
 };
 
 struct live_entry {
@@ -125,6 +128,8 @@ void live_limit_id(const char *limit, json_t *pairs, char id[LIVE_LIMIT_ID + 1])
 /* The tag of whoever is erased, under the entries' key. */
 void live_erase_tag(const unsigned char key[SHA256_BYTES], struct span holder,
 	unsigned char tag[SHA256_BYTES]);
+/* The place of that person's erasure in the hash: "erase:ID". */
+void live_erase_field(const unsigned char tag[SHA256_BYTES], char field[LIVE_FIELD_MAX]);
 
 /* A member that is a time. */
 void live_put_time(json_t *object, const char *name, int64_t ns);

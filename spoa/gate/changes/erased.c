@@ -1,8 +1,7 @@
-/* Erasures: which were carried out here, and what Redis says of the other nodes. A field
- * NODE/ERASURE of tollgate:{live}:erased is "SERIAL TIME"; or, if only some parts are done,
- * "0 SERIAL" and the names of those that are left. */
+/* Erasures: which were carried out here, and what other nodes noted in Redis. The field
+ * NODE/ERASURE of tollgate:{live}:erased is "SERIAL TIME" if all parts are done, else "0 SERIAL" and
+ * the names of the parts that are left. */
 #include <inttypes.h>
-#include <sodium.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -54,12 +53,11 @@ bool
 live_erased_since(struct live *l, unsigned worker, struct span holder, uint64_t since)
 {
 	unsigned char tag[SHA256_BYTES];
-	char hex[2 * SHA256_BYTES + 1], field[LIVE_FIELD_MAX];
+	char field[LIVE_FIELD_MAX];
 	bool erased;
 
 	live_tag(l, holder, tag);
-	sodium_bin2hex(hex, sizeof(hex), tag, sizeof(tag));
-	snprintf(field, sizeof(field), "%s:%.*s", live_kinds[LIVE_ERASE], LIVE_ERASE_ID, hex);
+	live_erase_field(tag, field);
 	const struct live_view *v = live_enter(l, worker);
 	size_t at = field_place(v, v->nentries, field_of_view, field, &erased);
 	erased = erased && v->entries[at]->erase.came > since;

@@ -116,26 +116,27 @@ part_is_left(const json_t *e, enum live_part part)
 	return false;
 }
 
-/* How that cache names the person. False: the order was made by version 0.2.0. */
+/* Reads the name of the person in that cache. False: version 0.2.0 made the order. */
 static bool
 name_in_cache(const json_t *e, enum live_part part, unsigned char out[LIVE_NAME_BYTES])
 {
 	char member[LIVE_FIELD_MAX];
 
-	snprintf(member, sizeof(member), "%s_tag", live_part_names[part]);
+	live_part_tag(part, member);
 	const char *hex = json_text_in(e, member);
 	return sodium_hex2bin(out, LIVE_NAME_BYTES, hex, strlen(hex), NULL, NULL, NULL) == 0 &&
 	       strlen(hex) == 2 * LIVE_NAME_BYTES;
 }
 
-/* What this process has goes now; Redis is asked by erasing_forget(). */
+/* Deletes what this process has of the person. erasing_forget() deletes it from Redis. */
 static void
 forget_person(struct erasing *x, const json_t *e)
 {
 	const char *id = json_text_in(e, "id");
 	int64_t serial = json_int_in(e, "serial");
 	unsigned char name[LIVE_NAME_BYTES];
-	/* A node without shares notes nothing: orders that its start finds are left to the others. */
+	/* A node without shares keeps no note of what it deleted. It leaves the orders that it finds
+	 * when it starts to the other nodes. */
 	bool forgotten = x->shares ? shares_has_forgotten(x->shares, id, serial) : !x->caches;
 
 	for (enum live_part part = LIVE_CACHE; part < LIVE_PARTS; part++) {
@@ -145,13 +146,13 @@ forget_person(struct erasing *x, const json_t *e)
 			live_erasure_done(x->live, id, serial, part, clock_wall_ns(), false);
 			continue;
 		}
-		if (x->caches && part_is_left(e, LIVE_SHARES)) /* once */
+		if (x->caches && part_is_left(e, LIVE_SHARES)) /* in the first round only */
 			x->caches->here(x->arg, part, name);
 		atomic_store(&x->pending, true);
 	}
 }
 
-/* Logs and keeps why that part could not be reached; "": it was. */
+/* Keeps why that part could not be reached, and logs a new reason; "": it was reached. */
 static void
 note_reached(struct erasing *x, enum live_part part, const struct buf *why)
 {
@@ -166,58 +167,53 @@ note_reached(struct erasing *x, enum live_part part, const struct buf *why)
 	memcpy(was, now, sizeof(now));
 }
 
-/* Of all that are left there, until one cannot be reached. Returns false then. */
+/* Deletes one part of an erasure from Redis. False, with *why: Redis cannot be reached. */
 static bool
-forget_part(struct erasing *x, const json_t *list, enum live_part part)
+forget_part(struct erasing *x, const json_t *e, enum live_part part, struct buf *why)
 {
 	unsigned char name[LIVE_NAME_BYTES];
-	const json_t *e;
-	size_t i;
 
-	SCOPED_BUF(why, 4096);
-	json_array_foreach(list, i, e)
-	{
-		if (!part_is_left(e, part) || !name_in_cache(e, part, name))
-			continue;
-		if (x->caches->there(x->arg, part, name, &why)) {
-			if (!why.n)
-				buf_str(&why, "it could not be reached");
-			break;
-		}
-		live_erasure_done(x->live, json_text_in(e, "id"), json_int_in(e, "serial"), part,
-			clock_wall_ns(), true);
+	if (!part_is_left(e, part) || !name_in_cache(e, part, name))
+		return true;
+	if (why->n) /* an earlier erasure of this round could not reach it */
+		return false;
+	if (x->caches->there(x->arg, part, name, why)) {
+		if (!why->n)
+			buf_str(why, "it could not be reached");
+		return false;
 	}
-	note_reached(x, part, &why);
-	return !why.n;
+	live_erasure_done(x->live, json_text_in(e, "id"), json_int_in(e, "serial"), part,
+		clock_wall_ns(), true);
+	return true;
 }
 
 void
 erasing_forget(struct erasing *x)
 {
 	const json_t *e;
-	bool all = true;
 	size_t i;
 
+	SCOPED_BUF(cache, 4096);
+	SCOPED_BUF(placeholders, 4096);
+	struct buf *why[LIVE_PARTS] = { [LIVE_CACHE] = &cache,
+		[LIVE_PLACEHOLDERS] = &placeholders };
 	atomic_store(&x->pending, false);
 	json_auto_t *list = live_undone(x->live);
-	for (enum live_part part = LIVE_CACHE; part < LIVE_PARTS; part++)
-		all &= forget_part(x, list, part);
-	if (!all)
-		atomic_store(&x->pending, true);
-	/* What is still left of these is on its way, or could not be reached. */
-	json_auto_t *left = live_undone(x->live);
 	json_array_foreach(list, i, e)
 	{
-		const json_t *now;
-		size_t k;
-		bool done = x->shares && (part_is_left(e, LIVE_CACHE) || part_is_left(e, LIVE_PLACEHOLDERS));
-		json_array_foreach(left, k, now) if (
-			!strcmp(json_text_in(now, "id"), json_text_in(e, "id")))
-			done &= !part_is_left(now, LIVE_CACHE) && !part_is_left(now, LIVE_PLACEHOLDERS);
-		if (done)
+		bool any = false, all = true;
+		for (enum live_part part = LIVE_CACHE; part < LIVE_PARTS; part++) {
+			any |= part_is_left(e, part);
+			all &= forget_part(x, e, part, why[part]);
+		}
+		if (any && all && x->shares)
 			shares_erase_forgotten(
 				x->shares, json_text_in(e, "id"), json_int_in(e, "serial"));
+		if (!all)
+			atomic_store(&x->pending, true);
 	}
+	for (enum live_part part = LIVE_CACHE; part < LIVE_PARTS; part++)
+		note_reached(x, part, why[part]);
 }
 
 /* ---- all of it ---- */

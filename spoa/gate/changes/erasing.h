@@ -13,14 +13,14 @@ struct audit;
 struct live;
 struct shares;
 
-/* What has copies of a person's content besides the file of shares. */
+/* Functions that delete a person's content from caches. */
 struct erasing_caches {
-	/* Deletes what this process has, before it returns. */
+	/* Deletes it from the memory of this process. */
 	void (*here)(void *arg, enum live_part part, const unsigned char name[LIVE_NAME_BYTES]);
-	/* Deletes what Redis has; waits for it. 0, or negative with *why. */
+	/* Deletes it from Redis, and waits for the reply. 0, or negative with *why. */
 	int (*there)(void *arg, enum live_part part, const unsigned char name[LIVE_NAME_BYTES],
 		struct buf *why);
-	/* Has erasing_forget() called on a thread that may wait, unless it runs there already. */
+	/* Makes a thread that may wait call erasing_forget(), unless one is running. */
 	void (*soon)(void *arg);
 };
 
@@ -31,11 +31,11 @@ struct erasing {
 	const char *journal;   /* likewise */
 	pthread_mutex_t lock;  /* one at a time */
 	_Atomic int failed;    /* errno of the last that could not be; 0: none */
-	const struct erasing_caches *caches; /* under `lock`; NULL: not yet, or no more */
-	void *arg;			     /* theirs */
-	_Atomic bool pending;		     /* caches are to be asked, or asked again */
-	pthread_mutex_t telling;	     /* of what follows */
-	char why[LIVE_PARTS][256];	     /* it could not be reached; "": it was */
+	const struct erasing_caches *caches; /* under `lock`; NULL: the daemon does not serve */
+	void *arg;			     /* their argument */
+	_Atomic bool pending;		     /* erasing_forget() must run, perhaps again */
+	pthread_mutex_t telling;	     /* guards `why` */
+	char why[LIVE_PARTS][256];	     /* why Redis could not be reached; "": it was */
 };
 
 /* All that are not done yet, of which there may be none. Waits for the disk of the shares, not
@@ -43,12 +43,12 @@ struct erasing {
 void erasing_now(struct erasing *e);
 /* The same where some could not be. */
 void erasing_again(struct erasing *e);
-/* Whose caches they are from now on; NULL: none, and erasing_forget() does not run any more. */
+/* Sets the functions that erasures use from now on. NULL: erasing_forget() must not run after this. */
 void erasing_serves(struct erasing *e, const struct erasing_caches *caches, void *arg);
-/* Deletes from Redis what is left there. One thread at a time, and erasing_serves() waits for
- * its end. */
+/* Deletes from Redis what is left there. One thread at a time; it has ended before erasing_serves()
+ * is called with NULL. */
 void erasing_forget(struct erasing *e);
-/* That part of one could not be carried out: true, with *why. Any thread. */
+/* Returns true, with *why, if that part of an erasure could not be carried out. Any thread. */
 bool erasing_away(struct erasing *e, enum live_part part, struct buf *why);
 
 #endif

@@ -75,13 +75,13 @@ void live_on_erasure(struct live *l, void (*carry_out)(void *arg), void *arg);
 void live_tag(const struct live *l, struct span holder, unsigned char tag[SHA256_BYTES]);
 /* How many erasures have come into force in this process. Any thread. */
 uint64_t live_erasures_came(const struct live *l);
-/* Returns true if one of that holder came into force after live_erasures_came() returned
- * `since`. On the thread of that worker, not between its live_enter() and live_leave(). */
+/* Returns true if the holder was erased after live_erasures_came() returned `since`. On the thread of
+ * that worker, not between its live_enter() and live_leave(). */
 bool live_erased_since(struct live *l, unsigned worker, struct span holder, uint64_t since);
-/* Those of which a part is not done here: a new JSON array of their objects, each with `left`,
- * the names of those parts. */
+/* The erasures of which a part is left here, as a new JSON array. Each object has `left`, the names of
+ * these parts. */
 json_t *live_undone(struct live *l);
-/* That part of it was done here: now, or before this process (`now` false). */
+/* Notes that this part of the erasure is done here. now: this process did it. */
 void live_erasure_done(struct live *l, const char *id, int64_t serial, enum live_part part,
 	int64_t wall_ns, bool now);
 /* All of them, the newest first: [{"erasure","serial","at","why","ticket","by","done","left"}],

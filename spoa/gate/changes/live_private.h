@@ -18,8 +18,8 @@ struct live {
 	struct live_entry **v; /* sorted by field */
 	size_t n, room;
 	size_t nerasures; /* of them */
-	uint64_t ncame;	  /* erasures that were ever put into `v`, also in another's place */
-	_Atomic uint64_t came; /* those that the view has */
+	uint64_t ncame;	       /* how many erasures were put into `v`, replacements included */
+	_Atomic uint64_t came; /* how many of them the view has */
 	struct gone_list gone;
 	bool kept;  /* all of them are on disk */
 	bool begun; /* the file was not there: all that is known is what Redis says */

@@ -155,7 +155,8 @@ request_seal_hash(const struct request *r, const unsigned char h[SHA256_BYTES],
 
 /* ---- one text ---- */
 
-/* Its seal's record goes first. If the share is gone, k->t is NULL, and the result 0. */
+/* Begins to seal a text, after the record of its seal. If the holder's share was erased, the result is
+ * 0 and k->t is NULL. */
 static int
 begin_text(struct request *r, struct kept_text *k, enum seal_kind kind, enum record_text how)
 {

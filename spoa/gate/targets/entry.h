@@ -100,7 +100,8 @@ struct target_table {
 enum target_told { TOLD_OPEN, TOLD_KEY, TOLD_HAND };
 /* Somebody is told (base/notice.h), once: that it is out, or that what was told is over. */
 void target_notice(struct target_state *s, enum target_told told, bool over, const char *why);
-/* `was`: the word that is replaced; NULL: any. False: another word was set meanwhile, and stays. */
+/* Sets whether the target is ejected by hand. If `was` is given and the value is another one by now,
+ * that value stays and the result is false. */
 bool target_by_hand(struct target_table *t, struct target_state *s, const uint64_t *was,
 	bool ejected, uint64_t at_us);
 /* Of it or of its provider, what was said last. NULL: it is not ejected. */

@@ -43,10 +43,10 @@ struct target_sharing {
 	int64_t offset_us; /* Redis' clock less it */
 };
 
-/* Redis' clock less ours, by an answer to TIME: asked at sent_us and read at got_us (monotonic),
- * Redis had redis_us at a moment between. `was`, as it was known before, moves only as far as
- * this proves it wrong, so that a turn that was kept waiting does not change by how much this
- * daemon's times are behind or ahead of another's. NULL: it was not known. */
+/* Returns Redis' clock minus our monotonic clock. TIME was sent at sent_us, its reply redis_us was read
+ * at got_us. The former result `was` changes only as far as the reply proves it wrong, so that one
+ * late reply does not shift this daemon's times against those of other daemons. NULL: no former
+ * result. */
 int64_t target_offset(
 	const int64_t *was, uint64_t sent_us, uint64_t got_us, uint64_t redis_us);
 

@@ -31,7 +31,7 @@ struct target_sync {
 	struct metrics *metrics;
 	/* the thread's own */
 	int64_t offset_us; /* Redis' clock less ours */
-	bool timed;	   /* Redis was asked for it */
+	bool timed;	   /* offset_us is known */
 	struct target_known known[CAP_TARGETS + 1];
 	/* what a turn writes: of which entry; its replies come in this order */
 	struct buf text;
@@ -50,8 +50,7 @@ reply(struct target_sync *s)
 {
 	redisReply *r = redis_reply(s->turns.redis);
 
-	if (r &&
-		(r->type != REDIS_REPLY_ERROR || !strncmp(r->str, "WRONGTYPE", 9)))
+	if (r && (r->type != REDIS_REPLY_ERROR || !strncmp(r->str, "WRONGTYPE", 9)))
 		return r;
 	turns_lost(&s->turns, turns_why(&s->turns, r));
 	freeReplyObject(r);

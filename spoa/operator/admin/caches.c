@@ -42,7 +42,7 @@ struct caches {
 	pthread_mutex_t lock;
 	pthread_cond_t ended;
 	unsigned running[JOB_KINDS];
-	bool forgets_again; /* since the job of an erasure that runs began */
+	bool forgets_again; /* an erasure was ordered after the running job read the list */
 	atomic_bool stopping;
 };
 
@@ -360,7 +360,7 @@ forget_there(void *server, enum live_part part, const unsigned char name[LIVE_NA
 	struct server *s = server;
 	struct cache_servers to;
 
-	/* nobody waits for it: a large cache takes its time */
+	/* without a deadline: no caller waits, and a large cache takes long */
 	int err = f->dial(s, &to, why)
 			  ? purge_servers(s->caches, &to, &p, UINT64_MAX, &done, why)
 			  : ERR_IO;
@@ -401,7 +401,7 @@ forget_soon(void *server)
 	pthread_t thread;
 
 	if (!job_begins(s->caches, JOB_FORGET))
-		return; /* one runs, and goes on; or the daemon stops */
+		return; /* a thread is running and will do it, or the daemon is stopping */
 	if (thread_start(&thread, "tg-cache", run_forgetting, s) == 0) {
 		pthread_detach(thread);
 		return;

@@ -20,10 +20,10 @@ void caches_free(struct caches **all);
 
 /* For erasing_serves(), with the server as their argument. */
 extern const struct erasing_caches caches_of_erasures;
-/* How that part names the person; daemons with the same state_key have the same name. */
+/* Computes the name of the person in that part. Daemons with the same state_key compute the same. */
 void caches_name(struct server *s, enum live_part part, struct span person,
 	unsigned char out[LIVE_NAME_BYTES]);
-/* Waits until nothing is being deleted for an erasure, so long at most. NULL: nothing is. */
+/* Waits up to most_us until no erasure is deleting anything. `all` may be NULL. */
 void caches_wait_forgotten(struct caches *all, uint64_t most_us);
 
 admin_begin_fn caches_stats;

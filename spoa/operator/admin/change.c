@@ -160,8 +160,11 @@ change_shown(const json_t *entry)
 	json_object_del(shown, "kind");
 	json_object_del(shown, "latest");
 	json_object_del(shown, "tag");
-	json_object_del(shown, "cache_tag");
-	json_object_del(shown, "placeholders_tag");
+	for (enum live_part part = LIVE_CACHE; part < LIVE_PARTS; part++) {
+		char name[LIVE_FIELD_MAX];
+		live_part_tag(part, name);
+		json_object_del(shown, name);
+	}
 	return shown;
 }
 

@@ -43,7 +43,7 @@ refuse_share(struct change *c, enum share_state state)
 
 static const char no_reason[] = "a reason is expected (tollgate.yaml: seal.require_reason)";
 
-/* The configuration wants a reason, and none is given but spaces. */
+/* True if the configuration requires a reason and none is given. */
 static bool
 lacks_reason(const struct server *s, const json_t *in)
 {
@@ -151,7 +151,7 @@ forget_known_nodes(struct known_nodes *k)
 	json_decref(k->done);
 }
 
-/* The names of parts that are left, as a node noted them. */
+/* Reads the names of the parts that are left, from a node's note. */
 static json_t *
 left_of_note(struct span names)
 {
@@ -165,8 +165,8 @@ left_of_note(struct span names)
 	return list;
 }
 
-/* Of another node, what it noted: "SERIAL TIME", or "0 SERIAL" and what is left. A later serial
- * is this erasure again. */
+/* The state of another node, from its note: "SERIAL TIME", or "0 SERIAL" and what is left. A note with
+ * a later serial belongs to a repetition of this erasure. */
 static json_t *
 node_of_note(const struct known_nodes *k, const char *node, const json_t *erasure)
 {
@@ -181,7 +181,7 @@ node_of_note(const struct known_nodes *k, const char *node, const json_t *erasur
 	bool partly = noted && !serial && !span_u64(span_next(&left, ' '), &of) && of == ordered;
 	json_t *o = json_pack("{s:s,s:b,s:o}", "node", node, "done", done, "at",
 		done ? json_stringn(at.p, at.n) : json_null());
-	if (partly) /* else a node that is down, or has not heard of it */
+	if (partly) /* else the node is down, or has not received the order */
 		json_object_set_new(o, "left", left_of_note(left));
 	return o;
 }
@@ -231,7 +231,7 @@ admin_erasures(struct server *s, struct buf *out)
 		SPAN_ARG(buf_view(&why)));
 }
 
-/* Nothing of that name was sealed here, nor erased earlier: which names are like it. */
+/* Adds the names that resemble a name that has no share here and was not erased before. */
 static void
 put_near_names(struct change *c, struct span holder)
 {
@@ -249,17 +249,17 @@ static bool
 make_erasure(struct change *c, json_t **before, json_t **after)
 {
 	char own[SHARE_HASHED_LEN + 1];
-	struct span holder = share_holder(json_span(json_object_get(c->in, "person")), own);
+	struct span person = json_span(json_object_get(c->in, "person")),
+		    holder = share_holder(person, own);
 	unsigned char tag[SHA256_BYTES];
 	char hex[2 * SHA256_BYTES + 1], field[LIVE_FIELD_MAX];
 	struct share b;
 
 	if (!has_shares(c))
 		return false;
-	struct span person = json_span(json_object_get(c->in, "person"));
 	live_tag(c->s->live, holder, tag);
 	sodium_bin2hex(hex, sizeof(hex), tag, sizeof(tag));
-	snprintf(field, sizeof(field), "%s:%.*s", live_kinds[LIVE_ERASE], LIVE_ERASE_ID, hex);
+	live_erase_field(tag, field);
 	*before = live_get(c->s->live, field);
 	*after = json_pack("{s:s%,s:s,s:O}", "id", hex, LIVE_ERASE_ID, "tag", hex, "why",
 		json_object_get(c->in, "why"));
@@ -269,7 +269,7 @@ make_erasure(struct change *c, json_t **before, json_t **after)
 		unsigned char name[LIVE_NAME_BYTES];
 		caches_name(c->s, part, person, name);
 		sodium_bin2hex(hex, sizeof(hex), name, sizeof(name));
-		snprintf(field, sizeof(field), "%s_tag", live_part_names[part]);
+		live_part_tag(part, field);
 		json_object_set_new(*after, field, json_string(hex));
 	}
 	bool here = shares_get(c->s->shares, holder, false, &b) == 0;

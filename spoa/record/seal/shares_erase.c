@@ -36,7 +36,7 @@ take_share_out(struct shares *s, size_t i, int64_t now_ns)
 
 typedef bool chosen_fn(void *arg, const struct share_entry *e);
 
-/* Takes out the shares for which `is` returns true. */
+/* Removes the shares for which `is` returns true from the table, and lists them as erased. */
 static int
 take_shares_out(struct shares *s, chosen_fn *is, void *arg, int64_t now_ns)
 {

@@ -70,16 +70,17 @@ read_journal_after(struct erase_records *r, uint64_t seen, const char *journal, 
 
 	if (err < 0)
 		return err;
-	/* A segment that cannot be read is no reason to leave shares in force that others name. */
+	/* One segment that cannot be read does not keep the shares that the others name in force. */
 	for (size_t i = 0; i < l.n; i++) {
 		bool known = i + 1 < l.n && l.seg[i + 1].ours && l.seg[i + 1].first <= seen + 1;
 		if (!l.seg[i].ours || known)
 			continue;
 		SCOPED_FD(fd, journal_segment_open(journal, &l.seg[i]));
 		int bad = fd < 0 ? ERR_IO : read_erase_records(r, seen, fd);
-		if (bad < 0 && err >= 0)
+		if (bad < 0 && err >= 0) {
 			buf_printf(why, "%s/%s: %s", journal, l.seg[i].name, err_str(bad));
-		err = bad < 0 && err >= 0 ? bad : err;
+			err = bad;
+		}
 	}
 	journal_list_free(&l);
 	return err < 0 ? err : 0;

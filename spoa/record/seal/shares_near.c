@@ -1,5 +1,6 @@
-/* Holders whose names are like a name that has no share: written in another case or Unicode form,
- * or with a slip. Shares are found by the bytes of a name, so `audit erase` reports these. */
+/* Finds holders whose names resemble a name that has no share: names in another case or Unicode
+ * form, and names with typing errors. `audit erase` reports them, because shares are found by the
+ * exact bytes of a name. */
 #include "base/ascii.h"
 #include "base/codec/letters.h"
 #include "base/codec/utf8.h"
@@ -28,7 +29,7 @@ fold_character(uint32_t cp, char *out)
 	return n;
 }
 
-/* Two names of which case and Unicode form differ become the same. Ends with a NUL. */
+/* Removes the differences of case and Unicode form. The result ends with a NUL. */
 static struct span
 fold_name(struct span name, char out[FOLDED_MAX + 8])
 {
@@ -45,14 +46,14 @@ fold_name(struct span name, char out[FOLDED_MAX + 8])
 	return span_of(out, n);
 }
 
-/* One slip in four letters, at least one and at most three. */
+/* The number of typing errors, one to three, up to which a name still resembles another. */
 static unsigned
 slips_allowed(size_t letters)
 {
 	return letters < 8 ? 1 : letters < 12 ? 2 : 3;
 }
 
-/* UINT32_MAX: more than are allowed. */
+/* The number of typing errors between the names; UINT32_MAX: too many. */
 static unsigned
 slips_of(struct span word, struct span folded)
 {
