@@ -266,6 +266,34 @@ a_settlement_that_a_node_answers_late_is_counted_once(void **state)
 	lines_down(l);
 }
 
+/* A resharding that was interrupted leaves a slot between two nodes for hours. Redis answers a
+ * command with two keys of that slot with TRYAGAIN. */
+static void
+a_settlement_in_a_slot_that_is_half_moved_is_counted(void **state)
+{
+	static struct line l[LINES];
+	struct ask a = { .q.ndims = 1 };
+	char from[64];
+
+	(void)state;
+	lines_up(l);
+	dim_first(&a.q.dim[0], "half", QUOTA_ROLLING);
+	ask(l[0].quota, &a);
+	wait_for(&a, 1);
+	assert_int_equal(a.q.result, QUOTA_ADMITTED);
+	snprintf(from, sizeof(from), "%s", id(&node[0]));
+	assert_string_equal(server_do(&node[1], "CLUSTER SETSLOT 0 IMPORTING %s", from), "OK");
+	assert_string_equal(
+		server_do(&node[0], "CLUSTER SETSLOT 0 MIGRATING %s", id(&node[1])), "OK");
+	settle_at(l[0].quota, &a.q, 6);
+	counts_soon(&node[0], &a.q.dim[0], 6);
+	assert_int_equal(l[0].quota->nlate, 0);
+	assert_int_equal(l[0].quota->eval_us, 0);
+	assert_string_equal(server_do(&node[0], "CLUSTER SETSLOT 0 STABLE"), "OK");
+	assert_string_equal(server_do(&node[1], "CLUSTER SETSLOT 0 STABLE"), "OK");
+	lines_down(l);
+}
+
 /* A slot moves, with its keys, as an operator moves it: what each worker let go is counted
  * where it went. */
 static void
@@ -375,6 +403,7 @@ main(void)
 		cmocka_unit_test(limits_on_several_nodes_hold),
 		cmocka_unit_test(nothing_is_left_for_ever),
 		cmocka_unit_test(a_settlement_that_a_node_answers_late_is_counted_once),
+		cmocka_unit_test(a_settlement_in_a_slot_that_is_half_moved_is_counted),
 		cmocka_unit_test(what_was_let_go_moves_with_its_slot),
 		cmocka_unit_test(a_lost_node_fails_its_own_limits),
 	};

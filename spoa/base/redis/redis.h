@@ -79,6 +79,8 @@ struct redis_reply_ints {
 		    also ERR_IO, ERR_TIMEOUT: this command's node did not answer */
 	bool nil; /* ERR_SYNTAX that is none: there is nothing, or it was not done */
 	bool forbidden; /* ERR_SYNTAX: Redis does not know the command, or its ACL forbids it */
+	bool split; /* ERR_SYNTAX: the command did nothing, because its slot is moving and its keys
+		     * are not all on one node (TRYAGAIN) */
 	size_t n;
 	int64_t i, list[REDIS_LIST_MAX];
 };

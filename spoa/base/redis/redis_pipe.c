@@ -124,6 +124,7 @@ redis_pipe_read(struct redis_reply_ints *to, const redisReply *reply)
 	if (reply->type == REDIS_REPLY_ERROR) {
 		to->err = redis_is_full(reply) ? ERR_FULL : ERR_SYNTAX;
 		to->forbidden = redis_forbids(reply);
+		to->split = span_starts(span_of(reply->str, reply->len), span_str("TRYAGAIN"));
 		return;
 	}
 	if (reply->type == REDIS_REPLY_INTEGER)

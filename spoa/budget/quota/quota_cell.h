@@ -31,6 +31,8 @@ struct change {
 	/* the id by which Redis recognizes an addition that is sent again; 0: it has not been sent,
 	 * or needs none */
 	uint64_t id;
+	bool without_id; /* the next attempt is sent without the id: the keys of the counter and
+			  * of the id are on two nodes */
 };
 
 enum {

@@ -1,7 +1,7 @@
 /* Corrections of counts on Redis: settlements, refunds, and the commands that add to a
  * counter. A correction that Redis does not answer is kept and sent again. An addition has an id,
- * so that Redis counts it once even if it ran the first command; an addition without an id (see
- * needs_id()) is counted at least once. A subtraction is sent at most once. If a count is wrong
+ * so that Redis counts it once even if it ran the first command. An addition without an id (see
+ * needs_id()), or whose slot is moving between two nodes of a cluster, is counted at least once. A subtraction is sent at most once. If a count is wrong
  * after that, it is too high, so that no limit is exceeded. */
 #include <stdlib.h>
 
@@ -213,6 +213,8 @@ on_changed(void *arg, int err, const struct redis_reply_ints *replies, size_t n)
 	if (!c.spent || s->spent >= n || !not_done_yet(&replies[s->spent]))
 		not_done.spent = 0;
 	if (not_done.own || not_done.spent) {
+		not_done.without_id = (not_done.own && replies[s->own].split) ||
+				      (not_done.spent && replies[s->spent].split);
 		change_refused(s->quota, &not_done);
 		if (c.id && ((not_done.own && replies[s->own].forbidden) ||
 				    (not_done.spent && replies[s->spent].forbidden)))
@@ -260,8 +262,10 @@ counts_change(struct quota *qt, const struct change *c)
 	if (needs_id(c)) {
 		if (!s.change.id)
 			s.change.id = qt->last_id += 2;
-		id = clock_mono_us() < qt->eval_us ? 0 : s.change.id;
+		if (!c->without_id && clock_mono_us() >= qt->eval_us)
+			id = s.change.id;
 	}
+	s.change.without_id = false;
 	s.spent = how == ADD_WITH_TTL;
 	s.spent_alone = c->spent && how == ADD_ONLY;
 	s.own = (c->spent ? how : 0) + (own_how == ADD_WITH_TTL);
