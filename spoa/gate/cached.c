@@ -16,7 +16,12 @@
 #include "gate/gate_private.h"
 
 _Static_assert((int)GUARD_TAPPED_MAX == (int)CACHE_ENTRY_MOST, "what is longer is not kept");
-enum { REDIS_ENTRY_MOST = 2 * CACHE_ENTRY_MOST, CLOCKS_APART_MS = 2000, FIELD_SAID = 64 };
+enum {
+	REDIS_ENTRY_MOST = 2 * CACHE_ENTRY_MOST,
+	CLOCKS_APART_MS = 2000,
+	FIELD_SAID = 64,
+	UNSURE_MS = 10000, /* ttl of an entry in Redis until Redis has confirmed its SET */
+};
 
 /* ---- whose it is, and what it is about ---- */
 
@@ -485,34 +490,43 @@ struct entry_put {
 	struct metrics *metrics;
 	const struct live *live;
 	uint64_t erasures; /* live_erasures_came() before */
+	uint64_t ttl_ms;
 	char name[CACHE_REDIS_NAME];
 };
 
 /* Deletes the entry if anybody was erased since the request asked: the SCAN of that erasure may have
- * run before SET. */
+ * run before SET. Otherwise the entry gets its whole ttl. If Redis runs SET after the daemon has given
+ * up waiting, the entry expires soon, because nothing prolongs it. */
 static void
 put_came(void *arg, int err, const struct redis_reply_ints *replies, size_t n)
 {
 	const struct entry_put *p = arg;
+	char ttl[SPAN_DECIMAL];
 
 	if (err || n != 1 || replies[0].err)
 		metric_inc(p->metrics, M_CACHE_UNKEPT);
 	if (somebody_erased(p->live, p->erasures))
 		redis_tell(p->redis, 2, (const char *[]){ "UNLINK", p->name },
 			(size_t[]){ 6, sizeof(p->name) - 1 });
+	else if (!err && p->ttl_ms > UNSURE_MS)
+		redis_tell(p->redis, 3, (const char *[]){ "PEXPIRE", p->name, ttl },
+			(size_t[]){ 7, sizeof(p->name) - 1,
+				span_decimal(ttl, (int64_t)p->ttl_ms) });
 }
 
-/* One command: an entry without its end would stay for ever. */
+/* SET has the ttl, because an entry without one would stay for ever. */
 static void
 put_in_redis(struct request *r, const unsigned char key[CACHE_KEY_BYTES], struct span sealed)
 {
 	struct entry_put put = { .redis = r->gate->cache_redis,
 		.metrics = r->gate->metrics,
 		.live = r->gate->shared->live,
-		.erasures = r->run.erasures };
-	char ttl[24];
+		.erasures = r->run.erasures,
+		.ttl_ms = kept_for_us(r) / 1000 };
+	char ttl[SPAN_DECIMAL];
 	size_t n = cache_redis_name(key, put.name);
-	size_t digits = span_decimal(ttl, (int64_t)(kept_for_us(r) / 1000));
+	size_t digits = span_decimal(ttl,
+		(int64_t)(put.ttl_ms < UNSURE_MS ? put.ttl_ms : (uint64_t)UNSURE_MS));
 	struct redis_pipe *p = redis_begin(put.redis, 1, put_came, &put, sizeof(put));
 
 	redis_command(p, 5, (const char *[]){ "SET", put.name, sealed.p, "PX", ttl },

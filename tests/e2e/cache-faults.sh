@@ -73,6 +73,25 @@ began=$(date +%s%N)
 is "one that is slow by a second is a miss" "$(tell "kept $n")" "200 miss"
 took=$((($(date +%s%N) - began) / 1000000))
 check "and soon ($took ms)" [ $took -lt 900 ]
+# An erasure may come while the daemon waits for the reply to SET, and be complete before Redis runs it.
+redis flushall >/dev/null
+before=0
+control '{"delay_ms":600}'
+ask "no reply to SET" &
+asking=$!
+sleep .3
+kill -STOP $redis_pid
+wait $asking
+sleep .5
+kill -CONT $redis_pid
+control '{}'
+newest() { redis --scan --pattern 'tollgate:cache:*' | grep -v asks | while read -r k; do echo "$(redis pttl "$k") $k"; done | sort -n; }
+is_set() { newest >"$D/ttl" && [ "$(wc -l <"$D/ttl")" -gt "$before" ]; }
+check "Redis runs a SET whose reply was too late" wait_for is_set
+check "and keeps that response for 10 s at most ($(head -n 1 "$D/ttl"))" [ "$(awk 'NR == 1 { print $1 }' "$D/ttl")" -le 10000 ]
+ask "a reply to SET"
+stays() { [ "$(redis pttl "$(redis --scan --pattern 'tollgate:cache:*' | grep -vFf <(cut -d' ' -f2 "$D/ttl") | grep -v asks)")" -gt 60000 ]; }
+check "a response whose SET was answered stays" wait_for stays
 "$root/tests/support/stack" down --dir "$D"
 
 # ---- what only others can find is found, too ----
