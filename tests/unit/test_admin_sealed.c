@@ -553,6 +553,31 @@ a_cache_that_is_away_is_asked_again(void **state UNUSED)
 	buf_free(&why);
 }
 
+/* A daemon without seal: receives the order of another node after its start, and before its admin
+ * interface, which deletes from caches, has started. */
+static void
+an_order_before_caches_can_be_reached_is_carried_out_later(void **state UNUSED)
+{
+	struct shares *shares = server.shares;
+
+	memset(&caches, 0, sizeof(caches));
+	server.erasing.shares = NULL;
+	run("mv '%s' '%s.away'", shares_file, shares_file);
+	order_of("alice");
+	list(admin_erasures);
+	assert_non_null(strstr(got, "\"left\":[\"cache\",\"placeholders\"]"));
+	erasing_serves(&server.erasing, &caches_calls, NULL);
+	erasing_again(&server.erasing);
+	assert_int_equal(caches.here, 2);
+	assert_int_equal(caches.soon, 1);
+	erasing_forget(&server.erasing);
+	assert_int_equal(caches.there, 2);
+	list(admin_erasures);
+	assert_non_null(strstr(got, "\"done\":true"));
+	run("mv '%s.away' '%s'", shares_file, shares_file);
+	server.erasing.shares = shares;
+}
+
 /* A daemon that has no seal: any more, and a file of shares from before. */
 static void
 a_file_that_nobody_opens_is_not_called_done(void **state UNUSED)
@@ -599,6 +624,7 @@ main(void)
 		T(a_file_from_a_backup_is_erased_before_anything_is_served),
 		T(what_the_disk_refuses_is_tried_again),
 		T(a_cache_that_is_away_is_asked_again),
+		T(an_order_before_caches_can_be_reached_is_carried_out_later),
 		T(a_file_that_nobody_opens_is_not_called_done),
 	};
 

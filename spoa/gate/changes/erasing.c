@@ -137,7 +137,7 @@ forget_person(struct erasing *x, const json_t *e)
 	unsigned char name[LIVE_NAME_BYTES];
 	/* A node without shares keeps no note of what it deleted. It leaves the orders that it finds
 	 * when it starts to the other nodes. */
-	bool forgotten = x->shares ? shares_has_forgotten(x->shares, id, serial) : !x->caches;
+	bool forgotten = x->shares ? shares_has_forgotten(x->shares, id, serial) : !x->began;
 
 	for (enum live_part part = LIVE_CACHE; part < LIVE_PARTS; part++) {
 		if (!part_is_left(e, part))
@@ -146,7 +146,8 @@ forget_person(struct erasing *x, const json_t *e)
 			live_erasure_done(x->live, id, serial, part, clock_wall_ns(), false);
 			continue;
 		}
-		if (x->caches && part_is_left(e, LIVE_SHARES)) /* in the first round only */
+		/* once: in the first round of the order, or the first one that may use caches */
+		if (x->caches && (part_is_left(e, LIVE_SHARES) || !x->used_caches))
 			x->caches->here(x->arg, part, name);
 		atomic_store(&x->pending, true);
 	}
@@ -266,6 +267,8 @@ erasing_now(struct erasing *x)
 			failed = err;
 		forget_person(x, one);
 	}
+	x->began = true;
+	x->used_caches |= x->caches != NULL;
 	atomic_store(&x->failed, failed);
 	if (x->caches && atomic_load(&x->pending))
 		x->caches->soon(x->arg);

@@ -33,6 +33,7 @@ struct erasing {
 	_Atomic int failed;    /* errno of the last that could not be; 0: none */
 	const struct erasing_caches *caches; /* under `lock`; NULL: the daemon does not serve */
 	void *arg;			     /* their argument */
+	bool began, used_caches; /* under `lock`: erasing_now() has run; it has run with caches */
 	_Atomic bool pending;		     /* erasing_forget() must run, perhaps again */
 	pthread_mutex_t telling;	     /* guards `why` */
 	char why[LIVE_PARTS][256];	     /* why Redis could not be reached; "": it was */
