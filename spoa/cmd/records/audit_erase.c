@@ -98,6 +98,11 @@ say_ordered(const json_t *answer)
 			left[0] ? ")" : "");
 	}
 	putchar('\n');
+	if (json_object_get(answer, "nodes_unknown"))
+		fprintf(stderr,
+			"tollgate: " WHAT ": Redis did not list the other nodes, which carry the "
+			"erasure out too: %s\n",
+			json_text_in(answer, "nodes_unknown"));
 	if (missing)
 		fprintf(stderr,
 			"tollgate: " WHAT ": a node that is down does it before it serves "
@@ -148,7 +153,8 @@ is_on_record(const struct admin_cmd *c, struct span name)
 	return s.found;
 }
 
-/* True if the name is probably mistyped: no node can have it, or a name here is spelled alike. */
+/* True if the name is probably mistyped: no node can have it, or a name here is spelled alike. Another
+ * node may have it if Redis did not list the nodes. */
 static bool
 is_nobodys(const struct admin_cmd *c, const json_t *answer, const char *person)
 {
@@ -156,7 +162,8 @@ is_nobodys(const struct admin_cmd *c, const json_t *answer, const char *person)
 
 	return near &&
 	       (json_is_true(json_object_get(answer, "respelled")) ||
-		       json_array_size(json_object_get(answer, "nodes")) < 2) &&
+		       (json_array_size(json_object_get(answer, "nodes")) < 2 &&
+			       !json_object_get(answer, "nodes_unknown"))) &&
 	       !is_on_record(c, span_str(person));
 }
 

@@ -258,24 +258,27 @@ live_erased_note(struct live *l,
 	return ok;
 }
 
-/* Of a hash: each field to `nodes`, or field and value to `done`. */
+/* Adds the fields of a hash, with their values, to `out`. HGETALL would be refused, as too large a
+ * reply, if a few nodes have carried out many erasures. */
 static bool
-read_hash(redisContext *c, const char *key, json_t *nodes, json_t *done)
+read_hash(redisContext *c, const char *key, json_t *out)
 {
-	reply_auto_t *r = redis_ask(c, "HGETALL %s", key);
-	bool ok = r && r->type == REDIS_REPLY_ARRAY;
+	char cursor[REDIS_CURSOR] = "0";
+	const redisReply *list;
 
-	for (size_t i = 0; ok && i + 1 < r->elements; i += 2) {
-		const redisReply *k = r->element[i], *v = r->element[i + 1];
-		json_t *name = json_stringn(k->str, k->len); /* NULL: is nothing of ours */
-		if (name && nodes)
-			json_array_append(nodes, name);
-		else if (name)
-			json_object_set_new(
-				done, json_string_value(name), json_stringn(v->str, v->len));
-		json_decref(name);
-	}
-	return ok;
+	do {
+		reply_auto_t *r = redis_ask(c, "HSCAN %s %s COUNT 1000", key, cursor);
+		list = r ? redis_scan_list(r, cursor) : NULL;
+		for (size_t i = 0; list && i + 1 < list->elements; i += 2) {
+			const redisReply *k = list->element[i], *v = list->element[i + 1];
+			/* NULL, and left out: not UTF-8, so not written by a daemon */
+			json_auto_t *name = json_stringn(k->str, k->len);
+			if (name)
+				json_object_set_new(out, json_string_value(name),
+					json_stringn(v->str, v->len));
+		}
+	} while (list && strcmp(cursor, "0") != 0);
+	return list;
 }
 
 int
@@ -283,11 +286,15 @@ live_erased_read(const struct redis_options *redis, uint64_t most_us, json_t *no
 	json_t *done, struct buf *why)
 {
 	redisContext *c = redis_dial(redis, SPAN_LIT(LIVE_ERASED_KEY), most_us, why);
+	json_auto_t *names = json_object();
+	const char *name;
+	json_t *value;
 
 	if (!c)
 		return ERR_IO;
-	bool ok = read_hash(c, LIVE_NODES_KEY, nodes, NULL) &&
-		  read_hash(c, LIVE_ERASED_KEY, NULL, done);
+	bool ok = read_hash(c, LIVE_NODES_KEY, names) && read_hash(c, LIVE_ERASED_KEY, done);
+	json_object_foreach(names, name, value)
+		json_array_append_new(nodes, json_string(name));
 	if (!ok)
 		buf_str(why, redis_sync_error(c));
 	redisFree(c);

@@ -292,7 +292,9 @@ say_ordered_erasure(struct change *c, const json_t *after)
 	json_object_set(c->answer, "erasure", json_object_get(after, "id"));
 	json_object_set(c->answer, "serial", json_object_get(after, "serial"));
 	caches_wait_forgotten(c->s->caches, FORGET_US);
-	read_nodes(c->s, &k, &why);
+	if (!read_nodes(c->s, &k, &why))
+		json_object_set_new(c->answer, "nodes_unknown",
+			json_stringn(buf_view(&why).p, why.n));
 	json_auto_t *list = live_erasures(c->s->live);
 	json_array_foreach(list, i, one)
 	{
