@@ -56,15 +56,18 @@ begins_packed(int fd)
 	return pread(fd, begin, 4, 0) == 4 && !memcmp(begin, magic, 4);
 }
 
-/* 0 and *out NULL: it is text. */
+/* 0 and *out NULL: the file is text. A compressed file without its table of frames is an error: read
+ * as text, it would be a segment without records. */
 static int
 open_packed(int fd, uint64_t bytes, struct lines_packed **out)
 {
 	struct lines_packed *p;
 
 	*out = NULL;
-	if (bytes < SEEKABLE_FOOTER || !begins_packed(fd))
+	if (!begins_packed(fd))
 		return 0;
+	if (bytes < SEEKABLE_FOOTER)
+		return ERR_SYNTAX;
 	p = calloc(1, sizeof(*p));
 	if (!p)
 		return ERR_NOMEM;
@@ -83,7 +86,7 @@ open_packed(int fd, uint64_t bytes, struct lines_packed **out)
 	if (err)
 		close_packed(&p);
 	*out = p;
-	return err == ERR_SYNTAX || err == ERR_LIMIT ? 0 : err;
+	return err;
 }
 
 /* As pread(2), of the text. */
