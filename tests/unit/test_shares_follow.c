@@ -206,7 +206,13 @@ what_the_readable_segments_name_is_erased(void **state)
 	assert_int_not_equal(shares_follow(s, path("journal"), "gw-1", &n, &why), 0);
 	assert_int_equal(n, 1);
 	assert_int_equal(shares_find(s, 1, &b, NULL), SHARE_ERASED);
-	/* and the segment is asked for again */
+	/* the head notes the readable segment, and the next start reads the damaged one again */
+	struct buf head;
+	buf_init(&head, 0);
+	read_file("head", &head);
+	snprintf(name, sizeof(name), "journal %llu ", (unsigned long long)end - 1);
+	assert_true(said(&head, name));
+	buf_free(&head);
 	shares_seen(s, 9, true);
 	shares_sync(s);
 	shares_close(&s);

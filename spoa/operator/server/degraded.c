@@ -92,12 +92,18 @@ live_away(struct server *s, struct buf *why)
 	return why->n > 0;
 }
 
-/* What was sealed under them does not open any more, and nothing else: until the next start. Or
- * one that is to go is in its file yet. */
+/* An erasure is not carried out; or, until the next start, the journal was not read to its end, or
+ * shares are lost, so that texts do not open. */
 static bool
 shares_away(struct server *s, struct buf *why)
 {
-	if (!erasing_away(&s->erasing, LIVE_SHARES, why) && s->sealing && s->sealing->lost)
+	if (erasing_away(&s->erasing, LIVE_SHARES, why) || !s->sealing)
+		return why->n > 0;
+	if (s->sealing->unerased_why.n)
+		buf_printf(why,
+			"shares may be in force that the journal has on record as erased: %.*s",
+			SPAN_ARG(buf_view(&s->sealing->unerased_why)));
+	else if (s->sealing->lost)
 		buf_printf(why, "%" PRIu64 " shares of texts are lost: %.*s", s->sealing->lost,
 			SPAN_ARG(buf_view(&s->sealing->lost_why)));
 	return why->n > 0;

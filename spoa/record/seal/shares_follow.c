@@ -61,28 +61,54 @@ read_erase_records(struct erase_records *r, uint64_t seen, int fd)
 	return room ? got : ERR_NOMEM;
 }
 
+/* Erases the shares that a segment's records name, also if its end cannot be read. */
 static int
-read_journal_after(struct erase_records *r, uint64_t seen, const char *journal, const char *node,
-	struct buf *why)
+follow_segment(struct shares *s, struct erase_records *r, const char *journal,
+	const struct journal_segment *seg, size_t *erased, struct buf *why)
 {
-	struct journal_list l;
-	int err = journal_list_all(journal, node, false, &l, why);
+	size_t now;
+	SCOPED_FD(fd, journal_segment_open(journal, seg));
+	r->n = 0;
+	int err = fd < 0 ? ERR_IO : read_erase_records(r, atomic_load(&s->seen), fd);
 
 	if (err < 0)
+		buf_printf(why, "%s%s/%s: %s", why->n ? "; " : "", journal, seg->name, err_str(err));
+	if (!r->n)
 		return err;
-	/* One segment that cannot be read does not keep the shares that the others name in force. */
-	for (size_t i = 0; i < l.n; i++) {
-		bool known = i + 1 < l.n && l.seg[i + 1].ours && l.seg[i + 1].first <= seen + 1;
-		if (!l.seg[i].ours || known)
+	qsort(r->pseudonym, r->n, sizeof(*r->pseudonym),
+		(int (*)(const void *, const void *))strcmp);
+	int failed = shares_erase_again(s, (const char (*)[PSEUDONYM_LEN + 1])r->pseudonym, r->n,
+		clock_wall_ns(), &now);
+	if (failed)
+		buf_printf(why, "%s%s: %s", why->n ? "; " : "", s->file, err_str(failed));
+	*erased += now;
+	return failed ? failed : err;
+}
+
+/* The head notes each segment that was followed, so that a start that is killed does not read it
+ * again. A segment that cannot be read does not keep in force what the later ones name; but the
+ * head stays before it. */
+static int
+follow_segments(struct shares *s, const char *journal, const struct journal_list *l,
+	size_t *erased, struct buf *why)
+{
+	struct erase_records r = { 0 };
+	int err = 0;
+
+	for (size_t i = 0; i < l->n; i++) {
+		bool closed = i + 1 < l->n && l->seg[i + 1].ours;
+		uint64_t last = closed ? l->seg[i + 1].first - 1 : UINT64_MAX;
+		if (!l->seg[i].ours || last <= atomic_load(&s->seen))
 			continue;
-		SCOPED_FD(fd, journal_segment_open(journal, &l.seg[i]));
-		int bad = fd < 0 ? ERR_IO : read_erase_records(r, seen, fd);
-		if (bad < 0 && err >= 0) {
-			buf_printf(why, "%s/%s: %s", journal, l.seg[i].name, err_str(bad));
-			err = bad;
-		}
+		int bad = follow_segment(s, &r, journal, &l->seg[i], erased, why);
+		err = err < 0 ? err : bad;
+		if (err < 0 || !closed)
+			continue;
+		atomic_store(&s->seen, last);
+		atomic_store(&s->head_stale, true);
+		shares_sync(s);
 	}
-	journal_list_free(&l);
+	free(r.pseudonym);
 	return err < 0 ? err : 0;
 }
 
@@ -90,23 +116,18 @@ int
 shares_follow(
 	struct shares *s, const char *journal, const char *node, size_t *erased, struct buf *why)
 {
-	struct erase_records r = { 0 };
-	int unread = 0, err = 0;
+	struct journal_list l;
+	int err = 0;
 
 	*erased = 0;
-	if (s->n) /* else there is nothing to erase */
-		unread = read_journal_after(&r, atomic_load(&s->seen), journal, node, why);
-	if (r.n) {
-		qsort(r.pseudonym, r.n, sizeof(*r.pseudonym),
-			(int (*)(const void *, const void *))strcmp);
-		err = shares_erase_again(s, (const char (*)[PSEUDONYM_LEN + 1])r.pseudonym, r.n,
-			clock_wall_ns(), erased);
-		if (err)
-			buf_printf(why, "%s%s: %s", why->n ? "; " : "", s->file, err_str(err));
+	if (s->n) { /* else there is nothing to erase */
+		err = journal_list_all(journal, node, false, &l, why);
+		if (err >= 0) {
+			err = follow_segments(s, journal, &l, erased, why);
+			journal_list_free(&l);
+		}
 	}
-	err = unread ? unread : err;
 	atomic_store(&s->follows, !err);
-	free(r.pseudonym);
 	return err;
 }
 

@@ -34,15 +34,14 @@ seal_auditors(const struct config *cfg, struct auditor out[AUDITORS_MAX], size_t
 	return err;
 }
 
-/* A file of shares that came back from a backup. Its journal may be newer. */
+/* The journal may be newer than a file of shares that was restored from a backup. */
 static void
-follow_journal(struct shares *shares, const struct config *cfg)
+follow_journal(struct seal_store *s, const struct config *cfg)
 {
 	size_t erased;
 
-	SCOPED_BUF(why, 4096);
-	if (shares_follow(shares, cfg->journal, cfg->node, &erased, &why))
-		log_event(LOG_ERROR, "shares.not_erased", LSP("why", buf_view(&why)));
+	if (shares_follow(s->shares, cfg->journal, cfg->node, &erased, &s->unerased_why))
+		log_event(LOG_ERROR, "shares.not_erased", LSP("why", buf_view(&s->unerased_why)));
 	if (erased)
 		log_event(LOG_WARN, "shares.erased_again", LI("shares", erased),
 			LS("file", cfg->seal_shares));
@@ -59,6 +58,7 @@ seal_store_open(const struct config *cfg, struct buf *why)
 	if (!s)
 		return NULL;
 	buf_init(&s->lost_why, 4096);
+	buf_init(&s->unerased_why, 4096);
 	snprintf(head, sizeof(head), "%.*s" TEXTS_SUFFIX ".head",
 		SPAN_ARG(journal_folder(cfg->journal)));
 	if (seal_auditors(cfg, to, &n, NULL, why) ||
@@ -68,7 +68,7 @@ seal_store_open(const struct config *cfg, struct buf *why)
 		!(s->seals = seals_start(cfg->node, to, n, why)))
 		seal_store_close(&s);
 	else
-		follow_journal(s->shares, cfg);
+		follow_journal(s, cfg);
 	return s;
 }
 
@@ -85,6 +85,7 @@ seal_store_close(struct seal_store **sp)
 	shares_close(&s->shares);
 	texts_close(&s->texts);
 	buf_free(&s->lost_why);
+	buf_free(&s->unerased_why);
 	free(s);
 	*sp = NULL;
 }

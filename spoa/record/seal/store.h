@@ -11,6 +11,7 @@ struct seal_store {
 	struct texts *texts;
 	uint64_t lost; /* shares that were given and are not here, and why */
 	struct buf lost_why;
+	struct buf unerased_why; /* why not all erasures of the journal are known; empty: they are */
 };
 
 /* The auditors of a configuration, *n of them. 0, or ERR_SYNTAX with *why; `at` (may be NULL)
