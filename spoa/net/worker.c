@@ -243,6 +243,9 @@ pulse(struct worker *w)
 	publish_flag(&w->counting, company.counting);
 	atomic_store_explicit(&w->known, company.known, memory_order_relaxed);
 	atomic_store_explicit(&w->company, company.workers, memory_order_relaxed);
+	atomic_store_explicit(&w->came, company.came, memory_order_relaxed);
+	atomic_store_explicit(&w->expected, company.expected, memory_order_relaxed);
+	atomic_store_explicit(&w->reduced_s, company.reduced_s, memory_order_relaxed);
 	atomic_store_explicit(&w->alive, gate_alive(w->gate), memory_order_relaxed);
 	if (!w->draining)
 		return;

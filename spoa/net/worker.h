@@ -56,7 +56,8 @@ struct worker {
 	_Atomic int refusal;   /* redis_refuses() */
 	_Atomic int64_t skew_us; /* redis_skew_us() */
 	_Atomic bool counting; /* quota_company() */
-	_Atomic uint64_t company, known;
+	_Atomic uint64_t company, known, reduced_s;
+	_Atomic int64_t came, expected;
 	_Atomic bool quiet; /* no agent connection, no request, no exchange */
 	_Atomic bool idle;  /* quiet, and the relay has ended too */
 	_Atomic size_t alive;

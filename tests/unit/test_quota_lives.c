@@ -355,6 +355,46 @@ a_newcomer_whom_nobody_joins_spends_a_share(void **state)
 	assert_int_equal(life_share(1000, f.came, f.expected), 500);
 }
 
+/* Two daemons are set up one after the other: the first one reduces limits until the second one has
+ * come, whatever of the window is left. */
+static void
+limits_are_whole_when_the_missing_daemon_has_come(void **state)
+{
+	enum { LIMIT = 1000, N = 100, WHOLE_US = 3500000 };
+	struct line l[2];
+	struct quota_company company;
+	struct ask a;
+
+	NEEDS_REDIS;
+	redis_rig_do(&server, "FLUSHALL");
+	line_up(&l[0], RIG_PATIENT_US);
+	quota_together(l[0].quota, 1, 2);
+	assert_true(run_until_up(l[0].redis, 2000000));
+	do
+		ask_wait(l[0].quota, &a, 1000, LIMIT, N);
+	while (a.q.result == QUOTA_FAILED);
+	assert_int_equal(a.q.result, QUOTA_ADMITTED);
+	assert_int_equal(admitted_of(l[0].quota, 10, LIMIT, N), 4);
+	ask_wait(l[0].quota, &a, 1000, LIMIT, N);
+	assert_int_equal(a.q.result, QUOTA_REFUSED);
+	assert_int_equal(a.q.dim[0].limit, LIMIT / 2);
+	assert_in_range(a.q.dim[0].reduced_s, 50, 60);
+	quota_company(l[0].quota, &company);
+	assert_int_equal(company.came, 1);
+	assert_int_equal(company.expected, 2);
+	assert_in_range(company.reduced_s, 50, 60);
+	line_up(&l[1], RIG_PATIENT_US);
+	quota_together(l[1].quota, 1, 2);
+	assert_true(run_until_up(l[1].redis, 2000000));
+	assert_int_equal(admitted_of(l[1].quota, 1, LIMIT, N), 1);
+	run_for(WHOLE_US + 1500000);
+	assert_int_equal(admitted_of(l[0].quota, 10, LIMIT, N), 4);
+	quota_company(l[0].quota, &company);
+	assert_int_equal(company.reduced_s, 0);
+	for (int k = 0; k < 2; k++)
+		line_down(&l[k]);
+}
+
 /* Who ends in order is not waited for. */
 static void
 who_ended_is_not_waited_for(void **state)
@@ -702,6 +742,7 @@ main(void)
 		cmocka_unit_test(who_does_not_come_is_left_a_share),
 		cmocka_unit_test(more_than_are_known_is_said_once),
 		cmocka_unit_test(a_newcomer_whom_nobody_joins_spends_a_share),
+		cmocka_unit_test(limits_are_whole_when_the_missing_daemon_has_come),
 		cmocka_unit_test(who_ended_is_not_waited_for),
 		cmocka_unit_test(a_newcomer_waits_for_the_others),
 		cmocka_unit_test(a_newcomer_that_was_told_nothing_waits_too),

@@ -55,7 +55,7 @@ quota_company(const struct quota *qt, struct quota_company *out)
 {
 	*out = (struct quota_company){ 0 };
 	if (qt->redis)
-		lives_company(qt->lives, out);
+		lives_company(qt->lives, clock_mono_us(), out);
 }
 
 struct quota_ledger *

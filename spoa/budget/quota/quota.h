@@ -59,6 +59,8 @@ struct quota_dim {
 	uint64_t limit;
 	uint64_t soft; /* the count from which the soft limit is reached; 0: there is none */
 	uint64_t n;    /* what this request takes */
+	uint64_t reduced_s; /* out: seconds for which `limit` is a share of the limit (quota_company);
+			     * 0: it is the limit */
 	/* What was really used of it: before quota_settle(). Of requests n, of those in
 	 * flight 0. */
 	uint64_t actual;
@@ -165,8 +167,14 @@ struct quota_company {
 	/* that were there for 5 s and more than are known of; 0: no more */
 	uint64_t workers;
 	uint64_t known; /* of this daemon, or of as many as tollgate.yaml says */
+	/* seconds for which a rolling limit is reduced to came / expected of it, because the other
+	 * workers have not reported since Redis lost its data; 0: none is */
+	uint64_t reduced_s;
+	int64_t came, expected;
 };
 void quota_company(const struct quota *qt, struct quota_company *out);
+/* What may be used of a limit while it is reduced. */
+uint64_t life_share(uint64_t limit, int64_t came, int64_t expected);
 /* What it let go, to be added to before the loop runs (quota_recall.h). NULL: counts live in
  * process. */
 struct quota_ledger;

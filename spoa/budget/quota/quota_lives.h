@@ -36,8 +36,6 @@ struct life_facts {
 	uint64_t waited_us;
 };
 enum life_state life_next(enum life_state now, const struct life_facts *f);
-/* What may be spent of a limit where fewer came than were expected. */
-uint64_t life_share(uint64_t limit, int64_t came, int64_t expected);
 /* At each beat: whether more workers take part than are known of by tollgate.yaml, and have for
  * longer than one that was killed is counted. True once; *since_us is the caller's, 0 at first.
  */
@@ -71,8 +69,9 @@ void lives_look_again(struct quota *qt);
  * as it has, of those that Redis showed. `guessed`: nobody says how many daemons there are; as
  * long as Redis showed nobody it is nothing. */
 uint64_t lives_alone(const struct quota_lives *l, uint64_t apart, bool guessed);
-void lives_company(const struct quota_lives *l, struct quota_company *out);
-/* Where not all came: the limits of the request become shares of themselves, once. */
+void lives_company(const struct quota_lives *l, uint64_t now_us, struct quota_company *out);
+/* If workers are missing that may have admitted requests, reduces the rolling limits of the request,
+ * once: the rest of each is left to the missing ones, until they come or the window has passed. */
 void lives_share(const struct quota *qt, struct quota_request *q, uint64_t now_us);
 
 #endif

@@ -65,6 +65,13 @@ put_quota_limit(struct buf *cell, const json_t *row, const char *name)
 {
 	buf_printf(cell, "%s%s", json_str_in(row, name) ? json_str_in(row, name) : "?",
 		json_object_get(row, "burst") ? " (burst)" : "");
+	if (!json_object_get(row, "reduced_s"))
+		return;
+	buf_str(cell, " (reduced to ");
+	admin_put_amount(cell, row, "reduced_to");
+	buf_str(cell, " for ");
+	put_time_left(cell, json_int_in(row, "reduced_s"));
+	buf_putc(cell, ')');
 }
 
 static void

@@ -162,10 +162,18 @@ look_counted(struct quota_request *q)
 		end_look(l, ERR_IO, WHY_QUOTA_SILENT, (struct span){ NULL, 0 });
 		return;
 	}
+	struct quota_company company;
+	quota_company(l->r->gate->quota, &company);
 	for (size_t k = 0; k < q->ndims; k++)
-		for (size_t i = 0; i < l->nrows; i++)
-			if (!strcmp(l->rows[i].dim.key, q->dim[k].key))
-				l->rows[i].dim = q->dim[k];
+		for (size_t i = 0; i < l->nrows; i++) {
+			struct look_row *row = &l->rows[i];
+			if (strcmp(row->dim.key, q->dim[k].key) != 0)
+				continue;
+			row->dim = q->dim[k];
+			if (row->dim.reduced_s)
+				row->reduced_to = life_share(
+					row->amount, company.came, company.expected);
+		}
 	quota_release(l->r->gate->quota, q, clock_mono_us());
 	ask_look(l);
 }

@@ -65,10 +65,15 @@ struct span
 limits_why_over(struct request *r, const struct quota_dim *d, uint64_t retry_s)
 {
 	struct span many = amount(r, d->counts, d->limit), when = window(r, d),
-		    wait = how_long(r, retry_s);
+		    wait = how_long(r, retry_s), reduced = SPAN_LIT("");
 
-	return arena_printf(&r->arena, "over the limit %s: %.*s%s%.*s; try again in %.*s",
-		d->name, SPAN_ARG(many), when.n ? " " : "", SPAN_ARG(when), SPAN_ARG(wait));
+	if (d->reduced_s)
+		reduced = arena_printf(&r->arena,
+			" (reduced, for %.*s at most: another gateway has not reported its use)",
+			SPAN_ARG(how_long(r, d->reduced_s)));
+	return arena_printf(&r->arena, "over the limit %s: %.*s%s%.*s%.*s; try again in %.*s",
+		d->name, SPAN_ARG(many), when.n ? " " : "", SPAN_ARG(when), SPAN_ARG(reduced),
+		SPAN_ARG(wait));
 }
 
 struct span

@@ -66,7 +66,7 @@ static void
 put_look_row(struct buf *out, const struct look_row *r)
 {
 	const struct quota_dim *d = &r->dim;
-	uint64_t taken = d->used + d->held;
+	uint64_t taken = d->used + d->held, most = d->reduced_s ? r->reduced_to : r->amount;
 
 	json_put_form(out, "{'limit':%t,'counts':%s,'of':%u", span_str(d->name),
 		limits_kinds[r->of], r->amount);
@@ -78,8 +78,10 @@ put_look_row(struct buf *out, const struct look_row *r)
 		json_put_uint(out, "window_s", d->span.window_s);
 	if (r->counted)
 		json_put_form(out, "'used':%u,'held':%u,'left':%u,'reset_ms':%u", d->used,
-			d->held, taken < r->amount ? r->amount - taken : (uint64_t)0,
-			d->reset_ms);
+			d->held, taken < most ? most - taken : (uint64_t)0, d->reset_ms);
+	if (r->counted && d->reduced_s)
+		json_put_form(out, "'reduced_to':%u,'reduced_s':%u", r->reduced_to,
+			d->reduced_s);
 	if (r->burst)
 		json_put_bool(out, "burst", true);
 	if (!r->policy_amount)

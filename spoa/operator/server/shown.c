@@ -100,6 +100,8 @@ struct company {
 	enum redis_refusal refusal;
 	int64_t skew_us;	 /* our clock's, from Redis' */
 	uint64_t workers, known; /* more than are known of; 0: no more */
+	uint64_t reduced_s; /* quota_company() */
+	int64_t came, expected;
 };
 
 static struct company
@@ -119,6 +121,12 @@ company_of(struct server *s)
 		c.skew_us = llabs(skew_us) > llabs(c.skew_us) ? skew_us : c.skew_us;
 		c.known = atomic_load_explicit(&w->known, memory_order_relaxed);
 		c.workers = seen > c.workers ? seen : c.workers;
+		uint64_t reduced_s = atomic_load_explicit(&w->reduced_s, memory_order_relaxed);
+		if (reduced_s <= c.reduced_s)
+			continue;
+		c.reduced_s = reduced_s;
+		c.came = atomic_load_explicit(&w->came, memory_order_relaxed);
+		c.expected = atomic_load_explicit(&w->expected, memory_order_relaxed);
 	}
 	return c;
 }
@@ -145,6 +153,13 @@ redis_says(struct server *s, const struct company *c, struct buf *out)
 			"clock: this machine's is %lld s %s that of Redis: run chrony or ntp "
 			"on both\n",
 			llabs(c->skew_us) / 1000000, c->skew_us > 0 ? "ahead of" : "after");
+	if (c->reduced_s)
+		buf_printf(out,
+			"redis: rolling limits are reduced to %" PRId64 "/%" PRId64
+			" for %" PRIu64
+			" s at most: the workers of another daemon have not reported their use "
+			"since Redis was empty\n",
+			c->came, c->expected, c->reduced_s);
 	if (c->workers)
 		buf_printf(out,
 			"daemons: more than redis.daemons says: %" PRIu64
@@ -417,6 +432,9 @@ server_now(struct server *s, struct buf *out)
 		json_put_open(out, "redis", '{');
 		json_put_bool(out, "up", c.up);
 		json_put_bool(out, "counting", c.counting);
+		if (c.reduced_s)
+			json_put_form(out, "'reduced':{'reported':%u,'expected':%u,'for_s':%u}",
+				(uint64_t)c.came, (uint64_t)c.expected, c.reduced_s);
 		json_put_opt(out, "refuses", c.refusal ? redis_refusal_texts[c.refusal] : NULL);
 		json_put_printf(out, "clock_ahead_s", "%.3f", (double)c.skew_us / 1e6);
 		json_put_close(out, '}');

@@ -18,6 +18,9 @@ enum {
 	MOST_US = 600000000,
 	RENEW_US = 1000000,
 	MEMBER_MS = 3000,
+	/* The members must be complete for so long, because one that was killed stays among them
+	 * for MEMBER_MS. */
+	WHOLE_US = MEMBER_MS * 1000 + 500000,
 	KEY_S = 60,
 	BEAT_COMMANDS = 5,
 	/* Turns where nothing is asked for: while something is under way, of the daemon's one
@@ -389,6 +392,24 @@ look_for_unknown(struct quota *qt, struct quota_lives *all, uint64_t now_us)
 		LS("why", "more daemons share this Redis than redis.daemons says"));
 }
 
+/* A worker becomes a member after it has added all that it admitted. If as many are here as were
+ * expected, nothing is missing any more, and limits are whole again. */
+static void
+end_share(const struct quota *qt, struct life *l, uint64_t now_us)
+{
+	if (!l || !l->settled_us)
+		return;
+	if (qt->lives->members < l->expected)
+		l->whole_us = 0;
+	else if (!l->whole_us)
+		l->whole_us = now_us;
+	if (!l->whole_us || now_us - l->whole_us < WHOLE_US)
+		return;
+	l->settled_us = 0;
+	log_event(LOG_INFO, "quota.whole", LI("workers", qt->lives->members),
+		LI("expected", l->expected));
+}
+
 static void
 on_beat(void *arg, int err, const struct redis_reply_ints *replies, size_t n)
 {
@@ -406,6 +427,7 @@ on_beat(void *arg, int err, const struct redis_reply_ints *replies, size_t n)
 		all->members = replies[3].i > 1 ? replies[3].i : 1;
 		see(all, all->members, now_us);
 		look_for_unknown(a->quota, all, now_us);
+		end_share(a->quota, lives_find(all, a->epoch), now_us);
 		tell_members(all, a->epoch, now_us);
 		return;
 	}
@@ -545,10 +567,17 @@ void
 lives_share(const struct quota *qt, struct quota_request *q, uint64_t now_us)
 {
 	for (struct quota_dim *d = q->dim; d < q->dim + q->ndims && !q->shared; d++) {
-		const struct life *l = lives_find(qt->lives, counts_life(qt, d)->epoch);
-		if (l && l->settled_us && d->span.kind == QUOTA_ROLLING &&
-			now_us - l->settled_us < d->span.window_s * 1000000)
-			d->limit = life_share(d->limit, l->came, l->expected);
+		struct life *l = lives_find(qt->lives, counts_life(qt, d)->epoch);
+		d->reduced_s = 0;
+		if (!l || !l->settled_us || d->span.kind != QUOTA_ROLLING)
+			continue;
+		uint64_t until_us = l->settled_us + d->span.window_s * 1000000;
+		if (now_us >= until_us)
+			continue;
+		d->limit = life_share(d->limit, l->came, l->expected);
+		d->reduced_s = (until_us - now_us + 999999) / 1000000;
+		if (until_us > l->reduced_until_us)
+			l->reduced_until_us = until_us;
 	}
 	q->shared = true;
 }
@@ -568,9 +597,15 @@ lives_alone(const struct quota_lives *l, uint64_t apart, bool guessed)
 }
 
 void
-lives_company(const struct quota_lives *l, struct quota_company *out)
+lives_company(const struct quota_lives *l, uint64_t now_us, struct quota_company *out)
 {
 	*out = (struct quota_company){ .counting = !l->members,
 		.workers = (uint64_t)l->lasting,
 		.known = (uint64_t)l->first };
+	for (const struct life *is = l->life; is < l->life + LIVES; is++)
+		if (is->settled_us && is->reduced_until_us > now_us) {
+			out->reduced_s = (is->reduced_until_us - now_us + 999999) / 1000000;
+			out->came = is->came;
+			out->expected = is->expected;
+		}
 }

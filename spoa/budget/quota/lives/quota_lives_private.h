@@ -19,7 +19,9 @@ struct life {
 	bool left;	     /* for another one */
 	bool ended;	     /* as it saw first, and told */
 	uint64_t seen_us;    /* in it for the first time */
-	uint64_t settled_us; /* 0: not yet, or all came */
+	uint64_t settled_us; /* when limits were reduced to a share; 0: they are not */
+	uint64_t whole_us;   /* since when as many workers are here as were expected; 0: they are not */
+	uint64_t reduced_until_us; /* the latest end of a window that was reduced */
 	uint64_t beat_us, renewed_us, asked_us;
 	int64_t expected, came; /* workers */
 	bool begun;		/* somebody goes on in it already */

@@ -1,0 +1,64 @@
+# Two daemons with `redis.daemons: 2` and a Redis that has lost its data, of which only one starts: rolling limits are reduced,
+# and the denial, `quota get` and `status` say so. When the other daemon has come, the limits are whole.
+# Once: no version of HAProxy differs here.
+. "$(dirname "$0")/lib.sh"
+cat >"$D/policy.yaml" <<'Y'
+tollgate: 1
+name: shares
+identity:
+  - jwt: {header: authorization, demo_issuer: true}
+  - none: {}
+providers:
+  openai: {backend: local, dialect: openai}
+routes:
+  - {name: chat, match: {path: /v1/chat/completions}, targets: openai}
+limits:
+  - {name: web, per: [identity.person], requests: 4, window: 1h}
+default: permit
+Y
+echo 'redis: {daemons: 2}' >"$D/mine.yaml"
+stack_up --policy "$D/policy.yaml" --config "$D/mine.yaml" --daemons 2
+redis=$(sed -n 's/.*"unix:\(.*redis.sock\)".*/\1/p' "$D/tollgate.yaml")
+ask() {
+	req POST /v1/chat/completions -H "authorization: Bearer $(token --claims '{"sub":"ann"}')" -H 'content-type: application/json' \
+		-d '{"model":"echo","messages":[{"role":"user","content":"hello"}]}'
+}
+admitted() { ask && [ "$status" = 200 ]; }
+status_of() { "$build/tollgate" status -c "$D/tollgate.yaml" 2>&1; }
+quota_of() { "$build/tollgate" quota get --person ann -c "$D/tollgate.yaml" "$@"; }
+end() { # NAME
+	local pid
+	pid=$(pid_of "$1")
+	kill -TERM "$pid"
+	echo "$pid $1" >>"$D/.killed"
+	wait_for gone "$pid"
+}
+begin() { "$build/tollgate" serve -c "$D/tollgate$1.yaml" </dev/null >>"$D/again$1.log" 2>&1 & }
+
+check "a request is admitted" wait_for admitted
+# the first daemon was ready before the second one began, on an empty Redis
+is_whole() { ! says reduced quota_of; }
+check "limits are whole once both daemons run" wait_for is_whole
+unlike "which status shows" "$(status_of)" reduced
+end second
+end tollgate
+redis-cli -s "$redis" flushall >/dev/null
+begin ''
+first=$!
+trap '{ kill $first $second; } 2>/dev/null; finish' EXIT
+second=
+check "the first daemon admits a request, without the other one" wait_for admitted
+ask
+is "its limit is half of 4, with the request from before" "$status" 429
+like "the denial says so" "$body" 'over the limit web: 2 requests in 3600 s \(reduced, for [0-9]+ min at most: another gateway has not reported its use\)'
+like "quota get does" "$(quota_of)" 'web \(reduced to 2 for (1h|[0-9]+m)[^)]*\)'
+is "and counts what is left from that" "$(quota_of --json | jq -c '.[0] | [.of, .reduced_to, .used, .left]')" '[4,2,2,0]'
+is_counted() { ! says counting status_of; }
+check "all workers go on" wait_for is_counted
+like "status does" "$(status_of)" 'rolling limits are reduced to ([0-9]+)/[0-9]+ for [0-9]+ s at most'
+begin -b
+second=$!
+is_whole() { ! says reduced status_of && admitted; }
+check "the limit is whole when the other daemon has come" wait_for is_whole
+like "which is logged" "$(cat "$D/again.log")" 'event=quota.whole'
+is "quota get shows it" "$(quota_of --json | jq -c '.[0] | [.of, .reduced_to, .used]')" '[4,null,3]'
