@@ -1,4 +1,4 @@
-/* Looking at files: device, inode, size and time of modification as one number. inotify(7)
+/* Looking at files: device, inode, size, mode, owner and time of modification as one number. inotify(7)
  * would need a watch of every folder above a file that is replaced, and sees nothing on
  * network file systems. */
 #include "base/watch.h"
@@ -49,6 +49,7 @@ of_file(const struct stat *st)
 
 	h = mix(h, (uint64_t)st->st_ino);
 	h = mix(h, (uint64_t)st->st_size);
+	h = mix(h, (uint64_t)st->st_mode << 32 | st->st_uid);
 	return mix(h, (uint64_t)modified_ns(st));
 }
 

@@ -279,6 +279,38 @@ a_refusal_is_asked_again_after_a_reload(void **state)
 }
 
 static void
+a_file_that_others_may_read_now_is_reported(void **state)
+{
+	(void)state;
+	up(FINE);
+	auths_first(stage.all, 5000000);
+	uint64_t before = atomic_load(&stage.metrics.v[M_CREDENTIALS_FAILED]);
+	chmod(path("secret"), 0644);
+	WAIT_FOR(atomic_load(&stage.metrics.v[M_CREDENTIALS_FAILED]) > before);
+	assert_true(has("Bearer token-1"));
+	down();
+}
+
+/* When a machine starts, the endpoint or the network may start a moment later. */
+static void
+a_missing_token_is_logged_after_ten_seconds(void **state)
+{
+	(void)state;
+	for (int late = 0; late < 2; late++) {
+		up(FAILS);
+		auths_first(stage.all, 5000000);
+		if (late)
+			atomic_store(&passed_us, 10500000);
+		unsigned n = atomic_load(&asked);
+		WAIT_FOR(atomic_load(&asked) > n);
+		usleep(50000);
+		auths_stop(stage.all);
+		assert_int_equal(stage.a->expired_said, late);
+		down();
+	}
+}
+
+static void
 our_clock_is_put_right_once(void **state)
 {
 	(void)state;
@@ -359,7 +391,8 @@ a_signature_refused_far_from_our_clock_puts_it_right(void **state)
 {
 	static const struct {
 		const char *name, *type;
-		int status, ahead_s;
+		int status;
+		int64_t ahead_s;
 		bool mends;
 	} rows[] = {
 		{ "an hour ahead", "InvalidSignatureException:http://x/", 403, 3600, true },
@@ -367,6 +400,9 @@ a_signature_refused_far_from_our_clock_puts_it_right(void **state)
 		{ "four minutes", "InvalidSignatureException", 403, 240, false },
 		{ "another error", "ThrottlingException", 403, 3600, false },
 		{ "another status", "InvalidSignatureException", 400, 3600, false },
+		/* in ns, such a time does not fit 64 bits */
+		{ "the year 9999", "InvalidSignatureException", 403, 251000000000, false },
+		{ "before 1970", "InvalidSignatureException", 403, -3000000000, false },
 	};
 	const struct provider_credential c = { .provider = "aws",
 		.kind = BY_SIGV4,
@@ -465,6 +501,8 @@ main(void)
 		cmocka_unit_test(an_endpoint_that_never_answers_holds_nobody_up),
 		cmocka_unit_test(a_refusal_is_final_until_the_file_changes),
 		cmocka_unit_test(a_refusal_is_asked_again_after_a_reload),
+		cmocka_unit_test(a_file_that_others_may_read_now_is_reported),
+		cmocka_unit_test(a_missing_token_is_logged_after_ten_seconds),
 		cmocka_unit_test(our_clock_is_put_right_once),
 		cmocka_unit_test(a_token_that_the_provider_refuses_is_dropped_and_fetched_once),
 		cmocka_unit_test(a_key_file_is_read_again_when_it_changes),

@@ -207,14 +207,12 @@ on_pong(redisAsyncContext *ac, void *reply, void *priv UNUSED)
 	struct redis *r = TAGGED(redis, ac->data);
 
 	r->probing = false;
-	if (!rep)
+	if (!rep || r->refused)
 		return;
 	if (rep->type == REDIS_REPLY_ERROR) {
 		say_down(r, rep->str);
 		return;
 	}
-	if (r->refused)
-		return;
 	if (!r->connected)
 		ask_life(r);
 	r->connected = true;
@@ -222,10 +220,13 @@ on_pong(redisAsyncContext *ac, void *reply, void *priv UNUSED)
 		say_up(r);
 }
 
-/* A connection that goes on without AUTH, SELECT or its role is not the one asked for. */
+/* Ends a connection without AUTH, SELECT or the right role. Only the first refusal is the reason:
+ * after a wrong password, Redis refuses what was sent behind it with NOAUTH. */
 static void
 refuse_redis(struct redis *r, const char *why)
 {
+	if (r->refused)
+		return;
 	say_down(r, why);
 	r->refused = true;
 	redisAsyncDisconnect(r->ac);
@@ -400,7 +401,8 @@ lost(struct redis *r, const char *why)
 	r->connected = r->probing = r->life_asked = r->wrong = r->write_asked = false;
 	r->life.epoch = 0;
 	r->open = true;
-	say_down(r, why);
+	if (!r->refused) /* refuse_redis() has logged why */
+		say_down(r, why);
 	redis_finder_again(r->f->finder);
 }
 

@@ -14,6 +14,8 @@
 
 /* What AWS calls an error for which the clock may be the reason. */
 enum { SKEW_S = 300, DROP_AGAIN_US = 30000000 };
+/* The year 2200. A later Date is wrong, and in ns it may not fit 64 bits. */
+static const int64_t DATE_MOST_S = 7258118400;
 static const char *const clock_errors[] = { "InvalidSignatureException",
 	"SignatureDoesNotMatch", "RequestTimeTooSkewed", "RequestExpired", "ExpiredToken",
 	"ExpiredTokenException", "AccessDeniedException" };
@@ -104,7 +106,8 @@ auth_clock(struct auth *a, struct span date, const char *by)
 {
 	int64_t at_s, ours_s = auth_now_s(a);
 
-	if (http_date(date, &at_s) < 0 || llabs((long long)(at_s - ours_s)) < SKEW_S)
+	if (http_date(date, &at_s) < 0 || at_s < 0 || at_s > DATE_MOST_S ||
+		llabs((long long)(at_s - ours_s)) < SKEW_S)
 		return false;
 	/* By the monotonic clock from now on: ours may be put right, and would be wrong then.
 	 */

@@ -22,6 +22,7 @@ enum {
 	FETCH_US = 5000000,
 	RETRY_US = 500000,
 	RETRY_MOST_US = 60000000,
+	MISSING_US = 10000000,
 	ANSWER_MAX = 64 << 10,
 	FORM_MAX = 64 << 10,
 	WHY_MAX = 4096,
@@ -91,11 +92,15 @@ again_after(struct auth *a, uint64_t us)
 	timer_after(a->all->http->loop, &a->timer, us);
 }
 
-/* Said once, when requests begin to be refused for it. */
+/* Logs once that requests are refused because the credential is missing. An endpoint that fails may
+ * only be starting, or the network: it has MISSING_US to recover. */
 static void
 say_expired(struct auth *a)
 {
-	if (auth_usable(a) || a->expired_said)
+	uint64_t since_us = a->failing_us;
+
+	if (auth_usable(a) || a->expired_said ||
+		(!a->final && (!since_us || clock_mono_us() - since_us < MISSING_US)))
 		return;
 	a->expired_said = true;
 	log_event(LOG_ERROR, "credential.missing", LS("provider", a->c->provider),
@@ -111,6 +116,7 @@ auth_failed(struct auth *a, const char *why, int status)
 	if (!a->failing)
 		log_event(LOG_WARN, "credential.fetch_failed", LS("provider", a->c->provider),
 			LS("url", a->c->url), LS("why", why), LI("status", status));
+	a->failing_us = a->failing ? a->failing_us : now;
 	a->failing = true;
 	a->backoff_us = wait_doubled(a->backoff_us, RETRY_US, RETRY_MOST_US);
 	/* The end of the one in force is noticed as it comes. */
