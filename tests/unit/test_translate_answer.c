@@ -396,6 +396,22 @@ a_ping_is_a_comment(void **state)
 	buf_free(&out);
 }
 
+/* Google's clients take a comment for an event. */
+static void
+a_ping_is_nothing_for_gemini_clients(void **state)
+{
+	struct buf out = { 0 };
+	const char *why;
+
+	(void)state;
+	assert_int_equal(translate_run_to(FORM_MESSAGES, FORM_GENERATE, true, 200,
+				 SPAN_LIT(NAMED("ping", "") START WHY("end_turn") LAST), 1, 0,
+				 &out, &why),
+		0);
+	assert_true(span_starts(buf_view(&out), SPAN_LIT("data: {")));
+	buf_free(&out);
+}
+
 static const struct {
 	enum form from;
 	const char *in, *want;
@@ -517,6 +533,7 @@ main(void)
 		cmocka_unit_test(the_caller_hears_what_was_said),
 		cmocka_unit_test(what_would_stand_in_another_order_is_left_out),
 		cmocka_unit_test(a_ping_is_a_comment),
+		cmocka_unit_test(a_ping_is_nothing_for_gemini_clients),
 		cmocka_unit_test(a_stream_to_the_byte),
 		cmocka_unit_test(a_text_goes_at_once),
 		cmocka_unit_test(usage_that_nobody_asked_for_is_not_said),

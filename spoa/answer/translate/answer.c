@@ -146,11 +146,13 @@ translator_is_over(const struct translator *t)
 	return t->err || t->state == TRANSLATOR_FAILED;
 }
 
-/* The way is kept open, where the caller's framing has something for it. */
+/* Keeps the connection alive with a comment, if the caller's form is an event stream whose clients
+ * skip comments. Google's clients take a comment for an event. */
 static void
 say_nothing(struct translator *t)
 {
-	if (!strcmp(translator_media_type(t), "text/event-stream"))
+	if (t->plan.to != FORM_GENERATE &&
+		!strcmp(translator_media_type(t), "text/event-stream"))
 		buf_str(t->out, ":\n\n");
 }
 

@@ -28,13 +28,13 @@ block_of(struct request *r, const struct segment *s)
 	return NULL;
 }
 
-/* Marks the blocks in which something would be replaced. */
+/* Marks the signed blocks in which something would be replaced. */
 static void
 mark(struct request *r, const struct hit *v, size_t n, bool *credential)
 {
 	for (size_t i = 0; i < n; i++) {
 		struct signed_block *b = block_of(r, v[i].segment);
-		if (b) {
+		if (b && !b->written_here) {
 			b->dropped = true;
 			*credential |= v[i].kind == HIT_CREDENTIAL;
 		}
@@ -55,8 +55,8 @@ spare(struct request *r, struct hit *v, size_t *n)
 	*n = kept;
 }
 
-/* All blocks of the turns that have a marked one. Turns rise. False: the provider wants them
- * back. */
+/* Drops all signed blocks of the turns that have a marked one. Turns rise. False: the provider wants
+ * them back. */
 static bool
 drop_turns(struct request *r)
 {
@@ -66,19 +66,19 @@ drop_turns(struct request *r)
 	for (size_t i = 0, end; i < n; i = end) {
 		bool drop = false;
 		for (end = i; end < n && v[end].turn == v[i].turn; end++)
-			drop |= v[end].dropped;
+			drop |= v[end].dropped && !v[end].written_here;
 		if (drop && v[i].pending)
 			return false;
 		for (size_t k = i; drop && k < end; k++) {
+			r->found.reasoning_dropped += !v[k].written_here;
 			v[k].dropped = true;
-			r->found.reasoning_dropped++;
 		}
 	}
 	return true;
 }
 
-/* Reasoning of another form's provider, which signed nothing: this one does not take it. How many.
- */
+/* Drops reasoning that a translation has given to the caller as signed. No provider signed it, so none
+ * takes it, and none misses it. Returns how many blocks. */
 static size_t
 drop_translated(struct request *r)
 {
@@ -87,8 +87,10 @@ drop_translated(struct request *r)
 	for (size_t i = 0; r->found.route->translates && i < r->in.body.nreasoning; i++) {
 		struct signed_block *b = &r->in.body.reasoning[i];
 		struct span raw = span_cut(r->in.raw, b->start, b->end);
-		if (memmem(raw.p, raw.n, TRANSLATED_SIGNATURE, strlen(TRANSLATED_SIGNATURE)))
-			b->dropped = ++n;
+		b->written_here = memmem(raw.p, raw.n, TRANSLATED_SIGNATURE,
+			strlen(TRANSLATED_SIGNATURE));
+		b->dropped |= b->written_here;
+		n += b->written_here;
 	}
 	r->found.reasoning_dropped += n;
 	return n;
@@ -104,13 +106,13 @@ request_settle_reasoning(struct request *r)
 
 	if (!r->in.have_body || r->in.body.nreasoning == 0)
 		return 0;
+	size_t translated = drop_translated(r);
 	for (size_t i = 0; r->found.pin.drops && i < r->in.body.nreasoning; i++)
 		r->in.body.reasoning[i].dropped = true;
 	mark(r, o->hits, o->nhits, &credential);
 	mark(r, o->wholes, o->nwholes, &credential);
 	for (size_t i = 0; i < r->in.body.nreasoning; i++)
-		marked += r->in.body.reasoning[i].dropped;
-	size_t translated = drop_translated(r);
+		marked += r->in.body.reasoning[i].dropped && !r->in.body.reasoning[i].written_here;
 	if (marked == 0 && translated == 0)
 		return 0;
 	if (marked == 0) {
@@ -127,9 +129,7 @@ request_settle_reasoning(struct request *r)
 	if (says == SIGNED_LEAVE) {
 		r->found.reasoning_left = marked;
 		for (size_t i = 0; i < r->in.body.nreasoning; i++)
-			r->in.body.reasoning[i].dropped = false;
-		r->found.reasoning_dropped -= translated;
-		drop_translated(r);
+			r->in.body.reasoning[i].dropped = r->in.body.reasoning[i].written_here;
 	}
 	return 0;
 }

@@ -97,6 +97,7 @@ struct signed_block {
 	bool pending; /* the turn is the last, and its tool calls are under way: the provider
 			 wants its blocks back */
 	bool dropped; /* the gate's */
+	bool written_here; /* the gate's: a translation wrote it, so no provider signed it */
 	const char *alone; /* stands for it where the list would be empty */
 };
 
