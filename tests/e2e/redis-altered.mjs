@@ -1,0 +1,59 @@
+// A proxy in front of a Redis that changes one byte in 5 % of what the server sends, and a load of limited requests through it.
+//
+//   node redis-altered.mjs PROXY-PORT REDIS-PORT SECONDS FOLDER LIMIT
+//
+// Alters from when it reads HAProxy's address, as a line; the tokens are FOLDER/tokens. Prints a line of JSON: requests by status, bytes altered, and for how many persons more than LIMIT were admitted.
+import fs from 'node:fs'
+import http from 'node:http'
+import net from 'node:net'
+
+const [proxyPort, redisPort, seconds, folder, limit] = process.argv.slice(2)
+const rate = 0.05
+let altered = 0
+let on = false
+
+const server = net.createServer(client => {
+	const redis = net.connect(Number(redisPort), '127.0.0.1')
+	client.setNoDelay(true)
+	redis.setNoDelay(true)
+	client.on('data', b => redis.write(b))
+	redis.on('data', b => {
+		if (on && Math.random() < rate) {
+			b[Math.floor(Math.random() * b.length)] = Math.floor(Math.random() * 256)
+			altered++
+		}
+		client.write(b)
+	})
+	for (const [a, b] of [[client, redis], [redis, client]]) {
+		a.on('error', () => b.destroy())
+		a.on('close', () => b.destroy())
+	}
+})
+await new Promise(done => server.listen(Number(proxyPort), '127.0.0.1', done))
+process.stdout.write('listening\n')
+const edge = await new Promise(done => process.stdin.once('data', b => done(b.toString().trim())))
+const tokens = fs.readFileSync(folder + '/tokens', 'utf8').trim().split('\n')
+const { hostname, port } = new URL(edge)
+const agent = new http.Agent({ keepAlive: true, maxSockets: 8 })
+const statuses = {}
+const admitted = tokens.map(() => 0)
+const ask = i => new Promise(done => {
+	const q = http.get({ hostname, port, path: '/v1/models', agent, headers: { authorization: 'Bearer ' + tokens[i] } }, r => {
+		statuses[r.statusCode] = (statuses[r.statusCode] || 0) + 1
+		if (r.statusCode === 200) admitted[i]++
+		r.resume().on('end', done).on('error', done)
+	})
+	q.on('error', e => { statuses[e.code] = (statuses[e.code] || 0) + 1; done() })
+})
+on = true
+const until = Date.now() + Number(seconds) * 1000
+await Promise.all([0, 1, 2, 3].map(async worker => {
+	for (let n = worker; Date.now() < until; n += 4) {
+		await ask(n % tokens.length)
+		await new Promise(done => setTimeout(done, 20))
+	}
+}))
+on = false
+const over = admitted.filter(n => n > Number(limit))
+console.log(JSON.stringify({ statuses, altered, over: over.length, most: Math.max(...admitted) }))
+process.exit(0)
