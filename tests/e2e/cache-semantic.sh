@@ -155,7 +155,7 @@ is "a Redis that is away" "$status $(cache)" "200 miss"
 
 # ---- what check says ----
 "$build/tollgate" check -c "$D/tollgate.yaml" --policy "$D/policy.yaml" >"$D/check" 2>&1
-sed '/^cache:/,/^[a-z]/{/^cache:/d;/^  redis:/d}' "$D/tollgate.yaml" >"$D/none.yaml"
+sed '/^cache:/,/^[a-z]/{/^cache:/d;/^  /d}' "$D/tollgate.yaml" >"$D/none.yaml"
 "$build/tollgate" check -c "$D/none.yaml" >"$D/check" 2>&1
 is "without cache.redis it says what is needed" "$? $(grep -c 'semantic: needs a Redis that has vector sets' "$D/check")" "1 1"
 while IFS='|' read -r what change says; do
