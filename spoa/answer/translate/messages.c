@@ -25,6 +25,9 @@ static const struct member messages_members[] = {
 	{ "output_config.format",        IS_OBJECT, DOC_FORMAT },
 	{ "output_config.format.type",   IS_TEXT,   DOC_FORMAT_TYPE },
 	{ "output_config.format.schema", IS_OBJECT, DOC_SCHEMA },
+	{ "output_format",               IS_OBJECT, DOC_FORMAT }, /* its name in 2025 */
+	{ "output_format.type",          IS_TEXT,   DOC_FORMAT_TYPE },
+	{ "output_format.schema",        IS_OBJECT, DOC_SCHEMA },
 	{ 0 },
 };
 
@@ -224,7 +227,7 @@ write_messages(struct question *q)
 
 	if (q->set[SET_USER]) {
 		json_put_open(b, "metadata", '{');
-		put_node(b, "user_id", q->set[SET_USER]);
+		question_put_user(q, "user_id");
 		json_put_close(b, '}');
 		q->set[SET_USER] = NULL;
 	}
@@ -257,7 +260,7 @@ write_messages(struct question *q)
 /* clang-format off */
 const struct request_form messages_request_form = {
 	.form = FORM_MESSAGES, .members = messages_members,
-	.most = { [SET_TEMPERATURE] = 1, [SET_TOP_P] = 1 }, .choices = choice_words, .roles = turn_roles,
+	.most = { [SET_TEMPERATURE] = 1, [SET_TOP_P] = 1, [SET_USER] = 256 }, .choices = choice_words, .roles = turn_roles,
 	.turn = turn_members, .parts = { block_members, block_rows, true }, .read_part = read_block,
 	.tool = tool_members, .tool_type = "custom",
 	.read_turn = question_role_turn, .read_tool = question_typed_tool, .read = read_messages,

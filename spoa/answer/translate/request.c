@@ -1,6 +1,7 @@
 /* From one form into another: what is read by tables, what has no place, and the members that
  * are one value everywhere. Turns are in turns.c, what a form has for itself in its own file.
  */
+#include <sodium.h>
 #include <stdlib.h>
 
 #include "answer/translate/request_private.h"
@@ -8,6 +9,7 @@
 #include "base/err.h"
 #include "base/json_put.h"
 #include "base/scoped.h"
+#include "base/sha256.h"
 
 static const char *const harmless[] = {
 #include "answer/translate/harmless_members.inc"
@@ -88,7 +90,8 @@ question_dropped(struct question *q, const char *path)
 		to->dropped[to->ndropped++] = path;
 }
 
-/* What may go without a word, and what the route lets go, which is noted. */
+/* True for a member that harmless_members.txt or the route's drop list has. The record names those of
+ * the route, and those with ! in the file. */
 static bool
 member_may_go(struct question *q, const struct node *n)
 {
@@ -97,9 +100,13 @@ member_may_go(struct question *q, const struct node *n)
 	put_path(&path, n, true);
 	for (size_t i = 0; i < COUNT_OF(harmless); i++) {
 		struct span listed = span_str(harmless[i]);
-		if (span_is(span_next(&listed, ':'), form_name(q->form->form)) &&
-			is_listed_member(n, buf_view(&path), listed))
-			return true;
+		bool noted = span_take(&listed, '!');
+		if (!span_is(span_next(&listed, ':'), form_name(q->form->form)) ||
+			!is_listed_member(n, buf_view(&path), listed))
+			continue;
+		if (noted)
+			question_dropped(q, listed.p);
+		return true;
 	}
 	for (size_t i = 0; i < q->ask->ndrop; i++) {
 		if (!is_listed_member(n, buf_view(&path), span_str(q->ask->drop[i])))
@@ -575,6 +582,26 @@ is_above(const struct node *n, double most)
 }
 
 void
+question_put_user(struct question *q, const char *name)
+{
+	const struct node *n = q->set[SET_USER];
+	unsigned char mac[SHA256_BYTES];
+	char hex[2 * SHA256_BYTES + 1];
+	struct span id = node_text(n);
+
+	if ((double)id.n <= q->into->most[SET_USER]) {
+		put_node(q->out, name, n);
+		return;
+	}
+	if (q->ask->user_key)
+		hmac_sha256(q->ask->user_key, id, mac);
+	else
+		sha256(id, mac);
+	sodium_bin2hex(hex, sizeof(hex), mac, sizeof(mac));
+	json_put_str(q->out, name, hex);
+}
+
+void
 question_put_settings(struct question *q)
 {
 	for (unsigned s = 0; s < SETTINGS && !q->err; s++) {
@@ -597,6 +624,10 @@ question_put_settings(struct question *q)
 			q->to->choices = tree_number(n->of, n, 0);
 		const char *below = strrchr(row->name, '.');
 		const char *name = below ? below + 1 : row->name;
+		if (s == SET_USER) {
+			question_put_user(q, name);
+			continue;
+		}
 		bool list = row->is == IS_TEXTS && n->tok == JSON_STRING;
 		if (list)
 			json_put_open(q->out, name, '[');

@@ -19,6 +19,8 @@ struct translate_ask {
 	bool stream;	   /* asked for by the path, where the form has no member for it */
 	/* The cap of a request that states none, for forms that need one; 0: it is refused. */
 	uint64_t cap_tokens;
+	/* NULL, or 32 bytes, the key of the hash that stands for a user's id which is too long */
+	const unsigned char *user_key;
 	const char *const *drop; /* paths that the route lets go: "top_k", "stream_options.x" */
 	size_t ndrop;
 };

@@ -164,7 +164,7 @@ struct part_form {
 struct request_form {
 	enum form form;
 	const struct member *members; /* of the document, by enum setting */
-	double most[SETTINGS]; /* of a number, or of the texts of a list; 0: any */
+	double most[SETTINGS]; /* of a number, of the texts of a list, of SET_USER's bytes; 0: any */
 	const char *const *choices, *const *roles; /* words, by their enums */
 	const struct member *turn; /* of question_role_turn() */
 	const struct member *tool; /* of question_typed_tool() */
@@ -205,6 +205,9 @@ bool question_refuse(struct question *q, const struct node *at, const char *why)
 extern const char question_nowhere[]; /* why, mostly */
 /* What goes anyway is noted. `path`: fixed, or the plan's. */
 void question_dropped(struct question *q, const char *path);
+/* Writes SET_USER under this name. An id that is longer than the form takes (most[SET_USER]) becomes a
+ * keyed hash of it, the same each time. */
+void question_put_user(struct question *q, const char *name);
 /* A table's words. -1: it is none of them. */
 int question_word(struct question *q, const struct node *n, const char *const *words);
 bool node_is(const struct node *n, const char *word);

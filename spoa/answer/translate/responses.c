@@ -203,7 +203,7 @@ write_responses(struct question *q)
 /* clang-format off */
 const struct request_form responses_request_form = {
 	.form = FORM_RESPONSES, .members = responses_members,
-	.most = { [SET_TEMPERATURE] = 2, [SET_TOP_P] = 1 }, .choices = choice_words, .roles = item_roles,
+	.most = { [SET_TEMPERATURE] = 2, [SET_TOP_P] = 1, [SET_USER] = 64 }, .choices = choice_words, .roles = item_roles,
 	.turn = turn_members, .parts = { content_members, content_rows, true },
 	.tool = tool_members, .tool_type = "function", .tool_typed = true,
 	.read_turn = read_input_item, .read_tool = question_typed_tool, .read = read_responses,

@@ -4,6 +4,7 @@
 #include "base/ascii.h"
 #include "base/caps.h"
 #include "base/err.h"
+#include "gate/gate_private.h"
 #include "gate/limits/limits.h"
 
 /* Of its body; FORM_NONE: it is no request of a form, or nobody could read it. */
@@ -83,6 +84,7 @@ form_write(struct request *r, struct found_form *f)
 		.model = model,
 		.stream = r->in.body.stream,
 		.cap_tokens = cap_unsaid(r, model),
+		.user_key = r->gate ? r->gate->shared->prompt_key : NULL,
 		.drop = r->found.route->drop,
 		.ndrop = r->found.route->ndrop };
 	/* it may be a piece of a path */
