@@ -39,14 +39,14 @@ like "what was there is there again" "$(redis HLEN "$live:entries") $(redis GET 
 is "it is logged once" "$(grep -c "event=live.refused.*field=$live" "$D/tollgate.log" | tr -d ' ')" 1
 
 # ---- Redis does not let it ----
-redis ACL SETUSER default on nopass '~*' '&*' +@all -hscan -hset >/dev/null
+redis ACL SETUSER tollgate -hscan -hset >/dev/null
 redis SET "$live:version" 7 >/dev/null
 check "not ready where Redis refuses" wait_for says '^keys and limits: down: .*NOPERM' ready
 like "it is not ready" "$(ready | tail -1)" '^not ready$'
 id=$(key new --person p | cut -d_ -f2)
 key revoke "$id"
 like "a revocation says that no other knows it" "$(cat "$D/key.err")" 'key: not in Redis yet: .*NOPERM.*: other daemons do not know it'
-redis ACL SETUSER default +@all >/dev/null
+redis ACL SETUSER tollgate +hscan +hset >/dev/null
 check "it gets through later" wait_for revoked_at_b "$id"
 check "ready again" wait_for says '^ready$' ready
 

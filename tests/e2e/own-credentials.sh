@@ -121,14 +121,18 @@ chat a
 is "one that the provider refuses is fetched anew, and the request made again" "$status $(cat "$D/issued")" "200 $((n + 1))"
 chat k
 is "a key of a file" "$status" 200
+logged() { grep -c "$1" "$D/tollgate.log"; }
+logged_again() { [ "$(logged "$1")" -gt "$2" ]; } # PATTERN TIMES-BEFORE
+wide='credential.unusable provider=keyed .*mode is 0644' replaced='credential.replaced provider=keyed'
+was_wide=$(logged "$wide") was_replaced=$(logged "$replaced")
 mv "$D/key" "$D/key.aside"
 check "a file that is gone is told of" wait_for grep -q 'credential.unusable provider=keyed .*No such file' "$D/tollgate.log"
 cp "$D/key.aside" "$D/key.next" && chmod 644 "$D/key.next" && mv "$D/key.next" "$D/key"
-check "and what is wrong with the one that comes" wait_for grep -q 'credential.unusable provider=keyed .*mode is 0644' "$D/tollgate.log"
+check "and what is wrong with the one that comes" wait_for logged_again "$wide" "$was_wide"
 chat k
 is "the one before stays in force" "$status" 200
 secret key 'TopSecretKeyFile-2\n'
-wait_for grep -q 'credential.replaced provider=keyed' "$D/tollgate.log"
+wait_for logged_again "$replaced" "$was_replaced"
 sed -i 's/KeyFile-1/KeyFile-2/' "$D/expect.json"
 chat k
 is "which is read again too" "$status" 200
