@@ -10,6 +10,7 @@
 
 #include "base/replace.h"
 #include "record/audit/record_terms.h"
+#include "record/journal/times.h"
 #include "support/chain_build.h"
 #include "support/run_cmd.h"
 
@@ -21,6 +22,7 @@ static struct chain_build b;
 static int64_t noon_ns;
 static int64_t written_ns[SEGMENTS * EACH];
 static size_t nwritten;
+static int64_t apart = 1; /* minutes between the decisions of a segment */
 
 /* One of EACH decisions. */
 static void
@@ -55,7 +57,7 @@ write_segments(const int64_t minute[SEGMENTS])
 		uint64_t first = b.chain.seq + 1;
 		b.chain.boot++;
 		for (int64_t k = 0; k < EACH; k++)
-			decision(nwritten, noon_ns + (minute[i] + k) * MINUTE_NS);
+			decision(nwritten, noon_ns + (minute[i] + k * apart) * MINUTE_NS);
 		snprintf(name, sizeof(name), "j/gw-1-%08d-%016d.jsonl", (int)b.chain.boot,
 			(int)first);
 		put_span(name, buf_view(&b.out));
@@ -175,6 +177,43 @@ each_record_of_a_time_is_found_in_whatever_order_segments_began(void **state)
 	}
 }
 
+static void
+a_leap_of_the_clock_does_not_confirm_itself(void **state)
+{
+	static const struct {
+		const char *name;
+		int64_t minute[SEGMENTS], want; /* when segments began; the last time */
+	} rows[] = {
+		{ "the clock was right", { 0, 60, 120, INT64_MAX }, 124 },
+		{ "ten days ahead at the last start", { 0, 60, 14400, INT64_MAX }, 68 },
+		{ "at the last two starts", { 0, 60, 14400, 14410, INT64_MAX }, 78 },
+		{ "and corrected since then", { 0, 60, 14400, 120, INT64_MAX }, 124 },
+		{ "ahead from the beginning, and corrected", { 14400, 120, INT64_MAX }, 124 },
+		{ "behind at the last start", { 0, 60, -120, INT64_MAX }, -116 },
+		{ "behind, and corrected", { 0, 60, -1440, 70, INT64_MAX }, 74 },
+		{ "a night off", { 0, 700, INT64_MAX }, 704 },
+		{ "at the last three starts", { 0, 14400, 14410, 14420, INT64_MAX },
+			14424 - 14396 },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT_OF(rows); i++) {
+		write_segments(rows[i].minute);
+		int64_t got = journal_last_time(path("j"), "gw-1", INT64_C(43200000000000));
+		if (got != noon_ns + rows[i].want * MINUTE_NS)
+			fail_msg("%s: %lld", rows[i].name,
+				(long long)((got - noon_ns) / MINUTE_NS));
+	}
+	/* It has run for a day since. */
+	apart = 400;
+	write_segments((const int64_t[SEGMENTS]){ 0, 14400, 16010, INT64_MAX });
+	apart = 1;
+	assert_int_equal(journal_last_time(path("j"), "gw-1", INT64_C(43200000000000)),
+		noon_ns + (16010 + 4 * 400) * MINUTE_NS);
+	assert_int_equal(journal_last_time(path("j"), "gw-2", 1), TIMES_UNKNOWN);
+	assert_int_equal(journal_last_time(path("nowhere"), "gw-1", 1), TIMES_UNKNOWN);
+}
+
 static int
 set_up(void **state)
 {
@@ -200,6 +239,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(each_record_of_a_time_is_found_in_whatever_order_segments_began),
+		cmocka_unit_test(a_leap_of_the_clock_does_not_confirm_itself),
 	};
 
 	return cmocka_run_group_tests(tests, set_up, tear_down);

@@ -1,11 +1,13 @@
 /* The in-process table of window counts. */
 #include "budget/quota/quota_table.h"
 
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/clock.h"
 #include "base/err.h"
+#include "base/wall.h"
 
 enum {
 	BUCKETS = 16384,
@@ -74,10 +76,18 @@ quota_table_free(struct quota_table **tp)
 	*tp = NULL;
 }
 
+void
+table_follow(struct quota_table *t, int64_t offset_us)
+{
+	atomic_store_explicit(&t->offset_us, offset_us, memory_order_relaxed);
+}
+
 int64_t
 table_ms(const struct quota_table *t, uint64_t mono_us)
 {
-	return ((int64_t)mono_us + t->offset_us) / 1000;
+	return ((int64_t)mono_us +
+		       atomic_load_explicit(&t->offset_us, memory_order_relaxed)) /
+	       1000;
 }
 
 /* One chain an operation: dead entries leave long before the table is full. */
@@ -151,7 +161,12 @@ peek_window(const struct quota_entry *e, int64_t begin)
 static void
 lives_until(struct quota_entry *e, int64_t ms, const struct moment *now)
 {
-	uint64_t until_us = now->us + (uint64_t)count_positive(ms - now->ms) * 1000;
+	int64_t left_ms = ms - now->ms;
+
+	/* A window that is over by a clock that may be ahead: its charges were read back. */
+	if (left_ms <= 0)
+		left_ms = ms - wall_least_ns() / 1000000;
+	uint64_t until_us = now->us + (uint64_t)count_positive(left_ms) * 1000;
 
 	if (e->dead_after_us < until_us)
 		e->dead_after_us = until_us;

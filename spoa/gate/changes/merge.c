@@ -4,11 +4,11 @@
 #include <stdlib.h>
 
 #include "base/caps.h"
-#include "base/clock.h"
 #include "base/err.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/scoped.h"
+#include "base/wall.h"
 #include "gate/changes/file.h"
 #include "gate/changes/live_private.h"
 
@@ -75,7 +75,7 @@ static struct live_entry *
 let_in(struct live *l, struct live_entry *e, struct live_item *item, size_t *older)
 {
 	const struct gone *g = gone_find(&l->gone, e->field);
-	int64_t now = clock_wall_ns();
+	int64_t now = wall_least_ns();
 
 	item->stale = !g && live_entry_is_over(e, now) && live_day_after(e->latest_ns, now);
 	if (!item->stale && (!g || !gone_beats(g, e)))
@@ -100,7 +100,7 @@ merge_gone(struct live *l, const struct gone *one, struct live_item *item)
 	const struct gone *was = gone_find(&l->gone, one->field);
 	struct gone next = *one;
 
-	item->stale = live_day_after(one->latest_ns, clock_wall_ns());
+	item->stale = live_day_after(one->latest_ns, wall_least_ns());
 	if (item->stale || (found && !gone_beats(one, l->v[at])))
 		return false;
 	if (was) {
