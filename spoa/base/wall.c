@@ -2,6 +2,7 @@
 #include "base/wall.h"
 
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 
 #include "base/clock.h"
@@ -104,6 +105,7 @@ wall_step_least_ns(const struct wall *w, int64_t wall_ns, uint64_t mono_us)
 
 static pthread_mutex_t wall_lock = PTHREAD_MUTEX_INITIALIZER;
 static struct wall wall_own;
+static _Atomic int64_t wall_off_ns = WALL_UNKNOWN; /* of wall_own */
 
 void
 wall_start(int64_t written_ns)
@@ -111,6 +113,7 @@ wall_start(int64_t written_ns)
 	SCOPED_LOCK(&wall_lock);
 	wall_own = (struct wall){ .started = false };
 	wall_step(&wall_own, clock_wall_ns(), clock_mono_us(), written_ns, WALL_UNKNOWN);
+	atomic_store(&wall_off_ns, wall_own.off_ns);
 }
 
 bool
@@ -119,17 +122,20 @@ wall_look(int64_t redis_off_ns, struct wall_state *out)
 	SCOPED_LOCK(&wall_lock);
 	bool step = wall_step(
 		&wall_own, clock_wall_ns(), clock_mono_us(), WALL_UNKNOWN, redis_off_ns);
+	atomic_store(&wall_off_ns, wall_own.off_ns);
 	if (out)
 		*out = wall_own.state;
 	return step;
 }
 
+/* Each request asks: without the lock. */
 int64_t
 wall_now_ns(void)
 {
-	SCOPED_LOCK(&wall_lock);
-	return wall_own.started ? wall_own.off_ns + (int64_t)clock_mono_us() * 1000
-				: clock_wall_ns();
+	int64_t off_ns = atomic_load_explicit(&wall_off_ns, memory_order_relaxed);
+
+	return off_ns == WALL_UNKNOWN ? clock_wall_ns()
+				      : off_ns + (int64_t)clock_mono_us() * 1000;
 }
 
 int64_t
@@ -151,4 +157,12 @@ wall_read(struct wall_state *out)
 {
 	SCOPED_LOCK(&wall_lock);
 	*out = wall_own.state;
+}
+
+bool
+wall_by_redis(void)
+{
+	SCOPED_LOCK(&wall_lock);
+	return wall_own.started &&
+	       is_near(clock_wall_ns() - (int64_t)clock_mono_us() * 1000, wall_own.other_ns);
 }

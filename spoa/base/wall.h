@@ -69,5 +69,7 @@ int64_t wall_least_ns(void);
 /* wall_now_ns() less the monotonic clock. */
 int64_t wall_offset_us(void);
 void wall_read(struct wall_state *out);
+/* Redis' clock is known, and confirms the wall clock. */
+bool wall_by_redis(void);
 
 #endif
