@@ -53,8 +53,14 @@ clock_says(struct buf *out)
 
 /* ---- the believed clock ---- */
 
-#define SECOND_NS 1000000000
 #define SAID_US	  3600000000ull /* so long `tollgate status` reports that the clock was set */
+
+/* Rounded. */
+static int64_t
+seconds_of(int64_t ns)
+{
+	return (ns + (ns < 0 ? -500000000 : 500000000)) / 1000000000;
+}
 
 static const char *
 ahead_or_behind(int64_t ns)
@@ -74,7 +80,7 @@ clock_begin(struct server *s)
 	/* Behind, or long after the last record: it may be right all the same. */
 	if (now.life == WALL_ALONE && now.least_ns > WALL_GAP_NS)
 		log_event(LOG_WARN, "clock.alone",
-			LI("after_last_record_s", now.least_ns / SECOND_NS),
+			LI("after_last_record_s", seconds_of(now.least_ns)),
 			LS("why", "the machine was off for so long, or its clock is ahead: until "
 				  "Redis confirms the time, nothing is removed because of it"));
 }
@@ -91,7 +97,7 @@ clock_look(struct server *s)
 		off_ns = us == INT64_MIN ? WALL_UNKNOWN : us * 1000;
 	}
 	if (wall_look(off_ns, &now))
-		log_event(LOG_WARN, "clock.set", LI("by_s", now.set_by_ns / SECOND_NS));
+		log_event(LOG_WARN, "clock.set", LI("by_s", seconds_of(now.set_by_ns)));
 	if (s->table)
 		table_follow(s->table, wall_offset_us());
 }
@@ -108,7 +114,7 @@ clock_away(struct server *s, struct buf *why)
 	buf_printf(why,
 		"this machine's clock was set %" PRId64
 		" s %s, and nothing confirms it: it is not followed yet",
-		(int64_t)llabs(now.ahead_ns) / SECOND_NS, ahead_or_behind(now.ahead_ns));
+		(int64_t)llabs(seconds_of(now.ahead_ns)), ahead_or_behind(now.ahead_ns));
 	return true;
 }
 
@@ -128,11 +134,11 @@ clock_status(struct server *s, struct buf *out)
 			"clock: this machine's is %" PRId64
 			" s after the last confirmed time, and nothing confirms it: what has "
 			"ended is kept for so long\n",
-			now.least_ns / SECOND_NS);
+			seconds_of(now.least_ns));
 	else if (now.set_by_ns && since_us < SAID_US)
 		buf_printf(out,
 			"clock: this machine's was set %" PRId64 " s %s, %" PRIu64
 			" s ago: compare the times of records before and after\n",
-			(int64_t)llabs(now.set_by_ns) / SECOND_NS, ahead_or_behind(now.set_by_ns),
+			(int64_t)llabs(seconds_of(now.set_by_ns)), ahead_or_behind(now.set_by_ns),
 			since_us / 1000000);
 }
