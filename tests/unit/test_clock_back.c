@@ -186,14 +186,16 @@ a_leap_of_the_clock_does_not_confirm_itself(void **state)
 	} rows[] = {
 		{ "the clock was right", { 0, 60, 120, INT64_MAX }, 124 },
 		{ "ten days ahead at the last start", { 0, 60, 14400, INT64_MAX }, 68 },
-		{ "at the last two starts", { 0, 60, 14400, 14410, INT64_MAX }, 78 },
+		{ "at the last two starts", { 0, 60, 14400, 14410, INT64_MAX }, 72 },
+		{ "ahead, corrected, ahead again", { 14400, 60, 14410, INT64_MAX }, 68 },
 		{ "and corrected since then", { 0, 60, 14400, 120, INT64_MAX }, 124 },
 		{ "ahead from the beginning, and corrected", { 14400, 120, INT64_MAX }, 124 },
 		{ "behind at the last start", { 0, 60, -120, INT64_MAX }, -116 },
-		{ "behind, and corrected", { 0, 60, -1440, 70, INT64_MAX }, 74 },
+		{ "behind by hours, and corrected", { 0, 60, -500, 70, INT64_MAX }, 74 },
+		{ "behind by a day, and corrected", { 0, 60, -1440, 70, INT64_MAX }, -1432 },
 		{ "a night off", { 0, 700, INT64_MAX }, 704 },
 		{ "at the last three starts", { 0, 14400, 14410, 14420, INT64_MAX },
-			14424 - 14396 },
+			4 + 3 * 4 },
 	};
 
 	(void)state;

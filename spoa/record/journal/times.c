@@ -78,18 +78,17 @@ journal_last_time(const char *dir, const char *node, int64_t leap_ns)
 {
 	struct segment_times v[SEGMENTS];
 	struct journal_list l;
-	int64_t leapt_ns = 0;
 
 	SCOPED_BUF(unused, 4096);
 	if (journal_list_all(dir, node, false, &l, &unused))
 		return TIMES_UNKNOWN;
 	size_t n = read_newest(dir, &l, v);
-	for (size_t i = n; i-- > 1;) {
-		int64_t by_ns = v[i - 1].first_ns - v[i].last_ns;
-		/* A leap and the way back from it take each other off, but for the time between. */
-		if (by_ns > leap_ns || by_ns < -CLOCK_STEP_NS)
-			leapt_ns += by_ns;
-	}
+	int64_t at_ns = n ? v[n - 1].last_ns : TIMES_UNKNOWN;
+	/* Of a segment that leaps ahead, only the time that it took is believed. */
+	for (size_t i = n; i-- > 1;)
+		at_ns = v[i - 1].first_ns - at_ns > leap_ns
+				? at_ns + v[i - 1].last_ns - v[i - 1].first_ns
+				: v[i - 1].last_ns;
 	journal_list_free(&l);
-	return n ? v[0].last_ns - (leapt_ns > leap_ns ? leapt_ns : 0) : TIMES_UNKNOWN;
+	return at_ns;
 }
