@@ -1,6 +1,7 @@
 # A clock that is wrong and is corrected, under running daemons and at their start: limits hold, run-time
 # keys stay, revoked ones stay revoked, records are found, and status reports it.
 # Once: nothing of HAProxy's is tried.
+# Long: clocks are wrong for 20 s.
 . "$(dirname "$0")/lib.sh"
 ${CC:-cc} -shared -fPIC -o "$D/skew.so" "$root/tests/support/skew.c" || { not_ok "skew.c builds"; exit 1; }
 for node in a b; do head -c 8 /dev/zero >"$D/skew.$node"; done
@@ -20,7 +21,8 @@ stopped() {
 	kill -TERM "$pid"
 	wait_for gone "$pid"
 }
-again() { stopped tollgate; daemon a; wait_for is_ready; }
+edge_up() { req GET /v1/models -H "x-api-key: $k_ann"; [ "$status" = 200 ]; }
+again() { stopped tollgate; daemon a; wait_for is_ready; wait_for edge_up; }
 status_of() { "$build/tollgate" status -c "$D/tollgate.yaml" 2>&1; }
 cat >"$D/policy.yaml" <<'Y'
 tollgate: 1
@@ -91,6 +93,13 @@ is_over() { ! status_of | grep -q '^clock:.*confirms'; }
 check "and it is over" wait_for is_over
 is "a key that has an end is still there" "$(admin_key "$k")" 200
 unlike "nothing was removed" "$(cat "$D/tollgate.log")" 'event=live.purged'
+clock a -172800
+is_behind() { status_of | grep -q '^clock: this machine.s clock was set 172800 s back, and nothing confirms it'; }
+check "a clock that is set back is told" wait_for is_behind
+is "no earlier window begins" "$(admitted 3)" 0
+is "and the key is still good" "$(admin_key "$k")" 200
+clock a 0
+check "and that is over, too" wait_for is_over
 clock a -7200
 again
 is "two hours behind at the start, the limit holds" "$(admitted 3)" 0
