@@ -4,6 +4,8 @@
 #include <stdlib.h>
 
 #include "base/caps.h"
+#include "base/clock.h"
+#include "base/codec/json_text.h"
 #include "base/err.h"
 #include "base/log.h"
 #include "base/mem.h"
@@ -11,6 +13,8 @@
 #include "base/wall.h"
 #include "gate/changes/file.h"
 #include "gate/changes/live_private.h"
+
+#define CROSSED_US 10000000
 
 /* What one merge refuses, and the first of it that the last one did not. */
 struct refusals {
@@ -59,6 +63,23 @@ say_older(struct live *l, const struct live_entry *e, int64_t ours, size_t *olde
 	metric_inc(l->metrics, M_LIVE_OLDER);
 	log_event(LOG_WARN, "live.older", LS("field", e->field), LI("serial", e->serial),
 		LI("ours", ours));
+}
+
+/* A change that was made here a moment ago is replaced by one that another daemon made at about the
+ * same time: whose clock is ahead has the higher serial. Whoever made ours is told. */
+static void
+say_crossed(const struct live *l, const struct live_entry *ours, const struct live_entry *e)
+{
+	if (!ours->put || clock_mono_us() - ours->put_us > CROSSED_US)
+		return;
+	json_auto_t *o = live_entry_object(e);
+	metric_inc(l->metrics, M_LIVE_OLDER);
+	log_event(LOG_WARN, "live.crossed", LS("field", e->field),
+		LSP("node", json_span(json_object_get(o, "node"))),
+		LSP("by", json_span(json_object_get(o, "by"))),
+		LI("serial", e->serial), LI("ours", ours->serial),
+		LS("why", "another daemon changed it at about the same time, and its change is "
+			  "in force: look, and change it again if yours should be"));
 }
 
 static bool
@@ -167,6 +188,8 @@ merge_one(struct live *l, struct live_item *item, struct buf *lines, struct refu
 		live_entry_unref(&e);
 		return false;
 	}
+	if (found)
+		say_crossed(l, l->v[at], e);
 	if (!found && !(e = let_in(l, e, item, older)))
 		return false;
 	buf_span(lines, e->text);
