@@ -25,7 +25,7 @@ is_after_written(const struct wall *w, int64_t off_ns)
 /* The offset that is believed now. `held`: the wall clock has been where it is for
  * WALL_HOLD_US. */
 static int64_t
-choose(const struct wall *w, int64_t wall_ns, bool held)
+choose_offset(const struct wall *w, int64_t wall_ns, bool held)
 {
 	int64_t redis_ns = w->other_ns;
 	bool by_journal = is_after_written(w, wall_ns);
@@ -71,7 +71,7 @@ wall_step(struct wall *w, int64_t wall_ns, uint64_t mono_us, int64_t written_ns,
 		w->anchored = true;
 	}
 	int64_t was_ns = w->off_ns;
-	w->off_ns = choose(w, off_ns, mono_us - w->seen_us >= WALL_HOLD_US);
+	w->off_ns = choose_offset(w, off_ns, mono_us - w->seen_us >= WALL_HOLD_US);
 	/* The journal's time follows a clock that is slewed. */
 	if (w->anchored && is_near(w->off_ns, w->written_ns))
 		w->written_ns = w->off_ns;
