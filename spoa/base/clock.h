@@ -11,6 +11,8 @@ uint64_t clock_mono_us(void);
 uint64_t clock_cpu_ns(void); /* what the calling thread has used */
 int64_t clock_wall_ns(void); /* since 1970-01-01T00:00:00Z */
 #define CLOCK_DAY_NS (86400ll * 1000000000)
+/* Two clocks that differ by more do not agree; a clock that moves by more was set. */
+#define CLOCK_STEP_NS (5ll * 1000000000)
 
 /* For the waits of libc. */
 static inline struct timespec

@@ -10,6 +10,7 @@
 #include "base/err.h"
 #include "base/mem.h"
 #include "base/random.h"
+#include "base/wall.h"
 #include "gate/cache/near.h"
 #include "gate/exchange.h"
 #include "policy/prices.h"
@@ -67,7 +68,7 @@ request_new(struct snapshot *snap, unsigned worker, const struct request_calls *
 	r->snap = snapshot_ref(snap);
 	r->worker = worker;
 	arena_init(&r->arena, CAP_REQUEST_ARENA, true);
-	r->now_wall_ns = clock_wall_ns();
+	r->now_wall_ns = wall_now_ns();
 	r->begun_us = clock_mono_us();
 	r->in.declared_length = -1;
 	r->found.endpoint.dialect = dialect_find(SPAN_LIT("openai"));

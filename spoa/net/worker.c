@@ -199,6 +199,10 @@ publish_redis(struct worker *w)
 	publish_flag(&w->evicts, redis_evicts(w->redis));
 	atomic_store_explicit(&w->refusal, (int)refusal, memory_order_relaxed);
 	atomic_store_explicit(&w->skew_us, skew_us, memory_order_relaxed);
+	int64_t off_us;
+	bool known = redis_clock_us(w->redis, &off_us);
+	atomic_store_explicit(
+		&w->redis_off_us, known ? off_us : INT64_MIN, memory_order_relaxed);
 	if (w->index != 0)
 		return;
 	say_refusal(w, refusal, said);
@@ -332,6 +336,7 @@ worker_init(struct worker *w, unsigned index, const struct config *cfg,
 	w->wake.data = w;
 	ev_async_start(w->loop, &w->wake);
 	mailbox_init(&w->mail, wake_worker, w);
+	atomic_store(&w->redis_off_us, INT64_MIN);
 	ev_timer_init(&w->pulse, on_pulse, PULSE_S, PULSE_S);
 	w->pulse.data = w;
 	ev_timer_start(w->loop, &w->pulse);

@@ -55,6 +55,7 @@ struct worker {
 	_Atomic bool evicts;   /* redis_evicts() */
 	_Atomic int refusal;   /* redis_refuses() */
 	_Atomic int64_t skew_us; /* redis_skew_us() */
+	_Atomic int64_t redis_off_us; /* redis_clock_us(); INT64_MIN: none is known */
 	_Atomic bool counting; /* quota_company() */
 	_Atomic uint64_t company, known, reduced_s;
 	_Atomic int64_t came, expected;

@@ -237,6 +237,32 @@ a_url_that_fails_is_away(void **s)
 	assert_int_equal(audit.n, 0);
 }
 
+/* A place that throttles is not one that says no: the daemon asks again when the place says so. */
+static void
+a_place_that_throttles_is_away_until_it_says(void **s)
+{
+	static const enum anchor_kind kinds[] = { ANCHOR_URL, ANCHOR_TSA };
+
+	(void)s;
+	memset(&web, 0, sizeof(web));
+	web.status = 429;
+	web.fields = "Retry-After: 3600\r\n";
+	serve(on_web, kinds[0], "/");
+	for (size_t i = 1; i < COUNT_OF(kinds); i++)
+		add(kinds[i], places[0].place);
+	begin();
+	for (size_t i = 0; i < COUNT_OF(kinds); i++)
+		wait_count(kinds[i], ANCHOR_AWAY, 1);
+	assert_shown("\"state\":\"away\",\"why\":\"it asks us to wait for 3600 s (429)\"",
+		"/: away for ");
+	usleep(1500000); /* the first retry would be after a second */
+	for (size_t i = 0; i < COUNT_OF(kinds); i++) {
+		assert_int_equal(count(kinds[i], ANCHOR_AWAY), 1);
+		assert_int_equal(count(kinds[i], ANCHOR_REFUSED), 0);
+	}
+	assert_int_equal(audit.n, 0);
+}
+
 static void
 a_stop_waits_for_nobody_that_hangs(void **s)
 {
@@ -549,6 +575,7 @@ main(void)
 		T(a_url_gets_the_note_as_text),
 		T(a_url_that_says_no_is_recorded_once_and_said),
 		T(a_url_that_fails_is_away),
+		T(a_place_that_throttles_is_away_until_it_says),
 		T(a_stop_waits_for_nobody_that_hangs),
 		T(syslog_by_tcp_counts_its_octets),
 		T(syslog_by_tls_verifies_whom_it_speaks_to),

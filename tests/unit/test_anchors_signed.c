@@ -500,6 +500,7 @@ static const struct {
 	{ "200 without a cosignature", 200, "", "", ANCHOR_REFUSED, "no cosignature of its key" },
 	{ "200 with something else", 200, "", "fine\n", ANCHOR_REFUSED, "no cosignature of its key" },
 	{ "500", 500, "", "", ANCHOR_AWAY, "it answers with status 500" },
+	{ "429", 429, "Retry-After: 7\r\n", "", ANCHOR_AWAY, "it asks us to wait for 7 s (429)" },
 	{ "302", 302, "Location: http://127.0.0.1:1/\r\n", "", ANCHOR_AWAY, "it answers with status 302" },
 	{ "nothing", -1, "", "", ANCHOR_AWAY, "" },
 };

@@ -12,6 +12,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "support/audit_rig.h"
+#include "support/moved_clock.h"
 
 static struct rig r;
 
@@ -742,11 +743,35 @@ what_queued_before_the_stop_is_committed(void **state)
 	sem_destroy(&s);
 }
 
+/* Times within a segment are in order, so its first and last lines say when its records are. */
+static void
+a_clock_that_is_set_begins_a_segment(void **state)
+{
+	static const struct {
+		int64_t off_s;
+		int segments;
+	} steps[] = { { 0, 1 }, { 2, 1 }, { 7200, 2 }, { 7202, 2 }, { 0, 3 }, { -7200, 4 },
+		{ -7200, 4 }, { 0, 5 } };
+
+	(void)state;
+	assert_started();
+	for (size_t i = 0; i < COUNT_OF(steps); i++) {
+		atomic_store(&wall_off_ns, steps[i].off_s * 1000000000);
+		assert_int_equal(rig_put(&r, "x"), 0);
+		assert_int_equal(rig_segments(&r), steps[i].segments);
+	}
+	assert_verifies(1 + COUNT_OF(steps));
+	audit_stop(&r.audit);
+	assert_started();
+	assert_int_equal(rig_put(&r, "y"), 0);
+}
+
 int
 main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 	const struct CMUnitTest tests[] = {
+		T(a_clock_that_is_set_begins_a_segment),
 		T(a_journal_from_boot_to_close),
 		T(a_restart_continues_the_chain),
 		T(segments_rotate_and_the_chain_goes_on),

@@ -316,16 +316,56 @@ the_first_start_believes_the_segments(void **state)
 	assert_int_equal(clock_parse(old.end, strlen(old.end), &end), 0);
 	int fd = open(r.dir, O_RDONLY | O_DIRECTORY);
 	believe_start(&b);
-	assert_int_equal(believe_now(&b, fd, "a", &old), end / 1000000000);
+	assert_int_equal(believe_now(&b, fd, "a", &old, BELIEVE_S), end / 1000000000);
 	assert_true(b.ahead);
-	assert_int_equal(believe_now(&b, fd, "a", NULL), end / 1000000000);
+	assert_int_equal(believe_now(&b, fd, "a", NULL, BELIEVE_S), end / 1000000000);
 	assert_true(b.ahead);
 	int64_t now = clock_wall_ns() / 1000000000;
-	assert_true(believe_now(&b, fd, "b", NULL) >= now - 1);
+	assert_true(believe_now(&b, fd, "b", NULL, BELIEVE_S) >= now - 1);
 	assert_false(b.ahead);
 	/* Set forward under way, it is not followed. */
 	b.start_wall_s -= 1000;
-	assert_true(believe_now(&b, fd, "b", &old) <= now - 990);
+	assert_true(believe_now(&b, fd, "b", &old, BELIEVE_S) <= now - 990);
+	close(fd);
+}
+
+static void
+the_trust_in_a_clock_is_half_the_age_that_it_applies_to(void **state)
+{
+	static const struct {
+		uint64_t age_s;
+		int64_t ahead_s; /* at the start, of the last believed time */
+		bool believed;
+	} rows[] = {
+		{ 7 * 86400, 3 * 86400, true },
+		{ 7 * 86400, 4 * 86400, false },
+		{ 7 * 86400, 10 * 86400, false },
+		{ 0, 29 * 86400, true },
+		{ 0, 31 * 86400, false },
+		{ 365 * 86400, 29 * 86400, true },
+		{ 365 * 86400, 31 * 86400, false },
+		{ 3600, 1000, true },
+		{ 3600, 2000, false },
+		{ 1, 30, true },
+	};
+	int64_t now = clock_wall_ns() / 1000000000;
+
+	(void)state;
+	int fd = open(r.dir, O_RDONLY | O_DIRECTORY);
+	for (size_t i = 0; i < COUNT_OF(rows); i++) {
+		struct believe b = { 0 };
+		struct manifest old = { .end = "" };
+		char name[8];
+		clock_rfc3339((now - rows[i].ahead_s) * 1000000000, old.end);
+		snprintf(name, sizeof(name), "t%zu", i);
+		believe_start(&b);
+		int64_t s = believe_now(&b, fd, name, &old, believe_trust_s(rows[i].age_s));
+		if (!b.ahead != rows[i].believed || (s >= now - 1) != rows[i].believed)
+			fail_msg("row %zu: ahead %d", i, b.ahead);
+		/* A process that believed it once goes on. */
+		s = believe_now(&b, fd, name, &old, believe_trust_s(rows[i].age_s));
+		assert_int_equal(!b.ahead, rows[i].believed);
+	}
 	close(fd);
 }
 
@@ -813,6 +853,8 @@ main(void)
 			what_is_too_old_is_trimmed_and_the_rest_verifies, setup, teardown),
 		cmocka_unit_test_setup_teardown(
 			a_clock_that_is_far_ahead_makes_nothing_old, setup, teardown),
+		cmocka_unit_test_setup_teardown(
+			the_trust_in_a_clock_is_half_the_age_that_it_applies_to, setup, teardown),
 		cmocka_unit_test_setup_teardown(
 			the_first_start_believes_the_segments, setup, teardown),
 		cmocka_unit_test_setup_teardown(

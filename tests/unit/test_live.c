@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "base/caps.h"
+#include "base/clock.h"
 #include "base/err.h"
 #include "support/live_rig.h"
 
@@ -257,6 +258,43 @@ count_missing(void *arg, struct live_item item)
 	*n += 1;
 }
 
+/* Two daemons change one limit at once, and the clock of the other one is 90 s ahead. */
+static void
+the_loser_of_two_changes_that_cross_is_told(void **state)
+{
+	struct buf why;
+	size_t older;
+	char id[LIVE_LIMIT_ID + 1], text[512];
+
+	(void)state;
+	buf_init(&why, 1024);
+	json_t *pairs = json_pack("{s:s}", "person", "al");
+	live_limit_id("l", pairs, id);
+	unlink(file);
+	struct live *l = opened();
+	json_t *o = json_pack("{s:s s:s s:s s:i s:o}", "id", id, "limit", "l", "counts", "tokens",
+		"to", 5, "for", pairs);
+	assert_int_equal(live_put(l, LIVE_LIMIT, o, 0, &why), 0);
+	json_decref(o);
+	for (int i = 0; i < 2; i++) {
+		snprintf(text, sizeof(text),
+			"{\"kind\":\"limit\",\"id\":\"%s\",\"limit\":\"l\",\"counts\":\"tokens\","
+			"\"to\":7,\"for\":{\"person\":\"al\"},\"node\":\"m\",\"by\":\"eve\","
+			"\"serial\":%lld}",
+			id, (long long)(clock_wall_ns() / 1000000 + 90000 + i));
+		struct live_entry *e = must(text);
+		struct live_item item = { .field = span_str(e->field), .text = e->text };
+		uint64_t before = atomic_load(&metrics.v[M_LIVE_OLDER]);
+		live_merge(l, &item, 1, &older);
+		assert_int_equal(older, 0);
+		/* The next one replaces a change that was not made here. */
+		assert_int_equal(atomic_load(&metrics.v[M_LIVE_OLDER]) - before, i == 0);
+		live_entry_unref(&e);
+	}
+	live_close(&l);
+	buf_free(&why);
+}
+
 static void
 what_redis_says_counts_where_it_is_newer_and_ours(void **state)
 {
@@ -461,6 +499,7 @@ main(void)
 		cmocka_unit_test(a_view_stays_while_it_is_read),
 		cmocka_unit_test(overrides_are_found_by_limit_and_whom_they_are_for),
 		cmocka_unit_test(a_full_disk_keeps_no_revocation_waiting),
+		cmocka_unit_test(the_loser_of_two_changes_that_cross_is_told),
 	};
 	return cmocka_run_group_tests(tests, live_rig_make, temp_dir_remove);
 }

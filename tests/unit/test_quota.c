@@ -433,6 +433,96 @@ no_sum_is_too_large_to_refuse(void **state)
 	assert_true(known_ask(&known, &d, 0, KNOWN_FRESH_US, &retry_ms) != KNOWN_ROOM);
 }
 
+/* ---- a clock that was wrong ---- */
+
+/* How much of a limit of 50 is admitted at that time, in requests of 1. */
+static uint64_t
+admitted_at(struct quota_table *t, const struct quota_dim *of, int64_t now_ms)
+{
+	struct quota_request q;
+	uint64_t n = 0;
+
+	for (int i = 0; i < 200; i++) {
+		memset(&q, 0, sizeof(q));
+		q.ndims = 1;
+		q.dim[0] = *of;
+		table_reserve(t, &q, now_ms);
+		n += q.result == QUOTA_ADMITTED;
+	}
+	return n;
+}
+
+static void
+a_limit_holds_in_each_window_that_a_wrong_clock_leads_to(void **state)
+{
+	enum { HOUR_S = 3600, DAY_S = 86400 };
+	static const struct {
+		const char *name;
+		enum quota_window_kind kind;
+		enum quota_calendar calendar;
+		uint64_t window_s;
+		int64_t at_s[6]; /* of the clock, one after the other; 0: no more */
+		uint64_t want[6];
+	} rows[] = {
+		{ "a day, and the clock was 20 days ahead", QUOTA_CALENDAR, QUOTA_DAY, 0,
+			{ 20 * DAY_S, 1, 20 * DAY_S + 1, 2 }, { 50, 50, 0, 0 } },
+		{ "a day, and the clock was 20 days behind", QUOTA_CALENDAR, QUOTA_DAY, 0,
+			{ 1, -20 * DAY_S, 2, -20 * DAY_S + 1 }, { 50, 50, 0, 0 } },
+		{ "an hour, and the clock was set five times", QUOTA_CALENDAR, QUOTA_HOUR, 0,
+			{ 1, HOUR_S, 9 * HOUR_S, -5 * HOUR_S, 400 * DAY_S, 2 },
+			{ 50, 50, 50, 50, 50, 0 } },
+		{ "a month, and the clock was a year ahead", QUOTA_CALENDAR, QUOTA_MONTH, 0,
+			{ 366 * DAY_S, 1, 2 }, { 50, 50, 0 } },
+		{ "a rolling minute, and the clock was 20 days ahead", QUOTA_ROLLING, 0, 60,
+			{ 20 * DAY_S, 1, 20 * DAY_S + 1, 2 }, { 50, 50, 0, 0 } },
+		{ "a rolling minute, and the clock was 20 days behind", QUOTA_ROLLING, 0, 60,
+			{ 1, -20 * DAY_S, 2, -20 * DAY_S + 1 }, { 50, 50, 0, 0 } },
+		{ "a rolling day, and the clock was 16 buckets ahead", QUOTA_ROLLING, 0, DAY_S,
+			{ 16 * 8726, 1, 16 * 8726 + 1, 2 }, { 50, 50, 0, 0 } },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct quota_table *t = quota_table_new(NULL);
+		struct quota_dim d;
+		dim_set(&d, "wrong", 50, rows[i].window_s, 1);
+		d.span.kind = rows[i].kind;
+		d.span.calendar = rows[i].calendar;
+		d.unit = QUOTA_TOKENS;
+		d.hash = 7;
+		for (size_t k = 0; k < 6 && rows[i].at_s[k]; k++) {
+			int64_t at_ms = (1790000000ll + rows[i].at_s[k]) * 1000;
+			uint64_t n = admitted_at(t, &d, at_ms);
+			if (n != rows[i].want[k])
+				fail_msg("%s: step %zu admitted %llu, not %llu", rows[i].name,
+					k, (unsigned long long)n,
+					(unsigned long long)rows[i].want[k]);
+		}
+		quota_table_free(&t);
+	}
+}
+
+/* The table removes a few entries with each request: here it has gone round twice. */
+static void
+a_clock_that_was_ahead_removes_no_count(void **state)
+{
+	struct quota_table *t = quota_table_new(NULL);
+	struct quota_dim d, other;
+	const int64_t now_ms = 1790000000ll * 1000;
+
+	(void)state;
+	dim_set(&d, "wrong", 50, 60, 1);
+	d.hash = 7;
+	other = d;
+	strcpy(other.key, "tollgate:q:{other:0123}");
+	other.hash = 8;
+	assert_int_equal(admitted_at(t, &d, now_ms), 50);
+	for (int i = 0; i < 2 * 16384 / 200; i++)
+		admitted_at(t, &other, now_ms + 20 * CLOCK_DAY_NS / 1000000);
+	assert_int_equal(admitted_at(t, &d, now_ms + 1000), 0);
+	quota_table_free(&t);
+}
+
 int
 main(void)
 {
@@ -447,6 +537,8 @@ main(void)
 		cmocka_unit_test(corrections_fall_where_the_charge_was),
 		cmocka_unit_test(threads_share_one_limit),
 		cmocka_unit_test(no_sum_is_too_large_to_refuse),
+		cmocka_unit_test(a_limit_holds_in_each_window_that_a_wrong_clock_leads_to),
+		cmocka_unit_test(a_clock_that_was_ahead_removes_no_count),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

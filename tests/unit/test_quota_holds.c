@@ -441,6 +441,32 @@ long_holds_are_seen_by_who_has_none(void **state)
 	}
 }
 
+/* Redis' clock is 32 minutes ahead for a moment: by it, the cell that holds the request is over. */
+static void
+what_is_given_back_while_the_clock_of_redis_is_ahead_is_not_held(void **state)
+{
+	static const enum shape shapes[] = { IN_FLIGHT, TOKENS_DROP };
+	struct ask a, b;
+
+	NEEDS_REDIS;
+	for (size_t i = 0; i < sizeof(shapes) / sizeof(shapes[0]); i++) {
+		clean(true);
+		store_up(true);
+		struct redis_life *life =
+			(struct redis_life *)(uintptr_t)redis_life(st.line.redis);
+		assert_int_equal(reserve_dim(st.quota, &a, dim(shapes[i], 10, 1)), QUOTA_ADMITTED);
+		const struct redis_life was = *life;
+		life->offset_us += 32 * 60000000ll;
+		quota_release(st.quota, &a.q, clock_mono_us());
+		*life = was;
+		run_for(5000);
+		assert_int_equal(reserve_dim(st.quota, &b, dim(shapes[i], 10, 1)), QUOTA_ADMITTED);
+		counts_are("after it", &b, 0, 1, 9);
+		keys_expire_after(1);
+		store_down();
+	}
+}
+
 int
 main(void)
 {
@@ -448,6 +474,8 @@ main(void)
 		cmocka_unit_test(what_is_held_becomes_what_is_used),
 		cmocka_unit_test(requests_of_a_month_are_counted),
 		cmocka_unit_test(so_many_are_in_flight_and_no_more),
+		cmocka_unit_test(
+			what_is_given_back_while_the_clock_of_redis_is_ahead_is_not_held),
 		cmocka_unit_test(an_orphan_is_dropped_or_charged),
 		cmocka_unit_test(a_settlement_waits_for_redis),
 		cmocka_unit_test(a_settlement_that_redis_refuses_is_made_again),

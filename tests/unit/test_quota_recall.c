@@ -563,6 +563,36 @@ what_has_no_name_is_not_settled(void **state)
 	buf_free(&erased);
 }
 
+/* A policy without limits: the decision reserved nothing, and its end is written all the same. */
+static void
+a_request_that_reserved_nothing_is_an_orphan_too(void **state)
+{
+	static const struct quota_request none;
+	struct metrics m = { 0 };
+	struct quota_recall r;
+
+	(void)state;
+	struct quota_table *t = quota_table_new(&self);
+	struct quota *qt = quota_new(NULL, t, &self, &m);
+	journal_begins();
+	decided("OPEN", "relay", &none);
+	decided("ENDED", "relay", &none);
+	decided("DIRECT", "direct", &none);
+	decided("REFUSED", "relay", &none);
+	completed("ENDED", &none);
+	refused("REFUSED");
+	journal_ends();
+	recall(&r, t);
+	assert_int_equal(r.norphans, 1);
+	assert_string_equal(r.orphans->id, "OPEN");
+	assert_int_equal(r.orphans->ndims, 0);
+	quota_recall_settle(qt, r.orphans, shares, clock_mono_us());
+	run_for(1000);
+	quota_recall_free(&r);
+	quota_free(&qt);
+	quota_table_free(&t);
+}
+
 int
 main(void)
 {
@@ -578,6 +608,7 @@ main(void)
 		cmocka_unit_test(totals_in_process_outlive_the_daemon),
 		cmocka_unit_test(
 			a_later_attempt_is_charged_and_the_one_before_it_is_as_it_was_settled),
+		cmocka_unit_test(a_request_that_reserved_nothing_is_an_orphan_too),
 		HIDDEN(an_orphan_is_settled_at_its_reservation),
 		HIDDEN(an_orphan_of_another_life_is_spent_in_this_one),
 		HIDDEN(what_ended_with_redis_is_counted_again),

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "policy/identity/nonce.h"
+#include "support/fake_clock.h"
 #include "support/identity_fix.h"
 #include "support/jwt_make.h"
 
@@ -194,7 +195,7 @@ everything_they_say(void **state)
 static void
 a_nonce_passes_once(void **state)
 {
-	struct nonce_window *w = nonce_window_new(64, NOW - 10);
+	struct nonce_window *w = nonce_window_new(64, fake_mono - 10000000);
 	struct sent s;
 	struct arena a;
 	struct identity id;
@@ -208,10 +209,22 @@ a_nonce_passes_once(void **state)
 	/* What a process before this one may have seen. */
 	sign(&s, "POST", "/v1/x?a=b", HEAD "x-identity-timestamp:1789999989\n", SECRET, "hex");
 	assert_int_equal(ask(&s, w, &a, &id, &why), ERR_AUTH);
+	/* The clock was 20 days ahead when the process began: it refuses nobody once the clock is
+	 * right, and a previous process' signatures still. */
+	nonce_window_free(&w);
+	fake_wall += 20 * CLOCK_DAY_NS;
+	w = nonce_window_new(64, fake_mono);
+	fake_wall -= 20 * CLOCK_DAY_NS;
+	fake_mono += 10000000;
+	sign(&s, "POST", "/v1/x?a=b", PLAIN, SECRET, "hex");
+	assert_int_equal(ask(&s, w, &a, &id, &why), 0);
+	assert_int_equal(ask(&s, w, &a, &id, &why), ERR_AUTH);
+	sign(&s, "POST", "/v1/x?a=b", HEAD "x-identity-timestamp:1789999989\n", SECRET, "hex");
+	assert_int_equal(ask(&s, w, &a, &id, &why), ERR_AUTH);
 	arena_reset(&a);
 	nonce_window_free(&w);
 	/* It is forgotten behind its time, not before; a full bucket refuses. */
-	w = nonce_window_new(8, NOW);
+	w = nonce_window_new(8, fake_mono);
 	assert_int_equal(nonce_take(w, SPAN_LIT("a"), NOW, NOW + 60), 0);
 	assert_int_equal(nonce_take(w, SPAN_LIT("a"), NOW + 59, NOW + 119), ERR_DUPLICATE);
 	assert_int_equal(nonce_take(w, SPAN_LIT("a"), NOW + 60, NOW + 120), 0);
@@ -248,7 +261,7 @@ of_many_threads_at_most_one_takes_it(void **state)
 	unsigned total = 0;
 
 	(void)state;
-	shared = nonce_window_new(16 * NONCES, NOW);
+	shared = nonce_window_new(16 * NONCES, fake_mono);
 	for (int i = 0; i < THREADS; i++)
 		assert_int_equal(pthread_create(&t[i], NULL, take_all, NULL), 0);
 	for (int i = 0; i < THREADS; i++)

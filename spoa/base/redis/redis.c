@@ -434,6 +434,22 @@ redis_skew_us(const struct redis *r)
 	return most;
 }
 
+static bool
+clock_of(const struct redis *r, int64_t *off_us)
+{
+	*off_us = r->life.offset_us;
+	return r->connected && r->life.clock;
+}
+
+bool
+redis_clock_us(const struct redis *r, int64_t *off_us)
+{
+	for (size_t i = 0; i < r->f->nodes; i++)
+		if (clock_of(r->f->node[i], off_us))
+			return true;
+	return clock_of(r, off_us);
+}
+
 const struct redis_life *
 redis_life(const struct redis *r)
 {

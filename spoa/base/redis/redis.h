@@ -37,6 +37,8 @@ uint64_t redis_used_bytes(const struct redis *r);
 enum redis_refusal redis_refuses(const struct redis *r, const char **said);
 /* Our wall clock less that of the server that is furthest from it; 0: none is known. */
 int64_t redis_skew_us(const struct redis *r);
+/* Redis' clock less the monotonic one, of a server that is connected; false: none is known. */
+bool redis_clock_us(const struct redis *r, int64_t *off_us);
 
 /* The server that holds this key: r itself, or a node of the cluster that r is; NULL: none
  * is known. Until the next turn of the loop. */

@@ -4,7 +4,7 @@
 #include "budget/quota/quota_calendar.h"
 #include "budget/quota/quota_window.h"
 
-enum { SLACK_S = 60, HOLD_SHORT_MAX_S = 1800 };
+enum { SLACK_S = 60, HOLD_SHORT_MAX_S = 1800, DAY_MS = 86400000 };
 
 static int64_t
 hold_s(const struct quota_dim *d)
@@ -128,6 +128,15 @@ cell_alive(
 	const struct quota_dim *d, const struct quota_place *at, struct cell c, int64_t now_ms)
 {
 	return now_ms < cell_ends_ms(d, at, c);
+}
+
+bool
+cell_takes_back(
+	const struct quota_dim *d, const struct quota_place *at, struct cell c, int64_t now_ms)
+{
+	int64_t longer_ms = c.kind == CELL_SUB ? 0 : DAY_MS;
+
+	return now_ms < cell_ends_ms(d, at, c) + longer_ms;
 }
 
 int64_t

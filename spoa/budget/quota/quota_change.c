@@ -310,7 +310,9 @@ send_noted(struct quota *qt, const struct change *c)
 		counts_keep(qt, c);
 		return;
 	}
-	if (!cell_alive(&c->dim, &c->at, own, redis_ms(qt, &c->dim)))
+	int64_t now_ms = redis_ms(qt, &c->dim);
+	if (now.own < 0 ? !cell_takes_back(&c->dim, &c->at, own, now_ms)
+			: !cell_alive(&c->dim, &c->at, own, now_ms))
 		now.own = 0;
 	if (epoch == c->at.epoch && (now.own || now.spent))
 		counts_change(qt, &now);

@@ -1,28 +1,44 @@
 /* The in-process table of window counts. */
 #include "budget/quota/quota_table.h"
 
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/clock.h"
 #include "base/err.h"
+#include "base/wall.h"
 
-enum { BUCKETS = 16384, ENTRIES_MAX = 262144, RING = 16 };
+enum {
+	BUCKETS = 16384,
+	ENTRIES_MAX = 262144,
+	RING = 16,
+	WAYS = 2,    /* sub-buckets that share a place of the ring */
+	WINDOWS = 8, /* of a calendar that an entry holds at once */
+};
 
+/* An entry holds several windows, because a clock that was wrong and was corrected leads to a
+ * window that lies before one that has charges. Each of them keeps its own. */
 struct quota_entry {
 	struct quota_entry *next;
 	char key[QUOTA_KEY_MAX];
-	int64_t dead_after_ms;
+	uint64_t dead_after_us; /* monotonic: no step of the wall clock ends an entry */
 	union {
-		struct {
-			int64_t id[RING]; /* which sub-bucket a place of the ring holds */
-			int64_t count[RING];
-		} sub;
-		/* of a calendar's present window; in flight: one that never ends */
-		struct {
-			int64_t begin, own, used; /* as cell_judge() */
-		} window;
+		struct sub {
+			int64_t id, count; /* of the sub-bucket; a count of 0: the place is free */
+		} sub[RING][WAYS];
+		/* of a calendar; in flight: the first one, which never ends. own and used are as
+		 * in cell_judge(); both 0: the place is free */
+		struct window {
+			int64_t begin, own, used;
+		} window[WINDOWS];
 	};
+};
+
+/* One moment, by the table's clock and by the monotonic one. */
+struct moment {
+	int64_t ms;
+	uint64_t us;
 };
 
 struct quota_table *
@@ -60,21 +76,29 @@ quota_table_free(struct quota_table **tp)
 	*tp = NULL;
 }
 
+void
+table_follow(struct quota_table *t, int64_t offset_us)
+{
+	atomic_store_explicit(&t->offset_us, offset_us, memory_order_relaxed);
+}
+
 int64_t
 table_ms(const struct quota_table *t, uint64_t mono_us)
 {
-	return ((int64_t)mono_us + t->offset_us) / 1000;
+	return ((int64_t)mono_us +
+		       atomic_load_explicit(&t->offset_us, memory_order_relaxed)) /
+	       1000;
 }
 
 /* One chain an operation: dead entries leave long before the table is full. */
 static void
-sweep(struct quota_table *t, int64_t now_ms)
+sweep(struct quota_table *t, uint64_t now_us)
 {
 	struct quota_entry **e = &t->bucket[t->sweep++ % BUCKETS];
 
 	while (*e) {
 		struct quota_entry *dead = *e;
-		if (dead->dead_after_ms >= now_ms) {
+		if (dead->dead_after_us >= now_us) {
 			e = &dead->next;
 			continue;
 		}
@@ -115,58 +139,135 @@ find_or_make(struct quota_table *t, const struct quota_dim *d)
 static int64_t
 peek_bucket(const struct quota_entry *e, int64_t bucket)
 {
-	size_t i = (size_t)bucket % RING;
+	const struct sub *s = e->sub[(size_t)bucket % RING];
 
-	return e->sub.id[i] == bucket ? e->sub.count[i] : 0;
+	for (size_t i = 0; i < WAYS; i++)
+		if (s[i].id == bucket)
+			return s[i].count;
+	return 0;
 }
 
-static void
-lives_until(struct quota_entry *e, int64_t ms)
+static const struct window *
+peek_window(const struct quota_entry *e, int64_t begin)
 {
-	if (e->dead_after_ms < ms)
-		e->dead_after_ms = ms;
+	static const struct window empty;
+
+	for (size_t i = 0; i < WINDOWS; i++)
+		if (e->window[i].begin == begin)
+			return &e->window[i];
+	return &empty;
 }
 
 static void
-change_window(struct quota_table *t, const struct change *c, int64_t now_ms)
+lives_until(struct quota_entry *e, int64_t ms, const struct moment *now)
+{
+	int64_t left_ms = ms - now->ms;
+
+	/* A window that is over by a clock that may be ahead: its charges were read back. */
+	if (left_ms <= 0)
+		left_ms = ms - wall_least_ns() / 1000000;
+	uint64_t until_us = now->us + (uint64_t)count_positive(left_ms) * 1000;
+
+	if (e->dead_after_us < until_us)
+		e->dead_after_us = until_us;
+}
+
+/* Which of two is farther from the present. */
+static bool
+is_farther(int64_t x, int64_t y, int64_t now)
+{
+	return llabs(x - now) > llabs(y - now);
+}
+
+/* The place of a window. NULL: nothing was charged there; or, where `make` is set, all places
+ * have windows that are nearer to the present. */
+static struct window *
+window_place(struct quota_entry *e, int64_t begin, bool make, int64_t now_s)
+{
+	struct window *w = e->window, *place = NULL;
+
+	for (size_t i = 0; i < WINDOWS; i++)
+		if (w[i].begin == begin)
+			return &w[i];
+	for (size_t i = 0; make && i < WINDOWS; i++) {
+		if (!w[i].own && !w[i].used) {
+			place = &w[i];
+			break;
+		}
+		if (is_farther(w[i].begin, place ? place->begin : begin, now_s))
+			place = &w[i];
+	}
+	if (place)
+		*place = (struct window){ .begin = begin };
+	return place;
+}
+
+/* The same for a sub-bucket. */
+static struct sub *
+sub_place(struct quota_entry *e, int64_t bucket, bool make, int64_t now_bucket)
+{
+	struct sub *s = e->sub[(size_t)bucket % RING], *place = NULL;
+
+	for (size_t i = 0; i < WAYS; i++)
+		if (s[i].id == bucket)
+			return &s[i];
+	for (size_t i = 0; make && i < WAYS; i++) {
+		if (!s[i].count) {
+			place = &s[i];
+			break;
+		}
+		if (is_farther(s[i].id, place ? place->id : bucket, now_bucket))
+			place = &s[i];
+	}
+	if (place)
+		*place = (struct sub){ .id = bucket };
+	return place;
+}
+
+static void
+change_window(struct quota_table *t, const struct change *c, const struct moment *now)
 {
 	bool more = c->spent > 0 || c->own > 0;
 	struct quota_entry *e = more ? find_or_make(t, &c->dim) : find_table_entry(t, &c->dim);
+	struct window *w = e ? window_place(e, c->at.bucket, more, now->ms / 1000) : NULL;
 
-	if (!e || c->at.bucket < e->window.begin)
-		return; /* it is over, and another one has begun */
-	if (c->at.bucket > e->window.begin) {
-		e->window.begin = c->at.bucket;
-		e->window.own = e->window.used = 0;
-	}
-	e->window.used += c->spent;
-	*(cell_own(&c->dim, &c->at).kind == CELL_USED ? &e->window.used : &e->window.own) +=
-		c->own;
+	if (!w)
+		return;
+	w->used += c->spent;
+	*(cell_own(&c->dim, &c->at).kind == CELL_USED ? &w->used : &w->own) += c->own;
 	if (c->dim.span.kind == QUOTA_CALENDAR)
-		lives_until(e, c->at.end_s * 1000);
-	else if (e->window.own > 0)
-		e->dead_after_ms = INT64_MAX;
+		lives_until(e, c->at.end_s * 1000, now);
+	else if (w->own > 0)
+		e->dead_after_us = UINT64_MAX;
 	else
-		e->dead_after_ms = now_ms;
+		e->dead_after_us = now->us;
+}
+
+static void
+change_at(struct quota_table *t, const struct change *c, const struct moment *now)
+{
+	const struct quota_dim *d = &c->dim;
+	int64_t bucket = c->at.bucket, delta = c->own;
+
+	if (d->span.kind != QUOTA_ROLLING) {
+		change_window(t, c, now);
+		return;
+	}
+	struct quota_entry *e = delta > 0 ? find_or_make(t, d) : find_table_entry(t, d);
+	struct sub *s = e ? sub_place(e, bucket, delta > 0, window_bucket(d, now->ms)) : NULL;
+	if (!s)
+		return;
+	s->count += delta;
+	lives_until(e, (bucket + 1) * window_width_ms(d) + window_ttl_s(d) * 1000, now);
 }
 
 void
 table_change(struct quota_table *t, const struct change *c)
 {
-	const struct quota_dim *d = &c->dim;
-	int64_t bucket = c->at.bucket, delta = c->own;
-	size_t i = (size_t)bucket % RING;
+	uint64_t now_us = clock_mono_us();
+	const struct moment now = { table_ms(t, now_us), now_us };
 
-	if (d->span.kind != QUOTA_ROLLING) {
-		change_window(t, c, table_ms(t, clock_mono_us()));
-		return;
-	}
-	struct quota_entry *e = delta > 0 ? find_or_make(t, d) : find_table_entry(t, d);
-	if (!e || (e->sub.id[i] != bucket && (delta < 0 || e->sub.id[i] > bucket)))
-		return;
-	e->sub.count[i] = e->sub.id[i] == bucket ? e->sub.count[i] + delta : delta;
-	e->sub.id[i] = bucket;
-	lives_until(e, (bucket + 1) * window_width_ms(d) + window_ttl_s(d) * 1000);
+	change_at(t, c, &now);
 }
 
 static bool
@@ -175,10 +276,11 @@ judge_table_entry(
 {
 	int64_t near[WINDOW_NEIGHBOURS];
 
-	if (d->span.kind != QUOTA_ROLLING)
-		return cell_judge(d, e->window.own,
-			d->unit == QUOTA_REQUESTS ? &e->window.own : &e->window.used, now_ms,
-			retry_ms);
+	if (d->span.kind != QUOTA_ROLLING) {
+		const struct window *w = peek_window(e, d->at.bucket);
+		return cell_judge(d, w->own, d->unit == QUOTA_REQUESTS ? &w->own : &w->used,
+			now_ms, retry_ms);
+	}
 	for (int i = 0; i < QUOTA_SUB_BUCKETS; i++)
 		near[i] = peek_bucket(e, d->at.bucket - QUOTA_SUB_BUCKETS + i);
 	near[QUOTA_SUB_BUCKETS] = peek_bucket(e, d->at.bucket + 1);
@@ -187,26 +289,27 @@ judge_table_entry(
 
 /* Charges one dim; false: over. ERR_NOMEM where the table is full. */
 static int
-reserve_dim(struct quota_table *t, struct quota_dim *d, int64_t now_ms, int64_t *retry_ms)
+reserve_dim(struct quota_table *t, struct quota_dim *d, const struct moment *now,
+	int64_t *retry_ms)
 {
 	struct quota_entry *e = find_or_make(t, d);
 
 	if (!e)
 		return ERR_NOMEM;
 	/* By the owner's clock: the charge may have waited for its turn. */
-	d->at = cell_place(d, now_ms, 0);
+	d->at = cell_place(d, now->ms, 0);
 	struct change c = { .dim = *d, .at = d->at, .own = (int64_t)d->n };
 	c.spent = cell_spends(d, &d->at) ? c.own : 0;
-	table_change(t, &c);
+	change_at(t, &c, now);
 	d->charged = true;
 	if (d->moves) {
 		c.at = d->from;
 		c.own = -c.own;
 		c.spent = -c.spent;
-		table_change(t, &c);
+		change_at(t, &c, now);
 	}
 	d->moves = false;
-	return judge_table_entry(e, d, now_ms, retry_ms);
+	return judge_table_entry(e, d, now->ms, retry_ms);
 }
 
 bool
@@ -216,7 +319,8 @@ table_left(struct quota_table *t, struct quota_dim *d, int64_t now_ms)
 	int64_t retry_ms;
 
 	d->at = cell_place(d, now_ms, 0);
-	if (!e || (d->span.kind != QUOTA_ROLLING && e->window.begin != d->at.bucket))
+	if (!e || (d->span.kind != QUOTA_ROLLING &&
+			  peek_window(e, d->at.bucket)->begin != d->at.bucket))
 		return false;
 	judge_table_entry(e, d, now_ms, &retry_ms);
 	return true;
@@ -225,13 +329,14 @@ table_left(struct quota_table *t, struct quota_dim *d, int64_t now_ms)
 void
 table_reserve(struct quota_table *t, struct quota_request *q, int64_t now_ms)
 {
+	const struct moment now = { now_ms, clock_mono_us() };
 	int64_t worst = 0;
 
-	sweep(t, now_ms);
+	sweep(t, now.us);
 	q->result = QUOTA_ADMITTED;
 	for (size_t k = 0; k < q->ndims; k++) {
 		int64_t retry;
-		int fits = reserve_dim(t, &q->dim[k], now_ms, &retry);
+		int fits = reserve_dim(t, &q->dim[k], &now, &retry);
 		if (fits < 0) {
 			q->result = QUOTA_FAILED;
 			break;
@@ -250,7 +355,7 @@ table_reserve(struct quota_table *t, struct quota_request *q, int64_t now_ms)
 		struct change c = { .dim = *d, .at = d->at, .own = -(int64_t)d->n };
 		c.spent = cell_spends(d, &d->at) ? c.own : 0;
 		if (d->charged)
-			table_change(t, &c);
+			change_at(t, &c, &now);
 		d->charged = false;
 	}
 }

@@ -10,9 +10,13 @@ struct quota_table {
 	struct mailbox *owner;
 	struct quota_entry **bucket;
 	size_t n, sweep;
-	int64_t offset_us; /* of its clock to the monotonic one, from the start on */
+	_Atomic int64_t offset_us; /* of its clock to the monotonic one: table_follow() */
 };
 
+/* The table's clock is the wall clock at the start; from then on it is the monotonic clock plus
+ * this offset (base/wall.h), which is set anew if a step of the wall clock is believed. Any
+ * thread. */
+void table_follow(struct quota_table *t, int64_t offset_us);
 /* The table's clock, in ms. Any thread. */
 int64_t table_ms(const struct quota_table *t, uint64_t mono_us);
 

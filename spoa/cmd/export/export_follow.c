@@ -347,15 +347,15 @@ at_end(void *arg, struct query_feed *feed)
 	buf_clear(&f->e->pending);
 }
 
-/* The segment in which the next record of its node may be. */
+/* The next record of its node is in a later segment. */
 static bool
-may_hold_next(void *arg, const struct journal_segment *s)
+went_out(void *arg, const struct journal_segment *s, const struct journal_segment *next)
 {
 	struct follow *f = arg;
 	const struct export_reached *r = reached(f, span_str(s->node), false);
 
-	return r && r->seq ? s->first <= r->seq + 1
-			   : query_began_before(&f->e->from, f->feeds.dir, s);
+	return r && r->seq ? next->first <= r->seq + 1
+			   : query_ended_before(&f->e->from, f->feeds.dir, s, next);
 }
 
 /* ---- turns ---- */
@@ -405,7 +405,7 @@ export_follow(struct export *e, bool follow)
 			.arg = f,
 			.line = take_fed_line,
 			.end = at_end,
-			.before = may_hold_next },
+			.passed = went_out },
 		.dirfd = -1,
 		.lock = -1 };
 	e->out = (struct export_out){ .fd = -1, .dirfd = -1 };

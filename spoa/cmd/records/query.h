@@ -107,9 +107,28 @@ const char *query_index(const char *journal, char out[QUERY_INDEX_MAX]);
 bool query_first_time(const char *dir, const struct journal_segment *s, uint64_t begin,
 	char out[CLOCK_RFC3339_LEN]);
 
-/* It began before the time that is asked for. */
-bool query_began_before(
-	const struct query *q, const char *dir, const struct journal_segment *s);
+/* The latest time of a piece's last records; false: nothing says so. */
+bool query_last_time(const struct query_piece *p, char out[CLOCK_RFC3339_LEN]);
+
+/* Where the first times of a node's segments go back by more than QUERY_BACK_NS: the clock was
+ * set, or was wrong when a daemon started. */
+#define QUERY_BACK_NS (5ll * 1000000000)
+struct query_back {
+	size_t n;			     /* how often */
+	char from[CLOCK_RFC3339_LEN], to[CLOCK_RFC3339_LEN]; /* of the first one */
+	char segment[128];
+};
+/* The segment's first time is `is`; that of the one before it was `was`, "": there is none. */
+void query_note_back(
+	struct query_back *back, const char *segment, const char *was, const char *is);
+/* Tells the caller on stderr, once for each node. */
+void query_say_back(const char *what, const char *node, const struct query_back *back);
+
+/* All records of the segment are from before the time that is asked for. `next` is the node's
+ * next one. That it began before the time does not say so: a daemon that starts with its clock
+ * behind begins a segment that seems older than the end of the one before it. */
+bool query_ended_before(const struct query *q, const char *dir,
+	const struct journal_segment *s, const struct journal_segment *next);
 
 /* ---- Redis Streams ---- */
 
@@ -152,9 +171,10 @@ struct query_feeds {
 	/* The segment is read to its end as it is now; what f->lines.offset is set to is read
 	 * again at the next turn. NULL: nothing. */
 	void (*end)(void *arg, struct query_feed *f);
-	/* Whether what is wanted of a node may be in this segment, or before the next one: of
-	 * such the newest is read first. NULL: its oldest. */
-	bool (*before)(void *arg, const struct journal_segment *s);
+	/* Whether nothing that is wanted of the node is in this segment, whose next one is
+	 * `next`: reading begins after such segments. NULL: at the node's oldest one. */
+	bool (*passed)(void *arg, const struct journal_segment *s,
+		const struct journal_segment *next);
 	struct query_feed *feed;
 	size_t n;
 };

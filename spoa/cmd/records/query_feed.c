@@ -82,14 +82,18 @@ feed_on(const struct query_feeds *all, struct query_feed *f, const struct journa
 	return code;
 }
 
-/* The node's newest segment that is to be read first, or its first one. */
+/* The node's segment that is read first. `first`: its oldest one. */
 static size_t
 begin_at(const struct query_feeds *all, const struct journal_list *list, size_t first)
 {
-	for (size_t i = list->n; all->before && i-- > first;)
-		if (list->seg[i].ours && !strcmp(list->seg[i].node, list->seg[first].node) &&
-			all->before(all->arg, &list->seg[i]))
-			return i;
+	for (size_t i = first + 1; all->passed && i < list->n; i++) {
+		const struct journal_segment *s = &list->seg[i];
+		if (!s->ours || strcmp(s->node, list->seg[first].node))
+			continue;
+		if (!all->passed(all->arg, &list->seg[first], s))
+			break;
+		first = i;
+	}
 	return first;
 }
 
@@ -162,11 +166,11 @@ give_fed_line(void *arg, struct query_feed *f, struct span line)
 }
 
 static bool
-is_first_read(void *arg, const struct journal_segment *s)
+is_over(void *arg, const struct journal_segment *s, const struct journal_segment *next)
 {
 	const struct query *q = arg;
 
-	return query_began_before(q, q->journal, s);
+	return query_ended_before(q, q->journal, s, next);
 }
 
 int
@@ -178,7 +182,7 @@ query_follow(const struct query *q)
 		.follow = true,
 		.arg = (void *)(uintptr_t)q,
 		.line = give_fed_line,
-		.before = q->since_ns ? is_first_read : NULL };
+		.passed = q->since_ns ? is_over : NULL };
 	int code;
 
 	do

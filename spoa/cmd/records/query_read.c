@@ -215,15 +215,51 @@ query_first_time(const char *dir, const struct journal_segment *s, uint64_t begi
 	return true;
 }
 
-bool
-query_began_before(const struct query *q, const char *dir, const struct journal_segment *s)
+/* The latest time of the lines in these bytes; the first line may be cut off. */
+static void
+find_latest(struct span bytes, bool cut, char out[CLOCK_RFC3339_LEN])
 {
-	char when[CLOCK_RFC3339_LEN], since[CLOCK_RFC3339_LEN];
+	if (cut)
+		span_next(&bytes, '\n');
+	while (bytes.n) {
+		struct span time = audit_time_of(span_next(&bytes, '\n'));
+		if (time.n && memcmp(time.p, out, time.n) > 0)
+			memcpy(out, time.p, time.n);
+	}
+}
+
+bool
+query_last_time(const struct query_piece *p, char out[CLOCK_RFC3339_LEN])
+{
+	enum { TAIL = 65536 };
+	struct index_segment s;
+
+	memset(out, 0, CLOCK_RFC3339_LEN);
+	SCOPED_BUF(unused, 4096);
+	if (query_open_piece(p, &s, &unused))
+		return false;
+	size_t n = s.bytes < TAIL ? (size_t)s.bytes : TAIL;
+	char *tail = malloc(TAIL);
+	ssize_t got = tail ? s.read(s.arg, s.bytes - n, tail, n) : -1;
+	if (got > 0)
+		find_latest(span_of(tail, (size_t)got), n < s.bytes, out);
+	free(tail);
+	index_segment_close(&s);
+	return out[0] != '\0';
+}
+
+bool
+query_ended_before(const struct query *q, const char *dir, const struct journal_segment *s,
+	const struct journal_segment *next)
+{
+	const struct query_piece p = { .journal = dir, .segment = *s };
+	char time[CLOCK_RFC3339_LEN], since[CLOCK_RFC3339_LEN];
 
 	if (q->since_ns <= q->slack_ns)
 		return false;
 	clock_rfc3339(q->since_ns - q->slack_ns, since);
-	return query_first_time(dir, s, 0, when) && strcmp(when, since) < 0;
+	return query_first_time(dir, next, 0, time) && strcmp(time, since) < 0 &&
+	       query_last_time(&p, time) && strcmp(time, since) < 0;
 }
 
 /* The node's next segment; NULL: there is none. Names sort a node's together. */
@@ -239,23 +275,71 @@ next_of_node(const struct journal_list *list, size_t i)
 		       : NULL;
 }
 
-/* Whether a later one of the node began before that time too: then all of this one did. */
+void
+query_say_back(const char *what, const char *node, const struct query_back *back)
+{
+	static uint64_t said; /* a command may read a journal twice */
+	uint64_t hash = span_hash(span_str(node)) | 1;
+
+	if (!back->n || said == hash)
+		return;
+	said = hash;
+	fprintf(stderr,
+		"tollgate: %s: node %s: times go back %zu time%s, first from %s to %s in segment "
+		"%s: the clock was set (docs/operations.md, A wrong clock)\n",
+		what, node, back->n, back->n > 1 ? "s" : "", back->from, back->to, back->segment);
+}
+
+void
+query_note_back(struct query_back *back, const char *segment, const char *was, const char *is)
+{
+	int64_t was_ns, is_ns;
+
+	if (!was[0] || clock_parse(was, strlen(was), &was_ns) ||
+		clock_parse(is, strlen(is), &is_ns) || is_ns >= was_ns - QUERY_BACK_NS)
+		return;
+	if (back->n++)
+		return;
+	snprintf(back->from, sizeof(back->from), "%.19sZ", was);
+	snprintf(back->to, sizeof(back->to), "%.19sZ", is);
+	snprintf(back->segment, sizeof(back->segment), "%s", segment);
+}
+
+/* The node's oldest segment that may have records of the time. `first`: its oldest one. */
+static size_t
+find_first_piece(const struct walk *w, size_t first)
+{
+	const struct journal_segment *seg = w->list.seg, *next;
+	struct query_back back = { .n = 0 };
+	char was[CLOCK_RFC3339_LEN] = "", is[CLOCK_RFC3339_LEN];
+	size_t begin = first;
+	bool found = false;
+
+	query_first_time(w->dir, &seg[first], 0, was);
+	for (size_t i = first; (next = next_of_node(&w->list, i)); i = (size_t)(next - seg)) {
+		found = found || !query_ended_before(w->q, w->dir, &seg[i], next);
+		if (!found)
+			begin = (size_t)(next - seg);
+		if (!query_first_time(w->dir, next, 0, is))
+			continue;
+		query_note_back(&back, next->name, was, is);
+		memcpy(was, is, sizeof(was));
+	}
+	query_say_back(w->q->what, seg[first].node, &back);
+	return begin;
+}
+
+/* All its records are from before the time. */
 static bool
 is_before(struct walk *w, size_t i)
 {
-	const struct journal_segment *seg = w->list.seg, *next;
+	const struct journal_segment *seg = w->list.seg;
 
 	if (w->q->since_ns <= w->q->slack_ns || !seg[i].ours)
 		return false;
 	if (!w->node || strcmp(w->node, seg[i].node) != 0) {
 		w->node = seg[i].node;
-		w->begin = i;
-		while ((next = next_of_node(&w->list, w->begin)))
-			w->begin = (size_t)(next - seg);
-		/* From the newest on: few are looked at. */
-		while (w->begin > i && !(seg[w->begin].ours && query_began_before(w->q, w->dir,
-								       &seg[w->begin])))
-			w->begin--;
+		w->begin = find_first_piece(w, i);
 	}
 	return i < w->begin;
 }

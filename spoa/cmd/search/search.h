@@ -111,7 +111,7 @@ int search_add_journal(struct search_sources *all, const char *dir);
 int search_add_file(struct search_sources *all, const char *file);
 int search_add_streams(struct search_sources *all);
 /* About when the records of each are, for a search; in the order of nodes and numbers. */
-void search_bounds(const struct search *q, struct search_sources *all);
+void search_bounds(struct search_sources *all);
 /* When its first record was written; INT64_MIN: nobody knows. */
 int64_t search_began(const struct search_source *s);
 /* Its index, read or made. False: after a message; or it is empty. */

@@ -539,7 +539,7 @@ search_run(const struct search *q, struct search_sources *all)
 	}
 	if (all->n)
 		qsort(all->source, all->n, sizeof(*all->source), source_by_name);
-	search_bounds(q, all);
+	search_bounds(all);
 	do {
 		r.anew = false;
 		for (size_t i = 0; i < all->n; i++) {

@@ -14,7 +14,6 @@
 #include "cmd/search/search.h"
 #include "record/audit/sums.h"
 
-#define LOOKED	 24 /* segments whose first lines are read to know when they are */
 #define SLACK_NS (3600ll * 1000000000) /* clocks are set: what is near is looked into */
 
 /* Both names are the arena's, or NULL where it is out of memory. */
@@ -44,75 +43,57 @@ search_began(const struct search_source *s)
 		       : INT64_MIN;
 }
 
-/* The first of n segments, in their order, that began at that time or later. */
-static size_t
-find_begin(const struct search_source *s, size_t n, int64_t ns)
+/* The latest time of its last records; INT64_MAX: nothing says so. */
+static int64_t
+search_ended(const struct search_source *s)
 {
-	size_t low = 0;
+	char when[CLOCK_RFC3339_LEN];
+	int64_t ns;
 
-	while (low < n) {
-		size_t mid = low + (n - low) / 2;
-		if (search_began(&s[mid]) < ns)
-			low = mid + 1;
-		else
-			n = mid;
-	}
-	return low;
+	return query_last_time(&s->p, when) && !clock_parse(when, strlen(when), &ns) ? ns
+										    : INT64_MAX;
 }
 
-/* About when records are of n segments of one node: from their first to the next one's first.
- */
+/* About when the records of a segment are: from its first one to its last one, or to the first
+ * one of the next segment. No order of first times is assumed, because a clock that was wrong and
+ * was corrected leaves segments that began earlier than the ones before them. */
 static void
-bound_each(struct search_source *s, size_t n, int64_t after)
+bound_source(struct search_source *s, int64_t began_ns, bool last, int64_t next_ns)
 {
-	for (size_t i = n; i-- > 0;) {
-		int64_t ns = search_began(&s[i]);
-		/* Where the clock was set back between two nothing is known of the first. */
-		if (ns != INT64_MIN && (after == INT64_MIN || after >= ns)) {
-			s[i].from_ns = ns - SLACK_NS;
-			s[i].to_ns = after == INT64_MIN ? INT64_MAX : after + SLACK_NS;
-		}
-		after = ns;
-	}
-}
-
-/* The segments of one node in one folder. Few are looked at: those around the ends of the time
- * that is asked for, and the ones where the search begins. */
-static void
-bound_node(const struct search *q, struct search_source *s, size_t n)
-{
-	size_t from = 0, until = n;
-
-	if (q->until_ns) {
-		until = find_begin(s, n, q->until_ns + SLACK_NS);
-		for (size_t i = until; i < n; i++)
-			s[i].from_ns = q->until_ns;
-	}
-	if (q->from_ns) {
-		from = find_begin(s, until, q->from_ns - SLACK_NS);
-		from -= from > 0;
-		for (size_t i = 0; i < from; i++)
-			s[i].to_ns = q->from_ns - 1;
-	}
-	int64_t after = until < n ? search_began(&s[until]) : INT64_MIN;
-	size_t looked = until - from < LOOKED ? until - from : LOOKED;
-	if (!q->oldest) {
-		bound_each(s + until - looked, looked, after);
-		for (size_t i = from; i < until - looked; i++)
-			s[i].to_ns = s[until - looked].from_ns == INT64_MIN
-					     ? INT64_MAX
-					     : s[until - looked].from_ns + 2 * SLACK_NS;
+	if (began_ns == INT64_MIN)
 		return;
+	int64_t to_ns = last ? INT64_MAX : search_ended(s);
+
+	if (to_ns != INT64_MAX && next_ns > to_ns)
+		to_ns = next_ns;
+	s->from_ns = began_ns - SLACK_NS;
+	s->to_ns = to_ns == INT64_MAX ? to_ns : to_ns + SLACK_NS;
+}
+
+/* The segments of one node in one folder. */
+static void
+bound_node(struct search_source *s, size_t n)
+{
+	struct query_back back = { .n = 0 };
+	char was[CLOCK_RFC3339_LEN] = "", is[CLOCK_RFC3339_LEN];
+	int64_t began_ns = search_began(s);
+
+	for (size_t i = 0; i < n; i++) {
+		bool last = i + 1 == n;
+		int64_t next_ns = last ? INT64_MIN : search_began(&s[i + 1]);
+		bound_source(&s[i], began_ns, last, next_ns);
+		if (began_ns != INT64_MIN) {
+			clock_rfc3339(began_ns, is);
+			query_note_back(&back, s[i].p.segment.name, was, is);
+			memcpy(was, is, sizeof(was));
+		}
+		began_ns = next_ns;
 	}
-	if (from + looked < until)
-		after = search_began(&s[from + looked]);
-	bound_each(s + from, looked, after);
-	for (size_t i = from + looked; i < until; i++)
-		s[i].from_ns = after == INT64_MIN ? INT64_MIN : after - SLACK_NS;
+	query_say_back(SEARCH_WHAT, s->p.segment.node, &back);
 }
 
 void
-search_bounds(const struct search *q, struct search_sources *all)
+search_bounds(struct search_sources *all)
 {
 	for (size_t i = 0, k; i < all->n; i = k) {
 		struct search_source *s = &all->source[i];
@@ -120,7 +101,7 @@ search_bounds(const struct search *q, struct search_sources *all)
 				!strcmp(all->source[k].p.segment.node, s->p.segment.node);)
 			k++;
 		if (s->p.journal && !all->q->no_index)
-			bound_node(q, s, k - i);
+			bound_node(s, k - i);
 	}
 }
 

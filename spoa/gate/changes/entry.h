@@ -75,6 +75,7 @@ struct live_entry {
 	/* under the lock of its struct live */
 	unsigned refs;
 	uint64_t put; /* live.changes with it, of one that was put here; 0: it was read */
+	uint64_t put_us; /* when it was, monotonic */
 	struct arena arena;
 	struct span text;
 	const char *id;

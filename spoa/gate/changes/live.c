@@ -204,6 +204,7 @@ put_entry(struct live *l, struct live_entry **e, int64_t serial, struct buf *why
 	if (!kept && !(*e)->ended)
 		return ERR_IO;
 	(*e)->put = atomic_load(&l->changes) + 1;
+	(*e)->put_us = clock_mono_us();
 	if (!live_set(l, *e)) {
 		buf_str(why, err_str(ERR_NOMEM));
 		return ERR_NOMEM;

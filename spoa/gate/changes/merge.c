@@ -5,12 +5,16 @@
 
 #include "base/caps.h"
 #include "base/clock.h"
+#include "base/codec/json_text.h"
 #include "base/err.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/scoped.h"
+#include "base/wall.h"
 #include "gate/changes/file.h"
 #include "gate/changes/live_private.h"
+
+#define CROSSED_US 10000000
 
 /* What one merge refuses, and the first of it that the last one did not. */
 struct refusals {
@@ -61,6 +65,23 @@ say_older(struct live *l, const struct live_entry *e, int64_t ours, size_t *olde
 		LI("ours", ours));
 }
 
+/* A change that was made here a moment ago is replaced by one that another daemon made at about the
+ * same time: whose clock is ahead has the higher serial. Whoever made ours is told. */
+static void
+say_crossed(const struct live *l, const struct live_entry *ours, const struct live_entry *e)
+{
+	if (!ours->put || clock_mono_us() - ours->put_us > CROSSED_US)
+		return;
+	json_auto_t *o = live_entry_object(e);
+	metric_inc(l->metrics, M_LIVE_OLDER);
+	log_event(LOG_WARN, "live.crossed", LS("field", e->field),
+		LSP("node", json_span(json_object_get(o, "node"))),
+		LSP("by", json_span(json_object_get(o, "by"))),
+		LI("serial", e->serial), LI("ours", ours->serial),
+		LS("why", "another daemon changed it at about the same time, and its change is "
+			  "in force: look, and change it again if yours should be"));
+}
+
 static bool
 no_room(struct live *l, const char *field)
 {
@@ -75,7 +96,7 @@ static struct live_entry *
 let_in(struct live *l, struct live_entry *e, struct live_item *item, size_t *older)
 {
 	const struct gone *g = gone_find(&l->gone, e->field);
-	int64_t now = clock_wall_ns();
+	int64_t now = wall_least_ns();
 
 	item->stale = !g && live_entry_is_over(e, now) && live_day_after(e->latest_ns, now);
 	if (!item->stale && (!g || !gone_beats(g, e)))
@@ -100,7 +121,7 @@ merge_gone(struct live *l, const struct gone *one, struct live_item *item)
 	const struct gone *was = gone_find(&l->gone, one->field);
 	struct gone next = *one;
 
-	item->stale = live_day_after(one->latest_ns, clock_wall_ns());
+	item->stale = live_day_after(one->latest_ns, wall_least_ns());
 	if (item->stale || (found && !gone_beats(one, l->v[at])))
 		return false;
 	if (was) {
@@ -167,6 +188,8 @@ merge_one(struct live *l, struct live_item *item, struct buf *lines, struct refu
 		live_entry_unref(&e);
 		return false;
 	}
+	if (found)
+		say_crossed(l, l->v[at], e);
 	if (!found && !(e = let_in(l, e, item, older)))
 		return false;
 	buf_span(lines, e->text);

@@ -44,7 +44,7 @@ gate_shared_new(
 	s->holds.cap_waiting = cfg->held_identity_bytes / 4;
 	memcpy(s->prompt_key, prompt_key, sizeof(s->prompt_key));
 	random_bytes(s->session_key, sizeof(s->session_key));
-	s->nonces = nonce_window_new(CAP_NONCES, clock_wall_ns() / 1000000000);
+	s->nonces = nonce_window_new(CAP_NONCES, clock_mono_us());
 	s->targets = target_table_new();
 	s->pins = pin_table_new();
 	s->kept = kept_tables_new(NULL);

@@ -232,6 +232,7 @@ static const struct part {
 	{ "reload",      reload_away,  M_NONE,               M_NONE,        NULL, NULL, NO_MODE },
 	{ "folder",      folder_away,  M_NONE,               M_NONE,        NULL, NULL, NO_MODE },
 	{ "files",       files_away,   M_FILES_FAILED,       M_NONE,        "not_read", NULL, MODE(unreadable) },
+	{ "clock",       clock_away,   M_NONE,               M_NONE,        NULL, NULL, NO_MODE },
 	{ "certificate", certificate_away, M_NONE,           M_NONE,        NULL, NULL, NO_MODE },
 	{ "classifier",  NULL,         M_CLASSIFIER_FAILED,  M_NONE,        "not_classified", NULL, MODE(classifier) },
 	{ "data",        NULL,         M_DATA_FAILED,        M_NONE,        "fetches_failed", NULL, NO_MODE },

@@ -11,7 +11,7 @@
 
 struct server;
 
-enum { DEGRADED_COUNTS = 6, DEGRADED_RECOGNISERS = 32, DEGRADED_PARTS = 20 };
+enum { DEGRADED_COUNTS = 6, DEGRADED_RECOGNISERS = 32, DEGRADED_PARTS = 21 };
 
 /*  WELL ──(away in two looks, or a failure was counted)──→ AWAY
  *    ↑                                                   ↑  │
@@ -59,5 +59,12 @@ void degraded_metrics(struct degraded *d, struct buf *out);
 /* How the kernel's clock is kept right, as members of a record: "source", "synchronized",
  * "status". What cannot be known is null. Appended to *out. */
 void clock_says(struct buf *out);
+/* The believed clock (base/wall.h): begun before the journal is opened, and followed once a second.
+ * clock_away(): a step of the clock is not followed yet, with the reason in *why. clock_status():
+ * the lines of `tollgate status`, if there is something to report. */
+void clock_begin(struct server *s);
+void clock_look(struct server *s);
+bool clock_away(struct server *s, struct buf *why);
+void clock_status(struct server *s, struct buf *out);
 
 #endif

@@ -7,6 +7,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/scoped.h"
+#include "base/wall.h"
 #include "gate/changes/live.h"
 #include "operator/server/server.h"
 #include "record/audit/audit.h"
@@ -71,7 +72,7 @@ purging_look(struct server *s)
 	if (!s->live || (s->audit && !audit_ready(s->audit)))
 		return;
 	SCOPED_BUF(ids, 0);
-	size_t n = live_purge(s->live, clock_wall_ns(), PURGED_AT_ONCE, &ids);
+	size_t n = live_purge(s->live, wall_least_ns(), PURGED_AT_ONCE, &ids);
 	if (n)
 		log_event(LOG_INFO, "live.purged", LI("entries", n));
 	if (n && s->audit && (e = audit_entry_new())) {
@@ -102,6 +103,7 @@ static const struct {
 	void (*look)(struct server *s);
 } rows[LOOKS] = {
 	{ 1.,  1.,  sampling_look },
+	{ 1.,  1.,  clock_look },
 	{ 1.,  1.,  observing_look },
 	{ 10., 10., purging_look },
 	{ 10., 10., erasing_look },

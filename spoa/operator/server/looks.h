@@ -9,7 +9,7 @@
 
 struct server;
 
-enum { LOOKS = 9 };
+enum { LOOKS = 10 };
 
 /* owner: main */
 struct looks {

@@ -8,6 +8,7 @@
 #include "base/err.h"
 #include "base/json_put.h"
 #include "base/log.h"
+#include "base/wall.h"
 #include "record/audit/audit.h"
 #include "record/audit/usage.h"
 
@@ -121,8 +122,10 @@ int
 recall_read(struct recall **out, const struct config *cfg, struct quota_table *table,
 	struct quota_ledger *ledger, struct shares *shares, struct buf *why)
 {
-	const struct quota_recall_into into = { table, ledger, table_ms(table, clock_mono_us()),
-		shares, on_orphan };
+	/* By the later clock a window would seem to be over that is not: after a start with the
+	 * clock ahead, its charges count again once the clock is corrected. */
+	const struct quota_recall_into into = { table, ledger, wall_least_ns() / 1000000, shares,
+		on_orphan };
 	struct recall *r = calloc(1, sizeof(*r));
 
 	const uint64_t began_us = clock_mono_us();

@@ -10,6 +10,7 @@
 #include "base/err.h"
 #include "base/json_put.h"
 #include "base/log.h"
+#include "base/pool.h"
 #include "base/scoped.h"
 #include "base/watch.h"
 #include "gate/targets/state.h"
@@ -249,12 +250,10 @@ on_ask(struct ev_loop *loop UNUSED, ev_async *w, int revents UNUSED)
 bool
 reload_ask(struct reloading *r, const char *by, struct buf *out)
 {
-	struct timespec until;
+	struct timespec until = clock_timespec(clock_mono_us() + WAIT_S * UINT64_C(1000000));
 	bool done;
 	int late = 0;
 
-	clock_gettime(CLOCK_REALTIME, &until);
-	until.tv_sec += WAIT_S;
 	SCOPED_LOCK(&r->lock);
 	uint64_t mine = ++r->asked;
 	snprintf(r->asked_by, sizeof(r->asked_by), "%s", by[0] ? by : "POST /reload");
@@ -281,7 +280,7 @@ reload_init(struct reloading *r, struct server *s, struct ev_loop *loop,
 	buf_init(&r->errors, ERRORS_BYTES);
 	buf_init(&r->at_restart, 4096);
 	pthread_mutex_init(&r->lock, NULL);
-	pthread_cond_init(&r->ended, NULL);
+	cond_init(&r->ended);
 	ev_async_init(&r->ask, on_ask);
 	TAG(reloading, r);
 	r->ask.data = r;

@@ -590,6 +590,7 @@ server_run(const char *config_file, const struct server_front *front)
 	if (log_start() < 0 || !s.workers || !s.series || !s.cached_shares ||
 		hash_key(cfg, &hash, &why) < 0)
 		goto stop;
+	clock_begin(&s);
 	if (cfg->journal) {
 		s.audit = audit_start(cfg, &hash, &s.metrics, &why);
 		if (!s.audit)

@@ -153,6 +153,8 @@ redis_says(struct server *s, const struct company *c, struct buf *out)
 			"clock: this machine's is %lld s %s that of Redis: run chrony or ntp "
 			"on both\n",
 			llabs(c->skew_us) / 1000000, c->skew_us > 0 ? "ahead of" : "after");
+	else
+		clock_status(s, out);
 	if (c->reduced_s)
 		buf_printf(out,
 			"redis: rolling limits are reduced to %" PRId64 "/%" PRId64

@@ -8,18 +8,19 @@
 
 #include "base/err.h"
 #include "base/sha256.h"
+#include "base/wall.h"
 
 enum { BUCKET = 8, UNTIL_BITS = 24 };
 #define UNTIL_MASK ((UINT64_C(1) << UNTIL_BITS) - 1)
 
 struct nonce_window {
 	size_t buckets; /* a power of two */
-	int64_t started_s;
+	uint64_t started_us; /* monotonic */
 	_Atomic uint64_t v[];
 };
 
 struct nonce_window *
-nonce_window_new(size_t entries, int64_t started_s)
+nonce_window_new(size_t entries, uint64_t started_us)
 {
 	size_t buckets = 1;
 
@@ -29,7 +30,7 @@ nonce_window_new(size_t entries, int64_t started_s)
 	if (!w)
 		return NULL;
 	w->buckets = buckets;
-	w->started_s = started_s;
+	w->started_us = started_us;
 	return w;
 }
 
@@ -43,14 +44,7 @@ nonce_window_free(struct nonce_window **w)
 int64_t
 nonce_window_started(const struct nonce_window *w)
 {
-	return w->started_s;
-}
-
-/* Seconds since the start, and one, so that a word is never 0. */
-static uint64_t
-since(const struct nonce_window *w, int64_t s)
-{
-	return s < w->started_s ? 1 : (uint64_t)(s - w->started_s) + 1;
+	return ((int64_t)w->started_us + wall_offset_us()) / 1000000;
 }
 
 /* The 24 bits turn around after 194 days: what lies more than half of that ahead is past. */
@@ -79,13 +73,15 @@ int
 nonce_take(struct nonce_window *w, struct span nonce, int64_t now_s, int64_t until_s)
 {
 	unsigned char h[SHA256_BYTES];
-	uint64_t hash, now = since(w, now_s) & UNTIL_MASK;
+	uint64_t hash, now = (uint64_t)now_s & UNTIL_MASK;
 
 	sha256(nonce, h);
 	memcpy(&hash, h, sizeof(hash));
 	_Atomic uint64_t *bucket = &w->v[(hash & (w->buckets - 1)) * BUCKET];
 	memcpy(&hash, h + sizeof(hash), sizeof(hash));
-	uint64_t word = hash << UNTIL_BITS | (since(w, until_s) & UNTIL_MASK);
+	uint64_t word = (hash << UNTIL_BITS | ((uint64_t)until_s & UNTIL_MASK));
+
+	word += !word; /* 0 is a free place */
 	if (count_nonce(bucket, word, now))
 		return ERR_DUPLICATE;
 	for (int i = 0; i < BUCKET; i++) {

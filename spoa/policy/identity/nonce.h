@@ -7,10 +7,12 @@
 
 struct nonce_window;
 
-/* `started_s`: what was signed before it may have been seen by the process before. NULL:
- * out of memory. */
-struct nonce_window *nonce_window_new(size_t entries, int64_t started_s);
+/* started_us: when the process began, monotonic. NULL: out of memory. */
+struct nonce_window *nonce_window_new(size_t entries, uint64_t started_us);
 void nonce_window_free(struct nonce_window **w);
+/* When the process began, in wall seconds of the clock that is believed now: a previous process may
+ * have seen what was signed before. A clock that was ahead at the start and is corrected moves
+ * this time with it. */
 int64_t nonce_window_started(const struct nonce_window *w);
 
 /* Any thread. 0: never seen, and now remembered until `until_s` (wall seconds);

@@ -10,12 +10,14 @@
 #include "base/caps.h"
 #include "base/clock.h"
 #include "base/codec/base64.h"
+#include "base/codec/http.h"
 #include "base/err.h"
 #include "base/fetch/http_thread.h"
 #include "base/json_put.h"
 #include "base/log.h"
 #include "base/scoped.h"
 #include "base/timer.h"
+#include "base/wall.h"
 #include "base/why.h"
 #include "record/anchors/place.h"
 
@@ -23,6 +25,7 @@ enum {
 	FIRST_US = 1000000, /* until there is a checkpoint it is looked for so often */
 	RETRY_US = 1000000, /* doubled with each failure, */
 	MOST_US = 60000000, /* to this */
+	ASKED_MOST_S = 86400, /* a place's own wait, likewise */
 	STOP_US = 2000000,  /* a place that does not come back is left alone then */
 };
 
@@ -222,6 +225,9 @@ place_over(struct place *p, enum anchor_end end, struct span answer, bool base64
 	if (other)
 		say_anchor(p, end, why);
 	p->wait_us = end == ANCHOR_TAKEN ? 0 : wait_doubled(p->wait_us, RETRY_US, MOST_US);
+	if (p->asked_wait_us > p->wait_us)
+		p->wait_us = p->asked_wait_us;
+	p->asked_wait_us = 0;
 	/* A refusal is an answer too: once, not at each attempt. */
 	if (end == ANCHOR_TAKEN || (end == ANCHOR_REFUSED && other))
 		record_anchor(p, end, answer, base64, why);
@@ -271,6 +277,38 @@ place_unanswered(struct place *p, const struct http_answer *a)
 	return true;
 }
 
+/* In seconds, or a date (RFC 9110 10.2.3), a day at most; 0: it says nothing. */
+static uint64_t
+asked_wait_s(const struct http_answer *a)
+{
+	struct span v = http_answer_field(a, "retry-after");
+	int64_t at_s, now_s = wall_now_ns() / 1000000000;
+	uint64_t s = 0;
+
+	if (span_u64(v, &s))
+		s = http_date(v, &at_s) == 0 && at_s > now_s ? (uint64_t)(at_s - now_s) : 0;
+	return s < ASKED_MOST_S ? s : ASKED_MOST_S;
+}
+
+void
+place_failed(struct place *p, const struct http_answer *a, enum anchor_end other)
+{
+	bool throttles = a->status == 429;
+	uint64_t s = throttles || a->status == 503 ? asked_wait_s(a) : 0;
+	char text[16];
+	struct span status = { NULL, 0 }; /* the answer of a URL is its status */
+
+	if (p->at->kind == ANCHOR_URL)
+		status = span_of(text, (size_t)snprintf(text, sizeof(text), "%d", a->status));
+	p->asked_wait_us = s * 1000000;
+	if (s)
+		place_over(p, ANCHOR_AWAY, status, false,
+			"it asks us to wait for %" PRIu64 " s (%d)", s, a->status);
+	else
+		place_over(p, throttles || a->status >= 500 ? ANCHOR_AWAY : other,
+			status, false, "it answers with status %d", a->status);
+}
+
 static void
 on_posted(void *arg, const struct http_answer *a)
 {
@@ -283,8 +321,7 @@ on_posted(void *arg, const struct http_answer *a)
 	if (a->status >= 200 && a->status < 300)
 		place_over(p, ANCHOR_TAKEN, span_str(status), false, " ");
 	else
-		place_over(p, a->status >= 500 ? ANCHOR_AWAY : ANCHOR_REFUSED, span_str(status),
-			false, "it answers with status %d", a->status);
+		place_failed(p, a, ANCHOR_REFUSED);
 }
 
 void

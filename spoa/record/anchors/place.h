@@ -37,6 +37,7 @@ struct place {
 	bool errand; /* one is under way */
 	uint64_t began_us;
 	uint64_t wait_us; /* after a failure; 0: there was none */
+	uint64_t asked_wait_us; /* the wait that the last answer asks for; 0: none */
 	struct buf note;
 	struct checkpoint checkpoint; /* views into it */
 	struct audit_entry entry;
@@ -70,6 +71,10 @@ void place_post(struct place *p, const char *suffix, const char *type, struct sp
 	size_t answer_bytes, http_cb *cb);
 /* No answer came: place_over() was called. */
 bool place_unanswered(struct place *p, const struct http_answer *a);
+/* The answer has a status that is no success. A throttle (429) and an error of the server's are as if
+ * no answer came, and Retry-After is waited for; all else is a refusal, or `other`. Calls
+ * place_over(). */
+void place_failed(struct place *p, const struct http_answer *a, enum anchor_end other);
 const char *place_journal(const struct place *p);
 const char *place_node(const struct place *p);
 

@@ -138,9 +138,7 @@ on_submit_answer(void *arg, const struct http_answer *a)
 			"this log does not continue what it has seen (422): a fork, a "
 			"restored old copy that went on, or two daemons with one origin");
 		break;
-	default:
-		place_over(
-			p, ANCHOR_AWAY, nothing, false, "it answers with status %d", a->status);
+	default: place_failed(p, a, ANCHOR_AWAY);
 	}
 }
 

@@ -207,9 +207,7 @@ on_token(void *arg, const struct http_answer *a)
 	if (place_unanswered(p, a))
 		return;
 	if (a->status != 200) {
-		place_over(p, a->status >= 500 ? ANCHOR_AWAY : ANCHOR_REFUSED,
-			(struct span){ NULL, 0 }, false, "it answers with status %d",
-			a->status);
+		place_failed(p, a, ANCHOR_REFUSED);
 		return;
 	}
 	SCOPED_BUF(why, PLACE_WHY);

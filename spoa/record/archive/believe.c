@@ -6,9 +6,11 @@
 #include <unistd.h>
 
 #include "base/scoped.h"
+#include "base/wall.h"
 #include "record/archive/files.h"
 
 #define WRITE_S 3600 /* the file is so old at most, while the daemon runs */
+#define TRUST_LEAST_S 60 /* a restart takes so long */
 
 static uint64_t
 boot_s(void)
@@ -65,8 +67,18 @@ write_file(int keepfd, const char *node, int64_t s)
 }
 
 int64_t
-believe_now(struct believe *b, int keepfd, const char *node, const struct manifest *newest)
+believe_trust_s(uint64_t age_s)
 {
+	int64_t half_s = age_s && age_s / 2 < BELIEVE_S ? (int64_t)(age_s / 2) : BELIEVE_S;
+
+	return half_s > TRUST_LEAST_S ? half_s : TRUST_LEAST_S;
+}
+
+int64_t
+believe_now(struct believe *b, int keepfd, const char *node, const struct manifest *newest,
+	int64_t trust_s)
+{
+	int64_t write_s = trust_s / 4 < WRITE_S ? trust_s / 4 : WRITE_S;
 	int64_t wall = clock_wall_ns() / 1000000000, end_ns, known;
 	int64_t passed = b->start_wall_s + (int64_t)(boot_s() - b->start_boot_s);
 	int64_t now = wall < passed ? wall : passed;
@@ -77,10 +89,11 @@ believe_now(struct believe *b, int keepfd, const char *node, const struct manife
 				? end_ns / 1000000000
 				: now;
 	b->clock_s = now;
-	b->ahead = now >= known + BELIEVE_S;
+	b->ahead = !b->believed && now >= known + trust_s && !wall_by_redis();
+	b->believed = !b->ahead;
 	if (b->ahead)
 		now = known;
-	if (!there || now >= known + WRITE_S)
+	if (!there || now >= known + write_s)
 		write_file(keepfd, node, now);
 	return now;
 }

@@ -508,8 +508,12 @@ gather_due(struct keep *k, const struct journal_list *l, size_t from, size_t clo
 static void
 trim(struct keep *k, const struct journal_list *l, size_t closed)
 {
-	int64_t now_s = k->believed_s = believe_now(
-		&k->clock, k->keepfd, k->cfg->node, k->before.first ? &k->before : NULL);
+	const struct config *cfg = k->cfg;
+	uint64_t age_us = cfg->retention_age_us, texts_us = cfg->retention_texts_us;
+	if (texts_us && (!age_us || texts_us < age_us))
+		age_us = texts_us;
+	int64_t now_s = k->believed_s = believe_now(&k->clock, k->keepfd, cfg->node,
+		k->before.first ? &k->before : NULL, believe_trust_s(age_us / 1000000));
 	struct manifest *m = calloc(TRIM_AT_ONCE, sizeof(*m));
 	enum trim_due due;
 	size_t n, at = 0;

@@ -88,6 +88,8 @@ struct audit {
 	bool booted;
 	bool noted; /* the open segment's beginning is, next to the folder */
 	bool failing;
+	int64_t clock_off_ns;	    /* the wall clock less the monotonic one at the last commit;
+				     * 0: there was none */
 	uint64_t refused, retry_us; /* while failing */
 	size_t took;		    /* entries in the last commit */
 	struct {
@@ -365,8 +367,19 @@ make_texts_durable(struct audit *a)
 	return err;
 }
 
+/* Whether the clock was set since the last commit. What follows begins a segment, so that times
+ * within a segment are in order, and its first and last lines bound them. *off_ns: to compare the
+ * next commit with. */
+static bool
+clock_was_set(const struct audit *a, int64_t now_ns, int64_t *off_ns)
+{
+	*off_ns = now_ns - (int64_t)clock_mono_us() * 1000;
+	return a->clock_off_ns && a->journal.fd >= 0 && a->journal.good > 0 &&
+	       llabs(*off_ns - a->clock_off_ns) > CLOCK_STEP_NS;
+}
+
 static int
-make_durable(struct audit *a, const struct chain *c)
+make_durable(struct audit *a, const struct chain *c, bool step)
 {
 	bool begin = false;
 
@@ -375,6 +388,7 @@ make_durable(struct audit *a, const struct chain *c)
 
 	if (!err)
 		err = journal_ready(&a->journal, &begin);
+	begin |= !err && step;
 	if (!err && begin)
 		err = journal_begin(&a->journal, c->boot, a->chain.seq + 1);
 	if (begin)
@@ -530,11 +544,13 @@ commit(struct audit *a, const char *last)
 	chain_commit(&a->out, &c, first, now_ns, &a->keys.now);
 	if (keys)
 		stop_at("key-made");
-	int err = make_durable(a, &c);
+	int64_t off_ns;
+	int err = make_durable(a, &c, clock_was_set(a, now_ns, &off_ns));
 	if (err) {
 		note_failure(a, err);
 	} else {
 		a->chain = c;
+		a->clock_off_ns = off_ns;
 		a->booted = true;
 		if (a->alarm[0])
 			a->lost_segment = a->journal.first;

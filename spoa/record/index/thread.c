@@ -38,10 +38,8 @@ struct index_thread {
 static bool
 wait_s(struct index_thread *t, unsigned s)
 {
-	struct timespec until;
+	struct timespec until = clock_timespec(clock_mono_us() + s * UINT64_C(1000000));
 
-	clock_gettime(CLOCK_REALTIME, &until);
-	until.tv_sec += s;
 	SCOPED_LOCK(&t->lock);
 	while (!t->stop && pthread_cond_timedwait(&t->wake, &t->lock, &until) == 0)
 		;
@@ -243,7 +241,7 @@ index_start(const char *journal, const struct index_makers *m)
 	t->settled_s = SETTLED_S;
 	snprintf(t->dir, sizeof(t->dir), "%s" INDEX_SUFFIX, journal);
 	pthread_mutex_init(&t->lock, NULL);
-	pthread_cond_init(&t->wake, NULL);
+	cond_init(&t->wake);
 	if (thread_start(&t->thread, "tg-index", index_run, t) == 0)
 		return t;
 	free(t);

@@ -1,0 +1,130 @@
+# A clock that is wrong and is corrected, under running daemons and at their start: limits hold, run-time
+# keys stay, revoked ones stay revoked, records are found, and status reports it.
+# Once: nothing of HAProxy's is tried.
+# Long: clocks are wrong for 20 s.
+. "$(dirname "$0")/lib.sh"
+${CC:-cc} -shared -fPIC -o "$D/skew.so" "$root/tests/support/skew.c" || { not_ok "skew.c builds"; exit 1; }
+for node in a b; do head -c 8 /dev/zero >"$D/skew.$node"; done
+# clock NODE SECONDS: that node's clock is off by so much from now on
+clock() { python3 -c 'import struct, sys; open(sys.argv[1], "r+b").write(struct.pack("=q", int(sys.argv[2]) * 10**9))' "$D/skew.$1" "$2"; }
+# daemon NODE: it starts again, and is ready
+daemon() {
+	local suffix='' name=tollgate
+	[ "$1" = a ] || { suffix=-$1 name=second; }
+	SKEW_FILE=$D/skew.$1 LD_PRELOAD=$D/skew.so setsid "$build/tollgate" serve -c "$D/tollgate$suffix.yaml" </dev/null >>"$D/$name.log" 2>&1 &
+	note_pid $! $name
+	wait_for says 'ready|degraded|tollgate' "$build/tollgate" status -c "$D/tollgate$suffix.yaml"
+}
+stopped() {
+	local pid
+	pid=$(pid_of "$1")
+	kill -TERM "$pid"
+	wait_for gone "$pid"
+}
+edge_up() { req GET /v1/models -H "x-api-key: $k_ann"; [ "$status" = 200 ]; }
+again() { stopped tollgate; daemon a; wait_for is_ready; wait_for edge_up; }
+status_of() { "$build/tollgate" status -c "$D/tollgate.yaml" 2>&1; }
+cat >"$D/policy.yaml" <<'Y'
+tollgate: 1
+name: clock
+mode: enforce
+identity:
+  - {jwt: {keys: issuer.jwks, issuer: "https://issuer.test", audience: tollgate}}
+  - api_key: {header: x-api-key, keys: keys.yaml}
+providers:
+  openai: {backend: openai, dialect: openai}
+routes:
+  - {name: chat, match: {methods: [POST], path: [/v1/chat/completions]}, response: [meter], targets: [openai]}
+  - {name: models, match: {methods: [GET], path: [/v1/models]}, targets: [openai]}
+default: permit
+limits:
+  - {name: day, when: 'route.name == "chat"', per: [identity.person], requests: 5, window: {calendar: day}}
+  - {name: rolling, when: 'route.name == "chat"', per: [identity.person], requests: 6, window: 1h}
+Y
+k_ann=$("$build/tollgate" key new --person ann --keys "$D/keys.yaml" 2>/dev/null)
+sed -i '/jwt:/d' "$D/policy.yaml"
+admin_key() { status=''; req GET /v1/models -H "x-api-key: $1"; echo "$status"; }
+# admitted N: how many of N requests pass
+admitted() {
+	local n=0 i
+	for ((i = 0; i < $1; i++)); do
+		req POST /v1/chat/completions -H "x-api-key: $k_ann" -H 'content-type: application/json' -d '{"model":"m","max_tokens":5,"messages":[{"role":"user","content":"hi"}]}'
+		[ "$status" != 200 ] || n=$((n + 1))
+	done
+	echo $n
+}
+clear_of day 300
+
+# ---- without Redis ----
+printf 'workers: 1\n' >"$D/config.yaml"
+clock a 864000
+stack_up --no-redis --policy "$D/policy.yaml" --config "$D/config.yaml" --preload "$D/skew.so"
+is "ten days ahead at the start, a limit holds" "$(admitted 7)" 5
+clock a 0
+again
+is "once the clock is right, the limit of this day holds" "$(admitted 9)" 5
+again
+is "over a restart, too" "$(admitted 9)" 0
+one() { admitted 1 >/dev/null; }
+soon() { r=$(header retry-after); [ "${r:-0}" -gt 0 ] && [ "$r" -le 86400 ]; }
+one
+check "and the caller may come back this day ($(header retry-after) s)" soon
+clock a 864000
+again
+is "after a start with the clock ahead it is the other day's window" "$(admitted 3)" 0
+clock a 0
+is_told() { status_of | grep -q '^clock: this machine.s was set 864000 s back'; }
+check "a correction while it runs is followed" wait_for is_told
+is "and the limit of this day holds still" "$(admitted 3)" 0
+one
+check "which ends this day ($(header retry-after) s)" soon
+like "the log has it" "$(cat "$D/tollgate.log")" 'event=clock.set.* by_s=-864000'
+
+k=$(key new --person dora --ttl 1h)
+is "a key that ends in an hour" "$(admin_key "$k")" 200
+again
+clock a 864000
+is_doubted() { status_of | grep -q '^clock: this machine.s clock was set 864000 s ahead, and nothing confirms it'; }
+check "a clock that is set ahead is told" wait_for is_doubted
+is "no other window begins" "$(admitted 3)" 0
+sleep 22 # two purges
+clock a 0
+is_over() { ! status_of | grep -q '^clock:.*confirms'; }
+check "and it is over" wait_for is_over
+is "a key that has an end is still there" "$(admin_key "$k")" 200
+unlike "nothing was removed" "$(cat "$D/tollgate.log")" 'event=live.purged'
+clock a -172800
+is_behind() { status_of | grep -q '^clock: this machine.s clock was set 172800 s back, and nothing confirms it'; }
+check "a clock that is set back is told" wait_for is_behind
+is "no earlier window begins" "$(admitted 3)" 0
+is "and the key is still good" "$(admin_key "$k")" 200
+clock a 0
+check "and that is over, too" wait_for is_over
+clock a -7200
+again
+is "two hours behind at the start, the limit holds" "$(admitted 3)" 0
+clock a 0
+again
+since=$(date -u -d '-100 minutes' +%FT%TZ)
+total=$(cat "$JOURNAL"/*.jsonl | tr -d '\0' | grep '"type":"decision"' | grep -o '"time":"[^"]*"' | cut -d'"' -f4 | awk -v s="$since" '$0 >= s' | wc -l)
+is "the list has each record of a time" "$("$build/tollgate" audit list --json -c "$D/tollgate.yaml" --since "$since" 2>"$D/list.err" | grep -c '"type":"decision"')" "$total"
+like "and says where times go back" "$(cat "$D/list.err")" 'times go back [0-9]+ times?, first from .* in segment a-'
+check "the journal verifies" verifies "$JOURNAL" "$D/audit.key.pub"
+"$root/tests/support/stack" down --dir "$D"
+
+# ---- with Redis, two daemons ----
+clock a 0
+stack_up --policy "$D/policy.yaml" --config "$D/config.yaml" --daemons 2 --preload "$D/skew.so"
+k=$(key new --person eve --ttl 1h)
+synced
+stopped second
+key revoke "$(cut -d_ -f2 <<<"$k")" >/dev/null
+clock a 864000
+sleep 22
+clock a 0
+daemon b
+revoked() { key_b list | grep -q "^$(cut -d_ -f2 <<<"$k") .*revoked"; }
+check "a daemon that was down learns of the revocation" wait_for revoked
+check "both know the key" synced
+for _ in 1 2 3 4; do is "which stays revoked" "$(admin_key "$k")" 401; done
+final
