@@ -18,7 +18,8 @@ span_holds(struct span s, struct span piece)
 	/* memmem() reads byte by byte; memchr() reads 16 or more at once. */
 	const char *p = s.n ? memchr(s.p, piece.p[0], s.n) : NULL;
 
-	return p && memmem(p, s.n - (size_t)(p - s.p), piece.p, piece.n);
+	return p && memchr(s.p, piece.p[piece.n - 1], s.n) &&
+	       memmem(p, s.n - (size_t)(p - s.p), piece.p, piece.n);
 }
 
 static inline bool

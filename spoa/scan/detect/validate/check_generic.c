@@ -271,7 +271,7 @@ is_sequence(const struct candidate *c, struct span s)
 static bool
 is_no_secret(const struct candidate *c, const struct value *v)
 {
-	effort_add(64 + 4 * v->s.n);
+	effort_add(64 + v->s.n / 2);
 	return v->s.n == 0 || value_is_template(v->s) || candidate_is_placeholder(c, v->s) ||
 	       is_sequence(c, v->s) || !value_is_assigned(c, v) || value_is_code(c, v);
 }
@@ -324,15 +324,6 @@ told_as_harmless(const struct candidate *c, const struct value *v)
 	return false;
 }
 
-static bool
-strpbrk_in(struct span s, const char *set)
-{
-	for (; *set; set++)
-		if (span_chr(s, *set) < s.n)
-			return true;
-	return false;
-}
-
 /* A regular expression, a Windows path: token = "[a-z]+\\w", key = "a\\b\\c" */
 static bool
 is_pattern(struct span s)
@@ -364,28 +355,33 @@ check_generic(struct candidate *c)
 	struct value v = value_read(c);
 	struct span s = v.s;
 
+	struct value_memo *values = &c->memo->values;
+
 	/* The cheap questions first: most candidates end here. */
 	if (s.n < 10)
 		return CHECK_NO;
-	struct mix m = value_counts(&c->memo->values, s);
+	struct mix m = value_counts(values, s);
 	if (m.lower + m.upper == 0 || (m.digit == 0 && (s.n < 20 || !random_letters(s))))
 		return CHECK_NO;
-	float bits = value_entropy(&c->memo->values, s);
+	float bits = value_entropy(values, s);
 	if (bits < 3.5f && !(s.n >= 32 && bits >= 3.0f)) /* hex has 4 bits at most */
 		return CHECK_NO;
 	struct span name = key_name(c);
 	enum key_kind key = key_kind_of(name);
-	if (key == KEY_NO || !key_fits(c, &v, name) || is_no_secret(c, &v) ||
-		looks_like_a_name(s) || value_is_words(s))
+	if (key == KEY_NO || !key_fits(c, &v, name))
+		return CHECK_NO;
+	if (key == KEY_WEAK && (m.digit < 2 || bits < 3.6f || s.n < 16 ||
+				       value_has_any(values, s, "\\{}<>;,|&()[]*")))
+		return CHECK_NO;
+	if (!v.quoted && value_has_any(values, s, "(["))
+		return CHECK_NO;
+	if (is_no_secret(c, &v) || looks_like_a_name(s) || value_is_words(s))
 		return CHECK_NO;
 	if (!is_base64_blob(s, m) && looks_like_a_path(s))
 		return CHECK_NO;
-	if (is_pattern(s) || is_public_key(s) || (!v.quoted && strpbrk_in(s, "([")))
+	if (is_pattern(s) || is_public_key(s))
 		return CHECK_NO;
 	if ((value_is_uuid(s) && !key_says_more(name)) || told_as_harmless(c, &v))
-		return CHECK_NO;
-	if (key == KEY_WEAK &&
-		(strpbrk_in(s, "\\{}<>;,|&()[]*") || m.digit < 2 || bits < 3.6f || s.n < 16))
 		return CHECK_NO;
 	return CHECK_SHAPE;
 }

@@ -233,6 +233,7 @@ value_read(struct candidate *c)
 		v.quoted = true;
 		/* Judged by its first word: sentences are in quotes too. */
 		v.s = span_cut(c->text, c->start, blank_in(c->text, c->start, close));
+		effort_add(2 * (close - c->start));
 		return v;
 	} else {
 		struct span t = c->text;
@@ -244,7 +245,6 @@ value_read(struct candidate *c)
 			end = c->start + span_chr(span_cut(t, c->start, end), '}');
 		c->end = without_tail(t, c->start, end);
 	}
-	effort_add(c->end - c->start);
 	v.s = span_cut(c->text, c->start, c->end);
 	return v;
 }
@@ -590,7 +590,7 @@ is_generic_type(struct span s)
 static bool
 has_escaped_letters(struct span s)
 {
-	for (size_t i = 0; i + 5 < s.n; i++)
+	for (size_t i = span_chr(s, '\\'); i + 5 < s.n; i++)
 		if (s.p[i] == '\\' && s.p[i + 1] == 'u' && is_hex(s.p[i + 2]) &&
 			is_hex(s.p[i + 5]) && memcmp(s.p + i + 2, "00", 2))
 			return true;
@@ -648,7 +648,7 @@ value_is_code(const struct candidate *c, const struct value *v)
 		return true;
 	if (v->quoted && !c->whole)
 		return false;
-	if (span_holds(s, SPAN_LIT("::")) && !digit)
+	if (!digit && span_holds(s, SPAN_LIT("::")))
 		return true;
 	if (s.p[0] == '(') { /* (Type) value, (a.b(), ((Type)value).call() */
 		struct span inner = span_trim(s, "()!");

@@ -111,6 +111,19 @@ value_entropy(struct value_memo *m, struct span s)
 }
 
 bool
+value_has_any(struct value_memo *m, struct span s, const char *set)
+{
+	bool counted = s.n && s.n <= COUNTED_MAX;
+
+	if (counted)
+		counts_move(&m->counts, s);
+	for (; *set; set++)
+		if (counted ? m->counts.of[(unsigned char)*set] > 0 : span_chr(s, *set) < s.n)
+			return true;
+	return false;
+}
+
+bool
 value_holds(struct value_place *memo, struct span text, struct span s, value_begins_fn *begins)
 {
 	const char *end = s.p + s.n, *text_end = text.p + text.n;

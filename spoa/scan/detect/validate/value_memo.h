@@ -48,6 +48,8 @@ struct mix mix_of(struct span s);
 struct mix value_counts(struct value_memo *m, struct span s);
 /* Returns what entropy() returns of s. */
 float value_entropy(struct value_memo *m, struct span s);
+/* Returns true if s holds a byte of the set. */
+bool value_has_any(struct value_memo *m, struct span s, const char *set);
 /* Returns true if a place of the kind is inside s. `text`: what s is part of. */
 bool value_holds(
 	struct value_place *memo, struct span text, struct span s, value_begins_fn *begins);
