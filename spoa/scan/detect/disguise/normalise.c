@@ -362,7 +362,7 @@ edit_escape(struct normaliser *p)
 {
 	struct unescaped u = unescape(p->t, p->at);
 
-	effort_add(u.end ? 8 + u.end - p->at : p->t.p[p->at] == '=' ? 96 : 16);
+	effort_add(u.end ? 8 + u.end - p->at : 16);
 	if (u.end) {
 		p->ed->escapes++;
 		struct terminal s = terminal_spelled(p->t, p->at, &u);
