@@ -192,7 +192,7 @@ a_value_is_read_once_for_all_keys_before_it(void **state)
 {
 	static const char *const units[] = { "key_<-4&", "key:0a1b|", "=3p2k1Key", "=&7p2Key",
 		"={p23Key" };
-	enum { ONCE = 64 }; /* units a byte; 500 and more where each key reads its value */
+	enum { ONCE = 80 }; /* units a byte; 500 and more where each key reads its value */
 	struct detect_fix *f = *state;
 
 	for (size_t i = 0; i < COUNT_OF(units); i++) {

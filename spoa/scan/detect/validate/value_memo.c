@@ -24,7 +24,7 @@ fill_terms(void)
 }
 
 static size_t *
-class_of(struct mix *m, char c)
+mix_member(struct mix *m, char c)
 {
 	if (is_lower(c))
 		return &m->lower;
@@ -58,7 +58,7 @@ count_byte(struct value_counts *k, char c)
 
 	k->sum += terms[*n + 1] - terms[*n];
 	++*n;
-	++*class_of(&k->mix, c);
+	++*mix_member(&k->mix, c);
 }
 
 static void
@@ -68,7 +68,7 @@ discount_byte(struct value_counts *k, char c)
 
 	k->sum -= terms[*n] - terms[*n - 1];
 	--*n;
-	--*class_of(&k->mix, c);
+	--*mix_member(&k->mix, c);
 }
 
 static void
