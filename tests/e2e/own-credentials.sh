@@ -136,14 +136,15 @@ wait_for logged_again "$replaced" "$was_replaced"
 sed -i 's/KeyFile-1/KeyFile-2/' "$D/expect.json"
 chat k
 is "which is read again too" "$status" 200
-replaced() { [ "$(grep -c 'credential.replaced provider=keyed' "$D/tollgate.log")" -ge "$1" ]; }
+was_replaced=$(logged "$replaced")
 secret key 'TopSecretMistyped\n'
-wait_for replaced 2
+wait_for logged_again "$replaced" "$was_replaced"
 chat k
 is "one that the provider does not take" "$status" 401
 check "takes it out" grep -q 'target.out target=keyed' "$D/tollgate.log"
+was_replaced=$(logged "$replaced")
 secret key 'TopSecretKeyFile-2\n'
-wait_for replaced 3
+wait_for logged_again "$replaced" "$was_replaced"
 chat k
 is "until its file is another: then at once" "$status" 200
 

@@ -40,7 +40,7 @@ looked() { [ "$(metric uptime_seconds)" -ge "$1" ] && sleep 1.1; } # each second
 later() { minutes 1; says "$@"; }
 fallen() { fetch GET "$ADMIN/metrics" | grep '^tollgate_route_cached_share_fallen'; }
 in_log() { cat "$D"/tollgate*.log; }
-records() { cat "$JOURNAL"/*.jsonl | tr -d '\0' | grep '"type":"degraded"' | jq -c '[.what, .dependency, .why]'; }
+records() { cat "$JOURNAL"/*.jsonl | tr -d '\0' | grep '"type":"degraded"' | jq -c 'select(.dependency != "clock") | [.what, .dependency, .why]'; }
 
 # ---- what is counted ----
 gives 8000

@@ -110,7 +110,7 @@ function admitted(team, limit, took = (d) => d.taken, back = [LEFT, ...BACK]) {
 		if (r.type === "decision" && r.decision === "permit")
 			for (const l of r.limits ?? [])
 				if (l.limit === limit && l.taken && r.identity.team === team) {
-					const d = { id: r.id, node: r.node, at: ms(l.counted_at ?? r.time), begin: ms(r.decided_at), end: ends.get(r.id), taken: l.taken, tag: r.request_tags?.[0]?.replace("user:", "") };
+					const d = { id: r.id, node: r.node, at: ms(l.counted_at ?? r.time), begin: ms(r.decided_at), told: ms(r.time), end: ends.get(r.id), taken: l.taken, tag: r.request_tags?.[0]?.replace("user:", "") };
 					// what never came to the provider was given back whole
 					if (!back.includes(d.end?.outcome)) all.push({ ...d, taken: took(d) });
 				}
@@ -319,7 +319,7 @@ await rolling("rate", "rate", LIMIT);
 if (wanted("dollars")) await dollars(96800000, 20 * 1000 + 480 * 5000);
 if (wanted("at-once")) await at_once(8, 100);
 if (wanted("clocks")) {
-	const apart = (await rolling("clocks", "rate", LIMIT, { meddle: clocks, every: 700 })).map((x) => x.begin - x.at);
+	const apart = (await rolling("clocks", "rate", LIMIT, { meddle: clocks, every: 700 })).map((x) => x.told - x.at);
 	check("clocks: they were 40 s apart", Math.max(...apart) - Math.min(...apart) > 38000, Math.max(...apart), Math.min(...apart));
 	clocks(0, 0n);
 }

@@ -52,7 +52,7 @@ load() {
 # Of its requests, how many were not 200, and for how many seconds in a row.
 judged() { # FILE
 	sort -n "$1" | awk '{ n++ } $2 != 200 { bad++; if (!since) since = $1; if ($1 - since > most) most = $1 - since } $2 == 200 { since = 0 }
-		END { printf "%d of %d, %.1f s at most\n", bad, n, most; exit !(n > 50 && bad * 100 <= n && most <= 1) }'
+		END { printf "%d of %d, %.1f s at most\n", bad, n, most; exit !(n > 50 && (bad <= 1 || bad * 100 <= n) && most <= 1) }'
 }
 # Each of ten persons asks often before, during and after: twenty pass.
 fews() { while read -r t; do for _ in 1 2 3 4; do
