@@ -1,7 +1,6 @@
 /* Numbers with a check digit or an allocation rule: payment cards, US social
  * security numbers, IBANs. */
 #include "base/ascii.h"
-#include "base/effort.h"
 #include "scan/detect/validate/check.h"
 #include "scan/detect/validate/check_sum.h"
 
@@ -102,9 +101,8 @@ iban_valid(const char *v, size_t n)
 {
 	unsigned rest = 0;
 
-	effort_add(2 * n);
-	for (size_t k = 0, i = n > 4 ? 4 : 0; k < n; k++, i = i + 1 < n ? i + 1 : 0) {
-		char x = to_upper(v[i]);
+	for (size_t k = 0; k < n; k++) {
+		char x = to_upper(v[(k + 4) % n]);
 		rest = is_digit(x) ? rest * 10 + (unsigned)(x - '0')
 				   : rest * 100 + (unsigned)(x - 'A') + 10;
 		rest %= 97;
