@@ -1,5 +1,6 @@
 # tollgate init --undo: what init laid is taken out of a person's files, to the byte; what they
 # changed since stays. Where it cannot be sure it names the line and writes nothing.
+# Once: 31 older forms of the stanza are tried; that each version of HAProxy takes what init lays is in init.sh and bolt-on.sh.
 . "$(dirname "$0")/lib.sh"
 
 haproxy=${HAPROXY_BIN:-haproxy}
