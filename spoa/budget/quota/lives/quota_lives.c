@@ -68,6 +68,8 @@ life_next(enum life_state now, const struct life_facts *f)
 uint64_t
 life_share(uint64_t limit, int64_t came, int64_t expected)
 {
+	if (expected <= 0) /* the reduction ended since */
+		return limit;
 	return (uint64_t)((unsigned __int128)limit * (uint64_t)came / (uint64_t)expected);
 }
 
