@@ -56,18 +56,15 @@ begins_packed(int fd)
 	return pread(fd, begin, 4, 0) == 4 && !memcmp(begin, magic, 4);
 }
 
-/* 0 and *out NULL: the file is text. A compressed file without its table of frames is an error: read
- * as text, it would be a segment without records. */
+/* 0 and *out NULL: it is text. */
 static int
 open_packed(int fd, uint64_t bytes, struct lines_packed **out)
 {
 	struct lines_packed *p;
 
 	*out = NULL;
-	if (!begins_packed(fd))
+	if (bytes < SEEKABLE_FOOTER || !begins_packed(fd))
 		return 0;
-	if (bytes < SEEKABLE_FOOTER)
-		return ERR_SYNTAX;
 	p = calloc(1, sizeof(*p));
 	if (!p)
 		return ERR_NOMEM;
@@ -86,7 +83,7 @@ open_packed(int fd, uint64_t bytes, struct lines_packed **out)
 	if (err)
 		close_packed(&p);
 	*out = p;
-	return err;
+	return err == ERR_SYNTAX || err == ERR_LIMIT ? 0 : err;
 }
 
 /* As pread(2), of the text. */

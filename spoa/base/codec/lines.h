@@ -23,8 +23,8 @@ struct lines {
 	struct lines_packed *packed; /* NULL: the file is text */
 };
 
-/* Reads fd from offset on (a pipe from where it is). 0, ERR_NOMEM, ERR_IO; ERR_SYNTAX,
- * ERR_LIMIT: the file is compressed, and its table of frames is damaged. */
+/* Reads fd from offset on (a pipe from where it is). 0, ERR_NOMEM, ERR_IO. A file whose table
+ * of frames does not fit is read as it is: no line of that is a record. */
 int lines_open(struct lines *l, int fd, uint64_t offset);
 void lines_close(struct lines *l); /* not the descriptor */
 /* 1: a line without its newline, a view valid until the next call. 0: no whole
