@@ -307,11 +307,10 @@ bring_home(const struct quota *qt, struct change *c, int64_t now_ms)
 	uint64_t epoch = epoch_now(qt, d, &c->at);
 	bool lives = c->at.epoch == epoch;
 
-	if (c->own < 0) {
-		if (!lives || !cell_takes_back(d, &c->at, own, now_ms))
+	if (!lives || !cell_takes(d, &c->at, own, c->own, now_ms)) {
+		if (c->own < 0)
 			c->own = 0;
-	} else if (!lives || !cell_alive(d, &c->at, own, now_ms)) {
-		if (d->span.kind == QUOTA_ROLLING)
+		else if (d->span.kind == QUOTA_ROLLING)
 			c->at = cell_place(d, now_ms, epoch);
 	}
 	if (!lives) {
@@ -332,13 +331,12 @@ change_noted(struct quota *qt, struct change *c, uint64_t now_us)
 	bool reach = counts_reach(qt, d);
 	int64_t now_ms = quota_ms(qt, d, &c->at, now_us);
 
-	struct cell own = cell_own(d, &c->at);
-
-	if (reach && c->own < 0 && !cell_takes_back(d, &c->at, own, now_ms))
-		c->own = 0;
-	if (reach && c->own > 0 && d->span.kind == QUOTA_ROLLING &&
-		!cell_alive(d, &c->at, own, now_ms))
-		c->at = cell_place(d, now_ms, 0);
+	if (reach && !cell_takes(d, &c->at, cell_own(d, &c->at), c->own, now_ms)) {
+		if (c->own < 0)
+			c->own = 0;
+		else if (c->own > 0 && d->span.kind == QUOTA_ROLLING)
+			c->at = cell_place(d, now_ms, 0);
+	}
 	if (reach)
 		c->at.epoch = counts_life(qt, d)->epoch;
 	c->at.noted = true;

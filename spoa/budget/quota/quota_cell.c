@@ -131,10 +131,10 @@ cell_alive(
 }
 
 bool
-cell_takes_back(
-	const struct quota_dim *d, const struct quota_place *at, struct cell c, int64_t now_ms)
+cell_takes(const struct quota_dim *d, const struct quota_place *at, struct cell c,
+	int64_t delta, int64_t now_ms)
 {
-	int64_t longer_ms = c.kind == CELL_SUB ? 0 : DAY_MS;
+	int64_t longer_ms = delta < 0 && c.kind != CELL_SUB ? DAY_MS : 0;
 
 	return now_ms < cell_ends_ms(d, at, c) + longer_ms;
 }

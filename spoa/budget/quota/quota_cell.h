@@ -58,11 +58,12 @@ int64_t cell_ends_ms(const struct quota_dim *d, const struct quota_place *at, st
 /* Whether a correction of the cell still means anything. */
 bool cell_alive(
 	const struct quota_dim *d, const struct quota_place *at, struct cell c, int64_t now_ms);
-/* Whether giving back is sent to the cell. A clock that is ahead for a moment says of a cell that
- * lives that it is over: what is not given back would count until the cell ends. So others than
- * sub-buckets get it for a day longer; where the key is gone by then, the reply says so. */
-bool cell_takes_back(
-	const struct quota_dim *d, const struct quota_place *at, struct cell c, int64_t now_ms);
+/* Returns true if this correction of the cell still has an effect: cell_alive(), or, for a refund
+ * (delta below 0) to a cell that is no sub-bucket, up to a day later. If a clock is ahead for a
+ * moment, a cell seems to be over that is not, and a refund that is not sent would count until
+ * the cell ends. If the key no longer exists, the reply shows it. */
+bool cell_takes(const struct quota_dim *d, const struct quota_place *at, struct cell c,
+	int64_t delta, int64_t now_ms);
 /* How long its key must live from now on. */
 int64_t cell_ttl_s(
 	const struct quota_dim *d, const struct quota_place *at, struct cell c, int64_t now_ms);

@@ -310,9 +310,7 @@ send_noted(struct quota *qt, const struct change *c)
 		counts_keep(qt, c);
 		return;
 	}
-	int64_t now_ms = redis_ms(qt, &c->dim);
-	if (now.own < 0 ? !cell_takes_back(&c->dim, &c->at, own, now_ms)
-			: !cell_alive(&c->dim, &c->at, own, now_ms))
+	if (!cell_takes(&c->dim, &c->at, own, now.own, redis_ms(qt, &c->dim)))
 		now.own = 0;
 	if (epoch == c->at.epoch && (now.own || now.spent))
 		counts_change(qt, &now);
