@@ -59,8 +59,9 @@ struct quota_dim {
 	uint64_t limit;
 	uint64_t soft; /* the count from which the soft limit is reached; 0: there is none */
 	uint64_t n;    /* what this request takes */
-	uint64_t reduced_s; /* out: seconds for which `limit` is a share of the limit (quota_company);
-			     * 0: it is the limit */
+	uint64_t reduced_s; /* out: seconds for which `limit` is came / expected of the limit
+			     * (quota_company); 0: it is the limit */
+	int64_t came, expected;
 	/* What was really used of it: before quota_settle(). Of requests n, of those in
 	 * flight 0. */
 	uint64_t actual;
@@ -173,7 +174,7 @@ struct quota_company {
 	int64_t came, expected;
 };
 void quota_company(const struct quota *qt, struct quota_company *out);
-/* What may be used of a limit while it is reduced. */
+/* Returns came / expected of the limit. `expected` is above 0. */
 uint64_t life_share(uint64_t limit, int64_t came, int64_t expected);
 /* What it let go, to be added to before the loop runs (quota_recall.h). NULL: counts live in
  * process. */

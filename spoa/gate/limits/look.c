@@ -162,17 +162,15 @@ look_counted(struct quota_request *q)
 		end_look(l, ERR_IO, WHY_QUOTA_SILENT, (struct span){ NULL, 0 });
 		return;
 	}
-	struct quota_company company;
-	quota_company(l->r->gate->quota, &company);
 	for (size_t k = 0; k < q->ndims; k++)
 		for (size_t i = 0; i < l->nrows; i++) {
 			struct look_row *row = &l->rows[i];
 			if (strcmp(row->dim.key, q->dim[k].key) != 0)
 				continue;
+			const struct quota_dim *d = &row->dim;
 			row->dim = q->dim[k];
-			if (row->dim.reduced_s)
-				row->reduced_to = life_share(
-					row->amount, company.came, company.expected);
+			if (d->reduced_s)
+				row->reduced_to = life_share(row->amount, d->came, d->expected);
 		}
 	quota_release(l->r->gate->quota, q, clock_mono_us());
 	ask_look(l);

@@ -15,7 +15,7 @@ struct look_row {
 	bool burst;			/* the bound of its burst */
 	bool counted;			/* false: bounds one request, and counts nothing */
 	struct quota_dim dim;		/* as it was read */
-	uint64_t reduced_to;		/* dim.reduced_s: as much may be used until then */
+	uint64_t reduced_to;		/* what may be used of `amount` while dim.reduced_s is not 0 */
 };
 
 struct look {

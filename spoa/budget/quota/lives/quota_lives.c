@@ -68,8 +68,6 @@ life_next(enum life_state now, const struct life_facts *f)
 uint64_t
 life_share(uint64_t limit, int64_t came, int64_t expected)
 {
-	if (expected <= 0) /* the reduction ended since */
-		return limit;
 	return (uint64_t)((unsigned __int128)limit * (uint64_t)came / (uint64_t)expected);
 }
 
@@ -576,7 +574,9 @@ lives_share(const struct quota *qt, struct quota_request *q, uint64_t now_us)
 		uint64_t until_us = l->settled_us + d->span.window_s * 1000000;
 		if (now_us >= until_us)
 			continue;
-		d->limit = life_share(d->limit, l->came, l->expected);
+		d->came = l->came;
+		d->expected = l->expected;
+		d->limit = life_share(d->limit, d->came, d->expected);
 		d->reduced_s = (until_us - now_us + 999999) / 1000000;
 		if (until_us > l->reduced_until_us)
 			l->reduced_until_us = until_us;
