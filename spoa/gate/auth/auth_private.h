@@ -33,8 +33,8 @@ struct auth {
 	struct http_call *call;
 	ev_timer timer;
 	uint64_t asked_us, backoff_us;
-	uint64_t failing_us; /* since when it fails; 0: it never has */
-	bool started, failing, final, expired_said, clock_tried;
+	uint64_t failing_us; /* since when fetching fails; 0: it does not */
+	bool started, final, expired_said, clock_tried;
 	char unusable[512]; /* why the file cannot be used, or how that begins; "": it can */
 };
 

@@ -113,11 +113,11 @@ auth_failed(struct auth *a, const char *why, int status)
 	uint64_t now = clock_mono_us(), until = atomic_load(&a->until_us);
 
 	metric_inc(a->all->metrics, M_CREDENTIALS_FAILED);
-	if (!a->failing)
+	if (!a->failing_us) {
 		log_event(LOG_WARN, "credential.fetch_failed", LS("provider", a->c->provider),
 			LS("url", a->c->url), LS("why", why), LI("status", status));
-	a->failing_us = a->failing ? a->failing_us : now;
-	a->failing = true;
+		a->failing_us = now;
+	}
 	a->backoff_us = wait_doubled(a->backoff_us, RETRY_US, RETRY_MOST_US);
 	/* The end of the one in force is noticed as it comes. */
 	bool before = until > now && until - now < a->backoff_us;
@@ -152,9 +152,10 @@ accepted(struct auth *a, const struct token_answer *t)
 	publish_auth(a, span_of(value, (size_t)n), none, none, a->asked_us + life_us);
 	sodium_memzero(value, sizeof(value));
 	metric_inc(a->all->metrics, M_CREDENTIALS_FETCHED);
-	log_event(a->failing || a->expired_said ? LOG_INFO : LOG_DEBUG, "credential.fetched",
+	log_event(a->failing_us || a->expired_said ? LOG_INFO : LOG_DEBUG, "credential.fetched",
 		LS("provider", a->c->provider), LI("seconds", t->seconds));
-	a->failing = a->final = a->expired_said = a->clock_tried = false;
+	a->final = a->expired_said = a->clock_tried = false;
+	a->failing_us = 0;
 	a->backoff_us = 0;
 	tell_auth(a);
 	again_after(a, life_us / 5 * 4);
