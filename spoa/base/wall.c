@@ -14,7 +14,8 @@ is_near(int64_t x_ns, int64_t y_ns)
 	return x_ns != WALL_UNKNOWN && y_ns != WALL_UNKNOWN && llabs(x_ns - y_ns) <= CLOCK_STEP_NS;
 }
 
-/* Whether the journal's last time supports this one: not before it, and not long after it. */
+/* Returns true if the journal supports this offset: the time is not before the journal's last time,
+ * and at most WALL_GAP_NS after it. */
 static bool
 is_after_written(const struct wall *w, int64_t off_ns)
 {

@@ -1,5 +1,5 @@
-# A network, or an attacker, that changes 5 % of what Redis sends: the daemon does not end, its memory does not grow, and it
-# no limit lets more through.
+# A network, or an attacker, that changes 5 % of what Redis sends: the daemon does not end, its memory does not grow,
+# and no limit lets more through.
 # ALTERED_S: seconds of it (10; a long ring has 600).
 # Once: no version of HAProxy differs here.
 # Long: load.

@@ -258,7 +258,8 @@ count_missing(void *arg, struct live_item item)
 	*n += 1;
 }
 
-/* Two daemons change one limit at once, and the clock of the other one is 90 s ahead. */
+/* Two daemons change the same limit within a second, and the clock of the other daemon is 90 s
+ * ahead. */
 static void
 the_loser_of_two_changes_that_cross_is_told(void **state)
 {

@@ -205,8 +205,8 @@ bool question_refuse(struct question *q, const struct node *at, const char *why)
 extern const char question_nowhere[]; /* why, mostly */
 /* What goes anyway is noted. `path`: fixed, or the plan's. */
 void question_dropped(struct question *q, const char *path);
-/* Writes SET_USER under this name. An id that is longer than the form takes (most[SET_USER]) becomes a
- * keyed hash of it, the same each time. */
+/* Writes SET_USER under this name. An id that is longer than the form takes (most[SET_USER]) becomes
+ * its hash under ask->user_key, which is the same as long as the key is. */
 void question_put_user(struct question *q, const char *name);
 /* A table's words. -1: it is none of them. */
 int question_word(struct question *q, const struct node *n, const char *const *words);

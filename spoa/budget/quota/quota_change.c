@@ -1,8 +1,9 @@
 /* Corrections of counts on Redis: settlements, refunds, and the commands that add to a
  * counter. A correction that Redis does not answer is kept and sent again. An addition has an id,
- * so that Redis counts it once even if it ran the first command. An addition without an id (see
- * needs_id()), or whose slot is moving between two nodes of a cluster, is counted at least once. A subtraction is sent at most once. If a count is wrong
- * after that, it is too high, so that no limit is exceeded. */
+ * so that Redis counts it once even if it ran the first command. Two kinds of additions are sent
+ * without an id, and counted at least once: those that need none (needs_id()), and those whose
+ * slot is moving between two nodes of a cluster. A subtraction is sent at most once. If a count is
+ * wrong after that, it is too high, so that no limit is exceeded. */
 #include <stdlib.h>
 
 #include "base/clock.h"

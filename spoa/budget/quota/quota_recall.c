@@ -166,7 +166,7 @@ on_decision(struct reader *r, struct span line)
 
 	for (size_t k = 0; k < n; k++)
 		on_charged(r, id, &dim[k]);
-	/* One that reserved nothing (no limit applies) has an end on record too. */
+	/* A request without limits reserved nothing, and still gets an end on record. */
 	if (!id.n || id.n >= sizeof(((struct quota_orphan_of *)0)->id) ||
 		!span_is(recalled_text(line, "via"), "relay") ||
 		r->out->norphans == QUOTA_ORPHANS_MAX || *orphan_place(r, id))

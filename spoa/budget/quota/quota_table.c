@@ -14,7 +14,7 @@ enum {
 	ENTRIES_MAX = 262144,
 	RING = 16,
 	WAYS = 2,    /* sub-buckets that share a place of the ring */
-	WINDOWS = 8, /* of a calendar that an entry holds at once */
+	WINDOWS = 8, /* calendar windows that one entry can hold */
 };
 
 /* An entry holds several windows, because a clock that was wrong and was corrected leads to a

@@ -171,8 +171,9 @@ struct query_feeds {
 	/* The segment is read to its end as it is now; what f->lines.offset is set to is read
 	 * again at the next turn. NULL: nothing. */
 	void (*end)(void *arg, struct query_feed *f);
-	/* Whether nothing that is wanted of the node is in this segment, whose next one is
-	 * `next`: reading begins after such segments. NULL: at the node's oldest one. */
+	/* Returns true if the segment `s` has no record that the command wants. `next` is the node's
+	 * next segment. Reading begins after such segments. NULL: reading begins at the node's
+	 * oldest segment. */
 	bool (*passed)(void *arg, const struct journal_segment *s,
 		const struct journal_segment *next);
 	struct query_feed *feed;

@@ -146,7 +146,7 @@ forget_person(struct erasing *x, const json_t *e)
 			live_erasure_done(x->live, id, serial, part, clock_wall_ns(), false);
 			continue;
 		}
-		/* once: in the first round of the order, or the first one that may use caches */
+		/* in the first round of an order, and in the first round that has caches */
 		if (x->caches && (part_is_left(e, LIVE_SHARES) || !x->used_caches))
 			x->caches->here(x->arg, part, name);
 		atomic_store(&x->pending, true);

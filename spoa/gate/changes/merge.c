@@ -65,8 +65,9 @@ say_older(struct live *l, const struct live_entry *e, int64_t ours, size_t *olde
 		LI("ours", ours));
 }
 
-/* A change that was made here a moment ago is replaced by one that another daemon made at about the
- * same time: whose clock is ahead has the higher serial. Whoever made ours is told. */
+/* Logs that a change that was made here up to CROSSED_US ago is replaced by the change of another
+ * daemon. If both were made at the same time, the daemon whose clock is ahead has the higher
+ * serial. */
 static void
 say_crossed(const struct live *l, const struct live_entry *ours, const struct live_entry *e)
 {

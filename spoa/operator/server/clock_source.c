@@ -1,4 +1,4 @@
-/* What is known of this machine's clock: which time is believed (base/wall.h), and which program
+/* Reports on this machine's clock: which time the daemon believes (base/wall.h), and which program
  * keeps the clock correct. The kernel reports whether it is synchronized (adjtimex(2)); the
  * services leave files that show that they run. */
 #include <inttypes.h>

@@ -367,9 +367,9 @@ make_texts_durable(struct audit *a)
 	return err;
 }
 
-/* Whether the clock was set since the last commit. What follows begins a segment, so that times
- * within a segment are in order, and its first and last lines bound them. *off_ns: to compare the
- * next commit with. */
+/* Returns true if the clock was set since the last commit. The commit then begins a new segment, so
+ * that the times within a segment are in order, and its first and last lines bound them. *off_ns
+ * gets the offset with which the next commit is compared. */
 static bool
 clock_was_set(const struct audit *a, int64_t now_ns, int64_t *off_ns)
 {

@@ -84,7 +84,7 @@ journal_last_time(const char *dir, const char *node, int64_t leap_ns)
 		return TIMES_UNKNOWN;
 	size_t n = read_newest(dir, &l, v);
 	int64_t at_ns = n ? v[n - 1].last_ns : TIMES_UNKNOWN;
-	/* Of a segment that leaps ahead, only the time that it took is believed. */
+	/* If a segment leaps ahead, only its duration is added. */
 	for (size_t i = n; i-- > 1;)
 		at_ns = v[i - 1].first_ns - at_ns > leap_ns
 				? at_ns + v[i - 1].last_ns - v[i - 1].first_ns
