@@ -116,10 +116,7 @@ export class Stack {
 		return p;
 	}
 	startDaemon(suffix = "", name = "tollgate") { return this.start(name, path.join(build, "tollgate"), ["serve", "-c", path.join(this.D, `tollgate${suffix}.yaml`)]); }
-	startRedis() {
-		return this.start("redis", "redis-server", ["--port", "0", "--unixsocket", `${this.SOCKETS}/redis.sock`, "--unixsocketperm", "700",
-			"--save", "", "--appendonly", "no", "--dir", this.D, "--daemonize", "no", "--protected-mode", "no"]);
-	}
+	startRedis() { return this.start("redis", "redis-server", [path.join(this.D, "redis.conf")]); }
 	log(name = "tollgate") { try { return fs.readFileSync(path.join(this.D, `${name}.log`), "utf8"); } catch { return ""; } }
 
 	// ---- what is seen from outside ----
