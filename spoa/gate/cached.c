@@ -501,14 +501,15 @@ static void
 put_came(void *arg, int err, const struct redis_reply_ints *replies, size_t n)
 {
 	const struct entry_put *p = arg;
+	bool kept = !err && n == 1 && !replies[0].err;
 	char ttl[SPAN_DECIMAL];
 
-	if (err || n != 1 || replies[0].err)
+	if (!kept)
 		metric_inc(p->metrics, M_CACHE_UNKEPT);
 	if (somebody_erased(p->live, p->erasures))
 		redis_tell(p->redis, 2, (const char *[]){ "UNLINK", p->name },
 			(size_t[]){ 6, sizeof(p->name) - 1 });
-	else if (!err && p->ttl_ms > UNSURE_MS)
+	else if (kept && p->ttl_ms > UNSURE_MS)
 		redis_tell(p->redis, 3, (const char *[]){ "PEXPIRE", p->name, ttl },
 			(size_t[]){ 7, sizeof(p->name) - 1,
 				span_decimal(ttl, (int64_t)p->ttl_ms) });

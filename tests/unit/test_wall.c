@@ -9,6 +9,7 @@
 
 #include "base/ascii.h"
 #include "base/clock.h"
+#include "base/redis/redis_life.h"
 #include "base/wall.h"
 
 enum { NONE = 99999999, DAY = 86400 };
@@ -120,12 +121,29 @@ without_a_start_it_is_the_wall_clock(void **state)
 	assert_true(clock_wall_ns() - wall_least_ns() > 59 * CLOCK_DAY_NS);
 }
 
+/* 2286: in microseconds Redis' time fits in 63 bits, in nanoseconds it does not. */
+static void
+a_time_of_redis_that_does_not_fit_is_not_read(void **state)
+{
+	static const struct {
+		int64_t time[2];
+		bool good;
+	} rows[] = { { { 1790000000, 999999 }, true }, { { 9970000000, 0 }, false },
+		{ { -1, 0 }, false }, { { 1790000000, 1000000 }, false } };
+	int64_t at_us;
+
+	(void)state;
+	for (size_t i = 0; i < COUNT_OF(rows); i++)
+		assert_int_equal(redis_life_time_read(rows[i].time, &at_us), rows[i].good);
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_time_is_believed_where_two_clocks_agree),
 		cmocka_unit_test(without_a_start_it_is_the_wall_clock),
+		cmocka_unit_test(a_time_of_redis_that_does_not_fit_is_not_read),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -10,7 +10,7 @@
 #include "base/scoped.h"
 
 enum { RUNID_MAX = 48 };
-#define YEAR_9999_S INT64_C(253402300799)
+#define YEAR_2200_S INT64_C(7258118400) /* in ns, a time up to it fits in 63 bits */
 
 struct span
 redis_info_value(struct span info, const char *name)
@@ -104,7 +104,7 @@ redis_life_draw(void)
 bool
 redis_life_time_read(const int64_t time[2], int64_t *at_us)
 {
-	if (time[0] < 0 || time[0] > YEAR_9999_S || time[1] < 0 || time[1] > 999999)
+	if (time[0] < 0 || time[0] > YEAR_2200_S || time[1] < 0 || time[1] > 999999)
 		return false;
 	*at_us = time[0] * 1000000 + time[1];
 	return true;

@@ -4,7 +4,7 @@
  * key that state_key names. Nobody without that key can make one.
  *
  *   {"kind":"key","id":"7f3k2m9p","serial":1763719200000,"time":…,"node":"gw-1","by":"ops",
- *    "sha256":…,"person":"alice","models":["gpt-4o*"],"expires":…,"revoked":…}
+ *    "replaces":0,"sha256":…,"person":"alice","models":["gpt-4o*"],"expires":…,"revoked":…}
  *   {"kind":"limit","id":"5be0c41f2a","limit":"per-person","for":{"person":"alice"},
  *    "counts":"tokens","to":500000,"until":…,"reason":…,"ended":…,"latest":…}
  *   {"kind":"erase","id":"0f3c…","tag":…,"why":…,"ticket":…,"cache_tag":…,"placeholders_tag":…}
@@ -16,7 +16,8 @@
  * a file of shares may come back from a backup at any time.
  *
  * Of two entries of one id every daemon chooses the same: of keys a revoked one, else the one
- * with the higher serial. So a revocation is final, and an entry of old changes nothing. */
+ * with the higher serial. So a revocation is final, and an entry of old changes nothing.
+ * "replaces" is the serial of the entry that the maker of this one knew, 0 if there was none. */
 #ifndef GATE_CHANGES_ENTRY_H
 #define GATE_CHANGES_ENTRY_H
 
@@ -75,7 +76,6 @@ struct live_entry {
 	/* under the lock of its struct live */
 	unsigned refs;
 	uint64_t put; /* live.changes with it, of one that was put here; 0: it was read */
-	uint64_t put_us; /* when it was, monotonic */
 	struct arena arena;
 	struct span text;
 	const char *id;

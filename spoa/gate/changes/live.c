@@ -204,7 +204,6 @@ put_entry(struct live *l, struct live_entry **e, int64_t serial, struct buf *why
 	if (!kept && !(*e)->ended)
 		return ERR_IO;
 	(*e)->put = atomic_load(&l->changes) + 1;
-	(*e)->put_us = clock_mono_us();
 	if (!live_set(l, *e)) {
 		buf_str(why, err_str(ERR_NOMEM));
 		return ERR_NOMEM;
@@ -254,6 +253,7 @@ live_put(struct live *l, enum live_kind kind, json_t *object, int64_t serial, st
 	/* Later than the clock where the last change says so: no clock that was put back makes
 	 * an entry old. */
 	json_object_set_new(object, "serial", json_integer(ms > was ? ms : was + 1));
+	json_object_set_new(object, "replaces", json_integer(serial));
 	live_put_time(object, "time", now);
 	json_object_set_new(object, "node", json_string(l->node));
 	struct live_entry *e = live_entry_make(object, l->key, why);

@@ -14,8 +14,6 @@
 #include "gate/changes/file.h"
 #include "gate/changes/live_private.h"
 
-#define CROSSED_US 10000000
-
 /* What one merge refuses, and the first of it that the last one did not. */
 struct refusals {
 	uint64_t *hash;
@@ -65,22 +63,23 @@ say_older(struct live *l, const struct live_entry *e, int64_t ours, size_t *olde
 		LI("ours", ours));
 }
 
-/* Logs that a change that was made here up to CROSSED_US ago is replaced by the change of another
- * daemon. If both were made at the same time, the daemon whose clock is ahead has the higher
- * serial. */
+/* Logs that a change that was made here is replaced by one of another daemon that did not know it:
+ * both were made at about the same time, and the daemon whose clock is ahead has the higher serial. */
 static void
 say_crossed(const struct live *l, const struct live_entry *ours, const struct live_entry *e)
 {
-	if (!ours->put || clock_mono_us() - ours->put_us > CROSSED_US)
-		return;
 	json_auto_t *o = live_entry_object(e);
+	const json_t *replaces = json_object_get(o, "replaces"); /* none before version 0.3.0 */
+
+	if (!ours->put || !replaces || json_integer_value(replaces) >= ours->serial)
+		return;
 	metric_inc(l->metrics, M_LIVE_OLDER);
 	log_event(LOG_WARN, "live.crossed", LS("field", e->field),
 		LSP("node", json_span(json_object_get(o, "node"))),
 		LSP("by", json_span(json_object_get(o, "by"))),
 		LI("serial", e->serial), LI("ours", ours->serial),
-		LS("why", "another daemon changed it at about the same time, and its change is "
-			  "in force: look, and change it again if yours should be"));
+		LS("why", "another daemon changed it without knowing your change, and its change "
+			  "is in force: look, and change it again if yours should be"));
 }
 
 static bool
