@@ -151,6 +151,24 @@ a_body_that_the_relay_brings_is_asked_for_its_models(void **state)
 	stage_down(&s);
 }
 
+/* The clock of a daemon may be behind the time of a revocation. */
+static void
+a_revoked_key_is_refused_at_any_time(void **state)
+{
+	struct stage s;
+
+	(void)state;
+	fake_wall = 1790000000ll * 1000000000;
+	says("revoked: 2026-09-21T14:13:20Z", "revoked: 2026-09-30T00:00:00Z",
+		"revoked: 2027-01-01T00:00:00Z, expires: 2028-01-01T00:00:00Z");
+	stage_up(&s, POLICY);
+	for (size_t i = 0; i < 3; i++)
+		assert_string_equal(status_of(&s, &(struct note){ .person = stage_people[i],
+							  .body = ASKS("m") }),
+			"401");
+	stage_down(&s);
+}
+
 static void
 a_key_ends_with_the_second_that_it_says(void **state)
 {
@@ -158,7 +176,8 @@ a_key_ends_with_the_second_that_it_says(void **state)
 
 	(void)state;
 	fake_wall = 1790000000ll * 1000000000 - 1; /* 2026-09-21T14:13:20Z, nearly */
-	says("expires: 2026-09-21T14:13:20Z", "revoked: 2026-09-21T14:13:20Z",
+	says("expires: 2026-09-21T14:13:20Z",
+		"created: 2026-09-21T14:13:20Z, expires: 2026-09-21T14:13:20Z",
 		"expires: 2026-09-21T14:13:21Z");
 	stage_up(&s, POLICY);
 	for (int over = 0; over < 2; over++, fake_wall++)
@@ -177,6 +196,7 @@ main(void)
 		cmocka_unit_test(a_key_with_scopes_is_for_the_routes_they_name),
 		cmocka_unit_test(a_key_with_models_is_for_all_that_a_request_names),
 		cmocka_unit_test(a_body_that_the_relay_brings_is_asked_for_its_models),
+		cmocka_unit_test(a_revoked_key_is_refused_at_any_time),
 		cmocka_unit_test(a_key_ends_with_the_second_that_it_says),
 	};
 

@@ -198,8 +198,7 @@ apikey_copy(const struct apikey *from, struct arena *a, struct apikey *to)
 bool
 apikey_live(const struct apikey *k, int64_t now)
 {
-	return (!k->expires_ns || now < k->expires_ns) &&
-	       (!k->revoked_ns || now < k->revoked_ns);
+	return !k->revoked_ns && (!k->expires_ns || now < k->expires_ns);
 }
 
 /* Lower-case base 32 without look-alikes. */

@@ -76,6 +76,8 @@ struct apikey *apikeys_by_id(const struct apikeys *k, struct span id);
 /* The first text in *rest that has the form of a key which apikey_make() made, known or not;
  * *rest goes on after it. False: none. */
 bool apikey_next(struct span *rest, struct span *key);
+/* False if it has ended or is revoked. A revocation holds whatever its time is: a clock that is behind
+ * does not lift it. */
 bool apikey_live(const struct apikey *k, int64_t now_wall_ns);
 /* The part of a key's text between its underscores: what looks it up. */
 struct span apikey_id(struct span text);

@@ -231,9 +231,8 @@ apikey_refused(const struct apikey *k, int64_t now_ns, const char **why)
 {
 	if (apikey_live(k, now_ns))
 		return 0;
-	return auth_refused(why, k->revoked_ns && now_ns >= k->revoked_ns
-					 ? "the API key is revoked"
-					 : "the API key has expired");
+	return auth_refused(why, k->revoked_ns ? "the API key is revoked"
+						    : "the API key has expired");
 }
 
 static int
