@@ -10,6 +10,7 @@
 #include "base/attr.h"
 #include "base/buf.h"
 #include "base/caps.h"
+#include "base/clock.h"
 
 static const double LOOK_S = 0.5;
 enum { FOLDER_ENTRIES = 1000 };
@@ -176,7 +177,8 @@ add_watched(struct watch *w, struct span path, int64_t since_ns)
 	if (w->n == CAP_WATCHED || !(e->path = strndup(path.p, path.n)))
 		return false;
 	e->seen = look_at_path(e->path, &newest);
-	e->accepted = newest >= since_ns ? 0 : e->seen;
+	/* A time to come is of before the clock was set back. */
+	e->accepted = newest >= since_ns && newest <= clock_wall_ns() ? 0 : e->seen;
 	w->n++;
 	return true;
 }

@@ -18,7 +18,7 @@ struct watch *watch_new(
 void watch_free(struct watch **w);
 /* From now on these files and folders (each with a NUL after it; twice is once), of a folder
  * its *.yaml. `also`: those that were watched before too. What changed at or after `since_ns`
- * (wall time at which reading them began) counts as changed since. False: out of memory, or
+ * (wall time at which reading them began), and not later than now, counts as changed since. False: out of memory, or
  * more than CAP_WATCHED; then the first ones are watched. */
 bool watch_files(struct watch *w, struct span files, bool also, int64_t since_ns);
 /* None any more. */

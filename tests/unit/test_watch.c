@@ -4,8 +4,10 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <cmocka.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -136,12 +138,37 @@ what_changed_while_it_was_read_has_changed_since(void **state)
 	ev_loop_destroy(loop);
 }
 
+/* The clock was set back since. */
+static void
+a_file_whose_time_is_to_come_has_not_changed(void **state)
+{
+	struct ev_loop *loop = ev_loop_new(EVFLAG_AUTO);
+	struct watch *w = watch_new(loop, changed, NULL);
+	char file[160];
+	const struct timespec later = { .tv_sec = time(NULL) + 864000 },
+			      times[2] = { later, later };
+
+	(void)state;
+	put("f", "1");
+	snprintf(file, sizeof(file), "%s", path("f"));
+	assert_int_equal(utimensat(AT_FDCWD, file, times, 0), 0);
+	unsigned before = changes;
+	assert_true(watch_files(w, span_of(file, strlen(file) + 1), false, clock_wall_ns()));
+	run_for(loop, 0.5);
+	assert_int_equal(changes, before);
+	put("f", "22");
+	assert_int_equal(noticed(loop), 1);
+	watch_free(&w);
+	ev_loop_destroy(loop);
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(changes_of_files_and_folders_are_noticed_once),
 		cmocka_unit_test(what_changed_while_it_was_read_has_changed_since),
+		cmocka_unit_test(a_file_whose_time_is_to_come_has_not_changed),
 	};
 
 	return cmocka_run_group_tests_name("watch", tests, temp_dir_make, temp_dir_remove);
