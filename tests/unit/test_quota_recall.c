@@ -427,6 +427,46 @@ totals_in_process_outlive_the_daemon(void **state)
 	quota_table_free(&t);
 }
 
+/* The clock was behind by years for a moment: the file that was written then has an earlier time than the
+ * one before it. */
+static void
+a_segment_of_a_clock_that_was_behind_hides_none_before_it(void **state)
+{
+	struct metrics m = { 0 };
+	struct quota_recall r;
+	struct ask a;
+	struct buf why;
+	char path[256];
+	const struct quota_dim d[] = { EACH_DIM };
+	const struct timespec times[2] = { { .tv_sec = 1 }, { .tv_sec = 1 } };
+
+	(void)state;
+	struct quota_table *t = quota_table_new(&self);
+	struct quota *qt = quota_new(NULL, t, &self, &m);
+	journal_begins();
+	reserve(qt, &a, d, 3);
+	decided("ONE", "direct", &a.q);
+	journal_ends();
+	snprintf(path, sizeof(path), "%s/n-00000002-0000000000000009.jsonl", journal);
+	FILE *later = fopen(path, "w");
+	assert_non_null(later);
+	fclose(later);
+	assert_int_equal(utimensat(AT_FDCWD, path, times, 0), 0);
+	quota_free(&qt);
+	quota_table_free(&t);
+
+	t = quota_table_new(&self);
+	const struct quota_recall_into into = { t, NULL, clock_wall_ns() / 1000000, shares,
+		keep_line };
+	buf_init(&why, 4096);
+	assert_int_equal(quota_recall_read(&r, journal, "n", time(NULL) - 3600, &into, &why), 0);
+	assert_true(r.records > 0);
+	unlink(path);
+	buf_free(&why);
+	quota_recall_free(&r);
+	quota_table_free(&t);
+}
+
 /* The first target failed, perhaps billed; the daemon was killed while the second one answered.
  */
 static void
@@ -606,6 +646,7 @@ main(void)
 		cmocka_unit_test(an_orphan_of_another_life_is_spent_in_this_one),
 		cmocka_unit_test(what_ended_with_redis_is_counted_again),
 		cmocka_unit_test(totals_in_process_outlive_the_daemon),
+		cmocka_unit_test(a_segment_of_a_clock_that_was_behind_hides_none_before_it),
 		cmocka_unit_test(
 			a_later_attempt_is_charged_and_the_one_before_it_is_as_it_was_settled),
 		cmocka_unit_test(a_request_that_reserved_nothing_is_an_orphan_too),

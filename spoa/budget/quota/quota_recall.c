@@ -295,27 +295,29 @@ read_segment(struct reader *r, int fd)
 }
 
 /* The oldest segment that is read: written to since then, and the end of the journal from it
- * on within the bound. */
+ * on within the bound. A segment between may have an earlier time, if the clock was behind. */
 static size_t
 oldest(struct quota_recall *out, const char *dir, const struct journal_list *l, int64_t since_s)
 {
 	uint64_t bytes = 0;
-	size_t i = l->n;
+	size_t first = l->n;
 
-	while (i > 0) {
+	for (size_t i = l->n; i-- > 0;) {
 		char path[JOURNAL_PATH_MAX];
 		struct stat st;
-		const struct journal_segment *s = &l->seg[i - 1];
+		const struct journal_segment *s = &l->seg[i];
 		journal_segment_path(dir, s, path);
-		if (!s->ours || stat(path, &st) < 0 || st.st_mtime < since_s)
+		if (!s->ours || stat(path, &st) < 0)
 			break;
 		bytes += (uint64_t)st.st_size;
-		out->cut = bytes > QUOTA_RECALL_BYTES && i < l->n;
+		if (st.st_mtime < since_s)
+			continue;
+		out->cut = bytes > QUOTA_RECALL_BYTES && first < l->n;
 		if (out->cut)
 			break;
-		i--;
+		first = i;
 	}
-	return i;
+	return first;
 }
 
 /* Its line is read once more: of the many that are no orphan's nothing was kept. */
