@@ -23,6 +23,7 @@ static int64_t noon_ns;
 static int64_t written_ns[SEGMENTS * EACH];
 static size_t nwritten;
 static int64_t apart = 1; /* minutes between the decisions of a segment */
+static unsigned goes_on; /* bit i: segment i is of the process that wrote the one before */
 
 /* One of EACH decisions. */
 static void
@@ -55,7 +56,7 @@ write_segments(const int64_t minute[SEGMENTS])
 	nwritten = 0;
 	for (size_t i = 0; i < SEGMENTS && minute[i] != INT64_MAX; i++) {
 		uint64_t first = b.chain.seq + 1;
-		b.chain.boot++;
+		b.chain.boot += !(goes_on >> i & 1);
 		for (int64_t k = 0; k < EACH; k++)
 			decision(nwritten, noon_ns + (minute[i] + k * apart) * MINUTE_NS);
 		snprintf(name, sizeof(name), "j/gw-1-%08d-%016d.jsonl", (int)b.chain.boot,
@@ -183,29 +184,39 @@ a_leap_of_the_clock_does_not_confirm_itself(void **state)
 	static const struct {
 		const char *name;
 		int64_t minute[SEGMENTS], want; /* when segments began; the last time */
+		unsigned goes_on;
 	} rows[] = {
-		{ "the clock was right", { 0, 60, 120, INT64_MAX }, 124 },
-		{ "ten days ahead at the last start", { 0, 60, 14400, INT64_MAX }, 68 },
-		{ "at the last two starts", { 0, 60, 14400, 14410, INT64_MAX }, 72 },
-		{ "ahead, corrected, ahead again", { 14400, 60, 14410, INT64_MAX }, 68 },
-		{ "and corrected since then", { 0, 60, 14400, 120, INT64_MAX }, 124 },
-		{ "ahead from the beginning, and corrected", { 14400, 120, INT64_MAX }, 124 },
-		{ "behind at the last start", { 0, 60, -120, INT64_MAX }, -116 },
-		{ "behind by hours, and corrected", { 0, 60, -500, 70, INT64_MAX }, 74 },
-		{ "behind by a day, and corrected", { 0, 60, -1440, 70, INT64_MAX }, -1432 },
-		{ "a night off", { 0, 700, INT64_MAX }, 704 },
-		{ "at the last three starts", { 0, 14400, 14410, 14420, INT64_MAX },
-			4 + 3 * 4 },
+		{ "the clock was right", { 0, 60, 120, INT64_MAX }, 124, 0 },
+		{ "ten days ahead at the last start", { 0, 60, 14400, INT64_MAX }, 68, 0 },
+		{ "at the last two starts", { 0, 60, 14400, 14410, INT64_MAX }, 72, 0 },
+		{ "ahead, corrected, ahead again", { 14400, 60, 14410, INT64_MAX }, 68, 0 },
+		{ "and corrected since then", { 0, 60, 14400, 120, INT64_MAX }, 124, 0 },
+		{ "ahead from the beginning, and corrected", { 14400, 120, INT64_MAX }, 124, 0 },
+		{ "behind at the last start", { 0, 60, -120, INT64_MAX }, -116, 0 },
+		{ "behind by hours, and corrected", { 0, 60, -500, 70, INT64_MAX }, 74, 0 },
+		{ "behind by a day, and corrected", { 0, 60, -1440, 70, INT64_MAX }, -1432, 0 },
+		{ "a night off", { 0, 700, INT64_MAX }, 704, 0 },
+		{ "at the last three starts", { 0, 14400, 14410, 14420, INT64_MAX }, 4 + 3 * 4,
+			0 },
+		{ "behind by a day while it ran, and corrected", { 0, 60, -1380, 62, INT64_MAX },
+			66, 1 << 2 | 1 << 3 },
+		{ "and started again", { 0, 60, -1380, 62, 70, INT64_MAX }, 74, 1 << 2 | 1 << 3 },
+		{ "behind by a day at the start, and corrected while it ran",
+			{ 0, 60, -1380, 62, INT64_MAX }, 66, 1 << 3 },
+		{ "ahead while it ran, twice", { 0, 14400, 62, 14410, INT64_MAX }, 70,
+			1 << 1 | 1 << 2 | 1 << 3 },
 	};
 
 	(void)state;
 	for (size_t i = 0; i < COUNT_OF(rows); i++) {
+		goes_on = rows[i].goes_on;
 		write_segments(rows[i].minute);
 		int64_t got = journal_last_time(path("j"), "gw-1", INT64_C(43200000000000));
 		if (got != noon_ns + rows[i].want * MINUTE_NS)
 			fail_msg("%s: %lld", rows[i].name,
 				(long long)((got - noon_ns) / MINUTE_NS));
 	}
+	goes_on = 0;
 	/* It has run for a day since. */
 	apart = 400;
 	write_segments((const int64_t[SEGMENTS]){ 0, 14400, 16010, INT64_MAX });

@@ -12,6 +12,7 @@ enum { SEGMENTS = 64, TAIL = 65536 };
 
 struct segment_times {
 	int64_t first_ns, last_ns;
+	uint64_t boot;
 };
 
 /* A member of a record's head, or of a commit. */
@@ -34,7 +35,7 @@ read_times(const char *dir, const struct journal_segment *s, struct segment_time
 	ssize_t n = fd < 0 ? -1 : lines_head(fd, text, sizeof(text));
 	struct span rest = span_of(text, n > 0 ? (size_t)n : 0);
 
-	*out = (struct segment_times){ TIMES_UNKNOWN, TIMES_UNKNOWN };
+	*out = (struct segment_times){ TIMES_UNKNOWN, TIMES_UNKNOWN, s->boot };
 	out->first_ns = out->last_ns = line_time(span_next(&rest, '\n'));
 	if (s->form != JOURNAL_PLAIN) /* compressed, and not the newest one */
 		end = 0;
@@ -84,11 +85,14 @@ journal_last_time(const char *dir, const char *node, int64_t leap_ns)
 		return TIMES_UNKNOWN;
 	size_t n = read_newest(dir, &l, v);
 	int64_t at_ns = n ? v[n - 1].last_ns : TIMES_UNKNOWN;
+	int64_t from_ns = at_ns; /* the latest believed time since the end of the process before */
 	/* If a segment leaps ahead, only its duration is added. */
-	for (size_t i = n; i-- > 1;)
-		at_ns = v[i - 1].first_ns - at_ns > leap_ns
-				? at_ns + v[i - 1].last_ns - v[i - 1].first_ns
-				: v[i - 1].last_ns;
+	for (size_t i = n; i-- > 1;) {
+		const struct segment_times *s = &v[i - 1];
+		from_ns = s->boot == v[i].boot && from_ns > at_ns ? from_ns : at_ns;
+		at_ns = s->first_ns - from_ns > leap_ns ? at_ns + s->last_ns - s->first_ns
+							: s->last_ns;
+	}
 	journal_list_free(&l);
 	return at_ns;
 }
