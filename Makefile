@@ -478,10 +478,13 @@ check-sanitized: deps ## the programs of make test and the fuzz targets' seeds, 
 check-long: deps ## the other long rings: clang's warnings, texts made to be dear, CONTRIBUTING's examples, real SDKs, two builds that are the same bytes, a minimal Debian, HAProxy 3.4, a smoke of what runs for long
 	@tests/support/rings warnings effort examples clients repro fresh newest smoke
 
-.PHONY: altered
+.PHONY: altered clocks
 altered: deps ## ten minutes in which a proxy changes 5 % of what Redis sends
 	@$(MAKE) --no-print-directory all
 	@ALTERED_S=600 tests/e2e/run --haproxy $(HAPROXY) redis-altered.sh
+clocks: deps ## each use of a wall time while a daemon's clock is wrong, and after that (5 minutes)
+	@$(MAKE) --no-print-directory all
+	@CLOCKS=all tests/e2e/run --haproxy $(HAPROXY) clocks.sh
 
 .PHONY: agents-test
 agents-test: deps ## Claude Code and Codex themselves under policies/coding-agents.yaml, and Python SDKs in kept conversations (640 MB of npm packages, 137 MB of PyPI's)

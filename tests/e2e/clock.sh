@@ -3,24 +3,7 @@
 # Once: nothing of HAProxy's is tried.
 # Long: clocks are wrong for 20 s.
 . "$(dirname "$0")/lib.sh"
-${CC:-cc} -shared -fPIC -o "$D/skew.so" "$root/tests/support/skew.c" || { not_ok "skew.c builds"; exit 1; }
-for node in a b; do head -c 8 /dev/zero >"$D/skew.$node"; done
-# clock NODE SECONDS: that node's clock is off by so much from now on
-clock() { python3 -c 'import struct, sys; open(sys.argv[1], "r+b").write(struct.pack("=q", int(sys.argv[2]) * 10**9))' "$D/skew.$1" "$2"; }
-# daemon NODE: it starts again, and is ready
-daemon() {
-	local suffix='' name=tollgate
-	[ "$1" = a ] || { suffix=-$1 name=second; }
-	SKEW_FILE=$D/skew.$1 LD_PRELOAD=$D/skew.so setsid "$build/tollgate" serve -c "$D/tollgate$suffix.yaml" </dev/null >>"$D/$name.log" 2>&1 &
-	note_pid $! $name
-	wait_for says 'ready|degraded|tollgate' "$build/tollgate" status -c "$D/tollgate$suffix.yaml"
-}
-stopped() {
-	local pid
-	pid=$(pid_of "$1")
-	kill -TERM "$pid"
-	wait_for gone "$pid"
-}
+. "$here/skewed.bash"
 edge_up() { req GET /v1/models -H "x-api-key: $k_ann"; [ "$status" = 200 ]; }
 again() { stopped tollgate; daemon a; wait_for is_ready; wait_for edge_up; }
 status_of() { "$build/tollgate" status -c "$D/tollgate.yaml" 2>&1; }
@@ -58,7 +41,7 @@ clear_of day 300
 # ---- without Redis ----
 printf 'workers: 1\n' >"$D/config.yaml"
 clock a 864000
-stack_up --no-redis --policy "$D/policy.yaml" --config "$D/config.yaml" --preload "$D/skew.so"
+stack_up --no-redis --policy "$D/policy.yaml" --config "$D/config.yaml" --preload "$skew"
 is "ten days ahead at the start, a limit holds" "$(admitted 7)" 5
 clock a 0
 again
@@ -114,7 +97,7 @@ check "the journal verifies" verifies "$JOURNAL" "$D/audit.key.pub"
 
 # ---- with Redis, two daemons ----
 clock a 0
-stack_up --policy "$D/policy.yaml" --config "$D/config.yaml" --daemons 2 --preload "$D/skew.so"
+stack_up --policy "$D/policy.yaml" --config "$D/config.yaml" --daemons 2 --preload "$skew"
 k=$(key new --person eve --ttl 1h)
 synced
 stopped second

@@ -1,0 +1,197 @@
+# Each use of a wall time that decides something (tests/data/wall_times.txt) while the clock of a daemon is wrong, and once it is
+# right again: ahead or behind at the start, ahead or behind for 20 s, without Redis, with it, and beside a second daemon.
+# CLOCKS=all: each of these; else one start behind.
+# Once: nothing of HAProxy's is tried.
+# Long: clocks are wrong for 20 s.
+. "$(dirname "$0")/lib.sh"
+. "$here/auditor.bash"
+. "$here/skewed.bash"
+command -v openssl >/dev/null || { skip "clocks" "openssl is not installed"; exit 0; }
+if [ "${CLOCKS:-}" = all ]; then
+	worlds='alone redis two' courses='ahead_start ahead_20s behind_20s behind_start' # a start behind makes the next times of the journal doubtful for a day
+else
+	worlds=alone courses=behind_start
+fi
+off=864000 # ten days
+cat >"$D/policy.yaml" <<'Y'
+tollgate: 1
+name: clocks
+identity:
+  - {jwt: {header: authorization, demo_issuer: true}}
+  - {signed_headers: {keys: hmac.yaml}}
+  - {api_key: {header: x-api-key, keys: keys.yaml}}
+classes:
+  pii: [EMAIL_ADDRESS]
+providers:
+  openai: {backend: local, dialect: openai}
+routes:
+  - {name: cached, match: {host: [cached.test], path_prefix: /v1/}, targets: openai, response: [meter], cache: {exact: {ttl: 1h, temperature: 1}}}
+  - {name: kept, match: {path_prefix: /v1/responses}, targets: openai, response: restore}
+  - {name: chat, match: {methods: [POST], path: [/v1/chat/completions]}, targets: openai, response: [meter], record: {prompt: redacted}}
+  - {name: models, match: {methods: [GET], path: [/v1/models]}, targets: openai}
+rules:
+  - {name: pii, redact: {classes: [pii]}}
+default: permit
+limits:
+  - {name: day, when: 'route.name == "chat"', per: [identity.person], requests: 5, window: {calendar: day}}
+  - {name: hour, when: 'route.name == "models"', per: [identity.person], requests: 5000, window: 1h}
+Y
+secret=$(openssl rand -hex 32)
+echo "$secret" >"$D/hmac.secret"
+truncate -s -1 "$D/hmac.secret"
+chmod 600 "$D/hmac.secret"
+echo 'keys: [{id: gw, secret: file:hmac.secret}]' >"$D/hmac.yaml"
+auditor ann >"$D/config.yaml"
+cat >>"$D/config.yaml" <<Y
+workers: 1
+retention: {texts: 7d, every: 1s}
+anchors: [{file: "$D/anchors.txt", every: 5s}]
+Y
+json='content-type: application/json'
+auth=''
+id_of() { cut -d_ -f2 <<<"$1"; }
+audit() { "$build/tollgate" audit "$@" -c "$D/tollgate.yaml" 2>"$D/audit.err"; }
+status_of() { "$build/tollgate" status -c "$D/tollgate.yaml" 2>&1; }
+# chat PERSON: its status
+chat() {
+	req POST /v1/chat/completions -H "authorization: Bearer $(token --ttl 86400 --claims "{\"sub\":\"$1\"}")" -H "$json" -d '{"model":"m","max_tokens":5,"messages":[{"role":"user","content":"write to jane@example.com"}]}'
+	echo "$status"
+}
+# admitted PERSON N: how many of N requests pass
+admitted() {
+	local n=0 i
+	for ((i = 0; i < $2; i++)); do [ "$(chat "$1")" != 200 ] || n=$((n + 1)); done
+	echo $n
+}
+by_token() { req GET /v1/models -H "$auth"; [ "$status" = 200 ]; }
+by_key() { with_key "$1"; echo "$status"; }
+signed() {
+	local now nonce mac
+	now=$(date +%s) nonce=$(openssl rand -hex 16)
+	mac=$(printf 'tollgate-v1\nGET\n/v1/models\nx-identity-nonce:%s\nx-identity-person:sue\nx-identity-timestamp:%s\n' "$nonce" "$now" |
+		openssl dgst -sha256 -mac HMAC -macopt "key:$secret" -r | cut -d' ' -f1)
+	req GET /v1/models -H "x-identity-person: sue" -H "x-identity-timestamp: $now" -H "x-identity-nonce: $nonce" -H "x-identity-signature: $mac"
+	echo "$status"
+}
+cached() {
+	req POST /v1/chat/completions -H 'host: cached.test' -H "$auth" -H "$json" -d '{"model":"m","messages":[{"role":"user","content":"the same each time"}]}'
+	echo "$status $(header x-tollgate-cache)"
+}
+# turn BEFORE ID: what the caller gets where the provider repeats a placeholder
+turn() {
+	control "$(jq -cn --arg id "$2" '{body:({id:$id,object:"response",output:[{type:"message",id:("m"+$id),role:"assistant",content:[{type:"output_text",text:"<EMAIL_ADDRESS_1>"}]}]}|tojson),content_type:"application/json",times:1}')"
+	req POST /v1/responses -H "$auth" -H "$json" -d "$(jq -cn --arg p "$1" '{model:"m",input:"for jane@example.com"} + (if $p == "" then {} else {previous_response_id:$p,input:"and"} end)')"
+	jq -r '.output[0].content[0].text' <<<"$body"
+}
+decisions() { audit list --json --since "$began" | grep -c '"type":"decision"'; }
+written() { { cat "$JOURNAL"/*.jsonl; zstd -dcq "$JOURNAL.keep"/*.zst 2>/dev/null; } | tr -d '\0' | grep -o '"type":"decision","id":"[^"]*"' | sort -u | wc -l; }
+anchored() { cat "$D/anchors.txt" 2>/dev/null | wc -l; }
+opened() { audit open "$1" --key "$D/ann.key" --part prompt --shares "$JOURNAL.shares" --reason test; }
+reloaded() { grep -c 'event=reload.done' "$D/tollgate.log"; }
+to_edge() { [ "$(by_key "$endless")" = 200 ]; }
+again() { stopped tollgate; daemon a; wait_for is_ready; wait_for to_edge; }
+
+# made: what each course finds
+made() {
+	began=$(date -u -d '-30 days' +%FT%TZ)
+	auth="authorization: Bearer $(token --ttl 86400)"
+	ending=$(key new --person ending --ttl 1h) endless=$(key new --person endless) over=$(key new --person over --ttl 1h) old=$(key new --person old)
+	key revoke "$(id_of "$over")" >/dev/null
+	key rotate "$(id_of "$old")" --overlap 2h >/dev/null
+	limit set day --for person=kim --to 7 --until "$(date -u -d '+2 hours' +%FT%TZ)" >/dev/null
+	chat open >/dev/null
+	text_id=$(header x-tollgate-id)
+	chat zoe >/dev/null
+	erased_id=$(header x-tollgate-id)
+	audit erase --person zoe --why test >/dev/null
+	admitted used 5 >/dev/null
+	cached >/dev/null
+	turn '' r0 >/dev/null
+	last=r0
+	settled
+}
+# during WORLD COURSE: while the clock is wrong
+during() {
+	local reloads
+	reloads=$(reloaded)
+	is "$1, $2: key-revoked: refused meanwhile" "$(by_key "$over")" 401
+	is "$1, $2: key-endless: accepted meanwhile" "$(by_key "$endless")" 200
+	sleep 1.2 # files are looked at twice a second
+	is "$1, $2: reload: what did not change is not read again" "$(reloaded)" "$reloads"
+	# Without Redis nothing contradicts the clock of a start, and a window of another day begins.
+	[ "$1 ${2#*_}" != 'alone start' ] || return
+	check "$1, $2: jwt: accepted meanwhile" wait_for by_token
+	is "$1, $2: limit-day: used up meanwhile" "$(chat used)" 429
+}
+# after WORLD COURSE: once the clock is right, and the daemon has started again
+after() {
+	local w="$1, $2"
+	is "$w: key-ending" "$(by_key "$ending")" 200
+	is "$w: key-endless" "$(by_key "$endless")" 200
+	is "$w: key-revoked" "$(by_key "$over")" 401
+	is "$w: key-rotated" "$(by_key "$old")" 200
+	is "$w: limit-day: what was used" "$(chat used)" 429
+	is "$w: limit-day: a new caller" "$(admitted "new-$2" 7)" 5
+	is "$w: limit-override" "$(admitted kim 8)" "$kim"
+	kim=0
+	check "$w: jwt" by_token
+	is "$w: signed" "$(signed)" 200
+	is "$w: cache" "$(cached >/dev/null; cached)" "200 hit"
+	if [ "$1" != alone ]; then
+		is "$w: kept" "$(turn "$last" "r$2")" jane@example.com
+		last=r$2
+	fi
+	settled
+	like "$w: texts" "$(opened "$text_id")" 'EMAIL_ADDRESS'
+	opened "$erased_id" >/dev/null
+	is "$w: erased" $? 1
+	check "$w: verify" verifies "$JOURNAL" "$D/audit.key.pub"
+	is "$w: list" "$(decisions)" "$(written)"
+	like "$w: search" "$(audit search --id "$text_id" --since "$began")" "$text_id"
+	unlike "$w: clock-status" "$(status_of)" '^clock:.*not followed'
+	local lines
+	lines=$(anchored)
+	more_anchors() { [ "$(anchored)" -gt "$lines" ]; }
+	check "$w: anchors" wait_for more_anchors
+	unlike "$w: degraded" "$(status_of | sed '/clock/d')" '^degraded'
+}
+# course WORLD NAME
+course() {
+	local by=$off
+	[ "${2%%_*}" = ahead ] || by=-$off
+	case $2 in
+	*_start)
+		stopped tollgate
+		clock a $by
+		daemon a
+		wait_for is_ready
+		wait_for to_edge
+		during "$@"
+		clock a 0
+		again ;;
+	*_20s)
+		clock a $by
+		sleep 21 # two looks for what is over
+		during "$@"
+		clock a 0
+		is "$1, $2: cache: a response from before" "$(cached)" "200 hit"
+		again ;;
+	esac
+	after "$@"
+}
+clear_of day 900
+for world in $worlds; do
+	options=() kim=7
+	case $world in
+	alone) options=(--no-redis) ;;
+	two) options=(--daemons 2) ;;
+	esac
+	stack_up --policy "$D/policy.yaml" --config "$D/config.yaml" --preload "$skew" "${options[@]}"
+	made
+	for course in $courses; do course $world $course; done
+	if [ $world = two ]; then
+		check "two: key-revoked: the other daemon has the same" synced
+	fi
+	"$root/tests/support/stack" down --dir "$D"
+	rm -rf "$JOURNAL"* "$D"/journal* "$D/anchors.txt" "$D"/*.log
+done
