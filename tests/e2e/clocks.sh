@@ -121,12 +121,16 @@ during() {
 	# Without Redis nothing contradicts the clock of a start, and a window of another day begins.
 	[ "$1 ${2#*_}" != 'alone start' ] || return
 	check "$1, $2: jwt: accepted meanwhile" wait_for by_token
+	meanwhile=$(key new --person meanwhile --ttl 1h)
+	check "$1, $2: key-made: accepted meanwhile" key_is "$meanwhile" 200
 	is "$1, $2: limit-day: used up meanwhile" "$(chat used)" 429
 }
 # after WORLD COURSE: once the clock is right, and the daemon has started again
 after() {
 	local w="$1, $2"
 	is "$w: key-ending" "$(by_key "$ending")" 200
+	[ -z "$meanwhile" ] || is "$w: key-made" "$(by_key "$meanwhile")" 200
+	meanwhile=''
 	is "$w: key-endless" "$(by_key "$endless")" 200
 	is "$w: key-revoked" "$(by_key "$over")" 401
 	is "$w: key-rotated" "$(by_key "$old")" 200
@@ -181,7 +185,7 @@ course() {
 }
 clear_of day 900
 for world in $worlds; do
-	options=() kim=7
+	options=() kim=7 meanwhile=''
 	case $world in
 	alone) options=(--no-redis) ;;
 	two) options=(--daemons 2) ;;

@@ -11,6 +11,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/scoped.h"
+#include "base/wall.h"
 #include "gate/changes/file.h"
 #include "gate/changes/live_private.h"
 #include "gate/changes/view.h"
@@ -246,7 +247,7 @@ set_latest(struct live *l, enum live_kind kind, json_t *o)
 int
 live_put(struct live *l, enum live_kind kind, json_t *object, int64_t serial, struct buf *why)
 {
-	int64_t was = set_latest(l, kind, object), now = clock_wall_ns(), ms = now / 1000000;
+	int64_t was = set_latest(l, kind, object), now = wall_now_ns(), ms = now / 1000000;
 
 	was = was > serial ? was : serial;
 	json_object_set_new(object, "kind", json_string(live_kinds[kind]));

@@ -17,6 +17,7 @@
 #include "base/log.h"
 #include "base/pool.h"
 #include "base/scoped.h"
+#include "base/wall.h"
 #include "gate/changes/sync.h"
 #include "operator/admin/allowances.h"
 #include "operator/admin/tokens.h"
@@ -141,9 +142,9 @@ change_until(struct change *c, const char *ttl, const char *at, int64_t *ns, boo
 			return change_refuse(c, MHD_HTTP_BAD_REQUEST,
 				"%s %s: give a duration up to 36500d, such as 90d, or never",
 				ttl, text);
-		*ns = clock_wall_ns() + (int64_t)us * 1000;
+		*ns = wall_now_ns() + (int64_t)us * 1000;
 	}
-	if (time && *ns <= clock_wall_ns())
+	if (time && *ns <= wall_now_ns())
 		return change_refuse(c, MHD_HTTP_BAD_REQUEST, "%s %s: is over", at, time);
 	return c->status == MHD_HTTP_OK;
 }

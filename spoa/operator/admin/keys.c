@@ -6,7 +6,7 @@
 #include <sodium.h>
 
 #include "base/attr.h"
-#include "base/clock.h"
+#include "base/wall.h"
 #include "gate/snapshot.h"
 #include "operator/admin/change.h"
 #include "operator/server/server.h"
@@ -66,7 +66,7 @@ set_fresh(struct change *c, json_t *entry)
 	sodium_bin2hex(hex, sizeof(hex), hash, sizeof(hash));
 	json_object_set_new(entry, "id", json_string(id));
 	json_object_set_new(entry, "sha256", json_string(hex));
-	change_set_time(entry, "created", clock_wall_ns());
+	change_set_time(entry, "created", wall_now_ns());
 	json_object_set_new(c->answer, "id", json_string(id));
 	json_object_set_new(c->answer, "key", json_string(text));
 	sodium_memzero(text, sizeof(text));
@@ -96,7 +96,7 @@ is_over(const json_t *entry)
 {
 	int64_t end = change_time(entry, "expires");
 
-	return json_object_get(entry, "revoked") || (end && end <= clock_wall_ns());
+	return json_object_get(entry, "revoked") || (end && end <= wall_now_ns());
 }
 
 /* ---- calls ---- */
@@ -135,7 +135,7 @@ make_next(struct change *c, json_t *old, json_t *next, uint64_t *overlap_us)
 {
 	const char *text = change_text(c, "overlap");
 	int64_t made = change_time(old, "created"), end = change_time(old, "expires");
-	int64_t now = clock_wall_ns(), ns;
+	int64_t now = wall_now_ns(), ns;
 	bool given;
 
 	if (text && duration_parse(span_str(text), overlap_us) < 0)
@@ -163,7 +163,7 @@ make_rotation(struct change *c, json_t **before, json_t **after)
 	if (!make_next(c, *before, next, &overlap_us))
 		return false;
 	int64_t end = change_time(*before, "expires");
-	int64_t until = clock_wall_ns() + (int64_t)overlap_us * 1000;
+	int64_t until = wall_now_ns() + (int64_t)overlap_us * 1000;
 	*after = json_deep_copy(*before);
 	change_set_time(*after, "expires", end && end < until ? end : until);
 	return change_sign(c, *after);
@@ -194,7 +194,7 @@ make_revoked(struct change *c, json_t **before, json_t **after)
 	json_object_set(c->answer, "id", json_object_get(*after, "id"));
 	if (json_object_get(*after, "revoked"))
 		return false; /* so it is */
-	change_set_time(*after, "revoked", clock_wall_ns());
+	change_set_time(*after, "revoked", wall_now_ns());
 	return true;
 }
 

@@ -2,9 +2,9 @@
 #include <microhttpd.h>
 #include <stdlib.h>
 
-#include "base/clock.h"
 #include "base/err.h"
 #include "base/price/price.h"
+#include "base/wall.h"
 #include "gate/limits/limits.h"
 #include "gate/snapshot.h"
 #include "operator/admin/change.h"
@@ -143,7 +143,7 @@ make_clear(struct change *c, json_t **before, json_t **after)
 	*after = json_deep_copy(*before);
 	if (!change_sign(c, *after))
 		return false;
-	change_set_time(*after, "ended", clock_wall_ns());
+	change_set_time(*after, "ended", wall_now_ns());
 	return true;
 }
 
@@ -157,7 +157,7 @@ state_of(const json_t *entry)
 
 	if (json_object_get(entry, "ended"))
 		return NULL;
-	return until && until <= clock_wall_ns() ? "expired" : "live";
+	return until && until <= wall_now_ns() ? "expired" : "live";
 }
 
 unsigned

@@ -2,9 +2,9 @@
  * where it says when (operator/server/sampling.c looks), and with the process. */
 #include <microhttpd.h>
 
-#include "base/clock.h"
 #include "base/json_put.h"
 #include "base/log.h"
+#include "base/wall.h"
 #include "operator/admin/change.h"
 #include "operator/server/server.h"
 #include "policy/config/read.h"
@@ -48,7 +48,7 @@ change_log_level(struct change *c, json_t **before, json_t **after)
 	*before = json_pack("{s:s}", "level", log_level_names[log_level()]);
 	*after = json_pack("{s:s,s:s}", "id", level, "level", level);
 	if (lasts)
-		change_set_time(*after, "until", clock_wall_ns() + (int64_t)us * 1000);
+		change_set_time(*after, "until", wall_now_ns() + (int64_t)us * 1000);
 	json_object_set(c->answer, "level", json_object_get(*after, "level"));
 	json_object_set(c->answer, "until", json_object_get(*after, "until"));
 	return change_sign(c, *after);

@@ -8,6 +8,7 @@
 #include "base/err.h"
 #include "base/json_put.h"
 #include "base/log.h"
+#include "base/wall.h"
 #include "operator/server/server.h"
 #include "policy/section.h"
 #include "policy/verdict/explain.h"
@@ -128,7 +129,7 @@ sampling_look(struct server *s)
 
 	if (!s->sampling.rates)
 		return;
-	if (until_ns && clock_wall_ns() >= until_ns &&
+	if (until_ns && wall_now_ns() >= until_ns &&
 		atomic_compare_exchange_strong(&s->log_until_ns, &until_ns, 0)) {
 		log_set_level(s->shared_cfg->log_level);
 		log_event(LOG_INFO, "log.level", LS("level", log_level_names[log_level()]),
