@@ -49,8 +49,6 @@ struct quota_lives {
 	uint64_t moves;	     /* of a cluster's slots, that were seen */
 	uint64_t crowded_us; /* lives_unknown() */
 	struct names names; /* who takes part, as last read in an epoch where nobody is missing */
-	uint64_t names_us;  /* when they were asked for; 0: never */
-	uint64_t names_of;  /* the epoch of which they are being asked for; 0: of none */
 	bool no_names;	    /* Redis did not list them */
 	struct quota_daemon *daemon; /* NULL: it tells nobody */
 	uint64_t heard, doubts;	     /* what was seen of the daemon's */
@@ -417,14 +415,14 @@ all_are_back(const struct quota_lives *all, const struct life *l, const struct n
 static void
 on_names(void *arg, int err, const struct span *pairs, size_t n)
 {
-	const struct quota *qt = TAGGED(quota, arg);
-	struct quota_lives *all = qt->lives;
-	struct life *l = lives_find(all, all->names_of);
+	struct life *l = TAGGED(life, arg);
+	struct quota_lives *all = l->quota->lives;
+	uint64_t of = l->names_of;
 	struct names is;
 
-	all->names_of = 0;
+	l->names_of = 0;
 	all->no_names = err != 0;
-	if (err || !l)
+	if (err || of != l->epoch)
 		return;
 	names_read(&is, pairs, n);
 	if (!l->settled_us) {
@@ -439,17 +437,17 @@ on_names(void *arg, int err, const struct span *pairs, size_t n)
 
 /* Reads who takes part, once a second, or when another number of workers was counted. */
 static void
-ask_names(struct quota *qt, const struct life *l, const char *key, size_t kn, uint64_t now_us)
+ask_names(struct quota *qt, struct life *l, const char *key, size_t kn, uint64_t now_us)
 {
 	struct quota_lives *all = qt->lives;
 	bool soon = !l->settled_us && !all->no_names && all->members != (int64_t)all->names.n;
 
-	if (all->names_of || (!soon && all->names_us && now_us - all->names_us < NAMES_US))
+	if (l->names_of || (!soon && l->names_us && now_us - l->names_us < NAMES_US))
 		return;
-	all->names_of = l->epoch;
-	all->names_us = now_us;
+	l->names_of = l->epoch;
+	l->names_us = now_us;
 	redis_pairs(qt->redis, 5, (const char *[]){ "ZRANGE", key, "0", "-1", "WITHSCORES" },
-		(const size_t[]){ 6, kn, 1, 2, 10 }, NAMES_MAX, NAMES_BYTES, on_names, qt);
+		(const size_t[]){ 6, kn, 1, 2, 10 }, NAMES_MAX, NAMES_BYTES, on_names, l);
 }
 
 static void
@@ -524,10 +522,13 @@ begin_life(struct quota *qt, uint64_t epoch, uint64_t now_us)
 	struct life *l = &all->life[all->next++ % LIVES];
 
 	free(l->missed);
-	*l = (struct life){ .epoch = epoch,
+	*l = (struct life){ .quota = qt,
+		.epoch = epoch,
+		.names_of = l->names_of,
 		.seen_us = now_us,
 		.missed = copy_of(&all->names),
 		.expected = all->members ? all->members : all->first };
+	TAG(life, l);
 	l->state = qt->ledger->node && !ledger_lived(qt->ledger, epoch) ? LIFE_ASKS
 									: LIFE_PUBLISHES;
 	return l;

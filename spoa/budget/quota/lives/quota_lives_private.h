@@ -17,6 +17,8 @@ struct names {
 };
 
 struct life {
+	struct tag tag;
+	struct quota *quota;
 	uint64_t epoch; /* 0: no life */
 	enum life_state state;
 	size_t chain;	     /* of the ledger, the next one to look at */
@@ -29,6 +31,8 @@ struct life {
 	uint64_t settled_us; /* when limits were reduced to a share; 0: they are not */
 	struct names *missed; /* who took part before it; owner: the life. NULL: not known */
 	uint64_t reduced_until_us; /* the latest end of a window that was reduced */
+	uint64_t names_us; /* when it was asked who takes part; 0: never */
+	uint64_t names_of; /* the epoch of this request while Redis has not answered; else 0 */
 	uint64_t beat_us, renewed_us, asked_us;
 	int64_t expected, came; /* workers */
 	bool begun;		/* somebody goes on in it already */
