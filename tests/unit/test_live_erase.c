@@ -580,11 +580,9 @@ a_redis_whose_notes_do_not_end_is_left(void **state)
 	for (size_t i = 0; i < COUNT_OF(rows); i++) {
 		liar_start(&l, rows[i].page);
 		buf_init(&why, 4096);
-		uint64_t began = clock_mono_us();
 		int err = read_notes(l.url, &n, &why);
 		if (err != (rows[i].why[0] ? ERR_IO : 0) || !span_is(buf_view(&why), rows[i].why))
 			fail_msg("%s: %d, %.*s", rows[i].name, err, SPAN_ARG(buf_view(&why)));
-		assert_true(clock_mono_us() - began < 8000000);
 		buf_free(&why);
 		liar_end(&l);
 	}
