@@ -2,13 +2,15 @@
 //
 //   node redis-altered.mjs PROXY-PORT REDIS-PORT SECONDS FOLDER LIMIT
 //
-// Alters from when it reads HAProxy's address, as a line; the tokens are FOLDER/tokens. Prints a line of JSON: requests by status, bytes altered, and for how many persons more than LIMIT were admitted.
+// Alters from when it reads HAProxy's address, as a line; the tokens are FOLDER/tokens. Every ten seconds other persons ask.
+// bytes altered, for how many persons LIMIT requests were admitted, and for how many more.
 import fs from 'node:fs'
 import http from 'node:http'
 import net from 'node:net'
 
 const [proxyPort, redisPort, seconds, folder, limit] = process.argv.slice(2)
 const rate = 0.05
+const sliceMs = 10_000, slicePersons = 20
 let altered = 0
 let on = false
 
@@ -46,14 +48,15 @@ const ask = i => new Promise(done => {
 	q.on('error', e => { statuses[e.code] = (statuses[e.code] || 0) + 1; done() })
 })
 on = true
-const until = Date.now() + Number(seconds) * 1000
+const began = Date.now(), until = began + Number(seconds) * 1000
 await Promise.all([0, 1, 2, 3].map(async worker => {
 	for (let n = worker; Date.now() < until; n += 4) {
-		await ask(n % tokens.length)
+		await ask((Math.floor((Date.now() - began) / sliceMs) * slicePersons + n % slicePersons) % tokens.length)
 		await new Promise(done => setTimeout(done, 20))
 	}
 }))
 on = false
-const over = admitted.filter(n => n > Number(limit))
-console.log(JSON.stringify({ statuses, altered, over: over.length, most: Math.max(...admitted) }))
+const persons = is => admitted.filter(is).length
+console.log(JSON.stringify({ statuses, altered, reached: persons(n => n === Number(limit)), over: persons(n => n > Number(limit)),
+	most: Math.max(...admitted) }))
 process.exit(0)

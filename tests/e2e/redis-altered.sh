@@ -6,7 +6,7 @@
 . "$(dirname "$0")/lib.sh"
 . "$here/answers-redis.bash"
 command -v node >/dev/null || { skip "altered replies" "node is not installed"; exit 0; }
-seconds=${ALTERED_S:-10} limit=20 persons=40
+seconds=${ALTERED_S:-10} limit=20 persons=$((2 * seconds))
 cat >"$D/policy.yaml" <<Y
 tollgate: 1
 name: altered
@@ -39,6 +39,7 @@ before=$(memory)
 wait $beside
 load=$(tail -n 1 "$D/load")
 check "bytes were changed and requests admitted: $load" says true jq '.altered > 5 and .statuses["200"] > 20' <(echo "$load")
+check "the limit was reached" says true jq '.reached > 0 and .statuses["429"] > 0' <(echo "$load")
 check "the daemon is the same process" kill -0 "$pid"
 check "its memory does not grow in the second half ($before KB, then $(memory) KB)" [ $(($(memory) - before)) -lt 16384 ]
 is "no limit let more through" "$(jq .over <<<"$load")" 0

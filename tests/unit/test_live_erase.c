@@ -5,9 +5,14 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <cmocka.h>
+#include <pthread.h>
+#include <signal.h>
 #include <sodium.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include "base/caps.h"
@@ -457,6 +462,154 @@ each_node_notes_what_it_has_done(void **state)
 	redis_rig_stop(&redis);
 }
 
+/* ---- what Redis says of all nodes ---- */
+
+/* Reads what Redis at `url` notes; 0 or an error. *n is the number of notes. */
+static int
+read_notes(const char *url, size_t *n, struct buf *why)
+{
+	struct redis_options o;
+	json_auto_t *nodes = json_array(), *done = json_object();
+
+	assert_int_equal(redis_options_url(&o, url), 0);
+	int err = live_erased_read(&o, 1000000, nodes, done, why);
+	*n = json_object_size(done);
+	return err;
+}
+
+static void
+notes_of_several_pages_are_read(void **state)
+{
+	enum { NOTES = 5000 };
+	struct buf why;
+	size_t n;
+
+	(void)state;
+	if (!redis_rig_installed())
+		skip();
+	redis_rig_start(&redis, dir);
+	buf_init(&why, 4096);
+	for (int i = 0; i < NOTES; i++)
+		redis_rig_do(&redis, "HSET " LIVE_ERASED_KEY " gw-a/%016x 1", i);
+	assert_int_equal(read_notes(redis.url, &n, &why), 0);
+	assert_int_equal(n, NOTES);
+	redis_rig_do(&redis, "ACL SETUSER default -hscan");
+	assert_int_equal(read_notes(redis.url, &n, &why), ERR_IO);
+	if (!span_starts(buf_view(&why), SPAN_LIT("NOPERM")))
+		fail_msg("%.*s", SPAN_ARG(buf_view(&why)));
+	buf_free(&why);
+	redis_rig_stop(&redis);
+}
+
+/* A Redis that answers each HSCAN with `page`, and every other command with +OK. */
+struct liar {
+	char url[128];
+	int listener;
+	const char *page;
+	pthread_t thread;
+	_Atomic unsigned pages;
+};
+
+static void *
+run_liar(void *arg)
+{
+	struct liar *l = arg;
+	char in[4096];
+	ssize_t n;
+	int fd = accept(l->listener, NULL, NULL);
+
+	while ((n = read(fd, in, sizeof(in))) > 0) {
+		bool page = memmem(in, (size_t)n, "HSCAN", 5);
+		const char *reply = page ? l->page : "+OK\r\n";
+		l->pages += page;
+		if (send(fd, reply, strlen(reply), MSG_NOSIGNAL) < 0)
+			break;
+	}
+	close(fd);
+	return NULL;
+}
+
+static void
+liar_start(struct liar *l, const char *page)
+{
+	struct sockaddr_un at = { .sun_family = AF_UNIX };
+	static unsigned n;
+
+	signal(SIGPIPE, SIG_IGN);
+	*l = (struct liar){ .page = page };
+	snprintf(at.sun_path, sizeof(at.sun_path), "%.80s/liar%u.sock", dir, n++);
+	snprintf(l->url, sizeof(l->url), "unix:%s", at.sun_path);
+	l->listener = socket(AF_UNIX, SOCK_STREAM, 0);
+	assert_int_equal(bind(l->listener, (struct sockaddr *)&at, sizeof(at)), 0);
+	assert_int_equal(listen(l->listener, 1), 0);
+	assert_int_equal(pthread_create(&l->thread, NULL, run_liar, l), 0);
+}
+
+static void
+liar_end(struct liar *l)
+{
+	pthread_join(l->thread, NULL);
+	close(l->listener);
+}
+
+#define EMPTY_PAGE "*2\r\n$1\r\n7\r\n*0\r\n"
+
+static void
+a_redis_whose_notes_do_not_end_is_left(void **state)
+{
+	static char large[1 << 20];
+	static const struct {
+		const char *name, *page, *why;
+	} rows[] = {
+		{ "empty pages", EMPTY_PAGE, "HSCAN did not end" },
+		{ "large pages", large, "HSCAN returned more than 64 MB" },
+		{ "no page", "*2\r\n:7\r\n:7\r\n", "HSCAN: no list" },
+		{ "a list of numbers", "*2\r\n$1\r\n0\r\n*2\r\n:7\r\n:7\r\n", "" },
+		{ "an odd list", "*2\r\n$1\r\n0\r\n*1\r\n$1\r\nx\r\n", "" },
+		{ "an error", "-LOADING data\r\n", "LOADING data" },
+	};
+	struct liar l;
+	struct buf why;
+	size_t n;
+
+	(void)state;
+	int head = snprintf(large, sizeof(large),
+		"*2\r\n$1\r\n7\r\n*2\r\n$1\r\nk\r\n$1000000\r\n");
+	memset(large + head, 'v', 1000000);
+	strcpy(large + head + 1000000, "\r\n");
+	for (size_t i = 0; i < COUNT_OF(rows); i++) {
+		liar_start(&l, rows[i].page);
+		buf_init(&why, 4096);
+		int err = read_notes(l.url, &n, &why);
+		if (err != (rows[i].why[0] ? ERR_IO : 0) || !span_is(buf_view(&why), rows[i].why))
+			fail_msg("%s: %d, %.*s", rows[i].name, err, SPAN_ARG(buf_view(&why)));
+		buf_free(&why);
+		liar_end(&l);
+	}
+}
+
+static void
+a_daemon_whose_redis_has_entries_without_end_goes_on(void **state)
+{
+	struct redis_options o;
+	struct liar l;
+	struct buf why;
+
+	(void)state;
+	buf_init(&why, 4096);
+	struct live *live = begun();
+	liar_start(&l, EMPTY_PAGE);
+	assert_int_equal(redis_options_url(&o, l.url), 0);
+	struct live_sync *s = live_sync_start(live, &o, &why);
+	assert_non_null(s);
+	turns_first(live_sync_turns(s), 5000000);
+	assert_true(l.pages > 1);
+	live_sync_stop(&s);
+	live_close(&live);
+	liar_end(&l);
+	buf_free(&why);
+}
+
 int
 main(void)
 {
@@ -469,6 +622,9 @@ main(void)
 		cmocka_unit_test(it_is_never_purged),
 		cmocka_unit_test(so_many_are_kept),
 		cmocka_unit_test(each_node_notes_what_it_has_done),
+		cmocka_unit_test(notes_of_several_pages_are_read),
+		cmocka_unit_test(a_redis_whose_notes_do_not_end_is_left),
+		cmocka_unit_test(a_daemon_whose_redis_has_entries_without_end_goes_on),
 	};
 
 	return cmocka_run_group_tests(tests, live_rig_make, temp_dir_remove);

@@ -88,7 +88,7 @@ daemon_up(void)
 		l->redis = redis_new_at(d.loop[k], d.finder, RIG_PATIENT_US, &l->m);
 		l->quota = quota_new(l->redis, NULL, &self, &l->m);
 		quota_together(l->quota, WORKERS, 1);
-		quota_beside(l->quota, &d.daemon);
+		quota_beside(l->quota, &d.daemon, (unsigned)k);
 	}
 	TURN_UNTIL(watchers() == 1 && resting() == WORKERS - 1 &&
 		   d.daemon.members >> 48 == WORKERS && quiet());

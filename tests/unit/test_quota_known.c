@@ -133,7 +133,7 @@ on_one_line(void **state, bool (*row)(struct line *l))
 	}
 }
 
-/* Within the bucket in which it began, or nothing is said. */
+/* Within the bucket in which it began, at the first try, or nothing is said. */
 static bool
 what_is_asked_is_bounded(struct line *l)
 {
@@ -151,8 +151,12 @@ what_is_asked_is_bounded(struct line *l)
 		{ "more than one pipeline holds", MANY, false, 0, MANY, 0, 2, 2 },
 		{ "less is given back by one command", 1, true, 0, 2, 0, 1, 1 },
 	};
-	unsigned calls[5];
+	unsigned calls[5], again = 0;
 
+	/* The SET and the TIME by which a connection looks every second whether Redis takes writes are
+	 * no request's. */
+	l->redis->write_at_us = UINT64_MAX;
+	quiet();
 	run_until_ms(l, 10, 300);
 	int64_t bucket = bucket_of(l);
 	commands(calls);
@@ -171,7 +175,11 @@ what_is_asked_is_bounded(struct line *l)
 		const unsigned want[] = { rows[i].set, rows[i].incrby, rows[i].expire,
 			rows[i].time, rows[i].mget };
 		commands(calls);
-		if (bucket_of(l) != bucket)
+		/* A charge ahead of Redis' clock, which is known badly after a slow reply to TIME, is
+		 * made again. */
+		for (unsigned k = 0; k < rows[i].requests; k++)
+			again += a[k].q.tries;
+		if (again || bucket_of(l) != bucket)
 			return false;
 		for (int k = 0; k < 5; k++)
 			if (calls[k] != want[k])

@@ -1,4 +1,5 @@
 /* Limits on a Redis that loses its counts, has another clock, or is far away. */
+#include "budget/quota/lives/quota_lives_private.h"
 #include "budget/quota/quota_lives.h"
 #include "support/quota_rig.h"
 
@@ -21,7 +22,7 @@ admitted_of(struct quota *qt, unsigned times, uint64_t limit, uint64_t n)
 static void
 what_was_let_go_counts_in_the_next_life(void **state)
 {
-	enum { LOST = 10, LIMIT = 1000, N = 100, BEAT_US = 200000 };
+	enum { LOST = 10, LIMIT = 1000, N = 100, BEATS_US = 200000 };
 	static const struct {
 		const char *name, *command; /* NULL: killed, and started empty */
 	} rows[] = {
@@ -41,7 +42,7 @@ what_was_let_go_counts_in_the_next_life(void **state)
 			line_up(&l[k], RIG_PATIENT_US);
 			assert_true(run_until_up(l[k].redis, 2000000));
 		}
-		run_for(2 * BEAT_US); /* they know of each other */
+		run_for(2 * BEATS_US); /* they know of each other */
 		uint64_t epoch = redis_life(l[0].redis)->epoch;
 		assert_int_equal(epoch, redis_life(l[1].redis)->epoch);
 		for (int k = 0; k < LOST; k++) {
@@ -291,7 +292,7 @@ far_down(struct far *f)
 static void
 who_does_not_come_is_left_a_share(void **state)
 {
-	enum { LIMIT = 1000, N = 100, BEAT_US = 200000, SETTLE_US = 5000000 };
+	enum { LIMIT = 1000, N = 100, BEATS_US = 200000, SETTLE_US = 5000000 };
 	struct line l[2];
 	struct far f;
 	struct ask a;
@@ -302,7 +303,7 @@ who_does_not_come_is_left_a_share(void **state)
 		line_up_at(&l[k], k ? f.url : server.url, RIG_PATIENT_US);
 		assert_true(run_until_up(l[k].redis, 2000000));
 	}
-	run_for(2 * BEAT_US);
+	run_for(2 * BEATS_US);
 	assert_int_equal(admitted_of(l[0].quota, 3, LIMIT, N), 3);
 	assert_int_equal(admitted_of(l[1].quota, 4, LIMIT, N), 4);
 	far_down(&f); /* it cannot say that it ends */
@@ -360,7 +361,7 @@ a_newcomer_whom_nobody_joins_spends_a_share(void **state)
 static void
 limits_are_whole_when_the_missing_daemon_has_come(void **state)
 {
-	enum { LIMIT = 1000, N = 100, WHOLE_US = 3500000 };
+	enum { LIMIT = 1000, N = 100, LOOK_US = 1000000 };
 	struct line l[2];
 	struct quota_company company;
 	struct ask a;
@@ -387,7 +388,7 @@ limits_are_whole_when_the_missing_daemon_has_come(void **state)
 	quota_together(l[1].quota, 1, 2);
 	assert_true(run_until_up(l[1].redis, 2000000));
 	assert_int_equal(admitted_of(l[1].quota, 1, LIMIT, N), 1);
-	run_for(WHOLE_US + 1500000);
+	run_for(2 * LOOK_US);
 	assert_int_equal(admitted_of(l[0].quota, 10, LIMIT, N), 4);
 	quota_company(l[0].quota, &company);
 	assert_int_equal(company.reduced_s, 0);
@@ -395,11 +396,118 @@ limits_are_whole_when_the_missing_daemon_has_come(void **state)
 		line_down(&l[k]);
 }
 
+/* ---- who was missed ---- */
+
+#define NAMES(...)                                                                             \
+	{                                                                                      \
+		.n = sizeof((uint64_t[]){ __VA_ARGS__ }) / sizeof(uint64_t),                   \
+		.id = { __VA_ARGS__ }                                                          \
+	}
+/* A worker of node, process and place. */
+#define W(node, process, place)                                                                \
+	((uint64_t)(node) << 32 | (uint64_t)(process) << 10 | (uint64_t)(place))
+
+static void
+who_was_missed_is_known_by_name(void **state)
+{
+	static const struct {
+		const char *name;
+		struct names missed, is;
+		bool back;
+		size_t nodes;
+	} rows[] = {
+		{ "all", NAMES(W(1, 1, 0), W(2, 1, 0)), NAMES(W(2, 1, 0), W(1, 1, 0)), true, 2 },
+		{ "one is missing", NAMES(W(1, 1, 0), W(2, 1, 0)), NAMES(W(1, 1, 0)), false, 1 },
+		{ "another node", NAMES(W(1, 1, 0), W(2, 1, 0)), NAMES(W(1, 1, 0), W(3, 1, 0)),
+			false, 2 },
+		{ "another node, often", NAMES(W(1, 1, 0), W(2, 1, 0)),
+			NAMES(W(1, 1, 0), W(3, 1, 0), W(3, 2, 0), W(3, 3, 0)), false, 2 },
+		{ "a later process of the node", NAMES(W(1, 1, 0), W(2, 1, 0), W(2, 1, 1)),
+			NAMES(W(1, 1, 0), W(2, 2, 0)), true, 2 },
+		{ "its second worker only", NAMES(W(1, 1, 0), W(2, 1, 0)),
+			NAMES(W(1, 1, 0), W(2, 2, 1)), false, 2 },
+		{ "one of a process's two workers", NAMES(W(1, 1, 0), W(2, 1, 0), W(2, 1, 1)),
+			NAMES(W(1, 1, 0), W(2, 1, 0)), false, 2 },
+		{ "two daemons have one node's name", NAMES(W(1, 1, 0), W(1, 2, 0)),
+			NAMES(W(1, 1, 0)), false, 1 },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+		if (names_back(&rows[i].missed, &rows[i].is) != rows[i].back ||
+			names_nodes(&rows[i].is) != rows[i].nodes)
+			fail_msg("%s", rows[i].name);
+	assert_int_equal(worker_name(7, 1 << 22 | 5, 3), W(7, 5, 3));
+	const struct span pairs[] = { SPAN_LIT("-1"), SPAN_LIT("5"), SPAN_LIT("x"), SPAN_LIT("5"),
+		SPAN_LIT("12"), SPAN_LIT("5") };
+	struct names read;
+	names_read(&read, pairs, 3);
+	assert_int_equal(read.n, 2);
+	assert_true(read.id[0] == UINT64_MAX && read.id[1] == 12);
+}
+
+static void
+node_up(struct line *l, struct quota_daemon *d, const char *url, uint64_t node)
+{
+	*d = (struct quota_daemon){ .node = node, .process = redis_life_draw() };
+	line_up_at(l, url, RIG_PATIENT_US);
+	quota_beside(l->quota, d, 0);
+	assert_true(run_until_up(l->redis, 2000000));
+}
+
+/* Of two daemons one is killed, and Redis loses its data. A third daemon, also one that starts again and
+ * again, brings nothing of what the missing one admitted. */
+static void
+another_daemon_does_not_stand_for_the_missing_one(void **state)
+{
+	enum { LIMIT = 1000, N = 100, STARTS = 5, LOOK_US = 1000000 };
+	struct line l[2], other;
+	struct quota_daemon d[2], third;
+	struct quota_company company;
+	struct far f;
+	struct ask a;
+
+	NEEDS_REDIS;
+	far_up(&f, 0, 0);
+	node_up(&l[0], &d[0], server.url, 1);
+	node_up(&l[1], &d[1], f.url, 2);
+	run_for(LOOK_US);
+	assert_int_equal(admitted_of(l[0].quota, 3, LIMIT, N), 3);
+	far_down(&f);
+	line_down(&l[1]);
+	redis_rig_do(&server, "FLUSHALL");
+	do
+		ask_wait(l[0].quota, &a, 1000, LIMIT, N);
+	while (a.q.result == QUOTA_FAILED);
+	/* also where it was sent before the loss was seen */
+	assert_int_equal(a.q.dim[0].limit, LIMIT / 2);
+	for (int i = 0; i < STARTS; i++) {
+		far_up(&f, 0, 0);
+		node_up(&other, &third, f.url, 3);
+		run_for(LOOK_US);
+		assert_int_equal(admitted_of(other.quota, 1, LIMIT, 1), 1);
+		far_down(&f); /* killed */
+		line_down(&other);
+	}
+	node_up(&other, &third, server.url, 3);
+	run_for(5 * LOOK_US);
+	quota_company(l[0].quota, &company);
+	assert_in_range(company.reduced_s, 1, 60);
+	node_up(&l[1], &d[1], server.url, 2);
+	assert_int_equal(admitted_of(l[1].quota, 1, LIMIT, 1), 1);
+	run_for(2 * LOOK_US);
+	quota_company(l[0].quota, &company);
+	assert_int_equal(company.reduced_s, 0);
+	for (int k = 0; k < 2; k++)
+		line_down(&l[k]);
+	line_down(&other);
+}
+
 /* Who ends in order is not waited for. */
 static void
 who_ended_is_not_waited_for(void **state)
 {
-	enum { LIMIT = 1000, N = 100, BEAT_US = 200000, SETTLE_US = 5000000 };
+	enum { LIMIT = 1000, N = 100, BEATS_US = 200000, SETTLE_US = 5000000 };
 	struct line l[2];
 
 	NEEDS_REDIS;
@@ -407,7 +515,7 @@ who_ended_is_not_waited_for(void **state)
 		line_up(&l[k], RIG_PATIENT_US);
 		assert_true(run_until_up(l[k].redis, 2000000));
 	}
-	run_for(2 * BEAT_US);
+	run_for(2 * BEATS_US);
 	assert_int_equal(admitted_of(l[0].quota, 3, LIMIT, N), 3);
 	line_down(&l[1]);
 	/* the other one's beat counts them */
@@ -743,6 +851,8 @@ main(void)
 		cmocka_unit_test(more_than_are_known_is_said_once),
 		cmocka_unit_test(a_newcomer_whom_nobody_joins_spends_a_share),
 		cmocka_unit_test(limits_are_whole_when_the_missing_daemon_has_come),
+		cmocka_unit_test(who_was_missed_is_known_by_name),
+		cmocka_unit_test(another_daemon_does_not_stand_for_the_missing_one),
 		cmocka_unit_test(who_ended_is_not_waited_for),
 		cmocka_unit_test(a_newcomer_waits_for_the_others),
 		cmocka_unit_test(a_newcomer_that_was_told_nothing_waits_too),

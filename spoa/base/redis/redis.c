@@ -10,7 +10,7 @@
 #include "base/redis/redis_find.h"
 #include "base/redis/redis_private.h"
 
-enum { TICK_MS = 10, IDLE_MS = 100, KEPT_MS = 60000 };
+enum { TICK_MS = 10, IDLE_MS = 100, KEPT_MS = 60000, COMING_MS = 1000 };
 
 /* ---- a cluster's nodes ---- */
 
@@ -47,7 +47,9 @@ redis_node_at(struct redis *front, const struct redis_place *p)
 	init_conn(r, front, f);
 	r->node = true;
 	snprintf(r->text, sizeof(r->text), "%s:%u", p->host, p->port);
-	r->kept_us = clock_mono_us() + KEPT_MS * 1000;
+	uint64_t now = clock_mono_us();
+	r->kept_us = now + KEPT_MS * 1000;
+	r->coming_us = now + COMING_MS * 1000;
 	/* A redirection names an address, or a name that the map will have. */
 	struct redis_place at = *p;
 	if (!at.address[0])
@@ -56,6 +58,7 @@ redis_node_at(struct redis *front, const struct redis_place *p)
 	if (at.address[0])
 		redis_conn_place(r, &at);
 	f->node[f->nodes++] = r;
+	redis_conn_tick(r, now);
 	return r;
 }
 
@@ -454,6 +457,12 @@ const struct redis_life *
 redis_life(const struct redis *r)
 {
 	return &r->life;
+}
+
+bool
+redis_coming(const struct redis *r)
+{
+	return r->coming_us && clock_mono_us() < r->coming_us;
 }
 
 bool

@@ -83,7 +83,7 @@ call_send(struct redis_call *c, struct redis *to)
 {
 	c->node = to;
 	c->round = c->p->writes_away ? c->p->round - 1 : c->p->round;
-	if (to && conn_up(to) &&
+	if (to && conn_takes(to) &&
 		redisAsyncFormattedCommand(to->ac, on_call, c, c->command, c->n) == REDIS_OK)
 		return true;
 	c->p->replies[c->reply].err = ERR_IO;
@@ -244,7 +244,7 @@ follow(struct redis_call *c, struct span said)
 	}
 	if (ask) {
 		redis_finder_again(front->f->finder);
-		if (to && conn_up(to))
+		if (to && conn_takes(to))
 			redisAsyncCommand(to->ac, on_asking, NULL, "ASKING");
 	}
 	return call_send(c, to);

@@ -82,6 +82,7 @@ on_epoch(redisAsyncContext *ac, void *reply, void *priv UNUSED)
 	}
 	r->life.epoch = (uint64_t)v;
 	r->life_asked = r->said_epoch = false;
+	r->coming_us = 0;
 }
 
 /* A SET NX of the epoch: where that is there it changes nothing, and it is refused as any
@@ -399,7 +400,7 @@ lost(struct redis *r, const char *why)
 		r->refusal = r->wrong ? REDIS_REPLICA : REDIS_TAKES;
 	r->ac = NULL;
 	r->connected = r->probing = r->life_asked = r->wrong = r->write_asked = false;
-	r->life.epoch = 0;
+	r->life.epoch = r->coming_us = 0;
 	r->open = true;
 	if (!r->refused) /* refuse_redis() has logged why */
 		say_down(r, why);

@@ -53,6 +53,9 @@ struct redis {
 	bool placed; /* it is known where: */
 	struct redis_place place;
 	uint64_t kept_us; /* a node that a redirection named: until then, listed or not */
+	/* A node that became known: until then, what is for it waits for its first connection.
+	 * 0: that was made, or failed. */
+	uint64_t coming_us;
 	char text[REDIS_URL_TEXT_MAX];
 	/* the connection */
 	redisAsyncContext *ac;
@@ -109,6 +112,13 @@ static inline bool
 conn_up(const struct redis *r)
 {
 	return r->connected && !r->open;
+}
+
+/* Commands can be sent to it: it is up, or its first connection is being made. */
+static inline bool
+conn_takes(const struct redis *r)
+{
+	return conn_up(r) || (r->ac && redis_coming(r));
 }
 
 /* ---- redis_conn.c ---- */

@@ -32,8 +32,9 @@ redis_reply_free(redisReply **r)
 }
 #define reply_auto_t __attribute__((cleanup(redis_reply_free))) redisReply
 /* The list in what SCAN or HSCAN answered, and *cursor where it goes on, "0" at the end. NULL,
- * and "0": it is no such answer. */
-enum { REDIS_CURSOR = 24 };
+ * and "0": it is no such answer. A Redis that lies never sends "0": a thread that reads a hash ends
+ * after REDIS_SCAN_ROUNDS. With COUNT 500, these are 500,000 fields, or five million empty places. */
+enum { REDIS_CURSOR = 24, REDIS_SCAN_ROUNDS = 1000 };
 const redisReply *redis_scan_list(const redisReply *r, char cursor[REDIS_CURSOR]);
 
 /* Reads the next reply to the appended commands, within the bounds of redis_replies.h. NULL: it

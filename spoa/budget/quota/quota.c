@@ -44,10 +44,10 @@ quota_together(struct quota *qt, unsigned workers, unsigned daemons)
 }
 
 void
-quota_beside(struct quota *qt, struct quota_daemon *d)
+quota_beside(struct quota *qt, struct quota_daemon *d, unsigned place)
 {
 	if (qt->redis)
-		lives_beside(qt->lives, d);
+		lives_beside(qt->lives, d, place);
 }
 
 void
@@ -226,10 +226,12 @@ quota_reserve(struct quota *qt, struct quota_request *q)
 	q->result = QUOTA_FAILED;
 	q->retry_after_s = 0;
 	q->tries = 0;
-	q->looks = q->looked = q->doubts = q->shared = false;
+	q->looks = q->looked = q->doubts = false;
 	q->queued_us = clock_mono_us();
-	for (size_t k = 0; k < q->ndims; k++)
+	for (size_t k = 0; k < q->ndims; k++) {
 		q->dim[k].hash = span_hash(span_str(q->dim[k].key));
+		q->dim[k].reduced_s = 0;
+	}
 	q->alone = false;
 	if (qt->redis)
 		set_apart(qt, q);

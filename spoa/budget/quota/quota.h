@@ -131,7 +131,6 @@ struct quota_request {
 	bool looks;		    /* reads without counting */
 	bool looked;		    /* just now */
 	bool doubts;		    /* what was known did not decide: the next try reads */
-	bool shared;		    /* limits are less already: quota_lives.h */
 	uint64_t queued_us;
 	struct quota_dim dim[QUOTA_DIMS_MAX]; /* at the end: few are written */
 };
@@ -154,14 +153,17 @@ void quota_free(struct quota **q);
 void quota_together(struct quota *qt, unsigned workers, unsigned daemons);
 /* What the workers of a daemon tell each other of their Redis, so that one of them looks at it
  * while nothing is asked for, and the others rest (lives/README.md). Zeroed at first, outlives
- * them; they share a redis_finder. Before the loop runs; without it a worker never rests. */
+ * them; they share a redis_finder. Before the loop runs; without it a worker never rests. `place` is the
+ * worker's in the daemon; the first one, 0, has the ledger into which the journal is read. */
 struct quota_daemon {
+	uint64_t node;		     /* hash of the node's name; 0: workers have names by chance */
+	uint64_t process;	     /* drawn at the start */
 	_Atomic uint64_t watcher;    /* name of the one who looks; 0: nobody yet */
 	_Atomic uint64_t watched_us; /* when Redis last answered it */
 	_Atomic uint64_t members;    /* as one counted last: 16 bits, then 48 of the epoch */
 	_Atomic uint64_t doubts;     /* how often one found its life ended, or silence */
 };
-void quota_beside(struct quota *qt, struct quota_daemon *d);
+void quota_beside(struct quota *qt, struct quota_daemon *d, unsigned place);
 /* Who shares its Redis, for those who ask. */
 struct quota_company {
 	bool counting; /* nothing is let go yet: who else is there is waited for */

@@ -48,7 +48,7 @@ void lives_free(struct quota_lives **l);
 /* quota_together(). */
 void lives_together(struct quota_lives *l, unsigned workers, unsigned daemons);
 /* quota_beside(). */
-void lives_beside(struct quota_lives *l, struct quota_daemon *d);
+void lives_beside(struct quota_lives *l, struct quota_daemon *d, unsigned place);
 /* Once a turn of the loop, before anything is reserved: looks for new lives, goes on with
  * them, and tells the others that this worker is there. */
 void lives_turn(struct quota *qt, uint64_t now_us);
@@ -71,7 +71,7 @@ void lives_look_again(struct quota *qt);
 uint64_t lives_alone(const struct quota_lives *l, uint64_t apart, bool guessed);
 void lives_company(const struct quota_lives *l, uint64_t now_us, struct quota_company *out);
 /* If workers are missing that may have admitted requests, reduces the rolling limits of the request,
- * once: the rest of each is left to the missing ones, until they come or the window has passed. */
+ * each once: the rest of each is left to the missing ones, until they come or the window has passed. */
 void lives_share(const struct quota *qt, struct quota_request *q, uint64_t now_us);
 
 #endif

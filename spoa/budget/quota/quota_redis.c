@@ -172,13 +172,15 @@ counts_queue(struct quota *qt, struct quota_request *q)
 	qt->last = &q->next;
 }
 
-/* A server that it needs is in a life in which not all is counted again. */
+/* A server that it needs is in a life in which not all is counted again, or became known just now. */
 static bool
 unsettled(const struct quota *qt, const struct quota_request *q)
 {
-	for (size_t k = 0; k < q->ndims; k++)
-		if (counts_life(qt, &q->dim[k])->epoch && !lives_settled(qt, &q->dim[k]))
+	for (const struct quota_dim *d = q->dim; d < q->dim + q->ndims; d++) {
+		const struct redis *node = redis_at(qt->redis, span_str(d->key));
+		if (node && (redis_life(node)->epoch ? !lives_settled(qt, d) : redis_coming(node)))
 			return true;
+	}
 	return false;
 }
 

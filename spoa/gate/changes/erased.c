@@ -8,12 +8,13 @@
 #include "base/clock.h"
 #include "base/codec/json_text.h"
 #include "base/err.h"
+#include "base/redis/redis_replies.h"
 #include "base/redis/redis_sync.h"
 #include "base/scoped.h"
 #include "gate/changes/live_private.h"
 #include "gate/changes/sync.h"
 
-enum { FIELDS_AT_ONCE = 256, ERASED_FIELD = 128, ERASED_VALUE = 64 + CLOCK_RFC3339_LEN };
+enum { PAGES = 5, FIELDS_AT_ONCE = 256, ERASED_FIELD = 128, ERASED_VALUE = 64 + CLOCK_RFC3339_LEN };
 
 /* ---- here ---- */
 
@@ -258,27 +259,57 @@ live_erased_note(struct live *l,
 	return ok;
 }
 
+/* A hash that is read in pages. Redis may lie, so all pages together have the bounds of one reply,
+ * and the reading has an end in time. */
+struct pages {
+	redisContext *c;
+	uint64_t until_us;
+	size_t bytes; /* of fields and values so far */
+	struct buf *why;
+};
+
+/* Adds the fields of a page, with their values, to `out`. */
+static bool
+take_page(struct pages *p, const redisReply *list, json_t *out)
+{
+	for (size_t i = 0; i + 1 < list->elements; i += 2) {
+		const redisReply *k = list->element[i], *v = list->element[i + 1];
+		p->bytes += k->len + v->len;
+		/* NULL, and left out: not UTF-8, so not written by a daemon */
+		json_auto_t *name = json_stringn(k->str, k->len);
+		if (name)
+			json_object_set_new(
+				out, json_string_value(name), json_stringn(v->str, v->len));
+	}
+	if (p->bytes <= REDIS_REPLY_BYTES)
+		return true;
+	buf_printf(p->why, "HSCAN returned more than %d MB", REDIS_REPLY_BYTES >> 20);
+	return false;
+}
+
 /* Adds the fields of a hash, with their values, to `out`. HGETALL would be refused, as too large a
  * reply, if a few nodes have carried out many erasures. */
 static bool
-read_hash(redisContext *c, const char *key, json_t *out)
+read_hash(struct pages *p, const char *key, json_t *out)
 {
 	char cursor[REDIS_CURSOR] = "0";
-	const redisReply *list;
 
 	do {
-		reply_auto_t *r = redis_ask(c, "HSCAN %s %s COUNT 1000", key, cursor);
-		list = r ? redis_scan_list(r, cursor) : NULL;
-		for (size_t i = 0; list && i + 1 < list->elements; i += 2) {
-			const redisReply *k = list->element[i], *v = list->element[i + 1];
-			/* NULL, and left out: not UTF-8, so not written by a daemon */
-			json_auto_t *name = json_stringn(k->str, k->len);
-			if (name)
-				json_object_set_new(out, json_string_value(name),
-					json_stringn(v->str, v->len));
+		reply_auto_t *r = redis_ask(p->c, "HSCAN %s %s COUNT 1000", key, cursor);
+		const redisReply *list = r ? redis_scan_list(r, cursor) : NULL;
+		if (!list) {
+			buf_str(p->why, !r ? redis_sync_error(p->c)
+					: r->type == REDIS_REPLY_ERROR ? r->str
+								       : "HSCAN: no list");
+			return false;
 		}
-	} while (list && strcmp(cursor, "0") != 0);
-	return list;
+		if (!take_page(p, list, out))
+			return false;
+		if (strcmp(cursor, "0") == 0)
+			return true;
+	} while (clock_mono_us() < p->until_us);
+	buf_str(p->why, "HSCAN did not end");
+	return false;
 }
 
 int
@@ -292,11 +323,10 @@ live_erased_read(const struct redis_options *redis, uint64_t most_us, json_t *no
 
 	if (!c)
 		return ERR_IO;
-	bool ok = read_hash(c, LIVE_NODES_KEY, names) && read_hash(c, LIVE_ERASED_KEY, done);
+	struct pages p = { .c = c, .until_us = clock_mono_us() + PAGES * most_us, .why = why };
+	bool ok = read_hash(&p, LIVE_NODES_KEY, names) && read_hash(&p, LIVE_ERASED_KEY, done);
 	json_object_foreach(names, name, value)
 		json_array_append_new(nodes, json_string(name));
-	if (!ok)
-		buf_str(why, redis_sync_error(c));
 	redisFree(c);
 	return ok ? 0 : ERR_IO;
 }

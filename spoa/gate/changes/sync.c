@@ -200,6 +200,7 @@ read_entries(struct live_sync *s, struct found *f)
 	char cursor[REDIS_CURSOR] = "0", count[16];
 	const char *argv[] = { "HSCAN", LIVE_ENTRIES_KEY, cursor, "COUNT", count };
 	size_t kept = 0;
+	unsigned rounds = 0;
 	bool up = true;
 
 	snprintf(count, sizeof(count), "%d", SCAN_COUNT);
@@ -209,7 +210,7 @@ read_entries(struct live_sync *s, struct found *f)
 			return false;
 		const redisReply *list = redis_scan_list(r, cursor);
 		up = !list || take_part(s, f, list);
-	} while (up && !f->over && strcmp(cursor, "0") != 0);
+	} while (up && !f->over && ++rounds < REDIS_SCAN_ROUNDS && strcmp(cursor, "0") != 0);
 	if (f->junk)
 		live_junk(s->live, f->junk, span_str(f->first), "it is no entry: removed");
 	if (f->n)

@@ -23,7 +23,8 @@ const char *live_sync_righted(struct live_sync *s);
 
 /* Which nodes have carried out which erasures, as Redis says it: names of nodes to `nodes`, an
  * array; to `done`, an object, "NODE/ERASURE": "SERIAL TIME". Asks by a connection of its own,
- * each command at most so long. 0, or ERR_IO with *why. Any thread. */
+ * each command at most most_us, all at most six times as long, and takes at most 64 MB. 0, or
+ * ERR_IO with *why. Any thread. */
 int live_erased_read(const struct redis_options *redis, uint64_t most_us, json_t *nodes,
 	json_t *done, struct buf *why);
 

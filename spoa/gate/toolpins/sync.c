@@ -237,6 +237,7 @@ read_all(struct tool_pins_sync *s)
 	char cursor[REDIS_CURSOR] = "0", count[16];
 	const char *argv[] = { "HSCAN", TOOL_PINS_ENTRIES_KEY, cursor, "COUNT", count };
 	size_t n = 0;
+	unsigned rounds = 0;
 
 	if (!read_last(s) || !count_fields(s, &s->fields))
 		return false;
@@ -249,7 +250,7 @@ read_all(struct tool_pins_sync *s)
 		const redisReply *list = redis_scan_list(r, cursor);
 		for (size_t i = 0; list && i + 1 < list->elements; i += 2, n++)
 			take_redis_pin(s, list->element[i], list->element[i + 1]);
-	} while (strcmp(cursor, "0") != 0 && n < FIELDS_MAX);
+	} while (strcmp(cursor, "0") != 0 && n < FIELDS_MAX && ++rounds < REDIS_SCAN_ROUNDS);
 	s->full = false;
 	s->full_us = clock_mono_us();
 	return true;

@@ -227,7 +227,7 @@ admin_erasures(struct server *s, struct buf *out)
 		return calls_json(out, json_pack("{s:o}", "erasures", list));
 	json_decref(list);
 	return calls_error(out, MHD_HTTP_SERVICE_UNAVAILABLE,
-		"Redis says which nodes have done it, and is away: %.*s",
+		"Redis did not list which nodes have carried it out: %.*s",
 		SPAN_ARG(buf_view(&why)));
 }
 

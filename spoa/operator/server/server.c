@@ -433,6 +433,8 @@ start_workers(struct server *s, const struct config *cfg, struct sockets *so, st
 		goto nomem;
 	if (cfg->cache_redis && !(s->cache_finder = find_redis(cfg, config_cache_redis)))
 		goto nomem;
+	s->quota_daemon.node = span_hash(span_str(cfg->node));
+	s->quota_daemon.process = redis_life_draw();
 	/* A loop and a mailbox first: the in-process quota table lives with worker 0. With
 	 * Redis it has what this daemon spends on its own while Redis is away. */
 	for (unsigned i = 0; i < s->nworkers; i++) {
@@ -447,7 +449,7 @@ start_workers(struct server *s, const struct config *cfg, struct sockets *so, st
 		if (s->audit && s->workers[i].redis)
 			redis_ballast(s->workers[i].redis, audit_ballast(s->audit));
 		quota_together(gate_quota(s->workers[i].gate), s->nworkers, cfg->redis_daemons);
-		quota_beside(gate_quota(s->workers[i].gate), &s->quota_daemon);
+		quota_beside(gate_quota(s->workers[i].gate), &s->quota_daemon, i);
 	}
 	server_notify("STATUS=reading the journal: what is used of limits");
 	if (cfg->journal &&

@@ -18,9 +18,8 @@ enum {
 	MOST_US = 600000000,
 	RENEW_US = 1000000,
 	MEMBER_MS = 3000,
-	/* The members must be complete for so long, because one that was killed stays among them
-	 * for MEMBER_MS. */
-	WHOLE_US = MEMBER_MS * 1000 + 500000,
+	NAMES_US = 1000000,   /* who takes part is read again after so long */
+	NAMES_BYTES = NAMES_MAX * 64,
 	KEY_S = 60,
 	BEAT_COMMANDS = 5,
 	/* Turns where nothing is asked for: while something is under way, of the daemon's one
@@ -49,6 +48,8 @@ struct quota_lives {
 	uint64_t id;	     /* this worker's name */
 	uint64_t moves;	     /* of a cluster's slots, that were seen */
 	uint64_t crowded_us; /* lives_unknown() */
+	struct names names; /* who takes part, as last read in an epoch where nobody is missing */
+	bool no_names;	    /* Redis did not list them */
 	struct quota_daemon *daemon; /* NULL: it tells nobody */
 	uint64_t heard, doubts;	     /* what was seen of the daemon's */
 };
@@ -104,14 +105,18 @@ lives_together(struct quota_lives *l, unsigned workers, unsigned daemons)
 }
 
 void
-lives_beside(struct quota_lives *l, struct quota_daemon *d)
+lives_beside(struct quota_lives *l, struct quota_daemon *d, unsigned place)
 {
 	l->daemon = d;
+	if (d->node)
+		l->id = worker_name(d->node, d->process, place);
 }
 
 void
 lives_free(struct quota_lives **l)
 {
+	for (size_t i = 0; *l && i < LIVES; i++)
+		free((*l)->life[i].missed);
 	free(*l);
 	*l = NULL;
 }
@@ -392,22 +397,57 @@ look_for_unknown(struct quota *qt, struct quota_lives *all, uint64_t now_us)
 		LS("why", "more daemons share this Redis than redis.daemons says"));
 }
 
-/* A worker becomes a member after it has added all that it admitted. If as many are here as were
- * expected, nothing is missing any more, and limits are whole again. */
-static void
-end_share(const struct quota *qt, struct life *l, uint64_t now_us)
+/* Whether nothing is missing any more in an epoch whose limits are reduced. A worker that knows who took
+ * part before waits for them by name: another daemon, or one that starts again and again, does not stand for them.
+ * A worker that has known nobody goes by the numbers of daemons and workers. */
+static bool
+all_are_back(const struct quota_lives *all, const struct life *l, const struct names *is)
 {
-	if (!l || !l->settled_us)
+	bool as_many = (int64_t)is->n >= l->expected;
+
+	if (l->missed)
+		return names_back(l->missed, is) &&
+		       (as_many || (int64_t)l->missed->n >= l->expected);
+	return as_many && (!all->workers ||
+				  (int64_t)names_nodes(is) >= all->first / all->workers);
+}
+
+static void
+on_names(void *arg, int err, const struct span *pairs, size_t n)
+{
+	struct life *l = TAGGED(life, arg);
+	struct quota_lives *all = l->quota->lives;
+	uint64_t of = l->names_of;
+	struct names is;
+
+	l->names_of = 0;
+	all->no_names = err != 0;
+	if (err || of != l->epoch)
 		return;
-	if (qt->lives->members < l->expected)
-		l->whole_us = 0;
-	else if (!l->whole_us)
-		l->whole_us = now_us;
-	if (!l->whole_us || now_us - l->whole_us < WHOLE_US)
+	names_read(&is, pairs, n);
+	if (!l->settled_us) {
+		all->names = is;
+		return;
+	}
+	if (!all_are_back(all, l, &is))
 		return;
 	l->settled_us = 0;
-	log_event(LOG_INFO, "quota.whole", LI("workers", qt->lives->members),
-		LI("expected", l->expected));
+	log_event(LOG_INFO, "quota.whole", LI("workers", is.n), LI("expected", l->expected));
+}
+
+/* Reads who takes part, once a second, or when another number of workers was counted. */
+static void
+ask_names(struct quota *qt, struct life *l, const char *key, size_t kn, uint64_t now_us)
+{
+	struct quota_lives *all = qt->lives;
+	bool soon = !l->settled_us && !all->no_names && all->members != (int64_t)all->names.n;
+
+	if (l->names_of || (!soon && l->names_us && now_us - l->names_us < NAMES_US))
+		return;
+	l->names_of = l->epoch;
+	l->names_us = now_us;
+	redis_pairs(qt->redis, 5, (const char *[]){ "ZRANGE", key, "0", "-1", "WITHSCORES" },
+		(const size_t[]){ 6, kn, 1, 2, 10 }, NAMES_MAX, NAMES_BYTES, on_names, l);
 }
 
 static void
@@ -427,7 +467,6 @@ on_beat(void *arg, int err, const struct redis_reply_ints *replies, size_t n)
 		all->members = replies[3].i > 1 ? replies[3].i : 1;
 		see(all, all->members, now_us);
 		look_for_unknown(a->quota, all, now_us);
-		end_share(a->quota, lives_find(all, a->epoch), now_us);
 		tell_members(all, a->epoch, now_us);
 		return;
 	}
@@ -460,9 +499,21 @@ beat(struct quota *qt, struct redis *node, struct life *l, uint64_t now_us)
 		redis_command(p, 3, (const char *[]){ "MGET", life->key, word },
 			(const size_t[]){ 4, strlen(life->key), wn });
 	redis_send(p);
+	if (!waits)
+		ask_names(qt, l, key, kn, now_us);
 }
 
 /* ---- a turn ---- */
+
+static struct names *
+copy_of(const struct names *is)
+{
+	struct names *copy = is->n ? malloc(sizeof(*copy)) : NULL;
+
+	if (copy)
+		*copy = *is;
+	return copy;
+}
 
 static struct life *
 begin_life(struct quota *qt, uint64_t epoch, uint64_t now_us)
@@ -470,9 +521,14 @@ begin_life(struct quota *qt, uint64_t epoch, uint64_t now_us)
 	struct quota_lives *all = qt->lives;
 	struct life *l = &all->life[all->next++ % LIVES];
 
-	*l = (struct life){ .epoch = epoch,
+	free(l->missed);
+	*l = (struct life){ .quota = qt,
+		.epoch = epoch,
+		.names_of = l->names_of,
 		.seen_us = now_us,
+		.missed = copy_of(&all->names),
 		.expected = all->members ? all->members : all->first };
+	TAG(life, l);
 	l->state = qt->ledger->node && !ledger_lived(qt->ledger, epoch) ? LIFE_ASKS
 									: LIFE_PUBLISHES;
 	return l;
@@ -563,13 +619,13 @@ lives_turn(struct quota *qt, uint64_t now_us)
 
 /* ---- where not all came ---- */
 
+/* At each try: the first one may be before the loss is seen. */
 void
 lives_share(const struct quota *qt, struct quota_request *q, uint64_t now_us)
 {
-	for (struct quota_dim *d = q->dim; d < q->dim + q->ndims && !q->shared; d++) {
+	for (struct quota_dim *d = q->dim; d < q->dim + q->ndims; d++) {
 		struct life *l = lives_find(qt->lives, counts_life(qt, d)->epoch);
-		d->reduced_s = 0;
-		if (!l || !l->settled_us || d->span.kind != QUOTA_ROLLING)
+		if (d->reduced_s || !l || !l->settled_us || d->span.kind != QUOTA_ROLLING)
 			continue;
 		uint64_t until_us = l->settled_us + d->span.window_s * 1000000;
 		if (now_us >= until_us)
@@ -581,7 +637,6 @@ lives_share(const struct quota *qt, struct quota_request *q, uint64_t now_us)
 		if (until_us > l->reduced_until_us)
 			l->reduced_until_us = until_us;
 	}
-	q->shared = true;
 }
 
 /* ---- where nobody came to know ---- */

@@ -7,9 +7,18 @@
 enum {
 	LIVES = REDIS_HOLDERS_MAX,
 	BEAT_US = 100000,
+	NAMES_MAX = 512, /* workers; of more, nobody knows whether all have come */
+};
+
+/* Workers that take part in an epoch. */
+struct names {
+	size_t n;
+	uint64_t id[NAMES_MAX];
 };
 
 struct life {
+	struct tag tag;
+	struct quota *quota;
 	uint64_t epoch; /* 0: no life */
 	enum life_state state;
 	size_t chain;	     /* of the ledger, the next one to look at */
@@ -20,8 +29,10 @@ struct life {
 	bool ended;	     /* as it saw first, and told */
 	uint64_t seen_us;    /* in it for the first time */
 	uint64_t settled_us; /* when limits were reduced to a share; 0: they are not */
-	uint64_t whole_us;   /* since when as many workers are here as were expected; 0: they are not */
+	struct names *missed; /* who took part before it; owner: the life. NULL: not known */
 	uint64_t reduced_until_us; /* the latest end of a window that was reduced */
+	uint64_t names_us; /* when it was asked who takes part; 0: never */
+	uint64_t names_of; /* the epoch of this request while Redis has not answered; else 0 */
 	uint64_t beat_us, renewed_us, asked_us;
 	int64_t expected, came; /* workers */
 	bool begun;		/* somebody goes on in it already */
@@ -38,6 +49,18 @@ struct asked {
 struct life *lives_find(const struct quota_lives *l, uint64_t epoch);
 struct redis_pipe *lives_begin(
 	struct quota *qt, const struct life *l, size_t commands, redis_cb *cb);
+
+/* ---- quota_missed.c ---- */
+
+uint64_t worker_name(uint64_t node, uint64_t process, unsigned place);
+/* The names of n pairs of a name and its score. */
+void names_read(struct names *out, const struct span *pairs, size_t n);
+/* The number of different nodes. */
+size_t names_nodes(const struct names *is);
+/* True if the usage of all workers in `missed` is counted where those in `is` take part. A worker takes
+ * part after it has added its own usage. The first worker of a later process of the same node has added
+ * what the journal holds of the whole node. */
+bool names_back(const struct names *missed, const struct names *is);
 
 /* ---- quota_publish.c ---- */
 
