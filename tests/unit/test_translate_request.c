@@ -94,7 +94,15 @@ static const struct row {
 	{ "a schema that is no object", FORM_CHAT,
 		"{'tools':[{'type':'function','function':{'name':'f','parameters':{'anyOf':[]}}}]," USER "}", NULL, "tools[0]", NULL },
 	{ "a name that nobody takes", FORM_CHAT, "{'tools':[{'type':'function','function':{'name':'a.b'}}]," USER "}", NULL, "tools[0]", NULL },
-	{ "a tool of any text", FORM_CHAT, "{'tools':[{'type':'custom','custom':{'name':'f'}}]," USER "}", NULL, "tools[0]", NULL },
+
+	{ "a tool of any text is a function", FORM_CHAT,
+		"{'tools':[{'type':'custom','custom':{'name':'f','description':'d','format':{'type':'text'}}}],'tool_choice':{'type':'custom','custom':{'name':'f'}},"
+		"'messages':[{'role':'user','content':'hi'},{'role':'assistant','tool_calls':[{'id':'a','type':'custom','custom':{'name':'f','input':'x \\u0022y\\u0022\\n'}}]},"
+		"{'role':'tool','tool_call_id':'a','content':'2'}]}",
+		M1 "'messages':[{'role':'user','content':'hi'},{'role':'assistant','content':[{'type':'tool_use','id':'a','name':'f','input':{'input':'x \\u0022y\\u0022\\n'}}]},"
+		"{'role':'user','content':[{'type':'tool_result','tool_use_id':'a','content':'2'}]}],"
+		"'tools':[{'name':'f','description':'d','input_schema':{'type':'object','properties':{'input':{'type':'string'}},'required':['input'],'additionalProperties':false}}],"
+		"'tool_choice':{'type':'tool','name':'f'}}", NULL, NULL },
 	{ "calls and results", FORM_CHAT,
 		"{'messages':[{'role':'user','content':'hi'},{'role':'assistant','content':null,'tool_calls':[" CALL("a", "{\\u0022x\\u0022:1}") "," CALL("b", "") "]},"
 		"{'role':'tool','tool_call_id':'b','content':'2'},{'role':'tool','tool_call_id':'a','content':[{'type':'text','text':'1'}]},{'role':'user','content':'so?'}]}",
@@ -151,7 +159,6 @@ static const struct row {
 		"{'model':'m'," USER ",'tools':[{'type':'function','function':{'name':'f','description':'d','parameters':{'type':'object'}}}],'tool_choice':'required','parallel_tool_calls':false}", NULL, NULL },
 	{ "a tool that the provider runs", FORM_MESSAGES, "{'tools':[{'type':'web_search_20250305','name':'web_search'}]," USER "}", NULL, "tools[0].type", NULL },
 	{ "a tool that the provider runs may go", FORM_MESSAGES, "{'tools':[{'type':'web_search_20250305','name':'web_search'}]," USER "}", "{'model':'m'," USER "}", NULL, "tools[*].type" },
-	{ "a long name", FORM_MESSAGES, "{'tools':[{'name':'aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa','input_schema':{'type':'object'}}]," USER "}", NULL, "tools[0]", NULL },
 	{ "servers that it asks", FORM_MESSAGES, "{'mcp_servers':[]," USER "}", NULL, "mcp_servers", NULL },
 	{ "a text document is a text", FORM_MESSAGES,
 		"{'messages':[{'role':'user','content':[{'type':'document','source':{'type':'text','media_type':'text/plain','data':'hello'},'title':'t'},{'type':'text','text':'so?'}]}]}",
@@ -691,6 +698,19 @@ static const struct {
 	{ INTO(MESSAGES, CHAT), "{'max_tokens':9," USER ",'metadata':{'user_id':'user_0123456789012345678901234567890123456789_session_0123456789x'}}",
 		"'safety_identifier':'93d7663c", NULL },
 	{ INTO(MESSAGES, RESPONSES), "{'max_tokens':9," USER ",'metadata':{'user_id':'ann'}}", "'safety_identifier':'ann'", NULL },
+	/* Codex */
+	{ INTO(RESPONSES, CHAT), "{'input':'hi','reasoning':{'effort':'low','context':'all_turns'}}", "'reasoning_effort':'low'", "reasoning.context" },
+	{ INTO(RESPONSES, CHAT), "{'input':'hi','text':{'verbosity':'low'}}", "'verbosity':'low'", NULL },
+	{ INTO(CHAT, RESPONSES), "{'verbosity':'high','response_format':{'type':'json_object'}," USER "}", "'text':{'format':{'type':'json_object'},'verbosity':'high'}", NULL },
+	{ INTO(RESPONSES, MESSAGES), "{'input':'hi','text':{'verbosity':'low'}}", "'content':'hi'", "text.verbosity" },
+	{ INTO_MISTRAL(RESPONSES), "{'input':'hi','text':{'verbosity':'low'}}", "'content':'hi'", "text.verbosity" },
+	{ INTO(CHAT, GENERATE), "{'verbosity':'low'," USER "}", "'text':'hi'", "verbosity" },
+	{ INTO(RESPONSES, GENERATE), "{'input':'hi','tools':[{'type':'tool_search','execution':'client','description':'d','parameters':{}}]}",
+		"'text':'hi'", "*.type=tool_search" },
+	{ INTO(RESPONSES, CONVERSE), "{'input':'hi','tools':[{'type':'custom','name':'f','format':{'type':'grammar','syntax':'lark','definition':'start: \\'x\\''}}]}",
+		"'description':'A text of this grammar:\\nstart: \\'x\\''", "*.definition" },
+	{ INTO(RESPONSES, CHAT), "{'input':'hi','tools':[{'type':'namespace','name':'n','description':'d','tools':[{'type':'function','name':'f'}]}]}",
+		"'name':'n__f'", "tools[*].description" },
 	/* where it has a place it is not left out */
 	{ INTO(CHAT, MESSAGES), "{" USER ",'tools':[{'type':'function','function':{'name':'f','strict':true}}]}", "'strict':true", NULL },
 	{ INTO(MESSAGES, CHAT), "{'max_tokens':9," USER ",'output_format':{'type':'json_schema','schema':{'type':'object'}}}",

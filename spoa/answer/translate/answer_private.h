@@ -81,6 +81,7 @@ struct answer_block {
 	uint32_t number;     /* the provider's */
 	unsigned place;	     /* ours, of a call among calls */
 	struct buf id, name; /* a call's */
+	const struct tool_alias *as; /* of the call's tool; NULL: it has the name that the caller gave */
 	struct buf text;     /* of a call all of it; else what has not gone */
 	struct buf half;     /* of a pair of surrogates, without the other one */
 	size_t gone;	     /* bytes of a call's text that were written */

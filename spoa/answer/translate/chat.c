@@ -16,6 +16,7 @@ static const struct member chat_members[] = {
 	{ "safety_identifier",          IS_TEXT,   SET_USER },
 	{ "user",                       IS_TEXT,   SET_USER },
 	{ "n",                          IS_NUMBER, SET_CHOICES },
+	{ "verbosity",                  IS_TEXT,   SET_VERBOSITY },
 	{ "model",                      IS_TEXT,   DOC_MODEL },
 	{ "messages",                   IS_ARRAY,  DOC_TURNS },
 	{ "stream",                     IS_BOOL,   DOC_STREAM },
@@ -79,16 +80,19 @@ static const struct part_row part_rows[] = {
 	{ "input_audio", PART_AUDIO,   { [HAS_IN] = P_AUDIO } },
 	{ 0 },
 };
-enum { C_TYPE, C_ID, C_NAME, C_ARGUMENTS };
+enum { C_TYPE, C_ID, C_NAME, C_ARGUMENTS, C_CUSTOM, C_INPUT };
 static const struct member call_members[] = {
 	{ "type",               IS_TEXT, C_TYPE },
 	{ "id",                 IS_TEXT, C_ID },
 	{ "function.name",      IS_TEXT, C_NAME },
 	{ "function.arguments", IS_TEXT, C_ARGUMENTS },
+	{ "custom.name",        IS_TEXT, C_CUSTOM },
+	{ "custom.input",       IS_TEXT, C_INPUT },
 	{ 0 },
 };
 static const struct part_row call_rows[] = {
 	{ "function", PART_CALL, { [HAS_ID] = C_ID, [HAS_NAME] = C_NAME, [HAS_JSON] = C_ARGUMENTS } },
+	{ "custom",   PART_CALL, { [HAS_ID] = C_ID, [HAS_NAME] = C_CUSTOM, [HAS_MORE] = C_INPUT } },
 	{ 0 },
 };
 static const struct part_set call_parts = { call_members, call_rows, false };
@@ -100,10 +104,20 @@ static const struct member tool_members[] = {
 	{ "function.strict",      IS_BOOL,   TOOL_STRICT },
 	{ 0 },
 };
-static const struct member named_members[] = { { "type", IS_TEXT, 0 }, { "function.name", IS_TEXT, 1 }, { 0 } };
+static const struct member custom_members[] = {
+	{ "type",               IS_TEXT,   TOOL_TYPE },
+	{ "custom.name",        IS_TEXT,   TOOL_NAME },
+	{ "custom.description", IS_TEXT,   TOOL_DESCRIPTION },
+	{ "custom.format.type", IS_TEXT,   TOOL_SCHEMA },
+	{ "custom.format.grammar.syntax",     IS_TEXT, TOOL_STRICT },
+	{ "custom.format.grammar.definition", IS_TEXT, TOOL_GRAMMAR },
+	{ 0 },
+};
+static const struct member named_members[] = {
+	{ "type", IS_TEXT, 0 }, { "function.name", IS_TEXT, 1 }, { "custom.name", IS_TEXT, 1 }, { 0 } };
 static const char *const choice_words[] = { "", "auto", "required", "none", NULL };
 static const char *const message_roles[] = { "system", "user", "assistant", "developer", "tool", NULL };
-static const char *const only_function[] = { "function", NULL };
+static const char *const tool_types[] = { "function", "custom", NULL };
 
 static const struct part_form part_forms[] = {
 	{ PART_TEXT,  FROM_ANY,   "{'type':'text','text':%t}" },
@@ -154,7 +168,7 @@ read_chat_message(struct question *q, const struct node *of)
 	for (struct node *n = tree_elements(m[M_CALLS]); n && !q->err; n = n->next) {
 		const struct node *type = tree_member(n, "type");
 		if (!type || type->tok == JSON_NULL ||
-			question_word(q, type, only_function) == 0)
+			question_word(q, type, tool_types) >= 0)
 			question_part(q, t, n, &call_parts);
 	}
 }
@@ -164,28 +178,39 @@ read_chat_tool(struct question *q, const struct node *of)
 {
 	struct node *m[TOOL_MEMBERS];
 
-	if (node_is(tree_member(of, "type"), "custom"))
-		question_refuse(q, of, question_nowhere);
-	else if (question_members(q, of, tool_members, m) &&
-		 question_word(q, m[TOOL_TYPE], only_function) == 0)
+	if (node_is(tree_member(of, "type"), "custom")) {
+		if (question_members(q, of, custom_members, m))
+			question_custom_tool(q, of, m);
+	} else if (question_members(q, of, tool_members, m) &&
+		   question_word(q, m[TOOL_TYPE], tool_types) == 0) {
 		question_tool(q, of, m);
-	else
+	} else {
 		question_odd(q, of, "it is of a type that nobody knows");
+	}
 }
 
 void
 read_openai_choice(struct question *q, const struct member *named)
 {
-	struct node *of = q->set[DOC_CHOICE], *m[2];
+	struct node *of = q->set[DOC_CHOICE], *m[3] = { NULL };
+	const struct node *type = tree_member(of, "type");
 
 	if (of && of->tok == JSON_STRING) {
 		q->set[DOC_CHOICE_WORD] = of;
-	} else if (of && !node_is(tree_member(of, "type"), "function")) {
+	} else if (of && !node_is(type, "function") && !node_is(type, "custom")) {
 		question_refuse(q, of, question_nowhere);
 	} else if (of && question_members(q, of, named, m)) {
 		q->choice.is = CHOICE_TOOL;
 		q->set[DOC_CHOICE_NAME] = m[1];
+		q->set[DOC_CHOICE_SPACE] = m[2];
 	}
+}
+
+static void
+read_chat_part(struct question *q, struct part *p, struct node **m)
+{
+	if (p->kind == PART_CALL)
+		part_custom_input(q, p, m[C_INPUT]);
 }
 
 static void
@@ -368,7 +393,7 @@ const struct request_form chat_request_form = {
 	.most = { [SET_TEMPERATURE] = 2, [SET_TOP_P] = 1, [SET_STOP] = 4, [SET_FREQUENCY] = 2, [SET_PRESENCE] = 2, [SET_CHOICES] = 128,
 		[SET_USER] = 64 },
 	.choices = choice_words, .roles = message_roles, .parts = { part_members, part_rows, true },
-	.read_turn = read_chat_message, .read_tool = read_chat_tool, .read = read_chat, .write = write_chat,
+	.read_part = read_chat_part, .read_turn = read_chat_message, .read_tool = read_chat_tool, .read = read_chat, .write = write_chat,
 	.name_max = 64, .text_format = true, .any_json = true,
 };
 

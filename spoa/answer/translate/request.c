@@ -92,8 +92,8 @@ question_dropped(struct question *q, const char *path)
 
 /* True for a member that harmless_members.txt or the route's drop list has. The record names those of
  * the route, and those with ! in the file. */
-static bool
-member_may_go(struct question *q, const struct node *n)
+bool
+question_may_go(struct question *q, const struct node *n)
 {
 	SCOPED_BUF(path, 0);
 
@@ -133,7 +133,7 @@ question_fail(struct question *q, int err, const struct node *at, const char *wh
 bool
 question_refuse(struct question *q, const struct node *at, const char *why)
 {
-	if (!q->err && member_may_go(q, at))
+	if (!q->err && question_may_go(q, at))
 		return true;
 	question_fail(q, ERR_UNSUPPORTED, at, why);
 	return false;
@@ -326,7 +326,7 @@ question_part(
 			break;
 	}
 	if (!row->kind && set->typed && type) {
-		if (!member_may_go(q, of))
+		if (!question_may_go(q, of))
 			question_refuse(q, type, question_nowhere);
 		return NULL;
 	}
@@ -420,12 +420,43 @@ question_tool(struct question *q, const struct node *at, struct node *const *m)
 		return;
 	*t = (struct tool_offer){ .at = at,
 		.name = node_text(m[TOOL_NAME]),
+		.space = node_text(q->space),
 		.description = m[TOOL_DESCRIPTION],
 		.schema = m[TOOL_SCHEMA],
 		/* it says nothing where it is false: responses, too, is told so */
 		.strict = node_true(m[TOOL_STRICT]) ? m[TOOL_STRICT] : NULL };
-	*q->tools_end = t;
+	*q->tools_end = q->tools_last = t;
 	q->tools_end = &t->next;
+}
+
+void
+question_custom_tool(struct question *q, const struct node *at, struct node *const *m)
+{
+	const struct node *grammar = m[TOOL_GRAMMAR];
+	struct span text = node_written(grammar);
+
+	if (grammar && !question_refuse(q, grammar, question_nowhere))
+		return;
+	question_tool(q, at, m);
+	struct tool_offer *t = q->err ? NULL : q->tools_last;
+	if (!t)
+		return;
+	t->custom = true;
+	t->schema = question_json(q, at,
+		arena_printf(q->a,
+			"{\"type\":\"object\",\"properties\":{\"input\":{\"type\":\"string\""
+			"%s%.*s%s}},\"required\":[\"input\"],\"additionalProperties\":false}",
+			text.n ? ",\"description\":\"A text of this grammar:\\n" : "",
+			SPAN_ARG(text), text.n ? "\"" : ""),
+		question_nowhere);
+}
+
+void
+part_custom_input(struct question *q, struct part *p, const struct node *input)
+{
+	if (input)
+		p->json = arena_printf(
+			q->a, "{\"input\":\"%.*s\"}", SPAN_ARG(node_written(input)));
 }
 
 void
@@ -614,6 +645,8 @@ question_put_settings(struct question *q)
 		for (struct node *e = tree_elements(n); row->name && e; e = e->next)
 			if (e->tok != JSON_STRING)
 				question_odd(q, e, "it is no text");
+		if (s == SET_VERBOSITY && q->into->form == FORM_RESPONSES)
+			continue; /* beside the schema, in `text` */
 		if (!row->name || is_above(n, q->into->most[s])) {
 			question_refuse(q, n,
 				row->name ? "it is more than the form of the target has"
@@ -660,6 +693,47 @@ question_id(struct question *q, struct span id)
 
 /* ---- all of it ---- */
 
+/* The name of a tool at the target, by its name and namespace alone, so that it is the same in each turn.
+ * "functions" is what OpenAI's models call the place of tools that are in no namespace. One that is too
+ * long ends with its hash. */
+static struct span
+name_sent(struct question *q, struct span space, struct span name)
+{
+	static const size_t hash = 17;
+	size_t most = q->into->name_max;
+
+	if (space.n && !span_is(space, "functions"))
+		name = arena_printf(
+			q->a, "%.*s__%.*s", SPAN_ARG(space), SPAN_ARG(name));
+	if (name.n <= most)
+		return name;
+	return arena_printf(q->a, "%.*s_%016llx", SPAN_ARG(span_cut(name, 0, most - hash)),
+		(unsigned long long)span_hash(name));
+}
+
+static void
+name_tools(struct question *q)
+{
+	for (struct tool_offer *t = q->tools; t && !q->err; t = t->next) {
+		struct span name = t->name;
+		t->name = name_sent(q, t->space, name);
+		if (span_eq(name, t->name) && !t->space.n && !t->custom)
+			continue;
+		struct tool_alias *as = arena_new(q->a, struct tool_alias);
+		if (!as)
+			return;
+		*as = (struct tool_alias){ .sent = t->name,
+			.name = name,
+			.space = t->space,
+			.custom = t->custom,
+			.next = q->to->aliases };
+		q->to->aliases = as;
+	}
+	if (q->choice.name.n)
+		q->choice.name =
+			name_sent(q, node_text(q->set[DOC_CHOICE_SPACE]), q->choice.name);
+}
+
 static void
 check_name(struct question *q, struct span name, const struct node *at,
 	const struct request_form *to)
@@ -683,8 +757,10 @@ check_turn_parts(struct question *q, struct part *parts, const struct request_fo
 		"image/gif", "image/webp" };
 
 	for (struct part *p = parts; p && !q->err; p = p->next) {
-		if (p->kind == PART_CALL)
+		if (p->kind == PART_CALL) {
+			p->name = name_sent(q, p->space, p->name);
 			check_name(q, p->name, p->at, to);
+		}
 		if (p->kind == PART_IMAGE && !p->url.p && !SPAN_IN(p->media, images) &&
 			question_refuse(q, p->at, "it is an image of no kind that is known"))
 			part_goes(p);
@@ -806,6 +882,7 @@ translate_request(const struct translate_ask *ask, struct arena *a, struct buf *
 		from->proto(&q, q.tree.root);
 	if (question_members(&q, q.tree.root, from->members, q.set))
 		(from->read_turn ? read_conversation : from->read)(&q);
+	name_tools(&q);
 	for (const struct turn *t = q.turns; t && !q.err; t = t->next)
 		check_turn_parts(&q, t->first, to);
 	if (!q.err && !q.set[DOC_INPUTS])

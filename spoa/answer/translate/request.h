@@ -9,6 +9,14 @@
 #include "base/buf.h"
 #include "scan/dialect/form.h"
 
+/* A tool whose calls have another name or kind at the caller than at the target. Lives in an arena. */
+struct tool_alias {
+	struct span sent;	 /* its name at the target */
+	struct span name, space; /* at the caller, with its namespace; empty: none */
+	bool custom; /* the caller takes a text, which is the member "input" of the arguments */
+	const struct tool_alias *next;
+};
+
 enum { TRANSLATE_DROPS = 32 }; /* members that a route lets go, noted of one request */
 
 struct translate_ask {
@@ -31,6 +39,7 @@ struct translated_request {
 	const char *dropped[TRANSLATE_DROPS]; /* of ask.drop, those that it had */
 	size_t ndropped;
 	uint64_t choices; /* so many answers are asked for; 0: one */
+	const struct tool_alias *aliases; /* of the tools that it offers; NULL: none */
 	size_t vectors; /* of embeddings: as many come back, */
 	bool base64;	/* so written */
 	/* ERR_UNSUPPORTED: the path of what has no place ("messages[2].content[0].image_url.url"),

@@ -29,6 +29,7 @@ struct part {
 	struct span url;   /* where it is, written */
 	bool plain;	   /* data is no base64 */
 	struct span id, name; /* of a call; of a result its call's, or one of them: decoded */
+	struct span space;    /* the namespace of a call's tool, decoded */
 	struct span json;     /* of a call the arguments, an object */
 	bool failed;	      /* a result */
 	bool answered;	      /* a call: its result has been met */
@@ -44,8 +45,9 @@ struct turn {
 
 struct tool_offer {
 	const struct node *at;
-	struct span name;		     /* decoded */
+	struct span name, space;	     /* decoded; the namespace that it is in, or empty */
 	struct node *description, *schema, *strict; /* NULL: not said */
+	bool custom; /* its call is a text: offered as a function with the member "input" */
 	struct tool_offer *next;
 };
 
@@ -63,6 +65,7 @@ enum setting {
 	SET_PRESENCE,
 	SET_USER,
 	SET_CHOICES, /* answers of which the caller takes one */
+	SET_VERBOSITY,
 	SET_DIMENSIONS,
 	SETTINGS,
 	/* What each form writes in its way. */
@@ -70,7 +73,7 @@ enum setting {
 	DOC_SYSTEM, /* a text, or a list of parts */
 	DOC_TURNS,
 	DOC_TOOLS,
-	DOC_CHOICE, DOC_CHOICE_WORD, DOC_CHOICE_NAME, /* of a tool */
+	DOC_CHOICE, DOC_CHOICE_WORD, DOC_CHOICE_NAME, DOC_CHOICE_SPACE, /* of a tool */
 	DOC_ONE_CALL, DOC_PARALLEL, /* it may not call several tools at once; or it may */
 	DOC_STREAM, DOC_USAGE,
 	DOC_FORMAT, DOC_FORMAT_TYPE, DOC_MEDIA_TYPE, /* of what it answers */
@@ -100,7 +103,7 @@ struct question {
 
 	struct node *set[DOC_MEMBERS];
 	struct turn *turns, **turns_end;
-	struct tool_offer *tools, **tools_end;
+	struct tool_offer *tools, *tools_last, **tools_end;
 	struct {
 		enum choice is;
 		struct span name; /* decoded */
@@ -108,6 +111,7 @@ struct question {
 	} choice;
 	const struct node *any_json; /* its answer is JSON, of no schema; NULL: it need not be */
 	const struct node *one_call; /* it may not call several tools at once */
+	const struct node *space; /* the namespace whose tools are read */
 	int effort_is; /* of its reasoning, by place in `efforts`; EFFORT_UNSAID */
 };
 
@@ -202,6 +206,8 @@ void question_odd(struct question *q, const struct node *at, const char *why);
 /* It has no place: refused, unless it says nothing or the route lets it go. True: so it goes, and
  * is not written. */
 bool question_refuse(struct question *q, const struct node *at, const char *why);
+/* Whether the list of harmless members or the route's has it; noted where a record names it. */
+bool question_may_go(struct question *q, const struct node *n);
 extern const char question_nowhere[]; /* why, mostly */
 /* What goes anyway is noted. `path`: fixed, or the plan's. */
 void question_dropped(struct question *q, const char *path);
@@ -232,9 +238,13 @@ struct turn *question_role(
 enum { TURN_TYPE, TURN_ROLE, TURN_CONTENT, TURN_MEMBERS };
 void question_role_turn(struct question *q, const struct node *of);
 /* A tool by its members, as each form's table has them; NULL: not said. */
-enum { TOOL_NAME, TOOL_DESCRIPTION, TOOL_SCHEMA, TOOL_STRICT, TOOL_TYPE,
+enum { TOOL_NAME, TOOL_DESCRIPTION, TOOL_SCHEMA, TOOL_STRICT, TOOL_TYPE, TOOL_GRAMMAR,
 	TOOL_MEMBERS };
 void question_tool(struct question *q, const struct node *at, struct node *const *m);
+/* One of OpenAI's custom tools, whose call is a text, in a grammar (TOOL_GRAMMAR) or any. */
+void question_custom_tool(struct question *q, const struct node *at, struct node *const *m);
+/* The arguments of a call of such a tool; `input` NULL: it is no such call. */
+void part_custom_input(struct question *q, struct part *p, const struct node *input);
 /* One whose type is the form's word, or, unless it must have one, not said: others are run by
  * the provider. A read_tool. */
 void question_typed_tool(struct question *q, const struct node *of);
