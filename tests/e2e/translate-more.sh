@@ -125,4 +125,13 @@ is "nor one that rules deny" "$status $(says .error.type) $(seen)" '403 "permiss
 check "the journal verifies" verifies "$JOURNAL" "$AUDIT_KEY"
 told=$("$build/tollgate" policy replay -c "$D/tollgate.yaml")
 is "decided again all of it comes out the same" "$? $(grep -oE '[0-9]+ different' <<<"$told" | sort -u)" "0 0 different"
+
+# ---- custom tools ----
+for stream in false true; do
+	fresh
+	req POST /v1/responses -H "$auth" -H "$json" -H "host: chat.test" -d '{"model":"task:patch","stream":'$stream',"input":[{"type":"message","role":"user","content":[{"type":"input_text","text":"apply it"}]}],"tools":[{"type":"namespace","name":"functions","tools":[{"type":"custom","name":"patch"}]}]}'
+	calls=$body
+	[ $stream = false ] || calls=$(sed -n 's/^data: //p' <<<"$body" | jq -c 'select(.type == "response.completed") | .response')
+	is "a custom tool is called with a text, stream: $stream" "$status $(jq -c '.output[] | [.type, .namespace, .name, .input]' <<<"$calls")" '200 ["custom_tool_call","functions","patch","it"]'
+done
 exit $failed

@@ -722,9 +722,9 @@ name_tools(struct question *q)
 		struct tool_alias *as = arena_new(q->a, struct tool_alias);
 		if (!as)
 			return;
-		*as = (struct tool_alias){ .sent = t->name,
-			.name = name,
-			.space = t->space,
+		*as = (struct tool_alias){ .sent = arena_dup(q->a, t->name),
+			.name = arena_dup(q->a, name),
+			.space = arena_dup(q->a, t->space),
 			.custom = t->custom,
 			.next = q->to->aliases };
 		q->to->aliases = as;

@@ -9,7 +9,8 @@
 #include "base/buf.h"
 #include "scan/dialect/form.h"
 
-/* A tool whose calls have another name or kind at the caller than at the target. Lives in an arena. */
+/* A tool whose calls have another name or kind at the caller than at the target. It lives in the
+ * request's arena, and holds no view of the body. */
 struct tool_alias {
 	struct span sent;	 /* its name at the target */
 	struct span name, space; /* at the caller, with its namespace; empty: none */
