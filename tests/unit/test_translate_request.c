@@ -198,7 +198,7 @@ static const struct row {
 		"'tools':[{'functionDeclarations':[{'name':'f','description':'d','parameters':{'type':'OBJECT','properties':{'type':{'type':'STRING'}}}}]}],'toolConfig':{'functionCallingConfig':{'mode':'ANY','allowedFunctionNames':['f']}},"
 		"'generationConfig':{'maxOutputTokens':5,'temperature':1,'topK':3,'stopSequences':['x'],'thinkingConfig':{'thinkingBudget':5000},'candidateCount':1}}",
 		"{'model':'m','max_tokens':5,'temperature':1,'top_k':3,'stop_sequences':['x'],'system':'s'," USER ",'tools':[{'name':'f','description':'d','input_schema':{'type':'object','properties':{'type':{'type':'string'}}}}],"
-		"'tool_choice':{'type':'tool','name':'f'},'thinking':{'type':'adaptive'},'output_config':{'effort':'medium'}}", NULL, NULL },
+		"'tool_choice':{'type':'tool','name':'f'},'output_config':{'effort':'medium'}}", NULL, NULL },
 	{ "calls without ids", INTO(GENERATE, CHAT),
 		"{'contents':[{'role':'user','parts':[{'text':'hi'}]},{'role':'model','parts':[{'functionCall':{'name':'f','args':{'x':1}},'thoughtSignature':'s'},{'functionCall':{'name':'f'}},{'text':'hm','thought':true}]},"
 		"{'role':'user','parts':[{'functionResponse':{'name':'f','response':{'output':'1'}}},{'functionResponse':{'name':'f','response':{'a':2}}}]}]}",

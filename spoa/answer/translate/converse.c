@@ -256,7 +256,13 @@ put_converse_output(struct question *q)
 {
 	struct buf *b = q->out;
 
-	if (!q->set[DOC_SCHEMA] && q->effort_is <= EFFORT_NONE)
+	if (q->budget)
+		json_put_form(b,
+			"'additionalModelRequestFields':{'thinking':{'type':'enabled',"
+			"'budget_tokens':%u}}",
+			q->budget);
+	int effort = q->budget ? EFFORT_UNSAID : q->effort_is;
+	if (!q->set[DOC_SCHEMA] && effort <= EFFORT_NONE)
 		return;
 	json_put_open(b, "outputConfig", '{');
 	if (q->set[DOC_SCHEMA]) {
@@ -268,8 +274,8 @@ put_converse_output(struct question *q)
 		put_node(b, "description", q->set[DOC_SCHEMA_DESCRIPTION]);
 		json_put_form(b, "}}}");
 	}
-	if (q->effort_is > EFFORT_NONE)
-		json_put_str(b, "effort", efforts[q->effort_is]);
+	if (effort > EFFORT_NONE)
+		json_put_str(b, "effort", efforts[effort]);
 	json_put_close(b, '}');
 }
 

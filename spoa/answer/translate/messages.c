@@ -117,8 +117,10 @@ read_messages(struct question *q)
 
 	if (user && user->tok == JSON_STRING)
 		q->set[SET_USER] = user;
-	if (question_word(q, q->set[DOC_THINKING], thinking_types) == 0)
+	int thinks = question_word(q, q->set[DOC_THINKING], thinking_types);
+	if (thinks == 0)
 		q->effort_is = EFFORT_NONE;
+	q->shows_thinking = thinks > 0;
 }
 
 /* ---- write ---- */
@@ -203,7 +205,11 @@ put_messages_output(struct question *q)
 	int effort = q->effort_is == EFFORT_MINIMAL ? EFFORT_LOW : q->effort_is;
 	struct buf *b = q->out;
 
-	if (effort != EFFORT_UNSAID)
+	if (q->budget) {
+		json_put_form(b, "'thinking':{'type':'enabled','budget_tokens':%u}", q->budget);
+		effort = EFFORT_UNSAID;
+	}
+	if (effort != EFFORT_UNSAID && !q->without_thinking)
 		json_put_form(b, "'thinking':{'type':%s}",
 			effort == EFFORT_NONE ? "disabled" : "adaptive");
 	if (!q->set[DOC_SCHEMA] && effort <= EFFORT_NONE)

@@ -15,9 +15,6 @@ static const char *const harmless[] = {
 #include "answer/translate/harmless_members.inc"
 };
 
-const char *const efforts[] = { "none", "minimal", "low", "medium", "high", "xhigh", "max",
-	NULL };
-
 const char question_nowhere[] = "it has no place in the form of the target";
 
 static const struct request_form *const request_forms[FORMS] = {
@@ -115,6 +112,17 @@ question_may_go(struct question *q, const struct node *n)
 		return true;
 	}
 	return false;
+}
+
+void
+question_left_out(struct question *q, const struct node *n)
+{
+	SCOPED_BUF(path, 0);
+
+	put_path(&path, n, true);
+	struct span kept = arena_dup(q->a, buf_view(&path));
+	if (kept.p)
+		question_dropped(q, kept.p);
 }
 
 static void
@@ -782,6 +790,8 @@ read_effort(struct question *q)
 	const struct node *word = q->set[DOC_EFFORT], *budget = q->set[DOC_BUDGET];
 	size_t i = 0;
 
+	if (!q->effort_at)
+		q->effort_at = word ? word : budget ? budget : q->set[DOC_THINKING];
 	if (q->effort_is != EFFORT_UNSAID)
 		return;
 	if (word) {
@@ -792,6 +802,88 @@ read_effort(struct question *q)
 			i++;
 		q->effort_is = budgets[i].effort;
 	}
+}
+
+static double
+number_of(const struct node *n, double otherwise)
+{
+	char text[32] = "";
+	struct span raw = n ? tree_raw(n->of, n) : SPAN_LIT("");
+
+	if (raw.n >= sizeof(text))
+		return otherwise;
+	memcpy(text, raw.p, raw.n);
+	return *text ? strtod(text, NULL) : otherwise;
+}
+
+/* What Anthropic's models do not take together with `thinking`. */
+static bool
+excludes_thinking(const struct question *q)
+{
+	return q->choice.is == CHOICE_ANY || q->choice.is == CHOICE_TOOL || q->set[SET_TOP_K] ||
+	       number_of(q->set[SET_TEMPERATURE], 1) < 1 || number_of(q->set[SET_TOP_P], 1) < 0.95;
+}
+
+/* The nearest level that the model has: the next lower one, else the next higher one. */
+static int
+nearest_effort(unsigned levels, int effort)
+{
+	for (int i = effort; i >= (effort > EFFORT_NONE ? EFFORT_MINIMAL : EFFORT_NONE); i--)
+		if (levels >> i & 1)
+			return i;
+	for (int i = effort; i < EFFORTS; i++)
+		if (levels >> i & 1)
+			return i;
+	return EFFORT_UNSAID;
+}
+
+/* Half of the response's tokens at most, unless the caller stated the budget. */
+static uint64_t
+budget_of(const struct question *q)
+{
+	static const uint64_t tokens[EFFORTS] = { 0, 1024, 1024, 8192, 24576, 24576, 24576 };
+	const struct model_effort *e = &q->ask->effort;
+	const struct node *said = q->set[DOC_BUDGET], *cap = q->set[SET_CAP];
+	uint64_t most = cap ? tree_number(cap->of, cap, UINT64_MAX) : q->ask->cap_tokens;
+	uint64_t budget = said ? tree_number(said->of, said, 0) : 0;
+
+	if (!budget)
+		budget = tokens[q->effort_is];
+	if (most && budget > most / 2 && (!said || budget >= most))
+		budget = most / 2;
+	return budget < e->least && most && most / 2 < e->least ? 0
+	       : budget < e->least				? e->least
+	       : budget > e->most				? e->most
+								: budget;
+}
+
+/* As the model takes it. What the caller said and the model does not do is noted. */
+static void
+settle_effort(struct question *q)
+{
+	const struct model_effort *e = &q->ask->effort;
+	enum form into = q->into->form;
+	bool numbers = e->takes == EFFORT_BUDGET && into != FORM_CHAT && into != FORM_RESPONSES;
+	int said = q->effort_is, to = said;
+
+	if (e->takes == EFFORT_IS_OFF)
+		q->shows_thinking = false;
+	if (said == EFFORT_UNSAID)
+		return;
+	if (e->takes == EFFORT_IS_OFF)
+		to = said == EFFORT_NONE ? EFFORT_NONE : EFFORT_UNSAID;
+	else if (e->takes == EFFORT_LEVELS)
+		to = nearest_effort(e->levels, said);
+	else if (numbers && said > EFFORT_NONE && into != FORM_GENERATE && excludes_thinking(q))
+		to = EFFORT_UNSAID;
+	else if (numbers && (said > EFFORT_NONE || (e->least && into == FORM_GENERATE)))
+		to = (q->budget = budget_of(q)) ? EFFORT_LOW : EFFORT_UNSAID;
+	/* Anthropic's models take an effort without `thinking`, too */
+	bool less = into == FORM_MESSAGES && to > EFFORT_NONE && excludes_thinking(q);
+	if (less || (said == EFFORT_NONE) != (to == EFFORT_NONE) || to == EFFORT_UNSAID)
+		question_left_out(q, q->effort_at);
+	q->effort_is = e->takes == EFFORT_IS_OFF ? EFFORT_UNSAID : to;
+	q->without_thinking = less;
 }
 
 /* The schema is one where its type says so. */
@@ -894,6 +986,8 @@ translate_request(const struct translate_ask *ask, struct arena *a, struct buf *
 		q.choice.is = CHOICE_UNSAID;
 	if (q.any_json && !to->any_json)
 		question_refuse(&q, q.any_json, "JSON without a schema has no place");
+	if (!q.err)
+		settle_effort(&q);
 	if (!q.err) {
 		buf_reserve(out, ask->body.n); /* about as long */
 		json_put_open(out, NULL, '{');

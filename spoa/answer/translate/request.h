@@ -7,6 +7,7 @@
 
 #include "base/arena.h"
 #include "base/buf.h"
+#include "base/tokens/models.h"
 #include "scan/dialect/form.h"
 
 /* A tool whose calls have another name or kind at the caller than at the target. It lives in the
@@ -30,6 +31,7 @@ struct translate_ask {
 	uint64_t cap_tokens;
 	/* NULL, or 32 bytes, the key of the hash that stands for a user's id which is too long */
 	const unsigned char *user_key;
+	struct model_effort effort; /* that the model takes */
 	const char *const *drop; /* paths that the route lets go: "top_k", "stream_options.x" */
 	size_t ndrop;
 };
@@ -37,7 +39,7 @@ struct translate_ask {
 struct translated_request {
 	bool stream;
 	bool wants_usage; /* its caller's stream is to say the usage */
-	const char *dropped[TRANSLATE_DROPS]; /* of ask.drop, those that it had */
+	const char *dropped[TRANSLATE_DROPS]; /* of ask.drop, those that it had; or in the arena */
 	size_t ndropped;
 	uint64_t choices; /* so many answers are asked for; 0: one */
 	const struct tool_alias *aliases; /* of the tools that it offers; NULL: none */

@@ -80,7 +80,7 @@ enum setting {
 	DOC_SCHEMA, DOC_SCHEMA_NAME, DOC_SCHEMA_DESCRIPTION, DOC_SCHEMA_STRICT,
 	DOC_OWN_SCHEMA, /* which is no JSON Schema */
 	/* Of its reasoning: a word, what that comes to in tokens, or whether it does at all. */
-	DOC_EFFORT, DOC_BUDGET, DOC_THINKING,
+	DOC_EFFORT, DOC_BUDGET, DOC_THINKING, DOC_SUMMARY,
 	DOC_OTHER, /* is read for itself, or is of no matter */
 	DOC_INPUTS, DOC_ENCODING, /* to embed: it is no conversation */
 	DOC_MEMBERS
@@ -113,6 +113,10 @@ struct question {
 	const struct node *one_call; /* it may not call several tools at once */
 	const struct node *space; /* the namespace whose tools are read */
 	int effort_is; /* of its reasoning, by place in `efforts`; EFFORT_UNSAID */
+	const struct node *effort_at;
+	uint64_t budget; /* the tokens that this comes to, of a model that takes a number; 0: none */
+	bool without_thinking; /* an effort alone, at Anthropic's */
+	bool shows_thinking; /* the caller wants to see it */
 };
 
 /* ---- tables ---- */
@@ -209,6 +213,8 @@ bool question_refuse(struct question *q, const struct node *at, const char *why)
 /* Whether the list of harmless members or the route's has it; noted where a record names it. */
 bool question_may_go(struct question *q, const struct node *n);
 extern const char question_nowhere[]; /* why, mostly */
+/* It is left out, and its path is noted. */
+void question_left_out(struct question *q, const struct node *n);
 /* What goes anyway is noted. `path`: fixed, or the plan's. */
 void question_dropped(struct question *q, const char *path);
 /* Writes SET_USER under this name. An id that is longer than the form takes (most[SET_USER]) becomes
@@ -253,10 +259,7 @@ enum {
 	REQUEST_MEMBERS = 24, /* of a table, at most */
 	TURN_CALLS = 1024,    /* of a turn */
 };
-/* Of reasoning, least first. */
-enum { EFFORT_UNSAID = -1, EFFORT_NONE, EFFORT_MINIMAL, EFFORT_LOW, EFFORT_MEDIUM, EFFORT_HIGH,
-	EFFORT_XHIGH, EFFORT_MAX, EFFORTS };
-extern const char *const efforts[]; /* NULL last */
+enum { EFFORT_UNSAID = -1 }; /* else as in base/tokens/models.h */
 /* JSON as the inside of a string. */
 struct span escaped_json(struct question *q, struct span json);
 /* JSON as a tree of its own; q->err. */

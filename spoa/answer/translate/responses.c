@@ -25,6 +25,7 @@ static const struct member responses_members[] = {
 	{ "text.format.strict",      IS_BOOL,   DOC_SCHEMA_STRICT },
 	{ "text.verbosity",      IS_TEXT,   SET_VERBOSITY },
 	{ "reasoning.effort",    IS_TEXT,   DOC_EFFORT },
+	{ "reasoning.summary",   IS_TEXT,   DOC_SUMMARY },
 	{ "include",             IS_ARRAY,  DOC_OTHER },
 	{ 0 },
 };
@@ -183,6 +184,7 @@ static void
 read_responses(struct question *q)
 {
 	read_openai_choice(q, named_members);
+	q->shows_thinking = q->set[DOC_SUMMARY];
 	for (const struct node *n = tree_elements(q->set[DOC_OTHER]); n && !q->err; n = n->next)
 		question_refuse(q, n, question_nowhere);
 }

@@ -72,6 +72,14 @@ cap_unsaid(const struct request *r, struct span model)
 	return most && most < cap ? most : cap;
 }
 
+static struct model_effort
+effort_of(const struct request *r, struct span model)
+{
+	const struct token_models *m = r->snap->models;
+
+	return m ? model_size_of(m, model).effort : (struct model_effort){ .takes = EFFORT_ANY };
+}
+
 static int
 form_write(struct request *r, struct found_form *f)
 {
@@ -84,6 +92,7 @@ form_write(struct request *r, struct found_form *f)
 		.model = model,
 		.stream = r->in.body.stream,
 		.cap_tokens = cap_unsaid(r, model),
+		.effort = effort_of(r, model),
 		.user_key = r->gate ? r->gate->shared->prompt_key : NULL,
 		.drop = r->found.route->drop,
 		.ndrop = r->found.route->ndrop };
