@@ -91,7 +91,7 @@ mistakes_in_the_table_are_named(void **state)
 			"models: family is missing, or window, output or effort" },
 		{ "families: {a: {encoding: x}}\nmodels: [{model: m, effort: [low, loud]}]\n"
 		  "unknown: a\n",
-			":2:43: effort: none, minimal, low, medium, high, xhigh or max is "
+			":2:35: effort: none, minimal, low, medium, high, xhigh or max is "
 			"expected, found loud" },
 		{ "families: {a: {encoding: x}}\nmodels: [{model: m, effort: {budget: [9, 1]}}]\n"
 		  "unknown: a\n",
