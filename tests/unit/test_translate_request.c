@@ -95,6 +95,21 @@ static const struct row {
 		"{'tools':[{'type':'function','function':{'name':'f','parameters':{'anyOf':[]}}}]," USER "}", NULL, "tools[0]", NULL },
 	{ "a name that nobody takes", FORM_CHAT, "{'tools':[{'type':'function','function':{'name':'a.b'}}]," USER "}", NULL, "tools[0]", NULL },
 
+	{ "what is cached, at Bedrock", INTO(MESSAGES, CONVERSE),
+		"{'max_tokens':9,'system':[{'type':'text','text':'s','cache_control':{'type':'ephemeral'}}],'tools':[{'name':'f','input_schema':{'type':'object'}},{'name':'g','input_schema':{'type':'object'},'cache_control':{'type':'ephemeral','ttl':'1h'}}],"
+		"'messages':[{'role':'user','content':'go'},{'role':'assistant','content':[{'type':'tool_use','id':'a','name':'f','input':{}}]},"
+		"{'role':'user','content':[{'type':'text','text':'so?','cache_control':{'type':'ephemeral'}},{'type':'tool_result','tool_use_id':'a','content':'1','cache_control':{'type':'ephemeral'}}]}]}",
+		"{'system':[{'text':'s'},{'cachePoint':{'type':'default'}}],'messages':[{'role':'user','content':[{'text':'go'}]},{'role':'assistant','content':[{'toolUse':{'toolUseId':'a','name':'f','input':{}}}]},"
+		"{'role':'user','content':[{'toolResult':{'toolUseId':'a','content':[{'text':'1'}],'status':'success'}},{'cachePoint':{'type':'default'}},{'text':'so?'},{'cachePoint':{'type':'default'}}]}],'inferenceConfig':{'maxTokens':9},"
+		"'toolConfig':{'tools':[{'toolSpec':{'name':'f','inputSchema':{'json':{'type':'object'}}}},{'toolSpec':{'name':'g','inputSchema':{'json':{'type':'object'}}}},{'cachePoint':{'type':'default','ttl':'1h'}}]}}", NULL, NULL },
+	{ "what Bedrock caches, at Anthropic", INTO(CONVERSE, MESSAGES),
+		"{'system':[{'text':'s'},{'cachePoint':{'type':'default'}}],'messages':[{'role':'user','content':[{'cachePoint':{'type':'default'}},{'text':'hi'},{'text':' '},{'cachePoint':{'type':'default','ttl':'1h'}}]}],"
+		"'toolConfig':{'tools':[{'toolSpec':{'name':'f','inputSchema':{'json':{'type':'object'}}}},{'cachePoint':{'type':'default'}}]}}",
+		M1 "'system':[{'type':'text','text':'s','cache_control':{'type':'ephemeral'}}],'messages':[{'role':'user','content':[{'type':'text','text':'hi','cache_control':{'type':'ephemeral','ttl':'1h'}}]}],"
+		"'tools':[{'name':'f','input_schema':{'type':'object'},'cache_control':{'type':'ephemeral'}}]}", NULL, NULL },
+	{ "all that can be is cached", INTO(MESSAGES, CONVERSE),
+		"{'max_tokens':9,'cache_control':{'type':'ephemeral'}," USER "}",
+		"{'messages':[{'role':'user','content':[{'text':'hi'},{'cachePoint':{'type':'default'}}]}],'inferenceConfig':{'maxTokens':9}}", NULL, NULL },
 	{ "a tool of any text is a function", FORM_CHAT,
 		"{'tools':[{'type':'custom','custom':{'name':'f','description':'d','format':{'type':'text'}}}],'tool_choice':{'type':'custom','custom':{'name':'f'}},"
 		"'messages':[{'role':'user','content':'hi'},{'role':'assistant','tool_calls':[{'id':'a','type':'custom','custom':{'name':'f','input':'x \\u0022y\\u0022\\n'}}]},"
@@ -238,7 +253,7 @@ static const struct row {
 		"{'system':[{'text':'s'},{'cachePoint':{'type':'default'}}],'messages':[{'role':'user','content':[{'text':'hi'},{'image':{'format':'png','source':{'bytes':'QUJD'}}}]},"
 		"{'role':'assistant','content':[{'reasoningContent':{'reasoningText':{'text':'hm','signature':'s'}}},{'toolUse':{'toolUseId':'a','name':'f','input':{'x':1}}}]},"
 		"{'role':'user','content':[{'toolResult':{'toolUseId':'a','status':'error','content':[{'json':{'y':2}}]}}]}],'inferenceConfig':{'maxTokens':5},'toolConfig':{'tools':[{'toolSpec':{'name':'f','inputSchema':{'json':{'type':'object'}}}}],'toolChoice':{'any':{}}}}",
-		"{'model':'m','max_tokens':5,'system':'s','messages':[{'role':'user','content':[{'type':'text','text':'hi'},{'type':'image','source':{'type':'base64','media_type':'image/png','data':'QUJD'}}]},"
+		"{'model':'m','max_tokens':5,'system':[{'type':'text','text':'s','cache_control':{'type':'ephemeral'}}],'messages':[{'role':'user','content':[{'type':'text','text':'hi'},{'type':'image','source':{'type':'base64','media_type':'image/png','data':'QUJD'}}]},"
 		"{'role':'assistant','content':[{'type':'tool_use','id':'a','name':'f','input':{'x':1}}]},{'role':'user','content':[{'type':'tool_result','tool_use_id':'a','content':'{\\'y\\':2}','is_error':true}]}],"
 		"'tools':[{'name':'f','input_schema':{'type':'object'}}],'tool_choice':{'type':'any'}}", NULL, NULL },
 	{ "a schema of Bedrock's", INTO(CONVERSE, GENERATE),
@@ -698,6 +713,17 @@ static const struct {
 	{ INTO(MESSAGES, CHAT), "{'max_tokens':9," USER ",'metadata':{'user_id':'user_0123456789012345678901234567890123456789_session_0123456789x'}}",
 		"'safety_identifier':'93d7663c", NULL },
 	{ INTO(MESSAGES, RESPONSES), "{'max_tokens':9," USER ",'metadata':{'user_id':'ann'}}", "'safety_identifier':'ann'", NULL },
+	/* what is cached at a target that caches by itself, or not */
+	{ INTO(MESSAGES, CHAT), "{'max_tokens':9,'messages':[{'role':'user','content':[{'type':'text','text':'hi','cache_control':{'type':'ephemeral'}}]}]}",
+		"'content':'hi'", "*.cache_control" },
+	{ INTO(MESSAGES, GENERATE), "{'max_tokens':9," USER ",'tools':[{'name':'f','input_schema':{'type':'object'},'cache_control':{'type':'ephemeral'}}]}",
+		"'text':'hi'", "*.cache_control" },
+	{ INTO(MESSAGES, CHAT), "{'max_tokens':9,'cache_control':{'type':'ephemeral'}," USER "}", "'content':'hi'", "*.cache_control" },
+	{ INTO(CONVERSE, RESPONSES), "{'messages':[{'role':'user','content':[{'text':'hi'},{'cachePoint':{'type':'default'}}]}]}", "'text':'hi'", "*.cachePoint" },
+	/* inside of a result Bedrock takes none */
+	{ INTO(MESSAGES, CONVERSE), "{'max_tokens':9,'messages':[{'role':'user','content':'go'},{'role':'assistant','content':[{'type':'tool_use','id':'a','name':'f','input':{}}]},"
+		"{'role':'user','content':[{'type':'tool_result','tool_use_id':'a','content':[{'type':'text','text':'1','cache_control':{'type':'ephemeral'}}]}]}]}",
+		"'content':[{'text':'1'}],'status':'success'}},{'cachePoint':{'type':'default'}}", NULL },
 	/* Codex */
 	{ INTO(RESPONSES, CHAT), "{'input':'hi','reasoning':{'effort':'low','context':'all_turns'}}", "'reasoning_effort':'low'", "reasoning.context" },
 	{ INTO(RESPONSES, CHAT), "{'input':'hi','text':{'verbosity':'low'}}", "'verbosity':'low'", NULL },

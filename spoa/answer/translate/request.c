@@ -538,6 +538,17 @@ put_node(struct buf *b, const char *name, const struct node *n)
 	tree_write(n->of, n, b);
 }
 
+void
+put_cache(struct question *q, const char *name, const char *type, const struct node *cache)
+{
+	if (!cache)
+		return;
+	json_put_open(q->out, name, '{');
+	json_put_str(q->out, "type", type);
+	put_node(q->out, "ttl", tree_member(cache, "ttl"));
+	json_put_close(q->out, '}');
+}
+
 static void
 put_part_place(struct question *q, const struct part *p, char place)
 {
@@ -717,6 +728,18 @@ name_sent(struct question *q, struct span space, struct span name)
 		return name;
 	return arena_printf(q->a, "%.*s_%016llx", SPAN_ARG(span_cut(name, 0, most - hash)),
 		(unsigned long long)span_hash(name));
+}
+
+/* Marks of what is to be cached, where the target has none. */
+static void
+check_cached(struct question *q)
+{
+	bool any = q->set[DOC_CACHE];
+
+	for (const struct tool_offer *t = q->tools; t; t = t->next)
+		any |= t->cache != NULL;
+	if (any && !q->into->cached)
+		question_dropped(q, q->form->cached);
 }
 
 static void
@@ -975,6 +998,7 @@ translate_request(const struct translate_ask *ask, struct arena *a, struct buf *
 	if (question_members(&q, q.tree.root, from->members, q.set))
 		(from->read_turn ? read_conversation : from->read)(&q);
 	name_tools(&q);
+	check_cached(&q);
 	for (const struct turn *t = q.turns; t && !q.err; t = t->next)
 		check_turn_parts(&q, t->first, to);
 	if (!q.err && !q.set[DOC_INPUTS])

@@ -31,6 +31,7 @@ struct part {
 	struct span id, name; /* of a call; of a result its call's, or one of them: decoded */
 	struct span space;    /* the namespace of a call's tool, decoded */
 	struct span json;     /* of a call the arguments, an object */
+	const struct node *cache; /* the prompt up to here is to be cached; NULL: it need not */
 	bool failed;	      /* a result */
 	bool answered;	      /* a call: its result has been met */
 	struct part *parts;   /* of a result */
@@ -47,6 +48,7 @@ struct tool_offer {
 	const struct node *at;
 	struct span name, space;	     /* decoded; the namespace that it is in, or empty */
 	struct node *description, *schema, *strict; /* NULL: not said */
+	const struct node *cache; /* as of a part */
 	bool custom; /* its call is a text: offered as a function with the member "input" */
 	struct tool_offer *next;
 };
@@ -81,6 +83,7 @@ enum setting {
 	DOC_OWN_SCHEMA, /* which is no JSON Schema */
 	/* Of its reasoning: a word, what that comes to in tokens, or whether it does at all. */
 	DOC_EFFORT, DOC_BUDGET, DOC_THINKING, DOC_SUMMARY,
+	DOC_CACHE, /* up to the end, as of a part */
 	DOC_OTHER, /* is read for itself, or is of no matter */
 	DOC_INPUTS, DOC_ENCODING, /* to embed: it is no conversation */
 	DOC_MEMBERS
@@ -190,6 +193,7 @@ struct request_form {
 	bool model_in_path;
 	bool text_format; /* of an answer, by name */
 	bool any_json;	  /* JSON of no schema, too */
+	const char *cached; /* the member that marks what is to be cached, in any place; NULL: it has none */
 	bool titles; /* text documents have one */
 	bool apart;  /* system texts stand before all turns, which change roles and begin with the
 		       user's */
@@ -271,6 +275,8 @@ struct node *question_json(
 /* A string of what is written already. */
 void put_written(struct buf *b, const char *name, struct span written);
 void put_node(struct buf *b, const char *name, const struct node *n);
+/* What is to be cached, with its time: "'cache_control':{'type':'ephemeral'}". `cache` NULL: nothing. */
+void put_cache(struct question *q, const char *name, const char *type, const struct node *cache);
 /* A part by a form's rows, or it is refused. */
 void put_part(struct question *q, const struct part_form *rows, const struct part *p);
 /* Name, description, schema (under that name, NULL: not) and strict. */
