@@ -192,12 +192,56 @@ a_custom_call_has_its_own_events(void **state)
 	buf_free(&out);
 }
 
+/* Bedrock needs a tool if there are calls in the history: the caller, who offered none, gets no call of it. */
+static void
+a_tool_that_the_caller_did_not_offer_is_not_called(void **state)
+{
+	static const char body[] =
+		"{\"messages\":[{\"role\":\"user\",\"content\":\"go\"},{\"role\":\"assistant\",\"tool_calls\":[{"
+		"\"id\":\"a\",\"type\":\"function\",\"function\":{\"name\":\"f\",\"arguments\":\"{}\"}}]},"
+		"{\"role\":\"tool\",\"tool_call_id\":\"a\",\"content\":\"1\"}]}";
+	const struct translate_ask ask = { .from = FORM_CHAT,
+		.to = FORM_CONVERSE,
+		.body = span_str(body),
+		.model = SPAN_LIT("m") };
+	struct translated_request made;
+	struct arena a;
+	struct buf sent = { 0 };
+
+	(void)state;
+	arena_init(&a, 0, false);
+	assert_int_equal(translate_request(&ask, &a, &sent, &made), 0);
+	assert_non_null(memmem(sent.p, sent.n, "no_tool", 7));
+	assert_non_null(made.aliases);
+	translate_aliases = made.aliases;
+	for (int streamed = 0; streamed < 2; streamed++) {
+		static const char *const in[] = {
+			MESSAGE("{\"type\":\"text\",\"text\":\"so\"},{\"type\":\"tool_use\",\"id\":\"a\",\"name\":"
+				"\"no_tool\",\"input\":{}}", "tool_use"),
+			START TEXT("0") WORDS("0", "so") STOP("0") TOOL("1", "a", "no_tool") INPUT("1", "{}")
+				STOP("1") WHY("tool_use") LAST,
+		};
+		struct buf out = { 0 };
+		const char *why;
+		assert_int_equal(translate_run_to(FORM_MESSAGES, FORM_CHAT, streamed, 200, span_str(in[streamed]),
+					 (size_t)streamed, 0, &out, &why), 0);
+		if (!memmem(out.p, out.n, "\"finish_reason\":\"stop\"", 22) ||
+			memmem(out.p, out.n, "no_tool", 7) || memmem(out.p, out.n, "tool_calls", 10))
+			fail_msg("%.*s", SPAN_ARG(buf_view(&out)));
+		buf_free(&out);
+	}
+	translate_aliases = NULL;
+	buf_free(&sent);
+	arena_reset(&a);
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_call_comes_back_as_the_caller_knows_it),
 		cmocka_unit_test(a_custom_call_has_its_own_events),
+		cmocka_unit_test(a_tool_that_the_caller_did_not_offer_is_not_called),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

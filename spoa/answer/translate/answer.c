@@ -123,9 +123,14 @@ translator_put_usage(const struct translator *t, const struct usage *u, struct b
 const char *
 translator_stop_word(const struct translator *t)
 {
-	bool refused = t->choice->refused && !t->writer->refusals;
+	const struct answer_choice *c = t->choice;
+	enum answer_stop stop = c->stop;
 
-	return answer_stop_word(t->plan.to, refused ? STOP_REFUSAL : t->choice->stop);
+	if (c->refused && !t->writer->refusals)
+		stop = STOP_REFUSAL;
+	else if (stop == STOP_CALLS && c->calls == c->hidden)
+		stop = STOP_END;
+	return answer_stop_word(t->plan.to, stop);
 }
 
 const char translator_again[] = "the provider's answer goes on after its end";

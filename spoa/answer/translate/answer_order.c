@@ -155,11 +155,19 @@ write_block_text(struct translator *t, struct answer_block *b)
 	}
 }
 
+/* A call of a tool that the caller did not offer. */
+static bool
+is_hidden(const struct answer_block *b)
+{
+	return b->as && !b->as->name.n;
+}
+
 /* A call of which nothing is written before all of it is known. */
 static bool
 waits_whole(const struct translator *t, const struct answer_block *b)
 {
-	return b->is == SAID_CALL && (t->writer->whole_calls || (b->as && b->as->custom));
+	return b->is == SAID_CALL &&
+	       (t->writer->whole_calls || is_hidden(b) || (b->as && b->as->custom));
 }
 
 /* The call of a custom tool is the text in its arguments. If a model gave others, they are the text. */
@@ -197,7 +205,8 @@ close_block(struct translator *t, struct answer_block *b)
 			"the arguments of a call are no JSON object, or not all of one");
 	t->choice->refused |= b->is == SAID_REFUSAL;
 	put_item_in(t->choice->met, said_item(&s));
-	if (half && (!t->streamed || waits_whole(t, b)))
+	t->choice->hidden += is_hidden(b);
+	if (is_hidden(b) || (half && (!t->streamed || waits_whole(t, b))))
 		return 0;
 	if (b->as && b->as->custom)
 		take_input(t, b);

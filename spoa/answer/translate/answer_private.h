@@ -128,6 +128,7 @@ struct answer_choice {
 	blocks; /* the first one is open, the others wait */
 	size_t nblocks;
 	uint32_t calls; /* that have begun */
+	uint32_t hidden; /* of them, of tools that the caller did not offer */
 	uint32_t last_number; /* of a block that has begun, where blocks have numbers */
 	/* Items that were said, by number and whether they are calls; before the event that is
 	 * read; and those that were said in part by a copy. */

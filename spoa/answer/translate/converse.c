@@ -262,8 +262,11 @@ put_converse_tools(struct question *q)
 		put_tool_spec(b, t);
 		put_cache_point(q, t->cache);
 	}
-	if (!q->tools) /* a history with calls has to have some */
+	if (!q->tools) { /* a history with calls has to have some */
+		static const struct tool_alias hidden = { .sent = SPAN_LIT("no_tool") };
 		put_tool_spec(b, &no_tool);
+		q->to->aliases = &hidden;
+	}
 	json_put_close(b, ']');
 	if (q->choice.is != CHOICE_UNSAID) {
 		json_put_open(b, "toolChoice", '{');

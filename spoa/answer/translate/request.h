@@ -14,7 +14,8 @@
  * request's arena, and holds no view of the body. */
 struct tool_alias {
 	struct span sent;	 /* its name at the target */
-	struct span name, space; /* at the caller, with its namespace; empty: none */
+	struct span name, space; /* at the caller, with its namespace; no name: it did not offer the tool,
+				    and gets no call */
 	bool custom; /* the caller takes a text, which is the member "input" of the arguments */
 	const struct tool_alias *next;
 };
