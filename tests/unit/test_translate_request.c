@@ -86,7 +86,7 @@ static const struct row {
 	{ "tools", FORM_CHAT,
 		"{'tools':[{'type':'function','function':{'name':'f','description':'d','parameters':{'type':'object','properties':{}},'strict':true}},{'type':'function','function':{'name':'g'}}],"
 		"'tool_choice':'required','parallel_tool_calls':false," USER "}",
-		M1 USER ",'tools':[{'name':'f','description':'d','input_schema':{'type':'object','properties':{}},'strict':true},{'name':'g','input_schema':{'type':'object'}}],"
+		M1 USER ",'tools':[{'name':'f','description':'d','input_schema':{'type':'object','properties':{},'additionalProperties':false},'strict':true},{'name':'g','input_schema':{'type':'object'}}],"
 		"'tool_choice':{'type':'any','disable_parallel_tool_use':true}}", NULL, NULL },
 	{ "one tool", FORM_CHAT,
 		"{'tools':[{'type':'function','function':{'name':'f'}}],'tool_choice':{'type':'function','function':{'name':'f'}}," USER "}",
@@ -110,6 +110,18 @@ static const struct row {
 	{ "all that can be is cached", INTO(MESSAGES, CONVERSE),
 		"{'max_tokens':9,'cache_control':{'type':'ephemeral'}," USER "}",
 		"{'messages':[{'role':'user','content':[{'text':'hi'},{'cachePoint':{'type':'default'}}]}],'inferenceConfig':{'maxTokens':9}}", NULL, NULL },
+	{ "a schema that is enforced is closed, at Anthropic", FORM_CHAT,
+		"{'response_format':{'type':'json_schema','json_schema':{'name':'n','schema':{'type':'object','properties':{'additionalProperties':{'type':['object','null'],'properties':{}},"
+		"'l':{'type':'array','items':{'anyOf':[{'properties':{}},{'type':'object','additionalProperties':true}]}}},'$defs':{'d':{'type':'object'}}}}}," USER
+		",'tools':[{'type':'function','function':{'name':'f','strict':true,'parameters':{'type':'object'}}},{'type':'function','function':{'name':'g','parameters':{'type':'object'}}}]}",
+		M1 USER ",'tools':[{'name':'f','input_schema':{'type':'object','additionalProperties':false},'strict':true},{'name':'g','input_schema':{'type':'object'}}],"
+		"'output_config':{'format':{'type':'json_schema','schema':{'type':'object','properties':{'additionalProperties':{'type':['object','null'],'properties':{},'additionalProperties':false},"
+		"'l':{'type':'array','items':{'anyOf':[{'properties':{},'additionalProperties':false},{'type':'object','additionalProperties':true}]}}},'$defs':{'d':{'type':'object','additionalProperties':false}},'additionalProperties':false}}}}", NULL, NULL },
+	{ "words that only Google's schemas have", INTO(GENERATE, MESSAGES),
+		"{'contents':[{'parts':[{'text':'hi'}]}],'tools':[{'functionDeclarations':[{'name':'f','parameters':{'type':'OBJECT','propertyOrdering':['nullable'],'properties':{'nullable':{'type':'STRING','nullable':true,'example':'x'}}}}]}],"
+		"'generationConfig':{'responseMimeType':'application/json','responseSchema':{'type':'OBJECT','properties':{'a':{'type':'STRING'}},'propertyOrdering':['a']}}}",
+		M1 USER ",'tools':[{'name':'f','input_schema':{'type':'object','properties':{'nullable':{'type':['string','null']}}}}],"
+		"'output_config':{'format':{'type':'json_schema','schema':{'type':'object','properties':{'a':{'type':'string'}},'additionalProperties':false}}}}", NULL, NULL },
 	{ "a tool of any text is a function", FORM_CHAT,
 		"{'tools':[{'type':'custom','custom':{'name':'f','description':'d','format':{'type':'text'}}}],'tool_choice':{'type':'custom','custom':{'name':'f'}},"
 		"'messages':[{'role':'user','content':'hi'},{'role':'assistant','tool_calls':[{'id':'a','type':'custom','custom':{'name':'f','input':'x \\u0022y\\u0022\\n'}}]},"
@@ -133,7 +145,7 @@ static const struct row {
 		"{'messages':[{'role':'user','content':'hi'},{'role':'assistant','tool_calls':[" CALL("a", "{\\u0022x\\u0022:") "]}]}", NULL, "messages[1].tool_calls[0].function.arguments", NULL },
 	{ "a schema of the answer", FORM_CHAT,
 		"{'response_format':{'type':'json_schema','json_schema':{'name':'n','strict':true,'schema':{'type':'object'}}}," USER "}",
-		M1 USER ",'output_config':{'format':{'type':'json_schema','schema':{'type':'object'}}}}", NULL, NULL },
+		M1 USER ",'output_config':{'format':{'type':'json_schema','schema':{'type':'object','additionalProperties':false}}}}", NULL, NULL },
 	{ "any JSON", FORM_CHAT, "{'response_format':{'type':'json_object'}," USER "}", NULL, "response_format.type", NULL },
 	{ "effort", FORM_CHAT, "{'reasoning_effort':'high'," USER "}",
 		M1 USER ",'thinking':{'type':'adaptive'},'output_config':{'effort':'high'}}", NULL, NULL },
@@ -386,7 +398,7 @@ static const struct row {
 	{ "nor what Gemini's clients leave as it is", INTO(GENERATE, MESSAGES), "{'contents':[{'parts':[{'text':'hi'}]}],'safetySettings':[],'generationConfig':{'responseLogprobs':false,'frequencyPenalty':0}}", M1 USER "}", NULL, NULL },
 	{ "a schema of Google's, with null and numbers that are texts", INTO(GENERATE, MESSAGES),
 		"{'contents':[{'parts':[{'text':'hi'}]}],'tools':[{'functionDeclarations':[{'name':'f','parameters':{'type':'OBJECT','properties':{'a':{'type':'STRING','nullable':true,'maxLength':'9'},'b':{'type':'ARRAY','minItems':'1','maxItems':3,'nullable':false}}}}]}]}",
-		M1 USER ",'tools':[{'name':'f','input_schema':{'type':'object','properties':{'a':{'type':['string','null'],'nullable':true,'maxLength':9},'b':{'type':'array','minItems':1,'maxItems':3,'nullable':false}}}}]}", NULL, NULL },
+		M1 USER ",'tools':[{'name':'f','input_schema':{'type':'object','properties':{'a':{'type':['string','null'],'maxLength':9},'b':{'type':'array','minItems':1,'maxItems':3}}}}]}", NULL, NULL },
 	{ "a tool of no type", INTO(RESPONSES, CHAT), "{'input':'hi','tools':[{'name':'f','parameters':{}}]}", NULL, "tools[0]", NULL },
 	{ "a format of no type", INTO(CONVERSE, CHAT), "{'messages':[{'role':'user','content':[{'text':'hi'}]}],'outputConfig':{'textFormat':{'structure':{'jsonSchema':{'schema':'{}'}}}}}", NULL, "outputConfig.textFormat", NULL },
 	{ "a choice without a name", INTO(CONVERSE, CHAT), "{'messages':[],'toolConfig':{'toolChoice':{'':{}}}}", NULL, "toolConfig.toolChoice.", NULL },
@@ -713,6 +725,9 @@ static const struct {
 	{ INTO(MESSAGES, CHAT), "{'max_tokens':9," USER ",'metadata':{'user_id':'user_0123456789012345678901234567890123456789_session_0123456789x'}}",
 		"'safety_identifier':'93d7663c", NULL },
 	{ INTO(MESSAGES, RESPONSES), "{'max_tokens':9," USER ",'metadata':{'user_id':'ann'}}", "'safety_identifier':'ann'", NULL },
+	/* google-genai's automatic calling */
+	{ INTO(GENERATE, CHAT), "{'contents':[{'parts':[{'text':'hi'}]}],'tools':[{'functionDeclarations':[{'name':'f','parametersJsonSchema':{'type':'object'},'responseJsonSchema':{'type':'string'}}]}]}",
+		"'name':'f'", "tools[*].functionDeclarations[*].responseJsonSchema" },
 	/* what is cached at a target that caches by itself, or not */
 	{ INTO(MESSAGES, CHAT), "{'max_tokens':9,'messages':[{'role':'user','content':[{'type':'text','text':'hi','cache_control':{'type':'ephemeral'}}]}]}",
 		"'content':'hi'", "*.cache_control" },

@@ -199,7 +199,9 @@ put_messages_tools(struct question *q)
 			continue;
 		}
 		json_put_open(b, NULL, '{');
-		put_tool(b, t, any ? "input_schema" : NULL);
+		struct tool_offer as = *t;
+		as.schema = any ? question_schema(q, t->schema, t->strict) : NULL;
+		put_tool(b, &as, "input_schema");
 		if (!any)
 			json_put_form(b, "'input_schema':{'type':'object'}");
 		put_cache(q, "cache_control", "ephemeral", t->cache);
@@ -241,7 +243,7 @@ put_messages_output(struct question *q)
 		json_put_str(b, "effort", efforts[effort]);
 	if (q->set[DOC_SCHEMA]) {
 		json_put_form(b, "'format':{'type':'json_schema'");
-		put_node(b, "schema", q->set[DOC_SCHEMA]);
+		put_node(b, "schema", question_schema(q, q->set[DOC_SCHEMA], true));
 		json_put_close(b, '}');
 	}
 	json_put_close(b, '}');

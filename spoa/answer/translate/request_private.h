@@ -279,6 +279,9 @@ void put_node(struct buf *b, const char *name, const struct node *n);
 void put_cache(struct question *q, const char *name, const char *type, const struct node *cache);
 /* A part by a form's rows, or it is refused. */
 void put_part(struct question *q, const struct part_form *rows, const struct part *p);
+/* schema.c: the schema as Anthropic takes it. `closed`: it is enforced, so each object in it excludes
+ * further members unless it says otherwise. NULL: there is none, or q->err. */
+struct node *question_schema(struct question *q, struct node *schema, bool closed);
 /* Name, description, schema (under that name, NULL: not) and strict. */
 void put_tool(struct buf *b, const struct tool_offer *t, const char *schema);
 /* What a result says, and first, in *failed, that its tool failed, where nothing else does. */
