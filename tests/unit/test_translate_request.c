@@ -339,6 +339,13 @@ static const struct row {
 	{ "what has no place is named so, too", INTO(GENERATE, CHAT), "{'contents':{'parts':{'text':'hi'}},'cached_content':'c'}", NULL, "cachedContent", NULL },
 
 	/* Mistral's chat */
+	{ "an OpenAI client at Mistral", INTO_MISTRAL(CHAT),
+		"{'max_completion_tokens':5,'seed':4,'user':'u','stream':true,'stream_options':{'include_usage':true},'safe_prompt':true,"
+		"'messages':[{'role':'user','content':'go'},{'role':'assistant','tool_calls':[{'id':'abcdefghi','type':'function','function':{'name':'f','arguments':'{}'}}]},"
+		"{'role':'tool','tool_call_id':'abcdefghi','name':'f','content':'1'}]}",
+		"{'model':'m','max_tokens':5,'random_seed':4,'safe_prompt':true,'messages':[{'role':'user','content':'go'},{'role':'assistant','tool_calls':[{'id':'abcdefghi','type':'function','function':{'name':'f','arguments':'{}'}}],'content':null},"
+		"{'role':'tool','tool_call_id':'abcdefghi','content':'1'}],'stream':true}", NULL, NULL },
+	{ "a member of Mistral's elsewhere", FORM_CHAT, "{'safe_prompt':true," USER "}", NULL, "safe_prompt", NULL },
 	{ "settings for Mistral", INTO_MISTRAL(GENERATE),
 		"{'contents':[{'parts':[{'text':'hi'}]},{'role':'model','parts':[{'functionCall':{'id':'a','name':'f'}}]},{'parts':[{'functionResponse':{'id':'a','name':'f','response':{'output':'1'}}}]}],'generationConfig':{'maxOutputTokens':5,'seed':3}}",
 		"{'model':'m','max_tokens':5,'random_seed':3,'messages':[{'role':'user','content':'hi'},{'role':'assistant','tool_calls':[{'id':'44bd8ad47','type':'function','function':{'name':'f','arguments':'{}'}}],'content':null},{'role':'tool','tool_call_id':'44bd8ad47','content':'1'}]}", NULL, NULL },

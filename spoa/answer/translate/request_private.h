@@ -68,6 +68,8 @@ enum setting {
 	SET_USER,
 	SET_CHOICES, /* answers of which the caller takes one */
 	SET_VERBOSITY,
+	SET_SAFE_PROMPT, /* Mistral's own */
+	SET_PROMPT_MODE,
 	SET_DIMENSIONS,
 	SETTINGS,
 	/* What each form writes in its way. */

@@ -109,7 +109,7 @@ request_translate_plan(const struct request *r, struct arena *own, struct transl
 	const struct found_form *f = r->found.form;
 
 	*out = (struct translate_plan){ .from = FORM_NONE };
-	if (!f)
+	if (!f || f->to == f->from) /* its response is one of the caller's form */
 		return;
 	struct span path = buf_view(&r->out.new_target);
 	*out = (struct translate_plan){ .from = f->to,
