@@ -192,4 +192,5 @@ const struct answer_writer answer_write_chat = {
 	.whole = chat_whole,
 	.joins = true,
 	.refusals = true,
+	.text_arguments = true,
 };

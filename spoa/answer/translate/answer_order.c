@@ -206,7 +206,8 @@ close_block(struct translator *t, struct answer_block *b)
 	t->choice->refused |= b->is == SAID_REFUSAL;
 	put_item_in(t->choice->met, said_item(&s));
 	t->choice->hidden += is_hidden(b);
-	if (is_hidden(b) || (half && (!t->streamed || waits_whole(t, b))))
+	bool may_be_half = t->streamed ? !waits_whole(t, b) : t->writer->text_arguments;
+	if (is_hidden(b) || (half && !may_be_half))
 		return 0;
 	if (b->as && b->as->custom)
 		take_input(t, b);

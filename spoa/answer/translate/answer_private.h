@@ -66,6 +66,7 @@ enum answer_stop {
 	STOP_LENGTH,
 	STOP_WINDOW, /* of what the model reads, too */
 	STOP_REFUSAL,
+	STOP_ODD,     /* for a reason that only its provider has */
 	STOP_NOT_YET, /* a word that says that it goes on */
 };
 /* STOP_NONE: the form has no such word, or it is one that no other form has. */
@@ -110,6 +111,7 @@ struct answer_writer {
 	void (*whole)(struct translator *t);
 	bool joins;	  /* clients join the texts of its blocks */
 	bool refusals;	  /* it has a place for them; else that is why it ended */
+	bool text_arguments; /* arguments are a text, which may be half a call's */
 	bool whole_calls; /* a call goes whole, as one text, or not at all, also in a stream */
 };
 extern const struct answer_writer answer_write_chat, answer_write_responses,

@@ -240,4 +240,5 @@ const struct answer_writer answer_write_responses = {
 	.whole = responses_whole,
 	.joins = true,
 	.refusals = true,
+	.text_arguments = true,
 };

@@ -64,25 +64,28 @@ static const struct member message_members[] = {
 	{ 0 },
 };
 
-enum { P_TYPE, P_TEXT, P_REFUSAL, P_IMAGE, P_URL, P_FILE, P_DATA, P_NAME, P_AUDIO };
+enum { P_TYPE, P_TEXT, P_REFUSAL, P_IMAGE, P_URL, P_DETAIL, P_FILE, P_DATA, P_NAME, P_AUDIO, P_SOUND, P_FORMAT };
 static const struct member part_members[] = {
 	{ "type",           IS_TEXT,   P_TYPE },
 	{ "text",           IS_TEXT,   P_TEXT },
 	{ "refusal",        IS_TEXT,   P_REFUSAL },
 	{ "image_url",      IS_OBJECT, P_IMAGE },
 	{ "image_url.url",  IS_TEXT,   P_URL },
+	{ "image_url.detail", IS_TEXT, P_DETAIL },
 	{ "file",           IS_OBJECT, P_FILE },
 	{ "file.file_data", IS_TEXT,   P_DATA },
 	{ "file.filename",  IS_TEXT,   P_NAME },
 	{ "input_audio",    IS_OBJECT, P_AUDIO },
+	{ "input_audio.data",   IS_TEXT, P_SOUND },
+	{ "input_audio.format", IS_TEXT, P_FORMAT },
 	{ 0 },
 };
 static const struct part_row part_rows[] = {
 	{ "text",        PART_TEXT,    { [HAS_TEXT] = P_TEXT } },
 	{ "refusal",     PART_REFUSAL, { [HAS_TEXT] = P_REFUSAL } },
-	{ "image_url",   PART_IMAGE,   { [HAS_IN] = P_IMAGE, [HAS_AT] = P_URL, [HAS_URI] = P_URL } },
+	{ "image_url",   PART_IMAGE,   { [HAS_IN] = P_IMAGE, [HAS_AT] = P_URL, [HAS_URI] = P_URL, [HAS_TEXT] = P_DETAIL } },
 	{ "file",        PART_FILE,    { [HAS_IN] = P_FILE, [HAS_URI] = P_DATA, [HAS_TEXT] = P_NAME } },
-	{ "input_audio", PART_AUDIO,   { [HAS_IN] = P_AUDIO } },
+	{ "input_audio", PART_AUDIO,   { [HAS_IN] = P_AUDIO, [HAS_DATA] = P_SOUND, [HAS_MORE] = P_FORMAT } },
 	{ 0 },
 };
 enum { C_TYPE, C_ID, C_NAME, C_ARGUMENTS, C_CUSTOM, C_INPUT };
@@ -126,7 +129,8 @@ static const char *const tool_types[] = { "function", "custom", NULL };
 
 static const struct part_form part_forms[] = {
 	{ PART_TEXT,  FROM_ANY,   "{'type':'text','text':%t}" },
-	{ PART_IMAGE, FROM_ANY,   "{'type':'image_url','image_url':{'url':%u}}" },
+	{ PART_IMAGE, FROM_ANY,   "{'type':'image_url','image_url':{'url':%u%D}}" },
+	{ PART_AUDIO, FROM_DATA,  "{'type':'input_audio','input_audio':{'data':%d,'format':%F}}" },
 	{ PART_FILE,  FROM_PLAIN, "{'type':'text','text':%d}" }, /* a document that is text is one */
 	{ PART_FILE,  FROM_DATA,  "{'type':'file','file':{'filename':%f,'file_data':%u}}" },
 	{ 0 },
@@ -216,6 +220,12 @@ read_chat_part(struct question *q, struct part *p, struct node **m)
 {
 	if (p->kind == PART_CALL)
 		part_custom_input(q, p, m[C_INPUT]);
+	else if (p->kind == PART_AUDIO && node_is(m[P_FORMAT], "mp3"))
+		p->media = SPAN_LIT("audio/mp3");
+	else if (p->kind == PART_AUDIO && node_is(m[P_FORMAT], "wav"))
+		p->media = SPAN_LIT("audio/wav");
+	else if (p->kind == PART_AUDIO && question_refuse(q, p->at, question_nowhere))
+		part_goes(p);
 }
 
 static void

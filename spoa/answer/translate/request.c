@@ -125,6 +125,35 @@ question_left_out(struct question *q, const struct node *n)
 		question_dropped(q, kept.p);
 }
 
+/* Members of the document that the route lets go are not read at all, whether they have a place or not. What
+ * is in a list (turns, tools) may be needed by the rest of its element: there only what has no place goes. */
+static void
+drop_members(struct question *q, struct node *object)
+{
+	struct node **at = &object->first, *last = NULL;
+
+	while (*at) {
+		struct node *n = *at;
+		SCOPED_BUF(path, 0);
+		put_path(&path, n, true);
+		size_t i = 0;
+		while (i < q->ask->ndrop &&
+			(span_starts(span_str(q->ask->drop[i]), SPAN_LIT("*.")) ||
+				!is_listed_member(n, buf_view(&path), span_str(q->ask->drop[i]))))
+			i++;
+		if (i < q->ask->ndrop) {
+			question_dropped(q, q->ask->drop[i]);
+			*at = n->next;
+			continue;
+		}
+		if (n->tok == JSON_OBJECT)
+			drop_members(q, n);
+		last = n;
+		at = &n->next;
+	}
+	object->last = last;
+}
+
 static void
 question_fail(struct question *q, int err, const struct node *at, const char *why)
 {
@@ -313,11 +342,16 @@ read_arguments(struct question *q, struct part *call, const struct node *n)
 {
 	call->json = n && n->tok == JSON_OBJECT ? tree_raw(n->of, n)
 						: span_trim(node_text(n), " \t\r\n");
-	if (!call->json.n)
+	struct tree t;
+	int err = call->json.n && n->tok != JSON_OBJECT ? tree_read(&t, q->a, call->json) : 0;
+	if (!call->json.n) {
 		call->json = SPAN_LIT("{}");
-	else if (n->tok != JSON_OBJECT)
-		question_json(q, n, call->json,
-			"the arguments are no JSON object that all read alike");
+	} else if (n->tok != JSON_OBJECT && (err || t.root->tok != JSON_OBJECT)) {
+		/* a model may write so, and the turns after it have to be sent: as one text, which all
+		 * read alike */
+		call->json = arena_printf(q->a, "{\"arguments\":\"%.*s\"}", SPAN_ARG(node_written(n)));
+		question_left_out(q, n);
+	}
 }
 
 struct part *
@@ -564,6 +598,13 @@ put_part_place(struct question *q, const struct part *p, char place)
 	case 'n': buf_json_str(b, p->name); break;
 	case 'j': buf_span(b, p->json); break;
 	case 'a': buf_json_str(b, p->json); break;
+	case 'D':
+		if (p->text.n && !span_is(p->text, "auto"))
+			put_written(b, "detail", p->text);
+		break;
+	case 'F':
+		buf_json_str(b, span_ends(p->media, SPAN_LIT("wav")) ? SPAN_LIT("wav") : SPAN_LIT("mp3"));
+		break;
 	default:
 		buf_putc(b, '"');
 		if (!p->url.p) {
@@ -795,6 +836,9 @@ check_turn_parts(struct question *q, struct part *parts, const struct request_fo
 		if (p->kind == PART_IMAGE && !p->url.p && !SPAN_IN(p->media, images) &&
 			question_refuse(q, p->at, "it is an image of no kind that is known"))
 			part_goes(p);
+		if (p->kind == PART_IMAGE && p->text.n && !span_is(p->text, "auto") &&
+			to->form != FORM_CHAT && to->form != FORM_RESPONSES)
+			question_dropped(q, "*.detail");
 		if (span_is(p->media, "image/jpg"))
 			p->media = SPAN_LIT("image/jpeg"); /* as all take it */
 		check_turn_parts(q, p->parts, to);
@@ -995,6 +1039,8 @@ translate_request(const struct translate_ask *ask, struct arena *a, struct buf *
 	}
 	if (from->proto)
 		from->proto(&q, q.tree.root);
+	if (ask->ndrop && q.tree.root->tok == JSON_OBJECT)
+		drop_members(&q, q.tree.root);
 	if (question_members(&q, q.tree.root, from->members, q.set))
 		(from->read_turn ? read_conversation : from->read)(&q);
 	name_tools(&q);

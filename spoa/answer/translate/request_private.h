@@ -23,7 +23,8 @@ struct part {
 	enum part_kind kind;
 	const struct node *at; /* says where it is, where it is refused */
 	struct part *next;
-	struct span text;  /* written: of a text; of a file its name */
+	struct span text;  /* written: of a text; of a file its name; of an image how closely it is
+			      looked at */
 	struct span media; /* of image, file, audio: decoded; */
 	struct span data;  /* its base64, or its plain text, written; p NULL: */
 	struct span url;   /* where it is, written */
@@ -167,7 +168,8 @@ struct part_set {
 
 /* How a form writes a part; a place of it is a letter: %t its text, %d its data, %m their type,
  * %u its address or data: URI, %f the file's name; of a call %i its id, %n its name, %j its
- * arguments, %a those as a string. */
+ * arguments, %a those as a string; %D how closely an image is looked at, with its member, or
+ * nothing; %F the format of sound. */
 struct part_form {
 	enum part_kind kind; /* PART_NONE: the last */
 	enum part_source { FROM_ANY, FROM_DATA, FROM_PLAIN, FROM_URL } source;

@@ -51,13 +51,15 @@ static const struct part_row item_rows[] = {
 };
 static const struct part_set items = { item_members, item_rows, true };
 
-enum { P_TYPE, P_TEXT, P_REFUSAL, P_IMAGE, P_DATA, P_NAME };
+enum { P_TYPE, P_TEXT, P_REFUSAL, P_IMAGE, P_DETAIL, P_DATA, P_URL, P_NAME };
 static const struct member content_members[] = {
 	{ "type",      IS_TEXT, P_TYPE },
 	{ "text",      IS_TEXT, P_TEXT },
 	{ "refusal",   IS_TEXT, P_REFUSAL },
 	{ "image_url", IS_TEXT, P_IMAGE },
+	{ "detail",    IS_TEXT, P_DETAIL },
 	{ "file_data", IS_TEXT, P_DATA },
+	{ "file_url",  IS_TEXT, P_URL },
 	{ "filename",  IS_TEXT, P_NAME },
 	{ 0 },
 };
@@ -66,8 +68,8 @@ static const struct part_row content_rows[] = {
 	{ "output_text", PART_TEXT,    { [HAS_TEXT] = P_TEXT } },
 	{ "text",        PART_TEXT,    { [HAS_TEXT] = P_TEXT } },
 	{ "refusal",     PART_REFUSAL, { [HAS_TEXT] = P_REFUSAL } },
-	{ "input_image", PART_IMAGE,   { [HAS_AT] = P_IMAGE, [HAS_URI] = P_IMAGE } },
-	{ "input_file",  PART_FILE,    { [HAS_AT] = P_DATA, [HAS_URI] = P_DATA, [HAS_TEXT] = P_NAME } },
+	{ "input_image", PART_IMAGE,   { [HAS_AT] = P_IMAGE, [HAS_URI] = P_IMAGE, [HAS_TEXT] = P_DETAIL } },
+	{ "input_file",  PART_FILE,    { [HAS_AT] = P_DATA, [HAS_URI] = P_DATA, [HAS_URL] = P_URL, [HAS_TEXT] = P_NAME } },
 	{ 0 },
 };
 static const struct member tool_members[] = {
@@ -112,8 +114,9 @@ static const char *const item_roles[] = { "system", "user", "assistant", "develo
 static const struct part_form content_forms[] = {
 	{ PART_TEXT,    FROM_ANY,   "{'type':'input_text','text':%t}" },
 	{ PART_REFUSAL, FROM_ANY,   "{'type':'refusal','refusal':%t}" },
-	{ PART_IMAGE,   FROM_ANY,   "{'type':'input_image','image_url':%u}" },
+	{ PART_IMAGE,   FROM_ANY,   "{'type':'input_image','image_url':%u%D}" },
 	{ PART_FILE,    FROM_PLAIN, "{'type':'input_text','text':%d}" }, /* a document that is text is one */
+	{ PART_FILE,    FROM_URL,   "{'type':'input_file','file_url':%u}" },
 	{ PART_FILE,    FROM_DATA,  "{'type':'input_file','filename':%f,'file_data':%u}" },
 	{ 0 },
 };
@@ -160,6 +163,12 @@ read_input_item(struct question *q, const struct node *of)
 		for (struct node *n = read ? tree_elements(m[T_TOOLS]) : NULL; n && !q->err;
 			n = n->next)
 			read_responses_tool(q, n);
+		return;
+	}
+	if (node_is(type, "item_reference")) {
+		question_refuse(q, type,
+			"item_reference: it is a turn that OpenAI keeps. Set `store: false` in "
+			"the client, which then sends the turn itself");
 		return;
 	}
 	bool result = node_is(type, "function_call_output") ||
@@ -251,6 +260,9 @@ write_responses(struct question *q)
 	for (const struct tool_offer *t = q->tools; t; t = t->next) {
 		json_put_form(b, "{'type':'function'");
 		put_tool(b, t, "parameters");
+		if (!t->schema) /* it has to have some */
+			json_put_raw(b, "parameters",
+				SPAN_LIT("{\"type\":\"object\",\"properties\":{}}"));
 		if (!t->strict) /* where nobody says so it is true */
 			json_put_bool(b, "strict", false);
 		json_put_close(b, '}');
