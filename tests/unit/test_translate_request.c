@@ -310,7 +310,7 @@ static const struct row {
 		"'inferenceConfig':{},'toolConfig':{'tools':[{'toolSpec':{'name':'f','inputSchema':{'json':{'type':'object'}}}}]}}", NULL, "tool_choice" },
 	{ "a document by its address may go", INTO(MESSAGES, CHAT),
 		"{'messages':[{'role':'user','content':[{'type':'document','source':{'type':'url','url':'https://x'}},{'type':'text','text':'a'}]}]}",
-		"{'model':'m','messages':[{'role':'user','content':'a'}]}", NULL, "messages[*].content[*]" },
+		"{'model':'m','messages':[{'role':'user','content':[{'type':'text','text':'a'}]}]}", NULL, "messages[*].content[*]" },
 	{ "a picture of no known kind may go", FORM_CHAT,
 		"{'messages':[{'role':'user','content':[{'type':'image_url','image_url':{'url':'data:image/bmp;base64,QUJD'}},{'type':'text','text':'hi'}]}]}", M1 USER "}", NULL, "messages[*].content[*].image_url.url" },
 	{ "a file of another kind may go", FORM_CHAT,

@@ -85,6 +85,8 @@ question_dropped(struct question *q, const char *path)
 		i++;
 	if (i == to->ndropped && i < TRANSLATE_DROPS)
 		to->dropped[to->ndropped++] = path;
+	else if (i == to->ndropped)
+		to->dropped[i - 1] = "and more";
 }
 
 /* True for a member that harmless_members.txt or the route's drop list has. The record names those of
