@@ -132,6 +132,11 @@ static const struct row {
 		"{'role':'user','content':[{'type':'tool_result','tool_use_id':'a','content':'2'}]}],"
 		"'tools':[{'name':'f','description':'d','input_schema':{'type':'object','properties':{'input':{'type':'string'}},'required':['input'],'additionalProperties':false}}],"
 		"'tool_choice':{'type':'tool','name':'f'}}", NULL, NULL },
+	{ "what OpenAI's Python SDK adds", FORM_CHAT,
+		"{'messages':[{'role':'user','content':'hi'},{'role':'assistant','content':'so','parsed':{'a':1},'tool_calls':[{'index':0,'id':'a','type':'function','function':{'name':'f','arguments':'{}','parsed_arguments':{'x':1}}}]},"
+		"{'role':'tool','tool_call_id':'a','content':'1'}]}",
+		M1 "'messages':[{'role':'user','content':'hi'},{'role':'assistant','content':[{'type':'text','text':'so'},{'type':'tool_use','id':'a','name':'f','input':{}}]},"
+		"{'role':'user','content':[{'type':'tool_result','tool_use_id':'a','content':'1'}]}]}", NULL, NULL },
 	{ "calls and results", FORM_CHAT,
 		"{'messages':[{'role':'user','content':'hi'},{'role':'assistant','content':null,'tool_calls':[" CALL("a", "{\\u0022x\\u0022:1}") "," CALL("b", "") "]},"
 		"{'role':'tool','tool_call_id':'b','content':'2'},{'role':'tool','tool_call_id':'a','content':[{'type':'text','text':'1'}]},{'role':'user','content':'so?'}]}",
