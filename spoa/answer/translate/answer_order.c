@@ -157,7 +157,7 @@ write_block_text(struct translator *t, struct answer_block *b)
 
 /* A call of a tool that the caller did not offer. */
 static bool
-is_hidden(const struct answer_block *b)
+is_unoffered(const struct answer_block *b)
 {
 	return b->as && !b->as->name.n;
 }
@@ -167,7 +167,7 @@ static bool
 waits_whole(const struct translator *t, const struct answer_block *b)
 {
 	return b->is == SAID_CALL &&
-	       (t->writer->whole_calls || is_hidden(b) || (b->as && b->as->custom));
+	       (t->writer->whole_calls || is_unoffered(b) || (b->as && b->as->custom));
 }
 
 /* The call of a custom tool is the text in its arguments. If a model gave others, they are the text. */
@@ -205,9 +205,9 @@ close_block(struct translator *t, struct answer_block *b)
 			"the arguments of a call are no JSON object, or not all of one");
 	t->choice->refused |= b->is == SAID_REFUSAL;
 	put_item_in(t->choice->met, said_item(&s));
-	t->choice->hidden += is_hidden(b);
+	t->choice->hidden += is_unoffered(b);
 	bool may_be_half = t->streamed ? !waits_whole(t, b) : t->writer->text_arguments;
-	if (is_hidden(b) || (half && !may_be_half))
+	if (is_unoffered(b) || (half && !may_be_half))
 		return 0;
 	if (b->as && b->as->custom)
 		take_input(t, b);

@@ -150,7 +150,7 @@ read_most(struct reader *r, const struct yaml_node *row, const char *what)
 
 /* none, a list of levels, or {budget: [least, most]}. */
 static struct model_effort
-read_effort(struct reader *r, const struct yaml_node *n)
+read_model_effort(struct reader *r, const struct yaml_node *n)
 {
 	struct model_effort e = { .takes = EFFORT_ANY };
 	const struct yaml_node *budget = n ? yaml_get(n, "budget") : NULL;
@@ -251,7 +251,7 @@ read_models(struct reader *r, const struct yaml_node *n, struct token_models *ou
 		names = yaml_get(c, "model");
 		struct model_size size = { .window = read_most(r, c, "window"),
 			.output = read_most(r, c, "output"),
-			.effort = read_effort(r, yaml_get(c, "effort")) };
+			.effort = read_model_effort(r, yaml_get(c, "effort")) };
 		if (!names)
 			diag_at(r->d, c, "models: model is missing");
 		else if (!family && !yaml_get(c, "window") && !yaml_get(c, "output") &&
