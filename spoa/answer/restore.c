@@ -8,16 +8,24 @@
 #include "base/err.h"
 #include "base/mem.h"
 
+enum { JSON_LAYERS = 8 }; /* JSON in a string of JSON in a string and so on: deeper is text */
+
+/* A string, which may be JSON. */
+struct json_layer {
+	unsigned seen; /* its first characters that are no blanks: 0, 1, then no more */
+	bool maybe, json;    /* it begins as JSON does */
+	bool string, escape; /* in a string of that; after a backslash there */
+};
+
 struct restorer {
 	const struct vault *vault;
 	unsigned level;
+	bool value; /* the text is one string, decoded */
 	size_t count, held_n, left;
 	struct url_place url;
 	struct { /* of JSON, which string the text is in */
 		bool string;
-		unsigned seen; /* its first characters that are no blanks: 0, 1, then no more */
-		bool maybe, json;	  /* it begins as JSON does */
-		bool inner, inner_escape; /* in a string of that; after a backslash there */
+		struct json_layer layers[JSON_LAYERS]; /* that string, the one in it, … */
 	} in;
 	bool begun, text; /* of arguments: something has come; it is no JSON, but one string */
 	bool ended, had_url; /* a string, with this unit; a URL or a host was in it */
@@ -43,7 +51,8 @@ restorer_new(const struct vault *v, enum restore_form form)
 	if (!r)
 		return NULL;
 	r->vault = v;
-	r->level = (unsigned)form;
+	r->value = form == RESTORE_VALUE;
+	r->level = r->value ? 0 : (unsigned)form;
 	return r;
 }
 
@@ -132,14 +141,50 @@ count_unknown(struct restorer *r, struct span text)
 /* The first two characters of a string, blanks aside, say whether it is JSON: {" or {} or an
  * array of strings, objects or arrays. "[see above] he said" is not. */
 static void
-note_beginning(struct restorer *r, int c)
+note_beginning(struct json_layer *l, int c)
 {
-	if (r->in.seen > 1 || c == ' ' || c == '\n' || c == '\r' || c == '\t')
+	if (l->seen > 1 || c == ' ' || c == '\n' || c == '\r' || c == '\t')
 		return;
-	if (r->in.seen++ == 0)
-		r->in.maybe = c == '{' || c == '[';
+	if (l->seen++ == 0)
+		l->maybe = c == '{' || c == '[';
 	else
-		r->in.json = r->in.maybe && (c == '"' || c == '{' || c == '[');
+		l->json = l->maybe && (c == '"' || c == '{' || c == '[');
+}
+
+/* A character of the outermost string, decoded once for each layer that it is in. */
+static void
+note_layers(struct restorer *r, int c)
+{
+	for (struct json_layer *l = r->in.layers; l < r->in.layers + JSON_LAYERS; l++) {
+		note_beginning(l, c);
+		if (!l->json)
+			return;
+		if (l->escape) {
+			l->escape = false;
+			c = c == 'n' || c == 'r' || c == 't' ? ' ' : c;
+		} else if (c == '\\') {
+			l->escape = true;
+			return;
+		} else if (c == '"') {
+			l->string = !l->string;
+			if (l + 1 < r->in.layers + JSON_LAYERS)
+				memset(l + 1, 0, sizeof(*l));
+			return;
+		}
+		if (!l->string)
+			return;
+	}
+}
+
+/* In so many strings of JSON, each in the one before it. */
+static unsigned
+layers_deep(const struct restorer *r)
+{
+	unsigned n = 0;
+
+	while (n < JSON_LAYERS && r->in.layers[n].json && r->in.layers[n].string)
+		n++;
+	return n;
 }
 
 /* Arguments that do not begin as JSON does are one string: servers pass on what a model wrote.
@@ -168,15 +213,7 @@ note_unit(struct restorer *r, int c, bool escaped)
 	}
 	if (!r->in.string && !r->text)
 		return;
-	note_beginning(r, c);
-	if (!r->in.json)
-		return;
-	if (r->in.inner_escape)
-		r->in.inner_escape = false;
-	else if (c == '\\')
-		r->in.inner_escape = true;
-	else if (c == '"')
-		r->in.inner = !r->in.inner;
+	note_layers(r, c);
 }
 
 /* ---- strings of arguments ---- */
@@ -226,16 +263,19 @@ static void
 put_back(struct restorer *r, const struct spelling *s, struct span spelling, struct buf *out)
 {
 	struct buf *to = r->waits.on ? &r->waits.restored : out;
+	unsigned deep = layers_deep(r);
+	/* JSON's escapes of a placeholder there are those of the string that it is in */
+	enum spelling_escape escape =
+		deep && s->escape == ESCAPE_JSON ? ESCAPE_NONE : s->escape;
 
-	spelling_value(to, vault_value(r->vault, s->node), s->escape,
-		r->level + (r->in.inner ? 1 : 0));
+	spelling_value(to, vault_value(r->vault, s->node), escape, r->level + deep);
 	if (r->waits.on)
 		buf_span(&r->waits.as_is, spelling);
 	*(r->waits.on ? &r->waits.count : &r->count) += 1;
 	r->ended = false;
 	url_place_step(&r->url, 'x');
-	if (r->level && r->in.string)
-		note_beginning(r, 'x');
+	if ((r->value || (r->level && r->in.string)) && deep < JSON_LAYERS)
+		note_beginning(&r->in.layers[deep], 'x');
 }
 
 /* How long the byte or escape at the beginning of `in` is; 0: more is needed. */
@@ -246,6 +286,8 @@ step_restore(struct restorer *r, struct span in, bool final)
 	int c;
 
 	if (r->level == 0) {
+		if (r->value)
+			note_layers(r, (unsigned char)in.p[0]);
 		url_place_step(&r->url, (unsigned char)in.p[0]);
 		return 1;
 	}
@@ -287,7 +329,8 @@ stays(const struct restorer *r)
 static size_t
 past_plain(struct restorer *r, struct span in, size_t at)
 {
-	bool all = r->level && (r->in.string || r->text || r->url.mode != URL_SHOWN);
+	bool all = r->value ||
+		   (r->level && (r->in.string || r->text || r->url.mode != URL_SHOWN));
 
 	for (; !all && at < in.n && !spelling_begins[(unsigned char)in.p[at]] &&
 		(r->level == 0 || in.p[at] != '"');

@@ -17,9 +17,11 @@ enum {
 enum restore_form {
 	RESTORE_TEXT,
 	/* JSON (the arguments of a tool call), or the inside of a string of it. A string that
-	 * is itself JSON is seen: values in a string of that are escaped once more. */
+	 * is itself JSON is seen: values in a string of that are escaped once more, and so on. */
 	RESTORE_JSON,
 	RESTORE_JSON2, /* that in a string of JSON, as it is spelled there */
+	/* A string of a tool call's arguments, decoded. JSON in it is seen as in RESTORE_JSON. */
+	RESTORE_VALUE,
 };
 
 /* One for each channel (choice, block, tool call) of an answer. */

@@ -125,4 +125,24 @@ is "nor one that rules deny" "$status $(says .error.type) $(seen)" '403 "permiss
 check "the journal verifies" verifies "$JOURNAL" "$AUDIT_KEY"
 told=$("$build/tollgate" policy replay -c "$D/tollgate.yaml")
 is "decided again all of it comes out the same" "$? $(grep -oE '[0-9]+ different' <<<"$told" | sort -u)" "0 0 different"
+
+# ---- Mistral's words ----
+for stream in false true; do
+	fresh
+	req POST /v1/chat/completions -H "$auth" -H "$json" -H "host: mistral.test" -d '{"model":"echo","stream":'$stream',"max_completion_tokens":50,"seed":4,"user":"u","messages":[{"role":"user","content":"write to alice@example.com"}]}'
+	is "Mistral gets its own words, stream: $stream" "$status $(saw '.body | fromjson | [.max_tokens, .random_seed, .user, .max_completion_tokens, .messages[0].content]')" '200 [50,4,null,null,"write to <EMAIL_ADDRESS_1>"]'
+	like "and its response is made whole, stream: $stream" "$(grep -o '"content":"[^"]*"' <<<"$body" | sed 's/"content":"//; s/"$//' | tr -d '\n')" 'write to alice@example.com'
+	# Mistral reports the usage of a stream unasked, and the simulated provider only if asked
+	[ $stream = true ] || is "metered" "$(completion '.usage.input_tokens > 0')" true
+	is "the record names the form, stream: $stream" "$(decision .translated_to)" '"chat"'
+done
+
+# ---- custom tools ----
+for stream in false true; do
+	fresh
+	req POST /v1/responses -H "$auth" -H "$json" -H "host: chat.test" -d '{"model":"task:patch","stream":'$stream',"input":[{"type":"message","role":"user","content":[{"type":"input_text","text":"apply it"}]}],"tools":[{"type":"namespace","name":"functions","tools":[{"type":"custom","name":"patch"}]}]}'
+	calls=$body
+	[ $stream = false ] || calls=$(sed -n 's/^data: //p' <<<"$body" | jq -c 'select(.type == "response.completed") | .response')
+	is "a custom tool is called with a text, stream: $stream" "$status $(jq -c '.output[] | [.type, .namespace, .name, .input]' <<<"$calls")" '200 ["custom_tool_call","functions","patch","it"]'
+done
 exit $failed

@@ -347,6 +347,7 @@ client_hears(enum form form, bool streamed, struct span out, struct buf *say,
 /* TRANSLATOR_MISSES: each event is read by itself, and none by the one before it. */
 static unsigned translate_misses;
 static unsigned translate_choices; /* that were asked for */
+static const struct tool_alias *translate_aliases; /* of tools that were offered */
 
 /* The answer to a caller of another form, fed `step` bytes at a time, or where that is 0 in two
  * pieces; 0, or why not. An error is said as the relay says it. */
@@ -368,6 +369,7 @@ translate_run_to(enum form from, enum form to, bool streamed, int status, struct
 		.asked = form_dialect(to),
 		.wants_usage = true,
 		.choices = translate_choices,
+		.aliases = translate_aliases,
 		.model = SPAN_LIT("asked"),
 		.id = SPAN_LIT("D1") };
 	enum frames_kind kind = from == FORM_CONVERSE ? FRAMES_EVENTSTREAM : FRAMES_SSE;

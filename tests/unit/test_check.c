@@ -758,6 +758,25 @@ consequences_are_noted(void **state)
 	assert_int_equal(check("--policy", path("p.yaml"), NULL), 0);
 	assert_non_null(strstr(cmd_out, ": route d: q is asked in messages by callers of "));
 	assert_null(strstr(cmd_out, "route e: q is asked"));
+	/* What no path reads like. */
+	put("p.yaml",
+		"tollgate: 1\nname: t\n"
+		"providers: {q: {backend: local, dialect: anthropic}}\n"
+		"routes:\n  - {name: d, match: {path: /a}, dialect: openai, targets: [q], "
+		"translate: {drop: ['messages[0].name', $.seed, 'messages[*].name', seed, "
+		"'tools[*].type=web[1]']}}\n");
+	assert_int_equal(check("--policy", path("p.yaml"), NULL), 0);
+	assert_non_null(strstr(cmd_out, "translate.drop has no effect for messages[0].name: "));
+	assert_non_null(strstr(cmd_out, "translate.drop has no effect for $.seed: "));
+	assert_null(strstr(cmd_out, "no effect for messages[*]"));
+	assert_null(strstr(cmd_out, "no effect for seed"));
+	assert_null(strstr(cmd_out, "no effect for tools"));
+	put("p.yaml",
+		"tollgate: 1\nname: t\n"
+		"providers: {p: {backend: openai}, q: {backend: local, dialect: anthropic}}\n"
+		"routes:\n  - {name: d, match: {path: /a}, dialect: openai, targets: [q]}\n"
+		"  - {name: e, match: {path: /v1/messages}, dialect: anthropic, targets: [q]}\n");
+	assert_int_equal(check("--policy", path("p.yaml"), NULL), 0);
 	/* Translated requests always take the relay. */
 	assert_null(strstr(cmd_out, "route d: goes direct to q"));
 	assert_non_null(strstr(cmd_out, "route e: goes direct to q"));

@@ -154,6 +154,13 @@ static const struct {
 	{ "openai", "POST", "/v1/chat/completions/", "-" },
 	{ "openai", "POST", "/openai/deployments/gpt-4o/chat/completions", "chat gpt-4o" },
 	{ "openai", "POST", "/openai/deployments//chat/completions", "chat" },
+	{ "openai", "GET", "/v1/models/ft:gpt-4o:us", "models ft:gpt-4o:us" },
+	{ "openai", "DELETE", "/v1/models/x", "models x" },
+	/* another family's call, with which a model runs */
+	{ "openai", "POST", "/v1/models/x:generateContent", "-" },
+	{ "openai", "PUT", "/v1/models/x:generateContent", "-" },
+	{ "mistral", "POST", "/v1/models/x:streamGenerateContent", "-" },
+	{ "mistral", "DELETE", "/v1/models/x", "models x" },
 	{ "anthropic", "POST", "/v1/messages", "messages" },
 	{ "anthropic", "POST", "/v1/messages/count_tokens", "count free" },
 	{ "gemini", "POST", "/v1beta/models/gemini-2.5-pro:generateContent",

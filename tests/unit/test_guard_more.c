@@ -334,6 +334,54 @@ the_record_keeps_texts(void **state)
 	vault_free(&v);
 }
 
+/* A value with a quote and a backslash, in JSON in a string of arguments: wherever the arguments stand, a
+ * program can read that string as JSON again. */
+static void
+a_value_in_json_in_a_string_is_escaped_as_deep(void **state)
+{
+#define DEEP	   "\\\"to\\\": \\\"<PERSON_1>\\\""
+#define DEEP_WANT  "\\\"to\\\": \\\"A \\\\\\\"B\\\\\\\" \\\\\\\\\\\""
+	static const struct answer_case rows[] = {
+		{ "messages", REDACT, "anthropic", "/v1/messages", "application/json",
+			"{\"content\":[{\"type\":\"tool_use\",\"id\":\"a\",\"name\":\"f\",\"input\":{"
+			"\"body\":\"{" DEEP "}\"}}]}",
+			"\"body\":\"{" DEEP_WANT "}\"" },
+		{ "converse", REDACT, "bedrock", "/model/x/converse", "application/json",
+			"{\"output\":{\"message\":{\"content\":[{\"toolUse\":{\"toolUseId\":\"a\",\"name\":"
+			"\"f\",\"input\":{\"body\":\"{" DEEP "}\"}}}]}}}",
+			"\"body\":\"{" DEEP_WANT "}\"" },
+		{ "generate", REDACT, "gemini", "/v1beta/models/x:streamGenerateContent",
+			"text/event-stream",
+			"data: {\"candidates\":[{\"content\":{\"parts\":[{\"functionCall\":{\"name\":\"f\","
+			"\"args\":{\"body\":\"{" DEEP "}\"}}}]}}]}\n\n",
+			"\"body\":\"{" DEEP_WANT "}\"" },
+		{ "a string beside it", REDACT, "anthropic", "/v1/messages", "application/json",
+			"{\"content\":[{\"type\":\"tool_use\",\"id\":\"a\",\"name\":\"f\",\"input\":{"
+			"\"body\":\"{}\",\"to\":\"<PERSON_1>\"}}]}",
+			"\"to\":\"A \\\"B\\\" \\\\\"" },
+	};
+#undef DEEP
+#undef DEEP_WANT
+	struct vault *v = vault_new();
+
+	(void)state;
+	assert_int_equal(vault_add(v, SPAN_LIT("<PERSON_1>"), SPAN_LIT("A \"B\" \\")), 0);
+	for (size_t i = 0; i < COUNT_OF(rows); i++) {
+		struct guard_rig rig;
+		guard_rig_load(&rig, &rows[i]);
+		rig.plan.vault = v;
+		guard_rig_begin(&rig, &rows[i]);
+		guard_rig_feed(&rig, span_str(rows[i].in));
+		guard_rig_end(&rig);
+		assert_int_equal(rig.got, GUARD_PASS);
+		if (!memmem(rig.out.p, rig.out.n, rows[i].want, strlen(rows[i].want)))
+			fail_msg("%s:\n got  %.*s\n want %s", rows[i].name,
+				SPAN_ARG(buf_view(&rig.out)), rows[i].want);
+		guard_rig_close(&rig);
+	}
+	vault_free(&v);
+}
+
 /* ---- answers that are not inspected, only made whole again ---- */
 
 #define TOKENS(text)                                                                           \
@@ -699,6 +747,7 @@ main(void)
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test(restored_and_not_inspected),
 		cmocka_unit_test(the_record_keeps_texts),
+		cmocka_unit_test(a_value_in_json_in_a_string_is_escaped_as_deep),
 		cmocka_unit_test(headers_are_looked_through),
 		cmocka_unit_test(fields_of_the_head_are_looked_through),
 		cmocka_unit_test(fields_that_pass_are_named),

@@ -269,6 +269,26 @@ static const struct {
 		"{\"body\":\" [ [\\\"" P1_TWICE "\\\"]\"}" },
 	{ "after a quote in a string of it", RESTORE_JSON, "[\"{\\\"a\\\":\\\"x\\\\\\\"<PERSON_1>\\\"}\"]",
 		"[\"{\\\"a\\\":\\\"x\\\\\\\"" P1_TWICE "\\\"}\"]" },
+	{ "JSON in a value", RESTORE_VALUE, "{\"to\":\"<PERSON_1>\"}",
+		"{\"to\":\"Ada \\\"Countess\\\" Lovelace\\\\\\n\\u0001\xc3\xa9\"}" },
+	{ "JSON in a string of a value", RESTORE_VALUE, "{\"body\":\"{\\\"to\\\":\\\"<PERSON_1>\\\"}\",\"to\":\"<PERSON_1>\"}",
+		"{\"body\":\"{\\\"to\\\":\\\"Ada \\\\\\\"Countess\\\\\\\" Lovelace\\\\\\\\\\\\n\\\\u0001\xc3\xa9\\\"}\",\"to\":\"Ada \\\"Countess\\\" Lovelace\\\\\\n\\u0001\xc3\xa9\"}" },
+	{ "a value that is no JSON", RESTORE_VALUE, "he said \"<PERSON_1>\"",
+		"he said \"Ada \"Countess\" Lovelace\\\n\x01\xc3\xa9\"" },
+	{ "a value that only begins with a bracket", RESTORE_VALUE, "[see] he said \"<PERSON_1>\"",
+		"[see] he said \"Ada \"Countess\" Lovelace\\\n\x01\xc3\xa9\"" },
+	{ "a value that is a placeholder", RESTORE_VALUE, "<PERSON_1>{\"<PERSON_1>\"",
+		"Ada \"Countess\" Lovelace\\\n\x01\xc3\xa9{\"Ada \"Countess\" Lovelace\\\n\x01\xc3\xa9\"" },
+	{ "brackets as escapes in a value", RESTORE_VALUE, "{\"to\":\"\\u003cPERSON_1\\u003e\"}",
+		"{\"to\":\"Ada \\\"Countess\\\" Lovelace\\\\\\n\\u0001\xc3\xa9\"}" },
+	{ "brackets as escapes, in a string of JSON", RESTORE_JSON, "{\"body\":\"{\\\"to\\\":\\\"\\\\u003cPERSON_1\\\\u003e\\\"}\"}",
+		"{\"body\":\"{\\\"to\\\":\\\"Ada \\\\\\\"Countess\\\\\\\" Lovelace\\\\\\\\\\\\n\\\\u0001\xc3\xa9\\\"}\"}" },
+	{ "JSON in JSON in JSON", RESTORE_JSON, "{\"k\":\"{\\\"k\\\":\\\"{\\\\\\\"k\\\\\\\":\\\\\\\"<PERSON_1>\\\\\\\"}\\\"}\"}",
+		"{\"k\":\"{\\\"k\\\":\\\"{\\\\\\\"k\\\\\\\":\\\\\\\"Ada \\\\\\\\\\\\\\\"Countess\\\\\\\\\\\\\\\" Lovelace\\\\\\\\\\\\\\\\\\\\\\\\n\\\\\\\\u0001\xc3\xa9\\\\\\\"}\\\"}\"}" },
+	{ "the same in a value", RESTORE_VALUE, "{\"k\":\"{\\\"k\\\":\\\"{\\\\\\\"k\\\\\\\":\\\\\\\"<PERSON_1>\\\\\\\"}\\\"}\"}",
+		"{\"k\":\"{\\\"k\\\":\\\"{\\\\\\\"k\\\\\\\":\\\\\\\"Ada \\\\\\\\\\\\\\\"Countess\\\\\\\\\\\\\\\" Lovelace\\\\\\\\\\\\\\\\\\\\\\\\n\\\\\\\\u0001\xc3\xa9\\\\\\\"}\\\"}\"}" },
+	{ "after escapes in it", RESTORE_JSON, "{\"a\":[\"{\\\"k\\\":\\\"x\\\\n\\\\\\\"<PERSON_1>\\\"}\"],\"b\":\"<PERSON_1>\"}",
+		"{\"a\":[\"{\\\"k\\\":\\\"x\\\\n\\\\\\\"Ada \\\\\\\"Countess\\\\\\\" Lovelace\\\\\\\\\\\\n\\\\u0001\xc3\xa9\\\"}\"],\"b\":\"Ada \\\"Countess\\\" Lovelace\\\\\\n\\u0001\xc3\xa9\"}" },
 	{ "other characters than brackets", RESTORE_JSON, "[\"\\u00ef\\u00bc\\u009cID_1>\"]", NULL },
 	{ "next to a string in it", RESTORE_JSON, "{\"body\":\"{\\\"a\\\":<PERSON_1>}\",\"b\":\"<PERSON_1>\"}",
 		"{\"body\":\"{\\\"a\\\":" P1 "}\",\"b\":\"" P1 "\"}" },
@@ -383,6 +403,7 @@ expect_call(const struct vault *v, const char *name, const char *in, const char 
 	buf_putc(&text_want, 0);
 	call_most = 1 << 10;
 	expect(v, RESTORE_TEXT, name, text.p, text_want.p);
+	expect(v, RESTORE_VALUE, name, text.p, text_want.p);
 	call_most = 0;
 	buf_free(&json);
 	buf_free(&json_want);

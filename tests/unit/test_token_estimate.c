@@ -88,7 +88,20 @@ mistakes_in_the_table_are_named(void **state)
 		{ "families: {a: {encoding: x, like: b}, b: {encoding: x}}\nunknown: a\n",
 			"like: no family above is called b" },
 		{ "families: {a: {encoding: x}}\nmodels: [{model: m}]\nunknown: a\n",
-			"models: family is missing, or window or output" },
+			"models: family is missing, or window, output or effort" },
+		{ "families: {a: {encoding: x}}\nmodels: [{model: m, effort: [low, loud]}]\n"
+		  "unknown: a\n",
+			":2:35: effort: none, minimal, low, medium, high, xhigh or max is "
+			"expected, found loud" },
+		{ "families: {a: {encoding: x}}\nmodels: [{model: m, effort: {budget: [9, 1]}}]\n"
+		  "unknown: a\n",
+			"effort: none, a list of levels, or {budget: [least, most]} in tokens is "
+			"expected, found a mapping" },
+		{ "families: {a: {encoding: x}}\nmodels: [{model: m, effort: []}]\nunknown: a\n",
+			"effort: none, a list of levels" },
+		{ "families: {a: {encoding: x}}\nmodels: [{model: m, effort: none}, {model: m, "
+		  "effort: [low]}]\nunknown: a\n",
+			"model: m and m at " },
 		{ "families: {a: {encoding: x}}\nmodels: [{window: 5}]\nunknown: a\n",
 			":2:10: models: model is missing" },
 		{ "families: {a: {encoding: x}}\nmodels: [{model: m, window: 0}]\nunknown: a\n",

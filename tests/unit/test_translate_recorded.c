@@ -32,7 +32,7 @@ form_of_path(const char *path)
 }
 
 /* But for what docs/translation.md says that may go: the cap of a form that needs one, which is
- * that of `into`; of an answer's schema its name, and whether it is kept to. */
+ * that of `into`; of an answer's schema its name, whether it is kept to, and closed for that. */
 static struct span
 in_essence(struct span json)
 {
@@ -42,7 +42,8 @@ in_essence(struct span json)
 		{ "\"max_output_tokens\":4096,", "" }, { "\"maxOutputTokens\":4096,", "" },
 		{ "\"maxOutputTokens\":4096", "" }, { "\"maxTokens\":4096,", "" },
 		{ "\"maxTokens\":4096", "" }, { "\"name\":\"note\"", "\"name\":\"answer\"" },
-		{ ",\"strict\":true", "" } };
+		{ ",\"strict\":true", "" }, { ",\"additionalProperties\":false", "" },
+		{ ",\\\"additionalProperties\\\":false", "" } };
 
 	for (size_t i = 0; i < sizeof(more) / sizeof(*more); i++) {
 		size_t n = strlen(more[i].is);

@@ -52,6 +52,8 @@ static const struct row {
 	{ "null is nothing", FORM_CHAT, "{'temperature':null,'tools':null,'logit_bias':null," USER "}", M1 USER "}", NULL, NULL },
 	{ "too warm", FORM_CHAT, "{'temperature':1.5," USER "}", NULL, "temperature", NULL },
 	{ "too warm, and may go", FORM_CHAT, "{'temperature':1.5," USER "}", M1 USER "}", NULL, "temperature" },
+	{ "a temperature that has a place goes, too", FORM_CHAT, "{'temperature':0.5," USER "}", M1 USER "}", NULL, "temperature" },
+	{ "a member in another", INTO(RESPONSES, CHAT), "{'input':'hi','reasoning':{'effort':'low'}}", "{'model':'m'," USER "}", NULL, "reasoning.effort" },
 	{ "a seed", FORM_CHAT, "{'seed':4," USER "}", NULL, "seed", NULL },
 	{ "a seed may go", FORM_CHAT, "{'seed':4," USER "}", M1 USER "}", NULL, "seed" },
 	{ "two answers", FORM_CHAT, "{'n':2," USER "}", NULL, "n", NULL },
@@ -86,7 +88,7 @@ static const struct row {
 	{ "tools", FORM_CHAT,
 		"{'tools':[{'type':'function','function':{'name':'f','description':'d','parameters':{'type':'object','properties':{}},'strict':true}},{'type':'function','function':{'name':'g'}}],"
 		"'tool_choice':'required','parallel_tool_calls':false," USER "}",
-		M1 USER ",'tools':[{'name':'f','description':'d','input_schema':{'type':'object','properties':{}},'strict':true},{'name':'g','input_schema':{'type':'object'}}],"
+		M1 USER ",'tools':[{'name':'f','description':'d','input_schema':{'type':'object','properties':{},'additionalProperties':false},'strict':true},{'name':'g','input_schema':{'type':'object'}}],"
 		"'tool_choice':{'type':'any','disable_parallel_tool_use':true}}", NULL, NULL },
 	{ "one tool", FORM_CHAT,
 		"{'tools':[{'type':'function','function':{'name':'f'}}],'tool_choice':{'type':'function','function':{'name':'f'}}," USER "}",
@@ -94,7 +96,47 @@ static const struct row {
 	{ "a schema that is no object", FORM_CHAT,
 		"{'tools':[{'type':'function','function':{'name':'f','parameters':{'anyOf':[]}}}]," USER "}", NULL, "tools[0]", NULL },
 	{ "a name that nobody takes", FORM_CHAT, "{'tools':[{'type':'function','function':{'name':'a.b'}}]," USER "}", NULL, "tools[0]", NULL },
-	{ "a tool of any text", FORM_CHAT, "{'tools':[{'type':'custom','custom':{'name':'f'}}]," USER "}", NULL, "tools[0]", NULL },
+
+	{ "what is cached, at Bedrock", INTO(MESSAGES, CONVERSE),
+		"{'max_tokens':9,'system':[{'type':'text','text':'s','cache_control':{'type':'ephemeral'}}],'tools':[{'name':'f','input_schema':{'type':'object'}},{'name':'g','input_schema':{'type':'object'},'cache_control':{'type':'ephemeral','ttl':'1h'}}],"
+		"'messages':[{'role':'user','content':'go'},{'role':'assistant','content':[{'type':'tool_use','id':'a','name':'f','input':{}}]},"
+		"{'role':'user','content':[{'type':'text','text':'so?','cache_control':{'type':'ephemeral'}},{'type':'tool_result','tool_use_id':'a','content':'1','cache_control':{'type':'ephemeral'}}]}]}",
+		"{'system':[{'text':'s'},{'cachePoint':{'type':'default'}}],'messages':[{'role':'user','content':[{'text':'go'}]},{'role':'assistant','content':[{'toolUse':{'toolUseId':'a','name':'f','input':{}}}]},"
+		"{'role':'user','content':[{'toolResult':{'toolUseId':'a','content':[{'text':'1'}],'status':'success'}},{'cachePoint':{'type':'default'}},{'text':'so?'},{'cachePoint':{'type':'default'}}]}],'inferenceConfig':{'maxTokens':9},"
+		"'toolConfig':{'tools':[{'toolSpec':{'name':'f','inputSchema':{'json':{'type':'object'}}}},{'toolSpec':{'name':'g','inputSchema':{'json':{'type':'object'}}}},{'cachePoint':{'type':'default','ttl':'1h'}}]}}", NULL, NULL },
+	{ "what Bedrock caches, at Anthropic", INTO(CONVERSE, MESSAGES),
+		"{'system':[{'text':'s'},{'cachePoint':{'type':'default'}}],'messages':[{'role':'user','content':[{'cachePoint':{'type':'default'}},{'text':'hi'},{'text':' '},{'cachePoint':{'type':'default','ttl':'1h'}}]}],"
+		"'toolConfig':{'tools':[{'toolSpec':{'name':'f','inputSchema':{'json':{'type':'object'}}}},{'cachePoint':{'type':'default'}}]}}",
+		M1 "'system':[{'type':'text','text':'s','cache_control':{'type':'ephemeral'}}],'messages':[{'role':'user','content':[{'type':'text','text':'hi','cache_control':{'type':'ephemeral','ttl':'1h'}}]}],"
+		"'tools':[{'name':'f','input_schema':{'type':'object'},'cache_control':{'type':'ephemeral'}}]}", NULL, NULL },
+	{ "all that can be is cached", INTO(MESSAGES, CONVERSE),
+		"{'max_tokens':9,'cache_control':{'type':'ephemeral'}," USER "}",
+		"{'messages':[{'role':'user','content':[{'text':'hi'},{'cachePoint':{'type':'default'}}]}],'inferenceConfig':{'maxTokens':9}}", NULL, NULL },
+	{ "a schema that is enforced is closed, at Anthropic", FORM_CHAT,
+		"{'response_format':{'type':'json_schema','json_schema':{'name':'n','schema':{'type':'object','properties':{'additionalProperties':{'type':['object','null'],'properties':{}},"
+		"'l':{'type':'array','items':{'anyOf':[{'properties':{}},{'type':'object','additionalProperties':true}]}}},'$defs':{'d':{'type':'object'}}}}}," USER
+		",'tools':[{'type':'function','function':{'name':'f','strict':true,'parameters':{'type':'object'}}},{'type':'function','function':{'name':'g','parameters':{'type':'object'}}}]}",
+		M1 USER ",'tools':[{'name':'f','input_schema':{'type':'object','additionalProperties':false},'strict':true},{'name':'g','input_schema':{'type':'object'}}],"
+		"'output_config':{'format':{'type':'json_schema','schema':{'type':'object','properties':{'additionalProperties':{'type':['object','null'],'properties':{},'additionalProperties':false},"
+		"'l':{'type':'array','items':{'anyOf':[{'properties':{},'additionalProperties':false},{'type':'object','additionalProperties':true}]}}},'$defs':{'d':{'type':'object','additionalProperties':false}},'additionalProperties':false}}}}", NULL, NULL },
+	{ "words that only Google's schemas have", INTO(GENERATE, MESSAGES),
+		"{'contents':[{'parts':[{'text':'hi'}]}],'tools':[{'functionDeclarations':[{'name':'f','parameters':{'type':'OBJECT','propertyOrdering':['nullable'],'properties':{'nullable':{'type':'STRING','nullable':true,'example':'x'}}}}]}],"
+		"'generationConfig':{'responseMimeType':'application/json','responseSchema':{'type':'OBJECT','properties':{'a':{'type':'STRING'}},'propertyOrdering':['a']}}}",
+		M1 USER ",'tools':[{'name':'f','input_schema':{'type':'object','properties':{'nullable':{'type':['string','null']}}}}],"
+		"'output_config':{'format':{'type':'json_schema','schema':{'type':'object','properties':{'a':{'type':'string'}},'additionalProperties':false}}}}", NULL, NULL },
+	{ "a tool of any text is a function", FORM_CHAT,
+		"{'tools':[{'type':'custom','custom':{'name':'f','description':'d','format':{'type':'text'}}}],'tool_choice':{'type':'custom','custom':{'name':'f'}},"
+		"'messages':[{'role':'user','content':'hi'},{'role':'assistant','tool_calls':[{'id':'a','type':'custom','custom':{'name':'f','input':'x \\u0022y\\u0022\\n'}}]},"
+		"{'role':'tool','tool_call_id':'a','content':'2'}]}",
+		M1 "'messages':[{'role':'user','content':'hi'},{'role':'assistant','content':[{'type':'tool_use','id':'a','name':'f','input':{'input':'x \\u0022y\\u0022\\n'}}]},"
+		"{'role':'user','content':[{'type':'tool_result','tool_use_id':'a','content':'2'}]}],"
+		"'tools':[{'name':'f','description':'d','input_schema':{'type':'object','properties':{'input':{'type':'string'}},'required':['input'],'additionalProperties':false}}],"
+		"'tool_choice':{'type':'tool','name':'f'}}", NULL, NULL },
+	{ "what OpenAI's Python SDK adds", FORM_CHAT,
+		"{'messages':[{'role':'user','content':'hi'},{'role':'assistant','content':'so','parsed':{'a':1},'tool_calls':[{'index':0,'id':'a','type':'function','function':{'name':'f','arguments':'{}','parsed_arguments':{'x':1}}}]},"
+		"{'role':'tool','tool_call_id':'a','content':'1'}]}",
+		M1 "'messages':[{'role':'user','content':'hi'},{'role':'assistant','content':[{'type':'text','text':'so'},{'type':'tool_use','id':'a','name':'f','input':{}}]},"
+		"{'role':'user','content':[{'type':'tool_result','tool_use_id':'a','content':'1'}]}]}", NULL, NULL },
 	{ "calls and results", FORM_CHAT,
 		"{'messages':[{'role':'user','content':'hi'},{'role':'assistant','content':null,'tool_calls':[" CALL("a", "{\\u0022x\\u0022:1}") "," CALL("b", "") "]},"
 		"{'role':'tool','tool_call_id':'b','content':'2'},{'role':'tool','tool_call_id':'a','content':[{'type':'text','text':'1'}]},{'role':'user','content':'so?'}]}",
@@ -106,11 +148,10 @@ static const struct row {
 		"{'messages':[{'role':'user','content':'hi'},{'role':'assistant','tool_calls':[" CALL("a", "") "]},{'role':'tool','tool_call_id':'a','content':'2'},{'role':'tool','tool_call_id':'a','content':'2'}]}", NULL, "messages[3]", NULL },
 	{ "an id used twice", FORM_CHAT,
 		"{'messages':[{'role':'user','content':'hi'},{'role':'assistant','tool_calls':[" CALL("a", "") "," CALL("a", "") "]}]}", NULL, "messages[1].tool_calls[0]", NULL },
-	{ "arguments that are no object", FORM_CHAT,
-		"{'messages':[{'role':'user','content':'hi'},{'role':'assistant','tool_calls':[" CALL("a", "{\\u0022x\\u0022:") "]}]}", NULL, "messages[1].tool_calls[0].function.arguments", NULL },
 	{ "a schema of the answer", FORM_CHAT,
 		"{'response_format':{'type':'json_schema','json_schema':{'name':'n','strict':true,'schema':{'type':'object'}}}," USER "}",
-		M1 USER ",'output_config':{'format':{'type':'json_schema','schema':{'type':'object'}}}}", NULL, NULL },
+		M1 USER ",'output_config':{'format':{'type':'json_schema','schema':{'type':'object','additionalProperties':false}}}}", NULL, NULL },
+	{ "what OpenAI keeps", INTO(RESPONSES, CHAT), "{'input':[{'type':'item_reference','id':'msg_1'},{'role':'user','content':'hi'}]}", NULL, "input[0].type", NULL },
 	{ "any JSON", FORM_CHAT, "{'response_format':{'type':'json_object'}," USER "}", NULL, "response_format.type", NULL },
 	{ "effort", FORM_CHAT, "{'reasoning_effort':'high'," USER "}",
 		M1 USER ",'thinking':{'type':'adaptive'},'output_config':{'effort':'high'}}", NULL, NULL },
@@ -151,7 +192,6 @@ static const struct row {
 		"{'model':'m'," USER ",'tools':[{'type':'function','function':{'name':'f','description':'d','parameters':{'type':'object'}}}],'tool_choice':'required','parallel_tool_calls':false}", NULL, NULL },
 	{ "a tool that the provider runs", FORM_MESSAGES, "{'tools':[{'type':'web_search_20250305','name':'web_search'}]," USER "}", NULL, "tools[0].type", NULL },
 	{ "a tool that the provider runs may go", FORM_MESSAGES, "{'tools':[{'type':'web_search_20250305','name':'web_search'}]," USER "}", "{'model':'m'," USER "}", NULL, "tools[*].type" },
-	{ "a long name", FORM_MESSAGES, "{'tools':[{'name':'aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa','input_schema':{'type':'object'}}]," USER "}", NULL, "tools[0]", NULL },
 	{ "servers that it asks", FORM_MESSAGES, "{'mcp_servers':[]," USER "}", NULL, "mcp_servers", NULL },
 	{ "a text document is a text", FORM_MESSAGES,
 		"{'messages':[{'role':'user','content':[{'type':'document','source':{'type':'text','media_type':'text/plain','data':'hello'},'title':'t'},{'type':'text','text':'so?'}]}]}",
@@ -191,7 +231,7 @@ static const struct row {
 		"'tools':[{'functionDeclarations':[{'name':'f','description':'d','parameters':{'type':'OBJECT','properties':{'type':{'type':'STRING'}}}}]}],'toolConfig':{'functionCallingConfig':{'mode':'ANY','allowedFunctionNames':['f']}},"
 		"'generationConfig':{'maxOutputTokens':5,'temperature':1,'topK':3,'stopSequences':['x'],'thinkingConfig':{'thinkingBudget':5000},'candidateCount':1}}",
 		"{'model':'m','max_tokens':5,'temperature':1,'top_k':3,'stop_sequences':['x'],'system':'s'," USER ",'tools':[{'name':'f','description':'d','input_schema':{'type':'object','properties':{'type':{'type':'string'}}}}],"
-		"'tool_choice':{'type':'tool','name':'f'},'thinking':{'type':'adaptive'},'output_config':{'effort':'medium'}}", NULL, NULL },
+		"'tool_choice':{'type':'tool','name':'f'},'output_config':{'effort':'medium'}}", NULL, NULL },
 	{ "calls without ids", INTO(GENERATE, CHAT),
 		"{'contents':[{'role':'user','parts':[{'text':'hi'}]},{'role':'model','parts':[{'functionCall':{'name':'f','args':{'x':1}},'thoughtSignature':'s'},{'functionCall':{'name':'f'}},{'text':'hm','thought':true}]},"
 		"{'role':'user','parts':[{'functionResponse':{'name':'f','response':{'output':'1'}}},{'functionResponse':{'name':'f','response':{'a':2}}}]}]}",
@@ -231,7 +271,7 @@ static const struct row {
 		"{'system':[{'text':'s'},{'cachePoint':{'type':'default'}}],'messages':[{'role':'user','content':[{'text':'hi'},{'image':{'format':'png','source':{'bytes':'QUJD'}}}]},"
 		"{'role':'assistant','content':[{'reasoningContent':{'reasoningText':{'text':'hm','signature':'s'}}},{'toolUse':{'toolUseId':'a','name':'f','input':{'x':1}}}]},"
 		"{'role':'user','content':[{'toolResult':{'toolUseId':'a','status':'error','content':[{'json':{'y':2}}]}}]}],'inferenceConfig':{'maxTokens':5},'toolConfig':{'tools':[{'toolSpec':{'name':'f','inputSchema':{'json':{'type':'object'}}}}],'toolChoice':{'any':{}}}}",
-		"{'model':'m','max_tokens':5,'system':'s','messages':[{'role':'user','content':[{'type':'text','text':'hi'},{'type':'image','source':{'type':'base64','media_type':'image/png','data':'QUJD'}}]},"
+		"{'model':'m','max_tokens':5,'system':[{'type':'text','text':'s','cache_control':{'type':'ephemeral'}}],'messages':[{'role':'user','content':[{'type':'text','text':'hi'},{'type':'image','source':{'type':'base64','media_type':'image/png','data':'QUJD'}}]},"
 		"{'role':'assistant','content':[{'type':'tool_use','id':'a','name':'f','input':{'x':1}}]},{'role':'user','content':[{'type':'tool_result','tool_use_id':'a','content':'{\\'y\\':2}','is_error':true}]}],"
 		"'tools':[{'name':'f','input_schema':{'type':'object'}}],'tool_choice':{'type':'any'}}", NULL, NULL },
 	{ "a schema of Bedrock's", INTO(CONVERSE, GENERATE),
@@ -273,9 +313,9 @@ static const struct row {
 		"{'messages':[{'role':'user','content':'hi'},{'role':'assistant','tool_calls':[" CALL("a", "{}") "]},{'role':'tool','tool_call_id':'a','content':'1'}],'tools':[{'type':'function','function':{'name':'f'}}],'tool_choice':'none'}",
 		"{'messages':[{'role':'user','content':[{'text':'hi'}]},{'role':'assistant','content':[{'toolUse':{'toolUseId':'a','name':'f','input':{}}}]},{'role':'user','content':[{'toolResult':{'toolUseId':'a','content':[{'text':'1'}],'status':'success'}}]}],"
 		"'inferenceConfig':{},'toolConfig':{'tools':[{'toolSpec':{'name':'f','inputSchema':{'json':{'type':'object'}}}}]}}", NULL, "tool_choice" },
-	{ "a document by its address may go", INTO(MESSAGES, RESPONSES),
+	{ "a document by its address may go", INTO(MESSAGES, CHAT),
 		"{'messages':[{'role':'user','content':[{'type':'document','source':{'type':'url','url':'https://x'}},{'type':'text','text':'a'}]}]}",
-		"{'model':'m','input':[{'type':'message','role':'user','content':[{'type':'input_text','text':'a'}]}],'store':false}", NULL, "messages[*].content[*]" },
+		"{'model':'m','messages':[{'role':'user','content':[{'type':'text','text':'a'}]}]}", NULL, "messages[*].content[*]" },
 	{ "a picture of no known kind may go", FORM_CHAT,
 		"{'messages':[{'role':'user','content':[{'type':'image_url','image_url':{'url':'data:image/bmp;base64,QUJD'}},{'type':'text','text':'hi'}]}]}", M1 USER "}", NULL, "messages[*].content[*].image_url.url" },
 	{ "a file of another kind may go", FORM_CHAT,
@@ -305,6 +345,13 @@ static const struct row {
 	{ "what has no place is named so, too", INTO(GENERATE, CHAT), "{'contents':{'parts':{'text':'hi'}},'cached_content':'c'}", NULL, "cachedContent", NULL },
 
 	/* Mistral's chat */
+	{ "an OpenAI client at Mistral", INTO_MISTRAL(CHAT),
+		"{'max_completion_tokens':5,'seed':4,'user':'u','stream':true,'stream_options':{'include_usage':true},'safe_prompt':true,"
+		"'messages':[{'role':'user','content':'go'},{'role':'assistant','tool_calls':[{'id':'abcdefghi','type':'function','function':{'name':'f','arguments':'{}'}}]},"
+		"{'role':'tool','tool_call_id':'abcdefghi','name':'f','content':'1'}]}",
+		"{'model':'m','max_tokens':5,'random_seed':4,'safe_prompt':true,'messages':[{'role':'user','content':'go'},{'role':'assistant','tool_calls':[{'id':'abcdefghi','type':'function','function':{'name':'f','arguments':'{}'}}],'content':null},"
+		"{'role':'tool','tool_call_id':'abcdefghi','content':'1'}],'stream':true}", NULL, NULL },
+	{ "a member of Mistral's elsewhere", FORM_CHAT, "{'safe_prompt':true," USER "}", NULL, "safe_prompt", NULL },
 	{ "settings for Mistral", INTO_MISTRAL(GENERATE),
 		"{'contents':[{'parts':[{'text':'hi'}]},{'role':'model','parts':[{'functionCall':{'id':'a','name':'f'}}]},{'parts':[{'functionResponse':{'id':'a','name':'f','response':{'output':'1'}}}]}],'generationConfig':{'maxOutputTokens':5,'seed':3}}",
 		"{'model':'m','max_tokens':5,'random_seed':3,'messages':[{'role':'user','content':'hi'},{'role':'assistant','tool_calls':[{'id':'44bd8ad47','type':'function','function':{'name':'f','arguments':'{}'}}],'content':null},{'role':'tool','tool_call_id':'44bd8ad47','content':'1'}]}", NULL, NULL },
@@ -364,7 +411,7 @@ static const struct row {
 	{ "nor what Gemini's clients leave as it is", INTO(GENERATE, MESSAGES), "{'contents':[{'parts':[{'text':'hi'}]}],'safetySettings':[],'generationConfig':{'responseLogprobs':false,'frequencyPenalty':0}}", M1 USER "}", NULL, NULL },
 	{ "a schema of Google's, with null and numbers that are texts", INTO(GENERATE, MESSAGES),
 		"{'contents':[{'parts':[{'text':'hi'}]}],'tools':[{'functionDeclarations':[{'name':'f','parameters':{'type':'OBJECT','properties':{'a':{'type':'STRING','nullable':true,'maxLength':'9'},'b':{'type':'ARRAY','minItems':'1','maxItems':3,'nullable':false}}}}]}]}",
-		M1 USER ",'tools':[{'name':'f','input_schema':{'type':'object','properties':{'a':{'type':['string','null'],'nullable':true,'maxLength':9},'b':{'type':'array','minItems':1,'maxItems':3,'nullable':false}}}}]}", NULL, NULL },
+		M1 USER ",'tools':[{'name':'f','input_schema':{'type':'object','properties':{'a':{'type':['string','null'],'maxLength':9},'b':{'type':'array','minItems':1,'maxItems':3}}}}]}", NULL, NULL },
 	{ "a tool of no type", INTO(RESPONSES, CHAT), "{'input':'hi','tools':[{'name':'f','parameters':{}}]}", NULL, "tools[0]", NULL },
 	{ "a format of no type", INTO(CONVERSE, CHAT), "{'messages':[{'role':'user','content':[{'text':'hi'}]}],'outputConfig':{'textFormat':{'structure':{'jsonSchema':{'schema':'{}'}}}}}", NULL, "outputConfig.textFormat", NULL },
 	{ "a choice without a name", INTO(CONVERSE, CHAT), "{'messages':[],'toolConfig':{'toolChoice':{'':{}}}}", NULL, "toolConfig.toolChoice.", NULL },
@@ -691,6 +738,47 @@ static const struct {
 	{ INTO(MESSAGES, CHAT), "{'max_tokens':9," USER ",'metadata':{'user_id':'user_0123456789012345678901234567890123456789_session_0123456789x'}}",
 		"'safety_identifier':'93d7663c", NULL },
 	{ INTO(MESSAGES, RESPONSES), "{'max_tokens':9," USER ",'metadata':{'user_id':'ann'}}", "'safety_identifier':'ann'", NULL },
+	/* a call that was cut, or that the model wrote badly */
+	{ INTO(CHAT, MESSAGES), "{'messages':[{'role':'user','content':'hi'},{'role':'assistant','tool_calls':[" CALL("a", "{\\u0022x\\u0022:") "]},{'role':'tool','tool_call_id':'a','content':'no'}]}",
+		"'input':{'arguments':'{\\u0022x\\u0022:'}", "messages[*].tool_calls[*].function.arguments" },
+	{ INTO(CHAT, RESPONSES), "{'messages':[{'role':'user','content':'hi'},{'role':'assistant','tool_calls':[" CALL("a", "{\\u0022x\\u0022:1,\\u0022x\\u0022:2}") "]},{'role':'tool','tool_call_id':'a','content':'no'}]}",
+		"'function_call'", "messages[*].tool_calls[*].function.arguments" },
+	/* places that both of two forms have */
+	{ INTO(CHAT, RESPONSES), "{'messages':[{'role':'user','content':[{'type':'image_url','image_url':{'url':'https://x/y.png','detail':'low'}}]}]}", "'image_url':'https://x/y.png','detail':'low'}", NULL },
+	{ INTO(RESPONSES, CHAT), "{'input':[{'role':'user','content':[{'type':'input_image','image_url':'https://x/y.png','detail':'high'}]}]}", "{'url':'https://x/y.png','detail':'high'}", NULL },
+	{ INTO(CHAT, MESSAGES), "{'messages':[{'role':'user','content':[{'type':'image_url','image_url':{'url':'https://x/y.png','detail':'low'}}]}]}", "'url':'https://x/y.png'}}", "*.detail" },
+	{ INTO(RESPONSES, MESSAGES), "{'input':[{'role':'user','content':[{'type':'input_file','file_url':'https://x/y.pdf'}]}]}", "'document','source':{'type':'url','url':'https://x/y.pdf'}}", NULL },
+	{ INTO(MESSAGES, RESPONSES), "{'max_tokens':9,'messages':[{'role':'user','content':[{'type':'document','source':{'type':'url','url':'https://x/y.pdf'}}]}]}", "{'type':'input_file','file_url':'https://x/y.pdf'}", NULL },
+	{ INTO(CHAT, GENERATE), "{'messages':[{'role':'user','content':[{'type':'input_audio','input_audio':{'data':'QUJD','format':'wav'}}]}]}", "'inlineData':{'mimeType':'audio/wav','data':'QUJD'}", NULL },
+	{ INTO(GENERATE, CHAT), "{'contents':[{'parts':[{'inlineData':{'mimeType':'audio/mpeg','data':'QUJD'}}]}]}", "'input_audio':{'data':'QUJD','format':'mp3'}", NULL },
+	{ INTO(CHAT, RESPONSES), "{" USER ",'tools':[{'type':'function','function':{'name':'f'}}]}", "'parameters':{'type':'object','properties':{}}", NULL },
+	/* google-genai's automatic calling */
+	{ INTO(GENERATE, CHAT), "{'contents':[{'parts':[{'text':'hi'}]}],'tools':[{'functionDeclarations':[{'name':'f','parametersJsonSchema':{'type':'object'},'responseJsonSchema':{'type':'string'}}]}]}",
+		"'name':'f'", "tools[*].functionDeclarations[*].responseJsonSchema" },
+	/* what is cached at a target that caches by itself, or not */
+	{ INTO(MESSAGES, CHAT), "{'max_tokens':9,'messages':[{'role':'user','content':[{'type':'text','text':'hi','cache_control':{'type':'ephemeral'}}]}]}",
+		"'content':'hi'", "*.cache_control" },
+	{ INTO(MESSAGES, GENERATE), "{'max_tokens':9," USER ",'tools':[{'name':'f','input_schema':{'type':'object'},'cache_control':{'type':'ephemeral'}}]}",
+		"'text':'hi'", "*.cache_control" },
+	{ INTO(MESSAGES, CHAT), "{'max_tokens':9,'cache_control':{'type':'ephemeral'}," USER "}", "'content':'hi'", "*.cache_control" },
+	{ INTO(CONVERSE, RESPONSES), "{'messages':[{'role':'user','content':[{'text':'hi'},{'cachePoint':{'type':'default'}}]}]}", "'text':'hi'", "*.cachePoint" },
+	/* inside of a result Bedrock takes none */
+	{ INTO(MESSAGES, CONVERSE), "{'max_tokens':9,'messages':[{'role':'user','content':'go'},{'role':'assistant','content':[{'type':'tool_use','id':'a','name':'f','input':{}}]},"
+		"{'role':'user','content':[{'type':'tool_result','tool_use_id':'a','content':[{'type':'text','text':'1','cache_control':{'type':'ephemeral'}}]}]}]}",
+		"'content':[{'text':'1'}],'status':'success'}},{'cachePoint':{'type':'default'}}", NULL },
+	/* Codex */
+	{ INTO(RESPONSES, CHAT), "{'input':'hi','reasoning':{'effort':'low','context':'all_turns'}}", "'reasoning_effort':'low'", "reasoning.context" },
+	{ INTO(RESPONSES, CHAT), "{'input':'hi','text':{'verbosity':'low'}}", "'verbosity':'low'", NULL },
+	{ INTO(CHAT, RESPONSES), "{'verbosity':'high','response_format':{'type':'json_object'}," USER "}", "'text':{'format':{'type':'json_object'},'verbosity':'high'}", NULL },
+	{ INTO(RESPONSES, MESSAGES), "{'input':'hi','text':{'verbosity':'low'}}", "'content':'hi'", "text.verbosity" },
+	{ INTO_MISTRAL(RESPONSES), "{'input':'hi','text':{'verbosity':'low'}}", "'content':'hi'", "text.verbosity" },
+	{ INTO(CHAT, GENERATE), "{'verbosity':'low'," USER "}", "'text':'hi'", "verbosity" },
+	{ INTO(RESPONSES, GENERATE), "{'input':'hi','tools':[{'type':'tool_search','execution':'client','description':'d','parameters':{}}]}",
+		"'text':'hi'", "*.type=tool_search" },
+	{ INTO(RESPONSES, CONVERSE), "{'input':'hi','tools':[{'type':'custom','name':'f','format':{'type':'grammar','syntax':'lark','definition':'start: \\'x\\''}}]}",
+		"'description':'A text of this grammar:\\nstart: \\'x\\''", "*.definition" },
+	{ INTO(RESPONSES, CHAT), "{'input':'hi','tools':[{'type':'namespace','name':'n','description':'d','tools':[{'type':'function','name':'f'}]}]}",
+		"'name':'n__f'", "tools[*].description" },
 	/* where it has a place it is not left out */
 	{ INTO(CHAT, MESSAGES), "{" USER ",'tools':[{'type':'function','function':{'name':'f','strict':true}}]}", "'strict':true", NULL },
 	{ INTO(MESSAGES, CHAT), "{'max_tokens':9," USER ",'output_format':{'type':'json_schema','schema':{'type':'object'}}}",

@@ -96,7 +96,10 @@ struct restorer *
 guard_restorer(struct guard *g, const struct answer_text *t)
 {
 	bool json = t->kind == KIND_ARGUMENTS && !t->deep;
-	struct restorer *r = restorer_new(g->plan.vault, json ? RESTORE_JSON : RESTORE_TEXT);
+	struct restorer *r = restorer_new(g->plan.vault,
+		json			 ? RESTORE_JSON
+		: kind_is_call(t->kind) ? RESTORE_VALUE
+					 : RESTORE_TEXT);
 	const struct named_call *n = kind_is_call(t->kind) ? call_at(g, t->slot) : NULL;
 
 	if (!r) {

@@ -7,6 +7,7 @@
 #include "answer/translate/answer_private.h"
 #include "base/err.h"
 #include "base/json_put.h"
+#include "base/scoped.h"
 #include "scan/dialect/refusal.h"
 
 enum { NAME_BYTES = 1024 }; /* of an id or a model: each event says it */
@@ -123,9 +124,14 @@ translator_put_usage(const struct translator *t, const struct usage *u, struct b
 const char *
 translator_stop_word(const struct translator *t)
 {
-	bool refused = t->choice->refused && !t->writer->refusals;
+	const struct answer_choice *c = t->choice;
+	enum answer_stop stop = c->stop;
 
-	return answer_stop_word(t->plan.to, refused ? STOP_REFUSAL : t->choice->stop);
+	if (c->refused && !t->writer->refusals)
+		stop = STOP_REFUSAL;
+	else if (stop == STOP_CALLS && c->calls == c->hidden)
+		stop = STOP_END;
+	return answer_stop_word(t->plan.to, stop);
 }
 
 const char translator_again[] = "the provider's answer goes on after its end";
@@ -385,6 +391,22 @@ translator_end(struct translator *t, struct buf *out, const char **why)
 	return err;
 }
 
+/* Events of responses are counted: the number of an error follows those of the events before it. */
+static void
+put_numbered(const struct translator *t, struct span event, struct buf *out)
+{
+	static const char first[] = "\"sequence_number\":0";
+	const char *at = t->plan.to == FORM_RESPONSES
+				 ? memmem(event.p, event.n, first, sizeof(first) - 1)
+				 : NULL;
+	size_t n = at ? (size_t)(at - event.p) + sizeof(first) - 2 : event.n;
+
+	buf_span(out, span_cut(event, 0, n));
+	if (at)
+		buf_printf(out, "%llu", (unsigned long long)t->events);
+	buf_span(out, span_cut(event, n + (at != NULL), event.n));
+}
+
 void
 translator_say_error(struct translator *t, const char *code, struct span message,
 	struct span id, struct buf *out)
@@ -399,8 +421,10 @@ translator_say_error(struct translator *t, const char *code, struct span message
 			t->plan.asked, form_name(t->plan.to), code, message, id, out);
 		buf_str(out, "]\n");
 	} else if (!said) {
+		SCOPED_BUF(event, 0);
 		dialect_stream_error(
-			t->plan.asked, form_name(t->plan.to), code, message, id, out);
+			t->plan.asked, form_name(t->plan.to), code, message, id, &event);
+		put_numbered(t, buf_view(&event), out);
 	}
 }
 

@@ -6,6 +6,7 @@
 
 #include "answer/format.h"
 #include "answer/frames.h"
+#include "answer/translate/request.h"
 #include "base/buf.h"
 #include "scan/dialect/form.h"
 
@@ -20,6 +21,7 @@ struct translate_plan {
 	bool other_way;	     /* a stream is written whole, a whole answer as a stream */
 	bool own_id;	     /* `id` is the answer's, whatever it says */
 	bool array;	     /* the caller's stream is Gemini's list of answers, and no SSE */
+	const struct tool_alias *aliases; /* of tools that were offered under another name */
 	uint64_t choices;    /* how many there may be, no more than a form has; 0: one */
 	size_t vectors;	     /* of embeddings: how many there must be, */
 	bool base64;	     /* and whether they are written so */

@@ -19,6 +19,21 @@ put_chat_head(const struct translator *t, const char *object, struct buf *b)
 	json_put_text(b, "model", buf_view(&t->model));
 }
 
+static bool
+is_custom_call(const struct answer_block *b)
+{
+	return b->as && b->as->custom;
+}
+
+static void
+put_chat_call(struct buf *out, const struct answer_block *b, struct span text)
+{
+	json_put_form(out,
+		is_custom_call(b) ? "'type':'custom','custom':{'name':%t,'input':%t}"
+				  : "'type':'function','function':{'name':%t,'arguments':%t}",
+		buf_view(&b->name), text);
+}
+
 /* ---- streams ---- */
 
 static void
@@ -62,10 +77,10 @@ chat_open(struct translator *t, const struct answer_block *b)
 	if (b->is != SAID_CALL)
 		return;
 	open_chunk(t);
-	json_put_form(t->out,
-		"'tool_calls':[{'index':%u,'id':%t,'type':'function','function':{'name':%t,"
-		"'arguments':''}}]",
-		(uint64_t)b->place, buf_view(&b->id), buf_view(&b->name));
+	json_put_form(t->out, "'tool_calls':[{'index':%u,'id':%t", (uint64_t)b->place,
+		buf_view(&b->id));
+	put_chat_call(t->out, b, SPAN_LIT(""));
+	json_put_form(t->out, "}]");
 	close_chunk(t, NULL);
 }
 
@@ -74,7 +89,9 @@ chat_text(struct translator *t, const struct answer_block *b, struct span text)
 {
 	open_chunk(t);
 	if (b->is == SAID_CALL)
-		json_put_form(t->out, "'tool_calls':[{'index':%u,'function':{'arguments':%t}}]",
+		json_put_form(t->out,
+			is_custom_call(b) ? "'tool_calls':[{'index':%u,'custom':{'input':%t}}]"
+					  : "'tool_calls':[{'index':%u,'function':{'arguments':%t}}]",
 			(uint64_t)b->place, text);
 	else
 		json_put_text(t->out, members[b->is], text);
@@ -116,12 +133,13 @@ chat_whole_block(struct translator *t, const struct answer_block *b)
 		buf_clear(&parts[SAID_REASONING]);
 		return;
 	}
-	if (b->is == SAID_CALL)
-		json_put_form(&t->choice->parts[SAID_CALL],
-			"{'id':%t,'type':'function','function':{'name':%t,'arguments':%t}}",
-			buf_view(&b->id), buf_view(&b->name), buf_view(&b->text));
-	else
-		buf_span(&t->choice->parts[b->is], buf_view(&b->text));
+	if (b->is != SAID_CALL) {
+		buf_span(&parts[b->is], buf_view(&b->text));
+		return;
+	}
+	json_put_form(&parts[SAID_CALL], "{'id':%t", buf_view(&b->id));
+	put_chat_call(&parts[SAID_CALL], b, buf_view(&b->text));
+	json_put_close(&parts[SAID_CALL], '}');
 }
 
 static void
@@ -174,4 +192,5 @@ const struct answer_writer answer_write_chat = {
 	.whole = chat_whole,
 	.joins = true,
 	.refusals = true,
+	.text_arguments = true,
 };

@@ -155,6 +155,38 @@ write_block_text(struct translator *t, struct answer_block *b)
 	}
 }
 
+/* A call of a tool that the caller did not offer. */
+static bool
+is_unoffered(const struct answer_block *b)
+{
+	return b->as && !b->as->name.n;
+}
+
+/* A call of which nothing is written before all of it is known. */
+static bool
+waits_whole(const struct translator *t, const struct answer_block *b)
+{
+	return b->is == SAID_CALL &&
+	       (t->writer->whole_calls || is_unoffered(b) || (b->as && b->as->custom));
+}
+
+/* The call of a custom tool is the text in its arguments. If a model gave others, they are the text. */
+static void
+take_input(struct translator *t, struct answer_block *b)
+{
+	struct tree tree;
+
+	if (tree_read(&tree, &t->work, buf_view(&b->text)))
+		return;
+	struct node *input = tree_member(tree.root, "input");
+	if (!input || input->tok != JSON_STRING)
+		return;
+	struct span text = tree_text(&tree, input);
+	t->held -= b->text.n - text.n;
+	buf_clear(&b->text);
+	buf_span(&b->text, text);
+}
+
 static int
 close_block(struct translator *t, struct answer_block *b)
 {
@@ -173,8 +205,12 @@ close_block(struct translator *t, struct answer_block *b)
 			"the arguments of a call are no JSON object, or not all of one");
 	t->choice->refused |= b->is == SAID_REFUSAL;
 	put_item_in(t->choice->met, said_item(&s));
-	if (half && (!t->streamed || t->writer->whole_calls))
+	t->choice->hidden += is_unoffered(b);
+	bool may_be_half = t->streamed ? !waits_whole(t, b) : t->writer->text_arguments;
+	if (is_unoffered(b) || (half && !may_be_half))
 		return 0;
+	if (b->as && b->as->custom)
+		take_input(t, b);
 	if (t->streamed) {
 		write_block_text(t, b);
 		if (t->writer->close)
@@ -210,7 +246,7 @@ write_blocks(struct translator *t, bool all)
 		bool waits = b->over ? waits_for_stop(t, b)
 				     : !(TAILQ_NEXT(b, all) && is_whole_block(t, b));
 		if (!all && waits) {
-			if (t->streamed && (b->is != SAID_CALL || !t->writer->whole_calls))
+			if (t->streamed && !waits_whole(t, b))
 				write_block_text(t, b);
 			break;
 		}
@@ -302,7 +338,9 @@ begin_call_block(struct translator *t, const struct said *s)
 		return NULL;
 	b->place = t->choice->calls++;
 	b->over = s->each;
-	buf_span(&b->name, s->name);
+	for (b->as = t->plan.aliases; b->as && !span_eq(b->as->sent, s->name);)
+		b->as = b->as->next;
+	buf_span(&b->name, b->as ? b->as->name : s->name);
 	/* Two of one id are none of it; one that not every provider takes would come back to
 	 * another one as it is. */
 	uint64_t id = s->id.n ? span_hash(s->id) : 0;
@@ -328,7 +366,8 @@ call_block_of(struct translator *t, const struct said *s)
 	if (!b)
 		return begin_call_block(t, s);
 	bool other = s->id.n && span_hash(s->id) != t->choice->ids[b->place];
-	bool named = s->name.n && !span_eq(s->name, buf_view(&b->name));
+	bool named = s->name.n &&
+		     !span_eq(s->name, b->as ? b->as->sent : buf_view(&b->name));
 	if (other && s->name.n && b->place + 1 == t->choice->calls && is_whole_block(t, b)) {
 		struct said next = *s;
 		next.number = t->choice->calls;

@@ -66,6 +66,7 @@ enum answer_stop {
 	STOP_LENGTH,
 	STOP_WINDOW, /* of what the model reads, too */
 	STOP_REFUSAL,
+	STOP_ODD,     /* for a reason that only its provider has */
 	STOP_NOT_YET, /* a word that says that it goes on */
 };
 /* STOP_NONE: the form has no such word, or it is one that no other form has. */
@@ -81,6 +82,7 @@ struct answer_block {
 	uint32_t number;     /* the provider's */
 	unsigned place;	     /* ours, of a call among calls */
 	struct buf id, name; /* a call's */
+	const struct tool_alias *as; /* of the call's tool; NULL: it has the name that the caller gave */
 	struct buf text;     /* of a call all of it; else what has not gone */
 	struct buf half;     /* of a pair of surrogates, without the other one */
 	size_t gone;	     /* bytes of a call's text that were written */
@@ -109,6 +111,7 @@ struct answer_writer {
 	void (*whole)(struct translator *t);
 	bool joins;	  /* clients join the texts of its blocks */
 	bool refusals;	  /* it has a place for them; else that is why it ended */
+	bool text_arguments; /* arguments are a text, which may be half a call's */
 	bool whole_calls; /* a call goes whole, as one text, or not at all, also in a stream */
 };
 extern const struct answer_writer answer_write_chat, answer_write_responses,
@@ -127,6 +130,7 @@ struct answer_choice {
 	blocks; /* the first one is open, the others wait */
 	size_t nblocks;
 	uint32_t calls; /* that have begun */
+	uint32_t hidden; /* of them, of tools that the caller did not offer */
 	uint32_t last_number; /* of a block that has begun, where blocks have numbers */
 	/* Items that were said, by number and whether they are calls; before the event that is
 	 * read; and those that were said in part by a copy. */

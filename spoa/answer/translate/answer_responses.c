@@ -16,7 +16,7 @@
  * their number. Reasoning is a summary, which is what clients show. */
 static const struct {
 	const char *type, *id, *list, *part, *member, *event, *parts, *index;
-} items[SAID_KINDS] = {
+} items[SAID_KINDS + 1] = {
 	[SAID_TEXT]      = { "message", "msg_", "content", "output_text", "text",
 			     "output_text", "content_part", "content_index" },
 	[SAID_REASONING] = { "reasoning", "rs_", "summary", "summary_text", "text",
@@ -25,7 +25,10 @@ static const struct {
 			     "refusal", "content_part", "content_index" },
 	[SAID_CALL]      = { "function_call", "fc_", NULL, NULL, "arguments",
 			     "function_call_arguments", NULL, NULL },
+	[SAID_KINDS]     = { "custom_tool_call", "ctc_", NULL, NULL, "input",
+			     "custom_tool_call_input", NULL, NULL },
 };
+#define ITEM(b) items[(b)->as && (b)->as->custom ? SAID_KINDS : (b)->is]
 /* clang-format on */
 
 /* ---- objects ---- */
@@ -35,7 +38,7 @@ put_item_id(const struct translator *t, const char *name, const struct answer_bl
 	struct buf *out)
 {
 	json_put_name(out, name);
-	buf_printf(out, "\"%s", items[b->is].id);
+	buf_printf(out, "\"%s", ITEM(b).id);
 	buf_json(out, t->plan.id);
 	buf_printf(out, "_%u\"", t->blocks);
 }
@@ -44,8 +47,8 @@ static void
 put_item_part(const char *name, const struct answer_block *b, struct span text, struct buf *out)
 {
 	json_put_open(out, name, '{');
-	json_put_str(out, "type", items[b->is].part);
-	json_put_text(out, items[b->is].member, text);
+	json_put_str(out, "type", ITEM(b).part);
+	json_put_text(out, ITEM(b).member, text);
 	if (b->is == SAID_TEXT)
 		json_put_raw(out, "annotations", SPAN_LIT("[]"));
 	json_put_close(out, '}');
@@ -58,16 +61,20 @@ put_item(const struct translator *t, const char *name, const struct answer_block
 {
 	json_put_open(out, name, '{');
 	put_item_id(t, "id", b, out);
-	json_put_form(out, "'type':%s,'status':%s", items[b->is].type,
+	json_put_form(out, "'type':%s,'status':%s", ITEM(b).type,
 		done ? "completed" : "in_progress");
 	if (b->is == SAID_CALL) {
-		json_put_form(out, "'call_id':%t,'name':%t,'arguments':%t}", buf_view(&b->id),
-			buf_view(&b->name), text);
+		json_put_form(
+			out, "'call_id':%t,'name':%t", buf_view(&b->id), buf_view(&b->name));
+		json_put_text(out, ITEM(b).member, text);
+		if (b->as && b->as->space.n)
+			json_put_text(out, "namespace", b->as->space);
+		json_put_close(out, '}');
 		return;
 	}
 	if (b->is != SAID_REASONING)
 		json_put_str(out, "role", "assistant");
-	json_put_open(out, items[b->is].list, '[');
+	json_put_open(out, ITEM(b).list, '[');
 	if (done)
 		put_item_part(NULL, b, text, out);
 	json_put_form(out, "]}");
@@ -157,7 +164,7 @@ open_part_event(
 	put_item_id(t, "item_id", b, t->out);
 	json_put_uint(t->out, "output_index", t->blocks);
 	if (b->is != SAID_CALL)
-		json_put_uint(t->out, items[b->is].index, 0);
+		json_put_uint(t->out, ITEM(b).index, 0);
 }
 
 static void
@@ -174,7 +181,7 @@ say_item_part(struct translator *t, const struct answer_block *b, bool done)
 {
 	if (b->is == SAID_CALL)
 		return;
-	open_part_event(t, b, items[b->is].parts, done ? ".done" : ".added");
+	open_part_event(t, b, ITEM(b).parts, done ? ".done" : ".added");
 	put_item_part("part", b, done ? buf_view(SO_FAR(t)) : SPAN_LIT(""), t->out);
 	close_response_event(t);
 }
@@ -191,7 +198,7 @@ static void
 responses_text(struct translator *t, const struct answer_block *b, struct span text)
 {
 	buf_span(SO_FAR(t), text);
-	open_part_event(t, b, items[b->is].event, ".delta");
+	open_part_event(t, b, ITEM(b).event, ".delta");
 	json_put_text(t->out, "delta", text);
 	if (b->is == SAID_TEXT)
 		json_put_raw(t->out, "logprobs", SPAN_LIT("[]"));
@@ -201,9 +208,9 @@ responses_text(struct translator *t, const struct answer_block *b, struct span t
 static void
 responses_close(struct translator *t, const struct answer_block *b)
 {
-	open_part_event(t, b, items[b->is].event, ".done");
-	json_put_text(t->out, items[b->is].member, buf_view(SO_FAR(t)));
-	if (b->is == SAID_CALL)
+	open_part_event(t, b, ITEM(b).event, ".done");
+	json_put_text(t->out, ITEM(b).member, buf_view(SO_FAR(t)));
+	if (b->is == SAID_CALL && &ITEM(b) == &items[SAID_CALL])
 		json_put_text(t->out, "name", buf_view(&b->name));
 	close_response_event(t);
 	say_item_part(t, b, true);
@@ -233,4 +240,5 @@ const struct answer_writer answer_write_responses = {
 	.whole = responses_whole,
 	.joins = true,
 	.refusals = true,
+	.text_arguments = true,
 };

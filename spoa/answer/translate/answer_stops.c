@@ -37,6 +37,13 @@ static const struct {
 	{ FORM_GENERATE,  "IMAGE_SAFETY",      STOP_REFUSAL },
 	{ FORM_GENERATE,  "IMAGE_PROHIBITED_CONTENT", STOP_REFUSAL },
 	{ FORM_GENERATE,  "IMAGE_RECITATION",  STOP_REFUSAL },
+	{ FORM_GENERATE,  "OTHER",             STOP_ODD },
+	{ FORM_GENERATE,  "MALFORMED_FUNCTION_CALL", STOP_ODD },
+	{ FORM_GENERATE,  "UNEXPECTED_TOOL_CALL", STOP_ODD },
+	{ FORM_GENERATE,  "TOO_MANY_TOOL_CALLS", STOP_ODD },
+	{ FORM_GENERATE,  "MISSING_THOUGHT_SIGNATURE", STOP_ODD },
+	{ FORM_GENERATE,  "NO_IMAGE",          STOP_ODD },
+	{ FORM_GENERATE,  "IMAGE_OTHER",       STOP_ODD },
 	{ FORM_CONVERSE,  "end_turn",          STOP_END },
 	{ FORM_CONVERSE,  "stop_sequence",     STOP_SEQUENCE },
 	{ FORM_CONVERSE,  "tool_use",          STOP_CALLS },
@@ -49,7 +56,8 @@ static const struct {
 
 /* What a form says that has no word for it. Each has one for an end, a length and a refusal. */
 static const enum answer_stop coarser[] = {
-	[STOP_SEQUENCE] = STOP_END, [STOP_CALLS] = STOP_END, [STOP_WINDOW] = STOP_LENGTH
+	[STOP_SEQUENCE] = STOP_END, [STOP_CALLS] = STOP_END, [STOP_WINDOW] = STOP_LENGTH,
+	[STOP_ODD] = STOP_END
 };
 
 enum answer_stop

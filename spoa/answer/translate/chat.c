@@ -11,11 +11,15 @@ static const struct member chat_members[] = {
 	{ "top_p",                      IS_NUMBER, SET_TOP_P },
 	{ "stop",                       IS_TEXTS,  SET_STOP },
 	{ "seed",                       IS_NUMBER, SET_SEED },
+	{ "random_seed",                IS_NUMBER, SET_SEED },
 	{ "frequency_penalty",          IS_NUMBER, SET_FREQUENCY },
 	{ "presence_penalty",           IS_NUMBER, SET_PRESENCE },
 	{ "safety_identifier",          IS_TEXT,   SET_USER },
 	{ "user",                       IS_TEXT,   SET_USER },
 	{ "n",                          IS_NUMBER, SET_CHOICES },
+	{ "verbosity",                  IS_TEXT,   SET_VERBOSITY },
+	{ "safe_prompt",                IS_BOOL,   SET_SAFE_PROMPT },
+	{ "prompt_mode",                IS_TEXT,   SET_PROMPT_MODE },
 	{ "model",                      IS_TEXT,   DOC_MODEL },
 	{ "messages",                   IS_ARRAY,  DOC_TURNS },
 	{ "stream",                     IS_BOOL,   DOC_STREAM },
@@ -43,6 +47,8 @@ static const struct member mistral_settings[] = {
 	{ "frequency_penalty", IS_NUMBER, SET_FREQUENCY },
 	{ "presence_penalty",  IS_NUMBER, SET_PRESENCE },
 	{ "n",                 IS_NUMBER, SET_CHOICES },
+	{ "safe_prompt",       IS_BOOL,   SET_SAFE_PROMPT },
+	{ "prompt_mode",       IS_TEXT,   SET_PROMPT_MODE },
 	{ 0 },
 };
 
@@ -58,37 +64,43 @@ static const struct member message_members[] = {
 	{ 0 },
 };
 
-enum { P_TYPE, P_TEXT, P_REFUSAL, P_IMAGE, P_URL, P_FILE, P_DATA, P_NAME, P_AUDIO };
+enum { P_TYPE, P_TEXT, P_REFUSAL, P_IMAGE, P_URL, P_DETAIL, P_FILE, P_DATA, P_NAME, P_AUDIO, P_SOUND, P_FORMAT };
 static const struct member part_members[] = {
 	{ "type",           IS_TEXT,   P_TYPE },
 	{ "text",           IS_TEXT,   P_TEXT },
 	{ "refusal",        IS_TEXT,   P_REFUSAL },
 	{ "image_url",      IS_OBJECT, P_IMAGE },
 	{ "image_url.url",  IS_TEXT,   P_URL },
+	{ "image_url.detail", IS_TEXT, P_DETAIL },
 	{ "file",           IS_OBJECT, P_FILE },
 	{ "file.file_data", IS_TEXT,   P_DATA },
 	{ "file.filename",  IS_TEXT,   P_NAME },
 	{ "input_audio",    IS_OBJECT, P_AUDIO },
+	{ "input_audio.data",   IS_TEXT, P_SOUND },
+	{ "input_audio.format", IS_TEXT, P_FORMAT },
 	{ 0 },
 };
 static const struct part_row part_rows[] = {
 	{ "text",        PART_TEXT,    { [HAS_TEXT] = P_TEXT } },
 	{ "refusal",     PART_REFUSAL, { [HAS_TEXT] = P_REFUSAL } },
-	{ "image_url",   PART_IMAGE,   { [HAS_IN] = P_IMAGE, [HAS_AT] = P_URL, [HAS_URI] = P_URL } },
+	{ "image_url",   PART_IMAGE,   { [HAS_IN] = P_IMAGE, [HAS_AT] = P_URL, [HAS_URI] = P_URL, [HAS_TEXT] = P_DETAIL } },
 	{ "file",        PART_FILE,    { [HAS_IN] = P_FILE, [HAS_URI] = P_DATA, [HAS_TEXT] = P_NAME } },
-	{ "input_audio", PART_AUDIO,   { [HAS_IN] = P_AUDIO } },
+	{ "input_audio", PART_AUDIO,   { [HAS_IN] = P_AUDIO, [HAS_DATA] = P_SOUND, [HAS_MORE] = P_FORMAT } },
 	{ 0 },
 };
-enum { C_TYPE, C_ID, C_NAME, C_ARGUMENTS };
+enum { C_TYPE, C_ID, C_NAME, C_ARGUMENTS, C_CUSTOM, C_INPUT };
 static const struct member call_members[] = {
 	{ "type",               IS_TEXT, C_TYPE },
 	{ "id",                 IS_TEXT, C_ID },
 	{ "function.name",      IS_TEXT, C_NAME },
 	{ "function.arguments", IS_TEXT, C_ARGUMENTS },
+	{ "custom.name",        IS_TEXT, C_CUSTOM },
+	{ "custom.input",       IS_TEXT, C_INPUT },
 	{ 0 },
 };
 static const struct part_row call_rows[] = {
 	{ "function", PART_CALL, { [HAS_ID] = C_ID, [HAS_NAME] = C_NAME, [HAS_JSON] = C_ARGUMENTS } },
+	{ "custom",   PART_CALL, { [HAS_ID] = C_ID, [HAS_NAME] = C_CUSTOM, [HAS_MORE] = C_INPUT } },
 	{ 0 },
 };
 static const struct part_set call_parts = { call_members, call_rows, false };
@@ -100,14 +112,25 @@ static const struct member tool_members[] = {
 	{ "function.strict",      IS_BOOL,   TOOL_STRICT },
 	{ 0 },
 };
-static const struct member named_members[] = { { "type", IS_TEXT, 0 }, { "function.name", IS_TEXT, 1 }, { 0 } };
+static const struct member custom_members[] = {
+	{ "type",               IS_TEXT,   TOOL_TYPE },
+	{ "custom.name",        IS_TEXT,   TOOL_NAME },
+	{ "custom.description", IS_TEXT,   TOOL_DESCRIPTION },
+	{ "custom.format.type", IS_TEXT,   TOOL_SCHEMA },
+	{ "custom.format.grammar.syntax",     IS_TEXT, TOOL_STRICT },
+	{ "custom.format.grammar.definition", IS_TEXT, TOOL_GRAMMAR },
+	{ 0 },
+};
+static const struct member named_members[] = {
+	{ "type", IS_TEXT, 0 }, { "function.name", IS_TEXT, 1 }, { "custom.name", IS_TEXT, 1 }, { 0 } };
 static const char *const choice_words[] = { "", "auto", "required", "none", NULL };
 static const char *const message_roles[] = { "system", "user", "assistant", "developer", "tool", NULL };
-static const char *const only_function[] = { "function", NULL };
+static const char *const tool_types[] = { "function", "custom", NULL };
 
 static const struct part_form part_forms[] = {
 	{ PART_TEXT,  FROM_ANY,   "{'type':'text','text':%t}" },
-	{ PART_IMAGE, FROM_ANY,   "{'type':'image_url','image_url':{'url':%u}}" },
+	{ PART_IMAGE, FROM_ANY,   "{'type':'image_url','image_url':{'url':%u%D}}" },
+	{ PART_AUDIO, FROM_DATA,  "{'type':'input_audio','input_audio':{'data':%d,'format':%F}}" },
 	{ PART_FILE,  FROM_PLAIN, "{'type':'text','text':%d}" }, /* a document that is text is one */
 	{ PART_FILE,  FROM_DATA,  "{'type':'file','file':{'filename':%f,'file_data':%u}}" },
 	{ 0 },
@@ -154,7 +177,7 @@ read_chat_message(struct question *q, const struct node *of)
 	for (struct node *n = tree_elements(m[M_CALLS]); n && !q->err; n = n->next) {
 		const struct node *type = tree_member(n, "type");
 		if (!type || type->tok == JSON_NULL ||
-			question_word(q, type, only_function) == 0)
+			question_word(q, type, tool_types) >= 0)
 			question_part(q, t, n, &call_parts);
 	}
 }
@@ -164,28 +187,45 @@ read_chat_tool(struct question *q, const struct node *of)
 {
 	struct node *m[TOOL_MEMBERS];
 
-	if (node_is(tree_member(of, "type"), "custom"))
-		question_refuse(q, of, question_nowhere);
-	else if (question_members(q, of, tool_members, m) &&
-		 question_word(q, m[TOOL_TYPE], only_function) == 0)
+	if (node_is(tree_member(of, "type"), "custom")) {
+		if (question_members(q, of, custom_members, m))
+			question_custom_tool(q, of, m);
+	} else if (question_members(q, of, tool_members, m) &&
+		   question_word(q, m[TOOL_TYPE], tool_types) == 0) {
 		question_tool(q, of, m);
-	else
+	} else {
 		question_odd(q, of, "it is of a type that nobody knows");
+	}
 }
 
 void
 read_openai_choice(struct question *q, const struct member *named)
 {
-	struct node *of = q->set[DOC_CHOICE], *m[2];
+	struct node *of = q->set[DOC_CHOICE], *m[3] = { NULL };
+	const struct node *type = tree_member(of, "type");
 
 	if (of && of->tok == JSON_STRING) {
 		q->set[DOC_CHOICE_WORD] = of;
-	} else if (of && !node_is(tree_member(of, "type"), "function")) {
+	} else if (of && !node_is(type, "function") && !node_is(type, "custom")) {
 		question_refuse(q, of, question_nowhere);
 	} else if (of && question_members(q, of, named, m)) {
 		q->choice.is = CHOICE_TOOL;
 		q->set[DOC_CHOICE_NAME] = m[1];
+		q->set[DOC_CHOICE_SPACE] = m[2];
 	}
+}
+
+static void
+read_chat_part(struct question *q, struct part *p, struct node **m)
+{
+	if (p->kind == PART_CALL)
+		part_custom_input(q, p, m[C_INPUT]);
+	else if (p->kind == PART_AUDIO && node_is(m[P_FORMAT], "mp3"))
+		p->media = SPAN_LIT("audio/mp3");
+	else if (p->kind == PART_AUDIO && node_is(m[P_FORMAT], "wav"))
+		p->media = SPAN_LIT("audio/wav");
+	else if (p->kind == PART_AUDIO && question_refuse(q, p->at, question_nowhere))
+		part_goes(p);
 }
 
 static void
@@ -368,7 +408,7 @@ const struct request_form chat_request_form = {
 	.most = { [SET_TEMPERATURE] = 2, [SET_TOP_P] = 1, [SET_STOP] = 4, [SET_FREQUENCY] = 2, [SET_PRESENCE] = 2, [SET_CHOICES] = 128,
 		[SET_USER] = 64 },
 	.choices = choice_words, .roles = message_roles, .parts = { part_members, part_rows, true },
-	.read_turn = read_chat_message, .read_tool = read_chat_tool, .read = read_chat, .write = write_chat,
+	.read_part = read_chat_part, .read_turn = read_chat_message, .read_tool = read_chat_tool, .read = read_chat, .write = write_chat,
 	.name_max = 64, .text_format = true, .any_json = true,
 };
 

@@ -103,6 +103,8 @@ read_converse_block(struct question *q, struct part *p, struct node **m)
 	size_t i = 0;
 
 	p->failed = p->kind == PART_RESULT && question_word(q, m[B_STATUS], statuses) == 1;
+	if (m[B_CACHE]) /* a text that says nothing, whose mark the part before it gets */
+		p->cache = m[B_CACHE];
 	if (m[B_JSON])
 		p->text = escaped_json(q, tree_raw(&q->tree, m[B_JSON]));
 	if (m[B_PLAIN] && m[B_BYTES])
@@ -122,9 +124,13 @@ read_converse_tool(struct question *q, const struct node *of)
 {
 	struct node *m[TOOL_MEMBERS];
 
-	if (!question_members(q, of, tool_members, m) || m[TOOL_TYPE])
+	if (!question_members(q, of, tool_members, m))
 		return;
-	if (m[TOOL_NAME])
+	if (m[TOOL_TYPE] && q->tools_last)
+		q->tools_last->cache = m[TOOL_TYPE];
+	else if (m[TOOL_TYPE])
+		return;
+	else if (m[TOOL_NAME])
 		question_tool(q, of, m);
 	else
 		question_odd(q, of, "it is no tool");
@@ -178,22 +184,38 @@ put_converse_media(struct question *q, const struct part *p)
 	json_put_form(b, "}}}");
 }
 
+static void
+put_cache_point(struct question *q, const struct node *cache)
+{
+	if (!cache)
+		return;
+	json_put_open(q->out, NULL, '{');
+	put_cache(q, "cachePoint", "default", cache);
+	json_put_close(q->out, '}');
+}
+
 static void put_converse_blocks(struct question *q, const char *name, const struct part *parts);
 
 static void
 put_converse_block(struct question *q, const struct part *p)
 {
+	const struct node *cache = p->cache;
 	struct buf *b = q->out;
 
 	if (p->kind == PART_IMAGE || p->kind == PART_FILE) {
 		put_converse_media(q, p);
 	} else if (p->kind == PART_RESULT) {
 		json_put_form(b, "{'toolResult':{'toolUseId':%t", question_id(q, p->id));
+		for (struct part *i = p->parts; i; i = i->next) {
+			cache = i->cache ? i->cache : cache; /* a result has no marks inside */
+			i->cache = NULL;
+		}
 		put_converse_blocks(q, "content", p->parts);
 		json_put_form(b, "'status':%s}}", statuses[p->failed]);
 	} else {
 		put_part(q, block_forms, p);
 	}
+	put_cache_point(q, cache);
 }
 
 static void
@@ -236,10 +258,15 @@ put_converse_tools(struct question *q)
 	if (!called && (!q->tools || q->choice.is == CHOICE_NONE))
 		return;
 	json_put_form(b, "'toolConfig':{'tools':[");
-	for (const struct tool_offer *t = q->tools; t; t = t->next)
+	for (const struct tool_offer *t = q->tools; t; t = t->next) {
 		put_tool_spec(b, t);
-	if (!q->tools) /* a history with calls has to have some */
+		put_cache_point(q, t->cache);
+	}
+	if (!q->tools) { /* a history with calls has to have some */
+		static const struct tool_alias hidden = { .sent = SPAN_LIT("no_tool") };
 		put_tool_spec(b, &no_tool);
+		q->to->aliases = &hidden;
+	}
 	json_put_close(b, ']');
 	if (q->choice.is != CHOICE_UNSAID) {
 		json_put_open(b, "toolChoice", '{');
@@ -256,7 +283,13 @@ put_converse_output(struct question *q)
 {
 	struct buf *b = q->out;
 
-	if (!q->set[DOC_SCHEMA] && q->effort_is <= EFFORT_NONE)
+	if (q->budget)
+		json_put_form(b,
+			"'additionalModelRequestFields':{'thinking':{'type':'enabled',"
+			"'budget_tokens':%u}}",
+			q->budget);
+	int effort = q->budget ? EFFORT_UNSAID : q->effort_is;
+	if (!q->set[DOC_SCHEMA] && effort <= EFFORT_NONE)
 		return;
 	json_put_open(b, "outputConfig", '{');
 	if (q->set[DOC_SCHEMA]) {
@@ -268,8 +301,8 @@ put_converse_output(struct question *q)
 		put_node(b, "description", q->set[DOC_SCHEMA_DESCRIPTION]);
 		json_put_form(b, "}}}");
 	}
-	if (q->effort_is > EFFORT_NONE)
-		json_put_str(b, "effort", efforts[q->effort_is]);
+	if (effort > EFFORT_NONE)
+		json_put_str(b, "effort", efforts[effort]);
 	json_put_close(b, '}');
 }
 
@@ -285,6 +318,11 @@ write_converse(struct question *q)
 	}
 	json_put_open(b, "messages", '[');
 	for (; t && !q->err; t = t->next) {
+		struct part *last = t->first;
+		while (last->next)
+			last = last->next;
+		if (!t->next && !last->cache)
+			last->cache = q->set[DOC_CACHE];
 		json_put_form(b, "{'role':%s", converse_roles[t->role]);
 		put_converse_blocks(q, "content", t->first);
 		json_put_close(b, '}');
@@ -298,7 +336,7 @@ write_converse(struct question *q)
 
 /* clang-format off */
 const struct request_form converse_request_form = {
-	.form = FORM_CONVERSE, .members = converse_members,
+	.form = FORM_CONVERSE, .cached = "*.cachePoint", .members = converse_members,
 	.most = { [SET_TEMPERATURE] = 1, [SET_TOP_P] = 1 }, .roles = converse_roles, .turn = turn_members,
 	.parts = { block_members, block_rows, false }, .read_part = read_converse_block,
 	.read_turn = question_role_turn, .read_tool = read_converse_tool, .read = read_converse,

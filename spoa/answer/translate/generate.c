@@ -269,6 +269,7 @@ read_generate(struct question *q)
 	int level = question_word(q, set[DOC_EFFORT], levels);
 	bool any = node_is(set[DOC_CHOICE_WORD], "ANY");
 
+	q->effort_at = set[DOC_EFFORT];
 	set[DOC_EFFORT] = NULL;
 	if (level >= 0)
 		q->effort_is = EFFORT_MINIMAL + level % 4;
@@ -373,12 +374,14 @@ put_generate_config(struct question *q)
 		json_put_str(b, "responseMimeType", "application/json");
 	if (q->set[DOC_SCHEMA])
 		put_node(b, "responseJsonSchema", q->set[DOC_SCHEMA]);
-	if (level > EFFORT_UNSAID) {
+	if (level > EFFORT_UNSAID || q->shows_thinking) {
 		json_put_open(b, "thinkingConfig", '{');
-		if (level == EFFORT_NONE)
-			json_put_uint(b, "thinkingBudget", 0);
-		else
+		if (level == EFFORT_NONE || q->budget)
+			json_put_uint(b, "thinkingBudget", q->budget);
+		else if (level > EFFORT_NONE)
 			json_put_str(b, "thinkingLevel", levels[level - EFFORT_MINIMAL]);
+		if (q->shows_thinking && level != EFFORT_NONE)
+			json_put_bool(b, "includeThoughts", true);
 		json_put_close(b, '}');
 	}
 	json_put_close(b, '}');

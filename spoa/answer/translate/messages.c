@@ -19,6 +19,7 @@ static const struct member messages_members[] = {
 	{ "tool_choice.name", IS_TEXT,   DOC_CHOICE_NAME },
 	{ "tool_choice.disable_parallel_tool_use", IS_BOOL, DOC_ONE_CALL },
 	{ "metadata",       IS_OBJECT, DOC_OTHER },
+	{ "cache_control",  IS_OBJECT, DOC_CACHE },
 	{ "thinking.type",          IS_TEXT,   DOC_THINKING },
 	{ "thinking.budget_tokens", IS_NUMBER, DOC_BUDGET },
 	{ "output_config.effort",        IS_TEXT,   DOC_EFFORT },
@@ -79,21 +80,29 @@ static const struct member turn_members[] = { { "role", IS_TEXT, TURN_ROLE }, { 
 static const char *const turn_roles[] = { "system", "user", "assistant", NULL };
 static const char *const thinking_types[] = { "disabled", "enabled", "adaptive", NULL };
 
-/* A document is open: its title comes after it. */
+/* Each is open: a title may come after it, and whether it is cached. */
 static const struct part_form block_forms[] = {
-	{ PART_TEXT,    FROM_ANY,   "{'type':'text','text':%t}" },
-	{ PART_REFUSAL, FROM_ANY,   "{'type':'text','text':%t}" },
-	{ PART_IMAGE,   FROM_DATA,  "{'type':'image','source':{'type':'base64','media_type':%m,'data':%d}}" },
-	{ PART_IMAGE,   FROM_URL,   "{'type':'image','source':{'type':'url','url':%u}}" },
+	{ PART_TEXT,    FROM_ANY,   "{'type':'text','text':%t" },
+	{ PART_REFUSAL, FROM_ANY,   "{'type':'text','text':%t" },
+	{ PART_IMAGE,   FROM_DATA,  "{'type':'image','source':{'type':'base64','media_type':%m,'data':%d}" },
+	{ PART_IMAGE,   FROM_URL,   "{'type':'image','source':{'type':'url','url':%u}" },
 	{ PART_FILE,    FROM_DATA,  "{'type':'document','source':{'type':'base64','media_type':%m,'data':%d}" },
 	{ PART_FILE,    FROM_PLAIN, "{'type':'document','source':{'type':'text','media_type':'text/plain','data':%d}" },
 	{ PART_FILE,    FROM_URL,   "{'type':'document','source':{'type':'url','url':%u}" },
-	{ PART_CALL,    FROM_ANY,   "{'type':'tool_use','id':%i,'name':%n,'input':%j}" },
+	{ PART_CALL,    FROM_ANY,   "{'type':'tool_use','id':%i,'name':%n,'input':%j" },
 	{ 0 },
 };
 /* clang-format on */
 
 /* ---- read ---- */
+
+static const struct node *
+cached_at(const struct node *of)
+{
+	const struct node *n = tree_member(of, "cache_control");
+
+	return n && n->tok == JSON_OBJECT ? n : NULL;
+}
 
 static void
 read_block(struct question *q, struct part *p, struct node **m)
@@ -108,6 +117,17 @@ read_block(struct question *q, struct part *p, struct node **m)
 	if (p->kind == PART_CALL && !m[B_INPUT])
 		question_odd(q, p->at, "it has no input");
 	p->failed = p->kind == PART_RESULT && node_true(m[B_FAILED]);
+	p->cache = cached_at(p->at);
+}
+
+static void
+read_messages_tool(struct question *q, const struct node *of)
+{
+	const struct tool_offer *before = q->tools_last;
+
+	question_typed_tool(q, of);
+	if (q->tools_last != before)
+		q->tools_last->cache = cached_at(of);
 }
 
 static void
@@ -117,8 +137,10 @@ read_messages(struct question *q)
 
 	if (user && user->tok == JSON_STRING)
 		q->set[SET_USER] = user;
-	if (question_word(q, q->set[DOC_THINKING], thinking_types) == 0)
+	int thinks = question_word(q, q->set[DOC_THINKING], thinking_types);
+	if (thinks == 0)
 		q->effort_is = EFFORT_NONE;
+	q->shows_thinking = thinks > 0;
 }
 
 /* ---- write ---- */
@@ -133,27 +155,28 @@ put_block(struct question *q, const struct part *p)
 	if (p->kind == PART_FILE && !p->plain && !p->url.p &&
 		!span_is(p->media, "application/pdf")) {
 		question_refuse(q, p->at, "it is a file of no kind that the target takes");
-	} else if (p->kind == PART_RESULT) {
+		return;
+	}
+	if (p->kind == PART_RESULT) {
 		json_put_form(
 			b, "{'type':'tool_result','tool_use_id':%t", question_id(q, p->id));
 		put_blocks(q, "content", p->parts);
 		if (p->failed)
 			json_put_bool(b, "is_error", true);
-		json_put_close(b, '}');
 	} else {
 		put_part(q, block_forms, p);
 		if (p->kind == PART_FILE && p->text.n)
 			put_written(b, "title", p->text);
-		if (p->kind == PART_FILE)
-			json_put_close(b, '}');
 	}
+	put_cache(q, "cache_control", "ephemeral", p->cache);
+	json_put_close(b, '}');
 }
 
 /* One text by itself is a string. */
 static void
 put_blocks(struct question *q, const char *name, const struct part *parts)
 {
-	if (!parts || (parts->kind == PART_TEXT && !parts->next)) {
+	if (!parts || (parts->kind == PART_TEXT && !parts->next && !parts->cache)) {
 		put_written(q->out, name, parts ? parts->text : SPAN_LIT(""));
 		return;
 	}
@@ -176,9 +199,12 @@ put_messages_tools(struct question *q)
 			continue;
 		}
 		json_put_open(b, NULL, '{');
-		put_tool(b, t, any ? "input_schema" : NULL);
+		struct tool_offer as = *t;
+		as.schema = any ? question_schema(q, t->schema, t->strict) : NULL;
+		put_tool(b, &as, "input_schema");
 		if (!any)
 			json_put_form(b, "'input_schema':{'type':'object'}");
+		put_cache(q, "cache_control", "ephemeral", t->cache);
 		json_put_close(b, '}');
 	}
 	json_put_close(b, ']');
@@ -203,7 +229,11 @@ put_messages_output(struct question *q)
 	int effort = q->effort_is == EFFORT_MINIMAL ? EFFORT_LOW : q->effort_is;
 	struct buf *b = q->out;
 
-	if (effort != EFFORT_UNSAID)
+	if (q->budget) {
+		json_put_form(b, "'thinking':{'type':'enabled','budget_tokens':%u}", q->budget);
+		effort = EFFORT_UNSAID;
+	}
+	if (effort != EFFORT_UNSAID && !q->without_thinking)
 		json_put_form(b, "'thinking':{'type':%s}",
 			effort == EFFORT_NONE ? "disabled" : "adaptive");
 	if (!q->set[DOC_SCHEMA] && effort <= EFFORT_NONE)
@@ -213,7 +243,7 @@ put_messages_output(struct question *q)
 		json_put_str(b, "effort", efforts[effort]);
 	if (q->set[DOC_SCHEMA]) {
 		json_put_form(b, "'format':{'type':'json_schema'");
-		put_node(b, "schema", q->set[DOC_SCHEMA]);
+		put_node(b, "schema", question_schema(q, q->set[DOC_SCHEMA], true));
 		json_put_close(b, '}');
 	}
 	json_put_close(b, '}');
@@ -259,11 +289,11 @@ write_messages(struct question *q)
 
 /* clang-format off */
 const struct request_form messages_request_form = {
-	.form = FORM_MESSAGES, .members = messages_members,
+	.form = FORM_MESSAGES, .cached = "*.cache_control", .members = messages_members,
 	.most = { [SET_TEMPERATURE] = 1, [SET_TOP_P] = 1, [SET_USER] = 256 }, .choices = choice_words, .roles = turn_roles,
 	.turn = turn_members, .parts = { block_members, block_rows, true }, .read_part = read_block,
 	.tool = tool_members, .tool_type = "custom",
-	.read_turn = question_role_turn, .read_tool = question_typed_tool, .read = read_messages,
+	.read_turn = question_role_turn, .read_tool = read_messages_tool, .read = read_messages,
 	.write = write_messages,
 	.name_max = 128, .titles = true, .apart = true,
 };

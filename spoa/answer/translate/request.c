@@ -15,9 +15,6 @@ static const char *const harmless[] = {
 #include "answer/translate/harmless_members.inc"
 };
 
-const char *const efforts[] = { "none", "minimal", "low", "medium", "high", "xhigh", "max",
-	NULL };
-
 const char question_nowhere[] = "it has no place in the form of the target";
 
 static const struct request_form *const request_forms[FORMS] = {
@@ -88,12 +85,14 @@ question_dropped(struct question *q, const char *path)
 		i++;
 	if (i == to->ndropped && i < TRANSLATE_DROPS)
 		to->dropped[to->ndropped++] = path;
+	else if (i == to->ndropped)
+		to->dropped[i - 1] = "and more";
 }
 
 /* True for a member that harmless_members.txt or the route's drop list has. The record names those of
  * the route, and those with ! in the file. */
-static bool
-member_may_go(struct question *q, const struct node *n)
+bool
+question_may_go(struct question *q, const struct node *n)
 {
 	SCOPED_BUF(path, 0);
 
@@ -117,6 +116,46 @@ member_may_go(struct question *q, const struct node *n)
 	return false;
 }
 
+void
+question_left_out(struct question *q, const struct node *n)
+{
+	SCOPED_BUF(path, 0);
+
+	put_path(&path, n, true);
+	struct span kept = arena_dup(q->a, buf_view(&path));
+	if (kept.p)
+		question_dropped(q, kept.p);
+}
+
+/* Members of the document that the route lets go are not read at all, whether they have a place or not. What
+ * is in a list (turns, tools) may be needed by the rest of its element: there only what has no place goes. */
+static void
+drop_members(struct question *q, struct node *object)
+{
+	struct node **at = &object->first, *last = NULL;
+
+	while (*at) {
+		struct node *n = *at;
+		SCOPED_BUF(path, 0);
+		put_path(&path, n, true);
+		size_t i = 0;
+		while (i < q->ask->ndrop &&
+			(span_starts(span_str(q->ask->drop[i]), SPAN_LIT("*.")) ||
+				!is_listed_member(n, buf_view(&path), span_str(q->ask->drop[i]))))
+			i++;
+		if (i < q->ask->ndrop) {
+			question_dropped(q, q->ask->drop[i]);
+			*at = n->next;
+			continue;
+		}
+		if (n->tok == JSON_OBJECT)
+			drop_members(q, n);
+		last = n;
+		at = &n->next;
+	}
+	object->last = last;
+}
+
 static void
 question_fail(struct question *q, int err, const struct node *at, const char *why)
 {
@@ -133,7 +172,7 @@ question_fail(struct question *q, int err, const struct node *at, const char *wh
 bool
 question_refuse(struct question *q, const struct node *at, const char *why)
 {
-	if (!q->err && member_may_go(q, at))
+	if (!q->err && question_may_go(q, at))
 		return true;
 	question_fail(q, ERR_UNSUPPORTED, at, why);
 	return false;
@@ -305,11 +344,16 @@ read_arguments(struct question *q, struct part *call, const struct node *n)
 {
 	call->json = n && n->tok == JSON_OBJECT ? tree_raw(n->of, n)
 						: span_trim(node_text(n), " \t\r\n");
-	if (!call->json.n)
+	struct tree t;
+	int err = call->json.n && n->tok != JSON_OBJECT ? tree_read(&t, q->a, call->json) : 0;
+	if (!call->json.n) {
 		call->json = SPAN_LIT("{}");
-	else if (n->tok != JSON_OBJECT)
-		question_json(q, n, call->json,
-			"the arguments are no JSON object that all read alike");
+	} else if (n->tok != JSON_OBJECT && (err || t.root->tok != JSON_OBJECT)) {
+		/* a model may write so, and the turns after it have to be sent: as one text, which all
+		 * read alike */
+		call->json = arena_printf(q->a, "{\"arguments\":\"%.*s\"}", SPAN_ARG(node_written(n)));
+		question_left_out(q, n);
+	}
 }
 
 struct part *
@@ -326,7 +370,7 @@ question_part(
 			break;
 	}
 	if (!row->kind && set->typed && type) {
-		if (!member_may_go(q, of))
+		if (!question_may_go(q, of))
 			question_refuse(q, type, question_nowhere);
 		return NULL;
 	}
@@ -420,12 +464,43 @@ question_tool(struct question *q, const struct node *at, struct node *const *m)
 		return;
 	*t = (struct tool_offer){ .at = at,
 		.name = node_text(m[TOOL_NAME]),
+		.space = node_text(q->space),
 		.description = m[TOOL_DESCRIPTION],
 		.schema = m[TOOL_SCHEMA],
 		/* it says nothing where it is false: responses, too, is told so */
 		.strict = node_true(m[TOOL_STRICT]) ? m[TOOL_STRICT] : NULL };
-	*q->tools_end = t;
+	*q->tools_end = q->tools_last = t;
 	q->tools_end = &t->next;
+}
+
+void
+question_custom_tool(struct question *q, const struct node *at, struct node *const *m)
+{
+	const struct node *grammar = m[TOOL_GRAMMAR];
+	struct span text = node_written(grammar);
+
+	if (grammar && !question_refuse(q, grammar, question_nowhere))
+		return;
+	question_tool(q, at, m);
+	struct tool_offer *t = q->err ? NULL : q->tools_last;
+	if (!t)
+		return;
+	t->custom = true;
+	t->schema = question_json(q, at,
+		arena_printf(q->a,
+			"{\"type\":\"object\",\"properties\":{\"input\":{\"type\":\"string\""
+			"%s%.*s%s}},\"required\":[\"input\"],\"additionalProperties\":false}",
+			text.n ? ",\"description\":\"A text of this grammar:\\n" : "",
+			SPAN_ARG(text), text.n ? "\"" : ""),
+		question_nowhere);
+}
+
+void
+part_custom_input(struct question *q, struct part *p, const struct node *input)
+{
+	if (input)
+		p->json = arena_printf(
+			q->a, "{\"input\":\"%.*s\"}", SPAN_ARG(node_written(input)));
 }
 
 void
@@ -499,6 +574,17 @@ put_node(struct buf *b, const char *name, const struct node *n)
 	tree_write(n->of, n, b);
 }
 
+void
+put_cache(struct question *q, const char *name, const char *type, const struct node *cache)
+{
+	if (!cache)
+		return;
+	json_put_open(q->out, name, '{');
+	json_put_str(q->out, "type", type);
+	put_node(q->out, "ttl", tree_member(cache, "ttl"));
+	json_put_close(q->out, '}');
+}
+
 static void
 put_part_place(struct question *q, const struct part *p, char place)
 {
@@ -514,6 +600,13 @@ put_part_place(struct question *q, const struct part *p, char place)
 	case 'n': buf_json_str(b, p->name); break;
 	case 'j': buf_span(b, p->json); break;
 	case 'a': buf_json_str(b, p->json); break;
+	case 'D':
+		if (p->text.n && !span_is(p->text, "auto"))
+			put_written(b, "detail", p->text);
+		break;
+	case 'F':
+		buf_json_str(b, span_ends(p->media, SPAN_LIT("wav")) ? SPAN_LIT("wav") : SPAN_LIT("mp3"));
+		break;
 	default:
 		buf_putc(b, '"');
 		if (!p->url.p) {
@@ -614,6 +707,8 @@ question_put_settings(struct question *q)
 		for (struct node *e = tree_elements(n); row->name && e; e = e->next)
 			if (e->tok != JSON_STRING)
 				question_odd(q, e, "it is no text");
+		if (s == SET_VERBOSITY && q->into->form == FORM_RESPONSES)
+			continue; /* beside the schema, in `text` */
 		if (!row->name || is_above(n, q->into->most[s])) {
 			question_refuse(q, n,
 				row->name ? "it is more than the form of the target has"
@@ -660,6 +755,59 @@ question_id(struct question *q, struct span id)
 
 /* ---- all of it ---- */
 
+/* The name of a tool at the target, by its name and namespace alone, so that it is the same in each turn.
+ * "functions" is what OpenAI's models call the place of tools that are in no namespace. One that is too
+ * long ends with its hash. */
+static struct span
+name_sent(struct question *q, struct span space, struct span name)
+{
+	static const size_t hash = 17;
+	size_t most = q->into->name_max;
+
+	if (space.n && !span_is(space, "functions"))
+		name = arena_printf(
+			q->a, "%.*s__%.*s", SPAN_ARG(space), SPAN_ARG(name));
+	if (name.n <= most)
+		return name;
+	return arena_printf(q->a, "%.*s_%016llx", SPAN_ARG(span_cut(name, 0, most - hash)),
+		(unsigned long long)span_hash(name));
+}
+
+/* Marks of what is to be cached, where the target has none. */
+static void
+check_cached(struct question *q)
+{
+	bool any = q->set[DOC_CACHE];
+
+	for (const struct tool_offer *t = q->tools; t; t = t->next)
+		any |= t->cache != NULL;
+	if (any && !q->into->cached)
+		question_dropped(q, q->form->cached);
+}
+
+static void
+name_tools(struct question *q)
+{
+	for (struct tool_offer *t = q->tools; t && !q->err; t = t->next) {
+		struct span name = t->name;
+		t->name = name_sent(q, t->space, name);
+		if (span_eq(name, t->name) && !t->space.n && !t->custom)
+			continue;
+		struct tool_alias *as = arena_new(q->a, struct tool_alias);
+		if (!as)
+			return;
+		*as = (struct tool_alias){ .sent = arena_dup(q->a, t->name),
+			.name = arena_dup(q->a, name),
+			.space = arena_dup(q->a, t->space),
+			.custom = t->custom,
+			.next = q->to->aliases };
+		q->to->aliases = as;
+	}
+	if (q->choice.name.n)
+		q->choice.name =
+			name_sent(q, node_text(q->set[DOC_CHOICE_SPACE]), q->choice.name);
+}
+
 static void
 check_name(struct question *q, struct span name, const struct node *at,
 	const struct request_form *to)
@@ -683,11 +831,16 @@ check_turn_parts(struct question *q, struct part *parts, const struct request_fo
 		"image/gif", "image/webp" };
 
 	for (struct part *p = parts; p && !q->err; p = p->next) {
-		if (p->kind == PART_CALL)
+		if (p->kind == PART_CALL) {
+			p->name = name_sent(q, p->space, p->name);
 			check_name(q, p->name, p->at, to);
+		}
 		if (p->kind == PART_IMAGE && !p->url.p && !SPAN_IN(p->media, images) &&
 			question_refuse(q, p->at, "it is an image of no kind that is known"))
 			part_goes(p);
+		if (p->kind == PART_IMAGE && p->text.n && !span_is(p->text, "auto") &&
+			to->form != FORM_CHAT && to->form != FORM_RESPONSES)
+			question_dropped(q, "*.detail");
 		if (span_is(p->media, "image/jpg"))
 			p->media = SPAN_LIT("image/jpeg"); /* as all take it */
 		check_turn_parts(q, p->parts, to);
@@ -706,6 +859,8 @@ read_effort(struct question *q)
 	const struct node *word = q->set[DOC_EFFORT], *budget = q->set[DOC_BUDGET];
 	size_t i = 0;
 
+	if (!q->effort_at)
+		q->effort_at = word ? word : budget ? budget : q->set[DOC_THINKING];
 	if (q->effort_is != EFFORT_UNSAID)
 		return;
 	if (word) {
@@ -716,6 +871,88 @@ read_effort(struct question *q)
 			i++;
 		q->effort_is = budgets[i].effort;
 	}
+}
+
+static double
+number_of(const struct node *n, double otherwise)
+{
+	char text[32] = "";
+	struct span raw = n ? tree_raw(n->of, n) : SPAN_LIT("");
+
+	if (raw.n >= sizeof(text))
+		return otherwise;
+	memcpy(text, raw.p, raw.n);
+	return *text ? strtod(text, NULL) : otherwise;
+}
+
+/* What Anthropic's models do not take together with `thinking`. */
+static bool
+excludes_thinking(const struct question *q)
+{
+	return q->choice.is == CHOICE_ANY || q->choice.is == CHOICE_TOOL || q->set[SET_TOP_K] ||
+	       number_of(q->set[SET_TEMPERATURE], 1) < 1 || number_of(q->set[SET_TOP_P], 1) < 0.95;
+}
+
+/* The nearest level that the model has: the next lower one, else the next higher one. */
+static int
+nearest_effort(unsigned levels, int effort)
+{
+	for (int i = effort; i >= (effort > EFFORT_NONE ? EFFORT_MINIMAL : EFFORT_NONE); i--)
+		if (levels >> i & 1)
+			return i;
+	for (int i = effort; i < EFFORTS; i++)
+		if (levels >> i & 1)
+			return i;
+	return EFFORT_UNSAID;
+}
+
+/* Half of the response's tokens at most, unless the caller stated the budget. */
+static uint64_t
+budget_of(const struct question *q)
+{
+	static const uint64_t tokens[EFFORTS] = { 0, 1024, 1024, 8192, 24576, 24576, 24576 };
+	const struct model_effort *e = &q->ask->effort;
+	const struct node *said = q->set[DOC_BUDGET], *cap = q->set[SET_CAP];
+	uint64_t most = cap ? tree_number(cap->of, cap, UINT64_MAX) : q->ask->cap_tokens;
+	uint64_t budget = said ? tree_number(said->of, said, 0) : 0;
+
+	if (!budget)
+		budget = tokens[q->effort_is];
+	if (most && budget > most / 2 && (!said || budget >= most))
+		budget = most / 2;
+	return budget < e->least && most && most / 2 < e->least ? 0
+	       : budget < e->least				? e->least
+	       : budget > e->most				? e->most
+								: budget;
+}
+
+/* As the model takes it. What the caller said and the model does not do is noted. */
+static void
+settle_effort(struct question *q)
+{
+	const struct model_effort *e = &q->ask->effort;
+	enum form into = q->into->form;
+	bool numbers = e->takes == EFFORT_BUDGET && into != FORM_CHAT && into != FORM_RESPONSES;
+	int said = q->effort_is, to = said;
+
+	if (e->takes == EFFORT_IS_OFF)
+		q->shows_thinking = false;
+	if (said == EFFORT_UNSAID)
+		return;
+	if (e->takes == EFFORT_IS_OFF)
+		to = said == EFFORT_NONE ? EFFORT_NONE : EFFORT_UNSAID;
+	else if (e->takes == EFFORT_LEVELS)
+		to = nearest_effort(e->levels, said);
+	else if (numbers && said > EFFORT_NONE && into != FORM_GENERATE && excludes_thinking(q))
+		to = EFFORT_UNSAID;
+	else if (numbers && (said > EFFORT_NONE || (e->least && into == FORM_GENERATE)))
+		to = (q->budget = budget_of(q)) ? EFFORT_LOW : EFFORT_UNSAID;
+	/* Anthropic's models take an effort without `thinking`, too */
+	bool less = into == FORM_MESSAGES && to > EFFORT_NONE && excludes_thinking(q);
+	if (less || (said == EFFORT_NONE) != (to == EFFORT_NONE) || to == EFFORT_UNSAID)
+		question_left_out(q, q->effort_at);
+	q->effort_is = e->takes == EFFORT_IS_OFF ? EFFORT_UNSAID : to;
+	q->without_thinking = less;
 }
 
 /* The schema is one where its type says so. */
@@ -804,8 +1041,12 @@ translate_request(const struct translate_ask *ask, struct arena *a, struct buf *
 	}
 	if (from->proto)
 		from->proto(&q, q.tree.root);
+	if (ask->ndrop && q.tree.root->tok == JSON_OBJECT)
+		drop_members(&q, q.tree.root);
 	if (question_members(&q, q.tree.root, from->members, q.set))
 		(from->read_turn ? read_conversation : from->read)(&q);
+	name_tools(&q);
+	check_cached(&q);
 	for (const struct turn *t = q.turns; t && !q.err; t = t->next)
 		check_turn_parts(&q, t->first, to);
 	if (!q.err && !q.set[DOC_INPUTS])
@@ -817,6 +1058,8 @@ translate_request(const struct translate_ask *ask, struct arena *a, struct buf *
 		q.choice.is = CHOICE_UNSAID;
 	if (q.any_json && !to->any_json)
 		question_refuse(&q, q.any_json, "JSON without a schema has no place");
+	if (!q.err)
+		settle_effort(&q);
 	if (!q.err) {
 		buf_reserve(out, ask->body.n); /* about as long */
 		json_put_open(out, NULL, '{');

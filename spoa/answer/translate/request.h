@@ -7,7 +7,18 @@
 
 #include "base/arena.h"
 #include "base/buf.h"
+#include "base/tokens/models.h"
 #include "scan/dialect/form.h"
+
+/* A tool whose calls have another name or kind at the caller than at the target. It lives in the
+ * request's arena, and holds no view of the body. */
+struct tool_alias {
+	struct span sent;	 /* its name at the target */
+	struct span name, space; /* at the caller, with its namespace; no name: it did not offer the tool,
+				    and gets no call */
+	bool custom; /* the caller takes a text, which is the member "input" of the arguments */
+	const struct tool_alias *next;
+};
 
 enum { TRANSLATE_DROPS = 32 }; /* members that a route lets go, noted of one request */
 
@@ -21,6 +32,7 @@ struct translate_ask {
 	uint64_t cap_tokens;
 	/* NULL, or 32 bytes, the key of the hash that stands for a user's id which is too long */
 	const unsigned char *user_key;
+	struct model_effort effort; /* that the model takes */
 	const char *const *drop; /* paths that the route lets go: "top_k", "stream_options.x" */
 	size_t ndrop;
 };
@@ -28,9 +40,10 @@ struct translate_ask {
 struct translated_request {
 	bool stream;
 	bool wants_usage; /* its caller's stream is to say the usage */
-	const char *dropped[TRANSLATE_DROPS]; /* of ask.drop, those that it had */
+	const char *dropped[TRANSLATE_DROPS]; /* of ask.drop, those that it had; or in the arena */
 	size_t ndropped;
 	uint64_t choices; /* so many answers are asked for; 0: one */
+	const struct tool_alias *aliases; /* of the tools that it offers; NULL: none */
 	size_t vectors; /* of embeddings: as many come back, */
 	bool base64;	/* so written */
 	/* ERR_UNSUPPORTED: the path of what has no place ("messages[2].content[0].image_url.url"),

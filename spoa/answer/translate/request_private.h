@@ -23,13 +23,16 @@ struct part {
 	enum part_kind kind;
 	const struct node *at; /* says where it is, where it is refused */
 	struct part *next;
-	struct span text;  /* written: of a text; of a file its name */
+	struct span text;  /* written: of a text; of a file its name; of an image how closely it is
+			      looked at */
 	struct span media; /* of image, file, audio: decoded; */
 	struct span data;  /* its base64, or its plain text, written; p NULL: */
 	struct span url;   /* where it is, written */
 	bool plain;	   /* data is no base64 */
 	struct span id, name; /* of a call; of a result its call's, or one of them: decoded */
+	struct span space;    /* the namespace of a call's tool, decoded */
 	struct span json;     /* of a call the arguments, an object */
+	const struct node *cache; /* the prompt up to here is to be cached; NULL: it need not */
 	bool failed;	      /* a result */
 	bool answered;	      /* a call: its result has been met */
 	struct part *parts;   /* of a result */
@@ -44,8 +47,10 @@ struct turn {
 
 struct tool_offer {
 	const struct node *at;
-	struct span name;		     /* decoded */
+	struct span name, space;	     /* decoded; the namespace that it is in, or empty */
 	struct node *description, *schema, *strict; /* NULL: not said */
+	const struct node *cache; /* as of a part */
+	bool custom; /* its call is a text: offered as a function with the member "input" */
 	struct tool_offer *next;
 };
 
@@ -63,6 +68,9 @@ enum setting {
 	SET_PRESENCE,
 	SET_USER,
 	SET_CHOICES, /* answers of which the caller takes one */
+	SET_VERBOSITY,
+	SET_SAFE_PROMPT, /* Mistral's own */
+	SET_PROMPT_MODE,
 	SET_DIMENSIONS,
 	SETTINGS,
 	/* What each form writes in its way. */
@@ -70,14 +78,15 @@ enum setting {
 	DOC_SYSTEM, /* a text, or a list of parts */
 	DOC_TURNS,
 	DOC_TOOLS,
-	DOC_CHOICE, DOC_CHOICE_WORD, DOC_CHOICE_NAME, /* of a tool */
+	DOC_CHOICE, DOC_CHOICE_WORD, DOC_CHOICE_NAME, DOC_CHOICE_SPACE, /* of a tool */
 	DOC_ONE_CALL, DOC_PARALLEL, /* it may not call several tools at once; or it may */
 	DOC_STREAM, DOC_USAGE,
 	DOC_FORMAT, DOC_FORMAT_TYPE, DOC_MEDIA_TYPE, /* of what it answers */
 	DOC_SCHEMA, DOC_SCHEMA_NAME, DOC_SCHEMA_DESCRIPTION, DOC_SCHEMA_STRICT,
 	DOC_OWN_SCHEMA, /* which is no JSON Schema */
 	/* Of its reasoning: a word, what that comes to in tokens, or whether it does at all. */
-	DOC_EFFORT, DOC_BUDGET, DOC_THINKING,
+	DOC_EFFORT, DOC_BUDGET, DOC_THINKING, DOC_SUMMARY,
+	DOC_CACHE, /* up to the end, as of a part */
 	DOC_OTHER, /* is read for itself, or is of no matter */
 	DOC_INPUTS, DOC_ENCODING, /* to embed: it is no conversation */
 	DOC_MEMBERS
@@ -100,7 +109,7 @@ struct question {
 
 	struct node *set[DOC_MEMBERS];
 	struct turn *turns, **turns_end;
-	struct tool_offer *tools, **tools_end;
+	struct tool_offer *tools, *tools_last, **tools_end;
 	struct {
 		enum choice is;
 		struct span name; /* decoded */
@@ -108,7 +117,12 @@ struct question {
 	} choice;
 	const struct node *any_json; /* its answer is JSON, of no schema; NULL: it need not be */
 	const struct node *one_call; /* it may not call several tools at once */
+	const struct node *space; /* the namespace whose tools are read */
 	int effort_is; /* of its reasoning, by place in `efforts`; EFFORT_UNSAID */
+	const struct node *effort_at;
+	uint64_t budget; /* the tokens that this comes to, of a model that takes a number; 0: none */
+	bool without_thinking; /* an effort alone, at Anthropic's */
+	bool shows_thinking; /* the caller wants to see it */
 };
 
 /* ---- tables ---- */
@@ -154,7 +168,8 @@ struct part_set {
 
 /* How a form writes a part; a place of it is a letter: %t its text, %d its data, %m their type,
  * %u its address or data: URI, %f the file's name; of a call %i its id, %n its name, %j its
- * arguments, %a those as a string. */
+ * arguments, %a those as a string; %D how closely an image is looked at, with its member, or
+ * nothing; %F the format of sound. */
 struct part_form {
 	enum part_kind kind; /* PART_NONE: the last */
 	enum part_source { FROM_ANY, FROM_DATA, FROM_PLAIN, FROM_URL } source;
@@ -182,6 +197,7 @@ struct request_form {
 	bool model_in_path;
 	bool text_format; /* of an answer, by name */
 	bool any_json;	  /* JSON of no schema, too */
+	const char *cached; /* the member that marks what is to be cached, in any place; NULL: it has none */
 	bool titles; /* text documents have one */
 	bool apart;  /* system texts stand before all turns, which change roles and begin with the
 		       user's */
@@ -202,7 +218,11 @@ void question_odd(struct question *q, const struct node *at, const char *why);
 /* It has no place: refused, unless it says nothing or the route lets it go. True: so it goes, and
  * is not written. */
 bool question_refuse(struct question *q, const struct node *at, const char *why);
+/* Whether the list of harmless members or the route's has it; noted where a record names it. */
+bool question_may_go(struct question *q, const struct node *n);
 extern const char question_nowhere[]; /* why, mostly */
+/* It is left out, and its path is noted. */
+void question_left_out(struct question *q, const struct node *n);
 /* What goes anyway is noted. `path`: fixed, or the plan's. */
 void question_dropped(struct question *q, const char *path);
 /* Writes SET_USER under this name. An id that is longer than the form takes (most[SET_USER]) becomes
@@ -232,9 +252,13 @@ struct turn *question_role(
 enum { TURN_TYPE, TURN_ROLE, TURN_CONTENT, TURN_MEMBERS };
 void question_role_turn(struct question *q, const struct node *of);
 /* A tool by its members, as each form's table has them; NULL: not said. */
-enum { TOOL_NAME, TOOL_DESCRIPTION, TOOL_SCHEMA, TOOL_STRICT, TOOL_TYPE,
+enum { TOOL_NAME, TOOL_DESCRIPTION, TOOL_SCHEMA, TOOL_STRICT, TOOL_TYPE, TOOL_GRAMMAR,
 	TOOL_MEMBERS };
 void question_tool(struct question *q, const struct node *at, struct node *const *m);
+/* One of OpenAI's custom tools, whose call is a text, in a grammar (TOOL_GRAMMAR) or any. */
+void question_custom_tool(struct question *q, const struct node *at, struct node *const *m);
+/* The arguments of a call of such a tool; `input` NULL: it is no such call. */
+void part_custom_input(struct question *q, struct part *p, const struct node *input);
 /* One whose type is the form's word, or, unless it must have one, not said: others are run by
  * the provider. A read_tool. */
 void question_typed_tool(struct question *q, const struct node *of);
@@ -243,10 +267,7 @@ enum {
 	REQUEST_MEMBERS = 24, /* of a table, at most */
 	TURN_CALLS = 1024,    /* of a turn */
 };
-/* Of reasoning, least first. */
-enum { EFFORT_UNSAID = -1, EFFORT_NONE, EFFORT_MINIMAL, EFFORT_LOW, EFFORT_MEDIUM, EFFORT_HIGH,
-	EFFORT_XHIGH, EFFORT_MAX, EFFORTS };
-extern const char *const efforts[]; /* NULL last */
+enum { EFFORT_UNSAID = -1 }; /* else as in base/tokens/models.h */
 /* JSON as the inside of a string. */
 struct span escaped_json(struct question *q, struct span json);
 /* JSON as a tree of its own; q->err. */
@@ -258,8 +279,13 @@ struct node *question_json(
 /* A string of what is written already. */
 void put_written(struct buf *b, const char *name, struct span written);
 void put_node(struct buf *b, const char *name, const struct node *n);
+/* What is to be cached, with its time: "'cache_control':{'type':'ephemeral'}". `cache` NULL: nothing. */
+void put_cache(struct question *q, const char *name, const char *type, const struct node *cache);
 /* A part by a form's rows, or it is refused. */
 void put_part(struct question *q, const struct part_form *rows, const struct part *p);
+/* schema.c: the schema as Anthropic takes it. `closed`: it is enforced, so each object in it excludes
+ * further members unless it says otherwise. NULL: there is none, or q->err. */
+struct node *question_schema(struct question *q, struct node *schema, bool closed);
 /* Name, description, schema (under that name, NULL: not) and strict. */
 void put_tool(struct buf *b, const struct tool_offer *t, const char *schema);
 /* What a result says, and first, in *failed, that its tool failed, where nothing else does. */

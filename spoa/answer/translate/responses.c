@@ -23,34 +23,43 @@ static const struct member responses_members[] = {
 	{ "text.format.description", IS_TEXT,   DOC_SCHEMA_DESCRIPTION },
 	{ "text.format.schema",      IS_OBJECT, DOC_SCHEMA },
 	{ "text.format.strict",      IS_BOOL,   DOC_SCHEMA_STRICT },
+	{ "text.verbosity",      IS_TEXT,   SET_VERBOSITY },
 	{ "reasoning.effort",    IS_TEXT,   DOC_EFFORT },
+	{ "reasoning.summary",   IS_TEXT,   DOC_SUMMARY },
 	{ "include",             IS_ARRAY,  DOC_OTHER },
 	{ 0 },
 };
 
-enum { I_TYPE, I_ID, I_NAME, I_ARGUMENTS, I_OUTPUT };
+enum { I_TYPE, I_ID, I_NAME, I_ARGUMENTS, I_OUTPUT, I_INPUT, I_SPACE };
 static const struct member item_members[] = {
 	{ "type",      IS_TEXT,  I_TYPE },
 	{ "call_id",   IS_TEXT,  I_ID },
 	{ "name",      IS_TEXT,  I_NAME },
 	{ "arguments", IS_TEXT,  I_ARGUMENTS },
 	{ "output",    IS_TEXTS, I_OUTPUT },
+	{ "input",     IS_TEXT,  I_INPUT },
+	{ "namespace", IS_TEXT,  I_SPACE },
 	{ 0 },
 };
 static const struct part_row item_rows[] = {
-	{ "function_call",        PART_CALL,   { [HAS_ID] = I_ID, [HAS_NAME] = I_NAME, [HAS_JSON] = I_ARGUMENTS } },
+	{ "function_call",        PART_CALL,   { [HAS_ID] = I_ID, [HAS_NAME] = I_NAME, [HAS_JSON] = I_ARGUMENTS,
+		[HAS_MORE] = I_SPACE } },
+	{ "custom_tool_call",     PART_CALL,   { [HAS_ID] = I_ID, [HAS_NAME] = I_NAME, [HAS_MORE] = I_SPACE, [HAS_AND] = I_INPUT } },
 	{ "function_call_output", PART_RESULT, { [HAS_ID] = I_ID, [HAS_CONTENT] = I_OUTPUT } },
+	{ "custom_tool_call_output", PART_RESULT, { [HAS_ID] = I_ID, [HAS_CONTENT] = I_OUTPUT } },
 	{ 0 },
 };
 static const struct part_set items = { item_members, item_rows, true };
 
-enum { P_TYPE, P_TEXT, P_REFUSAL, P_IMAGE, P_DATA, P_NAME };
+enum { P_TYPE, P_TEXT, P_REFUSAL, P_IMAGE, P_DETAIL, P_DATA, P_URL, P_NAME };
 static const struct member content_members[] = {
 	{ "type",      IS_TEXT, P_TYPE },
 	{ "text",      IS_TEXT, P_TEXT },
 	{ "refusal",   IS_TEXT, P_REFUSAL },
 	{ "image_url", IS_TEXT, P_IMAGE },
+	{ "detail",    IS_TEXT, P_DETAIL },
 	{ "file_data", IS_TEXT, P_DATA },
+	{ "file_url",  IS_TEXT, P_URL },
 	{ "filename",  IS_TEXT, P_NAME },
 	{ 0 },
 };
@@ -59,8 +68,8 @@ static const struct part_row content_rows[] = {
 	{ "output_text", PART_TEXT,    { [HAS_TEXT] = P_TEXT } },
 	{ "text",        PART_TEXT,    { [HAS_TEXT] = P_TEXT } },
 	{ "refusal",     PART_REFUSAL, { [HAS_TEXT] = P_REFUSAL } },
-	{ "input_image", PART_IMAGE,   { [HAS_AT] = P_IMAGE, [HAS_URI] = P_IMAGE } },
-	{ "input_file",  PART_FILE,    { [HAS_AT] = P_DATA, [HAS_URI] = P_DATA, [HAS_TEXT] = P_NAME } },
+	{ "input_image", PART_IMAGE,   { [HAS_AT] = P_IMAGE, [HAS_URI] = P_IMAGE, [HAS_TEXT] = P_DETAIL } },
+	{ "input_file",  PART_FILE,    { [HAS_AT] = P_DATA, [HAS_URI] = P_DATA, [HAS_URL] = P_URL, [HAS_TEXT] = P_NAME } },
 	{ 0 },
 };
 static const struct member tool_members[] = {
@@ -71,17 +80,43 @@ static const struct member tool_members[] = {
 	{ "strict",      IS_BOOL,   TOOL_STRICT },
 	{ 0 },
 };
+static const struct member custom_members[] = {
+	{ "type",        IS_TEXT, TOOL_TYPE },
+	{ "name",        IS_TEXT, TOOL_NAME },
+	{ "description", IS_TEXT, TOOL_DESCRIPTION },
+	{ "format.type",       IS_TEXT, TOOL_SCHEMA },
+	{ "format.syntax",     IS_TEXT, TOOL_STRICT },
+	{ "format.definition", IS_TEXT, TOOL_GRAMMAR },
+	{ 0 },
+};
+/* Tools in a namespace, and in an item of `input`. */
+enum { T_TYPE, T_NAME, T_TOOLS, T_DESCRIPTION, T_ROLE, TOOLS_MEMBERS };
+static const struct member namespace_members[] = {
+	{ "type",        IS_TEXT,  T_TYPE },
+	{ "name",        IS_TEXT,  T_NAME },
+	{ "tools",       IS_ARRAY, T_TOOLS },
+	{ "description", IS_TEXT,  T_DESCRIPTION },
+	{ 0 },
+};
+static const struct member added_members[] = {
+	{ "type",  IS_TEXT,  T_TYPE },
+	{ "role",  IS_TEXT,  T_ROLE },
+	{ "tools", IS_ARRAY, T_TOOLS },
+	{ 0 },
+};
 static const struct member turn_members[] = {
 	{ "type", IS_TEXT, TURN_TYPE }, { "role", IS_TEXT, TURN_ROLE }, { "content", IS_TEXTS, TURN_CONTENT }, { 0 } };
-static const struct member named_members[] = { { "type", IS_TEXT, 0 }, { "name", IS_TEXT, 1 }, { 0 } };
+static const struct member named_members[] = {
+	{ "type", IS_TEXT, 0 }, { "name", IS_TEXT, 1 }, { "namespace", IS_TEXT, 2 }, { 0 } };
 static const char *const choice_words[] = { "", "auto", "required", "none", NULL };
 static const char *const item_roles[] = { "system", "user", "assistant", "developer", NULL };
 
 static const struct part_form content_forms[] = {
 	{ PART_TEXT,    FROM_ANY,   "{'type':'input_text','text':%t}" },
 	{ PART_REFUSAL, FROM_ANY,   "{'type':'refusal','refusal':%t}" },
-	{ PART_IMAGE,   FROM_ANY,   "{'type':'input_image','image_url':%u}" },
+	{ PART_IMAGE,   FROM_ANY,   "{'type':'input_image','image_url':%u%D}" },
 	{ PART_FILE,    FROM_PLAIN, "{'type':'input_text','text':%d}" }, /* a document that is text is one */
+	{ PART_FILE,    FROM_URL,   "{'type':'input_file','file_url':%u}" },
 	{ PART_FILE,    FROM_DATA,  "{'type':'input_file','filename':%f,'file_data':%u}" },
 	{ 0 },
 };
@@ -93,6 +128,27 @@ static const struct part_form said_text[] = { { PART_TEXT, FROM_ANY, "{'type':'o
 /* ---- read ---- */
 
 static void
+read_responses_tool(struct question *q, const struct node *of)
+{
+	const struct node *type = tree_member(of, "type");
+	struct node *m[TOOL_MEMBERS], *in[TOOLS_MEMBERS];
+
+	if (node_is(type, "custom")) {
+		if (question_members(q, of, custom_members, m))
+			question_custom_tool(q, of, m);
+	} else if (!node_is(type, "namespace") || q->space) {
+		question_typed_tool(q, of);
+	} else if (!question_may_go(q, type) && question_members(q, of, namespace_members, in)) {
+		if (in[T_DESCRIPTION] && node_text(in[T_DESCRIPTION]).n)
+			question_refuse(q, in[T_DESCRIPTION], question_nowhere);
+		q->space = in[T_NAME];
+		for (struct node *n = tree_elements(in[T_TOOLS]); n && !q->err; n = n->next)
+			read_responses_tool(q, n);
+		q->space = NULL;
+	}
+}
+
+static void
 read_input_item(struct question *q, const struct node *of)
 {
 	const struct node *type = tree_member(of, "type");
@@ -101,7 +157,22 @@ read_input_item(struct question *q, const struct node *of)
 		question_role_turn(q, of);
 		return;
 	}
-	bool result = node_is(type, "function_call_output");
+	if (node_is(type, "additional_tools")) {
+		struct node *m[TOOLS_MEMBERS];
+		bool read = question_members(q, of, added_members, m);
+		for (struct node *n = read ? tree_elements(m[T_TOOLS]) : NULL; n && !q->err;
+			n = n->next)
+			read_responses_tool(q, n);
+		return;
+	}
+	if (node_is(type, "item_reference")) {
+		question_refuse(q, type,
+			"item_reference: it is a turn that OpenAI keeps. Set `store: false` in "
+			"the client, which then sends the turn itself");
+		return;
+	}
+	bool result = node_is(type, "function_call_output") ||
+		      node_is(type, "custom_tool_call_output");
 	struct turn *t = question_turn(q, result ? TURN_USER : TURN_ASSISTANT, of);
 	if (t && node_is(type, "reasoning")) /* it is for who sealed it */
 		turn_part(q, t, PART_REASONING, of);
@@ -110,9 +181,19 @@ read_input_item(struct question *q, const struct node *of)
 }
 
 static void
+read_responses_part(struct question *q, struct part *p, struct node **m)
+{
+	if (p->kind != PART_CALL)
+		return;
+	p->space = node_text(m[I_SPACE]);
+	part_custom_input(q, p, m[I_INPUT]);
+}
+
+static void
 read_responses(struct question *q)
 {
 	read_openai_choice(q, named_members);
+	q->shows_thinking = q->set[DOC_SUMMARY];
 	for (const struct node *n = tree_elements(q->set[DOC_OTHER]); n && !q->err; n = n->next)
 		question_refuse(q, n, question_nowhere);
 }
@@ -179,6 +260,9 @@ write_responses(struct question *q)
 	for (const struct tool_offer *t = q->tools; t; t = t->next) {
 		json_put_form(b, "{'type':'function'");
 		put_tool(b, t, "parameters");
+		if (!t->schema) /* it has to have some */
+			json_put_raw(b, "parameters",
+				SPAN_LIT("{\"type\":\"object\",\"properties\":{}}"));
 		if (!t->strict) /* where nobody says so it is true */
 			json_put_bool(b, "strict", false);
 		json_put_close(b, '}');
@@ -186,12 +270,17 @@ write_responses(struct question *q)
 	if (q->tools)
 		json_put_close(b, ']');
 	put_openai_choice(q, "'tool_choice':{'type':'function','name':%t}");
-	if (q->set[DOC_SCHEMA]) {
-		json_put_form(b, "'text':{'format':{'type':'json_schema'");
-		put_schema(q);
-		json_put_form(b, "}}");
-	} else if (q->any_json) {
-		json_put_form(b, "'text':{'format':{'type':'json_object'}}");
+	if (q->set[DOC_SCHEMA] || q->any_json || q->set[SET_VERBOSITY]) {
+		json_put_open(b, "text", '{');
+		if (q->set[DOC_SCHEMA]) {
+			json_put_form(b, "'format':{'type':'json_schema'");
+			put_schema(q);
+			json_put_close(b, '}');
+		} else if (q->any_json) {
+			json_put_form(b, "'format':{'type':'json_object'}");
+		}
+		put_node(b, "verbosity", q->set[SET_VERBOSITY]);
+		json_put_close(b, '}');
 	}
 	if (q->effort_is > EFFORT_UNSAID)
 		json_put_form(b, "'reasoning':{'effort':%s}", openai_effort(q));
@@ -206,7 +295,7 @@ const struct request_form responses_request_form = {
 	.most = { [SET_TEMPERATURE] = 2, [SET_TOP_P] = 1, [SET_USER] = 64 }, .choices = choice_words, .roles = item_roles,
 	.turn = turn_members, .parts = { content_members, content_rows, true },
 	.tool = tool_members, .tool_type = "function", .tool_typed = true,
-	.read_turn = read_input_item, .read_tool = question_typed_tool, .read = read_responses,
+	.read_turn = read_input_item, .read_tool = read_responses_tool, .read_part = read_responses_part, .read = read_responses,
 	.write = write_responses,
 	.name_max = 128, .text_format = true, .any_json = true,
 };

@@ -36,7 +36,11 @@ put_title_before(struct question *q, struct part **p)
 static struct part **
 cut_parts(struct question *q, struct part **p)
 {
+	struct part *kept = NULL;
+
 	while (*p) {
+		if ((*p)->cache && !q->into->cached)
+			question_dropped(q, q->form->cached);
 		if ((*p)->plain && (*p)->text.n && !q->into->titles)
 			put_title_before(q, p);
 		bool text = (*p)->kind == PART_TEXT || (*p)->kind == PART_REFUSAL;
@@ -44,10 +48,14 @@ cut_parts(struct question *q, struct part **p)
 		if (reasoning)
 			question_dropped(q, "reasoning");
 		cut_parts(q, &(*p)->parts);
-		if (reasoning || (text && is_blank_text((*p)->text)))
+		if (reasoning || (text && is_blank_text((*p)->text))) {
+			if (kept && (*p)->cache)
+				kept->cache = (*p)->cache;
 			*p = (*p)->next;
-		else
+		} else {
+			kept = *p;
 			p = &(*p)->next;
+		}
 	}
 	return p;
 }

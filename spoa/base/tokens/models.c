@@ -6,6 +6,9 @@
 
 const char *const text_script_names[TEXT_SCRIPTS] = { "latin", "code", "cjk", "other" };
 
+const char *const efforts[] = { "none", "minimal", "low", "medium", "high", "xhigh", "max",
+	NULL };
+
 enum { SAMPLE = 4096 };
 
 /* Letters without spaces between words, other letters beyond Latin ones, or signs. Lead bytes
@@ -49,7 +52,8 @@ token_family_of(const struct token_models *m, struct span model)
  * asked already. */
 static void
 sizes_of(const struct token_models *m, struct span model, bool version,
-	const struct model_size **window, const struct model_size **output)
+	const struct model_size **window, const struct model_size **output,
+	const struct model_size **effort)
 {
 	for (size_t i = 0; i < m->nsizes; i++) {
 		const struct model_size *s = &m->sizes[i];
@@ -60,21 +64,24 @@ sizes_of(const struct token_models *m, struct span model, bool version,
 			*window = s;
 		if (s->output && (!*output || price_within(s->model, (*output)->model)))
 			*output = s;
+		if (s->effort.takes && (!*effort || price_within(s->model, (*effort)->model)))
+			*effort = s;
 	}
 }
 
 struct model_size
 model_size_of(const struct token_models *m, struct span model)
 {
-	const struct model_size *window = NULL, *output = NULL;
+	const struct model_size *window = NULL, *output = NULL, *effort = NULL;
 	size_t n;
 
 	model = price_bare_name(model);
-	sizes_of(m, model, false, &window, &output);
+	sizes_of(m, model, false, &window, &output, &effort);
 	while ((n = price_version(model)) > 0) {
 		model.n -= n;
-		sizes_of(m, model, true, &window, &output);
+		sizes_of(m, model, true, &window, &output, &effort);
 	}
 	return (struct model_size){ .window = window ? window->window : 0,
-		.output = output ? output->output : 0 };
+		.output = output ? output->output : 0,
+		.effort = effort ? effort->effort : (struct model_effort){ .takes = EFFORT_ANY } };
 }

@@ -49,12 +49,38 @@ struct token_model {
 	const struct token_family *family;
 };
 
+/* Of reasoning, least first. */
+enum {
+	EFFORT_NONE,
+	EFFORT_MINIMAL,
+	EFFORT_LOW,
+	EFFORT_MEDIUM,
+	EFFORT_HIGH,
+	EFFORT_XHIGH,
+	EFFORT_MAX,
+	EFFORTS
+};
+extern const char *const efforts[]; /* NULL last */
+
+/* What a request may ask of a model's reasoning. */
+struct model_effort {
+	enum effort_takes {
+		EFFORT_ANY,    /* no row says it */
+		EFFORT_IS_OFF, /* the model does not reason, and refuses the member */
+		EFFORT_LEVELS,
+		EFFORT_BUDGET,
+	} takes;
+	unsigned levels;      /* EFFORT_LEVELS: bits, by EFFORT_NONE and so on */
+	uint64_t least, most; /* EFFORT_BUDGET: tokens; least 0: it may be told not to reason */
+};
+
 /* In tokens; 0: not said. */
 struct model_size {
 	const char *model; /* pattern, as of a price (base/price/price.h) */
 	uint64_t window;   /* of prompt and answer together, or of the prompt where its provider
 			      says so */
 	uint64_t output;   /* the most that an answer may be asked to be */
+	struct model_effort effort;
 	const void *at;	   /* where it is written, for messages */
 };
 

@@ -83,13 +83,33 @@ names_thread(const struct request *r, struct span body)
 	return false;
 }
 
+/* The names outlive the request: the response is read later. */
+static const struct tool_alias *
+keep_aliases(const struct tool_alias *from, struct arena *own)
+{
+	const struct tool_alias *kept = NULL;
+
+	for (; from; from = from->next) {
+		struct tool_alias *as = arena_new(own, struct tool_alias);
+		if (!as)
+			return NULL; /* the arena has failed */
+		*as = (struct tool_alias){ .sent = arena_dup(own, from->sent),
+			.name = arena_dup(own, from->name),
+			.space = arena_dup(own, from->space),
+			.custom = from->custom,
+			.next = kept };
+		kept = as;
+	}
+	return kept;
+}
+
 void
 request_translate_plan(const struct request *r, struct arena *own, struct translate_plan *out)
 {
 	const struct found_form *f = r->found.form;
 
 	*out = (struct translate_plan){ .from = FORM_NONE };
-	if (!f)
+	if (!f || f->to == f->from) /* its response is one of the caller's form */
 		return;
 	struct span path = buf_view(&r->out.new_target);
 	*out = (struct translate_plan){ .from = f->to,
@@ -99,6 +119,7 @@ request_translate_plan(const struct request *r, struct arena *own, struct transl
 		.array = f->from == FORM_GENERATE && f->made.stream && request_streams_array(r),
 		.wants_usage = f->made.wants_usage,
 		.choices = f->made.choices,
+		.aliases = keep_aliases(f->made.aliases, own),
 		.vectors = f->made.vectors,
 		.base64 = f->made.base64,
 		.model = r->found.route->alias ? span_str(r->found.route->alias)

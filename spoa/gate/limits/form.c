@@ -42,10 +42,23 @@ form_sent(const struct request *r, enum form from)
 	return forms_into(to) >> from & 1 ? to : FORM_NONE;
 }
 
+/* Mistral's chat completions have other words than OpenAI's, under the same path. */
+static bool
+has_own_words(const struct request *r, enum form asked, const struct target *to)
+{
+	const struct dialect *mistral = dialect_find(SPAN_LIT("mistral"));
+
+	return asked == FORM_CHAT && to->translated == FORM_CHAT && to->dialect == mistral &&
+	       r->found.endpoint.dialect != mistral;
+}
+
 static bool
 translates_to(const struct request *r, const struct target *to)
 {
-	return r->found.route->translates && to->forms && !(to->forms >> form_asked(r) & 1);
+	enum form asked = form_asked(r);
+
+	return r->found.route->translates && to->forms &&
+	       (!(to->forms >> asked & 1) || has_own_words(r, asked, to));
 }
 
 bool
@@ -72,6 +85,14 @@ cap_unsaid(const struct request *r, struct span model)
 	return most && most < cap ? most : cap;
 }
 
+static struct model_effort
+effort_of(const struct request *r, struct span model)
+{
+	const struct token_models *m = r->snap->models;
+
+	return m ? model_size_of(m, model).effort : (struct model_effort){ .takes = EFFORT_ANY };
+}
+
 static int
 form_write(struct request *r, struct found_form *f)
 {
@@ -84,6 +105,7 @@ form_write(struct request *r, struct found_form *f)
 		.model = model,
 		.stream = r->in.body.stream,
 		.cap_tokens = cap_unsaid(r, model),
+		.effort = effort_of(r, model),
 		.user_key = r->gate ? r->gate->shared->prompt_key : NULL,
 		.drop = r->found.route->drop,
 		.ndrop = r->found.route->ndrop };

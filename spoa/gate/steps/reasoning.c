@@ -77,6 +77,25 @@ drop_turns(struct request *r)
 	return true;
 }
 
+/* Returns true if the member `signature` of the block is the one that a translation writes. A text that
+ * quotes it has backslashes before its quotes. */
+static bool
+is_signed_here(struct span block)
+{
+	static const char key[] = "\"signature\"", value[] = "\"" TRANSLATED_SIGNATURE "\"";
+	const char *at;
+
+	while ((at = memmem(block.p, block.n, key, sizeof(key) - 1))) {
+		block = span_cut(block, (size_t)(at - block.p) + sizeof(key) - 1, block.n);
+		struct span rest = block;
+		while (rest.n && strchr(" \t\r\n:", rest.p[0]))
+			rest = span_cut(rest, 1, rest.n);
+		if (span_starts(rest, span_str(value)))
+			return true;
+	}
+	return false;
+}
+
 /* Drops reasoning that a translation has given to the caller as signed. No provider signed it, so none
  * takes it, and none misses it. Returns how many blocks. */
 static size_t
@@ -87,8 +106,7 @@ drop_translated(struct request *r)
 	for (size_t i = 0; r->found.route->translates && i < r->in.body.nreasoning; i++) {
 		struct signed_block *b = &r->in.body.reasoning[i];
 		struct span raw = span_cut(r->in.raw, b->start, b->end);
-		b->written_here = memmem(raw.p, raw.n, TRANSLATED_SIGNATURE,
-			strlen(TRANSLATED_SIGNATURE));
+		b->written_here = is_signed_here(raw);
 		b->dropped |= b->written_here;
 		n += b->written_here;
 	}

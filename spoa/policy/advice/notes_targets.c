@@ -189,6 +189,23 @@ static const char *const losses[FORMS] = {
 	[FORM_EMBED_COHERE] = "conversations",
 };
 
+/* Returns true if no path of a member reads so: a number in brackets, brackets after no name, or "$". */
+static bool
+drop_never_matches(const char *drop)
+{
+	size_t name = strcspn(drop, "=");
+	const char *bracket = memchr(drop, '[', name);
+
+	if (*drop == '$' || *drop == '[' || *drop == '.' || !name || drop[name - 1] == '.')
+		return true;
+	for (; bracket; bracket = memchr(bracket, '[', (size_t)(drop + name - bracket))) {
+		if (strncmp(bracket, "[*]", 3) != 0)
+			return true;
+		bracket++;
+	}
+	return false;
+}
+
 static void
 losses_noted(const struct policy *p, const struct config *cfg, const struct noting *to)
 {
@@ -198,6 +215,12 @@ losses_noted(const struct policy *p, const struct config *cfg, const struct noti
 			note_say(to, r->at,
 				"route %s: translates, and the configuration has no relay: 503",
 				r->name);
+		for (size_t i = 0; i < r->ndrop; i++)
+			if (drop_never_matches(r->drop[i]))
+				note_say(to, r->at,
+					"route %s: translate.drop has no effect for %s: a path is "
+					"`top_k`, or `messages[*].name` with [*] for any place",
+					r->name, r->drop[i]);
 		for (size_t i = 0; i < r->ntargets; i++) {
 			const struct target *t = &r->targets[i];
 			if (t->forms && callers & forms_into(t->translated) & ~t->forms)

@@ -30,7 +30,7 @@ static const char *const family_keys[] = {
 	NULL };
 /* clang-format on */
 static const char *const top_keys[] = { "families", "models", "unknown", NULL };
-static const char *const model_keys[] = { "model", "family", "window", "output", NULL };
+static const char *const model_keys[] = { "model", "family", "window", "output", "effort", NULL };
 
 struct reader {
 	struct arena *a;
@@ -148,6 +148,47 @@ read_most(struct reader *r, const struct yaml_node *row, const char *what)
 	return 0;
 }
 
+/* none, a list of levels, or {budget: [least, most]}. */
+static struct model_effort
+read_model_effort(struct reader *r, const struct yaml_node *n)
+{
+	struct model_effort e = { .takes = EFFORT_ANY };
+	const struct yaml_node *budget = n ? yaml_get(n, "budget") : NULL;
+	int64_t least, most;
+
+	if (!n)
+		return e;
+	if (n->kind == YAML_SCALAR && span_is(n->s, "none")) {
+		e.takes = EFFORT_IS_OFF;
+	} else if (n->kind == YAML_SEQUENCE && n->count) {
+		e.takes = EFFORT_LEVELS;
+		for (const struct yaml_node *c = n->child; c; c = c->next) {
+			unsigned i = 0;
+			while (efforts[i] && !(c->kind == YAML_SCALAR && span_is(c->s, efforts[i])))
+				i++;
+			if (!efforts[i])
+				diag_at(r->d, c,
+					"effort: none, minimal, low, medium, high, xhigh or max is "
+					"expected, found %s",
+					yaml_found(c));
+			e.levels |= efforts[i] ? 1u << i : 0;
+		}
+	} else if (budget && n->count == 1 && budget->kind == YAML_SEQUENCE &&
+		   budget->count == 2 && yaml_int(budget->child, &least) &&
+		   yaml_int(budget->child->next, &most) && least >= 0 && most >= least &&
+		   most > 0 && most <= TOKENS_MAX) {
+		e = (struct model_effort){ .takes = EFFORT_BUDGET,
+			.least = (uint64_t)least,
+			.most = (uint64_t)most };
+	} else {
+		diag_at(r->d, n,
+			"effort: none, a list of levels, or {budget: [least, most]} in tokens is "
+			"expected, found %s",
+			yaml_found(n));
+	}
+	return e;
+}
+
 /* Of two that may mean the same name one must be the more specific, as of prices. */
 static void
 check_size(struct reader *r, const struct token_models *m, const struct model_size *s)
@@ -155,7 +196,8 @@ check_size(struct reader *r, const struct token_models *m, const struct model_si
 	for (size_t i = 0; i < m->nsizes; i++) {
 		const struct model_size *o = &m->sizes[i];
 		const struct yaml_node *at = o->at;
-		if (((o->window && s->window) || (o->output && s->output)) &&
+		if (((o->window && s->window) || (o->output && s->output) ||
+			    (o->effort.takes && s->effort.takes)) &&
 			price_ambiguous(o->model, s->model))
 			diag_at(r->d, s->at,
 				"model: %s and %s at %s:%u:%u may mean the same name, and "
@@ -185,7 +227,7 @@ add_model(struct reader *r, const struct yaml_node *n, const struct token_family
 		size.model = patterns[i];
 		if (f)
 			models[out->nmodels++] = (struct token_model){ size.model, f };
-		if (!size.window && !size.output)
+		if (!size.window && !size.output && !size.effort.takes)
 			continue;
 		check_size(r, out, &size);
 		sizes[out->nsizes++] = size;
@@ -208,11 +250,14 @@ read_models(struct reader *r, const struct yaml_node *n, struct token_models *ou
 		family = yaml_get(c, "family");
 		names = yaml_get(c, "model");
 		struct model_size size = { .window = read_most(r, c, "window"),
-			.output = read_most(r, c, "output") };
+			.output = read_most(r, c, "output"),
+			.effort = read_model_effort(r, yaml_get(c, "effort")) };
 		if (!names)
 			diag_at(r->d, c, "models: model is missing");
-		else if (!family && !yaml_get(c, "window") && !yaml_get(c, "output"))
-			diag_at(r->d, c, "models: family is missing, or window or output");
+		else if (!family && !yaml_get(c, "window") && !yaml_get(c, "output") &&
+			 !yaml_get(c, "effort"))
+			diag_at(r->d, c,
+				"models: family is missing, or window, output or effort");
 		const struct token_family *f =
 			family ? find_token_family(r, family, "family") : NULL;
 		for (const struct yaml_node *m = names ? yaml_first(names) : NULL;

@@ -136,7 +136,8 @@ static const struct endpoint_row endpoints[] = {
 	{ "POST", DEPLOYED "/audio/transcriptions", "transcriptions", &table_form, 0 },
 	{ "POST", DEPLOYED "/audio/translations",   "transcriptions", &table_form, 0 },
 	{ "GET",  "/models",                        "models",        NULL, 0 },
-	{ NULL,   "/models/{model}",                "models",        NULL, 0 },
+	{ "GET",  "/models/{model}",                "models",        NULL, 0 },
+	{ "DELETE", "/models/{model}",              "models",        NULL, 0 }, /* a tuned one. POST: Gemini's calls */
 	{ NULL,   "/files",                         "files",         &table_files, 0 },
 	{ NULL,   "/files/{id}",                    "files",         NULL, 0 },
 	{ "GET",  "/files/{id}/content",            "file",          NULL, E_STORED },

@@ -7,11 +7,11 @@ bin=$build/agents/node_modules/.bin
 [ -x "$bin/codex" ] || { skip "Claude Code, Codex" "agents.sh has not installed them"; exit 0; }
 # The shipped policy of coding agents, whose turns go to a provider of another form. Claude Code has system texts
 # after the first turn: their place is let go. Codex offers tools that its provider runs, or knows by namespaces.
-policy() { # FORM
+policy() { # FORM [MODEL of the target]
 	sed -e 's/^identity:.*/&\n  - jwt: {header: authorization, demo_issuer: true}/' \
 		-e "s/^providers:.*/&\n  chat: {backend: openai, dialect: openai, speaks: [chat], external: true}\n  generate: {backend: openai, dialect: gemini, external: true}\n  converse: {backend: openai, dialect: bedrock, external: true}/" \
 		-e "/name: messages/,/targets:/ s/targets: .*/targets: [$1]\n    dialect: anthropic\n    translate: {drop: ['messages[*].role=system']}/" \
-		-e "/name: responses/,/targets:/ s/targets: .*/targets: [$1]\n    dialect: openai\n    translate: {drop: ['tools[*].type=web_search', 'tools[*].type=namespace']}/" \
+		-e "/name: responses/,/targets:/ s/targets: .*/targets: [${2:+{provider: }$1${2:+, model: \"$2\"\}}]\n    dialect: openai\n    translate: {drop: ['tools[*].type=web_search']}/" \
 		"$root/policies/coding-agents.yaml" >"$D/agents.yaml"
 }
 policy chat
@@ -19,7 +19,6 @@ stack_up --policy "$D/agents.yaml"
 export HOME=$D/home
 mkdir -p "$HOME/.codex" "$HOME/work"
 cat >"$HOME/.codex/config.toml" <<C
-model = "gpt-5"
 model_provider = "gate"
 [model_providers.gate]
 name = "gate"
@@ -32,23 +31,39 @@ T=$(token)
 claude() { ANTHROPIC_BASE_URL=$EDGE ANTHROPIC_AUTH_TOKEN=$T CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC=1 timeout 90 "$bin/claude" -p "$1" --output-format json --max-turns 4 "${@:2}" </dev/null 2>&1; }
 codex() { GATE_KEY=$T timeout 90 "$bin/codex" exec --skip-git-repo-check --dangerously-bypass-approvals-and-sandbox "${@:2}" "$1" </dev/null 2>&1; }
 what_path() { case $1 in chat) echo completions ;; generate) echo "streamGenerateContent" ;; converse) echo "converse-stream" ;; esac; }
+reload() { curl -s -m 90 -o "$D/reload" -w '%{http_code}' -X POST -H "authorization: Bearer $ADMIN_TOKEN" "$ADMIN/reload"; }
 echo "the ferry leaves at nine" >"$HOME/work/ferry.txt"
 
 for form in chat generate converse; do
-	policy $form
-	is "$form: the policy is in force" "$(curl -s -m 90 -o "$D/reload" -w '%{http_code}' -X POST -H "authorization: Bearer $ADMIN_TOKEN" "$ADMIN/reload")" 200
+	policy $form task:exec_command
+	is "$form: the policy is in force" "$(reload)" 200
 	for c in claude codex; do
 		"$bin/$c" --version >"$D/$c.version" 2>&1 || { skip "$c on $form" "it does not run here: $(tail -1 "$D/$c.version")"; continue; }
 		forget
 		case $c in
 		claude) out=$(claude "read $HOME/work/ferry.txt" --model task:Read --allowedTools Read) ;;
-		codex) out=$(codex "run cat<$HOME/work/ferry.txt" --model task:exec_command) ;;
+		codex) out=$(codex "run cat<$HOME/work/ferry.txt" --model gpt-5) ;;
 		esac
 		echo "$out" >"$D/$c.$form"
 		seen 100 >"$D/$c.$form.seen"
 		like "$c on $form: the tool is called, and its turn ends" "$out" 'has read your message and agrees'
 		like "$c on $form: what the tool read came to the model" "$(jq -r '.[].body' "$D/$c.$form.seen")" 'the ferry leaves at nine'
 		is "$c on $form: as that form has it" "$(jq -r '.[].path' "$D/$c.$form.seen" | sed 's/.*[/:]//; s/?.*//' | sort -u | paste -sd ' ')" "$(what_path $form)"
+	done
+	# The models that Codex knows offer more: tools of any text, tools to find others, tools in namespaces. The
+	# default one, "", has a single tool, which runs a program that calls the rest.
+	"$bin/codex" --version >"$D/codex.version" 2>&1 || continue
+	for model in gpt-5.5 ''; do
+		tool=exec_command ask="run cat<$HOME/work/ferry.txt"
+		[ "$model" ] || { tool=exec ask="run text(JSON.stringify(await(tools.exec_command({cmd:'cat<$HOME/work/ferry.txt'}))))"; }
+		policy $form task:$tool
+		is "$form: the policy is in force for $tool" "$(reload)" 200
+		forget
+		out=$(codex "$ask" ${model:+--model $model})
+		echo "$out" >"$D/codex.$form.$model"
+		seen 100 >"$D/codex.$form.$model.seen"
+		like "codex with ${model:-its default} on $form: its turn ends" "$out" 'has read your message and agrees'
+		like "codex with ${model:-its default} on $form: what the tool read came to the model" "$(jq -r '.[].body' "$D/codex.$form.$model.seen")" 'the ferry leaves at nine'
 	done
 done
 exit $failed

@@ -1,0 +1,50 @@
+/* JSON Schemas as Anthropic takes them (https://docs.anthropic.com/en/docs/build-with-claude/structured-outputs):
+ * words that only Google knows are refused, and an object whose schema is enforced has to exclude further
+ * members. Separate from messages.c, which knows no schemas. */
+#include "answer/translate/request_private.h"
+
+enum { SCHEMA_DEPTH = 64 }; /* deeper ones stay as they are */
+
+/* Words of OpenAPI's and Google's schemas that JSON Schema does not have. */
+static const char *const googles[] = { "nullable", "propertyOrdering", "example" };
+/* Words whose members, or elements, are schemas; and words that are one, or a list of them. */
+static const char *const maps[] = { "properties", "$defs", "definitions", "patternProperties" };
+static const char *const schemas[] = { "items", "prefixItems", "anyOf", "oneOf", "allOf", "not",
+	"additionalProperties" };
+
+static void
+adapt_schema(const struct tree *t, struct node *schema, bool closed, unsigned depth)
+{
+	struct node *type = tree_member(schema, "type");
+	bool is_object = node_is(type, "object") || (!type && tree_member(schema, "properties"));
+
+	for (struct node *e = tree_elements(type); e; e = e->next)
+		is_object |= node_is(e, "object");
+	if (depth == SCHEMA_DEPTH || schema->tok != JSON_OBJECT)
+		return;
+	for (struct node *n = schema->first; n; n = n->next) {
+		bool map = SPAN_IN(n->key, maps) && n->tok == JSON_OBJECT;
+		if (SPAN_IN(n->key, googles))
+			tree_cut(n);
+		else if (SPAN_IN(n->key, schemas) && n->tok == JSON_OBJECT)
+			adapt_schema(t, n, closed, depth + 1);
+		else if (map || (SPAN_IN(n->key, schemas) && n->tok == JSON_ARRAY))
+			for (struct node *in = n->first; in; in = in->next)
+				adapt_schema(t, in, closed, depth + 1);
+	}
+	if (is_object && closed && !tree_member(schema, "additionalProperties"))
+		(void)tree_add(t, schema, "additionalProperties", SPAN_LIT("false"));
+}
+
+struct node *
+question_schema(struct question *q, struct node *schema, bool closed)
+{
+	if (!schema || (!closed && q->form->form != FORM_GENERATE))
+		return schema;
+	/* a tree of its own: another target may get the schema as it is */
+	struct node *own = question_json(
+		q, schema, arena_dup(q->a, tree_raw(schema->of, schema)), question_nowhere);
+	if (own)
+		adapt_schema(own->of, own, closed, 0);
+	return own;
+}

@@ -1,0 +1,248 @@
+/* Tools that the target knows under another name or as another kind: what it is offered, and what the
+ * caller gets back for a call. Rows are written with ' for ". */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+#include <stdio.h>
+
+#include "answer/translate/request.h"
+#include "support/fake_clock.h"
+#include "support/translate_client.h"
+#include "support/translate_said.h"
+
+#define HI "'input':'hi','tools':["
+#define CUSTOM "{'type':'custom','name':'patch'}"
+#define LONG "a123456789012345678901234567890123456789012345678901234567890123456789"
+
+/* clang-format off */
+static const struct {
+	const char *name;
+	enum form from, to;
+	const char *request, *offers; /* what the request in the other form has */
+	const char *name_called, *arguments; /* of the model's call; NULL: as it was offered */
+	const char *gets; /* whole and in the last event of a stream, but for the item's id */
+} rows[] = {
+	{ "a custom tool", FORM_RESPONSES, FORM_CHAT, "{" HI CUSTOM "]}", "'name':'patch'", "patch", "{\\'input\\':\\'a \\\\\\'b\\\\\\'\\\\n\\'}",
+		"'type':'custom_tool_call','status':'completed','call_id':'a','name':'patch','input':'a \\'b\\'\\n'}" },
+	{ "a custom tool whose model gives other arguments", FORM_RESPONSES, FORM_CHAT, "{" HI CUSTOM "]}", "'name':'patch'", "patch", "{\\'x\\':1}",
+		"'type':'custom_tool_call','status':'completed','call_id':'a','name':'patch','input':'{\\'x\\':1}'}" },
+	{ "a custom tool that is called without a text", FORM_RESPONSES, FORM_CHAT, "{" HI CUSTOM "]}", "'name':'patch'", "patch", "{\\'input\\':\\'\\'}",
+		"'type':'custom_tool_call','status':'completed','call_id':'a','name':'patch','input':''}" },
+	{ "a function beside it", FORM_RESPONSES, FORM_CHAT, "{" HI CUSTOM ",{'type':'function','name':'get'}]}", "'name':'get'", "get", "{\\'input\\':\\'x\\'}",
+		"'type':'function_call','status':'completed','call_id':'a','name':'get','arguments':'{\\'input\\':\\'x\\'}'}" },
+	{ "tools of Codex that stand in the turns", FORM_RESPONSES, FORM_CHAT,
+		"{'input':[{'type':'additional_tools','id':'at_1','role':'developer','tools':[{'type':'namespace','name':'functions','description':'','tools':[{'type':'custom','name':'exec'}]},"
+		"{'type':'namespace','name':'clock','description':'','tools':[{'type':'function','name':'sleep','parameters':{}}]}]},"
+		"{'type':'message','role':'user','content':'hi'},{'type':'custom_tool_call','call_id':'x','namespace':'functions','name':'exec','input':'1'},"
+		"{'type':'function_call','call_id':'y','namespace':'clock','name':'sleep','arguments':'{}'},"
+		"{'type':'custom_tool_call_output','call_id':'x','output':[{'type':'input_text','text':'one'}]},{'type':'function_call_output','call_id':'y','output':'two'}]}",
+		"'tool_calls':[{'id':'x','type':'function','function':{'name':'exec','arguments':'{\\'input\\':\\'1\\'}'}},{'id':'y','type':'function','function':{'name':'clock__sleep','arguments':'{}'}}]",
+		"clock__sleep", "{}",
+		"'type':'function_call','status':'completed','call_id':'a','name':'sleep','arguments':'{}','namespace':'clock'}" },
+	{ "a custom tool in a namespace", FORM_RESPONSES, FORM_CHAT,
+		"{" HI "{'type':'namespace','name':'functions','tools':[{'type':'custom','name':'exec'}]}]}", "'name':'exec'", "exec", "{\\'input\\':\\'1\\'}",
+		"'type':'custom_tool_call','status':'completed','call_id':'a','name':'exec','input':'1','namespace':'functions'}" },
+	{ "one of chat's", FORM_CHAT, FORM_MESSAGES, "{'messages':[{'role':'user','content':'hi'}],'tools':[{'type':'custom','custom':{'name':'patch'}}]}", "'name':'patch'", "patch",
+		"{\\'input\\':\\'x\\'}", "'custom':{'name':'patch','input':'x'}" },
+	{ "a name that is too long for the target", FORM_RESPONSES, FORM_CHAT, "{" HI "{'type':'function','name':'" LONG "'}],'tool_choice':{'type':'function','name':'" LONG "'}}",
+		"'tool_choice':{'type':'function','function':{'name':'a1234567890123456789012345678901234567890123456_", NULL, "{}",
+		"'type':'function_call','status':'completed','call_id':'a','name':'" LONG "','arguments':'{}'}" },
+	{ "a name that is too long for OpenAI only", FORM_MESSAGES, FORM_CHAT, "{'max_tokens':9,'messages':[{'role':'user','content':'hi'}],'tools':[{'name':'" LONG "','input_schema':{'type':'object'}}]}",
+		"'name':'a1234567890123456789012345678901234567890123456_", NULL, "{}", "'name':'" LONG "'" },
+};
+/* clang-format on */
+
+static char *
+double_quoted(const char *row)
+{
+	char *s = strdup(row);
+
+	for (char *c = s; *c; c++)
+		*c = *c == '\'' ? '"' : *c;
+	return s;
+}
+
+/* The first name of a tool in what is sent. */
+static struct span
+name_offered(struct span sent)
+{
+	const char *at = memmem(sent.p, sent.n, "\"tools\":[", 9);
+	assert_non_null(at);
+	struct span rest = span_cut(sent, (size_t)(at - sent.p), sent.n);
+	at = memmem(rest.p, rest.n, "\"name\":\"", 8);
+	assert_non_null(at);
+	rest = span_cut(rest, (size_t)(at - rest.p) + 8, rest.n);
+	return span_cut(rest, 0, span_chr(rest, '"'));
+}
+
+static void
+put_provider_call(struct buf *in, enum form to, bool streamed, struct span name, const char *arguments)
+{
+	char text[2048];
+
+	if (to == FORM_CHAT && streamed)
+		buf_printf(in, BEGINS("0", "a", "%.*s") GROWS("0", "%s") FINISH("tool_calls") DONE,
+			SPAN_ARG(name), arguments);
+	else if (to == FORM_CHAT)
+		buf_printf(in,
+			CHAT("\"tool_calls\":[{\"id\":\"a\",\"type\":\"function\",\"function\":{"
+			     "\"name\":\"%.*s\",\"arguments\":\"%s\"}}]},\"finish_reason\":"
+			     "\"tool_calls\"}]}"),
+			SPAN_ARG(name), arguments);
+	else if (streamed)
+		buf_printf(in, START TOOL("0", "a", "%.*s") INPUT("0", "%s") STOP("0") WHY("tool_use") LAST,
+			SPAN_ARG(name), arguments);
+	else {
+		size_t n = 0;
+		for (const char *c = arguments; *c; c++)
+			if (*c != '\\' || c[1] == '\\')
+				text[n++] = *c;
+		text[n] = '\0';
+		buf_printf(in,
+			MESSAGE("{\"type\":\"tool_use\",\"id\":\"a\",\"name\":\"%.*s\",\"input\":%s}",
+				"tool_use"),
+			SPAN_ARG(name), text);
+	}
+}
+
+static void
+a_call_comes_back_as_the_caller_knows_it(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < COUNT_OF(rows); i++) {
+		char *body = double_quoted(rows[i].request), *offers = double_quoted(rows[i].offers),
+		     *gets = double_quoted(rows[i].gets), *arguments = double_quoted(rows[i].arguments);
+		struct translated_request made;
+		struct arena a;
+		struct buf sent;
+		arena_init(&a, 0, false);
+		buf_init(&sent, 0);
+		const struct translate_ask ask = { .from = rows[i].from,
+			.to = rows[i].to,
+			.body = span_str(body),
+			.model = SPAN_LIT("m"),
+			.cap_tokens = 9 };
+		int err = translate_request(&ask, &a, &sent, &made);
+		if (err || !memmem(buf_view(&sent).p, sent.n, offers, strlen(offers)))
+			fail_msg("%s: %d %.*s %s\n%.*s", rows[i].name, err, SPAN_ARG(made.refused),
+				made.why, SPAN_ARG(buf_view(&sent)));
+		struct span name = rows[i].name_called ? span_str(rows[i].name_called)
+						       : name_offered(buf_view(&sent));
+		assert_true(name.n <= 64);
+		translate_aliases = made.aliases;
+		for (int streamed = 0; streamed < 2; streamed++)
+			for (size_t step = 0; step < 8; step += 7) {
+				struct buf in, out;
+				const char *why;
+				buf_init(&in, 0);
+				buf_init(&out, 0);
+				put_provider_call(&in, rows[i].to, streamed, name, arguments);
+				err = translate_run_to(rows[i].to, rows[i].from, streamed, 200,
+					buf_view(&in), step, 0, &out, &why);
+				struct span got = buf_view(&out);
+				const char *want = gets;
+				/* a stream of chat and messages says the name before the text */
+				if (streamed && rows[i].from == FORM_CHAT)
+					want = "\"custom\":{\"input\":\"x\"}";
+				if (err || !memmem(got.p, got.n, want, strlen(want)))
+					fail_msg("%s, %d: %s\n%.*s", rows[i].name, streamed, why, SPAN_ARG(got));
+				buf_free(&in);
+				buf_free(&out);
+			}
+		translate_aliases = NULL;
+		buf_free(&sent);
+		arena_reset(&a);
+		free(body);
+		free(offers);
+		free(gets);
+		free(arguments);
+	}
+}
+
+/* The text of a custom call is said in its own events, and nothing of its JSON. */
+static void
+a_custom_call_has_its_own_events(void **state)
+{
+	static const struct tool_alias as = {
+		.sent = SPAN_LIT("patch"), .name = SPAN_LIT("patch"), .custom = true
+	};
+	static const char *const want[] = { "event: response.custom_tool_call_input.delta",
+		"\"delta\":\"x\"", "event: response.custom_tool_call_input.done", "\"input\":\"x\"" };
+	struct buf out = { 0 };
+	const char *why;
+
+	(void)state;
+	translate_aliases = &as;
+	assert_int_equal(translate_run_to(FORM_CHAT, FORM_RESPONSES, true, 200,
+				 SPAN_LIT(BEGINS("0", "a", "patch") GROWS("0", "{\\\"input\\\":")
+						 GROWS("0", "\\\"x\\\"}") FINISH("tool_calls") DONE),
+				 0, 0, &out, &why),
+		0);
+	translate_aliases = NULL;
+	struct span rest = buf_view(&out);
+	for (size_t i = 0; i < COUNT_OF(want); i++) {
+		const char *at = memmem(rest.p, rest.n, want[i], strlen(want[i]));
+		if (!at)
+			fail_msg("%s: %.*s", want[i], SPAN_ARG(buf_view(&out)));
+		rest = span_cut(rest, (size_t)(at - rest.p), rest.n);
+	}
+	assert_null(memmem(out.p, out.n, "arguments", strlen("arguments")));
+	buf_free(&out);
+}
+
+/* Bedrock needs a tool if there are calls in the history: the caller, who offered none, gets no call of it. */
+static void
+a_tool_that_the_caller_did_not_offer_is_not_called(void **state)
+{
+	static const char body[] =
+		"{\"messages\":[{\"role\":\"user\",\"content\":\"go\"},{\"role\":\"assistant\",\"tool_calls\":[{"
+		"\"id\":\"a\",\"type\":\"function\",\"function\":{\"name\":\"f\",\"arguments\":\"{}\"}}]},"
+		"{\"role\":\"tool\",\"tool_call_id\":\"a\",\"content\":\"1\"}]}";
+	const struct translate_ask ask = { .from = FORM_CHAT,
+		.to = FORM_CONVERSE,
+		.body = span_str(body),
+		.model = SPAN_LIT("m") };
+	struct translated_request made;
+	struct arena a;
+	struct buf sent = { 0 };
+
+	(void)state;
+	arena_init(&a, 0, false);
+	assert_int_equal(translate_request(&ask, &a, &sent, &made), 0);
+	assert_non_null(memmem(sent.p, sent.n, "no_tool", 7));
+	assert_non_null(made.aliases);
+	translate_aliases = made.aliases;
+	for (int streamed = 0; streamed < 2; streamed++) {
+		static const char *const in[] = {
+			MESSAGE("{\"type\":\"text\",\"text\":\"so\"},{\"type\":\"tool_use\",\"id\":\"a\",\"name\":"
+				"\"no_tool\",\"input\":{}}", "tool_use"),
+			START TEXT("0") WORDS("0", "so") STOP("0") TOOL("1", "a", "no_tool") INPUT("1", "{}")
+				STOP("1") WHY("tool_use") LAST,
+		};
+		struct buf out = { 0 };
+		const char *why;
+		assert_int_equal(translate_run_to(FORM_MESSAGES, FORM_CHAT, streamed, 200, span_str(in[streamed]),
+					 (size_t)streamed, 0, &out, &why), 0);
+		if (!memmem(out.p, out.n, "\"finish_reason\":\"stop\"", 22) ||
+			memmem(out.p, out.n, "no_tool", 7) || memmem(out.p, out.n, "tool_calls", 10))
+			fail_msg("%.*s", SPAN_ARG(buf_view(&out)));
+		buf_free(&out);
+	}
+	translate_aliases = NULL;
+	buf_free(&sent);
+	arena_reset(&a);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_call_comes_back_as_the_caller_knows_it),
+		cmocka_unit_test(a_custom_call_has_its_own_events),
+		cmocka_unit_test(a_tool_that_the_caller_did_not_offer_is_not_called),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
