@@ -1,7 +1,8 @@
 /* Secrets without a format: `key = value` where the key says secret and the
  * value looks random. What keeps this from finding every identifier in source
- * code: entropy, mixed classes, words of the key that say what it really names
- * (public, id, url), and values that are code, paths, versions or placeholders. */
+ * code: entropy, pairs of letters (check_chance.c), words of the key that say what it
+ * really names (public, id, url), and values that are code, paths, versions or
+ * placeholders. */
 #include "base/among.h"
 #include "base/codec/digits.h"
 #include "base/effort.h"
@@ -278,11 +279,22 @@ is_sequence(struct span s)
 
 /* What a value after a key that names a secret is instead. */
 static bool
-is_no_secret(const struct candidate *c, const struct value *v)
+is_no_secret(const struct candidate *c, const struct value *v, bool thrown)
 {
 	effort_add(64 + 4 * v->s.n);
 	return v->s.n == 0 || value_is_template(v->s) || value_is_placeholder(v->s) ||
-	       is_sequence(v->s) || !value_is_assigned(c, v) || value_is_code(c, v);
+	       is_sequence(v->s) || !value_is_assigned(c, v) || (!thrown && value_is_code(c, v));
+}
+
+/* Drawn by chance, and long enough that this shows: no word, name or path, whatever classes
+ * of characters it lacks. Signs are the joints of names too, and need more. */
+static bool
+is_drawn_by_chance(struct span s, struct mix m, float bits)
+{
+	enum { LEAST = 15, SURE = 4, SIGNS = 14 };
+
+	return s.n >= LEAST && bits >= 2.4f && m.foreign == 0 &&
+	       span_is_alnum(s, "_-+/=.") && value_chance(s) >= (m.other ? SIGNS : SURE);
 }
 
 /* set("token", "…"), setToken("…"): the last word before says what the value is. */
@@ -377,17 +389,23 @@ check_generic(struct candidate *c)
 	if (s.n < 10)
 		return CHECK_NO;
 	struct mix m = mix_of(s);
-	if (m.lower + m.upper == 0 || (m.digit == 0 && (s.n < 20 || !random_letters(s))))
+	if (m.lower + m.upper == 0)
 		return CHECK_NO;
 	float bits = entropy(s);
-	if (bits < 3.5f && !(s.n >= 32 && bits >= 3.0f)) /* hex has 4 bits at most */
-		return CHECK_NO;
 	struct span name = key_name(c);
 	enum key_kind key = key_kind_of(name);
-	if (key == KEY_NO || !key_fits(c, &v, name) || is_no_secret(c, &v) ||
-		looks_like_a_name(s) || value_is_words(s))
+	if (key == KEY_NO)
 		return CHECK_NO;
-	if (!is_base64_blob(s) && looks_like_a_path(s))
+	bool thrown = key != KEY_WEAK && is_drawn_by_chance(s, m, bits);
+	if (!thrown && m.digit == 0 && (s.n < 20 || !random_letters(s)))
+		return CHECK_NO;
+	if (!thrown && bits < 3.5f && !(s.n >= 32 && bits >= 3.0f)) /* hex: at most 4 */
+		return CHECK_NO;
+	if (!key_fits(c, &v, name) || is_no_secret(c, &v, thrown))
+		return CHECK_NO;
+	if (!thrown && (looks_like_a_name(s) || value_is_words(s)))
+		return CHECK_NO;
+	if (!thrown && !is_base64_blob(s) && looks_like_a_path(s))
 		return CHECK_NO;
 	if (is_pattern(s) || is_public_key(s) || (!v.quoted && strpbrk_in(s, "([")))
 		return CHECK_NO;
@@ -432,7 +450,7 @@ check_password(struct candidate *c)
 		return CHECK_NO;
 	struct span name = key_name(c);
 	if (key_kind_of(name) != KEY_PASSWORD || !key_fits(c, &v, name) ||
-		is_no_secret(c, &v) || is_file_name(s))
+		is_no_secret(c, &v, false) || is_file_name(s))
 		return CHECK_NO;
 	/* A name, and a cipher's: PSK-AES256-GCM-SHA384 */
 	if (m.other && looks_like_a_name(s) &&
