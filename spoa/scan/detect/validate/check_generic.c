@@ -437,6 +437,17 @@ check_vendor(struct candidate *c)
 	return entropy(s) < 2.5f ? CHECK_NO : CHECK_SHAPE;
 }
 
+/* Without a digit, and of two classes of characters: letters that are no word, or several
+ * signs between them. */
+static bool
+is_no_word(struct span s, struct mix m)
+{
+	enum { LEAST = 6, SIGNS = 2 };
+
+	return m.foreign == 0 && span_chr(s, '_') == s.n && span_chr(s, '-') == s.n &&
+	       (m.other == 0 || m.other >= SIGNS) && value_chance(s) >= LEAST;
+}
+
 /* Chosen by people: shorter, less random, but after a word that leaves no doubt. */
 enum check_result
 check_password(struct candidate *c)
@@ -446,7 +457,9 @@ check_password(struct candidate *c)
 	struct mix m = mix_of(s);
 	int classes = (m.lower > 0) + (m.upper > 0) + (m.digit > 0) + (m.other > 0);
 
-	if (s.n < 6 || m.lower + m.upper == 0 || classes < 2 || (m.digit == 0 && classes < 3))
+	if (s.n < 6 || m.lower + m.upper == 0)
+		return CHECK_NO;
+	if ((classes < 2 || (m.digit == 0 && classes < 3)) && !is_no_word(s, m))
 		return CHECK_NO;
 	struct span name = key_name(c);
 	if (key_kind_of(name) != KEY_PASSWORD || !key_fits(c, &v, name) ||
