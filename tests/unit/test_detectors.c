@@ -57,7 +57,7 @@ static const struct {
 	{ "a table a class", { "detectors", "list", "--markdown" }, "", 0,
 		"\n## secret\n\n| entity | begins at | confirmed by |", "" },
 	{ "names are found by words", { "detectors", "list", "--markdown" }, "", 0,
-		"\n| PERSON | words |  |  |  | names of people;", "" },
+		"\n| FACILITY | words |  |  |  | ", "" },
 	{ "its thresholds say whether a word is needed",
 		{ "detectors", "list", "--markdown", "--policy=policy.yaml" }, "", 0,
 		"\n| US_SSN | digits | area, group and serial in use | yes | 0.20–0.60 (+0.35) "
