@@ -379,10 +379,10 @@ is_public_key(struct span s)
 	       span_ends(s, SPAN_LIT("4_request"));
 }
 
-enum check_result
-check_generic(struct candidate *c)
+/* The value that was read after the key at c->match. */
+static enum check_result
+generic_value(struct candidate *c, struct value v)
 {
-	struct value v = value_read(c);
 	struct span s = v.s;
 
 	/* The cheap questions first: most candidates end here. */
@@ -415,6 +415,49 @@ check_generic(struct candidate *c)
 		(strpbrk_in(s, "\\{}<>;,|&()[]*") || m.digit < 2 || bits < 3.6f || s.n < 16))
 		return CHECK_NO;
 	return CHECK_SHAPE;
+}
+
+enum check_result
+check_generic(struct candidate *c)
+{
+	return generic_value(c, value_read(c));
+}
+
+/* Sets c->match to the last key before `at` on the line that says secret and has a separator
+ * after it, as in token = a ? "A" : "B". Returns false if there is none. */
+static bool
+find_key_on_line(struct candidate *c, size_t at)
+{
+	enum { BACK = 96 }; /* a stream keeps as much before a value */
+	size_t least = at > BACK ? at - BACK : 0;
+
+	effort_add(BACK);
+	for (; at > least && !is_one_of(c->text.p[at - 1], "\n;{}"); at--) {
+		if (!is_one_of(c->text.p[at - 1], "=:"))
+			continue;
+		size_t end = span_back_set(c->text, at, least, "=: \t\"'?]");
+		if (end <= least || !is_key_name_char(c->text.p[end - 1]))
+			continue;
+		c->match = end - 1;
+		if (key_kind_of(key_name(c)) >= KEY_SECRET)
+			return true;
+	}
+	return false;
+}
+
+/* The second of two alternatives: 'A' | 'B', env.TOKEN || "B". */
+enum check_result
+check_alternative(struct candidate *c)
+{
+	size_t match = c->match;
+	struct value v = value_read(c);
+
+	if (!v.quoted || v.s.n < 10 || !find_key_on_line(c, match)) {
+		c->match = match;
+		return CHECK_NO;
+	}
+	v.sep = '=';
+	return generic_value(c, v);
 }
 
 /* The vendor's name and the value's exact shape stand for randomness; the key must
