@@ -24,6 +24,7 @@ struct candidate {
 	struct span text;
 	size_t start, end; /* of the finding; the validator may move them */
 	size_t match;	   /* where the pattern itself began */
+	size_t rest;	   /* where the match is to be read on for another finding; 0: nowhere */
 	float score;
 	bool whole; /* the text is a key, '=' and its value, nothing else */
 	struct check_memo *memo;
