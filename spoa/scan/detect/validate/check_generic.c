@@ -457,7 +457,9 @@ check_alternative(struct candidate *c)
 		return CHECK_NO;
 	}
 	v.sep = '=';
-	return generic_value(c, v);
+	enum check_result result = generic_value(c, v);
+	c->match = match;
+	return result;
 }
 
 /* The vendor's name and the value's exact shape stand for randomness; the key must
