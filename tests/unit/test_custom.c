@@ -493,6 +493,14 @@ static const struct {
 	{ "([a-z]{100}-){100}", "a match may have 10100 bytes" },
 	{ "a*", "matches the empty text" },
 	{ "(?=abc)", "matches the empty text" },
+	{ ".", "matches nearly every character of a text, each as a value of its own: "
+		"ask for two at least, as in \\w{2,20}" },
+	{ "\\w", "matches nearly every character of a text, each as a value of its own: "
+		"ask for two at least, as in \\w{2,20}" },
+	{ "([a-z])", "matches nearly every character of a text, each as a value of its own: "
+		"ask for two at least, as in \\w{2,20}" },
+	{ "x|.", "matches nearly every character of a text, each as a value of its own: "
+		"ask for two at least, as in \\w{2,20}" },
 	{ "(a)\\1", "references" },
 	{ "(?R)", "this group" },
 	{ "(?(1)a|b)", "this group" },

@@ -478,6 +478,11 @@ static const struct policy_mistake rows[] = {
 		  "[Write]}}\n",
 		":5:53: restore: nothing is put back into the answers of this route: response: "
 		"[restore] is missing" },
+	{ "restore with placeholders that are plain",
+		"placeholder: {form: plain}\n" H
+		"  - {name: x, match: {path: /a}, response: [restore]}\n",
+		":6:34: response: restore needs placeholders in brackets: placeholder: {form: plain} is "
+		"set" },
 	{ "restore without tools",
 		H "  - {name: x, match: {path: /a}, response: [restore], restore: {}}\n",
 		":5:55: restore: tools is missing: the names of those that keep what they "

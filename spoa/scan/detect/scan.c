@@ -217,7 +217,7 @@ ends_in_diff_mark(struct span text, size_t start, size_t end)
 /* A match of p on [m->start, m->end). True where it is a candidate, above its
  * threshold or not. */
 static bool
-consider_match(struct sweep *w, const struct pattern *p, struct candidate *m)
+consider_finding(struct sweep *w, const struct pattern *p, struct candidate *m)
 {
 	const struct entity_rule *e = &w->r->entities[p->entity];
 	const struct candidate whole = *m;
@@ -265,6 +265,22 @@ consider_match(struct sweep *w, const struct pattern *p, struct candidate *m)
 	if (all || f.score >= scan_threshold(w->r, w->opt, p->entity))
 		w->err = scratch_keep(w->s, f);
 	return true;
+}
+
+/* The same, for each of the findings that the validator reads in the match. */
+static bool
+consider_match(struct sweep *w, const struct pattern *p, struct candidate *m)
+{
+	const size_t end = m->end;
+	bool found = consider_finding(w, p, m);
+
+	while (m->rest && !w->err) {
+		m->start = m->rest;
+		m->end = end;
+		m->rest = 0;
+		found |= consider_finding(w, p, m);
+	}
+	return found;
 }
 
 /* ---- where matches begin ---- */

@@ -233,7 +233,7 @@ value_read(struct candidate *c)
 bool
 value_is_prose(const struct candidate *c)
 {
-	enum { LONG = 20 }; /* of so many letters check_generic asks whether they are random */
+	enum { LONG = 15 }; /* of so many letters check_generic asks whether they are random */
 	struct span t = c->text;
 	size_t at = c->start, words = 0;
 
