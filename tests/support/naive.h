@@ -189,7 +189,7 @@ naive_scan(struct naive *v, struct span text, struct span before, unsigned char 
 		err = naive_pattern(v, i, text, text.n, before, 0, covered);
 	if (!err && before.n)
 		err = naive_keyed(v, text, before, covered);
-	if (err || !memchr(text.p, '\n', text.n))
+	if (err)
 		return err;
 	columns_begin(&columns, text, false, NULL);
 	for (size_t i = 0; i < text.n; i++)
