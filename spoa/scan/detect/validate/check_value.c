@@ -190,6 +190,10 @@ read_separator(const struct candidate *c, struct value *v)
 
 	if (i > c->match && i < c->start && is_quote(t.p[i]) && is_one_of(t.p[i - 1], "bru@"))
 		i--; /* r"…" */
+	/* The header of a block scalar, and its lines below (YAML 1.2, 8.1.1). */
+	size_t head = span_back_set(t, i, c->match + 1, " |>+-");
+	if (memchr(t.p + i, '\n', c->start - i) && t.p[head - 1] == ':')
+		i = head;
 	i = span_back(t, i, c->match, is_space);
 	v->sep = i > c->match ? t.p[i - 1] : 0;
 	i = span_back_set(t, i, c->match, "=:");
