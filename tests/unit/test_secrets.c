@@ -216,6 +216,8 @@ static const struct {
 	{ "the same of a password", "db_password: |-\n    " P "\n", P },
 	{ "text in the lines below a block scalar's header",
 		"token: |\n  The token of the service, see README.\n", NULL },
+	{ "a name and its type in a comment", "oauth2JwtBearer: Oauth2JwtBearer.", NULL },
+	{ "a command and its abbreviation", "|:pwd|\t\t:pw[d]\t\tprint", NULL },
 	{ "words of a passphrase that are one word", "secret = correcthorsebatterystaple", NULL },
 	{ "Dutch words", "token: wachtwoordvoordeserver", NULL },
 	{ "letters and digits in their order", "api_key = '0123456789abcdefghij'", NULL },

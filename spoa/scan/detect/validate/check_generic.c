@@ -403,6 +403,8 @@ generic_value(struct candidate *c, struct value v)
 		return CHECK_NO;
 	if (!key_fits(c, &v, name) || is_no_secret(c, &v, thrown))
 		return CHECK_NO;
+	if (span_ieq(s, name)) /* oauth2Token: Oauth2Token */
+		return CHECK_NO;
 	if (!thrown && (looks_like_a_name(s) || value_is_words(s)))
 		return CHECK_NO;
 	if (!thrown && !is_base64_blob(s) && looks_like_a_path(s))
@@ -483,13 +485,13 @@ check_vendor(struct candidate *c)
 }
 
 /* Without a digit, and of two classes of characters: letters that are no word, or several
- * signs between them. */
+ * signs between them. The signs of a command's short form are none: pw[d]. */
 static bool
 is_no_word(struct span s, struct mix m)
 {
 	enum { LEAST = 6, SIGNS = 2 };
 
-	return m.foreign == 0 && span_chr(s, '_') == s.n && span_chr(s, '-') == s.n &&
+	return m.foreign == 0 && !strpbrk_in(s, "_-[") &&
 	       (m.other == 0 || m.other >= SIGNS) && value_chance(s) >= LEAST;
 }
 
