@@ -60,30 +60,6 @@ width_of(const struct regex_node *n)
 	}
 }
 
-/* Returns true for `.`, \w, [a-z] and the like alone: each match is one character, and most
- * characters of a text match. */
-static bool
-is_any_character(const struct regex_node *n)
-{
-	enum { MANY = 26 };
-	int members = 0;
-
-	switch (n->kind) {
-	case REGEX_SET:
-		for (int k = 0; k < 4; k++)
-			members += __builtin_popcountll(n->set[k]);
-		return !n->letter && members >= MANY;
-	case REGEX_REPEAT: return n->min == 1 && n->max == 1 && is_any_character(n->child);
-	case REGEX_CAT: return n->child && !n->child->next && is_any_character(n->child);
-	case REGEX_ALT:
-		for (const struct regex_node *x = n->child; x; x = x->next)
-			if (is_any_character(x))
-				return true;
-		return false;
-	default: return false;
-	}
-}
-
 /* What may come next: the bytes, and whether an assertion or the outside may. */
 struct follow {
 	uint64_t set[4];
@@ -361,9 +337,6 @@ regex_study(
 		*at = re.at;
 	} else if (w.min < 1) {
 		strcpy(why, "matches the empty text");
-	} else if (is_any_character(re.root)) {
-		strcpy(why, "matches nearly every character of a text, each as a value of its own: "
-			    "ask for two at least, as in \\w{2,20}");
 	} else if (w.max > (double)REGEX_WIDTH) {
 		say_number(why, "a match may have", w.max,
 			"bytes, 4096 are the most: bound its repetitions, as in {1,20}");
