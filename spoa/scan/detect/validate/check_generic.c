@@ -358,7 +358,7 @@ strpbrk_in(struct span s, const char *set)
 static bool
 is_pattern(struct span s)
 {
-	static const char *const signs[] = { "[a-", "[^", "(?", "\\x" };
+	static const char *const signs[] = { "[a-", "[^", "(?", "\\x", "A-Za-z", "a-zA-Z" };
 	size_t first = span_chr(s, '\\');
 
 	return SPAN_AMONG(s, signs, span_holds) ||

@@ -379,6 +379,9 @@ value_is_template(struct span s)
 		return true;
 	if (SPAN_AMONG(s, opens, span_starts))
 		return true;
+	/* a tag or a type in escaped markup: &lt;string&gt; */
+	if (span_starts(s, SPAN_LIT("&lt;")) || span_istarts(s, SPAN_LIT("&#x3c;")))
+		return true;
 	if (memmem(s.p, s.n, "${", 2) || memmem(s.p, s.n, "{{", 2))
 		return span_chr(s, '}') < s.n || s.p[0] == '$';
 	size_t open = span_chr(s, '<'), close = span_chr(s, '>');
@@ -613,6 +616,16 @@ opens_literal(struct span s)
 	return false;
 }
 
+/* 0x00010000 and what follows it: a number of at most 64 bits. */
+static bool
+is_hex_number(struct span s)
+{
+	size_t end = s.n > 2 ? span_past(s, 2, is_hex) : 0;
+
+	return (span_starts(s, SPAN_LIT("0x")) || span_starts(s, SPAN_LIT("0X"))) && end > 2 &&
+	       end <= 2 + 16 && span_past_set(s, end, "uUlL,;)/*") == s.n;
+}
+
 bool
 value_is_code(const struct candidate *c, const struct value *v)
 {
@@ -630,7 +643,7 @@ value_is_code(const struct candidate *c, const struct value *v)
 		return true;
 	if (v->quoted && !c->whole)
 		return false;
-	if (memmem(s.p, s.n, "::", 2) && !digit)
+	if ((memmem(s.p, s.n, "::", 2) && !digit) || is_hex_number(s))
 		return true;
 	if (s.p[0] == '(') { /* (Type) value, (a.b(), ((Type)value).call() */
 		struct span inner = span_trim(s, "()!");
