@@ -91,11 +91,14 @@ work_grows_with_a_texts_length(void **state)
 		shape_make(f->rules, i, &s);
 		shape_fill(&s, room, LARGE);
 		uint64_t small = units_of(f, span_of(room, LARGE / 16)),
-			 middle = units_of(f, span_of(room, LARGE / 4)),
-			 large = asks_large(i) ? units_of(f, span_of(room, LARGE)) : 0;
-		if (grows_with_length(small, middle, 4) &&
-			grows_with_length(middle, large, 4) &&
-			grows_with_length(small, large, 16))
+			 middle = units_of(f, span_of(room, LARGE / 4));
+		/* A step is no growth: where more parts of a text are suspect than VIEW_PARTS,
+		 * each byte costs two or three times as much, and from there on the same. */
+		bool step = !grows_with_length(small, middle, 4);
+		uint64_t large =
+			step || asks_large(i) ? units_of(f, span_of(room, LARGE)) : 0;
+		if (grows_with_length(middle, large, 4) &&
+			(step || grows_with_length(small, large, 16)))
 			continue;
 		wrong++;
 		fprintf(stderr, "shape %u, units %lu, %lu, %lu: ", i, (unsigned long)small,
