@@ -512,6 +512,12 @@ a_format_names_its_values_whatever_the_cuts(void **state)
 			"PID|1||83726112^^^H^MR||Qvexley^Brunor^T||19620914|F|||4 Elm St^^Dover\r\n"
 			"NK1|1|Zorvath^Elmin|SPO\r\n",
 			4 },
+		{ "HL7, a segment behind another in one line",
+			"PID|1||83726112^^^H^MR||Qvexley^Ada|Zorvath^Elmin|19620914|F to our "
+			"office on Monday, and the customer sent it to nobody, nor to the office, "
+			"which knew the number PID|1||83726112^^^H^MR||Qvexley^Ada||19620914|F\n"
+			"Please send the parts again on Monday, the office knew the number.\n",
+			9 },
 		{ "X12", "ST*837*0001~\nNM1*IL*1*QVEXLEY*BRUNOR*T***MI*W795005566~\n"
 			 "N3*1420 ORCHARD LN~\nN4*DOVER*DE*19901~\nDMG*D8*19620914*F~\n",
 			3 },
