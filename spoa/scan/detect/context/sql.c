@@ -122,7 +122,7 @@ is_closing_quote(struct span t, size_t at)
 
 /* Behind the string that begins at `at`; t.n if it does not end before `to`. */
 static size_t
-string_end(struct span t, size_t at, size_t to)
+sql_string_end(struct span t, size_t at, size_t to)
 {
 	for (at++; at < to; at++) {
 		if (t.p[at] != '\'')
@@ -142,7 +142,7 @@ sql_literal_end(struct span t, size_t at, size_t most)
 
 	while (at < to) {
 		if (t.p[at] == '\'') {
-			at = string_end(t, at, to);
+			at = sql_string_end(t, at, to);
 			continue;
 		}
 		if (depth == 0 && is_one_of(t.p[at], ",)\n"))
