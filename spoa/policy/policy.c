@@ -203,6 +203,7 @@ policy_compile(struct arena *a, const struct yaml_node *root, const char *file,
 		build_external(&b, yaml_get(c, "external"));
 	build_classes(&b, yaml_get(root, "classes"));
 	build_detectors(&b, yaml_get(root, "detectors"));
+	build_section(&b, yaml_get(root, "placeholder"), SECTION_PLACEHOLDER, p);
 	build_on_failure(&b, yaml_get(root, "on_failure"), &p->on_failure);
 	build_prices(&b, root);
 	build_providers(&b, yaml_get(root, "providers"));

@@ -28,6 +28,7 @@ static const char *const mode_words[] = { "enforce", "shadow", NULL };
 static const char *const skip_words[] = { "deny", "skip", NULL };
 static const char *const subject_words[] = { "person", "owner", NULL };
 static const char *const sample_words[] = { "find", "ignore", NULL };
+static const char *const form_words[] = { "brackets", "plain", NULL };
 const char *const calendar_words[] = { "hour", "day", "week", "month", NULL }; /* enum limit_calendar */
 static const char *const orphan_words[] = { "charge", "drop", NULL }; /* enum limit_orphan */
 static const char *const reserve_words[] = { "cap", "learned", "estimate", NULL }; /* enum reserve */
@@ -52,6 +53,7 @@ const struct section sections[] = {
   { "identity", OTHER(LIST(REF("identity"))), "which credentials are looked for; the first that is present decides" },
   { "classes", OTHER(MAPOF(REF("class_value"))), "groups of entities that rules speak of" },
   { "detectors", OTHER(REF("detectors")), "thresholds of detection, and recognisers outside" },
+  { "placeholder", OTHER(REF("placeholder")), "how the text that takes a value's place is written" },
   { "providers", OTHER(MAPOF(REF("provider"))), "where requests may go" },
   { "models", OTHER(MAPOF(REF("model"))), "names that callers may ask for, and the targets that they stand for" },
   { "routes", OTHER(LIST(REF("route"))), "which requests are served; none matches: 404" },
@@ -151,6 +153,9 @@ const struct section sections[] = {
 [SECTION_INJECTION] = { "injection", .fields = {
   { "model", OTHER(TEXT), "file of another model" },
   { "patterns", OTHER(MAPOF(BOOL)), "false: this pattern does not count" },
+}},
+[SECTION_PLACEHOLDER] = { "placeholder", .fields = {
+  { "form", A_FLAG(policy, plain_placeholders, form_words), "plain: EMAIL_ADDRESS_1, letters, digits and _ alone; default <EMAIL_ADDRESS_1>" },
 }},
 [SECTION_EXTERNAL] = { "external", "[\"name\",\"url\"]", .fields = {
   { "name", OTHER(TEXT), "in records and metrics" },

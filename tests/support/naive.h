@@ -174,6 +174,18 @@ naive_key(const struct naive *v, struct span t, size_t i)
 	return false;
 }
 
+static inline uint64_t
+naive_keys(void *arg, const struct span *name, unsigned n)
+{
+	const struct naive_cells *c = arg;
+	uint64_t keys = 0;
+
+	for (unsigned k = 0; k < n; k++)
+		for (size_t i = 0; i < name[k].n; i++)
+			keys |= (uint64_t)naive_key(c->v, name[k], i) << k;
+	return keys;
+}
+
 /* Marks in covered[text.n] what any rule finds, overlaps or not. 0 or ERR_LIMIT. */
 static inline int
 naive_scan(struct naive *v, struct span text, struct span before, unsigned char *covered)
@@ -189,13 +201,13 @@ naive_scan(struct naive *v, struct span text, struct span before, unsigned char 
 		err = naive_pattern(v, i, text, text.n, before, 0, covered);
 	if (!err && before.n)
 		err = naive_keyed(v, text, before, covered);
-	if (err || !memchr(text.p, '\n', text.n))
+	if (err)
 		return err;
 	columns_begin(&columns, text, false, NULL);
 	for (size_t i = 0; i < text.n; i++)
 		if (naive_key(v, text, i))
 			columns_head(&columns, i);
-	columns_cells(&columns, naive_cell, NULL, NULL, &cells);
+	columns_cells(&columns, naive_cell, naive_keys, NULL, &cells);
 	return cells.err;
 }
 

@@ -182,6 +182,21 @@ a_header_names_its_column(void **state)
 			"  (2, 'it''s (new), isn''t it', 'oneil42'),\n  (3, NULL, 'yvzojn97');\n"
 			"(4, NULL, 'rest12')\n",
 			"", "PASSPORT XY1234567|USER_NAME oneil42|USER_NAME yvzojn97|" },
+		{ "an INSERT in lines, in a program and behind other words",
+			"INSERT INTO people (\n  id,\n  \"passport_no\"\n) VALUES (\n  1,\n"
+			"  'XY1234567'\n);\n"
+			"run: REPLACE INTO `a`.`people` (`note`, `username`) VALUES (now(), 'oneil42')\n"
+			"run(\"INSERT IGNORE INTO t (username) \" + \"VALUES (N'yvzojn97')\")\n"
+			"INSERT INTO t(note,username)\nOVERRIDING SYSTEM VALUE\nVALUES\n"
+			"('it\\'s, b', 'rest12'), (f(a, 'c)'), 'oneil43');\n"
+			"put it into a box (username) and see: values ('oneil45')\n",
+			"",
+			"PASSPORT XY1234567|USER_NAME oneil42|USER_NAME yvzojn97|USER_NAME "
+			"rest12|USER_NAME oneil43|" },
+		{ "COPY in small letters, indented, and with commas",
+			"  copy people (id, username) from stdin;\n1\toneil42\n\\.\n\n"
+			"COPY people (id, username) FROM STDIN WITH (FORMAT csv);\n1,yvzojn97\n",
+			"", "USER_NAME oneil42|USER_NAME yvzojn97|" },
 		{ "a header's last name says nothing of the next line's first field",
 			"id\tbatch\tusername\n8346\t12\tyvzojn97\n", "",
 			"USER_NAME yvzojn97|" },

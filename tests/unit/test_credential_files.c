@@ -368,6 +368,14 @@ answers_of_an_endpoint(void **state)
 			"{\"token_type\":\"bearer\",\"expires_in\":1,\"access_token\":"
 			"\"\\u0061\"}",
 			"a", NULL },
+		{ "expires_in as a text, as Entra ID writes it",
+			"{\"token_type\":\"Bearer\",\"expires_in\":\"3600\",\"access_token\":"
+			"\"a\"}",
+			"a", NULL },
+		{ "expires_in of words",
+			"{\"token_type\":\"Bearer\",\"expires_in\":\"1 hour\",\"access_token\":"
+			"\"a\"}",
+			NULL, "expires_in is missing or no whole number" },
 		{ "no expires_in", "{\"access_token\":\"a\",\"token_type\":\"Bearer\"}", NULL,
 			"expires_in is missing or no whole number" },
 		{ "expires_in that is huge",
@@ -384,9 +392,9 @@ answers_of_an_endpoint(void **state)
 		{ "expires_in below nothing",
 			"{\"access_token\":\"a\",\"token_type\":\"Bearer\",\"expires_in\":-5}",
 			NULL, "expires_in is missing or no whole number" },
-		{ "expires_in as text",
+		{ "expires_in as a list",
 			"{\"access_token\":\"a\",\"token_type\":\"Bearer\",\"expires_in\":"
-			"\"60\"}",
+			"[60]}",
 			NULL, "access_token, token_type or expires_in has another type" },
 		{ "another token_type",
 			"{\"access_token\":\"a\",\"token_type\":\"DPoP\",\"expires_in\":60}",

@@ -136,6 +136,8 @@ static const struct {
 	/* patterns */
 	{ "a pattern", "  x: {patterns: ['FLCN-[0-9]{4}']}\n", "FLCN-1234 flcn-1234 FLCN-12",
 		"X[FLCN-1234]" },
+	{ "a character that few texts hold", "  x: {patterns: ['\\p{Sc}', '\\d{5}']}\n",
+		"5 € and 12345", "X[€] X[12345]" },
 	{ "a pattern without a literal", "  x: {patterns: ['[A-Z]{2}/\\d+x']}\n",
 		"ab AB/12x CD/x", "X[AB/12x]" },
 	{ "a literal behind the beginning", "  x: {patterns: ['[A-Z]{2}-FLCN']}\n",

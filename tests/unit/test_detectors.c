@@ -26,6 +26,8 @@ static const struct {
 			 "rules: [{name: own, redact: {classes: [both]}}]\ndefault: permit\n"
 			 "detectors: {thresholds: {US_SSN: 1.0}}\n"
 			 "routes: [{name: r, match: {path: /x}, backend: b}]\n" },
+	{ "plain.yaml", "tollgate: 1\nname: t\nplaceholder: {form: plain}\ndefault: permit\n"
+			"routes: [{name: r, match: {path: /x}, backend: b}]\n" },
 	{ "document", "one two three four five six seven eight nine ten eleven twelve thirteen "
 		      "fourteen fifteen sixteen seventeen eighteen nineteen twenty\n" },
 	{ "short", "one two three\n" },
@@ -57,7 +59,7 @@ static const struct {
 	{ "a table a class", { "detectors", "list", "--markdown" }, "", 0,
 		"\n## secret\n\n| entity | begins at | confirmed by |", "" },
 	{ "names are found by words", { "detectors", "list", "--markdown" }, "", 0,
-		"\n| PERSON | words |  |  |  | names of people;", "" },
+		"\n| FACILITY | words |  |  |  | ", "" },
 	{ "its thresholds say whether a word is needed",
 		{ "detectors", "list", "--markdown", "--policy=policy.yaml" }, "", 0,
 		"\n| US_SSN | digits | area, group and serial in use | yes | 0.20–0.60 (+0.35) "
@@ -145,6 +147,13 @@ static const struct {
 		0, "the <BOTH_1> flies", "" },
 	{ "redact with a policy", { "redact", "--policy", "policy.yaml" }, "Falcon 308-63-0237",
 		0, "<BOTH_1> 308-63-0237", "" },
+	{ "plain placeholders leave XML well-formed", { "redact", "--policy", "plain.yaml" },
+		"<a><b>bob@corp.de</b></a>", 0, "<a><b>EMAIL_ADDRESS_1</b></a>", "" },
+	{ "also as a stream", { "redact", "--stream", "--policy", "plain.yaml" },
+		"<a><b>bob@corp.de</b></a>", 0, "<a><b>EMAIL_ADDRESS_1</b></a>", "" },
+	{ "the data of a Secret is replaced entry by entry", { "redact" },
+		"kind: Secret\ndata:\n  user: YWRtaW4=\n  pass: \"bWFkZSB1cA==\"\n", 0,
+		"data:\n  user: <KUBERNETES_SECRET_1>\n  pass: \"<KUBERNETES_SECRET_2>\"\n", "" },
 	{ "and as a stream", { "redact", "--stream", "--policy=policy.yaml" },
 		"Falcon 308-63-0237", 0, "<BOTH_1> 308-63-0237", "" },
 };

@@ -90,7 +90,7 @@ static const struct row people[] = {
 	{ "Russian", "Пациент: Дмитрий Волков", NULL, "PERSON Дмитрий Волков|" },
 	{ "Greek", "Με λένε Γιώργος Παπαδόπουλος", NULL, "PERSON Γιώργος Παπαδόπουλος|" },
 	{ "Chinese", "患者姓名：王伟，男", NULL, "PERSON 王伟|" },
-	{ "a sign ends a name", "人走䷯", "firstName", "PERSON 人走|" },
+	{ "a field of a first name is whole", "人走䷯", "firstName", "PERSON 人走䷯|" },
 	{ "dots between letters are left out", "Erensoy u.d Moldovan", "last_name", "PERSON Erensoy u.d Moldovan|" },
 	{ "Japanese, by what follows", "佐藤さんが来た", NULL, "PERSON 佐藤|" },
 	{ "Korean, by what follows", "김민준님 안녕하세요", NULL, "PERSON 김민준|" },

@@ -300,6 +300,24 @@ static const struct policy_mistake rows[] = {
 		":5:31: patterns[0]: references to what matched before are not supported" },
 	{ "a pattern that is too wide", H "classes: {x: {patterns: ['abc[a-z]{5000}']}}\n",
 		":5:27: patterns[0]: a match may have 5003 bytes, 4096 are the most" },
+	{ "a pattern of any character", H "classes: {x: {patterns: ['.']}}\n",
+		":5:27: patterns[0]: matches most of an ordinary text, and each match is a value of "
+		"its own: name what is around or in the value, as in \\bFLCN-\\w{2,20}" },
+	{ "a pattern of any word character", H "classes: {x: {patterns: ['\\w']}}\n",
+		":5:27: patterns[0]: matches most of an ordinary text, and each match is a value of "
+		"its own: name what is around or in the value, as in \\bFLCN-\\w{2,20}" },
+	{ "a pattern of letters, or others", H "classes: {x: {patterns: ['x|([a-z])']}}\n",
+		":5:27: patterns[0]: matches most of an ordinary text, and each match is a value of "
+		"its own: name what is around or in the value, as in \\bFLCN-\\w{2,20}" },
+	{ "a pattern of any word", H "classes: {x: {patterns: ['\\w+']}}\n",
+		":5:27: patterns[0]: matches most of an ordinary text, and each match is a value of "
+		"its own: name what is around or in the value, as in \\bFLCN-\\w{2,20}" },
+	{ "a pattern of each word's beginning", H "classes: {x: {patterns: ['\\b\\w']}}\n",
+		":5:27: patterns[0]: matches most of an ordinary text, and each match is a value of "
+		"its own: name what is around or in the value, as in \\bFLCN-\\w{2,20}" },
+	{ "a pattern of any line", H "classes: {x: {patterns: ['.{20,200}']}}\n",
+		":5:27: patterns[0]: matches most of an ordinary text, and each match is a value of "
+		"its own: name what is around or in the value, as in \\bFLCN-\\w{2,20}" },
 	{ "a pattern that matches nothing", H "classes: {x: {patterns: ['a*']}}\n",
 		":5:27: patterns[0]: matches the empty text" },
 	{ "a dictionary that is not there", H "classes: {x: {dictionary: /nonexistent/t}}\n",
@@ -478,6 +496,11 @@ static const struct policy_mistake rows[] = {
 		  "[Write]}}\n",
 		":5:53: restore: nothing is put back into the answers of this route: response: "
 		"[restore] is missing" },
+	{ "restore with placeholders that are plain",
+		"placeholder: {form: plain}\n" H
+		"  - {name: x, match: {path: /a}, response: [restore]}\n",
+		":6:34: response: restore needs placeholders in brackets: placeholder: {form: plain} is "
+		"set" },
 	{ "restore without tools",
 		H "  - {name: x, match: {path: /a}, response: [restore], restore: {}}\n",
 		":5:55: restore: tools is missing: the names of those that keep what they "

@@ -191,11 +191,53 @@ static const struct {
 	{ "an AWS secret in the line after its id",
 		"ASIAQNZGKIQY56JQ7WML\nMade1Up2Specimen3Not4A5Real6Token7ade1Up",
 		"Made1Up2Specimen3Not4A5Real6Token7ade1Up" },
+	{ "small letters and digits, few digits",
+		"api_secret = ys64ge0rcytbpzccvgat1p9ja2g94oe5ofnrk",
+		"ys64ge0rcytbpzccvgat1p9ja2g94oe5ofnrk" },
+	{ "small letters alone", "auth_token: \"xqvzjdkwpfhmrtgbnslycokq\"",
+		"xqvzjdkwpfhmrtgbnslycokq" },
+	{ "capitals alone", "SHOP_API_KEY=QJZKVXWPDFGHMRTBNLCSYQOK", "QJZKVXWPDFGHMRTBNLCSYQOK" },
+	{ "sixteen hexadecimal digits", "api_key = '9f27c0b4d81e6a35'", "9f27c0b4d81e6a35" },
+	{ "sixteen letters whose case is thrown", "secret=kQzWvbXtPfJmHdRn",
+		"kQzWvbXtPfJmHdRn" },
+	{ "small letters within a sentence", "the token is xqvzjdkwpfhmrtgb and it expires",
+		"xqvzjdkwpfhmrtgb" },
+	{ "the value beside a name in JSON",
+		"{\"name\": \"SHOP_TOKEN\", \"value\": \"wmtzkquvbdjrxfhpgsncly\"}",
+		"wmtzkquvbdjrxfhpgsncly" },
+	{ "the same with its type between them",
+		"{\"Key\":\"api_key\",\"Type\":\"String\",\"Value\":\"9f27c0b4d81e6a35\"}",
+		"9f27c0b4d81e6a35" },
+	{ "the same of a password", "{\"name\": \"DB_PASSWORD\", \"value\": \"" P "\"}", P },
+	{ "a value in the line below a block scalar's header",
+		"api_token: |\n  9f27c0b4d81e6a35\n", "9f27c0b4d81e6a35" },
+	{ "the same, folded and stripped", "auth:\n  token: >-\r\n    xqvzjdkwpfhmrtgbnslycokq\r\n",
+		"xqvzjdkwpfhmrtgbnslycokq" },
+	{ "the same of a password", "db_password: |-\n    " P "\n", P },
+	{ "text in the lines below a block scalar's header",
+		"token: |\n  The token of the service, see README.\n", NULL },
+	{ "a number of C", "  CAM_PASS_ERR = 0x00010000,/* bits */", NULL },
+	{ "a type in escaped markup", "[, passphrase: &#x3C;Buffer|TypedArray2>]", NULL },
+	{ "a class of characters", "HTTP_TOKEN_CODEPOINTS = /^[!#$%&'*+\\-.^_|~A-Za-z0-9]+$/",
+		NULL },
+	{ "a key that is hexadecimal and says so",
+		"private_key = 0x9f27c0b4d81e6a35b70d2c94e8f1a6530b7d", "0x9f27c0b4d81e6a35b70d2c94e8f1a6530b7d" },
+	{ "a name and its type in a comment", "oauth2JwtBearer: Oauth2JwtBearer.", NULL },
+	{ "a command and its abbreviation", "|:pwd|\t\t:pw[d]\t\tprint", NULL },
+	{ "words of a passphrase that are one word", "secret = correcthorsebatterystaple", NULL },
+	{ "Dutch words", "token: wachtwoordvoordeserver", NULL },
+	{ "letters and digits in their order", "api_key = '0123456789abcdefghij'", NULL },
+	{ "a function's name in capitals and joints", "token = GL_COMPRESSED_SRGB8_ETC2", NULL },
+	{ "a type's abbreviation and digits", "auth = gsskrb5_ctx_id_t", NULL },
 	{ "letters alone, in camel case", "api_key=getUserTokenFromHTTPSServer", NULL },
 	{ "a class that is named for keys", "(Ed25519PrivateKey, Ed25519PublicKey)", NULL },
 	{ "a password written together with its owner", "PGPASSWORD=" P " psql", P },
 	{ "a password in French", "mot de passe : " P, P },
 	{ "a password in Russian", "пароль: " P, P },
+	{ "a password of two classes, with signs", "Passwort: \"wqkz#xv!pj\"", "wqkz#xv!pj" },
+	{ "a password of letters that are no word", "hasło: SPBHQfUu", "SPBHQfUu" },
+	{ "a label that ends in a question mark", "Passwort: vergessen?", NULL },
+	{ "two words and their joint", "wachtwoord: niet-gewijzigd", NULL },
 	{ "a password in Chinese, with their colon", "密码：" P, P },
 	{ "a password that begins with a sign", "DB_PASSWORD=@Tr0ub4dor3", "@Tr0ub4dor3" },
 	{ "a variable in a password's place", "DB_PASSWORD=$DB_PASSWORD", NULL },
@@ -318,6 +360,100 @@ secrets_are_found_as_people_write_them(void **state)
 	}
 }
 
+/* ---- values drawn by chance ---- */
+
+static const struct {
+	const char *name, *of;
+} alphabets[] = {
+	{ "small letters", "abcdefghijklmnopqrstuvwxyz" },
+	{ "small letters and digits", "abcdefghijklmnopqrstuvwxyz0123456789" },
+	{ "hexadecimal", "0123456789abcdef" },
+	{ "capital hexadecimal", "0123456789ABCDEF" },
+	{ "capitals", "ABCDEFGHIJKLMNOPQRSTUVWXYZ" },
+	{ "base32", "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567" },
+	{ "letters of both cases", "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz" },
+	{ "letters and digits", LETTERS },
+	{ "base64url", LETTERS "-_" },
+	{ "base64", LETTERS "+/" },
+};
+
+static const char *const keys[] = { "api_key", "apiKey", "SHOP_API_KEY", "secret", "token",
+	"client_secret", "authToken", "x-auth-token", "private_token", "secretKey" };
+static const struct {
+	const char *before, *between, *after;
+} forms[] = {
+	{ "", " = ", "" },
+	{ "", "=", "\n" },
+	{ "", ": ", "\n" },
+	{ "", " = \"", "\";" },
+	{ "\"", "\": \"", "\"" },
+	{ "my ", " is ", "" },
+	{ "<", ">", "</x>" },
+	{ "  ", ": '", "'," },
+};
+
+static size_t
+draw(uint64_t *state, size_t below)
+{
+	*state ^= *state << 13;
+	*state ^= *state >> 7;
+	*state ^= *state << 17;
+	return (size_t)(*state % below);
+}
+
+static bool
+secret_found(struct detect_fix *f, struct span text)
+{
+	struct findings v = scan(f, text);
+	bool found = false;
+
+	for (size_t i = 0; i < v.n; i++)
+		found |= !strcmp(detect_entity_class(f->rules, v.v[i].entity), "secret");
+	arena_reset(&f->arena);
+	return found;
+}
+
+/* The share that is found, in thousandths. */
+static size_t
+share_found(struct detect_fix *f, const char *alphabet, size_t length, uint64_t seed)
+{
+	enum { VALUES = 400 };
+	size_t found = 0;
+
+	for (size_t i = 0; i < VALUES; i++) {
+		char value[65] = "", text[160];
+		for (size_t k = 0; k < length; k++)
+			value[k] = alphabet[draw(&seed, strlen(alphabet))];
+		const char *key = keys[draw(&seed, COUNT_OF(keys))];
+		size_t form = draw(&seed, COUNT_OF(forms));
+		int n = snprintf(text, sizeof(text), "%s%s%s%s%s", forms[form].before, key,
+			forms[form].between, value, forms[form].after);
+		found += secret_found(f, span_of(text, (size_t)n));
+	}
+	return found * 1000 / VALUES;
+}
+
+static void
+values_drawn_by_chance_are_found_behind_a_name_that_says_secret(void **state)
+{
+	static const size_t lengths[] = { 16, 24, 32, 48, 64 };
+	struct detect_fix *f = *state;
+
+	for (size_t k = 0; k < COUNT_OF(lengths); k++) {
+		size_t sum = 0;
+		for (size_t a = 0; a < COUNT_OF(alphabets); a++) {
+			size_t share = share_found(f, alphabets[a].of, lengths[k], 61 + a);
+			printf("%zu characters, %s: %zu of 1000\n", lengths[k],
+				alphabets[a].name, share);
+			/* sixteen letters by chance look like a word now and then */
+			if (share < (lengths[k] < 24 ? 860 : 960))
+				fail_msg("%s", alphabets[a].name);
+			sum += share;
+		}
+		assert_true(sum / COUNT_OF(alphabets) >= (lengths[k] < 24 ? 900 : 980));
+	}
+}
+
 /* The other rules that match it find nothing in its place either. */
 static void
 a_policy_may_ignore_published_samples(void **state)
@@ -431,6 +567,7 @@ main(void)
 		cmocka_unit_test(no_typing_error_hides_a_token),
 		cmocka_unit_test(cut_anywhere_nothing_is_read_beyond_the_end),
 		cmocka_unit_test(secrets_are_found_as_people_write_them),
+		cmocka_unit_test(values_drawn_by_chance_are_found_behind_a_name_that_says_secret),
 		cmocka_unit_test(a_policy_may_ignore_published_samples),
 		cmocka_unit_test(a_vendors_name_may_be_the_json_key),
 		cmocka_unit_test(all_is_covered_as_the_naive_scan_covers_it),

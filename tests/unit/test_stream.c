@@ -499,6 +499,58 @@ values_side_by_side_are_those_of_the_whole(void **state)
 	assert_true(n > 50);
 }
 
+/* Formats that name a value by its place, a long way back or in the next lines. */
+static void
+a_format_names_its_values_whatever_the_cuts(void **state)
+{
+	static const struct {
+		const char *name, *text;
+		size_t findings; /* at least */
+	} rows[] = {
+		{ "HL7",
+			"MSH|^~\\&|ADM|H|LAB|H|202403121200||ADT^A01|M1|P|2.5\r\n"
+			"PID|1||83726112^^^H^MR||Qvexley^Brunor^T||19620914|F|||4 Elm St^^Dover\r\n"
+			"NK1|1|Zorvath^Elmin|SPO\r\n",
+			4 },
+		{ "HL7, a segment behind another in one line",
+			"PID|1||83726112^^^H^MR||Qvexley^Ada|Zorvath^Elmin|19620914|F to our "
+			"office on Monday, and the customer sent it to nobody, nor to the office, "
+			"which knew the number PID|1||83726112^^^H^MR||Qvexley^Ada||19620914|F\n"
+			"Please send the parts again on Monday, the office knew the number.\n",
+			9 },
+		{ "X12", "ST*837*0001~\nNM1*IL*1*QVEXLEY*BRUNOR*T***MI*W795005566~\n"
+			 "N3*1420 ORCHARD LN~\nN4*DOVER*DE*19901~\nDMG*D8*19620914*F~\n",
+			3 },
+		{ "FHIR",
+			"{\"resourceType\":\"Patient\",\"name\":[{\"use\":\"official\",\"family\":"
+			"\"Qvexley\",\"given\":[\"Brunor\",\"Elmin\"]}],\"birthDate\":"
+			"\"1962-09-14\"}\n{\"given\":[\"Tovik\"],\"family\":\"Zorvath\"}\n",
+			5 },
+		{ "vCard",
+			"BEGIN:VCARD\r\nVERSION:3.0\r\nN;CHARSET=UTF-8:Qvexley;Brunor;;;\r\n"
+			"BDAY:19620914\r\nEND:VCARD\r\n",
+			3 },
+		{ "COPY",
+			"COPY public.p (id, last_name, birth_date) FROM stdin;\n"
+			"1\tQvexley\t1962-09-14\n2\tDe Zorvath\t1971-03-02\n\\.\n",
+			4 },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT_OF(rows); i++) {
+		struct span text = span_str(rows[i].text);
+		stream_run(&one, rules, scratch, NULL, text, NULL, 0, 1);
+		same_as_whole(text, rows[i].name);
+		if (one.n < rows[i].findings)
+			fail_msg("%s: %zu findings", rows[i].name, one.n);
+		for (size_t at = 0; at < text.n; at++) {
+			stream_run(&two, rules, scratch, NULL, text, &at, 1, 0);
+			if (two.wrong || !stream_run_same(&one, &two))
+				fail_msg("%s: other pieces, cut at %zu", rows[i].name, at);
+		}
+	}
+}
+
 /* ---- limits ---- */
 
 static void
@@ -860,6 +912,7 @@ main(void)
 		cmocka_unit_test(a_table_has_its_header_in_all_of_its_rows_whatever_the_cuts),
 		cmocka_unit_test(a_value_in_disguise_is_held_too),
 		cmocka_unit_test(values_side_by_side_are_those_of_the_whole),
+		cmocka_unit_test(a_format_names_its_values_whatever_the_cuts),
 		cmocka_unit_test(what_is_too_long_is_swallowed),
 		cmocka_unit_test(a_list_of_paths_is_text),
 		cmocka_unit_test(characters_are_not_cut),

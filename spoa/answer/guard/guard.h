@@ -74,6 +74,7 @@ struct guard_plan {
 	enum outcome unread; /* on_failure.classifier, by what the request held; */
 	const struct on_failure *on_failure; /* by what the answer did: NULL: none of it */
 	const unsigned char *hash_key;	     /* STYLE_KEY_BYTES; NULL: none */
+	bool plain_form; /* redactor_plain_form() */
 	/* The answer lists models: only those are shown of which it says yes; NULL: it does
 	 * not. */
 	bool (*may_use)(void *arg, struct span model, struct arena *a);

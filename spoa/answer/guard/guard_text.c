@@ -261,6 +261,8 @@ guard_replacement(
 	const unsigned char *key = g->plan.hash_key;
 	struct redactor *r = redactor_new_plain(&g->work, key);
 	*with = (struct span){ NULL, 0 };
+	if (r && g->plan.plain_form)
+		redactor_plain_form(r);
 	if (r)
 		*with = redactor_get(r, (enum redact_style)what->with[entity],
 			span_str(detect_entity_name(g->plan.rules, entity)), value,

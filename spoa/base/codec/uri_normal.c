@@ -133,7 +133,8 @@ authority_is_normal(struct span s, const struct special *special)
 
 	if (at < s.n) {
 		struct span name = span_next(&user, ':');
-		if (file || !name.n || !has_only(name, "!$&'()*+,") || (user.p && !user.n) ||
+		/* A rule on https://host/ would not see https://user@host/. */
+		if (special || !name.n || !has_only(name, "!$&'()*+,") || (user.p && !user.n) ||
 			!has_only(user, "!$&'()*+,"))
 			return false;
 	}

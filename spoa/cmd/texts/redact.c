@@ -106,6 +106,8 @@ put_redacted(struct scan *s, const struct scan_text *t)
 
 	if (!r || !hits)
 		return cmd_fail("redact", "%s", err_str(ERR_NOMEM));
+	if (scan_rules_plain(s->with))
+		redactor_plain_form(r);
 	redactor_taken(r, t->text);
 	struct inner_place inner = inner_begin(&t->inner);
 	for (size_t i = 0; i < n; i++) {
@@ -211,7 +213,9 @@ redact_stream(const struct how *how)
 	in = detect_stream_new(with.rules, &opt);
 	if (!s.redactor || !scratch || !in)
 		code = cmd_fail("redact", "%s", err_str(ERR_NOMEM));
-	else
+	else if (scan_rules_plain(&with))
+		redactor_plain_form(s.redactor);
+	if (!code)
 		code = redact_pieces(&s, in, scratch);
 	detect_stream_free(&in);
 	detect_scratch_free(&scratch);

@@ -39,6 +39,12 @@ scan_rules_thresholds(const struct scan_rules *r)
 	return r->policy ? r->policy->thresholds : NULL;
 }
 
+bool
+scan_rules_plain(const struct scan_rules *r)
+{
+	return r->policy && r->policy->plain_placeholders;
+}
+
 struct detect_options
 scan_rules_options(const struct scan_rules *r)
 {

@@ -18,6 +18,8 @@ int scan_rules_load(
 void scan_rules_free(struct scan_rules *r);
 /* As detect_options takes them: NULL without a policy. */
 const float *scan_rules_thresholds(const struct scan_rules *r);
+/* True if the policy has placeholder: {form: plain}. */
+bool scan_rules_plain(const struct scan_rules *r);
 /* The policy's, or the rules' own. */
 struct detect_options scan_rules_options(const struct scan_rules *r);
 /* Calls put(arg, class) for the classes an entity belongs to: the rule file's, or those of

@@ -132,6 +132,8 @@ token_answer(struct span body, struct arena *a, struct token_answer *out, const 
 		enum json_tok tok = json_next(j, &ev);
 		if (life && tok == JSON_NUMBER) {
 			seconds = span_cut(body, ev.start, ev.end);
+		} else if (life && tok == JSON_STRING) { /* Entra ID's v1.0 endpoint */
+			seconds = json_text(a, body, &ev);
 		} else if (life || tok != JSON_STRING) {
 			strings = false;
 			json_skip(j, &ev);

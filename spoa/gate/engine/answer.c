@@ -190,6 +190,7 @@ request_guard_plan(struct request *r, struct span path, const struct answer_requ
 		.unread = r->found.unclassified,
 		.on_failure = request_on_failure(r),
 		.hash_key = r->snap->hash_key_set ? r->snap->hash_key : NULL,
+		.plain_form = r->snap->policy->plain_placeholders,
 		.vault = vault_matters(vault) ? vault : NULL,
 		.keeping = route->keeping,
 		.nkeeping = route->nkeeping,

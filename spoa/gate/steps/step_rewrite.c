@@ -149,6 +149,8 @@ open_redactor(struct request *r)
 		return false;
 	if (is_restored(r))
 		redactor_by_spelling(r->out.redactor);
+	if (r->snap->policy->plain_placeholders)
+		redactor_plain_form(r->out.redactor);
 	note_taken(r);
 	return true;
 }

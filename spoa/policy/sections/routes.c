@@ -292,6 +292,10 @@ route(struct builder *b, const struct yaml_node *n, struct route *r)
 			"missing");
 	if (c && r->show_cost && !b->priced)
 		diag_at(b->d, c->key, "show_cost: the policy has no prices");
+	if (b->p->plain_placeholders && r->response & RESP_RESTORE)
+		diag_at(b->d, yaml_get(n, "response")->key,
+			"response: restore needs placeholders in brackets: placeholder: {form: "
+			"plain} is set");
 	routes_record(b, yaml_get(n, "record"), r);
 	about(b, yaml_get(n, "about"), &r->about);
 	build_login(b, yaml_get(n, "login"), r);

@@ -202,6 +202,18 @@ note_open(struct sweep *w, size_t start)
 		w->s->open.from = from;
 }
 
+/* The text goes on: the value is found again only with what leads up to it. */
+static void
+note_lead(struct sweep *w, const struct candidate *m)
+{
+	struct scan_open *o = &w->s->open;
+
+	if (o->nleads == COUNT_OF(o->leads))
+		note_open(w, m->match);
+	else
+		o->leads[o->nleads++] = (struct scan_lead){ m->match, m->start };
+}
+
 /* Returns true if a value ends with the first byte of a word diff's closing mark: [-old-] or
  * {+new+}. Many tokens may contain - and +, so a pattern takes that byte for the token's. */
 static bool
@@ -217,7 +229,7 @@ ends_in_diff_mark(struct span text, size_t start, size_t end)
 /* A match of p on [m->start, m->end). True where it is a candidate, above its
  * threshold or not. */
 static bool
-consider_match(struct sweep *w, const struct pattern *p, struct candidate *m)
+consider_finding(struct sweep *w, const struct pattern *p, struct candidate *m)
 {
 	const struct entity_rule *e = &w->r->entities[p->entity];
 	const struct candidate whole = *m;
@@ -239,11 +251,11 @@ consider_match(struct sweep *w, const struct pattern *p, struct candidate *m)
 	m->end -= ends_in_diff_mark(w->text, m->start, m->end);
 	if (m->start < w->shift)
 		return false;
-	/* It is found again only with what leads up to it; and where the validator went on
-	 * after the match, it may go on further. */
-	if (ends_within(w, m->end, OPEN_RIGHT) &&
-		(m->start - m->match > CONTEXT_BYTES || m->end > whole.end))
+	/* Where the validator went on after the match, it may go on further. */
+	if (ends_within(w, m->end, OPEN_RIGHT) && m->end > whole.end)
 		note_open(w, m->match < m->start ? m->match : m->start);
+	if (w->more && !w->keyed && m->start - m->match > CONTEXT_BYTES)
+		note_lead(w, m);
 	struct finding f = { .entity = p->entity, .start = m->start, .end = m->end };
 	struct span before = w->opt && !w->keyed ? w->opt->before : SPAN_LIT("");
 	f.score = context_apply(
@@ -265,6 +277,22 @@ consider_match(struct sweep *w, const struct pattern *p, struct candidate *m)
 	if (all || f.score >= scan_threshold(w->r, w->opt, p->entity))
 		w->err = scratch_keep(w->s, f);
 	return true;
+}
+
+/* The same, for each of the findings that the validator reads in the match. */
+static bool
+consider_match(struct sweep *w, const struct pattern *p, struct candidate *m)
+{
+	const size_t end = m->end;
+	bool found = consider_finding(w, p, m);
+
+	while (m->rest && !w->err) {
+		m->start = m->rest;
+		m->end = end;
+		m->rest = 0;
+		found |= consider_finding(w, p, m);
+	}
+	return found;
 }
 
 /* ---- where matches begin ---- */

@@ -19,6 +19,7 @@ struct redactor {
 	unsigned char key[STYLE_KEY_BYTES];
 	bool keyed;
 	bool by_spelling; /* redactor_by_spelling() */
+	bool plain_form;  /* redactor_plain_form() */
 };
 
 struct redactor *
@@ -59,6 +60,12 @@ void
 redactor_by_spelling(struct redactor *r)
 {
 	r->by_spelling = true;
+}
+
+void
+redactor_plain_form(struct redactor *r)
+{
+	r->plain_form = true;
 }
 
 void
@@ -158,7 +165,15 @@ hash(struct redactor *r, struct span entity, struct span v, bool fold)
 		return key;
 	hmac_sha256(r->key, key, h);
 	sodium_bin2hex(text, sizeof(text), h, HASH_HEX / 2);
-	return arena_printf(r->arena, "<%.*s:%s>", SPAN_ARG(entity), text);
+	return arena_printf(r->arena, r->plain_form ? "<%.*s_%s>" : "<%.*s:%s>",
+		SPAN_ARG(entity), text);
+}
+
+/* <NAME>, without its brackets in the plain form. */
+static struct span
+in_form(const struct redactor *r, struct span with)
+{
+	return with.p && r->plain_form ? span_cut(with, 1, with.n - 1) : with;
 }
 
 struct span
@@ -169,7 +184,7 @@ redactor_get(struct redactor *r, enum redact_style style, struct span entity, st
 	case STYLE_MASK: return mask(r, value);
 	case STYLE_HASH:
 		if (r->keyed)
-			return hash(r, entity, value, fold);
+			return in_form(r, hash(r, entity, value, fold));
 		break;
 	case STYLE_REMOVE:
 		if (!named)
@@ -185,6 +200,7 @@ redactor_get(struct redactor *r, enum redact_style style, struct span entity, st
 	case STYLE_COUNT: break;
 	}
 	if (!r->placeholders)
-		return arena_printf(r->arena, "<%.*s>", SPAN_ARG(entity));
-	return placeholder_get(r->placeholders, entity, value, fold && !r->by_spelling);
+		return in_form(r, arena_printf(r->arena, "<%.*s>", SPAN_ARG(entity)));
+	return in_form(r,
+		placeholder_get(r->placeholders, entity, value, fold && !r->by_spelling));
 }

@@ -43,6 +43,10 @@ struct redactor *redactor_new_plain(struct arena *a, const unsigned char key[STY
  * is put back then has the bytes that were replaced. Before the first redactor_get(). */
 void redactor_by_spelling(struct redactor *r);
 
+/* Writes placeholders and hashes of letters, digits and '_' alone: EMAIL_ADDRESS_1. They cannot
+ * be told from other words of a text, so nothing can be put back in their place. */
+void redactor_plain_form(struct redactor *r);
+
 /* As placeholders_taken() and placeholders_repeated(). */
 void redactor_taken(struct redactor *r, struct span text);
 void redactor_repeated(struct redactor *r, struct span text);

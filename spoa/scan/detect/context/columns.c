@@ -33,6 +33,7 @@ columns_begin(struct columns *c, struct span text, bool inside, struct column_ta
 	c->known = false;
 	c->split = c->parts_of = 0;
 	c->heads = c->judged = 0;
+	c->lists = false;
 	for (size_t i = 0; i < COLUMN_CUTS; i++)
 		c->run[i] = (struct column_run){ 0 };
 }
@@ -616,9 +617,7 @@ columns_judge_head(struct columns *c, size_t at)
 		if (end == SIZE_MAX || end - from > COLUMN_LINE ||
 			!is_line_start(c->text, from) || (c->inside && from == 0))
 			return;
-		struct span line = column_line_at(c, from, end), names = line;
-		size_t values;
-		c->judged_head = sql_insert(&names, &values) && are_names(names, ',');
+		struct span line = column_line_at(c, from, end);
 		if (end >= c->text.n || is_prose(line))
 			goto out;
 		/* A header's first separator is near. */
@@ -690,6 +689,18 @@ wanted_fields(const struct columns *c, size_t line, size_t end, size_t *next)
 	return wanted;
 }
 
+/* A key of the rules is at `at`: notes whether it may be in the names of an INSERT, behind a
+ * parenthesis or a comma. */
+void
+columns_judge_list(struct columns *c, size_t at)
+{
+	size_t i = span_back(c->text, at, at > COLUMN_NAME ? at - COLUMN_NAME : 0, is_word);
+
+	i = span_back_set(c->text, i, 0, "\"`[");
+	i = span_back(c->text, i, i > COLUMN_NAME ? i - COLUMN_NAME : 0, is_space);
+	c->lists = i > 0 && is_one_of(c->text.p[i - 1], "(,");
+}
+
 /* The rows of an INSERT, tuples = "(" literal { "," literal } ")" { "," tuple }: those fields
  * whose bit is set. */
 static bool
@@ -697,26 +708,51 @@ take_tuples(struct columns *c, size_t at, uint64_t wanted, columns_take *take, v
 {
 	struct span t = c->text;
 
-	for (at = sql_past_blanks(t, at); at < t.n && t.p[at] == '(';
-		at = sql_past_blanks(t, at + 1)) {
-		size_t from = at;
+	while (at < t.n && t.p[at] == '(') {
 		for (unsigned k = 0; at < t.n && t.p[at] != ')' && k < c->names; k++) {
 			size_t begin = sql_past_blanks(t, at + 1);
 			size_t end = begin < t.n ? sql_literal_end(t, begin, COLUMN_LINE) : t.n;
+			begin = begin < end ? sql_string_begin(t, begin) : begin;
 			struct span cell = without_quotes(span_cut(t, begin, end));
 			if (end < t.n && wanted >> k & 1 && cell.n && c->name[k].n) {
 				size_t start = (size_t)(cell.p - t.p);
 				if (!take(arg, c->name[k], start, start + cell.n))
 					return false;
 			}
+			effort_add(end < t.n ? end - at : COLUMN_LINE);
 			at = sql_past_blanks(t, end);
 		}
-		effort_add(at - from);
 		at = at < t.n && t.p[at] == ')' ? sql_past_blanks(t, at + 1) : t.n;
 		if (effort_over() || at >= t.n || t.p[at] != ',')
 			break;
+		at = sql_past_blanks(t, at + 1);
 	}
 	return true;
+}
+
+/* The rows of all INSERTs. A dump has the same names again and again. */
+static bool
+cells_of_lists(struct columns *c, columns_take *take, columns_keys *keys, void *arg)
+{
+	struct span names, last = { 0 };
+	uint64_t wanted = 0;
+	bool more = true;
+
+	for (size_t at = 0, from = 0, values; more && !effort_over(); from = at) {
+		bool found = sql_insert(c->text, &at, &names, &values);
+		effort_add((at - from) / 2);
+		if (!found)
+			break;
+		split_names(c, names, ',');
+		for (unsigned k = 0; k < c->names; k++)
+			c->name[k] = without_quotes(span_trim(c->name[k], " \t\r\n"));
+		c->split = 0; /* they are no header's line */
+		if (!span_eq(names, last))
+			wanted = keys(arg, c->name, c->names);
+		last = names;
+		more = !wanted || take_tuples(c, values, wanted, take, arg);
+	}
+	return more;
 }
 
 /* The rows of the table that began before the text. */
@@ -740,16 +776,8 @@ cells_below(struct columns *c, size_t from, size_t end, size_t *next, columns_ta
 	columns_keys *keys, void *arg)
 {
 	struct span line = column_line_at(c, from, end);
-	struct span names = line;
-	size_t values;
-	bool used = sql_insert(&names, &values) && !column_lead(c, from), more = true;
+	bool used = false, more = true;
 
-	if (used) {
-		split_names(c, names, ',');
-		c->split = 0; /* it is no header's line */
-		uint64_t wanted = wanted_fields(c, from, end, next);
-		more = !wanted || take_tuples(c, from + values, wanted, take, arg);
-	}
 	for (unsigned k = 0; k < COLUMN_CUTS && !used; k++) {
 		unsigned n;
 		if (!has_cut(line, cuts[k]) ||
@@ -783,6 +811,8 @@ columns_cells(
 		size_t from = line_start(c->text, c->head[i]);
 		more = cells_below(c, from, line_end(c->text, from), &i, take, keys, arg);
 	}
+	if (more && c->lists)
+		cells_of_lists(c, take, keys, arg);
 }
 
 /* ---- parts of a text ---- */

@@ -83,6 +83,7 @@ struct columns {
 	size_t head[COLUMN_HEADERS];
 	size_t judged;	  /* the end of the line judged last, */
 	bool judged_head; /* and whether it may be a header */
+	bool lists;	  /* a key may be in the names of an INSERT */
 };
 
 /* Where a place is in a table. */
@@ -110,17 +111,21 @@ columns_no_row(const struct columns *c, size_t at)
 }
 
 void columns_judge_head(struct columns *c, size_t at);
-/* A key of the rules begins at `at`: remembered if its line may be a header. */
+void columns_judge_list(struct columns *c, size_t at);
+/* A key of the rules begins at `at`: remembered if its line may be a header, or if an INSERT
+ * may name it. */
 static inline void
 columns_head(struct columns *c, size_t at)
 {
 	if (at >= c->judged || c->judged_head)
 		columns_judge_head(c, at);
+	if (!c->lists)
+		columns_judge_list(c, at);
 }
-/* Calls `take` with each cell under the headers remembered, with each literal of an SQL INSERT
- * whose names are remembered (the statement is not kept for a later part of the text), and
- * under those of the table that began before the text; false stops. `keys` says for the latter
- * which of n names are keys (a bit each), and is asked once for each table and rule set `of`.
+/* Calls `take` with each cell under the headers remembered, with those under the header of the
+ * table that began before the text, and with each literal of an SQL INSERT (the statement is not
+ * kept for a later part of the text); false stops. `keys` says for the last two which of n names
+ * are keys (a bit each). It is asked once for each table and rule set `of`.
  */
 typedef bool columns_take(void *arg, struct span name, size_t start, size_t end);
 typedef uint64_t columns_keys(void *arg, const struct span *name, unsigned n);

@@ -78,15 +78,23 @@ yaml_place(struct arena *a, const struct yaml_node *at)
 	return n;
 }
 
+static pcre2_code *
+compile_own(struct span regex, bool utf, int *err, PCRE2_SIZE *where)
+{
+	uint32_t flags = PCRE2_NEVER_BACKSLASH_C |
+			 (utf ? PCRE2_UTF | PCRE2_UCP | PCRE2_MATCH_INVALID_UTF : 0);
+
+	return pcre2_compile((PCRE2_SPTR)regex.p, regex.n, flags, err, where, NULL);
+}
+
 /* PCRE2's own opinion of the pattern as it was written, with its place. */
 static bool
 pattern_compiles(const struct yaml_node *n, unsigned index, bool utf, struct diag *d)
 {
-	uint32_t flags = PCRE2_NEVER_BACKSLASH_C | (utf ? PCRE2_UTF | PCRE2_UCP : 0);
 	PCRE2_SIZE where;
 	char why[128];
 	int err;
-	pcre2_code *code = pcre2_compile((PCRE2_SPTR)n->s.p, n->s.n, flags, &err, &where, NULL);
+	pcre2_code *code = compile_own(n->s, utf, &err, &where);
 
 	if (code) {
 		pcre2_code_free(code);
@@ -95,6 +103,32 @@ pattern_compiles(const struct yaml_node *n, unsigned index, bool utf, struct dia
 	pcre2_get_error_message(err, (PCRE2_UCHAR *)why, sizeof(why));
 	diag_within(d, n, 1, (unsigned)where + 1, "patterns[%u]: %s", index, why);
 	return false;
+}
+
+/* Returns true if most of an ordinary text matches, or matches come so close that each text is
+ * over the cap of findings: `.`, \w, \S+, [aeiou]. */
+static bool
+matches_most_text(struct span regex, bool utf)
+{
+	enum { BYTES = 4096, APART = 8 }; /* bytes of a text for each match, at least */
+	size_t n = 0, covered = 0, at = 0;
+	PCRE2_SIZE where;
+	int err;
+	SCOPED_BUF(text, 0);
+	pcre2_code *code = compile_own(regex, utf, &err, &where);
+	pcre2_match_data *data = pcre2_match_data_create(1, NULL);
+
+	sample_text(&text, BYTES);
+	while (code && data && at < text.n &&
+		pcre2_match(code, (PCRE2_SPTR)text.p, text.n, at, 0, data, NULL) >= 0) {
+		const PCRE2_SIZE *v = pcre2_get_ovector_pointer(data);
+		n++;
+		covered += v[1] - v[0];
+		at = v[1] > v[0] ? v[1] : v[1] + 1;
+	}
+	pcre2_match_data_free(data);
+	pcre2_code_free(code);
+	return n > text.n / APART || covered > text.n / 2;
 }
 
 bool
@@ -110,6 +144,13 @@ custom_pattern(struct detect_rules *r, const struct yaml_node *n, unsigned index
 		return false;
 	if (!good) {
 		diag_within(d, n, 1, (unsigned)at + 1, "patterns[%u]: %s", index, why);
+		return false;
+	}
+	if (f->start == START_ANYWHERE && matches_most_text(n->s, f->utf)) {
+		diag_within(d, n, 1, 1,
+			"patterns[%u]: matches most of an ordinary text, and each match is a value "
+			"of its own: name what is around or in the value, as in \\bFLCN-\\w{2,20}",
+			index);
 		return false;
 	}
 	if (f->width > r->own_reach)
@@ -402,12 +443,10 @@ enum { COST_BYTES = 64 << 10, COST_TRIES = 5 };
 static double
 search_cost(const struct own_cost *c, struct span text)
 {
-	uint32_t flags = c->utf ? PCRE2_UTF | PCRE2_UCP | PCRE2_MATCH_INVALID_UTF : 0;
 	double best = 1e12;
 	PCRE2_SIZE where;
 	int err;
-	pcre2_code *code = pcre2_compile(
-		(PCRE2_SPTR)c->regex, PCRE2_ZERO_TERMINATED, flags, &err, &where, NULL);
+	pcre2_code *code = compile_own(span_str(c->regex), c->utf, &err, &where);
 	pcre2_match_data *data = pcre2_match_data_create(1, NULL);
 
 	for (int i = 0; code && data && i < COST_TRIES; i++) {

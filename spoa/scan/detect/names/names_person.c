@@ -49,6 +49,20 @@ can_be_part(const struct names_sweep *w, const struct word *x, bool evidence)
 	return evidence || x->first == LETTER_UPPER || (w->lower && is_listed(x));
 }
 
+/* "El", "Ben", "Al" with a capital, and a name after it: Yusuf El Amrani. */
+static bool
+is_capital_particle(const struct names_sweep *w, struct run *run, size_t k)
+{
+	static const char *const common[] = { "El", "Al", "La", "De", "Van", "Bin" };
+	const struct word *x = &run->w[k];
+	struct span text = span_cut(w->text, x->start, x->end);
+
+	return k > 0 && k + 1 < run->n && x->flags & W_PARTICLE &&
+	       (!(x->flags & W_COMMON) || SPAN_IN(text, common)) && x->end - x->start >= 2 && word_stands_out(w, x) && !x->comma &&
+	       is_listed(&run->w[k - 1]) && word_stands_out(w, x + 1) && !x[1].code &&
+	       !x[1].hump && !x[1].caps && !(x[1].flags & (W_COMMON | W_NEVER | W_TITLE));
+}
+
 /* Words i.. of the run that make one name. */
 static size_t
 name_length(const struct names_sweep *w, struct run *run, size_t i, bool evidence)
@@ -60,6 +74,12 @@ name_length(const struct names_sweep *w, struct run *run, size_t i, bool evidenc
 		bool small = !word_stands_out(w, x);
 		if (small && !(x->flags & W_PARTICLE))
 			break;
+		if (n > 0 && is_capital_particle(w, run, i + n)) {
+			solid = ++n + 1;
+			if (run->w[i + n].comma || run->w[i + n].possessive)
+				break;
+			continue;
+		}
 		/* whatever comes after "van der" is a part of the name */
 		if (!small && !can_be_part(w, x, evidence) &&
 			!(n > 0 && !x->code && !x->hump && !word_stands_out(w, x - 1)))
@@ -84,7 +104,7 @@ makeup_of(const struct names_sweep *w, struct run *run, size_t i, size_t n)
 	for (size_t k = i; k < i + n; k++) {
 		const struct word *x = &run->w[k];
 		bool weak = is_listed(x) && is_ordinary(x);
-		if (!word_stands_out(w, x))
+		if (!word_stands_out(w, x) || (k > i && is_capital_particle(w, run, k)))
 			continue;
 		if (x->initial) {
 			m.initials++;

@@ -209,6 +209,29 @@ by_ending(struct names_sweep *w, struct run *run)
 	}
 }
 
+/* The kind of street behind its name, and the number behind "No": "Bağdat Caddesi No: 118". */
+static void
+by_kind_behind(struct names_sweep *w, struct run *run)
+{
+	static const char *const kinds[] = { "Caddesi", "Cad", "Cd", "Sokak", "Sokağı", "Sok", "Sk",
+		"Bulvarı", "Bulvari", "Blv", "Meydanı" };
+	struct span t = w->text;
+
+	for (size_t i = 1; i < run->n; i++) {
+		const struct word *x = &run->w[i];
+		if (!SPAN_IN(span_cut(t, x->start, x->end), kinds) || run->w[i - 1].comma)
+			continue;
+		size_t at = span_past_set(span_cut(t, 0, x->end + 3), x->end, ". ,");
+		if (span_ieq(span_cut(t, at, at + 2), SPAN_LIT("no")))
+			at = span_past_set(span_cut(t, 0, at + 5), at + 2, ":. ");
+		size_t end = at > x->end ? number_ahead(t, at) : at, first = i;
+		while (first > 0 && i - first < 4 && !run->w[first - 1].comma)
+			first--;
+		if (end > at)
+			keep_address(w, run->w[first].start, end, 0.8f);
+	}
+}
+
 bool
 street_leads(struct names_sweep *w, size_t at)
 {
@@ -288,5 +311,6 @@ find_street(struct names_sweep *w, struct run *run)
 	if (run->any & W_STREET)
 		by_suffix(w, run);
 	by_ending(w, run);
+	by_kind_behind(w, run);
 	find_street_start(w, run);
 }

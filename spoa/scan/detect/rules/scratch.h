@@ -40,6 +40,12 @@ struct detect_scratch {
 		const char *of; /* the text that goes on after its end; NULL: none does */
 		size_t least;	/* what begins before was asked before */
 		size_t from;	/* where the first match begins that more of it could make */
+		/* Candidates that are found again only with what is far before them: where the
+		 * match and where the value begins. */
+		struct scan_lead {
+			size_t match, start;
+		} leads[16];
+		unsigned nleads;
 	} open;			/* for who scans a text that comes in pieces */
 	/* Where digits and bytes of the text that is swept are looked at, ascending; none: all
 	 * of it. Literals are looked at everywhere: what they begin may end far on. */

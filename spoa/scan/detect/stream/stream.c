@@ -259,6 +259,23 @@ candidates_open(
 	return open;
 }
 
+/* Back to where the matches begin whose values are open. */
+static size_t
+leads_open(const struct detect_scratch *scratch, size_t open)
+{
+	const struct scan_open *o = &scratch->open;
+
+	for (bool moved = true; moved;) {
+		moved = false;
+		for (unsigned i = 0; i < o->nleads; i++)
+			if (o->leads[i].start >= open && o->leads[i].match < open) {
+				open = o->leads[i].match;
+				moved = true;
+			}
+	}
+	return open;
+}
+
 /* Back to where an armour begins that has not ended, and the run or wrapped blob around. */
 static size_t
 runs_open(const struct detect_stream *s, size_t open)
@@ -316,6 +333,7 @@ look_for_open(
 		s->begun = from;
 	*open = candidates_open(s, scratch, from < *open ? from : *open);
 	*open = candidates_open(s, scratch, runs_open(s, *open));
+	*open = candidates_open(s, scratch, leads_open(scratch, *open));
 	/* Where no candidate is in what is decided no finding is. */
 	for (size_t i = 0; i < scratch->n && !*found; i++)
 		*found = scratch->v[i].start < *open && scratch->v[i].end > s->done;

@@ -24,6 +24,7 @@ struct candidate {
 	struct span text;
 	size_t start, end; /* of the finding; the validator may move them */
 	size_t match;	   /* where the pattern itself began */
+	size_t rest;	   /* where the match is to be read on for another finding; 0: nowhere */
 	float score;
 	bool whole; /* the text is a key, '=' and its value, nothing else */
 	struct check_memo *memo;
@@ -73,7 +74,8 @@ void check_names(struct buf *out);
 	X("jwt",      check_jwt,      "its header is JSON with alg (RFC 7515)") \
 	X("pem",      check_pem,      "a private key's body (RFC 7468)") /* with or without END */ \
 	X("token",    check_token,    "looks random") /* no placeholder, no run of one byte */ \
-	X("generic",  check_generic,  "looks random, no stop word") /* key=value: entropy, mixed classes */ \
+	X("generic",  check_generic,  "looks random, no stop word") /* key=value: by chance, or mixed classes */ \
+	X("alternative", check_alternative, "looks random, no stop word") /* of two for a key */ \
 	X("password", check_password, "no stop word") /* key=value, chosen by a person */ \
 	X("argument", check_argument, "no stop word") /* after its option or statement */ \
 	X("bearer",   check_bearer,   "looks random") /* a credential in a header */ \

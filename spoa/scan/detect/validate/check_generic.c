@@ -1,7 +1,8 @@
 /* Secrets without a format: `key = value` where the key says secret and the
  * value looks random. What keeps this from finding every identifier in source
- * code: entropy, mixed classes, words of the key that say what it really names
- * (public, id, url), and values that are code, paths, versions or placeholders. */
+ * code: entropy, pairs of letters (check_chance.c), words of the key that say what it
+ * really names (public, id, url), and values that are code, paths, versions or
+ * placeholders. */
 #include "base/among.h"
 #include "base/codec/digits.h"
 #include "base/effort.h"
@@ -278,11 +279,22 @@ is_sequence(struct span s)
 
 /* What a value after a key that names a secret is instead. */
 static bool
-is_no_secret(const struct candidate *c, const struct value *v)
+is_no_secret(const struct candidate *c, const struct value *v, bool thrown)
 {
 	effort_add(64 + 4 * v->s.n);
 	return v->s.n == 0 || value_is_template(v->s) || value_is_placeholder(v->s) ||
-	       is_sequence(v->s) || !value_is_assigned(c, v) || value_is_code(c, v);
+	       is_sequence(v->s) || !value_is_assigned(c, v) || (!thrown && value_is_code(c, v));
+}
+
+/* Drawn by chance, and long enough that this shows: no word, name or path, whatever classes
+ * of characters it lacks. Signs are the joints of names too, and need more. */
+static bool
+is_drawn_by_chance(struct span s, struct mix m, float bits)
+{
+	enum { LEAST = 15, SURE = 4, SIGNS = 14 };
+
+	return s.n >= LEAST && bits >= 2.4f && m.foreign == 0 &&
+	       span_is_alnum(s, "_-+/=.") && value_chance(s) >= (m.other ? SIGNS : SURE);
 }
 
 /* set("token", "…"), setToken("…"): the last word before says what the value is. */
@@ -346,7 +358,7 @@ strpbrk_in(struct span s, const char *set)
 static bool
 is_pattern(struct span s)
 {
-	static const char *const signs[] = { "[a-", "[^", "(?", "\\x" };
+	static const char *const signs[] = { "[a-", "[^", "(?", "\\x", "A-Za-z", "a-zA-Z" };
 	size_t first = span_chr(s, '\\');
 
 	return SPAN_AMONG(s, signs, span_holds) ||
@@ -367,27 +379,35 @@ is_public_key(struct span s)
 	       span_ends(s, SPAN_LIT("4_request"));
 }
 
-enum check_result
-check_generic(struct candidate *c)
+/* The value that was read after the key at c->match. */
+static enum check_result
+generic_value(struct candidate *c, struct value v)
 {
-	struct value v = value_read(c);
 	struct span s = v.s;
 
 	/* The cheap questions first: most candidates end here. */
 	if (s.n < 10)
 		return CHECK_NO;
 	struct mix m = mix_of(s);
-	if (m.lower + m.upper == 0 || (m.digit == 0 && (s.n < 20 || !random_letters(s))))
+	if (m.lower + m.upper == 0)
 		return CHECK_NO;
 	float bits = entropy(s);
-	if (bits < 3.5f && !(s.n >= 32 && bits >= 3.0f)) /* hex has 4 bits at most */
-		return CHECK_NO;
 	struct span name = key_name(c);
 	enum key_kind key = key_kind_of(name);
-	if (key == KEY_NO || !key_fits(c, &v, name) || is_no_secret(c, &v) ||
-		looks_like_a_name(s) || value_is_words(s))
+	if (key == KEY_NO)
 		return CHECK_NO;
-	if (!is_base64_blob(s) && looks_like_a_path(s))
+	bool thrown = key != KEY_WEAK && is_drawn_by_chance(s, m, bits);
+	if (!thrown && m.digit == 0 && (s.n < 20 || !random_letters(s)))
+		return CHECK_NO;
+	if (!thrown && bits < 3.5f && !(s.n >= 32 && bits >= 3.0f)) /* hex: at most 4 */
+		return CHECK_NO;
+	if (!key_fits(c, &v, name) || is_no_secret(c, &v, thrown))
+		return CHECK_NO;
+	if (span_ieq(s, name)) /* oauth2Token: Oauth2Token */
+		return CHECK_NO;
+	if (!thrown && (looks_like_a_name(s) || value_is_words(s)))
+		return CHECK_NO;
+	if (!thrown && !is_base64_blob(s) && looks_like_a_path(s))
 		return CHECK_NO;
 	if (is_pattern(s) || is_public_key(s) || (!v.quoted && strpbrk_in(s, "([")))
 		return CHECK_NO;
@@ -397,6 +417,51 @@ check_generic(struct candidate *c)
 		(strpbrk_in(s, "\\{}<>;,|&()[]*") || m.digit < 2 || bits < 3.6f || s.n < 16))
 		return CHECK_NO;
 	return CHECK_SHAPE;
+}
+
+enum check_result
+check_generic(struct candidate *c)
+{
+	return generic_value(c, value_read(c));
+}
+
+/* Sets c->match to the last key before `at` on the line that says secret and has a separator
+ * after it, as in token = a ? "A" : "B". Returns false if there is none. */
+static bool
+find_key_on_line(struct candidate *c, size_t at)
+{
+	enum { BACK = 96 }; /* a stream keeps as much before a value */
+	size_t least = at > BACK ? at - BACK : 0;
+
+	effort_add(BACK);
+	for (; at > least && !is_one_of(c->text.p[at - 1], "\n;{}"); at--) {
+		if (!is_one_of(c->text.p[at - 1], "=:"))
+			continue;
+		size_t end = span_back_set(c->text, at, least, "=: \t\"'?]");
+		if (end <= least || !is_key_name_char(c->text.p[end - 1]))
+			continue;
+		c->match = end - 1;
+		if (key_kind_of(key_name(c)) >= KEY_SECRET)
+			return true;
+	}
+	return false;
+}
+
+/* The second of two alternatives: 'A' | 'B', env.TOKEN || "B". */
+enum check_result
+check_alternative(struct candidate *c)
+{
+	size_t match = c->match;
+	struct value v = value_read(c);
+
+	if (!v.quoted || v.s.n < 10 || !find_key_on_line(c, match)) {
+		c->match = match;
+		return CHECK_NO;
+	}
+	v.sep = '=';
+	enum check_result result = generic_value(c, v);
+	c->match = match;
+	return result;
 }
 
 /* The vendor's name and the value's exact shape stand for randomness; the key must
@@ -419,6 +484,17 @@ check_vendor(struct candidate *c)
 	return entropy(s) < 2.5f ? CHECK_NO : CHECK_SHAPE;
 }
 
+/* Without a digit, and of two classes of characters: letters that are no word, or several
+ * signs between them. The signs of a command's short form are none: pw[d]. */
+static bool
+is_no_word(struct span s, struct mix m)
+{
+	enum { LEAST = 6, SIGNS = 2 };
+
+	return m.foreign == 0 && !strpbrk_in(s, "_-[") &&
+	       (m.other == 0 || m.other >= SIGNS) && value_chance(s) >= LEAST;
+}
+
 /* Chosen by people: shorter, less random, but after a word that leaves no doubt. */
 enum check_result
 check_password(struct candidate *c)
@@ -428,11 +504,13 @@ check_password(struct candidate *c)
 	struct mix m = mix_of(s);
 	int classes = (m.lower > 0) + (m.upper > 0) + (m.digit > 0) + (m.other > 0);
 
-	if (s.n < 6 || m.lower + m.upper == 0 || classes < 2 || (m.digit == 0 && classes < 3))
+	if (s.n < 6 || m.lower + m.upper == 0)
+		return CHECK_NO;
+	if ((classes < 2 || (m.digit == 0 && classes < 3)) && !is_no_word(s, m))
 		return CHECK_NO;
 	struct span name = key_name(c);
 	if (key_kind_of(name) != KEY_PASSWORD || !key_fits(c, &v, name) ||
-		is_no_secret(c, &v) || is_file_name(s))
+		is_no_secret(c, &v, false) || is_file_name(s))
 		return CHECK_NO;
 	/* A name, and a cipher's: PSK-AES256-GCM-SHA384 */
 	if (m.other && looks_like_a_name(s) &&

@@ -343,24 +343,44 @@ check_curl(struct candidate *c)
 	return after_curl(c) ? CHECK_SHAPE : CHECK_NO;
 }
 
-/* The data of a Kubernetes Secret, a line or a JSON member each: one value that is
- * neither empty nor a template nor a certificate makes it one. */
+/* Moves *at past an entry of a Secret's data, `name: value` or "name": "value", and returns its
+ * value without quotes. n == 0: none is left. */
+static struct span
+next_entry(struct span t, size_t *at, struct span *name)
+{
+	size_t colon = *at + span_chr(span_cut(t, *at, t.n), ':');
+	*name = span_trim(span_cut(t, *at, colon), " \t\r\n\"',{");
+	size_t from = span_past_set(t, colon < t.n ? colon + 1 : t.n, " \t"), to = from;
+
+	if (from < t.n && is_quote(t.p[from])) {
+		char quote = t.p[from++];
+		to = from + span_chr(span_cut(t, from, t.n), quote);
+		*at = to < t.n ? to + 1 : t.n;
+	} else {
+		while (to < t.n && !is_space(t.p[to]) && t.p[to] != '\\')
+			to++;
+		*at = span_past_set(t, to, " \t\r");
+		*at += *at + 1 < t.n && t.p[*at] == '\\' ? 2 : 0; /* \n in a string */
+	}
+	return span_cut(t, from, to);
+}
+
+/* The data of a Kubernetes Secret: each value that is neither empty nor a template nor a
+ * certificate, one after the other. */
 enum check_result
 check_k8s(struct candidate *c)
 {
-	struct span rest = span_cut(c->text, c->start, c->end);
+	struct span text = span_cut(c->text, 0, c->end), name, value;
 
-	while (rest.p) {
-		struct span line = span_next(&rest, '\n');
-		size_t colon = span_chr(line, ':');
-		struct span name = span_trim(span_cut(line, 0, colon), " \t\"'");
-		struct span value =
-			span_trim(span_cut(line, colon < line.n ? colon + 1 : line.n, line.n),
-				" \t\r\"',|>");
+	for (size_t at = c->start; (value = next_entry(text, &at, &name)).n || at < text.n;) {
 		/* tls.crt, ca.crt, tls.ca: a certificate's, which is public. */
-		if (value.n >= 4 && !no_password(value) && !span_ends(name, SPAN_LIT(".crt")) &&
-			!span_ends(name, SPAN_LIT(".ca")) && !value_is_public_pem(value))
-			return CHECK_SHAPE;
+		if (value.n < 4 || no_password(value) || span_ends(name, SPAN_LIT(".crt")) ||
+			span_ends(name, SPAN_LIT(".ca")) || value_is_public_pem(value))
+			continue;
+		c->start = (size_t)(value.p - text.p);
+		c->end = c->start + value.n;
+		c->rest = at < text.n ? at : 0;
+		return CHECK_SHAPE;
 	}
 	return CHECK_NO;
 }

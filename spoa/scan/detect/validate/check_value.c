@@ -190,6 +190,10 @@ read_separator(const struct candidate *c, struct value *v)
 
 	if (i > c->match && i < c->start && is_quote(t.p[i]) && is_one_of(t.p[i - 1], "bru@"))
 		i--; /* r"…" */
+	/* The header of a block scalar, and its lines below (YAML 1.2, 8.1.1). */
+	size_t head = span_back_set(t, i, c->match + 1, " |>+-");
+	if (memchr(t.p + i, '\n', c->start - i) && t.p[head - 1] == ':')
+		i = head;
 	i = span_back(t, i, c->match, is_space);
 	v->sep = i > c->match ? t.p[i - 1] : 0;
 	i = span_back_set(t, i, c->match, "=:");
@@ -233,7 +237,7 @@ value_read(struct candidate *c)
 bool
 value_is_prose(const struct candidate *c)
 {
-	enum { LONG = 20 }; /* of so many letters check_generic asks whether they are random */
+	enum { LONG = 15 }; /* of so many letters check_generic asks whether they are random */
 	struct span t = c->text;
 	size_t at = c->start, words = 0;
 
@@ -374,6 +378,9 @@ value_is_template(struct span s)
 	if (s.n == 2 && s.p[0] == '%' && is_lower(s.p[1])) /* %s */
 		return true;
 	if (SPAN_AMONG(s, opens, span_starts))
+		return true;
+	/* a tag or a type in escaped markup: &lt;string&gt; */
+	if (span_starts(s, SPAN_LIT("&lt;")) || span_istarts(s, SPAN_LIT("&#x3c;")))
 		return true;
 	if (memmem(s.p, s.n, "${", 2) || memmem(s.p, s.n, "{{", 2))
 		return span_chr(s, '}') < s.n || s.p[0] == '$';
@@ -609,6 +616,16 @@ opens_literal(struct span s)
 	return false;
 }
 
+/* 0x00010000 and what follows it: a number of at most 64 bits. */
+static bool
+is_hex_number(struct span s)
+{
+	size_t end = s.n > 2 ? span_past(s, 2, is_hex) : 0;
+
+	return (span_starts(s, SPAN_LIT("0x")) || span_starts(s, SPAN_LIT("0X"))) && end > 2 &&
+	       end <= 2 + 16 && span_past_set(s, end, "uUlL,;)/*") == s.n;
+}
+
 bool
 value_is_code(const struct candidate *c, const struct value *v)
 {
@@ -626,7 +643,7 @@ value_is_code(const struct candidate *c, const struct value *v)
 		return true;
 	if (v->quoted && !c->whole)
 		return false;
-	if (memmem(s.p, s.n, "::", 2) && !digit)
+	if ((memmem(s.p, s.n, "::", 2) && !digit) || is_hex_number(s))
 		return true;
 	if (s.p[0] == '(') { /* (Type) value, (a.b(), ((Type)value).call() */
 		struct span inner = span_trim(s, "()!");

@@ -38,6 +38,9 @@ bool value_is_identifier(struct span s);
 bool value_is_words(struct span s);
 /* A name, a chain of them (a.b.c), or a path of them. */
 bool value_is_name(struct span s);
+/* The evidence in bits that the value was drawn by chance from its own alphabet rather than
+ * made of words: below 0 for names. Looks at its first 96 characters. */
+float value_chance(struct span s);
 bool value_is_uuid(struct span s);
 /* A certificate or a public key in PEM, base64 once more: nothing to hide. */
 bool value_is_public_pem(struct span s);
