@@ -8,7 +8,8 @@
 #include "base/err.h"
 #include "base/mem.h"
 
-enum { JSON_LAYERS = 8 }; /* JSON in a string of JSON in a string and so on: deeper is text */
+/* JSON in a string of JSON in a string and so on: deeper is text. Each layer may double the escapes of a value. */
+enum { JSON_LAYERS = 4 };
 
 /* A string, which may be JSON. */
 struct json_layer {
