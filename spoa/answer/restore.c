@@ -13,7 +13,7 @@ enum { JSON_LAYERS = 4 };
 
 /* A string, which may be JSON. */
 struct json_layer {
-	unsigned seen; /* its first characters that are no blanks: 0, 1, then no more */
+	unsigned seen; /* how many characters other than blanks came; counted up to 2 */
 	bool maybe, json;    /* it begins as JSON does */
 	bool string, escape; /* in a string of that; after a backslash there */
 };

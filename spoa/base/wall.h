@@ -55,7 +55,7 @@ struct wall {
  * of the wall clock is followed since this look; w->state says by how much. */
 bool wall_step(struct wall *w, int64_t wall_ns, uint64_t mono_us, int64_t written_ns,
 	int64_t redis_off_ns);
-/* What wall_least_ns() returns, for one `struct wall`. */
+/* The time that all known sources have reached, in ns: wall_least_ns() of one `struct wall`. */
 int64_t wall_step_least_ns(const struct wall *w, int64_t wall_ns, uint64_t mono_us);
 
 /* ---- the process' own; any thread, but wall_start() and wall_look() on one ---- */

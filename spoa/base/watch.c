@@ -177,7 +177,7 @@ add_watched(struct watch *w, struct span path, int64_t since_ns)
 	if (w->n == CAP_WATCHED || !(e->path = strndup(path.p, path.n)))
 		return false;
 	e->seen = look_at_path(e->path, &newest);
-	/* A time to come is of before the clock was set back. */
+	/* If the time lies ahead, the file was written before the clock was set back. */
 	e->accepted = newest >= since_ns && newest <= clock_wall_ns() ? 0 : e->seen;
 	w->n++;
 	return true;

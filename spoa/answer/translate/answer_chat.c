@@ -19,12 +19,6 @@ put_chat_head(const struct translator *t, const char *object, struct buf *b)
 	json_put_text(b, "model", buf_view(&t->model));
 }
 
-static bool
-is_custom_call(const struct answer_block *b)
-{
-	return b->as && b->as->custom;
-}
-
 static void
 put_chat_call(struct buf *out, const struct answer_block *b, struct span text)
 {

@@ -167,7 +167,7 @@ static bool
 waits_whole(const struct translator *t, const struct answer_block *b)
 {
 	return b->is == SAID_CALL &&
-	       (t->writer->whole_calls || is_unoffered(b) || (b->as && b->as->custom));
+	       (t->writer->whole_calls || is_unoffered(b) || is_custom_call(b));
 }
 
 /* The call of a custom tool is the text in its arguments. If a model gave others, they are the text. */
@@ -209,7 +209,7 @@ close_block(struct translator *t, struct answer_block *b)
 	bool may_be_half = t->streamed ? !waits_whole(t, b) : t->writer->text_arguments;
 	if (is_unoffered(b) || (half && !may_be_half))
 		return 0;
-	if (b->as && b->as->custom)
+	if (is_custom_call(b))
 		take_input(t, b);
 	if (t->streamed) {
 		write_block_text(t, b);

@@ -92,6 +92,13 @@ struct answer_block {
 	bool seen, half_call; /* once it was over */
 };
 
+/* A call of a custom tool, whose caller takes a text. */
+static inline bool
+is_custom_call(const struct answer_block *b)
+{
+	return b->as && b->as->custom;
+}
+
 /* A form's, all into t->out. Of a stream one block is open at a time, and its text comes in
  * pieces; of a whole answer each block comes once, with all of its text. */
 struct answer_writer {

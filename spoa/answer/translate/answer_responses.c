@@ -28,7 +28,7 @@ static const struct {
 	[SAID_KINDS]     = { "custom_tool_call", "ctc_", NULL, NULL, "input",
 			     "custom_tool_call_input", NULL, NULL },
 };
-#define ITEM(b) items[(b)->as && (b)->as->custom ? SAID_KINDS : (b)->is]
+#define ITEM(b) items[is_custom_call(b) ? SAID_KINDS : (b)->is]
 /* clang-format on */
 
 /* ---- objects ---- */
@@ -210,7 +210,7 @@ responses_close(struct translator *t, const struct answer_block *b)
 {
 	open_part_event(t, b, ITEM(b).event, ".done");
 	json_put_text(t->out, ITEM(b).member, buf_view(SO_FAR(t)));
-	if (b->is == SAID_CALL && &ITEM(b) == &items[SAID_CALL])
+	if (b->is == SAID_CALL && !is_custom_call(b))
 		json_put_text(t->out, "name", buf_view(&b->name));
 	close_response_event(t);
 	say_item_part(t, b, true);

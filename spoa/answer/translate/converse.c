@@ -318,10 +318,10 @@ write_converse(struct question *q)
 	}
 	json_put_open(b, "messages", '[');
 	for (; t && !q->err; t = t->next) {
-		struct part *last = t->first;
-		while (last->next)
+		struct part *last = t->next ? NULL : t->first;
+		while (last && last->next)
 			last = last->next;
-		if (!t->next && !last->cache)
+		if (last && !last->cache)
 			last->cache = q->set[DOC_CACHE];
 		json_put_form(b, "{'role':%s", converse_roles[t->role]);
 		put_converse_blocks(q, "content", t->first);

@@ -885,7 +885,7 @@ number_of(const struct node *n, double otherwise)
 	return *text ? strtod(text, NULL) : otherwise;
 }
 
-/* What Anthropic's models do not take together with `thinking`. */
+/* Returns true if the request has a setting that Anthropic's models refuse together with `thinking`. */
 static bool
 excludes_thinking(const struct question *q)
 {

@@ -218,7 +218,8 @@ void question_odd(struct question *q, const struct node *at, const char *why);
 /* It has no place: refused, unless it says nothing or the route lets it go. True: so it goes, and
  * is not written. */
 bool question_refuse(struct question *q, const struct node *at, const char *why);
-/* Whether the list of harmless members or the route's has it; noted where a record names it. */
+/* Returns true if harmless_members.txt or the route's drop list has the member. If the record names it, it
+ * is noted. */
 bool question_may_go(struct question *q, const struct node *n);
 extern const char question_nowhere[]; /* why, mostly */
 /* It is left out, and its path is noted. */
@@ -279,7 +280,8 @@ struct node *question_json(
 /* A string of what is written already. */
 void put_written(struct buf *b, const char *name, struct span written);
 void put_node(struct buf *b, const char *name, const struct node *n);
-/* What is to be cached, with its time: "'cache_control':{'type':'ephemeral'}". `cache` NULL: nothing. */
+/* Writes the mark that the prompt up to here is cached, with the ttl of `cache`, as in
+ * "'cache_control':{'type':'ephemeral'}". If `cache` is NULL, nothing is written. */
 void put_cache(struct question *q, const char *name, const char *type, const struct node *cache);
 /* A part by a form's rows, or it is refused. */
 void put_part(struct question *q, const struct part_form *rows, const struct part *p);

@@ -127,6 +127,15 @@ static const struct part_form said_text[] = { { PART_TEXT, FROM_ANY, "{'type':'o
 
 /* ---- read ---- */
 
+static void read_responses_tool(struct question *q, const struct node *of);
+
+static void
+read_listed_tools(struct question *q, const struct node *list)
+{
+	for (struct node *n = tree_elements(list); n && !q->err; n = n->next)
+		read_responses_tool(q, n);
+}
+
 static void
 read_responses_tool(struct question *q, const struct node *of)
 {
@@ -142,8 +151,7 @@ read_responses_tool(struct question *q, const struct node *of)
 		if (in[T_DESCRIPTION] && node_text(in[T_DESCRIPTION]).n)
 			question_refuse(q, in[T_DESCRIPTION], question_nowhere);
 		q->space = in[T_NAME];
-		for (struct node *n = tree_elements(in[T_TOOLS]); n && !q->err; n = n->next)
-			read_responses_tool(q, n);
+		read_listed_tools(q, in[T_TOOLS]);
 		q->space = NULL;
 	}
 }
@@ -159,10 +167,8 @@ read_input_item(struct question *q, const struct node *of)
 	}
 	if (node_is(type, "additional_tools")) {
 		struct node *m[TOOLS_MEMBERS];
-		bool read = question_members(q, of, added_members, m);
-		for (struct node *n = read ? tree_elements(m[T_TOOLS]) : NULL; n && !q->err;
-			n = n->next)
-			read_responses_tool(q, n);
+		if (question_members(q, of, added_members, m))
+			read_listed_tools(q, m[T_TOOLS]);
 		return;
 	}
 	if (node_is(type, "item_reference")) {

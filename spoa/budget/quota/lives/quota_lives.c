@@ -397,7 +397,7 @@ look_for_unknown(struct quota *qt, struct quota_lives *all, uint64_t now_us)
 		LS("why", "more daemons share this Redis than redis.daemons says"));
 }
 
-/* Whether nothing is missing any more in an epoch whose limits are reduced. A worker that knows who took
+/* Returns true if no worker's usage is missing any more in an epoch whose limits are reduced. A worker that knows who took
  * part before waits for them by name: another daemon, or one that starts again and again, does not stand for them.
  * A worker that has known nobody goes by the numbers of daemons and workers. */
 static bool
