@@ -49,7 +49,7 @@ struct token_model {
 	const struct token_family *family;
 };
 
-/* Of reasoning, least first. */
+/* Levels of reasoning effort, the lowest first. */
 enum {
 	EFFORT_NONE,
 	EFFORT_MINIMAL,
@@ -62,7 +62,7 @@ enum {
 };
 extern const char *const efforts[]; /* NULL last */
 
-/* What a request may ask of a model's reasoning. */
+/* Which reasoning effort a model accepts in a request. */
 struct model_effort {
 	enum effort_takes {
 		EFFORT_ANY,    /* no row says it */

@@ -20,8 +20,8 @@ static const struct cache_field {
 	unsigned char n; /* its length */
 	bool begins;	 /* the row stands for all names that begin with `name` */
 	bool keyed;
-	/* The values that have no effect on a response, separated by blanks. `abc*` stands for all
-	 * values that begin with abc. The field's value is split at commas and semicolons; if a part is not
+	/* A list of values, separated by blanks, that have no effect on a response. `abc*` stands for
+	 * all values that begin with abc. The field's value is split at commas and semicolons; if a part is not
 	 * listed here, the field belongs to the key. NULL: each value matters. */
 	const char *harmless;
 } cache_fields[] = {

@@ -1,6 +1,7 @@
-/* Names of workers: whether those that a new epoch misses have come.
+/* Names of workers, and whether the workers that a new epoch misses have come.
  *
- * A name is a number: 32 bits of the node's name, 22 of the process, 10 of the worker's place in it. */
+ * A name is a number of 64 bits: 32 are a hash of the node's name, 22 identify the process, and 10 are the
+ * worker's place in that process. */
 #include "budget/quota/lives/quota_lives_private.h"
 
 enum { PLACE_BITS = 10, PROCESS_BITS = 22, NODE_SHIFT = PLACE_BITS + PROCESS_BITS };

@@ -122,9 +122,9 @@ columns_head(struct columns *c, size_t at)
 	if (!c->lists)
 		columns_judge_list(c, at);
 }
-/* Calls `take` with each cell under the headers remembered, with those under the header of the
- * table that began before the text, and with each literal of an SQL INSERT (the statement is not
- * kept for a later part of the text); false stops. `keys` says for the last two which of n names
+/* Calls `take` with each cell under the headers that are remembered, with each cell under the header of a
+ * table that began before the text, and with each literal of an SQL INSERT. The names of an INSERT are not
+ * kept for a later part of the text. If `take` returns false, the search stops. `keys` says for the last two which of n names
  * are keys (a bit each). It is asked once for each table and rule set `of`.
  */
 typedef bool columns_take(void *arg, struct span name, size_t start, size_t end);

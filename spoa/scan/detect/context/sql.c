@@ -68,15 +68,14 @@ behind_values(struct span t, size_t at)
 	return 0;
 }
 
-/* The offset behind the table's name, which begins at `at` or behind blanks; 0: none. */
+/* Returns the offset after the table's name, which begins at `at` or after blanks there. 0: there is no name. */
 static size_t
 behind_table(struct span t, size_t at)
 {
 	enum { MOST = 160 };
-	size_t from = sql_past_blanks(t, at), to = from;
+	size_t from = sql_past_blanks(t, at);
+	size_t to = span_past(span_cut(t, 0, from + MOST), from, is_sql_name);
 
-	while (to < t.n && to - from < MOST && is_sql_name(t.p[to]))
-		to++;
 	return from > at && to > from ? sql_past_blanks(t, to) : 0;
 }
 
@@ -110,8 +109,8 @@ sql_insert(struct span t, size_t *at, struct span *names, size_t *values)
 	return false;
 }
 
-/* Whether the quote at `at` ends its string. A backslash before it is MySQL's, unless the
- * string is over behind the quote. */
+/* Returns true if the quote at `at` ends its string. A backslash before the quote escapes it, as in MySQL,
+ * unless what follows the quote shows that the string has ended. */
 static bool
 is_closing_quote(struct span t, size_t at)
 {
@@ -165,7 +164,5 @@ sql_string_begin(struct span t, size_t at)
 size_t
 sql_past_blanks(struct span t, size_t at)
 {
-	while (at < t.n && is_sql_blank(t.p[at]))
-		at++;
-	return at;
+	return span_past(t, at, is_sql_blank);
 }

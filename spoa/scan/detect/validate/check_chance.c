@@ -1,23 +1,23 @@
-/* Whether a value was drawn by chance. Two models tell the probability of each character
- * after the one before. By the first, the value is a name: words, whose letters come in the
- * pairs that words have, with few changes between letters, digits and signs. By the second,
- * each character is drawn alone from the value's own alphabet. The difference of their
- * logarithms is the evidence in bits. It needs no digit and no capital, and the longer the
- * value, the surer it is. */
+/* Computes how likely it is that a value was drawn at random. Two models give the probability of each
+ * character after the previous one. In the first model, the value is a name: its letters come in the
+ * pairs that occur in words, and letters, digits and signs seldom alternate. In the second model, each
+ * character is drawn independently from the value's own alphabet. The difference of the logarithms is
+ * the evidence, in bits. The value needs no digit and no capital letter; a longer value gives more
+ * evidence. */
 #include <math.h>
 
 #include "base/ascii.h"
 #include "base/effort.h"
 #include "scan/detect/validate/check_value.h"
 
-/* policies/detectors/letter_pairs.txt: half bits. */
+/* From policies/detectors/letter_pairs.txt: the information of a letter after another, in half bits. */
 static const unsigned char pairs[26][26] = {
 #include "scan/detect/validate/letter_pairs.inc"
 };
 
 enum { LOWER, UPPER, DIGIT, OTHER, CLASSES };
 
-/* Bits of a class after another in names, as programs have them. */
+/* The information of a class of characters after another, in bits, in the names of programs. */
 static const float class_changes[CLASSES][CLASSES] = {
 	/* to:      lower  upper  digit  other */
 	[LOWER] = { 0.2f, 3.5f, 4.3f, 3.5f },
@@ -32,11 +32,12 @@ chance_class(char c)
 	return is_lower(c) ? LOWER : is_upper(c) ? UPPER : is_digit(c) ? DIGIT : OTHER;
 }
 
-/* Bits of `c` after `last` in names, within its class, if `even` is its class's share. */
+/* Returns the information of `c` after `last` in a name, in bits, if its class `kind` is known. `even` is
+ * the information of a character that is drawn from that class. */
 static float
 bits_in_names(char last, char c, int kind, float even)
 {
-	/* aaaa, 1234, ABCD: who fills in something counts on. */
+	/* aaaa, 1234, ABCD: people type such sequences to fill in something. */
 	if (chance_class(last) == kind && (c == last || c == last + 1))
 		return 1.0f;
 	if ((kind == LOWER || kind == UPPER) && is_alpha(last))

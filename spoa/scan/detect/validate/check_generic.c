@@ -1,8 +1,7 @@
 /* Secrets without a format: `key = value` where the key says secret and the
  * value looks random. What keeps this from finding every identifier in source
- * code: entropy, pairs of letters (check_chance.c), words of the key that say what it
- * really names (public, id, url), and values that are code, paths, versions or
- * placeholders. */
+ * code: the entropy of the value, its pairs of letters (check_chance.c), words of the key that
+ * state another meaning (public, id, url), and checks for code, paths, versions and placeholders. */
 #include "base/among.h"
 #include "base/codec/digits.h"
 #include "base/effort.h"
