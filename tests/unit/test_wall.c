@@ -128,13 +128,13 @@ a_time_of_redis_that_does_not_fit_is_not_read(void **state)
 	static const struct {
 		int64_t time[2];
 		bool good;
-	} rows[] = { { { 1790000000, 999999 }, true }, { { 9970000000, 0 }, false },
+	} times[] = { { { 1790000000, 999999 }, true }, { { 9970000000, 0 }, false },
 		{ { -1, 0 }, false }, { { 1790000000, 1000000 }, false } };
 	int64_t at_us;
 
 	(void)state;
-	for (size_t i = 0; i < COUNT_OF(rows); i++)
-		assert_int_equal(redis_life_time_read(rows[i].time, &at_us), rows[i].good);
+	for (size_t i = 0; i < COUNT_OF(times); i++)
+		assert_int_equal(redis_life_time_read(times[i].time, &at_us), times[i].good);
 }
 
 int
