@@ -152,7 +152,9 @@ await test(async () => {
 	for (const r of many) by[r.lost ? `lost ${r.error}` : r.cut ? `${r.status} cut` : r.status] = (by[r.lost ? `lost ${r.error}` : r.cut ? `${r.status} cut` : r.status] ?? 0) + 1;
 	const peak = peakKb(s.pid("tollgate"));
 	note(`${n} bodies of 2 MB at once: ${JSON.stringify(by)}; peak ${peak} KB; held_refused ${(await s.metrics()).held_refused_total}`);
-	check("too many large bodies: answers and 503s only", many.every((r) => r.status === 200 || r.status === 503), JSON.stringify(by));
+	// HAProxy closes the connection of a body that it no longer reads once the 503 is sent. A client that still writes then may see EPIPE or a reset before it reads the 503.
+	const unread = (r) => r.lost && /EPIPE|ECONNRESET/.test(r.error);
+	check("too many large bodies: answers and 503s only", many.every((r) => r.status === 200 || r.status === 503 || unread(r)) && many.filter(unread).length <= n / 10, JSON.stringify(by));
 	check("the 503s say when to come back", many.filter((r) => r.status === 503).every((r) => Number(r.headers["retry-after"]) > 0), ...many.filter((r) => r.status === 503 && !r.headers["retry-after"]).slice(0, 2).map((r) => JSON.stringify(r.headers) + r.body));
 	check("some pass, some do not", by[200] > 0 && by[503] > 0, JSON.stringify(by));
 	check("memory is capped", peak < 200 * 1024 * slow, `${peak} KB`);
