@@ -3,9 +3,9 @@
  * an answer that is read goes through its guard. The last byte waits for gate_finish
  * (relay_answer.c). */
 #include "base/ascii.h"
-#include "base/clock.h"
 #include "base/err.h"
 #include "base/scoped.h"
+#include "base/wall.h"
 #include "gate/targets/next.h"
 #include "net/relay_conn.h"
 
@@ -151,7 +151,7 @@ put_response_head(struct edge *c, const struct upstream *u, const struct http_me
 void
 response_failed(struct edge *c, const struct http_head *h)
 {
-	c->result.asked_us = next_asked_us(h, clock_wall_ns() / 1000000000);
+	c->result.asked_us = next_asked_us(h, wall_now_ns() / 1000000000);
 	if (c->plan->credential && !c->attempt.asked && (h->status == 401 || h->status == 403))
 		c->relay->ops->refused(c->x, h);
 }

@@ -13,30 +13,10 @@ records() { cat "$D"/journal/* | tr -d '\0' | grep "\"type\":\"$1\"" | jq -c "se
 recorded() { [ -n "$(records "$@")" ]; }
 
 # ---- the places ----
-cat >"$D/out/tsa.cnf" <<'CNF'
-[req]
-prompt=no
-distinguished_name=dn
-[dn]
-CN=a TSA
-[tsa_ext]
-extendedKeyUsage=critical,timeStamping
-[tsa1]
-serial=./serial
-signer_cert=./tsa.crt
-signer_key=./tsa.key
-signer_digest=sha256
-default_policy=1.2.3.4.1
-digests=sha256
-ess_cert_id_alg=sha256
-CNF
-(cd "$D/out" && echo 01 >serial && openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout tsa.key -out tsa.crt \
-	-days 2 -config tsa.cnf -extensions tsa_ext && openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 \
+. "$here/tsa.bash"
+note_pid $places places
+(cd "$D/out" && openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 \
 	-subj /CN=localhost -addext subjectAltName=DNS:localhost -keyout log.key -out log.crt) 2>"$D/openssl.log"
-node "$here/anchors.mjs" "$D/out" >"$D/places.log" 2>&1 &
-note_pid $! places
-wait_for test -s "$D/out/port"
-http=http://127.0.0.1:$(<"$D/out/port")
 
 rsyslog() {
 	rsyslog_found || return 1

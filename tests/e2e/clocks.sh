@@ -6,13 +6,32 @@
 . "$(dirname "$0")/lib.sh"
 . "$here/auditor.bash"
 . "$here/skewed.bash"
-command -v openssl >/dev/null || { skip "clocks" "openssl is not installed"; exit 0; }
+for command in openssl node; do
+	command -v $command >/dev/null || { skip "clocks" "$command is not installed"; exit 0; }
+done
 if [ "${CLOCKS:-}" = all ]; then
 	worlds='alone redis two' courses='ahead_start ahead_20s behind_20s behind_start' # a start behind makes the next times of the journal doubtful for a day
 else
 	worlds=alone courses=behind_start
 fi
 off=864000 # ten days
+W=$D/webhook
+mkdir -p "$W"
+webhook_secret=whsec_$(openssl rand -base64 32)
+(umask 077 && echo "$webhook_secret" >"$D/notify.secret")
+node "$here/notify.mjs" "$W" "$webhook_secret" >"$D/hook" 2>"$D/hook.log" &
+hook=$!
+node "$here/pins.mjs" >"$D/ports" 2>"$D/server.log" &
+served=$!
+wait_for test -s "$D/hook" -a -s "$D/ports"
+eval "$(cat "$D/ports")"
+. "$here/tsa.bash"
+trap 'kill $hook $served $places; finish' EXIT # stacks end before them
+openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 18 -subj /CN=localhost -keyout "$D/admin.key" -out "$D/admin.crt" 2>/dev/null
+{
+	cat "$root/haproxy/haproxy.cfg"
+	printf "\\nbackend calc from provider\\n    server s 127.0.0.1:%s\\nbackend old from http\\n    server local 127.0.0.1:1\\n" "$port"
+} >"$D/edge.cfg"
 cat >"$D/policy.yaml" <<'Y'
 tollgate: 1
 name: clocks
@@ -24,7 +43,13 @@ classes:
   pii: [EMAIL_ADDRESS]
 providers:
   openai: {backend: local, dialect: openai}
+  throttled: {backend: local_2, dialect: openai}
+  calc: {backend: calc, dialect: mcp}
+observe: {hosts: [old.test], backend: old, until: UNTIL}
 routes:
+  - {name: brief, match: {host: [brief.test], path_prefix: /v1/}, targets: openai}
+  - {name: throttled, match: {host: [throttled.test], path_prefix: /v1/}, targets: throttled, response: [meter], retry: {attempts: 2}}
+  - {name: calc, match: {path: /mcp}, targets: calc}
   - {name: cached, match: {host: [cached.test], path_prefix: /v1/}, targets: openai, response: [meter], cache: {exact: {ttl: 1h, temperature: 1}}}
   - {name: kept, match: {path_prefix: /v1/responses}, targets: openai, response: restore}
   - {name: chat, match: {methods: [POST], path: [/v1/chat/completions]}, targets: openai, response: [meter], record: {prompt: redacted}}
@@ -34,6 +59,7 @@ rules:
 default: permit
 limits:
   - {name: day, when: 'route.name == "chat"', per: [identity.person], requests: 5, window: {calendar: day}}
+  - {name: brief, when: 'route.name == "brief"', per: [identity.person], requests: 1, window: 5s}
   - {name: hour, when: 'route.name == "models"', per: [identity.person], requests: 5000, window: 1h}
 Y
 secret=$(openssl rand -hex 32)
@@ -43,9 +69,12 @@ chmod 600 "$D/hmac.secret"
 echo 'keys: [{id: gw, secret: file:hmac.secret}]' >"$D/hmac.yaml"
 auditor ann >"$D/config.yaml"
 cat >>"$D/config.yaml" <<Y
+backends: [local, local_2, calc, old]
 workers: 1
+admin: {tokens: "$D/admin.tokens", tls: {listen: "127.0.0.1:$(free_ports 1)", certificate: "$D/admin.crt", key: "$D/admin.key"}}
+notify: {url: "http://127.0.0.1:$(<"$D/hook")/hook", secret_file: "$D/notify.secret"}
 retention: {texts: 7d, every: 1s}
-anchors: [{file: "$D/anchors.txt", every: 5s}]
+anchors: [{file: "$D/anchors.txt", every: 5s}, {tsa: "$http/tsr", ca: "$D/out/tsa.crt", every: 5s}]
 Y
 json='content-type: application/json'
 auth=''
@@ -83,8 +112,24 @@ turn() {
 	req POST /v1/responses -H "$auth" -H "$json" -d "$(jq -cn --arg p "$1" '{model:"m",input:"for jane@example.com"} + (if $p == "" then {} else {previous_response_id:$p,input:"and"} end)')"
 	jq -r '.output[0].content[0].text' <<<"$body"
 }
+api() { curl -s -m 60 -o /dev/null -w '%{http_code}' --unix-socket "$sock" -H "authorization: Bearer $1" "http://admin/status"; }
+admin_token() { "$build/tollgate" admin-token new "$1" --roles viewer --ttl "$2" --tokens "$D/admin.tokens"; }
+by_nobody() { req GET /v1/models -H 'host: old.test' && echo "$status $(header x-tollgate-decision)"; }
+listed() { curl -s -o /dev/null -m 20 -H "$auth" -H "$json" -H 'accept: application/json, text/event-stream' -d '{"jsonrpc":"2.0","id":1,"method":"tools/list"}' "$EDGE/mcp"; }
+# seen_in: how many hours ago the tool was seen last, from 0 up
+seen_ago() { "$build/tollgate" tools list --json -c "$D/tollgate.yaml" | jq -r '[.[] | .seen | sub("\\.[0-9]+Z$"; "Z") | fromdate] | max | (now - .) / 3600 | floor'; }
+brief() { req GET /v1/models -H 'host: brief.test' -H "$auth"; echo "$status"; }
+renewed() { grep -q 'the limit brief was spent' "$W/bodies"; }
+told_of_end() { wait_for renewed || wait_for renewed; } # one notice a minute is sent
+# throttled: what a caller gets whose only target answers once "in two seconds", and how long it took
+throttled() {
+	fetch POST "$PROVIDER_2/_control" "{\"status\":429,\"headers\":{\"retry-after\":\"$(LC_ALL=C date -u -d '+2 seconds' '+%a, %d %b %Y %T GMT')\"},\"times\":1}" >/dev/null
+	req POST /v1/chat/completions -H 'host: throttled.test' -H "$auth" -H "$json" -d '{"model":"m","messages":[{"role":"user","content":"hello"}]}'
+	echo "$status"
+}
 decisions() { audit list --json --since "$began" | grep -c '"type":"decision"'; }
 written() { { cat "$JOURNAL"/*.jsonl; zstd -dcq "$JOURNAL.keep"/*.zst 2>/dev/null; } | tr -d '\0' | grep -o '"type":"decision","id":"[^"]*"' | sort -u | wc -l; }
+stamped() { grep -h '"type":"anchor"' "$JOURNAL"/*.jsonl | tr -d '\0' | grep '"kind":"tsa"' | grep -c '"result":"taken"'; }
 anchored() { cat "$D/anchors.txt" 2>/dev/null | wc -l; }
 opened() { audit open "$1" --key "$D/ann.key" --part prompt --shares "$JOURNAL.shares" --reason test; }
 reloaded() { grep -c 'event=reload.done' "$D/tollgate.log"; }
@@ -106,6 +151,7 @@ made() {
 	audit erase --person zoe --why test >/dev/null
 	admitted used 5 >/dev/null
 	cached >/dev/null
+	listed
 	turn '' r0 >/dev/null
 	last=r0
 	settled
@@ -121,6 +167,14 @@ during() {
 	# Without Redis nothing contradicts the clock of a start, and a window of another day begins.
 	[ "$1 ${2#*_}" != 'alone start' ] || return
 	check "$1, $2: jwt: accepted meanwhile" wait_for by_token
+	is "$1, $2: admin-token: accepted meanwhile" "$(api "$token_ending")" 200
+	is "$1, $2: admin-token: ended meanwhile" "$(api "$token_ended")" 401
+	is "$1, $2: observe: passes meanwhile" "$(by_nobody)" "200 observed"
+	is "$1, $2: throttled: waited for meanwhile" "$(throttled)" 200
+	listed
+	: >"$W/bodies"
+	[ "$(brief; brief)" = 200 ] || :
+	"$build/tollgate" cache purge --older 1h --reason test -c "$D/tollgate.yaml" >/dev/null
 	meanwhile=$(key new --person meanwhile --ttl 1h)
 	check "$1, $2: key-made: accepted meanwhile" key_is "$meanwhile" 200
 	is "$1, $2: limit-day: used up meanwhile" "$(chat used)" 429
@@ -140,6 +194,10 @@ after() {
 	kim=0
 	check "$w: jwt" by_token
 	is "$w: signed" "$(signed)" 200
+	is "$w: admin-token" "$(api "$token_ending") $(api "$token_ended")" "200 401"
+	is "$w: observe" "$(by_nobody)" "200 observed"
+	listed
+	is "$w: tool-seen: hours ago" "$(seen_ago)" 0
 	is "$w: cache" "$(cached >/dev/null; cached)" "200 hit"
 	if [ "$1" != alone ]; then
 		is "$w: kept" "$(turn "$last" "r$2")" jane@example.com
@@ -153,11 +211,14 @@ after() {
 	is "$w: list" "$(decisions)" "$(written)"
 	like "$w: search" "$(audit search --id "$text_id" --since "$began")" "$text_id"
 	unlike "$w: clock-status" "$(status_of)" '^clock:.*not followed'
-	local lines
-	lines=$(anchored)
+	local lines stamps
+	lines=$(anchored) stamps=$(stamped)
 	more_anchors() { [ "$(anchored)" -gt "$lines" ]; }
+	more_stamps() { [ "$(stamped)" -gt "$stamps" ]; }
 	check "$w: anchors" wait_for more_anchors
+	check "$w: time-stamps" wait_for more_stamps
 	unlike "$w: degraded" "$(status_of | sed '/clock/d')" '^degraded'
+	is "$w: throttled" "$(throttled)" 200
 }
 # course WORLD NAME
 course() {
@@ -178,11 +239,14 @@ course() {
 		sleep 21 # two looks for what is over
 		during "$@"
 		clock a 0
-		is "$1, $2: cache: a response from before" "$(cached)" "200 hit"
+		is "$1, $2: cache-purge: a response from before" "$(cached)" "200 hit"
+		[ "$1 $2" != "alone ahead_20s" ] || check "$1, $2: notify: the end of a window" told_of_end
 		again ;;
 	esac
 	after "$@"
 }
+sed -i "s/UNTIL/$(date -u -d '+80 days' +%FT%TZ)/" "$D/policy.yaml"
+token_ending=$(admin_token ending 12h) token_ended=$(admin_token ended 1s)
 clear_of day 900
 for world in $worlds; do
 	options=() kim=7 meanwhile=''
@@ -190,7 +254,8 @@ for world in $worlds; do
 	alone) options=(--no-redis) ;;
 	two) options=(--daemons 2) ;;
 	esac
-	stack_up --policy "$D/policy.yaml" --config "$D/config.yaml" --preload "$skew" "${options[@]}"
+	stack_up --policy "$D/policy.yaml" --config "$D/config.yaml" --edge "$D/edge.cfg" --providers 2 --preload "$skew" "${options[@]}"
+	sock=$(sed -n "s#^ *listen: *\"unix@\(.*/admin.sock\)\"#\1#p" "$D/tollgate.yaml")
 	made
 	for course in $courses; do course $world $course; done
 	if [ $world = two ]; then

@@ -4,6 +4,7 @@
 #include "base/clock.h"
 #include "base/notice.h"
 #include "base/scoped.h"
+#include "base/wall.h"
 #include "gate/gate_private.h"
 #include "gate/limits/limits.h"
 #include "gate/sealing/sealing.h"
@@ -46,7 +47,7 @@ warning_name(const struct quota_dim *d, enum limit_level level)
 {
 	uint64_t h = 0xcbf29ce484222325,
 		 window = d->span.kind == QUOTA_ROLLING && d->span.window_s
-				  ? (uint64_t)(clock_wall_ns() / 1000000000) / d->span.window_s
+				  ? (uint64_t)(wall_now_ns() / 1000000000) / d->span.window_s
 				  : (uint64_t)d->at.bucket;
 
 	for (const char *p = d->key; *p; p++)
@@ -75,7 +76,7 @@ notice(struct request *r, const struct quota_dim *d, enum limit_level level)
 {
 	const struct identity *id = &r->found.identity;
 	bool spent = level == LEVEL_100, persons = gate_cfg(r->gate)->notify_persons;
-	int64_t resets_s = (int64_t)(d->reset_ms / 1000), now = clock_wall_ns();
+	int64_t resets_s = (int64_t)(d->reset_ms / 1000), now = wall_now_ns();
 	unsigned percent = (unsigned)(used_millionths(d) / (MILLION / 100));
 	const struct notice_of of = { .kind = NOTICE_BUDGET,
 		.what = spent ? "limit_spent" : "limit_near",
@@ -112,7 +113,7 @@ warn(struct request *r, const struct quota_dim *d, enum limit_level level)
 		    &s->warned[(name >> 4) % WARNED], name, memory_order_relaxed) == name)
 		return;
 	limit_tally_warned(&r->gate->tally.limits, d->name, level);
-	const int64_t now_ns = clock_wall_ns();
+	const int64_t now_ns = wall_now_ns();
 	const struct near_told near = { .caller = name & ~UINT64_C(15),
 		.limit = span_str(d->name),
 		.person = person_near(r),

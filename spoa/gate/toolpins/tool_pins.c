@@ -14,6 +14,7 @@
 #include "base/notice.h"
 #include "base/random.h"
 #include "base/scoped.h"
+#include "base/wall.h"
 #include "gate/toolpins/canonical.h"
 #include "gate/toolpins/private.h"
 
@@ -351,7 +352,7 @@ take_seen(struct tool_pins *p, struct pin *pin, bool made, struct span text,
 	struct pin_value *v = &pin->v;
 	bool other = made || memcmp(v->seen, hash, SHA256_BYTES) != 0;
 
-	v->seen_ns = clock_wall_ns();
+	v->seen_ns = wall_now_ns();
 	atomic_store(&pin->seen_ns, v->seen_ns);
 	if (!other)
 		return;
@@ -425,7 +426,7 @@ tool_pins_see(struct tool_pins *p, const struct tool_pin_of *of, struct span jso
 	struct pin *pin = pin_find(p, of);
 	if (!pin || !as_before(pin, raw, &state))
 		return see_other(p, of, json, raw);
-	int64_t now = clock_wall_ns();
+	int64_t now = wall_now_ns();
 	if (now - atomic_load_explicit(&pin->seen_ns, memory_order_relaxed) > SEEN_STEP_NS)
 		atomic_store_explicit(&pin->seen_ns, now, memory_order_relaxed);
 	return state;

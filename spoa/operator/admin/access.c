@@ -9,9 +9,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "base/clock.h"
 #include "base/log.h"
 #include "base/scoped.h"
+#include "base/wall.h"
 #include "operator/admin/change.h"
 #include "operator/server/server.h"
 
@@ -74,7 +74,7 @@ access_of_token(struct access *a, const unsigned char sha256[SHA256_BYTES],
 	SCOPED_LOCK(&a->lock);
 	look_at_file(a);
 	const struct admin_token *t = a->tokens ? admin_tokens_find(a->tokens, sha256) : NULL;
-	if (!t || !admin_token_live(t, clock_wall_ns()))
+	if (!t || !admin_token_live(t, wall_now_ns()))
 		return 0;
 	memcpy(name, t->name, sizeof(t->name));
 	*end_ns = t->end_ns;

@@ -15,6 +15,7 @@
 #include "base/redis/redis_life.h"
 #include "base/redis/redis_sync.h"
 #include "base/scoped.h"
+#include "base/wall.h"
 #include "gate/cache/purge.h"
 #include "gate/engine/gate.h"
 #include "gate/sources/kept.h"
@@ -245,7 +246,7 @@ do_purge(struct cache_job *j, struct cache_servers *to)
 	if (person)
 		cache_name(cache_keys(s->cache), CACHE_NAMED_WHO, span_str(person), who);
 	if (older && !duration_parse(span_str(older), &us))
-		p.before_ms = (clock_wall_ns() - (int64_t)us * 1000) / 1000000;
+		p.before_ms = (wall_least_ns() - (int64_t)us * 1000) / 1000000;
 	done.purged = cache_purge(s->cache, &p);
 	int err = purge_servers(j->all, to, &p, clock_mono_us() + PURGE_US, &done, &why);
 	log_event(err || done.failed ? LOG_WARN : LOG_INFO, "cache.purged",

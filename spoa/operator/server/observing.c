@@ -2,10 +2,10 @@
  * second, and said where what is to be said changes. */
 #include "operator/server/observing.h"
 
-#include "base/clock.h"
 #include "base/json_put.h"
 #include "base/log.h"
 #include "base/scoped.h"
+#include "base/wall.h"
 #include "operator/server/server.h"
 
 void
@@ -15,7 +15,7 @@ observing_look(struct server *s)
 		[OBSERVE_NEAR] = "observe.near",
 		[OBSERVE_OVER] = "observe.over" };
 	const struct policy *p = s->snap->policy;
-	int64_t now = clock_wall_ns(), days;
+	int64_t now = wall_now_ns(), days;
 	enum observe_state state = observe_state(p, now, &days);
 
 	if (state == s->observe_said)
@@ -41,7 +41,7 @@ observing_ready(const struct policy *p, struct buf *out)
 	if (!p->observe.backend)
 		return;
 	buf_str(out, "observe: ");
-	observe_says(p, clock_wall_ns(), out);
+	observe_says(p, wall_now_ns(), out);
 	buf_putc(out, '\n');
 }
 
@@ -56,7 +56,7 @@ observing_status(const struct policy *p, struct buf *out)
 		buf_str(out, "null");
 		return;
 	}
-	json_put_form(out, "{'state':%s", words[observe_state(p, clock_wall_ns(), &days)]);
+	json_put_form(out, "{'state':%s", words[observe_state(p, wall_now_ns(), &days)]);
 	json_put_time(out, "until", o->until_ns);
 	json_put_str(out, "backend", o->backend);
 	if (o->nhosts)

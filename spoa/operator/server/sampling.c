@@ -116,7 +116,7 @@ sampling_near(struct server *s, size_t from, size_t count, struct buf *out)
 
 	for (unsigned i = 0; i < s->nworkers; i++)
 		near[i] = &gate_tally(s->workers[i].gate)->near;
-	near_json(out, near, s->nworkers, from, count, clock_wall_ns());
+	near_json(out, near, s->nworkers, from, count, wall_now_ns());
 }
 
 /* ---- each second ---- */

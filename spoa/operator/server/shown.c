@@ -7,6 +7,7 @@
 #include "base/log.h"
 #include "base/notice.h"
 #include "base/scoped.h"
+#include "base/wall.h"
 #include "budget/tally/tally.h"
 #include "gate/changes/sync.h"
 #include "gate/sources/recognise.h"
@@ -512,7 +513,7 @@ server_metrics(struct server *s, struct buf *out, bool exemplars)
 		TG_VERSION, snap->policy->label, mode_of(snap->policy));
 	bool has_redis = s->shared_cfg->redis_url != NULL;
 	int64_t days;
-	enum observe_state observing = observe_state(snap->policy, clock_wall_ns(), &days);
+	enum observe_state observing = observe_state(snap->policy, wall_now_ns(), &days);
 	cached_share_metrics(s, snap->policy, out);
 	gauge(out, "observing", "hosts of a cutover are observed now",
 		observing == OBSERVE_ON || observing == OBSERVE_NEAR);
@@ -550,7 +551,7 @@ server_metrics(struct server *s, struct buf *out, bool exemplars)
 			"since the last durable checkpoint; since the start where there is "
 			"none",
 			t.size ? t.age_us / 1000000
-			       : (uint64_t)(clock_wall_ns() - s->started_wall_ns) / 1000000000);
+			       : (clock_mono_us() - s->started_us) / 1000000);
 	}
 	if (has_redis && s->audit)
 		gauge(out, "audit_stream_up", "the Redis Stream is this journal's",

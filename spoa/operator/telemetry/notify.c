@@ -20,6 +20,7 @@
 #include "base/scoped.h"
 #include "base/tag.h"
 #include "base/timer.h"
+#include "base/wall.h"
 #include "operator/telemetry/webhook.h"
 
 enum { ID_LEN = 32, WHY = 256, ENDS = 64, RETRY_AFTER_MOST_S = 600 };
@@ -229,7 +230,7 @@ static void
 post(struct channel *c)
 {
 	const struct config *cfg = c->all->cfg;
-	int64_t seconds = clock_wall_ns() / 1000000000;
+	int64_t seconds = wall_now_ns() / 1000000000;
 	char stamp[24], signature[WEBHOOK_SIGNATURES];
 	struct buf field[3];
 	const char *fields[4] = { "Content-Type: application/json" };
@@ -326,7 +327,7 @@ static void
 ends_again(struct notify *n)
 {
 	struct ev_loop *loop = n->outbound->loop;
-	int64_t now = clock_wall_ns(), first = 0;
+	int64_t now = wall_now_ns(), first = 0;
 
 	for (size_t i = 0; i < ENDS; i++)
 		if (n->ends[i].at_ns && (!first || n->ends[i].at_ns < first))
@@ -363,7 +364,7 @@ static void
 on_end(struct ev_loop *loop UNUSED, ev_timer *w, int revents UNUSED)
 {
 	struct notify *n = TAGGED(notify, w->data);
-	int64_t now = clock_wall_ns();
+	int64_t now = wall_now_ns();
 
 	for (size_t i = 0; i < ENDS; i++) {
 		struct end *e = &n->ends[i];

@@ -1,12 +1,13 @@
 /* `observe` of a policy. */
 #include "base/clock.h"
+#include "base/wall.h"
 #include "policy/build.h"
 
 static void
 until(struct builder *b, const struct yaml_node *n, struct observe *o)
 {
 	char latest[CLOCK_RFC3339_LEN];
-	int64_t most = clock_wall_ns() + OBSERVE_DAYS_MAX * CLOCK_DAY_NS;
+	int64_t most = wall_now_ns() + OBSERVE_DAYS_MAX * CLOCK_DAY_NS;
 
 	clock_rfc3339(most, latest);
 	if (n->kind != YAML_SCALAR || (clock_parse_day(n->s.p, n->s.n, &o->until_ns) < 0 &&

@@ -19,6 +19,7 @@
 #include "base/log.h"
 #include "base/replace.h"
 #include "base/scoped.h"
+#include "base/wall.h"
 #include "base/why.h"
 
 #define STATE_HEAD "tollgate witness 1\n"
@@ -290,7 +291,7 @@ witness_add(struct witness *w, struct span body, struct buf *out, const char **t
 	metric_inc(w->metrics, a->metric);
 	if (a == &cosigned) {
 		note_cosign(out, c.text, span_str(w->cfg->witness_name),
-			(uint64_t)(clock_wall_ns() / 1000000000), &w->key);
+			(uint64_t)(wall_now_ns() / 1000000000), &w->key);
 	} else if (a == &conflicting) {
 		*type = SIZE_TYPE;
 		buf_printf(out, "%" PRIu64 "\n", s->size);
