@@ -143,7 +143,10 @@ detect_table_pass(struct column_table *t, struct span text, bool more)
 uint64_t
 detect_work(size_t n)
 {
-	return CAP_WORK_TEXT + (uint64_t)CAP_WORK_RATIO * n;
+	size_t first = n < CAP_WORK_FIRST ? n : CAP_WORK_FIRST;
+
+	return CAP_WORK_TEXT + (uint64_t)CAP_WORK_RATIO * first +
+	       (uint64_t)CAP_WORK_FURTHER * (n - first);
 }
 
 int

@@ -499,7 +499,7 @@ heuristics_edit(const struct chunk *c, struct editor *ed)
 				cyrillic(&l, base, b);
 		if (b->digit)
 			more |= group_starts(&l, base, b) | said_bits(&l, base, b);
-		if (effort_over())
+		if (base && effort_over())
 			ed->err = effort_err();
 		for (uint64_t todo = rows | at | more; todo && !ed->err; todo &= todo - 1) {
 			effort_add(WORK_GUESS);

@@ -456,7 +456,7 @@ normalise_edit(const struct chunk *c, struct editor *ed, bool *signal)
 			l->hidden | BITS_WHERE(l->token & ~l->alnum & ~(l->token << 1 | before),
 					    base, i, t.p[i] == '_');
 		before = l->token >> 63;
-		if (todo && effort_over())
+		if (base && todo && effort_over())
 			ed->err = effort_err();
 		while (todo && !ed->err) {
 			size_t at = base + (size_t)__builtin_ctzll(todo);
