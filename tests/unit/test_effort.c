@@ -131,7 +131,7 @@ work_grows_with_a_streams_length(void **state)
 
 /* ---- what people send ---- */
 
-enum { HONEST_TENTHS = 7 }; /* of its account, at most, for a text as people send them */
+enum { HONEST_TENTHS = 4 }; /* of its account, at most, for a text as people send them */
 
 static void
 texts_as_people_send_them_stay_far_below(void **state)
