@@ -13,7 +13,7 @@
 #include "bench/detect_texts.h"
 #include "support/detect_fix.h"
 
-enum { LARGE = 256 << 10, SMALL = 27 << 10, TINY = 2 << 10, PART = 10 /* of an account's tenths: at most 9 */ };
+enum { LARGE = 256 << 10, SMALL = 27 << 10, TINY = 2 << 10, PART = 20 /* of an account's parts: at most 19 */ };
 
 /* In a line: %d a number, %x four hexadecimal digits, %h 32 of them, %b base64, %w a word, %n a name,
  * %p a byte of an address, %i an identifier of 22 characters, %r 64 random bytes, %l 64 of seven
