@@ -477,15 +477,13 @@ limits_have_room(const struct request *r)
 	return room;
 }
 
-int
-limits_collect(struct request *r)
+/* `denied`: of limits of requests alone. */
+static int
+collect_hits(struct request *r, bool denied)
 {
 	struct found_limits *due = &r->found.limits;
 	struct policy_facts f;
 
-	if ((r->snap->policy->prices || r->snap->policy->unknown_price) &&
-		r->in.body_state != BODY_STATE_PARTIAL)
-		offered(r);
 	request_facts(r, &f);
 	int err = limits_apply(r, &f);
 	due->nall = due->n;
@@ -495,14 +493,39 @@ limits_collect(struct request *r)
 	for (size_t i = 0; i < due->nall && !err; i++) {
 		const struct limit *l = due->hit[i].limit;
 		r->found.bounded |= limits_counts_answer(l->of);
-		if (l->of == LIMIT_MESSAGE || !is_counted(r, l->of))
+		if (l->of == LIMIT_MESSAGE || !is_counted(r, l->of) ||
+			(denied && l->of != LIMIT_REQUESTS))
 			continue;
 		err = add_limit_hit(r, &due->hit[i], false);
 		if (!err && l->burst.amount && bound(r, l) == l->amount)
 			err = add_limit_hit(r, &due->hit[i], true);
 	}
+	return err;
+}
+
+int
+limits_collect(struct request *r)
+{
+	if ((r->snap->policy->prices || r->snap->policy->unknown_price) &&
+		r->in.body_state != BODY_STATE_PARTIAL)
+		offered(r);
+	int err = collect_hits(r, false);
 	if (!err)
 		limits_amounts(r);
+	return err;
+}
+
+int
+limits_collect_denied(struct request *r)
+{
+	int err = collect_hits(r, true);
+	struct quota_request *q = r->found.quota[r->run.resumed];
+
+	for (size_t i = 0; !err && i < q->ndims; i++) {
+		q->dim[i].n = 1;
+		if (!r->run.resumed) /* nobody tells of its end */
+			q->dim[i].hold_s = 0;
+	}
 	return err;
 }
 

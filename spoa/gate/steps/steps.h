@@ -13,9 +13,9 @@ struct step {
 	uint8_t stage; /* enum tally_stage (budget/tally/tally.h) that its time counts for */
 };
 extern const struct step steps[];
-/* How many; where a deferred request resumes, one whose target failed, and one that goes as
- * another than it asked for. */
-extern const size_t nsteps, step_read_at, step_policy_at, step_rewrite_at;
+/* How many; where a deferred request resumes, one whose target failed, one that goes as
+ * another than it asked for, and one that is charged and denied. */
+extern const size_t nsteps, step_read_at, step_policy_at, step_rewrite_at, step_quota_at;
 
 /* The steps of a decision, in the order of the path: the list to read first.
  * X(name, looks at all of the body, stage of the tallies) */
