@@ -52,6 +52,9 @@ void request_tags(struct request *r);
 int limits_collect(struct request *r);
 /* The same of limits of requests alone, for a request that is denied. */
 int limits_collect_denied(struct request *r);
+/* Likewise, before the body is read: of those that the body cannot change, and that refuse instead
+ * of moving a request to another model. */
+int limits_collect_early(struct request *r);
 /* What each of them takes, by found.input_tokens and output_tokens; found.message_over and
  * found.unpriced. */
 void limits_amounts(struct request *r);

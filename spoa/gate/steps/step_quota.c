@@ -59,6 +59,8 @@ deny_over(struct request *r, const struct quota_request *q)
 {
 	const struct quota_dim d = q->dim[q->refused_by];
 
+	if (d.unit == QUOTA_REQUESTS)
+		r->gate->over_us = clock_mono_us();
 	if (q->result == QUOTA_UNREACHABLE) {
 		/* A 429 would be sent again by SDKs, for nothing. */
 		request_deny(r, 403, "limit_unreachable", d.name, limits_why_never(r, &d));
@@ -201,6 +203,45 @@ look_at_quota(struct request *r)
 		return request_overload(r);
 	return unavailable(r, SPAN_LIT("more tools are offered, or limits apply to them, than "
 				       "can be counted"));
+}
+
+/* A limit of requests has refused somebody lately, and the request's body is here: of one that comes
+ * later, the head is counted before. An MCP client reads its refusal in the response to its message. */
+static bool
+may_be_over(const struct request *r)
+{
+	enum { LATELY_US = 60000000 };
+
+	return r->gate && r->gate->over_us && r->begun_us < r->gate->over_us + LATELY_US &&
+	       r->in.body_state == BODY_STATE_WHOLE && !r->found.observed && !request_is_mcp(r);
+}
+
+enum step_result
+step_over(struct request *r)
+{
+	struct quota_request *q = r->found.quota[0];
+	bool over = false;
+
+	if (r->run.wait != WAIT_QUOTA) {
+		if (!may_be_over(r))
+			return STEP_NEXT;
+		int err = limits_collect_early(r);
+		q = r->found.quota[0];
+		for (size_t i = 0; i < q->ndims && !err; i++)
+			over |= quota_over(r->gate->quota, &q->dim[i]);
+		if (over)
+			return send(r, q);
+	} else {
+		r->run.wait = WAIT_NONE;
+		if (q->result == QUOTA_REFUSED) {
+			deny_over(r, q);
+			return STEP_DECIDED;
+		}
+		request_release(r); /* there is room again: the quota step counts it */
+	}
+	if (q->ndims) /* else it may be nobody's */
+		q->ndims = 0;
+	return STEP_NEXT;
 }
 
 /* A text of it took more work than its length allows. The denial stands whatever the store says,

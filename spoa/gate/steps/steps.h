@@ -26,6 +26,7 @@ extern const size_t nsteps, step_read_at, step_policy_at, step_rewrite_at, step_
 	X(declared, false, MATCH)    /* the body as the head describes it: 413, 415 */ \
 	X(match,    false, MATCH)    /* which route: 404 */ \
 	X(identity, false, IDENTITY) /* who is asking; may wait for an issuer's keys: 401, 403, 503 */ \
+	X(over,     false, IDENTITY) /* who is known to be over a limit of requests (step_quota.c): 429 */ \
 	X(read,     true,  READ)     /* the body's segments; skipped while it is not whole */ \
 	X(files,    true,  READ)     /* what its files are (files/) */ \
 	X(extract,  false, READ)     /* what is in them: waits for tollgate-extract (files/) */ \
