@@ -576,7 +576,7 @@ $(B)/bench/detect: tests/bench/detect.c $(TEXTS_OBJ) $(LIB)
 
 # What the detectors find, a line a source: tests/data/findings.txt holds them.
 # (the rule is that of the tests, below)
-$(B)/tests/support/findings $(B)/tests/unit/test_same_findings $(B)/tests/unit/test_used $(B)/tests/unit/test_effort: $(TEXTS_OBJ)
+$(B)/tests/support/findings $(B)/tests/unit/test_same_findings $(B)/tests/unit/test_used $(B)/tests/unit/test_effort $(B)/tests/unit/test_effort_kinds: $(TEXTS_OBJ)
 
 .PHONY: bench-detect
 bench-detect: deps-run ## microseconds a KB of each stage of detection beside one-by-one PCRE2

@@ -40,8 +40,8 @@
 #define CAP_DECODE_DEPTH       4            /* encodings inside encodings (base64, hex, …): the classifier's declared outcome */
 #define CAP_DECODE_RATIO       4            /* bytes decoded in a scan per byte of its text: the classifier's declared outcome */
 #define CAP_WORK_RATIO         512          /* units of work (effort.h) a byte of a text that is searched, */
-#define CAP_WORK_FIRST         (48u << 10)  /* of its first bytes, */
-#define CAP_WORK_FURTHER       100          /* and a further one, */
+#define CAP_WORK_FIRST         (1u << 10)   /* of its first bytes, */
+#define CAP_WORK_FURTHER       123          /* and a further one, */
 #define CAP_WORK_STREAM        6000         /* a byte of one that comes in pieces, */
 #define CAP_WORK_TEXT          (32u << 10)  /* and those of each text: the classifier's declared outcome, as a denial 413 */
 #define CAP_TOKEN_BYTES        8192         /* a JWT: 401 */
@@ -68,7 +68,8 @@
 #define CAP_RECORD_BYTES       (64u << 10)  /* an audit record: lists in it are cut, with their true count */
 #define CAP_FILES              32           /* files of a request that tollgate-extract is asked about: the others are unread */
 #define CAP_EXTRACT_ANSWER     (26u << 20)  /* tollgate-extract's answer, 4 MB of text as JSON writes it: the file is unread */
-#define CAP_INLINE_BODY        (256u << 10) /* body that a worker looks at itself: a longer one is a helper thread's */
+#define CAP_INLINE_BODY        (64u << 10)  /* body that a worker looks at itself: a longer one is a helper thread's */
+#define CAP_ESTIMATED_BODY     (256u << 10) /* body whose tokens may be reserved by its length: those of a longer one are counted */
 #define CAP_INLINE_ANSWER      (64u << 10)  /* whole answer that a worker looks at itself: a longer one is a helper thread's */
 #define CAP_INLINE_EVENTS      (4u << 10)   /* of an event, or of events that came at once: likewise */
 #define CAP_HELPERS            8            /* threads for long bodies and answers: one beyond waits for one */

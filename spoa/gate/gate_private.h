@@ -65,6 +65,7 @@ struct gate {
 	struct snapshot *snap; /* the one in force for new requests */
 	struct metrics *metrics;
 	struct quota *quota;
+	uint64_t over_us; /* monotonic: when a limit of requests last refused; 0: never */
 	struct recognisers *recognisers;
 	struct data_cache *data;
 	struct extractor extractor;

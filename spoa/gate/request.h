@@ -186,8 +186,16 @@ struct request {
 };
 
 /* What a step says. */
-/* REWRITES, REROUTES: on with the rewrite step, or that of the policy, which were before. */
-enum step_result { STEP_NEXT, STEP_WAIT, STEP_DECIDED, STEP_REWRITES, STEP_REROUTES };
+/* REWRITES, REROUTES: on with the rewrite step, or that of the policy, which were before. CHARGES:
+ * the request is denied, and the quota step charges it first (found.too_dear). */
+enum step_result {
+	STEP_NEXT,
+	STEP_WAIT,
+	STEP_DECIDED,
+	STEP_REWRITES,
+	STEP_REROUTES,
+	STEP_CHARGES
+};
 
 /* Where this run counts; NULL: out of memory. */
 struct quota_request *request_quota(struct request *r);

@@ -119,6 +119,7 @@ struct request_found {
 	const char *injection_pattern; /* that matched in it, or NULL */
 	bool classifier_failed;
 	bool overworked; /* since a text takes more work than its length allows */
+	bool too_dear;	 /* which denies it; its limits of requests are charged all the same */
 	/* where it did, or a recogniser is silent: of what our own detectors found */
 	enum outcome unclassified;
 	const struct policy_class *unclassified_by; /* NULL: of none of those that count */

@@ -200,29 +200,32 @@ static const struct line {
 	const char *cache_control;
 	bool seals;
 	bool socket; /* each is a message of one */
+	bool over;   /* a limit lets the first go, and refuses the others */
 } lines[] = {
 	{ "direct", 2048, "Please be short.", "permit", false, false, false, false, false, NULL,
-		false, false },
+		false, false, false },
 	{ "relay", 2048, "Please be short.", "permit", true, false, false, false, false, NULL,
-		false, false },
+		false, false, false },
 	{ "telemetry", 2048, "Please be short.", "permit", true, false, false, true, false,
-		NULL, false, false },
+		NULL, false, false, false },
 	{ "stream", 2048, "Please be short.", "permit", true, true, false, false, false, NULL,
-		false, false },
+		false, false, false },
 	{ "long", 200000, "Please be short.", "permit", true, false, false, false, false, NULL,
-		false, false },
+		false, false, false },
 	{ "deny", 2048, "key AKIAQ3EGRIXPFUSLKQLT", "deny", false, false, false, false, false,
-		NULL, false, false },
+		NULL, false, false, false },
+	{ "over", 2048, "Please be short.", "deny", false, false, false, false, false, NULL,
+		false, false, true },
 	{ "hit", 2048, "Please be short.", "permit", true, false, false, false, true, NULL,
-		false, false },
+		false, false, false },
 	{ "miss", 2048, "Please be short.", "permit", true, false, false, false, false,
-		"no-cache", false, false },
+		"no-cache", false, false, false },
 	{ "sealed", 2048, "Please be short.", "permit", true, false, false, false, false, NULL,
-		true, false },
+		true, false, false },
 	{ "tools", 2048, "Please be short.", "defer", true, false, true, false, false, NULL,
-		false, false },
+		false, false, false },
 	{ "socket", 2048, "Please be short.", "permit", true, false, false, false, false, NULL,
-		false, true },
+		false, true, false },
 };
 
 int
@@ -264,6 +267,11 @@ main(int argc, char **argv)
 	s.tells = l->tells;
 	s.seals = l->seals;
 	count_up(&s, argv[2], argv[3]);
+	if (l->over) {
+		q.decision = "permit";
+		count_one(&s, &q);
+		q.decision = l->decision;
+	}
 	for (int i = 0; i < WARM; i++)
 		count_one(&s, &q);
 	CALLGRIND_START_INSTRUMENTATION;

@@ -13,6 +13,7 @@
 #include <sys/resource.h>
 #include <time.h>
 
+#include "base/effort.h"
 #include "base/err.h"
 #include "bench/detect_texts.h"
 #include "scan/detect/disguise/evade.h"
@@ -245,7 +246,18 @@ heading(void)
 	printf("%-24s %8s", "text", "KB");
 	for (size_t i = 0; i < STAGES; i++)
 		printf(" %8s", stages[i].name);
-	printf(" %8s %9s\n", "PCRE2/us", "findings");
+	printf(" %8s %8s %9s\n", "PCRE2/us", "units/B", "findings");
+}
+
+/* Units of work a byte of a whole scan that no account ends. */
+static double
+units_of(struct bench *b, struct span text)
+{
+	effort_open(UINT64_MAX);
+	stage_scan(b, text);
+	uint64_t units = effort_close();
+	arena_reset(&b->arena);
+	return (double)units / (double)text.n;
 }
 
 /* One row; what the whole scan took. */
@@ -268,10 +280,13 @@ row(struct bench *b, const char *name, struct span text, bool naive)
 		printf(" %7.0fx", took[PCRE2] / took[SCAN]);
 	else
 		printf(" %8s", "");
-	if (b->err)
-		printf(" %9s\n", err_str(b->err));
+	int err = b->err;
+	size_t findings = b->findings;
+	printf(" %8.1f", units_of(b, text));
+	if (err)
+		printf(" %9s\n", err_str(err));
 	else
-		printf(" %9zu\n", b->findings);
+		printf(" %9zu\n", findings);
 	return took[SCAN];
 }
 
@@ -359,7 +374,7 @@ stream_table(struct bench *b)
 
 /* ---- the search for the worst text ---- */
 
-enum { SEARCH_BYTES = 8 << 10, UNIT_MAX = 96, KEPT = 12 };
+enum { SEARCH_BYTES = 16 << 10, UNIT_MAX = 96, KEPT = 12 };
 
 struct unit {
 	char text[UNIT_MAX];
@@ -414,7 +429,7 @@ cost(struct bench *b, const struct unit *u, char *room)
 		room[i] = u->text[i % u->n];
 	for (int i = 0; i < 2; i++) {
 		double t = cpu_us();
-		stage_rules(b, span_of(room, SEARCH_BYTES));
+		stage_scan(b, span_of(room, SEARCH_BYTES));
 		t = cpu_us() - t;
 		arena_reset(&b->arena);
 		best = i && best < t ? best : t;
@@ -440,9 +455,11 @@ change(struct bench *b, struct unit *u, uint64_t *random)
 }
 
 static void
-show(const struct unit *u)
+show(struct bench *b, const struct unit *u, char *room)
 {
-	printf("%8.1f  \"", u->cost);
+	for (size_t i = 0; i < SEARCH_BYTES; i++)
+		room[i] = u->text[i % u->n];
+	printf("%8.1f %8.1f  \"", u->cost, units_of(b, span_of(room, SEARCH_BYTES)));
 	for (size_t i = 0; i < u->n; i++) {
 		unsigned char c = (unsigned char)u->text[i];
 		if (c < 0x20 || c >= 0x7f || c == '"' || c == '\\')
@@ -488,17 +505,18 @@ search_worst(struct bench *b, size_t tries)
 			continue;
 		/* Children replace their likes, so that families stay apart. */
 		kept[KEPT] = u;
-		for (size_t k = 0; k < KEPT; k++)
-			if (kept[k].n && kept[k].n >= 6 && u.n >= 6 &&
-				memcmp(kept[k].text, u.text, 6) == 0) {
-				if (u.cost > kept[k].cost)
-					kept[k] = u;
-				kept[KEPT].cost = 0;
-				break;
-			}
+		for (size_t k = 0; k < KEPT; k++) {
+			size_t n = kept[k].n < 6 ? kept[k].n : 6;
+			if (n == 0 || u.n < n || memcmp(kept[k].text, u.text, n) != 0)
+				continue;
+			if (u.cost > kept[k].cost)
+				kept[k] = u;
+			kept[KEPT].cost = 0;
+			break;
+		}
 		qsort(kept, KEPT + 1, sizeof(kept[0]), by_cost);
 	}
-	printf("\nThe costliest of %zu texts for the rules, us/KB at %d KB, repeated:\n", tries,
+	printf("\nThe costliest of %zu texts for a scan, us/KB and units a byte at %d KB, repeated:\n", tries,
 		SEARCH_BYTES >> 10);
 	for (size_t k = 0; k < KEPT; k++) {
 		kept[k].cost = 1e9;
@@ -509,7 +527,7 @@ search_worst(struct bench *b, size_t tries)
 	}
 	qsort(kept, KEPT, sizeof(kept[0]), by_cost);
 	for (size_t k = 0; k < KEPT; k++)
-		show(&kept[k]);
+		show(b, &kept[k], room);
 	free(room);
 }
 

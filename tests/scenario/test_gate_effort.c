@@ -74,6 +74,90 @@ more_work_than_its_length_allows(void **state)
 	buf_free(&body);
 }
 
+#define FEW                                                                                    \
+	"limits:\n  - {name: few, per: [identity.person], requests: 5, window: 1m}\n"          \
+	"  - {name: tokens, per: [identity.person], tokens: 900000000, window: 1m}\n"
+
+/* As it comes with the NOTIFY, or later through the relay: what the decision is. */
+static const char *
+sent_dear(struct stage *s, struct span body, bool later, struct call *c)
+{
+	static char status[8];
+	struct note n = { .person = "alice", .body = body.p, .body_n = body.n };
+	struct pass p;
+
+	if (later)
+		n = (struct note){ .person = "alice",
+			.body = "x",
+			.body_n = 1,
+			.partial = true,
+			.no_length = true };
+	call_do(s, &n, c);
+	if (!later || strcmp(call_var(c, "decision"), "defer"))
+		return call_var(c, "status");
+	assert_int_equal(pass_claim(s, 0, &p, c, -1), 0);
+	gate_body(p.x, body, pass_ruled, &p);
+	for (int i = 0; i < 100 && !p.ruled; i++)
+		stage_settle(s);
+	assert_true(p.denied);
+	snprintf(status, sizeof(status), "%d", p.denial.status);
+	pass_finish(&p, END_NEVER_SENT, 0, -1, -1);
+	stage_settle(s);
+	return status;
+}
+
+/* It is denied, and counts all the same: else whoever sends many of them is never stopped. */
+static void
+a_denied_text_counts_for_limits_of_requests(void **state)
+{
+	enum { TWENTY = 20, LIMIT = 5 };
+	struct buf body;
+
+	(void)state;
+	put_body(&body, OVER, DEAR / 2);
+	for (int later = 0; later < 2; later++) {
+		struct stage s;
+		struct call c;
+		stage_up(&s, ROUTES("") FEW);
+		for (int n = 1; n <= TWENTY; n++) {
+			const char *status = sent_dear(&s, buf_view(&body), later, &c);
+			if (strcmp(status, n <= LIMIT ? "413" : "429"))
+				fail_msg("%s: request %d: %s", later ? "later" : "with the NOTIFY",
+					n, status);
+			assert_int_equal(
+				stage_charged(&s, "few", "alice"), n <= LIMIT ? n : LIMIT);
+			assert_int_equal(stage_charged(&s, "tokens", "alice"), 0);
+		}
+		stage_down(&s);
+	}
+	buf_free(&body);
+}
+
+static void
+a_denied_text_stays_denied_without_a_store(void **state)
+{
+	static const char *const aways[] = { "deny", "allow" };
+	struct buf body;
+
+	(void)state;
+	put_body(&body, OVER, DEAR / 2);
+	for (size_t i = 0; i < COUNT_OF(aways); i++) {
+		struct stage s;
+		struct call c;
+		char policy[1200];
+		snprintf(policy, sizeof(policy),
+			"%slimits:\n  - {name: few, requests: 5, window: 1m, away: %s}\n",
+			ROUTES(""), aways[i]);
+		stage_up(&s, policy);
+		s.table->n = SIZE_MAX; /* full */
+		assert_string_equal(sent_dear(&s, buf_view(&body), false, &c), "413");
+		s.table->n = 0;
+		stage_pass(&s, 31000000);
+		stage_down(&s);
+	}
+	buf_free(&body);
+}
+
 /* ---- nobody waits ---- */
 
 static void
@@ -167,6 +251,8 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(more_work_than_its_length_allows),
+		cmocka_unit_test(a_denied_text_counts_for_limits_of_requests),
+		cmocka_unit_test(a_denied_text_stays_denied_without_a_store),
 		cmocka_unit_test(work_for_a_client_that_is_gone_ends),
 		cmocka_unit_test(work_of_a_daemon_that_stops_ends),
 	};

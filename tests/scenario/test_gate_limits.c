@@ -65,6 +65,58 @@ what_is_moved_is_charged_once(void **state)
 	}
 }
 
+/* Whether the body is read shows by the rule that denies what is in it. */
+static void
+who_is_known_to_be_over_is_refused_before_the_body_is_read(void **state)
+{
+	/* clang-format off */
+	static const struct { const char *name, *limit, *status; } rows[] = {
+		{ "by the person", "per: [identity.person], requests: 2, window: 1m", "429" },
+		{ "in a calendar's day", "per: [identity.person], requests: 2, window: {calendar: day}", "429" },
+		{ "of a burst", "requests: 9, window: 1h, burst: {most: 2, window: 1m}", "429" },
+		{ "the model is in the body", "per: [model.name], requests: 2, window: 1m", "403" },
+		{ "a condition reads the body", "when: 'prompt.bytes > 3', requests: 2, window: 1m", "403" },
+		{ "it moves requests to another model", "requests: 1, window: 1m, at_limit: {model: small, up_to: 2}", "403" },
+	};
+	/* clang-format on */
+	static const struct note secret = { .person = "alice",
+		.body = "{\"model\":\"large\",\"messages\":[{\"role\":\"user\",\"content\":"
+			"\"AKIAQ3EGRIXPFUSLKQLT\"}]}" };
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct stage s;
+		struct call c;
+		char policy[900];
+		snprintf(policy, sizeof(policy),
+			ROUTES "rules:\n  - {name: keys, when: '\"secret\" in prompt.classes', "
+			       "deny: true}\n"
+			       "limits:\n  - {name: few, %s}\n",
+			rows[i].limit);
+		stage_up(&s, policy);
+		for (int n = 0; n < 2; n++) {
+			sent_model(&s, &c);
+			assert_string_equal(call_var(&c, "status"), "");
+		}
+		call_do(&s, &secret, &c); /* nobody was refused yet: it is read */
+		assert_string_equal(call_var(&c, "status"), "403");
+		sent_model(&s, &c);
+		assert_string_equal(call_var(&c, "status"), "429");
+		call_do(&s, &secret, &c);
+		if (strcmp(call_var(&c, "status"), rows[i].status))
+			fail_msg("%s: %s", rows[i].name, call_var(&c, "status"));
+		if (!strcmp(rows[i].status, "429"))
+			assert_string_not_equal(call_var(&c, "retry_after"), "");
+		stage_pass(&s, UINT64_C(25) * 3600 * 1000000);
+		call_do(&s, &secret, &c);
+		assert_string_equal(call_var(&c, "status"), "403");
+		sent_model(&s, &c);
+		assert_string_equal(call_var(&c, "status"), "");
+		stage_pass(&s, 31000000);
+		stage_down(&s);
+	}
+}
+
 static void
 no_wake(void *arg)
 {
@@ -243,6 +295,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(what_is_moved_is_charged_once),
+		cmocka_unit_test(who_is_known_to_be_over_is_refused_before_the_body_is_read),
 		cmocka_unit_test(of_many_limits_that_are_near_each_is_told),
 		cmocka_unit_test(without_counts_all_limits_must_let_it_go),
 		cmocka_unit_test(a_body_of_several_models_is_worth_the_dearest),

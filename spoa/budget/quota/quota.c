@@ -246,8 +246,9 @@ quota_reserve(struct quota *qt, struct quota_request *q)
 	}
 }
 
-uint64_t
-quota_left(const struct quota *qt, struct quota_dim *d)
+/* Sets *left to what is left of the dim, as this worker heard within the last minute. Returns false if it heard nothing. */
+static bool
+left_known(const struct quota *qt, struct quota_dim *d, uint64_t *left)
 {
 	struct quota_dim then = *d;
 	uint64_t now = clock_mono_us();
@@ -264,8 +265,28 @@ quota_left(const struct quota *qt, struct quota_dim *d)
 		known = qt->self == qt->table->owner &&
 			table_left(qt->table, &then, table_ms(qt->table, now));
 	}
-	uint64_t left = known ? then.remaining : 0, used = d->limit - left;
-	left -= then.apart < left ? then.apart : left;
+	*left = known ? then.remaining : 0;
+	return known;
+}
+
+bool
+quota_over(const struct quota *qt, struct quota_dim *d)
+{
+	uint64_t left;
+
+	if (!qt->redis && qt->self != qt->table->owner)
+		return true; /* the table is another worker's, and asking it is cheap */
+	return left_known(qt, d, &left) && left < d->n + d->apart;
+}
+
+uint64_t
+quota_left(const struct quota *qt, struct quota_dim *d)
+{
+	uint64_t left;
+
+	left_known(qt, d, &left);
+	uint64_t used = d->limit - left;
+	left -= d->apart < left ? d->apart : left;
 	return d->soft > used && d->soft - used < left ? d->soft - used : left;
 }
 

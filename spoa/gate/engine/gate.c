@@ -407,6 +407,7 @@ gate_advance(struct request *r, enum step_result s)
 {
 	size_t next = s == STEP_REWRITES   ? step_rewrite_at
 		      : s == STEP_REROUTES ? step_policy_at
+		      : s == STEP_CHARGES  ? step_quota_at
 					   : r->run.step + 1;
 
 	if (s == STEP_DECIDED && next < nsteps)
@@ -597,7 +598,7 @@ give_request_up(struct request *r)
 		request_release(r);
 	if (w == WAIT_ROOM)
 		request_none_in(r);
-	else
+	else if (!r->found.too_dear) /* that denial stands */
 		deny_late(r, by_wait[w].code);
 	/* No time is left to wait for the record of this denial. */
 	if (!audit && r->gate->shared->audit && !request_tried(r) && request_record(r) < 0)

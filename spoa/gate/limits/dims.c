@@ -477,16 +477,25 @@ limits_have_room(const struct request *r)
 	return room;
 }
 
-int
-limits_collect(struct request *r)
+enum collected { COLLECT_ALL, COLLECT_DENIED, COLLECT_EARLY };
+
+static bool
+is_collected(const struct request *r, const struct limit *l, enum collected which)
+{
+	if (l->of == LIMIT_MESSAGE || !is_counted(r, l->of))
+		return false;
+	return which == COLLECT_ALL ||
+	       (l->of == LIMIT_REQUESTS && (which == COLLECT_DENIED || !l->at_limit));
+}
+
+static int
+collect_hits(struct request *r, enum collected which)
 {
 	struct found_limits *due = &r->found.limits;
 	struct policy_facts f;
 
-	if ((r->snap->policy->prices || r->snap->policy->unknown_price) &&
-		r->in.body_state != BODY_STATE_PARTIAL)
-		offered(r);
 	request_facts(r, &f);
+	f.whole &= which != COLLECT_EARLY;
 	int err = limits_apply(r, &f);
 	due->nall = due->n;
 	err = err ? err : limits_live(r, &f, due->hit, &due->nall);
@@ -495,14 +504,53 @@ limits_collect(struct request *r)
 	for (size_t i = 0; i < due->nall && !err; i++) {
 		const struct limit *l = due->hit[i].limit;
 		r->found.bounded |= limits_counts_answer(l->of);
-		if (l->of == LIMIT_MESSAGE || !is_counted(r, l->of))
+		if (!is_collected(r, l, which))
 			continue;
 		err = add_limit_hit(r, &due->hit[i], false);
 		if (!err && l->burst.amount && bound(r, l) == l->amount)
 			err = add_limit_hit(r, &due->hit[i], true);
 	}
+	return err;
+}
+
+int
+limits_collect(struct request *r)
+{
+	if ((r->snap->policy->prices || r->snap->policy->unknown_price) &&
+		r->in.body_state != BODY_STATE_PARTIAL)
+		offered(r);
+	int err = collect_hits(r, COLLECT_ALL);
 	if (!err)
 		limits_amounts(r);
+	return err;
+}
+
+static int
+collect_requests(struct request *r, enum collected which)
+{
+	int err = collect_hits(r, which);
+	struct quota_request *q = r->found.quota[r->run.resumed];
+
+	for (size_t i = 0; !err && i < q->ndims; i++) {
+		q->dim[i].n = 1;
+		if (!r->run.resumed) /* nobody tells of its end */
+			q->dim[i].hold_s = 0;
+	}
+	return err;
+}
+
+int
+limits_collect_denied(struct request *r)
+{
+	return collect_requests(r, COLLECT_DENIED);
+}
+
+int
+limits_collect_early(struct request *r)
+{
+	int err = collect_requests(r, COLLECT_EARLY);
+
+	r->found.limits.known = false; /* the body may say that more apply */
 	return err;
 }
 

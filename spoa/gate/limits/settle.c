@@ -83,7 +83,8 @@ exchange_settle(struct request *r, struct change *out)
 	struct exchange *x = r->x;
 	size_t n = 0;
 
-	bool not_sent = x->used_by == USED_NOT_SENT && !(x->tries && x->tries->let_go);
+	bool not_sent = x->used_by == USED_NOT_SENT && !(x->tries && x->tries->let_go) &&
+			!r->found.too_dear;
 	if (not_sent && !r->found.cache.embedded.tokens) {
 		for (int i = 0; i < 2; i++)
 			quota_release(r->gate->quota, r->found.quota[i], clock_mono_us());

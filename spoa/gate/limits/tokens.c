@@ -204,7 +204,7 @@ request_count_tokens(struct request *r)
 /* ---- what is not counted ---- */
 
 /* The end of the exchange will say how many it is; and if not, what was held can be told from
- * the texts alone. A long body is a helper's, who counts. */
+ * the texts alone. The tokens of a long body are counted. */
 static bool
 may_estimate(const struct request *r)
 {
@@ -213,7 +213,7 @@ may_estimate(const struct request *r)
 
 	return r->gate && r->snap->models && r->out.decision.via == VIA_RELAY &&
 	       r->found.route->response & RESP_METER && !request_tokens_needed(r) &&
-	       !r->found.fell.change && r->in.raw.n <= CAP_INLINE_BODY && !b->unread.nmedia &&
+	       !r->found.fell.change && r->in.raw.n <= CAP_ESTIMATED_BODY && !b->unread.nmedia &&
 	       !b->unread.sealed && b->marks.nmodels < 2 && b->marks.nrequests < 2 &&
 	       r->found.file.state == FILE_NONE && !dialect_batches(e) &&
 	       !dialect_batch_file(e, b) && !e->free && !e->stored && !e->unseen;

@@ -118,7 +118,8 @@ may_pass(struct request *r)
 	if (unreadable)
 		return request_deny(r, 403, "unreadable_content", "", request_unread_files(r));
 	bool failed = r->found.classifier_failed && r->found.unclassified == OUT_DENY;
-	if (failed && r->found.overworked)
+	r->found.too_dear = failed && r->found.overworked;
+	if (r->found.too_dear)
 		return request_deny(r, 413, "request_too_complex", "",
 			SPAN_LIT("a text takes more work to look through than its length "
 				 "allows: sent again, it would again"));
@@ -346,5 +347,6 @@ step_policy(struct request *r)
 		r->out.decision.via = VIA_RELAY;
 		return STEP_NEXT;
 	}
-	return may_pass(r);
+	enum step_result passes = may_pass(r);
+	return r->found.too_dear && r->gate ? STEP_CHARGES : passes;
 }

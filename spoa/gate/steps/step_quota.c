@@ -54,11 +54,13 @@ elsewhere(struct request *r, const struct limit *of, enum limit_of counts, const
 	return limits_over(r);
 }
 
-static enum step_result
-quota_refused(struct request *r, const struct quota_request *q)
+static void
+deny_over(struct request *r, const struct quota_request *q)
 {
 	const struct quota_dim d = q->dim[q->refused_by];
 
+	if (d.unit == QUOTA_REQUESTS)
+		r->gate->over_us = clock_mono_us();
 	if (q->result == QUOTA_UNREACHABLE) {
 		/* A 429 would be sent again by SDKs, for nothing. */
 		request_deny(r, 403, "limit_unreachable", d.name, limits_why_never(r, &d));
@@ -70,6 +72,14 @@ quota_refused(struct request *r, const struct quota_request *q)
 		r->out.decision.retry_after_s = q->retry_after_s;
 		r->out.decision.final = limits_exhausted(&d) || q->retry_after_s > PATIENCE_S;
 	}
+}
+
+static enum step_result
+quota_refused(struct request *r, const struct quota_request *q)
+{
+	const struct quota_dim d = q->dim[q->refused_by];
+
+	deny_over(r, q);
 	return elsewhere(r, d.of, d.counts, d.key, d.n);
 }
 
@@ -195,10 +205,82 @@ look_at_quota(struct request *r)
 				       "can be counted"));
 }
 
+/* A limit of requests has refused somebody lately, and the request's body is here: of one that comes
+ * later, the head is counted before. An MCP client reads its refusal in the response to its message. */
+static bool
+may_be_over(const struct request *r)
+{
+	enum { LATELY_US = 60000000 };
+
+	return r->gate && r->gate->over_us && r->begun_us < r->gate->over_us + LATELY_US &&
+	       r->in.body_state == BODY_STATE_WHOLE && !r->found.observed && !request_is_mcp(r);
+}
+
+enum step_result
+step_over(struct request *r)
+{
+	struct quota_request *q = r->found.quota[0];
+	bool over = false;
+
+	if (r->run.wait != WAIT_QUOTA) {
+		if (!may_be_over(r))
+			return STEP_NEXT;
+		int err = limits_collect_early(r);
+		q = r->found.quota[0];
+		for (size_t i = 0; i < q->ndims && !err; i++)
+			over |= quota_over(r->gate->quota, &q->dim[i]);
+		if (over)
+			return send(r, q);
+	} else {
+		r->run.wait = WAIT_NONE;
+		if (q->result == QUOTA_REFUSED) {
+			deny_over(r, q);
+			return STEP_DECIDED;
+		}
+		request_release(r); /* there is room again: the quota step counts it */
+	}
+	if (q->ndims) /* else it may be nobody's */
+		q->ndims = 0;
+	return STEP_NEXT;
+}
+
+/* A text of it took more work than its length allows. The denial stands whatever the store says,
+ * except that a caller who is over a limit of requests gets that limit's 429. */
+static enum step_result
+charge_denied(struct request *r)
+{
+	struct quota_request *q = r->found.quota[r->run.resumed];
+
+	if (r->run.wait != WAIT_QUOTA) {
+		int err = limits_collect_denied(r);
+		q = r->found.quota[r->run.resumed];
+		if (!err && q->ndims)
+			return send(r, q);
+		if (err)
+			forget(r);
+		return STEP_DECIDED;
+	}
+	r->run.wait = WAIT_NONE;
+	if (q->result == QUOTA_ADMITTED) {
+		limits_warn(r, q);
+	} else if (q->result == QUOTA_REFUSED || q->result == QUOTA_UNREACHABLE) {
+		r->found.too_dear = false; /* what the head was charged is given back */
+		deny_over(r, q);
+		request_release(r);
+	} else {
+		r->found.quota_failed = true;
+		metric_inc(r->gate->metrics, M_QUOTA_FAILED);
+	}
+	return STEP_DECIDED;
+}
+
 enum step_result
 step_quota(struct request *r)
 {
 	struct quota_request *q;
+
+	if (r->found.too_dear)
+		return charge_denied(r);
 
 	if (r->found.form && r->found.form->refused) {
 		enum step_result s = limits_form(r);

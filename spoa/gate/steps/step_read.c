@@ -25,6 +25,14 @@ leave_to_relay(struct request *r)
 	r->in.body_state = BODY_STATE_PARTIAL;
 }
 
+/* A helper thread looks at a long body, and only at one that the relay read. */
+static bool
+is_too_long_here(const struct request *r)
+{
+	return offload_leaves(r) && !r->found.observed &&
+	       r->in.body_state == BODY_STATE_WHOLE && r->in.body_raw.n > CAP_INLINE_BODY;
+}
+
 static enum step_result
 decode_request(struct request *r)
 {
@@ -166,7 +174,7 @@ read_request_body(struct request *r)
 	bool none = r->in.body_state == BODY_STATE_NONE;
 	if (r->found.observed && r->in.body_state == BODY_STATE_PARTIAL)
 		return read_prefix(r);
-	if (request_message_waits(r))
+	if (request_message_waits(r) || is_too_long_here(r))
 		leave_to_relay(r);
 	if (r->in.body_state == BODY_STATE_PARTIAL || (none && needs_none(r)))
 		return STEP_NEXT;

@@ -8,4 +8,4 @@
 enum { STEPS(AT) };
 const struct step steps[] = { STEPS(ROW) };
 const size_t nsteps = COUNT_OF(steps), step_read_at = AT_read, step_policy_at = AT_policy,
-	     step_rewrite_at = AT_rewrite;
+	     step_rewrite_at = AT_rewrite, step_quota_at = AT_quota;

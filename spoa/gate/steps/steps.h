@@ -13,9 +13,9 @@ struct step {
 	uint8_t stage; /* enum tally_stage (budget/tally/tally.h) that its time counts for */
 };
 extern const struct step steps[];
-/* How many; where a deferred request resumes, one whose target failed, and one that goes as
- * another than it asked for. */
-extern const size_t nsteps, step_read_at, step_policy_at, step_rewrite_at;
+/* How many; where a deferred request resumes, one whose target failed, one that goes as
+ * another than it asked for, and one that is charged and denied. */
+extern const size_t nsteps, step_read_at, step_policy_at, step_rewrite_at, step_quota_at;
 
 /* The steps of a decision, in the order of the path: the list to read first.
  * X(name, looks at all of the body, stage of the tallies) */
@@ -26,6 +26,7 @@ extern const size_t nsteps, step_read_at, step_policy_at, step_rewrite_at;
 	X(declared, false, MATCH)    /* the body as the head describes it: 413, 415 */ \
 	X(match,    false, MATCH)    /* which route: 404 */ \
 	X(identity, false, IDENTITY) /* who is asking; may wait for an issuer's keys: 401, 403, 503 */ \
+	X(over,     false, IDENTITY) /* who is known to be over a limit of requests (step_quota.c): 429 */ \
 	X(read,     true,  READ)     /* the body's segments; skipped while it is not whole */ \
 	X(files,    true,  READ)     /* what its files are (files/) */ \
 	X(extract,  false, READ)     /* what is in them: waits for tollgate-extract (files/) */ \

@@ -280,7 +280,7 @@ is_emphasis(const struct heuristic *l, size_t i)
 		from--;
 	while (to - i < WORD && (heuristic_token(byte_at(l, to)) || byte_at(l, to) == '*'))
 		to++;
-	effort_add(to - from);
+	effort_add(3 * (to - from));
 	for (size_t k = from; k < to; k++)
 		stars += byte_at(l, k) == '*';
 	tag = span_chr(span_cut(l->t, from, to), '*');
@@ -499,7 +499,9 @@ heuristics_edit(const struct chunk *c, struct editor *ed)
 				cyrillic(&l, base, b);
 		if (b->digit)
 			more |= group_starts(&l, base, b) | said_bits(&l, base, b);
-		for (uint64_t todo = rows | at | more; todo; todo &= todo - 1) {
+		if (base && effort_over())
+			ed->err = effort_err();
+		for (uint64_t todo = rows | at | more; todo && !ed->err; todo &= todo - 1) {
 			effort_add(WORK_GUESS);
 			unsigned bit = (unsigned)__builtin_ctzll(todo);
 			size_t i = base + bit;

@@ -362,7 +362,7 @@ edit_escape(struct normaliser *p)
 {
 	struct unescaped u = unescape(p->t, p->at);
 
-	effort_add(u.end ? 8 + u.end - p->at : p->t.p[p->at] == '=' ? 96 : 16);
+	effort_add(u.end ? 8 + u.end - p->at : 16);
 	if (u.end) {
 		p->ed->escapes++;
 		struct terminal s = terminal_spelled(p->t, p->at, &u);
@@ -381,6 +381,20 @@ edit_escape(struct normaliser *p)
 	while (c == '\\' && p->at < p->t.n && p->t.p[p->at] == '\\');
 }
 
+static bool
+plain_ends(char c)
+{
+	switch (c) { /* asked of each byte: a search of a set costs four times as much */
+	case '\\':
+	case '%':
+	case '&':
+	case '=':
+	case '^':
+	case '[': return true;
+	default: return false;
+	}
+}
+
 /* The marks that end what so many of _ begin, whose first byte is at `from`: at words' ends, on
  * one line, of text that is written plainly; t.n: none. */
 static size_t
@@ -394,7 +408,7 @@ emphasis_end(struct span t, size_t from, size_t marks)
 		char c = t.p[i];
 		size_t end = i + marks;
 		bool opens = c == '_' && t.p[i - 1] == ' ';
-		if (opens || c < ' ' || c > '~' || is_one_of(c, "\\%&=^["))
+		if (opens || c < ' ' || c > '~' || plain_ends(c))
 			break; /* others', or what is not written plainly */
 		telling |= is_digit(c) || c == '@';
 		if (c != '_' || end > t.n || t.p[end - 1] != '_' ||
@@ -442,7 +456,9 @@ normalise_edit(const struct chunk *c, struct editor *ed, bool *signal)
 			l->hidden | BITS_WHERE(l->token & ~l->alnum & ~(l->token << 1 | before),
 					    base, i, t.p[i] == '_');
 		before = l->token >> 63;
-		while (todo) {
+		if (base && todo && effort_over())
+			ed->err = effort_err();
+		while (todo && !ed->err) {
 			size_t at = base + (size_t)__builtin_ctzll(todo);
 			if (at >= p.at) {
 				p.at = at + fold_nothing(p.t.p + at, p.t.n - at);

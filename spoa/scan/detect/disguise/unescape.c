@@ -377,6 +377,7 @@ looks_quoted(struct span t, size_t at, size_t end, int v)
 		rest++;
 	if (rest - end >= KEY_LEAST && at > 0 && is_alpha(t.p[at - 1]))
 		return true;
+	effort_add((to - from) / 4);
 	for (size_t i = from; i + 2 < to; i++) {
 		const char *sign = memchr(t.p + i, '=', to - 2 - i);
 		if (!sign)

@@ -7,6 +7,7 @@
 
 #include "base/buf.h"
 #include "base/span.h"
+#include "scan/detect/validate/value_memo.h"
 
 enum check_result {
 	CHECK_NO,    /* not this entity */
@@ -18,6 +19,7 @@ enum check_result {
 struct check_memo {
 	size_t pem_from, pem_end; /* from pem_from on, the next END line ends at pem_end */
 	bool pem_known;
+	struct value_memo values;
 };
 
 struct candidate {

@@ -119,26 +119,6 @@ key_kind_of(struct span name)
 
 /* ---- the value ---- */
 
-struct mix {
-	size_t lower, upper, digit, other, foreign;
-};
-
-static struct mix
-mix_of(struct span s)
-{
-	struct mix m = { 0 };
-
-	effort_add(s.n);
-	for (size_t i = 0; i < s.n; i++) {
-		m.lower += is_lower(s.p[i]);
-		m.upper += is_upper(s.p[i]);
-		m.digit += is_digit(s.p[i]);
-		m.foreign += is_high(s.p[i]);
-	}
-	m.other = s.n - m.foreign - m.lower - m.upper - m.digit;
-	return m;
-}
-
 static bool
 is_letters(struct span s)
 {
@@ -204,12 +184,11 @@ looks_like_a_path(struct span s)
 
 /* ./db.pass2, /run/secrets/pw1, C:\\keys\\1.txt, 1.2.3, certs/pass.p12 */
 static bool
-is_file_name(struct span s)
+is_file_name(struct span s, struct mix m)
 {
 	static const char *const ends[] = { ".txt", ".pem", ".key", ".crt", ".json", ".yml",
 		".yaml", ".conf", ".env", ".js", ".ts", ".py", ".php", ".html", ".md",
 		".properties", ".xml", ".p12", ".gpg", ".sh", ".com", ".org", ".net", ".io" };
-	struct mix m = mix_of(s);
 
 	if (SPAN_AMONG(span_cut(s, 1, s.n), ends, span_ends))
 		return true;
@@ -223,31 +202,35 @@ is_file_name(struct span s)
 
 /* Whole groups of base64, too mixed to be a path: there "/" is a digit. */
 static bool
-is_base64_blob(struct span s)
+is_base64_blob(struct span s, struct mix m)
 {
-	struct mix m = mix_of(s);
 	size_t slashes = 0;
 
+	if (s.n < 40 || s.n % 4 || m.digit <= 2 || m.upper <= 4 || m.lower <= 4)
+		return false;
 	for (size_t i = 0; i < s.n; i++) {
 		if (value64(s.p[i]) < 0 && s.p[i] != '=')
 			return false;
 		slashes += s.p[i] == '/';
 	}
-	return s.n >= 40 && s.n % 4 == 0 && m.digit > 2 && m.upper > 4 && m.lower > 4 &&
-	       slashes * 12 <= s.n;
+	return slashes * 12 <= s.n;
 }
 
 /* Words joined by - or _ are names: NEXUS-GPT4-API-KEY, prod-eu-west1. */
 static bool
 looks_like_a_name(struct span s)
 {
-	size_t parts = 0, plain = 0, at = 0;
+	enum { PART_MAX = 14 };
+	size_t parts = 0, at = 0;
 
 	for (size_t i = 0; i <= s.n; i++) {
-		if (i < s.n && s.p[i] != '-' && s.p[i] != '_' && s.p[i] != ':')
-			continue;
-		struct mix m = mix_of(span_cut(s, at, i));
 		size_t n = i - at;
+		if (i < s.n && s.p[i] != '-' && s.p[i] != '_' && s.p[i] != ':') {
+			if (n >= PART_MAX)
+				return false;
+			continue;
+		}
+		struct mix m = mix_of(span_cut(s, at, i));
 		/* Letters, then digits, each of one case: a word with its number. */
 		bool digits_last = true;
 		for (size_t k = at + 1; k < i; k++)
@@ -255,34 +238,43 @@ looks_like_a_name(struct span s)
 				digits_last = false;
 		bool one_case =
 			m.lower == 0 || m.upper == 0 || (m.upper == 1 && is_upper(s.p[at]));
+		if (n && (n > PART_MAX || !(digits_last || n <= 3) || !one_case ||
+				 (m.digit > 4 && m.digit < n)))
+			return false;
 		parts += n > 0;
-		plain += n > 0 && n <= 14 && (digits_last || n <= 3) && one_case &&
-			 (m.digit <= 4 || m.digit == n);
 		at = i + 1;
 	}
-	return parts > 1 && plain == parts;
+	return parts > 1;
 }
 
 /* An alphabet ("ABC…xyz0123456789"), or one byte again and again. */
-static bool
-is_sequence(struct span s)
+static size_t
+sequence_begins(struct span rest)
 {
+	enum { ASCENDING = 10, SAME = 8 };
 	size_t next = 1, same = 1;
 
-	for (size_t i = 1; i < s.n && next < 10 && same < 8; i++) {
-		next = s.p[i] == s.p[i - 1] + 1 ? next + 1 : 1;
-		same = s.p[i] == s.p[i - 1] ? same + 1 : 1;
-	}
-	return next >= 10 || same >= 8;
+	while (next < rest.n && next < ASCENDING && rest.p[next] == rest.p[next - 1] + 1)
+		next++;
+	while (same < rest.n && same < SAME && rest.p[same] == rest.p[0])
+		same++;
+	return next == ASCENDING ? next : same == SAME ? same : 0;
+}
+
+static bool
+is_sequence(const struct candidate *c, struct span s)
+{
+	return value_holds(&c->memo->values.sequence, c->text, s, sequence_begins);
 }
 
 /* What a value after a key that names a secret is instead. */
 static bool
 is_no_secret(const struct candidate *c, const struct value *v, bool thrown)
 {
-	effort_add(64 + 4 * v->s.n);
-	return v->s.n == 0 || value_is_template(v->s) || value_is_placeholder(v->s) ||
-	       is_sequence(v->s) || !value_is_assigned(c, v) || (!thrown && value_is_code(c, v));
+	effort_add(64 + v->s.n / 2);
+	return v->s.n == 0 || value_is_template(v->s) || candidate_is_placeholder(c, v->s) ||
+	       is_sequence(c, v->s) || !value_is_assigned(c, v) ||
+	       (!thrown && value_is_code(c, v));
 }
 
 /* Drawn by chance, and long enough that this shows: no word, name or path, whatever classes
@@ -344,15 +336,6 @@ told_as_harmless(const struct candidate *c, const struct value *v)
 	return false;
 }
 
-static bool
-strpbrk_in(struct span s, const char *set)
-{
-	for (; *set; set++)
-		if (span_chr(s, *set) < s.n)
-			return true;
-	return false;
-}
-
 /* A regular expression, a Windows path: token = "[a-z]+\\w", key = "a\\b\\c" */
 static bool
 is_pattern(struct span s)
@@ -383,37 +366,40 @@ static enum check_result
 generic_value(struct candidate *c, struct value v)
 {
 	struct span s = v.s;
+	struct value_memo *values = &c->memo->values;
 
 	/* The cheap questions first: most candidates end here. */
 	if (s.n < 10)
 		return CHECK_NO;
-	struct mix m = mix_of(s);
+	struct mix m = value_counts(values, s);
 	if (m.lower + m.upper == 0)
 		return CHECK_NO;
-	float bits = entropy(s);
+	float bits = value_entropy(values, s);
 	struct span name = key_name(c);
 	enum key_kind key = key_kind_of(name);
-	if (key == KEY_NO)
+	if (key == KEY_NO || !key_fits(c, &v, name))
+		return CHECK_NO;
+	if (key == KEY_WEAK && (m.digit < 2 || bits < 3.6f || s.n < 16 ||
+				       value_has_any(values, s, "\\{}<>;,|&()[]*")))
+		return CHECK_NO;
+	if (!v.quoted && value_has_any(values, s, "(["))
 		return CHECK_NO;
 	bool thrown = key != KEY_WEAK && is_drawn_by_chance(s, m, bits);
 	if (!thrown && m.digit == 0 && (s.n < 20 || !random_letters(s)))
 		return CHECK_NO;
 	if (!thrown && bits < 3.5f && !(s.n >= 32 && bits >= 3.0f)) /* hex: at most 4 */
 		return CHECK_NO;
-	if (!key_fits(c, &v, name) || is_no_secret(c, &v, thrown))
+	if (is_no_secret(c, &v, thrown))
 		return CHECK_NO;
 	if (span_ieq(s, name)) /* oauth2Token: Oauth2Token */
 		return CHECK_NO;
 	if (!thrown && (looks_like_a_name(s) || value_is_words(s)))
 		return CHECK_NO;
-	if (!thrown && !is_base64_blob(s) && looks_like_a_path(s))
+	if (!thrown && !is_base64_blob(s, m) && looks_like_a_path(s))
 		return CHECK_NO;
-	if (is_pattern(s) || is_public_key(s) || (!v.quoted && strpbrk_in(s, "([")))
+	if (is_pattern(s) || is_public_key(s))
 		return CHECK_NO;
 	if ((value_is_uuid(s) && !key_says_more(name)) || told_as_harmless(c, &v))
-		return CHECK_NO;
-	if (key == KEY_WEAK &&
-		(strpbrk_in(s, "\\{}<>;,|&()[]*") || m.digit < 2 || bits < 3.6f || s.n < 16))
 		return CHECK_NO;
 	return CHECK_SHAPE;
 }
@@ -475,9 +461,9 @@ check_vendor(struct candidate *c)
 		if (in_list(&harmless, w) || (last && in_list(&not_the_secret, w)))
 			return CHECK_NO;
 	/* Names have no digits: searchConfluenceUsingCql. */
-	if (mix_of(s).digit == 0)
+	if (!span_some(s, is_digit))
 		return CHECK_NO;
-	if (token_placeholder(s) || is_sequence(s) || value_is_placeholder(s) ||
+	if (token_placeholder(s) || is_sequence(c, s) || candidate_is_placeholder(c, s) ||
 		looks_like_a_name(s))
 		return CHECK_NO;
 	return entropy(s) < 2.5f ? CHECK_NO : CHECK_SHAPE;
@@ -486,12 +472,12 @@ check_vendor(struct candidate *c)
 /* Without a digit, and of two classes of characters: letters that are no word, or several
  * signs between them. The signs of a command's short form are none: pw[d]. */
 static bool
-is_no_word(struct span s, struct mix m)
+is_no_word(const struct candidate *c, struct span s, struct mix m)
 {
 	enum { LEAST = 6, SIGNS = 2 };
 
-	return m.foreign == 0 && !strpbrk_in(s, "_-[") &&
-	       (m.other == 0 || m.other >= SIGNS) && value_chance(s) >= LEAST;
+	return m.foreign == 0 && (m.other == 0 || m.other >= SIGNS) &&
+	       !value_has_any(&c->memo->values, s, "_-[") && value_chance(s) >= LEAST;
 }
 
 /* Chosen by people: shorter, less random, but after a word that leaves no doubt. */
@@ -500,16 +486,16 @@ check_password(struct candidate *c)
 {
 	struct value v = value_read(c);
 	struct span s = v.s;
-	struct mix m = mix_of(s);
+	struct mix m = value_counts(&c->memo->values, s);
 	int classes = (m.lower > 0) + (m.upper > 0) + (m.digit > 0) + (m.other > 0);
 
 	if (s.n < 6 || m.lower + m.upper == 0)
 		return CHECK_NO;
-	if ((classes < 2 || (m.digit == 0 && classes < 3)) && !is_no_word(s, m))
+	if ((classes < 2 || (m.digit == 0 && classes < 3)) && !is_no_word(c, s, m))
 		return CHECK_NO;
 	struct span name = key_name(c);
 	if (key_kind_of(name) != KEY_PASSWORD || !key_fits(c, &v, name) ||
-		is_no_secret(c, &v, false) || is_file_name(s))
+		is_no_secret(c, &v, false) || is_file_name(s, m))
 		return CHECK_NO;
 	/* A name, and a cipher's: PSK-AES256-GCM-SHA384 */
 	if (m.other && looks_like_a_name(s) &&
@@ -529,12 +515,12 @@ check_argument(struct candidate *c)
 {
 	struct value v = value_read(c);
 
-	struct mix m = mix_of(v.s);
+	struct mix m = value_counts(&c->memo->values, v.s);
 
 	/* a word of the sentence */
 	if (m.lower == v.s.n && v.s.n <= 8)
 		return CHECK_NO;
-	return value_is_template(v.s) || value_is_placeholder(v.s) || value_is_stock(v.s)
+	return value_is_template(v.s) || candidate_is_placeholder(c, v.s) || value_is_stock(v.s)
 		       ? CHECK_NO
 		       : CHECK_SHAPE;
 }

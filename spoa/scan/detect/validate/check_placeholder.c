@@ -9,6 +9,8 @@ static const char *const words[] = {
 #include "scan/detect/validate/placeholders.inc"
 };
 static uint32_t seconds[256]; /* by a word's first byte: what its second one is, as bits */
+static uint16_t by_first[COUNT_OF(words)], firsts[256 + 1]; /* the words in that order, and where
+							      each byte's begin */
 
 static uint32_t
 second_bit(char c)
@@ -19,36 +21,65 @@ second_bit(char c)
 __attribute__((constructor)) static void
 fill_seconds(void)
 {
-	for (size_t k = 0; k < COUNT_OF(words); k++)
-		seconds[(unsigned char)words[k][0]] |= second_bit(words[k][1]);
+	uint16_t n = 0;
+
+	for (size_t first = 0; first < 256; first++) {
+		firsts[first] = n;
+		for (size_t k = 0; k < COUNT_OF(words); k++)
+			if ((unsigned char)words[k][0] == first) {
+				by_first[n++] = (uint16_t)k;
+				seconds[first] |= second_bit(words[k][1]);
+			}
+	}
+	firsts[256] = n;
+}
+
+/* The length of the word of the list that begins the text. */
+static size_t
+word_begins(struct span rest)
+{
+	unsigned char first = (unsigned char)to_lower(rest.p[0]);
+
+	if (rest.n < 2 || !(seconds[first] & second_bit(rest.p[1])))
+		return 0;
+	effort_add(4 * (size_t)(firsts[first + 1] - firsts[first]));
+	for (size_t k = firsts[first]; k < firsts[first + 1]; k++) {
+		const char *word = words[by_first[k]];
+		size_t m = 1;
+		while (word[m] && m < rest.n && to_lower(rest.p[m]) == word[m])
+			m++;
+		if (!word[m])
+			return m;
+	}
+	return 0;
+}
+
+/* DB_PASSWORD, your-key-here */
+static bool
+is_stand_in(struct span s)
+{
+	size_t capitals = 0;
+
+	while (capitals < s.n && (is_upper(s.p[capitals]) || s.p[capitals] == '_'))
+		capitals++;
+	effort_add(capitals);
+	return (s.n && capitals == s.n && value_names_secret(s)) ||
+	       (s.n > 6 && span_ieq(span_cut(s, 0, 4), SPAN_LIT("your")));
 }
 
 bool
 value_is_placeholder(struct span s)
 {
-	size_t capitals = 0;
+	struct value_place none = { 0 };
 
-	effort_add(2 * s.n);
-	for (size_t i = 0; i < s.n; i++)
-		capitals += is_upper(s.p[i]) || s.p[i] == '_';
-	if (s.n && capitals == s.n && value_names_secret(s)) /* DB_PASSWORD */
-		return true;
-	if (s.n > 6 && span_ieq(span_cut(s, 0, 4), SPAN_LIT("your")))
-		return true;
-	for (size_t i = 0; i + 1 < s.n; i++) {
-		if (!(seconds[(unsigned char)to_lower(s.p[i])] & second_bit(s.p[i + 1])))
-			continue;
-		effort_add(COUNT_OF(words));
-		for (size_t k = 0; k < COUNT_OF(words); k++) {
-			size_t m = 0;
-			while (words[k][m] && i + m < s.n &&
-				to_lower(s.p[i + m]) == words[k][m])
-				m++;
-			if (!words[k][m])
-				return true;
-		}
-	}
-	return false;
+	return is_stand_in(s) || value_holds(&none, s, s, word_begins);
+}
+
+bool
+candidate_is_placeholder(const struct candidate *c, struct span s)
+{
+	return is_stand_in(s) ||
+	       value_holds(&c->memo->values.placeholder, c->text, s, word_begins);
 }
 
 /* p@ssw0rd: the letter that a sign or digit is drawn for. */

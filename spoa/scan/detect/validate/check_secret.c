@@ -98,7 +98,9 @@ next_end_line(struct candidate *c, size_t from)
 		(m->pem_end == SIZE_MAX || from < m->pem_end))
 		return m->pem_end;
 	const char *at = memmem(c->text.p + from, c->text.n - from, "-----END ", 9);
-	*m = (struct check_memo){ .pem_from = from, .pem_end = SIZE_MAX, .pem_known = true };
+	m->pem_from = from;
+	m->pem_end = SIZE_MAX;
+	m->pem_known = true;
 	if (at) {
 		struct span tail = span_cut(c->text, (size_t)(at - c->text.p) + 9, c->text.n);
 		const char *dashes = memmem(tail.p, tail.n < 64 ? tail.n : 64, "-----", 5);

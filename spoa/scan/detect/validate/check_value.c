@@ -123,6 +123,24 @@ ends_bare(struct span t, size_t i, bool lone)
 	}
 }
 
+/* The end of the value that begins at c->start without a quote; `stop` at most. */
+static size_t
+bare_end(const struct candidate *c, size_t stop, bool lone)
+{
+	struct value_memo *m = &c->memo->values;
+	size_t at = c->start;
+
+	if (m->bare.lone != lone || at < m->bare.from || at > m->bare.to) {
+		m->bare.from = m->bare.to = at;
+		m->bare.lone = lone;
+	}
+	for (at = m->bare.to; at < stop && !ends_bare(c->text, at, lone);)
+		at++;
+	effort_add(2 * (at - m->bare.to));
+	m->bare.to = at;
+	return at < stop ? at : stop;
+}
+
 /* Punctuation of the sentence or the code around, and brackets that open before it. */
 static size_t
 without_tail(struct span t, size_t start, size_t end)
@@ -208,6 +226,7 @@ value_read(struct candidate *c)
 	struct value v = { 0 };
 	size_t close = c->whole ? 0 : closing_quote(c), end = c->start;
 
+	effort_add(96); /* the key, read backwards */
 	read_separator(c, &v);
 	if (c->whole && blank_in(c->text, c->start, c->text.n) == c->text.n) {
 		/* a field of its own: all of it is the value */
@@ -219,17 +238,18 @@ value_read(struct candidate *c)
 		v.quoted = true;
 		/* Judged by its first word: sentences are in quotes too. */
 		v.s = span_cut(c->text, c->start, blank_in(c->text, c->start, close));
+		effort_add(2 * (close - c->start));
 		return v;
 	} else {
 		struct span t = c->text;
 		size_t stop = c->end;
 		bool lone = begins_line(c), braces = in_braces(c);
-		end = c->start = value_begins(c);
-		while (end < stop && !ends_bare(t, end, lone) && !(braces && t.p[end] == '}'))
-			end++;
+		c->start = value_begins(c);
+		end = bare_end(c, stop, lone);
+		if (braces)
+			end = c->start + span_chr(span_cut(t, c->start, end), '}');
 		c->end = without_tail(t, c->start, end);
 	}
-	effort_add(c->end - c->start);
 	v.s = span_cut(c->text, c->start, c->end);
 	return v;
 }
@@ -372,7 +392,7 @@ value_is_template(struct span s)
 	/* vault:secret/db#password, but not vault:9Doors! */
 	if (SPAN_AMONG(s, schemes, span_istarts))
 		return span_chr(s, '!') == s.n || s.p[0] == '!';
-	if (memmem(s.p, s.n, "://", 3))
+	if (span_holds(s, SPAN_LIT("://")))
 		return is_alpha(s.p[0]);
 	/* cut at its first blank: ${{ secrets.NAME }} */
 	if (s.n == 2 && s.p[0] == '%' && is_lower(s.p[1])) /* %s */
@@ -382,7 +402,7 @@ value_is_template(struct span s)
 	/* a tag or a type in escaped markup: &lt;string&gt; */
 	if (span_starts(s, SPAN_LIT("&lt;")) || span_istarts(s, SPAN_LIT("&#x3c;")))
 		return true;
-	if (memmem(s.p, s.n, "${", 2) || memmem(s.p, s.n, "{{", 2))
+	if (span_holds(s, SPAN_LIT("${")) || span_holds(s, SPAN_LIT("{{")))
 		return span_chr(s, '}') < s.n || s.p[0] == '$';
 	size_t open = span_chr(s, '<'), close = span_chr(s, '>');
 	if (open < close && close < s.n && value_names_secret(span_cut(s, open, close)) &&
@@ -413,7 +433,8 @@ value_is_template(struct span s)
 	return false;
 }
 
-/* Words of a name, in camelCase or snake_case, and what they hold. */
+/* Words of a name, in camelCase or snake_case, and what they hold. Without `name`, the counts end
+ * at the first byte that is in no name. */
 struct words_seen {
 	size_t words, letters, digits;
 	size_t capitals, inside; /* runs of digits with a letter at both ends */
@@ -425,8 +446,8 @@ words_of(struct span s)
 {
 	struct words_seen w = { .name = s.n > 0 && !is_digit(s.p[0]) };
 
-	for (size_t i = 0; i < s.n; i++) {
-		w.name &= is_word(s.p[i]);
+	for (size_t i = 0; w.name && i < s.n; i++) {
+		w.name = is_word(s.p[i]);
 		w.digits += is_digit(s.p[i]);
 		if (!is_alpha(s.p[i]))
 			continue;
@@ -497,6 +518,8 @@ chain_length(struct span s)
 		if (i + 1 < s.n && (!memcmp(s.p + i, "->", 2) || !memcmp(s.p + i, "::", 2) ||
 					   !memcmp(s.p + i, "?.", 2)))
 			skip = 2;
+		if (!skip && !is_word(s.p[i]) && !(s.p[i] == '$' && i == from))
+			return 0;
 		if (!skip)
 			continue;
 		struct span part = span_cut(s, from, i);
@@ -575,7 +598,7 @@ is_generic_type(struct span s)
 static bool
 has_escaped_letters(struct span s)
 {
-	for (size_t i = 0; i + 5 < s.n; i++)
+	for (size_t i = span_chr(s, '\\'); i + 5 < s.n; i++)
 		if (s.p[i] == '\\' && s.p[i + 1] == 'u' && is_hex(s.p[i + 2]) &&
 			is_hex(s.p[i + 5]) && memcmp(s.p + i + 2, "00", 2))
 			return true;
@@ -643,7 +666,7 @@ value_is_code(const struct candidate *c, const struct value *v)
 		return true;
 	if (v->quoted && !c->whole)
 		return false;
-	if ((memmem(s.p, s.n, "::", 2) && !digit) || is_hex_number(s))
+	if ((!digit && span_holds(s, SPAN_LIT("::"))) || is_hex_number(s))
 		return true;
 	if (s.p[0] == '(') { /* (Type) value, (a.b(), ((Type)value).call() */
 		struct span inner = span_trim(s, "()!");
@@ -659,7 +682,7 @@ value_is_code(const struct candidate *c, const struct value *v)
 			    (call + 1 < s.n && is_one_of(s.p[call + 1], "@$\"'")) ||
 			    span_chr(span_cut(s, call + 1, s.n), '(') + call + 1 < s.n))
 		return true;
-	if (s.p[0] == '[' && memmem(s.p, s.n, "::", 2))
+	if (s.p[0] == '[' && span_holds(s, SPAN_LIT("::")))
 		return true;
 	if (s.n > 1 && is_one_of(s.p[0], "!*&"))
 		s = span_cut(s, 1, s.n);
