@@ -59,7 +59,7 @@ rules:
 default: permit
 limits:
   - {name: day, when: 'route.name == "chat"', per: [identity.person], requests: 5, window: {calendar: day}}
-  - {name: brief, when: 'route.name == "brief"', per: [identity.person], requests: 1, window: 5s}
+  - {name: brief, when: 'route.name == "brief"', per: [identity.person], requests: 2, window: 5s, soft: 50%}
   - {name: hour, when: 'route.name == "models"', per: [identity.person], requests: 5000, window: 1h}
 Y
 secret=$(openssl rand -hex 32)
@@ -67,11 +67,11 @@ echo "$secret" >"$D/hmac.secret"
 truncate -s -1 "$D/hmac.secret"
 chmod 600 "$D/hmac.secret"
 echo 'keys: [{id: gw, secret: file:hmac.secret}]' >"$D/hmac.yaml"
-auditor ann >"$D/config.yaml"
-cat >>"$D/config.yaml" <<Y
+auditor ann >"$D/base.yaml"
+cat >>"$D/base.yaml" <<Y
 backends: [local, local_2, calc, old]
 workers: 1
-admin: {tokens: "$D/admin.tokens", tls: {listen: "127.0.0.1:$(free_ports 1)", certificate: "$D/admin.crt", key: "$D/admin.key"}}
+admin: {tokens: "$D/admin.tokens"TLS}
 notify: {url: "http://127.0.0.1:$(<"$D/hook")/hook", secret_file: "$D/notify.secret"}
 retention: {texts: 7d, every: 1s}
 anchors: [{file: "$D/anchors.txt", every: 5s}, {tsa: "$http/tsr", ca: "$D/out/tsa.crt", every: 5s}]
@@ -129,7 +129,7 @@ throttled() {
 }
 decisions() { audit list --json --since "$began" | grep -c '"type":"decision"'; }
 written() { { cat "$JOURNAL"/*.jsonl; zstd -dcq "$JOURNAL.keep"/*.zst 2>/dev/null; } | tr -d '\0' | grep -o '"type":"decision","id":"[^"]*"' | sort -u | wc -l; }
-stamped() { grep -h '"type":"anchor"' "$JOURNAL"/*.jsonl | tr -d '\0' | grep '"kind":"tsa"' | grep -c '"result":"taken"'; }
+stamped() { cat "$JOURNAL"/*.jsonl | tr -d '\0' | grep '"type":"anchor"' | grep '"kind":"tsa"' | grep -c '"result":"taken"'; }
 anchored() { cat "$D/anchors.txt" 2>/dev/null | wc -l; }
 opened() { audit open "$1" --key "$D/ann.key" --part prompt --shares "$JOURNAL.shares" --reason test; }
 reloaded() { grep -c 'event=reload.done' "$D/tollgate.log"; }
@@ -250,10 +250,12 @@ token_ending=$(admin_token ending 12h) token_ended=$(admin_token ended 1s)
 clear_of day 900
 for world in $worlds; do
 	options=() kim=7 meanwhile=''
+	tls=", tls: {listen: \"127.0.0.1:$(free_ports 1)\", certificate: \"$D/admin.crt\", key: \"$D/admin.key\"}"
 	case $world in
 	alone) options=(--no-redis) ;;
-	two) options=(--daemons 2) ;;
+	two) options=(--daemons 2) tls='' ;; # both would listen there
 	esac
+	sed "s#TLS}#$tls}#" "$D/base.yaml" >"$D/config.yaml"
 	stack_up --policy "$D/policy.yaml" --config "$D/config.yaml" --edge "$D/edge.cfg" --providers 2 --preload "$skew" "${options[@]}"
 	sock=$(sed -n "s#^ *listen: *\"unix@\(.*/admin.sock\)\"#\1#p" "$D/tollgate.yaml")
 	made
