@@ -353,6 +353,152 @@ what_was_let_go_moves_with_its_slot(void **state)
 	lines_down(l);
 }
 
+/* Moves one slot with its keys, as redis-cli does. */
+static void
+move_slot(unsigned slot, struct server *from, struct server *to)
+{
+	char ids[2][48];
+
+	snprintf(ids[0], sizeof(ids[0]), "%s", id(from));
+	snprintf(ids[1], sizeof(ids[1]), "%s", id(to));
+	assert_string_equal(
+		server_do(to, "CLUSTER SETSLOT %u IMPORTING %s", slot, ids[0]), "OK");
+	assert_string_equal(
+		server_do(from, "CLUSTER SETSLOT %u MIGRATING %s", slot, ids[1]), "OK");
+	redisReply *keys = redisCommand(from->c, "CLUSTER GETKEYSINSLOT %u 1000", slot);
+	for (size_t i = 0; i < keys->elements; i++)
+		server_do(from, "MIGRATE 127.0.0.1 %u %s 0 5000", to->port, keys->element[i]->str);
+	freeReplyObject(keys);
+	server_do(to, "CLUSTER SETSLOT %u NODE %s", slot, ids[1]);
+	for (int i = 0; i < NODES; i++)
+		server_do(&node[i], "CLUSTER SETSLOT %u NODE %s", slot, ids[1]);
+}
+
+static const struct redis_life *
+life_at(const struct line *l, const struct quota_dim *d)
+{
+	return redis_life(redis_at(l->redis, span_str(d->key)));
+}
+
+static unsigned
+slot_of_epoch(const struct line *l, const struct quota_dim *d)
+{
+	return redis_slot(span_str(life_at(l, d)->key));
+}
+
+/* Runs until the key of the epoch is in another slot for each worker. */
+static void
+becomes_tagged(struct line l[static LINES], const struct quota_dim *d, unsigned not)
+{
+	uint64_t until = clock_mono_us() + PATIENT_MS * 1000ull;
+	bool all = false;
+
+	while (!all && clock_mono_us() < until) {
+		ev_run(loop, EVRUN_NOWAIT);
+		mailbox_drain(&self, NULL);
+		usleep(200);
+		all = true;
+		for (int i = 0; i < LINES; i++)
+			all = all && life_at(&l[i], d)->epoch && slot_of_epoch(&l[i], d) != not &&
+			      !redis_life_asked(l[i].redis);
+	}
+	assert_true(all);
+}
+
+/* While slots move, and also when the slot with the key of a node's epoch moves. */
+static void
+an_epoch_goes_on_while_slots_move(void **state)
+{
+	static const struct {
+		const char *name;
+		unsigned moves; /* of the slot with the key of the epoch, before the workers look */
+		int flush;	/* before which of them the node is flushed; -1: never */
+		bool same;	/* it is the same epoch */
+	} rows[] = {
+		{ "the slot of its key moves", 1, -1, true },
+		{ "and the next one", 1, -1, true },
+		{ "flushed, and the slot moves", 1, 0, false },
+		{ "the slot moves, and flushed", 1, 1, false },
+		{ "once more, nothing is flushed", 1, -1, true },
+	};
+	static struct line l[LINES];
+	static struct ask a[2 * LIMIT];
+
+	(void)state;
+	for (size_t row = 0; row < COUNT_OF(rows); row++) {
+		size_t admitted = 0, n = 0;
+		memset(a, 0, sizeof(a));
+		lines_up(l);
+		for (size_t i = 0; i < 2 * LIMIT; i++) {
+			a[i].q.ndims = 1;
+			dim_at(&a[i].q.dim[0], 0, 500 + (unsigned)row, QUOTA_ROLLING, LIMIT, 1);
+		}
+		const struct quota_dim *d = &a[0].q.dim[0];
+		for (; n < LIMIT / 2; n++) {
+			ask(l[n % LINES].quota, &a[n]);
+			wait_for(a, n + 1);
+		}
+		run_until(l[0].redis, false, 300); /* what follows an epoch's key is written */
+		uint64_t epoch = life_at(&l[0], d)->epoch;
+		unsigned slot = slot_of_epoch(&l[0], d);
+		for (unsigned i = 0; i <= rows[row].moves; i++) {
+			if (rows[row].flush == (int)i)
+				server_do(&node[0], "FLUSHALL");
+			if (i < rows[row].moves)
+				move_slot(slot, &node[0], &node[1]);
+		}
+		becomes_tagged(l, d, slot);
+		for (; n < 2 * LIMIT; n++) {
+			ask(l[n % LINES].quota, &a[n]);
+			wait_for(a, n + 1);
+		}
+		for (size_t i = 0; i < 2 * LIMIT; i++)
+			admitted += a[i].q.result == QUOTA_ADMITTED;
+		for (int i = 0; i < LINES; i++)
+			if ((life_at(&l[i], d)->epoch == epoch) != rows[row].same)
+				fail_msg("%s: worker %d: %s epoch", rows[row].name, i,
+					rows[row].same ? "another" : "the same");
+		if (admitted != LIMIT)
+			fail_msg("%s: %zu admitted", rows[row].name, admitted);
+		lines_down(l);
+	}
+}
+
+/* What is held until a long deadline is read only if a key of the epoch says that there is some. */
+static void
+long_holds_are_seen_after_the_slot_of_the_epoch_moved(void **state)
+{
+	static struct line l[LINES];
+	static struct ask a[2 * LIMIT];
+	size_t admitted = 0;
+
+	(void)state;
+	memset(a, 0, sizeof(a));
+	lines_up(l);
+	for (size_t i = 0; i < 2 * LIMIT; i++) {
+		struct quota_dim *d = &a[i].q.dim[0];
+		a[i].q.ndims = 1;
+		dim_at(d, 0, 600, QUOTA_IN_FLIGHT, LIMIT, 1);
+		d->hold_s = i < LIMIT / 2 ? 7200 : 30;
+		if (i < LIMIT / 2)
+			ask(l[0].quota, &a[i]);
+	}
+	wait_for(a, LIMIT / 2);
+	run_until(l[0].redis, false, 300);
+	const struct quota_dim *d = &a[0].q.dim[0];
+	unsigned slot = slot_of_epoch(&l[0], d);
+	move_slot(slot, &node[0], &node[1]);
+	becomes_tagged(l, d, slot);
+	for (size_t i = LIMIT / 2; i < 2 * LIMIT; i++) {
+		ask(l[1 + i % (LINES - 1)].quota, &a[i]); /* none that asked before */
+		wait_for(a, i + 1);
+	}
+	for (size_t i = 0; i < 2 * LIMIT; i++)
+		admitted += a[i].q.result == QUOTA_ADMITTED;
+	assert_int_equal(admitted, LIMIT);
+	lines_down(l);
+}
+
 /* Limits on the other nodes go on; its own fail, until its replica is promoted: then they
  * count in another life. */
 static void
@@ -405,6 +551,8 @@ main(void)
 		cmocka_unit_test(a_settlement_that_a_node_answers_late_is_counted_once),
 		cmocka_unit_test(a_settlement_in_a_slot_that_is_half_moved_is_counted),
 		cmocka_unit_test(what_was_let_go_moves_with_its_slot),
+		cmocka_unit_test(an_epoch_goes_on_while_slots_move),
+		cmocka_unit_test(long_holds_are_seen_after_the_slot_of_the_epoch_moved),
 		cmocka_unit_test(a_lost_node_fails_its_own_limits),
 	};
 

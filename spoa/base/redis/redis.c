@@ -75,7 +75,7 @@ node_free(struct redis_front *f, size_t i)
 	free(r);
 }
 
-/* The order in which a node's slots are chosen for the key of its epoch. It is scattered because
+/* The order in which a node's slots are chosen for the keys of its epoch. It is scattered because
  * redis-cli moves slots in ascending order: the lowest or highest slot of a node would change with
  * each slot that moves. */
 static uint32_t
@@ -84,26 +84,32 @@ slot_rank(unsigned slot)
 	return (uint32_t)slot * 2654435761u;
 }
 
-/* Chooses the slot of the key of the node's epoch among the slots that the node has. The choice
- * depends only on the map, so that all daemons choose the same slot. */
+/* Chooses the slots of the two keys of the node's epoch among the slots that the node has. The choice
+ * depends only on the map, so that all daemons choose the same slots. */
 static void
 tag_node(struct redis *r)
 {
 	const struct redis_front *f = r->f;
-	unsigned best = REDIS_SLOTS;
-	char number[REDIS_TAG_MAX], tag[sizeof(r->life.tag)];
+	unsigned best[2] = { REDIS_SLOTS, REDIS_SLOTS };
+	char tag[2][sizeof(r->life.tag)] = { "", "" };
 
-	for (unsigned s = 0; s < REDIS_SLOTS; s++)
-		if (f->owner[s] == r && (best == REDIS_SLOTS || slot_rank(s) < slot_rank(best)))
-			best = s;
-	if (best == REDIS_SLOTS)
-		return;
-	redis_slot_tag(best, number);
-	snprintf(tag, sizeof(tag), "{%s}", number);
-	if (!strcmp(tag, r->life.tag))
-		return;
-	strcpy(r->life.tag, tag);
-	redis_life_ended(r, r->life.epoch);
+	for (unsigned s = 0; s < REDIS_SLOTS; s++) {
+		if (f->owner[s] != r)
+			continue;
+		if (best[0] == REDIS_SLOTS || slot_rank(s) < slot_rank(best[0])) {
+			best[1] = best[0];
+			best[0] = s;
+		} else if (best[1] == REDIS_SLOTS || slot_rank(s) < slot_rank(best[1])) {
+			best[1] = s;
+		}
+	}
+	for (int i = 0; i < 2 && best[i] < REDIS_SLOTS; i++) {
+		char number[REDIS_TAG_MAX];
+		redis_slot_tag(best[i], number);
+		snprintf(tag[i], sizeof(tag[i]), "{%s}", number);
+	}
+	if (tag[0][0])
+		redis_conn_tags(r, tag[0], tag[1]);
 }
 
 static void

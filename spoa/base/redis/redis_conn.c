@@ -62,13 +62,124 @@ epoch_unknown(struct redis *r, const char *why)
 		say_up(r);
 }
 
+/* ---- two keys for the epoch of a cluster's node ----
+ *
+ * The epoch shows that a node has lost nothing, so its key must be lost with the data: it is in a slot of
+ * the node. If that slot moves to another node, the key moves too. The epoch must then go on, because
+ * nothing is lost. So each node has the epoch under two keys, in different slots. The second one
+ * (`spare`) is written once the first one has been read, and the first one is then read once more.
+ *
+ * If the first slot moves, the second key becomes the first one. If another slot becomes the first one, a
+ * worker
+ *
+ *   1. writes the epoch that it knows under the new key, if nothing is there (SET NX),
+ *   2. reads the earlier keys from this node itself, without following a redirection,
+ *   3. reads the new key.
+ *
+ * If an earlier key still has the epoch, this node has lost nothing up to step 2, and the new key was written
+ * before: a loss after step 1 takes the new key too. Until step 3 is answered, nothing is reserved. If no
+ * earlier key has the epoch, the data may be gone: the worker replaces the value that it may have just
+ * written, and a new epoch begins. Several workers may do this at the same time: all of them write the same
+ * epoch, or adopt the one that is there. A worker that replaces a value makes the others see another
+ * epoch with their next reservation, and all count again.
+ *
+ * What remains: a worker writes an epoch under a key of a node that has just lost its data, and within the
+ * same round trip it is killed, or another worker reads that key as an earlier one. */
+
+static long long
+epoch_in(const redisReply *rep)
+{
+	return rep && rep->type == REDIS_REPLY_STRING ? strtoll(rep->str, NULL, 10) : 0;
+}
+
+static void
+on_first_key(redisAsyncContext *ac, void *reply, void *priv UNUSED)
+{
+	struct redis *r = TAGGED(redis, ac->data);
+
+	if (!reply || !r->life.epoch || epoch_in(reply) == (long long)r->life.epoch)
+		return;
+	redisAsyncCommand(ac, NULL, NULL, "DEL %s", r->life.spare);
+	if (((redisReply *)reply)->type != REDIS_REPLY_ERROR)
+		redis_life_ended(r, r->life.epoch);
+}
+
+static void
+write_spare(struct redis *r)
+{
+	if (!r->life.spare[0])
+		return;
+	redisAsyncCommand(r->ac, NULL, NULL, "SET %s %llu", r->life.spare,
+		(unsigned long long)r->life.epoch);
+	redisAsyncCommand(r->ac, on_first_key, NULL, "GET %s", r->life.key);
+}
+
+static void ask_life(struct redis *r);
+
+static void
+on_earlier_key(redisAsyncContext *ac, void *reply, void *priv UNUSED)
+{
+	struct redis *r = TAGGED(redis, ac->data);
+
+	r->witnessed |= epoch_in(reply) == (long long)r->life.epoch;
+}
+
+static void
+on_new_key(redisAsyncContext *ac, void *reply, void *priv UNUSED)
+{
+	struct redis *r = TAGGED(redis, ac->data);
+	bool same = epoch_in(reply) == (long long)r->life.epoch;
+
+	if (!reply || !r->life.epoch)
+		return; /* it is being asked for */
+	if (same && r->witnessed) {
+		r->life_asked = false;
+		write_spare(r);
+		return;
+	}
+	if (same)
+		redisAsyncCommand(ac, NULL, NULL, "SET %s %llu", r->life.key,
+			(unsigned long long)redis_life_draw());
+	ask_life(r);
+}
+
+void
+redis_conn_tags(struct redis *r, const char *tag, const char *spare_tag)
+{
+	const struct redis_life was = r->life;
+	bool first = strcmp(tag, was.tag) != 0, spare = strcmp(spare_tag, was.spare_tag) != 0;
+
+	if (!first && !spare)
+		return;
+	redis_life_tag(&r->life, tag, spare_tag);
+	if (!was.epoch || r->life_asked || !r->ac || !r->connected) {
+		if (first)
+			redis_life_ended(r, was.epoch);
+		return;
+	}
+	if (!first) {
+		write_spare(r);
+		return;
+	}
+	r->witnessed = false;
+	r->life_asked = true;
+	r->life_asked_us = clock_mono_us();
+	if (strcmp(r->life.key, was.spare) != 0)
+		redisAsyncCommand(r->ac, NULL, NULL, "SET %s %llu NX", r->life.key,
+			(unsigned long long)was.epoch);
+	redisAsyncCommand(r->ac, on_earlier_key, NULL, "GET %s", was.key);
+	if (was.spare[0])
+		redisAsyncCommand(r->ac, on_earlier_key, NULL, "GET %s", was.spare);
+	redisAsyncCommand(r->ac, on_new_key, NULL, "GET %s", r->life.key);
+}
+
 /* The last of the three: SET, TIME, GET. */
 static void
 on_epoch(redisAsyncContext *ac, void *reply, void *priv UNUSED)
 {
 	const redisReply *rep = reply;
 	struct redis *r = TAGGED(redis, ac->data);
-	long long v = rep && rep->type == REDIS_REPLY_STRING ? strtoll(rep->str, NULL, 10) : 0;
+	long long v = epoch_in(rep);
 
 	if (!rep)
 		return;
@@ -83,6 +194,7 @@ on_epoch(redisAsyncContext *ac, void *reply, void *priv UNUSED)
 	r->life.epoch = (uint64_t)v;
 	r->life_asked = r->said_epoch = false;
 	r->coming_us = 0;
+	write_spare(r);
 }
 
 /* A SET NX of the epoch: where that is there it changes nothing, and it is refused as any

@@ -73,6 +73,7 @@ struct redis {
 	unsigned retry_ms; /* so long after the next attempt comes another; 0: RETRY_MS */
 	struct redis_life life;
 	bool life_asked, said_epoch;
+	bool witnessed; /* while the epoch follows its slots: an earlier key still has it */
 	bool evicts;	     /* it forgets keys when its memory is full */
 	uint64_t used_bytes; /* of its memory; 0: not known, or it evicts */
 	uint64_t life_asked_us, time_asked_us;
@@ -131,6 +132,8 @@ void redis_conn_flush(struct redis *r);
 /* It is elsewhere now, or nowhere: NULL. */
 void redis_conn_place(struct redis *r, const struct redis_place *p);
 void redis_conn_late(struct redis *r);
+/* Other slots are the ones of the keys of the node's epoch. */
+void redis_conn_tags(struct redis *r, const char *tag, const char *spare_tag);
 void redis_conn_end(struct redis *r);
 
 /* ---- redis_pipe.c ---- */
