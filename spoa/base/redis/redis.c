@@ -75,9 +75,9 @@ node_free(struct redis_front *f, size_t i)
 	free(r);
 }
 
-/* The order in which a node's slots are chosen for the keys of its epoch. It is scattered because
- * redis-cli moves slots in ascending order: the lowest or highest slot of a node would change with
- * each slot that moves. */
+/* The order in which a node's slot is chosen for the key of its epoch. It is scattered because
+ * redis-cli moves slots in ascending order: the lowest slot of a node changes with each slot that it loses,
+ * and the highest one with each slot that it gets. */
 static uint32_t
 slot_rank(unsigned slot)
 {
@@ -85,7 +85,8 @@ slot_rank(unsigned slot)
 }
 
 /* Chooses the slots of the two keys of the node's epoch among the slots that the node has. The choice
- * depends only on the map, so that all daemons choose the same slots. */
+ * depends only on the map, so that all daemons choose the same slots. The second one is the highest, which
+ * redis-cli moves last: both seldom move between two looks at the map. */
 static void
 tag_node(struct redis *r)
 {
@@ -96,13 +97,12 @@ tag_node(struct redis *r)
 	for (unsigned s = 0; s < REDIS_SLOTS; s++) {
 		if (f->owner[s] != r)
 			continue;
-		if (best[0] == REDIS_SLOTS || slot_rank(s) < slot_rank(best[0])) {
-			best[1] = best[0];
+		if (best[0] == REDIS_SLOTS || slot_rank(s) < slot_rank(best[0]))
 			best[0] = s;
-		} else if (best[1] == REDIS_SLOTS || slot_rank(s) < slot_rank(best[1])) {
-			best[1] = s;
-		}
 	}
+	for (unsigned s = REDIS_SLOTS; s-- > 0 && best[1] == REDIS_SLOTS;)
+		if (f->owner[s] == r && s != best[0])
+			best[1] = s;
 	for (int i = 0; i < 2 && best[i] < REDIS_SLOTS; i++) {
 		char number[REDIS_TAG_MAX];
 		redis_slot_tag(best[i], number);

@@ -69,8 +69,7 @@ epoch_unknown(struct redis *r, const char *why)
  * nothing is lost. So each node has the epoch under two keys, in different slots. The second one
  * (`spare`) is written once the first one has been read, and the first one is then read once more.
  *
- * If the first slot moves, the second key becomes the first one. If another slot becomes the first one, a
- * worker
+ * If another slot becomes the first one, a worker
  *
  *   1. writes the epoch that it knows under the new key, if nothing is there (SET NX),
  *   2. reads the earlier keys from this node itself, without following a redirection,
@@ -159,6 +158,8 @@ redis_conn_tags(struct redis *r, const char *tag, const char *spare_tag)
 	}
 	if (!first) {
 		write_spare(r);
+		if (was.spare[0])
+			redisAsyncCommand(r->ac, NULL, NULL, "DEL %s", was.spare);
 		return;
 	}
 	r->witnessed = false;
