@@ -101,6 +101,25 @@ wait_for(const struct ask *a, size_t n)
 		assert_true(a[i].done);
 }
 
+/* The map is found before a tick, and read in it: the connections begin after the tick did. */
+static void
+a_node_that_a_tick_finds_is_connected(void **state)
+{
+	struct redis_options o = options("redis+cluster://127.0.0.1:%u", node[1].port);
+	struct redis *r = begin(&o);
+	static struct redis_map m;
+	uint64_t version = 0;
+
+	(void)state;
+	while (!redis_finder_news(r->f->finder, &version, &m))
+		usleep(1000);
+	ev_invoke(loop, &r->f->tick, EV_TIMER);
+	assert_int_equal(r->f->nodes, NODES);
+	for (size_t i = 0; i < r->f->nodes; i++)
+		assert_non_null(r->f->node[i]->ac);
+	redis_free(&r);
+}
+
 /* Each of the three kinds is the tightest once; what it lets through is its limit, whatever
  * node it lies on, and the others get back what was refused. */
 static void
@@ -546,6 +565,7 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_node_that_a_tick_finds_is_connected),
 		cmocka_unit_test(limits_on_several_nodes_hold),
 		cmocka_unit_test(nothing_is_left_for_ever),
 		cmocka_unit_test(a_settlement_that_a_node_answers_late_is_counted_once),

@@ -58,7 +58,7 @@ redis_node_at(struct redis *front, const struct redis_place *p)
 	if (at.address[0])
 		redis_conn_place(r, &at);
 	f->node[f->nodes++] = r;
-	redis_conn_tick(r, now);
+	redis_conn_tick(r);
 	return r;
 }
 
@@ -214,9 +214,9 @@ on_tick(struct ev_loop *loop UNUSED, ev_timer *t, int revents UNUSED)
 	redis_pipes_late(r, now);
 	take_map(r, now);
 	if (!r->f->cluster)
-		redis_conn_tick(r, now);
+		redis_conn_tick(r);
 	for (size_t i = 0; i < r->f->nodes; i++)
-		redis_conn_tick(r->f->node[i], now);
+		redis_conn_tick(r->f->node[i]);
 }
 
 /* Something was found, or told: that is looked at before what this turn writes. */
@@ -272,7 +272,7 @@ start(struct redis *r)
 	ev_prepare_start(r->loop, &f->flush);
 	take_map(r, clock_mono_us());
 	if (!f->cluster)
-		redis_conn_tick(r, clock_mono_us());
+		redis_conn_tick(r);
 }
 
 struct redis *

@@ -634,8 +634,10 @@ redis_conn_late(struct redis *r)
 }
 
 void
-redis_conn_tick(struct redis *r, uint64_t now)
+redis_conn_tick(struct redis *r)
 {
+	uint64_t now = clock_mono_us(); /* not before anything that was begun in this turn of the loop */
+
 	if (r->life_asked && !r->open && now - r->life_asked_us > r->deadline_us)
 		redis_conn_late(r);
 	if (!r->ac) {

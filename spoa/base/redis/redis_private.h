@@ -124,7 +124,7 @@ conn_takes(const struct redis *r)
 
 /* ---- redis_conn.c ---- */
 
-void redis_conn_tick(struct redis *r, uint64_t now_us);
+void redis_conn_tick(struct redis *r);
 /* It is not up, or was asked something of its own. */
 bool redis_conn_waits(const struct redis *r);
 /* Writes what this turn of the loop has queued. */
