@@ -71,19 +71,19 @@ epoch_unknown(struct redis *r, const char *why)
  *
  * If another slot becomes the first one, a worker
  *
- *   1. writes the epoch that it knows under the new key, if nothing is there (SET NX),
- *   2. reads the earlier keys from this node itself, without following a redirection,
- *   3. reads the new key.
+ *   1. reads the earlier keys from this node itself, without following a redirection,
+ *   2. writes the epoch under the new key, if nothing is there (SET NX),
+ *   3. reads the earlier keys once more, then the new key.
  *
- * If an earlier key still has the epoch, this node has lost nothing up to step 2, and the new key was written
- * before: a loss after step 1 takes the new key too. Until step 3 is answered, nothing is reserved. If no
- * earlier key has the epoch, the data may be gone: the worker replaces the value that it may have just
- * written, and a new epoch begins. Several workers may do this at the same time: all of them write the same
- * epoch, or adopt the one that is there. A worker that replaces a value makes the others see another
- * epoch with their next reservation, and all count again.
+ * If an earlier key has the epoch in both steps, this node lost nothing before the new key was written. A later
+ * loss takes the new key too. Until then, nothing is reserved. If no earlier key has the epoch in step 1, the data
+ * may be gone: the worker writes nothing, and asks for the epoch as after a connect. If the epoch is gone in step
+ * 3, the worker replaces the value that it has just written. Several workers may do this at the same time: all of
+ * them write the same epoch, or adopt the one that is there. A worker that replaces a value makes the others
+ * see another epoch with their next reservation, and all count again.
  *
- * What remains: a worker writes an epoch under a key of a node that has just lost its data, and within the
- * same round trip it is killed, or another worker reads that key as an earlier one. */
+ * What remains: if the data are lost in the round trip between step 1 and step 2, the key has the epoch until
+ * the worker replaces it, and another worker may adopt it meanwhile. */
 
 static long long
 epoch_in(const redisReply *rep)
@@ -123,14 +123,26 @@ on_earlier_key(redisAsyncContext *ac, void *reply, void *priv UNUSED)
 	r->witnessed |= epoch_in(reply) == (long long)r->life.epoch;
 }
 
+/* Reads the earlier keys, then the new one. */
 static void
-on_new_key(redisAsyncContext *ac, void *reply, void *priv UNUSED)
+look_at_keys(struct redis *r, redisCallbackFn *cb)
+{
+	r->witnessed = false;
+	for (int i = 0; i < 2; i++)
+		if (r->earlier[i][0])
+			redisAsyncCommand(
+				r->ac, on_earlier_key, NULL, "GET %s", r->earlier[i]);
+	redisAsyncCommand(r->ac, cb, NULL, "GET %s", r->life.key);
+}
+
+static void
+on_second_look(redisAsyncContext *ac, void *reply, void *priv UNUSED)
 {
 	struct redis *r = TAGGED(redis, ac->data);
 	bool same = epoch_in(reply) == (long long)r->life.epoch;
 
 	if (!reply || !r->life.epoch)
-		return; /* it is being asked for */
+		return; /* the epoch is being asked for */
 	if (same && r->witnessed) {
 		r->life_asked = false;
 		write_spare(r);
@@ -140,6 +152,22 @@ on_new_key(redisAsyncContext *ac, void *reply, void *priv UNUSED)
 		redisAsyncCommand(ac, NULL, NULL, "SET %s %llu", r->life.key,
 			(unsigned long long)redis_life_draw());
 	ask_life(r);
+}
+
+static void
+on_first_look(redisAsyncContext *ac, void *reply, void *priv UNUSED)
+{
+	struct redis *r = TAGGED(redis, ac->data);
+
+	if (!reply || !r->life.epoch)
+		return;
+	if (!r->witnessed) {
+		ask_life(r);
+		return;
+	}
+	redisAsyncCommand(ac, NULL, NULL, "SET %s %llu NX", r->life.key,
+		(unsigned long long)r->life.epoch);
+	look_at_keys(r, on_second_look);
 }
 
 void
@@ -162,16 +190,11 @@ redis_conn_tags(struct redis *r, const char *tag, const char *spare_tag)
 			redisAsyncCommand(r->ac, NULL, NULL, "DEL %s", was.spare);
 		return;
 	}
-	r->witnessed = false;
+	strcpy(r->earlier[0], was.key);
+	strcpy(r->earlier[1], was.spare);
 	r->life_asked = true;
 	r->life_asked_us = clock_mono_us();
-	if (strcmp(r->life.key, was.spare) != 0)
-		redisAsyncCommand(r->ac, NULL, NULL, "SET %s %llu NX", r->life.key,
-			(unsigned long long)was.epoch);
-	redisAsyncCommand(r->ac, on_earlier_key, NULL, "GET %s", was.key);
-	if (was.spare[0])
-		redisAsyncCommand(r->ac, on_earlier_key, NULL, "GET %s", was.spare);
-	redisAsyncCommand(r->ac, on_new_key, NULL, "GET %s", r->life.key);
+	look_at_keys(r, on_first_look);
 }
 
 /* The last of the three: SET, TIME, GET. */

@@ -73,7 +73,10 @@ struct redis {
 	unsigned retry_ms; /* so long after the next attempt comes another; 0: RETRY_MS */
 	struct redis_life life;
 	bool life_asked, said_epoch;
-	bool witnessed; /* while the epoch follows its slots: an earlier key still has it */
+	/* While the epoch of a cluster's node gets another key: its earlier keys, and whether one of them has
+	 * the epoch. */
+	char earlier[2][REDIS_LIFE_KEY_MAX];
+	bool witnessed;
 	bool evicts;	     /* it forgets keys when its memory is full */
 	uint64_t used_bytes; /* of its memory; 0: not known, or it evicts */
 	uint64_t life_asked_us, time_asked_us;
