@@ -518,6 +518,87 @@ long_holds_are_seen_after_the_slot_of_the_epoch_moved(void **state)
 	lines_down(l);
 }
 
+static void
+promote(struct server *s)
+{
+	assert_true(says(s, "INFO replication", "master_link_status:up"));
+	/* the other masters may refuse their votes at the first try */
+	for (int i = 0; i < 300 && !strstr(server_line(s, "INFO replication"), "role:master"); i++) {
+		if (i % 30 == 0)
+			server_do(s, "CLUSTER FAILOVER");
+		usleep(100000);
+	}
+	assert_true(says(s, "INFO replication", "role:master"));
+}
+
+/* Runs until the limit is counted by this server, in an epoch that all workers have entered. */
+static void
+becomes_served_by(struct line l[static LINES], const struct quota_dim *d, const struct server *s)
+{
+	uint64_t until = clock_mono_us() + PATIENT_MS * 1000ull;
+	bool all = false;
+
+	while (!all && clock_mono_us() < until) {
+		ev_run(loop, EVRUN_NOWAIT);
+		mailbox_drain(&self, NULL);
+		usleep(200);
+		all = true;
+		for (int i = 0; i < LINES; i++) {
+			const struct redis *r = redis_at(l[i].redis, span_str(d->key));
+			all = all && r && r->place.port == s->port && lives_settled(l[i].quota, d);
+		}
+	}
+	assert_true(all);
+}
+
+/* To another server and back: that one still has the counters of the time before, and a master that was a
+ * replica in the meantime has the key of its earlier epoch. */
+static void
+a_limit_is_whole_when_it_comes_back(void **state)
+{
+	static const struct {
+		const char *name;
+		bool fails_over; /* else only its slot moves */
+		struct server *away;
+	} rows[] = {
+		{ "a slot moves to another node and back", false, &node[1] },
+		{ "a node fails over and back", true, &node[NODES] },
+	};
+	static struct line l[LINES];
+	static struct ask a[2 * LIMIT];
+
+	(void)state;
+	for (size_t row = 0; row < COUNT_OF(rows); row++) {
+		size_t admitted = 0, n = 0;
+		memset(a, 0, sizeof(a));
+		lines_up(l);
+		for (size_t i = 0; i < 2 * LIMIT; i++) {
+			a[i].q.ndims = 1;
+			dim_at(&a[i].q.dim[0], 0, 700 + (unsigned)row, QUOTA_ROLLING, LIMIT, 1);
+		}
+		const struct quota_dim *d = &a[0].q.dim[0];
+		for (int phase = 0; phase < 3; phase++) {
+			struct server *to = phase == 1 ? rows[row].away : &node[0],
+				      *from = phase == 1 ? &node[0] : rows[row].away;
+			if (phase && rows[row].fails_over)
+				promote(to);
+			else if (phase)
+				move_slot(redis_slot(span_str(d->key)), from, to);
+			if (phase)
+				becomes_served_by(l, d, to);
+			for (size_t most = phase == 2 ? 2 * LIMIT : n + LIMIT / 4; n < most; n++) {
+				ask(l[n % LINES].quota, &a[n]);
+				wait_for(a, n + 1);
+			}
+		}
+		for (size_t i = 0; i < 2 * LIMIT; i++)
+			admitted += a[i].q.result == QUOTA_ADMITTED;
+		if (admitted != LIMIT)
+			fail_msg("%s: %zu admitted", rows[row].name, admitted);
+		lines_down(l);
+	}
+}
+
 /* Limits on the other nodes go on; its own fail, until its replica is promoted: then they
  * count in another life. */
 static void
@@ -573,6 +654,7 @@ main(void)
 		cmocka_unit_test(what_was_let_go_moves_with_its_slot),
 		cmocka_unit_test(an_epoch_goes_on_while_slots_move),
 		cmocka_unit_test(long_holds_are_seen_after_the_slot_of_the_epoch_moved),
+		cmocka_unit_test(a_limit_is_whole_when_it_comes_back),
 		cmocka_unit_test(a_lost_node_fails_its_own_limits),
 	};
 

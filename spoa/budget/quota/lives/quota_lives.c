@@ -166,6 +166,14 @@ lives_look_again(struct quota *qt)
 		qt->lives->life[i].chain = 0;
 }
 
+void
+leave_life(struct life *l)
+{
+	l->left = true;
+	l->state = LIFE_PUBLISHES;
+	l->spoilt = true;
+}
+
 struct redis_pipe *
 lives_begin(struct quota *qt, const struct life *l, size_t commands, redis_cb *cb)
 {
@@ -186,7 +194,7 @@ renew(struct quota *qt, struct redis *node, struct life *l, uint64_t now_us)
 		return;
 	l->renewed_us = now_us;
 	log_event(LOG_WARN, "quota.renewed",
-		LS("why", l->left ? "the server was another one's replica meanwhile"
+		LS("why", l->left ? "limits were counted by another server meanwhile"
 				  : "counts could not be added again"));
 	struct redis_pipe *p = redis_begin(qt->redis, 1, NULL, NULL, 0);
 	redis_command_at(p, node, 3, (const char *[]){ "SET", life->key, value },
@@ -613,10 +621,8 @@ enter_life(struct quota_lives *all, struct life *l)
 	if (was)
 		was->left = true;
 	all->in = l->epoch;
-	if (!l->left)
-		return;
-	l->state = LIFE_PUBLISHES;
-	l->spoilt = true;
+	if (l->left)
+		leave_life(l);
 }
 
 void

@@ -49,6 +49,9 @@ struct asked {
 
 /* NULL: it is none of those. */
 struct life *lives_find(const struct quota_lives *l, uint64_t epoch);
+/* Counts of other servers are missing in this epoch, or would be added twice: another epoch is set, and all
+ * begin anew in it. */
+void leave_life(struct life *l);
 struct redis_pipe *lives_begin(
 	struct quota *qt, const struct life *l, size_t commands, redis_cb *cb);
 

@@ -130,6 +130,12 @@ publish_some(struct quota *qt, struct redis *node, struct life *l, uint64_t now_
 				continue;
 			if (n == PUBLISH_MAX)
 				goto full; /* this chain once more, at the next turn */
+			/* A cluster's slot came back, by a fail-over or a move, and has the counters of
+			 * that time: the sum would be added to them. */
+			if (e->before == l->epoch) {
+				leave_life(l);
+				goto full;
+			}
 			if (!p)
 				p = lives_begin(qt, l, PUBLISH_COMMANDS * PUBLISH_MAX + 1,
 					on_published);
@@ -144,6 +150,7 @@ publish_some(struct quota *qt, struct redis *node, struct life *l, uint64_t now_
 			size_t kn = cell_key(key, &d, l->epoch, e->cell);
 			key_add(p, key, kn, SPAN_LIT(""), e->sum,
 				e->cell.kind == CELL_SUB ? e->ttl_s : left_s, ADD_WITH_TTL);
+			e->before = e->epoch;
 			e->epoch = l->epoch;
 			e->recalled = false;
 			n++;
