@@ -599,6 +599,36 @@ a_limit_is_whole_when_it_comes_back(void **state)
 	}
 }
 
+/* A redirection names a node that has had no slots until now, before the map does: where its epoch is cannot be
+ * known yet. */
+static void
+a_request_waits_for_the_epoch_of_a_node_that_gets_slots(void **state)
+{
+	static struct line l[LINES];
+	struct ask a = { .q.ndims = 1 };
+
+	(void)state;
+	lines_up(l);
+	dim_at(&a.q.dim[0], 0, 800, QUOTA_ROLLING, LIMIT, 1);
+	struct redis *r = redis_at(l[0].redis, span_str(a.q.dim[0].key));
+	const struct redis_life was = r->life;
+	redis_conn_tags(r, redis_life(redis_at(l[0].redis, span_str(key_of(1, 800))))->tag, "");
+	for (uint64_t until = clock_mono_us() + PATIENT_MS * 1000ull;
+		(r->life.epoch || r->life_asked) && clock_mono_us() < until;)
+		ev_run(loop, EVRUN_NOWAIT);
+	assert_int_equal(r->life.epoch, 0);
+	ask(l[0].quota, &a);
+	for (uint64_t until = clock_mono_us() + 50000; clock_mono_us() < until;) {
+		ev_run(loop, EVRUN_NOWAIT);
+		mailbox_drain(&self, NULL);
+	}
+	assert_false(a.done);
+	redis_conn_tags(r, was.tag, was.spare_tag);
+	wait_for(&a, 1);
+	assert_int_equal(a.q.result, QUOTA_ADMITTED);
+	lines_down(l);
+}
+
 /* Limits on the other nodes go on; its own fail, until its replica is promoted: then they
  * count in another life. */
 static void
@@ -655,6 +685,7 @@ main(void)
 		cmocka_unit_test(an_epoch_goes_on_while_slots_move),
 		cmocka_unit_test(long_holds_are_seen_after_the_slot_of_the_epoch_moved),
 		cmocka_unit_test(a_limit_is_whole_when_it_comes_back),
+		cmocka_unit_test(a_request_waits_for_the_epoch_of_a_node_that_gets_slots),
 		cmocka_unit_test(a_lost_node_fails_its_own_limits),
 	};
 

@@ -47,9 +47,8 @@ redis_node_at(struct redis *front, const struct redis_place *p)
 	init_conn(r, front, f);
 	r->node = true;
 	snprintf(r->text, sizeof(r->text), "%s:%u", p->host, p->port);
-	uint64_t now = clock_mono_us();
-	r->kept_us = now + KEPT_MS * 1000;
-	r->coming_us = now + COMING_MS * 1000;
+	r->kept_us = clock_mono_us() + KEPT_MS * 1000;
+	redis_awaited(r);
 	/* A redirection names an address, or a name that the map will have. */
 	struct redis_place at = *p;
 	if (!at.address[0])
@@ -60,6 +59,13 @@ redis_node_at(struct redis *front, const struct redis_place *p)
 	f->node[f->nodes++] = r;
 	redis_conn_tick(r);
 	return r;
+}
+
+void
+redis_awaited(struct redis *r)
+{
+	if (!r->coming_us)
+		r->coming_us = clock_mono_us() + COMING_MS * 1000;
 }
 
 static void
@@ -174,6 +180,8 @@ redis_slot_at(struct redis *front, unsigned slot, struct redis *node)
 		return;
 	f->moved++;
 	f->owner[slot] = node;
+	if (!node->life.epoch && conn_up(node))
+		redis_awaited(node);
 	/* if one slot moves, others probably move too */
 	redis_finder_again(f->finder);
 }

@@ -208,8 +208,10 @@ on_epoch(redisAsyncContext *ac, void *reply, void *priv UNUSED)
 	if (!rep)
 		return;
 	if (v <= 0) {
-		if (r->f->cluster) /* the slot of the key may have moved */
+		if (r->f->cluster) { /* the slot of the key may have moved */
 			redis_finder_again(r->f->finder);
+			redis_awaited(r);
+		}
 		epoch_unknown(r, rep->type == REDIS_REPLY_ERROR ? rep->str
 				 : r->refusal			? r->refused_with
 								: "no number");

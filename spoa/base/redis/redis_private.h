@@ -53,8 +53,8 @@ struct redis {
 	bool placed; /* it is known where: */
 	struct redis_place place;
 	uint64_t kept_us; /* a node that a redirection named: until then, listed or not */
-	/* A node that became known: until then, what is for it waits for its first connection.
-	 * 0: that was made, or failed. */
+	/* A node that became known, or got its first slots: until then, what is for it waits for its connection
+	 * and its epoch. 0: they are known, or the connection failed. */
 	uint64_t coming_us;
 	char text[REDIS_URL_TEXT_MAX];
 	/* the connection */
@@ -168,6 +168,9 @@ void redis_calls_late(struct redis_pipe *p);
 
 /* The node at this place, made where there is none; NULL: there are too many. */
 struct redis *redis_node_at(struct redis *front, const struct redis_place *p);
+/* The epoch of this node of a cluster is not known because the map is not: what is for the node waits, for a
+ * second at most. */
+void redis_awaited(struct redis *r);
 /* A node said that the slot is there; NULL: there are too many. */
 void redis_slot_at(struct redis *front, unsigned slot, struct redis *node);
 
