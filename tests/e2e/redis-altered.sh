@@ -1,6 +1,7 @@
 # A network, or an attacker, that changes 5 % of what Redis sends: the daemon does not end, its memory does not grow,
 # and no limit lets more through.
-# ALTERED_S: seconds of it (10; a long ring has 600).
+# ALTERED_S: seconds of it (10; a long ring has 600). ALTERED_RATE: which part of the packets is changed (0.05).
+# Prints each minute how much memory the daemon has, its open files and the keys in Redis.
 # Once: no version of HAProxy differs here.
 # Long: load.
 . "$(dirname "$0")/lib.sh"
@@ -33,10 +34,20 @@ is_up() { fetch GET "$ADMIN/readyz" | grep -q '^redis: up'; }
 check "Redis is up" wait_for is_up
 pid=$(pid_of tollgate)
 memory() { sed -n 's/^VmRSS:[[:space:]]*\([0-9]*\) kB/\1/p' "/proc/$pid/status"; }
+measured() {
+	for ((m = 0; ; m++)); do
+		echo "# minute $m: $(memory) KB, $(ls "/proc/$pid/fd" | wc -l) files, $(redis-cli -p "$port" dbsize) keys"
+		sleep 60
+	done
+}
 echo "$EDGE" >&9
+check "each person asked before" wait_for grep -q begins "$D/load"
+measured &
+measures=$!
 sleep $((seconds / 2))
 before=$(memory)
 wait $beside
+kill $measures
 load=$(tail -n 1 "$D/load")
 check "bytes were changed and requests admitted: $load" says true jq '.altered > 5 and .statuses["200"] > 20' <(echo "$load")
 check "the limit was reached" says true jq '.reached > 0 and .statuses["429"] > 0' <(echo "$load")

@@ -76,7 +76,10 @@ moves() { # NAME COMMAND…
 	check "$name: limited requests go on ($(judged "$D/load"))" judged "$D/load"
 }
 id() { at "$1" cluster myid; }
+recounts() { cat "$D"/{tollgate,second}.log | grep -c quota.recounted; }
+before=$(recounts)
 moves "2,500 slots move" cluster reshard "127.0.0.1:$port" --cluster-from "$(id 0)" --cluster-to "$(id 1)" --cluster-slots 2500 --cluster-yes
+is "2,500 slots move: no limit is counted again" "$(($(recounts) - before))" 0
 joins() {
 	cluster add-node "127.0.0.1:$((port + 3))" "127.0.0.1:$port" || return
 	wait_for says cluster_state:ok at 3 cluster info
@@ -89,7 +92,9 @@ leaves() {
 	cluster reshard "127.0.0.1:$port" --cluster-from "$(id 2)" --cluster-to "$(id 3)" --cluster-slots "$n" --cluster-yes &&
 		cluster del-node "127.0.0.1:$port" "$(id 2)"
 }
+before=$(recounts)
 moves "a node is emptied and leaves" leaves
+is "a node is emptied: no limit is counted again" "$(($(recounts) - before))" 0
 # ---- a master fails over while slots move ----
 replicates() {
 	at 2 cluster reset hard >/dev/null # another id: the others ignore one that was forgotten for a minute

@@ -101,6 +101,25 @@ wait_for(const struct ask *a, size_t n)
 		assert_true(a[i].done);
 }
 
+/* The map is found before a tick, and read in it: the connections begin after the tick did. */
+static void
+a_node_that_a_tick_finds_is_connected(void **state)
+{
+	struct redis_options o = options("redis+cluster://127.0.0.1:%u", node[1].port);
+	struct redis *r = begin(&o);
+	static struct redis_map m;
+	uint64_t version = 0;
+
+	(void)state;
+	while (!redis_finder_news(r->f->finder, &version, &m))
+		usleep(1000);
+	ev_invoke(loop, &r->f->tick, EV_TIMER);
+	assert_int_equal(r->f->nodes, NODES);
+	for (size_t i = 0; i < r->f->nodes; i++)
+		assert_non_null(r->f->node[i]->ac);
+	redis_free(&r);
+}
+
 /* Each of the three kinds is the tightest once; what it lets through is its limit, whatever
  * node it lies on, and the others get back what was refused. */
 static void
@@ -353,6 +372,263 @@ what_was_let_go_moves_with_its_slot(void **state)
 	lines_down(l);
 }
 
+/* Moves one slot with its keys, as redis-cli does. */
+static void
+move_slot(unsigned slot, struct server *from, struct server *to)
+{
+	char ids[2][48];
+
+	snprintf(ids[0], sizeof(ids[0]), "%s", id(from));
+	snprintf(ids[1], sizeof(ids[1]), "%s", id(to));
+	assert_string_equal(
+		server_do(to, "CLUSTER SETSLOT %u IMPORTING %s", slot, ids[0]), "OK");
+	assert_string_equal(
+		server_do(from, "CLUSTER SETSLOT %u MIGRATING %s", slot, ids[1]), "OK");
+	redisReply *keys = redisCommand(from->c, "CLUSTER GETKEYSINSLOT %u 1000", slot);
+	for (size_t i = 0; i < keys->elements; i++)
+		server_do(from, "MIGRATE 127.0.0.1 %u %s 0 5000", to->port, keys->element[i]->str);
+	freeReplyObject(keys);
+	server_do(to, "CLUSTER SETSLOT %u NODE %s", slot, ids[1]);
+	for (int i = 0; i < NODES; i++)
+		server_do(&node[i], "CLUSTER SETSLOT %u NODE %s", slot, ids[1]);
+}
+
+static const struct redis_life *
+life_at(const struct line *l, const struct quota_dim *d)
+{
+	return redis_life(redis_at(l->redis, span_str(d->key)));
+}
+
+static unsigned
+slot_of_epoch(const struct line *l, const struct quota_dim *d)
+{
+	return redis_slot(span_str(life_at(l, d)->key));
+}
+
+/* Runs until the key of the epoch is in another slot for each worker. */
+static void
+becomes_tagged(struct line l[static LINES], const struct quota_dim *d, unsigned not)
+{
+	uint64_t until = clock_mono_us() + PATIENT_MS * 1000ull;
+	bool all = false;
+
+	while (!all && clock_mono_us() < until) {
+		ev_run(loop, EVRUN_NOWAIT);
+		mailbox_drain(&self, NULL);
+		usleep(200);
+		all = true;
+		for (int i = 0; i < LINES; i++)
+			all = all && life_at(&l[i], d)->epoch && slot_of_epoch(&l[i], d) != not &&
+			      !redis_life_asked(l[i].redis);
+	}
+	assert_true(all);
+}
+
+/* While slots move, and also when the slot with the key of a node's epoch moves. */
+static void
+an_epoch_goes_on_while_slots_move(void **state)
+{
+	static const struct {
+		const char *name;
+		unsigned moves; /* of the slot with the key of the epoch, before the workers look */
+		int flush;	/* before which of them the node is flushed; -1: never */
+		bool same;	/* it is the same epoch */
+	} rows[] = {
+		{ "the slot of its key moves", 1, -1, true },
+		{ "and the next one", 1, -1, true },
+		{ "flushed, and the slot moves", 1, 0, false },
+		{ "the slot moves, and flushed", 1, 1, false },
+		{ "once more, nothing is flushed", 1, -1, true },
+	};
+	static struct line l[LINES];
+	static struct ask a[2 * LIMIT];
+
+	(void)state;
+	for (size_t row = 0; row < COUNT_OF(rows); row++) {
+		size_t admitted = 0, n = 0;
+		memset(a, 0, sizeof(a));
+		lines_up(l);
+		for (size_t i = 0; i < 2 * LIMIT; i++) {
+			a[i].q.ndims = 1;
+			dim_at(&a[i].q.dim[0], 0, 500 + (unsigned)row, QUOTA_ROLLING, LIMIT, 1);
+		}
+		const struct quota_dim *d = &a[0].q.dim[0];
+		for (; n < LIMIT / 2; n++) {
+			ask(l[n % LINES].quota, &a[n]);
+			wait_for(a, n + 1);
+		}
+		run_until(l[0].redis, false, 300); /* what follows an epoch's key is written */
+		uint64_t epoch = life_at(&l[0], d)->epoch;
+		unsigned slot = slot_of_epoch(&l[0], d);
+		for (unsigned i = 0; i <= rows[row].moves; i++) {
+			if (rows[row].flush == (int)i)
+				server_do(&node[0], "FLUSHALL");
+			if (i < rows[row].moves)
+				move_slot(slot, &node[0], &node[1]);
+		}
+		becomes_tagged(l, d, slot);
+		for (; n < 2 * LIMIT; n++) {
+			ask(l[n % LINES].quota, &a[n]);
+			wait_for(a, n + 1);
+		}
+		for (size_t i = 0; i < 2 * LIMIT; i++)
+			admitted += a[i].q.result == QUOTA_ADMITTED;
+		for (int i = 0; i < LINES; i++)
+			if ((life_at(&l[i], d)->epoch == epoch) != rows[row].same)
+				fail_msg("%s: worker %d: %s epoch", rows[row].name, i,
+					rows[row].same ? "another" : "the same");
+		if (admitted != LIMIT)
+			fail_msg("%s: %zu admitted", rows[row].name, admitted);
+		lines_down(l);
+	}
+}
+
+/* What is held until a long deadline is read only if a key of the epoch says that there is some. */
+static void
+long_holds_are_seen_after_the_slot_of_the_epoch_moved(void **state)
+{
+	static struct line l[LINES];
+	static struct ask a[2 * LIMIT];
+	size_t admitted = 0;
+
+	(void)state;
+	memset(a, 0, sizeof(a));
+	lines_up(l);
+	for (size_t i = 0; i < 2 * LIMIT; i++) {
+		struct quota_dim *d = &a[i].q.dim[0];
+		a[i].q.ndims = 1;
+		dim_at(d, 0, 600, QUOTA_IN_FLIGHT, LIMIT, 1);
+		d->hold_s = i < LIMIT / 2 ? 7200 : 30;
+		if (i < LIMIT / 2)
+			ask(l[0].quota, &a[i]);
+	}
+	wait_for(a, LIMIT / 2);
+	run_until(l[0].redis, false, 300);
+	const struct quota_dim *d = &a[0].q.dim[0];
+	unsigned slot = slot_of_epoch(&l[0], d);
+	move_slot(slot, &node[0], &node[1]);
+	becomes_tagged(l, d, slot);
+	for (size_t i = LIMIT / 2; i < 2 * LIMIT; i++) {
+		ask(l[1 + i % (LINES - 1)].quota, &a[i]); /* none that asked before */
+		wait_for(a, i + 1);
+	}
+	for (size_t i = 0; i < 2 * LIMIT; i++)
+		admitted += a[i].q.result == QUOTA_ADMITTED;
+	assert_int_equal(admitted, LIMIT);
+	lines_down(l);
+}
+
+static void
+promote(struct server *s)
+{
+	assert_true(says(s, "INFO replication", "master_link_status:up"));
+	/* the other masters may refuse their votes at the first try */
+	for (int i = 0; i < 300 && !strstr(server_line(s, "INFO replication"), "role:master"); i++) {
+		if (i % 30 == 0)
+			server_do(s, "CLUSTER FAILOVER");
+		usleep(100000);
+	}
+	assert_true(says(s, "INFO replication", "role:master"));
+}
+
+/* Runs until the limit is counted by this server, in an epoch that all workers have entered. */
+static void
+becomes_served_by(struct line l[static LINES], const struct quota_dim *d, const struct server *s)
+{
+	uint64_t until = clock_mono_us() + PATIENT_MS * 1000ull;
+	bool all = false;
+
+	while (!all && clock_mono_us() < until) {
+		ev_run(loop, EVRUN_NOWAIT);
+		mailbox_drain(&self, NULL);
+		usleep(200);
+		all = true;
+		for (int i = 0; i < LINES; i++) {
+			const struct redis *r = redis_at(l[i].redis, span_str(d->key));
+			all = all && r && r->place.port == s->port && lives_settled(l[i].quota, d);
+		}
+	}
+	assert_true(all);
+}
+
+/* To another server and back: that one still has the counters of the time before, and a master that was a
+ * replica in the meantime has the key of its earlier epoch. */
+static void
+a_limit_is_whole_when_it_comes_back(void **state)
+{
+	static const struct {
+		const char *name;
+		bool fails_over; /* else only its slot moves */
+		struct server *away;
+	} rows[] = {
+		{ "a slot moves to another node and back", false, &node[1] },
+		{ "a node fails over and back", true, &node[NODES] },
+	};
+	static struct line l[LINES];
+	static struct ask a[2 * LIMIT];
+
+	(void)state;
+	for (size_t row = 0; row < COUNT_OF(rows); row++) {
+		size_t admitted = 0, n = 0;
+		memset(a, 0, sizeof(a));
+		lines_up(l);
+		for (size_t i = 0; i < 2 * LIMIT; i++) {
+			a[i].q.ndims = 1;
+			dim_at(&a[i].q.dim[0], 0, 700 + (unsigned)row, QUOTA_ROLLING, LIMIT, 1);
+		}
+		const struct quota_dim *d = &a[0].q.dim[0];
+		for (int phase = 0; phase < 3; phase++) {
+			struct server *to = phase == 1 ? rows[row].away : &node[0],
+				      *from = phase == 1 ? &node[0] : rows[row].away;
+			if (phase && rows[row].fails_over)
+				promote(to);
+			else if (phase)
+				move_slot(redis_slot(span_str(d->key)), from, to);
+			if (phase)
+				becomes_served_by(l, d, to);
+			for (size_t most = phase == 2 ? 2 * LIMIT : n + LIMIT / 4; n < most; n++) {
+				ask(l[n % LINES].quota, &a[n]);
+				wait_for(a, n + 1);
+			}
+		}
+		for (size_t i = 0; i < 2 * LIMIT; i++)
+			admitted += a[i].q.result == QUOTA_ADMITTED;
+		if (admitted != LIMIT)
+			fail_msg("%s: %zu admitted", rows[row].name, admitted);
+		lines_down(l);
+	}
+}
+
+/* A redirection names a node that has had no slots until now, before the map does: where its epoch is cannot be
+ * known yet. */
+static void
+a_request_waits_for_the_epoch_of_a_node_that_gets_slots(void **state)
+{
+	static struct line l[LINES];
+	struct ask a = { .q.ndims = 1 };
+
+	(void)state;
+	lines_up(l);
+	dim_at(&a.q.dim[0], 0, 800, QUOTA_ROLLING, LIMIT, 1);
+	struct redis *r = redis_at(l[0].redis, span_str(a.q.dim[0].key));
+	const struct redis_life was = r->life;
+	redis_conn_tags(r, redis_life(redis_at(l[0].redis, span_str(key_of(1, 800))))->tag, "");
+	for (uint64_t until = clock_mono_us() + PATIENT_MS * 1000ull;
+		(r->life.epoch || r->life_asked) && clock_mono_us() < until;)
+		ev_run(loop, EVRUN_NOWAIT);
+	assert_int_equal(r->life.epoch, 0);
+	ask(l[0].quota, &a);
+	for (uint64_t until = clock_mono_us() + 50000; clock_mono_us() < until;) {
+		ev_run(loop, EVRUN_NOWAIT);
+		mailbox_drain(&self, NULL);
+	}
+	assert_false(a.done);
+	redis_conn_tags(r, was.tag, was.spare_tag);
+	wait_for(&a, 1);
+	assert_int_equal(a.q.result, QUOTA_ADMITTED);
+	lines_down(l);
+}
+
 /* Limits on the other nodes go on; its own fail, until its replica is promoted: then they
  * count in another life. */
 static void
@@ -400,11 +676,16 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_node_that_a_tick_finds_is_connected),
 		cmocka_unit_test(limits_on_several_nodes_hold),
 		cmocka_unit_test(nothing_is_left_for_ever),
 		cmocka_unit_test(a_settlement_that_a_node_answers_late_is_counted_once),
 		cmocka_unit_test(a_settlement_in_a_slot_that_is_half_moved_is_counted),
 		cmocka_unit_test(what_was_let_go_moves_with_its_slot),
+		cmocka_unit_test(an_epoch_goes_on_while_slots_move),
+		cmocka_unit_test(long_holds_are_seen_after_the_slot_of_the_epoch_moved),
+		cmocka_unit_test(a_limit_is_whole_when_it_comes_back),
+		cmocka_unit_test(a_request_waits_for_the_epoch_of_a_node_that_gets_slots),
 		cmocka_unit_test(a_lost_node_fails_its_own_limits),
 	};
 

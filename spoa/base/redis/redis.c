@@ -47,9 +47,8 @@ redis_node_at(struct redis *front, const struct redis_place *p)
 	init_conn(r, front, f);
 	r->node = true;
 	snprintf(r->text, sizeof(r->text), "%s:%u", p->host, p->port);
-	uint64_t now = clock_mono_us();
-	r->kept_us = now + KEPT_MS * 1000;
-	r->coming_us = now + COMING_MS * 1000;
+	r->kept_us = clock_mono_us() + KEPT_MS * 1000;
+	redis_awaited(r);
 	/* A redirection names an address, or a name that the map will have. */
 	struct redis_place at = *p;
 	if (!at.address[0])
@@ -58,8 +57,15 @@ redis_node_at(struct redis *front, const struct redis_place *p)
 	if (at.address[0])
 		redis_conn_place(r, &at);
 	f->node[f->nodes++] = r;
-	redis_conn_tick(r, now);
+	redis_conn_tick(r);
 	return r;
+}
+
+void
+redis_awaited(struct redis *r)
+{
+	if (!r->coming_us)
+		r->coming_us = clock_mono_us() + COMING_MS * 1000;
 }
 
 static void
@@ -75,35 +81,41 @@ node_free(struct redis_front *f, size_t i)
 	free(r);
 }
 
-/* The order in which a node's slots are chosen for the key of its epoch. It is scattered because
- * redis-cli moves slots in ascending order: the lowest or highest slot of a node would change with
- * each slot that moves. */
+/* The order in which a node's slot is chosen for the key of its epoch. It is scattered because
+ * redis-cli moves slots in ascending order: the lowest slot of a node changes with each slot that it loses,
+ * and the highest one with each slot that it gets. */
 static uint32_t
 slot_rank(unsigned slot)
 {
 	return (uint32_t)slot * 2654435761u;
 }
 
-/* Chooses the slot of the key of the node's epoch among the slots that the node has. The choice
- * depends only on the map, so that all daemons choose the same slot. */
+/* Chooses the slots of the two keys of the node's epoch among the slots that the node has. The choice
+ * depends only on the map, so that all daemons choose the same slots. The second one is the highest, which
+ * redis-cli moves last: both seldom move between two looks at the map. */
 static void
 tag_node(struct redis *r)
 {
 	const struct redis_front *f = r->f;
-	unsigned best = REDIS_SLOTS;
-	char number[REDIS_TAG_MAX], tag[sizeof(r->life.tag)];
+	unsigned best[2] = { REDIS_SLOTS, REDIS_SLOTS };
+	char tag[2][sizeof(r->life.tag)] = { "", "" };
 
-	for (unsigned s = 0; s < REDIS_SLOTS; s++)
-		if (f->owner[s] == r && (best == REDIS_SLOTS || slot_rank(s) < slot_rank(best)))
-			best = s;
-	if (best == REDIS_SLOTS)
-		return;
-	redis_slot_tag(best, number);
-	snprintf(tag, sizeof(tag), "{%s}", number);
-	if (!strcmp(tag, r->life.tag))
-		return;
-	strcpy(r->life.tag, tag);
-	redis_life_ended(r, r->life.epoch);
+	for (unsigned s = 0; s < REDIS_SLOTS; s++) {
+		if (f->owner[s] != r)
+			continue;
+		if (best[0] == REDIS_SLOTS || slot_rank(s) < slot_rank(best[0]))
+			best[0] = s;
+	}
+	for (unsigned s = REDIS_SLOTS; s-- > 0 && best[1] == REDIS_SLOTS;)
+		if (f->owner[s] == r && s != best[0])
+			best[1] = s;
+	for (int i = 0; i < 2 && best[i] < REDIS_SLOTS; i++) {
+		char number[REDIS_TAG_MAX];
+		redis_slot_tag(best[i], number);
+		snprintf(tag[i], sizeof(tag[i]), "{%s}", number);
+	}
+	if (tag[0][0])
+		redis_conn_tags(r, tag[0], tag[1]);
 }
 
 static void
@@ -168,6 +180,8 @@ redis_slot_at(struct redis *front, unsigned slot, struct redis *node)
 		return;
 	f->moved++;
 	f->owner[slot] = node;
+	if (!node->life.epoch && conn_up(node))
+		redis_awaited(node);
 	/* if one slot moves, others probably move too */
 	redis_finder_again(f->finder);
 }
@@ -208,9 +222,9 @@ on_tick(struct ev_loop *loop UNUSED, ev_timer *t, int revents UNUSED)
 	redis_pipes_late(r, now);
 	take_map(r, now);
 	if (!r->f->cluster)
-		redis_conn_tick(r, now);
+		redis_conn_tick(r);
 	for (size_t i = 0; i < r->f->nodes; i++)
-		redis_conn_tick(r->f->node[i], now);
+		redis_conn_tick(r->f->node[i]);
 }
 
 /* Something was found, or told: that is looked at before what this turn writes. */
@@ -266,7 +280,7 @@ start(struct redis *r)
 	ev_prepare_start(r->loop, &f->flush);
 	take_map(r, clock_mono_us());
 	if (!f->cluster)
-		redis_conn_tick(r, clock_mono_us());
+		redis_conn_tick(r);
 }
 
 struct redis *

@@ -56,8 +56,8 @@ uint64_t redis_deadline_us(const struct redis *r);
 /* Which life of its data this server (redis_at) is in, and its clock: asked at each connect.
  * Its epoch is 0 while that is not known, and always of a cluster as a whole. */
 const struct redis_life *redis_life(const struct redis *r);
-/* It is a node of a cluster that became known less than a second ago, and its first connection is being
- * made, or its epoch asked for: what is for it waits. */
+/* It is a node of a cluster that became known, or got its first slots, less than a second ago, and its
+ * connection is being made, or its epoch asked for: what is for it waits. */
 bool redis_coming(const struct redis *r);
 /* An epoch is being asked for: it will be known soon, or the circuit opens. */
 bool redis_life_asked(const struct redis *r);

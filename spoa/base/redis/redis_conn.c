@@ -62,19 +62,156 @@ epoch_unknown(struct redis *r, const char *why)
 		say_up(r);
 }
 
+/* ---- two keys for the epoch of a cluster's node ----
+ *
+ * The epoch shows that a node has lost nothing, so its key must be lost with the data: it is in a slot of
+ * the node. If that slot moves to another node, the key moves too. The epoch must then go on, because
+ * nothing is lost. So each node has the epoch under two keys, in different slots. The second one
+ * (`spare`) is written once the first one has been read, and the first one is then read once more.
+ *
+ * If another slot becomes the first one, a worker
+ *
+ *   1. reads the earlier keys from this node itself, without following a redirection,
+ *   2. writes the epoch under the new key, if nothing is there (SET NX),
+ *   3. reads the earlier keys once more, then the new key.
+ *
+ * If an earlier key has the epoch in both steps, this node lost nothing before the new key was written. A later
+ * loss takes the new key too. Until then, nothing is reserved. If no earlier key has the epoch in step 1, the data
+ * may be gone: the worker writes nothing, and asks for the epoch as after a connect. If the epoch is gone in step
+ * 3, the worker replaces the value that it has just written. Several workers may do this at the same time: all of
+ * them write the same epoch, or adopt the one that is there. A worker that replaces a value makes the others
+ * see another epoch with their next reservation, and all count again.
+ *
+ * What remains: if the data are lost in the round trip between step 1 and step 2, the key has the epoch until
+ * the worker replaces it, and another worker may adopt it meanwhile. */
+
+static long long
+epoch_in(const redisReply *rep)
+{
+	return rep && rep->type == REDIS_REPLY_STRING ? strtoll(rep->str, NULL, 10) : 0;
+}
+
+static void
+on_first_key(redisAsyncContext *ac, void *reply, void *priv UNUSED)
+{
+	struct redis *r = TAGGED(redis, ac->data);
+
+	if (!reply || !r->life.epoch || epoch_in(reply) == (long long)r->life.epoch)
+		return;
+	redisAsyncCommand(ac, NULL, NULL, "DEL %s", r->life.spare);
+	if (((redisReply *)reply)->type != REDIS_REPLY_ERROR)
+		redis_life_ended(r, r->life.epoch);
+}
+
+static void
+write_spare(struct redis *r)
+{
+	if (!r->life.spare[0])
+		return;
+	redisAsyncCommand(r->ac, NULL, NULL, "SET %s %llu", r->life.spare,
+		(unsigned long long)r->life.epoch);
+	redisAsyncCommand(r->ac, on_first_key, NULL, "GET %s", r->life.key);
+}
+
+static void ask_life(struct redis *r);
+
+static void
+on_earlier_key(redisAsyncContext *ac, void *reply, void *priv UNUSED)
+{
+	struct redis *r = TAGGED(redis, ac->data);
+
+	r->witnessed |= epoch_in(reply) == (long long)r->life.epoch;
+}
+
+/* Reads the earlier keys, then the new one. */
+static void
+look_at_keys(struct redis *r, redisCallbackFn *cb)
+{
+	r->witnessed = false;
+	for (int i = 0; i < 2; i++)
+		if (r->earlier[i][0])
+			redisAsyncCommand(
+				r->ac, on_earlier_key, NULL, "GET %s", r->earlier[i]);
+	redisAsyncCommand(r->ac, cb, NULL, "GET %s", r->life.key);
+}
+
+static void
+on_second_look(redisAsyncContext *ac, void *reply, void *priv UNUSED)
+{
+	struct redis *r = TAGGED(redis, ac->data);
+	bool same = epoch_in(reply) == (long long)r->life.epoch;
+
+	if (!reply || !r->life.epoch)
+		return; /* the epoch is being asked for */
+	if (same && r->witnessed) {
+		r->life_asked = false;
+		write_spare(r);
+		return;
+	}
+	if (same)
+		redisAsyncCommand(ac, NULL, NULL, "SET %s %llu", r->life.key,
+			(unsigned long long)redis_life_draw());
+	ask_life(r);
+}
+
+static void
+on_first_look(redisAsyncContext *ac, void *reply, void *priv UNUSED)
+{
+	struct redis *r = TAGGED(redis, ac->data);
+
+	if (!reply || !r->life.epoch)
+		return;
+	if (!r->witnessed) {
+		ask_life(r);
+		return;
+	}
+	redisAsyncCommand(ac, NULL, NULL, "SET %s %llu NX", r->life.key,
+		(unsigned long long)r->life.epoch);
+	look_at_keys(r, on_second_look);
+}
+
+void
+redis_conn_tags(struct redis *r, const char *tag, const char *spare_tag)
+{
+	const struct redis_life was = r->life;
+	bool first = strcmp(tag, was.tag) != 0, spare = strcmp(spare_tag, was.spare_tag) != 0;
+
+	if (!first && !spare)
+		return;
+	redis_life_tag(&r->life, tag, spare_tag);
+	if (!was.epoch || r->life_asked || !r->ac || !r->connected) {
+		if (first)
+			redis_life_ended(r, was.epoch);
+		return;
+	}
+	if (!first) {
+		write_spare(r);
+		if (was.spare[0])
+			redisAsyncCommand(r->ac, NULL, NULL, "DEL %s", was.spare);
+		return;
+	}
+	strcpy(r->earlier[0], was.key);
+	strcpy(r->earlier[1], was.spare);
+	r->life_asked = true;
+	r->life_asked_us = clock_mono_us();
+	look_at_keys(r, on_first_look);
+}
+
 /* The last of the three: SET, TIME, GET. */
 static void
 on_epoch(redisAsyncContext *ac, void *reply, void *priv UNUSED)
 {
 	const redisReply *rep = reply;
 	struct redis *r = TAGGED(redis, ac->data);
-	long long v = rep && rep->type == REDIS_REPLY_STRING ? strtoll(rep->str, NULL, 10) : 0;
+	long long v = epoch_in(rep);
 
 	if (!rep)
 		return;
 	if (v <= 0) {
-		if (r->f->cluster) /* the slot of the key may have moved */
+		if (r->f->cluster) { /* the slot of the key may have moved */
 			redis_finder_again(r->f->finder);
+			redis_awaited(r);
+		}
 		epoch_unknown(r, rep->type == REDIS_REPLY_ERROR ? rep->str
 				 : r->refusal			? r->refused_with
 								: "no number");
@@ -83,6 +220,7 @@ on_epoch(redisAsyncContext *ac, void *reply, void *priv UNUSED)
 	r->life.epoch = (uint64_t)v;
 	r->life_asked = r->said_epoch = false;
 	r->coming_us = 0;
+	write_spare(r);
 }
 
 /* A SET NX of the epoch: where that is there it changes nothing, and it is refused as any
@@ -521,8 +659,10 @@ redis_conn_late(struct redis *r)
 }
 
 void
-redis_conn_tick(struct redis *r, uint64_t now)
+redis_conn_tick(struct redis *r)
 {
+	uint64_t now = clock_mono_us(); /* not before anything that was begun in this turn of the loop */
+
 	if (r->life_asked && !r->open && now - r->life_asked_us > r->deadline_us)
 		redis_conn_late(r);
 	if (!r->ac) {

@@ -9,7 +9,6 @@
 #include "base/redis/redis_options.h"
 #include "base/scoped.h"
 
-enum { RUNID_MAX = 48 };
 #define YEAR_2200_S INT64_C(7258118400) /* in ns, a time up to it fits in 63 bits */
 
 struct span
@@ -23,15 +22,36 @@ redis_info_value(struct span info, const char *name)
 	return (struct span){ NULL, 0 };
 }
 
+static void
+name_keys(struct redis_life *l)
+{
+	snprintf(l->key, sizeof(l->key), "tollgate:epoch:%s%s%s", l->tag, l->tag[0] ? ":" : "",
+		l->run_id);
+	l->spare[0] = '\0';
+	if (l->spare_tag[0])
+		snprintf(l->spare, sizeof(l->spare), "tollgate:epoch:%s:%s", l->spare_tag,
+			l->run_id);
+}
+
+void
+redis_life_tag(struct redis_life *l, const char *tag, const char *spare_tag)
+{
+	snprintf(l->tag, sizeof(l->tag), "%s", tag);
+	snprintf(l->spare_tag, sizeof(l->spare_tag), "%s", spare_tag);
+	if (l->run_id[0])
+		name_keys(l);
+}
+
 bool
 redis_life_named(struct redis_life *l, struct span info)
 {
 	struct span id = redis_info_value(info, "run_id");
 
-	if (id.n == 0 || id.n > RUNID_MAX)
+	if (id.n == 0 || id.n > REDIS_RUNID_MAX)
 		return false;
-	snprintf(l->key, sizeof(l->key), "tollgate:epoch:%s%s%.*s", l->tag,
-		l->tag[0] ? ":" : "", SPAN_ARG(id));
+	memcpy(l->run_id, id.p, id.n);
+	l->run_id[id.n] = '\0';
+	name_keys(l);
 	return true;
 }
 

@@ -8,9 +8,15 @@
 
 #include "base/redis/redis_options.h"
 
+enum { REDIS_RUNID_MAX = 48, REDIS_LIFE_KEY_MAX = 80 };
 struct redis_life {
 	char tag[16];	/* of a cluster's node "{DIGITS}", in a slot that it has; else "" */
-	char key[80];	/* "tollgate:epoch:TAG:RUNID", without a tag "tollgate:epoch:RUNID" */
+	char key[REDIS_LIFE_KEY_MAX]; /* "tollgate:epoch:TAG:RUNID", without a tag "tollgate:epoch:RUNID" */
+	/* Of a cluster's node that has a second slot: a tag in it, and a key there with the same value. If
+	 * the first slot moves to another node, the value of the second key shows that this node has
+	 * lost nothing. Else "". */
+	char spare_tag[16], spare[REDIS_LIFE_KEY_MAX];
+	char run_id[REDIS_RUNID_MAX + 1]; /* of the server, as last read; "": not yet */
 	uint64_t epoch; /* its value; 0: not known */
 	/* Redis' TIME less our monotonic clock: what all replies allow, and its middle */
 	int64_t least_us, most_us, offset_us;
@@ -21,8 +27,10 @@ struct redis_life {
 /* The value of a line "NAME:VALUE" of a reply to INFO, of which it is part; empty: there is none.
  */
 struct span redis_info_value(struct span info, const char *name);
-/* The key, from the reply to INFO server: false where it names no run_id. */
+/* The keys, from the reply to INFO server: false where it names no run_id. */
 bool redis_life_named(struct redis_life *l, struct span info);
+/* The keys for these tags, once the run_id is known. */
+void redis_life_tag(struct redis_life *l, const char *tag, const char *spare_tag);
 /* By which policy the server forgets keys when its memory is full, from the reply to INFO
  * memory; empty: it forgets none. Part of `info`. */
 struct span redis_life_evicts(struct span info);

@@ -53,8 +53,8 @@ struct redis {
 	bool placed; /* it is known where: */
 	struct redis_place place;
 	uint64_t kept_us; /* a node that a redirection named: until then, listed or not */
-	/* A node that became known: until then, what is for it waits for its first connection.
-	 * 0: that was made, or failed. */
+	/* A node that became known, or got its first slots: until then, what is for it waits for its connection
+	 * and its epoch. 0: they are known, or the connection failed. */
 	uint64_t coming_us;
 	char text[REDIS_URL_TEXT_MAX];
 	/* the connection */
@@ -73,6 +73,10 @@ struct redis {
 	unsigned retry_ms; /* so long after the next attempt comes another; 0: RETRY_MS */
 	struct redis_life life;
 	bool life_asked, said_epoch;
+	/* While the epoch of a cluster's node gets another key: its earlier keys, and whether one of them has
+	 * the epoch. */
+	char earlier[2][REDIS_LIFE_KEY_MAX];
+	bool witnessed;
 	bool evicts;	     /* it forgets keys when its memory is full */
 	uint64_t used_bytes; /* of its memory; 0: not known, or it evicts */
 	uint64_t life_asked_us, time_asked_us;
@@ -123,7 +127,7 @@ conn_takes(const struct redis *r)
 
 /* ---- redis_conn.c ---- */
 
-void redis_conn_tick(struct redis *r, uint64_t now_us);
+void redis_conn_tick(struct redis *r);
 /* It is not up, or was asked something of its own. */
 bool redis_conn_waits(const struct redis *r);
 /* Writes what this turn of the loop has queued. */
@@ -131,6 +135,8 @@ void redis_conn_flush(struct redis *r);
 /* It is elsewhere now, or nowhere: NULL. */
 void redis_conn_place(struct redis *r, const struct redis_place *p);
 void redis_conn_late(struct redis *r);
+/* Other slots are the ones of the keys of the node's epoch. */
+void redis_conn_tags(struct redis *r, const char *tag, const char *spare_tag);
 void redis_conn_end(struct redis *r);
 
 /* ---- redis_pipe.c ---- */
@@ -162,6 +168,9 @@ void redis_calls_late(struct redis_pipe *p);
 
 /* The node at this place, made where there is none; NULL: there are too many. */
 struct redis *redis_node_at(struct redis *front, const struct redis_place *p);
+/* The epoch of this node of a cluster is not known because the map is not: what is for the node waits, for a
+ * second at most. */
+void redis_awaited(struct redis *r);
 /* A node said that the slot is there; NULL: there are too many. */
 void redis_slot_at(struct redis *front, unsigned slot, struct redis *node);
 

@@ -19,7 +19,8 @@ enum {
 struct ledger_entry {
 	struct ledger_entry *next;
 	uint64_t hash;	/* of the key */
-	uint64_t epoch; /* where the sum is counted, or was lost with the data */
+	uint64_t epoch;	 /* where the sum is counted, or was lost with the data */
+	uint64_t before; /* where it was counted before that; 0: nowhere */
 	struct cell cell;
 	enum quota_calendar calendar;
 	int64_t sum;

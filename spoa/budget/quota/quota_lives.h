@@ -62,6 +62,9 @@ void lives_ended(struct quota *qt, struct redis *node, uint64_t epoch);
 bool lives_settled(const struct quota *qt, const struct quota_dim *d);
 /* Of all servers that are there. */
 bool lives_all_settled(const struct quota *qt);
+/* The keys of the epoch have had another name for less than 3 s: what a worker has written there may be
+ * missing. */
+bool lives_tagged_anew(const struct quota *qt, uint64_t epoch, uint64_t now_us);
 /* Something was noted that may be counted nowhere: the ledgers' entries of former lives are
  * looked for once more. */
 void lives_look_again(struct quota *qt);

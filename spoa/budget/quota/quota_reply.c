@@ -242,8 +242,11 @@ on_life(struct quota *qt, const struct part *t, const int64_t time[2], bool live
 	if (!node || redis_life(node)->epoch != t->epoch)
 		return;
 	redis_life_time(node, t->sent_us, time);
+	/* Where the key that says so may be missing, long holds are read. */
+	int64_t longs_s = !life[2] && lives_tagged_anew(qt, t->epoch, clock_mono_us()) ? -1
+										       : life[2];
 	known_lives(qt->known,
-		&(struct known_life){ t->epoch, life[1], redis_life(node)->clock, life[2] });
+		&(struct known_life){ t->epoch, life[1], redis_life(node)->clock, longs_s });
 	if (!lives)
 		lives_ended(qt, node, t->epoch);
 }

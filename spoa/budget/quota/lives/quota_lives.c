@@ -166,6 +166,14 @@ lives_look_again(struct quota *qt)
 		qt->lives->life[i].chain = 0;
 }
 
+void
+leave_life(struct life *l)
+{
+	l->left = true;
+	l->state = LIFE_PUBLISHES;
+	l->spoilt = true;
+}
+
 struct redis_pipe *
 lives_begin(struct quota *qt, const struct life *l, size_t commands, redis_cb *cb)
 {
@@ -186,7 +194,7 @@ renew(struct quota *qt, struct redis *node, struct life *l, uint64_t now_us)
 		return;
 	l->renewed_us = now_us;
 	log_event(LOG_WARN, "quota.renewed",
-		LS("why", l->left ? "the server was another one's replica meanwhile"
+		LS("why", l->left ? "limits were counted by another server meanwhile"
 				  : "counts could not be added again"));
 	struct redis_pipe *p = redis_begin(qt->redis, 1, NULL, NULL, 0);
 	redis_command_at(p, node, 3, (const char *[]){ "SET", life->key, value },
@@ -450,6 +458,21 @@ ask_names(struct quota *qt, struct life *l, const char *key, size_t kn, uint64_t
 		(const size_t[]){ 6, kn, 1, 2, 10 }, NAMES_MAX, NAMES_BYTES, on_names, l);
 }
 
+/* The others may not yet have written their names under the epoch's new tag, or do not know it. */
+static bool
+is_tagged_anew(const struct life *l, uint64_t now_us)
+{
+	return l->tagged_us && now_us - l->tagged_us < MEMBER_MS * 1000;
+}
+
+bool
+lives_tagged_anew(const struct quota *qt, uint64_t epoch, uint64_t now_us)
+{
+	const struct life *l = lives_find(qt->lives, epoch);
+
+	return l && is_tagged_anew(l, now_us);
+}
+
 static void
 on_beat(void *arg, int err, const struct redis_reply_ints *replies, size_t n)
 {
@@ -464,7 +487,9 @@ on_beat(void *arg, int err, const struct redis_reply_ints *replies, size_t n)
 	}
 	if ((uint64_t)replies[4].list[0] == a->epoch) {
 		uint64_t now_us = clock_mono_us();
-		all->members = replies[3].i > 1 ? replies[3].i : 1;
+		struct life *l = lives_find(all, a->epoch);
+		int64_t least = l && is_tagged_anew(l, now_us) ? all->members : 1;
+		all->members = replies[3].i > least ? replies[3].i : least;
 		see(all, all->members, now_us);
 		look_for_unknown(a->quota, all, now_us);
 		tell_members(all, a->epoch, now_us);
@@ -499,7 +524,7 @@ beat(struct quota *qt, struct redis *node, struct life *l, uint64_t now_us)
 		redis_command(p, 3, (const char *[]){ "MGET", life->key, word },
 			(const size_t[]){ 4, strlen(life->key), wn });
 	redis_send(p);
-	if (!waits)
+	if (!waits && !is_tagged_anew(l, now_us))
 		ask_names(qt, l, key, kn, now_us);
 }
 
@@ -516,9 +541,10 @@ copy_of(const struct names *is)
 }
 
 static struct life *
-begin_life(struct quota *qt, uint64_t epoch, uint64_t now_us)
+begin_life(struct quota *qt, struct redis *node, uint64_t now_us)
 {
 	struct quota_lives *all = qt->lives;
+	uint64_t epoch = redis_life(node)->epoch;
 	struct life *l = &all->life[all->next++ % LIVES];
 
 	free(l->missed);
@@ -529,9 +555,27 @@ begin_life(struct quota *qt, uint64_t epoch, uint64_t now_us)
 		.missed = copy_of(&all->names),
 		.expected = all->members ? all->members : all->first };
 	TAG(life, l);
+	strcpy(l->keys_tag, redis_life(node)->tag);
 	l->state = qt->ledger->node && !ledger_lived(qt->ledger, epoch) ? LIFE_ASKS
 									: LIFE_PUBLISHES;
 	return l;
+}
+
+/* The node of an epoch has lost nothing, and the slot of the epoch's keys moved to another node: they have
+ * another tag. Who takes part, and which amounts are held for long, is written there anew. */
+static void
+follow_tag(struct quota *qt, struct redis *node, struct life *l, uint64_t now_us)
+{
+	const struct redis_life *life = redis_life(node);
+
+	if (!strcmp(l->keys_tag, life->tag))
+		return;
+	strcpy(l->keys_tag, life->tag);
+	l->tagged_us = now_us;
+	l->beat_us = 0;
+	publish_again(qt, node, l, redis_life_ms(life, now_us));
+	if (is_settled(l) && !l->settled_us)
+		say_begun(qt, node, l);
 }
 
 static void
@@ -577,10 +621,8 @@ enter_life(struct quota_lives *all, struct life *l)
 	if (was)
 		was->left = true;
 	all->in = l->epoch;
-	if (!l->left)
-		return;
-	l->state = LIFE_PUBLISHES;
-	l->spoilt = true;
+	if (l->left)
+		leave_life(l);
 }
 
 void
@@ -605,7 +647,8 @@ lives_turn(struct quota *qt, uint64_t now_us)
 			continue;
 		struct life *l = lives_find(all, epoch);
 		if (!l)
-			l = begin_life(qt, epoch, now_us);
+			l = begin_life(qt, node[i], now_us);
+		follow_tag(qt, node[i], l, now_us);
 		if (node[i] == qt->redis)
 			enter_life(all, l);
 		if (doubts)

@@ -20,6 +20,8 @@ struct life {
 	struct tag tag;
 	struct quota *quota;
 	uint64_t epoch; /* 0: no life */
+	char keys_tag[16];  /* of the epoch's keys, as redis_life.tag */
+	uint64_t tagged_us; /* when the tag changed; 0: never */
 	enum life_state state;
 	size_t chain;	     /* of the ledger, the next one to look at */
 	size_t unanswered;   /* pipelines that add */
@@ -47,6 +49,9 @@ struct asked {
 
 /* NULL: it is none of those. */
 struct life *lives_find(const struct quota_lives *l, uint64_t epoch);
+/* Counts of other servers are missing in this epoch, or would be added twice: another epoch is set, and all
+ * begin anew in it. */
+void leave_life(struct life *l);
 struct redis_pipe *lives_begin(
 	struct quota *qt, const struct life *l, size_t commands, redis_cb *cb);
 
@@ -70,5 +75,7 @@ void publish_ask(struct quota *qt, struct redis *node, struct life *l, uint64_t 
 void publish_some(struct quota *qt, struct redis *node, struct life *l, uint64_t now_us);
 /* All is. */
 void publish_done(struct quota *qt, struct redis *node, struct life *l);
+/* The keys of the epoch have another tag: writes there again what this worker knows of them. */
+void publish_again(struct quota *qt, struct redis *node, struct life *l, int64_t now_ms);
 
 #endif

@@ -68,20 +68,25 @@ publish_ask(struct quota *qt, struct redis *node, struct life *l, uint64_t now_u
 	redis_send(p);
 }
 
+static void
+say_recalled(struct quota *qt, struct redis *node, const struct life *l)
+{
+	char key[CELL_KEY_TEXT];
+	size_t kn = recalled_key(qt, key, redis_life(node), l->epoch);
+	struct redis_pipe *p = redis_begin(qt->redis, 1, NULL, NULL, 0);
+
+	key_set(p, key, kn, 1, RECALLED_S);
+	redis_send(p);
+}
+
 /* It is added. Who is killed between the two adds it twice: the safe side. */
 void
 publish_done(struct quota *qt, struct redis *node, struct life *l)
 {
-	char key[CELL_KEY_TEXT];
-
 	if (!qt->ledger->node || ledger_lived(qt->ledger, l->epoch))
 		return;
-	size_t kn = recalled_key(qt, key, redis_life(node), l->epoch);
-	struct redis_pipe *p = redis_begin(qt->redis, 1, NULL, NULL, 0);
-
 	ledger_live(qt->ledger, l->epoch);
-	key_set(p, key, kn, 1, RECALLED_S);
-	redis_send(p);
+	say_recalled(qt, node, l);
 }
 
 static void
@@ -92,6 +97,17 @@ say_longs(struct quota *qt, struct redis *node, struct life *l, int64_t now_ms)
 	counts_longs(p, redis_life(node), l->epoch, now_ms / 1000);
 	l->unanswered++;
 	redis_send(p);
+}
+
+void
+publish_again(struct quota *qt, struct redis *node, struct life *l, int64_t now_ms)
+{
+	if (known_longs(qt->known, l->epoch) > 0)
+		say_longs(qt, node, l, now_ms);
+	else
+		known_lives(qt->known, &(struct known_life){ .epoch = l->epoch, .longs_s = -1 });
+	if (qt->ledger->node && ledger_lived(qt->ledger, l->epoch))
+		say_recalled(qt, node, l);
 }
 
 /* Some of what is counted in no life of this server but former ones. */
@@ -114,6 +130,12 @@ publish_some(struct quota *qt, struct redis *node, struct life *l, uint64_t now_
 				continue;
 			if (n == PUBLISH_MAX)
 				goto full; /* this chain once more, at the next turn */
+			/* A cluster's slot came back, by a fail-over or a move, and has the counters of
+			 * that time: the sum would be added to them. */
+			if (e->before == l->epoch) {
+				leave_life(l);
+				goto full;
+			}
 			if (!p)
 				p = lives_begin(qt, l, PUBLISH_COMMANDS * PUBLISH_MAX + 1,
 					on_published);
@@ -128,6 +150,7 @@ publish_some(struct quota *qt, struct redis *node, struct life *l, uint64_t now_
 			size_t kn = cell_key(key, &d, l->epoch, e->cell);
 			key_add(p, key, kn, SPAN_LIT(""), e->sum,
 				e->cell.kind == CELL_SUB ? e->ttl_s : left_s, ADD_WITH_TTL);
+			e->before = e->epoch;
 			e->epoch = l->epoch;
 			e->recalled = false;
 			n++;
