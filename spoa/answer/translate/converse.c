@@ -159,10 +159,13 @@ static void
 put_converse_media(struct question *q, const struct part *p)
 {
 	struct buf *b = q->out;
+	struct part text;
 	size_t i = 0;
 
 	while (i < COUNT_OF(medias) && !span_is(p->media, medias[i].media))
 		i++;
+	if (i == COUNT_OF(medias) && part_file_text(q, p, &text))
+		p = &text;
 	if (p->url.p || (i == COUNT_OF(medias) && !p->plain)) {
 		question_refuse(q, p->at,
 			p->url.p ? "what is at an address has no place"

@@ -151,11 +151,15 @@ static void
 put_block(struct question *q, const struct part *p)
 {
 	struct buf *b = q->out;
+	struct part text;
 
 	if (p->kind == PART_FILE && !p->plain && !p->url.p &&
 		!span_is(p->media, "application/pdf")) {
-		question_refuse(q, p->at, "it is a file of no kind that the target takes");
-		return;
+		if (!part_file_text(q, p, &text)) {
+			question_refuse(q, p->at, "it is a file of no kind that the target takes");
+			return;
+		}
+		p = &text;
 	}
 	if (p->kind == PART_RESULT) {
 		json_put_form(

@@ -6,6 +6,8 @@
 
 #include "answer/translate/request_private.h"
 #include "base/ascii.h"
+#include "base/codec/base64.h"
+#include "base/codec/utf8.h"
 #include "base/err.h"
 #include "base/json_put.h"
 #include "base/scoped.h"
@@ -318,6 +320,31 @@ turn_part(struct question *q, struct turn *t, enum part_kind kind, const struct 
 	return p;
 }
 
+/* Base64 as every form takes it: Python's Google SDK writes the alphabet of URLs, and some clients leave
+ * the padding out. */
+static struct span
+standard_base64(struct question *q, struct span data)
+{
+	static const char *const padding[] = { "", "", "==", "=" };
+	bool of_urls = memchr(data.p, '-', data.n) || memchr(data.p, '_', data.n);
+
+	if (!of_urls && data.n % 4 == 0)
+		return data;
+	struct span own = arena_printf(q->a, "%.*s%s", SPAN_ARG(data), padding[data.n % 4]);
+	for (char *c = (char *)own.p; c && c < own.p + own.n; c++)
+		*c = *c == '-' ? '+' : *c == '_' ? '/' : *c;
+	return own;
+}
+
+/* The data of a member. If it is no base64, it stays as it is written, and the target refuses it. */
+static struct span
+node_base64(struct question *q, const struct node *n)
+{
+	struct span written = node_written(n), text = node_text(n);
+
+	return text.n && span_is_alnum(text, "+/=-_") ? standard_base64(q, text) : written;
+}
+
 /* data:image/png;base64,… as media and data; another URI is where an image is. */
 static void
 read_part_uri(struct question *q, struct part *p, const struct node *uri)
@@ -330,7 +357,7 @@ read_part_uri(struct question *q, struct part *p, const struct node *uri)
 		if (!span_ends(head, SPAN_LIT(";base64")) || !span_is_alnum(rest, "+/=-_"))
 			question_odd(q, uri, "it is no data: URI in base64");
 		p->media = span_next(&head, ';');
-		p->data = rest;
+		p->data = standard_base64(q, rest);
 	} else if (p->kind == PART_IMAGE) {
 		p->url = node_written(uri);
 	} else if (question_refuse(q, uri, "it is no data: URI in base64")) {
@@ -416,6 +443,8 @@ question_part(
 	turn_content(q, &inner, has[HAS_CONTENT]);
 	if (!q->err && q->form->read_part)
 		q->form->read_part(q, p, m);
+	if (has[HAS_DATA] && !p->plain)
+		p->data = node_base64(q, has[HAS_DATA]);
 	return p;
 }
 
@@ -545,6 +574,20 @@ bool
 part_is_text(const struct part *p)
 {
 	return p->kind == PART_TEXT || p->kind == PART_REFUSAL || p->plain;
+}
+
+bool
+part_file_text(struct question *q, const struct part *p, struct part *text)
+{
+	size_t most = p->data.n / 4 * 3, n;
+	char *bytes = p->kind == PART_FILE && !p->plain && most ? arena_alloc(q->a, most) : NULL;
+
+	*text = *p;
+	if (!bytes || base64_get(p->data, bytes, most, &n) || !utf8_text(span_of(bytes, n)))
+		return false;
+	text->data = escaped_json(q, span_of(bytes, n));
+	text->plain = true;
+	return true;
 }
 
 const struct part *

@@ -293,6 +293,9 @@ void put_tool(struct buf *b, const struct tool_offer *t, const char *schema);
 /* What a result says, and first, in *failed, that its tool failed, where nothing else does. */
 const struct part *result_parts(const struct part *r, struct part *failed);
 bool part_is_text(const struct part *p); /* or a document that is one */
+/* A file whose bytes, in base64, are a text: *text is the file with that text as its data. False: the
+ * bytes are no text, and *text is *p. */
+bool part_file_text(struct question *q, const struct part *p, struct part *text);
 /* Of OpenAI's two forms: which tool is to be called (`one` shows it by its name); the schema of
  * the answer, and the effort. */
 void read_openai_choice(struct question *q, const struct member *named);
