@@ -877,6 +877,8 @@ check_turn_parts(struct question *q, struct part *parts, const struct request_fo
 		if (p->kind == PART_CALL) {
 			p->name = name_sent(q, p->space, p->name);
 			check_name(q, p->name, p->at, to);
+		} else if (p->kind == PART_RESULT && p->name.n) {
+			p->name = name_sent(q, p->space, p->name); /* is compared with its call's */
 		}
 		if (p->kind == PART_IMAGE && !p->url.p && !SPAN_IN(p->media, images) &&
 			question_refuse(q, p->at, "it is an image of no kind that is known"))
