@@ -86,6 +86,7 @@ guard_event_read(struct guard *g, struct event *e, struct buf *out)
 		return guard_queue_end(g, out) ? g->failed
 					       : guard_fail(g, GUARD_BROKEN, no_json);
 	}
+	guard_unsign(g, d);
 	d->error |= f->exception;
 	if (g->end.repeats && !d->error)
 		d->ends = (struct answer_ends){ 0 };
