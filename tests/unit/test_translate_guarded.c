@@ -64,6 +64,20 @@ static const struct {
 	{ "reasoning of responses", FORM_RESPONSES, JSON,
 		"{'id':'r','model':'m','status':'completed','output':[{'type':'reasoning','summary':[{'type':'summary_text','text':'ask <EMAIL_ADDRESS_1>'}]},{'type':'message','role':'assistant','content':[{'type':'output_text','text':'so'}]}]}",
 		"ask jane@x.org|so|" },
+	/* what is held of a text, which may be the begin of a value, goes before the error */
+	{ "the last word of a stream of Bedrock's that fails", FORM_CONVERSE, FRAMES, WORDS("it is jane.") WORDS("doe") "!throttlingException {'message':'slow'}\n",
+		"|it is jane.doe|slow" },
+	{ "the begin of a placeholder there", FORM_CONVERSE, FRAMES, WORDS("it is <EMAIL_ADD") "!modelStreamErrorException {'message':'no'}\n", "|it is <EMAIL_ADD|no" },
+	{ "of messages", FORM_MESSAGES, SSE,
+		STARTS EVENT("{'type':'content_block_start','index':0,'content_block':{'type':'text','text':''}}") DELTA("text_delta", "text", "it is jane.doe")
+			EVENT("{'type':'error','error':{'type':'overloaded_error','message':'no'}}"),
+		"|it is jane.doe|no" },
+	{ "of Gemini's", FORM_GENERATE, SSE,
+		EVENT("{'candidates':[{'content':{'parts':[{'text':'it is jane.doe'}]}}]}") EVENT("{'error':{'code':503,'status':'UNAVAILABLE','message':'no'}}"),
+		"|it is jane.doe|no" },
+	{ "of responses", FORM_RESPONSES, SSE,
+		EVENT("{'type':'response.output_text.delta','output_index':0,'delta':'it is jane.doe'}") EVENT("{'type':'response.failed','response':{'status':'failed','error':{'code':'server_error','message':'no'}}}"),
+		"|it is jane.doe|no" },
 };
 /* clang-format on */
 

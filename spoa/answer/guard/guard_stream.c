@@ -87,7 +87,8 @@ guard_event_read(struct guard *g, struct event *e, struct buf *out)
 					       : guard_fail(g, GUARD_BROKEN, no_json);
 	}
 	guard_unsign(g, d);
-	d->error |= f->exception;
+	if (f->exception) /* as an error in a document: nothing comes after it, and what is held goes first */
+		d->error = d->marked = d->ends.any = d->ends.all = true;
 	if (g->end.repeats && !d->error)
 		d->ends = (struct answer_ends){ 0 };
 	for (size_t i = 0; i < d->ntexts; i++)
