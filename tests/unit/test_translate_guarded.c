@@ -121,33 +121,42 @@ hear_chat(struct span out, struct buf *say)
 }
 
 static void
-check_row(size_t i, struct span in, const struct vault *v, size_t cut)
+run_translated(enum form from, enum form to, const char *type, const struct vault *v, struct span in, size_t cut, struct guard_rig *r)
 {
-	static const char *const names[FORMS] = { [FORM_RESPONSES] = "/v1/responses",
+	static const char *const whole[FORMS] = { [FORM_GENERATE] = "/v1beta/models/m:generateContent", [FORM_CONVERSE] = "/model/m/converse" };
+	static const char *const paths[FORMS] = { [FORM_CHAT] = "/v1/chat/completions",
+		[FORM_RESPONSES] = "/v1/responses",
 		[FORM_MESSAGES] = "/v1/messages",
 		[FORM_GENERATE] = "/v1beta/models/m:streamGenerateContent",
 		[FORM_CONVERSE] = "/model/m/converse-stream" };
 	const struct answer_case c = { .rules = REDACT,
-		.dialect = dialect_name(form_dialect(rows[i].from)),
-		.path = rows[i].from == FORM_CONVERSE && !strcmp(rows[i].type, JSON) ? "/model/m/converse" : names[rows[i].from],
-		.type = rows[i].type };
+		.dialect = dialect_name(form_dialect(from)),
+		.path = whole[from] && !strcmp(type, JSON) ? whole[from] : paths[from],
+		.type = type };
+
+	guard_rig_load(r, &c);
+	const struct translate_plan into = { .from = from,
+		.to = to,
+		.format = r->plan.format,
+		.sent = form_dialect(from),
+		.asked = form_dialect(to),
+		.model = SPAN_LIT("m"),
+		.id = SPAN_LIT("D1") };
+	r->plan.translate = &into;
+	r->plan.vault = v;
+	guard_rig_begin(r, &c);
+	guard_rig_feed(r, span_cut(in, 0, cut));
+	guard_rig_feed(r, span_cut(in, cut, in.n));
+	guard_rig_end(r);
+}
+
+static void
+check_row(size_t i, struct span in, const struct vault *v, size_t cut)
+{
 	struct guard_rig r;
 	struct buf say = { 0 };
 
-	guard_rig_load(&r, &c);
-	const struct translate_plan into = { .from = rows[i].from,
-		.to = FORM_CHAT,
-		.format = r.plan.format,
-		.sent = form_dialect(rows[i].from),
-		.asked = form_dialect(FORM_CHAT),
-		.model = SPAN_LIT("m"),
-		.id = SPAN_LIT("D1") };
-	r.plan.translate = &into;
-	r.plan.vault = v;
-	guard_rig_begin(&r, &c);
-	guard_rig_feed(&r, span_cut(in, 0, cut));
-	guard_rig_feed(&r, span_cut(in, cut, in.n));
-	guard_rig_end(&r);
+	run_translated(rows[i].from, FORM_CHAT, rows[i].type, v, in, cut, &r);
 	hear_chat(buf_view(&r.out), &say);
 	struct span got = buf_view(&say);
 	const char *decision = memmem(got.p, got.n, " (decision D1)", 14);
@@ -175,10 +184,82 @@ what_the_guard_lets_go_is_translated(void **state)
 	vault_free(&v);
 }
 
+/* clang-format off */
+#define CHAT_SAYS(rest) "{'id':'c','model':'m','choices':[{'index':0,'message':{'role':'assistant'," rest "]}"
+#define CHAT_DELTA(rest) EVENT("{'id':'c','model':'m','choices':[{'index':0,'delta':{" rest "}]}")
+#define MESSAGE(blocks, why) "{'id':'m','model':'c','content':[" blocks "],'stop_reason':'" why "','usage':{}}"
+static const struct {
+	const char *name;
+	enum form from, to;
+	const char *type, *in, *has, *lost; /* "": nothing is */
+} losses[] = {
+	{ "citations of messages", FORM_MESSAGES, FORM_CHAT, JSON, MESSAGE("{'type':'text','text':'so','citations':[{'type':'page_location','cited_text':'x'}]}", "end_turn"), "'so'", "citations" },
+	{ "no citations", FORM_MESSAGES, FORM_CHAT, JSON, MESSAGE("{'type':'text','text':'so','citations':[]},{'type':'text','text':'so','citations':null}", "end_turn"), "'soso'", "" },
+	{ "citations in a stream", FORM_MESSAGES, FORM_CHAT, SSE,
+		STARTS EVENT("{'type':'content_block_start','index':0,'content_block':{'type':'text','text':'','citations':[]}}") DELTA("text_delta", "text", "so")
+			EVENT("{'type':'content_block_delta','index':0,'delta':{'type':'citations_delta','citation':{'type':'page_location','cited_text':'x'}}}") ENDS, "'so'", "citations" },
+	{ "annotations of chat", FORM_CHAT, FORM_MESSAGES, JSON, CHAT_SAYS("'content':'so','annotations':[{'type':'url_citation','url_citation':{'url':'https://x'}}]},'finish_reason':'stop'}"), "'so'", "citations" },
+	{ "in a stream", FORM_CHAT, FORM_MESSAGES, SSE, CHAT_DELTA("'content':'so','annotations':[{'type':'url_citation'}]},'finish_reason':null") CHAT_DELTA("},'finish_reason':'stop'") EVENT("[DONE]"), "'so'", "citations" },
+	{ "beside the choices, as Perplexity has them", FORM_CHAT, FORM_GENERATE, JSON, "{'id':'c','model':'m','citations':['https://x'],'search_results':[{'title':'x'}],'choices':[{'index':0,'message':{'content':'so'},'finish_reason':'stop'}]}", "'so'",
+		"citations grounding" },
+	{ "annotations of responses", FORM_RESPONSES, FORM_CHAT, JSON, "{'id':'r','model':'m','status':'completed','output':[{'type':'message','role':'assistant','content':[{'type':'output_text','text':'so','annotations':[{'type':'file_citation'}]}]}]}", "'so'", "citations" },
+	{ "in an event of their own", FORM_RESPONSES, FORM_CHAT, SSE,
+		EVENT("{'type':'response.output_text.delta','output_index':0,'delta':'so'}") EVENT("{'type':'response.output_text.annotation.added','output_index':0,'annotation':{'type':'url_citation'}}")
+			EVENT("{'type':'response.completed','response':{'status':'completed','output':[]}}"), "'so'", "citations" },
+	{ "what Gemini searched", FORM_GENERATE, FORM_CHAT, JSON, "{'candidates':[{'content':{'parts':[{'text':'so'}]},'finishReason':'STOP','groundingMetadata':{'webSearchQueries':['x']},'citationMetadata':{'citationSources':[]}}]}", "'so'", "citations grounding" },
+	{ "in a stream of Gemini's", FORM_GENERATE, FORM_CHAT, SSE, EVENT("{'candidates':[{'content':{'parts':[{'text':'so'}]}}]}") EVENT("{'candidates':[{'content':{'parts':[{'text':''}]},'finishReason':'STOP','groundingMetadata':{'webSearchQueries':['x']}}]}"), "'so'", "grounding" },
+	{ "an empty one", FORM_GENERATE, FORM_CHAT, JSON, "{'candidates':[{'content':{'parts':[{'text':'so'}]},'finishReason':'STOP','groundingMetadata':{}}]}", "'so'", "" },
+	{ "citations of Bedrock's", FORM_CONVERSE, FORM_CHAT, JSON,
+		"{'output':{'message':{'role':'assistant','content':[{'citationsContent':{'content':[{'text':'so'}],'citations':[{'title':'x'}]}}]}},'stopReason':'end_turn','usage':{'inputTokens':1,'outputTokens':1}}", "'so'", "citations" },
+	{ "in a stream of Bedrock's", FORM_CONVERSE, FORM_CHAT, FRAMES, WORDS("so") "contentBlockDelta {'contentBlockIndex':0,'delta':{'citation':{'title':'x'}}}\n" STOPPED, "'so'", "citations" },
+	{ "a member of a call's arguments is none", FORM_MESSAGES, FORM_CHAT, JSON, MESSAGE("{'type':'tool_use','id':'a','name':'f','input':{'citations':[1]}}", "tool_use"), "'f'", "" },
+	/* a call that the length cut: as a text half of it has a place, as an object not */
+	{ "half a call", FORM_CHAT, FORM_MESSAGES, JSON, CHAT_SAYS("'content':'so','tool_calls':[{'id':'a','type':'function','function':{'name':'f','arguments':'{\\'x\\':'}}]},'finish_reason':'length'}"), "'stop_reason':'max_tokens'", "call" },
+	{ "half a call for Bedrock's", FORM_CHAT, FORM_CONVERSE, JSON, CHAT_SAYS("'tool_calls':[{'id':'a','type':'function','function':{'name':'f','arguments':'{\\'x\\':'}}]},'finish_reason':'length'}"), "'stopReason':'max_tokens'", "call" },
+	{ "half a call for Gemini's, in a stream", FORM_CHAT, FORM_GENERATE, SSE, CHAT_DELTA("'tool_calls':[{'index':0,'id':'a','function':{'name':'f','arguments':'{\\'x\\':'}}]},'finish_reason':null") CHAT_DELTA("},'finish_reason':'length'") EVENT("[DONE]"),
+		"'finishReason':'MAX_TOKENS'", "call" },
+	{ "half a call in a stream of messages", FORM_CHAT, FORM_MESSAGES, SSE, CHAT_DELTA("'tool_calls':[{'index':0,'id':'a','function':{'name':'f','arguments':'{\\'x\\':'}}]},'finish_reason':null") CHAT_DELTA("},'finish_reason':'length'") EVENT("[DONE]"),
+		"'partial_json':'\\'x\\':'", "" },
+	{ "half a call for responses", FORM_CHAT, FORM_RESPONSES, JSON, CHAT_SAYS("'tool_calls':[{'id':'a','type':'function','function':{'name':'f','arguments':'{\\'x\\':'}}]},'finish_reason':'length'}"),
+		"'type':'function_call','status':'incomplete','call_id':'a','name':'f','arguments':'{\\'x\\':'", "" },
+	{ "half a call for responses, in a stream", FORM_CHAT, FORM_RESPONSES, SSE, CHAT_DELTA("'tool_calls':[{'index':0,'id':'a','function':{'name':'f','arguments':'{\\'x\\':'}}]},'finish_reason':null") CHAT_DELTA("},'finish_reason':'length'") EVENT("[DONE]"),
+		"'type':'function_call','status':'incomplete','call_id':'a','name':'f','arguments':'{\\'x\\':'", "" },
+	{ "half a call for chat", FORM_RESPONSES, FORM_CHAT, JSON, "{'id':'r','model':'m','status':'incomplete','incomplete_details':{'reason':'max_output_tokens'},'output':[{'type':'function_call','call_id':'a','name':'f','arguments':'{\\'x\\':'}]}",
+		"'arguments':'{\\'x\\':'", "" },
+	{ "reasoning that would stand in another order", FORM_MESSAGES, FORM_CHAT, JSON, MESSAGE("{'type':'text','text':'so'},{'type':'thinking','thinking':'hm','signature':'c2ln'}", "end_turn"), "'so'", "reasoning" },
+};
+/* clang-format on */
+
+static void
+what_a_response_loses_is_reported(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < COUNT_OF(losses); i++) {
+		struct buf in = { 0 }, has = { 0 }, lost = { 0 };
+		struct guard_rig r;
+		put_bytes(JSON, losses[i].has, &has);
+		put_bytes(losses[i].type, losses[i].in, &in);
+		run_translated(losses[i].from, losses[i].to, losses[i].type, NULL, buf_view(&in), 9, &r);
+		unsigned bits = guard_report(r.g)->losses;
+		for (size_t k = 0; k < LOSSES; k++)
+			if (bits >> k & 1)
+				buf_printf(&lost, "%s%s", lost.n ? " " : "", translate_losses[k]);
+		if (r.got || !memmem(r.out.p, r.out.n, has.p, has.n) || !span_is(buf_view(&lost), losses[i].lost))
+			fail_msg("%s: %d %s, lost: %.*s\n%.*s", losses[i].name, r.got, guard_report(r.g)->why, SPAN_ARG(buf_view(&lost)), SPAN_ARG(buf_view(&r.out)));
+		guard_rig_close(&r);
+		buf_free(&in);
+		buf_free(&has);
+		buf_free(&lost);
+	}
+}
+
 int
 main(void)
 {
-	const struct CMUnitTest tests[] = { cmocka_unit_test(what_the_guard_lets_go_is_translated) };
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(what_the_guard_lets_go_is_translated),
+		cmocka_unit_test(what_a_response_loses_is_reported),
+	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

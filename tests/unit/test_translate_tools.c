@@ -299,6 +299,33 @@ a_custom_call_has_its_own_events(void **state)
 	buf_free(&out);
 }
 
+/* A client could not tell half of a text from all of it, and would run it. */
+static void
+half_of_a_custom_call_is_left_out(void **state)
+{
+	static const struct tool_alias as = {
+		.sent = SPAN_LIT("patch"), .name = SPAN_LIT("patch"), .custom = true
+	};
+	static const char *const in[] = {
+		CHAT("\"content\":\"so\",\"tool_calls\":[{\"id\":\"a\",\"function\":{\"name\":\"patch\",\"arguments\":"
+		     "\"{\\\"input\\\":\\\"rm -r \"}}]},\"finish_reason\":\"length\"}]}"),
+		SAYS("so") BEGINS("0", "a", "patch") GROWS("0", "{\\\"input\\\":\\\"rm -r ") FINISH("length") DONE,
+	};
+
+	(void)state;
+	for (int streamed = 0; streamed < 2; streamed++) {
+		struct buf out = { 0 };
+		const char *why;
+		translate_aliases = &as;
+		assert_int_equal(translate_run_to(FORM_CHAT, FORM_RESPONSES, streamed, 200, span_str(in[streamed]), 0, 0,
+					 &out, &why), 0);
+		translate_aliases = NULL;
+		if (memmem(out.p, out.n, "rm -r", 5) || !memmem(out.p, out.n, "\"reason\":\"max_output_tokens\"", 28))
+			fail_msg("%.*s", SPAN_ARG(buf_view(&out)));
+		buf_free(&out);
+	}
+}
+
 /* Bedrock needs a tool if there are calls in the history: the caller, who offered none, gets no call of it. */
 static void
 a_tool_that_the_caller_did_not_offer_is_not_called(void **state)
@@ -349,6 +376,7 @@ main(void)
 		cmocka_unit_test(a_call_comes_back_as_the_caller_knows_it),
 		cmocka_unit_test(a_long_name_goes_to_each_form_and_comes_back),
 		cmocka_unit_test(a_custom_call_has_its_own_events),
+		cmocka_unit_test(half_of_a_custom_call_is_left_out),
 		cmocka_unit_test(a_tool_that_the_caller_did_not_offer_is_not_called),
 	};
 

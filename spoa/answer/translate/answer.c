@@ -260,6 +260,7 @@ translate_document(struct translator *t, struct span type, struct span json)
 		return translator_fail(t, ERR_SYNTAX, "the provider's answer is an error");
 	if (all.is_error)
 		return say_said_error(t, type, json);
+	t->losses |= all.losses;
 	if (span_is(all.type, "ping")) {
 		say_nothing(t);
 		return 0;
@@ -426,6 +427,17 @@ translator_say_error(struct translator *t, const char *code, struct span message
 			t->plan.asked, form_name(t->plan.to), code, message, id, &event);
 		put_numbered(t, buf_view(&event), out);
 	}
+}
+
+const char *const translate_losses[LOSSES] = { [LOSS_CITATIONS] = "citations",
+	[LOSS_GROUNDING] = "grounding",
+	[LOSS_CALL] = "call",
+	[LOSS_REASONING] = "reasoning" };
+
+unsigned
+translator_losses(const struct translator *t)
+{
+	return t->losses;
 }
 
 size_t

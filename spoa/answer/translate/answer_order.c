@@ -206,9 +206,13 @@ close_block(struct translator *t, struct answer_block *b)
 	t->choice->refused |= b->is == SAID_REFUSAL;
 	put_item_in(t->choice->met, said_item(&s));
 	t->choice->hidden += is_unoffered(b);
-	bool may_be_half = t->streamed ? !waits_whole(t, b) : t->writer->text_arguments;
+	bool may_be_half = t->streamed ? !waits_whole(t, b)
+				       : t->writer->text_arguments && !is_custom_call(b);
+	if (half && !may_be_half && !is_unoffered(b))
+		t->losses |= 1u << LOSS_CALL;
 	if (is_unoffered(b) || (half && !may_be_half))
 		return 0;
+	b->half_written = half;
 	if (is_custom_call(b))
 		take_input(t, b);
 	if (t->streamed) {
