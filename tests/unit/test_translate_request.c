@@ -4,6 +4,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <cmocka.h>
 
@@ -745,6 +746,21 @@ static const struct {
 		"'input':{'arguments':'{\\u0022x\\u0022:'}", "messages[*].tool_calls[*].function.arguments" },
 	{ INTO(CHAT, RESPONSES), "{'messages':[{'role':'user','content':'hi'},{'role':'assistant','tool_calls':[" CALL("a", "{\\u0022x\\u0022:1,\\u0022x\\u0022:2}") "]},{'role':'tool','tool_call_id':'a','content':'no'}]}",
 		"'function_call'", "messages[*].tool_calls[*].function.arguments" },
+	{ INTO(RESPONSES, MESSAGES), "{'input':[{'role':'user','content':'hi'},{'type':'function_call','call_id':'a','name':'f','arguments':'{\\u0022x\\u0022:'},{'type':'function_call_output','call_id':'a','output':'no'}]}",
+		"'input':{'arguments':'{\\u0022x\\u0022:'}", "input[*].arguments" },
+	{ INTO(RESPONSES, CONVERSE), "{'input':[{'role':'user','content':'hi'},{'type':'function_call','call_id':'a','name':'f','arguments':'none'},{'type':'function_call_output','call_id':'a','output':'no'}]}",
+		"'input':{'arguments':'none'}", "input[*].arguments" },
+	{ INTO(CHAT, GENERATE), "{'messages':[{'role':'user','content':'hi'},{'role':'assistant','tool_calls':[" CALL("a", "[1]") "]},{'role':'tool','tool_call_id':'a','content':'no'}]}",
+		"'args':{'arguments':'[1]'}", "messages[*].tool_calls[*].function.arguments" },
+	/* LangChain and instructor: one call at a time, of a tool that is to be called */
+	{ INTO(CHAT, MESSAGES), "{" USER ",'parallel_tool_calls':false,'tools':[{'type':'function','function':{'name':'f'}}],'tool_choice':{'type':'function','function':{'name':'f'}}}",
+		"'tool_choice':{'type':'tool','name':'f','disable_parallel_tool_use':true}", NULL },
+	{ INTO(CHAT, GENERATE), "{" USER ",'parallel_tool_calls':false,'tools':[{'type':'function','function':{'name':'f'}}],'tool_choice':{'type':'function','function':{'name':'f'}}}",
+		"'mode':'ANY','allowedFunctionNames':['f']", "parallel_tool_calls" },
+	{ INTO(CHAT, CONVERSE), "{" USER ",'parallel_tool_calls':false,'tools':[{'type':'function','function':{'name':'f'}}],'tool_choice':{'type':'function','function':{'name':'f'}}}",
+		"'toolChoice':{'tool':{'name':'f'}}", "parallel_tool_calls" },
+	{ INTO(CHAT, RESPONSES), "{" USER ",'parallel_tool_calls':false,'tools':[{'type':'function','function':{'name':'f'}}],'tool_choice':{'type':'function','function':{'name':'f'}}}",
+		"'tool_choice':{'type':'function','name':'f'},'parallel_tool_calls':false", NULL },
 	/* places that both of two forms have */
 	{ INTO(CHAT, RESPONSES), "{'messages':[{'role':'user','content':[{'type':'image_url','image_url':{'url':'https://x/y.png','detail':'low'}}]}]}", "'image_url':'https://x/y.png','detail':'low'}", NULL },
 	{ INTO(RESPONSES, CHAT), "{'input':[{'role':'user','content':[{'type':'input_image','image_url':'https://x/y.png','detail':'high'}]}]}", "{'url':'https://x/y.png','detail':'high'}", NULL },
@@ -830,6 +846,39 @@ a_member_that_is_left_out_is_named(void **state)
 	}
 }
 
+/* A record has room for so many names: the last one says that there are more. */
+static void
+more_members_than_a_record_holds_are_left_out(void **state)
+{
+	const char *drop[TRANSLATE_DROPS + 8];
+	char names[TRANSLATE_DROPS + 8][8];
+	size_t most = TRANSLATE_DROPS;
+
+	(void)state;
+	for (size_t n = most - 1; n < most + 8; n++) {
+		struct translated_request made;
+		struct arena a;
+		struct buf out, in;
+		arena_init(&a, 0, false);
+		buf_init(&in, 0);
+		buf_init(&out, 0);
+		buf_str(&in, "{\"messages\":[{\"role\":\"user\",\"content\":\"hi\"}]");
+		for (size_t i = 0; i < n; i++) {
+			snprintf(names[i], sizeof(names[i]), "x%zu", i);
+			drop[i] = names[i];
+			buf_printf(&in, ",\"x%zu\":%zu", i, i);
+		}
+		buf_str(&in, "}");
+		assert_int_equal(translate(FORM_CHAT, 0, buf_view(&in), 9, drop, n, &a, &out, &made), 0);
+		assert_int_equal(made.ndropped, n < most ? n : most);
+		assert_string_equal(made.dropped[0], "x0");
+		assert_string_equal(made.dropped[made.ndropped - 1], n > most ? "and more" : names[n - 1]);
+		buf_free(&in);
+		buf_free(&out);
+		arena_reset(&a);
+	}
+}
+
 static void
 each_cut_of_a_body_is_refused(void **state)
 {
@@ -865,6 +914,7 @@ main(void)
 		cmocka_unit_test(there_and_back_is_the_same),
 		cmocka_unit_test(ten_thousand_parts_take_no_square_of_time),
 		cmocka_unit_test(a_member_that_is_left_out_is_named),
+		cmocka_unit_test(more_members_than_a_record_holds_are_left_out),
 		cmocka_unit_test(each_cut_of_a_body_is_refused),
 	};
 
