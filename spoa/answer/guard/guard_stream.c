@@ -252,13 +252,15 @@ guard_say_error(struct guard *g, const char *code, struct span message, struct s
 		/* An event that was cut short ends here; after a whole one an empty line means
 		 * nothing (WHATWG HTML 9.2.6). */
 		buf_str(out, half ? "\n\n" : "\n");
+		SCOPED_BUF(event, 0);
 		if (g->plan.mcp)
 			mcp_answer_refused(g->plan.mcp, code, message, id, true, out);
 		else if (g->plan.rpc_ids.n)
 			dialect_rpc_error(g->plan.rpc_ids, code, message, id, out);
 		else
 			dialect_stream_error(
-				g->plan.dialect, g->plan.endpoint, code, message, id, out);
+				g->plan.dialect, g->plan.endpoint, code, message, id, &event);
+		answer_number_error(buf_view(&event), g->report.events, out);
 		return;
 	}
 	if (g->plan.mcp && g->frames.kind == FRAMES_LINES) {

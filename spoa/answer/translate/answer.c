@@ -392,19 +392,16 @@ translator_end(struct translator *t, struct buf *out, const char **why)
 	return err;
 }
 
-/* Events of responses are counted: the number of an error follows those of the events before it. */
-static void
-put_numbered(const struct translator *t, struct span event, struct buf *out)
+void
+answer_number_error(struct span event, uint64_t number, struct buf *out)
 {
 	static const char first[] = "\"sequence_number\":0";
-	const char *at = t->plan.to == FORM_RESPONSES
-				 ? memmem(event.p, event.n, first, sizeof(first) - 1)
-				 : NULL;
+	const char *at = memmem(event.p, event.n, first, sizeof(first) - 1);
 	size_t n = at ? (size_t)(at - event.p) + sizeof(first) - 2 : event.n;
 
 	buf_span(out, span_cut(event, 0, n));
 	if (at)
-		buf_printf(out, "%llu", (unsigned long long)t->events);
+		buf_printf(out, "%llu", (unsigned long long)number);
 	buf_span(out, span_cut(event, n + (at != NULL), event.n));
 }
 
@@ -425,7 +422,7 @@ translator_say_error(struct translator *t, const char *code, struct span message
 		SCOPED_BUF(event, 0);
 		dialect_stream_error(
 			t->plan.asked, form_name(t->plan.to), code, message, id, &event);
-		put_numbered(t, buf_view(&event), out);
+		answer_number_error(buf_view(&event), t->events, out);
 	}
 }
 

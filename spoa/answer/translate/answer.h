@@ -51,6 +51,10 @@ int translator_end(struct translator *t, struct buf *out, const char **why);
 void translator_say_error(struct translator *t, const char *code, struct span message,
 	struct span id, struct buf *out);
 
+/* Appends an event of dialect_stream_error(). If its form counts events, as responses does, the event gets
+ * this number, which is that of the events before it. */
+void answer_number_error(struct span event, uint64_t number, struct buf *out);
+
 /* Whether the word says that the answer ended of itself; `calls`: or with calls. */
 bool translator_ended_well(enum form f, struct span finish, bool calls);
 
