@@ -338,10 +338,11 @@ write_converse(struct question *q)
 }
 
 /* clang-format off */
+static const struct member *const more_members[] = { tool_members, choice_members, NULL };
 const struct request_form converse_request_form = {
 	.form = FORM_CONVERSE, .cached = "*.cachePoint", .members = converse_members,
 	.most = { [SET_TEMPERATURE] = 1, [SET_TOP_P] = 1 }, .roles = converse_roles, .turn = turn_members,
-	.parts = { block_members, block_rows, false }, .read_part = read_converse_block,
+	.parts = { block_members, block_rows, false }, .more = more_members, .read_part = read_converse_block,
 	.read_turn = question_role_turn, .read_tool = read_converse_tool, .read = read_converse,
 	.write = write_converse,
 	.name_max = 64, .titles = true, .apart = true, .model_in_path = true,

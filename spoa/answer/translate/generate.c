@@ -423,10 +423,11 @@ write_generate(struct question *q)
 }
 
 /* clang-format off */
+static const struct member *const more_members[] = { content_members, declaration_members, NULL };
 const struct request_form generate_request_form = {
 	.form = FORM_GENERATE, .members = generate_members,
 	.most = { [SET_TEMPERATURE] = 2, [SET_TOP_P] = 1, [SET_STOP] = 5, [SET_FREQUENCY] = 2, [SET_PRESENCE] = 2, [SET_CHOICES] = 8 },
-	.choices = modes, .parts = { part_members, part_rows, false }, .proto = read_proto, .read_part = read_generate_part,
+	.choices = modes, .parts = { part_members, part_rows, false }, .more = more_members, .proto = read_proto, .read_part = read_generate_part,
 	.read_turn = read_generate_content, .read_tool = read_generate_tools, .read = read_generate,
 	.write = write_generate,
 	.name_max = 64, .apart = true, .model_in_path = true, .any_json = true,

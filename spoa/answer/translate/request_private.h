@@ -186,6 +186,7 @@ struct request_form {
 	const char *tool_type;
 	bool tool_typed; /* must say its type */
 	struct part_set parts;
+	const struct member *const *more; /* further tables that it reads by; ends with NULL; NULL: none */
 	void (*proto)(struct question *q, struct node *root); /* one spelling; NULL: it has one */
 	/* What a part has for itself, by its places. */
 	void (*read_part)(struct question *q, struct part *p, struct node **m);
