@@ -86,6 +86,14 @@ static const struct row {
 		"{'messages':[{'role':'user','content':[{'type':'file','file':{'file_id':'f'}}]}]}", NULL, "messages[0].content[0].file.file_id", NULL },
 	{ "a file of no kind that Anthropic takes, and no text", FORM_CHAT,
 		"{'messages':[{'role':'user','content':[{'type':'file','file':{'filename':'a.zip','file_data':'data:application/zip;base64,UEsDBAD/'}}]}]}", NULL, "messages[0].content[0].file", NULL },
+	{ "a video of Gemini's", INTO(GENERATE, CHAT), "{'contents':[{'parts':[{'inlineData':{'mimeType':'video/mp4','data':'QUJD'}}]}]}", NULL, "contents[0].parts[0].inlineData", NULL },
+	{ "for Anthropic", INTO(GENERATE, MESSAGES), "{'contents':[{'parts':[{'inlineData':{'mimeType':'video/mp4','data':'QUJD'}}]}]}", NULL, "contents[0].parts[0].inlineData", NULL },
+	{ "a video by its address", INTO(GENERATE, RESPONSES), "{'contents':[{'parts':[{'fileData':{'mimeType':'video/mp4','fileUri':'https://x/y.mp4'}}]}]}", NULL, "contents[0].parts[0].fileData", NULL },
+	{ "one of which nobody says what it is", INTO(GENERATE, MESSAGES), "{'contents':[{'parts':[{'fileData':{'fileUri':'https://www.youtube.com/watch?v=x'}}]}]}", NULL, "contents[0].parts[0].fileData", NULL },
+	{ "that may go", INTO(GENERATE, MESSAGES), "{'contents':[{'parts':[{'fileData':{'fileUri':'https://www.youtube.com/watch?v=x'}},{'text':'hi'}]}]}", M1 USER "}", NULL, "contents[*].parts[*].fileData" },
+	{ "a text by its address, at Anthropic", INTO(GENERATE, MESSAGES), "{'contents':[{'parts':[{'fileData':{'mimeType':'text/plain','fileUri':'https://x/y.txt'}}]}]}", NULL, "contents[0].parts[0].fileData", NULL },
+	{ "a PDF by its address", INTO(GENERATE, MESSAGES), "{'contents':[{'parts':[{'fileData':{'mimeType':'application/pdf','fileUri':'https://x/y.pdf'}}]}]}",
+		M1 "'messages':[{'role':'user','content':[{'type':'document','source':{'type':'url','url':'https://x/y.pdf'}}]}]}", NULL, NULL },
 	{ "sound", FORM_CHAT,
 		"{'messages':[{'role':'user','content':[{'type':'input_audio','input_audio':{'data':'QUJD','format':'wav'}}]}]}", NULL, "messages[0].content[0].input_audio", NULL },
 	{ "tools", FORM_CHAT,
@@ -297,7 +305,7 @@ static const struct row {
 	{ "what is no schema", INTO(CONVERSE, GENERATE),
 		"{'messages':[],'outputConfig':{'textFormat':{'type':'json_schema','structure':{'jsonSchema':{'schema':'[]'}}}}}",
 		NULL, "outputConfig.textFormat.structure.jsonSchema.schema", NULL },
-	{ "what only a model has", INTO(CONVERSE, CHAT), "{'additionalModelRequestFields':{'k':1},'messages':[]}", NULL, "additionalModelRequestFields", NULL },
+	{ "what only a model has", INTO(CONVERSE, CHAT), "{'additionalModelRequestFields':{'k':1},'messages':[]}", NULL, "additionalModelRequestFields.k", NULL },
 	{ "a chat for Bedrock, with calls and no tools", INTO(CHAT, CONVERSE),
 		"{'messages':[{'role':'user','content':'hi'},{'role':'assistant','tool_calls':[" CALL("a", "{}") "," CALL("b", "{}") "]},{'role':'tool','tool_call_id':'a','content':'1'},{'role':'tool','tool_call_id':'b','content':'2'}],'max_tokens':5}",
 		"{'messages':[{'role':'user','content':[{'text':'hi'}]},{'role':'assistant','content':[{'toolUse':{'toolUseId':'a','name':'f','input':{}}},{'toolUse':{'toolUseId':'b','name':'f','input':{}}}]},"
@@ -761,6 +769,14 @@ static const struct {
 		"'toolChoice':{'tool':{'name':'f'}}", "parallel_tool_calls" },
 	{ INTO(CHAT, RESPONSES), "{" USER ",'parallel_tool_calls':false,'tools':[{'type':'function','function':{'name':'f'}}],'tool_choice':{'type':'function','function':{'name':'f'}}}",
 		"'tool_choice':{'type':'function','name':'f'},'parallel_tool_calls':false", NULL },
+	{ INTO(CONVERSE, GENERATE), "{'messages':[{'role':'user','content':[{'text':'hi'}]}],'toolConfig':{'tools':[{'toolSpec':{'name':'f','strict':true,'inputSchema':{'json':{'type':'object'}}}}]}}",
+		"'functionDeclarations'", "toolConfig.tools[*].toolSpec.strict" },
+	/* LangChain's Bedrock client: Claude's members have a place of their own there */
+	{ INTO(CONVERSE, MESSAGES), "{'messages':[{'role':'user','content':[{'text':'hi'}]}],'additionalModelRequestFields':{'thinking':{'type':'enabled','budget_tokens':2048}}}", "'thinking':{'type':'adaptive'}", NULL },
+	{ INTO(CONVERSE, CHAT), "{'messages':[{'role':'user','content':[{'text':'hi'}]}],'additionalModelRequestFields':{'thinking':{'type':'disabled'}}}", "'reasoning_effort':'none'", NULL },
+	/* what may change the response, or where it is made */
+	{ INTO(MESSAGES, CHAT), "{'max_tokens':9,'context_management':{'edits':[]}," USER "}", "'content':'hi'", "context_management" },
+	{ INTO(MESSAGES, CHAT), "{'max_tokens':9,'inference_geo':'us'," USER "}", "'content':'hi'", "inference_geo" },
 	/* places that both of two forms have */
 	{ INTO(CHAT, RESPONSES), "{'messages':[{'role':'user','content':[{'type':'image_url','image_url':{'url':'https://x/y.png','detail':'low'}}]}]}", "'image_url':'https://x/y.png','detail':'low'}", NULL },
 	{ INTO(RESPONSES, CHAT), "{'input':[{'role':'user','content':[{'type':'input_image','image_url':'https://x/y.png','detail':'high'}]}]}", "{'url':'https://x/y.png','detail':'high'}", NULL },

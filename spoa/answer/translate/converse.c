@@ -15,6 +15,8 @@ static const struct member converse_members[] = {
 	{ "system",                        IS_ARRAY,  DOC_SYSTEM },
 	{ "toolConfig.tools",              IS_ARRAY,  DOC_TOOLS },
 	{ "toolConfig.toolChoice",         IS_OBJECT, DOC_CHOICE },
+	{ "additionalModelRequestFields.thinking.type",          IS_TEXT,   DOC_THINKING }, /* Claude's */
+	{ "additionalModelRequestFields.thinking.budget_tokens", IS_NUMBER, DOC_BUDGET },
 	{ "outputConfig.effort",           IS_TEXT,   DOC_EFFORT },
 	{ "outputConfig.textFormat",       IS_OBJECT, DOC_FORMAT },
 	{ "outputConfig.textFormat.type",  IS_TEXT,   DOC_FORMAT_TYPE },
@@ -142,6 +144,7 @@ read_converse(struct question *q)
 	struct node *of = q->set[DOC_CHOICE], *m[CHOICE_NAMED + 1] = { NULL };
 	struct node **schema = &q->set[DOC_SCHEMA];
 
+	read_thinking(q);
 	if (of && question_members(q, of, choice_members, m) && of->first && of->first->next)
 		question_odd(q, of, "it is more than one choice");
 	for (int i = CHOICE_AUTO; i <= CHOICE_TOOL; i++)

@@ -190,8 +190,13 @@ read_generate_part(struct question *q, struct part *p, struct node **m)
 		read_response(q, p, m[P_RESPONSE]);
 	if (p->kind != PART_FILE)
 		return;
-	if (!p->media.n)
+	if (!p->media.n && !p->url.p)
 		question_odd(q, p->at, "it has no data");
+	else if ((!p->media.n || span_starts(p->media, SPAN_LIT("video/"))) &&
+		 question_refuse(q, p->at, question_nowhere)) {
+		part_goes(p);
+		return;
+	}
 	if (span_starts(p->media, SPAN_LIT("image/")))
 		p->kind = PART_IMAGE;
 	else if (span_starts(p->media, SPAN_LIT("audio/")))

@@ -918,6 +918,17 @@ read_effort(struct question *q)
 	}
 }
 
+void
+read_thinking(struct question *q)
+{
+	static const char *const types[] = { "disabled", "enabled", "adaptive", NULL };
+	int thinks = question_word(q, q->set[DOC_THINKING], types);
+
+	if (thinks == 0)
+		q->effort_is = EFFORT_NONE;
+	q->shows_thinking = thinks > 0;
+}
+
 static double
 number_of(const struct node *n, double otherwise)
 {
@@ -982,6 +993,10 @@ settle_effort(struct question *q)
 
 	if (e->takes == EFFORT_IS_OFF)
 		q->shows_thinking = false;
+	/* Claude thinks only if it is asked to, and without a level there is nothing to write */
+	if (said == EFFORT_UNSAID && q->shows_thinking && q->set[DOC_THINKING] &&
+		(into == FORM_CONVERSE || into == FORM_MESSAGES))
+		question_left_out(q, q->set[DOC_THINKING]);
 	if (said == EFFORT_UNSAID)
 		return;
 	if (e->takes == EFFORT_IS_OFF)

@@ -302,6 +302,8 @@ bool part_file_text(struct question *q, const struct part *p, struct part *text)
 void read_openai_choice(struct question *q, const struct member *named);
 void put_openai_choice(struct question *q, const char *one);
 void put_schema(struct question *q);
+/* What Claude's `thinking` says, in DOC_THINKING, at Anthropic and Bedrock. */
+void read_thinking(struct question *q);
 const char *openai_effort(const struct question *q);
 /* The settings that it has, by the table of the form that is written. */
 void question_put_settings(struct question *q);
