@@ -356,7 +356,9 @@ put_schema(struct question *q)
 const char *
 openai_effort(const struct question *q)
 {
-	return efforts[q->effort_is == EFFORT_MAX ? EFFORT_XHIGH : q->effort_is];
+	bool no_max = q->effort_is == EFFORT_MAX && q->ask->effort.takes != EFFORT_LEVELS;
+
+	return efforts[no_max ? EFFORT_XHIGH : q->effort_is];
 }
 
 static void
