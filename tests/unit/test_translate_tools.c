@@ -49,6 +49,8 @@ static const struct {
 	{ "a name that is too long for the target", FORM_RESPONSES, FORM_CHAT, "{" HI "{'type':'function','name':'" LONG "'}],'tool_choice':{'type':'function','name':'" LONG "'}}",
 		"'tool_choice':{'type':'function','function':{'name':'a1234567890123456789012345678901234567890123456_", NULL, "{}",
 		"'type':'function_call','status':'completed','call_id':'a','name':'" LONG "','arguments':'{}'}" },
+	{ "a name that begins with a digit, at Gemini", FORM_RESPONSES, FORM_GENERATE, "{" HI "{'type':'function','name':'3d'}],'tool_choice':{'type':'function','name':'3d'}}",
+		"'allowedFunctionNames':['_3d']", "_3d", "{}", "'type':'function_call','status':'completed','call_id':'a','name':'3d','arguments':'{}'}" },
 	{ "a name that is too long for OpenAI only", FORM_MESSAGES, FORM_CHAT, "{'max_tokens':9,'messages':[{'role':'user','content':'hi'}],'tools':[{'name':'" LONG "','input_schema':{'type':'object'}}]}",
 		"'name':'a1234567890123456789012345678901234567890123456_", NULL, "{}", "'name':'" LONG "'" },
 };
@@ -82,7 +84,10 @@ put_provider_call(struct buf *in, enum form to, bool streamed, struct span name,
 {
 	char text[2048];
 
-	if (to == FORM_CHAT && streamed)
+	if (to == FORM_GENERATE)
+		buf_printf(in, "%s{\"candidates\":[{\"content\":{\"parts\":[{\"functionCall\":{\"id\":\"a\",\"name\":\"%.*s\",\"args\":%s}}]},\"finishReason\":\"STOP\"}]}%s",
+			streamed ? "data: " : "", SPAN_ARG(name), arguments, streamed ? "\n\n" : "");
+	else if (to == FORM_CHAT && streamed)
 		buf_printf(in, BEGINS("0", "a", "%.*s") GROWS("0", "%s") FINISH("tool_calls") DONE,
 			SPAN_ARG(name), arguments);
 	else if (to == FORM_CHAT)
@@ -176,7 +181,7 @@ static const struct {
 	{ FORM_MESSAGES, 128,
 		"{'messages':[{'role':'user','content':'hi'},{'role':'assistant','content':[{'type':'tool_use','id':'a','name':'~','input':{}}]},{'role':'user','content':[{'type':'tool_result','tool_use_id':'a','content':'1'}]}],"
 		"'tools':[{'name':'~','input_schema':{'type':'object'}}],'tool_choice':{'type':'tool','name':'~'}}" },
-	{ FORM_GENERATE, 64, /* as Google's Python SDK sends it, without ids */
+	{ FORM_GENERATE, 128, /* as Google's Python SDK sends it, without ids */
 		"{'contents':[{'role':'user','parts':[{'text':'hi'}]},{'role':'model','parts':[{'functionCall':{'name':'~','args':{}}}]},{'role':'user','parts':[{'functionResponse':{'name':'~','response':{'output':'1'}}}]}],"
 		"'tools':[{'functionDeclarations':[{'name':'~'}]}],'toolConfig':{'functionCallingConfig':{'mode':'ANY','allowedFunctionNames':['~']}}}" },
 	{ FORM_CONVERSE, 64,

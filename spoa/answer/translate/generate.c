@@ -435,6 +435,6 @@ const struct request_form generate_request_form = {
 	.choices = modes, .parts = { part_members, part_rows, false }, .more = more_members, .proto = read_proto, .read_part = read_generate_part,
 	.read_turn = read_generate_content, .read_tool = read_generate_tools, .read = read_generate,
 	.write = write_generate,
-	.name_max = 64, .apart = true, .model_in_path = true, .any_json = true,
+	.name_max = 128, .name_begins = true, .apart = true, .model_in_path = true, .any_json = true,
 };
 /* clang-format on */

@@ -800,7 +800,7 @@ question_id(struct question *q, struct span id)
 
 /* The name of a tool at the target, by its name and namespace alone, so that it is the same in each turn.
  * "functions" is what OpenAI's models call the place of tools that are in no namespace. One that is too
- * long ends with its hash. */
+ * long ends with its hash, and one that begins with a digit or - gets a _ where the target needs it. */
 static struct span
 name_sent(struct question *q, struct span space, struct span name)
 {
@@ -810,6 +810,8 @@ name_sent(struct question *q, struct span space, struct span name)
 	if (space.n && !span_is(space, "functions"))
 		name = arena_printf(
 			q->a, "%.*s__%.*s", SPAN_ARG(space), SPAN_ARG(name));
+	if (q->into->name_begins && name.n && !is_alpha(name.p[0]) && name.p[0] != '_')
+		name = arena_printf(q->a, "_%.*s", SPAN_ARG(name));
 	if (name.n <= most)
 		return name;
 	return arena_printf(q->a, "%.*s_%016llx", SPAN_ARG(span_cut(name, 0, most - hash)),

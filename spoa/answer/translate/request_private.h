@@ -195,6 +195,7 @@ struct request_form {
 	void (*read)(struct question *q); /* what no table says; NULL: nothing */
 	void (*write)(struct question *q);
 	size_t name_max;	     /* of a tool: letters, digits, _ and - */
+	bool name_begins;	     /* with a letter or _ */
 	bool model_in_path;
 	bool text_format; /* of an answer, by name */
 	bool any_json;	  /* JSON of no schema, too */
