@@ -355,6 +355,8 @@ providers_say_it_in_other_ways(void **state)
 		{ "Gemini's refusal of a prompt", FORM_GENERATE, "data: {'promptFeedback':{'blockReason':'SAFETY'}}\n\n", "|content_filter|" },
 		{ "a call that could not be read", FORM_GENERATE, "data: {'candidates':[{'finishReason':'MALFORMED_FUNCTION_CALL'}]}\n\n", "|stop|" },
 		{ "a reason that no other form has", FORM_GENERATE, "data: {'candidates':[{'content':{'parts':[{'text':'so'}]},'finishReason':'OTHER'}]}\n\n", "content so|stop|" },
+		{ "a response that may be continued", FORM_GENERATE, "data: {'candidates':[{'content':{'parts':[{'text':'so'}]},'finishReason':'CONTINUATION'}]}\n\n", "content so|length|" },
+		{ "the end as some servers name it", FORM_CHAT, CHUNK("'content':'so'", "null") CHUNK("", "'eos'") DONE, "content so|stop|" },
 		{ "a call of a tool that was not offered", FORM_GENERATE, "data: {'candidates':[{'content':{'parts':[{'text':'so'}]},'finishReason':'UNEXPECTED_TOOL_CALL','finishMessage':'x'}]}\n\n", "content so|stop|" },
 		{ "a call that could not be read, after a text in an event before it", FORM_GENERATE, "data: {'candidates':[{'content':{'parts':[{'text':'so'}]}}]}\n\n"
 			"data: {'candidates':[{'content':{},'finishReason':'MALFORMED_FUNCTION_CALL','finishMessage':'x'}]}\n\n", "content so|stop|" },
@@ -420,7 +422,8 @@ static void
 gemini_may_end_for_reasons_of_its_own(void **state)
 {
 	static const char *const reasons[] = { "OTHER", "MALFORMED_FUNCTION_CALL", "UNEXPECTED_TOOL_CALL",
-		"TOO_MANY_TOOL_CALLS", "MISSING_THOUGHT_SIGNATURE", "NO_IMAGE", "IMAGE_OTHER" };
+		"TOO_MANY_TOOL_CALLS", "MISSING_THOUGHT_SIGNATURE", "NO_IMAGE", "IMAGE_OTHER",
+		"FINISH_REASON_UNSPECIFIED" };
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(reasons) / sizeof(*reasons); i++)
@@ -436,7 +439,38 @@ gemini_may_end_for_reasons_of_its_own(void **state)
 				"\"finishReason\":\"%s\",\"finishMessage\":\"x\"}]}",
 				reasons[i]);
 			int err = step(FORM_GENERATE, to, false, buf_view(&in), 9, &out, &why);
-			const char *word = to == FORM_CHAT ? "\"stop\"" : to == FORM_RESPONSES ? "\"completed\"" : "\"end_turn\"";
+			const char *word = to == FORM_CHAT	  ? "\"stop\""
+					   : to == FORM_RESPONSES ? "\"completed\""
+					   : to == FORM_CONVERSE && strstr(reasons[i], "MALFORMED")
+						   ? "\"malformed_tool_use\""
+						   : "\"end_turn\"";
+			if (err || !memmem(out.p, out.n, "\"so\"", 4) || !memmem(out.p, out.n, word, strlen(word)))
+				fail_msg("%s to %s: %s %.*s", reasons[i], form_name(to), why ? why : "", (int)out.n, out.p + out.start);
+			buf_free(&in);
+			buf_free(&out);
+		}
+}
+
+/* A call that the model wrote badly: Bedrock and Gemini have words for it. */
+static void
+bedrock_may_end_for_what_is_malformed(void **state)
+{
+	static const char *const reasons[] = { "malformed_tool_use", "malformed_model_output" };
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(reasons) / sizeof(*reasons); i++)
+		for (enum form to = FORM_CHAT; to < FORM_CONVERSE; to++) {
+			struct buf in, out;
+			const char *why = NULL;
+			buf_init(&in, 0);
+			buf_init(&out, 0);
+			buf_printf(&in, "{\"output\":{\"message\":{\"role\":\"assistant\",\"content\":[{\"text\":\"so\"}]}},"
+					"\"stopReason\":\"%s\"}", reasons[i]);
+			int err = step(FORM_CONVERSE, to, false, buf_view(&in), 9, &out, &why);
+			const char *word = to == FORM_CHAT	  ? "\"stop\""
+					   : to == FORM_RESPONSES ? "\"completed\""
+					   : to == FORM_MESSAGES  ? "\"end_turn\""
+								  : "\"MALFORMED_FUNCTION_CALL\"";
 			if (err || !memmem(out.p, out.n, "\"so\"", 4) || !memmem(out.p, out.n, word, strlen(word)))
 				fail_msg("%s to %s: %s %.*s", reasons[i], form_name(to), why ? why : "", (int)out.n, out.p + out.start);
 			buf_free(&in);
@@ -612,6 +646,7 @@ main(void)
 		cmocka_unit_test(a_stream_without_one_of_its_choices_is_cut),
 		cmocka_unit_test(providers_say_it_in_other_ways),
 		cmocka_unit_test(gemini_may_end_for_reasons_of_its_own),
+		cmocka_unit_test(bedrock_may_end_for_what_is_malformed),
 		cmocka_unit_test(an_error_is_numbered_after_the_events_before_it),
 		cmocka_unit_test(a_stream_of_vectors_is_an_error),
 		cmocka_unit_test(vectors_are_those_of_openai),

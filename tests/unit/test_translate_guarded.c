@@ -226,6 +226,10 @@ static const struct {
 		"'type':'function_call','status':'incomplete','call_id':'a','name':'f','arguments':'{\\'x\\':'", "" },
 	{ "half a call for chat", FORM_RESPONSES, FORM_CHAT, JSON, "{'id':'r','model':'m','status':'incomplete','incomplete_details':{'reason':'max_output_tokens'},'output':[{'type':'function_call','call_id':'a','name':'f','arguments':'{\\'x\\':'}]}",
 		"'arguments':'{\\'x\\':'", "" },
+	{ "half a call that Bedrock calls malformed", FORM_CONVERSE, FORM_MESSAGES, FRAMES,
+		WORDS("so") "contentBlockStop {'contentBlockIndex':0}\n" "contentBlockStart {'contentBlockIndex':1,'start':{'toolUse':{'toolUseId':'a','name':'f'}}}\n"
+			"contentBlockDelta {'contentBlockIndex':1,'delta':{'toolUse':{'input':'{\\'x\\':'}}}\n" "contentBlockStop {'contentBlockIndex':1}\n" "messageStop {'stopReason':'malformed_tool_use'}\n"
+			"metadata {'usage':{'inputTokens':1,'outputTokens':1}}\n", "'stop_reason':'end_turn'", "" },
 	{ "reasoning that would stand in another order", FORM_MESSAGES, FORM_CHAT, JSON, MESSAGE("{'type':'text','text':'so'},{'type':'thinking','thinking':'hm','signature':'c2ln'}", "end_turn"), "'so'", "reasoning" },
 };
 /* clang-format on */

@@ -199,8 +199,9 @@ close_block(struct translator *t, struct answer_block *b)
 		buf_str(&b->text, "{}");
 	t->held += b->text.n - before;
 	bool half = b->is == SAID_CALL && !is_one_object(t, buf_view(&b->text));
-	/* with the length that the answer was cut at it may be half */
-	if (half && t->choice->stop != STOP_LENGTH && t->choice->stop != STOP_WINDOW)
+	/* with the length that the answer was cut at it may be half, or if the provider says so */
+	if (half && t->choice->stop != STOP_LENGTH && t->choice->stop != STOP_WINDOW &&
+		t->choice->stop != STOP_MALFORMED)
 		return translator_fail(t, ERR_SYNTAX,
 			"the arguments of a call are no JSON object, or not all of one");
 	t->choice->refused |= b->is == SAID_REFUSAL;

@@ -67,6 +67,7 @@ enum answer_stop {
 	STOP_LENGTH,
 	STOP_WINDOW, /* of what the model reads, too */
 	STOP_REFUSAL,
+	STOP_MALFORMED, /* the model wrote a call that is none */
 	STOP_ODD,     /* for a reason that only its provider has */
 	STOP_NOT_YET, /* a word that says that it goes on */
 };
