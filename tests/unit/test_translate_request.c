@@ -106,6 +106,8 @@ static const struct row {
 		M1 USER ",'tools':[{'name':'f','input_schema':{'type':'object'}}],'tool_choice':{'type':'tool','name':'f'}}", NULL, NULL },
 	{ "a schema that is no object", FORM_CHAT,
 		"{'tools':[{'type':'function','function':{'name':'f','parameters':{'anyOf':[]}}}]," USER "}", NULL, "tools[0]", NULL },
+	{ "a tool whose description is empty, which Bedrock refuses", INTO(CHAT, CONVERSE), "{'tools':[{'type':'function','function':{'name':'f','description':''}}]," USER "}",
+		"{'messages':[{'role':'user','content':[{'text':'hi'}]}],'inferenceConfig':{},'toolConfig':{'tools':[{'toolSpec':{'name':'f','inputSchema':{'json':{'type':'object'}}}}]}}", NULL, NULL },
 	{ "a name that nobody takes", FORM_CHAT, "{'tools':[{'type':'function','function':{'name':'a.b'}}]," USER "}", NULL, "tools[0]", NULL },
 
 	{ "what is cached, at Bedrock", INTO(MESSAGES, CONVERSE),

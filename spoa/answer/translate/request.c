@@ -494,7 +494,7 @@ question_tool(struct question *q, const struct node *at, struct node *const *m)
 	*t = (struct tool_offer){ .at = at,
 		.name = node_text(m[TOOL_NAME]),
 		.space = node_text(q->space),
-		.description = m[TOOL_DESCRIPTION],
+		.description = node_text(m[TOOL_DESCRIPTION]).n ? m[TOOL_DESCRIPTION] : NULL,
 		.schema = m[TOOL_SCHEMA],
 		/* it says nothing where it is false: responses, too, is told so */
 		.strict = node_true(m[TOOL_STRICT]) ? m[TOOL_STRICT] : NULL };
