@@ -874,6 +874,7 @@ check_turn_parts(struct question *q, struct part *parts, const struct request_fo
 {
 	static const char *const images[] = { "image/jpeg", "image/jpg", "image/png",
 		"image/gif", "image/webp" };
+	static const char *const sounds[] = { "audio/wav", "audio/x-wav", "audio/mp3", "audio/mpeg" };
 
 	for (struct part *p = parts; p && !q->err; p = p->next) {
 		if (p->kind == PART_CALL) {
@@ -884,6 +885,9 @@ check_turn_parts(struct question *q, struct part *parts, const struct request_fo
 		}
 		if (p->kind == PART_IMAGE && !p->url.p && !SPAN_IN(p->media, images) &&
 			question_refuse(q, p->at, "it is an image of no kind that is known"))
+			part_goes(p);
+		if (p->kind == PART_AUDIO && to->form == FORM_CHAT && !SPAN_IN(p->media, sounds) &&
+			question_refuse(q, p->at, "it is sound of no kind that the target takes"))
 			part_goes(p);
 		if (p->kind == PART_IMAGE && p->text.n && !span_is(p->text, "auto") &&
 			to->form != FORM_CHAT && to->form != FORM_RESPONSES)
