@@ -867,6 +867,89 @@ a_member_that_is_left_out_is_named(void **state)
 	}
 }
 
+/* The AI SDK's default model of OpenAI sends what OpenAI keeps: the message says what to set. */
+static void
+a_turn_that_openai_keeps_is_refused_with_the_remedy(void **state)
+{
+	struct arena a;
+	struct buf out;
+	struct translated_request made;
+	char *in = quoted("{'input':[{'role':'user','content':'hi'},{'type':'item_reference','id':'msg_1'}]}");
+
+	(void)state;
+	for (enum form to = FORM_CHAT; to < FORMS_OF_TALK; to++) {
+		if (to == FORM_RESPONSES)
+			continue;
+		arena_init(&a, 0, false);
+		buf_init(&out, 0);
+		assert_int_equal(translate(FORM_RESPONSES, to, span_str(in), 9, NULL, 0, &a, &out, &made), ERR_UNSUPPORTED);
+		assert_true(span_is(made.refused, "input[1].type"));
+		assert_true(strstr(made.why, "item_reference") && strstr(made.why, "`store: false`"));
+		buf_free(&out);
+		arena_reset(&a);
+	}
+	free(in);
+}
+
+/* An id of `n` letters, in the body that is sent under this name. */
+static struct span
+user_sent(enum form to, size_t n, const unsigned char *key, struct arena *a)
+{
+	struct buf body, out;
+	struct translated_request made;
+	static const char before[] = "_id";
+
+	buf_init(&body, 0);
+	buf_init(&out, 0);
+	buf_str(&body, to == FORM_MESSAGES ? "{\"safety_identifier\":\"" : "{\"max_tokens\":9,\"metadata\":{\"user_id\":\"");
+	for (size_t i = 0; i < n; i++)
+		buf_putc(&body, (char)('a' + i % 26));
+	buf_str(&body, to == FORM_MESSAGES ? "\"," : "\"},");
+	buf_str(&body, "\"messages\":[{\"role\":\"user\",\"content\":\"hi\"}]}");
+	const struct translate_ask ask = { .from = to == FORM_MESSAGES ? FORM_CHAT : FORM_MESSAGES,
+		.to = to,
+		.body = buf_view(&body),
+		.model = SPAN_LIT("m"),
+		.cap_tokens = 9,
+		.user_key = key };
+	assert_int_equal(translate_request(&ask, a, &out, &made), 0);
+	assert_int_equal(made.ndropped, 0);
+	struct span got = arena_dup(a, buf_view(&out));
+	const char *at = memmem(got.p, got.n, before, strlen(before));
+	assert_non_null(at);
+	got = span_cut(got, (size_t)(at - got.p), got.n);
+	got = span_cut(got, span_chr(got, ':') + 2, got.n);
+	buf_free(&body);
+	buf_free(&out);
+	return span_cut(got, 0, span_chr(got, '"'));
+}
+
+static void
+a_user_whose_id_is_too_long_gets_a_keyed_hash(void **state)
+{
+	static const unsigned char one[32] = { 1 }, two[32] = { 2 };
+	static const struct {
+		enum form to;
+		size_t most;
+	} targets[] = { { FORM_CHAT, 64 }, { FORM_RESPONSES, 64 }, { FORM_MESSAGES, 256 } };
+	struct arena a;
+
+	(void)state;
+	arena_init(&a, 0, false);
+	for (size_t i = 0; i < COUNT_OF(targets); i++) {
+		enum form to = targets[i].to;
+		size_t most = targets[i].most;
+		assert_int_equal(user_sent(to, most, one, &a).n, most);
+		struct span hash = user_sent(to, most + 1, one, &a);
+		assert_int_equal(hash.n, 64);
+		assert_true(span_eq(hash, user_sent(to, most + 1, one, &a)));
+		assert_false(span_eq(hash, user_sent(to, most + 1, two, &a)));
+		assert_false(span_eq(hash, user_sent(to, most + 2, one, &a)));
+		assert_false(span_eq(hash, user_sent(to, most + 1, NULL, &a)));
+	}
+	arena_reset(&a);
+}
+
 /* A record has room for so many names: the last one says that there are more. */
 static void
 more_members_than_a_record_holds_are_left_out(void **state)
@@ -935,6 +1018,8 @@ main(void)
 		cmocka_unit_test(there_and_back_is_the_same),
 		cmocka_unit_test(ten_thousand_parts_take_no_square_of_time),
 		cmocka_unit_test(a_member_that_is_left_out_is_named),
+		cmocka_unit_test(a_turn_that_openai_keeps_is_refused_with_the_remedy),
+		cmocka_unit_test(a_user_whose_id_is_too_long_gets_a_keyed_hash),
 		cmocka_unit_test(more_members_than_a_record_holds_are_left_out),
 		cmocka_unit_test(each_cut_of_a_body_is_refused),
 	};
