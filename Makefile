@@ -501,8 +501,10 @@ pictures: deps ## docs/pictures/: a picture of each view of the console, taken b
 	@PICTURES=$(CURDIR)/docs/pictures tests/e2e/run console.sh
 
 .PHONY: reference
-reference: deps ## docs/reference/: the manual pages in Markdown, generated from docs/man/
+reference: deps ## docs/reference/: the manual pages in Markdown, generated from docs/man/; and the tables of docs/translation-members.md
 	@tests/support/reference
+	@$(MAKE) --no-print-directory $(B)/tests/unit/test_translate_members
+	@MEMBERS=write $(B)/tests/unit/test_translate_members >/dev/null
 
 demo: deps-run ## from a fresh machine to a running gateway, with a tour
 	@$(MAKE) --no-print-directory -j$$(nproc) all

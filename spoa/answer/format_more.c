@@ -118,6 +118,7 @@ const struct answer_format answer_interactions = {
 #define BLOCK(at) \
 	CONVERSE_BLOCK(at), \
 	ROW(at ".reasoningContent.redactedContent",     READ_SEALED), \
+	ROW(at ".citationsContent.content[+].text",     READ_TEXT), \
 	CALL(at ".toolUse",                             WHOLE, "!server_tool_use"), \
 	MEDIA(at ".image.source.bytes",                 "image"), \
 	ROW(at ".image.format",                         READ_WORD)

@@ -187,6 +187,13 @@ messages '{"error_after_content":1,"fault":"overloaded"}'
 as_openai to-messages.test echo 'one two three' ',"stream":true'
 is "an error in a stream is one of the caller's" "$(events | jq -c '.error | type' | tail -n 1) $(grep -c 'DONE' <<<"$body")" '"object" 0'
 
+# ---- what a response loses ----
+fresh
+messages "$(jq -n '{body: ({id: "m", type: "message", role: "assistant", model: "m", stop_reason: "end_turn", usage: {input_tokens: 1, output_tokens: 1},
+	content: [{type: "text", text: "so", citations: [{type: "page_location", cited_text: "x"}]}]} | tojson)}')"
+as_openai to-messages.test echo x
+is "citations have no place, which the record names" "$status $(says '.choices[0].message.content') $(completion .answer.translated_without)" '200 "so" ["citations"]'
+
 # ---- redacted, put back ----
 fresh
 as_anthropic to-chat.test echo 'write to alice@example.com'

@@ -192,6 +192,40 @@ cohere_fails_in_its_own_words(void **state)
 	guard_rig_close(&r);
 }
 
+/* Events of responses are numbered, and a denial comes after those that went. */
+static void
+an_error_of_responses_has_the_next_number(void **state)
+{
+	(void)state;
+	static const struct answer_case c = { "", DENY, "openai", "/v1/responses", SSE, "", "" };
+	static const char *const texts[] = { "so ", "my ssn is 536-22-1840 " };
+	struct guard_rig r;
+
+	guard_rig_load(&r, &c);
+	r.plan.endpoint = "responses";
+	guard_rig_begin(&r, &c);
+	guard_rig_feed(&r, SPAN_LIT("data: {\"type\":\"response.created\",\"sequence_number\":0,\"response\":{}}\n\n"));
+	for (size_t i = 0; i < COUNT_OF(texts); i++) {
+		struct buf event = { 0 };
+		buf_printf(&event,
+			"data: {\"type\":\"response.output_text.delta\",\"sequence_number\":%zu,"
+			"\"output_index\":0,\"content_index\":0,\"delta\":\"%s\"}\n\n",
+			i + 1, texts[i]);
+		guard_rig_feed(&r, buf_view(&event));
+		buf_free(&event);
+	}
+	guard_rig_feed(&r, SPAN_LIT("data: {\"type\":\"response.completed\",\"sequence_number\":3,\"response\":{\"status\":\"completed\"}}\n\n"));
+	guard_rig_end(&r);
+	assert_int_equal(r.got, GUARD_DENIED);
+	buf_clear(&r.out);
+	guard_say_error(r.g, "content_policy_violation", SPAN_LIT("no"), SPAN_LIT("i"), false, &r.out);
+	unsigned number = 0;
+	const char *at = memmem(r.out.p, r.out.n, "\"sequence_number\":", 18);
+	if (!at || sscanf(at + 18, "%u", &number) != 1 || number < 2 || number > 4)
+		fail_msg("%.*s", SPAN_ARG(buf_view(&r.out)));
+	guard_rig_close(&r);
+}
+
 int
 main(void)
 {
@@ -199,6 +233,7 @@ main(void)
 		cmocka_unit_test(a_stream_without_its_end_was_cut),
 		cmocka_unit_test(an_array_is_closed_once),
 		cmocka_unit_test(cohere_fails_in_its_own_words),
+		cmocka_unit_test(an_error_of_responses_has_the_next_number),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

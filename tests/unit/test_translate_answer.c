@@ -219,6 +219,12 @@ static const struct translate_case {
 		     "\"prompt_tokens_details\":{\"cached_tokens\":100,\"cache_write_tokens\":"
 		     "20},\"completion_tokens_details\":{\"reasoning_tokens\":3}}}"),
 		GPT "text a|end_turn|10 7 cached 100 written 20" },
+	{ "parts of the usage that are more than all of it", FORM_CHAT,
+		SAYS("a") FINISH("stop") CHAT_USAGE(
+			"\"prompt_tokens\":10,\"completion_tokens\":7,"
+			"\"prompt_tokens_details\":{\"cached_tokens\":8,\"cache_write_tokens\":20},"
+			"\"completion_tokens_details\":{\"reasoning_tokens\":30}") DONE,
+		NULL, GPT "text a|end_turn|0 7 cached 0 written 10" },
 	{ "a first event with usage and no choices is not the end (peers, 18)", FORM_CHAT,
 		CHAT_USAGE("\"prompt_tokens\":5,\"completion_tokens\":0") SAYS("a") FINISH(
 			"stop") CHAT_USAGE("\"prompt_tokens\":5,\"completion_tokens\":2") DONE,

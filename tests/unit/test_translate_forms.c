@@ -355,6 +355,11 @@ providers_say_it_in_other_ways(void **state)
 		{ "Gemini's refusal of a prompt", FORM_GENERATE, "data: {'promptFeedback':{'blockReason':'SAFETY'}}\n\n", "|content_filter|" },
 		{ "a call that could not be read", FORM_GENERATE, "data: {'candidates':[{'finishReason':'MALFORMED_FUNCTION_CALL'}]}\n\n", "|stop|" },
 		{ "a reason that no other form has", FORM_GENERATE, "data: {'candidates':[{'content':{'parts':[{'text':'so'}]},'finishReason':'OTHER'}]}\n\n", "content so|stop|" },
+		{ "a response that may be continued", FORM_GENERATE, "data: {'candidates':[{'content':{'parts':[{'text':'so'}]},'finishReason':'CONTINUATION'}]}\n\n", "content so|length|" },
+		{ "the end as some servers name it", FORM_CHAT, CHUNK("'content':'so'", "null") CHUNK("", "'eos'") DONE, "content so|stop|" },
+		{ "a call of a tool that was not offered", FORM_GENERATE, "data: {'candidates':[{'content':{'parts':[{'text':'so'}]},'finishReason':'UNEXPECTED_TOOL_CALL','finishMessage':'x'}]}\n\n", "content so|stop|" },
+		{ "a call that could not be read, after a text in an event before it", FORM_GENERATE, "data: {'candidates':[{'content':{'parts':[{'text':'so'}]}}]}\n\n"
+			"data: {'candidates':[{'content':{},'finishReason':'MALFORMED_FUNCTION_CALL','finishMessage':'x'}]}\n\n", "content so|stop|" },
 		{ "a picture", FORM_GENERATE, "data: {'candidates':[{'content':{'parts':[{'inlineData':{'mimeType':'image/png','data':'QUJD'}}]},'finishReason':'STOP'}]}\n\n", NULL },
 		{ "arguments in pieces of their own", FORM_GENERATE, "data: {'candidates':[{'content':{'parts':[{'functionCall':{'name':'get','partialArgs':[{'jsonPath':'$.x','stringValue':'a'}],'willContinue':true}}]}}]}\n\n", NULL },
 		{ "items that are done in another order, one without deltas", FORM_RESPONSES,
@@ -410,6 +415,106 @@ providers_say_it_in_other_ways(void **state)
 		buf_free(&out);
 		free(in);
 	}
+}
+
+/* Of whole responses, in each form: it has an end, and its text. */
+static void
+gemini_may_end_for_reasons_of_its_own(void **state)
+{
+	static const char *const reasons[] = { "OTHER", "MALFORMED_FUNCTION_CALL", "UNEXPECTED_TOOL_CALL",
+		"TOO_MANY_TOOL_CALLS", "MISSING_THOUGHT_SIGNATURE", "NO_IMAGE", "IMAGE_OTHER",
+		"FINISH_REASON_UNSPECIFIED" };
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(reasons) / sizeof(*reasons); i++)
+		for (enum form to = FORM_CHAT; to < FORMS_OF_TALK; to++) {
+			struct buf in, out;
+			const char *why = NULL;
+			if (to == FORM_GENERATE)
+				continue;
+			buf_init(&in, 0);
+			buf_init(&out, 0);
+			buf_printf(&in,
+				"{\"candidates\":[{\"content\":{\"parts\":[{\"text\":\"so\"}],\"role\":\"model\"},"
+				"\"finishReason\":\"%s\",\"finishMessage\":\"x\"}]}",
+				reasons[i]);
+			int err = step(FORM_GENERATE, to, false, buf_view(&in), 9, &out, &why);
+			const char *word = to == FORM_CHAT	  ? "\"stop\""
+					   : to == FORM_RESPONSES ? "\"completed\""
+					   : to == FORM_CONVERSE && strstr(reasons[i], "MALFORMED")
+						   ? "\"malformed_tool_use\""
+						   : "\"end_turn\"";
+			if (err || !memmem(out.p, out.n, "\"so\"", 4) || !memmem(out.p, out.n, word, strlen(word)))
+				fail_msg("%s to %s: %s %.*s", reasons[i], form_name(to), why ? why : "", (int)out.n, out.p + out.start);
+			buf_free(&in);
+			buf_free(&out);
+		}
+}
+
+/* A call that the model wrote badly: Bedrock and Gemini have words for it. */
+static void
+bedrock_may_end_for_what_is_malformed(void **state)
+{
+	static const char *const reasons[] = { "malformed_tool_use", "malformed_model_output" };
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(reasons) / sizeof(*reasons); i++)
+		for (enum form to = FORM_CHAT; to < FORM_CONVERSE; to++) {
+			struct buf in, out;
+			const char *why = NULL;
+			buf_init(&in, 0);
+			buf_init(&out, 0);
+			buf_printf(&in, "{\"output\":{\"message\":{\"role\":\"assistant\",\"content\":[{\"text\":\"so\"}]}},"
+					"\"stopReason\":\"%s\"}", reasons[i]);
+			int err = step(FORM_CONVERSE, to, false, buf_view(&in), 9, &out, &why);
+			const char *word = to == FORM_CHAT	  ? "\"stop\""
+					   : to == FORM_RESPONSES ? "\"completed\""
+					   : to == FORM_MESSAGES  ? "\"end_turn\""
+								  : "\"MALFORMED_FUNCTION_CALL\"";
+			if (err || !memmem(out.p, out.n, "\"so\"", 4) || !memmem(out.p, out.n, word, strlen(word)))
+				fail_msg("%s to %s: %s %.*s", reasons[i], form_name(to), why ? why : "", (int)out.n, out.p + out.start);
+			buf_free(&in);
+			buf_free(&out);
+		}
+}
+
+/* An event of responses that says an error has the number after those before it. */
+static void
+an_error_is_numbered_after_the_events_before_it(void **state)
+{
+	static const char *const ends[] = { "data: {'error':{'message':'slow \\'sequence_number\\':0','code':429}}\n\n", "data: {]\n\n" };
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(ends) / sizeof(*ends); i++)
+		for (unsigned before = 0; before < 3; before++) {
+			struct translate_plan p = { .from = FORM_CHAT,
+				.to = FORM_RESPONSES,
+				.format = format_of(FORM_CHAT),
+				.sent = form_dialect(FORM_CHAT),
+				.asked = form_dialect(FORM_RESPONSES),
+				.model = SPAN_LIT("gpt"),
+				.id = SPAN_LIT("D1") };
+			struct translator *t = translator_new(&p, true, FRAMES_SSE, 200);
+			char *text = quoted(CHUNK("'content':'a'", "null")), *end = quoted(ends[i]);
+			struct buf out;
+			const char *why = NULL;
+			long want = 0;
+			buf_init(&out, 0);
+			for (unsigned k = 0; k < before; k++)
+				assert_int_equal(translator_feed(t, span_str(text), &out, &why), 0);
+			if (translator_feed(t, span_str(end), &out, &why)) /* as the guard says it */
+				translator_say_error(t, "provider_error", SPAN_LIT("no"), SPAN_LIT("D1"), &out);
+			buf_putc(&out, '\0');
+			for (const char *at = out.p + out.start; (at = strstr(at, "\"sequence_number\":")); want++)
+				if (strtol(at += strlen("\"sequence_number\":"), NULL, 10) != want)
+					fail_msg("%u before, not %ld: %s", before, want, out.p + out.start);
+			/* two that begin it, two of its item, one of each text */
+			assert_int_equal(want, before ? before + 5 : 1);
+			translator_drop(&t);
+			buf_free(&out);
+			free(text);
+			free(end);
+		}
 }
 
 /* Whoever asked for two cannot tell one that is missing from one that was cut. */
@@ -540,6 +645,9 @@ main(void)
 		cmocka_unit_test(whole_answers_say_the_same),
 		cmocka_unit_test(a_stream_without_one_of_its_choices_is_cut),
 		cmocka_unit_test(providers_say_it_in_other_ways),
+		cmocka_unit_test(gemini_may_end_for_reasons_of_its_own),
+		cmocka_unit_test(bedrock_may_end_for_what_is_malformed),
+		cmocka_unit_test(an_error_is_numbered_after_the_events_before_it),
 		cmocka_unit_test(a_stream_of_vectors_is_an_error),
 		cmocka_unit_test(vectors_are_those_of_openai),
 	};

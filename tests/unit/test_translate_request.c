@@ -4,6 +4,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <cmocka.h>
 
@@ -83,6 +84,19 @@ static const struct row {
 		M1 "'messages':[{'role':'user','content':[{'type':'document','source':{'type':'base64','media_type':'application/pdf','data':'QUJD'},'title':'a.pdf'}]}]}", NULL, NULL },
 	{ "a file that was kept", FORM_CHAT,
 		"{'messages':[{'role':'user','content':[{'type':'file','file':{'file_id':'f'}}]}]}", NULL, "messages[0].content[0].file.file_id", NULL },
+	{ "a file of no kind that Anthropic takes, and no text", FORM_CHAT,
+		"{'messages':[{'role':'user','content':[{'type':'file','file':{'filename':'a.zip','file_data':'data:application/zip;base64,UEsDBAD/'}}]}]}", NULL, "messages[0].content[0].file", NULL },
+	{ "sound of a kind that OpenAI does not take", INTO(GENERATE, CHAT), "{'contents':[{'parts':[{'inlineData':{'mimeType':'audio/ogg','data':'QUJD'}}]}]}", NULL, "contents[0].parts[0].inlineData", NULL },
+	{ "sound by another name", INTO(GENERATE, CHAT), "{'contents':[{'parts':[{'inlineData':{'mimeType':'audio/x-wav','data':'QUJD'}}]}]}",
+		"{'model':'m','messages':[{'role':'user','content':[{'type':'input_audio','input_audio':{'data':'QUJD','format':'wav'}}]}]}", NULL, NULL },
+	{ "a video of Gemini's", INTO(GENERATE, CHAT), "{'contents':[{'parts':[{'inlineData':{'mimeType':'video/mp4','data':'QUJD'}}]}]}", NULL, "contents[0].parts[0].inlineData", NULL },
+	{ "for Anthropic", INTO(GENERATE, MESSAGES), "{'contents':[{'parts':[{'inlineData':{'mimeType':'video/mp4','data':'QUJD'}}]}]}", NULL, "contents[0].parts[0].inlineData", NULL },
+	{ "a video by its address", INTO(GENERATE, RESPONSES), "{'contents':[{'parts':[{'fileData':{'mimeType':'video/mp4','fileUri':'https://x/y.mp4'}}]}]}", NULL, "contents[0].parts[0].fileData", NULL },
+	{ "one of which nobody says what it is", INTO(GENERATE, MESSAGES), "{'contents':[{'parts':[{'fileData':{'fileUri':'https://www.youtube.com/watch?v=x'}}]}]}", NULL, "contents[0].parts[0].fileData", NULL },
+	{ "that may go", INTO(GENERATE, MESSAGES), "{'contents':[{'parts':[{'fileData':{'fileUri':'https://www.youtube.com/watch?v=x'}},{'text':'hi'}]}]}", M1 USER "}", NULL, "contents[*].parts[*].fileData" },
+	{ "a text by its address, at Anthropic", INTO(GENERATE, MESSAGES), "{'contents':[{'parts':[{'fileData':{'mimeType':'text/plain','fileUri':'https://x/y.txt'}}]}]}", NULL, "contents[0].parts[0].fileData", NULL },
+	{ "a PDF by its address", INTO(GENERATE, MESSAGES), "{'contents':[{'parts':[{'fileData':{'mimeType':'application/pdf','fileUri':'https://x/y.pdf'}}]}]}",
+		M1 "'messages':[{'role':'user','content':[{'type':'document','source':{'type':'url','url':'https://x/y.pdf'}}]}]}", NULL, NULL },
 	{ "sound", FORM_CHAT,
 		"{'messages':[{'role':'user','content':[{'type':'input_audio','input_audio':{'data':'QUJD','format':'wav'}}]}]}", NULL, "messages[0].content[0].input_audio", NULL },
 	{ "tools", FORM_CHAT,
@@ -95,6 +109,8 @@ static const struct row {
 		M1 USER ",'tools':[{'name':'f','input_schema':{'type':'object'}}],'tool_choice':{'type':'tool','name':'f'}}", NULL, NULL },
 	{ "a schema that is no object", FORM_CHAT,
 		"{'tools':[{'type':'function','function':{'name':'f','parameters':{'anyOf':[]}}}]," USER "}", NULL, "tools[0]", NULL },
+	{ "a tool whose description is empty, which Bedrock refuses", INTO(CHAT, CONVERSE), "{'tools':[{'type':'function','function':{'name':'f','description':''}}]," USER "}",
+		"{'messages':[{'role':'user','content':[{'text':'hi'}]}],'inferenceConfig':{},'toolConfig':{'tools':[{'toolSpec':{'name':'f','inputSchema':{'json':{'type':'object'}}}}]}}", NULL, NULL },
 	{ "a name that nobody takes", FORM_CHAT, "{'tools':[{'type':'function','function':{'name':'a.b'}}]," USER "}", NULL, "tools[0]", NULL },
 
 	{ "what is cached, at Bedrock", INTO(MESSAGES, CONVERSE),
@@ -294,7 +310,7 @@ static const struct row {
 	{ "what is no schema", INTO(CONVERSE, GENERATE),
 		"{'messages':[],'outputConfig':{'textFormat':{'type':'json_schema','structure':{'jsonSchema':{'schema':'[]'}}}}}",
 		NULL, "outputConfig.textFormat.structure.jsonSchema.schema", NULL },
-	{ "what only a model has", INTO(CONVERSE, CHAT), "{'additionalModelRequestFields':{'k':1},'messages':[]}", NULL, "additionalModelRequestFields", NULL },
+	{ "what only a model has", INTO(CONVERSE, CHAT), "{'additionalModelRequestFields':{'k':1},'messages':[]}", NULL, "additionalModelRequestFields.k", NULL },
 	{ "a chat for Bedrock, with calls and no tools", INTO(CHAT, CONVERSE),
 		"{'messages':[{'role':'user','content':'hi'},{'role':'assistant','tool_calls':[" CALL("a", "{}") "," CALL("b", "{}") "]},{'role':'tool','tool_call_id':'a','content':'1'},{'role':'tool','tool_call_id':'b','content':'2'}],'max_tokens':5}",
 		"{'messages':[{'role':'user','content':[{'text':'hi'}]},{'role':'assistant','content':[{'toolUse':{'toolUseId':'a','name':'f','input':{}}},{'toolUse':{'toolUseId':'b','name':'f','input':{}}}]},"
@@ -319,7 +335,7 @@ static const struct row {
 	{ "a picture of no known kind may go", FORM_CHAT,
 		"{'messages':[{'role':'user','content':[{'type':'image_url','image_url':{'url':'data:image/bmp;base64,QUJD'}},{'type':'text','text':'hi'}]}]}", M1 USER "}", NULL, "messages[*].content[*].image_url.url" },
 	{ "a file of another kind may go", FORM_CHAT,
-		"{'messages':[{'role':'user','content':[{'type':'file','file':{'file_data':'data:application/zip;base64,QUJD'}},{'type':'text','text':'hi'},{'type':'text','text':'ho'}]}]}",
+		"{'messages':[{'role':'user','content':[{'type':'file','file':{'file_data':'data:application/zip;base64,UEsDBAD/'}},{'type':'text','text':'hi'},{'type':'text','text':'ho'}]}]}",
 		M1 "'messages':[{'role':'user','content':[{'type':'text','text':'hi'},{'type':'text','text':'ho'}]}]}", NULL, "messages[*].content[*].file" },
 	{ "a file by its address may go", FORM_CHAT,
 		"{'messages':[{'role':'user','content':[{'type':'file','file':{'filename':'n','file_data':'https://x'}},{'type':'text','text':'hi'}]}]}", M1 USER "}", NULL, "messages[*].content[*].file.file_data" },
@@ -743,6 +759,29 @@ static const struct {
 		"'input':{'arguments':'{\\u0022x\\u0022:'}", "messages[*].tool_calls[*].function.arguments" },
 	{ INTO(CHAT, RESPONSES), "{'messages':[{'role':'user','content':'hi'},{'role':'assistant','tool_calls':[" CALL("a", "{\\u0022x\\u0022:1,\\u0022x\\u0022:2}") "]},{'role':'tool','tool_call_id':'a','content':'no'}]}",
 		"'function_call'", "messages[*].tool_calls[*].function.arguments" },
+	{ INTO(RESPONSES, MESSAGES), "{'input':[{'role':'user','content':'hi'},{'type':'function_call','call_id':'a','name':'f','arguments':'{\\u0022x\\u0022:'},{'type':'function_call_output','call_id':'a','output':'no'}]}",
+		"'input':{'arguments':'{\\u0022x\\u0022:'}", "input[*].arguments" },
+	{ INTO(RESPONSES, CONVERSE), "{'input':[{'role':'user','content':'hi'},{'type':'function_call','call_id':'a','name':'f','arguments':'none'},{'type':'function_call_output','call_id':'a','output':'no'}]}",
+		"'input':{'arguments':'none'}", "input[*].arguments" },
+	{ INTO(CHAT, GENERATE), "{'messages':[{'role':'user','content':'hi'},{'role':'assistant','tool_calls':[" CALL("a", "[1]") "]},{'role':'tool','tool_call_id':'a','content':'no'}]}",
+		"'args':{'arguments':'[1]'}", "messages[*].tool_calls[*].function.arguments" },
+	/* LangChain and instructor: one call at a time, of a tool that is to be called */
+	{ INTO(CHAT, MESSAGES), "{" USER ",'parallel_tool_calls':false,'tools':[{'type':'function','function':{'name':'f'}}],'tool_choice':{'type':'function','function':{'name':'f'}}}",
+		"'tool_choice':{'type':'tool','name':'f','disable_parallel_tool_use':true}", NULL },
+	{ INTO(CHAT, GENERATE), "{" USER ",'parallel_tool_calls':false,'tools':[{'type':'function','function':{'name':'f'}}],'tool_choice':{'type':'function','function':{'name':'f'}}}",
+		"'mode':'ANY','allowedFunctionNames':['f']", "parallel_tool_calls" },
+	{ INTO(CHAT, CONVERSE), "{" USER ",'parallel_tool_calls':false,'tools':[{'type':'function','function':{'name':'f'}}],'tool_choice':{'type':'function','function':{'name':'f'}}}",
+		"'toolChoice':{'tool':{'name':'f'}}", "parallel_tool_calls" },
+	{ INTO(CHAT, RESPONSES), "{" USER ",'parallel_tool_calls':false,'tools':[{'type':'function','function':{'name':'f'}}],'tool_choice':{'type':'function','function':{'name':'f'}}}",
+		"'tool_choice':{'type':'function','name':'f'},'parallel_tool_calls':false", NULL },
+	{ INTO(CONVERSE, GENERATE), "{'messages':[{'role':'user','content':[{'text':'hi'}]}],'toolConfig':{'tools':[{'toolSpec':{'name':'f','strict':true,'inputSchema':{'json':{'type':'object'}}}}]}}",
+		"'functionDeclarations'", "toolConfig.tools[*].toolSpec.strict" },
+	/* LangChain's Bedrock client: Claude's members have a place of their own there */
+	{ INTO(CONVERSE, MESSAGES), "{'messages':[{'role':'user','content':[{'text':'hi'}]}],'additionalModelRequestFields':{'thinking':{'type':'enabled','budget_tokens':2048}}}", "'thinking':{'type':'adaptive'}", NULL },
+	{ INTO(CONVERSE, CHAT), "{'messages':[{'role':'user','content':[{'text':'hi'}]}],'additionalModelRequestFields':{'thinking':{'type':'disabled'}}}", "'reasoning_effort':'none'", NULL },
+	/* what may change the response, or where it is made */
+	{ INTO(MESSAGES, CHAT), "{'max_tokens':9,'context_management':{'edits':[]}," USER "}", "'content':'hi'", "context_management" },
+	{ INTO(MESSAGES, CHAT), "{'max_tokens':9,'inference_geo':'us'," USER "}", "'content':'hi'", "inference_geo" },
 	/* places that both of two forms have */
 	{ INTO(CHAT, RESPONSES), "{'messages':[{'role':'user','content':[{'type':'image_url','image_url':{'url':'https://x/y.png','detail':'low'}}]}]}", "'image_url':'https://x/y.png','detail':'low'}", NULL },
 	{ INTO(RESPONSES, CHAT), "{'input':[{'role':'user','content':[{'type':'input_image','image_url':'https://x/y.png','detail':'high'}]}]}", "{'url':'https://x/y.png','detail':'high'}", NULL },
@@ -751,6 +790,21 @@ static const struct {
 	{ INTO(MESSAGES, RESPONSES), "{'max_tokens':9,'messages':[{'role':'user','content':[{'type':'document','source':{'type':'url','url':'https://x/y.pdf'}}]}]}", "{'type':'input_file','file_url':'https://x/y.pdf'}", NULL },
 	{ INTO(CHAT, GENERATE), "{'messages':[{'role':'user','content':[{'type':'input_audio','input_audio':{'data':'QUJD','format':'wav'}}]}]}", "'inlineData':{'mimeType':'audio/wav','data':'QUJD'}", NULL },
 	{ INTO(GENERATE, CHAT), "{'contents':[{'parts':[{'inlineData':{'mimeType':'audio/mpeg','data':'QUJD'}}]}]}", "'input_audio':{'data':'QUJD','format':'mp3'}", NULL },
+	/* a text file whose bytes are in base64: Anthropic and Bedrock take its text */
+	{ INTO(CHAT, MESSAGES), "{'messages':[{'role':'user','content':[{'type':'file','file':{'filename':'a.md','file_data':'data:text/markdown;base64,IyAiaGkiCsOg'}}]}]}",
+		"{'type':'document','source':{'type':'text','media_type':'text/plain','data':'# \\'hi\\'\\n\xc3\xa0'},'title':'a.md'}", NULL },
+	{ INTO(RESPONSES, MESSAGES), "{'input':[{'role':'user','content':[{'type':'input_file','filename':'a.json','file_data':'data:application/json;charset=utf-8;base64,e30='}]}]}",
+		"'source':{'type':'text','media_type':'text/plain','data':'{}'},'title':'a.json'}", NULL },
+	{ INTO(GENERATE, MESSAGES), "{'contents':[{'parts':[{'inlineData':{'mimeType':'text/x-python','data':'IyAiaGkiCsOg'}}]}]}",
+		"'source':{'type':'text','media_type':'text/plain','data':'# \\'hi\\'\\n\xc3\xa0'}}", NULL },
+	{ INTO(CONVERSE, MESSAGES), "{'messages':[{'role':'user','content':[{'document':{'format':'csv','name':'t','source':{'bytes':'YSxi'}}}]}]}",
+		"'source':{'type':'text','media_type':'text/plain','data':'a,b'},'title':'t'}", NULL },
+	{ INTO(RESPONSES, CONVERSE), "{'input':[{'role':'user','content':[{'type':'input_file','filename':'a.json','file_data':'data:application/json;base64,e30='}]}]}",
+		"{'document':{'format':'txt','name':'a-json-", NULL },
+	/* base64 of Python's Google SDK, in the letters of URLs and without padding */
+	{ INTO(GENERATE, CHAT), "{'contents':[{'parts':[{'inlineData':{'mimeType':'image/png','data':'-_-_QQ'}}]}]}", "'url':'data:image/png;base64,+/+/QQ=='", NULL },
+	{ INTO(GENERATE, CONVERSE), "{'contents':[{'parts':[{'inlineData':{'mimeType':'image/png','data':'-_-_'}}]}]}", "'bytes':'+/+/'", NULL },
+	{ INTO(GENERATE, MESSAGES), "{'contents':[{'parts':[{'inlineData':{'mimeType':'image/png','data':'ab\\/\\u002b'}}]}]}", "'data':'ab/+'", NULL },
 	{ INTO(CHAT, RESPONSES), "{" USER ",'tools':[{'type':'function','function':{'name':'f'}}]}", "'parameters':{'type':'object','properties':{}}", NULL },
 	/* google-genai's automatic calling */
 	{ INTO(GENERATE, CHAT), "{'contents':[{'parts':[{'text':'hi'}]}],'tools':[{'functionDeclarations':[{'name':'f','parametersJsonSchema':{'type':'object'},'responseJsonSchema':{'type':'string'}}]}]}",
@@ -813,6 +867,122 @@ a_member_that_is_left_out_is_named(void **state)
 	}
 }
 
+/* The AI SDK's default model of OpenAI sends what OpenAI keeps: the message says what to set. */
+static void
+a_turn_that_openai_keeps_is_refused_with_the_remedy(void **state)
+{
+	struct arena a;
+	struct buf out;
+	struct translated_request made;
+	char *in = quoted("{'input':[{'role':'user','content':'hi'},{'type':'item_reference','id':'msg_1'}]}");
+
+	(void)state;
+	for (enum form to = FORM_CHAT; to < FORMS_OF_TALK; to++) {
+		if (to == FORM_RESPONSES)
+			continue;
+		arena_init(&a, 0, false);
+		buf_init(&out, 0);
+		assert_int_equal(translate(FORM_RESPONSES, to, span_str(in), 9, NULL, 0, &a, &out, &made), ERR_UNSUPPORTED);
+		assert_true(span_is(made.refused, "input[1].type"));
+		assert_true(strstr(made.why, "item_reference") && strstr(made.why, "`store: false`"));
+		buf_free(&out);
+		arena_reset(&a);
+	}
+	free(in);
+}
+
+/* An id of `n` letters, in the body that is sent under this name. */
+static struct span
+user_sent(enum form to, size_t n, const unsigned char *key, struct arena *a)
+{
+	struct buf body, out;
+	struct translated_request made;
+	static const char before[] = "_id";
+
+	buf_init(&body, 0);
+	buf_init(&out, 0);
+	buf_str(&body, to == FORM_MESSAGES ? "{\"safety_identifier\":\"" : "{\"max_tokens\":9,\"metadata\":{\"user_id\":\"");
+	for (size_t i = 0; i < n; i++)
+		buf_putc(&body, (char)('a' + i % 26));
+	buf_str(&body, to == FORM_MESSAGES ? "\"," : "\"},");
+	buf_str(&body, "\"messages\":[{\"role\":\"user\",\"content\":\"hi\"}]}");
+	const struct translate_ask ask = { .from = to == FORM_MESSAGES ? FORM_CHAT : FORM_MESSAGES,
+		.to = to,
+		.body = buf_view(&body),
+		.model = SPAN_LIT("m"),
+		.cap_tokens = 9,
+		.user_key = key };
+	assert_int_equal(translate_request(&ask, a, &out, &made), 0);
+	assert_int_equal(made.ndropped, 0);
+	struct span got = arena_dup(a, buf_view(&out));
+	const char *at = memmem(got.p, got.n, before, strlen(before));
+	assert_non_null(at);
+	got = span_cut(got, (size_t)(at - got.p), got.n);
+	got = span_cut(got, span_chr(got, ':') + 2, got.n);
+	buf_free(&body);
+	buf_free(&out);
+	return span_cut(got, 0, span_chr(got, '"'));
+}
+
+static void
+a_user_whose_id_is_too_long_gets_a_keyed_hash(void **state)
+{
+	static const unsigned char one[32] = { 1 }, two[32] = { 2 };
+	static const struct {
+		enum form to;
+		size_t most;
+	} targets[] = { { FORM_CHAT, 64 }, { FORM_RESPONSES, 64 }, { FORM_MESSAGES, 256 } };
+	struct arena a;
+
+	(void)state;
+	arena_init(&a, 0, false);
+	for (size_t i = 0; i < COUNT_OF(targets); i++) {
+		enum form to = targets[i].to;
+		size_t most = targets[i].most;
+		assert_int_equal(user_sent(to, most, one, &a).n, most);
+		struct span hash = user_sent(to, most + 1, one, &a);
+		assert_int_equal(hash.n, 64);
+		assert_true(span_eq(hash, user_sent(to, most + 1, one, &a)));
+		assert_false(span_eq(hash, user_sent(to, most + 1, two, &a)));
+		assert_false(span_eq(hash, user_sent(to, most + 2, one, &a)));
+		assert_false(span_eq(hash, user_sent(to, most + 1, NULL, &a)));
+	}
+	arena_reset(&a);
+}
+
+/* A record has room for so many names: the last one says that there are more. */
+static void
+more_members_than_a_record_holds_are_left_out(void **state)
+{
+	const char *drop[TRANSLATE_DROPS + 8];
+	char names[TRANSLATE_DROPS + 8][8];
+	size_t most = TRANSLATE_DROPS;
+
+	(void)state;
+	for (size_t n = most - 1; n < most + 8; n++) {
+		struct translated_request made;
+		struct arena a;
+		struct buf out, in;
+		arena_init(&a, 0, false);
+		buf_init(&in, 0);
+		buf_init(&out, 0);
+		buf_str(&in, "{\"messages\":[{\"role\":\"user\",\"content\":\"hi\"}]");
+		for (size_t i = 0; i < n; i++) {
+			snprintf(names[i], sizeof(names[i]), "x%zu", i);
+			drop[i] = names[i];
+			buf_printf(&in, ",\"x%zu\":%zu", i, i);
+		}
+		buf_str(&in, "}");
+		assert_int_equal(translate(FORM_CHAT, 0, buf_view(&in), 9, drop, n, &a, &out, &made), 0);
+		assert_int_equal(made.ndropped, n < most ? n : most);
+		assert_string_equal(made.dropped[0], "x0");
+		assert_string_equal(made.dropped[made.ndropped - 1], n > most ? "and more" : names[n - 1]);
+		buf_free(&in);
+		buf_free(&out);
+		arena_reset(&a);
+	}
+}
+
 static void
 each_cut_of_a_body_is_refused(void **state)
 {
@@ -848,6 +1018,9 @@ main(void)
 		cmocka_unit_test(there_and_back_is_the_same),
 		cmocka_unit_test(ten_thousand_parts_take_no_square_of_time),
 		cmocka_unit_test(a_member_that_is_left_out_is_named),
+		cmocka_unit_test(a_turn_that_openai_keeps_is_refused_with_the_remedy),
+		cmocka_unit_test(a_user_whose_id_is_too_long_gets_a_keyed_hash),
+		cmocka_unit_test(more_members_than_a_record_holds_are_left_out),
 		cmocka_unit_test(each_cut_of_a_body_is_refused),
 	};
 

@@ -49,6 +49,8 @@ static const struct {
 	{ "a name that is too long for the target", FORM_RESPONSES, FORM_CHAT, "{" HI "{'type':'function','name':'" LONG "'}],'tool_choice':{'type':'function','name':'" LONG "'}}",
 		"'tool_choice':{'type':'function','function':{'name':'a1234567890123456789012345678901234567890123456_", NULL, "{}",
 		"'type':'function_call','status':'completed','call_id':'a','name':'" LONG "','arguments':'{}'}" },
+	{ "a name that begins with a digit, at Gemini", FORM_RESPONSES, FORM_GENERATE, "{" HI "{'type':'function','name':'3d'}],'tool_choice':{'type':'function','name':'3d'}}",
+		"'allowedFunctionNames':['_3d']", "_3d", "{}", "'type':'function_call','status':'completed','call_id':'a','name':'3d','arguments':'{}'}" },
 	{ "a name that is too long for OpenAI only", FORM_MESSAGES, FORM_CHAT, "{'max_tokens':9,'messages':[{'role':'user','content':'hi'}],'tools':[{'name':'" LONG "','input_schema':{'type':'object'}}]}",
 		"'name':'a1234567890123456789012345678901234567890123456_", NULL, "{}", "'name':'" LONG "'" },
 };
@@ -82,7 +84,10 @@ put_provider_call(struct buf *in, enum form to, bool streamed, struct span name,
 {
 	char text[2048];
 
-	if (to == FORM_CHAT && streamed)
+	if (to == FORM_GENERATE)
+		buf_printf(in, "%s{\"candidates\":[{\"content\":{\"parts\":[{\"functionCall\":{\"id\":\"a\",\"name\":\"%.*s\",\"args\":%s}}]},\"finishReason\":\"STOP\"}]}%s",
+			streamed ? "data: " : "", SPAN_ARG(name), arguments, streamed ? "\n\n" : "");
+	else if (to == FORM_CHAT && streamed)
 		buf_printf(in, BEGINS("0", "a", "%.*s") GROWS("0", "%s") FINISH("tool_calls") DONE,
 			SPAN_ARG(name), arguments);
 	else if (to == FORM_CHAT)
@@ -161,6 +166,113 @@ a_call_comes_back_as_the_caller_knows_it(void **state)
 	}
 }
 
+/* Bodies with the tool's name at each ~. The name stands where it is offered, chosen, called and answered. */
+static const struct {
+	enum form form;
+	size_t most; /* letters of a name */
+	const char *body;
+} named[] = {
+	{ FORM_CHAT, 64,
+		"{'messages':[{'role':'user','content':'hi'},{'role':'assistant','tool_calls':[{'id':'a','type':'function','function':{'name':'~','arguments':'{}'}}]},"
+		"{'role':'tool','tool_call_id':'a','name':'~','content':'1'}],'tools':[{'type':'function','function':{'name':'~'}}],'tool_choice':{'type':'function','function':{'name':'~'}}}" },
+	{ FORM_RESPONSES, 128,
+		"{'input':[{'role':'user','content':'hi'},{'type':'function_call','call_id':'a','name':'~','arguments':'{}'},{'type':'function_call_output','call_id':'a','output':'1'}],"
+		"'tools':[{'type':'function','name':'~'}],'tool_choice':{'type':'function','name':'~'}}" },
+	{ FORM_MESSAGES, 128,
+		"{'messages':[{'role':'user','content':'hi'},{'role':'assistant','content':[{'type':'tool_use','id':'a','name':'~','input':{}}]},{'role':'user','content':[{'type':'tool_result','tool_use_id':'a','content':'1'}]}],"
+		"'tools':[{'name':'~','input_schema':{'type':'object'}}],'tool_choice':{'type':'tool','name':'~'}}" },
+	{ FORM_GENERATE, 128, /* as Google's Python SDK sends it, without ids */
+		"{'contents':[{'role':'user','parts':[{'text':'hi'}]},{'role':'model','parts':[{'functionCall':{'name':'~','args':{}}}]},{'role':'user','parts':[{'functionResponse':{'name':'~','response':{'output':'1'}}}]}],"
+		"'tools':[{'functionDeclarations':[{'name':'~'}]}],'toolConfig':{'functionCallingConfig':{'mode':'ANY','allowedFunctionNames':['~']}}}" },
+	{ FORM_CONVERSE, 64,
+		"{'messages':[{'role':'user','content':[{'text':'hi'}]},{'role':'assistant','content':[{'toolUse':{'toolUseId':'a','name':'~','input':{}}}]},{'role':'user','content':[{'toolResult':{'toolUseId':'a','content':[{'text':'1'}]}}]}],"
+		"'toolConfig':{'tools':[{'toolSpec':{'name':'~','inputSchema':{'json':{'type':'object'}}}}],'toolChoice':{'tool':{'name':'~'}}}}" },
+};
+
+static size_t
+count_of(struct span in, const char *of)
+{
+	size_t n = 0;
+
+	for (const char *at; (at = memmem(in.p, in.n, of, strlen(of))); n++)
+		in = span_cut(in, (size_t)(at - in.p) + strlen(of), in.n);
+	return n;
+}
+
+/* What the target of this form answers: a call of the tool. */
+static void
+put_answer_of(struct buf *in, enum form to, bool streamed, struct span name)
+{
+	struct buf chat = { 0 };
+	const char *why;
+
+	put_provider_call(to == FORM_CHAT ? in : &chat, FORM_CHAT, streamed, name, "{}");
+	if (to != FORM_CHAT && translate_run_to(FORM_CHAT, to, streamed, 200, buf_view(&chat), 0, 0, in, &why))
+		fail_msg("%s: %s", form_name(to), why);
+	buf_free(&chat);
+}
+
+static void
+check_long_name(size_t from, size_t to, const char *name)
+{
+	struct buf body = { 0 }, sent = { 0 };
+	struct translated_request made;
+	struct arena a;
+
+	for (const char *c = named[from].body; *c; c++)
+		if (*c == '~')
+			buf_str(&body, name);
+		else
+			buf_putc(&body, *c == '\'' ? '"' : *c);
+	arena_init(&a, 0, false);
+	const struct translate_ask ask = { .from = named[from].form,
+		.to = named[to].form,
+		.body = buf_view(&body),
+		.model = SPAN_LIT("m"),
+		.cap_tokens = 9 };
+	if (translate_request(&ask, &a, &sent, &made))
+		fail_msg("%s to %s: %.*s %s", form_name(ask.from), form_name(ask.to), SPAN_ARG(made.refused), made.why);
+	struct span as = name_offered(buf_view(&sent));
+	char known[129];
+	snprintf(known, sizeof(known), "%.*s", SPAN_ARG(as));
+	/* offered, chosen, called; at Gemini answered, too */
+	size_t places = ask.to == FORM_GENERATE ? 4 : 3;
+	if (as.n > named[to].most || count_of(buf_view(&sent), known) != places ||
+		(strlen(name) <= named[to].most) != span_is(as, name))
+		fail_msg("%s to %s: %.*s", form_name(ask.from), form_name(ask.to), SPAN_ARG(buf_view(&sent)));
+	for (int streamed = 0; streamed < 2; streamed++) {
+		struct buf in = { 0 }, out = { 0 };
+		const char *why;
+		put_answer_of(&in, ask.to, streamed, as);
+		translate_aliases = made.aliases;
+		int err = translate_run_to(ask.to, ask.from, streamed, 200, buf_view(&in), 1, 0, &out, &why);
+		translate_aliases = NULL;
+		if (err || !count_of(buf_view(&out), name) || (!span_is(as, name) && count_of(buf_view(&out), known)))
+			fail_msg("%s from %s, %d: %s %.*s", form_name(ask.from), form_name(ask.to), streamed, why, SPAN_ARG(buf_view(&out)));
+		buf_free(&in);
+		buf_free(&out);
+	}
+	buf_free(&body);
+	buf_free(&sent);
+	arena_reset(&a);
+}
+
+static void
+a_long_name_goes_to_each_form_and_comes_back(void **state)
+{
+	char name[129];
+
+	(void)state;
+	for (size_t from = 0; from < COUNT_OF(named); from++)
+		for (size_t to = 0; to < COUNT_OF(named); to++)
+			for (size_t n = 64; n <= 128 && from != to; n += n == 64 ? 1 : 63) {
+				for (size_t i = 0; i < n; i++)
+					name[i] = (char)('a' + i % 26);
+				name[n] = '\0';
+				check_long_name(from, to, name);
+			}
+}
+
 /* The text of a custom call is said in its own events, and nothing of its JSON. */
 static void
 a_custom_call_has_its_own_events(void **state)
@@ -190,6 +302,33 @@ a_custom_call_has_its_own_events(void **state)
 	}
 	assert_null(memmem(out.p, out.n, "arguments", strlen("arguments")));
 	buf_free(&out);
+}
+
+/* A client could not tell half of a text from all of it, and would run it. */
+static void
+half_of_a_custom_call_is_left_out(void **state)
+{
+	static const struct tool_alias as = {
+		.sent = SPAN_LIT("patch"), .name = SPAN_LIT("patch"), .custom = true
+	};
+	static const char *const in[] = {
+		CHAT("\"content\":\"so\",\"tool_calls\":[{\"id\":\"a\",\"function\":{\"name\":\"patch\",\"arguments\":"
+		     "\"{\\\"input\\\":\\\"rm -r \"}}]},\"finish_reason\":\"length\"}]}"),
+		SAYS("so") BEGINS("0", "a", "patch") GROWS("0", "{\\\"input\\\":\\\"rm -r ") FINISH("length") DONE,
+	};
+
+	(void)state;
+	for (int streamed = 0; streamed < 2; streamed++) {
+		struct buf out = { 0 };
+		const char *why;
+		translate_aliases = &as;
+		assert_int_equal(translate_run_to(FORM_CHAT, FORM_RESPONSES, streamed, 200, span_str(in[streamed]), 0, 0,
+					 &out, &why), 0);
+		translate_aliases = NULL;
+		if (memmem(out.p, out.n, "rm -r", 5) || !memmem(out.p, out.n, "\"reason\":\"max_output_tokens\"", 28))
+			fail_msg("%.*s", SPAN_ARG(buf_view(&out)));
+		buf_free(&out);
+	}
 }
 
 /* Bedrock needs a tool if there are calls in the history: the caller, who offered none, gets no call of it. */
@@ -240,7 +379,9 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_call_comes_back_as_the_caller_knows_it),
+		cmocka_unit_test(a_long_name_goes_to_each_form_and_comes_back),
 		cmocka_unit_test(a_custom_call_has_its_own_events),
+		cmocka_unit_test(half_of_a_custom_call_is_left_out),
 		cmocka_unit_test(a_tool_that_the_caller_did_not_offer_is_not_called),
 	};
 

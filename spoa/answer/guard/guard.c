@@ -635,6 +635,7 @@ translate_let_go(struct guard *g, bool whole, struct buf *out)
 	buf_clear(&g->let_go);
 	if (!err && whole && !g->failed)
 		err = translator_end(g->translator, out, &why);
+	g->report.losses = translator_losses(g->translator);
 	if (g->failed || !err)
 		return g->failed;
 	if (err == ERR_NOMEM)

@@ -172,6 +172,7 @@ struct guard_report {
 	size_t unresolved;	/* likewise, since nobody here was given them */
 	size_t signed_dropped;	/* blocks of reasoning cut off with their signatures */
 	size_t tools_hidden;	/* entries of MCP's lists that were cut out */
+	unsigned losses;	/* in translation: bits, by enum translate_loss */
 	uint64_t text_bytes;	/* of answers' texts, read */
 	uint64_t output_bytes;	/* the same, what is said again once, and names of tools */
 	uint64_t counted_bytes; /* of them: said before a stream's last count of the output */

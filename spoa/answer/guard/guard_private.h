@@ -305,6 +305,8 @@ enum guard_result guard_deny(struct guard *g, const char *why);
 /* A finding of this entity in signed reasoning, which cannot be edited: true where it is
  * cut off there; else it stays, or the answer ends, as the policy says. */
 bool guard_cuts_signed(struct guard *g, size_t entity);
+/* In another form reasoning loses its signature: it may be edited like any other. */
+void guard_unsign(const struct guard *g, struct answer_document *d);
 /* What takes the place of a finding, in g->work; false: it stays. p NULL: out of memory.
  * `named`: in a name or key, which is never empty. */
 bool guard_replacement(

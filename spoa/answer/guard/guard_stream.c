@@ -86,7 +86,9 @@ guard_event_read(struct guard *g, struct event *e, struct buf *out)
 		return guard_queue_end(g, out) ? g->failed
 					       : guard_fail(g, GUARD_BROKEN, no_json);
 	}
-	d->error |= f->exception;
+	guard_unsign(g, d);
+	if (f->exception) /* as an error in a document: nothing comes after it, and what is held goes first */
+		d->error = d->marked = d->ends.any = d->ends.all = true;
 	if (g->end.repeats && !d->error)
 		d->ends = (struct answer_ends){ 0 };
 	for (size_t i = 0; i < d->ntexts; i++)
@@ -250,13 +252,15 @@ guard_say_error(struct guard *g, const char *code, struct span message, struct s
 		/* An event that was cut short ends here; after a whole one an empty line means
 		 * nothing (WHATWG HTML 9.2.6). */
 		buf_str(out, half ? "\n\n" : "\n");
+		SCOPED_BUF(event, 0);
 		if (g->plan.mcp)
 			mcp_answer_refused(g->plan.mcp, code, message, id, true, out);
 		else if (g->plan.rpc_ids.n)
 			dialect_rpc_error(g->plan.rpc_ids, code, message, id, out);
 		else
 			dialect_stream_error(
-				g->plan.dialect, g->plan.endpoint, code, message, id, out);
+				g->plan.dialect, g->plan.endpoint, code, message, id, &event);
+		answer_number_error(buf_view(&event), g->report.events, out);
 		return;
 	}
 	if (g->plan.mcp && g->frames.kind == FRAMES_LINES) {

@@ -250,6 +250,14 @@ guard_cuts_signed(struct guard *g, size_t entity)
 	return g->plan.signed_reasoning == SIGNED_DROP;
 }
 
+void
+guard_unsign(const struct guard *g, struct answer_document *d)
+{
+	for (size_t i = 0; g->translator && i < d->ntexts; i++)
+		if (d->texts[i].kind == KIND_SIGNED)
+			d->texts[i].kind = KIND_REASONING;
+}
+
 bool
 guard_replacement(
 	struct guard *g, size_t entity, struct span value, bool named, struct span *with)

@@ -161,6 +161,7 @@ whole_json(struct guard *g, struct span raw, struct buf *out)
 		return whole_lines(g, raw, out);
 	if (err)
 		return not_read(g, err);
+	guard_unsign(g, &d);
 	guard_note(g, &d);
 	if (g->failed)
 		return g->failed;

@@ -260,6 +260,7 @@ translate_document(struct translator *t, struct span type, struct span json)
 		return translator_fail(t, ERR_SYNTAX, "the provider's answer is an error");
 	if (all.is_error)
 		return say_said_error(t, type, json);
+	t->losses |= all.losses;
 	if (span_is(all.type, "ping")) {
 		say_nothing(t);
 		return 0;
@@ -391,19 +392,16 @@ translator_end(struct translator *t, struct buf *out, const char **why)
 	return err;
 }
 
-/* Events of responses are counted: the number of an error follows those of the events before it. */
-static void
-put_numbered(const struct translator *t, struct span event, struct buf *out)
+void
+answer_number_error(struct span event, uint64_t number, struct buf *out)
 {
 	static const char first[] = "\"sequence_number\":0";
-	const char *at = t->plan.to == FORM_RESPONSES
-				 ? memmem(event.p, event.n, first, sizeof(first) - 1)
-				 : NULL;
+	const char *at = memmem(event.p, event.n, first, sizeof(first) - 1);
 	size_t n = at ? (size_t)(at - event.p) + sizeof(first) - 2 : event.n;
 
 	buf_span(out, span_cut(event, 0, n));
 	if (at)
-		buf_printf(out, "%llu", (unsigned long long)t->events);
+		buf_printf(out, "%llu", (unsigned long long)number);
 	buf_span(out, span_cut(event, n + (at != NULL), event.n));
 }
 
@@ -424,8 +422,19 @@ translator_say_error(struct translator *t, const char *code, struct span message
 		SCOPED_BUF(event, 0);
 		dialect_stream_error(
 			t->plan.asked, form_name(t->plan.to), code, message, id, &event);
-		put_numbered(t, buf_view(&event), out);
+		answer_number_error(buf_view(&event), t->events, out);
 	}
+}
+
+const char *const translate_losses[LOSSES] = { [LOSS_CITATIONS] = "citations",
+	[LOSS_GROUNDING] = "grounding",
+	[LOSS_CALL] = "call",
+	[LOSS_REASONING] = "reasoning" };
+
+unsigned
+translator_losses(const struct translator *t)
+{
+	return t->losses;
 }
 
 size_t

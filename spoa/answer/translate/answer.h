@@ -51,11 +51,20 @@ int translator_end(struct translator *t, struct buf *out, const char **why);
 void translator_say_error(struct translator *t, const char *code, struct span message,
 	struct span id, struct buf *out);
 
+/* Appends an event of dialect_stream_error(). If its form counts events, as responses does, the event gets
+ * this number, which is that of the events before it. */
+void answer_number_error(struct span event, uint64_t number, struct buf *out);
+
 /* Whether the word says that the answer ended of itself; `calls`: or with calls. */
 bool translator_ended_well(enum form f, struct span finish, bool calls);
 
 /* What ids of a form's answers begin with; "": with nothing of their own. */
 const char *translator_id_begins(enum form f);
+
+/* What the response had and the caller's form has no place for: bits, by enum translate_loss. */
+enum translate_loss { LOSS_CITATIONS, LOSS_GROUNDING, LOSS_CALL, LOSS_REASONING, LOSSES };
+extern const char *const translate_losses[LOSSES]; /* as records name them */
+unsigned translator_losses(const struct translator *t);
 
 /* Bytes that are kept for what follows. */
 size_t translator_held(const struct translator *t);

@@ -125,6 +125,7 @@ chat_whole_block(struct translator *t, const struct answer_block *b)
 	if (b->is == SAID_REASONING && t->plan.from != FORM_CHAT &&
 		(parts[SAID_TEXT].n || parts[SAID_REFUSAL].n || parts[SAID_CALL].n)) {
 		buf_clear(&parts[SAID_REASONING]);
+		t->losses |= 1u << LOSS_REASONING;
 		return;
 	}
 	if (b->is != SAID_CALL) {

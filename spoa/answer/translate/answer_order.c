@@ -199,16 +199,21 @@ close_block(struct translator *t, struct answer_block *b)
 		buf_str(&b->text, "{}");
 	t->held += b->text.n - before;
 	bool half = b->is == SAID_CALL && !is_one_object(t, buf_view(&b->text));
-	/* with the length that the answer was cut at it may be half */
-	if (half && t->choice->stop != STOP_LENGTH && t->choice->stop != STOP_WINDOW)
+	/* with the length that the answer was cut at it may be half, or if the provider says so */
+	if (half && t->choice->stop != STOP_LENGTH && t->choice->stop != STOP_WINDOW &&
+		t->choice->stop != STOP_MALFORMED)
 		return translator_fail(t, ERR_SYNTAX,
 			"the arguments of a call are no JSON object, or not all of one");
 	t->choice->refused |= b->is == SAID_REFUSAL;
 	put_item_in(t->choice->met, said_item(&s));
 	t->choice->hidden += is_unoffered(b);
-	bool may_be_half = t->streamed ? !waits_whole(t, b) : t->writer->text_arguments;
+	bool may_be_half = t->streamed ? !waits_whole(t, b)
+				       : t->writer->text_arguments && !is_custom_call(b);
+	if (half && !may_be_half && !is_unoffered(b))
+		t->losses |= 1u << LOSS_CALL;
 	if (is_unoffered(b) || (half && !may_be_half))
 		return 0;
+	b->half_written = half;
 	if (is_custom_call(b))
 		take_input(t, b);
 	if (t->streamed) {

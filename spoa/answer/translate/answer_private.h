@@ -42,6 +42,7 @@ struct said_all {
 	bool ends;	 /* the block of this number */
 	uint32_t ended;
 	bool last; /* nothing comes after it */
+	unsigned losses; /* members that no other form has: bits, by enum translate_loss */
 	struct span message;
 	const char *code; /* of an error; NULL: it has none that we may write */
 };
@@ -66,6 +67,7 @@ enum answer_stop {
 	STOP_LENGTH,
 	STOP_WINDOW, /* of what the model reads, too */
 	STOP_REFUSAL,
+	STOP_MALFORMED, /* the model wrote a call that is none */
 	STOP_ODD,     /* for a reason that only its provider has */
 	STOP_NOT_YET, /* a word that says that it goes on */
 };
@@ -90,6 +92,7 @@ struct answer_block {
 	struct call_end end;
 	bool open, over;
 	bool seen, half_call; /* once it was over */
+	bool half_written;    /* the response was cut in this call, and it is written so */
 };
 
 /* A call of a custom tool, whose caller takes a text. */
@@ -183,6 +186,7 @@ struct translator {
 	unsigned blocks; /* that were written */
 	uint64_t events; /* likewise, of a form that counts them */
 	bool error_said;
+	unsigned losses; /* bits, by enum translate_loss */
 };
 
 extern const char translator_again[]; /* why: something comes after its end */

@@ -271,6 +271,23 @@ is_lost(const struct said_reader *r, const struct node *n)
 	return false;
 }
 
+/* Members that say where a text comes from: no other form has a place for them. */
+static void
+note_sources(struct said_reader *r, const struct node *n)
+{
+	static const struct {
+		const char *key;
+		enum translate_loss is;
+	} sources[] = { { "citation", LOSS_CITATIONS }, { "citations", LOSS_CITATIONS },
+		{ "annotation", LOSS_CITATIONS }, { "annotations", LOSS_CITATIONS },
+		{ "citationMetadata", LOSS_CITATIONS }, { "groundingMetadata", LOSS_GROUNDING },
+		{ "urlContextMetadata", LOSS_GROUNDING }, { "search_results", LOSS_GROUNDING } };
+
+	for (size_t i = 0; n->first && i < COUNT_OF(sources); i++)
+		if (span_is(n->key, sources[i].key))
+			r->out->losses |= 1u << sources[i].is;
+}
+
 static void
 read_said_value(struct said_reader *r, struct node *n, struct said_place at)
 {
@@ -293,6 +310,7 @@ read_said_value(struct said_reader *r, struct node *n, struct said_place at)
 	for (struct node *c = n->first; c; c = c->next) {
 		if (!array && c->tok != JSON_NULL)
 			r->out->counts |= c->rows ? c->rows->counts : usage_key_counts(c->key);
+		note_sources(r, c);
 		if (c->rows)
 			read_said_value(r, c, at);
 		if (counts)

@@ -62,7 +62,9 @@ put_item(const struct translator *t, const char *name, const struct answer_block
 	json_put_open(out, name, '{');
 	put_item_id(t, "id", b, out);
 	json_put_form(out, "'type':%s,'status':%s", ITEM(b).type,
-		done ? "completed" : "in_progress");
+		!done		  ? "in_progress"
+		: b->half_written ? "incomplete"
+				  : "completed");
 	if (b->is == SAID_CALL) {
 		json_put_form(
 			out, "'call_id':%t,'name':%t", buf_view(&b->id), buf_view(&b->name));

@@ -9,6 +9,8 @@ static const struct {
 	enum answer_stop is;
 } stops[] = {
 	{ FORM_CHAT,      "stop",              STOP_END },
+	{ FORM_CHAT,      "eos",               STOP_END }, /* Together's */
+	{ FORM_CHAT,      "eos_token",         STOP_END }, /* TGI's */
 	{ FORM_CHAT,      "length",            STOP_LENGTH },
 	{ FORM_CHAT,      "model_length",      STOP_LENGTH }, /* Mistral */
 	{ FORM_CHAT,      "tool_calls",        STOP_CALLS },
@@ -28,6 +30,7 @@ static const struct {
 	{ FORM_MESSAGES,  "refusal",           STOP_REFUSAL },
 	{ FORM_GENERATE,  "STOP",              STOP_END },
 	{ FORM_GENERATE,  "MAX_TOKENS",        STOP_LENGTH },
+	{ FORM_GENERATE,  "CONTINUATION",      STOP_LENGTH }, /* of one request of several */
 	{ FORM_GENERATE,  "SAFETY",            STOP_REFUSAL },
 	{ FORM_GENERATE,  "RECITATION",        STOP_REFUSAL },
 	{ FORM_GENERATE,  "BLOCKLIST",         STOP_REFUSAL },
@@ -38,7 +41,8 @@ static const struct {
 	{ FORM_GENERATE,  "IMAGE_PROHIBITED_CONTENT", STOP_REFUSAL },
 	{ FORM_GENERATE,  "IMAGE_RECITATION",  STOP_REFUSAL },
 	{ FORM_GENERATE,  "OTHER",             STOP_ODD },
-	{ FORM_GENERATE,  "MALFORMED_FUNCTION_CALL", STOP_ODD },
+	{ FORM_GENERATE,  "FINISH_REASON_UNSPECIFIED", STOP_ODD },
+	{ FORM_GENERATE,  "MALFORMED_FUNCTION_CALL", STOP_MALFORMED },
 	{ FORM_GENERATE,  "UNEXPECTED_TOOL_CALL", STOP_ODD },
 	{ FORM_GENERATE,  "TOO_MANY_TOOL_CALLS", STOP_ODD },
 	{ FORM_GENERATE,  "MISSING_THOUGHT_SIGNATURE", STOP_ODD },
@@ -51,13 +55,15 @@ static const struct {
 	{ FORM_CONVERSE,  "model_context_window_exceeded", STOP_WINDOW },
 	{ FORM_CONVERSE,  "content_filtered",  STOP_REFUSAL },
 	{ FORM_CONVERSE,  "guardrail_intervened", STOP_REFUSAL },
+	{ FORM_CONVERSE,  "malformed_tool_use", STOP_MALFORMED },
+	{ FORM_CONVERSE,  "malformed_model_output", STOP_MALFORMED },
 };
 /* clang-format on */
 
 /* What a form says that has no word for it. Each has one for an end, a length and a refusal. */
 static const enum answer_stop coarser[] = {
 	[STOP_SEQUENCE] = STOP_END, [STOP_CALLS] = STOP_END, [STOP_WINDOW] = STOP_LENGTH,
-	[STOP_ODD] = STOP_END
+	[STOP_MALFORMED] = STOP_END, [STOP_ODD] = STOP_END
 };
 
 enum answer_stop

@@ -356,7 +356,9 @@ put_schema(struct question *q)
 const char *
 openai_effort(const struct question *q)
 {
-	return efforts[q->effort_is == EFFORT_MAX ? EFFORT_XHIGH : q->effort_is];
+	bool no_max = q->effort_is == EFFORT_MAX && q->ask->effort.takes != EFFORT_LEVELS;
+
+	return efforts[no_max ? EFFORT_XHIGH : q->effort_is];
 }
 
 static void
@@ -403,11 +405,12 @@ write_chat(struct question *q)
 }
 
 /* clang-format off */
+static const struct member *const more_members[] = { message_members, call_members, tool_members, custom_members, NULL };
 const struct request_form chat_request_form = {
 	.form = FORM_CHAT, .members = chat_members,
 	.most = { [SET_TEMPERATURE] = 2, [SET_TOP_P] = 1, [SET_STOP] = 4, [SET_FREQUENCY] = 2, [SET_PRESENCE] = 2, [SET_CHOICES] = 128,
 		[SET_USER] = 64 },
-	.choices = choice_words, .roles = message_roles, .parts = { part_members, part_rows, true },
+	.choices = choice_words, .roles = message_roles, .parts = { part_members, part_rows, true }, .more = more_members,
 	.read_part = read_chat_part, .read_turn = read_chat_message, .read_tool = read_chat_tool, .read = read_chat, .write = write_chat,
 	.name_max = 64, .text_format = true, .any_json = true,
 };

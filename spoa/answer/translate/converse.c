@@ -15,6 +15,8 @@ static const struct member converse_members[] = {
 	{ "system",                        IS_ARRAY,  DOC_SYSTEM },
 	{ "toolConfig.tools",              IS_ARRAY,  DOC_TOOLS },
 	{ "toolConfig.toolChoice",         IS_OBJECT, DOC_CHOICE },
+	{ "additionalModelRequestFields.thinking.type",          IS_TEXT,   DOC_THINKING }, /* Claude's */
+	{ "additionalModelRequestFields.thinking.budget_tokens", IS_NUMBER, DOC_BUDGET },
 	{ "outputConfig.effort",           IS_TEXT,   DOC_EFFORT },
 	{ "outputConfig.textFormat",       IS_OBJECT, DOC_FORMAT },
 	{ "outputConfig.textFormat.type",  IS_TEXT,   DOC_FORMAT_TYPE },
@@ -142,6 +144,7 @@ read_converse(struct question *q)
 	struct node *of = q->set[DOC_CHOICE], *m[CHOICE_NAMED + 1] = { NULL };
 	struct node **schema = &q->set[DOC_SCHEMA];
 
+	read_thinking(q);
 	if (of && question_members(q, of, choice_members, m) && of->first && of->first->next)
 		question_odd(q, of, "it is more than one choice");
 	for (int i = CHOICE_AUTO; i <= CHOICE_TOOL; i++)
@@ -159,10 +162,13 @@ static void
 put_converse_media(struct question *q, const struct part *p)
 {
 	struct buf *b = q->out;
+	struct part text;
 	size_t i = 0;
 
 	while (i < COUNT_OF(medias) && !span_is(p->media, medias[i].media))
 		i++;
+	if (i == COUNT_OF(medias) && part_file_text(q, p, &text))
+		p = &text;
 	if (p->url.p || (i == COUNT_OF(medias) && !p->plain)) {
 		question_refuse(q, p->at,
 			p->url.p ? "what is at an address has no place"
@@ -335,10 +341,11 @@ write_converse(struct question *q)
 }
 
 /* clang-format off */
+static const struct member *const more_members[] = { tool_members, choice_members, NULL };
 const struct request_form converse_request_form = {
 	.form = FORM_CONVERSE, .cached = "*.cachePoint", .members = converse_members,
 	.most = { [SET_TEMPERATURE] = 1, [SET_TOP_P] = 1 }, .roles = converse_roles, .turn = turn_members,
-	.parts = { block_members, block_rows, false }, .read_part = read_converse_block,
+	.parts = { block_members, block_rows, false }, .more = more_members, .read_part = read_converse_block,
 	.read_turn = question_role_turn, .read_tool = read_converse_tool, .read = read_converse,
 	.write = write_converse,
 	.name_max = 64, .titles = true, .apart = true, .model_in_path = true,

@@ -190,8 +190,13 @@ read_generate_part(struct question *q, struct part *p, struct node **m)
 		read_response(q, p, m[P_RESPONSE]);
 	if (p->kind != PART_FILE)
 		return;
-	if (!p->media.n)
+	if (!p->media.n && !p->url.p)
 		question_odd(q, p->at, "it has no data");
+	else if ((!p->media.n || span_starts(p->media, SPAN_LIT("video/"))) &&
+		 question_refuse(q, p->at, question_nowhere)) {
+		part_goes(p);
+		return;
+	}
 	if (span_starts(p->media, SPAN_LIT("image/")))
 		p->kind = PART_IMAGE;
 	else if (span_starts(p->media, SPAN_LIT("audio/")))
@@ -423,12 +428,13 @@ write_generate(struct question *q)
 }
 
 /* clang-format off */
+static const struct member *const more_members[] = { content_members, declaration_members, NULL };
 const struct request_form generate_request_form = {
 	.form = FORM_GENERATE, .members = generate_members,
 	.most = { [SET_TEMPERATURE] = 2, [SET_TOP_P] = 1, [SET_STOP] = 5, [SET_FREQUENCY] = 2, [SET_PRESENCE] = 2, [SET_CHOICES] = 8 },
-	.choices = modes, .parts = { part_members, part_rows, false }, .proto = read_proto, .read_part = read_generate_part,
+	.choices = modes, .parts = { part_members, part_rows, false }, .more = more_members, .proto = read_proto, .read_part = read_generate_part,
 	.read_turn = read_generate_content, .read_tool = read_generate_tools, .read = read_generate,
 	.write = write_generate,
-	.name_max = 64, .apart = true, .model_in_path = true, .any_json = true,
+	.name_max = 128, .name_begins = true, .apart = true, .model_in_path = true, .any_json = true,
 };
 /* clang-format on */

@@ -78,7 +78,6 @@ static const struct member tool_members[] = {
 static const char *const choice_words[] = { "", "auto", "any", "none", "tool", NULL };
 static const struct member turn_members[] = { { "role", IS_TEXT, TURN_ROLE }, { "content", IS_TEXTS, TURN_CONTENT }, { 0 } };
 static const char *const turn_roles[] = { "system", "user", "assistant", NULL };
-static const char *const thinking_types[] = { "disabled", "enabled", "adaptive", NULL };
 
 /* Each is open: a title may come after it, and whether it is cached. */
 static const struct part_form block_forms[] = {
@@ -137,10 +136,7 @@ read_messages(struct question *q)
 
 	if (user && user->tok == JSON_STRING)
 		q->set[SET_USER] = user;
-	int thinks = question_word(q, q->set[DOC_THINKING], thinking_types);
-	if (thinks == 0)
-		q->effort_is = EFFORT_NONE;
-	q->shows_thinking = thinks > 0;
+	read_thinking(q);
 }
 
 /* ---- write ---- */
@@ -151,11 +147,15 @@ static void
 put_block(struct question *q, const struct part *p)
 {
 	struct buf *b = q->out;
+	struct part text;
 
-	if (p->kind == PART_FILE && !p->plain && !p->url.p &&
-		!span_is(p->media, "application/pdf")) {
-		question_refuse(q, p->at, "it is a file of no kind that the target takes");
-		return;
+	if (p->kind == PART_FILE && !p->plain && !span_is(p->media, "application/pdf") &&
+		(!p->url.p || p->media.n)) {
+		if (!part_file_text(q, p, &text)) {
+			question_refuse(q, p->at, "it is a file of no kind that the target takes");
+			return;
+		}
+		p = &text;
 	}
 	if (p->kind == PART_RESULT) {
 		json_put_form(

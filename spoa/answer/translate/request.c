@@ -6,6 +6,8 @@
 
 #include "answer/translate/request_private.h"
 #include "base/ascii.h"
+#include "base/codec/base64.h"
+#include "base/codec/utf8.h"
 #include "base/err.h"
 #include "base/json_put.h"
 #include "base/scoped.h"
@@ -318,6 +320,31 @@ turn_part(struct question *q, struct turn *t, enum part_kind kind, const struct 
 	return p;
 }
 
+/* Base64 as every form takes it: Python's Google SDK writes the alphabet of URLs, and some clients leave
+ * the padding out. */
+static struct span
+standard_base64(struct question *q, struct span data)
+{
+	static const char *const padding[] = { "", "", "==", "=" };
+	bool of_urls = memchr(data.p, '-', data.n) || memchr(data.p, '_', data.n);
+
+	if (!of_urls && data.n % 4 == 0)
+		return data;
+	struct span own = arena_printf(q->a, "%.*s%s", SPAN_ARG(data), padding[data.n % 4]);
+	for (char *c = (char *)own.p; c && c < own.p + own.n; c++)
+		*c = *c == '-' ? '+' : *c == '_' ? '/' : *c;
+	return own;
+}
+
+/* The data of a member. If it is no base64, it stays as it is written, and the target refuses it. */
+static struct span
+node_base64(struct question *q, const struct node *n)
+{
+	struct span written = node_written(n), text = node_text(n);
+
+	return text.n && span_is_alnum(text, "+/=-_") ? standard_base64(q, text) : written;
+}
+
 /* data:image/png;base64,… as media and data; another URI is where an image is. */
 static void
 read_part_uri(struct question *q, struct part *p, const struct node *uri)
@@ -330,7 +357,7 @@ read_part_uri(struct question *q, struct part *p, const struct node *uri)
 		if (!span_ends(head, SPAN_LIT(";base64")) || !span_is_alnum(rest, "+/=-_"))
 			question_odd(q, uri, "it is no data: URI in base64");
 		p->media = span_next(&head, ';');
-		p->data = rest;
+		p->data = standard_base64(q, rest);
 	} else if (p->kind == PART_IMAGE) {
 		p->url = node_written(uri);
 	} else if (question_refuse(q, uri, "it is no data: URI in base64")) {
@@ -416,6 +443,8 @@ question_part(
 	turn_content(q, &inner, has[HAS_CONTENT]);
 	if (!q->err && q->form->read_part)
 		q->form->read_part(q, p, m);
+	if (has[HAS_DATA] && !p->plain)
+		p->data = node_base64(q, has[HAS_DATA]);
 	return p;
 }
 
@@ -465,7 +494,7 @@ question_tool(struct question *q, const struct node *at, struct node *const *m)
 	*t = (struct tool_offer){ .at = at,
 		.name = node_text(m[TOOL_NAME]),
 		.space = node_text(q->space),
-		.description = m[TOOL_DESCRIPTION],
+		.description = node_text(m[TOOL_DESCRIPTION]).n ? m[TOOL_DESCRIPTION] : NULL,
 		.schema = m[TOOL_SCHEMA],
 		/* it says nothing where it is false: responses, too, is told so */
 		.strict = node_true(m[TOOL_STRICT]) ? m[TOOL_STRICT] : NULL };
@@ -545,6 +574,20 @@ bool
 part_is_text(const struct part *p)
 {
 	return p->kind == PART_TEXT || p->kind == PART_REFUSAL || p->plain;
+}
+
+bool
+part_file_text(struct question *q, const struct part *p, struct part *text)
+{
+	size_t most = p->data.n / 4 * 3, n;
+	char *bytes = p->kind == PART_FILE && !p->plain && most ? arena_alloc(q->a, most) : NULL;
+
+	*text = *p;
+	if (!bytes || base64_get(p->data, bytes, most, &n) || !utf8_text(span_of(bytes, n)))
+		return false;
+	text->data = escaped_json(q, span_of(bytes, n));
+	text->plain = true;
+	return true;
 }
 
 const struct part *
@@ -757,7 +800,7 @@ question_id(struct question *q, struct span id)
 
 /* The name of a tool at the target, by its name and namespace alone, so that it is the same in each turn.
  * "functions" is what OpenAI's models call the place of tools that are in no namespace. One that is too
- * long ends with its hash. */
+ * long ends with its hash, and one that begins with a digit or - gets a _ where the target needs it. */
 static struct span
 name_sent(struct question *q, struct span space, struct span name)
 {
@@ -767,6 +810,8 @@ name_sent(struct question *q, struct span space, struct span name)
 	if (space.n && !span_is(space, "functions"))
 		name = arena_printf(
 			q->a, "%.*s__%.*s", SPAN_ARG(space), SPAN_ARG(name));
+	if (q->into->name_begins && name.n && !is_alpha(name.p[0]) && name.p[0] != '_')
+		name = arena_printf(q->a, "_%.*s", SPAN_ARG(name));
 	if (name.n <= most)
 		return name;
 	return arena_printf(q->a, "%.*s_%016llx", SPAN_ARG(span_cut(name, 0, most - hash)),
@@ -829,14 +874,20 @@ check_turn_parts(struct question *q, struct part *parts, const struct request_fo
 {
 	static const char *const images[] = { "image/jpeg", "image/jpg", "image/png",
 		"image/gif", "image/webp" };
+	static const char *const sounds[] = { "audio/wav", "audio/x-wav", "audio/mp3", "audio/mpeg" };
 
 	for (struct part *p = parts; p && !q->err; p = p->next) {
 		if (p->kind == PART_CALL) {
 			p->name = name_sent(q, p->space, p->name);
 			check_name(q, p->name, p->at, to);
+		} else if (p->kind == PART_RESULT && p->name.n) {
+			p->name = name_sent(q, p->space, p->name); /* is compared with its call's */
 		}
 		if (p->kind == PART_IMAGE && !p->url.p && !SPAN_IN(p->media, images) &&
 			question_refuse(q, p->at, "it is an image of no kind that is known"))
+			part_goes(p);
+		if (p->kind == PART_AUDIO && to->form == FORM_CHAT && !SPAN_IN(p->media, sounds) &&
+			question_refuse(q, p->at, "it is sound of no kind that the target takes"))
 			part_goes(p);
 		if (p->kind == PART_IMAGE && p->text.n && !span_is(p->text, "auto") &&
 			to->form != FORM_CHAT && to->form != FORM_RESPONSES)
@@ -871,6 +922,17 @@ read_effort(struct question *q)
 			i++;
 		q->effort_is = budgets[i].effort;
 	}
+}
+
+void
+read_thinking(struct question *q)
+{
+	static const char *const types[] = { "disabled", "enabled", "adaptive", NULL };
+	int thinks = question_word(q, q->set[DOC_THINKING], types);
+
+	if (thinks == 0)
+		q->effort_is = EFFORT_NONE;
+	q->shows_thinking = thinks > 0;
 }
 
 static double
@@ -937,6 +999,10 @@ settle_effort(struct question *q)
 
 	if (e->takes == EFFORT_IS_OFF)
 		q->shows_thinking = false;
+	/* Claude thinks only if it is asked to, and without a level there is nothing to write */
+	if (said == EFFORT_UNSAID && q->shows_thinking && q->set[DOC_THINKING] &&
+		(into == FORM_CONVERSE || into == FORM_MESSAGES))
+		question_left_out(q, q->set[DOC_THINKING]);
 	if (said == EFFORT_UNSAID)
 		return;
 	if (e->takes == EFFORT_IS_OFF)

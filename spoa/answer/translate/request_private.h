@@ -186,6 +186,7 @@ struct request_form {
 	const char *tool_type;
 	bool tool_typed; /* must say its type */
 	struct part_set parts;
+	const struct member *const *more; /* further tables that it reads by; ends with NULL; NULL: none */
 	void (*proto)(struct question *q, struct node *root); /* one spelling; NULL: it has one */
 	/* What a part has for itself, by its places. */
 	void (*read_part)(struct question *q, struct part *p, struct node **m);
@@ -194,6 +195,7 @@ struct request_form {
 	void (*read)(struct question *q); /* what no table says; NULL: nothing */
 	void (*write)(struct question *q);
 	size_t name_max;	     /* of a tool: letters, digits, _ and - */
+	bool name_begins;	     /* with a letter or _ */
 	bool model_in_path;
 	bool text_format; /* of an answer, by name */
 	bool any_json;	  /* JSON of no schema, too */
@@ -293,11 +295,16 @@ void put_tool(struct buf *b, const struct tool_offer *t, const char *schema);
 /* What a result says, and first, in *failed, that its tool failed, where nothing else does. */
 const struct part *result_parts(const struct part *r, struct part *failed);
 bool part_is_text(const struct part *p); /* or a document that is one */
+/* A file whose bytes, in base64, are a text: *text is the file with that text as its data. False: the
+ * bytes are no text, and *text is *p. */
+bool part_file_text(struct question *q, const struct part *p, struct part *text);
 /* Of OpenAI's two forms: which tool is to be called (`one` shows it by its name); the schema of
  * the answer, and the effort. */
 void read_openai_choice(struct question *q, const struct member *named);
 void put_openai_choice(struct question *q, const char *one);
 void put_schema(struct question *q);
+/* What Claude's `thinking` says, in DOC_THINKING, at Anthropic and Bedrock. */
+void read_thinking(struct question *q);
 const char *openai_effort(const struct question *q);
 /* The settings that it has, by the table of the form that is written. */
 void question_put_settings(struct question *q);

@@ -296,10 +296,11 @@ write_responses(struct question *q)
 }
 
 /* clang-format off */
+static const struct member *const more_members[] = { item_members, custom_members, namespace_members, added_members, NULL };
 const struct request_form responses_request_form = {
 	.form = FORM_RESPONSES, .members = responses_members,
 	.most = { [SET_TEMPERATURE] = 2, [SET_TOP_P] = 1, [SET_USER] = 64 }, .choices = choice_words, .roles = item_roles,
-	.turn = turn_members, .parts = { content_members, content_rows, true },
+	.turn = turn_members, .parts = { content_members, content_rows, true }, .more = more_members,
 	.tool = tool_members, .tool_type = "function", .tool_typed = true,
 	.read_turn = read_input_item, .read_tool = read_responses_tool, .read_part = read_responses_part, .read = read_responses,
 	.write = write_responses,

@@ -91,6 +91,19 @@ put_said(const struct request *r, const struct guard *g, struct buf *b)
 	put_flag(b, RF_ANSWER_TEXTS_CUT, guard_transcript_cut(g));
 }
 
+/* What the response had and the caller's form has no place for. */
+static void
+put_losses(const struct guard_report *a, struct buf *b)
+{
+	const char *names[LOSSES];
+	size_t n = 0;
+
+	for (size_t i = 0; i < LOSSES; i++)
+		if (a->losses >> i & 1)
+			names[n++] = translate_losses[i];
+	put_names(b, RF_ANSWER_TRANSLATED_WITHOUT, names, n);
+}
+
 void
 record_answer(struct request *r, struct buf *b)
 {
@@ -121,6 +134,7 @@ record_answer(struct request *r, struct buf *b)
 	put_count(b, RF_ANSWER_LEFT_IN_URLS, a->left_in_urls);
 	put_count(b, RF_ANSWER_UNRESOLVED, a->unresolved);
 	put_count(b, RF_ANSWER_SIGNED_DROPPED, a->signed_dropped);
+	put_losses(a, b);
 	put_count(b, RF_ANSWER_TOOLS_HIDDEN, a->tools_hidden);
 	put_count(b, RF_ANSWER_TEXT_BYTES, a->text_bytes);
 	put_count(b, RF_ANSWER_EVENTS, a->events);

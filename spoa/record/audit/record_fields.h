@@ -396,6 +396,7 @@
   X(ANSWER_LEFT_IN_URLS,           "answer.",            "left_in_urls",           INTEGER, COMPLETION, "guard",    V_COUNT,                NULL) \
   X(ANSWER_UNRESOLVED,             "answer.",            "unresolved",             INTEGER, COMPLETION, "guard",    V_COUNT,                NULL) \
   X(ANSWER_SIGNED_DROPPED,         "answer.",            "signed_dropped",         INTEGER, COMPLETION, "guard",    V_COUNT,                NULL) \
+  X(ANSWER_TRANSLATED_WITHOUT,     "answer.",            "translated_without",     TEXTS,   COMPLETION, "guard",    V_COUNT,                NULL) \
   X(ANSWER_TOOLS_HIDDEN,           "answer.",            "tools_hidden",           INTEGER, COMPLETION, "guard",    V_COUNT,                NULL) \
   X(ANSWER_TEXT_BYTES,             "answer.",            "text_bytes",             INTEGER, COMPLETION, "guard",    V_COUNT,                NULL) \
   X(ANSWER_EVENTS,                 "answer.",            "events",                 INTEGER, COMPLETION, "guard",    V_COUNT,                NULL) \

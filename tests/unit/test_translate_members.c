@@ -1,0 +1,507 @@
+/* docs/translation-members.md says for each member of each form what becomes of it in each other form. The
+ * page is made from these rows by translate_request() itself: MEMBERS=write writes it, else it is compared. Each
+ * member that the code reads by a table, or that harmless_members.txt has, needs a row. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <cmocka.h>
+
+#include "answer/translate/request_private.h"
+#include "base/scoped.h"
+
+#define CHAT_USER   "'messages':[{'role':'user','content':'hi'}]"
+#define CHAT_CALL(call, result) \
+	"{'messages':[{'role':'user','content':'hi'},{'role':'assistant','tool_calls':[{" call "}]},{'role':'tool'," result "}]}"
+#define CHAT_PART(part) "{'messages':[{'role':'user','content':[{" part "}]}]}"
+#define ITEM(item) "{'input':[{'role':'user','content':'hi'},{" item "}]}"
+#define ITEM_CALL(call, result) "{'input':[{'role':'user','content':'hi'},{" call "},{" result "}]}"
+#define INPUT_PART(part) "{'input':[{'role':'user','content':[{" part "}]}]}"
+#define BLOCK(part) "{'messages':[{'role':'user','content':[{" part "}]}]}"
+#define BLOCKS(call, result) \
+	"{'messages':[{'role':'user','content':'hi'},{'role':'assistant','content':[{" call "}]},{'role':'user','content':[{" result "}]}]}"
+#define GEMINI "'contents':[{'role':'user','parts':[{'text':'hi'}]}]"
+#define PARTS(call, result) \
+	"{'contents':[{'role':'user','parts':[{'text':'hi'}]},{'role':'model','parts':[{" call "}]},{'role':'user','parts':[{" result "}]}]}"
+#define PART(part) "{'contents':[{'role':'user','parts':[{" part "}]}]}"
+#define CONVERSE "'messages':[{'role':'user','content':[{'text':'hi'}]}]"
+#define CONVERSE_CALL(call, result) \
+	"{'messages':[{'role':'user','content':[{'text':'hi'}]},{'role':'assistant','content':[{'toolUse':{" call "}}]},{'role':'user','content':[{'toolResult':{" result "}}]}]}"
+#define RESULT "'toolUseId':'a','content':[{'text':'1'}]"
+
+/* Where members stand: the body with ~ for one of them, and what a path begins with. Members are NAME:VALUE; with = before it
+ * the path names the value, too. A name may be a path: a.b, a[*].b. */
+/* clang-format off */
+static const struct {
+	enum form form;
+	const char *at, *body, *members;
+} places[] = {
+	{ FORM_CHAT, "", "{~," CHAT_USER "}",
+		"max_completion_tokens:77 max_tokens:77 temperature:0.25 top_p:0.5 stop:['zq'] =stop:[] seed:77 random_seed:77 frequency_penalty:0.25 =frequency_penalty:0 =frequency_penalty:0.0 "
+		"presence_penalty:0.25 =presence_penalty:0 =presence_penalty:0.0 safety_identifier:'zq' user:'zq' n:2 =n:1 verbosity:'low' =verbosity:'medium' reasoning_effort:'low' safe_prompt:true "
+		"prompt_mode:'reasoning' stream:true stream_options.include_usage:true stream_options.include_obfuscation:false =response_format.type:'text' =response_format.type:'json_object' "
+		"logprobs:true =logprobs:false top_logprobs:3 =top_logprobs:0 logit_bias:{'5':1} =logit_bias:{} modalities:['audio'] =modalities:['text'] audio:{'voice':'zq'} prediction:{'type':'content'} "
+		"web_search_options:{} functions:[] function_call:'auto' metadata:{'a':'b'} service_tier:'auto' prompt_cache_key:'zq' prompt_cache_retention:'24h' prompt_cache_options:{} store:true" },
+	{ FORM_CHAT, "response_format.json_schema.", "{'response_format':{'type':'json_schema','json_schema':{~,'schema':{'type':'object'}}}," CHAT_USER "}", "name:'zq' description:'zq' strict:true" },
+	{ FORM_CHAT, "response_format.json_schema.", "{'response_format':{'type':'json_schema','json_schema':{~,'name':'n'}}," CHAT_USER "}", "schema:{'type':'object','title':'zq'}" },
+	{ FORM_CHAT, "", "{~,'tools':[{'type':'function','function':{'name':'zq'}}]," CHAT_USER "}",
+		"=tool_choice:'auto' =tool_choice:'required' =tool_choice:'none' tool_choice:{'type':'function','function':{'name':'zq'}} parallel_tool_calls:false" },
+	{ FORM_CHAT, "tools[*].", "{'tools':[{~,'function':{'name':'f'}}]," CHAT_USER "}", "=type:'function'" },
+	{ FORM_CHAT, "tools[*].function.", "{'tools':[{'type':'function','function':{~,'name':'f'}}]," CHAT_USER "}", "description:'zq' parameters:{'type':'object','title':'zq'} strict:true" },
+	{ FORM_CHAT, "tools[*].function.", "{'tools':[{'type':'function','function':{~}}]," CHAT_USER "}", "name:'zq'" },
+	{ FORM_CHAT, "tools[*].custom.", "{'tools':[{'type':'custom','custom':{~}}]," CHAT_USER "}", "name:'zq'" },
+	{ FORM_CHAT, "tools[*].custom.", "{'tools':[{'type':'custom','custom':{~,'name':'f'}}]," CHAT_USER "}",
+		"description:'zq' =format.type:'text' format.grammar.definition:'zq' format.grammar.syntax:'lark'" },
+	{ FORM_CHAT, "messages[*].", "{'messages':[{~,'content':'hi'}]}", "=role:'user'" },
+	{ FORM_CHAT, "messages[0].", "{'messages':[{~,'content':'hi'}," "{'role':'user','content':'hi'}]}", "=role:'system' =role:'developer'" },
+	{ FORM_CHAT, "messages[1].", "{'messages':[{'role':'user','content':'hi'},{~,'content':'hi'},{'role':'user','content':'hi'}]}", "=role:'system' =role:'developer' =role:'assistant'" },
+	{ FORM_CHAT, "messages[*].", "{'messages':[{~,'role':'user'}]}", "content:'zq'" },
+	{ FORM_CHAT, "messages[*].", "{'messages':[{~,'role':'user','content':'hi'}]}", "name:'zq'" },
+	{ FORM_CHAT, "messages[*].", "{'messages':[{'role':'user','content':'hi'},{~,'role':'assistant','content':'hi'},{'role':'user','content':'hi'}]}",
+		"refusal:'zq' reasoning_content:'zq' reasoning:'zq' annotations:[] parsed:{} audio:{'id':'zq'} function_call:{'name':'f'}" },
+	{ FORM_CHAT, "messages[*].tool_calls[*].", CHAT_CALL("~,'id':'a','type':'function','function':{'name':'f','arguments':'{}'}", "'tool_call_id':'a','content':'1'"), "index:0" },
+	{ FORM_CHAT, "messages[*].tool_calls[*].", CHAT_CALL("~,'id':'a','function':{'name':'f','arguments':'{}'}", "'tool_call_id':'a','content':'1'"), "=type:'function'" },
+	{ FORM_CHAT, "messages[*].tool_calls[*].", CHAT_CALL("~,'type':'function','function':{'name':'f','arguments':'{}'}", "'tool_call_id':'zq','content':'1'"), "id:'zq'" },
+	{ FORM_CHAT, "messages[*].tool_calls[*].function.", CHAT_CALL("'id':'a','type':'function','function':{~,'arguments':'{}'}", "'tool_call_id':'a','content':'1'"), "name:'zq'" },
+	{ FORM_CHAT, "messages[*].tool_calls[*].function.", CHAT_CALL("'id':'a','type':'function','function':{~,'name':'f'}", "'tool_call_id':'a','content':'1'"),
+		"arguments:'{\\u0022zq\\u0022:1}' parsed_arguments:{}" },
+	{ FORM_CHAT, "messages[*].tool_calls[*].custom.", CHAT_CALL("'id':'a','type':'custom','custom':{~,'input':'1'}", "'tool_call_id':'a','content':'1'"), "name:'zq'" },
+	{ FORM_CHAT, "messages[*].tool_calls[*].custom.", CHAT_CALL("'id':'a','type':'custom','custom':{~,'name':'f'}", "'tool_call_id':'a','content':'1'"), "input:'zq'" },
+	{ FORM_CHAT, "messages[*].", CHAT_CALL("'id':'zq','type':'function','function':{'name':'f','arguments':'{}'}", "~,'content':'1'"), "tool_call_id:'zq'" },
+	{ FORM_CHAT, "messages[*].content[*].", CHAT_PART("~,'text':'hi'"), "=type:'text'" },
+	{ FORM_CHAT, "messages[*].content[*].", CHAT_PART("~,'type':'text'"), "text:'zq'" },
+	{ FORM_CHAT, "messages[*].content[*].", CHAT_PART("~,'type':'text','text':'hi'"), "prompt_cache_breakpoint:{}" },
+	{ FORM_CHAT, "messages[*].content[*].image_url.", CHAT_PART("'type':'image_url','image_url':{~}"), "=url:'https://zq' =url:'data:image/png;base64,QUJD'" },
+	{ FORM_CHAT, "messages[*].content[*].image_url.", CHAT_PART("'type':'image_url','image_url':{~,'url':'data:image/png;base64,QUJD'}"), "detail:'low' =detail:'auto'" },
+	{ FORM_CHAT, "messages[*].content[*].file.", CHAT_PART("'type':'file','file':{~,'filename':'n'}"), "=file_data:'data:application/pdf;base64,QUJD' =file_data:'data:text/plain;base64,QUJD' file_id:'zq'" },
+	{ FORM_CHAT, "messages[*].content[*].file.", CHAT_PART("'type':'file','file':{~,'file_data':'data:application/pdf;base64,QUJD'}"), "filename:'zq'" },
+	{ FORM_CHAT, "messages[*].content[*].input_audio.", CHAT_PART("'type':'input_audio','input_audio':{~,'format':'wav'}"), "data:'QUJD'" },
+	{ FORM_CHAT, "messages[*].content[*].input_audio.", CHAT_PART("'type':'input_audio','input_audio':{~,'data':'QUJD'}"), "format:'wav'" },
+	{ FORM_CHAT, "messages[*].content[*].", "{'messages':[{'role':'user','content':'hi'},{'role':'assistant','content':[{~,'type':'refusal'}]},{'role':'user','content':'hi'}]}", "refusal:'zq'" },
+
+	{ FORM_RESPONSES, "", "{~,'input':'hi'}",
+		"max_output_tokens:77 temperature:0.25 top_p:0.5 safety_identifier:'zq' user:'zq' instructions:'zq' stream:true text.verbosity:'low' =text.verbosity:'medium' =text.format.type:'text' "
+		"=text.format.type:'json_object' reasoning.effort:'low' reasoning.summary:'auto' reasoning.context:'all_turns' previous_response_id:'zq' conversation:'zq' prompt:{'id':'zq'} max_tool_calls:3 "
+		"=include[*]:'reasoning.encrypted_content' =include[*]:'web_search_call.action.sources' =include[*]:'web_search_call.results' =include[*]:'file_search_call.results' "
+		"=include[*]:'code_interpreter_call.outputs' =include[*]:'computer_call_output.output.image_url' =include[*]:'message.input_image.image_url' =include[*]:'message.output_text.logprobs' "
+		"background:true =background:false truncation:'auto' =truncation:'disabled' stream_options:{} client_metadata:{'a':'b'} top_logprobs:3 =top_logprobs:0 metadata:{'a':'b'} service_tier:'auto' prompt_cache_key:'zq' "
+		"prompt_cache_retention:'24h' prompt_cache_options:{} store:true" },
+	{ FORM_RESPONSES, "", "{~}", "input:'zq'" },
+	{ FORM_RESPONSES, "text.format.", "{'input':'hi','text':{'format':{~,'type':'json_schema','schema':{'type':'object'}}}}", "name:'zq' description:'zq' strict:true" },
+	{ FORM_RESPONSES, "text.format.", "{'input':'hi','text':{'format':{~,'type':'json_schema','name':'n'}}}", "schema:{'type':'object','title':'zq'}" },
+	{ FORM_RESPONSES, "", "{~,'tools':[{'type':'function','name':'zq'}],'input':'hi'}",
+		"=tool_choice:'auto' =tool_choice:'required' =tool_choice:'none' tool_choice:{'type':'function','name':'zq'} parallel_tool_calls:false" },
+	{ FORM_RESPONSES, "tools[*].", "{'tools':[{~,'name':'f'}],'input':'hi'}", "=type:'function' =type:'custom'" },
+	{ FORM_RESPONSES, "tools[*].", "{'tools':[{~}],'input':'hi'}", "=type:'web_search' =type:'tool_search' =type:'file_search' =type:'code_interpreter' =type:'mcp'" },
+	{ FORM_RESPONSES, "tools[*].", "{'tools':[{~,'type':'function'}],'input':'hi'}", "name:'zq'" },
+	{ FORM_RESPONSES, "tools[*].", "{'tools':[{~,'type':'function','name':'f'}],'input':'hi'}", "parameters:{'type':'object','title':'zq'} strict:true" },
+	{ FORM_RESPONSES, "tools[*].format.", "{'tools':[{'type':'custom','name':'f','format':{~}}],'input':'hi'}", "=type:'text' definition:'zq' syntax:'lark'" },
+	{ FORM_RESPONSES, "tools[*].", "{'tools':[{~,'type':'namespace','name':'n','tools':[{'type':'function','name':'f'}]}],'input':'hi'}", "description:'zq'" },
+	{ FORM_RESPONSES, "tools[*].", "{'tools':[{'type':'namespace','name':'n',~}],'input':'hi'}", "tools:[{'type':'function','name':'zq'}]" },
+	{ FORM_RESPONSES, "input[*].", "{'input':[{~,'role':'user','content':'hi'}]}", "=type:'message' id:'zq' status:'completed' phase:'commentary'" },
+	{ FORM_RESPONSES, "input[0].", "{'input':[{~,'content':'hi'},{'role':'user','content':'hi'}]}", "=role:'user' =role:'system' =role:'developer'" },
+	{ FORM_RESPONSES, "input[1].", "{'input':[{'role':'user','content':'hi'},{~,'content':'hi'},{'role':'user','content':'hi'}]}", "=role:'system' =role:'developer' =role:'assistant'" },
+	{ FORM_RESPONSES, "input[*].", "{'input':[{~,'role':'user'}]}", "content:'zq'" },
+	{ FORM_RESPONSES, "input[*].", "{'input':[{~},{'role':'user','content':'hi'}]}", "=type:'item_reference' =type:'reasoning' =type:'web_search_call' =type:'mcp_call'" },
+	{ FORM_RESPONSES, "input[*].", ITEM("~,'type':'additional_tools'"), "tools:[{'type':'function','name':'zq'}] role:'developer'" },
+	{ FORM_RESPONSES, "input[*].tools[*].", ITEM("'type':'additional_tools','tools':[{~,'type':'namespace','name':'n','tools':[]}]"), "description:'zq'" },
+	{ FORM_RESPONSES, "input[*].", ITEM("~,'type':'reasoning'"), "summary:[] encrypted_content:'zq'" },
+	{ FORM_RESPONSES, "input[*].", ITEM_CALL("~,'type':'function_call','name':'f','arguments':'{}'", "'type':'function_call_output','call_id':'zq','output':'1'"), "call_id:'zq'" },
+	{ FORM_RESPONSES, "input[*].", ITEM_CALL("~,'type':'function_call','call_id':'a','arguments':'{}'", "'type':'function_call_output','call_id':'a','output':'1'"), "name:'zq'" },
+	{ FORM_RESPONSES, "input[*].", ITEM_CALL("~,'type':'function_call','call_id':'a','name':'f'", "'type':'function_call_output','call_id':'a','output':'1'"),
+		"arguments:'{\\u0022zq\\u0022:1}' namespace:'zq' parsed_arguments:{}" },
+	{ FORM_RESPONSES, "input[*].", ITEM_CALL("'type':'function_call','call_id':'a','name':'f','arguments':'{}'", "~,'type':'function_call_output','call_id':'a'"), "output:'zq'" },
+	{ FORM_RESPONSES, "input[*].", ITEM_CALL("~,'type':'custom_tool_call','call_id':'a','name':'f'", "'type':'custom_tool_call_output','call_id':'a','output':'1'"), "input:'zq'" },
+	{ FORM_RESPONSES, "input[*].content[*].", INPUT_PART("~,'text':'hi'"), "=type:'input_text'" },
+	{ FORM_RESPONSES, "input[*].content[*].", INPUT_PART("~,'type':'input_text'"), "text:'zq'" },
+	{ FORM_RESPONSES, "input[*].content[*].", INPUT_PART("~,'type':'input_text','text':'hi'"), "annotations:[] logprobs:[] parsed:{}" },
+	{ FORM_RESPONSES, "input[*].content[*].", INPUT_PART("~,'type':'input_image'"), "=image_url:'https://zq' =image_url:'data:image/png;base64,QUJD' file_id:'zq'" },
+	{ FORM_RESPONSES, "input[*].content[*].", INPUT_PART("~,'type':'input_image','image_url':'data:image/png;base64,QUJD'"), "detail:'low' =detail:'auto'" },
+	{ FORM_RESPONSES, "input[*].content[*].", INPUT_PART("~,'type':'input_file','filename':'n'"), "=file_data:'data:application/pdf;base64,QUJD' =file_data:'data:text/plain;base64,QUJD' file_url:'https://zq'" },
+	{ FORM_RESPONSES, "input[*].content[*].", INPUT_PART("~,'type':'input_file','file_data':'data:application/pdf;base64,QUJD'"), "filename:'zq'" },
+	{ FORM_RESPONSES, "input[*].content[*].", "{'input':[{'role':'user','content':'hi'},{'role':'assistant','content':[{~,'type':'refusal'}]},{'role':'user','content':'hi'}]}", "refusal:'zq'" },
+
+	{ FORM_MESSAGES, "", "{~," CHAT_USER "}",
+		"max_tokens:77 temperature:0.25 top_p:0.5 top_k:7 stop_sequences:['zq'] =stop_sequences:[] system:'zq' stream:true metadata:{'a':'b'} metadata.user_id:'zq' cache_control:{'type':'ephemeral'} "
+		"=thinking.type:'disabled' =thinking.type:'adaptive' output_config.effort:'low' thinking.display:'omitted' service_tier:'auto' betas:[] context_management:{} inference_geo:'us' anthropic_beta:[] "
+		"speed:'fast' =speed:'standard' container:'zq' mcp_servers:[]" },
+	{ FORM_MESSAGES, "thinking.", "{'thinking':{~,'type':'enabled'}," CHAT_USER "}", "budget_tokens:7777" },
+	{ FORM_MESSAGES, "output_config.format.", "{'output_config':{'format':{~,'type':'json_schema'}}," CHAT_USER "}", "schema:{'type':'object','title':'zq'}" },
+	{ FORM_MESSAGES, "output_config.format.", "{'output_config':{'format':{~,'schema':{'type':'object'}}}," CHAT_USER "}", "=type:'json_schema'" },
+	{ FORM_MESSAGES, "output_format.", "{'output_format':{~,'type':'json_schema'}," CHAT_USER "}", "schema:{'type':'object','title':'zq'}" },
+	{ FORM_MESSAGES, "output_format.", "{'output_format':{~,'schema':{'type':'object'}}," CHAT_USER "}", "=type:'json_schema'" },
+	{ FORM_MESSAGES, "tool_choice.", "{'tool_choice':{~},'tools':[{'name':'f','input_schema':{'type':'object'}}]," CHAT_USER "}", "=type:'auto' =type:'any' =type:'none'" },
+	{ FORM_MESSAGES, "tool_choice.", "{'tool_choice':{~,'type':'tool'},'tools':[{'name':'zq','input_schema':{'type':'object'}}]," CHAT_USER "}", "name:'zq'" },
+	{ FORM_MESSAGES, "tool_choice.", "{'tool_choice':{~,'type':'auto'},'tools':[{'name':'f','input_schema':{'type':'object'}}]," CHAT_USER "}", "disable_parallel_tool_use:true" },
+	{ FORM_MESSAGES, "tools[*].", "{'tools':[{~,'input_schema':{'type':'object'}}]," CHAT_USER "}", "name:'zq'" },
+	{ FORM_MESSAGES, "tools[*].", "{'tools':[{~,'name':'f'}]," CHAT_USER "}", "input_schema:{'type':'object','title':'zq'}" },
+	{ FORM_MESSAGES, "tools[*].", "{'tools':[{~,'name':'f','input_schema':{'type':'object'}}]," CHAT_USER "}",
+		"=type:'custom' =type:'web_search_20250305' description:'zq' strict:true cache_control:{'type':'ephemeral'} eager_input_streaming:true allowed_callers:[] defer_loading:true =defer_loading:false" },
+	{ FORM_MESSAGES, "messages[*].", "{'messages':[{~,'content':'hi'}]}", "=role:'user'" },
+	{ FORM_MESSAGES, "messages[1].", "{'messages':[{'role':'user','content':'hi'},{~,'content':'hi'},{'role':'user','content':'hi'}]}", "=role:'assistant' =role:'system'" },
+	{ FORM_MESSAGES, "messages[*].", "{'messages':[{~,'role':'user'}]}", "content:'zq'" },
+	{ FORM_MESSAGES, "messages[*].content[*].", BLOCK("~,'text':'hi'"), "=type:'text'" },
+	{ FORM_MESSAGES, "messages[*].content[*].", BLOCK("~,'type':'text'"), "text:'zq'" },
+	{ FORM_MESSAGES, "messages[*].content[*].", BLOCK("~,'type':'text','text':'hi'"), "cache_control:{'type':'ephemeral'} citations:[{'type':'page_location'}]" },
+	{ FORM_MESSAGES, "messages[*].content[*].", BLOCK("~,'type':'document','source':{'type':'text','media_type':'text/plain','data':'a'}"), "title:'zq' context:'zq' =citations:{'enabled':false} =citations:{'enabled':true}" },
+	{ FORM_MESSAGES, "messages[*].content[*].source.", BLOCK("'type':'image','source':{~,'type':'base64','media_type':'image/png'}"), "data:'QUJD'" },
+	{ FORM_MESSAGES, "messages[*].content[*].source.", BLOCK("'type':'image','source':{~,'type':'base64','data':'QUJD'}"), "media_type:'image/png'" },
+	{ FORM_MESSAGES, "messages[*].content[*].source.", BLOCK("'type':'image','source':{~,'media_type':'image/png','data':'QUJD'}"), "=type:'base64'" },
+	{ FORM_MESSAGES, "messages[*].content[*].source. of an image", BLOCK("'type':'image','source':{~,'type':'url'}"), "url:'https://zq'" },
+	{ FORM_MESSAGES, "messages[*].content[*].source. of a document", BLOCK("'type':'document','source':{~,'type':'url'}"), "url:'https://zq'" },
+	{ FORM_MESSAGES, "messages[*].content[*].source.", BLOCK("'type':'document','source':{~,'type':'file'}"), "file_id:'zq'" },
+	{ FORM_MESSAGES, "messages[*].content[*].", BLOCKS("~,'type':'tool_use','name':'f','input':{}", "'type':'tool_result','tool_use_id':'zq','content':'1'"), "id:'zq'" },
+	{ FORM_MESSAGES, "messages[*].content[*].", BLOCKS("~,'type':'tool_use','id':'a','input':{}", "'type':'tool_result','tool_use_id':'a','content':'1'"), "name:'zq'" },
+	{ FORM_MESSAGES, "messages[*].content[*].", BLOCKS("~,'type':'tool_use','id':'a','name':'f'", "'type':'tool_result','tool_use_id':'a','content':'1'"), "input:{'zq':1}" },
+	{ FORM_MESSAGES, "messages[*].content[*].", BLOCKS("~,'type':'tool_use','id':'a','name':'f','input':{}", "'type':'tool_result','tool_use_id':'a','content':'1'"), "caller:{'type':'direct'}" },
+	{ FORM_MESSAGES, "messages[*].content[*].", BLOCKS("'type':'tool_use','id':'zq','name':'f','input':{}", "~,'type':'tool_result','content':'1'"), "tool_use_id:'zq'" },
+	{ FORM_MESSAGES, "messages[*].content[*].", BLOCKS("'type':'tool_use','id':'a','name':'f','input':{}", "~,'type':'tool_result','tool_use_id':'a'"), "content:'zq' is_error:true" },
+	{ FORM_MESSAGES, "messages[*].content[*].", BLOCKS("~,'thinking':'zq','signature':'zq'", "'type':'text','text':'hi'"), "=type:'thinking'" },
+	{ FORM_MESSAGES, "messages[*].content[*].", BLOCKS("~,'data':'zq'", "'type':'text','text':'hi'"), "=type:'redacted_thinking'" },
+	{ FORM_MESSAGES, "messages[*].content[*].", BLOCKS("~,'type':'thinking'", "'type':'text','text':'hi'"), "thinking:'zq' signature:'zq'" },
+	{ FORM_MESSAGES, "messages[*].content[*].", BLOCKS("~,'type':'redacted_thinking'", "'type':'text','text':'hi'"), "data:'zq'" },
+
+	{ FORM_GENERATE, "", "{~," GEMINI "}",
+		"systemInstruction.parts:[{'text':'zq'}] labels:{'a':'b'} =safetySettings:[] safetySettings:[{'category':'c'}] cachedContent:'zq' store:true" },
+	{ FORM_GENERATE, "systemInstruction.", "{'systemInstruction':{~,'parts':[{'text':'hi'}]}," GEMINI "}", "role:'system'" },
+	{ FORM_GENERATE, "generationConfig.", "{'generationConfig':{~}," GEMINI "}",
+		"maxOutputTokens:77 temperature:0.25 topP:0.5 topK:7 stopSequences:['zq'] =stopSequences:[] seed:77 frequencyPenalty:0.25 =frequencyPenalty:0 presencePenalty:0.25 =presencePenalty:0 candidateCount:2 =candidateCount:1 "
+		"=responseMimeType:'application/json' =responseMimeType:'text/plain' responseLogprobs:true =responseLogprobs:false logprobs:3 =responseModalities:['IMAGE'] =responseModalities:['TEXT'] "
+		"thinkingConfig.thinkingLevel:'LOW' thinkingConfig.thinkingBudget:7777 thinkingConfig.includeThoughts:true mediaResolution:'MEDIA_RESOLUTION_LOW' speechConfig:{'languageCode':'de-DE'}" },
+	{ FORM_GENERATE, "generationConfig.", "{'generationConfig':{~,'responseMimeType':'application/json'}," GEMINI "}", "responseSchema:{'type':'OBJECT','title':'zq'} responseJsonSchema:{'type':'object','title':'zq'}" },
+	{ FORM_GENERATE, "tools[*].", "{'tools':[{~}]," GEMINI "}", "googleSearch:{} codeExecution:{} urlContext:{}" },
+	{ FORM_GENERATE, "tools[*].functionDeclarations[*].", "{'tools':[{'functionDeclarations':[{~}]}]," GEMINI "}", "name:'zq'" },
+	{ FORM_GENERATE, "tools[*].functionDeclarations[*].", "{'tools':[{'functionDeclarations':[{~,'name':'f'}]}]," GEMINI "}",
+		"description:'zq' parameters:{'type':'OBJECT','title':'zq'} parametersJsonSchema:{'type':'object','title':'zq'} response:{'type':'STRING'} responseJsonSchema:{'type':'string'} behavior:'BLOCKING'" },
+	{ FORM_GENERATE, "toolConfig.functionCallingConfig.", "{'toolConfig':{'functionCallingConfig':{~}},'tools':[{'functionDeclarations':[{'name':'f'}]}]," GEMINI "}", "=mode:'AUTO' =mode:'ANY' =mode:'NONE' =mode:'VALIDATED'" },
+	{ FORM_GENERATE, "toolConfig.functionCallingConfig.", "{'toolConfig':{'functionCallingConfig':{~,'mode':'ANY'}},'tools':[{'functionDeclarations':[{'name':'zq'}]}]," GEMINI "}", "allowedFunctionNames:['zq']" },
+	{ FORM_GENERATE, "contents[*].", "{'contents':[{~,'parts':[{'text':'hi'}]}]}", "=role:'user'" },
+	{ FORM_GENERATE, "contents[1].", "{'contents':[{'role':'user','parts':[{'text':'hi'}]},{~,'parts':[{'text':'hi'}]},{'role':'user','parts':[{'text':'hi'}]}]}", "=role:'model'" },
+	{ FORM_GENERATE, "contents[*].", "{'contents':[{~}]}", "parts:[{'text':'zq'}]" },
+	{ FORM_GENERATE, "contents[*].parts[*].", PARTS("~,'text':'hi'", "'text':'hi'"), "thought:true thoughtSignature:'zq' videoMetadata:{'fps':1}" },
+	{ FORM_GENERATE, "contents[*].parts[*].", PART("~"), "text:'zq' executableCode:{'code':'x'}" },
+	{ FORM_GENERATE, "contents[*].parts[*].inlineData.", PART("'inlineData':{~,'mimeType':'image/png'}"), "data:'QUJD'" },
+	{ FORM_GENERATE, "contents[*].parts[*].inlineData.", PART("'inlineData':{~,'data':'QUJD'}"), "=mimeType:'image/png' =mimeType:'application/pdf' =mimeType:'text/plain' =mimeType:'audio/wav' =mimeType:'video/mp4'" },
+	{ FORM_GENERATE, "contents[*].parts[*].fileData.", PART("'fileData':{~,'mimeType':'application/pdf'}"), "=fileUri:'https://zq' =fileUri:'gs://zq'" },
+	{ FORM_GENERATE, "contents[*].parts[*].fileData.", PART("'fileData':{~,'fileUri':'https://zq'}"), "=mimeType:'image/png' =mimeType:'video/mp4'" },
+	{ FORM_GENERATE, "contents[*].parts[*].functionCall.", PARTS("'functionCall':{~,'name':'f'}", "'functionResponse':{'id':'zq','name':'f','response':{'output':'1'}}"), "id:'zq'" },
+	{ FORM_GENERATE, "contents[*].parts[*].functionCall.", PARTS("'functionCall':{~}", "'functionResponse':{'name':'zq','response':{'output':'1'}}"), "name:'zq'" },
+	{ FORM_GENERATE, "contents[*].parts[*].functionCall.", PARTS("'functionCall':{~,'name':'f'}", "'functionResponse':{'name':'f','response':{'output':'1'}}"), "args:{'zq':1}" },
+	{ FORM_GENERATE, "contents[*].parts[*].functionResponse.", PARTS("'functionCall':{'id':'zq','name':'f'}", "'functionResponse':{~,'name':'f','response':{'output':'1'}}"), "id:'zq'" },
+	{ FORM_GENERATE, "contents[*].parts[*].functionResponse.", PARTS("'functionCall':{'name':'zq'}", "'functionResponse':{~,'response':{'output':'1'}}"), "name:'zq'" },
+	{ FORM_GENERATE, "contents[*].parts[*].functionResponse.", PARTS("'functionCall':{'name':'f'}", "'functionResponse':{~,'name':'f'}"), "response:{'output':'zq'} =willContinue:false" },
+
+	{ FORM_EMBEDDINGS, "", "{~,'input':'hi'}", "dimensions:77 user:'zq' safety_identifier:'zq' encoding_format:'base64' =encoding_format:'float'" },
+	{ FORM_EMBEDDINGS, "", "{~}", "=input:'text' =input:['a','b'] =input:[77]" },
+
+	{ FORM_CONVERSE, "", "{~," CONVERSE "}",
+		"system:[{'text':'zq'}] outputConfig.effort:'low' additionalModelRequestFields:{'top_k':7} =additionalModelRequestFields:{} requestMetadata:{'a':'b'} performanceConfig:{'latency':'standard'} serviceTier:{'type':'default'} "
+		"guardrailConfig:{'guardrailIdentifier':'zq'} promptVariables:{} additionalModelResponseFieldPaths:['/stop_sequence']" },
+	{ FORM_CONVERSE, "additionalModelRequestFields.thinking.", "{'additionalModelRequestFields':{'thinking':{~}}," CONVERSE "}", "=type:'disabled' =type:'enabled' =type:'adaptive'" },
+	{ FORM_CONVERSE, "additionalModelRequestFields.thinking.", "{'additionalModelRequestFields':{'thinking':{~,'type':'enabled'}}," CONVERSE "}", "budget_tokens:7777" },
+	{ FORM_CONVERSE, "inferenceConfig.", "{'inferenceConfig':{~}," CONVERSE "}", "maxTokens:77 temperature:0.25 topP:0.5 stopSequences:['zq'] =stopSequences:[]" },
+	{ FORM_CONVERSE, "outputConfig.textFormat.", "{'outputConfig':{'textFormat':{~,'structure':{'jsonSchema':{'schema':'{}'}}}}," CONVERSE "}", "=type:'json_schema'" },
+	{ FORM_CONVERSE, "outputConfig.textFormat.structure.jsonSchema.", "{'outputConfig':{'textFormat':{'type':'json_schema','structure':{'jsonSchema':{~}}}}," CONVERSE "}", "schema:'{\\u0022title\\u0022:\\u0022zq\\u0022}'" },
+	{ FORM_CONVERSE, "outputConfig.textFormat.structure.jsonSchema.", "{'outputConfig':{'textFormat':{'type':'json_schema','structure':{'jsonSchema':{~,'schema':'{}'}}}}," CONVERSE "}", "name:'zq' description:'zq'" },
+	{ FORM_CONVERSE, "toolConfig.toolChoice.", "{'toolConfig':{'toolChoice':{~},'tools':[{'toolSpec':{'name':'f','inputSchema':{'json':{'type':'object'}}}}]}," CONVERSE "}", "auto:{} any:{}" },
+	{ FORM_CONVERSE, "toolConfig.toolChoice.", "{'toolConfig':{'toolChoice':{~},'tools':[{'toolSpec':{'name':'zq','inputSchema':{'json':{'type':'object'}}}}]}," CONVERSE "}", "tool.name:'zq'" },
+	{ FORM_CONVERSE, "toolConfig.tools[*].toolSpec.", "{'toolConfig':{'tools':[{'toolSpec':{~,'inputSchema':{'json':{'type':'object'}}}}]}," CONVERSE "}", "name:'zq'" },
+	{ FORM_CONVERSE, "toolConfig.tools[*].toolSpec.", "{'toolConfig':{'tools':[{'toolSpec':{~,'name':'f'}}]}," CONVERSE "}", "description:'zq' inputSchema.json:{'type':'object','title':'zq'} strict:true" },
+	{ FORM_CONVERSE, "toolConfig.tools[*].", "{'toolConfig':{'tools':[{'toolSpec':{'name':'f','inputSchema':{'json':{'type':'object'}}}},{~}]}," CONVERSE "}", "cachePoint:{'type':'default'} systemTool:{'name':'zq'}" },
+	{ FORM_CONVERSE, "messages[*].", "{'messages':[{~,'content':[{'text':'hi'}]}]}", "=role:'user'" },
+	{ FORM_CONVERSE, "messages[1].", "{'messages':[{'role':'user','content':[{'text':'hi'}]},{~,'content':[{'text':'hi'}]},{'role':'user','content':[{'text':'hi'}]}]}", "=role:'assistant'" },
+	{ FORM_CONVERSE, "messages[*].", "{'messages':[{~,'role':'user'}]}", "content:[{'text':'zq'}]" },
+	{ FORM_CONVERSE, "messages[*].content[*].", "{'messages':[{'role':'user','content':[{'text':'hi'},{~}]}]}", "text:'zq' cachePoint:{'type':'default'} guardContent:{'text':{'text':'zq'}} video:{'format':'mp4'} searchResult:{'title':'zq'}" },
+	{ FORM_CONVERSE, "messages[*].content[*].image.", "{'messages':[{'role':'user','content':[{'image':{~,'format':'png'}}]}]}", "source.bytes:'QUJD' source.s3Location:{'uri':'s3://zq'}" },
+	{ FORM_CONVERSE, "messages[*].content[*].image.", "{'messages':[{'role':'user','content':[{'image':{~,'source':{'bytes':'QUJD'}}}]}]}", "format:'png'" },
+	{ FORM_CONVERSE, "messages[*].content[*].document. of a PDF", "{'messages':[{'role':'user','content':[{'document':{~,'format':'pdf'}}]}]}", "source.bytes:'QUJD'" },
+	{ FORM_CONVERSE, "messages[*].content[*].document. of a text", "{'messages':[{'role':'user','content':[{'document':{~,'format':'txt'}}]}]}", "source.bytes:'QUJD' source.text:'zq'" },
+	{ FORM_CONVERSE, "messages[*].content[*].document.", "{'messages':[{'role':'user','content':[{'document':{~,'source':{'bytes':'QUJD'}}}]}]}", "=format:'pdf' =format:'csv' =format:'docx'" },
+	{ FORM_CONVERSE, "messages[*].content[*].document.", "{'messages':[{'role':'user','content':[{'document':{~,'format':'pdf','source':{'bytes':'QUJD'}}}]}]}", "name:'zq' context:'zq' citations:{'enabled':true}" },
+	{ FORM_CONVERSE, "messages[*].content[*].toolUse.", CONVERSE_CALL("~,'name':'f','input':{}", "'toolUseId':'zq','content':[{'text':'1'}]"), "toolUseId:'zq'" },
+	{ FORM_CONVERSE, "messages[*].content[*].toolUse.", CONVERSE_CALL("~,'toolUseId':'a','input':{}", RESULT), "name:'zq'" },
+	{ FORM_CONVERSE, "messages[*].content[*].toolUse.", CONVERSE_CALL("~,'toolUseId':'a','name':'f'", RESULT), "input:{'zq':1}" },
+	{ FORM_CONVERSE, "messages[*].content[*].toolResult.", CONVERSE_CALL("'toolUseId':'zq','name':'f','input':{}", "~,'content':[{'text':'1'}]"), "toolUseId:'zq'" },
+	{ FORM_CONVERSE, "messages[*].content[*].toolResult.", CONVERSE_CALL("'toolUseId':'a','name':'f','input':{}", "~,'toolUseId':'a'"), "content:[{'text':'zq'}] content[*].json:{'zq':1}" },
+	{ FORM_CONVERSE, "messages[*].content[*].toolResult.", CONVERSE_CALL("'toolUseId':'a','name':'f','input':{}", "~," RESULT), "=status:'success' =status:'error'" },
+	{ FORM_CONVERSE, "messages[*].content[*].", "{'messages':[{'role':'user','content':[{'text':'hi'}]},{'role':'assistant','content':[{'text':'hi'},{~}]},{'role':'user','content':[{'text':'hi'}]}]}", "reasoningContent:{'reasoningText':{'text':'zq'}}" },
+};
+/* clang-format on */
+
+static const struct request_form *const forms[] = { &chat_request_form, &responses_request_form,
+	&messages_request_form, &generate_request_form, &converse_request_form, &embeddings_request_form };
+
+/* ---- one member ---- */
+
+/* a.b[*].c as 'a':{'b':[{'c':value}]} */
+static void
+put_member(struct buf *b, struct span name, struct span value)
+{
+	struct span rest = name, key = span_next(&rest, '.');
+	bool list = span_ends(key, SPAN_LIT("[*]"));
+
+	buf_printf(b, "'%.*s':%s", SPAN_ARG(span_cut(key, 0, key.n - 3 * list)), list ? "[" : "");
+	if (rest.n) {
+		buf_str(b, "{");
+		put_member(b, rest, value);
+		buf_str(b, "}");
+	} else {
+		buf_span(b, value);
+	}
+	buf_str(b, list ? "]" : "");
+}
+
+static void
+put_body(struct buf *b, const char *body, struct span name, struct span value)
+{
+	size_t begin = b->n;
+
+	for (const char *c = body; *c; c++)
+		if (*c != '~')
+			buf_putc(b, *c);
+		else if (name.n)
+			put_member(b, name, value);
+		else
+			c += c[1] == ',';
+	for (char *c = b->p + b->start + begin; c < b->p + b->start + b->n; c++)
+		*c = *c == '\'' ? '"' : *c;
+}
+
+struct outcome {
+	int err;
+	bool stream, usage; /* asked for in the path, or of the response */
+	size_t noted;
+	struct span out;
+};
+
+static struct outcome
+outcome_of(struct arena *a, enum form from, enum form to, const char *body, struct span name, struct span value)
+{
+	struct translated_request made;
+	SCOPED_BUF(in, 0);
+	SCOPED_BUF(out, 0);
+
+	put_body(&in, body, name, value);
+	struct span json = arena_dup(a, buf_view(&in));
+	const struct translate_ask ask = {
+		.from = from, .to = to, .body = json, .model = SPAN_LIT("m"), .cap_tokens = 4096
+	};
+	int err = translate_request(&ask, a, &out, &made);
+	return (struct outcome){ err, made.stream, made.wants_usage || made.base64, made.ndropped,
+		arena_dup(a, buf_view(&out)) };
+}
+
+static size_t
+count_in(struct span in, struct span of)
+{
+	size_t n = 0;
+
+	for (const char *at; of.n && (at = memmem(in.p, in.n, of.p, of.n)); n++)
+		in = span_cut(in, (size_t)(at - in.p) + of.n, in.n);
+	return n;
+}
+
+static const char *
+cell_of(enum form from, enum form to, const char *body, struct span name, struct span value)
+{
+	struct arena a;
+	SCOPED_BUF(raw, 0);
+
+	arena_init(&a, 0, false);
+	struct outcome without = outcome_of(&a, from, to, body, SPAN_LIT(""), SPAN_LIT(""));
+	struct outcome with = outcome_of(&a, from, to, body, name, value);
+	put_body(&raw, "~", SPAN_LIT("x"), value);
+	struct span text = span_cut(buf_view(&raw), strlen("'x':"), raw.n);
+	struct span inside = text.p[0] == '"' ? span_cut(text, 1, text.n - 1) : text;
+	bool same = !without.err && span_eq(without.out, with.out) && with.stream == without.stream &&
+		    with.usage == without.usage;
+	bool noted = with.noted > (without.err || same ? 0 : without.noted);
+	bool there = count_in(with.out, inside) > (without.err ? 0 : count_in(without.out, inside));
+	bool passed = count_in(with.out, text) > (without.err ? 0 : count_in(without.out, text));
+	arena_reset(&a);
+	return with.err		 ? "refused"
+	       : noted && !there ? "left out, recorded"
+	       : same		 ? "left out"
+	       : noted		 ? "rewritten, recorded"
+	       : passed		 ? "passed"
+				 : "rewritten";
+}
+
+/* ---- the page ---- */
+
+static void
+put_path(struct buf *b, const char *at, struct span item, struct span *name, struct span *value)
+{
+	bool is = span_take(&item, '=');
+	struct span rest = span_str(at), in = span_next(&rest, ' ');
+
+	*value = item;
+	*name = span_next(value, ':');
+	buf_printf(b, "%.*s%.*s%s", SPAN_ARG(in), SPAN_ARG(*name), is ? "=" : "");
+	for (size_t i = 0; is && i < value->n; i++)
+		if (value->p[i] != '\'')
+			buf_putc(b, value->p[i]);
+}
+
+static const struct {
+	enum form from, first, last; /* into these */
+	const char *title;
+} tables[] = {
+	{ FORM_CHAT, FORM_CHAT, FORM_CONVERSE, "OpenAI's chat completions" },
+	{ FORM_RESPONSES, FORM_CHAT, FORM_CONVERSE, "OpenAI's responses" },
+	{ FORM_MESSAGES, FORM_CHAT, FORM_CONVERSE, "Anthropic's messages" },
+	{ FORM_GENERATE, FORM_CHAT, FORM_CONVERSE, "Gemini's generateContent" },
+	{ FORM_CONVERSE, FORM_CHAT, FORM_CONVERSE, "Bedrock's converse" },
+	{ FORM_EMBEDDINGS, FORM_EMBED_GEMINI, FORM_EMBED_TITAN, "OpenAI's embeddings" },
+};
+
+static void
+put_table(struct buf *page, size_t table)
+{
+	static const char *const embeds[FORMS] = { [FORM_EMBED_GEMINI] = "Gemini",
+		[FORM_EMBED_COHERE] = "Cohere",
+		[FORM_EMBED_INVOKED] = "Bedrock, Cohere's models",
+		[FORM_EMBED_TITAN] = "Bedrock, Titan" };
+	enum form from = tables[table].from, to;
+
+	buf_printf(page, "\n## %s\n\n| member |", tables[table].title);
+	for (to = tables[table].first; to <= tables[table].last; to++)
+		if (to != from && embeds[to])
+			buf_printf(page, " %s |", embeds[to]);
+		else if (to != from)
+			buf_printf(page, " `%s` |", form_name(to));
+	buf_str(page, "\n|---|---|---|---|---|\n");
+	for (size_t i = 0; i < COUNT_OF(places); i++) {
+		struct span rest = span_str(places[i].members), name, value;
+		const char *note = strchr(places[i].at, ' ');
+		while (places[i].form == from && rest.n) {
+			struct span item = span_next(&rest, ' ');
+			buf_str(page, "| `");
+			put_path(page, places[i].at, item, &name, &value);
+			buf_printf(page, "`%s |", note ? note : "");
+			for (to = tables[table].first; to <= tables[table].last; to++)
+				if (to != from)
+					buf_printf(page, " %s |", cell_of(from, to, places[i].body, name, value));
+			buf_str(page, "\n");
+		}
+	}
+}
+
+static const char page_file[] = "docs/translation-members.md";
+static const char mark[] = "<!-- The tables are made by tests/unit/test_translate_members.c: make reference -->\n";
+
+static void
+the_page_says_what_becomes_of_each_member(void **state)
+{
+	static char text[256 << 10];
+	FILE *f = fopen(page_file, "r");
+	struct buf page = { 0 };
+
+	(void)state;
+	assert_non_null(f);
+	text[fread(text, 1, sizeof(text) - 1, f)] = '\0';
+	fclose(f);
+	char *made = strstr(text, mark);
+	assert_non_null(made);
+	made += strlen(mark);
+	for (size_t i = 0; i < COUNT_OF(tables); i++)
+		put_table(&page, i);
+	bool same = span_is(buf_view(&page), made);
+	if (!same && getenv("MEMBERS") && !strcmp(getenv("MEMBERS"), "write")) {
+		f = fopen(page_file, "w");
+		assert_non_null(f);
+		fprintf(f, "%.*s%.*s", (int)(made - text), text, SPAN_ARG(buf_view(&page)));
+		assert_int_equal(fclose(f), 0);
+		same = true;
+	}
+	if (!same)
+		fail_msg("%s is not what translation does: run make reference", page_file);
+	buf_free(&page);
+}
+
+/* ---- nothing is missing ---- */
+
+/* The row's path is this one, or of a member in it; `deep`: at any depth. */
+static bool
+is_row_of(struct span row, struct span path, bool deep)
+{
+	for (size_t i = 0; i + path.n <= row.n; i++) {
+		char after = i + path.n < row.n ? row.p[i + path.n] : '.';
+		if ((!i || (deep && row.p[i - 1] == '.')) && (after == '.' || after == '[' || after == '=') &&
+			!memcmp(row.p + i, path.p, path.n))
+			return true;
+	}
+	return false;
+}
+
+static bool
+has_row(enum form form, struct span path, bool deep)
+{
+	struct span name, value;
+
+	for (size_t i = 0; i < COUNT_OF(places); i++) {
+		struct span rest = span_str(places[i].members);
+		while (places[i].form == form && rest.n) {
+			SCOPED_BUF(row, 0);
+			put_path(&row, places[i].at, span_next(&rest, ' '), &name, &value);
+			if (is_row_of(buf_view(&row), path, deep))
+				return true;
+		}
+	}
+	return false;
+}
+
+static void
+expect_members(enum form form, const struct member *m)
+{
+	for (; m && m->name; m++) {
+		size_t n = strlen(m->name);
+		bool inner = m[1].name && !strncmp(m[1].name, m->name, n) && m[1].name[n] == '.';
+		if (!inner && strcmp(m->name, "model") != 0 && !has_row(form, span_str(m->name), true))
+			fail_msg("no row for %s of %s", m->name, form_name(form));
+	}
+}
+
+static const char *const harmless_members[] = {
+#include "answer/translate/harmless_members.inc"
+};
+
+static void
+each_member_has_a_row(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < COUNT_OF(forms); i++) {
+		const struct member *const *more = forms[i]->more;
+		expect_members(forms[i]->form, forms[i]->members);
+		expect_members(forms[i]->form, forms[i]->turn);
+		expect_members(forms[i]->form, forms[i]->tool);
+		expect_members(forms[i]->form, forms[i]->parts.members);
+		while (more && *more)
+			expect_members(forms[i]->form, *more++);
+	}
+	for (size_t i = 0; i < COUNT_OF(harmless_members); i++) {
+		struct span path = span_str(harmless_members[i]);
+		size_t form = 0;
+		(void)span_take(&path, '!');
+		struct span name = span_next(&path, ':');
+		while (form < COUNT_OF(forms) && !span_is(name, form_name(forms[form]->form)))
+			form++;
+		assert_true(form < COUNT_OF(forms));
+		bool deep = span_starts(path, SPAN_LIT("*."));
+		if (!has_row(forms[form]->form, span_cut(path, 2 * deep, path.n), deep))
+			fail_msg("no row for %s", harmless_members[i]);
+	}
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(each_member_has_a_row),
+		cmocka_unit_test(the_page_says_what_becomes_of_each_member),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
