@@ -16,6 +16,8 @@ for set in new; do
 	installed $set || { skip "$what" "$(grep -v WARNING "$D/pip.log" | tail -1)"; exit 0; }
 done
 
+# The models of the targets, which take less than older ones
+declare -A model=([chat]=gpt-5 [responses]=gpt-5 [messages]=claude-opus-4-8 [generate]=gemini-3-pro-preview [converse]=us.anthropic.claude-opus-4-7-v1:0 [mistral]=mistral-large-latest)
 forms="chat responses messages generate converse mistral"
 read -ra ports < <("$build/stackhelp" ports 11)
 served=("${ports[@]:0:3}") at=("${ports[@]:3}")
@@ -55,7 +57,7 @@ routes:
 Y
 	for form in $forms ill denied; do
 		for api in openai anthropic gemini bedrock; do
-			echo "  - {name: $form-$api, match: {methods: [POST], host: $form.test, api: $api}, targets: [$form], response: [meter, record, restore]}"
+			echo "  - {name: $form-$api, match: {methods: [POST], host: $form.test, api: $api}, targets: [{provider: $form${model[$form]:+, model: \"${model[$form]}\"}}], response: [meter, record, restore]}"
 		done
 	done
 	cat <<'Y'

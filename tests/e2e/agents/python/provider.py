@@ -169,7 +169,7 @@ def messages(body, model, stream, serial):
     if name:
         content.append({"type": "tool_use", "id": f"toolu_{serial:024d}", "name": name, "input": args})
     why = "tool_use" if name else "end_turn"
-    whole = {"id": f"msg_{serial}", "type": "message", "role": "assistant", "model": model or body["model"], "content": content, "stop_reason": why, "stop_sequence": None, "usage": {"input_tokens": 3, "output_tokens": 5}}
+    whole = {"id": f"msg_{serial}", "type": "message", "role": "assistant", "model": model, "content": content, "stop_reason": why, "stop_sequence": None, "usage": {"input_tokens": 3, "output_tokens": 5}}
     if not stream:
         return whole
     events = [{"type": "message_start", "message": {**whole, "content": [], "stop_reason": None}}, {"type": "ping"}]
@@ -258,8 +258,8 @@ PATHS = [  # path, form, reader, whether the path says that the answer is a stre
     (r"/v1/chat/completions", "chat", chat, None),
     (r"/v1/responses", "responses", responses, None),
     (r"/v1/messages(?:\?beta=true)?", "messages", messages, None),
-    (r"/v1beta/models/([^/:]+):generateContent", "generate", generate, False),
-    (r"/v1beta/models/([^/:]+):streamGenerateContent\?alt=sse", "generate", generate, True),
+    (r"/v1(?:beta)?/models/([^/:]+):generateContent", "generate", generate, False),
+    (r"/v1(?:beta)?/models/([^/:]+):streamGenerateContent\?alt=sse", "generate", generate, True),
     (r"/model/([^/]+)/converse", "converse", converse, False),
     (r"/model/([^/]+)/converse-stream", "converse", converse, True),
 ]
@@ -283,13 +283,13 @@ class Provider(BaseHTTPRequestHandler):
             form = "mistral" if mistral else form
             body = json.loads(text)
             stream = bool(body.get("stream")) if stream is None else stream
-            found = schemas.problems(form, body) + [f"a value was sent: {v}" for v in set(VALUE.findall(text))]
+            model = urllib.parse.unquote(re.fullmatch(path, self.path)[1]) if re.compile(path).groups else body["model"]
+            found = schemas.problems(form, body, model, "beta=true" in self.path) + [f"a value was sent: {v}" for v in set(VALUE.findall(text))]
             if form == "messages" and "anthropic-version" not in self.headers:
                 found.append("no anthropic-version")
             if found:
                 raise ValueError("; ".join(found[:6]))
-            model = re.fullmatch(path, self.path).groups()
-            answer = reader(body, urllib.parse.unquote(model[0]) if model else None, stream, serial, *([True] if mistral else []))
+            answer = reader(body, model, stream, serial, *([True] if mistral else []))
         except (ValueError, KeyError, TypeError, StopIteration, AttributeError) as e:
             why = f"{form} {self.path}: {type(e).__name__ if not isinstance(e, ValueError) else ''} {e}"
             with lock:

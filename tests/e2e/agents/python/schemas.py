@@ -1,6 +1,7 @@
 """Checks a request against the schema that its provider publishes: the types of OpenAI's, Anthropic's and Mistral's SDKs, the
 protocol buffers of the Gemini API, and the service model of Bedrock. limits.json adds what these do not state
-(`tolerated`: what a provider takes all the same, as an expression on the report)."""
+(`tolerated`: what a provider takes all the same, as an expression on the report;
+`models`: the values that some models take of a member)."""
 import collections.abc
 import functools
 import json
@@ -10,7 +11,7 @@ import types
 import typing
 
 import typing_extensions
-from anthropic.types import message_create_params
+from anthropic.types import beta, message_create_params
 from botocore.loaders import Loader
 from botocore.model import ServiceModel
 from botocore.validate import ParamValidator
@@ -160,12 +161,20 @@ CHECKS = {
     "chat": of_params(completion_create_params.CompletionCreateParamsNonStreaming, completion_create_params.CompletionCreateParamsStreaming),
     "responses": of_params(response_create_params.ResponseCreateParamsNonStreaming, response_create_params.ResponseCreateParamsStreaming),
     "messages": of_params(message_create_params.MessageCreateParamsNonStreaming, message_create_params.MessageCreateParamsStreaming),
+    "messages-beta": of_params(beta.message_create_params.MessageCreateParamsNonStreaming, beta.message_create_params.MessageCreateParamsStreaming),
     "mistral": of_mistral,
     "generate": of_gemini,
     "converse": of_bedrock,
 }
 
 
-def problems(form, body):
-    found = CHECKS[form](body) + beyond(form, body) + [m for s in enforced(form, body) for m in open_objects(*s)]
+def unfit(form, body, model):
+    """What that model refuses, which others of its provider take."""
+    members = dict(paths(body))
+    rules = [r for m, r in LIMITS[form].get("models", {}).items() if re.fullmatch(m, model)]
+    return [f"{at}: {members[at]} is refused by {model}" for r in rules for at, taken in r.items() if at in members and members[at] not in taken]
+
+
+def problems(form, body, model, beta):
+    found = CHECKS[form + "-beta" * beta](body) + unfit(form, body, model) + beyond(form, body) + [m for s in enforced(form, body) for m in open_objects(*s)]
     return [f for f in found if not any(re.search(t, f) for t in LIMITS[form].get("tolerated", []))]
