@@ -1,7 +1,7 @@
 #!/bin/bash
 # Python's SDKs and frameworks as published: each runs a loop of two tools in three turns, whole and streamed, at a provider of
 # each form that checks every request against the published schema (python/schemas.py). `make agents-test` runs it. The clients
-# are the rows of python/rows.txt. CLIENTS="openai_sdk langchain_" runs only the programs that begin so.
+# are the rows of python/rows.txt; its last column names what a client cannot do. CLIENTS="openai_sdk langchain_" runs only the programs that begin so.
 . "$(dirname "$0")/../lib.sh"
 py=$here/agents/python
 what="Python's SDKs and frameworks"
@@ -12,7 +12,7 @@ installed() {
 	cmp -s "$py/requirements-$1.txt" "$venv/installed" && return
 	python3 -m venv "$venv" && "$venv/bin/pip" install -q --no-deps -r "$py/requirements-$1.txt" >"$D/pip.log" 2>&1 && cp "$py/requirements-$1.txt" "$venv/installed"
 }
-for set in new; do
+for set in new frameworks; do
 	installed $set || { skip "$what" "$(grep -v WARNING "$D/pip.log" | tail -1)"; exit 0; }
 done
 
@@ -76,7 +76,7 @@ key=$(token)
 prompt="Write to jane@example.com and to their colleague that the ferry leaves at nine."
 want='{"calls":[["look_up","jane@example.com"],["send_mail","bob@example.com","The ferry leaves at nine"]],"text":"Sent to jane@example.com and bob@example.com."}'
 denials() { cat "$JOURNAL"/* | tr -d '\0' | grep -c '"route":"denied-'; }
-while read -r program variant set shown; do
+while read -r program variant set shown left; do
 	[[ $program != '#'* ]] || continue
 	chosen=${CLIENTS:+no}
 	for c in ${CLIENTS:-}; do [[ $program != "$c"* ]] || chosen=''; done
@@ -87,6 +87,7 @@ while read -r program variant set shown; do
 	runs=''
 	for form in $forms; do
 		for stream in false true; do
+			case " ${left:-} " in *" $form-$([ $stream = true ] && echo streamed || echo whole) "*) continue ;; esac
 			name="$shown $variant at $form, $([ $stream = true ] && echo streamed || echo whole)"
 			got=$(jq -cS --arg f $form "select(.target == \$f and .stream == $stream) | {calls, text} + (if .error then {error, says: .says[:400]} else {} end)" "$out")
 			refused=$(jq -r --arg f $form "[.wrong[] | select(.form == \$f and .stream == $stream) | .why] | unique | .[]" "$out.told")

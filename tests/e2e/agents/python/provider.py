@@ -284,7 +284,7 @@ class Provider(BaseHTTPRequestHandler):
             body = json.loads(text)
             stream = bool(body.get("stream")) if stream is None else stream
             model = urllib.parse.unquote(re.fullmatch(path, self.path)[1]) if re.compile(path).groups else body["model"]
-            found = schemas.problems(form, body, model, "beta=true" in self.path) + [f"a value was sent: {v}" for v in set(VALUE.findall(text))]
+            found = schemas.problems(form, body, model) + [f"a value was sent: {v}" for v in set(VALUE.findall(text))]
             if form == "messages" and "anthropic-version" not in self.headers:
                 found.append("no anthropic-version")
             if found:

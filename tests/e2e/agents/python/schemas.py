@@ -139,6 +139,9 @@ def of_mistral(body):
 
 def of_gemini(body):
     body = json.loads(json.dumps(body))
+    for at, v in list(paths(body)):  # the words of a schema are taken in lower case, too
+        if ".parameters" in at and isinstance(v, dict) and isinstance(v.get("type"), str):
+            v["type"] = v["type"].upper()
     (body.get("generationConfig", {}).get("thinkingConfig") or {}).pop("thinkingLevel", None)  # younger than the package
     try:
         json_format.ParseDict(body, gemini.GenerateContentRequest.pb(gemini.GenerateContentRequest()))
@@ -160,8 +163,8 @@ def of_bedrock(body):
 CHECKS = {
     "chat": of_params(completion_create_params.CompletionCreateParamsNonStreaming, completion_create_params.CompletionCreateParamsStreaming),
     "responses": of_params(response_create_params.ResponseCreateParamsNonStreaming, response_create_params.ResponseCreateParamsStreaming),
-    "messages": of_params(message_create_params.MessageCreateParamsNonStreaming, message_create_params.MessageCreateParamsStreaming),
-    "messages-beta": of_params(beta.message_create_params.MessageCreateParamsNonStreaming, beta.message_create_params.MessageCreateParamsStreaming),
+    "messages": of_params(message_create_params.MessageCreateParamsNonStreaming, message_create_params.MessageCreateParamsStreaming,
+                          beta.message_create_params.MessageCreateParamsNonStreaming, beta.message_create_params.MessageCreateParamsStreaming),
     "mistral": of_mistral,
     "generate": of_gemini,
     "converse": of_bedrock,
@@ -175,6 +178,6 @@ def unfit(form, body, model):
     return [f"{at}: {members[at]} is refused by {model}" for r in rules for at, taken in r.items() if at in members and members[at] not in taken]
 
 
-def problems(form, body, model, beta):
-    found = CHECKS[form + "-beta" * beta](body) + unfit(form, body, model) + beyond(form, body) + [m for s in enforced(form, body) for m in open_objects(*s)]
+def problems(form, body, model):
+    found = CHECKS[form](body) + unfit(form, body, model) + beyond(form, body) + [m for s in enforced(form, body) for m in open_objects(*s)]
     return [f for f in found if not any(re.search(t, f) for t in LIMITS[form].get("tolerated", []))]

@@ -9,7 +9,7 @@ SYSTEM = "You are an assistant."
 def model(variant, base, key):
     if variant == "openai":
         from langchain_openai import ChatOpenAI
-        return ChatOpenAI(model="gpt-4o", api_key=key, base_url=base + "/v1")
+        return ChatOpenAI(model="gpt-5", api_key=key, base_url=base + "/v1")
     if variant == "openai-responses":
         from langchain_openai import ChatOpenAI
         return ChatOpenAI(model="gpt-5", api_key=key, base_url=base + "/v1", use_responses_api=True, reasoning={"effort": "low"})

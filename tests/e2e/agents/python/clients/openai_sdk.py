@@ -7,7 +7,7 @@ def chat(client, prompt, stream):
     tools = [{"type": "function", "function": {"name": n, "description": d, "parameters": p, "strict": True}} for n, d, p in TOOLS]
     messages = [{"role": "system", "content": "You are an assistant."}, {"role": "user", "content": prompt}]
     while True:
-        asked = {"model": "gpt-4o", "messages": messages, "tools": tools}
+        asked = {"model": "gpt-5", "messages": messages, "tools": tools}
         if stream:
             with client.chat.completions.stream(**asked, stream_options={"include_usage": True}) as s:
                 message = s.get_final_completion().choices[0].message
@@ -23,7 +23,7 @@ def responses(client, prompt, stream):
     tools = [{"type": "function", "name": n, "description": d, "parameters": p, "strict": True} for n, d, p in TOOLS]
     items = [{"role": "user", "content": prompt}]
     while True:
-        asked = {"model": "gpt-4o", "instructions": "You are an assistant.", "input": items, "tools": tools, "store": False}
+        asked = {"model": "gpt-5", "instructions": "You are an assistant.", "input": items, "tools": tools, "store": False}
         if stream:
             with client.responses.stream(**asked) as s:
                 response = s.get_final_response()
