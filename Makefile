@@ -489,7 +489,7 @@ clocks: deps ## each use of a wall time while a daemon's clock is wrong, and aft
 .PHONY: agents-test
 agents-test: deps ## Claude Code and Codex themselves under policies/coding-agents.yaml, and Python SDKs in kept conversations (640 MB of npm packages, 137 MB of PyPI's)
 	@$(MAKE) --no-print-directory all
-	@tests/e2e/run agents/agents.sh agents/tools.sh agents/translate.sh agents/kept.sh
+	@tests/e2e/run agents/agents.sh agents/tools.sh agents/translate.sh agents/kept.sh agents/python.sh
 
 e2e: deps ## the end-to-end ring, HAPROXY=BIN for another HAProxy
 	@$(MAKE) --no-print-directory all

@@ -87,6 +87,16 @@ static const struct {
 	{ "us.anthropic.claude-sonnet-5-5", FORM_CHAT, FORM_CONVERSE, "{'reasoning_effort':'minimal'," CHAT "}", "'effort':'low'", NULL, NULL },
 	{ "gemini-3.8-flash", FORM_CHAT, FORM_GENERATE, "{'reasoning_effort':'minimal'," CHAT "}", "'thinkingLevel':'LOW'", NULL, NULL },
 	{ "gemini-3.1-pro-preview", FORM_CHAT, FORM_GENERATE, "{'reasoning_effort':'medium'," CHAT "}", "'thinkingLevel':'MEDIUM'", NULL, NULL },
+	{ "claude-opus-4-8", FORM_CHAT, FORM_MESSAGES, "{'temperature':0.7," CHAT "}", "'messages'", "temperature", "temperature" },
+	{ "claude-opus-4-8", FORM_CHAT, FORM_MESSAGES, "{'temperature':1,'top_p':1," CHAT "}", "'messages'", "'top_p'", NULL },
+	{ "claude-opus-4-8", FORM_CHAT, FORM_MESSAGES, "{'temperature':0,'reasoning_effort':'high'," CHAT "}", "'thinking':{'type':'adaptive'}", "temperature", "temperature" },
+	{ "us.anthropic.claude-opus-4-7-v1:0", FORM_GENERATE, FORM_CONVERSE, "{'generationConfig':{'topP':0.5}," GEMINI "}", "'messages'", "topP", "generationConfig.topP" },
+	{ "claude-sonnet-5-5", FORM_GENERATE, FORM_MESSAGES, "{'generationConfig':{'topK':5}," GEMINI "}", "'messages'", "top_k", "generationConfig.topK" },
+	{ "claude-opus-4-6", FORM_CHAT, FORM_MESSAGES, "{'temperature':0.7," CHAT "}", "'temperature':0.7", NULL, NULL },
+	{ "gpt-5-mini", FORM_MESSAGES, FORM_CHAT, "{'max_tokens':9,'temperature':0.7," CHAT "}", "'messages'", "temperature", "temperature" },
+	{ "o3", FORM_MESSAGES, FORM_RESPONSES, "{'max_tokens':9,'top_p':0.7," CHAT "}", "'input'", "top_p", "top_p" },
+	{ "gpt-5.2", FORM_MESSAGES, FORM_CHAT, "{'max_tokens':9,'temperature':0.7," CHAT "}", "'temperature':0.7", NULL, NULL },
+	{ "gemini-3-pro-preview", FORM_CHAT, FORM_GENERATE, "{'temperature':0.7," CHAT "}", "'temperature':0.7", NULL, NULL },
 	{ "of-my-own", FORM_MESSAGES, FORM_RESPONSES, "{'max_tokens':9," CHAT ",'thinking':{'type':'adaptive'},'output_config':{'effort':'max'}}",
 		"'reasoning':{'effort':'xhigh'}", NULL, NULL },
 };
@@ -127,7 +137,8 @@ each_model_gets_what_it_takes(void **state)
 			.body = span_str(in),
 			.model = span_str(rows[i].model),
 			.cap_tokens = 64000,
-			.effort = model_size_of(m, span_str(rows[i].model)).effort };
+			.effort = model_size_of(m, span_str(rows[i].model)).effort,
+			.fixed_sampling = model_size_of(m, span_str(rows[i].model)).fixed_sampling };
 		int err = translate_request(&ask, &a, &out, &made);
 		struct span got = buf_view(&out);
 		const char *left = made.ndropped ? made.dropped[0] : "";

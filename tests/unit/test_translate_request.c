@@ -424,6 +424,10 @@ static const struct row {
 	{ "what is zero says nothing", FORM_CHAT, "{'frequency_penalty':0.0,'presence_penalty':0.0,'top_logprobs':0," USER "}", M1 USER "}", NULL, NULL },
 	{ "no stop texts", INTO(CHAT, RESPONSES), "{'stop':[],'messages':[{'role':'user','content':'hi'}]}",
 		"{'model':'m','input':[{'type':'message','role':'user','content':[{'type':'input_text','text':'hi'}]}],'store':false}", NULL, NULL },
+	{ "a turn of Mistral's SDK that is not begun", INTO(CHAT, RESPONSES), "{'messages':[{'role':'user','content':'hi'},{'role':'assistant','content':'a','prefix':false},{'role':'user','content':'b'}]}",
+		"{'model':'m','input':[{'type':'message','role':'user','content':[{'type':'input_text','text':'hi'}]},{'type':'message','role':'assistant','content':[{'type':'output_text','text':'a'}]},"
+		"{'type':'message','role':'user','content':[{'type':'input_text','text':'b'}]}],'store':false}", NULL, NULL },
+	{ "and one that is", INTO(CHAT, RESPONSES), "{'messages':[{'role':'user','content':'hi'},{'role':'assistant','content':'a','prefix':true}]}", NULL, "messages[1].prefix", NULL },
 	{ "nor what Gemini's clients leave as it is", INTO(GENERATE, MESSAGES), "{'contents':[{'parts':[{'text':'hi'}]}],'safetySettings':[],'generationConfig':{'responseLogprobs':false,'frequencyPenalty':0}}", M1 USER "}", NULL, NULL },
 	{ "a schema of Google's, with null and numbers that are texts", INTO(GENERATE, MESSAGES),
 		"{'contents':[{'parts':[{'text':'hi'}]}],'tools':[{'functionDeclarations':[{'name':'f','parameters':{'type':'OBJECT','properties':{'a':{'type':'STRING','nullable':true,'maxLength':'9'},'b':{'type':'ARRAY','minItems':'1','maxItems':3,'nullable':false}}}}]}]}",
@@ -748,6 +752,8 @@ static const struct {
 		"'strict':false}]}", "'functionDeclarations'", "parallel_tool_calls" },
 	{ INTO(MESSAGES, CONVERSE), "{'max_tokens':9," USER ",'tools':[{'name':'f','input_schema':{'type':'object'}}],"
 		"'tool_choice':{'type':'auto','disable_parallel_tool_use':true}}", "'toolSpec'", "tool_choice.disable_parallel_tool_use" },
+	{ INTO(GENERATE, CHAT), "{'toolConfig':{'functionCallingConfig':{'mode':'VALIDATED'}},'contents':[{'parts':[{'text':'hi'}]}]}",
+		"'content':'hi'", "toolConfig.functionCallingConfig.mode=VALIDATED" },
 	{ INTO(GENERATE, CHAT), "{'safetySettings':[{'category':'c','threshold':'t'}],'contents':[{'parts':[{'text':'hi'}]}]}",
 		"'content':'hi'", "safetySettings" },
 	/* Claude Code: an id over 64 bytes becomes its hash */

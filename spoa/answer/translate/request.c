@@ -955,6 +955,20 @@ excludes_thinking(const struct question *q)
 	       number_of(q->set[SET_TEMPERATURE], 1) < 1 || number_of(q->set[SET_TOP_P], 1) < 0.95;
 }
 
+/* Leaves out what the model refuses of temperature, top_p and top_k. A value of 1, the default, is not noted. */
+static void
+settle_sampling(struct question *q)
+{
+	static const int members[] = { SET_TEMPERATURE, SET_TOP_P, SET_TOP_K };
+
+	for (size_t i = 0; q->ask->fixed_sampling && i < COUNT_OF(members); i++) {
+		struct node **at = &q->set[members[i]];
+		if (*at && (members[i] == SET_TOP_K || number_of(*at, 1) != 1))
+			question_left_out(q, *at);
+		*at = NULL;
+	}
+}
+
 /* The nearest level that the model has: the next lower one, else the next higher one. */
 static int
 nearest_effort(unsigned levels, int effort)
@@ -1124,8 +1138,10 @@ translate_request(const struct translate_ask *ask, struct arena *a, struct buf *
 		q.choice.is = CHOICE_UNSAID;
 	if (q.any_json && !to->any_json)
 		question_refuse(&q, q.any_json, "JSON without a schema has no place");
-	if (!q.err)
+	if (!q.err) {
+		settle_sampling(&q);
 		settle_effort(&q);
+	}
 	if (!q.err) {
 		buf_reserve(out, ask->body.n); /* about as long */
 		json_put_open(out, NULL, '{');

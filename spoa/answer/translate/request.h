@@ -33,6 +33,7 @@ struct translate_ask {
 	/* NULL, or 32 bytes, the key of the hash that stands for a user's id which is too long */
 	const unsigned char *user_key;
 	struct model_effort effort; /* that the model takes */
+	bool fixed_sampling;	    /* the model refuses a temperature, top_p and top_k */
 	const char *const *drop; /* paths that the route lets go: "top_k", "stream_options.x" */
 	size_t ndrop;
 };

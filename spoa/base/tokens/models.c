@@ -53,7 +53,7 @@ token_family_of(const struct token_models *m, struct span model)
 static void
 sizes_of(const struct token_models *m, struct span model, bool version,
 	const struct model_size **window, const struct model_size **output,
-	const struct model_size **effort)
+	const struct model_size **effort, const struct model_size **sampling)
 {
 	for (size_t i = 0; i < m->nsizes; i++) {
 		const struct model_size *s = &m->sizes[i];
@@ -66,22 +66,26 @@ sizes_of(const struct token_models *m, struct span model, bool version,
 			*output = s;
 		if (s->effort.takes && (!*effort || price_within(s->model, (*effort)->model)))
 			*effort = s;
+		if (s->fixed_sampling)
+			*sampling = s;
 	}
 }
 
 struct model_size
 model_size_of(const struct token_models *m, struct span model)
 {
-	const struct model_size *window = NULL, *output = NULL, *effort = NULL;
+	const struct model_size *window = NULL, *output = NULL, *effort = NULL,
+				*sampling = NULL;
 	size_t n;
 
 	model = price_bare_name(model);
-	sizes_of(m, model, false, &window, &output, &effort);
+	sizes_of(m, model, false, &window, &output, &effort, &sampling);
 	while ((n = price_version(model)) > 0) {
 		model.n -= n;
-		sizes_of(m, model, true, &window, &output, &effort);
+		sizes_of(m, model, true, &window, &output, &effort, &sampling);
 	}
 	return (struct model_size){ .window = window ? window->window : 0,
 		.output = output ? output->output : 0,
+		.fixed_sampling = sampling,
 		.effort = effort ? effort->effort : (struct model_effort){ .takes = EFFORT_ANY } };
 }

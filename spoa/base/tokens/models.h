@@ -81,6 +81,7 @@ struct model_size {
 			      says so */
 	uint64_t output;   /* the most that an answer may be asked to be */
 	struct model_effort effort;
+	bool fixed_sampling; /* the model refuses a temperature, top_p and top_k of the caller */
 	const void *at;	   /* where it is written, for messages */
 };
 

@@ -85,12 +85,12 @@ cap_unsaid(const struct request *r, struct span model)
 	return most && most < cap ? most : cap;
 }
 
-static struct model_effort
-effort_of(const struct request *r, struct span model)
+static struct model_size
+size_of_model(const struct request *r, struct span model)
 {
 	const struct token_models *m = r->snap->models;
 
-	return m ? model_size_of(m, model).effort : (struct model_effort){ .takes = EFFORT_ANY };
+	return m ? model_size_of(m, model) : (struct model_size){ .effort.takes = EFFORT_ANY };
 }
 
 static int
@@ -98,6 +98,7 @@ form_write(struct request *r, struct found_form *f)
 {
 	struct buf written;
 	struct span model = form_model_sent(r);
+	const struct model_size size = size_of_model(r, model);
 	const struct translate_ask ask = { .from = f->from,
 		.to = f->to,
 		.dialect = request_target(r)->dialect,
@@ -105,7 +106,8 @@ form_write(struct request *r, struct found_form *f)
 		.model = model,
 		.stream = r->in.body.stream,
 		.cap_tokens = cap_unsaid(r, model),
-		.effort = effort_of(r, model),
+		.effort = size.effort,
+		.fixed_sampling = size.fixed_sampling,
 		.user_key = r->gate ? r->gate->shared->prompt_key : NULL,
 		.drop = r->found.route->drop,
 		.ndrop = r->found.route->ndrop };

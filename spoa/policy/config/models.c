@@ -30,7 +30,8 @@ static const char *const family_keys[] = {
 	NULL };
 /* clang-format on */
 static const char *const top_keys[] = { "families", "models", "unknown", NULL };
-static const char *const model_keys[] = { "model", "family", "window", "output", "effort", NULL };
+static const char *const model_keys[] = { "model", "family", "window", "output", "effort", "sampling",
+	NULL };
 
 struct reader {
 	struct arena *a;
@@ -189,6 +190,15 @@ read_model_effort(struct reader *r, const struct yaml_node *n)
 	return e;
 }
 
+/* Returns true if `n` is the word none, the only one that `sampling` has. */
+static bool
+read_fixed_sampling(struct reader *r, const struct yaml_node *n)
+{
+	if (n && !(n->kind == YAML_SCALAR && span_is(n->s, "none")))
+		diag_at(r->d, n, "sampling: none is expected, found %s", yaml_found(n));
+	return n;
+}
+
 /* Of two that may mean the same name one must be the more specific, as of prices. */
 static void
 check_size(struct reader *r, const struct token_models *m, const struct model_size *s)
@@ -227,7 +237,7 @@ add_model(struct reader *r, const struct yaml_node *n, const struct token_family
 		size.model = patterns[i];
 		if (f)
 			models[out->nmodels++] = (struct token_model){ size.model, f };
-		if (!size.window && !size.output && !size.effort.takes)
+		if (!size.window && !size.output && !size.effort.takes && !size.fixed_sampling)
 			continue;
 		check_size(r, out, &size);
 		sizes[out->nsizes++] = size;
@@ -251,13 +261,14 @@ read_models(struct reader *r, const struct yaml_node *n, struct token_models *ou
 		names = yaml_get(c, "model");
 		struct model_size size = { .window = read_most(r, c, "window"),
 			.output = read_most(r, c, "output"),
-			.effort = read_model_effort(r, yaml_get(c, "effort")) };
+			.effort = read_model_effort(r, yaml_get(c, "effort")),
+			.fixed_sampling = read_fixed_sampling(r, yaml_get(c, "sampling")) };
 		if (!names)
 			diag_at(r->d, c, "models: model is missing");
 		else if (!family && !yaml_get(c, "window") && !yaml_get(c, "output") &&
-			 !yaml_get(c, "effort"))
+			 !yaml_get(c, "effort") && !yaml_get(c, "sampling"))
 			diag_at(r->d, c,
-				"models: family is missing, or window, output or effort");
+				"models: family is missing, or window, output, effort or sampling");
 		const struct token_family *f =
 			family ? find_token_family(r, family, "family") : NULL;
 		for (const struct yaml_node *m = names ? yaml_first(names) : NULL;

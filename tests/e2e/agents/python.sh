@@ -1,0 +1,100 @@
+#!/bin/bash
+# Python's SDKs and frameworks as published: each runs a loop of two tools in three turns, whole and streamed, at a provider of
+# each form that checks every request against the published schema (python/schemas.py). `make agents-test` runs it. The clients
+# are the rows of python/rows.txt; its last column names what a client cannot do. CLIENTS="openai_sdk langchain_" runs only the programs that begin so.
+. "$(dirname "$0")/../lib.sh"
+py=$here/agents/python
+what="Python's SDKs and frameworks"
+command -v python3 >/dev/null || { skip "$what" "python3 is not installed"; exit 0; }
+# installed SET: the packages of requirements-SET.txt, in a folder of their own: some cannot be installed together
+installed() {
+	local venv=$build/agents-py/$1
+	cmp -s "$py/requirements-$1.txt" "$venv/installed" && return
+	python3 -m venv "$venv" && "$venv/bin/pip" install -q --no-deps -r "$py/requirements-$1.txt" >"$D/pip.log" 2>&1 && cp "$py/requirements-$1.txt" "$venv/installed"
+}
+for set in new frameworks; do
+	installed $set || { skip "$what" "$(grep -v WARNING "$D/pip.log" | tail -1)"; exit 0; }
+done
+
+# The models of the targets, which take less than older ones
+declare -A model=([chat]=gpt-5 [responses]=gpt-5 [messages]=claude-opus-4-8 [generate]=gemini-3-pro-preview [converse]=us.anthropic.claude-opus-4-7-v1:0 [mistral]=mistral-large-latest)
+forms="chat responses messages generate converse mistral"
+read -ra ports < <("$build/stackhelp" ports 11)
+served=("${ports[@]:0:3}") at=("${ports[@]:3}")
+"$build/agents-py/new/bin/python" "$py/provider.py" "${served[@]}" >"$D/provider.log" 2>&1 &
+provider=$!
+# Each target has a port of its own, since a client is given nothing but a URL.
+n=0 binds='' hosts='' urls=()
+for target in $forms denied ill; do
+	binds+="    bind 127.0.0.1:${at[n]}\n"
+	hosts+="    http-request set-header host $target.test if { dst_port ${at[n]} }\n"
+	urls+=("$target=http://127.0.0.1:${at[n]}")
+	n=$((n + 1))
+done
+{
+	sed -e "s/^frontend edge from http/&\n${binds%\\n}/" -e "s/^    filter spoe engine tollgate .*/&\n${hosts%\\n}/" "$root/haproxy/haproxy.cfg"
+	printf '\nbackend strict from provider\n    server s 127.0.0.1:%s\nbackend mistral_strict from provider\n    server s 127.0.0.1:%s\nbackend sick from provider\n    server s 127.0.0.1:%s\n' "${served[@]}"
+} >"$D/edge.cfg"
+echo 'backends: [strict, mistral_strict, sick]' >"$D/mine.yaml"
+{
+	cat <<'Y'
+tollgate: 1
+name: python-clients
+identity:
+  - jwt: {header: authorization, demo_issuer: true}
+  - jwt: {header: x-api-key, demo_issuer: true}
+  - jwt: {header: x-goog-api-key, demo_issuer: true}
+providers:
+  chat: {backend: strict, dialect: openai, speaks: [chat], breaker: {failures: 1000}}
+  responses: {backend: strict, dialect: openai, speaks: [responses], breaker: {failures: 1000}}
+  messages: {backend: strict, dialect: anthropic, breaker: {failures: 1000}}
+  generate: {backend: strict, dialect: gemini, breaker: {failures: 1000}}
+  converse: {backend: strict, dialect: bedrock, breaker: {failures: 1000}}
+  mistral: {backend: mistral_strict, dialect: mistral, breaker: {failures: 1000}}
+  ill: {backend: sick, dialect: openai, breaker: {failures: 1000}}
+  denied: {backend: strict, dialect: openai}
+routes:
+Y
+	for form in $forms ill denied; do
+		for api in openai anthropic gemini bedrock; do
+			echo "  - {name: $form-$api, match: {methods: [POST], host: $form.test, api: $api}, targets: [{provider: $form${model[$form]:+, model: \"${model[$form]}\"}}], response: [meter, record, restore]}"
+		done
+	done
+	cat <<'Y'
+rules:
+  - {name: never, when: 'request.host == "denied.test"', deny: {reason: "nobody may"}}
+  - {name: mail, redact: {entities: [EMAIL_ADDRESS]}}
+default: permit
+output_default: 4096
+Y
+} >"$D/python.yaml"
+stack_up --edge "$D/edge.cfg" --policy "$D/python.yaml" --config "$D/mine.yaml"
+note_pid $provider provider
+told() { fetch GET "http://127.0.0.1:${served[0]}/"; }
+wait_for told >/dev/null
+key=$(token)
+prompt="Write to jane@example.com and to their colleague that the ferry leaves at nine."
+want='{"calls":[["look_up","jane@example.com"],["send_mail","bob@example.com","The ferry leaves at nine"]],"text":"Sent to jane@example.com and bob@example.com."}'
+denials() { cat "$JOURNAL"/* | tr -d '\0' | grep -c '"route":"denied-'; }
+while read -r program variant set shown left; do
+	[[ $program != '#'* ]] || continue
+	chosen=${CLIENTS:+no}
+	for c in ${CLIENTS:-}; do [[ $program != "$c"* ]] || chosen=''; done
+	[ -z "$chosen" ] || continue
+	out=$D/$program.$variant denied=$(denials) ill=$(told | jq .ill)
+	PYTHONPATH=$py timeout 300 nice -n 5 "$build/agents-py/$set/bin/python" "$py/clients/$program.py" "$key" "$variant" "$prompt" "${urls[@]}" >"$out" 2>"$out.err" </dev/null
+	told >"$out.told"
+	runs=''
+	for form in $forms; do
+		for stream in false true; do
+			case " ${left:-} " in *" $form-$([ $stream = true ] && echo streamed || echo whole) "*) continue ;; esac
+			name="$shown $variant at $form, $([ $stream = true ] && echo streamed || echo whole)"
+			got=$(jq -cS --arg f $form "select(.target == \$f and .stream == $stream) | {calls, text} + (if .error then {error, says: .says[:400]} else {} end)" "$out")
+			refused=$(jq -r --arg f $form "[.wrong[] | select(.form == \$f and .stream == $stream) | .why] | unique | .[]" "$out.told")
+			if [ "$got" = "$(jq -cS . <<<"$want")" ] && [ -z "$refused" ]; then ok "$name"; runs+=" $form"; else not_ok "$name" "${got:-$(tail -n 1 "$out.err")}" "$refused"; fi
+		done
+	done
+	echo "$shown|$variant|$(xargs -n 1 <<<"$runs" | uniq -d | paste -sd ' ')|$(jq -r 'select(.target == "denied") | .error // "none"' "$out" | uniq | paste -sd /)|$(($(denials) - denied))|$(jq -r 'select(.target == "ill") | .error // "none"' "$out" | uniq | paste -sd /)|$(($(jq .ill "$out.told") - ill))|$(jq -s 'map(.seconds) | add' "$out")" >>"$D/ran"
+done <"$py/rows.txt"
+cp "$D/ran" "$build/agents-py/ran"
+exit $failed

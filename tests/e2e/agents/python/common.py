@@ -1,0 +1,68 @@
+"""What every client here shares: two tools, the arguments, and the line that it prints.
+
+    NAME.py KEY VARIANT PROMPT TARGET=URL…
+
+A client asks each target twice, whole and streamed. Each run prints one line of JSON: the calls of the tools and the final text, or
+the exception. `run(base, key, variant, prompt, stream)` of a client returns the final text."""
+import asyncio
+import inspect
+import json
+import logging
+import os
+import sys
+import time
+import traceback
+
+os.environ |= {"AWS_EC2_METADATA_DISABLED": "true", "OTEL_SDK_DISABLED": "true", "DO_NOT_TRACK": "1"}
+logging.disable(logging.CRITICAL)
+called = []
+lines, sys.stdout = sys.stdout, sys.stderr  # some clients print
+
+
+def look_up(person: str) -> str:
+    """Finds the colleague of a person.
+
+    Args:
+        person: the person's mail address
+    """
+    called.append(["look_up", person])
+    return "The colleague is bob@example.com."
+
+
+def send_mail(to: str, subject: str) -> str:
+    """Sends a mail.
+
+    Args:
+        to: the recipient's mail address
+        subject: the subject
+    """
+    called.append(["send_mail", to, subject])
+    return f"Sent to {to}."
+
+
+def schema(*names):
+    return {"type": "object", "properties": {n: {"type": "string"} for n in names}, "required": list(names), "additionalProperties": False}
+
+
+TOOLS = [("look_up", "Finds the colleague of a person.", schema("person")), ("send_mail", "Sends a mail.", schema("to", "subject"))]
+
+
+def call(name, arguments):
+    """Runs the tool that a model named. `arguments` is an object, or its JSON."""
+    return {"look_up": look_up, "send_mail": send_mail}[name](**(json.loads(arguments) if isinstance(arguments, str) else dict(arguments)))
+
+
+def main(run):
+    key, variant, prompt, *targets = sys.argv[1:]
+    for target in targets:
+        name, base = target.split("=", 1)
+        for stream in (False, True):
+            called.clear()
+            began, line = time.monotonic(), {"target": name, "stream": stream}
+            try:
+                text = run(base, key, variant, prompt, stream)
+                line["text"] = asyncio.run(text) if inspect.iscoroutine(text) else text
+            except BaseException as e:  # each is a line
+                traceback.print_exc()
+                line |= {"error": type(e).__name__, "says": str(e)[:600]}
+            print(json.dumps(line | {"calls": called, "seconds": round(time.monotonic() - began, 1)}), file=lines, flush=True)

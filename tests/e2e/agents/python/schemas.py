@@ -1,0 +1,183 @@
+"""Checks a request against the schema that its provider publishes: the types of OpenAI's, Anthropic's and Mistral's SDKs, the
+protocol buffers of the Gemini API, and the service model of Bedrock. limits.json adds what these do not state
+(`tolerated`: what a provider takes all the same, as an expression on the report;
+`models`: the values that some models take of a member)."""
+import collections.abc
+import functools
+import json
+import pathlib
+import re
+import types
+import typing
+
+import typing_extensions
+from anthropic.types import beta, message_create_params
+from botocore.loaders import Loader
+from botocore.model import ServiceModel
+from botocore.validate import ParamValidator
+from google.ai import generativelanguage_v1beta as gemini
+from google.protobuf import json_format
+from mistralai.client.models import ChatCompletionRequest, ChatCompletionStreamRequest
+from openai.types.chat import completion_create_params
+from openai.types.responses import response_create_params
+
+LIMITS = json.loads(pathlib.Path(__file__).with_name("limits.json").read_text())
+REQUIRED = (typing.Required, typing_extensions.Required)
+WRAPPED = (*REQUIRED, typing.NotRequired, typing_extensions.NotRequired, typing.Annotated)
+
+
+@functools.cache
+def hints(kind):
+    return typing_extensions.get_type_hints(kind, include_extras=True)
+
+
+@functools.cache
+def needed(kind):
+    """The required members. A kind with annotations that are strings knows them only once these are resolved."""
+    required = {k for k, h in hints(kind).items() if typing_extensions.get_origin(h) in REQUIRED}
+    return required | {k for k in kind.__required_keys__ if typing_extensions.get_origin(hints(kind)[k]) not in WRAPPED}
+
+
+def misfits(value, kind, at=""):
+    """Returns what in `value` a type of an SDK (a TypedDict, at any depth) does not permit."""
+    origin, args = typing_extensions.get_origin(kind), typing_extensions.get_args(kind)
+    if origin in WRAPPED:
+        return misfits(value, args[0], at)
+    if origin in (typing.Union, types.UnionType):
+        tags = (f"{at}.type: ", f"{at}.role: ", f"{at}: is no ")
+        return min((misfits(value, a, at) for a in args), key=lambda found: (any(f.startswith(tags) for f in found), len(found)))
+    if origin in (typing.Literal, typing_extensions.Literal):
+        return [] if value in args else [f"{at}: {json.dumps(value)[:60]} is none of {', '.join(map(str, args))[:120]}"]
+    if typing_extensions.is_typeddict(kind):
+        if not isinstance(value, dict):
+            return [f"{at}: no object"]
+        known = hints(kind)
+        return ([f"{at}.{k}: no such member" for k in value if k not in known] + [f"{at}.{k}: missing" for k in needed(kind) if k not in value] +
+                [m for k, v in value.items() if k in known for m in misfits(v, known[k], f"{at}.{k}")])
+    if isinstance(origin, type) and issubclass(origin, collections.abc.Mapping):
+        return [] if isinstance(value, dict) else [f"{at}: no object"]
+    if isinstance(origin, type) and issubclass(origin, collections.abc.Iterable) or "Sequence" in str(origin):
+        if not isinstance(value, list):
+            return [f"{at}: no list"]
+        return [m for i, v in enumerate(value) for m in misfits(v, args[0], f"{at}[{i}]")]
+    if kind in (object, typing.Any):
+        return []
+    if kind is None or kind is type(None):
+        return [] if value is None else [f"{at}: not null"]
+    number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    fits = {str: isinstance(value, str), bool: isinstance(value, bool), int: number and value == int(value), float: number}
+    if kind in fits:
+        return [] if fits[kind] else [f"{at}: is no {kind.__name__}: {json.dumps(value)[:60]}"]
+    return [f"{at}: is no {getattr(kind, '__name__', kind)}"]  # a type of responses
+
+
+def paths(value, at=""):
+    """Each member with its path, where a list's index is `*`."""
+    yield at, value
+    if isinstance(value, dict):
+        for k, v in value.items():
+            yield from paths(v, f"{at}.{k}")
+    elif isinstance(value, list):
+        for v in value:
+            yield from paths(v, at + "[*]")
+
+
+def beyond(form, body):
+    """What exceeds a limit of limits.json: a length, a number of items, a range, or a pattern."""
+    found = []
+    for at, value in paths(body):
+        for limit in (limits for path, limits in LIMITS[form].items() if path == at):
+            size = len(value) if isinstance(value, (str, list, dict)) else value
+            if "max" in limit and isinstance(size, (int, float)) and size > limit["max"] or "min" in limit and isinstance(size, (int, float)) and size < limit["min"]:
+                found.append(f"{at}: {size} is outside {limit.get('min', 0)} to {limit.get('max', 'any')}")
+            if "pattern" in limit and not re.fullmatch(limit["pattern"], value):
+                found.append(f"{at}: {value[:80]!r} is not {limit['pattern']}")
+    return found
+
+
+def open_objects(schema, strict, at):
+    """What a provider refuses in a schema that it enforces: objects that permit other members, and, at OpenAI, optional ones."""
+    found = []
+    for path, v in paths(schema, at):
+        if isinstance(v, dict) and v.get("type") == "object":
+            if v.get("additionalProperties") is not False:
+                found.append(f"{path}: additionalProperties is not false")
+            if strict and set(v.get("properties", {})) != set(v.get("required", [])):
+                found.append(f"{path}: required does not list every member")
+    return found
+
+
+def enforced(form, body):
+    if form == "chat":
+        found = [(t["function"].get("parameters", {}), True, ".tools") for t in body.get("tools", []) if t.get("function", {}).get("strict")]
+        asked = (body.get("response_format") or {}).get("json_schema", {})
+        return found + [(asked.get("schema", {}), True, ".response_format")] if asked.get("strict") else found
+    if form == "responses":
+        found = [(t.get("parameters", {}), True, ".tools") for t in body.get("tools", []) if t.get("strict")]
+        asked = (body.get("text") or {}).get("format", {})
+        return found + [(asked.get("schema", {}), True, ".text.format")] if asked.get("strict") else found
+    if form == "messages":
+        found = [(t.get("input_schema", {}), False, ".tools") for t in body.get("tools", []) if t.get("strict")]
+        asked = (body.get("output_config") or {}).get("format") or {}
+        return found + [(asked.get("schema", {}), False, ".output_config.format")] if asked else found
+    return []
+
+
+def of_params(*kinds):
+    return lambda body: min((misfits(body, k) for k in kinds), key=len)
+
+
+def of_mistral(body):
+    kind = ChatCompletionStreamRequest if body.get("stream") else ChatCompletionRequest
+    extra = [f".{k}: no such member" for k in body if k not in {f.alias or n for n, f in kind.model_fields.items()}]
+    try:
+        kind.model_validate(body)
+        return extra
+    except ValueError as e:
+        return extra + [str(e)[:400]]
+
+
+def of_gemini(body):
+    body = json.loads(json.dumps(body))
+    for at, v in list(paths(body)):  # the words of a schema are taken in lower case, too
+        if ".parameters" in at and isinstance(v, dict) and isinstance(v.get("type"), str):
+            v["type"] = v["type"].upper()
+    (body.get("generationConfig", {}).get("thinkingConfig") or {}).pop("thinkingLevel", None)  # younger than the package
+    try:
+        json_format.ParseDict(body, gemini.GenerateContentRequest.pb(gemini.GenerateContentRequest()))
+        return []
+    except json_format.ParseError as e:
+        return [str(e)[:400]]
+
+
+@functools.cache
+def bedrock_shape():
+    model = ServiceModel(Loader().load_service_model("bedrock-runtime", "service-2"), "bedrock-runtime")
+    return model.operation_model("Converse").input_shape
+
+
+def of_bedrock(body):
+    return ParamValidator().validate({"modelId": "m", **body}, bedrock_shape()).generate_report().splitlines()
+
+
+CHECKS = {
+    "chat": of_params(completion_create_params.CompletionCreateParamsNonStreaming, completion_create_params.CompletionCreateParamsStreaming),
+    "responses": of_params(response_create_params.ResponseCreateParamsNonStreaming, response_create_params.ResponseCreateParamsStreaming),
+    "messages": of_params(message_create_params.MessageCreateParamsNonStreaming, message_create_params.MessageCreateParamsStreaming,
+                          beta.message_create_params.MessageCreateParamsNonStreaming, beta.message_create_params.MessageCreateParamsStreaming),
+    "mistral": of_mistral,
+    "generate": of_gemini,
+    "converse": of_bedrock,
+}
+
+
+def unfit(form, body, model):
+    """What that model refuses, which others of its provider take."""
+    members = dict(paths(body))
+    rules = [r for m, r in LIMITS[form].get("models", {}).items() if re.fullmatch(m, model)]
+    return [f"{at}: {members[at]} is refused by {model}" for r in rules for at, taken in r.items() if at in members and members[at] not in taken]
+
+
+def problems(form, body, model):
+    found = CHECKS[form](body) + unfit(form, body, model) + beyond(form, body) + [m for s in enforced(form, body) for m in open_objects(*s)]
+    return [f for f in found if not any(re.search(t, f) for t in LIMITS[form].get("tolerated", []))]
