@@ -1,5 +1,6 @@
 # Two daemons with `redis.daemons: 2` and a Redis that has lost its data, of which only one starts: rolling limits are reduced,
-# and the denial, `quota get` and `status` say so. When the other daemon has come, the limits are whole.
+# and the denial, `quota get` and `status` say so. When the other daemon has come, the limits are whole. They stay whole if Redis
+# loses its data while one daemon is stopped, and if both daemons start into an empty Redis: nothing is held back or counted twice.
 # Once: no version of HAProxy differs here.
 . "$(dirname "$0")/lib.sh"
 cat >"$D/policy.yaml" <<'Y'
@@ -62,3 +63,34 @@ is_whole() { ! says reduced status_of && admitted; }
 check "the limit is whole when the other daemon has come" wait_for is_whole
 like "which is logged" "$(cat "$D/again.log")" 'event=quota.whole'
 is "quota get shows it" "$(quota_of --json | jq -c '.[0] | [.of, .reduced_to, .used]')" '[4,null,3]'
+
+# ---- Redis loses its data while one daemon is stopped ----
+used() { quota_of --json 2>/dev/null | jq -c '.[0] | [.of, .reduced_to, .used]'; }
+stop() { kill -TERM "$1" && wait_for gone "$1"; }
+stop "$second"
+redis-cli -s "$redis" flushall >/dev/null
+began=$SECONDS
+check "the other daemon admits the last request of the limit" wait_for admitted
+check "without waiting for the stopped one" [ $((SECONDS - began)) -lt 5 ]
+unlike "and no limit is reduced" "$(status_of)" reduced
+begin -b
+second=$!
+is_used() { [ "$(used)" = "[4,null,4]" ]; }
+check "all usage is counted once when the stopped daemon has started again" wait_for is_used
+ask
+is "and the limit is reached" "$status" 429
+unlike "without a reduction" "$body" reduced
+
+# ---- both start into an empty Redis ----
+stop "$first"
+stop "$second"
+redis-cli -s "$redis" flushall >/dev/null
+begin ''
+first=$!
+begin -b
+second=$!
+check "both daemons add their usage to an empty Redis" wait_for is_used
+unlike "and no limit is reduced" "$(status_of)" reduced
+refused() { ask && [ "$status" = 429 ]; }
+check "the limit is reached as before" wait_for refused
+unlike "without a reduction" "$body" reduced

@@ -477,6 +477,18 @@ a_maker_that_gives_up_leaves_the_other_whole(void **state)
 	free(long_text);
 }
 
+/* The index of the newest closed segment cannot be made. */
+static void
+a_segment_that_fails_does_not_keep_the_others_from_an_index(void **state)
+{
+	(void)state;
+	make_journal(2 << 20);
+	sh("mkdir -p j.index/$(basename $(ls j/*.jsonl | tail -2 | head -1) .jsonl).idx.tollgate-new");
+	assert_false(index_once(made.journal, &record_makers, 0));
+	assert_true(files("*.idx") >= 3);
+	sh("test $(ls j.index/*.idx | grep -vc @) = $(($(ls j/*.jsonl | wc -l) - 2))");
+}
+
 int
 main(void)
 {
@@ -489,6 +501,7 @@ main(void)
 		cmocka_unit_test(a_clock_that_jumps_changes_no_answer),
 		cmocka_unit_test(pages_of_groups_are_all_of_them),
 		cmocka_unit_test(a_record_is_shown_by_the_indexes_as_by_every_line),
+		cmocka_unit_test(a_segment_that_fails_does_not_keep_the_others_from_an_index),
 		cmocka_unit_test(a_maker_that_gives_up_leaves_the_other_whole),
 	};
 

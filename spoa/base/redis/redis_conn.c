@@ -684,7 +684,8 @@ redis_conn_tick(struct redis *r)
 	} else if (r->life.epoch == 0 && !r->life_asked &&
 		   now - r->life_asked_us > EPOCH_RETRY_MS * 1000) {
 		ask_life(r);
-	} else if (r->life.epoch && !r->write_asked && now >= r->write_at_us) {
+	} else if (r->life.epoch && !r->life_asked && !r->write_asked &&
+		   now >= r->write_at_us) { /* not while the epoch gets another key: it would draw one */
 		ask_write(r);
 	}
 }

@@ -20,7 +20,8 @@
 #include "record/index/index.h"
 
 #define LOOK_S	  10
-#define FAILED_S  600 /* after one that could not be written */
+#define FAILED_S  600 /* after one that could not be made */
+#define FAILED_MOST 8 /* in a turn: then the disk is full, for example */
 #define SETTLED_S 30  /* of an open segment, what came later: soon it may be closed */
 
 struct index_thread {
@@ -177,18 +178,18 @@ tidy(const struct index_thread *t, const struct journal_list *all)
 		closedir(d);
 }
 
-/* Closed segments, the newest first, and parts of open ones. False: something could not be
- * made. */
+/* Closed segments, the newest first, and parts of open ones. A segment that fails does not keep the others
+ * from their indexes. False: something could not be made. */
 static bool
 index_turn(struct index_thread *t)
 {
 	struct journal_list all;
-	bool ok = true;
+	unsigned failed = 0;
 
 	SCOPED_BUF(why, 4096);
 	if (journal_list_all(t->journal, NULL, true, &all, &why) == 0) {
 		/* From the end: the last one of each node is open. */
-		for (size_t i = all.n; ok && i-- > 0 && !stopped(t);) {
+		for (size_t i = all.n; i-- > 0 && failed < FAILED_MOST && !stopped(t);) {
 			const struct journal_segment *s = &all.seg[i];
 			size_t next = i + 1;
 			while (next < all.n && !all.seg[next].ours)
@@ -196,15 +197,15 @@ index_turn(struct index_thread *t)
 			if (!s->ours)
 				continue;
 			if (next == all.n || strcmp(all.seg[next].node, s->node) != 0)
-				ok = make_parts(t, s);
+				failed += !make_parts(t, s);
 			else if (s->bytes <= CAP_INDEX_SEGMENT)
-				ok = make_index(t, s, s->name, 0, 0);
+				failed += !make_index(t, s, s->name, 0, 0);
 		}
-		if (ok && all.n && !stopped(t))
+		if (all.n && !stopped(t))
 			tidy(t, &all);
 		journal_list_free(&all);
 	}
-	return ok;
+	return !failed;
 }
 
 static void *
