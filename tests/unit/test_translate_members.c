@@ -199,6 +199,7 @@ static const struct {
 	{ FORM_CONVERSE, "", "{~," CONVERSE "}",
 		"system:[{'text':'zq'}] outputConfig.effort:'low' additionalModelRequestFields:{'top_k':7} =additionalModelRequestFields:{} requestMetadata:{'a':'b'} performanceConfig:{'latency':'standard'} serviceTier:{'type':'default'} "
 		"guardrailConfig:{'guardrailIdentifier':'zq'} promptVariables:{} additionalModelResponseFieldPaths:['/stop_sequence']" },
+	{ FORM_CONVERSE, "additionalModelRequestFields.reasoningConfig.", "{'additionalModelRequestFields':{'reasoningConfig':{~}}," CONVERSE "}", "=type:'enabled' =type:'disabled' maxReasoningEffort:'low'" },
 	{ FORM_CONVERSE, "additionalModelRequestFields.thinking.", "{'additionalModelRequestFields':{'thinking':{~}}," CONVERSE "}", "=type:'disabled' =type:'enabled' =type:'adaptive'" },
 	{ FORM_CONVERSE, "additionalModelRequestFields.thinking.", "{'additionalModelRequestFields':{'thinking':{~,'type':'enabled'}}," CONVERSE "}", "budget_tokens:7777" },
 	{ FORM_CONVERSE, "inferenceConfig.", "{'inferenceConfig':{~}," CONVERSE "}", "maxTokens:77 temperature:0.25 topP:0.5 stopSequences:['zq'] =stopSequences:[]" },

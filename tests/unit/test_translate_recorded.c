@@ -83,7 +83,7 @@ may_be_refused(struct span path)
 {
 	static const char *const paths[] = { "n", "generationConfig.candidateCount",
 		"previous_response_id", "top_k", "guardrailConfig",
-		"additionalModelRequestFields.reasoningConfig", "additionalModelRequestFields.top_k" };
+		"additionalModelRequestFields.top_k" };
 
 	return SPAN_IN(path, paths);
 }

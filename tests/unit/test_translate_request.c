@@ -785,6 +785,7 @@ static const struct {
 	/* LangChain's Bedrock client: Claude's members have a place of their own there */
 	{ INTO(CONVERSE, MESSAGES), "{'messages':[{'role':'user','content':[{'text':'hi'}]}],'additionalModelRequestFields':{'thinking':{'type':'enabled','budget_tokens':2048}}}", "'thinking':{'type':'adaptive'}", NULL },
 	{ INTO(CONVERSE, CHAT), "{'messages':[{'role':'user','content':[{'text':'hi'}]}],'additionalModelRequestFields':{'thinking':{'type':'disabled'}}}", "'reasoning_effort':'none'", NULL },
+	{ INTO(CONVERSE, CHAT), "{'messages':[{'role':'user','content':[{'text':'hi'}]}],'additionalModelRequestFields':{'reasoningConfig':{'type':'enabled','maxReasoningEffort':'high'}}}", "'reasoning_effort':'high'", NULL },
 	/* what may change the response, or where it is made */
 	{ INTO(MESSAGES, CHAT), "{'max_tokens':9,'context_management':{'edits':[]}," USER "}", "'content':'hi'", "context_management" },
 	{ INTO(MESSAGES, CHAT), "{'max_tokens':9,'inference_geo':'us'," USER "}", "'content':'hi'", "inference_geo" },

@@ -17,6 +17,8 @@ static const struct member converse_members[] = {
 	{ "toolConfig.toolChoice",         IS_OBJECT, DOC_CHOICE },
 	{ "additionalModelRequestFields.thinking.type",          IS_TEXT,   DOC_THINKING }, /* Claude's */
 	{ "additionalModelRequestFields.thinking.budget_tokens", IS_NUMBER, DOC_BUDGET },
+	{ "additionalModelRequestFields.reasoningConfig.type",   IS_TEXT,   DOC_THINKING }, /* Nova's */
+	{ "additionalModelRequestFields.reasoningConfig.maxReasoningEffort", IS_TEXT, DOC_EFFORT },
 	{ "outputConfig.effort",           IS_TEXT,   DOC_EFFORT },
 	{ "outputConfig.textFormat",       IS_OBJECT, DOC_FORMAT },
 	{ "outputConfig.textFormat.type",  IS_TEXT,   DOC_FORMAT_TYPE },

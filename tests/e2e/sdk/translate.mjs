@@ -152,7 +152,6 @@ const FORMS = {
 // ---- what is refused, by the member, and what is not possible, with the reason ----
 
 const REFUSED = [ // client, form of the provider ("": any other than its own), case, member
-	["ai bedrock", "", "effort", "additionalModelRequestFields"],
 	...["responses", "messages", "converse"].flatMap((form) => [
 		["langchain openai", form, "what has no place", "n"], ["openai chat", form, "what has no place", "n"],
 		["genai", form, "what has no place", "generationConfig.candidateCount"]]),
