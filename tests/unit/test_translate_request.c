@@ -752,6 +752,8 @@ static const struct {
 		"'strict':false}]}", "'functionDeclarations'", "parallel_tool_calls" },
 	{ INTO(MESSAGES, CONVERSE), "{'max_tokens':9," USER ",'tools':[{'name':'f','input_schema':{'type':'object'}}],"
 		"'tool_choice':{'type':'auto','disable_parallel_tool_use':true}}", "'toolSpec'", "tool_choice.disable_parallel_tool_use" },
+	{ INTO(CONVERSE, CHAT), "{'additionalModelResponseFieldPaths':['/delta/stop_sequence'],'messages':[{'role':'user','content':[{'text':'hi'}]}]}",
+		"'content':'hi'", "additionalModelResponseFieldPaths" },
 	{ INTO(GENERATE, CHAT), "{'toolConfig':{'functionCallingConfig':{'mode':'VALIDATED'}},'contents':[{'parts':[{'text':'hi'}]}]}",
 		"'content':'hi'", "toolConfig.functionCallingConfig.mode=VALIDATED" },
 	{ INTO(GENERATE, CHAT), "{'safetySettings':[{'category':'c','threshold':'t'}],'contents':[{'parts':[{'text':'hi'}]}]}",

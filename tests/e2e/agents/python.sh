@@ -1,10 +1,11 @@
 #!/bin/bash
-# Python's SDKs and frameworks as published: each runs a loop of two tools in three turns, whole and streamed, at a provider of
+# SDKs and frameworks of Python and JavaScript as published: each runs a loop of two tools in three turns, whole and streamed, at a provider of
 # each form that checks every request against the published schema (python/schemas.py). `make agents-test` runs it. The clients
 # are the rows of python/rows.txt; its last column names what a client cannot do. CLIENTS="openai_sdk langchain_" runs only the programs that begin so.
+# RETRIES=1 also asks a target that always answers 503, which some clients try for a minute.
 . "$(dirname "$0")/../lib.sh"
 py=$here/agents/python
-what="Python's SDKs and frameworks"
+what="SDKs and frameworks of Python and JavaScript"
 command -v python3 >/dev/null || { skip "$what" "python3 is not installed"; exit 0; }
 # installed SET: the packages of requirements-SET.txt, in a folder of their own: some cannot be installed together
 installed() {
@@ -16,6 +17,10 @@ for set in new frameworks; do
 	installed $set || { skip "$what" "$(grep -v WARNING "$D/pip.log" | tail -1)"; exit 0; }
 done
 
+npm_packages sdk "$what" || exit 0
+mkdir -p "$build/sdk/agents"
+cp "$here"/agents/js/*.mjs "$build/sdk/agents/"
+
 # The models of the targets, which take less than older ones
 declare -A model=([chat]=gpt-5 [responses]=gpt-5 [messages]=claude-opus-4-8 [generate]=gemini-3-pro-preview [converse]=us.anthropic.claude-opus-4-7-v1:0 [mistral]=mistral-large-latest)
 forms="chat responses messages generate converse mistral"
@@ -25,7 +30,7 @@ served=("${ports[@]:0:3}") at=("${ports[@]:3}")
 provider=$!
 # Each target has a port of its own, since a client is given nothing but a URL.
 n=0 binds='' hosts='' urls=()
-for target in $forms denied ill; do
+for target in $forms denied ${RETRIES:+ill}; do
 	binds+="    bind 127.0.0.1:${at[n]}\n"
 	hosts+="    http-request set-header host $target.test if { dst_port ${at[n]} }\n"
 	urls+=("$target=http://127.0.0.1:${at[n]}")
@@ -79,10 +84,12 @@ denials() { cat "$JOURNAL"/* | tr -d '\0' | grep -c '"route":"denied-'; }
 while read -r program variant set shown left; do
 	[[ $program != '#'* ]] || continue
 	chosen=${CLIENTS:+no}
-	for c in ${CLIENTS:-}; do [[ $program != "$c"* ]] || chosen=''; done
+	for c in ${CLIENTS:-}; do [[ $program.$set != "$c"* ]] || chosen=''; done
 	[ -z "$chosen" ] || continue
-	out=$D/$program.$variant denied=$(denials) ill=$(told | jq .ill)
-	PYTHONPATH=$py timeout 300 nice -n 5 "$build/agents-py/$set/bin/python" "$py/clients/$program.py" "$key" "$variant" "$prompt" "${urls[@]}" >"$out" 2>"$out.err" </dev/null
+	out=$D/$program.$variant.$set denied=$(denials) ill=$(told | jq .ill)
+	client=("$build/agents-py/$set/bin/python" "$py/clients/$program.py")
+	[ "$set" != js ] || client=(node "$build/sdk/agents/$program.mjs")
+	PYTHONPATH=$py timeout 300 nice -n 5 "${client[@]}" "$key" "$variant" "$prompt" "${urls[@]}" >"$out" 2>"$out.err" </dev/null
 	told >"$out.told"
 	runs=''
 	for form in $forms; do
@@ -94,7 +101,7 @@ while read -r program variant set shown left; do
 			if [ "$got" = "$(jq -cS . <<<"$want")" ] && [ -z "$refused" ]; then ok "$name"; runs+=" $form"; else not_ok "$name" "${got:-$(tail -n 1 "$out.err")}" "$refused"; fi
 		done
 	done
-	echo "$shown|$variant|$(xargs -n 1 <<<"$runs" | uniq -d | paste -sd ' ')|$(jq -r 'select(.target == "denied") | .error // "none"' "$out" | uniq | paste -sd /)|$(($(denials) - denied))|$(jq -r 'select(.target == "ill") | .error // "none"' "$out" | uniq | paste -sd /)|$(($(jq .ill "$out.told") - ill))|$(jq -s 'map(.seconds) | add' "$out")" >>"$D/ran"
+	echo "$shown|$variant|$(xargs -n 1 <<<"$runs" | uniq -d | paste -sd ' ')|$(jq -r 'select(.target == "denied") | .error // "none"' "$out" | uniq | paste -sd /)|$(($(denials) - denied))|${RETRIES:+$(jq -r 'select(.target == "ill") | .error // "none"' "$out")}|${RETRIES:+$(($(jq .ill "$out.told") - ill))}|$(jq -s 'map(.seconds) | add' "$out")" >>"$D/ran"
 done <"$py/rows.txt"
 cp "$D/ran" "$build/agents-py/ran"
 exit $failed

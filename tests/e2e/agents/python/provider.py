@@ -18,6 +18,7 @@ import schemas
 PLACEHOLDER = re.compile(r"<EMAIL_ADDRESS_[A-Z0-9_]+>")
 VALUE = re.compile(r"\b(?:jane|bob)@example\.com")
 SIGNED = "c2lnbmVkIGJ5IHRoZSBwcm92aWRlcg=="
+threads = {}  # of messages with their tools, by the id of the last answer
 wrong, counts = [], {"requests": 0, "ill": 0}
 lock = threading.Lock()
 
@@ -156,19 +157,23 @@ def responses(body, model, stream, serial):
 def messages(body, model, stream, serial):
     def of(m, kind):
         return [c for c in m["content"] if c["type"] == kind] if isinstance(m["content"], list) else []
-    said = body["messages"]
+    thread = body.get("thread") or {}
+    said, tools = threads.get(thread.get("previous_message_id"), ([], []))
+    said, tools = said + body["messages"], body.get("tools") or tools
     for before, after in zip(said, said[1:] + [{"content": []}]):
         if before["role"] == "assistant":
             matched([c["id"] for c in of(before, "tool_use")], [r["tool_use_id"] for r in of(after, "tool_result")])
     choice = body.get("tool_choice") or {}
     forced = choice.get("name", "") if choice.get("type") in ("any", "tool") else None
     text, name, args = turn(json.dumps(said), sum(len(of(m, "tool_result")) for m in said),
-                            {t["name"]: t.get("input_schema", {}) for t in body.get("tools", []) if choice.get("type") != "none"}, forced,
+                            {t["name"]: t.get("input_schema", {}) for t in tools if choice.get("type") != "none"}, forced,
                             ((body.get("output_config") or {}).get("format") or {}).get("schema"))
     content = [{"type": "text", "text": text}] if text else []
     if name:
         content.append({"type": "tool_use", "id": f"toolu_{serial:024d}", "name": name, "input": args})
     why = "tool_use" if name else "end_turn"
+    if thread:
+        threads[f"msg_{serial}"] = [*said, {"role": "assistant", "content": content}], tools
     whole = {"id": f"msg_{serial}", "type": "message", "role": "assistant", "model": model, "content": content, "stop_reason": why, "stop_sequence": None, "usage": {"input_tokens": 3, "output_tokens": 5}}
     if not stream:
         return whole
@@ -185,6 +190,8 @@ def messages(body, model, stream, serial):
 # ---- generate ----
 
 def generate(body, model, stream, serial):
+    body = schemas.camel_case(body)
+
     def of(c, kind):
         return [p[kind] for p in c["parts"] if kind in p]
     said = body["contents"]

@@ -137,17 +137,26 @@ def of_mistral(body):
         return extra + [str(e)[:400]]
 
 
-def of_gemini(body):
+def gemini_request(body):
+    """The message of a request, whose members may be named in camel case or with underscores."""
     body = json.loads(json.dumps(body))
     for at, v in list(paths(body)):  # the words of a schema are taken in lower case, too
         if ".parameters" in at and isinstance(v, dict) and isinstance(v.get("type"), str):
             v["type"] = v["type"].upper()
     (body.get("generationConfig", {}).get("thinkingConfig") or {}).pop("thinkingLevel", None)  # younger than the package
+    return json_format.ParseDict(body, gemini.GenerateContentRequest.pb(gemini.GenerateContentRequest()))
+
+
+def of_gemini(body):
     try:
-        json_format.ParseDict(body, gemini.GenerateContentRequest.pb(gemini.GenerateContentRequest()))
+        gemini_request(body)
         return []
     except json_format.ParseError as e:
         return [str(e)[:400]]
+
+
+def camel_case(body):
+    return json_format.MessageToDict(gemini_request(body))
 
 
 @functools.cache
