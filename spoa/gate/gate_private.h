@@ -34,6 +34,7 @@ struct gate_shared {
 	struct holds holds;	  /* bytes held */
 	struct gate *gates[256];
 	unsigned ngates;
+	_Atomic uint64_t dear_us;      /* monotonic: when a text that a worker may have read was dear; 0: never */
 	unsigned char prompt_key[32];  /* for keyed hashes of prompts */
 	unsigned char session_key[32]; /* for ids of sessions of MCP */
 	unsigned char probe_secret[32]; /* makes keys of probes */
@@ -109,6 +110,10 @@ gate_exemplar(const struct request *r, struct exemplars *e, uint64_t us_or_ms)
 }
 /* A NOTIFY's compressed body is the relay's to bring again where it is long. */
 bool offload_leaves(const struct request *r);
+/* How long a body may be that a worker looks at itself: less for a minute after a text was dear. */
+size_t request_inline_most(const struct request *r);
+/* A text of n bytes was searched with so many units of work. On any thread. */
+void request_text_took(const struct request *r, size_t n, uint64_t units);
 /* On a helper thread: nobody waits for what the step finds out. */
 bool offload_pointless(const struct request *r);
 /* `request`: or the daemon stops, and gave it a last tenth of a second. For effort_watch(). */

@@ -1,6 +1,7 @@
 /* Turns: steps that work long on a worker let the loop's other requests in between; on a helper
  * thread they end where nobody waits for them. */
 #include "base/attr.h"
+#include "base/caps.h"
 #include "base/clock.h"
 #include "gate/gate_private.h"
 
@@ -85,4 +86,21 @@ offload_leaves(const struct request *r)
 {
 	return r->gate && !r->run.resumed && r->gate->shared->helpers &&
 	       gate_cfg(r->gate)->relay;
+}
+
+size_t
+request_inline_most(const struct request *r)
+{
+	enum { LATELY_US = 60000000 };
+	uint64_t dear_us = atomic_load_explicit(&r->gate->shared->dear_us, memory_order_relaxed);
+
+	return dear_us && r->begun_us < dear_us + LATELY_US ? CAP_INLINE_DEAR : CAP_INLINE_BODY;
+}
+
+void
+request_text_took(const struct request *r, size_t n, uint64_t units)
+{
+	if (r->gate && n <= CAP_INLINE_BODY && units >= CAP_DEAR_WORK)
+		atomic_store_explicit(
+			&r->gate->shared->dear_us, clock_mono_us(), memory_order_relaxed);
 }

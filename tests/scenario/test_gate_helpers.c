@@ -89,6 +89,53 @@ wait_for(struct stage *s, const bool *what)
 	assert_true(*what);
 }
 
+/* Such a body holds up a worker, and more of them are likely to come. */
+static void
+after_a_dear_text_helpers_read_shorter_bodies(void **state)
+{
+	enum { MIDDLE = 40 << 10, SHORT = 20 << 10 };
+	struct stage s;
+	struct call c;
+	struct pass p;
+	struct buf middle, brief, dear;
+
+	(void)state;
+	stage_up(&s, POLICY);
+	assert_int_equal(gate_helpers_start(s.shared), 0);
+	put_chat(&middle, MIDDLE);
+	put_chat(&brief, SHORT);
+	buf_init(&dear, 0);
+	buf_str(&dear, "{\"model\":\"gpt\",\"messages\":[{\"role\":\"user\",\"content\":\"");
+	while (dear.n < MIDDLE)
+		buf_str(&dear, "\\\\u0034token:\xEF\xBC\x94");
+	buf_str(&dear, "\"}]}");
+	const struct note middle_note = {
+		.person = "bob", .body = middle.p, .body_n = middle.n
+	};
+	call_do(&s, &middle_note, &c);
+	assert_string_equal(call_var(&c, "decision"), "redact");
+	call_do(&s, &(struct note){ .person = "alice", .body = dear.p, .body_n = dear.n }, &c);
+	assert_string_equal(call_var(&c, "status"), "413");
+	call_do(&s, &(struct note){ .person = "bob", .body = brief.p, .body_n = brief.n }, &c);
+	assert_string_equal(call_var(&c, "decision"), "redact");
+	bring(&s, &p, &middle_note, buf_view(&middle));
+	mailbox_drain(&s.mail[0], NULL);
+	assert_false(p.ruled); /* a helper has it */
+	wait_for(&s, &p.ruled);
+	assert_false(p.denied);
+	pass_finish(&p, END_NEVER_SENT, 0, -1, -1);
+	wait_for(&s, &p.done);
+	stage_pass(&s, 61000000);
+	call_do(&s, &middle_note, &c);
+	assert_string_equal(call_var(&c, "decision"), "redact");
+	gate_helpers_stop(s.shared);
+	stage_pass(&s, 31000000);
+	stage_down(&s);
+	buf_free(&middle);
+	buf_free(&brief);
+	buf_free(&dear);
+}
+
 static void
 a_worker_serves_others_while_a_helper_reads(void **state)
 {
@@ -309,6 +356,7 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(after_a_dear_text_helpers_read_shorter_bodies),
 		cmocka_unit_test(a_worker_serves_others_while_a_helper_reads),
 		cmocka_unit_test(a_body_is_read_where_it_is_little_work),
 		cmocka_unit_test(a_client_may_go_away_while_a_helper_reads),

@@ -22,7 +22,7 @@ offload_wanted(const struct request *r)
 {
 	/* How long a compressed body is shows when it is decoded. */
 	return r->run.resumed && steps[r->run.step].looks_at_all && r->gate->shared->helpers &&
-	       (r->in.body_raw.n + r->in.said_bytes > CAP_INLINE_BODY || r->in.coding.n);
+	       (r->in.body_raw.n + r->in.said_bytes > request_inline_most(r) || r->in.coding.n);
 }
 
 static void

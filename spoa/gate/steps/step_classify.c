@@ -6,6 +6,7 @@
 
 #include "base/caps.h"
 #include "base/codec/utf8.h"
+#include "base/effort.h"
 #include "base/err.h"
 #include "base/mem.h"
 #include "base/scoped.h"
@@ -173,6 +174,7 @@ find_in_segment(const struct request *r, struct snapshot_local *mine, const stru
 	if (often && seen_has(mine->clean, !opt->used, opt->before, text, hash))
 		return 0;
 	int err = detect_scan(r->snap->rules, mine->scratch, text, opt, a, out);
+	request_text_took(r, text.n, effort.done);
 	if (often && !err && out->n == 0 && !out->evasion)
 		seen_add(mine->clean, hash);
 	return err;

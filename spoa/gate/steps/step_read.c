@@ -30,7 +30,8 @@ static bool
 is_too_long_here(const struct request *r)
 {
 	return offload_leaves(r) && !r->found.observed &&
-	       r->in.body_state == BODY_STATE_WHOLE && r->in.body_raw.n > CAP_INLINE_BODY;
+	       r->in.body_state == BODY_STATE_WHOLE &&
+	       r->in.body_raw.n > request_inline_most(r);
 }
 
 static enum step_result
@@ -40,7 +41,7 @@ decode_request(struct request *r)
 	bool leave = offload_leaves(r);
 
 	if (leave)
-		r->out.decoded.cap = CAP_INLINE_BODY;
+		r->out.decoded.cap = request_inline_most(r);
 	int err = inflate_all(r->in.coding, r->in.body_raw, ratio, &r->out.decoded);
 	if (leave && err == ERR_LIMIT) {
 		leave_to_relay(r);
