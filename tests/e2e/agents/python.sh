@@ -62,7 +62,7 @@ routes:
 Y
 	for form in $forms ill denied; do
 		for api in openai anthropic gemini bedrock; do
-			echo "  - {name: $form-$api, match: {methods: [POST], host: $form.test, api: $api}, targets: [{provider: $form${model[$form]:+, model: \"${model[$form]}\"}}], response: [meter, record, restore]}"
+			echo "  - {name: $form-$api, match: {methods: [GET, POST], host: $form.test, api: $api}, targets: [{provider: $form${model[$form]:+, model: \"${model[$form]}\"}}], response: [meter, record, restore]}"
 		done
 	done
 	cat <<'Y'
@@ -81,6 +81,25 @@ key=$(token)
 prompt="Write to jane@example.com and to their colleague that the ferry leaves at nine."
 want='{"calls":[["look_up","jane@example.com"],["send_mail","bob@example.com","The ferry leaves at nine"]],"text":"Sent to jane@example.com and bob@example.com."}'
 denials() { cat "$JOURNAL"/* | tr -d '\0' | grep -c '"route":"denied-'; }
+# version SET NAME: the package with its version
+version() {
+	case $1 in
+	js) echo "JavaScript: $2 $(jq -r --arg n "$2" '.dependencies[$n]' "$here/sdk/package.json")" ;;
+	*) echo "Python: $2 $(sed -n "s/^$2==//p" "$py/requirements-$1.txt")" ;;
+	esac
+}
+# forms_of RUNS: the targets at which both whole and streamed responses ran, then those with whole ones only
+forms_of() {
+	local form both='' whole=''
+	for form in $forms; do
+		case " $1 " in
+		*" $form-whole $form-streamed "*) both+=", $form" ;;
+		*" $form-whole "*) whole+=", $form" ;;
+		esac
+	done
+	[ "$both" != ", ${forms// /, }" ] || both=', all'
+	echo "${both#, }${whole:+; whole responses: ${whole#, }}"
+}
 while read -r program variant set shown left; do
 	[[ $program != '#'* ]] || continue
 	chosen=${CLIENTS:+no}
@@ -93,15 +112,19 @@ while read -r program variant set shown left; do
 	told >"$out.told"
 	runs=''
 	for form in $forms; do
-		for stream in false true; do
-			case " ${left:-} " in *" $form-$([ $stream = true ] && echo streamed || echo whole) "*) continue ;; esac
-			name="$shown $variant at $form, $([ $stream = true ] && echo streamed || echo whole)"
+		for mode in whole streamed; do
+			[[ " ${left:-} " != *" $form-$mode "* ]] || continue
+			stream=$([ $mode = streamed ] && echo true || echo false)
 			got=$(jq -cS --arg f $form "select(.target == \$f and .stream == $stream) | {calls, text} + (if .error then {error, says: .says[:400]} else {} end)" "$out")
 			refused=$(jq -r --arg f $form "[.wrong[] | select(.form == \$f and .stream == $stream) | .why] | unique | .[]" "$out.told")
-			if [ "$got" = "$(jq -cS . <<<"$want")" ] && [ -z "$refused" ]; then ok "$name"; runs+=" $form"; else not_ok "$name" "${got:-$(tail -n 1 "$out.err")}" "$refused"; fi
+			name="$shown $variant at $form, $mode"
+			if [ "$got" = "$(jq -cS . <<<"$want")" ] && [ -z "$refused" ]; then ok "$name"; runs+=" $form-$mode"; else not_ok "$name" "${got:-$(tail -n 1 "$out.err")}" "$refused"; fi
 		done
 	done
-	echo "$shown|$variant|$(xargs -n 1 <<<"$runs" | uniq -d | paste -sd ' ')|$(jq -r 'select(.target == "denied") | .error // "none"' "$out" | uniq | paste -sd /)|$(($(denials) - denied))|${RETRIES:+$(jq -r 'select(.target == "ill") | .error // "none"' "$out")}|${RETRIES:+$(($(jq .ill "$out.told") - ill))}|$(jq -s 'map(.seconds) | add' "$out")" >>"$D/ran"
+	row="| $(version "$set" "$shown") | $variant | $(forms_of "$runs") | $(jq -r 'select(.target == "denied") | .error // "none"' "$out"), $(($(denials) - denied)) |"
+	check "docs/clients.md has what $shown $variant runs at" grep -qF "$row" "$root/docs/clients.md"
+	[ -z "${RETRIES:-}" ] || row+=" $(jq -r 'select(.target == "ill") | "\(.error) in \(.seconds) s"' "$out"), $(($(jq .ill "$out.told") - ill)) |"
+	echo "$row" >>"$D/ran"
 done <"$py/rows.txt"
 cp "$D/ran" "$build/agents-py/ran"
 exit $failed
