@@ -488,6 +488,7 @@ struct limit {
 	uint64_t share;	 /* AWAY_SHARE: hundredths of a per cent of the limit, */
 	uint64_t peers;	 /* of so many daemons together; 0: as tollgate.yaml says */
 	bool reads_body; /* `per`, `when` or what it counts needs the body */
+	bool reads_late; /* `per` or `when` reads a target, or data that is not in a file */
 	bool reads_tool; /* it counts calls: policy_facts.call */
 	bool of_person;	 /* `per` reads the person, or the conversation, whose name comes of him
 			  */

@@ -106,7 +106,8 @@ sent_dear(struct stage *s, struct span body, bool later, struct call *c)
 	return status;
 }
 
-/* It is denied, and counts all the same: else whoever sends many of them is never stopped. */
+/* It is denied, and counts all the same: else whoever sends many of them is never stopped. It also counts if a rule
+ * denies it for another text of the request. */
 static void
 a_denied_text_counts_for_limits_of_requests(void **state)
 {
@@ -114,14 +115,19 @@ a_denied_text_counts_for_limits_of_requests(void **state)
 	struct buf body;
 
 	(void)state;
-	put_body(&body, OVER, DEAR / 2);
-	for (int later = 0; later < 2; later++) {
+	for (int row = 0; row < 4; row++) {
+		bool later = row & 1, ruled = row & 2;
+		put_body(&body, OVER, DEAR / 2);
+		if (ruled) {
+			body.n -= sizeof("]}") - 1;
+			buf_str(&body, ",{\"role\":\"user\",\"content\":\"AKIAQ3EGRTZK7VXW2YUB\"}]}");
+		}
 		struct stage s;
 		struct call c;
 		stage_up(&s, ROUTES("") FEW);
 		for (int n = 1; n <= TWENTY; n++) {
 			const char *status = sent_dear(&s, buf_view(&body), later, &c);
-			if (strcmp(status, n <= LIMIT ? "413" : "429"))
+			if (strcmp(status, n > LIMIT ? "429" : ruled ? "403" : "413"))
 				fail_msg("%s: request %d: %s", later ? "later" : "with the NOTIFY",
 					n, status);
 			assert_int_equal(
@@ -129,8 +135,8 @@ a_denied_text_counts_for_limits_of_requests(void **state)
 			assert_int_equal(stage_charged(&s, "tokens", "alice"), 0);
 		}
 		stage_down(&s);
+		buf_free(&body);
 	}
-	buf_free(&body);
 }
 
 static void

@@ -270,12 +270,10 @@ left_known(const struct quota *qt, struct quota_dim *d, uint64_t *left)
 }
 
 bool
-quota_over(const struct quota *qt, struct quota_dim *d)
+quota_may_be_over(const struct quota *qt, struct quota_dim *d)
 {
 	uint64_t left;
 
-	if (!qt->redis && qt->self != qt->table->owner)
-		return true; /* the table is another worker's, and asking it is cheap */
 	return left_known(qt, d, &left) && left < d->n + d->apart;
 }
 

@@ -493,7 +493,7 @@ void
 request_late(struct request *r)
 {
 	r->run.wait = WAIT_NONE;
-	if (r->run.withdrawn)
+	if (r->run.withdrawn && !r->found.too_dear) /* what that request was charged stays */
 		request_release(r);
 	if (r->run.life == LIFE_FINISH) {
 		exchange_finish(r);
@@ -598,7 +598,7 @@ give_request_up(struct request *r)
 		request_release(r);
 	if (w == WAIT_ROOM)
 		request_none_in(r);
-	else if (!r->found.too_dear) /* that denial stands */
+	else if (w != WAIT_QUOTA || !r->found.too_dear) /* that denial stands */
 		deny_late(r, by_wait[w].code);
 	/* No time is left to wait for the record of this denial. */
 	if (!audit && r->gate->shared->audit && !request_tried(r) && request_record(r) < 0)

@@ -484,8 +484,10 @@ is_collected(const struct request *r, const struct limit *l, enum collected whic
 {
 	if (l->of == LIMIT_MESSAGE || !is_counted(r, l->of))
 		return false;
-	return which == COLLECT_ALL ||
-	       (l->of == LIMIT_REQUESTS && (which == COLLECT_DENIED || !l->at_limit));
+	if (which == COLLECT_ALL || l->of != LIMIT_REQUESTS)
+		return which == COLLECT_ALL;
+	return which == COLLECT_DENIED ||
+	       (!l->at_limit && !l->reads_late && !limits_overridden_by_model(r, l));
 }
 
 static int

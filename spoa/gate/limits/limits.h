@@ -31,6 +31,9 @@ enum step_result step_tokens(struct request *r);
 
 /* run_time.c: policy_limits() into found.limits, once for a model. */
 int limits_apply(struct request *r, const struct policy_facts *f);
+/* Returns true if an override of the limit names a model: its amount is known once the body is read. On the
+ * gate's worker, not between live_enter() and live_leave(). */
+bool limits_overridden_by_model(const struct request *r, const struct limit *l);
 /* Of *n that apply by the policy: amounts that were given at run time, and after them limits of
  * the API key's own; in the request's arena. On the gate's worker. */
 int limits_live(struct request *r, const struct policy_facts *f, struct policy_limit_hit *hits,

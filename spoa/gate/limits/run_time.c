@@ -94,6 +94,22 @@ apply_overrides(struct request *r, const struct policy_facts *f, struct policy_l
 		live_leave(live, r->worker);
 }
 
+bool
+limits_overridden_by_model(const struct request *r, const struct limit *l)
+{
+	struct live *live = r->gate->shared->live;
+	const struct live_view *v = live ? live_enter(live, r->worker) : NULL;
+	bool is = false;
+
+	for (size_t i = 0; v && i < v->nlimits; i++)
+		for (size_t k = 0; k < v->limits[i]->npairs; k++)
+			is |= !strcmp(v->limits[i]->limit, l->name) &&
+			      span_is(v->limits[i]->pairs[k].name, "model");
+	if (live)
+		live_leave(live, r->worker);
+	return is;
+}
+
 /* Counted for the key and the window: with another amount it goes on, with another window it
  * begins anew. */
 static int

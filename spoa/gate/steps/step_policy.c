@@ -118,8 +118,7 @@ may_pass(struct request *r)
 	if (unreadable)
 		return request_deny(r, 403, "unreadable_content", "", request_unread_files(r));
 	bool failed = r->found.classifier_failed && r->found.unclassified == OUT_DENY;
-	r->found.too_dear = failed && r->found.overworked;
-	if (r->found.too_dear)
+	if (failed && r->found.overworked)
 		return request_deny(r, 413, "request_too_complex", "",
 			SPAN_LIT("a text takes more work to look through than its length "
 				 "allows: sent again, it would again"));
@@ -289,8 +288,8 @@ key_allows_models(const struct request *r)
 	return true;
 }
 
-enum step_result
-step_policy(struct request *r)
+static enum step_result
+judge_request(struct request *r)
 {
 	struct policy_facts f;
 	const struct policy_verdict *v = &r->found.verdict;
@@ -347,6 +346,18 @@ step_policy(struct request *r)
 		r->out.decision.via = VIA_RELAY;
 		return STEP_NEXT;
 	}
-	enum step_result passes = may_pass(r);
-	return r->found.too_dear && r->gate ? STEP_CHARGES : passes;
+	return may_pass(r);
+}
+
+/* Whatever denies a request whose text took the most work that its length allows, its limits of requests
+ * are charged. */
+enum step_result
+step_policy(struct request *r)
+{
+	enum step_result s = judge_request(r);
+
+	r->found.too_dear = s == STEP_DECIDED && r->gate && r->found.overworked &&
+			    !r->found.observed && r->out.decision.kind == D_DENY &&
+			    r->in.message != MESSAGE_ALONE;
+	return r->found.too_dear ? STEP_CHARGES : s;
 }

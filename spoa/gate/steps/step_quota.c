@@ -228,7 +228,7 @@ step_over(struct request *r)
 		int err = limits_collect_early(r);
 		q = r->found.quota[0];
 		for (size_t i = 0; i < q->ndims && !err; i++)
-			over |= quota_over(r->gate->quota, &q->dim[i]);
+			over |= quota_may_be_over(r->gate->quota, &q->dim[i]);
 		if (over)
 			return send(r, q);
 	} else {
@@ -239,12 +239,12 @@ step_over(struct request *r)
 		}
 		request_release(r); /* there is room again: the quota step counts it */
 	}
-	if (q->ndims) /* else it may be nobody's */
+	if (q->ndims) /* an empty one may be shared by all requests, and is not written */
 		q->ndims = 0;
 	return STEP_NEXT;
 }
 
-/* A text of it took more work than its length allows. The denial stands whatever the store says,
+/* The request is denied, and a text of it took more work than its length allows. The denial stands whatever the store says,
  * except that a caller who is over a limit of requests gets that limit's 429. */
 static enum step_result
 charge_denied(struct request *r)

@@ -293,7 +293,7 @@ step_read(struct request *r)
 
 	/* Segments point into what they were read from. */
 	if (r->gate && !r->run.resumed && r->in.body_state == BODY_STATE_WHOLE &&
-		request_repeats(r) && !request_keep_body(r))
+		request_repeats(r) && !is_too_long_here(r) && !request_keep_body(r))
 		return request_overheld(r);
 	enum step_result s = request_is_mcp(r) ? request_read_session(r) : STEP_NEXT;
 	if (s == STEP_NEXT && r->found.endpoint.beside && !r->found.route->beside)

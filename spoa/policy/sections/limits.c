@@ -35,6 +35,19 @@ countable(struct builder *b, const struct yaml_node *n, const struct cel_program
 	return false;
 }
 
+/* Targets are chosen, and data of Redis and URLs are brought, after the body is read. */
+static bool
+reads_late(const struct builder *b, const struct cel_program *prog)
+{
+	bool late = false;
+
+	for (size_t slot = V_TARGET_NAME; slot <= V_TARGET_ERRORS; slot++)
+		late |= cel_reads(prog, slot);
+	for (size_t i = 0; i < b->p->ndata; i++)
+		late |= b->p->data[i].kind != DATA_FILE && cel_reads(prog, V_COUNT + i);
+	return late;
+}
+
 static void
 dimension(struct builder *b, const struct yaml_node *n, struct limit *l)
 {
@@ -46,6 +59,7 @@ dimension(struct builder *b, const struct yaml_node *n, struct limit *l)
 	if (!prog || !countable(b, n, prog))
 		return;
 	l->per[l->nper++] = prog;
+	l->reads_late |= reads_late(b, prog);
 	l->of_person |=
 		cel_reads(prog, V_IDENTITY_PERSON) || cel_reads(prog, V_REQUEST_CONVERSATION);
 }
@@ -147,6 +161,7 @@ limit(struct builder *b, const struct yaml_node *n, struct limit *l)
 	b->phase = PHASE_TOOL;
 	if ((c = yaml_get(n, "when")))
 		l->when = build_condition(b, c, &l->reads_body);
+	l->reads_late = l->when && reads_late(b, l->when);
 	for (c = build_each(b, per, "per", NULL, NULL); c; c = yaml_next(per, c))
 		dimension(b, c, l);
 	b->phase = PHASE_REQUEST;
