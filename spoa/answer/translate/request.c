@@ -848,6 +848,14 @@ name_tools(struct question *q)
 			.next = q->to->aliases };
 		q->to->aliases = as;
 	}
+	for (const struct tool_alias *as = q->to->aliases; as && !q->err; as = as->next) {
+		size_t n = 0;
+		for (const struct tool_offer *t = q->tools; t; t = t->next)
+			n += span_eq(t->name, as->sent);
+		if (n > 1) /* a call of one would be returned as a call of the other */
+			question_fail(q, ERR_UNSUPPORTED, q->set[DOC_TOOLS],
+				"two of its tools would have the same name at the target");
+	}
 	if (q->choice.name.n)
 		q->choice.name =
 			name_sent(q, node_text(q->set[DOC_CHOICE_SPACE]), q->choice.name);

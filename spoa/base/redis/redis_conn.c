@@ -184,10 +184,8 @@ redis_conn_tags(struct redis *r, const char *tag, const char *spare_tag)
 			redis_life_ended(r, was.epoch);
 		return;
 	}
-	if (!first) {
+	if (!first) { /* the earlier one stays: another worker may still read it */
 		write_spare(r);
-		if (was.spare[0])
-			redisAsyncCommand(r->ac, NULL, NULL, "DEL %s", was.spare);
 		return;
 	}
 	strcpy(r->earlier[0], was.key);
