@@ -60,7 +60,7 @@ static const struct {
 	{ FORM_CHAT, "messages[*].", "{'messages':[{~,'role':'user'}]}", "content:'zq'" },
 	{ FORM_CHAT, "messages[*].", "{'messages':[{~,'role':'user','content':'hi'}]}", "name:'zq'" },
 	{ FORM_CHAT, "messages[*].", "{'messages':[{'role':'user','content':'hi'},{~,'role':'assistant','content':'hi'},{'role':'user','content':'hi'}]}",
-		"refusal:'zq' reasoning_content:'zq' reasoning:'zq' annotations:[] parsed:{} audio:{'id':'zq'} function_call:{'name':'f'}" },
+		"refusal:'zq' reasoning_content:'zq' reasoning:'zq' annotations:[] parsed:{} audio:{'id':'zq'} function_call:{'name':'f'} =prefix:false" },
 	{ FORM_CHAT, "messages[*].tool_calls[*].", CHAT_CALL("~,'id':'a','type':'function','function':{'name':'f','arguments':'{}'}", "'tool_call_id':'a','content':'1'"), "index:0" },
 	{ FORM_CHAT, "messages[*].tool_calls[*].", CHAT_CALL("~,'id':'a','function':{'name':'f','arguments':'{}'}", "'tool_call_id':'a','content':'1'"), "=type:'function'" },
 	{ FORM_CHAT, "messages[*].tool_calls[*].", CHAT_CALL("~,'type':'function','function':{'name':'f','arguments':'{}'}", "'tool_call_id':'zq','content':'1'"), "id:'zq'" },
