@@ -76,6 +76,7 @@ who_is_known_to_be_over_is_refused_before_the_body_is_read(void **state)
 		{ "of a burst", "requests: 9, window: 1h, burst: {most: 2, window: 1m}", "429" },
 		{ "the model is in the body", "per: [model.name], requests: 2, window: 1m", "403" },
 		{ "a condition reads the body", "when: 'prompt.bytes > 3', requests: 2, window: 1m", "403" },
+		{ "the target is chosen later", "when: 'target.external || !target.external', requests: 2, window: 1m", "403" },
 		{ "it moves requests to another model", "requests: 1, window: 1m, at_limit: {model: small, up_to: 2}", "403" },
 	};
 	/* clang-format on */

@@ -270,11 +270,17 @@ left_known(const struct quota *qt, struct quota_dim *d, uint64_t *left)
 }
 
 bool
+quota_hears(const struct quota *qt)
+{
+	return qt->redis || qt->self == qt->table->owner;
+}
+
+bool
 quota_may_be_over(const struct quota *qt, struct quota_dim *d)
 {
 	uint64_t left;
 
-	return left_known(qt, d, &left) && left < d->n + d->apart;
+	return !quota_hears(qt) || (left_known(qt, d, &left) && left < d->n + d->apart);
 }
 
 uint64_t

@@ -216,6 +216,24 @@ may_be_over(const struct request *r)
 	       r->in.body_state == BODY_STATE_WHOLE && !r->found.observed && !request_is_mcp(r);
 }
 
+static void
+take_of_each(struct quota_request *q, uint64_t n)
+{
+	for (size_t i = 0; i < q->ndims; i++)
+		q->dim[i].n = n;
+}
+
+static bool
+none_left(const struct quota_request *q)
+{
+	for (size_t i = 0; i < q->ndims; i++)
+		if (!q->dim[i].remaining)
+			return true;
+	return false;
+}
+
+/* Another worker may have the table. It is asked what is left first, with a charge of 0: a charge of 1 that is
+ * given back would meanwhile refuse others. */
 enum step_result
 step_over(struct request *r)
 {
@@ -229,15 +247,22 @@ step_over(struct request *r)
 		q = r->found.quota[0];
 		for (size_t i = 0; i < q->ndims && !err; i++)
 			over |= quota_may_be_over(r->gate->quota, &q->dim[i]);
-		if (over)
+		if (over) {
+			take_of_each(q, quota_hears(r->gate->quota));
 			return send(r, q);
+		}
 	} else {
 		r->run.wait = WAIT_NONE;
 		if (q->result == QUOTA_REFUSED) {
 			deny_over(r, q);
 			return STEP_DECIDED;
 		}
-		request_release(r); /* there is room again: the quota step counts it */
+		bool full = q->result == QUOTA_ADMITTED && !q->dim[0].n && none_left(q);
+		request_release(r); /* if there is room, the quota step counts it */
+		if (full) {
+			take_of_each(q, 1);
+			return send(r, q);
+		}
 	}
 	if (q->ndims) /* an empty one may be shared by all requests, and is not written */
 		q->ndims = 0;
