@@ -222,12 +222,26 @@ no_record_and_no_room_are_a_503(void **state)
 	assert_true(c.answered);
 	assert_string_equal(call_var(&c, "status"), "503");
 	assert_string_equal(call_var(&c, "via"), "");
-	/* late, too */
-	call_send(&s, 0, &(struct note){ .body = HELLO, .headers = { THEIRS } }, &c);
-	stage_pass(&s, 900000);
-	assert_true(c.answered);
-	assert_string_equal(call_var(&c, "status"), "503");
-	stage_settle(&s);
+	/* late, too, and whatever the classifier says of the text: this one takes more work than its length allows */
+	struct buf dear;
+	buf_init(&dear, 0);
+	buf_str(&dear, "{\"model\":\"m\",\"messages\":[{\"role\":\"user\",\"content\":\"");
+	while (dear.n < 32 << 10)
+		buf_str(&dear, "\\\\u0034token:\xEF\xBC\x94");
+	buf_str(&dear, "\"}]}");
+	const struct span bodies[] = { span_str(HELLO), buf_view(&dear) };
+	for (size_t i = 0; i < COUNT_OF(bodies); i++) {
+		call_send(&s, 0,
+			&(struct note){ .body = bodies[i].p,
+				.body_n = bodies[i].n,
+				.headers = { THEIRS } },
+			&c);
+		stage_pass(&s, 900000);
+		assert_true(c.answered);
+		assert_string_equal(call_var(&c, "status"), "503");
+		stage_settle(&s);
+	}
+	buf_free(&dear);
 	s.shared->holds.cap_all = 1000;
 	call_do(&s, &(struct note){ .body = HELLO, .headers = { THEIRS } }, &c);
 	assert_string_equal(call_var(&c, "status"), "503");
