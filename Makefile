@@ -475,7 +475,7 @@ test: deps ## every ring but the long ones, from a fresh machine
 check-sanitized: deps ## the programs of make test and the fuzz targets' seeds, under ASan and UBSan
 	@tests/support/rings asan
 
-check-long: deps ## the other long rings: clang's warnings, texts made to be dear, CONTRIBUTING's examples, real SDKs, two builds that are the same bytes, a minimal Debian, HAProxy 3.4, a smoke of what runs for long
+check-long: deps ## the other long rings: clang's warnings, texts made to be dear, CONTRIBUTING's examples, real SDKs, two builds that are the same bytes, a minimal Debian, HAProxy 3.0 and 3.4, a smoke of what runs for long
 	@tests/support/rings warnings effort examples clients repro fresh newest smoke
 
 .PHONY: altered clocks
