@@ -9,7 +9,6 @@
 #include "base/err.h"
 #include "base/redis/redis.h"
 #include "base/scoped.h"
-#include "base/wall.h"
 #include "gate/cache/cache.h"
 #include "gate/cache/hit.h"
 #include "gate/cache/near_key.h"
@@ -265,7 +264,7 @@ take_cached(struct request *r, struct span sealed)
 	buf_init(&plain, 2 * CACHE_ENTRY_MOST);
 	bool ok = !cache_unseal(
 		cache_keys(r->gate->shared->cache), f->look_key, sealed, &st, &plain, &a);
-	int64_t age_ms = ok ? wall_now_ns() / 1000000 - st.stored_ms : 0;
+	int64_t age_ms = ok ? clock_wall_ns() / 1000000 - st.stored_ms : 0;
 	/* another daemon's clock is a little ahead; one that was set back is another thing */
 	if (age_ms < 0 && age_ms > -CLOCKS_APART_MS)
 		age_ms = 0;
@@ -605,7 +604,7 @@ keep_answer(struct request *r)
 
 	if (!bytes.n || request_erased(r) || !may_keep_answer(r, a) || !has_memory(r->gate))
 		return false;
-	f->stamp.stored_ms = wall_now_ns() / 1000000;
+	f->stamp.stored_ms = clock_wall_ns() / 1000000;
 	const struct cache_answer kept = { .form = f->form,
 		.streamed = a->streamed,
 		.frames = guard_framing(g),

@@ -326,7 +326,7 @@ static struct span
 standard_base64(struct question *q, struct span data)
 {
 	static const char *const padding[] = { "", "", "==", "=" };
-	bool of_urls = memchr(data.p, '-', data.n) || memchr(data.p, '_', data.n);
+	bool of_urls = span_chr(data, '-') < data.n || span_chr(data, '_') < data.n;
 
 	if (!of_urls && data.n % 4 == 0)
 		return data;
