@@ -15,7 +15,7 @@ span_iends(struct span s, struct span suffix)
 static inline bool
 span_holds(struct span s, struct span piece)
 {
-	/* memmem() reads byte by byte; memchr() reads 16 or more at once. */
+	/* memmem() compares single bytes, and memchr() compares 16 or more at once. */
 	const char *p = s.n ? memchr(s.p, piece.p[0], s.n) : NULL;
 
 	return p && memchr(s.p, piece.p[piece.n - 1], s.n) &&

@@ -71,7 +71,7 @@
 #define CAP_INLINE_BODY        (64u << 10)  /* body that a worker looks at itself: a longer one is a helper thread's */
 #define CAP_INLINE_DEAR        (24u << 10)  /* the same, for a minute after a text took CAP_DEAR_WORK: at the work limit, under 10 ms */
 #define CAP_DEAR_WORK          3000000      /* units of work (effort.h) that one text took: some 6 ms */
-#define CAP_ESTIMATED_BODY     (256u << 10) /* body whose tokens may be reserved by its length: those of a longer one are counted */
+#define CAP_ESTIMATED_BODY     (256u << 10) /* the daemon may reserve tokens by the length of a body up to this: in a longer body it counts them */
 #define CAP_INLINE_ANSWER      (64u << 10)  /* whole answer that a worker looks at itself: a longer one is a helper thread's */
 #define CAP_INLINE_EVENTS      (4u << 10)   /* of an event, or of events that came at once: likewise */
 #define CAP_HELPERS            8            /* threads for long bodies and answers: one beyond waits for one */

@@ -65,7 +65,7 @@ what_is_moved_is_charged_once(void **state)
 	}
 }
 
-/* Whether the body is read shows by the rule that denies what is in it. */
+/* A rule denies the body with 403. A 429 therefore shows that the body was not read. */
 static void
 who_is_known_to_be_over_is_refused_before_the_body_is_read(void **state)
 {

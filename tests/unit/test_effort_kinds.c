@@ -1,6 +1,6 @@
-/* What ordinary texts cost: kinds of texts that people and programs send, each made of one or a few
- * lines again and again with other numbers and words, which is the dearest form of its kind. None is
- * refused, and each stays well below its account. */
+/* The work that ordinary texts take. Each row is a kind of text that people or programs send. The test repeats one
+ * or a few lines of it with changing numbers and words, which takes the most work for this kind. No text is
+ * refused, and each takes much less work than its limit allows. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

@@ -424,7 +424,7 @@ the_page_says_what_becomes_of_each_member(void **state)
 
 /* ---- nothing is missing ---- */
 
-/* The row's path is this one, or of a member in it; `deep`: at any depth. */
+/* Returns true if the row is about this path or about a member below it: directly below, or with `deep` at any depth. */
 static bool
 is_row_of(struct span row, struct span path, bool deep)
 {

@@ -61,7 +61,8 @@ bool translator_ended_well(enum form f, struct span finish, bool calls);
 /* What ids of a form's answers begin with; "": with nothing of their own. */
 const char *translator_id_begins(enum form f);
 
-/* What the response had and the caller's form has no place for: bits, by enum translate_loss. */
+/* Contents of a response that the caller's form cannot express. translator_losses() returns a bit for each
+ * kind that was left out. */
 enum translate_loss { LOSS_CITATIONS, LOSS_GROUNDING, LOSS_CALL, LOSS_REASONING, LOSSES };
 extern const char *const translate_losses[LOSSES]; /* as records name them */
 unsigned translator_losses(const struct translator *t);

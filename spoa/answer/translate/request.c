@@ -320,8 +320,8 @@ turn_part(struct question *q, struct turn *t, enum part_kind kind, const struct 
 	return p;
 }
 
-/* Base64 as every form takes it: Python's Google SDK writes the alphabet of URLs, and some clients leave
- * the padding out. */
+/* Returns the data in the standard alphabet of base64, with padding, which every form accepts. Google's SDK for
+ * Python writes the alphabet for URLs, and some clients omit the padding. */
 static struct span
 standard_base64(struct question *q, struct span data)
 {

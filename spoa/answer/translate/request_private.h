@@ -303,7 +303,7 @@ bool part_file_text(struct question *q, const struct part *p, struct part *text)
 void read_openai_choice(struct question *q, const struct member *named);
 void put_openai_choice(struct question *q, const char *one);
 void put_schema(struct question *q);
-/* What Claude's `thinking` says, in DOC_THINKING, at Anthropic and Bedrock. */
+/* Reads the member `thinking` of Claude's models, which is in DOC_THINKING, at Anthropic and Bedrock. */
 void read_thinking(struct question *q);
 const char *openai_effort(const struct question *q);
 /* The settings that it has, by the table of the form that is written. */

@@ -12,9 +12,9 @@ enum { REDIS_RUNID_MAX = 48, REDIS_LIFE_KEY_MAX = 80 };
 struct redis_life {
 	char tag[16];	/* of a cluster's node "{DIGITS}", in a slot that it has; else "" */
 	char key[REDIS_LIFE_KEY_MAX]; /* "tollgate:epoch:TAG:RUNID", without a tag "tollgate:epoch:RUNID" */
-	/* Of a cluster's node that has a second slot: a tag in it, and a key there with the same value. If
-	 * the first slot moves to another node, the value of the second key shows that this node has
-	 * lost nothing. Else "". */
+	/* A second tag and a second key, with the same value, if a cluster's node has at least two slots; else
+	 * "". If the first slot moves to another node, the second key shows that this node has lost
+	 * nothing. */
 	char spare_tag[16], spare[REDIS_LIFE_KEY_MAX];
 	char run_id[REDIS_RUNID_MAX + 1]; /* of the server, as last read; "": not yet */
 	uint64_t epoch; /* its value; 0: not known */

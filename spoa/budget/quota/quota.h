@@ -191,7 +191,8 @@ void quota_reserve(struct quota *qt, struct quota_request *q);
 /* What is left of the dim, or until its soft limit is reached, as this worker heard within the
  * last minute, less what it asked for since; 0 where it heard nothing. Nothing is sent. */
 uint64_t quota_left(const struct quota *qt, struct quota_dim *d);
-/* Whether this worker hears what is left of limits. Without Redis only the owner of the table does. */
+/* Returns true if this worker knows what is left of limits: with Redis every worker does, without Redis only
+ * the owner of the table. */
 bool quota_hears(const struct quota *qt);
 /* Returns true if the dim may be over: it had no room for n more when this worker last heard of it,
  * within the last minute, or this worker does not hear. Nothing is sent. */

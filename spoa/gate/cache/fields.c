@@ -20,9 +20,9 @@ static const struct cache_field {
 	unsigned char n; /* its length */
 	bool begins;	 /* the row stands for all names that begin with `name` */
 	bool keyed;
-	/* A list of values, separated by blanks, that have no effect on a response. `abc*` stands for
-	 * all values that begin with abc. The field's value is split at commas and semicolons; if a part is not
-	 * listed here, the field belongs to the key. NULL: each value matters. */
+	/* Values that do not change a response, separated by blanks; `abc*` matches every value that begins
+	 * with abc. The field's value is split at commas and semicolons. If a part is not listed here, the field
+	 * is in the key. If this is NULL, the field is in the key with any value. */
 	const char *harmless;
 } cache_fields[] = {
 	UNLESS("accept", "*/* application/json text/event-stream application/vnd.amazon.eventstream q=* charset=utf-8"),

@@ -53,10 +53,10 @@ void request_tags(struct request *r);
 /* dims.c: fills the dims of this run, made where a limit applies; and limits_amounts(). 0,
  * ERR_NOMEM, or ERR_LIMIT: more limits than a request can carry. */
 int limits_collect(struct request *r);
-/* The same of limits of requests alone, for a request that is denied. */
+/* Does the same for a request that is denied, and fills in only limits in requests. */
 int limits_collect_denied(struct request *r);
-/* Likewise, before the body is read: of those that the body cannot change, and that refuse instead
- * of moving a request to another model. */
+/* Does the same before the body is read. It fills in only limits in requests that do not depend on the body
+ * or a later step, and that refuse a request instead of moving it to another model. */
 int limits_collect_early(struct request *r);
 /* What each of them takes, by found.input_tokens and output_tokens; found.message_over and
  * found.unpriced. */

@@ -101,10 +101,11 @@ limits_overridden_by_model(const struct request *r, const struct limit *l)
 	const struct live_view *v = live ? live_enter(live, r->worker) : NULL;
 	bool is = false;
 
-	for (size_t i = 0; v && i < v->nlimits; i++)
-		for (size_t k = 0; k < v->limits[i]->npairs; k++)
-			is |= !strcmp(v->limits[i]->limit, l->name) &&
-			      span_is(v->limits[i]->pairs[k].name, "model");
+	for (size_t i = 0; v && i < v->nlimits; i++) {
+		const struct live_override *o = v->limits[i];
+		for (size_t k = 0; k < o->npairs && !strcmp(o->limit, l->name); k++)
+			is |= span_is(o->pairs[k].name, "model");
+	}
 	if (live)
 		live_leave(live, r->worker);
 	return is;

@@ -91,7 +91,7 @@ put_said(const struct request *r, const struct guard *g, struct buf *b)
 	put_flag(b, RF_ANSWER_TEXTS_CUT, guard_transcript_cut(g));
 }
 
-/* What the response had and the caller's form has no place for. */
+/* Names the contents that a translated response lost. */
 static void
 put_losses(const struct guard_report *a, struct buf *b)
 {

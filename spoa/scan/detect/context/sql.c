@@ -68,7 +68,7 @@ behind_values(struct span t, size_t at)
 	return 0;
 }
 
-/* Returns the offset after the table's name, which begins at `at` or after blanks there. 0: there is no name. */
+/* Returns the offset after the table's name, or 0 if there is none. The name begins at `at`, or after blanks at `at`. */
 static size_t
 behind_table(struct span t, size_t at)
 {

@@ -30,7 +30,7 @@ bool value_is_code(const struct candidate *c, const struct value *v);
 bool value_names_secret(struct span s);
 /* REPLACE_WITH_…, your-key-here, xxxx: says that there is none. */
 bool value_is_placeholder(struct span s);
-/* The same of a part of the candidate's text, with the memo of its scan. */
+/* Does the same for a part of the candidate's text, and uses the memo of the scan. */
 bool candidate_is_placeholder(const struct candidate *c, struct span s);
 /* password, password123, Passw0rd!, changeme: what examples and defaults use. */
 bool value_is_stock(struct span s);

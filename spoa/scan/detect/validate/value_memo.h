@@ -1,4 +1,4 @@
-/* What one scan of a text remembers of the values in it. Each key in `key:key:key:…` has a value of
+/* Results that one scan of a text keeps about the values in the text. Each key in `key:key:key:…` has a value of
  * up to 511 bytes, most of which is the value of the next key too: with these memos a scan reads
  * such bytes once, not once for each key. A memo never changes what is found. */
 #ifndef SCAN_DETECT_VALIDATE_VALUE_MEMO_H
