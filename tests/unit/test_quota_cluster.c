@@ -554,7 +554,7 @@ becomes_served_by(struct line l[static LINES], const struct quota_dim *d, const 
 	assert_true(all);
 }
 
-/* To another server and back: that one still has the counters of the time before, and a master that was a
+/* To other servers and back: the first one still has the counters of the time before, and a master that was a
  * replica in the meantime has the key of its earlier epoch. */
 static void
 a_limit_is_whole_when_it_comes_back(void **state)
@@ -562,16 +562,18 @@ a_limit_is_whole_when_it_comes_back(void **state)
 	static const struct {
 		const char *name;
 		bool fails_over; /* else only its slot moves */
-		struct server *away;
+		struct server *way[4]; /* after node 0, until NULL */
 	} rows[] = {
-		{ "a slot moves to another node and back", false, &node[1] },
-		{ "a node fails over and back", true, &node[NODES] },
+		{ "a slot moves to another node and back", false, { &node[1], &node[0] } },
+		{ "to two other nodes and back", false, { &node[1], &node[2], &node[0] } },
+		{ "a node fails over and back", true, { &node[NODES], &node[0] } },
 	};
 	static struct line l[LINES];
 	static struct ask a[2 * LIMIT];
 
 	(void)state;
 	for (size_t row = 0; row < COUNT_OF(rows); row++) {
+		struct server *const *way = rows[row].way, *at = &node[0];
 		size_t admitted = 0, n = 0;
 		memset(a, 0, sizeof(a));
 		lines_up(l);
@@ -580,19 +582,19 @@ a_limit_is_whole_when_it_comes_back(void **state)
 			dim_at(&a[i].q.dim[0], 0, 700 + (unsigned)row, QUOTA_ROLLING, LIMIT, 1);
 		}
 		const struct quota_dim *d = &a[0].q.dim[0];
-		for (int phase = 0; phase < 3; phase++) {
-			struct server *to = phase == 1 ? rows[row].away : &node[0],
-				      *from = phase == 1 ? &node[0] : rows[row].away;
-			if (phase && rows[row].fails_over)
-				promote(to);
-			else if (phase)
-				move_slot(redis_slot(span_str(d->key)), from, to);
-			if (phase)
-				becomes_served_by(l, d, to);
-			for (size_t most = phase == 2 ? 2 * LIMIT : n + LIMIT / 4; n < most; n++) {
+		for (size_t most = LIMIT / 4;; most = *way ? n + LIMIT / 8 : 2 * LIMIT) {
+			for (; n < most; n++) {
 				ask(l[n % LINES].quota, &a[n]);
 				wait_for(a, n + 1);
 			}
+			if (!*way)
+				break;
+			if (rows[row].fails_over)
+				promote(*way);
+			else
+				move_slot(redis_slot(span_str(d->key)), at, *way);
+			at = *way++;
+			becomes_served_by(l, d, at);
 		}
 		for (size_t i = 0; i < 2 * LIMIT; i++)
 			admitted += a[i].q.result == QUOTA_ADMITTED;

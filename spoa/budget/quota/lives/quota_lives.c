@@ -545,11 +545,15 @@ begin_life(struct quota *qt, struct redis *node, uint64_t now_us)
 {
 	struct quota_lives *all = qt->lives;
 	uint64_t epoch = redis_life(node)->epoch;
-	struct life *l = &all->life[all->next++ % LIVES];
+	unsigned place = (unsigned)(all->next++ % LIVES);
+	struct life *l = &all->life[place];
 
+	if (l->epoch)
+		ledger_reuse_place(qt->ledger, place);
 	free(l->missed);
 	*l = (struct life){ .quota = qt,
 		.epoch = epoch,
+		.place = place,
 		.names_of = l->names_of,
 		.seen_us = now_us,
 		.missed = copy_of(&all->names),

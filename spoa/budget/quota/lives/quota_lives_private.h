@@ -5,7 +5,7 @@
 #include "budget/quota/quota_private.h"
 
 enum {
-	LIVES = REDIS_HOLDERS_MAX,
+	LIVES = REDIS_HOLDERS_MAX, /* at most 64: ledger_entry.earlier has a bit for each */
 	BEAT_US = 100000,
 	NAMES_MAX = 512, /* workers; of more, nobody knows whether all have come */
 };
@@ -20,6 +20,7 @@ struct life {
 	struct tag tag;
 	struct quota *quota;
 	uint64_t epoch; /* 0: no life */
+	unsigned place;	/* of this life in the table of lives, below LIVES */
 	char keys_tag[16];  /* of the epoch's keys, as redis_life.tag */
 	uint64_t tagged_us; /* when the tag changed; 0: never */
 	enum life_state state;

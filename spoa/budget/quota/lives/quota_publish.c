@@ -130,9 +130,11 @@ publish_some(struct quota *qt, struct redis *node, struct life *l, uint64_t now_
 				continue;
 			if (n == PUBLISH_MAX)
 				goto full; /* this chain once more, at the next turn */
-			/* A cluster's slot came back, by a fail-over or a move, and has the counters of
-			 * that time: the sum would be added to them. */
-			if (e->before == l->epoch) {
+			/* A cluster's slot came back, by a fail-over or by moves, and its keys have the
+			 * counts of that time: the sum would be added to them. These counts cannot be
+			 * corrected by the difference, because another node may have lost some of
+			 * them meanwhile. In another epoch, each worker adds its whole sum once. */
+			if (e->earlier & UINT64_C(1) << l->place) {
 				leave_life(l);
 				goto full;
 			}
@@ -150,7 +152,9 @@ publish_some(struct quota *qt, struct redis *node, struct life *l, uint64_t now_
 			size_t kn = cell_key(key, &d, l->epoch, e->cell);
 			key_add(p, key, kn, SPAN_LIT(""), e->sum,
 				e->cell.kind == CELL_SUB ? e->ttl_s : left_s, ADD_WITH_TTL);
-			e->before = e->epoch;
+			const struct life *was = lives_find(qt->lives, e->epoch);
+			if (was)
+				e->earlier |= UINT64_C(1) << was->place;
 			e->epoch = l->epoch;
 			e->recalled = false;
 			n++;
