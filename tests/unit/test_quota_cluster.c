@@ -486,6 +486,79 @@ an_epoch_goes_on_while_slots_move(void **state)
 	}
 }
 
+/* All workers have ended, or have lost their connections, when the slot moves. */
+static void
+a_worker_that_connects_after_a_move_keeps_the_epoch(void **state)
+{
+	static const struct {
+		const char *name;
+		bool flush, same;
+	} rows[] = {
+		{ "the slot of the first key moves", false, true },
+		{ "flushed, and the slot moves", true, false },
+		{ "once more, nothing is flushed", false, true },
+	};
+	static struct line l[LINES];
+	struct quota_dim d;
+
+	(void)state;
+	dim_at(&d, 0, 560, QUOTA_ROLLING, LIMIT, 1);
+	for (size_t row = 0; row < COUNT_OF(rows); row++) {
+		lines_up(l);
+		run_until(l[0].redis, false, 300); /* the second key is written */
+		uint64_t epoch = life_at(&l[0], &d)->epoch;
+		unsigned slot = slot_of_epoch(&l[0], &d);
+		assert_true(epoch);
+		lines_down(l);
+		if (rows[row].flush)
+			server_do(&node[0], "FLUSHALL");
+		move_slot(slot, &node[0], &node[1]);
+		lines_up(l);
+		becomes_tagged(l, &d, slot);
+		for (int i = 0; i < LINES; i++)
+			if ((life_at(&l[i], &d)->epoch == epoch) != rows[row].same)
+				fail_msg("%s: worker %d: %s epoch", rows[row].name, i,
+					rows[row].same ? "another" : "the same");
+		lines_down(l);
+	}
+}
+
+/* While a worker looks for the epoch under a new key, the map gives the epoch yet another key. */
+static void
+an_epoch_goes_on_while_its_key_changes_again(void **state)
+{
+	static struct line l[LINES];
+	struct quota_dim d, other[2];
+
+	(void)state;
+	dim_at(&d, 0, 570, QUOTA_ROLLING, LIMIT, 1);
+	lines_up(l);
+	run_until(l[0].redis, false, 300);
+	struct redis *r = redis_at(l[0].redis, span_str(d.key));
+	const struct redis_life was = r->life;
+	/* after so many turns of the loop */
+	for (unsigned turns = 0; turns < 8; turns++) {
+		for (unsigned i = 0; i < 3; i++) {
+			char tag[sizeof(was.tag)], number[REDIS_TAG_MAX];
+			dim_at(&other[i % 2], 0, 571 + 3 * turns + i, QUOTA_ROLLING, LIMIT, 1);
+			redis_slot_tag(redis_slot(span_str(other[i % 2].key)), number);
+			snprintf(tag, sizeof(tag), "{%s}", number);
+			redis_conn_tags(r, tag, was.spare_tag);
+			for (unsigned k = 0; k < turns; k++)
+				ev_run(loop, EVRUN_ONCE);
+		}
+		for (uint64_t until = clock_mono_us() + PATIENT_MS * 1000ull;
+			(!r->life.epoch || r->life_asked) && clock_mono_us() < until;)
+			ev_run(loop, EVRUN_NOWAIT);
+		if (r->life.epoch != was.epoch)
+			fail_msg("after %u turns: another epoch", turns);
+		char value[SPAN_DECIMAL + 1] = { 0 };
+		span_decimal(value, (int64_t)was.epoch);
+		assert_string_equal(server_do(&node[0], "GET %s", r->life.key), value);
+	}
+	lines_down(l);
+}
+
 /* What is held until a long deadline is read only if a key of the epoch says that there is some. */
 static void
 long_holds_are_seen_after_the_slot_of_the_epoch_moved(void **state)
@@ -688,6 +761,8 @@ main(void)
 		cmocka_unit_test(a_settlement_in_a_slot_that_is_half_moved_is_counted),
 		cmocka_unit_test(what_was_let_go_moves_with_its_slot),
 		cmocka_unit_test(an_epoch_goes_on_while_slots_move),
+		cmocka_unit_test(a_worker_that_connects_after_a_move_keeps_the_epoch),
+		cmocka_unit_test(an_epoch_goes_on_while_its_key_changes_again),
 		cmocka_unit_test(long_holds_are_seen_after_the_slot_of_the_epoch_moved),
 		cmocka_unit_test(a_limit_is_whole_when_it_comes_back),
 		cmocka_unit_test(a_request_waits_for_the_epoch_of_a_node_that_gets_slots),

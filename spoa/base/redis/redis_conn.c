@@ -78,12 +78,20 @@ epoch_unknown(struct redis *r, const char *why)
  * If an earlier key has the epoch in both steps, this node lost nothing before the new key was written. A later
  * loss takes the new key too. Until then, nothing is reserved. If no earlier key has the epoch in step 1, the data
  * may be gone: the worker writes nothing, and asks for the epoch as after a connect. If the epoch is gone in step
- * 3, the worker replaces the value that it has just written. Several workers may do this at the same time: all of
- * them write the same epoch, or adopt the one that is there. A worker that replaces a value makes the others
- * see another epoch with their next reservation, and all count again.
+ * 3, the worker replaces the value that it has just written. If the slots of the keys change again in the
+ * meantime, the worker begins with step 1 again, for the newest key. Several workers may do this at the same
+ * time: all of them write the same epoch, or adopt the one that is there. A worker that replaces a value makes
+ * the others see another epoch with their next reservation, and all count again.
+ *
+ * A worker that connects does the same, if the first key is missing and the second key has an epoch: the slot
+ * of the first key has moved, and no other worker has written the new key yet. The second key is the earlier
+ * key then. A node that lost its data has neither of them, and the worker draws an epoch.
  *
  * What remains: if the data are lost in the round trip between step 1 and step 2, the key has the epoch until
- * the worker replaces it, and another worker may adopt it meanwhile. */
+ * the worker replaces it, and another worker may adopt it meanwhile. The same holds between the moment when
+ * the first key has been read and the moment when the second key is written. */
+
+static void ask_life(struct redis *r);
 
 static long long
 epoch_in(const redisReply *rep)
@@ -103,17 +111,30 @@ on_first_key(redisAsyncContext *ac, void *reply, void *priv UNUSED)
 		redis_life_ended(r, r->life.epoch);
 }
 
+/* The first key has just been read. */
 static void
 write_spare(struct redis *r)
 {
 	if (!r->life.spare[0])
 		return;
+	strcpy(r->spare_written, r->life.spare);
 	redisAsyncCommand(r->ac, NULL, NULL, "SET %s %llu", r->life.spare,
 		(unsigned long long)r->life.epoch);
 	redisAsyncCommand(r->ac, on_first_key, NULL, "GET %s", r->life.key);
 }
 
-static void ask_life(struct redis *r);
+static void
+on_key_before_spare(redisAsyncContext *ac, void *reply, void *priv UNUSED)
+{
+	struct redis *r = TAGGED(redis, ac->data);
+
+	if (!reply || !r->life.epoch || r->life_asked)
+		return;
+	if (epoch_in(reply) == (long long)r->life.epoch)
+		write_spare(r);
+	else if (((redisReply *)reply)->type != REDIS_REPLY_ERROR)
+		redis_life_ended(r, r->life.epoch);
+}
 
 static void
 on_earlier_key(redisAsyncContext *ac, void *reply, void *priv UNUSED)
@@ -135,6 +156,17 @@ look_at_keys(struct redis *r, redisCallbackFn *cb)
 	redisAsyncCommand(r->ac, cb, NULL, "GET %s", r->life.key);
 }
 
+static void on_first_look(redisAsyncContext *ac, void *reply, void *priv);
+
+static void
+begin_look(struct redis *r)
+{
+	r->retagged = false;
+	r->life_asked = true;
+	r->life_asked_us = clock_mono_us();
+	look_at_keys(r, on_first_look);
+}
+
 static void
 on_second_look(redisAsyncContext *ac, void *reply, void *priv UNUSED)
 {
@@ -143,8 +175,13 @@ on_second_look(redisAsyncContext *ac, void *reply, void *priv UNUSED)
 
 	if (!reply || !r->life.epoch)
 		return; /* the epoch is being asked for */
+	if (r->retagged) {
+		begin_look(r);
+		return;
+	}
 	if (same && r->witnessed) {
-		r->life_asked = false;
+		r->life_asked = r->said_epoch = false;
+		r->coming_us = 0;
 		write_spare(r);
 		return;
 	}
@@ -161,6 +198,10 @@ on_first_look(redisAsyncContext *ac, void *reply, void *priv UNUSED)
 
 	if (!reply || !r->life.epoch)
 		return;
+	if (r->retagged) {
+		begin_look(r);
+		return;
+	}
 	if (!r->witnessed) {
 		ask_life(r);
 		return;
@@ -179,20 +220,20 @@ redis_conn_tags(struct redis *r, const char *tag, const char *spare_tag)
 	if (!first && !spare)
 		return;
 	redis_life_tag(&r->life, tag, spare_tag);
-	if (!was.epoch || r->life_asked || !r->ac || !r->connected) {
-		if (first)
-			redis_life_ended(r, was.epoch);
+	if (!r->ac || !r->connected)
 		return;
+	if (r->life_asked) /* a look, or a question for the epoch, is under way */
+		r->retagged |= first || !was.epoch;
+	else if (!was.epoch)
+		ask_life(r);
+	else if (!first) /* the earlier one stays: another worker may still read it */
+		redisAsyncCommand(
+			r->ac, on_key_before_spare, NULL, "GET %s", r->life.key);
+	else {
+		strcpy(r->earlier[0], was.key);
+		strcpy(r->earlier[1], r->spare_written);
+		begin_look(r);
 	}
-	if (!first) { /* the earlier one stays: another worker may still read it */
-		write_spare(r);
-		return;
-	}
-	strcpy(r->earlier[0], was.key);
-	strcpy(r->earlier[1], was.spare);
-	r->life_asked = true;
-	r->life_asked_us = clock_mono_us();
-	look_at_keys(r, on_first_look);
 }
 
 /* The last of the three: SET, TIME, GET. */
@@ -205,6 +246,10 @@ on_epoch(redisAsyncContext *ac, void *reply, void *priv UNUSED)
 
 	if (!rep)
 		return;
+	if (r->retagged) {
+		ask_life(r);
+		return;
+	}
 	if (v <= 0) {
 		if (r->f->cluster) { /* the slot of the key may have moved */
 			redis_finder_again(r->f->finder);
@@ -289,6 +334,45 @@ ask_write(struct redis *r)
 		redisAsyncCommand(r->ac, on_memory, NULL, "INFO memory");
 }
 
+/* Draws an epoch if there is none, and reads it. */
+static void
+claim_epoch(struct redis *r)
+{
+	ask_write(r);
+	redisAsyncCommand(r->ac, on_epoch, NULL, "GET %s", r->life.key);
+}
+
+static void
+on_key(redisAsyncContext *ac, void *reply, void *priv UNUSED)
+{
+	struct redis *r = TAGGED(redis, ac->data);
+
+	r->missing = reply && ((const redisReply *)reply)->type == REDIS_REPLY_NIL;
+}
+
+/* Goes on with the epoch of the second key if the first key is missing. */
+static void
+on_spare(redisAsyncContext *ac, void *reply, void *priv UNUSED)
+{
+	struct redis *r = TAGGED(redis, ac->data);
+	long long v = epoch_in(reply);
+
+	if (!reply)
+		return;
+	if (r->retagged) {
+		ask_life(r);
+		return;
+	}
+	if (!r->missing || v <= 0) {
+		claim_epoch(r);
+		return;
+	}
+	r->life.epoch = (uint64_t)v;
+	strcpy(r->earlier[0], r->life.spare);
+	r->earlier[1][0] = '\0';
+	begin_look(r);
+}
+
 static void
 on_info(redisAsyncContext *ac, void *reply, void *priv UNUSED)
 {
@@ -302,8 +386,12 @@ on_info(redisAsyncContext *ac, void *reply, void *priv UNUSED)
 		epoch_unknown(r, rep->type == REDIS_REPLY_ERROR ? rep->str : "no run_id");
 		return;
 	}
-	ask_write(r);
-	redisAsyncCommand(ac, on_epoch, NULL, "GET %s", r->life.key);
+	r->retagged = false;
+	if (r->life.spare[0]) {
+		redisAsyncCommand(ac, on_key, NULL, "GET %s", r->life.key);
+		redisAsyncCommand(ac, on_spare, NULL, "GET %s", r->life.spare);
+	} else
+		claim_epoch(r);
 }
 
 /* RUNID is asked for each time: at one address there may be another server. */
@@ -311,6 +399,7 @@ static void
 ask_life(struct redis *r)
 {
 	r->life.epoch = 0;
+	r->spare_written[0] = '\0';
 	r->life_asked_us = clock_mono_us();
 	/* A node without slots can hold no key. */
 	if (r->f->cluster && !r->life.tag[0])

@@ -76,7 +76,10 @@ struct redis {
 	/* While the epoch of a cluster's node gets another key: its earlier keys, and whether one of them has
 	 * the epoch. */
 	char earlier[2][REDIS_LIFE_KEY_MAX];
+	char spare_written[REDIS_LIFE_KEY_MAX]; /* the second key that this worker wrote last; "": none */
 	bool witnessed;
+	bool retagged; /* the keys have changed while the epoch was looked for or asked for */
+	bool missing;  /* the first key, as read after a connect */
 	bool evicts;	     /* it forgets keys when its memory is full */
 	uint64_t used_bytes; /* of its memory; 0: not known, or it evicts */
 	uint64_t life_asked_us, time_asked_us;
