@@ -85,7 +85,9 @@ joins() {
 	wait_for says cluster_state:ok at 3 cluster info
 	cluster rebalance "127.0.0.1:$port" --cluster-use-empty-masters
 }
+before=$(grep -hc 'quota.recounted counters=0' "$D"/{tollgate,second}.log)
 moves "a node joins" joins
+is "a node joins: nothing is counted again where nothing was counted" "$(grep -hc 'quota.recounted counters=0' "$D"/{tollgate,second}.log)" "$before"
 leaves() {
 	local n
 	n=$(at 2 cluster nodes | awk '/myself/ { for (i = 9; i <= NF; i++) { split($i, s, "-"); n += (s[2] ? s[2] : s[1]) - s[1] + 1 } print n }')
@@ -95,6 +97,7 @@ leaves() {
 before=$(recounts)
 moves "a node is emptied and leaves" leaves
 is "a node is emptied: no limit is counted again" "$(($(recounts) - before))" 0
+is "a node is emptied: no epoch is missed" "$(grep -h redis.epoch "$D"/{tollgate,second}.log)" ''
 # ---- a master fails over while slots move ----
 replicates() {
 	at 2 cluster reset hard >/dev/null # another id: the others ignore one that was forgotten for a minute

@@ -90,7 +90,7 @@ slot_rank(unsigned slot)
 	return (uint32_t)slot * 2654435761u;
 }
 
-/* Chooses the slots of the two keys of the node's epoch among the slots that the node has. The choice
+/* Chooses the slots of the two keys of the node's epoch among the slots that the node has, if any. The choice
  * depends only on the map, so that all daemons choose the same slots. The second one is the highest, which
  * redis-cli moves last: both seldom move between two looks at the map. */
 static void
@@ -114,8 +114,7 @@ tag_node(struct redis *r)
 		redis_slot_tag(best[i], number);
 		snprintf(tag[i], sizeof(tag[i]), "{%s}", number);
 	}
-	if (tag[0][0])
-		redis_conn_tags(r, tag[0], tag[1]);
+	redis_conn_tags(r, tag[0], tag[1]);
 }
 
 static void

@@ -222,6 +222,11 @@ redis_conn_tags(struct redis *r, const char *tag, const char *spare_tag)
 	redis_life_tag(&r->life, tag, spare_tag);
 	if (!r->ac || !r->connected)
 		return;
+	if (!tag[0]) { /* it has no slots, and counts nothing */
+		r->life.epoch = r->coming_us = 0;
+		r->life_asked = false;
+		return;
+	}
 	if (r->life_asked) /* a look, or a question for the epoch, is under way */
 		r->retagged |= first || !was.epoch;
 	else if (!was.epoch)
@@ -251,9 +256,13 @@ on_epoch(redisAsyncContext *ac, void *reply, void *priv UNUSED)
 		return;
 	}
 	if (v <= 0) {
-		if (r->f->cluster) { /* the slot of the key may have moved */
+		if (r->f->cluster) { /* the slot of the key may have moved: the map is asked for again */
 			redis_finder_again(r->f->finder);
 			redis_awaited(r);
+			if (redis_coming(r)) {
+				r->life_asked = false;
+				return;
+			}
 		}
 		epoch_unknown(r, rep->type == REDIS_REPLY_ERROR ? rep->str
 				 : r->refusal			? r->refused_with

@@ -342,7 +342,10 @@ go_further(struct quota *qt, struct redis *node, struct life *l, uint64_t now_us
 		qt->lives->members = 1;
 	if (!l->settled_us && !l->begun)
 		say_begun(qt, node, l);
-	if ((l->expected > 1 && !first) || l->published || l->settled_us)
+	/* A node of a cluster that gets its first slots begins an epoch too: if no counter was added, nothing
+	 * was counted again. */
+	bool lost = l->expected > 1 && !first && qt->lives->in;
+	if (lost || l->published || l->settled_us)
 		log_event(l->settled_us ? LOG_WARN : LOG_INFO, "quota.recounted",
 			LI("counters", l->published), LI("workers", l->came),
 			LI("expected", l->expected), LI("ms", (now_us - l->seen_us) / 1000));
