@@ -49,7 +49,7 @@ def misfits(value, kind, at=""):
     if origin in WRAPPED:
         return misfits(value, args[0], at)
     if origin in (typing.Union, types.UnionType):
-        tags = (f"{at}.type: ", f"{at}.role: ", f"{at}: is no ")
+        tags = (f"{at}.type: ", f"{at}.role: ", f"{at}: ")
         return min((misfits(value, a, at) for a in args), key=lambda found: (any(f.startswith(tags) for f in found), len(found)))
     if origin in (typing.Literal, typing_extensions.Literal):
         return [] if value in args else [f"{at}: {json.dumps(value)[:60]} is none of {', '.join(map(str, args))[:120]}"]
