@@ -79,6 +79,13 @@ static const struct {
 		"tools[0].function.name=f\n"
 		"tool_definition tools[0].function.description=d\n"
 		"tool_definition tools[0].function.parameters.properties.p.enum[0]=e\n" },
+	{ "members of a message that OpenAI's Agents SDK writes into its text", OPENAI, NULL,
+		"{\"messages\":[{\"role\":\"assistant\",\"content\":[{\"type\":\"text\",\"text\":\"so\",\"role\":\"assistant\",\"refusal\":"
+		"null,\"annotations\":[],\"tool_calls\":[{\"function\":{\"arguments\":"
+		"\"{\\\"a\\\":\\\"b\\\"}\"}}]}]}]}",
+		"other* messages[0].role=assistant\nother* messages[0].content[0].type=text\n"
+		"assistant messages[0].content[0].text=so\nother messages[0].content[0].role=assistant\n"
+		"other messages[0].content[0].tool_calls[0].function.arguments={\"a\":\"b\"}\n" },
 	{ "number literals of seven digits are segments, shorter ones not", REST, NULL,
 		"[123456,1234567,-1.234567,{\"n\":4111111111111111},1e1,1000.000e0]",
 		"other [1]=1234567\nother [2]=-1.234567\nother [3].n=4111111111111111\nother "

@@ -72,7 +72,7 @@ static const struct {
 	{ FORM_CHAT, "messages[*].", CHAT_CALL("'id':'zq','type':'function','function':{'name':'f','arguments':'{}'}", "~,'content':'1'"), "tool_call_id:'zq'" },
 	{ FORM_CHAT, "messages[*].content[*].", CHAT_PART("~,'text':'hi'"), "=type:'text'" },
 	{ FORM_CHAT, "messages[*].content[*].", CHAT_PART("~,'type':'text'"), "text:'zq'" },
-	{ FORM_CHAT, "messages[*].content[*].", CHAT_PART("~,'type':'text','text':'hi'"), "prompt_cache_breakpoint:{}" },
+	{ FORM_CHAT, "messages[*].content[*].", CHAT_PART("~,'type':'text','text':'hi'"), "prompt_cache_breakpoint:{} annotations:[] =role:'assistant' tool_calls:[{'id':'zq'}] reasoning_content:'zq' reasoning:'zq'" },
 	{ FORM_CHAT, "messages[*].content[*].image_url.", CHAT_PART("'type':'image_url','image_url':{~}"), "=url:'https://zq' =url:'data:image/png;base64,QUJD'" },
 	{ FORM_CHAT, "messages[*].content[*].image_url.", CHAT_PART("'type':'image_url','image_url':{~,'url':'data:image/png;base64,QUJD'}"), "detail:'low' =detail:'auto'" },
 	{ FORM_CHAT, "messages[*].content[*].file.", CHAT_PART("'type':'file','file':{~,'filename':'n'}"), "=file_data:'data:application/pdf;base64,QUJD' =file_data:'data:text/plain;base64,QUJD' file_id:'zq'" },

@@ -153,6 +153,12 @@ static const struct row {
 		"{'role':'tool','tool_call_id':'a','content':'1'}]}",
 		M1 "'messages':[{'role':'user','content':'hi'},{'role':'assistant','content':[{'type':'text','text':'so'},{'type':'tool_use','id':'a','name':'f','input':{}}]},"
 		"{'role':'user','content':[{'type':'tool_result','tool_use_id':'a','content':'1'}]}]}", NULL, NULL },
+	{ "what OpenAI's Agents SDK for JavaScript writes into the text of a message", FORM_CHAT,
+		"{'messages':[{'role':'user','content':'hi'},{'role':'assistant','content':[{'type':'text','text':'so','role':'assistant','refusal':null,'annotations':[],"
+		"'tool_calls':[" CALL("a", "{}") "]}],'tool_calls':[" CALL("a", "{}") "]},{'role':'tool','tool_call_id':'a','content':'1'}]}",
+		M1 "'messages':[{'role':'user','content':'hi'},{'role':'assistant','content':[{'type':'text','text':'so'},{'type':'tool_use','id':'a','name':'f','input':{}}]},"
+		"{'role':'user','content':[{'type':'tool_result','tool_use_id':'a','content':'1'}]}]}", NULL, NULL },
+	{ "another role in a text", FORM_CHAT, "{'messages':[{'role':'user','content':[{'type':'text','text':'so','role':'system'}]}]}", NULL, "messages[0].content[0].role", NULL },
 	{ "calls and results", FORM_CHAT,
 		"{'messages':[{'role':'user','content':'hi'},{'role':'assistant','content':null,'tool_calls':[" CALL("a", "{\\u0022x\\u0022:1}") "," CALL("b", "") "]},"
 		"{'role':'tool','tool_call_id':'b','content':'2'},{'role':'tool','tool_call_id':'a','content':[{'type':'text','text':'1'}]},{'role':'user','content':'so?'}]}",

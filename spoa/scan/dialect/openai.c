@@ -22,7 +22,7 @@ static const struct row rows[] = {
 	{ "messages[*].content[*]",         T_OBJECT|T_STRING,       ROLE_BY_MESSAGE, 0, READ_PART },
 	ROW_WORD("messages[*].content[*].type", ROLE_OTHER),
 	ROW_STRING("messages[*].content[*].text", ROLE_BY_MESSAGE),
-	ROW_STRING("messages[*].content[*].refusal", ROLE_BY_MESSAGE),
+	ROW_TEXT("messages[*].content[*].refusal", ROLE_BY_MESSAGE),
 	{ "messages[*].content[*].image_url",        T_OBJECT|T_STRING, ROLE_BY_MESSAGE, F_OPAQUE, 0 },
 	ROW_OPAQUE("messages[*].content[*].image_url.url", ROLE_BY_MESSAGE),
 	ROW_OPAQUE("messages[*].content[*].input_audio.data", ROLE_BY_MESSAGE),

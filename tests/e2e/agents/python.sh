@@ -17,27 +17,29 @@ for set in new frameworks; do
 	installed $set || { skip "$what" "$(grep -v WARNING "$D/pip.log" | tail -1)"; exit 0; }
 done
 
-npm_packages sdk "$what" || exit 0
+npm_packages sdk "$what" && npm_packages agents/js "$what" || exit 0
 mkdir -p "$build/sdk/agents"
 cp "$here"/agents/js/*.mjs "$build/sdk/agents/"
 
 # The models of the targets, which take less than older ones
 declare -A model=([chat]=gpt-5 [responses]=gpt-5 [messages]=claude-opus-4-8 [generate]=gemini-3-pro-preview [converse]=us.anthropic.claude-opus-4-7-v1:0 [mistral]=mistral-large-latest)
 forms="chat responses messages generate converse mistral"
-read -ra ports < <("$build/stackhelp" ports 11)
+read -ra ports < <("$build/stackhelp" ports 21)
 served=("${ports[@]:0:3}") at=("${ports[@]:3}")
 "$build/agents-py/new/bin/python" "$py/provider.py" "${served[@]}" >"$D/provider.log" 2>&1 &
 provider=$!
-# Each target has a port of its own, since a client is given nothing but a URL.
+# Each target has a port of its own, since a client is given nothing but a URL; and one of TLS, without which boto3 sends no key.
+openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -subj /CN=127.0.0.1 -addext subjectAltName=IP:127.0.0.1 -keyout "$D/edge.key" -out "$D/edge.crt" 2>/dev/null
+cat "$D/edge.crt" "$D/edge.key" >"$D/edge.pem"
 n=0 binds='' hosts='' urls=()
-for target in $forms denied ${RETRIES:+ill}; do
-	binds+="    bind 127.0.0.1:${at[n]}\n"
-	hosts+="    http-request set-header host $target.test if { dst_port ${at[n]} }\n"
-	urls+=("$target=http://127.0.0.1:${at[n]}")
+for target in $forms own denied ${RETRIES:+ill}; do
+	binds+="    bind 127.0.0.1:${at[n]}\n    bind 127.0.0.1:${at[n + 9]} ssl crt $D/edge.pem alpn h2,http/1.1\n"
+	hosts+="    http-request set-header host $target.test if { dst_port ${at[n]} ${at[n + 9]} }\n"
+	urls+=("$target=http://127.0.0.1:${at[n]} https://127.0.0.1:${at[n + 9]}")
 	n=$((n + 1))
 done
 {
-	sed -e "s/^frontend edge from http/&\n${binds%\\n}/" -e "s/^    filter spoe engine tollgate .*/&\n${hosts%\\n}/" "$root/haproxy/haproxy.cfg"
+	sed -e "s#^frontend edge from http#&\n${binds%\\n}#" -e "s/^    filter spoe engine tollgate .*/&\n${hosts%\\n}/" "$root/haproxy/haproxy.cfg"
 	printf '\nbackend strict from provider\n    server s 127.0.0.1:%s\nbackend mistral_strict from provider\n    server s 127.0.0.1:%s\nbackend sick from provider\n    server s 127.0.0.1:%s\n' "${served[@]}"
 } >"$D/edge.cfg"
 echo 'backends: [strict, mistral_strict, sick]' >"$D/mine.yaml"
@@ -58,7 +60,12 @@ providers:
   mistral: {backend: mistral_strict, dialect: mistral, breaker: {failures: 1000}}
   ill: {backend: sick, dialect: openai, breaker: {failures: 1000}}
   denied: {backend: strict, dialect: openai}
+  cohere: {backend: strict, dialect: cohere}
 routes:
+  - {name: own-cohere, match: {methods: [POST], host: own.test, api: cohere}, targets: [cohere], response: [meter, record, restore]}
+  - {name: own-bedrock, match: {methods: [POST], host: own.test, api: bedrock}, targets: [converse], response: [meter, record, restore]}
+  - {name: own-gemini, match: {methods: [POST], host: own.test, api: gemini}, targets: [generate], response: [meter, record, restore]}
+  - {name: denied-cohere, match: {methods: [POST], host: denied.test, api: cohere}, targets: [cohere]}
 Y
 	for form in $forms ill denied; do
 		for api in openai anthropic gemini bedrock; do
@@ -85,13 +92,14 @@ denials() { cat "$JOURNAL"/* | tr -d '\0' | grep -c '"route":"denied-'; }
 version() {
 	case $1 in
 	js) echo "JavaScript: $2 $(jq -r --arg n "$2" '.dependencies[$n]' "$here/sdk/package.json")" ;;
+	js-agents) echo "JavaScript: $2 $(jq -r --arg n "$2" '.dependencies[$n]' "$here/agents/js/package.json")" ;;
 	*) echo "Python: $2 $(sed -n "s/^$2==//p" "$py/requirements-$1.txt")" ;;
 	esac
 }
 # forms_of RUNS: the targets at which both whole and streamed responses ran, then those with whole ones only
 forms_of() {
 	local form both='' whole=''
-	for form in $forms; do
+	for form in $forms own; do
 		case " $1 " in
 		*" $form-whole $form-streamed "*) both+=", $form" ;;
 		*" $form-whole "*) whole+=", $form" ;;
@@ -106,17 +114,25 @@ while read -r program variant set shown left; do
 	for c in ${CLIENTS:-}; do [[ $program.$set != "$c"* ]] || chosen=''; done
 	[ -z "$chosen" ] || continue
 	out=$D/$program.$variant.$set denied=$(denials) ill=$(told | jq .ill)
-	client=("$build/agents-py/$set/bin/python" "$py/clients/$program.py")
-	[ "$set" != js ] || client=(node "$build/sdk/agents/$program.mjs")
-	PYTHONPATH=$py timeout 300 nice -n 5 "${client[@]}" "$key" "$variant" "$prompt" "${urls[@]}" >"$out" 2>"$out.err" </dev/null
+	case $set in
+	js) client=(node "$build/sdk/agents/$program.mjs") ;;
+	js-agents) client=(node "$build/agents/js/$program.mjs") ;;
+	*) client=("$build/agents-py/$set/bin/python" "$py/clients/$program.py") ;;
+	esac
+	targets=()
+	for url in "${urls[@]}"; do # those of OWN and of all others exclude each other
+		case $url in own=*) [ "${left:-}" = own ] || continue ;; denied=* | ill=*) ;; *) [ "${left:-}" != own ] || continue ;; esac
+		[ "$program" = boto3_sdk ] && targets+=("${url%%=*}=${url##* }") || targets+=("${url%% *}")
+	done
+	PYTHONPATH=$py AWS_CA_BUNDLE=$D/edge.crt timeout 300 nice -n 5 "${client[@]}" "$key" "$variant" "$prompt" "${targets[@]}" >"$out" 2>"$out.err" </dev/null
 	told >"$out.told"
 	runs=''
-	for form in $forms; do
+	for form in $([ "${left:-}" = own ] && echo own || echo "$forms"); do
 		for mode in whole streamed; do
 			[[ " ${left:-} " != *" $form-$mode "* ]] || continue
 			stream=$([ $mode = streamed ] && echo true || echo false)
 			got=$(jq -cS --arg f $form "select(.target == \$f and .stream == $stream) | {calls, text} + (if .error then {error, says: .says[:400]} else {} end)" "$out")
-			refused=$(jq -r --arg f $form "[.wrong[] | select(.form == \$f and .stream == $stream) | .why] | unique | .[]" "$out.told")
+			refused=$(jq -r --arg f $form "[.wrong[] | select((.form == \$f or \$f == \"own\") and .stream == $stream) | .why] | unique | .[]" "$out.told")
 			name="$shown $variant at $form, $mode"
 			if [ "$got" = "$(jq -cS . <<<"$want")" ] && [ -z "$refused" ]; then ok "$name"; runs+=" $form-$mode"; else not_ok "$name" "${got:-$(tail -n 1 "$out.err")}" "$refused"; fi
 		done

@@ -4,6 +4,8 @@ with the first mail address of the conversation, then send_mail with the last on
     provider.py PORT PORT_OF_MISTRAL PORT_OF_503
 
 What is wrong with a request is answered with 400 and kept for GET /_wrong, which forgets it."""
+import base64
+import functools
 import json
 import re
 import struct
@@ -39,6 +41,8 @@ def turn(text, rounds, tools, forced, schema):
     known = list(dict.fromkeys(PLACEHOLDER.findall(text))) or ["<EMAIL_ADDRESS_0>"]
     own = {"look_up": {"person": known[0]}, "send_mail": {"to": known[-1], "subject": "The ferry leaves at nine"}}
     script = [t for n in own for t in tools if t == n or t.endswith(("_" + n, "-" + n))]
+    own["final_answer"] = {"answer": "Sent to " + " and ".join(known) + "."}
+    rounds = max(rounds, ("The colleague is " in text) + ("Sent to " in text))  # some clients write results as texts
     if forced is None and rounds < len(script):
         name = script[rounds]
         return "Let me see.", name, own[next(n for n in own if name.endswith(n))]
@@ -154,7 +158,7 @@ def responses(body, model, stream, serial):
 
 # ---- messages ----
 
-def messages(body, model, stream, serial):
+def messages(body, model, stream, serial, streamed=functools.partial(sse, named=True)):
     def of(m, kind):
         return [c for c in m["content"] if c["type"] == kind] if isinstance(m["content"], list) else []
     thread = body.get("thread") or {}
@@ -184,7 +188,7 @@ def messages(body, model, stream, serial):
         deltas = [{"type": "input_json_delta", "partial_json": p} for p in ["", *pieces(json.dumps(args))]] if use else [{"type": "text_delta", "text": p} for p in pieces(text)]
         events += [{"type": "content_block_delta", "index": n, "delta": d} for d in deltas] + [{"type": "content_block_stop", "index": n}]
     events += [{"type": "message_delta", "delta": {"stop_reason": why, "stop_sequence": None}, "usage": {"output_tokens": 5}}, {"type": "message_stop"}]
-    return sse(*events, named=True)
+    return streamed(*events)
 
 
 # ---- generate ----
@@ -261,6 +265,50 @@ def converse(body, model, stream, serial):
     return b"".join(frame(*e) for e in events)
 
 
+def invoke(body, model, stream, serial):
+    """Claude's messages in Bedrock's events."""
+    return messages(body, model, stream, serial, lambda *events: b"".join(frame("chunk", {"bytes": base64.b64encode(json.dumps(e).encode()).decode()}) for e in events))
+
+
+# ---- cohere ----
+
+def cohere(body, model, stream, serial):
+    calls, results = [], []
+    for m in body["messages"]:
+        if m["role"] == "tool":
+            results.append(m["tool_call_id"])
+            continue
+        matched(calls, results)
+        calls, results = [c["id"] for c in m.get("tool_calls") or []], []
+    matched(calls, results)
+    text, name, args = turn(json.dumps(body["messages"]), sum(m["role"] == "tool" for m in body["messages"]),
+                            {t["function"]["name"]: t["function"]["parameters"] for t in body.get("tools", [])}, None, None)
+    made_calls = [{"id": f"{name}_{serial}", "type": "function", "function": {"name": name, "arguments": json.dumps(args)}}] if name else []
+    why, usage = "TOOL_CALL" if name else "COMPLETE", {"billed_units": {"input_tokens": 3, "output_tokens": 5}, "tokens": {"input_tokens": 3, "output_tokens": 5}}
+    if not stream:
+        said = {"tool_plan": text, "tool_calls": made_calls} if name else {"content": [{"type": "text", "text": text}]}
+        return {"id": f"c-{serial}", "finish_reason": why, "message": {"role": "assistant", **said}, "usage": usage}
+    events = []
+
+    def say(kind, said=None, **more):
+        events.append({"type": kind, **more, **({"delta": {"message": said}} if said else {})})
+    say("message-start", {"role": "assistant", "content": [], "tool_plan": "", "tool_calls": [], "citations": []}, id=f"c-{serial}")
+    if name:
+        for p in pieces(text):
+            say("tool-plan-delta", {"tool_plan": p})
+        say("tool-call-start", {"tool_calls": {**made_calls[0], "function": {"name": name, "arguments": ""}}}, index=0)
+        for p in pieces(json.dumps(args)):
+            say("tool-call-delta", {"tool_calls": {"function": {"arguments": p}}}, index=0)
+        say("tool-call-end", index=0)
+    else:
+        say("content-start", {"content": {"type": "text", "text": ""}}, index=0)
+        for p in pieces(text):
+            say("content-delta", {"content": {"text": p}}, index=0)
+        say("content-end", index=0)
+    events.append({"type": "message-end", "delta": {"finish_reason": why, "usage": usage}})
+    return sse(*events, named=True)
+
+
 PATHS = [  # path, form, reader, whether the path says that the answer is a stream (None: the body does)
     (r"/v1/chat/completions", "chat", chat, None),
     (r"/v1/responses", "responses", responses, None),
@@ -269,6 +317,10 @@ PATHS = [  # path, form, reader, whether the path says that the answer is a stre
     (r"/v1(?:beta)?/models/([^/:]+):streamGenerateContent\?alt=sse", "generate", generate, True),
     (r"/model/([^/]+)/converse", "converse", converse, False),
     (r"/model/([^/]+)/converse-stream", "converse", converse, True),
+    (r"/model/([^/]+)/invoke", "invoke", invoke, False),
+    (r"/model/([^/]+)/invoke-with-response-stream", "invoke", invoke, True),
+    (r"/v1/projects/p/locations/us-east5/publishers/anthropic/models/([^/:]+):(?:rawPredict|streamRawPredict)", "vertex", messages, None),
+    (r"/v2/chat", "cohere", cohere, None),
 ]
 
 
@@ -302,7 +354,7 @@ class Provider(BaseHTTPRequestHandler):
             with lock:
                 wrong.append({"form": form, "stream": bool(stream), "why": why, "body": text})
             return self.say(400, {"type": "error", "error": {"type": "invalid_request_error", "message": why, "code": 400, "status": "INVALID_ARGUMENT"}, "message": why})
-        self.say(200, answer, "application/vnd.amazon.eventstream" if form == "converse" else "text/event-stream")
+        self.say(200, answer, "application/vnd.amazon.eventstream" if form in ("converse", "invoke") else "text/event-stream")
 
     def do_GET(self):
         with lock:

@@ -1,20 +1,25 @@
-"""Checks a request against the schema that its provider publishes: the types of OpenAI's, Anthropic's and Mistral's SDKs, the
+"""Checks a request against the schema that its provider publishes: the types of OpenAI's, Anthropic's, Mistral's and Cohere's SDKs, the
 protocol buffers of the Gemini API, and the service model of Bedrock. limits.json adds what these do not state
 (`tolerated`: what a provider takes all the same, as an expression on the report;
 `models`: the values that some models take of a member)."""
 import collections.abc
 import functools
+import inspect
 import json
 import pathlib
 import re
 import types
 import typing
 
+import cohere
+import pydantic
 import typing_extensions
+from anthropic._constants import ANTHROPIC_API_VERSION
 from anthropic.types import beta, message_create_params
 from botocore.loaders import Loader
 from botocore.model import ServiceModel
 from botocore.validate import ParamValidator
+from cohere.v2.client import V2Client
 from google.ai import generativelanguage_v1beta as gemini
 from google.protobuf import json_format
 from mistralai.client.models import ChatCompletionRequest, ChatCompletionStreamRequest
@@ -44,7 +49,7 @@ def misfits(value, kind, at=""):
     if origin in WRAPPED:
         return misfits(value, args[0], at)
     if origin in (typing.Union, types.UnionType):
-        tags = (f"{at}.type: ", f"{at}.role: ", f"{at}: is no ")
+        tags = (f"{at}.type: ", f"{at}.role: ", f"{at}: ")
         return min((misfits(value, a, at) for a in args), key=lambda found: (any(f.startswith(tags) for f in found), len(found)))
     if origin in (typing.Literal, typing_extensions.Literal):
         return [] if value in args else [f"{at}: {json.dumps(value)[:60]} is none of {', '.join(map(str, args))[:120]}"]
@@ -86,7 +91,7 @@ def beyond(form, body):
     """What exceeds a limit of limits.json: a length, a number of items, a range, or a pattern."""
     found = []
     for at, value in paths(body):
-        for limit in (limits for path, limits in LIMITS[form].items() if path == at):
+        for limit in (limits for path, limits in LIMITS.get(form, {}).items() if path == at):
             size = len(value) if isinstance(value, (str, list, dict)) else value
             if "max" in limit and isinstance(size, (int, float)) and size > limit["max"] or "min" in limit and isinstance(size, (int, float)) and size < limit["min"]:
                 found.append(f"{at}: {size} is outside {limit.get('min', 0)} to {limit.get('max', 'any')}")
@@ -169,6 +174,41 @@ def of_bedrock(body):
     return ParamValidator().validate({"modelId": "m", **body}, bedrock_shape()).generate_report().splitlines()
 
 
+def of_claude(*versions):
+    """Claude at a cloud: the path has the model, and the body the version of the API."""
+    def found(body):
+        rest = {k: v for k, v in body.items() if k != "anthropic_version"}
+        wrong = [] if body.get("anthropic_version") in versions else [f".anthropic_version: {body.get('anthropic_version')}"]
+        return wrong + [f".{k}: the path has it" for k in ("model",) if k in body] + CHECKS["messages"]({**rest, "model": "m"})
+    return found
+
+
+def extras(model, at):
+    """Members that a model of pydantic's does not know, at any depth."""
+    found = [f"{at}.{k}: no such member" for k in model.model_extra or {}]
+    for name in type(model).model_fields:
+        value = getattr(model, name)
+        for v in value if isinstance(value, list) else [value]:
+            found += extras(v, f"{at}.{name}") if isinstance(v, pydantic.BaseModel) else []
+    return found
+
+
+COHERE_ROLES = {"system": cohere.SystemChatMessageV2, "user": cohere.UserChatMessageV2, "assistant": cohere.AssistantChatMessageV2, "tool": cohere.ToolChatMessageV2}
+
+
+def of_cohere(body):
+    known = set(inspect.signature(V2Client.chat).parameters) | {"stream"}
+    found = [f".{k}: no such member" for k in body if k not in known] + [f".{k}: missing" for k in ("model", "messages", "stream") if k not in body]
+    try:
+        for m in body["messages"]:
+            found += extras(COHERE_ROLES[m["role"]].model_validate(m), ".messages")
+        for t in body.get("tools", []):
+            found += extras(cohere.ToolV2.model_validate(t), ".tools")
+    except (ValueError, KeyError) as e:
+        found.append(str(e)[:400])
+    return found
+
+
 CHECKS = {
     "chat": of_params(completion_create_params.CompletionCreateParamsNonStreaming, completion_create_params.CompletionCreateParamsStreaming),
     "responses": of_params(response_create_params.ResponseCreateParamsNonStreaming, response_create_params.ResponseCreateParamsStreaming),
@@ -177,16 +217,19 @@ CHECKS = {
     "mistral": of_mistral,
     "generate": of_gemini,
     "converse": of_bedrock,
+    "invoke": of_claude("bedrock-2023-05-31", ANTHROPIC_API_VERSION),
+    "vertex": of_claude("vertex-2023-10-16", ANTHROPIC_API_VERSION),
+    "cohere": of_cohere,
 }
 
 
 def unfit(form, body, model):
     """What that model refuses, which others of its provider take."""
     members = dict(paths(body))
-    rules = [r for m, r in LIMITS[form].get("models", {}).items() if re.fullmatch(m, model)]
+    rules = [r for m, r in LIMITS.get(form, {}).get("models", {}).items() if re.fullmatch(m, model)]
     return [f"{at}: {members[at]} is refused by {model}" for r in rules for at, taken in r.items() if at in members and members[at] not in taken]
 
 
 def problems(form, body, model):
     found = CHECKS[form](body) + unfit(form, body, model) + beyond(form, body) + [m for s in enforced(form, body) for m in open_objects(*s)]
-    return [f for f in found if not any(re.search(t, f) for t in LIMITS[form].get("tolerated", []))]
+    return [f for f in found if not any(re.search(t, f) for t in LIMITS.get(form, {}).get("tolerated", []))]

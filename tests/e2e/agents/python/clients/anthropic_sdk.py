@@ -29,7 +29,12 @@ def runner(client, prompt, stream):
 
 
 def run(base, key, variant, prompt, stream):
-    client = anthropic.Anthropic(base_url=base, auth_token=key, api_key=None)
+    if variant == "bedrock":
+        client = anthropic.AnthropicBedrock(base_url=base, api_key=key, aws_region="us-east-1")
+    elif variant == "vertex":
+        client = anthropic.AnthropicVertex(base_url=base + "/v1", access_token=key, region="us-east5", project_id="p")
+    else:
+        client = anthropic.Anthropic(base_url=base, auth_token=key, api_key=None)
     return (runner if variant == "runner" else loop)(client, prompt, stream)
 
 
