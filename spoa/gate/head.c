@@ -171,6 +171,9 @@ request_sends(struct request *r, struct span name, struct span value)
 	/* the relay shakes hands anew */
 	if (r->in.socket && begins_as(name, SPAN_LIT("sec-websocket-")))
 		return false;
+	const struct target *to = request_target(r);
+	if ((!to || to->external) && caller_field(name))
+		return false;
 	/* What Mcp-Param-api-key says is an argument, and was read as one. */
 	bool credential = is_credential(r->snap->policy, name) && !request_is_param(r, name);
 	if (credential || field_holds_credential(r, name, value))

@@ -312,7 +312,7 @@ person_with_stanza() {
 		esac
 	done <"$here/bolt-on/person.cfg"
 }
-# The pieces of an earlier bolt-on.cfg: 14 is that of 0.1.0, 26 that of 0.2.0, 31 today's.
+# The pieces of an earlier bolt-on.cfg: 14 is that of 0.1.0, 26 that of 0.2.0, 32 today's.
 form() { awk -v n="$1" '$1 <= n && n <= $2 { sub(/^[0-9]+ [0-9]+ /, ""); print /^#/ ? $0 : "    " $0 }' "$root/tests/e2e/bolt-on/forms.lst"; }
 # The same with an earlier stanza, in whose frontend the relay's second pass comes in: a file of pieces, by
 # default those of 0.2. It stood above the rules that are for the provider only, and others left its pass out.

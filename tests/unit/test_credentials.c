@@ -12,6 +12,7 @@
 
 #include "base/buf.h"
 #include "base/codec/credentials.h"
+#include "base/scoped.h"
 #include "support/guard.h"
 
 /* clang-format off */
@@ -173,6 +174,58 @@ the_haproxy_files_delete_this_list(void **state)
 	assert_true(lines > 0);
 }
 
+/* The shipped stanzas delete what names where a caller came from, and the gate the same. */
+static void
+the_haproxy_files_delete_what_names_the_caller(void **state)
+{
+	static const char *const files[] = { "haproxy/haproxy.cfg", "haproxy/bolt-on.cfg",
+		"spoa/operator/edge/joint.cfg" };
+	static const struct {
+		const char *name;
+		bool deleted;
+	} names[] = { { "x-forwarded-for", true }, { "x_forwarded_for", true },
+		{ "x-forwarded-user", true }, { "x-forwarded", true }, { "forwarded", true },
+		{ "referer", true }, { "via", true }, { "x-real-ip", true }, { "x_real-ip", true },
+		{ "true-client-ip", true }, { "x-client-ip", true }, { "cf-connecting-ip", true },
+		{ "cf-connecting-ipv6", true }, { "x-original-forwarded-for", true },
+		{ "x-original-url", true }, { "viable", false }, { "x-via", false },
+		{ "referers", false }, { "http-referer", false }, { "x-title", false },
+		{ "mcp-param-client-ip", false }, { "cf-aig-metadata", false },
+		{ "user-agent", false }, { "x-real-ip-hash", false }, { "", false } };
+	SCOPED_BUF(want, 1 << 14);
+	SCOPED_BUF(text, 1 << 20);
+	regex_t re;
+
+	(void)state;
+	buf_str(&want, "^(");
+	for (size_t i = 0; caller_fields[i]; i++) {
+		buf_str(&want, i ? "|" : "");
+		for (const char *p = caller_fields[i]; *p; p++)
+			if (*p == '-')
+				buf_str(&want, "[-_]");
+			else if (*p == '*')
+				buf_str(&want, ".*");
+			else
+				buf_putc(&want, *p);
+	}
+	buf_str(&want, ")$");
+	buf_putc(&want, 0);
+	assert_int_equal(regcomp(&re, want.p, REG_EXTENDED), 0);
+	for (size_t i = 0; i < COUNT_OF(names); i++)
+		if (caller_field(span_str(names[i].name)) != names[i].deleted ||
+			(regexec(&re, names[i].name, 0, NULL, 0) == 0) != names[i].deleted)
+			fail_msg("%s", names[i].name);
+	assert_true(caller_field(SPAN_LIT("X-Forwarded-For")));
+	for (size_t i = 0; i < COUNT_OF(files); i++) {
+		buf_clear(&text);
+		assert_true(buf_file(&text, files[i]));
+		buf_putc(&text, 0);
+		if (!strstr(text.p, want.p))
+			fail_msg("%s does not hold %s", files[i], want.p);
+	}
+	regfree(&re);
+}
+
 /* As HAProxy has it: names in lower case, by a library of regular expressions. */
 static void
 only_what_begins_with_mcp_is_left_alone(void **state)
@@ -250,6 +303,7 @@ main(void)
 		cmocka_unit_test(queries_without_credentials),
 		cmocka_unit_test(long_queries_take_linear_time),
 		cmocka_unit_test(the_haproxy_files_delete_this_list),
+		cmocka_unit_test(the_haproxy_files_delete_what_names_the_caller),
 		cmocka_unit_test(only_what_begins_with_mcp_is_left_alone),
 		cmocka_unit_test(the_manual_names_all),
 		cmocka_unit_test(what_the_relay_has_set_is_deleted_before),

@@ -85,8 +85,8 @@ laid(struct buf *out)
 static const struct config *cfg;
 
 /* As judge_target_rows.h says; NULL where no row of it is asked. */
-static const struct target chat_targets[] = { { .name = "a", .backend = "openai" },
-	{ .name = "b", .backend = "anthropic" } };
+static const struct target chat_targets[] = { { .name = "a", .backend = "openai", .external = true },
+	{ .name = "b", .backend = "anthropic", .external = true } };
 static const struct provider_credential credential = {
 	.provider = "c", .kind = BY_SIGV4, .host = "h.example"
 };

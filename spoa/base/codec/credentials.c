@@ -296,3 +296,58 @@ credential_of_provider(struct span value)
 		value = span_trim(span_cut(value, scheme.n, value.n), " ");
 	return SPAN_AMONG(value, provider_keys, span_istarts);
 }
+
+/* ---- where the caller came from ---- */
+
+/* clang-format off */
+const char *const caller_fields[] = {
+	"cf-connecting-ip*",
+	"cf-ipcountry",
+	"cf-pseudo-ipv4",
+	"client-ip",
+	"cluster-client-ip",
+	"do-connecting-ip",
+	"fastly-client-ip",
+	"fly-client-ip",
+	"forwarded",
+	"proxy-client-ip",
+	"referer",
+	"remote-addr",
+	"true-client-ip",
+	"via",
+	"wl-proxy-client-ip",
+	"x-appengine-user-ip",
+	"x-azure-clientip",
+	"x-azure-socketip",
+	"x-client-ip",
+	"x-cluster-client-ip",
+	"x-envoy-external-address",
+	"x-forward-for",
+	"x-forwarded*",
+	"x-nf-client-connection-ip",
+	"x-original-*",
+	"x-proxyuser-ip",
+	"x-real-ip",
+	"x-remote-addr",
+	"x-remote-ip",
+	"x-source-ip",
+	"x-vercel-forwarded-for",
+	"x-vercel-ip-*",
+	NULL,
+};
+/* clang-format on */
+
+bool
+caller_field(struct span name)
+{
+	for (const char *const *f = caller_fields; *f; f++) {
+		const char *p = *f;
+		size_t i = 0;
+		for (; i < name.n && *p && *p != '*'; i++, p++)
+			if (to_lower(name.p[i]) != *p && !(*p == '-' && name.p[i] == '_'))
+				break;
+		if (*p == '*' || (!*p && i == name.n))
+			return true;
+	}
+	return false;
+}

@@ -39,6 +39,13 @@ bool credential_argument(struct span name);
 /* Whether a server may take the header for another method, path or host than the request's own,
  * which are what is decided on: it is dropped. Any case. */
 bool header_overrides(struct span name);
+/* Headers that say from where a caller came: addresses, proxies, the page that asked. A provider
+ * outside (`external`) gets none of them: the shipped HAProxy files delete them on the direct path,
+ * the gate on the relay path. Lower case; '*' at the end: what begins so. A '-' is - or _. Ends
+ * with NULL. */
+extern const char *const caller_fields[];
+/* True if the header is one of caller_fields. Any case. */
+bool caller_field(struct span name);
 /* True where a header's value, "Bearer " or not, begins as a key of a model provider does
  * (policies/provider_keys.txt): none of ours. */
 bool credential_of_provider(struct span value);

@@ -53,7 +53,7 @@ struct span request_attempt_fields(struct request *r);
 
 /* vars.c: the variables of a verdict (prefix txn.tollgate.), one table for both ways they
  * travel: SPOP actions, and response header fields from the relay. */
-enum { VARS_MAX = 33 };
+enum { VARS_MAX = 34 };
 
 struct var {
 	const char *name;  /* of the variable */

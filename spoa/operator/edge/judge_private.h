@@ -210,6 +210,8 @@ bool is_provider(const struct judge *j, const struct haproxy_section *s);
   X("attempt-lines",         ADVICE, ONCE,  rule_attempt_lines,         "where a request may have another attempt HAProxy says why it failed") \
   X("argument-lines",        ADVICE, ONCE,  rule_argument_lines,        "arguments of MCP that are in header fields reach the server") \
   X("socket-lines",          ADVICE, ONCE,  rule_socket_lines,          "WebSockets of routes that have them reach the policy") \
+  X("caller-lines",          ADVICE, GATES, rule_caller_lines,          "providers outside are not told where a caller comes from") \
+  X("caller-address",        ADVICE, ONCE,  rule_caller_address,        "no option and no rule adds the caller's address for providers outside") \
   X("login-lines",           ADVICE, ONCE,  rule_login_lines,           "clients of MCP are told where to log in, and listed pages reach them") \
   X("retries",               ADVICE, ONCE,  rule_retries,               "where a request may have another attempt HAProxy does not wait first") \
   X("answer-lines",          ADVICE, GATES, rule_answer_lines,          "callers are told what the shipped stanza tells them") \

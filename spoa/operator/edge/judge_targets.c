@@ -2,6 +2,7 @@
  * failed, that it does not repeat one itself, that it sets what the relay hands it. */
 #include <stdio.h>
 
+#include "base/codec/credentials.h"
 #include "operator/edge/judge_private.h"
 
 /* ---- which backends ---- */
@@ -213,6 +214,108 @@ rule_socket_lines(struct judge *j)
 				SPAN_ARG(s->name), j->policy->routes[i].name);
 			return;
 		}
+}
+
+/* ---- where the caller comes from ---- */
+
+/* The first target outside that may be reached by this backend; NULL: none. s NULL: by any. */
+static const struct target *
+outside_target(const struct judge *j, const struct haproxy_section *s)
+{
+	for (size_t i = 0; j->policy && i < j->policy->nroutes; i++)
+		for (size_t k = 0; k < j->policy->routes[i].ntargets; k++) {
+			const struct target *t = &j->policy->routes[i].targets[k];
+			if (t->external &&
+				(!s || (t->backend ? span_is(s->name, t->backend)
+						   : is_provider(j, s))))
+				return t;
+		}
+	return NULL;
+}
+
+void
+rule_caller_lines(struct judge *j)
+{
+	char paste[4096];
+	const struct haproxy_section *s =
+		lacks_later(j, j->gate, LATER_CALLER, paste, sizeof(paste));
+
+	if (s && outside_target(j, NULL))
+		found(j, s->head, paste,
+			"%.*s sends Referer, X-Forwarded-For and other headers that say where "
+			"a caller comes from to providers outside, if a request is sent "
+			"direct. After the line that deletes credentials (`tollgate init "
+			"--write` puts it there)",
+			SPAN_ARG(s->name));
+}
+
+/* The line adds such a header: by an option, which HAProxy does after all rules, or as a rule.
+ * *name: the header. */
+static bool
+adds_caller(const struct haproxy_line *l, struct span *name)
+{
+	static const struct {
+		const char *option, *header;
+	} options[] = { { "forwardfor", "X-Forwarded-For" }, { "forwarded", "Forwarded" },
+		{ "originalto", "X-Original-To" } };
+	struct span word = haproxy_word(l, 1), own = last_value(l, "header");
+
+	for (size_t i = 0; !l->negated && i < COUNT_OF(options); i++)
+		if (haproxy_begins(l, "option", options[i].option)) {
+			*name = own.n ? own : span_str(options[i].header);
+			return true;
+		}
+	*name = haproxy_word(l, 2);
+	return span_is(l->word[0], "http-request") &&
+	       (span_is(word, "set-header") || span_is(word, "add-header")) &&
+	       caller_field(*name);
+}
+
+/* Deleted by the stanza afterwards, on either path: what a rule of a frontend or its defaults
+ * adds above it. */
+static bool
+stanza_deletes(const struct haproxy_section *s, const struct haproxy_line *l)
+{
+	const struct haproxy_line *deletes = NULL;
+
+	for (size_t i = 0; i < s->n; i++)
+		if (shipped_later(s->line[i].source) == LATER_CALLER)
+			deletes = &s->line[i];
+	return deletes && !span_is(l->word[0], "option") && is_before(s, l, deletes);
+}
+
+/* One finding a line: defaults are those of many sections. */
+void
+rule_caller_address(struct judge *j)
+{
+	const struct haproxy_line *said[32];
+	size_t n = 0;
+
+	for (size_t i = 0; i < j->h->n; i++) {
+		const struct haproxy_section *s = &j->h->section[i];
+		const struct target *t =
+			is_back(s) && !is_ours(s) ? outside_target(j, s) : NULL;
+		if (!t && !(is_front(s) && engine_of(s) && (t = outside_target(j, NULL))))
+			continue;
+		struct haproxy_walk w = haproxy_walk(s);
+		const struct haproxy_line *l;
+		struct span name;
+		while ((l = haproxy_next(&w))) {
+			bool again = !adds_caller(l, &name) || stanza_deletes(s, l);
+			for (size_t k = 0; k < n; k++)
+				again |= said[k] == l;
+			if (again || n == COUNT_OF(said))
+				continue;
+			said[n++] = l;
+			found(j, l, NULL,
+				"this adds %.*s after tollgate has deleted such headers, and "
+				"provider %s outside receives the caller's address from it "
+				"(%.*s): write the line into the backends of your own servers "
+				"instead, or name them in a `defaults` of their own",
+				SPAN_ARG(name), *t->name ? t->name : t->known,
+				SPAN_ARG(s->name));
+		}
+	}
 }
 
 /* Only on the second pass: before it, the head that the relay sends is known already. */

@@ -46,6 +46,8 @@ shipped_later(struct span line)
 		return LATER_SAID;
 	if (shipped_holds(line, "unset-var(txn.tollgate.via)"))
 		return LATER_SOCKET;
+	if (shipped_holds(line, "var(txn.tollgate.internal)"))
+		return LATER_CALLER;
 	return shipped_holds(line, "var(txn.tollgate.set_") ? LATER_CREDENTIAL : LATER_NONE;
 }
 

@@ -40,8 +40,9 @@ void shipped_older(struct span line, struct buf *out);
 bool shipped_earlier(struct span line);
 bool shipped_laid(struct span line);
 /* Lines that stanzas of before 0.3 lack, and work without as they did: whose answer it is,
- * credentials of ours that HAProxy sets, and WebSockets, which are refused without. */
-enum shipped_later { LATER_NONE, LATER_SAID, LATER_CREDENTIAL, LATER_SOCKET };
+ * credentials of ours that HAProxy sets, WebSockets, which are refused without, and where the caller came
+ * from, which providers outside are told without. */
+enum shipped_later { LATER_NONE, LATER_SAID, LATER_CREDENTIAL, LATER_SOCKET, LATER_CALLER };
 enum shipped_later shipped_later(struct span line);
 
 #endif
