@@ -279,6 +279,11 @@ inject_score(const struct inject *j, struct span text, enum inject_origin o, uin
 	inject_walk_text(&s.walk, text);
 	r.score = score_finish(&s, o);
 	uint64_t found = s.patterns.found & ~off;
+	if (r.score >= HARMLESS) {
+		score_begin(&s, j);
+		inject_walk_once(&s.walk, text);
+		r.score = score_finish(&s, o);
+	}
 	if (o == INJECT_USER && (r.score >= INJECT_SUSPECT || found))
 		lifts = look_around(j, text, &r.score, &found);
 	/* Of the patterns found, those that have a say where the model says this score. */

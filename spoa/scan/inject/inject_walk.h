@@ -68,6 +68,8 @@ struct inject_walk {
 void inject_walk_begin(struct inject_walk *w, void (*take)(struct inject_walk *w, bool end));
 /* A piece may end anywhere but inside a character. Bytes that are not UTF-8 separate. */
 void inject_walk_text(struct inject_walk *w, struct span text);
+/* Walks a whole text, but leaves out words that repeat earlier ones (inject_repeat.c). */
+void inject_walk_once(struct inject_walk *w, struct span text);
 /* What is left; a block that is not empty is ended. */
 void inject_walk_end(struct inject_walk *w);
 
