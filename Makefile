@@ -475,8 +475,8 @@ test: deps ## every ring but the long ones, from a fresh machine
 check-sanitized: deps ## the programs of make test and the fuzz targets' seeds, under ASan and UBSan
 	@tests/support/rings asan
 
-check-long: deps ## the other long rings: clang's warnings, texts made to be dear, CONTRIBUTING's examples, real SDKs, two builds that are the same bytes, a minimal Debian, HAProxy 3.0 and 3.4, a smoke of what runs for long
-	@tests/support/rings warnings effort examples clients repro fresh newest smoke
+check-long: deps ## the other long rings: clang's warnings, texts made to be dear, CONTRIBUTING's examples, real SDKs, e2e files that take long, two builds that are the same bytes, a minimal Debian, HAProxy 3.0 to 3.4, newer Redis, a smoke of what runs for long
+	@tests/support/rings warnings effort examples clients late repro fresh newer newest smoke
 
 .PHONY: altered clocks
 altered: deps ## ten minutes in which a proxy changes 5 % of what Redis sends

@@ -1,7 +1,7 @@
 # The console in a real browser: every view by mouse and by keys, wide and narrow, light and dark, on a hundred
 # thousand records; then eight questions that an operator asks. PICTURES=FOLDER: takes a picture of each view.
 # Once: no version of HAProxy differs here.
-# Long: a browser, and a hundred thousand records.
+# Late: a browser, and a hundred thousand records.
 . "$(dirname "$0")/lib.sh"
 export CHROMIUM=/usr/lib/chromium/chromium-headless-shell
 what="the console in a browser"

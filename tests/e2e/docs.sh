@@ -3,7 +3,7 @@
 # which are changed first (an ID in the place of ID), and which another test runs. The provider is the simulated one.
 # DOCS="docs/NAME.md …": those pages alone.
 # Once: no version of HAProxy differs here.
-# Long: two hundred commands.
+# Late: two hundred commands.
 . "$(dirname "$0")/lib.sh"
 
 if [ "$(id -u)" != 0 ] || ! unshare -mn true 2>/dev/null; then

@@ -1,7 +1,7 @@
 # A Redis Cluster whose slots are moved by redis-cli, as an operator does: reshard, a new node, rebalance, a node that is
 # emptied. Limited requests go on meanwhile, and no limit lets more through.
 # Once: no version of HAProxy differs here.
-# Long: nodes are waited for.
+# Late: nodes are waited for.
 . "$(dirname "$0")/lib.sh"
 command -v redis-server >/dev/null || { skip "a cluster" "redis-server is not installed"; exit 0; }
 pids=()

@@ -2,7 +2,7 @@
 # while Redis was away; one probe of both. BerriAI/litellm PR#35104: what failed was never cooled, or for
 # another time than was left, on its way through Redis.
 # Once: no version of HAProxy differs here.
-# Long: what is told is waited for.
+# Late: what is told is waited for.
 . "$(dirname "$0")/lib.sh"
 . "$here/targets.bash"
 provider_more='breaker: {failures: 4, open: 20s}' route fails ab
