@@ -393,6 +393,34 @@ move_slot(unsigned slot, struct server *from, struct server *to)
 		server_do(&node[i], "CLUSTER SETSLOT %u NODE %s", slot, ids[1]);
 }
 
+/* `redis-cli --cluster del-node` resets a node that has been emptied: the node then knows of no slot, and
+ * redirects nobody. A worker may not know yet that the slot has moved. */
+static void
+a_node_that_knows_no_slot_is_left(void **state)
+{
+	static struct line l[LINES];
+	struct ask a[2] = { { .q.ndims = 1 }, { .q.ndims = 1 } };
+
+	(void)state;
+	lines_up(l);
+	for (int i = 0; i < 2; i++)
+		dim_at(&a[i].q.dim[0], 0, 450, QUOTA_ROLLING, LIMIT, 1);
+	ask(l[0].quota, &a[0]);
+	wait_for(a, 1);
+	unsigned slot = redis_slot(span_str(a[0].q.dim[0].key));
+	move_slot(slot, &node[0], &node[1]);
+	server_do(&node[0], "CONFIG SET cluster-require-full-coverage no");
+	server_do(&node[0], "CLUSTER DELSLOTS %u", slot);
+	ask(l[0].quota, &a[1]);
+	wait_for(a, 2);
+	assert_int_equal(a[1].q.result, QUOTA_ADMITTED);
+	assert_int_equal(a[1].q.dim[0].remaining, LIMIT - 2);
+	assert_true(says(&node[0], "CLUSTER INFO", "cluster_slots_assigned:16384"));
+	server_do(&node[0], "CONFIG SET cluster-require-full-coverage yes");
+	assert_true(says(&node[0], "CLUSTER INFO", "cluster_state:ok"));
+	lines_down(l);
+}
+
 static const struct redis_life *
 life_at(const struct line *l, const struct quota_dim *d)
 {
@@ -760,6 +788,7 @@ main(void)
 		cmocka_unit_test(a_settlement_that_a_node_answers_late_is_counted_once),
 		cmocka_unit_test(a_settlement_in_a_slot_that_is_half_moved_is_counted),
 		cmocka_unit_test(what_was_let_go_moves_with_its_slot),
+		cmocka_unit_test(a_node_that_knows_no_slot_is_left),
 		cmocka_unit_test(an_epoch_goes_on_while_slots_move),
 		cmocka_unit_test(a_worker_that_connects_after_a_move_keeps_the_epoch),
 		cmocka_unit_test(an_epoch_goes_on_while_its_key_changes_again),

@@ -9,6 +9,7 @@
 
 #include <cmocka.h>
 
+#include "base/redis/redis_private.h"
 #include "support/redis_cluster.h"
 #include "support/redis_loop.h"
 
@@ -208,6 +209,33 @@ who_is_redirected_tells_the_others(void **state)
 	redis_finder_free(&f);
 }
 
+/* Nobody is redirected. The first move is seen after a second at most, those that follow much sooner. */
+static void
+slots_that_move_one_after_another_are_seen_soon(void **state)
+{
+	enum { MOVED = 8, MOST_MS = 4000 };
+	struct redis_options o = cluster();
+	struct redis *r = begin(&o);
+
+	(void)state;
+	assert_true(becomes(r, true));
+	struct redis *to = redis_at(r, span_str(key_of(1, 1)));
+	uint64_t began_us = clock_mono_us();
+	for (unsigned i = 0; i < MOVED; i++) {
+		unsigned slot = redis_slot(span_str(key_of(0, 180 + i)));
+		for (int n = NODES; n-- > 0;)
+			server_do(&node[n], "CLUSTER SETSLOT %u NODE %s", slot, id(&node[1]));
+		while (r->f->owner[slot] != to && clock_mono_us() < began_us + 60000000) {
+			ev_run(loop, EVRUN_NOWAIT);
+			usleep(1000);
+		}
+	}
+	unsigned ms = (unsigned)((clock_mono_us() - began_us) / 1000);
+	if (ms > MOST_MS)
+		fail_msg("%u ms", ms);
+	redis_free(&r);
+}
+
 static void
 on_second(void *arg, int err, const struct redis_reply_ints *replies, size_t n)
 {
@@ -325,6 +353,7 @@ main(void)
 		cmocka_unit_test(each_key_goes_to_its_node),
 		cmocka_unit_test(a_slot_that_moves_is_followed),
 		cmocka_unit_test(who_is_redirected_tells_the_others),
+		cmocka_unit_test(slots_that_move_one_after_another_are_seen_soon),
 		cmocka_unit_test(what_is_read_was_counted_before),
 		cmocka_unit_test(a_lost_node_takes_only_its_own),
 	};

@@ -213,14 +213,27 @@ on_asking(redisAsyncContext *ac UNUSED, void *reply UNUSED, void *priv UNUSED)
 {
 }
 
+/* Returns another node that takes commands; NULL: there is none. */
+static struct redis *
+another_node(const struct redis_front *f, const struct redis *not)
+{
+	for (size_t i = 0; i < f->nodes; i++)
+		if (f->node[i] != not && conn_up(f->node[i]))
+			return f->node[i];
+	return NULL;
+}
+
 /* "MOVED SLOT HOST:PORT" and "ASK SLOT HOST:PORT": true where the command is on its way
- * again. */
+ * again. A node that was emptied and reset knows no slot, and answers "CLUSTERDOWN Hash slot
+ * not served": another node redirects. */
 static bool
 follow(struct redis_call *c, struct span said)
 {
 	struct redis *front = c->p->r;
 	struct span word = span_next(&said, ' ');
-	bool ask = span_is(word, "ASK"), moved = span_is(word, "MOVED");
+	bool ask = span_is(word, "ASK"), moved = span_is(word, "MOVED"),
+	     unserved = span_is(word, "CLUSTERDOWN") && span_is(said, "Hash slot not served");
+	struct redis *to = unserved ? another_node(front->f, c->node) : NULL;
 	struct redis_place place;
 	uint64_t slot;
 
@@ -228,11 +241,13 @@ follow(struct redis_call *c, struct span said)
 		call_end(c);
 		return true;
 	}
-	if ((!ask && !moved) || ++c->hops > HOPS_MAX ||
-		span_u64(span_next(&said, ' '), &slot) || slot >= REDIS_SLOTS ||
-		redis_place_read(said, c->node->place.host, &place))
+	if ((!ask && !moved && !to) || ++c->hops > HOPS_MAX)
 		return false;
-	struct redis *to = redis_node_at(front, &place);
+	if (!unserved && (span_u64(span_next(&said, ' '), &slot) || slot >= REDIS_SLOTS ||
+				 redis_place_read(said, c->node->place.host, &place)))
+		return false;
+	if (!unserved)
+		to = redis_node_at(front, &place);
 	if (!c->reads) {
 		c->p->writes_away += !c->away;
 		c->p->round++;
@@ -242,11 +257,10 @@ follow(struct redis_call *c, struct span said)
 		redis_slot_at(front, (unsigned)slot, to);
 		redis_finder_tell(front->f->finder, (unsigned)slot, &place);
 	}
-	if (ask) {
+	if (ask || unserved)
 		redis_finder_again(front->f->finder);
-		if (to && conn_takes(to))
-			redisAsyncCommand(to->ac, on_asking, NULL, "ASKING");
-	}
+	if (ask && to && conn_takes(to))
+		redisAsyncCommand(to->ac, on_asking, NULL, "ASKING");
 	return call_send(c, to);
 }
 

@@ -13,6 +13,7 @@
 #include <sys/socket.h>
 #include <time.h>
 
+#include "base/clock.h"
 #include "base/err.h"
 #include "base/log.h"
 #include "base/pool.h"
@@ -27,6 +28,9 @@ enum {
 	CLUSTER_MS = 1000,
 	RETRY_MS = 1000, /* nothing was found */
 	AGAIN_MS = 100,	 /* at most so often */
+	/* So long after a change of the map it is asked for every AGAIN_MS: if one slot moves, others
+	 * probably move too. */
+	MOVING_MS = 2000,
 	TOLD_MAX = 64,	 /* slots that moved, of which those behind know nothing more */
 };
 
@@ -220,6 +224,7 @@ struct redis_finder {
 	unsigned users;
 	LIST_HEAD(, redis_ear) ears;
 	bool thread, again;
+	uint64_t changed_us; /* when `map` changed last */
 	_Atomic uint64_t told; /* how often; any thread reads it */
 	struct told {
 		unsigned slot;
@@ -276,6 +281,7 @@ publish_map(struct redis_finder *f, const struct redis_map *found)
 	SCOPED_LOCK(&f->lock);
 	if (!f->version || !same_map(&f->o, &f->map, found)) {
 		f->map = *found;
+		f->changed_us = clock_mono_us();
 		atomic_fetch_add(&f->version, 1);
 		wake_ears(f);
 	}
@@ -299,7 +305,9 @@ wait_turn(struct redis_finder *f, bool found)
 	static const unsigned every_ms[] = {
 		[REDIS_ONE] = 0, [REDIS_SENTINEL] = SENTINEL_MS, [REDIS_CLUSTER] = CLUSTER_MS
 	};
-	unsigned ms = found ? every_ms[f->o.url.kind] : RETRY_MS;
+	bool moving = f->o.url.kind == REDIS_CLUSTER &&
+		      clock_mono_us() < f->changed_us + MOVING_MS * 1000;
+	unsigned ms = !found ? RETRY_MS : moving ? AGAIN_MS : every_ms[f->o.url.kind];
 	struct timespec soonest, latest;
 
 	clock_gettime(CLOCK_MONOTONIC, &soonest);
