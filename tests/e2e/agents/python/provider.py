@@ -88,17 +88,21 @@ def chat(body, model, stream, serial, mistral=False):
         matched(calls, results)
         calls, results = [c["id"] for c in m.get("tool_calls") or []], []
         for c in m.get("tool_calls") or []:
-            json.loads(c["function"]["arguments"])
+            if c["type"] == "function":
+                json.loads(c["function"]["arguments"])
     matched(calls, results)
+    tools = {t[t["type"]]["name"]: t for t in body.get("tools", [])}
     choice = body.get("tool_choice")
-    forced = choice["function"]["name"] if isinstance(choice, dict) else "" if choice in ("required", "any") else None
+    forced = choice[choice["type"]]["name"] if isinstance(choice, dict) else "" if choice in ("required", "any") else None
     text, name, args = turn(spoken(body["messages"]), sum(m["role"] == "tool" for m in body["messages"]),
-                            {t["function"]["name"]: t["function"].get("parameters", {}) for t in body.get("tools", []) if choice != "none"}, forced,
+                            {n: t[t["type"]].get("parameters", {}) for n, t in tools.items() if choice != "none"}, forced,
                             (body.get("response_format") or {}).get("json_schema", {}).get("schema"))
     base = {"id": f"chatcmpl-{serial}", "created": 1, "model": body["model"]}
     usage = {"prompt_tokens": 3, "completion_tokens": 5, "total_tokens": 8}
     ident = f"c{serial:08d}" if mistral else f"call_{serial:024d}"
-    made_calls = [{"id": ident, "type": "function", "function": {"name": name, "arguments": json.dumps(args)}}] if name else []
+    kind = tools[name]["type"] if name else None
+    member, said = ("input", args["input"]) if kind == "custom" else ("arguments", json.dumps(args))
+    made_calls = [{"id": ident, "type": kind, kind: {"name": name, member: said}}] if name else []
     why = "tool_calls" if name else "stop"
     if not stream:
         message = {"role": "assistant", "content": text or (None if not mistral else ""), **({"tool_calls": made_calls} if name else {}), **({} if mistral else {"refusal": None, "annotations": []})}
@@ -110,8 +114,8 @@ def chat(body, model, stream, serial, mistral=False):
     if name and mistral:
         events.append(chunk({"tool_calls": [{**made_calls[0], "index": 0}]}))
     elif name:
-        events.append(chunk({"tool_calls": [{"index": 0, "id": ident, "type": "function", "function": {"name": name, "arguments": ""}}]}))
-        events += [chunk({"tool_calls": [{"index": 0, "function": {"arguments": p}}]}) for p in pieces(json.dumps(args))]
+        events.append(chunk({"tool_calls": [{"index": 0, "id": ident, "type": kind, kind: {"name": name, member: ""}}]}))
+        events += [chunk({"tool_calls": [{"index": 0, kind: {member: p}}]}) for p in pieces(said)]
     events.append(chunk({}, why, **({"usage": usage} if mistral else {})))
     if (body.get("stream_options") or {}).get("include_usage"):
         events.append({**base, "object": "chat.completion.chunk", "choices": [], "usage": usage})
