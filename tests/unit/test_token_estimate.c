@@ -88,7 +88,7 @@ mistakes_in_the_table_are_named(void **state)
 		{ "families: {a: {encoding: x, like: b}, b: {encoding: x}}\nunknown: a\n",
 			"like: no family above is called b" },
 		{ "families: {a: {encoding: x}}\nmodels: [{model: m}]\nunknown: a\n",
-			"models: family is missing, or window, output, effort or sampling" },
+			"models: family is missing, or window, output, effort, sampling or custom_tools" },
 		{ "families: {a: {encoding: x}}\nmodels: [{model: m, effort: [low, loud]}]\n"
 		  "unknown: a\n",
 			":2:35: effort: none, minimal, low, medium, high, xhigh or max is "
@@ -104,6 +104,8 @@ mistakes_in_the_table_are_named(void **state)
 			"model: m and m at " },
 		{ "families: {a: {encoding: x}}\nmodels: [{model: m, sampling: 1}]\nunknown: a\n",
 			"sampling: none is expected, found 1" },
+		{ "families: {a: {encoding: x}}\nmodels: [{model: m, custom_tools: false}]\nunknown: a\n",
+			"custom_tools: true is expected, found false" },
 		{ "families: {a: {encoding: x}}\nmodels: [{window: 5}]\nunknown: a\n",
 			":2:10: models: model is missing" },
 		{ "families: {a: {encoding: x}}\nmodels: [{model: m, window: 0}]\nunknown: a\n",

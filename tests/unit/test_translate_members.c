@@ -53,7 +53,8 @@ static const struct {
 	{ FORM_CHAT, "tools[*].function.", "{'tools':[{'type':'function','function':{~}}]," CHAT_USER "}", "name:'zq'" },
 	{ FORM_CHAT, "tools[*].custom.", "{'tools':[{'type':'custom','custom':{~}}]," CHAT_USER "}", "name:'zq'" },
 	{ FORM_CHAT, "tools[*].custom.", "{'tools':[{'type':'custom','custom':{~,'name':'f'}}]," CHAT_USER "}",
-		"description:'zq' =format.type:'text' format.grammar.definition:'zq' format.grammar.syntax:'lark'" },
+		"description:'zq' =format.type:'text' format.grammar.definition:'zq'" },
+	{ FORM_CHAT, "tools[*].custom.format.grammar.", "{'tools':[{'type':'custom','custom':{'name':'f','format':{'type':'grammar','grammar':{~,'definition':'1'}}}}]," CHAT_USER "}", "syntax:'zq'" },
 	{ FORM_CHAT, "messages[*].", "{'messages':[{~,'content':'hi'}]}", "=role:'user'" },
 	{ FORM_CHAT, "messages[0].", "{'messages':[{~,'content':'hi'}," "{'role':'user','content':'hi'}]}", "=role:'system' =role:'developer'" },
 	{ FORM_CHAT, "messages[1].", "{'messages':[{'role':'user','content':'hi'},{~,'content':'hi'},{'role':'user','content':'hi'}]}", "=role:'system' =role:'developer' =role:'assistant'" },
@@ -97,7 +98,8 @@ static const struct {
 	{ FORM_RESPONSES, "tools[*].", "{'tools':[{~}],'input':'hi'}", "=type:'web_search' =type:'tool_search' =type:'file_search' =type:'code_interpreter' =type:'mcp'" },
 	{ FORM_RESPONSES, "tools[*].", "{'tools':[{~,'type':'function'}],'input':'hi'}", "name:'zq'" },
 	{ FORM_RESPONSES, "tools[*].", "{'tools':[{~,'type':'function','name':'f'}],'input':'hi'}", "parameters:{'type':'object','title':'zq'} strict:true" },
-	{ FORM_RESPONSES, "tools[*].format.", "{'tools':[{'type':'custom','name':'f','format':{~}}],'input':'hi'}", "=type:'text' definition:'zq' syntax:'lark'" },
+	{ FORM_RESPONSES, "tools[*].format.", "{'tools':[{'type':'custom','name':'f','format':{~}}],'input':'hi'}", "=type:'text' definition:'zq'" },
+	{ FORM_RESPONSES, "tools[*].format.", "{'tools':[{'type':'custom','name':'f','format':{~,'type':'grammar','definition':'1'}}],'input':'hi'}", "syntax:'zq'" },
 	{ FORM_RESPONSES, "tools[*].", "{'tools':[{~,'type':'namespace','name':'n','tools':[{'type':'function','name':'f'}]}],'input':'hi'}", "description:'zq'" },
 	{ FORM_RESPONSES, "tools[*].", "{'tools':[{'type':'namespace','name':'n',~}],'input':'hi'}", "tools:[{'type':'function','name':'zq'}]" },
 	{ FORM_RESPONSES, "input[*].", "{'input':[{~,'role':'user','content':'hi'}]}", "=type:'message' id:'zq' status:'completed' phase:'commentary'" },
@@ -287,7 +289,7 @@ outcome_of(struct arena *a, enum form from, enum form to, const char *body, stru
 	put_body(&in, body, name, value);
 	struct span json = arena_dup(a, buf_view(&in));
 	const struct translate_ask ask = {
-		.from = from, .to = to, .body = json, .model = SPAN_LIT("m"), .cap_tokens = 4096
+		.from = from, .to = to, .body = json, .model = SPAN_LIT("m"), .cap_tokens = 4096, .custom_tools = true
 	};
 	int err = translate_request(&ask, a, &out, &made);
 	return (struct outcome){ err, made.stream, made.wants_usage || made.base64, made.ndropped,

@@ -134,7 +134,7 @@ static const struct {
 		ERR_SYNTAX, "no place" },
 	{ "a custom tool", FORM_CHAT, false,
 		PIECE("\"index\":0,\"id\":\"a\",\"custom\":{\"name\":\"x\",\"input\":\"{}\"}"),
-		ERR_SYNTAX, "no place" },
+		ERR_SYNTAX, "a custom tool that the caller does not have" },
 	{ "a tool that the provider runs", FORM_MESSAGES, false,
 		START BLOCK("0", "\"type\":\"server_tool_use\",\"id\":\"a\",\"name\":"
 				 "\"web_search\",\"input\":{}"),

@@ -374,6 +374,122 @@ a_tool_that_the_caller_did_not_offer_is_not_called(void **state)
 	arena_reset(&a);
 }
 
+/* ---- custom tools at a model that takes them ---- */
+
+#define ASKS_RESPONSES_MEMBERS "'input':[{'type':'message','role':'user','content':[{'type':'input_text','text':'hi'}]},{'type':'custom_tool_call','call_id':'x','name':'patch','input':'1 \\u0022'}," \
+	"{'type':'custom_tool_call_output','call_id':'x','output':'2'}],'tools':[{'type':'custom','name':'patch','description':'d','format':{'type':'grammar','syntax':'lark','definition':'start: X'}}," \
+	"{'type':'custom','name':'any'}],'tool_choice':{'type':'custom','name':'patch'},'store':false}"
+#define ASKS_CHAT_MEMBERS "'messages':[{'role':'user','content':'hi'},{'role':'assistant','tool_calls':[{'id':'x','type':'custom','custom':{'name':'patch','input':'1 \\u0022'}}],'content':null}," \
+	"{'role':'tool','tool_call_id':'x','content':'2'}],'tools':[{'type':'custom','custom':{'name':'patch','description':'d','format':{'type':'grammar','grammar':{'syntax':'lark','definition':'start: X'}}}}," \
+	"{'type':'custom','custom':{'name':'any'}}],'tool_choice':{'type':'custom','custom':{'name':'patch'}}}"
+#define ASKS_CUSTOM	 "{" ASKS_RESPONSES_MEMBERS
+#define ASKS_CHAT_CUSTOM "{" ASKS_CHAT_MEMBERS
+#define CHAT_CUSTOM(input, why) "{'id':'c1','model':'gpt','choices':[{'index':0,'message':{'role':'assistant','content':null,'tool_calls':[{'id':'a','type':'custom','custom':{'name':'patch','input':'" input "'}}]},'finish_reason':'" why "'}]}"
+#define PIECE_OF(delta) "data: {'id':'c1','model':'gpt','choices':[{'index':0,'delta':{'tool_calls':[{'index':0," delta "}]},'finish_reason':null}]}\n\n"
+#define CHAT_PIECES(why) PIECE_OF("'id':'a','type':'custom','custom':{'name':'patch','input':''}") PIECE_OF("'custom':{'input':'{\\u0022input'}") PIECE_OF("'custom':{'input':'\\u0022:1}'}") \
+	"data: {'id':'c1','model':'gpt','choices':[{'index':0,'delta':{},'finish_reason':'" why "'}]}\n\ndata: [DONE]\n\n"
+#define CUSTOM_ITEM(input) "{'type':'custom_tool_call','id':'ctc','status':'completed','call_id':'a','name':'patch','input':'" input "'}"
+#define RESPONSE(status, more, items) "{'id':'r1','object':'response','model':'gpt','status':'" status "'" more ",'output':[" items "]}"
+#define SAYS_EVENT(type, rest) "event: " type "\ndata: {'type':'" type "'," rest "}\n\n"
+#define RESPONSE_EVENTS(last, whole) \
+	SAYS_EVENT("response.created", "'response':" RESPONSE("in_progress", "", "")) \
+	SAYS_EVENT("response.output_item.added", "'output_index':0,'item':" CUSTOM_ITEM("")) \
+	SAYS_EVENT("response.custom_tool_call_input.delta", "'output_index':0,'item_id':'ctc','delta':'{\\u0022input'") \
+	SAYS_EVENT("response.custom_tool_call_input.delta", "'output_index':0,'item_id':'ctc','delta':'\\u0022:1}'") \
+	SAYS_EVENT("response.custom_tool_call_input.done", "'output_index':0,'item_id':'ctc','input':'{\\u0022input\\u0022:1}'") \
+	SAYS_EVENT("response.output_item.done", "'output_index':0,'item':" CUSTOM_ITEM("{\\u0022input\\u0022:1}")) \
+	SAYS_EVENT(last, "'response':" whole)
+
+/* clang-format off */
+static const struct {
+	const char *name;
+	enum form from, to;
+	const char *request, *responses[2], *gets[2]; /* whole, and streamed */
+} customs[] = {
+	{ "responses at chat", FORM_RESPONSES, FORM_CHAT, ASKS_CUSTOM, { CHAT_CUSTOM("{\\u0022input\\u0022:1}", "tool_calls"), CHAT_PIECES("tool_calls") },
+		{ "'type':'custom_tool_call','status':'completed','call_id':'a','name':'patch','input':'{\\'input\\':1}'}", "'status':'completed','call_id':'a','name':'patch','input':'{\\'input\\':1}'}]" } },
+	{ "chat at responses", FORM_CHAT, FORM_RESPONSES, ASKS_CHAT_CUSTOM, 
+		{ RESPONSE("completed", "", CUSTOM_ITEM("{\\u0022input\\u0022:1}")), RESPONSE_EVENTS("response.completed", RESPONSE("completed", "", CUSTOM_ITEM("{\\u0022input\\u0022:1}"))) },
+		{ "'tool_calls':[{'id':'a','type':'custom','custom':{'name':'patch','input':'{\\'input\\':1}'}}]},'finish_reason':'tool_calls'", "'tool_calls':[{'index':0,'custom':{'input':'{\\'input\\':1}'}}]" } },
+	{ "a call that was cut", FORM_RESPONSES, FORM_CHAT, ASKS_CUSTOM, { CHAT_CUSTOM("rm -r ", "length"), CHAT_PIECES("length") }, { "'output':[]", "'output':[]" } },
+	{ "a call that was cut, in responses", FORM_CHAT, FORM_RESPONSES, ASKS_CHAT_CUSTOM, 
+		{ RESPONSE("incomplete", ",'incomplete_details':{'reason':'max_output_tokens'}", CUSTOM_ITEM("rm")),
+			RESPONSE_EVENTS("response.incomplete", RESPONSE("incomplete", ",'incomplete_details':{'reason':'max_output_tokens'}", CUSTOM_ITEM("{\\u0022input\\u0022:1}"))) },
+		{ "'message':{'role':'assistant','content':'','refusal':null},'finish_reason':'length'", "'finish_reason':'length'" } },
+	{ "a model that calls it as a function", FORM_RESPONSES, FORM_CHAT, ASKS_CUSTOM,
+		{ "{'id':'c1','model':'gpt','choices':[{'index':0,'message':{'role':'assistant','tool_calls':[{'id':'a','type':'function','function':{'name':'patch','arguments':'{\\u0022input\\u0022:\\u00221\\u0022}'}}]},'finish_reason':'tool_calls'}]}",
+			PIECE_OF("'id':'a','type':'function','function':{'name':'patch','arguments':'{\\u0022input\\u0022:\\u00221\\u0022}'}") "data: {'id':'c1','model':'gpt','choices':[{'index':0,'delta':{},'finish_reason':'tool_calls'}]}\n\n" },
+		{ "'name':'patch','input':'1'}", "'name':'patch','input':'1'}]" } },
+};
+/* clang-format on */
+
+static void
+a_custom_tool_stays_one_where_the_model_takes_it(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < COUNT_OF(customs); i++) {
+		char *body = double_quoted(customs[i].request);
+		struct translate_ask ask = { .from = customs[i].from, .to = customs[i].to, .body = span_str(body), .model = SPAN_LIT("m"), .custom_tools = true };
+		struct translated_request made;
+		struct buf sent = { 0 };
+		struct arena a;
+		arena_init(&a, 0, false);
+		if (translate_request(&ask, &a, &sent, &made))
+			fail_msg("%s: %.*s %s", customs[i].name, SPAN_ARG(made.refused), made.why);
+		assert_int_equal(made.ndropped, 0);
+		char *want = double_quoted(ask.to == FORM_CHAT
+						   ? "{'model':'m'," ASKS_CHAT_MEMBERS
+						   : "{'model':'m'," ASKS_RESPONSES_MEMBERS);
+		if (!span_is(buf_view(&sent), want))
+			fail_msg("%s:\n got %.*s\nwant %s", customs[i].name, SPAN_ARG(buf_view(&sent)), want);
+		translate_aliases = made.aliases;
+		for (int streamed = 0; streamed < 2; streamed++)
+			for (size_t step = 0; step < 8; step += 7) {
+				char *in = double_quoted(customs[i].responses[streamed]), *gets = double_quoted(customs[i].gets[streamed]);
+				struct buf out = { 0 };
+				const char *why = NULL;
+				int err = translate_run_to(ask.to, ask.from, streamed, 200, span_str(in), step, 0, &out, &why);
+				if (err || !memmem(out.p, out.n, gets, strlen(gets)) || memmem(out.p, out.n, "rm", 2))
+					fail_msg("%s, %d: %d %s\n%.*s", customs[i].name, streamed, err, why ? why : "", SPAN_ARG(buf_view(&out)));
+				buf_free(&out);
+				free(in);
+				free(gets);
+			}
+		translate_aliases = NULL;
+		buf_free(&sent);
+		arena_reset(&a);
+		free(body);
+		free(want);
+	}
+}
+
+/* What a model without custom tools, or Mistral, is offered is a function. */
+static void
+other_models_are_offered_a_function(void **state)
+{
+	char *body = double_quoted(ASKS_CUSTOM);
+	struct translate_ask asks[] = {
+		{ .from = FORM_RESPONSES, .to = FORM_CHAT, .body = span_str(body), .model = SPAN_LIT("m") },
+		{ .from = FORM_RESPONSES, .to = FORM_CHAT, .body = span_str(body), .model = SPAN_LIT("m"), .custom_tools = true, .dialect = dialect_find(SPAN_LIT("mistral")) },
+		{ .from = FORM_RESPONSES, .to = FORM_MESSAGES, .body = span_str(body), .model = SPAN_LIT("m"), .custom_tools = true, .cap_tokens = 9 },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT_OF(asks); i++) {
+		struct translated_request made;
+		struct buf sent = { 0 };
+		struct arena a;
+		arena_init(&a, 0, false);
+		assert_int_equal(translate_request(&asks[i], &a, &sent, &made), 0);
+		assert_string_equal(made.dropped[0], "*.definition");
+		assert_null(memmem(sent.p, sent.n, "\"custom\"", 8));
+		assert_non_null(memmem(sent.p, sent.n, "A text of this grammar", 22));
+		buf_free(&sent);
+		arena_reset(&a);
+	}
+	free(body);
+}
+
 int
 main(void)
 {
@@ -383,6 +499,8 @@ main(void)
 		cmocka_unit_test(a_custom_call_has_its_own_events),
 		cmocka_unit_test(half_of_a_custom_call_is_left_out),
 		cmocka_unit_test(a_tool_that_the_caller_did_not_offer_is_not_called),
+		cmocka_unit_test(a_custom_tool_stays_one_where_the_model_takes_it),
+		cmocka_unit_test(other_models_are_offered_a_function),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

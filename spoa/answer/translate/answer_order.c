@@ -34,7 +34,7 @@ is_whole_block(struct translator *t, struct answer_block *b)
 	struct span text = buf_view(&b->text);
 	bool was_closed = b->end.closed;
 
-	if (b->is != SAID_CALL || b->over)
+	if (b->is != SAID_CALL || b->over || b->custom)
 		return true;
 	calls_note_end(&b->end, span_cut(text, b->looked, text.n));
 	b->looked = text.n;
@@ -187,6 +187,19 @@ take_input(struct translator *t, struct answer_block *b)
 	buf_span(&b->text, text);
 }
 
+/* The arguments of a call are no JSON object, or not all of one. The text of a custom tool's call does not
+ * show that: it may be half if the response was cut in it. */
+static bool
+is_half_call(struct translator *t, struct answer_block *b)
+{
+	enum answer_stop stop = t->choice->stop;
+
+	if (b->custom)
+		return !TAILQ_NEXT(b, all) &&
+		       (stop == STOP_LENGTH || stop == STOP_WINDOW || stop == STOP_MALFORMED);
+	return b->is == SAID_CALL && !is_one_object(t, buf_view(&b->text));
+}
+
 static int
 close_block(struct translator *t, struct answer_block *b)
 {
@@ -195,10 +208,10 @@ close_block(struct translator *t, struct answer_block *b)
 
 	if (b->half.n)
 		buf_str(&b->text, "\xEF\xBF\xBD");
-	if (b->is == SAID_CALL && !b->text.n)
+	if (b->is == SAID_CALL && !b->text.n && !b->custom)
 		buf_str(&b->text, "{}");
 	t->held += b->text.n - before;
-	bool half = b->is == SAID_CALL && !is_one_object(t, buf_view(&b->text));
+	bool half = is_half_call(t, b);
 	/* with the length that the answer was cut at it may be half, or if the provider says so */
 	if (half && t->choice->stop != STOP_LENGTH && t->choice->stop != STOP_WINDOW &&
 		t->choice->stop != STOP_MALFORMED)
@@ -214,7 +227,7 @@ close_block(struct translator *t, struct answer_block *b)
 	if (is_unoffered(b) || (half && !may_be_half))
 		return 0;
 	b->half_written = half;
-	if (is_custom_call(b))
+	if (is_custom_call(b) && !b->custom)
 		take_input(t, b);
 	if (t->streamed) {
 		write_block_text(t, b);
@@ -234,6 +247,8 @@ waits_for_stop(struct translator *t, struct answer_block *b)
 {
 	if (b->is != SAID_CALL || !b->text.n || t->choice->stop)
 		return false;
+	if (b->custom)
+		return !TAILQ_NEXT(b, all);
 	if (!b->seen)
 		b->half_call = !is_one_object(t, buf_view(&b->text));
 	b->seen = true;
@@ -326,14 +341,19 @@ static struct answer_block *
 begin_call_block(struct translator *t, const struct said *s)
 {
 	bool counted = !t->plan.format->blocks && s->number != CALL_OLDER && !s->each;
+	const struct tool_alias *as = t->plan.aliases;
 	const char *why = NULL;
 
+	while (as && !span_eq(as->sent, s->name))
+		as = as->next;
 	if (!s->name.n)
 		why = "the provider's answer has a part of a call that has no name, or is over";
 	else if (counted && s->number != t->choice->calls)
 		why = "the provider's answer has a call with a number that is not the next one";
 	else if (t->choice->calls == CAP_CALLS)
 		why = too_much;
+	else if (s->custom && !(as && as->custom))
+		why = "the provider's answer has a call of a custom tool that the caller does not have";
 	if (why) {
 		(void)translator_fail(t, why == too_much ? ERR_LIMIT : ERR_SYNTAX, why);
 		return NULL;
@@ -343,9 +363,9 @@ begin_call_block(struct translator *t, const struct said *s)
 		return NULL;
 	b->place = t->choice->calls++;
 	b->over = s->each;
-	for (b->as = t->plan.aliases; b->as && !span_eq(b->as->sent, s->name);)
-		b->as = b->as->next;
-	buf_span(&b->name, b->as ? b->as->name : s->name);
+	b->as = as;
+	b->custom = s->custom;
+	buf_span(&b->name, as ? as->name : s->name);
 	/* Two of one id are none of it; one that not every provider takes would come back to
 	 * another one as it is. */
 	uint64_t id = s->id.n ? span_hash(s->id) : 0;
@@ -382,7 +402,8 @@ call_block_of(struct translator *t, const struct said *s)
 			b->number = s->number;
 		return b;
 	}
-	if (other || named || (!s->numbered && !s->name.n && t->choice->calls > 1)) {
+	if (other || named || (s->text.n && s->custom != b->custom) ||
+		(!s->numbered && !s->name.n && t->choice->calls > 1)) {
 		(void)translator_fail(t, ERR_SYNTAX,
 			"the provider's answer has a call that becomes another one");
 		return NULL;

@@ -23,6 +23,7 @@ struct said {
 			  */
 	bool numbered;	 /* it says so; else it is a place in a list */
 	bool each;	 /* it is a call by itself, of a format that counts none */
+	bool custom;	 /* a call of a custom tool: its text is no JSON, but what the tool takes */
 	/* A stream says all of it again: of use where nothing else has said it; or a part of
 	 * it, which something else is to say. */
 	enum said_copy { SAID_ONCE, SAID_AGAIN, SAID_PARTLY } copy;
@@ -91,6 +92,7 @@ struct answer_block {
 	size_t looked;	     /* bytes of it that `end` knows */
 	struct call_end end;
 	bool open, over;
+	bool custom; /* as of what was said */
 	bool seen, half_call; /* once it was over */
 	bool half_written;    /* the response was cut in this call, and it is written so */
 };

@@ -63,15 +63,24 @@ note_said(struct said_reader *r, const struct said_place *at, struct said s)
 
 static const char item_done[] = "response.output_item.done";
 
+/* An event of the input of a custom tool's call. */
+static bool
+is_custom_event(const struct said_reader *r)
+{
+	return span_starts(r->out->type, SPAN_LIT("response.custom_tool_call_input."));
+}
+
 /* A stream says it once more: all of an item, or some of it. */
 static enum said_copy
 said_again(const struct said_reader *r, bool arguments)
 {
+	static const char *const done[] = { "response.function_call_arguments.done",
+		"response.custom_tool_call_input.done" };
+
 	if (r->whole)
 		return SAID_ONCE;
 	return span_is(r->out->type, item_done) || r->out->last ||
-			       (arguments && span_is(r->out->type,
-						     "response.function_call_arguments.done"))
+			       (arguments && SPAN_IN(r->out->type, done))
 		       ? SAID_AGAIN
 		       : SAID_PARTLY;
 }
@@ -82,8 +91,10 @@ static void
 note_said_call(struct said_reader *r, struct node *n, const struct said_place *at)
 {
 	struct call_parts p = calls_parts(n);
-	struct node *arguments = p.arguments[0];
+	bool custom = p.name[1] || p.arguments[1];
+	struct node *arguments = p.arguments[custom];
 	struct said s = { .is = SAID_CALL,
+		.custom = custom,
 		.rank = r->form == FORM_CHAT ? 2 : 0,
 		.copy = r->out->last || span_is(r->out->type, item_done) ? said_again(r, true)
 									 : SAID_ONCE,
@@ -92,13 +103,13 @@ note_said_call(struct said_reader *r, struct node *n, const struct said_place *a
 				  ? CALL_OLDER
 				  : said_number_of(r, at),
 		.numbered = at->numbered || r->whole || r->f->blocks,
-		.name = tree_text(&r->t, p.name[0]) };
+		.name = tree_text(&r->t, p.name[custom]) };
 
 	for (size_t i = 0; i < COUNT_OF(call_ids); i++) {
 		struct span id = tree_text(&r->t, tree_member(n, call_ids[i]));
 		s.id = id.n ? id : s.id;
 	}
-	if (arguments && arguments->tok == JSON_OBJECT)
+	if (arguments && arguments->tok == JSON_OBJECT && !custom)
 		s.text = tree_raw(&r->t, arguments);
 	else if (arguments && arguments->tok != JSON_STRING && arguments->tok != JSON_NULL)
 		r->why = "the arguments of a call are no object";
@@ -108,7 +119,7 @@ note_said_call(struct said_reader *r, struct node *n, const struct said_place *a
 		s.text = SPAN_LIT("");
 	if (at->unsound)
 		r->why = "a call in the provider's answer has a number that is none";
-	if (p.name[1] || p.arguments[1] || tree_member(n, "partialArgs"))
+	if ((custom && (p.name[0] || p.arguments[0])) || tree_member(n, "partialArgs"))
 		r->why = no_place;
 	note_said(r, at, s);
 }
@@ -142,7 +153,8 @@ see_call(struct said_reader *r, const struct node *n, bool *call)
 	if (!row || n->tok != JSON_OBJECT || !n->up)
 		return;
 	*call = !row->type ||
-		tree_is(&r->t, tree_member(n, "type"), row->type + unless) != unless;
+		tree_is(&r->t, tree_member(n, "type"), row->type + unless) != unless ||
+		(row->kinds && tree_is(&r->t, tree_member(n, "type"), "custom_tool_call"));
 	if (*call ? row->part == (r->whole ? IN_EVENT : IN_WHOLE) : !says_text(r, n))
 		r->why = no_place;
 }
@@ -178,15 +190,18 @@ note_said_text(struct said_reader *r, const struct node *n, const struct answer_
 	if (!s.text.n)
 		return;
 	if (row->read == READ_COPY)
-		s.copy = said_again(r, row->kind == KIND_ARGUMENTS);
+		s.copy = said_again(r, row->kind == KIND_ARGUMENTS || row->kind == KIND_INPUT);
 	else if (so_far.n && !r->whole && span_starts(span_str(row->path), so_far))
 		s.copy = SAID_PARTLY;
-	if (row->kind == KIND_INPUT)
+	s.custom = row->kind == KIND_INPUT;
+	if (s.custom && !is_custom_event(r))
 		r->why = no_place;
 	if (row->kind == KIND_REASONING && r->reasoning && r->reasoning != row->path)
 		return;
 	r->reasoning = row->kind == KIND_REASONING ? row->path : r->reasoning;
-	if (!said_kind_of(row->kind, &s.is))
+	if (s.custom)
+		s.is = SAID_CALL;
+	else if (!said_kind_of(row->kind, &s.is))
 		return;
 	if (at->aside && s.is == SAID_TEXT)
 		s.is = SAID_REASONING;

@@ -137,6 +137,8 @@ static const struct part_form part_forms[] = {
 };
 static const struct part_form call_forms[] = {
 	{ PART_CALL, FROM_ANY, "{'id':%i,'type':'function','function':{'name':%n,'arguments':%a}}" }, { 0 } };
+static const struct part_form custom_forms[] = {
+	{ PART_CALL, FROM_ANY, "{'id':%i,'type':'custom','custom':{'name':%n,'input':%t}}" }, { 0 } };
 /* clang-format on */
 
 /* ---- read ---- */
@@ -308,7 +310,7 @@ put_chat_assistant(struct question *q, const struct turn *t)
 		json_put_open(b, "tool_calls", '[');
 	for (const struct part *p = t->first; p && !q->err; p = p->next)
 		if (p->kind == PART_CALL)
-			put_part(q, call_forms, p);
+			put_part(q, p->custom ? custom_forms : call_forms, p);
 		else if (p->kind != PART_TEXT && p->kind != PART_REFUSAL)
 			question_refuse(q, p->at, question_nowhere);
 	if (has[PART_CALL])
@@ -328,10 +330,14 @@ put_chat_assistant(struct question *q, const struct turn *t)
 }
 
 void
-put_openai_choice(struct question *q, const char *one)
+put_openai_choice(struct question *q, const char *one, const char *custom)
 {
+	const struct tool_offer *t = q->customs ? q->tools : NULL;
+
+	while (t && !(t->custom && span_eq(t->name, q->choice.name)))
+		t = t->next;
 	if (q->choice.is == CHOICE_TOOL)
-		json_put_form(q->out, one, q->choice.name);
+		json_put_form(q->out, t ? custom : one, q->choice.name);
 	else if (q->choice.is != CHOICE_UNSAID)
 		json_put_str(q->out, "tool_choice", choice_words[q->choice.is]);
 	if (q->one_call)
@@ -362,6 +368,22 @@ openai_effort(const struct question *q)
 }
 
 static void
+put_chat_tool(struct question *q, const struct tool_offer *t)
+{
+	bool custom = q->customs && t->custom;
+
+	json_put_form(q->out, custom ? "{'type':'custom','custom':{" : "{'type':'function','function':{");
+	put_tool(q->out, t, "parameters");
+	if (custom && t->grammar) {
+		json_put_form(q->out, "'format':{'type':'grammar','grammar':{");
+		put_node(q->out, "syntax", t->syntax);
+		put_node(q->out, "definition", t->grammar);
+		json_put_form(q->out, "}}");
+	}
+	json_put_form(q->out, "}}");
+}
+
+static void
 write_chat(struct question *q)
 {
 	question_put_settings(q);
@@ -380,14 +402,12 @@ write_chat(struct question *q)
 	json_put_close(q->out, ']');
 	if (q->tools)
 		json_put_open(q->out, "tools", '[');
-	for (const struct tool_offer *t = q->tools; t; t = t->next) {
-		json_put_form(q->out, "{'type':'function','function':{");
-		put_tool(q->out, t, "parameters");
-		json_put_form(q->out, "}}");
-	}
+	for (const struct tool_offer *t = q->tools; t; t = t->next)
+		put_chat_tool(q, t);
 	if (q->tools)
 		json_put_close(q->out, ']');
-	put_openai_choice(q, "'tool_choice':{'type':'function','function':{'name':%t}}");
+	put_openai_choice(q, "'tool_choice':{'type':'function','function':{'name':%t}}",
+		"'tool_choice':{'type':'custom','custom':{'name':%t}}");
 	if (q->set[DOC_SCHEMA]) {
 		json_put_form(
 			q->out, "'response_format':{'type':'json_schema','json_schema':{");
@@ -412,7 +432,7 @@ const struct request_form chat_request_form = {
 		[SET_USER] = 64 },
 	.choices = choice_words, .roles = message_roles, .parts = { part_members, part_rows, true }, .more = more_members,
 	.read_part = read_chat_part, .read_turn = read_chat_message, .read_tool = read_chat_tool, .read = read_chat, .write = write_chat,
-	.name_max = 64, .text_format = true, .any_json = true,
+	.name_max = 64, .text_format = true, .any_json = true, .customs = true,
 };
 
 const struct request_form mistral_request_form = {

@@ -508,13 +508,18 @@ question_custom_tool(struct question *q, const struct node *at, struct node *con
 	const struct node *grammar = m[TOOL_GRAMMAR];
 	struct span text = node_written(grammar);
 
-	if (grammar && !question_refuse(q, grammar, question_nowhere))
+	if (grammar && !q->customs && !question_refuse(q, grammar, question_nowhere))
 		return;
 	question_tool(q, at, m);
 	struct tool_offer *t = q->err ? NULL : q->tools_last;
 	if (!t)
 		return;
 	t->custom = true;
+	t->syntax = m[TOOL_STRICT];
+	t->grammar = grammar;
+	t->schema = NULL;
+	if (q->customs)
+		return;
 	t->schema = question_json(q, at,
 		arena_printf(q->a,
 			"{\"type\":\"object\",\"properties\":{\"input\":{\"type\":\"string\""
@@ -527,9 +532,11 @@ question_custom_tool(struct question *q, const struct node *at, struct node *con
 void
 part_custom_input(struct question *q, struct part *p, const struct node *input)
 {
-	if (input)
-		p->json = arena_printf(
-			q->a, "{\"input\":\"%.*s\"}", SPAN_ARG(node_written(input)));
+	if (!input)
+		return;
+	p->custom = q->customs;
+	p->text = node_written(input);
+	p->json = arena_printf(q->a, "{\"input\":\"%.*s\"}", SPAN_ARG(p->text));
 }
 
 void
@@ -1110,7 +1117,8 @@ translate_request(const struct translate_ask *ask, struct arena *a, struct buf *
 						? &mistral_request_form
 						: request_forms[ask->to];
 	struct question q = {
-		.ask = ask, .to = made, .form = from, .into = to, .a = a, .out = out
+		.ask = ask, .to = made, .form = from, .into = to, .a = a, .out = out,
+		.customs = to->customs && ask->custom_tools
 	};
 
 	*made = (struct translated_request){ .stream = ask->stream };

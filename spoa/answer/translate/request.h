@@ -34,6 +34,7 @@ struct translate_ask {
 	const unsigned char *user_key;
 	struct model_effort effort; /* that the model takes */
 	bool fixed_sampling;	    /* the model refuses a temperature, top_p and top_k */
+	bool custom_tools;	    /* the model takes OpenAI's custom tools, whose calls are a text */
 	const char *const *drop; /* paths that the route lets go: "top_k", "stream_options.x" */
 	size_t ndrop;
 };

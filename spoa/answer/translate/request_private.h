@@ -32,6 +32,7 @@ struct part {
 	struct span id, name; /* of a call; of a result its call's, or one of them: decoded */
 	struct span space;    /* the namespace of a call's tool, decoded */
 	struct span json;     /* of a call the arguments, an object */
+	bool custom; /* a call of a custom tool, written as one: its input is `text`; or its result */
 	const struct node *cache; /* the prompt up to here is to be cached; NULL: it need not */
 	bool failed;	      /* a result */
 	bool answered;	      /* a call: its result has been met */
@@ -50,7 +51,8 @@ struct tool_offer {
 	struct span name, space;	     /* decoded; the namespace that it is in, or empty */
 	struct node *description, *schema, *strict; /* NULL: not said */
 	const struct node *cache; /* as of a part */
-	bool custom; /* its call is a text: offered as a function with the member "input" */
+	bool custom; /* its call is a text; unless q->customs, it is offered as a function with the member "input" */
+	const struct node *syntax, *grammar; /* of that text; NULL: any */
 	struct tool_offer *next;
 };
 
@@ -123,6 +125,7 @@ struct question {
 	uint64_t budget; /* the tokens that this comes to, of a model that takes a number; 0: none */
 	bool without_thinking; /* an effort alone, at Anthropic's */
 	bool shows_thinking; /* the caller wants to see it */
+	bool customs; /* the target takes custom tools */
 };
 
 /* ---- tables ---- */
@@ -199,6 +202,7 @@ struct request_form {
 	bool model_in_path;
 	bool text_format; /* of an answer, by name */
 	bool any_json;	  /* JSON of no schema, too */
+	bool customs;	  /* custom tools, if the model takes them */
 	const char *cached; /* the member that marks what is to be cached, in any place; NULL: it has none */
 	bool titles; /* text documents have one */
 	bool apart;  /* system texts stand before all turns, which change roles and begin with the
@@ -260,7 +264,7 @@ enum { TOOL_NAME, TOOL_DESCRIPTION, TOOL_SCHEMA, TOOL_STRICT, TOOL_TYPE, TOOL_GR
 void question_tool(struct question *q, const struct node *at, struct node *const *m);
 /* One of OpenAI's custom tools, whose call is a text, in a grammar (TOOL_GRAMMAR) or any. */
 void question_custom_tool(struct question *q, const struct node *at, struct node *const *m);
-/* The arguments of a call of such a tool; `input` NULL: it is no such call. */
+/* The input of a call of such a tool, as it is or as arguments; `input` NULL: it is no such call. */
 void part_custom_input(struct question *q, struct part *p, const struct node *input);
 /* One whose type is the form's word, or, unless it must have one, not said: others are run by
  * the provider. A read_tool. */
@@ -298,10 +302,10 @@ bool part_is_text(const struct part *p); /* or a document that is one */
 /* A file whose bytes, in base64, are a text: *text is the file with that text as its data. False: the
  * bytes are no text, and *text is *p. */
 bool part_file_text(struct question *q, const struct part *p, struct part *text);
-/* Of OpenAI's two forms: which tool is to be called (`one` shows it by its name); the schema of
+/* Of OpenAI's two forms: which tool is to be called (`one` shows a function by its name, `custom` a custom tool); the schema of
  * the answer, and the effort. */
 void read_openai_choice(struct question *q, const struct member *named);
-void put_openai_choice(struct question *q, const char *one);
+void put_openai_choice(struct question *q, const char *one, const char *custom);
 void put_schema(struct question *q);
 /* Reads the member `thinking` of Claude's models, which is in DOC_THINKING, at Anthropic and Bedrock. */
 void read_thinking(struct question *q);

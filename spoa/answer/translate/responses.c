@@ -122,6 +122,8 @@ static const struct part_form content_forms[] = {
 };
 static const struct part_form call_forms[] = {
 	{ PART_CALL, FROM_ANY, "{'type':'function_call','call_id':%i,'name':%n,'arguments':%a}" }, { 0 } };
+static const struct part_form custom_forms[] = {
+	{ PART_CALL, FROM_ANY, "{'type':'custom_tool_call','call_id':%i,'name':%n,'input':%t}" }, { 0 } };
 static const struct part_form said_text[] = { { PART_TEXT, FROM_ANY, "{'type':'output_text','text':%t}" }, { 0 } };
 /* clang-format on */
 
@@ -212,8 +214,8 @@ put_item_result(struct question *q, const struct part *r)
 	struct part failed;
 	const struct part *one = result_parts(r, &failed);
 
-	json_put_form(
-		q->out, "{'type':'function_call_output','call_id':%t", question_id(q, r->id));
+	json_put_form(q->out, "{'type':%s,'call_id':%t",
+		r->custom ? "custom_tool_call_output" : "function_call_output", question_id(q, r->id));
 	if (!one || (one->kind == PART_TEXT && !one->next)) {
 		put_written(q->out, "output", one ? one->text : SPAN_LIT(""));
 	} else {
@@ -248,7 +250,33 @@ put_turn_items(struct question *q, const struct turn *t)
 		json_put_form(q->out, "]}");
 	for (const struct part *p = t->first; p && !q->err; p = p->next)
 		if (p->kind == PART_CALL)
-			put_part(q, call_forms, p);
+			put_part(q, p->custom ? custom_forms : call_forms, p);
+}
+
+static void
+put_responses_tool(struct question *q, const struct tool_offer *t)
+{
+	struct buf *b = q->out;
+
+	if (q->customs && t->custom) {
+		json_put_form(b, "{'type':'custom'");
+		put_tool(b, t, NULL);
+		if (t->grammar) {
+			json_put_form(b, "'format':{'type':'grammar'");
+			put_node(b, "syntax", t->syntax);
+			put_node(b, "definition", t->grammar);
+			json_put_close(b, '}');
+		}
+		json_put_close(b, '}');
+		return;
+	}
+	json_put_form(b, "{'type':'function'");
+	put_tool(b, t, "parameters");
+	if (!t->schema) /* it has to have some */
+		json_put_raw(b, "parameters", SPAN_LIT("{\"type\":\"object\",\"properties\":{}}"));
+	if (!t->strict) /* where nobody says so it is true */
+		json_put_bool(b, "strict", false);
+	json_put_close(b, '}');
 }
 
 static void
@@ -263,19 +291,12 @@ write_responses(struct question *q)
 	json_put_close(b, ']');
 	if (q->tools)
 		json_put_open(b, "tools", '[');
-	for (const struct tool_offer *t = q->tools; t; t = t->next) {
-		json_put_form(b, "{'type':'function'");
-		put_tool(b, t, "parameters");
-		if (!t->schema) /* it has to have some */
-			json_put_raw(b, "parameters",
-				SPAN_LIT("{\"type\":\"object\",\"properties\":{}}"));
-		if (!t->strict) /* where nobody says so it is true */
-			json_put_bool(b, "strict", false);
-		json_put_close(b, '}');
-	}
+	for (const struct tool_offer *t = q->tools; t; t = t->next)
+		put_responses_tool(q, t);
 	if (q->tools)
 		json_put_close(b, ']');
-	put_openai_choice(q, "'tool_choice':{'type':'function','name':%t}");
+	put_openai_choice(q, "'tool_choice':{'type':'function','name':%t}",
+		"'tool_choice':{'type':'custom','name':%t}");
 	if (q->set[DOC_SCHEMA] || q->any_json || q->set[SET_VERBOSITY]) {
 		json_put_open(b, "text", '{');
 		if (q->set[DOC_SCHEMA]) {
@@ -304,6 +325,6 @@ const struct request_form responses_request_form = {
 	.tool = tool_members, .tool_type = "function", .tool_typed = true,
 	.read_turn = read_input_item, .read_tool = read_responses_tool, .read_part = read_responses_part, .read = read_responses,
 	.write = write_responses,
-	.name_max = 128, .text_format = true, .any_json = true,
+	.name_max = 128, .text_format = true, .any_json = true, .customs = true,
 };
 /* clang-format on */

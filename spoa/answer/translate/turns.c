@@ -167,6 +167,7 @@ match_results(struct question *q, struct turn *t, struct turn *of)
 		call->answered = true;
 		r->id = call->id;
 		r->name = call->name;
+		r->custom = call->custom;
 		from = call->next;
 		*p = r->next;
 		*end = r;

@@ -53,7 +53,8 @@ token_family_of(const struct token_models *m, struct span model)
 static void
 sizes_of(const struct token_models *m, struct span model, bool version,
 	const struct model_size **window, const struct model_size **output,
-	const struct model_size **effort, const struct model_size **sampling)
+	const struct model_size **effort, const struct model_size **sampling,
+	const struct model_size **custom)
 {
 	for (size_t i = 0; i < m->nsizes; i++) {
 		const struct model_size *s = &m->sizes[i];
@@ -68,6 +69,8 @@ sizes_of(const struct token_models *m, struct span model, bool version,
 			*effort = s;
 		if (s->fixed_sampling)
 			*sampling = s;
+		if (s->custom_tools)
+			*custom = s;
 	}
 }
 
@@ -75,17 +78,18 @@ struct model_size
 model_size_of(const struct token_models *m, struct span model)
 {
 	const struct model_size *window = NULL, *output = NULL, *effort = NULL,
-				*sampling = NULL;
+				*sampling = NULL, *custom = NULL;
 	size_t n;
 
 	model = price_bare_name(model);
-	sizes_of(m, model, false, &window, &output, &effort, &sampling);
+	sizes_of(m, model, false, &window, &output, &effort, &sampling, &custom);
 	while ((n = price_version(model)) > 0) {
 		model.n -= n;
-		sizes_of(m, model, true, &window, &output, &effort, &sampling);
+		sizes_of(m, model, true, &window, &output, &effort, &sampling, &custom);
 	}
 	return (struct model_size){ .window = window ? window->window : 0,
 		.output = output ? output->output : 0,
 		.fixed_sampling = sampling,
+		.custom_tools = custom,
 		.effort = effort ? effort->effort : (struct model_effort){ .takes = EFFORT_ANY } };
 }

@@ -82,6 +82,7 @@ struct model_size {
 	uint64_t output;   /* the most that an answer may be asked to be */
 	struct model_effort effort;
 	bool fixed_sampling; /* the model refuses a temperature, top_p and top_k of the caller */
+	bool custom_tools;   /* the model takes OpenAI's custom tools, whose calls are a text */
 	const void *at;	   /* where it is written, for messages */
 };
 

@@ -108,6 +108,7 @@ form_write(struct request *r, struct found_form *f)
 		.cap_tokens = cap_unsaid(r, model),
 		.effort = size.effort,
 		.fixed_sampling = size.fixed_sampling,
+		.custom_tools = size.custom_tools,
 		.user_key = r->gate ? r->gate->shared->prompt_key : NULL,
 		.drop = r->found.route->drop,
 		.ndrop = r->found.route->ndrop };

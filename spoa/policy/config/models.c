@@ -31,7 +31,7 @@ static const char *const family_keys[] = {
 /* clang-format on */
 static const char *const top_keys[] = { "families", "models", "unknown", NULL };
 static const char *const model_keys[] = { "model", "family", "window", "output", "effort", "sampling",
-	NULL };
+	"custom_tools", NULL };
 
 struct reader {
 	struct arena *a;
@@ -190,12 +190,14 @@ read_model_effort(struct reader *r, const struct yaml_node *n)
 	return e;
 }
 
-/* Returns true if `n` is the word none, the only one that `sampling` has. */
+/* Returns true if the row has the key, whose only value is this word. */
 static bool
-read_fixed_sampling(struct reader *r, const struct yaml_node *n)
+read_model_word(struct reader *r, const struct yaml_node *row, const char *key, const char *word)
 {
-	if (n && !(n->kind == YAML_SCALAR && span_is(n->s, "none")))
-		diag_at(r->d, n, "sampling: none is expected, found %s", yaml_found(n));
+	const struct yaml_node *n = yaml_get(row, key);
+
+	if (n && !(n->kind == YAML_SCALAR && span_is(n->s, word)))
+		diag_at(r->d, n, "%s: %s is expected, found %s", key, word, yaml_found(n));
 	return n;
 }
 
@@ -237,7 +239,8 @@ add_model(struct reader *r, const struct yaml_node *n, const struct token_family
 		size.model = patterns[i];
 		if (f)
 			models[out->nmodels++] = (struct token_model){ size.model, f };
-		if (!size.window && !size.output && !size.effort.takes && !size.fixed_sampling)
+		if (!size.window && !size.output && !size.effort.takes && !size.fixed_sampling &&
+			!size.custom_tools)
 			continue;
 		check_size(r, out, &size);
 		sizes[out->nsizes++] = size;
@@ -262,13 +265,14 @@ read_models(struct reader *r, const struct yaml_node *n, struct token_models *ou
 		struct model_size size = { .window = read_most(r, c, "window"),
 			.output = read_most(r, c, "output"),
 			.effort = read_model_effort(r, yaml_get(c, "effort")),
-			.fixed_sampling = read_fixed_sampling(r, yaml_get(c, "sampling")) };
+			.fixed_sampling = read_model_word(r, c, "sampling", "none"),
+			.custom_tools = read_model_word(r, c, "custom_tools", "true") };
 		if (!names)
 			diag_at(r->d, c, "models: model is missing");
 		else if (!family && !yaml_get(c, "window") && !yaml_get(c, "output") &&
-			 !yaml_get(c, "effort") && !yaml_get(c, "sampling"))
+			 !yaml_get(c, "effort") && !yaml_get(c, "sampling") && !yaml_get(c, "custom_tools"))
 			diag_at(r->d, c,
-				"models: family is missing, or window, output, effort or sampling");
+				"models: family is missing, or window, output, effort, sampling or custom_tools");
 		const struct token_family *f =
 			family ? find_token_family(r, family, "family") : NULL;
 		for (const struct yaml_node *m = names ? yaml_first(names) : NULL;

@@ -13,6 +13,7 @@ installed() {
 	cmp -s "$py/requirements-$1.txt" "$venv/installed" && return
 	python3 -m venv "$venv" && "$venv/bin/pip" install -q --no-deps -r "$py/requirements-$1.txt" >"$D/pip.log" 2>&1 && cp "$py/requirements-$1.txt" "$venv/installed"
 }
+what_agents=$build/agents/node_modules/.bin/codex # which agents.sh installs
 for set in new frameworks; do
 	installed $set || { skip "$what" "$(grep -v WARNING "$D/pip.log" | tail -1)"; exit 0; }
 done
@@ -23,7 +24,7 @@ cp "$here"/agents/js/*.mjs "$build/sdk/agents/"
 
 # The models of the targets, which take less than older ones
 declare -A model=([chat]=gpt-5 [responses]=gpt-5 [messages]=claude-opus-4-8 [generate]=gemini-3-pro-preview [converse]=us.anthropic.claude-opus-4-7-v1:0 [mistral]=mistral-large-latest)
-forms="chat responses messages generate converse mistral"
+forms=${FORMS:-chat responses messages generate converse mistral}
 read -ra ports < <("$build/stackhelp" ports 21)
 served=("${ports[@]:0:3}") at=("${ports[@]:3}")
 "$build/agents-py/new/bin/python" "$py/provider.py" "${served[@]}" >"$D/provider.log" 2>&1 &
@@ -68,8 +69,14 @@ routes:
   - {name: denied-cohere, match: {methods: [POST], host: denied.test, api: cohere}, targets: [cohere]}
 Y
 	for form in $forms ill denied; do
-		for api in openai anthropic gemini bedrock; do
-			echo "  - {name: $form-$api, match: {methods: [GET, POST], host: $form.test, api: $api}, targets: [{provider: $form${model[$form]:+, model: \"${model[$form]}\"}}], response: [meter, record, restore]}"
+		for api in anthropic openai gemini bedrock; do # OpenAI's API has Anthropic's path, too
+			case $api-$form in # what docs/translation.md has for Claude Code and Codex
+			anthropic-messages | *-ill | *-denied) drop='' ;;
+			anthropic-*) drop=", translate: {drop: ['messages[*].role=system']}" ;;
+			openai-*) drop=", translate: {drop: ['tools[*].type=web_search']}" ;;
+			*) drop='' ;;
+			esac
+			echo "  - {name: $form-$api, match: {methods: [GET, POST], host: $form.test, api: $api}, targets: [{provider: $form${model[$form]:+, model: \"${model[$form]}\"}}], response: [meter, record, restore]$drop}"
 		done
 	done
 	cat <<'Y'
@@ -92,6 +99,7 @@ denials() { cat "$JOURNAL"/* | tr -d '\0' | grep -c '"route":"denied-'; }
 version() {
 	case $1 in
 	js) echo "JavaScript: $2 $(jq -r --arg n "$2" '.dependencies[$n]' "$here/sdk/package.json")" ;;
+	agents) echo "$2 $(jq -r --arg n "$2" '.dependencies[$n]' "$here/agents/package.json")" ;;
 	js-agents) echo "JavaScript: $2 $(jq -r --arg n "$2" '.dependencies[$n]' "$here/agents/js/package.json")" ;;
 	*) echo "Python: $2 $(sed -n "s/^$2==//p" "$py/requirements-$1.txt")" ;;
 	esac
@@ -110,12 +118,17 @@ forms_of() {
 }
 while read -r program variant set shown left; do
 	[[ $program != '#'* ]] || continue
+	if [ "$program" = coding_agent ] && [ ! -x "$what_agents" ]; then
+		skip "$shown $variant" "agents.sh has not installed it"
+		continue
+	fi
 	chosen=${CLIENTS:+no}
 	for c in ${CLIENTS:-}; do [[ $program.$set != "$c"* ]] || chosen=''; done
 	[ -z "$chosen" ] || continue
 	out=$D/$program.$variant.$set denied=$(denials) ill=$(told | jq .ill)
 	case $set in
 	js) client=(node "$build/sdk/agents/$program.mjs") ;;
+	agents) client=("$build/agents-py/new/bin/python" "$py/clients/$program.py") ;;
 	js-agents) client=(node "$build/agents/js/$program.mjs") ;;
 	*) client=("$build/agents-py/$set/bin/python" "$py/clients/$program.py") ;;
 	esac
@@ -124,17 +137,17 @@ while read -r program variant set shown left; do
 		case $url in own=*) [ "${left:-}" = own ] || continue ;; denied=* | ill=*) ;; *) [ "${left:-}" != own ] || continue ;; esac
 		[ "$program" = boto3_sdk ] && targets+=("${url%%=*}=${url##* }") || targets+=("${url%% *}")
 	done
-	PYTHONPATH=$py AWS_CA_BUNDLE=$D/edge.crt timeout 300 nice -n 5 "${client[@]}" "$key" "$variant" "$prompt" "${targets[@]}" >"$out" 2>"$out.err" </dev/null
+	B=$build PYTHONPATH=$py AWS_CA_BUNDLE=$D/edge.crt timeout 600 nice -n 5 "${client[@]}" "$key" "$variant" "$prompt" "${targets[@]}" >"$out" 2>"$out.err" </dev/null
 	told >"$out.told"
 	runs=''
 	for form in $([ "${left:-}" = own ] && echo own || echo "$forms"); do
 		for mode in whole streamed; do
-			[[ " ${left:-} " != *" $form-$mode "* ]] || continue
+			[[ " ${left:-} " != *" $form-$mode "* && "${left:-} $mode" != "streamed whole" ]] || continue
 			stream=$([ $mode = streamed ] && echo true || echo false)
 			got=$(jq -cS --arg f $form "select(.target == \$f and .stream == $stream) | {calls, text} + (if .error then {error, says: .says[:400]} else {} end)" "$out")
-			refused=$(jq -r --arg f $form "[.wrong[] | select((.form == \$f or \$f == \"own\") and .stream == $stream) | .why] | unique | .[]" "$out.told")
+			refused=$(jq -r --arg f $form "[.wrong[] | select((.form == \$f or \$f == \"own\") and (.stream == $stream or \"${left:-}\" == \"streamed\")) | .why] | unique | .[]" "$out.told")
 			name="$shown $variant at $form, $mode"
-			if [ "$got" = "$(jq -cS . <<<"$want")" ] && [ -z "$refused" ]; then ok "$name"; runs+=" $form-$mode"; else not_ok "$name" "${got:-$(tail -n 1 "$out.err")}" "$refused"; fi
+			if [ "$got" = "$(jq -cS . <<<"$want")" ] && [ -z "$refused" ]; then ok "$name"; runs+="$([ "${left:-}" != streamed ] || echo " $form-whole") $form-$mode"; else not_ok "$name" "${got:-$(tail -n 1 "$out.err")}" "$refused"; fi
 		done
 	done
 	row="| $(version "$set" "$shown") | $variant | $(forms_of "$runs") | $(jq -r 'select(.target == "denied") | .error // "none"' "$out"), $(($(denials) - denied)) |"

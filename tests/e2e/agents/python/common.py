@@ -3,7 +3,7 @@
     NAME.py KEY VARIANT PROMPT TARGET=URL…
 
 A client asks each target twice, whole and streamed, and the targets `denied` and `ill` once. Each run prints one line of JSON: the calls of the tools and the final text, or
-the exception. `run(base, key, variant, prompt, stream)` of a client returns the final text."""
+the exception. `run(base, key, variant, prompt, stream)` of a client returns the final text. If it has a member `streams`, only these ways are tried."""
 import asyncio
 import inspect
 import json
@@ -56,7 +56,7 @@ def main(run):
     key, variant, prompt, *targets = sys.argv[1:]
     for target in targets:
         name, base = target.split("=", 1)
-        for stream in (False,) if name in ("denied", "ill") else (False, True):
+        for stream in (False,) if name in ("denied", "ill") else getattr(run, "streams", (False, True)):
             called.clear()
             began, line = time.monotonic(), {"target": name, "stream": stream}
             try:

@@ -38,11 +38,14 @@ def made(schema, known):
 
 def turn(text, rounds, tools, forced, schema):
     """Returns what the model says, and whom it calls with what, or None."""
+    rounds = max(rounds, ("The colleague is " in text) + ("Sent to " in text))  # some clients write results as texts
     known = list(dict.fromkeys(PLACEHOLDER.findall(text))) or ["<EMAIL_ADDRESS_0>"]
     own = {"look_up": {"person": known[0]}, "send_mail": {"to": known[-1], "subject": "The ferry leaves at nine"}}
     script = [t for n in own for t in tools if t == n or t.endswith(("_" + n, "-" + n))]
     own["final_answer"] = {"answer": "Sent to " + " and ".join(known) + "."}
-    rounds = max(rounds, ("The colleague is " in text) + ("Sent to " in text))  # some clients write results as texts
+    if not script and "exec" in tools and forced is None:  # Codex offers one tool, which runs programs that call the others
+        call = next((f"tools.mcp__mail__{n}({json.dumps(own[n])})" for n in ("look_up", "send_mail")[rounds:]), None)
+        return ("Let me see.", "exec", {"input": f"text(JSON.stringify(await {call}))"}) if call else ("Sent to " + " and ".join(known) + ".", None, None)
     if forced is None and rounds < len(script):
         name = script[rounds]
         return "Let me see.", name, own[next(n for n in own if name.endswith(n))]
@@ -54,6 +57,11 @@ def turn(text, rounds, tools, forced, schema):
     if schema:
         return json.dumps(made(schema, known)), None, None
     return "Sent to " + " and ".join(known) + ".", None, None
+
+
+def spoken(messages):
+    """The conversation without system texts, which may have addresses of their own."""
+    return json.dumps([m for m in messages if m.get("role") not in ("system", "developer")])
 
 
 def pieces(text):
@@ -80,17 +88,21 @@ def chat(body, model, stream, serial, mistral=False):
         matched(calls, results)
         calls, results = [c["id"] for c in m.get("tool_calls") or []], []
         for c in m.get("tool_calls") or []:
-            json.loads(c["function"]["arguments"])
+            if c["type"] == "function":
+                json.loads(c["function"]["arguments"])
     matched(calls, results)
+    tools = {t[t["type"]]["name"]: t for t in body.get("tools", [])}
     choice = body.get("tool_choice")
-    forced = choice["function"]["name"] if isinstance(choice, dict) else "" if choice in ("required", "any") else None
-    text, name, args = turn(json.dumps(body["messages"]), sum(m["role"] == "tool" for m in body["messages"]),
-                            {t["function"]["name"]: t["function"].get("parameters", {}) for t in body.get("tools", []) if choice != "none"}, forced,
+    forced = choice[choice["type"]]["name"] if isinstance(choice, dict) else "" if choice in ("required", "any") else None
+    text, name, args = turn(spoken(body["messages"]), sum(m["role"] == "tool" for m in body["messages"]),
+                            {n: t[t["type"]].get("parameters", {}) for n, t in tools.items() if choice != "none"}, forced,
                             (body.get("response_format") or {}).get("json_schema", {}).get("schema"))
     base = {"id": f"chatcmpl-{serial}", "created": 1, "model": body["model"]}
     usage = {"prompt_tokens": 3, "completion_tokens": 5, "total_tokens": 8}
     ident = f"c{serial:08d}" if mistral else f"call_{serial:024d}"
-    made_calls = [{"id": ident, "type": "function", "function": {"name": name, "arguments": json.dumps(args)}}] if name else []
+    kind = tools[name]["type"] if name else None
+    member, said = ("input", args["input"]) if kind == "custom" else ("arguments", json.dumps(args))
+    made_calls = [{"id": ident, "type": kind, kind: {"name": name, member: said}}] if name else []
     why = "tool_calls" if name else "stop"
     if not stream:
         message = {"role": "assistant", "content": text or (None if not mistral else ""), **({"tool_calls": made_calls} if name else {}), **({} if mistral else {"refusal": None, "annotations": []})}
@@ -102,8 +114,8 @@ def chat(body, model, stream, serial, mistral=False):
     if name and mistral:
         events.append(chunk({"tool_calls": [{**made_calls[0], "index": 0}]}))
     elif name:
-        events.append(chunk({"tool_calls": [{"index": 0, "id": ident, "type": "function", "function": {"name": name, "arguments": ""}}]}))
-        events += [chunk({"tool_calls": [{"index": 0, "function": {"arguments": p}}]}) for p in pieces(json.dumps(args))]
+        events.append(chunk({"tool_calls": [{"index": 0, "id": ident, "type": kind, kind: {"name": name, member: ""}}]}))
+        events += [chunk({"tool_calls": [{"index": 0, kind: {member: p}}]}) for p in pieces(said)]
     events.append(chunk({}, why, **({"usage": usage} if mistral else {})))
     if (body.get("stream_options") or {}).get("include_usage"):
         events.append({**base, "object": "chat.completion.chunk", "choices": [], "usage": usage})
@@ -112,19 +124,34 @@ def chat(body, model, stream, serial, mistral=False):
 
 # ---- responses ----
 
+def offered(body, items):
+    """The tools of a request, by a name that says the namespace, too: how the model calls it, and its schema."""
+    found, kinds = {}, {"function": "function_call", "custom": "custom_tool_call"}
+    for t in (body.get("tools") or []) + [t for i in items if i.get("type") == "additional_tools" for t in i["tools"]]:
+        space = {"namespace": t["name"]} if t["type"] == "namespace" else {}
+        for own in t["tools"] if space else [t]:
+            name = own.get("name") if space.get("namespace", "functions") == "functions" else f"{t['name']}__{own['name']}"
+            if own["type"] in kinds:
+                found[name] = {"type": kinds[own["type"]], "name": own["name"], **space}, own.get("parameters", {})
+    return found
+
+
 def responses(body, model, stream, serial):
     items = [{"role": "user", "content": body["input"]}] if isinstance(body["input"], str) else body["input"]
-    matched([i["call_id"] for i in items if i.get("type") == "function_call"], [i["call_id"] for i in items if i.get("type") == "function_call_output"])
+    made_calls, results = ([i["call_id"] for i in items if i.get("type") in kinds] for kinds in (("function_call", "custom_tool_call"), ("function_call_output", "custom_tool_call_output")))
+    matched(made_calls, results)
+    tools = offered(body, items)
     choice = body.get("tool_choice")
     forced = choice.get("name", "") if isinstance(choice, dict) else "" if choice == "required" else None
-    text, name, args = turn(json.dumps(items), sum(i.get("type") == "function_call_output" for i in items),
-                            {t["name"]: t.get("parameters", {}) for t in body.get("tools") or [] if t["type"] == "function"}, forced,
+    text, name, args = turn(spoken(items), len(results), {n: schema for n, (_, schema) in tools.items()}, forced,
                             ((body.get("text") or {}).get("format") or {}).get("schema"))
     output = []
     if text:
         output.append({"type": "message", "id": f"msg_{serial}", "role": "assistant", "status": "completed", "content": [{"type": "output_text", "text": text, "annotations": [], "logprobs": []}]})
     if name:
-        output.append({"type": "function_call", "id": f"fc_{serial}", "call_id": f"call_{serial:024d}", "name": name, "arguments": json.dumps(args), "status": "completed"})
+        item = tools[name][0]
+        said = {"input": args["input"]} if item["type"] == "custom_tool_call" else {"arguments": json.dumps(args)}
+        output.append({**item, "id": f"fc_{serial}", "call_id": f"call_{serial:024d}", **said, "status": "completed"})
     whole = {"id": f"resp_{serial}", "object": "response", "created_at": 1, "status": "completed", "model": body["model"], "output": output, "error": None,
              "incomplete_details": None, "instructions": None, "metadata": {}, "parallel_tool_calls": True, "temperature": 1.0, "tool_choice": "auto", "tools": [], "top_p": 1.0,
              "usage": {"input_tokens": 3, "input_tokens_details": {"cached_tokens": 0}, "output_tokens": 5, "output_tokens_details": {"reasoning_tokens": 0}, "total_tokens": 8}}
@@ -139,7 +166,7 @@ def responses(body, model, stream, serial):
     say("response.in_progress", response=begun)
     for n, item in enumerate(output):
         at = {"item_id": item["id"], "output_index": n}
-        say("response.output_item.added", output_index=n, item={**item, "status": "in_progress", **({"content": []} if "content" in item else {"arguments": ""})})
+        say("response.output_item.added", output_index=n, item={**item, "status": "in_progress", **{k: v for k, v in {"content": [], "arguments": "", "input": ""}.items() if k in item}})
         if "content" in item:
             part = item["content"][0]
             say("response.content_part.added", **at, content_index=0, part={**part, "text": ""})
@@ -148,9 +175,10 @@ def responses(body, model, stream, serial):
             say("response.output_text.done", **at, content_index=0, text=text, logprobs=[])
             say("response.content_part.done", **at, content_index=0, part=part)
         else:
-            for p in pieces(item["arguments"]):
-                say("response.function_call_arguments.delta", **at, delta=p)
-            say("response.function_call_arguments.done", **at, name=name, arguments=item["arguments"])
+            kind, member = ("custom_tool_call_input", "input") if "input" in item else ("function_call_arguments", "arguments")
+            for p in pieces(item[member]):
+                say(f"response.{kind}.delta", **at, delta=p)
+            say(f"response.{kind}.done", **at, **{member: item[member]}, **({} if "input" in item else {"name": item["name"]}))
         say("response.output_item.done", output_index=n, item=item)
     say("response.completed", response=whole)
     return sse(*events, named=True)
