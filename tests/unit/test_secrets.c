@@ -390,6 +390,11 @@ static const struct {
 	{ "my ", " is ", "" },
 	{ "<", ">", "</x>" },
 	{ "  ", ": '", "'," },
+	{ "set shop.", " ", "\n" },
+	{ "let my_", " = String::from(\"", "\");" },
+	{ "copy(cfg->", ", \"", "\");" },
+	{ "my ", " -> ", "\n" },
+	{ "<meta name=\"", "\" content=\"", "\">" },
 };
 
 static size_t

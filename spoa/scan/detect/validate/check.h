@@ -78,6 +78,7 @@ void check_names(struct buf *out);
 	X("token",    check_token,    "looks random") /* no placeholder, no run of one byte */ \
 	X("generic",  check_generic,  "looks random, no stop word") /* key=value: by chance, or mixed classes */ \
 	X("alternative", check_alternative, "looks random, no stop word") /* of two for a key */ \
+	X("chance",   check_chance,   "drawn by chance, no stop word") /* behind a key, in any syntax */ \
 	X("password", check_password, "no stop word") /* key=value, chosen by a person */ \
 	X("argument", check_argument, "no stop word") /* after its option or statement */ \
 	X("bearer",   check_bearer,   "looks random") /* a credential in a header */ \

@@ -55,6 +55,13 @@ key_name(const struct candidate *c)
 		to += 4;
 	while (to > from && !is_letter_or_digit(c->text.p[to - 1]))
 		to--;
+	/* "signing key" too */
+	struct span one = span_cut(c->text, from, to);
+	if (from > 1 && c->text.p[from - 1] == ' ' && span_ieq(one, SPAN_LIT("key"))) {
+		size_t word = span_back(c->text, from - 1, from > 24 ? from - 24 : 0, is_alpha);
+		if (in_list(&qualifies, span_cut(c->text, word, from - 1)))
+			from = word;
+	}
 	struct span name = span_cut(c->text, from, to);
 	while (span_ends(name, SPAN_LIT("：")))
 		name.n -= 3;
@@ -285,7 +292,7 @@ is_drawn_by_chance(struct span s, struct mix m, float bits)
 	enum { LEAST = 15, SURE = 4, SIGNS = 14 };
 
 	return s.n >= LEAST && bits >= 2.4f && m.foreign == 0 &&
-	       span_is_alnum(s, "_-+/=.") && value_chance(s) >= (m.other ? SIGNS : SURE);
+	       span_is_alnum(s, "_-+/=.!@#%^&*?") && value_chance(s) >= (m.other ? SIGNS : SURE);
 }
 
 /* set("token", "…"), setToken("…"): the last word before says what the value is. */
@@ -408,6 +415,42 @@ enum check_result
 check_generic(struct candidate *c)
 {
 	return generic_value(c, value_read(c));
+}
+
+/* A harmless word between a key and its value, as in token = sha256("…"). */
+static bool
+is_of_a_harmless_word(struct span between)
+{
+	for (struct span w; (w = last_word(&between)).n;)
+		if (in_list(&harmless, w))
+			return true;
+	return false;
+}
+
+/* A value that was surely drawn by chance belongs to the name of a secret before it, whatever
+ * the language writes between the two: a blank, a comma, an arrow, a call. */
+enum check_result
+check_chance(struct candidate *c)
+{
+	enum { BARE = 3, WORD = 12 }; /* bits that set a value apart from a long word */
+	struct span name = key_name(c);
+
+	if (name.n <= BARE || key_kind_of(name) < KEY_SECRET) /* key, pwd */
+		return CHECK_NO;
+	struct value v = value_read(c);
+	struct span s = v.s;
+	struct mix m = value_counts(&c->memo->values, s);
+	if (!is_drawn_by_chance(s, m, value_entropy(&c->memo->values, s)))
+		return CHECK_NO;
+	if (!v.quoted && (m.lower == s.n || m.upper == s.n) && value_chance(s) < WORD)
+		return CHECK_NO;
+	if (value_is_template(s) || candidate_is_placeholder(c, s) || is_sequence(c, s) ||
+		is_public_key(s) || span_ieq(s, name))
+		return CHECK_NO;
+	if ((value_is_uuid(s) && !key_says_more(name)) ||
+		is_of_a_harmless_word(span_cut(c->text, c->match, c->start)))
+		return CHECK_NO;
+	return CHECK_SHAPE;
 }
 
 /* Sets c->match to the last key before `at` on the line that says secret and has a separator
