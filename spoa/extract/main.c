@@ -158,7 +158,8 @@ try_cage(const struct options *o, struct server_setup *setup)
 	setup->cage.tools = o->tools;
 	setup->cage.nothing = open("/dev/null", O_RDWR | O_CLOEXEC);
 	if (setup->cage.nothing < 0 || filter_init() < 0) {
-		fprintf(stderr, "tollgate-extract: %s\n", strerror(errno));
+		fprintf(stderr, "tollgate-extract: %s: %s\n",
+			setup->cage.nothing < 0 ? "/dev/null" : "seccomp", strerror(errno));
 		return EXIT_NO_CAGE;
 	}
 	bool good = probe_cage(&setup->cage, &lines, &why);
@@ -170,10 +171,14 @@ try_cage(const struct options *o, struct server_setup *setup)
 	}
 	job_tools(folder);
 	for (size_t i = 0; i < JOB_TOOLS; i++) {
-		setup->tools[i] = probe_tool(&setup->cage, folder, job_tool_names[i]);
+		int missing;
+		setup->tools[i] = probe_tool(&setup->cage, folder, job_tool_names[i], &missing);
 		if (o->check)
 			printf("%s - %s runs in the cage\n", setup->tools[i] ? "ok" : "not ok",
 				job_tool_names[i]);
+		if (o->check && missing)
+			printf("#   %s/%s: %s\n", o->tools ? o->tools : folder,
+				job_tool_names[i], strerror(missing));
 		else if (!setup->tools[i])
 			log_event(LOG_WARN, "extract.no_tool", LS("tool", job_tool_names[i]));
 	}

@@ -188,18 +188,29 @@ run_tool(void *order)
 		execve(FILTER_PATH, (char *const *)argv, none);
 		_exit(127);
 	}
+	/* the tool's own error would be lost in its process */
+	int why = access(p->path, X_OK) < 0 ? errno : 0;
 	bool runs = pid > 0 && waitpid(pid, &status, 0) == pid && WIFEXITED(status) &&
 		    WEXITSTATUS(status) != 127;
-	if (write(CAGE_OUT, runs ? "1" : "0", 1) < 0)
+	SCOPED_BUF(b, 64);
+	buf_printf(&b, "%d %d", runs, why);
+	if (write(CAGE_OUT, b.p + b.start, b.n) < 0)
 		_exit(2);
 }
 
 bool
-probe_tool(const struct cage *c, const char *folder, const char *name)
+probe_tool(const struct cage *c, const char *folder, const char *name, int *why)
 {
+	uint64_t runs = 0, number = 0;
+
 	SCOPED_BUF(said, 64);
 	struct tool_probe p = { .name = name };
 
 	snprintf(p.path, sizeof(p.path), "%s/%s", folder, name);
-	return in_cage(c, run_tool, &p, &said) && span_is(buf_view(&said), "1");
+	bool done = in_cage(c, run_tool, &p, &said);
+	struct span rest = buf_view(&said), word = span_next(&rest, ' ');
+	if (!done || span_u64(word, &runs) || span_u64(rest, &number))
+		runs = 0;
+	*why = runs ? 0 : (int)number;
+	return runs != 0;
 }

@@ -64,6 +64,16 @@ is "and no socket at all" "$? $(head -1 "$D/out")" "2 tollgate-extract: no --lis
 unshare -Ur sh -c 'echo 0 >/proc/sys/user/max_user_namespaces; exec "$0" --check' "$bin" >"$D/out" 2>&1
 like "without namespaces it ends, and says what to do" "$? $(tail -1 "$D/out")" '^1 tollgate-extract: no namespaces: .*max_user_namespaces.*RestrictNamespaces'
 
+# ---- a tool that may not be opened ----
+mkdir "$D/shut"
+chmod 700 "$D/shut"
+[ "$(id -u)" = 0 ] || chmod 000 "$D/shut"
+"$bin" --check --tools "$D/shut" >"$D/out" 2>&1
+like "a folder that it may not open is named" "$(cat "$D/out")" "#?.*$D/shut(/pdftotext)?: Permission denied"
+chmod 755 "$D/shut"
+"$bin" --check --tools "$D/shut" >"$D/out" 2>&1
+like "and a tool that is not there" "$(cat "$D/out")" "#   $D/shut/pdftotext: No such file or directory"
+
 # ---- a tool that was taken over ----
 mkdir "$D/tools"
 for t in pdftotext pdftohtml pdftoppm tesseract; do cp "$build/extract_tool" "$D/tools/$t"; done

@@ -90,9 +90,13 @@ chat 'closed zor blax a@example.com'
 is "hang: something of it does not" "$status" 503
 like "by the same code" "$body" 'classifier_unavailable'
 is "its record names the class" "$(record)" '"unclassified":{"applied":"deny","class":"pii"}'
+# A request with personal data was denied then, whatever the policy says of all others.
+degraded_says() { grep -ah '"type":"degraded"' "$JOURNAL"/* | grep '"dependency":"classifier"' | grep -q '"on_failure":"permit","on_failure_by_class":{"pii":"deny"}'; }
 rc '{}'
 back() { chat "back zor blax $RANDOM"; [ "$status" = 200 ]; }
 check "it answers again" wait_for back
+degraded_in_time() { wait_for degraded_says || wait_for degraded_says; } # after a healthy minute
+check "the degraded record has the outcome of each class" degraded_in_time
 check "its calls are counted" [ "$(metric recogniser_calls_total 'recogniser="ner",outcome="answered"')" -gt 3 ]
 check "its failures too" [ "$(metric recogniser_calls_total 'recogniser="ner",outcome="timeout"')" -ge 1 ]
 check "and what was remembered" [ "$(metric recogniser_texts_total 'recogniser="ner",cache="hit"')" -ge 1 ]

@@ -360,6 +360,28 @@ a_request_over_its_limit_is_refused_with_its_counts(void **state)
 	stage_down(&s);
 }
 
+/* Not a lack of memory or of room: an operator has to configure the relay. */
+static void
+a_request_that_needs_the_relay_says_so_where_there_is_none(void **state)
+{
+	struct stage s;
+	struct call c;
+
+	(void)state;
+	stage_up(&s, POLICY);
+	s.cfg.relay = false;
+	call_do(&s, &(struct note){ .person = "alice", .body = EMAIL }, &c);
+	assert_string_equal(call_var(&c, "status"), "503");
+	assert_non_null(strstr(call_var(&c, "error"), "relay_missing"));
+	assert_non_null(strstr(call_var(&c, "error"), "must be replaced"));
+	assert_null(strstr(call_var(&c, "error"), "overloaded"));
+	assert_string_equal(stage_field(0, "code"), "relay_missing");
+	assert_string_equal(call_var(&c, "rule"), "pii");
+	assert_int_equal(stage_charged(&s, "requests", "alice"), 0);
+	s.cfg.relay = true;
+	stage_down(&s);
+}
+
 /* Its counts are not read: what remains is unknown, and nothing is made up. */
 static void
 what_can_never_pass_is_refused_without_a_count(void **state)
@@ -655,6 +677,7 @@ main(void)
 		cmocka_unit_test(a_connection_may_go_away_at_every_point),
 		cmocka_unit_test(a_request_over_its_limit_is_refused_with_its_counts),
 		cmocka_unit_test(what_can_never_pass_is_refused_without_a_count),
+		cmocka_unit_test(a_request_that_needs_the_relay_says_so_where_there_is_none),
 		cmocka_unit_test(all_that_is_held_has_a_cap),
 		cmocka_unit_test(what_one_caller_holds_has_a_cap),
 		cmocka_unit_test(what_a_small_body_unpacks_to_is_held),

@@ -15,6 +15,7 @@
 #include "support/temp_dir.h"
 
 static struct config cfg = { .node = "gw-1" };
+static struct policy policy;
 
 static int
 begin(void **state UNUSED)
@@ -22,7 +23,12 @@ begin(void **state UNUSED)
 	static const unsigned char key[SHA256_BYTES] = { 1 };
 	static struct limit limits[] = { { .name = "usd-day", .of = LIMIT_USD },
 		{ .name = "requests", .of = LIMIT_REQUESTS } };
-	static struct policy policy = { .label = "p", .limits = limits, .nlimits = 2 };
+	static const struct identity_entry identities[] = { { .kind = ID_NONE }, { .kind = ID_API_KEY } };
+	policy = (struct policy){ .label = "p",
+		.limits = limits,
+		.nlimits = 2,
+		.identities = identities,
+		.nidentities = 2 };
 	static struct snapshot snap = { .refs = 1, .policy = &policy };
 	static unsigned turn;
 	char name[16];
@@ -136,6 +142,11 @@ a_new_key_says_what_a_key_says(void **state UNUSED)
 	assert_null(strstr(got, text));
 	assert_string_equal(member("keys", id, "by", text), "operator");
 	assert_string_equal(member("keys", id, "claimed", text), "eve");
+	/* Kept, and of no use before the policy takes API keys. */
+	assert_null(strstr(got, "\"taken\""));
+	policy.nidentities = 1;
+	assert_int_equal(ask(&admin_key_new, "{\"person\":\"bob\"}"), 200);
+	assert_non_null(strstr(got, "\"taken\":false"));
 	live_close(&server.live);
 	assert_int_equal(ask(&admin_key_new, "{\"person\":\"bob\"}"), 409);
 }

@@ -749,6 +749,36 @@ consequences_are_noted(void **state)
 		"p.yaml:6:5: route e: takes the relay: a request of it may have 2 attempts\n"));
 	assert_null(strstr(cmd_out, "route e: goes"));
 	assert_null(strstr(cmd_out, "route g: "));
+	/* A breaker and a cap on requests in flight take the relay, as several targets do. */
+	put("p.yaml",
+		"tollgate: 1\nname: t\n"
+		"providers: {p: {backend: openai, breaker: {failures: 5}}, q: {backend: openai, "
+		"concurrent: 4}, r: {backend: openai}}\n"
+		"routes:\n  - {name: d, match: {path: /d}, targets: p, retry: {attempts: 1}}\n"
+		"  - {name: e, match: {path: /e}, targets: q, retry: {attempts: 1}}\n"
+		"  - {name: f, match: {path: /f}, targets: r, retry: {attempts: 1}}\n"
+		"  - {name: g, match: {path: /g}, targets: p, retry: {attempts: 1}, via: direct}\n"
+		"  - {name: h, match: {path: /h}, targets: r, retry: {attempts: 1}}\n"
+		"limits: [{name: l, concurrent: 2, when: 'route.name == \"h\"'}]\n");
+	assert_int_equal(check("--policy", path("p.yaml"), NULL), 0);
+	assert_non_null(strstr(cmd_out, ": route d: takes the relay: provider p has a breaker\n"));
+	assert_non_null(strstr(cmd_out, ": route e: takes the relay: provider q has concurrent\n"));
+	assert_null(strstr(cmd_out, "route d: goes direct"));
+	assert_null(strstr(cmd_out, "route e: goes direct"));
+	assert_non_null(strstr(cmd_out, "route f: goes direct to r"));
+	assert_non_null(strstr(cmd_out, "route g: goes direct to p"));
+	assert_null(strstr(cmd_out, "route h: goes direct"));
+	/* Bounds of streams alone. */
+	put("p.yaml",
+		"tollgate: 1\nname: t\n"
+		"providers: {p: {backend: openai}}\n"
+		"routes:\n  - {name: d, match: {path: /d}, targets: p, retry: {first_byte: 5s}}\n"
+		"  - {name: e, match: {path: /e}, targets: p, retry: {first_byte: 5s, whole: 30s}}\n"
+		"  - {name: f, match: {path: /f}, targets: p, retry: {first_content: 5s}}\n");
+	assert_int_equal(check("--policy", path("p.yaml"), NULL), 0);
+	assert_non_null(strstr(cmd_out, "route d: first_byte bounds streams only"));
+	assert_null(strstr(cmd_out, "route e: first_byte"));
+	assert_non_null(strstr(cmd_out, "route f: first_content bounds streams only"));
 	/* What clients do not get where a target speaks another form. */
 	put("p.yaml",
 		"tollgate: 1\nname: t\n"

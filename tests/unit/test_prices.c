@@ -428,11 +428,14 @@ what_has_no_price_is_remarked(void **state)
 		"     cache: {exact: {ttl: 1h}, semantic: {embeddings: azure/vectors}}}\n"
 		"  - {name: e, match: {path: /e}, targets: [{provider: azure, model: m}],\n"
 		"     cache: {exact: {ttl: 1h}, semantic: {embeddings: azure/m}}}\n"
+		"  - {name: tools, match: {path: /m}, dialect: mcp, targets: mine}\n"
+		"  - {name: reads, match: {methods: [GET], path: /r}, targets: mine}\n"
+		"  - {name: spared, match: {path: /s}, targets: mine}\n"
 		"rules:\n"
 		"  - {name: good, when: 'model.name == \"x\"', route: {model: m}}\n"
 		"  - {name: bad, when: 'model.name == \"x\"', route: {model: o}}\n"
 		"limits:\n"
-		"  - {name: l, usd: 5, window: 1h, at_limit: {model: p}}\n";
+		"  - {name: l, usd: 5, window: 1h, at_limit: {model: p}, when: 'route.name != \"spared\"'}\n";
 	struct policy_fix f;
 	int64_t now;
 
@@ -447,8 +450,8 @@ what_has_no_price_is_remarked(void **state)
 	policy_price_notes(f.p, now, &(struct noting){ .note = remark });
 	const char *want[] = { "prices.yaml: as of 2026-03-02, 91 days ago: compare it with",
 		"\n7 target azure: model n has no price in ",
-		"\n15 rule bad: model o has no price in ",
-		"\n17 limit l: model p has no price in ",
+		"\n18 rule bad: model o has no price in ",
+		"\n20 limit l: model p has no price in ",
 		"prices.yaml: limits in dollars refuse it\n",
 		"route d: cache: model vectors of its embeddings has no price in ",
 		"prices.yaml: their dollars are not counted\n",
@@ -460,6 +463,9 @@ what_has_no_price_is_remarked(void **state)
 			fail_msg("%s is not in: %s", want[i], remarks);
 	assert_null(strstr(remarks, "model m"));
 	assert_null(strstr(remarks, "route e"));
+	assert_null(strstr(remarks, "route tools: mine has no list"));
+	assert_null(strstr(remarks, "route reads: mine has no list"));
+	assert_null(strstr(remarks, "route spared: mine has no list"));
 	remarks[0] = '\0';
 	policy_price_notes(f.p, now - 86400000000000, &(struct noting){ .note = remark });
 	assert_null(strstr(remarks, "as of"));

@@ -50,7 +50,12 @@ change_key(struct key_live *k, const char *page, const char *id, const char *don
 	give_key(k, id);
 	json_auto_t *answer = admin_answer(&k->c, page);
 	if (answer) {
-		k->c.code = admin_changed("key", answer, done);
+		bool taken = !json_is_false(json_object_get(answer, "taken"));
+		k->c.code = admin_changed("key", answer, taken ? done : "is kept");
+		if (!taken)
+			fputs("tollgate: key: the policy in force has no identity entry with "
+			      "api_key: requests with this key get 401 until it has one\n",
+				stderr);
 		const char *text = json_str_in(answer, "key");
 		if (text && k->c.json)
 			printf("{\"id\":\"%s\",\"key\":\"%s\"}\n", json_str_in(answer, "id"),

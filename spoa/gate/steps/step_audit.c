@@ -198,6 +198,24 @@ joins_next(struct request *r)
 	return true;
 }
 
+/* A redaction, a body that is not whole, a route that reads answers: each needs the relay. */
+static void
+deny_without_relay(struct request *r)
+{
+	bool redacts = r->out.decision.kind == D_REDACT;
+
+	if (gate_cfg(r->gate)->relay) {
+		request_overload(r);
+		r->out.decision.message = SPAN_LIT("the relay has no room");
+		return;
+	}
+	request_deny(r, 503, "relay_missing", r->out.decision.rule,
+		redacts ? SPAN_LIT("data in this request must be replaced, which needs the "
+				   "relay, and tollgate.yaml has no relay.listen")
+			: SPAN_LIT("this request needs the relay, and tollgate.yaml has no "
+				   "relay.listen"));
+}
+
 enum step_result
 step_audit(struct request *r)
 {
@@ -210,9 +228,7 @@ step_audit(struct request *r)
 	bool has_room = gate_cfg(g)->relay && g->tickets.n < g->tickets.cap;
 	if (r->out.decision.via == VIA_RELAY && !r->run.resumed && !has_room) {
 		request_release(r);
-		request_overload(r);
-		r->out.decision.message =
-			SPAN_LIT("the relay is not configured or has no room");
+		deny_without_relay(r);
 	}
 	request_count_call(r);
 	if (r->out.decision.kind == D_DEFER || !g->shared->audit || joins_next(r))

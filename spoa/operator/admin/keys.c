@@ -114,7 +114,19 @@ make_new(struct change *c, json_t **before UNUSED, json_t **after)
 	return true;
 }
 
-const struct change_row admin_key_new = { NULL, LIVE_KEY, "new", make_new, NULL };
+/* Says that the policy in force takes no API keys: the key is kept, and opens nothing. */
+static void
+say_taken(struct change *c, const json_t *after UNUSED)
+{
+	SCOPED_SNAPSHOT(snap, c->s);
+
+	for (size_t i = 0; i < snap->policy->nidentities; i++)
+		if (snap->policy->identities[i].kind == ID_API_KEY)
+			return;
+	json_object_set_new(c->answer, "taken", json_false());
+}
+
+const struct change_row admin_key_new = { NULL, LIVE_KEY, "new", make_new, say_taken };
 
 static bool
 make_change(struct change *c, json_t **before, json_t **after)
@@ -169,7 +181,8 @@ make_rotation(struct change *c, json_t **before, json_t **after)
 	return change_sign(c, *after);
 }
 
-const struct change_row admin_key_rotate = { NULL, LIVE_KEY, "rotate", make_rotation, NULL };
+const struct change_row admin_key_rotate = { NULL, LIVE_KEY, "rotate", make_rotation,
+	say_taken };
 
 /* Of a file's key there is no entry yet: one that says no more than that it is revoked. */
 static json_t *

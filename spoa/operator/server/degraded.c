@@ -281,6 +281,26 @@ put_meanwhile(
 	json_put_close(b, '}');
 }
 
+/* What the policy says of requests that need the part; of the classifier also class by class, as
+ * a request that holds such data gets the outcome of its class. */
+static void
+put_outcomes(struct server *s, struct buf *b, const struct part *p)
+{
+	SCOPED_SNAPSHOT(snap, s);
+	const struct policy *policy = snap->policy;
+	const struct on_failure *of = &policy->on_failure;
+	const char *says = (const char *)of + p->mode;
+
+	json_put_str(b, "on_failure", outcome_words[*(const enum outcome *)(const void *)says]);
+	if (p->mode != MODE(classifier) || !of->nby_class)
+		return;
+	json_put_form(b, "'on_failure_by_class':{");
+	for (size_t i = 0; i < of->nby_class; i++)
+		json_put_str(b, policy->classes[of->by_class[i].class].name,
+			outcome_words[of->by_class[i].outcome]);
+	json_put_close(b, '}');
+}
+
 /* While the disk refuses nothing is handed over: the times wait here. */
 static bool
 tell_degraded(struct server *s, const char *name, const char *recogniser, const struct part *p,
@@ -295,13 +315,8 @@ tell_degraded(struct server *s, const char *name, const char *recogniser, const 
 	json_put_opt(&e->fields, "name", recogniser);
 	json_put_time(&e->fields, "since", t->since_ns);
 	json_put_str(&e->fields, "why", t->why);
-	if (p->mode != NO_MODE) {
-		SCOPED_SNAPSHOT(snap, s);
-		const char *modes_of = (const char *)&snap->policy->on_failure;
-		json_put_str(&e->fields, "on_failure",
-			outcome_words[*(
-				const enum outcome *)(const void *)(modes_of + p->mode)]);
-	}
+	if (p->mode != NO_MODE)
+		put_outcomes(s, &e->fields, p);
 	if (!begin)
 		put_meanwhile(s, &e->fields, p, t);
 	audit_append(s->audit, e);

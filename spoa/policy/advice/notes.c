@@ -299,6 +299,42 @@ always_translated(const struct route *r, const struct target *to)
 	return r->translates && to->forms && !(to->forms & forms_of_dialect(r->dialect));
 }
 
+/* The gateway counts the requests of the target that are in flight, or how they ended: of several
+ * targets, of one with a breaker and of one with `concurrent`. That takes the relay. */
+static bool
+counts_attempts(const struct noting *r, const struct route *t, const struct target *to)
+{
+	bool relay = !r->cfg || r->cfg->relay;
+
+	return relay && !t->direct && to->name[0] &&
+	       (t->ntargets > 1 || to->breaker.on || to->concurrent);
+}
+
+/* Whatever the request, the route takes the relay. */
+static bool
+always_relayed(const struct noting *r, const struct route *t)
+{
+	return t->response || t->retry.attempts > 1 || t->told_of_end || t->websocket ||
+	       r->p->unusual_credential || (t->dialect && dialect_is_of_mcp(t->dialect));
+}
+
+/* What a person may not expect of a breaker, or of a cap on requests in flight. */
+static void
+counted_attempts(const struct noting *r)
+{
+	for (const struct route *t = r->p->routes; t < r->p->routes + r->p->nroutes; t++)
+		for (size_t k = 0; k < t->ntargets; k++) {
+			const struct target *to = &t->targets[k];
+			if (always_relayed(r, t) || to->relay || !counts_attempts(r, t, to) ||
+				!(to->breaker.on || to->concurrent))
+				continue;
+			note_say(r, t->at, "route %s: takes the relay: provider %s has %s",
+				t->name, to->name,
+				to->breaker.on ? "a breaker" : "concurrent");
+			break;
+		}
+}
+
 /* HAProxy has no rule for interim heads, and for trailers only since 3.2. */
 static void
 direct(const struct noting *r)
@@ -307,9 +343,10 @@ direct(const struct noting *r)
 		const struct target *to = NULL;
 		for (size_t k = 0; k < t->ntargets && !to; k++)
 			if (t->targets[k].external && !t->targets[k].relay &&
-				!always_translated(t, &t->targets[k]))
+				!always_translated(t, &t->targets[k]) &&
+				!counts_attempts(r, t, &t->targets[k]))
 				to = &t->targets[k];
-		if (!to || t->response || t->retry.attempts > 1 || r->p->unusual_credential)
+		if (!to || always_relayed(r, t))
 			continue;
 		note_say(r, t->at,
 			"route %s: goes direct to %s, which is external: 103 heads of its "
@@ -592,6 +629,7 @@ policy_notes(const struct policy *p, const struct config *cfg, const struct dete
 	pins(&r);
 	logins(&r);
 	direct(&r);
+	counted_attempts(&r);
 	stranded(&r);
 	policy_target_notes(p, cfg, &r);
 	policy_limit_notes(&r);

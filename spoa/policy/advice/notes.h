@@ -22,6 +22,10 @@ void note_say(const struct noting *to, const struct yaml_node *at, const char *f
 void policy_notes(const struct policy *p, const struct config *cfg,
 	const struct detect_rules *rules, void (*note)(void *arg, const char *text), void *arg);
 
+/* notes_limits.c: whether the limit may count a request of the route; and whether requests of the
+ * route have a body. */
+bool limit_may_reach(const struct limit *l, const struct route *route);
+bool route_takes_body(const struct route *t);
 /* notes_limits.c: those on limits. */
 void policy_limit_notes(const struct noting *r);
 

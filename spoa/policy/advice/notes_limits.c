@@ -13,8 +13,8 @@ counts_tokens(const struct limit *l)
 	return l->of == LIMIT_TOKENS || l->of == LIMIT_OUTPUT_TOKENS || l->of == LIMIT_MESSAGE;
 }
 
-static bool
-may_reach(const struct limit *l, const struct route *route)
+bool
+limit_may_reach(const struct limit *l, const struct route *route)
 {
 	SCOPED_ARENA(a, CAP_REQUEST_ARENA, true);
 
@@ -26,7 +26,7 @@ static const struct target *
 unpriced(const struct noting *r, const struct limit *l, const char *model)
 {
 	for (const struct route *t = r->p->routes; t < r->p->routes + r->p->nroutes; t++) {
-		if (!may_reach(l, t) || !t->dialect || !dialect_has_model(t->dialect))
+		if (!limit_may_reach(l, t) || !t->dialect || !dialect_has_model(t->dialect))
 			continue;
 		for (size_t k = 0; k < t->ntargets; k++)
 			if (!policy_price(r->p, &t->targets[k], span_str(model), INT64_MAX))
@@ -81,7 +81,7 @@ remark_on_limit(const struct noting *r, const struct limit *l)
 	bool reached = false;
 
 	for (size_t i = 0; i < r->p->nroutes; i++)
-		reached |= may_reach(l, &r->p->routes[i]);
+		reached |= limit_may_reach(l, &r->p->routes[i]);
 	if (!reached)
 		note_say(r, l->at,
 			"limit %s: no route's requests can be such: it is never counted",
@@ -119,8 +119,8 @@ relayed(const struct noting *r)
 }
 
 /* Requests with a body are what tokens are counted of. */
-static bool
-takes_body(const struct route *t)
+bool
+route_takes_body(const struct route *t)
 {
 	for (size_t i = 0; i < t->nmethods; i++)
 		if (strcmp(t->methods[i], "GET") && strcmp(t->methods[i], "HEAD") &&
@@ -138,9 +138,9 @@ unmetered(const struct noting *r)
 			if (r->p->limits[k].of != LIMIT_MESSAGE &&
 				(counts_tokens(&r->p->limits[k]) ||
 					r->p->limits[k].of == LIMIT_INPUT_TOKENS) &&
-				may_reach(&r->p->limits[k], t))
+				limit_may_reach(&r->p->limits[k], t))
 				first = r->p->limits[k].name;
-		if (first && !(t->response & RESP_METER) && takes_body(t))
+		if (first && !(t->response & RESP_METER) && route_takes_body(t))
 			note_say(r, t->at,
 				"route %s: does not meter: limit %s settles at what was "
 				"reserved",
@@ -154,11 +154,11 @@ estimated(const struct noting *r)
 {
 	for (const struct route *t = r->p->routes; t < r->p->routes + r->p->nroutes; t++) {
 		bool says = t->reserve == RESERVE_ESTIMATE;
-		if (!says && (!takes_body(t) || !r->cfg || r->cfg->relay))
+		if (!says && (!route_takes_body(t) || !r->cfg || r->cfg->relay))
 			continue;
 		for (size_t k = 0; k < r->p->nlimits; k++) {
 			const struct limit *l = &r->p->limits[k];
-			if ((counts_tokens(l) || l->of == LIMIT_USD) && may_reach(l, t))
+			if ((counts_tokens(l) || l->of == LIMIT_USD) && limit_may_reach(l, t))
 				note_say(r, says ? yaml_get(t->at, "reserve") : t->at,
 					"route %s: %s: answers to requests that state no cap "
 					"may pass limit %s",

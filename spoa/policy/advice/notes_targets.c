@@ -48,6 +48,22 @@ times(const struct policy *p, const struct noting *to)
 	}
 }
 
+/* Bounds of streams leave a request for a whole answer without any. */
+static void
+whole_unbounded(const struct policy *p, const struct noting *to)
+{
+	for (const struct route *r = p->routes; r < p->routes + p->nroutes; r++) {
+		const struct retry *t = &r->retry;
+		const char *only = t->first_byte_us ? "first_byte" : "first_content";
+		if (t->whole_us || (!t->first_byte_us && !t->first_content_us))
+			continue;
+		note_say(to, yaml_get(yaml_get(r->at, "retry"), only),
+			"route %s: %s bounds streams only: a request without `stream` waits for "
+			"its answer until the route's deadline: set retry.whole",
+			r->name, only);
+	}
+}
+
 static void
 choosing(const struct policy *p, const struct noting *to, const char *what, const char *name,
 	struct choose choose, const struct target *v, size_t n)
@@ -239,6 +255,7 @@ policy_target_notes(const struct policy *p, const struct config *cfg, const stru
 {
 	attempts(p, cfg, to);
 	times(p, to);
+	whole_unbounded(p, to);
 	for (const struct route *r = p->routes; r < p->routes + p->nroutes; r++) {
 		choosing(p, to, "route", r->name, r->choose, r->targets, r->ntargets);
 		both(p, to, "route", r->name, r->targets, r->ntargets);

@@ -4,6 +4,7 @@
 
 #include "base/clock.h"
 #include "policy/prices.h"
+#include "scan/dialect/dialect.h"
 
 enum { OLD_DAYS = 90 };
 
@@ -82,24 +83,34 @@ targets(const struct pricing *c)
 	}
 }
 
+/* The first limit in dollars that counts requests of the route: neither messages to MCP servers nor
+ * requests without a body cost any. NULL: none. */
+static const struct limit *
+limit_in_dollars(const struct policy *p, const struct route *r)
+{
+	if ((r->dialect && dialect_is_of_mcp(r->dialect)) || !route_takes_body(r))
+		return NULL;
+	for (const struct limit *l = p->limits; l < p->limits + p->nlimits; l++)
+		if (l->of == LIMIT_USD && limit_may_reach(l, r))
+			return l;
+	return NULL;
+}
+
 /* A provider for which the list has nothing, where dollars are counted. */
 static void
 unlisted(const struct pricing *c)
 {
-	const struct limit *usd = NULL;
-
-	for (size_t i = 0; i < c->p->nlimits && !usd; i++)
-		if (c->p->limits[i].of == LIMIT_USD)
-			usd = &c->p->limits[i];
-	for (size_t i = 0; usd && !c->p->unknown_price && i < c->p->nroutes; i++)
-		for (size_t k = 0; k < c->p->routes[i].ntargets; k++)
-			if (!c->p->routes[i].targets[k].prices)
-				note_say(c->to, c->p->routes[i].at,
+	for (size_t i = 0; !c->p->unknown_price && i < c->p->nroutes; i++) {
+		const struct route *r = &c->p->routes[i];
+		const struct limit *usd = limit_in_dollars(c->p, r);
+		for (size_t k = 0; usd && k < r->ntargets; k++)
+			if (!r->targets[k].prices)
+				note_say(c->to, r->at,
 					"route %s: %s%shas no list of prices: where limit %s "
 					"applies every request is refused",
-					c->p->routes[i].name, c->p->routes[i].targets[k].name,
-					c->p->routes[i].targets[k].name[0] ? " " : "",
-					usd->name);
+					r->name, r->targets[k].name,
+					r->targets[k].name[0] ? " " : "", usd->name);
+	}
 }
 
 static void
