@@ -407,7 +407,7 @@ value_in_path(const struct request *r)
 		const struct hit *h = &r->scan.hits[i];
 		struct span value = hit_value(h);
 		if (value.n < MENTION_LEAST ||
-			!detect_entity_spreads(r->snap->rules, h->f.entity, &how))
+			!detect_value_spreads(r->snap->rules, h->f.entity, value, &how))
 			continue;
 		for (size_t k = 0; k < r->in.ntarget; k++)
 			if (r->in.target[k].role == ROLE_PATH &&

@@ -68,7 +68,8 @@ with_mentions(struct scan *s, const struct scan_text *t, const struct segment *w
 		if (err)
 			break;
 		if (!(f->v[i].flags & FINDING_RUN) &&
-			detect_entity_spreads(s->rules, f->v[i].entity, &how))
+			detect_value_spreads(
+				s->rules, f->v[i].entity, hit_value(&own[i]), &how))
 			err = mention_add(set, hit_value(&own[i]), how, (uint32_t)i);
 	}
 	if (err == 0)

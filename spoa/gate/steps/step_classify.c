@@ -118,9 +118,7 @@ score_injection(struct request *r, const struct segment *s, struct span text)
 static bool
 is_chance(const struct request *r, const struct segment *s, const struct finding *f)
 {
-	enum mention_how how;
-
-	return s->sealed && !detect_entity_spreads(r->snap->rules, f->entity, &how) &&
+	return s->sealed && !detect_entity_spreads(r->snap->rules, f->entity) &&
 	       opaque_is_sealed(s->text);
 }
 

@@ -77,10 +77,13 @@ add_values(struct request *r)
 
 	for (; j->at < r->scan.nhits + r->scan.nextra; j->at++) {
 		const struct hit *h = hit_at(r, j->at);
-		if (h->kind != HIT_SPAN || (h->f.flags & FINDING_RUN) || !request_goes(r, h) ||
-			!detect_entity_spreads(r->snap->rules, h->f.entity, &how))
+		if (h->kind != HIT_SPAN || (h->f.flags & FINDING_RUN) || !request_goes(r, h))
 			continue;
 		struct span value = hit_value(h);
+		enum spreads spreads =
+			detect_value_spreads(r->snap->rules, h->f.entity, value, &how);
+		if (!spreads || (spreads == SPREADS_DISTINCT && j->set && mention_set_crowded(j->set)))
+			continue;
 		int err = add_value(j, value, how, (uint32_t)j->at);
 		if (err)
 			return err;

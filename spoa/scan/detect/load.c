@@ -209,8 +209,22 @@ new_entity(struct loader *l, const struct yaml_node *at)
 		.class = "",
 		.threshold = 0.5f,
 		.context = { .boost = 0.35f, .penalty = 0.3f },
-		.spreads = true };
+		.spreads = SPREADS_ALL };
 	return e;
+}
+
+static enum spreads
+load_spreads(struct loader *l, const struct yaml_node *n)
+{
+	static const char *const words[] = {
+		[SPREADS_NONE] = "false", [SPREADS_DISTINCT] = "distinct", [SPREADS_ALL] = "true"
+	};
+
+	for (size_t i = 0; n->kind == YAML_SCALAR && i < COUNT_OF(words); i++)
+		if (span_is(n->s, words[i]))
+			return (enum spreads)i;
+	diag_at(l->d, n, "spreads must be true, false or distinct");
+	return SPREADS_NONE;
 }
 
 static void
@@ -255,7 +269,7 @@ rule_of(struct loader *l, const struct yaml_node *root)
 		} else if (span_is(k, "separators")) {
 			e->separators = load_bool(l, c, "separators");
 		} else if (span_is(k, "spreads")) {
-			e->spreads = load_bool(l, c, "spreads");
+			e->spreads = load_spreads(l, c);
 		} else if (span_is(k, "yields")) {
 			e->yields = load_bool(l, c, "yields");
 		} else if (span_is(k, "context")) {
@@ -329,7 +343,8 @@ own_class(struct loader *l, const struct detect_own *own)
 	e->class = arena_strdup(l->a, own->class);
 	e->source = "the policy";
 	/* Words are found wherever they are; what only patterns find is an identifier. */
-	e->spreads = !own->words && !own->dictionary && !own->fingerprints;
+	if (own->words || own->dictionary || own->fingerprints)
+		e->spreads = SPREADS_NONE;
 	for (const struct yaml_node *c = list ? yaml_first(list) : NULL; c;
 		c = yaml_next(list, c))
 		load_own_pattern(l, c, n++, index);

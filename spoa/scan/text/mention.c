@@ -24,8 +24,8 @@ enum {
 	PASSWORD_LEAST = 6,
 	DISGUISED_LEAST = 8,
 	DISGUISED_MOST = 256, /* longer ones would take the room of others */
-	ADDRESS_SYMBOLS =
-		CAP_MENTION_BYTES / 4, /* of all values, where addresses begin to be left out */
+	CROWDED_SYMBOLS =
+		CAP_MENTION_BYTES / 4, /* of all values, where addresses and names begin to be left out */
 	ROOT = 0,
 };
 
@@ -127,6 +127,12 @@ bool
 mention_set_empty(const struct mention_set *s)
 {
 	return s->nvalues == 0;
+}
+
+bool
+mention_set_crowded(const struct mention_set *s)
+{
+	return s->symbols > CROWDED_SYMBOLS;
 }
 
 size_t
@@ -296,7 +302,7 @@ mention_add(struct mention_set *s, struct span value, enum mention_how how, uint
 	INVARIANT(s->inserted == 0);
 	bool secret = how == MENTION_EXACT;
 	bool address = how == MENTION_CASELESS && span_chr(value, '@') < value.n;
-	if (address && s->symbols > ADDRESS_SYMBOLS)
+	if (address && mention_set_crowded(s))
 		return 0;
 	/* A word in other capitals is another word. */
 	if (how != MENTION_ANYWHERE && !span_some(value, is_digit) &&

@@ -41,6 +41,9 @@ void mention_set_free(struct mention_set **s);
  * 0, ERR_NOMEM, or ERR_LIMIT (over CAP_MENTION_BYTES). */
 int mention_add(struct mention_set *s, struct span value, enum mention_how how, uint32_t tag);
 bool mention_set_empty(const struct mention_set *s);
+/* Whether a quarter of the room is taken: values that detectors find by themselves, such as
+ * names, are then better left to them. */
+bool mention_set_crowded(const struct mention_set *s);
 /* After the last value, until it is 0: about `steps` bytes of the values a call. 1: there is
  * more to do; ERR_NOMEM. */
 int mention_build(struct mention_set *s, size_t steps);

@@ -3,6 +3,9 @@
 #include "base/err.h"
 #include "scan/detect/rules/rule.h"
 
+/* Of a value without words: shorter ones are years, amounts and postal codes. */
+enum { DISTINCT_DIGITS = 6 };
+
 size_t
 detect_entity_count(const struct detect_rules *r)
 {
@@ -38,14 +41,42 @@ detect_entity_folds(const struct detect_rules *r, size_t entity)
 }
 
 bool
-detect_entity_spreads(const struct detect_rules *r, size_t entity, enum mention_how *how)
+detect_entity_spreads(const struct detect_rules *r, size_t entity)
+{
+	INVARIANT(entity < r->nentities);
+	return r->entities[entity].spreads == SPREADS_ALL;
+}
+
+/* A value of two words or more, of letters and digits, or of many digits: hardly anything else
+ * is written alike in one request. */
+static bool
+is_distinct(struct span value)
+{
+	size_t digits = 0, letters = 0, words = 0;
+	bool within = false;
+
+	for (size_t i = 0; i < value.n; i++) {
+		char c = value.p[i];
+		bool letter = is_alpha(c) || is_high(c);
+		words += letter && !within;
+		within = letter;
+		letters += letter;
+		digits += is_digit(c);
+	}
+	return words > 1 || digits >= DISTINCT_DIGITS ||
+	       (digits && letters && digits + letters >= MENTION_LEAST);
+}
+
+enum spreads
+detect_value_spreads(const struct detect_rules *r, size_t entity, struct span value,
+	enum mention_how *how)
 {
 	INVARIANT(entity < r->nentities);
 	const struct entity_rule *e = &r->entities[entity];
 	*how = e->separators		     ? MENTION_FOLDED
 	       : !strcmp(e->class, "secret") ? MENTION_EXACT
 					     : MENTION_CASELESS;
-	return e->spreads;
+	return e->spreads == SPREADS_DISTINCT && !is_distinct(value) ? SPREADS_NONE : e->spreads;
 }
 
 bool
@@ -82,7 +113,7 @@ detect_entity_add(struct detect_rules *r, const char *name, const char *class)
 	if (!own || !group)
 		return -1;
 	r->entities[r->nentities] = (struct entity_rule){
-		.name = own, .class = group, .spreads = !strcmp(group, "secret")
+		.name = own, .class = group, .spreads = strcmp(group, "secret") ? SPREADS_DISTINCT : SPREADS_ALL
 	};
 	return (int)r->nentities++;
 }

@@ -9,6 +9,13 @@
 
 struct detect_rules;
 
+/* Which values of an entity are looked for in all of the request. */
+enum spreads {
+	SPREADS_NONE,
+	SPREADS_DISTINCT, /* those that are no ordinary word or number */
+	SPREADS_ALL,
+};
+
 size_t detect_entity_count(const struct detect_rules *r);
 const char *detect_entity_name(const struct detect_rules *r, size_t entity);
 const char *detect_entity_class(const struct detect_rules *r, size_t entity);
@@ -16,10 +23,14 @@ float detect_entity_threshold(const struct detect_rules *r, size_t entity);
 /* Values of this entity are equal whatever separators they are written with (cards,
  * phones, IBANs): see scan/text/placeholder.h. */
 bool detect_entity_folds(const struct detect_rules *r, size_t entity);
-/* Whether a value of this entity, found once, is that value wherever else it is: secrets
- * and identifiers, not names, dates, ages and places. Secrets are the same byte by byte, others
- * in any case, those that fold however they are separated. */
-bool detect_entity_spreads(const struct detect_rules *r, size_t entity, enum mention_how *how);
+/* Whether every value of this entity, found once, is that value wherever else it is: secrets
+ * and identifiers, not names, dates, ages and places. */
+bool detect_entity_spreads(const struct detect_rules *r, size_t entity);
+/* Whether this value does; SPREADS_DISTINCT: it does because it is no ordinary word or number,
+ * such as a name of two words. Secrets are the same byte by byte, others in any case, those
+ * that fold however they are separated. */
+enum spreads detect_value_spreads(const struct detect_rules *r, size_t entity,
+	struct span value, enum mention_how *how);
 /* Whether it is as an entity is named: UPPER_CASE, digits and _, up to 63 bytes. */
 bool detect_entity_is_name(struct span name);
 /* Index by name, or -1. */

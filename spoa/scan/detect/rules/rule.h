@@ -35,7 +35,7 @@ struct entity_rule {
 	float threshold;
 	bool yields;	 /* to a value after its own name */
 	bool separators; /* 1111-2222 and 11112222 are one value */
-	bool spreads;	 /* a value found once is looked for in all of the request */
+	enum spreads spreads; /* a value found once is looked for in all of the request */
 	struct context_rule context;
 	const struct span *samples; /* folded: upper-case letters and digits */
 	size_t nsamples;
