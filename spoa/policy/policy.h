@@ -578,6 +578,7 @@ struct policy {
 	struct entity_set used; /* what conditions and effects name: policy/used.c */
 	bool uses_all;		/* a condition may depend on any entity */
 	bool skip_samples;	/* detectors.samples: ignore */
+	bool labeled_names;	/* detectors.names: labeled */
 	bool plain_placeholders; /* placeholder.form: plain */
 	float *thresholds; /* one an entity, from detectors.thresholds over the rules' own */
 	/* lower case: every header that an identity entry names and that is outside the

@@ -28,6 +28,7 @@ static const char *const mode_words[] = { "enforce", "shadow", NULL };
 static const char *const skip_words[] = { "deny", "skip", NULL };
 static const char *const subject_words[] = { "person", "owner", NULL };
 static const char *const sample_words[] = { "find", "ignore", NULL };
+static const char *const names_words[] = { "all", "labeled", NULL };
 static const char *const form_words[] = { "brackets", "plain", NULL };
 const char *const calendar_words[] = { "hour", "day", "week", "month", NULL }; /* enum limit_calendar */
 static const char *const orphan_words[] = { "charge", "drop", NULL }; /* enum limit_orphan */
@@ -147,6 +148,7 @@ const struct section sections[] = {
 [SECTION_DETECTORS] = { "detectors", .fields = {
   { "thresholds", OTHER(MAPOF(SCORE)), "least score, by entity" },
   { "samples", A_FLAG(policy, skip_samples, sample_words), "published samples, such as test cards" },
+  { "names", A_FLAG(policy, labeled_names, names_words), "labeled: names of people only behind a label" },
   { "injection", OTHER(REF("injection")), "the injection model" },
   { "external", OTHER(LIST(REF("external"))), "recognisers that are asked over HTTP" },
 }},

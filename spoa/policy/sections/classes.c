@@ -250,7 +250,8 @@ struct detect_options
 policy_detect_options(const struct policy *p)
 {
 	return (struct detect_options){ .thresholds = p->thresholds,
-		.skip_samples = p->skip_samples };
+		.skip_samples = p->skip_samples,
+		.labeled_names = p->labeled_names };
 }
 
 const char *

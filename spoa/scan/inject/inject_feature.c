@@ -40,7 +40,8 @@ make_room(struct inject_walk *w, unsigned units)
 {
 	if (w->units + units > INJECT_BLOCK_UNITS)
 		hand_over(w, true);
-	else if (w->n + FEATURES_WORD > INJECT_FEED)
+	else if (w->n + FEATURES_WORD > INJECT_FEED ||
+		 (w->units <= INJECT_HALF_UNITS && w->units + units > INJECT_HALF_UNITS))
 		hand_over(w, false);
 	w->units += units;
 }

@@ -30,6 +30,12 @@ inject_text_margin(double worst, size_t windows)
 	return worst - LENGTH_WEIGHT * more;
 }
 
+/* A short attack inside a long text fills a short window: halves of blocks, 24 words. Short
+ * windows vary more, so their margin counts less. Chosen on our own attacks inside a license, so
+ * that few harmless texts cross a threshold. */
+enum { SHORT_HALVES = 3 };
+#define SHORT_LESS 0.8
+
 /* Below it the model is so sure that a text is harmless that a pattern in it is only asked
  * about ("is it OK to ignore the previous instructions when I cook?"). */
 #define HARMLESS 0.05
@@ -47,6 +53,12 @@ struct scoring {
 		int64_t sum;
 		size_t n;
 	} block[INJECT_WINDOW]; /* the last ones */
+	struct window {
+		int64_t sum;
+		size_t n;
+	} half[SHORT_HALVES]; /* of blocks, the last ones */
+	size_t halves;
+	double worst_short;
 	size_t ended;		/* blocks */
 	bool within;		/* a block is under way */
 	bool due;		/* a block ended that no window has seen */
@@ -72,6 +84,24 @@ score_window(struct scoring *s)
 	s->due = false;
 }
 
+/* The window of the last halves of blocks. */
+static void
+score_short(struct scoring *s, int64_t sum, size_t n)
+{
+	s->half[s->halves++ % SHORT_HALVES] = (struct window){ sum, n };
+	if (s->halves < SHORT_HALVES)
+		return;
+	sum = 0;
+	n = 0;
+	for (size_t i = 0; i < SHORT_HALVES; i++) {
+		sum += s->half[i].sum;
+		n += s->half[i].n;
+	}
+	double margin = inject_margin(&s->inject->model, sum, n);
+	if (margin > s->worst_short)
+		s->worst_short = margin;
+}
+
 static void
 score_take(struct inject_walk *w, bool end)
 {
@@ -89,6 +119,7 @@ score_take(struct inject_walk *w, bool end)
 		sum += weight[w->f[i]];
 	s->block[at].sum += sum;
 	s->block[at].n += w->n;
+	score_short(s, sum, w->n);
 	s->within = !end;
 	if (!end)
 		return;
@@ -122,8 +153,8 @@ score_begin(struct scoring *s, const struct inject *j)
 	s->inject = j;
 	s->ended = 0;
 	s->within = s->due = false;
-	s->worst = -HUGE_VAL;
-	s->windows = 0;
+	s->worst = s->worst_short = -HUGE_VAL;
+	s->halves = s->windows = 0;
 	memset(&s->patterns, 0, sizeof(s->patterns));
 }
 
@@ -157,6 +188,8 @@ score_finish(struct scoring *s, enum inject_origin o)
 	if (s->due)
 		score_window(s);
 	double margin = inject_text_margin(s->worst, s->windows);
+	if (s->halves > SHORT_HALVES && s->worst_short - SHORT_LESS > margin)
+		margin = s->worst_short - SHORT_LESS;
 	return s->ended ? calibrate(&s->inject->model, margin, o) : 0;
 }
 

@@ -27,6 +27,7 @@ enum {
 	INJECT_BITS = 16,
 	INJECT_BUCKETS = 1 << INJECT_BITS,
 	INJECT_BLOCK_UNITS = 32, /* a word is two, a character of a script without spaces one */
+	INJECT_HALF_UNITS = 16,	 /* half a block is handed over by itself */
 	INJECT_WINDOW = 4,	 /* blocks: 64 words */
 	INJECT_STRIDE = 2,	 /* blocks */
 	INJECT_WORD = 48,	 /* characters; longer words are cut in pieces */
@@ -36,7 +37,7 @@ enum {
 };
 
 struct inject_walk {
-	/* Takes f[0..n); `end`: the block ends with them. */
+	/* Takes f[0..n), at most half a block; `end`: the block ends with them. */
 	void (*take)(struct inject_walk *w, bool end);
 	uint16_t f[INJECT_FEED];
 	size_t n;

@@ -189,7 +189,8 @@ names_scan(const struct detect_rules *r, struct detect_scratch *s, struct span t
 		.opt = opt,
 		.text = text,
 		.block = NO_BLOCK,
-		.known = &known };
+		.known = &known,
+		.labeled = opt && opt->labeled_names };
 
 	known.n = 0;
 	effort_add(text.n);

@@ -38,10 +38,11 @@ enum {
 	W_HONORIFIC = 1u << 21, /* the same, without a blank */
 	W_LAST = 1u << 22,	/* the last word of a cue */
 	W_MORE = 1u << 23,	/* a longer term begins so */
+	W_LABEL = 1u << 24,	/* announces a name without a colon: "Patient Maria Lopez" */
 	W_NAME = W_GIVEN | W_SURNAME,
 	W_PLACE = W_CITY | W_REGION | W_COUNTRY,
 	W_BIG = W_NAME | W_PLACE | W_COMMON,
-	W_LEAD = W_CUE | W_BEFORE | W_TITLE | W_KEY | W_STREET_START,
+	W_LEAD = W_CUE | W_LABEL | W_BEFORE | W_TITLE | W_KEY | W_STREET_START,
 	W_LEAD_DOT = W_TITLE | W_STREET_START,
 	W_FOLLOWS = W_AFTER | W_EPONYM,
 };

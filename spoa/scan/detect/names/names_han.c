@@ -136,11 +136,13 @@ name_at(struct names_sweep *w, size_t at, size_t to, size_t chars)
 	size_t given = to < t.n && t.p[to] == ' ' ? to + 1 : to, end = given_at(w, given);
 	bool cue;
 
+	cue = w->person_key || cue_before(w, at);
+	if (w->labeled && !cue)
+		return at;
 	if (end == given && honour_after(w, to)) {
 		found(w, at, to, chars > 1 ? 0.6f : 0.5f);
 		return to;
 	}
-	cue = w->person_key || cue_before(w, at);
 	if (end > given) {
 		bool blank = given > to;
 		float score = chars > 1 ? 0.6f : end - given > 3 ? 0.45f : 0.25f;

@@ -185,22 +185,29 @@ remember_person(struct names_sweep *w, struct run *run, size_t i, size_t n)
 	}
 }
 
-/* A name on words [i, i + n) of the run, of this score: kept, with its neighbour in a
+/* Whether only what parts the names of a list is between the last name and `start`. */
+static bool
+after_last_name(const struct names_sweep *w, size_t start)
+{
+	static const char *const list_gaps[] = { ", ", " and ", ", and ", " & ", " y ", " und ",
+		" et ", " e ", " en ", " ve ", " i ", "; " };
+	struct span gap = span_cut(w->text, w->last_end, start);
+
+	return w->last_end < start && start - w->last_end < 8 && gap.n >= 2 &&
+	       is_one_of(gap.p[0], " ,;") && SPAN_IN(gap, list_gaps);
+}
+
+/* A name on words [i, i + n) of the run, of this score: kept, with its neighbor in a
  * list of names. `again`: it is looked for elsewhere, where the score is high enough. */
 static void
 name_found(struct names_sweep *w, struct run *run, size_t i, size_t n, float score, bool again)
 {
-	static const char *const list_gaps[] = { ", ", " and ", ", and ", " & ", " y ", " und ",
-		" et ", " e ", " en ", " ve ", " i ", "; " };
 	enum { SURE = 58 }; /* per cent: enough to be looked for elsewhere */
 	size_t start = run->w[i].start, end = run->w[i + n - 1].end;
-	struct span gap = span_cut(w->text, w->last_end, start);
 
 	if (n && run->w[i + n - 1].initial && run->w[i + n - 1].dot)
 		end++;
-	if (w->last_score >= 0.28f && score >= 0.28f && w->last_end < start &&
-		start - w->last_end < 8 && gap.n >= 2 && is_one_of(gap.p[0], " ,;") &&
-		SPAN_IN(gap, list_gaps)) {
+	if (w->last_score >= 0.28f && score >= 0.28f && after_last_name(w, start)) {
 		score += 0.25f;
 		if (!w->last_kept)
 			names_keep(w, FIND_PERSON, w->last_start, w->last_end,
@@ -229,7 +236,30 @@ last_first(const struct names_sweep *w, struct run *run, size_t i)
 struct evidence {
 	float title, cue;
 	bool strong; /* the cue is a label or a phrase: "name:", "my name is" */
+	bool label;  /* "name:", "Patient" */
 };
+
+/* Whether the cue at `at` reports speech: said: "In the end ..." */
+static bool
+is_speech(const struct names_sweep *w, size_t at)
+{
+	struct span cue = span_cut(w->text, at, w->text.n);
+
+	return span_istarts(cue, SPAN_LIT("said")) || span_istarts(cue, SPAN_LIT("says")) ||
+	       span_istarts(cue, SPAN_LIT("told")) || span_istarts(cue, SPAN_LIT("asked"));
+}
+
+/* Whether a label is before the title at `at`, or is the word of the run before it: "Kundin:
+ * Frau Vogel". */
+static bool
+label_before_title(struct names_sweep *w, const struct word *before, size_t at)
+{
+	bool label = false;
+	size_t from;
+	uint32_t f = words_before(w, at, W_CUE | W_LABEL, &label, &from);
+
+	return f & W_LABEL || (f && label) || (before && before->flags & W_LABEL);
+}
 
 /* Titles inside the run and before it, cues before it. */
 static struct evidence
@@ -245,22 +275,27 @@ evidence_at(struct names_sweep *w, struct run *run, size_t i)
 		e.title = 0.85f;
 	if (!is_listed(x) && !x->initial && is_ordinary(x) && word_stands_out(w, x))
 		return e; /* nothing else makes a name of it */
-	if (prev && prev->flags & W_CUE && (prev->flags & W_COMMON || !is_listed(prev)))
+	e.label = prev && prev->flags & W_LABEL && !prev->comma;
+	if (e.label || (prev && prev->flags & W_CUE &&
+			       (prev->flags & W_COMMON || !is_listed(prev))))
 		e.cue = 0.3f;
 	/* within a run the word before is in it, and no cue goes across a comma */
 	uint32_t f = prev && (prev->comma || !(prev->flags & W_LAST))
 			     ? 0
-			     : words_before(w, x->start, W_TITLE | W_CUE, &label, &at);
+			     : words_before(w, x->start, W_TITLE | W_CUE | W_LABEL, &label, &at);
 	if (f & W_TITLE && (at + 1 < x->start))
 		e.title = 0.85f;
-	if (f & W_CUE) {
+	if (f & (W_CUE | W_LABEL)) {
+		e.label |= (label && !is_speech(w, at)) || f & W_LABEL;
 		e.strong = label || memchr(w->text.p + at, ' ', x->start - 1 - at);
 		e.cue = e.strong ? 0.45f : 0.35f;
 	}
 	if (w->person_key && i == 0) {
-		e.strong = true;
+		e.label = e.strong = true;
 		e.cue = 0.5f;
 	}
+	if (w->labeled && e.title > 0 && !e.label)
+		e.label = label_before_title(w, i > 1 ? x - 2 : NULL, f & W_TITLE ? at : x[-1].start);
 	return e;
 }
 
@@ -354,6 +389,10 @@ try_name(struct names_sweep *w, struct run *run, size_t i)
 		return 0; /* the name begins after it */
 	if (x->flags & W_CUE && !is_listed(x) && e.title == 0)
 		return 0; /* "Estimada Lucía" */
+	if (x->flags & W_LABEL && i + 1 < run->n && !x->comma && e.title == 0)
+		return 0; /* "Kunde Petra Müller" */
+	if (w->labeled && !e.label && !(w->last_kept && after_last_name(w, x->start)))
+		return 0;
 	if (!is_listed(x) && !x->initial && is_ordinary(x) && e.title == 0)
 		return 0;
 	if (last_first(w, run, i) && (evident || sentence_begins(w->text, x->start))) {
@@ -380,11 +419,16 @@ no_person_in(struct names_sweep *w, const struct run *run)
 	bool label;
 	size_t start;
 
+	if (w->labeled && !w->person_key && !w->last_kept &&
+		!(run->any & (W_LABEL | W_CUE | W_LAST)) &&
+		!words_before(w, first->start, W_TITLE | W_CUE | W_LABEL, &label, &start))
+		return true;
 	/* worth 0.25 at most, and no neighbour in a list adds to it below 0.28 */
-	return !(run->any & (W_NAME | W_TITLE | W_CUE | W_LAST)) && !run->initials &&
+	return !(run->any & (W_NAME | W_TITLE | W_CUE | W_LABEL | W_LAST)) && !run->initials &&
 	       !w->person_key && w->threshold[FIND_PERSON] > 0.26f &&
 	       !own_line(w->text, first->start, last->end) &&
-	       !words_before(w, first->start, W_TITLE | W_CUE, &label, &start);
+	       !words_before(
+		       w, first->start, W_TITLE | W_CUE | W_LABEL, &label, &start);
 }
 
 /* Whether small words at i begin a name, after a title: "Frau von der Leyen", or before the

@@ -56,6 +56,7 @@ struct names_sweep {
 	bool person_key;		  /* the text is the value of a person's name */
 	bool lower;			  /* the text is written without capitals */
 	bool rejects;			  /* word_rejected may be asked */
+	bool labeled;			  /* of people only names behind a label are found */
 	size_t titled;			  /* there, the word after a title; 0: none */
 	struct known_names *known;	  /* people so far, to find them again */
 	uint64_t known_bits[KNOWN_SLOTS]; /* of their hashes' last bits */

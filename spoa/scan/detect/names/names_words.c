@@ -14,7 +14,7 @@
 
 enum {
 	TABLE_BITS_MAX = 22,
-	FLAG_BITS = 24,
+	FLAG_BITS = 25,
 	TERM_MAX = 96, /* bytes */
 	ENDS_MAX = 128,
 	END_BYTES = 24,
@@ -61,6 +61,7 @@ static const struct {
 	{ "given.txt", W_GIVEN },
 	{ "honorific.txt", W_HONORIFIC },
 	{ "key.txt", W_KEY },
+	{ "label.txt", W_LABEL },
 	{ "nationality.txt", W_NATION },
 	{ "never.txt", W_NEVER },
 	{ "organisation.txt", W_ORG },

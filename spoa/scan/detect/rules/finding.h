@@ -40,6 +40,7 @@ struct detect_options {
 	 * all that could match. They may overlap. */
 	bool all_candidates;
 	bool skip_samples; /* published samples are no findings */
+	bool labeled_names; /* people's names only behind a label: "Name: Maria Lopez" */
 	/* NULL: all. Otherwise findings are those of a search for all, without the entities
 	 * that are not in it; a text that holds none of these costs less. */
 	const struct detect_used *used;
