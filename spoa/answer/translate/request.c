@@ -1147,8 +1147,12 @@ translate_request(const struct translate_ask *ask, struct arena *a, struct buf *
 		check_turn_parts(&q, t->first, to);
 	if (!q.err && !q.set[DOC_INPUTS])
 		question_order(&q, to);
-	for (const struct tool_offer *t = q.tools; t && !q.err; t = t->next)
+	for (struct tool_offer *t = q.tools; t && !q.err; t = t->next) {
 		check_name(&q, t->name, t->at, to);
+		if (t->strict && (ask->to == FORM_CHAT || ask->to == FORM_RESPONSES) &&
+			!question_enforced(&q, t->schema, t->strict))
+			t->strict = NULL;
+	}
 	if (!q.tools && (q.choice.is == CHOICE_ANY || q.choice.is == CHOICE_TOOL) &&
 		question_refuse(&q, q.choice.at, "there is no tool"))
 		q.choice.is = CHOICE_UNSAID;

@@ -294,6 +294,9 @@ void put_part(struct question *q, const struct part_form *rows, const struct par
 /* schema.c: the schema as Anthropic takes it. `closed`: it is enforced, so each object in it excludes
  * further members unless it says otherwise. NULL: there is none, or q->err. */
 struct node *question_schema(struct question *q, struct node *schema, bool closed);
+/* Whether OpenAI is to enforce the schema: its own clients decide that, and it refuses schemas of others with
+ * optional members. If not, the member `at` is noted. */
+bool question_enforced(struct question *q, const struct node *schema, const struct node *at);
 /* Name, description, schema (under that name, NULL: not) and strict. */
 void put_tool(struct buf *b, const struct tool_offer *t, const char *schema);
 /* What a result says, and first, in *failed, that its tool failed, where nothing else does. */
