@@ -654,6 +654,7 @@ put_part_place(struct question *q, const struct part *p, char place)
 		if (p->text.n && !span_is(p->text, "auto"))
 			put_written(b, "detail", p->text);
 		break;
+	case 'E': put_written(b, "detail", p->text.n ? p->text : span_str("auto")); break;
 	case 'F':
 		buf_json_str(b, span_ends(p->media, SPAN_LIT("wav")) ? SPAN_LIT("wav") : SPAN_LIT("mp3"));
 		break;

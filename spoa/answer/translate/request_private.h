@@ -172,7 +172,7 @@ struct part_set {
 /* The JSON that a form writes for a part, with letters for its contents: %t the text, %d the data, %m the
  * media type of the data, %u the URL or data: URI, %f the file's name; for a call %i the id, %n the name,
  * %j the arguments as an object, %a the arguments as a string; for an image %D the member `detail`, or
- * nothing; for audio %F the format. */
+ * nothing, %E the member; for audio %F the format. */
 struct part_form {
 	enum part_kind kind; /* PART_NONE: the last */
 	enum part_source { FROM_ANY, FROM_DATA, FROM_PLAIN, FROM_URL } source;
