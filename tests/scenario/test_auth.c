@@ -291,6 +291,50 @@ a_file_that_others_may_read_now_is_reported(void **state)
 	down();
 }
 
+/* Writes a new secret into the file, piece by piece. Returns false if this machine paused for so long between
+ * two pieces that the file was quiet. */
+static bool
+write_slowly(const char *text)
+{
+	uint64_t last_us = clock_mono_us(), longest_us = 0;
+	FILE *f = fopen(path("secret"), "w");
+
+	assert_non_null(f);
+	for (const char *c = text; *c; c++) {
+		fputc(*c, f);
+		fflush(f);
+		usleep(100000);
+		uint64_t now = clock_mono_us();
+		longest_us = now - last_us > longest_us ? now - last_us : longest_us;
+		last_us = now;
+	}
+	fclose(f);
+	return longest_us < 300000;
+}
+
+static void
+a_file_that_is_written_in_place_is_read_when_it_is_quiet(void **state)
+{
+	bool fair = false;
+
+	(void)state;
+	for (int i = 0; !fair && i < 20; i++) {
+		up(FINE);
+		auths_first(stage.all, 5000000);
+		pthread_mutex_lock(&secret_lock);
+		strcpy(secret, "another-secret-than-the-first");
+		pthread_mutex_unlock(&secret_lock);
+		fair = write_slowly("another-secret-than-the-first");
+		if (fair)
+			WAIT_FOR(has("Bearer token-2"));
+		auths_stop(stage.all);
+		if (!fair)
+			atomic_store(&wrong_forms, 0);
+		down();
+	}
+	assert_true(fair);
+}
+
 /* When a machine starts, the endpoint or the network may start a moment later. */
 static void
 a_missing_token_is_logged_after_ten_seconds(void **state)
@@ -502,6 +546,7 @@ main(void)
 		cmocka_unit_test(a_refusal_is_final_until_the_file_changes),
 		cmocka_unit_test(a_refusal_is_asked_again_after_a_reload),
 		cmocka_unit_test(a_file_that_others_may_read_now_is_reported),
+		cmocka_unit_test(a_file_that_is_written_in_place_is_read_when_it_is_quiet),
 		cmocka_unit_test(a_missing_token_is_logged_after_ten_seconds),
 		cmocka_unit_test(our_clock_is_put_right_once),
 		cmocka_unit_test(a_token_that_the_provider_refuses_is_dropped_and_fetched_once),

@@ -558,7 +558,7 @@ say_counts(struct fake *f, bool reads)
 	f->reads += reads;
 }
 
-/* At a connect with the epoch, and once a second. */
+/* At a connect with the epoch, which is read twice, and once a second. */
 static void
 say_life(struct fake *f, bool epoch)
 {
@@ -568,7 +568,7 @@ say_life(struct fake *f, bool epoch)
 
 	snprintf(out, sizeof(out), "+OK\r\n*2\r\n$10\r\n%llu\r\n$6\r\n%06llu\r\n%s",
 		(unsigned long long)(1790000002 + us / 1000000),
-		(unsigned long long)(us % 1000000), epoch ? "$1\r\n7\r\n" : "");
+		(unsigned long long)(us % 1000000), epoch ? "$1\r\n7\r\n$1\r\n7\r\n" : "");
 	say(f, out);
 }
 

@@ -301,6 +301,38 @@ altered_replies_are_survived(void **state)
 	assert_true(most_memory() - before < 128 << 10);
 }
 
+/* Each epoch in which a worker counts costs Redis as many keys as counters are in use. */
+static void
+an_altered_reply_is_not_taken_for_an_epoch(void **state)
+{
+	enum { ASKS = 200 };
+	unsigned asks = 0;
+
+	NEEDS_REDIS;
+	struct redis_options o = options("unix:%s", proxy.path);
+	struct redis *r = begin_with(&o, 200000);
+	assert_true(becomes(r, true));
+	atomic_store(&proxy.altered, 300);
+	for (uint64_t until = clock_mono_us() + PATIENT_MS * 1000ull;
+		asks < ASKS && clock_mono_us() < until;) {
+		const struct redis_life *life = redis_life(r);
+		char value[SPAN_DECIMAL + 1] = { 0 };
+		ev_run(loop, EVRUN_ONCE);
+		if (!life->epoch)
+			continue;
+		span_decimal(value, (int64_t)life->epoch);
+		redisReply *is = redisCommand(server.c, "GET %s", life->key);
+		if (is->type != REDIS_REPLY_STRING || strcmp(is->str, value) != 0)
+			fail_msg("%s: %s, not %s", life->key, is->str, value);
+		freeReplyObject(is);
+		redis_life_ended(r, life->epoch);
+		asks++;
+	}
+	atomic_store(&proxy.altered, 0);
+	assert_int_equal(asks, ASKS);
+	redis_free(&r);
+}
+
 int
 main(void)
 {
@@ -308,6 +340,7 @@ main(void)
 		cmocka_unit_test(what_nobody_asked_for_ends_the_connection),
 		cmocka_unit_test(a_blocking_connection_has_the_same_bounds),
 		cmocka_unit_test(altered_replies_are_survived),
+		cmocka_unit_test(an_altered_reply_is_not_taken_for_an_epoch),
 		cmocka_unit_test(a_reply_larger_than_any_ends_the_connection),
 	};
 

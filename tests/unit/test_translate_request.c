@@ -22,6 +22,8 @@
 #define INTO(from_, to_) ((unsigned)FORM_##from_ | (unsigned)FORM_##to_ << 8)
 #define INTO_MISTRAL(from_) (INTO(from_, CHAT) | 1u << 16)
 #define M1 "{'model':'m','max_tokens':100,"
+#define OPTIONAL    "{'type':'object','properties':{'a':{'type':'object','properties':{'b':{'type':'string'}},'additionalProperties':false}},'required':['a'],'additionalProperties':false}"
+#define NO_OPTIONAL "{'type':'object','properties':{'a':{'anyOf':[{'type':'array','items':{'type':'object','properties':{},'required':[],'additionalProperties':false}},{'type':'null'}]}},'required':['a'],'additionalProperties':false}"
 
 /* clang-format off */
 static const struct row {
@@ -72,6 +74,9 @@ static const struct row {
 	{ "a picture", FORM_CHAT,
 		"{'messages':[{'role':'user','content':[{'type':'image_url','image_url':{'url':'data:image/png;base64,QUJD','detail':'auto'}},{'type':'text','text':'what?'}]}]}",
 		M1 "'messages':[{'role':'user','content':[{'type':'image','source':{'type':'base64','media_type':'image/png','data':'QUJD'}},{'type':'text','text':'what?'}]}]}", NULL, NULL },
+	{ "a picture for responses, which needs its detail", INTO(MESSAGES, RESPONSES),
+		"{'max_tokens':9,'messages':[{'role':'user','content':[{'type':'image','source':{'type':'base64','media_type':'image/png','data':'QUJD'}}]}]}",
+		"{'model':'m','max_output_tokens':9,'input':[{'type':'message','role':'user','content':[{'type':'input_image','image_url':'data:image/png;base64,QUJD','detail':'auto'}]}],'store':false}", NULL, NULL },
 	{ "a picture by its address", FORM_CHAT,
 		"{'messages':[{'role':'user','content':[{'type':'image_url','image_url':{'url':'https://x/y.png'}}]}]}",
 		M1 "'messages':[{'role':'user','content':[{'type':'image','source':{'type':'url','url':'https://x/y.png'}}]}]}", NULL, NULL },
@@ -173,6 +178,23 @@ static const struct row {
 	{ "a schema of the answer", FORM_CHAT,
 		"{'response_format':{'type':'json_schema','json_schema':{'name':'n','strict':true,'schema':{'type':'object'}}}," USER "}",
 		M1 USER ",'output_config':{'format':{'type':'json_schema','schema':{'type':'object','additionalProperties':false}}}}", NULL, NULL },
+	{ "a schema of the answer with an optional member", INTO(MESSAGES, CHAT),
+		"{'max_tokens':9,'output_config':{'format':{'type':'json_schema','schema':" OPTIONAL "}}," USER "}",
+		"{'model':'m','max_completion_tokens':9," USER ",'response_format':{'type':'json_schema','json_schema':{'name':'answer','schema':" OPTIONAL "}}}", NULL, NULL },
+	{ "a schema of the answer without one", INTO(MESSAGES, RESPONSES),
+		"{'max_tokens':9,'output_config':{'format':{'type':'json_schema','schema':" NO_OPTIONAL "}}," USER "}",
+		"{'model':'m','max_output_tokens':9,'input':[{'type':'message','role':'user','content':[{'type':'input_text','text':'hi'}]}],"
+		"'text':{'format':{'type':'json_schema','name':'answer','schema':" NO_OPTIONAL ",'strict':true}},'store':false}", NULL, NULL },
+	{ "a strict tool with an optional member", INTO(MESSAGES, CHAT),
+		"{'max_tokens':9,'tools':[{'name':'f','strict':true,'input_schema':" OPTIONAL "},{'name':'g','strict':true,'input_schema':" NO_OPTIONAL "}]," USER "}",
+		"{'model':'m','max_completion_tokens':9," USER ",'tools':[{'type':'function','function':{'name':'f','parameters':" OPTIONAL "}},"
+		"{'type':'function','function':{'name':'g','parameters':" NO_OPTIONAL ",'strict':true}}]}", NULL, NULL },
+	{ "which OpenAI's own client has decided", INTO(RESPONSES, CHAT),
+		"{'input':'hi','tools':[{'type':'function','name':'f','strict':true,'parameters':" OPTIONAL "}]}",
+		"{'model':'m'," USER ",'tools':[{'type':'function','function':{'name':'f','parameters':" OPTIONAL ",'strict':true}}]}", NULL, NULL },
+	{ "the effort of Claude at Bedrock, in its own member", INTO(CONVERSE, MESSAGES),
+		"{'messages':[{'role':'user','content':[{'text':'hi'}]}],'additionalModelRequestFields':{'output_config':{'effort':'low'},'anthropic_beta':['x']}}",
+		M1 USER ",'thinking':{'type':'adaptive'},'output_config':{'effort':'low'}}", NULL, NULL },
 	{ "what OpenAI keeps", INTO(RESPONSES, CHAT), "{'input':[{'type':'item_reference','id':'msg_1'},{'role':'user','content':'hi'}]}", NULL, "input[0].type", NULL },
 	{ "any JSON", FORM_CHAT, "{'response_format':{'type':'json_object'}," USER "}", NULL, "response_format.type", NULL },
 	{ "effort", FORM_CHAT, "{'reasoning_effort':'high'," USER "}",
@@ -388,7 +410,7 @@ static const struct row {
 	{ "a schema that need not be kept to", INTO(RESPONSES, CHAT), "{'input':'hi','text':{'format':{'type':'json_schema','name':'n','schema':{}}}}",
 		"{'model':'m'," USER ",'response_format':{'type':'json_schema','json_schema':{'name':'n','schema':{}}}}", NULL, NULL },
 	{ "a schema of Anthropic's", FORM_MESSAGES, "{'output_config':{'format':{'type':'json_schema','schema':{}}}," USER "}",
-		"{'model':'m'," USER ",'response_format':{'type':'json_schema','json_schema':{'name':'answer','schema':{},'strict':true}}}", NULL, NULL },
+		"{'model':'m'," USER ",'response_format':{'type':'json_schema','json_schema':{'name':'answer','schema':{}}}}", NULL, NULL },
 	{ "to Anthropic, too", INTO(CHAT, MESSAGES), "{'tool_choice':{'type':'function','function':{'name':'f'}}," USER "}", NULL, "tool_choice", NULL },
 	{ "and to Gemini", INTO(MESSAGES, GENERATE), "{'tool_choice':{'type':'any'}," USER "}", NULL, "tool_choice", NULL },
 	{ "or that may go", INTO(CHAT, MESSAGES), "{'tool_choice':'required'," USER "}", M1 USER "}", NULL, "tool_choice" },
@@ -850,8 +872,12 @@ static const struct {
 		"'name':'n__f'", "tools[*].description" },
 	/* where it has a place it is not left out */
 	{ INTO(CHAT, MESSAGES), "{" USER ",'tools':[{'type':'function','function':{'name':'f','strict':true}}]}", "'strict':true", NULL },
-	{ INTO(MESSAGES, CHAT), "{'max_tokens':9," USER ",'output_format':{'type':'json_schema','schema':{'type':'object'}}}",
+	{ INTO(MESSAGES, CHAT), "{'max_tokens':9," USER ",'output_format':{'type':'json_schema','schema':" NO_OPTIONAL "}}",
 		"'response_format'", NULL },
+	{ INTO(MESSAGES, CHAT), "{'max_tokens':9," USER ",'output_format':{'type':'json_schema','schema':{'type':'object'}}}",
+		"'response_format'", "output_format.schema" },
+	{ INTO(CONVERSE, RESPONSES), "{'messages':[{'role':'user','content':[{'text':'hi'}]}],'toolConfig':{'tools':[{'toolSpec':{'name':'f','strict':true,'inputSchema':{'json':" OPTIONAL "}}}]}}",
+		"'strict':false", "toolConfig.tools[*].toolSpec.strict" },
 };
 /* clang-format on */
 

@@ -355,7 +355,8 @@ put_schema(struct question *q)
 	put_node(q->out, "schema", q->set[DOC_SCHEMA]);
 	if (q->set[DOC_SCHEMA_STRICT])
 		put_node(q->out, "strict", q->set[DOC_SCHEMA_STRICT]);
-	else if (q->form->form == FORM_MESSAGES) /* where each is */
+	else if (q->form->form == FORM_MESSAGES && /* where each is */
+		 question_enforced(q, q->set[DOC_SCHEMA], q->set[DOC_SCHEMA]))
 		json_put_bool(q->out, "strict", true);
 }
 

@@ -19,6 +19,7 @@ static const struct member converse_members[] = {
 	{ "additionalModelRequestFields.thinking.budget_tokens", IS_NUMBER, DOC_BUDGET },
 	{ "additionalModelRequestFields.reasoningConfig.type",   IS_TEXT,   DOC_THINKING }, /* Nova's */
 	{ "additionalModelRequestFields.reasoningConfig.maxReasoningEffort", IS_TEXT, DOC_EFFORT },
+	{ "additionalModelRequestFields.output_config.effort",   IS_TEXT,   DOC_EFFORT }, /* Claude's */
 	{ "outputConfig.effort",           IS_TEXT,   DOC_EFFORT },
 	{ "outputConfig.textFormat",       IS_OBJECT, DOC_FORMAT },
 	{ "outputConfig.textFormat.type",  IS_TEXT,   DOC_FORMAT_TYPE },

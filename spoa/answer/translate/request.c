@@ -654,6 +654,7 @@ put_part_place(struct question *q, const struct part *p, char place)
 		if (p->text.n && !span_is(p->text, "auto"))
 			put_written(b, "detail", p->text);
 		break;
+	case 'E': put_written(b, "detail", p->text.n ? p->text : span_str("auto")); break;
 	case 'F':
 		buf_json_str(b, span_ends(p->media, SPAN_LIT("wav")) ? SPAN_LIT("wav") : SPAN_LIT("mp3"));
 		break;
@@ -1147,8 +1148,12 @@ translate_request(const struct translate_ask *ask, struct arena *a, struct buf *
 		check_turn_parts(&q, t->first, to);
 	if (!q.err && !q.set[DOC_INPUTS])
 		question_order(&q, to);
-	for (const struct tool_offer *t = q.tools; t && !q.err; t = t->next)
+	for (struct tool_offer *t = q.tools; t && !q.err; t = t->next) {
 		check_name(&q, t->name, t->at, to);
+		if (t->strict && (ask->to == FORM_CHAT || ask->to == FORM_RESPONSES) &&
+			!question_enforced(&q, t->schema, t->strict))
+			t->strict = NULL;
+	}
 	if (!q.tools && (q.choice.is == CHOICE_ANY || q.choice.is == CHOICE_TOOL) &&
 		question_refuse(&q, q.choice.at, "there is no tool"))
 		q.choice.is = CHOICE_UNSAID;

@@ -172,7 +172,7 @@ struct part_set {
 /* The JSON that a form writes for a part, with letters for its contents: %t the text, %d the data, %m the
  * media type of the data, %u the URL or data: URI, %f the file's name; for a call %i the id, %n the name,
  * %j the arguments as an object, %a the arguments as a string; for an image %D the member `detail`, or
- * nothing; for audio %F the format. */
+ * nothing, %E the member; for audio %F the format. */
 struct part_form {
 	enum part_kind kind; /* PART_NONE: the last */
 	enum part_source { FROM_ANY, FROM_DATA, FROM_PLAIN, FROM_URL } source;
@@ -294,6 +294,9 @@ void put_part(struct question *q, const struct part_form *rows, const struct par
 /* schema.c: the schema as Anthropic takes it. `closed`: it is enforced, so each object in it excludes
  * further members unless it says otherwise. NULL: there is none, or q->err. */
 struct node *question_schema(struct question *q, struct node *schema, bool closed);
+/* Whether OpenAI is to enforce the schema: its own clients decide that, and it refuses schemas of others with
+ * optional members. If not, the member `at` is noted. */
+bool question_enforced(struct question *q, const struct node *schema, const struct node *at);
 /* Name, description, schema (under that name, NULL: not) and strict. */
 void put_tool(struct buf *b, const struct tool_offer *t, const char *schema);
 /* What a result says, and first, in *failed, that its tool failed, where nothing else does. */

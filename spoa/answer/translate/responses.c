@@ -114,7 +114,7 @@ static const char *const item_roles[] = { "system", "user", "assistant", "develo
 static const struct part_form content_forms[] = {
 	{ PART_TEXT,    FROM_ANY,   "{'type':'input_text','text':%t}" },
 	{ PART_REFUSAL, FROM_ANY,   "{'type':'refusal','refusal':%t}" },
-	{ PART_IMAGE,   FROM_ANY,   "{'type':'input_image','image_url':%u%D}" },
+	{ PART_IMAGE,   FROM_ANY,   "{'type':'input_image','image_url':%u%E}" },
 	{ PART_FILE,    FROM_PLAIN, "{'type':'input_text','text':%d}" }, /* a document that is text is one */
 	{ PART_FILE,    FROM_URL,   "{'type':'input_file','file_url':%u}" },
 	{ PART_FILE,    FROM_DATA,  "{'type':'input_file','filename':%f,'file_data':%u}" },

@@ -1,6 +1,7 @@
 /* JSON Schemas as Anthropic takes them (https://docs.anthropic.com/en/docs/build-with-claude/structured-outputs):
  * words that only Google knows are refused, and an object whose schema is enforced has to exclude further
- * members. Separate from messages.c, which knows no schemas. */
+ * members. And whether OpenAI enforces one (https://platform.openai.com/docs/guides/structured-outputs), which
+ * takes less. Separate from the forms, which know no schemas. */
 #include "answer/translate/request_private.h"
 
 enum { SCHEMA_DEPTH = 64 }; /* deeper ones stay as they are */
@@ -47,4 +48,58 @@ question_schema(struct question *q, struct node *schema, bool closed)
 	if (own)
 		adapt_schema(own->of, own, closed, 0);
 	return own;
+}
+
+/* Words that OpenAI refuses in a schema that it is to enforce. */
+static const char *const unenforced[] = { "allOf", "oneOf", "not", "if", "then", "else", "dependentRequired",
+	"dependentSchemas", "patternProperties" };
+
+static bool
+lists_every_member(const struct node *required, const struct node *properties)
+{
+	for (const struct node *p = properties ? properties->first : NULL; p; p = p->next) {
+		const struct node *e = tree_elements(required);
+		while (e && !span_eq(node_text(e), p->key))
+			e = e->next;
+		if (!e)
+			return false;
+	}
+	return true;
+}
+
+/* It is an object, and each object in it excludes further members, and requires those that it has. */
+static bool
+is_enforced_by_openai(const struct node *schema, unsigned depth)
+{
+	const struct node *type = tree_member(schema, "type"), *more = tree_member(schema, "additionalProperties");
+	bool is_object = node_is(type, "object") || tree_member(schema, "properties");
+
+	for (const struct node *e = tree_elements(type); e; e = e->next)
+		is_object |= node_is(e, "object");
+	if (depth == SCHEMA_DEPTH || schema->tok != JSON_OBJECT || (!depth && !is_object) ||
+		(is_object && (!more || more->tok != JSON_FALSE ||
+				      !lists_every_member(tree_member(schema, "required"), tree_member(schema, "properties")))))
+		return false;
+	for (const struct node *n = schema->first; n; n = n->next) {
+		bool map = SPAN_IN(n->key, maps) && n->tok == JSON_OBJECT;
+		if (SPAN_IN(n->key, unenforced) ||
+			(SPAN_IN(n->key, schemas) && n->tok == JSON_OBJECT && !is_enforced_by_openai(n, depth + 1)))
+			return false;
+		if (map || (SPAN_IN(n->key, schemas) && n->tok == JSON_ARRAY))
+			for (const struct node *in = n->first; in; in = in->next)
+				if (!is_enforced_by_openai(in, depth + 1))
+					return false;
+	}
+	return true;
+}
+
+bool
+question_enforced(struct question *q, const struct node *schema, const struct node *at)
+{
+	enum form from = q->form->form;
+
+	if (from == FORM_CHAT || from == FORM_RESPONSES || (schema && is_enforced_by_openai(schema, 0)))
+		return true;
+	question_left_out(q, at);
+	return false;
 }

@@ -93,10 +93,16 @@ epoch_unknown(struct redis *r, const char *why)
 
 static void ask_life(struct redis *r);
 
+/* Returns the epoch that the reply contains; 0: none. */
 static long long
 epoch_in(const redisReply *rep)
 {
-	return rep && rep->type == REDIS_REPLY_STRING ? strtoll(rep->str, NULL, 10) : 0;
+	uint64_t v;
+
+	if (!rep || rep->type != REDIS_REPLY_STRING ||
+		span_u64(span_of(rep->str, rep->len), &v) != 0 || v > INT64_MAX)
+		return 0;
+	return (long long)v;
 }
 
 static void
@@ -241,7 +247,15 @@ redis_conn_tags(struct redis *r, const char *tag, const char *spare_tag)
 	}
 }
 
-/* The last of the three: SET, TIME, GET. */
+static void
+on_epoch_once(redisAsyncContext *ac, void *reply, void *priv UNUSED)
+{
+	struct redis *r = TAGGED(redis, ac->data);
+
+	r->epoch_once = epoch_in(reply);
+}
+
+/* The last of the four: SET, TIME, and two GET. */
 static void
 on_epoch(redisAsyncContext *ac, void *reply, void *priv UNUSED)
 {
@@ -267,6 +281,11 @@ on_epoch(redisAsyncContext *ac, void *reply, void *priv UNUSED)
 		epoch_unknown(r, rep->type == REDIS_REPLY_ERROR ? rep->str
 				 : r->refusal			? r->refused_with
 								: "no number");
+		return;
+	}
+	if (v != r->epoch_once) { /* asked again at the next tick */
+		r->life_asked = false;
+		r->life_asked_us = 0;
 		return;
 	}
 	r->life.epoch = (uint64_t)v;
@@ -343,11 +362,13 @@ ask_write(struct redis *r)
 		redisAsyncCommand(r->ac, on_memory, NULL, "INFO memory");
 }
 
-/* Draws an epoch if there is none, and reads it. */
+/* Draws an epoch if there is none, and reads it twice: if a reply was altered on its way, each counter that is in
+ * use would be added to Redis again, under the name of an epoch that does not exist. */
 static void
 claim_epoch(struct redis *r)
 {
 	ask_write(r);
+	redisAsyncCommand(r->ac, on_epoch_once, NULL, "GET %s", r->life.key);
 	redisAsyncCommand(r->ac, on_epoch, NULL, "GET %s", r->life.key);
 }
 

@@ -78,6 +78,7 @@ struct redis {
 	char earlier[2][REDIS_LIFE_KEY_MAX];
 	char spare_written[REDIS_LIFE_KEY_MAX]; /* the second key that this worker wrote last; "": none */
 	bool witnessed;
+	long long epoch_once; /* as read first of two times */
 	bool retagged; /* the keys have changed while the epoch was looked for or asked for */
 	bool missing;  /* the first key, as read after a connect */
 	bool evicts;	     /* it forgets keys when its memory is full */

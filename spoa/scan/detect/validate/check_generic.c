@@ -427,6 +427,12 @@ is_of_a_harmless_word(struct span between)
 	return false;
 }
 
+static bool
+is_key_char(char c)
+{
+	return is_letter_or_digit(c) || is_one_of(c, "_-+/=.!@#%^&*?");
+}
+
 /* A value that was surely drawn by chance belongs to the name of a secret before it, whatever
  * the language writes between the two: a blank, a comma, an arrow, a call. */
 enum check_result
@@ -438,9 +444,14 @@ check_chance(struct candidate *c)
 	if (name.n <= BARE || key_kind_of(name) < KEY_SECRET) /* key, pwd */
 		return CHECK_NO;
 	struct value v = value_read(c);
-	struct span s = v.s;
+	if (!v.quoted) /* key|value|more */
+		c->end = span_past(v.s.n ? span_cut(c->text, 0, c->end) : v.s, c->start, is_key_char);
+	struct span s = v.quoted ? v.s : span_cut(c->text, c->start, c->end);
 	struct mix m = value_counts(&c->memo->values, s);
-	if (!is_drawn_by_chance(s, m, value_entropy(&c->memo->values, s)))
+	if (!is_drawn_by_chance(s, m, value_entropy(&c->memo->values, s)) ||
+		is_drawn_by_chance(name, mix_of(name), entropy(name))) /* a line of base64 */
+		return CHECK_NO;
+	if (v.sep == '(' && !v.quoted && m.digit == 0) /* f(TypePtr name) */
 		return CHECK_NO;
 	if (!v.quoted && (m.lower == s.n || m.upper == s.n) && value_chance(s) < WORD)
 		return CHECK_NO;

@@ -43,6 +43,11 @@ def turn(text, rounds, tools, forced, schema):
     own = {"look_up": {"person": known[0]}, "send_mail": {"to": known[-1], "subject": "The ferry leaves at nine"}}
     script = [t for n in own for t in tools if t == n or t.endswith(("_" + n, "-" + n))]
     own["final_answer"] = {"answer": "Sent to " + " and ".join(known) + "."}
+    if "[[ ## next_tool_name ## ]]" in text or "[[ ## answer ## ]]" in text:  # DSPy's tools are texts
+        name = "finish" if rounds > 1 else list(own)[rounds]
+        fields = ({"next_thought": "Let me see.", "next_tool_name": name, "next_tool_args": json.dumps(own.get(name, {}))} if "next_tool_name" in text else
+                  {"reasoning": "So.", "answer": "Sent to " + " and ".join(known) + "."})
+        return "".join(f"[[ ## {n} ## ]]\n{v}\n\n" for n, v in fields.items()) + "[[ ## completed ## ]]", None, None
     if not script and "exec" in tools and forced is None:  # Codex offers one tool, which runs programs that call the others
         call = next((f"tools.mcp__mail__{n}({json.dumps(own[n])})" for n in ("look_up", "send_mail")[rounds:]), None)
         return ("Let me see.", "exec", {"input": f"text(JSON.stringify(await {call}))"}) if call else ("Sent to " + " and ".join(known) + ".", None, None)
