@@ -35,7 +35,7 @@
 #define CAP_MEDIA_PARTS        65536        /* tags and boxes that its metadata consist of: likewise */
 #define CAP_MODELS             16           /* different models that a body of many requests names: 400; that members of no row name: 413 */
 #define CAP_FINDINGS           100000       /* findings a request: the classifier's declared outcome */
-#define CAP_MENTION_BYTES      (2u << 20)   /* different bytes of a request's values whose further mentions are looked for: 503; e-mail addresses over a quarter of it are left to their detector */
+#define CAP_MENTION_BYTES      (2u << 20)   /* different bytes of a request's values whose further mentions are looked for: 503; e-mail addresses and values of `spreads: distinct` over a quarter of it are left to their detectors */
 #define CAP_MENTIONS           1000000      /* such mentions in a request: 503 */
 #define CAP_DECODE_DEPTH       4            /* encodings inside encodings (base64, hex, …): the classifier's declared outcome */
 #define CAP_DECODE_RATIO       4            /* bytes decoded in a scan per byte of its text: the classifier's declared outcome */

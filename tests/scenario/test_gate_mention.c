@@ -88,6 +88,22 @@ static const struct {
 	  "redact", "relay",
 	  "{\"a\":\"CVV: <CVV_1>\",\"b\":\"4821\",\"c\":\"ZIP <US_ZIP_CODE_1>\",\"d\":\"90210\",\"e\":\"CPT <CPT_1>\",\"f\":\"99213\"}",
 	  NULL, { NULL } },
+	{ "a user who is called as the model and a tool are: these keep their names", REDACT, NULL, NULL,
+	  "{\"model\":\"gpt7b\",\"messages\":[{\"role\":\"user\",\"content\":\"username: gpt7b, so gpt7b\"}],"
+	  "\"tools\":[{\"type\":\"function\",\"function\":{\"name\":\"gpt7b\",\"parameters\":{}}}]}", NULL,
+	  "redact", "relay",
+	  "{\"model\":\"gpt7b\",\"messages\":[{\"role\":\"user\",\"content\":\"username: <USER_NAME_1>, so <USER_NAME_1>\"}],"
+	  "\"tools\":[{\"type\":\"function\",\"function\":{\"name\":\"gpt7b\",\"parameters\":{}}}]}", NULL, { NULL } },
+	{ "the address of a picture stays", REDACT, NULL, NULL,
+	  "{\"model\":\"m\",\"messages\":[{\"role\":\"user\",\"content\":[{\"type\":\"text\",\"text\":"
+	  "\"my blog: https://ada.example.org/me.png\"},{\"type\":\"image_url\",\"image_url\":{\"url\":"
+	  "\"https://ada.example.org/me.png\"}}]}]}", NULL, "redact", "relay",
+	  "{\"model\":\"m\",\"messages\":[{\"role\":\"user\",\"content\":[{\"type\":\"text\",\"text\":"
+	  "\"my blog: <URL_1>\"},{\"type\":\"image_url\",\"image_url\":{\"url\":"
+	  "\"https://ada.example.org/me.png\"}}]}]}", NULL, { NULL } },
+	{ "words that - or _ join do not spread without digits", REDACT, "/api/x", NULL,
+	  "{\"a\":\"username: json_schema\",\"type\":\"json_schema\",\"json_schema\":1}", NULL, "redact", "relay",
+	  "{\"a\":\"username: <USER_NAME_1>\",\"type\":\"json_schema\",\"json_schema\":1}", NULL, { NULL } },
 	{ "ages and places do not spread", REDACT, "/api/x", NULL,
 	  "{\"a\":\"born 1990-01-02 in Paris\",\"b\":\"v1990\",\"c\":\"paris\"}", NULL, "redact", "relay",
 	  "{\"a\":\"born <DATE_OF_BIRTH_1> in <LOCATION_1>\",\"b\":\"v1990\",\"c\":\"paris\"}", NULL, { NULL } },

@@ -449,7 +449,8 @@ a_custom_tool_stays_one_where_the_model_takes_it(void **state)
 				struct buf out = { 0 };
 				const char *why = NULL;
 				int err = translate_run_to(ask.to, ask.from, streamed, 200, span_str(in), step, 0, &out, &why);
-				if (err || !memmem(out.p, out.n, gets, strlen(gets)) || memmem(out.p, out.n, "rm", 2))
+				bool half = strstr(customs[i].name, "was cut") && memmem(out.p, out.n, "patch", 5);
+				if (err || half || !memmem(out.p, out.n, gets, strlen(gets)) || memmem(out.p, out.n, "rm", 2))
 					fail_msg("%s, %d: %d %s\n%.*s", customs[i].name, streamed, err, why ? why : "", SPAN_ARG(buf_view(&out)));
 				buf_free(&out);
 				free(in);

@@ -127,6 +127,32 @@ overlay_room(struct request *r, size_t n)
 	return r->scan.overlay.hits + r->scan.overlay.nhits;
 }
 
+/* A place whose words belong to the protocol: the model, a tool's definition, the data of media. */
+static bool
+is_protocols(const struct segment *s)
+{
+	return s->reserved || s->opaque || s->counted || s->role == ROLE_TOOL_DEFINITION;
+}
+
+/* Leaves out what is only likely to be the value that was found (SPREADS_DISTINCT), where the
+ * protocol may have the same word: a user may be called as a model or a tool is. */
+static void
+leave_protocols_words(struct request *r, const struct segment *s)
+{
+	struct mention_job *j = r->scan.mentions;
+	size_t n = 0;
+
+	if (!is_protocols(s))
+		return;
+	for (size_t i = 0; i < j->scan.n; i++) {
+		const struct mention *m = &j->scan.v[i];
+		if (m->tag == TAG_CREDENTIAL ||
+			detect_entity_spreads(r->snap->rules, hit_at(r, m->tag)->f.entity))
+			j->scan.v[n++] = *m;
+	}
+	j->scan.n = n;
+}
+
 /* The mentions of the segment as hits. */
 static struct hit *
 pieces_of(struct request *r, const struct segment *s)
@@ -157,6 +183,7 @@ finish_segment(struct request *r, const struct segment *s)
 	const struct hit *own = j->found.hits + j->at_hit;
 	size_t nown = 0;
 
+	leave_protocols_words(r, s);
 	while (j->at_hit + nown < j->found.nhits && own[nown].segment == s)
 		nown++;
 	j->at_hit += nown;

@@ -2,7 +2,7 @@
  * hashed n-grams (inject_walk.h), scored over windows of 64 words, of which the worst
  * counts (in a long text less), and a few patterns of high precision; what a user only quotes
  * and talks about (mentions) does not count. The model is immutable and shared by all threads;
- * a score needs some thirty kilobytes of stack whatever the text's size. */
+ * a score needs some forty kilobytes of stack whatever the text's size. */
 #ifndef SCAN_INJECT_INJECT_H
 #define SCAN_INJECT_INJECT_H
 

@@ -4,10 +4,12 @@
  * A unit is a word, or a character that takes three or more bytes of UTF-8: most of these
  * belong to scripts that do not separate words. A unit is repeated if it is part of a sequence
  * that occurred before: SHORT_WORDS or SHORT_CHARACTERS among the last NEAR units, or LONG units
- * anywhere. A short sequence counts only near by, so that an attack stays if an attacker
- * spreads its pieces over a long text first. */
+ * among the last ones that are remembered. A short sequence counts only near by, so that an attack
+ * stays if an attacker spreads its pieces over a long text first.
+ *
+ * A hash only says where an equal sequence may be: the units themselves are compared, whole,
+ * since an attacker can compute hashes. */
 #include "base/ascii.h"
-#include "base/hash.h"
 #include "base/utf8.h"
 #include "scan/inject/inject_walk.h"
 
@@ -17,10 +19,15 @@ enum {
 	NEAR = 64,	   /* units */
 	LONG = 16,	   /* units */
 	REMEMBERED = 1024, /* long sequences, a power of 2; a newer one may replace an older one */
-	UNIT_BYTES = 64,   /* compared of a unit */
 };
 
 #define STEP UINT64_C(0x9E3779B97F4A7C15)
+
+/* A sequence of units that occurred. */
+struct sequence {
+	uint64_t hash; /* 0: none */
+	size_t start;  /* of its first unit, in bytes */
+};
 
 struct repeats {
 	struct inject_walk *walk;
@@ -31,11 +38,11 @@ struct repeats {
 		uint64_t hash;
 		bool repeated;
 	} unit[LONG]; /* the last ones, which are not walked yet */
-	uint64_t sequence; /* hash of the last LONG units: a sum of their hashes times powers */
-	uint64_t power;	   /* of STEP: of the unit that leaves this sum */
-	uint32_t near[NEAR];	     /* hashes of short sequences */
-	uint64_t before[REMEMBERED]; /* hashes of long ones, at the place that each gives */
-	size_t from, to;	     /* bytes to be walked next */
+	uint64_t sum;	/* hash of the last LONG units: a sum of their hashes times powers */
+	uint64_t power; /* of STEP: of the unit that leaves this sum */
+	struct sequence near[NEAR];	    /* the short sequence that ends with each of the last units */
+	struct sequence before[REMEMBERED]; /* long ones, at the place that their hash gives */
+	size_t from, to;		    /* bytes to be walked next */
 };
 
 /* The length of the unit at p; 0: a separator. */
@@ -53,29 +60,57 @@ unit_length(const char *p, size_t n, bool *character)
 	return len;
 }
 
-/* Of a unit, whatever its case in ASCII. */
+/* Of a unit, whatever its case in ASCII; never 0. */
 static uint64_t
-unit_hash(const char *p, size_t n)
+unit_hash(struct span unit)
 {
-	char low[UNIT_BYTES];
+	uint64_t h = unit.n;
 
-	n = n < sizeof(low) ? n : sizeof(low);
-	for (size_t i = 0; i < n; i++)
-		low[i] = (char)(is_upper(p[i]) ? p[i] | 0x20 : p[i]);
-	return hash_words(1, span_of(low, n));
+	for (size_t i = 0; i < unit.n; i++)
+		h = (h ^ (unsigned char)to_lower(unit.p[i])) * STEP;
+	return (h ^ h >> 32) | 1;
 }
 
-/* Of the last `len` units; 0: there are fewer. */
-static uint32_t
-short_hash(const struct repeats *r, size_t len)
+/* The first unit at or after *at, which then stands behind it; empty: there is none. */
+static struct span
+next_unit(struct span text, size_t *at)
 {
-	uint64_t h = len;
+	bool character;
+
+	while (*at < text.n) {
+		size_t len = unit_length(text.p + *at, text.n - *at, &character);
+		*at += len ? len : 1;
+		if (len)
+			return span_cut(text, *at - len, *at);
+	}
+	return span_of(NULL, 0);
+}
+
+/* Whether the same units begin at a and b, `count` of them. */
+static bool
+same_units(struct span text, size_t a, size_t b, size_t count)
+{
+	for (size_t i = 0; i < count; i++) {
+		struct span one = next_unit(text, &a);
+		if (!one.n || !span_ieq(one, next_unit(text, &b)))
+			return false;
+	}
+	return true;
+}
+
+/* The sequence of the last `len` units; its hash is 0 if there are fewer. */
+static struct sequence
+last_units(const struct repeats *r, size_t len)
+{
+	struct sequence s = { 0, 0 };
 
 	if (r->n < len)
-		return 0;
+		return s;
+	s.start = r->unit[(r->n - len) % LONG].start;
 	for (size_t i = r->n - len; i < r->n; i++)
-		h = (h ^ r->unit[i % LONG].hash) * STEP;
-	return (uint32_t)(h >> 32) | 1;
+		s.hash = (s.hash ^ r->unit[i % LONG].hash) * STEP;
+	s.hash |= 1;
+	return s;
 }
 
 static void
@@ -90,20 +125,22 @@ static void
 look_back(struct repeats *r, bool character)
 {
 	size_t len = character ? SHORT_CHARACTERS : SHORT_WORDS;
-	uint32_t few = short_hash(r, len);
-	uint64_t *same = &r->before[r->sequence * STEP >> 32 & (REMEMBERED - 1)];
-	bool near = false;
+	struct sequence few = last_units(r, len);
+	const struct sequence *near = NULL;
 
-	for (size_t i = 0; i < NEAR; i++)
-		near |= r->near[i] == few;
-	if (few && near)
+	for (size_t i = 0; few.hash && i < NEAR; i++)
+		if (r->near[i].hash == few.hash)
+			near = &r->near[i];
+	if (near && same_units(r->text, near->start, few.start, len))
 		mark_repeated(r, len);
 	r->near[r->n % NEAR] = few;
 	if (r->n < LONG)
 		return;
-	if (*same == r->sequence)
+	struct sequence many = { r->sum, r->unit[r->n % LONG].start };
+	struct sequence *same = &r->before[r->sum * STEP >> 32 & (REMEMBERED - 1)];
+	if (same->hash == many.hash && same_units(r->text, same->start, many.start, LONG))
 		mark_repeated(r, LONG);
-	*same = r->sequence;
+	*same = many;
 }
 
 /* Walks the unit whose place in the ring is `at`, which ends before byte `end`. */
@@ -139,8 +176,8 @@ inject_walk_once(struct inject_walk *w, struct span text)
 		size_t place = r.n % LONG;
 		if (r.n >= LONG)
 			walk_unit(&r, place, r.unit[(r.n + 1) % LONG].start);
-		uint64_t hash = unit_hash(text.p + at, len);
-		r.sequence = r.sequence * STEP + hash - r.unit[place].hash * r.power;
+		uint64_t hash = unit_hash(span_cut(text, at, at + len));
+		r.sum = r.sum * STEP + hash - r.unit[place].hash * r.power;
 		/* What stands before the first word is walked with it. */
 		r.unit[place].start = r.n ? at : 0;
 		r.unit[place].hash = hash;

@@ -310,21 +310,23 @@ inject_score(const struct inject *j, struct span text, enum inject_origin o, uin
 	s.walk.watch = j->patterns.watch;
 	s.walk.seen = score_seen;
 	inject_walk_text(&s.walk, text);
-	r.score = score_finish(&s, o);
+	double whole = score_finish(&s, o), once = whole;
 	uint64_t found = s.patterns.found & ~off;
-	if (r.score >= HARMLESS) {
+	if (whole >= HARMLESS) {
 		score_begin(&s, j);
 		inject_walk_once(&s.walk, text);
-		r.score = score_finish(&s, o);
+		once = score_finish(&s, o);
 	}
-	if (o == INJECT_USER && (r.score >= INJECT_SUSPECT || found))
-		lifts = look_around(j, text, &r.score, &found);
-	/* Of the patterns found, those that have a say where the model says this score. */
-	uint64_t strong = r.score < HARMLESS ? 0 : found & ~j->patterns.weak;
-	found = !lifts		     ? 0
-		: r.score < HARMLESS ? found & j->patterns.suspects
-		: strong	     ? strong
-				     : found;
+	if (o == INJECT_USER && (whole >= INJECT_SUSPECT || found))
+		lifts = look_around(j, text, &whole, &found);
+	r.score = once < whole ? once : whole;
+	/* Of the patterns found, those that have a say where the model gives the whole text this
+	 * score: repeated words take nothing from a pattern. */
+	uint64_t strong = whole < HARMLESS ? 0 : found & ~j->patterns.weak;
+	found = !lifts		   ? 0
+		: whole < HARMLESS ? found & j->patterns.suspects
+		: strong	   ? strong
+				   : found;
 	if (found) {
 		double floor = strong ? INJECT_BLOCK : INJECT_SUSPECT;
 		r.score = r.score < floor ? floor : r.score;

@@ -48,7 +48,7 @@ detect_entity_spreads(const struct detect_rules *r, size_t entity)
 }
 
 /* A value of two words or more, of letters and digits, or of many digits: hardly anything else
- * is written alike in one request. */
+ * is written alike in one request. What - or _ joins is one word: release-please, json_schema. */
 static bool
 is_distinct(struct span value)
 {
@@ -59,7 +59,7 @@ is_distinct(struct span value)
 		char c = value.p[i];
 		bool letter = is_alpha(c) || is_high(c);
 		words += letter && !within;
-		within = letter;
+		within = letter || (within && (c == '-' || c == '_'));
 		letters += letter;
 		digits += is_digit(c);
 	}

@@ -427,6 +427,22 @@ is_of_a_harmless_word(struct span between)
 	return false;
 }
 
+/* Change logs, lists and prose have hashes and ids behind such a word, with a blank, ( or | between:
+ * "Refactor auth 3f786850e3…", "signing key 4AEE18F83AFDEB23". A name of one word says too little there,
+ * and a hash is no key. */
+static bool
+is_id_in_prose(struct span name, struct span value, struct span between)
+{
+	bool bare = true, joined = false;
+
+	for (size_t i = 0; i < between.n; i++)
+		bare &= is_one_of(between.p[i], " \t(|");
+	for (size_t i = 1; i < name.n; i++)
+		joined |= is_one_of(name.p[i], "_-.") ||
+			  (is_upper(name.p[i]) && is_lower(name.p[i - 1]));
+	return bare && (!joined || span_all(value, is_hex));
+}
+
 static bool
 is_key_char(char c)
 {
@@ -452,6 +468,9 @@ check_chance(struct candidate *c)
 		is_drawn_by_chance(name, mix_of(name), entropy(name))) /* a line of base64 */
 		return CHECK_NO;
 	if (v.sep == '(' && !v.quoted && m.digit == 0) /* f(TypePtr name) */
+		return CHECK_NO;
+	size_t behind = (size_t)(name.p - c->text.p) + name.n;
+	if (!v.quoted && is_id_in_prose(name, s, span_cut(c->text, behind, c->start)))
 		return CHECK_NO;
 	if (!v.quoted && (m.lower == s.n || m.upper == s.n) && value_chance(s) < WORD)
 		return CHECK_NO;
