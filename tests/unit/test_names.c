@@ -32,12 +32,14 @@ struct row {
 };
 
 static void
-expect_rows(struct detect_fix *f, const struct row *rows, size_t n, const float *thresholds)
+expect_rows(struct detect_fix *f, const struct row *rows, size_t n, const float *thresholds,
+	bool labeled)
 {
 	for (size_t i = 0; i < n; i++) {
 		struct span text = span_str(rows[i].text);
 		struct detect_options opt = { .thresholds = thresholds,
-			.before = span_str(rows[i].before) };
+			.before = span_str(rows[i].before),
+			.labeled_names = labeled };
 		struct findings v;
 		struct buf got;
 		buf_init(&got, 0);
@@ -50,7 +52,7 @@ expect_rows(struct detect_fix *f, const struct row *rows, size_t n, const float 
 	}
 }
 #define EXPECT(f, rows, thresholds)                                                            \
-	expect_rows(f, rows, sizeof(rows) / sizeof(rows[0]), thresholds)
+	expect_rows(f, rows, sizeof(rows) / sizeof(rows[0]), thresholds, false)
 
 /* clang-format off */
 static const struct row people[] = {
@@ -147,7 +149,35 @@ static const struct row streets[] = {
 	{ "a year is no house", "in 2019 Wall Street fell", NULL, "" },
 	{ "a chapter is none", "Chapter 5 Long Road", NULL, "" },
 };
+
+/* With the option labeled_names. */
+static const struct row labeled[] = {
+	{ "a label in a sentence", "Kunde Petra Müller rief an", NULL, "PERSON Petra Müller|" },
+	{ "a label and a colon", "Nom : Jean Dupont", NULL, "PERSON Jean Dupont|" },
+	{ "a title after a label", "Kundin: Frau Sabine Vogel", NULL, "PERSON Sabine Vogel|" },
+	{ "a title in small letters after a label", "klant mevrouw van den Quuxvel belde", NULL,
+		"PERSON van den Quuxvel|" },
+	{ "a list of names after a label", "Customers: Tom Baker, Anna Schmidt and Jane Miller", NULL,
+		"PERSON Tom Baker|PERSON Anna Schmidt|PERSON Jane Miller|" },
+	{ "a key names its value", "Wojciechowski", "last_name", "PERSON Wojciechowski|" },
+	{ "a later mention of the same name", "Patient: Rosalind Achterberg. Then Achterberg slept.", NULL,
+		"PERSON Rosalind Achterberg|PERSON Achterberg|" },
+	{ "Chinese", "姓名：王伟", NULL, "PERSON 王伟|" },
+	{ "names in running prose are left alone", "Dear Maria Lopez, yesterday Tom Baker met Dr. Weiss.", NULL, "" },
+	{ "in Chinese, too", "王伟先生昨天来了", NULL, "" },
+	{ "one word that is also no name", "Patient: Smith, 54. Name: Maria", NULL, "PERSON Smith|PERSON Maria|" },
+	{ "one word behind a first name", "Prénom : Marie\nLast name: Baker", NULL, "PERSON Marie|PERSON Baker|" },
+	{ "a phrase that says whose name it is", "My name is Tom Baker", NULL, "PERSON Tom Baker|" },
+	{ "a program's name is none", "Name: Python, name: nginx, Client: Chrome", NULL, "" },
+	{ "speech is no label", "and she said: Tom Baker came", NULL, "" },
+};
 /* clang-format on */
+
+static void
+people_behind_a_label_are_found_alone(void **state)
+{
+	expect_rows(*state, labeled, sizeof(labeled) / sizeof(labeled[0]), NULL, true);
+}
 
 static void
 people_are_found(void **state)
@@ -471,7 +501,7 @@ the_quick_no_is_said_to_no_term(void **state)
 	static const struct {
 		const char *file;
 		uint32_t flag;
-	} lists[] = { { "cue", W_CUE }, { "before", W_BEFORE }, { "title", W_TITLE },
+	} lists[] = { { "cue", W_CUE }, { "label", W_LABEL }, { "before", W_BEFORE }, { "title", W_TITLE },
 		{ "key", W_KEY }, { "street_start", W_STREET_START }, { "after", W_AFTER },
 		{ "eponym", W_EPONYM }, { "particle", W_PARTICLE } };
 	char path[128], line[256];
@@ -498,6 +528,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(people_are_found),
+		cmocka_unit_test(people_behind_a_label_are_found_alone),
 		cmocka_unit_test(places_are_found),
 		cmocka_unit_test(organisations_and_facilities_are_found),
 		cmocka_unit_test(street_addresses_are_found),

@@ -237,6 +237,7 @@ struct evidence {
 	float title, cue;
 	bool strong; /* the cue is a label or a phrase: "name:", "my name is" */
 	bool label;  /* "name:", "Patient" */
+	bool who;    /* the label names a person for certain: "Patient" */
 };
 
 /* Whether the cue at `at` reports speech: said: "In the end ..." */
@@ -275,7 +276,7 @@ evidence_at(struct names_sweep *w, struct run *run, size_t i)
 		e.title = 0.85f;
 	if (!is_listed(x) && !x->initial && is_ordinary(x) && word_stands_out(w, x))
 		return e; /* nothing else makes a name of it */
-	e.label = prev && prev->flags & W_LABEL && !prev->comma;
+	e.label = e.who = prev && prev->flags & W_LABEL && !prev->comma;
 	if (e.label || (prev && prev->flags & W_CUE &&
 			       (prev->flags & W_COMMON || !is_listed(prev))))
 		e.cue = 0.3f;
@@ -286,7 +287,8 @@ evidence_at(struct names_sweep *w, struct run *run, size_t i)
 	if (f & W_TITLE && (at + 1 < x->start))
 		e.title = 0.85f;
 	if (f & (W_CUE | W_LABEL)) {
-		e.label |= (label && !is_speech(w, at)) || f & W_LABEL;
+		e.who |= f & W_LABEL;
+		e.label |= e.who || (label && !is_speech(w, at));
 		e.strong = label || memchr(w->text.p + at, ' ', x->start - 1 - at);
 		e.cue = e.strong ? 0.45f : 0.35f;
 	}
@@ -323,7 +325,10 @@ no_person(const struct names_sweep *w, struct run *run, size_t i, size_t n,
 		return true;
 	if (m->words != 1)
 		return false;
-	return x->flags & W_NEVER || (m->unknown && !m->initials && m->caps);
+	/* "Patient: Smith", "Name: Maria"; not "Name: Python" */
+	bool named = (e->who && is_listed(x)) ||
+		     (e->label && x->flags & W_GIVEN && !(x->flags & W_COMMON));
+	return (x->flags & W_NEVER && !named) || (m->unknown && !m->initials && m->caps);
 }
 
 /* Places among the words: "Costa Rica", "Tulsa". */
