@@ -487,7 +487,7 @@ clocks: deps ## each use of a wall time while a daemon's clock is wrong, and aft
 	@CLOCKS=all tests/e2e/run --haproxy $(HAPROXY) clocks.sh
 
 .PHONY: agents-test
-agents-test: deps ## Claude Code and Codex themselves under policies/coding-agents.yaml, and Python SDKs in kept conversations, and loops of SDKs and frameworks at providers that check schemas (an hour; 640 MB of npm packages, 1.7 GB installed from PyPI)
+agents-test: deps ## Claude Code and Codex under policies/coding-agents.yaml, and Python SDKs in kept conversations, and loops of SDKs and frameworks at providers that check schemas (half an hour, and 10 minutes to install; downloads 270 MB from npm and 530 MB from PyPI, 3.3 GB installed)
 	@$(MAKE) --no-print-directory all
 	@tests/e2e/run agents/agents.sh agents/tools.sh agents/translate.sh agents/kept.sh agents/python.sh
 
