@@ -347,7 +347,7 @@ check_curl(struct candidate *c)
 
 /* The length of the end of a line at `at`, as a byte or as the escape of a string: 0 if there is none. */
 static size_t
-line_end_at(struct span t, size_t at)
+entry_line_end_at(struct span t, size_t at)
 {
 	if (at < t.n && t.p[at] == '\n')
 		return 1;
@@ -355,9 +355,9 @@ line_end_at(struct span t, size_t at)
 }
 
 static size_t
-line_end(struct span t, size_t at)
+entry_line_end(struct span t, size_t at)
 {
-	while (at < t.n && !line_end_at(t, at))
+	while (at < t.n && !entry_line_end_at(t, at))
 		at++;
 	return at;
 }
@@ -369,8 +369,8 @@ block_scalar(struct span t, size_t *at, size_t indent)
 {
 	size_t from = 0, to = 0;
 
-	for (size_t line = line_end(t, *at); line < t.n;) {
-		size_t begin = line + line_end_at(t, line), end = line_end(t, begin);
+	for (size_t line = entry_line_end(t, *at); line < t.n;) {
+		size_t begin = line + entry_line_end_at(t, line), end = entry_line_end(t, begin);
 		size_t first = span_past_set(span_cut(t, 0, end), begin, " \t\r");
 		if (first < end && first - begin <= indent)
 			break;
@@ -397,7 +397,7 @@ next_entry(struct span t, size_t *at, struct span *name)
 {
 	*at = span_past_set(t, *at, " \t\r\n");
 	while (*at < t.n && t.p[*at] == '#') /* comments */
-		*at = span_past_set(t, line_end(t, *at), " \t\r\n");
+		*at = span_past_set(t, entry_line_end(t, *at), " \t\r\n");
 	size_t colon = *at + span_chr(span_cut(t, *at, t.n), ':');
 	*name = span_trim(span_cut(t, *at, colon), " \t\r\n\"',{");
 	size_t from = span_past_set(t, colon < t.n ? colon + 1 : t.n, " \t"), to = from;
@@ -412,10 +412,10 @@ next_entry(struct span t, size_t *at, struct span *name)
 		to = from + span_chr(span_cut(t, from, t.n), quote);
 		*at = to < t.n ? to + 1 : t.n;
 	} else {
-		*at = line_end(t, from);
+		*at = entry_line_end(t, from);
 		const char *comment = memmem(t.p + from, *at - from, " #", 2);
 		to = span_back(t, comment ? (size_t)(comment - t.p) : *at, from, is_space);
-		*at += line_end_at(t, *at);
+		*at += entry_line_end_at(t, *at);
 		/* A plain scalar has no ": " (YAML 1.2, 7.3.3): a line that was joined to the next. */
 		struct span plain = span_cut(t, from, to);
 		if (span_ends(plain, SPAN_LIT(":")) || span_holds(plain, SPAN_LIT(": ")))
@@ -432,7 +432,7 @@ check_k8s(struct candidate *c)
 	struct span text = span_cut(c->text, 0, c->end), name, value;
 
 	for (size_t at = c->start; (value = next_entry(text, &at, &name)).n || at < text.n;) {
-		bool one_line = line_end(value, 0) == value.n;
+		bool one_line = entry_line_end(value, 0) == value.n;
 		/* tls.crt, ca.crt, tls.ca: a certificate's, which is public. */
 		if (value.n < 4 || (one_line && no_password(value)) || span_ends(name, SPAN_LIT(".crt")) ||
 			span_ends(name, SPAN_LIT(".ca")) || value_is_public_pem(value))
