@@ -68,6 +68,24 @@ naive_cover(struct span text, size_t start, size_t end, size_t shift, unsigned c
 		covered[at - shift] = 1;
 }
 
+/* Whether a candidate that its validator confirmed counts: by the table or the words around it. */
+static inline bool
+naive_counts(struct naive *v, const struct pattern *p, const struct candidate *c,
+	struct columns *columns, struct span before, size_t shift)
+{
+	const struct entity_rule *e = &v->rules->entities[p->entity];
+	struct column col;
+
+	/* a name in a header that is above another column */
+	if (p->keyed && !shift && memchr(c->text.p + c->match, '\n', c->start - c->match) &&
+		columns_below(columns, c->start, c->match))
+		return false;
+	bool cell = shift == 0 && columns_at(columns, c->start, &col);
+	int verdict = context_verdict(&e->context.words, &e->context.against, c->text, before,
+		cell ? &col : NULL, c->start, c->end);
+	return context_apply(&e->context, verdict, c->score) >= e->threshold;
+}
+
 /* One pattern over the text, from starts before `to`; what comes before `shift` is
  * not the caller's. 0 or ERR_LIMIT. */
 static inline int
@@ -75,10 +93,8 @@ naive_pattern(struct naive *v, size_t index, struct span text, size_t to, struct
 	size_t shift, unsigned char *covered)
 {
 	const struct pattern *p = &v->rules->patterns[index];
-	const struct entity_rule *e = &v->rules->entities[p->entity];
 	struct check_memo memo = { 0 };
 	struct columns columns;
-	struct column col;
 
 	columns_begin(&columns, text, false, NULL);
 	for (size_t at = 0; at < to;) {
@@ -101,19 +117,20 @@ naive_pattern(struct naive *v, size_t index, struct span text, size_t to, struct
 		if (began >= to)
 			return 0;
 		at = began + 1;
-		if ((p->check && check_run(p->check, &c) == CHECK_NO) || c.end <= c.start ||
-			c.start < shift)
-			continue;
-		/* a name in a header that is above another column */
-		if (p->keyed && !shift && memchr(text.p + c.match, '\n', c.start - c.match) &&
-			columns_below(&columns, c.start, c.match))
-			continue;
-		bool cell = shift == 0 && columns_at(&columns, c.start, &col);
-		int verdict = context_verdict(&e->context.words, &e->context.against, text,
-			before, cell ? &col : NULL, c.start, c.end);
-		if (context_apply(&e->context, verdict, c.score) >= e->threshold)
-			naive_cover(text, c.start, c.end, shift, covered);
-		at = c.end > at ? c.end : at;
+		const size_t end = c.end;
+		while (!p->check || check_run(p->check, &c) != CHECK_NO) {
+			if (c.end > c.start && c.start >= shift &&
+				naive_counts(v, p, &c, &columns, before, shift)) {
+				naive_cover(text, c.start, c.end, shift, covered);
+				at = c.end > at ? c.end : at;
+			}
+			if (!c.rest)
+				break;
+			/* the validator reads on in the match */
+			c.start = c.rest;
+			c.end = end;
+			c.rest = 0;
+		}
 	}
 	return 0;
 }

@@ -154,6 +154,13 @@ static const struct {
 	{ "the data of a Secret is replaced entry by entry", { "redact" },
 		"kind: Secret\ndata:\n  user: YWRtaW4=\n  pass: \"bWFkZSB1cA==\"\n", 0,
 		"data:\n  user: <KUBERNETES_SECRET_1>\n  pass: \"<KUBERNETES_SECRET_2>\"\n", "" },
+	{ "a block scalar of a Secret is one entry", { "redact" },
+		"kind: Secret\nstringData:\n  a: |\n    made up\n\n    by me\n  b: >-\n    "
+		"folded\n    text\n  c: aaaa-9999\nimmutable: true\n",
+		0,
+		"stringData:\n  a: |\n    <KUBERNETES_SECRET_1>\n  b: >-\n    "
+		"<KUBERNETES_SECRET_2>\n  c: <KUBERNETES_SECRET_3>\nimmutable: true\n",
+		"" },
 	{ "and as a stream", { "redact", "--stream", "--policy=policy.yaml" },
 		"Falcon 308-63-0237", 0, "<BOTH_1> 308-63-0237", "" },
 };

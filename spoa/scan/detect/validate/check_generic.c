@@ -444,7 +444,7 @@ is_id_in_prose(struct span name, struct span value, struct span between)
 }
 
 static bool
-is_key_char(char c)
+is_drawn_char(char c)
 {
 	return is_letter_or_digit(c) || is_one_of(c, "_-+/=.!@#%^&*?");
 }
@@ -461,7 +461,7 @@ check_chance(struct candidate *c)
 		return CHECK_NO;
 	struct value v = value_read(c);
 	if (!v.quoted) /* key|value|more */
-		c->end = span_past(v.s.n ? span_cut(c->text, 0, c->end) : v.s, c->start, is_key_char);
+		c->end = span_past(v.s.n ? span_cut(c->text, 0, c->end) : v.s, c->start, is_drawn_char);
 	struct span s = v.quoted ? v.s : span_cut(c->text, c->start, c->end);
 	struct mix m = value_counts(&c->memo->values, s);
 	if (!is_drawn_by_chance(s, m, value_entropy(&c->memo->values, s)) ||

@@ -345,24 +345,81 @@ check_curl(struct candidate *c)
 	return after_curl(c) ? CHECK_SHAPE : CHECK_NO;
 }
 
+/* The length of the end of a line at `at`, as a byte or as the escape of a string: 0 if there is none. */
+static size_t
+entry_line_end_at(struct span t, size_t at)
+{
+	if (at < t.n && t.p[at] == '\n')
+		return 1;
+	return at + 1 < t.n && t.p[at] == '\\' && t.p[at + 1] == 'n' ? 2 : 0;
+}
+
+static size_t
+entry_line_end(struct span t, size_t at)
+{
+	while (at < t.n && !entry_line_end_at(t, at))
+		at++;
+	return at;
+}
+
+/* Moves *at past a block scalar (YAML 1.2, 8.1) whose header is there, of an entry that is indented by
+ * `indent`, and returns its lines, from the first byte that is no space to the last. */
+static struct span
+block_scalar(struct span t, size_t *at, size_t indent)
+{
+	size_t from = 0, to = 0;
+
+	for (size_t line = entry_line_end(t, *at); line < t.n;) {
+		size_t begin = line + entry_line_end_at(t, line), end = entry_line_end(t, begin);
+		size_t first = span_past_set(span_cut(t, 0, end), begin, " \t\r");
+		if (first < end && first - begin <= indent)
+			break;
+		if (first < end) {
+			from = from ? from : first;
+			to = span_back(t, end, first, is_space);
+		}
+		line = *at = end;
+	}
+	return span_cut(t, from, to);
+}
+
+/* Spaces and the quote before an entry's name. */
+static bool
+is_key_lead(char c)
+{
+	return c == ' ' || is_quote(c);
+}
+
 /* Moves *at past an entry of a Secret's data, `name: value` or "name": "value", and returns its
  * value without quotes. n == 0: none is left. */
 static struct span
 next_entry(struct span t, size_t *at, struct span *name)
 {
+	*at = span_past_set(t, *at, " \t\r\n");
+	while (*at < t.n && t.p[*at] == '#') /* comments */
+		*at = span_past_set(t, entry_line_end(t, *at), " \t\r\n");
 	size_t colon = *at + span_chr(span_cut(t, *at, t.n), ':');
 	*name = span_trim(span_cut(t, *at, colon), " \t\r\n\"',{");
 	size_t from = span_past_set(t, colon < t.n ? colon + 1 : t.n, " \t"), to = from;
 
+	if (from < t.n && (t.p[from] == '|' || t.p[from] == '>')) {
+		size_t key = (size_t)(name->p - t.p), line = span_back(t, key, 0, is_key_lead);
+		*at = from;
+		return block_scalar(t, at, key - line);
+	}
 	if (from < t.n && is_quote(t.p[from])) {
 		char quote = t.p[from++];
 		to = from + span_chr(span_cut(t, from, t.n), quote);
 		*at = to < t.n ? to + 1 : t.n;
 	} else {
-		while (to < t.n && !is_space(t.p[to]) && t.p[to] != '\\')
-			to++;
-		*at = span_past_set(t, to, " \t\r");
-		*at += *at + 1 < t.n && t.p[*at] == '\\' ? 2 : 0; /* \n in a string */
+		*at = entry_line_end(t, from);
+		const char *comment = memmem(t.p + from, *at - from, " #", 2);
+		to = span_back(t, comment ? (size_t)(comment - t.p) : *at, from, is_space);
+		*at += entry_line_end_at(t, *at);
+		/* A plain scalar has no ": " (YAML 1.2, 7.3.3): a line that was joined to the next. */
+		struct span plain = span_cut(t, from, to);
+		if (span_ends(plain, SPAN_LIT(":")) || span_holds(plain, SPAN_LIT(": ")))
+			to = from;
 	}
 	return span_cut(t, from, to);
 }
@@ -375,8 +432,9 @@ check_k8s(struct candidate *c)
 	struct span text = span_cut(c->text, 0, c->end), name, value;
 
 	for (size_t at = c->start; (value = next_entry(text, &at, &name)).n || at < text.n;) {
+		bool one_line = entry_line_end(value, 0) == value.n;
 		/* tls.crt, ca.crt, tls.ca: a certificate's, which is public. */
-		if (value.n < 4 || no_password(value) || span_ends(name, SPAN_LIT(".crt")) ||
+		if (value.n < 4 || (one_line && no_password(value)) || span_ends(name, SPAN_LIT(".crt")) ||
 			span_ends(name, SPAN_LIT(".ca")) || value_is_public_pem(value))
 			continue;
 		c->start = (size_t)(value.p - text.p);
