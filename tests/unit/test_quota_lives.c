@@ -613,6 +613,30 @@ a_newcomer_that_was_told_nothing_waits_too(void **state)
 	far_down(&f);
 }
 
+/* Several workers may each replace the epoch. A worker that waits for the others in one of these epochs must not
+ * wait there until its time is over. */
+static void
+a_worker_that_waits_sees_another_epoch(void **state)
+{
+	struct line l;
+
+	NEEDS_REDIS;
+	redis_rig_do(&server, "FLUSHALL");
+	line_up(&l, RIG_PATIENT_US);
+	quota_together(l.quota, 1, 2);
+	assert_true(run_until_up(l.redis, 2000000));
+	for (uint64_t until = clock_mono_us() + 300000; clock_mono_us() < until; usleep(200))
+		ev_run(loop, EVRUN_NOWAIT);
+	const struct redis_life *life = redis_life(l.redis);
+	assert_false(lives_all_settled(l.quota));
+	redis_rig_do(&server, "SET %s 77", life->key);
+	for (uint64_t until = clock_mono_us() + 2500000;
+		life->epoch != 77 && clock_mono_us() < until; usleep(200))
+		ev_run(loop, EVRUN_NOWAIT);
+	assert_int_equal(life->epoch, 77);
+	line_down(&l);
+}
+
 /* Who was told nothing, when it goes on: those who come, for 2 s, unless somebody went on
  * before. */
 static void
@@ -855,6 +879,7 @@ main(void)
 		cmocka_unit_test(another_daemon_does_not_stand_for_the_missing_one),
 		cmocka_unit_test(who_ended_is_not_waited_for),
 		cmocka_unit_test(a_newcomer_waits_for_the_others),
+		cmocka_unit_test(a_worker_that_waits_sees_another_epoch),
 		cmocka_unit_test(a_newcomer_that_was_told_nothing_waits_too),
 		cmocka_unit_test(who_was_told_nothing_goes_on),
 		cmocka_unit_test(a_charge_ends_in_the_bucket_of_redis_clock),

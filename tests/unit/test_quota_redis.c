@@ -602,7 +602,7 @@ fake_read(struct ev_loop *l, ev_io *w, int revents)
 		assert_non_null(at); /* a beat comes in one piece */
 		bool begun = !strncmp(at + strcspn(at, "t"), "tollgate:begun:", 15);
 		first += begun;
-		say(f, begun ? ":1\r\n:1\r\n:0\r\n:1\r\n*1\r\n$-1\r\n"
+		say(f, begun ? ":1\r\n:1\r\n:0\r\n:1\r\n*2\r\n$-1\r\n$1\r\n7\r\n"
 			     : ":1\r\n:1\r\n:0\r\n:1\r\n" LIFE);
 		const char *names = strstr(at, "\r\nZRANGE\r\n"),
 			   *next = strstr(at, "ZREMRANGEBYSCORE");

@@ -135,6 +135,7 @@ lines_open(struct lines *l, int fd, uint64_t offset)
 	int err = l->pipe ? 0 : open_packed(fd, (uint64_t)st.st_size, &l->packed);
 	if (err)
 		return err;
+	l->tableless = !l->pipe && !l->packed && begins_packed(fd);
 	l->buf = malloc(l->size);
 	if (!l->buf)
 		close_packed(&l->packed);

@@ -21,10 +21,12 @@ struct lines {
 	char *buf;
 	size_t size, from, to; /* buf[from..to) is read and not yet returned */
 	struct lines_packed *packed; /* NULL: the file is text */
+	/* The file begins as a compressed one, but has no table of frames that fits: its text cannot be read. */
+	bool tableless;
 };
 
 /* Reads fd from offset on (a pipe from where it is). 0, ERR_NOMEM, ERR_IO. A file whose table
- * of frames does not fit is read as it is: no line of that is a record. */
+ * of frames does not fit is read as it is (l->tableless): no line of that is a record. */
 int lines_open(struct lines *l, int fd, uint64_t offset);
 void lines_close(struct lines *l); /* not the descriptor */
 /* 1: a line without its newline, a view valid until the next call. 0: no whole

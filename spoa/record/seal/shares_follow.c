@@ -50,6 +50,10 @@ read_erase_records(struct erase_records *r, uint64_t seen, int fd)
 
 	if (got < 0)
 		return got;
+	if (l.tableless) { /* its erasures are not known */
+		lines_close(&l);
+		return ERR_SYNTAX;
+	}
 	while (room && (got = lines_next(&l, UINT64_MAX, &line)) > 0) {
 		static const char erase[] = "\"type\":\"erase\"";
 		if (memmem(line.p, line.n, erase, sizeof(erase) - 1) &&

@@ -358,8 +358,15 @@ on_came(void *arg, int err, const struct redis_reply_ints *replies, size_t n)
 	struct life *l = lives_find(a->quota->lives, a->epoch);
 
 	if (!l || err || n < BEAT_COMMANDS || replies[3].err || replies[4].err ||
-		replies[4].n != 1)
+		replies[4].n != 2)
 		return;
+	/* Another worker has replaced the epoch: nobody else comes here. */
+	if ((uint64_t)replies[4].list[1] != a->epoch) {
+		struct redis *node[REDIS_HOLDERS_MAX];
+		for (size_t i = redis_holders(a->quota->redis, node); i-- > 0;)
+			lives_ended(a->quota, node[i], a->epoch);
+		return;
+	}
 	l->came = replies[3].i;
 	see(a->quota->lives, l->came, clock_mono_us());
 	l->begun = replies[4].list[0] != 0; /* asked after it came: nothing is let go unseen */
@@ -521,8 +528,8 @@ beat(struct quota *qt, struct redis *node, struct life *l, uint64_t now_us)
 		(const size_t[]){ 16, kn, 4, sn });
 	redis_command(p, 2, (const char *[]){ "ZCARD", key }, (const size_t[]){ 5, kn });
 	if (waits)
-		redis_command(
-			p, 2, (const char *[]){ "MGET", word }, (const size_t[]){ 4, wn });
+		redis_command(p, 3, (const char *[]){ "MGET", word, life->key },
+			(const size_t[]){ 4, wn, strlen(life->key) });
 	else
 		redis_command(p, 3, (const char *[]){ "MGET", life->key, word },
 			(const size_t[]){ 4, strlen(life->key), wn });
