@@ -188,8 +188,8 @@ what_was_changed_is_not_opened(void **state)
 {
 	(void)state;
 	audit_stop(&r.audit);
-	/* One bit of the ciphertext of alice's prompt, the first. */
-	rig_sh("cp -r %s.texts %s/texts; f=$(ls %s.texts/*); printf '\\377' | dd of=$f bs=1 "
+	/* Four bytes of the ciphertext of alice's prompt: one could have the value already. */
+	rig_sh("cp -r %s.texts %s/texts; f=$(ls %s.texts/*); printf '\\377\\000\\377\\000' | dd of=$f bs=1 "
 	       "seek=150 conv=notrunc status=none",
 		r.journal, r.dir, r.journal);
 	wants("a changed ciphertext", open_text("req-1", "--part prompt"), 1, ": damaged: ");

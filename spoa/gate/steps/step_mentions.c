@@ -127,11 +127,11 @@ overlay_room(struct request *r, size_t n)
 	return r->scan.overlay.hits + r->scan.overlay.nhits;
 }
 
-/* A place whose words belong to the protocol: the model, a tool's definition, the data of media. */
+/* A place whose words belong to the protocol: the model, a tool's definition, the address of a picture. */
 static bool
 is_protocols(const struct segment *s)
 {
-	return s->reserved || s->opaque || s->counted || s->role == ROLE_TOOL_DEFINITION;
+	return s->reserved || s->media || s->role == ROLE_TOOL_DEFINITION;
 }
 
 /* Leaves out what is only likely to be the value that was found (SPREADS_DISTINCT), where the

@@ -51,6 +51,7 @@ struct segment {
 			     it */
 	bool counted : 1; /* in a part that is opaque as a whole */
 	bool data : 1;	  /* the data of a file, where a part has them */
+	bool media : 1;	  /* where the dialect has the data or the address of a file */
 	bool unattributed : 1; /* who wrote it is not known: the user, or a tool */
 	bool candidate : 1;    /* body_read's own; then, of ids of tokens, they are edited */
 	uint32_t key;	       /* index of the segment that names this value (its key, field or

@@ -293,7 +293,8 @@ read_scalar(struct walk *w, const struct node *node, const struct row *row, enum
 	if (row && w->segs.n && w->segs.v[w->segs.n - 1].start == ev->start) {
 		struct segment *s = &w->segs.v[w->segs.n - 1];
 		s->reserved = row->flags & F_RESERVED;
-		s->candidate = (row->flags & F_OPAQUE) && walk_may_be_opaque(text);
+		s->media = row->flags & F_OPAQUE;
+		s->candidate = s->media && walk_may_be_opaque(text);
 	}
 	note_seal(w, ev, text);
 	if (node && node->param)

@@ -429,18 +429,20 @@ is_of_a_harmless_word(struct span between)
 
 /* Change logs, lists and prose have hashes and ids behind such a word, with a blank, ( or | between:
  * "Refactor auth 3f786850e3…", "signing key 4AEE18F83AFDEB23". A name of one word says too little there,
- * and a hash is no key. */
+ * and a commit of git is no key. */
 static bool
 is_id_in_prose(struct span name, struct span value, struct span between)
 {
+	enum { SHA1 = 40 }; /* digits */
 	bool bare = true, joined = false;
+	bool commit = value.n == SHA1 && span_all(value, is_hex);
 
 	for (size_t i = 0; i < between.n; i++)
 		bare &= is_one_of(between.p[i], " \t(|");
 	for (size_t i = 1; i < name.n; i++)
 		joined |= is_one_of(name.p[i], "_-.") ||
 			  (is_upper(name.p[i]) && is_lower(name.p[i - 1]));
-	return bare && (!joined || span_all(value, is_hex));
+	return bare && (!joined || commit);
 }
 
 static bool
