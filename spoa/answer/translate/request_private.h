@@ -264,7 +264,8 @@ enum { TOOL_NAME, TOOL_DESCRIPTION, TOOL_SCHEMA, TOOL_STRICT, TOOL_TYPE, TOOL_GR
 void question_tool(struct question *q, const struct node *at, struct node *const *m);
 /* One of OpenAI's custom tools, whose call is a text, in a grammar (TOOL_GRAMMAR) or any. */
 void question_custom_tool(struct question *q, const struct node *at, struct node *const *m);
-/* The input of a call of such a tool, as it is or as arguments; `input` NULL: it is no such call. */
+/* Stores the input of a custom tool's call in the part, as a text or as arguments. `input` NULL: the call is of another
+ * tool, and nothing is stored. */
 void part_custom_input(struct question *q, struct part *p, const struct node *input);
 /* One whose type is the form's word, or, unless it must have one, not said: others are run by
  * the provider. A read_tool. */
@@ -294,8 +295,8 @@ void put_part(struct question *q, const struct part_form *rows, const struct par
 /* schema.c: the schema as Anthropic takes it. `closed`: it is enforced, so each object in it excludes
  * further members unless it says otherwise. NULL: there is none, or q->err. */
 struct node *question_schema(struct question *q, struct node *schema, bool closed);
-/* Whether OpenAI is to enforce the schema: its own clients decide that, and it refuses schemas of others with
- * optional members. If not, the member `at` is noted. */
+/* Returns true if OpenAI is asked to enforce the schema. OpenAI's own clients decide that themselves. For the others, the
+ * schema must have no optional members, which OpenAI refuses; if it has, the member `at` is noted as left out. */
 bool question_enforced(struct question *q, const struct node *schema, const struct node *at);
 /* Name, description, schema (under that name, NULL: not) and strict. */
 void put_tool(struct buf *b, const struct tool_offer *t, const char *schema);

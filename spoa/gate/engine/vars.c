@@ -288,7 +288,7 @@ request_vars(struct request *r, struct var out[VARS_MAX])
 	put_var(&vs, "backend", NULL, span_str(request_backend(r)));
 	if (r->gate)
 		put_var(&vs, "node", NULL, span_str(gate_cfg(r->gate)->node));
-	/* Of others the frontend deletes what says where the caller came from. */
+	/* For other targets, the frontend deletes the headers that say where the caller came from. */
 	const struct target *to = request_target(r);
 	if (d->via == VIA_DIRECT && d->kind == D_PERMIT && to && !to->external)
 		put_int(&vs, "internal", NULL, 1);

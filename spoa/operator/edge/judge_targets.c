@@ -5,7 +5,21 @@
 #include "base/codec/credentials.h"
 #include "operator/edge/judge_private.h"
 
-/* ---- which backends ---- */
+/* ---- which targets, and which backends ---- */
+
+struct targets_at {
+	size_t route, target;
+};
+
+/* Returns the next target of the policy, from {0, 0} on; NULL: there are no more. */
+static const struct target *
+next_target(const struct judge *j, struct targets_at *at)
+{
+	for (; j->policy && at->route < j->policy->nroutes; at->route++, at->target = 0)
+		if (at->target < j->policy->routes[at->route].ntargets)
+			return &j->policy->routes[at->route].targets[at->target++];
+	return NULL;
+}
 
 /* A request of the route may have a second attempt. */
 static bool
@@ -218,19 +232,17 @@ rule_socket_lines(struct judge *j)
 
 /* ---- where the caller comes from ---- */
 
-/* The first target outside that may be reached by this backend; NULL: none. s NULL: by any. */
+/* Returns the first target outside that a request reaches by this backend (s NULL: by any); NULL: there is none. */
 static const struct target *
 outside_target(const struct judge *j, const struct haproxy_section *s)
 {
-	for (size_t i = 0; j->policy && i < j->policy->nroutes; i++)
-		for (size_t k = 0; k < j->policy->routes[i].ntargets; k++) {
-			const struct target *t = &j->policy->routes[i].targets[k];
-			if (t->external &&
-				(!s || (t->backend ? span_is(s->name, t->backend)
-						   : is_provider(j, s))))
-				return t;
-		}
-	return NULL;
+	const struct target *t;
+
+	for (struct targets_at at = { 0, 0 }; (t = next_target(j, &at));)
+		if (t->external &&
+			(!s || (t->backend ? span_is(s->name, t->backend) : is_provider(j, s))))
+			break;
+	return t;
 }
 
 void
@@ -340,21 +352,15 @@ rule_argument_lines(struct judge *j)
 	}
 }
 
-/* The next target with a credential of ours, from {0, 0} on; NULL: no more. */
-struct targets_at {
-	size_t route, target;
-};
+/* Returns the next target with a credential of ours, from {0, 0} on; NULL: there are no more. */
 static const struct target *
 next_credential(const struct judge *j, struct targets_at *at)
 {
-	for (; j->policy && at->route < j->policy->nroutes; at->route++, at->target = 0)
-		while (at->target < j->policy->routes[at->route].ntargets) {
-			const struct target *t =
-				&j->policy->routes[at->route].targets[at->target++];
-			if (t->credential)
-				return t;
-		}
-	return NULL;
+	const struct target *t;
+
+	while ((t = next_target(j, at)) && !t->credential)
+		;
+	return t;
 }
 
 void

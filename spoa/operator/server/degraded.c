@@ -281,8 +281,8 @@ put_meanwhile(
 	json_put_close(b, '}');
 }
 
-/* What the policy says of requests that need the part; of the classifier also class by class, as
- * a request that holds such data gets the outcome of its class. */
+/* Adds the outcome that the policy names for requests that need the part. For the classifier, the outcome of each
+ * class is added too, because a request with data of a class gets the outcome of that class. */
 static void
 put_outcomes(struct server *s, struct buf *b, const struct part *p)
 {

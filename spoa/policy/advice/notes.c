@@ -318,7 +318,7 @@ always_relayed(const struct noting *r, const struct route *t)
 	       r->p->unusual_credential || (t->dialect && dialect_is_of_mcp(t->dialect));
 }
 
-/* What a person may not expect of a breaker, or of a cap on requests in flight. */
+/* Notes routes that take the relay only because a provider has a breaker or `concurrent`. */
 static void
 counted_attempts(const struct noting *r)
 {

@@ -45,7 +45,7 @@ struct repeats {
 	size_t from, to;		    /* bytes to be walked next */
 };
 
-/* The length of the unit at p; 0: a separator. */
+/* Returns the length of the unit at p; 0: a separator is there. */
 static size_t
 unit_length(const char *p, size_t n, bool *character)
 {
@@ -60,7 +60,7 @@ unit_length(const char *p, size_t n, bool *character)
 	return len;
 }
 
-/* Of a unit, whatever its case in ASCII; never 0. */
+/* Returns a hash of the unit, the same in small and in capital letters of ASCII; never 0. */
 static uint64_t
 unit_hash(struct span unit)
 {
@@ -71,14 +71,12 @@ unit_hash(struct span unit)
 	return (h ^ h >> 32) | 1;
 }
 
-/* The first unit at or after *at, which then stands behind it; empty: there is none. */
+/* Returns the first unit at or after *at, and moves *at behind it; empty: there is none. */
 static struct span
-next_unit(struct span text, size_t *at)
+next_unit(struct span text, size_t *at, bool *character)
 {
-	bool character;
-
 	while (*at < text.n) {
-		size_t len = unit_length(text.p + *at, text.n - *at, &character);
+		size_t len = unit_length(text.p + *at, text.n - *at, character);
 		*at += len ? len : 1;
 		if (len)
 			return span_cut(text, *at - len, *at);
@@ -86,13 +84,15 @@ next_unit(struct span text, size_t *at)
 	return span_of(NULL, 0);
 }
 
-/* Whether the same units begin at a and b, `count` of them. */
+/* Returns true if the `count` units that begin at a and at b are the same. */
 static bool
 same_units(struct span text, size_t a, size_t b, size_t count)
 {
+	bool character;
+
 	for (size_t i = 0; i < count; i++) {
-		struct span one = next_unit(text, &a);
-		if (!one.n || !span_ieq(one, next_unit(text, &b)))
+		struct span one = next_unit(text, &a, &character);
+		if (!one.n || !span_ieq(one, next_unit(text, &b, &character)))
 			return false;
 	}
 	return true;
@@ -162,24 +162,20 @@ void
 inject_walk_once(struct inject_walk *w, struct span text)
 {
 	struct repeats r = { .walk = w, .text = text, .power = 1 };
-	size_t len;
+	bool character;
+	size_t at = 0;
 
 	for (size_t i = 0; i < LONG; i++)
 		r.power *= STEP;
 
-	for (size_t at = 0; at < text.n; at += len) {
-		bool character = false;
-		if ((len = unit_length(text.p + at, text.n - at, &character)) == 0) {
-			len = 1;
-			continue;
-		}
+	for (struct span unit; (unit = next_unit(text, &at, &character)).n;) {
 		size_t place = r.n % LONG;
 		if (r.n >= LONG)
 			walk_unit(&r, place, r.unit[(r.n + 1) % LONG].start);
-		uint64_t hash = unit_hash(span_cut(text, at, at + len));
+		uint64_t hash = unit_hash(unit);
 		r.sum = r.sum * STEP + hash - r.unit[place].hash * r.power;
 		/* What stands before the first word is walked with it. */
-		r.unit[place].start = r.n ? at : 0;
+		r.unit[place].start = r.n ? at - unit.n : 0;
 		r.unit[place].hash = hash;
 		r.unit[place].repeated = false;
 		r.n++;

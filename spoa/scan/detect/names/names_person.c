@@ -185,7 +185,7 @@ remember_person(struct names_sweep *w, struct run *run, size_t i, size_t n)
 	}
 }
 
-/* Whether only what parts the names of a list is between the last name and `start`. */
+/* Returns true if only a separator of a list (", ", " and ") stands between the last name and `start`. */
 static bool
 after_last_name(const struct names_sweep *w, size_t start)
 {
@@ -240,7 +240,7 @@ struct evidence {
 	bool who;    /* the label names a person for certain: "Patient" */
 };
 
-/* Whether the cue at `at` reports speech: said: "In the end ..." */
+/* Returns true if the cue at `at` reports speech, as in: she said: "In the end ..." */
 static bool
 is_speech(const struct names_sweep *w, size_t at)
 {
@@ -250,8 +250,8 @@ is_speech(const struct names_sweep *w, size_t at)
 	       span_istarts(cue, SPAN_LIT("told")) || span_istarts(cue, SPAN_LIT("asked"));
 }
 
-/* Whether a label is before the title at `at`, or is the word of the run before it: "Kundin:
- * Frau Vogel". */
+/* Returns true if a label stands before the title at `at`, or is the word of the run before it, as in
+ * "Kundin: Frau Vogel". */
 static bool
 label_before_title(struct names_sweep *w, const struct word *before, size_t at)
 {

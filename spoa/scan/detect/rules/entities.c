@@ -3,7 +3,7 @@
 #include "base/err.h"
 #include "scan/detect/rules/rule.h"
 
-/* Of a value without words: shorter ones are years, amounts and postal codes. */
+/* A value without words needs so many digits: shorter numbers are years, amounts and postal codes. */
 enum { DISTINCT_DIGITS = 6 };
 
 size_t

@@ -23,11 +23,11 @@ float detect_entity_threshold(const struct detect_rules *r, size_t entity);
 /* Values of this entity are equal whatever separators they are written with (cards,
  * phones, IBANs): see scan/text/placeholder.h. */
 bool detect_entity_folds(const struct detect_rules *r, size_t entity);
-/* Whether every value of this entity, found once, is that value wherever else it is: secrets
- * and identifiers, not names, dates, ages and places. */
+/* Returns true if every value of this entity that was found once is replaced wherever it occurs: secrets
+ * and identifiers, but not names, dates, ages and places. */
 bool detect_entity_spreads(const struct detect_rules *r, size_t entity);
-/* Whether this value does; SPREADS_DISTINCT: it does because it is no ordinary word or number,
- * such as a name of two words. Secrets are the same byte by byte, others in any case, those
+/* Returns how this value of the entity spreads. SPREADS_DISTINCT: the value spreads because it is no ordinary
+ * word or number, such as a name of two words. Secrets are the same byte by byte, others in any case, those
  * that fold however they are separated. */
 enum spreads detect_value_spreads(const struct detect_rules *r, size_t entity,
 	struct span value, enum mention_how *how);
