@@ -131,10 +131,11 @@ whole_add(const struct evade *e, struct level *l, const struct finding *f)
 	struct whole *w = &l->whole;
 	size_t end = w->from + 64 * COUNT_OF(w->bits), to = f->end < end ? f->end : end;
 
-	if (f->flags & FINDING_RUN || f->score < e->r->entities[f->entity].threshold ||
+	if (f->end <= w->from || f->start >= end || f->flags & FINDING_RUN ||
+		f->score < e->r->entities[f->entity].threshold ||
 		evade_key_begun(span_cut(l->chunk.text, f->start, f->end)))
 		return;
-	w->any |= to > w->from;
+	w->any = true;
 	for (size_t i = f->start > w->from ? f->start : w->from; i < to; i++)
 		w->bits[(i - w->from) / 64] |= UINT64_C(1) << ((i - w->from) % 64);
 }
