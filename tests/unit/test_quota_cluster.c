@@ -421,6 +421,107 @@ a_node_that_knows_no_slot_is_left(void **state)
 	lines_down(l);
 }
 
+/* A worker that has not learned of a move yet: its turns of the loop do nothing. */
+static void
+keeps_still(struct line *l, void (**turn)(void *))
+{
+	*turn = l->redis->f->before_write;
+	l->redis->f->before_write = NULL;
+}
+
+/* Asks for n requests, one after the other. Returns how many were admitted. */
+static size_t
+admitted_of(struct line *l, const struct quota_dim *d, size_t n, uint64_t limit)
+{
+	size_t admitted = 0;
+
+	for (size_t i = 0; i < n; i++) {
+		struct ask a = { .q.ndims = 1, .q.dim[0] = *d };
+		a.q.dim[0].limit = limit;
+		ask(l->quota, &a);
+		wait_for(&a, 1);
+		assert_int_not_equal(a.q.result, QUOTA_FAILED);
+		admitted += a.q.result == QUOTA_ADMITTED;
+	}
+	return admitted;
+}
+
+/* One worker has admitted the whole limit and does not know that its slot has moved. Another worker knows. */
+static void
+a_limit_holds_before_all_workers_know_of_a_move(void **state)
+{
+	static const struct {
+		const char *name;
+		enum quota_window_kind kind;
+		uint64_t hold_s;
+	} rows[] = {
+		{ "rolling", QUOTA_ROLLING, 0 },
+		{ "day", QUOTA_CALENDAR, 30 },
+		{ "in flight", QUOTA_IN_FLIGHT, 30 },
+		{ "in flight for two hours", QUOTA_IN_FLIGHT, 7200 },
+	};
+	enum { MORE = 5 };
+	static struct line l[LINES];
+
+	(void)state;
+	for (size_t row = 0; row < COUNT_OF(rows); row++) {
+		void (*turn)(void *);
+		struct quota_dim d;
+		size_t n;
+		lines_up(l);
+		dim_at(&d, 0, 480 + (unsigned)row, rows[row].kind, LIMIT, 1);
+		d.hold_s = rows[row].hold_s;
+		assert_int_equal(admitted_of(&l[0], &d, LIMIT, LIMIT), LIMIT);
+		keeps_still(&l[0], &turn);
+		move_slot(redis_slot(span_str(d.key)), &node[0], &node[1]);
+		if ((n = admitted_of(&l[1], &d, 3, LIMIT)))
+			fail_msg("%s: %zu above the limit", rows[row].name, n);
+		if ((n = admitted_of(&l[1], &d, 2 * MORE, LIMIT + MORE)) != MORE)
+			fail_msg("%s: %zu of %d", rows[row].name, n, MORE);
+		l[0].redis->f->before_write = turn;
+		run_until(l[0].redis, false, 1500);
+		if ((n = admitted_of(&l[2], &d, 2 * MORE, LIMIT + 2 * MORE)) != MORE)
+			fail_msg("%s: %zu of %d after the move", rows[row].name, n, MORE);
+		lines_down(l);
+	}
+}
+
+/* The new node has the slot already, and the old one, which has not heard of it, still answers ASK. */
+static void
+a_limit_holds_while_two_nodes_disagree(void **state)
+{
+	static struct line l[LINES];
+	struct quota_dim d;
+
+	(void)state;
+	for (unsigned round = 0; round < 5; round++) {
+		lines_up(l);
+		dim_at(&d, 0, 490 + round, QUOTA_ROLLING, LIMIT, 1);
+		unsigned slot = redis_slot(span_str(d.key));
+		assert_int_equal(admitted_of(&l[0], &d, LIMIT - 1, LIMIT), LIMIT - 1);
+		struct redis *to = redis_at(l[1].redis, span_str(key_of(1, 0)));
+		char from[48];
+		snprintf(from, sizeof(from), "%s", id(&node[0]));
+		server_do(&node[1], "CLUSTER SETSLOT %u IMPORTING %s", slot, from);
+		server_do(&node[0], "CLUSTER SETSLOT %u MIGRATING %s", slot, id(&node[1]));
+		redisReply *keys = redisCommand(node[0].c, "CLUSTER GETKEYSINSLOT %u 1000", slot);
+		for (size_t i = 0; i < keys->elements; i++)
+			server_do(&node[0], "MIGRATE 127.0.0.1 %u %s 0 5000", node[1].port,
+				keys->element[i]->str);
+		freeReplyObject(keys);
+		server_do(&node[1], "CLUSTER SETSLOT %u NODE %s", slot, id(&node[1]));
+		redis_slot_at(l[1].redis, slot, to);
+		struct ask a[2] = { { .q.ndims = 1, .q.dim[0] = d }, { .q.ndims = 1, .q.dim[0] = d } };
+		for (int i = 0; i < 2; i++)
+			ask(l[i].quota, &a[i]);
+		wait_for(a, 2);
+		assert_true(a[0].q.result != QUOTA_ADMITTED || a[1].q.result != QUOTA_ADMITTED);
+		for (int i = 0; i < NODES; i++)
+			server_do(&node[i], "CLUSTER SETSLOT %u NODE %s", slot, id(&node[1]));
+		lines_down(l);
+	}
+}
+
 static const struct redis_life *
 life_at(const struct line *l, const struct quota_dim *d)
 {
@@ -789,6 +890,8 @@ main(void)
 		cmocka_unit_test(a_settlement_in_a_slot_that_is_half_moved_is_counted),
 		cmocka_unit_test(what_was_let_go_moves_with_its_slot),
 		cmocka_unit_test(a_node_that_knows_no_slot_is_left),
+		cmocka_unit_test(a_limit_holds_before_all_workers_know_of_a_move),
+		cmocka_unit_test(a_limit_holds_while_two_nodes_disagree),
 		cmocka_unit_test(an_epoch_goes_on_while_slots_move),
 		cmocka_unit_test(a_worker_that_connects_after_a_move_keeps_the_epoch),
 		cmocka_unit_test(an_epoch_goes_on_while_its_key_changes_again),
