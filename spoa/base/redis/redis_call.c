@@ -23,6 +23,7 @@ struct redis_call {
 	unsigned hops;
 	bool reads; /* changes nothing */
 	bool away, held;
+	bool asking; /* it was sent behind an ASKING */
 	unsigned round; /* of the pipeline, when it was sent after all writes */
 	size_t n;
 	char command[];
@@ -50,6 +51,37 @@ reads(struct span command)
 
 	span_next(&command, '\n');
 	return span_find(next_argument(&command), names, COUNT_OF(names)) < COUNT_OF(names);
+}
+
+/* Returns the key of the command: the first argument, of an EVAL the third one. Valid as long as the call. */
+static struct span
+key_of_call(const struct redis_call *c)
+{
+	struct span s = span_of(c->command, c->n);
+
+	span_next(&s, '\n');
+	if (span_is(next_argument(&s), "EVAL")) {
+		next_argument(&s);
+		next_argument(&s);
+	}
+	return next_argument(&s);
+}
+
+static unsigned
+key_slot(const struct redis_call *c)
+{
+	return redis_slot(key_of_call(c));
+}
+
+/* A node has said that the slot is there: the other workers of the daemon are informed. */
+static void
+slot_is_at(const struct redis_call *c, unsigned slot, struct redis *node,
+	const struct redis_place *place)
+{
+	struct redis *front = c->p->r;
+
+	redis_slot_at(front, slot, node);
+	redis_finder_tell(front->f->finder, slot, place);
 }
 
 static void read_again(struct redis_pipe *p);
@@ -208,6 +240,39 @@ ask_singly(struct redis_call *c)
 	return true;
 }
 
+/* What the owner of the slot is asked behind a write that an ASK redirected. */
+static void
+on_owner(redisAsyncContext *ac UNUSED, void *priv_reply, void *priv)
+{
+	struct redis_call *c = TAGGED(redis_call, priv);
+	const redisReply *reply = priv_reply;
+
+	if (!reply)
+		c->p->replies[c->reply].err = ERR_IO;
+	else if (reply->type != REDIS_REPLY_ERROR)
+		slot_is_at(c, key_slot(c), c->node, &c->node->place);
+	call_end(c);
+}
+
+/* A node from which a slot moves answers ASK also if the other node has the slot already and the first one
+ * has not heard of it. Workers that know that count there in another epoch. So the other node is asked, after
+ * the write, for the key once more, without ASKING: if that node answers, the slot is there, and the
+ * reservation is tried again there. If it redirects, every count in the other epoch comes later, and reads this
+ * one. Returns true if that is asked. */
+static bool
+ask_owner(struct redis_call *c)
+{
+	struct span key = key_of_call(c);
+	struct span get = redis_pipe_format(&c->p->r->f->command, 2,
+		(const char *[]){ "GET", key.p }, (const size_t[]){ 3, key.n });
+
+	if (conn_takes(c->node) && redisAsyncFormattedCommand(c->node->ac, on_owner, c, get.p,
+					   get.n) == REDIS_OK)
+		return true;
+	c->p->replies[c->reply].err = ERR_IO;
+	return false;
+}
+
 static void
 on_asking(redisAsyncContext *ac UNUSED, void *reply UNUSED, void *priv UNUSED)
 {
@@ -253,12 +318,11 @@ follow(struct redis_call *c, struct span said)
 		c->p->round++;
 		c->away = true;
 	}
-	if (moved) {
-		redis_slot_at(front, (unsigned)slot, to);
-		redis_finder_tell(front->f->finder, (unsigned)slot, &place);
-	}
+	if (moved)
+		slot_is_at(c, (unsigned)slot, to, &place);
 	if (ask || unserved)
 		redis_finder_again(front->f->finder);
+	c->asking = ask;
 	if (ask && to && conn_takes(to))
 		redisAsyncCommand(to->ac, on_asking, NULL, "ASKING");
 	return call_send(c, to);
@@ -310,6 +374,8 @@ on_call(redisAsyncContext *ac, void *priv_reply, void *priv)
 		read_reply_part(c, to, reply);
 	} else {
 		redis_pipe_read(to, reply);
+		if (c->asking && !c->reads && c->p->cb && ask_owner(c))
+			return;
 	}
 	call_end(c);
 }
