@@ -213,12 +213,11 @@ dim_first(struct quota_dim *d, const char *name, enum quota_window_kind kind)
 		snprintf(d->key, sizeof(d->key), "tollgate:q:{%s.%u}", name, k);
 }
 
-/* Adds up the counters that this node has for the limit of *d in the epoch of the charge. */
+/* Adds up the counters that this node has for the limit of *d, in all epochs. */
 static long long
 counted_at(struct server *s, const struct quota_dim *d)
 {
-	redisReply *keys = redisCommand(
-		s->c, "KEYS %s:%llu:*", d->key, (unsigned long long)d->at.epoch);
+	redisReply *keys = redisCommand(s->c, "KEYS %s:*", d->key);
 	long long sum = 0;
 
 	for (size_t k = 0; k < keys->elements; k++)

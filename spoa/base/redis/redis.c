@@ -10,7 +10,7 @@
 #include "base/redis/redis_find.h"
 #include "base/redis/redis_private.h"
 
-enum { TICK_MS = 10, IDLE_MS = 100, KEPT_MS = 60000, COMING_MS = 1000 };
+enum { TICK_MS = 10, IDLE_MS = 100, KEPT_MS = 60000, COMING_MS = 1000, FORMER_MS = 60000 };
 
 /* ---- a cluster's nodes ---- */
 
@@ -68,6 +68,31 @@ redis_awaited(struct redis *r)
 		r->coming_us = clock_mono_us() + COMING_MS * 1000;
 }
 
+/* Gives the slot to a node; NULL: to none that is known. */
+static void
+give_slot(struct redis_front *f, unsigned slot, struct redis *node)
+{
+	const struct redis *was = f->owner[slot];
+
+	if (was && was != node && was->last_epoch)
+		f->former[slot] = (struct redis_former){ .epoch = was->last_epoch,
+			.until_us = clock_mono_us() + FORMER_MS * 1000 };
+	f->owner[slot] = node;
+}
+
+uint64_t
+redis_former_epoch(const struct redis *r, struct span key)
+{
+	if (!r->f->cluster)
+		return 0;
+	unsigned slot = redis_slot(key);
+	const struct redis *now = r->f->owner[slot];
+	const struct redis_former *was = &r->f->former[slot];
+	bool other = was->epoch && now && now->life.epoch != was->epoch;
+
+	return other && clock_mono_us() < was->until_us ? was->epoch : 0;
+}
+
 static void
 node_free(struct redis_front *f, size_t i)
 {
@@ -75,7 +100,7 @@ node_free(struct redis_front *f, size_t i)
 
 	for (unsigned s = 0; s < REDIS_SLOTS; s++)
 		if (f->owner[s] == r)
-			f->owner[s] = NULL;
+			give_slot(f, s, NULL);
 	f->node[i] = f->node[--f->nodes];
 	redis_conn_end(r);
 	free(r);
@@ -128,8 +153,8 @@ take_cluster(struct redis *front, const struct redis_map *m, uint64_t now)
 		if (at[i])
 			redis_conn_place(at[i], &m->place[i]);
 	}
-	for (size_t s = 0; s < REDIS_SLOTS; s++)
-		f->owner[s] = m->owner[s] < m->n ? at[m->owner[s]] : NULL;
+	for (unsigned s = 0; s < REDIS_SLOTS; s++)
+		give_slot(f, s, m->owner[s] < m->n ? at[m->owner[s]] : NULL);
 	for (size_t i = f->nodes; i-- > 0;) {
 		bool listed = false;
 		for (size_t k = 0; k < m->n; k++)
@@ -178,7 +203,7 @@ redis_slot_at(struct redis *front, unsigned slot, struct redis *node)
 	if (!node || f->owner[slot] == node)
 		return;
 	f->moved++;
-	f->owner[slot] = node;
+	give_slot(f, slot, node);
 	if (!node->life.epoch && conn_up(node))
 		redis_awaited(node);
 	/* if one slot moves, others probably move too */
@@ -293,16 +318,19 @@ redis_new_at(struct ev_loop *loop, struct redis_finder *finder, uint64_t deadlin
 	struct redis_front *f = calloc(1, sizeof(*f) + owners * sizeof(f->owner[0]));
 	struct redis_map *map = calloc(1, sizeof(*map));
 	struct redis_tls *tls = redis_tls_new(o);
+	struct redis_former *former = calloc(owners + 1, sizeof(*former));
 
-	if (!r || !f || !map || !tls) {
+	if (!r || !f || !map || !tls || !former) {
 		free(r);
 		free(f);
+		free(former);
 		free(map);
 		redis_tls_free(&tls);
 		return NULL;
 	}
 	f->finder = redis_finder_share(finder);
 	f->map = map;
+	f->former = former;
 	f->tls = tls;
 	f->cluster = cluster;
 	f->every_ms = IDLE_MS;
@@ -340,6 +368,7 @@ redis_free(struct redis **rp)
 	redis_tls_free(&f->tls);
 	buf_free(&f->command);
 	free(f->map);
+	free(f->former);
 	free(f);
 	free(r);
 	*rp = NULL;

@@ -50,6 +50,9 @@ enum { REDIS_HOLDERS_MAX = 64 };
 size_t redis_holders(struct redis *r, struct redis *out[REDIS_HOLDERS_MAX]);
 /* Another number where it is known that slots of a cluster moved. */
 uint64_t redis_moves(const struct redis *r);
+/* The epoch of the server that held this key until the slot of the key moved, less than a minute ago, to the
+ * server that holds it now; 0: the slot did not move. Counters of that epoch have moved along with the slot. */
+uint64_t redis_former_epoch(const struct redis *r, struct span key);
 /* How long an answer is waited for. */
 uint64_t redis_deadline_us(const struct redis *r);
 

@@ -288,7 +288,7 @@ on_epoch(redisAsyncContext *ac, void *reply, void *priv UNUSED)
 		r->life_asked_us = 0;
 		return;
 	}
-	r->life.epoch = (uint64_t)v;
+	r->life.epoch = r->last_epoch = (uint64_t)v;
 	r->life_asked = r->said_epoch = false;
 	r->coming_us = 0;
 	write_spare(r);
@@ -397,7 +397,7 @@ on_spare(redisAsyncContext *ac, void *reply, void *priv UNUSED)
 		claim_epoch(r);
 		return;
 	}
-	r->life.epoch = (uint64_t)v;
+	r->life.epoch = r->last_epoch = (uint64_t)v;
 	strcpy(r->earlier[0], r->life.spare);
 	r->earlier[1][0] = '\0';
 	begin_look(r);

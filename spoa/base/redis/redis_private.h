@@ -38,6 +38,11 @@ struct redis_front {
 	bool cluster;
 	struct redis *node[REDIS_NODES_MAX]; /* of a cluster; as many as REDIS_HOLDERS_MAX */
 	size_t nodes;
+	/* Of each slot of a cluster: the epoch of the node that held the slot until it moved, and until when
+	 * (monotonic µs) counters of that epoch are read. */
+	struct redis_former {
+		uint64_t epoch, until_us;
+	} *former;
 	struct redis *owner[]; /* of each slot of a cluster, or NULL */
 };
 
@@ -72,6 +77,7 @@ struct redis {
 	uint64_t connect_began_us, retry_at_us, probe_at_us, probed_us;
 	unsigned retry_ms; /* so long after the next attempt comes another; 0: RETRY_MS */
 	struct redis_life life;
+	uint64_t last_epoch; /* the last one that was known; 0: none was */
 	bool life_asked, said_epoch;
 	/* While the epoch of a cluster's node gets another key: its earlier keys, and whether one of them has
 	 * the epoch. */

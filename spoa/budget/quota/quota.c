@@ -325,14 +325,17 @@ correct_table(struct mail *m, void *worker UNUSED)
 /* What of a correction still means anything at this moment. A refund goes where it was
  * charged and only while that lives; what is more than was charged and has lost its place
  * is charged to the present one. In another life of the data there is nothing to give
- * back, and what was used is spent there. */
+ * back, and what was used is spent there. If the slot of the counter has moved, its counter of the former epoch
+ * has moved too, and is read: a refund goes there. */
 static void
 bring_home(const struct quota *qt, struct change *c, int64_t now_ms)
 {
 	const struct quota_dim *d = &c->dim;
 	struct cell own = cell_own(d, &c->at);
 	uint64_t epoch = epoch_now(qt, d, &c->at);
-	bool lives = c->at.epoch == epoch;
+	bool moved = c->own < 0 && c->spent <= 0 && c->at.epoch &&
+		     c->at.epoch == redis_former_epoch(qt->redis, span_str(d->key)),
+	     lives = c->at.epoch == epoch || moved;
 
 	if (!lives || !cell_takes(d, &c->at, own, c->own, now_ms)) {
 		if (c->own < 0)

@@ -78,6 +78,8 @@ struct quota_dim {
 	bool moves;
 	struct quota_place from;
 	uint64_t hash;	   /* of the key; the quota's own, as is: */
+	/* An epoch whose counters count too, because the slot of the key has moved since; 0: there is none. */
+	uint64_t former;
 	int64_t asked_s;   /* Redis' clock as it was asked */
 	enum dim_verdict { /* of the last reply */
 		DIM_ADMITS,

@@ -79,14 +79,6 @@ ledger_add(struct quota_ledger *l, const struct quota_dim *d, const struct quota
 }
 
 void
-ledger_reuse_place(struct quota_ledger *l, unsigned place)
-{
-	for (size_t i = 0; i < LEDGER_CHAINS; i++)
-		for (struct ledger_entry *e = l->chain[i]; e; e = e->next)
-			e->earlier &= ~(UINT64_C(1) << place);
-}
-
-void
 ledger_recalled(struct quota_ledger *l, uint64_t node)
 {
 	l->node = node;

@@ -20,9 +20,6 @@ struct ledger_entry {
 	struct ledger_entry *next;
 	uint64_t hash;	/* of the key */
 	uint64_t epoch;	 /* where the sum is counted, or was lost with the data */
-	/* The epochs in which the sum was counted before that: a bit for the place of each in the table of
-	 * epochs (struct life). */
-	uint64_t earlier;
 	struct cell cell;
 	enum quota_calendar calendar;
 	int64_t sum;
@@ -46,8 +43,6 @@ void ledger_free(struct quota_ledger **l);
 /* That much more, or less, is let go at that cell. False: full, or no memory. */
 bool ledger_add(struct quota_ledger *l, const struct quota_dim *d, const struct quota_place *at,
 	struct cell c, int64_t delta, uint64_t epoch, int64_t now_ms);
-/* The place of an epoch in the table of epochs is given to another epoch. */
-void ledger_reuse_place(struct quota_ledger *l, unsigned place);
 /* All that it has was recalled by this node, which took part in that life; in any of them? */
 void ledger_recalled(struct quota_ledger *l, uint64_t node);
 void ledger_live(struct quota_ledger *l, uint64_t epoch);

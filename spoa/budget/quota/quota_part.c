@@ -24,6 +24,18 @@ item_cells(const struct quota_dim *d, unsigned plan, struct cell out[CELL_READ_M
 }
 
 size_t
+item_former_cells(const struct quota_dim *d, struct cell out[CELL_READ_MAX])
+{
+	return item_cells(d, LOOKS | LONGS, out);
+}
+
+size_t
+part_before(const struct part *t)
+{
+	return t->longs + t->former;
+}
+
+size_t
 item_added(const struct item *i)
 {
 	size_t each = i->plan & MAKES ? ADD_WITH_TTL : ADD_ONLY;
@@ -34,7 +46,7 @@ item_added(const struct item *i)
 size_t
 part_added(const struct part *t)
 {
-	size_t n = t->longs;
+	size_t n = part_before(t);
 
 	for (size_t i = 0; i < t->nitems; i++)
 		n += item_added(&t->item[i]);
@@ -60,6 +72,33 @@ lists_end(struct lists *l)
 }
 
 static void
+lists_add(struct lists *l, const struct quota_dim *d, uint64_t epoch, const struct cell *cells,
+	size_t n)
+{
+	for (size_t k = 0; k < n; k++, l->n++) {
+		l->lens[1 + l->n] = cell_key(l->text[l->n], d, epoch, cells[k]);
+		l->argv[1 + l->n] = l->text[l->n];
+	}
+}
+
+/* Each worker moves its usage from the former epoch to the present one, and adds it there first. So the sum of
+ * both is never too small if the former one is read first. */
+static void
+send_former(struct redis_pipe *p, const struct part *t)
+{
+	struct lists l = { .p = p };
+
+	for (size_t i = 0; i < t->nitems; i++) {
+		struct cell cells[CELL_READ_MAX];
+		const struct quota_dim *d = item_dim(&t->item[i]);
+		if (!(t->item[i].plan & FORMER))
+			continue;
+		lists_add(&l, d, d->former, cells, item_former_cells(d, cells));
+		lists_end(&l);
+	}
+}
+
+static void
 send_reads(struct redis_pipe *p, const struct part *t)
 {
 	struct lists l = { .p = p };
@@ -72,10 +111,7 @@ send_reads(struct redis_pipe *p, const struct part *t)
 		/* The cells of a dim are never parted. */
 		if (l.n + n > REDIS_LIST_MAX)
 			lists_end(&l);
-		for (size_t k = 0; k < n; k++, l.n++) {
-			l.lens[1 + l.n] = cell_key(l.text[l.n], d, d->at.epoch, cells[k]);
-			l.argv[1 + l.n] = l.text[l.n];
-		}
+		lists_add(&l, d, d->at.epoch, cells, n);
 	}
 	lists_end(&l);
 }
@@ -109,6 +145,7 @@ part_send(struct quota *qt, struct part *t)
 
 	if (t->longs)
 		counts_longs(p, life, t->epoch, at_ms / 1000);
+	send_former(p, t);
 	for (size_t i = 0; i < t->nitems; i++) {
 		const struct quota_dim *d = item_dim(&t->item[i]);
 		unsigned plan = t->item[i].plan;

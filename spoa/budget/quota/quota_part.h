@@ -13,6 +13,7 @@ enum plan {
 	LOOKS = 8,   /* reads all, without counting */
 	SPENDS = 16, /* counts what is used too */
 	LONGS = 32,  /* reads what is held until long deadlines too */
+	FORMER = 64, /* reads the counters of quota_dim.former too, before it counts */
 };
 
 struct item {
@@ -29,6 +30,7 @@ struct part {
 	uint64_t sent_us, epoch;
 	bool revision; /* read before the counters */
 	bool longs;    /* set before all */
+	size_t former; /* items with FORMER: each has one MGET, before all that is counted */
 	/* charges that were not answered in time */
 	struct silent *silent;
 	size_t nsilent;
@@ -45,6 +47,10 @@ item_dim(const struct item *i)
 /* ---- quota_part.c ---- */
 /* In the order in which they are read; rolling: the neighbours, the own one. */
 size_t item_cells(const struct quota_dim *d, unsigned plan, struct cell out[CELL_READ_MAX]);
+/* Those of quota_dim.former. */
+size_t item_former_cells(const struct quota_dim *d, struct cell out[CELL_READ_MAX]);
+/* How many replies come before those of the commands that add. */
+size_t part_before(const struct part *t);
 /* How many commands add to its counters. */
 size_t item_added(const struct item *i);
 /* How many replies come before that of TIME. */

@@ -30,15 +30,18 @@ plan_of(const struct quota *qt, const struct quota_request *q, const struct quot
 {
 	bool rolling = d->span.kind == QUOTA_ROLLING,
 	     longs = cell_expires(d) && known_longs(qt->known, d->at.epoch);
+	enum plan former = d->former ? FORMER : 0;
 
 	if (q->looks)
-		return READS | LOOKS | (longs ? LONGS : 0);
+		return READS | LOOKS | (longs ? LONGS : 0) | former;
 	if (rolling)
-		return d->n && !q->doubts && known_near(qt->known, d, now - KNOWN_AGE_US)
+		return d->n && !former && !q->doubts &&
+				       known_near(qt->known, d, now - KNOWN_AGE_US)
 			       ? COUNTS
-			       : COUNTS | READS | MAKES;
-	enum plan plan = COUNTS | (cell_spends(d, &d->at) ? SPENDS : 0) | (longs ? LONGS : 0);
-	if (!known_made(qt->known, d, &d->at, cell_own(d, &d->at)))
+			       : COUNTS | READS | MAKES | former;
+	enum plan plan = COUNTS | (cell_spends(d, &d->at) ? SPENDS : 0) | (longs ? LONGS : 0) |
+			 former;
+	if (former || !known_made(qt->known, d, &d->at, cell_own(d, &d->at)))
 		return plan | READS | MAKES;
 	/* Who takes nothing asks what others left. */
 	return cell_expires(d) || !d->n ? plan | READS : plan;
@@ -59,6 +62,7 @@ prepare_request(struct quota *qt, struct quota_request *q, uint64_t now)
 		const struct redis_life *life = counts_life(qt, d);
 		int64_t retry_ms, at_ms = redis_life_ms(life, now);
 		d->at = cell_place(d, at_ms, life->epoch);
+		d->former = redis_former_epoch(qt->redis, span_str(d->key));
 		d->asked_s = at_ms / 1000;
 		enum known_answer a = known_ask(qt->known, d, at_ms, now, &retry_ms);
 		if (a != KNOWN_ROOM) {
@@ -101,6 +105,7 @@ send_items(struct quota *qt, struct item *item, size_t n, uint64_t now)
 				item[rest++] = item[i];
 				continue;
 			}
+			t->former += (item[i].plan & FORMER) != 0;
 			t->revision |= d->span.kind == QUOTA_ROLLING && item[i].plan & READS;
 			t->longs |=
 				d->at.hold == QUOTA_HOLD_LONG && item[i].plan & COUNTS &&

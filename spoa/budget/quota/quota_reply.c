@@ -11,7 +11,7 @@ enum { TRIES_MAX = 3 };
 
 /* Hands out the replies to a part in the order in which part_send() asked. */
 struct replies {
-	const struct redis_reply_ints *next, *list;
+	const struct redis_reply_ints *next, *list, *former;
 	size_t in_list; /* taken of `list` */
 	bool bad;
 };
@@ -65,8 +65,33 @@ judge_dim(const struct quota *qt, struct quota_request *q, size_t k,
 	return DIM_OVER;
 }
 
-/* The counters of an item, out of the replies: *added is what its INCRBY answered, *used
- * has room for that sum of one that is no rolling window. */
+/* Adds the counters of the former epoch. `used` has room for WINDOW_NEIGHBOURS. */
+static void
+add_former(const struct quota_dim *d, struct replies *add, struct known_counts *c, int64_t *used)
+{
+	const struct redis_reply_ints *r = add->former++;
+	struct cell cells[CELL_READ_MAX];
+	size_t n = item_former_cells(d, cells);
+	int64_t own = 0, more = 0;
+
+	if (r->err || r->n != n) {
+		add->bad = true;
+		return;
+	}
+	if (d->span.kind == QUOTA_ROLLING && c->near) {
+		for (int i = 0; i < WINDOW_NEIGHBOURS; i++)
+			used[i] = count_sum(count_positive(c->near[i]), count_positive(r->list[i]));
+		own = r->list[WINDOW_NEIGHBOURS];
+		c->near = used;
+	} else if (c->near) {
+		cell_sums(d, true, r->list, n, &own, &more);
+		used[0] = count_sum(count_positive(used[0]), count_positive(more));
+	}
+	c->own = count_sum(count_positive(c->own), count_positive(own));
+}
+
+/* The counters of an item, out of the replies: *added is what its INCRBY answered, `used`
+ * has room for WINDOW_NEIGHBOURS sums. */
 static void
 read_item(const struct item *i, struct replies *add, struct replies *read,
 	struct known_counts *c, int64_t *added, int64_t *used)
@@ -90,11 +115,13 @@ read_item(const struct item *i, struct replies *add, struct replies *read,
 	if (d->span.kind != QUOTA_ROLLING) {
 		cell_sums(d, looks, list, n, &c->own, used);
 		c->near = n || d->unit == QUOTA_REQUESTS ? used : NULL;
-		return;
+	} else {
+		c->near = list;
+		if (looks)
+			c->own = list[WINDOW_NEIGHBOURS];
 	}
-	c->near = list;
-	if (looks)
-		c->own = list[WINDOW_NEIGHBOURS];
+	if (i->plan & FORMER)
+		add_former(d, add, c, used);
 }
 
 /* No hold is left out, neither by this one nor by others, who have to know of its own. */
@@ -263,7 +290,7 @@ struct silent {
 static void
 keep_silent(struct part *t)
 {
-	size_t reply = t->longs;
+	size_t reply = part_before(t);
 
 	t->silent = calloc(t->nitems, sizeof(*t->silent));
 	for (size_t i = 0; t->silent && i < t->nitems; i++) {
@@ -298,8 +325,8 @@ part_answered(void *arg, int err, const struct redis_reply_ints *replies, size_t
 	struct quota *qt = t->quota;
 	const struct redis_reply_ints *time = replies + (err ? 0 : part_added(t)),
 				      *life = replies + (err ? 0 : n - 1);
-	const struct redis_reply_ints *own = replies + t->longs; /* the item's */
-	struct replies add = { .next = own }, read = { .next = time + 1 };
+	const struct redis_reply_ints *own = replies + part_before(t); /* the item's */
+	struct replies add = { .next = own, .former = replies + t->longs }, read = { .next = time + 1 };
 	bool good = !err && time->err == 0 && time->n == 2 && life->err == 0 && life->n == 3,
 	     lives = good && (uint64_t)life->list[0] == t->epoch;
 	int64_t at_ms = 0, revision = 0;

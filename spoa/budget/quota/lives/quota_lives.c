@@ -342,10 +342,10 @@ go_further(struct quota *qt, struct redis *node, struct life *l, uint64_t now_us
 		qt->lives->members = 1;
 	if (!l->settled_us && !l->begun)
 		say_begun(qt, node, l);
-	/* A node of a cluster that gets its first slots begins an epoch too: if no counter was added, nothing
-	 * was counted again. */
+	/* A node of a cluster that gets its first slots, or is promoted, begins an epoch too: if all counters
+	 * have come from the former epoch, nothing was lost. */
 	bool lost = l->expected > 1 && !first && qt->lives->in;
-	if (lost || l->published || l->settled_us)
+	if (lost || l->lost || l->settled_us)
 		log_event(l->settled_us ? LOG_WARN : LOG_INFO, "quota.recounted",
 			LI("counters", l->published), LI("workers", l->came),
 			LI("expected", l->expected), LI("ms", (now_us - l->seen_us) / 1000));
@@ -550,20 +550,34 @@ copy_of(const struct names *is)
 	return copy;
 }
 
+/* Returns the place of the oldest epoch that no server is in. */
+static struct life *
+next_place(struct quota *qt)
+{
+	struct quota_lives *all = qt->lives;
+	struct redis *node[REDIS_HOLDERS_MAX];
+	size_t n = redis_holders(qt->redis, node);
+
+	for (;;) {
+		struct life *l = &all->life[all->next++ % LIVES];
+		bool used = false;
+		for (size_t i = 0; l->epoch && i < n; i++)
+			used |= redis_life(node[i])->epoch == l->epoch;
+		if (!used)
+			return l;
+	}
+}
+
 static struct life *
 begin_life(struct quota *qt, struct redis *node, uint64_t now_us)
 {
 	struct quota_lives *all = qt->lives;
 	uint64_t epoch = redis_life(node)->epoch;
-	unsigned place = (unsigned)(all->next++ % LIVES);
-	struct life *l = &all->life[place];
+	struct life *l = next_place(qt);
 
-	if (l->epoch)
-		ledger_reuse_place(qt->ledger, place);
 	free(l->missed);
 	*l = (struct life){ .quota = qt,
 		.epoch = epoch,
-		.place = place,
 		.names_of = l->names_of,
 		.seen_us = now_us,
 		.missed = copy_of(&all->names),

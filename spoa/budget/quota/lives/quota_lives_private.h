@@ -5,7 +5,7 @@
 #include "budget/quota/quota_private.h"
 
 enum {
-	LIVES = REDIS_HOLDERS_MAX, /* at most 64: ledger_entry.earlier has a bit for each */
+	LIVES = 4 * REDIS_HOLDERS_MAX, /* epochs that are remembered */
 	BEAT_US = 100000,
 	NAMES_MAX = 512, /* workers; of more, nobody knows whether all have come */
 };
@@ -20,14 +20,15 @@ struct life {
 	struct tag tag;
 	struct quota *quota;
 	uint64_t epoch; /* 0: no life */
-	unsigned place;	/* of this life in the table of lives, below LIVES */
 	char keys_tag[16];  /* of the epoch's keys, as redis_life.tag */
 	uint64_t tagged_us; /* when the tag changed; 0: never */
 	enum life_state state;
 	size_t chain;	     /* of the ledger, the next one to look at */
 	size_t unanswered;   /* pipelines that add */
 	size_t published;    /* counters */
+	size_t lost;	     /* of these, counters that Redis had lost; without a cluster all of them */
 	bool spoilt;	     /* one of them failed */
+	bool unsure;	     /* it is not known how much of it was moved to another epoch */
 	bool left;	     /* for another one */
 	bool ended;	     /* as it saw first, and told */
 	uint64_t seen_us;    /* in it for the first time */
@@ -50,8 +51,7 @@ struct asked {
 
 /* NULL: it is none of those. */
 struct life *lives_find(const struct quota_lives *l, uint64_t epoch);
-/* Counts of other servers are missing in this epoch, or would be added twice: another epoch is set, and all
- * begin anew in it. */
+/* It is not known what is counted in this epoch: another epoch is set, and all begin anew in it. */
 void leave_life(struct life *l);
 struct redis_pipe *lives_begin(
 	struct quota *qt, const struct life *l, size_t commands, redis_cb *cb);

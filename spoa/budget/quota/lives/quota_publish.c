@@ -27,6 +27,74 @@ on_published(void *arg, int err, const struct redis_reply_ints *replies, size_t 
 	l->spoilt |= err != 0;
 }
 
+/* ---- what moves from a former epoch ---- */
+
+/* In a cluster the counters of the former epoch may still exist: they have moved along with their slot, or a
+ * replica has them. Each worker takes from them what it has added to the new epoch, so that the sum of both is
+ * what was admitted. */
+struct taken {
+	struct asked asked;
+	size_t n;
+	struct {
+		uint64_t epoch;
+		int64_t sum, ttl_s;
+		size_t kn;
+		char key[CELL_KEY_TEXT];
+	} of[PUBLISH_MAX];
+};
+
+static void
+note_taken(struct taken *t, const struct ledger_entry *e, const struct quota_dim *d,
+	int64_t ttl_s)
+{
+	size_t i = t->n++;
+
+	t->of[i].epoch = e->epoch;
+	t->of[i].sum = e->sum;
+	t->of[i].ttl_s = ttl_s;
+	t->of[i].kn = cell_key(t->of[i].key, d, e->epoch, e->cell);
+}
+
+/* If a counter is below zero, Redis had lost a part of it: it becomes 0, so that the other workers do not miss
+ * what they have in it. */
+static void
+on_taken(void *arg, int err, const struct redis_reply_ints *replies, size_t n)
+{
+	const struct taken *t = arg;
+	struct quota *qt = TAGGED(asked, arg)->quota;
+	struct life *l = lives_find(qt->lives, t->asked.epoch), *was;
+
+	for (size_t i = 0; i < t->n; i++) {
+		size_t at = PUBLISH_COMMANDS * i + PUBLISH_ADDS;
+		if (err || at >= n || replies[at].err) {
+			if ((was = lives_find(qt->lives, t->of[i].epoch)))
+				was->unsure = true;
+		} else if (replies[at].i < 0) {
+			struct redis_pipe *p = redis_begin(qt->redis, 1, NULL, NULL, 0);
+			key_add(p, t->of[i].key, t->of[i].kn, SPAN_LIT(""), -replies[at].i, 0,
+				ADD_ONLY);
+			redis_send(p);
+			if (l)
+				l->lost++;
+		}
+	}
+	if (l)
+		l->unanswered--;
+}
+
+static void
+take(struct quota *qt, struct life *l, const struct taken *t)
+{
+	struct redis_pipe *p = redis_begin(
+		qt->redis, PUBLISH_COMMANDS * t->n, on_taken, t, sizeof(*t));
+
+	for (size_t i = 0; i < t->n; i++)
+		key_add(p, t->of[i].key, t->of[i].kn, SPAN_LIT(""), -t->of[i].sum,
+			t->of[i].ttl_s, ADD_WITH_TTL);
+	l->unanswered++;
+	redis_send(p);
+}
+
 /* ---- what a daemon before this one let go ---- */
 
 static size_t
@@ -116,8 +184,11 @@ publish_some(struct quota *qt, struct redis *node, struct life *l, uint64_t now_
 {
 	int64_t now_ms = redis_life_ms(redis_life(node), now_us);
 	struct redis_pipe *p = NULL;
+	struct taken taken = { .asked = { .quota = qt, .epoch = l->epoch } };
 	bool longs = false;
 	size_t n = 0;
+
+	TAG(asked, &taken.asked);
 
 	for (; l->chain < LEDGER_CHAINS; l->chain++) {
 		for (struct ledger_entry *e = qt->ledger->chain[l->chain]; e; e = e->next) {
@@ -130,11 +201,9 @@ publish_some(struct quota *qt, struct redis *node, struct life *l, uint64_t now_
 				continue;
 			if (n == PUBLISH_MAX)
 				goto full; /* this chain once more, at the next turn */
-			/* A cluster's slot came back, by a fail-over or by moves, and its keys have the
-			 * counts of that time: the sum would be added to them. These counts cannot be
-			 * corrected by the difference, because another node may have lost some of
-			 * them meanwhile. In another epoch, each worker adds its whole sum once. */
-			if (e->earlier & UINT64_C(1) << l->place) {
+			/* A limit has come back to this epoch, and it is not known whether the sum is still
+			 * counted in it. In another epoch, each worker adds its whole sum once. */
+			if (l->unsure) {
 				leave_life(l);
 				goto full;
 			}
@@ -149,12 +218,13 @@ publish_some(struct quota *qt, struct redis *node, struct life *l, uint64_t now_
 			char key[CELL_KEY_TEXT];
 			snprintf(d.key, sizeof(d.key), "%s", e->key);
 			int64_t left_s = (e->ends_ms - now_ms) / 1000 + SLACK_S;
+			int64_t ttl_s = e->cell.kind == CELL_SUB ? e->ttl_s : left_s;
 			size_t kn = cell_key(key, &d, l->epoch, e->cell);
-			key_add(p, key, kn, SPAN_LIT(""), e->sum,
-				e->cell.kind == CELL_SUB ? e->ttl_s : left_s, ADD_WITH_TTL);
-			const struct life *was = lives_find(qt->lives, e->epoch);
-			if (was)
-				e->earlier |= UINT64_C(1) << was->place;
+			key_add(p, key, kn, SPAN_LIT(""), e->sum, ttl_s, ADD_WITH_TTL);
+			if (node != qt->redis && !e->recalled)
+				note_taken(&taken, e, &d, ttl_s);
+			else
+				l->lost++;
 			e->epoch = l->epoch;
 			e->recalled = false;
 			n++;
@@ -169,4 +239,6 @@ full:
 	l->published += n;
 	metric_add(qt->metrics, M_QUOTA_REPUBLISHED, n);
 	redis_send(p);
+	if (taken.n)
+		take(qt, l, &taken);
 }
