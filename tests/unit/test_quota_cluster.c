@@ -651,6 +651,33 @@ a_worker_that_connects_after_a_move_keeps_the_epoch(void **state)
 	}
 }
 
+static void
+the_second_key_is_written_once_redis_permits_it(void **state)
+{
+	static struct line l[LINES];
+	struct quota_dim d;
+	char spare[REDIS_LIFE_KEY_MAX];
+
+	(void)state;
+	dim_at(&d, 0, 566, QUOTA_ROLLING, LIMIT, 1);
+	lines_up(l);
+	run_until(l[0].redis, false, 300);
+	snprintf(spare, sizeof(spare), "%s", life_at(&l[0], &d)->spare);
+	assert_true(spare[0]);
+	lines_down(l);
+	server_do(&node[0], "DEL %s", spare);
+	server_do(&node[0], "ACL SETUSER default -set");
+	lines_up(l);
+	run_until(l[0].redis, false, 1200);
+	assert_string_equal(server_do(&node[0], "EXISTS %s", spare), "0");
+	server_do(&node[0], "ACL SETUSER default +set");
+	run_until(l[0].redis, false, 2500);
+	assert_string_equal(server_do(&node[0], "EXISTS %s", spare), "1");
+	assert_true(atoi(server_do(&node[0], "TTL %s", spare)) > 0);
+	assert_true(atoi(server_do(&node[0], "TTL %s", life_at(&l[0], &d)->key)) > 0);
+	lines_down(l);
+}
+
 /* While a worker looks for the epoch under a new key, the map gives the epoch yet another key. */
 static void
 an_epoch_goes_on_while_its_key_changes_again(void **state)
@@ -893,6 +920,7 @@ main(void)
 		cmocka_unit_test(a_limit_holds_while_two_nodes_disagree),
 		cmocka_unit_test(an_epoch_goes_on_while_slots_move),
 		cmocka_unit_test(a_worker_that_connects_after_a_move_keeps_the_epoch),
+		cmocka_unit_test(the_second_key_is_written_once_redis_permits_it),
 		cmocka_unit_test(an_epoch_goes_on_while_its_key_changes_again),
 		cmocka_unit_test(long_holds_are_seen_after_the_slot_of_the_epoch_moved),
 		cmocka_unit_test(a_limit_is_whole_when_it_comes_back),

@@ -20,6 +20,8 @@ enum {
 	RETRY_FIRST_MS = 20,
 	RETRY_MS = 1000,
 	EPOCH_RETRY_MS = 500,
+	EPOCH_S = 40 * 86400, /* lifetime of an epoch's keys; no counter lives for longer */
+	RENEW_MS = 3600000,   /* so often their lifetime begins anew */
 	WRITE_MS = 900, /* once a second, with a timer that is early */
 	SAY_MS = 2000
 };
@@ -117,6 +119,16 @@ on_first_key(redisAsyncContext *ac, void *reply, void *priv UNUSED)
 		redis_life_ended(r, r->life.epoch);
 }
 
+/* If Redis refuses the second key, it is written a second later (renew_keys()). */
+static void
+on_spare_written(redisAsyncContext *ac, void *reply, void *priv UNUSED)
+{
+	struct redis *r = TAGGED(redis, ac->data);
+
+	if (reply && ((const redisReply *)reply)->type == REDIS_REPLY_ERROR)
+		r->spare_written[0] = '\0';
+}
+
 /* The first key has just been read. */
 static void
 write_spare(struct redis *r)
@@ -124,8 +136,8 @@ write_spare(struct redis *r)
 	if (!r->life.spare[0])
 		return;
 	strcpy(r->spare_written, r->life.spare);
-	redisAsyncCommand(r->ac, NULL, NULL, "SET %s %llu", r->life.spare,
-		(unsigned long long)r->life.epoch);
+	redisAsyncCommand(r->ac, on_spare_written, NULL, "SET %s %llu EX %u", r->life.spare,
+		(unsigned long long)r->life.epoch, EPOCH_S);
 	redisAsyncCommand(r->ac, on_first_key, NULL, "GET %s", r->life.key);
 }
 
@@ -192,8 +204,8 @@ on_second_look(redisAsyncContext *ac, void *reply, void *priv UNUSED)
 		return;
 	}
 	if (same)
-		redisAsyncCommand(ac, NULL, NULL, "SET %s %llu", r->life.key,
-			(unsigned long long)redis_life_draw());
+		redisAsyncCommand(ac, NULL, NULL, "SET %s %llu EX %u", r->life.key,
+			(unsigned long long)redis_life_draw(), EPOCH_S);
 	ask_life(r);
 }
 
@@ -212,8 +224,8 @@ on_first_look(redisAsyncContext *ac, void *reply, void *priv UNUSED)
 		ask_life(r);
 		return;
 	}
-	redisAsyncCommand(ac, NULL, NULL, "SET %s %llu NX", r->life.key,
-		(unsigned long long)r->life.epoch);
+	redisAsyncCommand(ac, NULL, NULL, "SET %s %llu EX %u NX", r->life.key,
+		(unsigned long long)r->life.epoch, EPOCH_S);
 	look_at_keys(r, on_second_look);
 }
 
@@ -230,6 +242,7 @@ redis_conn_tags(struct redis *r, const char *tag, const char *spare_tag)
 		return;
 	if (!tag[0]) { /* it has no slots, and counts nothing */
 		r->life.epoch = r->coming_us = 0;
+		r->retagged |= r->life_asked;
 		r->life_asked = false;
 		return;
 	}
@@ -355,11 +368,26 @@ ask_write(struct redis *r)
 {
 	r->time_asked_us = clock_mono_us();
 	r->write_at_us = r->time_asked_us + WRITE_MS * 1000;
-	r->write_asked = redisAsyncCommand(r->ac, on_write, NULL, "SET %s %llu NX", r->life.key,
-				 (unsigned long long)redis_life_draw()) == REDIS_OK;
+	r->write_asked = redisAsyncCommand(r->ac, on_write, NULL, "SET %s %llu EX %u NX",
+				 r->life.key, (unsigned long long)redis_life_draw(),
+				 EPOCH_S) == REDIS_OK;
 	redisAsyncCommand(r->ac, on_time, NULL, "TIME");
 	if (r->o->may_evict)
 		redisAsyncCommand(r->ac, on_memory, NULL, "INFO memory");
+}
+
+/* The lifetime of the keys begins anew, and the second key is written if that is missing. */
+static void
+renew_keys(struct redis *r, uint64_t now)
+{
+	if (r->life.spare[0] && strcmp(r->life.spare, r->spare_written) != 0)
+		redisAsyncCommand(r->ac, on_key_before_spare, NULL, "GET %s", r->life.key);
+	if (now < r->renew_at_us)
+		return;
+	r->renew_at_us = now + RENEW_MS * UINT64_C(1000);
+	redisAsyncCommand(r->ac, NULL, NULL, "EXPIRE %s %u", r->life.key, EPOCH_S);
+	if (r->life.spare[0])
+		redisAsyncCommand(r->ac, NULL, NULL, "EXPIRE %s %u", r->life.spare, EPOCH_S);
 }
 
 /* Draws an epoch if there is none, and reads it twice: if a reply was altered on its way, each counter that is in
@@ -403,6 +431,13 @@ on_spare(redisAsyncContext *ac, void *reply, void *priv UNUSED)
 	begin_look(r);
 }
 
+/* A node without slots can hold no key. */
+static bool
+may_have_epoch(const struct redis *r)
+{
+	return !r->f->cluster || r->life.tag[0];
+}
+
 static void
 on_info(redisAsyncContext *ac, void *reply, void *priv UNUSED)
 {
@@ -417,6 +452,10 @@ on_info(redisAsyncContext *ac, void *reply, void *priv UNUSED)
 		return;
 	}
 	r->retagged = false;
+	if (!may_have_epoch(r)) {
+		r->life_asked = false;
+		return;
+	}
 	if (r->life.spare[0]) {
 		redisAsyncCommand(ac, on_key, NULL, "GET %s", r->life.key);
 		redisAsyncCommand(ac, on_spare, NULL, "GET %s", r->life.spare);
@@ -430,9 +469,9 @@ ask_life(struct redis *r)
 {
 	r->life.epoch = 0;
 	r->spare_written[0] = '\0';
+	r->renew_at_us = 0;
 	r->life_asked_us = clock_mono_us();
-	/* A node without slots can hold no key. */
-	if (r->f->cluster && !r->life.tag[0])
+	if (!may_have_epoch(r))
 		return;
 	redisAsyncCommand(r->ac, on_memory, NULL, "INFO memory");
 	r->life_asked = redisAsyncCommand(r->ac, on_info, NULL, "INFO server") == REDIS_OK;
@@ -804,6 +843,7 @@ redis_conn_tick(struct redis *r)
 	} else if (r->life.epoch && !r->life_asked && !r->write_asked &&
 		   now >= r->write_at_us) { /* not while the epoch gets another key: it would draw one */
 		ask_write(r);
+		renew_keys(r, now);
 	}
 }
 

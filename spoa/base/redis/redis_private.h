@@ -87,6 +87,7 @@ struct redis {
 	long long epoch_once; /* as read first of two times */
 	bool retagged; /* the keys have changed while the epoch was looked for or asked for */
 	bool missing;  /* the first key, as read after a connect */
+	uint64_t renew_at_us; /* when the lifetime of the keys begins anew; 0: at once */
 	bool evicts;	     /* it forgets keys when its memory is full */
 	uint64_t used_bytes; /* of its memory; 0: not known, or it evicts */
 	uint64_t life_asked_us, time_asked_us;
