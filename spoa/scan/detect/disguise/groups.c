@@ -141,15 +141,15 @@ separators_alike(const struct groups *g, size_t k)
 	return g->sep[k] == g->sep[0] || g->sep[k] == '\n';
 }
 
-/* Of digits alone no more than one group of the next number, or a fifth one: cut() leaves
+/* Reads groups until they have `most` characters. Of digits alone no more than one group of the next number, or a fifth one: cut() leaves
  * it. */
 static void
-read_groups(const struct heuristic *l, size_t i, bool letters, struct groups *g)
+read_groups(const struct heuristic *l, size_t i, bool letters, size_t most, struct groups *g)
 {
 	g->n = g->digits = 0;
-	for (size_t k = i; g->n < GROUPS_MAX && g->digits < DIGITS_MAX;) {
+	for (size_t k = i; g->n < GROUPS_MAX && g->digits < most;) {
 		size_t end = past_digits(l, k, letters);
-		effort_add(8 + end - k);
+		effort_add(16 + end - k);
 		bool line = false;
 		if (end == k || end - k > 20 ||
 			(!letters && is_alpha(byte_at(l, end)) &&
@@ -380,7 +380,7 @@ edit_iban(struct heuristic *l, size_t i)
 
 	if (want == 0 || heuristic_whole(l, i))
 		return false; /* a whole value: its letters add up by chance */
-	read_groups(l, i, true, &g);
+	read_groups(l, i, true, want, &g);
 	if (g.n < 2)
 		return false;
 	l->group_end = g.end[g.n - 1];
@@ -412,7 +412,7 @@ groups_of(struct heuristic *l, size_t i)
 {
 	struct groups g;
 
-	read_groups(l, i, false, &g);
+	read_groups(l, i, false, DIGITS_MAX, &g);
 	size_t all = g.n;
 	cut_groups(l, &g);
 	l->group_end = !g.n ? i : g.n < all ? g.start[g.n - 1] : g.end[g.n - 1];
