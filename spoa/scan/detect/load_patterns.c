@@ -256,7 +256,7 @@ compile(struct loader *l, const struct yaml_node *at, struct pattern *p)
 	p->group = named > 0 ? (uint32_t)named : 0;
 	/* Without a JIT (not built in, or no executable memory) matching is slower, not other.
 	 */
-	p->jit = pcre2_jit_compile(p->code, PCRE2_JIT_COMPLETE) == 0;
+	p->jit = pcre2_jit_compile(p->code, PCRE2_JIT_COMPLETE | PCRE2_JIT_PARTIAL_HARD) == 0;
 }
 
 /* NULL, and said: too many. */

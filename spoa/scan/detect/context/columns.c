@@ -138,7 +138,7 @@ count_fields(struct span line, char cut)
 	unsigned n = 0;
 
 	sql_copy(&line, &cut);
-	effort_add(line.n / 2);
+	effort_add(line.n / 4);
 	for (size_t i = first_field(line, cut); i <= line.n && n <= COLUMN_FIELDS; n++)
 		i = next_field(line, field_end(line, i, cut), cut);
 	return n;
@@ -252,7 +252,7 @@ are_names(struct span line, char cut)
 	unsigned names = 0;
 
 	sql_copy(&line, &cut);
-	effort_add(line.n);
+	effort_add(line.n / 2);
 	for (size_t i = first_field(line, cut); i <= line.n;) {
 		size_t end = field_end(line, i, cut);
 		struct span s = without_quotes(span_cut(line, i, end));
@@ -273,7 +273,7 @@ line_start(struct span t, size_t at)
 	size_t from = at > COLUMN_LINE ? at - COLUMN_LINE : 0;
 	const char *p = at > from ? memrchr(t.p + from, '\n', at - from) : NULL;
 
-	effort_add((p ? at - (size_t)(p - t.p) : at - from) / 4);
+	effort_add((p ? at - (size_t)(p - t.p) : at - from) / 8);
 	return p ? (size_t)(p - t.p) + 1 : from;
 }
 
@@ -290,7 +290,7 @@ line_end(struct span t, size_t at)
 	size_t n = t.n - at > COLUMN_LINE ? COLUMN_LINE : t.n - at;
 	const char *p = n ? memchr(t.p + at, '\n', n) : NULL;
 
-	effort_add((p ? (size_t)(p - t.p) - at : n) / 4);
+	effort_add((p ? (size_t)(p - t.p) - at : n) / 8);
 	return p ? (size_t)(p - t.p) : n < t.n - at ? SIZE_MAX : t.n;
 }
 

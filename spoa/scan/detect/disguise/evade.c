@@ -248,7 +248,7 @@ look_at_chunk(struct chunk *c, struct span text, size_t from)
 	size_t blocks = (to - from + BLOCK - 1) / BLOCK;
 	size_t n = to - from + BLOCK < text.n - from ? to - from + BLOCK : text.n - from;
 	c->look[blocks] = (struct look){ 0 };
-	effort_add(n);
+	effort_add(n / 4);
 	look_over(text.p + from, n, c->look);
 }
 

@@ -141,15 +141,15 @@ separators_alike(const struct groups *g, size_t k)
 	return g->sep[k] == g->sep[0] || g->sep[k] == '\n';
 }
 
-/* Of digits alone no more than one group of the next number, or a fifth one: cut() leaves
+/* Reads groups until they have `most` characters. Of digits alone no more than one group of the next number, or a fifth one: cut() leaves
  * it. */
 static void
-read_groups(const struct heuristic *l, size_t i, bool letters, struct groups *g)
+read_groups(const struct heuristic *l, size_t i, bool letters, size_t most, struct groups *g)
 {
 	g->n = g->digits = 0;
-	for (size_t k = i; g->n < GROUPS_MAX && g->digits < DIGITS_MAX;) {
+	for (size_t k = i; g->n < GROUPS_MAX && g->digits < most;) {
 		size_t end = past_digits(l, k, letters);
-		effort_add(8 + end - k);
+		effort_add(16 + end - k);
 		bool line = false;
 		if (end == k || end - k > 20 ||
 			(!letters && is_alpha(byte_at(l, end)) &&
@@ -359,12 +359,13 @@ line_between(const struct heuristic *l, const struct groups *g, size_t k)
 	       memchr(l->t.p + g->end[k - 1], '\n', g->start[k] - g->end[k - 1]);
 }
 
-/* A country and two digits. */
-static bool
+/* Returns the length of the IBAN that begins at `i` with a country and two digits, or 0. */
+static size_t
 begins_iban(const struct heuristic *l, size_t i)
 {
-	return is_alpha(byte_at(l, i)) && is_alpha(byte_at(l, i + 1)) &&
-	       is_digit(byte_at(l, i + 2)) && is_digit(byte_at(l, i + 3));
+	if (!is_digit(byte_at(l, i + 2)) || !is_digit(byte_at(l, i + 3)))
+		return 0;
+	return iban_length(byte_at(l, i), byte_at(l, i + 1));
 }
 
 /* Groups of letters and digits that begin with a country and two digits: up to where
@@ -375,18 +376,18 @@ edit_iban(struct heuristic *l, size_t i)
 {
 	struct groups g;
 	char folded[DIGITS_MAX];
-	size_t n = 0;
+	size_t n = 0, want = begins_iban(l, i);
 
-	if (heuristic_whole(l, i))
-		return false; /* letters of a value that add up by chance */
-	read_groups(l, i, true, &g);
-	if (g.n < 2 || group_len(&g, 0) < 4 || !begins_iban(l, i))
+	if (want == 0 || heuristic_whole(l, i))
+		return false; /* a whole value: its letters add up by chance */
+	read_groups(l, i, true, want, &g);
+	if (g.n < 2)
 		return false;
 	l->group_end = g.end[g.n - 1];
 	for (size_t k = g.n; k-- > 1;)
 		if (begins_iban(l, g.start[k]))
 			l->group_end = g.start[k];
-	for (size_t k = 0; k < g.n && n + group_len(&g, k) <= 34; k++) {
+	for (size_t k = 0; k < g.n && n + group_len(&g, k) <= want; k++) {
 		if (k > 1 && !separators_alike(&g, k - 1) && !line_between(l, &g, k))
 			break;
 		memcpy(folded + n, l->t.p + g.start[k], group_len(&g, k));
@@ -394,7 +395,7 @@ edit_iban(struct heuristic *l, size_t i)
 		struct span iban = span_of(folded, n);
 		if (span_some(iban, is_upper) && span_some(iban, is_lower))
 			break; /* a token */
-		if (k == 0 || n < 15 || !iban_valid(folded, n))
+		if (k == 0 || n < want || !iban_valid(folded, n))
 			continue;
 		bool seen = true; /* by the rule itself */
 		for (size_t j = 0; j < k; j++)
@@ -411,7 +412,7 @@ groups_of(struct heuristic *l, size_t i)
 {
 	struct groups g;
 
-	read_groups(l, i, false, &g);
+	read_groups(l, i, false, DIGITS_MAX, &g);
 	size_t all = g.n;
 	cut_groups(l, &g);
 	l->group_end = !g.n ? i : g.n < all ? g.start[g.n - 1] : g.end[g.n - 1];

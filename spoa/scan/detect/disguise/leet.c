@@ -6,7 +6,7 @@
 #include "scan/detect/disguise/heuristics.h"
 #include "scan/detect/validate/check.h"
 
-enum { NUMBER_MIN = 9, NUMBER_MAX = 34, CARD_MIN = 13, CARD_MAX = 19, IBAN_MIN = 15 };
+enum { NUMBER_MIN = 9, NUMBER_MAX = 34, CARD_MIN = 13, CARD_MAX = 19 };
 
 /* clang-format off */
 static const char likes[128] = {
@@ -126,19 +126,20 @@ void
 heuristic_leet_iban(struct heuristic *l, size_t i)
 {
 	struct number m = { 0 };
+	size_t want = iban_length(byte_at(l, i), byte_at(l, i + 1));
 
-	for (size_t k = i, end; is_alnum(byte_at(l, k)); k = end) {
+	for (size_t k = i, end; want && is_alnum(byte_at(l, k)); k = end) {
 		bool fold = true;
 		for (end = k; is_alpha(byte_at(l, end)); end++)
 			fold &= digit_like(byte_at(l, end)) && !is_wild(byte_at(l, end));
 		end += end == k;
-		if (m.n + end - k > NUMBER_MAX)
+		if (m.n + end - k > want)
 			return;
 		for (size_t j = k; j < end; j++)
 			leet_put(&m, j, byte_at(l, j), fold && k > i);
 		if (is_alnum(byte_at(l, end)))
 			continue;
-		if (m.letters > 0 && m.n >= IBAN_MIN && iban_valid(m.digit, m.n)) {
+		if (m.letters > 0 && m.n == want && iban_valid(m.digit, m.n)) {
 			read_as(l, &m, 0);
 			return;
 		}

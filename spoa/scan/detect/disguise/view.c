@@ -156,7 +156,6 @@ view_close(struct editor *ed)
 	ed->out->map[ed->out->n] = view_place(ed, to) | ed->dropped;
 	ed->out->ends = to == ed->src.n && (!ed->over || ed->over->ends);
 	ed->open = false;
-	effort_add(ed->out->n);
 	if (!ed->err)
 		ed->err = effort_over() ? effort_err() : ed->done(ed);
 	return ed->err;

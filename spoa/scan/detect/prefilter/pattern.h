@@ -14,7 +14,7 @@ enum {
 	LITERAL_BITS = 13,   /* of its hash */
 	CONTEXT_LISTS = 256, /* lists of context words, as bits; all but the last: */
 	CONTEXT_NONE = CONTEXT_LISTS - 1,
-	WORK_MATCH = 24, /* units of work of a pattern's try (base/effort.h); a policy's own
+	WORK_MATCH = 40, /* units of work of a pattern's try (base/effort.h); a policy's own
 			    also a quarter of what it may match */
 };
 

@@ -130,6 +130,9 @@ CHECK_TABLE(X)
 
 /* ISO/IEC 7812-1 annex B over decimal digits. */
 bool luhn_valid(const char *digits, size_t n);
+/* Returns the number of characters of an IBAN of the country with these two letters, in either
+ * case, or 0 if the country has no IBAN. */
+size_t iban_length(char a, char b);
 /* ISO 7064 mod 97-10 as ISO 13616 has it: of letters in either case, A is 10, and digits; the
  * first four characters go last. */
 bool iban_valid(const char *v, size_t n);

@@ -429,12 +429,15 @@ is_of_a_harmless_word(struct span between)
 
 /* Change logs, lists and prose have hashes and ids behind such a word, with a blank, ( or | between:
  * "Refactor auth 3f786850e3…", "signing key 4AEE18F83AFDEB23". A name of one word says too little there,
- * and a commit of git is no key. */
+ * and a commit of git is no key. A tab after a name at the beginning of its line separates two fields. */
 static bool
-is_id_in_prose(struct span name, struct span value, struct span between)
+is_id_in_prose(struct span text, struct span name, struct span value)
 {
 	enum { SHA1 = 40 }; /* digits */
-	bool bare = true, joined = false;
+	size_t from = (size_t)(name.p - text.p);
+	struct span between = span_cut(text, from + name.n, (size_t)(value.p - text.p));
+	bool bare = true, joined = (from == 0 || text.p[from - 1] == '\n') && between.n == 1 &&
+				   between.p[0] == '\t';
 	bool commit = value.n == SHA1 && span_all(value, is_hex);
 
 	for (size_t i = 0; i < between.n; i++)
@@ -471,8 +474,7 @@ check_chance(struct candidate *c)
 		return CHECK_NO;
 	if (v.sep == '(' && !v.quoted && m.digit == 0) /* f(TypePtr name) */
 		return CHECK_NO;
-	size_t behind = (size_t)(name.p - c->text.p) + name.n;
-	if (!v.quoted && is_id_in_prose(name, s, span_cut(c->text, behind, c->start)))
+	if (!v.quoted && is_id_in_prose(c->text, name, s))
 		return CHECK_NO;
 	if (!v.quoted && (m.lower == s.n || m.upper == s.n) && value_chance(s) < WORD)
 		return CHECK_NO;
