@@ -90,12 +90,14 @@ write_journal(void)
 	now = ns(BEGIN);
 	record(0, "\"type\":\"boot\",\"program\":\"test\"");
 	decision("01AAAAAAAAAAAAAAAAAAAAAAA1", "ann", "permit",
-		",\"request\":{\"path\":\"/v1/chat/completions\"},\"tags\":[\"a\",\"b\"]");
+		",\"request\":{\"path\":\"/v1/chat/completions\",\"conversation\":\"c1\"},"
+		"\"tags\":[\"a\",\"b\"]");
 	completion("01AAAAAAAAAAAAAAAAAAAAAAA1", "complete", 200, "");
 	decision("01AAAAAAAAAAAAAAAAAAAAAAA2", "bob", "deny",
 		",\"rule\":\"no secrets\",\"status\":403,\"classes\":[\"secret\",\"pii\"],"
 		"\"entities\":{\"API_KEY\":{\"count\":1},\"IBAN\":{\"count\":2}}");
-	decision("01AAAAAAAAAAAAAAAAAAAAAAA3", "ann", "redact", ",\"classes\":[\"pii\"]");
+	decision("01AAAAAAAAAAAAAAAAAAAAAAA3", "ann", "redact",
+		",\"classes\":[\"pii\"],\"request\":{\"conversation\":\"c1\"}");
 	segment("j", 1);
 	completion("01AAAAAAAAAAAAAAAAAAAAAAA3", "provider_abort", 502,
 		",\"why\":\"the provider closed before its end\"");
@@ -174,6 +176,9 @@ static const struct row {
 { "a rule with a blank", { "--rule", "no secrets" }, "2" },
 { "a path that begins so", { "--path", "/v1/*" }, "1" },
 { "a tag", { "--tag", "b" }, "1" },
+{ "a conversation begins with its first request", { "--conversation", "c1" }, "13" },
+{ "a page of a conversation begins with its first request", { "--conversation", "c1", "--limit", "1" }, "1" },
+{ "another conversation has no request", { "--conversation", "c2" }, "" },
 { "an id", { "--id", "01AAAAAAAAAAAAAAAAAAAAAAA3" }, "3" },
 { "a node", { "--node", "gw-1" }, "54321" },
 { "another node", { "--node", "gw-2" }, "" },

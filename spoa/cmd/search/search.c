@@ -500,6 +500,7 @@ audit_search(int argc, char **argv)
 		code = cmd_fail(SEARCH_WHAT, "--where:%u:%u: %s", e.line, e.column, e.message);
 	s.from_ns = q.since_ns;
 	s.until_ns = q.until_ns;
+	s.oldest |= s.want[RT_CONVERSATION].n > 0; /* in the conversation's order */
 	s.alone = s.want[RT_CHANGED_BY].n + s.want[RT_USER].n > 0;
 	s.anew = p.count ? on_anew : NULL;
 	if (!code && !check) {
