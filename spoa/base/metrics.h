@@ -131,6 +131,7 @@
   X(M_START_WRITTEN,       "start_checkpoints_total",            "result=\"written\"",        "start checkpoints (JOURNAL.start): written, not written, and refused by a start, which then read the whole journal") \
   X(M_START_FAILED,        "start_checkpoints_total",            "result=\"failed\"",         "") \
   X(M_START_REFUSED,       "start_checkpoints_total",            "result=\"refused\"",        "") \
+  X(M_START_ALTERED,       "start_journal_altered_total",        "",                          "segments with a record altered before the start checkpoint, found after the start") \
   X(M_TREE_LEAVES,         "audit_tree_leaves_total",            "",                          "records put into the tree's hash files") \
   X(M_TREE_ERRORS,         "audit_tree_errors_total",            "",                          "hash files that could not be written or were wrong") \
   X(M_AUTH_FAILED,         "credentials_refused_total",          "",                          "credentials that did not verify") \

@@ -84,7 +84,9 @@ daemon_starts(void)
 	assert_int_equal(
 		quota_recall_read(&found, r.journal, "gw-1", 0, &into, &r.why), 0);
 	uint64_t n = bytes_read() - before;
-	from = (struct startpoints_from){ found.fold, found.at, !into.from || found.whole };
+	from = (struct startpoints_from){ .fold = found.fold, .at = found.at };
+	if (into.from)
+		startpoint_copy(&from.used, into.from);
 	found.fold = NULL;
 	found.at = (struct startpoint){ .offset = 0 };
 	quota_recall_free(&found);
@@ -481,6 +483,37 @@ a_segment_that_was_cut_or_altered_at_the_checkpoint_is_noticed(void **state)
 	startpoint_free(&p);
 }
 
+/* The start goes on from the checkpoint, and the thread finds what the start did not look at. */
+static void
+a_record_altered_before_the_checkpoint_is_found_after_the_start(void **state)
+{
+	(void)state;
+	daemon_starts();
+	daemon_decides(0, 12, 1);
+	daemon_stops();
+	SCOPED_BUF(text, 1 << 20);
+	const char *segment = rig_segment(&r, -1);
+	assert_true(buf_file(&text, segment));
+	char *id = memmem(buf_view(&text).p, text.n, "R000003", 7);
+	assert_non_null(id);
+	id[6] = '4';
+	assert_int_equal(replace_file(AT_FDCWD, segment, 0600, buf_view(&text), &r.why), 0);
+	daemon_starts();
+	for (int i = 0; i < 500 && !rig_count(&r, M_START_ALTERED); i++)
+		usleep(10000);
+	assert_int_equal(rig_count(&r, M_START_ALTERED), 1);
+	daemon_stops();
+	assert_false(rig_verify(&r).ok);
+	/* What is whole is not reported. */
+	id[6] = '3';
+	assert_int_equal(replace_file(AT_FDCWD, segment, 0600, buf_view(&text), &r.why), 0);
+	daemon_starts();
+	usleep(300000);
+	assert_int_equal(rig_count(&r, M_START_ALTERED), 1);
+	daemon_stops();
+	assert_true(rig_verify(&r).ok);
+}
+
 static ssize_t
 no_room(int fd, const void *p, size_t n)
 {
@@ -540,6 +573,9 @@ main(void)
 			a_checkpoint_of_another_key_node_or_journal_is_refused, setup, teardown),
 		cmocka_unit_test_setup_teardown(
 			a_segment_that_was_cut_or_altered_at_the_checkpoint_is_noticed, setup,
+			teardown),
+		cmocka_unit_test_setup_teardown(
+			a_record_altered_before_the_checkpoint_is_found_after_the_start, setup,
 			teardown),
 		cmocka_unit_test_setup_teardown(
 			on_a_full_disk_the_older_checkpoint_stays, setup, teardown),

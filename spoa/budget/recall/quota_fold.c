@@ -89,7 +89,7 @@ sweep_counts(struct quota_fold *f)
 
 /* The share in a hidden name; 0: it is not hidden. */
 static uint64_t
-share_of(const char *key)
+hiding_share(const char *key)
 {
 	const char *at = strstr(key, ":~");
 	struct span rest = at ? span_str(at + 2) : (struct span){ "", 0 };
@@ -150,7 +150,7 @@ add_count(struct quota_fold *f, struct span id, const struct quota_dim *as_recor
 {
 	struct quota_dim d = *as_recorded;
 	char text[QUOTA_TEXT_MAX];
-	uint64_t share = share_of(d.key);
+	uint64_t share = hiding_share(d.key);
 	int64_t ends_ms = quota_fold_over_ms(&d);
 
 	if (f->now_ms >= ends_ms || (d.at.epoch == 0 && d.span.kind == QUOTA_IN_FLIGHT))
@@ -254,7 +254,7 @@ remember_line(struct quota_orphan_of *o, const struct fold_line *l)
 
 /* Ids have no spaces: they are words of the state's text. */
 static bool
-is_word(struct span id, size_t room)
+is_fold_word(struct span id, size_t room)
 {
 	for (size_t i = 0; i < id.n; i++)
 		if ((unsigned char)id.p[i] <= ' ')
@@ -292,7 +292,7 @@ on_decision(struct quota_fold *f, const struct fold_line *l)
 	for (size_t k = 0; k < n; k++)
 		on_charged(f, id, &dim[k]);
 	/* A request without limits reserved nothing, and still gets an end on record. */
-	if (is_word(id, sizeof(((struct quota_orphan_of *)0)->id)) &&
+	if (is_fold_word(id, sizeof(((struct quota_orphan_of *)0)->id)) &&
 		span_is(recalled_text(l->text, "via"), "relay") && !*orphan_place(f, id))
 		open_decision(f, id, l, dim, n);
 }
@@ -415,7 +415,7 @@ by_id(const void *a, const void *b)
 
 /* The charge as the record has it: the counter's name is hidden again. */
 static void
-write_count(struct buf *out, const struct fold_count *c)
+write_fold_count(struct buf *out, const struct fold_count *c)
 {
 	const char *rest = strrchr(c->charge, '}');
 
@@ -455,7 +455,7 @@ quota_fold_write(struct quota_fold *f, struct buf *out)
 			all[n++] = c;
 	qsort(all, n, sizeof(*all), by_charge);
 	for (size_t i = 0; i < n; i++)
-		write_count(out, all[i]);
+		write_fold_count(out, all[i]);
 	n = 0;
 	for (size_t i = 0; i < PLACES; i++)
 		for (struct quota_orphan_of *o = f->open[i]; o; o = o->next)
@@ -480,7 +480,7 @@ read_sum(struct span s, int64_t *out)
 }
 
 static bool
-read_count(struct quota_fold *f, struct span line)
+read_fold_count(struct quota_fold *f, struct span line)
 {
 	int64_t own, spent;
 	struct quota_dim d;
@@ -503,7 +503,7 @@ read_open(struct quota_fold *f, struct span line, struct span *rest)
 	struct quota_dim dim[QUOTA_DIMS_MAX];
 	uint64_t bytes, n;
 
-	if (!is_word(id, sizeof(((struct quota_orphan_of *)0)->id)) || segment.n == 0 ||
+	if (!is_fold_word(id, sizeof(((struct quota_orphan_of *)0)->id)) || segment.n == 0 ||
 		segment.n >= sizeof(name) || memchr(segment.p, '/', segment.n) ||
 		span_u64(span_next(&line, ' '), &l.at) || l.at > INT64_MAX ||
 		span_u64(span_next(&line, ' '), &bytes) || bytes > CHAIN_LINE_MAX ||
@@ -524,7 +524,7 @@ quota_fold_read(struct quota_fold *f, struct span text)
 {
 	while (text.n) {
 		struct span line = span_next(&text, '\n'), what = span_next(&line, ' ');
-		bool good = span_is(what, "count")  ? read_count(f, line)
+		bool good = span_is(what, "count")  ? read_fold_count(f, line)
 			    : span_is(what, "open") ? read_open(f, line, &text)
 						    : false;
 		if (!good)

@@ -1,8 +1,10 @@
 /* Writing start checkpoints while the daemon runs. */
 #include "budget/recall/startpoints.h"
 
+#include <inttypes.h>
 #include <semaphore.h>
 #include <stdatomic.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/resource.h>
 #include <time.h>
@@ -15,7 +17,10 @@
 #include "base/scoped.h"
 #include "base/stops.h"
 #include "base/wall.h"
+#include "base/why.h"
 #include "budget/recall/quota_fold.h"
+#include "record/audit/keys.h"
+#include "record/journal/verify.h"
 
 #define LOOK_US	 1000000
 #define AGAIN_US 60000000 /* after a checkpoint that could not be written */
@@ -44,11 +49,74 @@ startpoints_from_free(struct startpoints_from *from)
 {
 	quota_fold_free(&from->fold);
 	startpoint_free(&from->at);
+	startpoint_free(&from->used);
 }
+
+/* ---- what the start did not verify ---- */
+
+/* 0 if the segment's records up to the checkpoint are those that were signed, or if the daemon stops
+ * meanwhile; else *why. */
+static int
+verify_before(const struct startpoints *s, const struct startpoint *p, struct buf *why)
+{
+	struct journal_segment seg = { .form = JOURNAL_PLAIN };
+	struct keyring *ring = malloc(sizeof(*ring));
+	struct verify_result r = { .ok = true };
+	struct lines l = { 0 };
+	struct span line;
+	int got = 0;
+
+	SCOPED_FD(fd, -1);
+	if (!ring || !journal_name_read(p->segment, &seg)) {
+		free(ring);
+		return ERR_NOMEM;
+	}
+	snprintf(seg.name, sizeof(seg.name), "%s", p->segment);
+	fd = journal_segment_open(s->cfg->journal, &seg);
+	audit_keys_ring(audit_keys(s->audit), ring);
+	const struct verify_options o = {
+		.ring = ring, .node = s->cfg->node, .live = true, .from = seg.first
+	};
+	struct verifier *v = verifier_new(&o);
+	int err = fd < 0 ? ERR_IO : v ? lines_open(&l, fd, 0) : ERR_NOMEM;
+	while (!err && !atomic_load(&s->stopping) &&
+		(got = lines_next(&l, p->offset, &line)) > 0)
+		verifier_line(v, line);
+	bool whole = !err && got == 0 && !atomic_load(&s->stopping);
+	if (whole)
+		verifier_end(v, &r);
+	if (err || got < 0)
+		err = why_err(why, err ? err : got, "%s: %s", p->segment,
+			err_str(err ? err : got));
+	else if (!r.ok)
+		err = why_err(why, ERR_AUTH, "%s: record %" PRIu64 ": %s", p->segment,
+			r.bad_seq, r.why);
+	else if (whole && (r.last != p->at.seq || memcmp(r.head, p->at.head, sizeof(r.head))))
+		err = why_err(why, ERR_AUTH, "%s: does not lead to record %" PRIu64, p->segment,
+			p->at.seq);
+	if (l.buf)
+		lines_close(&l);
+	verifier_free(&v);
+	free(ring);
+	return err;
+}
+
+static void
+look_before(struct startpoints *s)
+{
+	SCOPED_BUF(why, 4096);
+	if (!s->of.used.offset || verify_before(s, &s->of.used, &why) == 0)
+		return;
+	metric_inc(s->metrics, M_START_ALTERED);
+	log_event(LOG_ERROR, "start.journal_altered", LS("journal", s->cfg->journal),
+		LSP("why", buf_view(&why)), LS("note", "run tollgate audit verify"));
+}
+
+/* ---- writing ---- */
 
 /* Takes all durable lines into the state. */
 static void
-follow_journal(struct startpoints *s, const struct follow_end *end)
+fold_journal(struct startpoints *s, const struct follow_end *end)
 {
 	struct span line;
 	int got = 0;
@@ -88,7 +156,7 @@ make_checkpoint(struct startpoints *s, struct buf *why)
 	s->of.at.state = (struct span){ NULL, 0 };
 	stop_at("start-made");
 	if (whole) {
-		audit_sign(s->audit, buf_view(&sign), id, sig);
+		audit_keys_sign(audit_keys(s->audit), buf_view(&sign), id, sig);
 		startpoint_sign(&text, id, sig);
 	}
 	if (!whole || buf_failed(&text)) {
@@ -121,9 +189,10 @@ follow_and_write(void *arg)
 	struct follow_end end;
 
 	setpriority(PRIO_PROCESS, (id_t)gettid(), NICE);
+	look_before(s);
 	while (!atomic_load(&s->stopping)) {
 		if (audit_end(s->audit, &end))
-			follow_journal(s, &end);
+			fold_journal(s, &end);
 		s->due |= s->bytes >= startpoints_bytes;
 		if (s->due && !s->lost && clock_mono_us() >= s->again_us)
 			write_checkpoint(s);
@@ -158,7 +227,7 @@ startpoints_start(const struct config *cfg, struct audit *audit, struct startpoi
 	s->metrics = m;
 	s->of = *from;
 	*from = (struct startpoints_from){ .fold = NULL };
-	s->due = s->of.whole;
+	s->due = s->of.used.offset == 0;
 	s->follow.dir = cfg->journal;
 	s->follow.node = cfg->node;
 	sem_init(&s->wake, 0, 0);
@@ -180,7 +249,7 @@ startpoints_stop(struct startpoints **sp, const struct follow_end *end)
 	atomic_store(&s->stopping, true);
 	sem_post(&s->wake);
 	pthread_join(s->thread, NULL);
-	follow_journal(s, end);
+	fold_journal(s, end);
 	if (!s->lost)
 		write_checkpoint(s);
 	startpoints_free(sp);

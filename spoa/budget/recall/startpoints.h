@@ -2,7 +2,11 @@
  * checkpoints (record/journal/startpoint.h): once a segment is closed, after each 64 MB of lines, and
  * when the daemon stops. No request and no commit waits for it; the audit thread's key is borrowed
  * for one signature. A checkpoint that cannot be written costs the next start more reading, and
- * nothing else. */
+ * nothing else.
+ *
+ * A start that used a checkpoint did not verify its segment before the checkpoint. The thread does so
+ * first. If a record there was altered, the thread logs and counts that; the daemon goes on, because
+ * what it appends is linked to the record that the checkpoint names. */
 #ifndef BUDGET_RECALL_STARTPOINTS_H
 #define BUDGET_RECALL_STARTPOINTS_H
 
@@ -19,7 +23,8 @@ extern uint64_t startpoints_bytes; /* a checkpoint is written after so many byte
 struct startpoints_from {
 	struct quota_fold *fold; /* NULL: there is none */
 	struct startpoint at;
-	bool whole; /* no checkpoint was used: one is written at once */
+	/* the checkpoint that the start used, without text; offset 0: none, and one is written at once */
+	struct startpoint used;
 };
 
 struct startpoints;

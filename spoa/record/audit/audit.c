@@ -849,13 +849,6 @@ audit_startpoint_free(struct audit *a)
 	startpoint_free(&a->startpoint);
 }
 
-void
-audit_sign(struct audit *a, struct span text, char id[SIGNKEY_ID_LEN + 1],
-	unsigned char sig[SIGNKEY_SIG_BYTES])
-{
-	audit_keys_sign(&a->keys, text, id, sig);
-}
-
 int
 audit_try(const struct config *cfg, bool *of_keys, struct buf *why)
 {

@@ -17,7 +17,6 @@
 #include "base/metrics.h"
 #include "policy/config/config.h"
 #include "record/audit/tree.h"
-#include "record/journal/signkey.h"
 
 struct audit;
 struct audit_note;
@@ -107,9 +106,6 @@ int audit_try(const struct config *cfg, bool *keys, struct buf *why);
  * that reads the journal for counts; freed with the audit or by audit_startpoint_free(). */
 const struct startpoint *audit_startpoint(const struct audit *a);
 void audit_startpoint_free(struct audit *a);
-/* Signs a text by the key in force, whose id is copied to `id`. Any thread. */
-void audit_sign(struct audit *a, struct span text, char id[SIGNKEY_ID_LEN + 1],
-	unsigned char sig[SIGNKEY_SIG_BYTES]);
 /* The first half of audit_stop(): the chain is closed and its thread has ended; *end is where the
  * journal ends. No audit_append may begin after this does. */
 void audit_finish(struct audit *a, struct follow_end *end);

@@ -599,3 +599,10 @@ audit_keys_sign(struct audit_keys *k, struct span text, char id[SIGNKEY_ID_LEN +
 	memcpy(id, k->now.pub.id, SIGNKEY_ID_LEN + 1);
 	signkey_sign(&k->now, text, sig);
 }
+
+void
+audit_keys_ring(struct audit_keys *k, struct keyring *out)
+{
+	SCOPED_LOCK(&k->lock);
+	*out = k->ring;
+}

@@ -168,7 +168,7 @@ learn(struct journal *j, const struct journal_segment *seg, const struct startpo
 
 /* Where the chain ends that was verified. */
 static void
-note_end(struct recovery *out, const struct verify_result *r, const struct journal *j,
+note_chain_end(struct recovery *out, const struct verify_result *r, const struct journal *j,
 	const struct startpoint *from)
 {
 	const char *type = r->commits ? r->type : from->type;
@@ -225,7 +225,7 @@ recover_segment(struct journal *j, const struct journal_segment *seg,
 		log_event(LOG_WARN, "audit.cut", LS("segment", seg->name), LI("bytes", cut),
 			LI("records", r.unsigned_records));
 	if (!*empty)
-		note_end(out, &r, j, from);
+		note_chain_end(out, &r, j, from);
 	return 0;
 }
 

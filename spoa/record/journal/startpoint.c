@@ -41,7 +41,7 @@ startpoint_copy(struct startpoint *to, const struct startpoint *p)
 }
 
 static void
-keep_text(char *to, size_t size, struct span s)
+copy_start_text(char *to, size_t size, struct span s)
 {
 	s = span_cut(s, 0, size - 1);
 	memcpy(to, s.p, s.n);
@@ -57,7 +57,7 @@ take_start_record(
 	static const char range[] = "\"range\":[";
 	struct key_statement s;
 
-	keep_text(p->last_type, sizeof(p->last_type), l->type);
+	copy_start_text(p->last_type, sizeof(p->last_type), l->type);
 	if (span_is(l->type, "key") && key_statement_of(line, &s) == 0)
 		key_statement_write(&p->keys, &s);
 	if ((span_is(l->type, "checkpoint") || span_is(l->type, "boot")) &&
@@ -74,7 +74,7 @@ startpoint_line(struct startpoint *p, const char *segment, uint64_t begin, uint6
 	struct chain_line l;
 
 	if (strcmp(p->segment, segment) != 0) {
-		keep_text(p->segment, sizeof(p->segment), span_str(segment));
+		copy_start_text(p->segment, sizeof(p->segment), span_str(segment));
 		p->offset = 0;
 		buf_clear(&p->keys);
 	}
@@ -86,9 +86,9 @@ startpoint_line(struct startpoint *p, const char *segment, uint64_t begin, uint6
 		p->offset = end;
 		p->at.boot = l.boot;
 		p->at.seq = l.seq;
-		keep_text(p->at.node, sizeof(p->at.node), l.node);
+		copy_start_text(p->at.node, sizeof(p->at.node), l.node);
 		memcpy(p->at.head, l.head, CHAIN_HASH_BYTES);
-		keep_text(p->signer, sizeof(p->signer), l.key);
+		copy_start_text(p->signer, sizeof(p->signer), l.key);
 		memcpy(p->type, p->last_type, sizeof(p->type));
 	}
 }
@@ -213,7 +213,7 @@ start_text(struct start_cursor *c, const char *name, char *to, size_t size)
 
 	if (s.n == 0 || s.n >= size || memchr(s.p, '\0', s.n))
 		c->bad = true;
-	keep_text(to, size, c->bad ? (struct span){ "", 0 } : s);
+	copy_start_text(to, size, c->bad ? (struct span){ "", 0 } : s);
 }
 
 /* The bytes that a line "NAME BYTES" announces. */
@@ -252,7 +252,7 @@ start_tree(struct start_cursor *c, struct startpoint *out)
 		out->tree_offset > INT64_MAX)
 		c->bad = true;
 	if (!c->bad && !none)
-		keep_text(out->tree_segment, sizeof(out->tree_segment), name);
+		copy_start_text(out->tree_segment, sizeof(out->tree_segment), name);
 	if (!none && !names_segment(out->tree_segment, out->at.node))
 		c->bad = true;
 }
