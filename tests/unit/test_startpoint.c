@@ -446,11 +446,7 @@ a_checkpoint_of_another_key_node_or_journal_is_refused(void **state)
 	daemon_starts();
 	assert_int_equal(rig_count(&r, M_START_REFUSED), 1);
 	daemon_decides(100, 140, 1);
-	audit_stop(&r.audit);
-	struct follow_end end = { .bytes = 0 };
-	startpoints_bytes = UINT64_MAX;
-	startpoints_stop(&writes, &end);
-	quota_table_free(&table);
+	daemon_stops();
 	write_file(all);
 	assert_non_null(strstr(same_state(present()), "does not have record"));
 	buf_free(&text);
