@@ -16,6 +16,7 @@
 #include "base/stops.h"
 #include "budget/recall/quota_recall.h"
 #include "budget/recall/startpoints.h"
+#include "record/audit/keys.h"
 #include "support/audit_rig.h"
 
 static struct rig r;
@@ -57,7 +58,7 @@ bytes_read(void)
 {
 	char line[64];
 	unsigned long long n = 0;
-	FILE *f = fopen("/proc/self/io", "r");
+	FILE *f = fopen("/proc/thread-self/io", "r");
 
 	assert_non_null(f);
 	assert_non_null(fgets(line, sizeof(line), f));
@@ -66,7 +67,7 @@ bytes_read(void)
 	return n;
 }
 
-/* Starts as the server does; returns how many bytes the start read. */
+/* Starts as the server does; returns how many bytes the thread that starts read: tg-tree reads the journal, too. */
 static uint64_t
 daemon_starts(void)
 {
@@ -510,6 +511,39 @@ a_record_altered_before_the_checkpoint_is_found_after_the_start(void **state)
 	assert_true(rig_verify(&r).ok);
 }
 
+/* The new key signs the checkpoint. The next start knows it by the segment's own key record, and the
+ * start after that by JOURNAL.keys. */
+static void
+after_a_key_rotation_the_checkpoint_is_used(void **state)
+{
+	struct hashkey made;
+	struct pubkey second;
+	char hash_key[160];
+
+	(void)state;
+	snprintf(hash_key, sizeof(hash_key), "%s/hash", r.dir);
+	assert_int_equal(hashkey_create(hash_key, r.key, &made, &r.why), 0);
+	r.cfg.audit_hash_key = hash_key;
+	daemon_starts();
+	daemon_decides(0, 12, 1);
+	buf_clear(&r.why);
+	assert_int_equal(signkey_replace(r.key, NULL, &second, &r.why), 0);
+	struct audit_keys_order *o = audit_keys_prepare(audit_keys(r.audit), &r.cfg, &r.why);
+	assert_non_null(o);
+	audit_rekey(r.audit, o);
+	daemon_decides(12, 24, 1);
+	daemon_stops();
+	assert_null(same_state(present()));
+	for (unsigned n = 24; n < 48; n += 12) {
+		daemon_starts();
+		daemon_decides(n, n + 12, 1);
+		daemon_stops();
+	}
+	assert_int_equal(rig_count(&r, M_START_REFUSED), 0);
+	assert_int_equal(rig_count(&r, M_START_ALTERED), 0);
+	assert_true(rig_count(&r, M_START_WRITTEN) >= 3);
+}
+
 static ssize_t
 no_room(int fd, const void *p, size_t n)
 {
@@ -573,6 +607,8 @@ main(void)
 		cmocka_unit_test_setup_teardown(
 			a_record_altered_before_the_checkpoint_is_found_after_the_start, setup,
 			teardown),
+		cmocka_unit_test_setup_teardown(
+			after_a_key_rotation_the_checkpoint_is_used, setup, teardown),
 		cmocka_unit_test_setup_teardown(
 			on_a_full_disk_the_older_checkpoint_stays, setup, teardown),
 		cmocka_unit_test_setup_teardown(

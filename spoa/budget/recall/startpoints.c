@@ -191,6 +191,7 @@ follow_and_write(void *arg)
 	setpriority(PRIO_PROCESS, (id_t)gettid(), NICE);
 	look_before(s);
 	while (!atomic_load(&s->stopping)) {
+		quota_fold_clock(s->of.fold, wall_least_ns() / 1000000);
 		if (audit_end(s->audit, &end))
 			fold_journal(s, &end);
 		s->due |= s->bytes >= startpoints_bytes;
