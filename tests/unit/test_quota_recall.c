@@ -694,6 +694,54 @@ a_request_that_reserved_nothing_is_an_orphan_too(void **state)
 	quota_table_free(&t);
 }
 
+/* The state of a start checkpoint has no name that its records do not have, and a person who is erased
+ * after the checkpoint has no counts in it. */
+static void
+a_checkpoint_names_no_person_that_was_erased(void **state)
+{
+	struct metrics m = { 0 };
+	struct ask a;
+	const struct quota_dim d[] = { EACH_DIM };
+	char path[256];
+	struct buf text, first, erased;
+
+	(void)state;
+	struct quota_table *t = quota_table_new(&self);
+	struct quota *qt = quota_new(NULL, t, &self, &m);
+	journal_begins();
+	reserve(qt, &a, d, 3);
+	decided("ONE", "relay", &a.q);
+	decided("TWO", "relay", &a.q);
+	journal_ends();
+	quota_free(&qt);
+	quota_table_free(&t);
+	buf_init(&text, 1 << 20);
+	buf_init(&first, 1 << 20);
+	buf_init(&erased, 1 << 20);
+	snprintf(path, sizeof(path), "%s/n-00000001-0000000000000001.jsonl", journal);
+	assert_true(buf_file(&text, path));
+	struct quota_fold *f = quota_fold_new(shares);
+	fold_lines(f, buf_view(&text), 0, 2);
+	quota_fold_write(f, &first);
+	struct span said = buf_view(&first);
+	assert_non_null(memmem(said.p, said.n, "count 200 ", 10));
+	assert_non_null(memmem(said.p, said.n, ":~", 2));
+	assert_null(memmem(said.p, said.n, d[0].key, strlen(d[0].key)));
+	quota_fold_free(&f);
+
+	assert_int_equal(shares_sync(shares), 0);
+	assert_int_equal(shares_erase(shares, is_ann, NULL, "e1", 1, 1, &erased), 0);
+	f = quota_fold_new(shares);
+	assert_int_equal(quota_fold_read(f, said), 0);
+	assert_true(f->unnamed > 0);
+	assert_int_equal(f->ncounts, 0);
+	assert_int_equal(f->nopen, 2);
+	quota_fold_free(&f);
+	buf_free(&text);
+	buf_free(&first);
+	buf_free(&erased);
+}
+
 int
 main(void)
 {
@@ -718,6 +766,7 @@ main(void)
 		HIDDEN(a_later_attempt_is_charged_and_the_one_before_it_is_as_it_was_settled),
 		HIDDEN(what_has_no_name_is_not_counted_again),
 		HIDDEN(what_has_no_name_is_not_settled),
+		HIDDEN(a_checkpoint_names_no_person_that_was_erased),
 	};
 
 	return cmocka_run_group_tests(tests, setup, teardown);
