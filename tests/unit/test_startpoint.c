@@ -85,7 +85,9 @@ daemon_starts(void)
 	assert_int_equal(
 		quota_recall_read(&found, r.journal, "gw-1", 0, &into, &r.why), 0);
 	uint64_t n = bytes_read() - before;
-	from = (struct startpoints_from){ .fold = found.fold, .at = found.at };
+	from = (struct startpoints_from){ .fold = found.fold,
+		.at = found.at,
+		.whole = !into.from || found.whole };
 	if (into.from)
 		startpoint_copy(&from.used, into.from);
 	found.fold = NULL;

@@ -228,7 +228,7 @@ startpoints_start(const struct config *cfg, struct audit *audit, struct startpoi
 	s->metrics = m;
 	s->of = *from;
 	*from = (struct startpoints_from){ .fold = NULL };
-	s->due = s->of.used.offset == 0;
+	s->due = s->of.whole;
 	s->follow.dir = cfg->journal;
 	s->follow.node = cfg->node;
 	sem_init(&s->wake, 0, 0);

@@ -23,8 +23,8 @@ extern uint64_t startpoints_bytes; /* a checkpoint is written after so many byte
 struct startpoints_from {
 	struct quota_fold *fold; /* NULL: there is none */
 	struct startpoint at;
-	/* the checkpoint that the start used, without text; offset 0: none, and one is written at once */
-	struct startpoint used;
+	struct startpoint used; /* where the start began to verify, without text; offset 0: nowhere */
+	bool whole; /* the state was read from the journal alone: a checkpoint is written at once */
 };
 
 struct startpoints;

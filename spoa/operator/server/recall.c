@@ -120,12 +120,12 @@ on_orphan(struct quota_orphan_of *o, struct span line)
 
 /* The state that was read goes on with the journal, if it is known how far that is durable. */
 static void
-keep_state(struct quota_recall *found, bool durable, const struct startpoint *used,
+keep_state(struct quota_recall *found, bool durable, const struct startpoint *used, bool whole,
 	struct startpoints_from *out)
 {
 	if (!durable || !found->at.offset)
 		return;
-	*out = (struct startpoints_from){ .fold = found->fold, .at = found->at };
+	*out = (struct startpoints_from){ .fold = found->fold, .at = found->at, .whole = whole };
 	if (used)
 		startpoint_copy(&out->used, used);
 	found->fold = NULL;
@@ -166,7 +166,7 @@ recall_read(struct recall **out, struct startpoints_from *from, const struct con
 			LS("note", "the start reads the journal without it"));
 	}
 	if (!err)
-		keep_state(&r->found, durable, into.from, from);
+		keep_state(&r->found, durable, into.from, whole, from);
 	audit_startpoint_free(audit);
 	if (r->found.cut)
 		log_event(LOG_WARN, "quota.recall",
