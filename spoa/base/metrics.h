@@ -128,6 +128,10 @@
   X(M_KEEP_TRIMMED,        "retention_trimmed_total",            "",                          "segments trimmed, each named by a trim record before") \
   X(M_KEEP_FAILED,         "retention_failures_total",           "",                          "steps of retention that failed: tried again") \
   X(M_CHECKPOINTS,         "audit_checkpoints_total",            "",                          "checkpoints made durable") \
+  X(M_START_WRITTEN,       "start_checkpoints_total",            "result=\"written\"",        "start checkpoints (JOURNAL.start): written, not written, and refused by a start, which then read the whole journal") \
+  X(M_START_FAILED,        "start_checkpoints_total",            "result=\"failed\"",         "") \
+  X(M_START_REFUSED,       "start_checkpoints_total",            "result=\"refused\"",        "") \
+  X(M_START_ALTERED,       "start_journal_altered_total",        "",                          "segments with a record altered before the start checkpoint, found after the start") \
   X(M_TREE_LEAVES,         "audit_tree_leaves_total",            "",                          "records put into the tree's hash files") \
   X(M_TREE_ERRORS,         "audit_tree_errors_total",            "",                          "hash files that could not be written or were wrong") \
   X(M_AUTH_FAILED,         "credentials_refused_total",          "",                          "credentials that did not verify") \

@@ -2,7 +2,7 @@
  * and counted again in process. */
 #include <sys/stat.h>
 
-#include "budget/quota/quota_recall.h"
+#include "budget/recall/quota_recall.h"
 #include "support/quota_rig.h"
 
 enum { HOLD_S = 900, LIMIT = 1000 };
@@ -118,16 +118,77 @@ keep_line(struct quota_orphan_of *o, struct span line)
 	buf_span(&o->said, line);
 }
 
+/* ---- the state that a start checkpoint holds ---- */
+
+static void
+fold_lines(struct quota_fold *f, struct span text, size_t from, size_t to)
+{
+	struct span line;
+	uint64_t at = 0;
+
+	for (size_t i = 0; span_chr(text, '\n') < text.n && i < to; i++) {
+		line = span_next(&text, '\n');
+		if (i >= from)
+			quota_fold_line(f, "n-00000001-0000000000000001.jsonl", at, line);
+		at += line.n + 1;
+	}
+}
+
+/* For each line of the journal: the state after a checkpoint there and the lines that follow is,
+ * byte for byte, the state after all lines. */
+static void
+each_checkpoint_leads_to_the_same_state(void)
+{
+	char path[256];
+	struct buf text, whole, part, again;
+	size_t lines = 0;
+
+	snprintf(path, sizeof(path), "%s/n-00000001-0000000000000001.jsonl", journal);
+	buf_init(&text, 1 << 20);
+	buf_init(&whole, 1 << 20);
+	buf_init(&part, 1 << 20);
+	buf_init(&again, 1 << 20);
+	assert_true(buf_file(&text, path));
+	for (size_t i = 0; i < text.n; i++)
+		lines += buf_view(&text).p[i] == '\n';
+	struct quota_fold *all = quota_fold_new(shares);
+	quota_fold_clock(all, clock_wall_ns() / 1000000);
+	fold_lines(all, buf_view(&text), 0, lines);
+	quota_fold_write(all, &whole);
+	for (size_t k = 0; k <= lines; k++) {
+		struct quota_fold *first = quota_fold_new(shares), *next = quota_fold_new(shares);
+		quota_fold_clock(first, all->now_ms);
+		quota_fold_clock(next, all->now_ms);
+		fold_lines(first, buf_view(&text), 0, k);
+		buf_clear(&part);
+		quota_fold_write(first, &part);
+		assert_int_equal(quota_fold_read(next, buf_view(&part)), 0);
+		fold_lines(next, buf_view(&text), k, lines);
+		buf_clear(&again);
+		quota_fold_write(next, &again);
+		assert_int_equal(again.n, whole.n);
+		assert_memory_equal(buf_view(&again).p, buf_view(&whole).p, whole.n);
+		quota_fold_free(&first);
+		quota_fold_free(&next);
+	}
+	quota_fold_free(&all);
+	buf_free(&text);
+	buf_free(&whole);
+	buf_free(&part);
+	buf_free(&again);
+}
+
 static void
 recall_into(struct quota_recall *r, struct quota_table *t, struct quota_ledger *l)
 {
 	const struct quota_recall_into into = { t, l, clock_wall_ns() / 1000000, shares,
-		keep_line };
+		keep_line, NULL, NULL };
 	struct buf why;
 
 	buf_init(&why, 4096);
 	if (quota_recall_read(r, journal, "n", 0, &into, &why) < 0)
 		fail_msg("%.*s", SPAN_ARG(buf_view(&why)));
+	each_checkpoint_leads_to_the_same_state();
 	buf_free(&why);
 }
 
@@ -457,7 +518,7 @@ a_segment_of_a_clock_that_was_behind_hides_none_before_it(void **state)
 
 	t = quota_table_new(&self);
 	const struct quota_recall_into into = { t, NULL, clock_wall_ns() / 1000000, shares,
-		keep_line };
+		keep_line, NULL, NULL };
 	buf_init(&why, 4096);
 	assert_int_equal(quota_recall_read(&r, journal, "n", time(NULL) - 3600, &into, &why), 0);
 	assert_true(r.records > 0);
@@ -633,6 +694,54 @@ a_request_that_reserved_nothing_is_an_orphan_too(void **state)
 	quota_table_free(&t);
 }
 
+/* The state of a start checkpoint has no name that its records do not have, and a person who is erased
+ * after the checkpoint has no counts in it. */
+static void
+a_checkpoint_names_no_person_that_was_erased(void **state)
+{
+	struct metrics m = { 0 };
+	struct ask a;
+	const struct quota_dim d[] = { EACH_DIM };
+	char path[256];
+	struct buf text, first, erased;
+
+	(void)state;
+	struct quota_table *t = quota_table_new(&self);
+	struct quota *qt = quota_new(NULL, t, &self, &m);
+	journal_begins();
+	reserve(qt, &a, d, 3);
+	decided("ONE", "relay", &a.q);
+	decided("TWO", "relay", &a.q);
+	journal_ends();
+	quota_free(&qt);
+	quota_table_free(&t);
+	buf_init(&text, 1 << 20);
+	buf_init(&first, 1 << 20);
+	buf_init(&erased, 1 << 20);
+	snprintf(path, sizeof(path), "%s/n-00000001-0000000000000001.jsonl", journal);
+	assert_true(buf_file(&text, path));
+	struct quota_fold *f = quota_fold_new(shares);
+	fold_lines(f, buf_view(&text), 0, 2);
+	quota_fold_write(f, &first);
+	struct span said = buf_view(&first);
+	assert_non_null(memmem(said.p, said.n, "count 200 ", 10));
+	assert_non_null(memmem(said.p, said.n, ":~", 2));
+	assert_null(memmem(said.p, said.n, d[0].key, strlen(d[0].key)));
+	quota_fold_free(&f);
+
+	assert_int_equal(shares_sync(shares), 0);
+	assert_int_equal(shares_erase(shares, is_ann, NULL, "e1", 1, 1, &erased), 0);
+	f = quota_fold_new(shares);
+	assert_int_equal(quota_fold_read(f, said), 0);
+	assert_true(f->unnamed > 0);
+	assert_int_equal(f->ncounts, 0);
+	assert_int_equal(f->nopen, 2);
+	quota_fold_free(&f);
+	buf_free(&text);
+	buf_free(&first);
+	buf_free(&erased);
+}
+
 int
 main(void)
 {
@@ -657,6 +766,7 @@ main(void)
 		HIDDEN(a_later_attempt_is_charged_and_the_one_before_it_is_as_it_was_settled),
 		HIDDEN(what_has_no_name_is_not_counted_again),
 		HIDDEN(what_has_no_name_is_not_settled),
+		HIDDEN(a_checkpoint_names_no_person_that_was_erased),
 	};
 
 	return cmocka_run_group_tests(tests, setup, teardown);

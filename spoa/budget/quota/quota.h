@@ -180,7 +180,7 @@ struct quota_company {
 void quota_company(const struct quota *qt, struct quota_company *out);
 /* Returns came / expected of the limit. `expected` is above 0. */
 uint64_t life_share(uint64_t limit, int64_t came, int64_t expected);
-/* What it let go, to be added to before the loop runs (quota_recall.h). NULL: counts live in
+/* What it let go, to be added to before the loop runs (budget/recall/quota_recall.h). NULL: counts live in
  * process. */
 struct quota_ledger;
 struct quota_ledger *quota_ledger_of(struct quota *qt);

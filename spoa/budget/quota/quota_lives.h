@@ -53,7 +53,7 @@ void lives_beside(struct quota_lives *l, struct quota_daemon *d, unsigned place)
  * them, and tells the others that this worker is there. */
 void lives_turn(struct quota *qt, uint64_t now_us);
 /* It ends: nobody waits for it in the next life. What it let go is counted there once a daemon
- * reads it in the journal (quota_recall.h). */
+ * reads it in the journal (budget/recall/quota_recall.h). */
 void lives_leave(struct quota *qt);
 /* What came back says that the life is over: the next one is asked for, by the daemon's other
  * workers too. */

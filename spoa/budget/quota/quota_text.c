@@ -6,6 +6,7 @@
 /* "KEY,UNIT,KIND,CALENDAR,ORPHAN,HOLD,UNTIL,BEGIN,END,EPOCH,LIFE,N"; of a rolling window BEGIN
  * is the sub-bucket, and END how long the window is, in seconds. */
 enum { NUMBERS = 11, WINDOW_MAX_S = 31 * 86400 };
+#define TIME_MAX_S (INT64_C(1) << 40) /* later times are none of ours, and may overflow in ms */
 
 size_t
 quota_write(const struct quota_dim *d, char out[QUOTA_TEXT_MAX])
@@ -38,8 +39,8 @@ quota_read(struct span s, struct quota_dim *d)
 {
 	/* Numbers below a most, or the text is none of ours. */
 	static const uint64_t most[NUMBERS] = { QUOTA_CONCURRENT, QUOTA_IN_FLIGHT, QUOTA_MONTH,
-		QUOTA_ORPHAN_DROP, QUOTA_HOLD_LONG, INT64_MAX, INT64_MAX, INT64_MAX, UINT64_MAX,
-		INT64_MAX, INT64_MAX };
+		QUOTA_ORPHAN_DROP, QUOTA_HOLD_LONG, TIME_MAX_S, TIME_MAX_S, TIME_MAX_S,
+		UINT64_MAX, INT64_MAX, INT64_MAX };
 	struct span key = span_next(&s, ',');
 	uint64_t v[NUMBERS];
 
@@ -69,5 +70,5 @@ quota_read(struct span s, struct quota_dim *d)
 		return true;
 	d->span.window_s = v[7];
 	d->at.end_s = 0;
-	return v[7] > 0 && v[7] <= WINDOW_MAX_S;
+	return v[7] > 0 && v[7] <= WINDOW_MAX_S && v[6] <= TIME_MAX_S * 1000 / v[7];
 }

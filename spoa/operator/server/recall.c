@@ -118,27 +118,56 @@ on_orphan(struct quota_orphan_of *o, struct span line)
 			b, v[ATTEMPTS], v[TARGET], v[MODEL], input + output, nanousd);
 }
 
-int
-recall_read(struct recall **out, const struct config *cfg, struct quota_table *table,
-	struct quota_ledger *ledger, struct shares *shares, struct buf *why)
+/* The state that was read goes on with the journal, if it is known how far that is durable. */
+static void
+keep_state(struct quota_recall *found, bool durable, const struct startpoint *used, bool whole,
+	struct startpoints_from *out)
 {
+	if (!durable || !found->at.offset)
+		return;
+	*out = (struct startpoints_from){ .fold = found->fold, .at = found->at, .whole = whole };
+	if (used)
+		startpoint_copy(&out->used, used);
+	found->fold = NULL;
+	found->at = (struct startpoint){ .offset = 0 };
+}
+
+int
+recall_read(struct recall **out, struct startpoints_from *from, const struct config *cfg,
+	struct audit *audit, struct quota_table *table, struct quota_ledger *ledger,
+	struct shares *shares, struct metrics *m, struct buf *why)
+{
+	struct follow_end end;
+	bool durable = audit_end(audit, &end);
 	/* By the later clock a window would seem to be over that is not: after a start with the
 	 * clock ahead, its charges count again once the clock is corrected. */
 	const struct quota_recall_into into = { table, ledger, wall_least_ns() / 1000000, shares,
-		on_orphan };
+		on_orphan, audit_startpoint(audit), durable ? &end : NULL };
 	struct recall *r = calloc(1, sizeof(*r));
 
 	const uint64_t began_us = clock_mono_us();
 
 	*out = NULL;
+	*from = (struct startpoints_from){ .fold = NULL };
 	if (!r)
 		return ERR_NOMEM;
 	TAG(recall, r);
 	r->shares = shares;
 	int err = quota_recall_read(
 		&r->found, cfg->journal, cfg->node, into.now_ms / 1000 - WINDOWS_S, &into, why);
+	bool whole = !into.from || r->found.whole;
 	log_event(LOG_INFO, "quota.recalled", LI("records", r->found.records),
-		LI("ms", (clock_mono_us() - began_us) / 1000));
+		LI("ms", (clock_mono_us() - began_us) / 1000),
+		LS("from", whole ? "journal" : "checkpoint"));
+	if (r->found.whole) {
+		metric_inc(m, M_START_REFUSED);
+		log_event(LOG_WARN, "start.checkpoint_refused", LS("journal", cfg->journal),
+			LS("why", r->found.whole),
+			LS("note", "the start reads the journal without it"));
+	}
+	if (!err)
+		keep_state(&r->found, durable, into.from, whole, from);
+	audit_startpoint_free(audit);
 	if (r->found.cut)
 		log_event(LOG_WARN, "quota.recall",
 			LS("why", "the journal is longer than is read at a start: what was "

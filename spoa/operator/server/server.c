@@ -404,6 +404,9 @@ start_keepers(struct server *s, const struct config *cfg, struct buf *why)
 		buf_str(why, "no thread for indexes");
 		return ERR_NOMEM;
 	}
+	if (s->starts_from.fold && !(s->startpoints = startpoints_start(cfg, s->audit,
+					     &s->starts_from, &s->metrics, why)))
+		return ERR_NOMEM;
 	return 0;
 }
 
@@ -453,8 +456,9 @@ start_workers(struct server *s, const struct config *cfg, struct sockets *so, st
 	}
 	server_notify("STATUS=reading the journal: what is used of limits");
 	if (cfg->journal &&
-		recall_read(&s->recall, cfg, s->table,
-			quota_ledger_of(gate_quota(s->workers[0].gate)), s->shares, why) < 0)
+		recall_read(&s->recall, &s->starts_from, cfg, s->audit, s->table,
+			quota_ledger_of(gate_quota(s->workers[0].gate)), s->shares, &s->metrics,
+			why) < 0)
 		return ERR_IO;
 	for (unsigned i = 0; i < s->nworkers; i++)
 		if (worker_listen(&s->workers[i], so->agent, so->nagent, so->relay,
@@ -523,6 +527,19 @@ end_in_flight(struct server *s)
 	}
 	log_event(LOG_ERROR, "stop.unfinished", LI("requests", alive),
 		LS("why", "what they wait for does not answer"));
+}
+
+/* The chain is closed, then the start checkpoint is written that knows so. */
+static void
+stop_audit(struct server *s)
+{
+	struct follow_end end;
+
+	if (s->audit)
+		audit_finish(s->audit, &end);
+	startpoints_stop(&s->startpoints, &end);
+	startpoints_from_free(&s->starts_from);
+	audit_stop(&s->audit);
 }
 
 static void
@@ -646,7 +663,7 @@ stop:
 	anchors_stop(&s.anchors);
 	keep_stop(&s.keep);
 	index_stop(&s.indexing);
-	audit_stop(&s.audit);
+	stop_audit(&s);
 	telling_stop(&s);
 	for (unsigned i = 0; s.workers && i < s.nworkers; i++)
 		worker_free(&s.workers[i]);

@@ -4,6 +4,7 @@
 #define OPERATOR_SERVER_SERVER_H
 
 #include "budget/quota/quota.h"
+#include "budget/recall/startpoints.h"
 #include "budget/tally/cached_share.h"
 #include "gate/changes/erasing.h"
 #include "net/worker.h"
@@ -52,6 +53,8 @@ struct server {
 	struct target_sync *target_sync; /* NULL: no Redis */
 	struct quota_table *table;
 	struct recall *recall;			    /* until the workers run */
+	struct startpoints_from starts_from;	    /* until `startpoints` runs */
+	struct startpoints *startpoints;
 	struct redis_finder *finder, *cache_finder; /* NULL: none configured */
 	struct cache *cache;			    /* of answers */
 	struct caches *caches;			    /* the admin's; NULL: it has none yet */

@@ -33,6 +33,7 @@
 #include "record/audit/tree.h"
 #include "record/journal/chain.h"
 #include "record/journal/recover.h"
+#include "record/journal/startpoint.h"
 #include "record/seal/shares.h"
 #include "record/seal/texts.h"
 
@@ -97,6 +98,8 @@ struct audit {
 		size_t took, at_once; /* with those that came meanwhile */
 	} recent[RECENT_COMMITS];     /* the last commits */
 	unsigned next_recent;
+	struct startpoint startpoint; /* offset 0: none is used */
+	bool started;		      /* the thread runs */
 	char since[CLOCK_RFC3339_LEN];
 	char alarm[320];       /* a record that says the open segment was lost; "" */
 	uint64_t lost_from;    /* what the alarm in the open segment says: records from here, */
@@ -717,6 +720,25 @@ open_journal(struct audit *a, const struct config *cfg, struct buf *why)
 	}
 }
 
+/* A start checkpoint that does not fit is not trusted: the journal is read as if there were none. */
+static void
+load_startpoint(struct audit *a, const struct config *cfg)
+{
+	SCOPED_BUF(why, 4096);
+	int err = startpoint_load(
+		&a->startpoint, cfg->journal, cfg->node, &a->keys.ring, &why);
+
+	if (!err)
+		return;
+	startpoint_free(&a->startpoint);
+	if (err == ERR_NOTFOUND && !why.n)
+		return;
+	metric_inc(a->metrics, M_START_REFUSED);
+	log_event(LOG_WARN, "start.checkpoint_refused", LS("journal", cfg->journal),
+		LSP("why", buf_view(&why)),
+		LS("note", "the start reads the journal without it"));
+}
+
 static void
 audit_destroy(struct audit **ap)
 {
@@ -728,6 +750,7 @@ audit_destroy(struct audit **ap)
 	tree_stop(&a->tree);
 	journal_close(&a->journal);
 	audit_keys_free(&a->keys);
+	startpoint_free(&a->startpoint);
 	buf_free(&a->out);
 	buf_free(&a->boot);
 	buf_free(&a->checkpoint);
@@ -767,7 +790,10 @@ audit_start(const struct config *cfg, const struct hashkey *hash, struct metrics
 	if (!err)
 		err = open_journal(a, cfg, why);
 	if (!err)
-		err = journal_recover(&a->journal, &a->keys.ring, &found, why);
+		load_startpoint(a, cfg);
+	if (!err)
+		err = journal_recover(
+			&a->journal, &a->keys.ring, audit_startpoint(a), &found, why);
 	if (!err)
 		keep_node_name(cfg);
 	if (!err)
@@ -789,7 +815,7 @@ audit_start(const struct config *cfg, const struct hashkey *hash, struct metrics
 	}
 	if (!err) {
 		a->chain = found.at;
-		tree_recover(a->tree, &found.at);
+		tree_recover(a->tree, &found.at, audit_startpoint(a));
 		audit_boot(&a->boot, cfg, hash, &found, &a->keys.now, a->mirror != NULL);
 		tree_boot(a->tree, &a->boot);
 		err = commit(a, NULL);
@@ -806,7 +832,21 @@ audit_start(const struct config *cfg, const struct hashkey *hash, struct metrics
 	buf_free(&found.learned);
 	if (err)
 		audit_destroy(&a);
+	else
+		a->started = true;
 	return a;
+}
+
+const struct startpoint *
+audit_startpoint(const struct audit *a)
+{
+	return a->startpoint.offset ? &a->startpoint : NULL;
+}
+
+void
+audit_startpoint_free(struct audit *a)
+{
+	startpoint_free(&a->startpoint);
 }
 
 int
@@ -823,7 +863,7 @@ audit_try(const struct config *cfg, bool *of_keys, struct buf *why)
 		*of_keys = false;
 		err = journal_look(&j, cfg->journal, cfg->node, why);
 		if (!err)
-			err = journal_recover(&j, &keys->ring, &found, why);
+			err = journal_recover(&j, &keys->ring, NULL, &found, why);
 		if (!err) {
 			err = audit_keys_fit(keys, &found, why);
 			*of_keys = err != 0;
@@ -838,15 +878,26 @@ audit_try(const struct config *cfg, bool *of_keys, struct buf *why)
 }
 
 void
+audit_finish(struct audit *a, struct follow_end *end)
+{
+	if (a->started) {
+		atomic_store(&a->stopping, true);
+		/* Not wake(): a wake-up that is already under way may precede the store. */
+		sem_post(&a->wake);
+		pthread_join(a->thread, NULL);
+	}
+	a->started = false;
+	*end = (struct follow_end){ .bytes = a->journal.good, .seq = a->chain.seq };
+	memcpy(end->name, a->journal.name, sizeof(end->name));
+}
+
+void
 audit_stop(struct audit **ap)
 {
-	struct audit *a = *ap;
+	struct follow_end end;
 
-	if (!a)
+	if (!*ap)
 		return;
-	atomic_store(&a->stopping, true);
-	/* Not wake(): a wake-up that is already under way may precede the store. */
-	sem_post(&a->wake);
-	pthread_join(a->thread, NULL);
+	audit_finish(*ap, &end);
 	audit_destroy(ap);
 }

@@ -102,6 +102,13 @@ void audit_rekey(struct audit *a, struct audit_keys_order *o);
  * journal: 0, or its error with its words. Nothing is written. A journal that a running daemon
  * has locked is not looked into. */
 int audit_try(const struct config *cfg, bool *keys, struct buf *why);
+/* The start checkpoint that this start used, or NULL. Between audit_start() and the first thread
+ * that reads the journal for counts; freed with the audit or by audit_startpoint_free(). */
+const struct startpoint *audit_startpoint(const struct audit *a);
+void audit_startpoint_free(struct audit *a);
+/* The first half of audit_stop(): the chain is closed and its thread has ended; *end is where the
+ * journal ends. No audit_append may begin after this does. */
+void audit_finish(struct audit *a, struct follow_end *end);
 /* Commits what is queued, writes a closing record, mirrors what it can within
  * two seconds, ends the thread. No audit_append may begin after this does. */
 void audit_stop(struct audit **a);

@@ -590,3 +590,19 @@ audit_keys_export(struct audit_keys *k, struct buf *out, struct span object)
 	export_sign(out, object, &k->now);
 	pthread_mutex_unlock(&k->lock);
 }
+
+void
+audit_keys_sign(struct audit_keys *k, struct span text, char id[SIGNKEY_ID_LEN + 1],
+	unsigned char sig[SIGNKEY_SIG_BYTES])
+{
+	SCOPED_LOCK(&k->lock);
+	memcpy(id, k->now.pub.id, SIGNKEY_ID_LEN + 1);
+	signkey_sign(&k->now, text, sig);
+}
+
+void
+audit_keys_ring(struct audit_keys *k, struct keyring *out)
+{
+	SCOPED_LOCK(&k->lock);
+	*out = k->ring;
+}

@@ -101,4 +101,10 @@ void audit_keys_status(struct audit_keys *k, struct buf *out);
  * that signs records now. That key changes under the lock alone. */
 void audit_keys_export(struct audit_keys *k, struct buf *out, struct span object);
 
+/* A copy of the ring. Any thread. */
+void audit_keys_ring(struct audit_keys *k, struct keyring *out);
+/* Signs a text by the key in force, whose id is copied to `id`. Any thread. */
+void audit_keys_sign(struct audit_keys *k, struct span text, char id[SIGNKEY_ID_LEN + 1],
+	unsigned char sig[SIGNKEY_SIG_BYTES]);
+
 #endif

@@ -51,10 +51,10 @@ tree_new(const struct config *cfg, struct metrics *m, struct buf *why)
 }
 
 void
-tree_recover(struct tree *t, const struct chain *at)
+tree_recover(struct tree *t, const struct chain *at, const struct startpoint *from)
 {
 	t->seq = t->base_n = at->seq;
-	t->known = t->base_known = tree_range_find(t->dir, t->node, at, &t->range);
+	t->known = t->base_known = tree_range_find(t->dir, t->node, at, from, &t->range);
 	t->base = t->range;
 	t->first_kept = at->seq;
 	atomic_store(&t->ready, t->known);

@@ -13,6 +13,7 @@
 #include "policy/config/config.h"
 #include "record/journal/chain.h"
 #include "record/journal/follow.h"
+#include "record/journal/startpoint.h"
 
 /* How often; tests have their own. */
 struct tree_pace {
@@ -45,8 +46,8 @@ struct audit_keys;
 /* NULL with *why. */
 struct tree *tree_new(const struct config *cfg, struct metrics *m, struct buf *why);
 /* The chain ends here: looks for the last range in its newest segments and adds what came
- * after. */
-void tree_recover(struct tree *t, const struct chain *at);
+ * after. `from`: the start checkpoint, or NULL. */
+void tree_recover(struct tree *t, const struct chain *at, const struct startpoint *from);
 /* Appends `,"tree":{"size":N,"range":[…]}`, or null where it is not known: of a boot record. */
 void tree_boot(const struct tree *t, struct buf *out);
 /* Starts tg-tree. 0 or ERR_NOMEM. */

@@ -78,9 +78,10 @@ struct tree {
 };
 
 /* The range of all records up to `at`, from the last one that the newest segments hold. False:
- * they hold none, or not what leads from there to here. */
-bool tree_range_find(
-	const char *dir, const char *node, const struct chain *at, struct merkle_range *out);
+ * they hold none, or not what leads from there to here. `from` (may be NULL) shortens the search.
+ */
+bool tree_range_find(const char *dir, const char *node, const struct chain *at,
+	const struct startpoint *from, struct merkle_range *out);
 /* tg-tree. */
 void *tree_files(void *arg);
 

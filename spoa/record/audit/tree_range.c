@@ -38,9 +38,10 @@ close_lines(struct lines *l)
 	lines_close(l);
 }
 
-/* The last range in a segment. */
+/* The last range in a segment, from an offset on. */
 static bool
-last_range(const char *dir, const struct journal_segment *s, uint64_t upto, struct base *out)
+last_range(const char *dir, const struct journal_segment *s, uint64_t offset, uint64_t upto,
+	struct base *out)
 {
 	struct lines l;
 	struct span line;
@@ -48,9 +49,9 @@ last_range(const char *dir, const struct journal_segment *s, uint64_t upto, stru
 	struct merkle_range r;
 	bool found = false;
 
-	if (open_lines(dir, s, 0, &l))
+	if (open_lines(dir, s, offset, &l))
 		return false;
-	for (uint64_t at = 0;
+	for (uint64_t at = offset;
 		lines_next(&l, UINT64_MAX, &line) > 0 && chain_parse(line, &is) == 0;
 		at = l.offset)
 		if (!is.commit && is.seq <= upto && range_read(line, is.type, is.seq, &r)) {
@@ -63,8 +64,11 @@ last_range(const char *dir, const struct journal_segment *s, uint64_t upto, stru
 	return found;
 }
 
+/* `from` (may be NULL) has the offset of a record with a range: what is before that is read only
+ * if no range is found there. */
 static bool
-find_base(const char *dir, const struct journal_list *list, uint64_t upto, struct base *out)
+find_base(const char *dir, const struct journal_list *list, const struct startpoint *from,
+	uint64_t upto, struct base *out)
 {
 	uint64_t bytes = 0;
 
@@ -77,7 +81,10 @@ find_base(const char *dir, const struct journal_list *list, uint64_t upto, struc
 			return false;
 		bytes += s->bytes;
 		out->segment = i;
-		if (last_range(dir, s, upto, out) || s->first == 1)
+		if (from && !strcmp(from->tree_segment, s->name) &&
+			last_range(dir, s, from->tree_offset, upto, out))
+			return true;
+		if (last_range(dir, s, 0, upto, out) || s->first == 1)
 			return true;
 	}
 	return false;
@@ -113,8 +120,8 @@ add_segment(const char *dir, const struct journal_segment *s, uint64_t offset,
 }
 
 bool
-tree_range_find(
-	const char *dir, const char *node, const struct chain *at, struct merkle_range *out)
+tree_range_find(const char *dir, const char *node, const struct chain *at,
+	const struct startpoint *from, struct merkle_range *out)
 {
 	unsigned char last[CHAIN_HASH_BYTES] = { 0 };
 	struct journal_list list;
@@ -127,7 +134,7 @@ tree_range_find(
 	bool ok = journal_list_all(dir, node, false, &list, &why) == 0;
 	if (!ok)
 		return false;
-	ok = find_base(dir, &list, at->seq, &b);
+	ok = find_base(dir, &list, from, at->seq, &b);
 	if (ok)
 		*out = b.range;
 	for (size_t i = b.segment; ok && i < list.n && out->n < at->seq; i++)

@@ -22,8 +22,8 @@ follow_close(struct follow *f)
 	f->segment[0] = '\0';
 }
 
-static int
-open_segment(struct follow *f, const char *name)
+int
+follow_from(struct follow *f, const char *name, uint64_t offset)
 {
 	struct journal_segment s = { .form = JOURNAL_PLAIN };
 
@@ -36,7 +36,7 @@ open_segment(struct follow *f, const char *name)
 	}
 	if (fd < 0)
 		return ERR_IO;
-	if (lines_open(&f->lines, fd, 0)) {
+	if (lines_open(&f->lines, fd, offset)) {
 		close(fd);
 		return ERR_NOMEM;
 	}
@@ -80,7 +80,7 @@ follow_line(struct follow *f, const struct follow_end *end, struct span *line)
 			return got;
 		if (!find_segment(f, 0, f->segment, name))
 			return 0;
-		got = open_segment(f, name);
+		got = follow_from(f, name, 0);
 		if (got)
 			return got;
 	}
@@ -96,7 +96,7 @@ follow_place(struct follow *f, const struct follow_end *end, uint64_t seq, struc
 	if (!find_segment(f, seq ? seq : 1, NULL, name) &&
 		(seq || !find_segment(f, UINT64_MAX, "", name)))
 		return ERR_NOTFOUND;
-	got = open_segment(f, name);
+	got = follow_from(f, name, 0);
 	if (got || seq == 0)
 		return got;
 	while ((got = follow_line(f, end, &line)) > 0) {
@@ -168,7 +168,7 @@ follow_past(struct follow *f, uint64_t seq, struct follow_gap *out)
 			from <= seq)
 			at = s;
 	}
-	err = at ? open_segment(f, at->name) : ERR_NOTFOUND;
+	err = at ? follow_from(f, at->name, 0) : ERR_NOTFOUND;
 	if (at)
 		out->last = at->first - 1;
 	journal_list_free(&list);

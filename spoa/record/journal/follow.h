@@ -32,6 +32,8 @@ struct follow_gap {
 };
 
 void follow_close(struct follow *f);
+/* Goes to this offset of a segment, where a line begins. 0, ERR_IO, ERR_NOMEM. */
+int follow_from(struct follow *f, const char *segment, uint64_t offset);
 /* The next durable line, a view valid until the next call: 1, 0 none yet, or an
  * error. It may be damaged: chain_parse() tells. */
 int follow_line(struct follow *f, const struct follow_end *end, struct span *line);

@@ -94,19 +94,19 @@ journal_unfinished(struct lines *l, struct span line)
 	return commits <= 1;
 }
 
-/* Verifies one segment; *good is the offset after its last commit, *text after all
- * that is no NUL byte at its end. */
+/* Verifies one segment from an offset on, where the chain is `before`; *good is the offset after
+ * its last commit, *text after all that is no NUL byte at its end. */
 static int
-check(struct journal *j, const struct journal_segment *seg, int fd, const struct chain *before,
-	const struct verify_options *o, struct verify_result *r, uint64_t *good, uint64_t *text,
-	struct buf *why)
+check(struct journal *j, const struct journal_segment *seg, int fd, uint64_t offset,
+	const struct chain *before, const struct verify_options *o, struct verify_result *r,
+	uint64_t *good, uint64_t *text, struct buf *why)
 {
 	struct verifier *v = verifier_new(o);
 	struct lines l = { 0 };
 	struct span line;
-	int err = v ? lines_open(&l, fd, 0) : ERR_NOMEM, got = 0;
+	int err = v ? lines_open(&l, fd, offset) : ERR_NOMEM, got = 0;
 
-	*good = *text = 0;
+	*good = *text = offset;
 	if (!err && before)
 		verifier_continue(v, before);
 	while (!err && (got = lines_next(&l, UINT64_MAX, &line)) > 0) {
@@ -133,18 +133,24 @@ check(struct journal *j, const struct journal_segment *seg, int fd, const struct
 }
 
 /* What key records of the segment say, before it is verified: a statement proves itself, and
- * the daemon's own key may be known by one that comes after what its predecessor signed. */
+ * the daemon's own key may be known by one that comes after what its predecessor signed. `from`
+ * (may be NULL) has those before its offset. */
 static int
-learn(struct journal *j, const struct journal_segment *seg, struct keyring *ring,
-	struct recovery *out, struct buf *why)
+learn(struct journal *j, const struct journal_segment *seg, const struct startpoint *from,
+	struct keyring *ring, struct recovery *out, struct buf *why)
 {
+	struct span known = from ? buf_view(&from->keys) : (struct span){ NULL, 0 };
 	const struct span type = SPAN_LIT("\"type\":\"key\"");
 	struct lines l = { 0 };
 	struct span line;
 	struct key_statement s;
 	SCOPED_FD(fd, openat(j->dirfd, seg->name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW));
-	int err = fd < 0 ? ERR_IO : lines_open(&l, fd, 0), got = 0;
+	int err = fd < 0 ? ERR_IO : lines_open(&l, fd, from ? from->offset : 0), got = 0;
 
+	while (key_statement_next(&known, &s) > 0) {
+		keyring_take(ring, &s);
+		key_statement_write(&out->learned, &s);
+	}
 	for (; !err && (got = lines_next(&l, UINT64_MAX, &line)) > 0;)
 		if (memmem(line.p, line.n < 512 ? line.n : 512, type.p, type.n) &&
 			key_statement_of(line, &s) == 0) {
@@ -160,11 +166,29 @@ learn(struct journal *j, const struct journal_segment *seg, struct keyring *ring
 	return err;
 }
 
+/* Where the chain ends that was verified. */
+static void
+note_chain_end(struct recovery *out, const struct verify_result *r, const struct journal *j,
+	const struct startpoint *from)
+{
+	const char *type = r->commits ? r->type : from->type;
+
+	out->at = (struct chain){ .boot = r->boot, .seq = r->last };
+	memcpy(out->at.head, r->head, CHAIN_HASH_BYTES);
+	memcpy(out->key, r->key, sizeof(out->key));
+	if (!r->commits) { /* nothing follows the checkpoint */
+		out->at = from->at;
+		memcpy(out->key, from->signer, sizeof(out->key));
+	}
+	memcpy(out->at.node, j->node, sizeof(out->at.node));
+	out->clean = !strcmp(type, "close") && out->cut_bytes == 0;
+}
+
 /* Recovers from this segment; *empty: it holds no commit and was removed. */
 static int
 recover_segment(struct journal *j, const struct journal_segment *seg,
-	const struct chain *before, const struct keyring *ring, struct recovery *out,
-	bool *empty, struct buf *why)
+	const struct startpoint *from, const struct chain *before, const struct keyring *ring,
+	struct recovery *out, bool *empty, struct buf *why)
 {
 	struct verify_options o = {
 		.ring = ring, .node = j->node, .live = true, .from = seg->first
@@ -176,13 +200,14 @@ recover_segment(struct journal *j, const struct journal_segment *seg,
 	*empty = false;
 	if (fd < 0)
 		return why_err(why, ERR_IO, "%s/%s: %s", j->dir, seg->name, strerror(errno));
-	int err = check(j, seg, fd, before, &o, &r, &good, &text, why);
+	int err = check(j, seg, fd, from ? from->offset : 0, from ? &from->at : before, &o, &r,
+		&good, &text, why);
 	if (err)
 		return err;
 	uint64_t cut = text - good;
 	out->cut_records += r.unsigned_records;
 	out->cut_bytes += cut;
-	*empty = r.commits == 0;
+	*empty = r.commits == 0 && !from;
 	if (*empty && !before && seg->first > 1)
 		return why_err(why, ERR_AUTH,
 			"%s/%s: holds no commit, and the segment before it is not here", j->dir,
@@ -199,13 +224,8 @@ recover_segment(struct journal *j, const struct journal_segment *seg,
 	if (cut && !j->looks)
 		log_event(LOG_WARN, "audit.cut", LS("segment", seg->name), LI("bytes", cut),
 			LI("records", r.unsigned_records));
-	if (*empty)
-		return 0;
-	out->at = (struct chain){ .boot = r.boot, .seq = r.last };
-	memcpy(out->at.node, j->node, sizeof(out->at.node));
-	memcpy(out->at.head, r.head, CHAIN_HASH_BYTES);
-	memcpy(out->key, r.key, sizeof(out->key));
-	out->clean = !strcmp(r.type, "close") && out->cut_bytes == 0;
+	if (!*empty)
+		note_chain_end(out, &r, j, from);
 	return 0;
 }
 
@@ -352,7 +372,8 @@ keep_committed(struct keyring *ring, struct recovery *out)
 }
 
 int
-journal_recover(struct journal *j, struct keyring *ring, struct recovery *out, struct buf *why)
+journal_recover(struct journal *j, struct keyring *ring, const struct startpoint *from,
+	struct recovery *out, struct buf *why)
 {
 	struct journal_list list;
 	struct chain before;
@@ -376,12 +397,14 @@ journal_recover(struct journal *j, struct keyring *ring, struct recovery *out, s
 				list.seg[i].name);
 	for (size_t i = list.n; i > 0 && empty && !err; i--) {
 		const struct journal_segment *s = &list.seg[i - 1];
-		err = learn(j, s, known_keys, out, why);
+		const struct startpoint *here =
+			from && !strcmp(from->segment, s->name) ? from : NULL;
+		err = learn(j, s, here, known_keys, out, why);
 		if (!err)
 			err = link_of(j, &list, i - 1, known_keys, &before, &known, why);
 		if (!err)
-			err = recover_segment(
-				j, s, known ? &before : NULL, known_keys, out, &empty, why);
+			err = recover_segment(j, s, here, known ? &before : NULL, known_keys,
+				out, &empty, why);
 	}
 	uint64_t newest = list.n ? list.seg[list.n - 1].first : 0;
 	if (!err)

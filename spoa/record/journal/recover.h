@@ -7,6 +7,7 @@
 #include "record/journal/chain.h"
 #include "record/journal/journal.h"
 #include "record/journal/keyring.h"
+#include "record/journal/startpoint.h"
 
 struct recovery {
 	struct chain at; /* the last committed record; seq 0: a new chain */
@@ -24,9 +25,12 @@ struct recovery {
  * acknowledged, and a daemon signs nothing that it did not write itself. ERR_AUTH
  * with *why naming file and record where the journal does not verify: nothing was
  * touched then. Keys are those of the ring, which learns from the records that are read. After
- * journal_look() nothing is cut, removed or logged. */
-int journal_recover(
-	struct journal *j, struct keyring *ring, struct recovery *out, struct buf *why);
+ * journal_look() nothing is cut, removed or logged.
+ *
+ * `from`: a start checkpoint that startpoint_load() accepted. If it is in the last segment, what is
+ * before its offset is not read and not verified. NULL: the whole segment is. */
+int journal_recover(struct journal *j, struct keyring *ring, const struct startpoint *from,
+	struct recovery *out, struct buf *why);
 
 /* A file in the journal's folder with which a start is refused: its name, and why. Of a folder
  * that cannot be read nothing is said. */

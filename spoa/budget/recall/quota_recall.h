@@ -2,31 +2,16 @@
  * unsettled, and what was let go in windows that are not over. Where counts live in process
  * they begin with that; on Redis it is there, and becomes a worker's ledger, in case Redis lost
  * it or will. Read before anything is counted. */
-#ifndef BUDGET_QUOTA_QUOTA_RECALL_H
-#define BUDGET_QUOTA_QUOTA_RECALL_H
+#ifndef BUDGET_RECALL_QUOTA_RECALL_H
+#define BUDGET_RECALL_QUOTA_RECALL_H
 
-#include "base/buf.h"
 #include "budget/quota/quota_ledger.h"
 #include "budget/quota/quota_table.h"
-#include "record/seal/counters.h"
+#include "budget/recall/quota_fold.h"
+#include "record/journal/follow.h"
+#include "record/journal/startpoint.h"
 
 #define QUOTA_RECALL_BYTES (4ull << 30) /* of the journal's end that are read, at most */
-enum { QUOTA_ORPHANS_MAX = 65536 }; /* decisions without an end; more are left as they are */
-
-/* A decision that was let go through a relay and has no completion. */
-struct quota_orphan_of {
-	struct quota_orphan_of *next;
-	char id[40];
-	/* where the journal has it, or its last attempt */
-	struct {
-		size_t segment; /* of those that are read */
-		uint64_t at;
-		size_t bytes;
-	} line;
-	struct buf said; /* the caller's, who made it of that */
-	size_t ndims;
-	struct quota_dim dim[]; /* as the record has them: record/seal/counters.h */
-};
 
 struct quota_recall {
 	struct quota_orphan_of *orphans;
@@ -35,6 +20,10 @@ struct quota_recall {
 	uint64_t unnamed; /* charges of counters whose names are hidden, and whose share is gone
 			   */
 	bool cut;	  /* older ones were not: QUOTA_RECALL_BYTES */
+	/* The state that was read, and the place in the journal up to which; the caller's. */
+	struct quota_fold *fold;
+	struct startpoint at;
+	const char *whole; /* why a start checkpoint was not used; NULL: it was, or there is none */
 };
 
 /* Where what was let go is counted again, by now_ms of its clock: of what Redis counted the
@@ -46,9 +35,16 @@ struct quota_recall_into {
 	struct shares *shares; /* that counters are hidden by; NULL: none are known */
 	/* told of each orphan in the end, with the line; NULL: nobody is */
 	void (*orphan)(struct quota_orphan_of *o, struct span line);
+	/* a start checkpoint, whose state is taken in place of what is before it; NULL: there is
+	 * none */
+	const struct startpoint *from;
+	/* how far the journal is durable; NULL: all is read, also a commit that is being written
+	 */
+	const struct follow_end *end;
 };
 
-/* Reads the segments of this node that were written since then. 0, ERR_IO with *why. */
+/* Reads the segments of this node that were written since then, or what follows the start
+ * checkpoint. 0, ERR_IO with *why. */
 int quota_recall_read(struct quota_recall *r, const char *dir, const char *node,
 	int64_t since_s, const struct quota_recall_into *into, struct buf *why);
 void quota_recall_free(struct quota_recall *r);

@@ -1,0 +1,536 @@
+/* The state of limits that a journal's records lead to. */
+#include "budget/recall/quota_fold.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/err.h"
+#include "record/journal/chain.h"
+
+enum { PLACES = 1 << 16, CHAINS = 1 << 14, SWEEP_AFTER = 1024 };
+
+struct quota_fold *
+quota_fold_new(struct shares *shares)
+{
+	struct quota_fold *f = calloc(1, sizeof(*f));
+
+	if (!f)
+		return NULL;
+	f->shares = shares;
+	f->open = calloc(PLACES, sizeof(struct quota_orphan_of *));
+	f->count = calloc(CHAINS, sizeof(struct fold_count *));
+	if (!f->open || !f->count)
+		quota_fold_free(&f);
+	return f;
+}
+
+void
+quota_fold_free(struct quota_fold **fp)
+{
+	struct quota_fold *f = *fp;
+
+	if (!f)
+		return;
+	for (size_t i = 0; f->open && i < PLACES; i++)
+		while (f->open[i]) {
+			struct quota_orphan_of *o = f->open[i];
+			f->open[i] = o->next;
+			free(o);
+		}
+	for (size_t i = 0; f->count && i < CHAINS; i++)
+		while (f->count[i]) {
+			struct fold_count *c = f->count[i];
+			f->count[i] = c->next;
+			free(c);
+		}
+	free(f->open);
+	free(f->count);
+	free(f);
+	*fp = NULL;
+}
+
+void
+quota_fold_clock(struct quota_fold *f, int64_t now_ms)
+{
+	if (now_ms > f->now_ms)
+		f->now_ms = now_ms;
+}
+
+static struct quota_orphan_of **
+orphan_place(struct quota_fold *f, struct span id)
+{
+	struct quota_orphan_of **o = &f->open[span_hash(id) % PLACES];
+
+	while (*o && !span_is(id, (*o)->id))
+		o = &(*o)->next;
+	return o;
+}
+
+/* ---- counts ---- */
+
+static void
+sweep_counts(struct quota_fold *f)
+{
+	for (size_t i = 0; i < CHAINS; i++)
+		for (struct fold_count **c = &f->count[i]; *c;) {
+			struct fold_count *over = *c;
+			if (f->now_ms < over->over_ms) {
+				c = &over->next;
+				continue;
+			}
+			*c = over->next;
+			free(over);
+			f->ncounts--;
+		}
+	f->kept = f->ncounts;
+}
+
+/* The share in a hidden name; 0: it is not hidden. */
+static uint64_t
+hiding_share(const char *key)
+{
+	const char *at = strstr(key, ":~");
+	struct span rest = at ? span_str(at + 2) : (struct span){ "", 0 };
+	uint64_t share = 0;
+
+	return at && span_u64(span_next(&rest, '.'), &share) == 0 ? share : 0;
+}
+
+bool
+quota_fold_name(struct shares *shares, struct span id, struct quota_dim *d)
+{
+	if (!counter_is_hidden(d->key))
+		return true;
+	if (counter_show(shares, id, d->key, sizeof(d->key)))
+		return false;
+	d->hash = span_hash(span_str(d->key));
+	return true;
+}
+
+int64_t
+quota_fold_over_ms(const struct quota_dim *d)
+{
+	return d->span.kind == QUOTA_CALENDAR ? d->at.end_s * 1000
+					      : cell_ends_ms(d, &d->at, cell_own(d, &d->at));
+}
+
+static struct fold_count *
+make_count(struct quota_fold *f, struct span id, const struct quota_dim *as_recorded,
+	struct span charge, uint64_t share, int64_t ends_ms)
+{
+	if (f->ncounts >= 2 * f->kept + SWEEP_AFTER)
+		sweep_counts(f);
+	struct fold_count *c = f->ncounts < FOLD_COUNTS_MAX
+				       ? calloc(1, sizeof(*c) + charge.n + 1)
+				       : NULL;
+	if (!c) {
+		f->full = true;
+		return NULL;
+	}
+	c->hash = span_hash(charge);
+	c->share = share;
+	c->over_ms = ends_ms;
+	if (counter_is_hidden(as_recorded->key)) {
+		memcpy(c->id, id.p, id.n);
+		memcpy(c->hidden, as_recorded->key, sizeof(c->hidden));
+	}
+	memcpy(c->charge, charge.p, charge.n);
+	c->next = f->count[c->hash % CHAINS];
+	f->count[c->hash % CHAINS] = c;
+	f->ncounts++;
+	return c;
+}
+
+/* Adds to the place of a charge, whose counter's name is as a record of request `id` has it. */
+static void
+add_count(struct quota_fold *f, struct span id, const struct quota_dim *as_recorded, int64_t own,
+	int64_t spent)
+{
+	struct quota_dim d = *as_recorded;
+	char text[QUOTA_TEXT_MAX];
+	uint64_t share = hiding_share(d.key);
+	int64_t ends_ms = quota_fold_over_ms(&d);
+
+	if (f->now_ms >= ends_ms || (d.at.epoch == 0 && d.span.kind == QUOTA_IN_FLIGHT))
+		return;
+	if (id.n >= sizeof(((struct fold_count *)0)->id) ||
+		!quota_fold_name(f->shares, id, &d)) {
+		f->unnamed++;
+		return;
+	}
+	d.n = 0;
+	struct span charge = span_of(text, quota_write(&d, text));
+	struct fold_count *c = f->count[span_hash(charge) % CHAINS];
+	while (c && (c->share != share || !span_is(charge, c->charge)))
+		c = c->next;
+	if (!c)
+		c = make_count(f, id, as_recorded, charge, share, ends_ms);
+	if (!c)
+		return;
+	c->own += own;
+	c->spent += spent;
+}
+
+static void
+on_charged(struct quota_fold *f, struct span id, const struct quota_dim *d)
+{
+	int64_t n = (int64_t)d->n;
+
+	add_count(f, id, d, n, d->at.epoch && cell_spends(d, &d->at) ? n : 0);
+}
+
+static void
+on_settled(struct quota_fold *f, struct span id, const struct quota_dim *was, uint64_t used)
+{
+	struct quota_dim d = *was;
+
+	d.actual = used;
+	/* In process all is charged for good: the difference is all there is. */
+	struct change c = cell_settle(&d);
+	if (was->at.epoch)
+		add_count(f, id, was, c.own, c.spent);
+	else
+		add_count(f, id, was, (int64_t)used - (int64_t)was->n, 0);
+}
+
+struct fold_count *
+quota_fold_counts(const struct quota_fold *f, size_t *i)
+{
+	while (*i < CHAINS && !f->count[*i])
+		++*i;
+	return *i < CHAINS ? f->count[(*i)++] : NULL;
+}
+
+struct quota_orphan_of *
+quota_fold_open(const struct quota_fold *f, size_t *i)
+{
+	while (*i < PLACES && !f->open[*i])
+		++*i;
+	return *i < PLACES ? f->open[(*i)++] : NULL;
+}
+
+/* ---- lines ---- */
+
+/* A text member without its quotes. */
+static struct span
+recalled_text(struct span line, const char *key)
+{
+	struct span s = chain_member(line, key);
+
+	return s.n >= 2 ? span_cut(s, 1, s.n - 1) : (struct span){ NULL, 0 };
+}
+
+/* The charges of a list of texts. */
+static size_t
+charges(struct span list, struct quota_dim dim[QUOTA_DIMS_MAX])
+{
+	size_t n = 0;
+
+	span_next(&list, '"');
+	while (list.n && n < QUOTA_DIMS_MAX) {
+		if (quota_read(span_next(&list, '"'), &dim[n]))
+			n++;
+		span_next(&list, '"');
+	}
+	return n;
+}
+
+/* The line that is taken, and where the journal has it. */
+struct fold_line {
+	const char *segment;
+	uint64_t at;
+	struct span text;
+};
+
+static void
+remember_line(struct quota_orphan_of *o, const struct fold_line *l)
+{
+	snprintf(o->line.segment, sizeof(o->line.segment), "%s", l->segment);
+	o->line.at = l->at;
+	o->line.bytes = l->text.n;
+}
+
+/* Ids have no spaces: they are words of the state's text. */
+static bool
+is_fold_word(struct span id, size_t room)
+{
+	for (size_t i = 0; i < id.n; i++)
+		if ((unsigned char)id.p[i] <= ' ')
+			return false;
+	return id.n > 0 && id.n < room;
+}
+
+static void
+open_decision(struct quota_fold *f, struct span id, const struct fold_line *l,
+	const struct quota_dim *dim, size_t n)
+{
+	struct quota_orphan_of *o = f->nopen < QUOTA_ORPHANS_MAX
+					    ? calloc(1, sizeof(*o) + n * sizeof(dim[0]))
+					    : NULL;
+
+	if (!o) {
+		f->full = true;
+		return;
+	}
+	memcpy(o->id, id.p, id.n);
+	remember_line(o, l);
+	o->ndims = n;
+	memcpy(o->dim, dim, n * sizeof(dim[0]));
+	*orphan_place(f, id) = o;
+	f->nopen++;
+}
+
+static void
+on_decision(struct quota_fold *f, const struct fold_line *l)
+{
+	struct quota_dim dim[QUOTA_DIMS_MAX];
+	struct span id = recalled_text(l->text, "id");
+	size_t n = charges(chain_member(l->text, "reserved"), dim);
+
+	for (size_t k = 0; k < n; k++)
+		on_charged(f, id, &dim[k]);
+	/* A request without limits reserved nothing, and still gets an end on record. */
+	if (is_fold_word(id, sizeof(((struct quota_orphan_of *)0)->id)) &&
+		span_is(recalled_text(l->text, "via"), "relay") && !*orphan_place(f, id))
+		open_decision(f, id, l, dim, n);
+}
+
+/* What became of that charge, by a list of them. */
+static uint64_t
+used_of(const struct quota_dim *d, const struct quota_dim *v, size_t n)
+{
+	uint64_t used = 0;
+
+	for (size_t i = 0; i < n; i++)
+		if (strcmp(v[i].key, d->key) == 0)
+			used = v[i].n;
+	return used;
+}
+
+/* What its charges became: "settled" lists them as "reserved" does, with what was used. */
+static void
+on_completion(struct quota_fold *f, struct span line)
+{
+	struct span id = recalled_text(line, "id");
+	struct quota_orphan_of **at = orphan_place(f, id), *o = *at;
+	struct quota_dim dim[QUOTA_DIMS_MAX];
+	size_t n = charges(chain_member(line, "settled"), dim);
+
+	if (!o)
+		return;
+	for (size_t k = 0; k < o->ndims; k++)
+		on_settled(f, id, &o->dim[k], used_of(&o->dim[k], dim, n));
+	*at = o->next;
+	free(o);
+	f->nopen--;
+}
+
+/* Of the caller's request, and not of an attempt: its charge stays where it is. */
+static bool
+is_kept(const struct quota_dim *d, const struct quota_dim *v, size_t n)
+{
+	if (d->unit != QUOTA_REQUESTS && d->unit != QUOTA_CONCURRENT)
+		return false;
+	for (size_t i = 0; i < n; i++)
+		if (strcmp(v[i].key, d->key) == 0)
+			return true;
+	return false;
+}
+
+/* Another target was tried: what the attempt before it took is settled, and this one charged.
+ */
+static void
+on_attempt(struct quota_fold *f, const struct fold_line *l)
+{
+	struct span id = recalled_text(l->text, "id");
+	struct quota_orphan_of **at = orphan_place(f, id), *o = *at;
+	struct quota_dim now[QUOTA_DIMS_MAX], was[QUOTA_DIMS_MAX];
+	size_t n = charges(chain_member(l->text, "reserved"), now),
+	       nwas = charges(chain_member(l->text, "settled"), was);
+
+	if (!o) { /* older records were not read */
+		on_decision(f, l);
+		return;
+	}
+	for (size_t i = 0; i < n; i++)
+		if (!is_kept(&now[i], o->dim, o->ndims))
+			on_charged(f, id, &now[i]);
+	for (size_t k = 0; k < o->ndims; k++)
+		if (!is_kept(&o->dim[k], now, n))
+			on_settled(f, id, &o->dim[k], used_of(&o->dim[k], was, nwas));
+		else
+			for (size_t i = 0; i < n; i++)
+				if (strcmp(now[i].key, o->dim[k].key) == 0)
+					now[i] = o->dim[k];
+	struct quota_orphan_of *next = realloc(o, sizeof(*o) + n * sizeof(now[0]));
+	if (!next) {
+		f->full = true;
+		return;
+	}
+	remember_line(next, l);
+	next->ndims = n;
+	memcpy(next->dim, now, n * sizeof(now[0]));
+	*at = next;
+}
+
+void
+quota_fold_line(struct quota_fold *f, const char *segment, uint64_t at, struct span line)
+{
+	const struct fold_line l = { segment, at, line };
+	struct span type = recalled_text(line, "type");
+	bool decision = span_is(type, "decision");
+
+	f->records++;
+	/* What the relay refused after all (a body that is none, a record that was late) gave
+	 * back what the first decision of it reserved, and has no completion. */
+	if (span_is(type, "completion") ||
+		(decision && span_is(recalled_text(line, "decision"), "deny")))
+		on_completion(f, line);
+	else if (span_is(type, "attempt"))
+		on_attempt(f, &l);
+	else if (decision)
+		on_decision(f, &l);
+}
+
+/* ---- as text ---- */
+
+static int
+by_charge(const void *a, const void *b)
+{
+	const struct fold_count *x = *(struct fold_count *const *)a,
+				*y = *(struct fold_count *const *)b;
+	int by = strcmp(x->charge, y->charge);
+
+	return by ? by : (x->share > y->share) - (x->share < y->share);
+}
+
+static int
+by_id(const void *a, const void *b)
+{
+	return strcmp((*(struct quota_orphan_of *const *)a)->id,
+		(*(struct quota_orphan_of *const *)b)->id);
+}
+
+/* The charge as the record has it: the counter's name is hidden again. */
+static void
+write_fold_count(struct buf *out, const struct fold_count *c)
+{
+	const char *rest = strrchr(c->charge, '}');
+
+	buf_printf(out, "count %" PRId64 " %" PRId64 " ", c->own, c->spent);
+	if (c->hidden[0] && rest)
+		buf_printf(out, "%s %s%s\n", c->id, c->hidden, rest + 1);
+	else
+		buf_printf(out, "- %s\n", c->charge);
+}
+
+static void
+write_open(struct buf *out, const struct quota_orphan_of *o)
+{
+	char text[QUOTA_TEXT_MAX];
+
+	buf_printf(out, "open %s %s %" PRIu64 " %zu %zu\n", o->id, o->line.segment, o->line.at,
+		o->line.bytes, o->ndims);
+	for (size_t k = 0; k < o->ndims; k++) {
+		buf_span(out, span_of(text, quota_write(&o->dim[k], text)));
+		buf_putc(out, '\n');
+	}
+}
+
+void
+quota_fold_write(struct quota_fold *f, struct buf *out)
+{
+	size_t n = 0;
+
+	sweep_counts(f);
+	void **all = malloc((f->ncounts + f->nopen + 1) * sizeof(*all));
+	if (!all) {
+		f->full = true;
+		return;
+	}
+	for (size_t i = 0; i < CHAINS; i++)
+		for (struct fold_count *c = f->count[i]; c; c = c->next)
+			all[n++] = c;
+	qsort(all, n, sizeof(*all), by_charge);
+	for (size_t i = 0; i < n; i++)
+		write_fold_count(out, all[i]);
+	n = 0;
+	for (size_t i = 0; i < PLACES; i++)
+		for (struct quota_orphan_of *o = f->open[i]; o; o = o->next)
+			all[n++] = o;
+	qsort(all, n, sizeof(*all), by_id);
+	for (size_t i = 0; i < n; i++)
+		write_open(out, all[i]);
+	free(all);
+}
+
+/* A sum, which may be below zero. False: it is none. */
+static bool
+read_sum(struct span s, int64_t *out)
+{
+	bool below = s.n && s.p[0] == '-';
+	uint64_t n;
+
+	if (span_u64(span_cut(s, below, s.n), &n) || n > INT64_MAX)
+		return false;
+	*out = below ? -(int64_t)n : (int64_t)n;
+	return true;
+}
+
+static bool
+read_fold_count(struct quota_fold *f, struct span line)
+{
+	int64_t own, spent;
+	struct quota_dim d;
+
+	if (!read_sum(span_next(&line, ' '), &own) || !read_sum(span_next(&line, ' '), &spent))
+		return false;
+	struct span id = span_next(&line, ' ');
+	if (id.n == 0 || id.n >= sizeof(((struct fold_count *)0)->id) || !quota_read(line, &d))
+		return false;
+	add_count(f, id, &d, own, spent);
+	return true;
+}
+
+static bool
+read_open(struct quota_fold *f, struct span line, struct span *rest)
+{
+	struct span id = span_next(&line, ' '), segment = span_next(&line, ' ');
+	struct fold_line l = { .at = 0 };
+	char name[JOURNAL_NAME_MAX] = "";
+	struct quota_dim dim[QUOTA_DIMS_MAX];
+	uint64_t bytes, n;
+
+	if (!is_fold_word(id, sizeof(((struct quota_orphan_of *)0)->id)) || segment.n == 0 ||
+		segment.n >= sizeof(name) || memchr(segment.p, '/', segment.n) ||
+		span_u64(span_next(&line, ' '), &l.at) || l.at > INT64_MAX ||
+		span_u64(span_next(&line, ' '), &bytes) || bytes > CHAIN_LINE_MAX ||
+		span_u64(line, &n) || n > QUOTA_DIMS_MAX || *orphan_place(f, id))
+		return false;
+	for (size_t k = 0; k < n; k++)
+		if (!quota_read(span_next(rest, '\n'), &dim[k]))
+			return false;
+	memcpy(name, segment.p, segment.n);
+	l.segment = name;
+	l.text = (struct span){ NULL, (size_t)bytes };
+	open_decision(f, id, &l, dim, (size_t)n);
+	return true;
+}
+
+int
+quota_fold_read(struct quota_fold *f, struct span text)
+{
+	while (text.n) {
+		struct span line = span_next(&text, '\n'), what = span_next(&line, ' ');
+		bool good = span_is(what, "count")  ? read_fold_count(f, line)
+			    : span_is(what, "open") ? read_open(f, line, &text)
+						    : false;
+		if (!good)
+			return ERR_SYNTAX;
+		if (f->full)
+			return ERR_NOMEM;
+	}
+	return 0;
+}
