@@ -38,6 +38,8 @@ sweep_conn(struct agent_conn *c)
 			ev_io_start(ag->loop, &c->wr);
 		return;
 	}
+	if (ag->frozen && conn_talks(c))
+		return;
 	switch (c->state) {
 	case CONN_HELLO:
 		if (now - c->opened_at > AGENT_HELLO_S)

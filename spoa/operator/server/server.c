@@ -93,23 +93,35 @@ on_hup(struct ev_loop *loop UNUSED, ev_signal *w, int revents UNUSED)
 	reload_now(&run->s->reloading, "signal SIGHUP");
 }
 
+/* Also once the other instance decides. */
 static void
-on_term(struct ev_loop *loop, ev_signal *w, int revents UNUSED)
+begin_stop(void *running)
 {
-	struct running *run = TAGGED(running, w->data);
+	struct running *run = TAGGED(running, running);
 
-	if (run->terms++) {
-		log_event(LOG_WARN, "stop.forced", LS("why", "a second signal"));
-		ev_break(loop, EVBREAK_ALL);
-		return;
-	}
 	server_notify("STOPPING=1");
 	log_event(LOG_INFO, "stop.draining");
 	atomic_store(&run->s->draining, true);
 	gate_helpers_hurry(run->s->shared);
 	for (unsigned i = 0; i < run->s->nworkers; i++)
 		worker_order(&run->s->workers[i], WORKER_DRAIN);
-	ev_timer_start(loop, &run->drain_check);
+	ev_timer_start(run->loop, &run->drain_check);
+}
+
+static void
+on_term(struct ev_loop *loop, ev_signal *w, int revents UNUSED)
+{
+	struct running *run = TAGGED(running, w->data);
+	bool draining = atomic_load(&run->s->draining);
+
+	if (run->terms++) {
+		log_event(LOG_WARN, "stop.forced", LS("why", "a second signal"));
+		ev_break(loop, EVBREAK_ALL);
+		return;
+	}
+	handover_stop(&run->s->handover, SPAN_LIT("the daemon that decides was stopped"));
+	if (!draining)
+		begin_stop(run);
 }
 
 static void
@@ -230,7 +242,7 @@ hash_key(const struct config *cfg, struct hashkey *out, struct buf *why)
 	if (cfg->audit_hash_key)
 		return hashkey_load(cfg->audit_hash_key, out, why);
 	if (cfg->audit_key)
-		return hashkey_derive(cfg->audit_key, out, why);
+		return hashkey_derive(cfg->hash_key_of, out, why);
 	randombytes_buf(out->key, sizeof(out->key));
 	return 0;
 }
@@ -457,7 +469,7 @@ start_workers(struct server *s, const struct config *cfg, struct sockets *so, st
 			quota_ledger_of(gate_quota(s->workers[0].gate)), s->shares, why) < 0)
 		return ERR_IO;
 	for (unsigned i = 0; i < s->nworkers; i++)
-		if (worker_listen(&s->workers[i], so->agent, so->nagent, so->relay,
+		if (worker_listen(&s->workers[i], so->relay,
 			    i < so->nown ? so->own_relay[i] : -1) < 0 ||
 			worker_start(&s->workers[i]) < 0)
 			goto nomem;
@@ -545,7 +557,7 @@ on_credential(void *targets, const char *provider)
 }
 
 int
-server_run(const char *config_file, const struct server_front *front)
+server_run(const char *config_file, bool take, const struct server_front *front)
 {
 	struct server s = { .config_file = config_file,
 		.degraded.lock = PTHREAD_MUTEX_INITIALIZER,
@@ -568,6 +580,7 @@ server_run(const char *config_file, const struct server_front *front)
 	s.auths = auths_new(&s.metrics);
 	if (!s.keysets || !s.auths || catch_signals(&run) < 0)
 		goto out;
+	handover_init(&s.handover, &s, run.loop, begin_stop, &run);
 	s.snap = snapshot_load(config_file, NULL, WORKERS_MAX, s.keysets, &d);
 	if (s.snap && snapshot_credentials(s.snap, s.auths, &d) < 0)
 		snapshot_unref(&s.snap);
@@ -583,6 +596,10 @@ server_run(const char *config_file, const struct server_front *front)
 	}
 	struct snapshot *first = snapshot_ref(s.snap); /* its cfg outlives every reload */
 	const struct config *cfg = s.shared_cfg = first->cfg;
+	if (handover_join(&s.handover, cfg, take, &why) < 0) {
+		code = EXIT_ANOTHER_DECIDES;
+		goto stop;
+	}
 	log_setup(cfg->log_format, cfg->log_level);
 	log_send_to(cfg->log_to, NULL);
 	s.nworkers = worker_count(cfg);
@@ -623,10 +640,14 @@ server_run(const char *config_file, const struct server_front *front)
 	observing_again(&s);
 	degraded_start(&s.degraded, &s);
 	looks_begin(&s.looks, &s, run.loop);
+	if (handover_take(&s.handover, cfg, so.agent, so.nagent, &why) < 0)
+		goto stop;
+	handover_serve(&s.handover, cfg);
 	server_notify("READY=1\nSTATUS=");
 	ev_run(run.loop, 0);
 	code = 0;
 stop:
+	handover_stop(&s.handover, why.n ? buf_view(&why) : SPAN_LIT("the daemon that decides stops"));
 	sodium_memzero(&hash, sizeof(hash));
 	reload_stop(&s.reloading);
 	looks_end(&s.looks);
