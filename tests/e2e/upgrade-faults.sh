@@ -10,7 +10,7 @@ json='content-type: application/json'
 stream='{"model":"say:one two three four five six seven eight","stream":true,"messages":[{"role":"user","content":"hi"}]}'
 answered() { curl -s -m 10 -o /dev/null -w '%{http_code}' -H "$auth" -H "$json" -d '{"model":"echo","messages":[]}' "$EDGE/v1/chat/completions"; }
 served() { [ "$(answered)" = 200 ]; }
-node_of() { fetch GET "$ADMIN/status" | jq -r .node; }
+node_of() { "$build/tollgate" status -c "$D/tollgate.yaml" --json | jq -r .node; }
 other() { if [ "$(node_of)" = a ]; then echo a_b; else echo a; fi; }
 others_gone() { [ "$(pgrep -fc "^$build/tollgate serve -c $D/tollgate.yaml")" -le 1 ]; }
 
@@ -47,8 +47,9 @@ old=$(deciding)
 kill -STOP "$(pid_of redis)"
 upgrade &
 waiting=$!
-begun_here() { ss -xH "src $SOCKETS/agent.sock.hand" | grep -q .; }
-wait_for begun_here
+begun=$(grep -ahc 'upgrade.begun' "$D"/*.log | awk '{ n += $1 } END { print n }')
+begun_here() { [ "$(cat "$D"/*.log | grep -ac 'upgrade.begun')" -gt "$begun" ]; }
+check "the new instance has the listening sockets" wait_for begun_here
 echo "$old tollgate" >>"$D/.killed"
 kill -KILL "$old"
 kill -CONT "$(pid_of redis)"

@@ -7,7 +7,7 @@ upgrade() {
 	local code pid err
 	err=$D/upgrade.$((++upgrades)).log # the instance goes on writing to it
 	"$build/tollgate" upgrade -c "$D/tollgate.yaml" --exec "${NEW_PROGRAM:-$build/tollgate}" "$@" \
-		9>&- >"$err" 2>&1 </dev/null
+		9>&- >>"$err" 2>&1 </dev/null
 	code=$?
 	said=$(cat "$err")
 	for pid in $(pgrep -f "^$build/tollgate serve -c $D/tollgate.yaml --instance"); do

@@ -128,7 +128,7 @@ start_other(const struct config *cfg, const char *program, int fd, const char *o
 
 	if (!st.pid)
 		return why_err(why, ERR_IO, "cannot start a program: %s", strerror(errno));
-	int err = handover_outcome(fd, UPGRADE_S, has_ended, &st, why);
+	int err = handover_outcome(cfg, fd, other, UPGRADE_S, has_ended, &st, why);
 	if (err && program && st.pid)
 		kill(st.pid, SIGTERM);
 	if (err && !program)

@@ -292,6 +292,12 @@ keep_connection(struct handover *h, ev_io *w, int fd)
 	ev_io_start(h->loop, w);
 }
 
+static const char *
+other_instance(void)
+{
+	return config_is_second() ? "a" : "b";
+}
+
 static bool
 serve_expect(struct handover *h, int fd)
 {
@@ -303,7 +309,7 @@ serve_expect(struct handover *h, int fd)
 	}
 	h->state = HANDOVER_EXPECTS;
 	keep_connection(h, &h->command, fd);
-	send_plain(fd, HAND_OTHER, span_str(config_is_second() ? "a" : "b"));
+	send_plain(fd, HAND_OTHER, span_str(other_instance()));
 	return true;
 }
 
@@ -361,6 +367,8 @@ on_hand(struct ev_loop *loop UNUSED, ev_io *w, int revents UNUSED)
 			SPAN_LIT("this version hands over in another format: restart"));
 	else if (!err && m.kind == HAND_EXPECT)
 		kept = serve_expect(h, fd);
+	else if (!err && m.kind == HAND_OTHER)
+		send_plain(fd, HAND_OTHER, span_str(other_instance()));
 	else if (!err && m.kind == HAND_JOIN)
 		kept = serve_join(h, fd, m.value == 1, buf_view(&bytes));
 	if (!kept)
@@ -556,22 +564,42 @@ handover_expect(const struct config *cfg, int *fd, char other[2], struct buf *wh
 	return refused_by_older(err, &bytes, why);
 }
 
-int
-handover_outcome(int fd, int most_s, bool (*over)(void *arg), void *arg, struct buf *why)
+/* The older instance was killed: the new one decides as soon as it is ready, and then answers. */
+static bool
+decides_now(const struct config *cfg, const char *instance)
 {
+	struct handover_msg m = { .fd = -1 };
+	SCOPED_BUF(bytes, HANDOVER_BYTES);
+	SCOPED_FD(fd, dial(cfg));
+
+	return fd >= 0 && send_plain(fd, HAND_OTHER, span_of(NULL, 0)) == 0 &&
+	       handover_receive(fd, &m, &bytes) == 0 && m.kind == HAND_OTHER &&
+	       !span_is(buf_view(&bytes), instance);
+}
+
+int
+handover_outcome(const struct config *cfg, int fd, const char *instance, int most_s,
+	bool (*over)(void *arg), void *arg, struct buf *why)
+{
+	uint64_t until_us = clock_mono_us() + (uint64_t)most_s * 1000000;
 	struct handover_msg m;
 	SCOPED_BUF(bytes, HANDOVER_BYTES);
 
-	for (int left = most_s * 10; left > 0; left--) {
-		struct pollfd p = { fd, POLLIN, 0 };
+	for (bool killed = false; clock_mono_us() < until_us;) {
+		struct pollfd p = { killed ? -1 : fd, POLLIN, 0 };
 		if (poll(&p, 1, 100) > 0) {
 			int err = handover_receive(fd, &m, &bytes);
 			if (!err && m.kind == HAND_DECIDES)
 				return 0;
-			return refused_by_older(err, &bytes, why);
+			if (err != ERR_CLOSED)
+				return refused_by_older(err, &bytes, why);
+			killed = true;
 		}
+		if (killed && decides_now(cfg, instance))
+			return 0;
 		if (over && over(arg))
-			return why_err(why, ERR_CLOSED, "the new instance ended before it was ready");
+			return why_err(
+				why, ERR_CLOSED, "the new instance ended before it was ready");
 	}
 	return why_err(why, ERR_TIMEOUT, "the new instance was not ready within %d s", most_s);
 }

@@ -73,7 +73,8 @@ void handover_stop(struct handover *h, struct span why);
  * in *other and the connection in *fd; negative with *why. */
 int handover_expect(const struct config *cfg, int *fd, char other[2], struct buf *why);
 /* Waits up to `most_s` seconds for the outcome; `over` is asked meanwhile and may be NULL: true
- * ends the wait. 0: the other instance decides; negative with *why. */
-int handover_outcome(int fd, int most_s, bool (*over)(void *arg), void *arg, struct buf *why);
+ * ends the wait. 0: `instance` decides; negative with *why. */
+int handover_outcome(const struct config *cfg, int fd, const char *instance, int most_s,
+	bool (*over)(void *arg), void *arg, struct buf *why);
 
 #endif

@@ -14,7 +14,7 @@ enum { HANDOVER_BYTES = 2 << 20 }; /* of one message; a frame's bytes are at mos
 
 enum handover_kind {
 	HAND_EXPECT,	 /* command: announces the other instance */
-	HAND_OTHER,	 /* the name of the instance to start */
+	HAND_OTHER,	 /* without bytes a question; else the instance that does not decide */
 	HAND_JOIN,	 /* the new instance's node; value 1: it was not announced */
 	HAND_SOCKET,	 /* the address of the listening descriptor */
 	HAND_SOCKETS,	 /* that were all sockets */
