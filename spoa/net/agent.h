@@ -50,7 +50,7 @@ void agent_drain(struct agent *ag);
 /* Connections that are open; 0 after agent_drain: all is answered and sent. */
 size_t agent_conns(const struct agent *ag);
 
-/* ---- the hand-over to another process (agent_hand.c) ---- */
+/* ---- the hand-over to another process ---- */
 
 /* One connection of HAProxy between two processes. */
 struct agent_parcel {

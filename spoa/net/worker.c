@@ -175,7 +175,8 @@ void
 worker_accept(struct worker *w, const int *agent_fds, size_t n)
 {
 	w->accept.mail.run = begin_accept;
-	w->accept.fds = agent_fds;
+	INVARIANT(n <= CONFIG_LISTENERS_MAX);
+	memcpy(w->accept.fds, agent_fds, n * sizeof(*agent_fds));
 	w->accept.n = n;
 	mailbox_send(&w->mail, &w->accept.mail);
 }

@@ -78,7 +78,7 @@ struct worker {
 	bool draining, relay_draining;
 	struct {
 		struct mail mail;
-		const int *fds;
+		int fds[CONFIG_LISTENERS_MAX];
 		size_t n;
 	} accept;
 	struct mail orders[WORKER_ORDERS];

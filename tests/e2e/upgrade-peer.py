@@ -1,4 +1,4 @@
-# A new instance in the hand-over (spoa/operator/server/handover.h) that ends at a step, as if it was killed there:
+# A new instance in the hand-over (spoa/operator/handover/handover.h) that ends at a step, as if it was killed there:
 #   upgrade-peer.py SOCKET STEP [NODE]
 # STEP: join, sockets, take, connection, go, decides; hang: no DECIDES after GO for 5 s, then DECIDES; format: another format
 import array, socket, struct, sys, time

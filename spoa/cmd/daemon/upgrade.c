@@ -12,7 +12,7 @@
 #include "base/err.h"
 #include "base/why.h"
 #include "cmd/cmd.h"
-#include "operator/server/handover.h"
+#include "operator/handover/handover.h"
 
 enum { UPGRADE_S = 600 }; /* a first start of the second instance may read a long journal */
 

@@ -93,12 +93,9 @@ on_hup(struct ev_loop *loop UNUSED, ev_signal *w, int revents UNUSED)
 	reload_now(&run->s->reloading, "signal SIGHUP");
 }
 
-/* Also once the other instance decides. */
 static void
-begin_stop(void *running)
+begin_stop(struct running *run)
 {
-	struct running *run = TAGGED(running, running);
-
 	server_notify("STOPPING=1");
 	log_event(LOG_INFO, "stop.draining");
 	atomic_store(&run->s->draining, true);
@@ -106,6 +103,16 @@ begin_stop(void *running)
 	for (unsigned i = 0; i < run->s->nworkers; i++)
 		worker_order(&run->s->workers[i], WORKER_DRAIN);
 	ev_timer_start(run->loop, &run->drain_check);
+}
+
+/* The other instance decides. */
+static void
+hand_away(void *running)
+{
+	struct running *run = TAGGED(running, running);
+
+	run->s->front_of->handed(run->s->front);
+	begin_stop(run);
 }
 
 static void
@@ -580,7 +587,7 @@ server_run(const char *config_file, bool take, const struct server_front *front)
 	s.auths = auths_new(&s.metrics);
 	if (!s.keysets || !s.auths || catch_signals(&run) < 0)
 		goto out;
-	handover_init(&s.handover, &s, run.loop, begin_stop, &run);
+	handover_init(&s.handover, run.loop, &s.draining, hand_away, &run);
 	s.snap = snapshot_load(config_file, NULL, WORKERS_MAX, s.keysets, &d);
 	if (s.snap && snapshot_credentials(s.snap, s.auths, &d) < 0)
 		snapshot_unref(&s.snap);
@@ -596,14 +603,17 @@ server_run(const char *config_file, bool take, const struct server_front *front)
 	}
 	struct snapshot *first = snapshot_ref(s.snap); /* its cfg outlives every reload */
 	const struct config *cfg = s.shared_cfg = first->cfg;
-	if (handover_join(&s.handover, cfg, take, &why) < 0) {
+	s.nworkers = worker_count(cfg);
+	s.workers = calloc(s.nworkers, sizeof(*s.workers));
+	s.handover.cfg = cfg;
+	s.handover.workers = s.workers;
+	s.handover.nworkers = s.nworkers;
+	if (handover_join(&s.handover, take, &why) < 0) {
 		code = EXIT_ANOTHER_DECIDES;
 		goto stop;
 	}
 	log_setup(cfg->log_format, cfg->log_level);
 	log_send_to(cfg->log_to, NULL);
-	s.nworkers = worker_count(cfg);
-	s.workers = calloc(s.nworkers, sizeof(*s.workers));
 	s.series = series_sum_new();
 	s.cached_shares = cached_shares_new();
 	if (log_start() < 0 || !s.workers || !s.series || !s.cached_shares ||
@@ -640,9 +650,9 @@ server_run(const char *config_file, bool take, const struct server_front *front)
 	observing_again(&s);
 	degraded_start(&s.degraded, &s);
 	looks_begin(&s.looks, &s, run.loop);
-	if (handover_take(&s.handover, cfg, so.agent, so.nagent, &why) < 0)
+	if (handover_take(&s.handover, so.agent, so.nagent, &why) < 0)
 		goto stop;
-	handover_serve(&s.handover, cfg);
+	handover_serve(&s.handover);
 	server_notify("READY=1\nSTATUS=");
 	ev_run(run.loop, 0);
 	code = 0;

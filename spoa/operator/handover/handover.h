@@ -19,16 +19,15 @@
  * before GO, the new one decides with the sockets that it has. After GO the new one decides
  * only if its DECIDES was sent before the old one closed its end, else it ends and the old one
  * decides again, with new connections. owner: main. */
-#ifndef OPERATOR_SERVER_HANDOVER_H
-#define OPERATOR_SERVER_HANDOVER_H
+#ifndef OPERATOR_HANDOVER_HANDOVER_H
+#define OPERATOR_HANDOVER_HANDOVER_H
 
 #include <ev.h>
 
 #include "base/buf.h"
 #include "base/tag.h"
+#include "net/worker.h"
 #include "policy/config/config.h"
-
-struct server;
 
 enum handover_state {
 	HANDOVER_ALONE,	  /* this instance decides, or starts */
@@ -41,8 +40,11 @@ enum handover_state {
 
 struct handover {
 	struct tag tag;
-	struct server *s;
 	struct ev_loop *loop;
+	const struct config *cfg; /* of the start */
+	struct worker *workers;
+	unsigned nworkers;
+	const _Atomic bool *draining; /* the daemon stops */
 	enum handover_state state;
 	int fd;			 /* listening; -1: none */
 	ev_io listener;		 /* on fd */
@@ -52,18 +54,17 @@ struct handover {
 	void *arg;
 };
 
-void handover_init(struct handover *h, struct server *s, struct ev_loop *loop,
+void handover_init(struct handover *h, struct ev_loop *loop, const _Atomic bool *draining,
 	void (*gone)(void *arg), void *arg);
 /* Asks the instance that decides, if there is one, for its listening sockets, which listen_open()
  * returns from then on. `take`: no command has announced this instance. 0, or negative with
  * *why: ERR_BAD_STATE if the one that decides refused. */
-int handover_join(struct handover *h, const struct config *cfg, bool take, struct buf *why);
+int handover_join(struct handover *h, bool take, struct buf *why);
 /* Once all but the agents run: takes the connections over, if there is another instance, and lets
  * the workers accept. 0: this instance decides; negative with *why: it must end. */
-int handover_take(struct handover *h, const struct config *cfg, const int *agent_fds, size_t n,
-	struct buf *why);
+int handover_take(struct handover *h, const int *agent_fds, size_t n, struct buf *why);
 /* Listens for the next hand-over. No socket is a warning in the log, not an error. */
-void handover_serve(struct handover *h, const struct config *cfg);
+void handover_serve(struct handover *h);
 /* The daemon stops, or its start failed for this reason: whoever waits is answered. */
 void handover_stop(struct handover *h, struct span why);
 

@@ -1,5 +1,5 @@
 /* The bytes of a hand-over, on blocking sockets with bounds. */
-#include "operator/server/handover_wire.h"
+#include "operator/handover/handover_wire.h"
 
 #include <errno.h>
 #include <string.h>

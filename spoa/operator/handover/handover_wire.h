@@ -2,8 +2,8 @@
  * size in host order, then its bytes. A descriptor travels with the head (SCM_RIGHTS, unix(7)).
  * Both ends are on one host; HANDOVER_MAGIC changes with the format, and another magic is
  * refused. */
-#ifndef OPERATOR_SERVER_HANDOVER_WIRE_H
-#define OPERATOR_SERVER_HANDOVER_WIRE_H
+#ifndef OPERATOR_HANDOVER_HANDOVER_WIRE_H
+#define OPERATOR_HANDOVER_HANDOVER_WIRE_H
 
 #include <stdint.h>
 

@@ -1,9 +1,10 @@
 /* The hand-over's states on both sides; handover.h draws them. Waits are bounded and block the
  * main thread, which serves no request. */
-#include "operator/server/handover.h"
+#include "operator/handover/handover.h"
 
 #include <errno.h>
 #include <poll.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -17,8 +18,7 @@
 #include "base/scoped.h"
 #include "base/why.h"
 #include "net/listen.h"
-#include "operator/server/handover_wire.h"
-#include "operator/server/server.h"
+#include "operator/handover/handover_wire.h"
 
 enum {
 	STEP_MS = 2000,	     /* one message */
@@ -124,7 +124,7 @@ call_off(struct handover *h, struct span why)
 		send_plain(h->command.fd, HAND_REFUSED, why);
 	hang_up(h, &h->instance);
 	hang_up(h, &h->command);
-	give_shared(h->s->shared_cfg, false);
+	give_shared(h->cfg, false);
 	h->state = HANDOVER_ALONE;
 }
 
@@ -132,9 +132,9 @@ call_off(struct handover *h, struct span why)
 static const char *
 may_not_begin(const struct handover *h)
 {
-	const struct config *cfg = h->s->shared_cfg;
+	const struct config *cfg = h->cfg;
 
-	if (atomic_load(&h->s->draining))
+	if (atomic_load(h->draining))
 		return "the daemon is stopping: wait until it has ended, then start it";
 	if (h->state != HANDOVER_ALONE)
 		return "an upgrade is in progress";
@@ -149,19 +149,19 @@ may_not_begin(const struct handover *h)
 
 /* Every worker's flag is set within the time. */
 static bool
-all_workers(const struct server *s, size_t flag, bool want, uint64_t most_us)
+all_workers(const struct handover *h, size_t flag, bool want, uint64_t most_us)
 {
 	uint64_t until_us = clock_mono_us() + most_us;
 
 	for (;;) {
 		unsigned n = 0;
-		for (; n < s->nworkers; n++) {
+		for (; n < h->nworkers; n++) {
 			const _Atomic bool *f =
-				(const void *)((const char *)&s->workers[n] + flag);
+				(const void *)((const char *)&h->workers[n] + flag);
 			if (atomic_load_explicit(f, memory_order_acquire) != want)
 				break;
 		}
-		if (n == s->nworkers)
+		if (n == h->nworkers)
 			return true;
 		if (clock_mono_us() >= until_us)
 			return false;
@@ -170,10 +170,10 @@ all_workers(const struct server *s, size_t flag, bool want, uint64_t most_us)
 }
 
 static void
-order_all(struct server *s, enum worker_order o)
+order_all(struct handover *h, enum worker_order o)
 {
-	for (unsigned i = 0; i < s->nworkers; i++)
-		worker_order(&s->workers[i], o);
+	for (unsigned i = 0; i < h->nworkers; i++)
+		worker_order(&h->workers[i], o);
 }
 
 static int
@@ -205,11 +205,10 @@ was_decided(int fd)
 static void
 go_away(struct handover *h)
 {
-	struct server *s = h->s;
 
 	h->state = HANDOVER_GONE;
-	order_all(s, WORKER_HANDED);
-	all_workers(s, offsetof(struct worker, handed), true, STEP_MS * 1000);
+	order_all(h, WORKER_HANDED);
+	all_workers(h, offsetof(struct worker, handed), true, STEP_MS * 1000);
 	if (h->command.fd >= 0)
 		send_plain(h->command.fd, HAND_DECIDES, span_of(NULL, 0));
 	hang_up(h, &h->command);
@@ -217,7 +216,6 @@ go_away(struct handover *h)
 	ev_io_stop(h->loop, &h->listener);
 	close(h->fd);
 	h->fd = -1;
-	s->front_of->handed(s->front);
 	log_event(LOG_INFO, "upgrade.handed");
 	h->gone(h->arg);
 }
@@ -225,18 +223,17 @@ go_away(struct handover *h)
 static void
 pass_connections(struct handover *h)
 {
-	struct server *s = h->s;
 	uint64_t began_us = clock_mono_us();
 	const char *why = NULL;
 	bool went = false;
 
 	h->state = HANDOVER_PASSING;
-	order_all(s, WORKER_FREEZE);
-	if (!all_workers(s, offsetof(struct worker, still), true,
-		    s->shared_cfg->agent_deadline_us + FREEZE_SLACK_US))
+	order_all(h, WORKER_FREEZE);
+	if (!all_workers(h, offsetof(struct worker, still), true,
+		    h->cfg->agent_deadline_us + FREEZE_SLACK_US))
 		why = "decisions in flight did not end within agent.deadline";
-	for (unsigned i = 0; i < s->nworkers && !why; i++)
-		if (agent_parcels(s->workers[i].agent, send_connection, h))
+	for (unsigned i = 0; i < h->nworkers && !why; i++)
+		if (agent_parcels(h->workers[i].agent, send_connection, h))
 			why = "a connection could not be passed to the new instance";
 	if (!why) {
 		went = send_plain(h->instance.fd, HAND_GO, span_of(NULL, 0)) == 0;
@@ -249,8 +246,8 @@ pass_connections(struct handover *h)
 		go_away(h);
 		return;
 	}
-	order_all(s, went ? WORKER_THAW_ALONE : WORKER_THAW);
-	all_workers(s, offsetof(struct worker, still), false, STEP_MS * 1000);
+	order_all(h, went ? WORKER_THAW_ALONE : WORKER_THAW);
+	all_workers(h, offsetof(struct worker, still), false, STEP_MS * 1000);
 	call_off(h, span_str(why));
 }
 
@@ -316,7 +313,7 @@ serve_expect(struct handover *h, int fd)
 static bool
 serve_join(struct handover *h, int fd, bool unannounced, struct span node)
 {
-	const struct config *cfg = h->s->shared_cfg;
+	const struct config *cfg = h->cfg;
 	const char *why = unannounced && h->state != HANDOVER_EXPECTS ? may_not_begin(h) : NULL;
 	struct address all[SHARED_MAX];
 	char text[256];
@@ -376,10 +373,14 @@ on_hand(struct ev_loop *loop UNUSED, ev_io *w, int revents UNUSED)
 }
 
 void
-handover_init(struct handover *h, struct server *s, struct ev_loop *loop,
+handover_init(struct handover *h, struct ev_loop *loop, const _Atomic bool *draining,
 	void (*gone)(void *arg), void *arg)
 {
-	*h = (struct handover){ .s = s, .loop = loop, .fd = -1, .older = -1, .gone = gone,
+	*h = (struct handover){ .loop = loop,
+		.draining = draining,
+		.fd = -1,
+		.older = -1,
+		.gone = gone,
 		.arg = arg };
 	TAG(handover, h);
 	ev_io_init(&h->listener, on_hand, -1, EV_READ);
@@ -389,13 +390,13 @@ handover_init(struct handover *h, struct server *s, struct ev_loop *loop,
 }
 
 void
-handover_serve(struct handover *h, const struct config *cfg)
+handover_serve(struct handover *h)
 {
 	struct address at;
 	char text[256];
 	SCOPED_BUF(why, 512);
 
-	if (!hand_address(cfg, &at, text))
+	if (!hand_address(h->cfg, &at, text))
 		return;
 	h->fd = listen_open(&at, 0600, NULL, &why);
 	if (h->fd < 0) {
@@ -423,7 +424,7 @@ handover_stop(struct handover *h, struct span why)
 	ev_io_stop(h->loop, &h->listener);
 	close(h->fd);
 	h->fd = -1;
-	if (hand_address(h->s->shared_cfg, &at, text))
+	if (hand_address(h->cfg, &at, text))
 		listen_unlink(&at);
 }
 
@@ -439,8 +440,9 @@ refused_by_older(int err, const struct buf *bytes, struct buf *why)
 }
 
 int
-handover_join(struct handover *h, const struct config *cfg, bool take, struct buf *why)
+handover_join(struct handover *h, bool take, struct buf *why)
 {
+	const struct config *cfg = h->cfg;
 	const struct handover_msg join = { .kind = HAND_JOIN, .value = take, .fd = -1 };
 	struct handover_msg m = { .fd = -1 };
 	SCOPED_BUF(bytes, HANDOVER_BYTES);
@@ -515,17 +517,15 @@ receive_connections(struct handover *h, struct taken *t, struct buf *why)
 }
 
 int
-handover_take(struct handover *h, const struct config *cfg UNUSED, const int *agent_fds,
-	size_t n, struct buf *why)
+handover_take(struct handover *h, const int *agent_fds, size_t n, struct buf *why)
 {
-	struct server *s = h->s;
 	struct taken t = { .n = 0 };
 	int err = h->older >= 0 ? receive_connections(h, &t, why) : 0;
 
-	for (unsigned i = 0; i < s->nworkers && !err; i++)
-		worker_accept(&s->workers[i], agent_fds, n);
+	for (unsigned i = 0; i < h->nworkers && !err; i++)
+		worker_accept(&h->workers[i], agent_fds, n);
 	for (size_t i = 0; i < t.n; i++) {
-		if (err || worker_adopt(&s->workers[i % s->nworkers], &t.all[i]))
+		if (err || worker_adopt(&h->workers[i % h->nworkers], &t.all[i]))
 			close(t.all[i].fd);
 		free((char *)(uintptr_t)t.all[i].engine.p);
 	}
