@@ -52,3 +52,14 @@ check "and the older one decides" served
 for j in "$D/journal:$D/audit.key.pub" "$D/journal-b:$D/audit-b.key.pub"; do
 	check "the chain in ${j%%:*} verifies" verifies "${j%%:*}" "${j#*:}"
 done
+
+# both journals are one time line
+both=$(cat "$D"/journal/* "$D"/journal-b/* | tr -d '\0' | grep -c '"type":"decision"')
+of_list() { "$build/tollgate" audit list -c "$D/tollgate.yaml" --json | jq -r 'select(.type == "decision") | .time'; }
+of_list >"$D/times"
+is "audit list has the decisions of both" "$(grep -c . "$D/times")" "$both"
+is "in the order of time" "$(sort -c "$D/times" 2>&1)" ""
+is "audit search finds them" "$("$build/tollgate" audit search -c "$D/tollgate.yaml" --count 2>/dev/null | grep -oE '[0-9]+' | head -n1)" "$both"
+is "usage counts them" "$("$build/tollgate" usage -c "$D/tollgate.yaml" --by day --json | jq '[.. | .requests? // empty] | max')" "$both"
+verified=$("$build/tollgate" audit verify -c "$D/tollgate.yaml")
+is "audit verify covers both chains" "$(grep -oE 'node=[a_b]+' <<<"$verified" | sort -u | tr '\n' ' ')" "node=a node=a_b "

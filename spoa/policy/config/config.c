@@ -455,9 +455,14 @@ config_read(struct arena *a, const char *file, struct diag *d)
 	}
 	if (!cfg->node)
 		cfg->node = node_of_journal(a, cfg->journal);
-	cfg->hash_key_of = cfg->audit_key;
-	if (config_is_second())
+	cfg->hash_key_of = cfg->other_key = cfg->audit_key;
+	cfg->other_journal = cfg->journal;
+	if (config_is_second()) {
 		make_second(a, cfg);
+	} else if (cfg->journal && cfg->audit_key) {
+		cfg->other_journal = of_second(a, cfg->journal);
+		cfg->other_key = of_second(a, cfg->audit_key);
+	}
 	if (root->kind == YAML_MAPPING)
 		config_check(&r);
 	if (arena_failed(a) && d->errors == errors)

@@ -89,6 +89,8 @@ struct config {
 	const char *audit_key;		/* audit.key: private key file of `tollgate keygen` */
 	const char *hash_key_of; /* the first instance's audit.key, of which hash.key follows where
 				    none is given */
+	/* of the other instance; the folder exists once that instance has started */
+	const char *other_journal, *other_key;
 	const char *audit_passphrase_file; /* audit.key_passphrase_file; NULL: not encrypted */
 	const char *audit_previous_key;	   /* audit.previous_key; NULL: audit.key and ".old" */
 	const char *audit_root;		   /* audit.root: public key file; NULL: none */
