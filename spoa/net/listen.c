@@ -181,7 +181,7 @@ static struct {
 static size_t nopened;
 
 static size_t
-find_opened(const char *text)
+find_listening(const char *text)
 {
 	size_t i = 0;
 
@@ -193,7 +193,7 @@ find_opened(const char *text)
 static void
 note_opened(const char *text, int fd, bool inherited)
 {
-	size_t i = find_opened(text);
+	size_t i = find_listening(text);
 
 	if (i == LISTEN_SOCKETS || strlen(text) >= sizeof(opened[0].text))
 		return; /* no other process is ever given this one */
@@ -214,7 +214,7 @@ listen_inherit(const char *text, int fd)
 int
 listen_opened(const struct address *a)
 {
-	size_t i = find_opened(a->text);
+	size_t i = find_listening(a->text);
 
 	return i < nopened ? opened[i].fd : -1;
 }
@@ -222,7 +222,7 @@ listen_opened(const struct address *a)
 void
 listen_given(const struct address *a, bool given)
 {
-	size_t i = find_opened(a->text);
+	size_t i = find_listening(a->text);
 
 	if (i < nopened)
 		opened[i].given = given;
@@ -231,7 +231,7 @@ listen_given(const struct address *a, bool given)
 int
 listen_open(const struct address *a, mode_t mode, const char *group, struct buf *why)
 {
-	size_t i = find_opened(a->text);
+	size_t i = find_listening(a->text);
 
 	if (i < nopened && opened[i].inherited) {
 		opened[i].inherited = false;
@@ -259,7 +259,7 @@ listen_try(const struct address *a, struct buf *why)
 void
 listen_unlink(const struct address *a)
 {
-	size_t i = find_opened(a->text);
+	size_t i = find_listening(a->text);
 
 	if (a->path && !(i < nopened && opened[i].given))
 		unlink(a->path);
