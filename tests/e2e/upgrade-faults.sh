@@ -100,6 +100,15 @@ haproxy_reload
 upgrade || not_ok "an upgrade while HAProxy reloads" "$said"
 check "HAProxy reloads meanwhile" wait_for served
 wait_for others_gone
+"$build/tollgate" serve -c "$D/tollgate.yaml" --instance "$([ "$(node_of)" = a ] && echo b || echo a)" >"$D/unasked.log" 2>&1 9>&- && code=0 || code=$?
+is "an instance that no command announced is exit 3" "$code" 3
+like "with the reason" "$(cat "$D/unasked.log")" 'another process decides here: tollgate upgrade'
+is_now=$(node_of)
+"$build/tollgate" serve -c "$D/tollgate.yaml" --take --instance "$([ "$is_now" = a ] && echo b || echo a)" >>"$D/tollgate.log" 2>&1 </dev/null 9>&- &
+note_pid $! tollgate
+took() { [ "$(node_of)" != "$is_now" ]; }
+check "with --take it takes over, as a container does" wait_for took
+wait_for others_gone
 kill -TERM "$(deciding)"
 wait_for others_gone
 upgrade && code=0 || code=$?
