@@ -17,6 +17,8 @@
 
 /* An answer that is kept is not waited for longer: the model is asked. */
 #define CACHE_LATE_US 50000
+/* WebSockets of an instance that handed over may stay open for so long. */
+#define HANDED_SOCKETS_US 600000000
 /* A turn of the loop that kept others waiting. */
 #define TURN_LONG_US 50000
 /* What is told to other threads is so old at most, of an idle worker no older than its last
@@ -202,7 +204,14 @@ forget_handed(struct mail *m UNUSED, void *consumer)
 	struct worker *w = TAGGED(worker, consumer);
 
 	agent_forget_handed(w->agent);
+	w->sockets_until_us = clock_mono_us() + HANDED_SOCKETS_US;
 	publish_flag(&w->handed, true);
+}
+
+static void
+end_sockets(struct mail *m UNUSED, void *consumer)
+{
+	TAGGED(worker, consumer)->sockets_until_us = 0;
 }
 
 static void
@@ -253,6 +262,7 @@ worker_order(struct worker *w, enum worker_order o)
 		[WORKER_THAW] = begin_thaw,
 		[WORKER_THAW_ALONE] = begin_thaw,
 		[WORKER_HANDED] = forget_handed,
+		[WORKER_END_SOCKETS] = end_sockets,
 		[WORKER_DRAIN] = begin_drain,
 		[WORKER_DRAIN_RELAY] = begin_relay_drain,
 		[WORKER_ABORT] = begin_abort,
@@ -346,7 +356,7 @@ pulse(struct worker *w)
 		return;
 	gate_hasten(w->gate);
 	if (w->relay)
-		relay_end_streams(w->relay);
+		relay_end_streams(w->relay, clock_mono_us() >= w->sockets_until_us);
 	bool quiet = (!w->agent || agent_conns(w->agent) == 0) && gate_alive(w->gate) == 0;
 	publish_flag(&w->quiet, quiet);
 	publish_flag(&w->idle,

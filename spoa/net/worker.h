@@ -23,6 +23,7 @@ enum worker_order {
 	WORKER_THAW,
 	WORKER_THAW_ALONE,
 	WORKER_HANDED,
+	WORKER_END_SOCKETS, /* after WORKER_HANDED: WebSockets end between two responses */
 	WORKER_DRAIN,
 	/* Once all workers are quiet: a ticket of one may be on its way to the relay
 	 * connections of another. */
@@ -76,6 +77,7 @@ struct worker {
 	enum redis_refusal said_refusal;
 	bool said_skew;
 	bool draining, relay_draining;
+	uint64_t sockets_until_us; /* monotonic; draining, WebSockets stay open until then */
 	struct {
 		struct mail mail;
 		int fds[CONFIG_LISTENERS_MAX];

@@ -129,6 +129,8 @@ on_term(struct ev_loop *loop, ev_signal *w, int revents UNUSED)
 	handover_stop(&run->s->handover, SPAN_LIT("the daemon that decides was stopped"));
 	if (!draining)
 		begin_stop(run);
+	for (unsigned i = 0; draining && i < run->s->nworkers; i++)
+		worker_order(&run->s->workers[i], WORKER_END_SOCKETS);
 }
 
 static void
