@@ -15,9 +15,7 @@ upgrade() {
 	done
 	return $code
 }
-deciding() { # the process that listens on the socket of the hand-over
-	ss -xlpH "src $SOCKETS/agent.sock.hand" | sed -n 's/.*pid=\([0-9]*\).*/\1/p' | head -n1
-}
+deciding() { pgrep -f "^$build/tollgate serve -c $D/tollgate.yaml"; } # while there is one instance
 load_begin() {
 	rm -f "$D/enough"
 	EDGE=$EDGE TOKEN=$(token) STOP=$D/enough NOW=$D/load.txt node "$here/load.mjs" &

@@ -320,10 +320,13 @@ serve_join(struct handover *h, int fd, bool unannounced, struct span node)
 
 	if (!why && h->state != HANDOVER_EXPECTS && !unannounced)
 		why = "another process decides here: tollgate upgrade starts the other instance";
-	if (!why && span_eq(node, span_str(cfg->node)))
+	const bool own = span_eq(node, span_str(cfg->node));
+	if (own)
 		why = "another process of this node decides here";
 	if (why) {
-		send_plain(fd, HAND_REFUSED, span_str(why));
+		handover_send(fd,
+			&(struct handover_msg){ .kind = HAND_REFUSED, .value = own, .fd = -1 },
+			span_str(why), span_of(NULL, 0));
 		return false;
 	}
 	h->state = HANDOVER_JOINED;
@@ -459,11 +462,15 @@ handover_join(struct handover *h, bool take, struct buf *why)
 	}
 	if (!err && m.kind == HAND_SOCKETS)
 		return 0;
-	err = refused_by_older(err, &bytes, why);
+	/* The lock of the journal refuses a second process of one node, and names it. */
+	bool own = !err && m.kind == HAND_REFUSED && m.value == 1;
+	if (!own)
+		err = refused_by_older(err, &bytes, why);
 	close(h->older);
 	h->older = -1;
-	give_shared(cfg, true); /* the files are the other's */
-	return err;
+	if (!own)
+		give_shared(cfg, true); /* the files are the other's */
+	return own ? 0 : err;
 }
 
 struct taken {

@@ -22,7 +22,7 @@ enum handover_kind {
 	HAND_CONNECTION, /* value: max_frame; bytes: engine, then what was read */
 	HAND_GO,	 /* that were all connections: the new instance is to decide */
 	HAND_DECIDES,	 /* the new instance decides */
-	HAND_REFUSED,	 /* bytes: the reason, for people */
+	HAND_REFUSED,	 /* bytes: the reason, for people; value 1: it is of the same node */
 };
 
 struct handover_msg {
