@@ -201,7 +201,7 @@ note_opened(const char *text, int fd, bool inherited)
 	strcpy(opened[i].text, text);
 	opened[i].fd = fd;
 	opened[i].inherited = inherited;
-	opened[i].given = false;
+	opened[i].given = inherited; /* until the other process has handed over */
 }
 
 int

@@ -20,7 +20,7 @@ void listen_unlink(const struct address *a);
 
 /* ---- sockets that two processes share, one after the other. owner: main ---- */
 
-/* listen_open() of this address returns `fd`, which another process opened. ERR_FULL. */
+/* listen_open() of this address returns `fd`, which another process opened and has too. ERR_FULL. */
 int listen_inherit(const char *text, int fd);
 /* The socket that listen_open() returned for the address; -1: none. */
 int listen_opened(const struct address *a);

@@ -100,6 +100,21 @@ haproxy_reload
 upgrade || not_ok "an upgrade while HAProxy reloads" "$said"
 check "HAProxy reloads meanwhile" wait_for served
 wait_for others_gone
+is_now=$(node_of) other=$D/journal
+[ "$is_now" != a ] || other=$D/journal-b
+mkdir "$D/disk"
+if [ "$(id -u)" = 0 ] && mount -t tmpfs -o size=64m,mode=700 tmpfs "$D/disk" 2>/dev/null; then
+	cp -a "$other/." "$D/disk"
+	cat /dev/zero >"$D/disk/.full" 2>/dev/null
+	mount --bind "$D/disk" "$other"
+	upgrade && code=0 || code=$?
+	is "a full disk of the new instance is exit 1" "$code" 1
+	like "with the reason" "$said" 'upgrade: .*(No space left|cannot be written)'
+	umount "$other" "$D/disk"
+	is "and the older one decides" "$(node_of) $(answered)" "$is_now 200"
+else
+	skip "a full disk" "no tmpfs can be mounted here"
+fi
 "$build/tollgate" serve -c "$D/tollgate.yaml" --instance "$([ "$(node_of)" = a ] && echo b || echo a)" >"$D/unasked.log" 2>&1 9>&- && code=0 || code=$?
 is "an instance that no command announced is exit 3" "$code" 3
 like "with the reason" "$(cat "$D/unasked.log")" 'another process decides here: tollgate upgrade'

@@ -473,6 +473,12 @@ handover_join(struct handover *h, bool take, struct buf *why)
 	return own ? 0 : err;
 }
 
+bool
+handover_joined(const struct handover *h)
+{
+	return h->older >= 0;
+}
+
 struct taken {
 	struct agent_parcel *all;
 	size_t n, room;
@@ -537,6 +543,7 @@ handover_take(struct handover *h, const int *agent_fds, size_t n, struct buf *wh
 		free((char *)(uintptr_t)t.all[i].engine.p);
 	}
 	if (h->older >= 0 && !err) {
+		give_shared(h->cfg, false);
 		log_event(LOG_INFO, "upgrade.taken", LI("connections", t.n));
 		close(h->older);
 		h->older = -1;

@@ -60,6 +60,8 @@ void handover_init(struct handover *h, struct ev_loop *loop, const _Atomic bool 
  * returns from then on. `take`: no command has announced this instance. 0, or negative with
  * *why: ERR_BAD_STATE if the one that decides refused. */
 int handover_join(struct handover *h, bool take, struct buf *why);
+/* Another instance decides, and waits for handover_take(). */
+bool handover_joined(const struct handover *h);
 /* Once all but the agents run: takes the connections over, if there is another instance, and lets
  * the workers accept. 0: this instance decides; negative with *why: it must end. */
 int handover_take(struct handover *h, const int *agent_fds, size_t n, struct buf *why);

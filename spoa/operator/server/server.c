@@ -44,6 +44,7 @@
 #define STOP_US	       2000000 /* what is in flight at a forced stop is waited for so long */
 #define AUTHS_FIRST_US 2000000 /* tokens for providers are waited for so long at a start */
 #define LIVE_FIRST_US  2000000 /* entries of Redis are waited for so long at a start */
+#define TAKE_REDIS_US  3000000 /* Redis is waited for so long before a hand-over */
 #define LOG_STOP_US    1000000 /* and a reader of the log that stalls */
 
 struct sockets {
@@ -565,6 +566,36 @@ on_credential(void *targets, const char *provider)
 	target_reloaded(targets, provider);
 }
 
+static bool
+all_have_redis(const struct server *s)
+{
+	bool all = true;
+
+	for (unsigned i = 0; i < s->nworkers; i++)
+		all = all &&
+		      atomic_load_explicit(&s->workers[i].redis_ok, memory_order_relaxed);
+	return all;
+}
+
+/* Before this instance takes over, it can write its journal, to which the record of this start was
+ * given long ago, and each worker has reached Redis. Else the other one, which may have both,
+ * decides on. */
+static bool
+may_take(const struct server *s, struct buf *why)
+{
+	uint64_t until_us = clock_mono_us() + TAKE_REDIS_US;
+	bool redis;
+
+	while (!(redis = all_have_redis(s)) && clock_mono_us() < until_us)
+		usleep(1000);
+	const char *away = s->audit ? audit_away(s->audit) : NULL;
+	if (away)
+		buf_printf(why, "the journal cannot be written: %s", away);
+	else if (!redis)
+		buf_str(why, "Redis does not answer the new instance");
+	return !away && redis;
+}
+
 int
 server_run(const char *config_file, bool take, const struct server_front *front)
 {
@@ -652,6 +683,8 @@ server_run(const char *config_file, bool take, const struct server_front *front)
 	observing_again(&s);
 	degraded_start(&s.degraded, &s);
 	looks_begin(&s.looks, &s, run.loop);
+	if (handover_joined(&s.handover) && !may_take(&s, &why))
+		goto stop;
 	if (handover_take(&s.handover, so.agent, so.nagent, &why) < 0)
 		goto stop;
 	handover_serve(&s.handover);
