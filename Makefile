@@ -319,7 +319,7 @@ install: $(B)/tollgate $(B)/tollgate-train $(B)/tollgate-extract ## into PREFIX 
 	install -m 644 docs/reference/*.md $(SHARE)/doc/tollgate/docs/reference
 	cd docs && find examples -type f -exec install -D -m 644 {} $(abspath $(SHARE))/doc/tollgate/docs/{} \;
 	$(if $(shell command -v dpkg-query),$(if $(filter-out $(B),$(NATIVE)),NATIVE=$(NATIVE)) spoa/cmd/makers/sbom program $(B)/tollgate $(B)/tollgate-extract >$(SHARE)/doc/tollgate/sbom.cdx.json && chmod 644 $(SHARE)/doc/tollgate/sbom.cdx.json)
-	for u in tollgate.service tollgate-extract.service tollgate-extract.socket; do \
+	for u in tollgate.service tollgate@.service tollgate-extract.service tollgate-extract.socket; do \
 		sed 's#@PREFIX@#$(PREFIX)#g' docs/$$u >$(UNITS)/systemd/system/$$u && chmod 644 $(UNITS)/systemd/system/$$u || exit 1; done
 	install -m 644 docs/haproxy.service.conf $(UNITS)/systemd/system/haproxy.service.d/tollgate.conf
 	install -m 644 docs/tollgate.sysusers $(UNITS)/sysusers.d/tollgate.conf
@@ -328,7 +328,7 @@ install: $(B)/tollgate $(B)/tollgate-train $(B)/tollgate-extract ## into PREFIX 
 
 uninstall: ## removes what install put there; /etc/tollgate and /var/lib/tollgate stay
 	rm -f $(addprefix $(DESTDIR)$(PREFIX)/bin/,tollgate tollgate-train tollgate-extract) \
-		$(addprefix $(UNITS)/systemd/system/,tollgate.service tollgate-extract.service tollgate-extract.socket) \
+		$(addprefix $(UNITS)/systemd/system/,tollgate.service tollgate@.service tollgate-extract.service tollgate-extract.socket) \
 		$(UNITS)/systemd/system/haproxy.service.d/tollgate.conf \
 		$(UNITS)/sysusers.d/tollgate.conf $(UNITS)/tmpfiles.d/tollgate.conf \
 		$(MAN1:docs/man/%=$(SHARE)/man/man1/%) $(MAN5:docs/man/%=$(SHARE)/man/man5/%) \

@@ -12,10 +12,11 @@ enum { EXIT_DONE = 0, EXIT_NO = 1, EXIT_CANNOT = 2 };
 /* clang-format off */
 /*  name        function      arguments                                   one line */
 #define CMD_TABLE(X) \
-  X("serve",    cmd_serve,    "[-c FILE]",                                "run the daemon in the foreground") \
+  X("serve",    cmd_serve,    "[-c FILE] [--instance a|b [--take]]",      "run the daemon in the foreground") \
   X("decide",   cmd_decide,   "[-c FILE] [--policy FILE] [--explain] < REQUEST.json", "what the policy says about one request") \
   X("body",     cmd_body,     "[--dialect D] [--path P] [--method M] [--content-type T]", "the segments of a request body on stdin, as JSON") \
   X("status",   cmd_status,   "[-c FILE] [--json]",                       "whether the running daemon is ready, and under which policy") \
+  X("upgrade",  cmd_upgrade,  "[-c FILE] [--exec PROGRAM]",               "start the other instance of the daemon with the installed program; it takes over without a refused request") \
   X("reload",   cmd_reload,   "[-c FILE]",                                "the running daemon reads its policy again; says what is wrong with it") \
   X("top",      cmd_top,      "[-c FILE] [--json]",                       "the last decisions of each worker of the running daemon") \
   X("check",    cmd_check,    "[-c FILE] [--policy FILE|-] [--user NAME] [--haproxy FILE... [--haproxy-version V | --haproxy-binary BIN] [--haproxy-only] [--probe [--host H...]]] [--json]", "every mistake of configuration, policy and HAProxy's files, with file:line:column") \

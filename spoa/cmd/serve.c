@@ -1,5 +1,7 @@
 /* tollgate serve: the daemon, in the foreground. */
 #include <sodium.h>
+#include <stdlib.h>
+#include <string.h>
 
 #include "cmd/cmd.h"
 #include "operator/admin/admin.h"
@@ -8,16 +10,23 @@
 int
 cmd_serve(int argc, char **argv)
 {
-	const char *named = NULL;
-	const struct cmd_option options[] = { { "c", .text = &named }, { .name = NULL } };
+	const char *named = NULL, *instance = NULL;
+	bool take = false;
+	const struct cmd_option options[] = { { "c", .text = &named },
+		{ "instance", .text = &instance }, { "take", .flag = &take }, { .name = NULL } };
 	char **operands;
 
 	if (cmd_options(argc, argv, options, &operands) != 0)
 		return cmd_usage(argv[0]);
+	if (instance && strcmp(instance, "a") && strcmp(instance, "b"))
+		return cmd_fail("serve", "--instance %s: a or b", instance);
+	/* Also of the children of the admin server. */
+	if (instance && setenv(CONFIG_INSTANCE, instance, 1) < 0)
+		return cmd_fail("serve", "out of memory");
 	const char *file = config_find(named);
 	if (!file)
 		return cmd_no_config("serve", named, "");
 	if (sodium_init() < 0)
 		return cmd_fail("serve", "libsodium does not start");
-	return server_run(file, &admin_front);
+	return server_run(file, take, &admin_front);
 }

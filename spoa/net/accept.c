@@ -156,12 +156,33 @@ acceptor_listen(struct acceptor *a, int fd, bool own)
 }
 
 void
-acceptor_close(struct acceptor *a)
+acceptor_pause(struct acceptor *a)
 {
-	a->closed = true;
 	publish_load(a, CLOSED);
 	ev_timer_stop(a->loop, &a->later);
 	stop_listening(a);
+}
+
+void
+acceptor_close(struct acceptor *a)
+{
+	a->closed = true;
+	acceptor_pause(a);
+}
+
+void
+acceptor_resume(struct acceptor *a)
+{
+	for (size_t i = 0; i < a->nlisteners && !a->closed; i++)
+		ev_io_start(a->loop, &a->listener[i]);
+	acceptor_changed(a);
+}
+
+void
+acceptor_forget(struct acceptor *a)
+{
+	acceptor_close(a);
+	a->nlisteners = 0;
 }
 
 void

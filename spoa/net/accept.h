@@ -41,6 +41,11 @@ int acceptor_listen(struct acceptor *a, int fd, bool own);
 void acceptor_changed(struct acceptor *a);
 /* Accepts no more. */
 void acceptor_close(struct acceptor *a);
+/* Accepts nothing until acceptor_resume(). */
+void acceptor_pause(struct acceptor *a);
+void acceptor_resume(struct acceptor *a);
+/* The sockets are another process' now: what waits in their backlog is, too. */
+void acceptor_forget(struct acceptor *a);
 /* Takes what waits in the backlog. */
 void acceptor_backlog(struct acceptor *a);
 void acceptor_free(struct acceptor *a);

@@ -5,8 +5,10 @@
 #define NET_AGENT_H
 
 #include <ev.h>
+#include <stdbool.h>
 
 #include "base/codec/spop.h"
+#include "base/span.h"
 #include "base/metrics.h"
 
 struct agent;
@@ -47,6 +49,37 @@ int agent_ack(struct agent_call *call, const struct spop_action *actions, size_t
 void agent_drain(struct agent *ag);
 /* Connections that are open; 0 after agent_drain: all is answered and sent. */
 size_t agent_conns(const struct agent *ag);
+
+/* ---- the hand-over to another process ---- */
+
+/* One connection of HAProxy between two processes. */
+struct agent_parcel {
+	int fd;
+	bool greeted;	    /* HAProxy's HELLO was answered; false: the HELLO is still expected */
+	uint32_t max_frame; /* bytes; as negotiated by HELLO */
+	struct span engine; /* HAProxy's engine-id, for logs */
+	struct span in;	    /* bytes that were read of a frame that has not begun its decision */
+};
+/* The views live until the function returns. 0, or a negative error that ends the walk. */
+typedef int agent_parcel_ready(void *arg, const struct agent_parcel *p);
+
+/* Stops accepting and reading. NOTIFYs that were read get their ACKs. */
+void agent_freeze(struct agent *ag);
+/* Returns true once the agent is frozen and every ACK has been sent. */
+bool agent_is_still(const struct agent *ag);
+/* Calls `ready` for each connection of an agent that is still. Any thread, while no event of the
+ * agent runs. 0, or the error of `ready`, or ERR_NOMEM. */
+int agent_parcels(struct agent *ag, agent_parcel_ready *ready, void *arg);
+/* Accepts and reads again: the hand-over did not happen. `drop`: the other process may have read
+ * from the connections, so they are closed, and HAProxy opens new ones. */
+void agent_thaw(struct agent *ag, bool drop);
+/* The other process serves the connections: closes this process' descriptors of them, without a
+ * DISCONNECT, and never accepts again. */
+void agent_forget_handed(struct agent *ag);
+/* Serves a connection that another process began. `fd` belongs to the agent, which closes it on
+ * failure: ERR_FULL, ERR_NOMEM. */
+int agent_adopt(struct agent *ag, const struct agent_parcel *p);
+
 /* Drops every connection (gone is called for what is pending). */
 void agent_free(struct agent **ag);
 

@@ -25,8 +25,8 @@
 
 #define READS_A_TURN 4
 
-static bool
-talking(const struct agent_conn *c)
+bool
+conn_talks(const struct agent_conn *c)
 {
 	return c->state == CONN_HELLO || c->state == CONN_OPEN;
 }
@@ -167,7 +167,7 @@ conn_disconnect(struct agent_conn *c, enum spop_status status)
 {
 	struct agent *ag = c->ag;
 
-	if (!talking(c))
+	if (!conn_talks(c))
 		return;
 	if (status) {
 		metric_inc(ag->m, M_SPOP_ERRORS);
@@ -324,7 +324,7 @@ end_frame(struct agent_conn *c)
 static void
 take_agent_bytes(struct agent_conn *c, struct span in)
 {
-	while (in.n && talking(c)) {
+	while (in.n && conn_talks(c)) {
 		size_t n = 0;
 		if (c->nlen == 0 && !may_begin_frame(c)) {
 			c->paused = true;
@@ -367,7 +367,7 @@ read_some(struct agent_conn *c)
 	if (r < 0 && (errno == EAGAIN || errno == EWOULDBLOCK))
 		return false;
 	if (r <= 0) {
-		if (talking(c) && c->nlen)
+		if (conn_talks(c) && c->nlen)
 			conn_disconnect(c, SPOP_E_INVALID); /* a truncated frame */
 		else
 			c->state = CONN_BROKEN;
@@ -403,7 +403,7 @@ on_readable(struct ev_loop *loop UNUSED, ev_io *w, int events UNUSED)
 {
 	struct agent_conn *c = TAGGED(agent_conn, w->data);
 
-	if (c->state != CONN_BROKEN && !c->paused)
+	if (c->state != CONN_BROKEN && !c->paused && !(c->ag->frozen && conn_talks(c)))
 		conn_read(c);
 	if (c->state == CONN_BROKEN)
 		conn_free(c);
@@ -421,7 +421,7 @@ on_writable(struct ev_loop *loop UNUSED, ev_io *w, int events UNUSED)
 void
 conn_resume(struct agent_conn *c)
 {
-	if (!c->paused || !talking(c) || !may_begin_frame(c))
+	if (!c->paused || !conn_talks(c) || c->ag->frozen || !may_begin_frame(c))
 		return;
 	c->paused = false;
 	if (!c->last)
@@ -445,12 +445,12 @@ conn_read_last(struct agent_conn *c)
 {
 	int waiting = 0;
 
-	for (int i = 0; i < 64 && !c->paused && talking(c); i++) {
+	for (int i = 0; i < 64 && !c->paused && conn_talks(c); i++) {
 		if (ioctl(c->fd, FIONREAD, &waiting) != 0 || waiting == 0)
 			break;
 		conn_read(c);
 	}
-	if (waiting == 0 && !c->paused && c->nlen == 0 && talking(c)) {
+	if (waiting == 0 && !c->paused && c->nlen == 0 && conn_talks(c)) {
 		c->last = true;
 		ev_io_stop(c->ag->loop, &c->rd);
 	}

@@ -11,6 +11,7 @@
 #include "net/agent.h"
 
 #define AGENT_READ_BYTES    65536u /* one read takes as many frames as fit this */
+#define AGENT_PARCEL_BYTES (CAP_FRAME_BYTES + AGENT_READ_BYTES + 4)
 #define AGENT_CLASSES	    10	   /* cached frame memory: 4 KiB << class */
 #define AGENT_INLINE_ARGS   32	   /* a NOTIFY's arrays live next to its bytes up to these */
 #define AGENT_INLINE_MSGS   4
@@ -89,6 +90,7 @@ struct agent {
 	size_t cached_bytes, held_bytes;
 	bool starved; /* connections are paused for held_bytes */
 	bool draining;
+	bool frozen; /* not read: the connections are being handed over */
 	double drain_at;
 	double log_at; /* protocol errors logged since: nlogged */
 	unsigned nlogged;
@@ -131,6 +133,8 @@ void conn_disconnect(struct agent_conn *c, enum spop_status status);
 void conn_break(struct agent_conn *c);
 /* Reads again if the reason for the pause is gone. */
 void conn_resume(struct agent_conn *c);
+/* HELLO or NOTIFY may still arrive. */
+bool conn_talks(const struct agent_conn *c);
 /* Nothing in flight, half read or unsent. */
 bool conn_idle(const struct agent_conn *c);
 /* Reads until nothing more has arrived, then no more (draining). */

@@ -17,7 +17,7 @@
 #include "base/err.h"
 #include "base/why.h"
 
-enum { BACKLOG = 1024 };
+enum { BACKLOG = 1024, LISTEN_SOCKETS = 128 };
 
 static int
 fail_listen(struct buf *why, const struct address *a, const char *what, int fd)
@@ -171,10 +171,76 @@ open_tcp(const struct address *a, struct buf *why)
 	return fd;
 }
 
+/* Sockets of this process by address. owner: main. */
+static struct {
+	char text[128];
+	int fd;
+	bool inherited; /* and not asked for yet */
+	bool given;
+} opened[LISTEN_SOCKETS];
+static size_t nopened;
+
+static size_t
+find_listening(const char *text)
+{
+	size_t i = 0;
+
+	while (i < nopened && strcmp(opened[i].text, text))
+		i++;
+	return i;
+}
+
+static void
+note_opened(const char *text, int fd, bool inherited)
+{
+	size_t i = find_listening(text);
+
+	if (i == LISTEN_SOCKETS || strlen(text) >= sizeof(opened[0].text))
+		return; /* no other process is ever given this one */
+	nopened += i == nopened;
+	strcpy(opened[i].text, text);
+	opened[i].fd = fd;
+	opened[i].inherited = inherited;
+	opened[i].given = inherited; /* until the other process has handed over */
+}
+
+int
+listen_inherit(const char *text, int fd)
+{
+	note_opened(text, fd, true);
+	return listen_opened(&(struct address){ .text = text }) == fd ? 0 : ERR_FULL;
+}
+
+int
+listen_opened(const struct address *a)
+{
+	size_t i = find_listening(a->text);
+
+	return i < nopened ? opened[i].fd : -1;
+}
+
+void
+listen_given(const struct address *a, bool given)
+{
+	size_t i = find_listening(a->text);
+
+	if (i < nopened)
+		opened[i].given = given;
+}
+
 int
 listen_open(const struct address *a, mode_t mode, const char *group, struct buf *why)
 {
-	return a->path ? open_unix(a, mode, group, why) : open_tcp(a, why);
+	size_t i = find_listening(a->text);
+
+	if (i < nopened && opened[i].inherited) {
+		opened[i].inherited = false;
+		return opened[i].fd;
+	}
+	int fd = a->path ? open_unix(a, mode, group, why) : open_tcp(a, why);
+	if (fd >= 0)
+		note_opened(a->text, fd, false);
+	return fd;
 }
 
 int
@@ -193,6 +259,8 @@ listen_try(const struct address *a, struct buf *why)
 void
 listen_unlink(const struct address *a)
 {
-	if (a->path)
+	size_t i = find_listening(a->text);
+
+	if (a->path && !(i < nopened && opened[i].given))
 		unlink(a->path);
 }

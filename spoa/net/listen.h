@@ -15,7 +15,16 @@ int listen_open(const struct address *a, mode_t mode, const char *group, struct 
  * or its error with its words. No file is made and nothing listens. A daemon that listens there
  * now is no error. */
 int listen_try(const struct address *a, struct buf *why);
-/* Removes the file of a unix socket. */
+/* Removes the file of a unix socket, unless another process was given the socket. */
 void listen_unlink(const struct address *a);
+
+/* ---- sockets that two processes share, one after the other. owner: main ---- */
+
+/* listen_open() of this address returns `fd`, which another process opened and has too. ERR_FULL. */
+int listen_inherit(const char *text, int fd);
+/* The socket that listen_open() returned for the address; -1: none. */
+int listen_opened(const struct address *a);
+/* Whether another process has the socket too. */
+void listen_given(const struct address *a, bool given);
 
 #endif

@@ -127,11 +127,12 @@ relay_drain(struct relay *r)
 }
 
 void
-relay_end_streams(struct relay *r)
+relay_end_streams(struct relay *r, bool sockets)
 {
 	for (struct edge *c = LIST_FIRST(&r->edges), *next; c; c = next) {
 		next = LIST_NEXT(c, all);
-		socket_drain(c);
+		if (sockets)
+			socket_drain(c);
 		if (c->state == EDGE_EXCHANGE && c->up && !c->reading.away && stream_stays(c)) {
 			response_ends(c);
 			edge_update(c);

@@ -72,8 +72,9 @@ int relay_listen(struct relay *r, int fd, bool own);
  * To be called when no ticket is out any more. */
 void relay_drain(struct relay *r);
 /* The daemon drains: streams that have no end of their own end as HTTP says, so that their
- * clients ask another daemon. To be called again and again. */
-void relay_end_streams(struct relay *r);
+ * clients ask another daemon. `sockets`: WebSockets end too, between two responses. To be called
+ * again and again. */
+void relay_end_streams(struct relay *r, bool sockets);
 /* Connections that still carry a request or wait for the gate. */
 size_t relay_active(const struct relay *r);
 /* Drains, and ends every exchange at once: clients are cut. Connections of which the

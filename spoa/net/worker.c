@@ -4,6 +4,8 @@
 #include <errno.h>
 #include <sodium.h>
 #include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
 
 #include "base/attr.h"
 #include "base/clock.h"
@@ -15,6 +17,8 @@
 
 /* An answer that is kept is not waited for longer: the model is asked. */
 #define CACHE_LATE_US 50000
+/* WebSockets of an instance that handed over may stay open for so long. */
+#define HANDED_SOCKETS_US 600000000
 /* A turn of the loop that kept others waiting. */
 #define TURN_LONG_US 50000
 /* What is told to other threads is so old at most, of an idle worker no older than its last
@@ -56,6 +60,12 @@ on_gone(void *ctx UNUSED, struct agent_call *call)
 }
 
 /* ---- mail ---- */
+
+static void
+publish_flag(_Atomic bool *flag, bool value)
+{
+	atomic_store_explicit(flag, value, memory_order_release);
+}
 
 static _Thread_local const struct worker *this_thread;
 
@@ -112,6 +122,98 @@ worker_snapshot(struct worker *w, struct snapshot *snap)
 	mailbox_send(&w->mail, &sm->mail);
 }
 
+/* The fields of a parcel, whose views follow in `bytes`. */
+struct adopt_mail {
+	struct tag tag;
+	struct mail mail;
+	struct agent_parcel parcel;
+	char bytes[];
+};
+
+static void
+adopt_connection(struct mail *m, void *consumer)
+{
+	struct adopt_mail *am = TAGGED_OF(adopt_mail, mail, m);
+	struct worker *w = TAGGED(worker, consumer);
+
+	if (w->agent)
+		agent_adopt(w->agent, &am->parcel);
+	else
+		close(am->parcel.fd);
+	sodium_memzero(am->bytes, am->parcel.engine.n + am->parcel.in.n);
+	free(am);
+}
+
+int
+worker_adopt(struct worker *w, const struct agent_parcel *p)
+{
+	struct adopt_mail *am = malloc(sizeof(*am) + p->engine.n + p->in.n);
+
+	if (!am)
+		return ERR_NOMEM;
+	TAG(adopt_mail, am);
+	am->mail.run = adopt_connection;
+	am->parcel = *p;
+	am->parcel.engine.p = am->bytes;
+	am->parcel.in.p = am->bytes + p->engine.n;
+	if (p->engine.n)
+		memcpy(am->bytes, p->engine.p, p->engine.n);
+	if (p->in.n)
+		memcpy(am->bytes + p->engine.n, p->in.p, p->in.n);
+	mailbox_send(&w->mail, &am->mail);
+	return 0;
+}
+
+static void
+begin_accept(struct mail *m UNUSED, void *consumer)
+{
+	struct worker *w = TAGGED(worker, consumer);
+
+	for (size_t i = 0; w->agent && i < w->accept.n; i++)
+		agent_listen(w->agent, w->accept.fds[i]);
+}
+
+void
+worker_accept(struct worker *w, const int *agent_fds, size_t n)
+{
+	w->accept.mail.run = begin_accept;
+	INVARIANT(n <= CONFIG_LISTENERS_MAX);
+	memcpy(w->accept.fds, agent_fds, n * sizeof(*agent_fds));
+	w->accept.n = n;
+	mailbox_send(&w->mail, &w->accept.mail);
+}
+
+static void
+begin_freeze(struct mail *m UNUSED, void *consumer)
+{
+	agent_freeze(TAGGED(worker, consumer)->agent);
+}
+
+static void
+begin_thaw(struct mail *m, void *consumer)
+{
+	struct worker *w = TAGGED(worker, consumer);
+
+	agent_thaw(w->agent, m == &w->orders[WORKER_THAW_ALONE]);
+	publish_flag(&w->still, false);
+}
+
+static void
+forget_handed(struct mail *m UNUSED, void *consumer)
+{
+	struct worker *w = TAGGED(worker, consumer);
+
+	agent_forget_handed(w->agent);
+	w->sockets_until_us = clock_mono_us() + HANDED_SOCKETS_US;
+	publish_flag(&w->handed, true);
+}
+
+static void
+end_sockets(struct mail *m UNUSED, void *consumer)
+{
+	TAGGED(worker, consumer)->sockets_until_us = 0;
+}
+
 static void
 begin_drain(struct mail *m UNUSED, void *consumer)
 {
@@ -156,6 +258,11 @@ void
 worker_order(struct worker *w, enum worker_order o)
 {
 	static void (*const run[])(struct mail *, void *) = {
+		[WORKER_FREEZE] = begin_freeze,
+		[WORKER_THAW] = begin_thaw,
+		[WORKER_THAW_ALONE] = begin_thaw,
+		[WORKER_HANDED] = forget_handed,
+		[WORKER_END_SOCKETS] = end_sockets,
 		[WORKER_DRAIN] = begin_drain,
 		[WORKER_DRAIN_RELAY] = begin_relay_drain,
 		[WORKER_ABORT] = begin_abort,
@@ -164,12 +271,6 @@ worker_order(struct worker *w, enum worker_order o)
 
 	w->orders[o].run = run[o];
 	mailbox_send(&w->mail, &w->orders[o]);
-}
-
-static void
-publish_flag(_Atomic bool *flag, bool value)
-{
-	atomic_store_explicit(flag, value, memory_order_release);
 }
 
 static void
@@ -255,7 +356,7 @@ pulse(struct worker *w)
 		return;
 	gate_hasten(w->gate);
 	if (w->relay)
-		relay_end_streams(w->relay);
+		relay_end_streams(w->relay, clock_mono_us() >= w->sockets_until_us);
 	bool quiet = (!w->agent || agent_conns(w->agent) == 0) && gate_alive(w->gate) == 0;
 	publish_flag(&w->quiet, quiet);
 	publish_flag(&w->idle,
@@ -285,6 +386,8 @@ on_turn_ends(struct ev_loop *loop UNUSED, ev_prepare *p, int revents UNUSED)
 	struct worker *w = TAGGED(worker, p->data);
 	uint64_t took_us = clock_mono_us() - w->turn_began_us;
 
+	if (w->agent && agent_is_still(w->agent))
+		publish_flag(&w->still, true);
 	if (w->turn_began_us == 0)
 		return;
 	if (took_us > atomic_load_explicit(&w->turn_longest_us, memory_order_relaxed))
@@ -380,14 +483,10 @@ worker_init(struct worker *w, unsigned index, const struct config *cfg,
 }
 
 int
-worker_listen(struct worker *w, const int *agent_fds, size_t n, int relay_fd, int own_relay_fd)
+worker_listen(struct worker *w, int relay_fd, int own_relay_fd)
 {
-	for (size_t i = 0; i < n; i++) {
-		int err = agent_listen(w->agent, agent_fds[i]);
-		if (err)
-			return err;
-	}
 	int err = w->relay ? relay_listen(w->relay, relay_fd, false) : 0;
+
 	if (!err && w->relay && own_relay_fd >= 0)
 		err = relay_listen(w->relay, own_relay_fd, true);
 	return err;

@@ -16,6 +16,14 @@
 #include "net/relay.h"
 
 enum worker_order {
+	/* The hand-over to another process: agent_freeze(), whose end is `still`; then either
+	 * agent_forget_handed(), whose end is `handed`, or agent_thaw(), with or without its
+	 * connections. */
+	WORKER_FREEZE,
+	WORKER_THAW,
+	WORKER_THAW_ALONE,
+	WORKER_HANDED,
+	WORKER_END_SOCKETS, /* after WORKER_HANDED: WebSockets end between two responses */
 	WORKER_DRAIN,
 	/* Once all workers are quiet: a ticket of one may be on its way to the relay
 	 * connections of another. */
@@ -59,6 +67,8 @@ struct worker {
 	_Atomic bool counting; /* quota_company() */
 	_Atomic uint64_t company, known, reduced_s;
 	_Atomic int64_t came, expected;
+	_Atomic bool still;  /* agent_is_still() */
+	_Atomic bool handed; /* the agent serves no connection any more */
 	_Atomic bool quiet; /* no agent connection, no request, no exchange */
 	_Atomic bool idle;  /* quiet, and the relay has ended too */
 	_Atomic size_t alive;
@@ -67,6 +77,12 @@ struct worker {
 	enum redis_refusal said_refusal;
 	bool said_skew;
 	bool draining, relay_draining;
+	uint64_t sockets_until_us; /* monotonic; draining, WebSockets stay open until then */
+	struct {
+		struct mail mail;
+		int fds[CONFIG_LISTENERS_MAX];
+		size_t n;
+	} accept;
 	struct mail orders[WORKER_ORDERS];
 };
 
@@ -76,12 +92,17 @@ int worker_init(struct worker *w, unsigned index, const struct config *cfg,
 	struct gate_shared *shared, struct snapshot *snap, struct quota_table *table,
 	struct redis_finder *finder, struct redis_finder *cache_finder);
 /* relay_fd is every worker's, own_relay_fd this one's alone (-1: none). */
-int worker_listen(
-	struct worker *w, const int *agent_fds, size_t n, int relay_fd, int own_relay_fd);
+int worker_listen(struct worker *w, int relay_fd, int own_relay_fd);
+/* Before or after worker_start(), from any thread: the agent accepts HAProxy's connections. The
+ * descriptors stay the caller's. */
+void worker_accept(struct worker *w, const int *agent_fds, size_t n);
 int worker_start(struct worker *w);
 /* Any thread. */
 void worker_snapshot(struct worker *w, struct snapshot *snap);
-/* Any thread; each once. */
+/* Any thread: the worker serves a connection that another process began. `p->fd` is the worker's
+ * from then on; the views are copied. 0 or ERR_NOMEM. */
+int worker_adopt(struct worker *w, const struct agent_parcel *p);
+/* Any thread. Each once; the orders of a hand-over again after the worker has carried them out. */
 void worker_order(struct worker *w, enum worker_order o);
 /* Once the loops of all workers have ended, or never ran. */
 void worker_free(struct worker *w);

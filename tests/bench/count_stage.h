@@ -338,7 +338,8 @@ count_up(struct count_stage *s, const char *policy, const char *ranks)
 	s->table = quota_table_new(&s->w.mail);
 	INVARIANT(worker_init(&s->w, 0, s->snap->cfg, s->shared, s->snap, s->table, s->finder,
 			  NULL) == 0);
-	INVARIANT(worker_listen(&s->w, &agent, 1, relay, -1) == 0);
+	INVARIANT(worker_listen(&s->w, relay, -1) == 0);
+	worker_accept(&s->w, &agent, 1);
 	s->agent = count_connect(s, "agent.sock");
 	s->edge = count_connect(s, "relay.sock");
 	s->provider =

@@ -709,7 +709,18 @@ async function stays() {
 	clearInterval(timer)
 }
 
-const parts = { money, restores, order, silence, stays, stops, handshakes, contents, resumes, elsewhere, several, ends, bad }
+async function handed() {
+	const all = Array.from({ length: 50 }, () => new Sock(RT))
+	const turns = async t => (await Promise.all(all.map(async (s, i) => await turn(s, `${t} ${i}`) == `${t} ${i}`))).filter(x => x).length
+	await Promise.all(all.map(s => s.open()))
+	same('fifty sessions answer before an upgrade', await turns('before'), 50)
+	console.log('# open')
+	while (!fs.existsSync(process.env.GO)) await new Promise(y => setTimeout(y, 50))
+	same('and after it, on the same sockets', await turns('after'), 50)
+	for (const s of all) s.stop()
+}
+
+const parts = { handed, money, restores, order, silence, stays, stops, handshakes, contents, resumes, elsewhere, several, ends, bad }
 if (process.argv[1].endsWith("realtime.mjs")) {
 	for (const p of process.argv.slice(2)) await parts[p]()
 	process.exit(failed ? 1 : 0)

@@ -202,10 +202,10 @@ a_daemon_that_stops_ends_it_as_http_says(void **state)
 	struct stage *s = *state;
 
 	begin(s, true, true);
-	relay_end_streams(s->relay); /* its head is not there yet */
+	relay_end_streams(s->relay, true); /* its head is not there yet */
 	say(s, &up, EVENTS ONE_EVENT);
 	until(s, heard(&edge, "data: {\"a\":1}\n\n"));
-	relay_end_streams(s->relay);
+	relay_end_streams(s->relay, true);
 	until(s, closed(&edge));
 	until(s, closed(&up));
 	assert_true(heard(&edge, "\r\n0\r\n\r\n"));
@@ -221,7 +221,7 @@ and_leaves_other_streams_alone(void **state)
 	begin(s, false, true);
 	say(s, &up, EVENTS ONE_EVENT);
 	until(s, heard(&edge, "data: {\"a\":1}\n\n"));
-	relay_end_streams(s->relay);
+	relay_end_streams(s->relay, true);
 	say(s, &up, ONE_EVENT "0\r\n\r\n");
 	until(s, heard(&edge, "\r\n0\r\n\r\n"));
 	over(s);

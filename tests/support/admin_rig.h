@@ -108,7 +108,7 @@ start(void **state)
 	if (daemon_pid == 0) {
 		if (!freopen(path("log"), "w", stderr))
 			exit(2);
-		exit(server_run(path("t.yaml"), &admin_front));
+		exit(server_run(path("t.yaml"), false, &admin_front));
 	}
 	for (int i = 0; i < 600 && stat(path("admin.sock"), &st) < 0; i++)
 		usleep(50000);

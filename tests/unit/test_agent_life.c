@@ -229,6 +229,87 @@ draining_answers_all_that_was_received(void **state)
 	leave(&half);
 }
 
+/* The other process: an agent that serves a copy of each descriptor. */
+static int
+adopt_by_other(void *other, const struct agent_parcel *p)
+{
+	struct agent_parcel copy = *p;
+
+	copy.fd = dup(p->fd);
+	assert_true(copy.fd >= 0);
+	return agent_adopt(other, &copy);
+}
+
+static void
+a_connection_is_handed_over_at_every_byte_of_a_frame(void **state)
+{
+	static const struct agent_ops ops = { on_notify, on_gone, &gate };
+	struct buf b;
+
+	(void)state;
+	buf_init(&b, 0);
+	peer_put_notify(&b, 7, 3, SPAN_LIT("a body"));
+	for (size_t cut = 0; cut <= b.n; cut++) {
+		struct agent *other = agent_new(loop, &ops, &counters);
+		struct peer p = greeted(SOCK_STREAM, 16380);
+		size_t before = gate.n;
+		assert_int_equal(send(p.fd, buf_view(&b).p, cut, 0), cut);
+		turn();
+		agent_freeze(ag);
+		turn();
+		/* a NOTIFY that has arrived whole is answered here, and only then is the agent still */
+		assert_int_equal(agent_is_still(ag), cut < b.n);
+		if (cut == b.n)
+			permit(before);
+		turn();
+		assert_true(agent_is_still(ag));
+		assert_int_equal(agent_parcels(ag, adopt_by_other, other), 0);
+		agent_forget_handed(ag);
+		assert_int_equal(agent_conns(ag), 0);
+		assert_int_equal(agent_conns(other), 1);
+		assert_int_equal(send(p.fd, buf_view(&b).p + cut, b.n - cut, 0), b.n - cut);
+		TURN_UNTIL(gate.n == before + 1);
+		if (cut < b.n) { /* the bytes live until the ACK */
+			assert_true(span_is(gate.bodies[before], "a body"));
+			permit(before);
+		}
+		hear_ack(&p, 7, 3);
+		leave(&p);
+		agent_free(&other);
+		agent_thaw(ag, false);
+	}
+	buf_free(&b);
+}
+
+static void
+a_hand_over_that_fails_leaves_the_agent_as_it_was(void **state)
+{
+	struct peer p = greeted(SOCK_STREAM, 16380), dropped;
+	struct buf b;
+
+	(void)state;
+	buf_init(&b, 0);
+	peer_put_notify(&b, 1, 1, SPAN_LIT("sent while frozen"));
+	agent_freeze(ag);
+	assert_int_equal(send(p.fd, buf_view(&b).p, b.n, 0), b.n);
+	turn();
+	assert_int_equal(gate.n, 0);
+	assert_true(agent_is_still(ag));
+	agent_thaw(ag, false);
+	TURN_UNTIL(gate.n == 1);
+	permit(0);
+	hear_ack(&p, 1, 1);
+	leave(&p);
+	/* the other process may have read from it */
+	dropped = greeted(SOCK_STREAM, 16380);
+	agent_freeze(ag);
+	agent_thaw(ag, true);
+	TURN_UNTIL(ended(&dropped));
+	assert_int_equal(agent_conns(ag), 0);
+	leave(&dropped);
+	buf_free(&b);
+}
+
 static void
 draining_ends_a_connection_that_is_never_idle(void **state)
 {
@@ -487,6 +568,8 @@ main(void)
 		T(draining_answers_all_that_was_received),
 		T(draining_ends_a_connection_that_is_never_idle),
 		T(a_health_check_fails_while_draining),
+		T(a_connection_is_handed_over_at_every_byte_of_a_frame),
+		T(a_hand_over_that_fails_leaves_the_agent_as_it_was),
 		T(freeing_the_agent_tells_the_gate),
 		T(unix_and_tcp_listeners_accept),
 		T(workers_that_share_a_listener_share_the_connections),

@@ -10,6 +10,7 @@
 
 #include "base/redis/redis_tls.h"
 #include "base/redis/redis_url.h"
+#include "base/scoped.h"
 #include "policy/config/config.h"
 #include "policy/config/options.h"
 #include "policy/config/read.h"
@@ -514,6 +515,44 @@ the_configuration_is_found_where_named(void **state)
 	assert_string_equal(config_find("policies/tollgate.yaml"), "policies/tollgate.yaml");
 }
 
+/* The second instance of a host has the paths of what has one writer or one listener to itself. */
+static void
+the_second_instance_has_its_own_files(void **state)
+{
+	static const char text[] =
+		"node: gw\npolicy: /p.yaml\nagent: {listen: unix@/s/agent.sock}\n"
+		"relay: {listen: unix@/s/relay.sock, egress: unix@/r/inner.sock}\n"
+		"admin: {listen: unix@/r/admin.sock}\nstate_key: /e/state.key\n"
+		"audit: {journal: /v.d/journal/, key: /e/audit.key}\n";
+	SCOPED_ARENA(a, 0, false);
+	SCOPED_DIAG(d);
+	char file[] = "/tmp/tgsecond.XXXXXX";
+	int fd = mkstemp(file);
+
+	(void)state;
+	assert_int_equal(write(fd, text, sizeof(text) - 1), sizeof(text) - 1);
+	close(fd);
+	const struct config *first = config_load(&a, file, &d);
+	setenv(CONFIG_INSTANCE, "b", 1);
+	const struct config *second = config_load(&a, file, &d);
+	unsetenv(CONFIG_INSTANCE);
+	unlink(file);
+	assert_non_null(first);
+	assert_non_null(second);
+	assert_string_equal(first->node, "gw");
+	assert_string_equal(second->node, "gw_b");
+	assert_string_equal(second->journal, "/v.d/journal-b");
+	assert_string_equal(second->audit_key, "/e/audit-b.key");
+	assert_string_equal(second->hash_key_of, "/e/audit.key");
+	assert_string_equal(second->state_file, "/v.d/journal-b.live");
+	assert_string_equal(second->relay_listen.path, "/s/relay-b.sock");
+	assert_string_equal(second->agent[0].path, first->agent[0].path);
+	assert_string_equal(second->admin.path, first->admin.path);
+	assert_string_equal(first->other_journal, second->journal);
+	assert_string_equal(first->other_key, second->audit_key);
+	assert_string_equal(second->other_journal, first->journal);
+}
+
 int
 main(void)
 {
@@ -521,6 +560,7 @@ main(void)
 		cmocka_unit_test(defaults_are_those_of_the_manual),
 		cmocka_unit_test(every_option_is_read),
 		cmocka_unit_test(mistakes_name_their_position),
+		cmocka_unit_test(the_second_instance_has_its_own_files),
 		cmocka_unit_test(all_mistakes_are_reported_at_once),
 		cmocka_unit_test(the_shipped_sample_loads),
 		cmocka_unit_test(the_shipped_sample_documents_every_option),

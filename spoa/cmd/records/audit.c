@@ -2,6 +2,7 @@
 #include "cmd/records/audit.h"
 
 #include <stdio.h>
+#include <unistd.h>
 
 #include "cmd/daemon/reading.h"
 #include "policy/config/config.h"
@@ -43,6 +44,11 @@ audit_signers(struct audit_args *a, bool need)
 	if (!file)
 		return cmd_no_config(what, a->q.config, ", or the key with --public-key");
 	const struct config *cfg = cmd_config(&a->q.arena, a->q.config);
+	const char *beside = cfg && a->q.beside
+				     ? arena_printf(&a->q.arena, "%s.pub", cfg->other_key).p
+				     : NULL;
+	if (beside && access(beside, R_OK) == 0 && (code = add_keys(a, beside)))
+		return code;
 	if (cfg && cfg->audit_key)
 		return add_keys(a, arena_printf(&a->q.arena, "%s.pub", cfg->audit_key).p);
 	return !need ? 0
@@ -152,6 +158,13 @@ cmd_audit(int argc, char **argv)
 			read_args(&a, argc - 1, argv + 1, verbs[i].need_id, verbs[i].need_key);
 		if (!code)
 			code = verbs[i].run(&a);
+		/* each chain is verified by itself; a note and a sequence number are of one */
+		if (verbs[i].run == audit_verify && a.q.beside && !a.note && !a.from &&
+			code != EXIT_CANNOT) {
+			a.q.journal = a.q.beside;
+			int other = audit_verify(&a);
+			code = other > code ? other : code;
+		}
 		return query_end(&a.q, code);
 	}
 	return cmd_usage(argv[0]);

@@ -3,6 +3,7 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "cmd/daemon/reading.h"
 #include "cmd/when.h"
@@ -102,6 +103,8 @@ query_source(struct query *q)
 		if (!cfg->journal)
 			return cmd_fail(q->what, "%s: has no audit.journal", file);
 		q->journal = cfg->journal;
+		if (access(cfg->other_journal, F_OK) == 0)
+			q->beside = cfg->other_journal;
 	}
 	reading_of(q->journal, q->redis, q->file);
 	return 0;

@@ -29,6 +29,9 @@ struct query {
 	const char *what; /* the command, in messages */
 	/* where: what the command line names, else the configured journal */
 	const char *journal, *redis, *file; /* a folder, a URL, a file or "-" */
+	/* the journal of the host's other instance, read with `journal` as one time line; NULL:
+	 * none, or places are named */
+	const char *beside;
 	const char *config;		    /* as for config_find */
 	bool restored;			    /* JOURNAL.restored was named */
 	bool without_restored; /* what audit restore brought counts only where it was named */

@@ -387,24 +387,67 @@ take_journal_segment(struct walk *w, size_t i, struct buf *why)
 }
 
 static int
-read_journal(const struct query *q, struct buf *why)
+begin_walk(struct walk *w, const struct query *q, const char *journal, struct buf *why)
 {
-	struct walk w = { .q = q };
 	size_t kept = 0;
-	int err = journal_list_all(
-		q->journal, NULL, q->restored || !q->without_restored, &w.list, why);
 
+	w->q = q;
+	int err = journal_list_all(
+		journal, NULL, q->restored || !q->without_restored, &w->list, why);
 	if (err)
 		return err;
-	snprintf(w.dir, sizeof(w.dir), "%.*s", SPAN_ARG(journal_folder(q->journal)));
+	snprintf(w->dir, sizeof(w->dir), "%.*s", SPAN_ARG(journal_folder(journal)));
 	/* One that somebody renamed is read too; in other files is no record. */
-	for (size_t i = 0; i < w.list.n; i++)
-		if (w.list.seg[i].ours || strstr(w.list.seg[i].name, ".jsonl"))
-			w.list.seg[kept++] = w.list.seg[i];
-	w.list.n = kept;
-	for (size_t i = 0; i < w.list.n && !err && !(q->enough && *q->enough); i++)
-		err = take_journal_segment(&w, i, why);
-	journal_list_free(&w.list);
+	for (size_t i = 0; i < w->list.n; i++)
+		if (w->list.seg[i].ours || strstr(w->list.seg[i].name, ".jsonl"))
+			w->list.seg[kept++] = w->list.seg[i];
+	w->list.n = kept;
+	return 0;
+}
+
+/* When the walk's next segment begins; false: there is none. */
+static bool
+next_begins(const struct walk *w, size_t at, char out[CLOCK_RFC3339_LEN])
+{
+	if (at < w->list.n && !query_first_time(w->dir, &w->list.seg[at], 0, out))
+		out[0] = '\0';
+	return at < w->list.n;
+}
+
+/* Segments of two instances in the order in which they begin, which is that of the decisions but
+ * for completions while one instance hands over to the other. */
+static int
+read_two_journals(struct walk w[static 2], struct buf *why)
+{
+	char begins[2][CLOCK_RFC3339_LEN];
+	size_t at[2] = { 0, 0 };
+	bool more[2] = { next_begins(&w[0], 0, begins[0]), next_begins(&w[1], 0, begins[1]) };
+	const bool *enough = w[0].q->enough;
+	int err = 0;
+
+	while (!err && (more[0] || more[1]) && !(enough && *enough)) {
+		size_t k = !more[0] || (more[1] && strcmp(begins[1], begins[0]) < 0);
+		err = take_journal_segment(&w[k], at[k]++, why);
+		more[k] = next_begins(&w[k], at[k], begins[k]);
+	}
+	return err;
+}
+
+static int
+read_journal(const struct query *q, struct buf *why)
+{
+	struct walk w[2] = { { .q = q }, { .q = q } };
+	int err = begin_walk(&w[0], q, q->journal, why);
+
+	if (!err && q->beside)
+		err = begin_walk(&w[1], q, q->beside, why);
+	if (!err && q->beside)
+		err = read_two_journals(w, why);
+	for (size_t i = 0; !q->beside && i < w[0].list.n && !err && !(q->enough && *q->enough);
+		i++)
+		err = take_journal_segment(&w[0], i, why);
+	for (size_t i = 0; i < 2; i++)
+		journal_list_free(&w[i].list);
 	return err;
 }
 

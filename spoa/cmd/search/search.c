@@ -419,7 +419,8 @@ add_sources(struct search_sources *all, const char **journals, size_t n)
 	if (!n && !q->redis && !q->file) {
 		code = query_source(q);
 		journals[0] = q->journal;
-		n = 1;
+		journals[1] = q->beside;
+		n = q->beside ? 2 : 1;
 	}
 	for (size_t i = 0; i < n && !code; i++) {
 		reading_of(journals[i], NULL, NULL);

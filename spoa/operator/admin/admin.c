@@ -528,7 +528,23 @@ admin_reloaded(void *front, const struct config *cfg)
 		log_event(LOG_WARN, "admin.mode", LS("socket", a->cfg->admin.path));
 }
 
-const struct server_front admin_front = { admin_start, admin_reloaded, admin_stop };
+/* The connections that are open are served to their end. */
+static void
+admin_handed(void *front)
+{
+	struct admin *a = front;
+
+	for (int i = 0; i < DOORS; i++) {
+		if (!a->side[i].daemon)
+			continue;
+		MHD_socket fd = MHD_quiesce_daemon(a->side[i].daemon);
+		if (fd != MHD_INVALID_SOCKET)
+			close(fd);
+	}
+}
+
+const struct server_front admin_front = { admin_start, admin_reloaded, admin_handed,
+	admin_stop };
 
 /* ---- what endpoints ask of it ---- */
 

@@ -2,6 +2,7 @@
 #include <stdio.h>
 
 #include "operator/edge/judge_private.h"
+#include "policy/config/config.h"
 
 /* ---- the shipped files ---- */
 
@@ -108,6 +109,24 @@ compare_engine(struct judge *j)
 	haproxy_free(&ours);
 }
 
+/* Where a daemon listens, a person may write otherwise; but the second instance needs its lines
+ * before the first `tollgate upgrade`. */
+static void
+compare_second(struct judge *j)
+{
+	const struct haproxy_section *s = backend_named(j->h, SPAN_LIT("tollgate-relay"));
+	bool any = !s;
+
+	for (size_t i = 0; s && i < s->n; i++)
+		any |= span_is(s->line[i].word[0], "use-server") &&
+		       line_holds(&s->line[i], SECOND_NODE);
+	if (!any)
+		found(j, s->head, NULL,
+			"%.*s does not name the relay sockets of the second instance, which "
+			"`tollgate upgrade` starts: copy share/tollgate/haproxy/tollgate.cfg anew",
+			SPAN_ARG(s->name));
+}
+
 void
 rule_shipped_differs(struct judge *j)
 {
@@ -122,6 +141,7 @@ rule_shipped_differs(struct judge *j)
 				"`%.*s`): copy share/tollgate/haproxy/tollgate.cfg anew",
 				SPAN_ARG(s->name), SPAN_ARG(lacks));
 	}
+	compare_second(j);
 	compare_engine(j);
 }
 

@@ -44,6 +44,7 @@
 #define STOP_US	       2000000 /* what is in flight at a forced stop is waited for so long */
 #define AUTHS_FIRST_US 2000000 /* tokens for providers are waited for so long at a start */
 #define LIVE_FIRST_US  2000000 /* entries of Redis are waited for so long at a start */
+#define TAKE_REDIS_US  3000000 /* Redis is waited for so long before a hand-over */
 #define LOG_STOP_US    1000000 /* and a reader of the log that stalls */
 
 struct sockets {
@@ -94,22 +95,43 @@ on_hup(struct ev_loop *loop UNUSED, ev_signal *w, int revents UNUSED)
 }
 
 static void
-on_term(struct ev_loop *loop, ev_signal *w, int revents UNUSED)
+begin_stop(struct running *run)
 {
-	struct running *run = TAGGED(running, w->data);
-
-	if (run->terms++) {
-		log_event(LOG_WARN, "stop.forced", LS("why", "a second signal"));
-		ev_break(loop, EVBREAK_ALL);
-		return;
-	}
 	server_notify("STOPPING=1");
 	log_event(LOG_INFO, "stop.draining");
 	atomic_store(&run->s->draining, true);
 	gate_helpers_hurry(run->s->shared);
 	for (unsigned i = 0; i < run->s->nworkers; i++)
 		worker_order(&run->s->workers[i], WORKER_DRAIN);
-	ev_timer_start(loop, &run->drain_check);
+	ev_timer_start(run->loop, &run->drain_check);
+}
+
+/* The other instance decides. */
+static void
+hand_away(void *running)
+{
+	struct running *run = TAGGED(running, running);
+
+	run->s->front_of->handed(run->s->front);
+	begin_stop(run);
+}
+
+static void
+on_term(struct ev_loop *loop, ev_signal *w, int revents UNUSED)
+{
+	struct running *run = TAGGED(running, w->data);
+	bool draining = atomic_load(&run->s->draining);
+
+	if (run->terms++) {
+		log_event(LOG_WARN, "stop.forced", LS("why", "a second signal"));
+		ev_break(loop, EVBREAK_ALL);
+		return;
+	}
+	handover_stop(&run->s->handover, SPAN_LIT("the daemon that decides was stopped"));
+	if (!draining)
+		begin_stop(run);
+	for (unsigned i = 0; draining && i < run->s->nworkers; i++)
+		worker_order(&run->s->workers[i], WORKER_END_SOCKETS);
 }
 
 static void
@@ -230,7 +252,7 @@ hash_key(const struct config *cfg, struct hashkey *out, struct buf *why)
 	if (cfg->audit_hash_key)
 		return hashkey_load(cfg->audit_hash_key, out, why);
 	if (cfg->audit_key)
-		return hashkey_derive(cfg->audit_key, out, why);
+		return hashkey_derive(cfg->hash_key_of, out, why);
 	randombytes_buf(out->key, sizeof(out->key));
 	return 0;
 }
@@ -461,7 +483,7 @@ start_workers(struct server *s, const struct config *cfg, struct sockets *so, st
 			why) < 0)
 		return ERR_IO;
 	for (unsigned i = 0; i < s->nworkers; i++)
-		if (worker_listen(&s->workers[i], so->agent, so->nagent, so->relay,
+		if (worker_listen(&s->workers[i], so->relay,
 			    i < so->nown ? so->own_relay[i] : -1) < 0 ||
 			worker_start(&s->workers[i]) < 0)
 			goto nomem;
@@ -561,8 +583,38 @@ on_credential(void *targets, const char *provider)
 	target_reloaded(targets, provider);
 }
 
+static bool
+all_have_redis(const struct server *s)
+{
+	bool all = true;
+
+	for (unsigned i = 0; i < s->nworkers; i++)
+		all = all &&
+		      atomic_load_explicit(&s->workers[i].redis_ok, memory_order_relaxed);
+	return all;
+}
+
+/* Before this instance takes over, it can write its journal, to which the record of this start was
+ * given long ago, and each worker has reached Redis. Else the other one, which may have both,
+ * decides on. */
+static bool
+may_take(const struct server *s, struct buf *why)
+{
+	uint64_t until_us = clock_mono_us() + TAKE_REDIS_US;
+	bool redis;
+
+	while (!(redis = all_have_redis(s)) && clock_mono_us() < until_us)
+		usleep(1000);
+	const char *away = s->audit ? audit_away(s->audit) : NULL;
+	if (away)
+		buf_printf(why, "the journal cannot be written: %s", away);
+	else if (!redis)
+		buf_str(why, "Redis does not answer the new instance");
+	return !away && redis;
+}
+
 int
-server_run(const char *config_file, const struct server_front *front)
+server_run(const char *config_file, bool take, const struct server_front *front)
 {
 	struct server s = { .config_file = config_file,
 		.degraded.lock = PTHREAD_MUTEX_INITIALIZER,
@@ -585,6 +637,7 @@ server_run(const char *config_file, const struct server_front *front)
 	s.auths = auths_new(&s.metrics);
 	if (!s.keysets || !s.auths || catch_signals(&run) < 0)
 		goto out;
+	handover_init(&s.handover, run.loop, &s.draining, hand_away, &run);
 	s.snap = snapshot_load(config_file, NULL, WORKERS_MAX, s.keysets, &d);
 	if (s.snap && snapshot_credentials(s.snap, s.auths, &d) < 0)
 		snapshot_unref(&s.snap);
@@ -600,10 +653,17 @@ server_run(const char *config_file, const struct server_front *front)
 	}
 	struct snapshot *first = snapshot_ref(s.snap); /* its cfg outlives every reload */
 	const struct config *cfg = s.shared_cfg = first->cfg;
-	log_setup(cfg->log_format, cfg->log_level);
-	log_send_to(cfg->log_to, NULL);
 	s.nworkers = worker_count(cfg);
 	s.workers = calloc(s.nworkers, sizeof(*s.workers));
+	s.handover.cfg = cfg;
+	s.handover.workers = s.workers;
+	s.handover.nworkers = s.nworkers;
+	if (handover_join(&s.handover, take, &why) < 0) {
+		code = EXIT_ANOTHER_DECIDES;
+		goto stop;
+	}
+	log_setup(cfg->log_format, cfg->log_level);
+	log_send_to(cfg->log_to, NULL);
 	s.series = series_sum_new();
 	s.cached_shares = cached_shares_new();
 	if (log_start() < 0 || !s.workers || !s.series || !s.cached_shares ||
@@ -640,10 +700,16 @@ server_run(const char *config_file, const struct server_front *front)
 	observing_again(&s);
 	degraded_start(&s.degraded, &s);
 	looks_begin(&s.looks, &s, run.loop);
+	if (handover_joined(&s.handover) && !may_take(&s, &why))
+		goto stop;
+	if (handover_take(&s.handover, so.agent, so.nagent, &why) < 0)
+		goto stop;
+	handover_serve(&s.handover);
 	server_notify("READY=1\nSTATUS=");
 	ev_run(run.loop, 0);
 	code = 0;
 stop:
+	handover_stop(&s.handover, why.n ? buf_view(&why) : SPAN_LIT("the daemon that decides stops"));
 	sodium_memzero(&hash, sizeof(hash));
 	reload_stop(&s.reloading);
 	looks_end(&s.looks);

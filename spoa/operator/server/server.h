@@ -9,6 +9,7 @@
 #include "gate/changes/erasing.h"
 #include "net/worker.h"
 #include "gate/sources/extract_health.h"
+#include "operator/handover/handover.h"
 #include "operator/server/degraded.h"
 #include "operator/server/looks.h"
 #include "operator/server/observing.h"
@@ -28,6 +29,7 @@ struct server {
 	struct gate_shared *shared;
 	struct reloading reloading;
 	struct looks looks;
+	struct handover handover;
 	struct erasing erasing;
 	enum observe_state observe_said;
 	struct degraded degraded;
@@ -77,11 +79,16 @@ struct server_front {
 	/* Once all but this runs. NULL with a message in *why. */
 	void *(*start)(const struct config *cfg, struct server *s, struct buf *why);
 	void (*reloaded)(void *front, const struct config *cfg); /* on the main thread */
+	void (*handed)(void *front); /* the listening sockets are another process' now */
 	void (*stop)(void *front);				 /* NULL: nothing */
 };
 
-/* Runs until SIGTERM or SIGINT. Exit code of the command. */
-int server_run(const char *config_file, const struct server_front *front);
+/* Another process decides on these sockets and did not hand over: a restart is of no use. */
+enum { EXIT_ANOTHER_DECIDES = 3 };
+
+/* Runs until SIGTERM or SIGINT, or until the other instance decides. `take`: takes over from an
+ * instance that decides, without `tollgate upgrade`. Exit code of the command. */
+int server_run(const char *config_file, bool take, const struct server_front *front);
 
 /* Tells systemd, where it asks for it. */
 void server_notify(const char *state);

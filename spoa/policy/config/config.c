@@ -348,6 +348,14 @@ newest_node(const char *journal, char out[NODE_NAME_MAX + 1])
 	return any;
 }
 
+bool
+config_is_second(void)
+{
+	const char *instance = getenv(CONFIG_INSTANCE);
+
+	return instance && !strcmp(instance, "b");
+}
+
 const char *
 node_of_journal(struct arena *a, const char *journal)
 {
@@ -370,6 +378,41 @@ node_keep(const char *journal, const char *node, struct buf *why)
 	/* every tool on this machine may read the name */
 	int n = snprintf(text, sizeof(text), "%s\n", node);
 	return replace_file(AT_FDCWD, path, 0644, span_of(text, (size_t)n), why);
+}
+
+/* ---- the second instance ---- */
+
+/* "/DIR/relay.sock" is "/DIR/relay-b.sock", "/DIR/journal" is "/DIR/journal-b". */
+static const char *
+of_second(struct arena *a, const char *path)
+{
+	struct span s = span_str(path);
+
+	while (s.n > 1 && s.p[s.n - 1] == '/')
+		s.n--;
+	size_t name = span_behind(s, '/'), dot = span_behind(span_cut(s, name, s.n), '.');
+	size_t stem = dot > 1 ? name + dot - 1 : s.n;
+	return arena_printf(a, "%.*s-b%.*s", (int)stem, s.p, (int)(s.n - stem), s.p + stem).p;
+}
+
+/* What has one writer, or one listener, is the second instance's own. */
+static void
+make_second(struct arena *a, struct config *cfg)
+{
+	const char **const own[] = { &cfg->journal, &cfg->audit_key, &cfg->audit_previous_key,
+		&cfg->seal_shares, &cfg->state_file, &cfg->relay_listen.path };
+
+	cfg->node = arena_printf(a, "%.*s" SECOND_NODE,
+		(int)(NODE_NAME_MAX - sizeof(SECOND_NODE) + 1), cfg->node)
+			    .p;
+	for (size_t i = 0; i < COUNT_OF(own); i++)
+		if (*own[i])
+			*own[i] = of_second(a, *own[i]);
+	if (cfg->audit_origin)
+		cfg->audit_origin = arena_printf(a, "%s" SECOND_NODE, cfg->audit_origin).p;
+	if (cfg->relay_listen.path)
+		cfg->relay_listen.text =
+			arena_printf(a, "unix@%s", cfg->relay_listen.path).p;
 }
 
 /* ---- the whole file ---- */
@@ -412,6 +455,14 @@ config_read(struct arena *a, const char *file, struct diag *d)
 	}
 	if (!cfg->node)
 		cfg->node = node_of_journal(a, cfg->journal);
+	cfg->hash_key_of = cfg->other_key = cfg->audit_key;
+	cfg->other_journal = cfg->journal;
+	if (config_is_second()) {
+		make_second(a, cfg);
+	} else if (cfg->journal && cfg->audit_key) {
+		cfg->other_journal = of_second(a, cfg->journal);
+		cfg->other_key = of_second(a, cfg->audit_key);
+	}
 	if (root->kind == YAML_MAPPING)
 		config_check(&r);
 	if (arena_failed(a) && d->errors == errors)

@@ -87,6 +87,10 @@ struct config {
 
 	const char *journal;		/* audit.journal: directory; NULL: no audit section */
 	const char *audit_key;		/* audit.key: private key file of `tollgate keygen` */
+	const char *hash_key_of; /* the first instance's audit.key, of which hash.key follows where
+				    none is given */
+	/* of the other instance; the folder exists once that instance has started */
+	const char *other_journal, *other_key;
 	const char *audit_passphrase_file; /* audit.key_passphrase_file; NULL: not encrypted */
 	const char *audit_previous_key;	   /* audit.previous_key; NULL: audit.key and ".old" */
 	const char *audit_root;		   /* audit.root: public key file; NULL: none */
@@ -195,6 +199,15 @@ extern const char *config_installed;
 /* The file that -c names, or tollgate.yaml here, then under /etc/tollgate/;
  * NULL where neither exists. */
 const char *config_find(const char *named);
+
+/* ---- the two instances of one host, of one configuration ---- */
+
+/* The environment of a process names its instance: "b" is the second, anything else the first.
+ * The second has the configuration's paths with "-b" before the suffix, for what has one writer
+ * or one listener, and SECOND_NODE after its node's name. */
+#define CONFIG_INSTANCE "TOLLGATE_INSTANCE"
+#define SECOND_NODE	"_b"
+bool config_is_second(void);
 
 /* ---- the name of a node: chosen at the first start, and kept ---- */
 

@@ -1,0 +1,83 @@
+/* The hand-over from one instance of the daemon to the other (`tollgate upgrade`).
+ *
+ * Two instances on one host have a journal, a signing key and relay sockets each, and share the
+ * agent's sockets and those of the admin server. One of them decides. The one that decides
+ * listens on a unix socket beside the first agent socket (AGENT.sock.hand).
+ *
+ *   command            instance that decides                instance that starts
+ *      ├─ EXPECT ────────────►│ ALONE → EXPECTS                      │
+ *      │◄──────────── OTHER ──┤                                      │
+ *      │                      │◄────────────────────────────── JOIN ─┤ configuration is valid
+ *      │                      ├─ SOCKET …, SOCKETS ─────────────────►│ EXPECTS → JOINED
+ *      │                      │◄────────────────────────────── TAKE ─┤ all but the agent runs
+ *      │                      │  freeze: no reads, ACKs are sent     │
+ *      │                      ├─ CONNECTION …, GO ──────────────────►│ JOINED → PASSING
+ *      │                      │◄─────────────────────────── DECIDES ─┤ from here on it decides
+ *      │◄───────── DECIDES ───┤ PASSING → GONE: drains, stops        │
+ *
+ * Before GO every failure leaves the old instance deciding: it thaws. If the old instance ends
+ * before GO, the new one decides with the sockets that it has. After GO the new one decides
+ * only if its DECIDES was sent before the old one closed its end, else it ends and the old one
+ * decides again, with new connections. owner: main. */
+#ifndef OPERATOR_HANDOVER_HANDOVER_H
+#define OPERATOR_HANDOVER_HANDOVER_H
+
+#include <ev.h>
+
+#include "base/buf.h"
+#include "base/tag.h"
+#include "net/worker.h"
+#include "policy/config/config.h"
+
+enum handover_state {
+	HANDOVER_ALONE,	  /* this instance decides, or starts */
+	HANDOVER_EXPECTS, /* a command announced the other instance */
+	HANDOVER_JOINED,  /* the other instance has the listening sockets and starts */
+	HANDOVER_PASSING, /* connections are frozen and being passed */
+	HANDOVER_GONE,	  /* the other instance decides */
+	HANDOVER_STATES
+};
+
+struct handover {
+	struct tag tag;
+	struct ev_loop *loop;
+	const struct config *cfg; /* of the start */
+	struct worker *workers;
+	unsigned nworkers;
+	const _Atomic bool *draining; /* the daemon stops */
+	enum handover_state state;
+	int fd;			 /* listening; -1: none */
+	ev_io listener;		 /* on fd */
+	ev_io command, instance; /* connections of those; fd -1: none */
+	int older;		 /* while this instance starts: to the one that decides; -1: none */
+	void (*gone)(void *arg); /* called once the other instance decides: drains and stops */
+	void *arg;
+};
+
+void handover_init(struct handover *h, struct ev_loop *loop, const _Atomic bool *draining,
+	void (*gone)(void *arg), void *arg);
+/* Asks the instance that decides, if there is one, for its listening sockets, which listen_open()
+ * returns from then on. `take`: no command has announced this instance. 0, or negative with
+ * *why: ERR_BAD_STATE if the one that decides refused. */
+int handover_join(struct handover *h, bool take, struct buf *why);
+/* Another instance decides, and waits for handover_take(). */
+bool handover_joined(const struct handover *h);
+/* Once all but the agents run: takes the connections over, if there is another instance, and lets
+ * the workers accept. 0: this instance decides; negative with *why: it must end. */
+int handover_take(struct handover *h, const int *agent_fds, size_t n, struct buf *why);
+/* Listens for the next hand-over. No socket is a warning in the log, not an error. */
+void handover_serve(struct handover *h);
+/* The daemon stops, or its start failed for this reason: whoever waits is answered. */
+void handover_stop(struct handover *h, struct span why);
+
+/* ---- for the command ---- */
+
+/* Announces the other instance to the one that decides. 0 with the name of the instance to start
+ * in *other and the connection in *fd; negative with *why. */
+int handover_expect(const struct config *cfg, int *fd, char other[2], struct buf *why);
+/* Waits up to `most_s` seconds for the outcome; `over` is asked meanwhile and may be NULL: true
+ * ends the wait. 0: `instance` decides; negative with *why. */
+int handover_outcome(const struct config *cfg, int fd, const char *instance, int most_s,
+	bool (*over)(void *arg), void *arg, struct buf *why);
+
+#endif

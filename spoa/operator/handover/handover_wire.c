@@ -1,0 +1,149 @@
+/* The bytes of a hand-over, on blocking sockets with bounds. */
+#include "operator/handover/handover_wire.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/time.h>
+#include <unistd.h>
+
+#include "base/err.h"
+
+struct head {
+	uint32_t magic, kind, n, value, nengine, greeted;
+};
+
+void
+handover_bound(int socket, unsigned ms)
+{
+	const struct timeval t = { ms / 1000, (suseconds_t)(ms % 1000) * 1000 };
+
+	setsockopt(socket, SOL_SOCKET, SO_RCVTIMEO, &t, sizeof(t));
+	setsockopt(socket, SOL_SOCKET, SO_SNDTIMEO, &t, sizeof(t));
+}
+
+static int
+wire_error(void)
+{
+	return errno == EAGAIN || errno == EWOULDBLOCK	? ERR_TIMEOUT
+	       : errno == EPIPE || errno == ECONNRESET ? ERR_CLOSED
+						       : ERR_IO;
+}
+
+static int
+send_all(int socket, struct span s)
+{
+	while (s.n) {
+		ssize_t r = send(socket, s.p, s.n, MSG_NOSIGNAL);
+		if (r < 0 && errno == EINTR)
+			continue;
+		if (r < 0)
+			return wire_error();
+		s = span_cut(s, (size_t)r, s.n);
+	}
+	return 0;
+}
+
+int
+handover_send(int socket, const struct handover_msg *m, struct span first, struct span rest)
+{
+	struct head h = { HANDOVER_MAGIC, m->kind, (uint32_t)(first.n + rest.n), m->value,
+		m->nengine, m->greeted };
+	struct iovec iov = { &h, sizeof(h) };
+	union {
+		struct cmsghdr align;
+		char room[CMSG_SPACE(sizeof(int))];
+	} control = { .room = { 0 } };
+	struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1 };
+	ssize_t r;
+
+	if (m->fd >= 0) {
+		msg.msg_control = control.room;
+		msg.msg_controllen = sizeof(control.room);
+		struct cmsghdr *c = CMSG_FIRSTHDR(&msg);
+		c->cmsg_level = SOL_SOCKET;
+		c->cmsg_type = SCM_RIGHTS;
+		c->cmsg_len = CMSG_LEN(sizeof(int));
+		memcpy(CMSG_DATA(c), &m->fd, sizeof(int));
+	}
+	do
+		r = sendmsg(socket, &msg, MSG_NOSIGNAL);
+	while (r < 0 && errno == EINTR);
+	if (r < 0)
+		return wire_error();
+	int err = send_all(socket, span_of((char *)&h + r, sizeof(h) - (size_t)r));
+	if (!err)
+		err = send_all(socket, first);
+	return err ? err : send_all(socket, rest);
+}
+
+static int
+receive_all(int socket, char *p, size_t n)
+{
+	while (n) {
+		ssize_t r = recv(socket, p, n, 0);
+		if (r < 0 && errno == EINTR)
+			continue;
+		if (r <= 0)
+			return r ? wire_error() : ERR_CLOSED;
+		p += r;
+		n -= (size_t)r;
+	}
+	return 0;
+}
+
+/* The descriptor that came with the head; -1: none. */
+static int
+received_fd(struct msghdr *msg)
+{
+	struct cmsghdr *c = CMSG_FIRSTHDR(msg);
+	int fd = -1;
+
+	if (c && c->cmsg_level == SOL_SOCKET && c->cmsg_type == SCM_RIGHTS &&
+		c->cmsg_len == CMSG_LEN(sizeof(int)))
+		memcpy(&fd, CMSG_DATA(c), sizeof(int));
+	return fd;
+}
+
+int
+handover_receive(int socket, struct handover_msg *m, struct buf *bytes)
+{
+	struct head h = { 0 };
+	struct iovec iov = { &h, sizeof(h) };
+	union {
+		struct cmsghdr align;
+		char room[CMSG_SPACE(sizeof(int))];
+	} control;
+	struct msghdr msg = { .msg_iov = &iov,
+		.msg_iovlen = 1,
+		.msg_control = control.room,
+		.msg_controllen = sizeof(control.room) };
+	ssize_t r;
+
+	buf_clear(bytes);
+	m->fd = -1;
+	do
+		r = recvmsg(socket, &msg, MSG_CMSG_CLOEXEC);
+	while (r < 0 && errno == EINTR);
+	if (r <= 0)
+		return r ? wire_error() : ERR_CLOSED;
+	m->fd = received_fd(&msg);
+	int err = receive_all(socket, (char *)&h + r, sizeof(h) - (size_t)r);
+	if (!err && (h.magic != HANDOVER_MAGIC || h.n > HANDOVER_BYTES || h.nengine > h.n))
+		err = ERR_UNSUPPORTED;
+	char *room = err || !h.n ? NULL : buf_reserve(bytes, h.n);
+	if (!err && h.n)
+		err = room ? receive_all(socket, room, h.n) : ERR_NOMEM;
+	if (err) {
+		if (m->fd >= 0)
+			close(m->fd);
+		m->fd = -1;
+		return err;
+	}
+	buf_commit(bytes, h.n);
+	m->kind = (enum handover_kind)h.kind;
+	m->value = h.value;
+	m->nengine = h.nengine;
+	m->greeted = h.greeted;
+	return 0;
+}

@@ -1,0 +1,32 @@
+# For the tests of `tollgate upgrade`: the command with what it starts, load, and a new instance that ends at a step.
+# shellcheck shell=bash disable=SC2034,SC2154
+upgrades=0
+
+# upgrade [OPTIONS]: the instance that it starts is ended by the test's end; what the command and the instance print is in $said
+upgrade() {
+	local code pid err
+	err=$D/upgrade.$((++upgrades)).log # the instance goes on writing to it
+	"$build/tollgate" upgrade -c "$D/tollgate.yaml" --exec "${NEW_PROGRAM:-$build/tollgate}" "$@" \
+		9>&- >>"$err" 2>&1 </dev/null
+	code=$?
+	said=$(cat "$err")
+	for pid in $(pgrep -f "^$build/tollgate serve -c $D/tollgate.yaml --instance"); do
+		grep -q "^$pid " "$D/.pids" || note_pid "$pid" instance
+	done
+	return $code
+}
+deciding() { pgrep -f "^$build/tollgate serve -c $D/tollgate.yaml"; } # while there is one instance
+load_begin() {
+	rm -f "$D/enough"
+	EDGE=$EDGE TOKEN=$(token) STOP=$D/enough NOW=$D/load.txt node "$here/load.mjs" &
+	loading=$!
+}
+load_end() {
+	touch "$D/enough"
+	wait $loading
+}
+refused() { awk '$1 !~ /^(200|403)$/ { n += $2 } END { print n + 0 }' "$D/load.txt"; }
+# peer STEP [NODE]: a new instance that follows the hand-over up to this step and then ends
+peer() {
+	python3 "$here/upgrade-peer.py" "$SOCKETS/agent.sock.hand" "$@" 2>&1
+}

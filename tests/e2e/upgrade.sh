@@ -1,0 +1,65 @@
+# `tollgate upgrade` under load: the other instance takes over, no request is refused, and open streams end whole.
+. "$(dirname "$0")/lib.sh"
+. "$here/upgrade.bash"
+command -v node >/dev/null || { skip "upgrade" "node is not installed"; exit 0; }
+stack_up --policy "$here/policy.yaml" --config "$here/config.yaml"
+auth="authorization: Bearer $(token)"
+json='content-type: application/json'
+stream='{"model":"say:one two three four five six seven eight","stream":true,"messages":[{"role":"user","content":"hi"}]}'
+
+control '{"hold_after_events":2}'
+curl -sN -m 90 -H "$auth" -H "$json" "$EDGE/v1/chat/completions" -d "$stream" >"$D/stream" &
+stream_pid=$!
+came() { [ "$(grep -c '^data: ' "$D/stream")" -ge "$1" ]; }
+check "a stream is open" wait_for came 2
+control '{}'
+first=$(pid_of tollgate)
+load_begin
+loaded() { [ -s "$D/load.txt" ]; }
+wait_for loaded
+check "an upgrade returns 0" upgrade
+like "and prints which instance decides" "$said" 'instance b \(node a_b\) decides'
+check "the older instance still serves its stream" kill -0 "$first"
+upgrade && code=0 || code=$?
+is "while it does, an upgrade back to it is refused" "$code" 1
+like "and the reason is printed" "$said" 'tollgate: upgrade: .*journal.*another'
+release
+wait $stream_pid
+is "the stream ends whole" "$(grep -c '^data: ' "$D/stream") $(grep -c '\[DONE\]' "$D/stream")" "11 1"
+check "then the older instance stops" wait_for gone "$first"
+check "and an upgrade leads back to it" upgrade
+like "which decides" "$said" 'instance a \(node a\) decides'
+load_end
+is "no request is refused" "$(refused)" 0
+echo "# $(tr '\n' ' ' <"$D/load.txt")"
+like "the log has how long connections were not read" "$(grep -ah upgrade.passed "$D"/*.log)" 'took_us='
+grep -aho 'upgrade.\(passed\|taken\) .*' "$D"/*.log | sed 's/^/# /'
+
+# a new instance that ends at a step of the hand-over
+answered() { curl -s -m 10 -o /dev/null -w '%{http_code}' -H "$auth" -H "$json" -d '{"model":"echo","messages":[]}' "$EDGE/v1/chat/completions"; }
+for step in join sockets take connection go; do
+	like "a new instance ends at $step" "$(peer $step)" "^ended at $step"
+	served() { [ "$(answered)" = 200 ]; }
+	check "and the older one decides" wait_for served
+done
+like "another format is refused" "$(peer format)" '^refused: .*another format'
+
+like "a second process of one node is refused" "$(peer sockets a)" '^refused: another process of this node decides here'
+NEW_PROGRAM=/bin/false upgrade && code=0 || code=$?
+is "a program that ends at once is exit 1" "$code" 1
+like "with the reason" "$said" 'ended before it was ready'
+check "and the older one decides" served
+for j in "$D/journal:$D/audit.key.pub" "$D/journal-b:$D/audit-b.key.pub"; do
+	check "the chain in ${j%%:*} verifies" verifies "${j%%:*}" "${j#*:}"
+done
+
+# both journals are one time line
+both=$(cat "$D"/journal/* "$D"/journal-b/* | tr -d '\0' | grep -c '"type":"decision"')
+of_list() { "$build/tollgate" audit list -c "$D/tollgate.yaml" --json | jq -r 'select(.type == "decision") | .time'; }
+of_list >"$D/times"
+is "audit list has the decisions of both" "$(grep -c . "$D/times")" "$both"
+is "in the order of time" "$(sort -c "$D/times" 2>&1)" ""
+is "audit search finds them" "$("$build/tollgate" audit search -c "$D/tollgate.yaml" --count 2>/dev/null | grep -oE '[0-9]+' | head -n1)" "$both"
+is "usage counts them" "$("$build/tollgate" usage -c "$D/tollgate.yaml" --by day --json | jq '[.. | .requests? // empty] | max')" "$both"
+verified=$("$build/tollgate" audit verify -c "$D/tollgate.yaml")
+is "audit verify covers both chains" "$(grep -oE 'node=[a_b]+' <<<"$verified" | sort -u | tr '\n' ' ')" "node=a node=a_b "
