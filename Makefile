@@ -133,7 +133,7 @@ $(B)/gen/shipped.o: $(B)/gen/shipped.c spoa/operator/edge/shipped.h
 # program is built, one copy for all build directories.
 CHARTS  := build/charts
 CONSOLE := $(sort $(wildcard spoa/operator/console/*.html spoa/operator/console/*.css spoa/operator/console/*.svg spoa/operator/console/*.js \
-	spoa/operator/console/views/*.js)) $(CHARTS)/charts.css $(CHARTS)/uplot.js
+	spoa/operator/console/views/*.js) $(addprefix spoa/operator/console/proof/page.,html css js) spoa/operator/console/proof/check.js) $(CHARTS)/charts.css $(CHARTS)/uplot.js
 
 LIB_OBJ += $(B)/gen/console.o
 

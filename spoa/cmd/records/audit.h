@@ -37,7 +37,7 @@ struct audit_args {
 	/* show: the record by what is given of it, in place of its id; its proof, of which type
 	 */
 	const char *seq, *receipt;
-	bool proof;
+	bool proof, page;     /* page: the proof is one of HTML */
 	const char *proof_of; /* NULL: the decision, or where there is none the only record */
 	bool patient;	  /* audit_prove() waits for the checkpoint of a record that is fresh */
 	const char *note; /* verify: a checkpoint that the log must continue */
@@ -116,8 +116,14 @@ struct audit_wanted {
 };
 /* Whether this line is such a record; *l is filled then. Its hash is not looked at. */
 bool audit_is_wanted(const struct audit_wanted *w, struct span line, struct chain_line *l);
-/* Appends its proof, as a file (record/proof/bundle.h); EXIT_…, after a message. */
-int audit_prove(struct audit_args *a, const struct audit_wanted *w, struct buf *out);
+/* Appends its proof, as a file (record/proof/bundle.h); EXIT_…, after a message. With `anchors`
+ * the checkpoint is one that places outside confirmed, if there is one, and their records are
+ * appended there, a line each; without it the checkpoint is the first that covers the record. */
+int audit_prove(struct audit_args *a, const struct audit_wanted *w, struct buf *out,
+	struct buf *anchors);
+/* Appends the same as one page of HTML that checks itself in a browser; EXIT_…, after a
+ * message. */
+int audit_prove_page(struct audit_args *a, const struct audit_wanted *w, struct buf *out);
 int audit_explain(struct audit_args *a);
 int audit_export(int argc, char **argv); /* cmd/export/ */
 /* verify: an exported file against its manifest. */
