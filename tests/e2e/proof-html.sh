@@ -16,16 +16,18 @@ export FIREFOX
 sed 's|^rules:|&\n  - {name: no-bob, when: "identity.person == \\"bob\\"", deny: {status: 451, reason: "legal hold"}}|' "$root/tests/support/stack-policy.yaml" >"$D/policy.yaml"
 stack_up --no-redis --policy "$D/policy.yaml"
 node=$(sed -n 's/^node: *//p' "$D/tollgate.yaml")
-ask() { # CLAIMS MODEL: the id of the request
+ask() { # CLAIMS MODEL; sets status and id
 	req POST /v1/chat/completions -H "authorization: Bearer $(token --claims "$1")" -H 'content-type: application/json' \
 		-d "$(jq -cn --arg m "$2" '{model: $m, max_tokens: 5, messages: [{role: "user", content: "hello"}]}')"
-	header x-tollgate-id
+	id=$(header x-tollgate-id)
 }
+served() { ask '{"sub":"alice"}' m && [ "$status" = 200 ]; }
 page() { "$B/tollgate" audit show "$1" "--proof=$2" -c "$D/tollgate.yaml" >"$D/pages/$3.html" 2>"$D/said"; }
 mkdir -p "$D/pages"
 
 # ---- without a place outside ----
-first=$(ask '{"sub":"alice"}' m)
+served
+first=$id
 check "a second later there is a page" wait_for page "$first" html unanchored
 like "the page has a checkpoint and no confirmation" "$(cat "$D/pages/unanchored.html")" '"anchors":\[\]'
 like "a record that does not exist has no page" "$("$B/tollgate" audit show nobody --proof=html -c "$D/tollgate.yaml" 2>&1)" 'no such record'
@@ -50,10 +52,13 @@ wait_for test -S "$D/witness.sock"
 again_with "anchors:
   - {tsa: \"$http/tsr\", ca: \"$D/out/tsa.crt\", every: 1s}
   - {witness: \"unix:$D/witness.sock:/\", key: \"$D/witness.key.pub\", every: 1s}"
-for i in $(seq 9); do ask '{"sub":"alice"}' "m$i" >/dev/null; done
-denied=$(ask '{"sub":"bob"}' m)
+wait_for served
+for i in $(seq 9); do ask '{"sub":"alice"}' "m$i"; done
+ask '{"sub":"bob"}' m
 is "the request is denied" "$status" 451
-hostile=$(ask "$(jq -cn '{sub: "</script><script>window.hostile=1</script>"}')" "$(printf '</script><img src=x onerror=window.hostile=1>\u202e<!--<script>')")
+denied=$id
+ask "$(jq -cn '{sub: "</script><script>window.hostile=1</script>"}')" "$(printf '</script><img src=x onerror=window.hostile=1>\u202e<!--<script>')"
+hostile=$id
 settled
 both() { page "$1" "$2" "$3" && grep -q '\\"kind\\":\\"tsa\\"' "$D/pages/$3.html" && grep -q '\\"kind\\":\\"witness\\"' "$D/pages/$3.html"; }
 check "later both places have confirmed the log" wait_for both "$denied" html decision
@@ -64,7 +69,7 @@ unlike "the page names no address to load from" "$(grep -v 'id="proof"' "$D/page
 
 export PAGES=$D/pages CHECK="$root/spoa/operator/console/proof/check.js" AUDIT_KEY
 cp "$CHECK" "$D/check.mjs" && CHECK=$D/check.mjs # as a module, whatever the folder's package.json says
-timeout 400 node "$build/console/proof.mjs" >"$D/page.log" 2>&1 || echo "not ok - proof.mjs ends without an error" >>"$D/page.log"
+timeout 400 node "$build/console/proof.mjs" >"$D/page.log" 2>&1 || grep -q '^not ok' "$D/page.log" || echo "not ok - proof.mjs ends without an error" >>"$D/page.log"
 cat "$D/page.log"
 if grep -q '^not ok' "$D/page.log"; then failed=1; fi
 exit $failed

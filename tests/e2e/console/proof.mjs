@@ -109,7 +109,9 @@ async function in_browser(name, page, requests) {
 		ok(`${name}: refuses if ${what} was changed`, refused.verdict === "fails" && refused.fails.includes(fails) && /Refused/.test(refused.title) && !/All checks hold/.test(refused.text), refused.verdict, refused.fails.join(" "));
 	}
 	is(`${name}: refuses data that it cannot read`, (await opened(page, url_of("changed", whole.decision.replace('{"format', '{"format"')))).verdict, "fails");
-	ok(`${name}: asks for nothing`, requests.every((u) => u.startsWith("file:") || u.startsWith("about:")) && requests.filter((u) => u.startsWith("file:")).every((u) => u.startsWith(pathToFileURL(D).href)), ...new Set(requests));
+	// Firefox has its own font for bullets in a data: address.
+	const outside = requests.filter((u) => !u.startsWith(pathToFileURL(D).href) && !u.startsWith("about:") && !u.startsWith("data:font/"));
+	ok(`${name}: asks for nothing`, requests.length && !outside.length, ...new Set(outside));
 }
 
 await every_character();

@@ -232,7 +232,7 @@ async function check_witness(data, { note }, anchor) {
 			must(s.value.length === 72, 'The cosignature has the wrong length.');
 			const time = new DataView(s.value.buffer, s.value.byteOffset).getBigUint64(0);
 			must(await verify_ed25519(raw, s.value.slice(8), utf8(`cosignature/v1\ntime ${time}\n${note.text}`)), 'The cosignature of the witness does not hold.');
-			return `The witness ${s.name} (key ${hex((await digest(raw)).slice(0, 8))}) confirmed the log on ${new Date(Number(time) * 1000).toISOString()}.`;
+			return `The witness ${s.name} (key ${hex((await digest(raw)).slice(0, 8))}) confirmed the log on ${new Date(Number(time) * 1000).toISOString().replace('.000', '')}.`;
 		}
 	if (!data.witness_keys.length) throw new Unable('This page does not contain the key of this witness.');
 	throw new Refused('The cosignature is by none of the witness keys in this page. The cosignature or the key was changed.');

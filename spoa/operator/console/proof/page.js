@@ -40,7 +40,7 @@ const FACTS = [
 	['Request', (r) => r.request && [r.request.method, `${r.request.host ?? ''}${r.request.path ?? ''}`].filter(Boolean).join(' ')],
 	['Model', (r) => r.model ?? r.requested_model],
 	['Model asked for', (r) => (r.requested_model !== r.model && r.model ? r.requested_model : null)],
-	['Sent to', (r) => r.target ?? r.provider],
+	['Sent to', (r) => (r.decision === 'deny' ? null : r.target ?? r.provider)],
 	['Route', (r) => r.route],
 	['Time', (r) => when(r.decided_at ?? r.time)],
 	['Data classes', (r) => text_list(r.classes)],
@@ -50,6 +50,14 @@ const FACTS = [
 	['Policy', (r) => r.policy && `${r.policy}${r.policy_version ? `, version ${r.policy_version}` : ''}`],
 	['Record', (r) => `number ${r.seq} of gateway ${r.node}, type ${r.type}${r.id ? `, id ${r.id}` : ''}`],
 ];
+
+/* The decision in one paragraph: who asked for what, what was decided, and by which rule. */
+function story(r) {
+	if (r.type !== 'decision') return null;
+	const asked = [r.identity?.person ?? 'An unidentified caller', ' sent a request', r.model || r.requested_model ? [' for the model ', data(r.requested_model ?? r.model)] : null];
+	return h('p', { class: 'story' }, data(asked.shift()), asked, when(r.decided_at) ? ` on ${when(r.decided_at)}. ` : '. ', DECISIONS[r.decision]?.(r) ?? null,
+		r.rule ? [' The rule ', data(r.rule), ' decided.'] : null);
+}
 
 const facts = (record) => h('dl', {}, FACTS.map(([name, of]) => {
 	const v = of(record);
@@ -62,7 +70,7 @@ const check_row = (c) => h('li', { class: c.result, 'data-check': c.name },
 	h('div', {}, h('strong', {}, c.title), ' ', h('span', { class: 'result' }, RESULTS[c.result][1]), h('p', {}, c.text)));
 
 const VERDICTS = {
-	holds: () => ['All checks hold', 'The record below is what the gateway wrote into its log. Nobody changed it since.'],
+	holds: () => ['All checks hold', 'The record below is unchanged since the owner of the key signed the log. Compare the key below before you rely on this page.'],
 	fails: (failed) => ['Refused: do not rely on this page', `At least one check fails: ${failed.join('; ')}. The record, its path, a signature or a key was changed.`],
 	partly: (_, unable) => ['Only partly checked', `The checks that your browser made hold. Your browser did not make these checks: ${unable.join('; ')}. Open the file in a newer browser before you rely on this page.`],
 	other: () => ['Refused: do not rely on this page', 'The key in this page is not the key that you entered.'],
@@ -149,7 +157,8 @@ async function run() {
 	const kind = verdict(checks);
 	show('checks', checks.map(check_row));
 	if (found.record) {
-		show('facts', facts(found.record));
+		show('facts', [story(found.record), facts(found.record)].filter(Boolean));
+		if (kind === 'fails') by_id('facts-title').textContent = 'What the record states (not proven)';
 		show('record', lines(found.text));
 		by_id('record').classList.toggle('long', found.text.length > 6000);
 		document.title = `Proof of record ${found.record.seq} of ${found.record.node}`;
