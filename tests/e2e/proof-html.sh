@@ -10,7 +10,7 @@ for tool in node npm pdfinfo; do command -v $tool >/dev/null || { skip "$what" "
 [ -x $CHROMIUM ] || { skip "$what" "chromium-headless-shell is not installed"; exit 0; }
 [ "$(node -p 'process.versions.node.split(".")[0]')" -ge 20 ] || { skip "$what" "playwright-core needs Node 20"; exit 0; }
 npm_packages console "$what" || exit 0
-FIREFOX=$(command -v firefox-esr || command -v firefox) || skip "the proof page in Firefox" "firefox-esr is not installed"
+FIREFOX=$(command -v firefox-esr) || skip "the proof page in Firefox" "firefox-esr is not installed"
 export FIREFOX
 
 sed 's|^rules:|&\n  - {name: no-bob, when: "identity.person == \\"bob\\"", deny: {status: 451, reason: "legal hold"}}|' "$root/tests/support/stack-policy.yaml" >"$D/policy.yaml"

@@ -29,6 +29,47 @@ every_record_is_proved_by_a_file_alone(void **state)
 }
 
 static void
+a_page_has_the_proof_and_nothing_of_a_record_is_markup(void **state)
+{
+	static const struct {
+		const char *what, *key;
+		int exit;
+		const char *error;
+	} rows[] = {
+		{ "r10 --proof=html", "key.pub", EXIT_DONE, "" },
+		{ "r10 --proof=completion,html", "key.pub", EXIT_DONE, "" },
+		{ "--seq 50 --proof=html", "key.pub", EXIT_DONE, "" },
+		{ "r10 --proof=change,html", "key.pub", EXIT_NO, "no change of this id" },
+		{ "r10 --proof=html", "other.pub", EXIT_NO, "--public-key" },
+		{ "r10 --proof=html --witness-key nothing", "key.pub", EXIT_CANNOT, "nothing" },
+		{ "r10 --proof=pdf", "key.pub", EXIT_NO, "no pdf of this id" },
+	};
+	struct signkey other;
+	(void)state;
+
+	build(30);
+	write_journal(buf_view(&b.out));
+	signkey_from_seed((const unsigned char[32]){ 7 }, &other);
+	put_public("other.pub", &other.pub);
+	for (size_t i = 0; i < COUNT_OF(rows); i++) {
+		assert_exit(audit("show %s --journal %s --public-key %s", rows[i].what,
+				    at("journal"), at(rows[i].key)),
+			rows[i].exit);
+		assert_err(rows[i].error);
+		if (rows[i].exit)
+			continue;
+		char *block = strstr(out, "id=\"proof\">"), *end;
+		assert_non_null(block);
+		assert_non_null(end = strchr(block, '<'));
+		assert_memory_equal(end, "</script>", 9);
+		assert_out("default-src 'none'");
+		assert_null(strstr(out, "{{"));
+		assert_null(strstr(out, "\nimport "));
+		assert_null(strstr(out, "\nexport "));
+	}
+}
+
+static void
 a_proof_is_of_the_decision_or_of_the_type_that_is_named(void **state)
 {
 	static const struct {
@@ -319,6 +360,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		T(every_record_is_proved_by_a_file_alone),
+		T(a_page_has_the_proof_and_nothing_of_a_record_is_markup),
 		T(a_proof_is_of_the_decision_or_of_the_type_that_is_named),
 		T(a_proof_that_was_changed_does_not_hold),
 		T(a_record_that_no_checkpoint_covers_is_told_when_to_try_again),

@@ -65,7 +65,7 @@ put_source(struct buf *out, const char *directive, struct span text)
 }
 
 static void
-put_key(struct buf *out, const char *sep, const struct pubkey *key)
+put_page_key(struct buf *out, const char *sep, const struct pubkey *key)
 {
 	buf_printf(out, "%s{\"id\":\"%s\",\"public\":\"", sep, key->id);
 	base64_put(out, key->raw, sizeof(key->raw));
@@ -85,7 +85,7 @@ put_signers(struct audit_args *a, const struct checkpoint *c, struct buf *out)
 	buf_str(out, ",\"keys\":[");
 	for (size_t i = 0; i < a->ring->nkeys; i++)
 		if (checkpoint_signer(c, c->origin, &a->ring->key[i], 1))
-			put_key(out, signers++ ? "," : "", &a->ring->key[i]);
+			put_page_key(out, signers++ ? "," : "", &a->ring->key[i]);
 	buf_putc(out, ']');
 	if (signers >= lines)
 		return 0;
@@ -114,7 +114,7 @@ put_witnesses(struct audit_args *a, struct buf *out, struct buf *why)
 			return n;
 		/* A configured key that cannot be read is one that the page does not have. */
 		for (int k = 0; k < n; k++, sep = ",")
-			put_key(out, sep, &keys[k]);
+			put_page_key(out, sep, &keys[k]);
 	}
 	buf_clear(why);
 	buf_putc(out, ']');
@@ -137,7 +137,7 @@ put_anchors(struct buf *out, struct span anchors)
 
 /* The JSON that the page reads. 0, or an exit code after a message. */
 static int
-put_data(struct audit_args *a, const struct buf *proof, struct span anchors, struct buf *out)
+put_page_data(struct audit_args *a, const struct buf *proof, struct span anchors, struct buf *out)
 {
 	unsigned char hash[SHA256_BYTES];
 	char hex[2 * SHA256_BYTES + 1];
@@ -240,7 +240,7 @@ audit_prove_page(struct audit_args *a, const struct audit_wanted *w, struct buf 
 	if (!code)
 		code = cmd_failed(a->q.what, audit_ring(a, &why), &why);
 	if (!code)
-		code = put_data(a, &proof, buf_view(&anchors), &data);
+		code = put_page_data(a, &proof, buf_view(&anchors), &data);
 	if (!code && !audit_bundle_holds(a, &proof, &why)) {
 		cmd_fail(a->q.what, "the proof does not verify: %.*s", SPAN_ARG(buf_view(&why)));
 		code = EXIT_NO;
