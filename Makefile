@@ -446,10 +446,10 @@ $(B)/quick/curl: tests/support/curl.c $(QUICK_OBJ)
 # Which commit this is: of the tree here, or as it is given (COMMIT=…).
 COMMIT ?= $(shell packaging/commit commit 2>/dev/null || echo unknown)
 .PHONY: commit
-$(B)/gen/cmd/commit.h: commit
+$(B)/gen/base/commit.h: commit
 	@mkdir -p $(@D); printf '\043define TG_COMMIT "%s"\n' '$(COMMIT)' >$@.tmp; \
 		cmp -s $@.tmp $@ && rm $@.tmp || mv $@.tmp $@
-$(B)/spoa/cmd/version.o: $(B)/gen/cmd/commit.h
+$(B)/spoa/base/program.o: $(B)/gen/base/commit.h
 
 $(B)/%.o: %.c
 	@mkdir -p $(@D)

@@ -76,7 +76,7 @@ read_args(struct audit_args *a, int argc, char **argv, bool need_id, bool need_k
 	bool list = !strcmp(q->what, "audit list"), show = !strcmp(q->what, "audit show"),
 	     verify = !strcmp(q->what, "audit verify"),
 	     explain = !strcmp(q->what, "audit explain"), wants = false;
-	enum { OWN = 29 };
+	enum { OWN = 30 };
 	struct cmd_option options[OWN + AUDIT_FILTERS] = {
 		QUERY_SOURCE(q),
 		QUERY_TIMES(q),
@@ -90,6 +90,7 @@ read_args(struct audit_args *a, int argc, char **argv, bool need_id, bool need_k
 		{ "receipt", .text = &a->receipt },
 		{ "note", .text = &a->note },
 		{ "manifest", .text = &a->manifest },
+		{ "program", .text = a->program, .count = &a->nprograms, .most = AUDIT_PROGRAMS },
 		{ "tsa-ca", .text = &a->tsa_ca },
 		{ "witness-key", .text = &a->witness_key },
 		{ "root", .text = &a->root },
@@ -113,7 +114,7 @@ read_args(struct audit_args *a, int argc, char **argv, bool need_id, bool need_k
 		(!show && (a->proof || a->seq || a->receipt)) ||
 		(q->no_index && !show && !explain) ||
 		((a->note || a->manifest || a->tsa_ca || a->root || a->nstatements ||
-			 a->texts) &&
+			 a->nprograms || a->texts) &&
 			!verify) ||
 		(a->witness_key && !verify && !show) ||
 		(a->policy && !explain) || (a->as_json && !list && !verify && !explain) ||
