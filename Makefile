@@ -782,9 +782,9 @@ cover: deps ## lines of each folder that unit tests, scenarios and seeds run, by
 	@PROGRAMS="$(COVER_PROGRAMS)" tests/support/cover $(B)/cover $(COVER)
 
 .PHONY: repro
-repro: deps-run ## two builds of program and package, in two folders: the same bytes
+repro: deps-run ## two builds of program and package, in two folders: the same bytes (KEEP=FOLDER: takes the packages)
 	@tests/support/deps debhelper dpkg-dev git:git
-	@tests/support/repro
+	@tests/support/repro $(KEEP)
 
 .PHONY: contributing-test
 contributing-test: deps ## the examples of CONTRIBUTING.md, applied to a copy, built and run
