@@ -23,6 +23,7 @@ ask() { # CLAIMS MODEL; sets status and id
 }
 served() { ask '{"sub":"alice"}' m && [ "$status" = 200 ]; }
 page() { "$B/tollgate" audit show "$1" "--proof=$2" -c "$D/tollgate.yaml" >"$D/pages/$3.html" 2>"$D/said"; }
+data() { sed -n 's/.*id="proof">\(.*\)<\/script>$/\1/p' "$D/pages/$1.html"; }
 mkdir -p "$D/pages"
 
 # ---- without a place outside ----
@@ -49,7 +50,9 @@ mkdir -p "$D/w-journal"
 "$build/tollgate" serve -c "$D/w.yaml" </dev/null >"$D/w.log" 2>&1 &
 note_pid $! witness
 wait_for test -S "$D/witness.sock"
-again_with "anchors:
+"$build/tollgate" keygen --hash-key "$D/hash.key" --from "$D/audit.key" >/dev/null # so that the key can be rotated
+again_with "audit: {hash_key: \"$D/hash.key\"}
+anchors:
   - {tsa: \"$http/tsr\", ca: \"$D/out/tsa.crt\", every: 1s}
   - {witness: \"unix:$D/witness.sock:/\", key: \"$D/witness.key.pub\", every: 1s}"
 wait_for served
@@ -64,8 +67,30 @@ both() { page "$1" "$2" "$3" && grep -q '\\"kind\\":\\"tsa\\"' "$D/pages/$3.html
 check "later both places have confirmed the log" wait_for both "$denied" html decision
 check "a page of a hostile record" wait_for both "$hostile" html hostile
 check "a page of a response" wait_for page "$first" completion,html completion
-unlike "no character of a record begins markup" "$(sed -n 's/.*id="proof">\(.*\)<\/script>$/\1/p' "$D/pages/hostile.html")" '<'
+unlike "no character of a record begins markup" "$(data hostile)" '<'
 unlike "the page names no address to load from" "$(grep -v 'id="proof"' "$D/pages/decision.html")" '(src|href)=|url\(|@import'
+
+# ---- time stamps of other algorithms, over the same checkpoint ----
+data decision | jq -j .proof | sed '1,/^$/d' >"$D/out/note"
+stamp() { # NAME DIGEST KEY…
+	(
+		cd "$D/out" || exit
+		openssl req -x509 -newkey "${@:3}" -nodes -keyout tsa.key -out tsa.crt -days 2 -config tsa.cnf -extensions tsa_ext
+		sed "s/^signer_digest=.*/signer_digest=$2/; s/^digests=.*/digests=sha256, sha384, sha512/" tsa.cnf >other.cnf
+		openssl ts -query -data note "-$2" -cert -out q.tsq
+		openssl ts -reply -config other.cnf -section tsa1 -queryfile q.tsq -out "$D/pages/$1.tsr"
+	) >"$D/stamp.log" 2>&1
+}
+check "a time stamp by RSA" stamp rsa sha512 rsa:2048
+check "a time stamp by P-384" stamp p384 sha384 ec -pkeyopt ec_paramgen_curve:P-384
+
+# ---- two keys: the old one signs for 30 days ----
+"$build/tollgate" keygen --rotate "$D/audit.key" >/dev/null
+check "the daemon takes the new key" "$build/tollgate" reload -c "$D/tollgate.yaml"
+wait_for served
+rotated=$id
+check "a page of a record under two keys" wait_for page "$rotated" html rotated
+is "the page has both keys" "$(data rotated | jq '.keys | length')" 2
 
 export PAGES=$D/pages CHECK="$root/spoa/operator/console/proof/check.js" AUDIT_KEY
 cp "$CHECK" "$D/check.mjs" && CHECK=$D/check.mjs # as a module, whatever the folder's package.json says

@@ -7,11 +7,11 @@ import { pathToFileURL } from "node:url";
 import { failures, findings, is, like, ok } from "./harness.mjs";
 import { firefox } from "./firefox.mjs";
 
-const D = process.env.PAGES; // folder: decision.html, hostile.html, completion.html, unanchored.html
+const D = process.env.PAGES; // folder: decision.html, hostile.html, completion.html, unanchored.html, rotated.html, rsa.tsr, p384.tsr
 const { check, verdict } = await import(pathToFileURL(process.env.CHECK));
 
 const BLOCK = /(<script type="application\/json" id="proof">)([^]*?)(<\/script>)/;
-const whole = Object.fromEntries(["decision", "hostile", "completion", "unanchored"].map((name) => [name, readFileSync(`${D}/${name}.html`, "utf8")]));
+const whole = Object.fromEntries(["decision", "hostile", "completion", "unanchored", "rotated"].map((name) => [name, readFileSync(`${D}/${name}.html`, "utf8")]));
 const data_of = (page) => JSON.parse(BLOCK.exec(page)[2]);
 const with_data = (page, data) => page.replace(BLOCK, (_, a, b, c) => a + JSON.stringify(data).replaceAll("<", "\\u003c") + c);
 /* Another character of the same kind, so that only a check can notice. */
@@ -66,6 +66,14 @@ async function every_character() {
 	for (let at = 0; at < 64; at++) await must_refuse(`sha256 ${at}`, { ...data, sha256: changed(data.sha256, at) });
 	for (let at = 0; at < 44; at++) await must_refuse(`key ${at}`, { ...data, keys: data.keys.map((k) => ({ ...k, public: changed(k.public, at) })) });
 	for (let at = 0; at < data.proof.length; at += 7) await must_refuse(`without ${at}`, { ...data, proof: data.proof.slice(0, at) + data.proof.slice(at + 1) });
+	for (const name of ["rsa", "p384"]) {
+		const token = readFileSync(`${D}/${name}.tsr`);
+		const stamped = (t) => ({ ...data, anchors: data.anchors.filter((a) => JSON.parse(a).kind === "tsa").map((a) => JSON.stringify({ ...JSON.parse(a), answer: t.toString("base64") })) });
+		const got = (await check(stamped(token))).checks.at(-1);
+		is(`a time stamp by ${name} holds`, got.result, "holds");
+		token[token.length - 5] ^= 1;
+		is(`a changed time stamp by ${name} does not hold`, (await check(stamped(token))).checks.at(-1).result, "fails");
+	}
 	ok(`each of ${data.proof.length} changed characters is refused`, !passed.length, ...passed.slice(0, 5));
 }
 

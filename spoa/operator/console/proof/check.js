@@ -247,7 +247,7 @@ async function check_anchor(data, found, line) {
 		const stamp = await check_time_stamp(unbase64(anchor.answer, 'The time stamp'), note.note);
 		return `The log was in this state on ${stamp.time}, by the clock of ${anchor.place}. This page did not check who issued its certificate (SHA-256 ${stamp.certificate}).`;
 	}
-	throw new Unable(`According to the gateway, ${anchor.place} received the checkpoint on ${anchor.time}. To check this, compare the copy there with this proof.`);
+	throw new Unable(`According to this page, ${anchor.place} received the checkpoint on ${anchor.time}. To check this, compare the copy there with this proof.`);
 }
 
 const ANCHORS = { witness: 'A witness outside confirmed the log', tsa: 'A time stamp authority confirmed the log' };

@@ -95,7 +95,7 @@ function meaning(found, checks) {
 		confirmed ? 'A place outside the gateway confirmed this state of the log. The gateway cannot replace the log without contradicting this confirmation.' : null,
 	].filter(Boolean).map(item));
 	by_id('unproven').replaceChildren(...[
-		'That the key belongs to the gateway. Compare the key below with the key that you received from its operator by another way.',
+		'That the key belongs to the gateway, and that its owner did not revoke it. Compare the key below with the key that you received from its operator by another way.',
 		confirmed ? 'That the times in the record are correct. They come from the clock of the gateway. The confirmation only shows the latest time.' : 'That the times are correct, and that the owner of the key did not write another history. No place outside confirmed the log.',
 		'That the record describes the request correctly, and that every request passed through the gateway.',
 		'The wording of request and response. The record has their sizes and hashes.',
