@@ -45,6 +45,7 @@ struct prove {
 	/* of a page: the size of the checkpoint that places outside confirmed, 0: none; their
 	 * records, a line each */
 	uint64_t confirmed;
+	uint64_t reached; /* the last record that was read without a gap */
 	struct buf *anchors;
 	/* the lines in between */
 	struct path path;
@@ -123,14 +124,14 @@ size_confirmed(const struct prove *p, struct span line, const struct chain_line 
 	uint64_t size;
 
 	*signs = span_is(kind, "\"witness\"") || span_is(kind, "\"tsa\"");
-	return l->commit || !span_is(l->type, "anchor") || !span_is(l->node, p->node) ||
-			       !span_is(chain_member(line, "result"), "\"taken\"") ||
+	return !span_is(l->type, "anchor") || !span_is(chain_member(line, "result"), "\"taken\"") ||
 			       span_u64(chain_member(line, "size"), &size) || size < p->seq
 		       ? 0
 		       : size;
 }
 
-/* Of a page: chooses the first checkpoint that has a signed confirmation, or else any. */
+/* Of a page: chooses the first checkpoint that has a signed confirmation, or else any. Beyond
+ * records that are missing here there may be no proof, so the search ends at a gap. */
 static void
 choose_confirmed(void *arg, struct span line)
 {
@@ -138,12 +139,17 @@ choose_confirmed(void *arg, struct span line)
 	struct chain_line l;
 	bool signs;
 
-	if (p->enough || chain_parse(line, &l))
+	if (p->enough || chain_parse(line, &l) || l.commit || !span_is(l.node, p->node) ||
+		l.seq <= p->reached)
 		return;
+	p->enough = l.seq != p->reached + 1 || l.seq > p->seq + RECORDS_AFTER;
+	if (p->enough)
+		return;
+	p->reached = l.seq;
 	uint64_t size = size_confirmed(p, line, &l, &signs);
 	if (size && (signs || !p->confirmed))
 		p->confirmed = size;
-	p->enough = (size && signs) || l.seq > p->seq + RECORDS_AFTER;
+	p->enough = size && signs;
 }
 
 /* Of a page: takes that checkpoint and its confirmations, those of other places too. */
@@ -372,6 +378,7 @@ static int
 look_outside(struct audit_args *a, struct prove *p, struct buf *why)
 {
 	p->enough = false;
+	p->reached = p->seq;
 	int err = read_proof_lines(a, p->node, p->seq, choose_confirmed, p, why);
 	p->enough = false;
 	if (!err && p->confirmed)
