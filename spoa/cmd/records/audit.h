@@ -140,8 +140,8 @@ bool audit_is_wanted(const struct audit_wanted *w, struct span line, struct chai
  * appended there, a line each; without it the checkpoint is the first that covers the record. */
 int audit_prove(struct audit_args *a, const struct audit_wanted *w, struct buf *out,
 	struct buf *anchors);
-/* cmd/export/. Appends the same as one page of HTML that checks itself in a browser; EXIT_…, after a
- * message. */
+/* cmd/export/. Appends the same as one page of HTML that checks itself in a browser; EXIT_…,
+ * after a message. */
 int audit_prove_page(struct audit_args *a, const struct audit_wanted *w, struct buf *out);
 int audit_explain(struct audit_args *a);
 int audit_export(int argc, char **argv); /* cmd/export/ */

@@ -790,7 +790,8 @@ audit_start(const struct config *cfg, const char *policy_version, const struct h
 	if (!err) {
 		a->chain = found.at;
 		tree_recover(a->tree, &found.at);
-		audit_boot(&a->boot, cfg, policy_version, hash, &found, &a->keys.now, a->mirror != NULL);
+		audit_boot(&a->boot, cfg, policy_version, hash, &found, &a->keys.now,
+			a->mirror != NULL);
 		tree_boot(a->tree, &a->boot);
 		err = commit(a, NULL);
 		/* A full disk may get room again; whatever else it is will not heal. */

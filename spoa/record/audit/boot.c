@@ -7,7 +7,8 @@
 
 void
 audit_boot(struct buf *b, const struct config *cfg, const char *policy_version,
-	const struct hashkey *hash, const struct recovery *found, const struct signkey *key, bool stream)
+	const struct hashkey *hash, const struct recovery *found, const struct signkey *key,
+	bool stream)
 {
 	char head[2 * CHAIN_HASH_BYTES + 1];
 
