@@ -133,7 +133,7 @@ $(B)/gen/shipped.o: $(B)/gen/shipped.c spoa/operator/edge/shipped.h
 # program is built, one copy for all build directories.
 CHARTS  := build/charts
 CONSOLE := $(sort $(wildcard spoa/operator/console/*.html spoa/operator/console/*.css spoa/operator/console/*.svg spoa/operator/console/*.js \
-	spoa/operator/console/views/*.js)) $(CHARTS)/charts.css $(CHARTS)/uplot.js
+	spoa/operator/console/views/*.js) $(addprefix spoa/operator/console/proof/page.,html css js) spoa/operator/console/proof/check.js) $(CHARTS)/charts.css $(CHARTS)/uplot.js
 
 LIB_OBJ += $(B)/gen/console.o
 
@@ -403,7 +403,7 @@ docker-test: ## docker/ built and run with an engine of its own: traffic, restar
 DEPS_LLHTTP := 'libllhttp-dev|node-llhttp'
 DEPS_RUN  := haproxy:haproxy redis-server:redis-server curl:curl openssl:openssl ca-certificates tzdata pdftotext:poppler-utils
 DEPS_TEST := libcmocka-dev libwslay-dev zstd:zstd varnishtest:varnish mandoc:mandoc node:nodejs npm:npm python3-yaml jq:jq patch:patch valgrind:valgrind \
-	git:git pgrep:procps tesseract:tesseract-ocr ip:iproute2 chromium-headless-shell:chromium-headless-shell systemd-sysusers:systemd-standalone-sysusers systemd-tmpfiles:systemd-standalone-tmpfiles
+	git:git pgrep:procps tesseract:tesseract-ocr ip:iproute2 chromium-headless-shell:chromium-headless-shell firefox-esr:firefox-esr systemd-sysusers:systemd-standalone-sysusers systemd-tmpfiles:systemd-standalone-tmpfiles
 DEPS_FRESH := mmdebstrap:mmdebstrap
 BUILD_LACKS := $(DEPS_BUILD) $(if $(wildcard /usr/include/llhttp.h /usr/share/include/llhttp/llhttp.h),,$(DEPS_LLHTTP))
 
@@ -446,10 +446,10 @@ $(B)/quick/curl: tests/support/curl.c $(QUICK_OBJ)
 # Which commit this is: of the tree here, or as it is given (COMMIT=…).
 COMMIT ?= $(shell packaging/commit commit 2>/dev/null || echo unknown)
 .PHONY: commit
-$(B)/gen/cmd/commit.h: commit
+$(B)/gen/base/commit.h: commit
 	@mkdir -p $(@D); printf '\043define TG_COMMIT "%s"\n' '$(COMMIT)' >$@.tmp; \
 		cmp -s $@.tmp $@ && rm $@.tmp || mv $@.tmp $@
-$(B)/spoa/cmd/version.o: $(B)/gen/cmd/commit.h
+$(B)/spoa/base/program.o: $(B)/gen/base/commit.h
 
 $(B)/%.o: %.c
 	@mkdir -p $(@D)
@@ -782,9 +782,9 @@ cover: deps ## lines of each folder that unit tests, scenarios and seeds run, by
 	@PROGRAMS="$(COVER_PROGRAMS)" tests/support/cover $(B)/cover $(COVER)
 
 .PHONY: repro
-repro: deps-run ## two builds of program and package, in two folders: the same bytes
+repro: deps-run ## two builds of program and package, in two folders: the same bytes (KEEP=FOLDER: takes the packages)
 	@tests/support/deps debhelper dpkg-dev git:git
-	@tests/support/repro
+	@tests/support/repro $(KEEP)
 
 .PHONY: contributing-test
 contributing-test: deps ## the examples of CONTRIBUTING.md, applied to a copy, built and run

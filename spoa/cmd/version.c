@@ -13,9 +13,9 @@
 #include <yaml.h>
 #include <zlib.h>
 
+#include "base/program.h"
 #include "base/redis/redis_tls.h"
 #include "cmd/cmd.h"
-#include "cmd/commit.h"
 
 int
 cmd_version(int argc, char **argv)
@@ -26,7 +26,7 @@ cmd_version(int argc, char **argv)
 		return cmd_usage(argv[0]);
 	pcre2_config(PCRE2_CONFIG_VERSION, pcre);
 	printf("tollgate %s\n", TG_VERSION);
-	printf("commit %s\n", TG_COMMIT);
+	printf("commit %s\n", program_commit());
 	printf("SPOP 2.0\n");
 	printf("libev %d.%d\n", ev_version_major(), ev_version_minor());
 	printf("jansson %s\n", JANSSON_VERSION);

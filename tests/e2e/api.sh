@@ -28,6 +28,10 @@ until at .proof_why | grep -q null; do sleep 0.5; api "/records/show?id=$id"; do
 jq -j .proof "$D/out" >"$D/proof"
 "$B/tollgate" audit verify --file "$D/proof" --public-key "$AUDIT_KEY" >"$D/verified" 2>&1
 is "the proof in it verifies" "$?" 0
+api "/records/page?id=$id"
+is "the proof as a page" "$code $(at '.page|test("^<!DOCTYPE html>")') $(at '.page|endswith("</html>\n")')" "200 true true"
+api "/records/page?id=01M82ZB4A0K4X7JH0D7Y4WJ3AX"
+is "no page of a record that does not exist" "$code $(at '.error|test("no such record")')" "404 true"
 api "/records/explain?id=$id"
 is "why it was decided so" "$code $(at .same_version)" "200 true"
 api "/records/show?id=01M82ZB4A0K4X7JH0D7Y4WJ3AX"

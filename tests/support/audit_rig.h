@@ -81,7 +81,7 @@ rig_start(struct rig *r)
 
 	buf_clear(&r->why);
 	hash = rig_hashkey(r);
-	r->audit = audit_start(&r->cfg, &hash, &r->metrics, &r->why);
+	r->audit = audit_start(&r->cfg, "0123", &hash, &r->metrics, &r->why);
 	buf_putc(&r->why, '\0');
 	return r->audit != NULL;
 }

@@ -4,13 +4,18 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <setjmp.h>
+#include <inttypes.h>
 #include <pthread.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/program.h"
+#include "record/audit/measure.h"
 #include "support/audit_rig.h"
 #include "support/moved_clock.h"
 
@@ -425,6 +430,77 @@ the_boot_record_names_the_hash_key_and_where_it_came_from(void **state)
 	assert_false(rig_holds(&r, "\"key\":{"));
 }
 
+/* As `measured` has it. */
+static void
+assert_measured(const char *what, const char *file, const char *version)
+{
+	unsigned char hash[SHA256_BYTES];
+	char hex[2 * SHA256_BYTES + 1], want[1024];
+	uint64_t bytes;
+
+	assert_int_equal(measure_file(file, hash, &bytes), 0);
+	chain_hex(hash, hex);
+	snprintf(want, sizeof(want),
+		"{\"what\":\"%s\",\"file\":\"%s\",%s\"sha256\":\"%s\",\"bytes\":%" PRIu64 "}",
+		what, file, version, hex, bytes);
+	if (!rig_holds(&r, want))
+		fail_msg("not in the journal: %s", want);
+}
+
+static void
+write_measured(const char *file, const char *text)
+{
+	FILE *f = fopen(file, "w");
+
+	assert_non_null(f);
+	fputs(text, f);
+	fclose(f);
+}
+
+static void
+the_boot_record_names_the_hash_of_program_and_files(void **state)
+{
+	char config[256], policy[256], folder[256], ours[300], hidden[300], beneath[300],
+		self[4096] = "", id[PROGRAM_BUILD_ID], want[256];
+
+	(void)state;
+	snprintf(config, sizeof(config), "%s/tollgate.yaml", r.dir);
+	snprintf(policy, sizeof(policy), "%s/policy.yaml", r.dir);
+	snprintf(folder, sizeof(folder), "%s/haproxy", r.dir);
+	snprintf(ours, sizeof(ours), "%s/tollgate.cfg", folder);
+	snprintf(hidden, sizeof(hidden), "%s/.swp", folder);
+	snprintf(beneath, sizeof(beneath), "%s/errors", folder);
+	assert_int_equal(mkdir(folder, 0700), 0);
+	assert_int_equal(mkdir(beneath, 0700), 0);
+	write_measured(config, "node: a\n");
+	write_measured(policy, "");
+	write_measured(ours, "backend b\n");
+	write_measured(hidden, "x");
+	measure_haproxy = folder;
+	r.cfg.file = config;
+	r.cfg.policy = policy;
+	assert_started();
+	audit_stop(&r.audit);
+	assert_true(readlink("/proc/self/exe", self, sizeof(self) - 1) > 0);
+	assert_measured("program", self, "");
+	assert_measured("config", config, "");
+	assert_measured("policy", policy, "\"version\":\"0123\",");
+	assert_measured("haproxy", ours, "");
+	assert_false(rig_holds(&r, ".swp"));
+	assert_false(rig_holds(&r, "errors"));
+	snprintf(want, sizeof(want), "\"commit\":\"%s\",\"build_id\":\"%s\",",
+		program_commit(), program_build_id(id));
+	assert_true(rig_holds(&r, want));
+	/* A file that is missing has no hash, and the daemon starts all the same. */
+	r.cfg.policy = beneath;
+	assert_int_equal(unlink(config), 0);
+	measure_haproxy = "/nowhere";
+	assert_started();
+	audit_stop(&r.audit);
+	assert_true(rig_holds(&r, "\"sha256\":null,\"why\":\"No such file or directory\"}"));
+	assert_true(rig_holds(&r, "\"sha256\":null,\"why\":\"Invalid argument\"}"));
+}
+
 static void
 two_daemons_do_not_share_a_journal(void **state)
 {
@@ -433,7 +509,7 @@ two_daemons_do_not_share_a_journal(void **state)
 	struct rig other = { .cfg = r.cfg };
 	buf_init(&other.why, 4096);
 	struct hashkey hash = rig_hashkey(&other);
-	other.audit = audit_start(&other.cfg, &hash, &other.metrics, &other.why);
+	other.audit = audit_start(&other.cfg, NULL, &hash, &other.metrics, &other.why);
 	assert_null(other.audit);
 	buf_putc(&other.why, '\0');
 	assert_non_null(strstr(buf_view(&other.why).p, "another daemon"));
@@ -783,6 +859,7 @@ main(void)
 		T(a_journal_that_does_not_verify_is_not_appended_to),
 		T(a_key_may_be_replaced_when_the_old_one_stays_beside_it),
 		T(the_boot_record_names_the_hash_key_and_where_it_came_from),
+		T(the_boot_record_names_the_hash_of_program_and_files),
 		T(two_daemons_do_not_share_a_journal),
 		T(what_it_cannot_start_from),
 		T(an_entry_is_told_its_sequence_number_and_hash),

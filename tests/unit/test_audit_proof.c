@@ -29,6 +29,103 @@ every_record_is_proved_by_a_file_alone(void **state)
 }
 
 static void
+a_page_has_the_proof_and_nothing_of_a_record_is_markup(void **state)
+{
+	static const struct {
+		const char *what, *key;
+		int exit;
+		const char *error;
+	} rows[] = {
+		{ "r10 --proof=html", "key.pub", EXIT_DONE, "" },
+		{ "r10 --proof=completion,html", "key.pub", EXIT_DONE, "" },
+		{ "--seq 50 --proof=html", "key.pub", EXIT_DONE, "" },
+		{ "r10 --proof=change,html", "key.pub", EXIT_NO, "no change of this id" },
+		{ "r10 --proof=html", "other.pub", EXIT_NO, "--public-key" },
+		{ "r10 --proof=html --witness-key nothing", "key.pub", EXIT_CANNOT, "nothing" },
+		{ "r10 --proof=pdf", "key.pub", EXIT_NO, "no pdf of this id" },
+	};
+	struct signkey other;
+	(void)state;
+
+	build(30);
+	write_journal(buf_view(&b.out));
+	signkey_from_seed((const unsigned char[32]){ 7 }, &other);
+	put_public("other.pub", &other.pub);
+	for (size_t i = 0; i < COUNT_OF(rows); i++) {
+		assert_exit(audit("show %s --journal %s --public-key %s", rows[i].what,
+				    at("journal"), at(rows[i].key)),
+			rows[i].exit);
+		assert_err(rows[i].error);
+		if (rows[i].exit)
+			continue;
+		char *block = strstr(out, "id=\"proof\">"), *end;
+		assert_non_null(block);
+		assert_non_null(end = strchr(block, '<'));
+		assert_memory_equal(end, "</script>", 9);
+		assert_out("default-src 'none'");
+		assert_null(strstr(out, "{{"));
+		assert_null(strstr(out, "\nimport "));
+		assert_null(strstr(out, "\nexport "));
+	}
+}
+
+/* A checkpoint, and its confirmation by a place. Returns the size of the checkpoint. */
+static uint64_t
+add_confirmed(const char *kind, const char *result)
+{
+	char fields[256];
+	uint64_t size = b.chain.seq;
+
+	chain_build_checkpoint(&b);
+	snprintf(fields, sizeof(fields),
+		"\"type\":\"anchor\",\"kind\":\"%s\",\"place\":\"</script><b>\",\"result\":"
+		"\"%s\",\"size\":%" PRIu64 ",\"answer\":null",
+		kind, result, size);
+	chain_build_record(&b, fields);
+	chain_build_commit(&b);
+	return size;
+}
+
+static void
+assert_page_of(const char *what, uint64_t size)
+{
+	char want[64];
+
+	assert_exit(audit("show %s --proof=html --journal %s --public-key %s", what,
+			    at("journal"), at("key.pub")),
+		EXIT_DONE);
+	snprintf(want, sizeof(want), "tollgate/gw-1\\n%" PRIu64 "\\n", size);
+	assert_out(want);
+}
+
+static void
+a_page_prefers_a_checkpoint_with_a_signed_confirmation(void **state)
+{
+	(void)state;
+	build(30);
+	uint64_t file = add_confirmed("file", "taken");
+	add_request("x");
+	add_confirmed("tsa", "refused");
+	uint64_t witness = add_confirmed("witness", "taken");
+	add_request("y");
+	uint64_t only = add_confirmed("file", "taken");
+	add_request("z");
+	chain_build_checkpoint(&b);
+	uint64_t none = b.chain.seq - 1;
+	chain_build_commit(&b);
+	write_journal(buf_view(&b.out));
+	assert_page_of("r10", witness);
+	assert_page_of("x", witness);
+	/* A place of a record is in the page as text. */
+	assert_out("\\u003c/script>\\u003cb>");
+	assert_null(strstr(out, "</script><b>"));
+	assert_page_of("y", only);
+	assert_page_of("z", none);
+	assert_out("\"anchors\":[]");
+	assert_true(file < witness);
+}
+
+static void
 a_proof_is_of_the_decision_or_of_the_type_that_is_named(void **state)
 {
 	static const struct {
@@ -319,6 +416,8 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		T(every_record_is_proved_by_a_file_alone),
+		T(a_page_has_the_proof_and_nothing_of_a_record_is_markup),
+		T(a_page_prefers_a_checkpoint_with_a_signed_confirmation),
 		T(a_proof_is_of_the_decision_or_of_the_type_that_is_named),
 		T(a_proof_that_was_changed_does_not_hold),
 		T(a_record_that_no_checkpoint_covers_is_told_when_to_try_again),

@@ -57,6 +57,21 @@ audit_signers(struct audit_args *a, bool need)
 			       what, "%s: not a valid configuration; see tollgate check", file);
 }
 
+/* --proof=html, --proof=TYPE,html: the type, without the form. */
+static void
+read_proof_form(struct audit_args *a)
+{
+	struct span type = span_str(a->proof_of), form = type;
+
+	while (span_chr(form, ',') < form.n)
+		span_next(&form, ',');
+	a->page = span_is(form, "html");
+	if (!a->page)
+		return;
+	type = span_cut(type, 0, type.n - form.n);
+	a->proof_of = type.n ? arena_printf(&a->q.arena, "%.*s", (int)type.n - 1, type.p).p : NULL;
+}
+
 /* 0, or an exit code after a message. With `need_id` one plain argument, else none; with
  * `need_key` a key must be found. */
 static int
@@ -67,7 +82,7 @@ read_args(struct audit_args *a, int argc, char **argv, bool need_id, bool need_k
 	bool list = !strcmp(q->what, "audit list"), show = !strcmp(q->what, "audit show"),
 	     verify = !strcmp(q->what, "audit verify"),
 	     explain = !strcmp(q->what, "audit explain"), wants = false;
-	enum { OWN = 29 };
+	enum { OWN = 30 };
 	struct cmd_option options[OWN + AUDIT_FILTERS] = {
 		QUERY_SOURCE(q),
 		QUERY_TIMES(q),
@@ -81,6 +96,7 @@ read_args(struct audit_args *a, int argc, char **argv, bool need_id, bool need_k
 		{ "receipt", .text = &a->receipt },
 		{ "note", .text = &a->note },
 		{ "manifest", .text = &a->manifest },
+		{ "program", .text = a->program, .count = &a->nprograms, .most = AUDIT_PROGRAMS },
 		{ "tsa-ca", .text = &a->tsa_ca },
 		{ "witness-key", .text = &a->witness_key },
 		{ "root", .text = &a->root },
@@ -103,9 +119,10 @@ read_args(struct audit_args *a, int argc, char **argv, bool need_id, bool need_k
 	if (n != (need_id ? 1 : 0) || (a->seq && a->receipt) ||
 		(!show && (a->proof || a->seq || a->receipt)) ||
 		(q->no_index && !show && !explain) ||
-		((a->note || a->manifest || a->tsa_ca || a->witness_key || a->root ||
-			 a->nstatements || a->texts) &&
+		((a->note || a->manifest || a->tsa_ca || a->root || a->nstatements ||
+			 a->nprograms || a->texts) &&
 			!verify) ||
+		(a->witness_key && !verify && !show) ||
 		(a->policy && !explain) || (a->as_json && !list && !verify && !explain) ||
 		(list && from) ||
 		(!list && (q->said_since || q->said_until || wants || a->follow)) ||
@@ -118,6 +135,7 @@ read_args(struct audit_args *a, int argc, char **argv, bool need_id, bool need_k
 	int code = query_times(q);
 	if (code)
 		return code;
+	read_proof_form(a);
 	if (a->follow && (q->redis || q->file))
 		return cmd_fail(q->what, "--follow reads a journal");
 	if (a->texts && (q->file || a->manifest || (q->redis && !q->journal)))
@@ -130,6 +148,7 @@ read_args(struct audit_args *a, int argc, char **argv, bool need_id, bool need_k
 		reading_quietly(); /* audit verify: no record is shown */
 	if (!a->manifest || q->journal || q->redis || q->file)
 		code = query_source(q);
+	need_key = need_key || a->page;
 	return code || !(need_key || a->nkey_files) ? code : audit_signers(a, need_key);
 }
 

@@ -23,6 +23,7 @@ enum {
 extern const enum record_field audit_filters[AUDIT_FILTERS];
 
 #define AUDIT_STATEMENTS 16 /* files of --statement */
+#define AUDIT_PROGRAMS	 16 /* files of --program */
 /* The command line after the verb. */
 struct audit_args {
 	struct query q;
@@ -37,7 +38,7 @@ struct audit_args {
 	/* show: the record by what is given of it, in place of its id; its proof, of which type
 	 */
 	const char *seq, *receipt;
-	bool proof;
+	bool proof, page;     /* page: the proof is one of HTML */
 	const char *proof_of; /* NULL: the decision, or where there is none the only record */
 	bool patient;	  /* audit_prove() waits for the checkpoint of a record that is fresh */
 	const char *note; /* verify: a checkpoint that the log must continue */
@@ -45,6 +46,8 @@ struct audit_args {
 	size_t nstatements;
 	struct keyring *ring;		    /* verify: whom to believe what; audit_ring */
 	const char *manifest;		    /* verify: of an exported file */
+	const char *program[AUDIT_PROGRAMS]; /* verify: files that boot records must name */
+	size_t nprograms;
 	const char *tsa_ca, *witness_key;   /* verify: of those outside who answered, */
 	const struct anchor_keys *outside;  /* as read */
 	const char *key_file[SIGNKEYS_MAX]; /* of --public-key */
@@ -98,6 +101,22 @@ int audit_agrees_with_trims(struct span trims, const char *member, const char *n
 int audit_verify(struct audit_args *a);
 /* verify --texts: *ok becomes false where one does not hold. 0, or an error with *why. */
 int audit_verify_texts(struct audit_args *a, bool *ok, struct buf *why); /* cmd/sealed/ */
+/* verify --program: whether the boot records of a chain name one of these programs. cmd/export/. */
+struct program_check {
+	const unsigned char (*hash)[CHAIN_HASH_BYTES]; /* SHA-256 of the programs */
+	size_t nhashes;
+	uint64_t boots, same, unstated; /* unstated: boot records without a hash */
+	uint64_t other_seq, other;	/* the first boot record of another program; their number */
+	char why[256];
+};
+/* Hashes the files of --program. 0, or an exit code after a message. */
+int audit_programs_read(
+	const struct audit_args *a, unsigned char hash[AUDIT_PROGRAMS][CHAIN_HASH_BYTES]);
+void audit_program_record(
+	struct program_check *c, const struct chain_line *l, struct span line);
+/* Whether each boot record that names a program names one of these, and at least one does; if
+ * not, why and the sequence number of the record. */
+bool audit_program_holds(struct program_check *c);
 int audit_list(struct audit_args *a);
 int audit_key(int argc, char **argv); /* argv[0]: "key" */
 int audit_open(int argc, char **argv);
@@ -116,8 +135,14 @@ struct audit_wanted {
 };
 /* Whether this line is such a record; *l is filled then. Its hash is not looked at. */
 bool audit_is_wanted(const struct audit_wanted *w, struct span line, struct chain_line *l);
-/* Appends its proof, as a file (record/proof/bundle.h); EXIT_…, after a message. */
-int audit_prove(struct audit_args *a, const struct audit_wanted *w, struct buf *out);
+/* Appends its proof, as a file (record/proof/bundle.h); EXIT_…, after a message. With `anchors`
+ * the checkpoint is one that places outside confirmed, if there is one, and their records are
+ * appended there, a line each; without it the checkpoint is the first that covers the record. */
+int audit_prove(struct audit_args *a, const struct audit_wanted *w, struct buf *out,
+	struct buf *anchors);
+/* cmd/export/. Appends the same as one page of HTML that checks itself in a browser; EXIT_…,
+ * after a message. */
+int audit_prove_page(struct audit_args *a, const struct audit_wanted *w, struct buf *out);
 int audit_explain(struct audit_args *a);
 int audit_export(int argc, char **argv); /* cmd/export/ */
 /* verify: an exported file against its manifest. */

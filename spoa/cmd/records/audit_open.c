@@ -106,7 +106,7 @@ verify_opened(struct audit_opening *o, struct opened_record *r)
 	SCOPED_BUF(proof, BUNDLE_MAX);
 	SCOPED_BUF(why, 4096);
 	buf_init(&w.id, 0);
-	int code = audit_prove(&o->a, &w, &proof);
+	int code = audit_prove(&o->a, &w, &proof, NULL);
 	if (!code && !audit_bundle_holds(&o->a, &proof, &why)) {
 		cmd_fail(WHAT, "record %s/%llu does not verify: %.*s", w.node,
 			(unsigned long long)r->seq, SPAN_ARG(buf_view(&why)));

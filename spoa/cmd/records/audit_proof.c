@@ -23,6 +23,8 @@
 
 /* A range is said at least every ten seconds: so far before a record it is looked for. */
 #define RECORDS_BEFORE 200000
+/* How many records after its record an anchor is searched for. */
+#define RECORDS_AFTER 500000
 /* A checkpoint comes within a second of a record: a patient caller looks so often, and after so
  * long. */
 enum { LOOKS_MAX = 10, LOOK_US = 300000 };
@@ -40,6 +42,11 @@ struct prove {
 	struct buf before, after;
 	char before_node[CHAIN_NODE_MAX + 1];
 	uint64_t after_seq;
+	/* of a page: the size of the checkpoint that places outside confirmed, 0: none; their
+	 * records, a line each */
+	uint64_t confirmed;
+	uint64_t reached; /* the last record that was read without a gap */
+	struct buf *anchors;
 	/* the lines in between */
 	struct path path;
 	bool gap;
@@ -106,6 +113,63 @@ look_for(void *arg, struct span line)
 		p->committed = true;
 		p->enough = p->after_seq && l.seq >= p->after_seq;
 	}
+}
+
+/* The size of the checkpoint that a record of type "anchor" confirms, 0 if `line` is none or
+ * does not cover the proven record. `signs` is set if the response is signed. */
+static uint64_t
+size_confirmed(const struct prove *p, struct span line, const struct chain_line *l, bool *signs)
+{
+	struct span kind = chain_member(line, "kind");
+	uint64_t size;
+
+	*signs = span_is(kind, "\"witness\"") || span_is(kind, "\"tsa\"");
+	return !span_is(l->type, "anchor") || !span_is(chain_member(line, "result"), "\"taken\"") ||
+			       span_u64(chain_member(line, "size"), &size) || size < p->seq
+		       ? 0
+		       : size;
+}
+
+/* Of a page: chooses the first checkpoint that has a signed confirmation, or else any. Beyond
+ * records that are missing here there may be no proof, so the search ends at a gap. */
+static void
+choose_confirmed(void *arg, struct span line)
+{
+	struct prove *p = arg;
+	struct chain_line l;
+	bool signs;
+
+	if (p->enough || chain_parse(line, &l) || l.commit || !span_is(l.node, p->node) ||
+		l.seq <= p->reached)
+		return;
+	p->enough = l.seq != p->reached + 1 || l.seq > p->seq + RECORDS_AFTER;
+	if (p->enough)
+		return;
+	p->reached = l.seq;
+	uint64_t size = size_confirmed(p, line, &l, &signs);
+	if (size && (signs || !p->confirmed))
+		p->confirmed = size;
+	p->enough = size && signs;
+}
+
+/* Of a page: takes that checkpoint and its confirmations, those of other places too. */
+static void
+take_confirmed(void *arg, struct span line)
+{
+	struct prove *p = arg;
+	struct chain_line l;
+	bool signs;
+
+	if (p->enough || chain_parse(line, &l) || l.commit || !span_is(l.node, p->node))
+		return;
+	if (l.seq == p->confirmed + 1 && span_is(l.type, "checkpoint")) {
+		keep_proof_line(&p->after, line);
+		p->after_seq = l.seq;
+	} else if (size_confirmed(p, line, &l, &signs) == p->confirmed) {
+		buf_span(p->anchors, line);
+		buf_putc(p->anchors, '\n');
+	}
+	p->enough = l.seq > p->confirmed + RECORDS_AFTER;
 }
 
 /* The second time: the leaves. */
@@ -309,8 +373,23 @@ look_until(struct audit_args *a, struct prove *p, struct buf *why)
 	return err;
 }
 
+/* 0, or an error with *why. */
+static int
+look_outside(struct audit_args *a, struct prove *p, struct buf *why)
+{
+	p->enough = false;
+	p->reached = p->seq;
+	int err = read_proof_lines(a, p->node, p->seq, choose_confirmed, p, why);
+	p->enough = false;
+	if (!err && p->confirmed)
+		err = read_proof_lines(a, p->node, p->seq, take_confirmed, p, why);
+	p->enough = true;
+	return err;
+}
+
 int
-audit_prove(struct audit_args *a, const struct audit_wanted *w, struct buf *out)
+audit_prove(struct audit_args *a, const struct audit_wanted *w, struct buf *out,
+	struct buf *anchors)
 {
 	struct prove *p;
 	int code;
@@ -329,7 +408,10 @@ audit_prove(struct audit_args *a, const struct audit_wanted *w, struct buf *out)
 	buf_init(&p->before, 0);
 	buf_init(&p->after, 0);
 	SCOPED_BUF(why, 8192);
+	p->anchors = anchors;
 	int err = look_until(a, p, &why);
+	if (!err && p->enough && anchors)
+		err = look_outside(a, p, &why);
 	if (err)
 		code = cmd_fail(a->q.what, "%.*s", SPAN_ARG(buf_view(&why)));
 	else if (!p->seq)

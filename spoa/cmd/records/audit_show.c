@@ -147,7 +147,7 @@ static int
 show_proof(struct audit_args *a, const struct audit_wanted *w)
 {
 	SCOPED_BUF(out, 0);
-	int code = audit_prove(a, w, &out);
+	int code = a->page ? audit_prove_page(a, w, &out) : audit_prove(a, w, &out, NULL);
 	if (code)
 		return code;
 	reading_add(1);

@@ -59,10 +59,13 @@ print_compare(void *arg, uint64_t seq, const unsigned char hash[CHAIN_HASH_BYTES
 		p->differs = seq;
 }
 
+static unsigned char programs[AUDIT_PROGRAMS][CHAIN_HASH_BYTES]; /* of --program */
+
 /* What one chain is verified with. */
 struct watch {
 	struct tree_check tree;
 	struct anchors_check anchors;
+	struct program_check program;
 	struct prints *prints; /* NULL: none */
 	void (*print)(void *arg, uint64_t seq, const unsigned char hash[CHAIN_HASH_BYTES]);
 	struct keyring *learned; /* set to the keys that the chain was verified with; NULL */
@@ -75,6 +78,8 @@ watch_record(void *arg, const struct chain_line *l, struct span line)
 
 	tree_check_record(&w->tree, l, line);
 	anchors_check_record(&w->anchors, l, line);
+	if (w->program.nhashes)
+		audit_program_record(&w->program, l, line);
 }
 
 static void
@@ -103,6 +108,7 @@ watch_begin(struct watch *w, const struct audit_args *a, struct verify_options o
 	struct verifier *v = verifier_new(&o);
 	w->tree = (struct tree_check){ .verifier = v, .against = against };
 	w->anchors = (struct anchors_check){ .keys = a->outside, .verifier = v };
+	w->program = (struct program_check){ .hash = programs, .nhashes = a->nprograms };
 	return v;
 }
 
@@ -177,6 +183,29 @@ print_result(const struct verify_result *r, const struct watch *w, const char *s
 		       " bytes behind it are not signed yet\"",
 			r->unsigned_records, r->torn_bytes);
 	putchar('\n');
+}
+
+/* The line of --program, after the line of the chain. */
+static bool
+print_programs(const struct verify_result *r, struct watch *w)
+{
+	struct program_check *c = &w->program;
+
+	if (!c->nhashes || !r->ok)
+		return true;
+	if (!audit_program_holds(c)) {
+		print_bad(r->node, "program", c->other_seq, c->why, r->records);
+		return false;
+	}
+	if (as_json)
+		audit_print_json(json_pack("{s:b,s:s,s:s,s:I,s:I,s:I}", "ok", 1, "node",
+			r->node, "source", "program", "boots", (json_int_t)c->boots, "same",
+			(json_int_t)c->same, "unstated", (json_int_t)c->unstated));
+	else
+		printf("ok node=%s source=program boots=%" PRIu64 " same=%" PRIu64
+		       " unstated=%" PRIu64 "\n",
+			r->node, c->boots, c->same, c->unstated);
+	return true;
 }
 
 /* A chain that has no record is no proof of anything. */
@@ -523,7 +552,7 @@ verify_file(struct audit_args *a, struct audit_note *n, bool *ok, struct buf *wh
 		*ok = audit_verify_bundle(a, &c->bundle, c->cut);
 	for (size_t i = 0; !err && i < c->n; i++) {
 		print_result(&r[i], c->w[i], "file");
-		*ok = *ok && r[i].ok;
+		*ok = print_programs(&r[i], c->w[i]) && *ok && r[i].ok;
 	}
 	if (!err && n && !c->proof)
 		hold_file_note(c, n, r, ok);
@@ -581,7 +610,7 @@ verify_streams(struct audit_args *a, const char *journal_node, const struct audi
 		if (err)
 			break;
 		print_result(&r, &w, "stream");
-		*ok = *ok && r.ok;
+		*ok = print_programs(&r, &w) && *ok && r.ok;
 		if (ours)
 			*mine = r;
 		if (n && w.learned &&
@@ -618,6 +647,8 @@ audit_verify(struct audit_args *a)
 	as_json = a->as_json;
 	if (a->manifest)
 		return audit_verify_manifest(a);
+	if (audit_programs_read(a, programs))
+		return EXIT_CANNOT;
 	SCOPED_BUF(why, 8192);
 	a->outside = &outside;
 	err = anchor_keys_read(a, &outside, &why);
@@ -647,7 +678,7 @@ audit_verify(struct audit_args *a)
 		err = verify_journal(a, p.n ? &p : NULL, &w, &journal, &clean, &why);
 		if (!err) {
 			print_result(&journal, &w, "journal");
-			ok = ok && journal.ok && clean;
+			ok = print_programs(&journal, &w) && ok && journal.ok && clean;
 			if (a->note)
 				ok = audit_note_print(a, &note, &w.tree, w.learned, &journal) &&
 				     ok;

@@ -267,6 +267,8 @@ const struct admin_endpoint admin_endpoints[] = {
   .params = search_asked, .begin = reader_begin, .arg = &read_search, .shape = "records:array" },
 { "GET", "/records/show", ROLE_AUDITOR, "All records of one request, and the proof of its decision.",
   .params = show_asked, .begin = reader_begin, .arg = &read_show, .shape = "records:array proof:any" },
+{ "GET", "/records/page", ROLE_AUDITOR, "The proof of a decision as a page that verifies itself in a browser.",
+  .params = show_asked, .begin = reader_begin, .arg = &read_page, .shape = "page:string" },
 { "GET", "/records/explain", ROLE_AUDITOR, "Why a decision came out as it did.",
   .params = explain_asked, .begin = reader_begin, .arg = &read_explain, .shape = "" },
 { "GET", "/records/report", ROLE_AUDITOR, "What audit report says, for auditors.",

@@ -40,6 +40,11 @@ const struct reader read_show = {
 	.operand = "id", .records = true,
 };
 
+const struct reader read_page = {
+	.step = { { .command = { "audit", "show", "--proof=html" }, .member = "page", .shape = READ_TEXT, .no = MHD_HTTP_NOT_FOUND } },
+	.operand = "id", .records = true,
+};
+
 const struct param explain_asked[] = {
 	{ "id", PARAM_TEXT, PARAM_NEEDED, .min = 1, .text = "The public id of a request." }, { .name = NULL },
 };

@@ -4,7 +4,7 @@
 
 #include "operator/admin/reader.h"
 
-extern const struct reader read_search, read_show, read_explain, read_report, read_usage;
+extern const struct reader read_search, read_show, read_page, read_explain, read_report, read_usage;
 extern const struct param search_asked[], show_asked[], explain_asked[], report_asked[],
 	usage_asked[];
 

@@ -671,7 +671,8 @@ server_run(const char *config_file, bool take, const struct server_front *front)
 		goto stop;
 	clock_begin(&s);
 	if (cfg->journal) {
-		s.audit = audit_start(cfg, &hash, &s.metrics, &why);
+		s.audit = audit_start(
+			cfg, first->policy->version, &hash, &s.metrics, &why);
 		if (!s.audit)
 			goto stop;
 		snapshot_announce(s.snap, s.audit);

@@ -760,8 +760,8 @@ audit_destroy(struct audit **ap)
 }
 
 struct audit *
-audit_start(const struct config *cfg, const struct hashkey *hash, struct metrics *m,
-	struct buf *why)
+audit_start(const struct config *cfg, const char *policy_version, const struct hashkey *hash,
+	struct metrics *m, struct buf *why)
 {
 	struct recovery found = { .clean = false };
 	struct audit *a = calloc(1, sizeof(*a));
@@ -816,7 +816,8 @@ audit_start(const struct config *cfg, const struct hashkey *hash, struct metrics
 	if (!err) {
 		a->chain = found.at;
 		tree_recover(a->tree, &found.at, audit_startpoint(a));
-		audit_boot(&a->boot, cfg, hash, &found, &a->keys.now, a->mirror != NULL);
+		audit_boot(&a->boot, cfg, policy_version, hash, &found, &a->keys.now,
+			a->mirror != NULL);
 		tree_boot(a->tree, &a->boot);
 		err = commit(a, NULL);
 		/* A full disk may get room again; whatever else it is will not heal. */

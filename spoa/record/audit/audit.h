@@ -47,11 +47,12 @@ struct audit_entry {
 };
 
 /* Opens (or begins) the journal: recovers an unfinished tail, verifies the last
- * segment, writes a boot record, which names `hash`, what texts are hashed with. NULL with a
+ * segment, writes a boot record, which names `hash`, what texts are hashed with, and
+ * `policy_version` (NULL: not known). NULL with a
  * message in *why: a journal that does not verify is never appended to. On a full disk it
  * starts, not ready. */
-struct audit *audit_start(const struct config *cfg, const struct hashkey *hash,
-	struct metrics *m, struct buf *why);
+struct audit *audit_start(const struct config *cfg, const char *policy_version,
+	const struct hashkey *hash, struct metrics *m, struct buf *why);
 /* One that is kept, and that is freed with its fields once it is written or refused. NULL: out
  * of memory. */
 struct audit_entry *audit_entry_new(void);

@@ -2,11 +2,13 @@
 
 #include <inttypes.h>
 
+#include "record/audit/measure.h"
 #include "record/journal/chain.h"
 
 void
-audit_boot(struct buf *b, const struct config *cfg, const struct hashkey *hash,
-	const struct recovery *found, const struct signkey *key, bool stream)
+audit_boot(struct buf *b, const struct config *cfg, const char *policy_version,
+	const struct hashkey *hash, const struct recovery *found, const struct signkey *key,
+	bool stream)
 {
 	char head[2 * CHAIN_HASH_BYTES + 1];
 
@@ -17,6 +19,7 @@ audit_boot(struct buf *b, const struct config *cfg, const struct hashkey *hash,
 	buf_str(b, ",\"policy\":");
 	buf_json_str(b, span_str(cfg->policy));
 	buf_printf(b, ",\"workers\":%u,\"stream\":%s", cfg->workers, stream ? "true" : "false");
+	measure_put(b, cfg, policy_version);
 	buf_printf(b, ",\"hash_key\":{\"id\":\"%s\",\"from\":\"%s\"}", hash->id,
 		hash->derived ? "derived" : "file");
 	if (found->at.seq == 0) {

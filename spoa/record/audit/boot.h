@@ -7,8 +7,10 @@
 #include "record/journal/recover.h"
 #include "record/journal/signkey.h"
 
-/* Appended to *b. `key` signs; `stream`: records go to the Redis Stream. */
-void audit_boot(struct buf *b, const struct config *cfg, const struct hashkey *hash,
-	const struct recovery *found, const struct signkey *key, bool stream);
+/* Appended to *b. `policy_version`: of the policy in force, NULL if it is not known. `key` signs;
+ * `stream`: records go to the Redis Stream. */
+void audit_boot(struct buf *b, const struct config *cfg, const char *policy_version,
+	const struct hashkey *hash, const struct recovery *found, const struct signkey *key,
+	bool stream);
 
 #endif

@@ -137,7 +137,8 @@ function proof(page, got, records) {
 		['Policy', [data(d.policy ?? ''), ' ', h('code', {}, d.policy_version ?? '')]]]);
 	if (!got.proof) return panel('Proof', where, h('p', { class: 'state' }, got.proof_why ?? 'No checkpoint covers the record yet: one is written within a second while the daemon runs.'));
 	return panel('Proof', where, h('p', {}, 'A file that proves this record to somebody who has nothing else: the record, its place in the log, and a signed checkpoint.'),
-		h('p', { class: 'row' }, h('button', { type: 'button', class: 'primary', id: 'proof', onclick: () => save(`${id}.tlog-proof`, got.proof) }, 'Save the proof'), copied(`tollgate audit verify --file ${id}.tlog-proof --public-key audit.key.pub`, page.say)),
+		h('p', { class: 'row' }, h('button', { type: 'button', class: 'primary', id: 'proof', onclick: () => save(`${id}.tlog-proof`, got.proof) }, 'Save the proof'),
+			h('button', { type: 'button', id: 'proof-page', onclick: () => page.get('/records/page', { id }).then((made) => save(`${id}.html`, made.page, 'text/html'), (e) => page.say(e.message)) }, 'Save a page'), copied(`tollgate audit verify --file ${id}.tlog-proof --public-key audit.key.pub`, page.say)),
 		h('details', {}, h('summary', {}, 'Show it'), lines(got.proof)));
 }
 
