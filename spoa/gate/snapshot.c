@@ -52,7 +52,7 @@ load_hash_key(struct snapshot *s, struct diag *d)
 	s->hash_key_set = !s->cfg;
 	if (!s->cfg || !s->cfg->redact_key_file)
 		return true;
-	diag_reads(d, s->cfg->redact_key_file);
+	diag_rotates(d, s->cfg->redact_key_file);
 	SCOPED_BUF(why, 4096);
 	s->hash_key_set = keyfile_load(s->cfg->redact_key_file, s->hash_key, &why) == 0;
 	if (!s->hash_key_set)

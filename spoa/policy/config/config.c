@@ -15,7 +15,7 @@
 #include "base/caps.h"
 #include "base/err.h"
 #include "base/fetch/http_client.h"
-#include "base/instead.h"
+#include "base/file_set.h"
 #include "base/redis/redis_url.h"
 #include "base/replace.h"
 #include "base/scoped.h"
@@ -389,10 +389,10 @@ config_read(struct arena *a, const char *file, struct diag *d)
 	unsigned errors = d->errors;
 	struct config *cfg = arena_new(a, struct config);
 	struct config_reader r = { a, d, cfg };
-	enum file_kind before = buf_file_kind(FILE_OF_CONFIGURATION);
+	enum set_file_kind before = file_set_kind(FILE_OF_CONFIGURATION);
 	const struct yaml_node *root = yaml_load_file(a, file, d);
 
-	buf_file_kind(before);
+	file_set_kind(before);
 	if (!root)
 		return NULL;
 	if (!cfg || !(cfg->file = arena_strdup(a, file))) {

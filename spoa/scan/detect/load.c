@@ -1,7 +1,6 @@
 /* Rule files to a rule set: every key is checked, every mistake is reported with
  * its place, nothing is half-loaded. The schema is described in
  * policies/detectors/README.md. */
-#include <dirent.h>
 #include <errno.h>
 #include <math.h>
 #include <stdlib.h>
@@ -12,6 +11,7 @@
 #include "base/caps.h"
 #include "base/codec/yaml.h"
 #include "base/err.h"
+#include "base/file_set.h"
 #include "scan/detect/custom/custom_stage.h"
 #include "scan/detect/load.h"
 #include "scan/detect/names/names.h"
@@ -294,19 +294,11 @@ rule_of(struct loader *l, const struct yaml_node *root)
 
 /* ---- all files ---- */
 
-static int
-is_rule_file(const struct dirent *e)
-{
-	struct span name = span_str(e->d_name);
-
-	return name.n > 5 && name.p[0] != '.' && span_ends(name, SPAN_LIT(".yaml"));
-}
-
 static void
 load_dir(struct loader *l, const char *dir)
 {
-	struct dirent **v = NULL;
-	int n = scandir(dir, &v, is_rule_file, alphasort);
+	const char **names;
+	int n = file_set_list(l->a, dir, ".yaml", &names);
 
 	if (n < 0 && errno == ENOTDIR) { /* one file */
 		const struct yaml_node *root = yaml_load_file(l->a, dir, l->d);
@@ -319,14 +311,12 @@ load_dir(struct loader *l, const char *dir)
 	if (n == 0)
 		diag_file(l->d, dir, "no rule file (*.yaml) in it");
 	for (int i = 0; i < n; i++) {
-		struct span path = arena_printf(l->a, "%s/%s", dir, v[i]->d_name);
+		struct span path = arena_printf(l->a, "%s/%s", dir, names[i]);
 		const struct yaml_node *root =
 			path.p ? yaml_load_file(l->a, path.p, l->d) : NULL;
 		if (root)
 			rule_of(l, root);
-		free(v[i]);
 	}
-	free(v);
 }
 
 static void
