@@ -99,16 +99,58 @@ reload_refused(struct reloading *r, struct buf *why)
 
 /* ---- one reload ---- */
 
-/* After a refusal, what was read for the policy in force is watched as well: the mistake may
- * be mended in either. */
+static bool
+is_listed(struct span files, struct span name)
+{
+	while (files.n)
+		if (span_eq(span_next(&files, '\0'), name))
+			return true;
+	return false;
+}
+
+/* The files of a load that do not rotate, each with a NUL after it. */
+static void
+ordered_files(const struct diag *read, struct buf *out)
+{
+	struct span rest = buf_view(&read->files);
+
+	while (rest.n) {
+		struct span file = span_next(&rest, '\0');
+		if (!is_listed(buf_view(&read->rotating), file)) {
+			buf_span(out, file);
+			buf_putc(out, '\0');
+		}
+	}
+}
+
+/* After a refusal, the files of the policy in force stay watched too: the mistake may be corrected
+ * in either. */
 static void
 look_out(struct reloading *r, const struct diag *read, bool refused, int64_t since_ns)
 {
-	if (!r->s->snap->cfg->policy_watch)
-		watch_nothing(r->watch);
-	else if (!watch_files(r->watch, buf_view(&read->files), refused, since_ns))
+	bool all = r->s->snap->cfg->policy_watch;
+
+	if (!watch_files(r->watch, buf_view(all ? &read->files : &read->rotating), refused,
+		    since_ns))
 		log_event(LOG_WARN, "reload.unwatched",
 			LS("why", "more files than are watched: SIGHUP reads them"));
+}
+
+/* Takes over the set of a load that came into force. */
+static void
+keep_set(struct reloading *r, const struct diag *read, struct file_set *set, int64_t since_ns)
+{
+	const struct config *cfg = r->s->snap->cfg;
+
+	edited_nothing(&r->edited);
+	file_set_free(&r->in_force);
+	r->in_force = *set;
+	file_set_init(set);
+	SCOPED_BUF(files, 0);
+	ordered_files(read, &files);
+	if (!cfg->policy_watch)
+		edited_compare(
+			&r->edited, buf_view(&files), &r->in_force, cfg, since_ns);
 }
 
 static void
@@ -181,16 +223,33 @@ change_auditors(struct server *s, const struct config *cfg, struct diag *d)
 	return false;
 }
 
-void
-reload_now(struct reloading *r, const char *by)
+/* Loads from the disk, recording into *set; or with set NULL from what is in force. */
+static struct snapshot *
+load_snapshot(struct reloading *r, struct file_set *set, struct diag *d)
+{
+	struct server *s = r->s;
+
+	file_set_record(set);
+	file_set_from(set ? NULL : &r->in_force, false);
+	struct snapshot *snap = snapshot_load(s->config_file, NULL, s->nworkers, s->keysets, d);
+	file_set_from(NULL, false);
+	file_set_record(NULL);
+	if (snap && set && set->failed) {
+		diag_file(d, s->config_file, "%s", err_str(ERR_NOMEM));
+		snapshot_unref(&snap);
+	}
+	return snap;
+}
+
+static void
+reload(struct reloading *r, const char *by, struct file_set *set)
 {
 	struct server *s = r->s;
 	int64_t since_ns = clock_wall_ns();
 
 	server_notify("RELOADING=1");
 	SCOPED_DIAG(d);
-	struct snapshot *snap =
-		snapshot_load(s->config_file, NULL, s->nworkers, s->keysets, &d);
+	struct snapshot *snap = load_snapshot(r, set, &d);
 	struct audit_keys_order *keys = NULL;
 	bool good = snap && snapshot_credentials(snap, s->auths, &d) == 0 &&
 		    (!s->audit || (keys = prepare_keys(s, snap->cfg, &d))) &&
@@ -214,7 +273,8 @@ reload_now(struct reloading *r, const char *by)
 	}
 	audit_keys_order_free(&keys);
 	note_reload(r, by, &d, !snap);
-	if (snap) {
+	if (snap && set) {
+		keep_set(r, &d, set, since_ns);
 		SCOPED_LOCK(&r->lock);
 		r->in_force_ns = since_ns;
 	}
@@ -222,13 +282,27 @@ reload_now(struct reloading *r, const char *by)
 	server_notify("READY=1");
 }
 
+void
+reload_now(struct reloading *r, const char *by)
+{
+	struct file_set set;
+
+	file_set_init(&set);
+	reload(r, by, &set);
+	file_set_free(&set);
+}
+
 static void
 on_change(void *arg, const char *file)
 {
+	struct reloading *r = arg;
 	char by[256];
 
 	snprintf(by, sizeof(by), "file %s", file);
-	reload_now(arg, by);
+	if (r->s->snap->cfg->policy_watch)
+		reload_now(r, by);
+	else
+		reload(r, by, NULL);
 }
 
 static void
@@ -273,7 +347,7 @@ reload_ask(struct reloading *r, const char *by, struct buf *out)
 
 int
 reload_init(struct reloading *r, struct server *s, struct ev_loop *loop,
-	const struct diag *read, int64_t since_ns)
+	const struct diag *read, struct file_set *set, int64_t since_ns)
 {
 	r->s = s;
 	r->loop = loop;
@@ -285,10 +359,12 @@ reload_init(struct reloading *r, struct server *s, struct ev_loop *loop,
 	TAG(reloading, r);
 	r->ask.data = r;
 	r->watch = watch_new(loop, on_change, r);
-	if (!r->watch)
+	file_set_init(&r->in_force);
+	if (edited_init(&r->edited, loop) || !r->watch)
 		return ERR_NOMEM;
 	ev_async_start(loop, &r->ask);
 	r->in_force_ns = since_ns;
+	keep_set(r, read, set, since_ns);
 	look_out(r, read, false, since_ns);
 	return 0;
 }
@@ -310,6 +386,8 @@ reload_free(struct reloading *r)
 		return;
 	ev_async_stop(r->loop, &r->ask);
 	watch_free(&r->watch);
+	edited_free(&r->edited);
+	file_set_free(&r->in_force);
 	buf_free(&r->errors);
 	buf_free(&r->at_restart);
 	pthread_cond_destroy(&r->ended);

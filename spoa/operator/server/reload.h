@@ -1,5 +1,10 @@
-/* Reloading: by SIGHUP, by a call of the admin server, by the change of a file. A snapshot is
- * built aside and published whole; a bad one changes nothing. Runs on the main thread. */
+/* Reloading. A snapshot is built aside and published whole; a bad one changes nothing. Runs on the
+ * main thread.
+ *
+ * An order (SIGHUP, or POST /reload of the admin server) reads everything from the disk. If a file
+ * of keys, tokens, certificates or secrets changes, these are read again, and configuration and
+ * policy are loaded as they were recorded when they came into force. With `policy_watch: true`,
+ * a change of any file counts as an order. */
 #ifndef OPERATOR_SERVER_RELOAD_H
 #define OPERATOR_SERVER_RELOAD_H
 
@@ -8,14 +13,18 @@
 
 #include "base/buf.h"
 #include "base/codec/yaml.h"
+#include "base/file_set.h"
 #include "base/tag.h"
+#include "operator/server/edited.h"
 
 struct server;
 
 struct reloading {
 	struct tag tag;
 	struct server *s;
-	struct watch *watch; /* NULL: none */
+	struct watch *watch; /* files whose change leads to a reload; NULL: none */
+	struct file_set in_force; /* what the snapshot in force was read from */
+	struct edited edited;
 	ev_async ask;	     /* the admin thread asks for one */
 	struct ev_loop *loop;
 	pthread_mutex_t lock; /* of what follows */
@@ -33,14 +42,15 @@ struct reloading {
 	struct buf at_restart; /* options that differ from those of the start, with commas */
 };
 
-/* `read`: what the snapshot in force was loaded from, at `since_ns` (wall time). 0 or
- * ERR_NOMEM. */
+/* The snapshot in force was loaded at `since_ns` (wall time) from the files that *read names and
+ * *set holds; the set is moved. 0 or ERR_NOMEM. */
 int reload_init(struct reloading *r, struct server *s, struct ev_loop *loop,
-	const struct diag *read, int64_t since_ns);
+	const struct diag *read, struct file_set *set, int64_t since_ns);
 /* The admin thread no longer waits. Before it is stopped. */
 void reload_stop(struct reloading *r);
 void reload_free(struct reloading *r);
-/* `by`: "signal SIGHUP", "file NAME", or who asked. On the main thread. */
+/* Reads everything from the disk. `by`: "signal SIGHUP", "file NAME", or who ordered it. On the
+ * main thread. */
 void reload_now(struct reloading *r, const char *by);
 
 /* ---- the admin thread's ---- */

@@ -556,6 +556,7 @@ server_run(const char *config_file, const struct server_front *front)
 		.started_wall_ns = clock_wall_ns() };
 	struct sockets so = { .relay = -1 };
 	struct running run = { .s = &s };
+	struct file_set read;
 	struct hashkey hash = { .derived = false };
 	int code = 2;
 	SCOPED_DIAG(d);
@@ -563,12 +564,15 @@ server_run(const char *config_file, const struct server_front *front)
 
 	mem_begin();
 	harden();
+	file_set_init(&read);
 	pthread_mutex_init(&s.lock, NULL);
 	s.keysets = keysets_new(&s.metrics);
 	s.auths = auths_new(&s.metrics);
 	if (!s.keysets || !s.auths || catch_signals(&run) < 0)
 		goto out;
+	file_set_record(&read);
 	s.snap = snapshot_load(config_file, NULL, WORKERS_MAX, s.keysets, &d);
+	file_set_record(NULL);
 	if (s.snap && snapshot_credentials(s.snap, s.auths, &d) < 0)
 		snapshot_unref(&s.snap);
 	if (!s.snap) {
@@ -615,7 +619,7 @@ server_run(const char *config_file, const struct server_front *front)
 	if (gate_helpers_start(s.shared) < 0 || open_sockets(cfg, s.nworkers, &so, &why) < 0 ||
 		start_workers(&s, cfg, &so, &why) < 0 || start_keepers(&s, cfg, &why) < 0 ||
 		telling_run(&s, &why) < 0 ||
-		reload_init(&s.reloading, &s, run.loop, &d, s.started_wall_ns) < 0 ||
+		reload_init(&s.reloading, &s, run.loop, &d, &read, s.started_wall_ns) < 0 ||
 		sampling_start(&s) < 0 || !(s.front = front->start(cfg, &s, &why)))
 		goto stop;
 	auths_first(s.auths, AUTHS_FIRST_US);
@@ -666,6 +670,7 @@ stop:
 	snapshot_unref(&first);
 	snapshot_unref(&s.snap);
 out:
+	file_set_free(&read);
 	keysets_free(&s.keysets);
 	auths_free(&s.auths);
 	if (run.loop)
