@@ -11,7 +11,7 @@ static _Thread_local struct {
 	enum set_file_kind kind;	     /* 0: FILE_OF_POLICY */
 	struct file_set *record;     /* NULL: nothing is recorded */
 	const struct file_set *from; /* NULL: the disk */
-	bool only;
+	enum set_use use;
 } reading;
 
 void
@@ -57,10 +57,10 @@ file_set_record(struct file_set *to)
 }
 
 void
-file_set_from(const struct file_set *from, bool only)
+file_set_from(const struct file_set *from, enum set_use use)
 {
 	reading.from = from;
-	reading.only = only;
+	reading.use = use;
 }
 
 static struct set_file *
@@ -110,10 +110,14 @@ file_set_take(struct buf *b, const char *file)
 	enum set_file_kind kind = reading.kind ? reading.kind : FILE_OF_POLICY;
 	const struct set_file *f = reading.from ? find_in_set(reading.from, file) : NULL;
 
-	if (!reading.from || (!f && kind == FILE_ROTATES && !reading.only))
+	bool disk = reading.use == SET_OVER_DISK ||
+		    (reading.use == SET_AS_LOADED &&
+			    (kind == FILE_ROTATES || kind == FILE_OF_CONFIGURATION));
+
+	if (!reading.from || (!f && disk))
 		return 0;
-	if (!f || (reading.only && f->kind != kind)) {
-		errno = reading.only ? EACCES : ENOENT;
+	if (!f || (reading.use == SET_ONLY && f->kind != kind)) {
+		errno = reading.use == SET_ONLY ? EACCES : ENOENT;
 		return -1;
 	}
 	if (!f->text.p)
@@ -131,6 +135,13 @@ file_set_note(const struct buf *b, size_t at, const char *file)
 		return;
 	file_set_add(to, reading.kind ? reading.kind : FILE_OF_POLICY, file,
 		span_cut(buf_view(b), at, b->n));
+}
+
+void
+file_set_note_built_in(const char *name, struct span text)
+{
+	if (reading.record && !find_in_set(reading.record, name))
+		file_set_add(reading.record, FILE_BUILT_IN, name, text);
 }
 
 /* ---- folders ---- */
@@ -153,7 +164,7 @@ file_set_stat(const char *path, struct stat *st)
 	const struct file_set *set = reading.from;
 	const struct set_file *f = set ? find_in_set(set, path) : NULL;
 
-	if (!set)
+	if (!set || (!f && reading.use == SET_OVER_DISK))
 		return stat(path, st);
 	*st = (struct stat){ .st_mode = S_IFREG | 0400 };
 	if (f) {
@@ -238,8 +249,9 @@ int
 file_set_list(struct arena *a, const char *dir, const char *suffix, const char ***names)
 {
 	struct listing l = { .a = a };
-	int err = reading.from ? list_set(&l, reading.from, dir, span_str(suffix))
-			       : list_disk(&l, dir, span_str(suffix));
+	int err = reading.from && reading.use != SET_OVER_DISK
+			  ? list_set(&l, reading.from, dir, span_str(suffix))
+			  : list_disk(&l, dir, span_str(suffix));
 
 	*names = l.v;
 	if (err)

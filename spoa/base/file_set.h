@@ -16,6 +16,7 @@ enum set_file_kind {
 	FILE_OF_POLICY = 'p',
 	FILE_OF_CONFIGURATION = 'c',
 	FILE_OF_WORDS = 'w', /* dictionaries and fingerprints */
+	FILE_BUILT_IN = 'b', /* compiled in: not on the disk */
 	FILE_ROTATES = 'r'   /* keys, tokens, certificates, secrets: contents are never recorded */
 };
 
@@ -41,11 +42,16 @@ enum set_file_kind file_set_kind(enum set_file_kind kind);
 bool file_set_read_as(enum set_file_kind kind, struct buf *b, const char *file);
 /* From here on this thread's buf_file() adds each file that it reads to *to. NULL: no more. */
 void file_set_record(struct file_set *to);
-/* From here on this thread reads from `from` (borrowed); NULL: from the disk again. A file that
- * the set does not hold is ENOENT, except that FILE_ROTATES is read from the disk. With `only`,
- * FILE_ROTATES too must be in the set, and each file must be read as what it was recorded as:
- * for a process that tries what somebody else wrote, who must not read other files by it. */
-void file_set_from(const struct file_set *from, bool only);
+/* What a thread reads that the set does not hold. */
+enum set_use {
+	SET_AS_LOADED, /* FILE_ROTATES and FILE_OF_CONFIGURATION from the disk, nothing else */
+	SET_ONLY,      /* nothing, and each file is read only as what it was recorded as: for a
+			  process that tries what somebody else wrote, who must not read other
+			  files by it */
+	SET_OVER_DISK  /* everything from the disk */
+};
+/* From here on this thread reads from `from` (borrowed); NULL: from the disk again. */
+void file_set_from(const struct file_set *from, enum set_use use);
 /* Replaces the contents of a file of the set; false: the set has no such file. `text` is
  * borrowed. */
 bool file_set_replace(struct file_set *set, const char *name, struct span text);
@@ -67,5 +73,7 @@ int file_set_list(struct arena *a, const char *dir, const char *suffix, const ch
 int file_set_take(struct buf *b, const char *file);
 /* For buf_file(): what was read from the disk, appended to *b from byte `at` on. */
 void file_set_note(const struct buf *b, size_t at, const char *file);
+/* The same for a file that is compiled in. */
+void file_set_note_built_in(const char *name, struct span text);
 
 #endif

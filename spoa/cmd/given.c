@@ -36,7 +36,7 @@ given_policy(const char *what, const char *config, struct span text)
 	if (!file_set_replace(&read, cfg->policy, text) &&
 		file_set_add(&read, FILE_OF_POLICY, cfg->policy, text))
 		file_set_replace(&read, cfg->policy, text);
-	file_set_from(&read, true);
+	file_set_from(&read, SET_ONLY);
 	return cfg->policy;
 }
 

@@ -74,13 +74,13 @@ a_recorded_load_is_repeated_without_the_disk(void **state)
 	write_file("keys.yaml", "new keys");
 	write_file("missing.yaml", "no longer missing");
 	unlink(in_dir("words.txt"));
-	file_set_from(&set, false);
+	file_set_from(&set, SET_AS_LOADED);
 	assert_reads(FILE_OF_POLICY, "policy.yaml", "old policy", 0);
 	assert_reads(FILE_OF_WORDS, "words.txt", "old words", 0);
 	assert_reads(FILE_ROTATES, "keys.yaml", "new keys", 0);
 	assert_reads(FILE_OF_POLICY, "missing.yaml", NULL, ENOENT);
 	assert_reads(FILE_ROTATES, "missing.yaml", "no longer missing", 0);
-	file_set_from(NULL, false);
+	file_set_from(NULL, SET_AS_LOADED);
 	assert_reads(FILE_OF_POLICY, "policy.yaml", "new policy", 0);
 	file_set_free(&set);
 }
@@ -102,7 +102,7 @@ only_recorded_files_are_read_and_as_what_they_were(void **state)
 	assert_true(file_set_add(&set, FILE_ROTATES, in_dir("keys.yaml"), SPAN_LIT("")));
 	assert_true(file_set_replace(&set, in_dir("policy.yaml"), SPAN_LIT("sent")));
 	assert_false(file_set_replace(&set, in_dir("other.yaml"), SPAN_LIT("sent")));
-	file_set_from(&set, true);
+	file_set_from(&set, SET_ONLY);
 	assert_reads(FILE_OF_POLICY, "policy.yaml", "sent", 0);
 	assert_reads(FILE_OF_WORDS, "words.txt", "words", 0);
 	assert_reads(FILE_ROTATES, "keys.yaml", "keys", 0);
@@ -110,7 +110,7 @@ only_recorded_files_are_read_and_as_what_they_were(void **state)
 	assert_reads(FILE_OF_POLICY, "keys.yaml", NULL, EACCES);
 	assert_reads(FILE_OF_POLICY, "other.yaml", NULL, EACCES);
 	assert_reads(FILE_ROTATES, "other.yaml", NULL, EACCES);
-	file_set_from(NULL, false);
+	file_set_from(NULL, SET_AS_LOADED);
 	file_set_free(&set);
 }
 
@@ -130,7 +130,7 @@ folders_are_listed_from_the_set(void **state)
 	file_set_add(&set, FILE_OF_POLICY, in_dir("rules/.c.yaml"), SPAN_LIT("c"));
 	file_set_add(&set, FILE_OF_POLICY, in_dir("rules/names/d.yaml"), SPAN_LIT("d"));
 	file_set_add(&set, FILE_OF_POLICY, in_dir("rules.yaml"), SPAN_LIT("e"));
-	file_set_from(&set, false);
+	file_set_from(&set, SET_AS_LOADED);
 	assert_int_equal(file_set_list(&a, in_dir("rules"), ".yaml", &names), 2);
 	assert_string_equal(names[0], "a.yaml");
 	assert_string_equal(names[1], "b.yaml");
@@ -143,7 +143,7 @@ folders_are_listed_from_the_set(void **state)
 	assert_int_equal(file_set_stat(in_dir("rules.yaml"), &st), 0);
 	assert_true(S_ISREG(st.st_mode));
 	assert_int_equal(file_set_stat(in_dir("none"), &st), -1);
-	file_set_from(NULL, false);
+	file_set_from(NULL, SET_AS_LOADED);
 
 	write_file("z.txt", "");
 	write_file("y.txt", "");

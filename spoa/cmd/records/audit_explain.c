@@ -2,6 +2,7 @@
  * again on the recorded values where the policy is the one that decided. */
 #include <stdio.h>
 
+#include "base/err.h"
 #include "cmd/cmd.h"
 #include "cmd/daemon/reading.h"
 #include "cmd/plain.h"
@@ -9,6 +10,7 @@
 #include "cmd/records/recorded.h"
 #include "record/audit/record_fields.h"
 #include "record/audit/record_terms.h"
+#include "policy/config/config.h"
 
 struct wanted {
 	const char *id;
@@ -558,6 +560,50 @@ tell_explained(struct audit_args *a, const struct wanted *w)
 	return code;
 }
 
+/* Takes over the configured policy if it has this version. */
+static bool
+take_configured(struct audit_args *a, struct wanted *w, const char *version)
+{
+	struct policy_alone now;
+	bool same;
+
+	if (!cmd_config(&a->q.arena, a->q.config))
+		return false;
+	same = policy_alone_load(&now, a->q.what, a->q.config, NULL) &&
+	       !strcmp(now.version, version);
+	if (!same) {
+		policy_alone_free(&now);
+		return false;
+	}
+	now.searched = w->policy.searched;
+	w->policy = now;
+	return true;
+}
+
+/* Loads the policy that decided: the text that is kept beside the journal, or the configured
+ * policy if that has the same version. Another policy is used only if --policy names it. */
+static bool
+load_deciding(struct audit_args *a, struct wanted *w)
+{
+	const char *version = record_text(w->record, RF_POLICY_VERSION);
+	const struct config *cfg = a->q.journal ? NULL : cmd_config(&a->q.arena, a->q.config);
+	const char *journal = cfg ? cfg->journal : a->q.journal;
+	int err = ERR_NOTFOUND;
+
+	SCOPED_BUF(why, 4096);
+	if (journal)
+		err = policy_alone_kept(&w->policy, a->q.config, journal, version, &why);
+	else
+		buf_str(&why, "no journal is named or configured");
+	if (!err || (err == ERR_NOTFOUND && take_configured(a, w, version)))
+		return true;
+	cmd_fail(a->q.what,
+		"%s was decided by policy %s, whose text is not available: %.*s. Give a policy "
+		"with --policy to see what that one decides",
+		a->id, record_text(w->record, RF_POLICY), SPAN_ARG(buf_view(&why)));
+	return false;
+}
+
 int
 audit_explain(struct audit_args *a)
 {
@@ -571,7 +617,7 @@ audit_explain(struct audit_args *a)
 	a->q.line = look_at_record;
 	a->q.term = terms;
 	a->q.nterms = a->q.no_index ? 0 : COUNT_OF(terms);
-	if (policy_alone_load(&w.policy, a->q.what, a->q.config, a->policy))
+	if (!a->policy || policy_alone_load(&w.policy, a->q.what, a->q.config, a->policy))
 		code = query_run(&a->q);
 	if (!code && a->opening.key && !(w.opening = opening_begin(&a->q, &a->opening)))
 		code = EXIT_CANNOT;
@@ -580,7 +626,7 @@ audit_explain(struct audit_args *a)
 	if (!code && w.opening && w.completion)
 		recorded_open(w.opening, w.completion);
 	if (!code && w.record) {
-		code = tell_explained(a, &w);
+		code = a->policy || load_deciding(a, &w) ? tell_explained(a, &w) : EXIT_NO;
 	} else if (!code) {
 		cmd_fail(a->q.what,
 			"%s: no such decision here; an old one may be archived: tollgate audit "

@@ -30,9 +30,9 @@ compare_trees(const struct edited *e, const char *named, struct buf *files, stru
 	SCOPED_ARENA(a, 0, false);
 	SCOPED_DIAG(was);
 	SCOPED_DIAG(is);
-	file_set_from(e->in_force, false);
+	file_set_from(e->in_force, SET_AS_LOADED);
 	const struct yaml_node *before = policy_tree(&a, named, &was);
-	file_set_from(NULL, false);
+	file_set_from(NULL, SET_AS_LOADED);
 	const struct yaml_node *after = policy_tree(&a, named, &is);
 	buf_span(files, buf_view(&was.files));
 	if (!after) {
@@ -79,7 +79,8 @@ compare_files(const struct edited *e, struct buf *out)
 	}
 	for (size_t i = 0; i < e->in_force->n && out->n < WHAT_BYTES / 2; i++) {
 		const struct set_file *f = &e->in_force->v[i];
-		if (f->text.p && !is_listed(buf_view(&trees), f->name) && !same_on_disk(f))
+		if (f->text.p && f->kind != FILE_BUILT_IN &&
+			!is_listed(buf_view(&trees), f->name) && !same_on_disk(f))
 			put_part(out, "file ", f->name);
 	}
 }

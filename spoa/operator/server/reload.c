@@ -97,7 +97,7 @@ reload_refused(struct reloading *r, struct buf *why)
 	return refused;
 }
 
-/* ---- one reload ---- */
+/* ---- what is watched ---- */
 
 static bool
 is_listed(struct span files, struct span name)
@@ -153,8 +153,49 @@ keep_set(struct reloading *r, const struct diag *read, struct file_set *set, int
 			&r->edited, buf_view(&files), &r->in_force, cfg, since_ns);
 }
 
+/* ---- the kept text ---- */
+
+/* Stores what `snap` was loaded from; `text` gets its SHA-256. */
+static int
+keep_text(const struct server *s, const struct snapshot *snap, const struct file_set *set,
+	char text[KEPT_POLICY_HEX], struct buf *why)
+{
+	struct kept_policy kept = { .label = snap->policy->label,
+		.version = snap->policy->version,
+		.root = snap->cfg->policy,
+		.detectors = snap->cfg->detectors,
+		.files = *set };
+	int err = kept_policy_put(s->shared_cfg->journal, &kept, why);
+
+	memcpy(text, err ? "" : kept.hash, err ? 1 : KEPT_POLICY_HEX);
+	return err;
+}
+
+void
+reload_announce(struct reloading *r, struct server *s, struct file_set *set)
+{
+	SCOPED_BUF(why, 4096);
+	if (keep_text(s, s->snap, set, r->text, &why))
+		log_event(LOG_ERROR, "policy.not_kept", LS("policy", s->snap->policy->label),
+			LSP("why", buf_view(&why)));
+	snapshot_announce(s->snap,
+		&(struct announcement){ .text = r->text[0] ? r->text : NULL, .by = "start" },
+		s->audit);
+}
+
+void
+reload_keep_look(struct server *s)
+{
+	struct reloading *r = &s->reloading;
+
+	if (s->audit && !r->text[0])
+		reload_announce(r, s, &r->in_force);
+}
+
+/* ---- one reload ---- */
+
 static void
-publish_snapshot(struct reloading *r, struct snapshot *snap, const char *by)
+publish_snapshot(struct reloading *r, struct snapshot *snap, const struct announcement *a)
 {
 	struct server *s = r->s;
 
@@ -170,14 +211,15 @@ publish_snapshot(struct reloading *r, struct snapshot *snap, const char *by)
 	pthread_mutex_unlock(&r->lock);
 	pinning_again(s, snap);
 	pthread_mutex_lock(&s->lock);
-	snapshot_announce(snap, s->audit);
+	snapshot_announce(snap, a, s->audit);
 	struct snapshot *old = s->snap;
 	s->snap = snap;
 	pthread_mutex_unlock(&s->lock);
+	atomic_fetch_add_explicit(&s->snapshots, 1, memory_order_relaxed);
 	for (unsigned i = 0; i < s->nworkers; i++)
 		worker_snapshot(&s->workers[i], snap);
 	log_event(LOG_INFO, "reload.done", LS("policy", snap->policy->label),
-		LS("was", old->policy->label), LS("by", by));
+		LS("was", old->policy->label), LS("by", a->by));
 	snapshot_unref(&old);
 	server_targets(s, NULL, NULL);
 	target_reloaded(gate_targets(s->shared), NULL);
@@ -230,9 +272,9 @@ load_snapshot(struct reloading *r, struct file_set *set, struct diag *d)
 	struct server *s = r->s;
 
 	file_set_record(set);
-	file_set_from(set ? NULL : &r->in_force, false);
+	file_set_from(set ? NULL : &r->in_force, SET_AS_LOADED);
 	struct snapshot *snap = snapshot_load(s->config_file, NULL, s->nworkers, s->keysets, d);
-	file_set_from(NULL, false);
+	file_set_from(NULL, SET_AS_LOADED);
 	file_set_record(NULL);
 	if (snap && set && set->failed) {
 		diag_file(d, s->config_file, "%s", err_str(ERR_NOMEM));
@@ -241,11 +283,30 @@ load_snapshot(struct reloading *r, struct file_set *set, struct diag *d)
 	return snap;
 }
 
+/* With set NULL the policy's text is the one that is kept already. A policy whose text cannot be
+ * stored does not come into force. */
+static bool
+keep_next_text(struct reloading *r, const struct snapshot *snap, const struct file_set *set,
+	char text[KEPT_POLICY_HEX], struct diag *d)
+{
+	memcpy(text, r->text, KEPT_POLICY_HEX);
+	if (!set || !r->s->audit)
+		return true;
+	SCOPED_BUF(why, 4096);
+	int err = keep_text(r->s, snap, set, text, &why);
+	if (err)
+		diag_at(d, config_at(snap->cfg, "audit.journal"),
+			"the policy's text cannot be stored beside the journal: %.*s",
+			SPAN_ARG(buf_view(&why)));
+	return !err;
+}
+
 static void
-reload(struct reloading *r, const char *by, struct file_set *set)
+reload(struct reloading *r, const char *by, const char *why, struct file_set *set)
 {
 	struct server *s = r->s;
 	int64_t since_ns = clock_wall_ns();
+	char text[KEPT_POLICY_HEX];
 
 	server_notify("RELOADING=1");
 	SCOPED_DIAG(d);
@@ -258,10 +319,18 @@ reload(struct reloading *r, const char *by, struct file_set *set)
 		diag_file(&d, s->config_file, "%s", err_str(ERR_NOMEM));
 		good = false;
 	}
+	good = good && keep_next_text(r, snap, set, text, &d);
 	if (!good)
 		snapshot_unref(&snap);
 	if (snap) {
-		publish_snapshot(r, snap, by);
+		struct snapshot *before = snapshot_ref(s->snap);
+		publish_snapshot(r, snap,
+			&(struct announcement){ .text = text[0] ? text : NULL,
+				.by = by,
+				.why = why,
+				.before = before->policy->version });
+		snapshot_unref(&before);
+		memcpy(r->text, text, KEPT_POLICY_HEX);
 		if (keys)
 			audit_rekey(s->audit, keys);
 		keys = NULL;
@@ -283,12 +352,12 @@ reload(struct reloading *r, const char *by, struct file_set *set)
 }
 
 void
-reload_now(struct reloading *r, const char *by)
+reload_now(struct reloading *r, const char *by, const char *why)
 {
 	struct file_set set;
 
 	file_set_init(&set);
-	reload(r, by, &set);
+	reload(r, by, why, &set);
 	file_set_free(&set);
 }
 
@@ -300,9 +369,9 @@ on_change(void *arg, const char *file)
 
 	snprintf(by, sizeof(by), "file %s", file);
 	if (r->s->snap->cfg->policy_watch)
-		reload_now(r, by);
+		reload_now(r, by, NULL);
 	else
-		reload(r, by, NULL);
+		reload(r, by, NULL, NULL);
 }
 
 static void
@@ -312,17 +381,18 @@ on_ask(struct ev_loop *loop UNUSED, ev_async *w, int revents UNUSED)
 
 	pthread_mutex_lock(&r->lock);
 	uint64_t asked = r->asked;
-	char by[sizeof(r->asked_by)];
+	char by[sizeof(r->asked_by)], why[sizeof(r->asked_why)];
 	memcpy(by, r->asked_by, sizeof(by));
+	memcpy(why, r->asked_why, sizeof(why));
 	pthread_mutex_unlock(&r->lock);
-	reload_now(r, by);
+	reload_now(r, by, why[0] ? why : NULL);
 	SCOPED_LOCK(&r->lock);
 	r->answered = asked;
 	pthread_cond_broadcast(&r->ended);
 }
 
 bool
-reload_ask(struct reloading *r, const char *by, struct buf *out)
+reload_ask(struct reloading *r, const char *by, const char *why, struct buf *out)
 {
 	struct timespec until = clock_timespec(clock_mono_us() + WAIT_S * UINT64_C(1000000));
 	bool done;
@@ -331,6 +401,7 @@ reload_ask(struct reloading *r, const char *by, struct buf *out)
 	SCOPED_LOCK(&r->lock);
 	uint64_t mine = ++r->asked;
 	snprintf(r->asked_by, sizeof(r->asked_by), "%s", by[0] ? by : "POST /reload");
+	snprintf(r->asked_why, sizeof(r->asked_why), "%s", why ? why : "");
 	ev_async_send(r->loop, &r->ask);
 	while (r->answered < mine && !r->stopping && !late)
 		late = pthread_cond_timedwait(&r->ended, &r->lock, &until);

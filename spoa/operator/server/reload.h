@@ -16,8 +16,11 @@
 #include "base/file_set.h"
 #include "base/tag.h"
 #include "operator/server/edited.h"
+#include "record/policies/kept_policy.h"
 
 struct server;
+
+enum { REASON_MAX = 1024 }; /* bytes of the reason given with an order */
 
 struct reloading {
 	struct tag tag;
@@ -31,6 +34,8 @@ struct reloading {
 	pthread_cond_t ended;
 	uint64_t asked, answered; /* how many were asked for, and of these answered */
 	char asked_by[256];	  /* the last of them */
+	char asked_why[REASON_MAX + 1];
+	char text[KEPT_POLICY_HEX]; /* owner: main. Of the kept text of the policy in force; "": none */
 	bool stopping;
 	/* the last one: what tried, when and what came of it */
 	int64_t at_ns; /* 0: none since the start */
@@ -49,15 +54,19 @@ int reload_init(struct reloading *r, struct server *s, struct ev_loop *loop,
 /* The admin thread no longer waits. Before it is stopped. */
 void reload_stop(struct reloading *r);
 void reload_free(struct reloading *r);
-/* Reads everything from the disk. `by`: "signal SIGHUP", "file NAME", or who ordered it. On the
- * main thread. */
-void reload_now(struct reloading *r, const char *by);
+/* Reads everything from the disk. `by`: "signal SIGHUP", "file NAME", or who ordered it. `why`: the
+ * reason given with the order, or NULL. On the main thread. */
+void reload_now(struct reloading *r, const char *by, const char *why);
+/* Stores the text of the policy in force and writes its record, at start. A text that cannot be
+ * stored is logged, and tried again by reload_keep_look(). */
+void reload_announce(struct reloading *r, struct server *s, struct file_set *set);
+void reload_keep_look(struct server *s);
 
 /* ---- the admin thread's ---- */
 
-/* Has one made and waits for it; `by`: who was authenticated. JSON as reload_status(); true:
- * done. */
-bool reload_ask(struct reloading *r, const char *by, struct buf *out);
+/* Orders a reload and waits for it. `by`: who was authenticated; `why`: the reason, or NULL. JSON
+ * as reload_status(); true: done. */
+bool reload_ask(struct reloading *r, const char *by, const char *why, struct buf *out);
 /* The last one was refused: the first of its mistakes is appended to *why. Any thread. */
 bool reload_refused(struct reloading *r, struct buf *why);
 /* {"time", "by", "result": "done" | "refused", "errors": […]}, or null. */

@@ -90,7 +90,7 @@ on_hup(struct ev_loop *loop UNUSED, ev_signal *w, int revents UNUSED)
 {
 	struct running *run = TAGGED(running, w->data);
 
-	reload_now(&run->s->reloading, "signal SIGHUP");
+	reload_now(&run->s->reloading, "signal SIGHUP", NULL);
 }
 
 static void
@@ -601,7 +601,7 @@ server_run(const char *config_file, const struct server_front *front)
 		s.audit = audit_start(cfg, &hash, &s.metrics, &why);
 		if (!s.audit)
 			goto stop;
-		snapshot_announce(s.snap, s.audit);
+		reload_announce(&s.reloading, &s, &read);
 	}
 	s.shared = gate_shared_new(cfg, s.audit, hash.key);
 	if (!s.shared || start_sealing(&s, cfg, &why) < 0 || start_live(&s, cfg, &why) < 0 ||

@@ -318,6 +318,17 @@ mode_of(const struct policy *p)
 	return p->shadow ? "shadow" : "enforce";
 }
 
+/* How many workers decide by the snapshot in force. */
+static uint64_t
+workers_current(const struct server *s)
+{
+	uint64_t sent = atomic_load_explicit(&s->snapshots, memory_order_relaxed), n = 0;
+
+	for (unsigned i = 0; i < s->nworkers; i++)
+		n += atomic_load_explicit(&s->workers[i].snapshots, memory_order_acquire) >= sent;
+	return n;
+}
+
 /* "policy_differs": {"since", "what"}, or null if the files are what is in force. */
 static void
 put_edited(struct server *s, struct buf *out)
@@ -345,6 +356,7 @@ server_status(struct server *s, struct buf *out)
 	json_put_form(
 		out, "{'version':%s,'node':%t", TG_VERSION, span_str(s->shared_cfg->node));
 	json_put_time(out, "started", s->started_wall_ns);
+	json_put_uint(out, "workers_current", workers_current(s));
 	json_put_form(out,
 		"'workers':%u,'policy':%t,'policy_version':%t,'mode':%s,'routes':%u,'rules':%u",
 		(uint64_t)s->nworkers, span_str(p->label), span_str(p->version), mode_of(p),

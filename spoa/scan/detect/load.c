@@ -366,6 +366,7 @@ static void
 load_names(struct loader *l, const char *dir)
 {
 	struct detect_rules *r = l->r;
+	struct stat st;
 	bool any = false;
 	struct span path = arena_printf(l->a, "%s/names", dir ? dir : "");
 
@@ -373,7 +374,7 @@ load_names(struct loader *l, const char *dir)
 		any |= r->finders[f] != 0;
 	if (!any || !path.p)
 		return;
-	if (dir && access(path.p, F_OK) == 0)
+	if (dir && file_set_stat(path.p, &st) == 0)
 		r->names = r->names_own = names_load(path.p, l->a, l->d);
 	else
 		r->names = names_builtin();
@@ -406,8 +407,9 @@ detect_load_with(const char *dir, const struct detect_extra *extra, struct buf *
 			load_dir(&l, dir);
 		for (size_t i = 0; !dir && i < detect_builtin_count; i++) {
 			const struct detect_file *f = &detect_builtin[i];
-			const struct yaml_node *root =
-				yaml_load(l.a, f->name, span_of(f->text, f->n), l.d);
+			struct span text = span_of(f->text, f->n);
+			const struct yaml_node *root = yaml_load(l.a, f->name, text, l.d);
+			file_set_note_built_in(f->name, text);
 			if (root)
 				rule_of(&l, root);
 		}
