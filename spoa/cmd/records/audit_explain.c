@@ -17,8 +17,21 @@ struct wanted {
 	json_t *record, *completion;
 	json_t *later; /* the records of later attempts, in order */
 	struct policy_alone policy;
+	json_t *texts; /* SHA-256 of the kept text, by version, of the records before; NULL: none */
 	struct opening *opening; /* of --key; NULL: what is sealed is not held */
 };
+
+static void
+note_text(struct wanted *w, const json_t *record)
+{
+	const char *version = json_str_in(record, "policy_version");
+
+	if (!version || !json_str_in(record, "text"))
+		return;
+	if (!w->texts)
+		w->texts = json_object();
+	json_object_set(w->texts, version, json_object_get(record, "text"));
+}
 
 static void
 look_at_record(void *arg, struct span line)
@@ -38,8 +51,10 @@ look_at_record(void *arg, struct span line)
 		w->completion = json_incref(o);
 	else if (its && record_is(o, RF_TYPE, "attempt"))
 		json_array_append(w->later, o);
-	else if (!w->record)
+	else if (!w->record) {
 		recorded_policy(&w->policy, o);
+		note_text(w, o);
+	}
 }
 
 /* Fates of rules that could not be evaluated again are those of the record. */
@@ -592,7 +607,8 @@ load_deciding(struct audit_args *a, struct wanted *w)
 
 	SCOPED_BUF(why, 4096);
 	if (journal)
-		err = policy_alone_kept(&w->policy, a->q.config, journal, version, &why);
+		err = policy_alone_kept(&w->policy, a->q.config, journal, version,
+			json_string_value(json_object_get(w->texts, version)), &why);
 	else
 		buf_str(&why, "no journal is named or configured");
 	if (!err || (err == ERR_NOTFOUND && take_configured(a, w, version)))
@@ -637,6 +653,7 @@ audit_explain(struct audit_args *a)
 	json_decref(w.record);
 	json_decref(w.completion);
 	json_decref(w.later);
+	json_decref(w.texts);
 	policy_alone_free(&w.policy);
 	opening_end(&w.opening);
 	return code;

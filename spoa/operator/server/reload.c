@@ -20,6 +20,7 @@
 #include "record/seal/store.h"
 
 enum { ERRORS_BYTES = 64 << 10, WAIT_S = 60 };
+#define AGAIN_US UINT64_C(3600000000) /* the kept text's time is set so often */
 
 /* ---- what came of it ---- */
 
@@ -157,7 +158,7 @@ keep_set(struct reloading *r, const struct diag *read, struct file_set *set, int
 
 /* Stores what `snap` was loaded from; `text` gets its SHA-256. */
 static int
-keep_text(const struct server *s, const struct snapshot *snap, const struct file_set *set,
+keep_text(struct server *s, const struct snapshot *snap, const struct file_set *set,
 	char text[KEPT_POLICY_HEX], struct buf *why)
 {
 	struct kept_policy kept = { .label = snap->policy->label,
@@ -168,6 +169,7 @@ keep_text(const struct server *s, const struct snapshot *snap, const struct file
 	int err = kept_policy_put(s->shared_cfg->journal, &kept, why);
 
 	memcpy(text, err ? "" : kept.hash, err ? 1 : KEPT_POLICY_HEX);
+	s->reloading.kept_us = clock_mono_us();
 	return err;
 }
 
@@ -188,8 +190,14 @@ reload_keep_look(struct server *s)
 {
 	struct reloading *r = &s->reloading;
 
-	if (s->audit && !r->text[0])
+	if (!s->audit)
+		return;
+	if (!r->text[0])
 		reload_announce(r, s, &r->in_force);
+	else if (clock_mono_us() - r->kept_us > AGAIN_US) {
+		SCOPED_BUF(why, 4096);
+		keep_text(s, s->snap, &r->in_force, r->text, &why);
+	}
 }
 
 /* ---- one reload ---- */

@@ -35,6 +35,7 @@ struct reloading {
 	uint64_t asked, answered; /* how many were asked for, and of these answered */
 	char asked_by[256];	  /* the last of them */
 	char asked_why[REASON_MAX + 1];
+	uint64_t kept_us; /* owner: main. Monotonic time at which the text was stored last */
 	char text[KEPT_POLICY_HEX]; /* owner: main. Of the kept text of the policy in force; "": none */
 	bool stopping;
 	/* the last one: what tried, when and what came of it */

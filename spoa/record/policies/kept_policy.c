@@ -267,6 +267,27 @@ find_name(int dirfd, const char *version, const char *hash, char out[KEPT_POLICY
 	return out[0] != 0;
 }
 
+/* Opens the folder that has a text of the version: JOURNAL.policies, or JOURNAL itself, which may be
+ * an archive. *name is the file's. */
+static int
+find_file(const char *journal, const char *version, const char *hash,
+	char name[KEPT_POLICY_NAME], int64_t *written_s, struct buf *folder)
+{
+	for (unsigned i = 0; i < 2; i++) {
+		buf_clear(folder);
+		if (i == 0)
+			kept_policy_folder(journal, folder);
+		else
+			buf_put(folder, journal, strlen(journal) + 1);
+		int dirfd = open(folder->p, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+		if (dirfd >= 0 && find_name(dirfd, version, hash, name, written_s))
+			return dirfd;
+		if (dirfd >= 0)
+			close(dirfd);
+	}
+	return -1;
+}
+
 int
 kept_policy_get(const char *journal, const char *version, const char *hash,
 	struct kept_policy *out, struct buf *why)
@@ -277,11 +298,10 @@ kept_policy_get(const char *journal, const char *version, const char *hash,
 	*out = (struct kept_policy){ .written_s = 0 };
 	file_set_init(&out->files);
 	SCOPED_BUF(folder, 0);
-	kept_policy_folder(journal, &folder);
-	SCOPED_FD(dirfd, open(folder.p, O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-	if (dirfd < 0 || !find_name(dirfd, version, hash, name, &written_s))
-		return why_err(why, ERR_NOTFOUND, "%s: no text of version %.12s is kept", folder.p,
-			version);
+	SCOPED_FD(dirfd, find_file(journal, version, hash, name, &written_s, &folder));
+	if (dirfd < 0)
+		return why_err(why, ERR_NOTFOUND,
+			"%s" KEPT_POLICY_FOLDER " has no text of version %.12s", journal, version);
 	SCOPED_FD(fd, openat(dirfd, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW));
 	SCOPED_BUF(packed, KEPT_POLICY_BYTES);
 	if (fd < 0 || buf_fd(&packed, fd) < 0)
