@@ -166,12 +166,14 @@ run_tests(struct apply *ap)
 			: policy)
 				    .p;
 	char *argv[] = { (char[]){ "test" }, (char[]){ "--policy" },
-		arena_strdup(&ap->a, policy), arena_strdup(&ap->a, tests ? tests : ""), NULL };
+		arena_strdup(&ap->a, policy), (char[]){ "-c" },
+		arena_strdup(&ap->a, ap->cfg->file), arena_strdup(&ap->a, tests ? tests : ""),
+		NULL };
 
 	if (!tests || access(tests, R_OK) != 0)
 		return EXIT_DONE;
 	printf("tests: %s\n", tests);
-	return policy_test(4, argv);
+	return policy_test(6, argv);
 }
 
 /* What the last day would have been under the policy, by the records. */
