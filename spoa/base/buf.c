@@ -10,7 +10,7 @@
 
 #include "base/err.h"
 #include "base/mem.h"
-#include "base/instead.h"
+#include "base/file_set.h"
 #include "base/scoped.h"
 
 enum { FILE_PIECE = 32768 }; /* of a file, read at once */
@@ -279,76 +279,21 @@ buf_fd(struct buf *b, int fd)
 	}
 }
 
-static struct {
-	const char *file; /* NULL: none */
-	struct span text, noted;
-} instead;
-static _Thread_local enum file_kind file_kind = FILE_OF_POLICY;
-static struct buf *noting;
-
-enum file_kind
-buf_file_kind(enum file_kind kind)
-{
-	enum file_kind before = file_kind;
-
-	file_kind = kind;
-	return before;
-}
-
-void
-buf_files_noted(struct buf *out)
-{
-	noting = out;
-}
-
-void
-buf_file_instead(const char *file, struct span text, struct span noted)
-{
-	instead.file = file;
-	instead.text = text;
-	instead.noted = noted;
-}
-
-static bool
-was_noted(const char *file)
-{
-	struct span rest = instead.noted;
-
-	while (rest.n) {
-		struct span one = span_next(&rest, '\0');
-		if (*one.p == (char)file_kind && span_is(span_cut(one, 1, one.n), file))
-			return true;
-	}
-	return false;
-}
-
 bool
 buf_file(struct buf *b, const char *file)
 {
-	if (instead.file && !strcmp(file, instead.file)) {
-		buf_span(b, instead.text);
-		return true;
-	}
-	if (instead.file && !was_noted(file)) {
-		errno = EACCES;
-		return false;
-	}
-	if (noting) {
-		buf_putc(noting, (char)file_kind);
-		buf_put(noting, file, strlen(file) + 1);
-	}
+	size_t at = b->n;
+	int taken = file_set_take(b, file);
+
+	if (taken > 0)
+		file_set_note(b, at, file);
+	if (taken)
+		return taken > 0;
 	SCOPED_FD(fd, open(file, O_RDONLY | O_CLOEXEC));
-	return fd >= 0 && buf_fd(b, fd) != ERR_IO;
-}
-
-bool
-buf_file_as(enum file_kind kind, struct buf *b, const char *file)
-{
-	enum file_kind before = buf_file_kind(kind);
-	bool done = buf_file(b, file);
-
-	buf_file_kind(before);
-	return done;
+	if (fd < 0 || buf_fd(b, fd) == ERR_IO)
+		return false;
+	file_set_note(b, at, file);
+	return true;
 }
 
 bool

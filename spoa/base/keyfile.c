@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "base/err.h"
+#include "base/file_set.h"
 #include "base/replace.h"
 #include "base/scoped.h"
 #include "base/why.h"
@@ -206,7 +207,7 @@ hashkey_derive(const char *signing, struct hashkey *out, struct buf *why)
 
 	*out = (struct hashkey){ .derived = true };
 	SCOPED_BUF(file, 65536);
-	if (!buf_file(&file, signing))
+	if (!file_set_read_as(FILE_ROTATES, &file, signing))
 		return why_err(why, ERR_IO, "%s: %s", signing, strerror(errno));
 	struct span s = buf_view(&file);
 	crypto_generichash(out->key, sizeof(out->key), (const unsigned char *)s.p, s.n,

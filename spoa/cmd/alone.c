@@ -3,7 +3,12 @@
 
 #include <unistd.h>
 
+#include "base/err.h"
+#include "base/why.h"
 #include "cmd/cmd.h"
+#include "policy/config/config.h"
+#include "record/policies/kept_policy.h"
+#include "scan/detect/engine.h"
 
 bool
 policy_alone_load(
@@ -23,6 +28,8 @@ policy_alone_load(
 	if (policy && d.errors == 0)
 		out->p = policy_open(
 			&out->a, policy, cfg, cfg ? cfg->detectors : NULL, &out->rules, &d);
+	if (out->p)
+		out->version = out->p->version;
 	if (!out->p && (policy || d.errors))
 		cmd_mistakes(what, &d);
 	else if (!out->p && !config)
@@ -30,6 +37,46 @@ policy_alone_load(
 	else if (!out->p)
 		cmd_fail(what, "%s: names no policy", config);
 	return out->p != NULL;
+}
+
+int
+policy_alone_kept(struct policy_alone *p, const char *config, const char *journal,
+	const char *version, const char *hash, struct buf *why)
+{
+	struct policy_alone next = { .p = NULL };
+	const struct config *cfg = NULL;
+	struct kept_policy kept;
+	int err = kept_policy_get(journal, version, hash, &kept, why);
+
+	arena_init(&next.a, 0, false);
+	SCOPED_DIAG(d);
+	config = config_find(config);
+	if (!err && config && access(config, F_OK) == 0)
+		cfg = config_load(&next.a, config, &d);
+	if (!err) {
+		file_set_from(&kept.files, SET_AS_LOADED);
+		next.p = policy_open(&next.a, kept.root, cfg,
+			kept.detectors ? kept.detectors : DETECT_BUILT_IN, &next.rules, &d);
+		file_set_from(NULL, SET_AS_LOADED);
+	}
+	kept_policy_free(&kept);
+	next.version = arena_strdup(&next.a, version);
+	if (!err && (!next.p || !next.version)) {
+		struct span text = buf_view(&d.text), first = span_next(&text, '\n');
+		err = why_err(why, ERR_SYNTAX,
+			"the text of version %.12s is kept, but this program cannot load it: "
+			"%.*s",
+			version, SPAN_ARG(first));
+	}
+	if (err) {
+		policy_alone_free(&next);
+		return err;
+	}
+	next.searched = p->searched;
+	p->searched = NULL;
+	policy_alone_free(p);
+	*p = next;
+	return 0;
 }
 
 void

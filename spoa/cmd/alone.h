@@ -11,7 +11,8 @@ struct policy_alone {
 	struct arena a;
 	struct detect_rules *rules;
 	const struct policy *p;
-	json_t *searched; /* names of entities, by the hash that decisions say */
+	const char *version; /* as the records of its decisions have it */
+	json_t *searched;    /* names of entities, by the hash that decisions say */
 };
 /* `policy` NULL: the one that the configuration names; `config` NULL: the usual one,
  * where there is one. False after a message that begins with `what`. policy_alone_free
@@ -19,5 +20,11 @@ struct policy_alone {
 bool policy_alone_load(
 	struct policy_alone *out, const char *what, const char *config, const char *policy);
 void policy_alone_free(struct policy_alone *p);
+/* Replaces the policy of *p, which may be loaded or not, by the text of a version that is kept
+ * beside the journal, and with `hash` not NULL has that SHA-256. What *p searched for stays. 0; ERR_NOTFOUND: no text of the version is
+ * kept; ERR_AUTH: the text was changed; another error. In each case *why says so, and *p is as
+ * it was. */
+int policy_alone_kept(struct policy_alone *p, const char *config, const char *journal,
+	const char *version, const char *hash, struct buf *why);
 
 #endif

@@ -2,7 +2,7 @@
  * daemon's files by it, not even by an error that quotes one. */
 #include "cmd/given.h"
 
-#include "base/instead.h"
+#include "base/file_set.h"
 #include "cmd/cmd.h"
 #include "gate/snapshot.h"
 #include "policy/config/config.h"
@@ -10,7 +10,7 @@
 const char *
 given_policy(const char *what, const char *config, struct span text)
 {
-	static struct buf noted; /* what was read and as what, for the rest of the process */
+	static struct file_set read; /* what the policy in force reads; for the rest of the process */
 	static struct arena a;
 	static struct diag d;
 	const char *file = config_find(config);
@@ -21,19 +21,22 @@ given_policy(const char *what, const char *config, struct span text)
 	}
 	arena_init(&a, 0, false);
 	diag_init(&d);
-	buf_init(&noted, 1 << 20);
-	buf_files_noted(&noted);
+	file_set_init(&read);
+	file_set_record(&read);
 	const struct config *cfg = config_read(&a, file, &d);
 	if (!cfg || !cfg->policy) {
-		buf_files_noted(NULL);
+		file_set_record(NULL);
 		cmd_mistakes(what, &d);
 		return NULL;
 	}
-	/* What is wrong with the one in force does not matter here: what it reads does. */
+	/* Mistakes in the policy in force do not matter here, only which files it reads. */
 	struct snapshot *snap = snapshot_load(file, NULL, 1, NULL, &d);
 	snapshot_unref(&snap);
-	buf_files_noted(NULL);
-	buf_file_instead(cfg->policy, text, buf_view(&noted));
+	file_set_record(NULL);
+	if (!file_set_replace(&read, cfg->policy, text) &&
+		file_set_add(&read, FILE_OF_POLICY, cfg->policy, text))
+		file_set_replace(&read, cfg->policy, text);
+	file_set_from(&read, SET_ONLY);
 	return cfg->policy;
 }
 

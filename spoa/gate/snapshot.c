@@ -52,7 +52,7 @@ load_hash_key(struct snapshot *s, struct diag *d)
 	s->hash_key_set = !s->cfg;
 	if (!s->cfg || !s->cfg->redact_key_file)
 		return true;
-	diag_reads(d, s->cfg->redact_key_file);
+	diag_rotates(d, s->cfg->redact_key_file);
 	SCOPED_BUF(why, 4096);
 	s->hash_key_set = keyfile_load(s->cfg->redact_key_file, s->hash_key, &why) == 0;
 	if (!s->hash_key_set)
@@ -304,8 +304,22 @@ announced(struct audit_entry *e, int err)
 	free(e);
 }
 
+static void
+put_announcement(const struct announcement *a, struct buf *b)
+{
+	const struct {
+		const char *name, *value;
+	} members[] = { { "text", a->text }, { "by", a->by }, { "why", a->why },
+		{ "before", a->before } };
+
+	for (size_t i = 0; i < COUNT_OF(members); i++)
+		if (members[i].value)
+			json_put_str(b, members[i].name, members[i].value);
+}
+
 void
-snapshot_announce(const struct snapshot *s, struct audit *audit)
+snapshot_announce(
+	const struct snapshot *s, const struct announcement *a, struct audit *audit)
 {
 	struct audit_entry *e = audit ? calloc(1, sizeof(*e)) : NULL;
 	struct entity_set used;
@@ -316,6 +330,7 @@ snapshot_announce(const struct snapshot *s, struct audit *audit)
 	json_put_str(&e->fields, "type", "policy");
 	json_put_str(&e->fields, "policy", s->policy->label);
 	json_put_str(&e->fields, "policy_version", s->policy->version);
+	put_announcement(a, &e->fields);
 	json_put_str(&e->fields, "searched", s->searched);
 	if (s->used) {
 		used_of(s, &used);

@@ -57,10 +57,18 @@ int snapshot_credentials(struct snapshot *s, struct auths *auths, struct diag *d
 /* From here on texts are searched only for what the policy and the shadow policy can use.
  * Before the snapshot is shared. 0 or ERR_NOMEM. */
 int snapshot_use(struct snapshot *s);
-/* What is searched, as the record of a policy that comes into force; goes before the records
- * of its decisions. */
+/* How a policy came into force, for its record. Each member may be NULL. */
+struct announcement {
+	const char *text;   /* SHA-256 of the kept text (record/policies/kept_policy.h) */
+	const char *by;	    /* who ordered it, or which file changed */
+	const char *why;    /* the reason given with the order */
+	const char *before; /* version of the policy that was in force before */
+};
+/* Writes the record of a policy that comes into force, with what it searches for, before the
+ * records of its decisions. */
 struct audit;
-void snapshot_announce(const struct snapshot *s, struct audit *audit);
+void snapshot_announce(
+	const struct snapshot *s, const struct announcement *a, struct audit *audit);
 struct snapshot *snapshot_ref(struct snapshot *s);
 /* Drops a reference; the last one frees. Clears *s. */
 void snapshot_unref(struct snapshot **s);

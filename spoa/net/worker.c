@@ -103,6 +103,7 @@ take_snapshot(struct mail *m, void *consumer)
 	struct worker *w = TAGGED(worker, consumer);
 
 	gate_snapshot(w->gate, sm->snap);
+	atomic_fetch_add_explicit(&w->snapshots, 1, memory_order_release);
 	snapshot_unref(&sm->snap);
 	free(sm);
 }

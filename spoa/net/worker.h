@@ -72,6 +72,7 @@ struct worker {
 	_Atomic bool quiet; /* no agent connection, no request, no exchange */
 	_Atomic bool idle;  /* quiet, and the relay has ended too */
 	_Atomic size_t alive;
+	_Atomic uint64_t snapshots; /* that it has taken over since the start */
 	_Atomic uint64_t turn_longest_us; /* since start */
 	/* said of its Redis, by the first worker for all */
 	enum redis_refusal said_refusal;

@@ -70,6 +70,8 @@ bool build_own_name(struct builder *b, const struct yaml_node *n, size_t max, co
 	const void *taken, size_t ntaken, size_t stride);
 /* As read_path(); what the file says is part of what is loaded. */
 bool build_path(struct builder *b, const struct yaml_node *n, const char **out);
+/* The same for a file of keys or tokens (diag_rotates() in base/codec/yaml.h). */
+bool build_rotating_path(struct builder *b, const struct yaml_node *n, const char **out);
 /* The name of a model, as it goes to the provider. */
 bool build_model(struct builder *b, const struct yaml_node *n, const char **out);
 bool build_backend(struct builder *b, const struct yaml_node *n, const char **out);

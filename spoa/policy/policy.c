@@ -66,6 +66,15 @@ build_path(struct builder *b, const struct yaml_node *n, const char **out)
 }
 
 bool
+build_rotating_path(struct builder *b, const struct yaml_node *n, const char **out)
+{
+	if (!read_path(b->a, b->d, n, out))
+		return false;
+	diag_rotates(b->d, *out);
+	return true;
+}
+
+bool
 build_own_name(struct builder *b, const struct yaml_node *n, size_t max, const char **out,
 	const void *taken, size_t ntaken, size_t stride)
 {

@@ -112,7 +112,7 @@ cp "$D/whole.zst" "$D/archive/$trimmed.zst"
 # ---- the machine is lost: the archive and the public key are left ----
 mkdir "$D/other"
 archived=$(find "$D/archive" -name '*.hashes' -printf '%f\n' | sort)
-check "the tree's hashes are archived with each segment" test "$(wc -l <<<"$archived")" = "$(find "$D/archive" -name '*.zst' | wc -l)"
+check "the tree's hashes are archived with each segment" test "$(wc -l <<<"$archived")" = "$(find "$D/archive" -name '*.jsonl.zst' | wc -l)"
 # One with a checkpoint after its first record: without its neighbours nothing else covers that.
 elsewhere() { "$B/tollgate" audit show --journal "$D/other" --seq "$seq" --proof >"$D/proof" 2>"$D/proof.err"; }
 restore_other() { audit restore --journal "$D/other" --archive "$D/archive" --public-key "$AUDIT_KEY" "${second%.hashes}"; }
@@ -143,7 +143,7 @@ ask
 check "its record is there" wait_for two_keys
 asks 120
 settled
-signed_by_second() { find "$D/archive" -name '*.zst' -newer "$D/hash.key" | grep -q .; }
+signed_by_second() { find "$D/archive" -name '*.jsonl.zst' -newer "$D/hash.key" | grep -q .; }
 check "what it signed is archived" wait_for signed_by_second
 check "and the statements" test -s "$D/archive/$node.keys"
 # each closed segment has its manifest, which is archived after the segment, and NODE.latest names the last one
@@ -163,7 +163,7 @@ all_from() { # ARCHIVE
 	echo "exit $?"
 }
 said=$(all_from "$D/archive")
-is "with the first public key all of it is restored" "$(grep -c '^restored' <<<"$said") $(grep -c '^refused\|^missing' <<<"$said") $(tail -1 <<<"$said")" "$(find "$D/archive" -name '*.zst' | wc -l) 0 exit 0"
+is "with the first public key all of it is restored" "$(grep -c '^restored .*\.jsonl ' <<<"$said") $(grep -c '^refused\|^missing' <<<"$said") $(tail -1 <<<"$said")" "$(find "$D/archive" -name '*.jsonl.zst' | wc -l) 0 exit 0"
 for folder in lost lost.restored; do
 	like "and $folder verifies" "$(audit verify --journal "$D/$folder" --public-key "$D/first.pub" | tr '\n' ' '; echo "exit ${PIPESTATUS[0]}")" '^ok node=.*exit 0'
 done

@@ -13,7 +13,6 @@
 #include <string.h>
 
 #include "base/buf.h"
-#include "base/instead.h"
 #include "base/mem.h"
 
 static void
@@ -210,45 +209,6 @@ what_is_moved_is_appended_within_the_cap(void **state)
 	}
 }
 
-static void
-a_text_in_the_place_of_a_file_leaves_only_those_that_are_named(void **state)
-{
-	const struct {
-		const char *file;
-		bool read;
-		const char *text; /* NULL: as it is on disk */
-	} rows[] = {
-		{ "/etc/policy.yaml", true, "name: x" },
-		{ "/etc/passwd", false, NULL },
-		{ "/etc/hostname", true, NULL },
-		{ "/etc/../etc/passwd", false, NULL },
-		{ "/proc/self/environ", false, NULL },
-	};
-
-	(void)state;
-	buf_file_instead("/etc/policy.yaml", SPAN_LIT("name: x"),
-		span_of("p/etc/hosts\0p/etc/hostname\0w/etc/passwd\0", 40));
-	for (size_t i = 0; i < COUNT_OF(rows); i++) {
-		struct buf b;
-		buf_init(&b, 0);
-		errno = 0;
-		assert_int_equal(buf_file(&b, rows[i].file), rows[i].read);
-		if (!rows[i].read)
-			assert_true(errno == EACCES && b.n == 0);
-		if (rows[i].text)
-			assert_true(span_is(buf_view(&b), rows[i].text));
-		buf_free(&b);
-	}
-	/* As what it was read as, and as nothing else. */
-	struct buf b;
-	buf_init(&b, 0);
-	assert_true(buf_file_as(FILE_OF_WORDS, &b, "/etc/passwd"));
-	assert_false(buf_file_as(FILE_OF_WORDS, &b, "/etc/hostname"));
-	assert_false(buf_file_as(FILE_OF_CONFIGURATION, &b, "/etc/passwd"));
-	buf_free(&b);
-	buf_file_instead(NULL, (struct span){ NULL, 0 }, (struct span){ NULL, 0 });
-}
-
 int
 main(void)
 {
@@ -259,7 +219,6 @@ main(void)
 		cmocka_unit_test(a_cap_latches),
 		cmocka_unit_test(what_is_moved_is_appended_within_the_cap),
 		cmocka_unit_test(each_byte_of_a_json_text_is_escaped),
-		cmocka_unit_test(a_text_in_the_place_of_a_file_leaves_only_those_that_are_named),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

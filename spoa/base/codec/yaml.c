@@ -12,6 +12,7 @@
 
 #include "base/caps.h"
 #include "base/codec/utf8.h"
+#include "base/file_set.h"
 #include "base/scoped.h"
 
 enum { CAP_ANCHORS = 4096 };
@@ -433,6 +434,17 @@ yaml_load_file(struct arena *a, const char *file, struct diag *d)
 		diag_file(d, file, "cannot read: too large");
 	else
 		root = yaml_load(a, file, buf_view(&text), d);
+	return root;
+}
+
+struct yaml_node *
+yaml_load_rotating(struct arena *a, const char *file, struct diag *d)
+{
+	enum set_file_kind before = file_set_kind(FILE_ROTATES);
+	struct yaml_node *root = yaml_load_file(a, file, d);
+
+	file_set_kind(before);
+	diag_rotates(d, file);
 	return root;
 }
 

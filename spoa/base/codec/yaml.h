@@ -29,7 +29,8 @@ struct yaml_node {
 struct diag {
 	struct buf text;
 	unsigned errors;
-	struct buf files; /* what was read for it, each with a NUL after it */
+	struct buf files;    /* all files and folders that the load depends on, each with a NUL after it */
+	struct buf rotating; /* those of them that hold keys, tokens, certificates or secrets */
 };
 
 enum { DIAG_BYTES = 1 << 20 };
@@ -39,9 +40,12 @@ void diag_free(struct diag *d);
 /* As both: base/scoped.h. */
 #define SCOPED_DIAG(name)                                                                      \
 	__attribute__((cleanup(diag_free))) struct diag name = { .text.cap = DIAG_BYTES,       \
-		.files.cap = DIAG_BYTES }
+		.files.cap = DIAG_BYTES, .rotating.cap = DIAG_BYTES }
 /* Notes a file or folder that what is loaded depends on; yaml_load_file() does so itself. */
 void diag_reads(struct diag *d, const char *file);
+/* The same for a file that holds keys, tokens, certificates or secrets: it may change without an
+ * order (FILE_ROTATES in base/file_set.h). */
+void diag_rotates(struct diag *d, const char *file);
 __attribute__((format(printf, 3, 4))) void diag_at(
 	struct diag *d, const struct yaml_node *n, const char *fmt, ...);
 /* About the whole file: position 1:1. */
@@ -61,6 +65,8 @@ __attribute__((format(printf, 5, 6))) void diag_within(struct diag *d,
 struct yaml_node *yaml_load(
 	struct arena *a, const char *file, struct span text, struct diag *d);
 struct yaml_node *yaml_load_file(struct arena *a, const char *file, struct diag *d);
+/* The same for a file of keys (diag_rotates()). */
+struct yaml_node *yaml_load_rotating(struct arena *a, const char *file, struct diag *d);
 /* The value under a key of a mapping; NULL where absent or n is no mapping. */
 struct yaml_node *yaml_get(const struct yaml_node *map, const char *key);
 

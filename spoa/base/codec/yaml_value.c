@@ -19,6 +19,7 @@ diag_init(struct diag *d)
 	d->errors = 0;
 	buf_init(&d->text, DIAG_BYTES);
 	buf_init(&d->files, DIAG_BYTES);
+	buf_init(&d->rotating, DIAG_BYTES);
 }
 
 void
@@ -26,6 +27,7 @@ diag_free(struct diag *d)
 {
 	buf_free(&d->text);
 	buf_free(&d->files);
+	buf_free(&d->rotating);
 	d->errors = 0;
 }
 
@@ -33,6 +35,13 @@ void
 diag_reads(struct diag *d, const char *file)
 {
 	buf_put(&d->files, file, strlen(file) + 1);
+}
+
+void
+diag_rotates(struct diag *d, const char *file)
+{
+	diag_reads(d, file);
+	buf_put(&d->rotating, file, strlen(file) + 1);
 }
 
 void

@@ -17,6 +17,7 @@
 
 #include "base/arena.h"
 #include "base/caps.h"
+#include "base/file_set.h"
 #include "base/codec/json_text.h"
 #include "base/codec/jws.h"
 #include "base/err.h"
@@ -303,7 +304,7 @@ jwks_load_file(const char *file, struct buf *why)
 	struct jwks *k = NULL;
 
 	SCOPED_BUF(text, JWKS_BYTES_MAX);
-	if (!buf_file(&text, file))
+	if (!file_set_read_as(FILE_ROTATES, &text, file))
 		buf_printf(why, "%s", strerror(errno));
 	else if (buf_failed(&text))
 		buf_printf(why, "over %d bytes", JWKS_BYTES_MAX);

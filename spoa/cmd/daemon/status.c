@@ -17,6 +17,18 @@ ask_page(const char *what, const char *socket, const char *page, bool post, stru
 	return admin_ask_or_say(what, &call, out);
 }
 
+static void
+put_differs(struct buf *out, const json_t *differs)
+{
+	const char *since = json_str_in(differs, "since"), *what = json_str_in(differs, "what");
+
+	if (since && what)
+		buf_printf(out,
+			"policy: the file differs from what is in force since %.19sZ: %s (`tollgate "
+			"reload` puts the file in force)\n",
+			since, what);
+}
+
 static int
 show_status(json_t *s, struct span ready, bool ok)
 {
@@ -54,6 +66,7 @@ show_status(json_t *s, struct span ready, bool ok)
 		else
 			text.n = before;
 	}
+	put_differs(&text, json_object_get(s, "policy_differs"));
 	buf_span(&text, ready);
 	plain_print(stdout, buf_view(&text));
 	return ok ? EXIT_DONE : EXIT_NO;

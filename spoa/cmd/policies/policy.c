@@ -13,6 +13,10 @@ static const struct {
 	{ "diff", policy_diff },
 	{ "replay", policy_replay },
 	{ "schema", policy_schema },
+	{ "apply", policy_apply },
+	{ "back", policy_back },
+	{ "history", policy_history },
+	{ "show", policy_show },
 };
 
 int

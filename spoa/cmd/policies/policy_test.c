@@ -24,6 +24,7 @@ struct tested {
 struct run {
 	struct arena a;
 	const char *policy; /* --policy: instead of what the files name */
+	const char *config; /* -c: the configuration, whose policy is tested; NULL: none */
 	bool require;	    /* --require-coverage */
 	struct tested tested[POLICIES_MAX];
 	size_t ntested;
@@ -41,7 +42,8 @@ tested_of(struct run *t, const char *file)
 		cmd_fail("policy test", "more than %d policies", POLICIES_MAX);
 		return NULL;
 	}
-	struct snapshot *snap = decide_load("policy test", NULL, file);
+	struct snapshot *snap =
+		decide_load("policy test", t->config, t->config ? NULL : file);
 	bool *matched =
 		snap ? arena_array(&t->a, snap->policy->nall_rules, sizeof(*matched)) : NULL;
 	if (!matched) {
@@ -231,6 +233,7 @@ policy_test(int argc, char **argv)
 	if (!t)
 		return cmd_fail("policy test", "out of memory");
 	const struct cmd_option options[] = { { "policy", .text = &t->policy },
+		{ "c", .text = &t->config },
 		{ "require-coverage", .flag = &t->require }, { .name = NULL } };
 	int n = cmd_options(argc, argv, options, &paths), code;
 	arena_init(&t->a, 0, false);

@@ -2,6 +2,7 @@
  * again on the recorded values where the policy is the one that decided. */
 #include <stdio.h>
 
+#include "base/err.h"
 #include "cmd/cmd.h"
 #include "cmd/daemon/reading.h"
 #include "cmd/plain.h"
@@ -9,14 +10,28 @@
 #include "cmd/records/recorded.h"
 #include "record/audit/record_fields.h"
 #include "record/audit/record_terms.h"
+#include "policy/config/config.h"
 
 struct wanted {
 	const char *id;
 	json_t *record, *completion;
 	json_t *later; /* the records of later attempts, in order */
 	struct policy_alone policy;
+	json_t *texts; /* SHA-256 of the kept text, by version, of the records before; NULL: none */
 	struct opening *opening; /* of --key; NULL: what is sealed is not held */
 };
+
+static void
+note_text(struct wanted *w, const json_t *record)
+{
+	const char *version = json_str_in(record, "policy_version");
+
+	if (!version || !json_str_in(record, "text"))
+		return;
+	if (!w->texts)
+		w->texts = json_object();
+	json_object_set(w->texts, version, json_object_get(record, "text"));
+}
 
 static void
 look_at_record(void *arg, struct span line)
@@ -36,8 +51,10 @@ look_at_record(void *arg, struct span line)
 		w->completion = json_incref(o);
 	else if (its && record_is(o, RF_TYPE, "attempt"))
 		json_array_append(w->later, o);
-	else if (!w->record)
+	else if (!w->record) {
 		recorded_policy(&w->policy, o);
+		note_text(w, o);
+	}
 }
 
 /* Fates of rules that could not be evaluated again are those of the record. */
@@ -558,6 +575,51 @@ tell_explained(struct audit_args *a, const struct wanted *w)
 	return code;
 }
 
+/* Takes over the configured policy if it has this version. */
+static bool
+take_configured(struct audit_args *a, struct wanted *w, const char *version)
+{
+	struct policy_alone now;
+	bool same;
+
+	if (!cmd_config(&a->q.arena, a->q.config))
+		return false;
+	same = policy_alone_load(&now, a->q.what, a->q.config, NULL) &&
+	       !strcmp(now.version, version);
+	if (!same) {
+		policy_alone_free(&now);
+		return false;
+	}
+	now.searched = w->policy.searched;
+	w->policy = now;
+	return true;
+}
+
+/* Loads the policy that decided: the text that is kept beside the journal, or the configured
+ * policy if that has the same version. Another policy is used only if --policy names it. */
+static bool
+load_deciding(struct audit_args *a, struct wanted *w)
+{
+	const char *version = record_text(w->record, RF_POLICY_VERSION);
+	const struct config *cfg = a->q.journal ? NULL : cmd_config(&a->q.arena, a->q.config);
+	const char *journal = cfg ? cfg->journal : a->q.journal;
+	int err = ERR_NOTFOUND;
+
+	SCOPED_BUF(why, 4096);
+	if (journal)
+		err = policy_alone_kept(&w->policy, a->q.config, journal, version,
+			json_string_value(json_object_get(w->texts, version)), &why);
+	else
+		buf_str(&why, "no journal is named or configured");
+	if (!err || (err == ERR_NOTFOUND && take_configured(a, w, version)))
+		return true;
+	cmd_fail(a->q.what,
+		"%s was decided by policy %s, whose text is not available: %.*s. Give a policy "
+		"with --policy to see what that one decides",
+		a->id, record_text(w->record, RF_POLICY), SPAN_ARG(buf_view(&why)));
+	return false;
+}
+
 int
 audit_explain(struct audit_args *a)
 {
@@ -571,7 +633,7 @@ audit_explain(struct audit_args *a)
 	a->q.line = look_at_record;
 	a->q.term = terms;
 	a->q.nterms = a->q.no_index ? 0 : COUNT_OF(terms);
-	if (policy_alone_load(&w.policy, a->q.what, a->q.config, a->policy))
+	if (!a->policy || policy_alone_load(&w.policy, a->q.what, a->q.config, a->policy))
 		code = query_run(&a->q);
 	if (!code && a->opening.key && !(w.opening = opening_begin(&a->q, &a->opening)))
 		code = EXIT_CANNOT;
@@ -580,7 +642,7 @@ audit_explain(struct audit_args *a)
 	if (!code && w.opening && w.completion)
 		recorded_open(w.opening, w.completion);
 	if (!code && w.record) {
-		code = tell_explained(a, &w);
+		code = a->policy || load_deciding(a, &w) ? tell_explained(a, &w) : EXIT_NO;
 	} else if (!code) {
 		cmd_fail(a->q.what,
 			"%s: no such decision here; an old one may be archived: tollgate audit "
@@ -591,6 +653,7 @@ audit_explain(struct audit_args *a)
 	json_decref(w.record);
 	json_decref(w.completion);
 	json_decref(w.later);
+	json_decref(w.texts);
 	policy_alone_free(&w.policy);
 	opening_end(&w.opening);
 	return code;

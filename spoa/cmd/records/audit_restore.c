@@ -21,6 +21,7 @@
 #include "record/archive/archive.h"
 #include "record/archive/pack.h"
 #include "record/journal/verify.h"
+#include "record/policies/kept_policy.h"
 #include "record/proof/tiles.h"
 #include "record/seal/texts.h"
 
@@ -523,6 +524,86 @@ bring_keys(struct restore *r, struct buf *why)
 	return err;
 }
 
+/* ---- the texts of policies ---- */
+
+static void
+collect_policy(void *arg, struct span line)
+{
+	json_auto_t *o = json_loadb(line.p, line.n, JSON_ALLOW_NUL, NULL);
+	const char *text = json_str_in(o, "text");
+	unsigned char hash[SHA256_BYTES];
+
+	if (!strcmp(json_text_in(o, "type"), "policy") && text &&
+		sha256_read(span_str(text), hash) && json_str_in(o, "policy_version"))
+		json_object_set(arg, text, json_object_get(o, "policy_version"));
+}
+
+/* Gets one text into JOURNAL.policies. 0; ERR_NOTFOUND, ERR_AUTH: the archive does not have it, or
+ * has other bytes; another error. */
+static int
+bring_policy(struct restore *r, int dirfd, const char *name, const char *hash, struct buf *why)
+{
+	struct kept_policy kept;
+
+	SCOPED_FD(fd, archive_get(&r->archive, name, dirfd, NULL, why));
+	if (fd < 0)
+		return fd;
+	SCOPED_BUF(packed, KEPT_POLICY_BYTES);
+	int err = lseek(fd, 0, SEEK_SET) < 0 || buf_fd(&packed, fd) < 0 ? ERR_IO : 0;
+	if (!err) {
+		err = kept_policy_read(buf_view(&packed), &kept);
+		if (err == ERR_SYNTAX || (!err && strcmp(kept.hash, hash) != 0))
+			err = why_err(why, ERR_AUTH, "its contents are not those that the record names");
+		kept_policy_free(&kept);
+	}
+	if (!err)
+		return replace_place(dirfd, name, fd, why);
+	replace_drop(dirfd, name);
+	return err;
+}
+
+/* The texts that records of policies name and that are not here. */
+static int
+bring_policies(struct restore *r)
+{
+	const uint64_t term = record_term_hash(RT_TYPE, SPAN_LIT("policy"));
+	json_auto_t *texts = json_object();
+	const struct query q = { .journal = r->a.q.journal,
+		.restored = true,
+		.term = &term,
+		.nterms = 1,
+		.arg = texts,
+		.line = collect_policy };
+	const char *hash;
+	json_t *version;
+
+	SCOPED_BUF(why, 8192);
+	SCOPED_BUF(folder, 0);
+	kept_policy_folder(r->a.q.journal, &folder);
+	int err = query_read(&q, &why);
+	SCOPED_FD(dirfd, err ? -1 : files_folder(folder.p, &why));
+	if (dirfd < 0)
+		return cmd_failed(WHAT, err ? err : dirfd, &why);
+	json_object_foreach(texts, hash, version)
+	{
+		char name[KEPT_POLICY_NAME];
+		snprintf(name, sizeof(name), "%.16s-%s" KEPT_POLICY_SUFFIX,
+			json_string_value(version), hash);
+		if (faccessat(dirfd, name, F_OK, 0) == 0)
+			continue;
+		buf_clear(&why);
+		err = bring_policy(r, dirfd, name, hash, &why);
+		if (!err)
+			printf("restored %s\n", name);
+		else
+			printf("%s %s why=\"%.*s\"\n",
+				err == ERR_NOTFOUND ? "missing" : "refused", name,
+				SPAN_ARG(buf_view(&why)));
+		r->refused += err && err != ERR_NOTFOUND;
+	}
+	return 0;
+}
+
 /* ---- the tree ---- */
 
 /* A segment's hashes out of the archive. 0, ERR_NOTFOUND: not there, or of another length. */
@@ -705,8 +786,10 @@ run_restore(struct restore *r, const char *archive)
 	cmd_failed(WHAT, err, &why);
 	if (!err)
 		err = restore_all(r);
-	if (!err && r->restored)
+	if (!err && r->restored) {
 		make_trees(r);
+		err = bring_policies(r);
+	}
 	r->restored += done.restored;
 	if (r->restored) {
 		reading_asked("segments", json_incref(r->done));

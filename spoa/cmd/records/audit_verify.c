@@ -19,6 +19,7 @@
 #include "record/journal/journal.h"
 #include "record/journal/recover.h"
 #include "record/journal/verify.h"
+#include "record/policies/kept_policy.h"
 #include "record/proof/bundle.h"
 #include "record/proof/tree_check.h"
 
@@ -69,13 +70,30 @@ struct watch {
 	struct prints *prints; /* NULL: none */
 	void (*print)(void *arg, uint64_t seq, const unsigned char hash[CHAIN_HASH_BYTES]);
 	struct keyring *learned; /* set to the keys that the chain was verified with; NULL */
+	json_t *policies; /* version by the SHA-256 of its text, of records of policies; NULL: none */
 };
+
+/* Notes which text a record of type `policy` names. */
+static void
+watch_policy(struct watch *w, const struct chain_line *l, struct span line)
+{
+	if (!span_is(l->type, "policy"))
+		return;
+	json_auto_t *o = json_loadb(line.p, line.n, JSON_ALLOW_NUL, NULL);
+	const char *text = json_str_in(o, "text");
+	if (!text)
+		return;
+	if (!w->policies)
+		w->policies = json_object();
+	json_object_set(w->policies, text, json_object_get(o, "policy_version"));
+}
 
 static void
 watch_record(void *arg, const struct chain_line *l, struct span line)
 {
 	struct watch *w = arg;
 
+	watch_policy(w, l, line);
 	tree_check_record(&w->tree, l, line);
 	anchors_check_record(&w->anchors, l, line);
 	if (w->program.nhashes)
@@ -206,6 +224,36 @@ print_programs(const struct verify_result *r, struct watch *w)
 		       " unstated=%" PRIu64 "\n",
 			r->node, c->boots, c->same, c->unstated);
 	return true;
+}
+
+/* Holds each text that a record names against JOURNAL.policies: false, after a line each, if one
+ * is missing or was changed. */
+static bool
+policies_hold(const struct audit_args *a, const struct watch *w)
+{
+	const char *hash;
+	json_t *version;
+	bool ok = true;
+
+	json_object_foreach(w->policies, hash, version)
+	{
+		struct kept_policy kept;
+		SCOPED_BUF(why, 4096);
+		int err = kept_policy_get(a->q.journal,
+			json_is_string(version) ? json_string_value(version) : "", hash, &kept,
+			&why);
+		kept_policy_free(&kept);
+		if (!err)
+			continue;
+		ok = false;
+		buf_putc(&why, '\0');
+		if (as_json)
+			audit_print_json(json_pack("{s:b,s:s,s:s,s:s}", "ok", 0, "source",
+				"policies", "policy_text", hash, "why", why.p));
+		else
+			printf("bad source=policies policy_text=%s why=\"%s\"\n", hash, why.p);
+	}
+	return ok;
 }
 
 /* A chain that has no record is no proof of anything. */
@@ -679,6 +727,7 @@ audit_verify(struct audit_args *a)
 		if (!err) {
 			print_result(&journal, &w, "journal");
 			ok = print_programs(&journal, &w) && ok && journal.ok && clean;
+			ok = policies_hold(a, &w) && ok;
 			if (a->note)
 				ok = audit_note_print(a, &note, &w.tree, w.learned, &journal) &&
 				     ok;
@@ -697,6 +746,7 @@ audit_verify(struct audit_args *a)
 	if (a->note)
 		audit_note_free(&note);
 	tree_check_free(&w.tree);
+	json_decref(w.policies);
 	free(w.learned);
 	free(a->ring);
 	free(p.hash);

@@ -352,7 +352,7 @@ recorded_read(
 	out->effect = record_text(record, RF_VERDICT_EFFECT);
 	out->rule = record_text(record, RF_VERDICT_RULE);
 	out->outcomes = json_string_value(record_get(record, RF_VERDICT_OUTCOMES));
-	out->same_version = record_is(record, RF_POLICY_VERSION, p->p->version);
+	out->same_version = record_is(record, RF_POLICY_VERSION, p->version);
 	out->facts.identity = &out->identity;
 	out->facts.entities = &out->entities;
 	out->facts.rules = p->rules;

@@ -238,6 +238,8 @@ take_params(struct upload *u, enum MHD_Result *ok)
 				&u->q, MHD_HTTP_CONTENT_TOO_LARGE, "longer than 64 KB");
 			return false;
 		}
+		if (!body.n && !own) /* a missing member is named below */
+			body = SPAN_LIT("{}");
 		in = json_loadb(body.p ? body.p : "", body.n, JSON_REJECT_DUPLICATES, &error);
 		if (!json_is_object(in)) {
 			json_decref(in);

@@ -50,7 +50,7 @@ enum { RELOAD_BYTES = 3 << 10 }; /* its records, and what it costs: five a secon
 
 /* Who had it done is on record whatever comes of it, and whatever the disk says. */
 static unsigned
-post_reload(struct server *s, const struct admin_peer *peer, json_t *in UNUSED, struct buf *out)
+post_reload(struct server *s, const struct admin_peer *peer, json_t *in, struct buf *out)
 {
 	unsigned wait_s = change_wait(s, peer, RELOAD_BYTES);
 
@@ -63,7 +63,8 @@ post_reload(struct server *s, const struct admin_peer *peer, json_t *in UNUSED, 
 
 	change_told(s, peer, "configuration", "reload", "reload", NULL, NULL);
 	change_who(peer, by);
-	return reload_ask(&s->reloading, by, out) ? MHD_HTTP_OK : 422 /* RFC 9110 15.5.21 */;
+	const char *why = json_string_value(json_object_get(in, "reason"));
+	return reload_ask(&s->reloading, by, why, out) ? MHD_HTTP_OK : 422 /* RFC 9110 15.5.21 */;
 }
 
 #define METRICS_TEXT "text/plain; version=0.0.4; charset=utf-8"
@@ -204,7 +205,7 @@ const struct admin_endpoint admin_endpoints[] = {
 { "GET", "/recent", ROLE_VIEWER, "The last decisions and counters, for `tollgate top`.",
   .show = server_recent, .shape = "", .tcp = true },
 { "POST", "/reload", ROLE_OPERATOR, "Reads configuration and policy again; 422: refused.",
-  .call = post_reload, .shape = "result:string", .tcp = true },
+  .params = signed_alone, .call = post_reload, .shape = "result:string", .tcp = true },
 
 /* -- keys, limits -- */
 { "GET", "/keys", ROLE_VIEWER, "Keys made at run time.",

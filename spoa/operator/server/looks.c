@@ -111,6 +111,7 @@ static const struct {
 	{ .1,  1.,  files_look },
 	{ 1.,  1.,  degraded_look },
 	{ 1.,  2.,  strangers_look },
+	{ 10., 10., reload_keep_look },
 	{ 1.,  1.,  memory_look },
 };
 /* clang-format on */

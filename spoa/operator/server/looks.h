@@ -9,7 +9,7 @@
 
 struct server;
 
-enum { LOOKS = 10 };
+enum { LOOKS = 11 };
 
 /* owner: main */
 struct looks {

@@ -20,6 +20,7 @@
 #include "record/seal/store.h"
 
 enum { ERRORS_BYTES = 64 << 10, WAIT_S = 60 };
+#define AGAIN_US UINT64_C(3600000000) /* the kept text's time is set so often */
 
 /* ---- what came of it ---- */
 
@@ -97,22 +98,112 @@ reload_refused(struct reloading *r, struct buf *why)
 	return refused;
 }
 
-/* ---- one reload ---- */
+/* ---- what is watched ---- */
 
-/* After a refusal, what was read for the policy in force is watched as well: the mistake may
- * be mended in either. */
+static bool
+is_listed(struct span files, struct span name)
+{
+	while (files.n)
+		if (span_eq(span_next(&files, '\0'), name))
+			return true;
+	return false;
+}
+
+/* The files of a load that do not rotate, each with a NUL after it. */
+static void
+ordered_files(const struct diag *read, struct buf *out)
+{
+	struct span rest = buf_view(&read->files);
+
+	while (rest.n) {
+		struct span file = span_next(&rest, '\0');
+		if (!is_listed(buf_view(&read->rotating), file)) {
+			buf_span(out, file);
+			buf_putc(out, '\0');
+		}
+	}
+}
+
+/* After a refusal, the files of the policy in force stay watched too: the mistake may be corrected
+ * in either. */
 static void
 look_out(struct reloading *r, const struct diag *read, bool refused, int64_t since_ns)
 {
-	if (!r->s->snap->cfg->policy_watch)
-		watch_nothing(r->watch);
-	else if (!watch_files(r->watch, buf_view(&read->files), refused, since_ns))
+	bool all = r->s->snap->cfg->policy_watch;
+
+	if (!watch_files(r->watch, buf_view(all ? &read->files : &read->rotating), refused,
+		    since_ns))
 		log_event(LOG_WARN, "reload.unwatched",
 			LS("why", "more files than are watched: SIGHUP reads them"));
 }
 
+/* Takes over the set of a load that came into force. */
 static void
-publish_snapshot(struct reloading *r, struct snapshot *snap, const char *by)
+keep_set(struct reloading *r, const struct diag *read, struct file_set *set, int64_t since_ns)
+{
+	const struct config *cfg = r->s->snap->cfg;
+
+	edited_nothing(&r->edited);
+	file_set_free(&r->in_force);
+	r->in_force = *set;
+	file_set_init(set);
+	SCOPED_BUF(files, 0);
+	ordered_files(read, &files);
+	if (!cfg->policy_watch)
+		edited_compare(
+			&r->edited, buf_view(&files), &r->in_force, cfg, since_ns);
+}
+
+/* ---- the kept text ---- */
+
+/* Stores what `snap` was loaded from; `text` gets its SHA-256. */
+static int
+keep_text(struct server *s, const struct snapshot *snap, const struct file_set *set,
+	char text[KEPT_POLICY_HEX], struct buf *why)
+{
+	struct kept_policy kept = { .label = snap->policy->label,
+		.version = snap->policy->version,
+		.root = snap->cfg->policy,
+		.detectors = snap->cfg->detectors,
+		.files = *set };
+	int err = kept_policy_put(s->shared_cfg->journal, &kept, why);
+
+	memcpy(text, err ? "" : kept.hash, err ? 1 : KEPT_POLICY_HEX);
+	s->reloading.kept_us = clock_mono_us();
+	return err;
+}
+
+void
+reload_announce(struct reloading *r, struct server *s, struct file_set *set)
+{
+	SCOPED_BUF(why, 4096);
+	if (keep_text(s, s->snap, set, r->text, &why))
+		log_event(LOG_ERROR, "policy.not_kept", LS("policy", s->snap->policy->label),
+			LSP("why", buf_view(&why)));
+	snapshot_announce(s->snap,
+		&(struct announcement){ .text = r->text[0] ? r->text : NULL, .by = "start" },
+		s->audit);
+}
+
+void
+reload_keep_look(struct server *s)
+{
+	struct reloading *r = &s->reloading;
+
+	if (!s->audit)
+		return;
+	if (!r->text[0])
+		reload_announce(r, s, &r->in_force);
+	else if (clock_mono_us() - r->kept_us > AGAIN_US) {
+		SCOPED_BUF(why, 4096);
+		keep_text(s, s->snap, &r->in_force, r->text, &why);
+	}
+}
+
+/* ---- one reload ---- */
+
+static void
+publish_snapshot(struct reloading *r, struct snapshot *snap, const struct announcement *a)
 {
 	struct server *s = r->s;
 
@@ -128,14 +219,15 @@ publish_snapshot(struct reloading *r, struct snapshot *snap, const char *by)
 	pthread_mutex_unlock(&r->lock);
 	pinning_again(s, snap);
 	pthread_mutex_lock(&s->lock);
-	snapshot_announce(snap, s->audit);
+	snapshot_announce(snap, a, s->audit);
 	struct snapshot *old = s->snap;
 	s->snap = snap;
 	pthread_mutex_unlock(&s->lock);
+	atomic_fetch_add_explicit(&s->snapshots, 1, memory_order_relaxed);
 	for (unsigned i = 0; i < s->nworkers; i++)
 		worker_snapshot(&s->workers[i], snap);
 	log_event(LOG_INFO, "reload.done", LS("policy", snap->policy->label),
-		LS("was", old->policy->label), LS("by", by));
+		LS("was", old->policy->label), LS("by", a->by));
 	snapshot_unref(&old);
 	server_targets(s, NULL, NULL);
 	target_reloaded(gate_targets(s->shared), NULL);
@@ -181,16 +273,52 @@ change_auditors(struct server *s, const struct config *cfg, struct diag *d)
 	return false;
 }
 
-void
-reload_now(struct reloading *r, const char *by)
+/* Loads from the disk, recording into *set; or with set NULL from what is in force. */
+static struct snapshot *
+load_snapshot(struct reloading *r, struct file_set *set, struct diag *d)
+{
+	struct server *s = r->s;
+
+	file_set_record(set);
+	file_set_from(set ? NULL : &r->in_force, SET_AS_LOADED);
+	struct snapshot *snap = snapshot_load(s->config_file, NULL, s->nworkers, s->keysets, d);
+	file_set_from(NULL, SET_AS_LOADED);
+	file_set_record(NULL);
+	if (snap && set && set->failed) {
+		diag_file(d, s->config_file, "%s", err_str(ERR_NOMEM));
+		snapshot_unref(&snap);
+	}
+	return snap;
+}
+
+/* With set NULL the policy's text is the one that is kept already. A policy whose text cannot be
+ * stored does not come into force. */
+static bool
+keep_next_text(struct reloading *r, const struct snapshot *snap, const struct file_set *set,
+	char text[KEPT_POLICY_HEX], struct diag *d)
+{
+	memcpy(text, r->text, KEPT_POLICY_HEX);
+	if (!set || !r->s->audit)
+		return true;
+	SCOPED_BUF(why, 4096);
+	int err = keep_text(r->s, snap, set, text, &why);
+	if (err)
+		diag_at(d, config_at(snap->cfg, "audit.journal"),
+			"the policy's text cannot be stored beside the journal: %.*s",
+			SPAN_ARG(buf_view(&why)));
+	return !err;
+}
+
+static void
+reload(struct reloading *r, const char *by, const char *why, struct file_set *set)
 {
 	struct server *s = r->s;
 	int64_t since_ns = clock_wall_ns();
+	char text[KEPT_POLICY_HEX];
 
 	server_notify("RELOADING=1");
 	SCOPED_DIAG(d);
-	struct snapshot *snap =
-		snapshot_load(s->config_file, NULL, s->nworkers, s->keysets, &d);
+	struct snapshot *snap = load_snapshot(r, set, &d);
 	struct audit_keys_order *keys = NULL;
 	bool good = snap && snapshot_credentials(snap, s->auths, &d) == 0 &&
 		    (!s->audit || (keys = prepare_keys(s, snap->cfg, &d))) &&
@@ -199,10 +327,18 @@ reload_now(struct reloading *r, const char *by)
 		diag_file(&d, s->config_file, "%s", err_str(ERR_NOMEM));
 		good = false;
 	}
+	good = good && keep_next_text(r, snap, set, text, &d);
 	if (!good)
 		snapshot_unref(&snap);
 	if (snap) {
-		publish_snapshot(r, snap, by);
+		struct snapshot *before = snapshot_ref(s->snap);
+		publish_snapshot(r, snap,
+			&(struct announcement){ .text = text[0] ? text : NULL,
+				.by = by,
+				.why = why,
+				.before = before->policy->version });
+		snapshot_unref(&before);
+		memcpy(r->text, text, KEPT_POLICY_HEX);
 		if (keys)
 			audit_rekey(s->audit, keys);
 		keys = NULL;
@@ -214,7 +350,8 @@ reload_now(struct reloading *r, const char *by)
 	}
 	audit_keys_order_free(&keys);
 	note_reload(r, by, &d, !snap);
-	if (snap) {
+	if (snap && set) {
+		keep_set(r, &d, set, since_ns);
 		SCOPED_LOCK(&r->lock);
 		r->in_force_ns = since_ns;
 	}
@@ -222,13 +359,27 @@ reload_now(struct reloading *r, const char *by)
 	server_notify("READY=1");
 }
 
+void
+reload_now(struct reloading *r, const char *by, const char *why)
+{
+	struct file_set set;
+
+	file_set_init(&set);
+	reload(r, by, why, &set);
+	file_set_free(&set);
+}
+
 static void
 on_change(void *arg, const char *file)
 {
+	struct reloading *r = arg;
 	char by[256];
 
 	snprintf(by, sizeof(by), "file %s", file);
-	reload_now(arg, by);
+	if (r->s->snap->cfg->policy_watch)
+		reload_now(r, by, NULL);
+	else
+		reload(r, by, NULL, NULL);
 }
 
 static void
@@ -238,17 +389,18 @@ on_ask(struct ev_loop *loop UNUSED, ev_async *w, int revents UNUSED)
 
 	pthread_mutex_lock(&r->lock);
 	uint64_t asked = r->asked;
-	char by[sizeof(r->asked_by)];
+	char by[sizeof(r->asked_by)], why[sizeof(r->asked_why)];
 	memcpy(by, r->asked_by, sizeof(by));
+	memcpy(why, r->asked_why, sizeof(why));
 	pthread_mutex_unlock(&r->lock);
-	reload_now(r, by);
+	reload_now(r, by, why[0] ? why : NULL);
 	SCOPED_LOCK(&r->lock);
 	r->answered = asked;
 	pthread_cond_broadcast(&r->ended);
 }
 
 bool
-reload_ask(struct reloading *r, const char *by, struct buf *out)
+reload_ask(struct reloading *r, const char *by, const char *why, struct buf *out)
 {
 	struct timespec until = clock_timespec(clock_mono_us() + WAIT_S * UINT64_C(1000000));
 	bool done;
@@ -257,6 +409,7 @@ reload_ask(struct reloading *r, const char *by, struct buf *out)
 	SCOPED_LOCK(&r->lock);
 	uint64_t mine = ++r->asked;
 	snprintf(r->asked_by, sizeof(r->asked_by), "%s", by[0] ? by : "POST /reload");
+	snprintf(r->asked_why, sizeof(r->asked_why), "%s", why ? why : "");
 	ev_async_send(r->loop, &r->ask);
 	while (r->answered < mine && !r->stopping && !late)
 		late = pthread_cond_timedwait(&r->ended, &r->lock, &until);
@@ -273,7 +426,7 @@ reload_ask(struct reloading *r, const char *by, struct buf *out)
 
 int
 reload_init(struct reloading *r, struct server *s, struct ev_loop *loop,
-	const struct diag *read, int64_t since_ns)
+	const struct diag *read, struct file_set *set, int64_t since_ns)
 {
 	r->s = s;
 	r->loop = loop;
@@ -285,10 +438,12 @@ reload_init(struct reloading *r, struct server *s, struct ev_loop *loop,
 	TAG(reloading, r);
 	r->ask.data = r;
 	r->watch = watch_new(loop, on_change, r);
-	if (!r->watch)
+	file_set_init(&r->in_force);
+	if (edited_init(&r->edited, loop) || !r->watch)
 		return ERR_NOMEM;
 	ev_async_start(loop, &r->ask);
 	r->in_force_ns = since_ns;
+	keep_set(r, read, set, since_ns);
 	look_out(r, read, false, since_ns);
 	return 0;
 }
@@ -310,6 +465,8 @@ reload_free(struct reloading *r)
 		return;
 	ev_async_stop(r->loop, &r->ask);
 	watch_free(&r->watch);
+	edited_free(&r->edited);
+	file_set_free(&r->in_force);
 	buf_free(&r->errors);
 	buf_free(&r->at_restart);
 	pthread_cond_destroy(&r->ended);

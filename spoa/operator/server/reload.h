@@ -1,5 +1,10 @@
-/* Reloading: by SIGHUP, by a call of the admin server, by the change of a file. A snapshot is
- * built aside and published whole; a bad one changes nothing. Runs on the main thread. */
+/* Reloading. A snapshot is built aside and published whole; a bad one changes nothing. Runs on the
+ * main thread.
+ *
+ * An order (SIGHUP, or POST /reload of the admin server) reads everything from the disk. If a file
+ * of keys, tokens, certificates or secrets changes, these are read again, and configuration and
+ * policy are loaded as they were recorded when they came into force. With `policy_watch: true`,
+ * a change of any file counts as an order. */
 #ifndef OPERATOR_SERVER_RELOAD_H
 #define OPERATOR_SERVER_RELOAD_H
 
@@ -8,20 +13,30 @@
 
 #include "base/buf.h"
 #include "base/codec/yaml.h"
+#include "base/file_set.h"
 #include "base/tag.h"
+#include "operator/server/edited.h"
+#include "record/policies/kept_policy.h"
 
 struct server;
+
+enum { REASON_MAX = 1024 }; /* bytes of the reason given with an order */
 
 struct reloading {
 	struct tag tag;
 	struct server *s;
-	struct watch *watch; /* NULL: none */
+	struct watch *watch; /* files whose change leads to a reload; NULL: none */
+	struct file_set in_force; /* what the snapshot in force was read from */
+	struct edited edited;
 	ev_async ask;	     /* the admin thread asks for one */
 	struct ev_loop *loop;
 	pthread_mutex_t lock; /* of what follows */
 	pthread_cond_t ended;
 	uint64_t asked, answered; /* how many were asked for, and of these answered */
 	char asked_by[256];	  /* the last of them */
+	char asked_why[REASON_MAX + 1];
+	uint64_t kept_us; /* owner: main. Monotonic time at which the text was stored last */
+	char text[KEPT_POLICY_HEX]; /* owner: main. Of the kept text of the policy in force; "": none */
 	bool stopping;
 	/* the last one: what tried, when and what came of it */
 	int64_t at_ns; /* 0: none since the start */
@@ -33,21 +48,26 @@ struct reloading {
 	struct buf at_restart; /* options that differ from those of the start, with commas */
 };
 
-/* `read`: what the snapshot in force was loaded from, at `since_ns` (wall time). 0 or
- * ERR_NOMEM. */
+/* The snapshot in force was loaded at `since_ns` (wall time) from the files that *read names and
+ * *set holds; the set is moved. 0 or ERR_NOMEM. */
 int reload_init(struct reloading *r, struct server *s, struct ev_loop *loop,
-	const struct diag *read, int64_t since_ns);
+	const struct diag *read, struct file_set *set, int64_t since_ns);
 /* The admin thread no longer waits. Before it is stopped. */
 void reload_stop(struct reloading *r);
 void reload_free(struct reloading *r);
-/* `by`: "signal SIGHUP", "file NAME", or who asked. On the main thread. */
-void reload_now(struct reloading *r, const char *by);
+/* Reads everything from the disk. `by`: "signal SIGHUP", "file NAME", or who ordered it. `why`: the
+ * reason given with the order, or NULL. On the main thread. */
+void reload_now(struct reloading *r, const char *by, const char *why);
+/* Stores the text of the policy in force and writes its record, at start. A text that cannot be
+ * stored is logged, and tried again by reload_keep_look(). */
+void reload_announce(struct reloading *r, struct server *s, struct file_set *set);
+void reload_keep_look(struct server *s);
 
 /* ---- the admin thread's ---- */
 
-/* Has one made and waits for it; `by`: who was authenticated. JSON as reload_status(); true:
- * done. */
-bool reload_ask(struct reloading *r, const char *by, struct buf *out);
+/* Orders a reload and waits for it. `by`: who was authenticated; `why`: the reason, or NULL. JSON
+ * as reload_status(); true: done. */
+bool reload_ask(struct reloading *r, const char *by, const char *why, struct buf *out);
 /* The last one was refused: the first of its mistakes is appended to *why. Any thread. */
 bool reload_refused(struct reloading *r, struct buf *why);
 /* {"time", "by", "result": "done" | "refused", "errors": […]}, or null. */

@@ -91,7 +91,7 @@ on_hup(struct ev_loop *loop UNUSED, ev_signal *w, int revents UNUSED)
 {
 	struct running *run = TAGGED(running, w->data);
 
-	reload_now(&run->s->reloading, "signal SIGHUP");
+	reload_now(&run->s->reloading, "signal SIGHUP", NULL);
 }
 
 static void
@@ -625,6 +625,7 @@ server_run(const char *config_file, bool take, const struct server_front *front)
 		.started_wall_ns = clock_wall_ns() };
 	struct sockets so = { .relay = -1 };
 	struct running run = { .s = &s };
+	struct file_set read;
 	struct hashkey hash = { .derived = false };
 	int code = 2;
 	SCOPED_DIAG(d);
@@ -632,13 +633,16 @@ server_run(const char *config_file, bool take, const struct server_front *front)
 
 	mem_begin();
 	harden();
+	file_set_init(&read);
 	pthread_mutex_init(&s.lock, NULL);
 	s.keysets = keysets_new(&s.metrics);
 	s.auths = auths_new(&s.metrics);
 	if (!s.keysets || !s.auths || catch_signals(&run) < 0)
 		goto out;
 	handover_init(&s.handover, run.loop, &s.draining, hand_away, &run);
+	file_set_record(&read);
 	s.snap = snapshot_load(config_file, NULL, WORKERS_MAX, s.keysets, &d);
+	file_set_record(NULL);
 	if (s.snap && snapshot_credentials(s.snap, s.auths, &d) < 0)
 		snapshot_unref(&s.snap);
 	if (!s.snap) {
@@ -675,7 +679,7 @@ server_run(const char *config_file, bool take, const struct server_front *front)
 			cfg, first->policy->version, &hash, &s.metrics, &why);
 		if (!s.audit)
 			goto stop;
-		snapshot_announce(s.snap, s.audit);
+		reload_announce(&s.reloading, &s, &read);
 	}
 	s.shared = gate_shared_new(cfg, s.audit, hash.key);
 	if (!s.shared || start_sealing(&s, cfg, &why) < 0 || start_live(&s, cfg, &why) < 0 ||
@@ -693,7 +697,7 @@ server_run(const char *config_file, bool take, const struct server_front *front)
 	if (gate_helpers_start(s.shared) < 0 || open_sockets(cfg, s.nworkers, &so, &why) < 0 ||
 		start_workers(&s, cfg, &so, &why) < 0 || start_keepers(&s, cfg, &why) < 0 ||
 		telling_run(&s, &why) < 0 ||
-		reload_init(&s.reloading, &s, run.loop, &d, s.started_wall_ns) < 0 ||
+		reload_init(&s.reloading, &s, run.loop, &d, &read, s.started_wall_ns) < 0 ||
 		sampling_start(&s) < 0 || !(s.front = front->start(cfg, &s, &why)))
 		goto stop;
 	auths_first(s.auths, AUTHS_FIRST_US);
@@ -750,6 +754,7 @@ stop:
 	snapshot_unref(&first);
 	snapshot_unref(&s.snap);
 out:
+	file_set_free(&read);
 	keysets_free(&s.keysets);
 	auths_free(&s.auths);
 	if (run.loop)

@@ -67,6 +67,7 @@ struct server {
 	struct series_sum *series; /* the admin's: what of them /metrics tells apart */
 	struct worker *workers;
 	unsigned nworkers;
+	_Atomic uint64_t snapshots; /* sent to each worker since the start */
 	_Atomic bool draining;
 	_Atomic int64_t
 		log_until_ns; /* then the level is that of tollgate.yaml again; 0: never */

@@ -318,6 +318,34 @@ mode_of(const struct policy *p)
 	return p->shadow ? "shadow" : "enforce";
 }
 
+/* How many workers decide by the snapshot in force. */
+static uint64_t
+workers_current(const struct server *s)
+{
+	uint64_t sent = atomic_load_explicit(&s->snapshots, memory_order_relaxed), n = 0;
+
+	for (unsigned i = 0; i < s->nworkers; i++)
+		n += atomic_load_explicit(&s->workers[i].snapshots, memory_order_acquire) >= sent;
+	return n;
+}
+
+/* "policy_differs": {"since", "what"}, or null if the files are what is in force. */
+static void
+put_edited(struct server *s, struct buf *out)
+{
+	SCOPED_BUF(what, 0);
+	int64_t since_ns = edited_since(&s->reloading.edited, &what);
+
+	if (!since_ns) {
+		json_put_null(out, "policy_differs");
+		return;
+	}
+	json_put_open(out, "policy_differs", '{');
+	json_put_time(out, "since", since_ns);
+	json_put_text(out, "what", buf_view(&what));
+	json_put_close(out, '}');
+}
+
 void
 server_status(struct server *s, struct buf *out)
 {
@@ -328,6 +356,7 @@ server_status(struct server *s, struct buf *out)
 	json_put_form(
 		out, "{'version':%s,'node':%t", TG_VERSION, span_str(s->shared_cfg->node));
 	json_put_time(out, "started", s->started_wall_ns);
+	json_put_uint(out, "workers_current", workers_current(s));
 	json_put_form(out,
 		"'workers':%u,'policy':%t,'policy_version':%t,'mode':%s,'routes':%u,'rules':%u",
 		(uint64_t)s->nworkers, span_str(p->label), span_str(p->version), mode_of(p),
@@ -355,6 +384,7 @@ server_status(struct server *s, struct buf *out)
 	}
 	json_put_name(out, "last_reload");
 	reload_status(&s->reloading, out);
+	put_edited(s, out);
 	buf_str(out, "}\n");
 }
 
@@ -534,6 +564,9 @@ server_metrics(struct server *s, struct buf *out, bool exemplars)
 		buf_printf(out, "tollgate_clock_ahead_seconds %.3f\n", (double)c.skew_us / 1e6);
 	}
 	degraded_metrics(&s->degraded, out);
+	gauge(out, "policy_differs",
+		"1: the policy's files differ from what is in force and wait for a reload",
+		edited_since(&s->reloading.edited, NULL) != 0);
 	gauge(out, "audit_up", "the journal can be written", s->audit && audit_ready(s->audit));
 	gauge(out, "audit_strangers",
 		"the journal's folder has a file with which the next start would be refused",

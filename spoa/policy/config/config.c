@@ -15,7 +15,7 @@
 #include "base/caps.h"
 #include "base/err.h"
 #include "base/fetch/http_client.h"
-#include "base/instead.h"
+#include "base/file_set.h"
 #include "base/redis/redis_url.h"
 #include "base/replace.h"
 #include "base/scoped.h"
@@ -96,7 +96,7 @@ const struct field config_options[] = {
 { "group", ALONE(OPT_TEXT, socket_group), "group that owns the agent and relay sockets (haproxy); default: unchanged" },
 { "policy", ALONE(OPT_PATH, policy), "the policy in force: a file, or a folder of them" },
 { "shadow_policy", ALONE(OPT_PATH, shadow_policy), "a second policy, asked next to the one in force and never obeyed: what it would decide is recorded and counted" },
-{ "policy_watch", UNLESS(OPT_BOOL, policy_watch, "true"), "reload where a file that the policy in force was read from changes" },
+{ "policy_watch", UNLESS(OPT_BOOL, policy_watch, "false"), "reload when tollgate.yaml, the policy or a file that the policy includes changes; false: only by an order. Files of keys, tokens and certificates are watched in any case" },
 { "detectors", ALONE(OPT_PATH, detectors), "folder of detection rules; default: the set compiled in" },
 { "backends", WITH(OPT_NAMES, backends, nbackends), "HAProxy backends that a policy may name; check --haproxy FILE compares them with HAProxy's file" },
 { "credentials", WITH(OPT_CREDENTIALS, credentials, ncredentials), "who we are to a provider where HAProxy holds no key for it, by the provider's name: sigv4, vertex, entra or a key file" },
@@ -432,10 +432,10 @@ config_read(struct arena *a, const char *file, struct diag *d)
 	unsigned errors = d->errors;
 	struct config *cfg = arena_new(a, struct config);
 	struct config_reader r = { a, d, cfg };
-	enum file_kind before = buf_file_kind(FILE_OF_CONFIGURATION);
+	enum set_file_kind before = file_set_kind(FILE_OF_CONFIGURATION);
 	const struct yaml_node *root = yaml_load_file(a, file, d);
 
-	buf_file_kind(before);
+	file_set_kind(before);
 	if (!root)
 		return NULL;
 	if (!cfg || !(cfg->file = arena_strdup(a, file))) {

@@ -145,8 +145,8 @@ struct config {
 
 	const char *policy;	   /* policy: file */
 	const char *shadow_policy; /* asked next to it, never obeyed; NULL: none */
-	bool policy_watch;	   /* policy_watch: reload where a file that was read changes,
-				      default true */
+	bool policy_watch; /* policy_watch: a changed file counts as an order to reload; default
+			      false */
 	const char *detectors;	   /* detectors: directory; NULL: the set compiled in */
 	const char *demo_issuer; /* demo_issuer: file, {issuer, audience, jwks}; tests and demo
 				    only */

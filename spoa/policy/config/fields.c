@@ -22,7 +22,7 @@ field_text(struct arena *a, struct diag *d, const struct yaml_node *n, const str
 		diag_at(d, n, "%s%s%s: %s", within, sep, f->key, why);
 	} else {
 		if (f->kind == FIELD_PATH)
-			diag_reads(d, text);
+			diag_rotates(d, text);
 		*out = text;
 	}
 }

@@ -12,7 +12,7 @@
 enum field_kind {
 	FIELD_OTHER,	/* nothing: the section's own code reads it */
 	FIELD_TEXT,	/* const char * */
-	FIELD_PATH,	/* const char *, from the folder of the file; noted by diag_reads() */
+	FIELD_PATH,	/* const char *, from the folder of the file; noted by diag_rotates() */
 	FIELD_FILE,	/* the same, and not noted */
 	FIELD_BOOL,	/* bool */
 	FIELD_COUNT,	/* uint64_t, from min to max */

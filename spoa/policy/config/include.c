@@ -4,13 +4,13 @@
  * neither a cycle nor a fan of includes can grow. */
 #include "policy/config/include.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 
 #include "base/caps.h"
+#include "base/file_set.h"
 #include "policy/config/read.h"
 
 enum { KEYS_MAX = 4096 };
@@ -225,7 +225,7 @@ enter_file(struct including *in, const char *path, const struct yaml_node *by)
 {
 	struct stat st;
 
-	if (stat(path, &st) < 0) {
+	if (file_set_stat(path, &st) < 0) {
 		refuse(in, by, path, by ? "cannot be opened: %s" : "cannot open: %s",
 			strerror(errno));
 		return false;
@@ -297,25 +297,11 @@ read_included_file(
 
 /* ---- folders ---- */
 
-static int
-is_policy(const struct dirent *e)
-{
-	size_t n = strlen(e->d_name);
-
-	return e->d_name[0] != '.' && n > 5 && !strcmp(e->d_name + n - 5, ".yaml");
-}
-
-static int
-include_by_name(const struct dirent **x, const struct dirent **y)
-{
-	return strcmp((*x)->d_name, (*y)->d_name); /* alphasort() follows the locale */
-}
-
 static void
 read_folder(struct including *in, const char *dir)
 {
-	struct dirent **names;
-	int n = scandir(dir, &names, is_policy, include_by_name);
+	const char **names;
+	int n = file_set_list(in->a, dir, ".yaml", &names);
 
 	if (n < 0) {
 		diag_file(in->d, dir, "cannot be read: %s", strerror(errno));
@@ -324,12 +310,10 @@ read_folder(struct including *in, const char *dir)
 	if (n == 0)
 		diag_file(in->d, dir, "holds no policy: no file *.yaml");
 	for (int i = 0; i < n; i++) {
-		struct span path = arena_printf(in->a, "%s/%s", dir, names[i]->d_name);
+		struct span path = arena_printf(in->a, "%s/%s", dir, names[i]);
 		if (path.p)
 			read_included_file(in, path.p, NULL, 0);
-		free(names[i]);
 	}
-	free(names);
 }
 
 const struct yaml_node *
@@ -346,9 +330,9 @@ policy_tree(struct arena *a, const char *named, struct diag *d)
 	in->a = a;
 	in->d = d;
 	diag_reads(d, named);
-	if (stat(named, &st) == 0 && S_ISDIR(st.st_mode)) {
+	if (file_set_stat(named, &st) == 0 && S_ISDIR(st.st_mode)) {
 		const char *own = arena_printf(a, "%s/policy.yaml", named).p;
-		if (own && stat(own, &st) == 0)
+		if (own && file_set_stat(own, &st) == 0)
 			read_included_file(in, own, NULL, 0);
 		else
 			read_folder(in, named);

@@ -7,6 +7,7 @@
 
 #include "base/ascii.h"
 #include "base/err.h"
+#include "base/file_set.h"
 #include "base/scoped.h"
 #include "base/why.h"
 
@@ -33,7 +34,7 @@ read_secret(struct arena *a, struct diag *d, const struct yaml_node *n, const ch
 		n->s.n > prefix) {
 		const char *path = path_beside(a, n->file ? n->file : "", n->s.p + prefix);
 		if (path)
-			diag_reads(d, path);
+			diag_rotates(d, path);
 		*out = path ? arena_printf(a, FILE_PREFIX "%s", path).p : NULL;
 		return *out != NULL;
 	}
@@ -47,7 +48,7 @@ from_file(const char *path, struct buf *out, struct buf *why)
 {
 	SCOPED_BUF(text, SECRET_MAX);
 
-	if (!buf_file(&text, path))
+	if (!file_set_read_as(FILE_ROTATES, &text, path))
 		return why_err(why, ERR_IO, "%s: %s", path, strerror(errno));
 	if (buf_failed(&text))
 		return why_err(why, ERR_LIMIT, "%s: over %d bytes", path, SECRET_MAX);

@@ -115,7 +115,7 @@ apikeys_load(const char *file, struct diag *d)
 	arena_init(&k->arena, 0, false);
 	if (stat(file, &st) == 0 && st.st_size == 0)
 		return k;
-	k->root = yaml_load_file(&k->arena, file, d);
+	k->root = yaml_load_rotating(&k->arena, file, d);
 	if (k->root && read_map(d, k->root, "a file of API keys", accepted, none)) {
 		const struct yaml_node *list = yaml_get(k->root, "keys");
 		if (list && !yaml_is_null(list) && read_list(d, list, "keys")) {

@@ -66,7 +66,7 @@ hmac_keys_load(const char *file, struct diag *d)
 	if (!k)
 		return NULL;
 	arena_init(&k->arena, 0, false);
-	const struct yaml_node *root = yaml_load_file(&k->arena, file, d), *list = NULL;
+	const struct yaml_node *root = yaml_load_rotating(&k->arena, file, d), *list = NULL;
 	if (root && read_map(d, root, "a file of HMAC keys", accepted, NULL))
 		list = read_needed(d, root, root, NULL, "keys");
 	if (list && read_list(d, list, "keys")) {

@@ -85,7 +85,7 @@ jwks(struct builder *b, const struct yaml_node *n, struct identity_entry *e)
 	const char *why = url ? http_url_check(n->s.p) : NULL;
 
 	if (!url)
-		build_path(b, n, &e->jwks_file);
+		build_rotating_path(b, n, &e->jwks_file);
 	else if (!strncmp(n->s.p, "http:", 5))
 		diag_at(b->d, n,
 			"jwks: https is expected: who answers here says whom to believe");
@@ -186,7 +186,7 @@ demo(struct builder *b, const struct yaml_node *n, const struct yaml_node *flag,
 		diag_at(b->d, flag, "demo_issuer: the configuration names none");
 		return;
 	}
-	const struct yaml_node *root = yaml_load_file(b->a, b->cfg->demo_issuer, b->d);
+	const struct yaml_node *root = yaml_load_rotating(b->a, b->cfg->demo_issuer, b->d);
 	if (root && read_map(b->d, root, "demo issuer", demo_keys, NULL))
 		issuer_from(b, root, "demo issuer", e);
 	e->claims = demo_claims;

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <unistd.h>
 
+#include "base/file_set.h"
 #include "base/among.h"
 #include "base/ascii.h"
 #include "base/caps.h"
@@ -342,10 +343,10 @@ build_bearer(struct builder *b, const struct yaml_node *n)
 {
 	const char *path, *line = NULL;
 
-	if (!build_path(b, n, &path))
+	if (!build_rotating_path(b, n, &path))
 		return NULL;
 	SCOPED_BUF(text, 4096);
-	bool read = buf_file(&text, path);
+	bool read = file_set_read_as(FILE_ROTATES, &text, path);
 	struct span s = span_trim(buf_view(&text), " \r\n");
 	if (!read || s.n == 0 || buf_failed(&text) || !is_printable_name(s))
 		diag_at(b->d, n, "token_file: %s: %s", path,

@@ -621,6 +621,8 @@ keep_turn(struct keep *k)
 		trim(k, &l, closed);
 	if (!keep_stopped(k))
 		keep_texts(k);
+	if (!keep_stopped(k))
+		keep_policies(k);
 	if (!k->now.failed[0])
 		k->said[0] = '\0';
 	journal_list_free(&l);

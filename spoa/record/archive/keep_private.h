@@ -60,6 +60,8 @@ void keep_archive_came(
 
 /* keep_texts.c: one pass. Files that were written to this late are left alone. */
 void keep_texts(struct keep *k);
+/* keep_policies.c: one pass. */
+void keep_policies(struct keep *k);
 extern int64_t keep_texts_calm_s;
 
 #endif

@@ -1,7 +1,6 @@
 /* Rule files to a rule set: every key is checked, every mistake is reported with
  * its place, nothing is half-loaded. The schema is described in
  * policies/detectors/README.md. */
-#include <dirent.h>
 #include <errno.h>
 #include <math.h>
 #include <stdlib.h>
@@ -12,6 +11,7 @@
 #include "base/caps.h"
 #include "base/codec/yaml.h"
 #include "base/err.h"
+#include "base/file_set.h"
 #include "scan/detect/custom/custom_stage.h"
 #include "scan/detect/load.h"
 #include "scan/detect/names/names.h"
@@ -294,19 +294,11 @@ rule_of(struct loader *l, const struct yaml_node *root)
 
 /* ---- all files ---- */
 
-static int
-is_rule_file(const struct dirent *e)
-{
-	struct span name = span_str(e->d_name);
-
-	return name.n > 5 && name.p[0] != '.' && span_ends(name, SPAN_LIT(".yaml"));
-}
-
 static void
 load_dir(struct loader *l, const char *dir)
 {
-	struct dirent **v = NULL;
-	int n = scandir(dir, &v, is_rule_file, alphasort);
+	const char **names;
+	int n = file_set_list(l->a, dir, ".yaml", &names);
 
 	if (n < 0 && errno == ENOTDIR) { /* one file */
 		const struct yaml_node *root = yaml_load_file(l->a, dir, l->d);
@@ -319,14 +311,12 @@ load_dir(struct loader *l, const char *dir)
 	if (n == 0)
 		diag_file(l->d, dir, "no rule file (*.yaml) in it");
 	for (int i = 0; i < n; i++) {
-		struct span path = arena_printf(l->a, "%s/%s", dir, v[i]->d_name);
+		struct span path = arena_printf(l->a, "%s/%s", dir, names[i]);
 		const struct yaml_node *root =
 			path.p ? yaml_load_file(l->a, path.p, l->d) : NULL;
 		if (root)
 			rule_of(l, root);
-		free(v[i]);
 	}
-	free(v);
 }
 
 static void
@@ -376,6 +366,7 @@ static void
 load_names(struct loader *l, const char *dir)
 {
 	struct detect_rules *r = l->r;
+	struct stat st;
 	bool any = false;
 	struct span path = arena_printf(l->a, "%s/names", dir ? dir : "");
 
@@ -383,7 +374,7 @@ load_names(struct loader *l, const char *dir)
 		any |= r->finders[f] != 0;
 	if (!any || !path.p)
 		return;
-	if (dir && access(path.p, F_OK) == 0)
+	if (dir && file_set_stat(path.p, &st) == 0)
 		r->names = r->names_own = names_load(path.p, l->a, l->d);
 	else
 		r->names = names_builtin();
@@ -416,8 +407,9 @@ detect_load_with(const char *dir, const struct detect_extra *extra, struct buf *
 			load_dir(&l, dir);
 		for (size_t i = 0; !dir && i < detect_builtin_count; i++) {
 			const struct detect_file *f = &detect_builtin[i];
-			const struct yaml_node *root =
-				yaml_load(l.a, f->name, span_of(f->text, f->n), l.d);
+			struct span text = span_of(f->text, f->n);
+			const struct yaml_node *root = yaml_load(l.a, f->name, text, l.d);
+			file_set_note_built_in(f->name, text);
 			if (root)
 				rule_of(&l, root);
 		}

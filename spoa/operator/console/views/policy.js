@@ -16,6 +16,7 @@ function in_force(page, s, reload) {
 		['shadow', s.shadow_policy && data(typeof s.shadow_policy === 'string' ? s.shadow_policy : s.shadow_policy.policy ?? '')],
 		['read last', s.last_reload && [when(s.last_reload.time), ' ', badge(s.last_reload.result, s.last_reload.result === 'done' ? 'good' : 'bad'), s.last_reload.by && [' by ', data(s.last_reload.by)],
 			(s.last_reload.errors ?? []).map((e) => h('div', { class: 'wrong' }, data(typeof e === 'string' ? e : JSON.stringify(e))))]],
+		['not in force', s.policy_differs && [h('span', { class: 'wrong' }, 'The file differs from what is in force: ', data(s.policy_differs.what)), ' since ', when(s.policy_differs.since)]],
 		['waits for a restart', s.last_reload?.at_restart && data(s.last_reload.at_restart)],
 	]), page.has('operator') && h('p', {}, h('button', { type: 'button', onclick: async () => {
 		await change(page, { title: 'Read the policy again', action: 'Reload', what: 'Configuration and policy are read from their files. What has a mistake is refused, and the policy in force stays.', path: '/reload', body: () => ({}) });

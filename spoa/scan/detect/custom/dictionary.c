@@ -11,7 +11,7 @@
 
 #include "base/codec/utf8.h"
 #include "base/err.h"
-#include "base/instead.h"
+#include "base/file_set.h"
 #include "base/mem.h"
 #include "base/scoped.h"
 
@@ -288,7 +288,7 @@ dictionary_file(struct dictionary *d, const char *file, const struct yaml_node *
 	size_t line = 0, terms = 0;
 	unsigned mistakes = 0;
 
-	bool there = buf_file_as(FILE_OF_WORDS, &text, file);
+	bool there = file_set_read_as(FILE_OF_WORDS, &text, file);
 	if (!there)
 		diag_at(diag, at, "dictionary: %s: %s", file, strerror(errno));
 	else if (buf_failed(&text))

@@ -6,7 +6,7 @@
 
 #include "base/ascii.h"
 #include "base/err.h"
-#include "base/instead.h"
+#include "base/file_set.h"
 #include "base/scoped.h"
 
 #define BASE UINT64_C(0x9E3779B97F4A7C15)
@@ -200,7 +200,7 @@ fingerprints_load(const char *file, const struct yaml_node *at, struct diag *dia
 	unsigned errors = diag->errors;
 	SCOPED_BUF(text, SHINGLES_FILE);
 
-	if (!buf_file_as(FILE_OF_WORDS, &text, file))
+	if (!file_set_read_as(FILE_OF_WORDS, &text, file))
 		diag_at(diag, at, "fingerprints: %s: %s", file, strerror(errno));
 	else if (buf_failed(&text))
 		diag_at(diag, at, "fingerprints: %s: larger than %d MB", file,

@@ -1,12 +1,12 @@
 /* The word lists as one hash table: a fingerprint and the flags of every term, and of
  * every beginning of a term of several words. Open addressing, no strings kept: 40 bits
  * of the hash and 300,000 terms make one word in four million a false hit. */
-#include <dirent.h>
 #include <errno.h>
 #include <sodium.h>
 #include <stdlib.h>
 
 #include "base/among.h"
+#include "base/file_set.h"
 #include "base/scoped.h"
 #include "base/codec/utf8.h"
 #include "scan/detect/names/names.h"
@@ -419,14 +419,6 @@ put_term(struct names_table *t, struct span term, uint32_t flag)
 	       (flag != W_STREET_END || put_end(&t->streets, term));
 }
 
-static int
-is_list(const struct dirent *e)
-{
-	struct span name = span_str(e->d_name);
-
-	return name.n > 4 && name.p[0] != '.' && span_ends(name, SPAN_LIT(".txt"));
-}
-
 /* list = { "#" comment | term "\n" } */
 static void
 load_file(struct names_table *t, const char *path, struct arena *a, struct diag *d,
@@ -464,9 +456,9 @@ struct names_table *
 names_load(const char *dir, struct arena *a, struct diag *d)
 {
 	struct names_table *t = calloc(1, sizeof(*t));
-	struct dirent **v = NULL;
+	const char **v = NULL;
 	crypto_hash_sha256_state h;
-	int n = scandir(dir, &v, is_list, alphasort);
+	int n = file_set_list(a, dir, ".txt", &v);
 
 	crypto_hash_sha256_init(&h);
 	if (n <= 0)
@@ -475,12 +467,10 @@ names_load(const char *dir, struct arena *a, struct diag *d)
 	for (int i = 0; t && i < NAMES_SMALL; i++)
 		eights_put(&t->particle, span_str(names_small[i]), false);
 	for (int i = 0; i < n; i++) {
-		struct span path = arena_printf(a, "%s/%s", dir, v[i]->d_name);
+		struct span path = arena_printf(a, "%s/%s", dir, v[i]);
 		if (t && path.p)
 			load_file(t, path.p, a, d, &h);
-		free(v[i]);
 	}
-	free(v);
 	if (!t)
 		return NULL;
 	sort_endings(&t->streets);

@@ -1,0 +1,493 @@
+/* tollgate policy apply: checks a policy, shows what it changes, installs it and puts it in force.
+ * tollgate policy back: the same for the text of an earlier version. */
+#include <errno.h>
+#include <fcntl.h>
+#include <glob.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/caps.h"
+#include "base/clock.h"
+#include "base/codec/json_text.h"
+#include "base/err.h"
+#include "base/replace.h"
+#include "base/why.h"
+#include "cmd/cmd.h"
+#include "cmd/daemon/admin.h"
+#include "cmd/policies/policy.h"
+#include "cmd/policies/versions.h"
+#include "gate/snapshot.h"
+#include "policy/config/config.h"
+#include "policy/config/include.h"
+#include "policy/differences.h"
+
+enum { WAIT_US = 60 * 1000000, LOOK_US = 50000 };
+
+struct apply {
+	const char *what; /* the command, in messages */
+	const char *config, *why, *since;
+	bool yes;
+	struct arena a;
+	const struct config *cfg;
+	struct file_set next; /* files to install; empty: those on disk are put in force */
+	struct file_set was;  /* their contents before */
+	char version[65];     /* of the policy that is put in force */
+	const char *label;
+	char before[65]; /* of the policy in force */
+};
+
+/* ---- what is put in force ---- */
+
+static bool
+load_config(struct apply *ap)
+{
+	const char *file = config_find(ap->config);
+
+	if (!file) {
+		cmd_no_config(ap->what, ap->config, "");
+		return false;
+	}
+	SCOPED_DIAG(d);
+	ap->cfg = config_load(&ap->a, file, &d);
+	if (!ap->cfg)
+		cmd_mistakes(ap->what, &d);
+	else if (!ap->cfg->policy)
+		cmd_fail(ap->what, "%s: names no policy", file);
+	return ap->cfg && ap->cfg->policy;
+}
+
+/* The file that FILE replaces. */
+static const char *
+main_file(struct apply *ap)
+{
+	const char *named = ap->cfg->policy;
+	struct stat st;
+
+	if (stat(named, &st) < 0 || !S_ISDIR(st.st_mode))
+		return named;
+	const char *own = arena_printf(&ap->a, "%s/policy.yaml", named).p;
+	if (own && access(own, F_OK) == 0)
+		return own;
+	cmd_fail(ap->what,
+		"%s is a folder of several files: edit them there, then run `tollgate policy apply "
+		"--why TEXT` without FILE",
+		named);
+	return NULL;
+}
+
+static bool
+take_file(struct apply *ap, const char *file)
+{
+	const char *to = main_file(ap);
+
+	SCOPED_BUF(text, CAP_YAML_BYTES);
+	if (!to)
+		return false;
+	int err = cmd_read_file(file, &text);
+	if (err) {
+		cmd_fail(ap->what, "%s: %s", file,
+			err == ERR_LIMIT ? "the file is too large" : strerror(errno));
+		return false;
+	}
+	return file_set_add(&ap->next, FILE_OF_POLICY, to, buf_view(&text));
+}
+
+/* Checks the policy as `tollgate check` does, and learns its version. */
+static bool
+check_next(struct apply *ap)
+{
+	SCOPED_DIAG(d);
+	struct snapshot *snap = snapshot_load(ap->cfg->file, NULL, 1, NULL, &d);
+	if (!snap) {
+		cmd_mistakes(ap->what, &d);
+		return false;
+	}
+	snprintf(ap->version, sizeof(ap->version), "%s", snap->policy->version);
+	ap->label = arena_strdup(&ap->a, snap->policy->label);
+	snapshot_unref(&snap);
+	return ap->label != NULL;
+}
+
+static json_t *
+daemon_status(struct apply *ap, int *code)
+{
+	return admin_call_json(ap->what, ap->config, "/status", NULL, code);
+}
+
+/* ---- what it changes ---- */
+
+static void
+print_differences(struct apply *ap)
+{
+	struct kept_policy kept;
+	struct differences found;
+	const struct yaml_node *before = NULL, *after;
+
+	SCOPED_BUF(why, 4096);
+	SCOPED_BUF(text, 0);
+	SCOPED_DIAG(d);
+	int err = ap->cfg->journal
+			  ? kept_policy_get(ap->cfg->journal, ap->before, NULL, &kept, &why)
+			  : why_err(&why, ERR_NOTFOUND, "the configuration names no audit.journal");
+	if (!err) {
+		file_set_from(&kept.files, SET_AS_LOADED);
+		before = policy_tree(&ap->a, kept.root, &d);
+		kept_policy_free(&kept);
+	}
+	file_set_from(&ap->next, SET_OVER_DISK);
+	after = policy_tree(&ap->a, ap->cfg->policy, &d);
+	if (before && after && policy_differences(&ap->a, before, after, &found)) {
+		policy_differences_print(&found, &text);
+		printf("changes: %.*s\n", SPAN_ARG(buf_view(&text)));
+		if (!found.n)
+			printf("  nothing in the policy's own files%s\n",
+				strcmp(ap->before, ap->version) ? "; a file that they name differs"
+								: "");
+	} else {
+		printf("changes: unknown: %.*s\n", SPAN_ARG(buf_view(&why)));
+	}
+}
+
+/* Test files beside the policy: tests/NAME.yaml for NAME.yaml, else all of tests/. */
+static int
+run_tests(struct apply *ap)
+{
+	const char *policy = ap->cfg->policy, *slash = strrchr(policy, '/');
+	struct stat st;
+	bool folder = stat(policy, &st) == 0 && S_ISDIR(st.st_mode);
+	int n = folder ? (int)strlen(policy) : slash ? (int)(slash - policy) : 0;
+	const char *tests = arena_printf(&ap->a, "%.*s%stests/%s", n, policy, n ? "/" : "",
+		folder	? ""
+		: slash ? slash + 1
+			: policy)
+				    .p;
+	char *argv[] = { (char[]){ "test" }, (char[]){ "--policy" },
+		arena_strdup(&ap->a, policy), (char[]){ "-c" },
+		arena_strdup(&ap->a, ap->cfg->file), arena_strdup(&ap->a, tests ? tests : ""),
+		NULL };
+
+	if (!tests || access(tests, R_OK) != 0)
+		return EXIT_DONE;
+	printf("tests: %s\n", tests);
+	return policy_test(6, argv);
+}
+
+/* What the last day would have been under the policy, by the records. */
+static void
+run_replay(struct apply *ap)
+{
+	char *argv[] = { (char[]){ "replay" }, (char[]){ "-c" },
+		arena_strdup(&ap->a, ap->cfg->file), (char[]){ "--policy" },
+		arena_strdup(&ap->a, ap->cfg->policy), (char[]){ "--since" },
+		arena_strdup(&ap->a, ap->since), (char[]){ "--examples" }, (char[]){ "3" },
+		NULL };
+
+	if (!ap->cfg->journal)
+		return;
+	printf("recorded decisions since %s, under this policy:\n", ap->since);
+	fflush(stdout);
+	policy_replay(9, argv);
+}
+
+static bool
+agreed(const struct apply *ap)
+{
+	char answer[16] = "";
+
+	if (ap->yes)
+		return true;
+	fflush(stdout);
+	if (!isatty(STDIN_FILENO)) {
+		cmd_fail(ap->what,
+			"standard input is no terminal: --yes puts the policy in force without a "
+			"question");
+		return false;
+	}
+	printf("put %s in force? [y/N] ", ap->label);
+	fflush(stdout);
+	if (!fgets(answer, sizeof(answer), stdin) || (answer[0] != 'y' && answer[0] != 'Y')) {
+		printf("nothing was changed\n");
+		return false;
+	}
+	return true;
+}
+
+/* ---- installing ---- */
+
+/* A second apply on this machine waits for nobody: it is refused. */
+static int
+lock_policy(struct apply *ap)
+{
+	const char *policy = ap->cfg->policy, *slash = strrchr(policy, '/');
+	struct stat st;
+	const char *folder = stat(policy, &st) == 0 && S_ISDIR(st.st_mode) ? policy
+			     : slash ? arena_printf(&ap->a, "%.*s", (int)(slash - policy + 1),
+					       policy)
+					       .p
+				     : ".";
+	int fd = folder ? open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
+
+	if (fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) == 0)
+		return fd;
+	cmd_fail(ap->what, "%s: %s", folder ? folder : policy,
+		fd >= 0 && errno == EWOULDBLOCK
+			? "another `tollgate policy apply` is in progress"
+			: strerror(errno));
+	if (fd >= 0)
+		close(fd);
+	return -1;
+}
+
+static int
+write_files(struct apply *ap, const struct file_set *files)
+{
+	SCOPED_BUF(why, 4096);
+	for (size_t i = 0; i < files->n; i++) {
+		const struct set_file *f = &files->v[i];
+		if (replace_file(AT_FDCWD, f->name, 0640, f->text, &why))
+			return cmd_fail(ap->what, "%.*s", SPAN_ARG(buf_view(&why)));
+	}
+	return EXIT_DONE;
+}
+
+/* Reads what the files hold now, so that a refused reload leaves them as they were. */
+static bool
+remember_files(struct apply *ap)
+{
+	file_set_from(NULL, SET_AS_LOADED);
+	for (size_t i = 0; i < ap->next.n; i++) {
+		SCOPED_BUF(text, 0);
+		const struct set_file *f = &ap->next.v[i];
+		if (buf_file(&text, f->name) &&
+			!file_set_add(&ap->was, f->kind, f->name, buf_view(&text)))
+			return false;
+	}
+	return true;
+}
+
+static int
+order_reload(struct apply *ap)
+{
+	json_auto_t *in = json_pack("{ss}", "reason", ap->why), *said = NULL;
+	const json_t *one;
+	size_t i;
+
+	SCOPED_BUF(why, 4096);
+	const char *socket = admin_socket(ap->what, ap->config, &ap->a);
+	long status = socket ? admin_ask_json(socket, "/reload", in, &said, &why) : 0;
+	if (status == 200)
+		return EXIT_DONE;
+	if (!status)
+		return socket ? cmd_fail(ap->what, "%.*s", SPAN_ARG(buf_view(&why))) : EXIT_CANNOT;
+	json_array_foreach(json_object_get(said, "errors"), i, one)
+		fprintf(stderr, "%s\n", json_string_value(one) ? json_string_value(one) : "?");
+	cmd_fail(ap->what, "the daemon refused the policy, and the one before stays in force%s%s",
+		json_str_in(said, "error") ? ": " : "",
+		json_str_in(said, "error") ? json_str_in(said, "error") : "");
+	return EXIT_NO;
+}
+
+/* Waits until every worker decides by the policy. */
+static int
+await_workers(struct apply *ap)
+{
+	uint64_t end_us = clock_mono_us() + WAIT_US;
+	int code = EXIT_CANNOT;
+
+	for (;;) {
+		json_auto_t *s = daemon_status(ap, &code);
+		if (!s)
+			return code;
+		const char *version = json_str_in(s, "policy_version"),
+			   *label = json_str_in(s, "policy"), *node = json_str_in(s, "node");
+		json_int_t workers = json_integer_value(json_object_get(s, "workers")),
+			   current = json_integer_value(json_object_get(s, "workers_current"));
+		if (version && strcmp(version, ap->version) != 0) {
+			cmd_fail(ap->what,
+				"node %s has policy %s in force, not %s: somebody else ordered "
+				"another one",
+				node ? node : "?", label ? label : "?", ap->label);
+			return EXIT_NO;
+		}
+		if (current >= workers) {
+			printf("node %s: policy %s is in force in %lld of %lld workers\n",
+				node ? node : "?", ap->label, (long long)current,
+				(long long)workers);
+			return EXIT_DONE;
+		}
+		if (clock_mono_us() > end_us)
+			return cmd_fail(ap->what,
+				"node %s: after 60 s only %lld of %lld workers decide by the "
+				"policy: look at `tollgate status`",
+				node ? node : "?", (long long)current, (long long)workers);
+		usleep(LOOK_US);
+	}
+}
+
+static int
+install(struct apply *ap)
+{
+	int code;
+
+	if (!remember_files(ap))
+		return cmd_fail(ap->what, "out of memory");
+	code = write_files(ap, &ap->next);
+	if (code == EXIT_DONE)
+		code = order_reload(ap);
+	if (code != EXIT_DONE) {
+		write_files(ap, &ap->was);
+		return code;
+	}
+	return await_workers(ap);
+}
+
+/* ---- the commands ---- */
+
+static int
+run(struct apply *ap)
+{
+	int code = EXIT_CANNOT;
+
+	SCOPED_FD(lock, lock_policy(ap));
+	if (lock < 0)
+		return EXIT_CANNOT;
+	file_set_from(&ap->next, SET_OVER_DISK);
+	if (!check_next(ap))
+		return EXIT_NO;
+	json_auto_t *s = daemon_status(ap, &code);
+	if (!s)
+		return code;
+	snprintf(ap->before, sizeof(ap->before), "%s", json_text_in(s, "policy_version"));
+	printf("in force: %s\nnext:     %s\n", json_text_in(s, "policy"), ap->label);
+	print_differences(ap);
+	file_set_from(&ap->next, SET_OVER_DISK);
+	if (run_tests(ap)) {
+		cmd_fail(ap->what, "tests fail: nothing was changed");
+		return EXIT_NO;
+	}
+	run_replay(ap);
+	if (!agreed(ap))
+		return EXIT_NO;
+	return install(ap);
+}
+
+static void
+begin(struct apply *ap)
+{
+	arena_init(&ap->a, 0, false);
+	file_set_init(&ap->next);
+	file_set_init(&ap->was);
+	ap->since = ap->since ? ap->since : "1d";
+}
+
+static int
+end(struct apply *ap, int code)
+{
+	file_set_from(NULL, SET_AS_LOADED);
+	file_set_free(&ap->next);
+	file_set_free(&ap->was);
+	arena_reset(&ap->a);
+	return code;
+}
+
+#define APPLY_OPTIONS(ap)                                                                      \
+	{ "c", .text = &(ap)->config }, { "config", .text = &(ap)->config },                   \
+		{ "why", .text = &(ap)->why }, { "since", .text = &(ap)->since },              \
+		{ "yes", .flag = &(ap)->yes }
+
+int
+policy_apply(int argc, char **argv)
+{
+	struct apply ap = { .what = "policy apply" };
+	const struct cmd_option options[] = { APPLY_OPTIONS(&ap), { .name = NULL } };
+	char **operands;
+	int n = cmd_options(argc, argv, options, &operands);
+
+	if (n < 0 || n > 1)
+		return cmd_usage("policy");
+	if (!ap.why || !*ap.why)
+		return cmd_fail(ap.what, "--why TEXT is missing: the reason goes into the record");
+	begin(&ap);
+	if (!load_config(&ap) || (n == 1 && !take_file(&ap, operands[0])))
+		return end(&ap, EXIT_CANNOT);
+	return end(&ap, run(&ap));
+}
+
+/* The version before the one in force, by the records. */
+static bool
+find_version_before(struct apply *ap, char version[65])
+{
+	struct query q = { .what = ap->what, .journal = ap->cfg->journal, .config = ap->config };
+	int code = EXIT_CANNOT;
+	const char *before = NULL;
+
+	json_auto_t *s = daemon_status(ap, &code);
+	if (!s)
+		return false;
+	json_auto_t *list = query_times(&q) || query_begin(&q, NULL, NULL, 0) ? NULL
+									     : versions_read(&q);
+	if (list)
+		before = versions_before(list, json_text_in(s, "policy_version"));
+	snprintf(version, 65, "%s", before ? before : "");
+	query_end(&q, EXIT_DONE);
+	if (list && !before)
+		cmd_fail(ap->what, "no other policy is on record in %s", ap->cfg->journal);
+	return before != NULL;
+}
+
+/* Takes the files of a kept text that differ from those on disk. */
+static bool
+take_version(struct apply *ap, const char *version)
+{
+	struct kept_policy kept;
+	bool ok = true;
+
+	SCOPED_BUF(why, 4096);
+	int err = kept_policy_get(ap->cfg->journal, version, NULL, &kept, &why);
+	for (size_t i = 0; !err && ok && i < kept.files.n; i++) {
+		const struct set_file *f = &kept.files.v[i];
+		SCOPED_BUF(text, 0);
+		if (f->kind != FILE_BUILT_IN &&
+			!(buf_file(&text, f->name) && span_eq(buf_view(&text), f->text)))
+			ok = file_set_add(&ap->next, f->kind, f->name, f->text);
+	}
+	if (!err && strcmp(kept.root, ap->cfg->policy) != 0)
+		err = why_err(&why, ERR_NOTFOUND,
+			"that version was loaded from %s, and %s names %s", kept.root, ap->cfg->file,
+			ap->cfg->policy);
+	kept_policy_free(&kept);
+	if (err || !ok)
+		cmd_fail(ap->what, "%.*s", SPAN_ARG(ok ? buf_view(&why) : SPAN_LIT("out of memory")));
+	return !err && ok;
+}
+
+int
+policy_back(int argc, char **argv)
+{
+	struct apply ap = { .what = "policy back" };
+	const struct cmd_option options[] = { APPLY_OPTIONS(&ap), { .name = NULL } };
+	char **operands, version[65];
+	int n = cmd_options(argc, argv, options, &operands);
+
+	if (n < 0 || n > 1)
+		return cmd_usage("policy");
+	if (!ap.why || !*ap.why)
+		return cmd_fail(ap.what, "--why TEXT is missing: the reason goes into the record");
+	begin(&ap);
+	SCOPED_BUF(why, 4096);
+	if (!load_config(&ap))
+		return end(&ap, EXIT_CANNOT);
+	if (!ap.cfg->journal)
+		return end(&ap, cmd_fail(ap.what, "%s: has no audit.journal", ap.cfg->file));
+	if (n == 1 && !versions_find(ap.cfg->journal, operands[0], version, &why)) {
+		cmd_fail(ap.what, "%.*s", SPAN_ARG(buf_view(&why)));
+		return end(&ap, EXIT_NO);
+	}
+	if ((n == 0 && !find_version_before(&ap, version)) || !take_version(&ap, version))
+		return end(&ap, EXIT_NO);
+	return end(&ap, run(&ap));
+}

@@ -1,0 +1,20 @@
+/* The policies that were in force, by their records and kept texts. */
+#ifndef CMD_POLICIES_VERSIONS_H
+#define CMD_POLICIES_VERSIONS_H
+
+#include <jansson.h>
+
+#include "cmd/records/query.h"
+#include "record/policies/kept_policy.h"
+
+/* Reads the records of type `policy` of the query's time, oldest first, as a list. A record is left
+ * out if the record before it in the same journal names the same text: a rotated key and a restart
+ * change no policy. The caller's; NULL after a message. */
+json_t *versions_read(struct query *q);
+/* The version that was in force before `version` was; NULL: none is on record. Lives in *list. */
+const char *versions_before(const json_t *list, const char *version);
+/* Finds the version that a person wrote: a version, a label such as default@8f3c12ab90de, or the
+ * first 6 digits or more. False: no kept text has it, or several have; *why says which. */
+bool versions_find(const char *journal, const char *given, char version[65], struct buf *why);
+
+#endif

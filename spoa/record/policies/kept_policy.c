@@ -1,0 +1,320 @@
+/* Writing and reading JOURNAL.policies. */
+#include "record/policies/kept_policy.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <jansson.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include <zstd.h>
+
+#include "base/codec/json_text.h"
+#include "base/err.h"
+#include "base/json_put.h"
+#include "base/scoped.h"
+#include "base/why.h"
+#include "record/archive/files.h"
+#include "record/journal/journal.h"
+
+static const struct {
+	enum set_file_kind kind;
+	const char *name;
+} kinds[] = { { FILE_OF_POLICY, "policy" }, { FILE_OF_WORDS, "words" },
+	{ FILE_BUILT_IN, "built-in" } };
+
+void
+kept_policy_folder(const char *journal, struct buf *out)
+{
+	buf_printf(out, "%.*s" KEPT_POLICY_FOLDER, SPAN_ARG(journal_folder(journal)));
+	buf_put(out, "", 1);
+	out->n--;
+}
+
+static void
+hex_of(struct span contents, char out[KEPT_POLICY_HEX])
+{
+	unsigned char hash[SHA256_BYTES];
+
+	sha256(contents, hash);
+	for (size_t i = 0; i < SHA256_BYTES; i++)
+		snprintf(out + 2 * i, 3, "%02x", hash[i]);
+}
+
+bool
+kept_policy_name_read(const char *name, char version[17], char hash[KEPT_POLICY_HEX])
+{
+	struct span s = span_str(name), suffix = span_str(KEPT_POLICY_SUFFIX);
+
+	if (s.n != 16 + 1 + 2 * SHA256_BYTES + suffix.n || s.p[16] != '-' || !span_ends(s, suffix))
+		return false;
+	snprintf(version, 17, "%.16s", s.p);
+	snprintf(hash, KEPT_POLICY_HEX, "%.*s", 2 * SHA256_BYTES, s.p + 17);
+	unsigned char bytes[SHA256_BYTES];
+	return strspn(version, "0123456789abcdef") == 16 && sha256_read(span_str(hash), bytes);
+}
+
+/* ---- writing ---- */
+
+static const char *
+kind_name(enum set_file_kind kind)
+{
+	for (size_t i = 0; i < COUNT_OF(kinds); i++)
+		if (kinds[i].kind == kind)
+			return kinds[i].name;
+	return NULL;
+}
+
+static void
+put_contents(const struct kept_policy *kept, struct buf *out)
+{
+	json_put_form(out, "{'tollgate_policy':1");
+	json_put_str(out, "policy", kept->label);
+	json_put_str(out, "version", kept->version);
+	json_put_str(out, "root", kept->root);
+	json_put_opt(out, "detectors", kept->detectors);
+	json_put_open(out, "files", '[');
+	for (size_t i = 0; i < kept->files.n; i++) {
+		const struct set_file *f = &kept->files.v[i];
+		if (!kind_name(f->kind))
+			continue;
+		json_put_open(out, NULL, '{');
+		json_put_str(out, "name", f->name);
+		json_put_str(out, "kind", kind_name(f->kind));
+		json_put_uint(out, "bytes", f->text.n);
+		json_put_close(out, '}');
+	}
+	json_put_close(out, ']');
+	buf_str(out, "}\n");
+	for (size_t i = 0; i < kept->files.n; i++)
+		if (kind_name(kept->files.v[i].kind))
+			buf_span(out, kept->files.v[i].text);
+}
+
+static int
+compress(struct span contents, struct buf *out)
+{
+	size_t most = ZSTD_compressBound(contents.n);
+	char *to = buf_reserve(out, most);
+	size_t n = to ? ZSTD_compress(to, most, contents.p, contents.n, 3) : 0;
+
+	if (!to || ZSTD_isError(n))
+		return ERR_NOMEM;
+	buf_commit(out, n);
+	return 0;
+}
+
+static int
+put_file(int dirfd, const char *name, struct span contents, struct buf *why)
+{
+	struct stat st;
+
+	if (fstatat(dirfd, name, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISREG(st.st_mode) &&
+		utimensat(dirfd, name, NULL, AT_SYMLINK_NOFOLLOW) == 0)
+		return 0;
+	SCOPED_BUF(packed, 0);
+	int err = compress(contents, &packed);
+	if (err)
+		return why_err(why, err, "%s: out of memory", name);
+	if (!files_room(dirfd, packed.n, files_reserve))
+		return why_err(why, ERR_FULL, "%s: the disk is full", name);
+	return files_put(dirfd, name, buf_view(&packed), why);
+}
+
+int
+kept_policy_put(const char *journal, struct kept_policy *kept, struct buf *why)
+{
+	char name[KEPT_POLICY_NAME];
+
+	SCOPED_BUF(folder, 0);
+	SCOPED_BUF(contents, KEPT_POLICY_BYTES);
+	put_contents(kept, &contents);
+	if (buf_failed(&contents))
+		return why_err(why, ERR_LIMIT, "the policy's files have more than %u MB together",
+			KEPT_POLICY_BYTES >> 20);
+	hex_of(buf_view(&contents), kept->hash);
+	snprintf(name, sizeof(name), "%.16s-%s" KEPT_POLICY_SUFFIX, kept->version, kept->hash);
+	kept_policy_folder(journal, &folder);
+	SCOPED_FD(dirfd, files_folder(folder.p, why));
+	if (dirfd < 0)
+		return dirfd;
+	return put_file(dirfd, name, buf_view(&contents), why);
+}
+
+/* ---- reading ---- */
+
+static int
+unpack(struct span packed, struct buf *out)
+{
+	unsigned long long n = ZSTD_getFrameContentSize(packed.p, packed.n);
+
+	if (n == ZSTD_CONTENTSIZE_UNKNOWN || n == ZSTD_CONTENTSIZE_ERROR || n > KEPT_POLICY_BYTES)
+		return ERR_SYNTAX;
+	char *to = buf_reserve(out, n + 1);
+	if (!to)
+		return ERR_NOMEM;
+	size_t got = ZSTD_decompress(to, n, packed.p, packed.n);
+	if (ZSTD_isError(got) || got != n)
+		return ERR_SYNTAX;
+	buf_commit(out, got);
+	return 0;
+}
+
+static const char *
+text_of(struct kept_policy *out, const json_t *o, const char *key)
+{
+	const json_t *v = json_object_get(o, key);
+
+	return json_is_string(v) ? arena_dup(&out->files.arena, json_span(v)).p : NULL;
+}
+
+static int
+read_file(struct kept_policy *out, const json_t *file, struct span *rest)
+{
+	const char *name = json_string_value(json_object_get(file, "name")),
+		   *kind = json_string_value(json_object_get(file, "kind"));
+	const json_t *bytes = json_object_get(file, "bytes");
+	size_t k = 0;
+
+	while (kind && k < COUNT_OF(kinds) && strcmp(kinds[k].name, kind) != 0)
+		k++;
+	if (!name || !kind || k == COUNT_OF(kinds) || !json_is_integer(bytes) ||
+		json_integer_value(bytes) < 0 ||
+		(uint64_t)json_integer_value(bytes) > rest->n)
+		return ERR_SYNTAX;
+	size_t n = (size_t)json_integer_value(bytes);
+	if (!file_set_add(&out->files, kinds[k].kind, name, span_cut(*rest, 0, n)))
+		return ERR_NOMEM;
+	*rest = span_cut(*rest, n, rest->n);
+	return 0;
+}
+
+static int
+read_contents(struct span contents, struct kept_policy *out)
+{
+	struct span rest = contents, head = span_next(&rest, '\n');
+	json_auto_t *o = json_loadb(head.p, head.n, 0, NULL);
+	const json_t *file;
+	size_t i;
+	int err = 0;
+
+	if (json_integer_value(json_object_get(o, "tollgate_policy")) != 1)
+		return ERR_SYNTAX;
+	out->label = text_of(out, o, "policy");
+	out->version = text_of(out, o, "version");
+	out->root = text_of(out, o, "root");
+	out->detectors = text_of(out, o, "detectors");
+	json_array_foreach(json_object_get(o, "files"), i, file)
+	{
+		err = read_file(out, file, &rest);
+		if (err)
+			return err;
+	}
+	return out->label && out->version && out->root && rest.n == 0 ? 0 : ERR_SYNTAX;
+}
+
+int
+kept_policy_read(struct span packed, struct kept_policy *out)
+{
+	*out = (struct kept_policy){ .written_s = 0 };
+	file_set_init(&out->files);
+	SCOPED_BUF(contents, KEPT_POLICY_BYTES + 1);
+	int err = unpack(packed, &contents);
+	if (err)
+		return err;
+	hex_of(buf_view(&contents), out->hash);
+	return read_contents(buf_view(&contents), out);
+}
+
+void
+kept_policy_free(struct kept_policy *kept)
+{
+	file_set_free(&kept->files);
+	*kept = (struct kept_policy){ .written_s = 0 };
+}
+
+/* The name of the file of a version, the newest if there are several; false: there is none. */
+static bool
+find_name(int dirfd, const char *version, const char *hash, char out[KEPT_POLICY_NAME],
+	int64_t *written_s)
+{
+	int fd = openat(dirfd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	DIR *d = fd < 0 ? NULL : fdopendir(fd);
+	char its[17], hex[KEPT_POLICY_HEX];
+	struct timespec newest = { .tv_sec = INT64_MIN };
+	struct stat st;
+
+	if (!d && fd >= 0)
+		close(fd);
+	out[0] = 0;
+	for (const struct dirent *e; d && (e = readdir(d));) {
+		if (!kept_policy_name_read(e->d_name, its, hex) || strncmp(its, version, 16) != 0 ||
+			(hash && strcmp(hex, hash) != 0) ||
+			fstatat(dirfd, e->d_name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+			continue;
+		if (st.st_mtim.tv_sec < newest.tv_sec ||
+			(st.st_mtim.tv_sec == newest.tv_sec &&
+				st.st_mtim.tv_nsec < newest.tv_nsec))
+			continue;
+		newest = st.st_mtim;
+		snprintf(out, KEPT_POLICY_NAME, "%s", e->d_name);
+	}
+	if (d)
+		closedir(d);
+	*written_s = newest.tv_sec;
+	return out[0] != 0;
+}
+
+/* Opens the folder that has a text of the version: JOURNAL.policies, or JOURNAL itself, which may be
+ * an archive. *name is the file's. */
+static int
+find_file(const char *journal, const char *version, const char *hash,
+	char name[KEPT_POLICY_NAME], int64_t *written_s, struct buf *folder)
+{
+	for (unsigned i = 0; i < 2; i++) {
+		buf_clear(folder);
+		if (i == 0)
+			kept_policy_folder(journal, folder);
+		else
+			buf_put(folder, journal, strlen(journal) + 1);
+		int dirfd = open(folder->p, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+		if (dirfd >= 0 && find_name(dirfd, version, hash, name, written_s))
+			return dirfd;
+		if (dirfd >= 0)
+			close(dirfd);
+	}
+	return -1;
+}
+
+int
+kept_policy_get(const char *journal, const char *version, const char *hash,
+	struct kept_policy *out, struct buf *why)
+{
+	char name[KEPT_POLICY_NAME], its[17], hex[KEPT_POLICY_HEX];
+	int64_t written_s;
+
+	*out = (struct kept_policy){ .written_s = 0 };
+	file_set_init(&out->files);
+	SCOPED_BUF(folder, 0);
+	SCOPED_FD(dirfd, find_file(journal, version, hash, name, &written_s, &folder));
+	if (dirfd < 0)
+		return why_err(why, ERR_NOTFOUND,
+			"%s" KEPT_POLICY_FOLDER " has no text of version %.12s", journal, version);
+	SCOPED_FD(fd, openat(dirfd, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW));
+	SCOPED_BUF(packed, KEPT_POLICY_BYTES);
+	if (fd < 0 || buf_fd(&packed, fd) < 0)
+		return why_err(why, ERR_IO, "%s/%s: %s", folder.p, name, strerror(errno));
+	int err = kept_policy_read(buf_view(&packed), out);
+	out->written_s = written_s;
+	kept_policy_name_read(name, its, hex);
+	if (err == ERR_SYNTAX || (!err && strcmp(hex, out->hash) != 0))
+		return why_err(why, ERR_AUTH,
+			"%s/%s: the file was changed: its contents are not those that its name "
+			"states",
+			folder.p, name);
+	if (err)
+		return why_err(why, err, "%s/%s: %s", folder.p, name, err_str(err));
+	return 0;
+}

@@ -1,0 +1,139 @@
+# A policy comes into force by an order, its text is kept, and a decision is explained by the text that
+# decided: an edited file changes nothing, apply, back, history, show, a text that is missing or changed,
+# and two orders at once.
+. "$(dirname "$0")/lib.sh"
+cp "$here/policy.yaml" "$D/policy.yaml"
+stack_up --policy "$D/policy.yaml" --config "$here/config.yaml"
+auth="authorization: Bearer $(token)"
+tg() { "$B/tollgate" "$@" -c "$D/tollgate.yaml" >"$D/out" 2>&1; }
+status_says() { tg status && matches "$(cat "$D/out")" "$1"; }
+ask() {
+	req POST /v1/chat/completions -H "$auth" -H 'content-type: application/json' \
+		-d '{"model":"gpt-4o","messages":[{"role":"user","content":"the key is AKIAIOSFODNN7EXAMPLQ and the mail jane.doe@example.com"}]}'
+	id=$(header x-tollgate-id)
+}
+version() { header x-tollgate-policy; }
+rules() { # the rules of the policy are these lines
+	sed '/^rules:/,/^default:/d' "$here/policy.yaml"
+	printf 'rules:\n%s\ndefault: permit\n' "$1"
+}
+secrets='  - {name: no-secrets, when: "\"secret\" in prompt.classes", deny: {reason: the prompt contains a secret}}'
+pii='  - {name: pii, when: "\"pii\" in prompt.classes", redact: {classes: [pii]}}'
+rules "$secrets
+$pii" >"$D/first.yaml"
+rules "$pii" >"$D/second.yaml"
+
+# ---- a saved file changes nothing ----
+
+cp "$D/first.yaml" "$D/policy.yaml"
+tg reload
+is "the first policy is ordered" "$?" 0
+ask
+is "it denies a secret" "$status" 403
+denied=$id first=$(version)
+cp "$D/second.yaml" "$D/policy.yaml"
+check "status names the rule that the saved file lacks" wait_for status_says 'policy: the file differs from what is in force since 20[^ ]*: rules no-secrets \(removed\)'
+is "so does the metric" "$(metric policy_differs)" 1
+ask
+is "the saved file is not in force" "$status $(version)" "403 $first"
+echo >>"$D/jwks.json"
+check "a key set that changes is read" wait_for grep -q 'event=reload.done .*jwks.json' "$D/tollgate.log"
+ask
+is "and still the saved file is not in force" "$status $(version)" "403 $first"
+check "status names it still" status_says 'rules no-secrets'
+echo 'rules: [' >>"$D/policy.yaml"
+check "a file that cannot be loaded is reported with its line" wait_for status_says 'it cannot be loaded: .*policy.yaml:[0-9]+:'
+cp "$D/first.yaml" "$D/policy.yaml"
+check "a file that is put back is no difference" wait_for says '^0$' metric policy_differs
+
+# ---- apply ----
+
+tg policy apply "$D/second.yaml"
+is "an order without a reason is refused" "$?" 2
+tg policy apply "$D/second.yaml" --why 'false alarms' </dev/null
+is "without a terminal and --yes nothing is changed" "$? $(cmp "$D/first.yaml" "$D/policy.yaml" && echo same)" '1 same'
+like "and the change was shown" "$(cat "$D/out")" 'changes: rules no-secrets \(removed\)'
+tg policy apply "$D/second.yaml" --why 'false alarms' --yes
+is "the second policy is put in force" "$?" 0
+like "in every worker" "$(cat "$D/out")" 'is in force in ([0-9]+) of \1 workers'
+like "what the last day would have been was printed" "$(cat "$D/out")" 'deny'
+ask
+is "at once" "$status" 200
+second=$(version) permitted=$id
+tg policy apply "$D/second.yaml" --why 'again' --yes
+is "applied twice, it stays" "$?" 0
+sed 's/redact:/ruddle:/' "$D/second.yaml" >"$D/wrong.yaml"
+tg policy apply "$D/wrong.yaml" --why 'wrong' --yes
+is "a policy with a mistake is refused" "$?" 1
+like "and the mistake is named" "$(cat "$D/out")" 'policy.yaml:[0-9]+:[0-9]+: .*ruddle'
+is "the file is the second" "$(cmp "$D/second.yaml" "$D/policy.yaml" && echo same)" same
+mkdir -p "$D/tests"
+cat >"$D/tests/policy.yaml" <<-'YAML'
+	policy: ../policy.yaml
+	cases:
+	  - name: mail is redacted
+	    request: {method: POST, path: /v1/chat/completions, prompt: to ann@example.com}
+	    identity: {method: jwt, person: ann}
+	    expect: {decision: redact}
+YAML
+rules "$secrets" >"$D/third.yaml"
+tg policy apply "$D/third.yaml" --why 'no redaction' --yes
+code=$?
+like "tests that lie beside the policy are run" "$(cat "$D/out")" 'not ok 1 .*mail is redacted'
+is "and a policy that fails them is not put in force" "$code $(cmp "$D/second.yaml" "$D/policy.yaml" && echo same)" '1 same'
+rm -r "$D/tests"
+exec 8<"$D"
+flock 8
+tg policy apply "$D/first.yaml" --why 'at once' --yes
+code=$?
+like "a second order at the same time is refused" "$code $(cat "$D/out")" '^2 .*another `tollgate policy apply` is in progress'
+exec 8<&-
+
+# ---- explained by the text that decided ----
+
+tg audit explain "$denied"
+is "a denial under the first policy is explained" "$?" 0
+like "by its own rule" "$(cat "$D/out")" 'matched +no-secrets'
+like "as the policy that decided" "$(cat "$D/out")" 'the policy that decided'
+tg audit explain "$permitted"
+unlike "and the second by its own" "$(cat "$D/out")" no-secrets
+tg policy show "$first"
+check "the text of a version is printed" cmp "$D/out" "$D/first.yaml"
+tg policy history
+like "the history names who, why and what changed" "$(tr '\n' '~' <"$D/out")" 'why +false alarms~ +changed +rules no-secrets \(removed\)'
+tg policy back --why 'the alarms were true'
+is "back asks, too" "$?" 1
+tg policy back --why 'the alarms were true' --yes
+is "back to the version before" "$?" 0
+check "the file is the first again" cmp "$D/first.yaml" "$D/policy.yaml"
+ask
+is "and in force" "$status $(version)" "403 $first"
+tg policy back "${second#*@}" --why 'to a version by its name' --yes
+ask
+is "back to a version by its name" "$status $(version)" "200 $second"
+tg policy show nonesuch
+is "a version that nobody had" "$?" 1
+
+# ---- missing, changed ----
+
+check "the journal verifies" verifies "$JOURNAL" "$AUDIT_KEY"
+kept=("$D/journal.policies/$(jq -rR 'fromjson? | select(.type == "policy" and (.policy == "'"$first"'")) | .policy_version[:16]' <(tr -d '\0' <"$JOURNAL"/*) | head -1)"-*)
+is "a text is kept once, however often it is in force" "${#kept[@]}" 1
+mv "${kept[0]}" "$D/aside"
+tg audit explain "$denied"
+is "where the text is missing" "$?" 1
+like "explain reports that, and answers by no other policy" "$(cat "$D/out")" "decided by policy $first, whose text is not available"
+"$B/tollgate" audit verify --journal "$JOURNAL" --public-key "$AUDIT_KEY" >"$D/out" 2>&1
+like "verify reports it" "$? $(tr '\n' ' ' <"$D/out")" '^1 .*bad source=policies'
+cp "$D/aside" "${kept[0]}"
+alter "${kept[0]}" 500
+tg audit explain "$denied"
+like "a changed text is reported" "$? $(cat "$D/out")" '^1 .*was changed'
+# Another text under a name that fits itself is not what the record names.
+other=$(ls "$D/journal.policies/${second#*@}"*)
+cp "$other" "$D/journal.policies/$(basename "${kept[0]}" | cut -c1-16)-$(basename "$other" | cut -c18-)"
+rm "${kept[0]}"
+tg audit explain "$denied"
+is "nor is another text under its version" "$?" 1
+mv "$D/aside" "${kept[0]}"
+check "put back, the journal verifies" verifies "$JOURNAL" "$AUDIT_KEY"
