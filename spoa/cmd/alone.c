@@ -7,8 +7,8 @@
 #include "base/why.h"
 #include "cmd/cmd.h"
 #include "policy/config/config.h"
-#include "record/policies/kept_policy.h"
-#include "scan/detect/engine.h"
+#include "record/archive/kept_policy.h"
+#include "scan/detect/detect.h"
 
 bool
 policy_alone_load(

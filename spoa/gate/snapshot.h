@@ -59,7 +59,7 @@ int snapshot_credentials(struct snapshot *s, struct auths *auths, struct diag *d
 int snapshot_use(struct snapshot *s);
 /* How a policy came into force, for its record. Each member may be NULL. */
 struct announcement {
-	const char *text;   /* SHA-256 of the kept text (record/policies/kept_policy.h) */
+	const char *text;   /* SHA-256 of the kept text (record/archive/kept_policy.h) */
 	const char *by;	    /* who ordered it, or which file changed */
 	const char *why;    /* the reason given with the order */
 	const char *before; /* version of the policy that was in force before */

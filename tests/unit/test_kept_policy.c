@@ -15,7 +15,7 @@
 #include "base/err.h"
 #include "base/scoped.h"
 #include "record/archive/files.h"
-#include "record/policies/kept_policy.h"
+#include "record/archive/kept_policy.h"
 
 static char dir[] = "/tmp/tgkept.XXXXXX";
 static char journal[64];

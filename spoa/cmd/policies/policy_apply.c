@@ -80,7 +80,7 @@ main_file(struct apply *ap)
 }
 
 static bool
-take_file(struct apply *ap, const char *file)
+take_new_file(struct apply *ap, const char *file)
 {
 	const char *to = main_file(ap);
 
@@ -412,7 +412,7 @@ policy_apply(int argc, char **argv)
 	if (!ap.why || !*ap.why)
 		return cmd_fail(ap.what, "--why TEXT is missing: the reason goes into the record");
 	begin(&ap);
-	if (!load_config(&ap) || (n == 1 && !take_file(&ap, operands[0])))
+	if (!load_config(&ap) || (n == 1 && !take_new_file(&ap, operands[0])))
 		return end(&ap, EXIT_CANNOT);
 	return end(&ap, run(&ap));
 }

@@ -5,7 +5,7 @@
 #include <jansson.h>
 
 #include "cmd/records/query.h"
-#include "record/policies/kept_policy.h"
+#include "record/archive/kept_policy.h"
 
 /* Reads the records of type `policy` of the query's time, oldest first, as a list. A record is left
  * out if the record before it in the same journal names the same text: a rotated key and a restart

@@ -22,7 +22,7 @@ struct wanted {
 };
 
 static void
-note_text(struct wanted *w, const json_t *record)
+note_policy_text(struct wanted *w, const json_t *record)
 {
 	const char *version = json_str_in(record, "policy_version");
 
@@ -53,7 +53,7 @@ look_at_record(void *arg, struct span line)
 		json_array_append(w->later, o);
 	else if (!w->record) {
 		recorded_policy(&w->policy, o);
-		note_text(w, o);
+		note_policy_text(w, o);
 	}
 }
 

@@ -21,7 +21,7 @@
 #include "record/archive/archive.h"
 #include "record/archive/pack.h"
 #include "record/journal/verify.h"
-#include "record/policies/kept_policy.h"
+#include "record/archive/kept_policy.h"
 #include "record/proof/tiles.h"
 #include "record/seal/texts.h"
 

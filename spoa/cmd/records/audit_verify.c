@@ -19,7 +19,7 @@
 #include "record/journal/journal.h"
 #include "record/journal/recover.h"
 #include "record/journal/verify.h"
-#include "record/policies/kept_policy.h"
+#include "record/archive/kept_policy.h"
 #include "record/proof/bundle.h"
 #include "record/proof/tree_check.h"
 

@@ -101,7 +101,7 @@ reload_refused(struct reloading *r, struct buf *why)
 /* ---- what is watched ---- */
 
 static bool
-is_listed(struct span files, struct span name)
+rotates(struct span files, struct span name)
 {
 	while (files.n)
 		if (span_eq(span_next(&files, '\0'), name))
@@ -117,7 +117,7 @@ ordered_files(const struct diag *read, struct buf *out)
 
 	while (rest.n) {
 		struct span file = span_next(&rest, '\0');
-		if (!is_listed(buf_view(&read->rotating), file)) {
+		if (!rotates(buf_view(&read->rotating), file)) {
 			buf_span(out, file);
 			buf_putc(out, '\0');
 		}
@@ -158,7 +158,7 @@ keep_set(struct reloading *r, const struct diag *read, struct file_set *set, int
 
 /* Stores what `snap` was loaded from; `text` gets its SHA-256. */
 static int
-keep_text(struct server *s, const struct snapshot *snap, const struct file_set *set,
+store_text(struct server *s, const struct snapshot *snap, const struct file_set *set,
 	char text[KEPT_POLICY_HEX], struct buf *why)
 {
 	struct kept_policy kept = { .label = snap->policy->label,
@@ -177,7 +177,7 @@ void
 reload_announce(struct reloading *r, struct server *s, struct file_set *set)
 {
 	SCOPED_BUF(why, 4096);
-	if (keep_text(s, s->snap, set, r->text, &why))
+	if (store_text(s, s->snap, set, r->text, &why))
 		log_event(LOG_ERROR, "policy.not_kept", LS("policy", s->snap->policy->label),
 			LSP("why", buf_view(&why)));
 	snapshot_announce(s->snap,
@@ -196,7 +196,7 @@ reload_keep_look(struct server *s)
 		reload_announce(r, s, &r->in_force);
 	else if (clock_mono_us() - r->kept_us > AGAIN_US) {
 		SCOPED_BUF(why, 4096);
-		keep_text(s, s->snap, &r->in_force, r->text, &why);
+		store_text(s, s->snap, &r->in_force, r->text, &why);
 	}
 }
 
@@ -301,7 +301,7 @@ keep_next_text(struct reloading *r, const struct snapshot *snap, const struct fi
 	if (!set || !r->s->audit)
 		return true;
 	SCOPED_BUF(why, 4096);
-	int err = keep_text(r->s, snap, set, text, &why);
+	int err = store_text(r->s, snap, set, text, &why);
 	if (err)
 		diag_at(d, config_at(snap->cfg, "audit.journal"),
 			"the policy's text cannot be stored beside the journal: %.*s",

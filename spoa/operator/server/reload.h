@@ -15,8 +15,8 @@
 #include "base/codec/yaml.h"
 #include "base/file_set.h"
 #include "base/tag.h"
-#include "operator/server/edited.h"
-#include "record/policies/kept_policy.h"
+#include "operator/edited/edited.h"
+#include "record/archive/kept_policy.h"
 
 struct server;
 

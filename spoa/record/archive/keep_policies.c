@@ -11,7 +11,7 @@
 #include "base/log.h"
 #include "base/scoped.h"
 #include "record/archive/keep_private.h"
-#include "record/policies/kept_policy.h"
+#include "record/archive/kept_policy.h"
 
 enum { MARGIN_S = 86400 }; /* beyond retention.age: an hour would do */
 

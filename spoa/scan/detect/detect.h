@@ -17,6 +17,8 @@ struct detect_scratch;
  * the program. On failure NULL, and every mistake is appended to *errors, one
  * "file:line:column: message" a line. */
 struct detect_rules *detect_load(const char *dir, struct buf *errors);
+/* The folder in the names of the files that are compiled in. */
+#define DETECT_BUILT_IN "policies/detectors"
 /* The same with a policy's own classes (scan/detect/custom/custom.h); NULL: none. */
 struct detect_extra;
 struct detect_rules *detect_load_with(

@@ -11,7 +11,6 @@ struct detect_file {
 	const char *text;
 	size_t n;
 };
-#define DETECT_BUILT_IN "policies/detectors" /* the folder in their names */
 extern const struct detect_file detect_builtin[];
 extern const size_t detect_builtin_count;
 

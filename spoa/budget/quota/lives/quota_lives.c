@@ -552,7 +552,7 @@ copy_of(const struct names *is)
 
 /* Returns the place of the oldest epoch that no server is in. */
 static struct life *
-next_place(struct quota *qt)
+next_life_place(struct quota *qt)
 {
 	struct quota_lives *all = qt->lives;
 	struct redis *node[REDIS_HOLDERS_MAX];
@@ -573,7 +573,7 @@ begin_life(struct quota *qt, struct redis *node, uint64_t now_us)
 {
 	struct quota_lives *all = qt->lives;
 	uint64_t epoch = redis_life(node)->epoch;
-	struct life *l = next_place(qt);
+	struct life *l = next_life_place(qt);
 
 	free(l->missed);
 	*l = (struct life){ .quota = qt,

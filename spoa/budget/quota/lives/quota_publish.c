@@ -44,7 +44,7 @@ struct taken {
 };
 
 static void
-note_taken(struct taken *t, const struct ledger_entry *e, const struct quota_dim *d,
+note_taken_part(struct taken *t, const struct ledger_entry *e, const struct quota_dim *d,
 	int64_t ttl_s)
 {
 	size_t i = t->n++;
@@ -222,7 +222,7 @@ publish_some(struct quota *qt, struct redis *node, struct life *l, uint64_t now_
 			size_t kn = cell_key(key, &d, l->epoch, e->cell);
 			key_add(p, key, kn, SPAN_LIT(""), e->sum, ttl_s, ADD_WITH_TTL);
 			if (node != qt->redis && !e->recalled)
-				note_taken(&taken, e, &d, ttl_s);
+				note_taken_part(&taken, e, &d, ttl_s);
 			else
 				l->lost++;
 			e->epoch = l->epoch;

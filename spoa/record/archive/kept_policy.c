@@ -1,5 +1,5 @@
 /* Writing and reading JOURNAL.policies. */
-#include "record/policies/kept_policy.h"
+#include "record/archive/kept_policy.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -94,7 +94,7 @@ put_contents(const struct kept_policy *kept, struct buf *out)
 }
 
 static int
-compress(struct span contents, struct buf *out)
+compress_contents(struct span contents, struct buf *out)
 {
 	size_t most = ZSTD_compressBound(contents.n);
 	char *to = buf_reserve(out, most);
@@ -115,7 +115,7 @@ put_file(int dirfd, const char *name, struct span contents, struct buf *why)
 		utimensat(dirfd, name, NULL, AT_SYMLINK_NOFOLLOW) == 0)
 		return 0;
 	SCOPED_BUF(packed, 0);
-	int err = compress(contents, &packed);
+	int err = compress_contents(contents, &packed);
 	if (err)
 		return why_err(why, err, "%s: out of memory", name);
 	if (!files_room(dirfd, packed.n, files_reserve))
@@ -171,7 +171,7 @@ text_of(struct kept_policy *out, const json_t *o, const char *key)
 }
 
 static int
-read_file(struct kept_policy *out, const json_t *file, struct span *rest)
+read_kept_file(struct kept_policy *out, const json_t *file, struct span *rest)
 {
 	const char *name = json_string_value(json_object_get(file, "name")),
 		   *kind = json_string_value(json_object_get(file, "kind"));
@@ -208,7 +208,7 @@ read_contents(struct span contents, struct kept_policy *out)
 	out->detectors = text_of(out, o, "detectors");
 	json_array_foreach(json_object_get(o, "files"), i, file)
 	{
-		err = read_file(out, file, &rest);
+		err = read_kept_file(out, file, &rest);
 		if (err)
 			return err;
 	}
@@ -270,7 +270,7 @@ find_name(int dirfd, const char *version, const char *hash, char out[KEPT_POLICY
 /* Opens the folder that has a text of the version: JOURNAL.policies, or JOURNAL itself, which may be
  * an archive. *name is the file's. */
 static int
-find_file(const char *journal, const char *version, const char *hash,
+open_kept_folder(const char *journal, const char *version, const char *hash,
 	char name[KEPT_POLICY_NAME], int64_t *written_s, struct buf *folder)
 {
 	for (unsigned i = 0; i < 2; i++) {
@@ -298,7 +298,7 @@ kept_policy_get(const char *journal, const char *version, const char *hash,
 	*out = (struct kept_policy){ .written_s = 0 };
 	file_set_init(&out->files);
 	SCOPED_BUF(folder, 0);
-	SCOPED_FD(dirfd, find_file(journal, version, hash, name, &written_s, &folder));
+	SCOPED_FD(dirfd, open_kept_folder(journal, version, hash, name, &written_s, &folder));
 	if (dirfd < 0)
 		return why_err(why, ERR_NOTFOUND,
 			"%s" KEPT_POLICY_FOLDER " has no text of version %.12s", journal, version);

@@ -1,5 +1,5 @@
 /* Comparing the policy's files on disk with the recorded load of the policy in force. */
-#include "operator/server/edited.h"
+#include "operator/edited/edited.h"
 
 #include <string.h>
 
@@ -16,7 +16,7 @@
 enum { WHAT_BYTES = 4096 };
 
 static void
-put_part(struct buf *out, const char *part, const char *text)
+put_difference(struct buf *out, const char *part, const char *text)
 {
 	buf_printf(out, "%s%s%s", out->n ? "; " : "", part, text);
 }
@@ -40,15 +40,15 @@ compare_trees(const struct edited *e, const char *named, struct buf *files, stru
 		SCOPED_BUF(first, 0);
 		buf_span(&first, span_next(&text, '\n'));
 		buf_putc(&first, '\0');
-		put_part(out, "it cannot be loaded: ", buf_view(&first).p);
+		put_difference(out, "it cannot be loaded: ", buf_view(&first).p);
 	} else if (policy_differences(&a, before, after, &found) && found.n) {
-		put_part(out, "", "");
+		put_difference(out, "", "");
 		policy_differences_print(&found, out);
 	}
 }
 
 static bool
-is_listed(struct span files, const char *name)
+is_file_listed(struct span files, const char *name)
 {
 	while (files.n)
 		if (span_is(span_next(&files, '\0'), name))
@@ -75,13 +75,13 @@ compare_files(const struct edited *e, struct buf *out)
 		compare_trees(e, e->shadow, &trees, &shadow);
 		buf_putc(&shadow, '\0');
 		if (shadow.n > 1)
-			put_part(out, "shadow policy: ", buf_view(&shadow).p);
+			put_difference(out, "shadow policy: ", buf_view(&shadow).p);
 	}
 	for (size_t i = 0; i < e->in_force->n && out->n < WHAT_BYTES / 2; i++) {
 		const struct set_file *f = &e->in_force->v[i];
 		if (f->text.p && f->kind != FILE_BUILT_IN &&
-			!is_listed(buf_view(&trees), f->name) && !same_on_disk(f))
-			put_part(out, "file ", f->name);
+			!is_file_listed(buf_view(&trees), f->name) && !same_on_disk(f))
+			put_difference(out, "file ", f->name);
 	}
 }
 
