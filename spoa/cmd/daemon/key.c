@@ -20,7 +20,7 @@
 
 enum { ROLES_MAX = 64, ID_MAX = 32 };
 /* A daemon that reads this file watches it. */
-#define IN_FORCE "In force within a second; with policy_watch: false at the next reload."
+#define IN_FORCE "In force within a second."
 
 struct key_args {
 	const char *file;
