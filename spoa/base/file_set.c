@@ -176,7 +176,7 @@ file_set_stat(const char *path, struct stat *st)
 	for (size_t i = 0; i < set->n; i++)
 		if (name_in(&set->v[i], span_str(path)).n)
 			return 0;
-	errno = ENOENT;
+	errno = reading.use == SET_ONLY ? EACCES : ENOENT;
 	return -1;
 }
 

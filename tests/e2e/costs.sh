@@ -7,6 +7,7 @@ cp "$here/costs.yaml" "$D/mine.yaml"
 cp "$here/costs.prices.yaml" "$D/"
 cat >"$D/config.yaml" <<'Y'
 workers: 1
+policy_watch: true
 Y
 stack_up --policy "$D/mine.yaml" --config "$D/config.yaml"
 auth="authorization: Bearer $(token --claims '{"team":"red"}')"

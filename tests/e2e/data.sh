@@ -7,7 +7,8 @@ sed -e 's/^name: .*/&\ndata:\n  people: {file: people.yaml, key: identity.person
 	-e 's/^rules:/&\n  - {name: away, when: "has(data.people.away)", deny: {status: 451, reason: away}}\n  - {name: incident, when: "has(data.incidents.level) \&\& data.incidents.level == \\"high\\"", deny: {status: 403}}/' \
 	"$root/tests/support/stack-policy.yaml" >"$D/policy/policy.yaml"
 echo "{bob: {away: true}}" >"$D/policy/people.yaml"
-stack_up --policy "$D/policy/policy.yaml"
+echo "policy_watch: true" >"$D/watch.yaml"
+stack_up --policy "$D/policy/policy.yaml" --config "$D/watch.yaml"
 models() { req GET /v1/models -H "authorization: Bearer $(token --claims "{\"sub\":\"$1\"}")"; }
 redis() { redis-cli -s "${REDIS#unix:}" "$@" >/dev/null; }
 last() { "$build/tollgate" audit export --journal "$JOURNAL" 2>/dev/null | grep '"type":"decision"' | tail -1; }

@@ -25,7 +25,7 @@ chmod 600 "$D/admin.key"
 tls=$(free_ports 1)
 ALL=$("$build/tollgate" admin-token new olga --roles operator,auditor --tokens "$D/admin.tokens")
 cp "$root/tests/support/stack-policy.yaml" "$D/mine.yaml"
-printf 'admin: {console: true, tokens: "%s/admin.tokens", tls: {listen: "127.0.0.1:%s", certificate: "%s/admin.crt", key: "%s/admin.key"}}\n' "$D" "$tls" "$D" "$D" >"$D/over.yaml"
+printf 'policy_watch: true\nadmin: {console: true, tokens: "%s/admin.tokens", tls: {listen: "127.0.0.1:%s", certificate: "%s/admin.crt", key: "%s/admin.key"}}\n' "$D" "$tls" "$D" "$D" >"$D/over.yaml"
 stack_up --policy "$D/mine.yaml" --config "$D/over.yaml"
 auth="authorization: Bearer $(token)"
 json='content-type: application/json'

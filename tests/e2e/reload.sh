@@ -1,4 +1,4 @@
-# The policy in force changes: by the change of a file that it includes, by a call of the
+# The policy in force changes: with policy_watch by the change of a file that it includes, by a call of the
 # admin server; a bad one changes nothing and is said to be.
 # Once: no HAProxy is reloaded here.
 . "$(dirname "$0")/lib.sh"
@@ -7,7 +7,8 @@ policy=$D/policy/policy.yaml
 more=$D/policy/more.yaml
 sed 's/^name: .*/&\ninclude: more.yaml/' "$root/tests/support/stack-policy.yaml" >"$policy"
 echo "rules: []" >"$more"
-stack_up --policy "$policy"
+echo "policy_watch: true" >"$D/watch.yaml"
+stack_up --policy "$policy" --config "$D/watch.yaml"
 admin() { curl -s -m 90 -H "authorization: Bearer $ADMIN_TOKEN" "$@"; }
 in_force() { admin "$ADMIN/status" | sed 's/.*"policy":"\([^"]*\)".*/\1/'; }
 # waits until the command's output matches

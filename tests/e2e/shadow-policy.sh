@@ -5,7 +5,7 @@ mkdir -p "$D/policy"
 cp "$root/tests/support/stack-policy.yaml" "$D/policy/policy.yaml"
 sed -e 's/^name: .*/name: next/' -e 's/^rules:/&\n  - {name: no-bob, when: "identity.person == \\"bob\\"", deny: {status: 451}}\n  - {name: breaks, when: "request.temperature > 3.0 \&\& identity.person == \\"eve\\"", deny: true}/' \
 	"$root/tests/support/stack-policy.yaml" >"$D/policy/next.yaml"
-echo "shadow_policy: $D/policy/next.yaml" >"$D/with.yaml"
+printf "shadow_policy: %s\npolicy_watch: true\n" "$D/policy/next.yaml" >"$D/with.yaml"
 stack_up --policy "$D/policy/policy.yaml" --config "$D/with.yaml"
 models() { req GET /v1/models -H "authorization: Bearer $(token --claims "{\"sub\":\"$1\"}")"; }
 last() { "$build/tollgate" audit export --journal "$JOURNAL" 2>/dev/null | grep '"type":"decision"' | tail -1; }

@@ -44,7 +44,7 @@ stopped() {
 everything() {
 	local f
 	{
-		for f in "$D"/archive/*.zst; do [ ! -f "$f" ] || basename "$f" .zst; done
+		for f in "$D"/archive/*.jsonl.zst; do [ ! -f "$f" ] || basename "$f" .zst; done
 		(cd "$JOURNAL" && ls)
 	} | sort -u | while read -r f; do
 		if [ -f "$D/archive/$f.zst" ]; then zstd -dqc "$D/archive/$f.zst"; else tr -d '\0' <"$JOURNAL/$f"; fi

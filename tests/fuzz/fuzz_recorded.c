@@ -43,6 +43,7 @@ policy(void)
 	INVARIANT(root != NULL);
 	p.p = policy_compile(&p.a, root, "t.yaml", NULL, p.rules, &d);
 	INVARIANT(p.p != NULL);
+	p.version = p.p->version;
 	return &p;
 }
 

@@ -250,7 +250,7 @@ find_name(int dirfd, const char *version, const char *hash, char out[KEPT_POLICY
 		close(fd);
 	out[0] = 0;
 	for (const struct dirent *e; d && (e = readdir(d));) {
-		if (!kept_policy_name_read(e->d_name, its, hex) || strncmp(its, version, 16) != 0 ||
+		if (!kept_policy_name_read(e->d_name, its, hex) || strncmp(its, version, strlen(version) < 16 ? strlen(version) : 16) != 0 ||
 			(hash && strcmp(hex, hash) != 0) ||
 			fstatat(dirfd, e->d_name, &st, AT_SYMLINK_NOFOLLOW) < 0)
 			continue;
@@ -317,4 +317,18 @@ kept_policy_get(const char *journal, const char *version, const char *hash,
 	if (err)
 		return why_err(why, err, "%s/%s: %s", folder.p, name, err_str(err));
 	return 0;
+}
+
+bool
+kept_policy_any(const char *journal)
+{
+	char name[KEPT_POLICY_NAME];
+	int64_t written_s;
+
+	SCOPED_BUF(folder, 0);
+	kept_policy_folder(journal, &folder);
+	if (access(folder.p, F_OK) == 0)
+		return true;
+	SCOPED_FD(fd, open_kept_folder(journal, "", NULL, name, &written_s, &folder));
+	return fd >= 0;
 }

@@ -44,6 +44,8 @@ bool kept_policy_name_read(
 	const char *name, char version[17], char hash[KEPT_POLICY_HEX]);
 /* JOURNAL.policies of a journal's path. */
 void kept_policy_folder(const char *journal, struct buf *out);
+/* Whether JOURNAL.policies exists, or JOURNAL itself has texts of policies. */
+bool kept_policy_any(const char *journal);
 /* From the bytes of a file: 0, ERR_SYNTAX, ERR_NOMEM. */
 int kept_policy_read(struct span packed, struct kept_policy *out);
 

@@ -322,12 +322,13 @@ start_signed(const struct startpoint *p, const struct keyring *ring, struct span
 		key ? "its signature does not hold" : "it is signed by ", unfit);
 }
 
-/* The bytes before the offset: the record that is named, and its commit, whose signature was
- * verified when it was written or read last. */
+/* The bytes before the offset: the record that is named, and its commit. The commit's signature is
+ * verified if the ring has its key; if not, the key statement lies in the part that is not read. */
 static bool
-ends_so(struct span end, const struct startpoint *p)
+ends_so(struct span end, const struct startpoint *p, const struct keyring *ring)
 {
 	unsigned char hash[CHAIN_HASH_BYTES];
+	char whose[KEYRING_WHY];
 	struct chain_line l;
 
 	if (!end.n || end.p[end.n - 1] != '\n')
@@ -339,13 +340,18 @@ ends_so(struct span end, const struct startpoint *p)
 		!span_is(l.key, p->signer) ||
 		memcmp(l.head, p->at.head, CHAIN_HASH_BYTES) != 0)
 		return false;
+	const struct pubkey *key =
+		keyring_signer(ring, p->at.node, l.key, l.first, l.seq, whose);
+	if (key && !pubkey_verify(key, l.signed_text, l.sig))
+		return false;
 	end.n = commit - 1;
 	sha256(span_cut(end, span_behind(end, '\n'), end.n), hash);
 	return memcmp(hash, p->at.head, CHAIN_HASH_BYTES) == 0;
 }
 
 static int
-fits_segment(const struct startpoint *p, const char *dir, struct buf *why)
+fits_segment(const struct startpoint *p, const char *dir, const struct keyring *ring,
+	struct buf *why)
 {
 	enum { ROOM = CHAIN_LINE_MAX + 4096 };
 	struct journal_segment s = { .form = JOURNAL_PLAIN };
@@ -369,7 +375,7 @@ fits_segment(const struct startpoint *p, const char *dir, struct buf *why)
 	}
 	if (to)
 		lines_close(&l);
-	if (!err && !ends_so(buf_view(&end), p))
+	if (!err && !ends_so(buf_view(&end), p, ring))
 		err = ERR_AUTH;
 	return err ? why_err(why, err,
 			     "segment %s does not have record %" PRIu64
@@ -406,7 +412,7 @@ startpoint_load(struct startpoint *out, const char *dir, const char *node,
 	if (!err)
 		err = start_signed(out, ring, buf_view(&sign), id, sig, why);
 	if (!err)
-		err = fits_segment(out, dir, why);
+		err = fits_segment(out, dir, ring, why);
 	out->text = text;
 	return err;
 }
