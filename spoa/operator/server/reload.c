@@ -173,6 +173,14 @@ store_text(struct server *s, const struct snapshot *snap, const struct file_set 
 	return err;
 }
 
+static void
+announce_start(struct reloading *r, struct server *s)
+{
+	snapshot_announce(s->snap,
+		&(struct announcement){ .text = r->text[0] ? r->text : NULL, .by = "start" },
+		s->audit);
+}
+
 void
 reload_announce(struct reloading *r, struct server *s, struct file_set *set)
 {
@@ -180,9 +188,7 @@ reload_announce(struct reloading *r, struct server *s, struct file_set *set)
 	if (store_text(s, s->snap, set, r->text, &why))
 		log_event(LOG_ERROR, "policy.not_kept", LS("policy", s->snap->policy->label),
 			LSP("why", buf_view(&why)));
-	snapshot_announce(s->snap,
-		&(struct announcement){ .text = r->text[0] ? r->text : NULL, .by = "start" },
-		s->audit);
+	announce_start(r, s);
 }
 
 void
@@ -192,12 +198,12 @@ reload_keep_look(struct server *s)
 
 	if (!s->audit)
 		return;
-	if (!r->text[0])
-		reload_announce(r, s, &r->in_force);
-	else if (clock_mono_us() - r->kept_us > AGAIN_US) {
-		SCOPED_BUF(why, 4096);
-		store_text(s, s->snap, &r->in_force, r->text, &why);
-	}
+	bool missing = !r->text[0];
+	if (!missing && clock_mono_us() - r->kept_us <= AGAIN_US)
+		return;
+	SCOPED_BUF(why, 4096);
+	if (!store_text(s, s->snap, &r->in_force, r->text, &why) && missing)
+		announce_start(r, s);
 }
 
 /* ---- one reload ---- */

@@ -109,15 +109,16 @@ compress_contents(struct span contents, struct buf *out)
 static int
 put_file(int dirfd, const char *name, struct span contents, struct buf *why)
 {
-	struct stat st;
-
-	if (fstatat(dirfd, name, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISREG(st.st_mode) &&
-		utimensat(dirfd, name, NULL, AT_SYMLINK_NOFOLLOW) == 0)
-		return 0;
 	SCOPED_BUF(packed, 0);
+	SCOPED_BUF(there, 0);
 	int err = compress_contents(contents, &packed);
 	if (err)
 		return why_err(why, err, "%s: out of memory", name);
+	SCOPED_FD(fd, openat(dirfd, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK));
+	/* A file that was changed is written again. */
+	if (fd >= 0 && buf_fd(&there, fd) == 0 && span_eq(buf_view(&there), buf_view(&packed)) &&
+		utimensat(dirfd, name, NULL, AT_SYMLINK_NOFOLLOW) == 0)
+		return 0;
 	if (!files_room(dirfd, packed.n, files_reserve))
 		return why_err(why, ERR_FULL, "%s: the disk is full", name);
 	return files_put(dirfd, name, buf_view(&packed), why);
