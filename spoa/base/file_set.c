@@ -8,11 +8,11 @@
 #include "base/mem.h"
 
 static _Thread_local struct {
-	enum set_file_kind kind;	     /* 0: FILE_OF_POLICY */
+	enum set_file_kind kind;     /* of the files that are read next */
 	struct file_set *record;     /* NULL: nothing is recorded */
 	const struct file_set *from; /* NULL: the disk */
 	enum set_use use;
-} reading;
+} reading = { .kind = FILE_OF_POLICY };
 
 void
 file_set_init(struct file_set *set)
@@ -32,7 +32,7 @@ file_set_free(struct file_set *set)
 enum set_file_kind
 file_set_kind(enum set_file_kind kind)
 {
-	enum set_file_kind before = reading.kind ? reading.kind : FILE_OF_POLICY;
+	enum set_file_kind before = reading.kind;
 
 	reading.kind = kind;
 	return before;
@@ -107,7 +107,7 @@ file_set_add(struct file_set *set, enum set_file_kind kind, const char *name, st
 int
 file_set_take(struct buf *b, const char *file)
 {
-	enum set_file_kind kind = reading.kind ? reading.kind : FILE_OF_POLICY;
+	enum set_file_kind kind = reading.kind;
 	const struct set_file *f = reading.from ? find_in_set(reading.from, file) : NULL;
 
 	bool disk = reading.use == SET_OVER_DISK ||
@@ -133,8 +133,7 @@ file_set_note(const struct buf *b, size_t at, const char *file)
 
 	if (!to || buf_failed(b) || find_in_set(to, file))
 		return;
-	file_set_add(to, reading.kind ? reading.kind : FILE_OF_POLICY, file,
-		span_cut(buf_view(b), at, b->n));
+	file_set_add(to, reading.kind, file, span_cut(buf_view(b), at, b->n));
 }
 
 void

@@ -11,7 +11,8 @@
 #include "base/arena.h"
 #include "base/buf.h"
 
-/* What a file is read as. A reader of another kind than FILE_OF_POLICY sets it first. */
+/* The purpose for which a file is read. The default is FILE_OF_POLICY; a reader with another purpose
+ * calls file_set_kind() first. */
 enum set_file_kind {
 	FILE_OF_POLICY = 'p',
 	FILE_OF_CONFIGURATION = 'c',
@@ -42,7 +43,7 @@ enum set_file_kind file_set_kind(enum set_file_kind kind);
 bool file_set_read_as(enum set_file_kind kind, struct buf *b, const char *file);
 /* From here on this thread's buf_file() adds each file that it reads to *to. NULL: no more. */
 void file_set_record(struct file_set *to);
-/* What a thread reads that the set does not hold. */
+/* The source of a file that the set does not hold. */
 enum set_use {
 	SET_AS_LOADED, /* FILE_ROTATES and FILE_OF_CONFIGURATION from the disk, nothing else */
 	SET_ONLY,      /* nothing, and each file is read only as what it was recorded as: for a

@@ -151,3 +151,11 @@ span_decimal(char out[SPAN_DECIMAL], int64_t v)
 	memcpy(out, digits + at, sizeof(digits) - at);
 	return sizeof(digits) - at;
 }
+
+void
+span_copy(struct span s, char *to, size_t size)
+{
+	s = span_cut(s, 0, size - 1);
+	memcpy(to, s.p, s.n);
+	to[s.n] = '\0';
+}

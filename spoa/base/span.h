@@ -74,6 +74,8 @@ bool span_take(struct span *s, char c);
 size_t span_chr(struct span s, char c);
 /* Without leading and trailing bytes of `set`. */
 struct span span_trim(struct span s, const char *set);
+/* Copies at most size - 1 bytes (size > 0) of the text to `to`, with a NUL after them. */
+void span_copy(struct span s, char *to, size_t size);
 /* Cuts the text before the first c off *s and returns it; the separator is
  * dropped. Where there is no c, all of *s is returned and *s is left empty
  * with p == NULL. */

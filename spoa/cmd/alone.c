@@ -10,19 +10,23 @@
 #include "record/archive/kept_policy.h"
 #include "scan/detect/detect.h"
 
+/* NULL: there is no such file, or it has mistakes, which are in *d. */
+static const struct config *
+load_if_there(struct arena *a, const char *file, struct diag *d)
+{
+	return file && access(file, F_OK) == 0 ? config_load(a, file, d) : NULL;
+}
+
 bool
 policy_alone_load(
 	struct policy_alone *out, const char *what, const char *config, const char *policy)
 {
-	const struct config *cfg = NULL;
-
 	*out = (struct policy_alone){ 0 };
 	arena_init(&out->a, 0, false);
 	SCOPED_DIAG(d);
 	const char *named = config;
 	config = config_find(named);
-	if (config && access(config, F_OK) == 0)
-		cfg = config_load(&out->a, config, &d);
+	const struct config *cfg = load_if_there(&out->a, config, &d);
 	if (!policy && cfg)
 		policy = cfg->policy;
 	if (policy && d.errors == 0)
@@ -44,16 +48,14 @@ policy_alone_kept(struct policy_alone *p, const char *config, const char *journa
 	const char *version, const char *hash, struct buf *why)
 {
 	struct policy_alone next = { .p = NULL };
-	const struct config *cfg = NULL;
 	struct kept_policy kept;
 	int err = kept_policy_get(journal, version, hash, &kept, why);
 
 	arena_init(&next.a, 0, false);
 	SCOPED_DIAG(d);
-	config = config_find(config);
-	if (!err && config && access(config, F_OK) == 0)
-		cfg = config_load(&next.a, config, &d);
 	if (!err) {
+		const struct config *cfg =
+			load_if_there(&next.a, config_find(config), &d);
 		file_set_from(&kept.files, SET_AS_LOADED);
 		next.p = policy_open(&next.a, kept.root, cfg,
 			kept.detectors ? kept.detectors : DETECT_BUILT_IN, &next.rules, &d);

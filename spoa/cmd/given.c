@@ -33,9 +33,8 @@ given_policy(const char *what, const char *config, struct span text)
 	struct snapshot *snap = snapshot_load(file, NULL, 1, NULL, &d);
 	snapshot_unref(&snap);
 	file_set_record(NULL);
-	if (!file_set_replace(&read, cfg->policy, text) &&
-		file_set_add(&read, FILE_OF_POLICY, cfg->policy, text))
-		file_set_replace(&read, cfg->policy, text);
+	if (!file_set_replace(&read, cfg->policy, text))
+		file_set_add(&read, FILE_OF_POLICY, cfg->policy, text);
 	file_set_from(&read, SET_ONLY);
 	return cfg->policy;
 }

@@ -140,7 +140,7 @@ agent_drain(struct agent *ag)
  * therefore only stops reading: what HAProxy sends waits in the socket. Once each NOTIFY that was
  * read has its ACK, nothing but the descriptor, the negotiated frame size and the bytes of a
  * frame that has not arrived whole is left of a connection (SPOE.txt 3.2). Until the other
- * process has all of them, the agent may thaw and serve them itself. */
+ * process has received all connections, the agent may thaw and serve them itself. */
 void
 agent_freeze(struct agent *ag)
 {

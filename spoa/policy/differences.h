@@ -1,5 +1,5 @@
-/* What differs between two policies, by section and name: for people who ask whether the file on
- * disk is what is in force, and what a new text would change. */
+/* The differences between two policies, by section and name. They show whether the file on disk is what
+ * is in force, and what a new text would change. */
 #ifndef POLICY_DIFFERENCES_H
 #define POLICY_DIFFERENCES_H
 

@@ -4,17 +4,7 @@
 
 clear_of day 120
 stack_up --policy "$here/emptied.yaml" --second
-# How many of N requests of a person pass, and the status of the last
-some() {
-	local passed=0 auth
-	auth="authorization: Bearer $(token --claims "{\"sub\":\"$1\"}")"
-	for _ in $(seq "$2"); do
-		req POST /v1/chat/completions -H "$auth" -H 'content-type: application/json' \
-			-d '{"model":"m","max_tokens":5,"messages":[{"role":"user","content":"hi"}]}'
-		[ "$status" = 200 ] && passed=$((passed + 1))
-	done
-	echo "$passed $status"
-}
+. "$here/emptied.bash"
 empty() {
 	settled
 	redis-cli -s "${REDIS#unix:}" FLUSHALL >/dev/null

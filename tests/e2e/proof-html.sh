@@ -36,17 +36,7 @@ like "a record that does not exist has no page" "$("$B/tollgate" audit show nobo
 # ---- with a time stamp and a witness ----
 . "$here/tsa.bash"
 note_pid $places places
-"$build/tollgate" keygen "$D/w-audit.key" >/dev/null && "$build/tollgate" keygen "$D/witness.key" >/dev/null
-cat >"$D/.w.yaml" <<YAML
-node: w
-agent: {listen: "unix@$D/w-agent.sock"}
-relay: {listen: "unix@$D/w-relay.sock"}
-admin: {listen: "unix@$D/w-admin.sock", tcp: "127.0.0.1:$(free_ports 1)"}
-audit: {journal: "$D/w-journal", key: "$D/w-audit.key"}
-witness: {listen: "unix@$D/witness.sock", key: "$D/witness.key", logs: [{origin: tollgate/$node, key: "$D/audit.key.pub"}]}
-YAML
-"$build/stackhelp" merge "$D/tollgate.yaml" "$D/.w.yaml" >"$D/w.yaml"
-mkdir -p "$D/w-journal"
+. "$here/witness.bash"
 "$build/tollgate" serve -c "$D/w.yaml" </dev/null >"$D/w.log" 2>&1 &
 note_pid $! witness
 wait_for test -S "$D/witness.sock"

@@ -6,16 +6,8 @@
 clear_of day 120
 stack_up --policy "$here/emptied.yaml"
 file=$D/journal.start
-some() {
-	local passed=0 auth
-	auth="authorization: Bearer $(token --claims "{\"sub\":\"$1\"}")"
-	for _ in $(seq "$2"); do
-		req POST /v1/chat/completions -H "$auth" -H 'content-type: application/json' \
-			-d '{"model":"m","max_tokens":5,"messages":[{"role":"user","content":"hi"}]}'
-		[ "$status" = 200 ] && passed=$((passed + 1))
-	done
-	echo "$passed"
-}
+. "$here/emptied.bash"
+passed() { local got; got=$(some "$@"); echo "${got% *}"; }
 edge_up() { req GET /v1/models; [ "$status" != 503 ]; }
 starts() {
 	daemon_start
@@ -33,7 +25,7 @@ empty() { redis-cli -s "${REDIS#unix:}" FLUSHALL >/dev/null; }
 from() { grep 'event=quota.recalled' "$D/tollgate.log" | tail -1 | sed 's/.* from=//'; }
 written() { [ -s "$file" ]; }
 
-is "five requests of twelve pass" "$(some ann 5)" 5
+is "five requests of twelve pass" "$(passed ann 5)" 5
 settled
 stops
 check "a stop writes the file" written
@@ -41,20 +33,20 @@ is "with mode 0600" "$(stat -c %a "$file")" 600
 cp "$file" "$D/older"
 starts
 is "the next start reads the file" "$(from)" checkpoint
-is "and two more requests pass" "$(some ann 2)" 2
+is "and two more requests pass" "$(passed ann 2)" 2
 settled
 killed tollgate
 empty
 starts
 is "after a kill a start reads the file, too" "$(from)" checkpoint
-is "Redis lost its data, and five are left" "$(some ann 7)" 5
+is "Redis lost its data, and five are left" "$(passed ann 7)" 5
 settled
 stops
 cp "$D/older" "$file"
 empty
 starts
 is "an older file is read" "$(from)" checkpoint
-is "and nothing is left" "$(some ann 2)" 0
+is "and nothing is left" "$(passed ann 2)" 0
 settled
 stops
 sed -i 's/^count /count 9/' "$file"
@@ -63,14 +55,14 @@ starts
 is "an altered file is not read" "$(from)" journal
 check "the log has the reason" says 'event=start.checkpoint_refused .*it is damaged' tail -60 "$D/tollgate.log"
 is "the metric counts it" "$(metric start_checkpoints_total 'result="refused"')" 1
-is "and nothing is left" "$(some ann 2)" 0
+is "and nothing is left" "$(passed ann 2)" 0
 settled
 stops
 rm -f "$file"
 empty
 starts
 is "without the file the journal is read" "$(from)" journal
-is "and nothing is left" "$(some ann 2)" 0
+is "and nothing is left" "$(passed ann 2)" 0
 check "a file is written at once" wait_for written
 settled
 stops

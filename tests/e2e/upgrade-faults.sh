@@ -3,11 +3,7 @@
 # Late: load over many hand-overs.
 . "$(dirname "$0")/lib.sh"
 . "$here/upgrade.bash"
-command -v node >/dev/null || { skip "upgrade" "node is not installed"; exit 0; }
-stack_up --policy "$here/policy.yaml" --config "$here/config.yaml"
-auth="authorization: Bearer $(token)"
-json='content-type: application/json'
-stream='{"model":"say:one two three four five six seven eight","stream":true,"messages":[{"role":"user","content":"hi"}]}'
+upgrade_stack
 answered() { curl -s -m 10 -o /dev/null -w '%{http_code}' -H "$auth" -H "$json" -d '{"model":"echo","messages":[]}' "$EDGE/v1/chat/completions"; }
 served() { [ "$(answered)" = 200 ]; }
 node_of() { "$build/tollgate" status -c "$D/tollgate.yaml" --json | jq -r .node; }

@@ -1,11 +1,7 @@
 # `tollgate upgrade` under load: the other instance takes over, no request is refused, and open streams end whole.
 . "$(dirname "$0")/lib.sh"
 . "$here/upgrade.bash"
-command -v node >/dev/null || { skip "upgrade" "node is not installed"; exit 0; }
-stack_up --policy "$here/policy.yaml" --config "$here/config.yaml"
-auth="authorization: Bearer $(token)"
-json='content-type: application/json'
-stream='{"model":"say:one two three four five six seven eight","stream":true,"messages":[{"role":"user","content":"hi"}]}'
+upgrade_stack
 
 control '{"hold_after_events":2}'
 curl -sN -m 90 -H "$auth" -H "$json" "$EDGE/v1/chat/completions" -d "$stream" >"$D/stream" &

@@ -1,4 +1,4 @@
-/* What differs between two policy trees, in the words of `tollgate status`. */
+/* The differences between two policy trees, as `tollgate status` prints them. */
 #include <stdarg.h>
 #include <stddef.h>
 #include <setjmp.h>

@@ -485,7 +485,7 @@ a_limit_holds_before_all_workers_know_of_a_move(void **state)
 	}
 }
 
-/* The new node has the slot already, and the old one, which has not heard of it, still answers ASK. */
+/* The new node owns the slot already, but the old node does not know yet and still answers ASK. */
 static void
 a_limit_holds_while_two_nodes_disagree(void **state)
 {

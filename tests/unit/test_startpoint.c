@@ -515,7 +515,7 @@ a_record_altered_before_the_checkpoint_is_found_after_the_start(void **state)
 	assert_int_equal(rig_count(&r, M_START_ALTERED), 1);
 	daemon_stops();
 	assert_false(rig_verify(&r).ok);
-	/* What is whole is not reported. */
+	/* A whole segment is not reported. */
 	id[6] = '3';
 	assert_int_equal(replace_file(AT_FDCWD, segment, 0600, buf_view(&text), &r.why), 0);
 	daemon_starts();

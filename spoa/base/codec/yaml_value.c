@@ -44,6 +44,15 @@ diag_rotates(struct diag *d, const char *file)
 	buf_put(&d->rotating, file, strlen(file) + 1);
 }
 
+bool
+diag_names(struct span files, struct span file)
+{
+	while (files.n)
+		if (span_eq(span_next(&files, '\0'), file))
+			return true;
+	return false;
+}
+
 void
 diag_at(struct diag *d, const struct yaml_node *n, const char *fmt, ...)
 {

@@ -240,7 +240,8 @@ ask_singly(struct redis_call *c)
 	return true;
 }
 
-/* What the owner of the slot is asked behind a write that an ASK redirected. */
+/* Handles the reply to the question whether the node owns the slot, which follows a write that an
+ * ASK redirected. */
 static void
 on_owner(redisAsyncContext *ac UNUSED, void *priv_reply, void *priv)
 {

@@ -38,8 +38,8 @@ struct redis_front {
 	bool cluster;
 	struct redis *node[REDIS_NODES_MAX]; /* of a cluster; as many as REDIS_HOLDERS_MAX */
 	size_t nodes;
-	/* Of each slot of a cluster: the epoch of the node that held the slot until it moved, and until when
-	 * (monotonic µs) counters of that epoch are read. */
+	/* For each slot of a cluster: the epoch of the node that held the slot until it moved, and the time
+	 * (monotonic µs) until which counters of that epoch are read. */
 	struct redis_former {
 		uint64_t epoch, until_us;
 	} *former;
@@ -87,7 +87,7 @@ struct redis {
 	long long epoch_once; /* as read first of two times */
 	bool retagged; /* the keys have changed while the epoch was looked for or asked for */
 	bool missing;  /* the first key, as read after a connect */
-	uint64_t renew_at_us; /* when the lifetime of the keys begins anew; 0: at once */
+	uint64_t renew_at_us; /* monotonic µs at which the keys' lifetime is renewed; 0: at once */
 	bool evicts;	     /* it forgets keys when its memory is full */
 	uint64_t used_bytes; /* of its memory; 0: not known, or it evicts */
 	uint64_t life_asked_us, time_asked_us;

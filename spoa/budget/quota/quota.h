@@ -180,8 +180,8 @@ struct quota_company {
 void quota_company(const struct quota *qt, struct quota_company *out);
 /* Returns came / expected of the limit. `expected` is above 0. */
 uint64_t life_share(uint64_t limit, int64_t came, int64_t expected);
-/* What it let go, to be added to before the loop runs (budget/recall/quota_recall.h). NULL: counts live in
- * process. */
+/* Returns the ledger of the usage that this worker admitted. A start adds to the ledger before the loop runs
+ * (budget/recall/quota_recall.h). NULL: counts are kept in the process. */
 struct quota_ledger;
 struct quota_ledger *quota_ledger_of(struct quota *qt);
 

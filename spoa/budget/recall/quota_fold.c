@@ -297,19 +297,25 @@ on_decision(struct quota_fold *f, const struct fold_line *l)
 		open_decision(f, id, l, dim, n);
 }
 
-/* What became of that charge, by a list of them. */
+/* Returns the last charge of the list that is on the same counter as *d; NULL: there is none. */
+static const struct quota_dim *
+same_counter(const struct quota_dim *d, const struct quota_dim *v, size_t n)
+{
+	while (n && strcmp(v[n - 1].key, d->key) != 0)
+		n--;
+	return n ? &v[n - 1] : NULL;
+}
+
 static uint64_t
 used_of(const struct quota_dim *d, const struct quota_dim *v, size_t n)
 {
-	uint64_t used = 0;
+	const struct quota_dim *used = same_counter(d, v, n);
 
-	for (size_t i = 0; i < n; i++)
-		if (strcmp(v[i].key, d->key) == 0)
-			used = v[i].n;
-	return used;
+	return used ? used->n : 0;
 }
 
-/* What its charges became: "settled" lists them as "reserved" does, with what was used. */
+/* Settles the charges of a decision. "settled" lists the charges as "reserved" does, with the amounts
+ * that were used. */
 static void
 on_completion(struct quota_fold *f, struct span line)
 {
@@ -327,20 +333,16 @@ on_completion(struct quota_fold *f, struct span line)
 	f->nopen--;
 }
 
-/* Of the caller's request, and not of an attempt: its charge stays where it is. */
+/* Returns true if the charge belongs to the caller's request, not to one attempt: the next attempt keeps
+ * it. */
 static bool
 is_kept(const struct quota_dim *d, const struct quota_dim *v, size_t n)
 {
-	if (d->unit != QUOTA_REQUESTS && d->unit != QUOTA_CONCURRENT)
-		return false;
-	for (size_t i = 0; i < n; i++)
-		if (strcmp(v[i].key, d->key) == 0)
-			return true;
-	return false;
+	return (d->unit == QUOTA_REQUESTS || d->unit == QUOTA_CONCURRENT) &&
+	       same_counter(d, v, n);
 }
 
-/* Another target was tried: what the attempt before it took is settled, and this one charged.
- */
+/* Settles the charges of the previous attempt, and adds those of the attempt at the next target. */
 static void
 on_attempt(struct quota_fold *f, const struct fold_line *l)
 {
@@ -383,8 +385,8 @@ quota_fold_line(struct quota_fold *f, const char *segment, uint64_t at, struct s
 	bool decision = span_is(type, "decision");
 
 	f->records++;
-	/* What the relay refused after all (a body that is none, a record that was late) gave
-	 * back what the first decision of it reserved, and has no completion. */
+	/* If the relay refuses a permitted request later (an invalid body, a late record), the refusal
+	 * returns the reservation of the first decision, and no completion follows. */
 	if (span_is(type, "completion") ||
 		(decision && span_is(recalled_text(line, "decision"), "deny")))
 		on_completion(f, line);

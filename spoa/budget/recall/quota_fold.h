@@ -1,4 +1,4 @@
-/* What a journal's records say of limits, as one state that grows line by line: what was charged, by
+/* The counts of limits that a journal's records contain, as one state that grows line by line: the charges by
  * counter and place, and the decisions that have no completion yet. A start reads the journal into
  * such a state and begins with it (quota_recall.h). While the daemon runs, the state follows the
  * journal; a start checkpoint (record/journal/startpoint.h) holds it as text. The state after a
@@ -40,7 +40,7 @@ struct quota_orphan_of {
 	struct quota_dim dim[]; /* as the record has them: record/seal/counters.h */
 };
 
-/* What was charged and settled at one place of a counter. */
+/* The amounts that were charged and settled at one place of a counter. */
 struct fold_count {
 	struct fold_count *next;
 	uint64_t hash;	 /* of `charge` */

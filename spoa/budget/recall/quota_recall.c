@@ -19,7 +19,7 @@ charge_table(struct quota_table *t, const struct quota_dim *d, int64_t own)
 {
 	struct change c = { .dim = *d, .at = d->at, .own = own, .spent = own };
 
-	/* Of what is charged for good. */
+	/* The charge is final, not a reservation. */
 	c.at.hold = c.dim.at.hold = QUOTA_HOLD_NONE;
 	if (cell_expires(d))
 		c.spent = 0;
@@ -35,7 +35,7 @@ charge_ledger(const struct quota_recall_into *into, const struct quota_dim *d, i
 	struct quota_ledger *l = into->ledger;
 
 	ledger_live(l, d->at.epoch);
-	/* What was held may have expired. */
+	/* A reservation may have expired. */
 	if (own && cell_alive(d, &d->at, cell_own(d, &d->at), into->now_ms))
 		ledger_add(l, d, &d->at, cell_own(d, &d->at), own, d->at.epoch, into->now_ms);
 	if (spent)
@@ -104,8 +104,8 @@ tell_orphan(const struct quota_recall_into *into, struct quota_orphan_of *o, con
 	return found;
 }
 
-/* What is open becomes the list. The state keeps its own: until their completions are on record
- * they are open. */
+/* Copies the open decisions into the list. The state keeps its own copies until the completions are on
+ * record. */
 static void
 gather_orphans(struct quota_recall *out, const struct quota_recall_into *into, const char *dir)
 {
@@ -270,7 +270,7 @@ quota_recall_settle(
 
 	memset(&q, 0, sizeof(q));
 	for (struct quota_dim *d = o->dim; d < o->dim + o->ndims; d++) {
-		/* What was charged for good is. Without Redis the counts were read back. */
+		/* A final charge stays. Without Redis, the counts were read from the journal. */
 		if (d->at.hold == QUOTA_HOLD_NONE || d->at.epoch == 0)
 			continue;
 		d->actual = d->span.kind == QUOTA_IN_FLIGHT ? 0 : d->n;

@@ -102,7 +102,7 @@ enable_at_boot(const char *instance)
 			now, was);
 }
 
-/* What the unit logged, and the end of its restarts. */
+/* Prints the unit's last log lines, and stops the unit so that systemd does not start it again. */
 static void
 give_up_unit(const char *instance)
 {

@@ -2,7 +2,6 @@
  * tollgate policy back: the same for the text of an earlier version. */
 #include <errno.h>
 #include <fcntl.h>
-#include <glob.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -60,14 +59,34 @@ load_config(struct apply *ap)
 	return ap->cfg && ap->cfg->policy;
 }
 
+static bool
+is_folder(const char *path)
+{
+	struct stat st;
+
+	return stat(path, &st) == 0 && S_ISDIR(st.st_mode);
+}
+
+/* The policy itself if it is a folder, or the folder that the file is in. NULL: out of memory. */
+static const char *
+policy_folder(struct apply *ap)
+{
+	const char *policy = ap->cfg->policy, *slash = strrchr(policy, '/');
+
+	if (is_folder(policy))
+		return policy;
+	if (!slash)
+		return ".";
+	return arena_printf(&ap->a, "%.*s", slash == policy ? 1 : (int)(slash - policy), policy).p;
+}
+
 /* The file that FILE replaces. */
 static const char *
 main_file(struct apply *ap)
 {
 	const char *named = ap->cfg->policy;
-	struct stat st;
 
-	if (stat(named, &st) < 0 || !S_ISDIR(st.st_mode))
+	if (!is_folder(named))
 		return named;
 	const char *own = arena_printf(&ap->a, "%s/policy.yaml", named).p;
 	if (own && access(own, F_OK) == 0)
@@ -123,23 +142,18 @@ daemon_status(struct apply *ap, int *code)
 static void
 print_differences(struct apply *ap)
 {
-	struct kept_policy kept;
 	struct differences found;
-	const struct yaml_node *before = NULL, *after;
+	const struct yaml_node *before = NULL;
 
 	SCOPED_BUF(why, 4096);
 	SCOPED_BUF(text, 0);
 	SCOPED_DIAG(d);
-	int err = ap->cfg->journal
-			  ? kept_policy_get(ap->cfg->journal, ap->before, NULL, &kept, &why)
-			  : why_err(&why, ERR_NOTFOUND, "the configuration names no audit.journal");
-	if (!err) {
-		file_set_from(&kept.files, SET_AS_LOADED);
-		before = policy_tree(&ap->a, kept.root, &d);
-		kept_policy_free(&kept);
-	}
+	if (ap->cfg->journal)
+		before = versions_tree(&ap->a, ap->cfg->journal, ap->before, NULL, &why);
+	else
+		buf_str(&why, "the configuration names no audit.journal");
 	file_set_from(&ap->next, SET_OVER_DISK);
-	after = policy_tree(&ap->a, ap->cfg->policy, &d);
+	const struct yaml_node *after = policy_tree(&ap->a, ap->cfg->policy, &d);
 	if (before && after && policy_differences(&ap->a, before, after, &found)) {
 		policy_differences_print(&found, &text);
 		printf("changes: %.*s\n", SPAN_ARG(buf_view(&text)));
@@ -156,15 +170,11 @@ print_differences(struct apply *ap)
 static int
 run_tests(struct apply *ap)
 {
-	const char *policy = ap->cfg->policy, *slash = strrchr(policy, '/');
-	struct stat st;
-	bool folder = stat(policy, &st) == 0 && S_ISDIR(st.st_mode);
-	int n = folder ? (int)strlen(policy) : slash ? (int)(slash - policy) : 0;
-	const char *tests = arena_printf(&ap->a, "%.*s%stests/%s", n, policy, n ? "/" : "",
-		folder	? ""
-		: slash ? slash + 1
-			: policy)
-				    .p;
+	const char *policy = ap->cfg->policy, *slash = strrchr(policy, '/'),
+		   *folder = policy_folder(ap);
+	const char *name = folder == policy ? "" : slash ? slash + 1 : policy;
+	const char *tests =
+		folder ? arena_printf(&ap->a, "%s/tests/%s", folder, name).p : NULL;
 	char *argv[] = { (char[]){ "test" }, (char[]){ "--policy" },
 		arena_strdup(&ap->a, policy), (char[]){ "-c" },
 		arena_strdup(&ap->a, ap->cfg->file), arena_strdup(&ap->a, tests ? tests : ""),
@@ -176,7 +186,7 @@ run_tests(struct apply *ap)
 	return policy_test(6, argv);
 }
 
-/* What the last day would have been under the policy, by the records. */
+/* Prints what the recorded decisions since `since` would have been under the policy. */
 static void
 run_replay(struct apply *ap)
 {
@@ -222,18 +232,12 @@ agreed(const struct apply *ap)
 static int
 lock_policy(struct apply *ap)
 {
-	const char *policy = ap->cfg->policy, *slash = strrchr(policy, '/');
-	struct stat st;
-	const char *folder = stat(policy, &st) == 0 && S_ISDIR(st.st_mode) ? policy
-			     : slash ? arena_printf(&ap->a, "%.*s", (int)(slash - policy + 1),
-					       policy)
-					       .p
-				     : ".";
+	const char *folder = policy_folder(ap);
 	int fd = folder ? open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
 
 	if (fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) == 0)
 		return fd;
-	cmd_fail(ap->what, "%s: %s", folder ? folder : policy,
+	cmd_fail(ap->what, "%s: %s", folder ? folder : ap->cfg->policy,
 		fd >= 0 && errno == EWOULDBLOCK
 			? "another `tollgate policy apply` is in progress"
 			: strerror(errno));
@@ -364,7 +368,6 @@ run(struct apply *ap)
 	snprintf(ap->before, sizeof(ap->before), "%s", json_text_in(s, "policy_version"));
 	printf("in force: %s\nnext:     %s\n", json_text_in(s, "policy"), ap->label);
 	print_differences(ap);
-	file_set_from(&ap->next, SET_OVER_DISK);
 	if (run_tests(ap)) {
 		cmd_fail(ap->what, "tests fail: nothing was changed");
 		return EXIT_NO;
@@ -375,13 +378,29 @@ run(struct apply *ap)
 	return install(ap);
 }
 
-static void
-begin(struct apply *ap)
+/* Reads options, at most one operand (NULL: none is given) and the configuration. EXIT_DONE; end()
+ * in any case. */
+static int
+begin(struct apply *ap, int argc, char **argv, const char **operand)
 {
+	const struct cmd_option options[] = { { "c", .text = &ap->config },
+		{ "config", .text = &ap->config }, { "why", .text = &ap->why },
+		{ "since", .text = &ap->since }, { "yes", .flag = &ap->yes },
+		{ .name = NULL } };
+	char **operands;
+	int n = cmd_options(argc, argv, options, &operands);
+
 	arena_init(&ap->a, 0, false);
 	file_set_init(&ap->next);
 	file_set_init(&ap->was);
 	ap->since = ap->since ? ap->since : "1d";
+	if (n < 0 || n > 1)
+		return cmd_usage("policy");
+	if (!ap->why || !*ap->why)
+		return cmd_fail(
+			ap->what, "--why TEXT is missing: the reason goes into the record");
+	*operand = n == 1 ? operands[0] : NULL;
+	return load_config(ap) ? EXIT_DONE : EXIT_CANNOT;
 }
 
 static int
@@ -394,27 +413,16 @@ end(struct apply *ap, int code)
 	return code;
 }
 
-#define APPLY_OPTIONS(ap)                                                                      \
-	{ "c", .text = &(ap)->config }, { "config", .text = &(ap)->config },                   \
-		{ "why", .text = &(ap)->why }, { "since", .text = &(ap)->since },              \
-		{ "yes", .flag = &(ap)->yes }
-
 int
 policy_apply(int argc, char **argv)
 {
 	struct apply ap = { .what = "policy apply" };
-	const struct cmd_option options[] = { APPLY_OPTIONS(&ap), { .name = NULL } };
-	char **operands;
-	int n = cmd_options(argc, argv, options, &operands);
+	const char *file;
+	int code = begin(&ap, argc, argv, &file);
 
-	if (n < 0 || n > 1)
-		return cmd_usage("policy");
-	if (!ap.why || !*ap.why)
-		return cmd_fail(ap.what, "--why TEXT is missing: the reason goes into the record");
-	begin(&ap);
-	if (!load_config(&ap) || (n == 1 && !take_new_file(&ap, operands[0])))
-		return end(&ap, EXIT_CANNOT);
-	return end(&ap, run(&ap));
+	if (!code && file && !take_new_file(&ap, file))
+		code = EXIT_CANNOT;
+	return end(&ap, code ? code : run(&ap));
 }
 
 /* The version before the one in force, by the records. */
@@ -469,25 +477,19 @@ int
 policy_back(int argc, char **argv)
 {
 	struct apply ap = { .what = "policy back" };
-	const struct cmd_option options[] = { APPLY_OPTIONS(&ap), { .name = NULL } };
-	char **operands, version[65];
-	int n = cmd_options(argc, argv, options, &operands);
+	const char *given;
+	char version[65];
+	int code = begin(&ap, argc, argv, &given);
 
-	if (n < 0 || n > 1)
-		return cmd_usage("policy");
-	if (!ap.why || !*ap.why)
-		return cmd_fail(ap.what, "--why TEXT is missing: the reason goes into the record");
-	begin(&ap);
 	SCOPED_BUF(why, 4096);
-	if (!load_config(&ap))
-		return end(&ap, EXIT_CANNOT);
-	if (!ap.cfg->journal)
-		return end(&ap, cmd_fail(ap.what, "%s: has no audit.journal", ap.cfg->file));
-	if (n == 1 && !versions_find(ap.cfg->journal, operands[0], version, &why)) {
+	if (!code && !ap.cfg->journal)
+		code = cmd_fail(ap.what, "%s: has no audit.journal", ap.cfg->file);
+	if (!code && given && !versions_find(ap.cfg->journal, given, version, &why)) {
 		cmd_fail(ap.what, "%.*s", SPAN_ARG(buf_view(&why)));
-		return end(&ap, EXIT_NO);
+		code = EXIT_NO;
 	}
-	if ((n == 0 && !find_version_before(&ap, version)) || !take_version(&ap, version))
-		return end(&ap, EXIT_NO);
-	return end(&ap, run(&ap));
+	if (!code && ((!given && !find_version_before(&ap, version)) ||
+			     !take_version(&ap, version)))
+		code = EXIT_NO;
+	return end(&ap, code ? code : run(&ap));
 }

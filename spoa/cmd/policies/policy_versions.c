@@ -1,5 +1,5 @@
-/* tollgate policy history: which policies were in force, since when, by whose order and why, and what
- * each changed. tollgate policy show: the text of one. */
+/* tollgate policy history: lists the policies that were in force, with time, orderer, reason and changes.
+ * tollgate policy show: prints the text of one version. */
 #include "cmd/policies/versions.h"
 
 #include <dirent.h>
@@ -22,10 +22,6 @@
 
 /* ---- records ---- */
 
-struct reading_versions {
-	json_t *list;
-};
-
 static bool
 same_text(const json_t *x, const json_t *y)
 {
@@ -43,33 +39,33 @@ static void
 look_at_version(void *arg, struct span line)
 {
 	static const char type[] = "\"type\":\"policy\"";
-	struct reading_versions *r = arg;
+	json_t *list = arg;
 
 	if (!memmem(line.p, line.n, type, sizeof(type) - 1))
 		return;
 	json_auto_t *o = json_loadb(line.p, line.n, JSON_ALLOW_NUL, NULL);
-	const json_t *last = json_array_get(r->list, json_array_size(r->list) - 1);
+	const json_t *last = json_array_get(list, json_array_size(list) - 1);
 	if (!o || strcmp(json_text_in(o, "type"), "policy") != 0 || (last && same_text(last, o)))
 		return;
-	json_array_append(r->list, o);
+	json_array_append(list, o);
 }
 
 json_t *
 versions_read(struct query *q)
 {
 	const uint64_t term = record_term_hash(RT_TYPE, SPAN_LIT("policy"));
-	struct reading_versions r = { .list = json_array() };
+	json_t *list = json_array();
 
-	q->arg = &r;
+	q->arg = list;
 	q->line = look_at_version;
 	q->term = &term;
 	q->nterms = 1;
 	q->within = true;
 	if (query_source(q) || query_run(q)) {
-		json_decref(r.list);
+		json_decref(list);
 		return NULL;
 	}
-	return r.list;
+	return list;
 }
 
 const char *
@@ -124,24 +120,35 @@ versions_find(const char *journal, const char *given, char version[65], struct b
 
 /* ---- history ---- */
 
-static const struct yaml_node *
-kept_tree(struct arena *a, const char *journal, const char *version, const char *hash)
+const struct yaml_node *
+versions_tree(struct arena *a, const char *journal, const char *version, const char *hash,
+	struct buf *why)
 {
 	struct kept_policy kept;
 	const struct yaml_node *tree = NULL;
 
-	SCOPED_BUF(why, 4096);
 	SCOPED_DIAG(d);
-	if (version && !kept_policy_get(journal, version, hash, &kept, &why)) {
+	if (!kept_policy_get(journal, version, hash, &kept, why)) {
 		file_set_from(&kept.files, SET_AS_LOADED);
 		tree = policy_tree(a, kept.root, &d);
 		file_set_from(NULL, SET_AS_LOADED);
-		kept_policy_free(&kept);
 	}
+	kept_policy_free(&kept);
 	return tree;
 }
 
-/* Sets "changed" of a version: what it changed in the one before. */
+/* The tree of the text that a record of type `policy` names. */
+static const struct yaml_node *
+recorded_tree(struct arena *a, const char *journal, const json_t *record)
+{
+	const char *version = json_str_in(record, "policy_version");
+
+	SCOPED_BUF(why, 4096);
+	return version ? versions_tree(a, journal, version, json_str_in(record, "text"), &why)
+		       : NULL;
+}
+
+/* Sets "changed" of a version: its differences from the version before. */
 static void
 put_changed(json_t *one, const json_t *before, const char *journal)
 {
@@ -150,12 +157,9 @@ put_changed(json_t *one, const json_t *before, const char *journal)
 	SCOPED_ARENA(a, 0, false);
 	SCOPED_BUF(text, 0);
 	const struct yaml_node
-		*was = before ? kept_tree(&a, journal, json_str_in(before, "policy_version"),
-					json_str_in(before, "text"))
-			      : NULL,
-		*is = kept_tree(&a, journal, json_str_in(one, "policy_version"),
-			json_str_in(one, "text"));
-	if (!before || !was || !is || !policy_differences(&a, was, is, &found))
+		*was = before ? recorded_tree(&a, journal, before) : NULL,
+		*is = recorded_tree(&a, journal, one);
+	if (!was || !is || !policy_differences(&a, was, is, &found))
 		return;
 	policy_differences_print(&found, &text);
 	if (!found.n)

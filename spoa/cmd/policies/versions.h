@@ -5,6 +5,7 @@
 #include <jansson.h>
 
 #include "cmd/records/query.h"
+#include "base/codec/yaml.h"
 #include "record/archive/kept_policy.h"
 
 /* Reads the records of type `policy` of the query's time, oldest first, as a list. A record is left
@@ -13,6 +14,10 @@
 json_t *versions_read(struct query *q);
 /* The version that was in force before `version` was; NULL: none is on record. Lives in *list. */
 const char *versions_before(const json_t *list, const char *version);
+/* The tree of a kept text, in the arena: of the version, and with `hash` not NULL of that SHA-256.
+ * NULL: it is not kept, or cannot be read; *why says so. */
+const struct yaml_node *versions_tree(struct arena *a, const char *journal, const char *version,
+	const char *hash, struct buf *why);
 /* Finds the version that a person wrote: a version, a label such as default@8f3c12ab90de, or the
  * first 6 digits or more. False: no kept text has it, or several have; *why says which. */
 bool versions_find(const char *journal, const char *given, char version[65], struct buf *why);

@@ -130,8 +130,8 @@ size_confirmed(const struct prove *p, struct span line, const struct chain_line 
 		       : size;
 }
 
-/* Of a page: chooses the first checkpoint that has a signed confirmation, or else any. Beyond
- * records that are missing here there may be no proof, so the search ends at a gap. */
+/* Chooses the checkpoint that a page shows: the first one with a signed confirmation, or else with any
+ * confirmation. The search ends at a gap in the records, because no proof reaches over the gap. */
 static void
 choose_confirmed(void *arg, struct span line)
 {
@@ -152,7 +152,7 @@ choose_confirmed(void *arg, struct span line)
 	p->enough = size && signs;
 }
 
-/* Of a page: takes that checkpoint and its confirmations, those of other places too. */
+/* Takes the chosen checkpoint of a page and all its confirmations. */
 static void
 take_confirmed(void *arg, struct span line)
 {

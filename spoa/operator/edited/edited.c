@@ -48,15 +48,6 @@ compare_trees(const struct edited *e, const char *named, struct buf *files, stru
 }
 
 static bool
-is_file_listed(struct span files, const char *name)
-{
-	while (files.n)
-		if (span_is(span_next(&files, '\0'), name))
-			return true;
-	return false;
-}
-
-static bool
 same_on_disk(const struct set_file *f)
 {
 	SCOPED_BUF(text, 0);
@@ -80,7 +71,7 @@ compare_files(const struct edited *e, struct buf *out)
 	for (size_t i = 0; i < e->in_force->n && out->n < WHAT_BYTES / 2; i++) {
 		const struct set_file *f = &e->in_force->v[i];
 		if (f->text.p && f->kind != FILE_BUILT_IN &&
-			!is_file_listed(buf_view(&trees), f->name) && !same_on_disk(f))
+			!diag_names(buf_view(&trees), span_str(f->name)) && !same_on_disk(f))
 			put_difference(out, "file ", f->name);
 	}
 }

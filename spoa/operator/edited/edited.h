@@ -1,6 +1,6 @@
 /* Whether the files of the policy differ from what is in force, and in which rules. With
  * `policy_watch: false` an edited file changes nothing until somebody orders a reload; `tollgate
- * status`, the console and the metric tollgate_policy_differs show that it waits. */
+ * status`, the console and the metric tollgate_policy_differs show that the edit waits. */
 #ifndef OPERATOR_RELOAD_EDITED_H
 #define OPERATOR_RELOAD_EDITED_H
 

@@ -205,7 +205,6 @@ was_decided(int fd)
 static void
 go_away(struct handover *h)
 {
-
 	h->state = HANDOVER_GONE;
 	order_all(h, WORKER_HANDED);
 	all_workers(h, offsetof(struct worker, handed), true, STEP_MS * 1000);

@@ -62,8 +62,9 @@ void handover_init(struct handover *h, struct ev_loop *loop, const _Atomic bool 
 int handover_join(struct handover *h, bool take, struct buf *why);
 /* Another instance decides, and waits for handover_take(). */
 bool handover_joined(const struct handover *h);
-/* Once all but the agents run: takes the connections over, if there is another instance, and lets
- * the workers accept. 0: this instance decides; negative with *why: it must end. */
+/* Takes over the connections of the other instance, if there is one, and lets the workers accept. Called
+ * when everything except the agents runs. Returns 0 if this instance decides, or a negative error with
+ * *why if this instance must end. */
 int handover_take(struct handover *h, const int *agent_fds, size_t n, struct buf *why);
 /* Listens for the next hand-over. No socket is a warning in the log, not an error. */
 void handover_serve(struct handover *h);

@@ -100,15 +100,6 @@ reload_refused(struct reloading *r, struct buf *why)
 
 /* ---- what is watched ---- */
 
-static bool
-rotates(struct span files, struct span name)
-{
-	while (files.n)
-		if (span_eq(span_next(&files, '\0'), name))
-			return true;
-	return false;
-}
-
 /* The files of a load that do not rotate, each with a NUL after it. */
 static void
 ordered_files(const struct diag *read, struct buf *out)
@@ -117,7 +108,7 @@ ordered_files(const struct diag *read, struct buf *out)
 
 	while (rest.n) {
 		struct span file = span_next(&rest, '\0');
-		if (!rotates(buf_view(&read->rotating), file)) {
+		if (!diag_names(buf_view(&read->rotating), file)) {
 			buf_span(out, file);
 			buf_putc(out, '\0');
 		}

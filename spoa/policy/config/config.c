@@ -395,7 +395,7 @@ of_second(struct arena *a, const char *path)
 	return arena_printf(a, "%.*s-b%.*s", (int)stem, s.p, (int)(s.n - stem), s.p + stem).p;
 }
 
-/* What has one writer, or one listener, is the second instance's own. */
+/* Gives the second instance its own files and sockets where only one process may write or listen. */
 static void
 make_second(struct arena *a, struct config *cfg)
 {

@@ -132,9 +132,9 @@ check(struct journal *j, const struct journal_segment *seg, int fd, uint64_t off
 	return err;
 }
 
-/* What key records of the segment say, before it is verified: a statement proves itself, and
- * the daemon's own key may be known by one that comes after what its predecessor signed. `from`
- * (may be NULL) has those before its offset. */
+/* Learns the key statements of the segment before the segment is verified. A statement proves itself, and
+ * the statement of the daemon's own key may follow the records that the previous key signed. `from` (may be
+ * NULL) has the statements before its offset. */
 static int
 learn(struct journal *j, const struct journal_segment *seg, const struct startpoint *from,
 	struct keyring *ring, struct recovery *out, struct buf *why)

@@ -40,14 +40,6 @@ startpoint_copy(struct startpoint *to, const struct startpoint *p)
 	return buf_failed(&to->keys) ? ERR_NOMEM : 0;
 }
 
-static void
-copy_start_text(char *to, size_t size, struct span s)
-{
-	s = span_cut(s, 0, size - 1);
-	memcpy(to, s.p, s.n);
-	to[s.n] = '\0';
-}
-
 /* ---- while the journal is read ---- */
 
 static void
@@ -57,7 +49,7 @@ take_start_record(
 	static const char range[] = "\"range\":[";
 	struct key_statement s;
 
-	copy_start_text(p->last_type, sizeof(p->last_type), l->type);
+	span_copy(l->type, p->last_type, sizeof(p->last_type));
 	if (span_is(l->type, "key") && key_statement_of(line, &s) == 0)
 		key_statement_write(&p->keys, &s);
 	if ((span_is(l->type, "checkpoint") || span_is(l->type, "boot")) &&
@@ -74,7 +66,7 @@ startpoint_line(struct startpoint *p, const char *segment, uint64_t begin, uint6
 	struct chain_line l;
 
 	if (strcmp(p->segment, segment) != 0) {
-		copy_start_text(p->segment, sizeof(p->segment), span_str(segment));
+		span_copy(span_str(segment), p->segment, sizeof(p->segment));
 		p->offset = 0;
 		buf_clear(&p->keys);
 	}
@@ -86,9 +78,9 @@ startpoint_line(struct startpoint *p, const char *segment, uint64_t begin, uint6
 		p->offset = end;
 		p->at.boot = l.boot;
 		p->at.seq = l.seq;
-		copy_start_text(p->at.node, sizeof(p->at.node), l.node);
+		span_copy(l.node, p->at.node, sizeof(p->at.node));
 		memcpy(p->at.head, l.head, CHAIN_HASH_BYTES);
-		copy_start_text(p->signer, sizeof(p->signer), l.key);
+		span_copy(l.key, p->signer, sizeof(p->signer));
 		memcpy(p->type, p->last_type, sizeof(p->type));
 	}
 }
@@ -213,7 +205,7 @@ start_text(struct start_cursor *c, const char *name, char *to, size_t size)
 
 	if (s.n == 0 || s.n >= size || memchr(s.p, '\0', s.n))
 		c->bad = true;
-	copy_start_text(to, size, c->bad ? (struct span){ "", 0 } : s);
+	span_copy(c->bad ? SPAN_LIT("") : s, to, size);
 }
 
 /* The bytes that a line "NAME BYTES" announces. */
@@ -252,7 +244,7 @@ start_tree(struct start_cursor *c, struct startpoint *out)
 		out->tree_offset > INT64_MAX)
 		c->bad = true;
 	if (!c->bad && !none)
-		copy_start_text(out->tree_segment, sizeof(out->tree_segment), name);
+		span_copy(name, out->tree_segment, sizeof(out->tree_segment));
 	if (!none && !names_segment(out->tree_segment, out->at.node))
 		c->bad = true;
 }

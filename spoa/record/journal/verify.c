@@ -361,14 +361,6 @@ take_statement(struct verifier *v, struct span line, uint64_t seq)
 }
 
 static void
-copy_text(char *to, size_t size, struct span s)
-{
-	s = span_cut(s, 0, size - 1);
-	memcpy(to, s.p, s.n);
-	to[s.n] = '\0';
-}
-
-static void
 take_record(struct verifier *v, struct span line, const struct chain_line *l)
 {
 	if (!v->began ? !may_begin(v, l) : !in_sequence(v, l))
@@ -385,8 +377,8 @@ take_record(struct verifier *v, struct span line, const struct chain_line *l)
 	p->seq = l->seq;
 	p->boot = l->boot;
 	memcpy(p->prev, l->prev, CHAIN_HASH_BYTES);
-	copy_text(p->time, sizeof(p->time), l->time);
-	copy_text(p->type, sizeof(p->type), l->type);
+	span_copy(l->time, p->time, sizeof(p->time));
+	span_copy(l->type, p->type, sizeof(p->type));
 	sha256(line, p->hash);
 	if (v->o.record)
 		v->o.record(v->o.arg, l, line);

@@ -26,7 +26,7 @@ const data = data_of(whole.decision);
 const lines = data.proof.split("\n");
 const blank = lines.indexOf("");
 const line_at = (n) => lines.slice(0, n).join("\n").length + (n ? 1 : 0);
-/* What is changed, and the check that must name it. */
+/* Each row changes one part of the page's data, and names the check that must fail. */
 const in_proof = (at) => ({ ...data, proof: changed(data.proof, at) });
 const in_anchor = (kind, member) => ({
 	...data,

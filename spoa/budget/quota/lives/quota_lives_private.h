@@ -51,7 +51,7 @@ struct asked {
 
 /* NULL: it is none of those. */
 struct life *lives_find(const struct quota_lives *l, uint64_t epoch);
-/* It is not known what is counted in this epoch: another epoch is set, and all begin anew in it. */
+/* Leaves an epoch whose counts are not known: sets another epoch, in which all counters begin at 0. */
 void leave_life(struct life *l);
 struct redis_pipe *lives_begin(
 	struct quota *qt, const struct life *l, size_t commands, redis_cb *cb);

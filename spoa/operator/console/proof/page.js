@@ -30,7 +30,7 @@ const person = (r) => {
 const found_in = (r) => Object.entries(r.entities ?? {}).map(([name, e]) => `${name}${e?.count ? ` (${e.count})` : ''}`).join(', ') || null;
 const tokens = (u) => (u && (u.input_tokens !== undefined || u.output_tokens !== undefined) ? `${u.input_tokens ?? 0} input, ${u.output_tokens ?? 0} output` : null);
 
-/* What people ask of a record: a row for each question. A row without a value is left out. */
+/* The facts of a record that the page shows. A row without a value is omitted. */
 const FACTS = [
 	['Decision', (r) => DECISIONS[r.decision]?.(r) ?? r.decision],
 	['Outcome', (r) => r.outcome],
