@@ -57,7 +57,7 @@ struct making {
 	const char *kind;
 };
 
-static _Noreturn void
+__attribute__((format(printf, 1, 2))) static _Noreturn void
 mistake(const char *format, ...)
 {
 	va_list args;

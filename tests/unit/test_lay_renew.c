@@ -230,7 +230,7 @@ lines_beside_todays(const char *text, struct buf *out)
 		bool today = false;
 		if (span_starts(line, SPAN_LIT("backend ")))
 			break;
-		for (int i = PIECE_JOINT_STANZA; i <= PIECE_JOINT_ROUTES; i++)
+		for (enum shipped_piece i = PIECE_JOINT_STANZA; i <= PIECE_JOINT_ROUTES; i++)
 			for (struct span piece = shipped_piece(i); piece.n;) {
 				struct span l = span_trim(span_next(&piece, '\n'), " ");
 				l = span_trim(span_cut(l, 0, unquoted_at(l, "#")), " ");
@@ -265,7 +265,7 @@ each_form_that_was_laid_is_renewed(void **state)
 				     "http-request set-header host api.example.net\n"
 				     "http-after-response set-header x-own answer\ndefault_backend one\n") != 0)
 			fail_msg("form %u: beside the lines of today:\n%s", form, beside.p);
-		for (int i = PIECE_JOINT_STANZA; i <= PIECE_JOINT_ROUTES; i++)
+		for (enum shipped_piece i = PIECE_JOINT_STANZA; i <= PIECE_JOINT_ROUTES; i++)
 			for (struct span piece = shipped_piece(i); piece.n;) {
 				struct span l = span_trim(span_next(&piece, '\n'), " ");
 				char line[4096];

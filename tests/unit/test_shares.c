@@ -824,8 +824,8 @@ names_that_are_like_one_are_found_nearest_first(void **state)
 {
 	static const char *const holders[] = { "alice", "alicia", "ali", "bob",
 		"\xc3\xa9mile", /* precomposed */
-		"Stra\xc3\x9f"
-		"e",
+		("Stra\xc3\x9f"
+		 "e"),
 		"10234", "\xff\xfe", "anna@example.com", "anna@example.org" };
 	static const struct {
 		const char *name, *first;

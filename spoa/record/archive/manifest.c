@@ -162,7 +162,7 @@ static bool
 segment_of_file(const char *file, struct journal_segment *s)
 {
 	static const char *const endings[] = { ".json", ".hashes",
-		".jsonl" JOURNAL_PACKED_SUFFIX };
+		(".jsonl" JOURNAL_PACKED_SUFFIX) };
 	struct span name = span_str(file);
 	char segment[JOURNAL_NAME_MAX + 8];
 
