@@ -3,9 +3,11 @@
 # Once: no version of HAProxy differs here.
 # Long: nodes are waited for.
 . "$(dirname "$0")/lib.sh"
-command -v redis-server >/dev/null || { skip "a cluster" "redis-server is not installed"; exit 0; }
+redis_server=${REDIS_SERVER:-redis-server}
+command -v "$redis_server" >/dev/null || { skip "a cluster" "$redis_server is not installed"; exit 0; }
 pids=()
 trap 'kill "${pids[@]}" 2>/dev/null; finish' EXIT
+echo "# $("$redis_server" --version)"
 port=$(free_ports 3)
 at() { redis-cli --no-auth-warning --user admin -a admin -p "$((port + $1))" "${@:2}"; }
 rule=$(sed -n 's/^ *ACL SETUSER tollgate //p' "$root/docs/redis.md" | sed 's/>PASSWORD/>first/')
@@ -24,7 +26,7 @@ for i in 0 1 2; do
 		user tollgate $rule $more %R~acme:*
 		user admin on >admin ~* &* +@all
 	CONF
-	redis-server "$D/node$i/redis.conf" >"$D/node$i.log" 2>&1 &
+	"$redis_server" "$D/node$i/redis.conf" >"$D/node$i.log" 2>&1 &
 	pids+=($!)
 done
 for i in 0 1 2; do wait_for at $i ping >/dev/null 2>&1; done

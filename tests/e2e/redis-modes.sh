@@ -3,9 +3,11 @@
 # mirror of the records go the same way.
 # Once: one HAProxy is enough.
 . "$(dirname "$0")/lib.sh"
-command -v redis-server >/dev/null || { skip "Redis' modes" "redis-server is not installed"; exit 0; }
+redis_server=${REDIS_SERVER:-redis-server}
+command -v "$redis_server" >/dev/null || { skip "Redis' modes" "$redis_server is not installed"; exit 0; }
 pids=()
 trap 'kill "${pids[@]}" 2>/dev/null; finish' EXIT
+echo "# $("$redis_server" --version)"
 port=$(($(free_ports 8) - 1))
 next() { port=$((port + 1)); }
 cd "$D" || exit 1
@@ -14,7 +16,7 @@ cd "$D" || exit 1
 redis() {
 	mkdir -p "$D/$1"
 	printf 'port %s\nbind 127.0.0.1\ndir %s\nsave ""\n%s\n' "$2" "$D/$1" "${3:-}" >"$D/$1/redis.conf"
-	redis-server "$D/$1/redis.conf" ${4:-} >>"$D/$1.log" 2>&1 &
+	"$redis_server" "$D/$1/redis.conf" ${4:-} >>"$D/$1.log" 2>&1 &
 	pids+=($!)
 	declare -g "pid_$1=$!"
 	wait_for redis-cli -p "$2" ping >/dev/null 2>&1

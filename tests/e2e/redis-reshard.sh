@@ -3,14 +3,16 @@
 # Once: no version of HAProxy differs here.
 # Late: nodes are waited for.
 . "$(dirname "$0")/lib.sh"
-command -v redis-server >/dev/null || { skip "a cluster" "redis-server is not installed"; exit 0; }
+redis_server=${REDIS_SERVER:-redis-server}
+command -v "$redis_server" >/dev/null || { skip "a cluster" "$redis_server is not installed"; exit 0; }
 pids=()
 trap 'kill "${pids[@]}" 2>/dev/null; finish' EXIT
+echo "# $("$redis_server" --version)"
 port=$(free_ports 4)
 at() { redis-cli -p "$((port + $1))" "${@:2}"; }
 for i in 0 1 2 3; do
 	mkdir -p "$D/node$i"
-	redis-server --port $((port + i)) --bind 127.0.0.1 --dir "$D/node$i" --save '' --cluster-enabled yes \
+	"$redis_server" --port $((port + i)) --bind 127.0.0.1 --dir "$D/node$i" --save '' --cluster-enabled yes \
 		--cluster-node-timeout 60000 >"$D/node$i.log" 2>&1 &
 	pids+=($!)
 done
@@ -33,7 +35,7 @@ limits:
   - {name: many, per: [identity.person], requests: 100000, window: 1h}
   - {name: few, when: 'identity.team == "few"', per: [identity.person], requests: 3, window: 1h}
 Y
-echo "redis: {url: \"redis+cluster://127.0.0.1:$port,127.0.0.1:$((port + 1))\", daemons: 2, deadline: 10s}" >"$D/config.yaml"
+echo "redis: {url: \"redis+cluster://127.0.0.1:$port,127.0.0.1:$((port + 1))\", daemons: 2, deadline: ${REDIS_DEADLINE:-10s}}" >"$D/config.yaml"
 stack_up --no-redis --policy "$D/policy.yaml" --config "$D/config.yaml" --daemons 2 --patient
 is_up() { fetch GET "$ADMIN/readyz" | grep -q '^redis: up'; }
 check "every node is up" wait_for is_up

@@ -120,7 +120,15 @@ octal_digits(struct span t, size_t at, size_t least, size_t most)
 								     : no_escape;
 }
 
-/* Three digits; two of an escape. */
+/* Returns true if t has an escape of three octal digits at `at`. */
+static bool
+has_octal(struct span t, size_t at)
+{
+	return at < t.n && t.p[at] == '\\' && octal_digits(t, at + 1, 3, 3).end;
+}
+
+/* Three digits. Two digits of a terminal's escape, or beside an escape of three digits: a language
+ * that writes the shortest form has two digits for digits and most signs. */
 static struct unescaped
 unescape_octal(struct span t, size_t at)
 {
@@ -129,7 +137,10 @@ unescape_octal(struct span t, size_t at)
 	if (u.end)
 		return u;
 	u = octal_digits(t, at, 2, 2);
-	return u.c[0] == TERMINAL_ESCAPE ? u : no_escape;
+	if (u.c[0] == TERMINAL_ESCAPE)
+		return u;
+	bool beside = u.end && (has_octal(t, u.end) || (at >= 5 && has_octal(t, at - 5)));
+	return beside ? u : no_escape;
 }
 
 /* A line that goes on in the next one, after its indentation. */
@@ -155,25 +166,37 @@ short_code(struct span t, size_t at)
 	       (at + 3 == t.n || !is_alnum(t.p[at + 3]));
 }
 
-/* A row of at least three of them: hexadecimal, or octal where all are digits then. */
+/* The character of two octal digits at `at`; -1: another digit is there. */
+static int
+short_octal(struct span t, size_t at)
+{
+	struct unescaped u = octal_digits(t, at, 2, 2);
+
+	return u.end ? (unsigned char)u.c[0] : -1;
+}
+
+/* A row of at least three of them. They are octal if they spell a number: digits, with a separator for
+ * each of them at most. Others are hexadecimal. */
 static struct unescaped
 short_codes(struct span t, size_t at)
 {
 	enum { ROW = 24, WIDTH = 3, LEAST = 3 };
-	size_t from = at, to = at, most = ROW * WIDTH;
-	bool octal = true;
+	size_t from = at, to = at, most = ROW * WIDTH, digits = 0, separators = 0;
 
 	while (from >= WIDTH && at - from < most && short_code(t, from - WIDTH))
 		from -= WIDTH;
 	for (; to - at < most && short_code(t, to); to += WIDTH)
 		;
-	for (size_t i = from; i < to; i += WIDTH)
-		octal &= t.p[i + 1] == '6' ? t.p[i + 2] < '8'
-					   : t.p[i + 1] == '7' && t.p[i + 2] < '2';
-	if (to - from < LEAST * WIDTH)
+	size_t n = (to - from) / WIDTH;
+	if (n < LEAST)
 		return no_escape;
-	int v = span_hex(t, at + 1, 2);
-	return one_byte(at + WIDTH, octal ? (v >> 4) * 8 + (v & 15) : v);
+	for (size_t i = from; i < to; i += WIDTH) {
+		int c = short_octal(t, i + 1);
+		digits += c >= '0' && c <= '9';
+		separators += c == ' ' || c == '-' || c == '.' || c == '/';
+	}
+	bool octal = digits + separators == n && separators <= digits;
+	return one_byte(at + WIDTH, octal ? short_octal(t, at + 1) : span_hex(t, at + 1, 2));
 }
 
 /* \41 \4b, \0041\004b or \000041\00004b of style sheets: hexadecimal digits, a blank or
