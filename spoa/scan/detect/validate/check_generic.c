@@ -312,10 +312,10 @@ static bool
 key_says_more(struct span name)
 {
 	bool qualified = false, secret = false, word = false, held = false, owned = false;
+	bool session = false; /* session_token is often an id, session_secret is not */
 
 	for (struct span w; (w = last_word(&name)).n;) {
-		if (span_ieq(w, SPAN_LIT("session")))
-			return false;
+		session |= span_ieq(w, SPAN_LIT("session"));
 		secret |= span_ieq(w, SPAN_LIT("secret")) || in_list(&passwords, w) ||
 			  span_ieq(w, SPAN_LIT("apikey")) || span_ieq(w, SPAN_LIT("accesskey"));
 		bool token = span_ieq(w, SPAN_LIT("token"));
@@ -326,7 +326,7 @@ key_says_more(struct span name)
 		qualified |= span_ieq(w, SPAN_LIT("api")) || span_ieq(w, SPAN_LIT("access")) ||
 			     span_ieq(w, SPAN_LIT("auth")) || span_ieq(w, SPAN_LIT("refresh"));
 	}
-	return secret || (word && qualified) || (held && owned);
+	return secret || (!session && ((word && qualified) || (held && owned)));
 }
 
 /* "RSA key fingerprint is …", "the token hash was …": the words up to the verb count too. */
@@ -427,9 +427,22 @@ is_of_a_harmless_word(struct span between)
 	return false;
 }
 
+/* The name with the word before it: "refresh token" where the name is "token". */
+static struct span
+name_in_prose(struct span text, struct span name)
+{
+	enum { WORD = 24 };
+	size_t from = (size_t)(name.p - text.p), to = from + name.n;
+
+	if (from > 1 && text.p[from - 1] == ' ')
+		from = span_back(text, from - 1, from > WORD ? from - WORD : 0, is_alpha);
+	return span_cut(text, from, to);
+}
+
 /* Change logs, lists and prose have hashes and ids behind such a word, with a blank, ( or | between:
- * "Refactor auth 3f786850e3…", "signing key 4AEE18F83AFDEB23". A name of one word says too little there,
- * and a commit of git is no key. A tab after a name at the beginning of its line separates two fields. */
+ * "Refactor auth 3f786850e3…", "signing key 4AEE18F83AFDEB23", "SPL token EPjF…". The name must state more
+ * there, as in "refresh token" or "secret", and a commit of git is no key. A tab after a name at the
+ * beginning of its line separates two fields. */
 static bool
 is_id_in_prose(struct span text, struct span name, struct span value)
 {
@@ -438,8 +451,11 @@ is_id_in_prose(struct span text, struct span name, struct span value)
 	struct span between = span_cut(text, from + name.n, (size_t)(value.p - text.p));
 	bool bare = true, joined = (from == 0 || text.p[from - 1] == '\n') && between.n == 1 &&
 				   between.p[0] == '\t';
-	bool commit = value.n == SHA1 && span_all(value, is_hex);
+	bool hex = span_all(value, is_hex),
+	     commit = hex && value.n == SHA1 && name.p[0] != '-'; /* not an option */
 
+	joined |= key_says_more(name_in_prose(text, name)) ||
+		  (!hex && span_chr(name, ' ') < name.n); /* "encryption key" */
 	for (size_t i = 0; i < between.n; i++)
 		bare &= is_one_of(between.p[i], " \t(|");
 	for (size_t i = 1; i < name.n; i++)
@@ -472,7 +488,8 @@ check_chance(struct candidate *c)
 	if (!is_drawn_by_chance(s, m, value_entropy(&c->memo->values, s)) ||
 		is_drawn_by_chance(name, mix_of(name), entropy(name))) /* a line of base64 */
 		return CHECK_NO;
-	if (v.sep == '(' && !v.quoted && m.digit == 0) /* f(TypePtr name) */
+	bool spaced = c->start > 1 && c->text.p[c->start - 2] == ' ';
+	if (v.sep == '(' && !spaced && !v.quoted && m.digit == 0) /* f(TypePtr name) */
 		return CHECK_NO;
 	if (!v.quoted && is_id_in_prose(c->text, name, s))
 		return CHECK_NO;
