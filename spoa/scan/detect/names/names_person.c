@@ -49,18 +49,18 @@ can_be_part(const struct names_sweep *w, const struct word *x, bool evidence)
 	return evidence || x->first == LETTER_UPPER || (w->lower && is_listed(x));
 }
 
-/* "El", "Ben", "Al" with a capital, and a name after it: Yusuf El Amrani. */
+/* "El", "Ben", "Di" with a capital between a listed name and another word: Yusuf El Amrani. The word after
+ * "Ben" may be an ordinary word of some language: Ahmed Ben Salah. */
 static bool
 is_capital_particle(const struct names_sweep *w, struct run *run, size_t k)
 {
-	static const char *const common[] = { "El", "Al", "La", "De", "Van", "Bin" };
 	const struct word *x = &run->w[k];
-	struct span text = span_cut(w->text, x->start, x->end);
+	uint32_t no_name = W_NEVER | W_TITLE | (x->flags & W_COMMON);
 
-	return k > 0 && k + 1 < run->n && x->flags & W_PARTICLE &&
-	       (!(x->flags & W_COMMON) || SPAN_IN(text, common)) && x->end - x->start >= 2 && word_stands_out(w, x) && !x->comma &&
-	       is_listed(&run->w[k - 1]) && word_stands_out(w, x + 1) && !x[1].code &&
-	       !x[1].hump && !x[1].caps && !(x[1].flags & (W_COMMON | W_NEVER | W_TITLE));
+	return k > 0 && k + 1 < run->n && x->flags & W_PARTICLE && x->end - x->start >= 2 &&
+	       word_stands_out(w, x) && !x->comma && is_listed(&run->w[k - 1]) &&
+	       word_stands_out(w, x + 1) && !x[1].code && !x[1].hump && !x[1].caps &&
+	       !(x[1].flags & no_name);
 }
 
 /* Words i.. of the run that make one name. */
@@ -464,6 +464,19 @@ find_person(struct names_sweep *w, struct run *run)
 	}
 }
 
+/* Returns where "El" begins, if that particle stands before a known "Amrani" at `at`, else `at`. */
+static size_t
+capital_particle_before(struct names_sweep *w, size_t at)
+{
+	bool label;
+	size_t start;
+
+	return words_before(w, at, W_PARTICLE, &label, &start) && !label && at - start > 2 &&
+			       is_upper(w->text.p[start])
+		       ? start
+		       : at;
+}
+
 void
 find_known(struct names_sweep *w, const struct word *word)
 {
@@ -474,7 +487,8 @@ find_known(struct names_sweep *w, const struct word *word)
 			/* not T.I.M. for Tim */
 			if (!word->code && !eponym_follows(w, word) &&
 				!memchr(w->text.p + word->start, '.', word->end - word->start))
-				names_keep(w, FIND_PERSON, word->start, word->end, 0.6f);
+				names_keep(w, FIND_PERSON, capital_particle_before(w, word->start),
+					word->end, 0.6f);
 			return;
 		}
 }
