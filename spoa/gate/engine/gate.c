@@ -251,6 +251,7 @@ count_series(struct request *r, const struct series_part *parts, size_t n)
 		[SERIES_MODEL] = model_label(r, permitted, &room),
 	};
 
+	team_tally_add(&r->gate->tally.teams, r->found.identity.team, parts, n);
 	if ((!series_count(&r->gate->tally.series, label, parts, n) || !room) &&
 		v < SERIES_INPUT)
 		metric_inc(r->gate->metrics, M_LABELS_OVER);

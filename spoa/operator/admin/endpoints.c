@@ -173,7 +173,11 @@ static const struct param near_asked[] = {
 };
 static const struct param series_asked[] = {
 	{ "window", PARAM_DURATION, .text = "How far back, up to 1h, which it is otherwise." },
-	{ "by", PARAM_CHOICE, .words = "total route target model", .text = "Of this kind alone." }, { .name = NULL },
+	{ "by", PARAM_CHOICE, .words = "total route target model team rule", .text = "Of this kind alone." }, { .name = NULL },
+};
+static const struct param trends_asked[] = {
+	{ "by", PARAM_CHOICE, .words = "total route target model team rule", .text = "The kind of the rows; total." },
+	{ "range", PARAM_CHOICE, .words = "1h 24h 7d 90d", .text = "How far back; 1h." }, { .name = NULL },
 };
 static const struct param decisions_seen[] = {
 	{ "decision", PARAM_TEXT, .text = "permit, redact, deny, observed; several with commas." },
@@ -318,6 +322,8 @@ const struct admin_endpoint admin_endpoints[] = {
   .params = near_asked, .call = admin_limits_near, .shape = "total:integer near:array" },
 { "GET", "/series", ROLE_VIEWER, "The last hour in steps of ten seconds: in all, by route, target, model.",
   .params = series_asked, .call = admin_series, .shape = "step_s:integer steps:integer series:array" },
+{ "GET", "/trends", ROLE_VIEWER, "The last hour, day, week or ninety days in steps, and the period before. Kept over restarts.",
+  .params = trends_asked, .call = admin_trends, .shape = "range:string step_s:integer steps:integer series:array before:array daemons:array" },
 { "GET", "/decisions/live", ROLE_AUDITOR, "Decisions as they are made, as server-sent events; goes on after Last-Event-ID.",
   .params = decisions_seen, .begin = admin_decisions_live, .type = "text/event-stream" },
 

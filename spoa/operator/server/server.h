@@ -5,7 +5,7 @@
 
 #include "budget/quota/quota.h"
 #include "budget/recall/startpoints.h"
-#include "budget/tally/cached_share.h"
+#include "budget/trends/cached_share.h"
 #include "gate/changes/erasing.h"
 #include "net/worker.h"
 #include "gate/sources/extract_health.h"
