@@ -186,8 +186,8 @@ send_connection(void *arg, const struct agent_parcel *p)
 	return handover_send(h->instance.fd, &m, p->engine, p->in);
 }
 
-/* Whether the new instance's DECIDES was sent. After shutdown() it can be sent no more, so that
- * both sides agree. */
+/* Returns true if the new instance sent DECIDES. After SHUT_RD it can send nothing more, so that both
+ * sides agree; this side can still send REFUSED. */
 static bool
 was_decided(int fd)
 {
@@ -196,7 +196,7 @@ was_decided(int fd)
 
 	int err = handover_receive(fd, &m, &bytes);
 	if (err == ERR_TIMEOUT) {
-		shutdown(fd, SHUT_RDWR);
+		shutdown(fd, SHUT_RD);
 		err = handover_receive(fd, &m, &bytes);
 	}
 	return !err && m.kind == HAND_DECIDES;
@@ -508,23 +508,43 @@ keep_parcel(struct taken *t, const struct handover_msg *m, const struct buf *byt
 	return 0;
 }
 
+/* The older instance sends REFUSED before it closes its end. If nothing precedes the end, the older
+ * process has ended: 0, this instance is to decide. */
+static int
+receive_last(struct handover *h, struct buf *why)
+{
+	struct handover_msg m = { .fd = -1 };
+	SCOPED_BUF(bytes, HANDOVER_BYTES);
+
+	int err = handover_receive(h->older, &m, &bytes);
+	if (m.fd >= 0)
+		close(m.fd);
+	return err == ERR_CLOSED ? 0 : refused_by_older(err, &bytes, why);
+}
+
 /* Receives connections until GO, and answers it. 0: this instance is to decide. */
 static int
 receive_connections(struct handover *h, struct taken *t, struct buf *why)
 {
-	struct handover_msg m;
+	struct handover_msg m = { .fd = -1 };
 	SCOPED_BUF(bytes, HANDOVER_BYTES);
 
 	handover_bound(h->older, TAKE_MS);
 	int err = send_plain(h->older, HAND_TAKE, span_of(NULL, 0));
+	if (err == ERR_CLOSED)
+		return receive_last(h, why);
 	while (!err && !(err = handover_receive(h->older, &m, &bytes)) &&
 		m.kind == HAND_CONNECTION && m.fd >= 0)
 		err = keep_parcel(t, &m, &bytes);
-	if (err == ERR_CLOSED)
-		return 0; /* the older instance has ended */
+	/* A REFUSED may not fit into the socket after connections, so that an end without REFUSED
+	 * proves nothing then. */
+	if (err == ERR_CLOSED && t->n == 0)
+		return 0; /* the older process has ended */
 	if (err || m.kind != HAND_GO)
 		return refused_by_older(err, &bytes, why);
 	err = send_plain(h->older, HAND_DECIDES, span_of(NULL, 0));
+	if (err == ERR_CLOSED)
+		return receive_last(h, why);
 	return err ? refused_by_older(err, &bytes, why) : 0;
 }
 

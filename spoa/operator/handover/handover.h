@@ -15,10 +15,13 @@
  *      │                      │◄─────────────────────────── DECIDES ─┤ from here on it decides
  *      │◄───────── DECIDES ───┤ PASSING → GONE: drains, stops        │
  *
- * Before GO every failure leaves the old instance deciding: it thaws. If the old instance ends
- * before GO, the new one decides with the sockets that it has. After GO the new one decides
- * only if its DECIDES was sent before the old one closed its end, else it ends and the old one
- * decides again, with new connections. owner: main. */
+ * Before GO every failure leaves the old instance deciding: it thaws. The old instance sends REFUSED
+ * before it closes its end, for example if the command was interrupted, and the new one then ends.
+ * If the old process ends before the first CONNECTION, its end is closed without REFUSED: the new
+ * one decides with the sockets that it has. If the old process ends between the first CONNECTION and GO,
+ * the new one ends too, and the old one is started again. After GO the new one decides only if its
+ * DECIDES was sent before the old one shut its end, else it ends and the old one decides again,
+ * with new connections. owner: main. */
 #ifndef OPERATOR_HANDOVER_HANDOVER_H
 #define OPERATOR_HANDOVER_HANDOVER_H
 

@@ -31,9 +31,10 @@ struct handover_msg {
 	int fd; /* -1: none; of a received message it is the receiver's */
 };
 
-/* 0, ERR_IO (errno), ERR_TIMEOUT. The descriptor stays the caller's. */
+/* 0, ERR_IO (errno), ERR_TIMEOUT, ERR_CLOSED. The descriptor stays the caller's. */
 int handover_send(int socket, const struct handover_msg *m, struct span first, struct span rest);
-/* Replaces *bytes. 0, ERR_CLOSED, ERR_TIMEOUT, ERR_IO, ERR_UNSUPPORTED (another format). */
+/* Replaces *bytes. 0, ERR_CLOSED (no byte of a message arrived), ERR_TRUNCATED (a part of one did),
+ * ERR_TIMEOUT, ERR_IO, ERR_UNSUPPORTED (another format). */
 int handover_receive(int socket, struct handover_msg *m, struct buf *bytes);
 /* Bounds each later send and receive. */
 void handover_bound(int socket, unsigned ms);

@@ -707,8 +707,10 @@ server_run(const char *config_file, bool take, const struct server_front *front)
 	looks_begin(&s.looks, &s, run.loop);
 	if (handover_joined(&s.handover) && !may_take(&s, &why))
 		goto stop;
-	if (handover_take(&s.handover, so.agent, so.nagent, &why) < 0)
+	if (handover_take(&s.handover, so.agent, so.nagent, &why) < 0) {
+		code = EXIT_ANOTHER_DECIDES;
 		goto stop;
+	}
 	handover_serve(&s.handover);
 	server_notify("READY=1\nSTATUS=");
 	ev_run(run.loop, 0);
