@@ -35,7 +35,7 @@ node_of() { "$build/tollgate" status -c "$D/tollgate.yaml" --json | jq -r .node;
 decided_twice() { cat "$D"/journal/* "$D"/journal-b/* | tr -d '\0' | jq -r 'select(.type == "decision") | .id' | sort | uniq -d | wc -l; }
 deciding() { pgrep -f "^$build/tollgate serve -c $D/tollgate.yaml"; } # while there is one instance
 load_begin() {
-	rm -f "$D/enough"
+	rm -f "$D/enough" "$D/load.txt"
 	EDGE=$EDGE TOKEN=$(token) STOP=$D/enough NOW=$D/load.txt node "$here/load.mjs" &
 	loading=$!
 }

@@ -224,7 +224,6 @@ pass_connections(struct handover *h)
 {
 	uint64_t began_us = clock_mono_us();
 	const char *why = NULL;
-	bool went = false;
 
 	h->state = HANDOVER_PASSING;
 	order_all(h, WORKER_FREEZE);
@@ -234,18 +233,16 @@ pass_connections(struct handover *h)
 	for (unsigned i = 0; i < h->nworkers && !why; i++)
 		if (agent_parcels(h->workers[i].agent, send_connection, h))
 			why = "a connection could not be passed to the new instance";
-	if (!why) {
-		went = send_plain(h->instance.fd, HAND_GO, span_of(NULL, 0)) == 0;
-		if (!went || !was_decided(h->instance.fd))
-			why = "the new instance ended while it took over";
-	}
+	if (!why && (send_plain(h->instance.fd, HAND_GO, span_of(NULL, 0)) ||
+			    !was_decided(h->instance.fd)))
+		why = "the new instance ended while it took over";
 	if (!why) {
 		log_event(LOG_INFO, "upgrade.passed",
 			LI("took_us", clock_mono_us() - began_us));
 		go_away(h);
 		return;
 	}
-	order_all(h, went ? WORKER_THAW_ALONE : WORKER_THAW);
+	order_all(h, WORKER_THAW);
 	all_workers(h, offsetof(struct worker, still), false, STEP_MS * 1000);
 	call_off(h, span_str(why));
 }

@@ -20,8 +20,8 @@
  * If the old process ends before the first CONNECTION, its end is closed without REFUSED: the new
  * one decides with the sockets that it has. If the old process ends between the first CONNECTION and GO,
  * the new one ends too, and the old one is started again. After GO the new one decides only if its
- * DECIDES was sent before the old one shut its end, else it ends and the old one decides again,
- * with new connections. owner: main. */
+ * DECIDES was sent before the old one shut its end, else it ends and the old one thaws. The new one
+ * reads from the connections only once it decides. owner: main. */
 #ifndef OPERATOR_HANDOVER_HANDOVER_H
 #define OPERATOR_HANDOVER_HANDOVER_H
 
