@@ -216,7 +216,7 @@ go_away(struct handover *h)
 	close(h->fd);
 	h->fd = -1;
 	log_event(LOG_INFO, "upgrade.handed");
-	h->gone(h->arg);
+	h->ops->gone(h->arg);
 }
 
 static void
@@ -247,6 +247,17 @@ pass_connections(struct handover *h)
 	call_off(h, span_str(why));
 }
 
+/* The new instance began to read its files before this instance ended its last reload. */
+static bool
+reloaded_since(const struct handover *h, struct span loaded)
+{
+	uint64_t loaded_us = 0;
+
+	if (loaded.n == sizeof(loaded_us))
+		memcpy(&loaded_us, loaded.p, sizeof(loaded_us));
+	return h->ordered_us > loaded_us;
+}
+
 static void
 on_instance(struct ev_loop *loop UNUSED, ev_io *w, int revents UNUSED)
 {
@@ -260,7 +271,10 @@ on_instance(struct ev_loop *loop UNUSED, ev_io *w, int revents UNUSED)
 	else if (m.fd >= 0)
 		close(m.fd);
 	if (!why.n && m.kind == HAND_TAKE) {
-		pass_connections(h);
+		if (!reloaded_since(h, buf_view(&bytes)))
+			pass_connections(h);
+		else if (send_plain(w->fd, HAND_AGAIN, span_of(NULL, 0)))
+			call_off(h, SPAN_LIT("the new instance ended before it was ready"));
 		return;
 	}
 	if (!why.n)
@@ -373,13 +387,13 @@ on_hand(struct ev_loop *loop UNUSED, ev_io *w, int revents UNUSED)
 
 void
 handover_init(struct handover *h, struct ev_loop *loop, const _Atomic bool *draining,
-	void (*gone)(void *arg), void *arg)
+	const struct handover_ops *ops, void *arg)
 {
 	*h = (struct handover){ .loop = loop,
 		.draining = draining,
 		.fd = -1,
 		.older = -1,
-		.gone = gone,
+		.ops = ops,
 		.arg = arg };
 	TAG(handover, h);
 	ev_io_init(&h->listener, on_hand, -1, EV_READ);
@@ -478,6 +492,7 @@ handover_joined(const struct handover *h)
 struct taken {
 	struct agent_parcel *all;
 	size_t n, room;
+	bool go; /* all have arrived */
 };
 
 static int
@@ -505,21 +520,30 @@ keep_parcel(struct taken *t, const struct handover_msg *m, const struct buf *byt
 	return 0;
 }
 
-/* The older instance sends REFUSED before it closes its end. If nothing precedes the end, the older
- * process has ended: 0, this instance is to decide. */
+/* Sends TAKE, and again after each AGAIN; *m is then the older instance's first message that is not
+ * AGAIN. 0, ERR_CLOSED if the older process has ended, or another negative error with *why. */
 static int
-receive_last(struct handover *h, struct buf *why)
+ask_to_take(struct handover *h, struct handover_msg *m, struct buf *bytes, struct buf *why)
 {
-	struct handover_msg m = { .fd = -1 };
-	SCOPED_BUF(bytes, HANDOVER_BYTES);
-
-	int err = handover_receive(h->older, &m, &bytes);
-	if (m.fd >= 0)
-		close(m.fd);
-	return err == ERR_CLOSED ? 0 : refused_by_older(err, &bytes, why);
+	for (;;) {
+		const uint64_t loaded_us = h->loaded_us;
+		int err = send_plain(h->older, HAND_TAKE,
+			span_of((const char *)&loaded_us, sizeof(loaded_us)));
+		/* The older instance sends REFUSED before it closes its end, so that even after
+		 * ERR_CLOSED there may be a message. */
+		if (!err || err == ERR_CLOSED)
+			err = handover_receive(h->older, m, bytes);
+		if (err && err != ERR_CLOSED)
+			return refused_by_older(err, bytes, why);
+		if (err || m->kind != HAND_AGAIN)
+			return err;
+		err = h->ops->load(h->arg, why);
+		if (err)
+			return err;
+	}
 }
 
-/* Receives connections until GO, and answers it. 0: this instance is to decide. */
+/* Receives connections until GO. 0: this instance is to decide, with DECIDES if t->go. */
 static int
 receive_connections(struct handover *h, struct taken *t, struct buf *why)
 {
@@ -527,21 +551,35 @@ receive_connections(struct handover *h, struct taken *t, struct buf *why)
 	SCOPED_BUF(bytes, HANDOVER_BYTES);
 
 	handover_bound(h->older, TAKE_MS);
-	int err = send_plain(h->older, HAND_TAKE, span_of(NULL, 0));
-	if (err == ERR_CLOSED)
-		return receive_last(h, why);
-	while (!err && !(err = handover_receive(h->older, &m, &bytes)) &&
-		m.kind == HAND_CONNECTION && m.fd >= 0)
+	int err = ask_to_take(h, &m, &bytes, why);
+	if (err)
+		return err == ERR_CLOSED ? 0 : err;
+	while (!err && m.kind == HAND_CONNECTION && m.fd >= 0) {
 		err = keep_parcel(t, &m, &bytes);
-	/* A REFUSED may not fit into the socket after connections, so that an end without REFUSED
-	 * proves nothing then. */
-	if (err == ERR_CLOSED && t->n == 0)
-		return 0; /* the older process has ended */
+		if (!err)
+			err = handover_receive(h->older, &m, &bytes);
+	}
+	/* After connections a REFUSED may not fit into the socket, so that a close proves nothing. */
 	if (err || m.kind != HAND_GO)
 		return refused_by_older(err, &bytes, why);
-	err = send_plain(h->older, HAND_DECIDES, span_of(NULL, 0));
-	if (err == ERR_CLOSED)
-		return receive_last(h, why);
+	t->go = true;
+	return 0;
+}
+
+/* 0: this instance decides. */
+static int
+send_decides(struct handover *h, struct buf *why)
+{
+	struct handover_msg m = { .fd = -1 };
+	SCOPED_BUF(bytes, HANDOVER_BYTES);
+
+	int err = send_plain(h->older, HAND_DECIDES, span_of(NULL, 0));
+	if (err == ERR_CLOSED) {
+		err = handover_receive(h->older, &m, &bytes);
+		if (err == ERR_CLOSED)
+			return 0; /* the older process has ended */
+		return refused_by_older(err, &bytes, why);
+	}
 	return err ? refused_by_older(err, &bytes, why) : 0;
 }
 
@@ -551,6 +589,10 @@ handover_take(struct handover *h, const int *agent_fds, size_t n, struct buf *wh
 	struct taken t = { .n = 0 };
 	int err = h->older >= 0 ? receive_connections(h, &t, why) : 0;
 
+	if (!err)
+		err = h->ops->serve(h->arg, why);
+	if (!err && t.go)
+		err = send_decides(h, why);
 	for (unsigned i = 0; i < h->nworkers && !err; i++)
 		worker_accept(&h->workers[i], agent_fds, n);
 	for (size_t i = 0; i < t.n; i++) {

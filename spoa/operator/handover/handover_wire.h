@@ -18,11 +18,12 @@ enum handover_kind {
 	HAND_JOIN,	 /* the new instance's node; value 1: it was not announced */
 	HAND_SOCKET,	 /* the address of the listening descriptor */
 	HAND_SOCKETS,	 /* that were all sockets */
-	HAND_TAKE,	 /* the new instance is ready */
+	HAND_TAKE,	 /* the new instance is ready; bytes: `loaded_us`, 8 bytes in host order */
 	HAND_CONNECTION, /* value: max_frame; bytes: engine, then what was read */
 	HAND_GO,	 /* that were all connections: the new instance is to decide */
 	HAND_DECIDES,	 /* the new instance decides */
 	HAND_REFUSED,	 /* bytes: the reason, for people; value 1: it is of the same node */
+	HAND_AGAIN,	 /* a reload ended after `loaded_us`: read the files again, then TAKE */
 };
 
 struct handover_msg {
