@@ -53,6 +53,14 @@ is "and the older one decides by its policy" "$(node_of) $(in_force)" "a_b $seco
 mv "$D/good.yaml" "$policy"
 "$build/tollgate" reload -c "$D/tollgate.yaml" >/dev/null
 
+cp "$D/tollgate.yaml" "$D/good.yaml"
+echo 'nonsense: 1' >>"$D/tollgate.yaml"
+upgrade && code=0 || code=$?
+is "an upgrade with errors in tollgate.yaml is exit 1" "$code" 1
+like "with the reason" "$said" 'tollgate.yaml has errors'
+check "and requests pass" served
+mv "$D/good.yaml" "$D/tollgate.yaml"
+
 port=${ADMIN##*:}
 listens() { ss -Hltn "sport = :$port" | grep -q .; }
 check "admin.tcp is open" listens

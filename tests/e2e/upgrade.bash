@@ -2,10 +2,10 @@
 # shellcheck shell=bash disable=SC2034,SC2154
 upgrades=0
 
-# upgrade_stack [POLICY]: a stack whose callers are permitted, with $auth, $json and the body of a request for a stream
+# upgrade_stack [POLICY] [OPTION…]: a stack whose callers are permitted, with $auth, $json and the body of a request for a stream
 upgrade_stack() {
 	command -v node >/dev/null || { skip "upgrade" "node is not installed"; exit 0; }
-	stack_up --policy "${1:-$here/policy.yaml}" --config "$here/config.yaml"
+	stack_up --policy "${1:-$here/policy.yaml}" --config "$here/config.yaml" "${@:2}"
 	auth="authorization: Bearer $(token)"
 	json='content-type: application/json'
 	stream='{"model":"say:one two three four five six seven eight","stream":true,"messages":[{"role":"user","content":"hi"}]}'
