@@ -138,7 +138,7 @@ handover_receive(int socket, struct handover_msg *m, struct buf *bytes)
 		if (m->fd >= 0)
 			close(m->fd);
 		m->fd = -1;
-		return err;
+		return err == ERR_CLOSED ? ERR_TRUNCATED : err;
 	}
 	buf_commit(bytes, h.n);
 	m->kind = (enum handover_kind)h.kind;

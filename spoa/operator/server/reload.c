@@ -311,6 +311,7 @@ reload(struct reloading *r, const char *by, const char *why, struct file_set *se
 {
 	struct server *s = r->s;
 	int64_t since_ns = clock_wall_ns();
+	uint64_t began_us = clock_mono_us();
 	char text[KEPT_POLICY_HEX];
 
 	server_notify("RELOADING=1");
@@ -349,11 +350,23 @@ reload(struct reloading *r, const char *by, const char *why, struct file_set *se
 	note_reload(r, by, &d, !snap);
 	if (snap && set) {
 		keep_set(r, &d, set, since_ns);
+		s->handover.loaded_us = began_us;
 		SCOPED_LOCK(&r->lock);
 		r->in_force_ns = since_ns;
 	}
 	look_out(r, &d, !snap, since_ns);
+	s->handover.ordered_us = clock_mono_us();
 	server_notify("READY=1");
+}
+
+static void
+refuse_after_hand_over(struct reloading *r, const char *by)
+{
+	SCOPED_DIAG(d);
+
+	diag_file(&d, r->s->config_file, "the other instance decides: repeat the order");
+	report(&d);
+	note_reload(r, by, &d, true);
 }
 
 void
@@ -361,6 +374,10 @@ reload_now(struct reloading *r, const char *by, const char *why)
 {
 	struct file_set set;
 
+	if (r->s->handover.state == HANDOVER_GONE) {
+		refuse_after_hand_over(r, by);
+		return;
+	}
 	file_set_init(&set);
 	reload(r, by, why, &set);
 	file_set_free(&set);

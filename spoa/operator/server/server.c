@@ -116,6 +116,26 @@ hand_away(void *running)
 	begin_stop(run);
 }
 
+/* A reload by the other instance ended after this instance began to read its files. */
+static int
+load_for_hand_over(void *running, struct buf *why)
+{
+	struct running *run = TAGGED(running, running);
+
+	reload_now(&run->s->reloading, "hand-over", NULL);
+	return reload_refused(&run->s->reloading, why) ? ERR_SYNTAX : 0;
+}
+
+static int
+serve_front(void *running, struct buf *why)
+{
+	struct running *run = TAGGED(running, running);
+
+	return run->s->front_of->serve(run->s->front, why);
+}
+
+static const struct handover_ops hand_over = { hand_away, load_for_hand_over, serve_front };
+
 static void
 on_term(struct ev_loop *loop, ev_signal *w, int revents UNUSED)
 {
@@ -639,7 +659,8 @@ server_run(const char *config_file, bool take, const struct server_front *front)
 	s.auths = auths_new(&s.metrics);
 	if (!s.keysets || !s.auths || catch_signals(&run) < 0)
 		goto out;
-	handover_init(&s.handover, run.loop, &s.draining, hand_away, &run);
+	handover_init(&s.handover, run.loop, &s.draining, &hand_over, &run);
+	s.handover.loaded_us = s.started_us;
 	file_set_record(&read);
 	s.snap = snapshot_load(config_file, NULL, WORKERS_MAX, s.keysets, &d);
 	file_set_record(NULL);
@@ -707,9 +728,12 @@ server_run(const char *config_file, bool take, const struct server_front *front)
 	looks_begin(&s.looks, &s, run.loop);
 	if (handover_joined(&s.handover) && !may_take(&s, &why))
 		goto stop;
-	if (handover_take(&s.handover, so.agent, so.nagent, &why) < 0)
+	if (handover_take(&s.handover, so.agent, so.nagent, &why) < 0) {
+		code = EXIT_ANOTHER_DECIDES;
 		goto stop;
+	}
 	handover_serve(&s.handover);
+	listen_close_unused();
 	server_notify("READY=1\nSTATUS=");
 	ev_run(run.loop, 0);
 	code = 0;

@@ -77,8 +77,10 @@ struct server {
 
 /* What is in front of the daemon, layers above this one: the admin server. */
 struct server_front {
-	/* Once all but this runs. NULL with a message in *why. */
+	/* Opens its sockets, once all but this runs. NULL with a message in *why. */
 	void *(*start)(const struct config *cfg, struct server *s, struct buf *why);
+	/* Accepts on them, once this instance is to decide. 0, or a negative error with *why. */
+	int (*serve)(void *front, struct buf *why);
 	void (*reloaded)(void *front, const struct config *cfg); /* on the main thread */
 	void (*handed)(void *front); /* the listening sockets are another process' now */
 	void (*stop)(void *front);				 /* NULL: nothing */
