@@ -246,33 +246,74 @@ lock_policy(struct apply *ap)
 	return -1;
 }
 
+/* Writes the new files in order. *written is the number of files that were replaced. */
 static int
-write_files(struct apply *ap, const struct file_set *files)
+write_files(struct apply *ap, size_t *written)
 {
 	SCOPED_BUF(why, 4096);
-	for (size_t i = 0; i < files->n; i++) {
-		const struct set_file *f = &files->v[i];
+	for (*written = 0; *written < ap->next.n; ++*written) {
+		const struct set_file *f = &ap->next.v[*written];
 		if (replace_file(AT_FDCWD, f->name, 0640, f->text, &why))
 			return cmd_fail(ap->what, "%.*s", SPAN_ARG(buf_view(&why)));
 	}
 	return EXIT_DONE;
 }
 
-/* Reads what the files hold now, so that a refused reload leaves them as they were. */
-static bool
+/* Reads the present contents of the files. A file that does not exist is not in ap->was. */
+static int
 remember_files(struct apply *ap)
 {
 	file_set_from(NULL, SET_AS_LOADED);
 	for (size_t i = 0; i < ap->next.n; i++) {
 		SCOPED_BUF(text, 0);
 		const struct set_file *f = &ap->next.v[i];
-		if (buf_file(&text, f->name) &&
-			!file_set_add(&ap->was, f->kind, f->name, buf_view(&text)))
-			return false;
+		if (!buf_file(&text, f->name)) {
+			if (errno != ENOENT)
+				return cmd_fail(ap->what, "%s: %s", f->name, strerror(errno));
+		} else if (!file_set_add(&ap->was, f->kind, f->name, buf_view(&text))) {
+			return cmd_fail(ap->what, "out of memory");
+		}
 	}
-	return true;
+	return EXIT_DONE;
 }
 
+/* Gives the first `written` files their earlier contents, and removes those that did not exist. */
+static void
+restore_files(struct apply *ap, size_t written)
+{
+	for (size_t i = 0; i < written; i++) {
+		SCOPED_BUF(why, 4096);
+		const char *name = ap->next.v[i].name;
+		const struct set_file *was = file_set_find(&ap->was, name);
+		if (was)
+			replace_file(AT_FDCWD, name, 0640, was->text, &why);
+		else if (unlink(name) < 0)
+			buf_printf(&why, "%s: %s", name, strerror(errno));
+		if (why.n)
+			cmd_fail(ap->what, "cannot be restored: %.*s", SPAN_ARG(buf_view(&why)));
+	}
+}
+
+/* The order may or may not have reached the daemon: the version in force decides. */
+static int
+look_after_order(struct apply *ap, struct span why)
+{
+	int code = EXIT_CANNOT;
+	json_auto_t *s = daemon_status(ap, &code);
+
+	if (s && !strcmp(json_text_in(s, "policy_version"), ap->version))
+		return EXIT_DONE;
+	cmd_fail(ap->what,
+		"%.*s: it is not known whether the daemon carries out the order. The new files stay "
+		"installed%s%s. `tollgate status` shows the policy in force, and `tollgate reload` "
+		"orders the files again",
+		SPAN_ARG(why), s ? ", and still in force is " : "",
+		s ? json_text_in(s, "policy") : "");
+	return EXIT_CANNOT;
+}
+
+/* EXIT_DONE: the daemon has the policy in force. EXIT_NO: the daemon refused it. EXIT_CANNOT: the
+ * outcome is unknown. */
 static int
 order_reload(struct apply *ap)
 {
@@ -283,15 +324,18 @@ order_reload(struct apply *ap)
 	SCOPED_BUF(why, 4096);
 	const char *socket = admin_socket(ap->what, ap->config, &ap->a);
 	long status = socket ? admin_ask_json(socket, "/reload", in, &said, &why) : 0;
+	const char *error = json_str_in(said, "error");
 	if (status == 200)
 		return EXIT_DONE;
-	if (!status)
-		return socket ? cmd_fail(ap->what, "%.*s", SPAN_ARG(buf_view(&why))) : EXIT_CANNOT;
+	if (!str_same(json_str_in(said, "result"), "refused") && (status < 400 || !error)) {
+		if (!why.n)
+			buf_str(&why, "the daemon did not report an outcome within its time");
+		return look_after_order(ap, buf_view(&why));
+	}
 	json_array_foreach(json_object_get(said, "errors"), i, one)
 		fprintf(stderr, "%s\n", json_string_value(one) ? json_string_value(one) : "?");
 	cmd_fail(ap->what, "the daemon refused the policy, and the one before stays in force%s%s",
-		json_str_in(said, "error") ? ": " : "",
-		json_str_in(said, "error") ? json_str_in(said, "error") : "");
+		error ? ": " : "", error ? error : "");
 	return EXIT_NO;
 }
 
@@ -335,18 +379,20 @@ await_workers(struct apply *ap)
 static int
 install(struct apply *ap)
 {
-	int code;
+	size_t written;
+	int code = remember_files(ap);
 
-	if (!remember_files(ap))
-		return cmd_fail(ap->what, "out of memory");
-	code = write_files(ap, &ap->next);
-	if (code == EXIT_DONE)
-		code = order_reload(ap);
-	if (code != EXIT_DONE) {
-		write_files(ap, &ap->was);
+	if (code)
+		return code;
+	code = write_files(ap, &written);
+	if (code) {
+		restore_files(ap, written);
 		return code;
 	}
-	return await_workers(ap);
+	code = order_reload(ap);
+	if (code == EXIT_NO)
+		restore_files(ap, written);
+	return code ? code : await_workers(ap);
 }
 
 /* ---- the commands ---- */

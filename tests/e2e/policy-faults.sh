@@ -1,0 +1,52 @@
+# Faults while a policy is put in force: an order whose outcome is unknown, files that were added or
+# removed since a version, and a command that is killed at each step.
+# Once: no version of HAProxy differs here.
+. "$(dirname "$0")/lib.sh"
+mkdir "$D/p"
+rules() { # the whole policy, with these rules
+	sed '/^rules:/,/^default:/d' "$here/policy.yaml"
+	printf 'rules:\n%s\ndefault: permit\n' "$1"
+}
+secrets='  - {name: no-secrets, when: "\"secret\" in prompt.classes", deny: {reason: the prompt contains a secret}}'
+pii='  - {name: pii, when: "\"pii\" in prompt.classes", redact: {classes: [pii]}}'
+rules "$pii" >"$D/p/10.yaml"
+stack_up --policy "$D/p" --config "$here/config.yaml"
+tg() { "$B/tollgate" "$@" -c "$D/tollgate.yaml" >"$D/out" 2>&1; }
+in_force() { "$B/tollgate" status --json -c "$D/tollgate.yaml" | jq -r .policy_version; }
+first=$(in_force)
+
+# ---- an order whose outcome is unknown ----
+
+daemon=$(sed -n 's/.*"unix@\([^"]*admin[^"]*\)".*/\1/p' "$D/tollgate.yaml" | head -1)
+[ -n "$daemon" ] || daemon=$(grep -o 'unix@[^", ]*admin[^", ]*' "$D/tollgate.yaml" | head -1 | cut -d@ -f2)
+echo through >"$D/mode"
+node "$here/order-proxy.mjs" "$D/proxy.sock" "$daemon" "$D/mode" >"$D/proxy.log" 2>&1 &
+note_pid $! proxy
+sed "s#$daemon#$D/proxy.sock#" "$D/tollgate.yaml" >"$D/proxied.yaml"
+wait_for test -S "$D/proxy.sock"
+proxied() { "$B/tollgate" "$@" -c "$D/proxied.yaml" >"$D/out" 2>&1; }
+
+printf 'rules:\n%s\n' "$secrets" >"$D/p/20.yaml"
+proxied policy apply --why 'no secrets' --yes
+is "the second policy is put in force through the proxy" "$?" 0
+second=$(in_force)
+rm "$D/p/20.yaml"
+tg policy apply --why 'secrets again' --yes
+is "the first policy again" "$? $(in_force)" "0 $first"
+
+# ORDER EXIT VERSION FILE: `policy back` to the second version, which writes the file p/20.yaml anew
+# clang-format off
+while read -r order code version file; do
+	echo "$order" >"$D/mode"
+	proxied policy back "$second" --why "$order" --yes
+	is "an order that is $order: exit code, version in force, new file" \
+		"$? $(in_force) $([ -e "$D/p/20.yaml" ] && echo stays || echo removed)" "$code $version $file"
+	[ "$order" != unknown ] || like "the message names the policy in force" "$(tr '\n' ' ' <"$D/out")" "it is not known whether .*still in force is [^ ]*${first:0:12}"
+	rm -f "$D/p/20.yaml"
+	tg policy apply --why 'the first again' --yes
+done <<-ROWS
+	refused 1 $first removed
+	unknown 2 $first stays
+	lost 2 $first stays
+	carried 0 $second stays
+ROWS
