@@ -227,7 +227,7 @@ list_disk(struct listing *l, const char *dir, struct span suffix)
 }
 
 static bool
-is_listed(const struct listing *l, struct span name)
+lists_name(const struct listing *l, struct span name)
 {
 	for (size_t i = 0; i < l->n; i++)
 		if (span_is(name, l->v[i]))
@@ -245,7 +245,7 @@ list_set(struct listing *l, const struct file_set *set, const char *dir, struct 
 	}
 	for (size_t i = 0; i < set->n; i++) {
 		struct span name = name_in(&set->v[i], span_str(dir));
-		if (is_wanted(name, suffix) && !is_listed(l, name) && !add_name(l, name)) {
+		if (is_wanted(name, suffix) && !lists_name(l, name) && !add_name(l, name)) {
 			errno = ENOMEM;
 			return -1;
 		}

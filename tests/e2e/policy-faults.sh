@@ -50,3 +50,25 @@ done <<-ROWS
 	lost 2 $first stays
 	carried 0 $second stays
 ROWS
+echo through >"$D/mode"
+
+# ---- back to a version whose files were added to, removed or replaced since ----
+
+printf 'rules:\n%s\n' "$secrets" >"$D/p/20.yaml"
+tg policy back "$first" --why 'a file was added' --yes
+is "a file that was added since: back exits with 1, and changes nothing" "$? $(in_force)" "1 $first"
+like "the message names the file" "$(cat "$D/out")" "p/20.yaml: version ${first:0:12} does not have this file"
+tg policy apply --why 'the second' --yes
+rm "$D/p/20.yaml"
+echo '# a comment' >>"$D/p/10.yaml"
+tg policy apply --why 'the first, with a comment' --yes
+# Another text under the version of the second policy, newer than the text that was in force.
+kept=$(ls "$D/journal.policies/${second:0:16}-"*)
+zstd -dqc "$kept" | sed 's/the prompt contains a secret/the prompt contains no secret/; s/"bytes":\([0-9]*\)/"bytes":\1/' >"$D/forged"
+old=$(zstd -dqc "$kept" | head -1 | jq '.files[] | select(.name | endswith("20.yaml")).bytes')
+sed -i "1s/\"bytes\":$old}/\"bytes\":$((old + 1))}/" "$D/forged"
+zstd -q "$D/forged" -o "$D/journal.policies/${second:0:16}-$(sha256sum <"$D/forged" | cut -d' ' -f1).policy.zst"
+tg policy back "$second" --why 'the text of the record' --yes
+is "back writes a file that was removed" "$? $(in_force)" "0 $second"
+like "as it was in force, not as a newer text of that version has it" "$(cat "$D/p/20.yaml")" 'contains a secret'
+like "back prints each file that it writes" "$(tr '\n' ' ' <"$D/out")" 'writes [^ ]*/p/10.yaml writes [^ ]*/p/20.yaml \(a new file\)'

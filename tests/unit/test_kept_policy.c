@@ -145,6 +145,27 @@ each_changed_byte_is_noticed(void **state)
 	close(fd);
 }
 
+/* The text of one version under the name of another is no text of that other version. */
+static void
+a_text_under_another_versions_name_is_noticed(void **state)
+{
+	const char *other = "fedcba9876543210";
+	char name[256], renamed[256], version[17], hash[KEPT_POLICY_HEX];
+	struct kept_policy k;
+
+	(void)state;
+	SCOPED_BUF(why, 0);
+	assert_int_equal(put("a text", NULL), 0);
+	assert_true(files_kept(name, sizeof(name)) > 0);
+	assert_true(kept_policy_name_read(strrchr(name, '/') + 1, version, hash));
+	snprintf(renamed, sizeof(renamed), "%s" KEPT_POLICY_FOLDER "/%s-%s" KEPT_POLICY_SUFFIX,
+		journal, other, hash);
+	assert_int_equal(rename(name, renamed), 0);
+	assert_int_equal(kept_policy_get(journal, other, hash, &k, &why), ERR_AUTH);
+	kept_policy_free(&k);
+	assert_int_equal(unlink(renamed), 0);
+}
+
 static int
 full(int fd, struct statvfs *st)
 {
@@ -191,6 +212,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_text_is_read_back_and_stored_once),
 		cmocka_unit_test(each_changed_byte_is_noticed),
+		cmocka_unit_test(a_text_under_another_versions_name_is_noticed),
 		cmocka_unit_test(a_full_disk_is_reported),
 	};
 

@@ -37,6 +37,8 @@ struct apply {
 	char version[65];     /* of the policy that is put in force */
 	const char *label;
 	char before[65]; /* of the policy in force */
+	/* back: the version that is put in force again; version NULL: apply */
+	struct kept_policy back;
 };
 
 /* ---- what is put in force ---- */
@@ -115,20 +117,76 @@ take_new_file(struct apply *ap, const char *file)
 	return file_set_add(&ap->next, FILE_OF_POLICY, to, buf_view(&text));
 }
 
+/* Returns true if the detection rules that are compiled in are those of the kept version. */
+static bool
+same_built_in(const struct file_set *read, const struct file_set *kept)
+{
+	for (size_t i = 0; i < kept->n; i++) {
+		const struct set_file *f = &kept->v[i];
+		const struct set_file *now =
+			f->kind == FILE_BUILT_IN ? file_set_find(read, f->name) : f;
+		if (!now || !span_eq(now->text, f->text))
+			return false;
+	}
+	return true;
+}
+
+/* Compares the policy that was read with the version that was asked for. A file that was added since
+ * changes the version, and `back` removes no file. */
+static bool
+is_wanted_version(struct apply *ap, const struct file_set *read)
+{
+	size_t added = 0;
+
+	if (!ap->back.version || !strcmp(ap->back.version, ap->version))
+		return true;
+	for (size_t i = 0; i < read->n; i++) {
+		const struct set_file *f = &read->v[i];
+		if ((f->kind != FILE_OF_POLICY && f->kind != FILE_OF_WORDS) ||
+			file_set_find(&ap->back.files, f->name))
+			continue;
+		added++;
+		cmd_fail(ap->what, "%s: version %.12s does not have this file", f->name,
+			ap->back.version);
+	}
+	if (!added && !same_built_in(read, &ap->back.files)) {
+		printf("version %.12s becomes %s: this program has other detection rules\n",
+			ap->back.version, ap->label);
+		return true;
+	}
+	if (added)
+		cmd_fail(ap->what, "remove %s, and run the command again: nothing was changed",
+			added == 1 ? "this file" : "these files");
+	else
+		cmd_fail(ap->what,
+			"with the present configuration the files of version %.12s make the policy "
+			"%s: nothing was changed",
+			ap->back.version, ap->label);
+	return false;
+}
+
 /* Checks the policy as `tollgate check` does, and learns its version. */
 static bool
 check_next(struct apply *ap)
 {
+	struct file_set read;
+	bool good = false;
+
+	file_set_init(&read);
 	SCOPED_DIAG(d);
+	file_set_record(&read);
 	struct snapshot *snap = snapshot_load(ap->cfg->file, NULL, 1, NULL, &d);
+	file_set_record(NULL);
 	if (!snap) {
 		cmd_mistakes(ap->what, &d);
-		return false;
+	} else {
+		snprintf(ap->version, sizeof(ap->version), "%s", snap->policy->version);
+		ap->label = arena_strdup(&ap->a, snap->policy->label);
+		good = ap->label && is_wanted_version(ap, &read);
 	}
-	snprintf(ap->version, sizeof(ap->version), "%s", snap->policy->version);
-	ap->label = arena_strdup(&ap->a, snap->policy->label);
 	snapshot_unref(&snap);
-	return ap->label != NULL;
+	file_set_free(&read);
+	return good;
 }
 
 static json_t *
@@ -207,6 +265,10 @@ static bool
 agreed(const struct apply *ap)
 {
 	char answer[16] = "";
+
+	for (size_t i = 0; i < ap->next.n; i++)
+		printf("writes %s%s\n", ap->next.v[i].name,
+			access(ap->next.v[i].name, F_OK) == 0 ? "" : " (a new file)");
 
 	if (ap->yes)
 		return true;
@@ -455,6 +517,7 @@ end(struct apply *ap, int code)
 	file_set_from(NULL, SET_AS_LOADED);
 	file_set_free(&ap->next);
 	file_set_free(&ap->was);
+	kept_policy_free(&ap->back);
 	arena_reset(&ap->a);
 	return code;
 }
@@ -471,49 +534,56 @@ policy_apply(int argc, char **argv)
 	return end(&ap, code ? code : run(&ap));
 }
 
-/* The version before the one in force, by the records. */
+/* Finds a version and the SHA-256 of its text in the records of type `policy`: the last record of
+ * `version`, or with `version` NULL the version before the one in force. */
 static bool
-find_version_before(struct apply *ap, char version[65])
+find_record(struct apply *ap, const char *version, json_t **record)
 {
 	struct query q = { .what = ap->what, .journal = ap->cfg->journal, .config = ap->config };
 	int code = EXIT_CANNOT;
-	const char *before = NULL;
 
-	json_auto_t *s = daemon_status(ap, &code);
-	if (!s)
+	*record = NULL;
+	json_auto_t *s = version ? NULL : daemon_status(ap, &code);
+	if (!version && !s)
 		return false;
 	json_auto_t *list = query_times(&q) || query_begin(&q, NULL, NULL, 0) ? NULL
 									     : versions_read(&q);
 	if (list)
-		before = versions_before(list, json_text_in(s, "policy_version"));
-	snprintf(version, 65, "%s", before ? before : "");
+		*record = json_incref(version ? versions_last(list, version)
+					      : versions_before(list,
+							json_text_in(s, "policy_version")));
 	query_end(&q, EXIT_DONE);
-	if (list && !before)
-		cmd_fail(ap->what, "no other policy is on record in %s", ap->cfg->journal);
-	return before != NULL;
+	if (list && !*record)
+		cmd_fail(ap->what,
+			version ? "%s: no record names version %.12s"
+				: "%s: no other policy is on record",
+			ap->cfg->journal, version);
+	return *record != NULL;
 }
 
-/* Takes the files of a kept text that differ from those on disk. */
+/* Takes the files of a recorded version that differ from those on disk. */
 static bool
-take_version(struct apply *ap, const char *version)
+take_version(struct apply *ap, const json_t *record)
 {
-	struct kept_policy kept;
+	const char *version = json_text_in(record, "policy_version"),
+		   *hash = json_str_in(record, "text");
 	bool ok = true;
 
 	SCOPED_BUF(why, 4096);
-	int err = kept_policy_get(ap->cfg->journal, version, NULL, &kept, &why);
-	for (size_t i = 0; !err && ok && i < kept.files.n; i++) {
-		const struct set_file *f = &kept.files.v[i];
+	int err = hash ? kept_policy_get(ap->cfg->journal, version, hash, &ap->back, &why)
+		       : why_err(&why, ERR_NOTFOUND, "the record of version %.12s names no text",
+				 version);
+	for (size_t i = 0; !err && ok && i < ap->back.files.n; i++) {
+		const struct set_file *f = &ap->back.files.v[i];
 		SCOPED_BUF(text, 0);
 		if (f->kind != FILE_BUILT_IN &&
 			!(buf_file(&text, f->name) && span_eq(buf_view(&text), f->text)))
 			ok = file_set_add(&ap->next, f->kind, f->name, f->text);
 	}
-	if (!err && strcmp(kept.root, ap->cfg->policy) != 0)
+	if (!err && strcmp(ap->back.root, ap->cfg->policy) != 0)
 		err = why_err(&why, ERR_NOTFOUND,
-			"that version was loaded from %s, and %s names %s", kept.root, ap->cfg->file,
-			ap->cfg->policy);
-	kept_policy_free(&kept);
+			"that version was loaded from %s, and %s names %s", ap->back.root,
+			ap->cfg->file, ap->cfg->policy);
 	if (err || !ok)
 		cmd_fail(ap->what, "%.*s", SPAN_ARG(ok ? buf_view(&why) : SPAN_LIT("out of memory")));
 	return !err && ok;
@@ -526,6 +596,7 @@ policy_back(int argc, char **argv)
 	const char *given;
 	char version[65];
 	int code = begin(&ap, argc, argv, &given);
+	json_auto_t *record = NULL;
 
 	SCOPED_BUF(why, 4096);
 	if (!code && !ap.cfg->journal)
@@ -534,8 +605,8 @@ policy_back(int argc, char **argv)
 		cmd_fail(ap.what, "%.*s", SPAN_ARG(buf_view(&why)));
 		code = EXIT_NO;
 	}
-	if (!code && ((!given && !find_version_before(&ap, version)) ||
-			     !take_version(&ap, version)))
+	if (!code && (!find_record(&ap, given ? version : NULL, &record) ||
+			     !take_version(&ap, record)))
 		code = EXIT_NO;
 	return end(&ap, code ? code : run(&ap));
 }

@@ -68,20 +68,28 @@ versions_read(struct query *q)
 	return list;
 }
 
-const char *
+static json_t *
+last_record(const json_t *list, const char *version, bool other)
+{
+	for (size_t i = json_array_size(list); i--;) {
+		json_t *one = json_array_get(list, i);
+		const char *its = json_str_in(one, "policy_version");
+		if (its && (strcmp(its, version) != 0) == other)
+			return one;
+	}
+	return NULL;
+}
+
+json_t *
 versions_before(const json_t *list, const char *version)
 {
-	const char *before = NULL;
-	const json_t *one;
-	size_t i;
+	return last_record(list, version, true);
+}
 
-	json_array_foreach(list, i, one)
-	{
-		const char *its = json_str_in(one, "policy_version");
-		if (its && strcmp(its, version) != 0)
-			before = its;
-	}
-	return before;
+json_t *
+versions_last(const json_t *list, const char *version)
+{
+	return last_record(list, version, false);
 }
 
 bool

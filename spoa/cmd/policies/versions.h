@@ -12,8 +12,11 @@
  * out if the record before it in the same journal names the same text: a rotated key and a restart
  * change no policy. The caller's; NULL after a message. */
 json_t *versions_read(struct query *q);
-/* The version that was in force before `version` was; NULL: none is on record. Lives in *list. */
-const char *versions_before(const json_t *list, const char *version);
+/* The last record of another version than `version`, which is in force; NULL: there is none. Lives
+ * in *list. */
+json_t *versions_before(const json_t *list, const char *version);
+/* The last record of `version`. */
+json_t *versions_last(const json_t *list, const char *version);
 /* The tree of a kept text, in the arena: of the version, and with `hash` not NULL of that SHA-256.
  * NULL: it is not kept, or cannot be read; *why says so. */
 const struct yaml_node *versions_tree(struct arena *a, const char *journal, const char *version,

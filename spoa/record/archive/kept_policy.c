@@ -310,7 +310,8 @@ kept_policy_get(const char *journal, const char *version, const char *hash,
 	int err = kept_policy_read(buf_view(&packed), out);
 	out->written_s = written_s;
 	kept_policy_name_read(name, its, hex);
-	if (err == ERR_SYNTAX || (!err && strcmp(hex, out->hash) != 0))
+	if (err == ERR_SYNTAX ||
+		(!err && (strcmp(hex, out->hash) != 0 || strncmp(its, out->version, 16) != 0)))
 		return why_err(why, ERR_AUTH,
 			"%s/%s: the file was changed: its contents are not those that its name "
 			"states",
