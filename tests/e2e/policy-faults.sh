@@ -9,7 +9,9 @@ rules() { # the whole policy, with these rules
 }
 secrets='  - {name: no-secrets, when: "\"secret\" in prompt.classes", deny: {reason: the prompt contains a secret}}'
 pii='  - {name: pii, when: "\"pii\" in prompt.classes", redact: {classes: [pii]}}'
-rules "$pii" >"$D/p/10.yaml"
+night='  - {name: night, when: "now.getHours(\"Europe/Berlin\") > 24", deny: {reason: closed}}'
+rules "$pii
+$night" >"$D/p/10.yaml"
 stack_up --policy "$D/p" --config "$here/config.yaml"
 tg() { "$B/tollgate" "$@" -c "$D/tollgate.yaml" >"$D/out" 2>&1; }
 in_force() { "$B/tollgate" status --json -c "$D/tollgate.yaml" | jq -r .policy_version; }
@@ -72,3 +74,19 @@ tg policy back "$second" --why 'the text of the record' --yes
 is "back writes a file that was removed" "$? $(in_force)" "0 $second"
 like "as it was in force, not as a newer text of that version has it" "$(cat "$D/p/20.yaml")" 'contains a secret'
 like "back prints each file that it writes" "$(tr '\n' ' ' <"$D/out")" 'writes [^ ]*/p/10.yaml writes [^ ]*/p/20.yaml \(a new file\)'
+
+# ---- files that belong to somebody else ----
+
+tg policy show "$second"
+is "the files of a version do not include the system's time zones" "$? $(grep -c TZif "$D/out")" "0 0"
+mkdir "$D/elsewhere"
+echo 'Rosebud' >"$D/elsewhere/names.txt"
+echo "classes: {customers: {dictionary: $D/elsewhere/names.txt}}" >"$D/p/30.yaml"
+tg policy apply --why 'a dictionary elsewhere' --yes
+is "a policy with a dictionary elsewhere" "$?" 0
+third=$(in_force)
+echo 'Xanadu' >"$D/elsewhere/names.txt"
+tg policy apply --why 'other names' --yes
+tg policy back "$third" --why 'the names before' --yes
+is "back writes no file that is outside of the policy's folder" "$? $(cat "$D/elsewhere/names.txt")" "1 Xanadu"
+like "and names the file" "$(cat "$D/out")" "elsewhere/names.txt: differs from version ${third:0:12}, and is not written"

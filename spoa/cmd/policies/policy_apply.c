@@ -142,8 +142,7 @@ is_wanted_version(struct apply *ap, const struct file_set *read)
 		return true;
 	for (size_t i = 0; i < read->n; i++) {
 		const struct set_file *f = &read->v[i];
-		if ((f->kind != FILE_OF_POLICY && f->kind != FILE_OF_WORDS) ||
-			file_set_find(&ap->back.files, f->name))
+		if (!versions_has_file(f) || file_set_find(&ap->back.files, f->name))
 			continue;
 		added++;
 		cmd_fail(ap->what, "%s: version %.12s does not have this file", f->name,
@@ -561,6 +560,37 @@ find_record(struct apply *ap, const char *version, json_t **record)
 	return *record != NULL;
 }
 
+static bool
+is_in_folder(const char *folder, const char *name)
+{
+	size_t n = strlen(folder);
+
+	if (strstr(name, ".."))
+		return false;
+	if (!strcmp(folder, "."))
+		return name[0] != '/';
+	return !strncmp(name, folder, n) && (name[n] == '/' || folder[n - 1] == '/');
+}
+
+/* Adds a file to those that are installed, unless the disk has these contents. A file elsewhere
+ * that the policy does not include belongs to somebody else, and is not written. */
+static bool
+take_file(struct apply *ap, const struct set_file *f, const struct diag *included)
+{
+	const char *folder = policy_folder(ap);
+
+	SCOPED_BUF(text, 0);
+	if (!folder || !versions_has_file(f) ||
+		(buf_file(&text, f->name) && span_eq(buf_view(&text), f->text)))
+		return folder != NULL;
+	if (is_in_folder(folder, f->name) ||
+		diag_names(buf_view(&included->files), span_str(f->name)))
+		return file_set_add(&ap->next, f->kind, f->name, f->text);
+	cmd_fail(ap->what, "%s: differs from version %.12s, and is not written: it is outside of %s",
+		f->name, ap->back.version, folder);
+	return true;
+}
+
 /* Takes the files of a recorded version that differ from those on disk. */
 static bool
 take_version(struct apply *ap, const json_t *record)
@@ -573,17 +603,18 @@ take_version(struct apply *ap, const json_t *record)
 	int err = hash ? kept_policy_get(ap->cfg->journal, version, hash, &ap->back, &why)
 		       : why_err(&why, ERR_NOTFOUND, "the record of version %.12s names no text",
 				 version);
-	for (size_t i = 0; !err && ok && i < ap->back.files.n; i++) {
-		const struct set_file *f = &ap->back.files.v[i];
-		SCOPED_BUF(text, 0);
-		if (f->kind != FILE_BUILT_IN &&
-			!(buf_file(&text, f->name) && span_eq(buf_view(&text), f->text)))
-			ok = file_set_add(&ap->next, f->kind, f->name, f->text);
-	}
 	if (!err && strcmp(ap->back.root, ap->cfg->policy) != 0)
 		err = why_err(&why, ERR_NOTFOUND,
 			"that version was loaded from %s, and %s names %s", ap->back.root,
 			ap->cfg->file, ap->cfg->policy);
+	SCOPED_DIAG(included);
+	if (!err) {
+		file_set_from(&ap->back.files, SET_AS_LOADED);
+		policy_tree(&ap->a, ap->back.root, &included);
+		file_set_from(NULL, SET_AS_LOADED);
+	}
+	for (size_t i = 0; !err && ok && i < ap->back.files.n; i++)
+		ok = take_file(ap, &ap->back.files.v[i], &included);
 	if (err || !ok)
 		cmd_fail(ap->what, "%.*s", SPAN_ARG(ok ? buf_view(&why) : SPAN_LIT("out of memory")));
 	return !err && ok;

@@ -253,16 +253,22 @@ policy_history(int argc, char **argv)
 
 /* ---- show ---- */
 
+bool
+versions_has_file(const struct set_file *f)
+{
+	return f->kind == FILE_OF_POLICY || f->kind == FILE_OF_WORDS;
+}
+
 static void
 print_kept(const struct kept_policy *kept, struct buf *out)
 {
 	size_t shown = 0;
 
 	for (size_t i = 0; i < kept->files.n; i++)
-		shown += kept->files.v[i].kind != FILE_BUILT_IN;
+		shown += versions_has_file(&kept->files.v[i]);
 	for (size_t i = 0; i < kept->files.n; i++) {
 		const struct set_file *f = &kept->files.v[i];
-		if (f->kind == FILE_BUILT_IN)
+		if (!versions_has_file(f))
 			continue;
 		if (shown > 1)
 			buf_printf(out, "%s# ---- %s ----\n", i ? "\n" : "", f->name);

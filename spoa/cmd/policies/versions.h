@@ -24,5 +24,8 @@ const struct yaml_node *versions_tree(struct arena *a, const char *journal, cons
 /* Finds the version that a person wrote: a version, a label such as default@8f3c12ab90de, or the
  * first 6 digits or more. False: no kept text has it, or several have; *why says which. */
 bool versions_find(const char *journal, const char *given, char version[65], struct buf *why);
+/* Returns true for a file that an operator writes: `policy show` prints it, and `policy back` may
+ * write it. */
+bool versions_has_file(const struct set_file *f);
 
 #endif

@@ -23,7 +23,7 @@ static const struct {
 	enum set_file_kind kind;
 	const char *name;
 } kinds[] = { { FILE_OF_POLICY, "policy" }, { FILE_OF_WORDS, "words" },
-	{ FILE_BUILT_IN, "built-in" } };
+	{ FILE_BUILT_IN, "built-in" }, { FILE_OF_SYSTEM, "system" } };
 
 void
 kept_policy_folder(const char *journal, struct buf *out)
