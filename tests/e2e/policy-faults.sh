@@ -75,6 +75,19 @@ is "back writes a file that was removed" "$? $(in_force)" "0 $second"
 like "as it was in force, not as a newer text of that version has it" "$(cat "$D/p/20.yaml")" 'contains a secret'
 like "back prints each file that it writes" "$(tr '\n' ' ' <"$D/out")" 'writes [^ ]*/p/10.yaml writes [^ ]*/p/20.yaml \(a new file\)'
 
+# ---- orders at the same time ----
+
+for i in 1 2 3 4 5; do
+	kill -HUP "$(pid_of tollgate)"
+	curl -s -m 90 -o /dev/null -X POST -H "authorization: Bearer $ADMIN_TOKEN" -H 'content-type: application/json' -d "{\"reason\":\"by one $i\"}" "$ADMIN/reload" &
+	one=$!
+	curl -s -o /dev/null --unix-socket "$daemon" -X POST -H 'content-type: application/json' -d "{\"reason\":\"by another $i\"}" http://x/reload
+	wait $one
+	sleep 0.5
+done
+reasons() { cat "$JOURNAL"/* | tr -d '\0' | grep -o '"type":"policy".*"why":"by [^"]*"' | sed 's/.*"why"://' | sort | uniq -c | awk '{ print $1 }' | tr -d '\n'; }
+check "each of ten orders at the same time has a record of its own" wait_for says '^1111111111$' reasons
+
 # ---- files that belong to somebody else ----
 
 tg policy show "$second"

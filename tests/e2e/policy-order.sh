@@ -43,6 +43,12 @@ is "and still the saved file is not in force" "$status $(version)" "403 $first"
 check "status names it still" status_says 'rules no-secrets'
 echo 'rules: [' >>"$D/policy.yaml"
 check "a file that cannot be loaded is reported with its line" wait_for status_says 'it cannot be loaded: .*policy.yaml:[0-9]+:'
+tg reload
+is "an order to load it is refused" "$?" 1
+reloads=$(metric reloads_total 'result="ok"')
+echo >>"$D/jwks.json"
+check "a key set that changes is read" wait_for says "^$((reloads + 1))\$" metric reloads_total 'result="ok"'
+check "and does not correct the refused order" wait_for status_says 'last reload was refused: .*policy.yaml'
 cp "$D/first.yaml" "$D/policy.yaml"
 check "a file that is put back is no difference" wait_for says '^0$' metric policy_differs
 
