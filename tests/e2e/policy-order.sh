@@ -120,6 +120,23 @@ is "back to a version by its name" "$status $(version)" "200 $second"
 tg policy show nonesuch
 is "a version that nobody had" "$?" 1
 
+# ---- kept by the other instance of a handover ----
+
+mkdir "$D/journal-b"
+mv "$D/journal.policies" "$D/journal-b.policies"
+tg audit explain "$denied"
+like "a decision is explained by the other instance's text" "$? $(tr '\n' ' ' <"$D/out")" '^0 .*the policy that decided'
+tg policy show "$first"
+check "that text is printed" cmp "$D/out" "$D/first.yaml"
+tg policy history
+like "the history names what changed" "$(cat "$D/out")" 'changed +rules no-secrets'
+tg policy back "$first" --why 'from the other instance' --yes
+is "back finds it, too" "$? $(cmp "$D/first.yaml" "$D/policy.yaml" && echo same)" '0 same'
+tg policy back "$second" --why 'and again' --yes
+cp -n "$D"/journal.policies/* "$D/journal-b.policies/"
+rm -r "$D/journal.policies" "$D/journal-b"
+mv "$D/journal-b.policies" "$D/journal.policies"
+
 # ---- missing, changed ----
 
 check "the journal verifies" verifies "$JOURNAL" "$AUDIT_KEY"

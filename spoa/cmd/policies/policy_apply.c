@@ -32,6 +32,7 @@ struct apply {
 	bool yes;
 	struct arena a;
 	const struct config *cfg;
+	struct kept_places places; /* journal NULL: the configuration names none */
 	struct file_set next; /* files to install; empty: those on disk are put in force */
 	struct file_set was;  /* their contents before */
 	char version[65];     /* of the policy that is put in force */
@@ -58,7 +59,10 @@ load_config(struct apply *ap)
 		cmd_mistakes(ap->what, &d);
 	else if (!ap->cfg->policy)
 		cmd_fail(ap->what, "%s: names no policy", file);
-	return ap->cfg && ap->cfg->policy;
+	if (!ap->cfg || !ap->cfg->policy)
+		return false;
+	ap->places = (struct kept_places){ ap->cfg->journal, ap->cfg->other_journal };
+	return true;
 }
 
 static bool
@@ -205,8 +209,8 @@ print_differences(struct apply *ap)
 	SCOPED_BUF(why, 4096);
 	SCOPED_BUF(text, 0);
 	SCOPED_DIAG(d);
-	if (ap->cfg->journal)
-		before = versions_tree(&ap->a, ap->cfg->journal, ap->before, NULL, &why);
+	if (ap->places.journal)
+		before = versions_tree(&ap->a, &ap->places, ap->before, NULL, &why);
 	else
 		buf_str(&why, "the configuration names no audit.journal");
 	file_set_from(&ap->next, SET_OVER_DISK);
@@ -575,7 +579,7 @@ is_in_folder(const char *folder, const char *name)
 /* Adds a file to those that are installed, unless the disk has these contents. A file elsewhere
  * that the policy does not include belongs to somebody else, and is not written. */
 static bool
-take_file(struct apply *ap, const struct set_file *f, const struct diag *included)
+take_kept_file(struct apply *ap, const struct set_file *f, const struct diag *included)
 {
 	const char *folder = policy_folder(ap);
 
@@ -600,7 +604,7 @@ take_version(struct apply *ap, const json_t *record)
 	bool ok = true;
 
 	SCOPED_BUF(why, 4096);
-	int err = hash ? kept_policy_get(ap->cfg->journal, version, hash, &ap->back, &why)
+	int err = hash ? kept_policy_get(&ap->places, version, hash, &ap->back, &why)
 		       : why_err(&why, ERR_NOTFOUND, "the record of version %.12s names no text",
 				 version);
 	if (!err && strcmp(ap->back.root, ap->cfg->policy) != 0)
@@ -614,7 +618,7 @@ take_version(struct apply *ap, const json_t *record)
 		file_set_from(NULL, SET_AS_LOADED);
 	}
 	for (size_t i = 0; !err && ok && i < ap->back.files.n; i++)
-		ok = take_file(ap, &ap->back.files.v[i], &included);
+		ok = take_kept_file(ap, &ap->back.files.v[i], &included);
 	if (err || !ok)
 		cmd_fail(ap->what, "%.*s", SPAN_ARG(ok ? buf_view(&why) : SPAN_LIT("out of memory")));
 	return !err && ok;
@@ -632,7 +636,7 @@ policy_back(int argc, char **argv)
 	SCOPED_BUF(why, 4096);
 	if (!code && !ap.cfg->journal)
 		code = cmd_fail(ap.what, "%s: has no audit.journal", ap.cfg->file);
-	if (!code && given && !versions_find(ap.cfg->journal, given, version, &why)) {
+	if (!code && given && !versions_find(&ap.places, given, version, &why)) {
 		cmd_fail(ap.what, "%.*s", SPAN_ARG(buf_view(&why)));
 		code = EXIT_NO;
 	}

@@ -247,7 +247,7 @@ policies_hold(const struct audit_args *a, const struct watch *w)
 	{
 		struct kept_policy kept;
 		SCOPED_BUF(why, 4096);
-		int err = kept_policy_get(a->q.journal,
+		int err = kept_policy_get(&(struct kept_places){ .journal = a->q.journal },
 			json_is_string(version) ? json_string_value(version) : "", hash, &kept,
 			&why);
 		kept_policy_free(&kept);
