@@ -17,6 +17,7 @@
 #include "base/why.h"
 #include "cmd/cmd.h"
 #include "cmd/daemon/admin.h"
+#include "cmd/plain.h"
 #include "cmd/policies/policy.h"
 #include "cmd/policies/versions.h"
 #include "gate/snapshot.h"
@@ -32,6 +33,7 @@ struct apply {
 	bool yes;
 	struct arena a;
 	const struct config *cfg;
+	const char *socket; /* admin socket of the daemon */
 	struct kept_places places; /* journal NULL: the configuration names none */
 	struct file_set next; /* files to install; empty: those on disk are put in force */
 	struct file_set was;  /* their contents before */
@@ -60,6 +62,9 @@ load_config(struct apply *ap)
 	else if (!ap->cfg->policy)
 		cmd_fail(ap->what, "%s: names no policy", file);
 	if (!ap->cfg || !ap->cfg->policy)
+		return false;
+	ap->socket = admin_socket(ap->what, ap->config, &ap->a);
+	if (!ap->socket)
 		return false;
 	ap->places = (struct kept_places){ ap->cfg->journal, ap->cfg->other_journal };
 	return true;
@@ -193,9 +198,9 @@ check_next(struct apply *ap)
 }
 
 static json_t *
-daemon_status(struct apply *ap, int *code)
+daemon_status(const struct apply *ap, const char *socket, int *code)
 {
-	return admin_call_json(ap->what, ap->config, "/status", NULL, code);
+	return admin_call_at(ap->what, socket, "/status", NULL, code);
 }
 
 /* ---- what it changes ---- */
@@ -361,10 +366,10 @@ restore_files(struct apply *ap, size_t written)
 
 /* The order may or may not have reached the daemon: the version in force decides. */
 static int
-look_after_order(struct apply *ap, struct span why)
+look_after_order(const struct apply *ap, const char *socket, struct span why)
 {
 	int code = EXIT_CANNOT;
-	json_auto_t *s = daemon_status(ap, &code);
+	json_auto_t *s = daemon_status(ap, socket, &code);
 
 	if (s && !strcmp(json_text_in(s, "policy_version"), ap->version))
 		return EXIT_DONE;
@@ -380,22 +385,21 @@ look_after_order(struct apply *ap, struct span why)
 /* EXIT_DONE: the daemon has the policy in force. EXIT_NO: the daemon refused it. EXIT_CANNOT: the
  * outcome is unknown. */
 static int
-order_reload(struct apply *ap)
+order_reload(const struct apply *ap, const char *socket)
 {
 	json_auto_t *in = json_pack("{ss}", "reason", ap->why), *said = NULL;
 	const json_t *one;
 	size_t i;
 
 	SCOPED_BUF(why, 4096);
-	const char *socket = admin_socket(ap->what, ap->config, &ap->a);
-	long status = socket ? admin_ask_json(socket, "/reload", in, &said, &why) : 0;
+	long status = admin_ask_json(socket, "/reload", in, &said, &why);
 	const char *error = json_str_in(said, "error");
 	if (status == 200)
 		return EXIT_DONE;
 	if (!str_same(json_str_in(said, "result"), "refused") && (status < 400 || !error)) {
 		if (!why.n)
 			buf_str(&why, "the daemon did not report an outcome within its time");
-		return look_after_order(ap, buf_view(&why));
+		return look_after_order(ap, socket, buf_view(&why));
 	}
 	json_array_foreach(json_object_get(said, "errors"), i, one)
 		fprintf(stderr, "%s\n", json_string_value(one) ? json_string_value(one) : "?");
@@ -406,13 +410,13 @@ order_reload(struct apply *ap)
 
 /* Waits until every worker decides by the policy. */
 static int
-await_workers(struct apply *ap)
+await_workers(const struct apply *ap, const char *socket)
 {
 	uint64_t end_us = clock_mono_us() + WAIT_US;
 	int code = EXIT_CANNOT;
 
 	for (;;) {
-		json_auto_t *s = daemon_status(ap, &code);
+		json_auto_t *s = daemon_status(ap, socket, &code);
 		if (!s)
 			return code;
 		const char *version = json_str_in(s, "policy_version"),
@@ -441,6 +445,58 @@ await_workers(struct apply *ap)
 	}
 }
 
+/* Prints the other daemons of the Redis with their policies, before the question. */
+static void
+print_group(const struct apply *ap, const json_t *status)
+{
+	const json_t *group = json_object_get(status, "group"), *one;
+	size_t i;
+
+	SCOPED_BUF(text, 0);
+	if (ap->cfg->redis_url && !json_is_array(group))
+		buf_str(&text, "other daemons: unknown, because Redis does not answer\n");
+	json_array_foreach(group, i, one)
+	{
+		bool shares = json_is_true(json_object_get(one, "shares_file"));
+		buf_printf(&text, "node %s: %s in force, %s\n", json_text_in(one, "node"),
+			json_text_in(one, "policy"),
+			shares ? "from the same file: it gets the policy, too"
+			       : "from another file: apply the policy there, too");
+	}
+	plain_print(stdout, buf_view(&text));
+}
+
+/* Orders each daemon of the group that reads the same file. The first daemon has the policy in force
+ * already, so the files stay. */
+static int
+order_group(const struct apply *ap)
+{
+	int code = EXIT_CANNOT, worst;
+	json_auto_t *s = daemon_status(ap, ap->socket, &code);
+	const json_t *one;
+	size_t i;
+
+	worst = s ? EXIT_DONE : code;
+	json_array_foreach(json_object_get(s, "group"), i, one)
+	{
+		const char *socket = json_str_in(one, "admin");
+		if (!json_is_true(json_object_get(one, "shares_file")))
+			continue;
+		if (!socket)
+			code = cmd_fail(ap->what, "node %s: has no admin socket: send it SIGHUP",
+				json_text_in(one, "node"));
+		else
+			code = order_reload(ap, socket);
+		if (socket && !code)
+			code = await_workers(ap, socket);
+		if (code)
+			cmd_fail(ap->what, "node %s may not have the policy that is in force here",
+				json_text_in(one, "node"));
+		worst = code > worst ? code : worst;
+	}
+	return worst;
+}
+
 static int
 install(struct apply *ap)
 {
@@ -454,10 +510,12 @@ install(struct apply *ap)
 		restore_files(ap, written);
 		return code;
 	}
-	code = order_reload(ap);
+	code = order_reload(ap, ap->socket);
 	if (code == EXIT_NO)
 		restore_files(ap, written);
-	return code ? code : await_workers(ap);
+	if (!code)
+		code = await_workers(ap, ap->socket);
+	return code ? code : order_group(ap);
 }
 
 /* ---- the commands ---- */
@@ -473,12 +531,13 @@ run(struct apply *ap)
 	file_set_from(&ap->next, SET_OVER_DISK);
 	if (!check_next(ap))
 		return EXIT_NO;
-	json_auto_t *s = daemon_status(ap, &code);
+	json_auto_t *s = daemon_status(ap, ap->socket, &code);
 	if (!s)
 		return code;
 	snprintf(ap->before, sizeof(ap->before), "%s", json_text_in(s, "policy_version"));
 	printf("in force: %s\nnext:     %s\n", json_text_in(s, "policy"), ap->label);
 	print_differences(ap);
+	print_group(ap, s);
 	if (run_tests(ap)) {
 		cmd_fail(ap->what, "tests fail: nothing was changed");
 		return EXIT_NO;
@@ -546,7 +605,7 @@ find_record(struct apply *ap, const char *version, json_t **record)
 	int code = EXIT_CANNOT;
 
 	*record = NULL;
-	json_auto_t *s = version ? NULL : daemon_status(ap, &code);
+	json_auto_t *s = version ? NULL : daemon_status(ap, ap->socket, &code);
 	if (!version && !s)
 		return false;
 	json_auto_t *list = query_times(&q) || query_begin(&q, NULL, NULL, 0) ? NULL
