@@ -298,6 +298,8 @@ const struct admin_endpoint admin_endpoints[] = {
   .show = admin_policy, .shape = "policy:string version:string since:string rules:array" },
 { "GET", "/policy/versions", ROLE_VIEWER, "Policies that came into force, newest first.",
   .params = versions_asked, .begin = reader_begin, .arg = &read_versions, .shape = "versions:array" },
+{ "GET", "/policy/text", ROLE_AUDITOR, "The kept text of a version, with the files that it included.",
+  .params = version_asked, .begin = reader_begin, .arg = &read_version, .shape = "text:string" },
 { "GET", "/policy/shadow", ROLE_AUDITOR, "Decisions of which the shadow policy says something else.",
   .params = versions_asked, .begin = reader_begin, .arg = &read_shadow, .shape = "records:array" },
 { "POST", "/policy/check", ROLE_VIEWER, "Every mistake of a policy's text, with line and column.",

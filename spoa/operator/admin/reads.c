@@ -91,6 +91,13 @@ const struct reader read_versions = {
 	.step = { { .command = { "audit", "search", "--json", "--type=policy" }, .member = "versions", .shape = READ_LINES } },
 	.records = true,
 };
+const struct param version_asked[] = {
+	{ "version", PARAM_TEXT, PARAM_NEEDED, .min = 6, .max = 128, .text = "A version, its first 6 digits or more, or a label." }, { .name = NULL },
+};
+const struct reader read_version = {
+	.step = { { .command = { "policy", "show" }, .member = "text", .shape = READ_TEXT, .no = MHD_HTTP_NOT_FOUND } },
+	.operand = "version",
+};
 const struct reader read_shadow = {
 	.step = { { .command = { "audit", "search", "--json", WHERE_IT_WOULD_DIFFER }, .member = "records", .shape = READ_LINES } },
 	.records = true,

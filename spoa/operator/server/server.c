@@ -30,6 +30,7 @@
 #include "gate/targets/sync.h"
 #include "gate/toolpins/sync.h"
 #include "net/listen.h"
+#include "operator/group/group.h"
 #include "operator/server/opens.h"
 #include "operator/server/recall.h"
 #include "operator/server/telling.h"
@@ -394,6 +395,21 @@ share_kept(struct server *s, const struct config *cfg, struct buf *why)
 	return err;
 }
 
+/* What the other daemons learn of this one. */
+static void
+put_group_self(void *arg, struct buf *out)
+{
+	struct server *s = arg;
+
+	SCOPED_SNAPSHOT(snap, s);
+	group_member_put(&(struct group_member){ .policy = snap->policy->label,
+				 .version = snap->policy->version,
+				 .file = snap->cfg->policy,
+				 .admin = s->shared_cfg->has_admin ? s->shared_cfg->admin.path
+								   : NULL },
+		out);
+}
+
 /* How targets do, told by the other daemons. What is ejected is known before the first request.
  */
 static int
@@ -407,10 +423,12 @@ start_sharing(struct server *s, const struct config *cfg, struct buf *why)
 	if (config_redis(cfg, &redis) == 0)
 		s->target_sync = target_sync_start(
 			gate_targets(s->shared), cfg->node, &redis, &s->metrics, why);
+	if (s->target_sync)
+		s->group = group_start(cfg->node, &redis, put_group_self, s, why);
 	sodium_memzero(&redis, sizeof(redis));
 	if (s->target_sync)
 		target_sync_first(s->target_sync, LIVE_FIRST_US);
-	return s->target_sync ? 0 : ERR_IO;
+	return s->group ? 0 : ERR_IO;
 }
 
 static bool
@@ -753,6 +771,7 @@ stop:
 	live_sync_stop(&s.live_sync);
 	tool_pins_sync_stop(&s.pinning.sync);
 	target_sync_stop(&s.target_sync);
+	group_stop(&s.group);
 	gate_helpers_stop(s.shared);
 	witnessing_stop(&s.witnessing);
 	anchors_stop(&s.anchors);

@@ -53,6 +53,7 @@ struct server {
 	struct live_sync *live_sync;   /* NULL: no Redis */
 	struct pinning pinning;
 	struct target_sync *target_sync; /* NULL: no Redis */
+	struct group *group;		 /* NULL: no Redis */
 	struct quota_table *table;
 	struct recall *recall;			    /* until the workers run */
 	struct startpoints_from starts_from;	    /* until `startpoints` runs */

@@ -121,6 +121,15 @@ export const views = [
 			await page.getByRole("button", { name: "Close" }).click();
 			await page.locator("main").getByText("read last").waitFor();
 			like("policy: reloaded by a click", await text_of(page), /read last[^]*done/);
+			await page.getByRole("link", { name: "Versions" }).click();
+			await page.getByRole("button", { name: "Compare" }).waitFor();
+			like("policy: a version shows the orderer and the reason", await text_of(page), /a rule less/);
+			const options = await page.getByLabel("From version").locator("option").evaluateAll((all) => all.map((o) => o.value));
+			await page.getByLabel("From version").selectOption(options.at(-1));
+			await page.getByLabel("to version").selectOption(options[0]);
+			await click(page, "Compare");
+			await page.locator("main pre.diff").waitFor();
+			like("policy: the lines that differ between two versions", await page.locator("main pre.diff").innerText(), /- +- \{name: before/);
 		},
 		async keys(page) {
 			await page.goto(page.url().replace(/#.*/, "#/policy?part=check"));
