@@ -38,10 +38,10 @@ page_place(const struct usage_group *g, enum usage_order order)
 
 	for (size_t i = 0; i < BY_MOST; i++) {
 		int by = orders[order].by[i];
-		p.v[i] = by == V_TOKENS ? g->sum[SUM_INPUT] + g->sum[SUM_OUTPUT]
-			 : by == V_LAST ? (uint64_t)g->last_ns
+		p.v[i] = by == V_TOKENS ? g->of.sum[SUM_INPUT] + g->of.sum[SUM_OUTPUT]
+			 : by == V_LAST ? (uint64_t)g->of.last_ns
 			 : by == V_NONE ? 0
-					: g->sum[by];
+					: g->of.sum[by];
 	}
 	return p;
 }
