@@ -382,6 +382,8 @@ static const char *const answers[] = {
 	ANSWERED("01D", "ann", "0", ""),
 	/* without text: a time of no answer */
 	ANSWERED("01E", "bob", "5", ",\"duration_us\":99"),
+	/* an answer of our own cache */
+	ANSWERED("01F", "eve", "0", ",\"cache\":\"hit\"" TIMES(STREAMED, "200", "300")),
 	ANSWERED("a b\\u0000", "carl", "7", ""),
 	ANSWERED("01234567890123456789012345678901", "dora", "7", ""),
 };
@@ -394,6 +396,7 @@ prompts_and_times_have_mean_p95_and_maximum(void **state)
 	} rows[] = {
 		{ "ann", ",3,233.3,300,300,01A,,,,,2,3.0,4.0,4.0,3,7.2,9.0,9.0" },
 		{ "bob", ",1,5.0,5,5,01E,,,,,0,,,,0,,," },
+		{ "eve", ",0,,,,,,,,,0,,,,0,,," },
 		/* an id that is none of ours is not shown */
 		{ "carl", ",1,7.0,7,7,,,,,,0,,,,0,,," },
 		{ "dora", ",1,7.0,7,7,,,,,,0,,,,0,,," },

@@ -241,13 +241,14 @@ usage_number_of(struct span s)
 	return span_u64(s, &v) == 0 ? v : 0;
 }
 
-/* Times are of answers with text; those of whole ones begin when they end. */
+/* Times are of providers' answers with text. The text of a whole one begins when it ends. */
 static void
 spread_completion(const struct span *m, struct distribution spread[SPREADS])
 {
+	bool timed = m[RP_ANSWER_FIRST_TEXT_US].n && !span_is(m[RP_CACHE], "\"hit\"");
 	bool has[SPREADS] = { [SPREAD_PROMPT] = true,
-		[SPREAD_FIRST] = m[RP_ANSWER_STREAMED].n > 0,
-		[SPREAD_TOTAL] = m[RP_ANSWER_FIRST_TEXT_US].n > 0 };
+		[SPREAD_FIRST] = timed && m[RP_ANSWER_STREAMED].n,
+		[SPREAD_TOTAL] = timed };
 
 	for (size_t i = 0; i < SPREADS; i++) {
 		uint64_t v = has[i] ? usage_number_of(m[spread_places[i]]) : 0;
