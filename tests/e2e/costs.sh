@@ -210,6 +210,10 @@ like "people read the figures below" "$(cat "$D/out")" '
 prompts in tokens, times in ms, growth against 2[-0-9]*T[0-9:]*Z to 2[-0-9]*T[0-9:]*Z
 team +prompts +mean +p95 +largest +largest request +requests \+% +input \+% +mean \+% +dollars \+% +first mean +first p95 +total mean +total p95
 red +[0-9]+ +[0-9.]+ '
+usage --by model --sort prompt_max --json
+is "by the largest prompt" "$(jq -c '[.rows[].prompt_tokens_max // 0] | . == (sort | reverse)' "$D/out")" true
+usage --by model --sort largest
+is "an order that there is not" "$? $(cat "$D/err")" "2 tollgate: usage: --sort: largest: one of cost, requests, refused, tokens, last_seen, prompt_max, name is expected"
 usage --by tag --json
 is "by tag" "$(jq -c '[.rows[].tag] | sort' "$D/out")" '[null,"work"]'
 usage --by person --since 1h --until 2020-01-01 --json

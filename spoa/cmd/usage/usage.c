@@ -77,9 +77,8 @@ read_page(struct usage_page *p, const char *sort, const char *limit)
 
 	if (order == ORDERS)
 		return cmd_fail("usage",
-			"--sort: %s: one of cost, requests, refused, tokens, last_seen, name "
-			"is "
-			"expected",
+			"--sort: %s: one of cost, requests, refused, tokens, last_seen, "
+			"prompt_max, name is expected",
 			sort);
 	p->order = (enum usage_order)order;
 	if (limit && span_u64(span_str(limit), &p->limit))
