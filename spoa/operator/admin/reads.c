@@ -67,7 +67,7 @@ const struct param usage_asked[] = {
 	{ "by",    PARAM_TEXT, PARAM_NEEDED, .min = 1, .text = "Of person, team, model, route, tag, provider, target, tool, day, with commas." },
 	{ "since", PARAM_TIME, .text = "From when on." },
 	{ "until", PARAM_TIME, .text = "Before when." },
-	{ "sort",  PARAM_CHOICE, .words = "cost requests refused tokens last_seen name", .text = "In which order; cost." },
+	{ "sort",  PARAM_CHOICE, .words = "cost requests refused tokens last_seen prompt_max name", .text = "In which order; cost." },
 	{ "limit", PARAM_INTEGER, .min = 1, .max = 1000, .text = "At most so many rows." },
 	{ "after", PARAM_TEXT, .max = 4096, .text = "What the page before gave as after." },
 	{ "match", PARAM_TEXT, .text = "Rows alone in which a value has this in it." }, { .name = NULL },

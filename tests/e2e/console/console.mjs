@@ -95,17 +95,19 @@ async function names_are_text(page) {
 	}
 }
 
-/* What the cache gave again, wherever it is shown what was used. */
+/* Figures of usage: what the cache saved, prompts, times. */
 const saved = [
 	["now", "", /\$0\.\d\d\s+saved by the cache since the start: [1-9]\d* tokens, 1 answers/i],
 	["people", "q=sally&since=24h", /\$0\.\d\d\s+[1-9]\d* tokens/],
+	["people", "q=person-00007&since=30d", /person-00007[\s\S]*to [1-9][\d,]*\b/],
+	["people", "person=person-00001&since=30d", /largest prompt\s+[1-9][\d,]* tokens: 01[0-9A-Z]{24}[\s\S]*to the first token, .* in all, mean/i],
 	["people", "person=sally", /saved by the cache\s+\$0\.\d\d, [1-9]\d* tokens in 1 answers/i],
 	["request", `id=${process.env.AGAIN}`, /cache\s+hit, \d+ s old\s+saved\s+\d+ tokens sent, \d+ made/i],
 ];
-async function savings_are_shown(page) {
+async function figures_are_shown(page) {
 	for (const [view, state, want] of saved.filter(([name]) => chosen.some((v) => v.name === name))) {
 		await page.goto(url_of(view, state));
-		ok(`${view}?${state.slice(0, 20)}: what the cache saved`, await seen(page, want), await text(page));
+		ok(`${view}?${state.slice(0, 20)}: its figures are shown`, await seen(page, want), await text(page));
 	}
 }
 
@@ -143,7 +145,7 @@ try {
 	await by_mouse(page);
 	if (ALL) {
 		await names_are_text(page);
-		await savings_are_shown(page);
+		await figures_are_shown(page);
 	}
 	await page.context().close();
 	const keys = await person({ token: ALL, width: 390, dark: true });

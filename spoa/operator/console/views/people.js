@@ -1,7 +1,7 @@
 // People and teams: who asks how much, what it costs, what is denied, who is near a limit; one person with limits and
 // keys, which an operator makes and revokes here.
 import { data, h, who } from '../dom.js';
-import { ago, count, dollars, when } from '../format.js';
+import { ago, count, dollars, duration_us, when } from '../format.js';
 import { badge, copied, facts, field, fill, form_values, nothing, panel, words } from '../parts.js';
 import { go } from '../router.js';
 import { pager, table } from '../table.js';
@@ -16,6 +16,8 @@ const PAGE = 50;
 const tokens_of = (r) => (r.input_tokens ?? 0) + (r.output_tokens ?? 0);
 /* Of answers that the cache gave again. */
 const saved_tokens_of = (r) => (r.saved_input_tokens ?? 0) + (r.saved_output_tokens ?? 0);
+/* Of the tokens of prompts, against the same length of time before. */
+const growth = (percent) => typeof percent === 'number' && h('div', {}, h('small', {}, `${percent > 0 ? '+' : ''}${percent.toFixed(1)} %`));
 const amount = (counts, n) => (UNITS[counts] ?? count)(n);
 
 /* How much of a limit is gone, as a bar and a number. */
@@ -115,10 +117,11 @@ const near_columns = (page) => [
 const usage_columns = [
 	{ title: 'requests', number: true, sort: 'requests', cell: (r) => count(r.requests) },
 	{ title: 'denied', number: true, sort: 'refused', cell: (r) => count(r.refused) },
-	{ title: 'tokens', number: true, sort: 'tokens', cell: (r) => count(tokens_of(r)) },
+	{ title: 'tokens', number: true, sort: 'tokens', cell: (r) => [count(tokens_of(r)), growth(r.input_tokens_growth_percent)] },
 	{ title: 'of prompts cached', number: true, cell: (r) => typeof r.cached_percent === 'number' && `${r.cached_percent} %` },
 	{ title: 'cost', number: true, sort: 'cost', cell: (r) => [dollars(r.cost_nanousd), r.embedded_nanousd > 0 && h('div', {}, h('small', {}, `and ${dollars(r.embedded_nanousd)} for vectors`))] },
 	{ title: 'saved', number: true, cell: (r) => r.cache_hits > 0 && [dollars(r.saved_nanousd), h('div', {}, h('small', {}, `${count(saved_tokens_of(r))} tokens`))] },
+	{ title: 'a prompt', number: true, sort: 'prompt_max', cell: (r) => r.prompt_tokens_count > 0 && [count(Math.round(r.prompt_tokens_mean)), h('div', {}, h('small', {}, `to ${count(r.prompt_tokens_max)}`))] },
 	{ title: 'unpriced', number: true, cell: (r) => r.unpriced_answers > 0 && count(r.unpriced_answers) },
 	{ title: 'last seen', sort: 'last_seen', cell: (r) => r.last_seen && [when(r.last_seen), ' ', h('small', {}, ago(r.last_seen))] },
 ];
@@ -181,9 +184,12 @@ function one(page) {
 		const sum = (f) => rows.reduce((n, r) => n + (f(r) ?? 0), 0);
 		const last = rows.map((r) => r.last_seen).filter(Boolean).sort().at(-1);
 		team = (rows.find((r) => r.last_seen === last) ?? rows[0])?.team;
+		/* a row a team: means of all by how many each has */
+		const mean = (name) => (sum((r) => r[`${name}_count`]) ? sum((r) => (r[`${name}_mean`] ?? 0) * r[`${name}_count`]) / sum((r) => r[`${name}_count`]) : null);
+		const largest = rows.filter((r) => r.prompt_tokens_max_id).sort((a, b) => b.prompt_tokens_max - a.prompt_tokens_max)[0];
 		return panel(person, rows.length ? [
 			h('div', { class: 'tiles' }, [['requests', count(sum((r) => r.requests))], ['denied', count(sum((r) => r.refused))], ['tokens', count(sum(tokens_of))], ['cost', dollars(sum((r) => r.cost_nanousd))]].map(tile)),
-			facts([['saved by the cache', sum((r) => r.cache_hits) > 0 && `${dollars(sum((r) => r.saved_nanousd))}, ${count(sum(saved_tokens_of))} tokens in ${count(sum((r) => r.cache_hits))} answers`], ['vectors for the cache', sum((r) => r.embedded_tokens) > 0 && `${dollars(sum((r) => r.embedded_nanousd))}, ${count(sum((r) => r.embedded_tokens))} tokens`], ['team', words(rows.map((r) => r.team).filter(Boolean))], ['last seen', last && when(last)], ['answers without a price', count(sum((r) => r.unpriced_answers)) !== '0' && count(sum((r) => r.unpriced_answers))]]),
+			facts([['saved by the cache', sum((r) => r.cache_hits) > 0 && `${dollars(sum((r) => r.saved_nanousd))}, ${count(sum(saved_tokens_of))} tokens in ${count(sum((r) => r.cache_hits))} answers`], ['vectors for the cache', sum((r) => r.embedded_tokens) > 0 && `${dollars(sum((r) => r.embedded_nanousd))}, ${count(sum((r) => r.embedded_tokens))} tokens`], ['largest prompt', largest && [`${count(largest.prompt_tokens_max)} tokens: `, h('a', { href: page.href('request', { id: largest.prompt_tokens_max_id }) }, largest.prompt_tokens_max_id)]], ['time', mean('total_ms') !== null && `${mean('first_token_ms') !== null ? `${duration_us(mean('first_token_ms') * 1000)} to the first token, ` : ''}${duration_us(mean('total_ms') * 1000)} in all, mean`], ['team', words(rows.map((r) => r.team).filter(Boolean))], ['last seen', last && when(last)], ['answers without a price', count(sum((r) => r.unpriced_answers)) !== '0' && count(sum((r) => r.unpriced_answers))]]),
 		] : nothing(`No request in the last ${since}.`),
 		h('p', { class: 'row' }, h('a', { href: page.href('people') }, 'Everybody'), h('a', { href: page.href('search', { person, since }) }, 'All requests'), h('a', { href: page.href('search', { person, since, decision: 'deny' }) }, 'What was denied'),
 			SPANS.map(([s, name]) => h('a', { href: page.href('people', { person, since: s }), 'aria-current': s === since ? 'true' : null }, name))));
