@@ -405,7 +405,7 @@ refuse_after_hand_over(struct reloading *r, const char *by)
 
 	diag_file(&d, r->s->config_file, "the other instance decides: repeat the order");
 	report(&d);
-	note_reload(r, by, &d, true);
+	note_reload(r, by, &d, true, true);
 }
 
 void
