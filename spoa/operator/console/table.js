@@ -14,10 +14,20 @@ export function table({ caption, columns, rows, href, sort, on_sort, empty }) {
 			c.sort && on_sort ? h('button', { type: 'button', class: 'sort', onclick: () => on_sort(sorted === 'descending' ? c.sort : `-${c.sort}`) },
 				c.title, h('span', { 'aria-hidden': 'true' }, sorted === 'ascending' ? ' ▲' : sorted === 'descending' ? ' ▼' : ' ↕')) : c.title);
 	});
-	return h('table', { role: 'table', class: 'list', onkeydown: keys },
+	return scrolled(caption, h('table', { role: 'table', class: 'list', onkeydown: keys },
 		h('caption', {}, caption),
 		h('thead', { role: 'rowgroup' }, h('tr', { role: 'row' }, heads)),
-		h('tbody', { role: 'rowgroup' }, rows.map((r) => table_row(columns, r, href))));
+		h('tbody', { role: 'rowgroup' }, rows.map((r) => table_row(columns, r, href)))));
+}
+
+/* A table that is wider than its place scrolls there, by keys too; the page never does. */
+function scrolled(label, element) {
+	const box = h('div', { class: 'wide-table' }, element);
+	new ResizeObserver(() => {
+		if (box.scrollWidth > box.clientWidth) for (const [name, value] of [['tabindex', '0'], ['role', 'region'], ['aria-label', label]]) box.setAttribute(name, value);
+		else for (const name of ['tabindex', 'role', 'aria-label']) box.removeAttribute(name);
+	}).observe(box);
+	return box;
 }
 
 export function table_row(columns, r, href) {

@@ -1,6 +1,7 @@
 // The console in a real browser: every view by mouse and by keys alone, wide and as a phone, light and dark.
 import { mkdirSync } from "node:fs";
 import { BASE, clean, failures, findings, focus_seen, is, like, ok, overflow, person, start, stop, tab_to } from "./harness.mjs";
+import { details } from "./details.mjs";
 import { ask_all } from "./questions.mjs";
 import { views } from "./views.mjs";
 
@@ -144,6 +145,7 @@ try {
 	if (ALL) {
 		await names_are_text(page);
 		await savings_are_shown(page);
+		if (!ONLY) await details(page);
 	}
 	await page.context().close();
 	const keys = await person({ token: ALL, width: 390, dark: true });

@@ -24,7 +24,7 @@ const columns = [
 function live_list(page) {
 	const href = (r) => (r.id ? page.href('request', { id: r.id }) : null);
 	const element = table({ caption: 'Newest first; a row opens the request', columns, rows: [{}], href });
-	const body = element.tBodies[0];
+	const body = element.querySelector('tbody');
 	const rows = new Map(); /* by id: {tr, r} */
 	body.replaceChildren();
 

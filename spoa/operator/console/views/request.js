@@ -117,7 +117,7 @@ function money(d, c) {
 		...Object.entries(u ?? {}).map(([k, v]) => [k.replaceAll('_', ' '), typeof v === 'number' ? count(v) : String(v)]),
 		['Said by', u ? 'the provider' : e ? (c.estimated_usage ? 'nobody: the most that was seen' : 'nobody: what was reserved') : null],
 		['Counted before', d.prompt?.estimated_input_tokens !== undefined ? `${count(d.prompt.estimated_input_tokens)} tokens${d.prompt.tokens_exact ? ', exactly' : ', estimated'}` : null],
-		['Price', c.price && `${c.price.model} from ${c.price.from}`], ['Without a price', words(c.unpriced)]]),
+		['Price', c.price && [data(c.price.model), c.price.from && `, in force from ${c.price.from}`]], ['Without a price', words(c.unpriced)]]),
 		list(d.limits).length ? table({ caption: 'Limits that counted it', rows: d.limits, columns: [{ title: 'Limit', cell: (l) => l.limit, wide: true }, { title: 'Of', number: true, cell: (l) => `${amount(l, l.of)} ${l.window ? `a ${l.window}` : `in ${l.window_s} s`}` },
 			{ title: 'Took', number: true, cell: (l) => amount(l, l.taken) }, { title: 'Left', number: true, cell: (l) => amount(l, l.remaining) }] }) : h('p', { class: 'state' }, 'No limit counted it.'));
 }
