@@ -33,7 +33,7 @@ export function chart({ title, times, series, format = String, signal, height = 
 	let plot = null;
 
 	function show_numbers() {
-		if (details.open) empty(table, times.length ? numbers(times, series, format) : 'Nothing yet.');
+		if (details.open) empty(table, times.length ? numbers(times, series, format) : 'No data yet.');
 	}
 
 	/* Where no pointer is, the legend says the newest. */
@@ -44,7 +44,7 @@ export function chart({ title, times, series, format = String, signal, height = 
 		plot = null;
 		const width = place.clientWidth;
 		if (!charts_here || !width) return;
-		if (!times.length) { empty(place, h('p', { class: 'dim' }, 'Nothing yet.')); return; }
+		if (!times.length) { empty(place, h('p', { class: 'dim' }, 'No data yet.')); return; }
 		empty(place);
 		const axis = { stroke: css('--dim'), grid: { stroke: css('--line'), width: 1 }, ticks: { stroke: css('--line'), width: 1 }, font: '11px system-ui, sans-serif' };
 		plot = new uPlot({

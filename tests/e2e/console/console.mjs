@@ -98,10 +98,10 @@ async function names_are_text(page) {
 
 /* What the cache gave again, wherever it is shown what was used. */
 const saved = [
-	["now", "", /\$0\.\d\d\s+saved by the cache since the start: [1-9]\d* tokens, 1 answers/i],
+	["now", "", /\$0\.\d\d\s+saved by the cache since the start: [1-9]\d* tokens, 1 response/i],
 	["people", "q=sally&since=24h", /\$0\.\d\d\s+[1-9]\d* tokens/],
-	["people", "person=sally", /saved by the cache\s+\$0\.\d\d, [1-9]\d* tokens in 1 answers/i],
-	["request", `id=${process.env.AGAIN}`, /cache\s+hit, \d+ s old\s+saved\s+\d+ tokens sent, \d+ made/i],
+	["people", "person=sally", /saved by the cache\s+\$0\.\d\d, [1-9]\d* tokens in 1 responses/i],
+	["request", `id=${process.env.AGAIN}`, /cache\s+hit, \d+ s old\s+saved\s+\d+ input tokens, \d+ output tokens/i],
 ];
 async function savings_are_shown(page) {
 	for (const [view, state, want] of saved.filter(([name]) => chosen.some((v) => v.name === name))) {
@@ -118,7 +118,7 @@ async function as_viewer(page) {
 			await page.locator("#top nav [aria-current]").waitFor();
 			await page.waitForFunction(() => !document.querySelector("main [aria-busy]"));
 			const buttons = await page.locator("main button").allInnerTexts();
-			const changes = buttons.filter((b) => /revoke|make|approve|take|let in|reload|amount|change|end\b|verify/i.test(b));
+			const changes = buttons.filter((b) => /revoke|create|approve|withdraw|eject|readmit|reload|reset|change|verify/i.test(b));
 			ok(`${v.name}${state ? `?${state}` : ""}: a viewer sees no button of a change`, !changes.length, changes.join(", "));
 		}
 	}
