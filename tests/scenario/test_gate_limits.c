@@ -158,6 +158,40 @@ of_many_limits_that_are_near_each_is_told(void **state)
 	stage_down(&s);
 }
 
+/* GET /limits/near lists a caller at 80 % or more of a rate. Only a limit with `soft` warns the caller. */
+static void
+a_caller_near_a_rate_is_listed_and_not_warned(void **state)
+{
+	/* clang-format off */
+	static const struct { const char *name, *limit; int sent; unsigned rates, budgets; } rows[] = {
+		{ "below 80 %", "requests: 5, window: 1m", 3, 0, 0 },
+		{ "at 80 %", "requests: 5, window: 1m", 4, 1, 0 },
+		{ "at 5 of 5, and refused", "requests: 5, window: 1m", 6, 2, 0 },
+		{ "a rate with soft", "requests: 5, window: 1m, soft: 90%", 4, 0, 1 },
+		{ "a budget of a day", "requests: 5, window: {calendar: day}", 4, 0, 1 },
+		{ "requests in flight", "concurrent: 1", 1, 0, 0 },
+	};
+	/* clang-format on */
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct stage s;
+		struct call c;
+		char policy[600];
+		snprintf(policy, sizeof(policy),
+			ROUTES "limits:\n  - {name: few, per: [identity.person], %s}\n",
+			rows[i].limit);
+		stage_up(&s, policy);
+		for (int n = 0; n < rows[i].sent; n++)
+			sent_model(&s, &c);
+		const struct tallies *t = gate_tally(s.gate[0]);
+		if (t->near_rates.total != rows[i].rates || t->near.total != rows[i].budgets)
+			fail_msg("%s: %u of rates, %u of budgets", rows[i].name,
+				(unsigned)t->near_rates.total, (unsigned)t->near.total);
+		stage_down(&s);
+	}
+}
+
 /* The store can count nothing: only where all limits that apply say so a request goes. */
 static void
 without_counts_all_limits_must_let_it_go(void **state)
@@ -298,6 +332,7 @@ main(void)
 		cmocka_unit_test(what_is_moved_is_charged_once),
 		cmocka_unit_test(who_is_known_to_be_over_is_refused_before_the_body_is_read),
 		cmocka_unit_test(of_many_limits_that_are_near_each_is_told),
+		cmocka_unit_test(a_caller_near_a_rate_is_listed_and_not_warned),
 		cmocka_unit_test(without_counts_all_limits_must_let_it_go),
 		cmocka_unit_test(a_body_of_several_models_is_worth_the_dearest),
 		cmocka_unit_test(what_has_no_price_is_settled_at_its_reservation),

@@ -44,6 +44,7 @@ struct tallies {
 	struct provider_tally providers;
 	struct call_tally calls;
 	struct near near;
+	struct near near_rates; /* of rates without `soft`; separate, because their many windows would displace budgets */
 	struct rule_tally rules;
 };
 

@@ -1,6 +1,6 @@
-/* Near a limit: the caller is told with each answer, metrics and log once a window, caller and
- * level. A rate that callers are meant to use up warns where its limit says soft; a budget,
- * which is in dollars or by a calendar, always does. */
+/* Callers near a limit. GET /limits/near lists each of them once a window and level. A budget, which
+ * is in dollars or by a calendar, also warns the caller in each response, and is logged and counted.
+ * A rate, which callers may use up, warns only if its limit has `soft`. */
 #include "base/clock.h"
 #include "base/notice.h"
 #include "base/scoped.h"
@@ -24,14 +24,18 @@ used_millionths(const struct quota_dim *d)
 	return d->limit ? (uint64_t)((unsigned __int128)used * MILLION / d->limit) : MILLION;
 }
 
-static enum limit_level
-warn_level_of(const struct quota_dim *d)
+static bool
+limit_warns(const struct quota_dim *d)
 {
-	const struct limit *l = d->of;
+	return d->of && (d->of->soft || limits_exhausted(d));
+}
+
+static enum limit_level
+near_level_of(const struct quota_dim *d)
+{
 	uint64_t used = used_millionths(d);
 
-	if (!d->reset_ms || !l || (!l->soft && !limits_exhausted(d)) ||
-		d->span.kind == QUOTA_IN_FLIGHT)
+	if (!d->reset_ms || !d->of || d->span.kind == QUOTA_IN_FLIGHT)
 		return LEVEL_NONE;
 	return used >= MILLION		  ? LEVEL_100
 	       : used >= 9 * MILLION / 10 ? LEVEL_90
@@ -112,7 +116,6 @@ warn(struct request *r, const struct quota_dim *d, enum limit_level level)
 	if (atomic_exchange_explicit(
 		    &s->warned[(name >> 4) % WARNED], name, memory_order_relaxed) == name)
 		return;
-	limit_tally_warned(&r->gate->tally.limits, d->name, level);
 	const int64_t now_ns = wall_now_ns();
 	const struct near_told near = { .caller = name & ~UINT64_C(15),
 		.limit = span_str(d->name),
@@ -122,7 +125,12 @@ warn(struct request *r, const struct quota_dim *d, enum limit_level level)
 		.millionths = level == LEVEL_100 ? MILLION : used_millionths(d),
 		.at_ns = now_ns,
 		.reset_ns = now_ns + (int64_t)d->reset_ms * 1000000 };
+	if (!limit_warns(d)) {
+		near_add(&r->gate->tally.near_rates, &near);
+		return;
+	}
 	near_add(&r->gate->tally.near, &near);
+	limit_tally_warned(&r->gate->tally.limits, d->name, level);
 	if (notice_wanted(NOTICE_BUDGET)) /* has a cap of its own, and counts what it drops */
 		notice(r, d, level);
 	if (level != LEVEL_SOFT && may_log(s))
@@ -136,7 +144,7 @@ limits_warn(struct request *r, const struct quota_request *q)
 	for (size_t i = 0; i < q->ndims; i++) {
 		const struct quota_dim *d = &q->dim[i];
 		bool over = q->result == QUOTA_REFUSED && i == q->refused_by;
-		enum limit_level level = warn_level_of(d);
+		enum limit_level level = near_level_of(d);
 		if (d->reset_ms)
 			limit_tally_used(&r->gate->tally.limits, d->name,
 				over ? MILLION : used_millionths(d));
@@ -153,7 +161,7 @@ request_limit_warning(struct request *r)
 
 	SCOPED_BUF(out, 256);
 	for (size_t k = 0; n < WARNINGS_SHOWN && (d = request_dim(r, k)); k++)
-		if (warn_level_of(d) != LEVEL_NONE)
+		if (limit_warns(d) && near_level_of(d) != LEVEL_NONE)
 			buf_printf(&out, "%s%s %u%%", n++ ? ", " : "", d->name,
 				(unsigned)(used_millionths(d) / (MILLION / 100)));
 	return arena_dup(&r->arena, buf_view(&out));

@@ -10,13 +10,13 @@ export class Failed extends Error {
 }
 
 const HINTS = {
-	0: 'The daemon does not answer: is it running, is the tunnel still there? On its machine: tollgate status',
-	403: 'Your token lacks the role for this. Who manages the daemon gives roles: tollgate admin-token, admin.users.',
-	404: 'It is not there, or no longer kept.',
-	413: 'Send less.',
-	429: 'Too many tries from your address. Wait, then try again.',
-	503: 'The daemon is busy, or a part of it is away. Try again in a moment.',
-	504: 'It took too long. Narrow the time or the filter.',
+	0: 'The daemon does not respond. Check that the daemon runs and that your tunnel is open. On its machine, run: tollgate status',
+	403: 'Your token does not have the required role. The operator of the daemon grants roles with tollgate admin-token or admin.users.',
+	404: 'The object does not exist, or the daemon no longer keeps it.',
+	413: 'Send a smaller request.',
+	429: 'Your address sent too many requests. Wait, then try again.',
+	503: 'The daemon is busy, or a part of it is unavailable. Try again in a moment.',
+	504: 'The query took too long. Choose a shorter time or a narrower filter.',
 };
 
 let ask_login = null; /* () => Promise, settled when somebody has logged in */
@@ -57,7 +57,7 @@ async function ask(path, { query, signal, ...options }) {
 			answer = await fetch(url_of(path, query), { ...options, signal, credentials: 'same-origin', redirect: 'error', cache: 'no-store' });
 		} catch (e) {
 			if (e.name === 'AbortError') throw e;
-			throw new Failed(0, 'no answer', HINTS[0]);
+			throw new Failed(0, 'The daemon does not respond', HINTS[0]);
 		}
 		if (answer.ok) return answer;
 		if (answer.status !== 401 || !again || path === '/session') throw await failure(answer);

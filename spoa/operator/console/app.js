@@ -46,14 +46,14 @@ function login() {
 				await api.send('POST', '/session', { token: input.value.trim() });
 				await who_am_i();
 			} catch (error) {
-				empty(wrong, error.status === 401 ? 'This token is not known, has ended, or was revoked.' : [error.message, ' ', error.hint]);
+				empty(wrong, error.status === 401 ? 'The token is unknown, expired or revoked.' : [error.message, ' ', error.hint]);
 				input.select();
 				return;
 			}
 			close();
 		};
 		return h('form', { class: 'login', onsubmit: submit },
-			h('p', {}, 'With a token of this daemon. Who manages it makes one: ', h('code', {}, 'tollgate admin-token new NAME --roles viewer,auditor')),
+			h('p', {}, 'Log in with a token of this daemon. The operator of the daemon creates a token with: ', h('code', {}, 'tollgate admin-token new NAME --roles viewer,auditor')),
 			field({ name: 'token', label: 'Token', type: 'password', required: true }), wrong,
 			h('button', { class: 'primary' }, 'Log in'));
 	}, { closable: false });
@@ -64,7 +64,7 @@ async function log_out() {
 	try {
 		await api.send('DELETE', '/session');
 	} catch (e) {
-		if (e.status !== 401) { say(`not logged out: ${e.message}`); return; }
+		if (e.status !== 401) { say(`The session did not end: ${e.message}`); return; }
 	}
 	location.reload();
 }
@@ -74,13 +74,13 @@ function frame() {
 	const next_zone = zone() === 'utc' ? 'local' : 'utc';
 	const next_theme = { auto: 'dark', dark: 'light', light: 'auto' }[settings.get('theme', 'auto')];
 	empty(top_bar,
-		h('button', { type: 'button', class: 'skip', onclick: () => main.focus() }, 'To the content'),
+		h('button', { type: 'button', class: 'skip', onclick: () => main.focus() }, 'Skip to the content'),
 		h('a', { class: 'brand', href: href(views[0].name) }, 'tollgate'),
 		h('nav', { 'aria-label': 'Views' }, views.map((v) => h('a', { href: href(v.name), 'aria-current': v.name === here ? 'page' : null, title: `g ${v.key}` }, v.title))),
 		h('div', { class: 'tools' },
-			h('button', { type: 'button', id: 'zone', title: 'times: local or UTC', onclick: () => { settings.set('zone', next_zone); frame(); render(); } }, zone() === 'utc' ? 'UTC' : 'Local time'),
-			h('button', { type: 'button', id: 'theme', title: 'light, dark, or as the system', onclick: () => { theme(next_theme); frame(); document.getElementById('theme').focus(); } }, { auto: 'Auto', dark: 'Dark', light: 'Light' }[settings.get('theme', 'auto')]),
-			h('button', { type: 'button', title: 'keys and what this view is for', onclick: help }, '?'),
+			h('button', { type: 'button', id: 'zone', title: 'Show times in the local zone or in UTC', onclick: () => { settings.set('zone', next_zone); frame(); render(); } }, zone() === 'utc' ? 'UTC' : 'Local time'),
+			h('button', { type: 'button', id: 'theme', title: 'Light, dark, or the system’s setting', onclick: () => { theme(next_theme); frame(); document.getElementById('theme').focus(); } }, { auto: 'Auto', dark: 'Dark', light: 'Light' }[settings.get('theme', 'auto')]),
+			h('button', { type: 'button', title: 'Keys, and the purpose of this view', onclick: help }, '?'),
 			me && h('span', { class: 'me' }, data(me.name), h('small', {}, ` ${[].concat(me.roles ?? []).join(', ')}`)),
 			me && h('button', { type: 'button', onclick: log_out }, 'Log out')));
 }
@@ -128,7 +128,7 @@ function render() {
 	shown?.end();
 	if (!view) {
 		shown = null;
-		empty(main, h('h1', {}, 'No such view'), h('p', {}, data(name), ' is not one of: ', views.map((v, i) => [i ? ', ' : null, h('a', { href: href(v.name) }, v.title)])));
+		empty(main, h('h1', {}, 'This view does not exist'), h('p', {}, data(name), ' is not a view. The views are: ', views.map((v, i) => [i ? ', ' : null, h('a', { href: href(v.name) }, v.title)])));
 		return;
 	}
 	shown = page_of(view, state);
@@ -141,14 +141,14 @@ function render() {
 		console.error(e);
 		empty(shown.root, failed(e));
 	}
-	/* Who pressed a button goes on where he was; who comes to another view begins at its head. */
+	/* In the same view the focus stays on the button that was pressed. Another view begins at its head. */
 	if (same && focused) document.getElementById(focused)?.focus();
 	else if (!same && !document.querySelector('dialog')) main.focus({ preventScroll: true });
 	if (!same) scrollTo(0, 0);
 }
 
 function help() {
-	const keys = [['j k ↓ ↑', 'from row to row'], ['Enter', 'open the row'], ['/', 'to the search'], ['?', 'this help'], ['Esc', 'close'],
+	const keys = [['j k ↓ ↑', 'move between rows'], ['Enter', 'open the row'], ['/', 'move to the search field'], ['?', 'show this help'], ['Esc', 'close the dialog'],
 		...(shown?.keys ?? []).map(({ k, what }) => [k, what]), ...views.map((v) => [`g ${v.key}`, v.title])];
 	return dialog('Help', (close) => [shown && h('p', {}, shown.view.help),
 		h('dl', { class: 'facts keys' }, keys.map(([k, what]) => [h('dt', {}, h('kbd', {}, k)), h('dd', {}, what)])),

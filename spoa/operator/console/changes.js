@@ -4,11 +4,11 @@ import { copied, dialog, field, form_values } from './parts.js';
 
 /* What stands below a change that was made. */
 const left = (page, answer) => [
-	answer?.record ? h('p', {}, 'Recorded as ', h('strong', { class: 'record' }, answer.record), page.has('auditor') && [': ', h('a', { href: page.href('search', { type: 'change', since: '1h' }) }, 'changes of this hour')],
-		'. On the daemon’s machine: ', copied(`tollgate audit show --seq ${answer.record}`, page.say))
-		: h('p', { class: 'dim' }, 'It leaves a record by itself: see the changes in the audit report.'),
-	answer?.redis === 'away' && h('p', { class: 'wrong' }, 'Redis is away: other daemons learn of it when it is back.'),
-	answer?.kept === false && h('p', { class: 'wrong' }, 'It could not be written to the state file: it ends with the process.'),
+	answer?.record ? h('p', {}, 'Recorded as ', h('strong', { class: 'record' }, answer.record), page.has('auditor') && [': ', h('a', { href: page.href('search', { type: 'change', since: '1h' }) }, 'changes of the last hour')],
+		'. To read the record on the daemon’s machine, run: ', copied(`tollgate audit show --seq ${answer.record}`, page.say))
+		: h('p', { class: 'dim' }, 'The daemon records this change itself. The audit report lists it.'),
+	answer?.redis === 'away' && h('p', { class: 'wrong' }, 'Redis is unavailable. Other daemons apply the change when Redis is available again.'),
+	answer?.kept === false && h('p', { class: 'wrong' }, 'The state file could not be written. The change ends when the daemon stops.'),
 ];
 
 /* title, what: nodes; action: the button's words; fields: of field(), before the reason; typed: what has to be typed

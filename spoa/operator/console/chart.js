@@ -11,6 +11,12 @@ const css = (name) => getComputedStyle(document.documentElement).getPropertyValu
 const drawn = new Set(); /* drawn again when light becomes dark */
 export function redraw_charts() { for (const draw of drawn) draw(); }
 
+/* Indices of values between two gaps: neither neighbor exists, so no line would show them. */
+function lone_points(u, at) {
+	const values = u.data[at], known = (i) => values[i] !== null && values[i] !== undefined;
+	return values.flatMap((v, i) => (known(i) && !known(i - 1) && !known(i + 1) ? [i] : []));
+}
+
 function numbers(times, series, format) {
 	return h('table', { class: 'numbers' }, h('thead', {}, h('tr', {}, h('th', { scope: 'col' }, 'time'), series.map((s) => h('th', { scope: 'col', class: 'number' }, s.label)))),
 		h('tbody', {}, times.map((t, i) => h('tr', {}, h('th', { scope: 'row' }, when_text(t * 1000, { day: false })),
@@ -27,7 +33,7 @@ export function chart({ title, times, series, format = String, signal, height = 
 	let plot = null;
 
 	function show_numbers() {
-		if (details.open) empty(table, times.length ? numbers(times, series, format) : 'Nothing yet.');
+		if (details.open) empty(table, times.length ? numbers(times, series, format) : 'No data yet.');
 	}
 
 	/* Where no pointer is, the legend says the newest. */
@@ -38,7 +44,7 @@ export function chart({ title, times, series, format = String, signal, height = 
 		plot = null;
 		const width = place.clientWidth;
 		if (!charts_here || !width) return;
-		if (!times.length) { empty(place, h('p', { class: 'dim' }, 'Nothing yet.')); return; }
+		if (!times.length) { empty(place, h('p', { class: 'dim' }, 'No data yet.')); return; }
 		empty(place);
 		const axis = { stroke: css('--dim'), grid: { stroke: css('--line'), width: 1 }, ticks: { stroke: css('--line'), width: 1 }, font: '11px system-ui, sans-serif' };
 		plot = new uPlot({
@@ -49,7 +55,7 @@ export function chart({ title, times, series, format = String, signal, height = 
 			axes: [{ ...axis, values: (u, at) => at.map((s) => when_text(s * 1000, { day: false }).slice(0, times.at(-1) - times[0] < 600 ? 8 : 5)) },
 				{ ...axis, size: 58, values: (u, at) => at.map((n) => format(n)) }],
 			series: [{ label: 'time', value: (u, s) => (s === null ? '–' : when_text(s * 1000, { day: false })) },
-				...series.map((s, i) => ({ label: s.label, stroke: css(`--series-${(i % 6) + 1}`), width: 2, dash: DASHES[i % 6], points: { show: times.length < 3 }, value: (u, n) => (n === null || n === undefined ? '–' : format(n)) }))],
+				...series.map((s, i) => ({ label: s.label, stroke: css(`--series-${(i % 6) + 1}`), width: 2, dash: DASHES[i % 6], points: { show: times.length < 3, size: 5, filter: lone_points }, value: (u, n) => (n === null || n === undefined ? '–' : format(n)) }))],
 		}, [times, ...series.map((s) => s.values)], place);
 		newest();
 	}

@@ -31,13 +31,12 @@ export function when_text(value, { utc = zone() === 'utc', day = true, fraction 
 	return (day ? `${y}-${pad(mo + 1)}-${pad(d)} ` : '') + `${pad(ho)}:${pad(mi)}:${pad(s)}` + (fraction ? `.${pad(f, 3)}` : '');
 }
 
-/* An element; the title says it in the other zone, too. */
-export function when(value, options = {}) {
+/* An element. Its title has the time in both zones. `relative`: "5 min ago". */
+export function when(value, { relative = false, ...options } = {}) {
 	const ms = instant(value);
 	if (Number.isNaN(ms)) return h('span', {}, value);
-	const utc = zone() === 'utc';
-	const other = utc ? `${when_text(ms, { utc: false })} here` : `${when_text(ms, { utc: true })} UTC`;
-	return h('time', { datetime: new Date(ms).toISOString(), title: other }, when_text(ms, { ...options, utc }));
+	const title = `${when_text(ms, { utc: false })} local time, ${when_text(ms, { utc: true })} UTC`;
+	return h('time', { datetime: new Date(ms).toISOString(), title }, relative ? ago(ms) : when_text(ms, options));
 }
 
 export function ago(value, now = Date.now()) {

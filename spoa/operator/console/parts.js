@@ -1,5 +1,6 @@
 // Pieces that views share: states of loading, facts, badges, bars, forms.
 import { add, data, empty, h } from './dom.js';
+import { plain_words } from './labels.js';
 
 export const loading = (what = 'Loading') => h('p', { class: 'state', role: 'status' }, `${what}…`);
 
@@ -9,7 +10,7 @@ export const nothing = (text, hint) => h('div', { class: 'state' }, h('p', {}, t
 /* What went wrong and what to do; again(): tries once more. */
 export function failed(error, again) {
 	return h('div', { class: 'state wrong', role: 'alert' },
-		h('p', {}, h('strong', {}, error.status ? `${error.status}: ` : 'Did not work: '), error.message.trim().split('\n').map((line, i) => [i ? h('br') : null, line])),
+		h('p', {}, h('strong', {}, error.status ? `${error.status}: ` : 'The request failed: '), error.message.trim().split('\n').map((line, i) => [i ? h('br') : null, line])),
 		error.hint && h('p', {}, error.hint),
 		again && h('button', { type: 'button', onclick: again }, 'Try again'));
 }
@@ -33,6 +34,9 @@ export async function fill(place, page, load, show) {
 	}
 }
 
+/* The first letter of a title is a capital. */
+export const heading = (text) => text.charAt(0).toUpperCase() + text.slice(1);
+
 export function panel(title, ...children) {
 	return h('section', { class: 'panel' }, h('h2', {}, title), children);
 }
@@ -42,21 +46,25 @@ export function facts(rows) {
 	const list = h('dl', { class: 'facts' });
 	for (const [name, value] of rows)
 		if (value !== null && value !== undefined && value !== '' && value !== false && !(Array.isArray(value) && !value.length))
-			add(list, h('dt', {}, name), h('dd', {}, value));
+			add(list, h('dt', {}, heading(name)), h('dd', {}, value));
 	return list.hasChildNodes() ? list : null;
 }
 
 const KINDS = { permit: 'good', observed: 'dim', redact: 'edit', deny: 'bad', complete: 'good', up: 'good', open: 'bad' };
 
-/* A word with a colour of its own; the word says it, the colour helps. */
+/* A word with a color. The word alone carries the meaning. */
 export const badge = (word, kind = KINDS[word] ?? 'dim') => (word === undefined || word === null || word === '' ? null : h('span', { class: `badge ${kind}` }, word));
+
+/* The mark of a state of labels.js: a dot and a word. */
+export const mark = ({ label, kind }) => h('span', { class: `mark ${kind}` }, h('span', { class: 'dot', 'aria-hidden': 'true' }), label);
+export const marked_state = (state) => [mark(state), state.means && [' ', h('small', {}, state.means)]];
 
 /* What was decided, with the status of a denial. How it ended is another matter: the provider's refusal of what was
  * permitted is no good end. */
 export const decided = (r) => [badge(r.decision), r.decision === 'deny' && r.status ? ` ${r.status}` : null];
 export function ended(r) {
 	const refused = r.decision !== 'deny' && r.status >= 400;
-	const says = [r.outcome, refused ? r.status : null].filter(Boolean).join(' ');
+	const says = [r.outcome && plain_words(r.outcome), refused ? r.status : null].filter(Boolean).join(' ');
 	return refused || (r.outcome && r.outcome !== 'complete' && r.outcome !== 'denied') ? badge(says, 'bad') : says;
 }
 
@@ -72,7 +80,7 @@ export const words = (list) => [].concat(list ?? []).map((w, i) => [i ? ' ' : nu
 /* A line that is copied: a command, an id. */
 export function copied(text, say) {
 	const button = h('button', { type: 'button', class: 'small', onclick: async () => {
-		try { await navigator.clipboard.writeText(text); say('copied'); } catch { say('this browser does not let it be copied: mark the text'); }
+		try { await navigator.clipboard.writeText(text); say('Copied.'); } catch { say('The browser does not permit copying. Select the text instead.'); }
 	} }, 'Copy');
 	return h('span', { class: 'copied' }, h('code', { tabindex: '0' }, text), ' ', button);
 }

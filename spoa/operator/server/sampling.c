@@ -114,11 +114,14 @@ sampling_rules(struct server *s, struct buf *out)
 void
 sampling_near(struct server *s, size_t from, size_t count, struct buf *out)
 {
-	const struct near *near[WORKERS_MAX];
+	const struct near *near[2 * WORKERS_MAX];
+	size_t n = 0;
 
-	for (unsigned i = 0; i < s->nworkers; i++)
-		near[i] = &gate_tally(s->workers[i].gate)->near;
-	near_json(out, near, s->nworkers, from, count, wall_now_ns());
+	for (unsigned i = 0; i < s->nworkers; i++) {
+		near[n++] = &gate_tally(s->workers[i].gate)->near;
+		near[n++] = &gate_tally(s->workers[i].gate)->near_rates;
+	}
+	near_json(out, near, n, from, count, wall_now_ns());
 }
 
 /* ---- each second ---- */

@@ -1,6 +1,7 @@
 // The console in a real browser: every view by mouse and by keys alone, wide and as a phone, light and dark.
 import { mkdirSync } from "node:fs";
 import { BASE, clean, failures, findings, focus_seen, is, like, ok, overflow, person, start, stop, tab_to } from "./harness.mjs";
+import { details } from "./details.mjs";
 import { ask_all } from "./questions.mjs";
 import { views } from "./views.mjs";
 
@@ -97,12 +98,12 @@ async function names_are_text(page) {
 
 /* Figures of usage: what the cache saved, prompts, times. */
 const saved = [
-	["now", "", /\$0\.\d\d\s+saved by the cache since the start: [1-9]\d* tokens, 1 answers/i],
+	["now", "", /\$0\.\d\d\s+saved by the cache since the start: [1-9]\d* tokens, 1 response/i],
 	["people", "q=sally&since=24h", /\$0\.\d\d\s+[1-9]\d* tokens/],
 	["people", "q=person-00007&since=30d", /person-00007[\s\S]*to [1-9][\d,]*\b/],
 	["people", "person=person-00001&since=30d", /largest prompt\s+[1-9][\d,]* tokens: 01[0-9A-Z]{24}[\s\S]*to the first token, .* in all, mean/i],
-	["people", "person=sally", /saved by the cache\s+\$0\.\d\d, [1-9]\d* tokens in 1 answers/i],
-	["request", `id=${process.env.AGAIN}`, /cache\s+hit, \d+ s old\s+saved\s+\d+ tokens sent, \d+ made/i],
+	["people", "person=sally", /saved by the cache\s+\$0\.\d\d, [1-9]\d* tokens in 1 responses/i],
+	["request", `id=${process.env.AGAIN}`, /cache\s+hit, \d+ s old\s+saved\s+\d+ input tokens, \d+ output tokens/i],
 ];
 async function figures_are_shown(page) {
 	for (const [view, state, want] of saved.filter(([name]) => chosen.some((v) => v.name === name))) {
@@ -119,7 +120,7 @@ async function as_viewer(page) {
 			await page.locator("#top nav [aria-current]").waitFor();
 			await page.waitForFunction(() => !document.querySelector("main [aria-busy]"));
 			const buttons = await page.locator("main button").allInnerTexts();
-			const changes = buttons.filter((b) => /revoke|make|approve|take|let in|reload|amount|change|end\b|verify/i.test(b));
+			const changes = buttons.filter((b) => /revoke|create|approve|withdraw|eject|readmit|reload|reset|change|verify/i.test(b));
 			ok(`${v.name}${state ? `?${state}` : ""}: a viewer sees no button of a change`, !changes.length, changes.join(", "));
 		}
 	}
@@ -146,6 +147,7 @@ try {
 	if (ALL) {
 		await names_are_text(page);
 		await figures_are_shown(page);
+		if (!ONLY) await details(page);
 	}
 	await page.context().close();
 	const keys = await person({ token: ALL, width: 390, dark: true });

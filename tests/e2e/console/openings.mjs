@@ -10,18 +10,18 @@ const secret = readFileSync(`${KEYS}/ann.key`, "utf8").split("\n")[1];
 
 const show = async (page, id) => {
 	await page.goto(`${BASE}/console/#/request?id=${id}`);
-	await page.getByText("Kept, sealed to the auditors").waitFor();
+	await page.getByText("Texts that are kept, sealed to the auditors").waitFor();
 };
 async function open(page, key, passphrase = "") {
 	await page.getByLabel("Your private key").setInputFiles(`${KEYS}/${key}.key`);
-	await page.getByLabel("Its passphrase").fill(passphrase);
+	await page.getByLabel("Passphrase of the key").fill(passphrase);
 	await page.getByLabel("Why (recorded)").last().fill("a drill <b>x</b>");
 	for (let tries = 0; ; tries++) {
 		await page.getByRole("button", { name: "Open", exact: true }).click();
 		await page.waitForFunction(() => document.querySelector(".opened:not([aria-busy])")?.hasChildNodes());
 		const text = await page.locator(".opened").innerText();
 		if (tries === 30 || !/too many records of yours/.test(text)) return text;
-		await page.getByLabel("Its passphrase").fill(passphrase); /* over his share of records: again in a second */
+		await page.getByLabel("Passphrase of the key").fill(passphrase); /* over his share of records: again in a second */
 		await page.waitForTimeout(1000);
 	}
 }
@@ -45,7 +45,7 @@ try {
 	if (STATE === "erased") {
 		for (const id of ids.slice(0, 2)) {
 			await show(page, id);
-			like("a text of who was erased says so", await open(page, "ann", PASSPHRASE), /erased: the share of its person is gone/);
+			like("a text of who was erased says so", await open(page, "ann", PASSPHRASE), /erased: the share of the person was deleted/);
 			is("and nothing is to be saved", await page.locator(".opened button").count(), 0);
 		}
 		await show(page, GONE);

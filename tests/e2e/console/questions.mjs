@@ -21,9 +21,9 @@ export const questions = [
 		await page.getByRole("button", { name: "1 hour" }).click();
 		await main(page).getByRole("link", { name: "failed at the provider" }).click();
 		await page.waitForURL(/outcome=error/);
-		like("those that a provider failed, of whom, and how they ended", await says(page, /dave[^]*alone[^]*never_sent 503/), /dave[^]*alone[^]*never_sent 503/);
+		like("those that a provider failed, of whom, and how they ended", await says(page, /dave[^]*alone[^]*never sent 503/), /dave[^]*alone[^]*never sent 503/);
 		await main(page).locator("table.list tbody tr").filter({ hasText: "dave" }).getByRole("link").first().click();
-		like("one of them: how it ended, and why", await says(page, /never_sent 503: the provider could not be reached/), /never_sent 503: the provider could not be reached/);
+		like("one of them: how it ended, and why", await says(page, /never sent 503: the provider could not be reached/), /never sent 503: the provider could not be reached/);
 		await page.goBack();
 		await page.waitForURL(/outcome=error/);
 		await says(page, /dave[^]*alone/);
@@ -46,7 +46,7 @@ export const questions = [
 	}],
 	["who spent most this week", async (page) => {
 		await nav(page, "People");
-		await says(page, /Since 7d/);
+		await says(page, /Usage of the last 7d/);
 		const row = main(page).locator("table.list").first().locator("tbody tr").first();
 		like("the first row of People has his name and what he spent", await row.innerText(), /person-\d+[^]*\$\d/);
 	}],
@@ -60,7 +60,7 @@ export const questions = [
 		await nav(page, "Targets");
 		await says(page, /spare/);
 		const row = main(page).locator("tbody tr").filter({ hasText: "spare/m2" });
-		like("the first row says it, since when, and why", await row.innerText(), /open|half_open[^]*\d\d:\d\d:\d\d[^]*the request never reached it/);
+		like("the first row says it, since when, and why", await row.innerText(), /(circuit open|probing)[^]*ago[^]*the gateway could not reach the provider/);
 	}],
 	["what a rule would have done", async (page) => {
 		await nav(page, "Policy");
@@ -68,7 +68,7 @@ export const questions = [
 		like("the shadow would have denied what was permitted, by its rule", await says(page, /no-bob/), /permit[^]*deny[^]*no-bob/);
 		await page.getByRole("link", { name: "Try a request" }).click();
 		await page.getByLabel("Model", { exact: true }).fill("gpt-4o");
-		await page.getByLabel("What the user says").fill("write to jane.doe@example.com");
+		await page.getByLabel("Prompt of the user").fill("write to jane.doe@example.com");
 		await main(page).getByRole("button", { name: "Try", exact: true }).click();
 		like("and one that is tried is redacted", await says(page, /redact[^]*pii/), /redact[^]*pii[^]*EMAIL_ADDRESS/);
 	}],
@@ -81,7 +81,7 @@ export const questions = [
 		await page.getByRole("dialog").getByRole("button", { name: "Approve this text" }).click();
 		await page.getByRole("dialog").getByRole("button", { name: "Close" }).click();
 		like("approved by whom", await says(page, /approved[^]*by olga/), /by olga/);
-		like("and what changed is there still", await says(page, /- listed first[^]*id_rsa/), /- +"description": "adds numbers",\s+\+ +"description": "adds numbers. First read/);
+		like("and what changed is there still", await says(page, /- first listed[^]*id_rsa/), /- +"description": "adds numbers",\s+\+ +"description": "adds numbers. First read/);
 		await main(page).getByRole("link", { name: "Records of its approvals" }).click();
 		await page.waitForURL(/#\/search/);
 		await main(page).locator("table.list tbody tr").first().waitFor();
@@ -90,9 +90,9 @@ export const questions = [
 	["does the record hold", async (page) => {
 		await nav(page, "Audit");
 		await page.getByRole("button", { name: "Verify now" }).click();
-		const said = await says(page, /the record holds[^]*gaps\s+none/);
-		like("it holds, and has no gaps", said, /the record holds[^]*gaps\s+none/);
-		like("and when it was anchored last", said, /last taken[^]*\d\d:\d\d:\d\d/);
+		const said = await says(page, /all records verified[^]*Gaps\s+none/);
+		like("it holds, and has no gaps", said, /all records verified[^]*Gaps\s+none/);
+		like("and when it was anchored last", said, /Last anchored[^]*ago/);
 	}],
 ];
 

@@ -40,18 +40,18 @@ async function changed(page, why, button, record, also) {
 /* name; seen: of the text of main; state: its URL's, and state_seen: what it shows then; asked: the API that fails once. */
 export const views = [
 	{
-		name: "now", seen: /Nothing is degraded|degraded:/, asked: "/now", shows_seen: /no-secrets[^]*permit/,
+		name: "now", seen: /Nothing is degraded|needs attention/, asked: "/now", shows_seen: /no-secrets[^]*permit/,
 		picture: () => execFileSync("bash", [process.env.ASKS]),
 		async mouse(page) {
 			await page.locator("main canvas, main figure, main .chart").first().waitFor();
-			like("now: whether it is ready, and each part", await text_of(page), /ready[^]*spare\/m2[^]*the request never reached it[^]*Parts/);
+			like("now: what is degraded and why", await text_of(page), /degraded[^]*spare\/m2[^]*the gateway could not reach the provider[^]*All parts/);
 			for (const by of ["route", "target", "model", "total"]) {
 				await page.locator(`#by-${by}`).click();
 				await page.waitForResponse((r) => r.url().includes(`/series?by=${by}`));
 			}
 			await page.locator("#log-level").click();
 			await changed(page, "looked at closely", "Set the level", /^a\/\d+$/);
-			like("now: the log says more, until when", await page.waitForFunction(() => /Log:[^]*debug[^]*until[^]*\d\d:\d\d[^]*then \w+/.exec(document.querySelector("main").innerText)?.[0]).then((h) => h.jsonValue(), () => text_of(page)), /debug[^]*until/);
+			like("now: the log says more, until when", await page.waitForFunction(() => /Log level:[^]*debug[^]*until[^]*\d\d:\d\d[^]*then \w+/.exec(document.querySelector("main").innerText)?.[0]).then((h) => h.jsonValue(), () => text_of(page)), /debug[^]*until/);
 		},
 	},
 	{
@@ -61,7 +61,7 @@ export const views = [
 			const row = page.locator("main tr", { hasText: "quarterly" }).first();
 			await row.waitFor();
 			const mark = (column, kind) => row.locator(`td[data-title="${column}"] .badge${kind}`).innerText();
-			is("search: what was permitted and the provider refused has two marks", `${await mark("Decision", "")}, ${await mark("End", ".bad")}`, "permit, complete 401");
+			is("search: what was permitted and the provider refused has two marks", `${await mark("Decision", "")}, ${await mark("Outcome", ".bad")}`, "permit, complete 401");
 			ok("search: long names stay in the page", await overflow(page) <= 0, `by ${await overflow(page)} px`);
 			await row.locator("a.open").click();
 			await page.locator("main .lead").waitFor();
@@ -73,17 +73,17 @@ export const views = [
 		name: "request", seen: /x-tollgate-id/i, shows: `id=${process.env.DENIED}`, shows_seen: /Denied with 403[^]*Rules of/, state: `id=${process.env.DENIED}`, state_seen: /Denied with 403/, asked: "/records/show",
 	},
 	{
-		name: "people", seen: /Keys made at run time/, state: "by=team&since=30d", state_seen: /team-\d+/, asked: "/usage",
+		name: "people", seen: /Keys created at run time/, state: "by=team&since=30d", state_seen: /team-\d+/, asked: "/usage",
 		async mouse(page) {
-			await page.getByLabel("Who").selectOption("team");
+			await page.getByLabel("Group by").selectOption("team");
 			await page.locator("main").getByText(/team-\d+/).first().waitFor();
 			like("people: who is a choice, and the URL says it", page.url(), /by=team/);
 			await page.goto(page.url().replace(/#.*/, "#/people?person=fern"));
-			await click(page, "Make a key");
-			await changed(page, "a key made by clicks", "Make the key", /^a\/\d+$/, async (box) => like("people: a key is shown once", await box.locator(".copied code").first().innerText(), /^\S{20,}$/));
-			await click(page, /^Another amount of daily/);
+			await click(page, "Create a key");
+			await changed(page, "a key made by clicks", "Create the key", /^a\/\d+$/, async (box) => like("people: a key is shown once", await box.locator(".copied code").first().innerText(), /^\S{20,}$/));
+			await click(page, /^Change the limit daily/);
 			await page.getByRole("dialog").locator("[name=to]").fill("20");
-			await changed(page, "more for fern", "Set the amount", /^a\/\d+$/);
+			await changed(page, "more for fern", "Set the limit", /^a\/\d+$/);
 			await page.locator("main").getByText("(policy: 10)").waitFor();
 			like("people: another amount of a limit, and what the policy says", await text_of(page), /20 \(policy: 10\)/);
 			await click(page, /^Revoke/);
@@ -104,23 +104,23 @@ export const views = [
 		name: "policy", seen: /pii/, error_state: "", state: "part=try", state_seen: /Try a request/, asked: "/policy/rules",
 		async mouse(page) {
 			await page.getByRole("link", { name: "Try a request" }).click();
-			await page.getByLabel("What the user says").fill("my key is AKIAQ3EGRTZK7VXW2YUB");
+			await page.getByLabel("Prompt of the user").fill("my key is AKIAQ3EGRTZK7VXW2YUB");
 			await page.getByLabel("Model", { exact: true }).fill("gpt-4o");
 			await click(page, "Try");
 			await page.locator("main .badge").first().waitFor();
 			like("policy: a request is tried, and which rule", await text_of(page), /deny[^]*no-secrets/);
 			await page.getByRole("link", { name: "Rules", exact: true }).click();
-			const row = page.locator('main tr:has(td[data-title="hits"])').filter({ has: page.locator('td[data-title="rule"]', { hasText: "no-secrets" }) });
+			const row = page.locator('main tr:has(td[data-title="Hits"])').filter({ has: page.locator('td[data-title="Rule"]', { hasText: "no-secrets" }) });
 			await row.waitFor();
-			like("policy: a rule's hits and the last", await row.innerText(), /\b[12]\b[^]*\d\d:\d\d:\d\d/);
-			like("policy: one that never hit says so", await page.locator('main tr:has(td[data-title="hits"])').filter({ has: page.locator('td[data-title="rule"]', { hasText: "no-anonymous" }) }).innerText(), /never/);
+			like("policy: a rule's hits and the last", await row.innerText(), /\b[12]\b[^]*ago/);
+			like("policy: one that never hit says so", await page.locator('main tr:has(td[data-title="Hits"])').filter({ has: page.locator('td[data-title="Rule"]', { hasText: "no-anonymous" }) }).innerText(), /never/);
 			await click(page, "Reload");
 			await page.getByLabel("Why (recorded)").fill("read again");
 			await page.getByRole("dialog").getByRole("button", { name: "Reload" }).click();
 			await page.getByRole("dialog").getByText("Done.").waitFor();
 			await page.getByRole("button", { name: "Close" }).click();
-			await page.locator("main").getByText("read last").waitFor();
-			like("policy: reloaded by a click", await text_of(page), /read last[^]*done/);
+			await page.locator("main").getByText("Last reload").waitFor();
+			like("policy: reloaded by a click", await text_of(page), /Last reload[^]*done/);
 			await page.getByRole("link", { name: "Versions" }).click();
 			await page.getByRole("button", { name: "Compare" }).waitFor();
 			like("policy: a version shows the orderer and the reason", await text_of(page), /a rule less/);
@@ -153,14 +153,14 @@ export const views = [
 	{
 		name: "targets", seen: /openai/, asked: "/targets",
 		async mouse(page) {
-			await click(page, "Take out anthropic");
+			await click(page, "Eject anthropic");
 			await page.getByLabel("Why (recorded)").fill("tried by mouse <b>x</b>");
-			await page.getByRole("dialog").getByRole("button", { name: "Take it out" }).click();
+			await page.getByRole("dialog").getByRole("button", { name: "Eject the target" }).click();
 			await page.locator("dialog .record").waitFor();
 			like("targets: a change says which record it left", await page.locator("dialog .record").innerText(), /^a\/\d+$/);
 			await page.getByRole("button", { name: "Close" }).click();
-			await page.locator("main").getByText("taken out by hand").waitFor();
-			like("targets: one that is out says since when", await text_of(page), /ejected[^]*\d\d:\d\d:\d\d/);
+			await page.locator("main").getByText("by olga").waitFor();
+			like("targets: an ejected one shows the operator, the reason and the time", await text_of(page), /ejected[^]*by olga: tried by mouse <b>x<\/b>[^]*ago/);
 		},
 		async keys(page) {
 			await tab_to(page, "main td button");
@@ -192,7 +192,7 @@ export const views = [
 	{
 		name: "models", seen: /gpt-4o[^]*m2[^]*configured[^]*spare\/m2/i, state: "since=30d", state_seen: /gpt-4o/, asked: "/usage",
 		async mouse(page) {
-			await page.getByLabel("Of the last").selectOption("30d");
+			await page.getByLabel("Period").selectOption("30d");
 			await page.waitForURL(/since=30d/);
 			ok("models: the time is a choice, and the URL says it", true);
 		},
@@ -204,7 +204,7 @@ export const views = [
 			const begun = page.waitForResponse((r) => r.url().endsWith("/records/verify") && r.request().method() === "POST");
 			await click(page, "Verify now");
 			is("audit: all of it is verified anew", (await begun).status(), 202);
-			await page.getByText("the record holds").waitFor();
+			await page.getByText("all records verified").waitFor();
 			ok("audit: verified now, it holds", true);
 		},
 		async keys(page) {
@@ -212,7 +212,7 @@ export const views = [
 			const begun = page.waitForResponse((r) => r.url().endsWith("/records/verify") && r.request().method() === "POST");
 			await page.keyboard.press("Enter");
 			is("audit: by keys, too", (await begun).status(), 202);
-			await page.getByText("the record holds").waitFor();
+			await page.getByText("all records verified").waitFor();
 		},
 	},
 ];

@@ -1,29 +1,30 @@
-// Models: those that were asked and those that targets send, with prices, tokens, cost, errors and targets.
+// Models that callers requested and models that targets send, with prices, tokens, cost, errors and targets.
 import { data, h } from '../dom.js';
 import { count, dollars, when } from '../format.js';
-import { badge, field, fill, form_values, panel } from '../parts.js';
+import { badge, field, fill, form_values, mark, panel } from '../parts.js';
+import { failure_cause, target_state } from '../labels.js';
 import { go } from '../router.js';
 import { table } from '../table.js';
 
-const SPANS = [['24h', 'a day'], ['7d', '7 days'], ['30d', '30 days']];
+const SPANS = [['24h', '24 hours'], ['7d', '7 days'], ['30d', '30 days']];
 const MOST = 200;
 
 const price = (p) => (p && Object.keys(p).length ? ['input', 'cached', 'output'].filter((k) => typeof p[k] === 'number').map((k) => h('div', {}, `${k} $${p[k]}`)) : badge('none', 'edit'));
-const target = (t) => h('div', {}, badge(t.state ?? '?', t.state === 'closed' ? 'good' : t.state ? 'bad' : 'dim'), ' ', data(t.target), h('small', {}, data(` of ${t.route}`)), t.errors > 0 && ` ${Math.round(t.errors * 100)} % errors`, t.last_failure && [', last: ', data(t.last_failure)]);
+const target = (t) => h('div', {}, mark(target_state(t.state)), ' ', data(t.target), h('small', {}, data(` of ${t.route}`)), t.errors > 0 && `, ${Math.round(t.errors * 100)} % errors`, t.last_failure && [', last failure: ', failure_cause(t.last_failure)]);
 
 const columns = [
 	{ title: 'model', cell: (m) => [data(m.model || '(none)'), m.configured && h('div', {}, badge('configured'))], wide: true },
 	{ title: 'requests', number: true, cell: (m) => count(m.requests ?? 0) },
-	{ title: 'refused', number: true, cell: (m) => count(m.refused ?? 0) },
-	{ title: 'tokens in', number: true, cell: (m) => [count(m.input_tokens ?? 0), m.cached_tokens > 0 && h('div', {}, h('small', {}, `${count(m.cached_tokens)} cached, ${m.cached_percent} %`))] },
-	{ title: 'tokens out', number: true, cell: (m) => count(m.output_tokens ?? 0) },
+	{ title: 'denied', number: true, cell: (m) => count(m.refused ?? 0) },
+	{ title: 'input tokens', number: true, cell: (m) => [count(m.input_tokens ?? 0), m.cached_tokens > 0 && h('div', {}, h('small', {}, `${count(m.cached_tokens)} cached, ${m.cached_percent} %`))] },
+	{ title: 'output tokens', number: true, cell: (m) => count(m.output_tokens ?? 0) },
 	{ title: 'cost', number: true, cell: (m) => [dollars(m.cost_nanousd ?? 0), m.unpriced_answers > 0 && h('div', {}, h('small', {}, `${count(m.unpriced_answers)} without a price`)), m.unknown_usage > 0 && h('div', {}, h('small', {}, `${count(m.unknown_usage)} without usage`))] },
-	{ title: 'price of a million', wide: true, cell: (m) => m.configured && price(m.usd_per_million) },
+	{ title: 'price per million tokens', wide: true, cell: (m) => m.configured && price(m.usd_per_million) },
 	{ title: 'targets', wide: true, cell: (m) => (m.targets ?? []).map(target) },
-	{ title: 'last', cell: (m) => m.last_seen && when(m.last_seen) },
+	{ title: 'last request', cell: (m) => m.last_seen && when(m.last_seen, { relative: true }) },
 ];
 
-/* What the record has of the time that is chosen, with targets and price of now; then those that nobody asked. */
+/* Recorded usage of the period with the current targets and prices, then configured models without a request. */
 function joined(usage, models) {
 	const of = new Map(models.filter((m) => m.configured).map((m) => [m.model, m]));
 	const rows = usage.map((u) => { const m = of.get(u.model); of.delete(u.model); return { ...u, configured: !!m, targets: m?.targets, usd_per_million: m?.usd_per_million }; });
@@ -32,16 +33,16 @@ function joined(usage, models) {
 
 export default {
 	name: 'models', title: 'Models', key: 'm',
-	help: 'Models that were asked or that targets send: tokens, cost, prices, targets, errors, what has no price.',
+	help: 'Models that callers requested and models that targets send to providers: tokens, cost, prices, targets and errors.',
 	show(page) {
 		const place = h('div', {});
 		const { since = '7d' } = page.state;
 		const form = h('form', { class: 'fields', 'aria-label': 'Filter', onchange: () => go('models', form_values(form)), onsubmit: (e) => { e.preventDefault(); go('models', form_values(form)); } },
-			field({ name: 'since', label: 'Of the last', value: since, options: SPANS }));
+			field({ name: 'since', label: 'Period', value: since, options: SPANS }));
 		page.root.append(form, place);
 		fill(place, page, () => Promise.all([page.get('/usage', { by: 'model', since }), page.get('/models')]).then(([usage, now]) => joined(usage.rows, now.models)), (rows) => panel('Models', table({
-			caption: `Since ${since} ago, the most expensive first; then those that nobody asked`, rows: rows.slice(0, MOST), columns, empty: 'No model was asked in this time, and no target sends one of its own.',
+			caption: `Models of the last ${since}, the highest cost first, then configured models without a request`, rows: rows.slice(0, MOST), columns, empty: 'No caller requested a model in this period, and no target sets a model of its own. Choose a longer period.',
 			href: (m) => (page.has('auditor') && m.model ? page.href('search', { model: m.model, since }) : null),
-		}), rows.length > MOST && h('p', { class: 'dim' }, `The first ${MOST} of ${count(rows.length)}.`)));
+		}), rows.length > MOST && h('p', { class: 'dim' }, `The table shows the first ${MOST} of ${count(rows.length)} models.`)));
 	},
 };

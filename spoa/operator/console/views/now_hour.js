@@ -21,17 +21,17 @@ const ALL = ['permit', 'redact', 'deny', 'observed'];
 
 /* Of all: each line is another number of the one row. */
 const of_all = [
-	['Requests a second', per_second, [['permitted', rate('permit')], ['denied', rate('deny')], ['redacted', rate('redact')], ['observed', rate('observed')]]],
-	['Errors a second', per_second, [['of providers', rate('errors')], ['denied by us', rate('deny')]]],
-	['Time in the gateway', duration_us, [['half are faster', quantile('overhead_p50_us')], ['95 of 100 are faster', quantile('overhead_p95_us')]]],
+	['Requests per second', per_second, [['permitted', rate('permit')], ['denied', rate('deny')], ['redacted', rate('redact')], ['observed', rate('observed')]]],
+	['Errors per second', per_second, [['of providers', rate('errors')], ['denied by the gateway', rate('deny')]]],
+	['Latency of the gateway', duration_us, [['p50', quantile('overhead_p50_us')], ['p95', quantile('overhead_p95_us')]]],
 	['Streams: mean time to the first text', ms, [['to the first text', mean_wait]]],
-	['Tokens a second', per_second, [['input', rate('input_tokens')], ['output', rate('output_tokens')]]],
-	['Dollars an hour', money, [['dollars', hourly]]],
+	['Tokens per second', per_second, [['input', rate('input_tokens')], ['output', rate('output_tokens')]]],
+	['Dollars per hour', money, [['dollars', hourly]]],
 ];
 /* By name: each line is the same number of another row; adds: whether the others' sum means something. */
 const by_name = {
-	route: [['Requests a second', per_second, rate(...ALL), true], ['Denied a second', per_second, rate('deny'), true], ['Time in the gateway, 95 of 100 are faster', duration_us, quantile('overhead_p95_us')], ['Streams: mean time to the first text', ms, mean_wait], ['Dollars an hour', money, hourly, true]],
-	target: [['Requests a second', per_second, rate(...ALL), true], ['Provider\'s errors a second', per_second, rate('errors'), true], ['First byte, 95 of 100 are faster', ms, quantile('first_byte_p95_ms')], ['Time in the gateway, 95 of 100 are faster', duration_us, quantile('overhead_p95_us')], ['Dollars an hour', money, hourly, true]],
+	route: [['Requests per second', per_second, rate(...ALL), true], ['Denied per second', per_second, rate('deny'), true], ['Latency of the gateway, p95', duration_us, quantile('overhead_p95_us')], ['Streams: mean time to the first text', ms, mean_wait], ['Dollars per hour', money, hourly, true]],
+	target: [['Requests per second', per_second, rate(...ALL), true], ['Provider errors per second', per_second, rate('errors'), true], ['Time to the first byte, p95', ms, quantile('first_byte_p95_ms')], ['Latency of the gateway, p95', duration_us, quantile('overhead_p95_us')], ['Dollars per hour', money, hourly, true]],
 };
 by_name.model = by_name.route;
 

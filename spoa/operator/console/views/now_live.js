@@ -10,21 +10,21 @@ const KINDS = [['', 'all'], ['deny', 'denied'], ['redact', 'redacted'], ['permit
 const columns = [
 	{ title: 'Time', cell: (r) => when(r.decided_at ?? r.time, { day: false, fraction: true }) },
 	{ title: 'Decision', keep: true, cell: decided },
-	{ title: 'Who', wide: true, cell: (r) => r.person ?? r.agent },
+	{ title: 'Caller', wide: true, cell: (r) => r.person ?? r.agent },
 	{ title: 'Route', wide: true, cell: (r) => r.route },
 	{ title: 'Target, model', wide: true, cell: (r) => [r.target, r.model].filter(Boolean).join(' ') },
 	{ title: 'Rule, reason', wide: true, cell: (r) => [rule_and_reason(r), ' ', words(r.classes)] },
-	{ title: 'End', cell: ended },
+	{ title: 'Outcome', cell: ended },
 	{ title: 'Tokens', number: true, cell: (r) => (r.input_tokens !== undefined ? count(r.input_tokens + (r.output_tokens ?? 0)) : null) },
 	{ title: 'Cost', number: true, cell: (r) => dollars(r.cost_nanousd) },
-	{ title: 'Took', number: true, cell: (r) => (r.ms === 0 ? '< 1 ms' : duration_us(r.ms !== undefined ? r.ms * 1000 : r.took_us)) },
+	{ title: 'Duration', number: true, cell: (r) => (r.ms === 0 ? '< 1 ms' : duration_us(r.ms !== undefined ? r.ms * 1000 : r.took_us)) },
 ];
 
 /* Newest first. A completion is laid into its decision's row, which keeps its place and its focus. */
 function live_list(page) {
 	const href = (r) => (r.id ? page.href('request', { id: r.id }) : null);
 	const element = table({ caption: 'Newest first; a row opens the request', columns, rows: [{}], href });
-	const body = element.tBodies[0];
+	const body = element.querySelector('tbody');
 	const rows = new Map(); /* by id: {tr, r} */
 	body.replaceChildren();
 
@@ -64,7 +64,7 @@ export function live(page) {
 	function flush() {
 		timer = null;
 		for (const e of held.splice(0).slice(-2 * KEPT))
-			if (e.event === 'gap') list.gap(`Records ${e.value.from} to ${e.value.to} are not shown: ${e.value.why ?? 'too many at once'}`);
+			if (e.event === 'gap') list.gap(`Records ${e.value.from} to ${e.value.to} are not shown: ${e.value.why ?? 'too many records arrived at once'}`);
 			else list.take(e.value, e.event === 'completion');
 		list.trim();
 	}
@@ -78,7 +78,7 @@ export function live(page) {
 
 	/* What a viewer may see: the last of each worker, asked again and again. */
 	async function recent(signal) {
-		add(said, 'For the full list with who and why, the role auditor is needed; these are the last of each worker.');
+		add(said, 'The full list with callers and reasons needs the role auditor. This list shows the latest decisions of each worker.');
 		let asking = false;
 		const turn = async () => {
 			if (signal.aborted || document.hidden || asking) return;
@@ -102,18 +102,18 @@ export function live(page) {
 			on_state: (state, failed) => {
 				said.replaceChildren();
 				if (failed?.status === 403) recent(signal);
-				else if (state === 'waiting') add(said, failed ? `${failed.message} It is asked again.` : 'Cut off; it goes on where it was.');
+				else if (state === 'waiting') add(said, failed ? `${failed.message} The page tries again.` : 'The connection was closed. The list continues after the last record.');
 			} });
 	}
 
 	function toggle() {
 		const paused = pause.getAttribute('aria-pressed') !== 'true';
 		pause.setAttribute('aria-pressed', String(paused));
-		pause.textContent = paused ? 'Go on' : 'Pause';
-		said.textContent = paused ? 'Paused: nothing is lost, it goes on where it was.' : '';
+		pause.textContent = paused ? 'Resume' : 'Pause';
+		said.textContent = paused ? 'Paused. When you resume, the list continues after the last record.' : '';
 		if (paused) run.abort(); else start();
 	}
-	page.key('p', 'pause, or go on', toggle);
+	page.key('p', 'pause or resume the list', toggle);
 	start();
 	return h('section', { class: 'panel' }, h('h2', {}, 'Decisions'),
 		h('div', { class: 'row', role: 'group', 'aria-label': 'Which' }, pause, KINDS.map(([k, text]) => h('button', { type: 'button', id: `kind-${k}`, 'aria-pressed': String(decision === k), onclick: () => page.set({ decision: k }) }, text)), said),

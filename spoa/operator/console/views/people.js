@@ -1,20 +1,20 @@
-// People and teams: who asks how much, what it costs, what is denied, who is near a limit; one person with limits and
-// keys, which an operator makes and revokes here.
+// People and teams: requests, cost, denials and callers near a limit. One person: limits and keys, which an operator
+// creates and revokes here.
 import { data, h, who } from '../dom.js';
-import { ago, count, dollars, duration_us, when } from '../format.js';
-import { badge, copied, facts, field, fill, form_values, nothing, panel, words } from '../parts.js';
+import { count, dollars, duration_us, when } from '../format.js';
+import { badge, copied, facts, field, fill, form_values, mark, nothing, panel, words } from '../parts.js';
 import { go } from '../router.js';
 import { pager, table } from '../table.js';
 import { change } from '../changes.js';
 
-const SPANS = [['24h', 'a day'], ['7d', '7 days'], ['30d', '30 days'], ['90d', '90 days']];
+const SPANS = [['24h', '24 hours'], ['7d', '7 days'], ['30d', '30 days'], ['90d', '90 days']];
 const GROUPS = [['person', 'people'], ['team', 'teams']];
 const UNITS = { usd: dollars, requests: count, tokens: count, concurrent: count, calls: count };
 
 const PAGE = 50;
 
 const tokens_of = (r) => (r.input_tokens ?? 0) + (r.output_tokens ?? 0);
-/* Of answers that the cache gave again. */
+/* Tokens of responses that the cache returned. */
 const saved_tokens_of = (r) => (r.saved_input_tokens ?? 0) + (r.saved_output_tokens ?? 0);
 /* Of the tokens of prompts, against the same length of time before. */
 const growth = (percent) => typeof percent === 'number' && h('div', {}, h('small', {}, `${percent > 0 ? '+' : ''}${percent.toFixed(1)} %`));
@@ -31,15 +31,15 @@ function gone(used, of) {
 /* ---- changes ---- */
 
 const made = (page) => (answer) => [
-	h('p', { class: 'wrong' }, 'This is the only time that the key is shown. Copy it now.'),
-	h('p', {}, copied(answer.key, page.say)), h('p', {}, 'Its id, which is no secret: ', h('code', {}, answer.id)),
+	h('p', { class: 'wrong' }, 'The key is shown only once. Copy the key now.'),
+	h('p', {}, copied(answer.key, page.say)), h('p', {}, 'The id of the key, which is not secret: ', h('code', {}, answer.id)),
 ];
 
 async function new_key(page, person, team, reload) {
 	const done = await change(page, {
-		title: person ? `A key for ${person}` : 'A new key', action: 'Make the key', what: 'The key works at once on every daemon of this Redis. Only its hash is kept.',
+		title: person ? `Create a key for ${person}` : 'Create a key', action: 'Create the key', what: 'The key works immediately on every daemon that uses this Redis. The daemon stores only the hash of the key.',
 		fields: [field({ name: 'person', label: 'Person', value: person ?? '', required: true }), field({ name: 'team', label: 'Team', value: team ?? '' }),
-			field({ name: 'ttl', label: 'Lives', value: '90d', hint: 'such as 12h or 90d, or never' })],
+			field({ name: 'ttl', label: 'Expires after', value: '90d', hint: 'such as 12h or 90d, or never' })],
 		path: '/keys/new', body: (v) => ({ person: v.person, ...(v.team ? { team: v.team } : {}), ttl: v.ttl || 'never' }), shown: made(page),
 	});
 	if (done) reload();
@@ -47,7 +47,7 @@ async function new_key(page, person, team, reload) {
 
 async function revoke(page, k, reload) {
 	const done = await change(page, {
-		title: `Revoke the key ${k.id}`, action: 'Revoke', typed: k.id, what: ['Requests with it are refused with 401 from now on, on every daemon. It is ', data(k.person), '’s and cannot be brought back.'],
+		title: `Revoke the key ${k.id}`, action: 'Revoke', typed: k.id, what: ['Every daemon refuses requests with this key with 401 from now on. The key belongs to ', data(k.person), '. A revoked key cannot be restored.'],
 		path: '/keys/revoke', body: () => ({ id: k.id }),
 	});
 	if (done) reload();
@@ -56,8 +56,8 @@ async function revoke(page, k, reload) {
 async function set_limit(page, row, who, reload) {
 	const money = row.counts === 'usd';
 	const done = await change(page, {
-		title: `Another amount of ${row.limit}`, action: 'Set the amount', what: ['For ', data(Object.values(who).join(', ')), ' alone; the policy says ', amount(row.counts, row.in_policy ?? row.of), '.'],
-		fields: [field({ name: 'to', label: money ? 'US dollars' : `How many ${row.counts}`, required: true, hint: money ? 'such as 25 or 0.50' : 'a whole number' }),
+		title: `Change the limit ${row.limit}`, action: 'Set the limit', what: ['The change applies only to ', data(Object.values(who).join(', ')), '. The policy sets ', amount(row.counts, row.in_policy ?? row.of), '.'],
+		fields: [field({ name: 'to', label: money ? 'US dollars' : `New limit (${row.counts})`, required: true, hint: money ? 'such as 25 or 0.50' : 'a whole number' }),
 			field({ name: 'ttl', label: 'For', value: '24h', hint: 'such as 12h or 7d, or never' })],
 		path: '/limits/set', body: (v) => ({ limit: row.limit, for: who, to: money || !/^[0-9]+$/.test(v.to) ? v.to : Number(v.to), ttl: v.ttl || 'never' }),
 	});
@@ -66,7 +66,7 @@ async function set_limit(page, row, who, reload) {
 
 async function clear_limit(page, o, reload) {
 	const done = await change(page, {
-		title: `End the other amount of ${o.limit}`, action: 'End it', what: 'From then on the policy says again how much.', path: '/limits/clear', body: () => ({ id: o.id }),
+		title: `Reset the limit ${o.limit}`, action: 'Reset the limit', what: 'The amount in the policy applies again.', path: '/limits/clear', body: () => ({ id: o.id }),
 	});
 	if (done) reload();
 }
@@ -77,39 +77,39 @@ const key_columns = (page, reload) => [
 	{ title: 'id', cell: (k) => h('code', {}, k.id) },
 	{ title: 'person', cell: (k) => h('a', { href: page.href('people', { person: k.person }) }, data(k.person)), wide: true },
 	{ title: 'team', cell: (k) => k.team && data(k.team) },
-	{ title: 'state', cell: (k) => badge(k.state, k.state === 'live' ? 'good' : 'dim') },
-	{ title: 'ends', cell: (k) => (k.expires ? when(k.expires) : 'never') },
-	{ title: 'made', cell: (k) => k.created && [when(k.created), k.by && [' by ', who(k)]] },
-	{ title: 'why', cell: (k) => k.reason && data(k.reason), wide: true },
+	{ title: 'state', cell: (k) => mark({ label: k.state === 'live' ? 'active' : k.state, kind: k.state === 'live' ? 'good' : 'dim' }) },
+	{ title: 'expires', cell: (k) => (k.expires ? when(k.expires, { relative: true }) : 'never') },
+	{ title: 'created', cell: (k) => k.created && [when(k.created, { relative: true }), k.by && [' by ', who(k)]] },
+	{ title: 'reason', cell: (k) => k.reason && data(k.reason), wide: true },
 	page.has('operator') && { title: 'change', cell: (k) => k.state === 'live' && h('button', { type: 'button', class: 'small', onclick: () => revoke(page, k, reload) }, 'Revoke', h('span', { class: 'hidden' }, ` ${k.id}`)) },
 ].filter(Boolean);
 
 function keys_panel(page, got, { person, team, reload }) {
-	return panel('Keys made at run time',
+	return panel('Keys created at run time',
 		page.has('operator') && (got.state_key
-			? h('p', {}, h('button', { type: 'button', class: 'primary', onclick: () => new_key(page, person, team, reload) }, 'Make a key'))
-			: h('p', { class: 'dim' }, 'Keys can be made here once tollgate.yaml names a state_key: tollgate keygen --secret FILE.')),
-		table({ caption: 'Those in the policy’s own file are not listed: tollgate key list.', rows: got.keys, columns: key_columns(page, reload), empty: 'None.' }));
+			? h('p', {}, h('button', { type: 'button', class: 'primary', onclick: () => new_key(page, person, team, reload) }, 'Create a key'))
+			: h('p', { class: 'dim' }, 'To create keys here, run tollgate keygen --secret FILE and name the file as state_key in tollgate.yaml.')),
+		table({ caption: 'Keys in the policy’s key file are not listed. Run tollgate key list to see them.', rows: got.keys, columns: key_columns(page, reload), empty: 'None.' }));
 }
 
 const override_columns = (page, reload) => [
 	{ title: 'limit', cell: (o) => data(o.limit) },
-	{ title: 'for', cell: (o) => data(Object.entries(o.for ?? {}).map(([k, v]) => `${k} ${v}`).join(', ') || 'everyone'), wide: true },
-	{ title: 'to', number: true, cell: (o) => amount(o.counts, o.to) },
-	{ title: 'until', cell: (o) => (o.until ? when(o.until) : 'ended by hand') },
-	{ title: 'why', cell: (o) => o.reason && data(o.reason), wide: true },
+	{ title: 'applies to', cell: (o) => data(Object.entries(o.for ?? {}).map(([k, v]) => `${k} ${v}`).join(', ') || 'everyone'), wide: true },
+	{ title: 'amount', number: true, cell: (o) => amount(o.counts, o.to) },
+	{ title: 'until', cell: (o) => (o.until ? when(o.until, { relative: true }) : 'reset by an operator') },
+	{ title: 'reason', cell: (o) => o.reason && data(o.reason), wide: true },
 	{ title: 'by', cell: who },
-	page.has('operator') && { title: 'change', cell: (o) => o.state === 'live' && h('button', { type: 'button', class: 'small', onclick: () => clear_limit(page, o, reload) }, 'End', h('span', { class: 'hidden' }, ` ${o.limit}`)) },
+	page.has('operator') && { title: 'change', cell: (o) => o.state === 'live' && h('button', { type: 'button', class: 'small', onclick: () => clear_limit(page, o, reload) }, 'Reset', h('span', { class: 'hidden' }, ` ${o.limit}`)) },
 ].filter(Boolean);
 
 const near_columns = (page) => [
-	{ title: 'who', cell: (n) => (n.person ? h('a', { href: page.href('people', { person: n.person }) }, data(n.person)) : data(n.team ?? 'everyone')), wide: true },
+	{ title: 'caller', cell: (n) => (n.person ? h('a', { href: page.href('people', { person: n.person }) }, data(n.person)) : data(n.team ?? 'everyone')), wide: true },
 	{ title: 'team', cell: (n) => n.person && n.team && data(n.team) },
 	{ title: 'limit', cell: (n) => data(n.limit) },
 	{ title: 'route', cell: (n) => n.route && data(n.route) },
-	{ title: 'gone', cell: (n) => gone(n.used_percent, 100) },
-	{ title: 'reached', cell: (n) => n.at && when(n.at) },
-	{ title: 'begins anew', cell: (n) => n.resets_at && when(n.resets_at) },
+	{ title: 'used', cell: (n) => gone(n.used_percent, 100) },
+	{ title: 'level reached', cell: (n) => n.at && when(n.at, { relative: true }) },
+	{ title: 'resets', cell: (n) => n.resets_at && when(n.resets_at, { relative: true }) },
 ];
 
 /* ---- all ---- */
@@ -118,18 +118,18 @@ const usage_columns = [
 	{ title: 'requests', number: true, sort: 'requests', cell: (r) => count(r.requests) },
 	{ title: 'denied', number: true, sort: 'refused', cell: (r) => count(r.refused) },
 	{ title: 'tokens', number: true, sort: 'tokens', cell: (r) => [count(tokens_of(r)), growth(r.input_tokens_growth_percent)] },
-	{ title: 'of prompts cached', number: true, cell: (r) => typeof r.cached_percent === 'number' && `${r.cached_percent} %` },
-	{ title: 'cost', number: true, sort: 'cost', cell: (r) => [dollars(r.cost_nanousd), r.embedded_nanousd > 0 && h('div', {}, h('small', {}, `and ${dollars(r.embedded_nanousd)} for vectors`))] },
-	{ title: 'saved', number: true, cell: (r) => r.cache_hits > 0 && [dollars(r.saved_nanousd), h('div', {}, h('small', {}, `${count(saved_tokens_of(r))} tokens`))] },
-	{ title: 'a prompt', number: true, sort: 'prompt_max', cell: (r) => r.prompt_tokens_count > 0 && [count(Math.round(r.prompt_tokens_mean)), h('div', {}, h('small', {}, `to ${count(r.prompt_tokens_max)}`))] },
-	{ title: 'unpriced', number: true, cell: (r) => r.unpriced_answers > 0 && count(r.unpriced_answers) },
-	{ title: 'last seen', sort: 'last_seen', cell: (r) => r.last_seen && [when(r.last_seen), ' ', h('small', {}, ago(r.last_seen))] },
+	{ title: 'cached input', number: true, cell: (r) => typeof r.cached_percent === 'number' && `${r.cached_percent} %` },
+	{ title: 'cost', number: true, sort: 'cost', cell: (r) => [dollars(r.cost_nanousd), r.embedded_nanousd > 0 && h('div', {}, h('small', {}, `and ${dollars(r.embedded_nanousd)} for embeddings`))] },
+	{ title: 'saved by the cache', number: true, cell: (r) => r.cache_hits > 0 && [dollars(r.saved_nanousd), h('div', {}, h('small', {}, `${count(saved_tokens_of(r))} tokens`))] },
+	{ title: 'prompt tokens', number: true, sort: 'prompt_max', cell: (r) => r.prompt_tokens_count > 0 && [count(Math.round(r.prompt_tokens_mean)), h('div', {}, h('small', {}, `to ${count(r.prompt_tokens_max)}`))] },
+	{ title: 'without a price', number: true, cell: (r) => r.unpriced_answers > 0 && count(r.unpriced_answers) },
+	{ title: 'last request', sort: 'last_seen', cell: (r) => r.last_seen && when(r.last_seen, { relative: true }) },
 ];
 
 function filter(page) {
 	const form = h('form', { class: 'fields', 'aria-label': 'Filter', onsubmit: (e) => { e.preventDefault(); go('people', form_values(form)); }, onchange: () => go('people', form_values(form)) },
-		field({ name: 'by', label: 'Who', value: page.state.by ?? 'person', options: GROUPS }),
-		field({ name: 'since', label: 'Of the last', value: page.state.since ?? '7d', options: SPANS }),
+		field({ name: 'by', label: 'Group by', value: page.state.by ?? 'person', options: GROUPS }),
+		field({ name: 'since', label: 'Period', value: page.state.since ?? '7d', options: SPANS }),
 		field({ name: 'q', label: 'Name contains', type: 'search', value: page.state.q }));
 	return form;
 }
@@ -138,19 +138,19 @@ function all(page) {
 	const { by = 'person', since = '7d', sort = 'cost', q, after } = page.state, from = Number(page.state.near) || 0;
 	const spent = h('div', {}), near = h('div', {}), keys = h('div', {}), overrides = h('div', {}), jump = h('p', {});
 	const load = () => fill(spent, page, () => page.get('/usage', { by: by === 'team' ? 'team' : 'person,team', since, sort, match: q, after, limit: PAGE }), (got) => panel(by === 'team' ? 'Teams' : 'People', table({
-		caption: `Since ${since} ago`, rows: got.rows, sort: `-${sort}`, on_sort: (to) => page.set({ sort: to.replace('-', ''), after: null }), empty: 'Nobody asked in this time.',
+		caption: `Usage of the last ${since}`, rows: got.rows, sort: `-${sort}`, on_sort: (to) => page.set({ sort: to.replace('-', ''), after: null }), empty: 'No request in this period. Choose a longer period.',
 		href: (r) => (by === 'team' ? page.href('search', { team: r.team, since }) : page.href('people', { person: r.person, since })),
-		columns: [{ title: by, cell: (r) => data(r[by] || '(nobody)'), wide: true }, ...(by === 'person' ? [{ title: 'team', cell: (r) => r.team && data(r.team) }] : []), ...usage_columns],
+		columns: [{ title: by, cell: (r) => data(r[by] || '(not identified)'), wide: true }, ...(by === 'person' ? [{ title: 'team', cell: (r) => r.team && data(r.team) }] : []), ...usage_columns],
 	}), pager(page, { next: got.after, shown: got.rows.length, total: got.groups === undefined ? undefined : count(got.groups) })));
 	const load_near = () => fill(near, page, () => page.get('/limits/near', { from, count: PAGE }), (got) => {
 		jump.replaceChildren(got.near.length ? h('button', { type: 'button', id: 'to-near', onclick: () => near.scrollIntoView() }, `Near a limit: ${count(got.total)} ↓`) : '');
 		return panel('Near a limit', table({
-			caption: 'The fullest first, as of the last level that was reached (a soft limit, 80, 90, 100 %). The name leads to how much it is now.', rows: got.near, columns: near_columns(page), empty: 'Nobody is near a limit.' }),
-		got.total > from + got.near.length && h('p', {}, h('a', { href: page.href('people', { ...page.state, near: from + PAGE }) }, `The next of ${count(got.total)}`)));
+			caption: 'Callers by the used share at the level that they reached last: a soft limit, 80, 90 or 100 %. The name leads to the current amount.', rows: got.near, columns: near_columns(page), empty: 'No caller is near a limit: none has used 80 % or more.' }),
+		got.total > from + got.near.length && h('p', {}, h('a', { href: page.href('people', { ...page.state, near: from + PAGE }) }, `Next page of ${count(got.total)} callers`)));
 	});
 	const load_keys = () => fill(keys, page, () => page.get('/keys'), (got) => keys_panel(page, got, { reload: load_keys }));
-	const load_overrides = () => fill(overrides, page, () => page.get('/limits'), (got) => panel('Other amounts of limits', table({
-		caption: 'Made at run time, in force in place of the policy’s.', rows: got.overrides, columns: override_columns(page, load_overrides), empty: 'None.' })));
+	const load_overrides = () => fill(overrides, page, () => page.get('/limits'), (got) => panel('Changed limits', table({
+		caption: 'Amounts that operators set at run time. They replace the amounts of the policy.', rows: got.overrides, columns: override_columns(page, load_overrides), empty: 'None.' })));
 	page.root.append(filter(page), jump, spent, near, overrides, keys);
 	load();
 	load_near();
@@ -160,16 +160,16 @@ function all(page) {
 
 /* ---- one ---- */
 
-const WINDOWS = (r) => (r.window ? `a calendar ${r.window}` : r.window_s ? `${count(r.window_s)} s` : '');
+const WINDOWS = (r) => (r.window ? `calendar ${r.window}` : r.window_s ? `${count(r.window_s)} s` : '');
 
 function limits_panel(page, person, got, reload) {
-	return panel('What is left of limits', table({
-		caption: 'Now.', rows: got.limits, empty: 'No limit applies.', columns: [
-			{ title: 'limit', cell: (r) => data(r.limit) }, { title: 'counts', cell: (r) => r.counts }, { title: 'in', cell: WINDOWS },
-			{ title: 'used', number: true, cell: (r) => amount(r.counts, (r.used ?? 0) + (r.held ?? 0)) }, { title: 'of', number: true, cell: (r) => [amount(r.counts, r.of), r.in_policy !== undefined && h('small', {}, ` (policy: ${amount(r.counts, r.in_policy)})`)] },
-			{ title: 'gone', cell: (r) => r.used !== undefined && gone(r.used + (r.held ?? 0), r.of) },
+	return panel('Limits', table({
+		caption: 'Current use', rows: got.limits, empty: 'No limit of the policy applies.', columns: [
+			{ title: 'limit', cell: (r) => data(r.limit) }, { title: 'counts', cell: (r) => r.counts }, { title: 'window', cell: WINDOWS },
+			{ title: 'used', number: true, cell: (r) => amount(r.counts, (r.used ?? 0) + (r.held ?? 0)) }, { title: 'limit of', number: true, cell: (r) => [amount(r.counts, r.of), r.in_policy !== undefined && h('small', {}, ` (policy: ${amount(r.counts, r.in_policy)})`)] },
+			{ title: 'share used', cell: (r) => r.used !== undefined && gone(r.used + (r.held ?? 0), r.of) },
 			{ title: 'route', cell: (r) => r.route && data(r.route) },
-			page.has('operator') && { title: 'change', cell: (r) => !r.own && h('button', { type: 'button', class: 'small', onclick: () => set_limit(page, r, { person }, reload) }, 'Another amount', h('span', { class: 'hidden' }, ` of ${r.limit}`)) },
+			page.has('operator') && { title: 'change', cell: (r) => !r.own && h('button', { type: 'button', class: 'small', onclick: () => set_limit(page, r, { person }, reload) }, 'Change', h('span', { class: 'hidden' }, ` the limit ${r.limit}`)) },
 		].filter(Boolean) }));
 }
 
@@ -189,15 +189,15 @@ function one(page) {
 		const largest = rows.filter((r) => r.prompt_tokens_max_id).sort((a, b) => b.prompt_tokens_max - a.prompt_tokens_max)[0];
 		return panel(person, rows.length ? [
 			h('div', { class: 'tiles' }, [['requests', count(sum((r) => r.requests))], ['denied', count(sum((r) => r.refused))], ['tokens', count(sum(tokens_of))], ['cost', dollars(sum((r) => r.cost_nanousd))]].map(tile)),
-			facts([['saved by the cache', sum((r) => r.cache_hits) > 0 && `${dollars(sum((r) => r.saved_nanousd))}, ${count(sum(saved_tokens_of))} tokens in ${count(sum((r) => r.cache_hits))} answers`], ['vectors for the cache', sum((r) => r.embedded_tokens) > 0 && `${dollars(sum((r) => r.embedded_nanousd))}, ${count(sum((r) => r.embedded_tokens))} tokens`], ['largest prompt', largest && [`${count(largest.prompt_tokens_max)} tokens: `, h('a', { href: page.href('request', { id: largest.prompt_tokens_max_id }) }, largest.prompt_tokens_max_id)]], ['time', mean('total_ms') !== null && `${mean('first_token_ms') !== null ? `${duration_us(mean('first_token_ms') * 1000)} to the first token, ` : ''}${duration_us(mean('total_ms') * 1000)} in all, mean`], ['team', words(rows.map((r) => r.team).filter(Boolean))], ['last seen', last && when(last)], ['answers without a price', count(sum((r) => r.unpriced_answers)) !== '0' && count(sum((r) => r.unpriced_answers))]]),
-		] : nothing(`No request in the last ${since}.`),
-		h('p', { class: 'row' }, h('a', { href: page.href('people') }, 'Everybody'), h('a', { href: page.href('search', { person, since }) }, 'All requests'), h('a', { href: page.href('search', { person, since, decision: 'deny' }) }, 'What was denied'),
+			facts([['saved by the cache', sum((r) => r.cache_hits) > 0 && `${dollars(sum((r) => r.saved_nanousd))}, ${count(sum(saved_tokens_of))} tokens in ${count(sum((r) => r.cache_hits))} responses`], ['embeddings for the cache', sum((r) => r.embedded_tokens) > 0 && `${dollars(sum((r) => r.embedded_nanousd))}, ${count(sum((r) => r.embedded_tokens))} tokens`], ['largest prompt', largest && [`${count(largest.prompt_tokens_max)} tokens: `, h('a', { href: page.href('request', { id: largest.prompt_tokens_max_id }) }, largest.prompt_tokens_max_id)]], ['time', mean('total_ms') !== null && `${mean('first_token_ms') !== null ? `${duration_us(mean('first_token_ms') * 1000)} to the first token, ` : ''}${duration_us(mean('total_ms') * 1000)} in all, mean`], ['team', words(rows.map((r) => r.team).filter(Boolean))], ['last request', last && when(last)], ['responses without a price', count(sum((r) => r.unpriced_answers)) !== '0' && count(sum((r) => r.unpriced_answers))]]),
+		] : nothing(`No request in the last ${since}.`, 'Choose a longer period.'),
+		h('p', { class: 'row' }, h('a', { href: page.href('people') }, 'All people'), h('a', { href: page.href('search', { person, since }) }, 'All requests'), h('a', { href: page.href('search', { person, since, decision: 'deny' }) }, 'Denied requests'),
 			SPANS.map(([s, name]) => h('a', { href: page.href('people', { person, since: s }), 'aria-current': s === since ? 'true' : null }, name))));
 	});
 	const load_limits = () => fill(limits, page, () => page.post('/quota', { identity: { person, ...(team ? { team } : {}) } }), (got) => limits_panel(page, person, got, () => { load_limits(); load_overrides(); }));
 	const load_overrides = () => fill(overrides, page, () => page.get('/limits'), (got) => {
 		const mine = got.overrides.filter((o) => o.for?.person === person);
-		return mine.length > 0 && panel('Other amounts of limits', table({ caption: 'In place of the policy’s.', rows: mine, columns: override_columns(page, () => { load_limits(); load_overrides(); }) }));
+		return mine.length > 0 && panel('Changed limits', table({ caption: 'These amounts replace the amounts of the policy.', rows: mine, columns: override_columns(page, () => { load_limits(); load_overrides(); }) }));
 	});
 	const load_keys = () => fill(keys, page, () => page.get('/keys'), (got) => keys_panel(page, { ...got, keys: got.keys.filter((k) => k.person === person) }, { person, reload: load_keys }));
 	page.root.append(head, limits, overrides, keys);
@@ -208,6 +208,6 @@ function one(page) {
 
 export default {
 	name: 'people', title: 'People', key: 'p',
-	help: 'Who asks how much and what it costs, who is near a limit; a person’s limits and keys.',
+	help: 'Requests and cost of each person and team, callers near a limit, and a person’s limits and keys.',
 	show: (page) => (page.state.person ? one(page) : all(page)),
 };

@@ -1,6 +1,6 @@
-// Policy: rules with what they did, what a shadow would do, versions; a text is checked, a request is tried.
+// Policy: rules with their hits, differences of a shadow policy, versions; checks a policy text, tries a request.
 import { add, data, h, lines } from '../dom.js';
-import { ago, count, when } from '../format.js';
+import { count, when } from '../format.js';
 import { badge, facts, field, fill, form_values, nothing, panel, words } from '../parts.js';
 import { pager, table } from '../table.js';
 import { change, parts_of } from '../changes.js';
@@ -15,12 +15,12 @@ function in_force(page, s, reload) {
 	return panel('In force', facts([
 		['policy', data(s.policy)], ['version', h('code', {}, s.policy_version)], ['mode', s.mode], ['routes', count(s.routes)], ['rules', count(s.rules)],
 		['shadow', s.shadow_policy && data(typeof s.shadow_policy === 'string' ? s.shadow_policy : s.shadow_policy.policy ?? '')],
-		['read last', s.last_reload && [when(s.last_reload.time), ' ', badge(s.last_reload.result, s.last_reload.result === 'done' ? 'good' : 'bad'), s.last_reload.by && [' by ', data(s.last_reload.by)],
+		['last reload', s.last_reload && [when(s.last_reload.time), ' ', badge(s.last_reload.result, s.last_reload.result === 'done' ? 'good' : 'bad'), s.last_reload.by && [' by ', data(s.last_reload.by)],
 			(s.last_reload.errors ?? []).map((e) => h('div', { class: 'wrong' }, data(typeof e === 'string' ? e : JSON.stringify(e))))]],
-		['not in force', s.policy_differs && [h('span', { class: 'wrong' }, 'The file differs from what is in force: ', data(s.policy_differs.what)), ' since ', when(s.policy_differs.since)]],
-		['waits for a restart', s.last_reload?.at_restart && data(s.last_reload.at_restart)],
+		['not in force', s.policy_differs && [h('span', { class: 'wrong' }, 'The file differs from the policy in force: ', data(s.policy_differs.what)), ' since ', when(s.policy_differs.since)]],
+		['needs a restart', s.last_reload?.at_restart && data(s.last_reload.at_restart)],
 	]), page.has('operator') && h('p', {}, h('button', { type: 'button', onclick: async () => {
-		await change(page, { title: 'Read the policy again', action: 'Reload', what: 'Configuration and policy are read from their files. What has a mistake is refused, and the policy in force stays.', path: '/reload', body: () => ({}) });
+		await change(page, { title: 'Read the policy again', action: 'Reload', what: 'The daemon reads configuration and policy from their files. If a file has an error, the policy in force stays.', path: '/reload', body: () => ({}) });
 		reload();
 	} }, 'Reload')));
 }
@@ -35,17 +35,17 @@ const rules_asked = async (page) => {
 const hits = (did) => (did?.permit ?? 0) + (did?.redact ?? 0) + (did?.deny ?? 0);
 
 const rules = (page) => (got) => [panel('Rules', table({
-	caption: `In the order in which they are asked; what none decides is ${got.default === 'deny' ? 'denied' : 'permitted'}. Counted by this daemon.`, rows: got.rules, empty: 'The policy has no rule: its default decides.',
+	caption: `Rules in the order of evaluation. If no rule decides, the request is ${got.default === 'deny' ? 'denied' : 'permitted'}. This daemon counted the hits.`, rows: got.rules, empty: 'The policy has no rule. Its default decides every request.',
 	href: (r) => (page.has('auditor') ? page.href('search', { rule: r.name, since: '24h' }) : null),
 	columns: [
 		{ title: 'rule', cell: (r) => [data(r.name), r.shadow && [' ', badge('shadow', 'edit')]], wide: true }, { title: 'phase', cell: (r) => r.phase },
 		{ title: 'effect', cell: (r) => r.effect }, { title: 'when', cell: (r) => (r.when ? h('code', {}, r.when) : h('small', {}, 'always')), wide: true },
 		{ title: 'hits', number: true, cell: (r) => count(hits(r.since_version)) },
 		{ title: 'since the start', number: true, cell: (r) => count(hits(r.since_start)) },
-		got.rules.some((r) => r.since_start?.would) && { title: 'would have hit', number: true, cell: (r) => count(r.since_start?.would ?? 0) },
-		{ title: 'last hit', cell: (r) => (r.last ? [when(r.last), ' ', h('small', {}, ago(r.last))] : badge('never')) },
+		got.rules.some((r) => r.since_start?.would) && { title: 'would have matched', number: true, cell: (r) => count(r.since_start?.would ?? 0) },
+		{ title: 'last hit', cell: (r) => (r.last ? when(r.last, { relative: true }) : badge('never')) },
 	].filter(Boolean),
-}), h('p', { class: 'dim' }, 'Hits since this policy came, ', when(got.version_since), '; the daemon started ', when(got.started), '.')), h('details', { class: 'panel' }, h('summary', {}, 'The text of its file'), got.text_is_newer && h('p', { class: 'wrong' }, 'The file was written since: it is not what is in force.'),
+}), h('p', { class: 'dim' }, 'Hits since the policy came into force, ', when(got.version_since), '; the daemon started ', when(got.started), '.')), h('details', { class: 'panel' }, h('summary', {}, 'Text of the policy file'), got.text_is_newer && h('p', { class: 'wrong' }, 'The file was changed after the last reload. The text below is not in force.'),
 	typeof got.text === 'string' ? lines(got.text) : h('p', { class: 'dim' }, data(got.text_why ?? 'not readable')))];
 
 /* ---- shadow ---- */
@@ -53,10 +53,10 @@ const rules = (page) => (got) => [panel('Rules', table({
 const said = (decision, rule, status) => [badge(decision), status && ` ${status}`, rule && [' ', data(rule)]];
 
 const differs = (page, shadow) => (got) => (!shadow && !got.records.length
-	? nothing('No shadow policy is set.', 'shadow_policy in tollgate.yaml names one: it decides beside the policy in force and changes nothing.')
-	: panel('What the shadow would have done', shadow && h('p', {}, 'Beside the policy in force: ', h('strong', {}, data(shadow))),
-		table({ caption: 'Requests on which it says something else, the newest first.', rows: got.records, empty: 'It says the same of every request.', href: (r) => page.href('request', { id: r.id }), columns: [
-			{ title: 'when', cell: (r) => when(r.decided_at ?? r.time) }, { title: 'who', cell: (r) => data(r.identity?.person ?? ''), wide: true },
+	? nothing('No shadow policy is set.', 'Set shadow_policy in tollgate.yaml. The gateway evaluates a shadow policy for each request without enforcing it.')
+	: panel('Differences of the shadow policy', shadow && h('p', {}, 'Shadow policy: ', h('strong', {}, data(shadow))),
+		table({ caption: 'Requests that the shadow policy decides differently, newest first', rows: got.records, empty: 'The shadow policy decides every request like the policy in force.', href: (r) => page.href('request', { id: r.id }), columns: [
+			{ title: 'time', cell: (r) => when(r.decided_at ?? r.time) }, { title: 'caller', cell: (r) => data(r.identity?.person ?? ''), wide: true },
 			{ title: 'in force', cell: (r) => said(r.decision, r.rule, r.decision === 'deny' && r.status), wide: true },
 			{ title: 'shadow', cell: (r) => said(r.shadow_policy?.decision, r.shadow_policy?.rule, r.shadow_policy?.status), wide: true },
 			{ title: 'differs in', cell: (r) => words(r.shadow_policy?.differs) },
@@ -99,7 +99,7 @@ function compared(page, all) {
 function marked(text, errors) {
 	const at = new Map();
 	for (const e of errors) at.set(e.line, [...(at.get(e.line) ?? []), e]);
-	const list = h('ol', { class: 'marked', 'aria-label': 'the text with its mistakes' });
+	const list = h('ol', { class: 'marked', 'aria-label': 'the text with its errors' });
 	text.split('\n').forEach((line, i) => {
 		const wrong = at.get(i + 1);
 		add(list, h('li', { class: wrong && 'wrong' }, h('code', {}, line || ' '), wrong?.map((e) => h('div', { class: 'mistake', id: `mistake-${i + 1}` }, h('strong', {}, `line ${e.line}${e.column ? `, column ${e.column}` : ''}: `), e.message))));
@@ -110,7 +110,7 @@ function marked(text, errors) {
 function checked(text) {
 	return (got) => {
 		const errors = got.errors ?? [], n = errors.length;
-		return [h('p', { role: 'status' }, badge(n ? `${n} ${n === 1 ? 'mistake' : 'mistakes'}` : 'no mistake', n ? 'bad' : 'good'), !n && got.policy && [' ', data(got.policy), `: ${count(got.routes)} routes, ${count(got.rules)} rules, ${count(got.limits)} limits`]),
+		return [h('p', { role: 'status' }, badge(n ? `${n} ${n === 1 ? 'error' : 'errors'}` : 'no error', n ? 'bad' : 'good'), !n && got.policy && [' ', data(got.policy), `: ${count(got.routes)} routes, ${count(got.rules)} rules, ${count(got.limits)} limits`]),
 			n > 0 && marked(text, errors.filter((x) => x.line)), errors.filter((x) => !x.line).map((x) => h('p', { class: 'wrong' }, data(x.message))),
 			got.notes?.length > 0 && h('ul', { 'aria-label': 'notes' }, got.notes.map((x) => h('li', {}, data(x))))];
 	};
@@ -118,12 +118,12 @@ function checked(text) {
 
 /* What the text would have said of requests of the past. */
 const replayed = (page) => (got) => [
-	h('p', { role: 'status' }, badge(got.different ? `${count(got.different)} of ${count(got.total)} decided otherwise` : `all ${count(got.total)} decided alike`, got.different ? 'edit' : 'good'),
-		Object.entries(got.not_compared ?? {}).map(([why, n]) => h('div', {}, `${count(n)} not compared: `, data(why)))),
+	h('p', { role: 'status' }, badge(got.different ? `${count(got.different)} of ${count(got.total)} requests decided differently` : `all ${count(got.total)} requests decided alike`, got.different ? 'edit' : 'good'),
+		Object.entries(got.not_compared ?? {}).map(([why, n]) => h('div', {}, `${count(n)} requests were not compared: `, data(why)))),
 	table({ caption: 'Examples', rows: got.examples ?? [], empty: 'No difference.', columns: [
 		{ title: 'request', cell: (x) => x.id && h('a', { href: page.href('request', { id: x.id }) }, x.id) },
-		{ title: 'was', cell: (x) => said(x.was?.decision, x.was?.rule, x.was?.status), wide: true }, { title: 'would be', cell: (x) => said(x.is?.decision, x.is?.rule, x.is?.status), wide: true },
-		{ title: 'in words', cell: (x) => x.says && data(x.says), wide: true } ] })];
+		{ title: 'recorded', cell: (x) => said(x.was?.decision, x.was?.rule, x.was?.status), wide: true }, { title: 'with this text', cell: (x) => said(x.is?.decision, x.is?.rule, x.is?.status), wide: true },
+		{ title: 'explanation', cell: (x) => x.says && data(x.says), wide: true } ] })];
 
 function check(page) {
 	const place = h('div', { class: 'result' });
@@ -136,9 +136,9 @@ function check(page) {
 	const form = h('form', { onsubmit: (e) => { e.preventDefault(); answer('/policy/check', {}, checked(text())); } },
 		field({ name: 'policy', label: 'Policy (YAML)', type: 'area', required: true }),
 		h('p', { class: 'row' }, h('button', { class: 'primary' }, 'Check'),
-			page.has('auditor') && h('button', { type: 'button', onclick: () => answer('/policy/replay', { since: '24h' }, replayed(page)) }, 'Replay the last day with it')));
+			page.has('auditor') && h('button', { type: 'button', onclick: () => answer('/policy/replay', { since: '24h' }, replayed(page)) }, 'Replay the last day with this text')));
 	page.get('/policy').then((p) => { if (!text() && typeof p.text === 'string') form.elements.policy.value = p.text; }, () => {});
-	return panel('Check a text', h('p', { class: 'dim' }, 'It is compiled and thrown away; the policy in force stays. To put it into force write it to its file, and reload.'), place, form);
+	return panel('Check a text', h('p', { class: 'dim' }, 'The daemon compiles the text and discards the result. To put the text into force, write it to the policy file and reload.'), place, form);
 }
 
 /* ---- a request is tried ---- */
@@ -152,20 +152,20 @@ function tried(got) {
 	return [
 		h('p', { role: 'status', class: 'row' }, badge(got.decision), got.status && ` ${got.status}`, got.rule && [' by the rule ', h('strong', {}, data(got.rule))], got.reason && [': ', data(got.reason)]),
 		facts([['route', got.route && data(got.route)], ['model', got.model && data(got.model)], ['classes', words(got.classes)],
-			['found', (got.findings ?? []).map((f) => h('div', {}, data(f.entity), f.role && ` in a text of ${f.role}`, f.with && `, replaced by ${f.with}`, typeof f.score === 'number' && ` (${f.score.toFixed(2)})`))]]),
+			['findings', (got.findings ?? []).map((f) => h('div', {}, data(f.entity), f.role && ` in a segment of ${f.role}`, f.with && `, replaced by ${f.with}`, typeof f.score === 'number' && ` (${f.score.toFixed(2)})`))]]),
 		got.explain && [h('h3', {}, 'Why'), explained(got.explain)],
-		got.body !== undefined && [h('h3', {}, 'What would be sent'), lines(typeof got.body === 'string' ? pretty(got.body) : JSON.stringify(got.body, null, 2))],
+		got.body !== undefined && [h('h3', {}, 'Body for the provider'), lines(typeof got.body === 'string' ? pretty(got.body) : JSON.stringify(got.body, null, 2))],
 	];
 }
 const pretty = (text) => { try { return JSON.stringify(JSON.parse(text), null, 2); } catch { return text; } };
 
 const FATE = { matched: 'edit', 'not matched': 'dim', 'not reached': 'dim', error: 'bad' };
 
-const explained = (e) => [h('p', {}, data(e.says ?? '')), table({ caption: 'Each rule, in order.', rows: e.rules ?? [], empty: 'The policy has no rules.', columns: [
-	{ title: 'rule', cell: (r) => data(r.rule), wide: true }, { title: 'came out', cell: (r) => badge(r.outcome, FATE[r.outcome]) }, { title: 'effect', cell: (r) => [r.effect, r.status ? ` ${r.status}` : null] },
+const explained = (e) => [h('p', {}, data(e.says ?? '')), table({ caption: 'Rules in the order of evaluation', rows: e.rules ?? [], empty: 'The policy has no rules.', columns: [
+	{ title: 'rule', cell: (r) => data(r.rule), wide: true }, { title: 'result', cell: (r) => badge(r.outcome, FATE[r.outcome]) }, { title: 'effect', cell: (r) => [r.effect, r.status ? ` ${r.status}` : null] },
 	{ title: 'when', cell: (r) => r.when && h('code', {}, r.when), wide: true },
-	{ title: 'it read', wide: true, cell: (r) => Object.entries(r.values ?? {}).map(([k, v]) => h('div', {}, h('code', {}, `${k} = ${JSON.stringify(v)}`))) },
-	{ title: 'in words', cell: (r) => data(r.says ?? ''), wide: true } ] })];
+	{ title: 'values read', wide: true, cell: (r) => Object.entries(r.values ?? {}).map(([k, v]) => h('div', {}, h('code', {}, `${k} = ${JSON.stringify(v)}`))) },
+	{ title: 'explanation', cell: (r) => data(r.says ?? ''), wide: true } ] })];
 
 function attempt(page) {
 	const place = h('div', {});
@@ -179,16 +179,16 @@ function attempt(page) {
 			...(v.person ? { identity: { method: 'jwt', person: v.person, ...(v.team ? { team: v.team } : {}) } } : {}) } }), tried);
 	} },
 	h('div', { class: 'fields' }, field({ name: 'path', label: 'Path', value: path, required: true }), field({ name: 'model', label: 'Model', value: model }),
-		field({ name: 'person', label: 'As the person', value: person, hint: 'empty: nobody has logged in' }), field({ name: 'team', label: 'of the team', value: team })),
-	field({ name: 'prompt', label: 'What the user says', type: 'area', value: prompt }),
-	h('details', {}, h('summary', {}, 'Or the whole body'), field({ name: 'body', label: 'Body (JSON)', type: 'area' })),
+		field({ name: 'person', label: 'Person', value: person, hint: 'empty: the caller is not identified' }), field({ name: 'team', label: 'Team', value: team })),
+	field({ name: 'prompt', label: 'Prompt of the user', type: 'area', value: prompt }),
+	h('details', {}, h('summary', {}, 'Enter the whole body instead'), field({ name: 'body', label: 'Body (JSON)', type: 'area' })),
 	h('p', {}, h('button', { class: 'primary' }, 'Try')));
-	return panel('Try a request', h('p', { class: 'dim' }, 'The policy in force decides; nothing is sent to a provider, nothing is charged. What you type here is not recorded.'), form, place);
+	return panel('Try a request', h('p', { class: 'dim' }, 'The policy in force decides this request. The gateway sends nothing to a provider, charges nothing and does not record the prompt.'), form, place);
 }
 
 export default {
 	name: 'policy', title: 'Policy', key: 'y',
-	help: 'Which rules decide and how often, what a shadow would do, versions; try a request, check a text.',
+	help: 'Rules and their hits, differences of a shadow policy, and versions. You can try a request or check a policy text.',
 	show(page) {
 		const now = h('div', {}), place = h('div', {});
 		const { here, nav } = parts_of(page, PARTS.filter(([, , role]) => !role || page.has(role)));

@@ -7,11 +7,11 @@ import { copied, failed, field, panel, save } from '../parts.js';
 import { table } from '../table.js';
 
 const KEY_FILE_MAX = 65536;
-const HOW = { redacted: 'as it was sent on, redacted', full: 'in full' };
+const HOW = { redacted: 'as sent to the provider, redacted', full: 'in full' };
 const GONE = {
-	erased: 'erased: the share of its person is gone. No key opens it any more.',
-	lost: 'lost: its share is not in the file of shares, which came from a backup or is another’s. tollgate status says how many are.',
-	trimmed: 'not kept any more: retention took it away. tollgate audit restore --texts brings back what the archive has.',
+	erased: 'erased: the share of the person was deleted. No key can open the text.',
+	lost: 'lost: the file of shares does not have its share, because the file came from a backup or from another daemon. tollgate status reports how many texts are lost.',
+	trimmed: 'no longer kept: retention removed the text. tollgate audit restore --texts restores texts from the archive.',
 };
 
 /* Each text that a record names: { part, type, kept }. */
@@ -42,7 +42,7 @@ async function opened(own, node, id, one) {
 		if (!(e instanceof Closed)) throw e;
 		return [head(one), h('p', { class: 'wrong', role: 'alert' }, e.message)];
 	}
-	return [head(one), one.kept.cut && h('p', { class: 'wrong' }, 'Not all of it: it was longer, or did not come whole.'),
+	return [head(one), one.kept.cut && h('p', { class: 'wrong' }, 'The text is incomplete: it was longer than the limit, or arrived only in part.'),
 		runs(new TextDecoder().decode(got), one.kept.form),
 		h('p', {}, h('button', { type: 'button', onclick: () => save(`${id}-${one.type}-${one.part}.txt`, got, 'application/octet-stream') }, `Save these ${bytes(got.length)}`))];
 }
@@ -54,7 +54,7 @@ async function with_key(page, id, { key, passphrase, reason }) {
 	const got = await page.post('/audit/opening', { id, reason: reason.value.trim() });
 	const shown = [];
 	for (const one of got.records) shown.push(await opened(own, got.node, id, one));
-	return shown.length ? shown : h('p', { class: 'state' }, 'Nothing of it is kept.');
+	return shown.length ? shown : h('p', { class: 'state' }, 'No text of this request is kept.');
 }
 
 function form(page, id) {
@@ -77,24 +77,24 @@ function form(page, id) {
 		}
 	} },
 	h('div', { class: 'fields' },
-		field({ name: 'key', label: 'Your private key (PEM)', type: 'file', required: true, size: null, hint: 'It does not leave this page.' }),
-		field({ name: 'passphrase', label: 'Its passphrase, if it has one', type: 'password' }),
+		field({ name: 'key', label: 'Your private key (PEM)', type: 'file', required: true, size: null, hint: 'The key does not leave this page.' }),
+		field({ name: 'passphrase', label: 'Passphrase of the key, if set', type: 'password' }),
 		field({ name: 'reason', label: 'Why (recorded)', required: true })),
 	h('p', { class: 'row' }, h('button', { class: 'primary' }, 'Open')));
 	page.signal.addEventListener('abort', () => { box.reset(); empty(place); }, { once: true });
 	return [box, place];
 }
 
-const command = (page, id) => h('p', {}, 'On a machine that has your key: ', copied(`tollgate audit open ${id} --key FILE`, page.say));
-const no_tls = () => h('p', { class: 'wrong' }, 'This page came over plain http: the browser gives it no cryptography. Open it by https (admin.tls in tollgate.yaml), or through a tunnel as localhost: ',
+const command = (page, id) => h('p', {}, 'To open the texts, run on a machine that has your key: ', copied(`tollgate audit open ${id} --key FILE`, page.say));
+const no_tls = () => h('p', { class: 'wrong' }, 'This page was loaded over plain http, so the browser provides no cryptography. Open the page over https (admin.tls in tollgate.yaml), or through a tunnel as localhost: ',
 	h('code', {}, 'ssh -N -L 8406:/run/tollgate/admin.sock HOST'), ', then ', h('code', {}, 'localhost:8406'), '.');
 
 /* The panel; null where nothing is kept. */
 export function texts(page, id, records) {
 	const rows = kept_of(records);
 	if (!rows.length) return null;
-	return panel('Texts', table({ caption: 'Kept, sealed to the auditors', rows, columns: [
-		{ title: 'Text', cell: (t) => t.part }, { title: 'Record', cell: (t) => t.type }, { title: 'Kept', cell: (t) => HOW[t.kept.how] ?? data(t.kept.how), wide: true },
-		{ title: 'Bytes', number: true, cell: (t) => bytes(t.kept.bytes) }, { title: 'Whole', cell: (t) => (t.kept.cut ? 'the beginning' : 'yes') },
+	return panel('Texts', table({ caption: 'Texts that are kept, sealed to the auditors', rows, columns: [
+		{ title: 'Text', cell: (t) => t.part }, { title: 'Record', cell: (t) => t.type }, { title: 'Form', cell: (t) => HOW[t.kept.how] ?? data(t.kept.how), wide: true },
+		{ title: 'Bytes', number: true, cell: (t) => bytes(t.kept.bytes) }, { title: 'Complete', cell: (t) => (t.kept.cut ? 'only the beginning' : 'yes') },
 	] }), page.me?.opens ? (can_open ? form(page, id) : no_tls()) : command(page, id));
 }

@@ -31,16 +31,16 @@ function windowed(state) {
 
 function columns() {
 	return [
-		{ title: 'Time', cell: (r) => when(r.decided_at ?? r.time) },
+		{ title: 'Time', cell: (r) => when(r.decided_at ?? r.time, { relative: true }) },
 		{ title: 'Decision', keep: true, cell: (r) => (r.type === 'decision' ? decided(r) : badge(r.type)) },
-		{ title: 'Who', wide: true, cell: (r) => who(r) },
+		{ title: 'Caller', wide: true, cell: (r) => who(r) },
 		{ title: 'Route', wide: true, cell: (r) => r.route },
 		{ title: 'Model', wide: true, cell: (r) => r.model ?? r.requested_model },
-		{ title: 'Rule, reason', wide: true, cell: (r) => why(r) },
-		{ title: 'End', cell: ended },
+		{ title: 'Rule and reason', wide: true, cell: (r) => why(r) },
+		{ title: 'Outcome', cell: ended },
 		{ title: 'Tokens', number: true, cell: (r) => (r.usage ? count((r.usage.input_tokens ?? 0) + (r.usage.output_tokens ?? 0)) : null) },
 		{ title: 'Cost', number: true, cell: (r) => dollars(r.cost_nanousd) },
-		{ title: 'Took', number: true, cell: (r) => duration_us(r.duration_us) },
+		{ title: 'Duration', number: true, cell: (r) => duration_us(r.duration_us) },
 	];
 }
 
@@ -51,7 +51,7 @@ const why = (r) => {
 	return [rule_and_reason(r), found.length ? [' ', found] : null];
 };
 
-/* How many of each decision, each a click away. */
+/* The number of each decision, each with a link to its requests. */
 function decisions(page, state, rows) {
 	const total = rows.reduce((sum, r) => sum + r.hits, 0);
 	const tile = (name, text, n) => h('a', { class: 'tile', href: page.href('search', { ...state, decision: name, after: null }), 'aria-current': (state.decision ?? '') === name ? 'true' : null }, h('b', {}, count(n)), text);
@@ -99,7 +99,7 @@ function full_form(page, names, all) {
 			field({ name: 'oldest', label: 'order', value: state.oldest, options: [['', 'newest first'], ['true', 'oldest first']] })),
 		field({ name: 'where', label: 'where (a condition over record, in CEL)', value: state.where, placeholder: 'has(record.usage) && record.usage.output_tokens > 100000' }),
 		h('details', { open: more.some((n) => state[n]) }, h('summary', {}, `${more.length} more terms`), h('div', { class: 'fields' }, more.map(one))),
-		h('p', { class: 'dim' }, 'x* begins so; - has none. Several values of decision, outcome, class, status: with commas; of others in the line above: person:a person:b.'),
+		h('p', { class: 'dim' }, 'x* matches values that begin with x. - matches records without a value. Separate several values of decision, outcome, class and status by commas. Repeat other terms in the line above: person:a person:b.'),
 		h('p', {}, h('button', { class: 'primary' }, 'Search')));
 	const set = names.filter((n) => state[n]).length;
 	return h('details', { class: 'panel', id: 'form', open: Boolean(state.form) }, h('summary', {}, set ? `All terms (${set} set)` : 'All terms'), form);
@@ -113,17 +113,17 @@ function facet(page, state, query) {
 		fill(place, page, () => page.get('/records/search', { ...query, count: 'true', by }), ({ counts }) => {
 			const rows = counts.filter((r) => r[by] !== undefined).map((r) => ({ value: r[by], count: r.hits }));
 			const narrowed = (v) => ({ ...page.state, [by === 'day' ? 'at' : by]: v, ...(by === 'day' ? { since: null, until: null, between: null } : {}), by: null, after: null });
-			return [shares(`How many of each ${by}`, rows.slice(0, 100), { format: count, href: (r) => page.href('search', narrowed(r.value)) }),
-				rows.length > 100 && h('p', { class: 'dim' }, `The first 100 of ${count(rows.length)}.`)];
+			return [shares(`Requests by ${by}`, rows.slice(0, 100), { format: count, href: (r) => page.href('search', narrowed(r.value)) }),
+				rows.length > 100 && h('p', { class: 'dim' }, `The table shows the first 100 of ${count(rows.length)} values.`)];
 		});
 	return panel('Count', h('p', { class: 'row' }, h('label', { for: 'by' }, 'by'), select), place);
 }
 
 function commands(page, query) {
 	const csv = command_csv(query);
-	return h('details', { class: 'panel' }, h('summary', {}, 'All of it, as a file'),
-		h('p', {}, 'On the daemon\'s machine; who read is recorded. As lines of JSON, each request with how it ended:'), h('p', {}, copied(command_json(query), page.say)),
-		csv ? [h('p', {}, 'As CSV with a signed manifest:'), h('p', {}, copied(csv, page.say))] : h('p', { class: 'dim' }, 'CSV is for a search without "where".'));
+	return h('details', { class: 'panel' }, h('summary', {}, 'Export all results as a file'),
+		h('p', {}, 'Run a command on the daemon’s machine. The daemon records the reader. As lines of JSON, each request with its outcome:'), h('p', {}, copied(command_json(query), page.say)),
+		csv ? [h('p', {}, 'As CSV with a signed manifest:'), h('p', {}, copied(csv, page.say))] : h('p', { class: 'dim' }, 'CSV is available only for a search without "where".'));
 }
 
 async function results(page, place, names) {
@@ -137,7 +137,7 @@ async function results(page, place, names) {
 		fill(tiles, page, () => page.get('/records/search', { ...rest, count: 'true', by: 'decision' }), ({ counts }) => decisions(page, state, counts));
 	}
 	await fill(list, page, () => page.get('/records/search', { ...query, limit: PAGE, after: page.state.after }), (got) => {
-		if (!got.records.length) return page.state.after ? [nothing('No more.'), pager(page, { shown: 0 })] : nothing('Nothing was found.', 'A longer time, fewer terms? A person or model is looked for as it is written; x* finds what begins so.');
+		if (!got.records.length) return page.state.after ? [nothing('No more records.'), pager(page, { shown: 0 })] : nothing('No record matches.', 'Choose a longer time or fewer terms. A person or model must match exactly; x* matches values that begin with x.');
 		return [table({ caption: `${state.oldest ? 'Oldest' : 'Newest'} first${state.since && state.since !== 'all' ? `, since ${state.since}` : ''}`, rows: got.records, columns: columns(),
 			href: (r) => (r.id && r.type === 'decision' ? page.href('request', { id: r.id }) : null) }),
 			pager(page, { next: got.after, shown: got.records.length })];
@@ -146,10 +146,10 @@ async function results(page, place, names) {
 
 export default {
 	name: 'search', title: 'Search', key: 's',
-	help: 'All records by any of their terms. The filter is in the URL: bookmark it, send it. For auditors.',
+	help: 'Search all records by any term. The URL contains the filter, so you can bookmark or send it. The view needs the role auditor.',
 	show(page) {
 		if (!page.has('auditor')) {
-			page.root.append(nothing('Who searches records needs the role auditor.', 'Sums are in People and Models.'));
+			page.root.append(nothing('To search records, you need the role auditor.', 'People and Models show sums without this role.'));
 			return;
 		}
 		const place = h('div', {});

@@ -1,0 +1,31 @@
+// The words of the daemon's states, in plain English. A state that this table does not know is shown as it is.
+const TARGETS = {
+	closed: ['healthy', 'good', 'receives requests'],
+	ramp: ['recovering', 'edit', 'receives a growing share of requests'],
+	half_open: ['probing', 'edit', 'the next request tests the target'],
+	open: ['circuit open', 'bad', 'receives no requests until the next try'],
+	throttled: ['throttled', 'edit', 'the provider asked the gateway to wait'],
+	out: ['credential rejected', 'bad', 'the provider rejects the gateway’s credential'],
+	keyless: ['no credential', 'bad', 'the gateway has no credential for the provider'],
+	no_model: ['model missing', 'bad', 'the provider does not have the model'],
+	ejected: ['ejected', 'bad', 'an operator took the target out'],
+	failing: ['failing', 'bad', 'receives requests because the route has no other target; the last response was a failure'],
+};
+const DEGRADED = { away: ['degraded', 'bad'], calm: ['recovering', 'edit'], refuses: ['refuses writes', 'bad'], dropped: ['lines dropped', 'edit'] };
+const TOOLS = {
+	approved: ['approved', 'good', 'an operator approved the current text'],
+	new: ['new', 'edit', 'no operator has reviewed the text yet'],
+	changed: ['changed', 'bad', 'hidden and denied until an operator approves the new text'],
+};
+const CAUSES = {
+	never_sent: 'the gateway could not reach the provider', throttled: 'the provider throttled the request', refused_us: 'the provider rejected the request',
+	perhaps_billed: 'the provider failed after the request was sent', ruled: 'a rule of HAProxy answered the request',
+};
+
+const shown_as = (table) => (state) => { const [label, kind, means] = table[state] ?? [plain_words(state ?? 'unknown'), 'dim']; return { label, kind, means }; };
+export const target_state = shown_as(TARGETS);
+export const degraded_state = shown_as(DEGRADED);
+export const tool_state = shown_as(TOOLS);
+export const failure_cause = (cause) => CAUSES[cause] ?? plain_words(cause);
+/* never_sent: "never sent" */
+export const plain_words = (word) => String(word).replaceAll('_', ' ');
