@@ -57,7 +57,7 @@ struct row_name {
 
 struct trends {
 	pthread_mutex_t lock;
-	char *path;
+	char *path; /* NULL: no file */
 	struct slots minutes, hours;
 	struct row_name name[TRENDS_NAMES]; /* [0]: total; [by]: the kind's other names */
 	size_t nnames, nwritten;	    /* that there are; that the file has */
@@ -487,17 +487,17 @@ trends_open(const char *path)
 	if (!t)
 		return NULL;
 	pthread_mutex_init(&t->lock, NULL);
-	t->path = strdup(path);
+	t->path = path ? strdup(path) : NULL;
 	for (unsigned by = 0; by < RATES_BY; by++)
 		t->name[by] = (struct row_name){ (enum rates_by)by, "other" };
 	t->name[ROW_TOTAL].name[0] = '\0';
 	t->nnames = FIRST_NAMED;
 	bool made = slots_make(&t->minutes, "minute", MINUTE_S, TRENDS_MINUTES);
 	made &= slots_make(&t->hours, "hour", HOUR_S, TRENDS_HOURS);
-	if (made && t->path)
-		read_trends(t);
-	else
+	if (!made || (path && !t->path))
 		trends_close(&t);
+	else if (path)
+		read_trends(t);
 	return t;
 }
 
@@ -580,6 +580,10 @@ trends_minute(struct trends *t, struct rates *r, int64_t wall_ns)
 	SCOPED_BUF(lines, 0);
 	rates_minute(r, take_row, &(struct taking){ t, &packed });
 	add_slot(&t->minutes, minute, buf_view(&packed));
+	if (!t->path) {
+		close_hours(t, minute * MINUTE_S / HOUR_S, &lines);
+		return;
+	}
 	if (!t->nwritten || t->lines > 2 * TRENDS_MINUTES + TRENDS_HOURS) {
 		close_hours(t, minute * MINUTE_S / HOUR_S, &lines);
 		write_anew(t);

@@ -28,7 +28,8 @@ enum trends_range { TRENDS_1H, TRENDS_24H, TRENDS_7D, TRENDS_90D, TRENDS_RANGES 
 extern const char *const trends_range_names[TRENDS_RANGES]; /* "1h", "24h", "7d", "90d" */
 
 struct trends;
-/* Reads the file; where none is, one is made with the first minute. Returns NULL without memory. A file that
+/* Reads the file; where none is, one is made with the first minute. `path` NULL: there is no file. Returns NULL
+ * without memory. A file that
  * cannot be read is logged (trends.unread), and what is written is as well (trends.unwritten). */
 struct trends *trends_open(const char *path);
 void trends_close(struct trends **t);
