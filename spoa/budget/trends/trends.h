@@ -41,4 +41,16 @@ void trends_minute(struct trends *t, struct rates *r, int64_t wall_ns);
 void trends_json(struct trends *t, enum rates_by by, enum trends_range range, int64_t wall_ns,
 	struct buf *out);
 
+/* ---- several daemons: what each of them wrote, in one ---- */
+
+/* Appends the lines since the last call, or all lines if `whole`, at the first call, and where too many are due.
+ * Returns whether these are all lines, which replace those before. */
+bool trends_since(struct trends *t, bool whole, struct buf *out);
+/* Reads lines of one daemon into t, which adds them up. One reader for each daemon; free() ends it. NULL: out of
+ * memory. */
+struct trends_reader;
+struct trends_reader *trends_reader_new(struct trends *t);
+/* Whole lines, all of them first. What cannot be read is left out. */
+void trends_read(struct trends_reader *r, struct span lines);
+
 #endif

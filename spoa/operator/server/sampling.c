@@ -10,6 +10,7 @@
 #include "base/log.h"
 #include "base/scoped.h"
 #include "base/wall.h"
+#include "operator/group/group.h"
 #include "operator/server/server.h"
 #include "policy/section.h"
 #include "policy/verdict/explain.h"
@@ -202,12 +203,16 @@ void
 sampling_trends(struct server *s, enum rates_by by, enum trends_range range, struct buf *out)
 {
 	buf_putc(out, '{');
-	trends_json(s->sampling.trends, by, range, wall_now_ns(), out);
-	json_put_bool(out, "alone", true);
-	json_put_form(out, "'daemons':[{'node':%t", span_str(s->shared_cfg->node));
-	json_put_bool(out, "here", true);
-	json_put_bool(out, "missing", false);
-	buf_str(out, "}]}\n");
+	bool together = group_trends_json(s->group, by, range, wall_now_ns(), out);
+	if (!together) {
+		trends_json(s->sampling.trends, by, range, wall_now_ns(), out);
+		json_put_form(out, "'daemons':[{'node':%t", span_str(s->shared_cfg->node));
+		json_put_bool(out, "here", true);
+		json_put_bool(out, "missing", false);
+		buf_str(out, "}]");
+	}
+	json_put_bool(out, "alone", !together);
+	buf_str(out, "}\n");
 }
 
 void
