@@ -474,12 +474,14 @@ growth_is_against_the_period_before(void **state)
 		ANSWERED("01B", "new", "40", ""),
 		DECISION("late", "m", "\"permit\""),
 		ANSWERED("01C", "late", "10", ""),
+		ANSWERED("01D", "flat", "9999", ""),
 	};
 	static const char *const was[] = {
 		DECISION("ann", "m", "\"permit\""),
 		DECISION("ann", "m", "\"permit\""),
 		ANSWERED("00A", "ann", "60", ""),
 		ANSWERED("00B", "ann", "60", ""),
+		ANSWERED("00C", "flat", "10000", ""),
 		DECISION("gone", "m", "\"permit\""),
 		/* only a refusal: no tokens to grow from */
 		DECISION("late", "m", "\"deny\""),
@@ -489,6 +491,8 @@ growth_is_against_the_period_before(void **state)
 	} rows[] = {
 		{ "ann", ",50.0,-25.0,50.0,-50.0,0,,,,0,,," },
 		{ "new", ",01B,,,,,0,,,,0,,," },
+		/* -0.01 % */
+		{ "flat", ",01D,,0.0,0.0,0.0,0,,,,0,,," },
 		{ "late", ",01C,0.0,,,,0,,,,0,,," },
 	};
 	struct usage_table t = { .by = { BY_PERSON }, .nby = 1 };
@@ -508,8 +512,8 @@ growth_is_against_the_period_before(void **state)
 	if (!strstr(text, "growth against 2026-11-19T00:00:00Z to 2026-11-20T00:00:00Z\n") ||
 		!strstr(text, "        50.0       -25.0        50.0       -50.0\n") ||
 		!strstr(text, "         01B           -           -           -           -\n") ||
-		/* the total: 4 to 5 requests, 120 to 140 tokens, 60 to 46.7 a prompt */
-		!strstr(text, "        25.0        16.7       -22.2        50.0\n"))
+		/* the total: 4 to 5 requests, 10120 to 10139 tokens, 3373.3 to 2534.8 a prompt */
+		!strstr(text, "        25.0         0.2       -24.9        33.3\n"))
 		fail_msg("%s", text);
 	free(text);
 	text = printed_after(&t, &before, FORM_JSON);
