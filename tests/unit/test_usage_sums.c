@@ -498,7 +498,8 @@ growth_is_against_the_period_before(void **state)
 	struct usage_table t = { .by = { BY_PERSON }, .nby = 1 };
 	struct usage_before before = { .table = { .by = { BY_PERSON }, .nby = 1 },
 		.since = "2026-11-19T00:00:00.000000000Z",
-		.until = "2026-11-20T00:00:00.000000000Z" };
+		.until = "2026-11-20T00:00:00.000000000Z",
+		.first = "2026-11-19T08:00:00.000000000Z" };
 
 	(void)state;
 	add_lines(&t, now, COUNT_OF(now));
@@ -509,7 +510,8 @@ growth_is_against_the_period_before(void **state)
 	assert_null(strstr(csv, "gone"));
 	free(csv);
 	char *text = printed_after(&t, &before, FORM_TEXT);
-	if (!strstr(text, "growth against 2026-11-19T00:00:00Z to 2026-11-20T00:00:00Z\n") ||
+	if (!strstr(text, "growth against 2026-11-19T00:00:00Z to 2026-11-20T00:00:00Z (first record: "
+			  "2026-11-19T08:00:00Z)\n") ||
 		!strstr(text, "        50.0       -25.0        50.0       -50.0\n") ||
 		!strstr(text, "         01B           -           -           -           -\n") ||
 		/* the total: 4 to 5 requests, 10120 to 10139 tokens, 3373.3 to 2534.8 a prompt */
@@ -519,7 +521,7 @@ growth_is_against_the_period_before(void **state)
 	text = printed_after(&t, &before, FORM_JSON);
 	assert_non_null(strstr(text,
 		"\"before\":{\"since\":\"2026-11-19T00:00:00.000000000Z\",\"until\":\"2026-11-"
-		"20T00:00:00.000000000Z\"}"));
+		"20T00:00:00.000000000Z\",\"first_record\":\"2026-11-19T08:00:00.000000000Z\"}"));
 	json_t *j = json_loads(text, 0, NULL);
 	assert_non_null(j);
 	json_decref(j);
