@@ -379,6 +379,8 @@ static const char *const answers[] = {
 	ANSWERED("01B", "ann", "100", TIMES(STREAMED, "2000", "9000")),
 	ANSWERED("01C", "ann", "300", TIMES(STREAMED, "4000", "5000")),
 	ANSWERED("01A", "ann", "300", TIMES("", "7000", "7500")),
+	/* as large, and a later id */
+	ANSWERED("01G", "ann", "300", ""),
 	ANSWERED("01D", "ann", "0", ""),
 	/* without text: a time of no answer */
 	ANSWERED("01E", "bob", "5", ",\"duration_us\":99"),
@@ -394,7 +396,7 @@ prompts_and_times_have_mean_p95_and_maximum(void **state)
 	static const struct {
 		const char *name, *want;
 	} rows[] = {
-		{ "ann", ",3,233.3,300,300,01A,,,,,2,3.0,4.0,4.0,3,7.2,9.0,9.0" },
+		{ "ann", ",4,250.0,300,300,01A,,,,,2,3.0,4.0,4.0,3,7.2,9.0,9.0" },
 		{ "bob", ",1,5.0,5,5,01E,,,,,0,,,,0,,," },
 		{ "eve", ",0,,,,,,,,,0,,,,0,,," },
 		/* an id that is none of ours is not shown */
@@ -412,7 +414,7 @@ prompts_and_times_have_mean_p95_and_maximum(void **state)
 	char *text = printed(&t, FORM_TEXT);
 	if (!strstr(text, "\nprompts in tokens, times in ms\n") || strstr(text, "growth") ||
 		strstr(text, "+%") ||
-		!strstr(text, "           3       233.3         300         300"
+		!strstr(text, "           4       250.0         300         300"
 			      "                         01A         3.0         4.0         7.2"
 			      "         9.0\n"))
 		fail_msg("%s", text);
@@ -422,7 +424,7 @@ prompts_and_times_have_mean_p95_and_maximum(void **state)
 	if (!j)
 		fail_msg("%s", text);
 	json_t *total = json_object_get(j, "total");
-	assert_int_equal(json_integer_value(json_object_get(total, "prompt_tokens_count")), 6);
+	assert_int_equal(json_integer_value(json_object_get(total, "prompt_tokens_count")), 7);
 	assert_string_equal(
 		json_string_value(json_object_get(total, "prompt_tokens_max_id")), "01A");
 	assert_true(json_is_null(json_object_get(total, "requests_growth_percent")));
