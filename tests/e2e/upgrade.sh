@@ -59,5 +59,7 @@ is "audit list has the decisions of both" "$(grep -c . "$D/times")" "$both"
 is "in the order of time" "$(sort -c "$D/times" 2>&1)" ""
 is "audit search finds them" "$("$build/tollgate" audit search -c "$D/tollgate.yaml" --count 2>/dev/null | grep -oE '[0-9]+' | head -n1)" "$both"
 is "usage counts them" "$("$build/tollgate" usage -c "$D/tollgate.yaml" --by day --json | jq '[.. | .requests? // empty] | max')" "$both"
+is "and the prompts and answers of both" "$("$build/tollgate" usage -c "$D/tollgate.yaml" --by team --json | jq -c '.total | [.prompt_tokens_count, .total_ms_count]')" \
+	"$(cat "$D"/journal/* "$D"/journal-b/* | tr -d '\0' | grep '"type":"completion"' | jq -sc '[([.[] | select(.usage.input_tokens > 0)] | length), ([.[] | select(.answer.first_text_us)] | length)]')"
 verified=$("$build/tollgate" audit verify -c "$D/tollgate.yaml")
 is "audit verify covers both chains" "$(grep -oE 'node=[a_b]+' <<<"$verified" | sort -u | tr '\n' ' ')" "node=a node=a_b "
