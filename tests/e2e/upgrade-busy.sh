@@ -6,6 +6,7 @@ mkdir "$D/archive"
 cat >"$D/busy.yaml" <<Y
 backends: [openai, anthropic, local, ghost]
 audit: {segment: 64k}
+redis: {daemons: 1}
 retention: {archive: "$D/archive", every: 50ms}
 Y
 "$build/tollgate" keygen "$D/audit.key" >/dev/null
@@ -25,6 +26,9 @@ load_begin
 wait_for loaded
 check "an upgrade returns 0" upgrade
 is "the new instance decides" "$(node_of)" a_b
+sleep 7 # after 5 s, more daemons than redis.daemons are reported
+is "the two instances count as one of redis.daemons" "$(grep -ah quota.daemons "$D"/*.log)" ""
+unlike "in the status, too" "$("$build/tollgate" status -c "$D/tollgate.yaml")" 'more than redis.daemons'
 release
 wait $streaming
 is "each stream ends whole" "$(cat "$D/streams.txt")" 'whole 1000 of 1000, statuses {"200":1000}'
