@@ -38,6 +38,9 @@ for step in join sockets take connection go; do
 	like "a new instance ends at $step" "$(peer $step)" "^ended at $step"
 	check "and the older one decides" wait_for served
 done
+like "a new instance refuses to decide" "$(peer refuse)" '^ended at refuse'
+check "and the older one decides" wait_for served
+like "which logs the reason" "$(grep -ah upgrade.failed "$D"/*.log)" 'why="no room for it"'
 load_end
 is "and no request is refused" "$(refused)" 0
 like "another format is refused" "$(peer format)" '^refused: .*another format'

@@ -51,6 +51,13 @@ quota_beside(struct quota *qt, struct quota_daemon *d, unsigned place)
 }
 
 void
+quota_retire(struct quota *qt)
+{
+	if (qt->redis)
+		lives_retire(qt);
+}
+
+void
 quota_company(const struct quota *qt, struct quota_company *out)
 {
 	*out = (struct quota_company){ 0 };

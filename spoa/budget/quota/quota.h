@@ -166,6 +166,9 @@ struct quota_daemon {
 	_Atomic uint64_t doubts;     /* how often one found its life ended, or silence */
 };
 void quota_beside(struct quota *qt, struct quota_daemon *d, unsigned place);
+/* This worker decides no further request, for example after a hand-over: the other daemons neither count
+ * it nor wait for it. Its settlements go on. */
+void quota_retire(struct quota *qt);
 /* Who shares its Redis, for those who ask. */
 struct quota_company {
 	bool counting; /* nothing is let go yet: who else is there is waited for */
