@@ -14,6 +14,7 @@
 #include "base/codec/json_text.h"
 #include "base/err.h"
 #include "base/replace.h"
+#include "base/stops.h"
 #include "base/why.h"
 #include "cmd/cmd.h"
 #include "cmd/daemon/admin.h"
@@ -503,6 +504,7 @@ install(struct apply *ap)
 	size_t written;
 	int code = remember_files(ap);
 
+	fflush(stdout); /* messages on standard error come after it */
 	if (code)
 		return code;
 	code = write_files(ap, &written);
@@ -510,7 +512,9 @@ install(struct apply *ap)
 		restore_files(ap, written);
 		return code;
 	}
+	stop_at("apply-written");
 	code = order_reload(ap, ap->socket);
+	stop_at("apply-ordered");
 	if (code == EXIT_NO)
 		restore_files(ap, written);
 	if (!code)
