@@ -46,6 +46,10 @@ like "a daemon with another file is named, and not ordered" "$? $(tr '\n' ' ' <"
 tg '' status
 like "status names a daemon that has another policy in force" "$(cat "$D/out")" 'policy: node c has p@1 in force, and this node [a-z0-9]*@'
 unlike "and no other daemon" "$(cat "$D/out")" 'policy: node b'
+redis hset "$key" d "$(redis hget "$key" a | jq -c ".at = $((EPOCHSECONDS + 5))")" >/dev/null
+check "a daemon that gives the socket of another one is listed" wait_for says '"d",true' others -b
+tg -b policy apply --why 'with another daemon at the socket' --yes
+like "and not ordered by that socket" "$? $(tr '\n' ' ' <"$D/out-b")" '^2 .*node d: another daemon is at [^ ]* here'
 for ((i = 0; i < 300; i++)); do echo "hset $key n$i x"; done | redis >/dev/null
 check "a hash with too many fields begins again" wait_for says '^\[\["b",true\]\]$' others ''
 redis del "$key" >/dev/null

@@ -467,6 +467,26 @@ print_group(const struct apply *ap, const json_t *status)
 	plain_print(stdout, buf_view(&text));
 }
 
+/* Orders one daemon of the group, if the daemon at its admin socket has its name: a container may have
+ * another daemon at that path. */
+static int
+order_member(const struct apply *ap, const char *node, const char *socket)
+{
+	int code;
+
+	if (!socket)
+		return cmd_fail(ap->what, "node %s: has no admin socket: send it SIGHUP", node);
+	json_auto_t *s = daemon_status(ap, socket, &code);
+	if (!s)
+		return code;
+	if (strcmp(json_text_in(s, "node"), node) != 0)
+		return cmd_fail(ap->what,
+			"node %s: another daemon is at %s here: run the command where that node is",
+			node, socket);
+	code = order_reload(ap, socket);
+	return code ? code : await_workers(ap, socket);
+}
+
 /* Orders each daemon of the group that reads the same file. The first daemon has the policy in force
  * already, so the files stay. */
 static int
@@ -480,16 +500,9 @@ order_group(const struct apply *ap)
 	worst = s ? EXIT_DONE : code;
 	json_array_foreach(json_object_get(s, "group"), i, one)
 	{
-		const char *socket = json_str_in(one, "admin");
 		if (!json_is_true(json_object_get(one, "shares_file")))
 			continue;
-		if (!socket)
-			code = cmd_fail(ap->what, "node %s: has no admin socket: send it SIGHUP",
-				json_text_in(one, "node"));
-		else
-			code = order_reload(ap, socket);
-		if (socket && !code)
-			code = await_workers(ap, socket);
+		code = order_member(ap, json_text_in(one, "node"), json_str_in(one, "admin"));
 		if (code)
 			cmd_fail(ap->what, "node %s may not have the policy that is in force here",
 				json_text_in(one, "node"));
