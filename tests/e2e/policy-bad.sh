@@ -2,6 +2,7 @@
 # a history that is older than the kept texts.
 # Once: no version of HAProxy differs here.
 . "$(dirname "$0")/lib.sh"
+. "$here/stopped.bash"
 mkdir "$D/p"
 rules() { # the whole policy, with these rules
 	sed '/^rules:/,/^default:/d' "$here/policy.yaml"
@@ -43,6 +44,20 @@ done <<-ROWS
 	apply-ordered both
 ROWS
 check "the journal verifies" verifies "$JOURNAL" "$AUDIT_KEY"
+
+# ---- the daemon is killed while it carries out the order ----
+
+for point in reload-kept reload-published; do
+	ended
+	ends_at $point "$B/tollgate" policy back "$both" --why "the daemon ends at $point" --yes -c "$D/tollgate.yaml"
+	like "the daemon is killed at $point: the outcome is unknown" "$(tr '\n' ' ' <"$D/command.log")" 'it is not known whether the daemon carries out the order. The new files stay installed'
+	is "the daemon is killed at $point: the files stay" "$(files)" "$both_files"
+	daemon_start
+	check "the daemon is killed at $point: the next start puts them in force" wait_for says "$both" in_force
+	check "the daemon is killed at $point: the journal verifies" verifies "$JOURNAL" "$AUDIT_KEY"
+	rm "$D/p/20.yaml"
+	tg policy back "$one" --why 'for the next step' --yes
+done
 
 # ---- a full disk ----
 
