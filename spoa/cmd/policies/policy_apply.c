@@ -317,6 +317,18 @@ lock_policy(struct apply *ap)
 	return -1;
 }
 
+/* Replaces a file. A link stays, and the file that it leads to is replaced: a policy in a checkout is
+ * linked. 0, or an error with *why. */
+static int
+replace_policy_file(const char *name, struct span text, struct buf *why)
+{
+	char *target = realpath(name, NULL);
+	int err = replace_file(AT_FDCWD, target ? target : name, 0640, text, why);
+
+	free(target);
+	return err;
+}
+
 /* Writes the new files in order. *written is the number of files that were replaced. */
 static int
 write_files(struct apply *ap, size_t *written)
@@ -324,7 +336,7 @@ write_files(struct apply *ap, size_t *written)
 	SCOPED_BUF(why, 4096);
 	for (*written = 0; *written < ap->next.n; ++*written) {
 		const struct set_file *f = &ap->next.v[*written];
-		if (replace_file(AT_FDCWD, f->name, 0640, f->text, &why))
+		if (replace_policy_file(f->name, f->text, &why))
 			return cmd_fail(ap->what, "%.*s", SPAN_ARG(buf_view(&why)));
 	}
 	return EXIT_DONE;
@@ -357,7 +369,7 @@ restore_files(struct apply *ap, size_t written)
 		const char *name = ap->next.v[i].name;
 		const struct set_file *was = file_set_find(&ap->was, name);
 		if (was)
-			replace_file(AT_FDCWD, name, 0640, was->text, &why);
+			replace_policy_file(name, was->text, &why);
 		else if (unlink(name) < 0)
 			buf_printf(&why, "%s: %s", name, strerror(errno));
 		if (why.n)
