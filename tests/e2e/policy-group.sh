@@ -34,6 +34,20 @@ esac
 name=$(sed -n 's/^name: //p' "$D/policy.yaml")
 like "the file, and both daemons, have the same policy" "$(in_force '') $(in_force -b)" "^($name@[0-9a-f]*) \1\$"
 
+# ---- the same file under another configuration ----
+
+cp "$D/tollgate-b.yaml" "$D/b.yaml"
+cp -r "$root/policies/detectors" "$D/detectors"
+sed -i 's/, bank, wire, ach\]/, bank, wire]/' "$D/detectors/aba_routing_number.yaml"
+echo "detectors: \"$D/detectors\"" >>"$D/tollgate-b.yaml"
+sed 's/^name: .*/name: three/' "$here/policy.yaml" >"$D/three.yaml"
+tg '' policy apply "$D/three.yaml" --why three --yes
+code=$?
+check "the two daemons make two versions of one file" test "$(in_force '')" != "$(in_force -b)"
+like "apply names the version of each" "$code $(tr '\n' ' ' <"$D/out")" "^0 .*node a: policy $(in_force '') is in force in .*node b: policy $(in_force -b) is in force in"
+mv "$D/b.yaml" "$D/tollgate-b.yaml"
+tg -b reload
+
 # ---- what no daemon wrote ----
 
 key='tollgate:{group}:policies'

@@ -421,9 +421,10 @@ order_reload(const struct apply *ap, const char *socket)
 	return EXIT_NO;
 }
 
-/* Waits until every worker decides by the policy. */
+/* Waits until every worker decides by the policy. `any`: under another configuration the files may
+ * have another version. */
 static int
-await_workers(const struct apply *ap, const char *socket)
+await_workers(const struct apply *ap, const char *socket, bool any)
 {
 	uint64_t end_us = clock_mono_us() + WAIT_US;
 	int code = EXIT_CANNOT;
@@ -436,7 +437,7 @@ await_workers(const struct apply *ap, const char *socket)
 			   *label = json_str_in(s, "policy"), *node = json_str_in(s, "node");
 		json_int_t workers = json_integer_value(json_object_get(s, "workers")),
 			   current = json_integer_value(json_object_get(s, "workers_current"));
-		if (version && strcmp(version, ap->version) != 0) {
+		if (!any && version && strcmp(version, ap->version) != 0) {
 			cmd_fail(ap->what,
 				"node %s has policy %s in force, not %s: somebody else ordered "
 				"another one",
@@ -445,8 +446,8 @@ await_workers(const struct apply *ap, const char *socket)
 		}
 		if (current >= workers) {
 			printf("node %s: policy %s is in force in %lld of %lld workers\n",
-				node ? node : "?", ap->label, (long long)current,
-				(long long)workers);
+				node ? node : "?", label ? label : ap->label,
+				(long long)current, (long long)workers);
 			return EXIT_DONE;
 		}
 		if (clock_mono_us() > end_us)
@@ -496,7 +497,7 @@ order_member(const struct apply *ap, const char *node, const char *socket)
 			"node %s: another daemon is at %s here: run the command where that node is",
 			node, socket);
 	code = order_reload(ap, socket);
-	return code ? code : await_workers(ap, socket);
+	return code ? code : await_workers(ap, socket, true);
 }
 
 /* Orders each daemon of the group that reads the same file. The first daemon has the policy in force
@@ -543,7 +544,7 @@ install(struct apply *ap)
 	if (code == EXIT_NO)
 		restore_files(ap, written);
 	if (!code)
-		code = await_workers(ap, ap->socket);
+		code = await_workers(ap, ap->socket, false);
 	return code ? code : order_group(ap);
 }
 
