@@ -12,6 +12,7 @@
 #include "base/log.h"
 #include "base/pool.h"
 #include "base/scoped.h"
+#include "base/stops.h"
 #include "base/watch.h"
 #include "gate/targets/state.h"
 #include "operator/server/server.h"
@@ -373,6 +374,7 @@ reload(struct reloading *r, const char *by, const char *why, struct file_set *se
 		good = false;
 	}
 	good = good && keep_next_text(r, snap, set, text, &d);
+	stop_at("reload-kept");
 	if (!good)
 		snapshot_unref(&snap);
 	if (snap) {
@@ -383,6 +385,7 @@ reload(struct reloading *r, const char *by, const char *why, struct file_set *se
 				.why = why,
 				.before = before->policy->version });
 		snapshot_unref(&before);
+		stop_at("reload-published");
 		memcpy(r->text, text, KEPT_POLICY_HEX);
 		if (keys)
 			audit_rekey(s->audit, keys);
