@@ -742,6 +742,45 @@ a_checkpoint_names_no_person_that_was_erased(void **state)
 	buf_free(&erased);
 }
 
+/* Adds a decision with one charge in the month that ends at that time. */
+static void
+fold_month(struct quota_fold *f, unsigned n, int64_t end_s)
+{
+	char charge[QUOTA_TEXT_MAX], line[QUOTA_TEXT_MAX + 200];
+	struct quota_dim d = { .unit = QUOTA_REQUESTS,
+		.span.kind = QUOTA_CALENDAR,
+		.span.calendar = QUOTA_MONTH,
+		.at.bucket = 1,
+		.at.end_s = end_s,
+		.n = 1 };
+
+	snprintf(d.key, sizeof(d.key), "tollgate:q:{month:%024u}", n);
+	int bytes = snprintf(line, sizeof(line),
+		"{\"type\":\"decision\",\"id\":\"R%u\",\"decision\":\"permit\",\"reserved\":[\"%.*s\"]}",
+		n, (int)quota_write(&d, charge), charge);
+	quota_fold_line(f, "n-00000001-0000000000000001.jsonl", 0, span_of(line, (size_t)bytes));
+}
+
+static void
+a_full_state_drops_windows_that_are_over_before_it_refuses_a_counter(void **state)
+{
+	struct quota_fold *f = quota_fold_new(NULL);
+
+	(void)state;
+	f->most = 100;
+	for (unsigned n = 0; n < 100; n++)
+		fold_month(f, n, n < 50 ? 1000 : 2000);
+	assert_int_equal(f->ncounts, 100);
+	quota_fold_clock(f, 1500000);
+	for (unsigned n = 100; n < 150; n++)
+		fold_month(f, n, 2000);
+	assert_false(f->full);
+	assert_int_equal(f->ncounts, 100);
+	fold_month(f, 150, 2000);
+	assert_true(f->full);
+	quota_fold_free(&f);
+}
+
 int
 main(void)
 {
@@ -759,6 +798,8 @@ main(void)
 		cmocka_unit_test(
 			a_later_attempt_is_charged_and_the_one_before_it_is_as_it_was_settled),
 		cmocka_unit_test(a_request_that_reserved_nothing_is_an_orphan_too),
+		cmocka_unit_test(
+			a_full_state_drops_windows_that_are_over_before_it_refuses_a_counter),
 		HIDDEN(an_orphan_is_settled_at_its_reservation),
 		HIDDEN(an_orphan_of_another_life_is_spent_in_this_one),
 		HIDDEN(what_ended_with_redis_is_counted_again),
