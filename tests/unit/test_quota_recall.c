@@ -261,13 +261,17 @@ a_charge_is_written_and_read(void **state)
 	static const char *const bad[] = { "", "key", "key,0,1,0,0,0,0,0,0,0,0",
 		"key,0,1,0,0,0,0,0,0,0,0,0,0", "key,9,1,0,0,0,0,0,0,0,0,0",
 		"key,0,0,0,0,0,0,0,0,0,0,0", "key,0,1,0,0,0,0,0,0,0,0,-1",
-		"key,0,1,7,0,0,0,0,0,0,0,1", ",0,1,0,0,0,0,0,0,0,0,0" };
+		"key,0,1,7,0,0,0,0,0,0,0,1", ",0,1,0,0,0,0,0,0,0,0,0",
+		"key,0,0,0,0,0,17,1,60,0,0,0" };
 	struct quota_dim d = dim("x", QUOTA_CALENDAR, QUOTA_ORPHAN_DROP, 77), got;
 	char text[QUOTA_TEXT_MAX];
 
 	(void)state;
-	d.at = (struct quota_place){ 1793491200, 1234567890123456789u, 1796083200,
-		QUOTA_HOLD_LONG, 83115, false };
+	d.at = (struct quota_place){ .bucket = 1793491200,
+		.epoch = 1234567890123456789u,
+		.end_s = 1796083200,
+		.hold = QUOTA_HOLD_LONG,
+		.until = 83115 };
 	size_t n = quota_write(&d, text);
 	assert_true(quota_read(span_of(text, n), &got));
 	assert_string_equal(got.key, d.key);
@@ -278,6 +282,12 @@ a_charge_is_written_and_read(void **state)
 	assert_int_equal(got.span.calendar, QUOTA_MONTH);
 	assert_int_equal(got.orphan, QUOTA_ORPHAN_DROP);
 	assert_int_equal(got.hold_s, HOLD_S);
+	d = (struct quota_dim){ .span = { .kind = QUOTA_ROLLING, .window_s = 60 },
+		.at = { .bucket = 295379537, .epoch = 5, .slice = QUOTA_SLICES } };
+	strcpy(d.key, "key");
+	n = quota_write(&d, text);
+	assert_true(quota_read(span_of(text, n), &got));
+	assert_memory_equal(&got.at, &d.at, sizeof(d.at));
 	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
 		if (quota_read(span_str(bad[i]), &got))
 			fail_msg("read: %s", bad[i]);

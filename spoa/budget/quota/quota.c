@@ -226,6 +226,7 @@ quota_reserve(struct quota *qt, struct quota_request *q)
 	q->result = QUOTA_FAILED;
 	q->retry_after_s = 0;
 	q->tries = 0;
+	q->over_s = 0;
 	q->looks = q->looked = q->doubts = false;
 	q->queued_us = clock_mono_us();
 	for (size_t k = 0; k < q->ndims; k++) {
@@ -345,6 +346,7 @@ bring_home(const struct quota *qt, struct change *c, int64_t now_ms)
 	}
 	if (!lives) {
 		c->at.epoch = epoch;
+		c->at.slice = 0;
 		c->spent = c->spent > 0 ? c->spent : 0;
 		if (d->span.kind == QUOTA_CALENDAR && !cell_expires(d) && c->spent)
 			c->own = c->spent;
@@ -367,8 +369,10 @@ change_noted(struct quota *qt, struct change *c, uint64_t now_us)
 		else if (c->own > 0 && d->span.kind == QUOTA_ROLLING)
 			c->at = cell_place(d, now_ms, 0);
 	}
-	if (reach)
-		c->at.epoch = counts_life(qt, d)->epoch;
+	uint64_t epoch = reach ? counts_life(qt, d)->epoch : c->at.epoch;
+	if (epoch != c->at.epoch) /* the ledger counts a sub-bucket again, without notes */
+		c->at.slice = 0;
+	c->at.epoch = epoch;
 	c->at.noted = true;
 	if (c->spent)
 		quota_note(qt, d, &c->at, cell_spent(d, &c->at), c->spent, c->at.epoch);

@@ -64,6 +64,11 @@ void counts_longs(
 	struct redis_pipe *p, const struct redis_life *life, uint64_t epoch, int64_t now_s);
 
 /* ---- quota_change.c ---- */
+/* The fields of CELL_SLICES. */
+#define SLICE_NAMES                                                                            \
+	"0", "1", "2", "3", "4", "5", "6", "7", "8", "9", "10", "11", "12", "13", "14", "15"
+/* Notes the slice in which an admitted charge was counted. */
+void counts_slice(struct quota *qt, struct quota_dim *d);
 /* Commands of which cell_add() makes so many. */
 enum add { ADD_ONLY = 1, ADD_WITH_TTL = 3 };
 void cell_add(struct redis_pipe *p, const struct quota_dim *d, const struct quota_place *at,

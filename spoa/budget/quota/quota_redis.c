@@ -36,7 +36,8 @@ plan_of(const struct quota *qt, const struct quota_request *q, const struct quot
 		return READS | LOOKS | (longs ? LONGS : 0) | former;
 	if (rolling)
 		return d->n && !former && !q->doubts &&
-				       known_near(qt->known, d, now - KNOWN_AGE_US)
+				       known_near(qt->known, d, now - KNOWN_AGE_US,
+					       &(struct window_counts){ 0 })
 			       ? COUNTS
 			       : COUNTS | READS | MAKES | former;
 	enum plan plan = COUNTS | (cell_spends(d, &d->at) ? SPENDS : 0) | (longs ? LONGS : 0) |

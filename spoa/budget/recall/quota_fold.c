@@ -162,6 +162,8 @@ add_count(struct quota_fold *f, struct span id, const struct quota_dim *as_recor
 		return;
 	}
 	d.n = 0;
+	if (d.at.epoch) /* a ledger has sums of sub-buckets */
+		d.at.slice = 0;
 	struct span charge = span_of(text, quota_write(&d, text));
 	struct fold_count *c = f->count[span_hash(charge) % CHAINS];
 	while (c && (c->share != share || !span_is(charge, c->charge)))
