@@ -171,6 +171,7 @@ what_is_asked_is_bounded(struct line *l)
 		}
 		if (rows[i].settles)
 			settle_tokens(l->quota, &a[0].q, 1, clock_mono_us());
+		run_for(30000); /* what is noted of slices is sent */
 		quiet();
 		const unsigned want[] = { rows[i].set, rows[i].incrby, rows[i].expire,
 			rows[i].time, rows[i].mget };

@@ -204,7 +204,7 @@ what_redis_forgot_is_not_given_back(void **state)
 	assert_int_equal(stored("t"), 0);
 	/* The bucket died: less is dropped, more counts now. */
 	ask_wait(l.quota, &a, 10, 1000, 400);
-	run_for(20000);
+	run_for(40000);
 	redis_rig_do(&server, "FLUSHALL");
 	settle_tokens(l.quota, &a.q, 100, clock_mono_us() + 80000000);
 	run_for(20000);

@@ -102,54 +102,6 @@ key_set(struct redis_pipe *p, const char *key, size_t kn, int64_t v, int64_t ttl
 		(const size_t[]){ 3, kn, span_decimal(value, v), 2, span_decimal(ttl, ttl_s) });
 }
 
-/* HINCRBY of what is noted of a slice. */
-static void
-slice_add(struct redis_pipe *p, const struct quota_dim *d, const struct quota_place *at,
-	int64_t delta)
-{
-	static const char *const names[QUOTA_SLICES] = { SLICE_NAMES };
-	const char *name = names[at->slice - 1];
-	char key[CELL_KEY_TEXT], by[SPAN_DECIMAL];
-	size_t kn = cell_key(key, d, at->epoch, (struct cell){ CELL_SLICES, at->bucket });
-
-	redis_command(p, 4, (const char *[]){ "HINCRBY", key, name, by },
-		(const size_t[]){ 7, kn, strlen(name), span_decimal(by, delta) });
-}
-
-static void
-slice_expire(struct redis_pipe *p, const struct quota_dim *d, const struct quota_place *at)
-{
-	char key[CELL_KEY_TEXT], ttl[SPAN_DECIMAL];
-	size_t kn = cell_key(key, d, at->epoch, (struct cell){ CELL_SLICES, at->bucket });
-
-	redis_command(p, 3, (const char *[]){ "EXPIRE", key, ttl },
-		(const size_t[]){ 6, kn, span_decimal(ttl, window_ttl_s(d)) });
-}
-
-void
-counts_slice(struct quota *qt, struct quota_dim *d)
-{
-	const struct cell c = { CELL_SLICES, d->at.bucket };
-	bool made = known_made(qt->known, d, &d->at, c);
-	struct redis_pipe *p = redis_begin(qt->redis, 2, NULL, NULL, 0);
-
-	d->at.slice = window_slice(d, d->counted_ms) + 1;
-	slice_add(p, d, &d->at, (int64_t)d->n);
-	if (!made)
-		slice_expire(p, d, &d->at);
-	redis_send(p);
-	known_makes(qt->known, d, &d->at, c);
-}
-
-static void
-slice_keep(struct quota *qt, const struct quota_dim *d, const struct quota_place *at)
-{
-	struct redis_pipe *p = redis_begin(qt->redis, 1, NULL, NULL, 0);
-
-	slice_expire(p, d, at);
-	redis_send(p);
-}
-
 static int64_t
 redis_ms(const struct quota *qt, const struct quota_dim *d)
 {
@@ -163,16 +115,10 @@ struct sent {
 	struct tag tag;
 	struct quota *quota;
 	struct change change;
-	size_t own, spent, slice; /* which reply */
+	size_t own, spent; /* which reply */
 	bool spent_alone;  /* without seeing to the key's TTL */
+	bool reduces;	   /* the reply before `own` is that of the note */
 };
-
-/* The correction changes the note of its slice, too. */
-static bool
-noted_slice(const struct change *c)
-{
-	return c->own && c->dim.span.kind == QUOTA_ROLLING && c->at.slice;
-}
 
 void
 counts_keep(struct quota *qt, const struct change *c)
@@ -247,33 +193,6 @@ change_refused(struct quota *qt, const struct change *c)
 	qt->late_us = clock_mono_us() + REFUSED_US;
 }
 
-/* Removes the notes of a sub-bucket: what is charged in it leaves the window with it. */
-static void
-slices_drop(struct quota *qt, const struct change *c)
-{
-	char key[CELL_KEY_TEXT];
-	size_t kn = cell_key(
-		key, &c->dim, c->at.epoch, (struct cell){ CELL_SLICES, c->at.bucket });
-
-	redis_tell(qt->redis, 2, (const char *[]){ "DEL", key }, (const size_t[]){ 3, kn });
-}
-
-/* A note must never exceed the count of its charge. If it is not known that a smaller count has a smaller
- * note, the notes are removed. A note that was added to no key made one, without a TTL. */
-static void
-on_slice(const struct sent *s, int err, const struct redis_reply_ints *replies)
-{
-	const struct change *c = &s->change;
-	const struct redis_reply_ints *note = replies + s->slice;
-
-	if (!noted_slice(c))
-		return;
-	if (c->own < 0 && (err || note->err))
-		slices_drop(s->quota, c);
-	else if (!err && !note->err && note->i == c->own)
-		slice_keep(s->quota, &c->dim, &c->at);
-}
-
 /* A Redis that evicts keys may have lost the count and would keep a negative one, without
  * a TTL, and hide as much of what comes. Two refunds that see it at once count too much:
  * the safe side. */
@@ -283,10 +202,10 @@ on_changed(void *arg, int err, const struct redis_reply_ints *replies, size_t n)
 	const struct sent *s = TAGGED(sent, arg);
 	struct change c = s->change;
 
-	on_slice(s, err, replies);
-	/* An addition that is sent again is noted once at most, so not again. */
-	if (c.own > 0)
-		c.at.slice = 0;
+	if (s->reduces)
+		notes_reduced(s->quota, &c, err ? NULL : &replies[s->own - 1]);
+	else if (c.own > 0 && c.at.slice && !err && replies[s->own].err == 0)
+		notes_add(s->quota, &c.dim, &c.at, c.own);
 	if (err) {
 		c.spent = c.spent > 0 ? c.spent : 0;
 		c.own = c.own > 0 ? c.own : 0;
@@ -355,21 +274,18 @@ counts_change(struct quota *qt, const struct change *c)
 	s.change.without_id = false;
 	s.spent = how == ADD_WITH_TTL;
 	s.spent_alone = c->spent && how == ADD_ONLY;
-	bool notes = noted_slice(c), less = notes && c->own < 0;
-	s.own = (c->spent ? how : 0) + less + (own_how == ADD_WITH_TTL);
-	s.slice = less ? s.own - 1 : (c->spent ? how : 0) + own_how;
+	s.reduces = c->own < 0 && c->at.slice && !notes_take(qt, d, &c->at, -c->own);
+	s.own = (c->spent ? how : 0) + s.reduces + (own_how == ADD_WITH_TTL);
 	struct redis_pipe *p =
 		redis_begin(qt->redis, 2 * ADD_WITH_TTL + 2, on_changed, &s, sizeof(s));
 	if (c->spent)
 		cell_add_once(
 			p, d, &c->at, spent, c->spent > 0 ? id : 0, c->spent, now_ms, how);
-	if (less)
-		slice_add(p, d, &c->at, c->own);
+	if (s.reduces)
+		notes_reduce(p, c);
 	if (c->own)
 		cell_add_once(p, d, &c->at, own, c->own > 0 && id ? id + 1 : 0, c->own, now_ms,
 			own_how);
-	if (notes && !less)
-		slice_add(p, d, &c->at, c->own);
 	/* After it: who reads the old revision has read before this was counted, or what
 	 * was counted too. */
 	if (c->own > 0 && own.kind == CELL_SUB)

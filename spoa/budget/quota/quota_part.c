@@ -129,7 +129,8 @@ static void
 send_slices(struct redis_pipe *p, const struct item *it)
 {
 	char key[CELL_KEY_TEXT];
-	const char *argv[2 + QUOTA_SLICES] = { "HMGET", key, SLICE_NAMES };
+	const char *argv[2 + QUOTA_SLICES] = { "HMGET", key, "0", "1", "2", "3", "4",
+		"5", "6", "7", "8", "9", "10", "11", "12", "13", "14", "15" };
 	size_t lens[2 + QUOTA_SLICES] = { 5 };
 	const struct quota_dim *d = item_dim(it);
 

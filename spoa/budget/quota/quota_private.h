@@ -17,6 +17,7 @@ struct quota {
 	struct quota_known *known;
 	struct quota_ledger *ledger;
 	struct quota_lives *lives;
+	struct quota_notes *notes;
 	struct late {
 		struct late *next;
 		struct change change;
@@ -47,6 +48,22 @@ void quota_take_back(struct quota *qt, const struct quota_dim *d, uint64_t now_u
 bool quota_note(struct quota *qt, const struct quota_dim *d, const struct quota_place *at,
 	struct cell c, int64_t delta, uint64_t epoch);
 
+/* ---- quota_notes.c ---- */
+struct quota_notes *notes_new(void);
+/* Notes that an amount is counted at that place, whose slice is known. It is sent later. */
+void notes_add(
+	struct quota *qt, const struct quota_dim *d, const struct quota_place *at, int64_t n);
+/* Returns true if a note that was not sent is n or more: it is smaller by n now. */
+bool notes_take(
+	struct quota *qt, const struct quota_dim *d, const struct quota_place *at, int64_t n);
+/* Sends what waits, if reservations are sent too, or if it has waited for long. */
+void notes_send(struct quota *qt, uint64_t now_us);
+/* Adds the command that reduces a note before a refund. */
+void notes_reduce(struct redis_pipe *p, const struct change *c);
+/* Its reply; NULL: there is none. If it is not known that a smaller count has a smaller note, the
+ * notes of its sub-bucket are removed. If the command made the key, that gets a TTL. */
+void notes_reduced(struct quota *qt, const struct change *c, const struct redis_reply_ints *reply);
+
 /* ---- quota_redis.c ---- */
 bool counts_new(struct quota *qt); /* false: no memory */
 void counts_free(struct quota *qt);
@@ -64,11 +81,6 @@ void counts_longs(
 	struct redis_pipe *p, const struct redis_life *life, uint64_t epoch, int64_t now_s);
 
 /* ---- quota_change.c ---- */
-/* The fields of CELL_SLICES. */
-#define SLICE_NAMES                                                                            \
-	"0", "1", "2", "3", "4", "5", "6", "7", "8", "9", "10", "11", "12", "13", "14", "15"
-/* Notes the slice in which an admitted charge was counted. */
-void counts_slice(struct quota *qt, struct quota_dim *d);
 /* Commands of which cell_add() makes so many. */
 enum add { ADD_ONLY = 1, ADD_WITH_TTL = 3 };
 void cell_add(struct redis_pipe *p, const struct quota_dim *d, const struct quota_place *at,

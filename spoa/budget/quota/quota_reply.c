@@ -185,8 +185,10 @@ note_replies(struct quota *qt, struct quota_request *q)
 {
 	for (struct quota_dim *d = q->dim; d < q->dim + q->ndims; d++) {
 		int64_t n = (int64_t)d->n;
-		if (d->span.kind == QUOTA_ROLLING && n)
-			counts_slice(qt, d);
+		if (d->span.kind == QUOTA_ROLLING && n) {
+			d->at.slice = window_slice(d, d->counted_ms) + 1;
+			notes_add(qt, d, &d->at, n);
+		}
 		d->at.noted = quota_note(qt, d, &d->at, cell_own(d, &d->at), n, d->at.epoch);
 		if (d->at.noted && cell_spends(d, &d->at))
 			quota_note(qt, d, &d->at, cell_spent(d, &d->at), n, d->at.epoch);

@@ -95,30 +95,45 @@ leave_bucket(struct leaving *l, const struct quota_dim *d, const struct window_c
 	leave(l, limit, rest, at_ms < latest_ms ? at_ms : latest_ms, row >= c->rows);
 }
 
+/* Walks through all of them: when it fits, and when all have left. */
+static struct leaving
+leave_all(const struct quota_dim *d, const struct window_counts *c, int64_t sum, int64_t own,
+	int64_t slice)
+{
+	int64_t w = window_width_ms(d), limit = (int64_t)d->limit;
+	/* What is counted by now leaves with this slice at the latest. */
+	int64_t latest_ms = leaves_ms(w, d->at.bucket, slice + 1);
+	struct leaving l = { .left = sum };
+
+	for (size_t i = 0; i < QUOTA_SUB_BUCKETS; i++)
+		leave_bucket(&l, d, c, i, count_positive(c->near[i]), i ? 0 : slice, latest_ms);
+	leave_bucket(&l, d, c, QUOTA_SUB_BUCKETS, count_positive(own), 0, latest_ms);
+	leave(&l, limit, c->near[QUOTA_SUB_BUCKETS],
+		leaves_ms(w, d->at.bucket + 1, QUOTA_SLICES), false);
+	if (l.left > limit)
+		l.at_ms = leaves_ms(w, d->at.bucket + 1, QUOTA_SLICES);
+	return l;
+}
+
 bool
 window_judge(struct quota_dim *d, const struct window_counts *c, int64_t now_ms,
 	int64_t *retry_ms)
 {
 	int64_t w = window_width_ms(d), slice = window_slice(d, now_ms);
 	int64_t limit = (int64_t)d->limit, n = (int64_t)d->n, sum = count_positive(c->own);
-	const int64_t *oldest = slices_of(c, 0, count_positive(c->near[0]));
+	const int64_t *oldest =
+		slice && c->near[0] > 0 ? slices_of(c, 0, c->near[0]) : NULL;
+	struct leaving l;
 
 	for (int i = 0; i < WINDOW_NEIGHBOURS; i++)
 		sum = count_sum(sum, count_positive(c->near[i]));
 	for (int64_t i = 0; oldest && sum < INT64_MAX && i < slice; i++)
 		sum -= count_positive(oldest[i]);
 	bool fits = sum <= limit;
-	/* What is counted by now leaves with this slice at the latest. */
-	int64_t latest_ms = leaves_ms(w, d->at.bucket, slice + 1);
-	struct leaving l = { .left = sum };
-	for (size_t i = 0; i < QUOTA_SUB_BUCKETS; i++)
-		leave_bucket(&l, d, c, i, count_positive(c->near[i]), i ? 0 : slice, latest_ms);
-	leave_bucket(&l, d, c, QUOTA_SUB_BUCKETS, count_positive(fits ? c->own : c->own - n), 0,
-		latest_ms);
-	leave(&l, limit, c->near[QUOTA_SUB_BUCKETS],
-		leaves_ms(w, d->at.bucket + 1, QUOTA_SLICES), false);
-	if (l.left > limit)
-		l.at_ms = leaves_ms(w, d->at.bucket + 1, QUOTA_SLICES);
+	if (fits && c->own > 0 && c->near[QUOTA_SUB_BUCKETS] <= 0)
+		l = (struct leaving){ .newest_ms = leaves_ms(w, d->at.bucket, slice + 1) };
+	else
+		l = leave_all(d, c, sum, fits ? c->own : c->own - n, slice);
 	*retry_ms = fits ? 0 : l.at_ms - now_ms;
 	d->rough = !fits && l.rough;
 	d->reset_ms = l.newest_ms > now_ms ? (uint64_t)(l.newest_ms - now_ms) : 1;
