@@ -773,6 +773,54 @@ by_another(struct line *l)
 	return done;
 }
 
+/* In one sub-bucket: an older daemon counts 40 and notes nothing; this one counts 30, of which 10 are used.
+ * The 10 leave with their slice, the 40 with the sub-bucket. */
+static bool
+an_older_daemon_counts_beside(struct line *l)
+{
+	enum { LIMIT = 100, SHORT_S = 3 };
+	struct ask a, look;
+	int64_t left[2] = { 0, 0 };
+
+	a = (struct ask){ .q.ndims = 1, .q.done = asked, .q.arg = &a };
+	dim_set(&a.q.dim[0], "beside", LIMIT, SHORT_S, 30);
+	a.q.dim[0].unit = QUOTA_TOKENS;
+	int64_t w = window_width_ms(&a.q.dim[0]);
+	while (redis_ms(l) % w > w / 4)
+		run_for(1000);
+	quota_reserve(l->quota, &a.q);
+	while (!a.done)
+		run_for(300);
+	const struct quota_place at = a.q.dim[0].at;
+	redis_rig_do(&server, "INCRBY tollgate:q:{beside:0123}:%llu:%lld 40",
+		(unsigned long long)at.epoch, (long long)at.bucket);
+	run_for(30000); /* the note is sent: the settlement reduces it on Redis */
+	settle_tokens(l->quota, &a.q, 10, clock_mono_us());
+	while (redis_ms(l) < (at.bucket + QUOTA_SUB_BUCKETS + 2) * w) {
+		look = (struct ask){ .q.ndims = 1, .q.done = asked, .q.arg = &look };
+		dim_set(&look.q.dim[0], "beside", LIMIT, SHORT_S, 0);
+		quota_reserve(l->quota, &look.q);
+		while (!look.done)
+			run_for(300);
+		const struct quota_dim *d = &look.q.dim[0];
+		int64_t ms = d->counted_ms - a.q.dim[0].counted_ms;
+		bool oldest = d->at.bucket == at.bucket + QUOTA_SUB_BUCKETS,
+		     in = d->at.bucket <= at.bucket + QUOTA_SUB_BUCKETS;
+		assert_true(d->remaining <= LIMIT - (in ? 40u : 0u));
+		assert_true(d->remaining <= LIMIT - 50u || ms > SHORT_S * 1010);
+		left[0] += oldest && ms > SHORT_S * 1020 && d->remaining == LIMIT - 40;
+		left[1] += !in && d->remaining == LIMIT;
+		run_for(5000);
+	}
+	return left[0] > 0 && left[1] > 0;
+}
+
+static void
+an_older_daemon_and_this_one_count_together(void **state)
+{
+	on_one_line(state, an_older_daemon_counts_beside);
+}
+
 static void
 a_window_holds_two_hundredths_longer_at_most(void **state)
 {
@@ -787,6 +835,7 @@ main(void)
 		cmocka_unit_test(what_was_refused_is_given_back_once),
 		cmocka_unit_test(what_is_asked_of_redis_is_bounded),
 		cmocka_unit_test(a_window_holds_two_hundredths_longer_at_most),
+		cmocka_unit_test(an_older_daemon_and_this_one_count_together),
 		cmocka_unit_test(callers_do_not_forget_each_other),
 		cmocka_unit_test(what_another_daemon_settles_never_lets_too_much_go),
 		cmocka_unit_test(what_is_left_is_known_from_answers),

@@ -342,11 +342,10 @@ bring_home(const struct quota *qt, struct change *c, int64_t now_ms)
 		if (c->own < 0)
 			c->own = 0;
 		else if (d->span.kind == QUOTA_ROLLING)
-			c->at = cell_place(d, now_ms, epoch);
+			c->at = cell_place_at(d, now_ms, epoch);
 	}
 	if (!lives) {
 		c->at.epoch = epoch;
-		c->at.slice = 0;
 		c->spent = c->spent > 0 ? c->spent : 0;
 		if (d->span.kind == QUOTA_CALENDAR && !cell_expires(d) && c->spent)
 			c->own = c->spent;
@@ -367,7 +366,7 @@ change_noted(struct quota *qt, struct change *c, uint64_t now_us)
 		if (c->own < 0)
 			c->own = 0;
 		else if (c->own > 0 && d->span.kind == QUOTA_ROLLING)
-			c->at = cell_place(d, now_ms, 0);
+			c->at = cell_place_at(d, now_ms, counts_life(qt, d)->epoch);
 	}
 	uint64_t epoch = reach ? counts_life(qt, d)->epoch : c->at.epoch;
 	if (epoch != c->at.epoch) /* the ledger counts a sub-bucket again, without notes */
@@ -431,7 +430,7 @@ quota_add(struct quota *qt, const struct quota_dim *d, uint64_t now_us)
 		metric_inc(qt->metrics, M_QUOTA_LOST);
 		return;
 	}
-	c.at = cell_place(&c.dim, quota_ms(qt, &c.dim, &c.at, now_us), c.at.epoch);
+	c.at = cell_place_at(&c.dim, quota_ms(qt, &c.dim, &c.at, now_us), c.at.epoch);
 	c.at.noted = qt->redis != NULL;
 	c.dim.at = c.at;
 	quota_change(qt, &c, now_us);

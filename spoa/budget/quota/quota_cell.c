@@ -55,6 +55,16 @@ cell_place(const struct quota_dim *d, int64_t now_ms, uint64_t epoch)
 	return at;
 }
 
+struct quota_place
+cell_place_at(const struct quota_dim *d, int64_t now_ms, uint64_t epoch)
+{
+	struct quota_place at = cell_place(d, now_ms, epoch);
+
+	if (d->span.kind == QUOTA_ROLLING)
+		at.slice = window_slice(d, now_ms) + 1;
+	return at;
+}
+
 bool
 cell_in_time(const struct quota_dim *d, int64_t now_ms)
 {

@@ -48,6 +48,8 @@ enum {
 
 /* Where the dim is charged at this moment of the counts' clock. */
 struct quota_place cell_place(const struct quota_dim *d, int64_t now_ms, uint64_t epoch);
+/* The same for an amount that is counted without a decision: its slice is that moment's. */
+struct quota_place cell_place_at(const struct quota_dim *d, int64_t now_ms, uint64_t epoch);
 /* Whether what was sent to d->at at d->asked_s counts as one of this moment. */
 bool cell_in_time(const struct quota_dim *d, int64_t now_ms);
 /* The cell that a charge at this place adds to. */

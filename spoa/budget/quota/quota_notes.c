@@ -147,14 +147,22 @@ notes_reduce(struct redis_pipe *p, const struct change *c)
 }
 
 void
-notes_reduced(struct quota *qt, const struct change *c, const struct redis_reply_ints *reply)
+notes_drop(struct quota *qt, const char *name, uint64_t epoch, int64_t bucket)
 {
 	char key[CELL_KEY_TEXT];
-	size_t kn = hash_key(key, c->dim.key, c->at.epoch, c->at.bucket);
+	size_t kn = hash_key(key, name, epoch, bucket);
 
+	redis_tell(qt->redis, 2, (const char *[]){ "DEL", key }, (const size_t[]){ 3, kn });
+}
+
+void
+notes_reduced(struct quota *qt, const struct change *c, const struct redis_reply_ints *reply)
+{
 	if (!reply || reply->err) {
-		redis_tell(qt->redis, 2, (const char *[]){ "DEL", key }, (const size_t[]){ 3, kn });
+		notes_drop(qt, c->dim.key, c->at.epoch, c->at.bucket);
 	} else if (reply->i == c->own) {
+		char key[CELL_KEY_TEXT];
+		size_t kn = hash_key(key, c->dim.key, c->at.epoch, c->at.bucket);
 		struct redis_pipe *p = redis_begin(qt->redis, 1, NULL, NULL, 0);
 		expire_hash(p, key, kn, window_ttl_s(&c->dim));
 		redis_send(p);

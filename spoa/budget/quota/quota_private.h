@@ -60,6 +60,8 @@ bool notes_take(
 void notes_send(struct quota *qt, uint64_t now_us);
 /* Adds the command that reduces a note before a refund. */
 void notes_reduce(struct redis_pipe *p, const struct change *c);
+/* Removes the notes of a sub-bucket: what is charged in it leaves the window with it. */
+void notes_drop(struct quota *qt, const char *name, uint64_t epoch, int64_t bucket);
 /* Its reply; NULL: there is none. If it is not known that a smaller count has a smaller note, the
  * notes of its sub-bucket are removed. If the command made the key, that gets a TTL. */
 void notes_reduced(struct quota *qt, const struct change *c, const struct redis_reply_ints *reply);
