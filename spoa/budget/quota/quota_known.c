@@ -79,8 +79,9 @@ known_ask(struct quota_known *k, struct quota_dim *d, int64_t now_ms, uint64_t n
 	}
 	if (cell_judge(d, &c, now_ms, retry_ms))
 		return KNOWN_ROOM;
-	return now_us - p->read_us < KNOWN_FRESH_US && !(d->rough && c.rows) ? KNOWN_FULL
-									    : KNOWN_OLD;
+	/* Reading again is how a refusal learns the slices of all sub-buckets. */
+	bool fresh = now_us - p->read_us < KNOWN_FRESH_US && !(d->rough && c.rows);
+	return fresh ? KNOWN_FULL : KNOWN_OLD;
 }
 
 bool

@@ -31,7 +31,7 @@ notes_new(void)
 }
 
 static size_t
-hash_key(char out[CELL_KEY_TEXT], const char *key, uint64_t epoch, int64_t bucket)
+notes_key(char out[CELL_KEY_TEXT], const char *key, uint64_t epoch, int64_t bucket)
 {
 	struct quota_dim d = { .n = 0 };
 
@@ -71,7 +71,7 @@ notes_send(struct quota *qt, uint64_t now_us)
 	for (struct note *w = notes->note; notes->n; w++) {
 		if (!w->n)
 			continue;
-		size_t kn = hash_key(key, w->key, w->epoch, w->bucket);
+		size_t kn = notes_key(key, w->key, w->epoch, w->bucket);
 		add_to_slice(p, key, kn, w->slice, w->n);
 		if (w->makes)
 			expire_hash(p, key, kn, w->ttl_s);
@@ -141,7 +141,7 @@ void
 notes_reduce(struct redis_pipe *p, const struct change *c)
 {
 	char key[CELL_KEY_TEXT];
-	size_t kn = hash_key(key, c->dim.key, c->at.epoch, c->at.bucket);
+	size_t kn = notes_key(key, c->dim.key, c->at.epoch, c->at.bucket);
 
 	add_to_slice(p, key, kn, c->at.slice, c->own);
 }
@@ -150,7 +150,7 @@ void
 notes_drop(struct quota *qt, const char *name, uint64_t epoch, int64_t bucket)
 {
 	char key[CELL_KEY_TEXT];
-	size_t kn = hash_key(key, name, epoch, bucket);
+	size_t kn = notes_key(key, name, epoch, bucket);
 
 	redis_tell(qt->redis, 2, (const char *[]){ "DEL", key }, (const size_t[]){ 3, kn });
 }
@@ -162,7 +162,7 @@ notes_reduced(struct quota *qt, const struct change *c, const struct redis_reply
 		notes_drop(qt, c->dim.key, c->at.epoch, c->at.bucket);
 	} else if (reply->i == c->own) {
 		char key[CELL_KEY_TEXT];
-		size_t kn = hash_key(key, c->dim.key, c->at.epoch, c->at.bucket);
+		size_t kn = notes_key(key, c->dim.key, c->at.epoch, c->at.bucket);
 		struct redis_pipe *p = redis_begin(qt->redis, 1, NULL, NULL, 0);
 		expire_hash(p, key, kn, window_ttl_s(&c->dim));
 		redis_send(p);
