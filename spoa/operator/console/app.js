@@ -6,10 +6,12 @@ import { settings, zone } from './format.js';
 import { dialog, failed, field } from './parts.js';
 import { go, href, parse } from './router.js';
 import { focus_first } from './table.js';
+import { range_of, ranges } from './trends.js';
 import { views } from './views.js';
 
 const top_bar = document.getElementById('top');
 const main = document.getElementById('main');
+const in_navigation = views.filter((v) => !v.hidden);
 let me = null; /* GET /session: name, roles */
 let shown = null; /* the view that is there: its page and what ends it */
 
@@ -71,17 +73,19 @@ async function log_out() {
 
 function frame() {
 	const here = parse(location.hash).view || views[0].name;
+	const range = range_of(parse(location.hash).state);
 	const next_zone = zone() === 'utc' ? 'local' : 'utc';
 	const next_theme = { auto: 'dark', dark: 'light', light: 'auto' }[settings.get('theme', 'auto')];
 	empty(top_bar,
 		h('button', { type: 'button', class: 'skip', onclick: () => main.focus() }, 'Skip to the content'),
 		h('a', { class: 'brand', href: href(views[0].name) }, 'tollgate'),
-		h('nav', { 'aria-label': 'Views' }, views.map((v) => h('a', { href: href(v.name), 'aria-current': v.name === here ? 'page' : null, title: `g ${v.key}` }, v.title))),
+		h('nav', { 'aria-label': 'Views' }, in_navigation.map((v) => h('a', { href: href(v.name), 'aria-current': v.name === here ? 'page' : null, title: `g ${v.key}` }, v.title))),
 		h('div', { class: 'tools' },
-			h('button', { type: 'button', id: 'zone', title: 'Show times in the local zone or in UTC', onclick: () => { settings.set('zone', next_zone); frame(); render(); } }, zone() === 'utc' ? 'UTC' : 'Local time'),
+			h('select', { id: 'range', 'aria-label': 'Time range', title: 'Time range of charts and sums', onchange: (e) => shown?.set({ range: e.target.value, since: null, after: null }) }, ranges.map(([value, text]) => h('option', { value, selected: value === range }, text))),
+			h('button', { type: 'button', id: 'zone', title: 'Show times in the local zone or in UTC', onclick: () => { settings.set('zone', next_zone); shown?.set({ tz: next_zone }, { replace: true }); } }, zone() === 'utc' ? 'UTC' : 'Local'),
 			h('button', { type: 'button', id: 'theme', title: 'Light, dark, or the system’s setting', onclick: () => { theme(next_theme); frame(); document.getElementById('theme').focus(); } }, { auto: 'Auto', dark: 'Dark', light: 'Light' }[settings.get('theme', 'auto')]),
 			h('button', { type: 'button', title: 'Keys, and the purpose of this view', onclick: help }, '?'),
-			me && h('span', { class: 'me' }, data(me.name), h('small', {}, ` ${[].concat(me.roles ?? []).join(', ')}`)),
+			me && h('span', { class: 'me', title: `Roles: ${[].concat(me.roles ?? []).join(', ')}` }, data(me.name)),
 			me && h('button', { type: 'button', onclick: log_out }, 'Log out')));
 }
 
@@ -89,7 +93,7 @@ function frame() {
 function page_of(view, state) {
 	const end = new AbortController();
 	const page = {
-		view, state, me, root: h('div', { class: 'view' }), signal: end.signal, keys: [],
+		view, state, me, range: range_of(state), root: h('div', { class: 'view' }), signal: end.signal, keys: [],
 		end: () => end.abort(),
 		/* The same view in another state: null takes a value away. */
 		set: (changes, options) => go(view.name, { ...state, ...changes }, options),
@@ -128,7 +132,7 @@ function render() {
 	shown?.end();
 	if (!view) {
 		shown = null;
-		empty(main, h('h1', {}, 'This view does not exist'), h('p', {}, data(name), ' is not a view. The views are: ', views.map((v, i) => [i ? ', ' : null, h('a', { href: href(v.name) }, v.title)])));
+		empty(main, h('h1', {}, 'This view does not exist'), h('p', {}, data(name), ' is not a view. The views are: ', in_navigation.map((v, i) => [i ? ', ' : null, h('a', { href: href(v.name) }, v.title)])));
 		return;
 	}
 	shown = page_of(view, state);
@@ -149,7 +153,7 @@ function render() {
 
 function help() {
 	const keys = [['j k ↓ ↑', 'move between rows'], ['Enter', 'open the row'], ['/', 'move to the search field'], ['?', 'show this help'], ['Esc', 'close the dialog'],
-		...(shown?.keys ?? []).map(({ k, what }) => [k, what]), ...views.map((v) => [`g ${v.key}`, v.title])];
+		...(shown?.keys ?? []).map(({ k, what }) => [k, what]), ...in_navigation.map((v) => [`g ${v.key}`, v.title])];
 	return dialog('Help', (close) => [shown && h('p', {}, shown.view.help),
 		h('dl', { class: 'facts keys' }, keys.map(([k, what]) => [h('dt', {}, h('kbd', {}, k)), h('dd', {}, what)])),
 		h('p', {}, h('button', { type: 'button', onclick: () => close() }, 'Close'))]);
@@ -159,7 +163,7 @@ let g_at = 0; /* when g was pressed */
 addEventListener('keydown', (e) => {
 	if (e.ctrlKey || e.metaKey || e.altKey || e.target.closest?.('input, select, textarea, dialog')) return;
 	if (Date.now() - g_at < 1500) {
-		const to = views.find((v) => v.key === e.key);
+		const to = in_navigation.find((v) => v.key === e.key);
 		g_at = 0;
 		if (to) { e.preventDefault(); go(to.name); return; }
 	}

@@ -1,4 +1,4 @@
-// Times, money, sizes as people read them. The zone is a choice of the reader's, kept in this browser.
+// Times, money, sizes as people read them.
 import { h } from './dom.js';
 
 const pad = (n, w = 2) => String(n).padStart(w, '0');
@@ -12,7 +12,8 @@ export const settings = {
 	},
 };
 
-export const zone = () => settings.get('zone', 'local');
+/* The zone of the URL (tz=utc or tz=local), or else the reader's choice. */
+export const zone = () => (/[?&]tz=(utc|local)(&|$)/.exec(location.hash)?.[1] ?? settings.get('zone', 'local'));
 
 /* A time of records (RFC 3339 with any fraction), or milliseconds since 1970. NaN: none. */
 export const instant = (value) => (typeof value === 'number' ? value : Date.parse(value ?? ''));
@@ -24,10 +25,11 @@ function parts(ms, utc) {
 }
 
 /* 2026-11-23 01:02:03, with a fraction or as a time of day where asked. */
-export function when_text(value, { utc = zone() === 'utc', day = true, fraction = false } = {}) {
+export function when_text(value, { utc = zone() === 'utc', day = true, time = true, fraction = false } = {}) {
 	const ms = instant(value);
 	if (Number.isNaN(ms)) return String(value ?? '');
 	const [y, mo, d, ho, mi, s, f] = parts(ms, utc);
+	if (!time) return `${y}-${pad(mo + 1)}-${pad(d)}`;
 	return (day ? `${y}-${pad(mo + 1)}-${pad(d)} ` : '') + `${pad(ho)}:${pad(mi)}:${pad(s)}` + (fraction ? `.${pad(f, 3)}` : '');
 }
 

@@ -1,5 +1,5 @@
 // Pieces that views share: states of loading, facts, badges, bars, forms.
-import { add, data, empty, h } from './dom.js';
+import { add, data, empty, h, place } from './dom.js';
 import { plain_words } from './labels.js';
 
 export const loading = (what = 'Loading') => h('p', { class: 'state', role: 'status' }, `${what}…`);
@@ -58,6 +58,13 @@ export const badge = (word, kind = KINDS[word] ?? 'dim') => (word === undefined 
 /* The mark of a state of labels.js: a dot and a word. */
 export const mark = ({ label, kind }) => h('span', { class: `mark ${kind}` }, h('span', { class: 'dot', 'aria-hidden': 'true' }), label);
 export const marked_state = (state) => [mark(state), state.means && [' ', h('small', {}, state.means)]];
+
+/* How much of a whole is used, as a bar and a number. */
+export function bar(used, of, text) {
+	const share = of ? Math.min(100, Math.floor((100 * used) / of)) : 100;
+	const kind = share >= 95 ? 'bad' : share >= 80 ? 'edit' : 'good';
+	return h('span', { class: 'gone' }, h('span', { class: 'bar', 'aria-hidden': 'true' }, place(h('span', { class: kind }), { width: `${share}%` })), h('span', { class: `share ${kind}` }, text ?? `${share} %`));
+}
 
 /* What was decided, with the status of a denial. How it ended is another matter: the provider's refusal of what was
  * permitted is no good end. */

@@ -117,7 +117,7 @@ async function as_viewer(page) {
 			await page.goto(url_of(v.name, state));
 			await page.locator("#top nav [aria-current]").waitFor();
 			await page.waitForFunction(() => !document.querySelector("main [aria-busy]"));
-			const buttons = await page.locator("main button").allInnerTexts();
+			const buttons = await page.locator("main button:not(.sort)").allInnerTexts();
 			const changes = buttons.filter((b) => /revoke|create|approve|withdraw|eject|readmit|reload|reset|change|verify/i.test(b));
 			ok(`${v.name}${state ? `?${state}` : ""}: a viewer sees no button of a change`, !changes.length, changes.join(", "));
 		}

@@ -106,9 +106,9 @@ function report(got) {
 
 function report_panel(page) {
 	const place = h('div', {});
-	const { since = '24h', article } = page.state;
+	const { since = page.state.range ?? '24h', article } = page.state;
 	const form = h('form', { class: 'fields', 'aria-label': 'Report', onchange: () => go('audit', { ...form_values(form) }), onsubmit: (e) => { e.preventDefault(); go('audit', form_values(form)); } },
-		field({ name: 'since', label: 'Period', value: since, options: [['1h', '1 hour'], ['24h', '24 hours'], ['7d', '7 days'], ['30d', '30 days']] }),
+		field({ name: 'since', label: 'Period', value: since, options: [['1h', '1 hour'], ['24h', '24 hours'], ['7d', '7 days'], ['30d', '30 days'], ['90d', '90 days']] }),
 		field({ name: 'article', label: 'Article of the AI Act', value: article ?? '', options: [['', 'all'], '12', '14', '19', '26'] }));
 	fill(place, page, () => page.get('/records/report', { since, article }), report);
 	return panel('Report', form, place);

@@ -38,5 +38,5 @@ export function health(page, got) {
 		rows.length > 0 && table({ caption: 'Degraded parts', rows, href: (r) => (r.view ? page.href(r.view) : null), columns: [
 			{ title: 'Part', cell: (r) => r.what, wide: true }, { title: 'State', cell: (r) => mark(r.state), keep: true },
 			{ title: 'Since', cell: (r) => r.since && when(r.since, { relative: true }), keep: true }, { title: 'Reason', cell: (r) => r.why, wide: true }] }),
-		h('details', {}, h('summary', {}, 'All parts'), facts([['Node', data(got.node)], ['Policy', data(got.policy)], ['Mode', got.mode === 'shadow' ? 'shadow: nothing is enforced' : got.mode], ...(got.parts ?? []).map((p) => [p.part, data(p.says)])]))];
+		h('details', { class: 'parts-of' }, h('summary', {}, 'All parts'), facts([['Node', data(got.node)], ['Policy', data(got.policy)], ['Mode', got.mode === 'shadow' ? 'shadow: nothing is enforced' : got.mode], ...(got.parts ?? []).map((p) => [p.part, data(p.says)])]))];
 }

@@ -6,7 +6,7 @@ import { failure_cause, target_state } from '../labels.js';
 import { go } from '../router.js';
 import { table } from '../table.js';
 
-const SPANS = [['24h', '24 hours'], ['7d', '7 days'], ['30d', '30 days']];
+const SPANS = [['1h', '1 hour'], ['24h', '24 hours'], ['7d', '7 days'], ['30d', '30 days'], ['90d', '90 days']];
 const MOST = 200;
 
 const price = (p) => (p && Object.keys(p).length ? ['input', 'cached', 'output'].filter((k) => typeof p[k] === 'number').map((k) => h('div', {}, `${k} $${p[k]}`)) : badge('none', 'edit'));
@@ -36,7 +36,7 @@ export default {
 	help: 'Models that callers requested and models that targets send to providers: tokens, cost, prices, targets and errors.',
 	show(page) {
 		const place = h('div', {});
-		const { since = '7d' } = page.state;
+		const { since = page.state.range ?? '7d' } = page.state;
 		const form = h('form', { class: 'fields', 'aria-label': 'Filter', onchange: () => go('models', form_values(form)), onsubmit: (e) => { e.preventDefault(); go('models', form_values(form)); } },
 			field({ name: 'since', label: 'Period', value: since, options: SPANS }));
 		page.root.append(form, place);

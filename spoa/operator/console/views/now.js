@@ -45,9 +45,9 @@ export default {
 		page.every(5000, async () => {
 			try {
 				const got = await page.get('/now');
-				open = first.querySelector('details')?.open ?? open;
+				open = first.querySelector('details.parts-of')?.open ?? open;
 				empty(first, health(page, got));
-				first.querySelector('details').open = open;
+				first.querySelector('details.parts-of').open = open;
 				empty(numbers, tiles(got));
 			} catch (e) {
 				if (e.name !== 'AbortError') empty(first, failed(e));

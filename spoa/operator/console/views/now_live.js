@@ -23,7 +23,7 @@ const columns = [
 /* Newest first. A completion is laid into its decision's row, which keeps its place and its focus. */
 function live_list(page) {
 	const href = (r) => (r.id ? page.href('request', { id: r.id }) : null);
-	const element = table({ caption: 'Newest first; a row opens the request', columns, rows: [{}], href });
+	const element = table({ caption: 'Newest first; a row opens the request', columns, rows: [{}], href, fixed: true });
 	const body = element.querySelector('tbody');
 	const rows = new Map(); /* by id: {tr, r} */
 	body.replaceChildren();

@@ -2,12 +2,12 @@
 // creates and revokes here.
 import { data, h, who } from '../dom.js';
 import { count, dollars, when } from '../format.js';
-import { badge, copied, facts, field, fill, form_values, mark, nothing, panel, words } from '../parts.js';
+import { bar, badge, copied, facts, field, fill, form_values, mark, nothing, panel, words } from '../parts.js';
 import { go } from '../router.js';
 import { pager, table } from '../table.js';
 import { change } from '../changes.js';
 
-const SPANS = [['24h', '24 hours'], ['7d', '7 days'], ['30d', '30 days'], ['90d', '90 days']];
+const SPANS = [['1h', '1 hour'], ['24h', '24 hours'], ['7d', '7 days'], ['30d', '30 days'], ['90d', '90 days']];
 const GROUPS = [['person', 'people'], ['team', 'teams']];
 const UNITS = { usd: dollars, requests: count, tokens: count, concurrent: count, calls: count };
 
@@ -17,14 +17,6 @@ const tokens_of = (r) => (r.input_tokens ?? 0) + (r.output_tokens ?? 0);
 /* Tokens of responses that the cache returned. */
 const saved_tokens_of = (r) => (r.saved_input_tokens ?? 0) + (r.saved_output_tokens ?? 0);
 const amount = (counts, n) => (UNITS[counts] ?? count)(n);
-
-/* How much of a limit is gone, as a bar and a number. */
-function gone(used, of) {
-	const share = of ? Math.min(100, Math.round((100 * used) / of)) : 100;
-	const bar = h('meter', { min: '0', max: '100', low: '80', high: '95', optimum: '0', 'aria-hidden': 'true' });
-	bar.value = share;
-	return h('span', { class: 'gone' }, bar, badge(`${share} %`, share >= 95 ? 'bad' : share >= 80 ? 'edit' : 'good'));
-}
 
 /* ---- changes ---- */
 
@@ -105,7 +97,7 @@ const near_columns = (page) => [
 	{ title: 'team', cell: (n) => n.person && n.team && data(n.team) },
 	{ title: 'limit', cell: (n) => data(n.limit) },
 	{ title: 'route', cell: (n) => n.route && data(n.route) },
-	{ title: 'used', cell: (n) => gone(n.used_percent, 100) },
+	{ title: 'used', cell: (n) => bar(n.used_percent, 100) },
 	{ title: 'level reached', cell: (n) => n.at && when(n.at, { relative: true }) },
 	{ title: 'resets', cell: (n) => n.resets_at && when(n.resets_at, { relative: true }) },
 ];
@@ -126,13 +118,13 @@ const usage_columns = [
 function filter(page) {
 	const form = h('form', { class: 'fields', 'aria-label': 'Filter', onsubmit: (e) => { e.preventDefault(); go('people', form_values(form)); }, onchange: () => go('people', form_values(form)) },
 		field({ name: 'by', label: 'Group by', value: page.state.by ?? 'person', options: GROUPS }),
-		field({ name: 'since', label: 'Period', value: page.state.since ?? '7d', options: SPANS }),
+		field({ name: 'since', label: 'Period', value: page.state.since ?? page.state.range ?? '7d', options: SPANS }),
 		field({ name: 'q', label: 'Name contains', type: 'search', value: page.state.q }));
 	return form;
 }
 
 function all(page) {
-	const { by = 'person', since = '7d', sort = 'cost', q, after } = page.state, from = Number(page.state.near) || 0;
+	const { by = 'person', since = page.state.range ?? '7d', sort = 'cost', q, after } = page.state, from = Number(page.state.near) || 0;
 	const spent = h('div', {}), near = h('div', {}), keys = h('div', {}), overrides = h('div', {}), jump = h('p', {});
 	const load = () => fill(spent, page, () => page.get('/usage', { by: by === 'team' ? 'team' : 'person,team', since, sort, match: q, after, limit: PAGE }), (got) => panel(by === 'team' ? 'Teams' : 'People', table({
 		caption: `Usage of the last ${since}`, rows: got.rows, sort: `-${sort}`, on_sort: (to) => page.set({ sort: to.replace('-', ''), after: null }), empty: 'No request in this period. Choose a longer period.',
@@ -164,14 +156,14 @@ function limits_panel(page, person, got, reload) {
 		caption: 'Current use', rows: got.limits, empty: 'No limit of the policy applies.', columns: [
 			{ title: 'limit', cell: (r) => data(r.limit) }, { title: 'counts', cell: (r) => r.counts }, { title: 'window', cell: WINDOWS },
 			{ title: 'used', number: true, cell: (r) => amount(r.counts, (r.used ?? 0) + (r.held ?? 0)) }, { title: 'limit of', number: true, cell: (r) => [amount(r.counts, r.of), r.in_policy !== undefined && h('small', {}, ` (policy: ${amount(r.counts, r.in_policy)})`)] },
-			{ title: 'share used', cell: (r) => r.used !== undefined && gone(r.used + (r.held ?? 0), r.of) },
+			{ title: 'share used', cell: (r) => r.used !== undefined && bar(r.used + (r.held ?? 0), r.of) },
 			{ title: 'route', cell: (r) => r.route && data(r.route) },
 			page.has('operator') && { title: 'change', cell: (r) => !r.own && h('button', { type: 'button', class: 'small', onclick: () => set_limit(page, r, { person }, reload) }, 'Change', h('span', { class: 'hidden' }, ` the limit ${r.limit}`)) },
 		].filter(Boolean) }));
 }
 
 function one(page) {
-	const { person, since = '7d' } = page.state;
+	const { person, since = page.state.range ?? '7d' } = page.state;
 	const head = h('div', {}), limits = h('div', {}), keys = h('div', {}), overrides = h('div', {});
 	page.heading(person);
 	let team; /* of the last request: limits may be its */

@@ -7,7 +7,7 @@ import { WINDOW, command_csv, command_json, from_text, terms_of, to_query, to_te
 import { pager, shares, table } from '../table.js';
 
 const PAGE = 50;
-const WINDOWS = [['15m', '15 minutes'], ['1h', '1 hour'], ['24h', '24 hours'], ['7d', '7 days'], ['30d', '30 days'], ['all', 'all']];
+const WINDOWS = [['15m', '15 minutes'], ['1h', '1 hour'], ['24h', '24 hours'], ['7d', '7 days'], ['30d', '30 days'], ['90d', '90 days'], ['all', 'all']];
 /* Asked for most; the others of the daemon's table are one click away. */
 const MAIN = ['person', 'team', 'decision', 'outcome', 'model', 'route', 'rule', 'class', 'tool', 'target', 'key', 'id'];
 const WORDS = { decision: ['deny', 'redact', 'permit', 'observed'], outcome: ['error', 'denied', 'answer_denied', 'haproxy_answered', 'complete', 'client_abort', 'provider_abort', 'provider_error', 'provider_timeout', 'provider_unavailable', '5xx', '429'],
@@ -26,7 +26,7 @@ async function known_terms(page) {
 /* Without any time, the last day; an id is looked for everywhere. */
 function windowed(state) {
 	if (state.id || WINDOW.some((w) => w !== 'zone' && state[w])) return state;
-	return { ...state, since: '24h' };
+	return { ...state, since: state.range ?? '24h' };
 }
 
 function columns() {
