@@ -1,5 +1,6 @@
 // The views, in the order of the navigation. README.md describes how to add one.
 
+import overview from './views/overview.js';
 import now from './views/now.js';
 import request from './views/request.js';
 import search from './views/search.js';
@@ -11,4 +12,4 @@ import components from './views/components.js';
 import targets from './views/targets.js';
 import tools from './views/tools.js';
 
-export const views = [now, request, search, people, policy, targets, tools, models, audit, components];
+export const views = [overview, now, request, search, people, policy, targets, tools, models, audit, components];
