@@ -226,6 +226,16 @@ list_disk(struct listing *l, const char *dir, struct span suffix)
 	return ok ? 0 : -1;
 }
 
+static bool
+lists_name(const struct listing *l, struct span name)
+{
+	for (size_t i = 0; i < l->n; i++)
+		if (span_is(name, l->v[i]))
+			return true;
+	return false;
+}
+
+/* Adds the names of the set that are not in the list already. */
 static int
 list_set(struct listing *l, const struct file_set *set, const char *dir, struct span suffix)
 {
@@ -235,7 +245,7 @@ list_set(struct listing *l, const struct file_set *set, const char *dir, struct 
 	}
 	for (size_t i = 0; i < set->n; i++) {
 		struct span name = name_in(&set->v[i], span_str(dir));
-		if (is_wanted(name, suffix) && !add_name(l, name)) {
+		if (is_wanted(name, suffix) && !lists_name(l, name) && !add_name(l, name)) {
 			errno = ENOMEM;
 			return -1;
 		}
@@ -248,10 +258,15 @@ int
 file_set_list(struct arena *a, const char *dir, const char *suffix, const char ***names)
 {
 	struct listing l = { .a = a };
-	int err = reading.from && reading.use != SET_OVER_DISK
-			  ? list_set(&l, reading.from, dir, span_str(suffix))
-			  : list_disk(&l, dir, span_str(suffix));
+	bool over_disk = !reading.from || reading.use == SET_OVER_DISK;
+	int err = over_disk ? list_disk(&l, dir, span_str(suffix)) : 0;
 
+	if (reading.from && (!err || errno == ENOENT)) {
+		bool on_disk = over_disk && !err;
+		err = list_set(&l, reading.from, dir, span_str(suffix));
+		if (on_disk && errno == ENOENT)
+			err = 0;
+	}
 	*names = l.v;
 	if (err)
 		return -1;

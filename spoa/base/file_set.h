@@ -18,6 +18,7 @@ enum set_file_kind {
 	FILE_OF_CONFIGURATION = 'c',
 	FILE_OF_WORDS = 'w', /* dictionaries and fingerprints */
 	FILE_BUILT_IN = 'b', /* compiled in: not on the disk */
+	FILE_OF_SYSTEM = 's', /* time zones: the operating system's, which nobody edits */
 	FILE_ROTATES = 'r'   /* keys, tokens, certificates, secrets: contents are never recorded */
 };
 

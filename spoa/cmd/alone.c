@@ -44,12 +44,12 @@ policy_alone_load(
 }
 
 int
-policy_alone_kept(struct policy_alone *p, const char *config, const char *journal,
+policy_alone_kept(struct policy_alone *p, const char *config, const struct kept_places *places,
 	const char *version, const char *hash, struct buf *why)
 {
 	struct policy_alone next = { .p = NULL };
 	struct kept_policy kept;
-	int err = kept_policy_get(journal, version, hash, &kept, why);
+	int err = kept_policy_get(places, version, hash, &kept, why);
 
 	arena_init(&next.a, 0, false);
 	SCOPED_DIAG(d);

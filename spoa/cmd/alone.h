@@ -20,11 +20,12 @@ struct policy_alone {
 bool policy_alone_load(
 	struct policy_alone *out, const char *what, const char *config, const char *policy);
 void policy_alone_free(struct policy_alone *p);
+struct kept_places;
 /* Replaces the policy of *p, which may be loaded or not, by the text of a version that is kept
- * beside the journal, and with `hash` not NULL has that SHA-256. What *p searched for stays. 0; ERR_NOTFOUND: no text of the version is
- * kept; ERR_AUTH: the text was changed; another error. In each case *why says so, and *p is as
+ * beside a journal, and with `hash` not NULL has that SHA-256. What *p searched for stays. 0;
+ * ERR_NOTFOUND: no text of the version is kept; ERR_AUTH: the text was changed; another error. In each case *why says so, and *p is as
  * it was. */
-int policy_alone_kept(struct policy_alone *p, const char *config, const char *journal,
+int policy_alone_kept(struct policy_alone *p, const char *config, const struct kept_places *places,
 	const char *version, const char *hash, struct buf *why);
 
 #endif

@@ -41,6 +41,7 @@
 #include "record/anchors/anchors.h"
 #include "record/anchors/witness.h"
 #include "record/archive/keep.h"
+#include "record/archive/kept_policy.h"
 #include "record/audit/keys.h"
 #include "record/journal/recover.h"
 #include "record/journal/signkey.h"
@@ -638,6 +639,25 @@ check_rights(struct check *c, const struct config *cfg)
 		closedir(dir);
 }
 
+/* Before 0.3 a saved policy came into force by itself. A journal without texts of policies is one that
+ * no later version has written to. */
+static void
+note_policy_watch(struct check *c, const struct config *cfg)
+{
+	struct journal_list l;
+
+	if (!cfg->journal || config_at(cfg, "policy_watch") || kept_policy_any(cfg->journal))
+		return;
+	SCOPED_BUF(why, 4096);
+	if (journal_list_all(cfg->journal, NULL, false, &l, &why) == 0 && l.n)
+		buf_printf(&c->notes,
+			"note: %s: policy_watch is not set: from version 0.3 on, a saved policy "
+			"comes into force only by `tollgate policy apply` or `tollgate reload`; "
+			"`policy_watch: true` keeps the behavior of earlier versions\n",
+			cfg->file);
+	journal_list_free(&l);
+}
+
 /* A start that would be refused, maybe months later. */
 static void
 check_journal(struct check *c, const struct config *cfg)
@@ -792,6 +812,7 @@ check_policy(struct check *c)
 		check_admin_tls(c, c->cfg);
 		check_rights(c, c->cfg);
 		check_journal(c, c->cfg);
+		note_policy_watch(c, c->cfg);
 		if (!c->policy_file)
 			check_opens(c);
 	}

@@ -140,17 +140,22 @@ agent_drain(struct agent *ag)
  * therefore only stops reading: what HAProxy sends waits in the socket. Once each NOTIFY that was
  * read has its ACK, nothing but the descriptor, the negotiated frame size and the bytes of a
  * frame that has not arrived whole is left of a connection (SPOE.txt 3.2). Until the other
- * process has received all connections, the agent may thaw and serve them itself. */
+ * process decides, it reads from no connection, so that the agent may thaw and serve them itself.
+ * Connections that are being closed are not passed: a still agent has none, so that no event of
+ * its worker frees a connection while the main thread walks them. */
 void
 agent_freeze(struct agent *ag)
 {
-	struct agent_conn *c;
-
 	ag->frozen = true;
 	acceptor_pause(&ag->acceptor);
-	LIST_FOREACH (c, &ag->conns, all)
+	agent_flush(ag);
+	for (struct agent_conn *next, *c = LIST_FIRST(&ag->conns); c; c = next) {
+		next = LIST_NEXT(c, all);
 		if (conn_talks(c))
 			ev_io_stop(ag->loop, &c->rd);
+		else
+			conn_free(c);
+	}
 }
 
 bool
@@ -161,7 +166,7 @@ agent_is_still(const struct agent *ag)
 	if (!ag->frozen || !LIST_EMPTY(&ag->gathered))
 		return false;
 	LIST_FOREACH (c, &ag->conns, all)
-		if (conn_talks(c) && (c->ncalls || c->out.n))
+		if (!conn_talks(c) || c->ncalls || c->out.n)
 			return false;
 	return true;
 }
@@ -173,8 +178,8 @@ agent_parcels(struct agent *ag, agent_parcel_ready *ready, void *arg)
 	int err = 0;
 
 	LIST_FOREACH (c, &ag->conns, all) {
-		if (!conn_talks(c) || err)
-			continue;
+		if (err)
+			break;
 		struct buf in;
 		buf_init(&in, AGENT_PARCEL_BYTES);
 		buf_put(&in, c->len, c->nlen);
@@ -192,24 +197,12 @@ agent_parcels(struct agent *ag, agent_parcel_ready *ready, void *arg)
 	return err;
 }
 
-static void
-drop_talking(struct agent *ag)
-{
-	for (struct agent_conn *next, *c = LIST_FIRST(&ag->conns); c; c = next) {
-		next = LIST_NEXT(c, all);
-		if (conn_talks(c))
-			conn_free(c);
-	}
-}
-
 void
-agent_thaw(struct agent *ag, bool drop)
+agent_thaw(struct agent *ag)
 {
 	struct agent_conn *c;
 
 	ag->frozen = false;
-	if (drop)
-		drop_talking(ag);
 	acceptor_resume(&ag->acceptor);
 	LIST_FOREACH (c, &ag->conns, all)
 		if (conn_talks(c) && !c->paused) {
@@ -224,7 +217,8 @@ void
 agent_forget_handed(struct agent *ag)
 {
 	acceptor_forget(&ag->acceptor);
-	drop_talking(ag);
+	while (!LIST_EMPTY(&ag->conns))
+		conn_free(LIST_FIRST(&ag->conns));
 }
 
 int

@@ -63,16 +63,17 @@ struct agent_parcel {
 /* The views live until the function returns. 0, or a negative error that ends the walk. */
 typedef int agent_parcel_ready(void *arg, const struct agent_parcel *p);
 
-/* Stops accepting and reading. NOTIFYs that were read get their ACKs. */
+/* Stops accepting and reading. NOTIFYs that were read get their ACKs. Connections after a DISCONNECT
+ * are closed. */
 void agent_freeze(struct agent *ag);
 /* Returns true once the agent is frozen and every ACK has been sent. */
 bool agent_is_still(const struct agent *ag);
-/* Calls `ready` for each connection of an agent that is still. Any thread, while no event of the
- * agent runs. 0, or the error of `ready`, or ERR_NOMEM. */
+/* Calls `ready` for each connection of an agent that is still. Any thread: a still agent's connections
+ * do not change. 0, or the error of `ready`, or ERR_NOMEM. */
 int agent_parcels(struct agent *ag, agent_parcel_ready *ready, void *arg);
-/* Accepts and reads again: the hand-over did not happen. `drop`: the other process may have read
- * from the connections, so they are closed, and HAProxy opens new ones. */
-void agent_thaw(struct agent *ag, bool drop);
+/* Accepts and reads again: the hand-over did not happen, and the other process has read from no
+ * connection. */
+void agent_thaw(struct agent *ag);
 /* The other process serves the connections: closes this process' descriptors of them, without a
  * DISCONNECT, and never accepts again. */
 void agent_forget_handed(struct agent *ag);

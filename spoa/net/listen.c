@@ -211,6 +211,23 @@ listen_inherit(const char *text, int fd)
 	return listen_opened(&(struct address){ .text = text }) == fd ? 0 : ERR_FULL;
 }
 
+void
+listen_close_unused(void)
+{
+	for (size_t i = nopened; i-- > 0;) {
+		struct sockaddr_un sa = { .sun_family = AF_UNSPEC };
+		socklen_t n = sizeof(sa) - 1;
+
+		if (!opened[i].inherited)
+			continue;
+		if (getsockname(opened[i].fd, (struct sockaddr *)&sa, &n) == 0 &&
+			sa.sun_family == AF_UNIX)
+			unlink(sa.sun_path);
+		close(opened[i].fd);
+		opened[i] = opened[--nopened];
+	}
+}
+
 int
 listen_opened(const struct address *a)
 {

@@ -22,6 +22,8 @@ void listen_unlink(const struct address *a);
 
 /* listen_open() of this address returns `fd`, which another process opened and has too. ERR_FULL. */
 int listen_inherit(const char *text, int fd);
+/* Closes each inherited socket that listen_open() has not returned, and removes its file. */
+void listen_close_unused(void);
 /* The socket that listen_open() returned for the address; -1: none. */
 int listen_opened(const struct address *a);
 /* Whether another process has the socket too. */

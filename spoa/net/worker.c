@@ -191,11 +191,11 @@ begin_freeze(struct mail *m UNUSED, void *consumer)
 }
 
 static void
-begin_thaw(struct mail *m, void *consumer)
+begin_thaw(struct mail *m UNUSED, void *consumer)
 {
 	struct worker *w = TAGGED(worker, consumer);
 
-	agent_thaw(w->agent, m == &w->orders[WORKER_THAW_ALONE]);
+	agent_thaw(w->agent);
 	publish_flag(&w->still, false);
 }
 
@@ -261,7 +261,6 @@ worker_order(struct worker *w, enum worker_order o)
 	static void (*const run[])(struct mail *, void *) = {
 		[WORKER_FREEZE] = begin_freeze,
 		[WORKER_THAW] = begin_thaw,
-		[WORKER_THAW_ALONE] = begin_thaw,
 		[WORKER_HANDED] = forget_handed,
 		[WORKER_END_SOCKETS] = end_sockets,
 		[WORKER_DRAIN] = begin_drain,

@@ -17,11 +17,9 @@
 
 enum worker_order {
 	/* The hand-over to another process: agent_freeze(), whose end is `still`; then either
-	 * agent_forget_handed(), whose end is `handed`, or agent_thaw(), with or without its
-	 * connections. */
+	 * agent_forget_handed(), whose end is `handed`, or agent_thaw(). */
 	WORKER_FREEZE,
 	WORKER_THAW,
-	WORKER_THAW_ALONE,
 	WORKER_HANDED,
 	WORKER_END_SOCKETS, /* after WORKER_HANDED: WebSockets end between two responses */
 	WORKER_DRAIN,

@@ -98,6 +98,13 @@ is "the policy in force" "$code $(at '[.name,.mode,.text_is_newer,(.rules|length
 is "and its text" "$(at .text)" "$(jq -Rsc . <"$policy")"
 api /policy/versions
 is "versions" "$code $(at '.versions[0].policy')" "200 $("$B/tollgate" status -c "$D/tollgate.yaml" --json | jq -c .policy)"
+version=$("$B/tollgate" status -c "$D/tollgate.yaml" --json | jq -r .policy_version)
+api "/policy/text?version=$version"
+is "the kept text of a version" "$code $(at .text)" "200 $(jq -Rsc . <"$policy")"
+api "/policy/text?version=0123456789abcdef"
+is "a version that was never in force" "$code" 404
+api "/policy/text?version=--journal=/etc"
+is "a version is no option" "$code" 404
 post() { # PATH JQ-PROGRAM
 	jq -nc --rawfile p "$policy" "$2" >"$D/asked"
 	api "$1" -H "$json" --data-binary "@$D/asked"

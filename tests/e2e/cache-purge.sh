@@ -57,7 +57,7 @@ is "usage does" "$(jq -c ".total | $sums" "$D/out")" "$sum"
 is "by person, too" "$(jq -c '[.rows[] | [.person, .cache_hits, .requests]] | sort' "$D/out")" '[["anna",3,6],["ben",2,4],["eve",1,2]]'
 is "and what was used is without it" "$(jq -c '[.total.input_tokens, .total.cost_nanousd]' "$D/out")" "$(records completion | jq -sc '[(map(.usage.input_tokens // 0) | add), (map(.cost_nanousd // 0) | add)]')"
 usage --by route --csv
-is "by route, as CSV" "$(awk -F, -v OFS=, '/^"(one|two)"/ { print $1, $(NF - 6) }' "$D/out" | sort | tr -d '\r' | paste -sd' ')" '"one",3 "two",3'
+is "by route, as CSV" "$(awk -F, -v OFS=, '/^"(one|two)"/ { print $1, $(NF - 23) }' "$D/out" | sort | tr -d '\r' | paste -sd' ')" '"one",3 "two",3'
 usage --by team
 like "people read of it" "$(cat "$D/out")" '^team .* hits +saved in +saved out +saved dollars +US dollars +written +cached %
 blue .*

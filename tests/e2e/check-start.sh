@@ -68,6 +68,16 @@ stay=
 cp -a "$D/journal"* "$D/keys" "$D/token" "$D/run" "$D/good/"
 before=$(cd "$D" && find journal* keys run token -type f -exec sha256sum {} + | sort)
 check "with a journal check passes" tried
+mv "$D/journal.policies" "$D/aside"
+tried
+like "with a journal of a version before 0.3 check names what changes" "$? $(tr '\n' ' ' <"$D/check")" '^0 .*note: .*policy_watch: true. keeps the behavior of earlier versions'
+echo 'policy_watch: false' >>"$D/tollgate.yaml"
+tried
+unlike "unless policy_watch is set" "$(cat "$D/check")" policy_watch
+config
+mv "$D/aside" "$D/journal.policies"
+tried
+unlike "or this version has written to the journal" "$(cat "$D/check")" policy_watch
 is "and changed no file" "$(cd "$D" && find journal* keys run token -type f -exec sha256sum {} + | sort)" "$before"
 
 # ---- what is refused ----

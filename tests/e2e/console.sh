@@ -27,7 +27,7 @@ tls=$(free_ports 1)
 token_of() { "$build/tollgate" admin-token new "$1" --roles "$2" --tokens "$D/admin.tokens"; }
 ALL=$(token_of olga operator,auditor) VIEWER=$(token_of vera viewer)
 sed -e 's/^name: .*/name: next/' -e 's/^rules:/&\n  - {name: no-bob, when: "identity.person == \\"bob\\"", deny: {status: 451}}/' "$here/console.yaml" >"$D/next.yaml"
-cp "$here/console.yaml" "$D/policy.yaml"
+sed 's/^rules:/&\n  - {name: before, when: identity.person == "nobody", deny: {status: 403}}/' "$here/console.yaml" >"$D/policy.yaml"
 cat >"$D/mine.yaml" <<Y
 backends: [openai, anthropic, local, local_2, calc]
 shadow_policy: "$D/next.yaml"
@@ -36,6 +36,8 @@ admin: {console: true, tokens: "$D/admin.tokens", tls: {listen: "127.0.0.1:$tls"
 Y
 stack_up --edge "$D/edge.cfg" --policy "$D/policy.yaml" --config "$D/mine.yaml" --providers 2 --records 100000
 note_pid $served server
+"$build/tollgate" policy apply "$here/console.yaml" --why 'a rule less' --yes -c "$D/tollgate.yaml" >"$D/apply.log" 2>&1
+is "another version is put in force" "$?" 0
 as() { echo "authorization: Bearer $(token --claims "$1")"; }
 chat() { # PATH CLAIMS MODEL TEXT
 	req POST "$1" -H "$(as "$2")" -H 'content-type: application/json' -d "$(jq -cn --arg m "$3" --arg t "$4" '{model:$m,messages:[{role:"user",content:$t}]}')"

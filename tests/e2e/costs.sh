@@ -178,11 +178,42 @@ is "its requests are the decisions" "$(jq -c '[.total.requests,.total.refused]' 
 is "its tokens are those of completions" "$(jq -c '[.total.input_tokens,.total.cached_tokens,.total.output_tokens]' "$D/out")" "$(grep '"type":"completion"' <<<"$records" | jq -sc 'map(.usage // {}) | [map(.input_tokens // 0), map(.cached_tokens // 0), map(.output_tokens // 0)] | map(add)')"
 usage --by route,model --csv
 is "by route and model" "$(grep -c '^"openai","cached",4,0,' "$D/out")" 1
-like "with the share of input that the provider's cache gave" "$(grep '^"openai","cached"' "$D/out")" ',50\.0.$'
+like "with the share of input that the provider's cache gave" "$(grep '^"openai","cached"' "$D/out")" ',50\.0,'
 usage --by team
 like "people read it" "$(head -1 "$D/out")" '^team +requests +refused +input +cached +output +reasoning +US dollars +written +cached %$'
 usage --by team --json
 is "a team's tokens and dollars are the team's" "$(jq -c '[.rows[] | .team, .cost_nanousd]' "$D/out")" "[\"red\",$sum]"
+# Figures are those of the records: FIELD of completions, by jq.
+figures='{prompt_tokens_count, prompt_tokens_max, prompt_tokens_max_id, prompt_tokens_mean, total_ms_count, first_token_ms_count, total_ms_max, first_token_ms_max}'
+of_records() {
+	grep '"type":"completion"' <<<"$records" | jq -sS '
+		[.[] | select(.usage.input_tokens > 0)] as $p | [.[] | select(.answer.first_text_us)] as $t | [$t[] | select(.answer.streamed)] as $f |
+		($p | max_by([.usage.input_tokens, (.id | explode | map(-.))])) as $largest |
+		def tenth: . * 10 | round / 10;
+		{prompt_tokens_count: ($p | length), prompt_tokens_max: $largest.usage.input_tokens, prompt_tokens_max_id: $largest.id,
+		 prompt_tokens_mean: ([$p[].usage.input_tokens] | add / length | tenth), total_ms_count: ($t | length), first_token_ms_count: ($f | length),
+		 total_ms_max: ([$t[].duration_us] | max / 1000 | tenth), first_token_ms_max: ([$f[].answer.first_text_us] | max / 1000 | tenth)}'
+}
+is "prompts and times of a team are those of its records" "$(jq -S ".rows[0] | $figures" "$D/out")" "$(of_records)"
+is "the total has the same" "$(jq -S ".total | $figures" "$D/out")" "$(of_records)"
+is "without --since there is no growth" "$(jq -c '[.before, .rows[0].requests_growth_percent]' "$D/out")" '[null,null]'
+half=$(grep '"type":"decision"' <<<"$records" | jq -r .time | awk '{ t[NR] = $0 } END { print t[int(NR / 2) + 1] }')
+usage --by team --json --since "$half"
+# requests in [SINCE, UNTIL)
+decided() { grep '"type":"decision"' <<<"$records" | jq -s --arg a "$1" --arg b "$2" 'map(select(.time >= $a and .time < $b)) | length'; }
+was=$(decided "$(jq -r .before.since "$D/out")" "$(jq -r .before.until "$D/out")")
+is "growth is against the same length before" "$(jq '.total.requests_growth_percent' "$D/out")" "$(jq -n --argjson was "$was" --argjson now "$(decided "$half" 9)" '100 * ($now - $was) / $was * 10 | round / 10')"
+usage --by team --json --since 30d
+is "a team without a period before has no growth" "$(jq -c '[.rows[0], .total | .requests_growth_percent, .input_tokens_growth_percent, .prompt_tokens_mean_growth_percent, .cost_growth_percent] | unique' "$D/out")" '[null]'
+usage --by team --since "$half"
+like "people read the figures below" "$(cat "$D/out")" '
+prompts in tokens, times in ms, growth against 2[-0-9]*T[0-9:]*Z to 2[-0-9]*T[0-9:]*Z
+team +prompts +mean +p95 +largest +largest request +requests \+% +input \+% +mean \+% +dollars \+% +first mean +first p95 +total mean +total p95
+red +[0-9]+ +[0-9.]+ '
+usage --by model --sort prompt_max --json
+is "by the largest prompt" "$(jq -c '[.rows[].prompt_tokens_max // 0] | . == (sort | reverse)' "$D/out")" true
+usage --by model --sort largest
+is "an order that there is not" "$? $(cat "$D/err")" "2 tollgate: usage: --sort: largest: one of cost, requests, refused, tokens, last_seen, prompt_max, name is expected"
 usage --by tag --json
 is "by tag" "$(jq -c '[.rows[].tag] | sort' "$D/out")" '[null,"work"]'
 usage --by person --since 1h --until 2020-01-01 --json

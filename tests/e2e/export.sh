@@ -31,6 +31,15 @@ like "which says what it is" "$(cat "$D/said")" "^exported file=$D/e records=[0-
 is "each line is JSON to jq" "$(jq -s length "$D/e")" "$(wc -l <"$D/e")"
 is "as many records as the manifest says" "$(jq -s 'map(select(.seq)) | length' "$D/e")" "$(jq .export.records "$D/e.manifest")"
 like "the file verifies alone" "$(audit verify --file "$D/e" --public-key "$AUDIT_KEY")" "^ok node=$node source=file"
+text=$(basename "$JOURNAL.policies"/*)
+check "the text of the policy that decided is next to it" cmp "$D/e.policies/$text" "$JOURNAL.policies/$text"
+decided=$(jq -r 'select(.type == "decision") | .id' "$D/e" | head -1)
+mv "$JOURNAL.policies" "$D/aside"
+like "explain reads it there" "$(audit explain "$decided" --file "$D/e" | tr '\n' ' ')" 'the policy that decided'
+mv "$D/aside" "$JOURNAL.policies"
+alter "$D/e.policies/$text" 200
+like "verify names a text that was changed" "$(audit verify --file "$D/e" --public-key "$AUDIT_KEY")" 'bad source=policies .*was changed'
+cp "$JOURNAL.policies/$text" "$D/e.policies/"
 like "the manifest holds" "$(audit verify --manifest "$D/e.manifest")" "^ok manifest=.* $node=1-[0-9]+ "
 id=$(jq -r 'select(.what == "export") | .id' <<<"$(reads '.what == "export"')")
 is "the daemon recorded what it signed" "$id" "$(sed 's/^{"v":1,"export":\(.*\),"key":"[0-9a-f]*","sig":"[^"]*"}$/\1/' "$D/e.manifest" | tr -d '\n' | sha256sum | cut -d' ' -f1)"

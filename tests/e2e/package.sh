@@ -25,14 +25,14 @@ extract=$root/docs/tollgate-extract.service
 unlike "tollgate-extract's unit lets it have namespaces" "$(grep -v '^#' "$extract")" 'RestrictNamespaces'
 like "and no network" "$(cat "$extract")" '^PrivateNetwork=yes$'
 is "its socket is the daemon's group's, where the daemon's are" "$(sed -n 's/^\(ListenStream\|SocketGroup\|SocketMode\)=//p' "$root/docs/tollgate-extract.socket" | paste -sd' ')" "/run/tollgate/extract.sock tollgate 0660"
-for f in tollgate-extract.service tollgate-extract.socket; do
+for f in tollgate.service tollgate@.service tollgate-extract.service tollgate-extract.socket; do
 	like "$f is packaged" "$(cat "$root/debian/rules")" "docs/$f"
 	sed "s#@PREFIX@/bin#$build#" "$root/docs/$f" >"$D/$f"
 done
 if command -v systemd-analyze >/dev/null; then
-	is "systemd takes both" "$(systemd-analyze verify --man=no "$D"/tollgate-extract.* 2>&1)" ""
+	is "systemd takes each" "$(systemd-analyze verify --man=no "$D"/tollgate.service "$D/tollgate@.service" "$D"/tollgate-extract.* 2>&1)" ""
 else
-	skip "systemd takes both" "systemd-analyze is not installed"
+	skip "systemd takes each" "systemd-analyze is not installed"
 fi
 kept=$(sed -n 's/^Environment=//p' "$root/docs/haproxy.service.conf")
 is "HAProxy's unit and its container keep the same memory" "$(sed -n 's/^ENV \(MALLOC.*\)/\1/p' "$root/docker/haproxy.Dockerfile")" "${kept:?}"

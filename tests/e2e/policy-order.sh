@@ -43,6 +43,12 @@ is "and still the saved file is not in force" "$status $(version)" "403 $first"
 check "status names it still" status_says 'rules no-secrets'
 echo 'rules: [' >>"$D/policy.yaml"
 check "a file that cannot be loaded is reported with its line" wait_for status_says 'it cannot be loaded: .*policy.yaml:[0-9]+:'
+tg reload
+is "an order to load it is refused" "$?" 1
+reloads=$(metric reloads_total 'result="ok"')
+echo >>"$D/jwks.json"
+check "a key set that changes is read" wait_for says "^$((reloads + 1))\$" metric reloads_total 'result="ok"'
+check "and does not correct the refused order" wait_for status_says 'last reload was refused: .*policy.yaml'
 cp "$D/first.yaml" "$D/policy.yaml"
 check "a file that is put back is no difference" wait_for says '^0$' metric policy_differs
 
@@ -113,6 +119,23 @@ ask
 is "back to a version by its name" "$status $(version)" "200 $second"
 tg policy show nonesuch
 is "a version that nobody had" "$?" 1
+
+# ---- kept by the other instance of a handover ----
+
+mkdir "$D/journal-b"
+mv "$D/journal.policies" "$D/journal-b.policies"
+tg audit explain "$denied"
+like "a decision is explained by the other instance's text" "$? $(tr '\n' ' ' <"$D/out")" '^0 .*the policy that decided'
+tg policy show "$first"
+check "that text is printed" cmp "$D/out" "$D/first.yaml"
+tg policy history
+like "the history names what changed" "$(cat "$D/out")" 'changed +rules no-secrets'
+tg policy back "$first" --why 'from the other instance' --yes
+is "back finds it, too" "$? $(cmp "$D/first.yaml" "$D/policy.yaml" && echo same)" '0 same'
+tg policy back "$second" --why 'and again' --yes
+cp -n "$D"/journal.policies/* "$D/journal-b.policies/"
+rm -r "$D/journal.policies" "$D/journal-b"
+mv "$D/journal-b.policies" "$D/journal.policies"
 
 # ---- missing, changed ----
 

@@ -58,7 +58,7 @@ is "tollgate usage has it by route, of another dialect too" "$(jq -c '[.rows[] |
 tg usage --by model --since 1h >"$D/out"
 like "and by model, for people" "$(cat "$D/out")" '^c +1 +0 +1000 +300 +5 +0 +0 +0 +0 +0\.0 +0\.0 +600 +30\.0$'
 tg usage --by route --since 1h --csv >"$D/out"
-like "and for machines" "$(head -1 "$D/out" | tr -d '\r') $(tr -d '\r' <"$D/out" | grep '^"chat"')" ',cached_percent "chat",.*,80\.0$'
+like "and for machines" "$(head -1 "$D/out" | tr -d '\r') $(tr -d '\r' <"$D/out" | grep '^"chat"')" ',cached_percent,.* "chat",.*,80\.0,'
 of_chat() { metric "route_$1" "route=\"chat\",provider=\"openai\",model=\"m\"${2:+,$2}"; }
 is "metrics have both counts" "$(of_chat usages_total) $(of_chat tokens_total 'type="input"') $(of_chat token_parts_total 'type="cached"')" "60 600000 480000"
 

@@ -94,6 +94,8 @@ ask ',"stream":true'
 control '{}'
 settled
 check "the time to the first byte is a histogram" test "$(metric 'provider_first_byte_seconds_bucket{provider="openai",kind="streamed",le="0.5"}')" -lt "$(metric 'provider_first_byte_seconds_count{provider="openai",kind="streamed"}')"
+check "so is the time to the first token" test "$(metric 'provider_first_token_seconds_bucket{provider="openai",le="0.5"}')" -lt "$(metric 'provider_first_token_seconds_count{provider="openai"}')"
+check "and the total time" test "$(metric 'provider_total_seconds_bucket{provider="openai",kind="streamed",le="0.5"}')" -lt "$(metric 'provider_total_seconds_count{provider="openai",kind="streamed"}')"
 like "status says the longest" "$(tg_status)" '^provider openai: .*, first byte after ([1-9][0-9]*\.[0-9]{3}|0\.[7-9][0-9]{2}) s at most in the last two minutes'
 
 # ---- under way ----

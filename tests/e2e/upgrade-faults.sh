@@ -4,9 +4,6 @@
 . "$(dirname "$0")/lib.sh"
 . "$here/upgrade.bash"
 upgrade_stack
-answered() { curl -s -m 10 -o /dev/null -w '%{http_code}' -H "$auth" -H "$json" -d '{"model":"echo","messages":[]}' "$EDGE/v1/chat/completions"; }
-served() { [ "$(answered)" = 200 ]; }
-node_of() { "$build/tollgate" status -c "$D/tollgate.yaml" --json | jq -r .node; }
 other() { if [ "$(node_of)" = a ]; then echo a_b; else echo a; fi; }
 others_gone() { [ "$(pgrep -fc "^$build/tollgate serve -c $D/tollgate.yaml")" -le 1 ]; }
 
@@ -51,9 +48,7 @@ kill -KILL "$old"
 kill -CONT "$(pid_of redis)"
 wait $waiting
 check "the older instance is killed before it hands over: the new one decides" wait_for served
-for pid in $(pgrep -f "^$build/tollgate serve -c $D/tollgate.yaml --instance"); do
-	grep -q "^$pid " "$D/.pids" || note_pid "$pid" instance
-done
+note_instances
 is "which is the second" "$(node_of)" a_b
 # after it handed over
 control '{"hold_after_events":2}'
@@ -127,4 +122,4 @@ is "without a daemon an upgrade is exit 2" "$code" 2
 for j in "$D/journal:$D/audit.key.pub" "$D/journal-b:$D/audit-b.key.pub"; do
 	check "the chain in ${j%%:*} verifies" verifies "${j%%:*}" "${j#*:}"
 done
-is "no request was decided twice" "$(cat "$D"/journal/* "$D"/journal-b/* | tr -d '\0' | jq -r 'select(.type == "decision") | .id' | sort | uniq -d | wc -l)" 0
+is "no request was decided twice" "$(decided_twice)" 0

@@ -48,7 +48,7 @@ send(JOIN, node, 1)
 if step != "join":
     until(SOCKETS)
     if step != "sockets":
-        send(TAKE)
+        send(TAKE, struct.pack("=Q", time.monotonic_ns() // 1000))
         if step == "connection":
             until(CONNECTION)
         elif step != "take":

@@ -2,10 +2,10 @@
 # shellcheck shell=bash disable=SC2034,SC2154
 upgrades=0
 
-# upgrade_stack: a stack whose callers are permitted, with $auth, $json and the body of a request for a stream
+# upgrade_stack [POLICY] [OPTION…]: a stack whose callers are permitted, with $auth, $json and the body of a request for a stream
 upgrade_stack() {
 	command -v node >/dev/null || { skip "upgrade" "node is not installed"; exit 0; }
-	stack_up --policy "$here/policy.yaml" --config "$here/config.yaml"
+	stack_up --policy "${1:-$here/policy.yaml}" --config "$here/config.yaml" "${@:2}"
 	auth="authorization: Bearer $(token)"
 	json='content-type: application/json'
 	stream='{"model":"say:one two three four five six seven eight","stream":true,"messages":[{"role":"user","content":"hi"}]}'
@@ -13,20 +13,29 @@ upgrade_stack() {
 
 # upgrade [OPTIONS]: the instance that it starts is ended by the test's end; what the command and the instance print is in $said
 upgrade() {
-	local code pid err
+	local code err
 	err=$D/upgrade.$((++upgrades)).log # the instance goes on writing to it
 	"$build/tollgate" upgrade -c "$D/tollgate.yaml" --exec "${NEW_PROGRAM:-$build/tollgate}" "$@" \
 		9>&- >>"$err" 2>&1 </dev/null
 	code=$?
 	said=$(cat "$err")
+	note_instances
+	return $code
+}
+# note_instances: instances that a command started end with the test
+note_instances() {
+	local pid
 	for pid in $(pgrep -f "^$build/tollgate serve -c $D/tollgate.yaml --instance"); do
 		grep -q "^$pid " "$D/.pids" || note_pid "$pid" instance
 	done
-	return $code
 }
+answered() { curl -s -m 10 -o /dev/null -w '%{http_code}' -H "$auth" -H "$json" -d '{"model":"echo","messages":[]}' "$EDGE/v1/chat/completions"; }
+served() { [ "$(answered)" = 200 ]; }
+node_of() { "$build/tollgate" status -c "$D/tollgate.yaml" --json | jq -r .node; }
+decided_twice() { cat "$D"/journal/* "$D"/journal-b/* | tr -d '\0' | jq -r 'select(.type == "decision") | .id' | sort | uniq -d | wc -l; }
 deciding() { pgrep -f "^$build/tollgate serve -c $D/tollgate.yaml"; } # while there is one instance
 load_begin() {
-	rm -f "$D/enough"
+	rm -f "$D/enough" "$D/load.txt"
 	EDGE=$EDGE TOKEN=$(token) STOP=$D/enough NOW=$D/load.txt node "$here/load.mjs" &
 	loading=$!
 }

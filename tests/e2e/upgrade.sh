@@ -32,12 +32,14 @@ like "the log has how long connections were not read" "$(grep -ah upgrade.passed
 grep -aho 'upgrade.\(passed\|taken\) .*' "$D"/*.log | sed 's/^/# /'
 
 # a new instance that ends at a step of the hand-over
-answered() { curl -s -m 10 -o /dev/null -w '%{http_code}' -H "$auth" -H "$json" -d '{"model":"echo","messages":[]}' "$EDGE/v1/chat/completions"; }
+load_begin
+wait_for loaded
 for step in join sockets take connection go; do
 	like "a new instance ends at $step" "$(peer $step)" "^ended at $step"
-	served() { [ "$(answered)" = 200 ]; }
 	check "and the older one decides" wait_for served
 done
+load_end
+is "and no request is refused" "$(refused)" 0
 like "another format is refused" "$(peer format)" '^refused: .*another format'
 
 like "a second process of one node is refused" "$(peer sockets a)" '^refused: another process of this node decides here'

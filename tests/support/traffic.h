@@ -323,11 +323,11 @@ traffic_completion(struct traffic_run *r, const struct traffic_request *q, struc
 		buf_printf(b, ",\"cost_nanousd\":%u", cost);
 	if (!failed && q->how != TR_MCP)
 		buf_printf(b,
-			",\"answer\":{\"model\":\"%s\",\"finish_reason\":\"stop\",\"texts\":[{"
+			",\"answer\":{%s\"model\":\"%s\",\"finish_reason\":\"stop\",\"texts\":[{"
 			"\"kind\":\"text\",\"choice\":0,\"bytes\":%u,\"hmac_sha256\":\"%s\"}],"
 			"\"text_bytes\":%u,\"first_text_us\":%u}",
-			traffic_models[q->model], output * 4, hash, output * 4,
-			1 + traffic_pick(r, 200000));
+			q->person % 2 ? "\"streamed\":true," : "", traffic_models[q->model],
+			output * 4, hash, output * 4, 1 + traffic_pick(r, 200000));
 	buf_printf(b, ",\"duration_us\":%" PRId64, (q->ends_ns - q->began_ns) / 1000);
 }
 

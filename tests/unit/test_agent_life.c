@@ -276,7 +276,7 @@ a_connection_is_handed_over_at_every_byte_of_a_frame(void **state)
 		hear_ack(&p, 7, 3);
 		leave(&p);
 		agent_free(&other);
-		agent_thaw(ag, false);
+		agent_thaw(ag);
 	}
 	buf_free(&b);
 }
@@ -284,7 +284,7 @@ a_connection_is_handed_over_at_every_byte_of_a_frame(void **state)
 static void
 a_hand_over_that_fails_leaves_the_agent_as_it_was(void **state)
 {
-	struct peer p = greeted(SOCK_STREAM, 16380), dropped;
+	struct peer p = greeted(SOCK_STREAM, 16380);
 	struct buf b;
 
 	(void)state;
@@ -295,18 +295,35 @@ a_hand_over_that_fails_leaves_the_agent_as_it_was(void **state)
 	turn();
 	assert_int_equal(gate.n, 0);
 	assert_true(agent_is_still(ag));
-	agent_thaw(ag, false);
+	agent_thaw(ag);
 	TURN_UNTIL(gate.n == 1);
 	permit(0);
 	hear_ack(&p, 1, 1);
 	leave(&p);
-	/* the other process may have read from it */
-	dropped = greeted(SOCK_STREAM, 16380);
+	buf_free(&b);
+}
+
+static void
+a_freeze_closes_connections_that_are_ending(void **state)
+{
+	struct peer p = greeted(SOCK_STREAM, 16380), lingers = greeted(SOCK_STREAM, 16380);
+	struct buf b;
+
+	(void)state;
+	buf_init(&b, 0);
+	buf_str(&b, "\xff\xff\xff\xff"); /* the length of a frame that is too big */
+	say(&lingers, &b);
+	hear_disconnect(&lingers, SPOP_E_TOO_BIG);
 	agent_freeze(ag);
-	agent_thaw(ag, true);
-	TURN_UNTIL(ended(&dropped));
-	assert_int_equal(agent_conns(ag), 0);
-	leave(&dropped);
+	assert_int_equal(ag->nconns, 1);
+	assert_true(agent_is_still(ag));
+	agent_thaw(ag);
+	TURN_UNTIL(ended(&lingers));
+	ask(&p, 1, 1, "x");
+	permit(0);
+	hear_ack(&p, 1, 1);
+	leave(&p);
+	leave(&lingers);
 	buf_free(&b);
 }
 
@@ -570,6 +587,7 @@ main(void)
 		T(a_health_check_fails_while_draining),
 		T(a_connection_is_handed_over_at_every_byte_of_a_frame),
 		T(a_hand_over_that_fails_leaves_the_agent_as_it_was),
+		T(a_freeze_closes_connections_that_are_ending),
 		T(freeing_the_agent_tells_the_gate),
 		T(unix_and_tcp_listeners_accept),
 		T(workers_that_share_a_listener_share_the_connections),

@@ -10,7 +10,7 @@
 
 #include <cmocka.h>
 
-#include "budget/tally/cached_share.h"
+#include "budget/trends/cached_share.h"
 
 static struct tallies *w[2];
 static const struct tallies *all[2];

@@ -145,6 +145,19 @@ folders_are_listed_from_the_set(void **state)
 	assert_int_equal(file_set_stat(in_dir("none"), &st), -1);
 	file_set_from(NULL, SET_AS_LOADED);
 
+	mkdir(in_dir("rules"), 0700);
+	write_file("rules/b.yaml", "on the disk");
+	write_file("rules/e.yaml", "on the disk");
+	file_set_from(&set, SET_OVER_DISK);
+	assert_int_equal(file_set_list(&a, in_dir("rules"), ".yaml", &names), 3);
+	assert_string_equal(names[0], "a.yaml");
+	assert_string_equal(names[1], "b.yaml");
+	assert_string_equal(names[2], "e.yaml");
+	assert_int_equal(file_set_list(&a, in_dir("none"), ".yaml", &names), -1);
+	assert_int_equal(errno, ENOENT);
+	assert_int_equal(file_set_list(&a, in_dir(""), ".none", &names), 0);
+	file_set_from(NULL, SET_AS_LOADED);
+
 	write_file("z.txt", "");
 	write_file("y.txt", "");
 	assert_true(file_set_list(&a, dir, ".txt", &names) >= 2);

@@ -19,6 +19,7 @@
 
 static char dir[] = "/tmp/tgkept.XXXXXX";
 static char journal[64];
+static const struct kept_places places = { .journal = journal };
 
 #define VERSION "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
 
@@ -79,7 +80,7 @@ a_text_is_read_back_and_stored_once(void **state)
 	assert_int_equal(put("one", second), 0);
 	assert_string_equal(first, second);
 	assert_int_equal(files_kept(name, sizeof(name)), 1);
-	assert_int_equal(kept_policy_get(journal, VERSION, NULL, &k, &why), 0);
+	assert_int_equal(kept_policy_get(&places, VERSION, NULL, &k, &why), 0);
 	assert_string_equal(k.root, "/etc/p.yaml");
 	assert_string_equal(k.version, VERSION);
 	assert_null(k.detectors);
@@ -96,13 +97,30 @@ a_text_is_read_back_and_stored_once(void **state)
 	assert_int_equal(put("one # comment", second), 0);
 	assert_string_not_equal(first, second);
 	assert_int_equal(files_kept(name, sizeof(name)), 2);
-	assert_int_equal(kept_policy_get(journal, VERSION, first, &k, &why), 0);
+	assert_int_equal(kept_policy_get(&places, VERSION, first, &k, &why), 0);
 	assert_true(span_is(k.files.v[0].text, "one"));
 	kept_policy_free(&k);
-	assert_int_equal(kept_policy_get(journal, VERSION, NULL, &k, &why), 0);
+	assert_int_equal(kept_policy_get(&places, VERSION, NULL, &k, &why), 0);
 	assert_true(span_is(k.files.v[0].text, "one # comment"));
 	kept_policy_free(&k);
-	assert_int_equal(kept_policy_get(journal, "fedcba9876543210", NULL, &k, &why), ERR_NOTFOUND);
+	assert_int_equal(kept_policy_get(&places, "fedcba9876543210", NULL, &k, &why), ERR_NOTFOUND);
+	kept_policy_free(&k);
+}
+
+static void
+a_text_of_the_other_instance_is_found(void **state)
+{
+	struct kept_policy k;
+
+	(void)state;
+	assert_int_equal(put("one", NULL), 0);
+	SCOPED_BUF(why, 0);
+	const struct kept_places both = { .journal = "/nonexistent/journal-b", .beside = journal },
+				 alone = { .journal = "/nonexistent/journal-b" };
+	assert_int_equal(kept_policy_get(&both, VERSION, NULL, &k, &why), 0);
+	assert_true(span_is(k.files.v[0].text, "one"));
+	kept_policy_free(&k);
+	assert_int_equal(kept_policy_get(&alone, VERSION, NULL, &k, &why), ERR_NOTFOUND);
 	kept_policy_free(&k);
 }
 
@@ -127,7 +145,7 @@ each_changed_byte_is_noticed(void **state)
 		packed.p[i] ^= 1;
 		SCOPED_BUF(why, 0);
 		assert_int_equal(pwrite(fd, packed.p, packed.n, 0), (ssize_t)packed.n);
-		int err = kept_policy_get(journal, VERSION, hash, &k, &why);
+		int err = kept_policy_get(&places, VERSION, hash, &k, &why);
 		kept_policy_free(&k);
 		packed.p[i] = was;
 		/* zstd ignores some bits: then the contents are the same. */
@@ -138,11 +156,32 @@ each_changed_byte_is_noticed(void **state)
 	for (size_t n = 0; n < packed.n; n++) {
 		SCOPED_BUF(why, 0);
 		assert_int_equal(ftruncate(fd, (off_t)n), 0);
-		assert_int_equal(kept_policy_get(journal, VERSION, hash, &k, &why), ERR_AUTH);
+		assert_int_equal(kept_policy_get(&places, VERSION, hash, &k, &why), ERR_AUTH);
 		kept_policy_free(&k);
 		assert_int_equal(pwrite(fd, packed.p, packed.n, 0), (ssize_t)packed.n);
 	}
 	close(fd);
+}
+
+/* The text of one version under the name of another is no text of that other version. */
+static void
+a_text_under_another_versions_name_is_noticed(void **state)
+{
+	const char *other = "fedcba9876543210";
+	char name[256], renamed[256], version[17], hash[KEPT_POLICY_HEX];
+	struct kept_policy k;
+
+	(void)state;
+	SCOPED_BUF(why, 0);
+	assert_int_equal(put("a text", NULL), 0);
+	assert_true(files_kept(name, sizeof(name)) > 0);
+	assert_true(kept_policy_name_read(strrchr(name, '/') + 1, version, hash));
+	snprintf(renamed, sizeof(renamed), "%s" KEPT_POLICY_FOLDER "/%s-%s" KEPT_POLICY_SUFFIX,
+		journal, other, hash);
+	assert_int_equal(rename(name, renamed), 0);
+	assert_int_equal(kept_policy_get(&places, other, hash, &k, &why), ERR_AUTH);
+	kept_policy_free(&k);
+	assert_int_equal(unlink(renamed), 0);
 }
 
 static int
@@ -190,7 +229,9 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_text_is_read_back_and_stored_once),
+		cmocka_unit_test(a_text_of_the_other_instance_is_found),
 		cmocka_unit_test(each_changed_byte_is_noticed),
+		cmocka_unit_test(a_text_under_another_versions_name_is_noticed),
 		cmocka_unit_test(a_full_disk_is_reported),
 	};
 

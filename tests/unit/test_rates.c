@@ -12,10 +12,11 @@
 #include <cmocka.h>
 #include <jansson.h>
 
-#include "budget/tally/rates.h"
+#include "budget/trends/rates.h"
 
 static struct tallies *w[2];
 static const struct tallies *all[2];
+static struct rates_source source = { all, 2, 0 };
 static struct rates *r;
 static int64_t ns;
 static uint64_t us;
@@ -29,7 +30,7 @@ setup(void **state)
 	r = rates_new();
 	ns = INT64_C(1790000000000000000);
 	us = 5000000;
-	rates_sample(r, all, 2, ns, us);
+	rates_sample(r, &source, ns, us);
 	return w[0] && w[1] && r ? 0 : -1;
 }
 
@@ -48,7 +49,7 @@ step(void)
 {
 	ns += INT64_C(10000000000);
 	us += 10000000;
-	rates_sample(r, all, 2, ns, us);
+	rates_sample(r, &source, ns, us);
 }
 
 static void
@@ -89,7 +90,7 @@ now(void)
 	struct buf b;
 
 	buf_init(&b, 0);
-	rates_now(r, all, 2, ns, us, &b);
+	rates_now(r, &source, ns, us, &b);
 	return parsed(&b);
 }
 
@@ -310,7 +311,7 @@ one_asks_while_another_samples(void **state)
 	pthread_create(&t, NULL, ask_on, NULL);
 	for (int i = 0; i < 200; i++) {
 		decide(0, "chat", 5);
-		rates_sample(r, all, 2, ns, us);
+		rates_sample(r, &source, ns, us);
 	}
 	atomic_store(&enough, true);
 	pthread_join(t, NULL);

@@ -311,6 +311,16 @@ providers_are_told_apart_by_status(void **state)
 	assert_true(has(BUCKET ",le=\"50\"} 2"));
 	assert_true(has("tollgate_provider_first_byte_seconds_sum{provider=\"b\","
 			"kind=\"streamed\"} 40.000000"));
+	provider_took(provider_entry(&w[1]->providers, SPAN_LIT("b")), true, 40000, 2000000);
+	provider_took(provider_entry(&w[0]->providers, SPAN_LIT("b")), false, 0, 60000);
+	scrape();
+#define TOKEN "tollgate_provider_first_token_seconds_bucket{provider=\"b\""
+	assert_true(has(TOKEN ",le=\"0.025\"} 0"));
+	assert_true(has(TOKEN ",le=\"0.05\"} 1"));
+	assert_true(has("tollgate_provider_first_token_seconds_count{provider=\"b\"} 1"));
+#define TOTAL(kind) "tollgate_provider_total_seconds_sum{provider=\"b\",kind=\"" kind "\"} "
+	assert_true(has(TOTAL("streamed") "2.000000"));
+	assert_true(has(TOTAL("whole") "0.060000"));
 	buf_init(&b, 0);
 	provider_tally_json(&b, all, 2);
 	buf_putc(&b, '\0');

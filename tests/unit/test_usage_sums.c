@@ -95,19 +95,31 @@ sum_up(struct usage_table *t)
 }
 
 static char *
-printed(const struct usage_table *t, enum usage_form form)
+printed_after(
+	const struct usage_table *t, const struct usage_before *before, enum usage_form form)
 {
 	struct buf out;
 
 	buf_init(&out, 0);
 	struct usage_page p = { .limit = 0 };
 	assert_int_equal(usage_paged(t, &p), 0);
-	assert_true(usage_print(t, &p, form, "2026-11-20T00:00:00Z", NULL, &out));
+	assert_true(usage_print(t, before, &p, form, "2026-11-20T00:00:00Z", NULL, &out));
 	free(p.row);
 	char *text = strndup(buf_view(&out).p, out.n);
 	buf_free(&out);
 	return text;
 }
+
+static char *
+printed(const struct usage_table *t, enum usage_form form)
+{
+	const struct usage_before none = { .since = "" };
+
+	return printed_after(t, &none, form);
+}
+
+/* The figures of a row without prompts, times or a period before. */
+#define NO_FIGURES ",0,,,,,,,,,0,,,,0,,,\r\n"
 
 static void
 each_record_counts_for_its_person(void **state)
@@ -123,12 +135,17 @@ each_record_counts_for_its_person(void **state)
 		"audio_input_tokens,audio_output_tokens,images,searches,sessions,cost_nanousd,"
 		"unpriced_answers,unknown_usage,estimated_nanousd,further_attempts,"
 		"haproxy_answered,cache_hits,saved_input_tokens,saved_output_tokens,"
-		"saved_nanousd,embedded_tokens,embedded_nanousd,cached_percent\r\n"
+		"saved_nanousd,embedded_tokens,embedded_nanousd,cached_percent,"
+		"prompt_tokens_count,prompt_tokens_mean,prompt_tokens_p95,prompt_tokens_max,"
+		"prompt_tokens_max_id,requests_growth_percent,input_tokens_growth_percent,"
+		"prompt_tokens_mean_growth_percent,cost_growth_percent,first_token_ms_count,"
+		"first_token_ms_mean,first_token_ms_p95,first_token_ms_max,total_ms_count,"
+		"total_ms_mean,total_ms_p95,total_ms_max\r\n"
 		"\"alice\",\"m\",2,0,0,11,4,3,2,6,2,0,0,0,0,0,2000,1,0,0,0,0,0,0,0,0,0,0,36."
-		"4\r\n"
+		"4,2,5.5,10,10,,,,,,0,,,,0,,,\r\n"
 		"\"bob "
 		"\"\"q\"\"\",\"'=m\",2,1,1,0,0,0,0,0,0,0,0,0,0,0,0,0,1,70,0,0,0,0,0,0,0,0,"
-		"\r\n");
+		NO_FIGURES);
 	free(csv);
 	char *text = printed(&t, FORM_JSON);
 	json_t *j = json_loads(text, 0, NULL);
@@ -195,7 +212,7 @@ what_a_cache_gave_is_summed_apart(void **state)
 	char *csv = printed(&t, FORM_CSV);
 	if (!strstr(csv,
 		    "\"alice\",3,0,0,10,0,0,0,5,0,0,0,0,0,0,1500,0,0,0,0,0,2,10,5,1500,17,34,"
-		    "0.0\r\n"))
+		    "0.0,1,10.0,10,10,,"))
 		fail_msg("%s", csv);
 	free(csv);
 	char *text = printed(&t, FORM_TEXT);
@@ -226,7 +243,7 @@ a_record_counts_for_each_tag_and_once_in_all(void **state)
 	assert_non_null(strstr(csv, "\"x\",4,1,1,"));
 	assert_non_null(strstr(csv, "\"y\",4,1,1,"));
 	assert_non_null(strstr(csv, "\"\",0,0,0,11,"));
-	assert_int_equal(t.total[SUM_REQUESTS], 4);
+	assert_int_equal(t.total.sum[SUM_REQUESTS], 4);
 	free(csv);
 	usage_table_free(&t);
 }
@@ -263,9 +280,9 @@ a_request_counts_where_it_was_asked(void **state)
 			if (!strstr(csv, tables[i].rows[k]) || strstr(csv, "\"d"))
 				fail_msg("%s: %s", tables[i].rows[k], csv);
 		free(csv);
-		assert_int_equal(t.total[SUM_REQUESTS], 1);
-		assert_int_equal(t.total[SUM_FURTHER], 2);
-		assert_int_equal(t.total[SUM_ESTIMATE], 0);
+		assert_int_equal(t.total.sum[SUM_REQUESTS], 1);
+		assert_int_equal(t.total.sum[SUM_FURTHER], 2);
+		assert_int_equal(t.total.sum[SUM_ESTIMATE], 0);
 		usage_table_free(&t);
 	}
 }
@@ -290,14 +307,14 @@ each_attempt_counts_for_its_target(void **state)
 	char *csv = printed(&t, FORM_CSV);
 	if (!strstr(csv, "\"openai/"
 			 "m2\",\"x\",0,0,0,10,0,0,0,0,0,0,0,0,0,0,700,0,0,0,0,0,0,0,0,0,0,0,0."
-			 "0\r\n") ||
+			 "0,1,10.0,10,10,,") ||
 		!strstr(csv, "\"b\",\"x\",0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,40,0,0,0,0,0,0,0,0,"
-			     "\r\n") ||
+			     NO_FIGURES) ||
 		strstr(csv, "a/x"))
 		fail_msg("%s", csv);
 	free(csv);
-	assert_int_equal(t.total[SUM_COST], 700);
-	assert_int_equal(t.total[SUM_ESTIMATE], 40);
+	assert_int_equal(t.total.sum[SUM_COST], 700);
+	assert_int_equal(t.total.sum[SUM_ESTIMATE], 40);
 	char *text = printed(&t, FORM_TEXT);
 	if (!strstr(text, "0.0 +           0           -\n") ||
 		!strstr(text,
@@ -322,6 +339,191 @@ each_attempt_counts_for_its_target(void **state)
 	usage_table_free(&t);
 }
 
+/* ---- figures ---- */
+
+#define ANSWERED(id, who, input, rest)                                                         \
+	"{\"v\":1,\"time\":\"2026-11-21T00:00:00Z\",\"type\":\"completion\",\"id\":\"" id           \
+	"\",\"identity\":{\"person\":\"" who "\"},\"tags\":[\"x\",\"y\"],\"usage\":{"               \
+	"\"input_tokens\":" input "},\"cost_nanousd\":10" rest "}"
+#define TIMES(streamed, first, whole)                                                          \
+	",\"answer\":{" streamed "\"model\":\"m\",\"first_text_us\":" first                        \
+	"},\"duration_us\":" whole
+#define STREAMED "\"streamed\":true,"
+
+static void
+add_lines(struct usage_table *t, const char *const *line, size_t n)
+{
+	assert_int_equal(usage_table_init(t), 0);
+	for (size_t i = 0; i < n; i++)
+		usage_add(t, span_str(line[i]), SPAN_LIT("2026-11-21"));
+}
+
+/* The figures at the end of the CSV row that begins with `name`. */
+static void
+figures_are(const char *csv, const char *name, const char *want)
+{
+	char begin[64];
+
+	snprintf(begin, sizeof(begin), "\n\"%s\",", name);
+	const char *row = strstr(csv, begin);
+	if (!row)
+		fail_msg("%s is missing: %s", name, csv);
+	const char *end = strstr(row, "\r\n");
+	size_t n = strlen(want);
+	if ((size_t)(end - row) < n || strncmp(end - n, want, n) != 0)
+		fail_msg("%s: %.*s does not end with %s", name, (int)(end - row - 1), row + 1,
+			want);
+}
+
+static const char *const answers[] = {
+	ANSWERED("01B", "ann", "100", TIMES(STREAMED, "2000", "9000")),
+	ANSWERED("01C", "ann", "300", TIMES(STREAMED, "4000", "5000")),
+	ANSWERED("01A", "ann", "300", TIMES("", "7000", "7500")),
+	ANSWERED("01D", "ann", "0", ""),
+	/* without text: a time of no answer */
+	ANSWERED("01E", "bob", "5", ",\"duration_us\":99"),
+	/* an answer of our own cache */
+	ANSWERED("01F", "eve", "0", ",\"cache\":\"hit\"" TIMES(STREAMED, "200", "300")),
+	ANSWERED("a b\\u0000", "carl", "7", ""),
+	ANSWERED("01234567890123456789012345678901", "dora", "7", ""),
+};
+
+static void
+prompts_and_times_have_mean_p95_and_maximum(void **state)
+{
+	static const struct {
+		const char *name, *want;
+	} rows[] = {
+		{ "ann", ",3,233.3,300,300,01A,,,,,2,3.0,4.0,4.0,3,7.2,9.0,9.0" },
+		{ "bob", ",1,5.0,5,5,01E,,,,,0,,,,0,,," },
+		{ "eve", ",0,,,,,,,,,0,,,,0,,," },
+		/* an id that is none of ours is not shown */
+		{ "carl", ",1,7.0,7,7,,,,,,0,,,,0,,," },
+		{ "dora", ",1,7.0,7,7,,,,,,0,,,,0,,," },
+	};
+	struct usage_table t = { .by = { BY_PERSON }, .nby = 1 };
+
+	(void)state;
+	add_lines(&t, answers, COUNT_OF(answers));
+	char *csv = printed(&t, FORM_CSV);
+	for (size_t i = 0; i < COUNT_OF(rows); i++)
+		figures_are(csv, rows[i].name, rows[i].want);
+	free(csv);
+	char *text = printed(&t, FORM_TEXT);
+	if (!strstr(text, "\nprompts in tokens, times in ms\n") || strstr(text, "growth") ||
+		strstr(text, "+%") ||
+		!strstr(text, "           3       233.3         300         300"
+			      "                         01A         3.0         4.0         7.2"
+			      "         9.0\n"))
+		fail_msg("%s", text);
+	free(text);
+	text = printed(&t, FORM_JSON);
+	json_t *j = json_loads(text, 0, NULL);
+	if (!j)
+		fail_msg("%s", text);
+	json_t *total = json_object_get(j, "total");
+	assert_int_equal(json_integer_value(json_object_get(total, "prompt_tokens_count")), 6);
+	assert_string_equal(
+		json_string_value(json_object_get(total, "prompt_tokens_max_id")), "01A");
+	assert_true(json_is_null(json_object_get(total, "requests_growth_percent")));
+	assert_true(json_is_null(json_object_get(j, "before")));
+	json_decref(j);
+	free(text);
+	usage_table_free(&t);
+}
+
+/* Each tag has all of the record's figures; the total has them once. */
+static void
+figures_count_for_each_tag_and_once_in_all(void **state)
+{
+	struct usage_table t = { .by = { BY_TAG }, .nby = 1 };
+
+	(void)state;
+	add_lines(&t, answers, 3);
+	char *csv = printed(&t, FORM_CSV);
+	figures_are(csv, "x", ",3,233.3,300,300,01A,,,,,2,3.0,4.0,4.0,3,7.2,9.0,9.0");
+	figures_are(csv, "y", ",3,233.3,300,300,01A,,,,,2,3.0,4.0,4.0,3,7.2,9.0,9.0");
+	assert_int_equal(t.total.spread[SPREAD_PROMPT].n, 3);
+	free(csv);
+	usage_table_free(&t);
+}
+
+static void
+without_prompts_lines_have_no_second_table(void **state)
+{
+	static const char *const asked[] = { DECISION("ann", "m", "\"permit\"") };
+	struct usage_table t = { .by = { BY_PERSON }, .nby = 1 };
+
+	(void)state;
+	add_lines(&t, asked, 1);
+	char *text = printed(&t, FORM_TEXT);
+	assert_null(strstr(text, "prompts"));
+	free(text);
+	usage_table_free(&t);
+}
+
+static void
+growth_is_against_the_period_before(void **state)
+{
+	static const char *const now[] = {
+		DECISION("ann", "m", "\"permit\""),
+		DECISION("ann", "m", "\"permit\""),
+		DECISION("ann", "m", "\"permit\""),
+		ANSWERED("01A", "ann", "90", ""),
+		DECISION("new", "m", "\"permit\""),
+		ANSWERED("01B", "new", "40", ""),
+		DECISION("late", "m", "\"permit\""),
+		ANSWERED("01C", "late", "10", ""),
+	};
+	static const char *const was[] = {
+		DECISION("ann", "m", "\"permit\""),
+		DECISION("ann", "m", "\"permit\""),
+		ANSWERED("00A", "ann", "60", ""),
+		ANSWERED("00B", "ann", "60", ""),
+		DECISION("gone", "m", "\"permit\""),
+		/* only a refusal: no tokens to grow from */
+		DECISION("late", "m", "\"deny\""),
+	};
+	static const struct {
+		const char *name, *want;
+	} rows[] = {
+		{ "ann", ",50.0,-25.0,50.0,-50.0,0,,,,0,,," },
+		{ "new", ",01B,,,,,0,,,,0,,," },
+		{ "late", ",01C,0.0,,,,0,,,,0,,," },
+	};
+	struct usage_table t = { .by = { BY_PERSON }, .nby = 1 };
+	struct usage_before before = { .table = { .by = { BY_PERSON }, .nby = 1 },
+		.since = "2026-11-19T00:00:00.000000000Z",
+		.until = "2026-11-20T00:00:00.000000000Z" };
+
+	(void)state;
+	add_lines(&t, now, COUNT_OF(now));
+	add_lines(&before.table, was, COUNT_OF(was));
+	char *csv = printed_after(&t, &before, FORM_CSV);
+	for (size_t i = 0; i < COUNT_OF(rows); i++)
+		figures_are(csv, rows[i].name, rows[i].want);
+	assert_null(strstr(csv, "gone"));
+	free(csv);
+	char *text = printed_after(&t, &before, FORM_TEXT);
+	if (!strstr(text, "growth against 2026-11-19T00:00:00Z to 2026-11-20T00:00:00Z\n") ||
+		!strstr(text, "        50.0       -25.0        50.0       -50.0\n") ||
+		!strstr(text, "         01B           -           -           -           -\n") ||
+		/* the total: 4 to 5 requests, 120 to 140 tokens, 60 to 46.7 a prompt */
+		!strstr(text, "        25.0        16.7       -22.2        50.0\n"))
+		fail_msg("%s", text);
+	free(text);
+	text = printed_after(&t, &before, FORM_JSON);
+	assert_non_null(strstr(text,
+		"\"before\":{\"since\":\"2026-11-19T00:00:00.000000000Z\",\"until\":\"2026-11-"
+		"20T00:00:00.000000000Z\"}"));
+	json_t *j = json_loads(text, 0, NULL);
+	assert_non_null(j);
+	json_decref(j);
+	free(text);
+	usage_table_free(&t);
+	usage_table_free(&before.table);
+}
+
 static void
 more_groups_than_there_is_room_for_are_one(void **state)
 {
@@ -339,8 +541,8 @@ more_groups_than_there_is_room_for_are_one(void **state)
 	assert_true(t.full);
 	assert_int_equal(t.ngroups, CAP_USAGE_GROUPS + 1);
 	assert_in_range(t.index_size, t.ngroups, 8 * t.ngroups);
-	assert_int_equal(t.group[0].sum[SUM_REQUESTS], 10);
-	assert_int_equal(t.total[SUM_REQUESTS], CAP_USAGE_GROUPS + 10);
+	assert_int_equal(t.group[0].of.sum[SUM_REQUESTS], 10);
+	assert_int_equal(t.total.sum[SUM_REQUESTS], CAP_USAGE_GROUPS + 10);
 	usage_table_free(&t);
 }
 
@@ -354,6 +556,10 @@ main(void)
 		cmocka_unit_test(each_attempt_counts_for_its_target),
 		cmocka_unit_test(what_a_cache_gave_is_summed_apart),
 		cmocka_unit_test(a_request_counts_where_it_was_asked),
+		cmocka_unit_test(prompts_and_times_have_mean_p95_and_maximum),
+		cmocka_unit_test(figures_count_for_each_tag_and_once_in_all),
+		cmocka_unit_test(without_prompts_lines_have_no_second_table),
+		cmocka_unit_test(growth_is_against_the_period_before),
 		cmocka_unit_test(more_groups_than_there_is_room_for_are_one),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -78,15 +78,17 @@ static const char *const searches[][12] = { SEARCH("--limit", "50"),
 	{                                                                                      \
 		"usage", "--by", __VA_ARGS__, NULL                                             \
 	}
+/* With --since an end is given: the length of the period, and so the period before it, would else
+ * depend on when the command runs. */
 static const char *const usages[][12] = { USAGE("person", "--json", "--limit", "500"),
 	USAGE("team"), USAGE("person,team", "--sort", "refused", "--limit", "500", "--json"),
 	USAGE("day,route"), USAGE("model,provider"), USAGE("target", "--csv"), USAGE("tag"),
 	USAGE("tool,day"), USAGE("person,model", "--limit", "300"), USAGE("tag,team"),
-	USAGE("team", "--since", "2026-11-01T11:47:12Z", "--json"),
+	USAGE("team", "--since", "2026-11-12T11:47:12Z", "--until", "2026-11-21", "--json"),
 	USAGE("day", "--until", "2026-11-19T23:59:59Z", "--json"),
 	USAGE("tool", "--since", "2026-11-03T00:00:00Z", "--until", "2026-11-17T12:00:00Z"),
-	USAGE("person", "--since", "2026-11-19T23:00:00Z"),
-	USAGE("team", "--since", "2026-11-21T00:00:00Z"),
+	USAGE("person", "--since", "2026-11-19T23:00:00Z", "--until", "2026-11-20T00:00:00Z"),
+	USAGE("team", "--since", "2026-11-21T00:00:00Z", "--until", "2026-11-23"),
 	USAGE("person", "--match", "ON-0001", "--sort", "name") };
 
 static void

@@ -105,6 +105,14 @@ provider_heard(struct provider_entry *e, bool streamed, uint64_t us)
 }
 
 void
+provider_took(struct provider_entry *e, bool streamed, uint64_t first_us, uint64_t total_us)
+{
+	if (streamed)
+		histogram_add(&e->first_token, first_us / 1000);
+	histogram_add(&e->total[streamed], total_us / 1000);
+}
+
+void
 provider_answered(struct provider_entry *e, int status, int64_t now_ms)
 {
 	size_t i = 1;
@@ -144,6 +152,7 @@ struct sum {
 	uint64_t heard, sum_us, most_us; /* within two minutes */
 	const struct histogram *first_byte[KINDS][256];
 	const struct exemplars *first_byte_of[KINDS][256];
+	const struct histogram *first_token[256], *total[KINDS][256];
 	bool exemplars; /* are asked for */
 	size_t n;	/* workers that have it */
 };
@@ -199,6 +208,8 @@ add_entry(struct sum *s, const struct provider_entry *e, uint64_t minute)
 	for (int k = 0; k < KINDS && s->n < COUNT_OF(s->first_byte[k]); k++) {
 		s->first_byte[k][s->n] = &e->first_byte[k];
 		s->first_byte_of[k][s->n] = &e->first_byte_of[k];
+		s->first_token[s->n] = &e->first_token;
+		s->total[k][s->n] = &e->total[k];
 	}
 	s->n += s->n < COUNT_OF(s->first_byte[0]);
 }
@@ -291,6 +302,29 @@ write_first_byte(struct buf *out, const struct sum *s)
 	}
 }
 
+static void
+write_first_token(struct buf *out, const struct sum *s)
+{
+	char labels[PROVIDER_NAME_BYTES + 16];
+
+	snprintf(labels, sizeof(labels), "provider=\"%s\"", s->name);
+	histogram_write(out, "provider_first_token_seconds", labels, HISTOGRAM_MS,
+		s->first_token, NULL, s->n);
+}
+
+static void
+write_total(struct buf *out, const struct sum *s)
+{
+	char labels[PROVIDER_NAME_BYTES + 48];
+
+	for (int k = 0; k < KINDS; k++) {
+		snprintf(labels, sizeof(labels), "provider=\"%s\",kind=\"%s\"", s->name,
+			kinds[k]);
+		histogram_write(out, "provider_total_seconds", labels, HISTOGRAM_MS,
+			s->total[k], NULL, s->n);
+	}
+}
+
 void
 provider_tally_write(
 	struct buf *out, const struct provider_tally *const *t, size_t n, bool exemplars)
@@ -307,6 +341,14 @@ provider_tally_write(
 		"time from a request's sending to the first byte of its answer's body, by "
 		"provider");
 	each(out, t, n, exemplars, write_first_byte);
+	metrics_head(out, "provider_first_token_seconds", "histogram",
+		"time from a request's beginning to the first text of its streamed answer, by "
+		"provider");
+	each(out, t, n, exemplars, write_first_token);
+	metrics_head(out, "provider_total_seconds", "histogram",
+		"time from a request's beginning to the end of its answer with text, by "
+		"provider");
+	each(out, t, n, exemplars, write_total);
 }
 
 static void

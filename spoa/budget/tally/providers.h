@@ -50,6 +50,8 @@ struct provider_tally {
 		_Atomic uint64_t last_good;  /* ms since 1970 */
 		struct histogram first_byte[2]; /* whole, streamed; in ms */
 		struct exemplars first_byte_of[2];
+		struct histogram first_token; /* of streams, in ms since the request began */
+		struct histogram total[2];    /* whole, streamed; likewise, to the end */
 		/* the minute, how many, how long they took in all, the most: of even and odd
 		 * ones */
 		struct provider_minute {
@@ -65,6 +67,10 @@ void provider_sent(struct provider_entry *e);
 void provider_over(struct provider_entry *e);
 /* The first byte of its body, or the end of one that has none. */
 void provider_heard(struct provider_entry *e, bool streamed, uint64_t us);
+/* An answer with text ended. Both times are since the request began; first_us counts if it is
+ * streamed. */
+void provider_took(
+	struct provider_entry *e, bool streamed, uint64_t first_us, uint64_t total_us);
 /* How it ended: a status or an enum provider_failure. */
 void provider_answered(struct provider_entry *e, int status, int64_t now_ms);
 

@@ -10,6 +10,7 @@
 #include "budget/tally/recent.h"
 #include "budget/tally/rules.h"
 #include "budget/tally/series.h"
+#include "budget/tally/teams.h"
 
 /* Where the time of a decision goes: runs of steps (gate/steps/steps.c), with what they wait for. */
 /* clang-format off */
@@ -37,6 +38,7 @@ struct tallies {
 	struct histogram stage[STAGES];
 	struct exemplars total; /* of STAGE_TOTAL */
 	struct series series;
+	struct team_tally teams;
 	struct recent recent;
 	struct limit_tally limits;
 	struct provider_tally providers;

@@ -184,14 +184,22 @@ json_t *
 admin_call_json(
 	const char *what, const char *config, const char *page, const json_t *in, int *code)
 {
-	json_t *o = NULL;
-
 	SCOPED_ARENA(a, 0, false);
-	SCOPED_BUF(why, 4096);
 	*code = EXIT_CANNOT;
 	const char *socket = admin_socket(what, config, &a);
-	long status = socket ? admin_ask_json(socket, page, in, &o, &why) : 0;
-	if (socket && !status)
+	return socket ? admin_call_at(what, socket, page, in, code) : NULL;
+}
+
+json_t *
+admin_call_at(
+	const char *what, const char *socket, const char *page, const json_t *in, int *code)
+{
+	json_t *o = NULL;
+
+	SCOPED_BUF(why, 4096);
+	*code = EXIT_CANNOT;
+	long status = admin_ask_json(socket, page, in, &o, &why);
+	if (!status)
 		cmd_fail(what, "%.*s", SPAN_ARG(buf_view(&why)));
 	const char *error = json_str_in(o, "error");
 	if (status && (status != 200 || !json_is_object(o))) {

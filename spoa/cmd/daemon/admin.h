@@ -29,6 +29,9 @@ long admin_ask_or_say(const char *what, const struct admin_call *c, struct buf *
  * `in` NULL: a GET. */
 json_t *admin_call_json(
 	const char *what, const char *config, const char *page, const json_t *in, int *code);
+/* The same at a socket. */
+json_t *admin_call_at(
+	const char *what, const char *socket, const char *page, const json_t *in, int *code);
 /* JSON, as ASCII: whatever is in it, a terminal obeys nothing. An exit code. */
 int admin_print_json(const char *what, const json_t *o);
 

@@ -101,21 +101,25 @@ cmd_status(int argc, char **argv)
 	return code;
 }
 
-/* {"result":"done","errors":["file:line:column: ..."]}, and /status after it. */
+/* {"result":"done","errors":["file:line:column: ..."]}, and /status after it. "unknown": the daemon
+ * is still busy with the order. */
 static int
 show_reload(struct span answer, struct span status, bool ok)
 {
 	json_auto_t *o = json_loadb(answer.p, answer.n, 0, NULL);
 	json_auto_t *now = json_loadb(status.p, status.n, 0, NULL);
 	const char *policy = json_str_in(now, "policy");
+	bool unknown = str_same(json_str_in(o, "result"), "unknown");
 	const char *at_restart = json_str_in(o, "at_restart");
 	const json_t *one;
 	size_t i;
 
 	SCOPED_BUF(text, 0);
 	buf_printf(&text,
-		ok ? "reloaded: policy %s\n"
-		   : "tollgate: reload: refused, policy %s stays in force\n",
+		ok	? "reloaded: policy %s\n"
+		: unknown ? "tollgate: reload: the daemon has not finished the reload within its "
+			    "time; policy %s is in force now; look at `tollgate status`\n"
+			  : "tollgate: reload: refused, policy %s stays in force\n",
 		policy ? policy : "?");
 	if (at_restart && *at_restart)
 		buf_printf(&text, "%s: changed in the file, in force after a restart\n",
@@ -123,7 +127,7 @@ show_reload(struct span answer, struct span status, bool ok)
 	json_array_foreach(json_object_get(o, "errors"), i, one) buf_printf(
 		&text, "%s\n", json_string_value(one) ? json_string_value(one) : "?");
 	plain_print(ok ? stdout : stderr, buf_view(&text));
-	return ok ? EXIT_DONE : EXIT_NO;
+	return ok ? EXIT_DONE : unknown ? EXIT_CANNOT : EXIT_NO;
 }
 
 int

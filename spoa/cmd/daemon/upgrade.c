@@ -162,8 +162,10 @@ cmd_upgrade(int argc, char **argv)
 	SCOPED_ARENA(a, 0, false);
 	SCOPED_BUF(why, 16384);
 	const struct config *cfg = cmd_config(&a, file);
-	if (!cfg)
-		return cmd_fail("upgrade", "%s has errors: tollgate check lists them", file);
+	if (!cfg) { /* not EXIT_CANNOT, after which the package restarts the daemon */
+		cmd_fail("upgrade", "%s has errors: tollgate check lists them", file);
+		return EXIT_NO;
+	}
 	if (!program && access("/run/systemd/system", F_OK) < 0)
 		return cmd_fail("upgrade", "systemd does not run here: --exec PROGRAM, or start "
 					   "the other container with serve --take");

@@ -97,6 +97,7 @@ export_put(struct export *e, struct span line, const struct chain_line *l)
 	}
 	reading_add(1);
 	export_count(e, l, hash);
+	export_note_policy(e, line);
 	export_failed(e, export_out_write(&e->out, false));
 }
 
@@ -220,6 +221,8 @@ run_export(struct export *e)
 	if (!code && buf_failed(&e->pending))
 		code = cmd_fail(EXPORT_WHAT, "no commit for too long: not a chain of records");
 	code = code ? code : export_out_write(&e->out, true);
+	if (!code && e->path)
+		code = export_policies(e);
 	if (!code && e->path)
 		code = export_place(e);
 	if (!code && e->pending.n)
@@ -356,8 +359,9 @@ audit_export(int argc, char **argv)
 	code = query_times(q);
 	buf_init(&e.pending, PENDING_BYTES);
 	e.types = json_object();
+	e.policies = json_object();
 	e.chain = calloc(EXPORT_CHAINS_MAX, sizeof(*e.chain));
-	if (!e.chain || !e.types)
+	if (!e.chain || !e.types || !e.policies)
 		code = cmd_fail(EXPORT_WHAT, "out of memory");
 	code = code ? code : choose_format(&e, format);
 	code = code ? code : search_read_wants(q, &e.q, &given);
@@ -374,6 +378,7 @@ audit_export(int argc, char **argv)
 		buf_free(&e.chain[i].note);
 	free(e.chain);
 	json_decref(e.types);
+	json_decref(e.policies);
 	buf_free(&e.pending);
 	return query_end(q, code);
 }

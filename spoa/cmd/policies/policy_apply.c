@@ -17,6 +17,7 @@
 #include "base/why.h"
 #include "cmd/cmd.h"
 #include "cmd/daemon/admin.h"
+#include "cmd/plain.h"
 #include "cmd/policies/policy.h"
 #include "cmd/policies/versions.h"
 #include "gate/snapshot.h"
@@ -32,11 +33,15 @@ struct apply {
 	bool yes;
 	struct arena a;
 	const struct config *cfg;
+	const char *socket; /* admin socket of the daemon */
+	struct kept_places places; /* journal NULL: the configuration names none */
 	struct file_set next; /* files to install; empty: those on disk are put in force */
 	struct file_set was;  /* their contents before */
 	char version[65];     /* of the policy that is put in force */
 	const char *label;
 	char before[65]; /* of the policy in force */
+	/* back: the version that is put in force again; version NULL: apply */
+	struct kept_policy back;
 };
 
 /* ---- what is put in force ---- */
@@ -56,7 +61,13 @@ load_config(struct apply *ap)
 		cmd_mistakes(ap->what, &d);
 	else if (!ap->cfg->policy)
 		cmd_fail(ap->what, "%s: names no policy", file);
-	return ap->cfg && ap->cfg->policy;
+	if (!ap->cfg || !ap->cfg->policy)
+		return false;
+	ap->socket = admin_socket(ap->what, ap->config, &ap->a);
+	if (!ap->socket)
+		return false;
+	ap->places = (struct kept_places){ ap->cfg->journal, ap->cfg->other_journal };
+	return true;
 }
 
 static bool
@@ -115,26 +126,81 @@ take_new_file(struct apply *ap, const char *file)
 	return file_set_add(&ap->next, FILE_OF_POLICY, to, buf_view(&text));
 }
 
+/* Returns true if the detection rules that are compiled in are those of the kept version. */
+static bool
+same_built_in(const struct file_set *read, const struct file_set *kept)
+{
+	for (size_t i = 0; i < kept->n; i++) {
+		const struct set_file *f = &kept->v[i];
+		const struct set_file *now =
+			f->kind == FILE_BUILT_IN ? file_set_find(read, f->name) : f;
+		if (!now || !span_eq(now->text, f->text))
+			return false;
+	}
+	return true;
+}
+
+/* Compares the policy that was read with the version that was asked for. A file that was added since
+ * changes the version, and `back` removes no file. */
+static bool
+is_wanted_version(struct apply *ap, const struct file_set *read)
+{
+	size_t added = 0;
+
+	if (!ap->back.version || !strcmp(ap->back.version, ap->version))
+		return true;
+	for (size_t i = 0; i < read->n; i++) {
+		const struct set_file *f = &read->v[i];
+		if (!versions_has_file(f) || file_set_find(&ap->back.files, f->name))
+			continue;
+		added++;
+		cmd_fail(ap->what, "%s: version %.12s does not have this file", f->name,
+			ap->back.version);
+	}
+	if (!added && !same_built_in(read, &ap->back.files)) {
+		printf("version %.12s becomes %s: this program has other detection rules\n",
+			ap->back.version, ap->label);
+		return true;
+	}
+	if (added)
+		cmd_fail(ap->what, "remove %s, and run the command again: nothing was changed",
+			added == 1 ? "this file" : "these files");
+	else
+		cmd_fail(ap->what,
+			"with the present configuration the files of version %.12s make the policy "
+			"%s: nothing was changed",
+			ap->back.version, ap->label);
+	return false;
+}
+
 /* Checks the policy as `tollgate check` does, and learns its version. */
 static bool
 check_next(struct apply *ap)
 {
+	struct file_set read;
+	bool good = false;
+
+	file_set_init(&read);
 	SCOPED_DIAG(d);
+	file_set_record(&read);
 	struct snapshot *snap = snapshot_load(ap->cfg->file, NULL, 1, NULL, &d);
+	file_set_record(NULL);
 	if (!snap) {
 		cmd_mistakes(ap->what, &d);
-		return false;
+	} else {
+		snprintf(ap->version, sizeof(ap->version), "%s", snap->policy->version);
+		ap->label = arena_strdup(&ap->a, snap->policy->label);
+		good = ap->label && is_wanted_version(ap, &read);
 	}
-	snprintf(ap->version, sizeof(ap->version), "%s", snap->policy->version);
-	ap->label = arena_strdup(&ap->a, snap->policy->label);
 	snapshot_unref(&snap);
-	return ap->label != NULL;
+	file_set_free(&read);
+	return good;
 }
 
 static json_t *
-daemon_status(struct apply *ap, int *code)
+daemon_status(const struct apply *ap, const char *socket, int *code)
 {
-	return admin_call_json(ap->what, ap->config, "/status", NULL, code);
+	return admin_call_at(ap->what, socket, "/status", NULL, code);
 }
 
 /* ---- what it changes ---- */
@@ -148,8 +214,8 @@ print_differences(struct apply *ap)
 	SCOPED_BUF(why, 4096);
 	SCOPED_BUF(text, 0);
 	SCOPED_DIAG(d);
-	if (ap->cfg->journal)
-		before = versions_tree(&ap->a, ap->cfg->journal, ap->before, NULL, &why);
+	if (ap->places.journal)
+		before = versions_tree(&ap->a, &ap->places, ap->before, NULL, &why);
 	else
 		buf_str(&why, "the configuration names no audit.journal");
 	file_set_from(&ap->next, SET_OVER_DISK);
@@ -208,6 +274,10 @@ agreed(const struct apply *ap)
 {
 	char answer[16] = "";
 
+	for (size_t i = 0; i < ap->next.n; i++)
+		printf("writes %s%s\n", ap->next.v[i].name,
+			access(ap->next.v[i].name, F_OK) == 0 ? "" : " (a new file)");
+
 	if (ap->yes)
 		return true;
 	fflush(stdout);
@@ -246,64 +316,107 @@ lock_policy(struct apply *ap)
 	return -1;
 }
 
+/* Writes the new files in order. *written is the number of files that were replaced. */
 static int
-write_files(struct apply *ap, const struct file_set *files)
+write_files(struct apply *ap, size_t *written)
 {
 	SCOPED_BUF(why, 4096);
-	for (size_t i = 0; i < files->n; i++) {
-		const struct set_file *f = &files->v[i];
+	for (*written = 0; *written < ap->next.n; ++*written) {
+		const struct set_file *f = &ap->next.v[*written];
 		if (replace_file(AT_FDCWD, f->name, 0640, f->text, &why))
 			return cmd_fail(ap->what, "%.*s", SPAN_ARG(buf_view(&why)));
 	}
 	return EXIT_DONE;
 }
 
-/* Reads what the files hold now, so that a refused reload leaves them as they were. */
-static bool
+/* Reads the present contents of the files. A file that does not exist is not in ap->was. */
+static int
 remember_files(struct apply *ap)
 {
 	file_set_from(NULL, SET_AS_LOADED);
 	for (size_t i = 0; i < ap->next.n; i++) {
 		SCOPED_BUF(text, 0);
 		const struct set_file *f = &ap->next.v[i];
-		if (buf_file(&text, f->name) &&
-			!file_set_add(&ap->was, f->kind, f->name, buf_view(&text)))
-			return false;
+		if (!buf_file(&text, f->name)) {
+			if (errno != ENOENT)
+				return cmd_fail(ap->what, "%s: %s", f->name, strerror(errno));
+		} else if (!file_set_add(&ap->was, f->kind, f->name, buf_view(&text))) {
+			return cmd_fail(ap->what, "out of memory");
+		}
 	}
-	return true;
+	return EXIT_DONE;
 }
 
+/* Gives the first `written` files their earlier contents, and removes those that did not exist. */
+static void
+restore_files(struct apply *ap, size_t written)
+{
+	for (size_t i = 0; i < written; i++) {
+		SCOPED_BUF(why, 4096);
+		const char *name = ap->next.v[i].name;
+		const struct set_file *was = file_set_find(&ap->was, name);
+		if (was)
+			replace_file(AT_FDCWD, name, 0640, was->text, &why);
+		else if (unlink(name) < 0)
+			buf_printf(&why, "%s: %s", name, strerror(errno));
+		if (why.n)
+			cmd_fail(ap->what, "cannot be restored: %.*s", SPAN_ARG(buf_view(&why)));
+	}
+}
+
+/* The order may or may not have reached the daemon: the version in force decides. */
 static int
-order_reload(struct apply *ap)
+look_after_order(const struct apply *ap, const char *socket, struct span why)
+{
+	int code = EXIT_CANNOT;
+	json_auto_t *s = daemon_status(ap, socket, &code);
+
+	if (s && !strcmp(json_text_in(s, "policy_version"), ap->version))
+		return EXIT_DONE;
+	cmd_fail(ap->what,
+		"%.*s: it is not known whether the daemon carries out the order. The new files stay "
+		"installed%s%s. `tollgate status` shows the policy in force, and `tollgate reload` "
+		"orders the files again",
+		SPAN_ARG(why), s ? ", and still in force is " : "",
+		s ? json_text_in(s, "policy") : "");
+	return EXIT_CANNOT;
+}
+
+/* EXIT_DONE: the daemon has the policy in force. EXIT_NO: the daemon refused it. EXIT_CANNOT: the
+ * outcome is unknown. */
+static int
+order_reload(const struct apply *ap, const char *socket)
 {
 	json_auto_t *in = json_pack("{ss}", "reason", ap->why), *said = NULL;
 	const json_t *one;
 	size_t i;
 
 	SCOPED_BUF(why, 4096);
-	const char *socket = admin_socket(ap->what, ap->config, &ap->a);
-	long status = socket ? admin_ask_json(socket, "/reload", in, &said, &why) : 0;
+	long status = admin_ask_json(socket, "/reload", in, &said, &why);
+	const char *error = json_str_in(said, "error");
 	if (status == 200)
 		return EXIT_DONE;
-	if (!status)
-		return socket ? cmd_fail(ap->what, "%.*s", SPAN_ARG(buf_view(&why))) : EXIT_CANNOT;
+	if (!str_same(json_str_in(said, "result"), "refused") && (status < 400 || !error)) {
+		if (!why.n)
+			buf_str(&why, "the daemon did not report an outcome within its time");
+		return look_after_order(ap, socket, buf_view(&why));
+	}
 	json_array_foreach(json_object_get(said, "errors"), i, one)
 		fprintf(stderr, "%s\n", json_string_value(one) ? json_string_value(one) : "?");
 	cmd_fail(ap->what, "the daemon refused the policy, and the one before stays in force%s%s",
-		json_str_in(said, "error") ? ": " : "",
-		json_str_in(said, "error") ? json_str_in(said, "error") : "");
+		error ? ": " : "", error ? error : "");
 	return EXIT_NO;
 }
 
 /* Waits until every worker decides by the policy. */
 static int
-await_workers(struct apply *ap)
+await_workers(const struct apply *ap, const char *socket)
 {
 	uint64_t end_us = clock_mono_us() + WAIT_US;
 	int code = EXIT_CANNOT;
 
 	for (;;) {
-		json_auto_t *s = daemon_status(ap, &code);
+		json_auto_t *s = daemon_status(ap, socket, &code);
 		if (!s)
 			return code;
 		const char *version = json_str_in(s, "policy_version"),
@@ -332,21 +445,77 @@ await_workers(struct apply *ap)
 	}
 }
 
+/* Prints the other daemons of the Redis with their policies, before the question. */
+static void
+print_group(const struct apply *ap, const json_t *status)
+{
+	const json_t *group = json_object_get(status, "group"), *one;
+	size_t i;
+
+	SCOPED_BUF(text, 0);
+	if (ap->cfg->redis_url && !json_is_array(group))
+		buf_str(&text, "other daemons: unknown, because Redis does not answer\n");
+	json_array_foreach(group, i, one)
+	{
+		bool shares = json_is_true(json_object_get(one, "shares_file"));
+		buf_printf(&text, "node %s: %s in force, %s\n", json_text_in(one, "node"),
+			json_text_in(one, "policy"),
+			shares ? "from the same file: it gets the policy, too"
+			       : "from another file: apply the policy there, too");
+	}
+	plain_print(stdout, buf_view(&text));
+}
+
+/* Orders each daemon of the group that reads the same file. The first daemon has the policy in force
+ * already, so the files stay. */
+static int
+order_group(const struct apply *ap)
+{
+	int code = EXIT_CANNOT, worst;
+	json_auto_t *s = daemon_status(ap, ap->socket, &code);
+	const json_t *one;
+	size_t i;
+
+	worst = s ? EXIT_DONE : code;
+	json_array_foreach(json_object_get(s, "group"), i, one)
+	{
+		const char *socket = json_str_in(one, "admin");
+		if (!json_is_true(json_object_get(one, "shares_file")))
+			continue;
+		if (!socket)
+			code = cmd_fail(ap->what, "node %s: has no admin socket: send it SIGHUP",
+				json_text_in(one, "node"));
+		else
+			code = order_reload(ap, socket);
+		if (socket && !code)
+			code = await_workers(ap, socket);
+		if (code)
+			cmd_fail(ap->what, "node %s may not have the policy that is in force here",
+				json_text_in(one, "node"));
+		worst = code > worst ? code : worst;
+	}
+	return worst;
+}
+
 static int
 install(struct apply *ap)
 {
-	int code;
+	size_t written;
+	int code = remember_files(ap);
 
-	if (!remember_files(ap))
-		return cmd_fail(ap->what, "out of memory");
-	code = write_files(ap, &ap->next);
-	if (code == EXIT_DONE)
-		code = order_reload(ap);
-	if (code != EXIT_DONE) {
-		write_files(ap, &ap->was);
+	if (code)
+		return code;
+	code = write_files(ap, &written);
+	if (code) {
+		restore_files(ap, written);
 		return code;
 	}
-	return await_workers(ap);
+	code = order_reload(ap, ap->socket);
+	if (code == EXIT_NO)
+		restore_files(ap, written);
+	if (!code)
+		code = await_workers(ap, ap->socket);
+	return code ? code : order_group(ap);
 }
 
 /* ---- the commands ---- */
@@ -362,12 +531,13 @@ run(struct apply *ap)
 	file_set_from(&ap->next, SET_OVER_DISK);
 	if (!check_next(ap))
 		return EXIT_NO;
-	json_auto_t *s = daemon_status(ap, &code);
+	json_auto_t *s = daemon_status(ap, ap->socket, &code);
 	if (!s)
 		return code;
 	snprintf(ap->before, sizeof(ap->before), "%s", json_text_in(s, "policy_version"));
 	printf("in force: %s\nnext:     %s\n", json_text_in(s, "policy"), ap->label);
 	print_differences(ap);
+	print_group(ap, s);
 	if (run_tests(ap)) {
 		cmd_fail(ap->what, "tests fail: nothing was changed");
 		return EXIT_NO;
@@ -409,6 +579,7 @@ end(struct apply *ap, int code)
 	file_set_from(NULL, SET_AS_LOADED);
 	file_set_free(&ap->next);
 	file_set_free(&ap->was);
+	kept_policy_free(&ap->back);
 	arena_reset(&ap->a);
 	return code;
 }
@@ -425,49 +596,88 @@ policy_apply(int argc, char **argv)
 	return end(&ap, code ? code : run(&ap));
 }
 
-/* The version before the one in force, by the records. */
+/* Finds a version and the SHA-256 of its text in the records of type `policy`: the last record of
+ * `version`, or with `version` NULL the version before the one in force. */
 static bool
-find_version_before(struct apply *ap, char version[65])
+find_record(struct apply *ap, const char *version, json_t **record)
 {
 	struct query q = { .what = ap->what, .journal = ap->cfg->journal, .config = ap->config };
 	int code = EXIT_CANNOT;
-	const char *before = NULL;
 
-	json_auto_t *s = daemon_status(ap, &code);
-	if (!s)
+	*record = NULL;
+	json_auto_t *s = version ? NULL : daemon_status(ap, ap->socket, &code);
+	if (!version && !s)
 		return false;
 	json_auto_t *list = query_times(&q) || query_begin(&q, NULL, NULL, 0) ? NULL
 									     : versions_read(&q);
 	if (list)
-		before = versions_before(list, json_text_in(s, "policy_version"));
-	snprintf(version, 65, "%s", before ? before : "");
+		*record = json_incref(version ? versions_last(list, version)
+					      : versions_before(list,
+							json_text_in(s, "policy_version")));
 	query_end(&q, EXIT_DONE);
-	if (list && !before)
-		cmd_fail(ap->what, "no other policy is on record in %s", ap->cfg->journal);
-	return before != NULL;
+	if (list && !*record)
+		cmd_fail(ap->what,
+			version ? "%s: no record names version %.12s"
+				: "%s: no other policy is on record",
+			ap->cfg->journal, version);
+	return *record != NULL;
 }
 
-/* Takes the files of a kept text that differ from those on disk. */
 static bool
-take_version(struct apply *ap, const char *version)
+is_in_folder(const char *folder, const char *name)
 {
-	struct kept_policy kept;
+	size_t n = strlen(folder);
+
+	if (strstr(name, ".."))
+		return false;
+	if (!strcmp(folder, "."))
+		return name[0] != '/';
+	return !strncmp(name, folder, n) && (name[n] == '/' || folder[n - 1] == '/');
+}
+
+/* Adds a file to those that are installed, unless the disk has these contents. A file elsewhere
+ * that the policy does not include belongs to somebody else, and is not written. */
+static bool
+take_kept_file(struct apply *ap, const struct set_file *f, const struct diag *included)
+{
+	const char *folder = policy_folder(ap);
+
+	SCOPED_BUF(text, 0);
+	if (!folder || !versions_has_file(f) ||
+		(buf_file(&text, f->name) && span_eq(buf_view(&text), f->text)))
+		return folder != NULL;
+	if (is_in_folder(folder, f->name) ||
+		diag_names(buf_view(&included->files), span_str(f->name)))
+		return file_set_add(&ap->next, f->kind, f->name, f->text);
+	cmd_fail(ap->what, "%s: differs from version %.12s, and is not written: it is outside of %s",
+		f->name, ap->back.version, folder);
+	return true;
+}
+
+/* Takes the files of a recorded version that differ from those on disk. */
+static bool
+take_version(struct apply *ap, const json_t *record)
+{
+	const char *version = json_text_in(record, "policy_version"),
+		   *hash = json_str_in(record, "text");
 	bool ok = true;
 
 	SCOPED_BUF(why, 4096);
-	int err = kept_policy_get(ap->cfg->journal, version, NULL, &kept, &why);
-	for (size_t i = 0; !err && ok && i < kept.files.n; i++) {
-		const struct set_file *f = &kept.files.v[i];
-		SCOPED_BUF(text, 0);
-		if (f->kind != FILE_BUILT_IN &&
-			!(buf_file(&text, f->name) && span_eq(buf_view(&text), f->text)))
-			ok = file_set_add(&ap->next, f->kind, f->name, f->text);
-	}
-	if (!err && strcmp(kept.root, ap->cfg->policy) != 0)
+	int err = hash ? kept_policy_get(&ap->places, version, hash, &ap->back, &why)
+		       : why_err(&why, ERR_NOTFOUND, "the record of version %.12s names no text",
+				 version);
+	if (!err && strcmp(ap->back.root, ap->cfg->policy) != 0)
 		err = why_err(&why, ERR_NOTFOUND,
-			"that version was loaded from %s, and %s names %s", kept.root, ap->cfg->file,
-			ap->cfg->policy);
-	kept_policy_free(&kept);
+			"that version was loaded from %s, and %s names %s", ap->back.root,
+			ap->cfg->file, ap->cfg->policy);
+	SCOPED_DIAG(included);
+	if (!err) {
+		file_set_from(&ap->back.files, SET_AS_LOADED);
+		policy_tree(&ap->a, ap->back.root, &included);
+		file_set_from(NULL, SET_AS_LOADED);
+	}
+	for (size_t i = 0; !err && ok && i < ap->back.files.n; i++)
+		ok = take_kept_file(ap, &ap->back.files.v[i], &included);
 	if (err || !ok)
 		cmd_fail(ap->what, "%.*s", SPAN_ARG(ok ? buf_view(&why) : SPAN_LIT("out of memory")));
 	return !err && ok;
@@ -480,16 +690,17 @@ policy_back(int argc, char **argv)
 	const char *given;
 	char version[65];
 	int code = begin(&ap, argc, argv, &given);
+	json_auto_t *record = NULL;
 
 	SCOPED_BUF(why, 4096);
 	if (!code && !ap.cfg->journal)
 		code = cmd_fail(ap.what, "%s: has no audit.journal", ap.cfg->file);
-	if (!code && given && !versions_find(ap.cfg->journal, given, version, &why)) {
+	if (!code && given && !versions_find(&ap.places, given, version, &why)) {
 		cmd_fail(ap.what, "%.*s", SPAN_ARG(buf_view(&why)));
 		code = EXIT_NO;
 	}
-	if (!code && ((!given && !find_version_before(&ap, version)) ||
-			     !take_version(&ap, version)))
+	if (!code && (!find_record(&ap, given ? version : NULL, &record) ||
+			     !take_version(&ap, record)))
 		code = EXIT_NO;
 	return end(&ap, code ? code : run(&ap));
 }

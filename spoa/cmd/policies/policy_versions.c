@@ -68,50 +68,72 @@ versions_read(struct query *q)
 	return list;
 }
 
-const char *
-versions_before(const json_t *list, const char *version)
+static json_t *
+last_record(const json_t *list, const char *version, bool other)
 {
-	const char *before = NULL;
-	const json_t *one;
-	size_t i;
-
-	json_array_foreach(list, i, one)
-	{
+	for (size_t i = json_array_size(list); i--;) {
+		json_t *one = json_array_get(list, i);
 		const char *its = json_str_in(one, "policy_version");
-		if (its && strcmp(its, version) != 0)
-			before = its;
+		if (its && (strcmp(its, version) != 0) == other)
+			return one;
 	}
-	return before;
+	return NULL;
 }
 
-bool
-versions_find(const char *journal, const char *given, char version[65], struct buf *why)
+json_t *
+versions_before(const json_t *list, const char *version)
 {
-	enum { LEAST = 6 };
-	const char *at = strrchr(given, '@'), *digits = at ? at + 1 : given;
-	char its[17], hash[KEPT_POLICY_HEX], found[17] = "";
-	struct kept_policy kept;
+	return last_record(list, version, true);
+}
+
+json_t *
+versions_last(const json_t *list, const char *version)
+{
+	return last_record(list, version, false);
+}
+
+/* Finds the versions of a journal's texts that begin with the digits: found[0] is the last of them, and
+ * *several is set if there are others. */
+static void
+find_in_folder(const char *journal, const char *digits, char found[17], bool *several)
+{
+	char its[17], hash[KEPT_POLICY_HEX];
 
 	SCOPED_BUF(folder, 0);
 	kept_policy_folder(journal, &folder);
-	DIR *d = strlen(digits) >= LEAST ? opendir(folder.p) : NULL;
-	bool several = false;
+	DIR *d = opendir(folder.p);
 	for (const struct dirent *e; d && (e = readdir(d));)
 		if (kept_policy_name_read(e->d_name, its, hash) &&
 			!strncmp(its, digits, strlen(digits) < 16 ? strlen(digits) : 16)) {
-			several |= found[0] && strcmp(found, its) != 0;
-			memcpy(found, its, sizeof(found));
+			*several |= found[0] && strcmp(found, its) != 0;
+			memcpy(found, its, sizeof(its));
 		}
 	if (d)
 		closedir(d);
+}
+
+bool
+versions_find(
+	const struct kept_places *places, const char *given, char version[65], struct buf *why)
+{
+	enum { LEAST = 6 };
+	const char *at = strrchr(given, '@'), *digits = at ? at + 1 : given;
+	char found[17] = "";
+	struct kept_policy kept;
+	bool several = false;
+
+	if (strlen(digits) >= LEAST)
+		find_in_folder(places->journal, digits, found, &several);
+	if (strlen(digits) >= LEAST && places->beside)
+		find_in_folder(places->beside, digits, found, &several);
 	if (several || !found[0]) {
-		buf_printf(why, "%s: %s of a policy in %s%s", given,
-			several ? "several versions" : "no version", folder.p,
+		buf_printf(why, "%s: %s of a policy in %s" KEPT_POLICY_FOLDER "%s", given,
+			several ? "several versions" : "no version", places->journal,
 			several ? " begin with that: give more digits"
 				: "; `tollgate policy history` lists the versions");
 		return false;
 	}
-	int err = kept_policy_get(journal, found, NULL, &kept, why);
+	int err = kept_policy_get(places, found, NULL, &kept, why);
 	if (!err)
 		snprintf(version, 65, "%.64s", kept.version);
 	kept_policy_free(&kept);
@@ -121,14 +143,14 @@ versions_find(const char *journal, const char *given, char version[65], struct b
 /* ---- history ---- */
 
 const struct yaml_node *
-versions_tree(struct arena *a, const char *journal, const char *version, const char *hash,
-	struct buf *why)
+versions_tree(struct arena *a, const struct kept_places *places, const char *version,
+	const char *hash, struct buf *why)
 {
 	struct kept_policy kept;
 	const struct yaml_node *tree = NULL;
 
 	SCOPED_DIAG(d);
-	if (!kept_policy_get(journal, version, hash, &kept, why)) {
+	if (!kept_policy_get(places, version, hash, &kept, why)) {
 		file_set_from(&kept.files, SET_AS_LOADED);
 		tree = policy_tree(a, kept.root, &d);
 		file_set_from(NULL, SET_AS_LOADED);
@@ -139,26 +161,26 @@ versions_tree(struct arena *a, const char *journal, const char *version, const c
 
 /* The tree of the text that a record of type `policy` names. */
 static const struct yaml_node *
-recorded_tree(struct arena *a, const char *journal, const json_t *record)
+recorded_tree(struct arena *a, const struct kept_places *places, const json_t *record)
 {
 	const char *version = json_str_in(record, "policy_version");
 
 	SCOPED_BUF(why, 4096);
-	return version ? versions_tree(a, journal, version, json_str_in(record, "text"), &why)
+	return version ? versions_tree(a, places, version, json_str_in(record, "text"), &why)
 		       : NULL;
 }
 
 /* Sets "changed" of a version: its differences from the version before. */
 static void
-put_changed(json_t *one, const json_t *before, const char *journal)
+put_changed(json_t *one, const json_t *before, const struct kept_places *places)
 {
 	struct differences found;
 
 	SCOPED_ARENA(a, 0, false);
 	SCOPED_BUF(text, 0);
 	const struct yaml_node
-		*was = before ? recorded_tree(&a, journal, before) : NULL,
-		*is = recorded_tree(&a, journal, one);
+		*was = before ? recorded_tree(&a, places, before) : NULL,
+		*is = recorded_tree(&a, places, one);
 	if (!was || !is || !policy_differences(&a, was, is, &found))
 		return;
 	policy_differences_print(&found, &text);
@@ -207,11 +229,12 @@ history(struct query *q, uint64_t limit, bool as_json)
 
 	if (!list)
 		return EXIT_CANNOT;
+	const struct kept_places places = { .journal = q->journal, .beside = q->beside };
 	size_t n = json_array_size(list), first = n > limit ? n - limit : 0;
 	for (size_t i = n; i > first; i--) {
 		json_t *o = shown_version(json_array_get(list, i - 1));
 		if (q->journal)
-			put_changed(o, i > 1 ? json_array_get(list, i - 2) : NULL, q->journal);
+			put_changed(o, i > 1 ? json_array_get(list, i - 2) : NULL, &places);
 		json_array_append_new(shown, o);
 	}
 	reading_add(json_array_size(shown));
@@ -245,16 +268,22 @@ policy_history(int argc, char **argv)
 
 /* ---- show ---- */
 
+bool
+versions_has_file(const struct set_file *f)
+{
+	return f->kind == FILE_OF_POLICY || f->kind == FILE_OF_WORDS;
+}
+
 static void
 print_kept(const struct kept_policy *kept, struct buf *out)
 {
 	size_t shown = 0;
 
 	for (size_t i = 0; i < kept->files.n; i++)
-		shown += kept->files.v[i].kind != FILE_BUILT_IN;
+		shown += versions_has_file(&kept->files.v[i]);
 	for (size_t i = 0; i < kept->files.n; i++) {
 		const struct set_file *f = &kept->files.v[i];
-		if (f->kind == FILE_BUILT_IN)
+		if (!versions_has_file(f))
 			continue;
 		if (shown > 1)
 			buf_printf(out, "%s# ---- %s ----\n", i ? "\n" : "", f->name);
@@ -280,14 +309,15 @@ policy_show(int argc, char **argv)
 	const struct config *cfg = journal ? NULL : cmd_config(&a, config);
 	if (!journal && !cfg)
 		return cmd_no_config(what, config, ", or the journal with --journal");
-	journal = journal ? journal : cfg->journal;
-	if (!journal)
+	const struct kept_places places = { .journal = journal ? journal : cfg->journal,
+		.beside = journal ? NULL : cfg->other_journal };
+	if (!places.journal)
 		return cmd_fail(what, "%s: has no audit.journal", cfg->file);
-	if (!versions_find(journal, operands[0], version, &why)) {
+	if (!versions_find(&places, operands[0], version, &why)) {
 		cmd_fail(what, "%.*s", SPAN_ARG(buf_view(&why)));
 		return EXIT_NO;
 	}
-	int err = kept_policy_get(journal, version, NULL, &kept, &why);
+	int err = kept_policy_get(&places, version, NULL, &kept, &why);
 	if (!err)
 		print_kept(&kept, &text);
 	kept_policy_free(&kept);

@@ -8,6 +8,7 @@
 #include "cmd/plain.h"
 #include "cmd/records/audit.h"
 #include "cmd/records/recorded.h"
+#include "record/archive/kept_policy.h"
 #include "record/audit/record_fields.h"
 #include "record/audit/record_terms.h"
 #include "policy/config/config.h"
@@ -602,12 +603,17 @@ load_deciding(struct audit_args *a, struct wanted *w)
 {
 	const char *version = record_text(w->record, RF_POLICY_VERSION);
 	const struct config *cfg = a->q.journal ? NULL : cmd_config(&a->q.arena, a->q.config);
-	const char *journal = cfg ? cfg->journal : a->q.journal;
+	/* An export has its texts in FILE.policies. */
+	const bool own = a->q.file && kept_policy_any(a->q.file);
+	const struct kept_places places = {
+		.journal = own ? a->q.file : cfg ? cfg->journal : a->q.journal,
+		.beside = cfg ? cfg->other_journal : a->q.beside
+	};
 	int err = ERR_NOTFOUND;
 
 	SCOPED_BUF(why, 4096);
-	if (journal)
-		err = policy_alone_kept(&w->policy, a->q.config, journal, version,
+	if (places.journal)
+		err = policy_alone_kept(&w->policy, a->q.config, &places, version,
 			json_string_value(json_object_get(w->texts, version)), &why);
 	else
 		buf_str(&why, "no journal is named or configured");

@@ -786,10 +786,10 @@ run_restore(struct restore *r, const char *archive)
 	cmd_failed(WHAT, err, &why);
 	if (!err)
 		err = restore_all(r);
-	if (!err && r->restored) {
+	if (!err && r->restored)
 		make_trees(r);
+	if (!err)
 		err = bring_policies(r);
-	}
 	r->restored += done.restored;
 	if (r->restored) {
 		reading_asked("segments", json_incref(r->done));

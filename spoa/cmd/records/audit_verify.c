@@ -226,18 +226,18 @@ print_programs(const struct verify_result *r, struct watch *w)
 	return true;
 }
 
-/* Holds each text that a record names against JOURNAL.policies: false, after a line each, if one
- * is missing or was changed. */
+/* Holds each text that a record names against JOURNAL.policies, or against FILE.policies of an export:
+ * false, after a line each, if one is missing or was changed. */
 static bool
-policies_hold(const struct audit_args *a, const struct watch *w)
+policies_hold(const struct audit_args *a, const struct watch *w, const char *place)
 {
 	const char *hash;
 	json_t *version;
 	bool ok = true;
 
 	SCOPED_BUF(folder, 0);
-	kept_policy_folder(a->q.journal, &folder);
-	if (json_object_size(w->policies) && !kept_policy_any(a->q.journal)) {
+	kept_policy_folder(place, &folder);
+	if (json_object_size(w->policies) && !kept_policy_any(place)) {
 		fprintf(stderr,
 			"tollgate: %s: %s is not here: the texts of %zu policies were not compared\n",
 			a->q.what, folder.p, json_object_size(w->policies));
@@ -247,7 +247,7 @@ policies_hold(const struct audit_args *a, const struct watch *w)
 	{
 		struct kept_policy kept;
 		SCOPED_BUF(why, 4096);
-		int err = kept_policy_get(a->q.journal,
+		int err = kept_policy_get(&(struct kept_places){ .journal = place },
 			json_is_string(version) ? json_string_value(version) : "", hash, &kept,
 			&why);
 		kept_policy_free(&kept);
@@ -537,6 +537,7 @@ chains_free(struct chains *c)
 	for (size_t i = 0; i < c->n; i++) {
 		verifier_free(&c->v[i]);
 		tree_check_free(&c->w[i]->tree);
+		json_decref(c->w[i]->policies);
 		free(c->w[i]);
 	}
 	c->n = 0;
@@ -609,6 +610,8 @@ verify_file(struct audit_args *a, struct audit_note *n, bool *ok, struct buf *wh
 	for (size_t i = 0; !err && i < c->n; i++) {
 		print_result(&r[i], c->w[i], "file");
 		*ok = print_programs(&r[i], c->w[i]) && *ok && r[i].ok;
+		if (kept_policy_any(a->q.file))
+			*ok = policies_hold(a, c->w[i], a->q.file) && *ok;
 	}
 	if (!err && n && !c->proof)
 		hold_file_note(c, n, r, ok);
@@ -735,7 +738,7 @@ audit_verify(struct audit_args *a)
 		if (!err) {
 			print_result(&journal, &w, "journal");
 			ok = print_programs(&journal, &w) && ok && journal.ok && clean;
-			ok = policies_hold(a, &w) && ok;
+			ok = policies_hold(a, &w, a->q.journal) && ok;
 			if (a->note)
 				ok = audit_note_print(a, &note, &w.tree, w.learned, &journal) &&
 				     ok;

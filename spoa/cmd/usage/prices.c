@@ -75,10 +75,10 @@ say_price(struct check *c, struct span route, struct span provider, struct span 
 	SCOPED_BUF(raw, 0);
 	buf_printf(&raw, "%.*s%s%.*s: %s: %llu requests by route %.*s", SPAN_ARG(provider),
 		provider.n ? " " : "", SPAN_ARG(model), what,
-		(unsigned long long)g->sum[SUM_REQUESTS], SPAN_ARG(route));
-	if (g->sum[SUM_NO_PRICE])
+		(unsigned long long)g->of.sum[SUM_REQUESTS], SPAN_ARG(route));
+	if (g->of.sum[SUM_NO_PRICE])
 		buf_printf(&raw, ", %llu of them refused for it",
-			(unsigned long long)g->sum[SUM_NO_PRICE]);
+			(unsigned long long)g->of.sum[SUM_NO_PRICE]);
 	SCOPED_BUF(shown, 0);
 	plain_put(&shown, buf_view(&raw), SIZE_MAX);
 	printf("%.*s\n", SPAN_ARG(buf_view(&shown)));
@@ -96,7 +96,7 @@ check_group(struct check *c, const struct usage_group *g, struct arena *a)
 	char what[96];
 
 	/* what rules refused is no model of ours */
-	if (!model.n || (g->sum[SUM_REQUESTS] == g->sum[SUM_REFUSED] && !g->sum[SUM_NO_PRICE]))
+	if (!model.n || (g->of.sum[SUM_REQUESTS] == g->of.sum[SUM_REFUSED] && !g->of.sum[SUM_NO_PRICE]))
 		return;
 	c->models++;
 	const struct price_row *row =
@@ -109,10 +109,10 @@ check_group(struct check *c, const struct usage_group *g, struct arena *a)
 		return;
 	}
 	for (size_t i = 0; i < COUNT_OF(pieces); i++) {
-		if (!g->sum[pieces[i].sum] || row->rates.has >> pieces[i].kind & 1)
+		if (!g->of.sum[pieces[i].sum] || row->rates.has >> pieces[i].kind & 1)
 			continue;
 		snprintf(what, sizeof(what), "%s: no price, but %llu were used",
-			price_names[pieces[i].kind], (unsigned long long)g->sum[pieces[i].sum]);
+			price_names[pieces[i].kind], (unsigned long long)g->of.sum[pieces[i].sum]);
 		say_price(c, route, provider, model, g, what);
 	}
 }
@@ -153,7 +153,7 @@ check_all(struct check *c)
 	}
 	if (!c->missing)
 		printf("all %zu models in %llu requests have a price in %s%s%s\n", c->models,
-			(unsigned long long)c->used.total[SUM_REQUESTS], p->prices->file,
+			(unsigned long long)c->used.total.sum[SUM_REQUESTS], p->prices->file,
 			p->prices->as_of[0] ? ", as of " : "", p->prices->as_of);
 	return c->missing ? EXIT_NO : EXIT_DONE;
 }

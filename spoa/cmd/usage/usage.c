@@ -8,6 +8,7 @@
 
 struct asked {
 	struct usage_table table;
+	struct usage_before before;
 	struct usage_page page;
 };
 
@@ -44,9 +45,10 @@ read_by(struct usage_table *t, const char *by)
 static int
 print_usage(struct asked *r, const struct query *q, enum usage_form form)
 {
-	if (r->table.no_memory)
+	if (r->table.no_memory || r->before.table.no_memory)
 		return cmd_fail("usage", "out of memory");
 	usage_count_attempts(&r->table);
+	usage_count_attempts(&r->before.table);
 	int err = usage_paged(&r->table, &r->page);
 	if (err)
 		return cmd_fail("usage", "%s%s%s", err == ERR_NOMEM ? "" : "--after ",
@@ -55,7 +57,7 @@ print_usage(struct asked *r, const struct query *q, enum usage_form form)
 					 : ": give what the page before printed at its end");
 	SCOPED_BUF(out, 0);
 	int code = EXIT_DONE;
-	if (!usage_print(&r->table, &r->page, form, q->since[0] ? q->since : NULL,
+	if (!usage_print(&r->table, &r->before, &r->page, form, q->since[0] ? q->since : NULL,
 		    q->until[0] ? q->until : NULL, &out))
 		code = cmd_fail("usage", "out of memory");
 	else if (!cmd_write(&out))
@@ -75,9 +77,8 @@ read_page(struct usage_page *p, const char *sort, const char *limit)
 
 	if (order == ORDERS)
 		return cmd_fail("usage",
-			"--sort: %s: one of cost, requests, refused, tokens, last_seen, name "
-			"is "
-			"expected",
+			"--sort: %s: one of cost, requests, refused, tokens, last_seen, "
+			"prompt_max, name is expected",
 			sort);
 	p->order = (enum usage_order)order;
 	if (limit && span_u64(span_str(limit), &p->limit))
@@ -89,7 +90,7 @@ int
 cmd_usage_sums(int argc, char **argv)
 {
 	const char *by = NULL, *sort = NULL, *limit = NULL;
-	bool csv = false, json = false;
+	bool csv = false, json = false, by_day = false;
 	struct query q = { .what = "usage" };
 	struct asked r = { .page = { .limit = 0 } };
 	const struct cmd_option options[] = { QUERY_SOURCE(&q), QUERY_TIMES(&q),
@@ -107,12 +108,18 @@ cmd_usage_sums(int argc, char **argv)
 		(code = read_page(&r.page, sort, limit)))
 		return code;
 	code = query_begin(&q, options, operands, 0);
-	if (!code && usage_table_init(&r.table))
+	memcpy(r.before.table.by, r.table.by, sizeof(r.table.by));
+	r.before.table.nby = r.table.nby;
+	for (size_t i = 0; i < r.table.nby; i++)
+		by_day |= r.table.by[i] == BY_DAY;
+	if (!code && (usage_table_init(&r.table) || usage_table_init(&r.before.table)))
 		code = cmd_fail("usage", "out of memory");
-	code = code ? code : usage_read(&r.table, &q);
+	/* A day has no period before its own. */
+	code = code ? code : usage_read(&r.table, by_day ? NULL : &r.before, &q);
 	if (!code)
 		code = print_usage(&r, &q, csv ? FORM_CSV : json ? FORM_JSON : FORM_TEXT);
 	free(r.page.row);
 	usage_table_free(&r.table);
+	usage_table_free(&r.before.table);
 	return query_end(&q, code);
 }

@@ -13,6 +13,7 @@ enum usage_order {
 	ORDER_REFUSED,
 	ORDER_TOKENS,
 	ORDER_LAST,
+	ORDER_PROMPT,
 	ORDER_NAME,
 	ORDERS
 };
@@ -39,15 +40,39 @@ void usage_cursor(const struct usage_page *p, struct buf *out);
 
 /* ---- reading ---- */
 
+/* The period of the same length directly before the query's own. */
+struct usage_before {
+	struct usage_table table;
+	char since[CLOCK_RFC3339_LEN], until[CLOCK_RFC3339_LEN]; /* "": the query has none */
+};
+
 /* Adds what the query asks for: of whole blocks of a journal from the files beside segments,
- * the rest of the lines. 0, or an exit code after a message. */
-int usage_read(struct usage_table *t, struct query *q);
+ * the rest of the lines; the period before goes to `before`, NULL: it is not wanted. 0, or an exit
+ * code after a message. */
+int usage_read(
+	struct usage_table *t, struct usage_before *before, const struct query *asked);
+
+/* ---- figures: means, percentiles, maxima, growth ---- */
+
+enum { USAGE_FIGURES = 17, USAGE_FIGURE_MAX = 64 };
+const char *usage_figure_name(size_t i); /* in JSON and CSV */
+const char *usage_figure_head(size_t i); /* in lines */
+bool usage_figure_is_text(size_t i);	 /* an id; the others are numbers */
+bool usage_figure_is_growth(size_t i);
+/* Whether lines have the figure: the records have something for it. `before`: there is a period
+ * before. */
+bool usage_figure_shown(size_t i, const struct usage_sums *total, bool before);
+/* The figure as text, in `out` or in `u`; NULL: there is none. `before`: the group's sums of the
+ * period before, NULL: it has none. */
+const char *usage_figure(size_t i, const struct usage_sums *u, const struct usage_sums *before,
+	char out[USAGE_FIGURE_MAX]);
 
 /* ---- what is shown ---- */
 
 enum usage_form { FORM_TEXT, FORM_CSV, FORM_JSON };
-/* False: no memory. */
-bool usage_print(const struct usage_table *t, const struct usage_page *p, enum usage_form form,
-	const char *since, const char *until, struct buf *out);
+/* `since` and `until`: NULL: no bound. False: no memory. */
+bool usage_print(const struct usage_table *t, const struct usage_before *before,
+	const struct usage_page *p, enum usage_form form, const char *since, const char *until,
+	struct buf *out);
 
 #endif

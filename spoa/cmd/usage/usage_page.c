@@ -11,7 +11,7 @@
 enum { BY_MOST = 3, PAGE_MAX = 1000 };
 
 /* What a group is ordered by, the largest first; then by its values. Beyond the sums: */
-enum { V_TOKENS = SUMS, V_LAST, V_NONE };
+enum { V_TOKENS = SUMS, V_LAST, V_PROMPT, V_NONE };
 static const struct {
 	const char *name;
 	int by[BY_MOST];
@@ -21,10 +21,11 @@ static const struct {
 	[ORDER_REFUSED] = { "refused", { SUM_REFUSED, SUM_REQUESTS, V_NONE } },
 	[ORDER_TOKENS] = { "tokens", { V_TOKENS, V_NONE, V_NONE } },
 	[ORDER_LAST] = { "last_seen", { V_LAST, V_NONE, V_NONE } },
+	[ORDER_PROMPT] = { "prompt_max", { V_PROMPT, V_NONE, V_NONE } },
 	[ORDER_NAME] = { "name", { V_NONE, V_NONE, V_NONE } },
 };
 const char *const usage_order_names[ORDERS] = { "cost", "requests", "refused", "tokens",
-	"last_seen", "name" };
+	"last_seen", "prompt_max", "name" };
 
 struct place {
 	uint64_t v[BY_MOST];
@@ -38,10 +39,11 @@ page_place(const struct usage_group *g, enum usage_order order)
 
 	for (size_t i = 0; i < BY_MOST; i++) {
 		int by = orders[order].by[i];
-		p.v[i] = by == V_TOKENS ? g->sum[SUM_INPUT] + g->sum[SUM_OUTPUT]
-			 : by == V_LAST ? (uint64_t)g->last_ns
-			 : by == V_NONE ? 0
-					: g->sum[by];
+		p.v[i] = by == V_TOKENS ? g->of.sum[SUM_INPUT] + g->of.sum[SUM_OUTPUT]
+			 : by == V_LAST ? (uint64_t)g->of.last_ns
+			 : by == V_PROMPT ? g->of.spread[SPREAD_PROMPT].max
+			 : by == V_NONE	  ? 0
+					  : g->of.sum[by];
 	}
 	return p;
 }

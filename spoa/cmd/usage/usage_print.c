@@ -6,6 +6,31 @@
 #include "cmd/plain.h"
 #include "cmd/usage/usage.h"
 
+struct shown {
+	const struct usage_table *t;
+	const struct usage_before *before;
+	const struct usage_page *p;
+};
+
+/* What had no room is shown on the first page. */
+static bool
+with_other(const struct shown *s)
+{
+	return s->t->full && !s->p->after && !s->p->match;
+}
+
+/* The group's sums of the period before; NULL: it has none. Those that had no room are other ones
+ * there. */
+static const struct usage_sums *
+sums_before(const struct shown *s, const struct usage_group *g)
+{
+	const struct usage_group *had = NULL;
+
+	if (s->before->since[0] && g != &s->t->group[0])
+		had = usage_find(&s->before->table, span_of(g->key, g->n));
+	return had ? &had->of : NULL;
+}
+
 /* The values of a group, decoded; a string that is none is shown as it is. */
 static void
 put_usage_text(struct buf *out, struct span raw)
@@ -66,7 +91,7 @@ is_more(const uint64_t sum[SUMS])
 static bool
 has_column(const struct usage_table *t, size_t i)
 {
-	return columns[i].where == SUMS || t->total[columns[i].where];
+	return columns[i].where == SUMS || t->total.sum[columns[i].where];
 }
 
 static void
@@ -90,13 +115,6 @@ put_sums(struct buf *out, const struct usage_table *t, const uint64_t sum[SUMS])
 		NUMBER_WIDTH, cached_percent(sum, "-", percent));
 }
 
-/* What had no room is shown on the first page. */
-static bool
-with_other(const struct usage_table *t, const struct usage_page *p)
-{
-	return t->full && !p->after && !p->match;
-}
-
 static void
 put_usage_name(struct buf *out, struct span name)
 {
@@ -105,49 +123,120 @@ put_usage_name(struct buf *out, struct span name)
 	buf_printf(out, "%*s", (int)(NAME_WIDTH - took), "");
 }
 
+/* The names of a row of the page; the row after the last one is what had no room. */
 static void
-print_text(const struct usage_table *t, const struct usage_page *p, struct buf *out)
+put_row_names(struct buf *out, const struct shown *s, size_t row)
+{
+	const struct usage_group *u = row < s->p->n ? s->p->row[row] : NULL;
+	struct span key = u ? span_of(u->key, u->n) : SPAN_LIT("");
+
+	SCOPED_BUF(name, 1 << 20);
+	for (size_t i = 0; i < s->t->nby; i++) {
+		buf_clear(&name);
+		if (u)
+			put_usage_text(&name, span_next(&key, '\0'));
+		else
+			buf_str(&name, "(other)");
+		put_usage_name(out, buf_view(&name));
+	}
+}
+
+static void
+put_total_name(struct buf *out, const struct usage_table *t)
+{
+	put_usage_name(out, SPAN_LIT("total"));
+	for (size_t i = 1; i < t->nby; i++)
+		buf_printf(out, "%*s", NAME_WIDTH, "");
+}
+
+static void
+put_dim_heads(struct buf *out, const struct usage_table *t)
 {
 	for (size_t i = 0; i < t->nby; i++)
 		put_usage_name(out, span_str(usage_dim_names[t->by[i]]));
+}
+
+static void
+put_figures(struct buf *out, const struct shown *s, const struct usage_sums *u,
+	const struct usage_sums *before)
+{
+	char text[USAGE_FIGURE_MAX];
+
+	for (size_t i = 0; i < USAGE_FIGURES; i++) {
+		if (!usage_figure_shown(i, &s->t->total, s->before->since[0]))
+			continue;
+		const char *v = usage_figure(i, u, before, text);
+		buf_printf(out, "%*s", usage_figure_is_text(i) ? NAME_WIDTH : NUMBER_WIDTH,
+			v ? v : "-");
+	}
+	buf_putc(out, '\n');
+}
+
+/* A second table, below the sums: the first one is as wide as a screen. */
+static void
+print_figures(const struct shown *s, struct buf *out)
+{
+	size_t has = 0;
+
+	for (size_t i = 0; i < USAGE_FIGURES; i++)
+		has += usage_figure_shown(i, &s->t->total, s->before->since[0]);
+	if (!has || !s->p->n)
+		return;
+	buf_str(out, "\nprompts in tokens, times in ms");
+	if (s->before->since[0])
+		buf_printf(out, ", growth against %.19sZ to %.19sZ", s->before->since,
+			s->before->until);
+	buf_putc(out, '\n');
+	put_dim_heads(out, s->t);
+	for (size_t i = 0; i < USAGE_FIGURES; i++)
+		if (usage_figure_shown(i, &s->t->total, s->before->since[0]))
+			buf_printf(out, "%*s",
+				usage_figure_is_text(i) ? NAME_WIDTH : NUMBER_WIDTH,
+				usage_figure_head(i));
+	buf_putc(out, '\n');
+	for (size_t g = 0; g < s->p->n + with_other(s); g++) {
+		const struct usage_group *u = g == s->p->n ? &s->t->group[0] : s->p->row[g];
+		put_row_names(out, s, g);
+		put_figures(out, s, &u->of, sums_before(s, u));
+	}
+	put_total_name(out, s->t);
+	put_figures(out, s, &s->t->total, &s->before->table.total);
+}
+
+static void
+print_text(const struct shown *s, struct buf *out)
+{
+	const struct usage_table *t = s->t;
+	const struct usage_page *p = s->p;
+
+	put_dim_heads(out, t);
 	for (size_t i = 0; i < COUNT_OF(columns); i++)
 		if (has_column(t, i))
 			buf_printf(out, "%*s", columns[i].dollars ? MONEY_WIDTH : NUMBER_WIDTH,
 				columns[i].head);
 	buf_printf(out, "%*s  %*s%*s\n", MONEY_WIDTH, "US dollars", NUMBER_WIDTH, "written",
 		NUMBER_WIDTH, "cached %");
-	SCOPED_BUF(name, 1 << 20);
-	for (size_t g = 0; g < p->n + with_other(t, p); g++) {
-		const struct usage_group *u = g == p->n ? &t->group[0] : p->row[g];
-		struct span key = span_of(u->key, u->n);
-		for (size_t i = 0; i < t->nby; i++) {
-			buf_clear(&name);
-			if (g == p->n)
-				buf_str(&name, "(other)");
-			else
-				put_usage_text(&name, span_next(&key, '\0'));
-			put_usage_name(out, buf_view(&name));
-		}
-		put_sums(out, t, u->sum);
+	for (size_t g = 0; g < p->n + with_other(s); g++) {
+		put_row_names(out, s, g);
+		put_sums(out, t, (g == p->n ? &t->group[0] : p->row[g])->of.sum);
 	}
-	put_usage_name(out, SPAN_LIT("total"));
-	for (size_t i = 1; i < t->nby; i++)
-		buf_printf(out, "%*s", NAME_WIDTH, "");
-	put_sums(out, t, t->total);
-	if (is_more(t->total)) {
+	put_total_name(out, t);
+	put_sums(out, t, t->total.sum);
+	if (is_more(t->total.sum)) {
 		char usd[PRICE_TEXT_MAX];
-		price_text(t->total[SUM_ESTIMATE], usd);
+		price_text(t->total.sum[SUM_ESTIMATE], usd);
 		buf_printf(out,
 			"+ more than that: %llu answers of which a part has no price, %llu "
 			"whose usage is not known (what was seen of them, and attempts "
 			"before them: at most %s)\n",
-			(unsigned long long)t->total[SUM_UNPRICED],
-			(unsigned long long)t->total[SUM_UNKNOWN], usd);
+			(unsigned long long)t->total.sum[SUM_UNPRICED],
+			(unsigned long long)t->total.sum[SUM_UNKNOWN], usd);
 	}
-	buf_clear(&name);
-	usage_cursor(p, &name);
-	if (name.n)
-		buf_printf(out, "more: --after %.*s\n", SPAN_ARG(buf_view(&name)));
+	print_figures(s, out);
+	SCOPED_BUF(cursor, 1 << 20);
+	usage_cursor(p, &cursor);
+	if (cursor.n)
+		buf_printf(out, "more: --after %.*s\n", SPAN_ARG(buf_view(&cursor)));
 }
 
 /* ---- CSV ---- */
@@ -168,15 +257,22 @@ put_cell(struct buf *out, struct span s)
 }
 
 static void
-print_csv(const struct usage_table *t, const struct usage_page *p, struct buf *out)
+print_csv(const struct shown *s, struct buf *out)
 {
+	const struct usage_table *t = s->t;
+	const struct usage_page *p = s->p;
+	char text[USAGE_FIGURE_MAX];
+
 	for (size_t i = 0; i < t->nby; i++)
 		buf_printf(out, "%s%s", i ? "," : "", usage_dim_names[t->by[i]]);
 	for (size_t i = 0; i < SUMS; i++)
 		buf_printf(out, ",%s", usage_sum_names[i]);
-	buf_str(out, ",cached_percent\r\n");
+	buf_str(out, ",cached_percent");
+	for (size_t i = 0; i < USAGE_FIGURES; i++)
+		buf_printf(out, ",%s", usage_figure_name(i));
+	buf_str(out, "\r\n");
 	SCOPED_BUF(name, 1 << 20);
-	size_t other = with_other(t, p);
+	size_t other = with_other(s);
 	char percent[PERCENT_MAX];
 	for (size_t g = 0; g < p->n + other; g++) {
 		const struct usage_group *u = g < other ? &t->group[0] : p->row[g - other];
@@ -191,32 +287,54 @@ print_csv(const struct usage_table *t, const struct usage_page *p, struct buf *o
 			put_cell(out, buf_view(&name));
 		}
 		for (size_t i = 0; i < SUMS; i++)
-			buf_printf(out, ",%llu", (unsigned long long)u->sum[i]);
-		buf_printf(out, ",%s\r\n", cached_percent(u->sum, "", percent));
+			buf_printf(out, ",%llu", (unsigned long long)u->of.sum[i]);
+		buf_printf(out, ",%s", cached_percent(u->of.sum, "", percent));
+		for (size_t i = 0; i < USAGE_FIGURES; i++) {
+			const char *v = usage_figure(i, &u->of, sums_before(s, u), text);
+			buf_printf(out, ",%s", v ? v : "");
+		}
+		buf_str(out, "\r\n");
 	}
 }
 
 /* ---- JSON ---- */
 
 static void
-put_json_sums(struct buf *out, const uint64_t sum[SUMS])
+put_json_sums(
+	struct buf *out, const struct usage_sums *u, const struct usage_sums *before)
 {
-	char percent[PERCENT_MAX];
+	char percent[PERCENT_MAX], text[USAGE_FIGURE_MAX];
 
 	for (size_t i = 0; i < SUMS; i++)
-		json_put_uint(out, usage_sum_names[i], sum[i]);
-	json_put_raw(out, "cached_percent", span_str(cached_percent(sum, "null", percent)));
+		json_put_uint(out, usage_sum_names[i], u->sum[i]);
+	json_put_raw(out, "cached_percent", span_str(cached_percent(u->sum, "null", percent)));
+	for (size_t i = 0; i < USAGE_FIGURES; i++) {
+		const char *v = usage_figure(i, u, before, text);
+		if (usage_figure_is_text(i))
+			json_put_opt(out, usage_figure_name(i), v);
+		else
+			json_put_raw(out, usage_figure_name(i), span_str(v ? v : "null"));
+	}
 }
 
 static void
-print_json(const struct usage_table *t, const struct usage_page *p, const char *since,
-	const char *until, struct buf *out)
+print_json(const struct shown *s, const char *since, const char *until, struct buf *out)
 {
-	size_t other = with_other(t, p);
+	const struct usage_table *t = s->t;
+	const struct usage_page *p = s->p;
+	size_t other = with_other(s);
 
 	json_put_open(out, NULL, '{');
 	json_put_opt(out, "since", since);
 	json_put_opt(out, "until", until);
+	if (s->before->since[0]) {
+		json_put_open(out, "before", '{');
+		json_put_str(out, "since", s->before->since);
+		json_put_str(out, "until", s->before->until);
+		json_put_close(out, '}');
+	} else {
+		json_put_null(out, "before");
+	}
 	json_put_open(out, "rows", '[');
 	for (size_t g = 0; g < p->n + other; g++) {
 		const struct usage_group *u = g < other ? &t->group[0] : p->row[g - other];
@@ -233,15 +351,15 @@ print_json(const struct usage_table *t, const struct usage_page *p, const char *
 			else
 				json_put_text(out, name, v);
 		}
-		put_json_sums(out, u->sum);
-		if (u->last_ns) {
-			json_put_time(out, "last_seen", u->last_ns);
-		}
+		put_json_sums(out, &u->of, sums_before(s, u));
+		if (u->of.last_ns)
+			json_put_time(out, "last_seen", u->of.last_ns);
 		buf_putc(out, '}');
 	}
 	buf_str(out, "\n]");
 	json_put_open(out, "total", '{');
-	put_json_sums(out, t->total);
+	put_json_sums(
+		out, &t->total, s->before->since[0] ? &s->before->table.total : NULL);
 	json_put_close(out, '}');
 	json_put_uint(out, "groups", p->groups);
 	SCOPED_BUF(after, 0);
@@ -254,14 +372,17 @@ print_json(const struct usage_table *t, const struct usage_page *p, const char *
 }
 
 bool
-usage_print(const struct usage_table *t, const struct usage_page *p, enum usage_form form,
-	const char *since, const char *until, struct buf *out)
+usage_print(const struct usage_table *t, const struct usage_before *before,
+	const struct usage_page *p, enum usage_form form, const char *since, const char *until,
+	struct buf *out)
 {
+	const struct shown s = { t, before, p };
+
 	if (form == FORM_CSV)
-		print_csv(t, p, out);
+		print_csv(&s, out);
 	else if (form == FORM_JSON)
-		print_json(t, p, since, until, out);
+		print_json(&s, since, until, out);
 	else
-		print_text(t, p, out);
+		print_text(&s, out);
 	return !buf_failed(out);
 }

@@ -9,8 +9,9 @@
 #include "record/audit/sums.h"
 
 struct summing {
-	struct usage_table *table;
+	struct usage_table *now, *before; /* before NULL: the query has no period before its own */
 	const struct query *q;
+	const char *since; /* where the query's own period begins; "": no bound */
 	uint64_t records;
 	bool lied; /* a file of sums did: what was summed up is not to be used */
 };
@@ -20,8 +21,25 @@ sum_usage_line(void *arg, struct span line)
 {
 	struct summing *r = arg;
 
+	struct span time = audit_time_of(line);
+	bool early = r->before && time.n && span_order(time, span_str(r->since)) < 0;
+
 	r->records++;
-	usage_add(r->table, line, span_cut(audit_time_of(line), 0, 10));
+	usage_add(early ? r->before : r->now, line, span_cut(time, 0, 10));
+}
+
+/* The table that the records of a block belong to; NULL: a bound cuts the block. */
+static struct usage_table *
+table_of_block(const struct summing *r, const struct sums_block *b)
+{
+	const char *since = r->q->since, *until = r->q->until;
+
+	if ((since[0] && strcmp(b->from, since) < 0) ||
+		(until[0] && strcmp(b->to, until) >= 0))
+		return NULL;
+	if (!r->before || strcmp(b->from, r->since) >= 0)
+		return r->now;
+	return strcmp(b->to, r->since) < 0 ? r->before : NULL;
 }
 
 /* Block by block. */
@@ -38,9 +56,8 @@ read_sums(struct summing *r, const struct query_piece *p, struct sums *sums, str
 		if (!b.records || (until[0] && strcmp(b.from, until) >= 0) ||
 			(since[0] && strcmp(b.to, since) < 0))
 			continue;
-		bool whole = (!since[0] || strcmp(b.from, since) >= 0) &&
-			     (!until[0] || strcmp(b.to, until) < 0);
-		int got = whole ? sums_add(sums, i, r->table) : ERR_NOTFOUND;
+		struct usage_table *t = table_of_block(r, &b);
+		int got = t ? sums_add(sums, i, t) : ERR_NOTFOUND;
 		r->lied = got == ERR_AUTH;
 		part.begin += b.offset;
 		part.bytes = b.bytes;
@@ -72,25 +89,52 @@ sum_piece(void *arg, const struct query_piece *p, struct buf *why)
 	return err;
 }
 
-int
-usage_read(struct usage_table *t, struct query *q)
+/* Makes the query's period longer by the one directly before it. False: there is none. */
+static bool
+read_before(struct query *q)
 {
-	struct summing r = { .table = t, .q = q };
+	int64_t end = q->until_ns ? q->until_ns : clock_wall_ns(), length = end - q->since_ns;
 
-	q->within = true;
-	q->arg = &r;
-	q->line = sum_usage_line;
-	q->piece = q->no_index ? NULL : sum_piece;
+	if (!q->since_ns || length <= 0)
+		return false;
+	q->since_ns = length < q->since_ns ? q->since_ns - length : 0;
+	clock_rfc3339(q->since_ns, q->since);
+	return true;
+}
+
+static int
+clear_tables(struct summing *r)
+{
+	int err = usage_table_clear(r->now);
+
+	return !err && r->before ? usage_table_clear(r->before) : err;
+}
+
+int
+usage_read(struct usage_table *t, struct usage_before *before, const struct query *asked)
+{
+	struct query q = *asked;
+	struct summing r = { .now = t, .q = &q, .since = asked->since };
+
+	if (before && read_before(&q)) {
+		r.before = &before->table;
+		memcpy(before->since, q.since, sizeof(before->since));
+		memcpy(before->until, asked->since, sizeof(before->until));
+	}
+	q.within = true;
+	q.arg = &r;
+	q.line = sum_usage_line;
+	q.piece = q.no_index ? NULL : sum_piece;
 	/* Of lines alone all are read: where a clock was set back, times are in no order. */
-	q->slack_ns = q->no_index ? INT64_MAX : 0;
-	int code = query_run(q);
+	q.slack_ns = q.no_index ? INT64_MAX : 0;
+	int code = query_run(&q);
 	if (!code && r.lied) {
 		fprintf(stderr, "tollgate: usage: a file of sums does not agree with itself: "
 				"every record is read\n");
 		r.records = 0;
-		q->piece = NULL;
-		q->slack_ns = INT64_MAX;
-		code = usage_table_clear(t) ? cmd_fail("usage", "out of memory") : query_run(q);
+		q.piece = NULL;
+		q.slack_ns = INT64_MAX;
+		code = clear_tables(&r) ? cmd_fail("usage", "out of memory") : query_run(&q);
 	}
 	reading_add(r.records);
 	return code;

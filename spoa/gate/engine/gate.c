@@ -251,6 +251,7 @@ count_series(struct request *r, const struct series_part *parts, size_t n)
 		[SERIES_MODEL] = model_label(r, permitted, &room),
 	};
 
+	team_tally_add(&r->gate->tally.teams, r->found.identity.team, parts, n);
 	if ((!series_count(&r->gate->tally.series, label, parts, n) || !room) &&
 		v < SERIES_INPUT)
 		metric_inc(r->gate->metrics, M_LABELS_OVER);
@@ -279,6 +280,9 @@ gate_count_answer(struct request *r, const struct guard_report *a)
 		{ SERIES_TEXT_US, now_us - a->first_text_us } };
 	bool timed = a->streamed && a->first_text_us >= r->begun_us;
 	count_series(r, parts, timed ? COUNT_OF(parts) : 1);
+	if (r->found.cache.state != CACHED_HIT && a->first_text_us >= r->begun_us)
+		provider_took(provider_entry(&r->gate->tally.providers, request_provider(r)),
+			a->streamed, a->first_text_us - r->begun_us, now_us - r->begun_us);
 }
 
 void

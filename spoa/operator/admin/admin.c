@@ -49,7 +49,8 @@ struct side {
 	struct admin *admin;
 	struct MHD_Daemon *daemon;
 	enum admin_door door;
-	int fd;
+	const struct address *at;
+	int fd; /* -1: not configured */
 	struct caller callers; /* a ring */
 	unsigned ncallers;
 };
@@ -412,17 +413,24 @@ on_connection(void *cls, struct MHD_Connection *c, void **socket_context,
 }
 
 static int
-start_side(struct admin *a, enum admin_door door, const struct address *at, struct buf *why)
+open_side(struct admin *a, enum admin_door door, const struct address *at, struct buf *why)
 {
 	struct side *s = &a->side[door];
-	const char *trust = door == DOOR_TLS ? tls_trust(a->tls) : NULL;
 
 	s->admin = a;
 	s->door = door;
 	s->callers.next = s->callers.prev = &s->callers;
+	s->at = at;
 	s->fd = listen_open(at, door_is_shared(a->door) ? 0666 : 0600, NULL, why);
-	if (s->fd < 0)
-		return ERR_IO;
+	return s->fd < 0 ? ERR_IO : 0;
+}
+
+static int
+serve_side(struct side *s, struct buf *why)
+{
+	const enum admin_door door = s->door;
+	const char *trust = door == DOOR_TLS ? tls_trust(s->admin->tls) : NULL;
+
 	s->daemon = MHD_start_daemon(MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME |
 					     (door == DOOR_TLS ? MHD_USE_TLS : 0),
 		0, NULL, NULL, handle, s, MHD_OPTION_LISTEN_SOCKET, s->fd,
@@ -434,7 +442,7 @@ start_side(struct admin *a, enum admin_door door, const struct address *at, stru
 		tls_on_handshake, MHD_OPTION_HTTPS_PRIORITIES, TLS_PRIORITIES,
 		trust ? MHD_OPTION_HTTPS_MEM_TRUST : MHD_OPTION_END, trust, MHD_OPTION_END);
 	if (!s->daemon) {
-		buf_printf(why, "%s: the admin server does not start", at->text);
+		buf_printf(why, "%s: the admin server does not start", s->at->text);
 		return ERR_IO;
 	}
 	return 0;
@@ -508,15 +516,27 @@ admin_start(const struct config *cfg, struct server *server, struct buf *why)
 		(server->audit && !(a->decisions = decisions_new(&live))) ||
 		(cfg->has_admin_tls && !(a->tls = tls_new(&cfg->admin_tls_section,
 						 &server->certificate_end_s, why))) ||
-		(cfg->has_admin && start_side(a, DOOR_UNIX, &cfg->admin, why) < 0) ||
-		(cfg->has_admin_tcp && start_side(a, DOOR_TCP, &cfg->admin_tcp, why) < 0) ||
-		(cfg->has_admin_tls && start_side(a, DOOR_TLS, &cfg->admin_tls, why) < 0)) {
+		(cfg->has_admin && open_side(a, DOOR_UNIX, &cfg->admin, why) < 0) ||
+		(cfg->has_admin_tcp && open_side(a, DOOR_TCP, &cfg->admin_tcp, why) < 0) ||
+		(cfg->has_admin_tls && open_side(a, DOOR_TLS, &cfg->admin_tls, why) < 0)) {
 		admin_stop(a);
 		return NULL;
 	}
 	erasing_serves(&server->erasing, &caches_of_erasures, server);
 	erasing_again(&server->erasing);
 	return a;
+}
+
+static int
+admin_serve(void *front, struct buf *why)
+{
+	struct admin *a = front;
+	int err = 0;
+
+	for (int i = 0; i < DOORS && !err; i++)
+		if (a->side[i].fd >= 0)
+			err = serve_side(&a->side[i], why);
+	return err;
 }
 
 static void
@@ -545,8 +565,8 @@ admin_handed(void *front)
 	}
 }
 
-const struct server_front admin_front = { admin_start, admin_reloaded, admin_handed,
-	admin_stop };
+const struct server_front admin_front = { admin_start, admin_serve, admin_reloaded,
+	admin_handed, admin_stop };
 
 /* ---- what endpoints ask of it ---- */
 

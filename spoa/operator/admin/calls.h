@@ -65,6 +65,8 @@ void admin_notify(struct server *s, struct buf *out);
 admin_call_fn admin_quota;
 /* window, by: as rates_series(). */
 admin_call_fn admin_series;
+/* by, range: as trends_json(). */
+admin_call_fn admin_trends;
 void admin_log(struct server *s, struct buf *out);
 unsigned admin_policy_rules(struct server *s, struct buf *out);
 void admin_models(struct server *s, struct buf *out);

@@ -173,7 +173,11 @@ static const struct param near_asked[] = {
 };
 static const struct param series_asked[] = {
 	{ "window", PARAM_DURATION, .text = "How far back, up to 1h, which it is otherwise." },
-	{ "by", PARAM_CHOICE, .words = "total route target model", .text = "Of this kind alone." }, { .name = NULL },
+	{ "by", PARAM_CHOICE, .words = "total route target model team rule", .text = "Of this kind alone." }, { .name = NULL },
+};
+static const struct param trends_asked[] = {
+	{ "by", PARAM_CHOICE, .words = "total route target model team rule", .text = "The kind of the rows; total." },
+	{ "range", PARAM_CHOICE, .words = "1h 24h 7d 90d", .text = "How far back; 1h." }, { .name = NULL },
 };
 static const struct param decisions_seen[] = {
 	{ "decision", PARAM_TEXT, .text = "permit, redact, deny, observed; several with commas." },
@@ -294,6 +298,8 @@ const struct admin_endpoint admin_endpoints[] = {
   .show = admin_policy, .shape = "policy:string version:string since:string rules:array" },
 { "GET", "/policy/versions", ROLE_VIEWER, "Policies that came into force, newest first.",
   .params = versions_asked, .begin = reader_begin, .arg = &read_versions, .shape = "versions:array" },
+{ "GET", "/policy/text", ROLE_AUDITOR, "The kept text of a version, with the files that it included.",
+  .params = version_asked, .begin = reader_begin, .arg = &read_version, .shape = "text:string" },
 { "GET", "/policy/shadow", ROLE_AUDITOR, "Decisions of which the shadow policy says something else.",
   .params = versions_asked, .begin = reader_begin, .arg = &read_shadow, .shape = "records:array" },
 { "POST", "/policy/check", ROLE_VIEWER, "Every mistake of a policy's text, with line and column.",
@@ -318,6 +324,8 @@ const struct admin_endpoint admin_endpoints[] = {
   .params = near_asked, .call = admin_limits_near, .shape = "total:integer near:array" },
 { "GET", "/series", ROLE_VIEWER, "The last hour in steps of ten seconds: in all, by route, target, model.",
   .params = series_asked, .call = admin_series, .shape = "step_s:integer steps:integer series:array" },
+{ "GET", "/trends", ROLE_VIEWER, "The last hour, day, week or ninety days in steps, and the period before. Kept over restarts.",
+  .params = trends_asked, .call = admin_trends, .shape = "range:string step_s:integer steps:integer series:array before:array daemons:array" },
 { "GET", "/decisions/live", ROLE_AUDITOR, "Decisions as they are made, as server-sent events; goes on after Last-Event-ID.",
   .params = decisions_seen, .begin = admin_decisions_live, .type = "text/event-stream" },
 

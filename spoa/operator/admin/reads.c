@@ -67,7 +67,7 @@ const struct param usage_asked[] = {
 	{ "by",    PARAM_TEXT, PARAM_NEEDED, .min = 1, .text = "Of person, team, model, route, tag, provider, target, tool, day, with commas." },
 	{ "since", PARAM_TIME, .text = "From when on." },
 	{ "until", PARAM_TIME, .text = "Before when." },
-	{ "sort",  PARAM_CHOICE, .words = "cost requests refused tokens last_seen name", .text = "In which order; cost." },
+	{ "sort",  PARAM_CHOICE, .words = "cost requests refused tokens last_seen prompt_max name", .text = "In which order; cost." },
 	{ "limit", PARAM_INTEGER, .min = 1, .max = 1000, .text = "At most so many rows." },
 	{ "after", PARAM_TEXT, .max = 4096, .text = "What the page before gave as after." },
 	{ "match", PARAM_TEXT, .text = "Rows alone in which a value has this in it." }, { .name = NULL },
@@ -90,6 +90,13 @@ const struct param versions_asked[] = {
 const struct reader read_versions = {
 	.step = { { .command = { "audit", "search", "--json", "--type=policy" }, .member = "versions", .shape = READ_LINES } },
 	.records = true,
+};
+const struct param version_asked[] = {
+	{ "version", PARAM_TEXT, PARAM_NEEDED, .min = 6, .max = 128, .text = "A version, its first 6 digits or more, or a label." }, { .name = NULL },
+};
+const struct reader read_version = {
+	.step = { { .command = { "policy", "show" }, .member = "text", .shape = READ_TEXT, .no = MHD_HTTP_NOT_FOUND } },
+	.operand = "version",
 };
 const struct reader read_shadow = {
 	.step = { { .command = { "audit", "search", "--json", WHERE_IT_WOULD_DIFFER }, .member = "records", .shape = READ_LINES } },

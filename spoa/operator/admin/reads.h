@@ -9,7 +9,9 @@ extern const struct param search_asked[], show_asked[], explain_asked[], report_
 	usage_asked[];
 
 /* Policies: what was in force, what the shadow policy says otherwise, and a text tried. */
-extern const struct reader read_versions, read_shadow, try_check, try_decide, try_replay;
-extern const struct param versions_asked[], check_asked[], decide_asked[], replay_asked[];
+extern const struct reader read_versions, read_version, read_shadow, try_check, try_decide,
+	try_replay;
+extern const struct param versions_asked[], version_asked[], check_asked[], decide_asked[],
+	replay_asked[];
 
 #endif

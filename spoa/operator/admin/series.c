@@ -1,4 +1,4 @@
-/* GET /series, /policy/rules, /limits/near: what operator/server/sampling.h knows. */
+/* GET /series, /trends, /policy/rules, /limits/near: what operator/server/sampling.h knows. */
 #include <microhttpd.h>
 
 #include "base/attr.h"
@@ -27,6 +27,27 @@ admin_series(
 		return calls_error(out, MHD_HTTP_CONFLICT, "no samples are taken");
 	rates_series(
 		s->sampling.rates, by ? (enum rates_by)kind : RATES_BY, us / SECOND_US, out);
+	return MHD_HTTP_OK;
+}
+
+unsigned
+admin_trends(
+	struct server *s, const struct admin_peer *peer UNUSED, json_t *in, struct buf *out)
+{
+	const char *by = json_string_value(json_object_get(in, "by")),
+		   *range = json_string_value(json_object_get(in, "range"));
+	unsigned kind = RATES_ALL, of = TRENDS_1H;
+
+	while (by && kind < RATES_BY && strcmp(by, rates_by_names[kind]) != 0)
+		kind++;
+	while (range && of < TRENDS_RANGES && strcmp(range, trends_range_names[of]) != 0)
+		of++;
+	if (kind == RATES_BY || of == TRENDS_RANGES)
+		return calls_error(out, MHD_HTTP_BAD_REQUEST,
+			"by: total, route, target, model, team or rule; range: 1h, 24h, 7d or 90d");
+	if (!s->sampling.trends)
+		return calls_error(out, MHD_HTTP_CONFLICT, "no samples are taken");
+	sampling_trends(s, (enum rates_by)kind, (enum trends_range)of, out);
 	return MHD_HTTP_OK;
 }
 

@@ -70,7 +70,7 @@ compare_files(const struct edited *e, struct buf *out)
 	}
 	for (size_t i = 0; i < e->in_force->n && out->n < WHAT_BYTES / 2; i++) {
 		const struct set_file *f = &e->in_force->v[i];
-		if (f->text.p && f->kind != FILE_BUILT_IN &&
+		if (f->text.p && f->kind != FILE_BUILT_IN && f->kind != FILE_OF_SYSTEM &&
 			!diag_names(buf_view(&trees), span_str(f->name)) && !same_on_disk(f))
 			put_difference(out, "file ", f->name);
 	}

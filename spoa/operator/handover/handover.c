@@ -186,8 +186,8 @@ send_connection(void *arg, const struct agent_parcel *p)
 	return handover_send(h->instance.fd, &m, p->engine, p->in);
 }
 
-/* Whether the new instance's DECIDES was sent. After shutdown() it can be sent no more, so that
- * both sides agree. */
+/* Returns true if the new instance sent DECIDES. After SHUT_RD it can send nothing more, so that both
+ * sides agree; this side can still send REFUSED. */
 static bool
 was_decided(int fd)
 {
@@ -196,7 +196,7 @@ was_decided(int fd)
 
 	int err = handover_receive(fd, &m, &bytes);
 	if (err == ERR_TIMEOUT) {
-		shutdown(fd, SHUT_RDWR);
+		shutdown(fd, SHUT_RD);
 		err = handover_receive(fd, &m, &bytes);
 	}
 	return !err && m.kind == HAND_DECIDES;
@@ -216,7 +216,7 @@ go_away(struct handover *h)
 	close(h->fd);
 	h->fd = -1;
 	log_event(LOG_INFO, "upgrade.handed");
-	h->gone(h->arg);
+	h->ops->gone(h->arg);
 }
 
 static void
@@ -224,7 +224,6 @@ pass_connections(struct handover *h)
 {
 	uint64_t began_us = clock_mono_us();
 	const char *why = NULL;
-	bool went = false;
 
 	h->state = HANDOVER_PASSING;
 	order_all(h, WORKER_FREEZE);
@@ -234,20 +233,29 @@ pass_connections(struct handover *h)
 	for (unsigned i = 0; i < h->nworkers && !why; i++)
 		if (agent_parcels(h->workers[i].agent, send_connection, h))
 			why = "a connection could not be passed to the new instance";
-	if (!why) {
-		went = send_plain(h->instance.fd, HAND_GO, span_of(NULL, 0)) == 0;
-		if (!went || !was_decided(h->instance.fd))
-			why = "the new instance ended while it took over";
-	}
+	if (!why && (send_plain(h->instance.fd, HAND_GO, span_of(NULL, 0)) ||
+			    !was_decided(h->instance.fd)))
+		why = "the new instance ended while it took over";
 	if (!why) {
 		log_event(LOG_INFO, "upgrade.passed",
 			LI("took_us", clock_mono_us() - began_us));
 		go_away(h);
 		return;
 	}
-	order_all(h, went ? WORKER_THAW_ALONE : WORKER_THAW);
+	order_all(h, WORKER_THAW);
 	all_workers(h, offsetof(struct worker, still), false, STEP_MS * 1000);
 	call_off(h, span_str(why));
+}
+
+/* The new instance began to read its files before this instance ended its last reload. */
+static bool
+reloaded_since(const struct handover *h, struct span loaded)
+{
+	uint64_t loaded_us = 0;
+
+	if (loaded.n == sizeof(loaded_us))
+		memcpy(&loaded_us, loaded.p, sizeof(loaded_us));
+	return h->ordered_us > loaded_us;
 }
 
 static void
@@ -263,7 +271,10 @@ on_instance(struct ev_loop *loop UNUSED, ev_io *w, int revents UNUSED)
 	else if (m.fd >= 0)
 		close(m.fd);
 	if (!why.n && m.kind == HAND_TAKE) {
-		pass_connections(h);
+		if (!reloaded_since(h, buf_view(&bytes)))
+			pass_connections(h);
+		else if (send_plain(w->fd, HAND_AGAIN, span_of(NULL, 0)))
+			call_off(h, SPAN_LIT("the new instance ended before it was ready"));
 		return;
 	}
 	if (!why.n)
@@ -376,13 +387,13 @@ on_hand(struct ev_loop *loop UNUSED, ev_io *w, int revents UNUSED)
 
 void
 handover_init(struct handover *h, struct ev_loop *loop, const _Atomic bool *draining,
-	void (*gone)(void *arg), void *arg)
+	const struct handover_ops *ops, void *arg)
 {
 	*h = (struct handover){ .loop = loop,
 		.draining = draining,
 		.fd = -1,
 		.older = -1,
-		.gone = gone,
+		.ops = ops,
 		.arg = arg };
 	TAG(handover, h);
 	ev_io_init(&h->listener, on_hand, -1, EV_READ);
@@ -481,6 +492,7 @@ handover_joined(const struct handover *h)
 struct taken {
 	struct agent_parcel *all;
 	size_t n, room;
+	bool go; /* all have arrived */
 };
 
 static int
@@ -508,23 +520,66 @@ keep_parcel(struct taken *t, const struct handover_msg *m, const struct buf *byt
 	return 0;
 }
 
-/* Receives connections until GO, and answers it. 0: this instance is to decide. */
+/* Sends TAKE, and again after each AGAIN; *m is then the older instance's first message that is not
+ * AGAIN. 0, ERR_CLOSED if the older process has ended, or another negative error with *why. */
+static int
+ask_to_take(struct handover *h, struct handover_msg *m, struct buf *bytes, struct buf *why)
+{
+	for (;;) {
+		const uint64_t loaded_us = h->loaded_us;
+		int err = send_plain(h->older, HAND_TAKE,
+			span_of((const char *)&loaded_us, sizeof(loaded_us)));
+		/* The older instance sends REFUSED before it closes its end, so that even after
+		 * ERR_CLOSED there may be a message. */
+		if (!err || err == ERR_CLOSED)
+			err = handover_receive(h->older, m, bytes);
+		if (err && err != ERR_CLOSED)
+			return refused_by_older(err, bytes, why);
+		if (err || m->kind != HAND_AGAIN)
+			return err;
+		err = h->ops->load(h->arg, why);
+		if (err)
+			return err;
+	}
+}
+
+/* Receives connections until GO. 0: this instance is to decide, with DECIDES if t->go. */
 static int
 receive_connections(struct handover *h, struct taken *t, struct buf *why)
 {
-	struct handover_msg m;
+	struct handover_msg m = { .fd = -1 };
 	SCOPED_BUF(bytes, HANDOVER_BYTES);
 
 	handover_bound(h->older, TAKE_MS);
-	int err = send_plain(h->older, HAND_TAKE, span_of(NULL, 0));
-	while (!err && !(err = handover_receive(h->older, &m, &bytes)) &&
-		m.kind == HAND_CONNECTION && m.fd >= 0)
+	int err = ask_to_take(h, &m, &bytes, why);
+	if (err)
+		return err == ERR_CLOSED ? 0 : err;
+	while (!err && m.kind == HAND_CONNECTION && m.fd >= 0) {
 		err = keep_parcel(t, &m, &bytes);
-	if (err == ERR_CLOSED)
-		return 0; /* the older instance has ended */
+		if (!err)
+			err = handover_receive(h->older, &m, &bytes);
+	}
+	/* After connections a REFUSED may not fit into the socket, so that a close proves nothing. */
 	if (err || m.kind != HAND_GO)
 		return refused_by_older(err, &bytes, why);
-	err = send_plain(h->older, HAND_DECIDES, span_of(NULL, 0));
+	t->go = true;
+	return 0;
+}
+
+/* 0: this instance decides. */
+static int
+send_decides(struct handover *h, struct buf *why)
+{
+	struct handover_msg m = { .fd = -1 };
+	SCOPED_BUF(bytes, HANDOVER_BYTES);
+
+	int err = send_plain(h->older, HAND_DECIDES, span_of(NULL, 0));
+	if (err == ERR_CLOSED) {
+		err = handover_receive(h->older, &m, &bytes);
+		if (err == ERR_CLOSED)
+			return 0; /* the older process has ended */
+		return refused_by_older(err, &bytes, why);
+	}
 	return err ? refused_by_older(err, &bytes, why) : 0;
 }
 
@@ -534,6 +589,10 @@ handover_take(struct handover *h, const int *agent_fds, size_t n, struct buf *wh
 	struct taken t = { .n = 0 };
 	int err = h->older >= 0 ? receive_connections(h, &t, why) : 0;
 
+	if (!err)
+		err = h->ops->serve(h->arg, why);
+	if (!err && t.go)
+		err = send_decides(h, why);
 	for (unsigned i = 0; i < h->nworkers && !err; i++)
 		worker_accept(&h->workers[i], agent_fds, n);
 	for (size_t i = 0; i < t.n; i++) {

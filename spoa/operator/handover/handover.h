@@ -9,16 +9,21 @@
  *      │◄──────────── OTHER ──┤                                      │
  *      │                      │◄────────────────────────────── JOIN ─┤ configuration is valid
  *      │                      ├─ SOCKET …, SOCKETS ─────────────────►│ EXPECTS → JOINED
- *      │                      │◄────────────────────────────── TAKE ─┤ all but the agent runs
+ *      │                      │◄────────────────────────────── TAKE ─┤ all but agent and admin runs
+ *      │                      ├─ AGAIN ─────────────────────────────►│ only after a reload meanwhile:
+ *      │                      │◄────────────────────────────── TAKE ─┤ reads its files again
  *      │                      │  freeze: no reads, ACKs are sent     │
  *      │                      ├─ CONNECTION …, GO ──────────────────►│ JOINED → PASSING
  *      │                      │◄─────────────────────────── DECIDES ─┤ from here on it decides
  *      │◄───────── DECIDES ───┤ PASSING → GONE: drains, stops        │
  *
- * Before GO every failure leaves the old instance deciding: it thaws. If the old instance ends
- * before GO, the new one decides with the sockets that it has. After GO the new one decides
- * only if its DECIDES was sent before the old one closed its end, else it ends and the old one
- * decides again, with new connections. owner: main. */
+ * Before GO every failure leaves the old instance deciding: it thaws. The old instance sends REFUSED
+ * before it closes its end, for example if the command was interrupted, and the new one then ends.
+ * If the old process ends before the first CONNECTION, its end is closed without REFUSED: the new
+ * one decides with the sockets that it has. If the old process ends between the first CONNECTION and GO,
+ * the new one ends too, and the old one is started again. After GO the new one decides only if its
+ * DECIDES was sent before the old one shut its end, else it ends and the old one thaws. The new one
+ * reads from the connections only once it decides. owner: main. */
 #ifndef OPERATOR_HANDOVER_HANDOVER_H
 #define OPERATOR_HANDOVER_HANDOVER_H
 
@@ -38,6 +43,16 @@ enum handover_state {
 	HANDOVER_STATES
 };
 
+/* What the daemon does for a hand-over. On the main thread. */
+struct handover_ops {
+	/* The other instance decides: drains and stops. */
+	void (*gone)(void *arg);
+	/* Reads configuration and policy again. 0, or a negative error with *why. */
+	int (*load)(void *arg, struct buf *why);
+	/* Accepts on the admin server's sockets. 0, or a negative error with *why. */
+	int (*serve)(void *arg, struct buf *why);
+};
+
 struct handover {
 	struct tag tag;
 	struct ev_loop *loop;
@@ -50,20 +65,22 @@ struct handover {
 	ev_io listener;		 /* on fd */
 	ev_io command, instance; /* connections of those; fd -1: none */
 	int older;		 /* while this instance starts: to the one that decides; -1: none */
-	void (*gone)(void *arg); /* called once the other instance decides: drains and stops */
+	uint64_t loaded_us;	 /* monotonic time at which this instance began to read its files last */
+	uint64_t ordered_us;	 /* monotonic time at which its last reload ended; 0: none */
+	const struct handover_ops *ops;
 	void *arg;
 };
 
 void handover_init(struct handover *h, struct ev_loop *loop, const _Atomic bool *draining,
-	void (*gone)(void *arg), void *arg);
+	const struct handover_ops *ops, void *arg);
 /* Asks the instance that decides, if there is one, for its listening sockets, which listen_open()
  * returns from then on. `take`: no command has announced this instance. 0, or negative with
  * *why: ERR_BAD_STATE if the one that decides refused. */
 int handover_join(struct handover *h, bool take, struct buf *why);
 /* Another instance decides, and waits for handover_take(). */
 bool handover_joined(const struct handover *h);
-/* Takes over the connections of the other instance, if there is one, and lets the workers accept. Called
- * when everything except the agents runs. Returns 0 if this instance decides, or a negative error with
+/* Takes over the connections of the other instance, if there is one, and lets the workers and the
+ * admin server accept. Called when everything else runs. Returns 0 if this instance decides, or a negative error with
  * *why if this instance must end. */
 int handover_take(struct handover *h, const int *agent_fds, size_t n, struct buf *why);
 /* Listens for the next hand-over. No socket is a warning in the log, not an error. */

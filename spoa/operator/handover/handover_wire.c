@@ -8,10 +8,31 @@
 #include <unistd.h>
 
 #include "base/err.h"
+#include "base/stops.h"
 
 struct head {
 	uint32_t magic, kind, n, value, nengine, greeted;
 };
+
+/* clang-format off */
+static const struct {
+	const char *sent, *received;
+} points[] = {
+#define POINT(kind, name) [kind] = { "hand-sent-" name, "hand-received-" name }
+	POINT(HAND_EXPECT, "expect"),
+	POINT(HAND_OTHER, "other"),
+	POINT(HAND_JOIN, "join"),
+	POINT(HAND_SOCKET, "socket"),
+	POINT(HAND_SOCKETS, "sockets"),
+	POINT(HAND_TAKE, "take"),
+	POINT(HAND_CONNECTION, "connection"),
+	POINT(HAND_GO, "go"),
+	POINT(HAND_DECIDES, "decides"),
+	POINT(HAND_REFUSED, "refused"),
+	POINT(HAND_AGAIN, "again"),
+#undef POINT
+};
+/* clang-format on */
 
 void
 handover_bound(int socket, unsigned ms)
@@ -74,7 +95,11 @@ handover_send(int socket, const struct handover_msg *m, struct span first, struc
 	int err = send_all(socket, span_of((char *)&h + r, sizeof(h) - (size_t)r));
 	if (!err)
 		err = send_all(socket, first);
-	return err ? err : send_all(socket, rest);
+	if (!err)
+		err = send_all(socket, rest);
+	if (!err)
+		stop_at(points[m->kind].sent);
+	return err;
 }
 
 static int
@@ -129,7 +154,8 @@ handover_receive(int socket, struct handover_msg *m, struct buf *bytes)
 		return r ? wire_error() : ERR_CLOSED;
 	m->fd = received_fd(&msg);
 	int err = receive_all(socket, (char *)&h + r, sizeof(h) - (size_t)r);
-	if (!err && (h.magic != HANDOVER_MAGIC || h.n > HANDOVER_BYTES || h.nengine > h.n))
+	if (!err && (h.magic != HANDOVER_MAGIC || h.kind > HAND_AGAIN || h.n > HANDOVER_BYTES ||
+			    h.nengine > h.n))
 		err = ERR_UNSUPPORTED;
 	char *room = err || !h.n ? NULL : buf_reserve(bytes, h.n);
 	if (!err && h.n)
@@ -138,12 +164,13 @@ handover_receive(int socket, struct handover_msg *m, struct buf *bytes)
 		if (m->fd >= 0)
 			close(m->fd);
 		m->fd = -1;
-		return err;
+		return err == ERR_CLOSED ? ERR_TRUNCATED : err;
 	}
 	buf_commit(bytes, h.n);
 	m->kind = (enum handover_kind)h.kind;
 	m->value = h.value;
 	m->nengine = h.nengine;
 	m->greeted = h.greeted;
+	stop_at(points[m->kind].received);
 	return 0;
 }

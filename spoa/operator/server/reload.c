@@ -21,6 +21,7 @@
 
 enum { ERRORS_BYTES = 64 << 10, WAIT_S = 60 };
 #define AGAIN_US UINT64_C(3600000000) /* the kept text's time is set so often */
+#define RETRY_US UINT64_C(60000000)   /* after a text could not be stored */
 
 /* ---- what came of it ---- */
 
@@ -37,40 +38,61 @@ report(const struct diag *d)
 }
 
 static void
-note_reload(struct reloading *r, const char *by, const struct diag *d, bool refused)
+note_outcome(struct reload_outcome *to, const char *by, const struct diag *d, bool refused)
 {
 	struct span text = buf_view(&d->text);
 
-	SCOPED_LOCK(&r->lock);
-	r->at_ns = clock_wall_ns();
-	r->refused = refused;
-	r->nerrors = d->errors;
-	snprintf(r->by, sizeof(r->by), "%s", by);
-	buf_clear(&r->errors);
+	to->at_ns = clock_wall_ns();
+	to->refused = refused;
+	to->nerrors = d->errors;
+	snprintf(to->by, sizeof(to->by), "%s", by);
+	buf_clear(&to->errors);
 	/* Whole lines. */
 	while (refused && text.n) {
 		struct span line = span_next(&text, '\n');
-		if (r->errors.n + line.n + 1 > ERRORS_BYTES)
+		if (to->errors.n + line.n + 1 > ERRORS_BYTES)
 			break;
-		buf_span(&r->errors, line);
-		buf_putc(&r->errors, '\n');
+		buf_span(&to->errors, line);
+		buf_putc(&to->errors, '\n');
 	}
+}
+
+/* An order reads the files that rotate, too. A change of these does not correct what made an order
+ * fail. */
+static void
+note_reload(struct reloading *r, const char *by, const struct diag *d, bool refused, bool order)
+{
+	SCOPED_LOCK(&r->lock);
+	note_outcome(order ? &r->order : &r->rotation, by, d, refused);
+	if (order && !refused)
+		r->rotation.refused = false;
+}
+
+/* The last outcome, or the last refusal that nothing has corrected. With r->lock. */
+static const struct reload_outcome *
+shown_outcome(const struct reloading *r)
+{
+	bool order = r->order.refused != r->rotation.refused
+			     ? r->order.refused
+			     : r->order.at_ns >= r->rotation.at_ns;
+
+	return order ? &r->order : &r->rotation;
 }
 
 /* With r->lock. */
 static void
-status(struct reloading *r, struct buf *out)
+put_outcome(const struct reloading *r, const struct reload_outcome *of, struct buf *out)
 {
-	struct span rest = buf_view(&r->errors);
+	struct span rest = buf_view(&of->errors);
 
-	if (r->at_ns == 0) {
+	if (of->at_ns == 0) {
 		buf_str(out, "null");
 		return;
 	}
 	json_put_open(out, NULL, '{');
-	json_put_time(out, "time", r->at_ns);
-	json_put_form(out, "'by':%t,'result':%s,'errors_total':%u,'errors':[", span_str(r->by),
-		r->refused ? "refused" : "done", (uint64_t)r->nerrors);
+	json_put_time(out, "time", of->at_ns);
+	json_put_form(out, "'by':%t,'result':%s,'errors_total':%u,'errors':[", span_str(of->by),
+		of->refused ? "refused" : "done", (uint64_t)of->nerrors);
 	while (rest.n)
 		json_put_text(out, NULL, span_next(&rest, '\n'));
 	json_put_form(out, "],'at_restart':%t}", buf_view(&r->at_restart));
@@ -80,16 +102,17 @@ void
 reload_status(struct reloading *r, struct buf *out)
 {
 	SCOPED_LOCK(&r->lock);
-	status(r, out);
+	put_outcome(r, shown_outcome(r), out);
 }
 
 bool
 reload_refused(struct reloading *r, struct buf *why)
 {
 	SCOPED_LOCK(&r->lock);
-	bool refused = r->refused;
+	const struct reload_outcome *last = shown_outcome(r);
+	bool refused = last->refused;
 	if (refused) {
-		struct span rest = buf_view(&r->errors), first = span_next(&rest, '\n');
+		struct span rest = buf_view(&last->errors), first = span_next(&rest, '\n');
 		buf_printf(why,
 			"what is in force is older than its files: the last reload was "
 			"refused: %.*s",
@@ -160,7 +183,25 @@ store_text(struct server *s, const struct snapshot *snap, const struct file_set 
 	int err = kept_policy_put(s->shared_cfg->journal, &kept, why);
 
 	memcpy(text, err ? "" : kept.hash, err ? 1 : KEPT_POLICY_HEX);
-	s->reloading.kept_us = clock_mono_us();
+	return err;
+}
+
+/* Stores the text of the policy in force. If that fails, an earlier text stays what records name, and
+ * the first failure is logged. */
+static int
+store_in_force(struct reloading *r, struct server *s, const struct file_set *set)
+{
+	char text[KEPT_POLICY_HEX];
+
+	SCOPED_BUF(why, 4096);
+	int err = store_text(s, s->snap, set, text, &why);
+	if (!err)
+		memcpy(r->text, text, KEPT_POLICY_HEX);
+	else if (!r->not_stored)
+		log_event(LOG_ERROR, "policy.not_kept", LS("policy", s->snap->policy->label),
+			LSP("why", buf_view(&why)));
+	r->not_stored = err != 0;
+	r->stored_us = clock_mono_us();
 	return err;
 }
 
@@ -175,10 +216,7 @@ announce_start(struct reloading *r, struct server *s)
 void
 reload_announce(struct reloading *r, struct server *s, struct file_set *set)
 {
-	SCOPED_BUF(why, 4096);
-	if (store_text(s, s->snap, set, r->text, &why))
-		log_event(LOG_ERROR, "policy.not_kept", LS("policy", s->snap->policy->label),
-			LSP("why", buf_view(&why)));
+	store_in_force(r, s, set);
 	announce_start(r, s);
 }
 
@@ -190,10 +228,9 @@ reload_keep_look(struct server *s)
 	if (!s->audit)
 		return;
 	bool missing = !r->text[0];
-	if (!missing && clock_mono_us() - r->kept_us <= AGAIN_US)
+	if (clock_mono_us() - r->stored_us <= (r->not_stored ? RETRY_US : AGAIN_US))
 		return;
-	SCOPED_BUF(why, 4096);
-	if (!store_text(s, s->snap, &r->in_force, r->text, &why) && missing)
+	if (!store_in_force(r, s, &r->in_force) && missing)
 		announce_start(r, s);
 }
 
@@ -299,6 +336,8 @@ keep_next_text(struct reloading *r, const struct snapshot *snap, const struct fi
 		return true;
 	SCOPED_BUF(why, 4096);
 	int err = store_text(r->s, snap, set, text, &why);
+	r->stored_us = err ? r->stored_us : clock_mono_us();
+	r->not_stored = err ? r->not_stored : false;
 	if (err)
 		diag_at(d, config_at(snap->cfg, "audit.journal"),
 			"the policy's text cannot be stored beside the journal: %.*s",
@@ -311,6 +350,7 @@ reload(struct reloading *r, const char *by, const char *why, struct file_set *se
 {
 	struct server *s = r->s;
 	int64_t since_ns = clock_wall_ns();
+	uint64_t began_us = clock_mono_us();
 	char text[KEPT_POLICY_HEX];
 
 	server_notify("RELOADING=1");
@@ -346,14 +386,26 @@ reload(struct reloading *r, const char *by, const char *why, struct file_set *se
 		metric_inc(&s->metrics, M_RELOADS_FAILED);
 	}
 	audit_keys_order_free(&keys);
-	note_reload(r, by, &d, !snap);
+	note_reload(r, by, &d, !snap, set != NULL);
 	if (snap && set) {
 		keep_set(r, &d, set, since_ns);
+		s->handover.loaded_us = began_us;
 		SCOPED_LOCK(&r->lock);
 		r->in_force_ns = since_ns;
 	}
 	look_out(r, &d, !snap, since_ns);
+	s->handover.ordered_us = clock_mono_us();
 	server_notify("READY=1");
+}
+
+static void
+refuse_after_hand_over(struct reloading *r, const char *by)
+{
+	SCOPED_DIAG(d);
+
+	diag_file(&d, r->s->config_file, "the other instance decides: repeat the order");
+	report(&d);
+	note_reload(r, by, &d, true, true);
 }
 
 void
@@ -361,6 +413,10 @@ reload_now(struct reloading *r, const char *by, const char *why)
 {
 	struct file_set set;
 
+	if (r->s->handover.state == HANDOVER_GONE) {
+		refuse_after_hand_over(r, by);
+		return;
+	}
 	file_set_init(&set);
 	reload(r, by, why, &set);
 	file_set_free(&set);
@@ -393,6 +449,9 @@ on_ask(struct ev_loop *loop UNUSED, ev_async *w, int revents UNUSED)
 	reload_now(r, by, why[0] ? why : NULL);
 	SCOPED_LOCK(&r->lock);
 	r->answered = asked;
+	r->answer_done = !r->order.refused;
+	buf_clear(&r->answer);
+	put_outcome(r, &r->order, &r->answer);
 	pthread_cond_broadcast(&r->ended);
 }
 
@@ -400,22 +459,32 @@ bool
 reload_ask(struct reloading *r, const char *by, const char *why, struct buf *out)
 {
 	struct timespec until = clock_timespec(clock_mono_us() + WAIT_S * UINT64_C(1000000));
-	bool done;
+	bool done = false;
 	int late = 0;
 
 	SCOPED_LOCK(&r->lock);
+	while ((r->asking || r->answered < r->asked) && !r->stopping && !late)
+		late = pthread_cond_timedwait(&r->ended, &r->lock, &until);
+	if (late || r->stopping) {
+		buf_str(out, "{\"result\":\"unknown\"}\n");
+		return false;
+	}
+	r->asking = true;
 	uint64_t mine = ++r->asked;
 	snprintf(r->asked_by, sizeof(r->asked_by), "%s", by[0] ? by : "POST /reload");
 	snprintf(r->asked_why, sizeof(r->asked_why), "%s", why ? why : "");
 	ev_async_send(r->loop, &r->ask);
 	while (r->answered < mine && !r->stopping && !late)
 		late = pthread_cond_timedwait(&r->ended, &r->lock, &until);
-	done = r->answered >= mine && !r->refused;
-	if (r->answered >= mine)
-		status(r, out);
-	else
+	if (r->answered == mine) {
+		done = r->answer_done;
+		buf_span(out, buf_view(&r->answer));
+	} else {
 		buf_str(out, "{\"result\":\"unknown\"}");
+	}
 	buf_putc(out, '\n');
+	r->asking = false;
+	pthread_cond_broadcast(&r->ended);
 	return done;
 }
 
@@ -427,7 +496,9 @@ reload_init(struct reloading *r, struct server *s, struct ev_loop *loop,
 {
 	r->s = s;
 	r->loop = loop;
-	buf_init(&r->errors, ERRORS_BYTES);
+	buf_init(&r->order.errors, ERRORS_BYTES);
+	buf_init(&r->rotation.errors, ERRORS_BYTES);
+	buf_init(&r->answer, 0);
 	buf_init(&r->at_restart, 4096);
 	pthread_mutex_init(&r->lock, NULL);
 	cond_init(&r->ended);
@@ -464,7 +535,9 @@ reload_free(struct reloading *r)
 	watch_free(&r->watch);
 	edited_free(&r->edited);
 	file_set_free(&r->in_force);
-	buf_free(&r->errors);
+	buf_free(&r->order.errors);
+	buf_free(&r->rotation.errors);
+	buf_free(&r->answer);
 	buf_free(&r->at_restart);
 	pthread_cond_destroy(&r->ended);
 	pthread_mutex_destroy(&r->lock);

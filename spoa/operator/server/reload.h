@@ -22,6 +22,15 @@ struct server;
 
 enum { REASON_MAX = 1024 }; /* bytes of the reason given with an order */
 
+/* What came of a reload. */
+struct reload_outcome {
+	int64_t at_ns; /* wall time; 0: none since the start */
+	bool refused;
+	char by[256];
+	unsigned nerrors;
+	struct buf errors; /* lines */
+};
+
 struct reloading {
 	struct tag tag;
 	struct server *s;
@@ -32,19 +41,21 @@ struct reloading {
 	struct ev_loop *loop;
 	pthread_mutex_t lock; /* of what follows */
 	pthread_cond_t ended;
-	uint64_t asked, answered; /* how many were asked for, and of these answered */
-	char asked_by[256];	  /* the last of them */
+	/* One order of the admin server after the other: while `asking`, or while one is not answered,
+	 * the next one waits. */
+	bool asking;
+	uint64_t asked, answered; /* how many orders were given, and of these answered */
+	char asked_by[256];	  /* of the last order */
 	char asked_why[REASON_MAX + 1];
-	uint64_t kept_us; /* owner: main. Monotonic time at which the text was stored last */
+	bool answer_done;  /* of the last order: it came into force */
+	struct buf answer; /* its outcome, in JSON */
+	uint64_t stored_us; /* owner: main. Monotonic time of the last try to store the text */
+	bool not_stored;    /* owner: main. The last try failed */
 	char text[KEPT_POLICY_HEX]; /* owner: main. Of the kept text of the policy in force; "": none */
 	bool stopping;
-	/* the last one: what tried, when and what came of it */
-	int64_t at_ns; /* 0: none since the start */
 	int64_t in_force_ns; /* when what is in force was read */
-	bool refused;
-	char by[256];
-	unsigned nerrors;
-	struct buf errors;     /* lines */
+	struct reload_outcome order, rotation; /* of the last order, and of the last change of a file that
+						  rotates */
 	struct buf at_restart; /* options that differ from those of the start, with commas */
 };
 

@@ -8,17 +8,19 @@
 #include "base/err.h"
 #include "base/json_put.h"
 #include "base/log.h"
+#include "base/scoped.h"
 #include "base/wall.h"
 #include "operator/server/server.h"
 #include "policy/section.h"
 #include "policy/verdict/explain.h"
 
-static size_t
-tables(struct server *s, const struct tallies *out[WORKERS_MAX])
+/* `t` is room for the tables. */
+static struct rates_source
+source_of(struct server *s, const struct tallies *t[WORKERS_MAX])
 {
 	for (unsigned i = 0; i < s->nworkers; i++)
-		out[i] = gate_tally(s->workers[i].gate);
-	return s->nworkers;
+		t[i] = gate_tally(s->workers[i].gate);
+	return (struct rates_source){ t, s->nworkers, server_counted(s, M_CACHE_HITS) };
 }
 
 /* ---- rules ---- */
@@ -139,9 +141,12 @@ sampling_look(struct server *s)
 			LS("why", "the time that another one was set for is over"));
 	}
 	look_at_rules(s);
-	if (s->sampling.looks++ % RATES_STEP_S == 0)
-		rates_sample(
-			s->sampling.rates, t, tables(s, t), clock_wall_ns(), clock_mono_us());
+	if (s->sampling.looks++ % RATES_STEP_S == 0) {
+		const struct rates_source from = source_of(s, t);
+		rates_sample(s->sampling.rates, &from, clock_wall_ns(), clock_mono_us());
+		if (s->sampling.samples++ && s->sampling.samples % RATES_MINUTE == 1)
+			trends_minute(s->sampling.trends, s->sampling.rates, wall_now_ns());
+	}
 }
 
 int
@@ -149,8 +154,12 @@ sampling_start(struct server *s)
 {
 	if (!s->shared_cfg->has_admin && !s->shared_cfg->has_admin_tcp)
 		return 0;
+	SCOPED_BUF(file, 4096);
+	buf_printf(&file, "%s.trends", s->shared_cfg->journal);
+	buf_putc(&file, '\0');
 	s->sampling.rates = rates_new();
-	if (!s->sampling.rates)
+	s->sampling.trends = trends_open(buf_view(&file).p);
+	if (!s->sampling.rates || !s->sampling.trends)
 		return ERR_NOMEM;
 	pthread_mutex_init(&s->sampling.lock, NULL);
 	sampling_look(s);
@@ -163,18 +172,31 @@ sampling_free(struct sampling *g)
 	if (g->rates)
 		pthread_mutex_destroy(&g->lock);
 	rates_free(&g->rates);
+	trends_close(&g->trends);
 	free(g->base);
 	g->base = NULL;
+}
+
+void
+sampling_trends(struct server *s, enum rates_by by, enum trends_range range, struct buf *out)
+{
+	buf_putc(out, '{');
+	trends_json(s->sampling.trends, by, range, wall_now_ns(), out);
+	json_put_bool(out, "alone", true);
+	json_put_form(out, "'daemons':[{'node':%t", span_str(s->shared_cfg->node));
+	json_put_bool(out, "here", true);
+	json_put_bool(out, "missing", false);
+	buf_str(out, "}]}\n");
 }
 
 void
 sampling_now(struct server *s, struct buf *out)
 {
 	const struct tallies *t[WORKERS_MAX];
+	const struct rates_source from = source_of(s, t);
 
 	if (s->sampling.rates)
-		rates_now(s->sampling.rates, t, tables(s, t), clock_wall_ns(), clock_mono_us(),
-			out);
+		rates_now(s->sampling.rates, &from, clock_wall_ns(), clock_mono_us(), out);
 	else
 		buf_str(out, "null");
 }

@@ -1,4 +1,5 @@
-/* Takes a sample of what was decided each ten seconds, for GET /series and /now (budget/tally/rates.h),
+/* Takes a sample of what was decided each ten seconds, for GET /series and /now (budget/trends/rates.h), and
+ * adds each minute to what GET /trends shows (budget/trends/trends.h),
  * and ends what was set for a time: the log's level. On the main thread; without an admin
  * server there is none. */
 #ifndef OPERATOR_SERVER_SAMPLING_H
@@ -7,14 +8,16 @@
 #include <pthread.h>
 
 #include "base/buf.h"
-#include "budget/tally/rates.h"
+#include "budget/trends/rates.h"
+#include "budget/trends/trends.h"
 
 struct server;
 
 /* owner: main */
 struct sampling {
-	unsigned looks;
+	unsigned looks, samples;
 	struct rates *rates; /* NULL: there is none */
+	struct trends *trends; /* the same; the file is JOURNAL.trends */
 	/* what rules had done when the policy in force came; of its rules, phase after phase */
 	pthread_mutex_t lock;
 	char version[65];
@@ -32,6 +35,9 @@ void sampling_free(struct sampling *g);
 void sampling_rules(struct server *s, struct buf *out);
 /* As near_json() of all workers. Any thread. */
 void sampling_near(struct server *s, size_t from, size_t count, struct buf *out);
+/* As trends_json(), in braces, with the daemons whose values these are. Any thread. */
+void sampling_trends(
+	struct server *s, enum rates_by by, enum trends_range range, struct buf *out);
 /* As rates_now(); null where there are none. Any thread. */
 void sampling_now(struct server *s, struct buf *out);
 

@@ -30,6 +30,7 @@
 #include "gate/targets/sync.h"
 #include "gate/toolpins/sync.h"
 #include "net/listen.h"
+#include "operator/group/group.h"
 #include "operator/server/opens.h"
 #include "operator/server/recall.h"
 #include "operator/server/telling.h"
@@ -115,6 +116,26 @@ hand_away(void *running)
 	run->s->front_of->handed(run->s->front);
 	begin_stop(run);
 }
+
+/* A reload by the other instance ended after this instance began to read its files. */
+static int
+load_for_hand_over(void *running, struct buf *why)
+{
+	struct running *run = TAGGED(running, running);
+
+	reload_now(&run->s->reloading, "hand-over", NULL);
+	return reload_refused(&run->s->reloading, why) ? ERR_SYNTAX : 0;
+}
+
+static int
+serve_front(void *running, struct buf *why)
+{
+	struct running *run = TAGGED(running, running);
+
+	return run->s->front_of->serve(run->s->front, why);
+}
+
+static const struct handover_ops hand_over = { hand_away, load_for_hand_over, serve_front };
 
 static void
 on_term(struct ev_loop *loop, ev_signal *w, int revents UNUSED)
@@ -374,6 +395,21 @@ share_kept(struct server *s, const struct config *cfg, struct buf *why)
 	return err;
 }
 
+/* What the other daemons learn of this one. */
+static void
+put_group_self(void *arg, struct buf *out)
+{
+	struct server *s = arg;
+
+	SCOPED_SNAPSHOT(snap, s);
+	group_member_put(&(struct group_member){ .policy = snap->policy->label,
+				 .version = snap->policy->version,
+				 .file = snap->cfg->policy,
+				 .admin = s->shared_cfg->has_admin ? s->shared_cfg->admin.path
+								   : NULL },
+		out);
+}
+
 /* How targets do, told by the other daemons. What is ejected is known before the first request.
  */
 static int
@@ -387,10 +423,12 @@ start_sharing(struct server *s, const struct config *cfg, struct buf *why)
 	if (config_redis(cfg, &redis) == 0)
 		s->target_sync = target_sync_start(
 			gate_targets(s->shared), cfg->node, &redis, &s->metrics, why);
+	if (s->target_sync)
+		s->group = group_start(cfg->node, &redis, put_group_self, s, why);
 	sodium_memzero(&redis, sizeof(redis));
 	if (s->target_sync)
 		target_sync_first(s->target_sync, LIVE_FIRST_US);
-	return s->target_sync ? 0 : ERR_IO;
+	return s->group ? 0 : ERR_IO;
 }
 
 static bool
@@ -639,7 +677,8 @@ server_run(const char *config_file, bool take, const struct server_front *front)
 	s.auths = auths_new(&s.metrics);
 	if (!s.keysets || !s.auths || catch_signals(&run) < 0)
 		goto out;
-	handover_init(&s.handover, run.loop, &s.draining, hand_away, &run);
+	handover_init(&s.handover, run.loop, &s.draining, &hand_over, &run);
+	s.handover.loaded_us = s.started_us;
 	file_set_record(&read);
 	s.snap = snapshot_load(config_file, NULL, WORKERS_MAX, s.keysets, &d);
 	file_set_record(NULL);
@@ -707,9 +746,12 @@ server_run(const char *config_file, bool take, const struct server_front *front)
 	looks_begin(&s.looks, &s, run.loop);
 	if (handover_joined(&s.handover) && !may_take(&s, &why))
 		goto stop;
-	if (handover_take(&s.handover, so.agent, so.nagent, &why) < 0)
+	if (handover_take(&s.handover, so.agent, so.nagent, &why) < 0) {
+		code = EXIT_ANOTHER_DECIDES;
 		goto stop;
+	}
 	handover_serve(&s.handover);
+	listen_close_unused();
 	server_notify("READY=1\nSTATUS=");
 	ev_run(run.loop, 0);
 	code = 0;
@@ -729,6 +771,7 @@ stop:
 	live_sync_stop(&s.live_sync);
 	tool_pins_sync_stop(&s.pinning.sync);
 	target_sync_stop(&s.target_sync);
+	group_stop(&s.group);
 	gate_helpers_stop(s.shared);
 	witnessing_stop(&s.witnessing);
 	anchors_stop(&s.anchors);

@@ -5,7 +5,7 @@
 
 #include "budget/quota/quota.h"
 #include "budget/recall/startpoints.h"
-#include "budget/tally/cached_share.h"
+#include "budget/trends/cached_share.h"
 #include "gate/changes/erasing.h"
 #include "net/worker.h"
 #include "gate/sources/extract_health.h"
@@ -53,6 +53,7 @@ struct server {
 	struct live_sync *live_sync;   /* NULL: no Redis */
 	struct pinning pinning;
 	struct target_sync *target_sync; /* NULL: no Redis */
+	struct group *group;		 /* NULL: no Redis */
 	struct quota_table *table;
 	struct recall *recall;			    /* until the workers run */
 	struct startpoints_from starts_from;	    /* until `startpoints` runs */
@@ -77,8 +78,10 @@ struct server {
 
 /* What is in front of the daemon, layers above this one: the admin server. */
 struct server_front {
-	/* Once all but this runs. NULL with a message in *why. */
+	/* Opens its sockets, once all but this runs. NULL with a message in *why. */
 	void *(*start)(const struct config *cfg, struct server *s, struct buf *why);
+	/* Accepts on them, once this instance is to decide. 0, or a negative error with *why. */
+	int (*serve)(void *front, struct buf *why);
 	void (*reloaded)(void *front, const struct config *cfg); /* on the main thread */
 	void (*handed)(void *front); /* the listening sockets are another process' now */
 	void (*stop)(void *front);				 /* NULL: nothing */

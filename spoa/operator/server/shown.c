@@ -12,6 +12,7 @@
 #include "gate/changes/sync.h"
 #include "gate/sources/recognise.h"
 #include "gate/toolpins/tool_pins.h"
+#include "operator/group/group.h"
 #include "operator/server/server.h"
 #include "record/anchors/anchors.h"
 #include "record/archive/keep.h"
@@ -385,6 +386,8 @@ server_status(struct server *s, struct buf *out)
 	json_put_name(out, "last_reload");
 	reload_status(&s->reloading, out);
 	put_edited(s, out);
+	json_put_name(out, "group");
+	group_put(s->group, out);
 	buf_str(out, "}\n");
 }
 

@@ -4,6 +4,7 @@
  * localtime, whose zone is the process's own. */
 #include "base/ascii.h"
 #include "base/clock.h"
+#include "base/file_set.h"
 #include "base/scoped.h"
 #include "base/search.h"
 #include "policy/cel/time.h"
@@ -319,7 +320,7 @@ cel_zone_load(struct arena *a, struct span name, const char **why)
 		name = span_str(current_name(name));
 	struct span path = arena_printf(a, "/usr/share/zoneinfo/%.*s", SPAN_ARG(name));
 	SCOPED_BUF(file, ZONE_BYTES);
-	if (path.p && buf_file(&file, path.p) && !buf_failed(&file))
+	if (path.p && file_set_read_as(FILE_OF_SYSTEM, &file, path.p) && !buf_failed(&file))
 		z = parse_file(a, (const unsigned char *)buf_view(&file).p, file.n);
 	return z;
 }

@@ -23,7 +23,7 @@ static const struct {
 	enum set_file_kind kind;
 	const char *name;
 } kinds[] = { { FILE_OF_POLICY, "policy" }, { FILE_OF_WORDS, "words" },
-	{ FILE_BUILT_IN, "built-in" } };
+	{ FILE_BUILT_IN, "built-in" }, { FILE_OF_SYSTEM, "system" } };
 
 void
 kept_policy_folder(const char *journal, struct buf *out)
@@ -290,7 +290,7 @@ open_kept_folder(const char *journal, const char *version, const char *hash,
 }
 
 int
-kept_policy_get(const char *journal, const char *version, const char *hash,
+kept_policy_get(const struct kept_places *places, const char *version, const char *hash,
 	struct kept_policy *out, struct buf *why)
 {
 	char name[KEPT_POLICY_NAME], its[17], hex[KEPT_POLICY_HEX];
@@ -299,10 +299,15 @@ kept_policy_get(const char *journal, const char *version, const char *hash,
 	*out = (struct kept_policy){ .written_s = 0 };
 	file_set_init(&out->files);
 	SCOPED_BUF(folder, 0);
-	SCOPED_FD(dirfd, open_kept_folder(journal, version, hash, name, &written_s, &folder));
+	SCOPED_FD(dirfd,
+		open_kept_folder(places->journal, version, hash, name, &written_s, &folder));
+	if (dirfd < 0 && places->beside)
+		dirfd = open_kept_folder(
+			places->beside, version, hash, name, &written_s, &folder);
 	if (dirfd < 0)
 		return why_err(why, ERR_NOTFOUND,
-			"%s" KEPT_POLICY_FOLDER " has no text of version %.12s", journal, version);
+			"%s" KEPT_POLICY_FOLDER " has no text of version %.12s", places->journal,
+			version);
 	SCOPED_FD(fd, openat(dirfd, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW));
 	SCOPED_BUF(packed, KEPT_POLICY_BYTES);
 	if (fd < 0 || buf_fd(&packed, fd) < 0)
@@ -310,7 +315,8 @@ kept_policy_get(const char *journal, const char *version, const char *hash,
 	int err = kept_policy_read(buf_view(&packed), out);
 	out->written_s = written_s;
 	kept_policy_name_read(name, its, hex);
-	if (err == ERR_SYNTAX || (!err && strcmp(hex, out->hash) != 0))
+	if (err == ERR_SYNTAX ||
+		(!err && (strcmp(hex, out->hash) != 0 || strncmp(its, out->version, 16) != 0)))
 		return why_err(why, ERR_AUTH,
 			"%s/%s: the file was changed: its contents are not those that its name "
 			"states",

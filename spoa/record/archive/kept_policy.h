@@ -33,10 +33,15 @@ struct kept_policy {
  * the caller's. 0; ERR_FULL, ERR_IO, ERR_LIMIT (over KEPT_POLICY_BYTES), ERR_NOMEM with *why. */
 #define KEPT_POLICY_BYTES (256u << 20)
 int kept_policy_put(const char *journal, struct kept_policy *kept, struct buf *why);
+/* The journals whose texts are read: those of the first are tried first. */
+struct kept_places {
+	const char *journal;
+	const char *beside; /* the other instance's, which decides during a handover; NULL: none */
+};
 /* Reads the text of a version: the newest one, or with `hash` not NULL the one of that SHA-256. 0;
  * ERR_NOTFOUND: none is kept; ERR_AUTH: its bytes are not those that its name states; another
  * error. *why names the file. kept_policy_free() in any case. */
-int kept_policy_get(const char *journal, const char *version, const char *hash,
+int kept_policy_get(const struct kept_places *places, const char *version, const char *hash,
 	struct kept_policy *out, struct buf *why);
 void kept_policy_free(struct kept_policy *kept);
 /* Reads a name: its version's first 16 digits and its hash; false: it is no such name. */

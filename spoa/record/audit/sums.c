@@ -16,7 +16,8 @@
 
 _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "numbers are as the file has them");
 
-enum { SECTIONS = 4, CHECK_BYTES = 8 };
+/* SECTION_DAY has the sums of all: those of a block's other sections count some more than once. */
+enum { SECTION_DAY = 4, SECTIONS, CHECK_BYTES = 8 };
 #define BLOCK_BYTES INDEX_PART_BYTES
 #define FILE_MAX    (1ull << 30)
 #define NO_SECTION  UINT32_MAX
@@ -29,13 +30,13 @@ static const struct {
 	{ { BY_DAY, BY_TEAM, BY_PERSON }, 3 },
 	{ { BY_DAY, BY_TAG }, 2 },
 	{ { BY_DAY, BY_TOOL }, 2 },
+	[SECTION_DAY] = { { BY_DAY }, 1 },
 };
 
 struct block {
 	uint64_t offset, bytes, records;
 	char from[32], to[32];
 	int64_t last_ns; /* the latest of all groups */
-	uint64_t total[SUMS];
 	struct section {
 		uint64_t at;
 		uint32_t bytes, rows; /* rows NO_SECTION: there were too many */
@@ -73,6 +74,8 @@ make_version(void)
 	version = sizeof(struct block);
 	for (size_t i = 0; i < SUMS; i++)
 		add_version(usage_sum_names[i]);
+	for (size_t i = 0; i < SPREADS; i++)
+		add_version(usage_spread_names[i]);
 	for (size_t i = 0; i < SECTIONS; i++)
 		for (size_t k = 0; k < sections[i].n; k++)
 			add_version(usage_dim_names[sections[i].by[k]]);
@@ -117,12 +120,32 @@ sums_by_key(const void *x, const void *y)
 	return span_order(span_of(a->key, a->n), span_of(b->key, b->n));
 }
 
+/* The number of buckets, the largest number, and, unless the distribution has one number only and
+ * so no bucket, the sum and each bucket: its distance from the one before, and its count. */
+static void
+put_distribution(struct buf *b, const struct distribution *d)
+{
+	uint32_t before = 0;
+
+	index_put_number(b, d->nbuckets);
+	index_put_number(b, d->max);
+	if (d->nbuckets)
+		index_put_number(b, d->sum);
+	for (size_t i = 0; i < d->nbuckets; i++) {
+		index_put_number(b, d->bucket[i].at - before);
+		index_put_number(b, d->bucket[i].n);
+		before = d->bucket[i].at;
+	}
+}
+
 /* A row: how much of its key is that of the row before, the rest of it, which sums are not 0
- * and these, how long before the block's last its last record was. */
+ * and which distributions are not empty, these, the id of the largest prompt, how long before the
+ * block's last its last record was. */
 static void
 put_sum_row(struct buf *b, const struct usage_group *g, const struct usage_group *before,
 	int64_t last_ns)
 {
+	const struct usage_sums *u = &g->of;
 	size_t same = 0;
 	uint64_t has = 0;
 
@@ -132,12 +155,21 @@ put_sum_row(struct buf *b, const struct usage_group *g, const struct usage_group
 	index_put_number(b, g->n - same);
 	buf_put(b, g->key + same, g->n - same);
 	for (size_t i = 0; i < SUMS; i++)
-		has |= (uint64_t)(g->sum[i] != 0) << i;
+		has |= (uint64_t)(u->sum[i] != 0) << i;
+	for (size_t i = 0; i < SPREADS; i++)
+		has |= (uint64_t)(u->spread[i].n != 0) << (SUMS + i);
 	index_put_number(b, has);
 	for (size_t i = 0; i < SUMS; i++)
-		if (g->sum[i])
-			index_put_number(b, g->sum[i]);
-	index_put_number(b, (uint64_t)(last_ns - g->last_ns));
+		if (u->sum[i])
+			index_put_number(b, u->sum[i]);
+	for (size_t i = 0; i < SPREADS; i++)
+		if (u->spread[i].n)
+			put_distribution(b, &u->spread[i]);
+	if (u->spread[SPREAD_PROMPT].n) {
+		index_put_number(b, strlen(u->largest_id));
+		buf_str(b, u->largest_id);
+	}
+	index_put_number(b, (uint64_t)(last_ns - u->last_ns));
 }
 
 static void
@@ -187,9 +219,8 @@ end_block(struct summing *s, uint64_t end)
 	s->now.bytes = end - s->now.offset;
 	for (size_t i = 0; i < SECTIONS && !s->failed; i++)
 		for (size_t k = 0; k < s->table[i].ngroups; k++)
-			if (s->table[i].group[k].last_ns > s->now.last_ns)
-				s->now.last_ns = s->table[i].group[k].last_ns;
-	memcpy(s->now.total, s->table[0].total, sizeof(s->now.total));
+			if (s->table[i].group[k].of.last_ns > s->now.last_ns)
+				s->now.last_ns = s->table[i].group[k].of.last_ns;
 	for (size_t i = 0; i < SECTIONS && !s->failed; i++)
 		put_section(s, i);
 	free_tables(s);
@@ -471,11 +502,56 @@ sums_number(struct span *s, uint64_t *v)
 }
 
 static bool
-add_row(struct sums *s, size_t section, int64_t block_last_ns, struct span *rest,
-	struct usage_table *t)
+read_distribution(struct span *rest, struct distribution *d)
 {
-	uint64_t same, more, has, before, sum[SUMS] = { 0 };
-	struct span value[BY_DIMS] = { { NULL, 0 } };
+	uint64_t nbuckets, step, n, at = 0;
+	bool ok = sums_number(rest, &nbuckets) && sums_number(rest, &d->max);
+
+	if (ok && !nbuckets) {
+		*d = distribution_of(d->max);
+		return true;
+	}
+	ok = ok && sums_number(rest, &d->sum);
+	for (uint64_t i = 0; i < nbuckets && ok; i++) {
+		ok = sums_number(rest, &step) && sums_number(rest, &n) && n &&
+		     n <= UINT32_MAX && step < DISTRIBUTION_BUCKETS;
+		at += ok ? step : 0;
+		ok = ok && at < DISTRIBUTION_BUCKETS &&
+		     distribution_count(d, (uint32_t)at, (uint32_t)n);
+		d->n += ok ? n : 0;
+	}
+	return ok;
+}
+
+/* The part of a row after its key. */
+static bool
+read_sums_of_row(struct span *rest, int64_t block_last_ns, struct usage_sums *out)
+{
+	uint64_t has, n = 0, before;
+
+	if (!sums_number(rest, &has) || has >> (SUMS + SPREADS))
+		return false;
+	for (size_t i = 0; i < SUMS; i++)
+		if (has >> i & 1 && !sums_number(rest, &out->sum[i]))
+			return false;
+	for (size_t i = 0; i < SPREADS; i++)
+		if (has >> (SUMS + i) & 1 && !read_distribution(rest, &out->spread[i]))
+			return false;
+	if (out->spread[SPREAD_PROMPT].n && (!sums_number(rest, &n) || n > rest->n))
+		return false;
+	usage_set_largest(out, span_cut(*rest, 0, (size_t)n));
+	*rest = span_cut(*rest, (size_t)n, rest->n);
+	if (!sums_number(rest, &before))
+		return false;
+	out->last_ns = (int64_t)((uint64_t)block_last_ns - before);
+	return true;
+}
+
+/* Its key, each value as the records have it. */
+static bool
+read_key_of_row(struct sums *s, size_t section, struct span *rest, struct span value[BY_DIMS])
+{
+	uint64_t same, more;
 
 	if (!sums_number(rest, &same) || !sums_number(rest, &more) || same > s->key.n ||
 		more > rest->n)
@@ -483,23 +559,52 @@ add_row(struct sums *s, size_t section, int64_t block_last_ns, struct span *rest
 	s->key.n = (size_t)same;
 	buf_span(&s->key, span_cut(*rest, 0, (size_t)more));
 	*rest = span_cut(*rest, (size_t)more, rest->n);
-	if (!sums_number(rest, &has) || has >> SUMS)
-		return false;
-	for (size_t i = 0; i < SUMS; i++)
-		if (has >> i & 1 && !sums_number(rest, &sum[i]))
-			return false;
-	if (!sums_number(rest, &before))
-		return false;
 	struct span key = buf_view(&s->key);
 	for (size_t i = 0; i < sections[section].n; i++) {
 		if (span_chr(key, '\0') == key.n)
 			return false;
 		value[sections[section].by[i]] = span_next(&key, '\0');
 	}
-	if (key.n || buf_failed(&s->key))
-		return false;
-	usage_merge(t, value, sum, (int64_t)((uint64_t)block_last_ns - before));
-	return true;
+	return !key.n && !buf_failed(&s->key);
+}
+
+/* Adds all rows of a section: to groups, or with `total` to the total. */
+static int
+merge_section_rows(struct sums *s, const struct block *b, size_t which, bool total,
+	struct usage_table *t)
+{
+	struct span rest = buf_view(&s->section);
+	bool ok = true;
+
+	buf_clear(&s->key);
+	for (uint32_t k = 0; k < b->section[which].rows && ok; k++) {
+		struct usage_sums sums = { .last_ns = 0 };
+		struct span value[BY_DIMS] = { { NULL, 0 } };
+		ok = read_key_of_row(s, which, &rest, value) &&
+		     read_sums_of_row(&rest, b->last_ns, &sums);
+		if (ok && total)
+			usage_merge_total(t, &sums);
+		else if (ok)
+			usage_merge(t, value, &sums);
+		for (size_t i = 0; i < SPREADS; i++)
+			distribution_free(&sums.spread[i]);
+	}
+	return ok && !rest.n ? 0 : ERR_AUTH;
+}
+
+/* The rows of a section, as they were written. */
+static int
+read_section(struct sums *s, const struct section *from)
+{
+	unsigned char check[CHECK_BYTES];
+
+	buf_clear(&s->section);
+	char *to = buf_reserve(&s->section, from->bytes ? from->bytes : 1);
+	if (!to || pread(s->fd, to, from->bytes, (off_t)from->at) != (ssize_t)from->bytes)
+		return ERR_NOTFOUND;
+	buf_commit(&s->section, from->bytes);
+	check_of(buf_view(&s->section), (struct span){ NULL, 0 }, check);
+	return memcmp(check, from->check, CHECK_BYTES) == 0 ? 0 : ERR_NOTFOUND;
 }
 
 int
@@ -507,27 +612,15 @@ sums_add(struct sums *s, size_t i, struct usage_table *t)
 {
 	const struct block *b = &s->block[i];
 	size_t which = section_for(t);
-	unsigned char check[CHECK_BYTES];
 
-	if (which == SECTIONS || b->section[which].rows == NO_SECTION)
+	if (which == SECTIONS || b->section[which].rows == NO_SECTION ||
+		b->section[SECTION_DAY].rows == NO_SECTION)
 		return ERR_NOTFOUND;
-	const struct section *from = &b->section[which];
-	buf_clear(&s->section);
-	buf_clear(&s->key);
-	char *to = buf_reserve(&s->section, from->bytes ? from->bytes : 1);
-	if (!to || pread(s->fd, to, from->bytes, (off_t)from->at) != (ssize_t)from->bytes)
-		return ERR_NOTFOUND;
-	buf_commit(&s->section, from->bytes);
-	struct span rest = buf_view(&s->section);
-	check_of(rest, (struct span){ NULL, 0 }, check);
-	if (memcmp(check, from->check, CHECK_BYTES) != 0)
-		return ERR_NOTFOUND;
-	for (uint32_t k = 0; k < from->rows; k++)
-		if (!add_row(s, which, b->last_ns, &rest, t))
-			return ERR_AUTH;
-	if (rest.n)
-		return ERR_AUTH;
-	for (size_t k = 0; k < SUMS; k++)
-		t->total[k] += b->total[k];
-	return 0;
+	int err = read_section(s, &b->section[which]);
+	err = err ? err : merge_section_rows(s, b, which, false, t);
+	if (err)
+		return err;
+	/* From here on groups were added. */
+	err = read_section(s, &b->section[SECTION_DAY]) ? ERR_AUTH : 0;
+	return err ? err : merge_section_rows(s, b, SECTION_DAY, true, t);
 }

@@ -2,12 +2,12 @@
  * segment, or of a part of the open one: JOURNAL.index/NAME.sum. Made again where it is
  * missing, stale or damaged; who may not trust it reads the records (usage --no-index).
  *
- * The lines are cut into blocks of about 4 MB. Of each the file has when its records are, the
- * sums of all, and four sections: a group a row by day, person and team; by day, route,
- * provider, model and target; by day and tag; by day and tool. A window takes the blocks that
- * are whole in it; of one that it cuts the lines are read. The file is a header, a row a block,
- * then the sections, whose numbers are LEB128, and little-endian in the tables. A section with
- * more than SUMS_ROWS rows is left out: then that block's lines are read. */
+ * The lines are cut into blocks of about 4 MB. Of each the file has when its records are, and
+ * five sections of rows, one for each group: by day, person and team; by day, route, provider,
+ * model and target; by day and tag; by day and tool; by day, which add up to the total. A window
+ * takes the blocks that are whole in it; of one that it cuts the lines are read. The file is a
+ * header, a row a block, then the sections, whose numbers are LEB128, and little-endian in the
+ * tables. A section with more than SUMS_ROWS rows is left out: then that block's lines are read. */
 #ifndef RECORD_AUDIT_SUMS_H
 #define RECORD_AUDIT_SUMS_H
 

@@ -4,6 +4,7 @@
 
 #include <stdlib.h>
 
+#include "base/ascii.h"
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/hash.h"
@@ -19,6 +20,17 @@ const char *const usage_sum_names[SUMS] = {
 static const enum record_place sum_places[SUMS] = {
 #define X(id, name, place) place,
 	USAGE_SUMS(X)
+#undef X
+};
+
+const char *const usage_spread_names[SPREADS] = {
+#define X(id, name, place) name,
+	USAGE_SPREADS(X)
+#undef X
+};
+static const enum record_place spread_places[SPREADS] = {
+#define X(id, name, place) place,
+	USAGE_SPREADS(X)
 #undef X
 };
 
@@ -52,6 +64,53 @@ fields_in(struct span object, const enum record_field *fields, size_t n, struct 
 	line_members(object, name, n, out);
 }
 
+/* ---- sums ---- */
+
+void
+usage_set_largest(struct usage_sums *s, struct span id)
+{
+	s->largest_id[0] = '\0';
+	if (id.n >= USAGE_ID_MAX || !span_is_alnum(id, ""))
+		return;
+	memcpy(s->largest_id, id.p, id.n);
+	s->largest_id[id.n] = '\0';
+}
+
+static void
+keep_largest(struct usage_sums *to, const struct usage_sums *add)
+{
+	const struct distribution *had = &to->spread[SPREAD_PROMPT],
+				  *more = &add->spread[SPREAD_PROMPT];
+
+	if (!more->n || (had->n && more->max < had->max))
+		return;
+	if (!had->n || more->max > had->max || strcmp(add->largest_id, to->largest_id) < 0)
+		memcpy(to->largest_id, add->largest_id, USAGE_ID_MAX);
+}
+
+/* False: no memory. */
+static bool
+add_sums(struct usage_sums *to, const struct usage_sums *add)
+{
+	bool ok = true;
+
+	for (size_t i = 0; i < SUMS; i++)
+		to->sum[i] += add->sum[i];
+	keep_largest(to, add);
+	for (size_t i = 0; i < SPREADS; i++)
+		ok = distribution_merge(&to->spread[i], &add->spread[i]) && ok;
+	if (add->last_ns > to->last_ns)
+		to->last_ns = add->last_ns;
+	return ok;
+}
+
+static void
+free_sums(struct usage_sums *s)
+{
+	for (size_t i = 0; i < SPREADS; i++)
+		distribution_free(&s->spread[i]);
+}
+
 /* ---- groups ---- */
 
 int
@@ -71,8 +130,11 @@ usage_table_init(struct usage_table *t)
 void
 usage_table_free(struct usage_table *t)
 {
-	for (size_t i = 0; t->group && i < t->ngroups; i++)
+	for (size_t i = 0; t->group && i < t->ngroups; i++) {
 		free(t->group[i].key);
+		free_sums(&t->group[i].of);
+	}
+	free_sums(&t->total);
 	free(t->group);
 	free(t->index);
 	buf_free(&t->key);
@@ -93,7 +155,7 @@ usage_table_clear(struct usage_table *t)
 }
 
 static struct usage_slot *
-usage_slot_of(struct usage_table *t, struct span key, uint64_t hash)
+usage_slot_of(const struct usage_table *t, struct span key, uint64_t hash)
 {
 	size_t at = (size_t)hash & (t->index_size - 1);
 
@@ -161,6 +223,14 @@ group_of(struct usage_table *t, struct span key)
 	return g;
 }
 
+const struct usage_group *
+usage_find(const struct usage_table *t, struct span key)
+{
+	uint32_t place = usage_slot_of(t, key, hash_words(0, key))->place;
+
+	return place ? &t->group[place - 1] : NULL;
+}
+
 /* ---- records ---- */
 
 static uint64_t
@@ -171,11 +241,31 @@ usage_number_of(struct span s)
 	return span_u64(s, &v) == 0 ? v : 0;
 }
 
+/* Times are of providers' answers with text. The text of a whole one begins when it ends. */
 static void
-sum_completion(const struct span *m, uint64_t sum[SUMS])
+spread_completion(const struct span *m, struct distribution spread[SPREADS])
+{
+	bool timed = m[RP_ANSWER_FIRST_TEXT_US].n && !span_is(m[RP_CACHE], "\"hit\"");
+	bool has[SPREADS] = { [SPREAD_PROMPT] = true,
+		[SPREAD_FIRST] = timed && m[RP_ANSWER_STREAMED].n,
+		[SPREAD_TOTAL] = timed };
+
+	for (size_t i = 0; i < SPREADS; i++) {
+		uint64_t v = has[i] ? usage_number_of(m[spread_places[i]]) : 0;
+		if (v)
+			spread[i] = distribution_of(v);
+	}
+}
+
+static void
+sum_completion(const struct span *m, struct usage_sums *to)
 {
 	static const enum record_field cost = RF_ESTIMATED_USAGE_COST_NANOUSD;
+	uint64_t *sum = to->sum;
+	struct span id = m[RP_ID];
 
+	spread_completion(m, to->spread);
+	usage_set_largest(to, span_cut(id, 1, id.n ? id.n - 1 : 0));
 	for (size_t i = 0; i < SUMS; i++)
 		if (sum_places[i] < RP_COUNT && m[sum_places[i]].n)
 			sum[i] = usage_number_of(m[sum_places[i]]);
@@ -194,8 +284,15 @@ sum_completion(const struct span *m, uint64_t sum[SUMS])
 }
 
 void
-usage_merge(struct usage_table *t, const struct span value[BY_DIMS], const uint64_t sum[SUMS],
-	int64_t last_ns)
+usage_merge_total(struct usage_table *t, const struct usage_sums *add)
+{
+	if (!add_sums(&t->total, add))
+		t->no_memory = true;
+}
+
+void
+usage_merge(struct usage_table *t, const struct span value[BY_DIMS],
+	const struct usage_sums *add)
 {
 	buf_clear(&t->key);
 	for (size_t i = 0; i < t->nby; i++) {
@@ -206,11 +303,8 @@ usage_merge(struct usage_table *t, const struct span value[BY_DIMS], const uint6
 		t->no_memory = true;
 		return;
 	}
-	struct usage_group *g = group_of(t, buf_view(&t->key));
-	for (size_t i = 0; i < SUMS; i++)
-		g->sum[i] += sum[i];
-	if (last_ns > g->last_ns)
-		g->last_ns = last_ns;
+	if (!add_sums(&group_of(t, buf_view(&t->key))->of, add))
+		t->no_memory = true;
 }
 
 static bool
@@ -228,7 +322,7 @@ usage_count_attempts(struct usage_table *t)
 	if (!groups_by(t, BY_TARGET) && !groups_by(t, BY_PROVIDER) && !groups_by(t, BY_MODEL))
 		return;
 	for (size_t i = 0; i < t->ngroups; i++)
-		t->group[i].sum[SUM_REQUESTS] += t->group[i].sum[SUM_FURTHER];
+		t->group[i].of.sum[SUM_REQUESTS] += t->group[i].of.sum[SUM_FURTHER];
 }
 
 /* What a record is summed by. */
@@ -236,7 +330,6 @@ struct place {
 	const struct span *m; /* by enum record_place */
 	struct span value[BY_DIMS];
 	bool decision;
-	int64_t last_ns; /* when it was written */
 };
 
 /* The next value of a list, where it begins so. */
@@ -254,7 +347,7 @@ next_usage_item(struct line_rd *r, char begins, struct span *out)
 /* With each tag of a list, but those that are in `but`; how many these are. */
 static size_t
 add_tags(struct usage_table *t, struct span tags, struct span but, struct place *p,
-	const uint64_t sum[SUMS])
+	const struct usage_sums *sums)
 {
 	struct line_rd r = line_rd_over(tags);
 	size_t n = 0;
@@ -263,7 +356,7 @@ add_tags(struct usage_table *t, struct span tags, struct span but, struct place 
 		if (but.n && memmem(but.p, but.n, tag.p, tag.n))
 			continue;
 		p->value[BY_TAG] = tag;
-		usage_merge(t, p->value, sum, p->last_ns);
+		usage_merge(t, p->value, sums);
 		n++;
 	}
 	return n;
@@ -285,7 +378,7 @@ both_names(struct buf *b, struct span one, struct span two)
 /* With each of its calls: a request is one, and so is each that an answer makes, which has the
  * tokens and the cost of that answer as each of several tags has. */
 static size_t
-add_calls(struct usage_table *t, struct place *p, const uint64_t sum[SUMS])
+add_calls(struct usage_table *t, struct place *p, const struct usage_sums *sums)
 {
 	static const enum record_field fields[] = { RF_CALLS_BY, RF_CALLS_SERVER, RF_CALLS_TOOL,
 		RF_CALLS_METHOD, RF_CALLS_DECISION };
@@ -294,16 +387,15 @@ add_calls(struct usage_table *t, struct place *p, const uint64_t sum[SUMS])
 	size_t n = 0;
 
 	for (; next_usage_item(&r, '{', &call); n++) {
-		uint64_t one[SUMS];
+		struct usage_sums one = *sums;
 		fields_in(call, fields, COUNT_OF(fields), got);
-		memcpy(one, sum, sizeof(one));
 		if (!p->decision && span_is(got[0], "\"answer\"")) {
-			one[SUM_REQUESTS] = 1;
-			one[SUM_REFUSED] = span_is(got[4], "\"deny\"");
+			one.sum[SUM_REQUESTS] = 1;
+			one.sum[SUM_REFUSED] = span_is(got[4], "\"deny\"");
 		}
 		p->value[BY_TOOL] =
 			both_names(&t->tool, got[1], got[2].n > 2 ? got[2] : got[3]);
-		usage_merge(t, p->value, one, p->last_ns);
+		usage_merge(t, p->value, &one);
 	}
 	p->value[BY_TOOL] = (struct span){ NULL, 0 };
 	return n;
@@ -311,38 +403,37 @@ add_calls(struct usage_table *t, struct place *p, const uint64_t sum[SUMS])
 
 /* To the totals, and to each group that it is of. */
 static void
-add_all(struct usage_table *t, struct place *p, const uint64_t sum[SUMS])
+add_all(struct usage_table *t, struct place *p, const struct usage_sums *sums)
 {
 	const struct span none = { NULL, 0 };
 	size_t n = 0;
 
-	for (size_t i = 0; i < SUMS; i++)
-		t->total[i] += sum[i];
+	usage_merge_total(t, sums);
 	if (groups_by(t, BY_TOOL) && p->m[RP_CALLS].n) {
-		n = add_calls(t, p, sum);
+		n = add_calls(t, p, sums);
 	} else if (groups_by(t, BY_TAG)) {
-		n = add_tags(t, p->m[RP_TAGS], none, p, sum);
-		n += add_tags(t, p->m[RP_REQUEST_TAGS], p->m[RP_TAGS], p, sum);
+		n = add_tags(t, p->m[RP_TAGS], none, p, sums);
+		n += add_tags(t, p->m[RP_REQUEST_TAGS], p->m[RP_TAGS], p, sums);
 		p->value[BY_TAG] = none;
 	}
 	if (!n)
-		usage_merge(t, p->value, sum, p->last_ns);
+		usage_merge(t, p->value, sums);
 }
 
 /* Attempts before the last one: what each is charged is its own target's. Nobody says what they
  * used, so that it is an estimate. */
 static void
-add_attempts(struct usage_table *t, const struct place *p)
+add_attempts(struct usage_table *t, const struct place *p, int64_t time_ns)
 {
 	static const enum record_field fields[] = { RF_ATTEMPTS_TARGET, RF_ATTEMPTS_COST };
 	struct line_rd r = line_rd_over(p->m[RP_ATTEMPTS]);
 	struct span attempt, got[COUNT_OF(fields)];
 
 	while (next_usage_item(&r, '{', &attempt) && *r.p == ',') {
-		uint64_t sum[SUMS] = { 0 };
+		struct usage_sums sums = { .last_ns = time_ns };
 		fields_in(attempt, fields, COUNT_OF(fields), got);
-		sum[SUM_ESTIMATE] = usage_number_of(got[1]);
-		if (!sum[SUM_ESTIMATE] || got[0].n < 2)
+		sums.sum[SUM_ESTIMATE] = usage_number_of(got[1]);
+		if (!sums.sum[SUM_ESTIMATE] || got[0].n < 2)
 			continue;
 		struct place one = *p;
 		one.value[BY_TARGET] = got[0];
@@ -355,7 +446,7 @@ add_attempts(struct usage_table *t, const struct place *p)
 			buf_printf(&t->target, "\"%.*s\"", SPAN_ARG(model));
 		one.value[BY_PROVIDER] = span_cut(buf_view(&t->target), 0, n);
 		one.value[BY_MODEL] = span_cut(buf_view(&t->target), n, t->target.n);
-		add_all(t, &one, sum);
+		add_all(t, &one, &sums);
 	}
 }
 
@@ -375,8 +466,8 @@ void
 usage_add_each(
 	struct usage_table *t, size_t n, const struct span *m, struct span day, int64_t time_ns)
 {
-	struct place p = { .m = m, .last_ns = time_ns };
-	uint64_t sum[SUMS] = { 0 };
+	struct place p = { .m = m };
+	struct usage_sums sums = { .last_ns = time_ns };
 
 	p.decision = span_is(m[RP_TYPE], "\"decision\"");
 	bool further =
@@ -384,14 +475,14 @@ usage_add_each(
 	if (!p.decision && !further && !span_is(m[RP_TYPE], "\"completion\""))
 		return;
 	if (further) {
-		sum[SUM_FURTHER] = 1;
+		sums.sum[SUM_FURTHER] = 1;
 	} else if (p.decision) {
-		sum[SUM_REQUESTS] = 1;
-		sum[SUM_REFUSED] = span_is(m[RP_DECISION], "\"deny\"");
-		sum[SUM_NO_PRICE] =
-			sum[SUM_REFUSED] && span_is(m[RP_CODE], "\"price_unknown\"");
+		sums.sum[SUM_REQUESTS] = 1;
+		sums.sum[SUM_REFUSED] = span_is(m[RP_DECISION], "\"deny\"");
+		sums.sum[SUM_NO_PRICE] =
+			sums.sum[SUM_REFUSED] && span_is(m[RP_CODE], "\"price_unknown\"");
 	} else {
-		sum_completion(m, sum);
+		sum_completion(m, &sums);
 	}
 	p.value[BY_PERSON] = m[RP_IDENTITY_PERSON];
 	p.value[BY_TEAM] = m[RP_IDENTITY_TEAM];
@@ -404,8 +495,8 @@ usage_add_each(
 		p.value[BY_TARGET] = provider;
 		if (m[RP_MODEL].n > 2 && provider.n > 1 && groups_by(&t[i], BY_TARGET))
 			p.value[BY_TARGET] = both_names(&t[i].target, provider, m[RP_MODEL]);
-		add_all(&t[i], &p, sum);
+		add_all(&t[i], &p, &sums);
 		if (m[RP_ATTEMPTS].n && !further)
-			add_attempts(&t[i], &p);
+			add_attempts(&t[i], &p, time_ns);
 	}
 }

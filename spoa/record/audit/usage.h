@@ -4,6 +4,7 @@
 #define RECORD_AUDIT_USAGE_H
 
 #include "base/buf.h"
+#include "base/distribution.h"
 #include "record/audit/record_fields.h"
 #include "record/audit/record_terms.h"
 
@@ -61,13 +62,37 @@ enum usage_sum {
 };
 extern const char *const usage_sum_names[SUMS];
 
+/* Numbers of completions whose distribution is kept: of prompts that the provider counted, and of
+ * answers with text, in microseconds since the request began. */
+/* clang-format off */
+#define USAGE_SPREADS(X) \
+  X(SPREAD_PROMPT, "prompt_tokens",  RP_USAGE_INPUT_TOKENS) \
+  X(SPREAD_FIRST,  "first_token_us", RP_ANSWER_FIRST_TEXT_US) /* of streams */ \
+  X(SPREAD_TOTAL,  "total_us",       RP_DURATION_US)
+/* clang-format on */
+enum usage_spread {
+#define X(id, name, place) id,
+	USAGE_SPREADS(X)
+#undef X
+		SPREADS
+};
+extern const char *const usage_spread_names[SPREADS];
+
+enum { USAGE_ID_MAX = 32 };
+struct usage_sums {
+	uint64_t sum[SUMS];
+	struct distribution spread[SPREADS];
+	/* The request with the largest prompt, of equal ones that with the smallest id; "": none. */
+	char largest_id[USAGE_ID_MAX];
+	int64_t last_ns; /* of the last record */
+};
+
 /* One set of values, JSON strings as the records have them, one after the other with a NUL
  * after each. */
 struct usage_group {
 	char *key;
 	size_t n;
-	uint64_t sum[SUMS];
-	int64_t last_ns; /* of its last record */
+	struct usage_sums of;
 };
 
 struct usage_table {
@@ -79,7 +104,7 @@ struct usage_table {
 		uint32_t hash, place; /* place: 1 and more */
 	} * index;
 	size_t index_size;
-	uint64_t total[SUMS];
+	struct usage_sums total;
 	bool full, no_memory;
 	struct buf key, target, tool; /* of the record that is added */
 };
@@ -102,7 +127,13 @@ void usage_add_each(struct usage_table *t, size_t n, const struct span *place, s
 	int64_t time_ns);
 /* Adds what was summed up: a value for each that the table groups by, raw. Not to the total. */
 void usage_merge(struct usage_table *t, const struct span value[BY_DIMS],
-	const uint64_t sum[SUMS], int64_t last_ns);
+	const struct usage_sums *add);
+/* Adds to the total alone. */
+void usage_merge_total(struct usage_table *t, const struct usage_sums *add);
+/* Sets the id if it has only letters and digits, and fits; else none is set. */
+void usage_set_largest(struct usage_sums *s, struct span id);
+/* The group with the key, or NULL. */
+const struct usage_group *usage_find(const struct usage_table *t, struct span key);
 
 /* The members of an object that are wanted, raw, in one pass; empty where they are not there.
  * Names end with NULL. The line is one of ours: what is no JSON gives nothing or something, and

@@ -1,11 +1,12 @@
 // People and teams: requests, cost, denials and callers near a limit. One person: limits and keys, which an operator
 // creates and revokes here.
 import { data, h, who } from '../dom.js';
-import { count, dollars, when } from '../format.js';
+import { count, dollars, duration_us, when } from '../format.js';
 import { bar, badge, copied, facts, field, fill, form_values, mark, nothing, panel, words } from '../parts.js';
 import { go } from '../router.js';
 import { pager, table } from '../table.js';
 import { change } from '../changes.js';
+import { last_requests, usage_by_day } from './activity.js';
 
 const SPANS = [['1h', '1 hour'], ['24h', '24 hours'], ['7d', '7 days'], ['30d', '30 days'], ['90d', '90 days']];
 const GROUPS = [['person', 'people'], ['team', 'teams']];
@@ -16,6 +17,8 @@ const PAGE = 50;
 const tokens_of = (r) => (r.input_tokens ?? 0) + (r.output_tokens ?? 0);
 /* Tokens of responses that the cache returned. */
 const saved_tokens_of = (r) => (r.saved_input_tokens ?? 0) + (r.saved_output_tokens ?? 0);
+/* Of the tokens of prompts, against the same length of time before. */
+const growth = (percent) => typeof percent === 'number' && h('div', {}, h('small', {}, `${percent > 0 ? '+' : ''}${percent.toFixed(1)} %`));
 const amount = (counts, n) => (UNITS[counts] ?? count)(n);
 
 /* ---- changes ---- */
@@ -64,7 +67,7 @@ async function clear_limit(page, o, reload) {
 /* ---- lists ---- */
 
 const key_columns = (page, reload) => [
-	{ title: 'id', cell: (k) => h('code', {}, k.id) },
+	{ title: 'id', cell: (k) => h('a', { href: page.href('thing', { kind: 'key', name: k.id }) }, h('code', {}, k.id)) },
 	{ title: 'person', cell: (k) => h('a', { href: page.href('people', { person: k.person }) }, data(k.person)), wide: true },
 	{ title: 'team', cell: (k) => k.team && data(k.team) },
 	{ title: 'state', cell: (k) => mark({ label: k.state === 'live' ? 'active' : k.state, kind: k.state === 'live' ? 'good' : 'dim' }) },
@@ -107,10 +110,11 @@ const near_columns = (page) => [
 const usage_columns = [
 	{ title: 'requests', number: true, sort: 'requests', cell: (r) => count(r.requests) },
 	{ title: 'denied', number: true, sort: 'refused', cell: (r) => count(r.refused) },
-	{ title: 'tokens', number: true, sort: 'tokens', cell: (r) => count(tokens_of(r)) },
+	{ title: 'tokens', number: true, sort: 'tokens', cell: (r) => [count(tokens_of(r)), growth(r.input_tokens_growth_percent)] },
 	{ title: 'cached input', number: true, cell: (r) => typeof r.cached_percent === 'number' && `${r.cached_percent} %` },
 	{ title: 'cost', number: true, sort: 'cost', cell: (r) => [dollars(r.cost_nanousd), r.embedded_nanousd > 0 && h('div', {}, h('small', {}, `and ${dollars(r.embedded_nanousd)} for embeddings`))] },
 	{ title: 'saved by the cache', number: true, cell: (r) => r.cache_hits > 0 && [dollars(r.saved_nanousd), h('div', {}, h('small', {}, `${count(saved_tokens_of(r))} tokens`))] },
+	{ title: 'mean prompt', number: true, sort: 'prompt_max', cell: (r) => r.prompt_tokens_count > 0 && [count(Math.round(r.prompt_tokens_mean)), h('div', {}, h('small', {}, `to ${count(r.prompt_tokens_max)}`))] },
 	{ title: 'without a price', number: true, cell: (r) => r.unpriced_answers > 0 && count(r.unpriced_answers) },
 	{ title: 'last request', sort: 'last_seen', cell: (r) => r.last_seen && when(r.last_seen, { relative: true }) },
 ];
@@ -128,8 +132,8 @@ function all(page) {
 	const spent = h('div', {}), near = h('div', {}), keys = h('div', {}), overrides = h('div', {}), jump = h('p', {});
 	const load = () => fill(spent, page, () => page.get('/usage', { by: by === 'team' ? 'team' : 'person,team', since, sort, match: q, after, limit: PAGE }), (got) => panel(by === 'team' ? 'Teams' : 'People', table({
 		caption: `Usage of the last ${since}`, rows: got.rows, sort: `-${sort}`, on_sort: (to) => page.set({ sort: to.replace('-', ''), after: null }), empty: 'No request in this period. Choose a longer period.',
-		href: (r) => (by === 'team' ? page.href('search', { team: r.team, since }) : page.href('people', { person: r.person, since })),
-		columns: [{ title: by, cell: (r) => data(r[by] || '(not identified)'), wide: true }, ...(by === 'person' ? [{ title: 'team', cell: (r) => r.team && data(r.team) }] : []), ...usage_columns],
+		href: (r) => (by === 'team' ? r.team && page.href('thing', { kind: 'team', name: r.team }) : page.href('people', { person: r.person, since })),
+		columns: [{ title: by, cell: (r) => data(r[by] || '(not identified)'), wide: true }, ...(by === 'person' ? [{ title: 'team', cell: (r) => r.team && h('a', { href: page.href('thing', { kind: 'team', name: r.team }) }, data(r.team)) }] : []), ...usage_columns],
 	}), pager(page, { next: got.after, shown: got.rows.length, total: got.groups === undefined ? undefined : count(got.groups) })));
 	const load_near = () => fill(near, page, () => page.get('/limits/near', { from, count: PAGE }), (got) => {
 		jump.replaceChildren(got.near.length ? h('button', { type: 'button', id: 'to-near', onclick: () => near.scrollIntoView() }, `Near a limit: ${count(got.total)} ↓`) : '');
@@ -165,7 +169,7 @@ function limits_panel(page, person, got, reload) {
 function one(page) {
 	const { person, since = page.state.range ?? '7d' } = page.state;
 	const head = h('div', {}), limits = h('div', {}), keys = h('div', {}), overrides = h('div', {});
-	page.heading(person);
+	page.heading(`Person ${person}`);
 	let team; /* of the last request: limits may be its */
 	const tile = ([name, value]) => h('div', { class: 'tile' }, name, h('b', {}, value));
 	const load_head = () => fill(head, page, () => page.get('/usage', { by: 'person,team', match: person, since, limit: PAGE }), (got) => {
@@ -173,9 +177,12 @@ function one(page) {
 		const sum = (f) => rows.reduce((n, r) => n + (f(r) ?? 0), 0);
 		const last = rows.map((r) => r.last_seen).filter(Boolean).sort().at(-1);
 		team = (rows.find((r) => r.last_seen === last) ?? rows[0])?.team;
-		return panel(person, rows.length ? [
+		/* a row a team: means of all by how many each has */
+		const mean = (name) => (sum((r) => r[`${name}_count`]) ? sum((r) => (r[`${name}_mean`] ?? 0) * r[`${name}_count`]) / sum((r) => r[`${name}_count`]) : null);
+		const largest = rows.filter((r) => r.prompt_tokens_max_id).sort((a, b) => b.prompt_tokens_max - a.prompt_tokens_max)[0];
+		return panel('Usage', rows.length ? [
 			h('div', { class: 'tiles' }, [['requests', count(sum((r) => r.requests))], ['denied', count(sum((r) => r.refused))], ['tokens', count(sum(tokens_of))], ['cost', dollars(sum((r) => r.cost_nanousd))]].map(tile)),
-			facts([['saved by the cache', sum((r) => r.cache_hits) > 0 && `${dollars(sum((r) => r.saved_nanousd))}, ${count(sum(saved_tokens_of))} tokens in ${count(sum((r) => r.cache_hits))} responses`], ['embeddings for the cache', sum((r) => r.embedded_tokens) > 0 && `${dollars(sum((r) => r.embedded_nanousd))}, ${count(sum((r) => r.embedded_tokens))} tokens`], ['team', words(rows.map((r) => r.team).filter(Boolean))], ['last request', last && when(last)], ['responses without a price', count(sum((r) => r.unpriced_answers)) !== '0' && count(sum((r) => r.unpriced_answers))]]),
+			facts([['saved by the cache', sum((r) => r.cache_hits) > 0 && `${dollars(sum((r) => r.saved_nanousd))}, ${count(sum(saved_tokens_of))} tokens in ${count(sum((r) => r.cache_hits))} responses`], ['embeddings for the cache', sum((r) => r.embedded_tokens) > 0 && `${dollars(sum((r) => r.embedded_nanousd))}, ${count(sum((r) => r.embedded_tokens))} tokens`], ['largest prompt', largest && [`${count(largest.prompt_tokens_max)} tokens: `, h('a', { href: page.href('request', { id: largest.prompt_tokens_max_id }) }, largest.prompt_tokens_max_id)]], ['mean time', mean('total_ms') !== null && `${mean('first_token_ms') !== null ? `${duration_us(mean('first_token_ms') * 1000)} to the first token, ` : ''}${duration_us(mean('total_ms') * 1000)} for the whole response`], ['team', words(rows.map((r) => r.team).filter(Boolean))], ['last request', last && when(last)], ['responses without a price', count(sum((r) => r.unpriced_answers)) !== '0' && count(sum((r) => r.unpriced_answers))]]),
 		] : nothing(`No request in the last ${since}.`, 'Choose a longer period.'),
 		h('p', { class: 'row' }, h('a', { href: page.href('people') }, 'All people'), h('a', { href: page.href('search', { person, since }) }, 'All requests'), h('a', { href: page.href('search', { person, since, decision: 'deny' }) }, 'Denied requests'),
 			SPANS.map(([s, name]) => h('a', { href: page.href('people', { person, since: s }), 'aria-current': s === since ? 'true' : null }, name))));
@@ -186,7 +193,9 @@ function one(page) {
 		return mine.length > 0 && panel('Changed limits', table({ caption: 'These amounts replace the amounts of the policy.', rows: mine, columns: override_columns(page, () => { load_limits(); load_overrides(); }) }));
 	});
 	const load_keys = () => fill(keys, page, () => page.get('/keys'), (got) => keys_panel(page, { ...got, keys: got.keys.filter((k) => k.person === person) }, { person, reload: load_keys }));
-	page.root.append(head, limits, overrides, keys);
+	page.root.append(head, limits, usage_by_day(page, 'person', person));
+	if (page.has('auditor')) page.root.append(last_requests(page, 'Last denials', { person, decision: 'deny' }, 'No request was denied in this period.'));
+	page.root.append(overrides, keys);
 	load_head().then(load_limits);
 	load_overrides();
 	load_keys();

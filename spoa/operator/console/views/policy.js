@@ -4,6 +4,7 @@ import { count, when } from '../format.js';
 import { badge, facts, field, fill, form_values, nothing, panel, words } from '../parts.js';
 import { pager, table } from '../table.js';
 import { change, parts_of } from '../changes.js';
+import { difference } from '../diff.js';
 
 /* name, title, who may */
 const PARTS = [['rules', 'Rules'], ['shadow', 'Shadow', 'auditor'], ['versions', 'Versions'], ['try', 'Try a request', 'operator'], ['check', 'Check a text']];
@@ -63,8 +64,35 @@ const differs = (page, shadow) => (got) => (!shadow && !got.records.length
 
 const versions = (page) => (got) => panel('Versions', table({ caption: 'As the record has them: what came into force and when, the newest first.', rows: got.versions, empty: 'No record of a policy.', columns: [
 	{ title: 'from', cell: (v) => when(v.time) }, { title: 'policy', cell: (v) => data(v.policy), wide: true }, { title: 'node', cell: (v) => v.node && data(v.node) },
-	{ title: 'version', cell: (v) => h('code', {}, String(v.policy_version ?? '').slice(0, 16)) }, { title: 'shadow', cell: (v) => v.shadow && data(typeof v.shadow === 'string' ? v.shadow : v.shadow.policy ?? ''), wide: true },
-] }), pager(page, { next: got.after, shown: got.versions.length }));
+	{ title: 'version', cell: (v) => h('code', {}, short(v.policy_version)) },
+	{ title: 'ordered by', cell: (v) => v.by && data(v.by), wide: true }, { title: 'why', cell: (v) => v.why && data(v.why), wide: true },
+	{ title: 'shadow', cell: (v) => v.shadow && data(typeof v.shadow === 'string' ? v.shadow : v.shadow.policy ?? ''), wide: true },
+] }), pager(page, { next: got.after, shown: got.versions.length }), page.has('auditor') && compared(page, got.versions));
+
+/* ---- two versions ---- */
+
+const short = (version) => String(version ?? '').slice(0, 16);
+
+/* The lines that differ between two kept texts, with two lines around each. */
+function lines_between(was, is) {
+	const rows = difference(was.split('\n'), is.split('\n')), near = (i) => rows.slice(Math.max(0, i - 2), i + 3).some(([sign]) => sign !== ' ');
+	if (rows.every(([sign]) => sign === ' ')) return h('p', { class: 'dim' }, 'The two texts are equal.');
+	return add(h('pre', { class: 'diff', tabindex: '0', 'aria-label': 'the lines that differ' }),
+		rows.map(([sign, line], i) => near(i) && h('span', { class: { '+': 'add', '-': 'del' }[sign] ?? null }, `${sign} `, line, document.createTextNode('\n'))));
+}
+
+/* Two versions of this page are chosen, and their texts compared. The two are in the URL. */
+function compared(page, all) {
+	const texts = new Map(all.map((v) => [v.policy_version, `${v.policy}, ${v.time?.slice(0, 19) ?? ''}`]));
+	if (texts.size < 2) return null;
+	const known = [...texts], of = (name, place) => (texts.has(page.state[name]) ? page.state[name] : known[place][0]);
+	const place = h('div', {}), was = of('was', 1), is = of('is', 0);
+	const form = h('form', { onsubmit: (e) => { e.preventDefault(); page.set(form_values(form)); } },
+		h('div', { class: 'fields' }, field({ name: 'was', label: 'From version', value: was, options: known }), field({ name: 'is', label: 'to version', value: is, options: known })),
+		h('p', {}, h('button', { class: 'primary' }, 'Compare')));
+	if (page.state.is) fill(place, page, () => Promise.all([was, is].map((version) => page.get('/policy/text', { version }))), ([x, y]) => lines_between(x.text, y.text));
+	return [h('h3', {}, 'Compare two versions'), form, place];
+}
 
 /* ---- a text is checked ---- */
 

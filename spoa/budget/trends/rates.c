@@ -2,7 +2,7 @@
  * come from its histogram; by route, target and model from the last decisions that each worker
  * keeps, which is a sample where there are many. Those of providers from their histograms; by
  * route and model there is the mean time of streams to their first text. */
-#include "budget/tally/rates.h"
+#include "budget/trends/rates.h"
 
 #include <inttypes.h>
 #include <pthread.h>
@@ -14,36 +14,34 @@
 #include "base/scoped.h"
 #include "budget/tally/names.h"
 
-/* What is counted, and grows; what is told of a step besides, as it is. */
-/* clang-format off */
-#define COUNTED(X) \
-  X(PERMIT, "permit") X(REDACT, "redact") X(DENY, "deny") X(OBSERVED, "observed") \
-  X(ERRORS, "errors")             /* of providers: by target, and in all */ \
-  X(INPUT, "input_tokens") X(OUTPUT, "output_tokens") \
-  X(MICROUSD, "cost_microusd") X(UNPRICED, "unpriced") \
-  X(STREAMED, "streams") X(WAIT_MS, "stream_wait_ms")
-#define TOLD(X) \
-  X(OVERHEAD_50, "overhead_p50_us") X(OVERHEAD_95, "overhead_p95_us") \
-  X(FIRST_50, "first_byte_p50_ms") X(FIRST_95, "first_byte_p95_ms")
-/* clang-format on */
+/* Values are named as in rates.h, without RATES_. */
 enum {
-#define X(id, name) id,
-	COUNTED(X) COUNTS,
-	FIRST_TOLD = COUNTS - 1,
-	TOLD(X) VALUES
+#define X(id, name) id = RATES_##id,
+	RATES_COUNTED(X) RATES_TOLD(X)
 #undef X
+	COUNTS = RATES_COUNTS,
+	VALUES = RATES_VALUES
 };
-static const char *const names[VALUES] = {
+const char *const rates_value_names[VALUES] = {
 #define X(id, name) name,
-	COUNTED(X) TOLD(X)
+	RATES_COUNTED(X) RATES_TOLD(X)
 #undef X
 };
 
-enum { ROWS = 1 + RATES_ROUTES + RATES_TARGETS + RATES_MODELS, HISTOGRAMS = 1 + RATES_TARGETS };
+enum {
+	ROW_ROUTES = 1,
+	ROW_TARGETS = ROW_ROUTES + RATES_ROUTES,
+	ROW_MODELS = ROW_TARGETS + RATES_TARGETS,
+	ROW_TEAMS = ROW_MODELS + RATES_MODELS,
+	ROW_RULES = ROW_TEAMS + RATES_TEAMS,
+	ROWS = ROW_RULES + RATES_RULES,
+	HISTOGRAMS = 1 + RATES_TARGETS
+};
 
-const char *const rates_by_names[RATES_BY] = { "total", "route", "target", "model" };
-static const size_t row_of[RATES_BY + 1] = { 0, 1, 1 + RATES_ROUTES,
-	1 + RATES_ROUTES + RATES_TARGETS, ROWS };
+const char *const rates_by_names[RATES_BY] = { "total", "route", "target", "model", "team",
+	"rule" };
+static const size_t row_of[RATES_BY + 1] = { 0, ROW_ROUTES, ROW_TARGETS, ROW_MODELS, ROW_TEAMS,
+	ROW_RULES, ROWS };
 
 typedef uint64_t counts[ROWS][COUNTS];
 /* That of all: µs of decisions; those of targets: ms to the first byte. */
@@ -80,24 +78,26 @@ find_row(struct rates *r, enum rates_by by, const char *name)
 		snprintf(r->name[first], sizeof(r->name[0]), "other"), r->n[by]++;
 	if (!strcmp(name, "other") || r->n[by] == room)
 		return first;
-	snprintf(r->name[first + r->n[by]], sizeof(r->name[0]), "%s", name);
+	snprintf(r->name[first + r->n[by]], sizeof(r->name[0]), "%.*s", SERIES_LABEL_BYTES - 1,
+		name);
 	return first + r->n[by]++;
 }
 
 /* ---- sums ---- */
 
+/* clang-format off */
+static const struct { enum series_value of; unsigned as; } parts[] = {
+	{ SERIES_PERMIT, PERMIT },     { SERIES_REDACT, REDACT },
+	{ SERIES_DENY, DENY },         { SERIES_OBSERVED, OBSERVED },
+	{ SERIES_INPUT, INPUT },       { SERIES_OUTPUT, OUTPUT },
+	{ SERIES_COST, MICROUSD },     { SERIES_UNPRICED, UNPRICED },
+	{ SERIES_STREAMED, STREAMED }, { SERIES_WAIT_US, WAIT_MS },
+};
+/* clang-format on */
+
 static void
 add_series(struct rates *r, const struct series *s)
 {
-	/* clang-format off */
-	static const struct { enum series_value of; unsigned as; } parts[] = {
-		{ SERIES_PERMIT, PERMIT },     { SERIES_REDACT, REDACT },
-		{ SERIES_DENY, DENY },         { SERIES_OBSERVED, OBSERVED },
-		{ SERIES_INPUT, INPUT },       { SERIES_OUTPUT, OUTPUT },
-		{ SERIES_COST, MICROUSD },     { SERIES_UNPRICED, UNPRICED },
-		{ SERIES_STREAMED, STREAMED }, { SERIES_WAIT_US, WAIT_MS },
-	};
-	/* clang-format on */
 	size_t n = atomic_load_explicit(&s->n, memory_order_acquire);
 
 	for (size_t i = 0; i < n; i++) {
@@ -108,6 +108,31 @@ add_series(struct rates *r, const struct series *s)
 		for (size_t p = 0; p < COUNT_OF(parts); p++)
 			for (size_t k = 0; k < COUNT_OF(rows); k++)
 				r->now[rows[k]][parts[p].as] += tally_value(&e->v[parts[p].of]);
+	}
+}
+
+static void
+add_team_rows(struct rates *r, const struct team_tally *t)
+{
+	size_t n = atomic_load_explicit(&t->n, memory_order_acquire);
+
+	for (const struct team_entry *e = t->entry; e < t->entry + n; e++) {
+		size_t row = find_row(r, RATES_TEAM, e->name);
+		for (size_t p = 0; p < COUNT_OF(parts); p++)
+			r->now[row][parts[p].as] += tally_value(&e->v[parts[p].of]);
+	}
+}
+
+static void
+add_rule_rows(struct rates *r, const struct rule_tally *t)
+{
+	static const unsigned as[RULE_DIDS] = { PERMIT, REDACT, DENY, OBSERVED };
+	size_t n = atomic_load_explicit(&t->n, memory_order_acquire);
+
+	for (const struct rule_entry *e = t->entry; e < t->entry + n; e++) {
+		size_t row = find_row(r, RATES_RULE, e->name);
+		for (size_t d = 0; d < RULE_DIDS; d++)
+			r->now[row][as[d]] += tally_value(&e->v[d]);
 	}
 }
 
@@ -141,15 +166,19 @@ add_providers(struct rates *r, const struct provider_tally *t)
 
 /* Since the start, in r->now. Sums of nanousd and µs are divided when they are told. */
 static void
-sum_up(struct rates *r, const struct tallies *const *t, size_t n)
+sum_up(struct rates *r, const struct rates_source *from)
 {
 	memset(r->now, 0, sizeof(r->now));
 	memset(r->now_heard, 0, sizeof(r->now_heard));
-	for (size_t i = 0; i < n; i++) {
-		add_series(r, &t[i]->series);
-		add_providers(r, &t[i]->providers);
-		add_histogram(r->now_heard[0], &t[i]->stage[STAGE_TOTAL]);
+	for (size_t i = 0; i < from->n; i++) {
+		const struct tallies *t = from->t[i];
+		add_series(r, &t->series);
+		add_team_rows(r, &t->teams);
+		add_rule_rows(r, &t->rules);
+		add_providers(r, &t->providers);
+		add_histogram(r->now_heard[0], &t->stage[STAGE_TOTAL]);
 	}
+	r->now[0][CACHE_HITS] = from->cache_hits;
 }
 
 /* What row k grew by in value v. */
@@ -186,6 +215,13 @@ struct sampled {
 		uint8_t row[RATES_BY];
 	} * of;
 };
+/* Of teams and rules there are counts alone. */
+static bool
+has_samples(enum rates_by by)
+{
+	return by == RATES_ROUTE || by == RATES_TARGET || by == RATES_MODEL;
+}
+
 _Static_assert(ROWS <= UINT8_MAX, "sampled.row");
 
 static void
@@ -214,15 +250,15 @@ take_sample(void *arg, const struct recent_seen *d)
 }
 
 static void
-take_samples(struct sampled *s, struct rates *r, const struct tallies *const *t, size_t n,
-	int64_t since_ns)
+take_samples(
+	struct sampled *s, struct rates *r, const struct rates_source *from, int64_t since_ns)
 {
-	*s = (struct sampled){ .r = r, .since_ns = since_ns, .room = n * CAP_RECENT };
+	*s = (struct sampled){ .r = r, .since_ns = since_ns, .room = from->n * CAP_RECENT };
 	s->of = calloc(s->room + 1, sizeof(*s->of));
 	if (!s->of)
 		s->room = 0;
-	for (size_t i = 0; i < n; i++)
-		recent_each(&t[i]->recent, take_sample, s);
+	for (size_t i = 0; i < from->n; i++)
+		recent_each(&from->t[i]->recent, take_sample, s);
 }
 
 static int
@@ -281,21 +317,21 @@ clamp(uint64_t v)
 
 void
 rates_sample(
-	struct rates *r, const struct tallies *const *t, size_t n, int64_t wall_ns, uint64_t us)
+	struct rates *r, const struct rates_source *from, int64_t wall_ns, uint64_t us)
 {
 	static const unsigned permille[] = { 500, 950 };
 	struct sampled s;
 
 	SCOPED_LOCK(&r->lock);
-	sum_up(r, t, n);
-	take_samples(&s, r, t, n, wall_ns - RATES_STEP_S * INT64_C(1000000000));
+	sum_up(r, from);
+	take_samples(&s, r, from, wall_ns - RATES_STEP_S * INT64_C(1000000000));
 	uint32_t(*slot)[VALUES] = r->slot[r->taken % RATES_SLOTS];
 	memset(slot, 0, sizeof(r->slot[0]));
 	for (unsigned by = 0; by < RATES_BY; by++)
 		for (size_t k = row_of[by]; k < row_of[by] + (by ? r->n[by] : 1); k++) {
 			for (unsigned v = 0; v < COUNTS; v++)
 				slot[k][v] = clamp(grown(r->now, r->before[0], k, v));
-			if (by)
+			if (has_samples(by))
 				sampled_quantiles(
 					&s, by, k, permille, &slot[k][OVERHEAD_50], 2);
 		}
@@ -313,6 +349,50 @@ rates_sample(
 	r->until_ns = wall_ns;
 	r->taken++;
 	free(s.of);
+}
+
+/* What row k counted in the newest slots; of its quantiles the mean of the medians, and the highest p95, of
+ * the slots in which there were any. */
+static void
+row_minute(struct rates *r, uint64_t slots, size_t k, uint64_t v[VALUES])
+{
+	static const unsigned medians[] = { OVERHEAD_50, FIRST_50 };
+
+	memset(v, 0, VALUES * sizeof(v[0]));
+	for (unsigned i = 0; i < VALUES; i++)
+		for (uint64_t s = r->taken - slots; s < r->taken; s++) {
+			uint64_t n = r->slot[s % RATES_SLOTS][k][i];
+			if (i < COUNTS)
+				v[i] += n;
+			else
+				v[i] = n > v[i] ? n : v[i];
+		}
+	for (size_t i = 0; i < COUNT_OF(medians); i++) {
+		uint64_t sum = 0, of = 0;
+		for (uint64_t s = r->taken - slots; s < r->taken; s++) {
+			uint64_t n = r->slot[s % RATES_SLOTS][k][medians[i]];
+			sum += n;
+			of += n != 0;
+		}
+		v[medians[i]] = of ? sum / of : 0;
+	}
+}
+
+void
+rates_minute(struct rates *r, rates_row_fn *fn, void *arg)
+{
+	SCOPED_LOCK(&r->lock);
+	uint64_t slots = r->taken < RATES_MINUTE ? r->taken : RATES_MINUTE;
+
+	for (unsigned by = 0; by < RATES_BY; by++)
+		for (size_t k = row_of[by]; k < row_of[by] + (by ? r->n[by] : 1); k++) {
+			uint64_t v[VALUES], any = 0;
+			row_minute(r, slots, k, v);
+			for (unsigned i = 0; i < VALUES; i++)
+				any |= v[i];
+			if (any)
+				fn(arg, (enum rates_by)by, by ? r->name[k] : "", v);
+		}
 }
 
 /* ---- telling ---- */
@@ -341,7 +421,7 @@ put_series(struct rates *r, enum rates_by by, size_t row, uint64_t slots, struct
 	for (unsigned v = 0; v < VALUES; v++) {
 		if (!has_any(r, row, slots, v))
 			continue; /* all 0 */
-		json_put_open(out, names[v], '[');
+		json_put_open(out, rates_value_names[v], '[');
 		for (uint64_t i = r->taken - slots; i < r->taken; i++)
 			json_put_uint(out, NULL, r->slot[i % RATES_SLOTS][row][v]);
 		json_put_close(out, ']');
@@ -407,7 +487,7 @@ put_now(struct rates *r, const struct sampled *s, const counts before, double se
 		buf_printf(out, ",\"errors_per_s\":%.3f", (double)n[ERRORS] / seconds);
 	if (n[STREAMED])
 		buf_printf(out, ",\"first_text_mean_ms\":%" PRIu64, n[WAIT_MS] / n[STREAMED]);
-	size_t of = by ? sampled_quantiles(s, by, k, permille, q, 3) : 0;
+	size_t of = has_samples(by) ? sampled_quantiles(s, by, k, permille, q, 3) : 0;
 	for (size_t i = 0; !by && i < 3; i++)
 		q[i] = clamp(quantile_since(r, RATES_MINUTE, 0, permille[i]));
 	if (!by || of)
@@ -421,14 +501,14 @@ put_now(struct rates *r, const struct sampled *s, const counts before, double se
 }
 
 void
-rates_now(struct rates *r, const struct tallies *const *t, size_t n, int64_t wall_ns,
-	uint64_t us, struct buf *out)
+rates_now(struct rates *r, const struct rates_source *from, int64_t wall_ns, uint64_t us,
+	struct buf *out)
 {
 	struct sampled s;
 
 	SCOPED_LOCK(&r->lock);
-	sum_up(r, t, n);
-	take_samples(&s, r, t, n, wall_ns - INT64_C(60000000000));
+	sum_up(r, from);
+	take_samples(&s, r, from, wall_ns - INT64_C(60000000000));
 	size_t b = us - r->before_us[0] < RATES_STEP_S * UINT64_C(1000000);
 	double seconds = (double)(us - r->before_us[b]) / 1e6;
 	seconds = seconds < 0.001 ? 0.001 : seconds;

@@ -1,7 +1,7 @@
 /* Two windows a route: the last quarter of an hour, minute by minute, and what has left it,
  * which fades. The second has nothing of the first, so that a fall is compared with what was
  * before. */
-#include "budget/tally/cached_share.h"
+#include "budget/trends/cached_share.h"
 
 #include <pthread.h>
 #include <stdint.h>

@@ -2,8 +2,8 @@
  * fallen: a prefix that changed is paid in full again. Made of the workers' tables
  * (budget/tally/series.h) by whoever looks: they do nothing for it. Fixed memory: routes beyond
  * CACHED_SHARE_ROUTES are not watched. One thread looks, any asks: a lock of its own. */
-#ifndef BUDGET_TALLY_CACHED_SHARE_H
-#define BUDGET_TALLY_CACHED_SHARE_H
+#ifndef BUDGET_TRENDS_CACHED_SHARE_H
+#define BUDGET_TRENDS_CACHED_SHARE_H
 
 #include "budget/tally/tally.h"
 

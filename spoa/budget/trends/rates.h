@@ -1,0 +1,82 @@
+/* The last hour of what was decided, in steps of ten seconds: in all, and by route, target, model, team
+ * and rule. Fixed memory: names beyond the room of their kind are "other". What it knows it reads
+ * of the workers' tables (budget/tally/tally.h): they do nothing for it. One thread samples, any asks:
+ * a lock of its own. */
+#ifndef BUDGET_TRENDS_RATES_H
+#define BUDGET_TRENDS_RATES_H
+
+#include "budget/tally/tally.h"
+
+enum {
+	RATES_STEP_S = 10,
+	RATES_SLOTS = 360,
+	RATES_MINUTE = 60 / RATES_STEP_S,
+	/* names, with "other" */
+	RATES_ROUTES = 24,
+	RATES_TARGETS = 24,
+	RATES_MODELS = 32,
+	RATES_TEAMS = 32,
+	RATES_RULES = 64,
+};
+
+enum rates_by {
+	RATES_ALL,
+	RATES_ROUTE,
+	RATES_TARGET,
+	RATES_MODEL,
+	RATES_TEAM,
+	RATES_RULE,
+	RATES_BY
+};
+extern const char *const rates_by_names[RATES_BY]; /* "total", "route", … */
+
+/* What is counted, and grows; what is told of a step besides, as it is. */
+/* clang-format off */
+#define RATES_COUNTED(X) \
+  X(PERMIT, "permit") X(REDACT, "redact") X(DENY, "deny") \
+  X(OBSERVED, "observed")         /* of a rule: it would have matched, and was not enforced */ \
+  X(ERRORS, "errors")             /* of providers: by target, and in all */ \
+  X(INPUT, "input_tokens") X(OUTPUT, "output_tokens") \
+  X(MICROUSD, "cost_microusd") X(UNPRICED, "unpriced") \
+  X(STREAMED, "streams") X(WAIT_MS, "stream_wait_ms") \
+  X(CACHE_HITS, "cache_hits")     /* in all */
+#define RATES_TOLD(X) \
+  X(OVERHEAD_50, "overhead_p50_us") X(OVERHEAD_95, "overhead_p95_us") \
+  X(FIRST_50, "first_byte_p50_ms") X(FIRST_95, "first_byte_p95_ms")
+/* clang-format on */
+enum rates_value {
+#define X(id, name) RATES_##id,
+	RATES_COUNTED(X) RATES_COUNTS,
+	RATES_LAST_COUNT = RATES_COUNTS - 1,
+	RATES_TOLD(X) RATES_VALUES
+#undef X
+};
+extern const char *const rates_value_names[RATES_VALUES]; /* "permit", … */
+
+/* What is read: the tables of n workers, and the answers that the cache gave since the start. */
+struct rates_source {
+	const struct tallies *const *t;
+	size_t n;
+	uint64_t cache_hits;
+};
+
+struct rates;
+struct rates *rates_new(void); /* NULL: out of memory */
+void rates_free(struct rates **r);
+/* Each RATES_STEP_S. */
+void rates_sample(
+	struct rates *r, const struct rates_source *from, int64_t wall_ns, uint64_t us);
+/* Calls fn() for each row that has a value other than 0 in the last minute: what was counted in it, and
+ * its quantiles. The name borrows from r and is "" of RATES_ALL. */
+typedef void rates_row_fn(
+	void *arg, enum rates_by by, const char *name, const uint64_t v[RATES_VALUES]);
+void rates_minute(struct rates *r, rates_row_fn *fn, void *arg);
+/* {"step_s":10,"until":TIME,"series":[{"by","name","permit":[…], …}]}: of that kind (RATES_BY:
+ * of all), the newest last. */
+void rates_series(struct rates *r, enum rates_by by, uint64_t window_s, struct buf *out);
+/* {"over_s":N,"rates":[{"by","name","requests_per_s",…}]}: since ten seconds or a little more
+ * ago; quantiles of the last minute. */
+void rates_now(struct rates *r, const struct rates_source *from, int64_t wall_ns, uint64_t us,
+	struct buf *out);
+
+#endif

@@ -1,0 +1,280 @@
+/* One turn a second: read Redis' time and the hash, write the own field, and remove fields that
+ * nobody has written for a day. Values of the hash are outside input: they are read within limits,
+ * and only listed. */
+#include "operator/group/group.h"
+
+#include <inttypes.h>
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "base/attr.h"
+#include "base/codec/json_text.h"
+#include "base/err.h"
+#include "base/json_put.h"
+#include "base/redis/turns.h"
+#include "base/scoped.h"
+#include "record/journal/chain.h"
+
+enum { MEMBERS_MAX = 256, MEMBER_BYTES = 4096, LIVE_S = 10, GONE_S = 86400 };
+
+struct group {
+	const char *node;
+	void (*self)(void *arg, struct buf *out);
+	void *arg;
+	struct turns turns;
+	struct buf others; /* JSON; guarded by turns.lock */
+};
+
+/* ---- this daemon ---- */
+
+/* A restart of the machine ends all its daemons, so the boot's id is the machine's. */
+static void
+put_boot_id(struct buf *out)
+{
+	SCOPED_BUF(id, 256);
+	if (buf_regular_file(&id, "/proc/sys/kernel/random/boot_id"))
+		buf_span(out, span_trim(buf_view(&id), "\n"));
+}
+
+static void
+put_file_id(const char *path, struct buf *out)
+{
+	const char *slash = strrchr(path, '/'), *name = slash ? slash + 1 : path;
+	char folder[4096];
+	struct stat st;
+
+	snprintf(folder, sizeof(folder), "%.*s", slash ? (int)(slash - path) + 1 : 1,
+		slash ? path : ".");
+	if (stat(folder, &st) < 0)
+		return;
+	put_boot_id(out);
+	buf_printf(out, " %ju:%ju %s", (uintmax_t)st.st_dev, (uintmax_t)st.st_ino, name);
+}
+
+void
+group_member_put(const struct group_member *m, struct buf *out)
+{
+	SCOPED_BUF(file, 0);
+	put_file_id(m->file, &file);
+	json_put_open(out, NULL, '{');
+	json_put_str(out, "policy", m->policy);
+	json_put_str(out, "policy_version", m->version);
+	json_put_text(out, "file", buf_view(&file));
+	json_put_opt(out, "admin", m->admin);
+}
+
+/* ---- the others ---- */
+
+static bool
+is_member(const json_t *o)
+{
+	return json_str_in(o, "policy") && json_str_in(o, "policy_version") &&
+	       json_str_in(o, "file") && json_is_integer(json_object_get(o, "at"));
+}
+
+static void
+put_other(struct span node, const json_t *o, const json_t *self, struct buf *out)
+{
+	const char *file = json_str_in(o, "file");
+
+	json_put_open(out, NULL, '{');
+	json_put_text(out, "node", node);
+	json_put_str(out, "policy", json_str_in(o, "policy"));
+	json_put_str(out, "policy_version", json_str_in(o, "policy_version"));
+	json_put_bool(out, "shares_file", file[0] && str_same(file, json_str_in(self, "file")));
+	json_put_opt(out, "admin", json_str_in(o, "admin"));
+	json_put_close(out, '}');
+}
+
+static bool
+ask_group(struct group *g, int argc, const char **argv, const size_t *lens, redisReply **r)
+{
+	const char *del[] = { "DEL", GROUP_KEY };
+	char why[TURNS_WHY];
+	bool wrong;
+
+	*r = turns_try(&g->turns, argc, argv, lens, why, &wrong);
+	if (!*r && wrong) /* the next turn begins the hash again */
+		freeReplyObject(turns_try(&g->turns, 2, del, NULL, why, &wrong));
+	if (!*r)
+		turns_lost(&g->turns, why);
+	return *r != NULL;
+}
+
+static bool
+read_group_time(struct group *g, int64_t *now_s)
+{
+	const char *argv[] = { "TIME", "" };
+	uint64_t second = 0;
+	redisReply *got;
+
+	if (!ask_group(g, 1, argv, NULL, &got))
+		return false;
+	reply_auto_t *r = got;
+	bool ok = r->type == REDIS_REPLY_ARRAY && r->elements == 2 && r->element[0]->str &&
+		  span_u64(span_of(r->element[0]->str, r->element[0]->len), &second) == 0 &&
+		  second < INT64_MAX;
+	*now_s = (int64_t)second;
+	if (!ok)
+		turns_lost(&g->turns, "TIME is no time");
+	return ok;
+}
+
+/* Removes the field of a daemon that is gone. */
+static bool
+remove_member(struct group *g, struct span node)
+{
+	const char *argv[] = { "HDEL", GROUP_KEY, node.p };
+	const size_t lens[] = { 4, sizeof(GROUP_KEY) - 1, node.n };
+	redisReply *got;
+	bool ok = ask_group(g, 3, argv, lens, &got);
+
+	if (ok)
+		freeReplyObject(got);
+	return ok;
+}
+
+/* Lists the members of a reply to HGETALL. False: Redis is away. */
+static bool
+list_members(struct group *g, const redisReply *all, const json_t *self, int64_t now_s,
+	struct buf *out)
+{
+	json_put_open(out, NULL, '[');
+	for (size_t i = 0; i + 1 < all->elements; i += 2) {
+		const redisReply *k = all->element[i], *v = all->element[i + 1];
+		if (!k->str || !v->str)
+			continue;
+		struct span node = span_of(k->str, k->len);
+		json_auto_t *o = v->len <= MEMBER_BYTES ? json_loadb(v->str, v->len, 0, NULL) : NULL;
+		int64_t age_s = chain_node_valid(node) && is_member(o)
+					? now_s - json_integer_value(json_object_get(o, "at"))
+					: GONE_S;
+		if ((age_s >= GONE_S || age_s < -LIVE_S) && !remove_member(g, node))
+			return false;
+		if (age_s < LIVE_S && age_s >= -LIVE_S && !span_is(node, g->node))
+			put_other(node, o, self, out);
+	}
+	json_put_close(out, ']');
+	return true;
+}
+
+static bool
+read_group(struct group *g, const json_t *self, int64_t now_s, struct buf *out)
+{
+	const char *count[] = { "HLEN", GROUP_KEY }, *all[] = { "HGETALL", GROUP_KEY },
+		   *del[] = { "DEL", GROUP_KEY };
+	redisReply *got;
+
+	if (!ask_group(g, 2, count, NULL, &got))
+		return false;
+	bool too_many = got->type != REDIS_REPLY_INTEGER || got->integer > MEMBERS_MAX;
+	freeReplyObject(got);
+	if (!ask_group(g, 2, too_many ? del : all, NULL, &got))
+		return false;
+	reply_auto_t *r = got;
+	if (too_many || r->type != REDIS_REPLY_ARRAY) {
+		buf_str(out, "[]");
+		return true;
+	}
+	return list_members(g, r, self, now_s, out);
+}
+
+static bool
+write_self(struct group *g, struct span self)
+{
+	const char *argv[] = { "HSET", GROUP_KEY, g->node, self.p };
+	const size_t lens[] = { 4, sizeof(GROUP_KEY) - 1, strlen(g->node), self.n };
+	redisReply *got;
+	bool ok = ask_group(g, 4, argv, lens, &got);
+
+	if (ok)
+		freeReplyObject(got);
+	return ok;
+}
+
+static enum turn
+group_turn(void *arg, uint64_t puts UNUSED)
+{
+	struct group *g = arg;
+	int64_t now_s;
+
+	SCOPED_BUF(self, MEMBER_BYTES);
+	SCOPED_BUF(others, 0);
+	if (!turns_dial(&g->turns, SPAN_LIT(GROUP_KEY)) || !read_group_time(g, &now_s))
+		return TURN_AWAY;
+	g->self(g->arg, &self);
+	json_put_int(&self, "at", now_s);
+	json_put_close(&self, '}');
+	json_auto_t *o = buf_failed(&self) ? NULL : json_loadb(self.p, self.n, 0, NULL);
+	if (!o || !write_self(g, buf_view(&self)) || !read_group(g, o, now_s, &others))
+		return TURN_AWAY;
+	SCOPED_LOCK(&g->turns.lock);
+	buf_clear(&g->others);
+	buf_span(&g->others, buf_view(&others));
+	return TURN_DONE;
+}
+
+/* The others no longer list this daemon. */
+static void
+group_last(void *arg)
+{
+	struct group *g = arg;
+
+	if (g->turns.redis)
+		remove_member(g, span_str(g->node));
+}
+
+static const struct turns_kind group_turns = { .thread = "tg-group",
+	.away = "group.away",
+	.every_us = 1000000,
+	.again_us = 1000000,
+	.turn = group_turn,
+	.last = group_last };
+
+struct group *
+group_start(const char *node, const struct redis_options *redis,
+	void (*self)(void *arg, struct buf *out), void *arg, struct buf *why)
+{
+	struct group *g = calloc(1, sizeof(*g));
+
+	if (!g) {
+		buf_str(why, err_str(ERR_NOMEM));
+		return NULL;
+	}
+	g->node = node;
+	g->self = self;
+	g->arg = arg;
+	buf_init(&g->others, 0);
+	turns_init(&g->turns, &group_turns, g, redis);
+	if (turns_start(&g->turns, why))
+		group_stop(&g);
+	return g;
+}
+
+void
+group_put(struct group *g, struct buf *out)
+{
+	SCOPED_BUF(why, 0);
+	if (!g || !turns_up(&g->turns, &why)) {
+		buf_str(out, "null");
+		return;
+	}
+	SCOPED_LOCK(&g->turns.lock);
+	buf_span(out, buf_view(&g->others));
+}
+
+void
+group_stop(struct group **gp)
+{
+	struct group *g = *gp;
+
+	if (!g)
+		return;
+	turns_stop(&g->turns, 0);
+	buf_free(&g->others);
+	free(g);
+	*gp = NULL;
+}

@@ -1,0 +1,37 @@
+/* The daemons that share a Redis, with the policy that each has in force. `tollgate policy apply`
+ * finds the daemons here that read the same file, and orders each by its own admin socket.
+ *
+ * The hash tollgate:{group}:policies has a field for each node: JSON with the members of
+ * group_member_put() and "at", Redis' time in seconds. A daemon writes its field each second. */
+#ifndef OPERATOR_GROUP_GROUP_H
+#define OPERATOR_GROUP_GROUP_H
+
+#include "base/buf.h"
+#include "base/redis/redis_options.h"
+
+#define GROUP_KEY "tollgate:{group}:policies"
+
+/* What a daemon publishes. The strings are borrowed until the callback that fills it returns to the
+ * caller of group_member_put(). */
+struct group_member {
+	const char *policy, *version; /* in force */
+	const char *file;	      /* tollgate.yaml's `policy` */
+	const char *admin;	      /* path of the admin socket; NULL: none */
+};
+
+/* Appends {"policy", "policy_version", "file", "admin"} without the closing brace. "file" names the
+ * file for all daemons of this machine: the kernel's boot, the folder's device and inode, and the
+ * name. */
+void group_member_put(const struct group_member *m, struct buf *out);
+
+struct group;
+/* Starts the thread. `self(arg, out)` calls group_member_put() for this daemon, on that thread. The
+ * options are copied, `node` is not. Redis may be away. NULL with *why. */
+struct group *group_start(const char *node, const struct redis_options *redis,
+	void (*self)(void *arg, struct buf *out), void *arg, struct buf *why);
+/* Appends the other daemons that wrote within the last 10 s: [{"node", "policy", "policy_version",
+ * "shares_file", "admin"}], in no order; null: Redis does not answer, or `g` is NULL. Any thread. */
+void group_put(struct group *g, struct buf *out);
+void group_stop(struct group **g);
+
+#endif

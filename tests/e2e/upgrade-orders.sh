@@ -1,0 +1,69 @@
+# During `tollgate upgrade`: a policy that comes into force while the new instance starts stays in force; until the new instance
+# decides, the older one answers commands; listeners that the configuration no longer has are closed.
+. "$(dirname "$0")/lib.sh"
+. "$here/upgrade.bash"
+policy=$D/policy.yaml
+cp "$here/policy.yaml" "$policy"
+upgrade_stack "$policy"
+others_gone() { [ "$(pgrep -fc "^$build/tollgate serve -c $D/tollgate.yaml")" -le 1 ]; }
+begun() { grep -ahc 'upgrade.begun' "$D"/*.log | awk '{ n += $1 } END { print n }'; }
+joined() { [ "$(begun)" -gt "$before" ]; }
+in_force() { "$build/tollgate" status -c "$D/tollgate.yaml" --json | jq -r .policy; }
+# begin_upgrade: an upgrade whose new instance waits for Redis
+begin_upgrade() {
+	before=$(begun)
+	kill -STOP "$(pid_of redis)"
+	upgrade &
+	waiting=$!
+	wait_for joined
+}
+first=$(in_force)
+
+begin_upgrade
+sed -i 's/^name: e2e/name: again/' "$policy"
+check "a reload while the new instance starts" "$build/tollgate" reload -c "$D/tollgate.yaml"
+second=$(in_force)
+like "brings another policy into force" "$first $second" '^e2e@.* again@'
+nodes=
+# the new instance waits for Redis at several places, at the last one for 3 s
+until=$((${EPOCHREALTIME/[.,]/} + 3000000))
+while [ ${EPOCHREALTIME/[.,]/} -lt $until ]; do
+	nodes+="$(node_of) "
+	nap 0.05
+done
+kill -CONT "$(pid_of redis)"
+check "the upgrade returns 0" wait $waiting
+is "the older instance answered every command until then" "$(tr ' ' '\n' <<<"$nodes" | sort -u | xargs)" a
+is "the new instance decides" "$(node_of)" a_b
+is "by the policy of the reload" "$(in_force)" "$second"
+check "requests pass" served
+check "the older instance ends" wait_for others_gone
+
+# the files are bad when the new instance has to read them again
+begin_upgrade
+cp "$policy" "$D/good.yaml"
+echo 'nonsense: [' >>"$policy"
+"$build/tollgate" reload -c "$D/tollgate.yaml" >/dev/null 2>&1 && code=0 || code=$?
+is "a refused reload is exit 1" "$code" 1
+kill -CONT "$(pid_of redis)"
+wait $waiting && code=0 || code=$?
+is "an upgrade to files that were refused meanwhile is exit 1" "$code" 1
+check "one instance is left" wait_for others_gone
+is "and the older one decides by its policy" "$(node_of) $(in_force)" "a_b $second"
+mv "$D/good.yaml" "$policy"
+"$build/tollgate" reload -c "$D/tollgate.yaml" >/dev/null
+
+cp "$D/tollgate.yaml" "$D/good.yaml"
+echo 'nonsense: 1' >>"$D/tollgate.yaml"
+upgrade && code=0 || code=$?
+is "an upgrade with errors in tollgate.yaml is exit 1" "$code" 1
+like "with the reason" "$said" 'tollgate.yaml has errors'
+check "and requests pass" served
+mv "$D/good.yaml" "$D/tollgate.yaml"
+
+listens() { curl -s -m 5 -o /dev/null "$ADMIN/healthz"; }
+check "admin.tcp is open" listens
+sed -i '/^  tcp: "127.0.0.1:[0-9]*"/d' "$D/tollgate.yaml"
+check "an upgrade without admin.tcp" upgrade
+check "the older instance ends" wait_for others_gone
+check "and the port is closed" eval '! listens'

@@ -1,0 +1,70 @@
+# Either instance is killed at each message of the hand-over and started again, as systemd does: one instance decides, nothing passes
+# unread, no request is decided twice, both chains verify. If the new one is killed before it decides, no request is refused.
+# Late: some fifteen starts.
+. "$(dirname "$0")/lib.sh"
+. "$here/upgrade.bash"
+upgrade_stack
+serving="^$build/(stops/)?tollgate serve -c $D/tollgate.yaml"
+one_is_left() { [ "$(pgrep -fc "$serving")" = 1 ]; }
+# begin INSTANCE [POINT]: starts it; it ends at this point
+begin() {
+	local program=$build/tollgate
+	[ $# = 1 ] || program=$build/stops/tollgate
+	TG_STOP_AT=${2:-} "$program" serve -c "$D/tollgate.yaml" --instance "$1" >>"$D/tollgate.log" 2>&1 </dev/null 9>&- &
+	note_pid $! instance # those that end with 3 are no crashes
+	begun=$!
+}
+name_of() { if [ "$(node_of)" = a ]; then echo a; else echo b; fi; }
+other_of() { if [ "$1" = a ]; then echo b; else echo a; fi; }
+# after WHAT INSTANCE: the killed one is started again
+after() {
+	begin "$2"
+	check "$1: someone decides" wait_for served
+	wait_for one_is_left || { not_ok "$1: one instance is left"; exit 1; }
+	check "$1: it decides" served
+}
+# killed_new POINT: the new instance ends there
+killed_new() {
+	local new
+	new=$(other_of "$(name_of)")
+	printf '#!/bin/sh\nTG_STOP_AT=%s exec "%s" "$@"\n' "$1" "$build/stops/tollgate" >"$D/stopped"
+	chmod +x "$D/stopped"
+	NEW_PROGRAM=$D/stopped upgrade && code=0 || code=$?
+	after "the new instance is killed at ${1#hand-}" "$new"
+}
+# killed_old POINT: the instance that decides ends there
+killed_old() {
+	local old
+	kill -TERM "$(pgrep -f "$serving")"
+	none_is_left() { [ "$(pgrep -fc "$serving")" = 0 ]; }
+	wait_for none_is_left
+	begin a "$1"
+	old=$begun
+	wait_for served
+	upgrade
+	wait_for gone "$old" || { not_ok "the older instance is killed at ${1#hand-}"; exit 1; }
+	after "the older instance is killed at ${1#hand-}" a
+}
+loaded() { [ -s "$D/load.txt" ]; }
+
+load_begin
+wait_for loaded
+for point in sent-join received-socket received-sockets sent-take received-connection:3 received-go; do
+	killed_new "hand-$point"
+	is "and the command is exit 1" "$code" 1
+done
+load_end
+is "no request is refused" "$(refused)" 0
+load_begin
+wait_for loaded
+killed_new hand-sent-decides
+for point in received-join sent-socket sent-sockets received-take sent-connection:3 sent-go received-decides; do
+	killed_old "hand-$point"
+done
+load_end
+echo "# $(tr '\n' ' ' <"$D/load.txt")"
+is "nothing passes unread" "$(grep -c '^passed' "$D/load.txt")" 0
+for j in "$D/journal:$D/audit.key.pub" "$D/journal-b:$D/audit-b.key.pub"; do
+	check "the chain in ${j%%:*} verifies" verifies "${j%%:*}" "${j#*:}"
+done
+is "no request was decided twice" "$(decided_twice)" 0
