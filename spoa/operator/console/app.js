@@ -118,7 +118,8 @@ function page_of(view, state) {
 		},
 		/* A key of this view, for the help, too. */
 		key(k, what, f) { page.keys.push({ k, what, f }); },
-		heading: (text) => { document.title = `${plain_title(text)} · tollgate`; },
+		/* The title of the view, in the page and in the window. */
+		heading: (text) => { document.title = `${plain_title(text)} · tollgate`; empty(main.querySelector('h1'), data(plain_title(text))); },
 	};
 	return page;
 }
@@ -136,8 +137,8 @@ function render() {
 		return;
 	}
 	shown = page_of(view, state);
+	empty(main, h('h1', {}), shown.root);
 	shown.heading(view.title);
-	empty(main, h('h1', {}, view.title), shown.root);
 	frame();
 	try {
 		view.show(shown);

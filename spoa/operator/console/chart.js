@@ -50,7 +50,7 @@ export function chart({ title, times, series, format = String, signal, height = 
 	const place = h('div', { class: link ? 'plot linked' : 'plot', 'aria-hidden': 'true', onclick: () => { if (link && plot?.cursor.idx >= 0) location.hash = link(times[plot.cursor.idx]); } });
 	const table = h('div', { class: 'scroll', tabindex: '0', role: 'region', 'aria-label': `${title}: numbers` });
 	const details = h('details', { ontoggle: () => show_numbers() }, h('summary', {}, 'Numbers'), table);
-	const element = h('figure', { class: 'chart' }, h('figcaption', {}, title), charts_here && place, details);
+	const element = h('figure', { class: 'chart' }, h('figcaption', {}, title, h('small', { class: 'before' }, ' faint: the period before')), charts_here && place, details);
 	let plot = null;
 
 	function show_numbers() {
@@ -68,17 +68,18 @@ export function chart({ title, times, series, format = String, signal, height = 
 		if (!times.length || !series.length) { empty(place, h('p', { class: 'dim' }, 'No data yet.')); return; }
 		empty(place);
 		const all = layers(series, stacked);
+		element.classList.toggle('has-before', series.some((s) => s.faint));
 		const axis = { stroke: css('--dim'), grid: { stroke: css('--line'), width: 1 }, ticks: { stroke: css('--line'), width: 1 }, font: '11px system-ui, sans-serif' };
 		const color = (s) => (s.faint ? css('--strong') : css(`--series-${(series.indexOf(series.find((o) => o.label === s.label)) % 6) + 1}`));
 		plot = new uPlot({
-			width, height, padding: [8, 8, 0, 0],
+			width, height, padding: [8, 18, 0, 0],
 			tzDate: (s) => (zone() === 'utc' ? uPlot.tzDate(new Date(s * 1000), 'Etc/UTC') : new Date(s * 1000)),
 			cursor: { y: false, drag: { x: false, y: false } },
 			scales: { y: { range: (u, low, high) => [Math.min(0, low ?? 0), high > 0 ? high * 1.08 : 1] } },
-			axes: [{ ...axis, values: (u, at) => at.map((s) => axis_text(s, times)) },
+			axes: [{ ...axis, values: (u, at) => at.map((s) => axis_text(s, times)).map((text, i, all) => (text === all[i - 1] ? '' : text)) },
 				{ ...axis, size: 58, values: (u, at) => at.map((n) => format(n)) }],
 			series: [{ label: 'Time', value: (u, s) => (s === null ? '–' : when_text(s * 1000, { day: times.at(-1) - times[0] >= DAY_S / 2 })) },
-				...all.map((s, i) => ({ label: s.label, stroke: s.filled ? css('--card') : color(s), fill: s.filled ? color(s) : undefined, width: s.faint || s.filled ? 1 : 2,
+				...all.map((s, i) => ({ label: s.label, class: s.faint ? 'faint' : undefined, stroke: s.filled ? css('--card') : color(s), fill: s.filled ? color(s) : undefined, width: s.faint || s.filled ? 1 : 2,
 					dash: s.faint ? [3, 3] : s.filled ? [] : DASHES[i % 6], points: { show: times.length < 3, size: 5, stroke: color(s), fill: color(s), filter: lone_points },
 					value: (u, n, k, at) => shown_or_dash(at === null || at === undefined ? null : s.values[at], format) }))],
 		}, [times, ...all.map((s) => s.drawn)], place);

@@ -10,6 +10,7 @@ import people from './views/people.js';
 import policy from './views/policy.js';
 import components from './views/components.js';
 import targets from './views/targets.js';
+import thing from './views/thing.js';
 import tools from './views/tools.js';
 
-export const views = [overview, now, request, search, people, policy, targets, tools, models, audit, components];
+export const views = [overview, now, request, search, people, policy, targets, tools, models, audit, thing, components];

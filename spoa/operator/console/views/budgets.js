@@ -15,7 +15,7 @@ async function forecast(page, near) {
 		page.post('/quota', { identity: { ...(person ? { person } : {}), ...(team ? { team } : {}) } }),
 		page.get('/usage', { by: person ? 'person' : 'team', since: '24h', match: person ?? team, limit: 50 }),
 	]);
-	const limit = quota.limits.find((l) => l.limit === near.limit && (!near.route || !l.route || l.route === near.route));
+	const named = quota.limits.filter((l) => l.limit === near.limit), limit = named.find((l) => l.route === near.route) ?? named[0];
 	const used = (limit?.used ?? 0) + (limit?.held ?? 0);
 	const row = person || team ? usage.rows.find((r) => (person ? r.person === person : r.team === team)) : usage.total;
 	const rate = limit && READ[limit.counts] && row ? READ[limit.counts](row) : 0;
@@ -38,7 +38,7 @@ export function budgets(page) {
 		return Promise.all(near.map((n) => forecast(page, n).catch((e) => { if (e.name === 'AbortError') throw e; return n; })));
 	}, (rows) => panel('Budgets nearest to their limit', table({
 		caption: 'The day on which a budget is used up, at the rate of the last 24 hours', rows, empty: 'No caller has used 80 % of a budget.',
-		href: (b) => (b.person ? page.href('people', { person: b.person }) : page.href('people', { by: 'team' })),
+		href: (b) => (b.person ? page.href('people', { person: b.person }) : b.team ? page.href('thing', { kind: 'team', name: b.team }) : null),
 		columns: [
 			{ title: 'caller', cell: (b) => data(b.person ?? b.team ?? 'everyone'), wide: true }, { title: 'limit', cell: (b) => data(b.limit), wide: true },
 			{ title: 'used', keep: true, cell: (b) => (b.of === undefined ? bar(b.used_percent, 100) : bar(b.used, b.of)) },

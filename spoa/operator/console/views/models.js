@@ -42,7 +42,7 @@ export default {
 		page.root.append(form, place);
 		fill(place, page, () => Promise.all([page.get('/usage', { by: 'model', since }), page.get('/models')]).then(([usage, now]) => joined(usage.rows, now.models)), (rows) => panel('Models', table({
 			caption: `Models of the last ${since}, the highest cost first, then configured models without a request`, rows: rows.slice(0, MOST), columns, empty: 'No caller requested a model in this period, and no target sets a model of its own. Choose a longer period.',
-			href: (m) => (page.has('auditor') && m.model ? page.href('search', { model: m.model, since }) : null),
+			href: (m) => (m.model ? page.href('thing', { kind: 'model', name: m.model }) : null),
 		}), rows.length > MOST && h('p', { class: 'dim' }, `The table shows the first ${MOST} of ${count(rows.length)} models.`)));
 	},
 };

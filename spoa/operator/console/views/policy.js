@@ -36,7 +36,7 @@ const hits = (did) => (did?.permit ?? 0) + (did?.redact ?? 0) + (did?.deny ?? 0)
 
 const rules = (page) => (got) => [panel('Rules', table({
 	caption: `Rules in the order of evaluation. If no rule decides, the request is ${got.default === 'deny' ? 'denied' : 'permitted'}. This daemon counted the hits.`, rows: got.rules, empty: 'The policy has no rule. Its default decides every request.',
-	href: (r) => (page.has('auditor') ? page.href('search', { rule: r.name, since: '24h' }) : null),
+	href: (r) => page.href('thing', { kind: 'rule', name: r.name }),
 	columns: [
 		{ title: 'rule', cell: (r) => [data(r.name), r.shadow && [' ', badge('shadow', 'edit')]], wide: true }, { title: 'phase', cell: (r) => r.phase },
 		{ title: 'effect', cell: (r) => r.effect }, { title: 'when', cell: (r) => (r.when ? h('code', {}, r.when) : h('small', {}, 'always')), wide: true },

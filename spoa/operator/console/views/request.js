@@ -1,16 +1,18 @@
 // One request by its id: all its records, from the request to the cost, the rules that decided, and the proof that
 // others can verify.
-import { data, h, lines, place } from '../dom.js';
-import { bytes, count, dollars, duration_us, instant, when } from '../format.js';
+import { data, h, lines } from '../dom.js';
+import { bytes, count, dollars, duration_us, when } from '../format.js';
 import { badge, copied, ended, facts, field, fill, form_values, nothing, panel, save, words } from '../parts.js';
 import { plain_words } from '../labels.js';
 import { table } from '../table.js';
+import { story_panel } from './request_story.js';
 import { texts } from './request_texts.js';
 
 const of = (records, type) => records.find((r) => r.type === type) ?? {};
 const list = (value) => (Array.isArray(value) ? value : value ? [value] : []);
 /* A person's or model's other requests. */
-const more = (page, term, value) => (value ? [data(value), ' ', h('a', { class: 'dim', href: page.href('search', { [term]: value, since: '7d' }) }, 'search')] : null);
+const PAGES = { person: (page, name) => page.href('people', { person: name }), ...Object.fromEntries(['team', 'key', 'route', 'model', 'target'].map((kind) => [kind, (page, name) => page.href('thing', { kind, name })])) };
+const more = (page, term, value) => value && [PAGES[term] ? h('a', { href: PAGES[term](page, value) }, data(value)) : data(value), ' ', h('a', { class: 'dim', href: page.href('search', { [term]: value, since: '7d' }) }, 'search')];
 
 function outcome(d, c) {
 	const sentence = d.decision === 'deny' ? `Denied with ${d.status}: ${d.reason ?? d.code}`
@@ -70,26 +72,6 @@ function rules(e) {
 			{ title: 'Explanation', cell: (r) => data(r.says ?? ''), wide: true }] })];
 }
 
-/* From the first byte to the last: our part, each attempt, the first text. */
-function times(d, c) {
-	const whole = c.duration_us;
-	if (!whole) return null;
-	const recorded = (instant(d.time) - instant(d.decided_at)) * 1000;
-	let at = 0;
-	const rows = [];
-	for (const a of list(c.attempts)) {
-		rows.push({ what: `attempt: ${a.target}`, from: at, us: (a.ms ?? 0) * 1000, kind: a.cause === 'complete' || a.cause === 'ok' || a.cause === 'answered' ? 'good' : 'bad' });
-		at += (a.ms ?? 0) * 1000;
-	}
-	if (c.answer?.first_text_us) rows.push({ what: 'time to the first text', from: 0, us: c.answer.first_text_us, kind: 'edit' }, { what: 'text', from: c.answer.first_text_us, us: Math.max(0, whole - c.answer.first_text_us), kind: 'good' });
-	for (const call of list(c.calls)) if (call.duration_us) rows.push({ what: `call: ${call.tool ?? call.method}`, from: 0, us: call.duration_us, kind: 'good' });
-	rows.push({ what: 'whole request', from: 0, us: whole, kind: 'dim' });
-	const scale = Math.max(whole, ...rows.map((r) => r.from + r.us));
-	return panel('Time', h('ol', { class: 'bars' }, rows.map((r) => h('li', {}, h('span', {}, r.what), h('span', { class: 'bar', 'aria-hidden': 'true' },
-		place(h('span', { class: r.kind }), { 'margin-left': `${(100 * r.from) / scale}%`, width: `${Math.max(0.4, (100 * r.us) / scale)}%` })), h('span', { class: 'number' }, duration_us(r.us))))),
-		facts([['Record', recorded > 0 ? `durable ${duration_us(recorded)} after the decision` : null], ['Response', c.response_bytes !== undefined ? bytes(c.response_bytes) : null], ['Events', c.answer?.events]]));
-}
-
 function went(page, d, c, attempts) {
 	const rows = list(c.attempts);
 	const candidates = list(d.candidates);
@@ -127,7 +109,7 @@ const amount = (l, n) => (/cost|usd|dollar|spend|budget/.test(l.kind ?? '') ? do
 function answer(c) {
 	const a = c.answer;
 	return a ? panel('Response', facts([['Model', a.model && data(a.model)], ['Finished', a.finish_reason && data(a.finish_reason)], ['Decision', a.decision && [badge(a.decision), a.rule ? [' by ', data(a.rule)] : null]],
-		['Inspected', a.inspected ? 'yes' : a.not_inspected_why ?? 'no'], ['Text', bytes(a.text_bytes)], ['Replaced', a.redactions], ['Restored', a.restorations], ['Calls', words(a.tool_calls)],
+		['Inspected', a.inspected ? 'yes' : a.not_inspected_why ?? 'no'], ['Text', bytes(a.text_bytes)], ['Whole response', bytes(c.response_bytes)], ['Events', a.events], ['Replaced', a.redactions], ['Restored', a.restorations], ['Calls', words(a.tool_calls)],
 		['Provider error', a.provider_error && 'yes'], ['Text as sent', list(a.texts).filter((t) => t.text).map((t) => [h('small', {}, t.kind), lines(t.text)])]])) : null;
 }
 
@@ -146,12 +128,12 @@ function proof(page, got, records) {
 function story(page, got) {
 	const records = got.records;
 	const d = of(records, 'decision'), c = of(records, 'completion'), attempts = records.filter((r) => r.type === 'attempt');
-	const explained = h('div', {});
-	fill(explained, page, () => page.get('/records/explain', { id: page.state.id }), rules);
-	return [outcome(d, c),
+	const explained = page.get('/records/explain', { id: page.state.id }), evaluated = h('div', {});
+	fill(evaluated, page, () => explained, rules);
+	return [outcome(d, c), d.id && story_panel(page, got, d, c, explained),
 		h('div', { class: 'grid' }, about(page, d), identity(page, d.identity ?? c.identity)),
-		texts(page, d.id ?? page.state.id, records), panel('Rules', explained), findings(d, c), files(d),
-		h('div', { class: 'grid' }, went(page, d, c, attempts), times(d, c), money(d, c), answer(c)),
+		texts(page, d.id ?? page.state.id, records), panel('Rules', evaluated), findings(d, c), files(d),
+		went(page, d, c, attempts), h('div', { class: 'grid' }, money(d, c), answer(c)),
 		calls(d, c), proof(page, got, records),
 		h('details', { class: 'panel' }, h('summary', {}, `Records (${records.length})`), records.map((r) => [h('h3', {}, `${r.type} ${r.node}/${r.seq}`), lines(JSON.stringify(r, null, 2))]))];
 }

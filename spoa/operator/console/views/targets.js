@@ -56,7 +56,7 @@ export default {
 			return [
 				h('p', { class: 'row', role: 'status' }, !got.targets.length ? null : ill.length ? mark({ label: `${ill.length} of ${got.targets.length} unhealthy`, kind: 'bad' }) : mark({ label: `all ${got.targets.length} healthy`, kind: 'good' })),
 				panel('Targets', got.targets.length ? table({
-					caption: 'Unhealthy targets first; errors of the last ten seconds', rows: order,
+					caption: 'Unhealthy targets first; errors of the last ten seconds', rows: order, href: (t) => page.href('thing', { kind: 'target', name: t.target }),
 					columns: [
 						{ title: 'target', cell: (t) => data(t.target), wide: true },
 						{ title: 'state', cell: (t) => [marked_state(target_state(t.state)), ejected_by(page, got.ejected, t)] },
@@ -70,7 +70,7 @@ export default {
 					].filter(Boolean),
 				}) : nothing('The policy in force has no target.', 'Add providers, and targets of routes, to the policy file.')),
 				got.providers.length > 0 && panel('Providers', table({
-					caption: 'Since the start of the daemon', rows: got.providers,
+					caption: 'Since the start of the daemon', rows: got.providers, href: (p) => page.href('thing', { kind: 'provider', name: p.provider }),
 					columns: [
 						{ title: 'provider', cell: (p) => data(p.provider), wide: true },
 						{ title: 'responses', number: true, cell: (p) => count(p.answers) },

@@ -6,6 +6,7 @@ import { tool_state } from '../labels.js';
 import { go, href } from '../router.js';
 import { table } from '../table.js';
 import { change } from '../changes.js';
+import { last_requests, usage_by_day } from './activity.js';
 import { difference, tree } from '../diff.js';
 
 const PAGE = 100;
@@ -109,6 +110,8 @@ function one(page, t, reload) {
 		may && h('p', { class: 'row' }, t.state !== 'approved' && t.hash && approve(page, t, reload), t.approved_hashes?.length > 0 && take_back(page, t, reload))),
 		panel('What changed', shown_diff(t)),
 		typeof t.text === 'string' && panel('Last listed text', add(h('pre', { tabindex: '0', 'aria-label': 'last listed text' }), tree(t.text).flatMap((line) => [line, document.createTextNode('\n')]))),
+		page.has('auditor') && t.kind === 'tool' && last_requests(page, 'Last denied calls', { tool: name_of(t), decision: 'deny' }, 'No call was denied in this period.'),
+		usage_by_day(page, 'tool', name_of(t)),
 		page.has('auditor') && panel('Approvals', h('p', {}, h('a', { href: page.href('search', { type: 'change', since: '30d', where: `record.what == "tool" && record.id == ${JSON.stringify(name_of(t))}` }) }, 'Records of its approvals in the last 30 days'))),
 	];
 }

@@ -38,7 +38,7 @@ const CHARTS = {
 
 /* Which daemons the sums are of. */
 function source(got) {
-	if (got.alone) return h('p', { class: 'dim' }, 'The charts show only this daemon, because it has no Redis to sum several daemons.');
+	if (got.alone) return h('p', { class: 'dim' }, 'The charts show only this daemon.');
 	const missing = got.daemons.filter((d) => d.missing);
 	return missing.length > 0 && h('p', {}, mark({ label: 'incomplete', kind: 'edit' }), ' The charts lack the daemon ', missing.map((d, i) => [i ? ', ' : null, data(d.node)]), ', because its sums are not in Redis.');
 }
@@ -47,7 +47,7 @@ function source(got) {
 export function trend_charts(page, chosen, { only, terms = {}, title = 'Trends' } = {}) {
 	const note = h('div', {}), grid = h('div', { class: 'grid charts' });
 	const shown = new Map(); /* by the chart's name */
-	const all = chosen.map((name) => [name, only ? { ...CHARTS[name], by: only.by } : CHARTS[name]]);
+	const all = chosen.map((name) => [name, only ? { ...CHARTS[name], title: CHARTS[name].title.replace(/ by (rule|team|provider)/, ''), by: only.by } : CHARTS[name]]);
 	const asked = [...new Set(all.map(([, c]) => c.by))];
 	const narrowed = (got) => (only ? { ...got, series: got.series.filter((r) => r.name === only.name), before: got.before?.filter((r) => r.name === only.name) } : got);
 	for (const [name, c] of all) {
