@@ -9,7 +9,9 @@ export const charts_here = Boolean(uPlot);
 const DASHES = [[], [6, 3], [2, 2], [8, 3, 2, 3], [12, 4], [1, 3]];
 const css = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
 const drawn = new Set(); /* drawn again when light becomes dark */
-export function redraw_charts() { for (const draw of drawn) draw(); }
+export function redraw_charts() {
+	for (const draw of drawn) draw();
+}
 
 /* Indices of values between two gaps: neither neighbor exists, so no line would show them. */
 function lone_points(u, at) {
@@ -26,9 +28,13 @@ function axis_text(t, times) {
 const shown_or_dash = (n, format) => (n === null || n === undefined ? '–' : format(n));
 
 function numbers(times, series, format, link) {
-	return h('table', { class: 'numbers' }, h('thead', {}, h('tr', {}, h('th', { scope: 'col' }, 'Time'), series.map((s) => h('th', { scope: 'col', class: 'number' }, s.label)))),
-		h('tbody', {}, times.map((t, i) => h('tr', {}, h('th', { scope: 'row' }, link ? h('a', { href: link(t) }, when_text(t * 1000)) : when_text(t * 1000)),
-			series.map((s) => h('td', { class: 'number' }, shown_or_dash(s.values[i], format)))))));
+	return h('table', { class: 'numbers' },
+		h('thead', {}, h('tr', {}, h('th', { scope: 'col' }, 'Time'), series.map((s) => h('th', { scope: 'col', class: 'number' }, s.label)))),
+		h('tbody', {},
+			times.map((t, i) =>
+				h('tr', {}, h('th', { scope: 'row' }, link ? h('a', { href: link(t) }, when_text(t * 1000)) : when_text(t * 1000)),
+					series.map((s) => h('td', { class: 'number' }, shown_or_dash(s.values[i], format))))
+			)));
 }
 
 /* Stacked: each series begins where the one below ends, and the sum of all is drawn first, behind the others. Faint
@@ -47,10 +53,13 @@ function layers(series, stacked) {
  * apart; faint: the period before. stacked: bands on top of each other. format(n): for the axis and the table.
  * link(t): where a click on the step at t leads. signal: the view's. Returns { element, update(times, series) }. */
 export function chart({ title, times, series, format = String, signal, height = 160, stacked = false, link }) {
-	const place = h('div', { class: link ? 'plot linked' : 'plot', 'aria-hidden': 'true', onclick: () => { if (link && plot?.cursor.idx >= 0) location.hash = link(times[plot.cursor.idx]); } });
+	const place = h('div', { class: link ? 'plot linked' : 'plot', 'aria-hidden': 'true', onclick: () => {
+		if (link && plot?.cursor.idx >= 0) location.hash = link(times[plot.cursor.idx]);
+	} });
 	const table = h('div', { class: 'scroll', tabindex: '0', role: 'region', 'aria-label': `${title}: numbers` });
 	const details = h('details', { ontoggle: () => show_numbers() }, h('summary', {}, 'Numbers'), table);
-	const element = h('figure', { class: 'chart' }, h('figcaption', {}, title, h('small', { class: 'before' }, ' faint: the period before')), charts_here && place, details);
+	const element = h('figure', { class: 'chart' }, h('figcaption', {}, title, h('small', { class: 'before' }, ' faint: the period before')),
+		charts_here && place, details);
 	let plot = null;
 
 	function show_numbers() {
@@ -58,39 +67,60 @@ export function chart({ title, times, series, format = String, signal, height = 
 	}
 
 	/* Without a pointer the legend shows the newest values. */
-	const newest = () => requestAnimationFrame(() => { if (plot && !(plot.cursor.left >= 0)) plot.setLegend({ idx: times.length - 1 }); });
+	const newest = () =>
+		requestAnimationFrame(() => {
+			if (plot && !(plot.cursor.left >= 0)) plot.setLegend({ idx: times.length - 1 });
+		});
 
 	function draw() {
 		plot?.destroy();
 		plot = null;
 		const width = place.clientWidth;
 		if (!charts_here || !width) return;
-		if (!times.length || !series.length) { empty(place, h('p', { class: 'dim' }, 'No data yet.')); return; }
+		if (!times.length || !series.length) {
+			empty(place, h('p', { class: 'dim' }, 'No data yet.'));
+			return;
+		}
 		empty(place);
 		const all = layers(series, stacked);
 		element.classList.toggle('has-before', series.some((s) => s.faint));
-		const axis = { stroke: css('--dim'), grid: { stroke: css('--line'), width: 1 }, ticks: { stroke: css('--line'), width: 1 }, font: '11px system-ui, sans-serif' };
+		const axis = { stroke: css('--dim'), grid: { stroke: css('--line'), width: 1 }, ticks: { stroke: css('--line'), width: 1 },
+			font: '11px system-ui, sans-serif' };
 		const color = (s) => (s.faint ? css('--strong') : css(`--series-${(series.indexOf(series.find((o) => o.label === s.label)) % 6) + 1}`));
 		plot = new uPlot({
-			width, height, padding: [8, 18, 0, 0],
+			width,
+			height,
+			padding: [8, 18, 0, 0],
 			tzDate: (s) => (zone() === 'utc' ? uPlot.tzDate(new Date(s * 1000), 'Etc/UTC') : new Date(s * 1000)),
 			cursor: { y: false, drag: { x: false, y: false } },
 			scales: { y: { range: (u, low, high) => [Math.min(0, low ?? 0), high > 0 ? high * 1.08 : 1] } },
-			axes: [{ ...axis, values: (u, at) => at.map((s) => axis_text(s, times)).map((text, i, all) => (text === all[i - 1] ? '' : text)) },
-				{ ...axis, size: 58, values: (u, at) => at.map((n) => format(n)) }],
+			axes: [{ ...axis, values: (u, at) => at.map((s) => axis_text(s, times)).map((text, i, all) => (text === all[i - 1] ? '' : text)) }, {
+				...axis,
+				size: 58,
+				values: (u, at) => at.map((n) => format(n)),
+			}],
 			series: [{ label: 'Time', value: (u, s) => (s === null ? '–' : when_text(s * 1000, { day: times.at(-1) - times[0] >= DAY_S / 2 })) },
-				...all.map((s, i) => ({ label: s.label, class: s.faint ? 'faint' : undefined, stroke: s.filled ? css('--card') : color(s), fill: s.filled ? color(s) : undefined, width: s.faint || s.filled ? 1 : 2,
-					dash: s.faint ? [3, 3] : s.filled ? [] : DASHES[i % 6], points: { show: times.length < 3, size: 5, stroke: color(s), fill: color(s), filter: lone_points },
-					value: (u, n, k, at) => shown_or_dash(at === null || at === undefined ? null : s.values[at], format) }))],
+				...all.map((s, i) => ({ label: s.label, class: s.faint ? 'faint' : undefined, stroke: s.filled ? css('--card') : color(s),
+					fill: s.filled ? color(s) : undefined, width: s.faint || s.filled ? 1 : 2, dash: s.faint ? [3, 3] : s.filled ? [] : DASHES[i % 6],
+					points: { show: times.length < 3, size: 5, stroke: color(s), fill: color(s), filter: lone_points },
+					value: (u, n, k, at) => shown_or_dash(at === null || at === undefined ? null : s.values[at], format) })
+				)],
 		}, [times, ...all.map((s) => s.drawn)], place);
 		newest();
 	}
 
 	if (charts_here) {
-		const seen = new ResizeObserver(() => { if (place.clientWidth && plot?.width !== place.clientWidth) draw(); });
+		const seen = new ResizeObserver(() => {
+			if (place.clientWidth && plot?.width !== place.clientWidth) draw();
+		});
 		seen.observe(place);
 		drawn.add(draw);
-		signal.addEventListener('abort', () => { seen.disconnect(); drawn.delete(draw); plot?.destroy(); plot = null; }, { once: true });
+		signal.addEventListener('abort', () => {
+			seen.disconnect();
+			drawn.delete(draw);
+			plot?.destroy();
+			plot = null;
+		}, { once: true });
 	} else details.open = true;
 	return { element, update(new_times, new_series) {
 		const same = plot && !stacked && new_series.length === series.length && new_series.every((s, i) => s.label === series[i].label);

@@ -5,10 +5,16 @@ const pad = (n, w = 2) => String(n).padStart(w, '0');
 
 export const settings = {
 	get(name, otherwise) {
-		try { return localStorage.getItem(`tollgate.${name}`) ?? otherwise; } catch { return otherwise; }
+		try {
+			return localStorage.getItem(`tollgate.${name}`) ?? otherwise;
+		} catch {
+			return otherwise;
+		}
 	},
 	set(name, value) {
-		try { localStorage.setItem(`tollgate.${name}`, value); } catch { /* a browser that keeps nothing */ }
+		try {
+			localStorage.setItem(`tollgate.${name}`, value);
+		} catch { /* a browser that keeps nothing */ }
 	},
 };
 
@@ -20,7 +26,8 @@ export const instant = (value) => (typeof value === 'number' ? value : Date.pars
 
 function parts(ms, utc) {
 	const d = new Date(ms);
-	return utc ? [d.getUTCFullYear(), d.getUTCMonth(), d.getUTCDate(), d.getUTCHours(), d.getUTCMinutes(), d.getUTCSeconds(), d.getUTCMilliseconds()]
+	return utc ?
+		[d.getUTCFullYear(), d.getUTCMonth(), d.getUTCDate(), d.getUTCHours(), d.getUTCMinutes(), d.getUTCSeconds(), d.getUTCMilliseconds()]
 		: [d.getFullYear(), d.getMonth(), d.getDate(), d.getHours(), d.getMinutes(), d.getSeconds(), d.getMilliseconds()];
 }
 
@@ -45,7 +52,13 @@ export function ago(value, now = Date.now()) {
 	const s = Math.round((now - instant(value)) / 1000);
 	if (Number.isNaN(s)) return '';
 	const a = Math.abs(s);
-	const text = a < 60 ? `${a} s` : a < 3600 ? `${Math.floor(a / 60)} min` : a < 86400 ? `${Math.floor(a / 3600)} h` : `${Math.floor(a / 86400)} d`;
+	const text = a < 60
+		? `${a} s`
+		: a < 3600
+		? `${Math.floor(a / 60)} min`
+		: a < 86400
+		? `${Math.floor(a / 3600)} h`
+		: `${Math.floor(a / 86400)} d`;
 	return s < 0 ? `in ${text}` : `${text} ago`;
 }
 

@@ -19,7 +19,8 @@ function kept() {
 /* Without what is empty. */
 export function href(view, state = {}) {
 	const query = new URLSearchParams();
-	for (const [name, value] of Object.entries({ ...state, ...Object.fromEntries(Object.entries(kept()).filter(([name]) => !(name in state))) }))
+	for (const [name, value] of Object.entries({ ...state,
+		...Object.fromEntries(Object.entries(kept()).filter(([name]) => !(name in state))) }))
 		for (const one of [].concat(value ?? []))
 			if (one !== '' && one !== false) query.append(name, one);
 	const text = query.toString();

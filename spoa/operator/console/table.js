@@ -14,10 +14,13 @@ export function table({ caption, columns, rows, href, sort, on_sort, empty, fixe
 	const heads = columns.map((c, at) => {
 		const sorted = c.sort && sort ? (sort === c.sort ? 'ascending' : sort === `-${c.sort}` ? 'descending' : null) : null;
 		const head = h('th', { scope: 'col', role: 'columnheader', class: c.number && 'number', 'aria-sort': sorted });
-		const order = on_sort ? c.sort && (() => on_sort(sorted === 'descending' ? c.sort : `-${c.sort}`)) : !fixed && rows.length > 1 && (() => sort_here(body, head, at));
+		const order = on_sort
+			? c.sort && (() => on_sort(sorted === 'descending' ? c.sort : `-${c.sort}`))
+			: !fixed && rows.length > 1 && (() => sort_here(body, head, at));
 		return add(head, order ? h('button', { type: 'button', class: 'sort', onclick: order }, heading(c.title)) : heading(c.title));
 	});
-	const list = h('table', { role: 'table', class: 'list', onkeydown: keys }, h('caption', {}, caption), h('thead', { role: 'rowgroup' }, h('tr', { role: 'row' }, heads)), body);
+	const list = h('table', { role: 'table', class: 'list', onkeydown: keys }, h('caption', {}, caption),
+		h('thead', { role: 'rowgroup' }, h('tr', { role: 'row' }, heads)), body);
 	return h('div', { class: 'listed' }, !fixed && options(list, caption, columns), scrolled(caption, list));
 }
 
@@ -49,7 +52,10 @@ function sort_here(body, head, at) {
 const choices_of = (columns) => `columns.${location.hash.replace(/\?.*/s, '')}.${columns.map((c) => c.title).join('|')}`;
 
 function show_columns(list, hidden) {
-	for (const tr of list.rows) [...tr.cells].forEach((cell, i) => { cell.hidden = hidden.has(i); });
+	for (const tr of list.rows)
+		[...tr.cells].forEach((cell, i) => {
+			cell.hidden = hidden.has(i);
+		});
 }
 
 function options(list, caption, columns) {
@@ -57,7 +63,8 @@ function options(list, caption, columns) {
 	const hidden = new Set(settings.get(name, '').split(',').filter(Boolean).map(Number));
 	const boxes = columns.map((c, i) => {
 		const box = h('input', { type: 'checkbox', onchange: () => {
-			if (box.checked) hidden.delete(i); else hidden.add(i);
+			if (box.checked) hidden.delete(i);
+			else hidden.add(i);
 			settings.set(name, [...hidden].join());
 			show_columns(list, hidden);
 		} });
@@ -75,7 +82,8 @@ const csv_cell = (cell) => {
 	const text = cell.querySelector('time')?.dateTime ?? cell.innerText.trim().replace(/\s+/g, ' ');
 	return `"${text.replace(/^[=+@\t-]/, "'$&").replaceAll('"', '""')}"`;
 };
-export const csv_of = (list) => [...list.rows].map((tr) => [...tr.cells].filter((c) => !c.hidden).map(csv_cell).join()).join('\r\n') + '\r\n';
+export const csv_of = (list) =>
+	[...list.rows].map((tr) => [...tr.cells].filter((c) => !c.hidden).map(csv_cell).join()).join('\r\n') + '\r\n';
 
 /* ---- rows ---- */
 
@@ -83,8 +91,9 @@ export const csv_of = (list) => [...list.rows].map((tr) => [...tr.cells].filter(
 function scrolled(label, element) {
 	const box = h('div', { class: 'wide-table' }, element);
 	new ResizeObserver(() => {
-		if (box.scrollWidth > box.clientWidth) for (const [name, value] of [['tabindex', '0'], ['role', 'region'], ['aria-label', label]]) box.setAttribute(name, value);
-		else for (const name of ['tabindex', 'role', 'aria-label']) box.removeAttribute(name);
+		if (box.scrollWidth > box.clientWidth) {
+			for (const [name, value] of [['tabindex', '0'], ['role', 'region'], ['aria-label', label]]) box.setAttribute(name, value);
+		} else for (const name of ['tabindex', 'role', 'aria-label']) box.removeAttribute(name);
 	}).observe(box);
 	return box;
 }
@@ -93,8 +102,12 @@ export function table_row(columns, r, href) {
 	const to = href?.(r);
 	return h('tr', { role: 'row', tabindex: to ? null : '-1' }, columns.map((c, i) => {
 		const shown = c.cell(r);
-		return h('td', { role: 'cell', class: [c.number && 'number', c.wide && 'wide', c.keep && 'keep'].filter(Boolean).join(' ') || null, 'data-title': heading(c.title) },
-			to && i === 0 ? h('a', { class: 'open', href: to }, shown) : shown === null || shown === undefined || shown === '' ? null : h('div', {}, shown));
+		return h('td', { role: 'cell', class: [c.number && 'number', c.wide && 'wide', c.keep && 'keep'].filter(Boolean).join(' ') || null,
+			'data-title': heading(c.title) }, to && i === 0
+			? h('a', { class: 'open', href: to }, shown)
+			: shown === null || shown === undefined || shown === ''
+			? null
+			: h('div', {}, shown));
 	}));
 }
 
@@ -106,7 +119,13 @@ function keys(e) {
 	const here = e.target.closest('tbody tr');
 	const all = e.currentTarget.tBodies[0].rows;
 	const step = { ArrowDown: 1, j: 1, ArrowUp: -1, k: -1 }[e.key];
-	const to = step ? (here ? all[here.sectionRowIndex + step] : all[0]) : e.key === 'Home' ? all[0] : e.key === 'End' ? all[all.length - 1] : null;
+	const to = step
+		? (here ? all[here.sectionRowIndex + step] : all[0])
+		: e.key === 'Home'
+		? all[0]
+		: e.key === 'End'
+		? all[all.length - 1]
+		: null;
 	if (!to) return;
 	e.preventDefault();
 	e.stopPropagation();
@@ -142,5 +161,6 @@ export function shares(caption, rows, { href, format = String } = {}) {
 	return table({ caption, rows, href, columns: [
 		{ title: 'name', cell: (r) => r.value, wide: true },
 		{ title: 'count', number: true, cell: (r) => add(h('span', {}), format(r.count)) },
-		{ title: 'share', cell: bar }] });
+		{ title: 'share', cell: bar },
+	] });
 }

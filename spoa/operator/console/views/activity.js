@@ -13,10 +13,16 @@ const day_name = (ms) => new Date(ms).toISOString().slice(0, 10);
 function day_charts(page, lines) {
 	const n = days_of(page), today = Math.floor(Date.now() / DAY_MS) * DAY_MS;
 	const days = Array.from({ length: n }, (_, i) => today - (n - 1 - i) * DAY_MS);
-	return h('div', { class: 'grid' }, lines.map(({ title, format, of, terms }) => h('div', { class: 'panel' }, chart({
-		title, format, signal: page.signal, times: days.map((ms) => ms / 1000), series: [{ label: title.toLowerCase(), values: days.map((ms) => of(day_name(ms))) }],
-		link: page.has('auditor') ? (t) => page.href('search', { ...terms, at: day_name(t * 1000) }) : undefined,
-	}).element)));
+	return h('div', { class: 'grid' }, lines.map(({ title, format, of, terms }) =>
+		h('div', { class: 'panel' }, chart({
+			title,
+			format,
+			signal: page.signal,
+			times: days.map((ms) => ms / 1000),
+			series: [{ label: title.toLowerCase(), values: days.map((ms) => of(day_name(ms))) }],
+			link: page.has('auditor') ? (t) => page.href('search', { ...terms, at: day_name(t * 1000) }) : undefined,
+		}).element)
+	));
 }
 
 /* Requests, tokens and cost a day, by /usage, which every viewer may read. by: person, team, model, … */
@@ -26,8 +32,10 @@ export function usage_by_day(page, by, name) {
 		const rows = new Map(got.rows.filter((r) => r[by] === name).map((r) => [r.day, r]));
 		const value = (read) => (day) => (rows.has(day) ? read(rows.get(day)) ?? 0 : 0);
 		return day_charts(page, [
-			{ title: 'Requests per day', format: count, of: value((r) => r.requests), terms: { [by]: name } }, { title: 'Tokens per day', format: count, of: value((r) => (r.input_tokens ?? 0) + (r.output_tokens ?? 0)), terms: { [by]: name } },
-			{ title: 'Cost per day', format: dollars, of: value((r) => r.cost_nanousd), terms: { [by]: name } }]);
+			{ title: 'Requests per day', format: count, of: value((r) => r.requests), terms: { [by]: name } },
+			{ title: 'Tokens per day', format: count, of: value((r) => (r.input_tokens ?? 0) + (r.output_tokens ?? 0)), terms: { [by]: name } },
+			{ title: 'Cost per day', format: dollars, of: value((r) => r.cost_nanousd), terms: { [by]: name } },
+		]);
 	});
 	return place;
 }
@@ -43,17 +51,26 @@ export function records_by_day(page, terms) {
 }
 
 const columns = [
-	{ title: 'time', keep: true, cell: (r) => when(r.decided_at ?? r.time, { relative: true }) }, { title: 'decision', keep: true, cell: decided },
-	{ title: 'caller', wide: true, cell: (r) => data(r.identity?.person ?? r.identity?.key ?? '') }, { title: 'route', wide: true, cell: (r) => r.route }, { title: 'model', wide: true, cell: (r) => r.model ?? r.requested_model },
-	{ title: 'rule and reason', wide: true, cell: (r) => [rule_and_reason(r), ' ', words(r.classes)] }, { title: 'outcome', cell: ended },
+	{ title: 'time', keep: true, cell: (r) => when(r.decided_at ?? r.time, { relative: true }) },
+	{ title: 'decision', keep: true, cell: decided },
+	{ title: 'caller', wide: true, cell: (r) => data(r.identity?.person ?? r.identity?.key ?? '') },
+	{ title: 'route', wide: true, cell: (r) => r.route },
+	{ title: 'model', wide: true, cell: (r) => r.model ?? r.requested_model },
+	{ title: 'rule and reason', wide: true, cell: (r) => [rule_and_reason(r), ' ', words(r.classes)] },
+	{ title: 'outcome', cell: ended },
 ];
 
 /* The last requests of these terms, with a link to all of them. */
 export function last_requests(page, title, terms, empty) {
 	const place = h('div', {});
 	const since = page.range === '1h' ? '24h' : page.range;
-	fill(place, page, () => page.get('/records/search', { ...terms, since, limit: 10 }), ({ records }) => panel(title, table({
-		caption: `Newest first, of the last ${since}`, rows: records.filter((r) => r.type === 'decision'), columns, empty, href: (r) => page.href('request', { id: r.id }) }),
-	records.length > 0 && h('p', {}, h('a', { href: page.href('search', { ...terms, since }) }, 'All of these requests'))));
+	fill(place, page, () => page.get('/records/search', { ...terms, since, limit: 10 }), ({ records }) =>
+		panel(title, table({
+			caption: `Newest first, of the last ${since}`,
+			rows: records.filter((r) => r.type === 'decision'),
+			columns,
+			empty,
+			href: (r) => page.href('request', { id: r.id }),
+		}), records.length > 0 && h('p', {}, h('a', { href: page.href('search', { ...terms, since }) }, 'All of these requests'))));
 	return place;
 }

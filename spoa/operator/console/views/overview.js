@@ -8,8 +8,11 @@ import { trend_charts } from './trend_charts.js';
 const CHARTS = ['requests', 'denials', 'dollars', 'tokens', 'gateway_latency', 'provider_latency', 'errors', 'cache'];
 
 export default {
-	name: 'overview', title: 'Overview', key: 'v',
-	help: 'What is wrong, the trends of the time range in the head, and the budgets nearest to their limit. A click on a chart opens Search at that time.',
+	name: 'overview',
+	title: 'Overview',
+	key: 'v',
+	help:
+		'What is wrong, the trends of the time range in the head, and the budgets nearest to their limit. A click on a chart opens Search at that time.',
 	show(page) {
 		const first = h('section', { class: 'panel', 'aria-label': 'Health' });
 		let open = false;
