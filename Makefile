@@ -410,6 +410,7 @@ BUILD_LACKS := $(DEPS_BUILD) $(if $(wildcard /usr/include/llhttp.h /usr/share/in
 .PHONY: deps deps-run print-deps
 deps: ## install the Debian packages that build and tests lack, and say which
 	@tests/support/deps $(BUILD_LACKS) $(DEPS_RUN) $(DEPS_TEST) $(if $(filter 0,$(shell id -u)),$(DEPS_FRESH))
+	@tests/support/js-format --install || echo "deps: npm cannot install dprint: lint does not check the format of JavaScript"
 deps-run:
 	@tests/support/deps $(BUILD_LACKS) $(DEPS_RUN)
 print-deps:

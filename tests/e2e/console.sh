@@ -81,6 +81,7 @@ settled
 } >"$D/asks"
 lacks=''
 for v in $(sed -n "s/^import .* from '.*views\/\(.*\)\.js';/\1/p" "$root/spoa/operator/console/views.js"); do
+	! grep -q 'hidden: true' "$root/spoa/operator/console/views/$v.js" || continue
 	[ -n "${PICTURES:-}" ] || [ -s "$root/docs/pictures/console-$v.png" ] || lacks="$lacks $v"
 done
 is "each view has its picture in docs/pictures" "$lacks" ""

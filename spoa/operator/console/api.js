@@ -21,10 +21,14 @@ const HINTS = {
 
 let ask_login = null; /* () => Promise, settled when somebody has logged in */
 let waiting = null;
-export const on_login = (f) => { ask_login = f; };
+export const on_login = (f) => {
+	ask_login = f;
+};
 
 function logged_in() {
-	waiting ??= ask_login().finally(() => { waiting = null; });
+	waiting ??= ask_login().finally(() => {
+		waiting = null;
+	});
 	return waiting;
 }
 
@@ -51,7 +55,7 @@ export async function failure(answer) {
 }
 
 async function ask(path, { query, signal, ...options }) {
-	for (let again = true; ; again = false) {
+	for (let again = true;; again = false) {
 		let answer;
 		try {
 			answer = await fetch(url_of(path, query), { ...options, signal, credentials: 'same-origin', redirect: 'error', cache: 'no-store' });
@@ -68,14 +72,18 @@ async function ask(path, { query, signal, ...options }) {
 /* A session ends when nobody used it for half an hour: what the page asks by itself, long after the last key or
  * pointer, says so and does not keep it. */
 let touched = Date.now();
-for (const what of ['keydown', 'pointerdown', 'wheel']) addEventListener(what, () => { touched = Date.now(); }, { passive: true });
+for (const what of ['keydown', 'pointerdown', 'wheel'])
+	addEventListener(what, () => {
+		touched = Date.now();
+	}, { passive: true });
 const ours = () => ({ 'x-tollgate-console': Date.now() - touched < 60000 ? '1' : 'poll' });
 
 export const get = async (path, query, { signal } = {}) => (await ask(path, { query, signal, headers: ours() })).json();
 export const text = async (path, query, { signal } = {}) => (await ask(path, { query, signal, headers: ours() })).text();
 
 export async function send(method, path, body, { signal, query } = {}) {
-	const answer = await ask(path, { method, query, signal, headers: { 'x-tollgate-console': '1', 'content-type': 'application/json' }, body: JSON.stringify(body ?? {}) });
+	const answer = await ask(path, { method, query, signal, headers: { 'x-tollgate-console': '1', 'content-type': 'application/json' },
+		body: JSON.stringify(body ?? {}) });
 	const said = await answer.text();
 	return said ? JSON.parse(said) : null;
 }
@@ -96,10 +104,14 @@ function* events(block) {
 	if (id !== null || value !== null) yield { event, id, data: value };
 }
 
-const pause = (ms, signal) => new Promise((done) => {
-	const timer = setTimeout(done, ms);
-	signal.addEventListener('abort', () => { clearTimeout(timer); done(); }, { once: true });
-});
+const pause = (ms, signal) =>
+	new Promise((done) => {
+		const timer = setTimeout(done, ms);
+		signal.addEventListener('abort', () => {
+			clearTimeout(timer);
+			done();
+		}, { once: true });
+	});
 
 /* Server-sent events until the signal: asked again after a cut, from the last id on. A fetch and no
  * EventSource, so that a refusal can be read and a paused list can go on where it was.
@@ -109,7 +121,8 @@ export async function stream(path, query, { signal, last = null, on_event, on_st
 	while (!signal.aborted) {
 		let failed = null;
 		try {
-			const answer = await ask(path, { query, signal, headers: { ...ours(), accept: 'text/event-stream', ...(last ? { 'last-event-id': last } : {}) } });
+			const answer = await ask(path, { query, signal,
+				headers: { ...ours(), accept: 'text/event-stream', ...(last ? { 'last-event-id': last } : {}) } });
 			const reader = answer.body.pipeThrough(new TextDecoderStream()).getReader();
 			let held = '';
 			on_state('open', null);
@@ -131,7 +144,10 @@ export async function stream(path, query, { signal, last = null, on_event, on_st
 		} catch (e) {
 			if (e.name === 'AbortError') return last;
 			failed = e instanceof Failed ? e : null;
-			if (failed && [400, 403, 404].includes(failed.status)) { on_state('waiting', failed); return last; }
+			if (failed && [400, 403, 404].includes(failed.status)) {
+				on_state('waiting', failed);
+				return last;
+			}
 		}
 		if (signal.aborted) return last;
 		on_state('waiting', failed);

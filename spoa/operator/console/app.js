@@ -6,17 +6,21 @@ import { settings, zone } from './format.js';
 import { dialog, failed, field } from './parts.js';
 import { go, href, parse } from './router.js';
 import { focus_first } from './table.js';
+import { range_of, ranges } from './trends.js';
 import { views } from './views.js';
 
 const top_bar = document.getElementById('top');
 const main = document.getElementById('main');
+const in_navigation = views.filter((v) => !v.hidden);
 let me = null; /* GET /session: name, roles */
 let shown = null; /* the view that is there: its page and what ends it */
 
 export function say(text) {
 	document.getElementById('said').textContent = text;
 	clearTimeout(say.timer);
-	say.timer = setTimeout(() => { document.getElementById('said').textContent = ''; }, 4000);
+	say.timer = setTimeout(() => {
+		document.getElementById('said').textContent = '';
+	}, 4000);
 }
 
 /* Light and dark: the system's, or the reader's choice. */
@@ -53,9 +57,9 @@ function login() {
 			close();
 		};
 		return h('form', { class: 'login', onsubmit: submit },
-			h('p', {}, 'Log in with a token of this daemon. The operator of the daemon creates a token with: ', h('code', {}, 'tollgate admin-token new NAME --roles viewer,auditor')),
-			field({ name: 'token', label: 'Token', type: 'password', required: true }), wrong,
-			h('button', { class: 'primary' }, 'Log in'));
+			h('p', {}, 'Log in with a token of this daemon. The operator of the daemon creates a token with: ',
+				h('code', {}, 'tollgate admin-token new NAME --roles viewer,auditor')),
+			field({ name: 'token', label: 'Token', type: 'password', required: true }), wrong, h('button', { class: 'primary' }, 'Log in'));
 	}, { closable: false });
 }
 api.on_login(login);
@@ -64,24 +68,40 @@ async function log_out() {
 	try {
 		await api.send('DELETE', '/session');
 	} catch (e) {
-		if (e.status !== 401) { say(`The session did not end: ${e.message}`); return; }
+		if (e.status !== 401) {
+			say(`The session did not end: ${e.message}`);
+			return;
+		}
 	}
 	location.reload();
 }
 
 function frame() {
 	const here = parse(location.hash).view || views[0].name;
+	const range = range_of(parse(location.hash).state);
 	const next_zone = zone() === 'utc' ? 'local' : 'utc';
 	const next_theme = { auto: 'dark', dark: 'light', light: 'auto' }[settings.get('theme', 'auto')];
-	empty(top_bar,
-		h('button', { type: 'button', class: 'skip', onclick: () => main.focus() }, 'Skip to the content'),
+	empty(top_bar, h('button', { type: 'button', class: 'skip', onclick: () => main.focus() }, 'Skip to the content'),
 		h('a', { class: 'brand', href: href(views[0].name) }, 'tollgate'),
-		h('nav', { 'aria-label': 'Views' }, views.map((v) => h('a', { href: href(v.name), 'aria-current': v.name === here ? 'page' : null, title: `g ${v.key}` }, v.title))),
+		h('nav', { 'aria-label': 'Views' },
+			in_navigation.map((v) =>
+				h('a', { href: href(v.name), 'aria-current': v.name === here ? 'page' : null, title: `g ${v.key}` }, v.title)
+			)),
 		h('div', { class: 'tools' },
-			h('button', { type: 'button', id: 'zone', title: 'Show times in the local zone or in UTC', onclick: () => { settings.set('zone', next_zone); frame(); render(); } }, zone() === 'utc' ? 'UTC' : 'Local time'),
-			h('button', { type: 'button', id: 'theme', title: 'Light, dark, or the system’s setting', onclick: () => { theme(next_theme); frame(); document.getElementById('theme').focus(); } }, { auto: 'Auto', dark: 'Dark', light: 'Light' }[settings.get('theme', 'auto')]),
+			h('select', { id: 'range', 'aria-label': 'Time range', title: 'Time range of charts and sums',
+				onchange: (e) => shown?.set({ range: e.target.value, since: null, after: null }) },
+				ranges.map(([value, text]) => h('option', { value, selected: value === range }, text))),
+			h('button', { type: 'button', id: 'zone', title: 'Show times in the local zone or in UTC', onclick: () => {
+				settings.set('zone', next_zone);
+				shown?.set({ tz: next_zone }, { replace: true });
+			} }, zone() === 'utc' ? 'UTC' : 'Local'),
+			h('button', { type: 'button', id: 'theme', title: 'Light, dark, or the system’s setting', onclick: () => {
+				theme(next_theme);
+				frame();
+				document.getElementById('theme').focus();
+			} }, { auto: 'Auto', dark: 'Dark', light: 'Light' }[settings.get('theme', 'auto')]),
 			h('button', { type: 'button', title: 'Keys, and the purpose of this view', onclick: help }, '?'),
-			me && h('span', { class: 'me' }, data(me.name), h('small', {}, ` ${[].concat(me.roles ?? []).join(', ')}`)),
+			me && h('span', { class: 'me', title: `Roles: ${[].concat(me.roles ?? []).join(', ')}` }, data(me.name)),
 			me && h('button', { type: 'button', onclick: log_out }, 'Log out')));
 }
 
@@ -89,11 +109,19 @@ function frame() {
 function page_of(view, state) {
 	const end = new AbortController();
 	const page = {
-		view, state, me, root: h('div', { class: 'view' }), signal: end.signal, keys: [],
+		view,
+		state,
+		me,
+		range: range_of(state),
+		root: h('div', { class: 'view' }),
+		signal: end.signal,
+		keys: [],
 		end: () => end.abort(),
 		/* The same view in another state: null takes a value away. */
 		set: (changes, options) => go(view.name, { ...state, ...changes }, options),
-		go, href, say,
+		go,
+		href,
+		say,
 		has: (role) => role === 'viewer' || [].concat(page.me?.roles ?? []).includes(role), /* each role may see */
 		get: (path, query) => api.get(path, query, { signal: end.signal }),
 		text: (path, query) => api.text(path, query, { signal: end.signal }),
@@ -105,16 +133,29 @@ function page_of(view, state) {
 			const turn = async () => {
 				if (busy || document.hidden || end.signal.aborted) return;
 				busy = true;
-				try { await f(); } finally { busy = false; }
+				try {
+					await f();
+				} finally {
+					busy = false;
+				}
 			};
 			const timer = setInterval(turn, ms);
 			document.addEventListener('visibilitychange', turn);
-			end.signal.addEventListener('abort', () => { clearInterval(timer); document.removeEventListener('visibilitychange', turn); }, { once: true });
+			end.signal.addEventListener('abort', () => {
+				clearInterval(timer);
+				document.removeEventListener('visibilitychange', turn);
+			}, { once: true });
 			turn();
 		},
 		/* A key of this view, for the help, too. */
-		key(k, what, f) { page.keys.push({ k, what, f }); },
-		heading: (text) => { document.title = `${plain_title(text)} · tollgate`; },
+		key(k, what, f) {
+			page.keys.push({ k, what, f });
+		},
+		/* The title of the view, in the page and in the window. */
+		heading: (text) => {
+			document.title = `${plain_title(text)} · tollgate`;
+			empty(main.querySelector('h1'), data(plain_title(text)));
+		},
 	};
 	return page;
 }
@@ -128,12 +169,14 @@ function render() {
 	shown?.end();
 	if (!view) {
 		shown = null;
-		empty(main, h('h1', {}, 'This view does not exist'), h('p', {}, data(name), ' is not a view. The views are: ', views.map((v, i) => [i ? ', ' : null, h('a', { href: href(v.name) }, v.title)])));
+		empty(main, h('h1', {}, 'This view does not exist'),
+			h('p', {}, data(name), ' is not a view. The views are: ',
+				in_navigation.map((v, i) => [i ? ', ' : null, h('a', { href: href(v.name) }, v.title)])));
 		return;
 	}
 	shown = page_of(view, state);
+	empty(main, h('h1', {}), shown.root);
 	shown.heading(view.title);
-	empty(main, h('h1', {}, view.title), shown.root);
 	frame();
 	try {
 		view.show(shown);
@@ -148,9 +191,13 @@ function render() {
 }
 
 function help() {
-	const keys = [['j k ↓ ↑', 'move between rows'], ['Enter', 'open the row'], ['/', 'move to the search field'], ['?', 'show this help'], ['Esc', 'close the dialog'],
-		...(shown?.keys ?? []).map(({ k, what }) => [k, what]), ...views.map((v) => [`g ${v.key}`, v.title])];
-	return dialog('Help', (close) => [shown && h('p', {}, shown.view.help),
+	const keys = [['j k ↓ ↑', 'move between rows'], ['Enter', 'open the row'], ['/', 'move to the search field'], ['?', 'show this help'], [
+		'Esc',
+		'close the dialog',
+	], ...(shown?.keys ?? []).map(({ k, what }) => [k, what]), ...in_navigation.map((v) => [`g ${v.key}`, v.title])];
+	return dialog('Help', (
+		close,
+	) => [shown && h('p', {}, shown.view.help),
 		h('dl', { class: 'facts keys' }, keys.map(([k, what]) => [h('dt', {}, h('kbd', {}, k)), h('dd', {}, what)])),
 		h('p', {}, h('button', { type: 'button', onclick: () => close() }, 'Close'))]);
 }
@@ -159,24 +206,36 @@ let g_at = 0; /* when g was pressed */
 addEventListener('keydown', (e) => {
 	if (e.ctrlKey || e.metaKey || e.altKey || e.target.closest?.('input, select, textarea, dialog')) return;
 	if (Date.now() - g_at < 1500) {
-		const to = views.find((v) => v.key === e.key);
+		const to = in_navigation.find((v) => v.key === e.key);
 		g_at = 0;
-		if (to) { e.preventDefault(); go(to.name); return; }
+		if (to) {
+			e.preventDefault();
+			go(to.name);
+			return;
+		}
 	}
 	const own = shown?.keys.find((k) => k.k === e.key);
-	if (own) { e.preventDefault(); own.f(); }
-	else if (e.key === 'g') g_at = Date.now();
-	else if (e.key === '?') { e.preventDefault(); help(); }
-	else if (e.key === '/') {
+	if (own) {
+		e.preventDefault();
+		own.f();
+	} else if (e.key === 'g') g_at = Date.now();
+	else if (e.key === '?') {
+		e.preventDefault();
+		help();
+	} else if (e.key === '/') {
 		e.preventDefault();
 		const box = main.querySelector('input[type=search]');
-		if (box) box.focus(); else go('search');
-	} else if ((e.key === 'j' || (e.key === 'ArrowDown' && (e.target === document.body || e.target === main))) && focus_first()) e.preventDefault();
+		if (box) box.focus();
+		else go('search');
+	} else if ((e.key === 'j' || (e.key === 'ArrowDown' && (e.target === document.body || e.target === main))) && focus_first())
+		e.preventDefault();
 });
 
 theme();
 frame();
-addEventListener('hashchange', () => { if (me) render(); });
+addEventListener('hashchange', () => {
+	if (me) render();
+});
 try {
 	await who_am_i();
 } catch (e) {

@@ -4,10 +4,13 @@ import { copied, dialog, field, form_values } from './parts.js';
 
 /* What stands below a change that was made. */
 const left = (page, answer) => [
-	answer?.record ? h('p', {}, 'Recorded as ', h('strong', { class: 'record' }, answer.record), page.has('auditor') && [': ', h('a', { href: page.href('search', { type: 'change', since: '1h' }) }, 'changes of the last hour')],
-		'. To read the record on the daemon’s machine, run: ', copied(`tollgate audit show --seq ${answer.record}`, page.say))
+	answer?.record ?
+		h('p', {}, 'Recorded as ', h('strong', { class: 'record' }, answer.record),
+			page.has('auditor') && [': ', h('a', { href: page.href('search', { type: 'change', since: '1h' }) }, 'changes of the last hour')],
+			'. To read the record on the daemon’s machine, run: ', copied(`tollgate audit show --seq ${answer.record}`, page.say))
 		: h('p', { class: 'dim' }, 'The daemon records this change itself. The audit report lists it.'),
-	answer?.redis === 'away' && h('p', { class: 'wrong' }, 'Redis is unavailable. Other daemons apply the change when Redis is available again.'),
+	answer?.redis === 'away' &&
+	h('p', { class: 'wrong' }, 'Redis is unavailable. Other daemons apply the change when Redis is available again.'),
 	answer?.kept === false && h('p', { class: 'wrong' }, 'The state file could not be written. The change ends when the daemon stops.'),
 ];
 
@@ -39,23 +42,26 @@ export async function change(page, { title, what, action, fields = [], typed, pa
 				button.disabled = false;
 				add(wrong, h('p', { class: 'wrong' }, `${failure.message}`), failure.hint && h('p', { class: 'dim' }, failure.hint));
 			}
-		} },
-		h('p', {}, what), h('div', { class: 'fields' }, fields),
-		typed !== undefined && field({ name: 'typed', label: `Type ${typed} to confirm`, required: true }),
-		field({ name: 'reason', label: 'Why (recorded)', required: true }), wrong,
-		h('p', { class: 'row' }, button, ' ', h('button', { type: 'button', onclick: () => close() }, 'Cancel')));
+		} }, h('p', {}, what), h('div', { class: 'fields' }, fields),
+			typed !== undefined && field({ name: 'typed', label: `Type ${typed} to confirm`, required: true }),
+			field({ name: 'reason', label: 'Why (recorded)', required: true }), wrong,
+			h('p', { class: 'row' }, button, ' ', h('button', { type: 'button', onclick: () => close() }, 'Cancel')));
 		return add(place, form);
 	});
 	return answer;
 }
 
 /* Now and again, but not while somebody is in the place with keys or reads a dialog. */
-export const every = (page, ms, place, load) => page.every(ms, () => (place.contains(document.activeElement) || document.querySelector('dialog[open]') ? null : load()));
+export const every = (page, ms, place, load) =>
+	page.every(ms, () => (place.contains(document.activeElement) || document.querySelector('dialog[open]') ? null : load()));
 
 /* Parts of a view, as links: which one is in the URL. parts: [[name, title], …]; of: what stays in the URL. */
 export function parts_of(page, parts, of = {}) {
 	const here = parts.some(([name]) => name === page.state.part) ? page.state.part : parts[0][0];
-	const nav = h('nav', { class: 'parts row', 'aria-label': 'Parts of this view' }, parts.map(([name, title]) =>
-		h('a', { href: page.href(page.view.name, { ...of, part: name === parts[0][0] ? null : name }), 'aria-current': name === here ? 'page' : null }, title)));
+	const nav = h('nav', { class: 'parts row', 'aria-label': 'Parts of this view' },
+		parts.map(([name, title]) =>
+			h('a', { href: page.href(page.view.name, { ...of, part: name === parts[0][0] ? null : name }),
+				'aria-current': name === here ? 'page' : null }, title)
+		));
 	return { here, nav };
 }

@@ -1,5 +1,5 @@
-// Lines over time by uPlot, which is fetched when the program is built. Where it was not to be had the same
-// numbers are a table; with it that table is one click away, and what screen readers read.
+// Lines and stacked bands over time, by uPlot, which is fetched when the program is built. Without uPlot the same
+// numbers are a table. With uPlot the table is one click away, for screen readers too.
 import uPlot from './uplot.js';
 import { empty, h } from './dom.js';
 import { when_text, zone } from './format.js';
@@ -9,7 +9,9 @@ export const charts_here = Boolean(uPlot);
 const DASHES = [[], [6, 3], [2, 2], [8, 3, 2, 3], [12, 4], [1, 3]];
 const css = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
 const drawn = new Set(); /* drawn again when light becomes dark */
-export function redraw_charts() { for (const draw of drawn) draw(); }
+export function redraw_charts() {
+	for (const draw of drawn) draw();
+}
 
 /* Indices of values between two gaps: neither neighbor exists, so no line would show them. */
 function lone_points(u, at) {
@@ -17,61 +19,115 @@ function lone_points(u, at) {
 	return values.flatMap((v, i) => (known(i) && !known(i - 1) && !known(i + 1) ? [i] : []));
 }
 
-function numbers(times, series, format) {
-	return h('table', { class: 'numbers' }, h('thead', {}, h('tr', {}, h('th', { scope: 'col' }, 'time'), series.map((s) => h('th', { scope: 'col', class: 'number' }, s.label)))),
-		h('tbody', {}, times.map((t, i) => h('tr', {}, h('th', { scope: 'row' }, when_text(t * 1000, { day: false })),
-			series.map((s) => h('td', { class: 'number' }, s.values[i] === null || s.values[i] === undefined ? '–' : format(s.values[i])))))));
+const DAY_S = 86400;
+/* As long as the span needs: seconds, minutes, or the day. */
+function axis_text(t, times) {
+	const span = times.at(-1) - times[0], text = when_text(t * 1000);
+	return span > 2 * DAY_S ? text.slice(5, 10) : span < 600 ? text.slice(11, 19) : text.slice(11, 16);
+}
+const shown_or_dash = (n, format) => (n === null || n === undefined ? '–' : format(n));
+
+function numbers(times, series, format, link) {
+	return h('table', { class: 'numbers' },
+		h('thead', {}, h('tr', {}, h('th', { scope: 'col' }, 'Time'), series.map((s) => h('th', { scope: 'col', class: 'number' }, s.label)))),
+		h('tbody', {},
+			times.map((t, i) =>
+				h('tr', {}, h('th', { scope: 'row' }, link ? h('a', { href: link(t) }, when_text(t * 1000)) : when_text(t * 1000)),
+					series.map((s) => h('td', { class: 'number' }, shown_or_dash(s.values[i], format))))
+			)));
 }
 
-/* times: seconds since 1970; series: [{label, values}], null where nothing is known; six at most are told
- * apart. format(n): of axis and table. signal: the view's. Returns {element, update(times, series)}. */
-export function chart({ title, times, series, format = String, signal, height = 160 }) {
-	const place = h('div', { class: 'plot', 'aria-hidden': 'true' });
+/* Stacked: each series begins where the one below ends, and the sum of all is drawn first, behind the others. Faint
+ * series are not stacked. Returns [{ ...series, drawn }]. */
+function layers(series, stacked) {
+	if (!stacked) return series.map((s) => ({ ...s, drawn: s.values }));
+	let below = null;
+	const up = series.filter((s) => !s.faint).map((s) => {
+		below = s.values.map((v, i) => (v === null && (below?.[i] ?? null) === null ? null : (v ?? 0) + (below?.[i] ?? 0)));
+		return { ...s, drawn: below, filled: true };
+	});
+	return [...up.reverse(), ...series.filter((s) => s.faint).map((s) => ({ ...s, drawn: s.values }))];
+}
+
+/* times: seconds since 1970; series: [{ label, values, faint }], null where nothing is known; at most six can be told
+ * apart; faint: the period before. stacked: bands on top of each other. format(n): for the axis and the table.
+ * link(t): where a click on the step at t leads. signal: the view's. Returns { element, update(times, series) }. */
+export function chart({ title, times, series, format = String, signal, height = 160, stacked = false, link }) {
+	const place = h('div', { class: link ? 'plot linked' : 'plot', 'aria-hidden': 'true', onclick: () => {
+		if (link && plot?.cursor.idx >= 0) location.hash = link(times[plot.cursor.idx]);
+	} });
 	const table = h('div', { class: 'scroll', tabindex: '0', role: 'region', 'aria-label': `${title}: numbers` });
 	const details = h('details', { ontoggle: () => show_numbers() }, h('summary', {}, 'Numbers'), table);
-	const element = h('figure', { class: 'chart' }, h('figcaption', {}, title), charts_here && place, details);
+	const element = h('figure', { class: 'chart' }, h('figcaption', {}, title, h('small', { class: 'before' }, ' faint: the period before')),
+		charts_here && place, details);
 	let plot = null;
 
 	function show_numbers() {
-		if (details.open) empty(table, times.length ? numbers(times, series, format) : 'No data yet.');
+		if (details.open) empty(table, times.length ? numbers(times, series, format, link) : 'No data yet.');
 	}
 
-	/* Where no pointer is, the legend says the newest. */
-	const newest = () => requestAnimationFrame(() => { if (plot && !(plot.cursor.left >= 0)) plot.setLegend({ idx: times.length - 1 }); });
+	/* Without a pointer the legend shows the newest values. */
+	const newest = () =>
+		requestAnimationFrame(() => {
+			if (plot && !(plot.cursor.left >= 0)) plot.setLegend({ idx: times.length - 1 });
+		});
 
 	function draw() {
 		plot?.destroy();
 		plot = null;
 		const width = place.clientWidth;
 		if (!charts_here || !width) return;
-		if (!times.length) { empty(place, h('p', { class: 'dim' }, 'No data yet.')); return; }
+		if (!times.length || !series.length) {
+			empty(place, h('p', { class: 'dim' }, 'No data yet.'));
+			return;
+		}
 		empty(place);
-		const axis = { stroke: css('--dim'), grid: { stroke: css('--line'), width: 1 }, ticks: { stroke: css('--line'), width: 1 }, font: '11px system-ui, sans-serif' };
+		const all = layers(series, stacked);
+		element.classList.toggle('has-before', series.some((s) => s.faint));
+		const axis = { stroke: css('--dim'), grid: { stroke: css('--line'), width: 1 }, ticks: { stroke: css('--line'), width: 1 },
+			font: '11px system-ui, sans-serif' };
+		const color = (s) => (s.faint ? css('--strong') : css(`--series-${(series.indexOf(series.find((o) => o.label === s.label)) % 6) + 1}`));
 		plot = new uPlot({
-			width, height, padding: [8, 8, 0, 0],
+			width,
+			height,
+			padding: [8, 18, 0, 0],
 			tzDate: (s) => (zone() === 'utc' ? uPlot.tzDate(new Date(s * 1000), 'Etc/UTC') : new Date(s * 1000)),
 			cursor: { y: false, drag: { x: false, y: false } },
 			scales: { y: { range: (u, low, high) => [Math.min(0, low ?? 0), high > 0 ? high * 1.08 : 1] } },
-			axes: [{ ...axis, values: (u, at) => at.map((s) => when_text(s * 1000, { day: false }).slice(0, times.at(-1) - times[0] < 600 ? 8 : 5)) },
-				{ ...axis, size: 58, values: (u, at) => at.map((n) => format(n)) }],
-			series: [{ label: 'time', value: (u, s) => (s === null ? '–' : when_text(s * 1000, { day: false })) },
-				...series.map((s, i) => ({ label: s.label, stroke: css(`--series-${(i % 6) + 1}`), width: 2, dash: DASHES[i % 6], points: { show: times.length < 3, size: 5, filter: lone_points }, value: (u, n) => (n === null || n === undefined ? '–' : format(n)) }))],
-		}, [times, ...series.map((s) => s.values)], place);
+			axes: [{ ...axis, values: (u, at) => at.map((s) => axis_text(s, times)).map((text, i, all) => (text === all[i - 1] ? '' : text)) }, {
+				...axis,
+				size: 58,
+				values: (u, at) => at.map((n) => format(n)),
+			}],
+			series: [{ label: 'Time', value: (u, s) => (s === null ? '–' : when_text(s * 1000, { day: times.at(-1) - times[0] >= DAY_S / 2 })) },
+				...all.map((s, i) => ({ label: s.label, class: s.faint ? 'faint' : undefined, stroke: s.filled ? css('--card') : color(s),
+					fill: s.filled ? color(s) : undefined, width: s.faint || s.filled ? 1 : 2, dash: s.faint ? [3, 3] : s.filled ? [] : DASHES[i % 6],
+					points: { show: times.length < 3, size: 5, stroke: color(s), fill: color(s), filter: lone_points },
+					value: (u, n, k, at) => shown_or_dash(at === null || at === undefined ? null : s.values[at], format) })
+				)],
+		}, [times, ...all.map((s) => s.drawn)], place);
 		newest();
 	}
 
 	if (charts_here) {
-		const seen = new ResizeObserver(() => { if (place.clientWidth && plot?.width !== place.clientWidth) draw(); });
+		const seen = new ResizeObserver(() => {
+			if (place.clientWidth && plot?.width !== place.clientWidth) draw();
+		});
 		seen.observe(place);
 		drawn.add(draw);
-		signal.addEventListener('abort', () => { seen.disconnect(); drawn.delete(draw); plot?.destroy(); plot = null; }, { once: true });
+		signal.addEventListener('abort', () => {
+			seen.disconnect();
+			drawn.delete(draw);
+			plot?.destroy();
+			plot = null;
+		}, { once: true });
 	} else details.open = true;
 	return { element, update(new_times, new_series) {
-		const same = plot && new_series.length === series.length && new_series.every((s, i) => s.label === series[i].label);
+		const same = plot && !stacked && new_series.length === series.length && new_series.every((s, i) => s.label === series[i].label);
 		times = new_times;
 		series = new_series;
 		if (same && times.length) {
-			plot.setData([times, ...series.map((s) => s.values)]);
+			plot.setData([times, ...layers(series, stacked).map((s) => s.drawn)]);
 			newest();
 		} else draw();
 		show_numbers();

@@ -5,7 +5,10 @@
 export function tree(text) {
 	const out = [];
 	let line = '', depth = 0;
-	const end = () => { if (line.trim()) out.push(line.trimEnd()); line = '  '.repeat(depth); };
+	const end = () => {
+		if (line.trim()) out.push(line.trimEnd());
+		line = '  '.repeat(depth);
+	};
 	for (let i = 0; i < text.length; i++) {
 		const c = text[i];
 		if (c === '"') {
@@ -13,7 +16,10 @@ export function tree(text) {
 				line += text[i];
 				if (text[i] !== '\\' || i + 1 >= text.length) continue;
 				line += text[++i];
-				if (text[i] === 'n') { out.push(line); line = '  '.repeat(depth + 1); }
+				if (text[i] === 'n') {
+					out.push(line);
+					line = '  '.repeat(depth + 1);
+				}
 			}
 			line += text[i] ?? '';
 		} else if (c === '{' || c === '[') {
@@ -51,11 +57,16 @@ export function difference(old, now) {
 		const wide = y.length + 1, common = new Uint32Array((x.length + 1) * wide);
 		for (let i = x.length - 1; i >= 0; i--)
 			for (let k = y.length - 1; k >= 0; k--)
-				common[i * wide + k] = x[i] === y[k] ? common[(i + 1) * wide + k + 1] + 1 : Math.max(common[(i + 1) * wide + k], common[i * wide + k + 1]);
+				common[i * wide + k] = x[i] === y[k]
+					? common[(i + 1) * wide + k + 1] + 1
+					: Math.max(common[(i + 1) * wide + k], common[i * wide + k + 1]);
 		let i = 0, k = 0;
 		while (i < x.length || k < y.length)
-			if (i < x.length && k < y.length && x[i] === y[k]) { out.push([' ', x[i]]); i++; k++; }
-			else if (k >= y.length || (i < x.length && common[(i + 1) * wide + k] >= common[i * wide + k + 1])) out.push(['-', x[i++]]);
+			if (i < x.length && k < y.length && x[i] === y[k]) {
+				out.push([' ', x[i]]);
+				i++;
+				k++;
+			} else if (k >= y.length || (i < x.length && common[(i + 1) * wide + k] >= common[i * wide + k + 1])) out.push(['-', x[i++]]);
 			else out.push(['+', y[k++]]);
 	}
 	return out.concat(old.slice(old.length - tail).map((l) => [' ', l]));

@@ -1,33 +1,42 @@
-// Times, money, sizes as people read them. The zone is a choice of the reader's, kept in this browser.
+// Times, money, sizes as people read them.
 import { h } from './dom.js';
 
 const pad = (n, w = 2) => String(n).padStart(w, '0');
 
 export const settings = {
 	get(name, otherwise) {
-		try { return localStorage.getItem(`tollgate.${name}`) ?? otherwise; } catch { return otherwise; }
+		try {
+			return localStorage.getItem(`tollgate.${name}`) ?? otherwise;
+		} catch {
+			return otherwise;
+		}
 	},
 	set(name, value) {
-		try { localStorage.setItem(`tollgate.${name}`, value); } catch { /* a browser that keeps nothing */ }
+		try {
+			localStorage.setItem(`tollgate.${name}`, value);
+		} catch { /* a browser that keeps nothing */ }
 	},
 };
 
-export const zone = () => settings.get('zone', 'local');
+/* The zone of the URL (tz=utc or tz=local), or else the reader's choice. */
+export const zone = () => (/[?&]tz=(utc|local)(&|$)/.exec(location.hash)?.[1] ?? settings.get('zone', 'local'));
 
 /* A time of records (RFC 3339 with any fraction), or milliseconds since 1970. NaN: none. */
 export const instant = (value) => (typeof value === 'number' ? value : Date.parse(value ?? ''));
 
 function parts(ms, utc) {
 	const d = new Date(ms);
-	return utc ? [d.getUTCFullYear(), d.getUTCMonth(), d.getUTCDate(), d.getUTCHours(), d.getUTCMinutes(), d.getUTCSeconds(), d.getUTCMilliseconds()]
+	return utc ?
+		[d.getUTCFullYear(), d.getUTCMonth(), d.getUTCDate(), d.getUTCHours(), d.getUTCMinutes(), d.getUTCSeconds(), d.getUTCMilliseconds()]
 		: [d.getFullYear(), d.getMonth(), d.getDate(), d.getHours(), d.getMinutes(), d.getSeconds(), d.getMilliseconds()];
 }
 
 /* 2026-11-23 01:02:03, with a fraction or as a time of day where asked. */
-export function when_text(value, { utc = zone() === 'utc', day = true, fraction = false } = {}) {
+export function when_text(value, { utc = zone() === 'utc', day = true, time = true, fraction = false } = {}) {
 	const ms = instant(value);
 	if (Number.isNaN(ms)) return String(value ?? '');
 	const [y, mo, d, ho, mi, s, f] = parts(ms, utc);
+	if (!time) return `${y}-${pad(mo + 1)}-${pad(d)}`;
 	return (day ? `${y}-${pad(mo + 1)}-${pad(d)} ` : '') + `${pad(ho)}:${pad(mi)}:${pad(s)}` + (fraction ? `.${pad(f, 3)}` : '');
 }
 
@@ -43,7 +52,13 @@ export function ago(value, now = Date.now()) {
 	const s = Math.round((now - instant(value)) / 1000);
 	if (Number.isNaN(s)) return '';
 	const a = Math.abs(s);
-	const text = a < 60 ? `${a} s` : a < 3600 ? `${Math.floor(a / 60)} min` : a < 86400 ? `${Math.floor(a / 3600)} h` : `${Math.floor(a / 86400)} d`;
+	const text = a < 60
+		? `${a} s`
+		: a < 3600
+		? `${Math.floor(a / 60)} min`
+		: a < 86400
+		? `${Math.floor(a / 3600)} h`
+		: `${Math.floor(a / 86400)} d`;
 	return s < 0 ? `in ${text}` : `${text} ago`;
 }
 

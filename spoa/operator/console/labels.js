@@ -11,18 +11,25 @@ const TARGETS = {
 	ejected: ['ejected', 'bad', 'an operator took the target out'],
 	failing: ['failing', 'bad', 'receives requests because the route has no other target; the last response was a failure'],
 };
-const DEGRADED = { away: ['degraded', 'bad'], calm: ['recovering', 'edit'], refuses: ['refuses writes', 'bad'], dropped: ['lines dropped', 'edit'] };
+const DEGRADED = { away: ['degraded', 'bad'], calm: ['recovering', 'edit'], refuses: ['refuses writes', 'bad'],
+	dropped: ['lines dropped', 'edit'] };
 const TOOLS = {
 	approved: ['approved', 'good', 'an operator approved the current text'],
 	new: ['new', 'edit', 'no operator has reviewed the text yet'],
 	changed: ['changed', 'bad', 'hidden and denied until an operator approves the new text'],
 };
 const CAUSES = {
-	never_sent: 'the gateway could not reach the provider', throttled: 'the provider throttled the request', refused_us: 'the provider rejected the request',
-	perhaps_billed: 'the provider failed after the request was sent', ruled: 'a rule of HAProxy answered the request',
+	never_sent: 'the gateway could not reach the provider',
+	throttled: 'the provider throttled the request',
+	refused_us: 'the provider rejected the request',
+	perhaps_billed: 'the provider failed after the request was sent',
+	ruled: 'a rule of HAProxy answered the request',
 };
 
-const shown_as = (table) => (state) => { const [label, kind, means] = table[state] ?? [plain_words(state ?? 'unknown'), 'dim']; return { label, kind, means }; };
+const shown_as = (table) => (state) => {
+	const [label, kind, means] = table[state] ?? [plain_words(state ?? 'unknown'), 'dim'];
+	return { label, kind, means };
+};
 export const target_state = shown_as(TARGETS);
 export const degraded_state = shown_as(DEGRADED);
 export const tool_state = shown_as(TOOLS);

@@ -1,5 +1,5 @@
 // Pieces that views share: states of loading, facts, badges, bars, forms.
-import { add, data, empty, h } from './dom.js';
+import { add, data, empty, h, place } from './dom.js';
 import { plain_words } from './labels.js';
 
 export const loading = (what = 'Loading') => h('p', { class: 'state', role: 'status' }, `${what}…`);
@@ -10,15 +10,18 @@ export const nothing = (text, hint) => h('div', { class: 'state' }, h('p', {}, t
 /* What went wrong and what to do; again(): tries once more. */
 export function failed(error, again) {
 	return h('div', { class: 'state wrong', role: 'alert' },
-		h('p', {}, h('strong', {}, error.status ? `${error.status}: ` : 'The request failed: '), error.message.trim().split('\n').map((line, i) => [i ? h('br') : null, line])),
-		error.hint && h('p', {}, error.hint),
+		h('p', {}, h('strong', {}, error.status ? `${error.status}: ` : 'The request failed: '),
+			error.message.trim().split('\n').map((line, i) => [i ? h('br') : null, line])), error.hint && h('p', {}, error.hint),
 		again && h('button', { type: 'button', onclick: again }, 'Try again'));
 }
 
 /* Fills a place with what load() brings: "Loading…" until then, the error and a button if it fails. What was
  * there before stays, dimmed, while it loads again. */
 export async function fill(place, page, load, show) {
-	const began = setTimeout(() => { if (!place.hasChildNodes()) empty(place, loading()); else place.classList.add('stale'); }, 150);
+	const began = setTimeout(() => {
+		if (!place.hasChildNodes()) empty(place, loading());
+		else place.classList.add('stale');
+	}, 150);
 	place.setAttribute('aria-busy', 'true');
 	try {
 		const got = await load();
@@ -53,11 +56,21 @@ export function facts(rows) {
 const KINDS = { permit: 'good', observed: 'dim', redact: 'edit', deny: 'bad', complete: 'good', up: 'good', open: 'bad' };
 
 /* A word with a color. The word alone carries the meaning. */
-export const badge = (word, kind = KINDS[word] ?? 'dim') => (word === undefined || word === null || word === '' ? null : h('span', { class: `badge ${kind}` }, word));
+export const badge = (word,
+	kind = KINDS[word] ?? 'dim') => (word === undefined || word === null || word === '' ? null : h('span', { class: `badge ${kind}` }, word));
 
 /* The mark of a state of labels.js: a dot and a word. */
 export const mark = ({ label, kind }) => h('span', { class: `mark ${kind}` }, h('span', { class: 'dot', 'aria-hidden': 'true' }), label);
 export const marked_state = (state) => [mark(state), state.means && [' ', h('small', {}, state.means)]];
+
+/* How much of a whole is used, as a bar and a number. */
+export function bar(used, of, text) {
+	const share = of ? Math.min(100, Math.floor((100 * used) / of)) : 100;
+	const kind = share >= 95 ? 'bad' : share >= 80 ? 'edit' : 'good';
+	return h('span', { class: 'gone' },
+		h('span', { class: 'bar', 'aria-hidden': 'true' }, place(h('span', { class: kind }), { width: `${share}%` })),
+		h('span', { class: `share ${kind}` }, text ?? `${share} %`));
+}
 
 /* What was decided, with the status of a denial. How it ended is another matter: the provider's refusal of what was
  * permitted is no good end. */
@@ -80,7 +93,12 @@ export const words = (list) => [].concat(list ?? []).map((w, i) => [i ? ' ' : nu
 /* A line that is copied: a command, an id. */
 export function copied(text, say) {
 	const button = h('button', { type: 'button', class: 'small', onclick: async () => {
-		try { await navigator.clipboard.writeText(text); say('Copied.'); } catch { say('The browser does not permit copying. Select the text instead.'); }
+		try {
+			await navigator.clipboard.writeText(text);
+			say('Copied.');
+		} catch {
+			say('The browser does not permit copying. Select the text instead.');
+		}
 	} }, 'Copy');
 	return h('span', { class: 'copied' }, h('code', { tabindex: '0' }, text), ' ', button);
 }
@@ -96,9 +114,14 @@ export function save(name, content, type = 'text/plain') {
 export function field({ name, label, value = '', type = 'text', options, placeholder, hint, list, required, size = '28' }) {
 	const id = `f-${name}`;
 	const input = options
-		? h('select', { id, name }, options.map((o) => { const [v, t] = [].concat(o, o); return h('option', { value: v, selected: v === value }, t); }))
-		: type === 'area' ? h('textarea', { id, name, placeholder, spellcheck: 'false', rows: '8' }, null)
-		: h('input', { id, name, type, value, placeholder, size: type === 'number' ? null : size, list: list && `${id}-list`, required, autocomplete: 'off', spellcheck: 'false', 'aria-describedby': hint && `${id}-hint` });
+		? h('select', { id, name }, options.map((o) => {
+			const [v, t] = [].concat(o, o);
+			return h('option', { value: v, selected: v === value }, t);
+		}))
+		: type === 'area' ?
+		h('textarea', { id, name, placeholder, spellcheck: 'false', rows: '8' }, null)
+		: h('input', { id, name, type, value, placeholder, size: type === 'number' ? null : size, list: list && `${id}-list`, required,
+			autocomplete: 'off', spellcheck: 'false', 'aria-describedby': hint && `${id}-hint` });
 	if (type === 'area') input.value = value;
 	return h('div', { class: 'field' }, h('label', { for: id }, label), input,
 		list && h('datalist', { id: `${id}-list` }, list.map((o) => h('option', { value: o }))),
@@ -121,10 +144,19 @@ export function dialog(title, show, { closable = true } = {}) {
 		const back = document.activeElement;
 		const box = h('dialog', { 'aria-label': title });
 		let result;
-		const close = (value) => { result = value; box.close(); };
+		const close = (value) => {
+			result = value;
+			box.close();
+		};
 		add(box, h('h2', {}, title), show(close));
-		box.addEventListener('cancel', (e) => { if (!closable) e.preventDefault(); });
-		box.addEventListener('close', () => { box.remove(); back?.focus?.(); done(result); });
+		box.addEventListener('cancel', (e) => {
+			if (!closable) e.preventDefault();
+		});
+		box.addEventListener('close', () => {
+			box.remove();
+			back?.focus?.();
+			done(result);
+		});
 		document.body.append(box);
 		box.showModal();
 	});
@@ -132,7 +164,11 @@ export function dialog(title, show, { closable = true } = {}) {
 
 /* Of a change: what is about to happen, and why; resolved with the reason, or undefined. */
 export function confirm_change(title, what, action) {
-	return dialog(title, (close) => h('form', { onsubmit: (e) => { e.preventDefault(); close(form_values(e.target).reason); } },
-		h('p', {}, what), field({ name: 'reason', label: 'Why (recorded)', required: true }),
-		h('p', { class: 'row' }, h('button', { class: 'primary' }, action), ' ', h('button', { type: 'button', onclick: () => close() }, 'Cancel'))));
+	return dialog(title, (close) =>
+		h('form', { onsubmit: (e) => {
+			e.preventDefault();
+			close(form_values(e.target).reason);
+		} }, h('p', {}, what), field({ name: 'reason', label: 'Why (recorded)', required: true }),
+			h('p', { class: 'row' }, h('button', { class: 'primary' }, action), ' ',
+				h('button', { type: 'button', onclick: () => close() }, 'Cancel'))));
 }

@@ -14,8 +14,9 @@ export function terms_of(openapi) {
 const quoted = (v) => (/^[^\s"\\]+$/.test(v) ? v : `"${v.replace(/["\\]/g, '\\$&')}"`);
 
 /* The line of a state: what searches, not what pages or shows. */
-export const to_text = (state, names) => [...names, ...WINDOW, ...OTHERS]
-	.flatMap((name) => [].concat(state[name] ?? []).filter((v) => v !== '').map((v) => `${name}:${quoted(String(v))}`)).join(' ');
+export const to_text = (state, names) =>
+	[...names, ...WINDOW, ...OTHERS]
+		.flatMap((name) => [].concat(state[name] ?? []).filter((v) => v !== '').map((v) => `${name}:${quoted(String(v))}`)).join(' ');
 
 /* {state, wrong: [sentence]}. word = name ":" ( plain | '"' { any | "\" any } '"' ); a word alone that looks like an id is one. */
 export function from_text(text, names) {
@@ -45,8 +46,13 @@ export function to_query(state, names) {
 }
 
 const shell = (v) => (/^[A-Za-z0-9_./:@,+=-]+$/.test(v) ? v : `'${v.replace(/'/g, "'\\''")}'`);
-const shell_args = (query) => Object.entries(query).flatMap(([name, value]) => [].concat(value).map((v) => (name === 'oldest' ? (v === 'true' ? '--oldest' : '') : `--${name}=${shell(String(v))}`))).filter(Boolean).join(' ');
+const shell_args = (query) =>
+	Object.entries(query).flatMap(([name, value]) =>
+		[].concat(value).map((v) => (name === 'oldest' ? (v === 'true' ? '--oldest' : '') : `--${name}=${shell(String(v))}`))
+	).filter(Boolean).join(' ');
 
 /* As lines of records with their completions; as a signed file for a spreadsheet, which knows no --where. */
 export const command_json = (query) => `tollgate audit search ${shell_args(query)} --limit 0 --json >found.jsonl`;
-export const command_csv = ({ where, oldest, ...query }) => (where ? null : `tollgate audit export --format csv ${shell_args(query)} --out found.csv`);
+export const command_csv = (
+	{ where, oldest, ...query },
+) => (where ? null : `tollgate audit export --format csv ${shell_args(query)} --out found.csv`);

@@ -9,10 +9,18 @@ export function parse(hash) {
 	return { view: view || '', state };
 }
 
+/* State of the head, which every link keeps. */
+const KEPT = ['range', 'tz'];
+function kept() {
+	const { state } = parse(location.hash);
+	return Object.fromEntries(KEPT.filter((name) => name in state).map((name) => [name, state[name]]));
+}
+
 /* Without what is empty. */
 export function href(view, state = {}) {
 	const query = new URLSearchParams();
-	for (const [name, value] of Object.entries(state))
+	for (const [name, value] of Object.entries({ ...state,
+		...Object.fromEntries(Object.entries(kept()).filter(([name]) => !(name in state))) }))
 		for (const one of [].concat(value ?? []))
 			if (one !== '' && one !== false) query.append(name, one);
 	const text = query.toString();

@@ -1,32 +1,99 @@
-// Lists as tables. Pages and orders are the server's: a list never holds more than it was given. Arrows or j and k
-// go from row to row, Enter opens; at phone width a row is a card.
+// Lists as tables. The server pages a list and orders it. A column without a server order sorts the rows that are here.
+// Arrows or j and k move between rows, Enter opens; at phone width a row is a card.
 import { add, h } from './dom.js';
-import { heading } from './parts.js';
+import { settings } from './format.js';
+import { heading, save } from './parts.js';
 
-/* columns: [{ title, cell(row): text, nodes or null, number: true, sort: what the server calls this order,
+/* columns: [{ title, cell(row): text, nodes or null, number: true, sort: the server's name of this order,
  *   wide: true (may break anywhere), keep: true (one line) }]; href(row): where Enter leads.
- * sort: the order in force ("cost", or "-cost" downwards); on_sort(order).
- * caption: what it is, for screen readers and above the table. */
-export function table({ caption, columns, rows, href, sort, on_sort, empty }) {
+ * sort: the order in force ("cost", or "-cost" downwards); on_sort(order): asks the server; without on_sort each
+ * column sorts here. caption: for screen readers and above the table. fixed: no options, rows are added later. */
+export function table({ caption, columns, rows, href, sort, on_sort, empty, fixed }) {
 	if (!rows.length) return h('p', { class: 'state' }, empty ?? 'No rows.');
-	const heads = columns.map((c) => {
+	const body = h('tbody', { role: 'rowgroup' }, rows.map((r) => table_row(columns, r, href)));
+	const heads = columns.map((c, at) => {
 		const sorted = c.sort && sort ? (sort === c.sort ? 'ascending' : sort === `-${c.sort}` ? 'descending' : null) : null;
-		return h('th', { scope: 'col', role: 'columnheader', class: c.number && 'number', 'aria-sort': sorted },
-			c.sort && on_sort ? h('button', { type: 'button', class: 'sort', onclick: () => on_sort(sorted === 'descending' ? c.sort : `-${c.sort}`) },
-				heading(c.title), h('span', { 'aria-hidden': 'true' }, sorted === 'ascending' ? ' ▲' : sorted === 'descending' ? ' ▼' : ' ↕')) : heading(c.title));
+		const head = h('th', { scope: 'col', role: 'columnheader', class: c.number && 'number', 'aria-sort': sorted });
+		const order = on_sort
+			? c.sort && (() => on_sort(sorted === 'descending' ? c.sort : `-${c.sort}`))
+			: !fixed && rows.length > 1 && (() => sort_here(body, head, at));
+		return add(head, order ? h('button', { type: 'button', class: 'sort', onclick: order }, heading(c.title)) : heading(c.title));
 	});
-	return scrolled(caption, h('table', { role: 'table', class: 'list', onkeydown: keys },
-		h('caption', {}, caption),
-		h('thead', { role: 'rowgroup' }, h('tr', { role: 'row' }, heads)),
-		h('tbody', { role: 'rowgroup' }, rows.map((r) => table_row(columns, r, href)))));
+	const list = h('table', { role: 'table', class: 'list', onkeydown: keys }, h('caption', {}, caption),
+		h('thead', { role: 'rowgroup' }, h('tr', { role: 'row' }, heads)), body);
+	return h('div', { class: 'listed' }, !fixed && options(list, caption, columns), scrolled(caption, list));
 }
+
+/* ---- sorting the rows that are here ---- */
+
+const UNITS = { 'µs': 1e-6, ms: 1e-3, s: 1, min: 60, h: 3600, d: 86400, B: 1, KB: 1024, MB: 1 << 20, GB: 1 << 30, '%': 1 };
+
+/* Times by their instant, numbers by value and unit, all else as text. */
+function sort_key(cell) {
+	const time = cell.querySelector('time');
+	if (time) return Date.parse(time.dateTime);
+	const text = cell.innerText.trim(), m = /^[<$]? ?(-?[\d,]*\.?\d+) ?([a-zA-Zµ%]+)?/.exec(text);
+	return m ? Number(m[1].replaceAll(',', '')) * (UNITS[m[2]] ?? 1) : text;
+}
+
+const compare = (a, b) => (typeof a === typeof b ? (typeof a === 'number' ? a - b : a.localeCompare(b)) : typeof a === 'number' ? -1 : 1);
+
+function sort_here(body, head, at) {
+	const down = head.getAttribute('aria-sort') !== 'descending';
+	const sorted = [...body.rows].map((tr) => [sort_key(tr.cells[at]), tr]).sort(([a], [b]) => (down ? compare(b, a) : compare(a, b)));
+	for (const other of head.parentElement.cells) other.removeAttribute('aria-sort');
+	head.setAttribute('aria-sort', down ? 'descending' : 'ascending');
+	body.replaceChildren(...sorted.map(([, tr]) => tr));
+}
+
+/* ---- options: columns, CSV ---- */
+
+/* Choices are kept by view and columns. */
+const choices_of = (columns) => `columns.${location.hash.replace(/\?.*/s, '')}.${columns.map((c) => c.title).join('|')}`;
+
+function show_columns(list, hidden) {
+	for (const tr of list.rows)
+		[...tr.cells].forEach((cell, i) => {
+			cell.hidden = hidden.has(i);
+		});
+}
+
+function options(list, caption, columns) {
+	const name = choices_of(columns);
+	const hidden = new Set(settings.get(name, '').split(',').filter(Boolean).map(Number));
+	const boxes = columns.map((c, i) => {
+		const box = h('input', { type: 'checkbox', onchange: () => {
+			if (box.checked) hidden.delete(i);
+			else hidden.add(i);
+			settings.set(name, [...hidden].join());
+			show_columns(list, hidden);
+		} });
+		box.checked = !hidden.has(i);
+		return h('label', {}, box, ' ', heading(c.title));
+	});
+	show_columns(list, hidden);
+	return h('details', { class: 'options' }, h('summary', { 'aria-label': `Options of the table: ${caption}` }, '⋯'),
+		h('div', { class: 'menu' }, h('fieldset', {}, h('legend', {}, 'Columns'), boxes),
+			h('button', { type: 'button', class: 'small', onclick: () => save('tollgate.csv', csv_of(list), 'text/csv') }, 'Export CSV')));
+}
+
+/* RFC 4180. A cell that a spreadsheet would evaluate begins with an apostrophe. Times are in RFC 3339. */
+const csv_cell = (cell) => {
+	const text = cell.querySelector('time')?.dateTime ?? cell.innerText.trim().replace(/\s+/g, ' ');
+	return `"${text.replace(/^[=+@\t-]/, "'$&").replaceAll('"', '""')}"`;
+};
+export const csv_of = (list) =>
+	[...list.rows].map((tr) => [...tr.cells].filter((c) => !c.hidden).map(csv_cell).join()).join('\r\n') + '\r\n';
+
+/* ---- rows ---- */
 
 /* A table that is wider than its place scrolls there, by keys too; the page never does. */
 function scrolled(label, element) {
 	const box = h('div', { class: 'wide-table' }, element);
 	new ResizeObserver(() => {
-		if (box.scrollWidth > box.clientWidth) for (const [name, value] of [['tabindex', '0'], ['role', 'region'], ['aria-label', label]]) box.setAttribute(name, value);
-		else for (const name of ['tabindex', 'role', 'aria-label']) box.removeAttribute(name);
+		if (box.scrollWidth > box.clientWidth) {
+			for (const [name, value] of [['tabindex', '0'], ['role', 'region'], ['aria-label', label]]) box.setAttribute(name, value);
+		} else for (const name of ['tabindex', 'role', 'aria-label']) box.removeAttribute(name);
 	}).observe(box);
 	return box;
 }
@@ -35,8 +102,12 @@ export function table_row(columns, r, href) {
 	const to = href?.(r);
 	return h('tr', { role: 'row', tabindex: to ? null : '-1' }, columns.map((c, i) => {
 		const shown = c.cell(r);
-		return h('td', { role: 'cell', class: [c.number && 'number', c.wide && 'wide', c.keep && 'keep'].filter(Boolean).join(' ') || null, 'data-title': heading(c.title) },
-			to && i === 0 ? h('a', { class: 'open', href: to }, shown) : shown === null || shown === undefined || shown === '' ? null : h('div', {}, shown));
+		return h('td', { role: 'cell', class: [c.number && 'number', c.wide && 'wide', c.keep && 'keep'].filter(Boolean).join(' ') || null,
+			'data-title': heading(c.title) }, to && i === 0
+			? h('a', { class: 'open', href: to }, shown)
+			: shown === null || shown === undefined || shown === ''
+			? null
+			: h('div', {}, shown));
 	}));
 }
 
@@ -48,7 +119,13 @@ function keys(e) {
 	const here = e.target.closest('tbody tr');
 	const all = e.currentTarget.tBodies[0].rows;
 	const step = { ArrowDown: 1, j: 1, ArrowUp: -1, k: -1 }[e.key];
-	const to = step ? (here ? all[here.sectionRowIndex + step] : all[0]) : e.key === 'Home' ? all[0] : e.key === 'End' ? all[all.length - 1] : null;
+	const to = step
+		? (here ? all[here.sectionRowIndex + step] : all[0])
+		: e.key === 'Home'
+		? all[0]
+		: e.key === 'End'
+		? all[all.length - 1]
+		: null;
 	if (!to) return;
 	e.preventDefault();
 	e.stopPropagation();
@@ -84,5 +161,6 @@ export function shares(caption, rows, { href, format = String } = {}) {
 	return table({ caption, rows, href, columns: [
 		{ title: 'name', cell: (r) => r.value, wide: true },
 		{ title: 'count', number: true, cell: (r) => add(h('span', {}), format(r.count)) },
-		{ title: 'share', cell: bar }] });
+		{ title: 'share', cell: bar },
+	] });
 }

@@ -1,5 +1,6 @@
 // Details of views that once were wrong: a table of states and what they show, and what charts draw.
-import { BASE, ok, overflow } from "./harness.mjs";
+import { readFileSync } from "node:fs";
+import { BASE, findings, is, like, ok, overflow } from "./harness.mjs";
 
 const { DENIED, STRANGE, AGAIN, FELL } = process.env;
 const show = async (page, hash) => {
@@ -53,8 +54,64 @@ async function lone_points_are_drawn(page) {
 	await page.unrouteAll();
 }
 
+/* The page of all components: complete, and as wide as the window. */
+async function components_are_shown(page) {
+	await show(page, "components");
+	for (const [width, scheme] of [[1920, "light"], [1280, "light"], [390, "light"], [390, "dark"]]) {
+		await page.setViewportSize({ width, height: 800 });
+		await page.emulateMedia({ colorScheme: scheme });
+		const bad = await findings(page);
+		ok(`components, ${width} px, ${scheme}: axe finds nothing serious`, !bad.length, ...bad);
+		ok(`components, ${width} px: the page is as wide as the window`, await overflow(page) <= 0, `wider by ${await overflow(page)} px`);
+	}
+	await page.emulateMedia({ colorScheme: "light" });
+	await page.setViewportSize({ width: 1280, height: 800 });
+	is("components: the navigation does not list the page", await page.locator('#top nav a[href="#/components"]').count(), 0);
+}
+
+/* Columns sort by value and unit, can be left out, and are exported as they are shown. */
+async function tables_sort_and_export(page) {
+	await show(page, "components");
+	const list = page.locator("main .listed").first(), column = async (title) => (await list.locator(`td[data-title="${title}"]`).allInnerTexts()).join(" | ");
+	for (const [title, want] of [["Duration", "1 min 0 s | 89 ms | 1.2 ms | 15 µs"], ["Cost", "$2,000.00 | $1.25 | $0.0350 | $0.00"], ["Requests", "112 | 41 | 7 | 1"]]) {
+		await list.getByRole("button", { name: title }).click();
+		is(`tables: ${title} sorts by its value`, await column(title), want);
+	}
+	await list.getByRole("button", { name: "Requests" }).click();
+	is("tables: a second click turns the order around", await column("Requests"), "1 | 7 | 41 | 112");
+	await list.locator("summary").click();
+	await list.getByLabel("Cost").uncheck();
+	const saved = page.waitForEvent("download");
+	await list.getByRole("button", { name: "Export CSV" }).click();
+	const csv = readFileSync(await (await saved).path(), "utf8").split("\r\n");
+	is("tables: CSV has the columns that are shown", csv[0], '"Name","Requests","Duration","Last request"');
+	like("tables: and times as instants", csv[2], /^"bob","7","89 ms","\d{4}-\d\d-\d\dT[\d:.]+Z"$/);
+	await page.reload();
+	await list.locator("summary").waitFor();
+	is("tables: a column that was left out stays left out", await list.locator('td[data-title="Cost"]').first().isVisible(), false);
+	await list.locator("summary").click();
+	await list.getByLabel("Cost").check();
+}
+
+/* Range and zone are in the URL, and every link keeps them. */
+async function head_is_in_the_url(page) {
+	await show(page, "models");
+	await page.getByLabel("Time range").selectOption("7d");
+	await page.waitForURL(/range=7d/);
+	await page.locator("#zone").click();
+	await page.waitForURL(/tz=/);
+	const tz = /tz=(\w+)/.exec(page.url())[1];
+	await page.locator("#top nav").getByRole("link", { name: "People" }).click();
+	await page.waitForURL(new RegExp(`people\\?range=7d&tz=${tz}`));
+	ok("the head: a link keeps range and zone", true);
+	await page.evaluate(() => localStorage.clear());
+}
+
 export async function details(page) {
 	for (const row of rows) await row_is_shown(page, row);
 	await requests_fit(page);
 	await lone_points_are_drawn(page);
+	await components_are_shown(page);
+	await tables_sort_and_export(page);
+	await head_is_in_the_url(page);
 }

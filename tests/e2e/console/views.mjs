@@ -40,6 +40,15 @@ async function changed(page, why, button, record, also) {
 /* name; seen: of the text of main; state: its URL's, and state_seen: what it shows then; asked: the API that fails once. */
 export const views = [
 	{
+		name: "overview", seen: /Requests by decision[^]*Budgets nearest/, asked: "/now", shows: "range=7d", shows_seen: /needs attention[^]*Cost by team[^]*person|rita/, state: "range=1h&tz=utc", state_seen: /Requests by decision/,
+		async mouse(page) {
+			await page.locator("main figure.chart").nth(7).waitFor();
+			like("overview: one sentence on what is wrong", await page.locator("main .lead").innerText(), /^degraded The gateway accepts requests, but a part needs attention: [^]+\.$/);
+			ok("overview: the sentence leads to the part", await page.locator("main .lead a").count() === 1);
+			like("overview: a budget, its use and the day on which it is used up", await page.locator("main tr", { hasText: "fern" }).innerText(), /daily[^]*90 %[^]*9 of 10[^]*(not before the reset|\d{4}-\d\d-\d\d|used up)/);
+		},
+	},
+	{
 		name: "now", seen: /Nothing is degraded|needs attention/, asked: "/now", shows_seen: /no-secrets[^]*permit/,
 		picture: () => execFileSync("bash", [process.env.ASKS]),
 		async mouse(page) {
@@ -196,7 +205,7 @@ export const views = [
 			await page.waitForURL(/since=30d/);
 			ok("models: the time is a choice, and the URL says it", true);
 		},
-		async keys(page) { ok("models: a row opens by j and Enter, and the focus is seen", await open_row(page)); like("models: its requests are searched", page.url(), /#\/search\?.*model=/); },
+		async keys(page) { ok("models: a row opens by j and Enter, and the focus is seen", await open_row(page)); like("models: the row leads to the model's page", page.url(), /#\/thing\?.*kind=model/); },
 	},
 	{
 		name: "audit", seen: /Anchors/, state: "since=7d", state_seen: /Report/, asked: "/records/report",

@@ -10,7 +10,10 @@ const equal = (a, b) => a.length === b.length && a.every((x, i) => x === b[i]);
 const joined = (...parts) => {
 	const all = new Uint8Array(parts.reduce((n, p) => n + p.length, 0));
 	let at = 0;
-	for (const p of parts) { all.set(p, at); at += p.length; }
+	for (const p of parts) {
+		all.set(p, at);
+		at += p.length;
+	}
 	return all;
 };
 export const digest = async (bytes, hash = 'SHA-256') => new Uint8Array(await crypto.subtle.digest(hash, bytes));
@@ -73,7 +76,10 @@ async function root_of(leaf, index, size, path) {
 		must(sn !== 0, 'The path is too long.');
 		if (fn % 2 === 1 || fn === sn) {
 			at = await node(p, at);
-			while (fn % 2 === 0 && fn !== 0) { fn = half(fn); sn = half(sn); }
+			while (fn % 2 === 0 && fn !== 0) {
+				fn = half(fn);
+				sn = half(sn);
+			}
 		} else {
 			at = await node(at, p);
 		}
@@ -122,7 +128,8 @@ function children(node) {
 
 const HASHES = { '2b0e03021a': 'SHA-1', '608648016503040201': 'SHA-256', '608648016503040202': 'SHA-384', '608648016503040203': 'SHA-512' };
 const CURVES = { '2a8648ce3d030107': ['P-256', 32], '2b81040022': ['P-384', 48], '2b81040023': ['P-521', 66] };
-const [RSA, EC, PSS, SIGNED, MESSAGE_DIGEST] = ['2a864886f70d010101', '2a8648ce3d0201', '2a864886f70d01010a', '2a864886f70d010702', '2a864886f70d010904'];
+const [RSA, EC, PSS, SIGNED, MESSAGE_DIGEST] = ['2a864886f70d010101', '2a8648ce3d0201', '2a864886f70d01010a', '2a864886f70d010702',
+	'2a864886f70d010904'];
 const oid = (node) => hex(children(node)[0].body);
 const hash_of = (node) => HASHES[oid(node)] ?? 'unknown';
 
@@ -136,7 +143,8 @@ function raw_signature(signature, size) {
 
 async function verify_by_certificate(public_key, signature_algorithm, hash, signature, text) {
 	const algorithm = children(children(public_key)[0]), kind = hex(algorithm[0].body);
-	const use = async (name, given) => crypto.subtle.verify(name, await crypto.subtle.importKey('spki', public_key.all, name, false, ['verify']), given, text);
+	const use = async (name, given) =>
+		crypto.subtle.verify(name, await crypto.subtle.importKey('spki', public_key.all, name, false, ['verify']), given, text);
 
 	if (kind === RSA && oid(signature_algorithm) !== PSS) return use({ name: 'RSASSA-PKCS1-v1_5', hash }, signature);
 	const curve = kind === EC ? CURVES[hex(algorithm[1].body)] : null;
@@ -192,7 +200,8 @@ async function check_path(data, found) {
 	const path = proof.path.map((p) => unbase64(p, 'A hash of the path'));
 	must(path.every((p) => p.length === 32), 'A hash of the path has the wrong length.');
 	const leaf = await digest(joined([0], await digest(unbase64(proof.record, 'The record'))));
-	must(equal(await root_of(leaf, proof.index, note.size, path), note.root), 'Record and path do not result in the root of the log. The record, its path or the root was changed.');
+	must(equal(await root_of(leaf, proof.index, note.size, path), note.root),
+		'Record and path do not result in the root of the log. The record, its path or the root was changed.');
 	return `It is record ${proof.index + 1} of ${note.size} in the log ${note.origin}.`;
 }
 
@@ -200,7 +209,8 @@ async function check_keys(data) {
 	must(data.keys.length > 0, 'The page contains no public key.');
 	for (const k of data.keys) {
 		const raw = unbase64(k.public, 'A public key');
-		must(raw.length === 32 && hex((await digest(raw)).slice(0, 8)) === k.id, `The public key ${k.id} was changed: it does not have this id.`);
+		must(raw.length === 32 && hex((await digest(raw)).slice(0, 8)) === k.id,
+			`The public key ${k.id} was changed: it does not have this id.`);
 	}
 	return `The id is ${data.keys.map((k) => k.id).join(' and ')}.`;
 }
@@ -216,7 +226,8 @@ async function check_signatures(data, found) {
 			if (equal(await line_id(s.name, 1, raw), s.id)) key = { raw, id: k.id };
 		}
 		must(key, 'A signature is by a key that this page does not contain. The signature, the name of the log or the key was changed.');
-		must(s.value.length === 64 && await verify_ed25519(key.raw, s.value, utf8(note.text)), `The signature by key ${key.id} does not hold. The checkpoint, the signature or the key was changed.`);
+		must(s.value.length === 64 && await verify_ed25519(key.raw, s.value, utf8(note.text)),
+			`The signature by key ${key.id} does not hold. The checkpoint, the signature or the key was changed.`);
 		ids.push(key.id);
 	}
 	must(ids.length, 'The checkpoint has no signature.');
@@ -231,8 +242,11 @@ async function check_witness(data, { note }, anchor) {
 			if (!equal(await line_id(s.name, 4, raw), s.id)) continue;
 			must(s.value.length === 72, 'The cosignature has the wrong length.');
 			const time = new DataView(s.value.buffer, s.value.byteOffset).getBigUint64(0);
-			must(await verify_ed25519(raw, s.value.slice(8), utf8(`cosignature/v1\ntime ${time}\n${note.text}`)), 'The cosignature of the witness does not hold.');
-			return `The witness ${s.name} (key ${hex((await digest(raw)).slice(0, 8))}) confirmed the log on ${new Date(Number(time) * 1000).toISOString().replace('.000', '')}.`;
+			must(await verify_ed25519(raw, s.value.slice(8), utf8(`cosignature/v1\ntime ${time}\n${note.text}`)),
+				'The cosignature of the witness does not hold.');
+			return `The witness ${s.name} (key ${hex((await digest(raw)).slice(0, 8))}) confirmed the log on ${
+				new Date(Number(time) * 1000).toISOString().replace('.000', '')
+			}.`;
 		}
 	if (!data.witness_keys.length) throw new Unable('This page does not contain the key of this witness.');
 	throw new Refused('The cosignature is by none of the witness keys in this page. The cosignature or the key was changed.');
@@ -241,13 +255,16 @@ async function check_witness(data, { note }, anchor) {
 async function check_anchor(data, found, line) {
 	const anchor = JSON.parse(line);
 	const { note } = found;
-	must(anchor.origin === note.origin && anchor.size === note.size && anchor.root === hex(note.root), 'The confirmation is for another checkpoint.');
+	must(anchor.origin === note.origin && anchor.size === note.size && anchor.root === hex(note.root),
+		'The confirmation is for another checkpoint.');
 	if (anchor.kind === 'witness') return check_witness(data, found, anchor);
 	if (anchor.kind === 'tsa') {
 		const stamp = await check_time_stamp(unbase64(anchor.answer, 'The time stamp'), note.note);
 		return `The log was in this state on ${stamp.time}, by the clock of ${anchor.place}. This page did not check who issued its certificate (SHA-256 ${stamp.certificate}).`;
 	}
-	throw new Unable(`According to this page, ${anchor.place} received the checkpoint on ${anchor.time}. To check this, compare the copy there with this proof.`);
+	throw new Unable(
+		`According to this page, ${anchor.place} received the checkpoint on ${anchor.time}. To check this, compare the copy there with this proof.`,
+	);
 }
 
 const ANCHORS = { witness: 'A witness outside confirmed the log', tsa: 'A time stamp authority confirmed the log' };
@@ -283,12 +300,16 @@ export async function check(data) {
 	await run('signature', 'The gateway signed the log', () => check_signatures(data, found));
 	for (const line of data.anchors) {
 		const kind = /"kind":"(witness|tsa)"/.exec(line)?.[1];
-		await run('anchor', ANCHORS[kind] ?? 'A place outside received the checkpoint', () => check_anchor(data, found, line), kind ? 'unable' : 'open');
+		await run('anchor', ANCHORS[kind] ?? 'A place outside received the checkpoint', () => check_anchor(data, found, line),
+			kind ? 'unable' : 'open');
 	}
 	if (!data.anchors.length)
-		checks.push({ name: 'anchor', title: 'A place outside confirmed the log', result: 'open', text: 'No place outside the gateway had confirmed the log when this page was made.' });
+		checks.push({ name: 'anchor', title: 'A place outside confirmed the log', result: 'open',
+			text: 'No place outside the gateway had confirmed the log when this page was made.' });
 	return { checks, found };
 }
 
 /* 'holds', 'fails', or 'partly' if this browser could not make a check. */
-export const verdict = (checks) => (checks.some((c) => c.result === 'fails') ? 'fails' : checks.some((c) => c.result === 'unable') ? 'partly' : 'holds');
+export const verdict = (
+	checks,
+) => (checks.some((c) => c.result === 'fails') ? 'fails' : checks.some((c) => c.result === 'unable') ? 'partly' : 'holds');

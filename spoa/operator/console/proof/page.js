@@ -13,22 +13,32 @@ const text_list = (list) => (Array.isArray(list) && list.length ? list.join(', '
 function when(time) {
 	const at = new Date(time);
 	if (!time || Number.isNaN(at.getTime())) return null;
-	return `${at.toLocaleDateString('en-GB', { day: 'numeric', month: 'long', year: 'numeric', timeZone: 'UTC' })}, ${at.toISOString().slice(11, 19)} UTC`;
+	return `${at.toLocaleDateString('en-GB', { day: 'numeric', month: 'long', year: 'numeric', timeZone: 'UTC' })}, ${
+		at.toISOString().slice(11, 19)
+	} UTC`;
 }
 
 const DECISIONS = {
 	permit: () => 'The gateway permitted the request.',
 	redact: () => 'The gateway permitted the request after it had replaced sensitive values.',
 	deny: (r) => `The gateway denied the request${r.status ? ` with status ${r.status}` : ''}.`,
-	observed: (r) => `The gateway only observed the request and enforced nothing.${r.would?.decision ? ` The rules would have decided: ${r.would.decision}.` : ''}`,
+	observed: (r) =>
+		`The gateway only observed the request and enforced nothing.${
+			r.would?.decision ? ` The rules would have decided: ${r.would.decision}.` : ''
+		}`,
 };
 const person = (r) => {
 	const i = r.identity ?? {};
-	const parts = [i.person, i.agent && `agent ${i.agent}`, i.team && `team ${i.team}`, i.department && `department ${i.department}`, i.key && `key ${i.key}`];
+	const parts = [i.person, i.agent && `agent ${i.agent}`, i.team && `team ${i.team}`, i.department && `department ${i.department}`,
+		i.key && `key ${i.key}`];
 	return parts.filter(Boolean).join(', ') || (r.type === 'decision' ? 'The gateway did not identify the caller.' : null);
 };
 const found_in = (r) => Object.entries(r.entities ?? {}).map(([name, e]) => `${name}${e?.count ? ` (${e.count})` : ''}`).join(', ') || null;
-const tokens = (u) => (u && (u.input_tokens !== undefined || u.output_tokens !== undefined) ? `${u.input_tokens ?? 0} input, ${u.output_tokens ?? 0} output` : null);
+const tokens = (
+	u,
+) => (u && (u.input_tokens !== undefined || u.output_tokens !== undefined)
+	? `${u.input_tokens ?? 0} input, ${u.output_tokens ?? 0} output`
+	: null);
 
 /* The facts of a record that the page shows. A row without a value is omitted. */
 const FACTS = [
@@ -54,25 +64,39 @@ const FACTS = [
 /* The decision in one paragraph: who asked for what, what was decided, and by which rule. */
 function story(r) {
 	if (r.type !== 'decision') return null;
-	const asked = [r.identity?.person ?? 'An unidentified caller', ' sent a request', r.model || r.requested_model ? [' for the model ', data(r.requested_model ?? r.model)] : null];
-	return h('p', { class: 'story' }, data(asked.shift()), asked, when(r.decided_at) ? ` on ${when(r.decided_at)}. ` : '. ', DECISIONS[r.decision]?.(r) ?? null,
-		r.rule ? [' The rule ', data(r.rule), ' decided.'] : null);
+	const asked = [r.identity?.person ?? 'An unidentified caller', ' sent a request',
+		r.model || r.requested_model ? [' for the model ', data(r.requested_model ?? r.model)] : null];
+	return h('p', { class: 'story' }, data(asked.shift()), asked, when(r.decided_at) ? ` on ${when(r.decided_at)}. ` : '. ',
+		DECISIONS[r.decision]?.(r) ?? null, r.rule ? [' The rule ', data(r.rule), ' decided.'] : null);
 }
 
-const facts = (record) => h('dl', {}, FACTS.map(([name, of]) => {
-	const v = of(record);
-	return v === null || v === undefined || v === false || v === '' ? null : [h('dt', {}, name), h('dd', {}, data(typeof v === 'object' ? JSON.stringify(v) : v))];
-}));
+const facts = (record) =>
+	h('dl', {}, FACTS.map(([name, of]) => {
+		const v = of(record);
+		return v === null || v === undefined || v === false || v === ''
+			? null
+			: [h('dt', {}, name), h('dd', {}, data(typeof v === 'object' ? JSON.stringify(v) : v))];
+	}));
 
-const RESULTS = { holds: ['\u2713', 'holds'], fails: ['\u2717', 'fails'], unable: ['?', 'not checked'], open: ['\u2013', 'not part of this proof'] };
-const check_row = (c) => h('li', { class: c.result, 'data-check': c.name },
-	h('span', { class: 'mark', 'aria-hidden': 'true' }, RESULTS[c.result][0]),
-	h('div', {}, h('strong', {}, c.title), ' ', h('span', { class: 'result' }, RESULTS[c.result][1]), h('p', {}, c.text)));
+const RESULTS = { holds: ['\u2713', 'holds'], fails: ['\u2717', 'fails'], unable: ['?', 'not checked'],
+	open: ['\u2013', 'not part of this proof'] };
+const check_row = (c) =>
+	h('li', { class: c.result, 'data-check': c.name }, h('span', { class: 'mark', 'aria-hidden': 'true' }, RESULTS[c.result][0]),
+		h('div', {}, h('strong', {}, c.title), ' ', h('span', { class: 'result' }, RESULTS[c.result][1]), h('p', {}, c.text)));
 
 const VERDICTS = {
-	holds: () => ['All checks hold', 'The record below is unchanged since the owner of the key signed the log. Compare the key below before you rely on this page.'],
-	fails: (failed) => ['Refused: do not rely on this page', `At least one check fails: ${failed.join('; ')}. The record, its path, a signature or a key was changed.`],
-	partly: (_, unable) => ['Only partly checked', `The checks that your browser made hold. Your browser did not make these checks: ${unable.join('; ')}. Open the file in a newer browser before you rely on this page.`],
+	holds:
+		() => ['All checks hold',
+			'The record below is unchanged since the owner of the key signed the log. Compare the key below before you rely on this page.'],
+	fails: (
+		failed,
+	) => ['Refused: do not rely on this page',
+		`At least one check fails: ${failed.join('; ')}. The record, its path, a signature or a key was changed.`],
+	partly: (_,
+		unable) => ['Only partly checked',
+		`The checks that your browser made hold. Your browser did not make these checks: ${
+			unable.join('; ')
+		}. Open the file in a newer browser before you rely on this page.`],
 	other: () => ['Refused: do not rely on this page', 'The key in this page is not the key that you entered.'],
 };
 function show_verdict(kind, checks) {
@@ -92,11 +116,15 @@ function meaning(found, checks) {
 	by_id('proven').replaceChildren(...[
 		`The record below is record ${proof.index + 1} in the log ${note.origin}, byte for byte.`,
 		`The log had ${note.size} records when the owner of the key signed its state. A later change of this record would change the signed state.`,
-		confirmed ? 'A place outside the gateway confirmed this state of the log. The gateway cannot replace the log without contradicting this confirmation.' : null,
+		confirmed
+			? 'A place outside the gateway confirmed this state of the log. The gateway cannot replace the log without contradicting this confirmation.'
+			: null,
 	].filter(Boolean).map(item));
 	by_id('unproven').replaceChildren(...[
 		'That the key belongs to the gateway, and that its owner did not revoke it. Compare the key below with the key that you received from its operator by another way.',
-		confirmed ? 'That the times in the record are correct. They come from the clock of the gateway. The confirmation only shows the latest time.' : 'That the times are correct, and that the owner of the key did not write another history. No place outside confirmed the log.',
+		confirmed
+			? 'That the times in the record are correct. They come from the clock of the gateway. The confirmation only shows the latest time.'
+			: 'That the times are correct, and that the owner of the key did not write another history. No place outside confirmed the log.',
 		'That the record describes the request correctly, and that every request passed through the gateway.',
 		'The wording of request and response. The record has their sizes and hashes.',
 		'That this page is genuine. Someone can forge a page that shows any result. If you do not trust its sender, use the last section.',
@@ -122,13 +150,21 @@ function keys(data, checks) {
 		const id = await id_of_key(input.value);
 		const same = data.keys.some((k) => k.id === id);
 		said.className = same ? 'same' : 'other';
-		said.textContent = id === null ? 'This text is neither a key nor the id of a key.' : same ? `It is the same key: ${id}.` : `It is another key: ${id}. Do not rely on this page.`;
+		said.textContent = id === null
+			? 'This text is neither a key nor the id of a key.'
+			: same
+			? `It is the same key: ${id}.`
+			: `It is another key: ${id}. Do not rely on this page.`;
 		show_verdict(id !== null && !same ? 'other' : verdict(checks), checks);
 	};
 	show('keys', h('p', {}, 'The signature only helps if this is the public key of the gateway. Its operator publishes the key or its id.'),
-		h('dl', {}, data.keys.map((k) => [h('dt', {}, 'Key id'), h('dd', { class: 'mono' }, k.id), h('dt', {}, 'Public key'), h('dd', { class: 'mono' }, k.public)])),
-		h('form', { class: 'screen', onsubmit: (e) => { e.preventDefault(); compare(); } },
-			h('label', { for: 'known' }, 'Key or id that you received from the operator'), input, h('button', {}, 'Compare'), said));
+		h('dl', {}, data.keys.map((
+			k,
+		) => [h('dt', {}, 'Key id'), h('dd', { class: 'mono' }, k.id), h('dt', {}, 'Public key'), h('dd', { class: 'mono' }, k.public)])),
+		h('form', { class: 'screen', onsubmit: (e) => {
+			e.preventDefault();
+			compare();
+		} }, h('label', { for: 'known' }, 'Key or id that you received from the operator'), input, h('button', {}, 'Compare'), said));
 }
 
 function again(data) {
@@ -141,7 +177,8 @@ function again(data) {
 	show('again', h('p', {}, 'The proof is a C2SP tlog-proof. Save it as the file "proof", get the public key from the operator, and run:'),
 		h('p', {}, h('code', {}, command)),
 		h('p', {}, 'The page "Evidence" of the tollgate documentation has a script that needs only openssl.'),
-		h('div', { class: 'screen' }, h('button', { type: 'button', onclick: save }, 'Save the proof'), h('details', {}, h('summary', {}, 'Show the proof'), lines(data.proof))));
+		h('div', { class: 'screen' }, h('button', { type: 'button', onclick: save }, 'Save the proof'),
+			h('details', {}, h('summary', {}, 'Show the proof'), lines(data.proof))));
 }
 
 async function run() {

@@ -6,15 +6,22 @@ import { facts, mark } from '../parts.js';
 import { table } from '../table.js';
 
 /* The view that shows more of a degraded part. */
-const VIEW_OF = { providers: 'targets', provider: 'targets', target: 'targets', anchors: 'audit', anchor: 'audit', audit: 'audit', journal: 'audit', tree: 'audit', policy: 'policy', shadow: 'policy', tools: 'tools', prices: 'models' };
+const VIEW_OF = { providers: 'targets', provider: 'targets', target: 'targets', anchors: 'audit', anchor: 'audit', audit: 'audit',
+	journal: 'audit', tree: 'audit', policy: 'policy', shadow: 'policy', tools: 'tools', prices: 'models' };
 
 /* Degraded parts and unhealthy targets: [{ what, state, since, why, view }], the longest first. */
 function problems(got) {
 	const rows = [
-		...(got.degraded ?? []).map((d) => ({ what: d.name ? `${d.what} ${d.name}` : d.what, state: degraded_state(d.state), since: d.since, why: d.why, view: VIEW_OF[d.what] })),
+		...(got.degraded ?? []).map((d) => ({ what: d.name ? `${d.what} ${d.name}` : d.what, state: degraded_state(d.state), since: d.since,
+			why: d.why, view: VIEW_OF[d.what] })
+		),
 		...(got.targets ?? []).filter((t) => t.state && t.state !== 'closed').map((t) => ({
-			what: `target ${t.target}`, state: target_state(t.state), since: t.since, view: 'targets',
-			why: [t.last_failure && failure_cause(t.last_failure), t.last_status && ` (${t.last_status})`, t.back_in_s > 0 && `; next try in ${Math.ceil(t.back_in_s)} s`],
+			what: `target ${t.target}`,
+			state: target_state(t.state),
+			since: t.since,
+			view: 'targets',
+			why: [t.last_failure && failure_cause(t.last_failure), t.last_status && ` (${t.last_status})`,
+				t.back_in_s > 0 && `; next try in ${Math.ceil(t.back_in_s)} s`],
 		})),
 	];
 	if (got.redis?.refuses) rows.push({ what: 'redis', state: degraded_state('refuses'), why: got.redis.refuses });
@@ -24,19 +31,27 @@ function problems(got) {
 
 /* What is wrong, in one sentence: green only if nothing is. */
 function sentence(page, got, rows) {
-	if (!got.ready) return [mark({ label: 'not ready', kind: 'bad' }), ' The gateway does not accept requests: ', data((got.parts ?? []).filter((p) => !/^(up|ok|ready)$/.test(p.says)).map((p) => `${p.part} ${p.says}`).join('; '))];
+	if (!got.ready)
+		return [mark({ label: 'not ready', kind: 'bad' }), ' The gateway does not accept requests: ',
+			data((got.parts ?? []).filter((p) => !/^(up|ok|ready)$/.test(p.says)).map((p) => `${p.part} ${p.says}`).join('; '))];
 	if (!rows.length) return [mark({ label: 'healthy', kind: 'good' }), ' The gateway accepts requests. Nothing is degraded.'];
 	const [{ what, state, since, view }] = rows;
 	const first = [data(what), ': ', state.label, since && [' (', when(since, { relative: true }), ')']];
-	return [mark({ label: 'degraded', kind: rows.some((r) => r.state.kind === 'bad') ? 'bad' : 'edit' }), ' The gateway accepts requests, but a part needs attention: ',
-		view ? h('a', { href: page.href(view) }, first) : first, rows.length > 1 && ` (${rows.length} degraded parts)`, '.'];
+	return [mark({ label: 'degraded', kind: rows.some((r) => r.state.kind === 'bad') ? 'bad' : 'edit' }),
+		' The gateway accepts requests, but a part needs attention: ', view ? h('a', { href: page.href(view) }, first) : first,
+		rows.length > 1 && ` (${rows.length} degraded parts)`, '.'];
 }
 
 export function health(page, got) {
 	const rows = problems(got);
 	return [h('p', { class: 'lead' }, sentence(page, got, rows)),
 		rows.length > 0 && table({ caption: 'Degraded parts', rows, href: (r) => (r.view ? page.href(r.view) : null), columns: [
-			{ title: 'Part', cell: (r) => r.what, wide: true }, { title: 'State', cell: (r) => mark(r.state), keep: true },
-			{ title: 'Since', cell: (r) => r.since && when(r.since, { relative: true }), keep: true }, { title: 'Reason', cell: (r) => r.why, wide: true }] }),
-		h('details', {}, h('summary', {}, 'All parts'), facts([['Node', data(got.node)], ['Policy', data(got.policy)], ['Mode', got.mode === 'shadow' ? 'shadow: nothing is enforced' : got.mode], ...(got.parts ?? []).map((p) => [p.part, data(p.says)])]))];
+			{ title: 'Part', cell: (r) => r.what, wide: true },
+			{ title: 'State', cell: (r) => mark(r.state), keep: true },
+			{ title: 'Since', cell: (r) => r.since && when(r.since, { relative: true }), keep: true },
+			{ title: 'Reason', cell: (r) => r.why, wide: true },
+		] }),
+		h('details', { class: 'parts-of' }, h('summary', {}, 'All parts'),
+			facts([['Node', data(got.node)], ['Policy', data(got.policy)], ['Mode',
+				got.mode === 'shadow' ? 'shadow: nothing is enforced' : got.mode], ...(got.parts ?? []).map((p) => [p.part, data(p.says)])]))];
 }

@@ -6,19 +6,32 @@ import { failure_cause, target_state } from '../labels.js';
 import { go } from '../router.js';
 import { table } from '../table.js';
 
-const SPANS = [['24h', '24 hours'], ['7d', '7 days'], ['30d', '30 days']];
+const SPANS = [['1h', '1 hour'], ['24h', '24 hours'], ['7d', '7 days'], ['30d', '30 days'], ['90d', '90 days']];
 const MOST = 200;
 
-const price = (p) => (p && Object.keys(p).length ? ['input', 'cached', 'output'].filter((k) => typeof p[k] === 'number').map((k) => h('div', {}, `${k} $${p[k]}`)) : badge('none', 'edit'));
-const target = (t) => h('div', {}, mark(target_state(t.state)), ' ', data(t.target), h('small', {}, data(` of ${t.route}`)), t.errors > 0 && `, ${Math.round(t.errors * 100)} % errors`, t.last_failure && [', last failure: ', failure_cause(t.last_failure)]);
+const price = (
+	p,
+) => (p && Object.keys(p).length
+	? ['input', 'cached', 'output'].filter((k) => typeof p[k] === 'number').map((k) => h('div', {}, `${k} $${p[k]}`))
+	: badge('none', 'edit'));
+const target = (t) =>
+	h('div', {}, mark(target_state(t.state)), ' ', data(t.target), h('small', {}, data(` of ${t.route}`)),
+		t.errors > 0 && `, ${Math.round(t.errors * 100)} % errors`, t.last_failure && [', last failure: ', failure_cause(t.last_failure)]);
 
 const columns = [
 	{ title: 'model', cell: (m) => [data(m.model || '(none)'), m.configured && h('div', {}, badge('configured'))], wide: true },
 	{ title: 'requests', number: true, cell: (m) => count(m.requests ?? 0) },
 	{ title: 'denied', number: true, cell: (m) => count(m.refused ?? 0) },
-	{ title: 'input tokens', number: true, cell: (m) => [count(m.input_tokens ?? 0), m.cached_tokens > 0 && h('div', {}, h('small', {}, `${count(m.cached_tokens)} cached, ${m.cached_percent} %`))] },
+	{ title: 'input tokens', number: true, cell: (
+		m,
+	) => [count(m.input_tokens ?? 0),
+		m.cached_tokens > 0 && h('div', {}, h('small', {}, `${count(m.cached_tokens)} cached, ${m.cached_percent} %`))] },
 	{ title: 'output tokens', number: true, cell: (m) => count(m.output_tokens ?? 0) },
-	{ title: 'cost', number: true, cell: (m) => [dollars(m.cost_nanousd ?? 0), m.unpriced_answers > 0 && h('div', {}, h('small', {}, `${count(m.unpriced_answers)} without a price`)), m.unknown_usage > 0 && h('div', {}, h('small', {}, `${count(m.unknown_usage)} without usage`))] },
+	{ title: 'cost', number: true, cell: (
+		m,
+	) => [dollars(m.cost_nanousd ?? 0),
+		m.unpriced_answers > 0 && h('div', {}, h('small', {}, `${count(m.unpriced_answers)} without a price`)),
+		m.unknown_usage > 0 && h('div', {}, h('small', {}, `${count(m.unknown_usage)} without usage`))] },
 	{ title: 'price per million tokens', wide: true, cell: (m) => m.configured && price(m.usd_per_million) },
 	{ title: 'targets', wide: true, cell: (m) => (m.targets ?? []).map(target) },
 	{ title: 'last request', cell: (m) => m.last_seen && when(m.last_seen, { relative: true }) },
@@ -27,22 +40,39 @@ const columns = [
 /* Recorded usage of the period with the current targets and prices, then configured models without a request. */
 function joined(usage, models) {
 	const of = new Map(models.filter((m) => m.configured).map((m) => [m.model, m]));
-	const rows = usage.map((u) => { const m = of.get(u.model); of.delete(u.model); return { ...u, configured: !!m, targets: m?.targets, usd_per_million: m?.usd_per_million }; });
-	return [...rows, ...[...of.values()].map(({ model, configured, targets, usd_per_million }) => ({ model, configured, targets, usd_per_million }))];
+	const rows = usage.map((u) => {
+		const m = of.get(u.model);
+		of.delete(u.model);
+		return { ...u, configured: !!m, targets: m?.targets, usd_per_million: m?.usd_per_million };
+	});
+	return [...rows,
+		...[...of.values()].map(({ model, configured, targets, usd_per_million }) => ({ model, configured, targets, usd_per_million }))];
 }
 
 export default {
-	name: 'models', title: 'Models', key: 'm',
+	name: 'models',
+	title: 'Models',
+	key: 'm',
 	help: 'Models that callers requested and models that targets send to providers: tokens, cost, prices, targets and errors.',
 	show(page) {
 		const place = h('div', {});
-		const { since = '7d' } = page.state;
-		const form = h('form', { class: 'fields', 'aria-label': 'Filter', onchange: () => go('models', form_values(form)), onsubmit: (e) => { e.preventDefault(); go('models', form_values(form)); } },
-			field({ name: 'since', label: 'Period', value: since, options: SPANS }));
+		const { since = page.state.range ?? '7d' } = page.state;
+		const form = h('form', { class: 'fields', 'aria-label': 'Filter', onchange: () => go('models', form_values(form)), onsubmit: (e) => {
+			e.preventDefault();
+			go('models', form_values(form));
+		} }, field({ name: 'since', label: 'Period', value: since, options: SPANS }));
 		page.root.append(form, place);
-		fill(place, page, () => Promise.all([page.get('/usage', { by: 'model', since }), page.get('/models')]).then(([usage, now]) => joined(usage.rows, now.models)), (rows) => panel('Models', table({
-			caption: `Models of the last ${since}, the highest cost first, then configured models without a request`, rows: rows.slice(0, MOST), columns, empty: 'No caller requested a model in this period, and no target sets a model of its own. Choose a longer period.',
-			href: (m) => (page.has('auditor') && m.model ? page.href('search', { model: m.model, since }) : null),
-		}), rows.length > MOST && h('p', { class: 'dim' }, `The table shows the first ${MOST} of ${count(rows.length)} models.`)));
+		fill(place, page,
+			() =>
+				Promise.all([page.get('/usage', { by: 'model', since }), page.get('/models')]).then(([usage, now]) =>
+					joined(usage.rows, now.models)
+				), (rows) =>
+			panel('Models', table({
+				caption: `Models of the last ${since}, the highest cost first, then configured models without a request`,
+				rows: rows.slice(0, MOST),
+				columns,
+				empty: 'No caller requested a model in this period, and no target sets a model of its own. Choose a longer period.',
+				href: (m) => (m.model ? page.href('thing', { kind: 'model', name: m.model }) : null),
+			}), rows.length > MOST && h('p', { class: 'dim' }, `The table shows the first ${MOST} of ${count(rows.length)} models.`)));
 	},
 };

@@ -11,9 +11,17 @@ const shown = (n, digits = 2) => (typeof n === 'number' ? n.toLocaleString('en-U
 function tiles(got) {
 	const r = (got.now?.rates ?? []).find((x) => x.by === 'total') ?? {};
 	const tile = (text, value) => h('div', { class: 'tile' }, h('b', {}, value), text);
-	return h('div', { class: 'tiles' }, tile('requests per second', shown(r.requests_per_s)), tile('denied per second', shown(r.denials_per_s)), tile('provider errors per second', shown(r.errors_per_s)),
-		tile('tokens per second', shown(r.tokens_per_s, 0)), tile('dollars per hour', r.usd_per_hour === undefined ? '–' : `$${shown(r.usd_per_hour)}`), tile('in flight', shown(got.requests_in_flight, 0)),
-		got.cache?.hits > 0 && tile(`saved by the cache since the start: ${count(got.cache.saved_input_tokens + got.cache.saved_output_tokens)} tokens, ${count(got.cache.hits)} ${got.cache.hits === 1 ? 'response' : 'responses'}`, dollars(got.cache.saved_nanousd)));
+	return h('div', { class: 'tiles' }, tile('requests per second', shown(r.requests_per_s)),
+		tile('denied per second', shown(r.denials_per_s)), tile('provider errors per second', shown(r.errors_per_s)),
+		tile('tokens per second', shown(r.tokens_per_s, 0)),
+		tile('dollars per hour', r.usd_per_hour === undefined ? '–' : `$${shown(r.usd_per_hour)}`),
+		tile('in flight', shown(got.requests_in_flight, 0)), got.cache?.hits > 0 &&
+		tile(
+			`saved by the cache since the start: ${count(got.cache.saved_input_tokens + got.cache.saved_output_tokens)} tokens, ${
+				count(got.cache.hits)
+			} ${got.cache.hits === 1 ? 'response' : 'responses'}`,
+			dollars(got.cache.saved_nanousd),
+		));
 }
 
 /* The level of the daemon's log. A changed level ends after the chosen time. */
@@ -22,11 +30,15 @@ function log(page) {
 	const load = async () => {
 		try {
 			const got = await page.get('/log');
-			empty(place, 'Log level: ', badge(got.level, got.level === got.configured ? 'dim' : 'edit'), got.until && [' until ', when(got.until), `, then ${got.configured}`],
+			empty(place, 'Log level: ', badge(got.level, got.level === got.configured ? 'dim' : 'edit'),
+				got.until && [' until ', when(got.until), `, then ${got.configured}`],
 				page.has('operator') && h('button', { type: 'button', id: 'log-level', class: 'small', onclick: async () => {
-					if (await change(page, { title: 'Change the log level', action: 'Set the level', what: `The level is ${got.level}. tollgate.yaml sets ${got.configured}.`,
-						fields: [field({ name: 'level', label: 'Level', value: 'debug', options: ['error', 'warn', 'info', 'debug'] }), field({ name: 'for', label: 'For', value: '10m', hint: 'such as 10m or 2h, at most 7d; afterwards the configured level applies' })],
-						path: '/log', body: (v) => ({ level: v.level, ...(v.for ? { for: v.for } : {}) }) })) load();
+					if (await change(page, { title: 'Change the log level', action: 'Set the level',
+						what: `The level is ${got.level}. tollgate.yaml sets ${got.configured}.`,
+						fields: [field({ name: 'level', label: 'Level', value: 'debug', options: ['error', 'warn', 'info', 'debug'] }),
+							field({ name: 'for', label: 'For', value: '10m',
+								hint: 'such as 10m or 2h, at most 7d; afterwards the configured level applies' })], path: '/log',
+						body: (v) => ({ level: v.level, ...(v.for ? { for: v.for } : {}) }) })) load();
 				} }, 'Change'));
 		} catch (e) {
 			if (e.name !== 'AbortError') empty(place, `Log level: ${e.message}`);
@@ -37,7 +49,9 @@ function log(page) {
 }
 
 export default {
-	name: 'now', title: 'Now', key: 'n',
+	name: 'now',
+	title: 'Now',
+	key: 'n',
 	help: 'Degraded parts, decisions as they are made, and the last hour.',
 	show(page) {
 		const first = h('section', { class: 'panel', 'aria-label': 'Health' }), numbers = h('div', {});
@@ -45,9 +59,9 @@ export default {
 		page.every(5000, async () => {
 			try {
 				const got = await page.get('/now');
-				open = first.querySelector('details')?.open ?? open;
+				open = first.querySelector('details.parts-of')?.open ?? open;
 				empty(first, health(page, got));
-				first.querySelector('details').open = open;
+				first.querySelector('details.parts-of').open = open;
 				empty(numbers, tiles(got));
 			} catch (e) {
 				if (e.name !== 'AbortError') empty(first, failed(e));

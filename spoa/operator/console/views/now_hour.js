@@ -16,12 +16,16 @@ const sum = (got, ...names) => Array.from({ length: got.steps }, (_, i) => names
 const rate = (...names) => (got) => sum(got, ...names).map((n) => n / got.step_s);
 const quantile = (name) => (got) => sum(got, name).map((n) => n || null);
 const hourly = (got) => sum(got, 'cost_microusd').map((n) => (n / 1e6 / got.step_s) * 3600);
-const mean_wait = (got) => { const wait = sum(got, 'stream_wait_ms'), n = sum(got, 'streams'); return wait.map((w, i) => (n[i] ? w / n[i] : null)); };
+const mean_wait = (got) => {
+	const wait = sum(got, 'stream_wait_ms'), n = sum(got, 'streams');
+	return wait.map((w, i) => (n[i] ? w / n[i] : null));
+};
 const ALL = ['permit', 'redact', 'deny', 'observed'];
 
 /* Of all: each line is another number of the one row. */
 const of_all = [
-	['Requests per second', per_second, [['permitted', rate('permit')], ['denied', rate('deny')], ['redacted', rate('redact')], ['observed', rate('observed')]]],
+	['Requests per second', per_second, [['permitted', rate('permit')], ['denied', rate('deny')], ['redacted', rate('redact')], ['observed',
+		rate('observed')]]],
 	['Errors per second', per_second, [['of providers', rate('errors')], ['denied by the gateway', rate('deny')]]],
 	['Latency of the gateway', duration_us, [['p50', quantile('overhead_p50_us')], ['p95', quantile('overhead_p95_us')]]],
 	['Streams: mean time to the first text', ms, [['to the first text', mean_wait]]],
@@ -30,8 +34,16 @@ const of_all = [
 ];
 /* By name: each line is the same number of another row; adds: whether the others' sum means something. */
 const by_name = {
-	route: [['Requests per second', per_second, rate(...ALL), true], ['Denied per second', per_second, rate('deny'), true], ['Latency of the gateway, p95', duration_us, quantile('overhead_p95_us')], ['Streams: mean time to the first text', ms, mean_wait], ['Dollars per hour', money, hourly, true]],
-	target: [['Requests per second', per_second, rate(...ALL), true], ['Provider errors per second', per_second, rate('errors'), true], ['Time to the first byte, p95', ms, quantile('first_byte_p95_ms')], ['Latency of the gateway, p95', duration_us, quantile('overhead_p95_us')], ['Dollars per hour', money, hourly, true]],
+	route: [['Requests per second', per_second, rate(...ALL), true], ['Denied per second', per_second, rate('deny'), true], [
+		'Latency of the gateway, p95',
+		duration_us,
+		quantile('overhead_p95_us'),
+	], ['Streams: mean time to the first text', ms, mean_wait], ['Dollars per hour', money, hourly, true]],
+	target: [['Requests per second', per_second, rate(...ALL), true], ['Provider errors per second', per_second, rate('errors'), true], [
+		'Time to the first byte, p95',
+		ms,
+		quantile('first_byte_p95_ms'),
+	], ['Latency of the gateway, p95', duration_us, quantile('overhead_p95_us')], ['Dollars per hour', money, hourly, true]],
 };
 by_name.model = by_name.route;
 
@@ -39,7 +51,9 @@ function lines(got, by) {
 	const { step_s, steps } = got;
 	const of = (row) => ({ step_s, steps, row });
 	if (by === 'total')
-		return of_all.map(([title, format, parts]) => ({ title, format, series: parts.map(([label, f]) => ({ label, values: f(of(got.series[0] ?? {})) })).filter((s, i) => !i || s.values.some((v) => v)) }));
+		return of_all.map(([title, format, parts]) => ({ title, format,
+			series: parts.map(([label, f]) => ({ label, values: f(of(got.series[0] ?? {})) })).filter((s, i) => !i || s.values.some((v) => v)) })
+		);
 	const much = (row) => sum(of(row), ...ALL).reduce((a, b) => a + b, 0) + sum(of(row), 'errors').reduce((a, b) => a + b, 0);
 	const rows = [...got.series].sort((a, b) => much(b) - much(a));
 	const own = rows.slice(0, SHOWN), rest = rows.slice(SHOWN);
@@ -47,7 +61,8 @@ function lines(got, by) {
 		const series = own.map((row) => ({ label: row.name || '-', values: f(of(row)) }));
 		if (rest.length && adds) {
 			const values = rest.map((row) => f(of(row)));
-			series.push({ label: `${rest.length} others`, values: Array.from({ length: steps }, (_, i) => values.reduce((n, v) => n + (v[i] ?? 0), 0)) });
+			series.push({ label: `${rest.length} others`, values: Array.from({ length: steps }, (_, i) =>
+				values.reduce((n, v) => n + (v[i] ?? 0), 0)) });
 		}
 		return { title, format, series };
 	});
@@ -78,6 +93,9 @@ export function hour(page) {
 		}
 	});
 	return h('section', { 'aria-label': 'The last hour' }, h('h2', {}, 'The last hour'),
-		h('div', { class: 'row', role: 'group', 'aria-label': 'By' }, h('span', { class: 'dim' }, 'by'), BY.map(([k, text]) => h('button', { type: 'button', id: `by-${k}`, 'aria-pressed': String(by === k), onclick: () => page.set({ by: k === 'total' ? null : k }) }, text))),
-		wrong, grid);
+		h('div', { class: 'row', role: 'group', 'aria-label': 'By' }, h('span', { class: 'dim' }, 'by'),
+			BY.map(([k, text]) =>
+				h('button', { type: 'button', id: `by-${k}`, 'aria-pressed': String(by === k), onclick: () =>
+					page.set({ by: k === 'total' ? null : k }) }, text)
+			)), wrong, grid);
 }

@@ -23,7 +23,7 @@ const columns = [
 /* Newest first. A completion is laid into its decision's row, which keeps its place and its focus. */
 function live_list(page) {
 	const href = (r) => (r.id ? page.href('request', { id: r.id }) : null);
-	const element = table({ caption: 'Newest first; a row opens the request', columns, rows: [{}], href });
+	const element = table({ caption: 'Newest first; a row opens the request', columns, rows: [{}], href, fixed: true });
 	const body = element.querySelector('tbody');
 	const rows = new Map(); /* by id: {tr, r} */
 	body.replaceChildren();
@@ -48,7 +48,7 @@ function live_list(page) {
 
 	function trim() {
 		while (body.rows.length > KEPT) body.lastElementChild.remove();
-		if (rows.size > 2 * KEPT) for (const [id, { tr }] of rows) if (!tr.isConnected) rows.delete(id);
+		if (rows.size > 2 * KEPT) { for (const [id, { tr }] of rows) if (!tr.isConnected) rows.delete(id); }
 	}
 	return { element, take, gap, trim };
 }
@@ -64,7 +64,8 @@ export function live(page) {
 	function flush() {
 		timer = null;
 		for (const e of held.splice(0).slice(-2 * KEPT))
-			if (e.event === 'gap') list.gap(`Records ${e.value.from} to ${e.value.to} are not shown: ${e.value.why ?? 'too many records arrived at once'}`);
+			if (e.event === 'gap')
+				list.gap(`Records ${e.value.from} to ${e.value.to} are not shown: ${e.value.why ?? 'too many records arrived at once'}`);
 			else list.take(e.value, e.event === 'completion');
 		list.trim();
 	}
@@ -88,7 +89,11 @@ export function live(page) {
 				const all = got.workers.flatMap((w) => w.recent).sort((a, b) => (a.decided_at < b.decided_at ? -1 : 1));
 				for (const r of all) if (!decision || r.decision === decision) list.take({ ...r, status: r.answer });
 				list.trim();
-			} catch { /* the panel above says that nothing answers */ } finally { asking = false; }
+			} catch {
+				/* the panel above says that nothing answers */
+			} finally {
+				asking = false;
+			}
 		};
 		const every = setInterval(turn, 2000);
 		signal.addEventListener('abort', () => clearInterval(every), { once: true });
@@ -102,7 +107,9 @@ export function live(page) {
 			on_state: (state, failed) => {
 				said.replaceChildren();
 				if (failed?.status === 403) recent(signal);
-				else if (state === 'waiting') add(said, failed ? `${failed.message} The page tries again.` : 'The connection was closed. The list continues after the last record.');
+				else if (state === 'waiting')
+					add(said,
+						failed ? `${failed.message} The page tries again.` : 'The connection was closed. The list continues after the last record.');
 			} });
 	}
 
@@ -111,11 +118,15 @@ export function live(page) {
 		pause.setAttribute('aria-pressed', String(paused));
 		pause.textContent = paused ? 'Resume' : 'Pause';
 		said.textContent = paused ? 'Paused. When you resume, the list continues after the last record.' : '';
-		if (paused) run.abort(); else start();
+		if (paused) run.abort();
+		else start();
 	}
 	page.key('p', 'pause or resume the list', toggle);
 	start();
 	return h('section', { class: 'panel' }, h('h2', {}, 'Decisions'),
-		h('div', { class: 'row', role: 'group', 'aria-label': 'Which' }, pause, KINDS.map(([k, text]) => h('button', { type: 'button', id: `kind-${k}`, 'aria-pressed': String(decision === k), onclick: () => page.set({ decision: k }) }, text)), said),
-		h('div', { class: 'scroll live', role: 'region', 'aria-label': 'Decisions, newest first', tabindex: '0' }, list.element));
+		h('div', { class: 'row', role: 'group', 'aria-label': 'Which' }, pause,
+			KINDS.map(([k, text]) =>
+				h('button', { type: 'button', id: `kind-${k}`, 'aria-pressed': String(decision === k), onclick: () => page.set({ decision: k }) },
+					text)
+			), said), h('div', { class: 'scroll live', role: 'region', 'aria-label': 'Decisions, newest first', tabindex: '0' }, list.element));
 }

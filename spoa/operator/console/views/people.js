@@ -2,12 +2,13 @@
 // creates and revokes here.
 import { data, h, who } from '../dom.js';
 import { count, dollars, duration_us, when } from '../format.js';
-import { badge, copied, facts, field, fill, form_values, mark, nothing, panel, words } from '../parts.js';
+import { bar, badge, copied, facts, field, fill, form_values, mark, nothing, panel, words } from '../parts.js';
 import { go } from '../router.js';
 import { pager, table } from '../table.js';
 import { change } from '../changes.js';
+import { last_requests, usage_by_day } from './activity.js';
 
-const SPANS = [['24h', '24 hours'], ['7d', '7 days'], ['30d', '30 days'], ['90d', '90 days']];
+const SPANS = [['1h', '1 hour'], ['24h', '24 hours'], ['7d', '7 days'], ['30d', '30 days'], ['90d', '90 days']];
 const GROUPS = [['person', 'people'], ['team', 'teams']];
 const UNITS = { usd: dollars, requests: count, tokens: count, concurrent: count, calls: count };
 
@@ -20,35 +21,38 @@ const saved_tokens_of = (r) => (r.saved_input_tokens ?? 0) + (r.saved_output_tok
 const growth = (percent) => typeof percent === 'number' && h('div', {}, h('small', {}, `${percent > 0 ? '+' : ''}${percent.toFixed(1)} %`));
 const amount = (counts, n) => (UNITS[counts] ?? count)(n);
 
-/* How much of a limit is gone, as a bar and a number. */
-function gone(used, of) {
-	const share = of ? Math.min(100, Math.round((100 * used) / of)) : 100;
-	const bar = h('meter', { min: '0', max: '100', low: '80', high: '95', optimum: '0', 'aria-hidden': 'true' });
-	bar.value = share;
-	return h('span', { class: 'gone' }, bar, badge(`${share} %`, share >= 95 ? 'bad' : share >= 80 ? 'edit' : 'good'));
-}
-
 /* ---- changes ---- */
 
 const made = (page) => (answer) => [
 	h('p', { class: 'wrong' }, 'The key is shown only once. Copy the key now.'),
-	h('p', {}, copied(answer.key, page.say)), h('p', {}, 'The id of the key, which is not secret: ', h('code', {}, answer.id)),
+	h('p', {}, copied(answer.key, page.say)),
+	h('p', {}, 'The id of the key, which is not secret: ', h('code', {}, answer.id)),
 ];
 
 async function new_key(page, person, team, reload) {
 	const done = await change(page, {
-		title: person ? `Create a key for ${person}` : 'Create a key', action: 'Create the key', what: 'The key works immediately on every daemon that uses this Redis. The daemon stores only the hash of the key.',
-		fields: [field({ name: 'person', label: 'Person', value: person ?? '', required: true }), field({ name: 'team', label: 'Team', value: team ?? '' }),
+		title: person ? `Create a key for ${person}` : 'Create a key',
+		action: 'Create the key',
+		what: 'The key works immediately on every daemon that uses this Redis. The daemon stores only the hash of the key.',
+		fields: [field({ name: 'person', label: 'Person', value: person ?? '', required: true }),
+			field({ name: 'team', label: 'Team', value: team ?? '' }),
 			field({ name: 'ttl', label: 'Expires after', value: '90d', hint: 'such as 12h or 90d, or never' })],
-		path: '/keys/new', body: (v) => ({ person: v.person, ...(v.team ? { team: v.team } : {}), ttl: v.ttl || 'never' }), shown: made(page),
+		path: '/keys/new',
+		body: (v) => ({ person: v.person, ...(v.team ? { team: v.team } : {}), ttl: v.ttl || 'never' }),
+		shown: made(page),
 	});
 	if (done) reload();
 }
 
 async function revoke(page, k, reload) {
 	const done = await change(page, {
-		title: `Revoke the key ${k.id}`, action: 'Revoke', typed: k.id, what: ['Every daemon refuses requests with this key with 401 from now on. The key belongs to ', data(k.person), '. A revoked key cannot be restored.'],
-		path: '/keys/revoke', body: () => ({ id: k.id }),
+		title: `Revoke the key ${k.id}`,
+		action: 'Revoke',
+		typed: k.id,
+		what: ['Every daemon refuses requests with this key with 401 from now on. The key belongs to ', data(k.person),
+			'. A revoked key cannot be restored.'],
+		path: '/keys/revoke',
+		body: () => ({ id: k.id }),
 	});
 	if (done) reload();
 }
@@ -56,58 +60,79 @@ async function revoke(page, k, reload) {
 async function set_limit(page, row, who, reload) {
 	const money = row.counts === 'usd';
 	const done = await change(page, {
-		title: `Change the limit ${row.limit}`, action: 'Set the limit', what: ['The change applies only to ', data(Object.values(who).join(', ')), '. The policy sets ', amount(row.counts, row.in_policy ?? row.of), '.'],
-		fields: [field({ name: 'to', label: money ? 'US dollars' : `New limit (${row.counts})`, required: true, hint: money ? 'such as 25 or 0.50' : 'a whole number' }),
-			field({ name: 'ttl', label: 'For', value: '24h', hint: 'such as 12h or 7d, or never' })],
-		path: '/limits/set', body: (v) => ({ limit: row.limit, for: who, to: money || !/^[0-9]+$/.test(v.to) ? v.to : Number(v.to), ttl: v.ttl || 'never' }),
+		title: `Change the limit ${row.limit}`,
+		action: 'Set the limit',
+		what: ['The change applies only to ', data(Object.values(who).join(', ')), '. The policy sets ',
+			amount(row.counts, row.in_policy ?? row.of), '.'],
+		fields: [
+			field({ name: 'to', label: money ? 'US dollars' : `New limit (${row.counts})`, required: true,
+				hint: money ? 'such as 25 or 0.50' : 'a whole number' }),
+			field({ name: 'ttl', label: 'For', value: '24h', hint: 'such as 12h or 7d, or never' }),
+		],
+		path: '/limits/set',
+		body: (v) => ({ limit: row.limit, for: who, to: money || !/^[0-9]+$/.test(v.to) ? v.to : Number(v.to), ttl: v.ttl || 'never' }),
 	});
 	if (done) reload();
 }
 
 async function clear_limit(page, o, reload) {
 	const done = await change(page, {
-		title: `Reset the limit ${o.limit}`, action: 'Reset the limit', what: 'The amount in the policy applies again.', path: '/limits/clear', body: () => ({ id: o.id }),
+		title: `Reset the limit ${o.limit}`,
+		action: 'Reset the limit',
+		what: 'The amount in the policy applies again.',
+		path: '/limits/clear',
+		body: () => ({ id: o.id }),
 	});
 	if (done) reload();
 }
 
 /* ---- lists ---- */
 
-const key_columns = (page, reload) => [
-	{ title: 'id', cell: (k) => h('code', {}, k.id) },
-	{ title: 'person', cell: (k) => h('a', { href: page.href('people', { person: k.person }) }, data(k.person)), wide: true },
-	{ title: 'team', cell: (k) => k.team && data(k.team) },
-	{ title: 'state', cell: (k) => mark({ label: k.state === 'live' ? 'active' : k.state, kind: k.state === 'live' ? 'good' : 'dim' }) },
-	{ title: 'expires', cell: (k) => (k.expires ? when(k.expires, { relative: true }) : 'never') },
-	{ title: 'created', cell: (k) => k.created && [when(k.created, { relative: true }), k.by && [' by ', who(k)]] },
-	{ title: 'reason', cell: (k) => k.reason && data(k.reason), wide: true },
-	page.has('operator') && { title: 'change', cell: (k) => k.state === 'live' && h('button', { type: 'button', class: 'small', onclick: () => revoke(page, k, reload) }, 'Revoke', h('span', { class: 'hidden' }, ` ${k.id}`)) },
-].filter(Boolean);
+const key_columns = (page, reload) =>
+	[
+		{ title: 'id', cell: (k) => h('a', { href: page.href('thing', { kind: 'key', name: k.id }) }, h('code', {}, k.id)) },
+		{ title: 'person', cell: (k) => h('a', { href: page.href('people', { person: k.person }) }, data(k.person)), wide: true },
+		{ title: 'team', cell: (k) => k.team && data(k.team) },
+		{ title: 'state', cell: (k) => mark({ label: k.state === 'live' ? 'active' : k.state, kind: k.state === 'live' ? 'good' : 'dim' }) },
+		{ title: 'expires', cell: (k) => (k.expires ? when(k.expires, { relative: true }) : 'never') },
+		{ title: 'created', cell: (k) => k.created && [when(k.created, { relative: true }), k.by && [' by ', who(k)]] },
+		{ title: 'reason', cell: (k) => k.reason && data(k.reason), wide: true },
+		page.has('operator') && { title: 'change', cell: (k) =>
+			k.state === 'live' && h('button', { type: 'button', class: 'small', onclick: () =>
+				revoke(page, k, reload) }, 'Revoke', h('span', { class: 'hidden' }, ` ${k.id}`)) },
+	].filter(Boolean);
 
 function keys_panel(page, got, { person, team, reload }) {
-	return panel('Keys created at run time',
-		page.has('operator') && (got.state_key
-			? h('p', {}, h('button', { type: 'button', class: 'primary', onclick: () => new_key(page, person, team, reload) }, 'Create a key'))
-			: h('p', { class: 'dim' }, 'To create keys here, run tollgate keygen --secret FILE and name the file as state_key in tollgate.yaml.')),
-		table({ caption: 'Keys in the policy’s key file are not listed. Run tollgate key list to see them.', rows: got.keys, columns: key_columns(page, reload), empty: 'None.' }));
+	return panel('Keys created at run time', page.has('operator') && (got.state_key
+		? h('p', {}, h('button', { type: 'button', class: 'primary', onclick: () => new_key(page, person, team, reload) }, 'Create a key'))
+		: h('p', { class: 'dim' }, 'To create keys here, run tollgate keygen --secret FILE and name the file as state_key in tollgate.yaml.')),
+		table({ caption: 'Keys in the policy’s key file are not listed. Run tollgate key list to see them.', rows: got.keys,
+			columns: key_columns(page, reload), empty: 'None.' }));
 }
 
-const override_columns = (page, reload) => [
-	{ title: 'limit', cell: (o) => data(o.limit) },
-	{ title: 'applies to', cell: (o) => data(Object.entries(o.for ?? {}).map(([k, v]) => `${k} ${v}`).join(', ') || 'everyone'), wide: true },
-	{ title: 'amount', number: true, cell: (o) => amount(o.counts, o.to) },
-	{ title: 'until', cell: (o) => (o.until ? when(o.until, { relative: true }) : 'reset by an operator') },
-	{ title: 'reason', cell: (o) => o.reason && data(o.reason), wide: true },
-	{ title: 'by', cell: who },
-	page.has('operator') && { title: 'change', cell: (o) => o.state === 'live' && h('button', { type: 'button', class: 'small', onclick: () => clear_limit(page, o, reload) }, 'Reset', h('span', { class: 'hidden' }, ` ${o.limit}`)) },
-].filter(Boolean);
+const override_columns = (page, reload) =>
+	[
+		{ title: 'limit', cell: (o) => data(o.limit) },
+		{ title: 'applies to', cell: (o) => data(Object.entries(o.for ?? {}).map(([k, v]) => `${k} ${v}`).join(', ') || 'everyone'),
+			wide: true },
+		{ title: 'amount', number: true, cell: (o) => amount(o.counts, o.to) },
+		{ title: 'until', cell: (o) => (o.until ? when(o.until, { relative: true }) : 'reset by an operator') },
+		{ title: 'reason', cell: (o) => o.reason && data(o.reason), wide: true },
+		{ title: 'by', cell: who },
+		page.has('operator') && { title: 'change', cell: (o) =>
+			o.state === 'live' &&
+			h('button', { type: 'button', class: 'small', onclick: () => clear_limit(page, o, reload) }, 'Reset',
+				h('span', { class: 'hidden' }, ` ${o.limit}`)) },
+	].filter(Boolean);
 
 const near_columns = (page) => [
-	{ title: 'caller', cell: (n) => (n.person ? h('a', { href: page.href('people', { person: n.person }) }, data(n.person)) : data(n.team ?? 'everyone')), wide: true },
+	{ title: 'caller',
+		cell: (n) => (n.person ? h('a', { href: page.href('people', { person: n.person }) }, data(n.person)) : data(n.team ?? 'everyone')),
+		wide: true },
 	{ title: 'team', cell: (n) => n.person && n.team && data(n.team) },
 	{ title: 'limit', cell: (n) => data(n.limit) },
 	{ title: 'route', cell: (n) => n.route && data(n.route) },
-	{ title: 'used', cell: (n) => gone(n.used_percent, 100) },
+	{ title: 'used', cell: (n) => bar(n.used_percent, 100) },
 	{ title: 'level reached', cell: (n) => n.at && when(n.at, { relative: true }) },
 	{ title: 'resets', cell: (n) => n.resets_at && when(n.resets_at, { relative: true }) },
 ];
@@ -119,38 +144,73 @@ const usage_columns = [
 	{ title: 'denied', number: true, sort: 'refused', cell: (r) => count(r.refused) },
 	{ title: 'tokens', number: true, sort: 'tokens', cell: (r) => [count(tokens_of(r)), growth(r.input_tokens_growth_percent)] },
 	{ title: 'cached input', number: true, cell: (r) => typeof r.cached_percent === 'number' && `${r.cached_percent} %` },
-	{ title: 'cost', number: true, sort: 'cost', cell: (r) => [dollars(r.cost_nanousd), r.embedded_nanousd > 0 && h('div', {}, h('small', {}, `and ${dollars(r.embedded_nanousd)} for embeddings`))] },
-	{ title: 'saved by the cache', number: true, cell: (r) => r.cache_hits > 0 && [dollars(r.saved_nanousd), h('div', {}, h('small', {}, `${count(saved_tokens_of(r))} tokens`))] },
-	{ title: 'prompt tokens', number: true, sort: 'prompt_max', cell: (r) => r.prompt_tokens_count > 0 && [count(Math.round(r.prompt_tokens_mean)), h('div', {}, h('small', {}, `to ${count(r.prompt_tokens_max)}`))] },
+	{ title: 'cost', number: true, sort: 'cost', cell: (
+		r,
+	) => [dollars(r.cost_nanousd),
+		r.embedded_nanousd > 0 && h('div', {}, h('small', {}, `and ${dollars(r.embedded_nanousd)} for embeddings`))] },
+	{ title: 'saved by the cache', number: true,
+		cell: (r) => r.cache_hits > 0 && [dollars(r.saved_nanousd), h('div', {}, h('small', {}, `${count(saved_tokens_of(r))} tokens`))] },
+	{ title: 'mean prompt', number: true, sort: 'prompt_max', cell: (r) =>
+		r.prompt_tokens_count > 0 &&
+		[count(Math.round(r.prompt_tokens_mean)), h('div', {}, h('small', {}, `to ${count(r.prompt_tokens_max)}`))] },
 	{ title: 'without a price', number: true, cell: (r) => r.unpriced_answers > 0 && count(r.unpriced_answers) },
 	{ title: 'last request', sort: 'last_seen', cell: (r) => r.last_seen && when(r.last_seen, { relative: true }) },
 ];
 
 function filter(page) {
-	const form = h('form', { class: 'fields', 'aria-label': 'Filter', onsubmit: (e) => { e.preventDefault(); go('people', form_values(form)); }, onchange: () => go('people', form_values(form)) },
+	const form = h('form', { class: 'fields', 'aria-label': 'Filter', onsubmit: (e) => {
+		e.preventDefault();
+		go('people', form_values(form));
+	}, onchange: () => go('people', form_values(form)) },
 		field({ name: 'by', label: 'Group by', value: page.state.by ?? 'person', options: GROUPS }),
-		field({ name: 'since', label: 'Period', value: page.state.since ?? '7d', options: SPANS }),
+		field({ name: 'since', label: 'Period', value: page.state.since ?? page.state.range ?? '7d', options: SPANS }),
 		field({ name: 'q', label: 'Name contains', type: 'search', value: page.state.q }));
 	return form;
 }
 
 function all(page) {
-	const { by = 'person', since = '7d', sort = 'cost', q, after } = page.state, from = Number(page.state.near) || 0;
+	const { by = 'person', since = page.state.range ?? '7d', sort = 'cost', q, after } = page.state, from = Number(page.state.near) || 0;
 	const spent = h('div', {}), near = h('div', {}), keys = h('div', {}), overrides = h('div', {}), jump = h('p', {});
-	const load = () => fill(spent, page, () => page.get('/usage', { by: by === 'team' ? 'team' : 'person,team', since, sort, match: q, after, limit: PAGE }), (got) => panel(by === 'team' ? 'Teams' : 'People', table({
-		caption: `Usage of the last ${since}`, rows: got.rows, sort: `-${sort}`, on_sort: (to) => page.set({ sort: to.replace('-', ''), after: null }), empty: 'No request in this period. Choose a longer period.',
-		href: (r) => (by === 'team' ? page.href('search', { team: r.team, since }) : page.href('people', { person: r.person, since })),
-		columns: [{ title: by, cell: (r) => data(r[by] || '(not identified)'), wide: true }, ...(by === 'person' ? [{ title: 'team', cell: (r) => r.team && data(r.team) }] : []), ...usage_columns],
-	}), pager(page, { next: got.after, shown: got.rows.length, total: got.groups === undefined ? undefined : count(got.groups) })));
-	const load_near = () => fill(near, page, () => page.get('/limits/near', { from, count: PAGE }), (got) => {
-		jump.replaceChildren(got.near.length ? h('button', { type: 'button', id: 'to-near', onclick: () => near.scrollIntoView() }, `Near a limit: ${count(got.total)} ↓`) : '');
-		return panel('Near a limit', table({
-			caption: 'Callers by the used share at the level that they reached last: a soft limit, 80, 90 or 100 %. The name leads to the current amount.', rows: got.near, columns: near_columns(page), empty: 'No caller is near a limit: none has used 80 % or more.' }),
-		got.total > from + got.near.length && h('p', {}, h('a', { href: page.href('people', { ...page.state, near: from + PAGE }) }, `Next page of ${count(got.total)} callers`)));
-	});
+	const load = () =>
+		fill(spent, page, () => page.get('/usage', { by: by === 'team' ? 'team' : 'person,team', since, sort, match: q, after, limit: PAGE }),
+			(got) =>
+				panel(by === 'team' ? 'Teams' : 'People', table({
+					caption: `Usage of the last ${since}`,
+					rows: got.rows,
+					sort: `-${sort}`,
+					on_sort: (to) => page.set({ sort: to.replace('-', ''), after: null }),
+					empty: 'No request in this period. Choose a longer period.',
+					href: (r) => (by === 'team'
+						? r.team && page.href('thing', { kind: 'team', name: r.team })
+						: page.href('people', { person: r.person, since })),
+					columns: [{ title: by, cell: (r) => data(r[by] || '(not identified)'), wide: true }, ...(by === 'person'
+						? [{ title: 'team', cell: (r) => r.team && h('a', { href: page.href('thing', { kind: 'team', name: r.team }) }, data(r.team)) }]
+						: []), ...usage_columns],
+				}), pager(page, { next: got.after, shown: got.rows.length, total: got.groups === undefined ? undefined : count(got.groups) })));
+	const load_near = () =>
+		fill(near, page, () => page.get('/limits/near', { from, count: PAGE }), (got) => {
+			jump.replaceChildren(got.near.length
+				? h('button', { type: 'button', id: 'to-near', onclick: () => near.scrollIntoView() }, `Near a limit: ${count(got.total)} ↓`)
+				: '');
+			return panel('Near a limit', table({
+				caption:
+					'Callers by the used share at the level that they reached last: a soft limit, 80, 90 or 100 %. The name leads to the current amount.',
+				rows: got.near,
+				columns: near_columns(page),
+				empty: 'No caller is near a limit: none has used 80 % or more.',
+			}), got.total > from + got.near.length &&
+				h('p', {},
+					h('a', { href: page.href('people', { ...page.state, near: from + PAGE }) }, `Next page of ${count(got.total)} callers`)));
+		});
 	const load_keys = () => fill(keys, page, () => page.get('/keys'), (got) => keys_panel(page, got, { reload: load_keys }));
-	const load_overrides = () => fill(overrides, page, () => page.get('/limits'), (got) => panel('Changed limits', table({
-		caption: 'Amounts that operators set at run time. They replace the amounts of the policy.', rows: got.overrides, columns: override_columns(page, load_overrides), empty: 'None.' })));
+	const load_overrides = () =>
+		fill(overrides, page, () => page.get('/limits'), (got) =>
+			panel('Changed limits', table({
+				caption: 'Amounts that operators set at run time. They replace the amounts of the policy.',
+				rows: got.overrides,
+				columns: override_columns(page, load_overrides),
+				empty: 'None.',
+			})));
 	page.root.append(filter(page), jump, spent, near, overrides, keys);
 	load();
 	load_near();
@@ -164,50 +224,106 @@ const WINDOWS = (r) => (r.window ? `calendar ${r.window}` : r.window_s ? `${coun
 
 function limits_panel(page, person, got, reload) {
 	return panel('Limits', table({
-		caption: 'Current use', rows: got.limits, empty: 'No limit of the policy applies.', columns: [
-			{ title: 'limit', cell: (r) => data(r.limit) }, { title: 'counts', cell: (r) => r.counts }, { title: 'window', cell: WINDOWS },
-			{ title: 'used', number: true, cell: (r) => amount(r.counts, (r.used ?? 0) + (r.held ?? 0)) }, { title: 'limit of', number: true, cell: (r) => [amount(r.counts, r.of), r.in_policy !== undefined && h('small', {}, ` (policy: ${amount(r.counts, r.in_policy)})`)] },
-			{ title: 'share used', cell: (r) => r.used !== undefined && gone(r.used + (r.held ?? 0), r.of) },
+		caption: 'Current use',
+		rows: got.limits,
+		empty: 'No limit of the policy applies.',
+		columns: [
+			{ title: 'limit', cell: (r) => data(r.limit) },
+			{ title: 'counts', cell: (r) => r.counts },
+			{ title: 'window', cell: WINDOWS },
+			{ title: 'used', number: true, cell: (r) => amount(r.counts, (r.used ?? 0) + (r.held ?? 0)) },
+			{ title: 'limit of', number: true,
+				cell: (r) => [amount(r.counts, r.of), r.in_policy !== undefined && h('small', {}, ` (policy: ${amount(r.counts, r.in_policy)})`)] },
+			{ title: 'share used', cell: (r) => r.used !== undefined && bar(r.used + (r.held ?? 0), r.of) },
 			{ title: 'route', cell: (r) => r.route && data(r.route) },
-			page.has('operator') && { title: 'change', cell: (r) => !r.own && h('button', { type: 'button', class: 'small', onclick: () => set_limit(page, r, { person }, reload) }, 'Change', h('span', { class: 'hidden' }, ` the limit ${r.limit}`)) },
-		].filter(Boolean) }));
+			page.has('operator') &&
+			{ title: 'change', cell: (r) =>
+				!r.own &&
+				h('button', { type: 'button', class: 'small', onclick: () => set_limit(page, r, { person }, reload) }, 'Change',
+					h('span', { class: 'hidden' }, ` the limit ${r.limit}`)) },
+		].filter(Boolean),
+	}));
 }
 
 function one(page) {
-	const { person, since = '7d' } = page.state;
+	const { person, since = page.state.range ?? '7d' } = page.state;
 	const head = h('div', {}), limits = h('div', {}), keys = h('div', {}), overrides = h('div', {});
-	page.heading(person);
+	page.heading(`Person ${person}`);
 	let team; /* of the last request: limits may be its */
 	const tile = ([name, value]) => h('div', { class: 'tile' }, name, h('b', {}, value));
-	const load_head = () => fill(head, page, () => page.get('/usage', { by: 'person,team', match: person, since, limit: PAGE }), (got) => {
-		const rows = got.rows.filter((x) => x.person === person);
-		const sum = (f) => rows.reduce((n, r) => n + (f(r) ?? 0), 0);
-		const last = rows.map((r) => r.last_seen).filter(Boolean).sort().at(-1);
-		team = (rows.find((r) => r.last_seen === last) ?? rows[0])?.team;
-		/* a row a team: means of all by how many each has */
-		const mean = (name) => (sum((r) => r[`${name}_count`]) ? sum((r) => (r[`${name}_mean`] ?? 0) * r[`${name}_count`]) / sum((r) => r[`${name}_count`]) : null);
-		const largest = rows.filter((r) => r.prompt_tokens_max_id).sort((a, b) => b.prompt_tokens_max - a.prompt_tokens_max)[0];
-		return panel(person, rows.length ? [
-			h('div', { class: 'tiles' }, [['requests', count(sum((r) => r.requests))], ['denied', count(sum((r) => r.refused))], ['tokens', count(sum(tokens_of))], ['cost', dollars(sum((r) => r.cost_nanousd))]].map(tile)),
-			facts([['saved by the cache', sum((r) => r.cache_hits) > 0 && `${dollars(sum((r) => r.saved_nanousd))}, ${count(sum(saved_tokens_of))} tokens in ${count(sum((r) => r.cache_hits))} responses`], ['embeddings for the cache', sum((r) => r.embedded_tokens) > 0 && `${dollars(sum((r) => r.embedded_nanousd))}, ${count(sum((r) => r.embedded_tokens))} tokens`], ['largest prompt', largest && [`${count(largest.prompt_tokens_max)} tokens: `, h('a', { href: page.href('request', { id: largest.prompt_tokens_max_id }) }, largest.prompt_tokens_max_id)]], ['time', mean('total_ms') !== null && `${mean('first_token_ms') !== null ? `${duration_us(mean('first_token_ms') * 1000)} to the first token, ` : ''}${duration_us(mean('total_ms') * 1000)} in all, mean`], ['team', words(rows.map((r) => r.team).filter(Boolean))], ['last request', last && when(last)], ['responses without a price', count(sum((r) => r.unpriced_answers)) !== '0' && count(sum((r) => r.unpriced_answers))]]),
-		] : nothing(`No request in the last ${since}.`, 'Choose a longer period.'),
-		h('p', { class: 'row' }, h('a', { href: page.href('people') }, 'All people'), h('a', { href: page.href('search', { person, since }) }, 'All requests'), h('a', { href: page.href('search', { person, since, decision: 'deny' }) }, 'Denied requests'),
-			SPANS.map(([s, name]) => h('a', { href: page.href('people', { person, since: s }), 'aria-current': s === since ? 'true' : null }, name))));
-	});
-	const load_limits = () => fill(limits, page, () => page.post('/quota', { identity: { person, ...(team ? { team } : {}) } }), (got) => limits_panel(page, person, got, () => { load_limits(); load_overrides(); }));
-	const load_overrides = () => fill(overrides, page, () => page.get('/limits'), (got) => {
-		const mine = got.overrides.filter((o) => o.for?.person === person);
-		return mine.length > 0 && panel('Changed limits', table({ caption: 'These amounts replace the amounts of the policy.', rows: mine, columns: override_columns(page, () => { load_limits(); load_overrides(); }) }));
-	});
-	const load_keys = () => fill(keys, page, () => page.get('/keys'), (got) => keys_panel(page, { ...got, keys: got.keys.filter((k) => k.person === person) }, { person, reload: load_keys }));
-	page.root.append(head, limits, overrides, keys);
+	const load_head = () =>
+		fill(head, page, () => page.get('/usage', { by: 'person,team', match: person, since, limit: PAGE }), (got) => {
+			const rows = got.rows.filter((x) => x.person === person);
+			const sum = (f) => rows.reduce((n, r) => n + (f(r) ?? 0), 0);
+			const last = rows.map((r) => r.last_seen).filter(Boolean).sort().at(-1);
+			team = (rows.find((r) => r.last_seen === last) ?? rows[0])?.team;
+			/* a row a team: means of all by how many each has */
+			const mean = (name) => (sum((r) => r[`${name}_count`])
+				? sum((r) => (r[`${name}_mean`] ?? 0) * r[`${name}_count`]) / sum((r) => r[`${name}_count`])
+				: null);
+			const largest = rows.filter((r) => r.prompt_tokens_max_id).sort((a, b) => b.prompt_tokens_max - a.prompt_tokens_max)[0];
+			return panel('Usage', rows.length ?
+				[
+					h('div', { class: 'tiles' },
+						[['requests', count(sum((r) => r.requests))], ['denied', count(sum((r) => r.refused))], ['tokens', count(sum(tokens_of))], [
+							'cost',
+							dollars(sum((r) => r.cost_nanousd)),
+						]].map(tile)),
+					facts([['saved by the cache', sum((r) => r.cache_hits) > 0 && `${
+						dollars(sum((r) => r.saved_nanousd))
+					}, ${count(sum(saved_tokens_of))} tokens in ${count(sum((r) => r.cache_hits))} responses`], ['embeddings for the cache',
+						sum((r) => r.embedded_tokens) > 0 && `${
+							dollars(sum((r) => r.embedded_nanousd))
+						}, ${count(sum((r) => r.embedded_tokens))} tokens`], ['largest prompt', largest &&
+						[`${count(largest.prompt_tokens_max)} tokens: `,
+							h('a', { href: page.href('request', { id: largest.prompt_tokens_max_id }) }, largest.prompt_tokens_max_id)]], ['mean time',
+						mean('total_ms') !== null &&
+						`${mean('first_token_ms') !== null ? `${duration_us(mean('first_token_ms') * 1000)} to the first token, ` : ''}${
+							duration_us(mean('total_ms') * 1000)
+						} for the whole response`], ['team', words(rows.map((r) => r.team).filter(Boolean))], ['last request', last && when(last)], [
+						'responses without a price',
+						count(sum((r) => r.unpriced_answers)) !== '0' && count(sum((r) => r.unpriced_answers)),
+					]]),
+				] :
+				nothing(`No request in the last ${since}.`, 'Choose a longer period.'),
+				h('p', { class: 'row' }, h('a', { href: page.href('people') }, 'All people'),
+					h('a', { href: page.href('search', { person, since }) }, 'All requests'),
+					h('a', { href: page.href('search', { person, since, decision: 'deny' }) }, 'Denied requests'), SPANS.map(([s, name]) =>
+						h('a', { href: page.href('people', { person, since: s }), 'aria-current': s === since ? 'true' : null }, name)
+					)));
+		});
+	const load_limits = () =>
+		fill(limits, page, () => page.post('/quota', { identity: { person, ...(team ? { team } : {}) } }), (got) =>
+			limits_panel(page, person, got, () => {
+				load_limits();
+				load_overrides();
+			}));
+	const load_overrides = () =>
+		fill(overrides, page, () => page.get('/limits'), (got) => {
+			const mine = got.overrides.filter((o) => o.for?.person === person);
+			return mine.length > 0 &&
+				panel('Changed limits',
+					table({ caption: 'These amounts replace the amounts of the policy.', rows: mine, columns: override_columns(page, () => {
+						load_limits();
+						load_overrides();
+					}) }));
+		});
+	const load_keys = () =>
+		fill(keys, page, () => page.get('/keys'), (got) =>
+			keys_panel(page, { ...got, keys: got.keys.filter((k) => k.person === person) }, { person, reload: load_keys }));
+	page.root.append(head, limits, usage_by_day(page, 'person', person));
+	if (page.has('auditor'))
+		page.root.append(last_requests(page, 'Last denials', { person, decision: 'deny' }, 'No request was denied in this period.'));
+	page.root.append(overrides, keys);
 	load_head().then(load_limits);
 	load_overrides();
 	load_keys();
 }
 
 export default {
-	name: 'people', title: 'People', key: 'p',
+	name: 'people',
+	title: 'People',
+	key: 'p',
 	help: 'Requests and cost of each person and team, callers near a limit, and a person’s limits and keys.',
 	show: (page) => (page.state.person ? one(page) : all(page)),
 };

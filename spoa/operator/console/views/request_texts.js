@@ -10,22 +10,32 @@ const KEY_FILE_MAX = 65536;
 const HOW = { redacted: 'as sent to the provider, redacted', full: 'in full' };
 const GONE = {
 	erased: 'erased: the share of the person was deleted. No key can open the text.',
-	lost: 'lost: the file of shares does not have its share, because the file came from a backup or from another daemon. tollgate status reports how many texts are lost.',
+	lost:
+		'lost: the file of shares does not have its share, because the file came from a backup or from another daemon. tollgate status reports how many texts are lost.',
 	trimmed: 'no longer kept: retention removed the text. tollgate audit restore --texts restores texts from the archive.',
 };
 
 /* Each text that a record names: { part, type, kept }. */
-const kept_of = (records) => records.flatMap((r) => [
-	['prompt', r.prompt?.kept], ['response', r.answer?.kept], ['tools', r.tools_kept],
-].flatMap(([part, kept]) => (kept ? [{ part, type: r.type, kept }] : [])));
+const kept_of = (records) =>
+	records.flatMap((r) =>
+		[
+			['prompt', r.prompt?.kept],
+			['response', r.answer?.kept],
+			['tools', r.tools_kept],
+		].flatMap(([part, kept]) => (kept ? [{ part, type: r.type, kept }] : []))
+	);
 
 /* Runs of an answer's text, arguments and results of calls are lines of JSON, which say whose; all else is text as it is. */
 function runs(text, form) {
 	if (form !== 'texts') return lines(text);
 	try {
-		return text.split('\n').filter(Boolean).map((line) => JSON.parse(line)).map(({ kind, choice, by, tool, text: said, arguments: called, result }) => [
-			h('small', {}, [kind, choice ? ` of choice ${choice}` : null, by && [called === undefined ? 'result' : 'arguments', tool && [' of ', data(tool)], ` (${by})`]]),
-			lines(String(said ?? called ?? result ?? ''))]);
+		return text.split('\n').filter(Boolean).map((line) => JSON.parse(line)).map((
+			{ kind, choice, by, tool, text: said, arguments: called, result },
+		) => [
+			h('small', {}, [kind, choice ? ` of choice ${choice}` : null,
+				by && [called === undefined ? 'result' : 'arguments', tool && [' of ', data(tool)], ` (${by})`]]),
+			lines(String(said ?? called ?? result ?? '')),
+		]);
 	} catch {
 		return lines(text);
 	}
@@ -42,9 +52,12 @@ async function opened(own, node, id, one) {
 		if (!(e instanceof Closed)) throw e;
 		return [head(one), h('p', { class: 'wrong', role: 'alert' }, e.message)];
 	}
-	return [head(one), one.kept.cut && h('p', { class: 'wrong' }, 'The text is incomplete: it was longer than the limit, or arrived only in part.'),
+	return [head(one),
+		one.kept.cut && h('p', { class: 'wrong' }, 'The text is incomplete: it was longer than the limit, or arrived only in part.'),
 		runs(new TextDecoder().decode(got), one.kept.form),
-		h('p', {}, h('button', { type: 'button', onclick: () => save(`${id}-${one.type}-${one.part}.txt`, got, 'application/octet-stream') }, `Save these ${bytes(got.length)}`))];
+		h('p', {},
+			h('button', { type: 'button', onclick: () => save(`${id}-${one.type}-${one.part}.txt`, got, 'application/octet-stream') },
+				`Save these ${bytes(got.length)}`))];
 }
 
 async function with_key(page, id, { key, passphrase, reason }) {
@@ -76,25 +89,35 @@ function form(page, id) {
 			place.removeAttribute('aria-busy');
 		}
 	} },
-	h('div', { class: 'fields' },
-		field({ name: 'key', label: 'Your private key (PEM)', type: 'file', required: true, size: null, hint: 'The key does not leave this page.' }),
-		field({ name: 'passphrase', label: 'Passphrase of the key, if set', type: 'password' }),
-		field({ name: 'reason', label: 'Why (recorded)', required: true })),
-	h('p', { class: 'row' }, h('button', { class: 'primary' }, 'Open')));
-	page.signal.addEventListener('abort', () => { box.reset(); empty(place); }, { once: true });
+		h('div', { class: 'fields' },
+			field({ name: 'key', label: 'Your private key (PEM)', type: 'file', required: true, size: null,
+				hint: 'The key does not leave this page.' }),
+			field({ name: 'passphrase', label: 'Passphrase of the key, if set', type: 'password' }),
+			field({ name: 'reason', label: 'Why (recorded)', required: true })),
+		h('p', { class: 'row' }, h('button', { class: 'primary' }, 'Open')));
+	page.signal.addEventListener('abort', () => {
+		box.reset();
+		empty(place);
+	}, { once: true });
 	return [box, place];
 }
 
-const command = (page, id) => h('p', {}, 'To open the texts, run on a machine that has your key: ', copied(`tollgate audit open ${id} --key FILE`, page.say));
-const no_tls = () => h('p', { class: 'wrong' }, 'This page was loaded over plain http, so the browser provides no cryptography. Open the page over https (admin.tls in tollgate.yaml), or through a tunnel as localhost: ',
-	h('code', {}, 'ssh -N -L 8406:/run/tollgate/admin.sock HOST'), ', then ', h('code', {}, 'localhost:8406'), '.');
+const command = (page, id) =>
+	h('p', {}, 'To open the texts, run on a machine that has your key: ', copied(`tollgate audit open ${id} --key FILE`, page.say));
+const no_tls = () =>
+	h('p', { class: 'wrong' },
+		'This page was loaded over plain http, so the browser provides no cryptography. Open the page over https (admin.tls in tollgate.yaml), or through a tunnel as localhost: ',
+		h('code', {}, 'ssh -N -L 8406:/run/tollgate/admin.sock HOST'), ', then ', h('code', {}, 'localhost:8406'), '.');
 
 /* The panel; null where nothing is kept. */
 export function texts(page, id, records) {
 	const rows = kept_of(records);
 	if (!rows.length) return null;
 	return panel('Texts', table({ caption: 'Texts that are kept, sealed to the auditors', rows, columns: [
-		{ title: 'Text', cell: (t) => t.part }, { title: 'Record', cell: (t) => t.type }, { title: 'Form', cell: (t) => HOW[t.kept.how] ?? data(t.kept.how), wide: true },
-		{ title: 'Bytes', number: true, cell: (t) => bytes(t.kept.bytes) }, { title: 'Complete', cell: (t) => (t.kept.cut ? 'only the beginning' : 'yes') },
+		{ title: 'Text', cell: (t) => t.part },
+		{ title: 'Record', cell: (t) => t.type },
+		{ title: 'Form', cell: (t) => HOW[t.kept.how] ?? data(t.kept.how), wide: true },
+		{ title: 'Bytes', number: true, cell: (t) => bytes(t.kept.bytes) },
+		{ title: 'Complete', cell: (t) => (t.kept.cut ? 'only the beginning' : 'yes') },
 	] }), page.me?.opens ? (can_open ? form(page, id) : no_tls()) : command(page, id));
 }

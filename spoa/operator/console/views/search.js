@@ -7,17 +7,26 @@ import { WINDOW, command_csv, command_json, from_text, terms_of, to_query, to_te
 import { pager, shares, table } from '../table.js';
 
 const PAGE = 50;
-const WINDOWS = [['15m', '15 minutes'], ['1h', '1 hour'], ['24h', '24 hours'], ['7d', '7 days'], ['30d', '30 days'], ['all', 'all']];
+const WINDOWS = [['15m', '15 minutes'], ['1h', '1 hour'], ['24h', '24 hours'], ['7d', '7 days'], ['30d', '30 days'], ['90d', '90 days'], [
+	'all',
+	'all',
+]];
 /* Asked for most; the others of the daemon's table are one click away. */
 const MAIN = ['person', 'team', 'decision', 'outcome', 'model', 'route', 'rule', 'class', 'tool', 'target', 'key', 'id'];
-const WORDS = { decision: ['deny', 'redact', 'permit', 'observed'], outcome: ['error', 'denied', 'answer_denied', 'haproxy_answered', 'complete', 'client_abort', 'provider_abort', 'provider_error', 'provider_timeout', 'provider_unavailable', '5xx', '429'],
-	type: ['decision', 'change', 'policy', 'boot', 'alarm', 'read'], 'called-by': ['mcp', 'answer', 'api'] };
-const COUNTED = ['decision', 'outcome', 'status', 'rule', 'class', 'entity', 'person', 'team', 'department', 'model', 'route', 'target', 'provider', 'tool', 'tag', 'key', 'day'];
+const WORDS = { decision: ['deny', 'redact', 'permit', 'observed'],
+	outcome: ['error', 'denied', 'answer_denied', 'haproxy_answered', 'complete', 'client_abort', 'provider_abort', 'provider_error',
+		'provider_timeout', 'provider_unavailable', '5xx', '429'], type: ['decision', 'change', 'policy', 'boot', 'alarm', 'read'],
+	'called-by': ['mcp', 'answer', 'api'] };
+const COUNTED = ['decision', 'outcome', 'status', 'rule', 'class', 'entity', 'person', 'team', 'department', 'model', 'route', 'target',
+	'provider', 'tool', 'tag', 'key', 'day'];
 
 let terms = null; /* of the daemon's table, asked once */
 async function known_terms(page) {
 	if (!terms) {
-		const rows = terms_of(await page.get('/openapi.json').catch((e) => { if (e.status === 404) return null; throw e; }));
+		const rows = terms_of(await page.get('/openapi.json').catch((e) => {
+			if (e.status === 404) return null;
+			throw e;
+		}));
 		terms = rows.length ? rows : MAIN.map((name) => ({ name, what: '' }));
 	}
 	return terms;
@@ -26,7 +35,7 @@ async function known_terms(page) {
 /* Without any time, the last day; an id is looked for everywhere. */
 function windowed(state) {
 	if (state.id || WINDOW.some((w) => w !== 'zone' && state[w])) return state;
-	return { ...state, since: '24h' };
+	return { ...state, since: state.range ?? '24h' };
 }
 
 function columns() {
@@ -44,7 +53,8 @@ function columns() {
 	];
 }
 
-const who = (r) => r.identity?.person ?? r.identity?.key ?? (r.peer ? `${r.peer.user ?? r.peer.uid} at the admin socket` : r.identity?.method);
+const who = (r) =>
+	r.identity?.person ?? r.identity?.key ?? (r.peer ? `${r.peer.user ?? r.peer.uid} at the admin socket` : r.identity?.method);
 const why = (r) => {
 	if (r.type !== 'decision') return h('details', {}, h('summary', {}, r.read ?? r.what ?? 'the record'), lines(JSON.stringify(r, null, 2)));
 	const found = words(r.classes);
@@ -54,11 +64,16 @@ const why = (r) => {
 /* The number of each decision, each with a link to its requests. */
 function decisions(page, state, rows) {
 	const total = rows.reduce((sum, r) => sum + r.hits, 0);
-	const tile = (name, text, n) => h('a', { class: 'tile', href: page.href('search', { ...state, decision: name, after: null }), 'aria-current': (state.decision ?? '') === name ? 'true' : null }, h('b', {}, count(n)), text);
+	const tile = (name, text, n) =>
+		h('a', { class: 'tile', href: page.href('search', { ...state, decision: name, after: null }),
+			'aria-current': (state.decision ?? '') === name ? 'true' : null }, h('b', {}, count(n)), text);
 	const of = (name) => rows.find((r) => r.decision === name)?.hits ?? 0;
-	return h('div', { class: 'tiles' }, tile('deny', 'denied', of('deny')), tile('redact', 'redacted', of('redact')), tile('permit', 'permitted', of('permit')),
-		of('observed') ? tile('observed', 'observed', of('observed')) : null, tile('', 'all', total),
-		h('a', { class: 'tile', id: 'failed', href: page.href('search', { ...state, outcome: state.outcome === 'error' ? null : 'error', after: null }), 'aria-current': state.outcome === 'error' ? 'true' : null }, h('b', {}, state.outcome === 'error' ? count(total) : '→'), 'failed at the provider'));
+	return h('div', { class: 'tiles' }, tile('deny', 'denied', of('deny')), tile('redact', 'redacted', of('redact')),
+		tile('permit', 'permitted', of('permit')), of('observed') ? tile('observed', 'observed', of('observed')) : null, tile('', 'all', total),
+		h('a', { class: 'tile', id: 'failed',
+			href: page.href('search', { ...state, outcome: state.outcome === 'error' ? null : 'error', after: null }),
+			'aria-current': state.outcome === 'error' ? 'true' : null }, h('b', {}, state.outcome === 'error' ? count(total) : '→'),
+			'failed at the provider'));
 }
 
 function text_form(page, names) {
@@ -72,14 +87,19 @@ function text_form(page, names) {
 		else page.go('search', { ...got.state, by: state.by });
 	};
 	return h('form', { role: 'search', onsubmit: submit },
-		h('div', { class: 'row' }, h('label', { for: 'q', class: 'grow' }, h('span', { class: 'dim' }, 'Search: '),
-			h('input', { id: 'q', name: 'text', type: 'search', class: 'long', value: to_text(state, names), placeholder: 'person:alice decision:deny since:7d   or an id', autocomplete: 'off', spellcheck: 'false', autocapitalize: 'off' })),
-			h('button', { class: 'primary' }, 'Search')), wrong);
+		h('div', { class: 'row' },
+			h('label', { for: 'q', class: 'grow' }, h('span', { class: 'dim' }, 'Search: '),
+				h('input', { id: 'q', name: 'text', type: 'search', class: 'long', value: to_text(state, names),
+					placeholder: 'person:alice decision:deny since:7d   or an id', autocomplete: 'off', spellcheck: 'false',
+					autocapitalize: 'off' })), h('button', { class: 'primary' }, 'Search')), wrong);
 }
 
 function windows(page, state) {
-	return h('div', { class: 'row', role: 'group', 'aria-label': 'Time' }, WINDOWS.map(([since, text]) =>
-		h('button', { type: 'button', id: `window-${since}`, 'aria-pressed': String(state.since === since && !state.until), onclick: () => page.set({ since, until: null, at: null, between: null, after: null }) }, text)));
+	return h('div', { class: 'row', role: 'group', 'aria-label': 'Time' },
+		WINDOWS.map(([since, text]) =>
+			h('button', { type: 'button', id: `window-${since}`, 'aria-pressed': String(state.since === since && !state.until), onclick: () =>
+				page.set({ since, until: null, at: null, between: null, after: null }) }, text)
+		));
 }
 
 function full_form(page, names, all) {
@@ -90,29 +110,42 @@ function full_form(page, names, all) {
 		if (!got.oldest) delete got.oldest;
 		page.go('search', { ...got, by: state.by });
 	};
-	const one = (name) => [].concat(state[name] ?? '').map((value) => field({ name, label: name, value, list: WORDS[name], hint: MAIN.includes(name) ? null : all.find((t) => t.name === name)?.what }));
+	const one = (name) =>
+		[].concat(state[name] ?? '').map((value) =>
+			field({ name, label: name, value, list: WORDS[name], hint: MAIN.includes(name) ? null : all.find((t) => t.name === name)?.what })
+		);
 	const main = MAIN.filter((n) => names.includes(n));
 	const more = names.filter((n) => !MAIN.includes(n));
 	const form = h('form', { onsubmit: submit },
-		h('div', { class: 'fields' }, main.map(one), field({ name: 'since', label: 'since', value: state.since, placeholder: '24h, yesterday 14:00, 2026-11' }), field({ name: 'until', label: 'until', value: state.until }),
-			field({ name: 'at', label: 'at', value: state.at, placeholder: 'last tuesday 11:47, 2026-11-17' }), field({ name: 'between', label: 'between', value: state.between, placeholder: '11:00..11:30' }), field({ name: 'zone', label: 'time zone', value: state.zone, placeholder: 'Europe/Berlin' }),
+		h('div', { class: 'fields' }, main.map(one),
+			field({ name: 'since', label: 'since', value: state.since, placeholder: '24h, yesterday 14:00, 2026-11' }),
+			field({ name: 'until', label: 'until', value: state.until }),
+			field({ name: 'at', label: 'at', value: state.at, placeholder: 'last tuesday 11:47, 2026-11-17' }),
+			field({ name: 'between', label: 'between', value: state.between, placeholder: '11:00..11:30' }),
+			field({ name: 'zone', label: 'time zone', value: state.zone, placeholder: 'Europe/Berlin' }),
 			field({ name: 'oldest', label: 'order', value: state.oldest, options: [['', 'newest first'], ['true', 'oldest first']] })),
-		field({ name: 'where', label: 'where (a condition over record, in CEL)', value: state.where, placeholder: 'has(record.usage) && record.usage.output_tokens > 100000' }),
-		h('details', { open: more.some((n) => state[n]) }, h('summary', {}, `${more.length} more terms`), h('div', { class: 'fields' }, more.map(one))),
-		h('p', { class: 'dim' }, 'x* matches values that begin with x. - matches records without a value. Separate several values of decision, outcome, class and status by commas. Repeat other terms in the line above: person:a person:b.'),
+		field({ name: 'where', label: 'where (a condition over record, in CEL)', value: state.where,
+			placeholder: 'has(record.usage) && record.usage.output_tokens > 100000' }),
+		h('details', { open: more.some((n) => state[n]) }, h('summary', {}, `${more.length} more terms`),
+			h('div', { class: 'fields' }, more.map(one))),
+		h('p', { class: 'dim' },
+			'x* matches values that begin with x. - matches records without a value. Separate several values of decision, outcome, class and status by commas. Repeat other terms in the line above: person:a person:b.'),
 		h('p', {}, h('button', { class: 'primary' }, 'Search')));
 	const set = names.filter((n) => state[n]).length;
-	return h('details', { class: 'panel', id: 'form', open: Boolean(state.form) }, h('summary', {}, set ? `All terms (${set} set)` : 'All terms'), form);
+	return h('details', { class: 'panel', id: 'form', open: Boolean(state.form) },
+		h('summary', {}, set ? `All terms (${set} set)` : 'All terms'), form);
 }
 
 function facet(page, state, query) {
 	const by = page.state.by ?? '';
 	const place = h('div', {});
-	const select = h('select', { id: 'by', onchange: (e) => page.set({ by: e.target.value || null }) }, h('option', { value: '' }, 'nothing'), COUNTED.map((n) => h('option', { value: n, selected: n === by }, n)));
+	const select = h('select', { id: 'by', onchange: (e) => page.set({ by: e.target.value || null }) }, h('option', { value: '' }, 'nothing'),
+		COUNTED.map((n) => h('option', { value: n, selected: n === by }, n)));
 	if (by)
 		fill(place, page, () => page.get('/records/search', { ...query, count: 'true', by }), ({ counts }) => {
 			const rows = counts.filter((r) => r[by] !== undefined).map((r) => ({ value: r[by], count: r.hits }));
-			const narrowed = (v) => ({ ...page.state, [by === 'day' ? 'at' : by]: v, ...(by === 'day' ? { since: null, until: null, between: null } : {}), by: null, after: null });
+			const narrowed = (v) => ({ ...page.state, [by === 'day' ? 'at' : by]: v,
+				...(by === 'day' ? { since: null, until: null, between: null } : {}), by: null, after: null });
 			return [shares(`Requests by ${by}`, rows.slice(0, 100), { format: count, href: (r) => page.href('search', narrowed(r.value)) }),
 				rows.length > 100 && h('p', { class: 'dim' }, `The table shows the first 100 of ${count(rows.length)} values.`)];
 		});
@@ -122,8 +155,10 @@ function facet(page, state, query) {
 function commands(page, query) {
 	const csv = command_csv(query);
 	return h('details', { class: 'panel' }, h('summary', {}, 'Export all results as a file'),
-		h('p', {}, 'Run a command on the daemon’s machine. The daemon records the reader. As lines of JSON, each request with its outcome:'), h('p', {}, copied(command_json(query), page.say)),
-		csv ? [h('p', {}, 'As CSV with a signed manifest:'), h('p', {}, copied(csv, page.say))] : h('p', { class: 'dim' }, 'CSV is available only for a search without "where".'));
+		h('p', {}, 'Run a command on the daemon’s machine. The daemon records the reader. As lines of JSON, each request with its outcome:'),
+		h('p', {}, copied(command_json(query), page.say)), csv
+		? [h('p', {}, 'As CSV with a signed manifest:'), h('p', {}, copied(csv, page.say))]
+		: h('p', { class: 'dim' }, 'CSV is available only for a search without "where".'));
 }
 
 async function results(page, place, names) {
@@ -134,18 +169,27 @@ async function results(page, place, names) {
 	place.replaceChildren(windows(page, state), tiles, list, facet(page, state, query), commands(page, query));
 	if (!state.type || state.type === 'decision') {
 		const { decision, ...rest } = query;
-		fill(tiles, page, () => page.get('/records/search', { ...rest, count: 'true', by: 'decision' }), ({ counts }) => decisions(page, state, counts));
+		fill(tiles, page, () => page.get('/records/search', { ...rest, count: 'true', by: 'decision' }), ({ counts }) =>
+			decisions(page, state, counts));
 	}
 	await fill(list, page, () => page.get('/records/search', { ...query, limit: PAGE, after: page.state.after }), (got) => {
-		if (!got.records.length) return page.state.after ? [nothing('No more records.'), pager(page, { shown: 0 })] : nothing('No record matches.', 'Choose a longer time or fewer terms. A person or model must match exactly; x* matches values that begin with x.');
-		return [table({ caption: `${state.oldest ? 'Oldest' : 'Newest'} first${state.since && state.since !== 'all' ? `, since ${state.since}` : ''}`, rows: got.records, columns: columns(),
-			href: (r) => (r.id && r.type === 'decision' ? page.href('request', { id: r.id }) : null) }),
-			pager(page, { next: got.after, shown: got.records.length })];
+		if (!got.records.length)
+			return page.state.after
+				? [nothing('No more records.'), pager(page, { shown: 0 })]
+				: nothing('No record matches.',
+					'Choose a longer time or fewer terms. A person or model must match exactly; x* matches values that begin with x.');
+		return [
+			table({ caption: `${state.oldest ? 'Oldest' : 'Newest'} first${state.since && state.since !== 'all' ? `, since ${state.since}` : ''}`,
+				rows: got.records, columns: columns(), href: (r) => (r.id && r.type === 'decision' ? page.href('request', { id: r.id }) : null) }),
+			pager(page, { next: got.after, shown: got.records.length }),
+		];
 	});
 }
 
 export default {
-	name: 'search', title: 'Search', key: 's',
+	name: 'search',
+	title: 'Search',
+	key: 's',
 	help: 'Search all records by any term. The URL contains the filter, so you can bookmark or send it. The view needs the role auditor.',
 	show(page) {
 		if (!page.has('auditor')) {

@@ -9,11 +9,13 @@ import { change, every } from '../changes.js';
 /* Who ejected each target, by the records of changes, which only auditors may read. */
 async function ejections(page, targets) {
 	const found = new Map();
-	if (page.has('auditor'))
+	if (page.has('auditor')) {
 		for (const t of targets.filter((x) => x.state === 'ejected')) {
-			const got = await page.get('/records/search', { type: 'change', since: '30d', limit: 1, where: `record.what == "target" && record.change == "eject" && record.id == ${JSON.stringify(t.target)}` });
+			const got = await page.get('/records/search', { type: 'change', since: '30d', limit: 1,
+				where: `record.what == "target" && record.change == "eject" && record.id == ${JSON.stringify(t.target)}` });
 			if (got.records[0]) found.set(t.target, got.records[0]);
 		}
+	}
 	return found;
 }
 const ejected_by = (page, ejected, t) => {
@@ -32,57 +34,75 @@ function by_hand(page, t, reload) {
 	return h('button', { type: 'button', class: 'small', onclick: async () => {
 		const done = await change(page, {
 			title: eject ? `Eject ${name}` : `Readmit ${name}`,
-			what: [data(name), eject ? ' receives no requests until an operator readmits it or the daemon restarts. Requests go to the next target of their route. If the route has no other target, they are refused with 503.'
+			what: [data(name), eject ?
+				' receives no requests until an operator readmits it or the daemon restarts. Requests go to the next target of their route. If the route has no other target, they are refused with 503.'
 				: ' receives requests again. The daemon forgets earlier failures of the target.'],
-			action: eject ? 'Eject the target' : 'Readmit the target', path: eject ? '/targets/eject' : '/targets/admit', body: () => ({ target: name }),
+			action: eject ? 'Eject the target' : 'Readmit the target',
+			path: eject ? '/targets/eject' : '/targets/admit',
+			body: () => ({ target: name }),
 		});
 		if (done) reload();
 	} }, eject ? 'Eject' : 'Readmit', h('span', { class: 'hidden' }, ` ${name}`));
 }
 
 export default {
-	name: 'targets', title: 'Targets', key: 't',
+	name: 'targets',
+	title: 'Targets',
+	key: 't',
 	help: 'Each target of the policy in force: health, failures and latency. An operator can eject or readmit a target.',
 	show(page) {
 		const place = h('div', {});
-		const load = () => fill(place, page, async () => {
-			const [targets, status] = await Promise.all([page.get('/targets'), page.get('/status')]);
-			return { targets: targets.targets, providers: status.providers ?? [], ejected: await ejections(page, targets.targets) };
-		}, (got) => {
-			const failing = new Set(got.providers.filter((p) => p.failing).map((p) => p.provider));
-			for (const t of got.targets) if (t.state === 'closed' && failing.has(t.target.split('/')[0])) t.state = 'failing';
-			const ill = got.targets.filter((t) => t.state !== 'closed');
-			const order = [...ill, ...got.targets.filter((t) => t.state === 'closed')];
-			return [
-				h('p', { class: 'row', role: 'status' }, !got.targets.length ? null : ill.length ? mark({ label: `${ill.length} of ${got.targets.length} unhealthy`, kind: 'bad' }) : mark({ label: `all ${got.targets.length} healthy`, kind: 'good' })),
-				panel('Targets', got.targets.length ? table({
-					caption: 'Unhealthy targets first; errors of the last ten seconds', rows: order,
-					columns: [
-						{ title: 'target', cell: (t) => data(t.target), wide: true },
-						{ title: 'state', cell: (t) => [marked_state(target_state(t.state)), ejected_by(page, got.ejected, t)] },
-						{ title: 'since', cell: since_of },
-						{ title: 'next try', cell: back_of },
-						{ title: 'errors', number: true, cell: (t) => `${Math.round(100 * (t.errors ?? 0))} %` },
-						{ title: 'last failure', cell: failure_of },
-						{ title: 'time to the first content', cell: latency_of },
-						{ title: 'in flight', number: true, cell: (t) => count(t.under_way) },
-						page.has('operator') && { title: 'action', cell: (t) => by_hand(page, t, load) },
-					].filter(Boolean),
-				}) : nothing('The policy in force has no target.', 'Add providers, and targets of routes, to the policy file.')),
-				got.providers.length > 0 && panel('Providers', table({
-					caption: 'Since the start of the daemon', rows: got.providers,
-					columns: [
-						{ title: 'provider', cell: (p) => data(p.provider), wide: true },
-						{ title: 'responses', number: true, cell: (p) => count(p.answers) },
-						{ title: 'errors', number: true, cell: (p) => count(p.errors) },
-						{ title: 'last success', cell: (p) => p.last_success_at && when(p.last_success_at) },
-						{ title: 'first byte, mean', number: true, cell: (p) => p.first_byte_ms?.answers ? `${count(p.first_byte_ms.mean)} ms` : null },
-						{ title: 'first byte, maximum', number: true, cell: (p) => p.first_byte_ms?.answers ? `${count(p.first_byte_ms.most)} ms` : null },
-						{ title: 'in flight', number: true, cell: (p) => count(p.under_way) },
-					],
-				})),
-			];
-		});
+		const load = () =>
+			fill(place, page, async () => {
+				const [targets, status] = await Promise.all([page.get('/targets'), page.get('/status')]);
+				return { targets: targets.targets, providers: status.providers ?? [], ejected: await ejections(page, targets.targets) };
+			}, (got) => {
+				const failing = new Set(got.providers.filter((p) => p.failing).map((p) => p.provider));
+				for (const t of got.targets) if (t.state === 'closed' && failing.has(t.target.split('/')[0])) t.state = 'failing';
+				const ill = got.targets.filter((t) => t.state !== 'closed');
+				const order = [...ill, ...got.targets.filter((t) => t.state === 'closed')];
+				return [
+					h('p', { class: 'row', role: 'status' }, !got.targets.length
+						? null
+						: ill.length
+						? mark({ label: `${ill.length} of ${got.targets.length} unhealthy`, kind: 'bad' })
+						: mark({ label: `all ${got.targets.length} healthy`, kind: 'good' })),
+					panel('Targets', got.targets.length ?
+						table({
+							caption: 'Unhealthy targets first; errors of the last ten seconds',
+							rows: order,
+							href: (t) => page.href('thing', { kind: 'target', name: t.target }),
+							columns: [
+								{ title: 'target', cell: (t) => data(t.target), wide: true },
+								{ title: 'state', cell: (t) => [marked_state(target_state(t.state)), ejected_by(page, got.ejected, t)] },
+								{ title: 'since', cell: since_of },
+								{ title: 'next try', cell: back_of },
+								{ title: 'errors', number: true, cell: (t) => `${Math.round(100 * (t.errors ?? 0))} %` },
+								{ title: 'last failure', cell: failure_of },
+								{ title: 'time to the first content', cell: latency_of },
+								{ title: 'in flight', number: true, cell: (t) => count(t.under_way) },
+								page.has('operator') && { title: 'action', cell: (t) => by_hand(page, t, load) },
+							].filter(Boolean),
+						}) :
+						nothing('The policy in force has no target.', 'Add providers, and targets of routes, to the policy file.')),
+					got.providers.length > 0 && panel('Providers', table({
+						caption: 'Since the start of the daemon',
+						rows: got.providers,
+						href: (p) => page.href('thing', { kind: 'provider', name: p.provider }),
+						columns: [
+							{ title: 'provider', cell: (p) => data(p.provider), wide: true },
+							{ title: 'responses', number: true, cell: (p) => count(p.answers) },
+							{ title: 'errors', number: true, cell: (p) => count(p.errors) },
+							{ title: 'last success', cell: (p) => p.last_success_at && when(p.last_success_at) },
+							{ title: 'first byte, mean', number: true, cell: (p) =>
+								p.first_byte_ms?.answers ? `${count(p.first_byte_ms.mean)} ms` : null },
+							{ title: 'first byte, maximum', number: true, cell: (p) =>
+								p.first_byte_ms?.answers ? `${count(p.first_byte_ms.most)} ms` : null },
+							{ title: 'in flight', number: true, cell: (p) => count(p.under_way) },
+						],
+					})),
+				];
+			});
 		page.root.append(place);
 		every(page, 5000, place, load);
 	},

@@ -6,6 +6,7 @@ import { tool_state } from '../labels.js';
 import { go, href } from '../router.js';
 import { table } from '../table.js';
 import { change } from '../changes.js';
+import { last_requests, usage_by_day } from './activity.js';
 import { difference, tree } from '../diff.js';
 
 const PAGE = 100;
@@ -18,11 +19,13 @@ const short = (hash) => hash && h('code', {}, hash.slice(0, 16));
 
 function filter(page, tools) {
 	const servers = [...new Set(tools.map((t) => t.server))].sort();
-	const form = h('form', { class: 'fields', 'aria-label': 'Filter', onsubmit: (e) => { e.preventDefault(); go('tools', form_values(form)); },
-		onchange: () => go('tools', form_values(form)) },
-	field({ name: 'state', label: 'State', value: page.state.state, options: [['', 'all'], 'changed', 'new', 'approved'] }),
-	field({ name: 'of', label: 'Server', value: page.state.of, options: [['', 'all'], ...servers] }),
-	field({ name: 'q', label: 'Name contains', value: page.state.q }));
+	const form = h('form', { class: 'fields', 'aria-label': 'Filter', onsubmit: (e) => {
+		e.preventDefault();
+		go('tools', form_values(form));
+	}, onchange: () => go('tools', form_values(form)) },
+		field({ name: 'state', label: 'State', value: page.state.state, options: [['', 'all'], 'changed', 'new', 'approved'] }),
+		field({ name: 'of', label: 'Server', value: page.state.of, options: [['', 'all'], ...servers] }),
+		field({ name: 'q', label: 'Name contains', value: page.state.q }));
 	return form;
 }
 
@@ -34,24 +37,35 @@ function list(page, got) {
 	const at = Number(from) || 0;
 	const [changed, fresh] = ['changed', 'new'].map((s) => got.tools.filter((t) => t.state === s).length);
 	return [
-		h('p', { class: 'row', role: 'status' }, changed ? badge(`${changed} changed after the last approval`, 'bad') : fresh ? badge(`${fresh} new without a review`, 'edit') : got.tools.length ? badge('no tool changed', 'good') : null,
-			got.full?.length > 0 && badge(`servers with more tools than the daemon keeps: ${got.full.join(', ')}`, 'bad')),
+		h('p', { class: 'row', role: 'status' }, changed
+			? badge(`${changed} changed after the last approval`, 'bad')
+			: fresh
+			? badge(`${fresh} new without a review`, 'edit')
+			: got.tools.length
+			? badge('no tool changed', 'good')
+			: null, got.full?.length > 0 && badge(`servers with more tools than the daemon keeps: ${got.full.join(', ')}`, 'bad')),
 		got.tools.length > 0 && filter(page, got.tools),
-		panel('Tools, prompts and instructions', got.tools.length ? table({
-			caption: `${count(all.length)} of ${count(got.tools.length)}, changed tools first`, rows: all.slice(at, at + PAGE), empty: 'No tool matches the filter.',
-			href: (t) => href('tools', one_of(t)),
-			columns: [
-				{ title: 'name', cell: (t) => data(name_of(t)), wide: true },
-				{ title: 'kind', cell: (t) => t.kind },
-				{ title: 'state', cell: (t) => marked_state(tool_state(t.state)) },
-				{ title: 'last listed', cell: (t) => t.seen && when(t.seen, { relative: true }) },
-				{ title: 'approved', cell: (t) => t.approved && [when(t.approved, { relative: true }), t.by && [' by ', data(t.by)]] },
-				{ title: 'hash of the text', cell: (t) => short(t.hash) },
-			],
-		}) : nothing('No MCP server has listed a tool yet.', 'Add a route to a provider with dialect: mcp. The gateway then reads the lists that it forwards.'),
-		all.length > PAGE && h('nav', { class: 'pager', 'aria-label': 'Pages' },
-			at > 0 && h('button', { type: 'button', onclick: () => page.set({ from: String(Math.max(0, at - PAGE)) }) }, 'Back'),
-			at + PAGE < all.length && h('button', { type: 'button', class: 'next', onclick: () => page.set({ from: String(at + PAGE) }) }, 'Next page'))),
+		panel('Tools, prompts and instructions', got.tools.length ?
+			table({
+				caption: `${count(all.length)} of ${count(got.tools.length)}, changed tools first`,
+				rows: all.slice(at, at + PAGE),
+				empty: 'No tool matches the filter.',
+				href: (t) => href('tools', one_of(t)),
+				columns: [
+					{ title: 'name', cell: (t) => data(name_of(t)), wide: true },
+					{ title: 'kind', cell: (t) => t.kind },
+					{ title: 'state', cell: (t) => marked_state(tool_state(t.state)) },
+					{ title: 'last listed', cell: (t) => t.seen && when(t.seen, { relative: true }) },
+					{ title: 'approved', cell: (t) => t.approved && [when(t.approved, { relative: true }), t.by && [' by ', data(t.by)]] },
+					{ title: 'hash of the text', cell: (t) => short(t.hash) },
+				],
+			}) :
+			nothing('No MCP server has listed a tool yet.',
+				'Add a route to a provider with dialect: mcp. The gateway then reads the lists that it forwards.'), all.length > PAGE &&
+			h('nav', { class: 'pager', 'aria-label': 'Pages' },
+				at > 0 && h('button', { type: 'button', onclick: () => page.set({ from: String(Math.max(0, at - PAGE)) }) }, 'Back'),
+				at + PAGE < all.length &&
+					h('button', { type: 'button', class: 'next', onclick: () => page.set({ from: String(at + PAGE) }) }, 'Next page'))),
 	];
 }
 
@@ -63,22 +77,32 @@ function shown_diff(t) {
 	const passed = approved && t.state === 'approved';
 	const old = approved && !passed ? t.approved_text : t.first_text;
 	const against = approved && !passed ? 'last approved' : 'first listed';
-	if (t.state !== 'changed' && (!passed || t.first_hash === t.hash)) return h('p', { class: 'dim' }, `The last listed text is the one ${passed ? 'first listed, and approved' : against}.`);
+	if (t.state !== 'changed' && (!passed || t.first_hash === t.hash))
+		return h('p', { class: 'dim' }, `The last listed text is the one ${passed ? 'first listed, and approved' : against}.`);
 	if (old === null || old === undefined || t.text === null || t.text === undefined)
-		return h('p', { class: 'wrong' }, 'The text differs, but the daemon does not keep it: a text is over 16 KB, or all texts of the server are over 4 MB.');
+		return h('p', { class: 'wrong' },
+			'The text differs, but the daemon does not keep it: a text is over 16 KB, or all texts of the server are over 4 MB.');
 	const rows = difference(tree(old), tree(t.text));
 	return [h('p', {}, h('span', { class: 'del' }, `- ${against}`), ' ', h('span', { class: 'add' }, '+ last listed')),
 		add(h('pre', { class: 'diff', tabindex: '0', 'aria-label': `changes since the text ${against}` }),
-			rows.map(([sign, line]) => h('span', { class: { '+': 'add', '-': 'del' }[sign] ?? null }, `${sign} `, line, document.createTextNode('\n'))))];
+			rows.map(([sign, line]) =>
+				h('span', { class: { '+': 'add', '-': 'del' }[sign] ?? null }, `${sign} `, line, document.createTextNode('\n'))
+			))];
 }
 
 function approve(page, t, reload) {
 	return h('button', { type: 'button', class: 'primary', onclick: async () => {
 		const done = await change(page, {
-			title: `Approve ${name_of(t)}`, action: 'Approve this text',
-			what: ['Every daemon that uses this Redis accepts the text shown here, with the hash ', short(t.hash), '. If the server has changed the text in the meantime, nothing is approved.'],
-			fields: t.approved_hashes?.length ? [field({ name: 'only', label: 'Earlier approved texts', options: [['', 'stay approved'], ['only', 'are no longer approved']] })] : [],
-			path: '/tools/approve', body: (v) => ({ server: t.server, kind: t.kind, ...(t.name ? { name: t.name } : {}), hash: t.hash, ...(v.only ? { only: true } : {}) }),
+			title: `Approve ${name_of(t)}`,
+			action: 'Approve this text',
+			what: ['Every daemon that uses this Redis accepts the text shown here, with the hash ', short(t.hash),
+				'. If the server has changed the text in the meantime, nothing is approved.'],
+			fields: t.approved_hashes?.length
+				? [field({ name: 'only', label: 'Earlier approved texts', options: [['', 'stay approved'], ['only', 'are no longer approved']] })]
+				: [],
+			path: '/tools/approve',
+			body: (v) => ({ server: t.server, kind: t.kind, ...(t.name ? { name: t.name } : {}), hash: t.hash,
+				...(v.only ? { only: true } : {}) }),
 		});
 		if (done) reload();
 	} }, 'Approve this text');
@@ -87,9 +111,12 @@ function approve(page, t, reload) {
 function take_back(page, t, reload) {
 	return h('button', { type: 'button', onclick: async () => {
 		const done = await change(page, {
-			title: `Withdraw the approvals of ${name_of(t)}`, action: 'Withdraw', typed: t.name || t.server,
+			title: `Withdraw the approvals of ${name_of(t)}`,
+			action: 'Withdraw',
+			typed: t.name || t.server,
 			what: 'No text of the tool remains approved. The gateway compares the listed text with the first text that it saw.',
-			path: '/tools/approve', body: () => ({ server: t.server, kind: t.kind, ...(t.name ? { name: t.name } : {}), none: true }),
+			path: '/tools/approve',
+			body: () => ({ server: t.server, kind: t.kind, ...(t.name ? { name: t.name } : {}), none: true }),
 		});
 		if (done) reload();
 	} }, 'Withdraw the approvals');
@@ -100,27 +127,46 @@ function one(page, t, reload) {
 	return [
 		h('p', {}, h('a', { href: href('tools') }, 'All tools')),
 		panel(name_of(t), facts([
-			['kind', t.kind], ['server', data(t.server)], ['state', marked_state(tool_state(t.state))],
-			['last listed', t.seen && when(t.seen)], ['hash of the text', t.hash && h('code', {}, t.hash)],
-			['first listed', t.first && when(t.first)], ['hash of the first text', t.first_hash !== t.hash && t.first_hash && h('code', {}, t.first_hash)],
+			['kind', t.kind],
+			['server', data(t.server)],
+			['state', marked_state(tool_state(t.state))],
+			['last listed', t.seen && when(t.seen)],
+			['hash of the text', t.hash && h('code', {}, t.hash)],
+			['first listed', t.first && when(t.first)],
+			['hash of the first text', t.first_hash !== t.hash && t.first_hash && h('code', {}, t.first_hash)],
 			['approved', t.approved && [when(t.approved), t.by && [' by ', data(t.by)]]],
 			['approved texts', (t.approved_hashes ?? []).map((x) => h('div', {}, h('code', {}, x)))],
-		]),
-		may && h('p', { class: 'row' }, t.state !== 'approved' && t.hash && approve(page, t, reload), t.approved_hashes?.length > 0 && take_back(page, t, reload))),
+		]), may &&
+			h('p', { class: 'row' }, t.state !== 'approved' && t.hash && approve(page, t, reload),
+				t.approved_hashes?.length > 0 && take_back(page, t, reload))),
 		panel('What changed', shown_diff(t)),
-		typeof t.text === 'string' && panel('Last listed text', add(h('pre', { tabindex: '0', 'aria-label': 'last listed text' }), tree(t.text).flatMap((line) => [line, document.createTextNode('\n')]))),
-		page.has('auditor') && panel('Approvals', h('p', {}, h('a', { href: page.href('search', { type: 'change', since: '30d', where: `record.what == "tool" && record.id == ${JSON.stringify(name_of(t))}` }) }, 'Records of its approvals in the last 30 days'))),
+		typeof t.text === 'string' &&
+		panel('Last listed text',
+			add(h('pre', { tabindex: '0', 'aria-label': 'last listed text' }),
+				tree(t.text).flatMap((line) => [line, document.createTextNode('\n')]))),
+		page.has('auditor') && t.kind === 'tool' &&
+		last_requests(page, 'Last denied calls', { tool: name_of(t), decision: 'deny' }, 'No call was denied in this period.'),
+		usage_by_day(page, 'tool', name_of(t)),
+		page.has('auditor') &&
+		panel('Approvals', h('p', {}, h('a', {
+			href: page.href('search', { type: 'change', since: '30d',
+				where: `record.what == "tool" && record.id == ${JSON.stringify(name_of(t))}` }),
+		}, 'Records of its approvals in the last 30 days'))),
 	];
 }
 
 export default {
-	name: 'tools', title: 'Tools', key: 'o',
+	name: 'tools',
+	title: 'Tools',
+	key: 'o',
 	help: 'Tool descriptions of MCP servers, compared with the approved texts.',
 	show(page) {
 		const place = h('div', {});
 		const { server, kind, tool } = page.state;
 		const load = () => (server
-			? fill(place, page, () => page.post('/tools/show', { server, kind: kind ?? (tool ? 'tool' : 'instructions'), ...(tool ? { name: tool } : {}) }), (t) => one(page, t, load))
+			? fill(place, page,
+				() => page.post('/tools/show', { server, kind: kind ?? (tool ? 'tool' : 'instructions'), ...(tool ? { name: tool } : {}) }),
+				(t) => one(page, t, load))
 			: fill(place, page, () => page.get('/tools'), (got) => list(page, got)));
 		page.root.append(place);
 		load();

@@ -1,0 +1,76 @@
+// What a page of one thing shows of its requests: days of the range, the last denials, examples.
+import { chart } from '../chart.js';
+import { data, h } from '../dom.js';
+import { count, dollars, when } from '../format.js';
+import { decided, ended, fill, panel, rule_and_reason, words } from '../parts.js';
+import { table } from '../table.js';
+
+/* A day is the shortest step of these sums, so that a range below a week shows a week. */
+const days_of = (page) => (page.range === '90d' ? 90 : 7);
+const DAY_MS = 86400000;
+const day_name = (ms) => new Date(ms).toISOString().slice(0, 10);
+
+function day_charts(page, lines) {
+	const n = days_of(page), today = Math.floor(Date.now() / DAY_MS) * DAY_MS;
+	const days = Array.from({ length: n }, (_, i) => today - (n - 1 - i) * DAY_MS);
+	return h('div', { class: 'grid' }, lines.map(({ title, format, of, terms }) =>
+		h('div', { class: 'panel' }, chart({
+			title,
+			format,
+			signal: page.signal,
+			times: days.map((ms) => ms / 1000),
+			series: [{ label: title.toLowerCase(), values: days.map((ms) => of(day_name(ms))) }],
+			link: page.has('auditor') ? (t) => page.href('search', { ...terms, at: day_name(t * 1000) }) : undefined,
+		}).element)
+	));
+}
+
+/* Requests, tokens and cost a day, by /usage, which every viewer may read. by: person, team, model, … */
+export function usage_by_day(page, by, name) {
+	const place = h('div', {});
+	fill(place, page, () => page.get('/usage', { by: `${by},day`, since: `${days_of(page)}d`, match: name, limit: 1000 }), (got) => {
+		const rows = new Map(got.rows.filter((r) => r[by] === name).map((r) => [r.day, r]));
+		const value = (read) => (day) => (rows.has(day) ? read(rows.get(day)) ?? 0 : 0);
+		return day_charts(page, [
+			{ title: 'Requests per day', format: count, of: value((r) => r.requests), terms: { [by]: name } },
+			{ title: 'Tokens per day', format: count, of: value((r) => (r.input_tokens ?? 0) + (r.output_tokens ?? 0)), terms: { [by]: name } },
+			{ title: 'Cost per day', format: dollars, of: value((r) => r.cost_nanousd), terms: { [by]: name } },
+		]);
+	});
+	return place;
+}
+
+/* Requests a day by the records, for things that /usage does not sum up: keys and rules. */
+export function records_by_day(page, terms) {
+	const place = h('div', {});
+	fill(place, page, () => page.get('/records/search', { ...terms, count: 'true', by: 'day', since: `${days_of(page)}d` }), ({ counts }) => {
+		const rows = new Map(counts.map((r) => [r.day, r.hits]));
+		return day_charts(page, [{ title: 'Requests per day', format: count, of: (day) => rows.get(day) ?? 0, terms }]);
+	});
+	return place;
+}
+
+const columns = [
+	{ title: 'time', keep: true, cell: (r) => when(r.decided_at ?? r.time, { relative: true }) },
+	{ title: 'decision', keep: true, cell: decided },
+	{ title: 'caller', wide: true, cell: (r) => data(r.identity?.person ?? r.identity?.key ?? '') },
+	{ title: 'route', wide: true, cell: (r) => r.route },
+	{ title: 'model', wide: true, cell: (r) => r.model ?? r.requested_model },
+	{ title: 'rule and reason', wide: true, cell: (r) => [rule_and_reason(r), ' ', words(r.classes)] },
+	{ title: 'outcome', cell: ended },
+];
+
+/* The last requests of these terms, with a link to all of them. */
+export function last_requests(page, title, terms, empty) {
+	const place = h('div', {});
+	const since = page.range === '1h' ? '24h' : page.range;
+	fill(place, page, () => page.get('/records/search', { ...terms, since, limit: 10 }), ({ records }) =>
+		panel(title, table({
+			caption: `Newest first, of the last ${since}`,
+			rows: records.filter((r) => r.type === 'decision'),
+			columns,
+			empty,
+			href: (r) => page.href('request', { id: r.id }),
+		}), records.length > 0 && h('p', {}, h('a', { href: page.href('search', { ...terms, since }) }, 'All of these requests'))));
+	return place;
+}

@@ -1,0 +1,108 @@
+// Charts of the trends of the range in the head: a table of charts, each of one question.
+import { chart } from '../chart.js';
+import { add, data, empty, h } from '../dom.js';
+import { count, dollars, duration_us } from '../format.js';
+import { failed, mark } from '../parts.js';
+import { add_up, largest, load_trends, quantiles, search_at, sums, times_of } from '../trends.js';
+
+const ms = (n) => duration_us(n * 1000);
+const usd = (n) => dollars(n * 1000); /* of micro-dollars */
+const whole = (n) => count(Math.round(n));
+
+const names = { permitted: ['permit'], denied: ['deny'], redacted: ['redact'], observed: ['observed'] };
+const some = (s) => s.values.some((v) => v);
+
+/* The first row now and in the period before: read(row): values. */
+const one = (got, label, read) => ({ label, values: read(got.series[0]), before: read(got.before?.[0]) });
+/* Lines, each with a faint line of the period before if that had any. */
+const with_before = (rows) =>
+	rows.flatMap((r) =>
+		[{ label: r.label, values: r.values }, r.before?.some((v) =>
+			v
+		) && { label: `${r.label}, period before`, values: r.before, faint: true }].filter(Boolean)
+	);
+/* Bands, and the sum of the period before as one faint line. */
+function bands(got, read) {
+	const rows = largest(got, read);
+	const before = add_up(got.steps, (got.before ?? []).map(read));
+	return [...rows.map(({ label, values }) => ({ label, values })),
+		before.some((v) => v) && { label: 'period before', values: before, faint: true }].filter(Boolean);
+}
+const top = (read, most) => (got) => with_before(largest(got, read(got.steps), most).filter(some));
+
+/* by: the rows to ask for; series(got); terms: of the search that a click opens. */
+const CHARTS = {
+	requests: { title: 'Requests by decision', by: 'total', format: whole, series: (got) =>
+		with_before(
+			Object.entries(names).map(([label, members]) => one(got, label, (row) => sums(got.steps, row, ...members))).filter((s, i) =>
+				!i || some(s)
+			),
+		) },
+	denials: { title: 'Denials by rule', by: 'rule', format: whole, series: top((n) => (row) => sums(n, row, 'deny'), 3),
+		terms: { decision: 'deny' } },
+	dollars: { title: 'Cost by team', by: 'team', format: usd, stacked: true,
+		series: (got) => bands(got, (row) => sums(got.steps, row, 'cost_microusd')) },
+	tokens: { title: 'Tokens by team', by: 'team', format: whole, stacked: true,
+		series: (got) => bands(got, (row) => sums(got.steps, row, 'input_tokens', 'output_tokens')) },
+	gateway_latency: { title: 'Latency of the gateway', by: 'total', format: duration_us,
+		series: (got) => with_before(['p50', 'p95'].map((q) => one(got, q, (row) => quantiles(got.steps, row, `overhead_${q}_us`)))) },
+	provider_latency: { title: 'Time to the first byte by provider, p95', by: 'target', format: ms,
+		series: top((n) => (row) => quantiles(n, row, 'first_byte_p95_ms'), 3) },
+	errors: { title: 'Errors by provider', by: 'target', format: whole, series: top((n) => (row) => sums(n, row, 'errors'), 3),
+		terms: { outcome: 'error' } },
+	cache: { title: 'Cache hits', by: 'total', format: whole,
+		series: (got) => with_before([one(got, 'cache hits', (row) => sums(got.steps, row, 'cache_hits'))]) },
+};
+
+/* Which daemons the sums are of. */
+function source(got) {
+	if (got.alone) return h('p', { class: 'dim' }, 'The charts show only this daemon.');
+	const missing = got.daemons.filter((d) => d.missing);
+	return missing.length > 0 &&
+		h('p', {}, mark({ label: 'incomplete', kind: 'edit' }), ' The charts lack the daemon ',
+			missing.map((d, i) => [i ? ', ' : null, data(d.node)]), ', because its sums are not in Redis.');
+}
+
+/* The section of these charts. row(got, by): if given, only this row of the answer is shown. */
+export function trend_charts(page, chosen, { only, terms = {}, title = 'Trends' } = {}) {
+	const note = h('div', {}), grid = h('div', { class: 'grid charts' });
+	const shown = new Map(); /* by the chart's name */
+	const all = chosen.map((
+		name,
+	) => [name, only ? { ...CHARTS[name], title: CHARTS[name].title.replace(/ by (rule|team|provider)/, ''), by: only.by } : CHARTS[name]]);
+	const asked = [...new Set(all.map(([, c]) => c.by))];
+	const narrowed = (
+		got,
+	) => (only
+		? { ...got, series: got.series.filter((r) => r.name === only.name), before: got.before?.filter((r) => r.name === only.name) }
+		: got);
+	for (const [name, c] of all) {
+		const place = h('div', { class: 'panel' });
+		add(grid, place);
+		shown.set(name, { place, chart: null, ...c });
+	}
+
+	function draw(c, got) {
+		const times = times_of(got), series = c.series(narrowed(got));
+		if (c.chart) {
+			c.chart.update(times, series);
+			return;
+		}
+		const link = page.has('auditor') ? (t) => search_at(t, got.step_s, { ...terms, ...c.terms }) : undefined;
+		c.chart = chart({ title: c.title, times, series, format: c.format, stacked: c.stacked, link, signal: page.signal });
+		empty(c.place, c.chart.element);
+	}
+	page.every(60000, async () => {
+		for (const by of asked) {
+			try {
+				const got = await load_trends(page, by);
+				if (by === asked[0]) empty(note, source(got));
+				for (const c of shown.values()) if (c.by === by) draw(c, got);
+			} catch (e) {
+				if (e.name === 'AbortError') return;
+				empty(note, failed(e));
+			}
+		}
+	});
+	return h('section', { 'aria-label': title }, h('h2', {}, title), note, grid);
+}
