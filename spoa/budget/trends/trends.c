@@ -340,7 +340,7 @@ read_slot(struct trends_reader *r, struct slots *s, struct span line)
 }
 
 static void
-begin_reading(struct trends_reader *r, struct trends *t)
+begin_trends(struct trends_reader *r, struct trends *t)
 {
 	r->t = t;
 	for (size_t i = 0; i < TRENDS_NAMES; i++)
@@ -494,7 +494,7 @@ read_trends(struct trends *t)
 	while (text.n && text.p[text.start + text.n - 1] != '\n')
 		text.n--; /* a torn line */
 	struct trends_reader r;
-	begin_reading(&r, t);
+	begin_trends(&r, t);
 	t->lines = read_trend_lines(&r, buf_view(&text));
 	trends_drop_names(t);
 }
@@ -660,7 +660,7 @@ trends_reader_new(struct trends *t)
 	struct trends_reader *r = malloc(sizeof(*r));
 
 	if (r)
-		begin_reading(r, t);
+		begin_trends(r, t);
 	return r;
 }
 

@@ -96,7 +96,7 @@ forget_nodes(struct group_trends *t)
 
 /* Sets the string, or appends to it. False: Redis is away. */
 static bool
-write_lines(struct group *g, const char *key, bool whole, struct span text, uint64_t *bytes)
+share_lines(struct group *g, const char *key, bool whole, struct span text, uint64_t *bytes)
 {
 	const char *set[] = { "SET", key, text.p, "EX", LIFE_S },
 		   *append[] = { "APPEND", key, text.p };
@@ -111,7 +111,7 @@ write_lines(struct group *g, const char *key, bool whole, struct span text, uint
 }
 
 static bool
-write_own(struct group *g)
+share_own(struct group *g)
 {
 	struct group_trends *t = g->trends;
 	struct trends *own = *t->own;
@@ -134,7 +134,7 @@ write_own(struct group *g)
 		return true;
 	uint64_t due = t->sent + text.n;
 	t->sent = 0; /* all again, unless it is there now */
-	if (!write_lines(g, key, whole, buf_view(&text), &bytes))
+	if (!share_lines(g, key, whole, buf_view(&text), &bytes))
 		return false;
 	t->sent = bytes == due ? bytes : 0;
 	return true;
@@ -144,7 +144,7 @@ write_own(struct group *g)
 
 /* Reads a node's string from a byte on; an empty reply where there is none. */
 static bool
-read_string(struct group *g, const char *node, uint64_t from, int64_t to, redisReply **r)
+read_lines_from(struct group *g, const char *node, uint64_t from, int64_t to, redisReply **r)
 {
 	char key[KEY_BYTES], first[24], last[24];
 	const char *argv[] = { "GETRANGE", key, first, last };
@@ -162,7 +162,7 @@ read_generation(struct group *g, const char *node, uint64_t *out)
 	redisReply *got;
 
 	*out = 0;
-	if (!read_string(g, node, 0, HEAD_BYTES - 1, &got))
+	if (!read_lines_from(g, node, 0, HEAD_BYTES - 1, &got))
 		return false;
 	if (got->type == REDIS_REPLY_STRING && got->len == HEAD_BYTES &&
 		sscanf(got->str, "generation %16" SCNx64, out) != 1)
@@ -179,7 +179,7 @@ read_new_lines(struct group *g, struct group_node *n)
 
 	if (!n->generation)
 		return true;
-	if (!read_string(g, n->node, from, (int64_t)from + LINES_MOST, &got))
+	if (!read_lines_from(g, n->node, from, (int64_t)from + LINES_MOST, &got))
 		return false;
 	SCOPED_LOCK(&g->turns.lock);
 	if (!n->reader)
@@ -193,7 +193,7 @@ read_new_lines(struct group *g, struct group_node *n)
 }
 
 static bool
-read_all(struct group *g)
+read_members(struct group *g)
 {
 	struct group_trends *t = g->trends;
 	uint64_t now[GROUP_TRENDS_NODES];
@@ -230,7 +230,7 @@ group_trends_turn(struct group *g)
 		for (size_t i = 1; i < t->n; i++)
 			t->node[i].listed = false;
 	}
-	return write_own(g) && read_all(g);
+	return share_own(g) && read_members(g);
 }
 
 bool
