@@ -193,7 +193,7 @@ read_new_lines(struct group *g, struct group_node *n)
 }
 
 static bool
-read_members(struct group *g)
+read_daemons(struct group *g)
 {
 	struct group_trends *t = g->trends;
 	uint64_t now[GROUP_TRENDS_NODES];
@@ -230,7 +230,7 @@ group_trends_turn(struct group *g)
 		for (size_t i = 1; i < t->n; i++)
 			t->node[i].listed = false;
 	}
-	return share_own(g) && read_members(g);
+	return share_own(g) && read_daemons(g);
 }
 
 bool
