@@ -14,8 +14,9 @@ enum { NOTES = 256, WAIT_US = 20000 };
 
 /* owner: worker */
 struct quota_notes {
-	size_t n;	   /* that wait */
-	uint64_t since_us; /* the oldest of them */
+	size_t n; /* of `waits` */
+	unsigned char waits[NOTES]; /* their places */
+	uint64_t since_us;	    /* of the oldest of them */
 	struct note {
 		char key[QUOTA_KEY_MAX];
 		uint64_t epoch;
@@ -68,16 +69,17 @@ notes_send(struct quota *qt, uint64_t now_us)
 	if (!notes->n || (!qt->first && now_us - notes->since_us < WAIT_US))
 		return;
 	struct redis_pipe *p = redis_begin(qt->redis, 2 * notes->n, NULL, NULL, 0);
-	for (struct note *w = notes->note; notes->n; w++) {
-		if (!w->n)
+	for (size_t i = 0; i < notes->n; i++) {
+		struct note *w = &notes->note[notes->waits[i]];
+		if (!w->n) /* it was taken */
 			continue;
 		size_t kn = notes_key(key, w->key, w->epoch, w->bucket);
 		add_to_slice(p, key, kn, w->slice, w->n);
 		if (w->makes)
 			expire_hash(p, key, kn, w->ttl_s);
 		w->n = 0;
-		notes->n--;
 	}
+	notes->n = 0;
 	redis_send(p);
 }
 
@@ -108,7 +110,7 @@ notes_add(struct quota *qt, const struct quota_dim *d, const struct quota_place 
 		return;
 	}
 	/* The place is another one's until that is sent: this one leaves with its sub-bucket. */
-	if (w->n || !n)
+	if (w->n || !n || qt->notes->n == NOTES)
 		return;
 	*w = (struct note){ .epoch = at->epoch,
 		.bucket = at->bucket,
@@ -118,8 +120,9 @@ notes_add(struct quota *qt, const struct quota_dim *d, const struct quota_place 
 		.makes = !known_made(qt->known, d, at, c) };
 	memcpy(w->key, d->key, sizeof(w->key));
 	known_makes(qt->known, d, at, c);
-	if (qt->notes->n++ == 0)
+	if (qt->notes->n == 0)
 		qt->notes->since_us = clock_mono_us();
+	qt->notes->waits[qt->notes->n++] = (unsigned char)(w - qt->notes->note);
 }
 
 bool
@@ -130,8 +133,6 @@ notes_take(struct quota *qt, const struct quota_dim *d, const struct quota_place
 	if (!is_note_of(w, d, at) || w->n < n)
 		return false;
 	w->n -= n;
-	if (!w->n)
-		qt->notes->n--;
 	if (!w->n && w->makes)
 		known_makes(qt->known, d, at, (struct cell){ CELL_SLICES, -1 });
 	return true;
