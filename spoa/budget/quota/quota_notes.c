@@ -10,7 +10,7 @@
 #include "base/clock.h"
 #include "budget/quota/quota_private.h"
 
-enum { NOTES = 256, WAIT_US = 20000 };
+enum { NOTES = 256, NOTE_WAYS = 8 /* places that a note may have */, WAIT_US = 20000 };
 
 /* owner: worker */
 struct quota_notes {
@@ -60,14 +60,11 @@ expire_hash(struct redis_pipe *p, const char *key, size_t kn, int64_t ttl_s)
 		(const size_t[]){ 6, kn, span_decimal(ttl, ttl_s) });
 }
 
-void
-notes_send(struct quota *qt, uint64_t now_us)
+static void
+send_all(struct quota *qt)
 {
 	struct quota_notes *notes = qt->notes;
 	char key[CELL_KEY_TEXT];
-
-	if (!notes->n || (!qt->first && now_us - notes->since_us < WAIT_US))
-		return;
 	struct redis_pipe *p = redis_begin(qt->redis, 2 * notes->n, NULL, NULL, 0);
 	for (size_t i = 0; i < notes->n; i++) {
 		struct note *w = &notes->note[notes->waits[i]];
@@ -83,13 +80,11 @@ notes_send(struct quota *qt, uint64_t now_us)
 	redis_send(p);
 }
 
-/* The place of a note; it may have another one. */
-static struct note *
-note_place(const struct quota *qt, const struct quota_dim *d, const struct quota_place *at)
+void
+notes_send(struct quota *qt, uint64_t now_us)
 {
-	uint64_t i = d->hash + (uint64_t)at->bucket * QUOTA_SLICES + (uint64_t)at->slice;
-
-	return &qt->notes->note[i % NOTES];
+	if (qt->notes->n && (qt->first || now_us - qt->notes->since_us >= WAIT_US))
+		send_all(qt);
 }
 
 static bool
@@ -99,19 +94,37 @@ is_note_of(const struct note *w, const struct quota_dim *d, const struct quota_p
 	       w->epoch == at->epoch && strcmp(w->key, d->key) == 0;
 }
 
+/* The note of that place; else a free one with n 0; NULL: others have all places. */
+static struct note *
+note_place(const struct quota *qt, const struct quota_dim *d, const struct quota_place *at)
+{
+	uint64_t i = d->hash + (uint64_t)at->bucket * QUOTA_SLICES + (uint64_t)at->slice;
+	struct note *w, *unused = NULL;
+
+	for (uint64_t way = 0; way < NOTE_WAYS; way++) {
+		w = &qt->notes->note[(i + way) % NOTES];
+		if (is_note_of(w, d, at))
+			return w;
+		if (!w->n && !unused)
+			unused = w;
+	}
+	return unused;
+}
+
 void
 notes_add(struct quota *qt, const struct quota_dim *d, const struct quota_place *at, int64_t n)
 {
 	const struct cell c = { CELL_SLICES, at->bucket };
 	struct note *w = note_place(qt, d, at);
 
-	if (is_note_of(w, d, at)) {
+	if (w && w->n) {
 		w->n += n;
 		return;
 	}
-	/* The place is another one's until that is sent: this one leaves with its sub-bucket. */
-	if (w->n || !n || qt->notes->n == NOTES)
-		return;
+	if (!w || qt->notes->n == NOTES) {
+		send_all(qt);
+		w = note_place(qt, d, at);
+	}
 	*w = (struct note){ .epoch = at->epoch,
 		.bucket = at->bucket,
 		.slice = at->slice,
@@ -130,7 +143,7 @@ notes_take(struct quota *qt, const struct quota_dim *d, const struct quota_place
 {
 	struct note *w = note_place(qt, d, at);
 
-	if (!is_note_of(w, d, at) || w->n < n)
+	if (!w || !w->n || w->n < n)
 		return false;
 	w->n -= n;
 	if (!w->n && w->makes)
