@@ -61,7 +61,7 @@ expire_hash(struct redis_pipe *p, const char *key, size_t kn, int64_t ttl_s)
 }
 
 static void
-send_all(struct quota *qt)
+send_notes(struct quota *qt)
 {
 	struct quota_notes *notes = qt->notes;
 	char key[CELL_KEY_TEXT];
@@ -84,7 +84,7 @@ void
 notes_send(struct quota *qt, uint64_t now_us)
 {
 	if (qt->notes->n && (qt->first || now_us - qt->notes->since_us >= WAIT_US))
-		send_all(qt);
+		send_notes(qt);
 }
 
 static bool
@@ -122,7 +122,7 @@ notes_add(struct quota *qt, const struct quota_dim *d, const struct quota_place 
 		return;
 	}
 	if (!w || qt->notes->n == NOTES) {
-		send_all(qt);
+		send_notes(qt);
 		w = note_place(qt, d, at);
 	}
 	*w = (struct note){ .epoch = at->epoch,
