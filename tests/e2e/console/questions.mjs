@@ -46,6 +46,7 @@ export const questions = [
 	}],
 	["who spent most this week", async (page) => {
 		await nav(page, "People");
+		await page.getByLabel("Time range").selectOption("7d");
 		await says(page, /Usage of the last 7d/);
 		const row = main(page).locator("table.list").first().locator("tbody tr").first();
 		like("the first row of People has his name and what he spent", await row.innerText(), /person-\d+[^]*\$\d/);
@@ -104,8 +105,8 @@ const quick = [
 	["who is blocked, and why", [view("Search"), '.tiles a:has-text("denied")'], /mallory[^]*no-secrets: the prompt holds a secret/],
 	["which team costs most, and how does the cost grow", [], /Cost by team faint: the period before[^]*red:?\s*\$\d/],
 	["which provider fails", [], /Errors by provider[^]*openai:?\s*\d/],
-	["which budget is used up first, and when", [], /Budgets nearest to their limit[^]*rita[^]*used up[^]*fern[^]*9 of 10/],
-	["what is left of a person's limits", [row("fern")], /Limits[^]*daily[^]*90 %[^]*Last denials/i],
+	["which budget is used up first, and when", [], /Budgets nearest to their limit[^]*rita[^]*used up[^]*fern[^]*9 of [12]0/],
+	["what is left of a person's limits", [row("fern")], /Limits[^]*daily[^]*(90|45) %[^]*Last denials/i],
 	["what did a rule match", [view("Policy"), row("no-secrets")], /Matched since the policy came into force[^]*Examples[^]*mallory/],
 	["what would the shadow policy have decided", [view("Policy"), 'main a:text-is("Shadow")'], /permit[^]*deny[^]*no-bob/],
 	["which tool changed its description", [view("Tools"), row("calc/add")], /- first listed[^]*id_rsa/],
