@@ -205,6 +205,7 @@ forget_handed(struct mail *m UNUSED, void *consumer)
 	struct worker *w = TAGGED(worker, consumer);
 
 	agent_forget_handed(w->agent);
+	quota_retire(gate_quota(w->gate));
 	w->sockets_until_us = clock_mono_us() + HANDED_SOCKETS_US;
 	publish_flag(&w->handed, true);
 }

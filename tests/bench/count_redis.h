@@ -82,6 +82,19 @@ count_redis_answer(struct count_redis *r, const redisReply *c, int64_t wall_ns)
 		buf_printf(&r->out, "*%zu\r\n", c->elements - 1);
 		for (size_t i = 1; i < c->elements; i++)
 			count_redis_bulk(r, count_redis_value(r, ARG(i), false));
+	} else if (!strcasecmp(what, "HMGET")) { /* a field is a key "KEY FIELD" */
+		buf_printf(&r->out, "*%zu\r\n", c->elements - 2);
+		for (size_t i = 2; i < c->elements; i++) {
+			char field[200];
+			snprintf(field, sizeof(field), "%s %s", ARG(1), ARG(i));
+			count_redis_bulk(r, count_redis_value(r, field, false));
+		}
+	} else if (!strcasecmp(what, "HINCRBY")) {
+		char field[200];
+		snprintf(field, sizeof(field), "%s %s", ARG(1), ARG(2));
+		v = count_redis_value(r, field, true);
+		snprintf(v, 64, "%lld", strtoll(v, NULL, 10) + strtoll(ARG(3), NULL, 10));
+		buf_printf(&r->out, ":%s\r\n", v);
 	} else if (!strcasecmp(what, "INCRBY") || !strcasecmp(what, "DECRBY")) {
 		v = count_redis_value(r, ARG(1), true);
 		long long by = strtoll(ARG(2), NULL, 10);

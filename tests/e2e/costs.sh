@@ -203,11 +203,13 @@ usage --by team --json --since "$half"
 decided() { grep '"type":"decision"' <<<"$records" | jq -s --arg a "$1" --arg b "$2" 'map(select(.time >= $a and .time < $b)) | length'; }
 was=$(decided "$(jq -r .before.since "$D/out")" "$(jq -r .before.until "$D/out")")
 is "growth is against the same length before" "$(jq '.total.requests_growth_percent' "$D/out")" "$(jq -n --argjson was "$was" --argjson now "$(decided "$half" 9)" '100 * ($now - $was) / $was * 10 | round / 10')"
+is "the first record before is named" "$(jq -r .before.first_record "$D/out")" "$(jq -r --arg a "$(jq -r .before.since "$D/out")" '.time | select(. >= $a)' <<<"$records" | sort | head -1)"
 usage --by team --json --since 30d
+is "no record is before" "$(jq -r .before.first_record "$D/out")" null
 is "a team without a period before has no growth" "$(jq -c '[.rows[0], .total | .requests_growth_percent, .input_tokens_growth_percent, .prompt_tokens_mean_growth_percent, .cost_growth_percent] | unique' "$D/out")" '[null]'
 usage --by team --since "$half"
 like "people read the figures below" "$(cat "$D/out")" '
-prompts in tokens, times in ms, growth against 2[-0-9]*T[0-9:]*Z to 2[-0-9]*T[0-9:]*Z
+prompts in tokens, times in ms, growth against 2[-0-9]*T[0-9:]*Z to 2[-0-9]*T[0-9:]*Z \(first record: 2[-0-9]*T[0-9:]*Z\)
 team +prompts +mean +p95 +largest +largest request +requests \+% +input \+% +mean \+% +dollars \+% +first mean +first p95 +total mean +total p95
 red +[0-9]+ +[0-9.]+ '
 usage --by model --sort prompt_max --json

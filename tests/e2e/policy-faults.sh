@@ -75,6 +75,16 @@ is "back writes a file that was removed" "$? $(in_force)" "0 $second"
 like "as it was in force, not as a newer text of that version has it" "$(cat "$D/p/20.yaml")" 'contains a secret'
 like "back prints each file that it writes" "$(tr '\n' ' ' <"$D/out")" 'writes [^ ]*/p/10.yaml writes [^ ]*/p/20.yaml \(a new file\)'
 
+# ---- a linked file ----
+
+mv "$D/p/10.yaml" "$D/linked.yaml"
+ln -s ../linked.yaml "$D/p/10.yaml"
+sed -i '1s/^/# linked\n/' "$D/linked.yaml"
+sed -i 's/name: pii/name: personal/' "$D/linked.yaml"
+tg policy apply --why 'through a link' --yes
+tg policy back "$second" --why 'through a link' --yes
+is "back writes the file that a link leads to" "$? $(in_force) $(readlink "$D/p/10.yaml") $(grep -c 'name: pii' "$D/linked.yaml")" "0 $second ../linked.yaml 1"
+
 # ---- orders at the same time ----
 
 for i in 1 2 3 4 5; do

@@ -34,6 +34,20 @@ esac
 name=$(sed -n 's/^name: //p' "$D/policy.yaml")
 like "the file, and both daemons, have the same policy" "$(in_force '') $(in_force -b)" "^($name@[0-9a-f]*) \1\$"
 
+# ---- the same file under another configuration ----
+
+cp "$D/tollgate-b.yaml" "$D/b.yaml"
+cp -r "$root/policies/detectors" "$D/detectors"
+sed -i 's/, bank, wire, ach\]/, bank, wire]/' "$D/detectors/aba_routing_number.yaml"
+echo "detectors: \"$D/detectors\"" >>"$D/tollgate-b.yaml"
+sed 's/^name: .*/name: three/' "$here/policy.yaml" >"$D/three.yaml"
+tg '' policy apply "$D/three.yaml" --why three --yes
+code=$?
+check "the two daemons make two versions of one file" test "$(in_force '')" != "$(in_force -b)"
+like "apply names the version of each" "$code $(tr '\n' ' ' <"$D/out")" "^0 .*node a: policy $(in_force '') is in force in .*node b: policy $(in_force -b) is in force in"
+mv "$D/b.yaml" "$D/tollgate-b.yaml"
+tg -b reload
+
 # ---- what no daemon wrote ----
 
 key='tollgate:{group}:policies'
@@ -43,6 +57,13 @@ check "of fields that no daemon wrote, those are listed that have the form" wait
 check "and the others are removed" wait_for says '^a b c$' eval "redis hkeys '$key' | sort | tr '\n' ' ' | sed 's/ \$//'"
 tg '' policy apply --why 'with another daemon' --yes
 like "a daemon with another file is named, and not ordered" "$? $(tr '\n' ' ' <"$D/out")" '^0 .*node c: p@1 in force, from another file: apply the policy there, too'
+tg '' status
+like "status names a daemon that has another policy in force" "$(cat "$D/out")" 'policy: node c has p@1 in force, and this node [a-z0-9]*@'
+unlike "and no other daemon" "$(cat "$D/out")" 'policy: node b'
+redis hset "$key" d "$(redis hget "$key" a | jq -c ".at = $((EPOCHSECONDS + 5))")" >/dev/null
+check "a daemon that gives the socket of another one is listed" wait_for says '"d",true' others -b
+tg -b policy apply --why 'with another daemon at the socket' --yes
+like "and not ordered by that socket" "$? $(tr '\n' ' ' <"$D/out-b")" '^2 .*node d: another daemon is at [^ ]* here'
 for ((i = 0; i < 300; i++)); do echo "hset $key n$i x"; done | redis >/dev/null
 check "a hash with too many fields begins again" wait_for says '^\[\["b",true\]\]$' others ''
 redis del "$key" >/dev/null

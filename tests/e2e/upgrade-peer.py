@@ -1,6 +1,6 @@
 # A new instance in the hand-over (spoa/operator/handover/handover.h) that ends at a step, as if it was killed there:
 #   upgrade-peer.py SOCKET STEP [NODE]
-# STEP: join, sockets, take, connection, go, decides; hang: no DECIDES after GO for 5 s, then DECIDES; format: another format
+# STEP: join, sockets, take, connection, go, decides; refuse: REFUSED after GO; hang: no DECIDES after GO for 5 s, then DECIDES; format: another format
 import array, socket, struct, sys, time
 
 HEAD = struct.Struct("=6I")
@@ -62,4 +62,6 @@ if step != "join":
                     print("not sent:", e.strerror)
             elif step == "decides":
                 send(DECIDES)
+            elif step == "refuse":
+                send(REFUSED, b"no room for it")
 print("ended at", step)

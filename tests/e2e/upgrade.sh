@@ -38,6 +38,9 @@ for step in join sockets take connection go; do
 	like "a new instance ends at $step" "$(peer $step)" "^ended at $step"
 	check "and the older one decides" wait_for served
 done
+like "a new instance refuses to decide" "$(peer refuse)" '^ended at refuse'
+check "and the older one decides" wait_for served
+like "which logs the reason" "$(grep -ah upgrade.failed "$D"/*.log)" 'why="no room for it"'
 load_end
 is "and no request is refused" "$(refused)" 0
 like "another format is refused" "$(peer format)" '^refused: .*another format'
@@ -59,5 +62,7 @@ is "audit list has the decisions of both" "$(grep -c . "$D/times")" "$both"
 is "in the order of time" "$(sort -c "$D/times" 2>&1)" ""
 is "audit search finds them" "$("$build/tollgate" audit search -c "$D/tollgate.yaml" --count 2>/dev/null | grep -oE '[0-9]+' | head -n1)" "$both"
 is "usage counts them" "$("$build/tollgate" usage -c "$D/tollgate.yaml" --by day --json | jq '[.. | .requests? // empty] | max')" "$both"
+is "and the prompts and answers of both" "$("$build/tollgate" usage -c "$D/tollgate.yaml" --by team --json | jq -c '.total | [.prompt_tokens_count, .total_ms_count]')" \
+	"$(cat "$D"/journal/* "$D"/journal-b/* | tr -d '\0' | grep '"type":"completion"' | jq -sc '[([.[] | select(.usage.input_tokens > 0)] | length), ([.[] | select(.answer.first_text_us)] | length)]')"
 verified=$("$build/tollgate" audit verify -c "$D/tollgate.yaml")
 is "audit verify covers both chains" "$(grep -oE 'node=[a_b]+' <<<"$verified" | sort -u | tr '\n' ' ')" "node=a node=a_b "

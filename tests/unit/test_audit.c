@@ -461,7 +461,7 @@ static void
 the_boot_record_names_the_hash_of_program_and_files(void **state)
 {
 	char config[256], policy[256], folder[256], ours[300], hidden[300], beneath[300],
-		self[4096] = "", id[PROGRAM_BUILD_ID], want[256];
+		self[4096] = "", id[PROGRAM_BUILD_ID], want[400];
 
 	(void)state;
 	snprintf(config, sizeof(config), "%s/tollgate.yaml", r.dir);
@@ -499,6 +499,15 @@ the_boot_record_names_the_hash_of_program_and_files(void **state)
 	audit_stop(&r.audit);
 	assert_true(rig_holds(&r, "\"sha256\":null,\"why\":\"No such file or directory\"}"));
 	assert_true(rig_holds(&r, "\"sha256\":null,\"why\":\"Invalid argument\"}"));
+	assert_false(rig_holds(&r, "\"what\":\"haproxy\",\"file\":\"/nowhere\""));
+	/* So has a folder that cannot be read. */
+	snprintf(folder, sizeof(folder), "%s/loop", r.dir);
+	assert_int_equal(symlink("loop", folder), 0);
+	measure_haproxy = folder;
+	assert_started();
+	audit_stop(&r.audit);
+	snprintf(want, sizeof(want), "\"what\":\"haproxy\",\"file\":\"%s\",\"sha256\":null", folder);
+	assert_true(rig_holds(&r, want));
 }
 
 static void

@@ -105,6 +105,12 @@ a_text_is_read_back_and_stored_once(void **state)
 	kept_policy_free(&k);
 	assert_int_equal(kept_policy_get(&places, "fedcba9876543210", NULL, &k, &why), ERR_NOTFOUND);
 	kept_policy_free(&k);
+	/* Of a hash that is none, nothing is opened. */
+	assert_int_equal(kept_policy_get(&places, VERSION, "/../../journal.policies/x", &k, &why),
+		ERR_NOTFOUND);
+	kept_policy_free(&k);
+	assert_int_equal(kept_policy_get(&places, "0123456789", first, &k, &why), 0);
+	kept_policy_free(&k);
 }
 
 static void

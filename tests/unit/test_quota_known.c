@@ -144,7 +144,7 @@ what_is_asked_is_bounded(struct line *l)
 		bool settles;
 		unsigned set, incrby, expire, time, mget;
 	} rows[] = {
-		{ "the first one of a bucket", 1, false, 1, 1, 1, 1, 3 },
+		{ "the first one of a bucket", 1, false, 1, 1, 2, 1, 3 },
 		{ "another one", 1, false, 0, 1, 0, 1, 1 },
 		{ "as many as a turn brings share clock and epoch", EACH, false, 0, EACH, 0, 1,
 			1 },
@@ -171,6 +171,7 @@ what_is_asked_is_bounded(struct line *l)
 		}
 		if (rows[i].settles)
 			settle_tokens(l->quota, &a[0].q, 1, clock_mono_us());
+		run_for(30000); /* what is noted of slices is sent */
 		quiet();
 		const unsigned want[] = { rows[i].set, rows[i].incrby, rows[i].expire,
 			rows[i].time, rows[i].mget };
@@ -717,12 +718,124 @@ what_was_refused_is_given_back_once(void **state)
 	line_down(&l);
 }
 
+/* Three at once leave the window together: after the window and its hundredth, and at most 2 % after the
+ * window. Another worker charges them, or this one. */
+static bool
+three_at_once_come_back(struct line *l, struct line *by)
+{
+	enum { SHORT_S = 3 };
+	struct ask a[4];
+
+	for (int i = 0; i < 3; i++) {
+		a[i] = (struct ask){ .q.ndims = 1, .q.done = asked, .q.arg = &a[i] };
+		dim_set(&a[i].q.dim[0], "three", 3, SHORT_S, 1);
+		quota_reserve(by->quota, &a[i].q);
+	}
+	for (int i = 0; i < 3; i++) {
+		while (!a[i].done)
+			run_for(300);
+		assert_int_equal(a[i].q.result, QUOTA_ADMITTED);
+	}
+	int64_t first_ms = a[0].q.dim[0].counted_ms, tried_ms, back_ms = 0, said_ms = 0;
+	do {
+		run_for(2000);
+		tried_ms = back_ms ? back_ms : redis_ms(l);
+		a[3] = (struct ask){ .q.ndims = 1, .q.done = asked, .q.arg = &a[3] };
+		dim_set(&a[3].q.dim[0], "three", 3, SHORT_S, 1);
+		quota_reserve(l->quota, &a[3].q);
+		while (!a[3].done)
+			run_for(300);
+		back_ms = redis_ms(l);
+		if (a[3].q.result == QUOTA_REFUSED && back_ms - first_ms > SHORT_S * 500)
+			said_ms = back_ms + (int64_t)a[3].q.retry_after_s * 1000;
+	} while (a[3].q.result == QUOTA_REFUSED && back_ms - first_ms < 2 * SHORT_S * 1000);
+	assert_int_equal(a[3].q.result, QUOTA_ADMITTED);
+	assert_true(a[3].q.dim[0].counted_ms - first_ms > SHORT_S * 1010);
+	/* The time that a refusal reports is in whole seconds. */
+	return tried_ms - first_ms <= SHORT_S * 1020 && said_ms - first_ms <= SHORT_S * 1020 + 1010;
+}
+
+static bool
+by_itself(struct line *l)
+{
+	return three_at_once_come_back(l, l);
+}
+
+static bool
+by_another(struct line *l)
+{
+	struct line other;
+
+	line_up(&other, RIG_PATIENT_US);
+	assert_true(run_until_up(other.redis, 2000000));
+	bool done = three_at_once_come_back(l, &other);
+	line_down(&other);
+	return done;
+}
+
+/* In one sub-bucket: an older daemon counts 40 and notes nothing; this one counts 30, of which 10 are used.
+ * The 10 leave with their slice, the 40 with the sub-bucket. */
+static bool
+an_older_daemon_counts_beside(struct line *l)
+{
+	enum { LIMIT = 100, SHORT_S = 3 };
+	struct ask a, look;
+	int64_t left[2] = { 0, 0 };
+
+	a = (struct ask){ .q.ndims = 1, .q.done = asked, .q.arg = &a };
+	dim_set(&a.q.dim[0], "beside", LIMIT, SHORT_S, 30);
+	a.q.dim[0].unit = QUOTA_TOKENS;
+	int64_t w = window_width_ms(&a.q.dim[0]);
+	while (redis_ms(l) % w > w / 4)
+		run_for(1000);
+	quota_reserve(l->quota, &a.q);
+	while (!a.done)
+		run_for(300);
+	const struct quota_place at = a.q.dim[0].at;
+	redis_rig_do(&server, "INCRBY tollgate:q:{beside:0123}:%llu:%lld 40",
+		(unsigned long long)at.epoch, (long long)at.bucket);
+	run_for(30000); /* the note is sent: the settlement reduces it on Redis */
+	settle_tokens(l->quota, &a.q, 10, clock_mono_us());
+	while (redis_ms(l) < (at.bucket + QUOTA_SUB_BUCKETS + 2) * w) {
+		look = (struct ask){ .q.ndims = 1, .q.done = asked, .q.arg = &look };
+		dim_set(&look.q.dim[0], "beside", LIMIT, SHORT_S, 0);
+		quota_reserve(l->quota, &look.q);
+		while (!look.done)
+			run_for(300);
+		const struct quota_dim *d = &look.q.dim[0];
+		int64_t ms = d->counted_ms - a.q.dim[0].counted_ms;
+		bool oldest = d->at.bucket == at.bucket + QUOTA_SUB_BUCKETS,
+		     in = d->at.bucket <= at.bucket + QUOTA_SUB_BUCKETS;
+		assert_true(d->remaining <= LIMIT - (in ? 40u : 0u));
+		assert_true(d->remaining <= LIMIT - 50u || ms > SHORT_S * 1010);
+		left[0] += oldest && ms > SHORT_S * 1020 && d->remaining == LIMIT - 40;
+		left[1] += !in && d->remaining == LIMIT;
+		run_for(5000);
+	}
+	return left[0] > 0 && left[1] > 0;
+}
+
+static void
+an_older_daemon_and_this_one_count_together(void **state)
+{
+	on_one_line(state, an_older_daemon_counts_beside);
+}
+
+static void
+a_window_holds_two_hundredths_longer_at_most(void **state)
+{
+	on_one_line(state, by_itself);
+	on_one_line(state, by_another);
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(what_was_refused_is_given_back_once),
 		cmocka_unit_test(what_is_asked_of_redis_is_bounded),
+		cmocka_unit_test(a_window_holds_two_hundredths_longer_at_most),
+		cmocka_unit_test(an_older_daemon_and_this_one_count_together),
 		cmocka_unit_test(callers_do_not_forget_each_other),
 		cmocka_unit_test(what_another_daemon_settles_never_lets_too_much_go),
 		cmocka_unit_test(what_is_left_is_known_from_answers),

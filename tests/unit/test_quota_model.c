@@ -185,7 +185,8 @@ fits(const struct client *c, int d, int8_t n)
 
 	if (shape == ROLLING)
 		return c->own[d] + c->other[d] + mine <= (int64_t)limit_of(c, d);
-	return cell_judge(&dim, c->own[d] + mine, &used, 0, &retry_ms);
+	return cell_judge(&dim,
+		&(struct window_counts){ .own = c->own[d] + mine, .near = &used }, 0, &retry_ms);
 }
 
 static void

@@ -261,13 +261,17 @@ a_charge_is_written_and_read(void **state)
 	static const char *const bad[] = { "", "key", "key,0,1,0,0,0,0,0,0,0,0",
 		"key,0,1,0,0,0,0,0,0,0,0,0,0", "key,9,1,0,0,0,0,0,0,0,0,0",
 		"key,0,0,0,0,0,0,0,0,0,0,0", "key,0,1,0,0,0,0,0,0,0,0,-1",
-		"key,0,1,7,0,0,0,0,0,0,0,1", ",0,1,0,0,0,0,0,0,0,0,0" };
+		"key,0,1,7,0,0,0,0,0,0,0,1", ",0,1,0,0,0,0,0,0,0,0,0",
+		"key,0,0,0,0,0,17,1,60,0,0,0" };
 	struct quota_dim d = dim("x", QUOTA_CALENDAR, QUOTA_ORPHAN_DROP, 77), got;
 	char text[QUOTA_TEXT_MAX];
 
 	(void)state;
-	d.at = (struct quota_place){ 1793491200, 1234567890123456789u, 1796083200,
-		QUOTA_HOLD_LONG, 83115, false };
+	d.at = (struct quota_place){ .bucket = 1793491200,
+		.epoch = 1234567890123456789u,
+		.end_s = 1796083200,
+		.hold = QUOTA_HOLD_LONG,
+		.until = 83115 };
 	size_t n = quota_write(&d, text);
 	assert_true(quota_read(span_of(text, n), &got));
 	assert_string_equal(got.key, d.key);
@@ -278,6 +282,12 @@ a_charge_is_written_and_read(void **state)
 	assert_int_equal(got.span.calendar, QUOTA_MONTH);
 	assert_int_equal(got.orphan, QUOTA_ORPHAN_DROP);
 	assert_int_equal(got.hold_s, HOLD_S);
+	d = (struct quota_dim){ .span = { .kind = QUOTA_ROLLING, .window_s = 60 },
+		.at = { .bucket = 295379537, .epoch = 5, .slice = QUOTA_SLICES } };
+	strcpy(d.key, "key");
+	n = quota_write(&d, text);
+	assert_true(quota_read(span_of(text, n), &got));
+	assert_memory_equal(&got.at, &d.at, sizeof(d.at));
 	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
 		if (quota_read(span_str(bad[i]), &got))
 			fail_msg("read: %s", bad[i]);
@@ -742,6 +752,45 @@ a_checkpoint_names_no_person_that_was_erased(void **state)
 	buf_free(&erased);
 }
 
+/* Adds a decision with one charge in the month that ends at that time. */
+static void
+fold_month(struct quota_fold *f, unsigned n, int64_t end_s)
+{
+	char charge[QUOTA_TEXT_MAX], line[QUOTA_TEXT_MAX + 200];
+	struct quota_dim d = { .unit = QUOTA_REQUESTS,
+		.span.kind = QUOTA_CALENDAR,
+		.span.calendar = QUOTA_MONTH,
+		.at.bucket = 1,
+		.at.end_s = end_s,
+		.n = 1 };
+
+	snprintf(d.key, sizeof(d.key), "tollgate:q:{month:%024u}", n);
+	int bytes = snprintf(line, sizeof(line),
+		"{\"type\":\"decision\",\"id\":\"R%u\",\"decision\":\"permit\",\"reserved\":[\"%.*s\"]}",
+		n, (int)quota_write(&d, charge), charge);
+	quota_fold_line(f, "n-00000001-0000000000000001.jsonl", 0, span_of(line, (size_t)bytes));
+}
+
+static void
+a_full_state_drops_windows_that_are_over_before_it_refuses_a_counter(void **state)
+{
+	struct quota_fold *f = quota_fold_new(NULL);
+
+	(void)state;
+	f->most = 100;
+	for (unsigned n = 0; n < 100; n++)
+		fold_month(f, n, n < 50 ? 1000 : 2000);
+	assert_int_equal(f->ncounts, 100);
+	quota_fold_clock(f, 1500000);
+	for (unsigned n = 100; n < 150; n++)
+		fold_month(f, n, 2000);
+	assert_false(f->full);
+	assert_int_equal(f->ncounts, 100);
+	fold_month(f, 150, 2000);
+	assert_true(f->full);
+	quota_fold_free(&f);
+}
+
 int
 main(void)
 {
@@ -759,6 +808,8 @@ main(void)
 		cmocka_unit_test(
 			a_later_attempt_is_charged_and_the_one_before_it_is_as_it_was_settled),
 		cmocka_unit_test(a_request_that_reserved_nothing_is_an_orphan_too),
+		cmocka_unit_test(
+			a_full_state_drops_windows_that_are_over_before_it_refuses_a_counter),
 		HIDDEN(an_orphan_is_settled_at_its_reservation),
 		HIDDEN(an_orphan_of_another_life_is_spent_in_this_one),
 		HIDDEN(what_ended_with_redis_is_counted_again),

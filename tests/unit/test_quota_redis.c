@@ -204,6 +204,7 @@ what_redis_forgot_is_not_given_back(void **state)
 	assert_int_equal(stored("t"), 0);
 	/* The bucket died: less is dropped, more counts now. */
 	ask_wait(l.quota, &a, 10, 1000, 400);
+	run_for(40000);
 	redis_rig_do(&server, "FLUSHALL");
 	settle_tokens(l.quota, &a.q, 100, clock_mono_us() + 80000000);
 	run_for(20000);
@@ -522,7 +523,8 @@ struct fake {
 #define COUNTED(own) "+OK\r\n" own ":1\r\n"
 #define TIME	     FAKE_TIME("1790000002")
 #define REVISION     "*1\r\n$-1\r\n"
-#define NEAR(x)	     REVISION "*11\r\n" x "$-1\r\n$-1\r\n" NIL4 NIL4
+#define NEAR(x)	     REVISION "*11\r\n" x "$-1\r\n$-1\r\n" NIL4 NIL4 NOTES
+#define NOTES	     "*16\r\n" NIL4 NIL4 NIL4 NIL4
 #define LIFE	     "*3\r\n$1\r\n7\r\n$-1\r\n$-1\r\n"
 #define GOOD(own)    COUNTED(own) TIME NEAR("$1\r\n7\r\n") LIFE
 
@@ -549,7 +551,7 @@ static void
 say_counts(struct fake *f, bool reads)
 {
 	long long us = (long long)(clock_mono_us() - f->began_us) + f->set_us;
-	char out[400];
+	char out[600];
 
 	snprintf(out, sizeof(out), "%s*2\r\n$10\r\n%lld\r\n$6\r\n%06lld\r\n%s" LIFE,
 		reads ? COUNTED(":3\r\n") : ":3\r\n", 1790000002 + us / 1000000, us % 1000000,
@@ -611,7 +613,12 @@ fake_read(struct ev_loop *l, ev_io *w, int revents)
 	}
 	/* corrections first */
 	int asks = times(in, "\r\nMGET\r\n$16\r\ntollgate:epoch:x") - (beats - first);
-	for (int i = times(in, "INCRBY") - asks; (f->counts || f->began_us) && i > 0; i--)
+	int notes = times(in, "\r\nHINCRBY\r\n");
+	for (const char *at = in; (at = strstr(at, "\r\nEXPIRE\r\n")); at += 10)
+		notes += strstr(at, "tollgate:p:") == at + 10 + strcspn(at + 10, "t");
+	for (int i = notes; i > 0; i--)
+		say(f, ":1\r\n");
+	for (int i = times(in, "\r\nINCRBY\r\n") - asks; (f->counts || f->began_us) && i > 0; i--)
 		say(f, ":1\r\n");
 	if (f->began_us && asks)
 		say_counts(f, times(in, "MGET") - beats > 1);

@@ -25,6 +25,7 @@ static struct mailbox self;
 static struct quota_table *table;
 static struct startpoints *writes;
 static char file[200];
+static bool starts_full; /* the state that a start reads had no room for a counter */
 
 static void
 nobody(void *arg)
@@ -102,6 +103,7 @@ daemon_starts(void)
 		.whole = !into.from || found.whole };
 	if (into.from)
 		startpoint_copy(&from.used, into.from);
+	found.fold->full |= starts_full;
 	found.fold = NULL;
 	found.at = (struct startpoint){ .offset = 0 };
 	quota_recall_free(&found);
@@ -306,6 +308,25 @@ after_a_kill_a_start_reads_what_follows_the_checkpoint(void **state)
 	assert_true(daemon_starts() < journal_bytes() / 4);
 	daemon_stops();
 	assert_true(rig_verify(&r).ok);
+}
+
+/* A state that is not whole stays so until the next start. */
+static void
+a_full_state_ends_the_checkpoints_of_this_run(void **state)
+{
+	struct startpoint p;
+
+	(void)state;
+	starts_full = true;
+	daemon_starts();
+	starts_full = false;
+	for (int tries = 0; rig_count(&r, M_START_FAILED) == 0 && tries < 100; tries++)
+		usleep(100000);
+	daemon_stops();
+	assert_int_equal(rig_count(&r, M_START_FAILED), 1);
+	assert_int_equal(rig_count(&r, M_START_WRITTEN), 0);
+	assert_int_not_equal(load_file(&p, &r.why), 0);
+	startpoint_free(&p);
 }
 
 static void
@@ -607,6 +628,8 @@ main(void)
 			after_a_clean_stop_a_start_reads_little, setup, teardown),
 		cmocka_unit_test_setup_teardown(
 			after_a_kill_a_start_reads_what_follows_the_checkpoint, setup, teardown),
+		cmocka_unit_test_setup_teardown(
+			a_full_state_ends_the_checkpoints_of_this_run, setup, teardown),
 		cmocka_unit_test_setup_teardown(
 			a_kill_at_each_step_of_writing_costs_nothing_but_reading, setup, teardown),
 		cmocka_unit_test_setup_teardown(

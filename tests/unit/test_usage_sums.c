@@ -379,6 +379,8 @@ static const char *const answers[] = {
 	ANSWERED("01B", "ann", "100", TIMES(STREAMED, "2000", "9000")),
 	ANSWERED("01C", "ann", "300", TIMES(STREAMED, "4000", "5000")),
 	ANSWERED("01A", "ann", "300", TIMES("", "7000", "7500")),
+	/* as large, and a later id */
+	ANSWERED("01G", "ann", "300", ""),
 	ANSWERED("01D", "ann", "0", ""),
 	/* without text: a time of no answer */
 	ANSWERED("01E", "bob", "5", ",\"duration_us\":99"),
@@ -394,7 +396,7 @@ prompts_and_times_have_mean_p95_and_maximum(void **state)
 	static const struct {
 		const char *name, *want;
 	} rows[] = {
-		{ "ann", ",3,233.3,300,300,01A,,,,,2,3.0,4.0,4.0,3,7.2,9.0,9.0" },
+		{ "ann", ",4,250.0,300,300,01A,,,,,2,3.0,4.0,4.0,3,7.2,9.0,9.0" },
 		{ "bob", ",1,5.0,5,5,01E,,,,,0,,,,0,,," },
 		{ "eve", ",0,,,,,,,,,0,,,,0,,," },
 		/* an id that is none of ours is not shown */
@@ -412,7 +414,7 @@ prompts_and_times_have_mean_p95_and_maximum(void **state)
 	char *text = printed(&t, FORM_TEXT);
 	if (!strstr(text, "\nprompts in tokens, times in ms\n") || strstr(text, "growth") ||
 		strstr(text, "+%") ||
-		!strstr(text, "           3       233.3         300         300"
+		!strstr(text, "           4       250.0         300         300"
 			      "                         01A         3.0         4.0         7.2"
 			      "         9.0\n"))
 		fail_msg("%s", text);
@@ -422,7 +424,7 @@ prompts_and_times_have_mean_p95_and_maximum(void **state)
 	if (!j)
 		fail_msg("%s", text);
 	json_t *total = json_object_get(j, "total");
-	assert_int_equal(json_integer_value(json_object_get(total, "prompt_tokens_count")), 6);
+	assert_int_equal(json_integer_value(json_object_get(total, "prompt_tokens_count")), 7);
 	assert_string_equal(
 		json_string_value(json_object_get(total, "prompt_tokens_max_id")), "01A");
 	assert_true(json_is_null(json_object_get(total, "requests_growth_percent")));
@@ -474,12 +476,14 @@ growth_is_against_the_period_before(void **state)
 		ANSWERED("01B", "new", "40", ""),
 		DECISION("late", "m", "\"permit\""),
 		ANSWERED("01C", "late", "10", ""),
+		ANSWERED("01D", "flat", "9999", ""),
 	};
 	static const char *const was[] = {
 		DECISION("ann", "m", "\"permit\""),
 		DECISION("ann", "m", "\"permit\""),
 		ANSWERED("00A", "ann", "60", ""),
 		ANSWERED("00B", "ann", "60", ""),
+		ANSWERED("00C", "flat", "10000", ""),
 		DECISION("gone", "m", "\"permit\""),
 		/* only a refusal: no tokens to grow from */
 		DECISION("late", "m", "\"deny\""),
@@ -489,12 +493,15 @@ growth_is_against_the_period_before(void **state)
 	} rows[] = {
 		{ "ann", ",50.0,-25.0,50.0,-50.0,0,,,,0,,," },
 		{ "new", ",01B,,,,,0,,,,0,,," },
+		/* -0.01 % */
+		{ "flat", ",01D,,0.0,0.0,0.0,0,,,,0,,," },
 		{ "late", ",01C,0.0,,,,0,,,,0,,," },
 	};
 	struct usage_table t = { .by = { BY_PERSON }, .nby = 1 };
 	struct usage_before before = { .table = { .by = { BY_PERSON }, .nby = 1 },
 		.since = "2026-11-19T00:00:00.000000000Z",
-		.until = "2026-11-20T00:00:00.000000000Z" };
+		.until = "2026-11-20T00:00:00.000000000Z",
+		.first = "2026-11-19T08:00:00.000000000Z" };
 
 	(void)state;
 	add_lines(&t, now, COUNT_OF(now));
@@ -505,17 +512,18 @@ growth_is_against_the_period_before(void **state)
 	assert_null(strstr(csv, "gone"));
 	free(csv);
 	char *text = printed_after(&t, &before, FORM_TEXT);
-	if (!strstr(text, "growth against 2026-11-19T00:00:00Z to 2026-11-20T00:00:00Z\n") ||
+	if (!strstr(text, "growth against 2026-11-19T00:00:00Z to 2026-11-20T00:00:00Z (first record: "
+			  "2026-11-19T08:00:00Z)\n") ||
 		!strstr(text, "        50.0       -25.0        50.0       -50.0\n") ||
 		!strstr(text, "         01B           -           -           -           -\n") ||
-		/* the total: 4 to 5 requests, 120 to 140 tokens, 60 to 46.7 a prompt */
-		!strstr(text, "        25.0        16.7       -22.2        50.0\n"))
+		/* the total: 4 to 5 requests, 10120 to 10139 tokens, 3373.3 to 2534.8 a prompt */
+		!strstr(text, "        25.0         0.2       -24.9        33.3\n"))
 		fail_msg("%s", text);
 	free(text);
 	text = printed_after(&t, &before, FORM_JSON);
 	assert_non_null(strstr(text,
 		"\"before\":{\"since\":\"2026-11-19T00:00:00.000000000Z\",\"until\":\"2026-11-"
-		"20T00:00:00.000000000Z\"}"));
+		"20T00:00:00.000000000Z\",\"first_record\":\"2026-11-19T08:00:00.000000000Z\"}"));
 	json_t *j = json_loads(text, 0, NULL);
 	assert_non_null(j);
 	json_decref(j);

@@ -283,6 +283,25 @@ a_changed_bit_of_sums_changes_no_answer(void **state)
 	assert_non_null(strstr(cmd_out, "ok indexes: same="));
 }
 
+/* As after an upgrade to a program that sums up something else. */
+static void
+sums_of_another_version_are_left_out_and_made_again(void **state)
+{
+	(void)state;
+	make_journal(64 << 20);
+	make_files();
+	assert_int_equal(run(usages[2], "--no-index"), 0);
+	strcpy(read_all, cmd_out);
+	sh("cd j.index && mkdir ../made && cp *.sum ../made && for f in *.sum; do printf x | "
+	   "dd of=$f bs=1 seek=8 conv=notrunc status=none; done");
+	assert_int_equal(run(usages[2], NULL), 0);
+	assert_string_equal(cmd_out, read_all);
+	make_files();
+	sh("cd j.index && for f in *.sum; do cmp $f ../made/$f || exit 1; done; rm -r ../made");
+	assert_int_equal(run(usages[2], NULL), 0);
+	assert_string_equal(cmd_out, read_all);
+}
+
 /* The clock is set back between two segments, and in one of them. */
 static void
 a_clock_that_jumps_changes_no_answer(void **state)
@@ -314,7 +333,7 @@ static void
 pages_of_groups_are_all_of_them(void **state)
 {
 	static const char *const orders[] = { "cost", "requests", "refused", "tokens",
-		"last_seen", "name" };
+		"last_seen", "prompt_max", "name" };
 	const char *whole[12] = USAGE("person,team", "--json");
 
 	(void)state;
@@ -499,6 +518,7 @@ main(void)
 		cmocka_unit_test(what_was_cut_off_the_open_segment_is_not_found),
 		cmocka_unit_test(files_of_parts_and_of_what_is_gone_go),
 		cmocka_unit_test(closed_and_open_segments_are_one_line_of_time),
+		cmocka_unit_test(sums_of_another_version_are_left_out_and_made_again),
 		cmocka_unit_test(a_changed_bit_of_sums_changes_no_answer),
 		cmocka_unit_test(a_clock_that_jumps_changes_no_answer),
 		cmocka_unit_test(pages_of_groups_are_all_of_them),

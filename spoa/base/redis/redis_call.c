@@ -47,7 +47,7 @@ next_argument(struct span *s)
 static bool
 reads(struct span command)
 {
-	static const char *const names[] = { "GET", "MGET", "TIME", "HGETALL" };
+	static const char *const names[] = { "GET", "MGET", "TIME", "HGETALL", "HMGET" };
 
 	span_next(&command, '\n');
 	return span_find(next_argument(&command), names, COUNT_OF(names)) < COUNT_OF(names);

@@ -51,6 +51,13 @@ quota_beside(struct quota *qt, struct quota_daemon *d, unsigned place)
 }
 
 void
+quota_retire(struct quota *qt)
+{
+	if (qt->redis)
+		lives_retire(qt);
+}
+
+void
 quota_company(const struct quota *qt, struct quota_company *out)
 {
 	*out = (struct quota_company){ 0 };
@@ -226,6 +233,7 @@ quota_reserve(struct quota *qt, struct quota_request *q)
 	q->result = QUOTA_FAILED;
 	q->retry_after_s = 0;
 	q->tries = 0;
+	q->over_s = 0;
 	q->looks = q->looked = q->doubts = false;
 	q->queued_us = clock_mono_us();
 	for (size_t k = 0; k < q->ndims; k++) {
@@ -341,7 +349,7 @@ bring_home(const struct quota *qt, struct change *c, int64_t now_ms)
 		if (c->own < 0)
 			c->own = 0;
 		else if (d->span.kind == QUOTA_ROLLING)
-			c->at = cell_place(d, now_ms, epoch);
+			c->at = cell_place_at(d, now_ms, epoch);
 	}
 	if (!lives) {
 		c->at.epoch = epoch;
@@ -365,10 +373,12 @@ change_noted(struct quota *qt, struct change *c, uint64_t now_us)
 		if (c->own < 0)
 			c->own = 0;
 		else if (c->own > 0 && d->span.kind == QUOTA_ROLLING)
-			c->at = cell_place(d, now_ms, 0);
+			c->at = cell_place_at(d, now_ms, counts_life(qt, d)->epoch);
 	}
-	if (reach)
-		c->at.epoch = counts_life(qt, d)->epoch;
+	uint64_t epoch = reach ? counts_life(qt, d)->epoch : c->at.epoch;
+	if (epoch != c->at.epoch) /* the ledger counts a sub-bucket again, without notes */
+		c->at.slice = 0;
+	c->at.epoch = epoch;
 	c->at.noted = true;
 	if (c->spent)
 		quota_note(qt, d, &c->at, cell_spent(d, &c->at), c->spent, c->at.epoch);
@@ -427,7 +437,7 @@ quota_add(struct quota *qt, const struct quota_dim *d, uint64_t now_us)
 		metric_inc(qt->metrics, M_QUOTA_LOST);
 		return;
 	}
-	c.at = cell_place(&c.dim, quota_ms(qt, &c.dim, &c.at, now_us), c.at.epoch);
+	c.at = cell_place_at(&c.dim, quota_ms(qt, &c.dim, &c.at, now_us), c.at.epoch);
 	c.at.noted = qt->redis != NULL;
 	c.dim.at = c.at;
 	quota_change(qt, &c, now_us);

@@ -14,6 +14,7 @@
 
 #define QUOTA_DIMS_MAX	  16
 #define QUOTA_SUB_BUCKETS 10
+#define QUOTA_SLICES	  16 /* of a sub-bucket */
 #define QUOTA_KEY_MAX	  96
 
 enum quota_unit { QUOTA_REQUESTS, QUOTA_TOKENS, QUOTA_NANOUSD, QUOTA_CONCURRENT };
@@ -36,6 +37,9 @@ struct quota_span {
 struct quota_place {
 	int64_t bucket; /* the sub-bucket; of a calendar when its window begins, s since 1970 */
 	uint64_t epoch; /* the life of Redis' data; 0 in process */
+	/* rolling: the slice of the sub-bucket, from 1, in which an admitted charge was counted;
+	 * 0: it leaves the window with its sub-bucket */
+	int64_t slice;
 	int64_t end_s;	/* of a calendar: when its window ends */
 	/* reserved: until it is settled or the window ends, or until a deadline */
 	enum quota_hold {
@@ -91,6 +95,7 @@ struct quota_dim {
 	} verdict;
 	struct quota_place at; /* out: charged here */
 	bool charged;	       /* out: counted and not yet released */
+	bool rough;	       /* it may fit earlier than is known: window_judge() */
 	/* out, of an admitted rolling one: the clock of where it is counted, after it was; no
 	 * window of this clock holds more than the limit */
 	int64_t counted_ms;
@@ -133,6 +138,8 @@ struct quota_request {
 	bool looks;		    /* reads without counting */
 	bool looked;		    /* just now */
 	bool doubts;		    /* what was known did not decide: the next try reads */
+	/* It is refused, and reads when it fits: the time that is known before; 0: it is not. */
+	uint64_t over_s;
 	uint64_t queued_us;
 	struct quota_dim dim[QUOTA_DIMS_MAX]; /* at the end: few are written */
 };
@@ -166,6 +173,9 @@ struct quota_daemon {
 	_Atomic uint64_t doubts;     /* how often one found its life ended, or silence */
 };
 void quota_beside(struct quota *qt, struct quota_daemon *d, unsigned place);
+/* This worker decides no further request, for example after a hand-over: the other daemons neither count
+ * it nor wait for it. Its settlements go on. */
+void quota_retire(struct quota *qt);
 /* Who shares its Redis, for those who ask. */
 struct quota_company {
 	bool counting; /* nothing is let go yet: who else is there is waited for */

@@ -2,7 +2,6 @@
 #include "budget/quota/quota_cell.h"
 
 #include "budget/quota/quota_calendar.h"
-#include "budget/quota/quota_window.h"
 
 enum { SLACK_S = 60, HOLD_SHORT_MAX_S = 1800, DAY_MS = 86400000 };
 
@@ -53,6 +52,16 @@ cell_place(const struct quota_dim *d, int64_t now_ms, uint64_t epoch)
 		at.until = (now_s + hold_s(d)) / CELL_SHORT_S;
 	if (at.hold == QUOTA_HOLD_LONG)
 		at.until = (now_s + hold_s(d)) / CELL_LONG_S;
+	return at;
+}
+
+struct quota_place
+cell_place_at(const struct quota_dim *d, int64_t now_ms, uint64_t epoch)
+{
+	struct quota_place at = cell_place(d, now_ms, epoch);
+
+	if (d->span.kind == QUOTA_ROLLING)
+		at.slice = window_slice(d, now_ms) + 1;
 	return at;
 }
 
@@ -164,10 +173,12 @@ cell_key(char out[CELL_KEY_TEXT], const struct quota_dim *d, uint64_t epoch, str
 	size_t n = strlen(d->key);
 
 	memcpy(out, d->key, n);
+	if (c.kind == CELL_SLICES)
+		memcpy(out, "tollgate:p:", sizeof("tollgate:p:") - 1);
 	out[n++] = ':';
 	n += span_decimal(out + n, (int64_t)epoch);
 	out[n++] = ':';
-	if (c.kind != CELL_SUB)
+	if (c.kind != CELL_SUB && c.kind != CELL_SLICES)
 		out[n++] = letters[c.kind];
 	if (c.kind == CELL_USED || c.kind == CELL_TOTAL)
 		out[n++] = calendars[d->span.calendar];
@@ -251,13 +262,11 @@ judge_cell(struct quota_dim *d, int64_t used, int64_t held, int64_t now_ms, int6
 }
 
 bool
-cell_judge(struct quota_dim *d, int64_t own, const int64_t *near, int64_t now_ms,
-	int64_t *retry_ms)
+cell_judge(struct quota_dim *d, const struct window_counts *c, int64_t now_ms, int64_t *retry_ms)
 {
 	if (d->span.kind == QUOTA_ROLLING)
-		return window_judge(d, own, near, now_ms, retry_ms);
-	int64_t used = count_positive(near[0]);
-	own = count_positive(own);
+		return window_judge(d, c, now_ms, retry_ms);
+	int64_t used = count_positive(c->near[0]), own = count_positive(c->own);
 	if (cell_expires(d))
 		return judge_cell(d, used, own, now_ms, retry_ms);
 	used = used < own ? used : own;

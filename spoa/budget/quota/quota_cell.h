@@ -1,6 +1,7 @@
-/* The counters of a dim. Each is a key on Redis, "KEY:EPOCH:CELL":
+/* The counters of a dim. Each is a key on Redis, "KEY:EPOCH:CELL" (cell_key()):
  *
  *   CELL_SUB    a sub-bucket of a rolling window
+ *   CELL_SLICES a hash: what is noted of the slices of a sub-bucket (quota_window.h)
  *   CELL_TOTAL  what is reserved and what is spent of a window of the calendar
  *   CELL_USED   what of it is spent. Told, and no decision needs it; but where orphans are
  *               dropped there is no total: they decide on what is spent and on
@@ -13,9 +14,9 @@
 #ifndef BUDGET_QUOTA_QUOTA_CELL_H
 #define BUDGET_QUOTA_QUOTA_CELL_H
 
-#include "budget/quota/quota.h"
+#include "budget/quota/quota_window.h"
 
-enum cell_kind { CELL_SUB, CELL_TOTAL, CELL_USED, CELL_SHORT, CELL_LONG };
+enum cell_kind { CELL_SUB, CELL_TOTAL, CELL_USED, CELL_SHORT, CELL_LONG, CELL_SLICES };
 
 struct cell {
 	enum cell_kind kind;
@@ -47,6 +48,8 @@ enum {
 
 /* Where the dim is charged at this moment of the counts' clock. */
 struct quota_place cell_place(const struct quota_dim *d, int64_t now_ms, uint64_t epoch);
+/* The same for an amount that is counted without a decision: its slice is that moment's. */
+struct quota_place cell_place_at(const struct quota_dim *d, int64_t now_ms, uint64_t epoch);
 /* Whether what was sent to d->at at d->asked_s counts as one of this moment. */
 bool cell_in_time(const struct quota_dim *d, int64_t now_ms);
 /* The cell that a charge at this place adds to. */
@@ -67,7 +70,7 @@ bool cell_takes(const struct quota_dim *d, const struct quota_place *at, struct 
 /* How long its key must live from now on. */
 int64_t cell_ttl_s(
 	const struct quota_dim *d, const struct quota_place *at, struct cell c, int64_t now_ms);
-/* "KEY:EPOCH:CELL"; how many bytes. */
+/* "KEY:EPOCH:CELL"; of CELL_SLICES "tollgate:p:{LIMIT:HASH}:EPOCH:BUCKET". How many bytes. */
 size_t cell_key(
 	char out[CELL_KEY_TEXT], const struct quota_dim *d, uint64_t epoch, struct cell c);
 
@@ -92,9 +95,9 @@ void cell_sums(const struct quota_dim *d, bool looks, const int64_t *read, size_
 /* ---- of all ---- */
 
 /* Fills the dim's outs; true: within the limit; else *retry_ms is when it may be, at the
- * earliest. A rolling window: as window_judge(). Of others near[0] is what is used, and own
+ * earliest. A rolling window: as window_judge(). Of others c->near[0] is what is used, and c->own
  * the total, or what is held where that expires; the charge is in one of them. */
-bool cell_judge(struct quota_dim *d, int64_t own, const int64_t *near, int64_t now_ms,
+bool cell_judge(struct quota_dim *d, const struct window_counts *c, int64_t now_ms,
 	int64_t *retry_ms);
 
 #endif

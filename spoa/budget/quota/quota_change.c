@@ -117,6 +117,7 @@ struct sent {
 	struct change change;
 	size_t own, spent; /* which reply */
 	bool spent_alone;  /* without seeing to the key's TTL */
+	bool reduces;	   /* the reply before `own` is that of the note */
 };
 
 void
@@ -201,6 +202,10 @@ on_changed(void *arg, int err, const struct redis_reply_ints *replies, size_t n)
 	const struct sent *s = TAGGED(sent, arg);
 	struct change c = s->change;
 
+	if (s->reduces)
+		notes_reduced(s->quota, &c, err ? NULL : &replies[s->own - 1]);
+	else if (c.own > 0 && c.at.slice && !err && replies[s->own].err == 0)
+		notes_add(s->quota, &c.dim, &c.at, c.own);
 	if (err) {
 		c.spent = c.spent > 0 ? c.spent : 0;
 		c.own = c.own > 0 ? c.own : 0;
@@ -269,12 +274,15 @@ counts_change(struct quota *qt, const struct change *c)
 	s.change.without_id = false;
 	s.spent = how == ADD_WITH_TTL;
 	s.spent_alone = c->spent && how == ADD_ONLY;
-	s.own = (c->spent ? how : 0) + (own_how == ADD_WITH_TTL);
+	s.reduces = c->own < 0 && c->at.slice && !notes_take(qt, d, &c->at, -c->own);
+	s.own = (c->spent ? how : 0) + s.reduces + (own_how == ADD_WITH_TTL);
 	struct redis_pipe *p =
-		redis_begin(qt->redis, 2 * ADD_WITH_TTL + 1, on_changed, &s, sizeof(s));
+		redis_begin(qt->redis, 2 * ADD_WITH_TTL + 2, on_changed, &s, sizeof(s));
 	if (c->spent)
 		cell_add_once(
 			p, d, &c->at, spent, c->spent > 0 ? id : 0, c->spent, now_ms, how);
+	if (s.reduces)
+		notes_reduce(p, c);
 	if (c->own)
 		cell_add_once(p, d, &c->at, own, c->own > 0 && id ? id + 1 : 0, c->own, now_ms,
 			own_how);

@@ -72,9 +72,16 @@ known_ask(struct quota_known *k, struct quota_dim *d, int64_t now_ms, uint64_t n
 	int64_t n = count_sum(p->under_way, d->moves ? 0 : (int64_t)d->n), own = count_in(p, b);
 	int64_t *at = cell_own(d, &d->at).kind == CELL_USED ? &near[0] : &own;
 	*at = count_sum(*at, n);
-	if (cell_judge(d, own, near, now_ms, retry_ms))
+	struct window_counts c = { own, near, p->slices, b == p->at.bucket };
+	if (c.rows && p->look && p->look->of == p && p->look->read_us == p->read_us) {
+		c.slices = p->look->slices;
+		c.rows = WINDOW_ROWS;
+	}
+	if (cell_judge(d, &c, now_ms, retry_ms))
 		return KNOWN_ROOM;
-	return now_us - p->read_us < KNOWN_FRESH_US ? KNOWN_FULL : KNOWN_OLD;
+	/* Reading again is how a refusal learns the slices of all sub-buckets. */
+	bool fresh = now_us - p->read_us < KNOWN_FRESH_US && !(d->rough && c.rows);
+	return fresh ? KNOWN_FULL : KNOWN_OLD;
 }
 
 bool
@@ -90,17 +97,20 @@ known_left(struct quota_known *k, struct quota_dim *d, int64_t now_ms, uint64_t 
 	return true;
 }
 
-const int64_t *
-known_near(const struct quota_known *k, const struct quota_dim *d, uint64_t since_us)
+bool
+known_near(const struct quota_known *k, const struct quota_dim *d, uint64_t since_us,
+	struct window_counts *out)
 {
 	const struct known_place *p = known_place_of((struct quota_known *)k, d, d->at.epoch);
 	const struct known_life *l = &k->life[d->at.epoch % KNOWN_LIVES];
 
-	return p && l->epoch == d->at.epoch && p->closed && p->at.bucket == d->at.bucket &&
-			       p->read_us >= since_us && p->revision == l->revision &&
-			       p->clock == l->clock
-		       ? p->near
-		       : NULL;
+	if (!p || l->epoch != d->at.epoch || !p->closed || p->at.bucket != d->at.bucket ||
+		p->read_us < since_us || p->revision != l->revision || p->clock != l->clock)
+		return false;
+	out->near = p->near;
+	out->slices = p->slices;
+	out->rows = 1;
+	return true;
 }
 
 int64_t
@@ -165,7 +175,17 @@ known_read(struct quota_known *k, const struct quota_dim *d, bool looks,
 		return;
 	p->at = d->at;
 	memcpy(p->near, c->near, sizeof(p->near));
+	if (c->rows)
+		memcpy(p->slices, c->slices, sizeof(p->slices));
+	else
+		memset(p->slices, 0, sizeof(p->slices));
 	p->read_us = now_us;
+	if (c->rows == WINDOW_ROWS) {
+		struct known_look *l = &k->look[k->nlook++ % KNOWN_LOOKS];
+		*l = (struct known_look){ .of = p, .read_us = now_us };
+		memcpy(l->slices, c->slices, sizeof(l->slices));
+		p->look = l;
+	}
 	p->closed = closed;
 	p->revision = c->revision;
 	p->clock = k->life[d->at.epoch % KNOWN_LIVES].clock;
@@ -188,6 +208,8 @@ known_corrected(struct quota_known *k, const struct quota_dim *d, const struct q
 		p->near[0] += delta;
 	else if (count)
 		*count += delta;
+	if (count == &p->near[0] && c.kind == CELL_SUB && at->slice)
+		p->slices[at->slice - 1] += delta;
 }
 
 bool

@@ -22,6 +22,7 @@ enum {
 	KNOWN_PLACES = 16384, /* only what is used of them takes memory */
 	KNOWN_WAYS = 8,	      /* places that a key may have */
 	KNOWN_LIVES = 16,
+	KNOWN_LOOKS = 64,
 	/* So long a refusal rests on what was read; then it is read again. */
 	KNOWN_FRESH_US = 25000,
 	/* So long a charge rests on it, at most. */
@@ -34,6 +35,9 @@ enum {
 struct known_counts {
 	int64_t own;	     /* the bucket dim->at */
 	const int64_t *near; /* WINDOW_NEIGHBOURS of them; NULL: not read */
+	/* with `near`: what is noted of so many sub-buckets, as in window_counts */
+	const int64_t *slices;
+	size_t rows;
 	int64_t revision;    /* of the moment of `near` */
 	bool longs;	     /* there may be cells of long deadlines */
 };
@@ -43,13 +47,23 @@ struct known_place {
 	char key[QUOTA_KEY_MAX];
 	struct quota_place at; /* the bucket of `own` */
 	int64_t own, near[WINDOW_NEIGHBOURS];
+	int64_t slices[QUOTA_SLICES];  /* of the oldest of `near` */
+	const struct known_look *look; /* NULL: no slices of the others were read */
 	int64_t under_way; /* asked for and not answered */
 	uint64_t read_us;  /* `near`; 0: never */
 	uint64_t heard_us; /* any of them; likewise */
 	bool closed;	   /* a charge to `at` may rest on `near`, while these are the same: */
 	int64_t revision;
 	uint64_t clock;
-	int64_t made[CELL_LONG + 1]; /* by kind: the cell whose key this worker made, 0: none */
+	int64_t made[CELL_SLICES + 1]; /* by kind: the cell whose key this worker made, 0: none */
+};
+
+/* The slices of all sub-buckets of a place, as a look read them. The retry time of a refusal needs
+ * them, within KNOWN_FRESH_US. */
+struct known_look {
+	const struct known_place *of;
+	uint64_t read_us; /* as the place's */
+	int64_t slices[WINDOW_ROWS * QUOTA_SLICES];
 };
 
 struct quota_known {
@@ -61,6 +75,8 @@ struct quota_known {
 		int64_t longs_s;  /* until when there may be cells of long deadlines */
 	} life[KNOWN_LIVES];
 	uint64_t asked; /* so often in all */
+	struct known_look look[KNOWN_LOOKS]; /* the newest ones */
+	size_t nlook;			     /* so many were read in all */
 	/* of the keys of the places: those of a set are one line of the cache */
 	uint64_t hash[KNOWN_PLACES];
 	/* by the key's hash; where more share places, those that were asked for last */
@@ -83,10 +99,11 @@ enum known_answer known_ask(struct quota_known *k, struct quota_dim *d, int64_t 
 	uint64_t now_us, int64_t *retry_ms);
 /* The dim as it was last heard of, which is not long ago; false: it was not. */
 bool known_left(struct quota_known *k, struct quota_dim *d, int64_t now_ms, uint64_t now_us);
-/* The neighbours of d->at, where a charge may rest on them and they were read since then;
- * else NULL. Valid until the next known_sent() or known_read(). */
-const int64_t *known_near(
-	const struct quota_known *k, const struct quota_dim *d, uint64_t since_us);
+/* Sets the neighbours of d->at and the slices of the oldest, where a charge may rest on them and
+ * they were read since then; else returns false. Valid until the next known_sent() or
+ * known_read(). */
+bool known_near(const struct quota_known *k, const struct quota_dim *d, uint64_t since_us,
+	struct window_counts *out);
 /* What was used of the dim's window of the calendar, as last read; 0: not known. */
 int64_t known_used(const struct quota_known *k, const struct quota_dim *d);
 /* Its counts were read since then. */

@@ -55,6 +55,8 @@ void lives_turn(struct quota *qt, uint64_t now_us);
 /* It ends: nobody waits for it in the next life. What it let go is counted there once a daemon
  * reads it in the journal (budget/recall/quota_recall.h). */
 void lives_leave(struct quota *qt);
+/* quota_retire(). */
+void lives_retire(struct quota *qt);
 /* What came back says that the life is over: the next one is asked for, by the daemon's other
  * workers too. */
 void lives_ended(struct quota *qt, struct redis *node, uint64_t epoch);

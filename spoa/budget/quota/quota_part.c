@@ -30,6 +30,14 @@ item_former_cells(const struct quota_dim *d, struct cell out[CELL_READ_MAX])
 }
 
 size_t
+item_rows(const struct item *i)
+{
+	if (!(i->plan & READS) || item_dim(i)->span.kind != QUOTA_ROLLING)
+		return 0;
+	return i->plan & LOOKS ? WINDOW_ROWS : 1;
+}
+
+size_t
 part_before(const struct part *t)
 {
 	return t->longs + t->former;
@@ -116,6 +124,26 @@ send_reads(struct redis_pipe *p, const struct part *t)
 	lists_end(&l);
 }
 
+/* After the counts: if a settlement comes between, fewer of the notes count. */
+static void
+send_slices(struct redis_pipe *p, const struct item *it)
+{
+	char key[CELL_KEY_TEXT];
+	const char *argv[2 + QUOTA_SLICES] = { "HMGET", key, "0", "1", "2", "3", "4",
+		"5", "6", "7", "8", "9", "10", "11", "12", "13", "14", "15" };
+	size_t lens[2 + QUOTA_SLICES] = { 5 };
+	const struct quota_dim *d = item_dim(it);
+
+	for (size_t i = 0; i < QUOTA_SLICES; i++)
+		lens[2 + i] = strlen(argv[2 + i]);
+	for (size_t row = 0; row < item_rows(it); row++) {
+		lens[1] = cell_key(key, d, d->at.epoch,
+			(struct cell){ CELL_SLICES,
+				d->at.bucket - QUOTA_SUB_BUCKETS + (int64_t)row });
+		redis_command(p, 2 + QUOTA_SLICES, argv, lens);
+	}
+}
+
 void
 counts_longs(struct redis_pipe *p, const struct redis_life *life, uint64_t epoch, int64_t now_s)
 {
@@ -132,7 +160,7 @@ part_send(struct quota *qt, struct part *t)
 	size_t most = part_added(t) + PART_COMMANDS; /* commands */
 
 	for (size_t i = 0; i < t->nitems; i++)
-		most += (t->item[i].plan & READS) != 0;
+		most += ((t->item[i].plan & READS) != 0) + item_rows(&t->item[i]);
 	struct redis_pipe *p = redis_begin(
 		qt->redis, most, part_answered, t, sizeof(*t) + t->nitems * sizeof(t->item[0]));
 	redis_late(p, part_late);
@@ -166,6 +194,8 @@ part_send(struct quota *qt, struct part *t)
 		redis_command(
 			p, 2, (const char *[]){ "MGET", revision }, (size_t[]){ 4, ml[2] });
 	send_reads(p, t);
+	for (size_t i = 0; i < t->nitems; i++)
+		send_slices(p, &t->item[i]);
 	redis_command(p, 4, mget, ml);
 	redis_send(p);
 }

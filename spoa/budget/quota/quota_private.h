@@ -17,6 +17,7 @@ struct quota {
 	struct quota_known *known;
 	struct quota_ledger *ledger;
 	struct quota_lives *lives;
+	struct quota_notes *notes;
 	struct late {
 		struct late *next;
 		struct change change;
@@ -46,6 +47,24 @@ void quota_take_back(struct quota *qt, const struct quota_dim *d, uint64_t now_u
  * that life of Redis' data is lost. */
 bool quota_note(struct quota *qt, const struct quota_dim *d, const struct quota_place *at,
 	struct cell c, int64_t delta, uint64_t epoch);
+
+/* ---- quota_notes.c ---- */
+struct quota_notes *notes_new(void);
+/* Notes that an amount is counted at that place, whose slice is known. It is sent later. */
+void notes_add(
+	struct quota *qt, const struct quota_dim *d, const struct quota_place *at, int64_t n);
+/* Returns true if a note that was not sent is n or more: it is smaller by n now. */
+bool notes_take(
+	struct quota *qt, const struct quota_dim *d, const struct quota_place *at, int64_t n);
+/* Sends what waits, if reservations are sent too, or if it has waited for long. */
+void notes_send(struct quota *qt, uint64_t now_us);
+/* Adds the command that reduces a note before a refund. */
+void notes_reduce(struct redis_pipe *p, const struct change *c);
+/* Removes the notes of a sub-bucket: what is charged in it leaves the window with it. */
+void notes_drop(struct quota *qt, const char *name, uint64_t epoch, int64_t bucket);
+/* Its reply; NULL: there is none. If it is not known that a smaller count has a smaller note, the
+ * notes of its sub-bucket are removed. If the command made the key, that gets a TTL. */
+void notes_reduced(struct quota *qt, const struct change *c, const struct redis_reply_ints *reply);
 
 /* ---- quota_redis.c ---- */
 bool counts_new(struct quota *qt); /* false: no memory */

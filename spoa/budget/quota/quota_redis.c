@@ -36,7 +36,8 @@ plan_of(const struct quota *qt, const struct quota_request *q, const struct quot
 		return READS | LOOKS | (longs ? LONGS : 0) | former;
 	if (rolling)
 		return d->n && !former && !q->doubts &&
-				       known_near(qt->known, d, now - KNOWN_AGE_US)
+				       known_near(qt->known, d, now - KNOWN_AGE_US,
+					       &(struct window_counts){ 0 })
 			       ? COUNTS
 			       : COUNTS | READS | MAKES | former;
 	enum plan plan = COUNTS | (cell_spends(d, &d->at) ? SPENDS : 0) | (longs ? LONGS : 0) |
@@ -225,6 +226,7 @@ write_turn(void *quota)
 	uint64_t now = clock_mono_us();
 	lives_turn(qt, now);
 	counts_send_late(qt);
+	notes_send(qt, now);
 	struct quota_request *rest = take_settled(qt, now);
 	while (rest)
 		send_turn(qt, &rest);
@@ -236,10 +238,12 @@ counts_new(struct quota *qt)
 	qt->known = calloc(1, sizeof(*qt->known));
 	qt->ledger = calloc(1, sizeof(*qt->ledger));
 	qt->lives = lives_new();
+	qt->notes = notes_new();
 	qt->part = malloc(
 		sizeof(*qt->part) + (TURN_ITEMS + QUOTA_DIMS_MAX) * sizeof(qt->part->item[0]));
 	redis_before_write(qt->redis, write_turn, qt);
-	return qt->known && qt->ledger && qt->lives && qt->part;
+	return qt->known && qt->ledger && qt->lives && qt->notes &&
+	       qt->part;
 }
 
 void
@@ -251,5 +255,6 @@ counts_free(struct quota *qt)
 	free(qt->known);
 	ledger_free(&qt->ledger);
 	lives_free(&qt->lives);
+	free(qt->notes);
 	free(qt->part);
 }

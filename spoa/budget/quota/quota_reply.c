@@ -11,7 +11,7 @@ enum { TRIES_MAX = 3 };
 
 /* Hands out the replies to a part in the order in which part_send() asked. */
 struct replies {
-	const struct redis_reply_ints *next, *list, *former;
+	const struct redis_reply_ints *next, *list, *former, *slices;
 	size_t in_list; /* taken of `list` */
 	bool bad;
 };
@@ -48,16 +48,15 @@ judge_dim(const struct quota *qt, struct quota_request *q, size_t k,
 	const struct known_counts *c, int64_t at_ms, uint64_t now)
 {
 	struct quota_dim *d = &q->dim[k];
-	const int64_t *near = c->near, used = known_used(qt->known, d);
-	int64_t retry_ms;
+	struct window_counts w = { c->own, c->near, c->slices, c->rows };
+	int64_t retry_ms, used = known_used(qt->known, d);
 
-	if (!near && d->span.kind == QUOTA_ROLLING)
-		near = known_near(qt->known, d, now - KNOWN_AGE_US);
-	else if (!near)
-		near = &used;
-	if (!near)
+	if (!w.near && d->span.kind == QUOTA_ROLLING &&
+		!known_near(qt->known, d, now - KNOWN_AGE_US, &w))
 		return DIM_UNDECIDED;
-	if (cell_judge(d, c->own, near, at_ms, &retry_ms))
+	if (!w.near)
+		w.near = &used;
+	if (cell_judge(d, &w, at_ms, &retry_ms))
 		return DIM_ADMITS;
 	if (!c->near && !known_fresh(qt->known, d, now - KNOWN_FRESH_US))
 		return DIM_UNDECIDED;
@@ -90,11 +89,29 @@ add_former(const struct quota_dim *d, struct replies *add, struct known_counts *
 	c->own = count_sum(count_positive(c->own), count_positive(own));
 }
 
+/* A row that could not be read has no notes: Redis may forbid HMGET. */
+static void
+read_slices(size_t rows, struct replies *read, struct known_counts *c,
+	int64_t slices[WINDOW_ROWS * QUOTA_SLICES])
+{
+	for (size_t row = 0; row < rows; row++) {
+		const struct redis_reply_ints *r = read->slices++;
+		int64_t *to = slices + row * QUOTA_SLICES;
+		if (r->err || r->n != QUOTA_SLICES)
+			memset(to, 0, QUOTA_SLICES * sizeof(*to));
+		else
+			memcpy(to, r->list, QUOTA_SLICES * sizeof(*to));
+	}
+	c->slices = slices;
+	c->rows = rows;
+}
+
 /* The counters of an item, out of the replies: *added is what its INCRBY answered, `used`
  * has room for WINDOW_NEIGHBOURS sums. */
 static void
 read_item(const struct item *i, struct replies *add, struct replies *read,
-	struct known_counts *c, int64_t *added, int64_t *used)
+	struct known_counts *c, int64_t *added, int64_t *used,
+	int64_t slices[WINDOW_ROWS * QUOTA_SLICES])
 {
 	const struct quota_dim *d = item_dim(i);
 	bool looks = i->plan & LOOKS;
@@ -119,6 +136,7 @@ read_item(const struct item *i, struct replies *add, struct replies *read,
 		c->near = list;
 		if (looks)
 			c->own = list[WINDOW_NEIGHBOURS];
+		read_slices(item_rows(i), read, c, slices);
 	}
 	if (i->plan & FORMER)
 		add_former(d, add, c, used);
@@ -167,6 +185,10 @@ note_replies(struct quota *qt, struct quota_request *q)
 {
 	for (struct quota_dim *d = q->dim; d < q->dim + q->ndims; d++) {
 		int64_t n = (int64_t)d->n;
+		if (d->span.kind == QUOTA_ROLLING && n) {
+			d->at.slice = window_slice(d, d->counted_ms) + 1;
+			notes_add(qt, d, &d->at, n);
+		}
 		d->at.noted = quota_note(qt, d, &d->at, cell_own(d, &d->at), n, d->at.epoch);
 		if (d->at.noted && cell_spends(d, &d->at))
 			quota_note(qt, d, &d->at, cell_spent(d, &d->at), n, d->at.epoch);
@@ -208,10 +230,19 @@ on_answered(struct quota *qt, struct quota_request *q)
 	if (seen & 1u << DIM_LOST || (seen & 1u << DIM_STALE && ++q->tries >= TRIES_MAX)) {
 		for (size_t k = 0; k < q->ndims && seen & 1u << DIM_LOST; k++)
 			q->dim[k].reset_ms = 0;
-		quota_fail(qt, q, true);
+		if (q->over_s) {
+			q->result = QUOTA_REFUSED;
+			q->retry_after_s = q->over_s;
+			q->done(q);
+		} else {
+			quota_fail(qt, q, true);
+		}
 	} else if (seen & (1u << DIM_STALE | 1u << DIM_UNDECIDED)) {
 		q->doubts = !(seen & 1u << DIM_STALE);
 		counts_queue(qt, q);
+	} else if (q->dim[q->refused_by].rough && ++q->tries < TRIES_MAX) {
+		q->over_s = q->retry_after_s;
+		counts_queue(qt, q); /* reads the slices, to know when it fits */
 	} else {
 		q->result = QUOTA_REFUSED;
 		q->done(q);
@@ -330,6 +361,7 @@ part_answered(void *arg, int err, const struct redis_reply_ints *replies, size_t
 	bool good = !err && time->err == 0 && time->n == 2 && life->err == 0 && life->n == 3,
 	     lives = good && (uint64_t)life->list[0] == t->epoch;
 	int64_t at_ms = 0, revision = 0;
+	size_t rows = 0;
 	uint64_t now = clock_mono_us();
 
 	if (err == ERR_TIMEOUT)
@@ -340,13 +372,17 @@ part_answered(void *arg, int err, const struct redis_reply_ints *replies, size_t
 		at_ms = at_us / 1000;
 		on_life(qt, t, time->list, lives, life->list);
 	}
+	for (size_t i = 0; good && i < t->nitems; i++)
+		rows += item_rows(&t->item[i]);
+	read.slices = life - rows;
 	if (good && t->revision)
 		revision = (read.next++)->list[0];
 	for (const struct item *it = t->item; it < t->item + t->nitems; it++) {
 		struct known_counts c;
-		int64_t added, near[WINDOW_NEIGHBOURS] = { 0 };
+		int64_t added, near[WINDOW_NEIGHBOURS] = { 0 }, 
+			slices[WINDOW_ROWS * QUOTA_SLICES];
 		if (good)
-			read_item(it, &add, &read, &c, &added, near);
+			read_item(it, &add, &read, &c, &added, near, slices);
 		c.revision = revision;
 		c.longs = good && life->list[2] != 0;
 		if (good && !add.bad && !read.bad) {

@@ -23,9 +23,11 @@ struct quota_entry {
 	struct quota_entry *next;
 	char key[QUOTA_KEY_MAX];
 	uint64_t dead_after_us; /* monotonic: no step of the wall clock ends an entry */
+	bool rolling;		/* has sub-buckets */
 	union {
 		struct sub {
 			int64_t id, count; /* of the sub-bucket; a count of 0: the place is free */
+			int64_t *slice;	   /* QUOTA_SLICES; NULL: nothing is noted */
 		} sub[RING][WAYS];
 		/* of a calendar; in flight: the first one, which never ends. own and used are as
 		 * in cell_judge(); both 0: the place is free */
@@ -58,6 +60,14 @@ quota_table_new(struct mailbox *owner)
 	return t;
 }
 
+static void
+table_entry_free(struct quota_entry *e)
+{
+	for (size_t i = 0; e->rolling && i < RING * WAYS; i++)
+		free(e->sub[i / WAYS][i % WAYS].slice);
+	free(e);
+}
+
 void
 quota_table_free(struct quota_table **tp)
 {
@@ -69,7 +79,7 @@ quota_table_free(struct quota_table **tp)
 		while (t->bucket[i]) {
 			struct quota_entry *e = t->bucket[i];
 			t->bucket[i] = e->next;
-			free(e);
+			table_entry_free(e);
 		}
 	free(t->bucket);
 	free(t);
@@ -103,7 +113,7 @@ sweep(struct quota_table *t, uint64_t now_us)
 			continue;
 		}
 		*e = dead->next;
-		free(dead);
+		table_entry_free(dead);
 		t->n--;
 	}
 }
@@ -113,7 +123,7 @@ find_table_entry(struct quota_table *t, const struct quota_dim *d)
 {
 	struct quota_entry *e = t->bucket[d->hash % BUCKETS];
 
-	while (e && strcmp(e->key, d->key))
+	while (e && (e->rolling != (d->span.kind == QUOTA_ROLLING) || strcmp(e->key, d->key)))
 		e = e->next;
 	return e;
 }
@@ -129,6 +139,7 @@ find_or_make(struct quota_table *t, const struct quota_dim *d)
 	if (!e)
 		return NULL;
 	strcpy(e->key, d->key);
+	e->rolling = d->span.kind == QUOTA_ROLLING;
 	size_t i = d->hash % BUCKETS;
 	e->next = t->bucket[i];
 	t->bucket[i] = e;
@@ -136,15 +147,16 @@ find_or_make(struct quota_table *t, const struct quota_dim *d)
 	return e;
 }
 
-static int64_t
+static const struct sub *
 peek_bucket(const struct quota_entry *e, int64_t bucket)
 {
+	static const struct sub empty;
 	const struct sub *s = e->sub[(size_t)bucket % RING];
 
 	for (size_t i = 0; i < WAYS; i++)
 		if (s[i].id == bucket)
-			return s[i].count;
-	return 0;
+			return &s[i];
+	return &empty;
 }
 
 static const struct window *
@@ -219,8 +231,11 @@ sub_place(struct quota_entry *e, int64_t bucket, bool make, int64_t now_bucket)
 		if (is_farther(s[i].id, place ? place->id : bucket, now_bucket))
 			place = &s[i];
 	}
-	if (place)
-		*place = (struct sub){ .id = bucket };
+	if (!place)
+		return NULL;
+	if (place->slice)
+		memset(place->slice, 0, QUOTA_SLICES * sizeof(int64_t));
+	*place = (struct sub){ .id = bucket, .slice = place->slice };
 	return place;
 }
 
@@ -243,6 +258,16 @@ change_window(struct quota_table *t, const struct change *c, const struct moment
 		e->dead_after_us = now->us;
 }
 
+/* Without memory for notes, a charge leaves with its sub-bucket. */
+static void
+note_slice(struct sub *s, int64_t slice, int64_t delta)
+{
+	if (slice && !s->slice)
+		s->slice = calloc(QUOTA_SLICES, sizeof(int64_t));
+	if (slice && s->slice)
+		s->slice[slice - 1] += delta;
+}
+
 static void
 change_at(struct quota_table *t, const struct change *c, const struct moment *now)
 {
@@ -258,6 +283,7 @@ change_at(struct quota_table *t, const struct change *c, const struct moment *no
 	if (!s)
 		return;
 	s->count += delta;
+	note_slice(s, c->at.slice, delta);
 	lives_until(e, (bucket + 1) * window_width_ms(d) + window_ttl_s(d) * 1000, now);
 }
 
@@ -274,17 +300,25 @@ static bool
 judge_table_entry(
 	const struct quota_entry *e, struct quota_dim *d, int64_t now_ms, int64_t *retry_ms)
 {
-	int64_t near[WINDOW_NEIGHBOURS];
+	int64_t near[WINDOW_NEIGHBOURS], slices[WINDOW_ROWS * QUOTA_SLICES] = { 0 };
+	struct window_counts c = { .near = near, .slices = slices, .rows = WINDOW_ROWS };
 
 	if (d->span.kind != QUOTA_ROLLING) {
 		const struct window *w = peek_window(e, d->at.bucket);
-		return cell_judge(d, w->own, d->unit == QUOTA_REQUESTS ? &w->own : &w->used,
-			now_ms, retry_ms);
+		c.own = w->own;
+		c.near = d->unit == QUOTA_REQUESTS ? &w->own : &w->used;
+		return cell_judge(d, &c, now_ms, retry_ms);
 	}
-	for (int i = 0; i < QUOTA_SUB_BUCKETS; i++)
-		near[i] = peek_bucket(e, d->at.bucket - QUOTA_SUB_BUCKETS + i);
-	near[QUOTA_SUB_BUCKETS] = peek_bucket(e, d->at.bucket + 1);
-	return cell_judge(d, peek_bucket(e, d->at.bucket), near, now_ms, retry_ms);
+	for (size_t i = 0; i < WINDOW_ROWS; i++) {
+		const struct sub *s =
+			peek_bucket(e, d->at.bucket - QUOTA_SUB_BUCKETS + (int64_t)i);
+		*(i < QUOTA_SUB_BUCKETS ? &near[i] : &c.own) = s->count;
+		if (s->slice)
+			memcpy(slices + i * QUOTA_SLICES, s->slice,
+				QUOTA_SLICES * sizeof(slices[0]));
+	}
+	near[QUOTA_SUB_BUCKETS] = peek_bucket(e, d->at.bucket + 1)->count;
+	return cell_judge(d, &c, now_ms, retry_ms);
 }
 
 /* Charges one dim; false: over. ERR_NOMEM where the table is full. */
@@ -309,7 +343,14 @@ reserve_dim(struct quota_table *t, struct quota_dim *d, const struct moment *now
 		change_at(t, &c, now);
 	}
 	d->moves = false;
-	return judge_table_entry(e, d, now->ms, retry_ms);
+	if (!judge_table_entry(e, d, now->ms, retry_ms))
+		return false;
+	if (d->span.kind == QUOTA_ROLLING && d->n) {
+		d->at.slice = window_slice(d, now->ms) + 1;
+		note_slice(sub_place(e, d->at.bucket, true, d->at.bucket), d->at.slice,
+			(int64_t)d->n);
+	}
+	return true;
 }
 
 bool

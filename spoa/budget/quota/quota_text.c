@@ -3,8 +3,8 @@
 
 #include "budget/quota/quota.h"
 
-/* "KEY,UNIT,KIND,CALENDAR,ORPHAN,HOLD,UNTIL,BEGIN,END,EPOCH,LIFE,N"; of a rolling window BEGIN
- * is the sub-bucket, and END how long the window is, in seconds. */
+/* "KEY,UNIT,KIND,CALENDAR,ORPHAN,HOLD,UNTIL,BEGIN,END,EPOCH,LIFE,N"; of a rolling window UNTIL is
+ * the slice, BEGIN the sub-bucket, and END how long the window is, in seconds. */
 enum { NUMBERS = 11, WINDOW_MAX_S = 31 * 86400 };
 #define TIME_MAX_S (INT64_C(1) << 40) /* later times are none of ours, and may overflow in ms */
 
@@ -13,7 +13,8 @@ quota_write(const struct quota_dim *d, char out[QUOTA_TEXT_MAX])
 {
 	bool rolling = d->span.kind == QUOTA_ROLLING;
 	const uint64_t v[NUMBERS] = { d->unit, d->span.kind, d->span.calendar, d->orphan,
-		d->at.hold, (uint64_t)d->at.until, (uint64_t)d->at.bucket,
+		d->at.hold, (uint64_t)(rolling ? d->at.slice : d->at.until),
+		(uint64_t)d->at.bucket,
 		rolling ? d->span.window_s : (uint64_t)d->at.end_s, d->at.epoch, d->hold_s,
 		d->n };
 	size_t n = strlen(d->key);
@@ -70,5 +71,7 @@ quota_read(struct span s, struct quota_dim *d)
 		return true;
 	d->span.window_s = v[7];
 	d->at.end_s = 0;
-	return v[7] > 0 && v[7] <= WINDOW_MAX_S && v[6] <= TIME_MAX_S * 1000 / v[7];
+	d->at.slice = d->at.until;
+	d->at.until = 0;
+	return v[5] <= QUOTA_SLICES && v[7] > 0 && v[7] <= WINDOW_MAX_S && v[6] <= TIME_MAX_S * 1000 / v[7];
 }

@@ -27,57 +27,121 @@ window_ends_ms(const struct quota_dim *d, int64_t bucket)
 	return (bucket + QUOTA_SUB_BUCKETS + 2) * window_width_ms(d);
 }
 
-/* The newest bucket in which something of others, or of what was admitted, counts. False: there
- * is none. */
-static bool
-newest(int64_t bucket, int64_t own, const int64_t counts[WINDOW_NEIGHBOURS], int64_t *out)
+int64_t
+window_slice(const struct quota_dim *d, int64_t now_ms)
 {
-	int i = QUOTA_SUB_BUCKETS;
+	int64_t w = window_width_ms(d);
 
-	*out = counts[i] > 0 ? bucket + 1 : bucket;
-	if (counts[i] > 0 || own > 0)
-		return true;
-	while (--i >= 0 && counts[i] <= 0)
-		;
-	*out = bucket - QUOTA_SUB_BUCKETS + i;
-	return i >= 0;
+	return now_ms % w * QUOTA_SLICES / w;
+}
+
+/* When the clock has left so many slices of bucket b + 10: those of bucket b no longer count. */
+static int64_t
+leaves_ms(int64_t w, int64_t bucket, int64_t slices)
+{
+	return (bucket + QUOTA_SUB_BUCKETS) * w +
+	       (slices * w + QUOTA_SLICES - 1) / QUOTA_SLICES;
+}
+
+/* The row of a sub-bucket with this count; NULL: nothing of it can be used. */
+static const int64_t *
+slices_of(const struct window_counts *c, size_t row, int64_t count)
+{
+	const int64_t *slices = row < c->rows ? c->slices + row * QUOTA_SLICES : NULL;
+	int64_t sum = 0;
+
+	for (int i = 0; slices && i < QUOTA_SLICES; i++)
+		sum = count_sum(sum, count_positive(slices[i]));
+	return sum > 0 && sum <= count ? slices : NULL;
+}
+
+/* Walks through the sub-buckets before bucket c+1, and their slices, in the order in which they leave. */
+struct leaving {
+	int64_t left;	   /* what counts still */
+	int64_t at_ms;	   /* after this time */
+	int64_t newest_ms; /* when the newest amount leaves; 0: there is none */
+	bool rough;	   /* `at_ms` is later than it may be */
+};
+
+/* The amount leaves at that time. */
+static void
+leave(struct leaving *l, int64_t limit, int64_t n, int64_t at_ms, bool rough)
+{
+	if (n <= 0)
+		return;
+	l->newest_ms = at_ms;
+	if (l->left <= limit)
+		return;
+	l->left -= n;
+	l->at_ms = at_ms;
+	l->rough = rough;
+}
+
+/* A sub-bucket, from slice `from` on. */
+static void
+leave_bucket(struct leaving *l, const struct quota_dim *d, const struct window_counts *c,
+	size_t row, int64_t count, int64_t from, int64_t latest_ms)
+{
+	int64_t w = window_width_ms(d), rest = count,
+		b = d->at.bucket - QUOTA_SUB_BUCKETS + (int64_t)row, limit = (int64_t)d->limit;
+	const int64_t *slices = slices_of(c, row, count);
+
+	for (int64_t i = 0; slices && i < QUOTA_SLICES; i++) {
+		rest -= count_positive(slices[i]);
+		if (i >= from)
+			leave(l, limit, slices[i], leaves_ms(w, b, i + 1), false);
+	}
+	int64_t at_ms = leaves_ms(w, b, QUOTA_SLICES);
+	leave(l, limit, rest, at_ms < latest_ms ? at_ms : latest_ms, row >= c->rows);
+}
+
+/* Walks through all of them: when it fits, and when all have left. */
+static struct leaving
+leave_all(const struct quota_dim *d, const struct window_counts *c, int64_t sum, int64_t own,
+	int64_t slice)
+{
+	int64_t w = window_width_ms(d), limit = (int64_t)d->limit;
+	/* What is counted by now leaves with this slice at the latest. */
+	int64_t latest_ms = leaves_ms(w, d->at.bucket, slice + 1);
+	struct leaving l = { .left = sum };
+
+	for (size_t i = 0; i < QUOTA_SUB_BUCKETS; i++)
+		leave_bucket(&l, d, c, i, count_positive(c->near[i]), i ? 0 : slice, latest_ms);
+	leave_bucket(&l, d, c, QUOTA_SUB_BUCKETS, count_positive(own), 0, latest_ms);
+	leave(&l, limit, c->near[QUOTA_SUB_BUCKETS],
+		leaves_ms(w, d->at.bucket + 1, QUOTA_SLICES), false);
+	if (l.left > limit)
+		l.at_ms = leaves_ms(w, d->at.bucket + 1, QUOTA_SLICES);
+	return l;
 }
 
 bool
-window_judge(struct quota_dim *d, int64_t own, const int64_t counts[WINDOW_NEIGHBOURS],
-	int64_t now_ms, int64_t *retry_ms)
+window_judge(struct quota_dim *d, const struct window_counts *c, int64_t now_ms,
+	int64_t *retry_ms)
 {
-	int64_t w = window_width_ms(d);
-	int64_t limit = (int64_t)d->limit, sum = count_positive(own), last;
+	int64_t w = window_width_ms(d), slice = window_slice(d, now_ms);
+	int64_t limit = (int64_t)d->limit, n = (int64_t)d->n, sum = count_positive(c->own);
+	const int64_t *oldest =
+		slice && c->near[0] > 0 ? slices_of(c, 0, c->near[0]) : NULL;
+	struct leaving l;
 
 	for (int i = 0; i < WINDOW_NEIGHBOURS; i++)
-		sum = count_sum(sum, count_positive(counts[i]));
-	*retry_ms = 0;
-	/* Bucket j counts until the clock enters bucket j + 11. */
-	bool any =
-		newest(d->at.bucket, sum <= limit ? own : own - (int64_t)d->n, counts, &last);
-	d->reset_ms = any ? (uint64_t)((last + QUOTA_SUB_BUCKETS + 1) * w - now_ms) : 1;
-	d->used = (uint64_t)(sum <= limit ? sum : count_positive(sum - (int64_t)d->n));
+		sum = count_sum(sum, count_positive(c->near[i]));
+	for (int64_t i = 0; oldest && sum < INT64_MAX && i < slice; i++)
+		sum -= count_positive(oldest[i]);
+	bool fits = sum <= limit;
+	if (fits && c->own > 0 && c->near[QUOTA_SUB_BUCKETS] <= 0)
+		l = (struct leaving){ .newest_ms = leaves_ms(w, d->at.bucket, slice + 1) };
+	else
+		l = leave_all(d, c, sum, fits ? c->own : c->own - n, slice);
+	*retry_ms = fits ? 0 : l.at_ms - now_ms;
+	d->rough = !fits && l.rough;
+	d->reset_ms = l.newest_ms > now_ms ? (uint64_t)(l.newest_ms - now_ms) : 1;
+	d->used = (uint64_t)(fits ? sum : count_positive(sum - n));
 	d->held = 0;
 	d->soft_reached = d->soft && d->used >= d->soft;
-	if (sum <= limit) {
+	if (fits)
 		d->counted_ms = now_ms;
-		d->remaining = (uint64_t)(limit - sum);
-		return true;
-	}
-	d->remaining = (uint64_t)count_positive(limit - (sum - (int64_t)d->n));
-	int64_t left = sum;
-	for (int i = 0; i < QUOTA_SUB_BUCKETS && left > limit; i++) {
-		left -= count_positive(counts[i]);
-		*retry_ms = (d->at.bucket - QUOTA_SUB_BUCKETS + i + QUOTA_SUB_BUCKETS + 1) * w -
-			    now_ms;
-	}
-	/* What others charged in this bucket, then in the next one. */
-	if (left > limit) {
-		left -= count_positive(own - (int64_t)d->n);
-		*retry_ms = (d->at.bucket + QUOTA_SUB_BUCKETS + 1) * w - now_ms;
-	}
-	if (left > limit)
-		*retry_ms = (d->at.bucket + QUOTA_SUB_BUCKETS + 2) * w - now_ms;
-	return false;
+	d->remaining = (uint64_t)count_positive(limit - (int64_t)d->used);
+	return fits;
 }

@@ -5,7 +5,14 @@
  * where buckets c-10 … c, and c+1 for a peer that was read a moment later, hold no more than
  * the limit after the own charge keeps every interval of 1.01 windows within it. The
  * hundredth is for the way from the count to the provider: what takes less than that
- * holds there too, however unevenly it takes it. */
+ * holds there too, however unevenly it takes it.
+ *
+ * Alone, these counts keep a charge for up to 1.111 windows, because the oldest sub-bucket leaves
+ * as a whole. So a sub-bucket has 16 slices. Beside its count, the amounts whose slice is known
+ * are noted. The clock is in a slice of bucket c; what is noted in earlier slices of bucket
+ * c-10 was charged more than ten sub-buckets ago, and is not counted any more. A charge so
+ * counts for at most 1.0164 windows. A note never frees more than it names: an amount without
+ * a note leaves with its sub-bucket, and notes that exceed their sub-bucket's count are ignored. */
 #ifndef BUDGET_QUOTA_QUOTA_WINDOW_H
 #define BUDGET_QUOTA_QUOTA_WINDOW_H
 
@@ -39,11 +46,24 @@ int64_t window_bucket(const struct quota_dim *d, int64_t now_ms);
 int64_t window_ttl_s(const struct quota_dim *d);
 /* Until then the bucket may be read by somebody, so a correction belongs there. */
 int64_t window_ends_ms(const struct quota_dim *d, int64_t bucket);
-/* own: the own bucket after the charge; counts[0..9]: the ten before, oldest
- * first; counts[10]: the one after. Fills remaining and reset; true: within the
- * limit. Where it is not, *retry_ms is when it would be, were nothing else
- * charged. */
-bool window_judge(struct quota_dim *d, int64_t own, const int64_t counts[WINDOW_NEIGHBOURS],
-	int64_t now_ms, int64_t *retry_ms);
+/* The slice of its sub-bucket in which the clock is, from 0. */
+int64_t window_slice(const struct quota_dim *d, int64_t now_ms);
+
+/* The counts around a charge at d->at. They are borrowed. */
+struct window_counts {
+	int64_t own;	     /* the own bucket after the charge */
+	const int64_t *near; /* WINDOW_NEIGHBOURS: the ten before, oldest first; the one after */
+	/* what is noted of the first `rows` of the ten before and the own one */
+	const int64_t *slices; /* rows of QUOTA_SLICES */
+	size_t rows;
+};
+/* A row of slices for each of the ten before and the own bucket. */
+enum { WINDOW_ROWS = QUOTA_SUB_BUCKETS + 1 };
+
+/* Fills remaining and reset; true: within the limit. Where it is not, *retry_ms is when it
+ * would be, were nothing else charged; d->rough: that is later than it may be, because the slices of
+ * that sub-bucket were not read. */
+bool window_judge(struct quota_dim *d, const struct window_counts *c, int64_t now_ms,
+	int64_t *retry_ms);
 
 #endif

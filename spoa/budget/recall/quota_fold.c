@@ -19,6 +19,7 @@ quota_fold_new(struct shares *shares)
 	if (!f)
 		return NULL;
 	f->shares = shares;
+	f->most = FOLD_COUNTS_MAX;
 	f->open = calloc(PLACES, sizeof(struct quota_orphan_of *));
 	f->count = calloc(CHAINS, sizeof(struct fold_count *));
 	if (!f->open || !f->count)
@@ -120,11 +121,11 @@ static struct fold_count *
 make_count(struct quota_fold *f, struct span id, const struct quota_dim *as_recorded,
 	struct span charge, uint64_t share, int64_t ends_ms)
 {
-	if (f->ncounts >= 2 * f->kept + SWEEP_AFTER)
+	/* A full state is no checkpoint's, so it is not swept again for each counter. */
+	if (f->ncounts >= 2 * f->kept + SWEEP_AFTER || (f->ncounts >= f->most && !f->full))
 		sweep_counts(f);
-	struct fold_count *c = f->ncounts < FOLD_COUNTS_MAX
-				       ? calloc(1, sizeof(*c) + charge.n + 1)
-				       : NULL;
+	struct fold_count *c =
+		f->ncounts < f->most ? calloc(1, sizeof(*c) + charge.n + 1) : NULL;
 	if (!c) {
 		f->full = true;
 		return NULL;
@@ -161,6 +162,8 @@ add_count(struct quota_fold *f, struct span id, const struct quota_dim *as_recor
 		return;
 	}
 	d.n = 0;
+	if (d.at.epoch) /* a ledger has sums of sub-buckets */
+		d.at.slice = 0;
 	struct span charge = span_of(text, quota_write(&d, text));
 	struct fold_count *c = f->count[span_hash(charge) % CHAINS];
 	while (c && (c->share != share || !span_is(charge, c->charge)))

@@ -63,6 +63,7 @@ struct quota_fold {
 	size_t nopen;
 	struct fold_count **count; /* chains by the hash */
 	size_t ncounts, kept;	   /* of those, after the last sweep */
+	size_t most;		   /* counts that have room: FOLD_COUNTS_MAX */
 };
 
 struct quota_fold *quota_fold_new(struct shares *shares); /* NULL: out of memory */

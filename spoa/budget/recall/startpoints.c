@@ -38,7 +38,8 @@ struct startpoints {
 	/* owner: the thread; after it has ended, the one that stops it */
 	struct startpoints_from of;
 	struct follow follow;
-	bool lost;	   /* the journal cannot be followed: no more checkpoints in this run */
+	/* The journal cannot be followed, or the state had no room: no more checkpoints in this run. */
+	bool lost;
 	bool due, failing; /* a checkpoint is to be written; the last one was not */
 	uint64_t bytes;	   /* of lines since the last one */
 	uint64_t again_us; /* not before */
@@ -144,6 +145,13 @@ make_checkpoint(struct startpoints *s, struct buf *why)
 	char id[SIGNKEY_ID_LEN + 1];
 	unsigned char sig[SIGNKEY_SIG_BYTES];
 
+	/* A counter without room is missing for good: only the next start has it again. */
+	s->lost = s->of.fold->full;
+	if (s->lost) {
+		buf_str(why, "more counters or unfinished decisions than a checkpoint holds: no "
+			     "more checkpoints until the next start");
+		return ERR_LIMIT;
+	}
 	SCOPED_BUF(state, STARTPOINT_MAX);
 	SCOPED_BUF(text, STARTPOINT_MAX);
 	SCOPED_BUF(sign, 512);
@@ -160,7 +168,7 @@ make_checkpoint(struct startpoints *s, struct buf *why)
 		startpoint_sign(&text, id, sig);
 	}
 	if (!whole || buf_failed(&text)) {
-		buf_str(why, "more counters or unfinished decisions than a checkpoint holds");
+		buf_str(why, "more than a checkpoint holds, or out of memory");
 		return ERR_LIMIT;
 	}
 	return startpoint_place(s->cfg->journal, buf_view(&text), why);

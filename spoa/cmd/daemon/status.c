@@ -29,6 +29,23 @@ put_differs(struct buf *out, const json_t *differs)
 			since, what);
 }
 
+/* A line for each daemon of the Redis that has another policy in force. */
+static void
+put_other_policies(struct buf *out, const json_t *s)
+{
+	const json_t *one;
+	size_t i;
+
+	json_array_foreach(json_object_get(s, "group"), i, one)
+	{
+		if (!strcmp(json_text_in(one, "policy_version"), json_text_in(s, "policy_version")))
+			continue;
+		buf_printf(out, "policy: node %s has %s in force, and this node %s\n",
+			json_text_in(one, "node"), json_text_in(one, "policy"),
+			json_text_in(s, "policy"));
+	}
+}
+
 static int
 show_status(json_t *s, struct span ready, bool ok)
 {
@@ -67,6 +84,7 @@ show_status(json_t *s, struct span ready, bool ok)
 			text.n = before;
 	}
 	put_differs(&text, json_object_get(s, "policy_differs"));
+	put_other_policies(&text, s);
 	buf_span(&text, ready);
 	plain_print(stdout, buf_view(&text));
 	return ok ? EXIT_DONE : EXIT_NO;

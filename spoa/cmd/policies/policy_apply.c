@@ -14,6 +14,7 @@
 #include "base/codec/json_text.h"
 #include "base/err.h"
 #include "base/replace.h"
+#include "base/stops.h"
 #include "base/why.h"
 #include "cmd/cmd.h"
 #include "cmd/daemon/admin.h"
@@ -316,6 +317,18 @@ lock_policy(struct apply *ap)
 	return -1;
 }
 
+/* Replaces a file. A link stays, and the file that it leads to is replaced: a policy in a checkout is
+ * linked. 0, or an error with *why. */
+static int
+replace_policy_file(const char *name, struct span text, struct buf *why)
+{
+	char *target = realpath(name, NULL);
+	int err = replace_file(AT_FDCWD, target ? target : name, 0640, text, why);
+
+	free(target);
+	return err;
+}
+
 /* Writes the new files in order. *written is the number of files that were replaced. */
 static int
 write_files(struct apply *ap, size_t *written)
@@ -323,7 +336,7 @@ write_files(struct apply *ap, size_t *written)
 	SCOPED_BUF(why, 4096);
 	for (*written = 0; *written < ap->next.n; ++*written) {
 		const struct set_file *f = &ap->next.v[*written];
-		if (replace_file(AT_FDCWD, f->name, 0640, f->text, &why))
+		if (replace_policy_file(f->name, f->text, &why))
 			return cmd_fail(ap->what, "%.*s", SPAN_ARG(buf_view(&why)));
 	}
 	return EXIT_DONE;
@@ -356,7 +369,7 @@ restore_files(struct apply *ap, size_t written)
 		const char *name = ap->next.v[i].name;
 		const struct set_file *was = file_set_find(&ap->was, name);
 		if (was)
-			replace_file(AT_FDCWD, name, 0640, was->text, &why);
+			replace_policy_file(name, was->text, &why);
 		else if (unlink(name) < 0)
 			buf_printf(&why, "%s: %s", name, strerror(errno));
 		if (why.n)
@@ -408,9 +421,10 @@ order_reload(const struct apply *ap, const char *socket)
 	return EXIT_NO;
 }
 
-/* Waits until every worker decides by the policy. */
+/* Waits until every worker decides by the policy. `any`: under another configuration the files may
+ * have another version. */
 static int
-await_workers(const struct apply *ap, const char *socket)
+await_workers(const struct apply *ap, const char *socket, bool any)
 {
 	uint64_t end_us = clock_mono_us() + WAIT_US;
 	int code = EXIT_CANNOT;
@@ -423,7 +437,7 @@ await_workers(const struct apply *ap, const char *socket)
 			   *label = json_str_in(s, "policy"), *node = json_str_in(s, "node");
 		json_int_t workers = json_integer_value(json_object_get(s, "workers")),
 			   current = json_integer_value(json_object_get(s, "workers_current"));
-		if (version && strcmp(version, ap->version) != 0) {
+		if (!any && version && strcmp(version, ap->version) != 0) {
 			cmd_fail(ap->what,
 				"node %s has policy %s in force, not %s: somebody else ordered "
 				"another one",
@@ -432,8 +446,8 @@ await_workers(const struct apply *ap, const char *socket)
 		}
 		if (current >= workers) {
 			printf("node %s: policy %s is in force in %lld of %lld workers\n",
-				node ? node : "?", ap->label, (long long)current,
-				(long long)workers);
+				node ? node : "?", label ? label : ap->label,
+				(long long)current, (long long)workers);
 			return EXIT_DONE;
 		}
 		if (clock_mono_us() > end_us)
@@ -466,6 +480,26 @@ print_group(const struct apply *ap, const json_t *status)
 	plain_print(stdout, buf_view(&text));
 }
 
+/* Orders one daemon of the group, if the daemon at its admin socket has its name: a container may have
+ * another daemon at that path. */
+static int
+order_member(const struct apply *ap, const char *node, const char *socket)
+{
+	int code;
+
+	if (!socket)
+		return cmd_fail(ap->what, "node %s: has no admin socket: send it SIGHUP", node);
+	json_auto_t *s = daemon_status(ap, socket, &code);
+	if (!s)
+		return code;
+	if (strcmp(json_text_in(s, "node"), node) != 0)
+		return cmd_fail(ap->what,
+			"node %s: another daemon is at %s here: run the command where that node is",
+			node, socket);
+	code = order_reload(ap, socket);
+	return code ? code : await_workers(ap, socket, true);
+}
+
 /* Orders each daemon of the group that reads the same file. The first daemon has the policy in force
  * already, so the files stay. */
 static int
@@ -479,16 +513,9 @@ order_group(const struct apply *ap)
 	worst = s ? EXIT_DONE : code;
 	json_array_foreach(json_object_get(s, "group"), i, one)
 	{
-		const char *socket = json_str_in(one, "admin");
 		if (!json_is_true(json_object_get(one, "shares_file")))
 			continue;
-		if (!socket)
-			code = cmd_fail(ap->what, "node %s: has no admin socket: send it SIGHUP",
-				json_text_in(one, "node"));
-		else
-			code = order_reload(ap, socket);
-		if (socket && !code)
-			code = await_workers(ap, socket);
+		code = order_member(ap, json_text_in(one, "node"), json_str_in(one, "admin"));
 		if (code)
 			cmd_fail(ap->what, "node %s may not have the policy that is in force here",
 				json_text_in(one, "node"));
@@ -503,6 +530,7 @@ install(struct apply *ap)
 	size_t written;
 	int code = remember_files(ap);
 
+	fflush(stdout); /* messages on standard error come after it */
 	if (code)
 		return code;
 	code = write_files(ap, &written);
@@ -510,11 +538,13 @@ install(struct apply *ap)
 		restore_files(ap, written);
 		return code;
 	}
+	stop_at("apply-written");
 	code = order_reload(ap, ap->socket);
+	stop_at("apply-ordered");
 	if (code == EXIT_NO)
 		restore_files(ap, written);
 	if (!code)
-		code = await_workers(ap, ap->socket);
+		code = await_workers(ap, ap->socket, false);
 	return code ? code : order_group(ap);
 }
 

@@ -44,6 +44,8 @@ void usage_cursor(const struct usage_page *p, struct buf *out);
 struct usage_before {
 	struct usage_table table;
 	char since[CLOCK_RFC3339_LEN], until[CLOCK_RFC3339_LEN]; /* "": the query has none */
+	/* The time of the first record in the period; "": the period has no record. */
+	char first[CLOCK_RFC3339_LEN];
 };
 
 /* Adds what the query asks for: of whole blocks of a journal from the files beside segments,

@@ -108,6 +108,8 @@ usage_figure(size_t i, const struct usage_sums *u, const struct usage_sums *befo
 	double v = number_of_figure(i, u, before);
 	if (isnan(v))
 		return NULL;
+	if (v < 0 && v > -0.05)
+		v = 0; /* not -0.0 */
 	snprintf(out, USAGE_FIGURE_MAX, whole ? "%.0f" : "%.1f", v);
 	return out;
 }

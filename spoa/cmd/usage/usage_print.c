@@ -172,6 +172,17 @@ put_figures(struct buf *out, const struct shown *s, const struct usage_sums *u,
 	buf_putc(out, '\n');
 }
 
+/* Growth is too high if the records begin within the period. */
+static void
+put_period_before(struct buf *out, const struct usage_before *b)
+{
+	buf_printf(out, ", growth against %.19sZ to %.19sZ", b->since, b->until);
+	if (b->first[0])
+		buf_printf(out, " (first record: %.19sZ)", b->first);
+	else
+		buf_str(out, " (no record)");
+}
+
 /* A second table, below the sums: the first one is as wide as a screen. */
 static void
 print_figures(const struct shown *s, struct buf *out)
@@ -184,8 +195,7 @@ print_figures(const struct shown *s, struct buf *out)
 		return;
 	buf_str(out, "\nprompts in tokens, times in ms");
 	if (s->before->since[0])
-		buf_printf(out, ", growth against %.19sZ to %.19sZ", s->before->since,
-			s->before->until);
+		put_period_before(out, s->before);
 	buf_putc(out, '\n');
 	put_dim_heads(out, s->t);
 	for (size_t i = 0; i < USAGE_FIGURES; i++)
@@ -331,6 +341,7 @@ print_json(const struct shown *s, const char *since, const char *until, struct b
 		json_put_open(out, "before", '{');
 		json_put_str(out, "since", s->before->since);
 		json_put_str(out, "until", s->before->until);
+		json_put_opt(out, "first_record", s->before->first[0] ? s->before->first : NULL);
 		json_put_close(out, '}');
 	} else {
 		json_put_null(out, "before");

@@ -9,12 +9,23 @@
 #include "record/audit/sums.h"
 
 struct summing {
-	struct usage_table *now, *before; /* before NULL: the query has no period before its own */
+	struct usage_table *now;
+	struct usage_before *before; /* NULL: the query has no period before its own */
 	const struct query *q;
 	const char *since; /* where the query's own period begins; "": no bound */
 	uint64_t records;
 	bool lied; /* a file of sums did: what was summed up is not to be used */
 };
+
+static void
+note_first(struct usage_before *before, struct span time)
+{
+	if (time.n >= CLOCK_RFC3339_LEN ||
+		(before->first[0] && span_order(time, span_str(before->first)) >= 0))
+		return;
+	memcpy(before->first, time.p, time.n);
+	before->first[time.n] = '\0';
+}
 
 static void
 sum_usage_line(void *arg, struct span line)
@@ -25,7 +36,9 @@ sum_usage_line(void *arg, struct span line)
 	bool early = r->before && time.n && span_order(time, span_str(r->since)) < 0;
 
 	r->records++;
-	usage_add(early ? r->before : r->now, line, span_cut(time, 0, 10));
+	usage_add(early ? &r->before->table : r->now, line, span_cut(time, 0, 10));
+	if (early)
+		note_first(r->before, time);
 }
 
 /* The table that the records of a block belong to; NULL: a bound cuts the block. */
@@ -39,7 +52,7 @@ table_of_block(const struct summing *r, const struct sums_block *b)
 		return NULL;
 	if (!r->before || strcmp(b->from, r->since) >= 0)
 		return r->now;
-	return strcmp(b->to, r->since) < 0 ? r->before : NULL;
+	return strcmp(b->to, r->since) < 0 ? &r->before->table : NULL;
 }
 
 /* Block by block. */
@@ -61,6 +74,8 @@ read_sums(struct summing *r, const struct query_piece *p, struct sums *sums, str
 		r->lied = got == ERR_AUTH;
 		part.begin += b.offset;
 		part.bytes = b.bytes;
+		if (!got && t != r->now)
+			note_first(r->before, span_str(b.from));
 		if (!got)
 			r->records += b.records;
 		else if (!r->lied)
@@ -107,7 +122,11 @@ clear_tables(struct summing *r)
 {
 	int err = usage_table_clear(r->now);
 
-	return !err && r->before ? usage_table_clear(r->before) : err;
+	if (!err && r->before) {
+		r->before->first[0] = '\0';
+		err = usage_table_clear(&r->before->table);
+	}
+	return err;
 }
 
 int
@@ -117,7 +136,7 @@ usage_read(struct usage_table *t, struct usage_before *before, const struct quer
 	struct summing r = { .now = t, .q = &q, .since = asked->since };
 
 	if (before && read_before(&q)) {
-		r.before = &before->table;
+		r.before = before;
 		memcpy(before->since, q.since, sizeof(before->since));
 		memcpy(before->until, asked->since, sizeof(before->until));
 	}

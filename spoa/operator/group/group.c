@@ -30,15 +30,24 @@ struct group {
 
 /* ---- this daemon ---- */
 
-/* A restart of the machine ends all its daemons, so the boot's id is the machine's. */
-static void
-put_boot_id(struct buf *out)
+/* Appends the machine's id, machine-id(5), or without it the kernel's of this boot, which the unit's
+ * sandbox hides. False: there is neither. */
+static bool
+put_machine(struct buf *out)
 {
-	SCOPED_BUF(id, 256);
-	if (buf_regular_file(&id, "/proc/sys/kernel/random/boot_id"))
-		buf_span(out, span_trim(buf_view(&id), "\n"));
+	static const char *const files[] = { "/etc/machine-id",
+		"/proc/sys/kernel/random/boot_id" };
+	size_t before = out->n;
+
+	for (size_t i = 0; i < COUNT_OF(files) && out->n == before; i++) {
+		SCOPED_BUF(id, 256);
+		if (buf_regular_file(&id, files[i]))
+			buf_span(out, span_trim(buf_view(&id), "\n"));
+	}
+	return out->n > before;
 }
 
+/* Nothing if the machine or the folder is not known: then no other daemon shares the file. */
 static void
 put_file_id(const char *path, struct buf *out)
 {
@@ -48,9 +57,8 @@ put_file_id(const char *path, struct buf *out)
 
 	snprintf(folder, sizeof(folder), "%.*s", slash ? (int)(slash - path) + 1 : 1,
 		slash ? path : ".");
-	if (stat(folder, &st) < 0)
+	if (stat(folder, &st) < 0 || !put_machine(out))
 		return;
-	put_boot_id(out);
 	buf_printf(out, " %ju:%ju %s", (uintmax_t)st.st_dev, (uintmax_t)st.st_ino, name);
 }
 

@@ -20,8 +20,8 @@ struct group_member {
 };
 
 /* Appends {"policy", "policy_version", "file", "admin"} without the closing brace. "file" names the
- * file for all daemons of this machine: the kernel's boot, the folder's device and inode, and the
- * name. */
+ * file for all daemons of this machine: the machine's id, the folder's device and inode, and the
+ * name. Empty: not known. */
 void group_member_put(const struct group_member *m, struct buf *out);
 
 struct group;

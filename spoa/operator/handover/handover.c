@@ -186,10 +186,10 @@ send_connection(void *arg, const struct agent_parcel *p)
 	return handover_send(h->instance.fd, &m, p->engine, p->in);
 }
 
-/* Returns true if the new instance sent DECIDES. After SHUT_RD it can send nothing more, so that both
- * sides agree; this side can still send REFUSED. */
+/* Returns true if the new instance sent DECIDES, else false with *why. After SHUT_RD it can send nothing
+ * more, so that both sides agree; this side can still send REFUSED. */
 static bool
-was_decided(int fd)
+was_decided(int fd, struct buf *why)
 {
 	struct handover_msg m;
 	SCOPED_BUF(bytes, HANDOVER_BYTES);
@@ -199,7 +199,13 @@ was_decided(int fd)
 		shutdown(fd, SHUT_RD);
 		err = handover_receive(fd, &m, &bytes);
 	}
-	return !err && m.kind == HAND_DECIDES;
+	if (!err && m.kind == HAND_DECIDES)
+		return true;
+	if (!err && m.kind == HAND_REFUSED)
+		buf_span(why, buf_view(&bytes));
+	else
+		buf_str(why, "the new instance ended while it took over");
+	return false;
 }
 
 static void
@@ -223,20 +229,23 @@ static void
 pass_connections(struct handover *h)
 {
 	uint64_t began_us = clock_mono_us();
-	const char *why = NULL;
+	bool went = false;
+	SCOPED_BUF(why, 8192);
 
 	h->state = HANDOVER_PASSING;
 	order_all(h, WORKER_FREEZE);
 	if (!all_workers(h, offsetof(struct worker, still), true,
 		    h->cfg->agent_deadline_us + FREEZE_SLACK_US))
-		why = "decisions in flight did not end within agent.deadline";
-	for (unsigned i = 0; i < h->nworkers && !why; i++)
+		buf_str(&why, "decisions in flight did not end within agent.deadline");
+	for (unsigned i = 0; i < h->nworkers && !why.n; i++)
 		if (agent_parcels(h->workers[i].agent, send_connection, h))
-			why = "a connection could not be passed to the new instance";
-	if (!why && (send_plain(h->instance.fd, HAND_GO, span_of(NULL, 0)) ||
-			    !was_decided(h->instance.fd)))
-		why = "the new instance ended while it took over";
-	if (!why) {
+			buf_str(&why, "a connection could not be passed to the new instance");
+	/* If GO cannot be sent, the end that was closed is read next. */
+	if (!why.n) {
+		send_plain(h->instance.fd, HAND_GO, span_of(NULL, 0));
+		went = was_decided(h->instance.fd, &why);
+	}
+	if (went) {
 		log_event(LOG_INFO, "upgrade.passed",
 			LI("took_us", clock_mono_us() - began_us));
 		go_away(h);
@@ -244,7 +253,7 @@ pass_connections(struct handover *h)
 	}
 	order_all(h, WORKER_THAW);
 	all_workers(h, offsetof(struct worker, still), false, STEP_MS * 1000);
-	call_off(h, span_str(why));
+	call_off(h, buf_view(&why));
 }
 
 /* The new instance began to read its files before this instance ended its last reload. */

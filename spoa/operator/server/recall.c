@@ -165,6 +165,11 @@ recall_read(struct recall **out, struct startpoints_from *from, const struct con
 			LS("why", r->found.whole),
 			LS("note", "the start reads the journal without it"));
 	}
+	if (!err && r->found.fold->full)
+		log_event(LOG_WARN, "quota.recall_full", LI("counters", FOLD_COUNTS_MAX),
+			LI("decisions", QUOTA_ORPHANS_MAX),
+			LS("why", "the journal has more counters or unfinished decisions than a "
+				  "start takes: use of the others is not counted again"));
 	if (!err)
 		keep_state(&r->found, durable, into.from, whole, from);
 	audit_startpoint_free(audit);

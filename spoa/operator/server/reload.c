@@ -12,6 +12,7 @@
 #include "base/log.h"
 #include "base/pool.h"
 #include "base/scoped.h"
+#include "base/stops.h"
 #include "base/watch.h"
 #include "gate/targets/state.h"
 #include "operator/server/server.h"
@@ -345,6 +346,14 @@ keep_next_text(struct reloading *r, const struct snapshot *snap, const struct fi
 	return !err;
 }
 
+/* A unit that waits for its hand-over is not ready yet. */
+static void
+notify_reload(const struct server *s, const char *state)
+{
+	if (!handover_joined(&s->handover))
+		server_notify(state);
+}
+
 static void
 reload(struct reloading *r, const char *by, const char *why, struct file_set *set)
 {
@@ -353,7 +362,7 @@ reload(struct reloading *r, const char *by, const char *why, struct file_set *se
 	uint64_t began_us = clock_mono_us();
 	char text[KEPT_POLICY_HEX];
 
-	server_notify("RELOADING=1");
+	notify_reload(s, "RELOADING=1");
 	SCOPED_DIAG(d);
 	struct snapshot *snap = load_snapshot(r, set, &d);
 	struct audit_keys_order *keys = NULL;
@@ -365,6 +374,7 @@ reload(struct reloading *r, const char *by, const char *why, struct file_set *se
 		good = false;
 	}
 	good = good && keep_next_text(r, snap, set, text, &d);
+	stop_at("reload-kept");
 	if (!good)
 		snapshot_unref(&snap);
 	if (snap) {
@@ -375,6 +385,7 @@ reload(struct reloading *r, const char *by, const char *why, struct file_set *se
 				.why = why,
 				.before = before->policy->version });
 		snapshot_unref(&before);
+		stop_at("reload-published");
 		memcpy(r->text, text, KEPT_POLICY_HEX);
 		if (keys)
 			audit_rekey(s->audit, keys);
@@ -395,7 +406,7 @@ reload(struct reloading *r, const char *by, const char *why, struct file_set *se
 	}
 	look_out(r, &d, !snap, since_ns);
 	s->handover.ordered_us = clock_mono_us();
-	server_notify("READY=1");
+	notify_reload(s, "READY=1");
 }
 
 static void
@@ -429,7 +440,7 @@ on_change(void *arg, const char *file)
 	char by[256];
 
 	snprintf(by, sizeof(by), "file %s", file);
-	if (r->s->snap->cfg->policy_watch)
+	if (r->s->snap->cfg->policy_watch && r->s->handover.state != HANDOVER_GONE)
 		reload_now(r, by, NULL);
 	else
 		reload(r, by, NULL, NULL);

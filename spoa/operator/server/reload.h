@@ -66,7 +66,7 @@ int reload_init(struct reloading *r, struct server *s, struct ev_loop *loop,
 /* The admin thread no longer waits. Before it is stopped. */
 void reload_stop(struct reloading *r);
 void reload_free(struct reloading *r);
-/* Reads everything from the disk. `by`: "signal SIGHUP", "file NAME", or who ordered it. `why`: the
+/* Reads everything from the disk. `by`: "signal SIGHUP", "file NAME", "hand-over", or who ordered it. `why`: the
  * reason given with the order, or NULL. On the main thread. */
 void reload_now(struct reloading *r, const char *by, const char *why);
 /* Stores the text of the policy in force and writes its record, at start. A text that cannot be

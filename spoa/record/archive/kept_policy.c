@@ -236,11 +236,28 @@ kept_policy_free(struct kept_policy *kept)
 	*kept = (struct kept_policy){ .written_s = 0 };
 }
 
+/* The name of the file of a version and hash. */
+static bool
+exact_name(int dirfd, const char *version, const char *hash, char out[KEPT_POLICY_NAME],
+	int64_t *written_s)
+{
+	char its[17], hex[KEPT_POLICY_HEX];
+	struct stat st;
+
+	snprintf(out, KEPT_POLICY_NAME, "%.16s-%s" KEPT_POLICY_SUFFIX, version, hash);
+	bool found = kept_policy_name_read(out, its, hex) &&
+		     fstatat(dirfd, out, &st, AT_SYMLINK_NOFOLLOW) == 0;
+	*written_s = found ? st.st_mtim.tv_sec : 0;
+	return found;
+}
+
 /* The name of the file of a version, the newest if there are several; false: there is none. */
 static bool
 find_name(int dirfd, const char *version, const char *hash, char out[KEPT_POLICY_NAME],
 	int64_t *written_s)
 {
+	if (hash && strlen(version) >= 16)
+		return exact_name(dirfd, version, hash, out, written_s);
 	int fd = openat(dirfd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	DIR *d = fd < 0 ? NULL : fdopendir(fd);
 	char its[17], hex[KEPT_POLICY_HEX];

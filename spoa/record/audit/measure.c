@@ -89,6 +89,8 @@ put_haproxy(struct buf *b)
 	size_t put = 0, left = 0;
 	int n = scandir(measure_haproxy, &names, is_haproxy_file, alphasort);
 
+	if (n < 0 && errno != ENOENT) /* the folder is stated, with the reason */
+		put_measured(b, "haproxy", measure_haproxy, measure_haproxy, NULL);
 	for (int i = 0; i < n; i++) {
 		snprintf(file, sizeof(file), "%s/%s", measure_haproxy, names[i]->d_name);
 		bool regular = stat(file, &st) == 0 && S_ISREG(st.st_mode);

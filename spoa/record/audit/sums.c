@@ -359,8 +359,16 @@ end_sums(void *making, const struct index_segment *s, const char *dir,
 	return err;
 }
 
-static const struct index_maker sums_maker = { SUMS_FILES, is_sound_sum, begin_sums, sum_line,
-	end_sums };
+static uint64_t
+sums_version(const struct index_terms *t UNUSED)
+{
+	pthread_once(&once, make_version);
+	return version;
+}
+
+_Static_assert(offsetof(struct sums_header, version) == INDEX_VERSION_AT, "as sums_maker says");
+static const struct index_maker sums_maker = { SUMS_FILES, sums_version, is_sound_sum,
+	begin_sums, sum_line, end_sums };
 const struct index_makers record_makers = { &record_index_terms,
 	{ &index_maker, &sums_maker } };
 

@@ -114,9 +114,12 @@ bool index_hit(struct index *ix, uint32_t hit, struct index_hit *out);
 
 /* ---- files beside segments ---- */
 
+enum { INDEX_VERSION_AT = 8 }; /* after the magic bytes */
 /* What is made of a segment and kept in JOURNAL.index: its index, and whatever is like it. */
 struct index_maker {
 	const char *suffix; /* ".idx" */
+	/* The version of the files that this program makes. A file has it at INDEX_VERSION_AT. */
+	uint64_t (*version)(const struct index_terms *t);
 	/* There is a sound file. */
 	bool (*sound)(
 		const struct index_segment *s, const char *dir, const struct index_terms *t);

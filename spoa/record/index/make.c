@@ -468,5 +468,12 @@ end_index(void *making, const struct index_segment *s, const char *dir,
 	return err;
 }
 
-const struct index_maker index_maker = { INDEX_FILES, is_sound_index, begin_index, add_line,
-	end_index };
+static uint64_t
+index_version(const struct index_terms *t)
+{
+	return t->version();
+}
+
+_Static_assert(offsetof(struct header, version) == INDEX_VERSION_AT, "as index_maker says");
+const struct index_maker index_maker = { INDEX_FILES, index_version, is_sound_index,
+	begin_index, add_line, end_index };

@@ -33,6 +33,7 @@ struct index_thread {
 	pthread_mutex_t lock; /* of this thread and who stops it */
 	pthread_cond_t wake;
 	bool stop;
+	bool versions; /* a turn has compared the versions of all files: no other is left */
 };
 
 /* Waits; false: it is to end. */
@@ -56,13 +57,31 @@ there(const struct index_thread *t, const char *name, const struct index_maker *
 	       access(path, F_OK) == 0;
 }
 
+/* The file is there, and is of this program's version. Another program's stays until it is made
+ * again: an upgrade changes what files hold. */
+static bool
+is_current(const struct index_thread *t, const char *name, const struct index_maker *m)
+{
+	char path[4096];
+	uint64_t version;
+
+	if (t->versions)
+		return there(t, name, m);
+	SCOPED_FD(fd, index_path(path, sizeof(path), t->dir, name, m->suffix)
+			      ? open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
+			      : -1);
+	return fd >= 0 &&
+	       pread(fd, &version, sizeof(version), INDEX_VERSION_AT) == sizeof(version) &&
+	       version == m->version(t->makers->terms);
+}
+
 static bool
 stopped(const struct index_thread *t)
 {
 	return __atomic_load_n(&t->stop, __ATOMIC_RELAXED);
 }
 
-/* What has no files yet. `name`: of the segment, or of the part. False: one could not be made.
+/* What has no files yet, or those of another version. `name`: of the segment, or of the part. False: one could not be made.
  */
 static bool
 make_index(struct index_thread *t, const struct journal_segment *s, const char *name,
@@ -71,7 +90,7 @@ make_index(struct index_thread *t, const struct journal_segment *s, const char *
 	unsigned which = 0;
 
 	for (size_t i = 0; i < INDEX_MAKERS; i++)
-		which |= (unsigned)!there(t, name, t->makers->of[i]) << i;
+		which |= (unsigned)!is_current(t, name, t->makers->of[i]) << i;
 	SCOPED_BUF(why, 4096);
 	if (!which ||
 		!index_beside(
@@ -203,6 +222,7 @@ index_turn(struct index_thread *t)
 		}
 		if (all.n && !stopped(t))
 			tidy(t, &all);
+		t->versions = t->versions || (!failed && !stopped(t));
 		journal_list_free(&all);
 	}
 	return !failed;

@@ -50,6 +50,7 @@ struct quota_lives {
 	uint64_t crowded_us; /* lives_unknown() */
 	struct names names; /* who takes part, as last read in an epoch where nobody is missing */
 	bool no_names;	    /* Redis did not list them */
+	bool retired;	    /* lives_retire() */
 	struct quota_daemon *daemon; /* NULL: it tells nobody */
 	uint64_t heard, doubts;	     /* what was seen of the daemon's */
 };
@@ -396,6 +397,13 @@ lives_leave(struct quota *qt)
 	}
 }
 
+void
+lives_retire(struct quota *qt)
+{
+	qt->lives->retired = true;
+	lives_leave(qt);
+}
+
 /* Who starts while Redis has nothing waits for too few: each daemon's share is too large. */
 static void
 look_for_unknown(struct quota *qt, struct quota_lives *all, uint64_t now_us)
@@ -523,7 +531,7 @@ beat(struct quota *qt, struct redis *node, struct life *l, uint64_t now_us)
 	       wn = life_key(word, waits ? "begun" : "revision", life, l->epoch);
 	struct redis_pipe *p = lives_begin(qt, l, BEAT_COMMANDS, waits ? on_came : on_beat);
 
-	sign_life(p, qt->lives, key, kn, now_ms);
+	sign_life(p, qt->lives, key, kn, qt->lives->retired ? 0 : now_ms);
 	redis_command(p, 4, (const char *[]){ "ZREMRANGEBYSCORE", key, "-inf", since },
 		(const size_t[]){ 16, kn, 4, sn });
 	redis_command(p, 2, (const char *[]){ "ZCARD", key }, (const size_t[]){ 5, kn });

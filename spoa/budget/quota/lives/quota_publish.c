@@ -49,6 +49,9 @@ note_taken_part(struct taken *t, const struct ledger_entry *e, const struct quot
 {
 	size_t i = t->n++;
 
+	/* Before the count is less: a note never exceeds it. */
+	if (e->cell.kind == CELL_SUB)
+		notes_drop(t->asked.quota, e->key, e->epoch, e->cell.id);
 	t->of[i].epoch = e->epoch;
 	t->of[i].sum = e->sum;
 	t->of[i].ttl_s = ttl_s;

@@ -1,0 +1,170 @@
+/* Notes of slices on Redis (quota_window.h): a hash for each sub-bucket, "tollgate:p:…", whose fields are
+ * the slices. A note frees an amount before its sub-bucket leaves, so it never exceeds the count:
+ * an amount is noted after Redis answered that it is counted, at most once, and a refund reduces the note before
+ * the count. A note that is lost costs nothing but time: the amount leaves with its sub-bucket.
+ *
+ * Notes are read ten sub-buckets later. So they wait for the next pipeline of reservations, or for
+ * WAIT_US, and amounts of one slice are one command. */
+#include <stdlib.h>
+
+#include "base/clock.h"
+#include "budget/quota/quota_private.h"
+
+enum { NOTES = 256, WAIT_US = 20000 };
+
+/* owner: worker */
+struct quota_notes {
+	size_t n;	   /* that wait */
+	uint64_t since_us; /* the oldest of them */
+	struct note {
+		char key[QUOTA_KEY_MAX];
+		uint64_t epoch;
+		int64_t bucket, slice, n, ttl_s;
+		bool makes; /* this worker has noted nothing of the sub-bucket before */
+	} note[NOTES]; /* by hash, bucket and slice; n 0: the place is free */
+};
+
+struct quota_notes *
+notes_new(void)
+{
+	return calloc(1, sizeof(struct quota_notes));
+}
+
+static size_t
+notes_key(char out[CELL_KEY_TEXT], const char *key, uint64_t epoch, int64_t bucket)
+{
+	struct quota_dim d = { .n = 0 };
+
+	strcpy(d.key, key);
+	return cell_key(out, &d, epoch, (struct cell){ CELL_SLICES, bucket });
+}
+
+/* HINCRBY */
+static void
+add_to_slice(struct redis_pipe *p, const char *key, size_t kn, int64_t slice, int64_t delta)
+{
+	char field[SPAN_DECIMAL], by[SPAN_DECIMAL];
+
+	redis_command(p, 4, (const char *[]){ "HINCRBY", key, field, by },
+		(const size_t[]){
+			7, kn, span_decimal(field, slice - 1), span_decimal(by, delta) });
+}
+
+static void
+expire_hash(struct redis_pipe *p, const char *key, size_t kn, int64_t ttl_s)
+{
+	char ttl[SPAN_DECIMAL];
+
+	redis_command(p, 3, (const char *[]){ "EXPIRE", key, ttl },
+		(const size_t[]){ 6, kn, span_decimal(ttl, ttl_s) });
+}
+
+void
+notes_send(struct quota *qt, uint64_t now_us)
+{
+	struct quota_notes *notes = qt->notes;
+	char key[CELL_KEY_TEXT];
+
+	if (!notes->n || (!qt->first && now_us - notes->since_us < WAIT_US))
+		return;
+	struct redis_pipe *p = redis_begin(qt->redis, 2 * notes->n, NULL, NULL, 0);
+	for (struct note *w = notes->note; notes->n; w++) {
+		if (!w->n)
+			continue;
+		size_t kn = notes_key(key, w->key, w->epoch, w->bucket);
+		add_to_slice(p, key, kn, w->slice, w->n);
+		if (w->makes)
+			expire_hash(p, key, kn, w->ttl_s);
+		w->n = 0;
+		notes->n--;
+	}
+	redis_send(p);
+}
+
+/* The place of a note; it may have another one. */
+static struct note *
+note_place(const struct quota *qt, const struct quota_dim *d, const struct quota_place *at)
+{
+	uint64_t i = d->hash + (uint64_t)at->bucket * QUOTA_SLICES + (uint64_t)at->slice;
+
+	return &qt->notes->note[i % NOTES];
+}
+
+static bool
+is_note_of(const struct note *w, const struct quota_dim *d, const struct quota_place *at)
+{
+	return w->n && w->bucket == at->bucket && w->slice == at->slice &&
+	       w->epoch == at->epoch && strcmp(w->key, d->key) == 0;
+}
+
+void
+notes_add(struct quota *qt, const struct quota_dim *d, const struct quota_place *at, int64_t n)
+{
+	const struct cell c = { CELL_SLICES, at->bucket };
+	struct note *w = note_place(qt, d, at);
+
+	if (is_note_of(w, d, at)) {
+		w->n += n;
+		return;
+	}
+	/* The place is another one's until that is sent: this one leaves with its sub-bucket. */
+	if (w->n || !n)
+		return;
+	*w = (struct note){ .epoch = at->epoch,
+		.bucket = at->bucket,
+		.slice = at->slice,
+		.n = n,
+		.ttl_s = window_ttl_s(d),
+		.makes = !known_made(qt->known, d, at, c) };
+	memcpy(w->key, d->key, sizeof(w->key));
+	known_makes(qt->known, d, at, c);
+	if (qt->notes->n++ == 0)
+		qt->notes->since_us = clock_mono_us();
+}
+
+bool
+notes_take(struct quota *qt, const struct quota_dim *d, const struct quota_place *at, int64_t n)
+{
+	struct note *w = note_place(qt, d, at);
+
+	if (!is_note_of(w, d, at) || w->n < n)
+		return false;
+	w->n -= n;
+	if (!w->n)
+		qt->notes->n--;
+	if (!w->n && w->makes)
+		known_makes(qt->known, d, at, (struct cell){ CELL_SLICES, -1 });
+	return true;
+}
+
+void
+notes_reduce(struct redis_pipe *p, const struct change *c)
+{
+	char key[CELL_KEY_TEXT];
+	size_t kn = notes_key(key, c->dim.key, c->at.epoch, c->at.bucket);
+
+	add_to_slice(p, key, kn, c->at.slice, c->own);
+}
+
+void
+notes_drop(struct quota *qt, const char *name, uint64_t epoch, int64_t bucket)
+{
+	char key[CELL_KEY_TEXT];
+	size_t kn = notes_key(key, name, epoch, bucket);
+
+	redis_tell(qt->redis, 2, (const char *[]){ "DEL", key }, (const size_t[]){ 3, kn });
+}
+
+void
+notes_reduced(struct quota *qt, const struct change *c, const struct redis_reply_ints *reply)
+{
+	if (!reply || reply->err) {
+		notes_drop(qt, c->dim.key, c->at.epoch, c->at.bucket);
+	} else if (reply->i == c->own) {
+		char key[CELL_KEY_TEXT];
+		size_t kn = notes_key(key, c->dim.key, c->at.epoch, c->at.bucket);
+		struct redis_pipe *p = redis_begin(qt->redis, 1, NULL, NULL, 0);
+		expire_hash(p, key, kn, window_ttl_s(&c->dim));
+		redis_send(p);
+	}
+}
