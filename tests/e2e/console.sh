@@ -1,5 +1,6 @@
 # The console in a real browser: every view by mouse and by keys, wide and narrow, light and dark, on a hundred
-# thousand records; then eight questions that an operator asks. PICTURES=FOLDER: takes a picture of each view.
+# thousand records and two weeks of made trends; then questions that operators and leads ask. PICTURES=FOLDER: takes a
+# picture of each view; FACES=FOLDER: of each view at 1280, 1920 and 390 px, in light and dark.
 # Once: no version of HAProxy differs here.
 # Late: a browser, and a hundred thousand records.
 . "$(dirname "$0")/lib.sh"
@@ -34,6 +35,7 @@ shadow_policy: "$D/next.yaml"
 anchors: [{file: "$D/notes", every: 1s}]
 admin: {console: true, tokens: "$D/admin.tokens", tls: {listen: "127.0.0.1:$tls", certificate: "$D/admin.crt", key: "$D/admin.key"}}
 Y
+node "$here/console/week.mjs" >"$D/journal.trends"
 stack_up --edge "$D/edge.cfg" --policy "$D/policy.yaml" --config "$D/mine.yaml" --providers 2 --records 100000
 note_pid $served server
 "$build/tollgate" policy apply "$here/console.yaml" --why 'a rule less' --yes -c "$D/tollgate.yaml" >"$D/apply.log" 2>&1
@@ -86,7 +88,7 @@ for v in $(sed -n "s/^import .* from '.*views\/\(.*\)\.js';/\1/p" "$root/spoa/op
 done
 is "each view has its picture in docs/pictures" "$lacks" ""
 began=$SECONDS
-CONSOLE=https://localhost:$tls ALL=$ALL VIEWER=$VIEWER DENIED=$denied STRANGE=$strange AGAIN=$again FELL=$fell PICTURES=${PICTURES:-} ASKS=$D/asks \
+CONSOLE=https://localhost:$tls ALL=$ALL VIEWER=$VIEWER DENIED=$denied STRANGE=$strange AGAIN=$again FELL=$fell PICTURES=${PICTURES:-} FACES=${FACES:-} ASKS=$D/asks \
 	timeout 600 node "$build/console/console.mjs" >"$D/console.log" 2>&1 || grep -q '^not ok' "$D/console.log" || echo "not ok - console.mjs ends" >>"$D/console.log"
 cat "$D/console.log"
 if grep -q '^not ok' "$D/console.log"; then failed=1; fi

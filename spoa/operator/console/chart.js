@@ -1,7 +1,7 @@
 // Lines and stacked bands over time, by uPlot, which is fetched when the program is built. Without uPlot the same
 // numbers are a table. With uPlot the table is one click away, for screen readers too.
 import uPlot from './uplot.js';
-import { empty, h } from './dom.js';
+import { empty, h, plain } from './dom.js';
 import { when_text, zone } from './format.js';
 
 export const charts_here = Boolean(uPlot);
@@ -19,6 +19,11 @@ function lone_points(u, at) {
 	return values.flatMap((v, i) => (known(i) && !known(i - 1) && !known(i + 1) ? [i] : []));
 }
 
+const compact = new Intl.NumberFormat('en-US', { notation: 'compact', maximumFractionDigits: 1 });
+/* On the axis: 2M for 2,000,000. */
+const axis_number = (text) => text.replace(/\d[\d,]{6,}(\.\d+)?/, (n) => compact.format(Number(n.replaceAll(',', ''))));
+/* In the legend, which uPlot fills. The table has the whole label. */
+const short = (label) => (label.length > 40 ? `${plain(label.slice(0, 40))}…` : plain(label));
 const DAY_S = 86400;
 /* As long as the span needs: seconds, minutes, or the day. */
 function axis_text(t, times) {
@@ -29,7 +34,8 @@ const shown_or_dash = (n, format) => (n === null || n === undefined ? '–' : fo
 
 function numbers(times, series, format, link) {
 	return h('table', { class: 'numbers' },
-		h('thead', {}, h('tr', {}, h('th', { scope: 'col' }, 'Time'), series.map((s) => h('th', { scope: 'col', class: 'number' }, s.label)))),
+		h('thead', {},
+			h('tr', {}, h('th', { scope: 'col' }, 'Time'), series.map((s) => h('th', { scope: 'col', class: 'number' }, s.label.slice(0, 200))))),
 		h('tbody', {},
 			times.map((t, i) =>
 				h('tr', {}, h('th', { scope: 'row' }, link ? h('a', { href: link(t) }, when_text(t * 1000)) : when_text(t * 1000)),
@@ -86,7 +92,8 @@ export function chart({ title, times, series, format = String, signal, height = 
 		element.classList.toggle('has-before', series.some((s) => s.faint));
 		const axis = { stroke: css('--dim'), grid: { stroke: css('--line'), width: 1 }, ticks: { stroke: css('--line'), width: 1 },
 			font: '11px system-ui, sans-serif' };
-		const color = (s) => (s.faint ? css('--strong') : css(`--series-${(series.indexOf(series.find((o) => o.label === s.label)) % 6) + 1}`));
+		const solid = series.filter((s) => !s.faint).map((s) => s.label);
+		const color = (s) => (s.faint ? css('--strong') : css(`--series-${(solid.indexOf(s.label) % 6) + 1}`));
 		plot = new uPlot({
 			width,
 			height,
@@ -97,10 +104,10 @@ export function chart({ title, times, series, format = String, signal, height = 
 			axes: [{ ...axis, values: (u, at) => at.map((s) => axis_text(s, times)).map((text, i, all) => (text === all[i - 1] ? '' : text)) }, {
 				...axis,
 				size: 58,
-				values: (u, at) => at.map((n) => format(n)),
+				values: (u, at) => at.map((n) => axis_number(format(n))),
 			}],
 			series: [{ label: 'Time', value: (u, s) => (s === null ? '–' : when_text(s * 1000, { day: times.at(-1) - times[0] >= DAY_S / 2 })) },
-				...all.map((s, i) => ({ label: s.label, class: s.faint ? 'faint' : undefined, stroke: s.filled ? css('--card') : color(s),
+				...all.map((s, i) => ({ label: short(s.label), class: s.faint ? 'faint' : undefined, stroke: s.filled ? css('--card') : color(s),
 					fill: s.filled ? color(s) : undefined, width: s.faint || s.filled ? 1 : 2, dash: s.faint ? [3, 3] : s.filled ? [] : DASHES[i % 6],
 					points: { show: times.length < 3, size: 5, stroke: color(s), fill: color(s), filter: lone_points },
 					value: (u, n, k, at) => shown_or_dash(at === null || at === undefined ? null : s.values[at], format) })

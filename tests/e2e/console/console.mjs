@@ -2,10 +2,10 @@
 import { mkdirSync } from "node:fs";
 import { BASE, clean, failures, findings, focus_seen, is, like, ok, overflow, person, start, stop, tab_to } from "./harness.mjs";
 import { details } from "./details.mjs";
-import { ask_all } from "./questions.mjs";
+import { ask_all, ask_quick } from "./questions.mjs";
 import { views } from "./views.mjs";
 
-const { ALL, VIEWER, PICTURES, ONLY } = process.env;
+const { ALL, VIEWER, PICTURES, FACES, ONLY } = process.env;
 let chosen = views.filter((v) => !ONLY || ONLY.split(",").includes(v.name));
 const url_of = (view, state) => `${BASE}/console/#/${view}${state ? `?${state}` : ""}`;
 const seen = (page, what) => page.waitForFunction(([s, f]) => new RegExp(s, f).test(document.querySelector("main")?.innerText ?? "") && !document.querySelector("main [aria-busy]"),
@@ -21,6 +21,21 @@ async function faces(page, v) {
 		ok(`${v.name}, ${width} px, ${scheme}: axe finds nothing serious`, !bad.length, ...bad);
 		if (scheme === "light") ok(`${v.name}, ${width} px: nothing runs out of the page`, await overflow(page) <= 0, `by ${await overflow(page)} px`);
 	}
+	await page.setViewportSize({ width: 1280, height: 800 });
+	await page.emulateMedia({ colorScheme: "light" });
+}
+
+/* Pictures of a view, for people to look at. */
+async function pictures_of_faces(page, v) {
+	mkdirSync(FACES, { recursive: true });
+	for (const width of [1280, 1920, 390])
+		for (const colorScheme of ["light", "dark"]) {
+			await page.setViewportSize({ width, height: width === 390 ? 844 : 1080 });
+			await page.emulateMedia({ colorScheme });
+			await page.goto(url_of(v.name, v.shows));
+			ok(`${v.name}, ${width} px, ${colorScheme}: its picture has data`, await seen(page, v.shows_seen ?? v.seen));
+			await page.screenshot({ path: `${FACES}/${v.name}-${width}-${colorScheme}.png`, fullPage: true });
+		}
 	await page.setViewportSize({ width: 1280, height: 800 });
 	await page.emulateMedia({ colorScheme: "light" });
 }
@@ -48,6 +63,7 @@ async function by_mouse(page) {
 		await page.waitForFunction((href) => document.querySelector("#top nav [aria-current]")?.getAttribute("href").split("?")[0] === href, `#/${v.name}`).catch(() => null);
 		is(`${v.name}: the navigation says where one is`, (await page.locator("#top nav [aria-current]").getAttribute("href")).split("?")[0], `#/${v.name}`);
 		if (PICTURES) await picture(page, v);
+		if (FACES) await pictures_of_faces(page, v);
 		await faces(page, v);
 		await v.mouse?.(page);
 		if (v.state) {
@@ -156,6 +172,7 @@ try {
 	await keys.context().close();
 	if (ALL && !ONLY) {
 		const asker = await person({ token: ALL });
+		await ask_quick(asker);
 		await ask_all(asker);
 		await asker.context().close();
 	}

@@ -54,6 +54,19 @@ async function lone_points_are_drawn(page) {
 	await page.unrouteAll();
 }
 
+/* A click on a chart opens Search at that step, and Search shows the requests of it. */
+async function charts_lead_to_search(page) {
+	await show(page, "overview?range=1h");
+	const plot = page.locator("main .chart .linked .u-over").first();
+	await plot.waitFor();
+	const box = await plot.boundingBox();
+	await page.mouse.move(box.x + box.width - 2, box.y + box.height / 2);
+	await page.mouse.click(box.x + box.width - 2, box.y + box.height / 2);
+	await page.waitForURL(/#\/search\?/);
+	like("charts: a click opens Search at that minute", decodeURIComponent(page.url()), /since=\d{4}-\d\d-\d\dT\d\d:\d\d:00Z&until=\d{4}-\d\d-\d\dT\d\d:\d\d:00Z/);
+	ok("charts: and Search accepts the times", await shows(page, /Newest first|No record matches/), await page.locator("main").innerText());
+}
+
 /* The page of all components: complete, and as wide as the window. */
 async function components_are_shown(page) {
 	await show(page, "components");
@@ -93,6 +106,31 @@ async function tables_sort_and_export(page) {
 	await list.getByLabel("Cost").check();
 }
 
+/* Names and series that are hard to draw. */
+const LONG = "label ".repeat(1700), JOINED = "x".repeat(10240), HEBREW = "\u05e9\u05dc\u05d5\u05dd \u202e<b>x</b>";
+function hard_trends(query) {
+	const steps = 288, from = Date.parse("2026-11-27T10:00:00Z"), hole = (i) => i % 7 < 3;
+	const values = (k) => Array.from({ length: steps }, (_, i) => (hole(i) ? null : (i * k) % 50));
+	const row = (name, k) => ({ name, permit: values(k), deny: values(k + 1), errors: values(k), cost_microusd: values(k * 1e9), input_tokens: values(k * 1e12), first_byte_p95_ms: values(k), overhead_p95_us: values(1e9) });
+	const series = (query.by === "total" ? [""] : [LONG, JOINED, HEBREW, "", ...Array.from({ length: 246 }, (_, i) => `team-${i}`)]).map(row);
+	return { range: "24h", step_s: 300, steps, from: new Date(from).toISOString(), until: new Date(from + 86400000).toISOString(), alone: false, daemons: [{ node: JOINED, here: true, missing: true }, { node: HEBREW, here: false, missing: true }], series, before: [] };
+}
+async function hard_input_is_shown(page) {
+	await page.route((u) => u.pathname === "/trends", (r) => r.fulfill({ json: hard_trends(Object.fromEntries(new URL(r.request().url()).searchParams)) }));
+	await page.route((u) => u.pathname === "/limits/near", (r) => r.fulfill({ json: { total: 3, near: [LONG, JOINED, HEBREW].map((person) => ({ person, team: person, limit: person, used_percent: 100, at: "2026-11-28T09:00:00Z", resets_at: "1970-01-01T00:00:00Z" })) } }));
+	await page.route((u) => u.pathname === "/usage", (r) => r.fulfill({ json: { rows: [LONG, JOINED, HEBREW].map((person) => ({ person, team: person, requests: 1e12, refused: 0, cost_nanousd: 1e18, input_tokens: 1e15, output_tokens: 0, last_seen: "2099-01-01T00:00:00Z" })), total: {}, groups: 100000 } }));
+	for (const hash of ["overview", "people", `thing?kind=team&name=${JOINED.slice(0, 200)}`])
+		for (const width of [1280, 390]) {
+			await page.setViewportSize({ width, height: 800 });
+			await show(page, hash);
+			ok(`hard input, ${hash.slice(0, 10)}, ${width} px: the view is complete`, await shows(page, /Budgets nearest|Changed limits|Last denials/), await page.locator("main").innerText());
+			ok(`hard input, ${hash.slice(0, 10)}, ${width} px: the page is as wide as the window`, await overflow(page) <= 0, `wider by ${await overflow(page)} px`);
+			is(`hard input, ${hash.slice(0, 10)}: names make no element`, await page.locator("main td b, main figure b:not(.u-legend b)").count(), 0);
+		}
+	await page.setViewportSize({ width: 1280, height: 800 });
+	await page.unrouteAll();
+}
+
 /* Range and zone are in the URL, and every link keeps them. */
 async function head_is_in_the_url(page) {
 	await show(page, "models");
@@ -111,7 +149,9 @@ export async function details(page) {
 	for (const row of rows) await row_is_shown(page, row);
 	await requests_fit(page);
 	await lone_points_are_drawn(page);
+	await charts_lead_to_search(page);
 	await components_are_shown(page);
 	await tables_sort_and_export(page);
 	await head_is_in_the_url(page);
+	await hard_input_is_shown(page);
 }

@@ -1,5 +1,5 @@
-// Eight questions of an operator, each from the first page to its answer by clicks and keys alone, as docs/console.md
-// says it. What each took is printed and not judged.
+// Questions of operators and leads, each from the first page to its answer by clicks and keys alone, as in
+// docs/console.md. quick: at most two clicks. The time of each is printed and not judged.
 import { BASE, like, ok } from "./harness.mjs";
 
 const main = (page) => page.locator("main");
@@ -46,6 +46,7 @@ export const questions = [
 	}],
 	["who spent most this week", async (page) => {
 		await nav(page, "People");
+		await page.getByLabel("Time range").selectOption("7d");
 		await says(page, /Usage of the last 7d/);
 		const row = main(page).locator("table.list").first().locator("tbody tr").first();
 		like("the first row of People has his name and what he spent", await row.innerText(), /person-\d+[^]*\$\d/);
@@ -95,6 +96,36 @@ export const questions = [
 		like("and when it was anchored last", said, /Last anchored[^]*ago/);
 	}],
 ];
+
+/* [question, clicks: [selector, …], answer]; the first page is the overview. */
+const row = (name) => `main table.list a.open:has-text("${name}")`, view = (name) => `#top nav a:text-is("${name}")`;
+const quick = [
+	["is the gateway healthy, and what is wrong", [], /degraded The gateway accepts requests, but a part needs attention: \S+/],
+	["which target is unhealthy, why, and when is the next try", ['main .lead a'], /spare\/m2[^]*(circuit open|probing|throttled)[^]*the gateway could not reach the provider/],
+	["who is blocked, and why", [view("Search"), '.tiles a:has-text("denied")'], /mallory[^]*no-secrets: the prompt holds a secret/],
+	["which team costs most, and how does the cost grow", [], /Cost by team faint: the period before[^]*red:?\s*\$\d/],
+	["which provider fails", [], /Errors by provider[^]*openai:?\s*\d/],
+	["which budget is used up first, and when", [], /Budgets nearest to their limit[^]*rita[^]*used up[^]*fern[^]*9 of [12]0/],
+	["what is left of a person's limits", [row("fern")], /Limits[^]*daily[^]*(90|45) %[^]*Last denials/i],
+	["what did a rule match", [view("Policy"), row("no-secrets")], /Matched since the policy came into force[^]*Examples[^]*mallory/],
+	["what would the shadow policy have decided", [view("Policy"), 'main a:text-is("Shadow")'], /permit[^]*deny[^]*no-bob/],
+	["which tool changed its description", [view("Tools"), row("calc/add")], /- first listed[^]*id_rsa/],
+	["which model costs most, and how did it go", [view("Models"), 'main table.list tbody tr:first-child a.open'], /Cost per day[^]*Last denials/],
+	["are the records intact", [view("Audit"), "#verify"], /Last anchored[^]*all records verified/i],
+];
+export async function ask_quick(page) {
+	for (const [question, clicks, answer] of quick) {
+		await page.goto(`${BASE}/console/#/policy?part=check`);
+		await page.goto(`${BASE}/console/#/overview`);
+		try {
+			for (const selector of clicks) await page.locator(selector).first().click();
+			like(`${question}: ${clicks.length} of at most 2 clicks`, await says(page, answer), answer);
+		} catch (e) {
+			ok(question, false, String(e.stack ?? e), await text(page).catch(() => ""));
+		}
+	}
+	ok("questions: ten or more, each with at most two clicks", quick.length >= 10 && quick.every(([, clicks]) => clicks.length <= 2));
+}
 
 export async function ask_all(page) {
 	for (const [question, answer] of questions) {

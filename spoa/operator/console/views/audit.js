@@ -168,7 +168,7 @@ function report(got) {
 
 function report_panel(page) {
 	const place = h('div', {});
-	const { since = page.state.range ?? '24h', article } = page.state;
+	const { since = page.range, article } = page.state;
 	const form = h('form', { class: 'fields', 'aria-label': 'Report', onchange: () => go('audit', { ...form_values(form) }),
 		onsubmit: (e) => {
 			e.preventDefault();

@@ -2,7 +2,7 @@
 import { data, h } from '../dom.js';
 import { count, dollars, when } from '../format.js';
 import { badge, field, fill, form_values, mark, panel } from '../parts.js';
-import { failure_cause, target_state } from '../labels.js';
+import { target_state } from '../labels.js';
 import { go } from '../router.js';
 import { table } from '../table.js';
 
@@ -16,7 +16,7 @@ const price = (
 	: badge('none', 'edit'));
 const target = (t) =>
 	h('div', {}, mark(target_state(t.state)), ' ', data(t.target), h('small', {}, data(` of ${t.route}`)),
-		t.errors > 0 && `, ${Math.round(t.errors * 100)} % errors`, t.last_failure && [', last failure: ', failure_cause(t.last_failure)]);
+		t.errors > 0 && `, ${Math.round(t.errors * 100)} % errors`);
 
 const columns = [
 	{ title: 'model', cell: (m) => [data(m.model || '(none)'), m.configured && h('div', {}, badge('configured'))], wide: true },
@@ -32,7 +32,7 @@ const columns = [
 	) => [dollars(m.cost_nanousd ?? 0),
 		m.unpriced_answers > 0 && h('div', {}, h('small', {}, `${count(m.unpriced_answers)} without a price`)),
 		m.unknown_usage > 0 && h('div', {}, h('small', {}, `${count(m.unknown_usage)} without usage`))] },
-	{ title: 'price per million tokens', wide: true, cell: (m) => m.configured && price(m.usd_per_million) },
+	{ title: 'price per 1M', wide: true, cell: (m) => m.configured && price(m.usd_per_million) },
 	{ title: 'targets', wide: true, cell: (m) => (m.targets ?? []).map(target) },
 	{ title: 'last request', cell: (m) => m.last_seen && when(m.last_seen, { relative: true }) },
 ];
@@ -56,7 +56,7 @@ export default {
 	help: 'Models that callers requested and models that targets send to providers: tokens, cost, prices, targets and errors.',
 	show(page) {
 		const place = h('div', {});
-		const { since = page.state.range ?? '7d' } = page.state;
+		const { since = page.range } = page.state;
 		const form = h('form', { class: 'fields', 'aria-label': 'Filter', onchange: () => go('models', form_values(form)), onsubmit: (e) => {
 			e.preventDefault();
 			go('models', form_values(form));

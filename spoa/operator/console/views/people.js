@@ -143,17 +143,17 @@ const usage_columns = [
 	{ title: 'requests', number: true, sort: 'requests', cell: (r) => count(r.requests) },
 	{ title: 'denied', number: true, sort: 'refused', cell: (r) => count(r.refused) },
 	{ title: 'tokens', number: true, sort: 'tokens', cell: (r) => [count(tokens_of(r)), growth(r.input_tokens_growth_percent)] },
-	{ title: 'cached input', number: true, cell: (r) => typeof r.cached_percent === 'number' && `${r.cached_percent} %` },
+	{ title: 'cached', number: true, cell: (r) => typeof r.cached_percent === 'number' && `${r.cached_percent} %` },
 	{ title: 'cost', number: true, sort: 'cost', cell: (
 		r,
 	) => [dollars(r.cost_nanousd),
 		r.embedded_nanousd > 0 && h('div', {}, h('small', {}, `and ${dollars(r.embedded_nanousd)} for embeddings`))] },
-	{ title: 'saved by the cache', number: true,
+	{ title: 'saved', number: true,
 		cell: (r) => r.cache_hits > 0 && [dollars(r.saved_nanousd), h('div', {}, h('small', {}, `${count(saved_tokens_of(r))} tokens`))] },
 	{ title: 'mean prompt', number: true, sort: 'prompt_max', cell: (r) =>
 		r.prompt_tokens_count > 0 &&
 		[count(Math.round(r.prompt_tokens_mean)), h('div', {}, h('small', {}, `to ${count(r.prompt_tokens_max)}`))] },
-	{ title: 'without a price', number: true, cell: (r) => r.unpriced_answers > 0 && count(r.unpriced_answers) },
+	{ title: 'unpriced', number: true, cell: (r) => r.unpriced_answers > 0 && count(r.unpriced_answers) },
 	{ title: 'last request', sort: 'last_seen', cell: (r) => r.last_seen && when(r.last_seen, { relative: true }) },
 ];
 
@@ -163,13 +163,13 @@ function filter(page) {
 		go('people', form_values(form));
 	}, onchange: () => go('people', form_values(form)) },
 		field({ name: 'by', label: 'Group by', value: page.state.by ?? 'person', options: GROUPS }),
-		field({ name: 'since', label: 'Period', value: page.state.since ?? page.state.range ?? '7d', options: SPANS }),
+		field({ name: 'since', label: 'Period', value: page.state.since ?? page.range, options: SPANS }),
 		field({ name: 'q', label: 'Name contains', type: 'search', value: page.state.q }));
 	return form;
 }
 
 function all(page) {
-	const { by = 'person', since = page.state.range ?? '7d', sort = 'cost', q, after } = page.state, from = Number(page.state.near) || 0;
+	const { by = 'person', since = page.range, sort = 'cost', q, after } = page.state, from = Number(page.state.near) || 0;
 	const spent = h('div', {}), near = h('div', {}), keys = h('div', {}), overrides = h('div', {}), jump = h('p', {});
 	const load = () =>
 		fill(spent, page, () => page.get('/usage', { by: by === 'team' ? 'team' : 'person,team', since, sort, match: q, after, limit: PAGE }),
@@ -246,7 +246,7 @@ function limits_panel(page, person, got, reload) {
 }
 
 function one(page) {
-	const { person, since = page.state.range ?? '7d' } = page.state;
+	const { person, since = page.range } = page.state;
 	const head = h('div', {}), limits = h('div', {}), keys = h('div', {}), overrides = h('div', {});
 	page.heading(`Person ${person}`);
 	let team; /* of the last request: limits may be its */

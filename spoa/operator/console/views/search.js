@@ -32,10 +32,10 @@ async function known_terms(page) {
 	return terms;
 }
 
-/* Without any time, the last day; an id is looked for everywhere. */
-function windowed(state) {
+/* Without any time, the range of the head. An id is looked for everywhere. */
+function windowed(state, range) {
 	if (state.id || WINDOW.some((w) => w !== 'zone' && state[w])) return state;
-	return { ...state, since: state.range ?? '24h' };
+	return { ...state, since: range };
 }
 
 function columns() {
@@ -162,7 +162,7 @@ function commands(page, query) {
 }
 
 async function results(page, place, names) {
-	const state = windowed(page.state);
+	const state = windowed(page.state, page.range);
 	const query = to_query(state, names);
 	if (zone() === 'local' && !query.zone) query.zone = Intl.DateTimeFormat().resolvedOptions().timeZone;
 	const tiles = h('div', {}), list = h('div', {});
