@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -199,6 +200,86 @@ a_clock_that_is_set_back_or_forward_loses_nothing(void **state UNUSED)
 	assert_int_equal(total(TRENDS_1H), 13);
 }
 
+/* An hour that a wrong clock closed in the future does not end the hours that follow. */
+static void
+an_hour_of_the_future_hides_no_later_one(void **state UNUSED)
+{
+	minute("chat", 1);
+	ns += 23 * 60 * MINUTE_NS + 57 * MINUTE_NS;
+	for (int i = 0; i < 4; i++)
+		minute("chat", 0);
+	ns -= 24 * 60 * MINUTE_NS;
+	for (int i = 0; i < 200; i++)
+		minute("chat", 1);
+	assert_int_equal(total(TRENDS_7D), 201);
+	restart();
+	assert_int_equal(total(TRENDS_7D), 201);
+	assert_int_equal(total(TRENDS_90D), 201);
+}
+
+static void
+a_file_of_another_version_stays_as_it_is(void **state UNUSED)
+{
+	FILE *f = fopen(path, "w");
+
+	assert_non_null(f);
+	fputs("tollgate-trends 2 whatever\n", f);
+	fclose(f);
+	restart();
+	minute("chat", 2);
+	assert_int_equal(total(TRENDS_1H), 2);
+	char line[64] = "";
+	f = fopen(path, "r");
+	assert_non_null(f);
+	assert_non_null(fgets(line, sizeof(line), f));
+	fclose(f);
+	assert_string_equal(line, "tollgate-trends 2 whatever\n");
+}
+
+/* The file that could not be written has every name when it can be. */
+static void
+a_name_of_a_minute_that_was_not_written_is_written_later(void **state UNUSED)
+{
+	minute("chat", 1);
+	assert_int_equal(rename(path, "/tmp/test_trends.aside"), 0);
+	assert_int_equal(mkdir(path, 0700), 0);
+	minute("new", 2);
+	assert_int_equal(rmdir(path), 0);
+	assert_int_equal(rename("/tmp/test_trends.aside", path), 0);
+	minute("new", 4);
+	restart();
+	assert_int_equal(sum(RATES_ROUTE, TRENDS_1H, "series", "new", "permit"), 6);
+	assert_int_equal(total(TRENDS_1H), 7);
+}
+
+static void
+what_a_daemon_wrote_is_added_to_that_of_others(void **state UNUSED)
+{
+	struct trends *together = trends_open(NULL), *own = t;
+	struct trends_reader *readers[2];
+	struct buf lines;
+
+	assert_non_null(together);
+	for (int i = 0; i < 2; i++)
+		readers[i] = trends_reader_new(together);
+	minute("chat", 1);
+	for (int step = 0; step < 3; step++) {
+		buf_init(&lines, 0);
+		assert_int_equal(trends_since(t, false, &lines), step == 0);
+		for (int i = 0; i < 2; i++)
+			trends_read(readers[i], buf_view(&lines));
+		buf_free(&lines);
+		minute(step ? "mail" : "later", 2);
+	}
+	t = together;
+	assert_int_equal(total(TRENDS_1H), 2 * 5);
+	assert_int_equal(sum(RATES_TEAM, TRENDS_1H, "series", "later", "permit"), 4);
+	t = own;
+	for (int i = 0; i < 2; i++)
+		free(readers[i]);
+	trends_close(&together);
+}
+
 static void
 a_torn_or_foreign_line_is_left_out(void **state UNUSED)
 {
@@ -300,6 +381,10 @@ main(void)
 		T(an_hour_is_summed_once_and_not_again_after_a_restart),
 		T(a_minute_in_which_the_daemon_did_not_run_is_null),
 		T(a_clock_that_is_set_back_or_forward_loses_nothing),
+		T(an_hour_of_the_future_hides_no_later_one),
+		T(a_file_of_another_version_stays_as_it_is),
+		T(a_name_of_a_minute_that_was_not_written_is_written_later),
+		T(what_a_daemon_wrote_is_added_to_that_of_others),
 		T(a_torn_or_foreign_line_is_left_out),
 		T(names_over_the_room_are_other_until_old_ones_are_gone),
 		T(a_median_is_weighed_by_its_requests),

@@ -240,16 +240,27 @@ trend_of(const uint64_t v[COLUMNS], unsigned value)
 	return v[value];
 }
 
-/* Adds the slots from begin_s to to_s, in seconds since 1970, to steps of which the first begins at from_s. */
+/* Whether the hour has a slot. A clock that was set back leaves slots of the future, so the last slot does not
+ * tell. */
+static bool
+is_closed(const struct trends *t, int64_t hour)
+{
+	size_t i = slot_from(&t->hours, hour);
+
+	return i < t->hours.n && t->hours.slot[i].at == hour;
+}
+
+/* Adds the slots from from_s to to_s, in seconds since 1970, to the steps. `open_hours`: only minutes of hours that
+ * have no slot. */
 static void
-add_slots(const struct trends *t, struct sums *sums, const struct slots *s, int64_t begin_s,
+add_slots(const struct trends *t, struct sums *sums, const struct slots *s, bool open_hours,
 	int64_t from_s, int64_t to_s, int64_t step_s, enum rates_by by)
 {
-	for (size_t i = slot_from(s, begin_s / s->unit_s); i < s->n; i++) {
+	for (size_t i = slot_from(s, from_s / s->unit_s); i < s->n; i++) {
 		int64_t at_s = s->slot[i].at * s->unit_s;
 		if (at_s >= to_s)
 			break;
-		if (at_s >= begin_s)
+		if (at_s >= from_s && !(open_hours && is_closed(t, at_s / HOUR_S)))
 			add_to_step(t, sums, (size_t)((at_s - from_s) / step_s),
 				buf_view(&s->slot[i].packed), by);
 	}
@@ -386,10 +397,12 @@ append(struct trends *t, struct span text)
 	int fd = open(t->path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0600);
 	ssize_t n = fd < 0 ? -1 : write(fd, text.p, text.n);
 
-	if (n == (ssize_t)text.n)
+	if (n == (ssize_t)text.n) {
 		t->unwritten = false;
-	else
+	} else {
 		say_unwritten(t, n < 0 ? strerror(errno) : "the disk is full");
+		t->nwritten = 0; /* the next minute writes the file anew */
+	}
 	if (fd >= 0)
 		close(fd);
 }
@@ -478,6 +491,15 @@ slots_drop(struct slots *s)
 	free(s->slot);
 }
 
+/* The file stays as it is, and the trends of this run are in memory alone. */
+static void
+keep_file(struct trends *t, const char *why)
+{
+	log_event(LOG_WARN, "trends.unread", LS("file", t->path), LS("why", why));
+	free(t->path);
+	t->path = NULL;
+}
+
 static void
 read_trends(struct trends *t)
 {
@@ -487,8 +509,11 @@ read_trends(struct trends *t)
 	if (stat(t->path, &st) != 0 && errno == ENOENT)
 		return;
 	if (!buf_regular_file(&text, t->path)) {
-		log_event(LOG_WARN, "trends.unread", LS("file", t->path),
-			LS("why", strerror(errno)));
+		keep_file(t, strerror(errno));
+		return;
+	}
+	if (text.n && !span_starts(buf_view(&text), SPAN_LIT(HEADER " "))) {
+		keep_file(t, "it is of another version");
 		return;
 	}
 	while (text.n && text.p[text.start + text.n - 1] != '\n')
@@ -564,8 +589,8 @@ close_hour(struct trends *t, int64_t hour, struct buf *lines)
 
 	SCOPED_BUF(packed, 0);
 	if (sums_make(&sums, TRENDS_NAMES, 1)) {
-		add_slots(t, &sums, &t->minutes, hour * HOUR_S, hour * HOUR_S,
-			(hour + 1) * HOUR_S, HOUR_S, RATES_BY);
+		add_slots(t, &sums, &t->minutes, false, hour * HOUR_S, (hour + 1) * HOUR_S,
+			HOUR_S, RATES_BY);
 		for (unsigned row = 0; row < t->nnames; row++)
 			for (unsigned v = 0; v < RATES_VALUES; v++)
 				if (trend_of(sums.v[row], v))
@@ -577,18 +602,17 @@ close_hour(struct trends *t, int64_t hour, struct buf *lines)
 	sums_drop(&sums);
 }
 
-/* Hours that are over, after the last one that has a slot. */
+/* Hours that are over, have minutes and no slot. */
 static void
 close_hours(struct trends *t, int64_t now_hour, struct buf *lines)
 {
-	int64_t last = t->hours.n ? t->hours.slot[t->hours.n - 1].at : INT64_MIN;
+	int64_t last = INT64_MIN;
 
 	for (size_t i = 0; i < t->minutes.n; i++) {
 		int64_t hour = t->minutes.slot[i].at / (HOUR_S / MINUTE_S);
-		if (hour > last && hour < now_hour) {
+		if (hour != last && hour < now_hour && !is_closed(t, hour))
 			close_hour(t, hour, lines);
-			last = hour;
-		}
+		last = hour;
 	}
 }
 
@@ -626,6 +650,11 @@ trends_minute(struct trends *t, struct rates *r, int64_t wall_ns)
 	add_slot(&t->minutes, minute, buf_view(&packed));
 	put_slot_line(&t->minutes, minute, buf_view(&packed), &lines);
 	t->lines++;
+	if (is_closed(t, minute * MINUTE_S / HOUR_S)) { /* a clock was set back */
+		add_slot(&t->hours, minute * MINUTE_S / HOUR_S, buf_view(&packed));
+		put_slot_line(&t->hours, minute * MINUTE_S / HOUR_S, buf_view(&packed), &lines);
+		t->lines++;
+	}
 	close_hours(t, minute * MINUTE_S / HOUR_S, &lines);
 	if (t->path)
 		write_minute(t, buf_view(&lines));
@@ -712,17 +741,14 @@ put_period(const struct trends *t, const char *member, enum rates_by by,
 	enum trends_range range, int64_t from_s, struct buf *out)
 {
 	int64_t step_s = ranges[range].step_s;
-	int64_t to_s = from_s + (int64_t)ranges[range].steps * step_s, minutes_s = from_s;
+	int64_t to_s = from_s + (int64_t)ranges[range].steps * step_s;
 	struct sums sums;
 
 	json_put_open(out, member, '[');
 	if (sums_make(&sums, TRENDS_NAMES, ranges[range].steps)) {
-		if (ranges[range].hours) {
-			add_slots(t, &sums, &t->hours, from_s, from_s, to_s, step_s, by);
-			if (t->hours.n && (t->hours.slot[t->hours.n - 1].at + 1) * HOUR_S > from_s)
-				minutes_s = (t->hours.slot[t->hours.n - 1].at + 1) * HOUR_S;
-		}
-		add_slots(t, &sums, &t->minutes, minutes_s, from_s, to_s, step_s, by);
+		if (ranges[range].hours)
+			add_slots(t, &sums, &t->hours, false, from_s, to_s, step_s, by);
+		add_slots(t, &sums, &t->minutes, ranges[range].hours, from_s, to_s, step_s, by);
 		for (unsigned row = 0; row < t->nnames; row++)
 			if (t->name[row].by == by)
 				put_trend(t, &sums, row, out);
