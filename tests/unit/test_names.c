@@ -67,6 +67,7 @@ static const struct row people[] = {
 	{ "before a known family name too", "Yusuf El Amrani called. El Amrani left.", NULL,
 		"PERSON Yusuf El Amrani|PERSON El Amrani|" },
 	{ "not where an ordinary word follows", "Anna La Vie", NULL, "" },
+	{ "not an article", "Maria Den Titel gewinnt", NULL, "" },
 	{ "after a title they begin it", "Frau von der Leyen kam, dann Herr von Zzyrmon", NULL,
 		"PERSON von der Leyen|PERSON von Zzyrmon|" },
 	{ "after two titles", "Sehr geehrter Herr Dr. von Quuxfels, danke", NULL, "PERSON von Quuxfels|" },

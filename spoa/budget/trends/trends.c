@@ -243,7 +243,7 @@ trend_of(const uint64_t v[COLUMNS], unsigned value)
 /* Whether the hour has a slot. A clock that was set back leaves slots of the future, so the last slot does not
  * tell. */
 static bool
-is_closed(const struct trends *t, int64_t hour)
+hour_is_closed(const struct trends *t, int64_t hour)
 {
 	size_t i = slot_from(&t->hours, hour);
 
@@ -260,7 +260,7 @@ add_slots(const struct trends *t, struct sums *sums, const struct slots *s, bool
 		int64_t at_s = s->slot[i].at * s->unit_s;
 		if (at_s >= to_s)
 			break;
-		if (at_s >= from_s && !(open_hours && is_closed(t, at_s / HOUR_S)))
+		if (at_s >= from_s && !(open_hours && hour_is_closed(t, at_s / HOUR_S)))
 			add_to_step(t, sums, (size_t)((at_s - from_s) / step_s),
 				buf_view(&s->slot[i].packed), by);
 	}
@@ -493,7 +493,7 @@ slots_drop(struct slots *s)
 
 /* The file stays as it is, and the trends of this run are in memory alone. */
 static void
-keep_file(struct trends *t, const char *why)
+leave_file(struct trends *t, const char *why)
 {
 	log_event(LOG_WARN, "trends.unread", LS("file", t->path), LS("why", why));
 	free(t->path);
@@ -509,11 +509,11 @@ read_trends(struct trends *t)
 	if (stat(t->path, &st) != 0 && errno == ENOENT)
 		return;
 	if (!buf_regular_file(&text, t->path)) {
-		keep_file(t, strerror(errno));
+		leave_file(t, strerror(errno));
 		return;
 	}
 	if (text.n && !span_starts(buf_view(&text), SPAN_LIT(HEADER " "))) {
-		keep_file(t, "it is of another version");
+		leave_file(t, "it is of another version");
 		return;
 	}
 	while (text.n && text.p[text.start + text.n - 1] != '\n')
@@ -610,7 +610,7 @@ close_hours(struct trends *t, int64_t now_hour, struct buf *lines)
 
 	for (size_t i = 0; i < t->minutes.n; i++) {
 		int64_t hour = t->minutes.slot[i].at / (HOUR_S / MINUTE_S);
-		if (hour != last && hour < now_hour && !is_closed(t, hour))
+		if (hour != last && hour < now_hour && !hour_is_closed(t, hour))
 			close_hour(t, hour, lines);
 		last = hour;
 	}
@@ -650,7 +650,7 @@ trends_minute(struct trends *t, struct rates *r, int64_t wall_ns)
 	add_slot(&t->minutes, minute, buf_view(&packed));
 	put_slot_line(&t->minutes, minute, buf_view(&packed), &lines);
 	t->lines++;
-	if (is_closed(t, minute * MINUTE_S / HOUR_S)) { /* a clock was set back */
+	if (hour_is_closed(t, minute * MINUTE_S / HOUR_S)) { /* a clock was set back */
 		add_slot(&t->hours, minute * MINUTE_S / HOUR_S, buf_view(&packed));
 		put_slot_line(&t->hours, minute * MINUTE_S / HOUR_S, buf_view(&packed), &lines);
 		t->lines++;

@@ -49,18 +49,21 @@ can_be_part(const struct names_sweep *w, const struct word *x, bool evidence)
 	return evidence || x->first == LETTER_UPPER || (w->lower && is_listed(x));
 }
 
-/* "El", "Ben", "Di" with a capital between a listed name and another word: Yusuf El Amrani. The word after
- * "Ben" may be an ordinary word of some language: Ahmed Ben Salah. */
+/* "El", "Ben", "Di" with a capital between a listed name and another word: Yusuf El Amrani. After a particle that is an
+ * ordinary word, as "Den" is, the other word must be a listed name too, unless the particle is one of the usual ones.
+ */
 static bool
 is_capital_particle(const struct names_sweep *w, struct run *run, size_t k)
 {
+	static const char *const usual[] = { "El", "Al", "La", "De", "Van", "Bin", "Di", "Da", "Dos", "Le" };
 	const struct word *x = &run->w[k];
-	uint32_t no_name = W_NEVER | W_TITLE | (x->flags & W_COMMON);
+	uint32_t no_name = W_NEVER | W_TITLE | W_COMMON;
+	bool ordinary = x->flags & W_COMMON && !SPAN_IN(span_cut(w->text, x->start, x->end), usual);
 
 	return k > 0 && k + 1 < run->n && x->flags & W_PARTICLE && x->end - x->start >= 2 &&
 	       word_stands_out(w, x) && !x->comma && is_listed(&run->w[k - 1]) &&
 	       word_stands_out(w, x + 1) && !x[1].code && !x[1].hump && !x[1].caps &&
-	       !(x[1].flags & no_name);
+	       !(x[1].flags & no_name) && (!ordinary || is_listed(x + 1));
 }
 
 /* Words i.. of the run that make one name. */

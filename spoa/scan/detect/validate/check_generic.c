@@ -427,41 +427,62 @@ is_of_a_harmless_word(struct span between)
 	return false;
 }
 
-/* The name with the word before it: "refresh token" where the name is "token". */
-static struct span
-name_in_prose(struct span text, struct span name)
+/* Whether a name in a sentence promises a secret. The word before the name counts too: "refresh token", "client
+ * secret". A secret may be an object with an id ("the secret jq2k… was created"), so that the word alone is not
+ * enough. */
+static bool
+promises_in_prose(struct span text, struct span name, bool hex)
 {
 	enum { WORD = 24 };
 	size_t from = (size_t)(name.p - text.p), to = from + name.n;
 
 	if (from > 1 && text.p[from - 1] == ' ')
 		from = span_back(text, from - 1, from > WORD ? from - WORD : 0, is_alpha);
-	return span_cut(text, from, to);
+	struct span both = span_cut(text, from, to), before = both;
+	if (span_ieq(name, SPAN_LIT("secret")) &&
+		!in_list(&qualifies, span_next(&before, ' ')))
+		return false;
+	return key_says_more(both) || (!hex && span_chr(name, ' ') < name.n); /* "encryption key" */
+}
+
+/* "… is the public key", "… version id": one of the next words on the line. */
+static bool
+harmless_follows(struct span text, size_t at)
+{
+	enum { WORDS = 5, AFTER = 64 };
+	struct span after = span_cut(text, at, at + AFTER);
+
+	after = span_cut(after, 0, span_chr(after, '\n'));
+	for (int i = 0; i < WORDS && after.n; i++) {
+		struct span w = span_trim(span_next(&after, ' '), ".,;:()");
+		if (in_list(&harmless, w) || span_ieq(w, SPAN_LIT("id")))
+			return true;
+	}
+	return false;
 }
 
 /* Change logs, lists and prose have hashes and ids behind such a word, with a blank, ( or | between:
- * "Refactor auth 3f786850e3…", "signing key 4AEE18F83AFDEB23", "SPL token EPjF…". The name must state more
- * there, as in "refresh token" or "secret", and a commit of git is no key. A tab after a name at the
- * beginning of its line separates two fields. */
+ * "Refactor auth 3f786850e3…", "signing key 4AEE18F83AFDEB23", "SPL token EPjF…". The name must promise more
+ * there, and a commit of git is no key. A tab after a name at the beginning of its line separates two fields. */
 static bool
 is_id_in_prose(struct span text, struct span name, struct span value)
 {
-	enum { SHA1 = 40 }; /* digits */
-	size_t from = (size_t)(name.p - text.p);
+	enum { SHA1 = 40, SHA256 = 64 }; /* digits */
+	size_t from = (size_t)(name.p - text.p), end = (size_t)(value.p - text.p) + value.n;
 	struct span between = span_cut(text, from + name.n, (size_t)(value.p - text.p));
-	bool bare = true, joined = (from == 0 || text.p[from - 1] == '\n') && between.n == 1 &&
-				   between.p[0] == '\t';
-	bool hex = span_all(value, is_hex),
-	     commit = hex && value.n == SHA1 && name.p[0] != '-'; /* not an option */
+	bool bare = true, option = name.p[0] == '-', hex = span_all(value, is_hex);
+	bool joined = (from == 0 || text.p[from - 1] == '\n') && between.n == 1 &&
+		      between.p[0] == '\t';
+	bool identifier = false;
 
-	joined |= key_says_more(name_in_prose(text, name)) ||
-		  (!hex && span_chr(name, ' ') < name.n); /* "encryption key" */
 	for (size_t i = 0; i < between.n; i++)
 		bare &= is_one_of(between.p[i], " \t(|");
 	for (size_t i = 1; i < name.n; i++)
-		joined |= is_one_of(name.p[i], "_-.") ||
-			  (is_upper(name.p[i]) && is_lower(name.p[i - 1]));
-	return bare && (!joined || commit);
+		identifier |= is_one_of(name.p[i], "_-.") ||
+			      (is_upper(name.p[i]) && is_lower(name.p[i - 1]));
+	joined |= identifier || promises_in_prose(text, name, hex);
+	bool commit = hex && (value.n == SHA1 || (value.n == SHA256 && !identifier));
+	return bare && !option && (!joined || commit || harmless_follows(text, end));
 }
 
 static bool
