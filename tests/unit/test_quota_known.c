@@ -821,6 +821,39 @@ an_older_daemon_and_this_one_count_together(void **state)
 	on_one_line(state, an_older_daemon_counts_beside);
 }
 
+/* More callers in a turn than there is room for notes. */
+static void
+each_of_many_callers_has_a_note(void **state)
+{
+	enum { CALLERS = 400 };
+	static struct ask a[CALLERS];
+	struct line l;
+
+	NEEDS_REDIS;
+	line_up(&l, RIG_PATIENT_US);
+	assert_true(run_until_up(l.redis, 2000000));
+	for (int i = 0; i < CALLERS; i++) {
+		char name[32];
+		snprintf(name, sizeof(name), "caller-%d", i);
+		a[i] = (struct ask){ .q.ndims = 1, .q.done = asked, .q.arg = &a[i] };
+		dim_set(&a[i].q.dim[0], name, 10, 3600, 1);
+		quota_reserve(l.quota, &a[i].q);
+	}
+	for (int i = 0; i < CALLERS; i++) {
+		while (!a[i].done)
+			run_for(300);
+		assert_int_equal(a[i].q.result, QUOTA_ADMITTED);
+	}
+	run_for(40000);
+	quiet();
+	redisReply *keys = redisCommand(server.c, "KEYS tollgate:p:*");
+	assert_int_equal(keys->elements, CALLERS);
+	for (size_t i = 0; i < keys->elements; i++)
+		assert_true(redis_rig_do(&server, "TTL %s", keys->element[i]->str) > 3600);
+	freeReplyObject(keys);
+	line_down(&l);
+}
+
 static void
 a_window_holds_two_hundredths_longer_at_most(void **state)
 {
@@ -836,6 +869,7 @@ main(void)
 		cmocka_unit_test(what_is_asked_of_redis_is_bounded),
 		cmocka_unit_test(a_window_holds_two_hundredths_longer_at_most),
 		cmocka_unit_test(an_older_daemon_and_this_one_count_together),
+		cmocka_unit_test(each_of_many_callers_has_a_note),
 		cmocka_unit_test(callers_do_not_forget_each_other),
 		cmocka_unit_test(what_another_daemon_settles_never_lets_too_much_go),
 		cmocka_unit_test(what_is_left_is_known_from_answers),

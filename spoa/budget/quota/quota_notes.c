@@ -10,12 +10,13 @@
 #include "base/clock.h"
 #include "budget/quota/quota_private.h"
 
-enum { NOTES = 256, WAIT_US = 20000 };
+enum { NOTES = 256, NOTE_WAYS = 8 /* places that a note may have */, WAIT_US = 20000 };
 
 /* owner: worker */
 struct quota_notes {
-	size_t n;	   /* that wait */
-	uint64_t since_us; /* the oldest of them */
+	size_t n; /* of `waits` */
+	unsigned char waits[NOTES]; /* their places */
+	uint64_t since_us;	    /* of the oldest of them */
 	struct note {
 		char key[QUOTA_KEY_MAX];
 		uint64_t epoch;
@@ -59,35 +60,31 @@ expire_hash(struct redis_pipe *p, const char *key, size_t kn, int64_t ttl_s)
 		(const size_t[]){ 6, kn, span_decimal(ttl, ttl_s) });
 }
 
-void
-notes_send(struct quota *qt, uint64_t now_us)
+static void
+send_notes(struct quota *qt)
 {
 	struct quota_notes *notes = qt->notes;
 	char key[CELL_KEY_TEXT];
-
-	if (!notes->n || (!qt->first && now_us - notes->since_us < WAIT_US))
-		return;
 	struct redis_pipe *p = redis_begin(qt->redis, 2 * notes->n, NULL, NULL, 0);
-	for (struct note *w = notes->note; notes->n; w++) {
-		if (!w->n)
+	for (size_t i = 0; i < notes->n; i++) {
+		struct note *w = &notes->note[notes->waits[i]];
+		if (!w->n) /* it was taken */
 			continue;
 		size_t kn = notes_key(key, w->key, w->epoch, w->bucket);
 		add_to_slice(p, key, kn, w->slice, w->n);
 		if (w->makes)
 			expire_hash(p, key, kn, w->ttl_s);
 		w->n = 0;
-		notes->n--;
 	}
+	notes->n = 0;
 	redis_send(p);
 }
 
-/* The place of a note; it may have another one. */
-static struct note *
-note_place(const struct quota *qt, const struct quota_dim *d, const struct quota_place *at)
+void
+notes_send(struct quota *qt, uint64_t now_us)
 {
-	uint64_t i = d->hash + (uint64_t)at->bucket * QUOTA_SLICES + (uint64_t)at->slice;
-
-	return &qt->notes->note[i % NOTES];
+	if (qt->notes->n && (qt->first || now_us - qt->notes->since_us >= WAIT_US))
+		send_notes(qt);
 }
 
 static bool
@@ -97,19 +94,37 @@ is_note_of(const struct note *w, const struct quota_dim *d, const struct quota_p
 	       w->epoch == at->epoch && strcmp(w->key, d->key) == 0;
 }
 
+/* The note of that place; else a free one with n 0; NULL: others have all places. */
+static struct note *
+note_place(const struct quota *qt, const struct quota_dim *d, const struct quota_place *at)
+{
+	uint64_t i = d->hash + (uint64_t)at->bucket * QUOTA_SLICES + (uint64_t)at->slice;
+	struct note *w, *unused = NULL;
+
+	for (uint64_t way = 0; way < NOTE_WAYS; way++) {
+		w = &qt->notes->note[(i + way) % NOTES];
+		if (is_note_of(w, d, at))
+			return w;
+		if (!w->n && !unused)
+			unused = w;
+	}
+	return unused;
+}
+
 void
 notes_add(struct quota *qt, const struct quota_dim *d, const struct quota_place *at, int64_t n)
 {
 	const struct cell c = { CELL_SLICES, at->bucket };
 	struct note *w = note_place(qt, d, at);
 
-	if (is_note_of(w, d, at)) {
+	if (w && w->n) {
 		w->n += n;
 		return;
 	}
-	/* The place is another one's until that is sent: this one leaves with its sub-bucket. */
-	if (w->n || !n)
-		return;
+	if (!w || qt->notes->n == NOTES) {
+		send_notes(qt);
+		w = note_place(qt, d, at);
+	}
 	*w = (struct note){ .epoch = at->epoch,
 		.bucket = at->bucket,
 		.slice = at->slice,
@@ -118,8 +133,9 @@ notes_add(struct quota *qt, const struct quota_dim *d, const struct quota_place 
 		.makes = !known_made(qt->known, d, at, c) };
 	memcpy(w->key, d->key, sizeof(w->key));
 	known_makes(qt->known, d, at, c);
-	if (qt->notes->n++ == 0)
+	if (qt->notes->n == 0)
 		qt->notes->since_us = clock_mono_us();
+	qt->notes->waits[qt->notes->n++] = (unsigned char)(w - qt->notes->note);
 }
 
 bool
@@ -127,11 +143,9 @@ notes_take(struct quota *qt, const struct quota_dim *d, const struct quota_place
 {
 	struct note *w = note_place(qt, d, at);
 
-	if (!is_note_of(w, d, at) || w->n < n)
+	if (!w || !w->n || w->n < n)
 		return false;
 	w->n -= n;
-	if (!w->n)
-		qt->notes->n--;
 	if (!w->n && w->makes)
 		known_makes(qt->known, d, at, (struct cell){ CELL_SLICES, -1 });
 	return true;

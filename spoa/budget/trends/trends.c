@@ -23,6 +23,7 @@
 
 #define HEADER "tollgate-trends 1"
 
+enum { UNSENT_MOST = 1 << 20, SENT_LINES_MOST = 2 * (TRENDS_MINUTES + TRENDS_HOURS) };
 enum { MINUTE_S = 60, HOUR_S = 3600, DAY_S = 86400, ROW_TOTAL = 0, FIRST_NAMED = RATES_BY };
 
 const char *const trends_range_names[TRENDS_RANGES] = { "1h", "24h", "7d", "90d" };
@@ -57,12 +58,15 @@ struct row_name {
 
 struct trends {
 	pthread_mutex_t lock;
-	char *path;
+	char *path; /* NULL: no file */
 	struct slots minutes, hours;
 	struct row_name name[TRENDS_NAMES]; /* [0]: total; [by]: the kind's other names */
 	size_t nnames, nwritten;	    /* that there are; that the file has */
 	size_t lines;			    /* of the file; 0: there is none */
 	bool unwritten;			    /* this was logged */
+	bool shared;			    /* trends_since() was called */
+	size_t nsent, sent_lines;	    /* names and lines that trends_since() gave */
+	struct buf unsent;		    /* lines for it; failed: too many */
 };
 
 /* ---- names ---- */
@@ -282,14 +286,14 @@ put_slot_line(const struct slots *s, int64_t at, struct span packed, struct buf 
 }
 
 /* What the lines of a file mean here: its rows and its values have numbers of their own. */
-struct reading {
+struct trends_reader {
 	struct trends *t;
 	unsigned row[TRENDS_NAMES];   /* TRENDS_NAMES: unknown */
 	unsigned value[RATES_VALUES]; /* RATES_VALUES: unknown */
 };
 
 static void
-read_head(struct reading *r, struct span line)
+read_head(struct trends_reader *r, struct span line)
 {
 	for (size_t i = 0; i < RATES_VALUES && line.n; i++) {
 		struct span name = span_next(&line, ' ');
@@ -300,7 +304,7 @@ read_head(struct reading *r, struct span line)
 }
 
 static void
-read_row_name(struct reading *r, struct span line)
+read_row_name(struct trends_reader *r, struct span line)
 {
 	uint64_t row = TRENDS_NAMES;
 	struct span number = span_next(&line, ' '), kind = span_next(&line, ' ');
@@ -317,7 +321,7 @@ read_row_name(struct reading *r, struct span line)
 }
 
 static void
-read_slot(struct reading *r, struct slots *s, struct span line)
+read_slot(struct trends_reader *r, struct slots *s, struct span line)
 {
 	uint64_t at, row, value, n;
 
@@ -336,31 +340,36 @@ read_slot(struct reading *r, struct slots *s, struct span line)
 }
 
 static void
-read_trend_lines(struct trends *t, struct span text)
+begin_trends(struct trends_reader *r, struct trends *t)
 {
-	struct reading r = { .t = t };
-
+	r->t = t;
 	for (size_t i = 0; i < TRENDS_NAMES; i++)
-		r.row[i] = TRENDS_NAMES;
+		r->row[i] = TRENDS_NAMES;
 	for (size_t i = 0; i < RATES_VALUES; i++)
-		r.value[i] = RATES_VALUES;
-	while (text.n && text.p[text.n - 1] != '\n')
-		text.n--; /* a torn line */
-	while (text.n) {
-		struct span line = span_next(&text, '\n'), word = line;
-		t->lines++;
+		r->value[i] = RATES_VALUES;
+}
+
+/* Whole lines. Returns how many. */
+static size_t
+read_trend_lines(struct trends_reader *r, struct span text)
+{
+	size_t n = 0;
+
+	for (; text.n; n++) {
+		struct span line = span_next(&text, '\n'), word;
 		if (span_starts(line, SPAN_LIT(HEADER " "))) {
-			read_head(&r, span_cut(line, sizeof(HEADER), line.n));
+			read_head(r, span_cut(line, sizeof(HEADER), line.n));
 			continue;
 		}
 		word = span_next(&line, ' ');
 		if (span_is(word, "name"))
-			read_row_name(&r, line);
-		else if (span_is(word, t->minutes.word))
-			read_slot(&r, &t->minutes, line);
-		else if (span_is(word, t->hours.word))
-			read_slot(&r, &t->hours, line);
+			read_row_name(r, line);
+		else if (span_is(word, r->t->minutes.word))
+			read_slot(r, &r->t->minutes, line);
+		else if (span_is(word, r->t->hours.word))
+			read_slot(r, &r->t->hours, line);
 	}
+	return n;
 }
 
 static void
@@ -385,21 +394,28 @@ append(struct trends *t, struct span text)
 		close(fd);
 }
 
+/* Appends all that is in memory, as lines. */
+static void
+put_all(const struct trends *t, struct buf *text)
+{
+	put_trends_head(text);
+	for (size_t i = 0; i < t->nnames; i++)
+		put_name_line(t, i, text);
+	for (size_t i = 0; i < t->hours.n; i++)
+		put_slot_line(&t->hours, t->hours.slot[i].at,
+			buf_view(&t->hours.slot[i].packed), text);
+	for (size_t i = 0; i < t->minutes.n; i++)
+		put_slot_line(&t->minutes, t->minutes.slot[i].at,
+			buf_view(&t->minutes.slot[i].packed), text);
+}
+
 /* Writes the file anew, with what is in memory. */
 static void
 write_anew(struct trends *t)
 {
 	SCOPED_BUF(text, 0);
 	SCOPED_BUF(why, 1024);
-	put_trends_head(&text);
-	for (size_t i = 0; i < t->nnames; i++)
-		put_name_line(t, i, &text);
-	for (size_t i = 0; i < t->hours.n; i++)
-		put_slot_line(&t->hours, t->hours.slot[i].at,
-			buf_view(&t->hours.slot[i].packed), &text);
-	for (size_t i = 0; i < t->minutes.n; i++)
-		put_slot_line(&t->minutes, t->minutes.slot[i].at,
-			buf_view(&t->minutes.slot[i].packed), &text);
+	put_all(t, &text);
 	t->lines = 1 + t->nnames + t->hours.n + t->minutes.n;
 	if (buf_failed(&text) || replace_file(AT_FDCWD, t->path, 0600, buf_view(&text), &why)) {
 		buf_putc(&why, '\0');
@@ -475,7 +491,11 @@ read_trends(struct trends *t)
 			LS("why", strerror(errno)));
 		return;
 	}
-	read_trend_lines(t, buf_view(&text));
+	while (text.n && text.p[text.start + text.n - 1] != '\n')
+		text.n--; /* a torn line */
+	struct trends_reader r;
+	begin_trends(&r, t);
+	t->lines = read_trend_lines(&r, buf_view(&text));
 	trends_drop_names(t);
 }
 
@@ -487,17 +507,18 @@ trends_open(const char *path)
 	if (!t)
 		return NULL;
 	pthread_mutex_init(&t->lock, NULL);
-	t->path = strdup(path);
+	buf_init(&t->unsent, UNSENT_MOST);
+	t->path = path ? strdup(path) : NULL;
 	for (unsigned by = 0; by < RATES_BY; by++)
 		t->name[by] = (struct row_name){ (enum rates_by)by, "other" };
 	t->name[ROW_TOTAL].name[0] = '\0';
 	t->nnames = FIRST_NAMED;
 	bool made = slots_make(&t->minutes, "minute", MINUTE_S, TRENDS_MINUTES);
 	made &= slots_make(&t->hours, "hour", HOUR_S, TRENDS_HOURS);
-	if (made && t->path)
-		read_trends(t);
-	else
+	if (!made || (path && !t->path))
 		trends_close(&t);
+	else if (path)
+		read_trends(t);
 	return t;
 }
 
@@ -511,6 +532,7 @@ trends_close(struct trends **tp)
 		return;
 	slots_drop(&t->minutes);
 	slots_drop(&t->hours);
+	buf_free(&t->unsent);
 	pthread_mutex_destroy(&t->lock);
 	free(t->path);
 	free(t);
@@ -570,6 +592,28 @@ close_hours(struct trends *t, int64_t now_hour, struct buf *lines)
 	}
 }
 
+static void
+write_minute(struct trends *t, struct span lines)
+{
+	SCOPED_BUF(text, 0);
+	if (!t->nwritten || t->lines > 2 * TRENDS_MINUTES + TRENDS_HOURS) {
+		write_anew(t);
+		return;
+	}
+	for (; t->nwritten < t->nnames; t->nwritten++, t->lines++)
+		put_name_line(t, t->nwritten, &text);
+	buf_span(&text, lines);
+	append(t, buf_view(&text));
+}
+
+static void
+put_unsent(struct trends *t, struct span lines)
+{
+	for (; t->nsent < t->nnames; t->nsent++)
+		put_name_line(t, t->nsent, &t->unsent);
+	buf_span(&t->unsent, lines);
+}
+
 void
 trends_minute(struct trends *t, struct rates *r, int64_t wall_ns)
 {
@@ -580,17 +624,51 @@ trends_minute(struct trends *t, struct rates *r, int64_t wall_ns)
 	SCOPED_BUF(lines, 0);
 	rates_minute(r, take_row, &(struct taking){ t, &packed });
 	add_slot(&t->minutes, minute, buf_view(&packed));
-	if (!t->nwritten || t->lines > 2 * TRENDS_MINUTES + TRENDS_HOURS) {
-		close_hours(t, minute * MINUTE_S / HOUR_S, &lines);
-		write_anew(t);
-		return;
-	}
-	for (; t->nwritten < t->nnames; t->nwritten++, t->lines++)
-		put_name_line(t, t->nwritten, &lines);
 	put_slot_line(&t->minutes, minute, buf_view(&packed), &lines);
 	t->lines++;
 	close_hours(t, minute * MINUTE_S / HOUR_S, &lines);
-	append(t, buf_view(&lines));
+	if (t->path)
+		write_minute(t, buf_view(&lines));
+	if (t->shared)
+		put_unsent(t, buf_view(&lines));
+}
+
+/* ---- several daemons ---- */
+
+bool
+trends_since(struct trends *t, bool whole, struct buf *out)
+{
+	SCOPED_LOCK(&t->lock);
+	whole |= !t->shared || buf_failed(&t->unsent) || t->sent_lines > SENT_LINES_MOST;
+	if (whole) {
+		put_all(t, out);
+		t->nsent = t->nnames;
+		t->sent_lines = 0;
+	} else {
+		buf_span(out, buf_view(&t->unsent));
+		t->sent_lines++;
+	}
+	t->shared = true;
+	buf_free(&t->unsent);
+	buf_init(&t->unsent, UNSENT_MOST);
+	return whole;
+}
+
+struct trends_reader *
+trends_reader_new(struct trends *t)
+{
+	struct trends_reader *r = malloc(sizeof(*r));
+
+	if (r)
+		begin_trends(r, t);
+	return r;
+}
+
+void
+trends_read(struct trends_reader *r, struct span lines)
+{
+	SCOPED_LOCK(&r->t->lock);
+	read_trend_lines(r, lines);
 }
 
 /* ---- telling ---- */

@@ -28,7 +28,8 @@ enum trends_range { TRENDS_1H, TRENDS_24H, TRENDS_7D, TRENDS_90D, TRENDS_RANGES 
 extern const char *const trends_range_names[TRENDS_RANGES]; /* "1h", "24h", "7d", "90d" */
 
 struct trends;
-/* Reads the file; where none is, one is made with the first minute. Returns NULL without memory. A file that
+/* Reads the file; where none is, one is made with the first minute. `path` NULL: there is no file. Returns NULL
+ * without memory. A file that
  * cannot be read is logged (trends.unread), and what is written is as well (trends.unwritten). */
 struct trends *trends_open(const char *path);
 void trends_close(struct trends **t);
@@ -39,5 +40,17 @@ void trends_minute(struct trends *t, struct rates *r, int64_t wall_ns);
  * other quantiles the highest. */
 void trends_json(struct trends *t, enum rates_by by, enum trends_range range, int64_t wall_ns,
 	struct buf *out);
+
+/* ---- several daemons: what each of them wrote, in one ---- */
+
+/* Appends the lines since the last call, or all lines if `whole`, at the first call, and where too many are due.
+ * Returns whether these are all lines, which replace those before. */
+bool trends_since(struct trends *t, bool whole, struct buf *out);
+/* Reads lines of one daemon into t, which adds them up. One reader for each daemon; free() ends it. NULL: out of
+ * memory. */
+struct trends_reader;
+struct trends_reader *trends_reader_new(struct trends *t);
+/* Whole lines, all of them first. What cannot be read is left out. */
+void trends_read(struct trends_reader *r, struct span lines);
 
 #endif

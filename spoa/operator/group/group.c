@@ -14,19 +14,11 @@
 #include "base/codec/json_text.h"
 #include "base/err.h"
 #include "base/json_put.h"
-#include "base/redis/turns.h"
 #include "base/scoped.h"
-#include "record/journal/chain.h"
+#include "operator/group/group_private.h"
+#include "operator/group/group_trends.h"
 
 enum { MEMBERS_MAX = 256, MEMBER_BYTES = 4096, LIVE_S = 10, GONE_S = 86400 };
-
-struct group {
-	const char *node;
-	void (*self)(void *arg, struct buf *out);
-	void *arg;
-	struct turns turns;
-	struct buf others; /* JSON; guarded by turns.lock */
-};
 
 /* ---- this daemon ---- */
 
@@ -72,6 +64,7 @@ group_member_put(const struct group_member *m, struct buf *out)
 	json_put_str(out, "policy_version", m->version);
 	json_put_text(out, "file", buf_view(&file));
 	json_put_opt(out, "admin", m->admin);
+	json_put_str(out, "daemon", m->daemon);
 }
 
 /* ---- the others ---- */
@@ -97,15 +90,15 @@ put_other(struct span node, const json_t *o, const json_t *self, struct buf *out
 	json_put_close(out, '}');
 }
 
-static bool
-ask_group(struct group *g, int argc, const char **argv, const size_t *lens, redisReply **r)
+bool
+group_ask(struct group *g, int argc, const char **argv, const size_t *lens, redisReply **r)
 {
-	const char *del[] = { "DEL", GROUP_KEY };
+	const char *del[] = { "DEL", argv[1] };
 	char why[TURNS_WHY];
 	bool wrong;
 
 	*r = turns_try(&g->turns, argc, argv, lens, why, &wrong);
-	if (!*r && wrong) /* the next turn begins the hash again */
+	if (!*r && wrong) /* the next turn begins the key again */
 		freeReplyObject(turns_try(&g->turns, 2, del, NULL, why, &wrong));
 	if (!*r)
 		turns_lost(&g->turns, why);
@@ -119,7 +112,7 @@ read_group_time(struct group *g, int64_t *now_s)
 	uint64_t second = 0;
 	redisReply *got;
 
-	if (!ask_group(g, 1, argv, NULL, &got))
+	if (!group_ask(g, 1, argv, NULL, &got))
 		return false;
 	reply_auto_t *r = got;
 	bool ok = r->type == REDIS_REPLY_ARRAY && r->elements == 2 && r->element[0]->str &&
@@ -138,7 +131,7 @@ remove_member(struct group *g, struct span node)
 	const char *argv[] = { "HDEL", GROUP_KEY, node.p };
 	const size_t lens[] = { 4, sizeof(GROUP_KEY) - 1, node.n };
 	redisReply *got;
-	bool ok = ask_group(g, 3, argv, lens, &got);
+	bool ok = group_ask(g, 3, argv, lens, &got);
 
 	if (ok)
 		freeReplyObject(got);
@@ -164,6 +157,8 @@ list_members(struct group *g, const redisReply *all, const json_t *self, int64_t
 			return false;
 		if (age_s < LIVE_S && age_s >= -LIVE_S && !span_is(node, g->node))
 			put_other(node, o, self, out);
+		if (age_s < GONE_S && age_s >= -LIVE_S && !span_is(node, g->node))
+			group_trends_node(g, json_str_in(o, "daemon"), age_s < LIVE_S);
 	}
 	json_put_close(out, ']');
 	return true;
@@ -176,11 +171,11 @@ read_group(struct group *g, const json_t *self, int64_t now_s, struct buf *out)
 		   *del[] = { "DEL", GROUP_KEY };
 	redisReply *got;
 
-	if (!ask_group(g, 2, count, NULL, &got))
+	if (!group_ask(g, 2, count, NULL, &got))
 		return false;
 	bool too_many = got->type != REDIS_REPLY_INTEGER || got->integer > MEMBERS_MAX;
 	freeReplyObject(got);
-	if (!ask_group(g, 2, too_many ? del : all, NULL, &got))
+	if (!group_ask(g, 2, too_many ? del : all, NULL, &got))
 		return false;
 	reply_auto_t *r = got;
 	if (too_many || r->type != REDIS_REPLY_ARRAY) {
@@ -196,7 +191,7 @@ write_self(struct group *g, struct span self)
 	const char *argv[] = { "HSET", GROUP_KEY, g->node, self.p };
 	const size_t lens[] = { 4, sizeof(GROUP_KEY) - 1, strlen(g->node), self.n };
 	redisReply *got;
-	bool ok = ask_group(g, 4, argv, lens, &got);
+	bool ok = group_ask(g, 4, argv, lens, &got);
 
 	if (ok)
 		freeReplyObject(got);
@@ -218,6 +213,8 @@ group_turn(void *arg, uint64_t puts UNUSED)
 	json_put_close(&self, '}');
 	json_auto_t *o = buf_failed(&self) ? NULL : json_loadb(self.p, self.n, 0, NULL);
 	if (!o || !write_self(g, buf_view(&self)) || !read_group(g, o, now_s, &others))
+		return TURN_AWAY;
+	if (!group_trends_turn(g))
 		return TURN_AWAY;
 	SCOPED_LOCK(&g->turns.lock);
 	buf_clear(&g->others);
@@ -244,17 +241,20 @@ static const struct turns_kind group_turns = { .thread = "tg-group",
 
 struct group *
 group_start(const char *node, const struct redis_options *redis,
-	void (*self)(void *arg, struct buf *out), void *arg, struct buf *why)
+	void (*self)(void *arg, struct buf *out), void *arg, struct group_trends *trends,
+	struct buf *why)
 {
 	struct group *g = calloc(1, sizeof(*g));
 
 	if (!g) {
+		group_trends_free(trends);
 		buf_str(why, err_str(ERR_NOMEM));
 		return NULL;
 	}
 	g->node = node;
 	g->self = self;
 	g->arg = arg;
+	g->trends = trends;
 	buf_init(&g->others, 0);
 	turns_init(&g->turns, &group_turns, g, redis);
 	if (turns_start(&g->turns, why))
@@ -282,6 +282,7 @@ group_stop(struct group **gp)
 	if (!g)
 		return;
 	turns_stop(&g->turns, 0);
+	group_trends_free(g->trends);
 	buf_free(&g->others);
 	free(g);
 	*gp = NULL;

@@ -10,6 +10,7 @@
 #include "base/log.h"
 #include "base/scoped.h"
 #include "base/wall.h"
+#include "operator/group/group.h"
 #include "operator/server/server.h"
 #include "policy/section.h"
 #include "policy/verdict/explain.h"
@@ -126,6 +127,28 @@ sampling_near(struct server *s, size_t from, size_t count, struct buf *out)
 
 /* ---- each second ---- */
 
+/* Reads the trends once this instance decides: until then, the other instance writes the file. */
+static void
+open_trends(struct server *s)
+{
+	const struct config *cfg = s->shared_cfg;
+
+	if (s->sampling.trends || handover_joined(&s->handover))
+		return;
+	const char *journal = config_is_second() ? cfg->other_journal : cfg->journal;
+	SCOPED_BUF(file, 4096);
+	buf_printf(&file, "%s.trends", journal ? journal : "");
+	buf_putc(&file, '\0');
+	s->sampling.trends = trends_open(journal ? buf_view(&file).p : NULL);
+}
+
+static void
+add_minute(struct server *s)
+{
+	if (s->sampling.trends && s->handover.state != HANDOVER_GONE)
+		trends_minute(s->sampling.trends, s->sampling.rates, wall_now_ns());
+}
+
 void
 sampling_look(struct server *s)
 {
@@ -141,11 +164,12 @@ sampling_look(struct server *s)
 			LS("why", "the time that another one was set for is over"));
 	}
 	look_at_rules(s);
+	open_trends(s);
 	if (s->sampling.looks++ % RATES_STEP_S == 0) {
 		const struct rates_source from = source_of(s, t);
 		rates_sample(s->sampling.rates, &from, clock_wall_ns(), clock_mono_us());
 		if (s->sampling.samples++ && s->sampling.samples % RATES_MINUTE == 1)
-			trends_minute(s->sampling.trends, s->sampling.rates, wall_now_ns());
+			add_minute(s);
 	}
 }
 
@@ -154,12 +178,8 @@ sampling_start(struct server *s)
 {
 	if (!s->shared_cfg->has_admin && !s->shared_cfg->has_admin_tcp)
 		return 0;
-	SCOPED_BUF(file, 4096);
-	buf_printf(&file, "%s.trends", s->shared_cfg->journal);
-	buf_putc(&file, '\0');
 	s->sampling.rates = rates_new();
-	s->sampling.trends = trends_open(buf_view(&file).p);
-	if (!s->sampling.rates || !s->sampling.trends)
+	if (!s->sampling.rates)
 		return ERR_NOMEM;
 	pthread_mutex_init(&s->sampling.lock, NULL);
 	sampling_look(s);
@@ -172,7 +192,9 @@ sampling_free(struct sampling *g)
 	if (g->rates)
 		pthread_mutex_destroy(&g->lock);
 	rates_free(&g->rates);
-	trends_close(&g->trends);
+	struct trends *trends = g->trends;
+	trends_close(&trends);
+	g->trends = NULL;
 	free(g->base);
 	g->base = NULL;
 }
@@ -181,12 +203,16 @@ void
 sampling_trends(struct server *s, enum rates_by by, enum trends_range range, struct buf *out)
 {
 	buf_putc(out, '{');
-	trends_json(s->sampling.trends, by, range, wall_now_ns(), out);
-	json_put_bool(out, "alone", true);
-	json_put_form(out, "'daemons':[{'node':%t", span_str(s->shared_cfg->node));
-	json_put_bool(out, "here", true);
-	json_put_bool(out, "missing", false);
-	buf_str(out, "}]}\n");
+	bool together = group_trends_json(s->group, by, range, wall_now_ns(), out);
+	if (!together) {
+		trends_json(s->sampling.trends, by, range, wall_now_ns(), out);
+		json_put_form(out, "'daemons':[{'node':%t", span_str(s->shared_cfg->node));
+		json_put_bool(out, "here", true);
+		json_put_bool(out, "missing", false);
+		buf_str(out, "}]");
+	}
+	json_put_bool(out, "alone", !together);
+	buf_str(out, "}\n");
 }
 
 void

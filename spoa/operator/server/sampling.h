@@ -17,7 +17,9 @@ struct server;
 struct sampling {
 	unsigned looks, samples;
 	struct rates *rates; /* NULL: there is none */
-	struct trends *trends; /* the same; the file is JOURNAL.trends */
+	/* The file is JOURNAL.trends, which both instances of a daemon write while they decide. NULL: there is none,
+	 * or another instance decides yet. Set once. */
+	struct trends *_Atomic trends;
 	/* what rules had done when the policy in force came; of its rules, phase after phase */
 	pthread_mutex_t lock;
 	char version[65];

@@ -404,6 +404,7 @@ put_group_self(void *arg, struct buf *out)
 	SCOPED_SNAPSHOT(snap, s);
 	group_member_put(&(struct group_member){ .policy = snap->policy->label,
 				 .version = snap->policy->version,
+				 .daemon = s->shared_cfg->first_node,
 				 .file = snap->cfg->policy,
 				 .admin = s->shared_cfg->has_admin ? s->shared_cfg->admin.path
 								   : NULL },
@@ -424,7 +425,8 @@ start_sharing(struct server *s, const struct config *cfg, struct buf *why)
 		s->target_sync = target_sync_start(
 			gate_targets(s->shared), cfg->node, &redis, &s->metrics, why);
 	if (s->target_sync)
-		s->group = group_start(cfg->node, &redis, put_group_self, s, why);
+		s->group = group_start(cfg->node, &redis, put_group_self, s,
+			group_trends_new(cfg->first_node, &s->sampling.trends), why);
 	sodium_memzero(&redis, sizeof(redis));
 	if (s->target_sync)
 		target_sync_first(s->target_sync, LIVE_FIRST_US);

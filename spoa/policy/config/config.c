@@ -455,6 +455,7 @@ config_read(struct arena *a, const char *file, struct diag *d)
 	}
 	if (!cfg->node)
 		cfg->node = node_of_journal(a, cfg->journal);
+	cfg->first_node = cfg->node;
 	cfg->hash_key_of = cfg->other_key = cfg->audit_key;
 	cfg->other_journal = cfg->journal;
 	if (config_is_second()) {

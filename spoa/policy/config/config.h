@@ -91,6 +91,7 @@ struct config {
 				    none is given */
 	/* of the other instance; the folder exists once that instance has started */
 	const char *other_journal, *other_key;
+	const char *first_node; /* name of the first instance: both are one daemon to others */
 	const char *audit_passphrase_file; /* audit.key_passphrase_file; NULL: not encrypted */
 	const char *audit_previous_key;	   /* audit.previous_key; NULL: audit.key and ".old" */
 	const char *audit_root;		   /* audit.root: public key file; NULL: none */

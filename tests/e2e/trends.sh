@@ -1,0 +1,30 @@
+# GET /trends: what two daemons that share a Redis decided, in one; which daemon is missing; Redis away.
+# Once: no version of HAProxy differs here.
+# Late: minutes are waited for.
+. "$(dirname "$0")/lib.sh"
+stack_up --daemons 2 --policy "$here/policy.yaml" --config "$here/config.yaml"
+auth="authorization: Bearer $(token)"
+trends() { # BY [-b]: of the first daemon, or of the second
+	curl -s --max-time 5 --unix-socket "$(sed -n 's/.*listen: "unix@\([^"]*admin[^"]*\)".*/\1/p' "$D/tollgate${2-}.yaml")" "http://x/trends?by=$1&range=1h"
+}
+permitted() { trends "$@" | jq -c '[.alone, ([.daemons[].node] | sort), ([.series[].permit // [] | .[] // 0] | add)]'; }
+like "a daemon that has not met the other one shows itself" "$(permitted total)" '^\[(true|false),\["a"'
+for _ in $(seq 40); do curl -s -o /dev/null -H "$auth" "$EDGE/v1/models"; done
+deadline=120 # seconds: a minute ends, and ten more pass
+both() { says '^\[false,\["a","b"\],40\]$' permitted total "$1"; }
+later() { local until=$((SECONDS + deadline)); until "$@"; do [ $SECONDS -lt $until ] || return 1; sleep 1; done; }
+check "both daemons' requests are in one series" later both ''
+check "at the other daemon too" later both -b
+is "by route" "$(permitted route)" '[false,["a","b"],40]'
+is "none is missing" "$(trends total | jq -c '[.daemons[].missing]')" '[false,false]'
+check "the file is beside the journal" test -s "$D/journal.trends"
+killed second
+missing() { [ "$(trends total | jq -c '[.daemons[] | [.node, .missing]] | sort')" = '[["a",false],["b",true]]' ]; }
+check "a daemon that is gone is missing" later missing
+is "and what it decided stays" "$(permitted total)" '[false,["a","b"],40]'
+redis_away
+alone() { says '^\[true,\["a"\],' permitted total; }
+check "without Redis, the daemon shows itself alone" later alone
+redis_back
+check "and all of them when Redis is back" later says '^\[false,\["a","b"\],40\]$' permitted total
+exit $failed
