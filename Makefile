@@ -793,9 +793,10 @@ contributing-test: deps ## the examples of CONTRIBUTING.md, applied to a copy, b
 	@tests/support/contributing
 
 .PHONY: format
-format: ## clang-format over the C sources
+format: ## clang-format over the C sources, dprint over the console's JavaScript
 	@tests/support/deps clang-format:clang-format git:git
 	clang-format -i $$(git ls-files '*.c' '*.h')
+	tests/support/js-format
 
 .PHONY: help
 help: ## this list

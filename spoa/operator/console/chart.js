@@ -72,10 +72,14 @@ export function chart({ title, times, series, format = String, signal, height = 
 		if (details.open) empty(table, times.length ? numbers(times, series, format, link) : 'No data yet.');
 	}
 
-	/* Without a pointer the legend shows the newest values. */
+	/* Without a pointer the legend shows the newest step that has a value. */
+	const known_at = (i) => series.some((s) => !s.faint && s.values[i] !== null && s.values[i] !== undefined);
 	const newest = () =>
 		requestAnimationFrame(() => {
-			if (plot && !(plot.cursor.left >= 0)) plot.setLegend({ idx: times.length - 1 });
+			if (!plot || plot.cursor.left >= 0) return;
+			let last = times.length - 1;
+			while (last > 0 && !known_at(last)) last--;
+			plot.setLegend({ idx: last });
 		});
 
 	function draw() {

@@ -58,6 +58,12 @@ function show_columns(list, hidden) {
 		});
 }
 
+function close_on_escape(e) {
+	if (e.key !== 'Escape') return;
+	e.currentTarget.open = false;
+	e.currentTarget.querySelector('summary').focus();
+}
+
 function options(list, caption, columns) {
 	const name = choices_of(columns);
 	const hidden = new Set(settings.get(name, '').split(',').filter(Boolean).map(Number));
@@ -72,7 +78,8 @@ function options(list, caption, columns) {
 		return h('label', {}, box, ' ', heading(c.title));
 	});
 	show_columns(list, hidden);
-	return h('details', { class: 'options' }, h('summary', { 'aria-label': `Options of the table: ${caption}` }, '⋯'),
+	return h('details', { class: 'options', onkeydown: close_on_escape },
+		h('summary', { 'aria-label': `Options of the table: ${caption}` }, '⋯'),
 		h('div', { class: 'menu' }, h('fieldset', {}, h('legend', {}, 'Columns'), boxes),
 			h('button', { type: 'button', class: 'small', onclick: () => save('tollgate.csv', csv_of(list), 'text/csv') }, 'Export CSV')));
 }

@@ -104,6 +104,8 @@ async function tables_sort_and_export(page) {
 	is("tables: a column that was left out stays left out", await list.locator('td[data-title="Cost"]').first().isVisible(), false);
 	await list.locator("summary").click();
 	await list.getByLabel("Cost").check();
+	await page.keyboard.press("Escape");
+	is("tables: Escape closes the options, and the focus is on them", await page.evaluate(() => document.activeElement.matches(".options:not([open]) summary")), true);
 }
 
 /* Names and series that are hard to draw. */

@@ -46,6 +46,7 @@ export const questions = [
 	}],
 	["who spent most this week", async (page) => {
 		await nav(page, "People");
+		await says(page, /Usage of the last/);
 		await page.getByLabel("Time range").selectOption("7d");
 		await says(page, /Usage of the last 7d/);
 		const row = main(page).locator("table.list").first().locator("tbody tr").first();
