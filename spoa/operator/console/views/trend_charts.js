@@ -56,11 +56,12 @@ const CHARTS = {
 
 /* Which daemons the sums are of. */
 function source(got) {
-	if (got.alone) return h('p', { class: 'dim' }, 'The charts show only this daemon.');
+	if (got.alone) return h('p', { class: 'dim' }, 'The charts show only this daemon, because it shares no Redis or Redis does not answer.');
 	const missing = got.daemons.filter((d) => d.missing);
 	return missing.length > 0 &&
-		h('p', {}, mark({ label: 'incomplete', kind: 'edit' }), ' The charts lack the daemon ',
-			missing.map((d, i) => [i ? ', ' : null, data(d.node)]), ', because its sums are not in Redis.');
+		h('p', {}, mark({ label: 'incomplete', kind: 'edit' }), ' No new figures of the daemon ',
+			missing.map((d, i) => [i ? ', ' : null, data(d.node)]),
+			' have reached Redis for ten seconds. The charts have its figures until then.');
 }
 
 /* The section of these charts. row(got, by): if given, only this row of the answer is shown. */
