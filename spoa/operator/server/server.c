@@ -107,6 +107,13 @@ begin_stop(struct running *run)
 	ev_timer_start(run->loop, &run->drain_check);
 }
 
+static void
+set_decides(struct server *s, bool decides)
+{
+	atomic_store(&s->decides, decides);
+	group_self_changed(s->group);
+}
+
 /* The other instance decides. */
 static void
 hand_away(void *running)
@@ -114,6 +121,7 @@ hand_away(void *running)
 	struct running *run = TAGGED(running, running);
 
 	run->s->front_of->handed(run->s->front);
+	set_decides(run->s, false);
 	begin_stop(run);
 }
 
@@ -395,12 +403,15 @@ share_kept(struct server *s, const struct config *cfg, struct buf *why)
 	return err;
 }
 
-/* What the other daemons learn of this one. */
+/* Appends what the other daemons learn of this one, if this instance decides: the other instance of the daemon has
+ * the same admin socket. */
 static void
 put_group_self(void *arg, struct buf *out)
 {
 	struct server *s = arg;
 
+	if (!atomic_load(&s->decides))
+		return;
 	SCOPED_SNAPSHOT(snap, s);
 	group_member_put(&(struct group_member){ .policy = snap->policy->label,
 				 .version = snap->policy->version,
@@ -752,6 +763,7 @@ server_run(const char *config_file, bool take, const struct server_front *front)
 		code = EXIT_ANOTHER_DECIDES;
 		goto stop;
 	}
+	set_decides(&s, true);
 	handover_serve(&s.handover);
 	listen_close_unused();
 	server_notify("READY=1\nSTATUS=");
