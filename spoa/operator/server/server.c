@@ -135,15 +135,7 @@ load_for_hand_over(void *running, struct buf *why)
 	return reload_refused(&run->s->reloading, why) ? ERR_SYNTAX : 0;
 }
 
-static int
-serve_front(void *running, struct buf *why)
-{
-	struct running *run = TAGGED(running, running);
-
-	return run->s->front_of->serve(run->s->front, why);
-}
-
-static const struct handover_ops hand_over = { hand_away, load_for_hand_over, serve_front };
+static const struct handover_ops hand_over = { hand_away, load_for_hand_over };
 
 static void
 on_term(struct ev_loop *loop, ev_signal *w, int revents UNUSED)
@@ -764,6 +756,11 @@ server_run(const char *config_file, bool take, const struct server_front *front)
 		goto stop;
 	}
 	set_decides(&s, true);
+	/* This instance decides, and the older one has gone: after this code, systemd starts it again. */
+	if (front->serve(s.front, &why) < 0) {
+		code = 1;
+		goto stop;
+	}
 	handover_serve(&s.handover);
 	listen_close_unused();
 	server_notify("READY=1\nSTATUS=");
