@@ -113,3 +113,18 @@ tg policy apply --why 'other names' --yes
 tg policy back "$third" --why 'the names before' --yes
 is "back writes no file that is outside of the policy's folder" "$? $(cat "$D/elsewhere/names.txt")" "1 Xanadu"
 like "and names the file" "$(cat "$D/out")" "elsewhere/names.txt: differs from version ${third:0:12}, and is not written"
+
+# ---- the exit code, if the version cannot be looked up ----
+
+# with CONFIGURATION ARGUMENTS…
+with() { "$B/tollgate" policy back "${@:2}" --why 'looked up' --yes -c "$1" >"$D/out" 2>&1; }
+sed "s#$daemon#$D/nobody.sock#" "$D/tollgate.yaml" >"$D/nobody.yaml"
+with "$D/nobody.yaml"
+like "back without a version, while the daemon does not answer, is exit 2" "$? $(cat "$D/out")" '^2 .*nobody.sock'
+cp -r "$D/journal.policies" "$D/unreadable.policies"
+: >"$D/unreadable"
+sed "s#^\( *journal: *\"\?\)$D/journal\b#\1$D/unreadable#; s#$JOURNAL\b#$D/unreadable#" "$D/tollgate.yaml" >"$D/unreadable.yaml"
+with "$D/unreadable.yaml" "$first"
+like "back with a journal that cannot be read is exit 2" "$? $(cat "$D/out")" '^2 .*unreadable'
+with "$D/tollgate.yaml" 000000
+is "back to a version that nobody had is exit 1" "$?" 1

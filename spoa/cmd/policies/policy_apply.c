@@ -627,8 +627,9 @@ policy_apply(int argc, char **argv)
 }
 
 /* Finds a version and the SHA-256 of its text in the records of type `policy`: the last record of
- * `version`, or with `version` NULL the version before the one in force. */
-static bool
+ * `version`, or with `version` NULL the version before the one in force. EXIT_DONE, or another exit code after a
+ * message. */
+static int
 find_record(struct apply *ap, const char *version, json_t **record)
 {
 	struct query q = { .what = ap->what, .journal = ap->cfg->journal, .config = ap->config };
@@ -637,7 +638,7 @@ find_record(struct apply *ap, const char *version, json_t **record)
 	*record = NULL;
 	json_auto_t *s = version ? NULL : daemon_status(ap, ap->socket, &code);
 	if (!version && !s)
-		return false;
+		return code;
 	json_auto_t *list = query_times(&q) || query_begin(&q, NULL, NULL, 0) ? NULL
 									     : versions_read(&q);
 	if (list)
@@ -645,12 +646,14 @@ find_record(struct apply *ap, const char *version, json_t **record)
 					      : versions_before(list,
 							json_text_in(s, "policy_version")));
 	query_end(&q, EXIT_DONE);
-	if (list && !*record)
-		cmd_fail(ap->what,
-			version ? "%s: no record names version %.12s"
-				: "%s: no other policy is on record",
-			ap->cfg->journal, version);
-	return *record != NULL;
+	if (!list)
+		return EXIT_CANNOT;
+	if (*record)
+		return EXIT_DONE;
+	cmd_fail(ap->what,
+		version ? "%s: no record names version %.12s" : "%s: no other policy is on record",
+		ap->cfg->journal, version);
+	return EXIT_NO;
 }
 
 static bool
@@ -684,8 +687,9 @@ take_kept_file(struct apply *ap, const struct set_file *f, const struct diag *in
 	return true;
 }
 
-/* Takes the files of a recorded version that differ from those on disk. */
-static bool
+/* Takes the files of a recorded version that differ from those on disk. EXIT_DONE, or another exit code after a
+ * message. */
+static int
 take_version(struct apply *ap, const json_t *record)
 {
 	const char *version = json_text_in(record, "policy_version"),
@@ -708,9 +712,12 @@ take_version(struct apply *ap, const json_t *record)
 	}
 	for (size_t i = 0; !err && ok && i < ap->back.files.n; i++)
 		ok = take_kept_file(ap, &ap->back.files.v[i], &included);
-	if (err || !ok)
-		cmd_fail(ap->what, "%.*s", SPAN_ARG(ok ? buf_view(&why) : SPAN_LIT("out of memory")));
-	return !err && ok;
+	if (!ok)
+		return cmd_fail(ap->what, "out of memory");
+	if (!err)
+		return EXIT_DONE;
+	cmd_fail(ap->what, "%.*s", SPAN_ARG(buf_view(&why)));
+	return err == ERR_NOTFOUND || err == ERR_AUTH ? EXIT_NO : EXIT_CANNOT;
 }
 
 int
@@ -729,8 +736,9 @@ policy_back(int argc, char **argv)
 		cmd_fail(ap.what, "%.*s", SPAN_ARG(buf_view(&why)));
 		code = EXIT_NO;
 	}
-	if (!code && (!find_record(&ap, given ? version : NULL, &record) ||
-			     !take_version(&ap, record)))
-		code = EXIT_NO;
+	if (!code)
+		code = find_record(&ap, given ? version : NULL, &record);
+	if (!code)
+		code = take_version(&ap, record);
 	return end(&ap, code ? code : run(&ap));
 }
