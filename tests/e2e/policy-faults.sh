@@ -114,6 +114,19 @@ tg policy back "$third" --why 'the names before' --yes
 is "back writes no file that is outside of the policy's folder" "$? $(cat "$D/elsewhere/names.txt")" "1 Xanadu"
 like "and names the file" "$(cat "$D/out")" "elsewhere/names.txt: differs from version ${third:0:12}, and is not written"
 
+# A program with other detection rules, as after an upgrade
+LC_ALL=C sed 's/transit, bank, wire, ach\]/transit, bank, wire, acx]/' "$B/tollgate" >"$D/upgraded"
+chmod +x "$D/upgraded"
+echo '# edited' >>"$D/p/30.yaml"
+before=$(in_force)
+"$D/upgraded" policy back "$third" --why 'the names before' --yes -c "$D/tollgate.yaml" >"$D/out" 2>&1
+is "nor does it put the other files in force after an upgrade" "$? $(in_force) $(tail -n1 "$D/p/30.yaml")" "1 $before # edited"
+unlike "and does not take the mixture for that version" "$(cat "$D/out")" 'becomes'
+like "and names what to do" "$(cat "$D/out")" 'give the file that is not written the contents of version'
+echo 'Rosebud' >"$D/elsewhere/names.txt"
+"$D/upgraded" policy back "$third" --why 'the names before' -c "$D/tollgate.yaml" >"$D/out" 2>&1 </dev/null
+like "with that file as it was, other detection rules change the version" "$(cat "$D/out")" "version ${third:0:12} becomes .*other detection rules"
+
 # ---- the exit code, if the version cannot be looked up ----
 
 # with CONFIGURATION ARGUMENTS…

@@ -43,6 +43,7 @@ struct apply {
 	char before[65]; /* of the policy in force */
 	/* back: the version that is put in force again; version NULL: apply */
 	struct kept_policy back;
+	size_t foreign; /* files of that version that differ on the disk and are not written */
 };
 
 /* ---- what is put in force ---- */
@@ -142,7 +143,8 @@ same_built_in(const struct file_set *read, const struct file_set *kept)
 }
 
 /* Compares the policy that was read with the version that was asked for. A file that was added since
- * changes the version, and `back` removes no file. */
+ * changes the version, and `back` removes no file. Only other detection rules may change the version: with a file
+ * that was not written, the policy would be a mixture of two versions. */
 static bool
 is_wanted_version(struct apply *ap, const struct file_set *read)
 {
@@ -158,7 +160,7 @@ is_wanted_version(struct apply *ap, const struct file_set *read)
 		cmd_fail(ap->what, "%s: version %.12s does not have this file", f->name,
 			ap->back.version);
 	}
-	if (!added && !same_built_in(read, &ap->back.files)) {
+	if (!added && !ap->foreign && !same_built_in(read, &ap->back.files)) {
 		printf("version %.12s becomes %s: this program has other detection rules\n",
 			ap->back.version, ap->label);
 		return true;
@@ -166,6 +168,13 @@ is_wanted_version(struct apply *ap, const struct file_set *read)
 	if (added)
 		cmd_fail(ap->what, "remove %s, and run the command again: nothing was changed",
 			added == 1 ? "this file" : "these files");
+	else if (ap->foreign)
+		cmd_fail(ap->what,
+			"give %s the contents of version %.12s (`tollgate policy show` prints "
+			"them), and run the command again: nothing was changed",
+			ap->foreign == 1 ? "the file that is not written"
+					 : "the files that are not written",
+			ap->back.version);
 	else
 		cmd_fail(ap->what,
 			"with the present configuration the files of version %.12s make the policy "
@@ -669,7 +678,7 @@ is_in_folder(const char *folder, const char *name)
 }
 
 /* Adds a file to those that are installed, unless the disk has these contents. A file elsewhere
- * that the policy does not include belongs to somebody else, and is not written. */
+ * that the policy does not include belongs to somebody else: it is counted in ap->foreign, and not written. */
 static bool
 take_kept_file(struct apply *ap, const struct set_file *f, const struct diag *included)
 {
@@ -684,6 +693,7 @@ take_kept_file(struct apply *ap, const struct set_file *f, const struct diag *in
 		return file_set_add(&ap->next, f->kind, f->name, f->text);
 	cmd_fail(ap->what, "%s: differs from version %.12s, and is not written: it is outside of %s",
 		f->name, ap->back.version, folder);
+	ap->foreign++;
 	return true;
 }
 
