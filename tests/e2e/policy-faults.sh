@@ -44,10 +44,12 @@ while read -r order code version file; do
 	is "an order that is $order: exit code, version in force, new file" \
 		"$? $(in_force) $([ -e "$D/p/20.yaml" ] && echo stays || echo removed)" "$code $version $file"
 	[ "$order" != unknown ] || like "the message names the policy in force" "$(tr '\n' ' ' <"$D/out")" "it is not known whether .*still in force is [^ ]*${first:0:12}"
+	[ "$order" != handed ] || like "the message names the command that repeats the order" "$(tr '\n' ' ' <"$D/out")" 'Repeat the order with `tollgate policy apply --why TEXT`'
 	rm -f "$D/p/20.yaml"
 	tg policy apply --why 'the first again' --yes
 done <<-ROWS
 	refused 1 $first removed
+	handed 2 $first stays
 	unknown 2 $first stays
 	lost 2 $first stays
 	carried 0 $second stays

@@ -61,7 +61,27 @@ came() { [ "$(grep -c '^data: ' "$D/stream")" -ge 2 ]; }
 check "a stream is open" wait_for came
 control '{}'
 members() { redis hkeys 'tollgate:{group}:policies' | sort | xargs; }
+# a command that reached the older instance before the upgrade, and sends its order after it
+python3 - "$SOCKETS/admin.sock" "$D/order" >"$D/ordered" <<-'PY' &
+	import http.client, os, socket, sys, time
+	c = http.client.HTTPConnection("tollgate")
+	c.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+	c.sock.connect(sys.argv[1])
+	c.request("GET", "/healthz")
+	c.getresponse().read()
+	print("connected", flush=True)
+	while not os.path.exists(sys.argv[2]):
+	    time.sleep(0.05)
+	c.request("POST", "/reload", '{"reason": "late"}', {"content-type": "application/json"})
+	r = c.getresponse()
+	print(r.status, r.read().decode())
+PY
+command=$!
+wait_for grep -q connected "$D/ordered"
 check "an upgrade while the stream is open" upgrade
+touch "$D/order"
+wait $command
+like "an order that reaches the older instance is to be repeated" "$(cat "$D/ordered")" '422 .*"result":"repeat".*the other instance decides: repeat the order'
 sed -i 's/^name: again/name: drained/' "$policy"
 "$build/tollgate" policy apply -c "$D/tollgate.yaml" --why 'during the drain' --yes >"$D/out" 2>&1 && code=0 || code=$?
 like "policy apply right after the upgrade returns 0" "$code $(tr '\n' ' ' <"$D/out")" '^0 '

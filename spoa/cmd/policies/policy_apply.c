@@ -418,6 +418,11 @@ order_reload(const struct apply *ap, const char *socket)
 	const char *error = json_str_in(said, "error");
 	if (status == 200)
 		return EXIT_DONE;
+	if (str_same(json_str_in(said, "result"), "repeat"))
+		return cmd_fail(ap->what,
+			"the other instance of the daemon decides by now, and may have read the new "
+			"files: they stay installed. Repeat the order with `tollgate policy apply "
+			"--why TEXT`, without FILE");
 	if (!str_same(json_str_in(said, "result"), "refused") && (status < 400 || !error)) {
 		if (!why.n)
 			buf_str(&why, "the daemon did not report an outcome within its time");
