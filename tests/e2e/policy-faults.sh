@@ -44,10 +44,12 @@ while read -r order code version file; do
 	is "an order that is $order: exit code, version in force, new file" \
 		"$? $(in_force) $([ -e "$D/p/20.yaml" ] && echo stays || echo removed)" "$code $version $file"
 	[ "$order" != unknown ] || like "the message names the policy in force" "$(tr '\n' ' ' <"$D/out")" "it is not known whether .*still in force is [^ ]*${first:0:12}"
+	[ "$order" != handed ] || like "the message names the command that repeats the order" "$(tr '\n' ' ' <"$D/out")" 'Repeat the order with `tollgate policy apply --why TEXT`'
 	rm -f "$D/p/20.yaml"
 	tg policy apply --why 'the first again' --yes
 done <<-ROWS
 	refused 1 $first removed
+	handed 2 $first stays
 	unknown 2 $first stays
 	lost 2 $first stays
 	carried 0 $second stays
@@ -113,3 +115,31 @@ tg policy apply --why 'other names' --yes
 tg policy back "$third" --why 'the names before' --yes
 is "back writes no file that is outside of the policy's folder" "$? $(cat "$D/elsewhere/names.txt")" "1 Xanadu"
 like "and names the file" "$(cat "$D/out")" "elsewhere/names.txt: differs from version ${third:0:12}, and is not written"
+
+# A program with other detection rules, as after an upgrade
+LC_ALL=C sed 's/transit, bank, wire, ach\]/transit, bank, wire, acx]/' "$B/tollgate" >"$D/upgraded"
+chmod +x "$D/upgraded"
+echo '# edited' >>"$D/p/30.yaml"
+before=$(in_force)
+"$D/upgraded" policy back "$third" --why 'the names before' --yes -c "$D/tollgate.yaml" >"$D/out" 2>&1
+is "nor does it put the other files in force after an upgrade" "$? $(in_force) $(tail -n1 "$D/p/30.yaml")" "1 $before # edited"
+unlike "and does not take the mixture for that version" "$(cat "$D/out")" 'becomes'
+like "and names what to do" "$(cat "$D/out")" 'give the file that is not written the contents of version'
+echo 'Rosebud' >"$D/elsewhere/names.txt"
+"$D/upgraded" policy back "$third" --why 'the names before' -c "$D/tollgate.yaml" >"$D/out" 2>&1 </dev/null
+like "with that file as it was, other detection rules change the version" "$(cat "$D/out")" "version ${third:0:12} becomes .*other detection rules"
+
+# ---- the exit code, if the version cannot be looked up ----
+
+# with CONFIGURATION ARGUMENTS…
+with() { "$B/tollgate" policy back "${@:2}" --why 'looked up' --yes -c "$1" >"$D/out" 2>&1; }
+sed "s#$daemon#$D/nobody.sock#" "$D/tollgate.yaml" >"$D/nobody.yaml"
+with "$D/nobody.yaml"
+like "back without a version, while the daemon does not answer, is exit 2" "$? $(cat "$D/out")" '^2 .*nobody.sock'
+cp -r "$D/journal.policies" "$D/unreadable.policies"
+: >"$D/unreadable"
+sed "s#^\( *journal: *\"\?\)$D/journal\b#\1$D/unreadable#; s#$JOURNAL\b#$D/unreadable#" "$D/tollgate.yaml" >"$D/unreadable.yaml"
+with "$D/unreadable.yaml" "$first"
+like "back with a journal that cannot be read is exit 2" "$? $(cat "$D/out")" '^2 .*unreadable'
+with "$D/tollgate.yaml" 000000
+is "back to a version that nobody had is exit 1" "$?" 1

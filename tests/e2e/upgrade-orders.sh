@@ -1,5 +1,5 @@
 # During `tollgate upgrade`: a policy that comes into force while the new instance starts stays in force; until the new instance
-# decides, the older one answers commands; listeners that the configuration no longer has are closed.
+# decides, the older one answers commands; while the older one drains, orders reach the new one; listeners that the configuration no longer has are closed.
 . "$(dirname "$0")/lib.sh"
 . "$here/upgrade.bash"
 policy=$D/policy.yaml
@@ -52,6 +52,47 @@ check "one instance is left" wait_for others_gone
 is "and the older one decides by its policy" "$(node_of) $(in_force)" "a_b $second"
 mv "$D/good.yaml" "$policy"
 "$build/tollgate" reload -c "$D/tollgate.yaml" >/dev/null
+
+# while the older instance drains, orders reach the one that decides
+control '{"hold_after_events":2}'
+curl -sN -m 90 -H "$auth" -H "$json" "$EDGE/v1/chat/completions" -d "$stream" >"$D/stream" &
+stream_pid=$!
+came() { [ "$(grep -c '^data: ' "$D/stream")" -ge 2 ]; }
+check "a stream is open" wait_for came
+control '{}'
+members() { redis hkeys 'tollgate:{group}:policies' | sort | xargs; }
+# a command that reached the older instance before the upgrade, and sends its order after it
+python3 - "$SOCKETS/admin.sock" "$D/order" >"$D/ordered" <<-'PY' &
+	import http.client, os, socket, sys, time
+	c = http.client.HTTPConnection("tollgate")
+	c.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+	c.sock.connect(sys.argv[1])
+	c.request("GET", "/healthz")
+	c.getresponse().read()
+	print("connected", flush=True)
+	while not os.path.exists(sys.argv[2]):
+	    time.sleep(0.05)
+	c.request("POST", "/reload", '{"reason": "late"}', {"content-type": "application/json"})
+	r = c.getresponse()
+	print(r.status, r.read().decode())
+PY
+command=$!
+wait_for grep -q connected "$D/ordered"
+check "an upgrade while the stream is open" upgrade
+touch "$D/order"
+wait $command
+like "an order that reaches the older instance is to be repeated" "$(cat "$D/ordered")" '422 .*"result":"repeat".*the other instance decides: repeat the order'
+sed -i 's/^name: again/name: drained/' "$policy"
+"$build/tollgate" policy apply -c "$D/tollgate.yaml" --why 'during the drain' --yes >"$D/out" 2>&1 && code=0 || code=$?
+like "policy apply right after the upgrade returns 0" "$code $(tr '\n' ' ' <"$D/out")" '^0 '
+unlike "and does not list the older instance" "$(cat "$D/out")" 'node a(_b)?: .* in force, from the same file'
+like "the policy is in force" "$(in_force)" '^drained@'
+check "other daemons see one instance of the daemon in Redis" wait_for says "^$(node_of)\$" members
+sleep 2
+is "and the older one does not write its field again" "$(members) $(deciding | wc -l)" "$(node_of) 2"
+release
+wait $stream_pid
+check "the older instance ends" wait_for others_gone
 
 cp "$D/tollgate.yaml" "$D/good.yaml"
 echo 'nonsense: 1' >>"$D/tollgate.yaml"

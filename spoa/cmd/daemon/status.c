@@ -120,14 +120,15 @@ cmd_status(int argc, char **argv)
 }
 
 /* {"result":"done","errors":["file:line:column: ..."]}, and /status after it. "unknown": the daemon
- * is still busy with the order. */
+ * is still busy with the order. "repeat": the other instance decides. */
 static int
 show_reload(struct span answer, struct span status, bool ok)
 {
 	json_auto_t *o = json_loadb(answer.p, answer.n, 0, NULL);
 	json_auto_t *now = json_loadb(status.p, status.n, 0, NULL);
 	const char *policy = json_str_in(now, "policy");
-	bool unknown = str_same(json_str_in(o, "result"), "unknown");
+	bool unknown = str_same(json_str_in(o, "result"), "unknown"),
+	     repeat = str_same(json_str_in(o, "result"), "repeat");
 	const char *at_restart = json_str_in(o, "at_restart");
 	const json_t *one;
 	size_t i;
@@ -137,6 +138,7 @@ show_reload(struct span answer, struct span status, bool ok)
 		ok	? "reloaded: policy %s\n"
 		: unknown ? "tollgate: reload: the daemon has not finished the reload within its "
 			    "time; policy %s is in force now; look at `tollgate status`\n"
+		: repeat  ? "tollgate: reload: not carried out, policy %s is in force now\n"
 			  : "tollgate: reload: refused, policy %s stays in force\n",
 		policy ? policy : "?");
 	if (at_restart && *at_restart)
@@ -145,7 +147,7 @@ show_reload(struct span answer, struct span status, bool ok)
 	json_array_foreach(json_object_get(o, "errors"), i, one) buf_printf(
 		&text, "%s\n", json_string_value(one) ? json_string_value(one) : "?");
 	plain_print(ok ? stdout : stderr, buf_view(&text));
-	return ok ? EXIT_DONE : unknown ? EXIT_CANNOT : EXIT_NO;
+	return ok ? EXIT_DONE : unknown || repeat ? EXIT_CANNOT : EXIT_NO;
 }
 
 int

@@ -43,6 +43,7 @@ struct apply {
 	char before[65]; /* of the policy in force */
 	/* back: the version that is put in force again; version NULL: apply */
 	struct kept_policy back;
+	size_t foreign; /* files of that version that differ on the disk and are not written */
 };
 
 /* ---- what is put in force ---- */
@@ -142,7 +143,8 @@ same_built_in(const struct file_set *read, const struct file_set *kept)
 }
 
 /* Compares the policy that was read with the version that was asked for. A file that was added since
- * changes the version, and `back` removes no file. */
+ * changes the version, and `back` removes no file. Only other detection rules may change the version: with a file
+ * that was not written, the policy would be a mixture of two versions. */
 static bool
 is_wanted_version(struct apply *ap, const struct file_set *read)
 {
@@ -158,7 +160,7 @@ is_wanted_version(struct apply *ap, const struct file_set *read)
 		cmd_fail(ap->what, "%s: version %.12s does not have this file", f->name,
 			ap->back.version);
 	}
-	if (!added && !same_built_in(read, &ap->back.files)) {
+	if (!added && !ap->foreign && !same_built_in(read, &ap->back.files)) {
 		printf("version %.12s becomes %s: this program has other detection rules\n",
 			ap->back.version, ap->label);
 		return true;
@@ -166,6 +168,13 @@ is_wanted_version(struct apply *ap, const struct file_set *read)
 	if (added)
 		cmd_fail(ap->what, "remove %s, and run the command again: nothing was changed",
 			added == 1 ? "this file" : "these files");
+	else if (ap->foreign)
+		cmd_fail(ap->what,
+			"give %s the contents of version %.12s (`tollgate policy show` prints "
+			"them), and run the command again: nothing was changed",
+			ap->foreign == 1 ? "the file that is not written"
+					 : "the files that are not written",
+			ap->back.version);
 	else
 		cmd_fail(ap->what,
 			"with the present configuration the files of version %.12s make the policy "
@@ -409,6 +418,11 @@ order_reload(const struct apply *ap, const char *socket)
 	const char *error = json_str_in(said, "error");
 	if (status == 200)
 		return EXIT_DONE;
+	if (str_same(json_str_in(said, "result"), "repeat"))
+		return cmd_fail(ap->what,
+			"the other instance of the daemon decides by now, and may have read the new "
+			"files: they stay installed. Repeat the order with `tollgate policy apply "
+			"--why TEXT`, without FILE");
 	if (!str_same(json_str_in(said, "result"), "refused") && (status < 400 || !error)) {
 		if (!why.n)
 			buf_str(&why, "the daemon did not report an outcome within its time");
@@ -627,8 +641,9 @@ policy_apply(int argc, char **argv)
 }
 
 /* Finds a version and the SHA-256 of its text in the records of type `policy`: the last record of
- * `version`, or with `version` NULL the version before the one in force. */
-static bool
+ * `version`, or with `version` NULL the version before the one in force. EXIT_DONE, or another exit code after a
+ * message. */
+static int
 find_record(struct apply *ap, const char *version, json_t **record)
 {
 	struct query q = { .what = ap->what, .journal = ap->cfg->journal, .config = ap->config };
@@ -637,7 +652,7 @@ find_record(struct apply *ap, const char *version, json_t **record)
 	*record = NULL;
 	json_auto_t *s = version ? NULL : daemon_status(ap, ap->socket, &code);
 	if (!version && !s)
-		return false;
+		return code;
 	json_auto_t *list = query_times(&q) || query_begin(&q, NULL, NULL, 0) ? NULL
 									     : versions_read(&q);
 	if (list)
@@ -645,12 +660,14 @@ find_record(struct apply *ap, const char *version, json_t **record)
 					      : versions_before(list,
 							json_text_in(s, "policy_version")));
 	query_end(&q, EXIT_DONE);
-	if (list && !*record)
-		cmd_fail(ap->what,
-			version ? "%s: no record names version %.12s"
-				: "%s: no other policy is on record",
-			ap->cfg->journal, version);
-	return *record != NULL;
+	if (!list)
+		return EXIT_CANNOT;
+	if (*record)
+		return EXIT_DONE;
+	cmd_fail(ap->what,
+		version ? "%s: no record names version %.12s" : "%s: no other policy is on record",
+		ap->cfg->journal, version);
+	return EXIT_NO;
 }
 
 static bool
@@ -666,7 +683,7 @@ is_in_folder(const char *folder, const char *name)
 }
 
 /* Adds a file to those that are installed, unless the disk has these contents. A file elsewhere
- * that the policy does not include belongs to somebody else, and is not written. */
+ * that the policy does not include belongs to somebody else: it is counted in ap->foreign, and not written. */
 static bool
 take_kept_file(struct apply *ap, const struct set_file *f, const struct diag *included)
 {
@@ -681,11 +698,13 @@ take_kept_file(struct apply *ap, const struct set_file *f, const struct diag *in
 		return file_set_add(&ap->next, f->kind, f->name, f->text);
 	cmd_fail(ap->what, "%s: differs from version %.12s, and is not written: it is outside of %s",
 		f->name, ap->back.version, folder);
+	ap->foreign++;
 	return true;
 }
 
-/* Takes the files of a recorded version that differ from those on disk. */
-static bool
+/* Takes the files of a recorded version that differ from those on disk. EXIT_DONE, or another exit code after a
+ * message. */
+static int
 take_version(struct apply *ap, const json_t *record)
 {
 	const char *version = json_text_in(record, "policy_version"),
@@ -708,9 +727,12 @@ take_version(struct apply *ap, const json_t *record)
 	}
 	for (size_t i = 0; !err && ok && i < ap->back.files.n; i++)
 		ok = take_kept_file(ap, &ap->back.files.v[i], &included);
-	if (err || !ok)
-		cmd_fail(ap->what, "%.*s", SPAN_ARG(ok ? buf_view(&why) : SPAN_LIT("out of memory")));
-	return !err && ok;
+	if (!ok)
+		return cmd_fail(ap->what, "out of memory");
+	if (!err)
+		return EXIT_DONE;
+	cmd_fail(ap->what, "%.*s", SPAN_ARG(buf_view(&why)));
+	return err == ERR_NOTFOUND || err == ERR_AUTH ? EXIT_NO : EXIT_CANNOT;
 }
 
 int
@@ -729,8 +751,9 @@ policy_back(int argc, char **argv)
 		cmd_fail(ap.what, "%.*s", SPAN_ARG(buf_view(&why)));
 		code = EXIT_NO;
 	}
-	if (!code && (!find_record(&ap, given ? version : NULL, &record) ||
-			     !take_version(&ap, record)))
-		code = EXIT_NO;
+	if (!code)
+		code = find_record(&ap, given ? version : NULL, &record);
+	if (!code)
+		code = take_version(&ap, record);
 	return end(&ap, code ? code : run(&ap));
 }

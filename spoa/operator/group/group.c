@@ -1,5 +1,5 @@
-/* One turn a second: read Redis' time and the hash, write the own field, and remove fields that
- * nobody has written for a day. Values of the hash are outside input: they are read within limits,
+/* One turn a second: read Redis' time and the hash, write or remove the own field, and remove fields
+ * that nobody has written for a day. Values of the hash are outside input: they are read within limits,
  * and only listed. */
 #include "operator/group/group.h"
 
@@ -138,6 +138,15 @@ remove_member(struct group *g, struct span node)
 	return ok;
 }
 
+/* Returns true if the field belongs to the other instance of this daemon. */
+static bool
+is_own_instance(const json_t *o, const json_t *self)
+{
+	const char *daemon = json_str_in(self, "daemon");
+
+	return daemon && str_same(json_str_in(o, "daemon"), daemon);
+}
+
 /* Lists the members of a reply to HGETALL. False: Redis is away. */
 static bool
 list_members(struct group *g, const redisReply *all, const json_t *self, int64_t now_s,
@@ -155,7 +164,8 @@ list_members(struct group *g, const redisReply *all, const json_t *self, int64_t
 					: GONE_S;
 		if ((age_s >= GONE_S || age_s < -LIVE_S) && !remove_member(g, node))
 			return false;
-		if (age_s < LIVE_S && age_s >= -LIVE_S && !span_is(node, g->node))
+		if (age_s < LIVE_S && age_s >= -LIVE_S && !span_is(node, g->node) &&
+			!is_own_instance(o, self))
 			put_other(node, o, self, out);
 		if (age_s < GONE_S && age_s >= -LIVE_S && !span_is(node, g->node))
 			group_trends_node(g, json_str_in(o, "daemon"), age_s < LIVE_S);
@@ -198,6 +208,13 @@ write_self(struct group *g, struct span self)
 	return ok;
 }
 
+/* Writes the own field, or removes it if `self` is NULL: this instance does not decide. */
+static bool
+share_self(struct group *g, const json_t *self, struct span text)
+{
+	return self ? write_self(g, text) : remove_member(g, span_str(g->node));
+}
+
 static enum turn
 group_turn(void *arg, uint64_t puts UNUSED)
 {
@@ -209,10 +226,13 @@ group_turn(void *arg, uint64_t puts UNUSED)
 	if (!turns_dial(&g->turns, SPAN_LIT(GROUP_KEY)) || !read_group_time(g, &now_s))
 		return TURN_AWAY;
 	g->self(g->arg, &self);
-	json_put_int(&self, "at", now_s);
-	json_put_close(&self, '}');
+	if (self.n) {
+		json_put_int(&self, "at", now_s);
+		json_put_close(&self, '}');
+	}
 	json_auto_t *o = buf_failed(&self) ? NULL : json_loadb(self.p, self.n, 0, NULL);
-	if (!o || !write_self(g, buf_view(&self)) || !read_group(g, o, now_s, &others))
+	if ((self.n && !o) || !share_self(g, o, buf_view(&self)) ||
+		!read_group(g, o, now_s, &others))
 		return TURN_AWAY;
 	if (!group_trends_turn(g))
 		return TURN_AWAY;
@@ -260,6 +280,13 @@ group_start(const char *node, const struct redis_options *redis,
 	if (turns_start(&g->turns, why))
 		group_stop(&g);
 	return g;
+}
+
+void
+group_self_changed(struct group *g)
+{
+	if (g)
+		turns_soon(&g->turns);
 }
 
 void

@@ -598,8 +598,6 @@ handover_take(struct handover *h, const int *agent_fds, size_t n, struct buf *wh
 	struct taken t = { .n = 0 };
 	int err = h->older >= 0 ? receive_connections(h, &t, why) : 0;
 
-	if (!err)
-		err = h->ops->serve(h->arg, why);
 	if (!err && t.go)
 		err = send_decides(h, why);
 	for (unsigned i = 0; i < h->nworkers && !err; i++)

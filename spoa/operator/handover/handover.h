@@ -49,8 +49,6 @@ struct handover_ops {
 	void (*gone)(void *arg);
 	/* Reads configuration and policy again. 0, or a negative error with *why. */
 	int (*load)(void *arg, struct buf *why);
-	/* Accepts on the admin server's sockets. 0, or a negative error with *why. */
-	int (*serve)(void *arg, struct buf *why);
 };
 
 struct handover {
@@ -79,8 +77,8 @@ void handover_init(struct handover *h, struct ev_loop *loop, const _Atomic bool 
 int handover_join(struct handover *h, bool take, struct buf *why);
 /* Another instance decides, and waits for handover_take(). */
 bool handover_joined(const struct handover *h);
-/* Takes over the connections of the other instance, if there is one, and lets the workers and the
- * admin server accept. Called when everything else runs. Returns 0 if this instance decides, or a negative error with
+/* Takes over the connections of the other instance, if there is one, and lets the workers accept. The admin server
+ * accepts after it: until DECIDES was accepted, the older instance answers orders. Called when everything else runs. Returns 0 if this instance decides, or a negative error with
  * *why if this instance must end. */
 int handover_take(struct handover *h, const int *agent_fds, size_t n, struct buf *why);
 /* Listens for the next hand-over. No socket is a warning in the log, not an error. */

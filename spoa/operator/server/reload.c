@@ -45,6 +45,7 @@ note_outcome(struct reload_outcome *to, const char *by, const struct diag *d, bo
 
 	to->at_ns = clock_wall_ns();
 	to->refused = refused;
+	to->handed = false;
 	to->nerrors = d->errors;
 	snprintf(to->by, sizeof(to->by), "%s", by);
 	buf_clear(&to->errors);
@@ -93,7 +94,10 @@ put_outcome(const struct reloading *r, const struct reload_outcome *of, struct b
 	json_put_open(out, NULL, '{');
 	json_put_time(out, "time", of->at_ns);
 	json_put_form(out, "'by':%t,'result':%s,'errors_total':%u,'errors':[", span_str(of->by),
-		of->refused ? "refused" : "done", (uint64_t)of->nerrors);
+		of->handed    ? "repeat"
+		: of->refused ? "refused"
+			      : "done",
+		(uint64_t)of->nerrors);
 	while (rest.n)
 		json_put_text(out, NULL, span_next(&rest, '\n'));
 	json_put_form(out, "],'at_restart':%t}", buf_view(&r->at_restart));
@@ -417,6 +421,8 @@ refuse_after_hand_over(struct reloading *r, const char *by)
 	diag_file(&d, r->s->config_file, "the other instance decides: repeat the order");
 	report(&d);
 	note_reload(r, by, &d, true, true);
+	SCOPED_LOCK(&r->lock);
+	r->order.handed = true;
 }
 
 void

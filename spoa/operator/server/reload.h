@@ -26,6 +26,7 @@ enum { REASON_MAX = 1024 }; /* bytes of the reason given with an order */
 struct reload_outcome {
 	int64_t at_ns; /* wall time; 0: none since the start */
 	bool refused;
+	bool handed; /* refused because the other instance decides by then: the files were not read */
 	char by[256];
 	unsigned nerrors;
 	struct buf errors; /* lines */
@@ -81,7 +82,8 @@ void reload_keep_look(struct server *s);
 bool reload_ask(struct reloading *r, const char *by, const char *why, struct buf *out);
 /* The last one was refused: the first of its mistakes is appended to *why. Any thread. */
 bool reload_refused(struct reloading *r, struct buf *why);
-/* {"time", "by", "result": "done" | "refused", "errors": […]}, or null. */
+/* {"time", "by", "result": "done" | "refused" | "repeat", "errors": […]}, or null. "repeat": the other instance
+ * decides, and gets the order if it is given again. */
 void reload_status(struct reloading *r, struct buf *out);
 
 #endif

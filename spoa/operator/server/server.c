@@ -107,6 +107,13 @@ begin_stop(struct running *run)
 	ev_timer_start(run->loop, &run->drain_check);
 }
 
+static void
+set_decides(struct server *s, bool decides)
+{
+	atomic_store(&s->decides, decides);
+	group_self_changed(s->group);
+}
+
 /* The other instance decides. */
 static void
 hand_away(void *running)
@@ -114,6 +121,7 @@ hand_away(void *running)
 	struct running *run = TAGGED(running, running);
 
 	run->s->front_of->handed(run->s->front);
+	set_decides(run->s, false);
 	begin_stop(run);
 }
 
@@ -127,15 +135,7 @@ load_for_hand_over(void *running, struct buf *why)
 	return reload_refused(&run->s->reloading, why) ? ERR_SYNTAX : 0;
 }
 
-static int
-serve_front(void *running, struct buf *why)
-{
-	struct running *run = TAGGED(running, running);
-
-	return run->s->front_of->serve(run->s->front, why);
-}
-
-static const struct handover_ops hand_over = { hand_away, load_for_hand_over, serve_front };
+static const struct handover_ops hand_over = { hand_away, load_for_hand_over };
 
 static void
 on_term(struct ev_loop *loop, ev_signal *w, int revents UNUSED)
@@ -395,12 +395,15 @@ share_kept(struct server *s, const struct config *cfg, struct buf *why)
 	return err;
 }
 
-/* What the other daemons learn of this one. */
+/* Appends what the other daemons learn of this one, if this instance decides: the other instance of the daemon has
+ * the same admin socket. */
 static void
 put_group_self(void *arg, struct buf *out)
 {
 	struct server *s = arg;
 
+	if (!atomic_load(&s->decides))
+		return;
 	SCOPED_SNAPSHOT(snap, s);
 	group_member_put(&(struct group_member){ .policy = snap->policy->label,
 				 .version = snap->policy->version,
@@ -750,6 +753,12 @@ server_run(const char *config_file, bool take, const struct server_front *front)
 		goto stop;
 	if (handover_take(&s.handover, so.agent, so.nagent, &why) < 0) {
 		code = EXIT_ANOTHER_DECIDES;
+		goto stop;
+	}
+	set_decides(&s, true);
+	/* This instance decides, and the older one has gone: after this code, systemd starts it again. */
+	if (front->serve(s.front, &why) < 0) {
+		code = 1;
 		goto stop;
 	}
 	handover_serve(&s.handover);

@@ -70,6 +70,7 @@ struct server {
 	unsigned nworkers;
 	_Atomic uint64_t snapshots; /* sent to each worker since the start */
 	_Atomic bool draining;
+	_Atomic bool decides; /* false: this instance waits for its hand-over, or handed over */
 	_Atomic int64_t
 		log_until_ns; /* then the level is that of tollgate.yaml again; 0: never */
 	uint64_t started_us;
