@@ -103,6 +103,8 @@ count_redis_answer(struct count_redis *r, const redisReply *c, int64_t wall_ns)
 	} else if (!strcasecmp(what, "EXPIRE") || !strcasecmp(what, "ZADD") ||
 		   !strcasecmp(what, "ZREMRANGEBYSCORE") || !strcasecmp(what, "ZCARD")) {
 		buf_str(&r->out, ":1\r\n");
+	} else if (!strcasecmp(what, "ZCOUNT")) {
+		buf_str(&r->out, ":0\r\n");
 	} else if (!strcasecmp(what, "ZRANGE")) {
 		buf_str(&r->out, "*0\r\n");
 	} else {

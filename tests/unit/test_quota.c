@@ -1,5 +1,6 @@
 /* Limits: the arithmetic of the windows against a model that remembers every
  * charge, and the table across threads. */
+#include <malloc.h>
 #include <pthread.h>
 #include <sched.h>
 #include <stdio.h>
@@ -597,6 +598,26 @@ a_clock_that_was_ahead_removes_no_count(void **state)
 	quota_table_free(&t);
 }
 
+static void
+notes_that_left_the_window_take_no_memory(void **state)
+{
+	enum { BUCKET_MS = 6060, BUCKETS = 40, ENTRY = 2048 };
+	struct quota_table *t = quota_table_new(NULL);
+	struct quota_dim d;
+	const size_t before = mallinfo2().uordblks;
+
+	(void)state;
+	dim_set(&d, "fast", 1000, 60, 1);
+	for (int i = 0; i < BUCKETS; i++) {
+		struct quota_request q = { .ndims = 1, .dim = { d } };
+		table_reserve(t, &q, 1790000000000 + i * BUCKET_MS);
+		assert_int_equal(q.result, QUOTA_ADMITTED);
+	}
+	assert_true(mallinfo2().uordblks - before <
+		    ENTRY + (WINDOW_ROWS + 2) * QUOTA_SLICES * sizeof(int64_t) * 5 / 4);
+	quota_table_free(&t);
+}
+
 int
 main(void)
 {
@@ -615,6 +636,7 @@ main(void)
 		cmocka_unit_test(no_sum_is_too_large_to_refuse),
 		cmocka_unit_test(a_limit_holds_in_each_window_that_a_wrong_clock_leads_to),
 		cmocka_unit_test(a_clock_that_was_ahead_removes_no_count),
+		cmocka_unit_test(notes_that_left_the_window_take_no_memory),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -865,6 +865,39 @@ a_former_life_is_not_gone_on_with(void **state)
 	line_down(&l);
 }
 
+/* After a hand-over, the usage of the older instance counts in the next epoch, and the instance does not
+ * count in redis.daemons. */
+static void
+a_retired_worker_adds_its_usage_to_the_next_epoch(void **state)
+{
+	enum { LIMIT = 10, OLDER = 9, BEATS_US = 2500000, LATE_US = 2000000 };
+	struct line older, newer;
+	struct ask a;
+	unsigned admitted = OLDER;
+
+	NEEDS_REDIS;
+	line_up(&older, RIG_PATIENT_US);
+	line_up(&newer, RIG_PATIENT_US);
+	quota_together(newer.quota, 1, 1);
+	assert_true(run_until_up(older.redis, RIG_PATIENT_US));
+	assert_true(run_until_up(newer.redis, RIG_PATIENT_US));
+	for (int i = 0; i < OLDER; i++) {
+		ask_wait(older.quota, &a, LIMIT, 0, 0);
+		assert_int_equal(a.q.result, QUOTA_ADMITTED);
+	}
+	quota_retire(older.quota);
+	run_for(LIVES_UNKNOWN_US + BEATS_US);
+	assert_int_equal(newer.m.v[M_QUOTA_UNKNOWN], 0);
+	redis_rig_do(&server, "FLUSHALL");
+	for (uint64_t until = clock_mono_us() + LATE_US; clock_mono_us() < until;) {
+		ask_wait(newer.quota, &a, LIMIT, 0, 0);
+		admitted += a.q.result == QUOTA_ADMITTED;
+	}
+	assert_int_equal(admitted, LIMIT);
+	line_down(&older);
+	line_down(&newer);
+}
+
 int
 main(void)
 {
@@ -878,6 +911,7 @@ main(void)
 		cmocka_unit_test(who_was_missed_is_known_by_name),
 		cmocka_unit_test(another_daemon_does_not_stand_for_the_missing_one),
 		cmocka_unit_test(who_ended_is_not_waited_for),
+		cmocka_unit_test(a_retired_worker_adds_its_usage_to_the_next_epoch),
 		cmocka_unit_test(a_newcomer_waits_for_the_others),
 		cmocka_unit_test(a_worker_that_waits_sees_another_epoch),
 		cmocka_unit_test(a_newcomer_that_was_told_nothing_waits_too),

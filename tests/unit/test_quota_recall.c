@@ -791,6 +791,33 @@ a_full_state_drops_windows_that_are_over_before_it_refuses_a_counter(void **stat
 	quota_fold_free(&f);
 }
 
+static void
+charges_of_all_slices_have_one_place(void **state)
+{
+	static const uint64_t epochs[] = { 0, 5 };
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(epochs) / sizeof(epochs[0]); i++) {
+		struct quota_fold *f = quota_fold_new(NULL);
+		for (int slice = 1; slice <= QUOTA_SLICES; slice++) {
+			char charge[QUOTA_TEXT_MAX], line[1024];
+			struct quota_dim d = { .span = { .kind = QUOTA_ROLLING, .window_s = 60 },
+				.at = { .bucket = 295379537, .epoch = epochs[i], .slice = slice },
+				.n = 1 };
+			strcpy(d.key, "tollgate:q:{r:0123}");
+			int bytes = snprintf(line, sizeof(line),
+				"{\"type\":\"decision\",\"id\":\"R%d\",\"decision\":\"permit\",\"reserved\":[\"%.*s\"]}",
+				slice, (int)quota_write(&d, charge), charge);
+			quota_fold_line(f, "n-00000001-0000000000000001.jsonl", 0,
+				span_of(line, (size_t)bytes));
+		}
+		assert_int_equal(f->ncounts, 1);
+		size_t place = 0;
+		assert_int_equal(quota_fold_counts(f, &place)->own, QUOTA_SLICES);
+		quota_fold_free(&f);
+	}
+}
+
 int
 main(void)
 {
@@ -810,6 +837,7 @@ main(void)
 		cmocka_unit_test(a_request_that_reserved_nothing_is_an_orphan_too),
 		cmocka_unit_test(
 			a_full_state_drops_windows_that_are_over_before_it_refuses_a_counter),
+		cmocka_unit_test(charges_of_all_slices_have_one_place),
 		HIDDEN(an_orphan_is_settled_at_its_reservation),
 		HIDDEN(an_orphan_of_another_life_is_spent_in_this_one),
 		HIDDEN(what_ended_with_redis_is_counted_again),

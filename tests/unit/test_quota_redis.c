@@ -606,6 +606,7 @@ fake_read(struct ev_loop *l, ev_io *w, int revents)
 		first += begun;
 		say(f, begun ? ":1\r\n:1\r\n:0\r\n:1\r\n*2\r\n$-1\r\n$1\r\n7\r\n"
 			     : ":1\r\n:1\r\n:0\r\n:1\r\n" LIFE);
+		say(f, ":0\r\n"); /* no worker retired */
 		const char *names = strstr(at, "\r\nZRANGE\r\n"),
 			   *next = strstr(at, "ZREMRANGEBYSCORE");
 		if (names && (!next || names < next))

@@ -170,11 +170,13 @@ struct quota_daemon {
 	_Atomic uint64_t watcher;    /* name of the one who looks; 0: nobody yet */
 	_Atomic uint64_t watched_us; /* when Redis last answered it */
 	_Atomic uint64_t members;    /* as one counted last: 16 bits, then 48 of the epoch */
+	_Atomic uint64_t retired;    /* of these, workers that retired */
 	_Atomic uint64_t doubts;     /* how often one found its life ended, or silence */
 };
 void quota_beside(struct quota *qt, struct quota_daemon *d, unsigned place);
-/* This worker decides no further request, for example after a hand-over: the other daemons neither count
- * it nor wait for it. Its settlements go on. */
+/* This worker admits no further request, for example after a hand-over. The other daemons do not count the
+ * worker in redis.daemons and in shares, but wait for its usage in a new epoch until it exits. Its
+ * settlements continue. */
 void quota_retire(struct quota *qt);
 /* Who shares its Redis, for those who ask. */
 struct quota_company {

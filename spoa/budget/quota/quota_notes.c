@@ -3,10 +3,15 @@
  * an amount is noted after Redis answered that it is counted, at most once, and a refund reduces the note before
  * the count. A note that is lost costs nothing but time: the amount leaves with its sub-bucket.
  *
+ * Each hash needs a TTL. A worker's first note of each slice sends EXPIRE along. Redis may have lost or
+ * refused an earlier note, or another worker may have removed the hash. So a reply that equals the amount,
+ * which may have made the hash anew, is followed by EXPIRE too.
+ *
  * Notes are read ten sub-buckets later. So they wait for the next pipeline of reservations, or for
  * WAIT_US, and amounts of one slice are one command. */
 #include <stdlib.h>
 
+#include "base/attr.h"
 #include "base/clock.h"
 #include "budget/quota/quota_private.h"
 
@@ -21,8 +26,14 @@ struct quota_notes {
 		char key[QUOTA_KEY_MAX];
 		uint64_t epoch;
 		int64_t bucket, slice, n, ttl_s;
-		bool makes; /* this worker has noted nothing of the sub-bucket before */
+		bool makes; /* this worker has noted nothing of the slice before */
 	} note[NOTES]; /* by hash, bucket and slice; n 0: the place is free */
+	struct sent_notes {
+		struct tag tag;
+		struct quota *quota;
+		size_t n;
+		struct note note[NOTES];
+	} sent; /* the argument of the next pipeline, which copies the first n of its notes */
 };
 
 struct quota_notes *
@@ -60,23 +71,63 @@ expire_hash(struct redis_pipe *p, const char *key, size_t kn, int64_t ttl_s)
 		(const size_t[]){ 6, kn, span_decimal(ttl, ttl_s) });
 }
 
+/* Returns true if the replies from the first one on show that the hash has a TTL. */
+static bool
+has_ttl(const struct note *w, const struct redis_reply_ints *reply)
+{
+	if (w->makes && !reply[1].err && reply[1].i == 1)
+		return true;
+	return !reply[0].err && reply[0].i != w->n;
+}
+
+static void
+on_noted(void *arg, int err, const struct redis_reply_ints *reply, size_t n UNUSED)
+{
+	const struct sent_notes *s = TAGGED(sent_notes, arg);
+	struct redis_pipe *p = NULL;
+	char key[CELL_KEY_TEXT];
+
+	for (const struct note *w = s->note; w < s->note + s->n; w++) {
+		bool ends = !err && has_ttl(w, reply);
+		if (!err)
+			reply += w->makes ? 2 : 1;
+		if (ends)
+			continue;
+		if (!p)
+			p = redis_begin(s->quota->redis, s->n, NULL, NULL, 0);
+		expire_hash(p, key, notes_key(key, w->key, w->epoch, w->bucket), w->ttl_s);
+	}
+	if (p)
+		redis_send(p);
+}
+
 static void
 send_notes(struct quota *qt)
 {
 	struct quota_notes *notes = qt->notes;
+	struct sent_notes *sent = &notes->sent;
 	char key[CELL_KEY_TEXT];
-	struct redis_pipe *p = redis_begin(qt->redis, 2 * notes->n, NULL, NULL, 0);
+
+	sent->n = 0;
 	for (size_t i = 0; i < notes->n; i++) {
 		struct note *w = &notes->note[notes->waits[i]];
-		if (!w->n) /* it was taken */
-			continue;
+		if (w->n) /* else it was taken */
+			sent->note[sent->n++] = *w;
+		w->n = 0;
+	}
+	notes->n = 0;
+	if (!sent->n)
+		return;
+	sent->quota = qt;
+	TAG(sent_notes, sent);
+	struct redis_pipe *p = redis_begin(qt->redis, 2 * sent->n, on_noted, sent,
+		offsetof(struct sent_notes, note) + sent->n * sizeof(sent->note[0]));
+	for (const struct note *w = sent->note; w < sent->note + sent->n; w++) {
 		size_t kn = notes_key(key, w->key, w->epoch, w->bucket);
 		add_to_slice(p, key, kn, w->slice, w->n);
 		if (w->makes)
 			expire_hash(p, key, kn, w->ttl_s);
-		w->n = 0;
 	}
-	notes->n = 0;
 	redis_send(p);
 }
 
@@ -114,7 +165,7 @@ note_place(const struct quota *qt, const struct quota_dim *d, const struct quota
 void
 notes_add(struct quota *qt, const struct quota_dim *d, const struct quota_place *at, int64_t n)
 {
-	const struct cell c = { CELL_SLICES, at->bucket };
+	const struct cell c = { CELL_SLICES, at->bucket * QUOTA_SLICES + at->slice };
 	struct note *w = note_place(qt, d, at);
 
 	if (w && w->n) {

@@ -214,6 +214,19 @@ window_place(struct quota_entry *e, int64_t begin, bool make, int64_t now_s)
 	return place;
 }
 
+/* Frees the notes of sub-buckets that have left the window. Their counts stay: the clock may be wrong. */
+static void
+free_left_slices(struct quota_entry *e, int64_t now_bucket)
+{
+	for (size_t i = 0; i < RING * WAYS; i++) {
+		struct sub *s = &e->sub[i / WAYS][i % WAYS];
+		if (s->id >= now_bucket - WINDOW_ROWS)
+			continue;
+		free(s->slice);
+		s->slice = NULL;
+	}
+}
+
 /* The same for a sub-bucket. */
 static struct sub *
 sub_place(struct quota_entry *e, int64_t bucket, bool make, int64_t now_bucket)
@@ -233,6 +246,7 @@ sub_place(struct quota_entry *e, int64_t bucket, bool make, int64_t now_bucket)
 	}
 	if (!place)
 		return NULL;
+	free_left_slices(e, now_bucket);
 	if (place->slice)
 		memset(place->slice, 0, QUOTA_SLICES * sizeof(int64_t));
 	*place = (struct sub){ .id = bucket, .slice = place->slice };

@@ -162,7 +162,9 @@ add_count(struct quota_fold *f, struct span id, const struct quota_dim *as_recor
 		return;
 	}
 	d.n = 0;
-	if (d.at.epoch) /* a ledger has sums of sub-buckets */
+	/* Sums are kept for sub-buckets, or one caller would need a place for each slice. The amount leaves
+	 * with its sub-bucket, which is later than with its slice. */
+	if (d.span.kind == QUOTA_ROLLING)
 		d.at.slice = 0;
 	struct span charge = span_of(text, quota_write(&d, text));
 	struct fold_count *c = f->count[span_hash(charge) % CHAINS];

@@ -21,7 +21,8 @@ enum {
 	NAMES_US = 1000000,   /* who takes part is read again after so long */
 	NAMES_BYTES = NAMES_MAX * 64,
 	KEY_S = 60,
-	BEAT_COMMANDS = 5,
+	BEAT_COMMANDS = 6,
+	SIGN_COMMANDS = 2,
 	/* Turns where nothing is asked for: while something is under way, of the daemon's one
 	   that watches, of the others. */
 	TURN_MS = 100,
@@ -38,10 +39,11 @@ struct quota_lives {
 	struct life life[LIVES];
 	size_t next;	     /* place of the next one */
 	int64_t members;     /* as last counted; 0: this worker has never taken part */
+	int64_t handed;	     /* of these, workers that retired */
 	int64_t first;	     /* whom it waits for then */
 	int64_t workers;     /* of this daemon; 0: nobody said */
 	bool guesses;	     /* tollgate.yaml does not say how many daemons there are */
-	int64_t most;	     /* members that Redis showed, lately; 0: it was never asked */
+	int64_t most;	     /* deciding() as Redis showed lately; 0: it was never asked */
 	uint64_t most_us;    /* when last */
 	int64_t lasting;     /* the most that were there for long; 0: no more than `first` */
 	bool said;	     /* that these are more */
@@ -256,6 +258,21 @@ epoch_bits(uint64_t word)
 	return word & UINT64_C(0xffffffffffff);
 }
 
+/* The members that admit requests. A retired worker is a member until it exits: in the next epoch, its
+ * usage is waited for. */
+static int64_t
+deciding(int64_t members, int64_t retired)
+{
+	return members > retired ? members - retired : 1;
+}
+
+/* If an ACL rule forbids ZCOUNT, no worker counts as retired. */
+static int64_t
+retired_of(const struct redis_reply_ints *reply)
+{
+	return reply->err ? 0 : reply->i;
+}
+
 static void
 tell_members(struct quota_lives *all, uint64_t epoch, uint64_t now_us)
 {
@@ -263,6 +280,7 @@ tell_members(struct quota_lives *all, uint64_t epoch, uint64_t now_us)
 		return;
 	uint64_t n = all->members < 0xffff ? (uint64_t)all->members : 0xffff;
 	all->heard = n << 48 | epoch_bits(epoch);
+	all->daemon->retired = (uint64_t)all->handed;
 	all->daemon->members = all->heard;
 	if (watches(all))
 		all->daemon->watched_us = now_us;
@@ -289,7 +307,8 @@ hear(struct quota_lives *all, uint64_t now_us)
 	for (size_t i = 0; i < LIVES; i++)
 		if (all->life[i].epoch && epoch_bits(all->life[i].epoch) == epoch_bits(word)) {
 			all->members = (int64_t)(word >> 48);
-			see(all, all->members, now_us);
+			all->handed = (int64_t)all->daemon->retired;
+			see(all, deciding(all->members, all->handed), now_us);
 			return;
 		}
 }
@@ -311,7 +330,7 @@ say_begun(struct quota *qt, struct redis *node, const struct life *l)
 
 /* This worker's name with the time, into a sorted set. */
 static void
-sign_life(struct redis_pipe *p, const struct quota_lives *all, const char *key, size_t kn,
+sign_set(struct redis_pipe *p, const struct quota_lives *all, const char *key, size_t kn,
 	int64_t ms)
 {
 	char score[SPAN_DECIMAL], id[SPAN_DECIMAL], ttl[SPAN_DECIMAL];
@@ -321,6 +340,17 @@ sign_life(struct redis_pipe *p, const struct quota_lives *all, const char *key, 
 		(const size_t[]){
 			4, kn, span_decimal(score, ms), span_decimal(id, (int64_t)all->id) });
 	redis_command(p, 3, expire, (const size_t[]){ 6, kn, span_decimal(ttl, KEY_S) });
+}
+
+/* A worker that retired is also in the set of those. */
+static void
+sign_retired(struct redis_pipe *p, const struct quota_lives *all, const struct redis_life *life,
+	uint64_t epoch, int64_t ms)
+{
+	char key[CELL_KEY_TEXT];
+
+	if (all->retired)
+		sign_set(p, all, key, life_key(key, "retired", life, epoch), ms);
 }
 
 /* Where it waits for the others: they came, or are waited for no longer. */
@@ -369,7 +399,7 @@ on_came(void *arg, int err, const struct redis_reply_ints *replies, size_t n)
 		return;
 	}
 	l->came = replies[3].i;
-	see(a->quota->lives, l->came, clock_mono_us());
+	see(a->quota->lives, deciding(l->came, retired_of(&replies[5])), clock_mono_us());
 	l->begun = replies[4].list[0] != 0; /* asked after it came: nothing is let go unseen */
 }
 
@@ -391,8 +421,9 @@ lives_leave(struct quota *qt)
 		if (!life->epoch || !redis_ready(node[i]))
 			continue;
 		size_t kn = life_key(key, "members", life, life->epoch);
-		struct redis_pipe *p = redis_begin(qt->redis, 2, NULL, NULL, 0);
-		sign_life(p, qt->lives, key, kn, 0);
+		struct redis_pipe *p = redis_begin(qt->redis, 2 * SIGN_COMMANDS, NULL, NULL, 0);
+		sign_set(p, qt->lives, key, kn, 0);
+		sign_retired(p, qt->lives, life, life->epoch, 0);
 		redis_send(p);
 	}
 }
@@ -401,7 +432,6 @@ void
 lives_retire(struct quota *qt)
 {
 	qt->lives->retired = true;
-	lives_leave(qt);
 }
 
 /* Who starts while Redis has nothing waits for too few: each daemon's share is too large. */
@@ -410,15 +440,15 @@ look_for_unknown(struct quota *qt, struct quota_lives *all, uint64_t now_us)
 {
 	int64_t known = all->lasting > all->first ? all->lasting : all->first;
 
-	if (!lives_unknown(&all->crowded_us, all->members, known, now_us))
+	if (!lives_unknown(&all->crowded_us, deciding(all->members, all->handed), known, now_us))
 		return;
-	all->lasting = all->members;
+	all->lasting = deciding(all->members, all->handed);
 	all->crowded_us = 0;
 	if (all->said)
 		return;
 	all->said = true;
 	metric_inc(qt->metrics, M_QUOTA_UNKNOWN);
-	log_event(LOG_WARN, "quota.daemons", LI("workers", all->members),
+	log_event(LOG_WARN, "quota.daemons", LI("workers", all->lasting),
 		LI("known", all->first),
 		LS("why", "more daemons share this Redis than redis.daemons says"));
 }
@@ -508,7 +538,8 @@ on_beat(void *arg, int err, const struct redis_reply_ints *replies, size_t n)
 		struct life *l = lives_find(all, a->epoch);
 		int64_t least = l && is_tagged_anew(l, now_us) ? all->members : 1;
 		all->members = replies[3].i > least ? replies[3].i : least;
-		see(all, all->members, now_us);
+		all->handed = retired_of(&replies[5]);
+		see(all, deciding(all->members, all->handed), now_us);
 		look_for_unknown(a->quota, all, now_us);
 		tell_members(all, a->epoch, now_us);
 		return;
@@ -525,13 +556,15 @@ beat(struct quota *qt, struct redis *node, struct life *l, uint64_t now_us)
 	const struct redis_life *life = redis_life(node);
 	bool waits = l->state == LIFE_SETTLES;
 	int64_t now_ms = redis_life_ms(life, now_us);
-	char key[CELL_KEY_TEXT], since[SPAN_DECIMAL], word[CELL_KEY_TEXT];
+	char key[CELL_KEY_TEXT], retired[CELL_KEY_TEXT], since[SPAN_DECIMAL], word[CELL_KEY_TEXT];
 	size_t kn = life_key(key, "members", life, l->epoch),
+	       rn = life_key(retired, "retired", life, l->epoch),
 	       sn = span_decimal(since, now_ms - MEMBER_MS),
 	       wn = life_key(word, waits ? "begun" : "revision", life, l->epoch);
-	struct redis_pipe *p = lives_begin(qt, l, BEAT_COMMANDS, waits ? on_came : on_beat);
+	struct redis_pipe *p = lives_begin(
+		qt, l, BEAT_COMMANDS + SIGN_COMMANDS, waits ? on_came : on_beat);
 
-	sign_life(p, qt->lives, key, kn, qt->lives->retired ? 0 : now_ms);
+	sign_set(p, qt->lives, key, kn, now_ms);
 	redis_command(p, 4, (const char *[]){ "ZREMRANGEBYSCORE", key, "-inf", since },
 		(const size_t[]){ 16, kn, 4, sn });
 	redis_command(p, 2, (const char *[]){ "ZCARD", key }, (const size_t[]){ 5, kn });
@@ -541,6 +574,9 @@ beat(struct quota *qt, struct redis *node, struct life *l, uint64_t now_us)
 	else
 		redis_command(p, 3, (const char *[]){ "MGET", life->key, word },
 			(const size_t[]){ 4, strlen(life->key), wn });
+	redis_command(p, 4, (const char *[]){ "ZCOUNT", retired, since, "+inf" },
+		(const size_t[]){ 6, rn, sn, 4 });
+	sign_retired(p, qt->lives, life, l->epoch, now_ms);
 	redis_send(p);
 	if (!waits && !is_tagged_anew(l, now_us))
 		ask_names(qt, l, key, kn, now_us);
