@@ -506,6 +506,7 @@ the_boot_record_names_the_hash_of_program_and_files(void **state)
 	measure_haproxy = folder;
 	assert_started();
 	audit_stop(&r.audit);
+	measure_haproxy = "/nowhere"; /* later tests start daemons, too */
 	snprintf(want, sizeof(want), "\"what\":\"haproxy\",\"file\":\"%s\",\"sha256\":null", folder);
 	assert_true(rig_holds(&r, want));
 }

@@ -204,9 +204,11 @@ known_corrected(struct quota_known *k, const struct quota_dim *d, const struct q
 	struct known_place *p = known_place_of(k, d, at->epoch);
 	int64_t *count = p ? known_count(p, at->bucket) : NULL;
 
-	if (count && c.kind == CELL_USED)
+	if (!count)
+		return;
+	if (c.kind == CELL_USED)
 		p->near[0] += delta;
-	else if (count)
+	else
 		*count += delta;
 	if (count == &p->near[0] && c.kind == CELL_SUB && at->slice)
 		p->slices[at->slice - 1] += delta;

@@ -70,7 +70,7 @@ void
 usage_set_largest(struct usage_sums *s, struct span id)
 {
 	s->largest_id[0] = '\0';
-	if (id.n >= USAGE_ID_MAX || !span_is_alnum(id, ""))
+	if (!id.n || id.n >= USAGE_ID_MAX || !span_is_alnum(id, ""))
 		return;
 	memcpy(s->largest_id, id.p, id.n);
 	s->largest_id[id.n] = '\0';
