@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/search.h"
+
 enum { PER_POWER = 32, POWER_BITS = 5 };
 
 uint32_t
@@ -51,15 +53,8 @@ room_for_bucket(struct distribution *d)
 bool
 distribution_count(struct distribution *d, uint32_t at, uint32_t n)
 {
-	size_t low = 0, high = d->nbuckets;
+	size_t low = SEARCH_FIRST(d->nbuckets, k, d->bucket[k].at < at);
 
-	while (low < high) {
-		size_t mid = low + (high - low) / 2;
-		if (d->bucket[mid].at < at)
-			low = mid + 1;
-		else
-			high = mid;
-	}
 	if (low == d->nbuckets || d->bucket[low].at != at) {
 		if (!room_for_bucket(d))
 			return false;

@@ -46,7 +46,7 @@ void diag_reads(struct diag *d, const char *file);
 /* The same for a file that holds keys, tokens, certificates or secrets: it may change without an
  * order (FILE_ROTATES in base/file_set.h). */
 void diag_rotates(struct diag *d, const char *file);
-/* Whether `files`, of a diag, names the file. */
+/* Returns true if `files`, a list of names in a diag, contains the file. */
 bool diag_names(struct span files, struct span file);
 __attribute__((format(printf, 3, 4))) void diag_at(
 	struct diag *d, const struct yaml_node *n, const char *fmt, ...);

@@ -49,7 +49,7 @@ item_dim(const struct item *i)
 size_t item_cells(const struct quota_dim *d, unsigned plan, struct cell out[CELL_READ_MAX]);
 /* Those of quota_dim.former. */
 size_t item_former_cells(const struct quota_dim *d, struct cell out[CELL_READ_MAX]);
-/* Of how many sub-buckets the slices are read: the first ones of item_cells(). */
+/* Returns the number of sub-buckets whose slices are read: the first ones of item_cells(). */
 size_t item_rows(const struct item *i);
 /* How many replies come before those of the commands that add. */
 size_t part_before(const struct part *t);

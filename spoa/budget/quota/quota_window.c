@@ -101,7 +101,7 @@ leave_all(const struct quota_dim *d, const struct window_counts *c, int64_t sum,
 	int64_t slice)
 {
 	int64_t w = window_width_ms(d), limit = (int64_t)d->limit;
-	/* What is counted by now leaves with this slice at the latest. */
+	/* The amounts that are counted by now leave with this slice at the latest. */
 	int64_t latest_ms = leaves_ms(w, d->at.bucket, slice + 1);
 	struct leaving l = { .left = sum };
 

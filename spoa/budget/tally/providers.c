@@ -289,17 +289,23 @@ write_under_way(struct buf *out, const struct sum *s)
 		s->name, s->under_way);
 }
 
+/* A histogram of one kind of requests. `exemplars` may be NULL. */
 static void
-write_first_byte(struct buf *out, const struct sum *s)
+write_kind(struct buf *out, const char *name, const struct sum *s, int kind,
+	const struct histogram *const *h, const struct exemplars *const *exemplars)
 {
 	char labels[PROVIDER_NAME_BYTES + 48];
 
-	for (int k = 0; k < KINDS; k++) {
-		snprintf(labels, sizeof(labels), "provider=\"%s\",kind=\"%s\"", s->name,
-			kinds[k]);
-		histogram_write(out, "provider_first_byte_seconds", labels, HISTOGRAM_MS,
-			s->first_byte[k], s->exemplars ? s->first_byte_of[k] : NULL, s->n);
-	}
+	snprintf(labels, sizeof(labels), "provider=\"%s\",kind=\"%s\"", s->name, kinds[kind]);
+	histogram_write(out, name, labels, HISTOGRAM_MS, h, exemplars, s->n);
+}
+
+static void
+write_first_byte(struct buf *out, const struct sum *s)
+{
+	for (int k = 0; k < KINDS; k++)
+		write_kind(out, "provider_first_byte_seconds", s, k, s->first_byte[k],
+			s->exemplars ? s->first_byte_of[k] : NULL);
 }
 
 static void
@@ -315,14 +321,8 @@ write_first_token(struct buf *out, const struct sum *s)
 static void
 write_total(struct buf *out, const struct sum *s)
 {
-	char labels[PROVIDER_NAME_BYTES + 48];
-
-	for (int k = 0; k < KINDS; k++) {
-		snprintf(labels, sizeof(labels), "provider=\"%s\",kind=\"%s\"", s->name,
-			kinds[k]);
-		histogram_write(out, "provider_total_seconds", labels, HISTOGRAM_MS,
-			s->total[k], NULL, s->n);
-	}
+	for (int k = 0; k < KINDS; k++)
+		write_kind(out, "provider_total_seconds", s, k, s->total[k], NULL);
 }
 
 void

@@ -76,6 +76,27 @@ struct series_part {
 bool series_count(struct series *s, const struct span label[SERIES_LABELS],
 	const struct series_part *parts, size_t nparts);
 
+/* ---- by team ---- */
+
+/* Decisions, tokens and cost of each team. Names come from callers' identities: beyond the cap a team is
+ * "other". The owner and the lifetime of an entry are those of series. */
+enum { TEAM_NAMES = 64 };
+
+struct team_tally {
+	_Atomic size_t n; /* entries that may be read */
+	struct team_entry {
+		char name[SERIES_LABEL_BYTES]; /* does not change any more */
+		_Atomic uint64_t v[SERIES_VALUES];
+	} entry[TEAM_NAMES]; /* [0]: all other */
+};
+
+/* Adds each part to the team's counts. A team whose name is longer than a label is "other". Without a team,
+ * nothing is counted. */
+void team_tally_add(struct team_tally *t, struct span team, const struct series_part *parts,
+	size_t nparts);
+
+/* ---- the sum ---- */
+
 /* The sum over workers: which labels there are is decided once and for all, up to CAP_SERIES.
  * For the threads of the admin pages. */
 struct series_sum;

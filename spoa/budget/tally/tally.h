@@ -10,7 +10,6 @@
 #include "budget/tally/recent.h"
 #include "budget/tally/rules.h"
 #include "budget/tally/series.h"
-#include "budget/tally/teams.h"
 
 /* Where the time of a decision goes: runs of steps (gate/steps/steps.c), with what they wait for. */
 /* clang-format off */

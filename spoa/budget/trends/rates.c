@@ -215,7 +215,7 @@ struct sampled {
 		uint8_t row[RATES_BY];
 	} * of;
 };
-/* Of teams and rules there are counts alone. */
+/* Returns true if rows of this kind have quantiles. Teams and rules have counts only. */
 static bool
 has_samples(enum rates_by by)
 {
@@ -351,8 +351,8 @@ rates_sample(
 	free(s.of);
 }
 
-/* What row k counted in the newest slots; of its quantiles the mean of the medians, and the highest p95, of
- * the slots in which there were any. */
+/* Adds up the counts of row k over the newest slots. A median becomes the mean of the slots' medians, and a p95
+ * the highest one; slots without a value are left out. */
 static void
 row_minute(struct rates *r, uint64_t slots, size_t k, uint64_t v[VALUES])
 {

@@ -30,7 +30,7 @@ enum rates_by {
 };
 extern const char *const rates_by_names[RATES_BY]; /* "total", "route", … */
 
-/* What is counted, and grows; what is told of a step besides, as it is. */
+/* The values of a step: counts, which are differences of growing counters, and quantiles of the step. */
 /* clang-format off */
 #define RATES_COUNTED(X) \
   X(PERMIT, "permit") X(REDACT, "redact") X(DENY, "deny") \
@@ -53,7 +53,8 @@ enum rates_value {
 };
 extern const char *const rates_value_names[RATES_VALUES]; /* "permit", … */
 
-/* What is read: the tables of n workers, and the answers that the cache gave since the start. */
+/* The source of a sample: the tables of n workers, and the number of responses that the cache returned since the
+ * start. */
 struct rates_source {
 	const struct tallies *const *t;
 	size_t n;

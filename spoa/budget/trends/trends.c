@@ -1,6 +1,6 @@
-/* Minutes and hours of what was decided, in memory and in a file. A slot has its values packed: row, value and
- * a number of seven bits a byte (LEB128), for each value that is not 0. The values of a slot that was
- * added to stand there twice, and readers add them up. */
+/* Sums of minutes and hours, in memory and in a file. A slot contains each value that is not 0, packed as a row, a value
+ * and a number of seven bits a byte (LEB128). If a slot is added to, the new values are appended, and readers
+ * add them up. */
 #include "budget/trends/trends.h"
 
 #include <errno.h>
@@ -20,6 +20,7 @@
 #include "base/log.h"
 #include "base/replace.h"
 #include "base/scoped.h"
+#include "base/search.h"
 
 #define HEADER "tollgate-trends 1"
 
@@ -85,8 +86,7 @@ named_row(struct trends *t, enum rates_by by, struct span name)
 		return by;
 	struct row_name *made = &t->name[t->nnames];
 	made->by = by;
-	memcpy(made->name, name.p, name.n);
-	made->name[name.n] = '\0';
+	span_copy(name, made->name, sizeof(made->name));
 	return (unsigned)t->nnames++;
 }
 
@@ -132,16 +132,7 @@ trend_unpack(struct span *s, struct packed_value *out)
 static size_t
 slot_from(const struct slots *s, int64_t at)
 {
-	size_t low = 0, high = s->n;
-
-	while (low < high) {
-		size_t mid = low + (high - low) / 2;
-		if (s->slot[mid].at < at)
-			low = mid + 1;
-		else
-			high = mid;
-	}
-	return low;
+	return SEARCH_FIRST(s->n, k, s->slot[k].at < at);
 }
 
 /* Adds values at a time, which may be one of the past if a clock was set back. The oldest slot leaves where there
@@ -166,12 +157,12 @@ add_slot(struct slots *s, int64_t at, struct span packed)
 
 /* ---- sums ---- */
 
-/* Of some rows and some steps. A median's sum is that of median times requests, and its requests are kept
- * beside it. */
+/* Sums of some rows over some steps. For a median, the sum is of median times requests, and the sum of the requests has
+ * a column of its own. */
 enum { WEIGHT_OVERHEAD = RATES_VALUES, WEIGHT_FIRST, COLUMNS };
 struct sums {
 	size_t steps;
-	uint64_t (*v)[COLUMNS]; /* of row r and step s: [r * steps + s] */
+	uint64_t (*v)[COLUMNS]; /* row r at step s is v[r * steps + s] */
 	bool *seen;		/* of a step: there is a slot */
 };
 
@@ -240,8 +231,8 @@ trend_of(const uint64_t v[COLUMNS], unsigned value)
 	return v[value];
 }
 
-/* Whether the hour has a slot. A clock that was set back leaves slots of the future, so the last slot does not
- * tell. */
+/* Returns true if the hour has a slot. A clock that was set back leaves slots of the future, so the last slot is no
+ * answer. */
 static bool
 hour_is_closed(const struct trends *t, int64_t hour)
 {
@@ -296,7 +287,7 @@ put_slot_line(const struct slots *s, int64_t at, struct span packed, struct buf 
 	buf_putc(b, '\n');
 }
 
-/* What the lines of a file mean here: its rows and its values have numbers of their own. */
+/* Maps the numbers of rows and values in a file to those of this process. */
 struct trends_reader {
 	struct trends *t;
 	unsigned row[TRENDS_NAMES];   /* TRENDS_NAMES: unknown */

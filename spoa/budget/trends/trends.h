@@ -1,5 +1,5 @@
-/* What was decided in each minute of the last two days and in each hour of the last ninety days: the same
- * values, and by the same kinds of names, as budget/trends/rates.h. A file keeps them over a restart. Fixed
+/* Decisions in each minute of the last two days and in each hour of the last ninety days. Values and kinds of names are
+ * those of budget/trends/rates.h. A file keeps them over a restart. Fixed
  * memory: at most TRENDS_NAMES names of all kinds, beyond which a name is "other"; an hour or minute takes
  * some 4 bytes for each value that is not 0. One thread adds, any thread reads: a lock of its own.
  *

@@ -119,8 +119,9 @@ cmd_status(int argc, char **argv)
 	return code;
 }
 
-/* {"result":"done","errors":["file:line:column: ..."]}, and /status after it. "unknown": the daemon
- * is still busy with the order. "repeat": the other instance decides. */
+/* Prints the answer to a reload, {"result":"done","errors":["file:line:column: ..."]}, and the state of /status after it.
+ * The result "unknown" means that the daemon is still busy with the order, and "repeat" that the other instance
+ * decides. Returns the exit code. */
 static int
 show_reload(struct span answer, struct span status, bool ok)
 {

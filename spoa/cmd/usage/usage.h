@@ -61,8 +61,8 @@ const char *usage_figure_name(size_t i); /* in JSON and CSV */
 const char *usage_figure_head(size_t i); /* in lines */
 bool usage_figure_is_text(size_t i);	 /* an id; the others are numbers */
 bool usage_figure_is_growth(size_t i);
-/* Whether lines have the figure: the records have something for it. `before`: there is a period
- * before. */
+/* Returns true if text output has a column for the figure, because a record has a value for it. `before`: the
+ * output compares with an earlier period. */
 bool usage_figure_shown(size_t i, const struct usage_sums *total, bool before);
 /* The figure as text, in `out` or in `u`; NULL: there is none. `before`: the group's sums of the
  * period before, NULL: it has none. */

@@ -67,7 +67,7 @@ group_trends_node(struct group *g, const char *daemon, bool live)
 		return;
 	if (i == t->n) {
 		t->node[i] = (struct group_node){ .live = live };
-		memcpy(t->node[i].node, node.p, node.n);
+		span_copy(node, t->node[i].node, sizeof(t->node[i].node));
 		t->n++;
 	}
 	t->node[i].live = live || (t->node[i].listed && t->node[i].live);

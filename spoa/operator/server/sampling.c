@@ -165,10 +165,11 @@ sampling_look(struct server *s)
 	}
 	look_at_rules(s);
 	open_trends(s);
-	if (s->sampling.looks++ % RATES_STEP_S == 0) {
+	unsigned looks = s->sampling.looks++;
+	if (looks % RATES_STEP_S == 0) {
 		const struct rates_source from = source_of(s, t);
 		rates_sample(s->sampling.rates, &from, clock_wall_ns(), clock_mono_us());
-		if (s->sampling.samples++ && s->sampling.samples % RATES_MINUTE == 1)
+		if (looks && looks % (RATES_STEP_S * RATES_MINUTE) == 0)
 			add_minute(s);
 	}
 }

@@ -15,7 +15,7 @@ struct server;
 
 /* owner: main */
 struct sampling {
-	unsigned looks, samples;
+	unsigned looks;
 	struct rates *rates; /* NULL: there is none */
 	/* The file is JOURNAL.trends, which both instances of a daemon write while they decide. NULL: there is none,
 	 * or another instance decides yet. Set once. */

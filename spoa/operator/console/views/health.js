@@ -1,8 +1,8 @@
 // The health of the gateway: one sentence with a link, then a row for each degraded part.
-import { data, h } from '../dom.js';
+import { data, empty, h } from '../dom.js';
 import { count, when } from '../format.js';
 import { degraded_state, failure_cause, target_state } from '../labels.js';
-import { facts, mark } from '../parts.js';
+import { facts, failed, mark } from '../parts.js';
 import { table } from '../table.js';
 
 /* The view that shows more of a degraded part. */
@@ -42,7 +42,7 @@ function sentence(page, got, rows) {
 		rows.length > 1 && ` (${rows.length} degraded parts)`, '.'];
 }
 
-export function health(page, got) {
+function content(page, got) {
 	const rows = problems(got);
 	return [h('p', { class: 'lead' }, sentence(page, got, rows)),
 		rows.length > 0 && table({ caption: 'Degraded parts', rows, href: (r) => (r.view ? page.href(r.view) : null), columns: [
@@ -54,4 +54,22 @@ export function health(page, got) {
 		h('details', { class: 'parts-of' }, h('summary', {}, 'All parts'),
 			facts([['Node', data(got.node)], ['Policy', data(got.policy)], ['Mode',
 				got.mode === 'shadow' ? 'shadow: nothing is enforced' : got.mode], ...(got.parts ?? []).map((p) => [p.part, data(p.says)])]))];
+}
+
+/* The panel of the state, renewed every five seconds. shown(got): gets the same answer of /now. */
+export function health(page, shown = () => {}) {
+	const panel = h('section', { class: 'panel', 'aria-label': 'Health' });
+	let open = false;
+	page.every(5000, async () => {
+		try {
+			const got = await page.get('/now');
+			open = panel.querySelector('details.parts-of')?.open ?? open;
+			empty(panel, content(page, got));
+			panel.querySelector('details.parts-of').open = open;
+			shown(got);
+		} catch (e) {
+			if (e.name !== 'AbortError') empty(panel, failed(e));
+		}
+	});
+	return panel;
 }

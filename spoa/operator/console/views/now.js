@@ -1,7 +1,7 @@
 // Now: degraded parts first, then decisions as they are made, then the last hour.
 import { add, data, empty, h } from '../dom.js';
 import { count, dollars, when } from '../format.js';
-import { badge, failed, field } from '../parts.js';
+import { badge, field } from '../parts.js';
 import { change } from '../changes.js';
 import { hour } from './now_hour.js';
 import { live } from './now_live.js';
@@ -54,19 +54,7 @@ export default {
 	key: 'n',
 	help: 'Degraded parts, decisions as they are made, and the last hour.',
 	show(page) {
-		const first = h('section', { class: 'panel', 'aria-label': 'Health' }), numbers = h('div', {});
-		let open = false;
-		page.every(5000, async () => {
-			try {
-				const got = await page.get('/now');
-				open = first.querySelector('details.parts-of')?.open ?? open;
-				empty(first, health(page, got));
-				first.querySelector('details.parts-of').open = open;
-				empty(numbers, tiles(got));
-			} catch (e) {
-				if (e.name !== 'AbortError') empty(first, failed(e));
-			}
-		});
-		add(page.root, first, numbers, live(page), hour(page), log(page));
+		const numbers = h('div', {});
+		add(page.root, health(page, (got) => empty(numbers, tiles(got))), numbers, live(page), hour(page), log(page));
 	},
 };

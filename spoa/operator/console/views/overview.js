@@ -1,6 +1,4 @@
 // Overview: what is wrong, how the traffic of the range went, and which budgets are nearest to their limit.
-import { empty, h } from '../dom.js';
-import { failed } from '../parts.js';
 import { budgets } from './budgets.js';
 import { health } from './health.js';
 import { trend_charts } from './trend_charts.js';
@@ -14,18 +12,6 @@ export default {
 	help:
 		'What is wrong, the trends of the time range in the head, and the budgets nearest to their limit. A click on a chart opens Search at that time.',
 	show(page) {
-		const first = h('section', { class: 'panel', 'aria-label': 'Health' });
-		let open = false;
-		page.every(5000, async () => {
-			try {
-				const got = await page.get('/now');
-				open = first.querySelector('details.parts-of')?.open ?? open;
-				empty(first, health(page, got));
-				first.querySelector('details.parts-of').open = open;
-			} catch (e) {
-				if (e.name !== 'AbortError') empty(first, failed(e));
-			}
-		});
-		page.root.append(first, trend_charts(page, CHARTS), budgets(page));
+		page.root.append(health(page), trend_charts(page, CHARTS), budgets(page));
 	},
 };
