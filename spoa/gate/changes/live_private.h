@@ -8,21 +8,20 @@
 
 #include "gate/changes/gone.h"
 #include "gate/changes/live.h"
+#include "gate/store/store.h"
 
 struct live {
 	unsigned char key[SHA256_BYTES];
 	const char *node;
 	struct metrics *metrics;
 	pthread_mutex_t lock; /* of what follows; no worker takes it */
-	struct live_file *file;
+	struct store store; /* its file */
 	struct live_entry **v; /* sorted by field */
 	size_t n, room;
 	size_t nerasures; /* of them */
 	uint64_t ncame;	       /* how many erasures were put into `v`, replacements included */
 	_Atomic uint64_t came; /* how many of them the view has */
 	struct gone_list gone;
-	bool kept;  /* all of them are on disk */
-	bool begun; /* the file was not there: all that is known is what Redis says */
 	_Atomic uint64_t changes; /* counts up with each entry that was put */
 	void (*erase)(void *arg); /* live_on_erasure() */
 	void *erase_arg;
@@ -43,8 +42,6 @@ bool live_is_full(const struct live *l, const struct live_entry *e);
 bool live_set(struct live *l, struct live_entry *e);
 /* Takes the entry at that place out. */
 void live_take_out(struct live *l, size_t at);
-/* On disk: the lines, or where a write before them failed, all that is in force and they. */
-bool live_keep(struct live *l, struct span lines);
 /* The next view. Out of memory: the view in force stays, and the next change tries again. */
 void live_publish(struct live *l);
 /* Frees views that nobody reads any more. */

@@ -341,7 +341,7 @@ say_past(struct live_sync *s, bool known)
 {
 	size_t n = live_count(s->live);
 
-	if (!s->live->begun || !n)
+	if (!s->live->store.begun || !n)
 		return;
 	log_event(known ? LOG_ERROR : LOG_WARN, known ? "live.lost" : "live.believed",
 		LI("entries", n),
