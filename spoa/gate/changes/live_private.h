@@ -4,8 +4,7 @@
 
 #include <pthread.h>
 
-#include <hiredis/hiredis.h>
-
+#include "base/redis/turns.h"
 #include "gate/changes/gone.h"
 #include "gate/changes/live.h"
 #include "gate/store/store.h"
@@ -49,11 +48,7 @@ void live_drop_old(struct live *l);
 
 /* Without the lock: an erasure came into force. */
 void live_erasure_came(struct live *l);
-/* Notes in Redis what was carried out here and is not noted there. `ask`: the reply to a
- * command whose argv[1] is the key, or NULL: Redis is away, which is then said. False: it is.
- */
-bool live_erased_note(struct live *l,
-	redisReply *(*ask)(void *arg, int argc, const char **argv, const size_t *lens),
-	void *arg);
+/* Notes in Redis what was carried out here and is not noted there. False: Redis is away. */
+bool live_erased_note(struct live *l, struct turns *turns);
 
 #endif

@@ -117,23 +117,6 @@ keep_pins(struct tool_pins_sync *s, struct pin **batch, size_t nbatch)
 
 /* ---- Redis ---- */
 
-/* The reply; NULL after a failure: hung up. A key of another type somebody else wrote: it goes,
- * and what is known here is written anew. argv[1] is the key. */
-static redisReply *
-ask_pins_redis(struct tool_pins_sync *s, int argc, const char **argv, const size_t *lens)
-{
-	char why[TURNS_WHY];
-	bool wrong;
-	redisReply *r = turns_try(&s->turns, argc, argv, lens, why, &wrong);
-
-	if (r)
-		return r;
-	if (wrong)
-		freeReplyObject(redis_ask(s->turns.redis, "DEL %s", argv[1]));
-	turns_lost(&s->turns, why);
-	return NULL;
-}
-
 static void
 refuse_pin_field(struct tool_pins_sync *s, struct span field, struct span why)
 {
@@ -173,7 +156,7 @@ static bool
 read_last(struct tool_pins_sync *s)
 {
 	const char *argv[] = { "XREVRANGE", TOOL_PINS_LOG_KEY, "+", "-", "COUNT", "1" };
-	reply_auto_t *r = ask_pins_redis(s, 6, argv, NULL);
+	reply_auto_t *r = turns_ask(&s->turns, 6, argv, NULL);
 
 	if (!r)
 		return false;
@@ -187,7 +170,7 @@ static bool
 count_fields(struct tool_pins_sync *s, uint64_t *n)
 {
 	const char *argv[] = { "HLEN", TOOL_PINS_ENTRIES_KEY };
-	reply_auto_t *r = ask_pins_redis(s, 2, argv, NULL);
+	reply_auto_t *r = turns_ask(&s->turns, 2, argv, NULL);
 
 	if (!r)
 		return false;
@@ -226,7 +209,7 @@ read_all(struct tool_pins_sync *s)
 	all_are_due(s);
 	snprintf(count, sizeof(count), "%d", READ);
 	do {
-		reply_auto_t *r = ask_pins_redis(s, 5, argv, NULL);
+		reply_auto_t *r = turns_ask(&s->turns, 5, argv, NULL);
 		if (!r)
 			return false;
 		const redisReply *list = redis_scan_list(r, cursor);
@@ -242,7 +225,7 @@ read_all(struct tool_pins_sync *s)
 static bool
 read_fields(struct tool_pins_sync *s, const char **argv, size_t *lens, size_t n)
 {
-	reply_auto_t *r = n ? ask_pins_redis(s, (int)n + 2, argv, lens) : NULL;
+	reply_auto_t *r = n ? turns_ask(&s->turns, (int)n + 2, argv, lens) : NULL;
 
 	if (!r)
 		return !n;
@@ -291,7 +274,7 @@ read_log(struct tool_pins_sync *s)
 
 	snprintf(count, sizeof(count), "%d", READ);
 	for (;;) {
-		reply_auto_t *r = ask_pins_redis(s, 6, argv, NULL);
+		reply_auto_t *r = turns_ask(&s->turns, 6, argv, NULL);
 		if (!r)
 			return false;
 		const redisReply *stream = only_pair(r);
