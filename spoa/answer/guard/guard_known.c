@@ -2,6 +2,7 @@
  * that is read by itself, it is replaced again. */
 #include "answer/guard/guard_private.h"
 #include "base/ascii.h"
+#include "base/fnv.h"
 
 enum { KNOWN_BYTES = 64 << 10 }; /* of all of them */
 enum { HEAD_BYTES = 16 };
@@ -9,10 +10,8 @@ enum { HEAD_BYTES = 16 };
 static struct known **
 head_of(const struct guard *g, const char *p)
 {
-	uint32_t h = 2166136261u; /* FNV-1a */
+	uint32_t h = fnv32_bytes(FNV32_BASIS, p, g->head_bytes);
 
-	for (size_t i = 0; i < g->head_bytes; i++)
-		h = (h ^ (unsigned char)p[i]) * 16777619u;
 	return &g->heads[(h ^ h >> 15) % HEADS];
 }
 
