@@ -57,7 +57,7 @@ service_run(void *arg)
 int
 service_start(struct service *s, const struct service_options *o)
 {
-	INVARIANT(!atomic_load(&s->started));
+	INVARIANT(!service_runs(s));
 	s->options = *o;
 	sem_init(&s->wake, 0, 0);
 	atomic_store(&s->woken, false);
@@ -74,7 +74,7 @@ service_start(struct service *s, const struct service_options *o)
 void
 service_wake(struct service *s)
 {
-	if (atomic_load(&s->started) && !atomic_exchange(&s->woken, true))
+	if (service_runs(s) && !atomic_exchange(&s->woken, true))
 		sem_post(&s->wake);
 }
 
@@ -84,10 +84,16 @@ service_stopping(const struct service *s)
 	return atomic_load(&s->stopping);
 }
 
+bool
+service_runs(const struct service *s)
+{
+	return atomic_load(&s->started);
+}
+
 void
 service_stop(struct service *s)
 {
-	if (!atomic_load(&s->started))
+	if (!service_runs(s))
 		return;
 	atomic_store(&s->stopping, true);
 	sem_post(&s->wake);

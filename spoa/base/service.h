@@ -38,6 +38,8 @@ int service_start(struct service *s, const struct service_options *o);
 void service_wake(struct service *s);
 /* Returns true from the moment service_stop() is called. A long turn ends early then. Any thread. */
 bool service_stopping(const struct service *s);
+/* Returns true between a start and the end of the stop. */
+bool service_runs(const struct service *s);
 /* Waits for the turn in progress and for `last`. Does nothing if the service does not run. Only the thread that owns
  * the service calls this function, and no thread wakes the service meanwhile. */
 void service_stop(struct service *s);
