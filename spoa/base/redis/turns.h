@@ -1,5 +1,5 @@
-/* A thread that takes turns with Redis: what changed here goes there, what changed there comes
- * here. The thread, its connection, when the next turn is and what is told of Redis are the
+/* A service that takes turns with Redis: what changed here goes there, what changed there comes
+ * here. The service, its connection, when the next turn is and what is told of Redis are the
  * same for all that do so; what is sent and what becomes of the replies is each one's own.
  *
  *   every_us after a turn, or at once where somebody waits, comes the next one; where Redis is
@@ -11,6 +11,7 @@
 #include <pthread.h>
 
 #include "base/redis/redis_sync.h"
+#include "base/service.h"
 
 enum turn {
 	TURN_AWAY, /* Redis is, or what else a turn needs */
@@ -41,11 +42,11 @@ struct turns {
 	const struct turns_kind *kind;
 	void *arg;
 	struct redis_options options;
-	pthread_t thread;
-	bool running;
+	struct service service;
 	pthread_mutex_t lock; /* of what follows, and of what its owner says */
 	pthread_cond_t changed;
 	bool stopping, soon;
+	bool turning;	  /* a turn is in progress: `soon` is read at its end */
 	bool tried, up;	  /* of the last turn; written by the thread */
 	uint64_t known;	  /* of kind->puts(): Redis has so many; likewise */
 	uint64_t stop_us; /* `last` may take until then */
@@ -61,7 +62,7 @@ void turns_init(struct turns *t, const struct turns_kind *kind, void *arg,
 	const struct redis_options *redis);
 /* Redis may be away. 0, or ERR_NOMEM with *why. */
 int turns_start(struct turns *t, struct buf *why);
-/* Ends the thread, whose `last` gets so much time; what turns_init() made is gone. */
+/* Ends the service, whose `last` gets so much time; what turns_init() made is gone. */
 void turns_stop(struct turns *t, uint64_t most_us);
 
 /* ---- any thread ---- */
