@@ -23,6 +23,7 @@ enum {
 	VIEW_ROOM = EVADE_CHUNK + EVADE_OVERLAP + 2 * VIEW_TAIL,
 	VIEW_ROOM_DEEP = PIECE + 2 * VIEW_TAIL,
 	LEVELS = CAP_DECODE_DEPTH + 1,
+	CUT_BLOCKS = 64,
 };
 
 struct level {
@@ -818,6 +819,42 @@ scan_text(struct evade *e, struct span text, const struct detect_options *opt)
 	return err;
 }
 
+/* The bits of terminal_cut_bits() for the blocks that were asked for last. Many candidates begin and
+ * end in the same few blocks. */
+struct cut_blocks {
+	struct span text;
+	size_t block[CUT_BLOCKS]; /* number in the text, plus 1; 0: none */
+	uint64_t bits[CUT_BLOCKS];
+};
+
+static bool
+is_cut(struct cut_blocks *c, size_t at)
+{
+	size_t k = at / BLOCK % CUT_BLOCKS;
+
+	if (c->block[k] != at / BLOCK + 1) {
+		c->block[k] = at / BLOCK + 1;
+		c->bits[k] = terminal_cut_bits(c->text, at / BLOCK * BLOCK);
+	}
+	return c->bits[k] >> at % BLOCK & 1;
+}
+
+/* Marks the candidates that begin or end inside a sequence, such as m…@… in ESC[31malice@…, and
+ * those whose last character is not displayed. */
+static void
+mark_cut(struct detect_scratch *s, struct span text)
+{
+	struct cut_blocks c = { .text = text };
+
+	effort_add(4 * s->n);
+	for (size_t i = 0; i < s->n; i++) {
+		size_t start = s->v[i].start, end = s->v[i].end;
+		if (is_cut(&c, start) || is_cut(&c, end) || is_cut(&c, end - 1) ||
+			terminal_drops_before(text, end))
+			s->v[i].flags |= FINDING_CUT;
+	}
+}
+
 int
 evade_scan(rules_fn *rules, const struct detect_rules *r, struct detect_scratch *s,
 	struct span text, const struct detect_options *opt)
@@ -836,16 +873,8 @@ evade_scan(rules_fn *rules, const struct detect_rules *r, struct detect_scratch 
 	e->sequences = false;
 	e->budget = CAP_DECODE_RATIO * text.n + PIECE;
 	int err = scan_text(e, text, opt);
-	/* The candidates of the text itself that a sequence cuts: ESC[31malice@…, of which the
-	 * "m" is no part. */
-	if (e->sequences) {
-		effort_add(64 * s->n);
-		for (size_t i = 0; i < s->n; i++)
-			if (terminal_cuts(text, s->v[i].start) ||
-				terminal_cuts(text, s->v[i].end) ||
-				terminal_ends_in_dropped(text, s->v[i].end))
-				s->v[i].flags |= FINDING_CUT;
-	}
+	if (e->sequences)
+		mark_cut(s, text);
 	for (size_t i = 1; i < LEVELS; i++)
 		level_free(&e->levels[i]);
 	return err;
