@@ -28,6 +28,7 @@ enum {
 	BATCH = 1024,
 	READ = 512,
 	FIELDS_MAX = 2 * CAP_TOOL_PINS,
+	SLACK = 1024, /* lines */
 	HURRIED_MAX = 4
 };
 #define LOG_MAX "131072"
@@ -66,10 +67,11 @@ put_pin_line(struct tool_pins_sync *s, const struct pin *pin, struct buf *out)
 	buf_putc(out, '\n');
 }
 
-static void
+static size_t
 write_pin_lines(void *arg, struct buf *out)
 {
 	struct tool_pins_sync *s = arg;
+	size_t n = 0;
 
 	for (size_t i = 0; i < PIN_SLOTS; i++) {
 		struct pin *pin = atomic_load_explicit(&s->pins->slot[i], memory_order_acquire);
@@ -77,20 +79,14 @@ write_pin_lines(void *arg, struct buf *out)
 			continue;
 		SCOPED_LOCK(&s->pins->lock);
 		put_pin_line(s, pin, out);
+		n++;
 	}
-}
-
-static size_t
-count_pin_lines(void *arg)
-{
-	return tool_pins_count(((struct tool_pins_sync *)arg)->pins);
+	return n;
 }
 
 static const struct store_kind pin_lines = { .failed = "pin.failed",
-	.slack = 1024,
 	.read = read_pin_line,
-	.write = write_pin_lines,
-	.count = count_pin_lines };
+	.write = write_pin_lines };
 
 /* The batch's lines. */
 static bool
@@ -109,10 +105,8 @@ keep_pins(struct tool_pins_sync *s, struct pin **batch, size_t nbatch)
 			n++;
 		}
 	pthread_mutex_unlock(&s->pins->lock);
-	bool ok = !buf_failed(&lines) && store_keep(&s->store, buf_view(&lines), n);
-	if (ok && n)
-		store_trim(&s->store);
-	return ok && atomic_load(&s->store.kept);
+	return !buf_failed(&lines) && store_keep(&s->store, buf_view(&lines), n) &&
+	       store_trim(&s->store, 2 * tool_pins_count(s->pins) + SLACK);
 }
 
 /* ---- Redis ---- */
