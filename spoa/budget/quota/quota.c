@@ -33,6 +33,8 @@ quota_free(struct quota **qt)
 {
 	if (*qt && (*qt)->redis)
 		counts_free(*qt);
+	if (*qt)
+		TAG_CLEAR(quota, *qt);
 	free(*qt);
 	*qt = NULL;
 }
@@ -359,6 +361,7 @@ correct_table(struct mail *m, void *worker UNUSED)
 	struct correction *c = TAGGED_OF(correction, mail, m);
 
 	table_change(c->table, &c->change);
+	TAG_CLEAR(correction, c);
 	free(c);
 }
 

@@ -1,8 +1,7 @@
 // Audit: integrity of the records, their anchors, gaps, keys and retention; verification on demand.
 import { data, h, who } from '../dom.js';
 import { ago, bytes, count, when } from '../format.js';
-import { badge, facts, field, fill, form_values, mark, nothing, panel } from '../parts.js';
-import { go } from '../router.js';
+import { badge, decision_kind, facts, field, fill, filter_form, mark, nothing, panel } from '../parts.js';
 import { shares, table } from '../table.js';
 
 /* ---- what the daemon knows at once ---- */
@@ -15,13 +14,15 @@ function state(page, s) {
 		a.tree_errors > 0 && `${a.tree_errors} errors of the hash tree`, k.revoked && 'the signing key is revoked',
 		...(s.anchors ?? []).filter((x) => !ANCHORED.includes(x.state)).map((x) => `anchor ${x.place}: ${x.state}`)].filter(Boolean);
 	return [
-		h('p', { class: 'row', role: 'status' },
-			bad.length ? bad.map((b) => badge(b, 'bad')) : badge('records are written and signed', 'good')),
+		h('p', { class: 'lead', role: 'status' }, bad.length
+			? bad.map((label) => [mark({ label, kind: 'bad' }), ' '])
+			: mark({ label: 'records are written and signed', kind: 'good' })),
 		h('div', { class: 'grid' }, panel('Chain', facts([
 			['records', count(a.records)],
 			['records in the hash tree', count(a.tree_records)],
 			['hash tree', a.tree && badge(a.tree, a.tree === 'ready' ? 'good' : 'edit')],
-			['last checkpoint', c && [`${count(c.size)} records, `, c.age_s !== undefined && `${count(c.age_s)} s ago`]],
+			['last checkpoint',
+				c && [`${count(c.size)} records, `, c.age_s !== undefined && when(Date.now() - c.age_s * 1000, { relative: true })]],
 			['signing key', k.signs && h('code', {}, k.signs)],
 			['next signing key', k.next && h('code', {}, k.next)],
 			['key for hashes of texts', k.hash_key && [h('code', {}, k.hash_key.id), ` (${k.hash_key.from})`]],
@@ -103,7 +104,10 @@ function verify(page) {
 
 /* ---- the report ---- */
 
-const rows_of = (o) => Object.entries(o ?? {}).map(([value, n]) => ({ value: data(value), count: n })).sort((x, y) => y.count - x.count);
+const rows_of = (o, colored) =>
+	Object.entries(o ?? {}).map(([value, n]) => ({ value: data(value), kind: colored ? decision_kind(value) : undefined, count: n })).sort((x,
+		y) => y.count - x.count
+	);
 
 /* What is missing or ended badly, a line each. */
 const GAPS = {
@@ -154,7 +158,8 @@ function report(got) {
 		got.decisions &&
 		h('div', { class: 'grid' },
 			[['Decisions', 'by_decision'], ['Rules', 'by_rule'], ['Classes', 'by_class']].map(([title, name]) =>
-				rows_of(got.decisions[name]).length > 0 && h('div', {}, shares(title, rows_of(got.decisions[name]).slice(0, 20), { format: count }))
+				rows_of(got.decisions[name]).length > 0 &&
+				h('div', {}, shares(title, rows_of(got.decisions[name], name === 'by_decision').slice(0, 20), { format: count }))
 			)),
 		got.changes?.changes?.length > 0 && table({ caption: 'Changes', rows: got.changes.changes.slice(-50).reverse(), columns: [
 			{ title: 'time', cell: (c) => when(c.time) },
@@ -168,14 +173,8 @@ function report(got) {
 
 function report_panel(page) {
 	const place = h('div', {});
-	const { since = page.range, article } = page.state;
-	const form = h('form', { class: 'fields', 'aria-label': 'Report', onchange: () => go('audit', { ...form_values(form) }),
-		onsubmit: (e) => {
-			e.preventDefault();
-			go('audit', form_values(form));
-		} },
-		field({ name: 'since', label: 'Period', value: since,
-			options: [['1h', '1 hour'], ['24h', '24 hours'], ['7d', '7 days'], ['30d', '30 days'], ['90d', '90 days']] }),
+	const { since } = page, { article } = page.state;
+	const form = filter_form(page, 'Report',
 		field({ name: 'article', label: 'Article of the AI Act', value: article ?? '', options: [['', 'all'], '12', '14', '19', '26'] }));
 	fill(place, page, () => page.get('/records/report', { since, article }), report);
 	return panel('Report', form, place);

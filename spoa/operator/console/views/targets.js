@@ -62,27 +62,31 @@ export default {
 				const ill = got.targets.filter((t) => t.state !== 'closed');
 				const order = [...ill, ...got.targets.filter((t) => t.state === 'closed')];
 				return [
-					h('p', { class: 'row', role: 'status' }, !got.targets.length
+					h('p', { class: 'lead', role: 'status' }, !got.targets.length
 						? null
 						: ill.length
 						? mark({ label: `${ill.length} of ${got.targets.length} unhealthy`, kind: 'bad' })
 						: mark({ label: `all ${got.targets.length} healthy`, kind: 'good' })),
 					panel('Targets', got.targets.length ?
 						table({
-							caption: 'Unhealthy targets first; errors of the last ten seconds',
+							caption:
+								'Unhealthy targets first. Errors: of the last ten seconds. First content: the usual time until the first content, by the size of the prompt.',
 							rows: order,
 							href: (t) => page.href('thing', { kind: 'target', name: t.target }),
 							columns: [
 								{ title: 'target', cell: (t) => data(t.target), wide: true },
-								{ title: 'state', cell: (t) => [marked_state(target_state(t.state)), ejected_by(page, got.ejected, t)] },
-								{ title: 'since', cell: since_of },
-								{ title: 'next try', cell: back_of },
+								{ title: 'state', wide: true, cell: (
+									t,
+								) => [t.state === 'closed' ? mark(target_state(t.state)) : marked_state(target_state(t.state)),
+									ejected_by(page, got.ejected, t)] },
+								{ title: 'since', keep: true, optional: true, cell: since_of },
+								{ title: 'next try', keep: true, optional: true, cell: back_of },
 								{ title: 'errors', number: true, cell: (t) => `${Math.round(100 * (t.errors ?? 0))} %` },
-								{ title: 'last failure', cell: failure_of },
-								{ title: 'time to the first content', cell: latency_of },
+								{ title: 'last failure', wide: true, optional: true, cell: failure_of },
+								{ title: 'first content', optional: true, cell: latency_of },
 								{ title: 'in flight', number: true, cell: (t) => count(t.under_way) },
 								page.has('operator') && { title: 'action', cell: (t) => by_hand(page, t, load) },
-							].filter(Boolean),
+							],
 						}) :
 						nothing('The policy in force has no target.', 'Add providers, and targets of routes, to the policy file.')),
 					got.providers.length > 0 && panel('Providers', table({
@@ -93,7 +97,7 @@ export default {
 							{ title: 'provider', cell: (p) => data(p.provider), wide: true },
 							{ title: 'responses', number: true, cell: (p) => count(p.answers) },
 							{ title: 'errors', number: true, cell: (p) => count(p.errors) },
-							{ title: 'last success', cell: (p) => p.last_success_at && when(p.last_success_at) },
+							{ title: 'last success', cell: (p) => p.last_success_at && when(p.last_success_at, { relative: true }) },
 							{ title: 'first byte, mean', number: true, cell: (p) =>
 								p.first_byte_ms?.answers ? `${count(p.first_byte_ms.mean)} ms` : null },
 							{ title: 'first byte, maximum', number: true, cell: (p) =>
