@@ -111,7 +111,7 @@ tree_checkpoint(struct tree *t, struct audit_keys *keys, struct buf *fields)
 {
 	struct merkle_hash root;
 
-	t->commit.n = 0;
+	INVARIANT(t->commit.n == 0); /* the last one ended by tree_commit() or tree_failed() */
 	t->commit.since_us = 0;
 	t->commit.checkpoint = false;
 	if (!keys || clock_mono_us() < tree_due_us(t))
@@ -160,9 +160,12 @@ tree_failed(struct tree *t)
 static uint64_t
 ring_used(struct tree *t)
 {
-	return t->known ? atomic_load_explicit(&t->head, memory_order_relaxed) -
-				  atomic_load_explicit(&t->tail, memory_order_acquire)
-			: 0;
+	if (!t->known)
+		return 0;
+	uint64_t head = atomic_load_explicit(&t->head, memory_order_relaxed),
+		 tail = atomic_load_explicit(&t->tail, memory_order_acquire);
+	INVARIANT(tail <= head && head - tail <= CAP_TREE_LEAVES);
+	return head - tail;
 }
 
 /* While the range is not known the last leaves are kept by their index; afterwards they go to
@@ -189,6 +192,7 @@ take_built(struct tree *t)
 	t->have_built = false;
 	if (r.n > t->seq || r.n < t->first_kept || t->seq - r.n > CAP_TREE_LEAVES)
 		return;
+	INVARIANT(!t->known);
 	while (r.n < t->seq)
 		merkle_append(&r, &t->ring[r.n % CAP_TREE_LEAVES].hash);
 	t->range = r;
@@ -225,6 +229,7 @@ tree_commit(struct tree *t, const char *segment, uint64_t bytes, uint64_t seq)
 	struct merkle_hash leaf;
 	bool was_half = ring_used(t) >= CAP_TREE_LEAVES / 2;
 
+	INVARIANT(t->commit.n > 0 && seq > t->seq);
 	for (size_t i = 0; i < t->commit.n; i++) {
 		merkle_leaf(t->commit.record[i].b, &leaf);
 		if (t->known)
