@@ -90,6 +90,10 @@ is "each view has its picture in docs/pictures" "$lacks" ""
 began=$SECONDS
 CONSOLE=https://localhost:$tls ALL=$ALL VIEWER=$VIEWER DENIED=$denied STRANGE=$strange AGAIN=$again FELL=$fell PICTURES=${PICTURES:-} FACES=${FACES:-} ASKS=$D/asks \
 	timeout 600 node "$build/console/console.mjs" >"$D/console.log" 2>&1 || grep -q '^not ok' "$D/console.log" || echo "not ok - console.mjs ends" >>"$D/console.log"
+# ---- bad states of the daemon, which end the scene ----
+ask_spare="for _ in 1 2 3; do curl -s -m 5 -o /dev/null -H '$(as '{"sub":"carol"}')' -H 'content-type: application/json' -d '{\"model\":\"gpt-4o\",\"messages\":[]}' $EDGE/spare/v1/chat/completions; done"
+[ -n "${PICTURES:-}${ONLY:-}" ] || CONSOLE=https://localhost:$tls ALL=$ALL REDIS_SOCKET=${REDIS#unix:} DAEMON=$(pid_of tollgate) ASK_SPARE=$ask_spare \
+	timeout 200 node "$build/console/states.mjs" >>"$D/console.log" 2>&1 || grep -q '^not ok' "$D/console.log" || echo "not ok - states.mjs ends" >>"$D/console.log"
 cat "$D/console.log"
 if grep -q '^not ok' "$D/console.log"; then failed=1; fi
 echo "# in the browser: $((SECONDS - began)) s"

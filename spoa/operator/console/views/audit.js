@@ -8,9 +8,10 @@ import { shares, table } from '../table.js';
 
 const ANCHORED = ['taken', 'waiting'];
 
-function state(page, s) {
+function state([s, now]) {
+	const unwritten = (now.parts ?? []).filter((p) => /^audit/.test(p.part) && p.says !== 'up').map((p) => p.says.replace(/^down: /, ''));
 	const a = s.audit ?? {}, k = s.audit_key ?? {}, c = a.checkpoint;
-	const bad = [a.tree !== undefined && a.tree !== 'ready' && `the hash tree is ${a.tree}`,
+	const bad = [...unwritten, a.tree !== undefined && a.tree !== 'ready' && `the hash tree is ${a.tree}`,
 		a.tree_errors > 0 && `${a.tree_errors} errors of the hash tree`, k.revoked && 'the signing key is revoked',
 		...(s.anchors ?? []).filter((x) => !ANCHORED.includes(x.state)).map((x) => `anchor ${x.place}: ${x.state}`)].filter(Boolean);
 	return [
@@ -188,7 +189,7 @@ export default {
 	show(page) {
 		const now = h('div', {});
 		page.root.append(now);
-		fill(now, page, () => page.get('/status'), (s) => state(page, s));
+		fill(now, page, () => Promise.all([page.get('/status'), page.get('/now')]), state);
 		if (!page.has('auditor')) {
 			page.root.append(nothing('To read or verify records, you need the role auditor.'));
 			return;
