@@ -2,7 +2,7 @@
 const TARGETS = {
 	closed: ['healthy', 'good', 'receives requests'],
 	ramp: ['recovering', 'edit', 'receives a growing share of requests'],
-	half_open: ['probing', 'edit', 'the next request tests the target'],
+	half_open: ['probing', 'edit', 'one request at a time tests the target'],
 	open: ['circuit open', 'bad', 'receives no requests until the next try'],
 	throttled: ['throttled', 'edit', 'the provider asked the gateway to wait'],
 	out: ['credential rejected', 'bad', 'the provider rejects the gateway’s credential'],

@@ -11,7 +11,7 @@ const eject = (page, path) => page.evaluate(async ([at, body]) => { await fetch(
 
 /* state; begin, end: of the state; views: [hash, what main shows]. In no view is a mark above the others green. */
 const states = [
-	{ state: "a target is probing", views: [["targets", /of 5 unhealthy[^]*spare\/m2\s+probing the next request tests the target[^]*ago/], ["overview", /degraded The gateway accepts requests[^]*target spare\/m2\s+probing/], ["thing?kind=target&name=spare%2Fm2", /probing the next request tests the target/]] },
+	{ state: "a target is probing", views: [["targets", /of 5 unhealthy[^]*spare\/m2\s+probing one request at a time tests the target[^]*ago/], ["overview", /degraded The gateway accepts requests[^]*target spare\/m2\s+probing/], ["thing?kind=target&name=spare%2Fm2", /probing one request at a time tests the target/]] },
 	{ state: "a target's circuit is open", begin: () => shell(ASK_SPARE), views: [["targets", /spare\/m2\s+circuit open receives no requests until the next try[^]*ago\s+in [\d.]+ s[^]*could not reach the provider \(503\)/], ["overview", /target spare\/m2\s+circuit open[^]*next try in \d+ s/], ["thing?kind=target&name=spare%2Fm2", /circuit open[^]*Next try\s+in \d+ s/]] },
 	{ state: "a provider of the only target fails", views: [["models", /m3[^]*failing\s+spare\/m3/], ["targets", /spare\/m3\s+failing/]] },
 	{ state: "a target is ejected", begin: (page) => eject(page, "/targets/eject"), end: (page) => eject(page, "/targets/admit"), views: [["targets", /calc\s+ejected an operator took the target out[^]*by olga: maintenance/], ["overview", /target calc\s+ejected/]] },
@@ -31,7 +31,7 @@ try {
 			let there = false;
 			for (let i = 0; i < 10 && !there; i++) { /* the daemon notices a state within seconds */
 				await page.goto(`${BASE}/console/#/${hash}`);
-				there = await page.waitForFunction(([s]) => new RegExp(s).test(document.querySelector("main")?.innerText ?? ""), [want.source], { timeout: 1500 }).then(() => true, () => false);
+				there = await page.waitForFunction(([s]) => new RegExp(s).test(document.querySelector("main")?.innerText ?? ""), [want.source], { timeout: 3000 }).then(() => true, () => false);
 				if (!there) await page.goto(`${BASE}/console/#/policy?part=check`);
 			}
 			ok(`${state}: ${hash.slice(0, 20)} shows the state`, there, await page.locator("main").innerText());

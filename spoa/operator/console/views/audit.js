@@ -150,8 +150,8 @@ function report(got) {
 		r.nodes?.length > 0 && table({ caption: 'Nodes', rows: r.nodes, columns: [
 			{ title: 'node', cell: (n) => data(n.node) },
 			{ title: 'records', number: true, cell: (n) => count(n.records) },
-			{ title: 'from', cell: (n) => n.begin && when(n.begin) },
-			{ title: 'to', cell: (n) => n.end && when(n.end) },
+			{ title: 'from', keep: true, cell: (n) => n.begin && when(n.begin, { relative: true }) },
+			{ title: 'to', keep: true, cell: (n) => n.end && when(n.end, { relative: true }) },
 			{ title: 'starts', number: true, cell: (n) => count(n.boots) },
 			{ title: 'unclean stops', number: true, cell: (n) => count(n.unclean_ends) },
 			{ title: 'verified', number: true, cell: (n) => count(n.verified) },
@@ -163,7 +163,7 @@ function report(got) {
 				h('div', {}, shares(title, rows_of(got.decisions[name], name === 'by_decision').slice(0, 20), { format: count }))
 			)),
 		got.changes?.changes?.length > 0 && table({ caption: 'Changes', rows: got.changes.changes.slice(-50).reverse(), columns: [
-			{ title: 'time', cell: (c) => when(c.time) },
+			{ title: 'time', keep: true, cell: (c) => when(c.time, { relative: true }) },
 			{ title: 'change', cell: (c) => `${c.what} ${c.change}` },
 			{ title: 'object', cell: (c) => c.id && data(c.id), wide: true },
 			{ title: 'by', cell: (c) => who(c) },
