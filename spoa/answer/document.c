@@ -7,6 +7,7 @@
 #include "base/among.h"
 #include "base/codec/json.h"
 #include "base/err.h"
+#include "base/fnv.h"
 #include "base/push.h"
 #include "base/search.h"
 #include "scan/text/body.h"
@@ -81,16 +82,13 @@ is_word_key(struct span key)
 	return false;
 }
 
-/* The path one step on, where no row leads: FNV-1a. */
+/* Returns the hash of the path of a member named `key` below `at`. No row leads there. */
 static uint64_t
 path_step(const struct place *at, struct span key)
 {
 	uint64_t h = at->node ? (uintptr_t)at->node : at->path;
 
-	h = (h ^ 0xff) * 0x100000001b3u;
-	for (size_t i = 0; i < key.n; i++)
-		h = (h ^ (unsigned char)key.p[i]) * 0x100000001b3u;
-	return h;
+	return fnv64_bytes(fnv64_step(h, 0xff), key.p, key.n);
 }
 
 static int

@@ -42,7 +42,7 @@
 #define CAP_WORK_RATIO         512          /* units of work (effort.h) a byte of a text that is searched, */
 #define CAP_WORK_FIRST         (1u << 10)   /* of its first bytes, */
 #define CAP_WORK_FURTHER       84           /* and a further one, */
-#define CAP_WORK_STREAM        6000         /* a byte of one that comes in pieces, */
+#define CAP_WORK_STREAM        3000         /* a byte of one that comes in pieces, */
 #define CAP_WORK_TEXT          (32u << 10)  /* and those of each text: the classifier's declared outcome, as a denial 413 */
 #define CAP_TOKEN_BYTES        8192         /* a JWT: 401 */
 #define CAP_CREDENTIAL_BYTES   8192         /* a key or token of ours for a provider: not used */

@@ -197,6 +197,7 @@ void
 acceptor_free(struct acceptor *a)
 {
 	acceptor_close(a);
+	TAG_CLEAR(acceptor, a);
 	if (a->slot >= 0)
 		atomic_store(&shares[a->kind].taken[a->slot], false);
 	a->slot = -1;

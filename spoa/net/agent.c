@@ -270,6 +270,7 @@ agent_free(struct agent **agp)
 	}
 	free(ag->table);
 	free(ag->scratch);
+	TAG_CLEAR(agent, ag);
 	free(ag);
 	*agp = NULL;
 }

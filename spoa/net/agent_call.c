@@ -54,6 +54,7 @@ call_free(struct agent *ag, struct agent_call *call)
 {
 	size_t size, class = class_of(call->size, &size);
 
+	TAG_CLEAR(agent_call, call);
 	if (call->args != call->inline_args)
 		free(call->args);
 	explicit_bzero(call->bytes, call->have);

@@ -512,5 +512,6 @@ conn_free(struct agent_conn *c)
 	if (c->open)
 		conns_changed(ag, -1);
 	metric_inc(ag->m, M_SPOP_CONNS_CLOSED);
+	TAG_CLEAR(agent_conn, c);
 	free(c);
 }

@@ -19,10 +19,12 @@ bury_dead(struct relay *r)
 {
 	for (struct edge *c; (c = LIST_FIRST(&r->dead_edges));) {
 		LIST_REMOVE(c, all);
+		TAG_CLEAR(edge, c);
 		free(c);
 	}
 	for (struct upstream *u; (u = LIST_FIRST(&r->dead_upstreams));) {
 		LIST_REMOVE(u, idle);
+		TAG_CLEAR(upstream, u);
 		free(u);
 	}
 }
@@ -185,6 +187,7 @@ relay_free(struct relay **rp)
 	close(r->hup_fd);
 	bury_dead(r);
 	acceptor_free(&r->acceptor);
+	TAG_CLEAR(relay, r);
 	free(r);
 	*rp = NULL;
 }

@@ -105,6 +105,7 @@ take_snapshot(struct mail *m, void *consumer)
 	gate_snapshot(w->gate, sm->snap);
 	atomic_fetch_add_explicit(&w->snapshots, 1, memory_order_release);
 	snapshot_unref(&sm->snap);
+	TAG_CLEAR(snapshot_mail, sm);
 	free(sm);
 }
 
@@ -142,6 +143,7 @@ adopt_connection(struct mail *m, void *consumer)
 	else
 		close(am->parcel.fd);
 	sodium_memzero(am->bytes, am->parcel.engine.n + am->parcel.in.n);
+	TAG_CLEAR(adopt_mail, am);
 	free(am);
 }
 

@@ -782,6 +782,12 @@ becomes_served_by(struct line l[static LINES], const struct quota_dim *d, const 
 			all = all && r && r->place.port == s->port && lives_settled(l[i].quota, d);
 		}
 	}
+	if (!all)
+		for (int i = 0; i < LINES; i++) {
+			const struct redis *r = redis_at(l[i].redis, span_str(d->key));
+			print_error("line %d: port %d for %u, settled %d, epoch %llu asked %d key %s tag %s\n", i, r ? r->place.port : -1, s->port,
+				lives_settled(l[i].quota, d), r ? (unsigned long long)r->life.epoch : 0, r ? r->life_asked : -1, r ? r->life.key : "", r ? r->life.tag : "");
+		}
 	assert_true(all);
 }
 

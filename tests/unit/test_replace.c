@@ -14,7 +14,7 @@
 
 #include "base/err.h"
 #include "base/stops.h"
-#include "gate/changes/file.h"
+#include "gate/store/file.h"
 #include "record/index/private.h"
 #include "record/journal/journal.h"
 #include "record/journal/signkey.h"
@@ -216,21 +216,21 @@ live_again(void)
 	buf_init(&text, 4096);
 	enum replace_step step = replace_rig.step;
 	replace_rig.step = REPLACE_NONE; /* not of the start */
-	struct live_file *f =
-		live_file_open(path("live"), any_line, NULL, &lines, &begun, &why);
+	struct store_file *f =
+		store_file_open(path("live"), any_line, NULL, &lines, &begun, &why);
 	assert_non_null(f);
 	replace_rig.step = step;
-	int err = live_file_replace(f, SPAN_LIT("two\nthree\n"));
+	int err = store_file_replace(f, SPAN_LIT("two\nthree\n"));
 	replace_rig.step = REPLACE_NONE;
 	/* Whatever became of it: the file that has the name is the one that goes on. */
-	assert_int_equal(live_file_append(f, SPAN_LIT("four\n")), 0);
+	assert_int_equal(store_file_append(f, SPAN_LIT("four\n")), 0);
 	assert_true(buf_file(&text, path("live")));
 	assert_true(span_ends(buf_view(&text), SPAN_LIT("four\n")));
 	assert_int_equal(truncate(path("live"), (off_t)text.n - 5), 0);
-	struct live_file *g =
-		live_file_open(path("live"), any_line, NULL, &lines, &begun, &why);
+	struct store_file *g =
+		store_file_open(path("live"), any_line, NULL, &lines, &begun, &why);
 	assert_null(g); /* and the one that is locked */
-	live_file_close(&f);
+	store_file_close(&f);
 	buf_free(&why);
 	buf_free(&text);
 	return err;

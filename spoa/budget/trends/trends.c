@@ -84,6 +84,7 @@ named_row(struct trends *t, enum rates_by by, struct span name)
 	if (t->nnames == TRENDS_NAMES || name.n >= SERIES_LABEL_BYTES ||
 		span_is(name, t->name[by].name))
 		return by;
+	INVARIANT(t->nnames >= FIRST_NAMED && t->nnames < TRENDS_NAMES);
 	struct row_name *made = &t->name[t->nnames];
 	made->by = by;
 	span_copy(name, made->name, sizeof(made->name));
@@ -95,6 +96,7 @@ named_row(struct trends *t, enum rates_by by, struct span name)
 static void
 trend_pack(struct buf *b, unsigned row, unsigned value, uint64_t n)
 {
+	INVARIANT(row < TRENDS_NAMES && value < RATES_VALUES); /* each is one byte */
 	buf_putc(b, (char)row);
 	buf_putc(b, (char)value);
 	for (; n >= 0x80; n >>= 7)
@@ -142,6 +144,8 @@ add_slot(struct slots *s, int64_t at, struct span packed)
 {
 	size_t i = slot_from(s, at);
 
+	INVARIANT(s->n <= s->most && i <= s->n);
+	INVARIANT(i == 0 || s->slot[i - 1].at < at); /* they are in the order of time */
 	if (i == s->n || s->slot[i].at != at) {
 		memmove(&s->slot[i + 1], &s->slot[i], (s->n - i) * sizeof(*s->slot));
 		s->slot[i].at = at;
@@ -208,6 +212,7 @@ add_to_step(const struct trends *t, struct sums *sums, size_t step, struct span 
 	uint64_t requests = 0;
 	unsigned row = TRENDS_NAMES;
 
+	INVARIANT(step < sums->steps);
 	sums->seen[step] = true;
 	while (trend_unpack(&packed, &p)) {
 		if (p.value >= RATES_VALUES || p.row >= t->nnames)
@@ -452,6 +457,7 @@ trends_drop_names(struct trends *t)
 		t->name[now[i]] = t->name[i];
 		n += i >= FIRST_NAMED;
 	}
+	INVARIANT(n >= FIRST_NAMED && n <= t->nnames);
 	t->nnames = n;
 	for (size_t k = 0; k < COUNT_OF(all); k++)
 		for (size_t i = 0; i < all[k]->n; i++) {
@@ -624,6 +630,7 @@ write_minute(struct trends *t, struct span lines)
 static void
 put_unsent(struct trends *t, struct span lines)
 {
+	INVARIANT(t->nsent <= t->nnames);
 	for (; t->nsent < t->nnames; t->nsent++)
 		put_name_line(t, t->nsent, &t->unsent);
 	buf_span(&t->unsent, lines);

@@ -776,6 +776,7 @@ gate_free(struct gate **gp)
 	data_cache_free(&g->data);
 	sealer_free(&g->sealer);
 	snapshot_unref(&g->snap);
+	TAG_CLEAR(gate, g);
 	free(g);
 	*gp = NULL;
 }

@@ -13,7 +13,7 @@
 #include "base/log.h"
 #include "base/redis/turns.h"
 #include "base/scoped.h"
-#include "gate/changes/file.h"
+#include "gate/store/store.h"
 #include "gate/toolpins/private.h"
 
 #define POLL_US	 300000u
@@ -28,7 +28,6 @@ enum {
 	BATCH = 1024,
 	READ = 512,
 	FIELDS_MAX = 2 * CAP_TOOL_PINS,
-	SLACK = 1024,
 	HURRIED_MAX = 4
 };
 #define LOG_MAX "131072"
@@ -39,10 +38,8 @@ struct tool_pins_sync {
 	bool shared; /* there is a Redis */
 	char *name;  /* of the file; NULL: none */
 	unsigned char key[SHA256_BYTES];
-	bool kept; /* on disk; the thread's, written under the turns' lock */
 	/* the thread's own */
-	struct live_file *file;
-	size_t lines;
+	struct store store; /* the file */
 	bool full; /* all of the hash is to be read */
 	uint64_t full_us, refused_us;
 	char last[64];	 /* of the stream */
@@ -62,16 +59,6 @@ read_pin_line(void *arg, struct span line, struct buf *why)
 	return pin_read(s->pins, line, SPAN_LIT(""), s->key, why);
 }
 
-static bool
-open_pins_file(struct tool_pins_sync *s, struct buf *why)
-{
-	bool begun;
-
-	s->lines = 0;
-	s->file = live_file_open(s->name, read_pin_line, s, &s->lines, &begun, why);
-	return s->file != NULL;
-}
-
 static void
 put_pin_line(struct tool_pins_sync *s, const struct pin *pin, struct buf *out)
 {
@@ -79,39 +66,41 @@ put_pin_line(struct tool_pins_sync *s, const struct pin *pin, struct buf *out)
 	buf_putc(out, '\n');
 }
 
-/* All of them, instead of what was added line by line. */
-static bool
-compact(struct tool_pins_sync *s)
+static void
+write_pin_lines(void *arg, struct buf *out)
 {
-	size_t n = 0;
+	struct tool_pins_sync *s = arg;
 
-	SCOPED_BUF(all, 0);
 	for (size_t i = 0; i < PIN_SLOTS; i++) {
 		struct pin *pin = atomic_load_explicit(&s->pins->slot[i], memory_order_acquire);
 		if (!pin || !atomic_load(&pin->state))
 			continue;
-		pthread_mutex_lock(&s->pins->lock);
-		put_pin_line(s, pin, &all);
-		pthread_mutex_unlock(&s->pins->lock);
-		n++;
+		SCOPED_LOCK(&s->pins->lock);
+		put_pin_line(s, pin, out);
 	}
-	bool ok = !buf_failed(&all) && live_file_replace(s->file, buf_view(&all)) == 0;
-	if (ok)
-		s->lines = n;
-	return ok;
 }
+
+static size_t
+count_pin_lines(void *arg)
+{
+	return tool_pins_count(((struct tool_pins_sync *)arg)->pins);
+}
+
+static const struct store_kind pin_lines = { .failed = "pin.failed",
+	.slack = 1024,
+	.read = read_pin_line,
+	.write = write_pin_lines,
+	.count = count_pin_lines };
 
 /* The batch's lines. */
 static bool
-keep_pins(struct tool_pins_sync *s, struct pin **batch, size_t nbatch, bool kept)
+keep_pins(struct tool_pins_sync *s, struct pin **batch, size_t nbatch)
 {
 	size_t n = 0;
-	bool ok = true;
 
 	if (!s->name)
 		return true;
 	SCOPED_BUF(lines, 0);
-	SCOPED_BUF(why, 1024);
 	pthread_mutex_lock(&s->pins->lock);
 	for (size_t i = 0; i < nbatch; i++)
 		if (batch[i]->file_due) {
@@ -120,37 +109,13 @@ keep_pins(struct tool_pins_sync *s, struct pin **batch, size_t nbatch, bool kept
 			n++;
 		}
 	pthread_mutex_unlock(&s->pins->lock);
-	if (n || !kept) {
-		ok = (s->file || open_pins_file(s, &why)) && !buf_failed(&lines);
-		s->lines += n;
-		ok = ok && (!kept || s->lines > 2 * tool_pins_count(s->pins) + SLACK
-					   ? compact(s)
-					   : live_file_append(s->file, buf_view(&lines)) == 0);
-	}
-	if (!ok && kept)
-		log_event(LOG_ERROR, "pin.failed", LS("file", s->name),
-			LS("why", why.n ? "it cannot be opened" : "it cannot be written"));
-	return ok;
+	bool ok = !buf_failed(&lines) && store_keep(&s->store, buf_view(&lines), n);
+	if (ok && n)
+		store_trim(&s->store);
+	return ok && atomic_load(&s->store.kept);
 }
 
 /* ---- Redis ---- */
-
-/* The reply; NULL after a failure: hung up. A key of another type somebody else wrote: it goes,
- * and what is known here is written anew. argv[1] is the key. */
-static redisReply *
-ask_pins_redis(struct tool_pins_sync *s, int argc, const char **argv, const size_t *lens)
-{
-	char why[TURNS_WHY];
-	bool wrong;
-	redisReply *r = turns_try(&s->turns, argc, argv, lens, why, &wrong);
-
-	if (r)
-		return r;
-	if (wrong)
-		freeReplyObject(redis_ask(s->turns.redis, "DEL %s", argv[1]));
-	turns_lost(&s->turns, why);
-	return NULL;
-}
 
 static void
 refuse_pin_field(struct tool_pins_sync *s, struct span field, struct span why)
@@ -191,7 +156,7 @@ static bool
 read_last(struct tool_pins_sync *s)
 {
 	const char *argv[] = { "XREVRANGE", TOOL_PINS_LOG_KEY, "+", "-", "COUNT", "1" };
-	reply_auto_t *r = ask_pins_redis(s, 6, argv, NULL);
+	reply_auto_t *r = turns_ask(&s->turns, 6, argv, NULL);
 
 	if (!r)
 		return false;
@@ -205,7 +170,7 @@ static bool
 count_fields(struct tool_pins_sync *s, uint64_t *n)
 {
 	const char *argv[] = { "HLEN", TOOL_PINS_ENTRIES_KEY };
-	reply_auto_t *r = ask_pins_redis(s, 2, argv, NULL);
+	reply_auto_t *r = turns_ask(&s->turns, 2, argv, NULL);
 
 	if (!r)
 		return false;
@@ -244,7 +209,7 @@ read_all(struct tool_pins_sync *s)
 	all_are_due(s);
 	snprintf(count, sizeof(count), "%d", READ);
 	do {
-		reply_auto_t *r = ask_pins_redis(s, 5, argv, NULL);
+		reply_auto_t *r = turns_ask(&s->turns, 5, argv, NULL);
 		if (!r)
 			return false;
 		const redisReply *list = redis_scan_list(r, cursor);
@@ -260,7 +225,7 @@ read_all(struct tool_pins_sync *s)
 static bool
 read_fields(struct tool_pins_sync *s, const char **argv, size_t *lens, size_t n)
 {
-	reply_auto_t *r = n ? ask_pins_redis(s, (int)n + 2, argv, lens) : NULL;
+	reply_auto_t *r = n ? turns_ask(&s->turns, (int)n + 2, argv, lens) : NULL;
 
 	if (!r)
 		return !n;
@@ -309,7 +274,7 @@ read_log(struct tool_pins_sync *s)
 
 	snprintf(count, sizeof(count), "%d", READ);
 	for (;;) {
-		reply_auto_t *r = ask_pins_redis(s, 6, argv, NULL);
+		reply_auto_t *r = turns_ask(&s->turns, 6, argv, NULL);
 		if (!r)
 			return false;
 		const redisReply *stream = only_pair(r);
@@ -498,7 +463,7 @@ pins_turn(void *arg, uint64_t puts UNUSED)
 	/* Redis first: a line on disk says whether it took the first text. */
 	if (s->shared && up)
 		up = tell_pins(s);
-	bool now = keep_pins(s, all, n, s->kept);
+	bool now = keep_pins(s, all, n);
 	if (!s->shared) {
 		pthread_mutex_lock(&s->pins->lock);
 		for (size_t i = 0; i < n; i++) {
@@ -509,9 +474,6 @@ pins_turn(void *arg, uint64_t puts UNUSED)
 	}
 	if (!up || !now)
 		put_back(s, all, n, !now && s->name, !up);
-	pthread_mutex_lock(&s->turns.lock);
-	s->kept = now;
-	pthread_mutex_unlock(&s->turns.lock);
 	if (!now)
 		s->turns.next_us = clock_mono_us() + AGAIN_US;
 	return !up ? TURN_AWAY : now && done ? TURN_DONE : TURN_PART;
@@ -563,9 +525,8 @@ tool_pins_sync_first(struct tool_pins_sync *s, uint64_t most_us)
 static bool
 pins_well(struct tool_pins_sync *s, struct buf *why)
 {
-	pthread_mutex_lock(&s->turns.lock);
-	bool kept = s->kept;
-	pthread_mutex_unlock(&s->turns.lock);
+	bool kept = atomic_load(&s->store.kept);
+
 	if (!kept)
 		buf_printf(why, "%s cannot be written", s->name);
 	return kept && turns_up(&s->turns, why);
@@ -602,13 +563,13 @@ tool_pins_sync_start(struct tool_pins *p, const struct tool_pins_place *place, s
 		return NULL;
 	}
 	s->pins = p;
-	s->kept = true;
 	s->shared = place->redis != NULL;
 	memcpy(s->key, place->key, sizeof(s->key));
 	turns_init(&s->turns, &pins_turns, s, place->redis);
 	if (place->file && !(s->name = strdup(place->file)))
 		buf_str(why, err_str(ERR_NOMEM));
-	else if (place->file && access(place->file, F_OK) == 0 && !open_pins_file(s, why))
+	store_init(&s->store, &pin_lines, s, s->name);
+	if (why->n || (s->name && access(s->name, F_OK) == 0 && !store_open(&s->store, why)))
 		;
 	else if (turns_start(&s->turns, why) == 0)
 		return s;
@@ -624,7 +585,7 @@ tool_pins_sync_stop(struct tool_pins_sync **sp)
 	if (!s)
 		return;
 	turns_stop(&s->turns, 0);
-	live_file_close(&s->file);
+	store_close(&s->store);
 	free(s->name);
 	explicit_bzero(s, sizeof(*s));
 	free(s);

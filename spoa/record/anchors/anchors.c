@@ -446,6 +446,7 @@ anchors_destroy(struct anchors **ap)
 		TS_REQ_free(p->query);
 	}
 	pthread_mutex_destroy(&a->lock);
+	TAG_CLEAR(anchors, a);
 	free(a);
 	*ap = NULL;
 }

@@ -339,7 +339,7 @@ read_line(struct index_line *l, const struct index_makers *m, void *const making
 
 int
 index_read_lines(const struct index_segment *s, const struct index_makers *m,
-	void *const making[INDEX_MAKERS], const bool *stop, struct buf *why)
+	void *const making[INDEX_MAKERS], const atomic_bool *stop, struct buf *why)
 {
 	struct index_line l = { .hash = NULL };
 	uint64_t at = 0; /* of the buffer's begin */
@@ -354,7 +354,7 @@ index_read_lines(const struct index_segment *s, const struct index_makers *m,
 			err = why_err(why, ERR_IO, "%s: %s", s->name, strerror(errno));
 			break;
 		}
-		if (stop && __atomic_load_n(stop, __ATOMIC_RELAXED)) {
+		if (stop && atomic_load_explicit(stop, memory_order_relaxed)) {
 			err = why_err(why, ERR_BAD_STATE, "%s: stopped", s->name);
 			break;
 		}
@@ -422,7 +422,7 @@ index_of(struct making *m, const struct index_segment *s, int err, struct buf *w
 }
 
 struct index *
-index_make(const struct index_segment *s, const struct index_terms *t, const bool *stop,
+index_make(const struct index_segment *s, const struct index_terms *t, const atomic_bool *stop,
 	struct buf *why)
 {
 	const struct index_makers makers = { t, { &index_maker } };

@@ -1,5 +1,5 @@
 /* Lines on disk: added, synced; or all of them, written aside, synced, renamed. */
-#include "gate/changes/file.h"
+#include "gate/store/file.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -17,14 +17,14 @@
 
 enum { FILE_BYTES = 512 << 20 };
 
-struct live_file {
+struct store_file {
 	char *name;
 	int fd;
 	off_t size; /* of what counts */
 };
 
 const char *
-live_file_name(const struct live_file *f)
+store_file_name(const struct store_file *f)
 {
 	return f->name;
 }
@@ -45,7 +45,7 @@ write_all(int fd, struct span s, off_t at)
 }
 
 static bool
-read_live_lines(struct live_file *f, struct span text,
+read_file_lines(struct store_file *f, struct span text,
 	bool (*each)(void *arg, struct span line, struct buf *why), void *arg, size_t *lines,
 	struct buf *why)
 {
@@ -72,11 +72,11 @@ read_live_lines(struct live_file *f, struct span text,
 	return ok;
 }
 
-struct live_file *
-live_file_open(const char *name, bool (*each)(void *arg, struct span line, struct buf *why),
+struct store_file *
+store_file_open(const char *name, bool (*each)(void *arg, struct span line, struct buf *why),
 	void *arg, size_t *lines, bool *begun, struct buf *why)
 {
-	struct live_file *f = calloc(1, sizeof(*f));
+	struct store_file *f = calloc(1, sizeof(*f));
 	struct stat st;
 	int err = ERR_IO;
 
@@ -98,17 +98,17 @@ live_file_open(const char *name, bool (*each)(void *arg, struct span line, struc
 		; /* a new file is there after a power cut only where that was done */
 	else if ((err = buf_fd(&text, f->fd)))
 		buf_printf(why, "%s: %s", name, err == ERR_IO ? strerror(errno) : err_str(err));
-	else if (!read_live_lines(f, buf_view(&text), each, arg, lines, why))
+	else if (!read_file_lines(f, buf_view(&text), each, arg, lines, why))
 		err = ERR_SYNTAX;
 	if (err)
-		live_file_close(&f);
+		store_file_close(&f);
 	return f;
 }
 
 void
-live_file_close(struct live_file **fp)
+store_file_close(struct store_file **fp)
 {
-	struct live_file *f = *fp;
+	struct store_file *f = *fp;
 
 	*fp = NULL;
 	if (!f)
@@ -120,7 +120,7 @@ live_file_close(struct live_file **fp)
 }
 
 int
-live_file_append(struct live_file *f, struct span lines)
+store_file_append(struct store_file *f, struct span lines)
 {
 	if (write_all(f->fd, lines, f->size) && fsync(f->fd) == 0) {
 		f->size += (off_t)lines.n;
@@ -133,7 +133,7 @@ live_file_append(struct live_file *f, struct span lines)
 }
 
 int
-live_file_replace(struct live_file *f, struct span lines)
+store_file_replace(struct store_file *f, struct span lines)
 {
 	int fd = replace_begin(AT_FDCWD, f->name, 0600, NULL), err = fd < 0 ? fd : 0;
 	struct stat st;
