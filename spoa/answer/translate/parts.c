@@ -2,7 +2,6 @@
  * inside of them. request.c reads what surrounds the turns, and turns.c orders them. */
 #include "answer/translate/request_private.h"
 #include "base/ascii.h"
-#include "base/err.h"
 
 struct part *
 turn_part(struct question *q, struct turn *t, enum part_kind kind, const struct node *at)
