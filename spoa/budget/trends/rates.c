@@ -10,6 +10,7 @@
 #include <stdlib.h>
 
 #include "base/clock.h"
+#include "base/err.h"
 #include "base/json_put.h"
 #include "base/scoped.h"
 #include "budget/tally/names.h"
@@ -78,6 +79,7 @@ find_row(struct rates *r, enum rates_by by, const char *name)
 		snprintf(r->name[first], sizeof(r->name[0]), "other"), r->n[by]++;
 	if (!strcmp(name, "other") || r->n[by] == room)
 		return first;
+	INVARIANT(r->n[by] > 0 && r->n[by] < room);
 	snprintf(r->name[first + r->n[by]], sizeof(r->name[0]), "%.*s", SERIES_LABEL_BYTES - 1,
 		name);
 	return first + r->n[by]++;
@@ -235,6 +237,7 @@ take_sample(void *arg, const struct recent_seen *d)
 
 	if (d->at_ns < s->since_ns || s->n == s->room)
 		return;
+	INVARIANT(s->n < s->room);
 	s->of[s->n].us = d->took_us;
 	for (unsigned by = 0; by < RATES_BY; by++) {
 		size_t first = row_of[by], row = by == RATES_ALL ? 0 : first, n = s->r->n[by];

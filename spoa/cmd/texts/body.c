@@ -100,7 +100,7 @@ cmd_body(int argc, char **argv)
 		{ "method", .text = &method }, { .name = NULL } };
 	char **operands;
 
-	if (cmd_options(argc, argv, options, &operands) != 0)
+	if (cmd_options(argv[0], argc, argv, options, &operands) != 0)
 		return cmd_usage(argv[0]);
 	const struct dialect *d = dialect_find(span_str(dialect));
 	if (!d)

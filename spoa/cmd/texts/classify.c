@@ -140,7 +140,7 @@ cmd_classify(int argc, char **argv)
 		{ "json", .flag = &json }, { "policy", .text = &policy }, { .name = NULL } };
 	char **operands;
 
-	if (cmd_options(argc, argv, options, &operands) != 0)
+	if (cmd_options(argv[0], argc, argv, options, &operands) != 0)
 		return cmd_usage(argv[0]);
 	SCOPED_ARENA(a, 0, false);
 	SCOPED_BUF(why, 0);

@@ -165,7 +165,7 @@ cmd_tokens(int argc, char **argv)
 	char **operands;
 	int code = EXIT_CANNOT;
 
-	if (cmd_options(argc, argv, options, &operands) != 0 || (encoding && model))
+	if (cmd_options(argv[0], argc, argv, options, &operands) != 0 || (encoding && model))
 		return cmd_usage(argv[0]);
 	SCOPED_ARENA(a, 0, false);
 	SCOPED_BUF(why, 0);

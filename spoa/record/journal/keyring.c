@@ -65,6 +65,7 @@ key_statement_make(struct key_statement *s, enum key_says says, const char *node
 void
 key_statement_sign(struct key_statement *s, const struct signkey *key)
 {
+	INVARIANT(s->nsigs < COUNT_OF(s->sig));
 	struct key_signature *sig = &s->sig[s->nsigs++];
 
 	memcpy(sig->id, key->pub.id, sizeof(sig->id));
@@ -321,6 +322,7 @@ add_event(struct keyring *k, const struct pubkey *key, const char *node, uint64_
 			return ERR_DUPLICATE;
 	if (k->nevents == COUNT_OF(k->event))
 		return ERR_LIMIT;
+	INVARIANT(at < k->nkeys && k->nkeys <= CAP_KEYRING);
 	struct keyring_event *e = &k->event[k->nevents++];
 	*e = (struct keyring_event){ .from = from, .key = (unsigned short)at, .on = on };
 	snprintf(e->node, sizeof(e->node), "%s", node);
