@@ -122,6 +122,7 @@ request_free(struct request **rp)
 	}
 	arena_reset(&r->arena);
 	snapshot_unref(&r->snap);
+	TAG_CLEAR(request, r);
 	mem_put(r, sizeof(*r));
 }
 

@@ -70,6 +70,22 @@ turns_try(struct turns *t, int argc, const char **argv, const size_t *lens, char
 	return NULL;
 }
 
+redisReply *
+turns_ask(struct turns *t, int argc, const char **argv, const size_t *lens)
+{
+	char why[TURNS_WHY];
+	bool wrong;
+	redisReply *r = turns_try(t, argc, argv, lens, why, &wrong);
+
+	if (!r && wrong && !t->kind->repair)
+		freeReplyObject(redis_ask(t->redis, "DEL %s", argv[1]));
+	else if (!r && wrong && t->kind->repair(t->arg, argv[1], why))
+		r = turns_try(t, argc, argv, lens, why, &wrong);
+	if (!r)
+		turns_lost(t, why);
+	return r;
+}
+
 bool
 turns_append(struct turns *t, int argc, const char **argv, const size_t *lens)
 {

@@ -19,6 +19,8 @@ enum turn {
 	TURN_DONE, /* Redis has all that was put before the turn */
 };
 
+enum { TURNS_WHY = 260 };
+
 /* One row each. What may be NULL says so. */
 struct turns_kind {
 	const char *thread;	       /* its name */
@@ -30,9 +32,10 @@ struct turns_kind {
 	void (*back)(void *arg);       /* says that Redis is there; or NULL */
 	void (*lost)(void *arg, const char *why); /* the connection is over; or NULL */
 	void (*last)(void *arg);       /* after the last turn; or NULL */
+	/* Corrects a key of another type, so that a command can be repeated. False with *why. NULL:
+	 * the key is removed, and the next turn begins it again. */
+	bool (*repair)(void *arg, const char *key, char why[TURNS_WHY]);
 };
-
-enum { TURNS_WHY = 260 };
 
 /* Part of whatever takes them. */
 struct turns {
@@ -84,6 +87,9 @@ void turns_hang_up(struct turns *t);
  * is of another type than ours. */
 redisReply *turns_try(struct turns *t, int argc, const char **argv, const size_t *lens,
 	char why[TURNS_WHY], bool *wrong);
+/* Returns the reply to a command, of which argv[1] is the key; or NULL, and Redis is away. A key of
+ * another type, which somebody else wrote, is repaired or removed as the kind states. */
+redisReply *turns_ask(struct turns *t, int argc, const char **argv, const size_t *lens);
 bool turns_append(struct turns *t, int argc, const char **argv, const size_t *lens);
 /* The last of so many replies to what was appended; or the first that is an error, since of
  * what EXEC says "EXECABORT" to only the command knows why. NULL: out of touch. */

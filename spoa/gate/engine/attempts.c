@@ -113,6 +113,7 @@ attempts_free(struct exchange *x)
 	if (!x->tries)
 		return;
 	buf_free(&x->tries->charges);
+	TAG_CLEAR(attempts, x->tries);
 	free(x->tries);
 	x->tries = NULL;
 	arena_reset(&x->own);

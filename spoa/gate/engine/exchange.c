@@ -239,6 +239,7 @@ exchange_free(struct request *r)
 	vault_free(&x->vault);
 	session_free(x);
 	attempts_free(x);
+	TAG_CLEAR(exchange, x);
 	free(x);
 	r->x = NULL;
 }

@@ -53,6 +53,7 @@ said_free(struct said *m)
 {
 	LIST_REMOVE(m, all);
 	mem_put(m->body, m->n);
+	TAG_CLEAR(said, m);
 	free(m);
 }
 
@@ -139,6 +140,7 @@ session_free(struct exchange *x)
 	if (x->session) {
 		placeholders_close(&x->session->placeholders);
 		vault_free(&x->session->vault);
+		TAG_CLEAR(session, x->session);
 	}
 	free(x->session);
 	x->session = NULL;

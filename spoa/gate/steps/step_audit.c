@@ -32,6 +32,7 @@ record_free(struct record *rec)
 	free(rec->entry.note);
 	buf_free(&rec->undone.fields);
 	free(rec->undone.note);
+	TAG_CLEAR(record, rec);
 	free(rec);
 }
 

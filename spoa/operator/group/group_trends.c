@@ -1,5 +1,5 @@
-/* Each ten seconds: append the own lines, and read what other daemons appended. If any string was written anew, all
- * are read again, since what was added up cannot be taken off. */
+/* Each ten seconds: append the own lines, and read what other daemons appended. If another daemon's string was written
+ * anew, all of them are read again, because sums cannot be subtracted. The own trends are in memory and are not read. */
 #include "operator/group/group_trends.h"
 
 #include <inttypes.h>
@@ -40,7 +40,7 @@ drop_together(struct group_trends *t)
 		t->node[i].reader = NULL;
 		t->node[i].generation = t->node[i].read = 0;
 	}
-	trends_close(&t->together);
+	trends_close(&t->others);
 }
 
 void
@@ -183,7 +183,7 @@ read_new_lines(struct group *g, struct group_node *n)
 		return false;
 	SCOPED_LOCK(&g->turns.lock);
 	if (!n->reader)
-		n->reader = trends_reader_new(g->trends->together);
+		n->reader = trends_reader_new(g->trends->others);
 	if (n->reader && got->type == REDIS_REPLY_STRING && got->len) {
 		trends_read(n->reader, span_of(got->str, got->len));
 		n->read = from + got->len;
@@ -197,9 +197,9 @@ read_daemons(struct group *g)
 {
 	struct group_trends *t = g->trends;
 	uint64_t now[GROUP_TRENDS_NODES];
-	bool anew = !t->together;
+	bool anew = t->n > 1 && !t->others;
 
-	for (size_t i = 0; i < t->n; i++) {
+	for (size_t i = 1; i < t->n; i++) {
 		if (!read_generation(g, t->node[i].node, &now[i]))
 			return false;
 		anew |= t->node[i].read && now[i] != t->node[i].generation;
@@ -207,13 +207,15 @@ read_daemons(struct group *g)
 	if (anew) {
 		SCOPED_LOCK(&g->turns.lock);
 		drop_together(t);
-		t->together = trends_open(NULL);
+		t->others = trends_open(NULL);
 	}
-	for (size_t i = 0; i < t->n && t->together; i++) {
+	for (size_t i = 1; i < t->n && t->others; i++) {
 		t->node[i].generation = now[i];
 		if (!read_new_lines(g, &t->node[i]))
 			return false;
 	}
+	SCOPED_LOCK(&g->turns.lock);
+	t->complete |= t->sent > 0;
 	return true;
 }
 
@@ -234,7 +236,7 @@ group_trends_turn(struct group *g)
 }
 
 bool
-group_trends_json(struct group *g, enum rates_by by, enum trends_range range, int64_t wall_ns,
+group_trends_json(struct group *g, const struct trends_asked *asked, int64_t wall_ns,
 	struct buf *out)
 {
 	SCOPED_BUF(why, 0);
@@ -242,12 +244,13 @@ group_trends_json(struct group *g, enum rates_by by, enum trends_range range, in
 		return false;
 	SCOPED_LOCK(&g->turns.lock);
 	const struct group_trends *t = g->trends;
-	if (!t->together || !t->node[0].read)
+	if (!t->complete)
 		return false;
-	trends_json(t->together, by, range, wall_ns, out);
+	struct trends *const parts[] = { *t->own, t->others };
+	trends_json(parts, t->others ? 2 : 1, asked, wall_ns, out);
 	json_put_open(out, "daemons", '[');
 	for (size_t i = 0; i < t->n; i++) {
-		if (!t->node[i].read)
+		if (i && !t->node[i].read)
 			continue;
 		json_put_form(out, "{'node':%t", span_str(t->node[i].node));
 		json_put_bool(out, "here", i == 0);

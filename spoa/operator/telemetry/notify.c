@@ -522,6 +522,7 @@ notify_free(struct notify **np)
 	ev_timer_stop(n->outbound->loop, &n->ends_timer);
 	ev_async_stop(n->outbound->loop, &n->wake);
 	pthread_mutex_destroy(&n->lock);
+	TAG_CLEAR(notify, n);
 	free(n);
 	*np = NULL;
 }

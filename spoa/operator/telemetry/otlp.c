@@ -468,6 +468,7 @@ otlp_free(struct otlp **tp)
 	headers_close(&t->headers);
 	gen_ai_free(&t->gen_ai);
 	pthread_mutex_destroy(&t->lock);
+	TAG_CLEAR(otlp, t);
 	free(t);
 	*tp = NULL;
 }
