@@ -3,12 +3,12 @@
  */
 #include "record/audit/tree.h"
 
-#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 
 #include "base/clock.h"
 #include "base/err.h"
+#include "base/json_put.h"
 #include "base/log.h"
 #include "base/scoped.h"
 #include "record/audit/keys.h"
@@ -67,12 +67,12 @@ void
 tree_boot(const struct tree *t, struct buf *out)
 {
 	if (!t->known) {
-		buf_str(out, ",\"tree\":null");
+		json_put_null(out, "tree");
 		return;
 	}
-	buf_printf(out, ",\"tree\":{\"size\":%" PRIu64 ",", t->range.n);
+	json_put_form(out, "'tree':{'size':%u", t->range.n);
 	range_write(out, &t->range);
-	buf_putc(out, '}');
+	json_put_close(out, '}');
 }
 
 int
@@ -125,13 +125,11 @@ tree_checkpoint(struct tree *t, struct audit_keys *keys, struct buf *fields)
 	audit_keys_note(keys, &t->made, buf_view(&text), span_str(t->origin), clock_wall_ns());
 	t->made_size = t->range.n;
 	buf_clear(fields);
-	buf_str(fields, "\"type\":\"checkpoint\",\"origin\":");
-	buf_json_str(fields, span_str(t->origin));
-	buf_printf(fields, ",\"size\":%" PRIu64 ",\"root\":\"", t->range.n);
+	json_put_form(fields, "'type':'checkpoint','origin':%t,'size':%u,'root':'",
+		span_str(t->origin), t->range.n);
 	buf_hex(fields, root.b, sizeof(root.b));
-	buf_str(fields, "\",\"note\":");
-	buf_json_str(fields, buf_view(&t->made));
-	buf_putc(fields, ',');
+	buf_putc(fields, '"');
+	json_put_text(fields, "note", buf_view(&t->made));
 	range_write(fields, &t->range);
 	t->commit.checkpoint =
 		!buf_failed(fields) && !buf_failed(&t->made) && !buf_failed(&text);

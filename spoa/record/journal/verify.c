@@ -17,6 +17,7 @@
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/mem.h"
+#include "base/pool.h"
 #include "base/sha256.h"
 
 #define BATCH	       16384 /* signatures checked together */
@@ -166,7 +167,7 @@ flush_sigs(struct verifier *v)
 			.jobs = v->jobs, .from = v->njobs * i / n, .to = v->njobs * (i + 1) / n
 		};
 	while (started < n &&
-		pthread_create(&w[started].thread, NULL, check_jobs, &w[started]) == 0)
+		thread_start(&w[started].thread, NULL, check_jobs, &w[started]) == 0)
 		started++;
 	for (size_t i = started; i < n; i++)
 		check_jobs(&w[i]);

@@ -72,7 +72,7 @@ export function last_requests(page, title, terms, empty) {
 			rows: records.filter((r) => r.type === 'decision'),
 			columns,
 			ordered: true,
-			empty,
+			empty: `${empty} To see older requests, choose a longer time range at the top.`,
 			href: (r) => page.href('request', { id: r.id }),
 		}), records.length > 0 && h('p', {}, h('a', { href: page.href('search', { ...terms, since }) }, 'All of these requests'))));
 	return place;

@@ -8,9 +8,10 @@ import { shares, table } from '../table.js';
 
 const ANCHORED = ['taken', 'waiting'];
 
-function state(page, s) {
+function state([s, now]) {
+	const unwritten = (now.parts ?? []).filter((p) => /^audit/.test(p.part) && p.says !== 'up').map((p) => p.says.replace(/^down: /, ''));
 	const a = s.audit ?? {}, k = s.audit_key ?? {}, c = a.checkpoint;
-	const bad = [a.tree !== undefined && a.tree !== 'ready' && `the hash tree is ${a.tree}`,
+	const bad = [...unwritten, a.tree !== undefined && a.tree !== 'ready' && `the hash tree is ${a.tree}`,
 		a.tree_errors > 0 && `${a.tree_errors} errors of the hash tree`, k.revoked && 'the signing key is revoked',
 		...(s.anchors ?? []).filter((x) => !ANCHORED.includes(x.state)).map((x) => `anchor ${x.place}: ${x.state}`)].filter(Boolean);
 	return [
@@ -149,8 +150,8 @@ function report(got) {
 		r.nodes?.length > 0 && table({ caption: 'Nodes', rows: r.nodes, columns: [
 			{ title: 'node', cell: (n) => data(n.node) },
 			{ title: 'records', number: true, cell: (n) => count(n.records) },
-			{ title: 'from', cell: (n) => n.begin && when(n.begin) },
-			{ title: 'to', cell: (n) => n.end && when(n.end) },
+			{ title: 'from', keep: true, cell: (n) => n.begin && when(n.begin, { relative: true }) },
+			{ title: 'to', keep: true, cell: (n) => n.end && when(n.end, { relative: true }) },
 			{ title: 'starts', number: true, cell: (n) => count(n.boots) },
 			{ title: 'unclean stops', number: true, cell: (n) => count(n.unclean_ends) },
 			{ title: 'verified', number: true, cell: (n) => count(n.verified) },
@@ -162,7 +163,7 @@ function report(got) {
 				h('div', {}, shares(title, rows_of(got.decisions[name], name === 'by_decision').slice(0, 20), { format: count }))
 			)),
 		got.changes?.changes?.length > 0 && table({ caption: 'Changes', rows: got.changes.changes.slice(-50).reverse(), columns: [
-			{ title: 'time', cell: (c) => when(c.time) },
+			{ title: 'time', keep: true, cell: (c) => when(c.time, { relative: true }) },
 			{ title: 'change', cell: (c) => `${c.what} ${c.change}` },
 			{ title: 'object', cell: (c) => c.id && data(c.id), wide: true },
 			{ title: 'by', cell: (c) => who(c) },
@@ -188,7 +189,7 @@ export default {
 	show(page) {
 		const now = h('div', {});
 		page.root.append(now);
-		fill(now, page, () => page.get('/status'), (s) => state(page, s));
+		fill(now, page, () => Promise.all([page.get('/status'), page.get('/now')]), state);
 		if (!page.has('auditor')) {
 			page.root.append(nothing('To read or verify records, you need the role auditor.'));
 			return;

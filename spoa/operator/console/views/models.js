@@ -2,7 +2,7 @@
 import { data, h } from '../dom.js';
 import { count, dollars, when } from '../format.js';
 import { badge, fill, mark, panel } from '../parts.js';
-import { target_state } from '../labels.js';
+import { failing_of, state_of, target_state } from '../labels.js';
 import { paged_table } from '../table.js';
 
 const price = (
@@ -55,9 +55,10 @@ export default {
 		page.root.append(place);
 		fill(place, page,
 			() =>
-				Promise.all([page.get('/usage', { by: 'model', since }), page.get('/models')]).then(([usage, now]) =>
-					joined(usage.rows, now.models)
-				), (rows) =>
+				Promise.all([page.get('/usage', { by: 'model', since }), page.get('/models'), page.get('/now')]).then(([usage, got, now]) => {
+					for (const t of got.models.flatMap((m) => m.targets ?? [])) t.state = state_of(t, failing_of(now));
+					return joined(usage.rows, got.models);
+				}), (rows) =>
 			panel('Models', paged_table(page, 'from', {
 				caption: `Models of the last ${since}, the highest cost first, then configured models without a request`,
 				rows,

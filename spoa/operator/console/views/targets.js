@@ -1,7 +1,7 @@
 // Targets: the health of each target, its latency, and who ejected it; an operator ejects or readmits a target.
 import { data, h, who } from '../dom.js';
 import { count, when } from '../format.js';
-import { failure_cause, target_state } from '../labels.js';
+import { failing_of, failure_cause, state_of, target_state } from '../labels.js';
 import { fill, mark, marked_state, nothing, panel } from '../parts.js';
 import { table } from '../table.js';
 import { change, every } from '../changes.js';
@@ -57,8 +57,8 @@ export default {
 				const [targets, status] = await Promise.all([page.get('/targets'), page.get('/status')]);
 				return { targets: targets.targets, providers: status.providers ?? [], ejected: await ejections(page, targets.targets) };
 			}, (got) => {
-				const failing = new Set(got.providers.filter((p) => p.failing).map((p) => p.provider));
-				for (const t of got.targets) if (t.state === 'closed' && failing.has(t.target.split('/')[0])) t.state = 'failing';
+				const failing = failing_of(got);
+				for (const t of got.targets) t.state = state_of(t, failing);
 				const ill = got.targets.filter((t) => t.state !== 'closed');
 				const order = [...ill, ...got.targets.filter((t) => t.state === 'closed')];
 				return [
