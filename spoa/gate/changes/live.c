@@ -182,7 +182,7 @@ put_entry(struct live *l, struct live_entry **e, int64_t serial, struct buf *why
 	SCOPED_BUF(line, 0);
 	buf_span(&line, (*e)->text);
 	buf_putc(&line, '\n');
-	bool kept = !buf_failed(&line) && store_keep(&l->store, buf_view(&line), 1);
+	bool kept = store_keep(&l->store, &line, 1);
 	if (!kept)
 		buf_printf(why, "%s cannot be written", l->store.name);
 	if (!kept && !(*e)->ended)
