@@ -433,7 +433,7 @@ is_of_a_harmless_word(struct span between)
 
 /* Cuts the word before `at` off the line. Returns an empty span if there is none within 24 bytes. */
 static struct span
-word_before(struct span text, size_t at)
+word_in_front(struct span text, size_t at)
 {
 	enum { WORD = 24 };
 
@@ -468,7 +468,7 @@ has_article(struct span text, struct span both)
 		"using", "den", "das", "dem", "mein", "unser", "le", "mon", "notre", "el", "mi",
 		"nuestro", "il", "mio", "o", "meu", "de", "het", "mijn" };
 
-	return SPAN_AMONG(word_before(text, (size_t)(both.p - text.p)), articles, span_ieq);
+	return SPAN_AMONG(word_in_front(text, (size_t)(both.p - text.p)), articles, span_ieq);
 }
 
 /* "… is the public key", "… version id": one of the next words on the line. */
@@ -531,11 +531,11 @@ is_id_in_prose(struct span text, struct span name, struct span value)
 	bool identifier = false;
 
 	for (size_t i = 0; i < between.n; i++)
-		bare &= is_one_of(between.p[i], " \t(|");
+		bare &= is_one_of(between.p[i], " \t(|-");
 	for (size_t i = 1; i < name.n; i++)
 		identifier |= is_one_of(name.p[i], "_-.") ||
 			      (is_upper(name.p[i]) && is_lower(name.p[i - 1]));
-	struct span word = word_before(text, from),
+	struct span word = word_in_front(text, from),
 		    both = span_cut(text, word.n ? (size_t)(word.p - text.p) : from, from + name.n);
 	bool said = between.n == 1 && key_says_more(both) && has_article(text, both);
 	bool given = is_set_by_command(text, from) || said, cell = is_first_cell(text, from, between);
@@ -561,7 +561,10 @@ check_chance(struct candidate *c)
 
 	if (name.n <= BARE || key_kind_of(name) < KEY_SECRET) /* key, pwd */
 		return CHECK_NO;
+	size_t start = c->start;
 	struct value v = value_read(c);
+	if (!v.quoted && c->text.p[c->start] == '[') /* key=[value] */
+		c->start = start;
 	if (!v.quoted) /* key|value|more */
 		c->end = span_past(v.s.n ? span_cut(c->text, 0, c->end) : v.s, c->start, is_drawn_char);
 	struct span s = v.quoted ? v.s : span_cut(c->text, c->start, c->end);
