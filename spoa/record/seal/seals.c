@@ -70,6 +70,7 @@ make_seal(const char *node, const struct auditors *to, struct made_seal *m)
 	unsigned char id[SEAL_ID_LEN / 2];
 	int err = 0;
 
+	INVARIANT(to->n > 0 && to->n <= AUDITORS_MAX); /* nobody could open what has no auditor */
 	*m = (struct made_seal){ .id = "" };
 	random_bytes(id, sizeof(id));
 	sodium_bin2hex(m->id, sizeof(m->id), id, sizeof(id));
@@ -110,6 +111,7 @@ seal_ahead(void *arg)
 		return SERVICE_WHEN_WOKEN;
 	m.changes = changes;
 	SCOPED_LOCK(&s->lock);
+	INVARIANT(s->nmade < CAP_SEALS_AHEAD); /* this thread alone makes them ahead */
 	if (changes == atomic_load(&s->changes))
 		s->made[s->nmade++] = m;
 	else
