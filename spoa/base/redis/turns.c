@@ -152,6 +152,7 @@ int
 turns_start(struct turns *t, struct buf *why)
 {
 	/* No SIGPIPE either: a write to a Redis that went away is an error, not an end. */
+	INVARIANT(!t->running && !t->stopping && t->kind->turn);
 	t->running = thread_start(&t->thread, t->kind->thread, turns_run, t) == 0;
 	if (!t->running)
 		buf_str(why, err_str(ERR_NOMEM));
