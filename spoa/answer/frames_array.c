@@ -40,6 +40,7 @@ close_container(struct frames *f, bool object)
 	if (f->array.depth == 0)
 		return false;
 	size_t at = --f->array.depth;
+	INVARIANT(at < CAP_JSON_DEPTH);
 	return (f->array.objects[at / 64] >> at % 64 & 1) == object;
 }
 
