@@ -141,6 +141,7 @@ find_gaps(struct event_template *t, const struct answer_document *d)
 {
 	size_t s = 0;
 
+	INVARIANT(d->ntexts <= TEMPLATE_TEXTS && d->nskipped <= ANSWER_SKIPPED);
 	t->ngaps = 0;
 	for (size_t i = 0; i <= d->ntexts; i++) {
 		size_t until = i < d->ntexts ? d->texts[i].start : SIZE_MAX;
@@ -248,6 +249,7 @@ is_another(const struct event_template *t, struct span event, struct span json,
 		was = until;
 		if (i == t->ngaps)
 			break;
+		INVARIANT(at <= json.n && g->at.start <= g->at.end);
 		if (!fills(g->kind, span_cut(json, at, json.n),
 			    span_cut(t->json, g->at.start, g->at.end), &now[i]))
 			return false;

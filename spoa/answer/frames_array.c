@@ -28,6 +28,7 @@ is_pair(const struct frames *f, bool object)
 {
 	size_t at = f->array.scan.depth;
 
+	INVARIANT(at < CAP_JSON_DEPTH);
 	return (f->array.objects[at / 64] >> at % 64 & 1) == object;
 }
 

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "base/err.h"
 #include "base/mem.h"
 
 struct arena_chunk {
@@ -30,6 +31,7 @@ arena_init(struct arena *a, size_t cap_bytes, bool wipe)
 static void
 note_used(struct arena *a)
 {
+	INVARIANT(a->at <= a->end);
 	if (a->chunks)
 		a->chunks->used = (size_t)(a->at - a->chunks->data);
 }
@@ -42,6 +44,7 @@ arena_reset(struct arena *a)
 	note_used(a);
 	while (c) {
 		struct arena_chunk *next = c->next;
+		INVARIANT(c->used <= c->size);
 		if (a->wipe)
 			mem_put_used(c, sizeof(*c) + c->size, sizeof(*c) + c->used);
 		else
@@ -83,6 +86,7 @@ new_chunk(struct arena *a, size_t n)
 		return NULL;
 	c->size = size;
 	a->used_bytes += size;
+	INVARIANT(!a->cap_bytes || a->used_bytes <= a->cap_bytes);
 	if (apart) {
 		a->apart_bytes += size;
 		c->used = size;
@@ -140,6 +144,7 @@ arena_grow(struct arena *a, void *v, size_t n, size_t *room, size_t size, size_t
 {
 	if (n < *room)
 		return v;
+	INVARIANT(size && (*room ? n == *room : n < first));
 	size_t more = *room ? 2 * *room : first;
 	void *out = arena_array(a, more, size);
 	if (!out)

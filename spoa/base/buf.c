@@ -24,6 +24,7 @@ buf_init(struct buf *b, size_t cap_bytes)
 void
 buf_free(struct buf *b)
 {
+	INVARIANT(b->n <= b->size && (b->p || !b->size));
 	mem_put(b->p, b->size);
 	buf_init(b, b->cap);
 }
@@ -48,6 +49,7 @@ buf_move(struct buf *to, struct buf *from)
 {
 	size_t cap = to->cap;
 
+	INVARIANT(to != from);
 	if (to->n || to->failed || from->failed || (cap && from->n > cap)) {
 		buf_span(to, buf_view(from));
 		to->failed |= from->failed;
@@ -71,6 +73,7 @@ buf_reserve(struct buf *b, size_t n)
 	}
 	if (b->size - b->start - b->n >= n && b->p)
 		return b->p + b->start + b->n;
+	INVARIANT(b->start + b->n <= b->size);
 	if (b->start) {
 		memmove(b->p, b->p + b->start, b->n);
 		b->start = 0;
