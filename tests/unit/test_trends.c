@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <malloc.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -539,6 +540,35 @@ one_name_is_shown_alone(void **state UNUSED)
 	}
 }
 
+/* A week with full tables. In each minute, the names of persons, teams, keys and tools are
+ * other ones. A step is an hour for five days, then a quarter of an hour, and then a minute. */
+static void
+a_week_of_full_tables_stays_within_its_memory(void **state UNUSED)
+{
+	const size_t begin = mallinfo2().uordblks + mallinfo2().hblkhd;
+	char name[64];
+
+	for (int i = 0; i < 5 * 24 + 2 * 96 + 150; i++) {
+		ns += (i < 5 * 24 ? 59 : i < 5 * 24 + 2 * 96 ? 14 : 0) * MINUTE_NS;
+		for (int k = 0; k < 64; k++) {
+			snprintf(name, sizeof(name), "rule-%d", k);
+			rule_tally_add(&w->rules, name, (enum rule_did)(k % 4), 1);
+			snprintf(name, sizeof(name), "r%d", k % 23);
+			for (int v = SERIES_PERMIT; v <= SERIES_UNPRICED; v++)
+				count(name, (enum series_value)v, 1000);
+			snprintf(name, sizeof(name), "name%d@example.com",
+				(i * 64 + k) % 100000);
+			const uint64_t v[HEAVY_VALUES] = { 3, 1, 1, 1, 20000, 4000, 5000000,
+				1 };
+			for (int kind = 0; kind < HEAVY_KINDS; kind++)
+				heavy_add(&w->heavy[kind], span_str(name), v);
+		}
+		pass_minute();
+	}
+	const size_t used = mallinfo2().uordblks + mallinfo2().hblkhd - begin;
+	assert_true(used < 4 << 20);
+}
+
 static void
 a_file_that_cannot_be_written_stops_nothing(void **state UNUSED)
 {
@@ -588,6 +618,7 @@ main(void)
 		T(folded_minutes_keep_the_sums_of_each_view),
 		T(two_trends_are_shown_as_their_sum),
 		T(one_name_is_shown_alone),
+		T(a_week_of_full_tables_stays_within_its_memory),
 		T(a_median_is_weighed_by_its_requests),
 		T(a_file_that_cannot_be_written_stops_nothing),
 		T(the_file_is_written_anew_before_it_grows),
