@@ -5,6 +5,7 @@
 #define ANSWER_FRAMES_H
 
 #include "base/caps.h"
+#include "base/codec/json_scan.h"
 #include "base/codec/sse.h"
 
 enum frames_kind {
@@ -62,9 +63,9 @@ struct frames {
 			ARRAY_AFTER,   /* a whole element */
 			ARRAY_CLOSED,  /* ] */
 		} at;
-		size_t depth; /* containers open in the element */
-		uint64_t objects[(CAP_JSON_DEPTH + 63) / 64]; /* which of them are objects */
-		bool string, escape; /* in a string of it; after a backslash there */
+		/* of the element; a set bit of `objects` is an open { of that depth */
+		struct json_scan scan;
+		uint64_t objects[(CAP_JSON_DEPTH + 63) / 64];
 	} array;
 	struct {		    /* of an event stream, the message under way */
 		size_t total, gone; /* its length, 0: not known; bytes of it handed out */

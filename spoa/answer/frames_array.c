@@ -6,23 +6,11 @@
 #include "base/ascii.h"
 #include "base/err.h"
 
-/* True: the string goes on. */
+/* Notes the kind of the bracket that was just opened. Returns false if it is too deep. */
 static bool
-in_string(struct frames *f, char c)
+note_opened(struct frames *f, bool object)
 {
-	if (f->array.escape)
-		f->array.escape = false;
-	else if (c == '\\')
-		f->array.escape = true;
-	else if (c == '"')
-		f->array.string = false;
-	return f->array.string;
-}
-
-static bool
-open_container(struct frames *f, bool object)
-{
-	size_t at = f->array.depth++;
+	size_t at = f->array.scan.depth - 1;
 
 	if (at >= CAP_JSON_DEPTH)
 		return false;
@@ -34,12 +22,12 @@ open_container(struct frames *f, bool object)
 	return true;
 }
 
+/* Returns true if the bracket that was just closed has its kind. */
 static bool
-close_container(struct frames *f, bool object)
+is_pair(const struct frames *f, bool object)
 {
-	if (f->array.depth == 0)
-		return false;
-	size_t at = --f->array.depth;
+	size_t at = f->array.scan.depth;
+
 	return (f->array.objects[at / 64] >> at % 64 & 1) == object;
 }
 
@@ -47,21 +35,15 @@ close_container(struct frames *f, bool object)
 static int
 element(struct frames *f, char c)
 {
-	bool fine = true, string = f->array.string;
+	struct json_scan *s = &f->array.scan;
+	bool fine = true;
 
-	if (string && in_string(f, c))
-		return 0;
-	if (!string) {
-		switch (c) {
-		case '"': f->array.string = true; return 0;
-		case '{':
-		case '[': fine = open_container(f, c == '{'); break;
-		case '}':
-		case ']': fine = close_container(f, c == '}'); break;
-		default: break;
-		}
+	switch (json_scan_byte(s, c)) {
+	case JSON_BYTE_OPENS: fine = note_opened(f, c == '{'); break;
+	case JSON_BYTE_CLOSES: fine = is_pair(f, c == '}'); break;
+	default: break;
 	}
-	if (f->array.depth == 0)
+	if (!s->string && !s->depth)
 		f->array.at = ARRAY_AFTER;
 	return fine ? 0 : ERR_SYNTAX;
 }

@@ -1,8 +1,11 @@
 /* Names of errors, and the end of the road for broken invariants. */
 #include "base/err.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/prctl.h>
+#include <unistd.h>
 
 const char *
 err_str(int err)
@@ -16,9 +19,21 @@ err_str(int err)
 	}
 }
 
+void (*invariant_hook)(const char *line);
+
 void
 invariant_failed(const char *expr, const char *file, int line)
 {
-	fprintf(stderr, "tollgate: invariant broken: %s at %s:%d\n", expr, file, line);
+	char thread[16] = "", text[512];
+
+	prctl(PR_GET_NAME, thread, 0, 0, 0);
+	int n = snprintf(text, sizeof(text) - 1, "tollgate: invariant broken: %s at %s:%d, thread %.15s",
+		expr, file, line, thread);
+	size_t len = n < 0 ? 0 : (size_t)n < sizeof(text) - 1 ? (size_t)n : sizeof(text) - 2;
+	if (invariant_hook)
+		invariant_hook(text);
+	text[len] = '\n';
+	while (write(STDERR_FILENO, text, len + 1) < 0 && errno == EINTR)
+		;
 	abort();
 }

@@ -32,9 +32,16 @@ enum err {
 /* A short English phrase for a member of enum err; never NULL. */
 const char *err_str(int err);
 
-/* Our own mistakes only: aborts in every build. Input never trips it. */
-#define INVARIANT(x) ((x) ? (void)0 : invariant_failed(#x, __FILE__, __LINE__))
+/* For mistakes of our own only: aborts in every build. Input never makes it fail. */
+#define INVARIANT(x) \
+	(__builtin_expect(!(x), 0) ? invariant_failed(#x, __FILE__, __LINE__) : (void)0)
 
-_Noreturn void invariant_failed(const char *expr, const char *file, int line);
+/* Writes expression, place and the thread's name to stderr, calls invariant_hook with the same
+ * line, and aborts. Any thread; allocates nothing and takes no lock. */
+_Noreturn void invariant_failed(const char *expr, const char *file, int line)
+	__attribute__((cold));
+/* Sends the line, without its end, to the log's other target. NULL: stderr is the only one. Set
+ * before threads start; may neither wait nor allocate. */
+extern void (*invariant_hook)(const char *line);
 
 #endif

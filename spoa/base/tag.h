@@ -1,40 +1,62 @@
-/* What a `void *` that comes back from a callback points to. An object that is handed out as
- * one has a `struct tag tag`, set by TAG() when it is made; TAGGED() turns the pointer back,
- * and in sanitizer builds makes sure that it is of that type. Elsewhere a tag takes no room
- * and no time. (Varnish's miniobj.h is the model.) */
+/* The type of an object that returns as a `void *` from a callback, a list or a mailbox. The
+ * object has a `struct tag tag`. TAG() sets the tag when the object is made, TAGGED() turns the
+ * pointer back, and TAG_CLEAR() ends the tag just before the object is freed or reused. TAGGED()
+ * and TAG_CLEAR() abort the program if the object has another type or was freed. Every build
+ * checks: a check is one comparison with a constant. (Varnish's miniobj.h is the model.) */
 #ifndef BASE_TAG_H
 #define BASE_TAG_H
 
 #include <stddef.h>
-
-#ifdef TG_SANITIZE
-#include <string.h>
-
-#include "base/err.h"
+#include <stdint.h>
 
 struct tag {
-	const char *is; /* the type's name */
+	uint32_t is; /* TAG_OF() the type's name, or TAG_FREED; 0: not set */
 };
-#define TAG(type, p) ((void)((p)->tag.is = #type))
+#define TAG_FREED 0xdeadbeefU
 
-static inline void *
-tag_checked(void *p, size_t at, const char *type)
-{
-	const struct tag *t = (const void *)((const char *)p + at);
+/* FNV-1a (RFC 9923) of the first 24 characters of the literal `s`, repeated if it is shorter.
+ * Compilers fold this into a constant. */
+#define TAG_1(h, s, i)	(((h) ^ (uint8_t)(s)[(i) % sizeof(s)]) * 16777619U)
+#define TAG_4(h, s, i)	TAG_1(TAG_1(TAG_1(TAG_1(h, s, (i)), s, (i) + 1), s, (i) + 2), s, (i) + 3)
+#define TAG_12(h, s, i) TAG_4(TAG_4(TAG_4(h, s, (i)), s, (i) + 4), s, (i) + 8)
+#define TAG_OF(s)	TAG_12(TAG_12(2166136261U, s, 0), s, 12)
 
-	INVARIANT(p && t->is && !strcmp(t->is, type));
-	return p;
-}
-#define TAGGED(type, p) ((struct type *)tag_checked((p), offsetof(struct type, tag), #type))
-#else
-struct tag {
+/* One row for each TAG(), which the linker gathers: the message of a failure names the type found. */
+struct tag_row {
+	uint32_t is;
+	char type[28];
 };
-#define TAG(type, p)	((void)(p)->tag)
-#define TAGGED(type, p) ((void)offsetof(struct type, tag), (struct type *)(p))
-#endif
+
+/* Prints the type that was found, or that the object was freed, and aborts. `t` NULL: no object. */
+_Noreturn void tag_failed(const struct tag *t, const char *expr, const char *file, int line)
+	__attribute__((cold));
+
+#define TAG(type, p)                                                                            \
+	({                                                                                      \
+		static const struct tag_row row_ __attribute__((section("tag_rows"), used)) = { \
+			TAG_OF(#type), #type                                                    \
+		};                                                                              \
+		(p)->tag.is = row_.is;                                                          \
+	})
+
+#define TAGGED(type_, p)                                                                        \
+	({                                                                                      \
+		void *p_ = (p);                                                                 \
+		const struct tag *t_ =                                                          \
+			(const void *)((const char *)p_ + offsetof(struct type_, tag));         \
+		if (__builtin_expect(!p_ || t_->is != TAG_OF(#type_), 0))                       \
+			tag_failed(p_ ? t_ : NULL, "TAGGED(" #type_ ", " #p ")", __FILE__,      \
+				__LINE__);                                                      \
+		(struct type_ *)p_;                                                             \
+	})
 
 /* The object whose `member` this is, which is all that a mailbox or a list knows. */
 #define TAGGED_OF(type, member, p)                                                             \
 	TAGGED(type, (void *)((char *)(p)-offsetof(struct type, member)))
+
+/* The object ends here: the same check, and every later one fails as long as nothing else lies
+ * there. The store is volatile, because compilers drop a store just before free(). */
+#define TAG_CLEAR(type, p) \
+	((void)(*(volatile uint32_t *)&TAGGED(type, (void *)(p))->tag.is = TAG_FREED))
 
 #endif

@@ -11,6 +11,7 @@
 #include "base/buf.h"
 #include "base/caps.h"
 #include "base/clock.h"
+#include "base/fnv.h"
 
 static const double LOOK_S = 0.5;
 enum { FOLDER_ENTRIES = 1000 };
@@ -32,9 +33,7 @@ struct watch {
 static uint64_t
 mix(uint64_t h, uint64_t v)
 {
-	for (int i = 0; i < 8; i++)
-		h = (h ^ (v >> (8 * i) & 0xff)) * 1099511628211u; /* FNV-1a */
-	return h;
+	return fnv64_bytes(h, &v, sizeof(v));
 }
 
 static int64_t
@@ -46,7 +45,7 @@ modified_ns(const struct stat *st)
 static uint64_t
 of_file(const struct stat *st)
 {
-	uint64_t h = mix(1469598103934665603u, (uint64_t)st->st_dev);
+	uint64_t h = mix(FNV64_BASIS, (uint64_t)st->st_dev);
 
 	h = mix(h, (uint64_t)st->st_ino);
 	h = mix(h, (uint64_t)st->st_size);

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "bench/detect_texts.h"
+#include "base/fnv.h"
 #include "scan/detect/detect.h"
 #include "scan/detect/engine.h"
 #include "scan/detect/stream/stream.h"
@@ -29,9 +30,7 @@ struct findings_run {
 static inline void
 findings_hash(struct findings_run *run, const void *p, size_t n)
 {
-	for (size_t i = 0; i < n; i++)
-		run->hash = (run->hash ^ ((const unsigned char *)p)[i]) *
-			    UINT64_C(0x100000001B3);
+	run->hash = fnv64_bytes(run->hash, p, n);
 }
 
 static inline void
@@ -98,7 +97,7 @@ findings_begin(struct findings_run *run, const char *source)
 {
 	run->source = source;
 	run->texts = run->bytes = run->findings = 0;
-	run->hash = UINT64_C(0xCBF29CE484222325);
+	run->hash = FNV64_BASIS;
 }
 
 static inline void

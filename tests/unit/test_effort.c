@@ -142,6 +142,26 @@ work_grows_with_a_streams_length(void **state)
 	assert_int_equal(wrong, 0);
 }
 
+/* Shapes whose candidates make each look at the held text of a stream dear. */
+static void
+a_streams_looks_are_paid_by_the_bytes_that_arrive(void **state)
+{
+	static const uint32_t dear[] = { 19, 59, 216, 466, 1108, 1163, 1168, 1181, 1253, 1298,
+		1602, 1687, 1694, 1902, 1909 };
+	enum { PAID = 1600 }; /* units a byte; up to 3,600 if looks do not wait */
+	struct detect_fix *f = *state;
+	struct shape s;
+
+	for (size_t i = 0; i < COUNT_OF(dear); i++) {
+		shape_make(f->rules, dear[i], &s);
+		shape_fill(&s, room, STREAM_LARGE / 4);
+		uint64_t done = units_of_stream(f, span_of(room, STREAM_LARGE / 4));
+		if (done > (uint64_t)PAID * (STREAM_LARGE / 4))
+			fail_msg("shape %u: %lu units a byte", dear[i],
+				(unsigned long)done / (STREAM_LARGE / 4));
+	}
+}
+
 /* ---- what people send ---- */
 
 enum { HONEST_TENTHS = 5 }; /* of its account, at most, for a text as people send them */
@@ -300,6 +320,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(work_grows_with_a_texts_length),
 		cmocka_unit_test(work_grows_with_a_streams_length),
+		cmocka_unit_test(a_streams_looks_are_paid_by_the_bytes_that_arrive),
 		cmocka_unit_test(texts_as_people_send_them_stay_far_below),
 		cmocka_unit_test(lists_in_a_stream_stay_below),
 		cmocka_unit_test(a_value_is_read_once_for_all_keys_before_it),

@@ -5,6 +5,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <setjmp.h>
+#include <semaphore.h>
 #include <signal.h>
 #include <string.h>
 
@@ -18,20 +19,18 @@
 #define KEY "tollgate:audit:gw-1"
 
 enum { FAST = 8 };
-int __real_pthread_cond_timedwait(
-	pthread_cond_t *c, pthread_mutex_t *m, const struct timespec *at);
-int __wrap_pthread_cond_timedwait(
-	pthread_cond_t *c, pthread_mutex_t *m, const struct timespec *at);
+int __real_sem_clockwait(sem_t *s, clockid_t clock, const struct timespec *at);
+int __wrap_sem_clockwait(sem_t *s, clockid_t clock, const struct timespec *at);
 
 int
-__wrap_pthread_cond_timedwait(pthread_cond_t *c, pthread_mutex_t *m, const struct timespec *at)
+__wrap_sem_clockwait(sem_t *s, clockid_t clock, const struct timespec *at)
 {
 	int64_t now = (int64_t)clock_mono_us(),
 		left = (int64_t)at->tv_sec * 1000000 + at->tv_nsec / 1000 - now,
 		soon = now + left / FAST;
 	struct timespec early = { soon / 1000000, soon % 1000000 * 1000 };
 
-	return __real_pthread_cond_timedwait(c, m, &early);
+	return __real_sem_clockwait(s, clock, &early);
 }
 
 static struct rig r;

@@ -15,6 +15,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include "base/fnv.h"
 #include "budget/quota/quota_cell.h"
 #include "budget/quota/quota_lives.h"
 
@@ -87,10 +88,8 @@ static size_t nseen;
 static bool
 see(const struct state *s)
 {
-	uint64_t h = 1469598103934665603u;
+	uint64_t h = fnv64_bytes(FNV64_BASIS, s, sizeof(*s));
 
-	for (size_t i = 0; i < sizeof(*s); i++)
-		h = (h ^ ((const uint8_t *)s)[i]) * 1099511628211u;
 	for (size_t i = (h ^ h >> 29) & ((1u << SEEN_BITS) - 1);;
 		i = (i + 1) & ((1u << SEEN_BITS) - 1)) {
 		if (!filled[i]) {

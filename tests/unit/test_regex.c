@@ -18,6 +18,7 @@
 #include <cmocka.h>
 
 #include "base/buf.h"
+#include "base/fnv.h"
 #include "policy/cel/functions/regex.h"
 #include "scan/detect/custom/custom_regex.h"
 #include "scan/detect/engine.h"
@@ -26,16 +27,6 @@
 #define DATA "tests/data/regex.txt"
 
 enum { MADE = 20000, A_LINE = 1000 };
-
-static uint64_t
-hash_of(uint64_t h, const void *p, size_t n)
-{
-	for (size_t i = 0; i < n; i++)
-		h = (h ^ ((const unsigned char *)p)[i]) * UINT64_C(0x100000001B3);
-	return h;
-}
-
-#define HASH_BEGIN UINT64_C(0xCBF29CE484222325)
 
 static uint32_t
 short_hash(uint64_t h)
@@ -109,7 +100,7 @@ verdict_of_tree(struct span s, struct buf *out)
 	} else {
 		dump(re.root, &b);
 		struct span v = buf_view(&b);
-		buf_printf(out, "%08x", short_hash(hash_of(HASH_BEGIN, v.p, v.n)));
+		buf_printf(out, "%08x", short_hash(fnv64_bytes(FNV64_BASIS, v.p, v.n)));
 		if (pattern_digit_offset(re.root))
 			buf_printf(out, " digit %u", pattern_digit_offset(re.root));
 	}
@@ -132,11 +123,11 @@ verdict_of_own(struct span s, struct buf *out)
 	} else if (!good) {
 		buf_printf(out, "%zu: %s", at, why);
 	} else {
-		uint64_t h = hash_of(HASH_BEGIN, f.regex, strlen(f.regex));
+		uint64_t h = fnv64_bytes(FNV64_BASIS, f.regex, strlen(f.regex));
 		for (size_t i = 0; i < f.nliterals; i++)
-			h = hash_of(h, f.literals[i].p, f.literals[i].n);
+			h = fnv64_bytes(h, f.literals[i].p, f.literals[i].n);
 		if (f.start == START_LITERAL && f.back)
-			h = hash_of(h, f.back_set, sizeof(f.back_set));
+			h = fnv64_bytes(h, f.back_set, sizeof(f.back_set));
 		buf_printf(out, "%s%zu %s %u %s%u-%u %08x", f.utf ? "utf " : "", f.width,
 			f.start == START_LITERAL  ? "literal"
 			: f.start == START_DIGITS ? "digits"
@@ -162,7 +153,7 @@ verdict_of_re2(struct span s, struct buf *out)
 	} else {
 		const char *risk = cel_regex_risk(s);
 		buf_printf(out, "%08x\t%s",
-			short_hash(hash_of(HASH_BEGIN, re.text.p, re.text.n)),
+			short_hash(fnv64_bytes(FNV64_BASIS, re.text.p, re.text.n)),
 			risk ? risk : "fine");
 	}
 	arena_reset(&a);
@@ -311,7 +302,7 @@ make_pattern(struct maker *m)
 static void
 hash_of_block(struct maker *m, struct buf *b)
 {
-	uint64_t h = HASH_BEGIN;
+	uint64_t h = FNV64_BASIS;
 	struct buf line;
 
 	buf_init(&line, 0);
@@ -319,7 +310,7 @@ hash_of_block(struct maker *m, struct buf *b)
 		buf_clear(&line);
 		verdicts(make_pattern(m), &line);
 		struct span v = buf_view(&line);
-		h = hash_of(h, v.p, v.n);
+		h = fnv64_bytes(h, v.p, v.n);
 	}
 	buf_printf(b, "%016llx", (unsigned long long)h);
 	buf_free(&line);

@@ -11,7 +11,7 @@
 #include <sodium.h>
 
 #include "base/err.h"
-#include "gate/changes/entry.h"
+#include "gate/store/signed.h"
 #include "gate/toolpins/approve.h"
 #include "gate/toolpins/private.h"
 
@@ -54,7 +54,7 @@ takes(struct tool_pins *p, json_t *o, const char *field, const unsigned char *wi
 
 	buf_init(&line, 0);
 	buf_init(&why, 0);
-	live_sign(o, with, &line);
+	signed_write(o, with, &line);
 	bool ok = pin_read(p, buf_view(&line), span_str(field), key, &why);
 	assert_int_equal(ok, why.n == 0);
 	buf_free(&line);

@@ -249,20 +249,10 @@ void
 calls_note_end(struct call_end *e, struct span text)
 {
 	for (size_t i = 0; i < text.n; i++) {
-		char b = text.p[i];
-		bool opens = b == '{' || b == '[', closes = b == '}' || b == ']';
-		if (e->string) {
-			e->string = e->escape || b != '"';
-			e->escape = !e->escape && b == '\\';
-		} else if (e->depth) {
-			e->string = b == '"';
-			e->depth += opens;
-			e->depth -= closes;
-			e->closed = !e->depth;
-		} else if (!memchr(" \t\r\n", b, 4)) {
-			e->odd |= e->closed || b != '{';
-			e->depth = opens;
-		}
+		char c = text.p[i];
+		if (!e->scan.depth && !memchr(" \t\r\n", c, 4))
+			e->odd |= e->closed || c != '{';
+		e->closed |= json_scan_byte(&e->scan, c) == JSON_BYTE_CLOSES && !e->scan.depth;
 	}
 }
 

@@ -28,9 +28,10 @@ struct held_call {
 	uint32_t place;		/* and no other one: some say one index of all */
 	bool again;		/* it came under the index of another one */
 	struct buf id;
-	struct call_end { /* of its arguments: in brackets, in a string, after the last one */
-		unsigned depth;
-		bool string, escape, closed, odd;
+	struct call_end {
+		struct json_scan scan; /* of its arguments */
+		bool closed;	       /* their outermost bracket was closed */
+		bool odd;	       /* they are more than one object, or something else */
 	} end;
 	bool any_text;
 	bool begun_with; /* arguments: none come after them */
@@ -164,7 +165,7 @@ struct span calls_arguments(struct calls *c, const struct node *n);
 /* What it says of its name and its arguments; either may be empty. */
 void calls_note(
 	struct held_call *h, struct span name, struct span arguments, enum answer_says how);
-/* More of arguments has come. */
+/* Notes that these arguments follow those that arrived before. */
 void calls_note_end(struct call_end *e, struct span text);
 /* The node says these arguments. */
 void calls_said_at(struct calls *c, const struct node *n);

@@ -130,7 +130,7 @@ channel_put(struct channel *c, struct span text)
 	if (!c->so_far.is)
 		guard_transcribe(c->g, &c->of, text);
 	if (c->of.kind == KIND_ARGUMENTS)
-		json_place_walk(&c->place, text);
+		json_scan_all(&c->place, text);
 	if (c->restore)
 		return restorer_feed(c->restore, text, &c->out);
 	buf_span(&c->out, text);
@@ -144,7 +144,7 @@ channel_replace(struct channel *c, struct span with)
 	if (!with.p)
 		return ERR_NOMEM;
 	SCOPED_BUF(b, 0);
-	json_place_put(&b, &c->place, c->of.kind == KIND_ARGUMENTS, with);
+	guard_put_json(&b, &c->place, c->of.kind == KIND_ARGUMENTS, with);
 	return buf_failed(&b) ? ERR_NOMEM : channel_put(c, buf_view(&b));
 }
 
@@ -439,7 +439,7 @@ guard_channel_so_far(struct channel *c, struct answer_text *t)
 		buf_clear(&c->out);
 		buf_clear(&c->spelled.raw);
 		c->spelled = (struct spelled){ .raw = c->spelled.raw };
-		c->came = c->place = (struct json_place){ 0 };
+		c->came = c->place = (struct json_scan){ 0 };
 		c->halved.is = false;
 		t->text = span_cut(all, before.n, all.n);
 	} else {
@@ -455,7 +455,7 @@ enum guard_result
 guard_channel_feed(struct channel *c, struct span text)
 {
 	while (text.n && !c->g->failed) {
-		size_t n = c->of.kind == KIND_ARGUMENTS ? json_place_close(&c->came, text) : 0;
+		size_t n = c->of.kind == KIND_ARGUMENTS ? json_scan_close(&c->came, text) : 0;
 		if (!channel_run(c, span_cut(text, 0, n ? n : text.n)) && n)
 			guard_channel_finish(c);
 		text = span_cut(text, n ? n : text.n, text.n);

@@ -2,6 +2,7 @@
  * that is read by itself, it is replaced again. */
 #include "answer/guard/guard_private.h"
 #include "base/ascii.h"
+#include "base/fnv.h"
 
 enum { KNOWN_BYTES = 64 << 10 }; /* of all of them */
 enum { HEAD_BYTES = 16 };
@@ -9,10 +10,8 @@ enum { HEAD_BYTES = 16 };
 static struct known **
 head_of(const struct guard *g, const char *p)
 {
-	uint32_t h = 2166136261u; /* FNV-1a */
+	uint32_t h = fnv32_bytes(FNV32_BASIS, p, g->head_bytes);
 
-	for (size_t i = 0; i < g->head_bytes; i++)
-		h = (h ^ (unsigned char)p[i]) * 16777619u;
 	return &g->heads[(h ^ h >> 15) % HEADS];
 }
 
@@ -54,10 +53,10 @@ guard_known_add(struct guard *g, struct span value, struct span with)
 }
 
 static void
-put_known_text(struct buf *out, struct json_place *at, bool json, struct span text)
+put_known_text(struct buf *out, struct json_scan *at, bool json, struct span text)
 {
 	if (json)
-		json_place_walk(at, text);
+		json_scan_all(at, text);
 	buf_span(out, text);
 }
 
@@ -112,7 +111,7 @@ known_at(const struct guard *g, struct span text, size_t from, const struct know
 
 void
 guard_known_put(
-	struct guard *g, struct buf *out, struct json_place *at, bool json, struct span text)
+	struct guard *g, struct buf *out, struct json_scan *at, bool json, struct span text)
 {
 	const struct known *k = NULL;
 	size_t from = 0, to;
@@ -124,7 +123,7 @@ guard_known_put(
 	while (!SLIST_EMPTY(&g->known) && text.n - from >= g->known_least &&
 		(to = known_at(g, text, from, &k)) < text.n) {
 		put_known_text(out, at, json, span_cut(text, from, to));
-		json_place_put(out, at, json, k->with);
+		guard_put_json(out, at, json, k->with);
 		g->report.redactions++;
 		from = to + k->value.n;
 	}

@@ -24,12 +24,6 @@ enum guard_way {
 	WAY_STREAM,
 };
 
-/* Where the next byte of a JSON text is: in a string, in so many brackets. */
-struct json_place {
-	bool string, escape;
-	unsigned depth;
-};
-
 /* Half of a pair of surrogates that the next piece makes whole. */
 struct halved {
 	char half[UTF8_HALF];
@@ -61,10 +55,10 @@ struct channel {
 	struct answer_text of; /* a text of it: its kind and numbers */
 	struct detect_stream *scan;
 	struct restorer *restore;
-	struct buf out;		       /* what may go */
-	struct json_place came, place; /* of arguments: what came, what goes */
-	struct spelled spelled;	       /* likewise, where they are scanned */
-	bool replaced;		       /* the finding under way is */
+	struct buf out;		      /* what may go */
+	struct json_scan came, place; /* of arguments: what came, what goes */
+	struct spelled spelled;	      /* likewise, where they are scanned */
+	bool replaced;		      /* the finding under way is */
 	size_t from, fed; /* in all texts of its kind: where it begins, and bytes that came */
 	size_t gone;	  /* of those: what went before it was known, as another text began */
 	uint64_t last;	  /* number of the event that last said something of it */
@@ -340,11 +334,9 @@ void guard_note(struct guard *g, const struct answer_document *d);
 void guard_note_error(struct guard *g, struct span document, struct span type);
 /* What a document, or an event, makes that belongs to its target. */
 void guard_note_made(struct guard *g, struct span json);
-/* Puts a replacement; where JSON text needs quotes around it, with them. */
-void json_place_put(struct buf *out, const struct json_place *at, bool json, struct span with);
-void json_place_walk(struct json_place *p, struct span text);
-/* Walks to the bracket that closes all: the bytes up to and with it; 0: it is not in text. */
-size_t json_place_close(struct json_place *p, struct span text);
+/* Writes a replacement. If the text is `json`, the replacement is escaped, and outside the
+ * strings of that text it gets quotes. */
+void guard_put_json(struct buf *out, const struct json_scan *at, bool json, struct span with);
 /* The edit that puts `with` in the place of the text's string or number. */
 bool guard_splice(
 	struct guard *g, const struct answer_text *t, struct span with, struct splice *out);
@@ -431,7 +423,7 @@ void guard_place_note(struct guard *g, const struct answer_text *t, const struct
 void guard_known_add(struct guard *g, struct span value, struct span with);
 /* appends a text of JSON or not, those values in it replaced. */
 void guard_known_put(
-	struct guard *g, struct buf *out, struct json_place *at, bool json, struct span text);
+	struct guard *g, struct buf *out, struct json_scan *at, bool json, struct span text);
 
 /* guard_metadata.c: names of fields that pass, and what those of families begin with (they end
  * with

@@ -107,39 +107,6 @@ guard_unread(struct guard *g, size_t bytes, const char *why)
 	return g->failed;
 }
 
-/* True where this byte closes the outermost bracket. */
-static bool
-json_place_step(struct json_place *p, char c)
-{
-	if (p->escape)
-		p->escape = false;
-	else if (p->string && c == '\\')
-		p->escape = true;
-	else if (c == '"')
-		p->string = !p->string;
-	else if (!p->string && (c == '{' || c == '['))
-		p->depth++;
-	else if (!p->string && p->depth && (c == '}' || c == ']'))
-		return --p->depth == 0;
-	return false;
-}
-
-void
-json_place_walk(struct json_place *p, struct span text)
-{
-	for (size_t i = 0; i < text.n; i++)
-		json_place_step(p, text.p[i]);
-}
-
-size_t
-json_place_close(struct json_place *p, struct span text)
-{
-	for (size_t i = 0; i < text.n; i++)
-		if (json_place_step(p, text.p[i]))
-			return i + 1;
-	return 0;
-}
-
 /* A call's arguments are the text of a JSON document. What its escapes spell is scanned, since
  * that is what the tool gets: a name after \n, or one with \u00e9 in it, and no value that
  * begins with the n of an escape. What goes is as it was written (RFC 8259 7). */
@@ -299,7 +266,7 @@ replacement_of(struct guard *g, const struct answer_text *t, const struct findin
 }
 
 void
-json_place_put(struct buf *out, const struct json_place *at, bool json, struct span with)
+guard_put_json(struct buf *out, const struct json_scan *at, bool json, struct span with)
 {
 	if (json && !at->string)
 		buf_json_str(out, with);
@@ -330,7 +297,7 @@ replace(struct guard *g, const struct answer_text *t, const struct findings *fou
 	struct span *out)
 {
 	bool json = t->kind == KIND_ARGUMENTS && !t->deep;
-	struct json_place at = { 0 };
+	struct json_scan at = { 0 };
 	struct buf b;
 	size_t from = 0, redactions = g->report.redactions;
 	bool edited = false;
@@ -347,7 +314,7 @@ replace(struct guard *g, const struct answer_text *t, const struct findings *fou
 		edited = true;
 		if (f->start >= from) {
 			guard_known_put(g, &b, &at, json, span_cut(t->text, from, f->start));
-			json_place_put(&b, &at, json, with);
+			guard_put_json(&b, &at, json, with);
 		}
 		from = f->end;
 		if (!with.p)

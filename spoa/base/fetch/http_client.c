@@ -88,6 +88,7 @@ socket_drop(struct http_socket *s)
 
 	ev_io_stop(c->loop, &s->io);
 	LIST_REMOVE(s, all);
+	TAG_CLEAR(http_socket, s);
 	free(s);
 }
 
@@ -158,6 +159,7 @@ call_free(struct http_call *call)
 	c->ncalls--;
 	buf_free(&call->sent);
 	buf_free(&call->got);
+	TAG_CLEAR(http_call, call);
 	free(call);
 }
 
@@ -478,6 +480,7 @@ http_client_free(struct http_client **pp)
 	while (!LIST_EMPTY(&c->sockets))
 		socket_drop(LIST_FIRST(&c->sockets));
 	ev_timer_stop(c->loop, &c->timer);
+	TAG_CLEAR(http_client, c);
 	free(c);
 	*pp = NULL;
 }

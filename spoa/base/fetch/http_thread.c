@@ -95,6 +95,7 @@ http_thread_free(struct http_thread **tp)
 	http_client_free(&t->client);
 	if (t->loop)
 		ev_loop_destroy(t->loop);
+	TAG_CLEAR(http_thread, t);
 	free(t);
 	*tp = NULL;
 }

@@ -216,6 +216,7 @@ keyset_destroy(struct keyset *k)
 		jwks_free(&k->slots[i]);
 	free((char *)(uintptr_t)k->o.url);
 	free((char *)(uintptr_t)k->o.ca_file);
+	TAG_CLEAR(keyset, k);
 	free(k);
 }
 
@@ -288,6 +289,7 @@ keysets_free(struct keysets **sp)
 	}
 	http_thread_free(&s->http);
 	pthread_mutex_destroy(&s->lock);
+	TAG_CLEAR(keysets, s);
 	free(s);
 	*sp = NULL;
 }

@@ -103,6 +103,7 @@ node_free(struct redis_front *f, size_t i)
 			give_slot(f, s, NULL);
 	f->node[i] = f->node[--f->nodes];
 	redis_conn_end(r);
+	TAG_CLEAR(redis, r);
 	free(r);
 }
 
@@ -370,6 +371,7 @@ redis_free(struct redis **rp)
 	free(f->map);
 	free(f->former);
 	free(f);
+	TAG_CLEAR(redis, r);
 	free(r);
 	*rp = NULL;
 }

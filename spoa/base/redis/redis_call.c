@@ -94,6 +94,7 @@ call_end(struct redis_call *c)
 	if (c->away && --p->writes_away == 0)
 		read_again(p);
 	LIST_REMOVE(c, of_pipe);
+	TAG_CLEAR(redis_call, c);
 	free(c);
 	redis_pipe_settle(p);
 }
@@ -165,6 +166,7 @@ call_begin(struct redis_pipe *p, size_t reply, size_t from, size_t part, struct 
 	if (!call_send(c, to)) {
 		LIST_REMOVE(c, of_pipe);
 		p->waits--;
+		TAG_CLEAR(redis_call, c);
 		free(c);
 	}
 }

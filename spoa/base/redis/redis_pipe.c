@@ -22,6 +22,7 @@ static void
 pipe_free(struct redis_pipe *p)
 {
 	unlist(p);
+	TAG_CLEAR(redis_pipe, p);
 	free(p);
 }
 

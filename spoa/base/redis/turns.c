@@ -1,4 +1,4 @@
-/* Turns with Redis: the thread, its waits, and its connection. */
+/* Turns with Redis: the service that takes them, the threads that wait for it, and its connection. */
 #include "base/redis/turns.h"
 
 #include <stdio.h>
@@ -70,6 +70,22 @@ turns_try(struct turns *t, int argc, const char **argv, const size_t *lens, char
 	return NULL;
 }
 
+redisReply *
+turns_ask(struct turns *t, int argc, const char **argv, const size_t *lens)
+{
+	char why[TURNS_WHY];
+	bool wrong;
+	redisReply *r = turns_try(t, argc, argv, lens, why, &wrong);
+
+	if (!r && wrong && !t->kind->repair)
+		freeReplyObject(redis_ask(t->redis, "DEL %s", argv[1]));
+	else if (!r && wrong && t->kind->repair(t->arg, argv[1], why))
+		r = turns_try(t, argc, argv, lens, why, &wrong);
+	if (!r)
+		turns_lost(t, why);
+	return r;
+}
+
 bool
 turns_append(struct turns *t, int argc, const char **argv, const size_t *lens)
 {
@@ -99,42 +115,53 @@ turns_exec_error(const redisReply *r)
 	return NULL;
 }
 
-/* ---- the thread ---- */
+/* ---- the service ---- */
 
-static void *
-turns_run(void *arg)
+/* With the lock. If Redis is away, a thread that waits hurries only the kinds that allow it. */
+static void
+hurry_turn(struct turns *t)
+{
+	t->soon = true;
+	if (!t->turning && (t->up || t->kind->hurries))
+		service_wake(&t->service);
+}
+
+static uint64_t
+turns_turn(void *arg)
 {
 	struct turns *t = arg;
 	const struct turns_kind *k = t->kind;
 
 	pthread_mutex_lock(&t->lock);
-	while (!t->stopping) {
-		t->soon = false;
-		pthread_mutex_unlock(&t->lock);
-		uint64_t puts = k->puts ? k->puts(t->arg) : 0;
-		t->next_us = 0;
-		enum turn end = k->turn(t->arg, puts);
-		bool up = end != TURN_AWAY;
-		if (up && !t->up && k->back)
-			k->back(t->arg);
-		t->said = t->said && !up;
-		pthread_mutex_lock(&t->lock);
-		t->up = up;
-		t->tried = true;
-		if (end == TURN_DONE)
-			t->known = puts;
-		pthread_cond_broadcast(&t->changed);
-		struct timespec until = clock_timespec(
-			t->next_us ? t->next_us
-				   : clock_mono_us() + (up ? k->every_us : k->again_us));
-		int late = 0;
-		while (!late && !t->stopping && !(t->soon && (up || k->hurries)))
-			late = pthread_cond_timedwait(&t->changed, &t->lock, &until);
-	}
+	t->soon = false;
+	t->turning = true;
 	pthread_mutex_unlock(&t->lock);
-	if (k->last)
-		k->last(t->arg);
-	return NULL;
+	uint64_t puts = k->puts ? k->puts(t->arg) : 0;
+	t->next_us = 0;
+	enum turn end = k->turn(t->arg, puts);
+	bool up = end != TURN_AWAY;
+	if (up && !t->up && k->back)
+		k->back(t->arg);
+	t->said = t->said && !up;
+	SCOPED_LOCK(&t->lock);
+	t->up = up;
+	t->tried = true;
+	t->turning = false;
+	if (end == TURN_DONE)
+		t->known = puts;
+	pthread_cond_broadcast(&t->changed);
+	if (t->soon && (up || k->hurries))
+		return 0;
+	return t->next_us ? t->next_us : clock_mono_us() + (up ? k->every_us : k->again_us);
+}
+
+static void
+turns_last(void *arg)
+{
+	struct turns *t = arg;
+
+	if (t->kind->last)
+		t->kind->last(t->arg);
 }
 
 void
@@ -151,24 +178,26 @@ turns_init(struct turns *t, const struct turns_kind *kind, void *arg,
 int
 turns_start(struct turns *t, struct buf *why)
 {
-	/* No SIGPIPE either: a write to a Redis that went away is an error, not an end. */
-	t->running = thread_start(&t->thread, t->kind->thread, turns_run, t) == 0;
-	if (!t->running)
-		buf_str(why, err_str(ERR_NOMEM));
-	return t->running ? 0 : ERR_NOMEM;
+	/* A service gets no SIGPIPE either: a write to a Redis that has gone is an error, not the end of the daemon. */
+	const struct service_options o = {
+		.name = t->kind->thread, .turn = turns_turn, .last = turns_last, .arg = t
+	};
+	int err = service_start(&t->service, &o);
+
+	if (err)
+		buf_str(why, err_str(err));
+	return err;
 }
 
 void
 turns_stop(struct turns *t, uint64_t most_us)
 {
-	if (t->running) {
-		pthread_mutex_lock(&t->lock);
-		t->stopping = true;
-		t->stop_us = clock_mono_us() + most_us;
-		pthread_cond_broadcast(&t->changed);
-		pthread_mutex_unlock(&t->lock);
-		pthread_join(t->thread, NULL);
-	}
+	pthread_mutex_lock(&t->lock);
+	t->stopping = true;
+	t->stop_us = clock_mono_us() + most_us;
+	pthread_cond_broadcast(&t->changed);
+	pthread_mutex_unlock(&t->lock);
+	service_stop(&t->service);
 	turns_hang_up(t);
 	pthread_cond_destroy(&t->changed);
 	pthread_mutex_destroy(&t->lock);
@@ -192,8 +221,7 @@ void
 turns_soon(struct turns *t)
 {
 	SCOPED_LOCK(&t->lock);
-	t->soon = true;
-	pthread_cond_broadcast(&t->changed);
+	hurry_turn(t);
 }
 
 bool
@@ -204,10 +232,8 @@ turns_wait(struct turns *t, uint64_t most_us)
 	int late = 0;
 
 	SCOPED_LOCK(&t->lock);
-	if (t->known < mine) {
-		t->soon = true;
-		pthread_cond_broadcast(&t->changed);
-	}
+	if (t->known < mine)
+		hurry_turn(t);
 	while (t->known < mine && !t->stopping && !late)
 		late = pthread_cond_timedwait(&t->changed, &t->lock, &until);
 	return t->known >= mine;

@@ -1,5 +1,5 @@
-/* A thread that takes turns with Redis: what changed here goes there, what changed there comes
- * here. The thread, its connection, when the next turn is and what is told of Redis are the
+/* A service that takes turns with Redis: what changed here goes there, what changed there comes
+ * here. The service, its connection, when the next turn is and what is told of Redis are the
  * same for all that do so; what is sent and what becomes of the replies is each one's own.
  *
  *   every_us after a turn, or at once where somebody waits, comes the next one; where Redis is
@@ -11,12 +11,15 @@
 #include <pthread.h>
 
 #include "base/redis/redis_sync.h"
+#include "base/service.h"
 
 enum turn {
 	TURN_AWAY, /* Redis is, or what else a turn needs */
 	TURN_PART, /* what is waited for is not all there yet */
 	TURN_DONE, /* Redis has all that was put before the turn */
 };
+
+enum { TURNS_WHY = 260 };
 
 /* One row each. What may be NULL says so. */
 struct turns_kind {
@@ -29,20 +32,21 @@ struct turns_kind {
 	void (*back)(void *arg);       /* says that Redis is there; or NULL */
 	void (*lost)(void *arg, const char *why); /* the connection is over; or NULL */
 	void (*last)(void *arg);       /* after the last turn; or NULL */
+	/* Corrects a key of another type, so that a command can be repeated. False with *why. NULL:
+	 * the key is removed, and the next turn begins it again. */
+	bool (*repair)(void *arg, const char *key, char why[TURNS_WHY]);
 };
-
-enum { TURNS_WHY = 260 };
 
 /* Part of whatever takes them. */
 struct turns {
 	const struct turns_kind *kind;
 	void *arg;
 	struct redis_options options;
-	pthread_t thread;
-	bool running;
+	struct service service;
 	pthread_mutex_t lock; /* of what follows, and of what its owner says */
 	pthread_cond_t changed;
 	bool stopping, soon;
+	bool turning;	  /* a turn is in progress: `soon` is read at its end */
 	bool tried, up;	  /* of the last turn; written by the thread */
 	uint64_t known;	  /* of kind->puts(): Redis has so many; likewise */
 	uint64_t stop_us; /* `last` may take until then */
@@ -58,7 +62,7 @@ void turns_init(struct turns *t, const struct turns_kind *kind, void *arg,
 	const struct redis_options *redis);
 /* Redis may be away. 0, or ERR_NOMEM with *why. */
 int turns_start(struct turns *t, struct buf *why);
-/* Ends the thread, whose `last` gets so much time; what turns_init() made is gone. */
+/* Ends the service, whose `last` gets so much time; what turns_init() made is gone. */
 void turns_stop(struct turns *t, uint64_t most_us);
 
 /* ---- any thread ---- */
@@ -83,6 +87,9 @@ void turns_hang_up(struct turns *t);
  * is of another type than ours. */
 redisReply *turns_try(struct turns *t, int argc, const char **argv, const size_t *lens,
 	char why[TURNS_WHY], bool *wrong);
+/* Returns the reply to a command, of which argv[1] is the key; or NULL, and Redis is away. A key of
+ * another type, which somebody else wrote, is repaired or removed as the kind states. */
+redisReply *turns_ask(struct turns *t, int argc, const char **argv, const size_t *lens);
 bool turns_append(struct turns *t, int argc, const char **argv, const size_t *lens);
 /* The last of so many replies to what was appended; or the first that is an error, since of
  * what EXEC says "EXECABORT" to only the command knows why. NULL: out of touch. */

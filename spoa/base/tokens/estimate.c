@@ -1,6 +1,8 @@
 /* Sums of tokens, and learning how far off they are. */
 #include "base/tokens/estimate.h"
 
+#include "base/fnv.h"
+
 /* Bytes a token of o200k_base, in hundredths, where no file of ranks is there: on average, and
  * in one text of twenty at most so few. Measured on chunks of 3 KB. */
 static const struct {
@@ -125,7 +127,7 @@ enum { PROBES = 8, SHARE_MIN = 400, SHARE_MAX = 4000, FINE = 64 /* of an average
 uint64_t
 learned_key(struct span model, enum text_script script)
 {
-	uint64_t h = (span_hash(model) ^ (uint64_t)script) * 0x100000001B3u;
+	uint64_t h = fnv64_step(span_hash(model), (uint64_t)script);
 
 	return h ? h : 1;
 }

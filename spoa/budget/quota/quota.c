@@ -5,6 +5,7 @@
 
 #include "base/attr.h"
 #include "base/clock.h"
+#include "base/err.h"
 #include "base/log.h"
 #include "budget/quota/quota_private.h"
 
@@ -32,6 +33,8 @@ quota_free(struct quota **qt)
 {
 	if (*qt && (*qt)->redis)
 		counts_free(*qt);
+	if (*qt)
+		TAG_CLEAR(quota, *qt);
 	free(*qt);
 	*qt = NULL;
 }
@@ -109,19 +112,41 @@ quota_note(struct quota *qt, const struct quota_dim *d, const struct quota_place
 	return false;
 }
 
+/* ---- the life of a request ---- */
+
+void
+quota_enter(struct quota_request *q, enum quota_life next)
+{
+	static const unsigned char follows[QUOTA_LIVES] = {
+		[QUOTA_IDLE] = 1u << QUOTA_QUEUED | 1u << QUOTA_ASKED | 1u << QUOTA_TOLD,
+		[QUOTA_QUEUED] = 1u << QUOTA_ASKED,
+		[QUOTA_ASKED] = 1u << QUOTA_QUEUED | 1u << QUOTA_ASKED | 1u << QUOTA_TOLD,
+		[QUOTA_TOLD] = 1u << QUOTA_IDLE,
+	};
+
+	INVARIANT(q->life < QUOTA_LIVES && follows[q->life] & 1u << next);
+	q->life = next;
+}
+
+void
+quota_end(struct quota_request *q)
+{
+	quota_enter(q, QUOTA_IDLE);
+	q->done(q);
+}
+
 /* ---- reserve ---- */
 
 static void
 back_home(struct mail *m, void *worker UNUSED)
 {
-	struct quota_request *q = TAGGED_OF(quota_request, mail, m);
-
-	q->done(q);
+	quota_end(TAGGED_OF(quota_request, mail, m));
 }
 
 void
 quota_tell(struct quota *qt, struct quota_request *q)
 {
+	quota_enter(q, QUOTA_TOLD);
 	q->mail.run = back_home;
 	mailbox_send(qt->self, &q->mail);
 }
@@ -175,6 +200,7 @@ at_own(struct mail *m, void *worker UNUSED)
 	struct quota_table *t = q->quota->table;
 
 	own_shares(q, &own);
+	INVARIANT(own.ndims > 0); /* quota_fail() asks the table for shares alone */
 	table_reserve(t, &own, table_ms(t, clock_mono_us()));
 	q->result = own.result == QUOTA_ADMITTED ? QUOTA_ADMITTED : QUOTA_FAILED;
 	q->alone = q->result == QUOTA_ADMITTED;
@@ -201,10 +227,12 @@ quota_fail(struct quota *qt, struct quota_request *q, bool now)
 	if (share || deny)
 		quota_unmove(qt, q, clock_mono_us());
 	if (share && !deny && qt->table) {
+		quota_enter(q, QUOTA_ASKED);
 		q->mail.run = at_own;
 		mailbox_send(qt->table->owner, &q->mail);
 	} else if (now) {
-		q->done(q);
+		quota_enter(q, QUOTA_TOLD);
+		quota_end(q);
 	} else {
 		quota_tell(qt, q);
 	}
@@ -228,6 +256,10 @@ set_apart(const struct quota *qt, struct quota_request *q)
 void
 quota_reserve(struct quota *qt, struct quota_request *q)
 {
+	/* Without a dim, Redis would be asked nothing, and the request would have no answer. */
+	INVARIANT(q->life == QUOTA_IDLE && q->ndims > 0 && q->ndims <= QUOTA_DIMS_MAX);
+	INVARIANT(qt->redis || qt->table);
+	INVARIANT(owner_is_here(&qt->thread));
 	TAG(quota_request, q);
 	q->quota = qt;
 	q->result = QUOTA_FAILED;
@@ -249,6 +281,7 @@ quota_reserve(struct quota *qt, struct quota_request *q)
 	} else if (qt->redis) {
 		counts_queue(qt, q);
 	} else {
+		quota_enter(q, QUOTA_ASKED);
 		q->mail.run = at_table;
 		mailbox_send(qt->table->owner, &q->mail);
 	}
@@ -274,6 +307,7 @@ left_known(const struct quota *qt, struct quota_dim *d, uint64_t *left)
 			table_left(qt->table, &then, table_ms(qt->table, now));
 	}
 	*left = known ? then.remaining : 0;
+	INVARIANT(*left <= d->limit);
 	return known;
 }
 
@@ -327,6 +361,7 @@ correct_table(struct mail *m, void *worker UNUSED)
 	struct correction *c = TAGGED_OF(correction, mail, m);
 
 	table_change(c->table, &c->change);
+	TAG_CLEAR(correction, c);
 	free(c);
 }
 
@@ -399,7 +434,8 @@ quota_change(struct quota *qt, const struct change *change, uint64_t now_us)
 	const struct quota_dim *d = &now.dim;
 
 	bool redis = on_redis(qt, &now.at);
-
+	/* Without Redis and without a table there is no place at which anything was charged. */
+	INVARIANT(redis || qt->table || (qt->redis && !now.at.epoch));
 	if (redis && now.at.noted) {
 		change_noted(qt, &now, now_us);
 		return;
@@ -476,6 +512,7 @@ quota_settled(struct quota_request *q, struct change *out)
 {
 	size_t n = 0;
 
+	INVARIANT(q->ndims <= QUOTA_DIMS_MAX); /* `out` has room for as many */
 	for (size_t k = 0; k < q->ndims; k++)
 		if (q->dim[k].charged)
 			out[n++] = cell_settle(&q->dim[k]);

@@ -120,8 +120,23 @@ enum quota_result {
 	QUOTA_FAILED,
 };
 
+/* The life of a reservation (quota_enter()):
+ *
+ *	IDLE ──→ QUEUED ──→ ASKED ──→ TOLD ──→ IDLE
+ *	            ↑          │
+ *	            └──────────┘ another try
+ */
+enum quota_life {
+	QUOTA_IDLE,   /* the caller's: nothing was asked for, or done() runs or ran */
+	QUOTA_QUEUED, /* it is in its worker's list, until the end of the turn */
+	QUOTA_ASKED,  /* Redis or the table has it */
+	QUOTA_TOLD,   /* it is decided, and done() runs next */
+	QUOTA_LIVES
+};
+
 struct quota_request {
 	struct tag tag;
+	enum quota_life life; /* the quota's own. QUOTA_IDLE at first */
 	size_t ndims;
 	/* out */
 	enum quota_result result;

@@ -1,6 +1,7 @@
 /* Which counters a dim has, how long they live, and what their sum means. */
 #include "budget/quota/quota_cell.h"
 
+#include "base/err.h"
 #include "budget/quota/quota_calendar.h"
 
 enum { SLACK_S = 60, HOLD_SHORT_MAX_S = 1800, DAY_MS = 86400000 };
@@ -87,6 +88,7 @@ cell_settle(struct quota_dim *d)
 {
 	struct change c = { .dim = *d, .at = d->at };
 
+	INVARIANT(d->charged); /* what was given back is not given back again */
 	c.own = (int64_t)d->actual - (int64_t)d->n;
 	if (cell_spends(d, &d->at))
 		c.spent = c.own;
@@ -172,6 +174,7 @@ cell_key(char out[CELL_KEY_TEXT], const struct quota_dim *d, uint64_t epoch, str
 	};
 	size_t n = strlen(d->key);
 
+	INVARIANT(n < QUOTA_KEY_MAX && c.kind <= CELL_SLICES && d->span.calendar <= QUOTA_MONTH);
 	memcpy(out, d->key, n);
 	if (c.kind == CELL_SLICES)
 		memcpy(out, "tollgate:p:", sizeof("tollgate:p:") - 1);
@@ -182,7 +185,9 @@ cell_key(char out[CELL_KEY_TEXT], const struct quota_dim *d, uint64_t epoch, str
 		out[n++] = letters[c.kind];
 	if (c.kind == CELL_USED || c.kind == CELL_TOTAL)
 		out[n++] = calendars[d->span.calendar];
-	return n + span_decimal(out + n, c.id);
+	n += span_decimal(out + n, c.id);
+	INVARIANT(n <= CELL_KEY_TEXT);
+	return n;
 }
 
 /* One of those that live, but for the one of which adding to it told. */
@@ -216,6 +221,7 @@ cell_reads(const struct quota_dim *d, bool looks, bool longs, struct cell out[CE
 	for (int i = 0; longs && i < CELL_LONG_READ; i++)
 		n += add_hold(d, looks,
 			(struct cell){ CELL_LONG, d->asked_s / CELL_LONG_S + i }, out + n);
+	INVARIANT(n <= CELL_READ_MAX);
 	return n;
 }
 
@@ -225,6 +231,7 @@ cell_sums(const struct quota_dim *d, bool looks, const int64_t *read, size_t n, 
 {
 	size_t i = 0;
 
+	INVARIANT(n <= CELL_READ_MAX);
 	if (d->span.kind == QUOTA_CALENDAR && n)
 		*used = read[i++];
 	if (!cell_expires(d)) {
@@ -246,6 +253,7 @@ judge_cell(struct quota_dim *d, int64_t used, int64_t held, int64_t now_ms, int6
 		ends_ms = d->span.kind == QUOTA_CALENDAR ? d->at.end_s * 1000 - now_ms : 1000;
 	bool fits = count_sum(used, held) <= limit;
 
+	INVARIANT(used >= 0 && held >= 0);
 	if (!fits) { /* without the own */
 		int64_t more = n > held ? n - held : 0;
 		held = count_positive(held - n);

@@ -132,6 +132,7 @@ counts_keep(struct quota *qt, const struct change *c)
 		metric_inc(qt->metrics, M_QUOTA_LOST);
 		return;
 	}
+	INVARIANT(!*qt->last_late); /* the last one has no next: the list has no ring */
 	*l = (struct late){ .change = *c };
 	*qt->last_late = l;
 	qt->last_late = &l->next;
@@ -202,6 +203,7 @@ on_changed(void *arg, int err, const struct redis_reply_ints *replies, size_t n)
 	const struct sent *s = TAGGED(sent, arg);
 	struct change c = s->change;
 
+	INVARIANT(err || ((!c.own || s->own < n) && (!c.spent || s->spent < n)));
 	if (s->reduces)
 		notes_reduced(s->quota, &c, err ? NULL : &replies[s->own - 1]);
 	else if (c.own > 0 && c.at.slice && !err && replies[s->own].err == 0)
@@ -262,6 +264,8 @@ counts_change(struct quota *qt, const struct change *c)
 	int64_t now_ms = redis_ms(qt, d);
 	uint64_t id = 0;
 
+	INVARIANT(c->own || c->spent); /* an empty pipeline would have no answer */
+	INVARIANT(c->at.epoch != 0);
 	enum add how = known_made(qt->known, d, &c->at, spent) ? ADD_ONLY : ADD_WITH_TTL;
 	enum add own_how = c->own < 0 && !c->unseen ? ADD_ONLY : ADD_WITH_TTL;
 	TAG(sent, &s);
@@ -336,6 +340,7 @@ counts_send_late(struct quota *qt)
 	uint64_t now_us = clock_mono_us();
 	if (now_us < qt->late_us)
 		return;
+	INVARIANT(qt->nlate > 0 && qt->nlate <= LATE_MAX);
 	qt->late_us = now_us + LATE_US;
 	qt->late = NULL;
 	qt->last_late = &qt->late;

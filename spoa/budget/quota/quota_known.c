@@ -1,6 +1,8 @@
 /* Counts as this worker last read them. */
 #include "budget/quota/quota_known.h"
 
+#include "base/err.h"
+
 /* The first of the places that the dim's key may have. */
 static size_t
 known_set_of(const struct quota_dim *d)
@@ -24,6 +26,7 @@ known_place_of(struct quota_known *k, const struct quota_dim *d, uint64_t epoch)
 void
 known_lives(struct quota_known *k, const struct known_life *l)
 {
+	INVARIANT(l->epoch != 0); /* 0 is no life: a place that was never written to */
 	k->life[l->epoch % KNOWN_LIVES] = *l;
 }
 
@@ -145,6 +148,7 @@ known_sent(struct quota_known *k, const struct quota_dim *d, bool looks)
 		*p = (struct known_place){ .at = d->at };
 		memcpy(p->key, d->key, sizeof(d->key));
 	}
+	INVARIANT(p->at.epoch == d->at.epoch); /* counts of two lives are never added up */
 	p->asked = ++k->asked;
 	if (!looks)
 		p->under_way = count_sum(p->under_way, (int64_t)d->n);
@@ -174,6 +178,7 @@ known_read(struct quota_known *k, const struct quota_dim *d, bool looks,
 	if (!c->near)
 		return;
 	p->at = d->at;
+	INVARIANT(c->rows <= WINDOW_ROWS);
 	memcpy(p->near, c->near, sizeof(p->near));
 	if (c->rows)
 		memcpy(p->slices, c->slices, sizeof(p->slices));
@@ -210,6 +215,7 @@ known_corrected(struct quota_known *k, const struct quota_dim *d, const struct q
 		p->near[0] += delta;
 	else
 		*count += delta;
+	INVARIANT(at->slice >= 0 && at->slice <= QUOTA_SLICES);
 	if (count == &p->near[0] && c.kind == CELL_SUB && at->slice)
 		p->slices[at->slice - 1] += delta;
 }
@@ -220,6 +226,7 @@ known_made(const struct quota_known *k, const struct quota_dim *d, const struct 
 {
 	const struct known_place *p = known_place_of((struct quota_known *)k, d, at->epoch);
 
+	INVARIANT(c.kind <= CELL_SLICES);
 	return p && p->made[c.kind] == c.id;
 }
 
@@ -229,6 +236,7 @@ known_makes(struct quota_known *k, const struct quota_dim *d, const struct quota
 {
 	struct known_place *p = known_place_of(k, d, at->epoch);
 
+	INVARIANT(c.kind <= CELL_SLICES);
 	if (p)
 		p->made[c.kind] = c.id;
 }

@@ -3,6 +3,8 @@
 
 #include <stdlib.h>
 
+#include "base/err.h"
+
 void
 ledger_free(struct quota_ledger **lp)
 {
@@ -32,6 +34,7 @@ sweep(struct quota_ledger *l, int64_t now_ms)
 			e = &over->next;
 			continue;
 		}
+		INVARIANT(l->n > 0);
 		*e = over->next;
 		free(over);
 		l->n--;
@@ -62,6 +65,7 @@ bool
 ledger_add(struct quota_ledger *l, const struct quota_dim *d, const struct quota_place *at,
 	struct cell c, int64_t delta, uint64_t epoch, int64_t now_ms)
 {
+	INVARIANT(epoch != 0 && c.kind < CELL_SLICES); /* slices are notes, and are lost without harm */
 	sweep(l, now_ms);
 	struct ledger_entry *e = l->chain[d->hash % LEDGER_CHAINS];
 	while (e && (e->hash != d->hash || e->epoch != epoch || e->cell.kind != c.kind ||
@@ -94,6 +98,7 @@ ledger_live(struct quota_ledger *l, uint64_t epoch)
 		return;
 	if (l->nlived == LEDGER_LIVED_MAX)
 		memmove(l->lived, l->lived + 1, --l->nlived * sizeof(l->lived[0]));
+	INVARIANT(l->nlived < LEDGER_LIVED_MAX);
 	l->lived[l->nlived++] = epoch;
 }
 

@@ -13,6 +13,7 @@
 
 #include "base/attr.h"
 #include "base/clock.h"
+#include "base/err.h"
 #include "budget/quota/quota_private.h"
 
 enum { NOTES = 256, NOTE_WAYS = 8 /* places that a note may have */, WAIT_US = 20000 };
@@ -81,9 +82,10 @@ has_ttl(const struct note *w, const struct redis_reply_ints *reply)
 }
 
 static void
-on_noted(void *arg, int err, const struct redis_reply_ints *reply, size_t n UNUSED)
+on_noted(void *arg, int err, const struct redis_reply_ints *reply, size_t n)
 {
 	const struct sent_notes *s = TAGGED(sent_notes, arg);
+	const struct redis_reply_ints *first = reply;
 	struct redis_pipe *p = NULL;
 	char key[CELL_KEY_TEXT];
 
@@ -97,6 +99,7 @@ on_noted(void *arg, int err, const struct redis_reply_ints *reply, size_t n UNUS
 			p = redis_begin(s->quota->redis, s->n, NULL, NULL, 0);
 		expire_hash(p, key, notes_key(key, w->key, w->epoch, w->bucket), w->ttl_s);
 	}
+	INVARIANT(err || (size_t)(reply - first) == n); /* each note took its own replies */
 	if (p)
 		redis_send(p);
 }
@@ -168,6 +171,7 @@ notes_add(struct quota *qt, const struct quota_dim *d, const struct quota_place 
 	const struct cell c = { CELL_SLICES, at->bucket * QUOTA_SLICES + at->slice };
 	struct note *w = note_place(qt, d, at);
 
+	INVARIANT(n > 0 && at->slice > 0 && at->slice <= QUOTA_SLICES);
 	if (w && w->n) {
 		w->n += n;
 		return;
@@ -176,6 +180,7 @@ notes_add(struct quota *qt, const struct quota_dim *d, const struct quota_place 
 		send_notes(qt);
 		w = note_place(qt, d, at);
 	}
+	INVARIANT(w && w->n == 0 && qt->notes->n < NOTES);
 	*w = (struct note){ .epoch = at->epoch,
 		.bucket = at->bucket,
 		.slice = at->slice,
@@ -194,6 +199,7 @@ notes_take(struct quota *qt, const struct quota_dim *d, const struct quota_place
 {
 	struct note *w = note_place(qt, d, at);
 
+	INVARIANT(n > 0); /* a note is taken from for a refund */
 	if (!w || !w->n || w->n < n)
 		return false;
 	w->n -= n;
@@ -208,6 +214,7 @@ notes_reduce(struct redis_pipe *p, const struct change *c)
 	char key[CELL_KEY_TEXT];
 	size_t kn = notes_key(key, c->dim.key, c->at.epoch, c->at.bucket);
 
+	INVARIANT(c->own < 0 && c->at.slice > 0);
 	add_to_slice(p, key, kn, c->at.slice, c->own);
 }
 

@@ -2,6 +2,8 @@
  * last the epoch, the revision and "longs" (why in that order: quota_redis.c). */
 #include "budget/quota/quota_part.h"
 
+#include "base/err.h"
+
 enum {
 	PART_COMMANDS = 4,	       /* the most of a turn: SET, TIME, two MGET */
 	LONGS_S = 3 * CELL_HOLD_MAX_S, /* so long "longs" lives */
@@ -20,6 +22,7 @@ item_cells(const struct quota_dim *d, unsigned plan, struct cell out[CELL_READ_M
 			d->at.bucket + (i < QUOTA_SUB_BUCKETS ? i - QUOTA_SUB_BUCKETS : 1) };
 	if (looks)
 		out[n++] = (struct cell){ CELL_SUB, d->at.bucket };
+	INVARIANT(n <= CELL_READ_MAX);
 	return n;
 }
 
@@ -83,6 +86,7 @@ static void
 lists_add(struct lists *l, const struct quota_dim *d, uint64_t epoch, const struct cell *cells,
 	size_t n)
 {
+	INVARIANT(l->n + n <= REDIS_LIST_MAX);
 	for (size_t k = 0; k < n; k++, l->n++) {
 		l->lens[1 + l->n] = cell_key(l->text[l->n], d, epoch, cells[k]);
 		l->argv[1 + l->n] = l->text[l->n];
@@ -159,6 +163,7 @@ part_send(struct quota *qt, struct part *t)
 	const struct redis_life *life = redis_life(t->node);
 	size_t most = part_added(t) + PART_COMMANDS; /* commands */
 
+	INVARIANT(t->nitems > 0 && t->epoch != 0);
 	for (size_t i = 0; i < t->nitems; i++)
 		most += ((t->item[i].plan & READS) != 0) + item_rows(&t->item[i]);
 	struct redis_pipe *p = redis_begin(

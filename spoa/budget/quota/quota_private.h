@@ -2,6 +2,7 @@
 #ifndef BUDGET_QUOTA_QUOTA_PRIVATE_H
 #define BUDGET_QUOTA_QUOTA_PRIVATE_H
 
+#include "base/owner.h"
 #include "budget/quota/quota_known.h"
 #include "budget/quota/quota_ledger.h"
 #include "budget/quota/quota_lives.h"
@@ -11,6 +12,7 @@ enum { TURN_ITEMS = 256 /* dims of a pipeline; then another begins */ };
 
 struct quota {
 	struct tag tag;
+	struct owner thread;
 	struct redis *redis;
 	struct quota_request *first, **last; /* asked for in this turn */
 	struct part *part;		     /* being written; quota_part.h */
@@ -34,6 +36,10 @@ struct quota {
 };
 
 /* ---- quota.c ---- */
+/* Moves the request on. Stops the program if no request goes from its state to `next`. */
+void quota_enter(struct quota_request *q, enum quota_life next);
+/* Runs done(), here and now. */
+void quota_end(struct quota_request *q);
 /* The request's answer, at a later turn. */
 void quota_tell(struct quota *qt, struct quota_request *q);
 /* No answer: what the limits allow on their own, or QUOTA_FAILED. `now`: done() may run

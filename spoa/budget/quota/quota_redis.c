@@ -18,6 +18,7 @@
 #include <stdlib.h>
 
 #include "base/clock.h"
+#include "base/err.h"
 #include "budget/quota/quota_part.h"
 
 /* Where "longs" lives no longer than that it is set again. */
@@ -111,6 +112,7 @@ send_items(struct quota *qt, struct item *item, size_t n, uint64_t now)
 			t->longs |=
 				d->at.hold == QUOTA_HOLD_LONG && item[i].plan & COUNTS &&
 				known_longs(qt->known, t->epoch) < d->asked_s + LONGS_LEAST_S;
+			INVARIANT(t->nitems < TURN_ITEMS + QUOTA_DIMS_MAX);
 			t->item[t->nitems++] = item[i];
 		}
 		part_send(qt, t);
@@ -149,6 +151,7 @@ send_turn(struct quota *qt, struct quota_request **rest)
 		for (size_t k = 0; k < q->ndims; k++)
 			item[n++] = (struct item){ q, (unsigned short)k,
 				(unsigned short)plan_of(qt, q, &q->dim[k], now) };
+		INVARIANT(n <= TURN_ITEMS + QUOTA_DIMS_MAX);
 	}
 	send_items(qt, item, n, now);
 }
@@ -173,6 +176,7 @@ counts_reach(const struct quota *qt, const struct quota_dim *d)
 void
 counts_queue(struct quota *qt, struct quota_request *q)
 {
+	quota_enter(q, QUOTA_QUEUED); /* once: a request that is in the list twice makes it a ring */
 	q->next = NULL;
 	*qt->last = q;
 	qt->last = &q->next;
@@ -201,6 +205,7 @@ take_settled(struct quota *qt, uint64_t now)
 	qt->last = &qt->first;
 	for (; q; q = next) {
 		next = q->next;
+		quota_enter(q, QUOTA_ASKED);
 		if (unsettled(qt, q)) {
 			if (now - q->queued_us < redis_deadline_us(qt->redis))
 				counts_queue(qt, q);
@@ -221,6 +226,7 @@ write_turn(void *quota)
 {
 	struct quota *qt = TAGGED(quota, quota);
 
+	INVARIANT(owner_is_here(&qt->thread));
 	if (redis_life_asked(qt->redis))
 		return;
 	uint64_t now = clock_mono_us();

@@ -20,6 +20,7 @@ struct replies {
 static const int64_t *
 next_listed(struct replies *r, size_t n)
 {
+	INVARIANT(n <= REDIS_LIST_MAX && r->in_list <= REDIS_LIST_MAX);
 	if (!r->list || r->in_list + n > REDIS_LIST_MAX) {
 		r->list = r->next++;
 		r->in_list = 0;
@@ -35,6 +36,7 @@ part_over(struct quota_request *q, size_t k, int64_t retry_ms)
 {
 	uint64_t s = retry_ms > 1000 ? (uint64_t)(retry_ms + 999) / 1000 : 1;
 
+	INVARIANT(k < q->ndims);
 	if (q->result != QUOTA_REFUSED || s > q->retry_after_s) {
 		q->retry_after_s = s;
 		q->refused_by = k;
@@ -117,6 +119,7 @@ read_item(const struct item *i, struct replies *add, struct replies *read,
 	bool looks = i->plan & LOOKS;
 	struct cell cells[CELL_READ_MAX];
 
+	INVARIANT(!looks != !(i->plan & COUNTS) && i->k < i->q->ndims);
 	*added = 0;
 	*c = (struct known_counts){ 0 };
 	if (i->plan & COUNTS) {
@@ -195,12 +198,20 @@ note_replies(struct quota *qt, struct quota_request *q)
 	}
 }
 
+static void
+end_here(struct quota_request *q)
+{
+	quota_enter(q, QUOTA_TOLD);
+	quota_end(q);
+}
+
 /* All nodes have answered. */
 static void
 on_answered(struct quota *qt, struct quota_request *q)
 {
 	unsigned seen = 0;
 
+	INVARIANT(q->life == QUOTA_ASKED && q->unanswered == 0);
 	for (struct quota_dim *d = q->dim; d < q->dim + q->ndims; d++) {
 		/* While another node was waited for a new life began at this one. */
 		if (d->verdict == DIM_ADMITS && counts_life(qt, d)->epoch != d->at.epoch)
@@ -216,7 +227,7 @@ on_answered(struct quota *qt, struct quota_request *q)
 	if (seen == 1u << DIM_ADMITS) {
 		q->result = QUOTA_ADMITTED;
 		note_replies(qt, q);
-		q->done(q);
+		end_here(q);
 		return;
 	}
 	quota_release(qt, q, clock_mono_us());
@@ -233,7 +244,7 @@ on_answered(struct quota *qt, struct quota_request *q)
 		if (q->over_s) {
 			q->result = QUOTA_REFUSED;
 			q->retry_after_s = q->over_s;
-			q->done(q);
+			end_here(q);
 		} else {
 			quota_fail(qt, q, true);
 		}
@@ -245,7 +256,7 @@ on_answered(struct quota *qt, struct quota_request *q)
 		counts_queue(qt, q); /* reads the slices, to know when it fits */
 	} else {
 		q->result = QUOTA_REFUSED;
-		q->done(q);
+		end_here(q);
 	}
 }
 
@@ -323,6 +334,7 @@ keep_silent(struct part *t)
 {
 	size_t reply = part_before(t);
 
+	INVARIANT(!t->silent && t->nsilent == 0); /* a part is answered once */
 	t->silent = calloc(t->nitems, sizeof(*t->silent));
 	for (size_t i = 0; t->silent && i < t->nitems; i++) {
 		const struct item *it = &t->item[i];
@@ -343,10 +355,13 @@ part_late(void *arg, int err, const struct redis_reply_ints *replies, size_t n)
 	bool lives =
 		!err && life->err == 0 && life->n == 3 && (uint64_t)life->list[0] == t->epoch;
 
-	for (size_t i = 0; lives && i < t->nsilent; i++)
+	for (size_t i = 0; lives && i < t->nsilent; i++) {
+		INVARIANT(t->silent[i].reply < n);
 		if (replies[t->silent[i].reply].err == 0)
 			quota_take_back(t->quota, &t->silent[i].dim, clock_mono_us());
+	}
 	free(t->silent);
+	t->silent = NULL;
 }
 
 void
@@ -394,7 +409,9 @@ part_answered(void *arg, int err, const struct redis_reply_ints *replies, size_t
 		}
 		own += item_added(it);
 		add.bad = false;
+		INVARIANT(it->q->life == QUOTA_ASKED && it->q->unanswered > 0);
 		if (--it->q->unanswered == 0)
 			on_answered(qt, it->q);
 	}
+	INVARIANT(!good || add.next == time); /* each item took its own replies */
 }

@@ -112,6 +112,7 @@ sweep(struct quota_table *t, uint64_t now_us)
 			e = &dead->next;
 			continue;
 		}
+		INVARIANT(t->n > 0);
 		*e = dead->next;
 		table_entry_free(dead);
 		t->n--;
@@ -278,6 +279,7 @@ note_slice(struct sub *s, int64_t slice, int64_t delta)
 {
 	if (slice && !s->slice)
 		s->slice = calloc(QUOTA_SLICES, sizeof(int64_t));
+	INVARIANT(slice <= QUOTA_SLICES);
 	if (slice && s->slice)
 		s->slice[slice - 1] += delta;
 }
@@ -344,9 +346,11 @@ reserve_dim(struct quota_table *t, struct quota_dim *d, const struct moment *now
 
 	if (!e)
 		return ERR_NOMEM;
+	INVARIANT(e->rolling == (d->span.kind == QUOTA_ROLLING)); /* else the union is read as the other */
 	/* By the owner's clock: the charge may have waited for its turn. */
 	d->at = cell_place(d, now->ms, 0);
 	struct change c = { .dim = *d, .at = d->at, .own = (int64_t)d->n };
+	INVARIANT(d->at.epoch == 0); /* what Redis counts is never counted here, too */
 	c.spent = cell_spends(d, &d->at) ? c.own : 0;
 	change_at(t, &c, now);
 	d->charged = true;
@@ -373,6 +377,7 @@ table_left(struct quota_table *t, struct quota_dim *d, int64_t now_ms)
 	struct quota_entry *e = find_table_entry(t, d);
 	int64_t retry_ms;
 
+	INVARIANT(owner_is_here(&t->thread));
 	d->at = cell_place(d, now_ms, 0);
 	if (!e || (d->span.kind != QUOTA_ROLLING &&
 			  peek_window(e, d->at.bucket)->begin != d->at.bucket))
@@ -387,6 +392,8 @@ table_reserve(struct quota_table *t, struct quota_request *q, int64_t now_ms)
 	const struct moment now = { now_ms, clock_mono_us() };
 	int64_t worst = 0;
 
+	INVARIANT(owner_is_here(&t->thread));
+	INVARIANT(q->ndims > 0 && q->ndims <= QUOTA_DIMS_MAX);
 	sweep(t, now.us);
 	q->result = QUOTA_ADMITTED;
 	for (size_t k = 0; k < q->ndims; k++) {
@@ -404,6 +411,7 @@ table_reserve(struct quota_table *t, struct quota_request *q, int64_t now_ms)
 		}
 		q->result = QUOTA_REFUSED;
 	}
+	INVARIANT(q->result != QUOTA_REFUSED || q->refused_by < q->ndims);
 	q->retry_after_s = (uint64_t)(worst + 999) / 1000;
 	for (struct quota_dim *d = q->dim; d < q->dim + q->ndims && q->result != QUOTA_ADMITTED;
 		d++) {

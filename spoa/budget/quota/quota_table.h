@@ -3,6 +3,7 @@
 #ifndef BUDGET_QUOTA_QUOTA_TABLE_H
 #define BUDGET_QUOTA_QUOTA_TABLE_H
 
+#include "base/owner.h"
 #include "budget/quota/quota_cell.h"
 #include "budget/quota/quota_window.h"
 
@@ -10,6 +11,7 @@ struct quota_table {
 	struct mailbox *owner;
 	struct quota_entry **bucket;
 	size_t n, sweep;
+	struct owner thread;
 	_Atomic int64_t offset_us; /* of its clock to the monotonic one: table_follow() */
 };
 

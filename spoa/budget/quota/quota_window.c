@@ -1,6 +1,8 @@
 /* Sub-bucketed windows. */
 #include "budget/quota/quota_window.h"
 
+#include "base/err.h"
+
 enum { WINDOW_MS_A_S = 1010 };
 
 int64_t
@@ -12,6 +14,7 @@ window_width_ms(const struct quota_dim *d)
 int64_t
 window_bucket(const struct quota_dim *d, int64_t now_ms)
 {
+	INVARIANT(d->span.window_s > 0); /* a policy and a journal's text are refused otherwise */
 	return now_ms / window_width_ms(d);
 }
 
@@ -30,9 +33,12 @@ window_ends_ms(const struct quota_dim *d, int64_t bucket)
 int64_t
 window_slice(const struct quota_dim *d, int64_t now_ms)
 {
-	int64_t w = window_width_ms(d);
+	int64_t w = window_width_ms(d), in = now_ms % w;
+	/* A Redis whose clock is at 1970 has moments before it, by its offset. */
+	int64_t slice = in > 0 ? in * QUOTA_SLICES / w : 0;
 
-	return now_ms % w * QUOTA_SLICES / w;
+	INVARIANT(slice < QUOTA_SLICES);
+	return slice;
 }
 
 /* When the clock has left so many slices of bucket b + 10: those of bucket b no longer count. */
@@ -91,6 +97,7 @@ leave_bucket(struct leaving *l, const struct quota_dim *d, const struct window_c
 		if (i >= from)
 			leave(l, limit, slices[i], leaves_ms(w, b, i + 1), false);
 	}
+	INVARIANT(rest >= 0); /* notes never exceed their sub-bucket: slices_of() */
 	int64_t at_ms = leaves_ms(w, b, QUOTA_SLICES);
 	leave(l, limit, rest, at_ms < latest_ms ? at_ms : latest_ms, row >= c->rows);
 }
@@ -129,6 +136,7 @@ window_judge(struct quota_dim *d, const struct window_counts *c, int64_t now_ms,
 		sum = count_sum(sum, count_positive(c->near[i]));
 	for (int64_t i = 0; oldest && sum < INT64_MAX && i < slice; i++)
 		sum -= count_positive(oldest[i]);
+	INVARIANT(sum >= 0);
 	bool fits = sum <= limit;
 	if (fits && c->own > 0 && c->near[QUOTA_SUB_BUCKETS] <= 0)
 		l = (struct leaving){ .newest_ms = leaves_ms(w, d->at.bucket, slice + 1) };

@@ -81,6 +81,7 @@ sweep_counts(struct quota_fold *f)
 				c = &over->next;
 				continue;
 			}
+			INVARIANT(f->ncounts > 0);
 			*c = over->next;
 			free(over);
 			f->ncounts--;
@@ -130,6 +131,7 @@ make_count(struct quota_fold *f, struct span id, const struct quota_dim *as_reco
 		f->full = true;
 		return NULL;
 	}
+	INVARIANT(id.n < sizeof(c->id) && charge.n < QUOTA_TEXT_MAX);
 	c->hash = span_hash(charge);
 	c->share = share;
 	c->over_ms = ends_ms;
@@ -271,6 +273,8 @@ static void
 open_decision(struct quota_fold *f, struct span id, const struct fold_line *l,
 	const struct quota_dim *dim, size_t n)
 {
+	struct quota_orphan_of **at = orphan_place(f, id);
+	INVARIANT(!*at && n <= QUOTA_DIMS_MAX); /* a decision is open once */
 	struct quota_orphan_of *o = f->nopen < QUOTA_ORPHANS_MAX
 					    ? calloc(1, sizeof(*o) + n * sizeof(dim[0]))
 					    : NULL;
@@ -279,11 +283,12 @@ open_decision(struct quota_fold *f, struct span id, const struct fold_line *l,
 		f->full = true;
 		return;
 	}
+	INVARIANT(id.n < sizeof(o->id));
 	memcpy(o->id, id.p, id.n);
 	remember_line(o, l);
 	o->ndims = n;
 	memcpy(o->dim, dim, n * sizeof(dim[0]));
-	*orphan_place(f, id) = o;
+	*at = o;
 	f->nopen++;
 }
 
@@ -333,6 +338,7 @@ on_completion(struct quota_fold *f, struct span line)
 		return;
 	for (size_t k = 0; k < o->ndims; k++)
 		on_settled(f, id, &o->dim[k], used_of(&o->dim[k], dim, n));
+	INVARIANT(f->nopen > 0);
 	*at = o->next;
 	free(o);
 	f->nopen--;
@@ -460,6 +466,7 @@ quota_fold_write(struct quota_fold *f, struct buf *out)
 	for (size_t i = 0; i < CHAINS; i++)
 		for (struct fold_count *c = f->count[i]; c; c = c->next)
 			all[n++] = c;
+	INVARIANT(n == f->ncounts); /* a state that lost a counter is no checkpoint's */
 	qsort(all, n, sizeof(*all), by_charge);
 	for (size_t i = 0; i < n; i++)
 		write_fold_count(out, all[i]);
@@ -467,6 +474,7 @@ quota_fold_write(struct quota_fold *f, struct buf *out)
 	for (size_t i = 0; i < PLACES; i++)
 		for (struct quota_orphan_of *o = f->open[i]; o; o = o->next)
 			all[n++] = o;
+	INVARIANT(n == f->nopen);
 	qsort(all, n, sizeof(*all), by_id);
 	for (size_t i = 0; i < n; i++)
 		write_open(out, all[i]);

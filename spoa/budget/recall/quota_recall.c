@@ -122,6 +122,7 @@ gather_orphans(struct quota_recall *out, const struct quota_recall_into *into, c
 				free(o);
 				continue;
 			}
+			INVARIANT(out->norphans < QUOTA_ORPHANS_MAX);
 			note_charges(into, o);
 			o->next = out->orphans;
 			out->orphans = o;
@@ -143,6 +144,7 @@ read_segment(struct quota_recall *out, const struct quota_recall_into *into, int
 	if (got < 0)
 		return got;
 	while ((got = lines_next(&l, last ? into->end->bytes : UINT64_MAX, &line)) > 0) {
+		INVARIANT(l.offset > line.n);
 		uint64_t at = l.offset - line.n - 1;
 		if (line.n && line.p[0] == '{')
 			quota_fold_line(out->fold, name, at, line);
@@ -268,6 +270,7 @@ quota_recall_settle(
 {
 	struct quota_request q;
 
+	INVARIANT(o->ndims <= QUOTA_DIMS_MAX);
 	memset(&q, 0, sizeof(q));
 	for (struct quota_dim *d = o->dim; d < o->dim + o->ndims; d++) {
 		/* A final charge stays. Without Redis, the counts were read from the journal. */

@@ -2,19 +2,14 @@
 #include "budget/recall/startpoints.h"
 
 #include <inttypes.h>
-#include <semaphore.h>
-#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/resource.h>
-#include <time.h>
-#include <unistd.h>
 
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/log.h"
-#include "base/pool.h"
 #include "base/scoped.h"
+#include "base/service.h"
 #include "base/stops.h"
 #include "base/wall.h"
 #include "base/why.h"
@@ -32,14 +27,13 @@ struct startpoints {
 	struct audit *audit;
 	const struct config *cfg;
 	struct metrics *metrics;
-	pthread_t thread;
-	sem_t wake;
-	atomic_bool stopping;
-	/* owner: the thread; after it has ended, the one that stops it */
+	struct service service;
+	/* owner: the service; after its end, the thread that stops the service */
 	struct startpoints_from of;
 	struct follow follow;
 	/* The journal cannot be followed, or the state had no room: no more checkpoints in this run. */
 	bool lost;
+	bool looked;	   /* the service has verified the records before the checkpoint */
 	bool due, failing; /* a checkpoint is to be written; the last one was not */
 	uint64_t bytes;	   /* of lines since the last one */
 	uint64_t again_us; /* not before */
@@ -80,10 +74,10 @@ verify_before(const struct startpoints *s, const struct startpoint *p, struct bu
 	};
 	struct verifier *v = verifier_new(&o);
 	int err = fd < 0 ? ERR_IO : v ? lines_open(&l, fd, 0) : ERR_NOMEM;
-	while (!err && !atomic_load(&s->stopping) &&
+	while (!err && !service_stopping(&s->service) &&
 		(got = lines_next(&l, p->offset, &line)) > 0)
 		verifier_line(v, line);
-	bool whole = !err && got == 0 && !atomic_load(&s->stopping);
+	bool whole = !err && got == 0 && !service_stopping(&s->service);
 	if (whole)
 		verifier_end(v, &r);
 	if (err || got < 0)
@@ -123,6 +117,7 @@ fold_journal(struct startpoints *s, const struct follow_end *end)
 	int got = 0;
 
 	while (!s->lost && (got = follow_line(&s->follow, end, &line)) > 0) {
+		INVARIANT(s->follow.lines.offset > line.n);
 		uint64_t at = s->follow.lines.offset - line.n - 1;
 		s->due |= strcmp(s->follow.segment, s->of.at.segment) != 0;
 		quota_fold_line(s->of.fold, s->follow.segment, at, line);
@@ -190,25 +185,24 @@ write_checkpoint(struct startpoints *s)
 		s->bytes = 0;
 }
 
-static void *
+static uint64_t
 follow_and_write(void *arg)
 {
 	struct startpoints *s = arg;
 	struct follow_end end;
 
-	setpriority(PRIO_PROCESS, (id_t)gettid(), NICE);
-	look_before(s);
-	while (!atomic_load(&s->stopping)) {
-		quota_fold_clock(s->of.fold, wall_least_ns() / 1000000);
-		if (audit_end(s->audit, &end))
-			fold_journal(s, &end);
-		s->due |= s->bytes >= startpoints_bytes;
-		if (s->due && !s->lost && clock_mono_us() >= s->again_us)
-			write_checkpoint(s);
-		struct timespec at = clock_timespec(clock_mono_us() + LOOK_US);
-		sem_clockwait(&s->wake, CLOCK_MONOTONIC, &at);
-	}
-	return NULL;
+	if (!s->looked)
+		look_before(s);
+	s->looked = true;
+	if (service_stopping(&s->service))
+		return 0;
+	quota_fold_clock(s->of.fold, wall_least_ns() / 1000000);
+	if (audit_end(s->audit, &end))
+		fold_journal(s, &end);
+	s->due |= s->bytes >= startpoints_bytes;
+	if (s->due && !s->lost && clock_mono_us() >= s->again_us)
+		write_checkpoint(s);
+	return clock_mono_us() + LOOK_US;
 }
 
 static void
@@ -216,7 +210,6 @@ startpoints_free(struct startpoints **sp)
 {
 	follow_close(&(*sp)->follow);
 	startpoints_from_free(&(*sp)->of);
-	sem_destroy(&(*sp)->wake);
 	free(*sp);
 	*sp = NULL;
 }
@@ -226,6 +219,9 @@ startpoints_start(const struct config *cfg, struct audit *audit, struct startpoi
 	struct metrics *m, struct buf *why)
 {
 	struct startpoints *s = calloc(1, sizeof(*s));
+	const struct service_options o = {
+		.name = "tg-start", .turn = follow_and_write, .arg = s, .nice = NICE
+	};
 
 	if (!s) {
 		buf_str(why, err_str(ERR_NOMEM));
@@ -239,9 +235,8 @@ startpoints_start(const struct config *cfg, struct audit *audit, struct startpoi
 	s->due = s->of.whole;
 	s->follow.dir = cfg->journal;
 	s->follow.node = cfg->node;
-	sem_init(&s->wake, 0, 0);
 	if (follow_from(&s->follow, s->of.at.segment, s->of.at.offset) ||
-		thread_start(&s->thread, "tg-start", follow_and_write, s)) {
+		service_start(&s->service, &o)) {
 		buf_str(why, "no thread for start checkpoints, or no memory");
 		startpoints_free(&s);
 	}
@@ -255,9 +250,7 @@ startpoints_stop(struct startpoints **sp, const struct follow_end *end)
 
 	if (!s)
 		return;
-	atomic_store(&s->stopping, true);
-	sem_post(&s->wake);
-	pthread_join(s->thread, NULL);
+	service_stop(&s->service);
 	fold_journal(s, end);
 	if (!s->lost)
 		write_checkpoint(s);

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/ascii.h"
+#include "base/err.h"
 #include "base/metrics.h"
 #include "budget/tally/names.h"
 
@@ -29,6 +30,7 @@ call_tally_add(struct call_tally *t, struct span server, struct span tool, enum 
 	}
 	/* no name is so long: it is the first entry, which is all other */
 	struct call_entry *e = names_entry(&names, span_of(name, n ? n : sizeof(name)));
+	INVARIANT(d < CALL_DECISIONS);
 	atomic_fetch_add_explicit(&e->v[d], 1, memory_order_relaxed);
 }
 

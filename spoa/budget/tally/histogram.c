@@ -5,6 +5,7 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "base/err.h"
 #include "budget/tally/names.h"
 
 /* clang-format off */
@@ -33,6 +34,7 @@ bucket_of(uint64_t v)
 
 	while (i < HISTOGRAM_BUCKETS && v > buckets[i].most)
 		i++;
+	INVARIANT(i <= HISTOGRAM_BUCKETS);
 	return i;
 }
 
@@ -50,6 +52,7 @@ exemplar_put(struct exemplars *e, uint64_t v, const char *trace, const char *id,
 	uint32_t turn = atomic_load_explicit(&x->turn, memory_order_relaxed);
 	uint64_t word[EXEMPLAR_WORDS] = { v, (uint64_t)now_ms };
 
+	INVARIANT(!(turn & 1)); /* one writer: none is in the middle of it */
 	memcpy(&word[2], trace, EXEMPLAR_TRACE);
 	strncpy((char *)&word[6], id, EXEMPLAR_ID - 1);
 	atomic_store_explicit(&x->turn, turn + 1, memory_order_relaxed);

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/err.h"
 #include "base/metrics.h"
 #include "budget/tally/names.h"
 
@@ -41,6 +42,7 @@ limit_tally_used(struct limit_tally *t, const char *name, uint64_t millionths)
 void
 limit_tally_warned(struct limit_tally *t, const char *name, enum limit_level level)
 {
+	INVARIANT(level < LIMIT_LEVELS);
 	atomic_fetch_add_explicit(&entry(t, name)->warnings[level], 1, memory_order_relaxed);
 }
 

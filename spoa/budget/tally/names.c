@@ -1,6 +1,8 @@
 /* Finds a name, else takes a place, else "other"; and the slots of rings. */
 #include "budget/tally/names.h"
 
+#include "base/err.h"
+
 void
 slot_write(_Atomic uint64_t *turn, _Atomic uint64_t *word, uint64_t n, const void *from,
 	size_t bytes)
@@ -8,6 +10,7 @@ slot_write(_Atomic uint64_t *turn, _Atomic uint64_t *word, uint64_t n, const voi
 	const char *p = from;
 	uint64_t one;
 
+	INVARIANT(bytes % sizeof(one) == 0); /* a rest would not be copied */
 	atomic_store_explicit(turn, 2 * n + 1, memory_order_relaxed);
 	for (size_t i = 0; i < bytes / sizeof(one); i++) {
 		memcpy(&one, p + i * sizeof(one), sizeof(one));
@@ -37,6 +40,7 @@ names_entry(const struct names *t, struct span name)
 	size_t n = atomic_load_explicit(t->n, memory_order_relaxed);
 	char *first = t->entries, *e = first + t->size;
 
+	INVARIANT(n <= t->room);
 	for (size_t i = 1; i < n; i++, e += t->size)
 		if (name.n < t->name_bytes && !memcmp(e, name.p, name.n) && !e[name.n])
 			return e;

@@ -6,6 +6,7 @@
 
 #include "base/clock.h"
 #include "base/codec/utf8.h"
+#include "base/err.h"
 #include "base/json_put.h"
 #include "budget/tally/names.h"
 
@@ -34,6 +35,7 @@ near_add(struct near *near, const struct near_told *t)
 
 	for (size_t i = 0; i < TEXTS; i++) {
 		size_t most = text[i].n > MOST ? utf8_before(text[i].p, MOST) : text[i].n;
+		INVARIANT(most <= MOST);
 		if (most)
 			memcpy(k.text[i], text[i].p, most);
 		k.n[i] = (uint8_t)most;

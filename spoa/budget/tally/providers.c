@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/err.h"
 #include "base/json_put.h"
 #include "base/metrics.h"
 #include "budget/tally/names.h"
@@ -82,7 +83,9 @@ provider_sent(struct provider_entry *e)
 void
 provider_over(struct provider_entry *e)
 {
-	atomic_fetch_sub_explicit(&e->under_way, 1, memory_order_relaxed);
+	int64_t was = atomic_fetch_sub_explicit(&e->under_way, 1, memory_order_relaxed);
+
+	INVARIANT(was > 0); /* a request that was sent is over once */
 }
 
 void

@@ -5,6 +5,7 @@
 
 #include "base/clock.h"
 #include "base/codec/utf8.h"
+#include "base/err.h"
 #include "base/json_put.h"
 #include "budget/tally/names.h"
 #include "budget/tally/providers.h"
@@ -47,6 +48,7 @@ set_shown_text(struct shown *s, enum shown_text t, struct span text)
 {
 	size_t n = text.n > texts[t].most ? utf8_begin(text, texts[t].most) : text.n;
 
+	INVARIANT(n <= texts[t].most);
 	if (n)
 		memcpy(s->text + texts[t].at, text.p, n);
 	s->n[t] = (uint8_t)n;
@@ -82,6 +84,7 @@ recent_end(struct recent *rec, uint64_t n, int end)
 	_Atomic uint64_t *to = &rec->slot[n % CAP_RECENT].end;
 	uint64_t had = tally_value(to), word = (n + 1) << 16 | (uint64_t)end;
 
+	INVARIANT(n < tally_value(&rec->total)); /* a decision that recent_add() numbered */
 	/* The slot may be a later decision's by now. */
 	while (had >> 16 <= n + 1 && !atomic_compare_exchange_weak_explicit(to, &had, word,
 					     memory_order_relaxed, memory_order_relaxed))

@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "base/err.h"
 #include "budget/tally/names.h"
 
 void
@@ -19,6 +20,7 @@ rule_tally_add(struct rule_tally *t, const char *name, enum rule_did did, int64_
 			span_str(name));
 		*known = (uint16_t)(e - t->entry);
 	}
+	INVARIANT(did < RULE_DIDS && *known < RULE_NAMES);
 	tally_grow(&e->v[did], 1);
 	atomic_store_explicit(&e->last_ms, (uint64_t)now_ms, memory_order_relaxed);
 }

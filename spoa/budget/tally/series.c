@@ -8,6 +8,7 @@
 
 #include "base/ascii.h"
 #include "base/codec/utf8.h"
+#include "base/err.h"
 #include "base/hash.h"
 #include "base/metrics.h"
 #include "base/scoped.h"
@@ -33,6 +34,7 @@ label_is(const char *label, struct span s)
 static void
 set_label(char *label, struct span s)
 {
+	INVARIANT(s.n < SERIES_LABEL_BYTES);
 	memcpy(label, s.p, s.n);
 	label[s.n] = '\0';
 }
@@ -87,6 +89,7 @@ series_add_model(struct series *s, struct span model)
 		return true;
 	if (s->nmodels == CAP_SERIES_MODELS)
 		return false;
+	INVARIANT(s->nmodels < CAP_SERIES_MODELS);
 	set_label(s->model[s->nmodels], model);
 	s->model_index[at] = (uint16_t)++s->nmodels;
 	return true;
@@ -113,6 +116,7 @@ find_entry(struct series *s, const struct span label[SERIES_LABELS])
 		at = (at + 1) % COUNT_OF(s->index);
 	if (s->index[at] || n > CAP_SERIES)
 		return s->index[at];
+	INVARIANT(n <= CAP_SERIES);
 	set_key(&s->entry[n].key, label);
 	s->index[at] = (uint16_t)n;
 	atomic_store_explicit(&s->n, n + 1, memory_order_release);
@@ -132,8 +136,10 @@ series_count(struct series *s, const struct span given[SERIES_LABELS],
 			label[i].n = utf8_begin(given[i], SERIES_LABEL_BYTES - 1);
 	}
 	size_t at = find_entry(s, label);
-	for (size_t i = 0; i < nparts; i++)
+	for (size_t i = 0; i < nparts; i++) {
+		INVARIANT(parts[i].v < SERIES_VALUES);
 		tally_grow(&s->entry[at].v[parts[i].v], parts[i].n);
+	}
 	return at != 0;
 }
 
@@ -149,8 +155,10 @@ team_tally_add(
 						   sizeof(t->entry[0]), TEAM_NAMES,
 						   SERIES_LABEL_BYTES },
 		team);
-	for (size_t i = 0; i < nparts; i++)
+	for (size_t i = 0; i < nparts; i++) {
+		INVARIANT(parts[i].v < SERIES_VALUES);
 		tally_grow(&e->v[parts[i].v], parts[i].n);
+	}
 }
 
 /* ---- the sum ---- */

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "base/err.h"
 #include "base/scoped.h"
 #include "budget/tally/names.h"
 
@@ -165,6 +166,7 @@ cached_shares_look(
 	for (size_t i = 1; i < c->n; i++) {
 		struct watched_route *r = &c->route[i];
 		for (size_t p = 0; p < PARTS; p++) {
+			INVARIANT(r->sum[p] >= r->counted[p]); /* workers' tables only grow */
 			r->minute[c->at][p] += r->sum[p] - r->counted[p];
 			r->counted[p] = r->sum[p];
 		}

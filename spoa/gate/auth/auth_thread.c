@@ -327,6 +327,7 @@ auth_destroy(struct auth *a)
 	http_call_cancel(&a->call);
 	cell_wipe(&a->cell);
 	arena_reset(&a->a);
+	TAG_CLEAR(auth, a);
 	sodium_memzero(a, sizeof(*a));
 	free(a);
 }
@@ -414,6 +415,7 @@ auths_free(struct auths **sp)
 	watch_free(&s->watch);
 	http_thread_free(&s->http);
 	pthread_mutex_destroy(&s->lock);
+	TAG_CLEAR(auths, s);
 	free(s);
 	*sp = NULL;
 }

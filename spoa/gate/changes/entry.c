@@ -16,9 +16,8 @@
 #include "base/codec/utf8.h"
 #include "base/err.h"
 #include "base/scoped.h"
+#include "gate/store/signed.h"
 #include "policy/identity/keylimits.h"
-
-enum { MAC_HEX = 2 * SHA256_BYTES };
 
 const char *const live_kinds[] = { "key", "limit", "erase", NULL };
 const char *const live_part_names[] = { "shares", "cache", "placeholders", NULL };
@@ -312,63 +311,14 @@ bool
 live_entry_like(struct span field, struct span text)
 {
 	return field.n < LIVE_FIELD_MAX && span_chr(field, ':') < field.n &&
-	       text.n > MAC_HEX + 2 && text.n <= CAP_LIVE_ENTRY_BYTES && text.p[0] == '{' &&
-	       text.p[text.n - MAC_HEX - 2] == '}' && text.p[text.n - MAC_HEX - 1] == ' ';
-}
-
-json_t *
-live_verify(struct span text, const unsigned char key[SHA256_BYTES], struct buf *why)
-{
-	return live_verify_most(text, CAP_LIVE_ENTRY_BYTES, key, why);
-}
-
-json_t *
-live_verify_most(
-	struct span text, size_t most, const unsigned char key[SHA256_BYTES], struct buf *why)
-{
-	unsigned char mac[SHA256_BYTES], given[SHA256_BYTES];
-
-	if (text.n < MAC_HEX + 2 || text.n > most) {
-		buf_str(why, "it is no entry");
-		return NULL;
-	}
-	struct span json = span_cut(text, 0, text.n - MAC_HEX - 1);
-	hmac_sha256(key, json, mac);
-	if (text.p[json.n] != ' ' || !sha256_read(span_cut(text, json.n + 1, text.n), given) ||
-		sodium_memcmp(mac, given, sizeof(mac)) != 0) {
-		buf_str(why, "it was not made with this state_key");
-		return NULL;
-	}
-	json_t *object = json_loadb(json.p, json.n, JSON_REJECT_DUPLICATES, NULL);
-	if (json_is_object(object))
-		return object;
-	buf_str(why, "it is no JSON object");
-	json_decref(object);
-	return NULL;
-}
-
-bool
-live_sign(json_t *object, const unsigned char key[SHA256_BYTES], struct buf *out)
-{
-	char *json = json_dumps(object, JSON_COMPACT | JSON_SORT_KEYS);
-	unsigned char mac[SHA256_BYTES];
-
-	if (json) {
-		hmac_sha256(key, span_str(json), mac);
-		buf_printf(out, "%s ", json);
-		buf_hex(out, mac, sizeof(mac));
-	} else {
-		out->failed = true;
-	}
-	free(json);
-	return !buf_failed(out);
+	       signed_like(text, CAP_LIVE_ENTRY_BYTES);
 }
 
 struct live_entry *
 live_entry_read(struct span text, struct span field, const unsigned char key[SHA256_BYTES],
 	struct buf *why)
 {
-	json_auto_t *object = live_verify(text, key, why);
+	json_auto_t *object = signed_read(text, CAP_LIVE_ENTRY_BYTES, key, why);
 	struct live_entry *e = object ? entry_of(object, text, why) : NULL;
 
 	if (e && field.n && !span_is(field, e->field)) {
@@ -384,7 +334,7 @@ live_entry_make(json_t *object, const unsigned char key[SHA256_BYTES], struct bu
 	struct live_entry *e = NULL;
 
 	SCOPED_BUF(text, 0);
-	if (live_sign(object, key, &text))
+	if (signed_write(object, key, &text))
 		e = entry_of(object, buf_view(&text), why);
 	else
 		buf_str(why, err_str(ERR_NOMEM));
@@ -394,7 +344,9 @@ live_entry_make(json_t *object, const unsigned char key[SHA256_BYTES], struct bu
 json_t *
 live_entry_object(const struct live_entry *e)
 {
-	return json_loadb(e->text.p, e->text.n - MAC_HEX - 1, 0, NULL);
+	struct span json = signed_json(e->text);
+
+	return json_loadb(json.p, json.n, 0, NULL);
 }
 
 bool

@@ -1,7 +1,6 @@
 /* What is made while the daemons run: an API key, another amount for a limit, or that
- * somebody's texts are erased. An entry is one line of text, the same in Redis and on disk: a
- * JSON object, a blank, and the HMAC-SHA-256 of the object's bytes in hexadecimal, under the
- * key that state_key names. Nobody without that key can make one.
+ * somebody's texts are erased. An entry is one signed line (gate/store/signed.h)
+ * under the key that state_key names, the same in Redis and on disk.
  *
  *   {"kind":"key","id":"7f3k2m9p","serial":1763719200000,"time":…,"node":"gw-1","by":"ops",
  *    "replaces":0,"sha256":…,"person":"alice","models":["gpt-4o*"],"expires":…,"revoked":…}
@@ -92,15 +91,8 @@ struct live_entry {
 	struct live_erasure erase;  /* LIVE_ERASE */
 };
 
-/* Appends the object's text and its HMAC. False: out of memory, and the buffer has failed. */
-bool live_sign(json_t *object, const unsigned char key[SHA256_BYTES], struct buf *out);
 /* It has the form of one that some daemon made, with whatever state_key. */
 bool live_entry_like(struct span field, struct span text);
-/* The object of such a text, the caller's; NULL with *why. */
-json_t *live_verify(struct span text, const unsigned char key[SHA256_BYTES], struct buf *why);
-/* The same of one that is no longer than `most`. */
-json_t *live_verify_most(
-	struct span text, size_t most, const unsigned char key[SHA256_BYTES], struct buf *why);
 /* Verifies and reads an entry; `field` is where it was found, empty: in no place. NULL with the
  * reason in *why: it does not verify, is another place's, or says what no entry can say. The
  * caller's, one reference. */

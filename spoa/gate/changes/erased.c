@@ -211,9 +211,7 @@ is_noted(const redisReply *r, const char *value, bool now)
 }
 
 static bool
-note_fields(const struct erased_fields *f,
-	redisReply *(*ask)(void *arg, int argc, const char **argv, const size_t *lens),
-	void *arg)
+note_fields(const struct erased_fields *f, struct turns *turns)
 {
 	const char *get[2 + FIELDS_AT_ONCE] = { "HMGET", LIVE_ERASED_KEY },
 			    *set[2 + 2 * FIELDS_AT_ONCE] = { "HSET", LIVE_ERASED_KEY };
@@ -221,7 +219,7 @@ note_fields(const struct erased_fields *f,
 
 	for (size_t i = 0; i < f->n; i++)
 		get[2 + i] = f->field[i];
-	reply_auto_t *r = ask(arg, 2 + (int)f->n, get, NULL);
+	reply_auto_t *r = turns_ask(turns, 2 + (int)f->n, get, NULL);
 	if (!r)
 		return false;
 	for (size_t i = 0; i < f->n; i++) {
@@ -231,14 +229,12 @@ note_fields(const struct erased_fields *f,
 		set[nset++] = f->field[i];
 		set[nset++] = f->value[i];
 	}
-	reply_auto_t *done = nset == 2 ? NULL : ask(arg, nset, set, NULL);
+	reply_auto_t *done = nset == 2 ? NULL : turns_ask(turns, nset, set, NULL);
 	return nset == 2 || done;
 }
 
 bool
-live_erased_note(struct live *l,
-	redisReply *(*ask)(void *arg, int argc, const char **argv, const size_t *lens),
-	void *arg)
+live_erased_note(struct live *l, struct turns *turns)
 {
 	size_t from = 0;
 	bool up = true;
@@ -252,7 +248,7 @@ live_erased_note(struct live *l,
 	do {
 		if (f)
 			take_fields(l, f, &from);
-		up = f && (!f->n || note_fields(f, ask, arg));
+		up = f && (!f->n || note_fields(f, turns));
 	} while (up && f->n);
 	bool ok = up || !f; /* out of memory: the next turn */
 	free(f);

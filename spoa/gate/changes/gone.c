@@ -8,6 +8,7 @@
 #include "base/codec/json_text.h"
 #include "base/err.h"
 #include "base/mem.h"
+#include "gate/store/signed.h"
 
 static const char *
 field_of(const void *list, size_t at)
@@ -104,7 +105,7 @@ gone_write(const struct gone *one, const unsigned char key[SHA256_BYTES], struct
 
 	if (one->latest_ns != LIVE_NEVER)
 		live_put_time(o, "latest", one->latest_ns);
-	if (live_sign(o, key, out))
+	if (signed_write(o, key, out))
 		buf_putc(out, '\n');
 }
 

@@ -12,9 +12,9 @@
 #include "base/mem.h"
 #include "base/scoped.h"
 #include "base/wall.h"
-#include "gate/changes/file.h"
 #include "gate/changes/live_private.h"
 #include "gate/changes/view.h"
+#include "gate/store/signed.h"
 
 /* ---- views ---- */
 
@@ -132,23 +132,6 @@ live_take_out(struct live *l, size_t at)
 	memmove(l->v + at, l->v + at + 1, (l->n - at) * sizeof(struct live_entry *));
 }
 
-bool
-live_keep(struct live *l, struct span lines)
-{
-	if (l->kept)
-		return l->kept = live_file_append(l->file, lines) == 0;
-	SCOPED_BUF(all, 0);
-	for (size_t i = 0; i < l->gone.n; i++)
-		gone_write(&l->gone.v[i], l->key, &all);
-	for (size_t i = 0; i < l->n; i++) {
-		buf_span(&all, l->v[i]->text);
-		buf_putc(&all, '\n');
-	}
-	buf_span(&all, lines);
-	l->kept = !buf_failed(&all) && live_file_replace(l->file, buf_view(&all)) == 0;
-	return l->kept;
-}
-
 /* ---- changes ---- */
 
 json_t *
@@ -199,9 +182,9 @@ put_entry(struct live *l, struct live_entry **e, int64_t serial, struct buf *why
 	SCOPED_BUF(line, 0);
 	buf_span(&line, (*e)->text);
 	buf_putc(&line, '\n');
-	bool kept = !buf_failed(&line) && live_keep(l, buf_view(&line));
+	bool kept = !buf_failed(&line) && store_keep(&l->store, buf_view(&line), 1);
 	if (!kept)
-		buf_printf(why, "%s cannot be written", live_file_name(l->file));
+		buf_printf(why, "%s cannot be written", l->store.name);
 	if (!kept && !(*e)->ended)
 		return ERR_IO;
 	(*e)->put = atomic_load(&l->changes) + 1;
@@ -279,8 +262,7 @@ live_count(struct live *l)
 bool
 live_kept(struct live *l)
 {
-	SCOPED_LOCK(&l->lock);
-	return l->kept;
+	return atomic_load(&l->store.kept);
 }
 
 /* ---- life ---- */
@@ -321,7 +303,7 @@ static bool
 read_live_line(void *arg, struct span line, struct buf *why)
 {
 	struct live *l = arg;
-	json_auto_t *o = live_verify(line, l->key, why);
+	json_auto_t *o = signed_read(line, CAP_LIVE_ENTRY_BYTES, l->key, why);
 	struct gone one;
 
 	if (!o)
@@ -330,12 +312,29 @@ read_live_line(void *arg, struct span line, struct buf *why)
 	return gone ? take_gone(l, &one, why) : take_entry(l, line, why);
 }
 
+static size_t
+write_live_lines(void *arg, struct buf *out)
+{
+	const struct live *l = arg;
+
+	for (size_t i = 0; i < l->gone.n; i++)
+		gone_write(&l->gone.v[i], l->key, out);
+	for (size_t i = 0; i < l->n; i++) {
+		buf_span(out, l->v[i]->text);
+		buf_putc(out, '\n');
+	}
+	return l->n + l->gone.n;
+}
+
+static const struct store_kind live_lines = { .failed = "live.failed",
+	.read = read_live_line,
+	.write = write_live_lines };
+
 struct live *
 live_open(const char *file, const char *node, const unsigned char key[SHA256_BYTES],
 	struct metrics *m, struct buf *why)
 {
 	struct live *l = calloc(1, sizeof(*l));
-	size_t lines = 0;
 
 	if (!l)
 		return NULL;
@@ -343,15 +342,12 @@ live_open(const char *file, const char *node, const unsigned char key[SHA256_BYT
 	memcpy(l->key, key, sizeof(l->key));
 	l->node = node;
 	l->metrics = m;
-	l->kept = true;
-	l->file = live_file_open(file, read_live_line, l, &lines, &l->begun, why);
-	if (l->file && lines > 2 * (l->n + l->gone.n) + 64) { /* most of it is of old */
-		l->kept = false;
-		live_keep(l, span_of(NULL, 0));
-	}
-	if (l->file)
+	store_init(&l->store, &live_lines, l, file);
+	if (store_open(&l->store, why)) {
+		store_trim(&l->store, 2 * (l->n + l->gone.n) + 64);
 		live_publish(l);
-	if (!l->file || !atomic_load(&l->now))
+	}
+	if (!atomic_load(&l->now))
 		live_close(&l);
 	return l;
 }
@@ -364,7 +360,7 @@ live_close(struct live **lp)
 	*lp = NULL;
 	if (!l)
 		return;
-	live_file_close(&l->file);
+	store_close(&l->store);
 	live_drop_old(l);
 	live_view_free(atomic_load(&l->now));
 	for (size_t i = 0; i < l->n; i++)

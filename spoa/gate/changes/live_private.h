@@ -4,25 +4,23 @@
 
 #include <pthread.h>
 
-#include <hiredis/hiredis.h>
-
+#include "base/redis/turns.h"
 #include "gate/changes/gone.h"
 #include "gate/changes/live.h"
+#include "gate/store/store.h"
 
 struct live {
 	unsigned char key[SHA256_BYTES];
 	const char *node;
 	struct metrics *metrics;
 	pthread_mutex_t lock; /* of what follows; no worker takes it */
-	struct live_file *file;
+	struct store store; /* its file */
 	struct live_entry **v; /* sorted by field */
 	size_t n, room;
 	size_t nerasures; /* of them */
 	uint64_t ncame;	       /* how many erasures were put into `v`, replacements included */
 	_Atomic uint64_t came; /* how many of them the view has */
 	struct gone_list gone;
-	bool kept;  /* all of them are on disk */
-	bool begun; /* the file was not there: all that is known is what Redis says */
 	_Atomic uint64_t changes; /* counts up with each entry that was put */
 	void (*erase)(void *arg); /* live_on_erasure() */
 	void *erase_arg;
@@ -43,8 +41,6 @@ bool live_is_full(const struct live *l, const struct live_entry *e);
 bool live_set(struct live *l, struct live_entry *e);
 /* Takes the entry at that place out. */
 void live_take_out(struct live *l, size_t at);
-/* On disk: the lines, or where a write before them failed, all that is in force and they. */
-bool live_keep(struct live *l, struct span lines);
 /* The next view. Out of memory: the view in force stays, and the next change tries again. */
 void live_publish(struct live *l);
 /* Frees views that nobody reads any more. */
@@ -52,11 +48,7 @@ void live_drop_old(struct live *l);
 
 /* Without the lock: an erasure came into force. */
 void live_erasure_came(struct live *l);
-/* Notes in Redis what was carried out here and is not noted there. `ask`: the reply to a
- * command whose argv[1] is the key, or NULL: Redis is away, which is then said. False: it is.
- */
-bool live_erased_note(struct live *l,
-	redisReply *(*ask)(void *arg, int argc, const char **argv, const size_t *lens),
-	void *arg);
+/* Notes in Redis what was carried out here and is not noted there. False: Redis is away. */
+bool live_erased_note(struct live *l, struct turns *turns);
 
 #endif

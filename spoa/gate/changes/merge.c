@@ -11,8 +11,8 @@
 #include "base/mem.h"
 #include "base/scoped.h"
 #include "base/wall.h"
-#include "gate/changes/file.h"
 #include "gate/changes/live_private.h"
+#include "gate/store/signed.h"
 
 /* What one merge refuses, and the first of it that the last one did not. */
 struct refusals {
@@ -150,7 +150,7 @@ read_item(struct live *l, struct live_item *item, struct buf *lines, struct refu
 	struct gone one;
 
 	SCOPED_BUF(why, 1024);
-	json_auto_t *o = live_verify(item->text, l->key, &why);
+	json_auto_t *o = signed_read(item->text, CAP_LIVE_ENTRY_BYTES, l->key, &why);
 	bool gone = o && gone_read(o, &one) && span_is(field, one.field);
 	if (gone && (*taken = merge_gone(l, &one, item)))
 		gone_write(gone_find(&l->gone, one.field), l->key, lines);
@@ -226,9 +226,7 @@ live_merge(struct live *l, struct live_item *items, size_t n, size_t *older)
 	/* In force whether the disk takes them or not: one of them may revoke. */
 	if (taken)
 		live_publish(l);
-	if ((taken || !l->kept) && !live_keep(l, buf_view(&lines)))
-		log_event(LOG_ERROR, "live.failed", LS("file", live_file_name(l->file)),
-			LS("why", "it cannot be written"));
+	store_keep(&l->store, buf_view(&lines), taken);
 	live_drop_old(l);
 	pthread_mutex_unlock(&l->lock);
 	if (erasures)
@@ -307,8 +305,7 @@ live_purge(struct live *l, int64_t now_ns, size_t most, struct buf *fields)
 	l->n = kept;
 	if (n) {
 		live_publish(l);
-		l->kept = false;
-		live_keep(l, span_of(NULL, 0));
+		store_rewrite(&l->store);
 	}
 	live_drop_old(l);
 	return n;

@@ -52,8 +52,9 @@ struct live_sync {
  * it: it goes, and whoever knows entries writes them anew. The version goes on where no daemon
  * has been, so that all read. */
 static bool
-put_right(struct live_sync *s, const char *key, char why[TURNS_WHY])
+repair_live_key(void *arg, const char *key, char why[TURNS_WHY])
 {
+	struct live_sync *s = arg;
 	char next[24];
 	bool version = !strcmp(key, LIVE_VERSION_KEY), wrong;
 	const char *argv[] = { version ? "SET" : "DEL", key, next };
@@ -75,27 +76,12 @@ put_right(struct live_sync *s, const char *key, char why[TURNS_WHY])
 	return true;
 }
 
-/* The reply, or NULL after a failure: hung up. argv[1] is the key. */
-static redisReply *
-ask_live_redis(struct live_sync *s, int argc, const char **argv, const size_t *lens)
-{
-	char why[TURNS_WHY];
-	bool wrong;
-	redisReply *r = turns_try(&s->turns, argc, argv, lens, why, &wrong);
-
-	if (!r && wrong && put_right(s, argv[1], why))
-		r = turns_try(&s->turns, argc, argv, lens, why, &wrong);
-	if (!r)
-		turns_lost(&s->turns, why);
-	return r;
-}
-
 /* A number that INCR takes and that was not read yet; 0: there is none. */
 static bool
 read_version(struct live_sync *s, long long *version)
 {
 	const char *argv[] = { "GET", LIVE_VERSION_KEY };
-	reply_auto_t *r = ask_live_redis(s, 2, argv, NULL);
+	reply_auto_t *r = turns_ask(&s->turns, 2, argv, NULL);
 	char why[TURNS_WHY];
 	uint64_t n = 0;
 
@@ -104,7 +90,7 @@ read_version(struct live_sync *s, long long *version)
 	bool ok = r->type != REDIS_REPLY_STRING ||
 		  (span_u64(span_of(r->str, r->len), &n) == 0 && n < INT64_MAX / 2);
 	*version = (long long)n;
-	if (ok || put_right(s, LIVE_VERSION_KEY, why))
+	if (ok || repair_live_key(s, LIVE_VERSION_KEY, why))
 		return true;
 	turns_lost(&s->turns, why);
 	return false;
@@ -158,7 +144,7 @@ drop_flush(struct live_sync *s, struct drop *d)
 {
 	if (d->argc <= 2)
 		return true;
-	reply_auto_t *r = ask_live_redis(s, d->argc, d->argv, d->lens);
+	reply_auto_t *r = turns_ask(&s->turns, d->argc, d->argv, d->lens);
 	d->argc = 2;
 	return r != NULL;
 }
@@ -205,7 +191,7 @@ read_entries(struct live_sync *s, struct found *f)
 
 	snprintf(count, sizeof(count), "%d", SCAN_COUNT);
 	do {
-		reply_auto_t *r = ask_live_redis(s, 5, argv, NULL);
+		reply_auto_t *r = turns_ask(&s->turns, 5, argv, NULL);
 		if (!r)
 			return false;
 		const redisReply *list = redis_scan_list(r, cursor);
@@ -341,7 +327,7 @@ say_past(struct live_sync *s, bool known)
 {
 	size_t n = live_count(s->live);
 
-	if (!s->live->begun || !n)
+	if (!s->live->store.begun || !n)
 		return;
 	log_event(known ? LOG_ERROR : LOG_WARN, known ? "live.lost" : "live.believed",
 		LI("entries", n),
@@ -361,21 +347,13 @@ mark(struct live_sync *s)
 	const char *set[] = { "HSETNX", LIVE_NODES_KEY, s->live->node, when };
 
 	clock_rfc3339(clock_wall_ns(), when);
-	reply_auto_t *r = ask_live_redis(s, 4, set, NULL);
+	reply_auto_t *r = turns_ask(&s->turns, 4, set, NULL);
 	if (!r)
 		return false;
 	if (!s->marked)
 		say_past(s, r->type == REDIS_REPLY_INTEGER && r->integer == 0);
 	s->marked = true;
 	return true;
-}
-
-/* ---- what was erased here ---- */
-
-static redisReply *
-ask_of_erasures(void *arg, int argc, const char **argv, const size_t *lens)
-{
-	return ask_live_redis(arg, argc, argv, lens);
 }
 
 /* ---- passes ---- */
@@ -397,7 +375,7 @@ live_turn(struct live_sync *s, uint64_t changes)
 	if (version == s->version && now - s->read_us < FULL_US) {
 		bool told = changes == s->turns.known ||
 			    (tell_live(s, NULL, &s->version) &&
-				    live_erased_note(s->live, ask_of_erasures, s));
+				    live_erased_note(s->live, &s->turns));
 		s->version = told ? s->version : -1;
 		return told;
 	}
@@ -406,7 +384,7 @@ live_turn(struct live_sync *s, uint64_t changes)
 	if (ok)
 		live_merge(s->live, f.items, f.n, &older);
 	ok = ok && (!f.over || make_room(s, &f)) && mark(s) && tell_live(s, &f, &version) &&
-	     live_erased_note(s->live, ask_of_erasures, s);
+	     live_erased_note(s->live, &s->turns);
 	if (ok) {
 		s->version = version;
 		s->read_us = now;
@@ -452,7 +430,8 @@ static const struct turns_kind live_turns = { .thread = "tg-live",
 	.again_us = AGAIN_US,
 	.puts = live_puts,
 	.turn = live_pass,
-	.back = live_back };
+	.back = live_back,
+	.repair = repair_live_key };
 
 /* ---- others ---- */
 

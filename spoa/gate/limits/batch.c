@@ -104,6 +104,7 @@ on_kept(struct quota_request *q)
 		log_event(LOG_WARN, "quota.file",
 			LS("why", "what a batch's file takes could not be remembered: its jobs "
 				  "are refused, upload it again"));
+	TAG_CLEAR(keeping, k);
 	free(k);
 }
 

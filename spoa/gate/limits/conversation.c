@@ -3,6 +3,7 @@
  * asking, the system's texts and the first of the user's. */
 #include <stdio.h>
 
+#include "base/fnv.h"
 #include "base/scoped.h"
 #include "base/sha256.h"
 #include "gate/gate_private.h"
@@ -97,15 +98,12 @@ request_caller(const struct request *r)
 	const struct identity *id = &r->found.identity;
 	const struct span of[] = { id->person,
 		id->verified ? (struct span){ NULL, 0 } : r->in.src };
-	uint64_t h = UINT64_C(0xcbf29ce484222325);
+	uint64_t h = FNV64_BASIS;
 
 	if (r->snap->hash_key_set)
 		memcpy(&h, r->snap->hash_key, sizeof(h));
-	for (size_t k = 0; k < COUNT_OF(of); k++) {
-		for (size_t i = 0; i < of[k].n; i++)
-			h = (h ^ (unsigned char)of[k].p[i]) * UINT64_C(0x100000001b3);
-		h = (h ^ 0xff) * UINT64_C(0x100000001b3);
-	}
+	for (size_t k = 0; k < COUNT_OF(of); k++)
+		h = fnv64_step(fnv64_bytes(h, of[k].p, of[k].n), 0xff);
 	h ^= h >> 32;
 	return (uint32_t)h ? (uint32_t)h : 1;
 }

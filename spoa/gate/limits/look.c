@@ -22,6 +22,7 @@ end_look(struct look *l, int err, const char *what, struct span name)
 		l->why = name.n ? arena_printf(&l->arena, "%.*s: %s", SPAN_ARG(name), what)
 				: span_str(what);
 	request_free(&l->r);
+	TAG_CLEAR(look, l);
 	l->done(l);
 }
 

@@ -2,6 +2,7 @@
  * which is in dollars or by a calendar, also warns the caller in each response, and is logged
  * and counted. A rate, which callers may use up, warns only if its limit has `soft`. */
 #include "base/clock.h"
+#include "base/fnv.h"
 #include "base/notice.h"
 #include "base/scoped.h"
 #include "base/wall.h"
@@ -50,14 +51,12 @@ near_level_of(const struct quota_dim *d)
 static uint64_t
 warning_name(const struct quota_dim *d, enum limit_level level)
 {
-	uint64_t h = 0xcbf29ce484222325,
-		 window = d->span.kind == QUOTA_ROLLING && d->span.window_s
+	uint64_t window = d->span.kind == QUOTA_ROLLING && d->span.window_s
 				  ? (uint64_t)(wall_now_ns() / 1000000000) / d->span.window_s
 				  : (uint64_t)d->at.bucket;
 
-	for (const char *p = d->key; *p; p++)
-		h = (h ^ (unsigned char)*p) * 0x100000001b3;
-	h = (h ^ window) * 0x100000001b3;
+	uint64_t h = fnv64_step(fnv64_bytes(FNV64_BASIS, d->key, strlen(d->key)), window);
+
 	h ^= h >> 29;
 	return ((h * 0x9e3779b97f4a7c15) & ~UINT64_C(15)) | level;
 }

@@ -185,6 +185,7 @@ item_free(struct item *it)
 	free(it->place);
 	free(it->authorization);
 	free(it->ca_file);
+	TAG_CLEAR(item, it);
 	free(it);
 }
 

@@ -31,6 +31,7 @@ static void
 end_extract(struct extract_ask *a, const char *why, struct span answer)
 {
 	metric_inc(a->x->metrics, why ? M_FILES_FAILED : M_FILES_EXTRACTED);
+	TAG_CLEAR(extract_ask, a);
 	a->done(a, why, answer);
 }
 

@@ -265,6 +265,7 @@ on_recogniser_answer(void *arg, const struct http_answer *h)
 	count_recogniser(&e->stats->latency_us, clock_mono_us() - a->sent_us);
 	judge_recogniser(a, h);
 	pump(e);
+	TAG_CLEAR(ask, a);
 	a->done(a);
 }
 
@@ -331,6 +332,7 @@ pump(struct peer *e)
 			continue;
 		else
 			end_ask(a, ASK_NOMEM);
+		TAG_CLEAR(ask, a);
 		a->done(a);
 	}
 }

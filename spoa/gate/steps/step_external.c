@@ -60,6 +60,7 @@ request_drop_job(struct request *r)
 	if (!r->scan.job)
 		return;
 	arena_reset(&r->scan.job->arena);
+	TAG_CLEAR(external_job, r->scan.job);
 	free(r->scan.job);
 	r->scan.job = NULL;
 }

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "base/clock.h"
+#include "base/fnv.h"
 #include "base/scoped.h"
 #include "gate/targets/entry.h"
 
@@ -43,17 +44,14 @@ target_name(const struct target_state *s)
 uint64_t
 target_name_hash(const char *provider, struct span model, size_t *n)
 {
-	uint64_t h = UINT64_C(0xcbf29ce484222325);
-	size_t i = 0, at = 0;
+	uint64_t h;
 
-	for (; provider[i]; i++)
-		h = (h ^ (unsigned char)provider[i]) * UINT64_C(0x100000001b3);
-	if (model.n)
-		h = (h ^ '/') * UINT64_C(0x100000001b3);
-	for (; at < model.n; at++)
-		h = (h ^ (unsigned char)model.p[at]) * UINT64_C(0x100000001b3);
-	*n = i + (model.n ? 1 + at : 0);
-	return h;
+	*n = strlen(provider);
+	h = fnv64_bytes(FNV64_BASIS, provider, *n);
+	if (!model.n)
+		return h;
+	*n += 1 + model.n;
+	return fnv64_bytes(fnv64_step(h, '/'), model.p, model.n);
 }
 
 static bool

@@ -10,7 +10,7 @@
 #include <stdlib.h>
 
 #include "base/codec/json_text.h"
-#include "gate/changes/entry.h"
+#include "gate/store/signed.h"
 #include "gate/toolpins/private.h"
 
 enum { TEXTS = 3 };
@@ -63,7 +63,7 @@ pin_write(const struct tool_pins *p, const struct pin *pin, bool settled,
 		return;
 	}
 	put_texts(o, v);
-	live_sign(o, key, out);
+	signed_write(o, key, out);
 	json_decref(o);
 }
 
@@ -256,7 +256,7 @@ pin_read(struct tool_pins *p, struct span line, struct span field,
 	char place[PIN_FIELD];
 	struct said s;
 
-	json_auto_t *o = live_verify_most(line, CAP_TOOL_PIN_LINE, key, why);
+	json_auto_t *o = signed_read(line, CAP_TOOL_PIN_LINE, key, why);
 	if (!o)
 		return false;
 	bool ok = read_said(o, &s);

@@ -13,7 +13,7 @@
 #include "base/log.h"
 #include "base/redis/turns.h"
 #include "base/scoped.h"
-#include "gate/changes/file.h"
+#include "gate/store/store.h"
 #include "gate/toolpins/private.h"
 
 #define POLL_US	 300000u
@@ -28,7 +28,7 @@ enum {
 	BATCH = 1024,
 	READ = 512,
 	FIELDS_MAX = 2 * CAP_TOOL_PINS,
-	SLACK = 1024,
+	SLACK = 1024, /* lines */
 	HURRIED_MAX = 4
 };
 #define LOG_MAX "131072"
@@ -39,16 +39,18 @@ struct tool_pins_sync {
 	bool shared; /* there is a Redis */
 	char *name;  /* of the file; NULL: none */
 	unsigned char key[SHA256_BYTES];
-	bool kept; /* on disk; the thread's, written under the turns' lock */
 	/* the thread's own */
-	struct live_file *file;
-	size_t lines;
+	struct store store; /* the file */
 	bool full; /* all of the hash is to be read */
 	uint64_t full_us, refused_us;
 	char last[64];	 /* of the stream */
 	uint64_t fields; /* the hash had so many; they never go */
-	struct pin *batch[BATCH];
-	bool fresh[BATCH]; /* Redis has not decided yet */
+	/* the batch */
+	struct due {
+		struct pin *pin;
+		bool file, redis; /* where it has to be written */
+		bool fresh;	  /* Redis has not decided yet whose text is first */
+	} batch[BATCH];
 	size_t n;
 };
 
@@ -62,16 +64,6 @@ read_pin_line(void *arg, struct span line, struct buf *why)
 	return pin_read(s->pins, line, SPAN_LIT(""), s->key, why);
 }
 
-static bool
-open_pins_file(struct tool_pins_sync *s, struct buf *why)
-{
-	bool begun;
-
-	s->lines = 0;
-	s->file = live_file_open(s->name, read_pin_line, s, &s->lines, &begun, why);
-	return s->file != NULL;
-}
-
 static void
 put_pin_line(struct tool_pins_sync *s, const struct pin *pin, struct buf *out)
 {
@@ -79,78 +71,52 @@ put_pin_line(struct tool_pins_sync *s, const struct pin *pin, struct buf *out)
 	buf_putc(out, '\n');
 }
 
-/* All of them, instead of what was added line by line. */
-static bool
-compact(struct tool_pins_sync *s)
+static size_t
+write_pin_lines(void *arg, struct buf *out)
 {
+	struct tool_pins_sync *s = arg;
 	size_t n = 0;
 
-	SCOPED_BUF(all, 0);
 	for (size_t i = 0; i < PIN_SLOTS; i++) {
 		struct pin *pin = atomic_load_explicit(&s->pins->slot[i], memory_order_acquire);
 		if (!pin || !atomic_load(&pin->state))
 			continue;
-		pthread_mutex_lock(&s->pins->lock);
-		put_pin_line(s, pin, &all);
-		pthread_mutex_unlock(&s->pins->lock);
+		SCOPED_LOCK(&s->pins->lock);
+		put_pin_line(s, pin, out);
 		n++;
 	}
-	bool ok = !buf_failed(&all) && live_file_replace(s->file, buf_view(&all)) == 0;
-	if (ok)
-		s->lines = n;
-	return ok;
+	return n;
 }
 
-/* The batch's lines. */
+static const struct store_kind pin_lines = { .failed = "pin.failed",
+	.read = read_pin_line,
+	.write = write_pin_lines };
+
+/* Puts the batch's lines on disk. */
 static bool
-keep_pins(struct tool_pins_sync *s, struct pin **batch, size_t nbatch, bool kept)
+keep_pins(struct tool_pins_sync *s)
 {
 	size_t n = 0;
-	bool ok = true;
 
 	if (!s->name)
 		return true;
 	SCOPED_BUF(lines, 0);
-	SCOPED_BUF(why, 1024);
 	pthread_mutex_lock(&s->pins->lock);
-	for (size_t i = 0; i < nbatch; i++)
-		if (batch[i]->file_due) {
-			put_pin_line(s, batch[i], &lines);
-			batch[i]->file_due = false;
-			n++;
-		}
-	pthread_mutex_unlock(&s->pins->lock);
-	if (n || !kept) {
-		ok = (s->file || open_pins_file(s, &why)) && !buf_failed(&lines);
-		s->lines += n;
-		ok = ok && (!kept || s->lines > 2 * tool_pins_count(s->pins) + SLACK
-					   ? compact(s)
-					   : live_file_append(s->file, buf_view(&lines)) == 0);
+	for (size_t i = 0; i < s->n; i++) {
+		struct due *d = &s->batch[i];
+		/* Redis may have had news of the pin since. */
+		d->file |= d->pin->file_due;
+		d->pin->file_due = false;
+		n += d->file;
+		if (d->file)
+			put_pin_line(s, d->pin, &lines);
 	}
-	if (!ok && kept)
-		log_event(LOG_ERROR, "pin.failed", LS("file", s->name),
-			LS("why", why.n ? "it cannot be opened" : "it cannot be written"));
-	return ok;
+	pthread_mutex_unlock(&s->pins->lock);
+	return !buf_failed(&lines) && store_keep(&s->store, buf_view(&lines), n) &&
+	       store_trim(&s->store, 2 * tool_pins_count(s->pins) + SLACK);
 }
 
 /* ---- Redis ---- */
-
-/* The reply; NULL after a failure: hung up. A key of another type somebody else wrote: it goes,
- * and what is known here is written anew. argv[1] is the key. */
-static redisReply *
-ask_pins_redis(struct tool_pins_sync *s, int argc, const char **argv, const size_t *lens)
-{
-	char why[TURNS_WHY];
-	bool wrong;
-	redisReply *r = turns_try(&s->turns, argc, argv, lens, why, &wrong);
-
-	if (r)
-		return r;
-	if (wrong)
-		freeReplyObject(redis_ask(s->turns.redis, "DEL %s", argv[1]));
-	turns_lost(&s->turns, why);
-	return NULL;
-}
 
 static void
 refuse_pin_field(struct tool_pins_sync *s, struct span field, struct span why)
@@ -191,7 +157,7 @@ static bool
 read_last(struct tool_pins_sync *s)
 {
 	const char *argv[] = { "XREVRANGE", TOOL_PINS_LOG_KEY, "+", "-", "COUNT", "1" };
-	reply_auto_t *r = ask_pins_redis(s, 6, argv, NULL);
+	reply_auto_t *r = turns_ask(&s->turns, 6, argv, NULL);
 
 	if (!r)
 		return false;
@@ -205,7 +171,7 @@ static bool
 count_fields(struct tool_pins_sync *s, uint64_t *n)
 {
 	const char *argv[] = { "HLEN", TOOL_PINS_ENTRIES_KEY };
-	reply_auto_t *r = ask_pins_redis(s, 2, argv, NULL);
+	reply_auto_t *r = turns_ask(&s->turns, 2, argv, NULL);
 
 	if (!r)
 		return false;
@@ -244,7 +210,7 @@ read_all(struct tool_pins_sync *s)
 	all_are_due(s);
 	snprintf(count, sizeof(count), "%d", READ);
 	do {
-		reply_auto_t *r = ask_pins_redis(s, 5, argv, NULL);
+		reply_auto_t *r = turns_ask(&s->turns, 5, argv, NULL);
 		if (!r)
 			return false;
 		const redisReply *list = redis_scan_list(r, cursor);
@@ -260,7 +226,7 @@ read_all(struct tool_pins_sync *s)
 static bool
 read_fields(struct tool_pins_sync *s, const char **argv, size_t *lens, size_t n)
 {
-	reply_auto_t *r = n ? ask_pins_redis(s, (int)n + 2, argv, lens) : NULL;
+	reply_auto_t *r = n ? turns_ask(&s->turns, (int)n + 2, argv, lens) : NULL;
 
 	if (!r)
 		return !n;
@@ -309,7 +275,7 @@ read_log(struct tool_pins_sync *s)
 
 	snprintf(count, sizeof(count), "%d", READ);
 	for (;;) {
-		reply_auto_t *r = ask_pins_redis(s, 6, argv, NULL);
+		reply_auto_t *r = turns_ask(&s->turns, 6, argv, NULL);
 		if (!r)
 			return false;
 		const redisReply *stream = only_pair(r);
@@ -342,74 +308,61 @@ append_pin(struct tool_pins_sync *s, struct pin *pin, bool fresh)
 	       turns_append(&s->turns, 8, add, NULL);
 }
 
-/* Of those whose field somebody has: what is in it. One that no daemon wrote is written over.
- */
+/* Reads the fields of fresh pins that another daemon wrote first. One that no daemon wrote is written
+ * over. `said` has two replies for each pin of the batch that is due in Redis. */
 static bool
-read_taken(struct tool_pins_sync *s, const redisReply *said, const struct pin **which, size_t n)
+read_taken(struct tool_pins_sync *s, const redisReply *said)
 {
 	const char *argv[BATCH + 2] = { "HMGET", TOOL_PINS_ENTRIES_KEY };
-	size_t lens[BATCH + 2] = { 5, sizeof(TOOL_PINS_ENTRIES_KEY) - 1 }, k = 0;
+	size_t lens[BATCH + 2] = { 5, sizeof(TOOL_PINS_ENTRIES_KEY) - 1 }, k = 0, at = 0;
 
-	for (size_t i = 0; i < n; i++) {
-		const redisReply *one = said->element[2 * i];
-		if (!s->fresh[i] || one->type != REDIS_REPLY_INTEGER || one->integer)
+	pthread_mutex_lock(&s->pins->lock);
+	for (size_t i = 0; i < s->n; i++) {
+		const struct due *d = &s->batch[i];
+		const redisReply *one = d->redis ? said->element[2 * at++] : NULL;
+		if (!one || !d->fresh || one->type != REDIS_REPLY_INTEGER)
 			continue;
-		argv[k + 2] = which[i]->field;
+		d->pin->v.settled |= one->integer == 1;
+		if (one->integer)
+			continue;
+		argv[k + 2] = d->pin->field;
 		lens[k + 2] = PIN_FIELD - 1;
 		k++;
 	}
+	pthread_mutex_unlock(&s->pins->lock);
 	if (!read_fields(s, argv, lens, k))
 		return false;
 	SCOPED_LOCK(&s->pins->lock);
-	for (size_t i = 0; i < n; i++)
-		if (s->fresh[i] && !s->batch[i]->v.settled) {
-			s->batch[i]->v.settled = true;
-			pin_enqueue(s->pins, s->batch[i], true);
-		}
+	for (size_t i = 0; i < s->n; i++) {
+		const struct due *d = &s->batch[i];
+		if (!d->redis || !d->fresh || d->pin->v.settled)
+			continue;
+		d->pin->v.settled = true;
+		pin_enqueue(s->pins, d->pin, true);
+	}
 	return true;
 }
 
-/* The batch, in one transaction. */
+/* Writes the batch to Redis, in one transaction. */
 static bool
 tell_pins(struct tool_pins_sync *s)
 {
 	const char *multi[] = { "MULTI" }, *exec[] = { "EXEC" };
-	const struct pin *which[BATCH];
-	reply_auto_t *r = NULL;
 	size_t n = 0;
 	bool ok = true;
 
 	for (size_t i = 0; i < s->n && ok; i++) {
-		struct pin *pin = s->batch[i];
-		pthread_mutex_lock(&s->pins->lock);
-		bool due = pin->redis_due;
-		pin->redis_due = false;
-		pthread_mutex_unlock(&s->pins->lock);
-		if (!due)
+		if (!s->batch[i].redis)
 			continue;
-		if (n == 0)
-			ok = turns_append(&s->turns, 1, multi, NULL);
-		bool fresh = s->fresh[i];
-		s->batch[n] = pin;
-		s->fresh[n] = fresh;
-		which[n++] = pin;
-		ok = ok && append_pin(s, pin, fresh);
+		ok = n++ || turns_append(&s->turns, 1, multi, NULL);
+		ok = ok && append_pin(s, s->batch[i].pin, s->batch[i].fresh);
 	}
-	s->n = n;
 	if (!n)
 		return true;
 	ok = ok && turns_append(&s->turns, 1, exec, NULL);
-	if (ok)
-		r = turns_replies(&s->turns, 2 * n + 2);
+	reply_auto_t *r = ok ? turns_replies(&s->turns, 2 * n + 2) : NULL;
 	ok = r && r->type == REDIS_REPLY_ARRAY && r->elements == 2 * n && !turns_exec_error(r);
-	/* Redis took ours, or has another's first: that is read with the log. */
-	pthread_mutex_lock(&s->pins->lock);
-	for (size_t i = 0; ok && i < n; i++)
-		s->batch[i]->v.settled |= s->fresh[i] &&
-					  r->element[2 * i]->type == REDIS_REPLY_INTEGER &&
-					  r->element[2 * i]->integer == 1;
-	pthread_mutex_unlock(&s->pins->lock);
-	ok = ok && read_taken(s, r, which, n);
+	ok = ok && read_taken(s, r);
 	if (!ok && s->turns.redis)
 		turns_lost(&s->turns, turns_why(&s->turns, r));
 	return ok;
@@ -447,26 +400,30 @@ take_batch(struct tool_pins_sync *s)
 		pin->told_us = now;
 		if (pin->hurried < HURRIED_MAX)
 			pin->hurried++;
-		s->fresh[s->n] = !pin->v.settled;
-		s->batch[s->n++] = pin;
+		s->batch[s->n++] = (struct due){ .pin = pin,
+			.file = pin->file_due,
+			.redis = pin->redis_due,
+			.fresh = !pin->v.settled };
+		pin->file_due = pin->redis_due = false;
 	}
 	return !rest;
 }
 
-/* Redis or the disk did not take them. */
+/* Queues the pins of the batch again that the disk or Redis did not take. */
 static void
-put_back(struct tool_pins_sync *s, struct pin **batch, size_t n, bool file, bool redis)
+put_back(struct tool_pins_sync *s, bool file, bool redis)
 {
 	SCOPED_LOCK(&s->pins->lock);
-	for (size_t i = 0; i < n; i++) {
-		bool file_due = batch[i]->file_due || file;
-		bool redis_due = batch[i]->redis_due || redis;
+	for (size_t i = 0; i < s->n; i++) {
+		struct pin *pin = s->batch[i].pin;
+		bool file_due = pin->file_due || (file && s->batch[i].file);
+		bool redis_due = pin->redis_due || (redis && s->batch[i].redis);
 		if (!file_due && !redis_due)
 			continue;
-		pin_enqueue(s->pins, batch[i], false);
-		batch[i]->soon = true;
-		batch[i]->file_due = file_due;
-		batch[i]->redis_due = redis_due;
+		pin_enqueue(s->pins, pin, false);
+		pin->soon = true;
+		pin->file_due = file_due;
+		pin->redis_due = redis_due;
 	}
 }
 
@@ -489,32 +446,17 @@ static enum turn
 pins_turn(void *arg, uint64_t puts UNUSED)
 {
 	struct tool_pins_sync *s = arg;
-	struct pin *all[BATCH];
-	bool up = !s->shared || read_redis(s);
+	bool up = !s->shared || read_redis(s), done = take_batch(s);
 
-	bool done = take_batch(s);
-	size_t n = s->n;
-	memcpy(all, s->batch, n * sizeof(*all));
 	/* Redis first: a line on disk says whether it took the first text. */
 	if (s->shared && up)
 		up = tell_pins(s);
-	bool now = keep_pins(s, all, n, s->kept);
-	if (!s->shared) {
-		pthread_mutex_lock(&s->pins->lock);
-		for (size_t i = 0; i < n; i++) {
-			all[i]->v.settled = true;
-			all[i]->redis_due = false;
-		}
-		pthread_mutex_unlock(&s->pins->lock);
-	}
-	if (!up || !now)
-		put_back(s, all, n, !now && s->name, !up);
-	pthread_mutex_lock(&s->turns.lock);
-	s->kept = now;
-	pthread_mutex_unlock(&s->turns.lock);
-	if (!now)
+	bool kept = keep_pins(s);
+	if (!up || !kept)
+		put_back(s, !kept, !up);
+	if (!kept)
 		s->turns.next_us = clock_mono_us() + AGAIN_US;
-	return !up ? TURN_AWAY : now && done ? TURN_DONE : TURN_PART;
+	return !up ? TURN_AWAY : kept && done ? TURN_DONE : TURN_PART;
 }
 
 static uint64_t
@@ -563,9 +505,8 @@ tool_pins_sync_first(struct tool_pins_sync *s, uint64_t most_us)
 static bool
 pins_well(struct tool_pins_sync *s, struct buf *why)
 {
-	pthread_mutex_lock(&s->turns.lock);
-	bool kept = s->kept;
-	pthread_mutex_unlock(&s->turns.lock);
+	bool kept = atomic_load(&s->store.kept);
+
 	if (!kept)
 		buf_printf(why, "%s cannot be written", s->name);
 	return kept && turns_up(&s->turns, why);
@@ -602,13 +543,13 @@ tool_pins_sync_start(struct tool_pins *p, const struct tool_pins_place *place, s
 		return NULL;
 	}
 	s->pins = p;
-	s->kept = true;
 	s->shared = place->redis != NULL;
 	memcpy(s->key, place->key, sizeof(s->key));
 	turns_init(&s->turns, &pins_turns, s, place->redis);
 	if (place->file && !(s->name = strdup(place->file)))
 		buf_str(why, err_str(ERR_NOMEM));
-	else if (place->file && access(place->file, F_OK) == 0 && !open_pins_file(s, why))
+	store_init(&s->store, &pin_lines, s, s->name);
+	if (why->n || (s->name && access(s->name, F_OK) == 0 && !store_open(&s->store, why)))
 		;
 	else if (turns_start(&s->turns, why) == 0)
 		return s;
@@ -624,7 +565,7 @@ tool_pins_sync_stop(struct tool_pins_sync **sp)
 	if (!s)
 		return;
 	turns_stop(&s->turns, 0);
-	live_file_close(&s->file);
+	store_close(&s->store);
 	free(s->name);
 	explicit_bzero(s, sizeof(*s));
 	free(s);

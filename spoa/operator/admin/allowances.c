@@ -10,8 +10,8 @@
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/log.h"
-#include "base/pool.h"
 #include "base/scoped.h"
+#include "base/service.h"
 #include "operator/admin/change.h"
 
 #define SUM_US 1000000u
@@ -48,10 +48,9 @@ struct allowances {
 	struct server *server;
 	allowances_record_fn *record;
 	pthread_mutex_t lock;
-	pthread_cond_t changed;
-	pthread_t thread;
-	bool running, stopping;
+	struct service service; /* records the sums; started by the first one, with the lock */
 	size_t n, nsums;
+	uint64_t record_us; /* monotonic µs: the service records the sums then, if there are any */
 	struct caller_row row[CAP_ADMIN_CALLERS];
 };
 
@@ -65,7 +64,6 @@ allowances_new(struct server *server, allowances_record_fn *record)
 	s->server = server;
 	s->record = record;
 	pthread_mutex_init(&s->lock, NULL);
-	cond_init(&s->changed);
 	return s;
 }
 
@@ -188,7 +186,7 @@ record_sums(struct allowances *s)
 			continue;
 		s->row[i].sum = NULL;
 		s->nsums--;
-		bool last = s->stopping;
+		bool last = service_stopping(&s->service);
 		pthread_mutex_unlock(&s->lock);
 		int err = s->record(s->server, &sum->peer, sum_json(sum), last);
 		pthread_mutex_lock(&s->lock);
@@ -198,39 +196,48 @@ record_sums(struct allowances *s)
 	}
 }
 
-static void *
-write_sums(void *arg)
+static uint64_t
+sums_turn(void *arg)
 {
 	struct allowances *s = arg;
 
-	pthread_setname_np(pthread_self(), "tg-readings");
 	SCOPED_LOCK(&s->lock);
-	while (!s->stopping) {
-		struct timespec until = clock_timespec(clock_mono_us() + SUM_US);
-		if (!s->nsums)
-			pthread_cond_wait(&s->changed, &s->lock);
-		else if (pthread_cond_timedwait(&s->changed, &s->lock, &until))
-			record_sums(s);
+	if (s->nsums && clock_mono_us() >= s->record_us) {
+		record_sums(s);
+		s->record_us = clock_mono_us() + SUM_US;
 	}
+	return s->nsums ? s->record_us : SERVICE_WHEN_WOKEN;
+}
+
+static void
+sums_last(void *arg)
+{
+	struct allowances *s = arg;
+
+	SCOPED_LOCK(&s->lock);
 	record_sums(s);
-	return NULL;
 }
 
 int
 allowances_sum(struct allowances *s, const struct admin_peer *peer, const char *command,
 	uint64_t records)
 {
+	const struct service_options o = {
+		.name = "tg-readings", .turn = sums_turn, .last = sums_last, .arg = s
+	};
+
 	SCOPED_LOCK(&s->lock);
-	if (!s->running)
-		s->running = pthread_create(&s->thread, NULL, write_sums, s) == 0;
-	struct sum *sum = s->running ? sum_of(s, &peer->who) : NULL;
+	bool runs = service_runs(&s->service) || service_start(&s->service, &o) == 0;
+	struct sum *sum = runs ? sum_of(s, &peer->who) : NULL;
 	if (sum) {
 		sum->readings++;
 		sum->records += records;
 		sum->peer = *peer;
 		count_command(sum, command, 1);
-		if (s->nsums == 1 && sum->readings == 1)
-			pthread_cond_signal(&s->changed);
+		if (s->nsums == 1 && sum->readings == 1) {
+			s->record_us = clock_mono_us() + SUM_US;
+			service_wake(&s->service);
+		}
 	}
 	return sum ? 0 : ERR_NOMEM;
 }
@@ -242,12 +249,7 @@ allowances_free(struct allowances **sp)
 
 	if (!s)
 		return;
-	pthread_mutex_lock(&s->lock);
-	s->stopping = true;
-	pthread_cond_signal(&s->changed);
-	pthread_mutex_unlock(&s->lock);
-	if (s->running)
-		pthread_join(s->thread, NULL);
+	service_stop(&s->service);
 	for (size_t i = 0; i < s->n; i++) {
 		struct sum *sum = s->row[i].sum;
 		if (sum) /* the journal takes nothing more */
@@ -256,7 +258,6 @@ allowances_free(struct allowances **sp)
 				LI("readings", sum->readings), LI("records", sum->records));
 		free(sum);
 	}
-	pthread_cond_destroy(&s->changed);
 	pthread_mutex_destroy(&s->lock);
 	free(s);
 	*sp = NULL;

@@ -1,21 +1,17 @@
 /* The ring of decisions, the thread that fills it, and who looks at it. */
 #include "operator/admin/decisions.h"
 
-#include <errno.h>
 #include <inttypes.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/resource.h>
-#include <sys/syscall.h>
-#include <unistd.h>
 
 #include "base/caps.h"
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/log.h"
 #include "base/scoped.h"
-#include "base/pool.h"
+#include "base/service.h"
 #include "operator/admin/decisions_event.h"
 #include "record/journal/chain.h"
 
@@ -50,18 +46,19 @@ struct decisions {
 	struct decisions_options o;
 	char journal[JOURNAL_DIR_MAX], node[CHAIN_NODE_MAX + 1];
 	pthread_mutex_t lock; /* guards what follows */
-	pthread_cond_t changed;
 	struct viewer *viewers;
 	size_t nviewers;
-	bool running, stopping, closed;
+	bool closed;
+	uint64_t left_us;	/* monotonic µs: when the service first found no viewer; 0: it has some */
+	struct service service; /* fills the ring; started by the first viewer, with the lock */
 	/* events first..count - 1, event n at n % CAP_DECISION_EVENTS */
 	struct event **ring;
 	uint64_t first, count;
 	size_t bytes;
 	uint64_t from, upto; /* records that the ring covers; from 0: none yet */
 
-	/* owner: the thread */
-	pthread_t thread;
+	/* owner: the service */
+	uint64_t asked_us; /* monotonic µs: when each viewer was last asked whether it stays */
 	struct follow follow;
 	bool following;
 	uint64_t next; /* the record that must come now; 0: none was read */
@@ -323,53 +320,44 @@ has_ring(struct decisions *d)
 	return d->ring && d->kinds;
 }
 
-/* With the lock. */
-static int
-wait_for_decisions(struct decisions *d, uint64_t us)
+/* With the lock. Returns when the next turn is if there is no viewer: the ring is freed CALM_US after the last one. */
+static uint64_t
+calm_turn(struct decisions *d)
 {
-	struct timespec until = clock_timespec(clock_mono_us() + us);
-
-	return pthread_cond_timedwait(&d->changed, &d->lock, &until);
+	if (!d->left_us)
+		d->left_us = clock_mono_us();
+	if (d->ring && clock_mono_us() >= d->left_us + CALM_US)
+		let_ring_go(d);
+	return d->ring ? d->left_us + CALM_US : SERVICE_WHEN_WOKEN;
 }
 
-static void *
-decisions_run(void *arg)
+static uint64_t
+decisions_turn(void *arg)
 {
 	struct decisions *d = arg;
-	uint64_t asked_us = 0;
+	bool caught_up = false;
 
-	pthread_setname_np(pthread_self(), "tg-decisions");
-	setpriority(PRIO_PROCESS, (id_t)syscall(SYS_gettid), NICE);
 	pthread_mutex_lock(&d->lock);
-	while (!d->stopping) {
-		if (!d->nviewers) {
-			if (!d->ring)
-				pthread_cond_wait(&d->changed, &d->lock);
-			else if (wait_for_decisions(d, CALM_US) == ETIMEDOUT && !d->nviewers)
-				let_ring_go(d);
-			continue;
-		}
-		int lines = has_ring(d) ? 0 : ERR_NOMEM;
-		bool caught_up = false;
-		for (struct viewer *v = d->viewers; v; v = v->next)
-			v->waited = true;
-		pthread_mutex_unlock(&d->lock);
-		if (!lines)
-			lines = read_on(d, &caught_up);
-		pthread_mutex_lock(&d->lock);
-		uint64_t now_us = clock_mono_us(); /* no viewer took anything later */
-		bool ask = now_us - asked_us >= SECOND_US;
-		asked_us = ask ? now_us : asked_us;
-		for (struct viewer *v = d->viewers; v; v = v->next) {
-			if (ask && v->calls.stays && !v->calls.stays(v->arg))
-				end_viewer(v, false);
-			look_at_viewer(v, caught_up, now_us);
-		}
-		if (lines <= 0 && !d->stopping)
-			wait_for_decisions(d, lines < 0 ? AGAIN_US : LOOK_US);
-	}
+	uint64_t calm_us = d->nviewers ? 0 : calm_turn(d);
+	int lines = calm_us || has_ring(d) ? 0 : ERR_NOMEM;
+	for (struct viewer *v = d->viewers; v; v = v->next)
+		v->waited = true;
 	pthread_mutex_unlock(&d->lock);
-	return NULL;
+	if (calm_us)
+		return calm_us;
+	if (!lines)
+		lines = read_on(d, &caught_up);
+	SCOPED_LOCK(&d->lock);
+	uint64_t now_us = clock_mono_us(); /* no viewer took anything later */
+	bool ask = now_us - d->asked_us >= SECOND_US;
+	d->left_us = 0;
+	d->asked_us = ask ? now_us : d->asked_us;
+	for (struct viewer *v = d->viewers; v; v = v->next) {
+		if (ask && v->calls.stays && !v->calls.stays(v->arg))
+			end_viewer(v, false);
+		look_at_viewer(v, caught_up, now_us);
+	}
+	return lines > 0 ? 0 : clock_mono_us() + (lines < 0 ? AGAIN_US : LOOK_US);
 }
 
 /* ---- opening and closing ---- */
@@ -388,7 +376,6 @@ decisions_new(const struct decisions_options *o)
 	snprintf(d->node, sizeof(d->node), "%s", o->node);
 	d->follow = (struct follow){ .dir = d->journal, .node = d->node };
 	pthread_mutex_init(&d->lock, NULL);
-	cond_init(&d->changed);
 	return d;
 }
 
@@ -411,14 +398,8 @@ decisions_free(struct decisions **dp)
 	if (!d)
 		return;
 	INVARIANT(!d->viewers);
-	pthread_mutex_lock(&d->lock);
-	d->stopping = true;
-	pthread_cond_signal(&d->changed);
-	pthread_mutex_unlock(&d->lock);
-	if (d->running)
-		pthread_join(d->thread, NULL);
+	service_stop(&d->service);
 	let_ring_go(d);
-	pthread_cond_destroy(&d->changed);
 	pthread_mutex_destroy(&d->lock);
 	free(d);
 	*dp = NULL;
@@ -475,6 +456,9 @@ struct viewer *
 decisions_open(struct decisions *d, const struct viewer_asked *asked,
 	const struct viewer_calls *calls, void *arg, int *status, struct buf *why)
 {
+	const struct service_options o = {
+		.name = "tg-decisions", .turn = decisions_turn, .arg = d, .nice = NICE
+	};
 	struct viewer *v = calloc(1, sizeof(*v));
 	struct follow_end upto = { .seq = 0 };
 
@@ -505,16 +489,16 @@ decisions_open(struct decisions *d, const struct viewer_asked *asked,
 	buf_printf(&v->say, ": tollgate %s\nretry: 2000\n\n", d->node);
 	pthread_mutex_lock(&d->lock);
 	unsigned own = 0; /* of the same caller */
-	for (const struct viewer *o = d->viewers; o; o = o->next)
-		own += memcmp(&o->who, &asked->who, sizeof(o->who)) == 0;
+	for (const struct viewer *other = d->viewers; other; other = other->next)
+		own += memcmp(&other->who, &asked->who, sizeof(other->who)) == 0;
 	bool room = d->nviewers < CAP_DECISION_VIEWERS && own < CAP_VIEWERS_EACH && !d->closed;
-	if (room && !d->running)
-		room = d->running = pthread_create(&d->thread, NULL, decisions_run, d) == 0;
+	if (room && !service_runs(&d->service))
+		room = service_start(&d->service, &o) == 0;
 	if (room) {
 		v->next = d->viewers;
 		d->viewers = v;
 		d->nviewers++;
-		pthread_cond_signal(&d->changed);
+		service_wake(&d->service);
 	} else {
 		metric_inc(d->o.metrics, M_DECISION_VIEWERS_REFUSED);
 	}

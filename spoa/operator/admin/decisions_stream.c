@@ -78,6 +78,7 @@ stream_over(void *state)
 	SCOPED_BUF(out, 0);
 	if (s->viewer)
 		record_viewing(s, "end", decisions_close(&s->viewer), &out);
+	TAG_CLEAR(stream, s);
 	free(s);
 }
 

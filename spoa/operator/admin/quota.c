@@ -37,6 +37,7 @@ let_asking_go(struct asking *a)
 	arena_reset(&a->look.arena);
 	pthread_cond_destroy(&a->answered);
 	pthread_mutex_destroy(&a->lock);
+	TAG_CLEAR(asking, a);
 	free(a);
 }
 

@@ -6,7 +6,7 @@ import { settings, zone } from './format.js';
 import { dialog, failed, field } from './parts.js';
 import { go, href, parse } from './router.js';
 import { focus_first } from './table.js';
-import { range_of, ranges } from './trends.js';
+import { head_ranges, of_time, range_of } from './trends.js';
 import { views } from './views.js';
 
 const top_bar = document.getElementById('top');
@@ -78,7 +78,8 @@ async function log_out() {
 
 function frame() {
 	const here = parse(location.hash).view || views[0].name;
-	const range = range_of(parse(location.hash).state);
+	const { state } = parse(location.hash), offered = head_ranges(state);
+	const range = offered.length && (state.at ?? state.between ?? state.since ?? range_of(state));
 	const next_zone = zone() === 'utc' ? 'local' : 'utc';
 	const next_theme = { auto: 'dark', dark: 'light', light: 'auto' }[settings.get('theme', 'auto')];
 	empty(top_bar, h('button', { type: 'button', class: 'skip', onclick: () => main.focus() }, 'Skip to the content'),
@@ -89,20 +90,23 @@ function frame() {
 			)),
 		h('div', { class: 'tools' },
 			h('select', { id: 'range', 'aria-label': 'Time range', title: 'Time range of charts and sums',
-				onchange: (e) => shown?.set({ range: e.target.value, since: null, after: null }) },
-				ranges.map(([value, text]) => h('option', { value, selected: value === range }, text))),
+				onchange: (e) => shown?.set({ ...of_time, range: e.target.value }) },
+				offered.map(([value, text]) => h('option', { value, selected: value === range }, text))),
 			h('button', { type: 'button', id: 'zone', title: 'Show times in the local zone or in UTC', onclick: () => {
 				settings.set('zone', next_zone);
 				shown?.set({ tz: next_zone }, { replace: true });
-			} }, zone() === 'utc' ? 'UTC' : 'Local'),
+			} }, zone() === 'utc' ? 'UTC' : 'Local time'),
 			h('button', { type: 'button', id: 'theme', title: 'Light, dark, or the system’s setting', onclick: () => {
 				theme(next_theme);
 				frame();
 				document.getElementById('theme').focus();
-			} }, { auto: 'Auto', dark: 'Dark', light: 'Light' }[settings.get('theme', 'auto')]),
+			} }, { auto: '◐ Auto', dark: '● Dark', light: '○ Light' }[settings.get('theme', 'auto')]),
 			h('button', { type: 'button', title: 'Keys, and the purpose of this view', onclick: help }, '?'),
 			me && h('span', { class: 'me', title: `Roles: ${[].concat(me.roles ?? []).join(', ')}` }, data(me.name)),
-			me && h('button', { type: 'button', onclick: log_out }, 'Log out')));
+			me && h('button', { type: 'button', title: `Log out ${me.name}`, onclick: log_out }, 'Log out')));
+	/* On a phone the navigation is one line, which scrolls to the view that is shown. */
+	const nav = top_bar.querySelector('nav'), current = nav.querySelector('[aria-current]');
+	if (current) nav.scrollLeft = current.offsetLeft - nav.offsetLeft - nav.clientWidth / 3;
 }
 
 /* What a view gets. It ends with the view: requests are given up, timers stop. */
@@ -113,6 +117,8 @@ function page_of(view, state) {
 		state,
 		me,
 		range: range_of(state),
+		kept: state.since ? { since: state.since } : {},
+		since: state.since ?? range_of(state), /* of lists, which may begin at any time */
 		root: h('div', { class: 'view' }),
 		signal: end.signal,
 		keys: [],

@@ -1,7 +1,7 @@
 // Lines and stacked bands over time, by uPlot, which is fetched when the program is built. Without uPlot the same
 // numbers are a table. With uPlot the table is one click away, for screen readers too.
 import uPlot from './uplot.js';
-import { empty, h, plain } from './dom.js';
+import { empty, h, place as put, plain } from './dom.js';
 import { when_text, zone } from './format.js';
 
 export const charts_here = Boolean(uPlot);
@@ -20,8 +20,9 @@ function lone_points(u, at) {
 }
 
 const compact = new Intl.NumberFormat('en-US', { notation: 'compact', maximumFractionDigits: 1 });
-/* On the axis: 2M for 2,000,000. */
-const axis_number = (text) => text.replace(/\d[\d,]{6,}(\.\d+)?/, (n) => compact.format(Number(n.replaceAll(',', ''))));
+/* On the axis: 2M for 2,000,000, and no more zeros than two of a fraction. */
+const axis_number = (text) =>
+	text.replace(/\d[\d,]{6,}(\.\d+)?/, (n) => compact.format(Number(n.replaceAll(',', '')))).replace(/(\.\d\d)0+$/, '$1');
 /* In the legend, which uPlot fills. The table has the whole label. */
 const short = (label) => (label.length > 40 ? `${plain(label.slice(0, 40))}…` : plain(label));
 const DAY_S = 86400;
@@ -30,6 +31,10 @@ function axis_text(t, times) {
 	const span = times.at(-1) - times[0], text = when_text(t * 1000);
 	return span > 2 * DAY_S ? text.slice(5, 10) : span < 600 ? text.slice(11, 19) : text.slice(11, 16);
 }
+/* Steps of an axis of whole numbers. */
+const WHOLE = Array.from({ length: 48 }, (_, i) => [1, 2, 5][i % 3] * 10 ** Math.floor(i / 3));
+const is_whole = (v) => v === null || v === undefined || Number.isInteger(v);
+const once = (text, i, all) => (text === all[i - 1] ? '' : text);
 const shown_or_dash = (n, format) => (n === null || n === undefined ? '–' : format(n));
 
 function numbers(times, series, format, link) {
@@ -55,16 +60,16 @@ function layers(series, stacked) {
 	return [...up.reverse(), ...series.filter((s) => s.faint).map((s) => ({ ...s, drawn: s.values }))];
 }
 
-/* times: seconds since 1970; series: [{ label, values, faint }], null where nothing is known; at most six can be told
- * apart; faint: the period before. stacked: bands on top of each other. format(n): for the axis and the table.
+/* times: seconds since 1970; series: [{ label, values, faint, kind }], null where nothing is known; at most six can be told
+ * apart; faint: the period before; kind: good, bad, edit or dim, for the color of a decision. stacked: bands on top of each other; bars: a bar a step. format(n): for the axis and the table.
  * link(t): where a click on the step at t leads. signal: the view's. Returns { element, update(times, series) }. */
-export function chart({ title, times, series, format = String, signal, height = 160, stacked = false, link }) {
+export function chart({ title, times, series, format = String, signal, height = 170, stacked = false, bars = false, link }) {
 	const place = h('div', { class: link ? 'plot linked' : 'plot', 'aria-hidden': 'true', onclick: () => {
 		if (link && plot?.cursor.idx >= 0) location.hash = link(times[plot.cursor.idx]);
 	} });
 	const table = h('div', { class: 'scroll', tabindex: '0', role: 'region', 'aria-label': `${title}: numbers` });
 	const details = h('details', { ontoggle: () => show_numbers() }, h('summary', {}, 'Numbers'), table);
-	const element = h('figure', { class: 'chart' }, h('figcaption', {}, title, h('small', { class: 'before' }, ' faint: the period before')),
+	const element = h('figure', { class: 'chart' }, h('figcaption', {}, title, ' ', h('small', { class: 'before' }, 'period before')),
 		charts_here && place, details);
 	let plot = null;
 
@@ -87,36 +92,41 @@ export function chart({ title, times, series, format = String, signal, height = 
 		plot = null;
 		const width = place.clientWidth;
 		if (!charts_here || !width) return;
-		if (!times.length || !series.length) {
-			empty(place, h('p', { class: 'dim' }, 'No data yet.'));
+		if (!times.some((_, i) => known_at(i))) {
+			empty(place, h('p', { class: 'dim' }, 'No data in this period.'));
 			return;
 		}
 		empty(place);
 		const all = layers(series, stacked);
 		element.classList.toggle('has-before', series.some((s) => s.faint));
+		const room = bars ? (times.at(-1) - times[0]) / Math.max(1, times.length - 1) / 2 : 0; /* half a step on each side */
 		const axis = { stroke: css('--dim'), grid: { stroke: css('--line'), width: 1 }, ticks: { stroke: css('--line'), width: 1 },
 			font: '11px system-ui, sans-serif' };
 		const solid = series.filter((s) => !s.faint).map((s) => s.label);
-		const color = (s) => (s.faint ? css('--strong') : css(`--series-${(solid.indexOf(s.label) % 6) + 1}`));
+		const color = (s) => css(s.faint ? '--strong' : s.kind ? `--${s.kind}` : `--series-${(solid.indexOf(s.label) % 6) + 1}`);
 		plot = new uPlot({
 			width,
 			height,
 			padding: [8, 18, 0, 0],
 			tzDate: (s) => (zone() === 'utc' ? uPlot.tzDate(new Date(s * 1000), 'Etc/UTC') : new Date(s * 1000)),
 			cursor: { y: false, drag: { x: false, y: false } },
-			scales: { y: { range: (u, low, high) => [Math.min(0, low ?? 0), high > 0 ? high * 1.08 : 1] } },
-			axes: [{ ...axis, values: (u, at) => at.map((s) => axis_text(s, times)).map((text, i, all) => (text === all[i - 1] ? '' : text)) }, {
+			scales: { x: { range: (u, low, high) => [low - room, high + room] },
+				y: { range: (u, low, high) => [Math.min(0, low ?? 0), high > 0 ? high * 1.08 : 1] } },
+			axes: [{ ...axis, size: 28, values: (u, at) => at.map((s) => axis_text(s, times)).map(once) }, {
 				...axis,
 				size: 58,
-				values: (u, at) => at.map((n) => axis_number(format(n))),
+				incrs: series.every((s) => s.values.every(is_whole)) ? WHOLE : undefined,
+				values: (u, at) => at.map((n) => axis_number(format(n))).map(once),
 			}],
 			series: [{ label: 'Time', value: (u, s) => (s === null ? '–' : when_text(s * 1000, { day: times.at(-1) - times[0] >= DAY_S / 2 })) },
-				...all.map((s, i) => ({ label: short(s.label), class: s.faint ? 'faint' : undefined, stroke: s.filled ? css('--card') : color(s),
-					fill: s.filled ? color(s) : undefined, width: s.faint || s.filled ? 1 : 2, dash: s.faint ? [3, 3] : s.filled ? [] : DASHES[i % 6],
+				...all.map((s, i) => ({ label: short(s.label), class: s.faint ? 'faint' : undefined, stroke: color(s),
+					fill: s.filled || bars ? color(s) : undefined, paths: bars && uPlot.paths.bars({ size: [.6, 60] }),
+					width: s.filled ? 0 : s.faint ? 1 : 2, dash: s.faint ? [3, 3] : s.filled ? [] : DASHES[i % 6],
 					points: { show: times.length < 3, size: 5, stroke: color(s), fill: color(s), filter: lone_points },
 					value: (u, n, k, at) => shown_or_dash(at === null || at === undefined ? null : s.values[at], format) })
 				)],
 		}, [times, ...all.map((s) => s.drawn)], place);
+		if (stacked) place.querySelectorAll('.u-series').forEach((row, i) => put(row, { order: i ? 99 - i : 0 })); /* the largest first */
 		newest();
 	}
 

@@ -2,14 +2,14 @@
 const TARGETS = {
 	closed: ['healthy', 'good', 'receives requests'],
 	ramp: ['recovering', 'edit', 'receives a growing share of requests'],
-	half_open: ['probing', 'edit', 'the next request tests the target'],
+	half_open: ['probing', 'edit', 'one request at a time tests the target'],
 	open: ['circuit open', 'bad', 'receives no requests until the next try'],
 	throttled: ['throttled', 'edit', 'the provider asked the gateway to wait'],
 	out: ['credential rejected', 'bad', 'the provider rejects the gateway’s credential'],
 	keyless: ['no credential', 'bad', 'the gateway has no credential for the provider'],
 	no_model: ['model missing', 'bad', 'the provider does not have the model'],
 	ejected: ['ejected', 'bad', 'an operator took the target out'],
-	failing: ['failing', 'bad', 'receives requests because the route has no other target; the last response was a failure'],
+	failing: ['failing', 'bad', 'receives requests, but the last request to its provider failed'],
 };
 const DEGRADED = { away: ['degraded', 'bad'], calm: ['recovering', 'edit'], refuses: ['refuses writes', 'bad'],
 	dropped: ['lines dropped', 'edit'] };
@@ -31,6 +31,10 @@ const shown_as = (table) => (state) => {
 	return { label, kind, means };
 };
 export const target_state = shown_as(TARGETS);
+/* Providers whose last request failed, of /now or /status. */
+export const failing_of = (got) => new Set((got.providers ?? []).filter((p) => p.failing).map((p) => p.provider));
+/* The state of a target that receives requests is the one of its provider. */
+export const state_of = (t, failing) => (t.state === 'closed' && failing.has(t.target.split('/')[0]) ? 'failing' : t.state);
 export const degraded_state = shown_as(DEGRADED);
 export const tool_state = shown_as(TOOLS);
 export const failure_cause = (cause) => CAUSES[cause] ?? plain_words(cause);

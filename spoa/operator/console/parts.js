@@ -15,6 +15,21 @@ export function failed(error, again) {
 		again && h('button', { type: 'button', onclick: again }, 'Try again'));
 }
 
+/* Where the focus is in a place that is about to be filled anew. Returns a function that sets the focus there again: on
+ * the element with the same id, in the row with the same first cell, with the same text or at the same position. */
+function kept_focus(place) {
+	const reachable = () => [...place.querySelectorAll('a[href], button, input, select, summary, textarea')];
+	const row = (e) => e.closest('tr')?.cells[0].textContent;
+	const here = document.activeElement, at = reachable().indexOf(here), was = row(here);
+	const alike = (
+		e,
+	) => (here.id ? e.id === here.id : was ? e.tagName === here.tagName && row(e) === was : e.textContent === here.textContent);
+	return () => {
+		const all = at < 0 ? [] : reachable();
+		(all.find(alike) ?? all[Math.min(at, all.length - 1)])?.focus();
+	};
+}
+
 /* Fills a place with what load() brings: "Loading…" until then, the error and a button if it fails. What was
  * there before stays, dimmed, while it loads again. */
 export async function fill(place, page, load, show) {
@@ -25,7 +40,10 @@ export async function fill(place, page, load, show) {
 	place.setAttribute('aria-busy', 'true');
 	try {
 		const got = await load();
-		if (!page.signal.aborted) empty(place, show(got));
+		if (page.signal.aborted) return;
+		const focus = kept_focus(place);
+		empty(place, show(got));
+		focus();
 	} catch (e) {
 		if (e.name === 'AbortError' || page.signal.aborted) return;
 		empty(place, failed(e, () => fill(place, page, load, show)));
@@ -55,21 +73,26 @@ export function facts(rows) {
 
 const KINDS = { permit: 'good', observed: 'dim', redact: 'edit', deny: 'bad', complete: 'good', up: 'good', open: 'bad' };
 
+/* The color of a decision, in badges, bars and charts. */
+export const decision_kind = (word) => KINDS[word] ?? 'dim';
+
 /* A word with a color. The word alone carries the meaning. */
 export const badge = (word,
-	kind = KINDS[word] ?? 'dim') => (word === undefined || word === null || word === '' ? null : h('span', { class: `badge ${kind}` }, word));
+	kind = decision_kind(word)) => (word === undefined || word === null || word === '' ? null : h('span', { class: `badge ${kind}` }, word));
 
 /* The mark of a state of labels.js: a dot and a word. */
 export const mark = ({ label, kind }) => h('span', { class: `mark ${kind}` }, h('span', { class: 'dot', 'aria-hidden': 'true' }), label);
 export const marked_state = (state) => [mark(state), state.means && [' ', h('small', {}, state.means)]];
 
+/* A bar of a share in percent, for the eye: the number stands beside it. */
+export const share_bar = (percent, kind) =>
+	h('span', { class: 'bar', 'aria-hidden': 'true' }, place(h('span', { class: kind }), { width: `${Math.min(100, percent)}%` }));
+
 /* How much of a whole is used, as a bar and a number. */
 export function bar(used, of, text) {
 	const share = of ? Math.min(100, Math.floor((100 * used) / of)) : 100;
 	const kind = share >= 95 ? 'bad' : share >= 80 ? 'edit' : 'good';
-	return h('span', { class: 'gone' },
-		h('span', { class: 'bar', 'aria-hidden': 'true' }, place(h('span', { class: kind }), { width: `${share}%` })),
-		h('span', { class: `share ${kind}` }, text ?? `${share} %`));
+	return h('span', { class: 'gone' }, share_bar(share, kind), h('span', { class: `share ${kind}` }, text ?? `${share} %`));
 }
 
 /* What was decided, with the status of a denial. How it ended is another matter: the provider's refusal of what was
@@ -126,6 +149,16 @@ export function field({ name, label, value = '', type = 'text', options, placeho
 	return h('div', { class: 'field' }, h('label', { for: id }, label), input,
 		list && h('datalist', { id: `${id}-list` }, list.map((o) => h('option', { value: o }))),
 		hint && h('small', { id: `${id}-hint` }, hint));
+}
+
+/* A filter above a list: each change shows the view anew. */
+export function filter_form(page, label, ...fields) {
+	const apply = () => page.go(page.view.name, { ...page.kept, ...form_values(form) });
+	const form = h('form', { class: 'fields', 'aria-label': label, onchange: apply, onsubmit: (e) => {
+		e.preventDefault();
+		apply();
+	} }, fields);
+	return form;
 }
 
 /* What a form holds; names that occur twice are lists, what is empty is left out. */

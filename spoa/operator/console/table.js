@@ -1,24 +1,29 @@
 // Lists as tables. The server pages a list and orders it. A column without a server order sorts the rows that are here.
 // Arrows or j and k move between rows, Enter opens; at phone width a row is a card.
 import { add, h } from './dom.js';
-import { settings } from './format.js';
-import { heading, save } from './parts.js';
+import { count, settings } from './format.js';
+import { heading, save, share_bar } from './parts.js';
 
 /* columns: [{ title, cell(row): text, nodes or null, number: true, sort: the server's name of this order,
- *   wide: true (may break anywhere), keep: true (one line) }]; href(row): where Enter leads.
+ *   wide: true (may break anywhere), keep: true (one line), optional: true (left out where no row has it),
+ *   extra: true (shown only if the reader chooses the column) }]; href(row): where Enter leads.
  * sort: the order in force ("cost", or "-cost" downwards); on_sort(order): asks the server; without on_sort each
- * column sorts here. caption: for screen readers and above the table. fixed: no options, rows are added later. */
-export function table({ caption, columns, rows, href, sort, on_sort, empty, fixed }) {
+ * column sorts here. caption: for screen readers and above the table. fixed: no options, rows are added later.
+ * ordered: a page of a list in the server's one order, so that no column sorts. part: a page of a longer list; a column
+ * sorts the rows of the page, and the caption mentions it. */
+export function table({ caption, columns, rows, href, sort, on_sort, empty, fixed, ordered, part }) {
 	if (!rows.length) return h('p', { class: 'state' }, empty ?? 'No rows.');
+	columns = columns.filter((c) => c && (!c.optional || rows.some((r) => !is_empty(c.cell(r)))));
 	const body = h('tbody', { role: 'rowgroup' }, rows.map((r) => table_row(columns, r, href)));
 	const heads = columns.map((c, at) => {
 		const sorted = c.sort && sort ? (sort === c.sort ? 'ascending' : sort === `-${c.sort}` ? 'descending' : null) : null;
 		const head = h('th', { scope: 'col', role: 'columnheader', class: c.number && 'number', 'aria-sort': sorted });
 		const order = on_sort
 			? c.sort && (() => on_sort(sorted === 'descending' ? c.sort : `-${c.sort}`))
-			: !fixed && rows.length > 1 && (() => sort_here(body, head, at));
+			: !fixed && !ordered && rows.length > 1 && (() => sort_here(body, head, at));
 		return add(head, order ? h('button', { type: 'button', class: 'sort', onclick: order }, heading(c.title)) : heading(c.title));
 	});
+	if (part) caption = `${caption}. A column sorts the rows of this page`;
 	const list = h('table', { role: 'table', class: 'list', onkeydown: keys }, h('caption', {}, caption),
 		h('thead', { role: 'rowgroup' }, h('tr', { role: 'row' }, heads)), body);
 	return h('div', { class: 'listed' }, !fixed && options(list, caption, columns), scrolled(caption, list));
@@ -66,7 +71,8 @@ function close_on_escape(e) {
 
 function options(list, caption, columns) {
 	const name = choices_of(columns);
-	const hidden = new Set(settings.get(name, '').split(',').filter(Boolean).map(Number));
+	const extra = columns.flatMap((c, i) => (c.extra ? [i] : [])).join();
+	const hidden = new Set(settings.get(name, extra).split(',').filter(Boolean).map(Number));
 	const boxes = columns.map((c, i) => {
 		const box = h('input', { type: 'checkbox', onchange: () => {
 			if (box.checked) hidden.delete(i);
@@ -105,6 +111,11 @@ function scrolled(label, element) {
 	return box;
 }
 
+/* Whether a cell has nothing to show. */
+const is_empty = (
+	shown,
+) => (Array.isArray(shown) ? shown.every(is_empty) : shown === null || shown === undefined || shown === '' || shown === false);
+
 export function table_row(columns, r, href) {
 	const to = href?.(r);
 	return h('tr', { role: 'row', tabindex: to ? null : '-1' }, columns.map((c, i) => {
@@ -112,7 +123,7 @@ export function table_row(columns, r, href) {
 		return h('td', { role: 'cell', class: [c.number && 'number', c.wide && 'wide', c.keep && 'keep'].filter(Boolean).join(' ') || null,
 			'data-title': heading(c.title) }, to && i === 0
 			? h('a', { class: 'open', href: to }, shown)
-			: shown === null || shown === undefined || shown === ''
+			: is_empty(shown)
 			? null
 			: h('div', {}, shown));
 	}));
@@ -157,17 +168,27 @@ export function pager(page, { next, shown, total, name = 'after' }) {
 		!next && shown !== undefined && h('span', { class: 'dim' }, 'End of the list'));
 }
 
-/* Two columns: what, and how many, with a bar of its share. */
+/* A list that is here as a whole, a hundred rows at a time. The first row that is shown is in the URL, as `name`. */
+const PAGE = 100;
+export function paged_table(page, name, { rows, caption, ...rest }) {
+	if (rows.length <= PAGE) return table({ rows, caption, ...rest });
+	const from = Math.max(0, Math.min(Number(page.state[name]) || 0, rows.length - 1)), to = Math.min(from + PAGE, rows.length);
+	const step = (text, at) => h('button', { type: 'button', onclick: () => page.set({ [name]: at > 0 ? String(at) : null }) }, text);
+	return [
+		table({ rows: rows.slice(from, to), caption: `${caption}: ${count(from + 1)} to ${count(to)} of ${count(rows.length)}`, part: true,
+			...rest }),
+		h('nav', { class: 'pager', 'aria-label': `Pages: ${caption}` }, from > 0 && step('Previous page', from - PAGE),
+			to < rows.length && step('Next page', to)),
+	];
+}
+
+/* A row per name: how many, with a bar of its share of the most. Decisions have their color. */
 export function shares(caption, rows, { href, format = String } = {}) {
 	const most = Math.max(1, ...rows.map((r) => r.count));
-	const bar = (r) => {
-		const m = h('meter', { min: '0', max: String(most), value: null, 'aria-hidden': 'true' });
-		m.value = r.count;
-		return m;
-	};
+	const share = (r) => share_bar((100 * r.count) / most, r.kind);
 	return table({ caption, rows, href, columns: [
 		{ title: 'name', cell: (r) => r.value, wide: true },
 		{ title: 'count', number: true, cell: (r) => add(h('span', {}), format(r.count)) },
-		{ title: 'share', cell: bar },
+		{ title: 'share', cell: share },
 	] });
 }

@@ -2,6 +2,14 @@
 import { href } from './router.js';
 
 export const ranges = [['1h', 'Last hour'], ['24h', 'Last 24 hours'], ['7d', 'Last 7 days'], ['90d', 'Last 90 days']];
+/* What the head offers: the ranges, and the time of the URL if that is another. */
+export function head_ranges({ since, until, at, between }) {
+	const other = at ?? between ?? since;
+	if (!other || (!until && ranges.some(([name]) => name === other))) return ranges;
+	return [[String(other), other === 'all' ? 'All time' : `${at || between ? 'At' : 'Since'} ${String(other).slice(0, 24)}`], ...ranges];
+}
+/* What a choice in the head replaces. */
+export const of_time = { since: null, until: null, at: null, between: null, after: null };
 export const range_of = (state) => (ranges.some(([name]) => name === state.range) ? state.range : '24h');
 
 export const load_trends = (page, by) => page.get('/trends', { by, range: page.range });

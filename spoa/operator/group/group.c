@@ -90,31 +90,15 @@ put_other(struct span node, const json_t *o, const json_t *self, struct buf *out
 	json_put_close(out, '}');
 }
 
-bool
-group_ask(struct group *g, int argc, const char **argv, const size_t *lens, redisReply **r)
-{
-	const char *del[] = { "DEL", argv[1] };
-	char why[TURNS_WHY];
-	bool wrong;
-
-	*r = turns_try(&g->turns, argc, argv, lens, why, &wrong);
-	if (!*r && wrong) /* the next turn begins the key again */
-		freeReplyObject(turns_try(&g->turns, 2, del, NULL, why, &wrong));
-	if (!*r)
-		turns_lost(&g->turns, why);
-	return *r != NULL;
-}
-
 static bool
 read_group_time(struct group *g, int64_t *now_s)
 {
 	const char *argv[] = { "TIME", "" };
 	uint64_t second = 0;
-	redisReply *got;
+	reply_auto_t *r = turns_ask(&g->turns, 1, argv, NULL);
 
-	if (!group_ask(g, 1, argv, NULL, &got))
+	if (!r)
 		return false;
-	reply_auto_t *r = got;
 	bool ok = r->type == REDIS_REPLY_ARRAY && r->elements == 2 && r->element[0]->str &&
 		  span_u64(span_of(r->element[0]->str, r->element[0]->len), &second) == 0 &&
 		  second < INT64_MAX;
@@ -130,12 +114,9 @@ remove_member(struct group *g, struct span node)
 {
 	const char *argv[] = { "HDEL", GROUP_KEY, node.p };
 	const size_t lens[] = { 4, sizeof(GROUP_KEY) - 1, node.n };
-	redisReply *got;
-	bool ok = group_ask(g, 3, argv, lens, &got);
+	reply_auto_t *r = turns_ask(&g->turns, 3, argv, lens);
 
-	if (ok)
-		freeReplyObject(got);
-	return ok;
+	return r != NULL;
 }
 
 /* Returns true if the field belongs to the other instance of this daemon. */
@@ -179,15 +160,14 @@ read_group(struct group *g, const json_t *self, int64_t now_s, struct buf *out)
 {
 	const char *count[] = { "HLEN", GROUP_KEY }, *all[] = { "HGETALL", GROUP_KEY },
 		   *del[] = { "DEL", GROUP_KEY };
-	redisReply *got;
+	reply_auto_t *n = turns_ask(&g->turns, 2, count, NULL);
 
-	if (!group_ask(g, 2, count, NULL, &got))
+	if (!n)
 		return false;
-	bool too_many = got->type != REDIS_REPLY_INTEGER || got->integer > MEMBERS_MAX;
-	freeReplyObject(got);
-	if (!group_ask(g, 2, too_many ? del : all, NULL, &got))
+	bool too_many = n->type != REDIS_REPLY_INTEGER || n->integer > MEMBERS_MAX;
+	reply_auto_t *r = turns_ask(&g->turns, 2, too_many ? del : all, NULL);
+	if (!r)
 		return false;
-	reply_auto_t *r = got;
 	if (too_many || r->type != REDIS_REPLY_ARRAY) {
 		buf_str(out, "[]");
 		return true;
@@ -200,12 +180,9 @@ write_self(struct group *g, struct span self)
 {
 	const char *argv[] = { "HSET", GROUP_KEY, g->node, self.p };
 	const size_t lens[] = { 4, sizeof(GROUP_KEY) - 1, strlen(g->node), self.n };
-	redisReply *got;
-	bool ok = group_ask(g, 4, argv, lens, &got);
+	reply_auto_t *r = turns_ask(&g->turns, 4, argv, lens);
 
-	if (ok)
-		freeReplyObject(got);
-	return ok;
+	return r != NULL;
 }
 
 /* Writes the own field, or removes it if `self` is NULL: this instance does not decide. */

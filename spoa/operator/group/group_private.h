@@ -16,8 +16,4 @@ struct group {
 	struct group_trends *trends; /* NULL: no samples are taken */
 };
 
-/* Sends a command, of which argv[1] is the key, and returns its reply in *r. False: Redis is away, which was logged. A key
- * of another type is removed, and counts as away. */
-bool group_ask(struct group *g, int argc, const char **argv, const size_t *lens, redisReply **r);
-
 #endif

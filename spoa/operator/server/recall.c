@@ -185,6 +185,7 @@ recall_read(struct recall **out, struct startpoints_from *from, const struct con
 				"they are not counted again, and what is held ends by itself"));
 	if (err < 0 || r->found.norphans == 0) {
 		quota_recall_free(&r->found);
+		TAG_CLEAR(recall, r);
 		free(r);
 		return err;
 	}
@@ -230,6 +231,7 @@ on_worker(struct mail *m, void *worker UNUSED)
 		quota_recall_settle(gate_quota(r->worker->gate), o, r->shares, now);
 	}
 	quota_recall_free(&r->found);
+	TAG_CLEAR(recall, r);
 	free(r);
 }
 

@@ -8,17 +8,14 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/resource.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "base/attr.h"
 #include "base/clock.h"
 #include "base/err.h"
+#include "base/json_put.h"
 #include "base/log.h"
-#include "base/pool.h"
 #include "base/scoped.h"
 #include "base/stops.h"
 #include "base/timer.h"
@@ -61,7 +58,7 @@ keep_fail(struct keep *k, const char *what, const char *segment, int err, const 
 bool
 keep_stopped(const struct keep *k)
 {
-	return atomic_load(&k->stopping);
+	return service_stopping(&k->service);
 }
 
 /* ---- records ---- */
@@ -122,10 +119,10 @@ keep_put_one(struct keep *k, const char *name, const unsigned char *want, struct
 	SCOPED_FD(fd, files_open(k->keepfd, name, why));
 	if (fd < 0)
 		return fd;
-	int err = files_hash(fd, &k->stopping, hash, &bytes, why);
+	int err = files_hash(fd, &k->service.stopping, hash, &bytes, why);
 	if (!err && want && memcmp(hash, want, sizeof(hash)) != 0)
 		err = why_err(why, ERR_AUTH, "%s: changed since it was compressed", name);
-	return err ? err : archive_put(&k->archive, name, fd, hash, &k->stopping, why);
+	return err ? err : archive_put(&k->archive, name, fd, hash, &k->service.stopping, why);
 }
 
 /* The tree's hashes of its records: who lost JOURNAL.tree has them from there. */
@@ -136,13 +133,13 @@ put_hashes(struct keep *k, const struct manifest *m, struct buf *why)
 	unsigned char hash[SHA256_BYTES];
 	uint64_t bytes;
 
-	SCOPED_FD(fd, pack_hashes(k->keepfd, m, &k->stopping, why));
+	SCOPED_FD(fd, pack_hashes(k->keepfd, m, &k->service.stopping, why));
 	if (fd < 0)
 		return fd;
 	manifest_hashes_name(m->segment, name);
-	int err = files_hash(fd, &k->stopping, hash, &bytes, why);
+	int err = files_hash(fd, &k->service.stopping, hash, &bytes, why);
 	if (!err)
-		err = archive_put(&k->archive, name, fd, hash, &k->stopping, why);
+		err = archive_put(&k->archive, name, fd, hash, &k->service.stopping, why);
 	replace_drop(k->keepfd, name);
 	return err;
 }
@@ -163,9 +160,9 @@ put_keys(struct keep *k, struct buf *why)
 	if (fd < 0)
 		return why_err(why, ERR_IO, "%s: %s", path, strerror(errno));
 	manifest_keys_name(k->cfg->node, name);
-	int err = files_hash(fd, &k->stopping, hash, &bytes, why);
+	int err = files_hash(fd, &k->service.stopping, hash, &bytes, why);
 	if (!err && memcmp(hash, k->keys_put, sizeof(hash)) != 0)
-		err = archive_put(&k->archive, name, fd, hash, &k->stopping, why);
+		err = archive_put(&k->archive, name, fd, hash, &k->service.stopping, why);
 	if (!err)
 		memcpy(k->keys_put, hash, sizeof(hash));
 	return err;
@@ -189,9 +186,9 @@ put_latest(struct keep *k, const struct journal_list *l, size_t closed)
 	manifest_names(l->seg[closed - 1].name, manifest, packed);
 	manifest_latest_name(k->cfg->node, name);
 	SCOPED_FD(fd, files_open(k->keepfd, manifest, &why));
-	int err = fd < 0 ? fd : files_hash(fd, &k->stopping, hash, &bytes, &why);
+	int err = fd < 0 ? fd : files_hash(fd, &k->service.stopping, hash, &bytes, &why);
 	if (!err)
-		err = archive_put(&k->archive, name, fd, hash, &k->stopping, &why);
+		err = archive_put(&k->archive, name, fd, hash, &k->service.stopping, &why);
 	stop_at("archive-latest");
 	if (err)
 		keep_archive_came(k, name, bytes, err, &why);
@@ -310,7 +307,7 @@ compress(struct keep *k, const char *name, bool plain, struct manifest *m, struc
 	int err = exists(k->keepfd, mark, NULL) ? files_remove(k->keepfd, mark, why) : 0;
 	if (!err)
 		err = pack_segment(k->journalfd, k->keepfd, name,
-			k->before.first ? &k->before : NULL, &k->stopping, m, why);
+			k->before.first ? &k->before : NULL, &k->service.stopping, m, why);
 	if (err)
 		return err;
 	metric_inc(k->metrics, M_KEEP_PACKED);
@@ -324,7 +321,7 @@ compress(struct keep *k, const char *name, bool plain, struct manifest *m, struc
 static int
 compare_packed(struct keep *k, const char *name, struct manifest *m, struct buf *why)
 {
-	int err = pack_compare(k->journalfd, k->keepfd, m, &k->stopping, why);
+	int err = pack_compare(k->journalfd, k->keepfd, m, &k->service.stopping, why);
 
 	if (err != ERR_AUTH)
 		return err;
@@ -384,9 +381,7 @@ alarm_size(struct keep *k, uint64_t bytes)
 {
 	k->now.below_six_months = true;
 	SCOPED_BUF(fields, 1024);
-	buf_printf(&fields,
-		"\"type\":\"alarm\",\"how\":\"retention_size\",\"bytes\":%" PRIu64
-		",\"size\":%" PRIu64,
+	json_put_form(&fields, "'type':'alarm','how':'retention_size','bytes':%u,'size':%u",
 		bytes, k->cfg->retention_size);
 	if (alarm_once(k, ALARM_SIZE, &fields))
 		log_event(LOG_WARN, "retention.size", LI("bytes", bytes),
@@ -406,10 +401,9 @@ alarm_clock(struct keep *k, int64_t believed_s)
 		"%.64s.clock of JOURNAL" JOURNAL_KEEP_SUFFIX,
 		believed, k->cfg->node);
 	SCOPED_BUF(fields, 1024);
-	buf_printf(&fields,
-		"\"type\":\"alarm\",\"how\":\"retention_clock\",\"clock\":\"%s\","
-		"\"believed\":\"%s\"",
-		is, believed);
+	json_put_form(&fields,
+		"'type':'alarm','how':'retention_clock','clock':%s,'believed':%s", is,
+		believed);
 	if (alarm_once(k, ALARM_CLOCK, &fields))
 		log_event(
 			LOG_WARN, "retention.clock", LS("clock", is), LS("believed", believed));
@@ -439,7 +433,7 @@ may_go(struct keep *k, const struct manifest *m)
 	}
 	manifest_names(m->segment, manifest, packed);
 	SCOPED_BUF(why, 4096);
-	int err = archive_check(&k->archive, packed, m->packed_sha256, &k->stopping, &why);
+	int err = archive_check(&k->archive, packed, m->packed_sha256, &k->service.stopping, &why);
 	if (err) {
 		keep_hold(k, m->segment, "the archive does not have it any more");
 		keep_fail(k, "trim", m->segment, err, &why);
@@ -628,26 +622,15 @@ keep_turn(struct keep *k)
 	journal_list_free(&l);
 }
 
-static void *
-archive_keep_run(void *arg)
+static uint64_t
+keep_service_turn(void *arg)
 {
-	enum { WHO_THREAD = 1, CLASS_IDLE = 3 << 13 };
 	struct keep *k = arg;
 
-	setpriority(PRIO_PROCESS, (id_t)gettid(), 19);
-	syscall(SYS_ioprio_set, WHO_THREAD, 0, CLASS_IDLE);
-	while (!keep_stopped(k)) {
-		keep_turn(k);
-		pthread_mutex_lock(&k->lock);
-		k->told = k->now;
-		pthread_mutex_unlock(&k->lock);
-		struct timespec at =
-			clock_timespec(clock_mono_us() + k->cfg->retention_every_us);
-		while (!keep_stopped(k) && sem_clockwait(&k->wake, CLOCK_MONOTONIC, &at) < 0 &&
-			errno == EINTR)
-			;
-	}
-	return NULL;
+	keep_turn(k);
+	SCOPED_LOCK(&k->lock);
+	k->told = k->now;
+	return clock_mono_us() + k->cfg->retention_every_us;
 }
 
 static void
@@ -659,7 +642,6 @@ keep_destroy(struct keep **kp)
 		close(k->journalfd);
 	if (k->keepfd >= 0)
 		close(k->keepfd);
-	sem_destroy(&k->wake);
 	pthread_mutex_destroy(&k->lock);
 	free(k);
 	*kp = NULL;
@@ -697,12 +679,13 @@ keep_start(const struct config *cfg, struct audit *a, struct metrics *m, struct 
 	k->metrics = m;
 	k->archive = archive_of(cfg);
 	k->journalfd = k->keepfd = -1;
-	sem_init(&k->wake, 0, 0);
 	pthread_mutex_init(&k->lock, NULL);
 	int err = keep_wrong(cfg) ? ERR_SYNTAX : 0;
 	if (err)
 		buf_printf(why, "retention.archive: %s", keep_wrong(cfg));
-	if (!err && (err = thread_start(&k->thread, "tg-keep", archive_keep_run, k)))
+	const struct service_options o = { .name = "tg-keep", .turn = keep_service_turn, .arg = k,
+		.nice = 19, .idle_disk = true };
+	if (!err && (err = service_start(&k->service, &o)))
 		buf_str(why, err_str(err));
 	if (err)
 		keep_destroy(&k);
@@ -716,8 +699,6 @@ keep_stop(struct keep **kp)
 
 	if (!k)
 		return;
-	atomic_store(&k->stopping, true);
-	sem_post(&k->wake);
-	pthread_join(k->thread, NULL);
+	service_stop(&k->service);
 	keep_destroy(kp);
 }

@@ -28,9 +28,9 @@ archive_policy(struct keep *k, int dirfd, const char *name)
 		return;
 	SCOPED_BUF(why, 4096);
 	SCOPED_FD(fd, files_open(dirfd, name, &why));
-	int err = fd < 0 ? fd : files_hash(fd, &k->stopping, hash, &bytes, &why);
+	int err = fd < 0 ? fd : files_hash(fd, &k->service.stopping, hash, &bytes, &why);
 	if (!err)
-		err = archive_put(&k->archive, name, fd, hash, &k->stopping, &why);
+		err = archive_put(&k->archive, name, fd, hash, &k->service.stopping, &why);
 	if (!err)
 		err = keep_mark(k, name, &why);
 	keep_archive_came(k, name, bytes, err, &why);

@@ -4,8 +4,8 @@
 #define RECORD_ARCHIVE_KEEP_PRIVATE_H
 
 #include <pthread.h>
-#include <semaphore.h>
 
+#include "base/service.h"
 #include "record/archive/archive.h"
 #include "record/archive/believe.h"
 #include "record/archive/keep.h"
@@ -16,9 +16,7 @@ struct keep {
 	struct audit *audit;
 	struct metrics *metrics;
 	struct archive_options archive; /* place NULL: none */
-	pthread_t thread;
-	sem_t wake;
-	atomic_bool stopping;
+	struct service service;
 	pthread_mutex_t lock; /* guards `told` */
 	struct keep_state told;
 

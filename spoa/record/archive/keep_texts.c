@@ -84,7 +84,7 @@ survey_texts(struct keep *k, int fd, const struct texts_found *is, struct texts_
 	memcpy(out->name, is->name, sizeof(out->name));
 	snprintf(out->node, sizeof(out->node), "%s", k->cfg->node);
 	texts_file_times(out, is->end_s);
-	return fd < 0 ? fd : files_hash(fd, &k->stopping, out->sha256, &out->bytes, why);
+	return fd < 0 ? fd : files_hash(fd, &k->service.stopping, out->sha256, &out->bytes, why);
 }
 
 /* The file, what is said of it, then the mark. */
@@ -97,7 +97,7 @@ archive_texts(struct keep *k, int dirfd, const struct texts_found *is, struct bu
 	SCOPED_FD(fd, files_open(dirfd, is->name, why));
 	int err = survey_texts(k, fd, is, &f, why);
 	if (!err)
-		err = archive_put(&k->archive, f.name, fd, f.sha256, &k->stopping, why);
+		err = archive_put(&k->archive, f.name, fd, f.sha256, &k->service.stopping, why);
 	stop_at("archive-texts");
 	SCOPED_BUF(text, TEXTS_FILE_BYTES);
 	texts_file_write(&f, &text);
@@ -120,7 +120,7 @@ texts_may_go(struct keep *k, const struct texts_file *f)
 		return false;
 	}
 	SCOPED_BUF(why, 4096);
-	int err = archive_check(&k->archive, f->name, f->sha256, &k->stopping, &why);
+	int err = archive_check(&k->archive, f->name, f->sha256, &k->service.stopping, &why);
 	if (err) {
 		keep_hold(k, f->name, "the archive does not have it as it is");
 		keep_fail(k, "trim", f->name, err, &why);

@@ -8,6 +8,7 @@
 #include "base/ascii.h"
 #include "base/codec/json_text.h"
 #include "base/err.h"
+#include "base/fnv.h"
 #include "record/audit/record_fields.h"
 #include "record/journal/chain.h"
 #include "record/journal/line.h"
@@ -340,10 +341,8 @@ uint64_t
 record_term_hash(enum record_term t, struct span v)
 {
 	pthread_once(&once, make_tree);
-	uint64_t h = seeds[t] * 1099511628211u;
+	uint64_t h = fnv64_bytes(fnv64_step(seeds[t], 0), v.p, v.n);
 
-	for (size_t i = 0; i < v.n; i++)
-		h = (h ^ (unsigned char)v.p[i]) * 1099511628211u;
 	/* FNV's upper bits are poor for short texts, and the index looks by them. */
 	h ^= h >> 32;
 	h *= 0xd6e8feb86659fd93u;

@@ -3,20 +3,20 @@
  */
 #include "record/audit/tree.h"
 
-#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 
 #include "base/clock.h"
 #include "base/err.h"
+#include "base/json_put.h"
 #include "base/log.h"
-#include "base/pool.h"
 #include "base/scoped.h"
 #include "record/audit/keys.h"
 #include "record/audit/tree_private.h"
 #include "record/proof/range.h"
 
 #define STOP_US 2000000
+#define NICE	10
 
 struct tree_pace tree_pace = { 800000, 10000000, true };
 
@@ -44,7 +44,6 @@ tree_new(const struct config *cfg, struct metrics *m, struct buf *why)
 	buf_init(&t->note, NOTE_MAX);
 	buf_init(&t->why, 4096);
 	pthread_mutex_init(&t->lock, NULL);
-	sem_init(&t->wake, 0, 0);
 	for (unsigned i = 0; i < TILES_LEVELS; i++)
 		t->tiles.fd[i] = -1;
 	return t;
@@ -68,21 +67,23 @@ void
 tree_boot(const struct tree *t, struct buf *out)
 {
 	if (!t->known) {
-		buf_str(out, ",\"tree\":null");
+		json_put_null(out, "tree");
 		return;
 	}
-	buf_printf(out, ",\"tree\":{\"size\":%" PRIu64 ",", t->range.n);
+	json_put_form(out, "'tree':{'size':%u", t->range.n);
 	range_write(out, &t->range);
-	buf_putc(out, '}');
+	json_put_close(out, '}');
 }
 
 int
 tree_start(struct tree *t)
 {
-	int err = thread_start(&t->thread, "tg-tree", tree_files, t);
+	/* tg-tree gives way to the threads that answer requests. */
+	const struct service_options o = {
+		.name = "tg-tree", .turn = tree_turn, .last = tree_pass, .arg = t, .nice = NICE
+	};
 
-	t->started = err == 0;
-	return err;
+	return service_start(&t->service, &o);
 }
 
 /* ---- checkpoints ---- */
@@ -110,7 +111,7 @@ tree_checkpoint(struct tree *t, struct audit_keys *keys, struct buf *fields)
 {
 	struct merkle_hash root;
 
-	t->commit.n = 0;
+	INVARIANT(t->commit.n == 0); /* the last one ended by tree_commit() or tree_failed() */
 	t->commit.since_us = 0;
 	t->commit.checkpoint = false;
 	if (!keys || clock_mono_us() < tree_due_us(t))
@@ -124,13 +125,11 @@ tree_checkpoint(struct tree *t, struct audit_keys *keys, struct buf *fields)
 	audit_keys_note(keys, &t->made, buf_view(&text), span_str(t->origin), clock_wall_ns());
 	t->made_size = t->range.n;
 	buf_clear(fields);
-	buf_str(fields, "\"type\":\"checkpoint\",\"origin\":");
-	buf_json_str(fields, span_str(t->origin));
-	buf_printf(fields, ",\"size\":%" PRIu64 ",\"root\":\"", t->range.n);
+	json_put_form(fields, "'type':'checkpoint','origin':%t,'size':%u,'root':'",
+		span_str(t->origin), t->range.n);
 	buf_hex(fields, root.b, sizeof(root.b));
-	buf_str(fields, "\",\"note\":");
-	buf_json_str(fields, buf_view(&t->made));
-	buf_putc(fields, ',');
+	buf_putc(fields, '"');
+	json_put_text(fields, "note", buf_view(&t->made));
 	range_write(fields, &t->range);
 	t->commit.checkpoint =
 		!buf_failed(fields) && !buf_failed(&t->made) && !buf_failed(&text);
@@ -161,9 +160,12 @@ tree_failed(struct tree *t)
 static uint64_t
 ring_used(struct tree *t)
 {
-	return t->known ? atomic_load_explicit(&t->head, memory_order_relaxed) -
-				  atomic_load_explicit(&t->tail, memory_order_acquire)
-			: 0;
+	if (!t->known)
+		return 0;
+	uint64_t head = atomic_load_explicit(&t->head, memory_order_relaxed),
+		 tail = atomic_load_explicit(&t->tail, memory_order_acquire);
+	INVARIANT(tail <= head && head - tail <= CAP_TREE_LEAVES);
+	return head - tail;
 }
 
 /* While the range is not known the last leaves are kept by their index; afterwards they go to
@@ -190,6 +192,7 @@ take_built(struct tree *t)
 	t->have_built = false;
 	if (r.n > t->seq || r.n < t->first_kept || t->seq - r.n > CAP_TREE_LEAVES)
 		return;
+	INVARIANT(!t->known);
 	while (r.n < t->seq)
 		merkle_append(&r, &t->ring[r.n % CAP_TREE_LEAVES].hash);
 	t->range = r;
@@ -226,6 +229,7 @@ tree_commit(struct tree *t, const char *segment, uint64_t bytes, uint64_t seq)
 	struct merkle_hash leaf;
 	bool was_half = ring_used(t) >= CAP_TREE_LEAVES / 2;
 
+	INVARIANT(t->commit.n > 0 && seq > t->seq);
 	for (size_t i = 0; i < t->commit.n; i++) {
 		merkle_leaf(t->commit.record[i].b, &leaf);
 		if (t->known)
@@ -251,7 +255,7 @@ tree_commit(struct tree *t, const char *segment, uint64_t bytes, uint64_t seq)
 	t->end_waits = true;
 	hand_over(t);
 	if (t->commit.checkpoint || (!was_half && ring_used(t) >= CAP_TREE_LEAVES / 2))
-		sem_post(&t->wake);
+		service_wake(&t->service);
 	t->commit.n = 0;
 	t->commit.checkpoint = false;
 }
@@ -306,19 +310,15 @@ tree_stop(struct tree **tp)
 
 	if (!t)
 		return;
-	if (t->started) {
-		if (t->end_waits)
-			hand_over(t);
-		atomic_store(&t->stop_us, clock_mono_us() + STOP_US);
-		sem_post(&t->wake);
-		pthread_join(t->thread, NULL);
-	}
+	if (service_runs(&t->service) && t->end_waits)
+		hand_over(t);
+	atomic_store(&t->stop_us, clock_mono_us() + STOP_US);
+	service_stop(&t->service);
 	follow_close(&t->follow);
 	tiles_close(&t->tiles);
 	buf_free(&t->made);
 	buf_free(&t->note);
 	buf_free(&t->why);
-	sem_destroy(&t->wake);
 	pthread_mutex_destroy(&t->lock);
 	free(t->ring);
 	free(t);

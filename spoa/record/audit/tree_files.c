@@ -2,10 +2,6 @@
  * audit thread, and reads what it was not given, or what is wrong in the files, from the
  * journal's lines. Where it cannot it says so, counts it and tries again: nothing waits for it.
  */
-#include <errno.h>
-#include <sys/resource.h>
-#include <time.h>
-#include <unistd.h>
 
 #include "base/clock.h"
 #include "base/err.h"
@@ -19,7 +15,6 @@
 #define AGAIN_MAX_US 640000000 /* and after many: all is looked through each time */
 #define IDLE_US	     1000000
 #define BUILD_US     100000 /* while a range is made that the audit thread waits for */
-#define NICE	     10
 
 static bool
 ending(const struct tree *t)
@@ -47,6 +42,7 @@ struct leaves {
 static int
 flush(struct tree *t, struct leaves *b)
 {
+	INVARIANT(b->n <= BATCH);
 	int err = b->n == 0 ? 0
 		  : b->put  ? tiles_put(&t->tiles, b->first, b->leaf, b->n, &t->why)
 			    : tiles_append(&t->tiles, b->leaf, b->n, &t->why);
@@ -238,6 +234,7 @@ take_ring(struct tree *t)
 	struct leaves b = { .first = t->tiles.n };
 	int err = 0;
 
+	INVARIANT(tail <= head && head - tail <= CAP_TREE_LEAVES);
 	while (!err && tail < head) {
 		const struct tree_leaf *l = &t->ring[tail % CAP_TREE_LEAVES];
 		uint64_t next = b.first + b.n;
@@ -251,6 +248,7 @@ take_ring(struct tree *t)
 		}
 		if (l->index == next)
 			b.leaf[b.n++] = l->hash;
+		INVARIANT(b.n <= BATCH);
 		tail++;
 		if (b.n == BATCH) {
 			err = flush(t, &b);
@@ -290,47 +288,39 @@ work(struct tree *t)
 	return err;
 }
 
-static void
-wait_for_work(struct tree *t)
-{
-	uint64_t us = t->failing ? t->again_us : !atomic_load(&t->ready) ? BUILD_US : IDLE_US;
-	struct timespec at = clock_timespec(clock_mono_us() + us);
-
-	/* While it fails, what it is woken for only queues. */
-	while (!ending(t)) {
-		int r = sem_clockwait(&t->wake, CLOCK_MONOTONIC, &at);
-		if ((r == 0 && !t->failing) || (r < 0 && errno == ETIMEDOUT))
-			return;
-	}
-}
-
-void *
-tree_files(void *arg)
+void
+tree_pass(void *arg)
 {
 	struct tree *t = arg;
 
-	/* Gives way to what answers requests. */
-	setpriority(PRIO_PROCESS, (id_t)gettid(), NICE);
-	for (;;) {
-		bool last = ending(t);
-		pthread_mutex_lock(&t->lock);
-		t->upto = t->end;
-		pthread_mutex_unlock(&t->lock);
-		if (t->upto.name[0]) {
-			int err = work(t);
-			if (err == ERR_CLOSED)
-				err = 0;
-			if (err && !t->failing)
-				count_error(t, "audit.tree_failed", t->tiles.n);
-			buf_clear(&t->why);
-			t->again_us = !t->failing || !t->again_us  ? AGAIN_US
-				      : t->again_us < AGAIN_MAX_US ? 2 * t->again_us
-								   : t->again_us;
-			t->failing = err != 0;
-			atomic_store(&t->stuck, t->failing);
-		}
-		if (last)
-			return NULL;
-		wait_for_work(t);
-	}
+	pthread_mutex_lock(&t->lock);
+	t->upto = t->end;
+	pthread_mutex_unlock(&t->lock);
+	if (!t->upto.name[0])
+		return;
+	int err = work(t);
+	if (err == ERR_CLOSED)
+		err = 0;
+	if (err && !t->failing)
+		count_error(t, "audit.tree_failed", t->tiles.n);
+	buf_clear(&t->why);
+	t->again_us = !t->failing || !t->again_us  ? AGAIN_US
+		      : t->again_us < AGAIN_MAX_US ? 2 * t->again_us
+						   : t->again_us;
+	t->failing = err != 0;
+	atomic_store(&t->stuck, t->failing);
+}
+
+uint64_t
+tree_turn(void *arg)
+{
+	struct tree *t = arg;
+
+	if (t->failing && clock_mono_us() < t->next_us)
+		return t->next_us;
+	tree_pass(t);
+	t->next_us = clock_mono_us() + (t->failing		   ? t->again_us
+					: !atomic_load(&t->ready) ? BUILD_US
+								  : IDLE_US);
+	return t->next_us;
 }

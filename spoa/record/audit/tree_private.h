@@ -4,9 +4,9 @@
 #define RECORD_AUDIT_TREE_PRIVATE_H
 
 #include <pthread.h>
-#include <semaphore.h>
 #include <stdatomic.h>
 
+#include "base/service.h"
 #include "record/audit/tree.h"
 #include "record/proof/note.h"
 #include "record/proof/tiles.h"
@@ -64,17 +64,17 @@ struct tree {
 	_Atomic uint64_t note_us, checkpoint_size, files, records;
 	atomic_bool stuck;
 	_Atomic uint64_t stop_us; /* tg-tree ends, by then at the latest; 0: not yet */
-	sem_t wake;
+	struct service service; /* tg-tree */
 
 	/* owner: tg-tree */
-	bool started, opened;
+	bool opened;
 	struct follow_end upto; /* a copy of `end` */
 	struct tiles tiles;
 	struct follow follow;
 	struct buf why;
 	bool failing;
 	uint64_t again_us; /* then: tried again after so long */
-	pthread_t thread;
+	uint64_t next_us;  /* monotonic µs: when the next pass is; while passes fail, no wake hurries it */
 };
 
 /* The range of all records up to `at`, from the last one that the newest segments hold. False:
@@ -82,7 +82,8 @@ struct tree {
  */
 bool tree_range_find(const char *dir, const char *node, const struct chain *at,
 	const struct startpoint *from, struct merkle_range *out);
-/* tg-tree. */
-void *tree_files(void *arg);
+/* A turn of tg-tree, and one pass over the files: the turn makes one, and so does the end. */
+uint64_t tree_turn(void *arg);
+void tree_pass(void *arg);
 
 #endif

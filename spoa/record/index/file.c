@@ -300,7 +300,7 @@ index_save(const struct index *ix, const char *dir, struct buf *why)
 /* Of an open one whose files are in dir. */
 static int
 make_all(const struct index_segment *s, const char *dir, const struct index_makers *m,
-	unsigned which, const bool *stop, bool check, struct buf *why)
+	unsigned which, const atomic_bool *stop, bool check, struct buf *why)
 {
 	void *making[INDEX_MAKERS] = { NULL };
 	bool some = false;
@@ -324,7 +324,7 @@ make_all(const struct index_segment *s, const char *dir, const struct index_make
 
 int
 index_beside(const char *journal, const struct journal_segment *segment, uint64_t begin,
-	uint64_t bytes, const struct index_makers *m, unsigned which, const bool *stop,
+	uint64_t bytes, const struct index_makers *m, unsigned which, const atomic_bool *stop,
 	bool check, struct buf *why)
 {
 	char dir[4096], end = 0;

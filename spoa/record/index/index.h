@@ -16,6 +16,8 @@
 #ifndef RECORD_INDEX_INDEX_H
 #define RECORD_INDEX_INDEX_H
 
+#include <stdatomic.h>
+
 #include "base/buf.h"
 #include "base/sha256.h"
 #include "base/span.h"
@@ -90,7 +92,7 @@ struct index_facts {
 
 /* Reads all of the segment. NULL with *why. `stop` may be NULL; true: ends with an error. */
 struct index *index_make(const struct index_segment *s, const struct index_terms *t,
-	const bool *stop, struct buf *why);
+	const atomic_bool *stop, struct buf *why);
 /* The index in `dir` (JOURNAL.index). NULL with *why, which is empty where there is none:
  * damaged, of another segment, or of this one before it was changed. */
 struct index *index_open(const char *dir, const struct index_segment *s,
@@ -148,7 +150,7 @@ struct index_makers {
  * silent about what it does. In both cases the file is what was made now. Any thread; `stop` as
  * above. */
 int index_beside(const char *journal, const struct journal_segment *segment, uint64_t begin,
-	uint64_t bytes, const struct index_makers *m, unsigned which, const bool *stop,
+	uint64_t bytes, const struct index_makers *m, unsigned which, const atomic_bool *stop,
 	bool check, struct buf *why);
 /* The file of a segment, or of a part by its name, in `dir`. False: the name is too long. */
 bool index_path(

@@ -68,6 +68,6 @@ bool index_same(struct index *a, struct index *b);
 /* Reads every whole line, up to a NUL byte, and gives it to each of the makings that is not
  * NULL, until each said false. 0, or with *why ERR_IO, ERR_NOMEM, ERR_BAD_STATE: stopped. */
 int index_read_lines(const struct index_segment *s, const struct index_makers *m,
-	void *const making[INDEX_MAKERS], const bool *stop, struct buf *why);
+	void *const making[INDEX_MAKERS], const atomic_bool *stop, struct buf *why);
 
 #endif

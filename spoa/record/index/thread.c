@@ -1,22 +1,18 @@
-/* The daemon's thread: indexes for closed segments, the newest first, when there is nothing
- * else to do. It polls, so that a commit has nobody to tell. */
+/* The daemon's service for indexes: it indexes closed segments, the newest first, when the machine has nothing else to
+ * do. The service polls, so that a commit does not have to wake it. */
 #include <dirent.h>
 #include <fcntl.h>
-#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
-#include <sys/syscall.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "base/caps.h"
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/log.h"
-#include "base/pool.h"
 #include "base/scoped.h"
+#include "base/service.h"
 #include "record/index/index.h"
 
 #define LOOK_S	  10
@@ -29,24 +25,9 @@ struct index_thread {
 	char dir[4096];
 	const struct index_makers *makers;
 	unsigned settled_s;
-	pthread_t thread;
-	pthread_mutex_t lock; /* of this thread and who stops it */
-	pthread_cond_t wake;
-	bool stop;
+	struct service service;
 	bool versions; /* a turn has compared the versions of all files: no other is left */
 };
-
-/* Waits; false: it is to end. */
-static bool
-wait_s(struct index_thread *t, unsigned s)
-{
-	struct timespec until = clock_timespec(clock_mono_us() + s * UINT64_C(1000000));
-
-	SCOPED_LOCK(&t->lock);
-	while (!t->stop && pthread_cond_timedwait(&t->wake, &t->lock, &until) == 0)
-		;
-	return !t->stop;
-}
 
 static bool
 there(const struct index_thread *t, const char *name, const struct index_maker *m)
@@ -78,7 +59,7 @@ is_current(const struct index_thread *t, const char *name, const struct index_ma
 static bool
 stopped(const struct index_thread *t)
 {
-	return __atomic_load_n(&t->stop, __ATOMIC_RELAXED);
+	return service_stopping(&t->service);
 }
 
 /* What has no files yet, or those of another version. `name`: of the segment, or of the part. False: one could not be made.
@@ -94,7 +75,8 @@ make_index(struct index_thread *t, const struct journal_segment *s, const char *
 	SCOPED_BUF(why, 4096);
 	if (!which ||
 		!index_beside(
-			t->journal, s, begin, bytes, t->makers, which, &t->stop, false, &why) ||
+			t->journal, s, begin, bytes, t->makers, which, &t->service.stopping, false,
+			&why) ||
 		stopped(t))
 		return true;
 	log_event(LOG_WARN, "index.failed", LS("segment", name), LSP("why", buf_view(&why)));
@@ -228,17 +210,10 @@ index_turn(struct index_thread *t)
 	return !failed;
 }
 
-static void *
-index_run(void *arg)
+static uint64_t
+index_service_turn(void *arg)
 {
-	struct index_thread *t = arg;
-
-	/* Of this thread alone (Linux); 3 << 13: the disk where nobody else wants it. */
-	setpriority(PRIO_PROCESS, (id_t)syscall(SYS_gettid), 19);
-	syscall(SYS_ioprio_set, 1, 0, 3 << 13);
-	for (unsigned next = LOOK_S; wait_s(t, next);)
-		next = index_turn(t) ? LOOK_S : FAILED_S;
-	return NULL;
+	return clock_mono_us() + (index_turn(arg) ? LOOK_S : FAILED_S) * UINT64_C(1000000);
 }
 
 bool
@@ -254,6 +229,12 @@ struct index_thread *
 index_start(const char *journal, const struct index_makers *m)
 {
 	struct index_thread *t = calloc(1, sizeof(*t));
+	const struct service_options o = { .name = "tg-index",
+		.first_us = clock_mono_us() + LOOK_S * UINT64_C(1000000),
+		.turn = index_service_turn,
+		.arg = t,
+		.nice = 19,
+		.idle_disk = true };
 
 	if (!t)
 		return NULL;
@@ -261,9 +242,7 @@ index_start(const char *journal, const struct index_makers *m)
 	t->makers = m;
 	t->settled_s = SETTLED_S;
 	snprintf(t->dir, sizeof(t->dir), "%s" INDEX_SUFFIX, journal);
-	pthread_mutex_init(&t->lock, NULL);
-	cond_init(&t->wake);
-	if (thread_start(&t->thread, "tg-index", index_run, t) == 0)
+	if (service_start(&t->service, &o) == 0)
 		return t;
 	free(t);
 	return NULL;
@@ -272,17 +251,9 @@ index_start(const char *journal, const struct index_makers *m)
 void
 index_stop(struct index_thread **tp)
 {
-	struct index_thread *t = *tp;
-
-	if (!t)
+	if (!*tp)
 		return;
-	pthread_mutex_lock(&t->lock);
-	__atomic_store_n(&t->stop, true, __ATOMIC_RELAXED);
-	pthread_cond_signal(&t->wake);
-	pthread_mutex_unlock(&t->lock);
-	pthread_join(t->thread, NULL);
-	pthread_cond_destroy(&t->wake);
-	pthread_mutex_destroy(&t->lock);
-	free(t);
+	service_stop(&(*tp)->service);
+	free(*tp);
 	*tp = NULL;
 }

@@ -9,9 +9,9 @@
 #include "base/codec/base64.h"
 #include "base/err.h"
 #include "base/json_put.h"
-#include "base/pool.h"
 #include "base/random.h"
 #include "base/scoped.h"
+#include "base/service.h"
 #include "base/why.h"
 #include "record/seal/private.h"
 
@@ -25,13 +25,11 @@ struct seals {
 	_Atomic uint64_t changes;
 
 	pthread_mutex_t lock; /* what follows */
-	pthread_cond_t wanted;
 	struct auditors to;
 	struct made_seal made[CAP_SEALS_AHEAD];
 	size_t nmade;
-	bool stops;
 
-	pthread_t thread;
+	struct service service;
 };
 
 void
@@ -96,33 +94,28 @@ wipe_made(struct seals *s)
 		made_seal_wipe(&s->made[--s->nmade]);
 }
 
-static void *
-seals_thread(void *arg)
+/* Makes one seal ahead. If there are enough, or a seal could not be made, the next turn waits until a seal is taken. */
+static uint64_t
+seal_ahead(void *arg)
 {
 	struct seals *s = arg;
 	struct made_seal m;
 
 	pthread_mutex_lock(&s->lock);
-	for (bool failed = false; !s->stops;) {
-		if (failed || s->nmade == CAP_SEALS_AHEAD) {
-			failed = false;
-			pthread_cond_wait(&s->wanted, &s->lock);
-			continue;
-		}
-		struct auditors to = s->to;
-		uint64_t changes = atomic_load(&s->changes);
-		pthread_mutex_unlock(&s->lock);
-		failed = make_seal(s->node, &to, &m) != 0;
-		pthread_mutex_lock(&s->lock);
-		m.changes = changes;
-		if (!failed && changes == atomic_load(&s->changes))
-			s->made[s->nmade++] = m;
-		else if (!failed)
-			made_seal_wipe(&m);
-		explicit_bzero(&m, sizeof(m));
-	}
+	bool full = s->nmade == CAP_SEALS_AHEAD;
+	struct auditors to = s->to;
+	uint64_t changes = atomic_load(&s->changes);
 	pthread_mutex_unlock(&s->lock);
-	return NULL;
+	if (full || make_seal(s->node, &to, &m) != 0)
+		return SERVICE_WHEN_WOKEN;
+	m.changes = changes;
+	SCOPED_LOCK(&s->lock);
+	if (changes == atomic_load(&s->changes))
+		s->made[s->nmade++] = m;
+	else
+		made_seal_wipe(&m);
+	explicit_bzero(&m, sizeof(m));
+	return 0;
 }
 
 int
@@ -139,8 +132,8 @@ seals_take(struct seals *s, struct made_seal *out)
 		to = s->to;
 	}
 	uint64_t changes = atomic_load(&s->changes);
-	pthread_cond_signal(&s->wanted);
 	pthread_mutex_unlock(&s->lock);
+	service_wake(&s->service);
 	int err = has ? 0 : make_seal(s->node, &to, out);
 	if (!err)
 		out->changes = changes;
@@ -168,7 +161,7 @@ seals_change(struct seals *s, const struct auditor *to, size_t n)
 		s->to.n = n;
 		wipe_made(s);
 		atomic_fetch_add_explicit(&s->changes, 1, memory_order_release);
-		pthread_cond_signal(&s->wanted);
+		service_wake(&s->service);
 	}
 	return 0;
 }
@@ -177,6 +170,7 @@ struct seals *
 seals_start(const char *node, const struct auditor *to, size_t n, struct buf *why)
 {
 	struct seals *s = calloc(1, sizeof(*s));
+	const struct service_options o = { .name = "tg-seals", .turn = seal_ahead, .arg = s };
 
 	if (!s || strlen(node) >= sizeof(s->node) || n == 0 || n > AUDITORS_MAX) {
 		why_err(why, ERR_LIMIT,
@@ -191,8 +185,7 @@ seals_start(const char *node, const struct auditor *to, size_t n, struct buf *wh
 	memcpy(s->to.a, to, n * sizeof(*to));
 	s->to.n = n;
 	pthread_mutex_init(&s->lock, NULL);
-	pthread_cond_init(&s->wanted, NULL);
-	if (thread_start(&s->thread, "tg-seals", seals_thread, s)) {
+	if (service_start(&s->service, &o)) {
 		why_err(why, ERR_NOMEM, "no thread for seals can be made");
 		free(s);
 		return NULL;
@@ -207,14 +200,9 @@ seals_stop(struct seals **s)
 
 	if (!c)
 		return;
-	pthread_mutex_lock(&c->lock);
-	c->stops = true;
-	pthread_cond_signal(&c->wanted);
-	pthread_mutex_unlock(&c->lock);
-	pthread_join(c->thread, NULL);
+	service_stop(&c->service);
 	wipe_made(c);
 	pthread_mutex_destroy(&c->lock);
-	pthread_cond_destroy(&c->wanted);
 	free(c);
 	*s = NULL;
 }

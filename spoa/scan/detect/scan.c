@@ -144,7 +144,7 @@ match_at(struct sweep *w, const struct pattern *p, size_t at)
 			: pcre2_match(p->code, (PCRE2_SPTR)w->text.p, w->text.n, at, 0, s->data,
 				  s->context);
 
-	effort_add(p->work);
+	effort_add(s->open.of ? p->stream_work : p->work);
 	if (rc >= 0)
 		return 1;
 	if (rc != PCRE2_ERROR_NOMATCH) {
@@ -208,6 +208,7 @@ note_lead(struct sweep *w, const struct candidate *m)
 {
 	struct scan_open *o = &w->s->open;
 
+	INVARIANT(o->nleads <= COUNT_OF(o->leads));
 	if (o->nleads == COUNT_OF(o->leads))
 		note_open(w, m->match);
 	else

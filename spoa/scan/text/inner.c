@@ -136,6 +136,8 @@ add_change(struct inner *in, size_t at, unsigned level, struct arena *a)
 {
 	struct inner_change change = { at, level };
 
+	INVARIANT(level <= INNER_LEVELS && at <= in->text.n);
+	INVARIANT(!in->n || in->v[in->n - 1].at <= at); /* a cursor walks over them once */
 	return ARENA_PUSH(a, in->v, in->n, in->room, 8, change) ? 0 : ERR_NOMEM;
 }
 
@@ -144,33 +146,32 @@ add_change(struct inner *in, size_t at, unsigned level, struct arena *a)
 static int
 read_document(struct inner *in, size_t from, size_t to, unsigned level, struct arena *a)
 {
-	bool string = false, escape = false;
+	struct json_scan scan = { 0 };
 	size_t begin = 0, n;
 	char c[SPELLED_MOST];
 	struct ends e = { 0 };
+	INVARIANT(level > 0 && from <= to);
 	int err = add_change(in, from, level, a);
 
 	for (size_t at = from, raw; !err && at < to; at += raw) {
 		raw = spelled_deep(span_cut(in->text, at, to), level - 1, c, &n);
-		if (string && escape) {
-			escape = false;
-			/* what the byte after a backslash spells, for the ends of a text */
+		switch (json_scan_byte(&scan, c[0])) {
+		case JSON_BYTE_TEXT: ends_add(&e, c[0]); break;
+		case JSON_BYTE_ESCAPED:
+			/* what the escape spells, for the ends of a text */
 			ends_add(&e, is_one_of(c[0], "bfnrt") ? ' ' : c[0]);
-		} else if (string && c[0] == '\\') {
-			escape = true;
-		} else if (c[0] != '"') {
-			if (string)
-				ends_add(&e, c[0]);
-		} else if (!string) {
-			string = true;
+			break;
+		case JSON_BYTE_BEGINS:
 			begin = at + raw;
 			e = (struct ends){ 0 };
-		} else {
-			string = false;
-			if (level < INNER_LEVELS && ends_are_json(&e, false)) {
-				err = read_document(in, begin, at, level + 1, a);
-				err = err ? err : add_change(in, at, level, a);
-			}
+			break;
+		case JSON_BYTE_ENDS:
+			if (level == INNER_LEVELS || !ends_are_json(&e, false))
+				break;
+			err = read_document(in, begin, at, level + 1, a);
+			err = err ? err : add_change(in, at, level, a);
+			break;
+		default: break;
 		}
 	}
 	return err;
@@ -205,8 +206,7 @@ place_enter(struct inner_place *p)
 	cursor_enter(&p->c);
 	if (p->c.level == level)
 		return;
-	p->string = p->c.level < level;
-	p->escape = false;
+	p->scan = (struct json_scan){ .string = p->c.level < level };
 }
 
 /* The unit there as its document has it. */
@@ -219,12 +219,7 @@ place_step(struct inner_place *p)
 	place_enter(p);
 	p->c.at += spelled_deep(span_cut(p->c.in->text, p->c.at, level_end(&p->c)),
 		p->c.level ? p->c.level - 1 : 0, c, &n);
-	if (p->escape)
-		p->escape = false;
-	else if (p->string && c[0] == '\\')
-		p->escape = true;
-	else if (c[0] == '"')
-		p->string = !p->string;
+	json_scan_byte(&p->scan, c[0]);
 }
 
 enum { NUMBER_MOST = 512 }; /* bytes before and after an edit */
@@ -278,7 +273,7 @@ inner_with(struct inner_place *p, size_t *from, size_t *to, struct span with, st
 	while (p->c.at < at)
 		place_step(p);
 	place_enter(p);
-	bool number = p->c.level && !p->string && *to > at && whole_number(text, from, to);
+	bool number = p->c.level && !p->scan.string && *to > at && whole_number(text, from, to);
 	p->done = *to;
 	SCOPED_BUF(b, 0);
 	if (number) {
@@ -290,6 +285,6 @@ inner_with(struct inner_place *p, size_t *from, size_t *to, struct span with, st
 	} else if (*to > at) {
 		buf_span(&b, with);
 	}
-	spelled_json(&b, p->c.level - (p->c.level && !p->string));
+	spelled_json(&b, p->c.level - (p->c.level && !p->scan.string));
 	return b.n || b.failed ? arena_kept(a, &b) : SPAN_LIT("");
 }

@@ -6,6 +6,7 @@
 
 #include "base/arena.h"
 #include "base/buf.h"
+#include "base/codec/json_scan.h"
 #include "base/span.h"
 
 enum { INNER_LEVELS = 4 }; /* of JSON in one another; a deeper one is read as it stands */
@@ -46,7 +47,7 @@ size_t inner_end(struct inner_cursor *c, size_t said);
 /* Where in its strings an edit is. */
 struct inner_place {
 	struct inner_cursor c;
-	bool string, escape;
+	struct json_scan scan; /* of the document at the cursor's level */
 	size_t done; /* the end of the last edit */
 };
 struct inner_place inner_begin(const struct inner *in);

@@ -14,6 +14,9 @@ const shows = (page, what) => page.waitForFunction(([s, f]) => new RegExp(s, f).
 const rows = [
 	{ name: "a price without a day does not mention one", hash: `request?id=${AGAIN}`, path: "/records/show", change: (got) => { got.records.find((r) => r.type === "completion").price = { model: "gpt-4o" }; }, want: /Price\s+gpt-4o\n/ },
 	{ name: "a price with a day states the day", hash: `request?id=${AGAIN}`, path: "/records/show", change: (got) => { got.records.find((r) => r.type === "completion").price = { model: "gpt-4o", from: "2026-01-02" }; }, want: /Price\s+gpt-4o, in force from 2026-01-02\n/ },
+	{ name: "a time that is ahead of the browser's clock is in the future", hash: "models", path: "/usage", change: (got) => { got.rows[0].last_seen = new Date(Date.now() + 300500).toISOString(); }, want: /in 5 min/ },
+	{ name: "an age below 0 is a time in the future", hash: "audit", path: "/status", change: (got) => { got.audit.checkpoint.age_s = -300.5; }, want: /records, in 5 min/ },
+	{ name: "a name from right to left keeps to its cell", hash: "people", path: "/usage", change: (got) => { got.rows[0].person = "\u05e9\u05dc\u05d5\u05dd 12"; got.rows[0].requests = 34567; }, want: /\u05e9\u05dc\u05d5\u05dd 12\s+team-0\s+34,567/ },
 	{ name: "a person at 5 of 5 of a rate is near the limit", hash: "people", want: /Near a limit[^]*rita[^]*five[^]*100 %/ },
 ];
 
@@ -147,6 +150,104 @@ async function head_is_in_the_url(page) {
 	await page.evaluate(() => localStorage.clear());
 }
 
+/* Pages that no view's row shows: of each kind of thing, parts of views. */
+const PAGES = ["thing?kind=team&name=red", "thing?kind=key&name=demo-1", "thing?kind=route&name=chat", "thing?kind=model&name=gpt-4o", "thing?kind=provider&name=spare", "thing?kind=target&name=spare%2Fm2", "thing?kind=rule&name=no-secrets",
+	"people?person=rita", "tools?server=calc&kind=tool&tool=add", "policy?part=versions", "policy?part=shadow", `request?id=${FELL}`];
+async function pages_are_accessible(page) {
+	for (const hash of PAGES) {
+		const bad = [], wider = [];
+		for (const [width, colorScheme] of [[1280, "light"], [1280, "dark"], [390, "light"], [390, "dark"]]) {
+			await page.setViewportSize({ width, height: 800 });
+			await page.emulateMedia({ colorScheme });
+			await show(page, hash);
+			await shows(page, /\S/);
+			bad.push(...await findings(page));
+			if (await overflow(page) > 0) wider.push(width);
+		}
+		ok(`${hash.slice(0, 40)}: axe finds nothing serious, wide and narrow, light and dark`, !bad.length, ...bad);
+		ok(`${hash.slice(0, 40)}: the page is as wide as the window`, !wider.length, wider.join());
+	}
+	await page.emulateMedia({ colorScheme: "light" });
+	await page.setViewportSize({ width: 1280, height: 800 });
+}
+
+/* Tab reaches everything that can be pressed, and the focus is seen everywhere. */
+async function all_is_reached_by_keys(page) {
+	for (const hash of ["overview", "policy", "targets", "audit", "tools", "components", "search?since=1h&decision=deny", "thing?kind=rule&name=no-secrets", "people?person=fern"]) {
+		await show(page, hash);
+		await shows(page, /\S/);
+		await page.evaluate(() => {
+			window.reached = new Set();
+			window.unseen = [];
+			document.addEventListener("focusin", (e) => {
+				window.reached.add(e.target);
+				const s = getComputedStyle(e.target);
+				if (s.outlineStyle === "none" || !parseFloat(s.outlineWidth)) window.unseen.push(e.target.outerHTML.slice(0, 100));
+			});
+			document.getElementById("main").focus();
+			window.unseen = [];
+		});
+		const missed = () => page.evaluate(() => [...document.querySelectorAll("main a[href], main button, main input, main select, main textarea, main summary")]
+			.filter((e) => e.checkVisibility({ visibilityProperty: true, contentVisibilityAuto: true }) && !e.disabled && e.tabIndex >= 0 && !window.reached.has(e)).map((e) => e.outerHTML.slice(0, 100)));
+		for (let i = 0; i < 400 && (await missed()).length; i += 10) for (let k = 0; k < 10; k++) await page.keyboard.press("Tab");
+		ok(`${hash.slice(0, 30)}: Tab reaches everything that can be pressed`, !(await missed()).length, ...(await missed()));
+		const unseen = await page.evaluate(() => window.unseen);
+		ok(`${hash.slice(0, 30)}: the focus is seen everywhere`, !unseen.length, ...unseen);
+	}
+}
+
+/* A dialog keeps the focus until it ends; then the focus is on the button that opened the dialog, or on the button that
+ * replaced this one. */
+async function dialogs_keep_the_focus(page) {
+	await show(page, "targets");
+	await page.getByRole("button", { name: "Eject calc" }).focus();
+	await page.keyboard.press("Enter");
+	await page.getByRole("dialog").waitFor();
+	const out = await (async () => {
+		for (let i = 0; i < 12; i++) {
+			await page.keyboard.press("Tab");
+			if (await page.evaluate(() => document.activeElement !== document.body && !document.activeElement.closest("dialog"))) return page.evaluate(() => document.activeElement.outerHTML);
+		}
+		return null;
+	})();
+	is("dialogs: Tab stays in the dialog", out, null);
+	for (const [button, then] of [["Eject the target", "Readmit calc"], ["Readmit the target", "Eject calc"]]) {
+		await page.getByRole("dialog").getByLabel("Why (recorded)").fill("tried by keys");
+		await page.keyboard.press("Enter");
+		await page.locator("dialog .record").waitFor();
+		await page.keyboard.press("Enter"); /* Close has the focus */
+		const there = await page.waitForFunction((text) => document.activeElement.textContent === text, then).then(() => true, () => false);
+		ok(`dialogs: after ${button} the focus is on ${then}`, there, await page.evaluate(() => document.activeElement.outerHTML));
+		if (then === "Readmit calc") await page.keyboard.press("Enter");
+	}
+}
+
+/* A hundred thousand people and teams, and as many keys and changed limits as a daemon keeps (CAP_LIVE_ENTRIES): milliseconds of script, and rows of the page alone. */
+async function large_lists_are_quick(page) {
+	const many = (n, row) => Array.from({ length: n }, (_, i) => row(i)), N = 100000, KEPT = 16384, at = "2026-11-28T09:00:00Z";
+	const answers = {
+		"/usage": JSON.stringify({ rows: many(50, (i) => ({ person: `person-${i}`, team: `team-${i}`, requests: i, refused: 0, cost_nanousd: i, input_tokens: i, last_seen: at })), total: {}, groups: N, after: "x" }),
+		"/limits/near": JSON.stringify({ total: N, near: many(50, (i) => ({ person: `person-${i}`, limit: "daily", used_percent: 90, at })) }),
+		"/keys": JSON.stringify({ state_key: true, keys: many(KEPT, (i) => ({ id: `k${i}`, person: `person-${i}`, state: "live", created: at })) }),
+		"/limits": JSON.stringify({ overrides: many(KEPT, (i) => ({ id: `o${i}`, limit: "daily", for: { person: `person-${i}` }, to: 5, counts: "requests" })) }),
+	};
+	const cdp = await page.context().newCDPSession(page);
+	await cdp.send("Performance.enable");
+	const script_s = async () => (await cdp.send("Performance.getMetrics")).metrics.find((m) => m.name === "ScriptDuration").value;
+	for (const [path, body] of Object.entries(answers)) await page.route((u) => u.pathname === path, (r) => r.fulfill({ body, contentType: "application/json" }));
+	for (const [hash, want] of [["people", /50 shown of 100,000[^]*1 to 100 of 16,384/], ["people?by=team", /50 shown of 100,000/], ["people?keys=16300", /16,301 to 16,384 of 16,384/]]) {
+		await show(page, "policy?part=check");
+		const before = await script_s();
+		await show(page, hash);
+		ok(`large lists, ${hash}: the page is there`, await shows(page, want), await page.locator("main").innerText());
+		const ms = 1000 * (await script_s() - before);
+		ok(`large lists, ${hash}: at most 200 ms of script`, ms <= 200, `${ms.toFixed(0)} ms`);
+		console.log(`# ${hash}: ${ms.toFixed(0)} ms of script`);
+	}
+	await page.unrouteAll();
+	await cdp.detach();
+}
+
 export async function details(page) {
 	for (const row of rows) await row_is_shown(page, row);
 	await requests_fit(page);
@@ -156,4 +257,8 @@ export async function details(page) {
 	await tables_sort_and_export(page);
 	await head_is_in_the_url(page);
 	await hard_input_is_shown(page);
+	await pages_are_accessible(page);
+	await all_is_reached_by_keys(page);
+	await dialogs_keep_the_focus(page);
+	await large_lists_are_quick(page);
 }

@@ -64,7 +64,7 @@ export async function login(page, token) {
 	await page.goto(`${BASE}/console/`);
 	await page.getByLabel(/token/i).fill(token);
 	await page.keyboard.press("Enter");
-	await page.locator("#top .me").waitFor();
+	await page.locator("#top .me").waitFor({ state: "attached" }); /* a phone hides the name */
 	await page.locator("dialog").waitFor({ state: "detached" }); /* it would take the first keys */
 }
 

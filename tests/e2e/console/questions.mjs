@@ -104,7 +104,7 @@ const quick = [
 	["is the gateway healthy, and what is wrong", [], /degraded The gateway accepts requests, but a part needs attention: \S+/],
 	["which target is unhealthy, why, and when is the next try", ['main .lead a'], /spare\/m2[^]*(circuit open|probing|throttled)[^]*the gateway could not reach the provider/],
 	["who is blocked, and why", [view("Search"), '.tiles a:has-text("denied")'], /mallory[^]*no-secrets: the prompt holds a secret/],
-	["which team costs most, and how does the cost grow", [], /Cost by team faint: the period before[^]*red:?\s*\$\d/],
+	["which team costs most, and how does the cost grow", [], /Cost by team\s+period before[^]*red:?\s*\$\d/],
 	["which provider fails", [], /Errors by provider[^]*openai:?\s*\d/],
 	["which budget is used up first, and when", [], /Budgets nearest to their limit[^]*rita[^]*used up[^]*fern[^]*9 of [12]0/],
 	["what is left of a person's limits", [row("fern")], /Limits[^]*daily[^]*(90|45) %[^]*Last denials/i],

@@ -201,9 +201,9 @@ export const views = [
 	{
 		name: "models", seen: /gpt-4o[^]*m2[^]*configured[^]*spare\/m2/i, state: "since=30d", state_seen: /gpt-4o/, asked: "/usage",
 		async mouse(page) {
-			await page.getByLabel("Period").selectOption("30d");
-			await page.waitForURL(/since=30d/);
-			ok("models: the time is a choice, and the URL says it", true);
+			await page.getByLabel("Time range").selectOption("7d");
+			await page.waitForURL(/range=7d/);
+			ok("models: the range in the head applies, and the URL has it", await page.locator("main caption").getByText("Models of the last 7d").waitFor().then(() => true, () => false));
 		},
 		async keys(page) { ok("models: a row opens by j and Enter, and the focus is seen", await open_row(page)); like("models: the row leads to the model's page", page.url(), /#\/thing\?.*kind=model/); },
 	},

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "base/clock.h"
+#include "base/err.h"
 #include "base/log.h"
 #include "budget/quota/lives/quota_lives_private.h"
 
@@ -72,6 +73,7 @@ life_next(enum life_state now, const struct life_facts *f)
 uint64_t
 life_share(uint64_t limit, int64_t came, int64_t expected)
 {
+	INVARIANT(expected > 0);
 	return (uint64_t)((unsigned __int128)limit * (uint64_t)came / (uint64_t)expected);
 }
 
@@ -169,11 +171,27 @@ lives_look_again(struct quota *qt)
 		qt->lives->life[i].chain = 0;
 }
 
+/* A worker asks once in a life, and is settled only after it has published and waited. It
+ * publishes again where it left the life, or where it is not known what is counted there. */
+void
+life_enter(struct life *l, enum life_state next)
+{
+	static const unsigned char follows[] = {
+		[LIFE_ASKS] = 1u << LIFE_PUBLISHES,
+		[LIFE_PUBLISHES] = 1u << LIFE_PUBLISHES | 1u << LIFE_SETTLES,
+		[LIFE_SETTLES] = 1u << LIFE_PUBLISHES | 1u << LIFE_SETTLED,
+		[LIFE_SETTLED] = 1u << LIFE_PUBLISHES,
+	};
+
+	INVARIANT(l->epoch && l->state < COUNT_OF(follows) && follows[l->state] & 1u << next);
+	l->state = next;
+}
+
 void
 leave_life(struct life *l)
 {
 	l->left = true;
-	l->state = LIFE_PUBLISHES;
+	life_enter(l, LIFE_PUBLISHES);
 	l->spoilt = true;
 }
 
@@ -367,7 +385,7 @@ go_further(struct quota *qt, struct redis *node, struct life *l, uint64_t now_us
 
 	if (l->state != LIFE_SETTLES || life_next(l->state, &f) != LIFE_SETTLED)
 		return;
-	l->state = LIFE_SETTLED;
+	life_enter(l, LIFE_SETTLED);
 	l->settled_us = l->came < l->expected ? now_us : 0;
 	if (first)
 		qt->lives->members = 1;
@@ -602,6 +620,7 @@ next_life_place(struct quota *qt)
 	struct redis *node[REDIS_HOLDERS_MAX];
 	size_t n = redis_holders(qt->redis, node);
 
+	INVARIANT(n < LIVES); /* else no place is free, and the loop has no end */
 	for (;;) {
 		struct life *l = &all->life[all->next++ % LIVES];
 		bool used = false;
@@ -667,7 +686,7 @@ go_on_publishing(struct quota *qt, struct redis *node, struct life *l, uint64_t 
 	}
 	if (l->state == LIFE_PUBLISHES && l->chain == LEDGER_CHAINS && !l->unanswered) {
 		/* All that it let go is counted there. */
-		l->state = life_next(l->state, &(struct life_facts){ .added = true });
+		life_enter(l, life_next(l->state, &(struct life_facts){ .added = true }));
 		publish_done(qt, node, l);
 	}
 	go_further(qt, node, l, now_us);

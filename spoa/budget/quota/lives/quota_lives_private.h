@@ -51,6 +51,8 @@ struct asked {
 
 /* NULL: it is none of those. */
 struct life *lives_find(const struct quota_lives *l, uint64_t epoch);
+/* Moves it on. Stops the program if no life goes from its state to `next`. */
+void life_enter(struct life *l, enum life_state next);
 /* Leaves an epoch whose counts are not known: sets another epoch, in which all counters begin at 0. */
 void leave_life(struct life *l);
 struct redis_pipe *lives_begin(

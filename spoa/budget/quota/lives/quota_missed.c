@@ -2,6 +2,7 @@
  *
  * A name is a number of 64 bits: 32 are a hash of the node's name, 22 identify the process, and 10 are the
  * worker's place in that process. */
+#include "base/err.h"
 #include "budget/quota/lives/quota_lives_private.h"
 
 enum { PLACE_BITS = 10, PROCESS_BITS = 22, NODE_SHIFT = PLACE_BITS + PROCESS_BITS };
@@ -36,6 +37,7 @@ names_nodes(const struct names *is)
 {
 	size_t nodes = 0;
 
+	INVARIANT(is->n <= NAMES_MAX);
 	for (size_t i = 0; i < is->n; i++) {
 		size_t k = 0;
 		while (k < i && is->id[k] >> NODE_SHIFT != is->id[i] >> NODE_SHIFT)

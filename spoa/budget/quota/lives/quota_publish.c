@@ -2,6 +2,7 @@
  * this one let go, as its journal says. */
 #include <stdio.h>
 
+#include "base/err.h"
 #include "budget/quota/lives/quota_lives_private.h"
 
 enum {
@@ -49,6 +50,7 @@ note_taken_part(struct taken *t, const struct ledger_entry *e, const struct quot
 {
 	size_t i = t->n++;
 
+	INVARIANT(i < PUBLISH_MAX && e->epoch != t->asked.epoch);
 	/* Before the count is less: a note never exceeds it. */
 	if (e->cell.kind == CELL_SUB)
 		notes_drop(t->asked.quota, e->key, e->epoch, e->cell.id);
@@ -120,7 +122,7 @@ on_recalled(void *arg, int err, const struct redis_reply_ints *replies, size_t n
 		return; /* asked again */
 	if (replies[0].list[0])
 		ledger_live(a->quota->ledger, a->epoch);
-	l->state = LIFE_PUBLISHES;
+	life_enter(l, LIFE_PUBLISHES);
 }
 
 /* Another daemon of this name may have added it to this life, and let go nothing there: its
@@ -185,6 +187,7 @@ publish_again(struct quota *qt, struct redis *node, struct life *l, int64_t now_
 void
 publish_some(struct quota *qt, struct redis *node, struct life *l, uint64_t now_us)
 {
+	INVARIANT(l->state != LIFE_ASKS); /* what was recalled may be counted there already */
 	int64_t now_ms = redis_life_ms(redis_life(node), now_us);
 	struct redis_pipe *p = NULL;
 	struct taken taken = { .asked = { .quota = qt, .epoch = l->epoch } };
@@ -237,6 +240,7 @@ full:
 	if (!p)
 		return;
 	/* Whoever knows sub-buckets reads them again. */
+	INVARIANT(n > 0 && n <= PUBLISH_MAX && taken.n <= n);
 	counts_revise(p, redis_life(node), l->epoch);
 	l->unanswered++;
 	l->published += n;

@@ -10,13 +10,15 @@ const days_of = (page) => (page.range === '90d' ? 90 : 7);
 const DAY_MS = 86400000;
 const day_name = (ms) => new Date(ms).toISOString().slice(0, 10);
 
-function day_charts(page, lines) {
-	const n = days_of(page), today = Math.floor(Date.now() / DAY_MS) * DAY_MS;
+/* known: days of the answer. If the daemon's clock is ahead of the browser's, the last of them ends the charts. */
+function day_charts(page, known, lines) {
+	const n = days_of(page), today = Math.max(Math.floor(Date.now() / DAY_MS) * DAY_MS, ...known.map((day) => Date.parse(day)));
 	const days = Array.from({ length: n }, (_, i) => today - (n - 1 - i) * DAY_MS);
-	return h('div', { class: 'grid' }, lines.map(({ title, format, of, terms }) =>
+	return h('div', { class: 'grid charts three' }, lines.map(({ title, format, of, terms }) =>
 		h('div', { class: 'panel' }, chart({
 			title,
 			format,
+			bars: true,
 			signal: page.signal,
 			times: days.map((ms) => ms / 1000),
 			series: [{ label: title.toLowerCase(), values: days.map((ms) => of(day_name(ms))) }],
@@ -31,7 +33,7 @@ export function usage_by_day(page, by, name) {
 	fill(place, page, () => page.get('/usage', { by: `${by},day`, since: `${days_of(page)}d`, match: name, limit: 1000 }), (got) => {
 		const rows = new Map(got.rows.filter((r) => r[by] === name).map((r) => [r.day, r]));
 		const value = (read) => (day) => (rows.has(day) ? read(rows.get(day)) ?? 0 : 0);
-		return day_charts(page, [
+		return day_charts(page, [...rows.keys()], [
 			{ title: 'Requests per day', format: count, of: value((r) => r.requests), terms: { [by]: name } },
 			{ title: 'Tokens per day', format: count, of: value((r) => (r.input_tokens ?? 0) + (r.output_tokens ?? 0)), terms: { [by]: name } },
 			{ title: 'Cost per day', format: dollars, of: value((r) => r.cost_nanousd), terms: { [by]: name } },
@@ -45,7 +47,7 @@ export function records_by_day(page, terms) {
 	const place = h('div', {});
 	fill(place, page, () => page.get('/records/search', { ...terms, count: 'true', by: 'day', since: `${days_of(page)}d` }), ({ counts }) => {
 		const rows = new Map(counts.map((r) => [r.day, r.hits]));
-		return day_charts(page, [{ title: 'Requests per day', format: count, of: (day) => rows.get(day) ?? 0, terms }]);
+		return day_charts(page, [...rows.keys()], [{ title: 'Requests per day', format: count, of: (day) => rows.get(day) ?? 0, terms }]);
 	});
 	return place;
 }
@@ -69,7 +71,8 @@ export function last_requests(page, title, terms, empty) {
 			caption: `Newest first, of the last ${since}`,
 			rows: records.filter((r) => r.type === 'decision'),
 			columns,
-			empty,
+			ordered: true,
+			empty: `${empty} To see older requests, choose a longer time range at the top.`,
 			href: (r) => page.href('request', { id: r.id }),
 		}), records.length > 0 && h('p', {}, h('a', { href: page.href('search', { ...terms, since }) }, 'All of these requests'))));
 	return place;

@@ -1,27 +1,29 @@
 // Audit: integrity of the records, their anchors, gaps, keys and retention; verification on demand.
 import { data, h, who } from '../dom.js';
 import { ago, bytes, count, when } from '../format.js';
-import { badge, facts, field, fill, form_values, mark, nothing, panel } from '../parts.js';
-import { go } from '../router.js';
+import { badge, decision_kind, facts, field, fill, filter_form, mark, nothing, panel } from '../parts.js';
 import { shares, table } from '../table.js';
 
 /* ---- what the daemon knows at once ---- */
 
 const ANCHORED = ['taken', 'waiting'];
 
-function state(page, s) {
+function state([s, now]) {
+	const unwritten = (now.parts ?? []).filter((p) => /^audit/.test(p.part) && p.says !== 'up').map((p) => p.says.replace(/^down: /, ''));
 	const a = s.audit ?? {}, k = s.audit_key ?? {}, c = a.checkpoint;
-	const bad = [a.tree !== undefined && a.tree !== 'ready' && `the hash tree is ${a.tree}`,
+	const bad = [...unwritten, a.tree !== undefined && a.tree !== 'ready' && `the hash tree is ${a.tree}`,
 		a.tree_errors > 0 && `${a.tree_errors} errors of the hash tree`, k.revoked && 'the signing key is revoked',
 		...(s.anchors ?? []).filter((x) => !ANCHORED.includes(x.state)).map((x) => `anchor ${x.place}: ${x.state}`)].filter(Boolean);
 	return [
-		h('p', { class: 'row', role: 'status' },
-			bad.length ? bad.map((b) => badge(b, 'bad')) : badge('records are written and signed', 'good')),
+		h('p', { class: 'lead', role: 'status' }, bad.length
+			? bad.map((label) => [mark({ label, kind: 'bad' }), ' '])
+			: mark({ label: 'records are written and signed', kind: 'good' })),
 		h('div', { class: 'grid' }, panel('Chain', facts([
 			['records', count(a.records)],
 			['records in the hash tree', count(a.tree_records)],
 			['hash tree', a.tree && badge(a.tree, a.tree === 'ready' ? 'good' : 'edit')],
-			['last checkpoint', c && [`${count(c.size)} records, `, c.age_s !== undefined && `${count(c.age_s)} s ago`]],
+			['last checkpoint',
+				c && [`${count(c.size)} records, `, c.age_s !== undefined && when(Date.now() - c.age_s * 1000, { relative: true })]],
 			['signing key', k.signs && h('code', {}, k.signs)],
 			['next signing key', k.next && h('code', {}, k.next)],
 			['key for hashes of texts', k.hash_key && [h('code', {}, k.hash_key.id), ` (${k.hash_key.from})`]],
@@ -103,7 +105,10 @@ function verify(page) {
 
 /* ---- the report ---- */
 
-const rows_of = (o) => Object.entries(o ?? {}).map(([value, n]) => ({ value: data(value), count: n })).sort((x, y) => y.count - x.count);
+const rows_of = (o, colored) =>
+	Object.entries(o ?? {}).map(([value, n]) => ({ value: data(value), kind: colored ? decision_kind(value) : undefined, count: n })).sort((x,
+		y) => y.count - x.count
+	);
 
 /* What is missing or ended badly, a line each. */
 const GAPS = {
@@ -145,8 +150,8 @@ function report(got) {
 		r.nodes?.length > 0 && table({ caption: 'Nodes', rows: r.nodes, columns: [
 			{ title: 'node', cell: (n) => data(n.node) },
 			{ title: 'records', number: true, cell: (n) => count(n.records) },
-			{ title: 'from', cell: (n) => n.begin && when(n.begin) },
-			{ title: 'to', cell: (n) => n.end && when(n.end) },
+			{ title: 'from', keep: true, cell: (n) => n.begin && when(n.begin, { relative: true }) },
+			{ title: 'to', keep: true, cell: (n) => n.end && when(n.end, { relative: true }) },
 			{ title: 'starts', number: true, cell: (n) => count(n.boots) },
 			{ title: 'unclean stops', number: true, cell: (n) => count(n.unclean_ends) },
 			{ title: 'verified', number: true, cell: (n) => count(n.verified) },
@@ -154,10 +159,11 @@ function report(got) {
 		got.decisions &&
 		h('div', { class: 'grid' },
 			[['Decisions', 'by_decision'], ['Rules', 'by_rule'], ['Classes', 'by_class']].map(([title, name]) =>
-				rows_of(got.decisions[name]).length > 0 && h('div', {}, shares(title, rows_of(got.decisions[name]).slice(0, 20), { format: count }))
+				rows_of(got.decisions[name]).length > 0 &&
+				h('div', {}, shares(title, rows_of(got.decisions[name], name === 'by_decision').slice(0, 20), { format: count }))
 			)),
 		got.changes?.changes?.length > 0 && table({ caption: 'Changes', rows: got.changes.changes.slice(-50).reverse(), columns: [
-			{ title: 'time', cell: (c) => when(c.time) },
+			{ title: 'time', keep: true, cell: (c) => when(c.time, { relative: true }) },
 			{ title: 'change', cell: (c) => `${c.what} ${c.change}` },
 			{ title: 'object', cell: (c) => c.id && data(c.id), wide: true },
 			{ title: 'by', cell: (c) => who(c) },
@@ -168,14 +174,8 @@ function report(got) {
 
 function report_panel(page) {
 	const place = h('div', {});
-	const { since = page.range, article } = page.state;
-	const form = h('form', { class: 'fields', 'aria-label': 'Report', onchange: () => go('audit', { ...form_values(form) }),
-		onsubmit: (e) => {
-			e.preventDefault();
-			go('audit', form_values(form));
-		} },
-		field({ name: 'since', label: 'Period', value: since,
-			options: [['1h', '1 hour'], ['24h', '24 hours'], ['7d', '7 days'], ['30d', '30 days'], ['90d', '90 days']] }),
+	const { since } = page, { article } = page.state;
+	const form = filter_form(page, 'Report',
 		field({ name: 'article', label: 'Article of the AI Act', value: article ?? '', options: [['', 'all'], '12', '14', '19', '26'] }));
 	fill(place, page, () => page.get('/records/report', { since, article }), report);
 	return panel('Report', form, place);
@@ -189,7 +189,7 @@ export default {
 	show(page) {
 		const now = h('div', {});
 		page.root.append(now);
-		fill(now, page, () => page.get('/status'), (s) => state(page, s));
+		fill(now, page, () => Promise.all([page.get('/status'), page.get('/now')]), state);
 		if (!page.has('auditor')) {
 			page.root.append(nothing('To read or verify records, you need the role auditor.'));
 			return;

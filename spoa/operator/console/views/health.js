@@ -1,21 +1,23 @@
 // The health of the gateway: one sentence with a link, then a row for each degraded part.
 import { data, empty, h } from '../dom.js';
 import { count, when } from '../format.js';
-import { degraded_state, failure_cause, target_state } from '../labels.js';
+import { degraded_state, failing_of, failure_cause, state_of, target_state } from '../labels.js';
 import { facts, failed, mark } from '../parts.js';
 import { table } from '../table.js';
 
 /* The view that shows more of a degraded part. */
 const VIEW_OF = { providers: 'targets', provider: 'targets', target: 'targets', anchors: 'audit', anchor: 'audit', audit: 'audit',
-	journal: 'audit', tree: 'audit', policy: 'policy', shadow: 'policy', tools: 'tools', prices: 'models' };
+	journal: 'audit', tree: 'audit', 'audit tree': 'audit', 'audit stream': 'audit', 'pins of tools': 'tools', 'keys and limits': 'people',
+	policy: 'policy', shadow: 'policy', tools: 'tools', prices: 'models' };
 
 /* Degraded parts and unhealthy targets: [{ what, state, since, why, view }], the longest first. */
 function problems(got) {
+	const failing = failing_of(got);
 	const rows = [
 		...(got.degraded ?? []).map((d) => ({ what: d.name ? `${d.what} ${d.name}` : d.what, state: degraded_state(d.state), since: d.since,
 			why: d.why, view: VIEW_OF[d.what] })
 		),
-		...(got.targets ?? []).filter((t) => t.state && t.state !== 'closed').map((t) => ({
+		...(got.targets ?? []).map((t) => ({ ...t, state: state_of(t, failing) })).filter((t) => t.state && t.state !== 'closed').map((t) => ({
 			what: `target ${t.target}`,
 			state: target_state(t.state),
 			since: t.since,
@@ -29,11 +31,19 @@ function problems(got) {
 	return rows;
 }
 
+/* Parts because of which the daemon is not ready. The other parts are descriptions. */
+function down(got) {
+	const parts = (got.parts ?? []).filter((p) => /^down\b/.test(p.says));
+	return parts.length ? parts : (got.parts ?? []).filter((p) => !/^(policy|degraded)$/.test(p.part) && !/^(up|ok|ready)$/.test(p.says));
+}
+
 /* What is wrong, in one sentence: green only if nothing is. */
 function sentence(page, got, rows) {
 	if (!got.ready)
-		return [mark({ label: 'not ready', kind: 'bad' }), ' The gateway does not accept requests: ',
-			data((got.parts ?? []).filter((p) => !/^(up|ok|ready)$/.test(p.says)).map((p) => `${p.part} ${p.says}`).join('; '))];
+		return [mark({ label: 'not ready', kind: 'bad' }), ' The daemon is not ready: ', down(got).map((p, i) => {
+			const text = data(`${p.part}: ${p.says.replace(/^down: /, '')}`);
+			return [i ? '; ' : null, VIEW_OF[p.part] ? h('a', { href: page.href(VIEW_OF[p.part]) }, text) : text];
+		}), '.'];
 	if (!rows.length) return [mark({ label: 'healthy', kind: 'good' }), ' The gateway accepts requests. Nothing is degraded.'];
 	const [{ what, state, since, view }] = rows;
 	const first = [data(what), ': ', state.label, since && [' (', when(since, { relative: true }), ')']];

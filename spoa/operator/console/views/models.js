@@ -1,13 +1,9 @@
 // Models that callers requested and models that targets send, with prices, tokens, cost, errors and targets.
 import { data, h } from '../dom.js';
 import { count, dollars, when } from '../format.js';
-import { badge, field, fill, form_values, mark, panel } from '../parts.js';
-import { target_state } from '../labels.js';
-import { go } from '../router.js';
-import { table } from '../table.js';
-
-const SPANS = [['1h', '1 hour'], ['24h', '24 hours'], ['7d', '7 days'], ['30d', '30 days'], ['90d', '90 days']];
-const MOST = 200;
+import { badge, fill, mark, panel } from '../parts.js';
+import { failing_of, state_of, target_state } from '../labels.js';
+import { paged_table } from '../table.js';
 
 const price = (
 	p,
@@ -15,7 +11,7 @@ const price = (
 	? ['input', 'cached', 'output'].filter((k) => typeof p[k] === 'number').map((k) => h('div', {}, `${k} $${p[k]}`))
 	: badge('none', 'edit'));
 const target = (t) =>
-	h('div', {}, mark(target_state(t.state)), ' ', data(t.target), h('small', {}, data(` of ${t.route}`)),
+	h('div', {}, mark(target_state(t.state)), ' ', data(t.target), h('small', {}, ' of the route ', data(t.route)),
 		t.errors > 0 && `, ${Math.round(t.errors * 100)} % errors`);
 
 const columns = [
@@ -32,8 +28,8 @@ const columns = [
 	) => [dollars(m.cost_nanousd ?? 0),
 		m.unpriced_answers > 0 && h('div', {}, h('small', {}, `${count(m.unpriced_answers)} without a price`)),
 		m.unknown_usage > 0 && h('div', {}, h('small', {}, `${count(m.unknown_usage)} without usage`))] },
-	{ title: 'price per 1M', wide: true, cell: (m) => m.configured && price(m.usd_per_million) },
-	{ title: 'targets', wide: true, cell: (m) => (m.targets ?? []).map(target) },
+	{ title: 'price per 1M', wide: true, optional: true, cell: (m) => m.configured && price(m.usd_per_million) },
+	{ title: 'targets', wide: true, optional: true, cell: (m) => (m.targets ?? []).map(target) },
 	{ title: 'last request', cell: (m) => m.last_seen && when(m.last_seen, { relative: true }) },
 ];
 
@@ -55,24 +51,20 @@ export default {
 	key: 'm',
 	help: 'Models that callers requested and models that targets send to providers: tokens, cost, prices, targets and errors.',
 	show(page) {
-		const place = h('div', {});
-		const { since = page.range } = page.state;
-		const form = h('form', { class: 'fields', 'aria-label': 'Filter', onchange: () => go('models', form_values(form)), onsubmit: (e) => {
-			e.preventDefault();
-			go('models', form_values(form));
-		} }, field({ name: 'since', label: 'Period', value: since, options: SPANS }));
-		page.root.append(form, place);
+		const place = h('div', {}), { since } = page;
+		page.root.append(place);
 		fill(place, page,
 			() =>
-				Promise.all([page.get('/usage', { by: 'model', since }), page.get('/models')]).then(([usage, now]) =>
-					joined(usage.rows, now.models)
-				), (rows) =>
-			panel('Models', table({
+				Promise.all([page.get('/usage', { by: 'model', since }), page.get('/models'), page.get('/now')]).then(([usage, got, now]) => {
+					for (const t of got.models.flatMap((m) => m.targets ?? [])) t.state = state_of(t, failing_of(now));
+					return joined(usage.rows, got.models);
+				}), (rows) =>
+			panel('Models', paged_table(page, 'from', {
 				caption: `Models of the last ${since}, the highest cost first, then configured models without a request`,
-				rows: rows.slice(0, MOST),
+				rows,
 				columns,
 				empty: 'No caller requested a model in this period, and no target sets a model of its own. Choose a longer period.',
 				href: (m) => (m.model ? page.href('thing', { kind: 'model', name: m.model }) : null),
-			}), rows.length > MOST && h('p', { class: 'dim' }, `The table shows the first ${MOST} of ${count(rows.length)} models.`)));
+			})));
 	},
 };

@@ -16,12 +16,11 @@ function tiles(got) {
 		tile('tokens per second', shown(r.tokens_per_s, 0)),
 		tile('dollars per hour', r.usd_per_hour === undefined ? '–' : `$${shown(r.usd_per_hour)}`),
 		tile('in flight', shown(got.requests_in_flight, 0)), got.cache?.hits > 0 &&
-		tile(
-			`saved by the cache since the start: ${count(got.cache.saved_input_tokens + got.cache.saved_output_tokens)} tokens, ${
-				count(got.cache.hits)
-			} ${got.cache.hits === 1 ? 'response' : 'responses'}`,
-			dollars(got.cache.saved_nanousd),
-		));
+		tile(['saved by the cache',
+			h('small', {},
+				`since the start: ${count(got.cache.saved_input_tokens + got.cache.saved_output_tokens)} tokens, ${count(got.cache.hits)} ${
+					got.cache.hits === 1 ? 'response' : 'responses'
+				}`)], dollars(got.cache.saved_nanousd)));
 }
 
 /* The level of the daemon's log. A changed level ends after the chosen time. */

@@ -21,6 +21,8 @@ const mean_wait = (got) => {
 	return wait.map((w, i) => (n[i] ? w / n[i] : null));
 };
 const ALL = ['permit', 'redact', 'deny', 'observed'];
+/* The colors of decisions. */
+const KINDS = { permitted: 'good', denied: 'bad', 'denied by the gateway': 'bad', redacted: 'edit', observed: 'dim' };
 
 /* Of all: each line is another number of the one row. */
 const of_all = [
@@ -52,7 +54,9 @@ function lines(got, by) {
 	const of = (row) => ({ step_s, steps, row });
 	if (by === 'total')
 		return of_all.map(([title, format, parts]) => ({ title, format,
-			series: parts.map(([label, f]) => ({ label, values: f(of(got.series[0] ?? {})) })).filter((s, i) => !i || s.values.some((v) => v)) })
+			series: parts.map(([label, f]) => ({ label, kind: KINDS[label], values: f(of(got.series[0] ?? {})) })).filter((s, i) =>
+				!i || s.values.some((v) => v)
+			) })
 		);
 	const much = (row) => sum(of(row), ...ALL).reduce((a, b) => a + b, 0) + sum(of(row), 'errors').reduce((a, b) => a + b, 0);
 	const rows = [...got.series].sort((a, b) => much(b) - much(a));
@@ -70,7 +74,7 @@ function lines(got, by) {
 
 export function hour(page) {
 	const by = BY.some(([k]) => k === page.state.by) ? page.state.by : 'total';
-	const wrong = h('div', {}), grid = h('div', { class: 'grid' });
+	const wrong = h('div', {}), grid = h('div', { class: 'grid charts three' });
 	const charts = new Map(); /* by title */
 	page.every(10000, async () => {
 		let got;

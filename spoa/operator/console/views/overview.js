@@ -1,9 +1,29 @@
-// Overview: what is wrong, how the traffic of the range went, and which budgets are nearest to their limit.
+// Overview: what is wrong, the sums and trends of the range, and which budgets are nearest to their limit.
+import { empty, h } from '../dom.js';
+import { count, dollars } from '../format.js';
+import { sums, total_of } from '../trends.js';
 import { budgets } from './budgets.js';
 import { health } from './health.js';
 import { trend_charts } from './trend_charts.js';
 
 const CHARTS = ['requests', 'denials', 'dollars', 'tokens', 'gateway_latency', 'provider_latency', 'errors', 'cache'];
+
+/* [name, members of a row, format] */
+const SUMS = [['requests', ['permit', 'redact', 'deny', 'observed'], count], ['denied', ['deny'], count], ['provider errors', ['errors'],
+	count], ['tokens', ['input_tokens', 'output_tokens'], count], ['cost', ['cost_microusd'], (n) => dollars(n * 1000)], ['cache hits', [
+	'cache_hits',
+], count]];
+
+/* Against the period before, in percent; nothing without figures of it. */
+const growth = (now, before) => before > 0 && `${now < before ? '−' : '+'}${count(Math.round(Math.abs(100 * (now / before - 1))))} %`;
+
+const totals = (got) =>
+	SUMS.map(([name, members, format]) => {
+		const [now, before] = [got.series[0], got.before?.[0]].map((row) => total_of(sums(got.steps, row, ...members)));
+		const grown = growth(now, before);
+		return h('div', { class: 'tile' }, h('b', {}, format(now)), name,
+			grown && h('small', { title: `${format(before)} in the period before` }, `${grown} vs. before`));
+	});
 
 export default {
 	name: 'overview',
@@ -12,6 +32,7 @@ export default {
 	help:
 		'What is wrong, the trends of the time range in the head, and the budgets nearest to their limit. A click on a chart opens Search at that time.',
 	show(page) {
-		page.root.append(health(page), trend_charts(page, CHARTS), budgets(page));
+		const tiles = h('div', { class: 'tiles', role: 'group', 'aria-label': 'Sums of the time range' });
+		page.root.append(health(page), tiles, trend_charts(page, CHARTS, { on_total: (got) => empty(tiles, totals(got)) }), budgets(page));
 	},
 };

@@ -2,13 +2,11 @@
 // creates and revokes here.
 import { data, h, who } from '../dom.js';
 import { count, dollars, duration_us, when } from '../format.js';
-import { bar, badge, copied, facts, field, fill, form_values, mark, nothing, panel, words } from '../parts.js';
-import { go } from '../router.js';
-import { pager, table } from '../table.js';
+import { bar, badge, copied, facts, field, fill, filter_form, mark, nothing, panel, words } from '../parts.js';
+import { paged_table, pager, table } from '../table.js';
 import { change } from '../changes.js';
 import { last_requests, usage_by_day } from './activity.js';
 
-const SPANS = [['1h', '1 hour'], ['24h', '24 hours'], ['7d', '7 days'], ['30d', '30 days'], ['90d', '90 days']];
 const GROUPS = [['person', 'people'], ['team', 'teams']];
 const UNITS = { usd: dollars, requests: count, tokens: count, concurrent: count, calls: count };
 
@@ -18,7 +16,7 @@ const tokens_of = (r) => (r.input_tokens ?? 0) + (r.output_tokens ?? 0);
 /* Tokens of responses that the cache returned. */
 const saved_tokens_of = (r) => (r.saved_input_tokens ?? 0) + (r.saved_output_tokens ?? 0);
 /* Of the tokens of prompts, against the same length of time before. */
-const growth = (percent) => typeof percent === 'number' && h('div', {}, h('small', {}, `${percent > 0 ? '+' : ''}${percent.toFixed(1)} %`));
+const growth = (percent) => typeof percent === 'number' && `${percent > 0 ? '+' : ''}${percent.toFixed(1)} %`;
 const amount = (counts, n) => (UNITS[counts] ?? count)(n);
 
 /* ---- changes ---- */
@@ -88,42 +86,41 @@ async function clear_limit(page, o, reload) {
 
 /* ---- lists ---- */
 
-const key_columns = (page, reload) =>
-	[
-		{ title: 'id', cell: (k) => h('a', { href: page.href('thing', { kind: 'key', name: k.id }) }, h('code', {}, k.id)) },
-		{ title: 'person', cell: (k) => h('a', { href: page.href('people', { person: k.person }) }, data(k.person)), wide: true },
-		{ title: 'team', cell: (k) => k.team && data(k.team) },
-		{ title: 'state', cell: (k) => mark({ label: k.state === 'live' ? 'active' : k.state, kind: k.state === 'live' ? 'good' : 'dim' }) },
-		{ title: 'expires', cell: (k) => (k.expires ? when(k.expires, { relative: true }) : 'never') },
-		{ title: 'created', cell: (k) => k.created && [when(k.created, { relative: true }), k.by && [' by ', who(k)]] },
-		{ title: 'reason', cell: (k) => k.reason && data(k.reason), wide: true },
-		page.has('operator') && { title: 'change', cell: (k) =>
-			k.state === 'live' && h('button', { type: 'button', class: 'small', onclick: () =>
-				revoke(page, k, reload) }, 'Revoke', h('span', { class: 'hidden' }, ` ${k.id}`)) },
-	].filter(Boolean);
+const key_columns = (page, reload) => [
+	{ title: 'id', cell: (k) => h('a', { href: page.href('thing', { kind: 'key', name: k.id }) }, h('code', {}, k.id)) },
+	{ title: 'person', cell: (k) => h('a', { href: page.href('people', { person: k.person }) }, data(k.person)), wide: true },
+	{ title: 'team', cell: (k) => k.team && data(k.team) },
+	{ title: 'state', cell: (k) => mark({ label: k.state === 'live' ? 'active' : k.state, kind: k.state === 'live' ? 'good' : 'dim' }) },
+	{ title: 'expires', cell: (k) => (k.expires ? when(k.expires, { relative: true }) : 'never') },
+	{ title: 'created', cell: (k) => k.created && [when(k.created, { relative: true }), k.by && [' by ', who(k)]] },
+	{ title: 'reason', cell: (k) => k.reason && data(k.reason), wide: true },
+	page.has('operator') &&
+	{ title: 'change', cell: (k) =>
+		k.state === 'live' &&
+		h('button', { type: 'button', class: 'small', onclick: () => revoke(page, k, reload) }, 'Revoke',
+			h('span', { class: 'hidden' }, ` ${k.id}`)) },
+];
 
 function keys_panel(page, got, { person, team, reload }) {
 	return panel('Keys created at run time', page.has('operator') && (got.state_key
 		? h('p', {}, h('button', { type: 'button', class: 'primary', onclick: () => new_key(page, person, team, reload) }, 'Create a key'))
 		: h('p', { class: 'dim' }, 'To create keys here, run tollgate keygen --secret FILE and name the file as state_key in tollgate.yaml.')),
-		table({ caption: 'Keys in the policy’s key file are not listed. Run tollgate key list to see them.', rows: got.keys,
-			columns: key_columns(page, reload), empty: 'None.' }));
+		paged_table(page, 'keys', { caption: 'Keys in the policy’s key file are not listed. Run tollgate key list to see them', rows: got.keys,
+			columns: key_columns(page, reload), empty: person ? 'The person has no key of this kind.' : 'No key was created at run time.' }));
 }
 
-const override_columns = (page, reload) =>
-	[
-		{ title: 'limit', cell: (o) => data(o.limit) },
-		{ title: 'applies to', cell: (o) => data(Object.entries(o.for ?? {}).map(([k, v]) => `${k} ${v}`).join(', ') || 'everyone'),
-			wide: true },
-		{ title: 'amount', number: true, cell: (o) => amount(o.counts, o.to) },
-		{ title: 'until', cell: (o) => (o.until ? when(o.until, { relative: true }) : 'reset by an operator') },
-		{ title: 'reason', cell: (o) => o.reason && data(o.reason), wide: true },
-		{ title: 'by', cell: who },
-		page.has('operator') && { title: 'change', cell: (o) =>
-			o.state === 'live' &&
-			h('button', { type: 'button', class: 'small', onclick: () => clear_limit(page, o, reload) }, 'Reset',
-				h('span', { class: 'hidden' }, ` ${o.limit}`)) },
-	].filter(Boolean);
+const override_columns = (page, reload) => [
+	{ title: 'limit', cell: (o) => data(o.limit) },
+	{ title: 'applies to', cell: (o) => data(Object.entries(o.for ?? {}).map(([k, v]) => `${k} ${v}`).join(', ') || 'everyone'), wide: true },
+	{ title: 'amount', number: true, cell: (o) => amount(o.counts, o.to) },
+	{ title: 'until', cell: (o) => (o.until ? when(o.until, { relative: true }) : 'reset by an operator') },
+	{ title: 'reason', cell: (o) => o.reason && data(o.reason), wide: true },
+	{ title: 'by', cell: who },
+	page.has('operator') && { title: 'change', cell: (o) =>
+		o.state === 'live' &&
+		h('button', { type: 'button', class: 'small', onclick: () => clear_limit(page, o, reload) }, 'Reset',
+			h('span', { class: 'hidden' }, ` ${o.limit}`)) },
+];
 
 const near_columns = (page) => [
 	{ title: 'caller',
@@ -131,7 +128,7 @@ const near_columns = (page) => [
 		wide: true },
 	{ title: 'team', cell: (n) => n.person && n.team && data(n.team) },
 	{ title: 'limit', cell: (n) => data(n.limit) },
-	{ title: 'route', cell: (n) => n.route && data(n.route) },
+	{ title: 'route', optional: true, cell: (n) => n.route && data(n.route) },
 	{ title: 'used', cell: (n) => bar(n.used_percent, 100) },
 	{ title: 'level reached', cell: (n) => n.at && when(n.at, { relative: true }) },
 	{ title: 'resets', cell: (n) => n.resets_at && when(n.resets_at, { relative: true }) },
@@ -142,34 +139,28 @@ const near_columns = (page) => [
 const usage_columns = [
 	{ title: 'requests', number: true, sort: 'requests', cell: (r) => count(r.requests) },
 	{ title: 'denied', number: true, sort: 'refused', cell: (r) => count(r.refused) },
-	{ title: 'tokens', number: true, sort: 'tokens', cell: (r) => [count(tokens_of(r)), growth(r.input_tokens_growth_percent)] },
-	{ title: 'cached', number: true, cell: (r) => typeof r.cached_percent === 'number' && `${r.cached_percent} %` },
+	{ title: 'tokens', number: true, sort: 'tokens', cell: (r) => count(tokens_of(r)) },
+	{ title: 'growth', number: true, optional: true, cell: (r) => growth(r.input_tokens_growth_percent) },
+	{ title: 'cached', number: true, extra: true, cell: (r) => typeof r.cached_percent === 'number' && `${r.cached_percent} %` },
 	{ title: 'cost', number: true, sort: 'cost', cell: (
 		r,
 	) => [dollars(r.cost_nanousd),
 		r.embedded_nanousd > 0 && h('div', {}, h('small', {}, `and ${dollars(r.embedded_nanousd)} for embeddings`))] },
-	{ title: 'saved', number: true,
+	{ title: 'saved', number: true, optional: true,
 		cell: (r) => r.cache_hits > 0 && [dollars(r.saved_nanousd), h('div', {}, h('small', {}, `${count(saved_tokens_of(r))} tokens`))] },
-	{ title: 'mean prompt', number: true, sort: 'prompt_max', cell: (r) =>
-		r.prompt_tokens_count > 0 &&
-		[count(Math.round(r.prompt_tokens_mean)), h('div', {}, h('small', {}, `to ${count(r.prompt_tokens_max)}`))] },
-	{ title: 'unpriced', number: true, cell: (r) => r.unpriced_answers > 0 && count(r.unpriced_answers) },
+	{ title: 'mean prompt', number: true, optional: true, cell: (r) => r.prompt_tokens_count > 0 && count(Math.round(r.prompt_tokens_mean)) },
+	{ title: 'largest prompt', number: true, sort: 'prompt_max', optional: true,
+		cell: (r) => r.prompt_tokens_count > 0 && count(r.prompt_tokens_max) },
+	{ title: 'unpriced', number: true, extra: true, cell: (r) => r.unpriced_answers > 0 && count(r.unpriced_answers) },
 	{ title: 'last request', sort: 'last_seen', cell: (r) => r.last_seen && when(r.last_seen, { relative: true }) },
 ];
 
-function filter(page) {
-	const form = h('form', { class: 'fields', 'aria-label': 'Filter', onsubmit: (e) => {
-		e.preventDefault();
-		go('people', form_values(form));
-	}, onchange: () => go('people', form_values(form)) },
-		field({ name: 'by', label: 'Group by', value: page.state.by ?? 'person', options: GROUPS }),
-		field({ name: 'since', label: 'Period', value: page.state.since ?? page.range, options: SPANS }),
+const filter = (page) =>
+	filter_form(page, 'Filter', field({ name: 'by', label: 'Group by', value: page.state.by ?? 'person', options: GROUPS }),
 		field({ name: 'q', label: 'Name contains', type: 'search', value: page.state.q }));
-	return form;
-}
 
 function all(page) {
-	const { by = 'person', since = page.range, sort = 'cost', q, after } = page.state, from = Number(page.state.near) || 0;
+	const { by = 'person', sort = 'cost', q, after } = page.state, { since } = page, from = Number(page.state.near) || 0;
 	const spent = h('div', {}), near = h('div', {}), keys = h('div', {}), overrides = h('div', {}), jump = h('p', {});
 	const load = () =>
 		fill(spent, page, () => page.get('/usage', { by: by === 'team' ? 'team' : 'person,team', since, sort, match: q, after, limit: PAGE }),
@@ -182,7 +173,7 @@ function all(page) {
 					empty: 'No request in this period. Choose a longer period.',
 					href: (r) => (by === 'team'
 						? r.team && page.href('thing', { kind: 'team', name: r.team })
-						: page.href('people', { person: r.person, since })),
+						: page.href('people', { ...page.kept, person: r.person })),
 					columns: [{ title: by, cell: (r) => data(r[by] || '(not identified)'), wide: true }, ...(by === 'person'
 						? [{ title: 'team', cell: (r) => r.team && h('a', { href: page.href('thing', { kind: 'team', name: r.team }) }, data(r.team)) }]
 						: []), ...usage_columns],
@@ -194,7 +185,8 @@ function all(page) {
 				: '');
 			return panel('Near a limit', table({
 				caption:
-					'Callers by the used share at the level that they reached last: a soft limit, 80, 90 or 100 %. The name leads to the current amount.',
+					'Callers by the used share at the level that they reached last: a soft limit, 80, 90 or 100 %. The name leads to the current amount',
+				part: got.total > got.near.length,
 				rows: got.near,
 				columns: near_columns(page),
 				empty: 'No caller is near a limit: none has used 80 % or more.',
@@ -205,11 +197,11 @@ function all(page) {
 	const load_keys = () => fill(keys, page, () => page.get('/keys'), (got) => keys_panel(page, got, { reload: load_keys }));
 	const load_overrides = () =>
 		fill(overrides, page, () => page.get('/limits'), (got) =>
-			panel('Changed limits', table({
-				caption: 'Amounts that operators set at run time. They replace the amounts of the policy.',
+			panel('Changed limits', paged_table(page, 'changed', {
+				caption: 'Amounts that operators set at run time instead of the amounts of the policy',
 				rows: got.overrides,
 				columns: override_columns(page, load_overrides),
-				empty: 'None.',
+				empty: 'No limit was changed. To change one, open a person: the table of limits has a button.',
 			})));
 	page.root.append(filter(page), jump, spent, near, overrides, keys);
 	load();
@@ -241,16 +233,16 @@ function limits_panel(page, person, got, reload) {
 				!r.own &&
 				h('button', { type: 'button', class: 'small', onclick: () => set_limit(page, r, { person }, reload) }, 'Change',
 					h('span', { class: 'hidden' }, ` the limit ${r.limit}`)) },
-		].filter(Boolean),
+		],
 	}));
 }
 
 function one(page) {
-	const { person, since = page.range } = page.state;
+	const { person } = page.state, { since } = page;
 	const head = h('div', {}), limits = h('div', {}), keys = h('div', {}), overrides = h('div', {});
 	page.heading(`Person ${person}`);
 	let team; /* of the last request: limits may be its */
-	const tile = ([name, value]) => h('div', { class: 'tile' }, name, h('b', {}, value));
+	const tile = ([name, value]) => h('div', { class: 'tile' }, h('b', {}, value), name);
 	const load_head = () =>
 		fill(head, page, () => page.get('/usage', { by: 'person,team', match: person, since, limit: PAGE }), (got) => {
 			const rows = got.rows.filter((x) => x.person === person);
@@ -275,7 +267,7 @@ function one(page) {
 						sum((r) => r.embedded_tokens) > 0 && `${
 							dollars(sum((r) => r.embedded_nanousd))
 						}, ${count(sum((r) => r.embedded_tokens))} tokens`], ['largest prompt', largest &&
-						[`${count(largest.prompt_tokens_max)} tokens: `,
+						[`${count(largest.prompt_tokens_max)} ${largest.prompt_tokens_max === 1 ? 'token' : 'tokens'}: `,
 							h('a', { href: page.href('request', { id: largest.prompt_tokens_max_id }) }, largest.prompt_tokens_max_id)]], ['mean time',
 						mean('total_ms') !== null &&
 						`${mean('first_token_ms') !== null ? `${duration_us(mean('first_token_ms') * 1000)} to the first token, ` : ''}${
@@ -288,9 +280,7 @@ function one(page) {
 				nothing(`No request in the last ${since}.`, 'Choose a longer period.'),
 				h('p', { class: 'row' }, h('a', { href: page.href('people') }, 'All people'),
 					h('a', { href: page.href('search', { person, since }) }, 'All requests'),
-					h('a', { href: page.href('search', { person, since, decision: 'deny' }) }, 'Denied requests'), SPANS.map(([s, name]) =>
-						h('a', { href: page.href('people', { person, since: s }), 'aria-current': s === since ? 'true' : null }, name)
-					)));
+					h('a', { href: page.href('search', { person, since, decision: 'deny' }) }, 'Denied requests')));
 		});
 	const load_limits = () =>
 		fill(limits, page, () => page.post('/quota', { identity: { person, ...(team ? { team } : {}) } }), (got) =>

@@ -64,7 +64,7 @@ const rules = (page) => (got) => [panel('Rules', table({
 		got.rules.some((r) => r.since_start?.would) &&
 		{ title: 'would have matched', number: true, cell: (r) => count(r.since_start?.would ?? 0) },
 		{ title: 'last hit', cell: (r) => (r.last ? when(r.last, { relative: true }) : badge('never')) },
-	].filter(Boolean),
+	],
 }),
 	h('p', { class: 'dim' }, 'Hits since the policy came into force, ', when(got.version_since), '; the daemon started ', when(got.started),
 		'.')),
@@ -80,10 +80,10 @@ const differs = (page, shadow) => (got) => (!shadow && !got.records.length
 	? nothing('No shadow policy is set.',
 		'Set shadow_policy in tollgate.yaml. The gateway evaluates a shadow policy for each request without enforcing it.')
 	: panel('Differences of the shadow policy', shadow && h('p', {}, 'Shadow policy: ', h('strong', {}, data(shadow))),
-		table({ caption: 'Requests that the shadow policy decides differently, newest first', rows: got.records,
+		table({ caption: 'Requests that the shadow policy decides differently, newest first', rows: got.records, ordered: true,
 			empty: 'The shadow policy decides every request like the policy in force.', href: (r) => page.href('request', { id: r.id }),
 			columns: [
-				{ title: 'time', cell: (r) => when(r.decided_at ?? r.time) },
+				{ title: 'time', keep: true, cell: (r) => when(r.decided_at ?? r.time, { relative: true }) },
 				{ title: 'caller', cell: (r) => data(r.identity?.person ?? ''), wide: true },
 				{ title: 'in force', cell: (r) => said(r.decision, r.rule, r.decision === 'deny' && r.status), wide: true },
 				{ title: 'shadow', cell: (r) => said(r.shadow_policy?.decision, r.shadow_policy?.rule, r.shadow_policy?.status), wide: true },
@@ -92,9 +92,9 @@ const differs = (page, shadow) => (got) => (!shadow && !got.records.length
 
 const versions = (page) => (got) =>
 	panel('Versions',
-		table({ caption: 'As the record has them: what came into force and when, the newest first.', rows: got.versions,
-			empty: 'No record of a policy.', columns: [
-				{ title: 'from', cell: (v) => when(v.time) },
+		table({ caption: 'Recorded versions of the policy and the time at which each came into force, the newest first', rows: got.versions,
+			ordered: true, empty: 'No record of a policy. The daemon writes one when it loads a policy.', columns: [
+				{ title: 'from', keep: true, cell: (v) => when(v.time, { relative: true }) },
 				{ title: 'policy', cell: (v) => data(v.policy), wide: true },
 				{ title: 'node', cell: (v) => v.node && data(v.node) },
 				{ title: 'version', cell: (v) => h('code', {}, short(v.policy_version)) },

@@ -2,7 +2,8 @@
 // first: how many of each decision is above the list.
 import { add, h, lines } from '../dom.js';
 import { count, dollars, duration_us, when, zone } from '../format.js';
-import { badge, copied, decided, ended, failed, field, fill, form_values, nothing, panel, rule_and_reason, words } from '../parts.js';
+import { badge, copied, decided, decision_kind, ended, failed, field, fill, form_values, nothing, panel, rule_and_reason,
+	words } from '../parts.js';
 import { WINDOW, command_csv, command_json, from_text, terms_of, to_query, to_text } from '../query.js';
 import { pager, shares, table } from '../table.js';
 
@@ -61,8 +62,8 @@ const why = (r) => {
 	return [rule_and_reason(r), found.length ? [' ', found] : null];
 };
 
-/* The number of each decision, each with a link to its requests. */
-function decisions(page, state, rows) {
+/* The number of each decision, and of requests that failed at the provider, each with a link to its requests. */
+function decisions(page, state, rows, failures) {
 	const total = rows.reduce((sum, r) => sum + r.hits, 0);
 	const tile = (name, text, n) =>
 		h('a', { class: 'tile', href: page.href('search', { ...state, decision: name, after: null }),
@@ -72,8 +73,7 @@ function decisions(page, state, rows) {
 		tile('permit', 'permitted', of('permit')), of('observed') ? tile('observed', 'observed', of('observed')) : null, tile('', 'all', total),
 		h('a', { class: 'tile', id: 'failed',
 			href: page.href('search', { ...state, outcome: state.outcome === 'error' ? null : 'error', after: null }),
-			'aria-current': state.outcome === 'error' ? 'true' : null }, h('b', {}, state.outcome === 'error' ? count(total) : '→'),
-			'failed at the provider'));
+			'aria-current': state.outcome === 'error' ? 'true' : null }, h('b', {}, count(failures)), 'failed at the provider'));
 }
 
 function text_form(page, names) {
@@ -143,7 +143,9 @@ function facet(page, state, query) {
 		COUNTED.map((n) => h('option', { value: n, selected: n === by }, n)));
 	if (by)
 		fill(place, page, () => page.get('/records/search', { ...query, count: 'true', by }), ({ counts }) => {
-			const rows = counts.filter((r) => r[by] !== undefined).map((r) => ({ value: r[by], count: r.hits }));
+			const rows = counts.filter((r) => r[by] !== undefined).map((r) => ({ value: r[by],
+				kind: by === 'decision' ? decision_kind(r[by]) : undefined, count: r.hits })
+			);
 			const narrowed = (v) => ({ ...page.state, [by === 'day' ? 'at' : by]: v,
 				...(by === 'day' ? { since: null, until: null, between: null } : {}), by: null, after: null });
 			return [shares(`Requests by ${by}`, rows.slice(0, 100), { format: count, href: (r) => page.href('search', narrowed(r.value)) }),
@@ -169,20 +171,22 @@ async function results(page, place, names) {
 	place.replaceChildren(windows(page, state), tiles, list, facet(page, state, query), commands(page, query));
 	if (!state.type || state.type === 'decision') {
 		const { decision, ...rest } = query;
-		fill(tiles, page, () => page.get('/records/search', { ...rest, count: 'true', by: 'decision' }), ({ counts }) =>
-			decisions(page, state, counts));
+		const counted = (terms) => page.get('/records/search', { ...rest, ...terms, count: 'true', by: 'decision' }).then((got) => got.counts);
+		fill(tiles, page, () => Promise.all([counted({}), counted({ outcome: 'error' })]), ([counts, failed_ones]) =>
+			decisions(page, state, counts, failed_ones.reduce((sum, r) => sum + r.hits, 0)));
 	}
 	await fill(list, page, () => page.get('/records/search', { ...query, limit: PAGE, after: page.state.after }), (got) => {
 		if (!got.records.length)
 			return page.state.after
-				? [nothing('No more records.'), pager(page, { shown: 0 })]
-				: nothing('No record matches.',
-					'Choose a longer time or fewer terms. A person or model must match exactly; x* matches values that begin with x.');
-		return [
+				? panel('Records', nothing('No more records.'), pager(page, { shown: 0 }))
+				: panel('Records',
+					nothing('No record matches.',
+						'Choose a longer time or fewer terms. A person or model must match exactly; x* matches values that begin with x.'));
+		return panel('Records',
 			table({ caption: `${state.oldest ? 'Oldest' : 'Newest'} first${state.since && state.since !== 'all' ? `, since ${state.since}` : ''}`,
-				rows: got.records, columns: columns(), href: (r) => (r.id && r.type === 'decision' ? page.href('request', { id: r.id }) : null) }),
-			pager(page, { next: got.after, shown: got.records.length }),
-		];
+				ordered: true, rows: got.records, columns: columns(),
+				href: (r) => (r.id && r.type === 'decision' ? page.href('request', { id: r.id }) : null) }),
+			pager(page, { next: got.after, shown: got.records.length }));
 	});
 }
 

@@ -1,7 +1,7 @@
 // Targets: the health of each target, its latency, and who ejected it; an operator ejects or readmits a target.
 import { data, h, who } from '../dom.js';
 import { count, when } from '../format.js';
-import { failure_cause, target_state } from '../labels.js';
+import { failing_of, failure_cause, state_of, target_state } from '../labels.js';
 import { fill, mark, marked_state, nothing, panel } from '../parts.js';
 import { table } from '../table.js';
 import { change, every } from '../changes.js';
@@ -57,32 +57,36 @@ export default {
 				const [targets, status] = await Promise.all([page.get('/targets'), page.get('/status')]);
 				return { targets: targets.targets, providers: status.providers ?? [], ejected: await ejections(page, targets.targets) };
 			}, (got) => {
-				const failing = new Set(got.providers.filter((p) => p.failing).map((p) => p.provider));
-				for (const t of got.targets) if (t.state === 'closed' && failing.has(t.target.split('/')[0])) t.state = 'failing';
+				const failing = failing_of(got);
+				for (const t of got.targets) t.state = state_of(t, failing);
 				const ill = got.targets.filter((t) => t.state !== 'closed');
 				const order = [...ill, ...got.targets.filter((t) => t.state === 'closed')];
 				return [
-					h('p', { class: 'row', role: 'status' }, !got.targets.length
+					h('p', { class: 'lead', role: 'status' }, !got.targets.length
 						? null
 						: ill.length
 						? mark({ label: `${ill.length} of ${got.targets.length} unhealthy`, kind: 'bad' })
 						: mark({ label: `all ${got.targets.length} healthy`, kind: 'good' })),
 					panel('Targets', got.targets.length ?
 						table({
-							caption: 'Unhealthy targets first; errors of the last ten seconds',
+							caption:
+								'Unhealthy targets first. Errors: of the last ten seconds. First content: the usual time until the first content, by the size of the prompt.',
 							rows: order,
 							href: (t) => page.href('thing', { kind: 'target', name: t.target }),
 							columns: [
 								{ title: 'target', cell: (t) => data(t.target), wide: true },
-								{ title: 'state', cell: (t) => [marked_state(target_state(t.state)), ejected_by(page, got.ejected, t)] },
-								{ title: 'since', cell: since_of },
-								{ title: 'next try', cell: back_of },
+								{ title: 'state', wide: true, cell: (
+									t,
+								) => [t.state === 'closed' ? mark(target_state(t.state)) : marked_state(target_state(t.state)),
+									ejected_by(page, got.ejected, t)] },
+								{ title: 'since', keep: true, optional: true, cell: since_of },
+								{ title: 'next try', keep: true, optional: true, cell: back_of },
 								{ title: 'errors', number: true, cell: (t) => `${Math.round(100 * (t.errors ?? 0))} %` },
-								{ title: 'last failure', cell: failure_of },
-								{ title: 'time to the first content', cell: latency_of },
+								{ title: 'last failure', wide: true, optional: true, cell: failure_of },
+								{ title: 'first content', optional: true, cell: latency_of },
 								{ title: 'in flight', number: true, cell: (t) => count(t.under_way) },
 								page.has('operator') && { title: 'action', cell: (t) => by_hand(page, t, load) },
-							].filter(Boolean),
+							],
 						}) :
 						nothing('The policy in force has no target.', 'Add providers, and targets of routes, to the policy file.')),
 					got.providers.length > 0 && panel('Providers', table({
@@ -93,7 +97,7 @@ export default {
 							{ title: 'provider', cell: (p) => data(p.provider), wide: true },
 							{ title: 'responses', number: true, cell: (p) => count(p.answers) },
 							{ title: 'errors', number: true, cell: (p) => count(p.errors) },
-							{ title: 'last success', cell: (p) => p.last_success_at && when(p.last_success_at) },
+							{ title: 'last success', cell: (p) => p.last_success_at && when(p.last_success_at, { relative: true }) },
 							{ title: 'first byte, mean', number: true, cell: (p) =>
 								p.first_byte_ms?.answers ? `${count(p.first_byte_ms.mean)} ms` : null },
 							{ title: 'first byte, maximum', number: true, cell: (p) =>

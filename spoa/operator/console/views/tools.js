@@ -1,15 +1,13 @@
 // Tools: descriptions from MCP servers, their changes since the last approval, and the approvers.
 import { add, data, h } from '../dom.js';
 import { count, when } from '../format.js';
-import { badge, facts, field, fill, form_values, marked_state, nothing, panel } from '../parts.js';
+import { badge, facts, field, fill, filter_form, mark, marked_state, nothing, panel } from '../parts.js';
 import { tool_state } from '../labels.js';
-import { go, href } from '../router.js';
-import { table } from '../table.js';
+import { href } from '../router.js';
+import { paged_table } from '../table.js';
 import { change } from '../changes.js';
 import { last_requests, usage_by_day } from './activity.js';
 import { difference, tree } from '../diff.js';
-
-const PAGE = 100;
 
 const one_of = (t) => ({ server: t.server, kind: t.kind, tool: t.name || null });
 const name_of = (t) => (t.name ? `${t.server}/${t.name}` : t.server);
@@ -19,53 +17,46 @@ const short = (hash) => hash && h('code', {}, hash.slice(0, 16));
 
 function filter(page, tools) {
 	const servers = [...new Set(tools.map((t) => t.server))].sort();
-	const form = h('form', { class: 'fields', 'aria-label': 'Filter', onsubmit: (e) => {
-		e.preventDefault();
-		go('tools', form_values(form));
-	}, onchange: () => go('tools', form_values(form)) },
+	return filter_form(page, 'Filter',
 		field({ name: 'state', label: 'State', value: page.state.state, options: [['', 'all'], 'changed', 'new', 'approved'] }),
 		field({ name: 'of', label: 'Server', value: page.state.of, options: [['', 'all'], ...servers] }),
-		field({ name: 'q', label: 'Name contains', value: page.state.q }));
-	return form;
+		field({ name: 'q', label: 'Name contains', type: 'search', value: page.state.q }));
 }
 
 function list(page, got) {
-	const { state, of, q, from = '0' } = page.state;
+	const { state, of, q } = page.state;
 	const all = got.tools.filter((t) => (!state || t.state === state) && (!of || t.server === of) && (!q || (t.name ?? '').includes(q)));
 	const order = ['changed', 'new', 'approved'];
 	all.sort((x, y) => order.indexOf(x.state) - order.indexOf(y.state));
-	const at = Number(from) || 0;
 	const [changed, fresh] = ['changed', 'new'].map((s) => got.tools.filter((t) => t.state === s).length);
 	return [
-		h('p', { class: 'row', role: 'status' }, changed
-			? badge(`${changed} changed after the last approval`, 'bad')
+		h('p', { class: 'lead', role: 'status' }, changed
+			? mark({ label: `${count(changed)} of ${count(got.tools.length)} changed after the last approval`, kind: 'bad' })
 			: fresh
-			? badge(`${fresh} new without a review`, 'edit')
+			? mark({ label: `${count(fresh)} of ${count(got.tools.length)} new, without a review`, kind: 'edit' })
 			: got.tools.length
-			? badge('no tool changed', 'good')
-			: null, got.full?.length > 0 && badge(`servers with more tools than the daemon keeps: ${got.full.join(', ')}`, 'bad')),
+			? mark({ label: 'no tool changed', kind: 'good' })
+			: null),
+		got.full?.length > 0 && h('p', {}, badge(`servers with more tools than the daemon keeps: ${got.full.join(', ')}`, 'bad')),
 		got.tools.length > 0 && filter(page, got.tools),
 		panel('Tools, prompts and instructions', got.tools.length ?
-			table({
+			paged_table(page, 'from', {
 				caption: `${count(all.length)} of ${count(got.tools.length)}, changed tools first`,
-				rows: all.slice(at, at + PAGE),
+				rows: all,
 				empty: 'No tool matches the filter.',
 				href: (t) => href('tools', one_of(t)),
 				columns: [
 					{ title: 'name', cell: (t) => data(name_of(t)), wide: true },
 					{ title: 'kind', cell: (t) => t.kind },
-					{ title: 'state', cell: (t) => marked_state(tool_state(t.state)) },
+					{ title: 'state', wide: true, cell: (t) => marked_state(tool_state(t.state)) },
 					{ title: 'last listed', cell: (t) => t.seen && when(t.seen, { relative: true }) },
-					{ title: 'approved', cell: (t) => t.approved && [when(t.approved, { relative: true }), t.by && [' by ', data(t.by)]] },
+					{ title: 'approved', optional: true,
+						cell: (t) => t.approved && [when(t.approved, { relative: true }), t.by && [' by ', data(t.by)]] },
 					{ title: 'hash of the text', cell: (t) => short(t.hash) },
 				],
 			}) :
 			nothing('No MCP server has listed a tool yet.',
-				'Add a route to a provider with dialect: mcp. The gateway then reads the lists that it forwards.'), all.length > PAGE &&
-			h('nav', { class: 'pager', 'aria-label': 'Pages' },
-				at > 0 && h('button', { type: 'button', onclick: () => page.set({ from: String(Math.max(0, at - PAGE)) }) }, 'Back'),
-				at + PAGE < all.length &&
-					h('button', { type: 'button', class: 'next', onclick: () => page.set({ from: String(at + PAGE) }) }, 'Next page'))),
+				'Add a route to a provider with dialect: mcp. The gateway then reads the lists that it forwards.')),
 	];
 }
 

@@ -9,7 +9,9 @@ const ms = (n) => duration_us(n * 1000);
 const usd = (n) => dollars(n * 1000); /* of micro-dollars */
 const whole = (n) => count(Math.round(n));
 
-const names = { permitted: ['permit'], denied: ['deny'], redacted: ['redact'], observed: ['observed'] };
+/* Decisions: [label, member of a row, color]. */
+const DECISIONS = [['permitted', 'permit', 'good'], ['denied', 'deny', 'bad'], ['redacted', 'redact', 'edit'], ['observed', 'observed',
+	'dim']];
 const some = (s) => s.values.some((v) => v);
 
 /* The first row now and in the period before: read(row): values. */
@@ -17,7 +19,7 @@ const one = (got, label, read) => ({ label, values: read(got.series[0]), before:
 /* Lines, each with a faint line of the period before if that had any. */
 const with_before = (rows) =>
 	rows.flatMap((r) =>
-		[{ label: r.label, values: r.values }, r.before?.some((v) =>
+		[{ label: r.label, values: r.values, kind: r.kind }, r.before?.some((v) =>
 			v
 		) && { label: `${r.label}, period before`, values: r.before, faint: true }].filter(Boolean)
 	);
@@ -34,7 +36,7 @@ const top = (read, most) => (got) => with_before(largest(got, read(got.steps), m
 const CHARTS = {
 	requests: { title: 'Requests by decision', by: 'total', format: whole, series: (got) =>
 		with_before(
-			Object.entries(names).map(([label, members]) => one(got, label, (row) => sums(got.steps, row, ...members))).filter((s, i) =>
+			DECISIONS.map(([label, member, kind]) => ({ ...one(got, label, (row) => sums(got.steps, row, member)), kind })).filter((s, i) =>
 				!i || some(s)
 			),
 		) },
@@ -64,8 +66,8 @@ function source(got) {
 			' have reached Redis for ten seconds. The charts have its figures until then.');
 }
 
-/* The section of these charts. row(got, by): if given, only this row of the answer is shown. */
-export function trend_charts(page, chosen, { only, terms = {}, title = 'Trends' } = {}) {
+/* The section of these charts. only: the row of this kind and name alone. on_total(got): gets the sums of all requests. */
+export function trend_charts(page, chosen, { only, terms = {}, title = 'Trends', on_total = () => {} } = {}) {
 	const note = h('div', {}), grid = h('div', { class: 'grid charts' });
 	const shown = new Map(); /* by the chart's name */
 	const all = chosen.map((
@@ -98,6 +100,7 @@ export function trend_charts(page, chosen, { only, terms = {}, title = 'Trends' 
 			try {
 				const got = await load_trends(page, by);
 				if (by === asked[0]) empty(note, source(got));
+				if (by === 'total') on_total(got);
 				for (const c of shown.values()) if (c.by === by) draw(c, got);
 			} catch (e) {
 				if (e.name === 'AbortError') return;

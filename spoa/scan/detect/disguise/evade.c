@@ -23,6 +23,7 @@ enum {
 	VIEW_ROOM = EVADE_CHUNK + EVADE_OVERLAP + 2 * VIEW_TAIL,
 	VIEW_ROOM_DEEP = PIECE + 2 * VIEW_TAIL,
 	LEVELS = CAP_DECODE_DEPTH + 1,
+	CUT_BLOCKS = 64,
 };
 
 struct level {
@@ -617,37 +618,80 @@ number_bits(const struct look *k)
 	return begins & (~(in >> 2) | ~(in >> 3) | (k->cross >> 1 & ~(in >> 4)) | open);
 }
 
-/* Whether eight numbers may follow one another, of those that begin here or in the block
- * after: no other word comes between them. */
-static bool
-eight_in_a_row(const struct look *here, const struct look *next, bool before)
-{
-	unsigned __int128 begins = here->alnum & ~(here->alnum << 1 | before);
-	unsigned __int128 row = number_bits(here), all;
+/* The bits of a block and of the next one, the first byte lowest. */
+typedef unsigned __int128 two_blocks;
 
-	begins |= (unsigned __int128)(next->alnum & ~(next->alnum << 1 | here->alnum >> 63))
-		  << 64;
-	row |= (unsigned __int128)number_bits(next) << 64;
-	all = row &= begins;
-	for (unsigned n = 1; n < 8 && row; n++)
-		row = ((row << 1) + ~begins) & all; /* carried on to the next word */
-	return row != 0;
+static two_blocks
+two_blocks_of(uint64_t here, uint64_t next)
+{
+	return (two_blocks)next << 64 | here;
 }
 
-/* Bit i: eight numbers in a row may begin there. */
-static uint64_t
-long_rows(uint64_t here, uint64_t next)
+/* Moves each bit, at the first byte of a word, to the first byte of the next word: the addition
+ * carries the bit across the bytes between them. */
+static two_blocks
+to_next_word(two_blocks bits, two_blocks words)
 {
-	unsigned __int128 x = (unsigned __int128)next << 64 | here;
+	return ((bits << 1) + ~words) & words;
+}
 
-	for (int n = 1; n < 8; n *= 2) {
-		unsigned __int128 ahead = x;
-		for (int k = 0; k < n; k++)
-			ahead = ahead >> 3 | ahead >> 4 | ahead >> 5 | ahead >> 6 | ahead >> 7 |
-				ahead >> 8;
-		x &= ahead;
+/* Moves each bit to all places at which the number before it may begin. A number and its separator
+ * take three to eight bytes. */
+static two_blocks
+to_number_before(two_blocks bits)
+{
+	two_blocks places = 0;
+
+	for (unsigned n = 3; n <= 8; n++)
+		places |= bits >> n;
+	return places;
+}
+
+enum { ROW_MIN = 8 }; /* numbers that decode.c reads as codes of characters */
+
+/* Returns true if ROW_MIN numbers follow one another in the two blocks without another word between
+ * them. `before`: a word goes on from the byte before. */
+static bool
+has_row_of_numbers(const struct look *here, const struct look *next, bool before)
+{
+	two_blocks alnum = two_blocks_of(here->alnum, next->alnum);
+	two_blocks words = alnum & ~(alnum << 1 | before);
+	two_blocks numbers = words & two_blocks_of(number_bits(here), number_bits(next));
+	two_blocks last = numbers; /* each ends a row of n numbers */
+
+	for (unsigned n = 1; n < ROW_MIN && last; n++)
+		last = to_next_word(last, words) & numbers;
+	return last != 0;
+}
+
+/* Returns the bytes of the first block at which a row of ROW_MIN numbers may begin, by the distances
+ * between the numbers. */
+static uint64_t
+rows_of_numbers(const struct look *here, const struct look *next)
+{
+	two_blocks rows = two_blocks_of(number_bits(here), number_bits(next)); /* of n numbers */
+
+	for (unsigned n = 1; n < ROW_MIN; n *= 2) {
+		two_blocks follows = rows;
+		for (unsigned k = 0; k < n; k++)
+			follows = to_number_before(follows);
+		rows &= follows;
 	}
-	return (uint64_t)x;
+	return (uint64_t)rows;
+}
+
+/* Returns the bytes of the first block at which codes of characters may begin, three in a row at
+ * least. */
+static uint64_t
+rows_of_codes(const struct look *here, const struct look *next, bool before)
+{
+	if (!here->digit || !has_row_of_numbers(here, next, before))
+		return 0;
+	uint64_t code = code_bits(here, before, next->alnum),
+		 more = code_bits(next, here->alnum >> 63, 0);
+	uint64_t row = code & after_gap(code, more);
+	row &= after_gap(row, more & after_gap(more, 0));
+	return row ? row & rows_of_numbers(here, next) : 0;
 }
 
 static int
@@ -729,7 +773,21 @@ runs_of(struct evade *e, struct span t, const struct view *v, size_t base, uint6
 	return err;
 }
 
-/* Blobs that begin in the chunk, and codes. */
+/* The text reversed by U+202E that begins at `at`, if one does. */
+static int
+try_reversed(
+	struct evade *e, struct span t, const struct view *v, size_t at, struct searched *s)
+{
+	struct blob b;
+
+	if (at < s->reversed || !span_starts(span_cut(t, at, t.n), SPAN_LIT("\xE2\x80\xAE")) ||
+		!blob_reversed(t, at, &b))
+		return 0;
+	s->reversed = b.end;
+	return found_blob(e, t, v, &b);
+}
+
+/* Reads the encoded values that begin in the chunk: tokens, reversed text, codes of characters. */
 static int
 blobs_of(struct evade *e, const struct chunk *c, struct searched *s, const struct view *v)
 {
@@ -737,36 +795,14 @@ blobs_of(struct evade *e, const struct chunk *c, struct searched *s, const struc
 	int err = 0;
 
 	for (size_t base = c->from, k = 0; base < c->to && !err; base += BLOCK, k++) {
-		uint64_t token = c->look[k].token;
-		if (long_run(token) || all_ones(c->look[k].digit))
-			err = runs_of(e, t, v, base, token, s);
-		for (uint64_t x = c->look[k].hidden; x && !err && e->s->evasion; x &= x - 1) {
-			size_t at = base + (size_t)__builtin_ctzll(x);
-			struct blob b;
-			if (t.n - at > 3 && !memcmp(t.p + at, "\xE2\x80\xAE", 3) &&
-				at >= s->reversed && blob_reversed(t, at, &b)) {
-				s->reversed = b.end;
-				err = found_blob(e, t, v, &b);
-			}
-		}
-		/* Three codes in a row or more. */
 		const struct look *l = &c->look[k];
-		if (!l->digit)
-			continue;
-		bool before = base > 0 && is_alnum(t.p[base - 1]);
-		if (!eight_in_a_row(l, &l[1], before))
-			continue;
-		uint64_t code = code_bits(l, before, l[1].alnum);
-		uint64_t next = code_bits(&l[1], l->alnum >> 63, 0);
-		uint64_t row = code & after_gap(code, next);
-		row &= after_gap(row, next & after_gap(next, 0));
-		if (row)
-			row &= long_rows(number_bits(l), number_bits(&l[1]));
-		while (row && !err) {
-			size_t at = base + (size_t)__builtin_ctzll(row);
-			row &= row - 1;
-			err = try_codes(e, t, v, at, s);
-		}
+		if (long_run(l->token) || all_ones(l->digit))
+			err = runs_of(e, t, v, base, l->token, s);
+		for (uint64_t x = l->hidden; x && !err && e->s->evasion; x &= x - 1)
+			err = try_reversed(e, t, v, base + (size_t)__builtin_ctzll(x), s);
+		uint64_t row = rows_of_codes(l, &l[1], base > 0 && is_alnum(t.p[base - 1]));
+		for (; row && !err; row &= row - 1)
+			err = try_codes(e, t, v, base + (size_t)__builtin_ctzll(row), s);
 	}
 	return err;
 }
@@ -818,6 +854,42 @@ scan_text(struct evade *e, struct span text, const struct detect_options *opt)
 	return err;
 }
 
+/* The bits of terminal_cut_bits() for the blocks that were asked for last. Many candidates begin and
+ * end in the same few blocks. */
+struct cut_blocks {
+	struct span text;
+	size_t block[CUT_BLOCKS]; /* number in the text, plus 1; 0: none */
+	uint64_t bits[CUT_BLOCKS];
+};
+
+static bool
+is_cut(struct cut_blocks *c, size_t at)
+{
+	size_t k = at / BLOCK % CUT_BLOCKS;
+
+	if (c->block[k] != at / BLOCK + 1) {
+		c->block[k] = at / BLOCK + 1;
+		c->bits[k] = terminal_cut_bits(c->text, at / BLOCK * BLOCK);
+	}
+	return c->bits[k] >> at % BLOCK & 1;
+}
+
+/* Marks the candidates that begin or end inside a sequence, such as m…@… in ESC[31malice@…, and
+ * those whose last character is not displayed. */
+static void
+mark_cut(struct detect_scratch *s, struct span text)
+{
+	struct cut_blocks c = { .text = text };
+
+	effort_add(4 * s->n);
+	for (size_t i = 0; i < s->n; i++) {
+		size_t start = s->v[i].start, end = s->v[i].end;
+		if (is_cut(&c, start) || is_cut(&c, end) || is_cut(&c, end - 1) ||
+			terminal_drops_before(text, end))
+			s->v[i].flags |= FINDING_CUT;
+	}
+}
+
 int
 evade_scan(rules_fn *rules, const struct detect_rules *r, struct detect_scratch *s,
 	struct span text, const struct detect_options *opt)
@@ -836,16 +908,8 @@ evade_scan(rules_fn *rules, const struct detect_rules *r, struct detect_scratch 
 	e->sequences = false;
 	e->budget = CAP_DECODE_RATIO * text.n + PIECE;
 	int err = scan_text(e, text, opt);
-	/* The candidates of the text itself that a sequence cuts: ESC[31malice@…, of which the
-	 * "m" is no part. */
-	if (e->sequences) {
-		effort_add(64 * s->n);
-		for (size_t i = 0; i < s->n; i++)
-			if (terminal_cuts(text, s->v[i].start) ||
-				terminal_cuts(text, s->v[i].end) ||
-				terminal_ends_in_dropped(text, s->v[i].end))
-				s->v[i].flags |= FINDING_CUT;
-	}
+	if (e->sequences)
+		mark_cut(s, text);
 	for (size_t i = 1; i < LEVELS; i++)
 		level_free(&e->levels[i]);
 	return err;

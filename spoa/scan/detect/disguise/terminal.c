@@ -3,6 +3,8 @@
 #include "scan/detect/disguise/terminal.h"
 
 #include "base/ascii.h"
+#include "base/bits.h"
+#include "base/block.h"
 #include "base/codec/utf8.h"
 #include "base/effort.h"
 #include "scan/detect/disguise/fold.h"
@@ -159,42 +161,56 @@ terminal_bracket(struct span t, size_t at, bool again, size_t *from)
 	return again || (last == 'm' && s.end > at + 2) ? s : no_sequence;
 }
 
-/* Where the sequence ends that begins at i; 0: none does. */
+static bool
+may_begin_sequence(char c)
+{
+	/* ESC, "[", CSI and what begins a spelled escape: \ & % ^ */
+	static const uint64_t set[4] = { UINT64_C(0x0000006008000000),
+		UINT64_C(0x0000000058000000), UINT64_C(0x0000000008000000) };
+
+	return set_has(set, c);
+}
+
+/* Returns where the sequence ends whose first byte or bracket is at i, 0 if i has none. Sets *from
+ * to the first byte of the sequence if it lies before i. */
 static size_t
-sequence_at(struct span t, size_t i)
+sequence_at(struct span t, size_t i, size_t *from)
 {
 	char c = t.p[i];
-	size_t from;
 
 	if (c == TERMINAL_ESCAPE)
 		return terminal_sequence(t, i + 1).end;
 	if (c == '[')
-		return terminal_bracket(t, i, false, &from).end;
-	if (c == '\x9B' && (i == 0 || t.p[i - 1] == '\xC2' || !is_high(t.p[i - 1])))
-		return terminal_control(t, i + 1).end;
-	if (!is_one_of(c, "\\&%^"))
-		return 0;
+		return terminal_bracket(t, i, false, from).end;
+	if (c == '\x9B')
+		return i == 0 || t.p[i - 1] == '\xC2' || !is_high(t.p[i - 1])
+			       ? terminal_control(t, i + 1).end
+			       : 0;
 	struct unescaped u = unescape(t, i);
 	if (is_csi(&u))
 		return terminal_control(t, u.end).end;
 	return u.n == 1 && u.c[0] == TERMINAL_ESCAPE ? terminal_sequence(t, u.end).end : 0;
 }
 
-bool
-terminal_cuts(struct span text, size_t at)
+uint64_t
+terminal_cut_bits(struct span text, size_t base)
 {
+	/* The longest sequence before a position, and the longest name of an escape before its
+	 * bracket. */
 	enum { BEFORE = 48, AFTER = 12 };
-	struct span t = span_cut(text, 0, at + 2 * BEFORE);
-	size_t from;
+	struct span t = span_cut(text, 0, base + BLOCK + 2 * BEFORE);
+	uint64_t bits = 0;
 
-	/* Inside the name of an escape that only its bracket shows. */
-	for (size_t i = at; i < t.n && i < at + AFTER; i++)
-		if (t.p[i] == '[' && terminal_bracket(t, i, false, &from).end && from < at)
-			return true;
-	for (size_t i = at; i > 0 && at - i < BEFORE; i--)
-		if (sequence_at(t, i - 1) > at)
-			return true;
-	return false;
+	for (size_t i = base > BEFORE ? base - BEFORE : 0; i < t.n && i < base + BLOCK + AFTER;
+		i++) {
+		size_t from = i, end = may_begin_sequence(t.p[i]) ? sequence_at(t, i, &from) : 0;
+		end = end < i + BEFORE + 1 ? end : i + BEFORE + 1;
+		if (end > base && end > from + 1)
+			bits |= bits_below(end - base) &
+				~bits_below(from + 1 > base ? from + 1 - base : 0);
+	}
+	effort_add(BEFORE + BLOCK + AFTER);
+	return bits;
 }
 
 char
@@ -232,13 +248,11 @@ terminal_string(struct span t, size_t at)
 }
 
 bool
-terminal_ends_in_dropped(struct span t, size_t at)
+terminal_drops_before(struct span t, size_t at)
 {
 	size_t from = utf8_before(t.p, at), n;
 	bool valid;
 
-	if (terminal_cuts(t, at - 1))
-		return true;
 	if (!is_high(t.p[from]))
 		return false;
 	enum fold_kind k = fold_char(fold_decode(t.p + from, t.n - from, &n, &valid)).kind;

@@ -29,10 +29,11 @@ struct terminal terminal_control(struct span t, size_t at);
  * where it is spelled (ESC[, #033[), or `at` where it was lost on the way and a colour or
  * `again`, another sequence just before, says what this was. */
 struct terminal terminal_bracket(struct span t, size_t at, bool again, size_t *from);
-/* Whether a sequence of the text goes across `at`. */
-bool terminal_cuts(struct span t, size_t at);
-/* Whether the last thing before `at` (at > 0) is a sequence or a character that nobody sees. */
-bool terminal_ends_in_dropped(struct span t, size_t at);
+/* Returns the positions [base, base + 64) as bits: a sequence of the text begins before such a
+ * position and ends after it. */
+uint64_t terminal_cut_bits(struct span t, size_t base);
+/* Returns true if the last character before `at` (at > 0) is one that is not displayed. */
+bool terminal_drops_before(struct span t, size_t at);
 /* The mark that U+0080 to U+009F stands for; 0: none. */
 char terminal_c1(uint32_t cp);
 /* Where the string ends whose mark is at `at`, with what ends it; 0: it does not soon. */

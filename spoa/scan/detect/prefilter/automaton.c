@@ -8,6 +8,7 @@
 
 #include "base/bits.h"
 #include "base/err.h"
+#include "base/fnv.h"
 #include "base/mem.h"
 
 enum {
@@ -349,7 +350,7 @@ state_of(struct builder *b, size_t from)
 {
 	uint16_t *v = b->members.v ? b->members.v + from : NULL;
 	size_t n = b->members.n - from, kept = 0;
-	uint32_t hash = 2166136261u;
+	uint32_t hash = FNV32_BASIS;
 	bool ends = true;
 
 	/* A pattern that was accepted needs no more of its nodes. */
@@ -365,7 +366,7 @@ state_of(struct builder *b, size_t from)
 	if (n)
 		qsort(v, n, sizeof(*v), by_number);
 	for (size_t i = 0; i < n; i++) {
-		hash = (hash ^ v[i]) * 16777619u;
+		hash = fnv32_step(hash, v[i]);
 		ends = ends && b->nodes[v[i]].accept;
 	}
 	hash ^= hash >> 15;

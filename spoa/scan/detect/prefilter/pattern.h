@@ -16,6 +16,9 @@ enum {
 	CONTEXT_NONE = CONTEXT_LISTS - 1,
 	WORK_MATCH = 40, /* units of work of a pattern's try (base/effort.h); a policy's own
 			    also a quarter of what it may match */
+	/* In a stream, a try also counts this part of the expression's bytes. Held text is tried
+	 * again and again, and long expressions (a name, words after it, a value) take up to 2 us. */
+	STREAM_WORK_PART = 8,
 };
 
 /* Where a pattern is tried: only there, anchored. */
@@ -37,7 +40,8 @@ struct pattern {
 	uint8_t context_bit;	      /* in a list_set; CONTEXT_NONE */
 	bool has_then; /* otherwise a byte of `then` follows the run, and a digit it */
 	uint64_t then[4];
-	uint16_t work;	       /* units of a try (base/effort.h) */
+	uint16_t work;	       /* units of a try (base/effort.h), */
+	uint16_t stream_work;  /* and in a text that goes on */
 	uint16_t back_max;     /* bytes the match may begin before the start */
 	uint64_t back_set[4];  /* which bytes those are */
 	uint64_t first[4];     /* bytes a match can begin with */

@@ -25,7 +25,9 @@ enum {
 	NAME_LIST = 12,		    /* between names that count for one another */
 	FINDING_BACK = 256,	    /* and not within a finding, if that is not longer */
 	RUN_REACH = 2048,	    /* a value of 1 KB in hexadecimal */
-	AGAIN = 6, /* a part of what is held: as much comes before the next look */
+	/* The next look waits for so many bytes: a part of the bytes that are held, */
+	AGAIN = 6,
+	LOOK_UNITS = 1000, /* and one for each 1,000 units of work of the last look. */
 	LEFT_MAX = CHECK_CURL_BACK + WORD_BACK + FINDING_BACK,
 	ROOM = LEFT_MAX + CAP_STREAM_HELD + 8,
 	MUCH_MAX = 256 << 10, /* of what comes at once, a scan */
@@ -494,6 +496,7 @@ decide(struct detect_stream *s, struct detect_scratch *scratch, const struct out
 	struct findings f = { 0 };
 	size_t was = s->base + s->done, open = s->n, known = s->known.n;
 	bool full = s->n - s->done >= CAP_STREAM_HELD, found = last;
+	uint64_t began = effort.done;
 	int err = last ? 0 : look_for_open(s, scratch, &open, &found);
 
 	/* Names in a row may each go on the one before: what has half a window after it is
@@ -519,7 +522,8 @@ decide(struct detect_stream *s, struct detect_scratch *scratch, const struct out
 		note_curl(s, was - s->base);
 		move_on(s, &f);
 	}
-	s->look = s->n + (s->n - s->done) / AGAIN;
+	size_t part = (s->n - s->done) / AGAIN, paid = (effort.done - began) / LOOK_UNITS;
+	s->look = s->n + (part > paid ? part : paid);
 	if (s->look > s->done + CAP_STREAM_HELD)
 		s->look = s->done + CAP_STREAM_HELD;
 	return err;
