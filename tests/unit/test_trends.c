@@ -65,6 +65,17 @@ count(const char *route, enum series_value v, uint64_t n)
 	heavy_add(&w->heavy[HEAVY_TEAM], span_str(route), heavy);
 }
 
+/* Adds to a person, key, tool or team. */
+static void
+spend(enum heavy_kind kind, const char *name, uint64_t requests, uint64_t nanousd)
+{
+	const uint64_t v[HEAVY_VALUES] = {
+		[HEAVY_PERMIT] = requests, [HEAVY_NANOUSD] = nanousd
+	};
+
+	heavy_add(&w->heavy[kind], span_str(name), v);
+}
+
 static void
 pass_minute(void)
 {
@@ -212,6 +223,29 @@ a_clock_that_is_set_back_or_forward_loses_nothing(void **state UNUSED)
 	assert_int_equal(total(TRENDS_1H), 13);
 }
 
+/* Persons too: an hour back, and a day ahead for some minutes, with holes between the minutes.
+ */
+static void
+a_clock_that_jumps_keeps_the_figures_of_names(void **state UNUSED)
+{
+	static const int64_t jumps_minutes[] = { 0, -60, 61, 24 * 60, -24 * 60, 7, 25 * 60 };
+	json_int_t n = 0;
+
+	for (size_t i = 0; i < COUNT_OF(jumps_minutes); i++) {
+		ns += jumps_minutes[i] * MINUTE_NS;
+		for (int k = 0; k < 170; k++, n++) {
+			spend(HEAVY_PERSON, "ann", 1, 1000);
+			pass_minute();
+		}
+	}
+	for (int life = 0; life < 2; life++) {
+		assert_int_equal(sum(TRENDS_PERSON, TRENDS_90D, "series", "ann", "permit"), n);
+		assert_int_equal(sum(TRENDS_PERSON, TRENDS_7D, "series", "ann", "permit"), n);
+		assert_int_equal(sum(TRENDS_PERSON, TRENDS_1H, "series", "ann", "permit"), 60);
+		restart();
+	}
+}
+
 /* An hour that a wrong clock closed in the future does not end the hours that follow. */
 static void
 an_hour_of_the_future_hides_no_later_one(void **state UNUSED)
@@ -313,17 +347,6 @@ a_torn_or_foreign_line_is_left_out(void **state UNUSED)
 		restart();
 		assert_int_equal(total(TRENDS_1H), 3);
 	}
-}
-
-/* Adds to a person, key, tool or team. */
-static void
-spend(enum heavy_kind kind, const char *name, uint64_t requests, uint64_t nanousd)
-{
-	const uint64_t v[HEAVY_VALUES] = {
-		[HEAVY_PERMIT] = requests, [HEAVY_NANOUSD] = nanousd
-	};
-
-	heavy_add(&w->heavy[kind], span_str(name), v);
 }
 
 static void
@@ -605,6 +628,7 @@ main(void)
 		T(an_hour_is_summed_once_and_not_again_after_a_restart),
 		T(a_minute_in_which_the_daemon_did_not_run_is_null),
 		T(a_clock_that_is_set_back_or_forward_loses_nothing),
+		T(a_clock_that_jumps_keeps_the_figures_of_names),
 		T(an_hour_of_the_future_hides_no_later_one),
 		T(a_file_of_another_version_stays_as_it_is),
 		T(a_name_of_a_minute_that_was_not_written_is_written_later),
