@@ -58,7 +58,8 @@ seal_to_auditor(
 		return err;
 	json_put_form(to, "{'auditor':%t,'key':%s,'enc':'", span_str(a->name), a->id);
 	base64_put(to, enc, sizeof(enc));
-	buf_str(to, "\",\"sealed\":\"");
+	buf_putc(to, '"');
+	json_put_form(to, "'sealed':'");
 	base64_put(to, sealed, sizeof(sealed));
 	buf_str(to, "\"}");
 	return 0;
