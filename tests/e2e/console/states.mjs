@@ -34,7 +34,8 @@ try {
 				there = await page.waitForFunction(([s]) => new RegExp(s).test(document.querySelector("main")?.innerText ?? ""), [want.source], { timeout: 3000 }).then(() => true, () => false);
 				if (!there) await page.goto(`${BASE}/console/#/policy?part=check`);
 			}
-			ok(`${state}: ${hash.slice(0, 20)} shows the state`, there, await page.locator("main").innerText());
+			if (!there) await page.goto(`${BASE}/console/#/${hash}`);
+			ok(`${state}: ${hash.slice(0, 20)} shows the state`, there, await page.locator("main .lead").first().innerText().catch(() => ""), await page.locator("main").innerText());
 			const lead = await page.locator("main .lead .mark").first().getAttribute("class").catch(() => null);
 			if (/^(overview|now|targets|audit)/.test(hash)) ok(`${state}: ${hash} begins without a green mark`, lead && !/good/.test(lead), lead);
 		}
