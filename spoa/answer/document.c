@@ -5,6 +5,7 @@
 
 #include "answer/format_tree.h"
 #include "base/among.h"
+#include "base/attr.h"
 #include "base/codec/json.h"
 #include "base/err.h"
 #include "base/fnv.h"
@@ -494,104 +495,207 @@ is_last(const struct reader *r, const struct note *n)
 	return true;
 }
 
+/* ---- what the row of a note makes of it: 0, or ERR_NOMEM ---- */
+
+/* Another value than a string where a text belongs. A long number may hold a finding. */
+static int
+settle_no_text(struct reader *r, const struct note *n)
+{
+	return n->tok == JSON_NUMBER && number_is_long(n->text) ? add_aside(r, n) : 0;
+}
+
+static int
+settle_text(struct reader *r, const struct note *n, const struct answer_row *row)
+{
+	struct answer_document *d = r->out;
+
+	if (n->tok != JSON_STRING)
+		return settle_no_text(r, n);
+	if (add_text(r, n, row->read == READ_INPUT ? NULL : row))
+		return ERR_NOMEM;
+	d->texts[d->ntexts - 1].piece = row->piece;
+	d->texts[d->ntexts - 1].last = row->piece && is_last(r, n);
+	return 0;
+}
+
+static int
+settle_tool(struct reader *r, const struct note *n, const struct answer_row *row UNUSED)
+{
+	if (n->tok != JSON_STRING)
+		return settle_no_text(r, n);
+	r->out->marked = true;
+	if (ADD_NUMBERED(calls, (struct answer_call){ .name = n->text, .object = n->object }))
+		return ERR_NOMEM;
+	return add_aside(r, n);
+}
+
+static int
+settle_finish(struct reader *r, const struct note *n, const struct answer_row *row UNUSED)
+{
+	/* Some providers write "" where others write null. */
+	if (n->tok != JSON_STRING || !n->text.n)
+		return 0;
+	r->out->finish = n->text;
+	end_choice(r->out, n);
+	r->out->marked = true;
+	return add_word(r, n);
+}
+
+static int
+settle_end(struct reader *r, const struct note *n, const struct answer_row *row)
+{
+	struct answer_ends *ends = &r->out->ends;
+
+	if (n->tok != JSON_NUMBER)
+		return add_word(r, n);
+	ends->any = ends->numbered[row->slot] = true;
+	ends->slot[row->slot] = answer_number(n->text);
+	return 0;
+}
+
+static int
+settle_model(struct reader *r, const struct note *n, const struct answer_row *row UNUSED)
+{
+	struct answer_document *d = r->out;
+
+	if (n->tok == JSON_STRING)
+		d->model = n->text;
+	if (n->tok == JSON_STRING && d->nmodels < ANSWER_MODELS)
+		d->models[d->nmodels++] = (struct answer_range){ n->start, n->end };
+	return add_word(r, n);
+}
+
+static int
+settle_mark(struct reader *r, const struct note *n, const struct answer_row *row UNUSED)
+{
+	r->out->marked = true;
+	return add_word(r, n);
+}
+
+static int
+settle_other(struct reader *r, const struct note *n, const struct answer_row *row UNUSED)
+{
+	return add_word(r, n);
+}
+
+static int
+settle_word(struct reader *r, const struct note *n, const struct answer_row *row)
+{
+	if (!row->ends)
+		note_skipped(r->out, n);
+	return add_word(r, n);
+}
+
+/* The provider failed: all of the answer ends here. */
+static void
+end_with_error(struct answer_document *d)
+{
+	d->error = d->marked = d->ends.any = d->ends.all = true;
+}
+
+static int
+settle_object(struct reader *r, const struct note *n, const struct answer_row *row)
+{
+	if (n->tok == JSON_STRING && span_is(n->text, "error"))
+		end_with_error(r->out);
+	return settle_word(r, n, row);
+}
+
+static int
+settle_error(struct reader *r, const struct note *n, const struct answer_row *row UNUSED)
+{
+	bool string = n->tok == JSON_STRING;
+
+	if (string && !n->text.n)
+		return 0;
+	end_with_error(r->out);
+	return string ? add_text(r, n, NULL) : 0;
+}
+
+static int
+settle_sealed(struct reader *r, const struct note *n, const struct answer_row *row UNUSED)
+{
+	bool string = n->tok == JSON_STRING;
+
+	if (string && !is_base64(n->text))
+		return add_aside(r, n);
+	r->out->sealed_bytes += n->end - n->start;
+	if (!string)
+		return 0;
+	return ADD_NUMBERED(seals, (struct answer_seal){ .at = { n->start, n->end } });
+}
+
+static int
+settle_opaque(struct reader *r, const struct note *n, const struct answer_row *row)
+{
+	if (n->tok == JSON_STRING && !is_base64(n->text))
+		return add_aside(r, n);
+	add_media(r, n, row);
+	r->out->opaque_bytes += n->end - n->start;
+	return 0;
+}
+
+static int
+settle_withheld(struct reader *r, const struct note *n, const struct answer_row *row UNUSED)
+{
+	/* An empty list withholds nothing, and clients iterate over the list. */
+	if (n->end - n->start <= strlen("[]"))
+		return 0;
+	return ADD(withheld, (struct answer_range){ n->start, n->end });
+}
+
+/* NULL: the note adds nothing. */
+static int (*const settle_row[])(
+	struct reader *, const struct note *, const struct answer_row *) = {
+	[READ_TEXT] = settle_text,
+	[READ_COPY] = settle_text,
+	[READ_INPUT] = settle_text,
+	[READ_INDEX] = settle_other,
+	[READ_END] = settle_end,
+	[READ_PATH] = settle_other,
+	[READ_MORE] = settle_other,
+	[READ_FLAG] = settle_other,
+	[READ_TOOL] = settle_tool,
+	[READ_FINISH] = settle_finish,
+	[READ_MODEL] = settle_model,
+	[READ_MARK] = settle_mark,
+	[READ_WORD] = settle_word,
+	[READ_SEALED] = settle_sealed,
+	[READ_OPAQUE] = settle_opaque,
+	[READ_MEDIA] = settle_other,
+	[READ_WITHHELD] = settle_withheld,
+	[READ_ERROR] = settle_error,
+	[READ_OBJECT] = settle_object,
+	[READ_CALL] = NULL,
+};
+
+/* A note that no row of the format names. */
+static int
+settle_unnamed(struct reader *r, const struct note *n)
+{
+	bool number = n->tok == JSON_NUMBER;
+
+	if (n->tok != JSON_STRING && !n->key &&
+		!(n->deep ? number_is_long : long_integer)(n->text))
+		return 0;
+	if ((n->key || number) && !n->deep && r->f->rows[0].path)
+		return add_aside(r, n);
+	return add_unnamed(r, n);
+}
+
 static int
 settle_note(struct reader *r, const struct note *n)
 {
-	struct answer_document *d = r->out;
-	const struct answer_row *row = answer_row_of(n->node, d->type);
-	bool string = n->tok == JSON_STRING,
-	     container = n->tok == JSON_OBJECT || n->tok == JSON_ARRAY;
+	const struct answer_row *row = answer_row_of(n->node, r->out->type);
 
-	if (container && row && n->deep)
+	if (!row)
+		return settle_unnamed(r, n);
+	if (n->deep && (n->tok == JSON_OBJECT || n->tok == JSON_ARRAY))
 		return ADD_NUMBERED(
 			inputs, (struct answer_input){ .json = n->text, .object = n->object });
-	if (!row && !string && !n->key && !(n->deep ? number_is_long : long_integer)(n->text))
-		return 0;
-	if (!row && (n->key || n->tok == JSON_NUMBER) && !n->deep && r->f->rows[0].path)
-		return add_aside(r, n);
-	if (!row)
-		return add_unnamed(r, n);
-	if (row->ends && (string || n->tok == JSON_TRUE))
-		end_choice(d, n);
-	switch (row->read) {
-	case READ_TEXT:
-	case READ_COPY:
-	case READ_INPUT:
-	case READ_TOOL:
-		if (!string)
-			return n->tok == JSON_NUMBER && number_is_long(n->text)
-				       ? add_aside(r, n)
-				       : 0;
-		if (row->read == READ_TOOL) {
-			d->marked = true;
-			return ADD_NUMBERED(calls, (struct answer_call){ .name = n->text,
-							   .object = n->object })
-				       ? ERR_NOMEM
-				       : add_aside(r, n);
-		}
-		if (add_text(r, n, row->read == READ_INPUT ? NULL : row))
-			return ERR_NOMEM;
-		d->texts[d->ntexts - 1].piece = row->piece;
-		d->texts[d->ntexts - 1].last = row->piece && is_last(r, n);
-		return 0;
-	case READ_FINISH:
-		/* Empty it is what others say as null. */
-		if (!string || !n->text.n)
-			return 0;
-		d->finish = n->text;
-		end_choice(d, n);
-		d->marked = true;
-		return add_word(r, n);
-	case READ_END:
-		if (n->tok != JSON_NUMBER)
-			return add_word(r, n);
-		d->ends.any = d->ends.numbered[row->slot] = true;
-		d->ends.slot[row->slot] = answer_number(n->text);
-		return 0;
-	case READ_MODEL:
-		d->model = string ? n->text : d->model;
-		if (string && d->nmodels < ANSWER_MODELS)
-			d->models[d->nmodels++] = (struct answer_range){ n->start, n->end };
-		return add_word(r, n);
-	case READ_MARK: d->marked = true; return add_word(r, n);
-	case READ_OBJECT:
-		if (string && span_is(n->text, "error"))
-			d->error = d->marked = d->ends.any = d->ends.all = true;
-		/* fall through */
-	case READ_WORD:
-		if (!row->ends)
-			note_skipped(d, n);
-		return add_word(r, n);
-	case READ_MEDIA:
-	case READ_INDEX:
-	case READ_PATH:
-	case READ_MORE:
-	case READ_FLAG: return add_word(r, n);
-	case READ_ERROR:
-		if (string && !n->text.n)
-			return 0;
-		d->error = d->marked = d->ends.any = d->ends.all = true;
-		return string ? add_text(r, n, NULL) : 0;
-	case READ_SEALED:
-		if (string && !is_base64(n->text))
-			return add_aside(r, n);
-		d->sealed_bytes += n->end - n->start;
-		return string ? ADD_NUMBERED(seals,
-					(struct answer_seal){ .at = { n->start, n->end } })
-			      : 0;
-	case READ_OPAQUE:
-		if (string && !is_base64(n->text))
-			return add_aside(r, n);
-		add_media(r, n, row);
-		d->opaque_bytes += n->end - n->start;
-		return 0;
-	/* an empty list holds none, and clients walk through it */
-	case READ_WITHHELD:
-		return n->end - n->start > strlen("[]")
-			       ? ADD(withheld, (struct answer_range){ n->start, n->end })
-			       : 0;
-	default: return 0;
-	}
+	if (row->ends && (n->tok == JSON_STRING || n->tok == JSON_TRUE))
+		end_choice(r->out, n);
+	return settle_row[row->read] ? settle_row[row->read](r, n, row) : 0;
 }
 
 /* The type that the framing named, or the member that says it. */

@@ -205,6 +205,50 @@ is_host_alone(const struct url_place *p)
 	return false;
 }
 
+/* A letter, a digit or a hyphen of a host's name; of a call's arguments also an underscore. */
+static bool
+is_name_part(const struct url_place *p, char c)
+{
+	return is_alnum(c) || (c & 0x80) || c == '-' || (p->mode == URL_CALL && c == '_');
+}
+
+/* Starts a name if the byte may begin one where it stands. */
+static bool
+begin_name(struct url_place *p, char c)
+{
+	char last = (char)(p->tail >> 8 & 0xff), before = (char)(p->tail >> 16 & 0xff);
+
+	if (c == '-' || !is_name_part(p, c) || !may_begin_name(p, last))
+		return false;
+	p->name.at = NAME_LABELS;
+	p->name.mailbox = last == '@';
+	p->name.user = p->mode == URL_CALL && last == '@' && is_alnum(before);
+	return true;
+}
+
+/* Whether labels that a port or a path may follow have been read: those of a host, or, of a
+ * call, several or one that is no number. */
+static bool
+may_have_port(const struct url_place *p)
+{
+	return names_host(p) ||
+	       (p->mode == URL_CALL && (p->name.dots || (p->name.words && p->name.label > 1)));
+}
+
+/* Whether the byte after a name, or after its port's colon, makes the name a URL. */
+static bool
+makes_url(const struct url_place *p, char c)
+{
+	bool call = p->mode == URL_CALL, host = names_host(p);
+
+	if ((host || p->name.user) && (c == '/' || c == '?' || c == '#'))
+		return true;
+	if (p->name.at == NAME_LABELS)
+		return (host && is_host_alone(p)) || (call && is_number(p));
+	return (is_digit(c) && may_have_port(p)) ||
+	       (host && call && (is_name_part(p, c) || c == '~'));
+}
+
 /* name = label 1*( "." label ) [ ":" digits ] ( "/" | "?" | "#" ), a word of its own that ends
  * as a host's name does: example.org/, but no path's a.txt/ and no address's @a.org/. Of a call
  * also one label ":" digit, name ":" path, user "@" label, and as is_host_alone() and
@@ -212,33 +256,23 @@ is_host_alone(const struct url_place *p)
 static bool
 is_named_url(struct url_place *p, char c)
 {
-	bool call = p->mode == URL_CALL, letter = is_alpha(c) || (c & 0x80);
-	bool part = letter || is_digit(c) || c == '-' || (call && c == '_');
-	char last = (char)(p->tail >> 8 & 0xff);
+	bool port = p->name.at == NAME_PORT, part = is_name_part(p, c);
 
-	if (p->name.at == NAME_NONE && part && c != '-' && may_begin_name(p, last)) {
-		p->name.at = NAME_LABELS;
-		p->name.mailbox = last == '@';
-		p->name.user = call && last == '@' && is_alnum((char)(p->tail >> 16 & 0xff));
-	}
-	if (p->name.at == NAME_NONE || (p->name.at == NAME_PORT && is_digit(c) && !call))
+	if (p->name.at == NAME_NONE && !begin_name(p, c))
 		return false;
-	if (p->name.at == NAME_LABELS && (part || c == '.')) {
-		name_step(p, c, letter);
+	if (!port && (part || c == '.')) {
+		name_step(p, c, is_alpha(c) || (c & 0x80));
 		return false;
 	}
-	bool host = names_host(p), port = p->name.at == NAME_PORT;
-	bool label = call && (p->name.dots || (p->name.words && p->name.label > 1));
-	if (!port && (host || label) && c == ':') {
+	if (!port && c == ':' && may_have_port(p)) {
 		p->name.at = NAME_PORT;
 		return false;
 	}
-	bool is = (host || p->name.user) && (c == '/' || c == '?' || c == '#');
-	if (port)
-		is |= (is_digit(c) && (host || label)) || (host && call && (part || c == '~'));
-	else
-		is |= (host && is_host_alone(p)) || (call && is_number(p));
+	if (port && is_digit(c) && p->mode != URL_CALL)
+		return false;
+	bool is = makes_url(p, c);
 	memset(&p->name, 0, sizeof(p->name));
+	/* After a colon that begins no port, another name may begin. */
 	return is || (port && part && is_named_url(p, c));
 }
 

@@ -68,7 +68,7 @@
 #define CAP_RECORD_BYTES       (64u << 10)  /* an audit record: lists in it are cut, with their true count */
 #define CAP_FILES              32           /* files of a request that tollgate-extract is asked about: the others are unread */
 #define CAP_EXTRACT_ANSWER     (26u << 20)  /* tollgate-extract's answer, 4 MB of text as JSON writes it: the file is unread */
-#define CAP_INLINE_BODY        (64u << 10)  /* body that a worker looks at itself: a longer one is a helper thread's */
+#define CAP_INLINE_BODY        (48u << 10)  /* body that a worker looks at itself: a longer one is a helper thread's. The work limit ends a text of this length in under 10 ms */
 #define CAP_INLINE_DEAR        (24u << 10)  /* the same, for a minute after a text took CAP_DEAR_WORK: at the work limit, under 10 ms */
 #define CAP_DEAR_WORK          3000000      /* units of work (effort.h) that one text took: some 6 ms */
 #define CAP_ESTIMATED_BODY     (256u << 10) /* the daemon may reserve tokens by the length of a body up to this: in a longer body it counts them */

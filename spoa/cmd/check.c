@@ -886,7 +886,7 @@ cmd_check(int argc, char **argv)
 	char **operands;
 	int code;
 
-	int n = cmd_options(argc, argv, options, &operands);
+	int n = cmd_options(argv[0], argc, argv, options, &operands);
 	if (n < 0 || ((n > 0 || c.haproxy_only || c.probes) && c.nhaproxy == 0) ||
 		(c.probes && c.haproxy_only) || (c.probe.nhost && !c.probes))
 		return cmd_usage(argv[0]);

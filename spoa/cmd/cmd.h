@@ -75,10 +75,23 @@ struct cmd_option {
 	bool *flag; /* becomes true; without `text` it takes no value, with it only
 		       `--name=VALUE` */
 };
-/* How many operands there are, *operands the first, which may be between options; -1: an
- * option that no row has, without its value, or given too often: a row with text and without
- * `count` may stand once. At most 64 rows. */
-int cmd_options(int argc, char **argv, const struct cmd_option *options, char ***operands);
+/* Reads the options of the command `what`, such as "audit list". If `what` is a command alone and the command has
+ * verbs, its first operand is the verb. Returns the number of operands, which may stand between options, and *operands
+ * is the first. Returns -1 after a message if an option has no row, lacks its value, is given too often (a row with
+ * text and without `count` may stand once), or belongs to other verbs (option_rows). At most 64 rows. */
+int cmd_options(const char *what, int argc, char **argv, const struct cmd_option *options,
+	char ***operands);
+/* One row for each meaning of an option. Ends with a name NULL. */
+extern const struct option_row {
+	const char *name, *of; /* of: the verbs that it belongs to, such as "audit list, usage"; a
+				  command alone: all its verbs */
+	const char *help;      /* one line */
+} option_rows[];
+enum { OPTION_WHAT_MAX = 64 };
+/* Returns whether the option `name`, without dashes, belongs to the verb. The verb is in `command` ("audit list") or is
+ * the operand, which may be NULL. If other verbs of the command have the option, a message names them. An option that
+ * no row has for the command belongs to it. */
+bool option_belongs(const char *command, const char *operand, const char *name);
 /* Writes all of it to standard output; false: it had failed, or the output does, and errno says
  * why. */
 bool cmd_write(const struct buf *out);

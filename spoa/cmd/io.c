@@ -76,6 +76,17 @@ option_row(const struct cmd_option *o, char *arg, char **value)
 	return o->name ? o : NULL;
 }
 
+/* The name of an option as it was given, without dashes and value; cut if it is longer than any option. */
+static const char *
+name_of_option(const char *arg, char out[OPTION_WHAT_MAX])
+{
+	bool letter = arg[1] != '-';
+
+	snprintf(out, OPTION_WHAT_MAX, "%.*s", letter ? 1 : (int)strcspn(arg + 2, "="),
+		arg + (letter ? 1 : 2));
+	return out;
+}
+
 /* What is wrong with it: its name, and never the value, which may be a secret. */
 static int
 option_wrong(const char *arg, const struct cmd_option *o, const char *value)
@@ -91,14 +102,15 @@ option_wrong(const char *arg, const struct cmd_option *o, const char *value)
 }
 
 int
-cmd_options(int argc, char **argv, const struct cmd_option *options, char ***operands)
+cmd_options(const char *what, int argc, char **argv, const struct cmd_option *options,
+	char ***operands)
 {
 	int n = 0, i = 1;
-	uint64_t given = 0; /* rows that may stand once: the last would win in silence */
+	uint64_t given = 0;
 
 	*operands = argv + 1;
 	for (; i < argc && strcmp(argv[i], "--") != 0; i++) {
-		char *arg = argv[i], *value;
+		char *arg = argv[i], *value, name[OPTION_WHAT_MAX];
 		if (argv[i][0] != '-' || !argv[i][1]) {
 			(*operands)[n++] = argv[i];
 			continue;
@@ -106,9 +118,12 @@ cmd_options(int argc, char **argv, const struct cmd_option *options, char ***ope
 		const struct cmd_option *o = option_row(options, argv[i], &value);
 		if (o && o->text && !o->flag && !value)
 			value = ++i < argc ? argv[i] : NULL;
-		uint64_t row = o && o->text && !o->count ? UINT64_C(1) << (o - options) : 0;
+		uint64_t row = o ? UINT64_C(1) << (o - options) : 0;
+		bool once = o && o->text && !o->count; /* the last value would win in silence */
+		if (!o && !option_belongs(what, NULL, name_of_option(arg, name)))
+			return -1;
 		if (!o || (!value != !o->text && !(o->flag && o->text)) ||
-			(o->count && *o->count == o->most) || given & row)
+			(o->count && *o->count == o->most) || (once && given & row))
 			return option_wrong(arg, o, value);
 		given |= row;
 		if (o->flag)
@@ -118,6 +133,10 @@ cmd_options(int argc, char **argv, const struct cmd_option *options, char ***ope
 	}
 	while (++i < argc)
 		(*operands)[n++] = argv[i];
+	for (const struct cmd_option *o = options; o->name; o++)
+		if (given >> (o - options) & 1 &&
+			!option_belongs(what, n ? (*operands)[0] : NULL, o->name))
+			return -1;
 	return n;
 }
 

@@ -21,7 +21,7 @@ cmd_keygen(int argc, char **argv)
 	struct hashkey made;
 	struct pubkey pub;
 	char **operands;
-	int n = cmd_options(argc, argv, options, &operands), err;
+	int n = cmd_options(argv[0], argc, argv, options, &operands), err;
 
 	if (n != (file ? 0 : 1) || secret + hash + root > 1 ||
 		(rotate && (secret || root || from)) || (from && !hash) ||

@@ -64,9 +64,9 @@ cmd_ranks(int argc, char **argv)
 		{ .name = NULL },
 	};
 	char **operands;
-	int n = cmd_options(argc, argv, options, &operands);
+	int n = cmd_options(argv[0], argc, argv, options, &operands);
 
-	if (n == 2 && !strcmp(operands[0], "show") && !name && !pattern)
+	if (n == 2 && !strcmp(operands[0], "show"))
 		return show_ranks(operands[1]);
 	if (n == 3 && !strcmp(operands[0], "pack") && name && name[0] && pattern)
 		return pack(operands[1], operands[2], name, pattern);

@@ -16,7 +16,7 @@ cmd_serve(int argc, char **argv)
 		{ "instance", .text = &instance }, { "take", .flag = &take }, { .name = NULL } };
 	char **operands;
 
-	if (cmd_options(argc, argv, options, &operands) != 0)
+	if (cmd_options(argv[0], argc, argv, options, &operands) != 0)
 		return cmd_usage(argv[0]);
 	if (instance && strcmp(instance, "a") && strcmp(instance, "b"))
 		return cmd_fail("serve", "--instance %s: a or b", instance);

@@ -64,6 +64,7 @@ pause_for(struct acceptor *a, double s)
 	stop_listening(a);
 	if (a->closed)
 		return;
+	INVARIANT(s > 0);
 	ev_timer_stop(a->loop, &a->later);
 	ev_timer_set(&a->later, s, 0.);
 	ev_timer_start(a->loop, &a->later);
@@ -125,6 +126,7 @@ void
 acceptor_init(struct acceptor *a, struct ev_loop *loop, enum accept_kind kind,
 	const size_t *conns, bool (*take)(void *owner, int fd), void *owner)
 {
+	INVARIANT(take && conns && (size_t)kind < sizeof(shares) / sizeof(shares[0]));
 	*a = (struct acceptor){ .loop = loop,
 		.kind = kind,
 		.slot = -1,
@@ -145,6 +147,7 @@ acceptor_init(struct acceptor *a, struct ev_loop *loop, enum accept_kind kind,
 int
 acceptor_listen(struct acceptor *a, int fd, bool own)
 {
+	INVARIANT(fd >= 0 && a->nlisteners <= ACCEPT_LISTENERS);
 	if (a->nlisteners == ACCEPT_LISTENERS)
 		return ERR_FULL;
 	ev_io *w = &a->listener[a->nlisteners++];
@@ -198,6 +201,8 @@ acceptor_free(struct acceptor *a)
 {
 	acceptor_close(a);
 	TAG_CLEAR(acceptor, a);
+	INVARIANT(a->slot < SLOTS && !ev_is_active(&a->later));
+	INVARIANT(a->slot < 0 || atomic_load(&shares[a->kind].taken[a->slot]));
 	if (a->slot >= 0)
 		atomic_store(&shares[a->kind].taken[a->slot], false);
 	a->slot = -1;

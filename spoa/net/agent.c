@@ -4,6 +4,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/attr.h"
 #include "base/err.h"
@@ -11,7 +12,9 @@
 void
 conns_changed(struct agent *ag, int by)
 {
+	INVARIANT(by > 0 || ag->nopen > 0);
 	ag->nopen += (size_t)by;
+	INVARIANT(ag->nopen <= ag->nconns);
 	acceptor_changed(&ag->acceptor);
 }
 
@@ -168,6 +171,7 @@ agent_is_still(const struct agent *ag)
 	LIST_FOREACH (c, &ag->conns, all)
 		if (!conn_talks(c) || c->ncalls || c->out.n)
 			return false;
+	INVARIANT(ag->pending == 0);
 	return true;
 }
 
@@ -177,6 +181,7 @@ agent_parcels(struct agent *ag, agent_parcel_ready *ready, void *arg)
 	struct agent_conn *c;
 	int err = 0;
 
+	INVARIANT(agent_is_still(ag));
 	LIST_FOREACH (c, &ag->conns, all) {
 		if (err)
 			break;
@@ -224,12 +229,17 @@ agent_forget_handed(struct agent *ag)
 int
 agent_adopt(struct agent *ag, const struct agent_parcel *p)
 {
+	if (p->max_frame < SPOP_MIN_MAX_FRAME || p->max_frame > CAP_FRAME_BYTES) {
+		close(p->fd);
+		return ERR_RANGE;
+	}
 	int err = conn_new(ag, p->fd);
-
 	if (err)
 		return err;
 	struct agent_conn *c = LIST_FIRST(&ag->conns);
-	c->state = p->greeted ? CONN_OPEN : CONN_HELLO;
+	INVARIANT(c->state == CONN_HELLO && c->fd == p->fd && !c->ncalls);
+	if (p->greeted)
+		conn_enter(c, CONN_OPEN);
 	c->max_frame = p->max_frame;
 	struct span engine = span_cut(p->engine, 0, sizeof(c->engine));
 	c->nengine = engine.n;
@@ -259,6 +269,8 @@ agent_free(struct agent **agp)
 	agent_flush(ag);
 	while (!LIST_EMPTY(&ag->conns))
 		conn_free(LIST_FIRST(&ag->conns));
+	INVARIANT(ag->nconns == 0 && ag->nopen == 0 && LIST_EMPTY(&ag->gathered));
+	INVARIANT(ag->pending == 0 && ag->held_bytes == 0);
 	ev_ref(ag->loop);
 	ev_prepare_stop(ag->loop, &ag->turn_ends);
 	ev_timer_stop(ag->loop, &ag->sweep);

@@ -78,7 +78,7 @@ void agent_thaw(struct agent *ag);
  * DISCONNECT, and never accepts again. */
 void agent_forget_handed(struct agent *ag);
 /* Serves a connection that another process began. `fd` belongs to the agent, which closes it on
- * failure: ERR_FULL, ERR_NOMEM. */
+ * failure: ERR_FULL, ERR_NOMEM, or ERR_RANGE if no HELLO negotiates that frame size. */
 int agent_adopt(struct agent *ag, const struct agent_parcel *p);
 
 /* Drops every connection (gone is called for what is pending). */

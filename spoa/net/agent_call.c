@@ -30,6 +30,7 @@ call_new(struct agent_conn *c, size_t n)
 	struct agent_call *call = class < AGENT_CLASSES ? ag->cache[class] : NULL;
 
 	if (call) {
+		INVARIANT(call->size == size && ag->cached_bytes >= size);
 		ag->cache[class] = call->chain;
 		ag->cached_bytes -= size;
 	} else if (!(call = malloc(size))) {
@@ -54,6 +55,7 @@ call_free(struct agent *ag, struct agent_call *call)
 {
 	size_t size, class = class_of(call->size, &size);
 
+	INVARIANT(call->have <= call->n && ag->held_bytes >= call->size && call->conn->in != call);
 	TAG_CLEAR(agent_call, call);
 	if (call->args != call->inline_args)
 		free(call->args);
@@ -128,6 +130,8 @@ keep_call_room(struct agent_call *call, size_t nmessages, size_t nargs)
 {
 	const struct agent *ag = call->conn->ag;
 
+	INVARIANT(nmessages <= CAP_SPOP_MESSAGES && nargs <= CAP_SPOP_ARGS);
+	INVARIANT(call->args == call->inline_args); /* nothing was allocated yet */
 	if (nmessages > AGENT_INLINE_MSGS || nargs > AGENT_INLINE_ARGS) {
 		size_t args_bytes = nargs * sizeof(*call->args);
 		void *p = malloc(args_bytes + nmessages * sizeof(*call->messages));
@@ -153,6 +157,7 @@ call_start(struct agent_call *call, const struct spop_frame *f)
 	enum spop_status err =
 		spop_messages_read(f->payload, ag->messages, &nmessages, ag->args, &nargs);
 
+	INVARIANT(call->have == call->n && c->state == CONN_OPEN);
 	if (err)
 		return err;
 	if (call_find(c, f->stream, f->frame))
@@ -182,8 +187,9 @@ end_agent_call(struct agent_call *call)
 	struct agent *ag = c->ag;
 	struct agent_call **at = &ag->table[bucket(ag, c, call->stream, call->frame)];
 
-	while (*at != call)
+	while (*at && *at != call)
 		at = &(*at)->chain;
+	INVARIANT(*at == call && c->ncalls > 0 && ag->pending > 0);
 	*at = call->chain;
 	LIST_REMOVE(call, of_conn);
 	c->ncalls--;
@@ -193,7 +199,7 @@ end_agent_call(struct agent_call *call)
 void
 call_drop(struct agent_call *call)
 {
-	struct agent *ag = call->conn->ag;
+	struct agent *ag = TAGGED(agent_call, call)->conn->ag;
 
 	end_agent_call(call);
 	metric_inc(ag->m, M_SPOP_DROPPED);
@@ -216,13 +222,14 @@ agent_call_data(const struct agent_call *call)
 size_t
 agent_ack_room(const struct agent_call *call)
 {
+	INVARIANT(call->conn->max_frame >= SPOP_MIN_MAX_FRAME);
 	return call->conn->max_frame - spop_ack_head_bytes(call->stream, call->frame);
 }
 
 int
 agent_ack(struct agent_call *call, const struct spop_action *actions, size_t n)
 {
-	struct agent_conn *c = call->conn;
+	struct agent_conn *c = TAGGED(agent_call, call)->conn;
 	struct agent *ag = c->ag;
 	int err = ERR_CLOSED;
 

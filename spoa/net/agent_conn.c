@@ -31,10 +31,30 @@ conn_talks(const struct agent_conn *c)
 	return c->state == CONN_HELLO || c->state == CONN_OPEN;
 }
 
+#define TO(state) (1u << (CONN_##state))
+
+/* The states that may follow a state. */
+static const unsigned conn_next[] = {
+	[CONN_HELLO] = TO(OPEN) | TO(CLOSING) | TO(BROKEN),
+	[CONN_OPEN] = TO(CLOSING) | TO(BROKEN),
+	[CONN_CLOSING] = TO(LINGER) | TO(BROKEN),
+	[CONN_LINGER] = TO(BROKEN),
+	[CONN_BROKEN] = TO(BROKEN),
+};
+
+void
+conn_enter(struct agent_conn *c, enum conn_state to)
+{
+	INVARIANT(conn_next[c->state] & 1u << to);
+	INVARIANT(to != CONN_LINGER || (!c->out.n && !c->ncalls));
+	INVARIANT(to != CONN_OPEN || !c->ncalls);
+	c->state = to;
+}
+
 void
 conn_break(struct agent_conn *c)
 {
-	c->state = CONN_BROKEN;
+	conn_enter(c, CONN_BROKEN);
 	ev_feed_event(c->ag->loop, &c->rd, EV_READ);
 }
 
@@ -44,7 +64,8 @@ shut(struct agent_conn *c)
 {
 	if (c->state != CONN_CLOSING || c->out.n)
 		return;
-	c->state = CONN_LINGER;
+	conn_enter(c, CONN_LINGER);
+	INVARIANT(c->open);
 	c->open = false;
 	conns_changed(c->ag, -1);
 	shutdown(c->fd, SHUT_WR);
@@ -139,9 +160,11 @@ agent_flush(struct agent *ag)
 static void
 drop_input(struct agent_conn *c)
 {
-	if (c->in)
-		call_free(c->ag, c->in);
+	struct agent_call *in = c->in;
+
 	c->in = NULL;
+	if (in)
+		call_free(c->ag, in);
 	c->nlen = 0;
 	buf_free(&c->stash);
 }
@@ -173,7 +196,7 @@ conn_disconnect(struct agent_conn *c, enum spop_status status)
 		metric_inc(ag->m, M_SPOP_ERRORS);
 		log_status(c, "spop.error", status, span_str(spop_status_str(status)));
 	}
-	c->state = CONN_CLOSING;
+	conn_enter(c, CONN_CLOSING);
 	c->shut_at = ev_now(ag->loop);
 	while (!LIST_EMPTY(&c->calls))
 		call_drop(LIST_FIRST(&c->calls));
@@ -208,7 +231,7 @@ hello(struct agent_conn *c, const struct agent_call *frame, struct span payload)
 	c->nengine = h.engine_id.n;
 	if (c->nengine)
 		memcpy(c->engine, h.engine_id.p, c->nengine);
-	c->state = h.healthcheck ? CONN_CLOSING : CONN_OPEN;
+	conn_enter(c, h.healthcheck ? CONN_CLOSING : CONN_OPEN);
 	c->shut_at = ev_now(ag->loop);
 	if (h.healthcheck)
 		metric_inc(ag->m, M_SPOP_HEALTHCHECKS);
@@ -261,6 +284,8 @@ static void
 frame_in(struct agent_conn *c, struct agent_call *call)
 {
 	struct spop_frame f;
+
+	INVARIANT(call->conn == c && call->have == call->n && conn_talks(c) && !c->in);
 	enum spop_status err = spop_frame_read(span_of(call->bytes, call->n), &f);
 
 	if (!err)
@@ -298,6 +323,8 @@ static void
 begin_frame(struct agent_conn *c)
 {
 	const unsigned char *l = c->len;
+
+	INVARIANT(c->nlen == sizeof(c->len) && !c->in);
 	uint32_t n = (uint32_t)l[0] << 24 | (uint32_t)l[1] << 16 | (uint32_t)l[2] << 8 | l[3];
 
 	if (n > c->max_frame)
@@ -313,6 +340,7 @@ end_frame(struct agent_conn *c)
 {
 	struct agent_call *call = c->in;
 
+	INVARIANT(call->have <= call->n && c->nlen == sizeof(c->len));
 	if (call->have < call->n)
 		return;
 	c->in = NULL;
@@ -334,6 +362,7 @@ take_agent_bytes(struct agent_conn *c, struct span in)
 				conn_disconnect(c, SPOP_E_RESOURCE);
 			return;
 		}
+		INVARIANT(c->nlen <= sizeof(c->len) && !c->in == (c->nlen < sizeof(c->len)));
 		if (c->in) {
 			n = c->in->n - c->in->have;
 			n = n < in.n ? n : in.n;
@@ -370,10 +399,11 @@ read_some(struct agent_conn *c)
 		if (conn_talks(c) && c->nlen)
 			conn_disconnect(c, SPOP_E_INVALID); /* a truncated frame */
 		else
-			c->state = CONN_BROKEN;
+			conn_enter(c, CONN_BROKEN);
 		return false;
 	}
 	size_t got = (size_t)r, direct = got < need ? got : need;
+	INVARIANT(got - direct <= AGENT_READ_BYTES);
 	c->read_at = ev_now(ag->loop);
 	if (direct) {
 		c->in->have += direct;
@@ -497,7 +527,7 @@ conn_free(struct agent_conn *c)
 {
 	struct agent *ag = c->ag;
 
-	c->state = CONN_BROKEN;
+	conn_enter(c, CONN_BROKEN);
 	ev_io_stop(ag->loop, &c->rd);
 	ev_io_stop(ag->loop, &c->wr);
 	while (!LIST_EMPTY(&c->calls))
@@ -508,6 +538,7 @@ conn_free(struct agent_conn *c)
 	buf_free(&c->out);
 	close(c->fd);
 	LIST_REMOVE(c, all);
+	INVARIANT(c->ncalls == 0 && !c->gathered && ag->nconns > 0);
 	ag->nconns--;
 	if (c->open)
 		conns_changed(ag, -1);

@@ -129,6 +129,8 @@ int conn_flush(struct agent_conn *c);
 void agent_flush(struct agent *ag);
 /* DISCONNECT with that status; what is in flight is dropped. Ends reading. */
 void conn_disconnect(struct agent_conn *c, enum spop_status status);
+/* Moves the connection to another state. Any move but those of the table in agent_conn.c aborts. */
+void conn_enter(struct agent_conn *c, enum conn_state to);
 /* Destroys it from its own event: callbacks higher up may still hold it. */
 void conn_break(struct agent_conn *c);
 /* Reads again if the reason for the pause is gone. */

@@ -10,6 +10,7 @@
 
 #include "base/attr.h"
 #include "base/codec/ws.h"
+#include "base/err.h"
 #include "net/relay_conn.h"
 
 #define POOL_SWEEP_S 1.0
@@ -18,11 +19,13 @@ static void
 bury_dead(struct relay *r)
 {
 	for (struct edge *c; (c = LIST_FIRST(&r->dead_edges));) {
+		INVARIANT(c->state == EDGE_DEAD && c->fd < 0 && !c->up && !c->whole.p);
 		LIST_REMOVE(c, all);
 		TAG_CLEAR(edge, c);
 		free(c);
 	}
 	for (struct upstream *u; (u = LIST_FIRST(&r->dead_upstreams));) {
+		INVARIANT(u->fd < 0 && !u->edge && !ev_is_active(&u->connecting));
 		LIST_REMOVE(u, idle);
 		TAG_CLEAR(upstream, u);
 		free(u);
@@ -187,6 +190,7 @@ relay_free(struct relay **rp)
 	close(r->hup_fd);
 	bury_dead(r);
 	acceptor_free(&r->acceptor);
+	INVARIANT(r->nedges == 0 && r->npool == 0 && LIST_EMPTY(&r->gathered));
 	TAG_CLEAR(relay, r);
 	free(r);
 	*rp = NULL;

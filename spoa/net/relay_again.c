@@ -31,7 +31,7 @@ it_stays(struct edge *c, enum again what)
 	struct upstream *u = c->up;
 
 	c->attempt.stands = true;
-	c->state = EDGE_EXCHANGE;
+	edge_enter(c, EDGE_EXCHANGE);
 	/* The steps ran for another one meanwhile, and let its body go: no more of it is sent.
 	 */
 	if (u && !upstream_sent(u) && !c->plan->body.p)
@@ -70,6 +70,7 @@ told_next(void *arg, enum again what)
 
 	if (c->fd < 0)
 		return;
+	INVARIANT(c->state == EDGE_AGAIN && c->attempt.asked);
 	c->active_us = clock_mono_us();
 	if (what != AGAIN_GOES) {
 		it_stays(c, what);
@@ -81,7 +82,7 @@ told_next(void *arg, enum again what)
 	forget_answer(c);
 	c->attempt = (struct edge_attempt){ 0 };
 	c->plan = c->relay->ops->plan(c->x);
-	c->state = EDGE_EXCHANGE;
+	edge_enter(c, EDGE_EXCHANGE);
 	upstream_begin(c);
 	edge_update(c);
 }
@@ -89,6 +90,8 @@ told_next(void *arg, enum again what)
 static void
 relay_asks_again(struct edge *c, enum again_why why, struct attempt_end *e)
 {
+	INVARIANT(!c->attempt.asked && !c->attempt.stands);
+	INVARIANT(why == AGAIN_FAILED ? !c->up : c->up != NULL);
 	c->attempt.why = why;
 	c->attempt.asked = true;
 	c->attempt.said = e->said;
@@ -97,7 +100,7 @@ relay_asks_again(struct edge *c, enum again_why why, struct attempt_end *e)
 	e->result = c->result;
 	if (c->up)
 		upstream_rest(c->up);
-	c->state = EDGE_AGAIN;
+	edge_enter(c, EDGE_AGAIN);
 	c->relay->ops->again(c->x, e, told_next, c);
 }
 
@@ -118,6 +121,7 @@ again_holds(const struct edge *c)
 static void
 let_relay_go(struct edge *c, uint64_t sent_us)
 {
+	INVARIANT(c->plan->asks && upstream_sent(c->up));
 	upstream_forget_sent(c->up);
 	c->relay->ops->stands(c->x, sent_us);
 	request_free_whole(c);

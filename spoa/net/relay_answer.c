@@ -64,9 +64,10 @@ compose_error(struct edge *c, int status, const char *code, const char *message)
 void
 answer_error(struct edge *c, int status, const char *code, const char *message)
 {
+	INVARIANT(!c->x);
 	c->last_request = true;
 	compose_error(c, status, code, message);
-	c->state = EDGE_FLUSH;
+	edge_enter(c, EDGE_FLUSH);
 	edge_flush(c);
 }
 
@@ -77,6 +78,7 @@ finish_done(void *arg, int err)
 {
 	struct edge *c = TAGGED(edge, arg);
 
+	INVARIANT(c->state == EDGE_FINISH && c->x && !c->up);
 	/* While the exchange still can say what was decided. */
 	if (err && c->fd >= 0 && !c->answer.sent)
 		compose_error(
@@ -94,7 +96,7 @@ finish_done(void *arg, int err)
 	if (c->answer.terminator)
 		buf_str(&c->out, HTTP_LAST_CHUNK);
 	c->held = 0;
-	c->state = EDGE_FLUSH;
+	edge_enter(c, EDGE_FLUSH);
 	if (buf_failed(&c->out))
 		edge_close(c);
 	edge_flush(c);
@@ -126,7 +128,7 @@ answer_finish(struct edge *c, enum exchange_end end, const char *why)
 	end = end_by_haproxy(c, end, &why);
 	if (end == END_RULED || end == END_ANSWER_RULED)
 		metric_inc(c->relay->metrics, M_HAPROXY_ANSWERED);
-	c->state = EDGE_FINISH;
+	edge_enter(c, EDGE_FINISH);
 	c->result.end = end;
 	c->result.why = why;
 	if (c->guard)
@@ -137,6 +139,7 @@ answer_finish(struct edge *c, enum exchange_end end, const char *why)
 void
 answer_denial(struct edge *c, const struct exchange_denial *d)
 {
+	INVARIANT(!c->answer.sent); /* nothing of another response was written */
 	compose(c, d->status, d->fields, d->body);
 	c->held = c->out.n;
 	answer_finish(c, END_DENIED, NULL);
@@ -162,6 +165,7 @@ cut_answer(struct edge *c, bool denied, const char *code, const char *why)
 {
 	char line[HTTP_CHUNK_MAX];
 
+	INVARIANT(c->answer.life >= RESPONSE_BEGUN); /* bytes of it were written */
 	c->answer.cut = true;
 	c->last_request = true;
 	c->answer.terminator = false;
@@ -191,6 +195,7 @@ static void
 fail_exchange(struct edge *c, enum exchange_end end, int status, const char *code,
 	const char *why, bool sent)
 {
+	INVARIANT(c->x && !c->reading.away);
 	/* of an answer that is there its status is what is counted */
 	c->result.code = end == END_COMPLETE ? NULL : code;
 	if (c->up)
@@ -238,6 +243,7 @@ failure_noted(struct edge *c, enum failure_kind kind)
 {
 	const struct failure *f = &failures[kind];
 
+	INVARIANT(kind < COUNT_OF(failures) && f->status);
 	if (f->counted != UNCOUNTED)
 		metric_inc(c->relay->metrics, f->counted);
 	return f;

@@ -253,6 +253,8 @@ void edge_new(struct relay *r, int fd);
 void edge_close(struct edge *c);
 /* Nothing of it is read or written any more. What the gate holds of it stays held. */
 void edge_forget_answer(struct edge *c);
+/* Moves the edge along an arrow of the picture above enum edge_state. Any other move aborts. */
+void edge_enter(struct edge *c, enum edge_state to);
 /* Arms what the state waits for: call at the end of every event. */
 void edge_update(struct edge *c);
 /* Writes what may be written; moves on where all was. */

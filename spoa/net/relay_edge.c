@@ -8,16 +8,52 @@
 
 #include "base/attr.h"
 #include "base/clock.h"
+#include "base/err.h"
 #include "net/relay_conn.h"
 
 #define LINGER_US 1000000u /* after an early answer, the peer's unread bytes are dropped */
 #define NEVER	  UINT64_MAX
+
+/* ---- the state ---- */
+
+#define TO(state) (1u << (EDGE_##state))
+
+/* The states that may follow a state. relay_free() ends an edge in any state. */
+static const unsigned edge_next[] = {
+	[EDGE_HEAD] = TO(CLAIM) | TO(FLUSH) | TO(DEAD),
+	[EDGE_CLAIM] = TO(DEFER) | TO(VERDICT) | TO(EXCHANGE) | TO(FINISH) | TO(FLUSH) | TO(DEAD),
+	[EDGE_DEFER] = TO(VERDICT) | TO(FINISH) | TO(DEAD),
+	[EDGE_VERDICT] = TO(EXCHANGE) | TO(FINISH) | TO(DEAD),
+	[EDGE_EXCHANGE] = TO(SOCKET) | TO(AGAIN) | TO(FINISH) | TO(DEAD),
+	[EDGE_SOCKET] = TO(FINISH) | TO(DEAD),
+	[EDGE_AGAIN] = TO(EXCHANGE) | TO(FINISH) | TO(DEAD),
+	[EDGE_FINISH] = TO(FLUSH) | TO(DEAD),
+	[EDGE_FLUSH] = TO(HEAD) | TO(LINGER) | TO(DEAD),
+	[EDGE_LINGER] = TO(DEAD),
+	[EDGE_DEAD] = 0,
+};
+/* The states in which the edge has an exchange, and in which it may have an upstream. */
+#define DECIDED (TO(DEFER) | TO(VERDICT) | TO(EXCHANGE) | TO(SOCKET) | TO(AGAIN) | TO(FINISH))
+#define SENDS	(TO(EXCHANGE) | TO(SOCKET) | TO(AGAIN))
+
+void
+edge_enter(struct edge *c, enum edge_state to)
+{
+	INVARIANT(edge_next[c->state] & 1u << to);
+	INVARIANT(to == EDGE_DEAD || !c->x == !(DECIDED & 1u << to));
+	INVARIANT(to == EDGE_DEAD || !c->x == !c->plan);
+	INVARIANT(!c->up || SENDS & 1u << to);
+	INVARIANT(to != EDGE_SOCKET || (c->socket && c->up));
+	INVARIANT(!c->reading.away || to == EDGE_DEAD);
+	c->state = to;
+}
 
 /* ---- what is waited for ---- */
 
 size_t
 edge_unsent(const struct edge *c)
 {
+	INVARIANT(c->held <= c->out.n);
 	return c->out.n - c->held;
 }
 
@@ -233,9 +269,10 @@ edge_close(struct edge *c)
 	socket_free(c);
 	explicit_bzero(c->ticket, sizeof(c->ticket));
 	LIST_REMOVE(c, all);
+	INVARIANT(r->nedges > 0);
 	r->nedges--;
 	acceptor_changed(&r->acceptor);
-	c->state = EDGE_DEAD;
+	edge_enter(c, EDGE_DEAD);
 	LIST_INSERT_HEAD(&r->dead_edges, c, all);
 }
 
@@ -287,6 +324,8 @@ answer_written(struct edge *c)
 	struct relay *r = c->relay;
 	bool unread = !c->body.done || c->in.n, cut = c->answer.cut;
 
+	INVARIANT(c->state == EDGE_FLUSH && c->out.n == 0);
+	INVARIANT(!c->whole.p && !c->socket);
 	drop_answer(c);
 	buf_free(&c->in);
 	explicit_bzero(c->ticket, sizeof(c->ticket));
@@ -294,7 +333,7 @@ answer_written(struct edge *c)
 		/* Closing over unread bytes would reset the connection, and the
 		 * answer might be lost (RFC 9112 section 9.6). */
 		shutdown(c->fd, SHUT_WR);
-		c->state = EDGE_LINGER;
+		edge_enter(c, EDGE_LINGER);
 		c->active_us = clock_mono_us();
 		return;
 	}
@@ -305,7 +344,7 @@ answer_written(struct edge *c)
 	c->scan = (struct http_scan){ 0, 0 };
 	c->filled = c->retried = false;
 	c->moves = 0;
-	c->state = EDGE_HEAD;
+	edge_enter(c, EDGE_HEAD);
 }
 
 /* ---- bytes ---- */
@@ -364,6 +403,8 @@ on_edge_readable(struct ev_loop *loop UNUSED, ev_io *w, int events UNUSED)
 	struct edge *c = TAGGED(edge, w->data);
 	size_t room;
 
+	INVARIANT(c->fd >= 0 && c->state != EDGE_DEAD);
+	INVARIANT(!c->reading.away);
 	if (c->state == EDGE_LINGER) {
 		/* Reads and drops: the answer is written, the peer still sends. */
 		char drop[READ_MIN_BYTES];

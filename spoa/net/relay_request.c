@@ -18,8 +18,10 @@ static void begin_body(struct edge *c);
 static void
 edge_claimed(struct gate_claim *claim, int err, struct exchange *x)
 {
-	struct edge *c = claim->arg;
+	struct edge *c = TAGGED(edge, claim->arg);
 
+	INVARIANT(claim == &c->claim && c->state == EDGE_CLAIM && !c->x);
+	INVARIANT(!x == !!err);
 	if (err == 0) {
 		c->x = x;
 		c->plan = c->relay->ops->plan(x);
@@ -45,6 +47,8 @@ read_request_head(struct edge *c)
 {
 	struct relay *r = c->relay;
 	struct http_message m;
+
+	INVARIANT(!c->x && !c->up && !c->whole.p);
 	ssize_t n = http_parse_request(buf_view(&c->in), &c->scan, r->fields, CAP_HEADERS, &m);
 
 	if (n == 0)
@@ -91,7 +95,7 @@ read_request_head(struct edge *c)
 		.done = edge_claimed,
 		.arg = c };
 	buf_consume(&c->in, (size_t)n);
-	c->state = EDGE_CLAIM;
+	edge_enter(c, EDGE_CLAIM);
 	r->ops->claim(r->gate, &c->claim);
 }
 
@@ -104,12 +108,13 @@ body_verdict(void *arg, const struct exchange_denial *denial)
 
 	if (c->fd < 0)
 		return;
+	INVARIANT(c->state == EDGE_VERDICT && !c->up);
 	if (denial) {
 		answer_denial(c, denial);
 	} else {
 		c->plan = c->relay->ops->plan(c->x);
 		c->active_us = clock_mono_us();
-		c->state = EDGE_EXCHANGE;
+		edge_enter(c, EDGE_EXCHANGE);
 		if (c->plan->document.n)
 			answer_document(c);
 		else
@@ -126,7 +131,7 @@ refuse_request(struct edge *c, enum failure_kind kind)
 
 	if (!c->body.done)
 		c->last_request = true;
-	c->state = EDGE_VERDICT;
+	edge_enter(c, EDGE_VERDICT);
 	c->relay->ops->refuse(c->x, f->status, f->code, f->why, body_verdict, c);
 }
 
@@ -136,6 +141,7 @@ whole_room(struct edge *c, size_t n)
 {
 	size_t cap = c->plan->body_cap_bytes, need = c->whole.n + n;
 
+	INVARIANT(c->state == EDGE_DEFER && c->whole.n <= c->whole.size);
 	if (n > cap || c->whole.n > cap - n) {
 		refuse_request(c, FAIL_BODY_LARGE);
 		return false;
@@ -174,8 +180,9 @@ request_free_whole(struct edge *c)
 static void
 whole_done(struct edge *c)
 {
+	INVARIANT(c->body.done && c->whole.n <= c->plan->body_cap_bytes);
 	metric_add(c->relay->metrics, M_RELAY_BYTES_UP, c->whole.n);
-	c->state = EDGE_VERDICT;
+	edge_enter(c, EDGE_VERDICT);
 	c->relay->ops->body(c->x, span_of(c->whole.p, c->whole.n), body_verdict, c);
 }
 
@@ -222,6 +229,7 @@ request_took(struct edge *c, size_t n)
 {
 	struct span payload;
 
+	INVARIANT(c->state == EDGE_DEFER && n <= c->whole.size - c->whole.n);
 	http_body_next(&c->body, span_of(c->whole.p + c->whole.n, n), &payload);
 	INVARIANT(payload.n == n); /* request_room() gave no more than is left of it */
 	c->whole.n += n;
@@ -249,6 +257,7 @@ copy_body(struct edge *c, struct span payload)
 	bool chunked = c->declared < 0;
 	char line[HTTP_CHUNK_MAX];
 
+	INVARIANT(!u->request.whole); /* the last chunk was not queued */
 	metric_add(c->relay->metrics, M_RELAY_BYTES_UP, payload.n);
 	if (payload.n && chunked)
 		buf_put(&u->out, line, http_chunk_line(line, payload.n));
@@ -266,6 +275,7 @@ request_pump(struct edge *c)
 	struct upstream *u = c->up;
 	bool copies = c->plan->body_mode == BODY_COPY;
 
+	INVARIANT(c->state == EDGE_EXCHANGE && u && u->edge == c);
 	while (c->in.n && !c->body.done && !request_paused(c)) {
 		struct span payload;
 		ssize_t n = http_body_next(&c->body, buf_view(&c->in), &payload);
@@ -322,6 +332,7 @@ begin_body(struct edge *c)
 {
 	const struct exchange_plan *plan = c->plan;
 
+	INVARIANT(c->state == EDGE_CLAIM && c->out.n == 0);
 	if (plan->unrecorded) {
 		refuse_request(c, FAIL_RECORD);
 		return;
@@ -345,14 +356,14 @@ begin_body(struct edge *c)
 			refuse_request(c, FAIL_BODY_LARGE);
 			return;
 		}
-		c->state = EDGE_DEFER;
+		edge_enter(c, EDGE_DEFER);
 		c->defer_us = clock_mono_us();
 		send_continue(c);
 		if (c->state == EDGE_DEFER)
 			hold_body(c);
 		return;
 	}
-	c->state = EDGE_EXCHANGE;
+	edge_enter(c, EDGE_EXCHANGE);
 	if (!plan->replays)
 		send_continue(c);
 	if (c->state == EDGE_EXCHANGE)
@@ -379,6 +390,8 @@ void
 request_timeout(struct edge *c)
 {
 	uint64_t now = clock_mono_us();
+
+	INVARIANT(c->state == EDGE_DEFER || c->state == EDGE_EXCHANGE || c->state == EDGE_SOCKET);
 	if (c->reading.away) {
 		response_give_up(c, NULL);
 		return;

@@ -104,6 +104,7 @@ guard_begin(struct edge *c, const struct http_message *m)
 			http_field_first(&m->head, "x-amzn-bedrock-output-token-count"),
 		.service = http_field_first(&m->head, "x-gemini-service-tier") };
 
+	INVARIANT(c->answer.life == RESPONSE_NONE && !c->answer.sent);
 	c->guard = NULL;
 	if (!c->plan->reads_answer)
 		return again_may(c) && !h.bodyless
@@ -209,6 +210,7 @@ begin_response(struct upstream *u, const struct http_message *m, enum relay_said
 	bool ruled = whose == SAID_BY_RULE; /* nothing in it is a provider's */
 	int err = 0;
 
+	INVARIANT(c->state == EDGE_EXCHANGE && c->up == u && !u->answer.head_done);
 	c->answer.whose = whose;
 	if (m->head.status >= 400 && !ruled)
 		response_failed(c, &m->head);
@@ -350,6 +352,7 @@ chunk_close(struct edge *c, size_t from)
 {
 	size_t n = c->out.n - from;
 
+	INVARIANT(from <= c->out.n);
 	if (c->answer.framing != HTTP_CHUNKED || buf_failed(&c->out))
 		return;
 	if (n == 0) {
@@ -357,6 +360,7 @@ chunk_close(struct edge *c, size_t from)
 		c->out.n -= CHUNK_LINE_N;
 		return;
 	}
+	INVARIANT(from >= CHUNK_LINE_N);
 	char *digits = c->out.p + c->out.start + from - CHUNK_LINE_N;
 	for (size_t i = 8; i-- > 0; n >>= 4)
 		digits[i] = "0123456789abcdef"[n & 15];
@@ -411,6 +415,7 @@ put_payload(struct edge *c, struct span payload, struct buf *to)
 static void
 let_out(struct edge *c, bool whole)
 {
+	INVARIANT(c->answer.life == RESPONSE_WITHHELD && !c->answer.sent);
 	c->answer.life = whole ? RESPONSE_WHOLE : RESPONSE_BEGUN;
 	if (whole) {
 		c->answer.framing = HTTP_LENGTH;
@@ -470,6 +475,7 @@ response_hold(struct edge *c)
 		(c->guard && keeps ? guard_held(c->guard) : 0) + (keeps ? edge_unsent(c) : 0);
 	size_t held = c->answer.held;
 
+	INVARIANT(c->state == EDGE_EXCHANGE && c->x && !c->reading.away);
 	if (c->guard && !c->relay->ops->keep(c->x))
 		return false;
 	n -= n % STEP;
@@ -488,6 +494,7 @@ complete_response(struct upstream *u, bool whole_at_once)
 {
 	struct edge *c = u->edge;
 
+	INVARIANT(c->up == u && u->answer.head_done && c->held == 0);
 	heard(c);
 	if (!c->body.done)
 		c->last_request = true;
@@ -507,6 +514,7 @@ complete_response(struct upstream *u, bool whole_at_once)
 void
 response_ends(struct edge *c)
 {
+	INVARIANT(c->state == EDGE_EXCHANGE && c->up && !c->reading.away);
 	heard(c);
 	c->last_request = true;
 	c->answer.terminator = c->answer.framing == HTTP_CHUNKED;
@@ -530,6 +538,7 @@ body_passes(struct upstream *u, size_t from, int err)
 {
 	struct edge *c = u->edge;
 
+	INVARIANT(c->up == u && !c->reading.away && c->answer.life != RESPONSE_NONE);
 	if (c->answer.life != RESPONSE_WITHHELD) {
 		if (c->plan->sessions)
 			stream_passes(c, span_cut(buf_view(&c->out), from, c->out.n));
@@ -589,6 +598,7 @@ read_back(void *arg)
 	struct upstream *u = c->up;
 	size_t from;
 
+	INVARIANT(c->reading.away && c->state == EDGE_EXCHANGE && u && u->edge == c);
 	c->reading.away = false;
 	if (c->reading.gone) {
 		edge_end(c, c->reading.gone);
@@ -612,6 +622,7 @@ read_back(void *arg)
 void
 response_give_up(struct edge *c, const char *why)
 {
+	INVARIANT(c->reading.away && c->guard);
 	guard_stop(c->guard);
 	c->reading.late |= !why;
 	if (why)
@@ -626,6 +637,7 @@ pass_body(struct upstream *u, bool at_once, const char *wrong)
 	struct edge *c = u->edge;
 	size_t from;
 
+	INVARIANT(!c->reading.away && u->answer.head_done);
 	c->reading.at_once = at_once;
 	c->reading.wrong = wrong;
 	if (c->guard && guard_is_long(c->guard, u->in.n)) {

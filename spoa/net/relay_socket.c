@@ -6,6 +6,7 @@
 
 #include "base/clock.h"
 #include "base/codec/ws.h"
+#include "base/err.h"
 #include "base/random.h"
 #include "net/relay_conn.h"
 
@@ -188,6 +189,7 @@ take_message(struct edge *c, enum socket_side from, const struct ws_message *m)
 	struct side *s = &c->socket->side[from];
 	bool client = from == SIDE_CLIENT;
 
+	INVARIANT(c->state == EDGE_SOCKET && !s->waits && !c->socket->closing);
 	switch (m->op) {
 	case WS_CONTINUATION: return true;
 	case WS_CLOSE: peer_closes(c, from, m->code); return false;
@@ -322,6 +324,7 @@ void
 sockets_flush(struct relay *r)
 {
 	for (struct socket *s; (s = LIST_FIRST(&r->gathered));) {
+		INVARIANT(s->gathered && s->of->socket == s);
 		LIST_REMOVE(s, of_turn);
 		s->gathered = false;
 		struct edge *c = s->of;
@@ -339,6 +342,7 @@ message_back(void *arg, bool from_client, enum socket_goes goes)
 {
 	struct edge *c = TAGGED(edge, arg);
 
+	INVARIANT(c->socket && c->x);
 	c->socket->side[from_client ? SIDE_CLIENT : SIDE_PROVIDER].waits = false;
 	if (goes == SOCKET_ENDS)
 		socket_denied(c);
@@ -387,6 +391,7 @@ socket_timeout(struct edge *c)
 {
 	uint64_t now = clock_mono_us();
 
+	INVARIANT(c->state == EDGE_SOCKET && c->socket);
 	if (now >= c->plan->deadline_us) {
 		socket_close(c, WS_GOING_AWAY, END_PROVIDER_ABORT,
 			"the session has lasted too long");
@@ -483,6 +488,7 @@ socket_open(struct upstream *u, const struct http_message *m, size_t head)
 		answer_fail(c, FAIL_ANSWER, why);
 		return;
 	}
+	INVARIANT(!c->socket && c->held == 0 && c->answer.life == RESPONSE_NONE);
 	c->socket = calloc(1, sizeof(*c->socket));
 	if (!c->socket || c->relay->ops->socket_begin(c->x, &calls)) {
 		answer_fail(c, FAIL_MEMORY, NULL);
@@ -500,7 +506,7 @@ socket_open(struct upstream *u, const struct http_message *m, size_t head)
 	c->last_request = true;
 	c->result.status = m->head.status;
 	c->answer.life = RESPONSE_BEGUN;
-	c->state = EDGE_SOCKET;
+	edge_enter(c, EDGE_SOCKET);
 	for (size_t i = 0; i < SIDES; i++)
 		c->socket->side[i].heard_us = clock_mono_us();
 	put_accepted(c);

@@ -30,6 +30,7 @@ unlink_pooled(struct upstream *u)
 {
 	struct relay *r = u->relay;
 
+	INVARIANT(!u->edge && r->npool > 0);
 	LIST_REMOVE(u, idle);
 	r->npool--;
 	if (r->npool == 0)
@@ -52,7 +53,7 @@ pool_put(struct upstream *u)
 		upstream_close(u);
 		return;
 	}
-	u->edge = NULL;
+	INVARIANT(!u->edge && u->fd >= 0 && u->connected && !u->in.n && !u->out.n);
 	u->since_us = clock_mono_us();
 	LIST_INSERT_HEAD(&r->pool, u, idle);
 	if (r->npool++ == 0)
@@ -94,6 +95,7 @@ upstream_close(struct upstream *u)
 {
 	struct relay *r = u->relay;
 
+	INVARIANT(!u->edge);
 	if (u->fd >= 0) {
 		ev_io_stop(r->loop, &u->readable);
 		ev_io_stop(r->loop, &u->writable);
@@ -103,7 +105,6 @@ upstream_close(struct upstream *u)
 	ev_timer_stop(r->loop, &u->connecting);
 	buf_free(&u->in);
 	buf_free(&u->out);
-	u->edge = NULL;
 	LIST_INSERT_HEAD(&r->dead_upstreams, u, idle);
 }
 
@@ -112,8 +113,8 @@ upstream_release(struct upstream *u, bool reusable)
 {
 	struct edge *c = u->edge;
 
-	if (c)
-		c->up = NULL;
+	INVARIANT(c->up == u);
+	c->up = NULL;
 	u->edge = NULL;
 	if (!reusable) {
 		upstream_close(u);
@@ -198,6 +199,7 @@ on_connecting(struct ev_loop *loop, ev_timer *w, int events UNUSED)
 	struct upstream *u = TAGGED(upstream, w->data);
 	struct edge *c = u->edge;
 
+	INVARIANT(c->up == u && !u->connected && !u->request.began);
 	ev_timer_stop(loop, w);
 	int err = upstream_connect(u);
 	if (err == 0) {
@@ -261,6 +263,7 @@ upstream_begin(struct edge *c)
 {
 	struct relay *r = c->relay;
 
+	INVARIANT(c->state == EDGE_EXCHANGE && !c->up && !c->attempt.asked);
 	if (c->plan->replays) {
 		upstream_replay(c);
 		return;
@@ -303,6 +306,8 @@ retry_upstream(struct upstream *old)
 	struct edge *c = old->edge;
 	struct upstream *u = upstream_new(c->relay);
 
+	/* All of the request can be sent again, and nothing of a response was written. */
+	INVARIANT(!old->request.dropped && !c->answer.sent);
 	c->retried = true;
 	if (!u) {
 		answer_fail(c, FAIL_NOT_REACHED, NULL);
@@ -327,6 +332,7 @@ upstream_moves(struct upstream *u)
 	struct relay *r = u->relay;
 	struct upstream *idle;
 
+	INVARIANT(u->edge->moves <= MOVES_MAX);
 	if (u->edge->moves == MOVES_MAX || u->request.dropped)
 		return false;
 	u->edge->moves++;
@@ -339,6 +345,7 @@ upstream_moves(struct upstream *u)
 size_t
 upstream_unsent(const struct upstream *u)
 {
+	INVARIANT(u->request.sent <= u->out.n);
 	return u->out.n - u->request.sent;
 }
 
@@ -362,6 +369,8 @@ upstream_forget_sent(struct upstream *u)
 static int
 send_queued(struct upstream *u)
 {
+	INVARIANT(u->edge && u->edge->up == u);
+	INVARIANT(u->request.sent <= u->out.n && u->request.swap_sent <= u->request.swap.n);
 	for (size_t sent = 0; sent < SEND_MAX_BYTES;) {
 		struct span out = span_cut(buf_view(&u->out), u->request.sent, u->out.n);
 		struct span swap =
@@ -458,6 +467,8 @@ read_answer(struct upstream *u)
 {
 	struct edge *c = u->edge;
 
+	INVARIANT(c->up == u && !c->reading.away);
+	INVARIANT(c->state == EDGE_EXCHANGE || c->state == EDGE_SOCKET);
 	/* Until the edge has taken what it got, nothing more is read. */
 	if (edge_full(c) || (c->state == EDGE_SOCKET && !socket_reads_upstream(c))) {
 		ev_io_stop(u->relay->loop, &u->readable);
@@ -516,6 +527,7 @@ upstream_rest(struct upstream *u)
 void
 upstream_resume(struct upstream *u)
 {
+	INVARIANT(u->edge && u->edge->up == u);
 	if (!u->connected || ev_is_active(&u->readable) || u->edge->reading.away ||
 		u->edge->state == EDGE_AGAIN ||
 		(u->edge->state == EDGE_SOCKET && !socket_reads_upstream(u->edge)))

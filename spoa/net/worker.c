@@ -69,6 +69,13 @@ publish_flag(_Atomic bool *flag, bool value)
 
 static _Thread_local const struct worker *this_thread;
 
+/* Before worker_start() and after the join, the main thread runs the loop. */
+static bool
+on_its_thread(const struct worker *w)
+{
+	return !this_thread || this_thread == w;
+}
+
 /* A worker's mail to itself needs no system call: it is looked at before the loop
  * waits again. */
 static void
@@ -87,6 +94,7 @@ on_worker_wake(struct ev_loop *loop UNUSED, ev_async *a, int revents UNUSED)
 {
 	struct worker *w = TAGGED(worker, a->data);
 
+	INVARIANT(on_its_thread(w));
 	mailbox_drain(&w->mail, w);
 }
 
@@ -189,7 +197,10 @@ worker_accept(struct worker *w, const int *agent_fds, size_t n)
 static void
 begin_freeze(struct mail *m UNUSED, void *consumer)
 {
-	agent_freeze(TAGGED(worker, consumer)->agent);
+	struct worker *w = TAGGED(worker, consumer);
+
+	INVARIANT(!atomic_load(&w->handed));
+	agent_freeze(w->agent);
 }
 
 static void
@@ -197,6 +208,7 @@ begin_thaw(struct mail *m UNUSED, void *consumer)
 {
 	struct worker *w = TAGGED(worker, consumer);
 
+	INVARIANT(!atomic_load(&w->handed)); /* another process serves the connections */
 	agent_thaw(w->agent);
 	publish_flag(&w->still, false);
 }
@@ -272,6 +284,7 @@ worker_order(struct worker *w, enum worker_order o)
 		[WORKER_STOP] = end_loop,
 	};
 
+	INVARIANT(o < WORKER_ORDERS && run[o]);
 	w->orders[o].run = run[o];
 	mailbox_send(&w->mail, &w->orders[o]);
 }
@@ -369,7 +382,10 @@ pulse(struct worker *w)
 static void
 on_pulse(struct ev_loop *loop UNUSED, ev_timer *t, int revents UNUSED)
 {
-	pulse(TAGGED(worker, t->data));
+	struct worker *w = TAGGED(worker, t->data);
+
+	INVARIANT(on_its_thread(w));
+	pulse(w);
 }
 
 /* ---- turns ---- */
@@ -508,6 +524,7 @@ worker_run(void *arg)
 int
 worker_start(struct worker *w)
 {
+	INVARIANT(!w->running && w->loop && w->gate);
 	int err = thread_start(&w->thread, NULL, worker_run, w);
 
 	w->running = err == 0;

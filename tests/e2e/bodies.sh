@@ -21,14 +21,14 @@ send() { # how
 	esac
 }
 forget
-for size in 10000 64000 240000 262000 300000 1000000 2000000; do
+for size in 10000 48000 64000 240000 262000 300000 1000000 2000000; do
 	body_of $size $secret
 	for how in length chunked h2 h2-nolength; do
 		relays=$(metric requests_total 'via="relay"')
 		deferred=$(metric deferred_total)
 		send $how /api/direct/secret
 		is "$size bytes, $how: a secret at the end is denied" "$status" 403
-		if [ $size -le 65536 ] && { [ $how = length ] || [ $how = h2 ]; }; then
+		if [ $size -le 49152 ] && { [ $how = length ] || [ $how = h2 ]; }; then
 			is "$size bytes, $how: the relay is not involved" "$(metric deferred_total)" "$deferred"
 		else
 			is "$size bytes, $how: the relay reads it" "$(metric deferred_total)" "$((deferred + 1))"
@@ -42,7 +42,7 @@ for size in 10000 64000 240000 262000 300000 1000000 2000000; do
 		is "$size bytes, $how: and arrives whole" \
 			"$(seen 1 | sed 's/.*"body":"//; s/","ended".*//; s/\\"/"/g' | tr -d '\n' | cksum)" "$(cksum <"$D/body")"
 		want=$direct
-		[ $size -le 65536 ] && { [ $how = length ] || [ $how = h2 ]; } && want=$((direct + 1))
+		[ $size -le 49152 ] && { [ $how = length ] || [ $how = h2 ]; } && want=$((direct + 1))
 		is "$size bytes, $how: via" "$(metric requests_total 'via="direct"')" "$want"
 	done
 done

@@ -16,6 +16,11 @@ later() { local until=$((SECONDS + deadline)); until "$@"; do [ $SECONDS -lt $un
 check "both daemons' requests are in one series" later both ''
 check "at the other daemon too" later both -b
 is "by route" "$(permitted route)" '[false,["a","b"],40]'
+is "by person" "$(permitted person)" '[false,["a","b"],40]'
+is "by provider, as by target" "$(permitted provider)" "$(permitted target)"
+is "one person" "$(trends 'person&name=alice' | jq -c '[.series[].name]')" '["alice"]'
+is "a person without figures" "$(trends 'person&name=nobody' | jq -c '.series')" '[]'
+is "a name of no kind is refused" "$(trends 'total&name=alice' | jq -r .error)" 'name: by is missing'
 is "none is missing" "$(trends total | jq -c '[.daemons[].missing]')" '[false,false]'
 check "the file is beside the journal" test -s "$D/journal.trends"
 killed second

@@ -12,7 +12,7 @@
 	"  - {name: pii, when: '\"pii\" in prompt.classes', redact: {classes: [pii]}}\n"       \
 	"  - {name: secrets, when: '\"secret\" in prompt.classes', deny: true}\n"              \
 	"default: permit\n"
-enum { DEAR = 64 << 10, LONG = 12 << 20 };
+enum { DEAR = 48 << 10, LONG = 12 << 20 };
 /* Shown as secrets in disguise, again and again: three times what its length allows. */
 #define OVER "\\\\u0034token:\xEF\xBC\x94"
 /* Within it, nearly. */

@@ -14,7 +14,7 @@
 
 #include "base/err.h"
 #include "base/stops.h"
-#include "gate/store/file.h"
+#include "gate/store/store.h"
 #include "record/index/private.h"
 #include "record/journal/journal.h"
 #include "record/journal/signkey.h"
@@ -205,32 +205,39 @@ any_line(void *arg, struct span line, struct buf *why)
 	return true;
 }
 
+static size_t
+two_lines(void *arg, struct buf *out)
+{
+	(void)arg;
+	buf_str(out, "two\nthree\n");
+	return 2;
+}
+
 static int
 live_again(void)
 {
+	static const struct store_kind kind = { "live.failed", any_line, two_lines };
+	struct store f, g;
 	struct buf why, text;
-	size_t lines = 0;
-	bool begun;
 
 	buf_init(&why, 4096);
 	buf_init(&text, 4096);
 	enum replace_step step = replace_rig.step;
 	replace_rig.step = REPLACE_NONE; /* not of the start */
-	struct store_file *f =
-		store_file_open(path("live"), any_line, NULL, &lines, &begun, &why);
-	assert_non_null(f);
+	store_init(&f, &kind, NULL, path("live"));
+	store_init(&g, &kind, NULL, f.name);
+	assert_true(store_open(&f, &why));
 	replace_rig.step = step;
-	int err = store_file_replace(f, SPAN_LIT("two\nthree\n"));
+	int err = store_rewrite(&f) ? 0 : ERR_IO;
 	replace_rig.step = REPLACE_NONE;
-	/* Whatever became of it: the file that has the name is the one that goes on. */
-	assert_int_equal(store_file_append(f, SPAN_LIT("four\n")), 0);
+	/* In any case the store writes to the file that has the name. */
+	atomic_store(&f.kept, true);
+	assert_true(store_keep(&f, SPAN_LIT("four\n"), 1));
 	assert_true(buf_file(&text, path("live")));
 	assert_true(span_ends(buf_view(&text), SPAN_LIT("four\n")));
 	assert_int_equal(truncate(path("live"), (off_t)text.n - 5), 0);
-	struct store_file *g =
-		store_file_open(path("live"), any_line, NULL, &lines, &begun, &why);
-	assert_null(g); /* and the one that is locked */
-	store_file_close(&f);
+	assert_false(store_open(&g, &why)); /* that file is locked */
+	store_close(&f);
 	buf_free(&why);
 	buf_free(&text);
 	return err;

@@ -1,4 +1,5 @@
-/* What was decided in minutes and hours: over restarts, clocks that are set, torn lines and many names. */
+/* What was decided in minutes and hours: over restarts, clocks that are set, torn lines and
+ * many names. */
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -53,11 +54,26 @@ teardown(void **state UNUSED)
 static void
 count(const char *route, enum series_value v, uint64_t n)
 {
-	const struct span label[SERIES_LABELS] = { span_str(route), SPAN_LIT("p"), SPAN_LIT("m") };
+	const struct span label[SERIES_LABELS] = { span_str(route), SPAN_LIT("p"),
+		SPAN_LIT("m") };
 	const struct series_part part = { v, n };
 
 	series_count(&w->series, label, &part, 1);
-	team_tally_add(&w->teams, span_str(route), &part, 1);
+	const uint64_t heavy[HEAVY_VALUES] = { [HEAVY_PERMIT] = v == SERIES_PERMIT ? n : 0,
+		[HEAVY_NANOUSD] = v == SERIES_COST ? n : 0 };
+	heavy_add(&w->heavy[HEAVY_TEAM], span_str(route), heavy);
+}
+
+static void
+pass_minute(void)
+{
+	for (int i = 0; i < RATES_MINUTE; i++) {
+		ns += MINUTE_NS / RATES_MINUTE;
+		rates_sample(r, &source, ns, (uint64_t)ns / 1000);
+	}
+	for (int k = 0; k < HEAVY_KINDS; k++)
+		heavy_turn(&w->heavy[k]);
+	trends_minute(t, r, &source, ns - 1);
 }
 
 /* A minute passes, with `n` permitted requests of a route. */
@@ -66,11 +82,7 @@ minute(const char *route, uint64_t n)
 {
 	if (n)
 		count(route, SERIES_PERMIT, n);
-	for (int i = 0; i < RATES_MINUTE; i++) {
-		ns += MINUTE_NS / RATES_MINUTE;
-		rates_sample(r, &source, ns, (uint64_t)ns / 1000);
-	}
-	trends_minute(t, r, ns - 1);
+	pass_minute();
 }
 
 static void
@@ -82,13 +94,13 @@ restart(void)
 }
 
 static json_t *
-trends_of(enum rates_by by, enum trends_range range)
+trends_of(unsigned by, enum trends_range range, const char *name)
 {
 	struct buf b;
 
 	buf_init(&b, 0);
 	buf_putc(&b, '{');
-	trends_json(t, by, range, ns - 1, &b);
+	trends_json(&t, 1, &(struct trends_asked){ by, name, range }, ns - 1, &b);
 	buf_putc(&b, '}');
 	json_t *o = json_loadb(buf_view(&b).p, b.n, 0, NULL);
 	assert_non_null(o);
@@ -98,21 +110,20 @@ trends_of(enum rates_by by, enum trends_range range)
 
 /* The sum of a row's value; -1: there is no such row or value. */
 static json_int_t
-sum(enum rates_by by, enum trends_range range, const char *period, const char *name,
+sum(unsigned by, enum trends_range range, const char *period, const char *name,
 	const char *value)
 {
-	json_t *o = trends_of(by, range), *row, *n, *values = NULL;
+	json_t *o = trends_of(by, range, NULL), *row, *n, *values = NULL;
 	json_int_t all_of = 0;
 	size_t i;
 
-	json_array_foreach(json_object_get(o, period), i, row)
-		if (!strcmp(json_string_value(json_object_get(row, "name")), name))
-			values = json_object_get(row, value);
+	json_array_foreach(json_object_get(o, period), i,
+		row) if (!strcmp(json_string_value(json_object_get(row, "name")), name))
+		values = json_object_get(row, value);
 	if (values)
 		assert_int_equal(json_array_size(values),
 			json_integer_value(json_object_get(o, "steps")));
-	json_array_foreach(values, i, n)
-		all_of += json_integer_value(n);
+	json_array_foreach(values, i, n) all_of += json_integer_value(n);
 	all_of = values ? all_of : -1;
 	json_decref(o);
 	return all_of;
@@ -170,9 +181,9 @@ a_minute_in_which_the_daemon_did_not_run_is_null(void **state UNUSED)
 	ns += 2 * MINUTE_NS;
 	rates_sample(r, &source, ns, (uint64_t)ns / 1000);
 	minute("chat", 1);
-	json_t *o = trends_of(RATES_ALL, TRENDS_1H);
-	const json_t *v = json_object_get(
-		json_array_get(json_object_get(o, "series"), 0), "permit");
+	json_t *o = trends_of(RATES_ALL, TRENDS_1H, NULL);
+	const json_t *v =
+		json_object_get(json_array_get(json_object_get(o, "series"), 0), "permit");
 	size_t n = json_array_size(v);
 	assert_int_equal(json_integer_value(json_array_get(v, n - 1)), 1);
 	assert_true(json_is_null(json_array_get(v, n - 2)));
@@ -283,9 +294,10 @@ what_a_daemon_wrote_is_added_to_that_of_others(void **state UNUSED)
 static void
 a_torn_or_foreign_line_is_left_out(void **state UNUSED)
 {
-	static const char *const lines[] = { "minute 29688001 0.0=", "minute x 0.0=1\n", "hour\n",
-		"name 300 route \"x\"\n", "name 9 route x\n", "minute 29688001 999.1=4\n", "\n",
-		"minute 99999999999999999999 0.0=1\n", "tollgate-trends 2 permit\n", "minute 29688001 0.0=5" };
+	static const char *const lines[] = { "minute 29688001 0.0=", "minute x 0.0=1\n",
+		"hour\n", "name 300 route \"x\"\n", "name 9 route x\n",
+		"minute 29688001 999.1=4\n", "\n", "minute 99999999999999999999 0.0=1\n",
+		"tollgate-trends 2 permit\n", "minute 29688001 0.0=5" };
 
 	minute("chat", 3);
 	for (size_t i = 0; i < COUNT_OF(lines); i++) {
@@ -302,32 +314,38 @@ a_torn_or_foreign_line_is_left_out(void **state UNUSED)
 	}
 }
 
+/* Adds to a person, key, tool or team. */
 static void
-names_over_the_room_are_other_until_old_ones_are_gone(void **state UNUSED)
+spend(enum heavy_kind kind, const char *name, uint64_t requests, uint64_t nanousd)
+{
+	const uint64_t v[HEAVY_VALUES] = {
+		[HEAVY_PERMIT] = requests, [HEAVY_NANOUSD] = nanousd
+	};
+
+	heavy_add(&w->heavy[kind], span_str(name), v);
+}
+
+static void
+a_kind_that_is_full_keeps_the_names_with_the_highest_cost(void **state UNUSED)
 {
 	char name[16];
 
-	for (int day = 0; day < 20; day++) {
-		for (int i = 0; i < 20; i++) {
-			snprintf(name, sizeof(name), "r%d-%d", day, i);
-			count(name, SERIES_PERMIT, 1);
+	for (int i = 0; i < 20; i++) {
+		spend(HEAVY_TEAM, "dear", 1, 1000000);
+		for (int k = 0; k < 20; k++) {
+			snprintf(name, sizeof(name), "t%d-%d", i, k);
+			spend(HEAVY_TEAM, name, 1, 2000);
 		}
-		minute("chat", 0);
-		rates_free(&r);
-		r = rates_new();
-		memset(w, 0, sizeof(*w));
-		rates_sample(r, &source, ns, (uint64_t)ns / 1000);
+		pass_minute();
 	}
-	assert_int_equal(total(TRENDS_1H), 400);
-	assert_true(sum(RATES_ROUTE, TRENDS_1H, "series", "other", "permit") > 100);
-	assert_int_equal(sum(RATES_ROUTE, TRENDS_1H, "series", "r0-0", "permit"), 1);
-	for (int i = 0; i < TRENDS_MINUTES + 10; i++) { /* a minute of each hour, for more than ninety days */
-		ns += 59 * MINUTE_NS;
-		minute("chat", 0);
+	spend(HEAVY_TEAM, "late", 7, 3000);
+	for (int life = 0; life < 2; life++) {
+		pass_minute();
+		assert_int_equal(sum(RATES_TEAM, TRENDS_1H, "series", "dear", "permit"), 20);
+		assert_int_equal(sum(RATES_TEAM, TRENDS_1H, "series", "late", "permit"), 7);
+		assert_true(sum(RATES_TEAM, TRENDS_1H, "series", "other", "permit") > 300);
+		restart();
 	}
-	restart();
-	minute("later", 1);
-	assert_int_equal(sum(RATES_ROUTE, TRENDS_1H, "series", "later", "permit"), 1);
 }
 
 static void
@@ -336,13 +354,189 @@ a_median_is_weighed_by_its_requests(void **state UNUSED)
 	FILE *f = fopen(path, "w");
 
 	assert_non_null(f);
-	fprintf(f, "tollgate-trends 1 overhead_p95_us permit overhead_p50_us\nname 0 total \"\"\n"
-		   "minute 29688000 0.1=90 0.2=100 0.0=300\nminute 29688001 0.1=10 0.2=1100 0.0=200\n");
+	fprintf(f,
+		"tollgate-trends 1 overhead_p95_us permit overhead_p50_us\nname 0 total \"\"\n"
+		"minute 29688000 0.1=90 0.2=100 0.0=300\nminute 29688001 0.1=10 0.2=1100 "
+		"0.0=200\n");
 	fclose(f);
 	restart();
 	ns = 29688003 * MINUTE_NS;
 	assert_int_equal(sum(RATES_ALL, TRENDS_24H, "series", "", "overhead_p50_us"), 200);
 	assert_int_equal(sum(RATES_ALL, TRENDS_24H, "series", "", "overhead_p95_us"), 300);
+}
+
+static void
+each_kind_of_names_has_rows_of_its_own(void **state UNUSED)
+{
+	spend(HEAVY_PERSON, "ann", 1, 5000);
+	spend(HEAVY_KEY, "ann", 2, 0);
+	spend(HEAVY_TOOL, "files/read", 4, 0);
+	pass_minute();
+	for (int life = 0; life < 2; life++) {
+		for (enum trends_range range = 0; range < TRENDS_RANGES; range++) {
+			assert_int_equal(
+				sum(TRENDS_PERSON, range, "series", "ann", "permit"), 1);
+			assert_int_equal(
+				sum(TRENDS_PERSON, range, "series", "ann", "cost_microusd"), 5);
+			assert_int_equal(sum(TRENDS_KEY, range, "series", "ann", "permit"), 2);
+			assert_int_equal(
+				sum(TRENDS_TOOL, range, "series", "files/read", "permit"), 4);
+		}
+		restart();
+	}
+	assert_int_equal(trends_by_of("provider"), RATES_TARGET);
+	assert_int_equal(trends_by_of("tool"), TRENDS_TOOL);
+	assert_int_equal(trends_by_of("whatever"), TRENDS_BY);
+}
+
+static void
+a_hundred_thousand_persons_take_bounded_memory_and_the_dearest_stay(void **state UNUSED)
+{
+	char name[32];
+
+	for (int i = 0; i < 100000; i++) {
+		snprintf(name, sizeof(name), "person%d@example.com", i);
+		spend(HEAVY_PERSON, name, 1, 1000);
+		if (i % 100 == 0)
+			spend(HEAVY_PERSON, "dear@example.com", 1, 1000000);
+		if (i % 1000 == 999)
+			pass_minute();
+	}
+	for (int life = 0; life < 2; life++) {
+		assert_int_equal(
+			sum(TRENDS_PERSON, TRENDS_24H, "series", "dear@example.com", "permit"),
+			1000);
+		json_t *o = trends_of(TRENDS_PERSON, TRENDS_24H, NULL), *row, *n;
+		size_t i, k, rows = json_array_size(json_object_get(o, "series"));
+		json_int_t all_of = 0;
+		json_array_foreach(json_object_get(o, "series"), i, row) json_array_foreach(
+			json_object_get(row, "permit"), k, n) all_of += json_integer_value(n);
+		assert_int_equal(all_of, 101000);
+		assert_int_equal(rows, 25);
+		json_decref(o);
+		restart();
+	}
+}
+
+static void
+names_of_any_script_are_kept_and_others_are_other(void **state UNUSED)
+{
+	static const char *const kept[] = { "\xe5\xb1\xb1\xe7\x94\xb0",
+		"\xd7\x93\xd7\xa0\xd7\x94", "\xe2\x80\xaereversed", "a \"quoted\"\nline" };
+	char *longest = malloc(10241);
+
+	memset(longest, 'x', 10240);
+	longest[10240] = '\0';
+	for (size_t i = 0; i < COUNT_OF(kept); i++)
+		spend(HEAVY_PERSON, kept[i], 1, 0);
+	spend(HEAVY_PERSON, longest, 1, 0);
+	spend(HEAVY_PERSON, "not \xff UTF-8", 1, 0);
+	free(longest);
+	pass_minute();
+	for (int life = 0; life < 2; life++) {
+		for (size_t i = 0; i < COUNT_OF(kept); i++)
+			assert_int_equal(
+				sum(TRENDS_PERSON, TRENDS_1H, "series", kept[i], "permit"), 1);
+		assert_int_equal(sum(TRENDS_PERSON, TRENDS_1H, "series", "other", "permit"), 2);
+		restart();
+	}
+}
+
+static void
+other_has_no_quantiles(void **state UNUSED)
+{
+	FILE *f = fopen(path, "w");
+
+	assert_non_null(f);
+	fprintf(f, "tollgate-trends 1 permit overhead_p95_us\nname 1 route \"other\"\n"
+		   "minute 29688001 1.0=90 1.1=300\n");
+	for (int i = 0; i < 40; i++)
+		fprintf(f, "name %d route \"r%d\"\nminute 29688001 %d.0=%d %d.1=%d\n", 10 + i,
+			i, 10 + i, 100 + i, 10 + i, 400 + i);
+	fclose(f);
+	restart();
+	ns = 29688003 * MINUTE_NS;
+	assert_int_equal(sum(RATES_ROUTE, TRENDS_1H, "series", "r39", "overhead_p95_us"), 439);
+	assert_int_equal(sum(RATES_ROUTE, TRENDS_1H, "series", "other", "overhead_p95_us"), -1);
+	assert_int_equal(
+		sum(RATES_ROUTE, TRENDS_1H, "series", "other", "permit"), 90 + 16 * 100 + 120);
+}
+
+static void
+folded_minutes_keep_the_sums_of_each_view(void **state UNUSED)
+{
+	for (int i = 0; i < 400; i++) {
+		spend(HEAVY_PERSON, i % 2 ? "ann" : "bob", 1, 1000);
+		minute("chat", 1);
+	}
+	for (int life = 0; life < 2; life++) {
+		assert_int_equal(total(TRENDS_24H), 400);
+		assert_int_equal(
+			sum(TRENDS_PERSON, TRENDS_24H, "series", "ann", "permit"), 200);
+		assert_int_equal(sum(TRENDS_PERSON, TRENDS_7D, "series", "bob", "permit"), 200);
+		assert_int_equal(sum(TRENDS_PERSON, TRENDS_1H, "series", "bob", "permit"), 30);
+		assert_int_equal(sum(TRENDS_PERSON, TRENDS_1H, "before", "bob", "permit"), 30);
+		restart();
+	}
+	json_t *o = trends_of(TRENDS_PERSON, TRENDS_1H, "ann");
+	json_t *row = json_array_get(json_object_get(o, "before"), 0), *n;
+	size_t i;
+	json_array_foreach(json_object_get(row, "permit"), i, n)
+		assert_true(json_is_integer(n)); /* both hours have each minute */
+	json_decref(o);
+}
+
+static void
+two_trends_are_shown_as_their_sum(void **state UNUSED)
+{
+	struct trends *other = trends_open(NULL);
+	struct trends_reader *reader = trends_reader_new(other);
+	struct trends *const both[] = { t, other };
+	const struct trends_asked asked = { TRENDS_PERSON, NULL, TRENDS_1H };
+	struct buf lines, b;
+
+	buf_init(&lines, 0);
+	buf_init(&b, 0);
+	spend(HEAVY_PERSON, "bob", 8, 0);
+	pass_minute();
+	trends_since(t, true, &lines);
+	spend(HEAVY_PERSON, "ann", 1, 0);
+	spend(HEAVY_PERSON, "bob", 2, 0);
+	pass_minute();
+	trends_read(reader, buf_view(&lines));
+	buf_putc(&b, '{');
+	trends_json(both, 2, &asked, ns - 1, &b);
+	buf_putc(&b, '}');
+	json_t *o = json_loadb(buf_view(&b).p, b.n, 0, NULL),
+	       *rows = json_object_get(o, "series");
+	assert_int_equal(json_array_size(rows), 2);
+	const json_t *bob = json_object_get(json_array_get(rows, 0), "permit");
+	size_t n = json_array_size(bob);
+	assert_int_equal(json_integer_value(json_array_get(bob, n - 1)), 2);
+	assert_int_equal(json_integer_value(json_array_get(bob, n - 2)), 16);
+	json_decref(o);
+	buf_free(&lines);
+	buf_free(&b);
+	free(reader);
+	trends_close(&other);
+}
+
+static void
+one_name_is_shown_alone(void **state UNUSED)
+{
+	static const struct {
+		const char *name;
+		size_t rows;
+	} rows[] = { { "ann", 1 }, { "eve", 0 }, { "other", 0 }, { "", 0 } };
+
+	spend(HEAVY_PERSON, "ann", 1, 0);
+	spend(HEAVY_PERSON, "bob", 2, 0);
+	pass_minute();
+	for (size_t i = 0; i < COUNT_OF(rows); i++) {
+		json_t *o = trends_of(TRENDS_PERSON, TRENDS_7D, rows[i].name);
+		assert_int_equal(json_array_size(json_object_get(o, "series")), rows[i].rows);
+		json_decref(o);
+	}
 }
 
 static void
@@ -368,7 +562,7 @@ the_file_is_written_anew_before_it_grows(void **state UNUSED)
 		most = ftell(f) > most ? ftell(f) : most;
 		fclose(f);
 	}
-	assert_true(most < (2 * TRENDS_MINUTES + TRENDS_HOURS) * 64);
+	assert_true(most < (4 * TRENDS_MINUTES + 2 * TRENDS_HOURS) * 64);
 	assert_int_equal(total(TRENDS_7D), 7 * 24 * 60);
 }
 
@@ -386,7 +580,14 @@ main(void)
 		T(a_name_of_a_minute_that_was_not_written_is_written_later),
 		T(what_a_daemon_wrote_is_added_to_that_of_others),
 		T(a_torn_or_foreign_line_is_left_out),
-		T(names_over_the_room_are_other_until_old_ones_are_gone),
+		T(a_kind_that_is_full_keeps_the_names_with_the_highest_cost),
+		T(each_kind_of_names_has_rows_of_its_own),
+		T(a_hundred_thousand_persons_take_bounded_memory_and_the_dearest_stay),
+		T(names_of_any_script_are_kept_and_others_are_other),
+		T(other_has_no_quantiles),
+		T(folded_minutes_keep_the_sums_of_each_view),
+		T(two_trends_are_shown_as_their_sum),
+		T(one_name_is_shown_alone),
 		T(a_median_is_weighed_by_its_requests),
 		T(a_file_that_cannot_be_written_stops_nothing),
 		T(the_file_is_written_anew_before_it_grows),

@@ -290,7 +290,6 @@ keysets_free(struct keysets **sp)
 	http_thread_free(&s->http);
 	pthread_mutex_destroy(&s->lock);
 	TAG_CLEAR(keysets, s);
-	TAG_CLEAR(keysets, s);
 	free(s);
 	*sp = NULL;
 }

@@ -224,6 +224,7 @@ struct redis_finder {
 	unsigned users;
 	LIST_HEAD(, redis_ear) ears;
 	bool thread, again;
+	bool redirected; /* redis_finder_tell() was called since the map was read */
 	uint64_t changed_us; /* when `map` changed last */
 	_Atomic uint64_t told; /* how often; any thread reads it */
 	struct told {
@@ -275,16 +276,21 @@ wake_ears(struct redis_finder *f)
 		ev_async_send(e->loop, &e->wake);
 }
 
+/* With `redirected`, the map is published even if it is the earlier one: the workers have followed a redirection
+ * since, and the slot may have moved back before the map was read. */
 static void
-publish_map(struct redis_finder *f, const struct redis_map *found)
+publish_map(struct redis_finder *f, const struct redis_map *found, bool redirected)
 {
 	SCOPED_LOCK(&f->lock);
-	if (!f->version || !same_map(&f->o, &f->map, found)) {
-		f->map = *found;
+	bool same = f->version && same_map(&f->o, &f->map, found);
+
+	if (same && !redirected)
+		return;
+	if (!same)
 		f->changed_us = clock_mono_us();
-		atomic_fetch_add(&f->version, 1);
-		wake_ears(f);
-	}
+	f->map = *found;
+	atomic_fetch_add(&f->version, 1);
+	wake_ears(f);
 }
 
 static void
@@ -298,9 +304,10 @@ add_ms(struct timespec *t, unsigned ms)
 	}
 }
 
-/* Until it is to be asked again; false: nobody wants to know any more. */
+/* Waits until the map is to be read again. Returns false if the finder has no users any more. *redirected
+ * becomes true if a user has followed a redirection since the map was read. */
 static bool
-wait_turn(struct redis_finder *f, bool found)
+wait_turn(struct redis_finder *f, bool found, bool *redirected)
 {
 	static const unsigned every_ms[] = {
 		[REDIS_ONE] = 0, [REDIS_SENTINEL] = SENTINEL_MS, [REDIS_CLUSTER] = CLUSTER_MS
@@ -321,7 +328,8 @@ wait_turn(struct redis_finder *f, bool found)
 		e = ms ? pthread_cond_timedwait(&f->changed, &f->lock, &latest)
 		       : pthread_cond_wait(&f->changed, &f->lock);
 	bool on = f->users > 0;
-	f->again = false;
+	*redirected = f->redirected;
+	f->again = f->redirected = false;
 	pthread_mutex_unlock(&f->lock);
 	return on;
 }
@@ -332,7 +340,7 @@ finder_run(void *arg)
 	struct redis_finder *f = arg;
 	struct redis_map *found = calloc(1, sizeof(*found));
 	struct redis_tls *tls = redis_tls_new(&f->o);
-	bool said = false, good = false;
+	bool said = false, good = false, redirected = false;
 
 	SCOPED_BUF(why, 8192);
 	if (!found || !tls)
@@ -340,13 +348,13 @@ finder_run(void *arg)
 	do {
 		good = redis_find(&f->o, tls, ASK_MS * 1000, found, &why) == 0;
 		if (good)
-			publish_map(f, found);
+			publish_map(f, found, redirected);
 		else if (!said)
 			log_event(LOG_WARN, "redis.unresolved", LS("url", f->text),
 				LSP("why", buf_view(&why)));
 		said = !good;
 		buf_clear(&why);
-	} while (wait_turn(f, good));
+	} while (wait_turn(f, good, &redirected));
 	redis_tls_free(&tls);
 	free(found);
 	drop_finder(f, true);
@@ -459,6 +467,7 @@ redis_finder_tell(struct redis_finder *f, unsigned slot, const struct redis_plac
 	pthread_mutex_lock(&f->lock);
 	f->tells[f->told % TOLD_MAX] = (struct told){ slot, *place };
 	atomic_fetch_add(&f->told, 1);
+	f->redirected = true;
 	wake_ears(f);
 	pthread_mutex_unlock(&f->lock);
 	redis_finder_again(f);

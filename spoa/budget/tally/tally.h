@@ -4,6 +4,7 @@
 
 #include "budget/tally/calls.h"
 #include "budget/tally/histogram.h"
+#include "budget/tally/heavy.h"
 #include "budget/tally/limits.h"
 #include "budget/tally/near.h"
 #include "budget/tally/providers.h"
@@ -45,6 +46,7 @@ struct tallies {
 	struct near near;
 	struct near near_rates; /* of rates without `soft`; separate, because their many windows would displace budgets */
 	struct rule_tally rules;
+	struct heavy heavy[HEAVY_KINDS];
 };
 
 /* Prometheus text of the sum over n workers, with exemplars or without; any thread. What

@@ -443,8 +443,8 @@ rates_series(struct rates *r, enum rates_by by, uint64_t window_s, struct buf *o
 	slots = slots > has ? has : slots;
 	if (r->taken)
 		clock_rfc3339(r->until_ns, until);
-	buf_printf(out, "{\"step_s\":%d,\"until\":\"%s\",\"steps\":%" PRIu64 ",\"series\":[",
-		RATES_STEP_S, until, slots);
+	json_put_form(out, "{'step_s':%u,'until':%s,'steps':%u,'series':[",
+		(uint64_t)RATES_STEP_S, until, slots);
 	for (unsigned b = 0; b < RATES_BY; b++) {
 		if (by != RATES_BY && b != by)
 			continue;
@@ -470,6 +470,12 @@ put_quantiles(struct buf *out, const char *name, const uint32_t q[3], size_t of)
 }
 
 static void
+put_per_second(struct buf *out, const char *name, uint64_t n, double seconds)
+{
+	json_put_printf(out, name, "%.3f", (double)n / seconds);
+}
+
+static void
 put_now(struct rates *r, const struct sampled *s, const counts before, double seconds,
 	enum rates_by by, size_t k, struct buf *out)
 {
@@ -480,16 +486,16 @@ put_now(struct rates *r, const struct sampled *s, const counts before, double se
 	for (unsigned v = 0; v < COUNTS; v++)
 		n[v] = grown(r->now, before, k, v);
 	put_rates_name(r, by, k, out);
-	buf_printf(out,
-		",\"requests_per_s\":%.3f,\"denials_per_s\":%.3f,\"tokens_per_s\":%.3f,"
-		"\"usd_per_hour\":%.6f",
-		(double)(n[PERMIT] + n[REDACT] + n[DENY] + n[OBSERVED]) / seconds,
-		(double)n[DENY] / seconds, (double)(n[INPUT] + n[OUTPUT]) / seconds,
-		(double)n[MICROUSD] / 1e6 / seconds * 3600);
+	put_per_second(
+		out, "requests_per_s", n[PERMIT] + n[REDACT] + n[DENY] + n[OBSERVED], seconds);
+	put_per_second(out, "denials_per_s", n[DENY], seconds);
+	put_per_second(out, "tokens_per_s", n[INPUT] + n[OUTPUT], seconds);
+	json_put_printf(
+		out, "usd_per_hour", "%.6f", (double)n[MICROUSD] / 1e6 / seconds * 3600);
 	if (by == RATES_ALL || by == RATES_TARGET)
-		buf_printf(out, ",\"errors_per_s\":%.3f", (double)n[ERRORS] / seconds);
+		put_per_second(out, "errors_per_s", n[ERRORS], seconds);
 	if (n[STREAMED])
-		buf_printf(out, ",\"first_text_mean_ms\":%" PRIu64, n[WAIT_MS] / n[STREAMED]);
+		json_put_uint(out, "first_text_mean_ms", n[WAIT_MS] / n[STREAMED]);
 	size_t of = has_samples(by) ? sampled_quantiles(s, by, k, permille, q, 3) : 0;
 	for (size_t i = 0; !by && i < 3; i++)
 		q[i] = clamp(quantile_since(r, RATES_MINUTE, 0, permille[i]));
@@ -515,7 +521,9 @@ rates_now(struct rates *r, const struct rates_source *from, int64_t wall_ns, uin
 	size_t b = us - r->before_us[0] < RATES_STEP_S * UINT64_C(1000000);
 	double seconds = (double)(us - r->before_us[b]) / 1e6;
 	seconds = seconds < 0.001 ? 0.001 : seconds;
-	buf_printf(out, "{\"over_s\":%.3f,\"rates\":[", seconds);
+	json_put_open(out, NULL, '{');
+	json_put_printf(out, "over_s", "%.3f", seconds);
+	json_put_open(out, "rates", '[');
 	for (unsigned by = 0; by < RATES_BY; by++)
 		for (size_t k = row_of[by]; k < row_of[by] + (by ? r->n[by] : 1); k++) {
 			/* else nothing came */

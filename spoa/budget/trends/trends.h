@@ -1,28 +1,43 @@
-/* Decisions in each minute of the last two days and in each hour of the last ninety days. Values and kinds of names are
- * those of budget/trends/rates.h. A file keeps them over a restart. Fixed
- * memory: at most TRENDS_NAMES names of all kinds, beyond which a name is "other"; an hour or minute takes
- * some 4 bytes for each value that is not 0. One thread adds, any thread reads: a lock of its own.
+/* Decisions in each minute of the last two days and in each hour of the last ninety days, in total and by name. Values
+ * are those of budget/trends/rates.h. A file keeps them over a restart. Fixed memory: each kind has room for a number of
+ * names (TRENDS_KINDS). If a kind is full, the names with the lowest cost leave: their values become part of "other". A
+ * slot keeps TRENDS_SLOT_NAMES names of each kind. After two hours and a half, the values of names are kept in steps of
+ * five minutes, and after sixteen days in steps of a day. The total keeps its minutes and hours.
+ * One thread adds, any thread reads: a lock of its own.
  *
  * The file has a line for each fact, in the order in which they came; a later line for the same minute adds
  * to the earlier one:
  *
  *   tollgate-trends 1 permit redact …        the names of the values, by their number
- *   name 3 route "chat"                      row 3; rows have numbers from 0 on
+ *   name 3 route "chat"                      row 3 from here on; rows have numbers from 0 on
  *   minute 29412345 0.0=12 3.0=12 3.5=840    minutes since 1970, ROW.VALUE=NUMBER
  *   hour 490205 0.0=700
  *
- * A line that cannot be read is left out, as the torn line of a crash is. */
+ * Rows from 256 on have a line of their own, because earlier versions leave such a line out. A line that cannot be read is
+ * left out, as the torn line of a crash is. */
 #ifndef BUDGET_TRENDS_TRENDS_H
 #define BUDGET_TRENDS_TRENDS_H
 
 #include "budget/trends/rates.h"
 
+/* Kinds of names: the word, and how many names have rows. The order is that of enum rates_by. */
+/* clang-format off */
+#define TRENDS_KINDS(X) \
+  X("total", 0) X("route", 64) X("target", 64) X("model", 96) X("team", 192) X("rule", 192) \
+  X("person", 384) X("key", 384) X("tool", 192)
+/* clang-format on */
+enum { TRENDS_PERSON = RATES_BY, TRENDS_KEY, TRENDS_TOOL, TRENDS_BY };
+#define X(word, room) +(room)
 enum {
-	TRENDS_NAMES = 256,
+	TRENDS_ROWS = TRENDS_BY TRENDS_KINDS(X),
+	TRENDS_SLOT_NAMES = 24, /* of a kind, with the highest cost */
 	TRENDS_MINUTES = 2 * 24 * 60,
 	TRENDS_HOURS = 90 * 24,
 	TRENDS_STEPS = 288, /* of a range at most */
 };
+#undef X
+/* The kind of that word, "provider" being "target"; TRENDS_BY: there is none. */
+unsigned trends_by_of(const char *word);
 
 enum trends_range { TRENDS_1H, TRENDS_24H, TRENDS_7D, TRENDS_90D, TRENDS_RANGES };
 extern const char *const trends_range_names[TRENDS_RANGES]; /* "1h", "24h", "7d", "90d" */
@@ -33,13 +48,21 @@ struct trends;
  * cannot be read is logged (trends.unread), and what is written is as well (trends.unwritten). */
 struct trends *trends_open(const char *path);
 void trends_close(struct trends **t);
-/* Takes in the last minute of r, which ended at wall_ns. Call it once a minute. */
-void trends_minute(struct trends *t, struct rates *r, int64_t wall_ns);
-/* JSON without its braces: "range", "step_s", "steps", "from", "until", "series" and "before". An element of a
- * series is null where the daemon did not run. Medians of several minutes are means weighted by requests,
- * other quantiles the highest. */
-void trends_json(struct trends *t, enum rates_by by, enum trends_range range, int64_t wall_ns,
-	struct buf *out);
+/* Takes in the last minute of r and of the workers' heavy hitters, which ended at wall_ns. Call it once a minute, a
+ * second or more after heavy_turn(). */
+void trends_minute(
+	struct trends *t, struct rates *r, const struct rates_source *from, int64_t wall_ns);
+
+struct trends_asked {
+	unsigned by;	  /* enum rates_by, or TRENDS_PERSON, … */
+	const char *name; /* NULL: those with the highest cost, and "other" */
+	enum trends_range range;
+};
+/* JSON without its braces: "range", "step_s", "steps", "from", "until", "series" and "before", of the sum of `n` trends,
+ * two at most. An element of a series is null where no daemon ran. Medians of several minutes are means weighted by
+ * requests, other quantiles the highest. "other" has no quantiles. */
+void trends_json(struct trends *const *t, size_t n, const struct trends_asked *asked,
+	int64_t wall_ns, struct buf *out);
 
 /* ---- several daemons: what each of them wrote, in one ---- */
 

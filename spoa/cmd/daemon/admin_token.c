@@ -205,12 +205,11 @@ cmd_admin_token(int argc, char **argv)
 		{ "json", .flag = &as_json }, { .name = NULL } };
 	struct token_file f = { .lock = -1 };
 	char **operands;
-	int n = cmd_options(argc, argv, options, &operands), code = EXIT_CANNOT;
+	int n = cmd_options(argv[0], argc, argv, options, &operands), code = EXIT_CANNOT;
 	const char *verb = n > 0 ? operands[0] : "";
 	bool is_new = !strcmp(verb, "new"), is_list = !strcmp(verb, "list");
 
-	if (n != (is_list ? 1 : 2) || (!is_new && !is_list && strcmp(verb, "revoke") != 0) ||
-		(!is_new && (roles || ttl || until)) || (!is_list && as_json))
+	if (n != (is_list ? 1 : 2) || (!is_new && !is_list && strcmp(verb, "revoke") != 0))
 		return cmd_usage(argv[0]);
 	if (sodium_init() < 0)
 		return cmd_fail("admin-token", "libsodium does not start");

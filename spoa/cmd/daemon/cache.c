@@ -108,10 +108,10 @@ cmd_cache(int argc, char **argv)
 		{ .name = NULL },
 	};
 	char **operands;
-	int n = cmd_options(argc, argv, options, &operands);
+	int n = cmd_options(argv[0], argc, argv, options, &operands);
 	bool some = route || person || older;
 
-	if (n == 1 && !strcmp(operands[0], "stats") && !some && !all && !c.by && !c.reason)
+	if (n == 1 && !strcmp(operands[0], "stats"))
 		return cache_stats(&c);
 	if (n != 1 || strcmp(operands[0], "purge") != 0)
 		return cmd_usage(argv[0]);

@@ -351,7 +351,7 @@ cmd_key(int argc, char **argv)
 		{ .name = NULL },
 	};
 	char **operands;
-	int n = cmd_options(argc, argv, options, &operands);
+	int n = cmd_options(argv[0], argc, argv, options, &operands);
 
 	if (n < 1)
 		return cmd_usage(argv[0]);

@@ -117,7 +117,7 @@ cmd_limit(int argc, char **argv)
 		{ .name = NULL },
 	};
 	char **operands;
-	int n = cmd_options(argc, argv, options, &operands);
+	int n = cmd_options(argv[0], argc, argv, options, &operands);
 
 	if (n == 2 && !strcmp(operands[0], "set") && a.to && !a.npairs)
 		return cmd_fail("limit",
@@ -126,9 +126,9 @@ cmd_limit(int argc, char **argv)
 			operands[1]);
 	if (n == 2 && !strcmp(operands[0], "set") && a.npairs && a.to)
 		return limit_set(&a, operands[1]);
-	if (n == 2 && !strcmp(operands[0], "clear") && !a.to && !a.until)
+	if (n == 2 && !strcmp(operands[0], "clear"))
 		return limit_clear(&a, operands[1]);
-	if (n == 1 && !strcmp(operands[0], "list") && !a.npairs && !a.to && !a.until)
+	if (n == 1 && !strcmp(operands[0], "list"))
 		return admin_list(&a.c, &list);
 	return cmd_usage(argv[0]);
 }

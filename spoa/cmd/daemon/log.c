@@ -12,7 +12,7 @@ cmd_log(int argc, char **argv)
 	const struct cmd_option options[] = { ADMIN_OPTIONS(&c), { "for", .text = &lasts },
 		{ .name = NULL } };
 	char **operands;
-	int n = cmd_options(argc, argv, options, &operands);
+	int n = cmd_options(argv[0], argc, argv, options, &operands);
 
 	if (n < 0 || n > 1 || (n == 0 && (lasts || c.by || c.reason)))
 		return cmd_usage(argv[0]);

@@ -92,11 +92,11 @@ cmd_notify(int argc, char **argv)
 	struct admin_cmd c = { .what = "notify" };
 	const struct cmd_option options[] = { ADMIN_OPTIONS(&c), { .name = NULL } };
 	char **operands;
-	int n = cmd_options(argc, argv, options, &operands);
+	int n = cmd_options(argv[0], argc, argv, options, &operands);
 
-	if (n == 1 && !strcmp(operands[0], "status") && !c.by && !c.reason)
+	if (n == 1 && !strcmp(operands[0], "status"))
 		return status(&c);
-	if (n == 1 && !strcmp(operands[0], "test") && !c.json)
+	if (n == 1 && !strcmp(operands[0], "test"))
 		return test(&c);
 	return cmd_usage(argv[0]);
 }

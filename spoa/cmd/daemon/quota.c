@@ -138,7 +138,7 @@ cmd_quota(int argc, char **argv)
 		{ .name = NULL },
 	};
 	char **operands;
-	int n = cmd_options(argc, argv, options, &operands);
+	int n = cmd_options(argv[0], argc, argv, options, &operands);
 	bool whom = a.key || a.identity || a.roles;
 
 	for (size_t i = 0; i < TEXTS; i++)

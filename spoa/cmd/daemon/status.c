@@ -100,7 +100,7 @@ cmd_status(int argc, char **argv)
 	char **operands;
 	int code = EXIT_CANNOT;
 
-	if (cmd_options(argc, argv, options, &operands) != 0)
+	if (cmd_options(argv[0], argc, argv, options, &operands) != 0)
 		return cmd_usage(argv[0]);
 	SCOPED_ARENA(a, 0, false);
 	SCOPED_BUF(status, ADMIN_ANSWER_BYTES);
@@ -159,7 +159,7 @@ cmd_reload(int argc, char **argv)
 	char **operands;
 	int code = EXIT_CANNOT;
 
-	if (cmd_options(argc, argv, options, &operands) != 0)
+	if (cmd_options(argv[0], argc, argv, options, &operands) != 0)
 		return cmd_usage(argv[0]);
 	SCOPED_ARENA(a, 0, false);
 	SCOPED_BUF(answer, ADMIN_ANSWER_BYTES);

@@ -46,9 +46,9 @@ cmd_target(int argc, char **argv)
 	struct admin_cmd c = { .what = "target" };
 	const struct cmd_option options[] = { ADMIN_OPTIONS(&c), { .name = NULL } };
 	char **operands;
-	int n = cmd_options(argc, argv, options, &operands);
+	int n = cmd_options(argv[0], argc, argv, options, &operands);
 
-	if (n == 1 && !strcmp(operands[0], "list") && !c.by && !c.reason)
+	if (n == 1 && !strcmp(operands[0], "list"))
 		return admin_list(&c, &(struct admin_list){ "/targets", "targets",
 					      .columns = target_columns });
 	if (n != 2)

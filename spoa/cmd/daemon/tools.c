@@ -297,17 +297,15 @@ cmd_tools(int argc, char **argv)
 		{ .name = NULL },
 	};
 	char **operands;
-	int n = cmd_options(argc, argv, options, &operands);
-	bool changes = a.c.by || a.c.reason || a.only || a.none || a.all;
-	bool lists = a.server || a.state;
+	int n = cmd_options(argv[0], argc, argv, options, &operands);
 
-	if (n == 1 && !strcmp(operands[0], "list") && !changes)
+	if (n == 1 && !strcmp(operands[0], "list"))
 		return list_tools(&a);
-	if (n == 2 && !strcmp(operands[0], "show") && !changes && !lists)
+	if (n == 2 && !strcmp(operands[0], "show"))
 		return show_tool(&a, operands[1]);
-	if (n == 2 && !strcmp(operands[0], "diff") && !changes && !lists && !a.c.json)
+	if (n == 2 && !strcmp(operands[0], "diff"))
 		return diff(&a, operands[1]);
-	if (n == (a.none ? 2 : 3) && !strcmp(operands[0], "approve") && !lists &&
+	if (n == (a.none ? 2 : 3) && !strcmp(operands[0], "approve") &&
 		a.only + a.none + a.all <= 1 && !(a.all && a.kind)) {
 		const char *hash = a.none ? NULL : operands[2];
 		if (a.all)

@@ -406,7 +406,7 @@ cmd_top(int argc, char **argv)
 	char **operands;
 	int code = EXIT_CANNOT;
 
-	if (cmd_options(argc, argv, options, &operands) != 0)
+	if (cmd_options(argv[0], argc, argv, options, &operands) != 0)
 		return cmd_usage(argv[0]);
 	SCOPED_ARENA(a, 0, false);
 	SCOPED_BUF(out, ANSWER_BYTES);

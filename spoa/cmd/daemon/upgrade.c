@@ -154,7 +154,7 @@ cmd_upgrade(int argc, char **argv)
 	char **operands, other[2] = "";
 	int fd = -1;
 
-	if (cmd_options(argc, argv, options, &operands) != 0)
+	if (cmd_options(argv[0], argc, argv, options, &operands) != 0)
 		return cmd_usage(argv[0]);
 	const char *file = config_find(named);
 	if (!file)

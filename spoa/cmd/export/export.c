@@ -352,7 +352,7 @@ audit_export(int argc, char **argv)
 	char **operands;
 
 	search_options(options + OWN, &given);
-	int rest = cmd_options(argc, argv, options, &operands), code;
+	int rest = cmd_options(EXPORT_WHAT, argc, argv, options, &operands), code;
 	if (rest < 0 || rest > (q->said_between && !strstr(q->said_between, "..")))
 		return cmd_usage("audit export");
 	q->said_end = rest ? operands[0] : NULL;

@@ -10,6 +10,7 @@
 
 #include "base/codec/base64.h"
 #include "base/err.h"
+#include "base/json_put.h"
 #include "base/scoped.h"
 #include "base/sha256.h"
 #include "cmd/cmd.h"
@@ -65,9 +66,9 @@ put_source(struct buf *out, const char *directive, struct span text)
 }
 
 static void
-put_page_key(struct buf *out, const char *sep, const struct pubkey *key)
+put_page_key(struct buf *out, const struct pubkey *key)
 {
-	buf_printf(out, "%s{\"id\":\"%s\",\"public\":\"", sep, key->id);
+	json_put_form(out, "{'id':%s,'public':'", key->id);
 	base64_put(out, key->raw, sizeof(key->raw));
 	buf_str(out, "\"}");
 }
@@ -82,11 +83,14 @@ put_signers(struct audit_args *a, const struct checkpoint *c, struct buf *out)
 
 	for (struct span rest = c->signatures; note_signature_next(&rest, &s) > 0;)
 		lines++;
-	buf_str(out, ",\"keys\":[");
-	for (size_t i = 0; i < a->ring->nkeys; i++)
-		if (checkpoint_signer(c, c->origin, &a->ring->key[i], 1))
-			put_page_key(out, signers++ ? "," : "", &a->ring->key[i]);
-	buf_putc(out, ']');
+	json_put_open(out, "keys", '[');
+	for (size_t i = 0; i < a->ring->nkeys; i++) {
+		if (!checkpoint_signer(c, c->origin, &a->ring->key[i], 1))
+			continue;
+		put_page_key(out, &a->ring->key[i]);
+		signers++;
+	}
+	json_put_close(out, ']');
 	if (signers >= lines)
 		return 0;
 	cmd_fail(a->q.what,
@@ -102,9 +106,9 @@ put_witnesses(struct audit_args *a, struct buf *out, struct buf *why)
 {
 	const struct config *cfg = cmd_config(&a->q.arena, a->q.config);
 	struct pubkey keys[SIGNKEYS_MAX];
-	const char *sep = "", *file;
+	const char *file;
 
-	buf_str(out, ",\"witness_keys\":[");
+	json_put_open(out, "witness_keys", '[');
 	for (size_t i = 0; i <= (cfg ? cfg->nanchors : 0); i++) {
 		file = i == 0 ? a->witness_key
 		       : cfg->anchors[i - 1].kind == ANCHOR_WITNESS ? cfg->anchors[i - 1].key
@@ -113,26 +117,21 @@ put_witnesses(struct audit_args *a, struct buf *out, struct buf *why)
 		if (n < 0 && i == 0)
 			return n;
 		/* A configured key that cannot be read is one that the page does not have. */
-		for (int k = 0; k < n; k++, sep = ",")
-			put_page_key(out, sep, &keys[k]);
+		for (int k = 0; k < n; k++)
+			put_page_key(out, &keys[k]);
 	}
 	buf_clear(why);
-	buf_putc(out, ']');
+	json_put_close(out, ']');
 	return 0;
 }
 
 static void
 put_anchors(struct buf *out, struct span anchors)
 {
-	const char *sep = "";
-
-	buf_str(out, ",\"anchors\":[");
-	for (; anchors.n; sep = ",") {
-		struct span line = span_next(&anchors, '\n');
-		buf_str(out, sep);
-		buf_json_str(out, line);
-	}
-	buf_putc(out, ']');
+	json_put_open(out, "anchors", '[');
+	while (anchors.n)
+		json_put_text(out, NULL, span_next(&anchors, '\n'));
+	json_put_close(out, ']');
 }
 
 /* The JSON that the page reads. 0, or an exit code after a message. */
@@ -152,9 +151,8 @@ put_page_data(struct audit_args *a, const struct buf *proof, struct span anchors
 	if (!err) {
 		sha256(buf_view(&b->record), hash);
 		chain_hex(hash, hex);
-		buf_str(out, "{\"format\":\"tollgate-proof-page-v1\",\"proof\":");
-		buf_json_str(out, buf_view(proof));
-		buf_printf(out, ",\"sha256\":\"%s\"", hex);
+		json_put_form(out, "{'format':'tollgate-proof-page-v1','proof':%t,'sha256':%s",
+			buf_view(proof), hex);
 		put_anchors(out, anchors);
 		err = put_witnesses(a, out, &why);
 	}

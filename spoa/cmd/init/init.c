@@ -479,7 +479,7 @@ cmd_init(int argc, char **argv)
 	};
 	char **operands;
 
-	if (cmd_options(argc, argv, options, &operands) != 0)
+	if (cmd_options(argv[0], argc, argv, options, &operands) != 0)
 		return cmd_usage(argv[0]);
 	if (probes)
 		return in.write || in.undo ? cmd_usage(argv[0]) : probe_laid(&in);

@@ -463,7 +463,7 @@ cmd_decide(int argc, char **argv)
 		{ "c", .text = &config }, { "explain", .flag = &explain }, { .name = NULL } };
 	char **operands;
 
-	if (cmd_options(argc, argv, options, &operands) != 0)
+	if (cmd_options("decide", argc, argv, options, &operands) != 0)
 		return cmd_usage(argv[0]);
 	if (policy && !strcmp(policy, "-"))
 		return decide_given(config, explain);

@@ -602,14 +602,14 @@ begin(struct apply *ap, int argc, char **argv, const char **operand)
 		{ "since", .text = &ap->since }, { "yes", .flag = &ap->yes },
 		{ .name = NULL } };
 	char **operands;
-	int n = cmd_options(argc, argv, options, &operands);
+	int n = cmd_options(ap->what, argc, argv, options, &operands);
 
 	arena_init(&ap->a, 0, false);
 	file_set_init(&ap->next);
 	file_set_init(&ap->was);
 	ap->since = ap->since ? ap->since : "1d";
 	if (n < 0 || n > 1)
-		return cmd_usage("policy");
+		return cmd_usage(ap->what);
 	if (!ap->why || !*ap->why)
 		return cmd_fail(
 			ap->what, "--why TEXT is missing: the reason goes into the record");

@@ -131,9 +131,9 @@ policy_diff(int argc, char **argv)
 	int code = EXIT_CANNOT;
 	char **files;
 
-	if (cmd_options(argc, argv, options, &files) != 2 ||
+	if (cmd_options("policy diff", argc, argv, options, &files) != 2 ||
 		(most && span_u64(span_str(most), &examples)))
-		return cmd_usage("policy");
+		return cmd_usage("policy diff");
 	log_setup(LOG_LOGFMT, LOG_ERROR); /* refused credentials are part of requests */
 	c.a = decide_load("policy diff", NULL, files[0]);
 	if (c.a)

@@ -362,9 +362,9 @@ policy_replay(int argc, char **argv)
 	uint64_t examples = 5;
 	char **operands;
 
-	if (cmd_options(argc, argv, options, &operands) != 0 ||
+	if (cmd_options(q.what, argc, argv, options, &operands) != 0 ||
 		(most && span_u64(span_str(most), &examples)))
-		return cmd_usage("policy");
+		return cmd_usage(q.what);
 	if (query_times(&q))
 		return EXIT_CANNOT;
 	reading_begin(q.what, q.config, options, NULL, 0);

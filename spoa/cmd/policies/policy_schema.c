@@ -15,12 +15,15 @@ policy_schema(int argc, char **argv)
 		bool (*write)(struct buf *out);
 	} files[] = { { "policy", schema_policy }, { "config", schema_config },
 		{ "prices", schema_prices } };
+	static const struct cmd_option none[] = { { .name = NULL } };
+	char **operands;
+	int n = cmd_options("policy schema", argc, argv, none, &operands);
 	size_t i = 0;
 
-	while (argc == 2 && i < COUNT_OF(files) && strcmp(argv[1], files[i].name) != 0)
+	while (n == 1 && i < COUNT_OF(files) && strcmp(operands[0], files[i].name) != 0)
 		i++;
-	if (argc > 2 || i == COUNT_OF(files))
-		return cmd_usage("policy");
+	if (n < 0 || n > 1 || i == COUNT_OF(files))
+		return cmd_usage("policy schema");
 	SCOPED_BUF(out, 1 << 20);
 	bool ok = files[i].write(&out);
 	if (ok)

@@ -235,7 +235,7 @@ policy_test(int argc, char **argv)
 	const struct cmd_option options[] = { { "policy", .text = &t->policy },
 		{ "c", .text = &t->config },
 		{ "require-coverage", .flag = &t->require }, { .name = NULL } };
-	int n = cmd_options(argc, argv, options, &paths), code;
+	int n = cmd_options("policy test", argc, argv, options, &paths), code;
 	arena_init(&t->a, 0, false);
 	log_setup(LOG_LOGFMT, LOG_ERROR); /* refused credentials are part of cases */
 	for (int i = 0; i < n; i++)
@@ -243,7 +243,7 @@ policy_test(int argc, char **argv)
 	for (size_t i = 0; i < t->ntested; i++)
 		coverage(t, &t->tested[i]);
 	if (n <= 0) {
-		code = cmd_usage("policy");
+		code = cmd_usage("policy test");
 	} else {
 		printf("1..%zu\n", t->n);
 		code = t->broken || t->n == 0 ? EXIT_CANNOT : t->failed ? EXIT_NO : EXIT_DONE;

@@ -258,9 +258,9 @@ policy_history(int argc, char **argv)
 	uint64_t limit = 20;
 	char **operands;
 
-	if (cmd_options(argc, argv, options, &operands) != 0 ||
+	if (cmd_options(q.what, argc, argv, options, &operands) != 0 ||
 		(most && (span_u64(span_str(most), &limit) || !limit)))
-		return cmd_usage("policy");
+		return cmd_usage(q.what);
 	if (query_times(&q) || query_begin(&q, options, NULL, 0))
 		return query_end(&q, EXIT_CANNOT);
 	return query_end(&q, history(&q, limit, as_json));
@@ -301,8 +301,8 @@ policy_show(int argc, char **argv)
 	char **operands, version[65];
 	struct kept_policy kept;
 
-	if (cmd_options(argc, argv, options, &operands) != 1)
-		return cmd_usage("policy");
+	if (cmd_options(what, argc, argv, options, &operands) != 1)
+		return cmd_usage(what);
 	SCOPED_ARENA(a, 0, false);
 	SCOPED_BUF(why, 4096);
 	SCOPED_BUF(text, 0);

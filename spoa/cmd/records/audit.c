@@ -79,9 +79,6 @@ read_args(struct audit_args *a, int argc, char **argv, bool need_id, bool need_k
 {
 	struct query *q = &a->q;
 	const char *from = NULL;
-	bool list = !strcmp(q->what, "audit list"), show = !strcmp(q->what, "audit show"),
-	     verify = !strcmp(q->what, "audit verify"),
-	     explain = !strcmp(q->what, "audit explain"), wants = false;
 	enum { OWN = 30 };
 	struct cmd_option options[OWN + AUDIT_FILTERS] = {
 		QUERY_SOURCE(q),
@@ -112,21 +109,9 @@ read_args(struct audit_args *a, int argc, char **argv, bool need_id, bool need_k
 		options[OWN - 1 + i] =
 			(struct cmd_option){ record_rows[audit_filters[i]].called,
 				.text = &a->want[i] };
-	int n = cmd_options(argc, argv, options, &operands);
+	int n = cmd_options(q->what, argc, argv, options, &operands);
 	need_id = need_id && !a->seq && !a->receipt;
-	for (size_t i = 0; i < AUDIT_FILTERS; i++)
-		wants |= a->want[i] != NULL;
-	if (n != (need_id ? 1 : 0) || (a->seq && a->receipt) ||
-		(!show && (a->proof || a->seq || a->receipt)) ||
-		(q->no_index && !show && !explain) ||
-		((a->note || a->manifest || a->tsa_ca || a->root || a->nstatements ||
-			 a->nprograms || a->texts) &&
-			!verify) ||
-		(a->witness_key && !verify && !show) ||
-		(a->policy && !explain) || (a->as_json && !list && !verify && !explain) ||
-		(list && from) ||
-		(!list && (q->said_since || q->said_until || wants || a->follow)) ||
-		(a->opening.key && !explain) || (a->opening.shares && !explain && !list))
+	if (n != (need_id ? 1 : 0) || (a->seq && a->receipt))
 		return cmd_usage(q->what);
 	if (from && (span_u64(span_str(from), &a->from) || a->from == 0))
 		return cmd_fail(q->what, "--from: %s: not a sequence number", from);

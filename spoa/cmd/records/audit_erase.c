@@ -226,7 +226,7 @@ audit_erase(int argc, char **argv)
 		{ .name = NULL },
 	};
 	char **operands;
-	int n = cmd_options(argc, argv, options, &operands);
+	int n = cmd_options(WHAT, argc, argv, options, &operands);
 	bool orders = person || why || ticket || c.by || c.reason;
 
 	if (n != 0 || status == orders)

@@ -27,7 +27,7 @@ audit_key(int argc, char **argv)
 	struct signkey signs;
 	char **operands;
 	uint64_t seq = 1;
-	int n = cmd_options(argc, argv, options, &operands);
+	int n = cmd_options("audit key", argc, argv, options, &operands);
 
 	bool revoke = n == 2 && !strcmp(operands[0], "revoke");
 	if (n != 2 || (!revoke && strcmp(operands[0], "certify") != 0) || !root || !node ||

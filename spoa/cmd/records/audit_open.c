@@ -252,7 +252,7 @@ audit_open(int argc, char **argv)
 		{ .name = NULL },
 	};
 	char **operands;
-	int n = cmd_options(argc, argv, options, &operands), code;
+	int n = cmd_options(WHAT, argc, argv, options, &operands), code;
 	bool known = !o->part;
 
 	for (enum seal_kind k = SEAL_PROMPT; k <= SEAL_TOOLS; k++)

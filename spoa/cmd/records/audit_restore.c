@@ -819,7 +819,7 @@ audit_restore(int argc, char **argv)
 		{ .name = NULL },
 	};
 
-	r.nasked = cmd_options(argc, argv, options, &r.asked);
+	r.nasked = cmd_options(WHAT, argc, argv, options, &r.asked);
 	if (r.nasked < 0 || (r.texts && r.nasked) ||
 		(r.nasked == 0 && !r.a.q.said_since && !r.a.q.said_until))
 		return cmd_usage(WHAT);

@@ -215,7 +215,7 @@ audit_report(int argc, char **argv)
 		{ .name = NULL } };
 	char **operands, number[8];
 
-	if (cmd_options(argc, argv, options, &operands) != 0 ||
+	if (cmd_options(WHAT, argc, argv, options, &operands) != 0 ||
 		!!q->journal + !!q->redis + !!q->file > 1)
 		return cmd_usage("audit report");
 	for (size_t i = 0; article && i < COUNT_OF(articles); i++) {

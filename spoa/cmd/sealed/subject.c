@@ -313,7 +313,7 @@ audit_subject(int argc, char **argv)
 	};
 	char **operands;
 
-	if (cmd_options(argc, argv, options, &operands) != 0 || !s.person || !s.person[0] ||
+	if (cmd_options(SUBJECT_WHAT, argc, argv, options, &operands) != 0 || !s.person || !s.person[0] ||
 		!s.dir || !s.args.key)
 		return cmd_usage(SUBJECT_WHAT);
 	for (size_t i = 0; i < FILES; i++)

@@ -482,7 +482,7 @@ audit_search(int argc, char **argv)
 	char **operands;
 
 	search_options(options + OWN, &given);
-	int rest = cmd_options(argc, argv, options, &operands);
+	int rest = cmd_options(SEARCH_WHAT, argc, argv, options, &operands);
 	if (rest < 0 || rest > (q.said_between && !strstr(q.said_between, "..")))
 		return cmd_usage("audit search");
 	q.said_end = rest ? operands[0] : NULL;

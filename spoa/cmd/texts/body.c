@@ -4,6 +4,7 @@
 
 #include "base/caps.h"
 #include "base/err.h"
+#include "base/json_put.h"
 #include "base/tokens/estimate.h"
 #include "cmd/cmd.h"
 #include "policy/config/models.h"
@@ -12,15 +13,13 @@
 static void
 put_segment(struct buf *out, const struct segment *s, struct span path)
 {
-	buf_printf(out, "{\"role\":\"%s\",\"path\":", role_name(s->role));
-	buf_json_str(out, path);
-	buf_printf(out, ",\"start\":%u,\"end\":%u,\"text\":", s->start, s->end);
-	buf_json_str(out, s->text);
+	json_put_form(out, "{'role':%s,'path':%t,'start':%u,'end':%u,'text':%t",
+		role_name(s->role), path, (uint64_t)s->start, (uint64_t)s->end, s->text);
 	if (s->reserved)
-		buf_str(out, ",\"reserved\":true");
+		json_put_bool(out, "reserved", true);
 	if (s->opaque)
-		buf_str(out, ",\"opaque\":true");
-	buf_putc(out, '}');
+		json_put_bool(out, "opaque", true);
+	json_put_close(out, '}');
 }
 
 /* An array, one segment a line, written as it grows. */
@@ -101,7 +100,7 @@ cmd_body(int argc, char **argv)
 		{ "method", .text = &method }, { .name = NULL } };
 	char **operands;
 
-	if (cmd_options(argc, argv, options, &operands) != 0)
+	if (cmd_options(argv[0], argc, argv, options, &operands) != 0)
 		return cmd_usage(argv[0]);
 	const struct dialect *d = dialect_find(span_str(dialect));
 	if (!d)

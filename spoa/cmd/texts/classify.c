@@ -1,6 +1,7 @@
 /* tollgate classify: what the shipped detectors, or those of a policy, find in a text. */
 #include <unistd.h>
 
+#include "base/json_put.h"
 #include "cmd/cmd.h"
 #include "cmd/texts/scan.h"
 #include "scan/inject/inject.h"
@@ -22,9 +23,7 @@ put_class(void *arg, const char *class)
 			return;
 	if (l->n == COUNT_OF(l->names))
 		return;
-	if (l->n)
-		buf_putc(l->out, ',');
-	buf_json_str(l->out, span_str(class));
+	json_put_str(l->out, NULL, class);
 	l->names[l->n++] = class;
 }
 
@@ -70,9 +69,7 @@ put_score_classes(struct scan *s, double score)
 	for (size_t i = 0; p && i < p->nclasses; i++) {
 		if (p->classes[i].injection <= 0 || score < p->classes[i].injection)
 			continue;
-		if (!span_ends(buf_view(s->out), SPAN_LIT("[")))
-			buf_putc(s->out, ',');
-		buf_json_str(s->out, span_str(p->classes[i].name));
+		json_put_str(s->out, NULL, p->classes[i].name);
 	}
 }
 
@@ -81,36 +78,37 @@ put_classified_json(struct scan *s, const struct scan_text *t)
 {
 	struct inject_result r = injection(s, t);
 
-	buf_str(s->out, "{\"findings\":[");
+	json_put_form(s->out, "{'findings':[");
 	for (size_t i = 0; i < t->findings.n; i++) {
 		const struct finding *f = &t->findings.v[i];
-		buf_printf(s->out, "%s{\"entity\":\"%s\",\"class\":", i ? "," : "",
-			detect_entity_name(s->rules, f->entity));
 		/* With a policy in which the entity is in no class: null. */
 		const struct policy *p = s->with->policy;
 		const char *class = p ? policy_class_of(p, s->rules, f->entity)
 				      : detect_entity_class(s->rules, f->entity);
-
-		if (class)
-			buf_json_str(s->out, span_str(class));
-		else
-			buf_str(s->out, "null");
-		buf_printf(s->out, ",\"start\":%zu,\"end\":%zu,\"score\":%.2f%s%s}", f->start,
-			f->end, (double)f->score,
-			f->flags & FINDING_EVASION ? ",\"evasion\":true" : "",
-			f->flags & FINDING_SAMPLE ? ",\"sample\":true" : "");
+		json_put_form(s->out, "{'entity':%s", detect_entity_name(s->rules, f->entity));
+		json_put_opt(s->out, "class", class);
+		json_put_uint(s->out, "start", f->start);
+		json_put_uint(s->out, "end", f->end);
+		json_put_printf(s->out, "score", "%.2f", (double)f->score);
+		if (f->flags & FINDING_EVASION)
+			json_put_bool(s->out, "evasion", true);
+		if (f->flags & FINDING_SAMPLE)
+			json_put_bool(s->out, "sample", true);
+		json_put_close(s->out, '}');
 	}
-	buf_str(s->out, "],\"classes\":[");
+	json_put_form(s->out, "],'classes':[");
 	struct class_list l = { .out = s->out };
 
 	for (size_t i = 0; i < t->findings.n; i++)
 		scan_rules_classes(s->with, t->findings.v[i].entity, put_class, &l);
 	put_score_classes(s, r.score);
-	buf_printf(
-		s->out, r.score > 0 ? "],\"injection\":%.6f" : "],\"injection\":0.0", r.score);
+	json_put_close(s->out, ']');
+	json_put_printf(s->out, "injection", r.score > 0 ? "%.6f" : "0.0", r.score);
 	if (r.pattern)
-		buf_printf(s->out, ",\"injection_reason\":\"pattern:%s\"", r.pattern);
-	buf_printf(s->out, "%s}\n", t->findings.evasion ? ",\"evasion\":true" : "");
+		json_put_printf(s->out, "injection_reason", "\"pattern:%s\"", r.pattern);
+	if (t->findings.evasion)
+		json_put_bool(s->out, "evasion", true);
+	buf_str(s->out, "}\n");
 	return EXIT_DONE;
 }
 
@@ -142,7 +140,7 @@ cmd_classify(int argc, char **argv)
 		{ "json", .flag = &json }, { "policy", .text = &policy }, { .name = NULL } };
 	char **operands;
 
-	if (cmd_options(argc, argv, options, &operands) != 0)
+	if (cmd_options(argv[0], argc, argv, options, &operands) != 0)
 		return cmd_usage(argv[0]);
 	SCOPED_ARENA(a, 0, false);
 	SCOPED_BUF(why, 0);

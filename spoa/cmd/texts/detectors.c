@@ -336,7 +336,9 @@ read_args(int argc, char **argv, struct args *a)
 	const struct cmd_option options[] = { { "json", .flag = &a->json },
 		{ "markdown", .flag = &a->markdown }, { "policy", .text = &a->policy },
 		{ "dir", .text = &a->dir }, { "bytes", .text = &bytes }, { .name = NULL } };
-	int n = cmd_options(argc - 1, argv + 1, options, &a->operands);
+	char what[OPTION_WHAT_MAX];
+	snprintf(what, sizeof(what), "detectors %s", argv[1]);
+	int n = cmd_options(what, argc - 1, argv + 1, options, &a->operands);
 
 	if (n < 0)
 		return cmd_usage(argv[0]);

@@ -238,7 +238,7 @@ read_options(int argc, char **argv, struct how *how)
 	unsigned style = 0;
 	char **operands;
 
-	if (cmd_options(argc, argv, options, &operands) != 0)
+	if (cmd_options(argv[0], argc, argv, options, &operands) != 0)
 		return cmd_usage(argv[0]);
 	while (style < STYLE_COUNT && strcmp(style_names[style], with) != 0)
 		style++;

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/err.h"
+#include "base/json_put.h"
 #include "base/tokens/estimate.h"
 #include "cmd/cmd.h"
 #include "policy/config/models.h"
@@ -31,11 +32,7 @@ count_tokens(const struct counting *c, struct span text, struct bpe_count *n)
 static int
 put_id(void *arg, uint32_t id)
 {
-	struct buf *out = arg;
-
-	if (out->n && buf_view(out).p[out->n - 1] != '[')
-		buf_putc(out, ',');
-	buf_int(out, id);
+	json_put_uint(arg, NULL, id);
 	return 0;
 }
 
@@ -58,14 +55,12 @@ count_json(const struct counting *c, struct span text, struct buf *out)
 	} else {
 		err = count_tokens(c, text, &n);
 	}
-	buf_str(out, "{\"tokens\":");
-	buf_int(out, (int64_t)n.tokens);
+	json_put_open(out, NULL, '{');
+	json_put_uint(out, "tokens", n.tokens);
 	if (n.bounded)
-		buf_str(out, ",\"estimated\":true");
-	if (c->ids) {
-		buf_str(out, ",\"ids\":");
-		buf_span(out, buf_view(&ids));
-	}
+		json_put_bool(out, "estimated", true);
+	if (c->ids)
+		json_put_raw(out, "ids", buf_view(&ids));
 	buf_str(out, "}\n");
 	return err ? err : buf_failed(&ids) || buf_failed(out) ? ERR_NOMEM : 0;
 }
@@ -170,7 +165,7 @@ cmd_tokens(int argc, char **argv)
 	char **operands;
 	int code = EXIT_CANNOT;
 
-	if (cmd_options(argc, argv, options, &operands) != 0 || (encoding && model))
+	if (cmd_options(argv[0], argc, argv, options, &operands) != 0 || (encoding && model))
 		return cmd_usage(argv[0]);
 	SCOPED_ARENA(a, 0, false);
 	SCOPED_BUF(why, 0);

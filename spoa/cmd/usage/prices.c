@@ -170,9 +170,9 @@ check_prices(int argc, char **argv)
 		{ "policy", .text = &policy }, { .name = NULL } };
 	char **operands;
 
-	if (cmd_options(argc, argv, options, &operands) != 0 ||
+	if (cmd_options(q.what, argc, argv, options, &operands) != 0 ||
 		!!q.journal + !!q.redis + !!q.file > 1)
-		return cmd_usage("prices");
+		return cmd_usage(q.what);
 	int code = query_times(&q);
 	if (code)
 		return code;

@@ -676,8 +676,8 @@ prices_import(int argc, char **argv)
 	int code = EXIT_CANNOT;
 	SCOPED_FD(fd, -1);
 
-	if (cmd_options(argc, argv, options, &operands) != 1)
-		return cmd_usage("prices");
+	if (cmd_options("prices import", argc, argv, options, &operands) != 1)
+		return cmd_usage("prices import");
 	json_auto_t *list = json_load_file(operands[0], JSON_REJECT_DUPLICATES, &why);
 	m.file = into;
 	m.source = source ? source : operands[0];

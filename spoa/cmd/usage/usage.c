@@ -101,7 +101,7 @@ cmd_usage_sums(int argc, char **argv)
 	char **operands;
 	int code;
 
-	if (cmd_options(argc, argv, options, &operands) != 0 || !by || (csv && json) ||
+	if (cmd_options(q.what, argc, argv, options, &operands) != 0 || !by || (csv && json) ||
 		!!q.journal + !!q.redis + !!q.file > 1)
 		return cmd_usage("usage");
 	if ((code = query_times(&q)) || (code = read_by(&r.table, by)) ||

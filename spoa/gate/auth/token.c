@@ -8,6 +8,7 @@
 #include "base/codec/json.h"
 #include "base/codec/uri.h"
 #include "base/err.h"
+#include "base/json_put.h"
 #include "base/scoped.h"
 
 #define GRANT_JWT "urn:ietf:params:oauth:grant-type:jwt-bearer"
@@ -42,22 +43,20 @@ token_sign(EVP_PKEY *key, struct span text, struct buf *out)
 	return !ok ? ERR_AUTH : buf_failed(out) ? ERR_NOMEM : 0;
 }
 
-/* The texts are plain: material_parse() saw to it, and config/ to scope. */
 static int
 assertion(const struct provider_credential *c, const struct material *m, int64_t now_s,
 	struct buf *out)
 {
 	SCOPED_BUF(part, ASSERTION_MAX);
-	buf_printf(&part, "{\"alg\":\"RS256\",\"typ\":\"JWT\",\"kid\":\"%.*s\"}",
-		SPAN_ARG(m->kid));
+	json_put_form(&part, "{'alg':'RS256','typ':'JWT','kid':%t}", m->kid);
 	put_b64url(out, buf_view(&part).p, part.n);
 	buf_putc(out, '.');
 	buf_clear(&part);
-	buf_printf(&part, "{\"iss\":\"%.*s\",\"scope\":", SPAN_ARG(m->email));
-	buf_json_str(&part, span_str(c->scope));
-	buf_printf(&part, ",\"aud\":\"%.*s\",\"iat\":%lld,\"exp\":%lld}",
-		SPAN_ARG(m->token_uri), (long long)now_s - BACK_S,
-		(long long)now_s - BACK_S + LIFE_S);
+	json_put_form(&part, "{'iss':%t,'scope':%t,'aud':%t", m->email, span_str(c->scope),
+		m->token_uri);
+	json_put_int(&part, "iat", now_s - BACK_S);
+	json_put_int(&part, "exp", now_s - BACK_S + LIFE_S);
+	json_put_close(&part, '}');
 	put_b64url(out, buf_view(&part).p, part.n);
 	bool failed = buf_failed(&part) || buf_failed(out);
 	if (failed)

@@ -312,7 +312,7 @@ read_live_line(void *arg, struct span line, struct buf *why)
 	return gone ? take_gone(l, &one, why) : take_entry(l, line, why);
 }
 
-static void
+static size_t
 write_live_lines(void *arg, struct buf *out)
 {
 	const struct live *l = arg;
@@ -323,21 +323,12 @@ write_live_lines(void *arg, struct buf *out)
 		buf_span(out, l->v[i]->text);
 		buf_putc(out, '\n');
 	}
-}
-
-static size_t
-count_live_lines(void *arg)
-{
-	const struct live *l = arg;
-
 	return l->n + l->gone.n;
 }
 
 static const struct store_kind live_lines = { .failed = "live.failed",
-	.slack = 64,
 	.read = read_live_line,
-	.write = write_live_lines,
-	.count = count_live_lines };
+	.write = write_live_lines };
 
 struct live *
 live_open(const char *file, const char *node, const unsigned char key[SHA256_BYTES],
@@ -352,8 +343,10 @@ live_open(const char *file, const char *node, const unsigned char key[SHA256_BYT
 	l->node = node;
 	l->metrics = m;
 	store_init(&l->store, &live_lines, l, file);
-	if (store_open(&l->store, why))
+	if (store_open(&l->store, why)) {
+		store_trim(&l->store, 2 * (l->n + l->gone.n) + 64);
 		live_publish(l);
+	}
 	if (!atomic_load(&l->now))
 		live_close(&l);
 	return l;

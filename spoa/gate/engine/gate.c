@@ -239,6 +239,28 @@ model_label(struct request *r, bool permitted, bool *room)
 	return series_add_model(s, model) ? model : SERIES_OTHER;
 }
 
+/* Adds to the team, person and key of a request, as its record names them. */
+static void
+count_heavy(struct request *r, const struct series_part *parts, size_t n)
+{
+	static const uint8_t of[SERIES_VALUES] = { [SERIES_PERMIT] = 1 + HEAVY_PERMIT,
+		[SERIES_REDACT] = 1 + HEAVY_REDACT,
+		[SERIES_DENY] = 1 + HEAVY_DENY,
+		[SERIES_OBSERVED] = 1 + HEAVY_OBSERVED,
+		[SERIES_INPUT] = 1 + HEAVY_INPUT,
+		[SERIES_OUTPUT] = 1 + HEAVY_OUTPUT,
+		[SERIES_COST] = 1 + HEAVY_NANOUSD,
+		[SERIES_UNPRICED] = 1 + HEAVY_UNPRICED };
+	uint64_t v[1 + HEAVY_VALUES] = { 0 }; /* [0]: parts that are not counted here */
+	struct heavy *h = r->gate->tally.heavy;
+
+	for (size_t i = 0; i < n; i++)
+		v[of[parts[i].v]] += parts[i].n;
+	heavy_add(&h[HEAVY_TEAM], r->found.identity.team, v + 1);
+	heavy_add(&h[HEAVY_PERSON], request_person_shown(r), v + 1);
+	heavy_add(&h[HEAVY_KEY], r->found.identity.key_id, v + 1);
+}
+
 static void
 count_series(struct request *r, const struct series_part *parts, size_t n)
 {
@@ -252,6 +274,8 @@ count_series(struct request *r, const struct series_part *parts, size_t n)
 	};
 
 	team_tally_add(&r->gate->tally.teams, r->found.identity.team, parts, n);
+	if (v != SERIES_STREAMED && v != SERIES_WHOLE)
+		count_heavy(r, parts, n);
 	if ((!series_count(&r->gate->tally.series, label, parts, n) || !room) &&
 		v < SERIES_INPUT)
 		metric_inc(r->gate->metrics, M_LABELS_OVER);
@@ -728,6 +752,13 @@ gate_abort(struct gate *g)
 	recognisers_abort(g->recognisers);
 	extractor_abort(&g->extractor);
 	data_abort(g->data);
+}
+
+void
+gate_heavy_turn(struct gate *g)
+{
+	for (size_t k = 0; k < HEAVY_KINDS; k++)
+		heavy_turn(&g->tally.heavy[k]);
 }
 
 const struct tallies *

@@ -235,6 +235,8 @@ const struct recognisers *gate_recognisers(const struct gate *g);
 /* What it decided; any thread, while the gate lives. */
 struct tallies;
 const struct tallies *gate_tally(const struct gate *g);
+/* Calls heavy_turn() for each kind of heavy hitters. The main thread. */
+void gate_heavy_turn(struct gate *g);
 /* Requests and exchanges that are not finished. */
 size_t gate_alive(const struct gate *g);
 /* After gate_alive() fell to 0. */

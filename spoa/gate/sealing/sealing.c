@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "base/err.h"
+#include "base/json_put.h"
 #include "base/scoped.h"
 #include "gate/exchange.h"
 #include "record/audit/audit.h"
@@ -233,13 +234,10 @@ prompt_text(const struct request *r, enum record_text how, struct span *out)
 static void
 put_line(struct buf *b, const char *by, struct span tool, const char *what, struct span text)
 {
-	buf_printf(b, "{\"by\":\"%s\"", by);
-	if (tool.n) {
-		buf_str(b, ",\"tool\":");
-		buf_json_str(b, tool);
-	}
-	buf_printf(b, ",\"%s\":", what);
-	buf_json_str(b, text);
+	json_put_form(b, "{'by':%s", by);
+	if (tool.n)
+		json_put_text(b, "tool", tool);
+	json_put_text(b, what, text);
 	buf_str(b, "}\n");
 }
 
@@ -393,10 +391,8 @@ put_runs(const struct guard *g, struct buf *b)
 	struct guard_transcript s;
 
 	for (size_t n = 0; guard_transcript(g, n, &s); n++) {
-		buf_printf(b, "{\"kind\":\"%s\",\"choice\":%u,\"part\":%u,\"text\":",
-			answer_kind_name(s.kind), s.choice, s.part);
-		buf_json_str(b, s.text);
-		buf_str(b, "}\n");
+		json_put_form(b, "{'kind':%s,'choice':%u,'part':%u,'text':%t}\n",
+			answer_kind_name(s.kind), (uint64_t)s.choice, (uint64_t)s.part, s.text);
 	}
 }
 

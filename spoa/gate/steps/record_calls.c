@@ -4,6 +4,9 @@
  * it, and one for each call of an answer. Arguments are there as a keyed hash. */
 #include "gate/steps/record.h"
 
+#include <stdio.h>
+
+#include "base/ascii.h"
 #include "base/clock.h"
 #include "gate/exchange.h"
 #include "gate/limits/limits.h"
@@ -224,7 +227,21 @@ static void
 count_call_decision(
 	struct request *r, struct span server, struct span tool, enum call_decision d)
 {
+	static const enum heavy_value of[CALL_DECISIONS] = { HEAVY_PERMIT, HEAVY_REDACT,
+		HEAVY_DENY };
+	static const char plain[] = "_-./:"; /* any other byte may be part of a secret */
+	uint64_t v[HEAVY_VALUES] = { [0] = 0 };
+	char name[SERIES_LABEL_BYTES];
+
 	call_tally_add(&r->gate->tally.calls, server, tool, d);
+	v[of[d]] = 1;
+	int n = span_is_alnum(tool, plain) && span_is_alnum(server, plain)
+			? snprintf(name, sizeof(name), "%.*s/%.*s", SPAN_ARG(server),
+				  SPAN_ARG(tool))
+			: -1;
+	bool fits = n > 0 && n < (int)sizeof(name);
+	heavy_add(&r->gate->tally.heavy[HEAVY_TOOL],
+		fits ? span_of(name, (size_t)n) : SERIES_OTHER, v);
 }
 
 void

@@ -1,51 +1,171 @@
-/* When a file of lines is appended to, and when it is replaced. file.c has the writes. */
+/* A file of lines: appended to, or replaced as a whole. base/replace.h replaces it, so that a crash
+ * at any point leaves a file that the next start reads. */
 #include "gate/store/store.h"
 
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/err.h"
+#include "base/keyfile.h"
 #include "base/log.h"
+#include "base/replace.h"
 #include "base/scoped.h"
-#include "gate/store/file.h"
+
+enum { FILE_BYTES = 512 << 20 };
 
 void
 store_init(struct store *s, const struct store_kind *kind, void *arg, const char *name)
 {
-	*s = (struct store){ .kind = kind, .arg = arg, .name = name, .kept = true };
+	*s = (struct store){ .kind = kind, .arg = arg, .name = name, .fd = -1, .kept = true };
 }
 
-/* All entries and these lines, of which some may be entries already. */
-static bool
-replace_lines(struct store *s, struct span lines, size_t n)
+void
+store_close(struct store *s)
 {
-	SCOPED_BUF(all, 0);
-	s->kind->write(s->arg, &all);
-	buf_span(&all, lines);
-	s->lines = s->kind->count(s->arg) + n;
-	return !buf_failed(&all) && store_file_replace(s->file, buf_view(&all)) == 0;
+	if (s->fd >= 0)
+		close(s->fd);
+	s->fd = -1;
 }
 
+/* ---- reading ---- */
+
 static bool
-read_store(struct store *s, struct buf *why)
+read_store_lines(struct store *s, struct span text, struct buf *why)
 {
+	bool ok = true;
+
+	SCOPED_BUF(one, 1024);
+	while (ok && span_chr(text, '\n') < text.n) {
+		struct span line = span_next(&text, '\n');
+		s->lines++;
+		buf_clear(&one);
+		ok = s->kind->read(s->arg, line, &one);
+		if (ok)
+			s->size += (off_t)line.n + 1;
+		else
+			buf_printf(why, "%s:%zu: %.*s", s->name, s->lines,
+				SPAN_ARG(buf_view(&one)));
+	}
+	if (ok && text.n) {
+		log_event(LOG_WARN, "live.cut", LS("file", s->name), LI("bytes", text.n));
+		ok = ftruncate(s->fd, s->size) == 0 && fsync(s->fd) == 0;
+		if (!ok)
+			buf_printf(why, "%s: %s", s->name, strerror(errno));
+	}
+	return ok;
+}
+
+bool
+store_open(struct store *s, struct buf *why)
+{
+	struct stat st;
+	int err = ERR_IO;
+
+	SCOPED_BUF(text, FILE_BYTES);
 	s->lines = 0;
-	s->file = store_file_open(s->name, s->kind->read, s->arg, &s->lines, &s->begun, why);
-	return s->file != NULL;
+	s->size = 0;
+	s->fd = open(s->name, O_RDWR | O_CLOEXEC | O_NOCTTY);
+	s->begun = s->fd < 0 && errno == ENOENT;
+	if (s->begun)
+		s->fd = open(s->name, O_RDWR | O_CREAT | O_CLOEXEC | O_NOCTTY, 0600);
+	if (s->fd < 0 || fstat(s->fd, &st) < 0)
+		buf_printf(why, "%s: %s", s->name, strerror(errno));
+	else if (keyfile_wide(s->name, st.st_mode, "state", why))
+		err = ERR_AUTH;
+	else if (flock(s->fd, LOCK_EX | LOCK_NB) < 0)
+		buf_printf(why, "%s: another daemon uses it", s->name);
+	else if (replace_sync_folder(AT_FDCWD, s->name, why))
+		; /* a new file is there after a power cut only where that was done */
+	else if ((err = buf_fd(&text, s->fd)))
+		buf_printf(why, "%s: %s", s->name, err == ERR_IO ? strerror(errno) : err_str(err));
+	else if (!read_store_lines(s, buf_view(&text), why))
+		err = ERR_SYNTAX;
+	if (err)
+		store_close(s);
+	return err == 0;
+}
+
+/* ---- writing ---- */
+
+static bool
+write_all(int fd, struct span s, off_t at)
+{
+	while (s.n) {
+		ssize_t n = pwrite(fd, s.p, s.n, at);
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n <= 0)
+			return false;
+		s = span_cut(s, (size_t)n, s.n);
+		at += n;
+	}
+	return true;
 }
 
 static bool
-keep_lines(struct store *s, struct span lines, size_t n, bool anew)
+append_lines(struct store *s, struct span lines)
+{
+	if (write_all(s->fd, lines, s->size) && fsync(s->fd) == 0) {
+		s->size += (off_t)lines.n;
+		return true;
+	}
+	if (ftruncate(s->fd, s->size) < 0)
+		log_event(LOG_ERROR, s->kind->failed, LS("file", s->name),
+			LS("why", strerror(errno)));
+	return false;
+}
+
+/* The file has all entries and these lines, of which some may be entries already. False: the file
+ * is as it was, or may be so after a power cut. */
+static bool
+replace_lines(struct store *s, struct span lines)
+{
+	struct stat st;
+
+	SCOPED_BUF(all, 0);
+	s->lines += s->kind->write(s->arg, &all);
+	buf_span(&all, lines);
+	if (buf_failed(&all))
+		return false;
+	int fd = replace_begin(AT_FDCWD, s->name, 0600, NULL), err = fd < 0 ? fd : 0;
+	if (!err && flock(fd, LOCK_EX | LOCK_NB) < 0)
+		err = ERR_IO;
+	err = err ? err : replace_write(fd, s->name, buf_view(&all), NULL);
+	if (!err)
+		err = replace_place(AT_FDCWD, s->name, fd, NULL);
+	else if (fd >= 0)
+		replace_drop(AT_FDCWD, s->name);
+	/* If only its folder could not be synced, the new file has the name, and is the one to
+	 * lock. */
+	if (!err || (fd >= 0 && fstat(fd, &st) == 0 && st.st_nlink)) {
+		int was = s->fd;
+		s->fd = fd;
+		s->size = (off_t)all.n;
+		fd = was;
+	}
+	if (fd >= 0)
+		close(fd);
+	return err == 0;
+}
+
+static bool
+keep_lines(struct store *s, struct span lines, size_t n, bool whole)
 {
 	bool was = atomic_load(&s->kept);
 
 	SCOPED_BUF(why, 1024);
-	bool ok = s->file || read_store(s, &why);
-	s->lines += n;
-	if (ok && was && !anew)
-		ok = store_file_append(s->file, lines) == 0;
-	else if (ok)
-		ok = replace_lines(s, lines, n);
+	bool open = s->fd >= 0 || store_open(s, &why), ok = open;
+	s->lines = whole || !was ? n : s->lines + n;
+	if (ok)
+		ok = whole || !was ? replace_lines(s, lines) : append_lines(s, lines);
 	atomic_store(&s->kept, ok);
 	if (!ok && was)
 		log_event(LOG_ERROR, s->kind->failed, LS("file", s->name),
-			LS("why", s->file ? "it cannot be written" : "it cannot be opened"));
+			LS("why", open ? "it cannot be written" : "it cannot be opened"));
 	return ok;
 }
 
@@ -61,25 +181,8 @@ store_rewrite(struct store *s)
 	return keep_lines(s, SPAN_LIT(""), 0, true);
 }
 
-void
-store_trim(struct store *s)
-{
-	if (s->lines > 2 * s->kind->count(s->arg) + s->kind->slack)
-		store_rewrite(s);
-}
-
 bool
-store_open(struct store *s, struct buf *why)
+store_trim(struct store *s, size_t most)
 {
-	bool ok = read_store(s, why);
-
-	if (ok)
-		store_trim(s);
-	return ok;
-}
-
-void
-store_close(struct store *s)
-{
-	store_file_close(&s->file);
+	return s->lines <= most || store_rewrite(s);
 }

@@ -28,6 +28,7 @@ enum {
 	BATCH = 1024,
 	READ = 512,
 	FIELDS_MAX = 2 * CAP_TOOL_PINS,
+	SLACK = 1024, /* lines */
 	HURRIED_MAX = 4
 };
 #define LOG_MAX "131072"
@@ -44,8 +45,12 @@ struct tool_pins_sync {
 	uint64_t full_us, refused_us;
 	char last[64];	 /* of the stream */
 	uint64_t fields; /* the hash had so many; they never go */
-	struct pin *batch[BATCH];
-	bool fresh[BATCH]; /* Redis has not decided yet */
+	/* the batch */
+	struct due {
+		struct pin *pin;
+		bool file, redis; /* where it has to be written */
+		bool fresh;	  /* Redis has not decided yet whose text is first */
+	} batch[BATCH];
 	size_t n;
 };
 
@@ -66,10 +71,11 @@ put_pin_line(struct tool_pins_sync *s, const struct pin *pin, struct buf *out)
 	buf_putc(out, '\n');
 }
 
-static void
+static size_t
 write_pin_lines(void *arg, struct buf *out)
 {
 	struct tool_pins_sync *s = arg;
+	size_t n = 0;
 
 	for (size_t i = 0; i < PIN_SLOTS; i++) {
 		struct pin *pin = atomic_load_explicit(&s->pins->slot[i], memory_order_acquire);
@@ -77,24 +83,18 @@ write_pin_lines(void *arg, struct buf *out)
 			continue;
 		SCOPED_LOCK(&s->pins->lock);
 		put_pin_line(s, pin, out);
+		n++;
 	}
-}
-
-static size_t
-count_pin_lines(void *arg)
-{
-	return tool_pins_count(((struct tool_pins_sync *)arg)->pins);
+	return n;
 }
 
 static const struct store_kind pin_lines = { .failed = "pin.failed",
-	.slack = 1024,
 	.read = read_pin_line,
-	.write = write_pin_lines,
-	.count = count_pin_lines };
+	.write = write_pin_lines };
 
-/* The batch's lines. */
+/* Puts the batch's lines on disk. */
 static bool
-keep_pins(struct tool_pins_sync *s, struct pin **batch, size_t nbatch)
+keep_pins(struct tool_pins_sync *s)
 {
 	size_t n = 0;
 
@@ -102,17 +102,18 @@ keep_pins(struct tool_pins_sync *s, struct pin **batch, size_t nbatch)
 		return true;
 	SCOPED_BUF(lines, 0);
 	pthread_mutex_lock(&s->pins->lock);
-	for (size_t i = 0; i < nbatch; i++)
-		if (batch[i]->file_due) {
-			put_pin_line(s, batch[i], &lines);
-			batch[i]->file_due = false;
-			n++;
-		}
+	for (size_t i = 0; i < s->n; i++) {
+		struct due *d = &s->batch[i];
+		/* Redis may have had news of the pin since. */
+		d->file |= d->pin->file_due;
+		d->pin->file_due = false;
+		n += d->file;
+		if (d->file)
+			put_pin_line(s, d->pin, &lines);
+	}
 	pthread_mutex_unlock(&s->pins->lock);
-	bool ok = !buf_failed(&lines) && store_keep(&s->store, buf_view(&lines), n);
-	if (ok && n)
-		store_trim(&s->store);
-	return ok && atomic_load(&s->store.kept);
+	return !buf_failed(&lines) && store_keep(&s->store, buf_view(&lines), n) &&
+	       store_trim(&s->store, 2 * tool_pins_count(s->pins) + SLACK);
 }
 
 /* ---- Redis ---- */
@@ -307,74 +308,61 @@ append_pin(struct tool_pins_sync *s, struct pin *pin, bool fresh)
 	       turns_append(&s->turns, 8, add, NULL);
 }
 
-/* Of those whose field somebody has: what is in it. One that no daemon wrote is written over.
- */
+/* Reads the fields of fresh pins that another daemon wrote first. One that no daemon wrote is written
+ * over. `said` has two replies for each pin of the batch that is due in Redis. */
 static bool
-read_taken(struct tool_pins_sync *s, const redisReply *said, const struct pin **which, size_t n)
+read_taken(struct tool_pins_sync *s, const redisReply *said)
 {
 	const char *argv[BATCH + 2] = { "HMGET", TOOL_PINS_ENTRIES_KEY };
-	size_t lens[BATCH + 2] = { 5, sizeof(TOOL_PINS_ENTRIES_KEY) - 1 }, k = 0;
+	size_t lens[BATCH + 2] = { 5, sizeof(TOOL_PINS_ENTRIES_KEY) - 1 }, k = 0, at = 0;
 
-	for (size_t i = 0; i < n; i++) {
-		const redisReply *one = said->element[2 * i];
-		if (!s->fresh[i] || one->type != REDIS_REPLY_INTEGER || one->integer)
+	pthread_mutex_lock(&s->pins->lock);
+	for (size_t i = 0; i < s->n; i++) {
+		const struct due *d = &s->batch[i];
+		const redisReply *one = d->redis ? said->element[2 * at++] : NULL;
+		if (!one || !d->fresh || one->type != REDIS_REPLY_INTEGER)
 			continue;
-		argv[k + 2] = which[i]->field;
+		d->pin->v.settled |= one->integer == 1;
+		if (one->integer)
+			continue;
+		argv[k + 2] = d->pin->field;
 		lens[k + 2] = PIN_FIELD - 1;
 		k++;
 	}
+	pthread_mutex_unlock(&s->pins->lock);
 	if (!read_fields(s, argv, lens, k))
 		return false;
 	SCOPED_LOCK(&s->pins->lock);
-	for (size_t i = 0; i < n; i++)
-		if (s->fresh[i] && !s->batch[i]->v.settled) {
-			s->batch[i]->v.settled = true;
-			pin_enqueue(s->pins, s->batch[i], true);
-		}
+	for (size_t i = 0; i < s->n; i++) {
+		const struct due *d = &s->batch[i];
+		if (!d->redis || !d->fresh || d->pin->v.settled)
+			continue;
+		d->pin->v.settled = true;
+		pin_enqueue(s->pins, d->pin, true);
+	}
 	return true;
 }
 
-/* The batch, in one transaction. */
+/* Writes the batch to Redis, in one transaction. */
 static bool
 tell_pins(struct tool_pins_sync *s)
 {
 	const char *multi[] = { "MULTI" }, *exec[] = { "EXEC" };
-	const struct pin *which[BATCH];
-	reply_auto_t *r = NULL;
 	size_t n = 0;
 	bool ok = true;
 
 	for (size_t i = 0; i < s->n && ok; i++) {
-		struct pin *pin = s->batch[i];
-		pthread_mutex_lock(&s->pins->lock);
-		bool due = pin->redis_due;
-		pin->redis_due = false;
-		pthread_mutex_unlock(&s->pins->lock);
-		if (!due)
+		if (!s->batch[i].redis)
 			continue;
-		if (n == 0)
-			ok = turns_append(&s->turns, 1, multi, NULL);
-		bool fresh = s->fresh[i];
-		s->batch[n] = pin;
-		s->fresh[n] = fresh;
-		which[n++] = pin;
-		ok = ok && append_pin(s, pin, fresh);
+		ok = n++ || turns_append(&s->turns, 1, multi, NULL);
+		ok = ok && append_pin(s, s->batch[i].pin, s->batch[i].fresh);
 	}
-	s->n = n;
 	if (!n)
 		return true;
 	ok = ok && turns_append(&s->turns, 1, exec, NULL);
-	if (ok)
-		r = turns_replies(&s->turns, 2 * n + 2);
+	reply_auto_t *r = ok ? turns_replies(&s->turns, 2 * n + 2) : NULL;
 	ok = r && r->type == REDIS_REPLY_ARRAY && r->elements == 2 * n && !turns_exec_error(r);
-	/* Redis took ours, or has another's first: that is read with the log. */
-	pthread_mutex_lock(&s->pins->lock);
-	for (size_t i = 0; ok && i < n; i++)
-		s->batch[i]->v.settled |= s->fresh[i] &&
-					  r->element[2 * i]->type == REDIS_REPLY_INTEGER &&
-					  r->element[2 * i]->integer == 1;
-	pthread_mutex_unlock(&s->pins->lock);
-	ok = ok && read_taken(s, r, which, n);
+	ok = ok && read_taken(s, r);
 	if (!ok && s->turns.redis)
 		turns_lost(&s->turns, turns_why(&s->turns, r));
 	return ok;
@@ -412,26 +400,30 @@ take_batch(struct tool_pins_sync *s)
 		pin->told_us = now;
 		if (pin->hurried < HURRIED_MAX)
 			pin->hurried++;
-		s->fresh[s->n] = !pin->v.settled;
-		s->batch[s->n++] = pin;
+		s->batch[s->n++] = (struct due){ .pin = pin,
+			.file = pin->file_due,
+			.redis = pin->redis_due,
+			.fresh = !pin->v.settled };
+		pin->file_due = pin->redis_due = false;
 	}
 	return !rest;
 }
 
-/* Redis or the disk did not take them. */
+/* Queues the pins of the batch again that the disk or Redis did not take. */
 static void
-put_back(struct tool_pins_sync *s, struct pin **batch, size_t n, bool file, bool redis)
+put_back(struct tool_pins_sync *s, bool file, bool redis)
 {
 	SCOPED_LOCK(&s->pins->lock);
-	for (size_t i = 0; i < n; i++) {
-		bool file_due = batch[i]->file_due || file;
-		bool redis_due = batch[i]->redis_due || redis;
+	for (size_t i = 0; i < s->n; i++) {
+		struct pin *pin = s->batch[i].pin;
+		bool file_due = pin->file_due || (file && s->batch[i].file);
+		bool redis_due = pin->redis_due || (redis && s->batch[i].redis);
 		if (!file_due && !redis_due)
 			continue;
-		pin_enqueue(s->pins, batch[i], false);
-		batch[i]->soon = true;
-		batch[i]->file_due = file_due;
-		batch[i]->redis_due = redis_due;
+		pin_enqueue(s->pins, pin, false);
+		pin->soon = true;
+		pin->file_due = file_due;
+		pin->redis_due = redis_due;
 	}
 }
 
@@ -454,29 +446,17 @@ static enum turn
 pins_turn(void *arg, uint64_t puts UNUSED)
 {
 	struct tool_pins_sync *s = arg;
-	struct pin *all[BATCH];
-	bool up = !s->shared || read_redis(s);
+	bool up = !s->shared || read_redis(s), done = take_batch(s);
 
-	bool done = take_batch(s);
-	size_t n = s->n;
-	memcpy(all, s->batch, n * sizeof(*all));
 	/* Redis first: a line on disk says whether it took the first text. */
 	if (s->shared && up)
 		up = tell_pins(s);
-	bool now = keep_pins(s, all, n);
-	if (!s->shared) {
-		pthread_mutex_lock(&s->pins->lock);
-		for (size_t i = 0; i < n; i++) {
-			all[i]->v.settled = true;
-			all[i]->redis_due = false;
-		}
-		pthread_mutex_unlock(&s->pins->lock);
-	}
-	if (!up || !now)
-		put_back(s, all, n, !now && s->name, !up);
-	if (!now)
+	bool kept = keep_pins(s);
+	if (!up || !kept)
+		put_back(s, !kept, !up);
+	if (!kept)
 		s->turns.next_us = clock_mono_us() + AGAIN_US;
-	return !up ? TURN_AWAY : now && done ? TURN_DONE : TURN_PART;
+	return !up ? TURN_AWAY : kept && done ? TURN_DONE : TURN_PART;
 }
 
 static uint64_t

@@ -22,6 +22,7 @@
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/log.h"
+#include "base/pool.h"
 #include "base/scoped.h"
 #include "operator/admin/child_self.h"
 
@@ -507,7 +508,7 @@ children_start(const struct children_limits *l)
 		all->limits.metrics = &all->unread;
 	pthread_mutex_init(&all->lock, NULL);
 	all->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	if (all->wake >= 0 && pthread_create(&all->thread, NULL, children_run, all) == 0)
+	if (all->wake >= 0 && thread_start(&all->thread, "tg-children", children_run, all) == 0)
 		return all;
 	scoped_fd_close(&all->wake);
 	pthread_mutex_destroy(&all->lock);

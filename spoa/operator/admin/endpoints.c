@@ -176,7 +176,8 @@ static const struct param series_asked[] = {
 	{ "by", PARAM_CHOICE, .words = "total route target model team rule", .text = "Of this kind alone." }, { .name = NULL },
 };
 static const struct param trends_asked[] = {
-	{ "by", PARAM_CHOICE, .words = "total route target model team rule", .text = "The kind of the rows; total." },
+	{ "by", PARAM_CHOICE, .words = "total route target provider model team rule person key tool", .text = "The kind of the rows; total." },
+	{ "name", PARAM_TEXT, .text = "The row of this name only." },
 	{ "range", PARAM_CHOICE, .words = "1h 24h 7d 90d", .text = "How far back; 1h." }, { .name = NULL },
 };
 static const struct param decisions_seen[] = {

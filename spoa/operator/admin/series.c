@@ -36,18 +36,22 @@ admin_trends(
 {
 	const char *by = json_string_value(json_object_get(in, "by")),
 		   *range = json_string_value(json_object_get(in, "range"));
-	unsigned kind = RATES_ALL, of = TRENDS_1H;
+	struct trends_asked asked = { .by = by ? trends_by_of(by) : RATES_ALL,
+		.name = json_string_value(json_object_get(in, "name")) };
+	unsigned of = TRENDS_1H;
 
-	while (by && kind < RATES_BY && strcmp(by, rates_by_names[kind]) != 0)
-		kind++;
 	while (range && of < TRENDS_RANGES && strcmp(range, trends_range_names[of]) != 0)
 		of++;
-	if (kind == RATES_BY || of == TRENDS_RANGES)
+	if (asked.by == TRENDS_BY || of == TRENDS_RANGES)
 		return calls_error(out, MHD_HTTP_BAD_REQUEST,
-			"by: total, route, target, model, team or rule; range: 1h, 24h, 7d or 90d");
+			"by: total, route, target, provider, model, team, rule, person, key or "
+			"tool; range: 1h, 24h, 7d or 90d");
+	if (asked.name && asked.by == RATES_ALL)
+		return calls_error(out, MHD_HTTP_BAD_REQUEST, "name: by is missing");
 	if (!s->sampling.trends)
 		return calls_error(out, MHD_HTTP_CONFLICT, "no samples are taken");
-	sampling_trends(s, (enum rates_by)kind, (enum trends_range)of, out);
+	asked.range = (enum trends_range)of;
+	sampling_trends(s, &asked, out);
 	return MHD_HTTP_OK;
 }
 

@@ -47,8 +47,8 @@ void group_put(struct group *g, struct buf *out);
 /* Appends what all of them decided, as trends_json(), and "daemons": [{"node", "here", "missing"}]. `missing`: it wrote
  * within the last day, and not within the last 10 s. Returns false, and appends nothing, if Redis does not answer or `g` is
  * NULL. Any thread. */
-bool group_trends_json(struct group *g, enum rates_by by, enum trends_range range,
-	int64_t wall_ns, struct buf *out);
+bool group_trends_json(struct group *g, const struct trends_asked *asked, int64_t wall_ns,
+	struct buf *out);
 void group_stop(struct group **g);
 
 #endif

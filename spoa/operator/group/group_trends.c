@@ -1,5 +1,5 @@
-/* Each ten seconds: append the own lines, and read what other daemons appended. If any string was written anew, all
- * are read again, since what was added up cannot be taken off. */
+/* Each ten seconds: append the own lines, and read what other daemons appended. If another daemon's string was written
+ * anew, all of them are read again, because sums cannot be subtracted. The own trends are in memory and are not read. */
 #include "operator/group/group_trends.h"
 
 #include <inttypes.h>
@@ -40,7 +40,7 @@ drop_together(struct group_trends *t)
 		t->node[i].reader = NULL;
 		t->node[i].generation = t->node[i].read = 0;
 	}
-	trends_close(&t->together);
+	trends_close(&t->others);
 }
 
 void
@@ -101,11 +101,12 @@ share_lines(struct group *g, const char *key, bool whole, struct span text, uint
 	const char *set[] = { "SET", key, text.p, "EX", LIFE_S },
 		   *append[] = { "APPEND", key, text.p };
 	const size_t lens[] = { whole ? 3 : 6, strlen(key), text.n, 2, sizeof(LIFE_S) - 1 };
-	reply_auto_t *r = turns_ask(&g->turns, whole ? 5 : 3, whole ? set : append, lens);
+	redisReply *got;
 
-	if (!r)
+	if (!group_ask(g, whole ? 5 : 3, whole ? set : append, lens, &got))
 		return false;
-	*bytes = whole ? text.n : r->type == REDIS_REPLY_INTEGER ? (uint64_t)r->integer : 0;
+	*bytes = whole ? text.n : got->type == REDIS_REPLY_INTEGER ? (uint64_t)got->integer : 0;
+	freeReplyObject(got);
 	return true;
 }
 
@@ -141,9 +142,9 @@ share_own(struct group *g)
 
 /* ---- all strings ---- */
 
-/* Reads a node's string from a byte on; an empty reply where there is none. NULL: Redis is away. */
-static redisReply *
-read_lines_from(struct group *g, const char *node, uint64_t from, int64_t to)
+/* Reads a node's string from a byte on; an empty reply where there is none. */
+static bool
+read_lines_from(struct group *g, const char *node, uint64_t from, int64_t to, redisReply **r)
 {
 	char key[KEY_BYTES], first[24], last[24];
 	const char *argv[] = { "GETRANGE", key, first, last };
@@ -151,39 +152,43 @@ read_lines_from(struct group *g, const char *node, uint64_t from, int64_t to)
 	snprintf(key, sizeof(key), KEY "%s", node);
 	snprintf(first, sizeof(first), "%" PRIu64, from);
 	snprintf(last, sizeof(last), "%" PRId64, to);
-	return turns_ask(&g->turns, 4, argv, NULL);
+	return group_ask(g, 4, argv, NULL, r);
 }
 
 /* The generation of a node's string in *out, 0: it has none. */
 static bool
 read_generation(struct group *g, const char *node, uint64_t *out)
 {
-	reply_auto_t *r = read_lines_from(g, node, 0, HEAD_BYTES - 1);
+	redisReply *got;
 
 	*out = 0;
-	if (r && r->type == REDIS_REPLY_STRING && r->len == HEAD_BYTES &&
-		sscanf(r->str, "generation %16" SCNx64, out) != 1)
+	if (!read_lines_from(g, node, 0, HEAD_BYTES - 1, &got))
+		return false;
+	if (got->type == REDIS_REPLY_STRING && got->len == HEAD_BYTES &&
+		sscanf(got->str, "generation %16" SCNx64, out) != 1)
 		*out = 0;
-	return r != NULL;
+	freeReplyObject(got);
+	return true;
 }
 
 static bool
 read_new_lines(struct group *g, struct group_node *n)
 {
 	uint64_t from = n->read ? n->read : HEAD_BYTES;
+	redisReply *got;
 
 	if (!n->generation)
 		return true;
-	reply_auto_t *r = read_lines_from(g, n->node, from, (int64_t)from + LINES_MOST);
-	if (!r)
+	if (!read_lines_from(g, n->node, from, (int64_t)from + LINES_MOST, &got))
 		return false;
 	SCOPED_LOCK(&g->turns.lock);
 	if (!n->reader)
-		n->reader = trends_reader_new(g->trends->together);
-	if (n->reader && r->type == REDIS_REPLY_STRING && r->len) {
-		trends_read(n->reader, span_of(r->str, r->len));
-		n->read = from + r->len;
+		n->reader = trends_reader_new(g->trends->others);
+	if (n->reader && got->type == REDIS_REPLY_STRING && got->len) {
+		trends_read(n->reader, span_of(got->str, got->len));
+		n->read = from + got->len;
 	}
+	freeReplyObject(got);
 	return true;
 }
 
@@ -192,9 +197,9 @@ read_daemons(struct group *g)
 {
 	struct group_trends *t = g->trends;
 	uint64_t now[GROUP_TRENDS_NODES];
-	bool anew = !t->together;
+	bool anew = t->n > 1 && !t->others;
 
-	for (size_t i = 0; i < t->n; i++) {
+	for (size_t i = 1; i < t->n; i++) {
 		if (!read_generation(g, t->node[i].node, &now[i]))
 			return false;
 		anew |= t->node[i].read && now[i] != t->node[i].generation;
@@ -202,13 +207,15 @@ read_daemons(struct group *g)
 	if (anew) {
 		SCOPED_LOCK(&g->turns.lock);
 		drop_together(t);
-		t->together = trends_open(NULL);
+		t->others = trends_open(NULL);
 	}
-	for (size_t i = 0; i < t->n && t->together; i++) {
+	for (size_t i = 1; i < t->n && t->others; i++) {
 		t->node[i].generation = now[i];
 		if (!read_new_lines(g, &t->node[i]))
 			return false;
 	}
+	SCOPED_LOCK(&g->turns.lock);
+	t->complete |= t->sent > 0;
 	return true;
 }
 
@@ -229,7 +236,7 @@ group_trends_turn(struct group *g)
 }
 
 bool
-group_trends_json(struct group *g, enum rates_by by, enum trends_range range, int64_t wall_ns,
+group_trends_json(struct group *g, const struct trends_asked *asked, int64_t wall_ns,
 	struct buf *out)
 {
 	SCOPED_BUF(why, 0);
@@ -237,12 +244,13 @@ group_trends_json(struct group *g, enum rates_by by, enum trends_range range, in
 		return false;
 	SCOPED_LOCK(&g->turns.lock);
 	const struct group_trends *t = g->trends;
-	if (!t->together || !t->node[0].read)
+	if (!t->complete)
 		return false;
-	trends_json(t->together, by, range, wall_ns, out);
+	struct trends *const parts[] = { *t->own, t->others };
+	trends_json(parts, t->others ? 2 : 1, asked, wall_ns, out);
 	json_put_open(out, "daemons", '[');
 	for (size_t i = 0; i < t->n; i++) {
-		if (!t->node[i].read)
+		if (i && !t->node[i].read)
 			continue;
 		json_put_form(out, "{'node':%t", span_str(t->node[i].node));
 		json_put_bool(out, "here", i == 0);

@@ -1,4 +1,4 @@
-/* What the daemons that share a Redis decided over time, in one: budget/trends/trends.h of all of them.
+/* What the daemons that share a Redis decided over time, in one: budget/trends/trends.h of this daemon, and the sum of the others.
  *
  * The string tollgate:{group}:trends:NODE holds "generation NUMBER" and then a node's lines, which its daemon
  * appends within ten seconds. The number is another one when all lines were written again. Lines are outside
@@ -15,7 +15,8 @@ struct group_trends {
 	struct trends *_Atomic *own; /* this daemon's; NULL in it: not yet */
 	unsigned turns;
 	uint64_t generation, sent; /* of the own string; its bytes. 0: not written yet */
-	struct trends *together;   /* guarded by the lock of turns */
+	bool complete;		   /* the own string was written, and all others were read, once */
+	struct trends *others;	   /* the sum of the other daemons; NULL: there are none. Both guarded by the lock of turns */
 	size_t n;
 	struct group_node {
 		char node[CHAIN_NODE_MAX + 1]; /* of the first instance */

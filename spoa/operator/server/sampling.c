@@ -15,6 +15,8 @@
 #include "policy/section.h"
 #include "policy/verdict/explain.h"
 
+enum { MINUTE_LOOKS = RATES_STEP_S * RATES_MINUTE };
+
 /* `t` is room for the tables. */
 static struct rates_source
 source_of(struct server *s, const struct tallies *t[WORKERS_MAX])
@@ -143,10 +145,10 @@ open_trends(struct server *s)
 }
 
 static void
-add_minute(struct server *s)
+add_minute(struct server *s, const struct rates_source *from)
 {
 	if (s->sampling.trends && s->handover.state != HANDOVER_GONE)
-		trends_minute(s->sampling.trends, s->sampling.rates, wall_now_ns());
+		trends_minute(s->sampling.trends, s->sampling.rates, from, wall_now_ns());
 }
 
 void
@@ -166,11 +168,14 @@ sampling_look(struct server *s)
 	look_at_rules(s);
 	open_trends(s);
 	unsigned looks = s->sampling.looks++;
+	if (looks % MINUTE_LOOKS == MINUTE_LOOKS - 1)
+		for (unsigned i = 0; i < s->nworkers; i++)
+			gate_heavy_turn(s->workers[i].gate);
 	if (looks % RATES_STEP_S == 0) {
 		const struct rates_source from = source_of(s, t);
 		rates_sample(s->sampling.rates, &from, clock_wall_ns(), clock_mono_us());
-		if (looks && looks % (RATES_STEP_S * RATES_MINUTE) == 0)
-			add_minute(s);
+		if (looks && looks % MINUTE_LOOKS == 0)
+			add_minute(s, &from);
 	}
 }
 
@@ -201,12 +206,14 @@ sampling_free(struct sampling *g)
 }
 
 void
-sampling_trends(struct server *s, enum rates_by by, enum trends_range range, struct buf *out)
+sampling_trends(struct server *s, const struct trends_asked *asked, struct buf *out)
 {
+	struct trends *const own = s->sampling.trends;
+
 	buf_putc(out, '{');
-	bool together = group_trends_json(s->group, by, range, wall_now_ns(), out);
+	bool together = group_trends_json(s->group, asked, wall_now_ns(), out);
 	if (!together) {
-		trends_json(s->sampling.trends, by, range, wall_now_ns(), out);
+		trends_json(&own, 1, asked, wall_now_ns(), out);
 		json_put_form(out, "'daemons':[{'node':%t", span_str(s->shared_cfg->node));
 		json_put_bool(out, "here", true);
 		json_put_bool(out, "missing", false);

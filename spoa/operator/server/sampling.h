@@ -38,8 +38,7 @@ void sampling_rules(struct server *s, struct buf *out);
 /* As near_json() of all workers. Any thread. */
 void sampling_near(struct server *s, size_t from, size_t count, struct buf *out);
 /* As trends_json(), in braces, with the daemons whose values these are. Any thread. */
-void sampling_trends(
-	struct server *s, enum rates_by by, enum trends_range range, struct buf *out);
+void sampling_trends(struct server *s, const struct trends_asked *asked, struct buf *out);
 /* As rates_now(); null where there are none. Any thread. */
 void sampling_now(struct server *s, struct buf *out);
 

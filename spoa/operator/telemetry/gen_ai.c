@@ -164,11 +164,12 @@ put_point(struct buf *out, const struct series *s, enum measure m, int64_t start
 	json_put_close(out, ']');
 	otlp_time(out, "startTimeUnixNano", start_ns);
 	otlp_time(out, "timeUnixNano", now_ns);
-	buf_printf(out, ",\"count\":\"%" PRIu64 "\",\"sum\":%.9g,\"bucketCounts\":[",
-		s->of[m].count, s->of[m].sum);
+	json_put_printf(out, "count", "\"%" PRIu64 "\"", s->of[m].count);
+	json_put_printf(out, "sum", "%.9g", s->of[m].sum);
+	json_put_open(out, "bucketCounts", '[');
 	for (size_t i = 0; i <= bounds[m].n; i++)
 		json_put_printf(out, NULL, "\"%" PRIu64 "\"", s->of[m].bucket[i]);
-	buf_str(out, "],\"explicitBounds\":[");
+	json_put_form(out, "],'explicitBounds':[");
 	for (size_t i = 0; i < bounds[m].n; i++)
 		json_put_printf(out, NULL, "%.9g", bounds[m].most[i]);
 	buf_str(out, "]}");
@@ -228,11 +229,12 @@ gen_ai_write(
 		enum measure m = (enum measure)(at / n);
 		if (!all[at % n].of[m].count || !joined(all, n, at % n, m, &s))
 			continue;
+		if (open != bounds[m].name && open != NAMES_COUNT)
+			json_put_form(out, "]}}");
 		if (open != bounds[m].name)
-			buf_printf(out,
-				"%s,{\"name\":\"%s\",\"unit\":\"%s\",\"description\":\"%s\","
-				"\"histogram\":{\"aggregationTemporality\":2,\"dataPoints\":[",
-				open == NAMES_COUNT ? "" : "]}}",
+			json_put_form(out,
+				"{'name':%s,'unit':%s,'description':%s,"
+				"'histogram':{'aggregationTemporality':2,'dataPoints':[",
 				telemetry_names[bounds[m].name], bounds[m].unit,
 				bounds[m].help);
 		open = bounds[m].name;

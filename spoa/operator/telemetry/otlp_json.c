@@ -53,17 +53,15 @@ void
 otlp_open(struct buf *b, const struct otlp_resource *r, const char *outer, const char *scope,
 	const char *inner)
 {
-	buf_printf(b, "{\"%s\":[{\"resource\":{\"attributes\":[", outer);
+	json_put_form(b, "{%s:[{'resource':{'attributes':[", outer);
 	otlp_text(b, telemetry_names[NAME_SERVICE_NAME], SPAN_LIT("tollgate"));
 	otlp_text(b, telemetry_names[NAME_SERVICE_INSTANCE], span_str(r->node));
 	otlp_text(b, telemetry_names[NAME_SERVICE_VERSION], span_str(r->version));
-	buf_printf(b,
-		"]},\"schemaUrl\":\"" NAMES_SCHEMA
-		"\",\"%s\":[{\"scope\":{\"name\":\"tollgate\","
-		"\"version\":",
-		scope);
-	buf_json_str(b, span_str(r->version));
-	buf_printf(b, "},\"schemaUrl\":\"" NAMES_SCHEMA "\",\"%s\":[", inner);
+	json_put_form(b,
+		"]},'schemaUrl':'" NAMES_SCHEMA
+		"',%s:[{'scope':{'name':'tollgate','version':%t},"
+		"'schemaUrl':'" NAMES_SCHEMA "',%s:[",
+		scope, span_str(r->version), inner);
 }
 
 void

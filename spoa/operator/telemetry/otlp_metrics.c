@@ -95,7 +95,8 @@ put_exemplar(struct metrics_out *m, struct span e)
 	otlp_text(m->b, telemetry_names[NAME_ID], id);
 	json_put_close(m->b, ']');
 	otlp_time(m->b, "timeUnixNano", (int64_t)(at * 1000 + 0.5) * 1000000);
-	buf_printf(m->b, ",\"asDouble\":%.9g}", sample_number(x.value));
+	json_put_printf(m->b, "asDouble", "%.9g", sample_number(x.value));
+	json_put_close(m->b, '}');
 }
 
 static void
@@ -104,17 +105,16 @@ put_histogram(struct metrics_out *m, struct span labels, struct span count)
 	uint64_t before = 0;
 
 	open_point(m, labels);
-	buf_printf(m->b, ",\"count\":\"%.*s\",\"sum\":%.*s,\"bucketCounts\":[", SPAN_ARG(count),
-		SPAN_ARG(m->sum));
+	json_put_form(m->b, "'count':%w,'sum':%j,'bucketCounts':[", count, m->sum);
 	for (size_t i = 0; i < m->nbuckets; i++) {
 		uint64_t n = whole(m->bucket[i].count);
 		json_put_printf(m->b, NULL, "\"%" PRIu64 "\"", n - before);
 		before = n;
 	}
-	buf_str(m->b, "],\"explicitBounds\":[");
+	json_put_form(m->b, "],'explicitBounds':[");
 	for (size_t i = 0; i + 1 < m->nbuckets; i++)
 		json_put_printf(m->b, NULL, "%.9g", sample_number(m->bucket[i].le));
-	buf_str(m->b, "],\"exemplars\":[");
+	json_put_form(m->b, "],'exemplars':[");
 	for (size_t i = 0; i < m->nbuckets; i++)
 		if (m->bucket[i].exemplar.n)
 			put_exemplar(m, m->bucket[i].exemplar);
@@ -130,8 +130,7 @@ put_sample(struct metrics_out *m, const struct exposition *e)
 	if (!span_is(m->type, "histogram")) {
 		bool real = span_chr(e->value, '.') < e->value.n;
 		open_point(m, e->labels);
-		buf_printf(m->b, real ? ",\"asDouble\":%.*s}" : ",\"asInt\":\"%.*s\"}",
-			SPAN_ARG(e->value));
+		json_put_form(m->b, real ? "'asDouble':%j}" : "'asInt':%w}", e->value);
 	} else if (span_ends(e->name, SPAN_LIT("_bucket")) && m->nbuckets < BUCKETS_MOST) {
 		m->bucket[m->nbuckets].count = e->value;
 		m->bucket[m->nbuckets].exemplar = e->exemplar;
@@ -175,12 +174,12 @@ open_metric(struct metrics_out *m)
 		name = span_cut(name, strlen("tollgate_"), name.n);
 	json_put_form(m->b, "{'name':'tollgate.%j','unit':%s,'description':%t", name,
 		unit.n || counter ? ucum : "", m->help);
-	buf_printf(m->b, ",\"%s\":{%s%s\"dataPoints\":[",
-		counter ? "sum"
-		: gauge ? "gauge"
-			: "histogram",
-		gauge ? "" : "\"aggregationTemporality\":2,",
-		counter ? "\"isMonotonic\":true," : "");
+	json_put_open(m->b, counter ? "sum" : gauge ? "gauge" : "histogram", '{');
+	if (!gauge)
+		json_put_int(m->b, "aggregationTemporality", 2);
+	if (counter)
+		json_put_bool(m->b, "isMonotonic", true);
+	json_put_open(m->b, "dataPoints", '[');
 }
 
 size_t

@@ -159,7 +159,7 @@ static void
 close_span(struct span_out *o, bool error)
 {
 	if (error)
-		buf_printf(o->b, "],\"status\":{\"code\":%d}}", STATUS_ERROR);
+		json_put_form(o->b, "],'status':{'code':%u}}", (uint64_t)STATUS_ERROR);
 	else
 		buf_str(o->b, "]}");
 }
@@ -255,7 +255,7 @@ put_stages(struct span_out *o, uint64_t told_us)
 	const struct audit_note *n = o->note;
 	uint64_t at = n->begun_us;
 
-	buf_str(o->b, "],\"events\":[");
+	json_put_form(o->b, "],'events':[");
 	for (size_t i = 0; i < STAGE_TOTAL; i++) {
 		uint64_t took = n->stage_us[i];
 		if (i == STAGE_AUDIT)
@@ -265,7 +265,8 @@ put_stages(struct span_out *o, uint64_t told_us)
 		at += took;
 		json_put_open(o->b, NULL, '{');
 		otlp_time(o->b, "timeUnixNano", wall_ns(n, at));
-		buf_printf(o->b, ",\"name\":\"stage %s\",\"attributes\":[", names[i]);
+		json_put_printf(o->b, "name", "\"stage %s\"", names[i]);
+		json_put_open(o->b, "attributes", '[');
 		otlp_int(o->b, NAME(STAGE_US), (int64_t)took);
 		buf_str(o->b, "]}");
 	}

@@ -3,6 +3,7 @@
  * names, and the address of the server inside, are in none. */
 #include "base/ascii.h"
 #include "base/caps.h"
+#include "base/json_put.h"
 #include "base/scoped.h"
 #include "policy/build.h"
 
@@ -32,14 +33,6 @@ build_scope(struct builder *b, const struct yaml_node *n)
 		"are expected, found %s",
 		CAP_SCOPE_BYTES, yaml_found(n));
 	return NULL;
-}
-
-/* Into a list of JSON, or with spaces between. */
-static void
-join_login(struct buf *to, const char *const *v, size_t n, bool json)
-{
-	for (size_t i = 0; i < n; i++)
-		buf_printf(to, json ? "%s\"%s\"" : "%s%s", !i ? "" : json ? "," : " ", v[i]);
 }
 
 /* ---- URLs ---- */
@@ -155,7 +148,8 @@ scopes(struct builder *b, const struct yaml_node *n, struct texts *all, struct l
 		return;
 	}
 	SCOPED_BUF(text, 0);
-	join_login(&text, all->v, all->n, false);
+	for (size_t i = 0; i < all->n; i++)
+		buf_printf(&text, "%s%s", i ? " " : "", all->v[i]);
 	if (text.n > CAP_SCOPE_BYTES)
 		diag_at(b->d, n->key,
 			"login: scope is missing: scopes_supported are over %d bytes, more "
@@ -165,19 +159,26 @@ scopes(struct builder *b, const struct yaml_node *n, struct texts *all, struct l
 		l->scope = arena_printf(b->a, "%.*s", SPAN_ARG(buf_view(&text))).p;
 }
 
+static void
+put_login_list(struct buf *to, const char *name, const struct texts *list)
+{
+	json_put_open(to, name, '[');
+	for (size_t i = 0; i < list->n; i++)
+		json_put_str(to, NULL, list->v[i]);
+	json_put_close(to, ']');
+}
+
 static const char *
 document(struct builder *b, const struct login *l, const struct texts *servers,
 	const struct texts *scopes)
 {
 	SCOPED_BUF(text, 0);
 
-	buf_printf(&text, "{\"resource\":\"%s\",\"authorization_servers\":[", l->resource);
-	join_login(&text, servers->v, servers->n, true);
-	if (scopes->n) {
-		buf_str(&text, "],\"scopes_supported\":[");
-		join_login(&text, scopes->v, scopes->n, true);
-	}
-	buf_str(&text, "],\"bearer_methods_supported\":[\"header\"]}");
+	json_put_form(&text, "{'resource':%s", l->resource);
+	put_login_list(&text, "authorization_servers", servers);
+	if (scopes->n)
+		put_login_list(&text, "scopes_supported", scopes);
+	json_put_form(&text, "'bearer_methods_supported':['header']}");
 	return arena_printf(b->a, "%.*s", SPAN_ARG(buf_view(&text))).p;
 }
 

@@ -69,10 +69,25 @@ place_node(const struct place *p)
 
 /* ---- turns ---- */
 
+/* Moves the place on. Stops the program if no place goes from its state to `next`: an attempt
+ * has one end. */
+static void
+place_enter(struct place *p, enum place_state next)
+{
+	static const unsigned char follows[] = {
+		[PLACE_WAITS] = 1u << PLACE_WAITS | 1u << PLACE_ASKS,
+		[PLACE_ASKS] = 1u << PLACE_WAITS | 1u << PLACE_RECORDS,
+		[PLACE_RECORDS] = 1u << PLACE_WAITS,
+	};
+
+	INVARIANT(p->state < COUNT_OF(follows) && follows[p->state] & 1u << next);
+	p->state = next;
+}
+
 static void
 next_turn(struct place *p, uint64_t after_us)
 {
-	p->state = PLACE_WAITS;
+	place_enter(p, PLACE_WAITS);
 	if (!atomic_load(&p->all->http->stopping))
 		timer_after(p->all->http->loop, &p->due, after_us);
 }
@@ -100,7 +115,7 @@ on_due(struct ev_loop *loop UNUSED, ev_timer *w, int revents UNUSED)
 		return;
 	}
 	p->began_us = clock_mono_us();
-	p->state = PLACE_ASKS;
+	place_enter(p, PLACE_ASKS);
 	if (checkpoint_parse(buf_view(&p->note), &p->checkpoint, &why) < 0) {
 		place_over(p, ANCHOR_AWAY, (struct span){ NULL, 0 }, false,
 			"our own checkpoint cannot be read: %s", why ? why : "?");
@@ -201,7 +216,7 @@ record_anchor(
 	e->reply_to = &p->all->http->mail;
 	e->done = anchor_recorded;
 	e->arg = p;
-	p->state = PLACE_RECORDS;
+	place_enter(p, PLACE_RECORDS);
 	p->all->audit.append(p->all->audit.arg, e);
 }
 
@@ -216,9 +231,11 @@ place_over(struct place *p, enum anchor_end end, struct span answer, bool base64
 	if (end != ANCHOR_TAKEN)
 		vsnprintf(why, sizeof(why), fmt, ap);
 	va_end(ap);
-	p->state = PLACE_WAITS;
-	if (atomic_load(&p->all->http->stopping))
+	INVARIANT(p->state == PLACE_ASKS);
+	if (atomic_load(&p->all->http->stopping)) {
+		place_enter(p, PLACE_WAITS);
 		return;
+	}
 	metric_inc(p->all->metrics,
 		M_ANCHOR_FILE_TAKEN + (unsigned)p->at->kind * ANCHOR_ENDS + (unsigned)end);
 	bool other = show_anchor(p, end, why);
@@ -352,6 +369,7 @@ errand_done(struct mail *m, void *consumer UNUSED)
 	struct errand *e = CONTAINER_OF(m, struct errand, mail);
 	struct place *p = e->place;
 
+	INVARIANT(p->errand);
 	p->errand = false;
 	if (e->err)
 		place_over(p, ANCHOR_AWAY, (struct span){ NULL, 0 }, false, "%s", e->why);
@@ -395,6 +413,7 @@ place_take_aside(struct place *p)
 	snprintf(e->tls_ca, sizeof(e->tls_ca), "%s", p->at->tls_ca ? p->at->tls_ca : "");
 	snprintf(e->node, sizeof(e->node), "%s", place_node(p));
 	e->work.run = errand_run;
+	INVARIANT(!p->errand);
 	p->errand = true;
 	pool_submit(p->all->aside, &e->work);
 }

@@ -14,6 +14,7 @@
 #include "base/attr.h"
 #include "base/clock.h"
 #include "base/err.h"
+#include "base/json_put.h"
 #include "base/log.h"
 #include "base/scoped.h"
 #include "base/stops.h"
@@ -380,9 +381,7 @@ alarm_size(struct keep *k, uint64_t bytes)
 {
 	k->now.below_six_months = true;
 	SCOPED_BUF(fields, 1024);
-	buf_printf(&fields,
-		"\"type\":\"alarm\",\"how\":\"retention_size\",\"bytes\":%" PRIu64
-		",\"size\":%" PRIu64,
+	json_put_form(&fields, "'type':'alarm','how':'retention_size','bytes':%u,'size':%u",
 		bytes, k->cfg->retention_size);
 	if (alarm_once(k, ALARM_SIZE, &fields))
 		log_event(LOG_WARN, "retention.size", LI("bytes", bytes),
@@ -402,10 +401,9 @@ alarm_clock(struct keep *k, int64_t believed_s)
 		"%.64s.clock of JOURNAL" JOURNAL_KEEP_SUFFIX,
 		believed, k->cfg->node);
 	SCOPED_BUF(fields, 1024);
-	buf_printf(&fields,
-		"\"type\":\"alarm\",\"how\":\"retention_clock\",\"clock\":\"%s\","
-		"\"believed\":\"%s\"",
-		is, believed);
+	json_put_form(&fields,
+		"'type':'alarm','how':'retention_clock','clock':%s,'believed':%s", is,
+		believed);
 	if (alarm_once(k, ALARM_CLOCK, &fields))
 		log_event(
 			LOG_WARN, "retention.clock", LS("clock", is), LS("believed", believed));

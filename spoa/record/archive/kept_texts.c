@@ -1,11 +1,11 @@
 #include "record/archive/kept_texts.h"
 
-#include <inttypes.h>
 #include <jansson.h>
 #include <stdio.h>
 
 #include "base/codec/json_text.h"
 #include "base/err.h"
+#include "base/json_put.h"
 
 void
 texts_file_times(struct texts_file *f, int64_t end_s)
@@ -21,9 +21,7 @@ put_texts_file(const struct texts_file *f, struct buf *out)
 	char hex[2 * CHAIN_HASH_BYTES + 1];
 
 	chain_hex(f->sha256, hex);
-	buf_printf(out,
-		"{\"file\":\"%s\",\"node\":\"%s\",\"begin\":\"%s\",\"end\":\"%s\",\"bytes\":"
-		"%" PRIu64 ",\"sha256\":\"%s\"}",
+	json_put_form(out, "{'file':%s,'node':%s,'begin':%s,'end':%s,'bytes':%u,'sha256':%s}",
 		f->name, f->node, f->begin, f->end, f->bytes, hex);
 }
 
@@ -76,17 +74,10 @@ texts_file_said(const char *name, char out[TEXTS_NAME_MAX + 8])
 void
 texts_trim_fields(struct buf *out, const struct texts_file *f, size_t n, const char *archive)
 {
-	buf_str(out, "\"type\":\"trim\",\"what\":\"texts\",\"why\":\"age\",\"archive\":");
-	if (archive)
-		buf_json_str(out, span_str(archive));
-	else
-		buf_str(out, "null");
-	buf_printf(
-		out, ",\"begin\":\"%s\",\"end\":\"%s\",\"texts\":[", f[0].begin, f[n - 1].end);
-	for (size_t i = 0; i < n; i++) {
-		if (i)
-			buf_putc(out, ',');
+	json_put_form(out, "'type':'trim','what':'texts','why':'age'");
+	json_put_opt(out, "archive", archive);
+	json_put_form(out, "'begin':%s,'end':%s,'texts':[", f[0].begin, f[n - 1].end);
+	for (size_t i = 0; i < n; i++)
 		put_texts_file(&f[i], out);
-	}
-	buf_putc(out, ']');
+	json_put_close(out, ']');
 }

@@ -82,6 +82,7 @@ take_packed_line(struct survey *s, struct span line, struct buf *why)
 		return unsound(s, "does not follow the record before", why);
 	if (!span_is(l.node, m->node))
 		return unsound(s, "another node's", why);
+	INVARIANT(m->first && (!s->at.seq || l.seq == s->at.seq + 1));
 	s->at.seq = l.seq;
 	sha256(line, s->at.head);
 	/* Times of a clock that was set back are not later than those before them. */
@@ -106,6 +107,7 @@ flush_frame(struct survey *s, struct buf *why)
 	if (!s->frame.n)
 		return 0;
 	struct span text = buf_view(&s->frame);
+	INVARIANT(text.n <= SEEKABLE_FRAME_MAX);
 	sha256_add(&s->hash, text);
 	int err = buf_failed(&s->frame) ? ERR_NOMEM : 0;
 	if (!err && s->to && s->to->frame)

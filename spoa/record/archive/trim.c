@@ -3,7 +3,7 @@
  * (record/journal/verify.c). */
 #include "record/archive/trim.h"
 
-#include <inttypes.h>
+#include "base/json_put.h"
 
 enum trim_due
 trim_due(const struct trim_rules *r, const struct manifest *m, uint64_t bytes)
@@ -26,26 +26,18 @@ trim_fields(struct buf *out, const struct manifest *m, size_t n, enum trim_due w
 {
 	char hex[2 * CHAIN_HASH_BYTES + 1];
 
-	buf_printf(out,
-		"\"type\":\"trim\",\"first\":%" PRIu64 ",\"last\":%" PRIu64
-		",\"why\":\"%s\",\"archive\":",
-		m[0].first, m[n - 1].last, why == TRIM_AGE ? "age" : "size");
-	if (archive)
-		buf_json_str(out, span_str(archive));
-	else
-		buf_str(out, "null");
-	buf_printf(out, ",\"begin\":\"%s\",\"end\":\"%s\",\"segments\":[", m[0].begin,
-		m[n - 1].end);
+	json_put_form(out, "'type':'trim','first':%u,'last':%u,'why':%s", m[0].first,
+		m[n - 1].last, why == TRIM_AGE ? "age" : "size");
+	json_put_opt(out, "archive", archive);
+	json_put_form(out, "'begin':%s,'end':%s,'segments':[", m[0].begin, m[n - 1].end);
 	for (size_t i = 0; i < n; i++) {
 		chain_hex(m[i].head, hex);
-		buf_printf(out,
-			"%s{\"segment\":\"%s\",\"first\":%" PRIu64 ",\"last\":%" PRIu64
-			",\"head\":\"%s\"",
-			i ? "," : "", m[i].segment, m[i].first, m[i].last, hex);
+		json_put_form(out, "{'segment':%s,'first':%u,'last':%u,'head':%s", m[i].segment,
+			m[i].first, m[i].last, hex);
 		chain_hex(m[i].sha256, hex);
-		buf_printf(out, ",\"bytes\":%" PRIu64 ",\"sha256\":\"%s\"", m[i].bytes, hex);
+		json_put_form(out, "'bytes':%u,'sha256':%s", m[i].bytes, hex);
 		chain_hex(m[i].packed_sha256, hex);
-		buf_printf(out, ",\"packed_sha256\":\"%s\"}", hex);
+		json_put_form(out, "'packed_sha256':%s}", hex);
 	}
-	buf_putc(out, ']');
+	json_put_close(out, ']');
 }

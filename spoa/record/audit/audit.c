@@ -22,6 +22,7 @@
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/log.h"
+#include "base/owner.h"
 #include "base/pool.h"
 #include "base/scoped.h"
 #include "base/stops.h"
@@ -70,6 +71,7 @@ struct audit {
 	const char *_Atomic why;     /* while it is not ready; static */
 
 	/* owner: audit */
+	struct owner writer; /* of the chain: the starter, and then the audit thread */
 	struct journal journal;
 	struct chain chain; /* the last durable record */
 	struct audit_keys keys;
@@ -122,8 +124,12 @@ answer_entry(struct audit *a, struct audit_entry *e, int err)
 {
 	if (err)
 		metric_inc(a->metrics, M_AUDIT_FAILED);
-	if (e->waits)
-		atomic_fetch_sub(&a->waits, e->waits);
+	INVARIANT(e->with_audit); /* an entry is answered once */
+	if (e->waits) {
+		size_t had = atomic_fetch_sub(&a->waits, e->waits);
+		INVARIANT(had >= e->waits);
+	}
+	e->with_audit = false;
 	text_parts_free(&e->parts);
 	e->err = err;
 	e->mail.run = deliver;
@@ -136,6 +142,7 @@ answer_entry(struct audit *a, struct audit_entry *e, int err)
 static void
 push(struct queue *q, struct mail *m)
 {
+	INVARIANT(!q->first == !q->last && m != q->last);
 	atomic_store_explicit(&m->next, NULL, memory_order_relaxed);
 	if (q->last)
 		atomic_store_explicit(&q->last->next, m, memory_order_relaxed);
@@ -152,6 +159,7 @@ pop(struct queue *q)
 	if (!m)
 		return NULL;
 	q->first = atomic_load_explicit(&m->next, memory_order_relaxed);
+	INVARIANT(q->first || q->last == m); /* the list ends at its last one */
 	if (!q->first)
 		q->last = NULL;
 	return CONTAINER_OF(m, struct audit_entry, mail);
@@ -162,6 +170,7 @@ enqueue(struct mail *m, void *consumer)
 {
 	struct audit *a = consumer;
 
+	INVARIANT(owner_is_here(&a->writer));
 	push(CONTAINER_OF(m, struct audit_entry, mail)->keep ? &a->kept : &a->waiting, m);
 	atomic_fetch_sub(&a->queued, 1);
 }
@@ -189,6 +198,8 @@ wake_audit(void *arg)
 void
 audit_append(struct audit *a, struct audit_entry *e)
 {
+	INVARIANT(!e->with_audit && e->done); /* an entry is appended once, until it is answered */
+	e->with_audit = true;
 	e->mail.run = enqueue;
 	e->waits = e->keep ? e->fields.n : 0;
 	for (const struct text_part *p = e->parts; p; p = p->next)
@@ -321,6 +332,7 @@ put_record(void *audit, struct chain *c, int64_t now_ns, struct span fields)
 	uint64_t seq = c->seq;
 
 	chain_record(&a->out, c, now_ns, fields);
+	INVARIANT(c->seq == seq || c->seq == seq + 1);
 	if (c->seq > seq)
 		tree_record(a->tree, c->head, fields);
 }
@@ -351,6 +363,7 @@ take_entries(struct audit *a, struct chain *c, int64_t now_ns, struct queue *too
 		memcpy(e->hash, c->head, sizeof(e->hash));
 		push(took, &e->mail);
 		a->took++;
+		INVARIANT(a->took <= COMMIT_ENTRIES);
 	}
 }
 
@@ -386,6 +399,7 @@ make_durable(struct audit *a, const struct chain *c, bool step)
 {
 	bool begin = false;
 
+	INVARIANT(c->seq > a->chain.seq);
 	atomic_store(&a->syncing_us, clock_mono_us());
 	int err = buf_failed(&a->out) ? ERR_NOMEM : make_texts_durable(a);
 
@@ -475,8 +489,74 @@ look_after_segment(struct audit *a)
 		a->journal.name, how, a->lost_from);
 }
 
-/* Nothing but parts of texts came, of which no record says anything yet. They are durable
- * before they are let go: after a sync that fails they are written again. */
+/* A commit that is being made. */
+struct making {
+	struct chain end; /* after its last record */
+	uint64_t first;	  /* the number of its first record */
+	int64_t now_ns;
+	int64_t clock_off_ns; /* of now_ns to the monotonic clock */
+	struct queue took;    /* the entries that are in it */
+	bool checkpoint, keys; /* it has records of these */
+	bool note;	      /* shares write down how far they have seen the journal */
+};
+
+/* Does what must be done before a record is made. */
+static void
+begin_commit(struct audit *a, struct making *m)
+{
+	buf_clear(&a->out);
+	a->took = 0;
+	a->texts_err = 0;
+	if (a->texts && m->now_ns / CLOCK_DAY_NS != a->texts_day) {
+		a->texts_day = m->now_ns / CLOCK_DAY_NS;
+		texts_roll(a->texts);
+	}
+	look_after_segment(a);
+	if (a->alarm[0] && tree_pace.hurries)
+		tree_hurry(a->tree);
+}
+
+/* The records that come before those of entries: a boot or a checkpoint, what was refused while
+ * the disk failed, and the alarm. */
+static void
+put_first(struct audit *a, struct making *m)
+{
+	char resume[128];
+
+	m->checkpoint = tree_checkpoint(a->tree, a->booted ? &a->keys : NULL, &a->checkpoint);
+	if (!a->booted) {
+		m->end.boot++;
+		put_record(a, &m->end, m->now_ns, buf_view(&a->boot));
+	} else if (m->checkpoint) {
+		put_record(a, &m->end, m->now_ns, buf_view(&a->checkpoint));
+		stop_at("checkpoint-made");
+	}
+	if (a->failing) {
+		snprintf(resume, sizeof(resume),
+			"\"type\":\"resume\",\"since\":\"%s\",\"refused\":%" PRIu64, a->since,
+			a->refused);
+		put_record(a, &m->end, m->now_ns, span_str(resume));
+	}
+	if (a->alarm[0])
+		put_record(a, &m->end, m->now_ns, span_str(a->alarm));
+}
+
+/* All records of the commit, in their order. `last`: as commit() has it. */
+static void
+put_records(struct audit *a, struct making *m, const char *last)
+{
+	put_first(a, m);
+	take_entries(a, &m->end, m->now_ns, &m->took);
+	if (last)
+		put_record(a, &m->end, m->now_ns, span_str(last));
+	m->keys = a->keys.due && !last;
+	if (m->keys)
+		audit_keys_records(&a->keys, &m->end, m->now_ns, put_record, a);
+	INVARIANT(m->end.seq + 1 - m->first <= CHAIN_COMMIT_RECORDS);
+}
+
+/* Only parts of texts came, and no record names them yet. They are durable before they are let
+ * go: after a sync that fails they are written again. */
 static int
 end_parts(struct audit *a, struct queue *took)
 {
@@ -495,80 +575,37 @@ end_parts(struct audit *a, struct queue *took)
 	return err;
 }
 
-/* Writes, syncs and signs: what must go first, what is queued, `last` (a record's
- * fields, or NULL). Every entry it took is answered. */
-static int
-commit(struct audit *a, const char *last)
+/* The commit is durable: the chain ends with it. */
+static void
+keep_commit(struct audit *a, struct making *m)
 {
-	struct chain c = a->chain;
-	struct queue took = { 0 };
-	struct audit_entry *e;
-	int64_t now_ns = clock_wall_ns();
-	uint64_t first = c.seq + 1;
-	bool note = last != NULL;
-	char resume[128];
-
-	buf_clear(&a->out);
-	a->took = 0;
-	a->texts_err = 0;
-	if (a->texts && now_ns / CLOCK_DAY_NS != a->texts_day) {
-		a->texts_day = now_ns / CLOCK_DAY_NS;
-		texts_roll(a->texts);
-	}
-	look_after_segment(a);
-	if (a->alarm[0] && tree_pace.hurries)
-		tree_hurry(a->tree);
-	bool checkpoint = tree_checkpoint(a->tree, a->booted ? &a->keys : NULL, &a->checkpoint);
-	if (!a->booted) {
-		c.boot++;
-		put_record(a, &c, now_ns, buf_view(&a->boot));
-	} else if (checkpoint) {
-		put_record(a, &c, now_ns, buf_view(&a->checkpoint));
-		stop_at("checkpoint-made");
-	}
-	if (a->failing) {
-		snprintf(resume, sizeof(resume),
-			"\"type\":\"resume\",\"since\":\"%s\",\"refused\":%" PRIu64, a->since,
-			a->refused);
-		put_record(a, &c, now_ns, span_str(resume));
-	}
+	/* A number is given once, and none is left out. */
+	INVARIANT(m->first == a->chain.seq + 1 && m->end.seq >= m->first);
+	INVARIANT(m->end.boot >= a->chain.boot && m->end.boot <= a->chain.boot + 1);
+	a->chain = m->end;
+	a->clock_off_ns = m->clock_off_ns;
+	a->booted = true;
 	if (a->alarm[0])
-		put_record(a, &c, now_ns, span_str(a->alarm));
-	take_entries(a, &c, now_ns, &took);
-	if (last)
-		put_record(a, &c, now_ns, span_str(last));
-	bool keys = a->keys.due && !last;
-	if (keys)
-		audit_keys_records(&a->keys, &c, now_ns, put_record, a);
-	if (c.seq < first && !took.first)
-		return 0; /* nothing but refused entries */
-	if (c.seq < first)
-		return end_parts(a, &took);
-	chain_commit(&a->out, &c, first, now_ns, &a->keys.now);
-	if (keys)
-		stop_at("key-made");
-	int64_t off_ns;
-	int err = make_durable(a, &c, clock_was_set(a, now_ns, &off_ns));
-	if (err) {
-		note_failure(a, err);
-	} else {
-		a->chain = c;
-		a->clock_off_ns = off_ns;
-		a->booted = true;
-		if (a->alarm[0])
-			a->lost_segment = a->journal.first;
-		a->alarm[0] = '\0';
-		note_success(a);
-		note |= !a->noted;
-		if (!a->noted)
-			note_position(a);
-		metric_add(a->metrics, M_AUDIT_RECORDS, c.seq - first + 1);
-		metric_inc(a->metrics, M_AUDIT_COMMITS);
-		if (a->mirror)
-			mirror_publish(a->mirror, a->journal.name, a->journal.good, &c, first,
-				buf_view(&a->out));
-	}
-	while ((e = pop(&took))) {
+		a->lost_segment = a->journal.first;
+	a->alarm[0] = '\0';
+	note_success(a);
+	m->note |= !a->noted;
+	if (!a->noted)
+		note_position(a);
+	metric_add(a->metrics, M_AUDIT_RECORDS, m->end.seq - m->first + 1);
+	metric_inc(a->metrics, M_AUDIT_COMMITS);
+	if (a->mirror)
+		mirror_publish(a->mirror, a->journal.name, a->journal.good, &m->end, m->first,
+			buf_view(&a->out));
+}
+
+/* Every entry that was taken is answered, or kept for the next try. */
+static void
+answer_taken(struct audit *a, struct queue *took, int err)
+{
+	struct audit_entry *e;
+
+	while ((e = pop(took))) {
 		if (err && e->keep) {
 			push(&a->kept, &e->mail);
 			continue;
@@ -579,23 +616,58 @@ commit(struct audit *a, const char *last)
 			a->told(a->told_arg, e);
 		answer_entry(a, e, err ? ERR_IO : 0);
 	}
+}
+
+/* Shares, the tree and the keys learn what became of the commit. */
+static void
+end_commit(struct audit *a, const struct making *m, int err)
+{
 	if (!err && a->shares)
-		shares_seen(a->shares, c.seq, note);
-	if (checkpoint)
+		shares_seen(a->shares, m->end.seq, m->note);
+	if (m->checkpoint)
 		stop_at(err ? "checkpoint-failed" : "checkpoint-durable");
 	if (err)
 		tree_failed(a->tree);
 	else
-		tree_commit(a->tree, a->journal.name, a->journal.good, c.seq);
-	if (checkpoint)
+		tree_commit(a->tree, a->journal.name, a->journal.good, m->end.seq);
+	if (m->checkpoint)
 		stop_at("checkpoint-fed");
-	if (checkpoint && !err)
+	if (m->checkpoint && !err)
 		audit_keys_again(&a->keys);
-	if (keys) {
+	if (m->keys) {
 		stop_at(err ? "key-failed" : "key-durable");
 		audit_keys_done(&a->keys, err);
 		stop_at("key-kept");
 	}
+}
+
+/* Makes records of what must be first, of the entries that are queued, and of `last` (a record's
+ * fields, or NULL); signs, writes and syncs them. Every entry that it took is answered. */
+static int
+commit(struct audit *a, const char *last)
+{
+	struct making m = { .end = a->chain,
+		.first = a->chain.seq + 1,
+		.now_ns = clock_wall_ns(),
+		.note = last != NULL };
+
+	INVARIANT(owner_is_here(&a->writer)); /* a chain has one writer */
+	begin_commit(a, &m);
+	put_records(a, &m, last);
+	if (m.end.seq < m.first && !m.took.first)
+		return 0; /* nothing but refused entries */
+	if (m.end.seq < m.first)
+		return end_parts(a, &m.took);
+	chain_commit(&a->out, &m.end, m.first, m.now_ns, &a->keys.now);
+	if (m.keys)
+		stop_at("key-made");
+	int err = make_durable(a, &m.end, clock_was_set(a, m.now_ns, &m.clock_off_ns));
+	if (err)
+		note_failure(a, err);
+	else
+		keep_commit(a, &m);
+	answer_taken(a, &m.took, err);
+	end_commit(a, &m, err);
 	return err;
 }
 
@@ -656,6 +728,7 @@ write_commits(void *arg)
 {
 	struct audit *a = arg;
 
+	INVARIANT(owner_is_here(&a->writer));
 	for (;;) {
 		/* What others did to the journal shows while nobody asks for a record too:
 		 * /readyz says so, and the alarm is there when the next start looks for it. */
@@ -700,6 +773,7 @@ start_thread(struct audit *a)
 {
 	struct sigaction old;
 
+	owner_leave(&a->writer);
 	if (sigaction(SIGXFSZ, NULL, &old) == 0 && old.sa_handler == SIG_DFL)
 		signal(SIGXFSZ, SIG_IGN);
 	return thread_start(&a->thread, "tg-audit", write_commits, a);

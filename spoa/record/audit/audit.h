@@ -42,6 +42,7 @@ struct audit_entry {
 	unsigned char hash[32]; /* and hash (record/journal/chain.h) */
 	size_t waits;		/* the audit's: bytes of it that wait for the disk */
 	void *arg;
+	bool with_audit;	 /* the audit's: appended, and not answered yet */
 	bool keep;		 /* waits while the disk refuses, and is then written first */
 	struct audit_note *note; /* record/audit/note.h; NULL: nobody is told. The owner's */
 };

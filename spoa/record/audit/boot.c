@@ -1,7 +1,6 @@
 #include "record/audit/boot.h"
 
-#include <inttypes.h>
-
+#include "base/json_put.h"
 #include "record/audit/measure.h"
 #include "record/journal/chain.h"
 
@@ -12,26 +11,26 @@ audit_boot(struct buf *b, const struct config *cfg, const char *policy_version,
 {
 	char head[2 * CHAIN_HASH_BYTES + 1];
 
-	buf_str(b, "\"type\":\"boot\",\"program\":\"tollgate " TG_VERSION "\",\"key\":");
-	buf_json_str(b, span_str(key->pub.id));
-	buf_str(b, ",\"config\":");
-	buf_json_str(b, span_str(cfg->file));
-	buf_str(b, ",\"policy\":");
-	buf_json_str(b, span_str(cfg->policy));
-	buf_printf(b, ",\"workers\":%u,\"stream\":%s", cfg->workers, stream ? "true" : "false");
+	json_put_str(b, "type", "boot");
+	json_put_str(b, "program", "tollgate " TG_VERSION);
+	json_put_str(b, "key", key->pub.id);
+	json_put_str(b, "config", cfg->file);
+	json_put_str(b, "policy", cfg->policy);
+	json_put_uint(b, "workers", cfg->workers);
+	json_put_bool(b, "stream", stream);
 	measure_put(b, cfg, policy_version);
-	buf_printf(b, ",\"hash_key\":{\"id\":\"%s\",\"from\":\"%s\"}", hash->id,
+	json_put_form(b, "'hash_key':{'id':%s,'from':%s}", hash->id,
 		hash->derived ? "derived" : "file");
 	if (found->at.seq == 0) {
-		buf_str(b, ",\"previous\":null");
+		json_put_null(b, "previous");
 	} else {
 		chain_hex(found->at.head, head);
-		buf_printf(b,
-			",\"previous\":{\"boot\":%" PRIu64 ",\"seq\":%" PRIu64
-			",\"head\":\"%s\",\"clean\":%s}",
-			found->at.boot, found->at.seq, head, found->clean ? "true" : "false");
+		json_put_form(b, "'previous':{'boot':%u,'seq':%u,'head':%s", found->at.boot,
+			found->at.seq, head);
+		json_put_bool(b, "clean", found->clean);
+		json_put_close(b, '}');
 	}
 	if (found->cut_bytes)
-		buf_printf(b, ",\"cut\":{\"records\":%" PRIu64 ",\"bytes\":%" PRIu64 "}",
-			found->cut_records, found->cut_bytes);
+		json_put_form(b, "'cut':{'records':%u,'bytes':%u}", found->cut_records,
+			found->cut_bytes);
 }

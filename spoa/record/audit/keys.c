@@ -366,6 +366,7 @@ make_record(struct audit_keys *k, const struct key_statement *s, struct chain *c
 	SCOPED_BUF(fields, 4096);
 	key_statement_fields(&fields, s);
 	put(arg, c, now_ns, buf_view(&fields));
+	INVARIANT(k->nmade < AUDIT_KEYS_RECORDS);
 	k->made[k->nmade] = *s;
 	k->made[k->nmade++].record = c->seq;
 }
@@ -414,6 +415,9 @@ audit_keys_done(struct audit_keys *k, int err)
 	}
 	if (k->rotates) {
 		const struct key_statement *s = &k->made[k->nmade - 1];
+		/* The key that signs next is the one that the record of the old key names. */
+		INVARIANT(s->says == KEY_ROTATE && !strcmp(s->key.id, k->next.pub.id) &&
+			  !strcmp(s->was.id, k->now.pub.id));
 		log_event(LOG_INFO, "audit.key_rotated", LS("from", s->was.id),
 			LS("to", s->key.id), LI("seq", s->record));
 		signkey_wipe(&k->previous);

@@ -5,13 +5,13 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/json_put.h"
 #include "base/program.h"
 #include "base/scoped.h"
 #include "record/journal/chain.h"
@@ -59,18 +59,18 @@ put_measured(struct buf *b, const char *what, const char *name, const char *file
 	uint64_t bytes;
 	int err = measure_file(file, hash, &bytes);
 
-	buf_printf(b, "%s{\"what\":\"%s\",\"file\":", !strcmp(what, "program") ? "" : ",", what);
-	buf_json_str(b, span_str(name));
+	json_put_form(b, "{'what':%s,'file':%t", what, span_str(name));
 	if (version)
-		buf_printf(b, ",\"version\":\"%s\"", version);
+		json_put_str(b, "version", version);
 	if (!err) {
 		chain_hex(hash, hex);
-		buf_printf(b, ",\"sha256\":\"%s\",\"bytes\":%" PRIu64 "}", hex, bytes);
+		json_put_str(b, "sha256", hex);
+		json_put_uint(b, "bytes", bytes);
 	} else {
-		buf_str(b, ",\"sha256\":null,\"why\":");
-		buf_json_str(b, span_str(strerror(-err)));
-		buf_putc(b, '}');
+		json_put_null(b, "sha256");
+		json_put_str(b, "why", strerror(-err));
 	}
+	json_put_close(b, '}');
 }
 
 static int
@@ -114,18 +114,16 @@ measure_put(struct buf *b, const struct config *cfg, const char *policy_version)
 
 	if (n > 0)
 		program[n] = '\0';
-	buf_str(b, ",\"commit\":");
-	buf_json_str(b, span_str(program_commit()));
-	buf_str(b, ",\"build_id\":");
-	buf_json_str(b, span_str(program_build_id(id)));
-	buf_str(b, ",\"measured\":[");
+	json_put_str(b, "commit", program_commit());
+	json_put_str(b, "build_id", program_build_id(id));
+	json_put_open(b, "measured", '[');
 	put_measured(b, "program", program, SELF, NULL);
 	if (cfg->file)
 		put_measured(b, "config", cfg->file, cfg->file, NULL);
 	if (cfg->policy)
 		put_measured(b, "policy", cfg->policy, cfg->policy, policy_version);
 	size_t left = put_haproxy(b);
-	buf_putc(b, ']');
+	json_put_close(b, ']');
 	if (left)
-		buf_printf(b, ",\"unmeasured\":%zu", left);
+		json_put_uint(b, "unmeasured", left);
 }

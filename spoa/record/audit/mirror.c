@@ -496,6 +496,7 @@ execute(struct mirror *m, const struct batch *b)
 {
 	int replies = b->n + 2; /* MULTI, XADDs, EXEC */
 
+	INVARIANT(b->n > 0); /* without MULTI, EXEC is an error */
 	if (m->maxlen) {
 		redisAppendCommand(m->turns.redis, "XTRIM %s MAXLEN ~ %llu", m->key,
 			(unsigned long long)m->maxlen);
@@ -750,6 +751,8 @@ mirror_publish(struct mirror *m, const char *name, uint64_t bytes, const struct 
 
 	SCOPED_LOCK(&m->turns.lock);
 	struct feed *f = &m->feed;
+	/* Each durable commit comes once, in the chain's order. */
+	INVARIANT(first > 0 && first <= seq && (!m->pub.seq || m->pub.seq + 1 == first));
 	if (f->next != first || f->boot != end->boot || f->bytes.n + commit.n > FEED_BYTES) {
 		buf_clear(&f->bytes);
 		f->first = f->next = seq + 1;
@@ -758,6 +761,7 @@ mirror_publish(struct mirror *m, const char *name, uint64_t bytes, const struct 
 		buf_span(&f->bytes, commit);
 		f->next = seq + 1;
 	}
+	INVARIANT(f->first <= f->next && f->next == seq + 1);
 	f->boot = end->boot;
 	snprintf(m->pub.name, sizeof(m->pub.name), "%s", name);
 	m->pub.bytes = bytes;

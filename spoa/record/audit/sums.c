@@ -179,6 +179,7 @@ put_section(struct summing *s, size_t i)
 	struct section *to = &s->now.section[i];
 	size_t from = s->rows.n;
 
+	INVARIANT(t->ngroups > 0 && t->group[0].n == 0); /* the first is of all that have no other */
 	to->at = from;
 	to->rows = NO_SECTION;
 	s->failed |= t->no_memory;
@@ -237,6 +238,7 @@ sum_line(void *making, const struct index_line *l)
 	struct span time = l->time;
 	int64_t ns = l->record.time_ns;
 
+	INVARIANT(l->offset >= s->now.offset); /* lines come in their order */
 	s->last_line = l->offset;
 	if (l->offset - s->now.offset >= BLOCK_BYTES) {
 		end_block(s, l->offset);

@@ -3,12 +3,12 @@
  */
 #include "record/audit/tree.h"
 
-#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 
 #include "base/clock.h"
 #include "base/err.h"
+#include "base/json_put.h"
 #include "base/log.h"
 #include "base/scoped.h"
 #include "record/audit/keys.h"
@@ -67,12 +67,12 @@ void
 tree_boot(const struct tree *t, struct buf *out)
 {
 	if (!t->known) {
-		buf_str(out, ",\"tree\":null");
+		json_put_null(out, "tree");
 		return;
 	}
-	buf_printf(out, ",\"tree\":{\"size\":%" PRIu64 ",", t->range.n);
+	json_put_form(out, "'tree':{'size':%u", t->range.n);
 	range_write(out, &t->range);
-	buf_putc(out, '}');
+	json_put_close(out, '}');
 }
 
 int
@@ -111,7 +111,7 @@ tree_checkpoint(struct tree *t, struct audit_keys *keys, struct buf *fields)
 {
 	struct merkle_hash root;
 
-	t->commit.n = 0;
+	INVARIANT(t->commit.n == 0); /* the last one ended by tree_commit() or tree_failed() */
 	t->commit.since_us = 0;
 	t->commit.checkpoint = false;
 	if (!keys || clock_mono_us() < tree_due_us(t))
@@ -125,13 +125,11 @@ tree_checkpoint(struct tree *t, struct audit_keys *keys, struct buf *fields)
 	audit_keys_note(keys, &t->made, buf_view(&text), span_str(t->origin), clock_wall_ns());
 	t->made_size = t->range.n;
 	buf_clear(fields);
-	buf_str(fields, "\"type\":\"checkpoint\",\"origin\":");
-	buf_json_str(fields, span_str(t->origin));
-	buf_printf(fields, ",\"size\":%" PRIu64 ",\"root\":\"", t->range.n);
+	json_put_form(fields, "'type':'checkpoint','origin':%t,'size':%u,'root':'",
+		span_str(t->origin), t->range.n);
 	buf_hex(fields, root.b, sizeof(root.b));
-	buf_str(fields, "\",\"note\":");
-	buf_json_str(fields, buf_view(&t->made));
-	buf_putc(fields, ',');
+	buf_putc(fields, '"');
+	json_put_text(fields, "note", buf_view(&t->made));
 	range_write(fields, &t->range);
 	t->commit.checkpoint =
 		!buf_failed(fields) && !buf_failed(&t->made) && !buf_failed(&text);
@@ -162,9 +160,12 @@ tree_failed(struct tree *t)
 static uint64_t
 ring_used(struct tree *t)
 {
-	return t->known ? atomic_load_explicit(&t->head, memory_order_relaxed) -
-				  atomic_load_explicit(&t->tail, memory_order_acquire)
-			: 0;
+	if (!t->known)
+		return 0;
+	uint64_t head = atomic_load_explicit(&t->head, memory_order_relaxed),
+		 tail = atomic_load_explicit(&t->tail, memory_order_acquire);
+	INVARIANT(tail <= head && head - tail <= CAP_TREE_LEAVES);
+	return head - tail;
 }
 
 /* While the range is not known the last leaves are kept by their index; afterwards they go to
@@ -191,6 +192,7 @@ take_built(struct tree *t)
 	t->have_built = false;
 	if (r.n > t->seq || r.n < t->first_kept || t->seq - r.n > CAP_TREE_LEAVES)
 		return;
+	INVARIANT(!t->known);
 	while (r.n < t->seq)
 		merkle_append(&r, &t->ring[r.n % CAP_TREE_LEAVES].hash);
 	t->range = r;
@@ -227,6 +229,7 @@ tree_commit(struct tree *t, const char *segment, uint64_t bytes, uint64_t seq)
 	struct merkle_hash leaf;
 	bool was_half = ring_used(t) >= CAP_TREE_LEAVES / 2;
 
+	INVARIANT(t->commit.n > 0 && seq > t->seq);
 	for (size_t i = 0; i < t->commit.n; i++) {
 		merkle_leaf(t->commit.record[i].b, &leaf);
 		if (t->known)

@@ -42,6 +42,7 @@ struct leaves {
 static int
 flush(struct tree *t, struct leaves *b)
 {
+	INVARIANT(b->n <= BATCH);
 	int err = b->n == 0 ? 0
 		  : b->put  ? tiles_put(&t->tiles, b->first, b->leaf, b->n, &t->why)
 			    : tiles_append(&t->tiles, b->leaf, b->n, &t->why);
@@ -233,6 +234,7 @@ take_ring(struct tree *t)
 	struct leaves b = { .first = t->tiles.n };
 	int err = 0;
 
+	INVARIANT(tail <= head && head - tail <= CAP_TREE_LEAVES);
 	while (!err && tail < head) {
 		const struct tree_leaf *l = &t->ring[tail % CAP_TREE_LEAVES];
 		uint64_t next = b.first + b.n;
@@ -246,6 +248,7 @@ take_ring(struct tree *t)
 		}
 		if (l->index == next)
 			b.leaf[b.n++] = l->hash;
+		INVARIANT(b.n <= BATCH);
 		tail++;
 		if (b.n == BATCH) {
 			err = flush(t, &b);

@@ -57,6 +57,7 @@ fields_in(struct span object, const enum record_field *fields, size_t n, struct 
 {
 	struct span name[MOST_MEMBERS];
 
+	INVARIANT(n <= MOST_MEMBERS);
 	for (size_t i = 0; i < n; i++) {
 		const struct record_row *row = &record_rows[fields[i]];
 		name[i] = span_of(row->name, row->key_bytes - 4u); /* ,"NAME": */
@@ -212,6 +213,7 @@ group_of(struct usage_table *t, struct span key)
 		}
 		slot = usage_slot_of(t, key, hash);
 	}
+	INVARIANT(t->ngroups < t->size && t->size < t->index_size);
 	struct usage_group *g = &t->group[t->ngroups];
 	*g = (struct usage_group){ .key = malloc(key.n + 1), .n = key.n };
 	if (!g->key) {

@@ -82,6 +82,7 @@ add_use(struct making *m, uint64_t hash, uint32_t hit)
 {
 	struct hit *h = &m->hit[hit];
 
+	INVARIANT(hit < m->nhits);
 	/* use[0] is none */
 	if (m->nuses == UINT32_MAX - 1 ||
 		(m->nuses + 2 > m->uses_room &&
@@ -91,6 +92,7 @@ add_use(struct making *m, uint64_t hash, uint32_t hit)
 		m->failed = true;
 		return;
 	}
+	INVARIANT((m->nterms + 1) * 2 <= (size_t)1 << m->terms_bits); /* a free slot ends each search */
 	size_t slot = term_slot(m, hash);
 	struct term *t = &m->term[slot];
 	if (t->times && t->first == hit + 1)
@@ -212,6 +214,7 @@ sort_terms(struct making *m, uint32_t *hits, struct term *sorted)
 		at += m->term[i].times;
 		m->term[i].times = 0; /* from here on: how many are in */
 	}
+	INVARIANT(at == m->nuses);
 	for (size_t i = 0; i < m->nhits; i++)
 		for (uint32_t k = m->hit[i].uses; k; k = m->use[k].next) {
 			struct term *t = &m->term[m->use[k].term];
@@ -223,6 +226,7 @@ sort_terms(struct making *m, uint32_t *hits, struct term *sorted)
 		if (!m->term[i].times)
 			continue;
 		size_t to = n++;
+		INVARIANT(to < m->nterms);
 		for (; to && sorted[to - 1].hash > m->term[i].hash; to--)
 			sorted[to] = sorted[to - 1];
 		sorted[to] = m->term[i];
@@ -296,6 +300,8 @@ image_of(struct making *m)
 	memcpy(ix->image, buf_view(&b).p, b.n);
 	index_header_sum(&m->h, ix->image + m->h.sums, m->h.sum);
 	memcpy(ix->image, &m->h, sizeof(m->h));
+	INVARIANT(m->h.bytes == b.n && m->h.more <= m->h.term && m->h.term <= m->h.posting &&
+		  m->h.posting <= m->h.sums);
 	ix->h = m->h;
 	ix->fd = -1;
 	return ix;
@@ -367,6 +373,7 @@ index_read_lines(const struct index_segment *s, const struct index_makers *m,
 			more = read_line(&l, m, making, &over);
 			rest = span_cut(rest, end + 1, rest.n);
 		}
+		INVARIANT(rest.n <= b.n);
 		size_t used = b.n - rest.n;
 		/* Longer than any line of ours: what it is nobody knows. */
 		if (rest.n > CHAIN_LINE_MAX + READ_BYTES / 2)

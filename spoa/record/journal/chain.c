@@ -290,6 +290,7 @@ chain_commit(struct buf *out, const struct chain *c, uint64_t first, int64_t wal
 	char b64[sodium_base64_ENCODED_LEN(SIGNKEY_SIG_BYTES, sodium_base64_VARIANT_ORIGINAL)];
 	unsigned char sig[SIGNKEY_SIG_BYTES];
 
+	INVARIANT(first > 0 && first <= c->seq);
 	chain_hex(c->head, hex);
 	clock_rfc3339(wall_ns, when);
 	buf_str(out, "{\"v\":1,\"commit\":");

@@ -387,6 +387,8 @@ failure(struct journal *j)
 int
 journal_begin(struct journal *j, uint64_t boot, uint64_t first)
 {
+	/* A suspect segment is cut first: journal_ready(). Numbers of records only grow. */
+	INVARIANT(!j->suspect && !j->looks && first > 0 && first >= j->first);
 	leave_segment(j);
 	j->good = j->size = 0;
 	j->boot = boot;
@@ -417,6 +419,7 @@ leave_behind(struct journal *j)
 	char back[sizeof(j->tail)];
 	struct stat st;
 
+	INVARIANT(j->tail_n <= j->good && j->tail_n <= sizeof(j->tail));
 	if (j->fd >= 0)
 		close(j->fd);
 	j->fd = -1;
@@ -622,6 +625,7 @@ write_ahead(struct journal *j, uint64_t end)
 			return failure(j);
 		break;
 	}
+	INVARIANT(at >= end);
 	j->size = at;
 	return 0;
 }
@@ -653,6 +657,7 @@ append_commit(struct journal *j, struct span commit)
 		j->sys = ESTALE; /* journal_lost() says so next */
 		return ERR_BAD_STATE;
 	}
+	INVARIANT(end > j->good && end <= j->size);
 	j->good = end;
 	return 0;
 }
@@ -663,6 +668,7 @@ journal_append(struct journal *j, struct span commit)
 	struct stat st;
 
 	INVARIANT(j->fd >= 0 && !j->suspect);
+	INVARIANT(commit.n > 0 && commit.p[commit.n - 1] == '\n'); /* whole lines */
 	int err = append_commit(j, commit);
 	if (err && err != ERR_BAD_STATE && !j->suspect) {
 		/* No room, or no write: what there was stays. Synced, for a file system that
@@ -677,6 +683,7 @@ journal_append(struct journal *j, struct span commit)
 		}
 		j->sys = why;
 	}
+	INVARIANT(j->good <= j->size);
 	if (err)
 		return err;
 	j->tail_n = commit.n < sizeof(j->tail) ? commit.n : sizeof(j->tail);

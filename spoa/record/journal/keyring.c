@@ -11,6 +11,7 @@
 #include "base/among.h"
 #include "base/codec/base64.h"
 #include "base/err.h"
+#include "base/json_put.h"
 #include "base/keyfile.h"
 #include "base/scoped.h"
 #include "record/journal/chain.h"
@@ -64,6 +65,7 @@ key_statement_make(struct key_statement *s, enum key_says says, const char *node
 void
 key_statement_sign(struct key_statement *s, const struct signkey *key)
 {
+	INVARIANT(s->nsigs < COUNT_OF(s->sig));
 	struct key_signature *sig = &s->sig[s->nsigs++];
 
 	memcpy(sig->id, key->pub.id, sizeof(sig->id));
@@ -71,16 +73,16 @@ key_statement_sign(struct key_statement *s, const struct signkey *key)
 }
 
 static void
-write_signatures(
-	struct buf *out, const struct key_statement *s, const char *format, const char *between)
+write_signatures(struct buf *out, const struct key_statement *s, bool json)
 {
 	char sig[B64_LEN(SIGNKEY_SIG_BYTES)];
 
 	for (size_t i = 0; i < s->nsigs; i++) {
 		b64(sig, sizeof(sig), s->sig[i].sig, sizeof(s->sig[i].sig));
-		buf_str(out, i ? between : "");
-		buf_printf(out, *format ? "\"%s\":\"%s\"" : "signature %s %s\n", s->sig[i].id,
-			sig);
+		if (json)
+			json_put_str(out, s->sig[i].id, sig);
+		else
+			buf_printf(out, "signature %s %s\n", s->sig[i].id, sig);
 	}
 }
 
@@ -88,7 +90,7 @@ void
 key_statement_write(struct buf *out, const struct key_statement *s)
 {
 	buf_printf(out, "%s\n", s->text);
-	write_signatures(out, s, "", "");
+	write_signatures(out, s, false);
 	if (s->record)
 		buf_printf(out, "record %" PRIu64 "\n", s->record);
 }
@@ -99,16 +101,16 @@ key_statement_fields(struct buf *out, const struct key_statement *s)
 	char public[B64_LEN(SIGNKEY_PUBLIC_BYTES)];
 
 	b64(public, sizeof(public), s->key.raw, sizeof(s->key.raw));
-	buf_printf(out, "\"type\":\"key\",\"change\":\"%s\"", names[s->says]);
+	json_put_form(out, "'type':'key','change':%s", names[s->says]);
 	if (s->says == KEY_ROTATE)
-		buf_printf(out, ",\"from\":\"%s\",\"to\":\"%s\"", s->was.id, s->key.id);
+		json_put_form(out, "'from':%s,'to':%s", s->was.id, s->key.id);
 	else
-		buf_printf(out, ",\"key\":\"%s\"", s->key.id);
+		json_put_str(out, "key", s->key.id);
 	if (s->says != KEY_REVOKE)
-		buf_printf(out, ",\"public_key\":\"%s\"", public);
-	buf_printf(out, ",\"statement\":\"%s\",\"signatures\":{", s->text);
-	write_signatures(out, s, "json", ",");
-	buf_putc(out, '}');
+		json_put_str(out, "public_key", public);
+	json_put_form(out, "'statement':%s,'signatures':{", s->text);
+	write_signatures(out, s, true);
+	json_put_close(out, '}');
 }
 
 /* ---- reading ---- */
@@ -320,6 +322,7 @@ add_event(struct keyring *k, const struct pubkey *key, const char *node, uint64_
 			return ERR_DUPLICATE;
 	if (k->nevents == COUNT_OF(k->event))
 		return ERR_LIMIT;
+	INVARIANT(at < k->nkeys && k->nkeys <= CAP_KEYRING);
 	struct keyring_event *e = &k->event[k->nevents++];
 	*e = (struct keyring_event){ .from = from, .key = (unsigned short)at, .on = on };
 	snprintf(e->node, sizeof(e->node), "%s", node);

@@ -70,6 +70,7 @@ startpoint_line(struct startpoint *p, const char *segment, uint64_t begin, uint6
 		p->offset = 0;
 		buf_clear(&p->keys);
 	}
+	INVARIANT(begin < end && begin >= p->offset); /* lines come in their order */
 	if (chain_parse(line, &l)) {
 		p->damaged = true;
 	} else if (!l.commit) {

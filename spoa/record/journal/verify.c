@@ -17,6 +17,7 @@
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/mem.h"
+#include "base/pool.h"
 #include "base/sha256.h"
 
 #define BATCH	       16384 /* signatures checked together */
@@ -115,6 +116,7 @@ verifier_free(struct verifier **v)
 void
 verifier_continue(struct verifier *v, const struct chain *before)
 {
+	INVARIANT(!v->began && v->npend == 0); /* before the first line */
 	v->at = *before;
 	v->r.boot = before->boot;
 	memcpy(v->r.head, before->head, CHAIN_HASH_BYTES);
@@ -157,6 +159,7 @@ flush_sigs(struct verifier *v)
 	long cores = sysconf(_SC_NPROCESSORS_ONLN);
 	size_t n = v->njobs < BATCH_SERIAL || cores < 2 ? 1 : (size_t)cores, started = 1;
 
+	INVARIANT(v->njobs <= BATCH);
 	if (n > THREADS_MAX)
 		n = THREADS_MAX;
 	for (size_t i = 0; i < n; i++)
@@ -164,7 +167,7 @@ flush_sigs(struct verifier *v)
 			.jobs = v->jobs, .from = v->njobs * i / n, .to = v->njobs * (i + 1) / n
 		};
 	while (started < n &&
-		pthread_create(&w[started].thread, NULL, check_jobs, &w[started]) == 0)
+		thread_start(&w[started].thread, NULL, check_jobs, &w[started]) == 0)
 		started++;
 	for (size_t i = started; i < n; i++)
 		check_jobs(&w[i]);
@@ -226,6 +229,7 @@ diagnose(struct verifier *v, const unsigned char *head)
 {
 	size_t n = v->npend, broke = 0, sound = n; /* pend[sound..] are vouched for */
 
+	INVARIANT(n > 0);
 	for (const unsigned char *want = head;
 		want && sound > 0 && is_same_hash(v->pend[sound - 1].hash, want);)
 		want = v->pend[--sound].prev;
@@ -373,6 +377,7 @@ take_record(struct verifier *v, struct span line, const struct chain_line *l)
 	if (!grow_verifier(v, &v->pend, &v->room, v->npend, sizeof(*v->pend)) ||
 		(span_is(l->type, "key") && !take_statement(v, line, l->seq)))
 		return;
+	INVARIANT(v->npend < CHAIN_COMMIT_RECORDS);
 	struct pending *p = &v->pend[v->npend++];
 	p->seq = l->seq;
 	p->boot = l->boot;
@@ -420,6 +425,7 @@ commit_misfits(struct verifier *v, const struct chain_line *l)
 static void
 accept_commit(struct verifier *v, const struct chain_line *l, const struct pubkey *key)
 {
+	INVARIANT(v->npend > 0 && !v->broken && l->signed_text.n <= SIGNED_MAX);
 	const struct pending *last = &v->pend[v->npend - 1];
 
 	for (size_t i = 0; v->o.each && i < v->npend; i++)
@@ -578,6 +584,7 @@ verifier_vouched(struct verifier *v, uint64_t from, uint64_t to)
 		n++;
 	if (v->o.every_signature || v->failed || n == own)
 		return;
+	INVARIANT(own <= n && n <= all);
 	v->njobs = own;
 	flush_sigs(v);
 	if (v->failed)

@@ -64,7 +64,7 @@ merkle_append_nodes(
 	unsigned used = merkle_range_hashes(r->n), level = 0;
 	struct merkle_hash h = *leaf;
 
-	INVARIANT(r->n < UINT64_MAX);
+	INVARIANT(r->n < UINT64_MAX && used < MERKLE_LEVELS);
 	for (;; level++) {
 		if (nodes)
 			nodes[level] = h;
@@ -114,6 +114,7 @@ range_between(const struct merkle_source *s, uint64_t lo, uint64_t hi, struct me
 		err = s->hash(s->arg, level, lo >> level, &out->hash[used++]);
 		lo += UINT64_C(1) << level;
 	}
+	INVARIANT(err || (lo == hi && used == merkle_range_hashes(out->n)));
 	return err;
 }
 
@@ -155,6 +156,7 @@ merkle_consistency(const struct merkle_source *s, uint64_t old, uint64_t size,
 	/* The old root itself is known to who asks. */
 	if (!err && lo > 0)
 		err = root_between(s, lo, hi, &proof[(*n)++]);
+	INVARIANT(*n <= MERKLE_PROOF_MAX);
 	for (size_t i = 0; i < *n / 2; i++) {
 		struct merkle_hash top = proof[i];
 		proof[i] = proof[*n - 1 - i];

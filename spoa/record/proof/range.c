@@ -4,6 +4,7 @@
 
 #include <sodium.h>
 
+#include "base/json_put.h"
 #include "record/journal/chain.h"
 
 void
@@ -11,13 +12,13 @@ range_write(struct buf *out, const struct merkle_range *r)
 {
 	unsigned n = merkle_range_hashes(r->n);
 
-	buf_str(out, "\"range\":[");
+	json_put_open(out, "range", '[');
 	for (unsigned i = 0; i < n; i++) {
-		buf_str(out, i ? ",\"" : "\"");
+		json_put_form(out, "'");
 		buf_hex(out, r->hash[i].b, MERKLE_BYTES);
 		buf_putc(out, '"');
 	}
-	buf_putc(out, ']');
+	json_put_close(out, ']');
 }
 
 /* array = "[" [ hash { "," hash } ] "]", as many as n says */

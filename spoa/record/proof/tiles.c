@@ -91,6 +91,7 @@ static int
 subtree(struct tiles *t, unsigned level, uint64_t index, unsigned from, struct merkle_hash *out)
 {
 	struct merkle_hash h[TILE];
+	INVARIANT(from <= 8 && from <= level && (level - from) / 8 < TILES_LEVELS);
 	int err = read_at(t, (level - from) / 8, index << from, h, (size_t)1 << from);
 
 	if (err)
@@ -173,6 +174,7 @@ tiles_cut(struct tiles *t, uint64_t n, struct buf *why)
 int
 tiles_append(struct tiles *t, const struct merkle_hash *leaf, size_t n, struct buf *why)
 {
+	INVARIANT(t->writes && t->n == t->range.n);
 	struct merkle_range r = t->range;
 	struct merkle_hash nodes[MERKLE_LEVELS];
 	int err = write_at(t, 0, t->n, leaf, n, why);
@@ -190,6 +192,7 @@ tiles_append(struct tiles *t, const struct merkle_hash *leaf, size_t n, struct b
 		cut_files(t, t->n, NULL);
 		return err;
 	}
+	INVARIANT(r.n == t->n + n);
 	t->range = r;
 	t->n = r.n;
 	return 0;

@@ -111,6 +111,7 @@ link_newest(struct sealer *s, unsigned i)
 {
 	struct slot *t = &s->slot[i];
 
+	INVARIANT(i < s->n && i != s->newest);
 	t->newer = NONE;
 	t->older = s->newest;
 	*(s->newest == NONE ? &s->oldest : &s->slot[s->newest].newer) = i;
@@ -124,6 +125,7 @@ drop_slot(struct sealer *s, unsigned *place)
 	unsigned i = *place;
 	struct slot *t = &s->slot[i];
 
+	INVARIANT(i < s->n); /* NONE: the slot is in no bucket */
 	*place = t->bucket_next;
 	unlink_used(s, t);
 	explicit_bzero(t->holder, t->n);
@@ -205,6 +207,7 @@ begin_seal(struct sealer *s, struct span holder, uint64_t hash, uint64_t share, 
 	if (s->unused == NONE && s->n == CAP_SEALS)
 		drop_slot_of(s, &s->slot[s->oldest]);
 	unsigned i = s->unused != NONE ? s->unused : s->n++;
+	INVARIANT(i < CAP_SEALS && s->n <= CAP_SEALS);
 	struct slot *t = &s->slot[i];
 	if (i == s->unused)
 		s->unused = t->bucket_next;
@@ -246,6 +249,8 @@ take_slot(struct sealer *s, struct span holder, uint64_t share, int64_t day, str
 	}
 	if (*slot_place(s, holder, hash) == NONE)
 		err = begin_seal(s, holder, hash, share, day, record);
+	/* Of no other holder: a text is never under the seal of somebody else. */
+	INVARIANT(err || s->slot[s->newest].hash == hash);
 	*out = err ? NULL : &s->slot[s->newest];
 	return err;
 }
@@ -274,6 +279,7 @@ seal_begin(struct sealer *s, struct span holder, uint64_t share, struct span id,
 		/* K of the text, and the state after it. */
 		seal_text_key(slot->state, 0, &b, s->node, id, kind, t->key);
 		seal_ratchet(slot->state, 1);
+		INVARIANT(slot->step < CAP_SEAL_STEPS); /* a key is used for one text */
 		slot->step++;
 		sha256_begin(&t->hash);
 	} else {
@@ -315,6 +321,7 @@ finish_part(struct sealing *t, struct span more, bool last, struct text_part **p
 	unsigned char *text = p->frame + TEXTS_FRAME_BYTES;
 	const struct span in[] = { span_of(text, t->n), more };
 	size_t n = t->n + more.n;
+	INVARIANT(n <= t->room && n <= TEXTS_PART_MAX && said->nat < SEAL_PARTS_MAX);
 	part_nonce((unsigned)said->nat, last, nonce);
 	if (!gcm_seal(t->by->cipher, t->key, nonce, span_of(NULL, 0), in, COUNT_OF(in), text))
 		return ERR_NOMEM;
@@ -336,6 +343,7 @@ finish_part(struct sealing *t, struct span more, bool last, struct text_part **p
 static int
 finish_full(struct sealing *t, struct span *bytes, struct text_part **parts)
 {
+	INVARIANT(t->n <= TEXTS_PART_MAX);
 	size_t more = TEXTS_PART_MAX - t->n;
 
 	if (!part_room(t, TEXTS_PART_MAX))
@@ -360,6 +368,7 @@ seal_add(struct sealing *t, struct span bytes, struct text_part **parts)
 	if (!t->err && bytes.n && !part_room(t, t->n + bytes.n))
 		t->err = ERR_NOMEM;
 	if (!t->err && bytes.n) {
+		INVARIANT(t->n + bytes.n <= t->room);
 		memcpy(t->part->frame + TEXTS_FRAME_BYTES + t->n, bytes.p, bytes.n);
 		t->n += bytes.n;
 	}

@@ -86,6 +86,7 @@ shares_note_erased(struct shares *s, const struct erased_share *e)
 	}
 	if (!mem_room(&s->erased, &s->erased_room, s->nerased + 1, sizeof(*s->erased)))
 		return false;
+	INVARIANT(i <= s->nerased && s->nerased < s->erased_room);
 	memmove(s->erased + i + 1, s->erased + i, (s->nerased - i) * sizeof(*s->erased));
 	s->erased[i] = *e;
 	s->nerased++;
@@ -108,6 +109,7 @@ shares_note_lost(struct shares *s, uint64_t from, uint64_t to)
 	if (!mem_room(&s->lost, &s->lost_room, s->nlost + 1, sizeof(*s->lost)))
 		return false;
 	memmove(s->lost + i + 1, s->lost + end, (s->nlost - end) * sizeof(*s->lost));
+	INVARIANT(i <= end && end <= s->nlost && from <= to);
 	s->lost[i] = (struct lost_shares){ from, to };
 	s->nlost = s->nlost + 1 - (end - i);
 	return true;
@@ -130,6 +132,7 @@ shares_note_erasure(struct shares *s, struct span name, int64_t serial, int64_t 
 		memmove(e, e + 1, --s->nerasures * sizeof(*e));
 	if (!mem_room(&s->erasure, &s->erasures_room, s->nerasures + 1, sizeof(*s->erasure)))
 		return false;
+	INVARIANT(s->nerasures < CAP_SHARES_ERASURES);
 	e = &s->erasure[s->nerasures++];
 	*e = (struct erasure){ .serial = serial, .forgotten = forgotten };
 	memcpy(e->name, name.p, name.n);
@@ -191,6 +194,7 @@ shares_add(struct shares *s, uint64_t number, const unsigned char key[SHARE_BYTE
 	memcpy(e->key, key, SHARE_BYTES);
 	memcpy(e->holder, holder.p, holder.n);
 	*p = e;
+	INVARIANT(s->n < s->room && i <= s->n);
 	memmove(s->entry + i + 1, s->entry + i, (s->n - i) * sizeof(struct share_entry *));
 	s->entry[i] = e;
 	s->n++;
@@ -212,6 +216,7 @@ make_share(struct shares *s, struct span holder, struct share *out)
 	} else if (!(err = s->given == SHARE_NUMBER_MAX
 				   ? ERR_FULL
 				   : shares_add(s, s->given + 1, out->key, holder, 0))) {
+		INVARIANT(s->entry[s->n - 1]->number == s->given); /* a new number is above all others */
 		out->number = s->given;
 		atomic_store(&s->last, s->given);
 	}

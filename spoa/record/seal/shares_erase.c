@@ -18,14 +18,17 @@ take_share_out(struct shares *s, size_t i, int64_t now_ns)
 	struct erased_share gone = { .number = e->number, .at_ns = now_ns };
 	struct share b;
 
-	while (*p != e)
+	while (*p != e) {
+		INVARIANT(*p); /* a share is in its bucket */
 		p = &(*p)->next;
+	}
 	*p = e->next;
 	share_of_entry(e, &b);
 	share_pseudonym(&b, gone.pseudonym);
 	shares_note_erased(s, &gone);
 	if (e->at) {
 		size_t secret = share_line_secret(e->number);
+		INVARIANT(s->ngone < s->gone_room);
 		s->gone[s->ngone++] = (struct share_bytes){ e->at + secret,
 			share_line_bytes(e) - secret - 1 };
 	}
@@ -67,6 +70,7 @@ take_shares_out(struct shares *s, chosen_fn *is, void *arg, int64_t now_ns)
 		else
 			s->entry[kept++] = s->entry[i];
 	if (!err && found) {
+		INVARIANT(kept + found == s->n);
 		s->n = kept;
 		s->erasing_due = true;
 		atomic_store(&s->stale, true);

@@ -42,6 +42,8 @@ cross_out(const struct shares *s, uint64_t at, uint64_t n)
 	int err = 0;
 
 	memset(x, 'x', sizeof(x));
+	/* What is crossed out is never beyond the file: that would make it longer. */
+	INVARIANT(at >= s->end || n <= s->end - at);
 	for (uint64_t done = 0; !err && done < n; done += sizeof(x))
 		err = journal_pwrite(s->fd,
 			span_of(x, n - done < sizeof(x) ? (size_t)(n - done) : sizeof(x)),
@@ -272,6 +274,7 @@ find_lost(struct shares *s, uint64_t given, uint64_t *lost)
 			continue;
 		}
 		uint64_t to = known > given ? given : known - 1;
+		INVARIANT(to >= next);
 		if (!shares_note_lost(s, next, to))
 			return false;
 		*lost += to - next + 1;

@@ -199,6 +199,8 @@ texts_take(struct texts *t, size_t n)
 		if (at % TEXTS_SEGMENT_BYTES == 0)
 			at += TEXTS_HEAD_BYTES;
 	} while (!atomic_compare_exchange_weak(&t->next, &next, at + whole));
+	INVARIANT(at % TEXTS_SEGMENT_BYTES >= TEXTS_HEAD_BYTES &&
+		  at % TEXTS_SEGMENT_BYTES + whole <= TEXTS_SEGMENT_BYTES);
 	return at;
 }
 
@@ -270,6 +272,9 @@ texts_write(struct texts *t, const struct text_part *p)
 	size_t i = 0;
 	int err = 0;
 
+	/* Neither over the head of a file nor over its end, where the next one begins. */
+	INVARIANT(p->position % TEXTS_SEGMENT_BYTES >= TEXTS_HEAD_BYTES &&
+		  p->position % TEXTS_SEGMENT_BYTES + p->n <= TEXTS_SEGMENT_BYTES);
 	while (i < OPEN_FILES && (t->file[i].fd < 0 || t->file[i].segment != segment))
 		i++;
 	if (i == OPEN_FILES && (i = 0, err = open_text_file(t, segment)))

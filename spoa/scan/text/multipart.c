@@ -394,82 +394,135 @@ names_model(const struct reader *r, const struct part *p)
 	       model_key_path(r->segs.v[p->name].text);
 }
 
+/* The content of a part, before it is read. */
+struct content {
+	struct span text, inner; /* all of it; without the blanks around it */
+	enum media_kind media;
+	const struct node *field; /* what the table states of the part's name; NULL: nothing */
+	bool read;		  /* the table reads that field's value */
+};
+
+static int
+refuse_content(struct reader *r, const struct content *c, const char *code, const char *what)
+{
+	return refuse(r->why, 400, code, (size_t)(c->text.p - r->raw.p),
+		"the field \"%.*s\" %s", SPAN_ARG(c->field->key), what);
+}
+
+/* The field `_charset_` names the charset of all other fields (RFC 7578 4.6). */
+static bool
+names_other_charset(const struct reader *r, const struct content *c, const struct part *p)
+{
+	return p->has_name && span_ieq(r->segs.v[p->name].text, SPAN_LIT("_charset_")) &&
+	       c->inner.n && !span_ieq(c->inner, SPAN_LIT("utf-8")) &&
+	       !span_ieq(c->inner, SPAN_LIT("us-ascii"));
+}
+
+/* Refuses content whose type or charset readers would understand in different ways. */
+static int
+check_content_type(struct reader *r, const struct content *c, const struct part *p)
+{
+	if (c->media == MEDIA_TWO)
+		return bad(r, p->type.p, "a part with two types");
+	if (names_other_charset(r, c, p))
+		return refuse(r->why, 400, "unsupported_charset",
+			(size_t)(c->text.p - r->raw.p),
+			"_charset_ names a charset that is not UTF-8");
+	if (r->out->table->pieces && cuts_line(r, c->text))
+		return bad_piece(r, c->text);
+	if (c->read && c->media == MEDIA_CHARSET)
+		return refuse_content(
+			r, c, "unsupported_charset", "is in a charset that is not UTF-8");
+	return 0;
+}
+
+static int
+note_opaque_content(struct reader *r, const struct content *c, const struct part *p)
+{
+	struct media m = { .kind = span_str(opaque_kind(p->type, c->text)),
+		.start = (size_t)(c->text.p - r->raw.p),
+		.end = (size_t)(c->text.p + c->text.n - r->raw.p),
+		.segment = p->has_filename ? p->filename : p->name,
+		.data = c->text,
+		.type = p->type };
+
+	r->unread_file |= is_file(r, p);
+	if (opaque_add(&r->out->unread, r->a, &m, c->text.n))
+		return refuse_room(r->why, "the body has too many parts");
+	return 0;
+}
+
+static int
+read_json_content(struct reader *r, const struct content *c, const struct part *p)
+{
+	size_t first = r->segs.n;
+	int err = read_json(r, c->text, p);
+
+	for (size_t i = first; i < r->segs.n && !err && names_model(r, p); i++)
+		if (r->segs.v[i].role != ROLE_KEY)
+			err = model_add_other(r->out, r->segs.v[i].text, r->a);
+	return err;
+}
+
+static int
+read_text_content(struct reader *r, const struct content *c, const struct part *p)
+{
+	struct span begin = skip_blanks(c->text), name = SPAN_LIT("");
+
+	if (r->out->table->pieces && begin.n && begin.p[0] == '{')
+		return bad_piece(r, c->text);
+	if (!c->text.n)
+		return 0;
+	struct segment *s = add_part_segment(r, p->has_filename ? ROLE_DOCUMENT : ROLE_OTHER,
+		p->has_name ? p->name : SEGMENT_NO_KEY, c->text);
+	if (!s)
+		return ERR_NOMEM;
+	s->reserved = p->counted;
+	/* Parsers differ in what a field with filename="" is: a file, or a value. */
+	if (c->field && (c->read || !p->has_filename) && read_known(r, c->field, s, p))
+		return ERR_SYNTAX;
+	if (!c->read && names_model(r, p) && model_add_other(r->out, c->text, r->a))
+		return ERR_NOMEM;
+	if (p->has_name)
+		name = r->segs.v[p->name].text;
+	return (p->has_filename && !c->read) || !name.n ? 0 : add_param(r, name, c->text);
+}
+
 /* A part by its type: text, JSON or JSON lines are read, what is opaque is noted. 0 or an
  * error. */
 static int
 read_content(struct reader *r, struct span text, struct part *p)
 {
-	enum media_kind media = media_kind(p->type);
-	struct span inner = span_trim(text, " \t\r\n");
-	const struct node *field = known_part(r, p, r->why);
+	struct content c = { .text = text,
+		.inner = span_trim(text, " \t\r\n"),
+		.media = media_kind(p->type),
+		.field = known_part(r, p, r->why) };
 
 	if (r->why->status)
 		return ERR_SYNTAX;
-	if (media == MEDIA_TWO)
-		return bad(r, p->type.p, "a part with two types");
-	if (p->has_name && span_ieq(r->segs.v[p->name].text, SPAN_LIT("_charset_")) &&
-		inner.n && !span_ieq(inner, SPAN_LIT("utf-8")) &&
-		!span_ieq(inner, SPAN_LIT("us-ascii")))
-		return refuse(r->why, 400, "unsupported_charset", (size_t)(text.p - r->raw.p),
-			"_charset_ names a charset that is not UTF-8");
-	bool read = field && field->row->read != READ_NOTHING;
-	bool piece = r->out->table->pieces;
-	if (piece && cuts_line(r, text))
-		return bad_piece(r, text);
-	if (read && media == MEDIA_CHARSET)
-		return refuse(r->why, 400, "unsupported_charset", (size_t)(text.p - r->raw.p),
-			"the field \"%.*s\" is in a charset that is not UTF-8",
-			SPAN_ARG(field->key));
-	if (!utf8_text(text) || media == MEDIA_CHARSET || file_is_coded(text, true)) {
-		struct media m = { .kind = span_str(opaque_kind(p->type, text)),
-			.start = (size_t)(text.p - r->raw.p),
-			.end = (size_t)(text.p + text.n - r->raw.p),
-			.segment = p->has_filename ? p->filename : p->name,
-			.data = text,
-			.type = p->type };
-		r->unread_file |= is_file(r, p);
-		return opaque_add(&r->out->unread, r->a, &m, text.n)
-			       ? refuse_room(r->why, "the body has too many parts")
-			       : 0;
-	}
+	c.read = c.field && c.field->row->read != READ_NOTHING;
+	int err = check_content_type(r, &c, p);
+	if (err)
+		return err;
+	if (!utf8_text(text) || c.media == MEDIA_CHARSET || file_is_coded(text, true))
+		return note_opaque_content(r, &c, p);
 	/* Some parsers read "model" for a JSON string, and some the quotes, too. */
-	if (read && inner.n && inner.p[0] == '"')
-		return refuse(r->why, 400, "invalid_type", (size_t)(text.p - r->raw.p),
-			"the field \"%.*s\" must be its text alone, without quotes",
-			SPAN_ARG(field->key));
-	p->is_lines = media == MEDIA_LINES || names_lines(r, p);
-	bool json = media == MEDIA_JSON || p->is_lines;
-	if (!read && (json || (inner.n && (inner.p[0] == '{' || inner.p[0] == '[')))) {
-		size_t first = r->segs.n;
-		int err = read_json(r, text, p);
-		for (size_t i = first; i < r->segs.n && !err && names_model(r, p); i++)
-			if (r->segs.v[i].role != ROLE_KEY)
-				err = model_add_other(r->out, r->segs.v[i].text, r->a);
-		if (!err || json || r->why->status != 400)
-			return err;
-		*r->why = (struct body_refusal){ 0 };
-	} else {
+	if (c.read && c.inner.n && c.inner.p[0] == '"')
+		return refuse_content(
+			r, &c, "invalid_type", "must be its text alone, without quotes");
+	p->is_lines = c.media == MEDIA_LINES || names_lines(r, p);
+	bool json = c.media == MEDIA_JSON || p->is_lines;
+	bool like_json = c.inner.n && (c.inner.p[0] == '{' || c.inner.p[0] == '[');
+	if (c.read || !(json || like_json)) {
 		r->unread_file |= is_file(r, p);
+		return read_text_content(r, &c, p);
 	}
-	struct span begin = skip_blanks(text);
-	if (piece && begin.n && begin.p[0] == '{')
-		return bad_piece(r, text);
-	struct segment *s =
-		text.n ? add_part_segment(r, p->has_filename ? ROLE_DOCUMENT : ROLE_OTHER,
-				 p->has_name ? p->name : SEGMENT_NO_KEY, text)
-		       : NULL;
-	if (text.n && !s)
-		return ERR_NOMEM;
-	if (!s)
-		return 0;
-	s->reserved = p->counted;
-	/* Parsers differ in what a field with filename="" is: a file, or a value. */
-	if (field && (read || !p->has_filename) && read_known(r, field, s, p))
-		return ERR_SYNTAX;
-	if (!read && names_model(r, p) && model_add_other(r->out, text, r->a))
-		return ERR_NOMEM;
-	struct span name = p->has_name ? r->segs.v[p->name].text : SPAN_LIT("");
-	return (p->has_filename && !read) || !name.n ? 0 : add_param(r, name, text);
+	err = read_json_content(r, &c, p);
+	if (!err || json || r->why->status != 400)
+		return err;
+	/* A text that only begins like JSON. */
+	*r->why = (struct body_refusal){ 0 };
+	return read_text_content(r, &c, p);
 }
 
 /* part = *( field CRLF ) CRLF content */

@@ -99,31 +99,72 @@ is_timestamp(const char *d, size_t n)
 	       sum_two(d + 6) - 1 < 31 && sum_two(d + 8) < 24 && sum_two(d + 10) < 60;
 }
 
-/* Dates, spans of years, dotted quads: digits in groups that are no telephone. */
+/* ---- groups of digits that are no telephone number: `d` the digits, `g` the groups' sizes
+ * ---- */
+
+/* 2025-09-09 12, 09.09.2025 */
 static bool
-is_something_else(const struct number *r)
+is_grouped_date(const struct number *r)
 {
 	const char *d = r->digits;
 	const size_t *g = r->group;
 
-	/* A date, perhaps with the hour after it. */
-	if (r->groups >= 3 && g[0] == 4 && g[1] == 2 && g[2] == 2 && is_year(d) &&
-		sum_number(d + 4, 2) <= 12 && sum_number(d + 6, 2) <= 31)
+	if (r->groups < 3)
+		return false;
+	if (g[0] == 4 && g[1] == 2 && g[2] == 2 && is_year(d) && sum_number(d + 4, 2) <= 12 &&
+		sum_number(d + 6, 2) <= 31)
 		return true;
-	if (r->groups >= 3 && g[0] <= 2 && g[1] <= 2 && g[2] == 4 && is_year(d + g[0] + g[1]) &&
-		sum_number(d, g[0]) <= 31 && sum_number(d + g[0], g[1]) <= 31)
-		return true;
-	if (r->parens && g[0] == 4 && is_year(d)) /* a citation: (2019) 575-607 */
-		return true;
-	if (r->dots && r->groups == 2 && !r->parens)
-		return true;			      /* a decimal fraction */
-	if (r->groups == 2 && g[0] == 4 && g[1] == 4) /* 1870-1930 */
-		return sum_number(d, 4) - 1000 < 1100 && sum_number(d + 4, 4) - 1000 < 1100;
-	if (r->groups == 3 && g[0] == 3 && g[1] == 2 && g[2] == 4)
-		return true; /* a social security number's shape */
-	if (r->groups == 4 && r->dots && g[0] <= 3 && g[1] <= 3 && g[2] <= 3 && g[3] <= 3)
-		return sum_number(d, g[0]) <= 255 && sum_number(d + g[0], g[1]) <= 255;
-	return false;
+	return g[0] <= 2 && g[1] <= 2 && g[2] == 4 && is_year(d + g[0] + g[1]) &&
+	       sum_number(d, g[0]) <= 31 && sum_number(d + g[0], g[1]) <= 31;
+}
+
+/* The year and the pages of a citation: (2019) 575-607 */
+static bool
+is_citation(const struct number *r)
+{
+	return r->parens && r->group[0] == 4 && is_year(r->digits);
+}
+
+/* 3.1415926 */
+static bool
+is_fraction(const struct number *r)
+{
+	return r->dots && r->groups == 2 && !r->parens;
+}
+
+/* 1870-1930 */
+static bool
+is_span_of_years(const struct number *r)
+{
+	const char *d = r->digits;
+
+	return r->groups == 2 && r->group[0] == 4 && r->group[1] == 4 &&
+	       sum_number(d, 4) - 1000 < 1100 && sum_number(d + 4, 4) - 1000 < 1100;
+}
+
+/* A social security number: 078-05-1120 */
+static bool
+has_ssn_groups(const struct number *r)
+{
+	return r->groups == 3 && r->group[0] == 3 && r->group[1] == 2 && r->group[2] == 4;
+}
+
+/* An address of IPv4: 192.168.100.200 */
+static bool
+is_dotted_quad(const struct number *r)
+{
+	const char *d = r->digits;
+	const size_t *g = r->group;
+
+	return r->groups == 4 && r->dots && g[0] <= 3 && g[1] <= 3 && g[2] <= 3 && g[3] <= 3 &&
+	       sum_number(d, g[0]) <= 255 && sum_number(d + g[0], g[1]) <= 255;
+}
+
+static bool
+is_something_else(const struct number *r)
+{
+	return is_grouped_date(r) || is_citation(r) || is_fraction(r) || is_span_of_years(r) ||
+	       has_ssn_groups(r) || is_dotted_quad(r);
 }
 
 static enum check_result
@@ -146,6 +187,52 @@ leave_out_parentheses(struct candidate *c)
 	}
 }
 
+/* 18:43 after the number: its last group is an hour. */
+static bool
+is_before_minutes(const struct candidate *c)
+{
+	return c->end + 1 < c->text.n && c->text.p[c->end] == ':' &&
+	       is_digit(c->text.p[c->end + 1]);
+}
+
+/* A date (20240115), a timestamp, a round number or a long one: digits that name no telephone.
+ */
+static bool
+is_plain_number(const struct number *r, const char *d, size_t n)
+{
+	if (n > 15)
+		return true;
+	if (r->groups != 1)
+		return false;
+	bool date = n == 8 && is_year(d) && sum_two(d + 4) - 1 < 12 && sum_two(d + 6) - 1 < 31;
+	return date || is_timestamp(d, n) || (n <= 9 && !memcmp(d + n - 3, "000", 3));
+}
+
+/* A number without a prefix of other countries: n digits d, without the 1 of North America. */
+static enum check_result
+check_national(
+	struct candidate *c, const struct number *r, const char *d, size_t n, bool grouped)
+{
+	if (n == 10 && is_nanp(d) && (grouped || (r->parens && r->groups == 2)))
+		return CHECK_VALID;
+	/* Nobody has the number 123-456-7890, but it is meant as one. */
+	if (n == 10 && grouped)
+		return weak_phone(c, 0.5f);
+	if (is_plain_number(r, d, n))
+		return CHECK_NO;
+	/* A trunk zero and several groups, as most of Europe and Asia write it. */
+	if (d[0] == '0' && d[1] != '0' && n >= 10 && n <= 11 && r->groups >= 3)
+		return weak_phone(c, 0.5f);
+	if (r->extension && r->groups > 1)
+		return weak_phone(c, 0.5f);
+	/* (030) 901820 and 8 (495) 123-45-67, but not 45(12) 1234-1240 */
+	if (r->parens && n >= 9 &&
+		(span_chr(span_cut(c->text, c->start, c->end), '(') == 0 ||
+			(r->group[0] == 1 && strchr("0178", r->digits[0]))))
+		return weak_phone(c, 0.5f);
+	return weak_phone(c, 0.25f);
+}
+
 enum check_result
 check_phone(struct candidate *c)
 {
@@ -156,13 +243,11 @@ check_phone(struct candidate *c)
 
 	if (n < 7 || n > 17 || one_digit_repeated(d, n) || inside_uuid(c))
 		return CHECK_NO;
-	/* 18:43: the last group is an hour. */
-	bool hour = c->end + 1 < c->text.n && c->text.p[c->end] == ':' &&
-		    is_digit(c->text.p[c->end + 1]);
-	if (!r.plus && (hour || is_something_else(&r)))
-		return CHECK_NO;
 	if (r.plus)
 		return is_international(d, n) ? CHECK_VALID : weak_phone(c, 0.4f);
+	if (is_before_minutes(c) || is_something_else(&r))
+		return CHECK_NO;
+	/* 415-555-0132, whatever is before it */
 	bool grouped =
 		r.groups >= 3 && r.group[r.groups - 1] == 4 && r.group[r.groups - 2] == 3;
 	if (n > 9 && !memcmp(d, "00", 2))
@@ -172,31 +257,6 @@ check_phone(struct candidate *c)
 	if (n > 10 && !memcmp(d, "011", 3))
 		return r.groups > 1 && is_international(d + 3, n - 3) ? CHECK_VALID
 								      : weak_phone(c, 0.3f);
-	if (n == 11 && d[0] == '1') {
-		d++;
-		n--;
-	}
-	if (n == 10 && is_nanp(d) && (grouped || (r.parens && r.groups == 2)))
-		return CHECK_VALID;
-	/* Nobody has the number 123-456-7890, but it is meant as one. */
-	if (n == 10 && grouped)
-		return weak_phone(c, 0.5f);
-	/* 20240115 */
-	if (n > 15 ||
-		(r.groups == 1 && n == 8 && is_year(d) && sum_two(d + 4) - 1 < 12 &&
-			sum_two(d + 6) - 1 < 31) ||
-		(r.groups == 1 && is_timestamp(d, n)) ||
-		(r.groups == 1 && n <= 9 && !memcmp(d + n - 3, "000", 3)))
-		return CHECK_NO;
-	/* A trunk zero and several groups, as most of Europe and Asia write it. */
-	if (d[0] == '0' && d[1] != '0' && n >= 10 && n <= 11 && r.groups >= 3)
-		return weak_phone(c, 0.5f);
-	if (r.extension && r.groups > 1)
-		return weak_phone(c, 0.5f);
-	/* (030) 901820 and 8 (495) 123-45-67, but not 45(12) 1234-1240 */
-	if (r.parens && n >= 9 &&
-		(span_chr(span_cut(c->text, c->start, c->end), '(') == 0 ||
-			(r.group[0] == 1 && strchr("0178", r.digits[0]))))
-		return weak_phone(c, 0.5f);
-	return weak_phone(c, 0.25f);
+	bool one = n == 11 && d[0] == '1';
+	return check_national(c, &r, d + one, n - one, grouped);
 }
