@@ -539,6 +539,15 @@ is "another model for what came late" "$status $(seen | jq -r '.[0].body|fromjso
 is "it is otherwise as it was" "$(seen | jq -r '.[0].body|fromjson|.messages[0].content|length')" 200000
 control '{}'
 
+# ---- the fullest limits ----
+fullest() { curl -s -m 10 --unix-socket "$(sed -n 's/.*listen: "unix@\([^"]*admin[^"]*\)".*/\1/p' "$D/tollgate.yaml")" "http://x/limits/fullest?count=$1"; }
+fullest 200 >"$D/fullest"
+is "the fullest limit is first" "$(jq -c '[.limits[].used_percent] | . == (sort | reverse)' "$D/fullest")" true
+is "a budget of a day has its amount, window and person" "$(jq -c '[.limits[] | select(.limit == "day")][0] | [.counts, .of, .window, .used > 0, .person != null, .resets_at != null]' "$D/fullest")" '["tokens",1000,"day",true,true,true]'
+is "a limit that does not count by person names none" "$(jq -c '[.limits[] | select(.limit == "roles") | .person] | unique' "$D/fullest")" '[null]'
+is "a rate of a minute is not listed" "$(jq -c '[.limits[] | select(.limit == "minute")]' "$D/fullest")" '[]'
+is "as many as were asked for" "$(fullest 2 | jq '.limits | length')" 2
+
 # ---- Redis is away ----
 redis-cli -s "${REDIS#unix:}" shutdown nosave >/dev/null 2>&1
 as '{"sub":"abe","team":"away"}'

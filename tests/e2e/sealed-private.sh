@@ -112,7 +112,7 @@ rm "$D"/page.*own_keys
 settled
 word=$(cat "$JOURNAL"/*.jsonl | tr -d '\0' | grep -o '"person":"p_[0-9a-f]*"' | head -1 | cut -d'"' -f4)
 like "a person has a word" "$word" '^p_[0-9a-f]{32}$'
-for p in /status /recent /limits/near /targets /cache /notify /usage?by=person,team /usage?by=day /now /log /policy/rules /models /series /metrics /readyz \
+for p in /status /recent /limits/near /limits/fullest /trends?by=person /targets /cache /notify /usage?by=person,team /usage?by=day /now /log /policy/rules /models /series /metrics /readyz \
 	/records/search /records/report "/records/show?id=$first" "/records/explain?id=$first" /records/verify /audit/erasures /policy/shadow; do page "$p"; done
 curl -s -H 'accept: application/openmetrics-text' --unix-socket "$socket" http://t/metrics >"$D/page.exemplars"
 audit report --json >"$D/page.report" 2>&1

@@ -4,6 +4,7 @@
 
 #include "budget/tally/calls.h"
 #include "budget/tally/histogram.h"
+#include "budget/tally/fullest.h"
 #include "budget/tally/heavy.h"
 #include "budget/tally/limits.h"
 #include "budget/tally/near.h"
@@ -47,6 +48,7 @@ struct tallies {
 	struct near near_rates; /* of rates without `soft`; separate, because their many windows would displace budgets */
 	struct rule_tally rules;
 	struct heavy heavy[HEAVY_KINDS];
+	struct fullest fullest;
 };
 
 /* Prometheus text of the sum over n workers, with exemplars or without; any thread. What

@@ -1,6 +1,6 @@
-/* Callers near a limit. GET /limits/near lists each of them once a window and level. A budget, which
- * is in dollars or by a calendar, also warns the caller in each response, and is logged and counted.
- * A rate, which callers may use up, warns only if its limit has `soft`. */
+/* Callers near a limit. GET /limits/near lists each of them once a window and level. A budget,
+ * which is in dollars or by a calendar, also warns the caller in each response, and is logged
+ * and counted. A rate, which callers may use up, warns only if its limit has `soft`. */
 #include "base/clock.h"
 #include "base/fnv.h"
 #include "base/notice.h"
@@ -14,6 +14,7 @@ enum {
 	WARNINGS_SHOWN = 3,
 	LINES_A_SECOND = 10, /* of the daemon; metrics count all */
 	MILLION = 1000000,
+	HOUR_S = 3600,
 };
 
 /* Of what is known once the counts were read. */
@@ -137,6 +138,45 @@ warn(struct request *r, const struct quota_dim *d, enum limit_level level)
 			LS("reached_percent", limit_level_names[level]), LS("id", r->id));
 }
 
+/* A budget, or a limit over an hour or more: shorter rates are used up and free again all the
+ * time. */
+static bool
+is_followed(const struct quota_dim *d)
+{
+	return limit_warns(d) ||
+	       (d->of && d->span.kind == QUOTA_ROLLING && d->span.window_s >= HOUR_S);
+}
+
+static void
+see_fullness(struct request *r, const struct quota_dim *d)
+{
+	struct fullest *f = &r->gate->tally.fullest;
+	bool calendar = d->span.kind == QUOTA_CALENDAR;
+	int64_t now_ms = r->now_wall_ns / MILLION;
+	const struct full_seen seen = {
+		.caller = ((d->hash ^ (calendar ? (uint64_t)d->at.bucket : 0)) *
+				  0x9e3779b97f4a7c15) |
+			  1,
+		.used = d->remaining < d->limit ? d->limit - d->remaining : 0,
+		.of = d->limit,
+		.counts = limits_kinds[d->counts],
+		.calendar = calendar ? limits_calendar(d) : NULL,
+		.window_s = d->span.window_s,
+		.begin_ms = calendar ? d->at.bucket * 1000 : 0,
+		.at_ms = now_ms,
+		.reset_ms = now_ms + (int64_t)d->reset_ms
+	};
+	struct full_kept *k = fullest_see(f, &seen);
+
+	if (!k)
+		return;
+	const struct span text[FULL_TEXTS] = { [FULL_LIMIT] = span_str(d->name),
+		[FULL_PERSON] = d->of->of_person ? person_near(r) : SPAN_LIT(""),
+		[FULL_TEAM] = r->found.identity.team,
+		[FULL_ROUTE] = span_str(r->found.route ? r->found.route->name : NULL) };
+	fullest_name(f, k, text);
+}
+
 void
 limits_warn(struct request *r, const struct quota_request *q)
 {
@@ -147,6 +187,8 @@ limits_warn(struct request *r, const struct quota_request *q)
 		if (d->reset_ms)
 			limit_tally_used(&r->gate->tally.limits, d->name,
 				over ? MILLION : used_millionths(d));
+		if (d->reset_ms && is_followed(d) && d->span.kind != QUOTA_IN_FLIGHT)
+			see_fullness(r, d);
 		if (level != LEVEL_NONE)
 			warn(r, d, over ? LEVEL_100 : level);
 	}

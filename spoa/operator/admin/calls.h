@@ -72,5 +72,6 @@ unsigned admin_policy_rules(struct server *s, struct buf *out);
 void admin_models(struct server *s, struct buf *out);
 /* from, count: as near_json(). */
 admin_call_fn admin_limits_near;
+admin_call_fn admin_limits_fullest;
 
 #endif

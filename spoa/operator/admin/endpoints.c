@@ -171,6 +171,9 @@ static const struct param near_asked[] = {
 	{ "from", PARAM_INTEGER, .max = 100000, .text = "How many are left out first." },
 	{ "count", PARAM_INTEGER, .min = 1, .max = 256, .text = "How many; 50." }, { .name = NULL },
 };
+static const struct param fullest_asked[] = {
+	{ "count", PARAM_INTEGER, .min = 1, .max = 256, .text = "The number of limits; 20." }, { .name = NULL },
+};
 static const struct param series_asked[] = {
 	{ "window", PARAM_DURATION, .text = "How far back, up to 1h, which it is otherwise." },
 	{ "by", PARAM_CHOICE, .words = "total route target model team rule", .text = "Of this kind alone." }, { .name = NULL },
@@ -323,6 +326,8 @@ const struct admin_endpoint admin_endpoints[] = {
   .show = admin_models, .shape = "models:array" },
 { "GET", "/limits/near", ROLE_VIEWER, "Who came near a limit of late, the fullest first.",
   .params = near_asked, .call = admin_limits_near, .shape = "total:integer near:array" },
+{ "GET", "/limits/fullest", ROLE_VIEWER, "The limits of callers with the largest used share, and when each is used up at today's rate.",
+  .params = fullest_asked, .call = admin_limits_fullest, .shape = "limits:array" },
 { "GET", "/series", ROLE_VIEWER, "The last hour in steps of ten seconds: in all, by route, target, model.",
   .params = series_asked, .call = admin_series, .shape = "step_s:integer steps:integer series:array" },
 { "GET", "/trends", ROLE_VIEWER, "The last hour, day, week or ninety days in steps, and the period before. Kept over restarts.",

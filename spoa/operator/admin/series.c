@@ -1,4 +1,4 @@
-/* GET /series, /trends, /policy/rules, /limits/near: what operator/server/sampling.h knows. */
+/* GET /series, /trends, /policy/rules, /limits/near, /limits/fullest: what operator/server/sampling.h knows. */
 #include <microhttpd.h>
 
 #include "base/attr.h"
@@ -6,7 +6,7 @@
 #include "operator/server/server.h"
 #include "policy/config/read.h"
 
-enum { HOUR_S = 3600, NEAR_COUNT = 50 };
+enum { HOUR_S = 3600, NEAR_COUNT = 50, FULLEST_COUNT = 20 };
 
 unsigned
 admin_series(
@@ -72,5 +72,15 @@ admin_limits_near(
 
 	sampling_near(s, (size_t)json_integer_value(json_object_get(in, "from")),
 		count ? (size_t)json_integer_value(count) : NEAR_COUNT, out);
+	return MHD_HTTP_OK;
+}
+
+unsigned
+admin_limits_fullest(
+	struct server *s, const struct admin_peer *peer UNUSED, json_t *in, struct buf *out)
+{
+	const json_t *count = json_object_get(in, "count");
+
+	sampling_fullest(s, count ? (size_t)json_integer_value(count) : FULLEST_COUNT, out);
 	return MHD_HTTP_OK;
 }

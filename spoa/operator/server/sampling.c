@@ -127,6 +127,16 @@ sampling_near(struct server *s, size_t from, size_t count, struct buf *out)
 	near_json(out, near, n, from, count, wall_now_ns());
 }
 
+void
+sampling_fullest(struct server *s, size_t count, struct buf *out)
+{
+	const struct fullest *f[WORKERS_MAX];
+
+	for (unsigned i = 0; i < s->nworkers; i++)
+		f[i] = &gate_tally(s->workers[i].gate)->fullest;
+	fullest_json(out, f, s->nworkers, count, wall_now_ns() / 1000000);
+}
+
 /* ---- each second ---- */
 
 /* Reads the trends once this instance decides: until then, the other instance writes the file. */

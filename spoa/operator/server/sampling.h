@@ -37,6 +37,8 @@ void sampling_free(struct sampling *g);
 void sampling_rules(struct server *s, struct buf *out);
 /* As near_json() of all workers. Any thread. */
 void sampling_near(struct server *s, size_t from, size_t count, struct buf *out);
+/* As fullest_json() of all workers. Any thread. */
+void sampling_fullest(struct server *s, size_t count, struct buf *out);
 /* As trends_json(), in braces, with the daemons whose values these are. Any thread. */
 void sampling_trends(struct server *s, const struct trends_asked *asked, struct buf *out);
 /* As rates_now(); null where there are none. Any thread. */

@@ -1,0 +1,52 @@
+/* The limits of callers with the largest used share, also of callers far from their limit.
+ * Fixed size: a limit of a caller belongs to a set of FULL_WAYS entries. If the set is full, an
+ * entry whose window is over or that with the smallest share leaves. owner: worker, which alone
+ * writes; any thread reads. */
+#ifndef BUDGET_TALLY_FULLEST_H
+#define BUDGET_TALLY_FULLEST_H
+
+#include <stdatomic.h>
+
+#include "base/buf.h"
+
+enum { FULL_SETS = 16, FULL_WAYS = 8, FULL_TEXT = 64, FULL_WORDS = 44 };
+enum { FULL_LIMIT, FULL_PERSON, FULL_TEAM, FULL_ROUTE, FULL_TEXTS };
+
+/* What a reservation showed of one limit. */
+struct full_seen {
+	uint64_t caller; /* the limit, its caller and its window, as a hash; not 0 */
+	uint64_t used, of;
+	const char *counts,
+		*calendar; /* words that live as long as the daemon; calendar NULL: rolling */
+	uint64_t window_s; /* of a rolling limit */
+	int64_t begin_ms;  /* when the window began; 0: rolling */
+	int64_t at_ms, reset_ms; /* since 1970 */
+};
+
+struct fullest {
+	struct full_slot {
+		_Atomic uint64_t turn; /* odd while it is written */
+		_Atomic uint64_t word[FULL_WORDS];
+	} slot[FULL_SETS * FULL_WAYS];
+	/* the worker's own */
+	struct full_kept {
+		struct full_seen seen;
+		uint64_t first_used; /* at first_ms, from which on today's rate is measured */
+		int64_t first_ms;
+		uint8_t n[FULL_TEXTS], pad[4];
+		char text[FULL_TEXTS][FULL_TEXT];
+	} kept[FULL_SETS * FULL_WAYS];
+	uint64_t writes;
+};
+
+/* Takes in what was seen of a caller's limit that has an entry. Returns the entry without texts
+ * that the caller is to fill and pass to fullest_name(), or NULL: it has one, or its share is
+ * too small. */
+struct full_kept *fullest_see(struct fullest *f, const struct full_seen *seen);
+void fullest_name(struct fullest *f, struct full_kept *k, const struct span text[FULL_TEXTS]);
+/* {"limits":[{…}]} of n workers: the `count` with the largest share whose window is not over,
+ * the largest first. Any thread. */
+void fullest_json(struct buf *out, const struct fullest *const *f, size_t n, size_t count,
+	int64_t now_ms);
+
+#endif
