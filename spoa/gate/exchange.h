@@ -146,7 +146,7 @@ struct attempt {
 struct attempts {
 	struct tag tag;
 	struct exchange *x;
-	enum {
+	enum attempts_life {
 		ATTEMPTS_UNDER_WAY, /* what another would need is kept */
 		ATTEMPTS_BETWEEN,   /* v[n - 1] is settled; the steps run for the next one */
 		ATTEMPTS_STANDS	    /* v[n - 1] is the last one */

@@ -1,5 +1,6 @@
 /* Bytes that a request holds, counted for all and for its caller: hold.h. */
 #include "base/clock.h"
+#include "base/err.h"
 #include "gate/gate_private.h"
 
 bool
@@ -16,6 +17,7 @@ request_hold(struct request *r, size_t n)
 void
 request_unhold(struct request *r, size_t n)
 {
+	INVARIANT(n <= r->run.held_bytes);
 	hold_give(&r->gate->shared->holds, r->run.held_slot, r->run.held_bytes, n);
 	r->run.held_bytes -= n;
 }
@@ -67,6 +69,7 @@ request_hold_work(struct request *r)
 void
 request_unhold_work(struct request *r)
 {
+	INVARIANT(r->run.held_work <= r->run.held_bytes);
 	request_unhold(r, r->run.held_work);
 	r->run.held_work = 0;
 }

@@ -3,6 +3,8 @@
 
 #include <sodium.h>
 
+#include "base/err.h"
+
 /* ---- whose a slot is ---- */
 
 #define OWNER_ONE   UINT64_C(1)
@@ -66,8 +68,9 @@ hold_join(struct holds *h, struct span who, uint64_t now_us)
 void
 hold_leave(struct holds *h, size_t slot)
 {
-	if (slot < HOLD_SLOTS)
-		atomic_fetch_sub(&h->owner[slot], OWNER_ONE);
+	uint64_t was = slot < HOLD_SLOTS ? atomic_fetch_sub(&h->owner[slot], OWNER_ONE) : 1;
+
+	INVARIANT(was & OWNER_COUNT); /* the slot counted this request */
 }
 
 /* ---- bytes ---- */
@@ -118,7 +121,9 @@ hold_take(struct holds *h, size_t slot, size_t own, size_t n)
 void
 hold_give(struct holds *h, size_t slot, size_t own, size_t n)
 {
-	atomic_fetch_sub_explicit(&h->all, n, memory_order_relaxed);
+	INVARIANT(n <= own);
+	size_t all = atomic_fetch_sub_explicit(&h->all, n, memory_order_relaxed);
+	INVARIANT(all >= n);
 	if (slot < HOLD_SLOTS)
 		atomic_fetch_sub_explicit(&h->slot[slot],
 			holds_bytes(h, own) - holds_bytes(h, own - n), memory_order_relaxed);
@@ -136,8 +141,11 @@ hold_wait(struct holds *h, size_t slot, size_t n)
 void
 hold_waited(struct holds *h, size_t slot, size_t n)
 {
-	if (slot < HOLD_SLOTS)
-		atomic_fetch_sub_explicit(&h->waiting[slot], n, memory_order_relaxed);
+	size_t was = slot < HOLD_SLOTS ? atomic_fetch_sub_explicit(&h->waiting[slot], n,
+						 memory_order_relaxed)
+				       : n;
+
+	INVARIANT(was >= n);
 }
 
 void

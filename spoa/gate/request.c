@@ -84,6 +84,24 @@ request_new(struct snapshot *snap, unsigned worker, const struct request_calls *
 	return r;
 }
 
+#define TO(life) (1u << (LIFE_##life))
+
+void
+request_enter(struct request *r, enum request_life to)
+{
+	static const unsigned next[] = {
+		[LIFE_STEPS] = TO(ANSWERED) | TO(FINISH) | TO(ENDED),
+		[LIFE_ANSWERED] = TO(STEPS) | TO(FINISH) | TO(ENDED),
+		[LIFE_FINISH] = TO(ENDED),
+		[LIFE_ENDED] = TO(ENDED), /* until nothing is pending */
+	};
+
+	INVARIANT(next[r->run.life] & 1u << to);
+	INVARIANT(to != LIFE_FINISH || (r->x && r->run.pending));
+	INVARIANT(to != LIFE_STEPS || r->x);
+	r->run.life = to;
+}
+
 static void
 drop_scan(struct request *r)
 {
@@ -101,7 +119,10 @@ request_free(struct request **rp)
 	*rp = NULL;
 	if (!r)
 		return;
+	INVARIANT(!r->run.pending && !r->run.parked && !r->run.record);
+	INVARIANT(!r->x);
 	r->calls->ends(r);
+	INVARIANT(!r->queued && !r->attempt.of);
 	buf_free(&r->out.decoded);
 	buf_free(&r->out.rewritten);
 	buf_free(&r->out.replay);

@@ -307,6 +307,8 @@ void request_drop_kept(struct request *r);
 void request_let_go(struct request *r, struct arena *own);
 /* Where it goes, as HAProxy names it; NULL: HAProxy's own routing decides. */
 const char *request_backend(const struct request *r);
+/* Moves the request along an arrow of the picture above enum request_life. Any other move aborts. */
+void request_enter(struct request *r, enum request_life to);
 /* NULL: out of memory. */
 struct request *request_new(
 	struct snapshot *snap, unsigned worker, const struct request_calls *calls);

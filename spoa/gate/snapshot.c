@@ -142,7 +142,9 @@ snapshot_credentials(struct snapshot *s, struct auths *auths, struct diag *d)
 struct snapshot *
 snapshot_ref(struct snapshot *s)
 {
-	atomic_fetch_add_explicit(&s->refs, 1, memory_order_relaxed);
+	size_t refs = atomic_fetch_add_explicit(&s->refs, 1, memory_order_relaxed);
+
+	INVARIANT(refs > 0); /* somebody else has it */
 	return s;
 }
 
@@ -152,7 +154,10 @@ snapshot_unref(struct snapshot **s)
 	struct snapshot *old = *s;
 
 	*s = NULL;
-	if (old && atomic_fetch_sub_explicit(&old->refs, 1, memory_order_acq_rel) == 1)
+	size_t refs = old ? atomic_fetch_sub_explicit(&old->refs, 1, memory_order_acq_rel) : 2;
+
+	INVARIANT(refs > 0);
+	if (refs == 1)
 		snapshot_destroy(old);
 }
 

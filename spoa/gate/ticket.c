@@ -26,7 +26,8 @@ int
 ticket_issue(struct tickets *t, struct ticket *k, unsigned worker, uint64_t expires_us,
 	char text[TICKET_TEXT])
 {
-	INVARIANT(!k->live);
+	INVARIANT(!k->live && !k->chain && worker <= 0xffff);
+	INVARIANT(t->n <= t->cap);
 	if (t->n >= t->cap)
 		return ERR_FULL;
 	random_bytes(k->key, sizeof(k->key));
@@ -77,8 +78,10 @@ take_out(struct tickets *t, struct ticket *k)
 {
 	struct ticket **b = bucket_of(t, k->key);
 
-	while (*b != k)
+	INVARIANT(k->live && t->n > 0);
+	while (*b && *b != k)
 		b = &(*b)->chain;
+	INVARIANT(*b == k);
 	*b = k->chain;
 	TAILQ_REMOVE(&t->ages, k, by_age);
 	k->chain = NULL;
@@ -112,6 +115,7 @@ ticket_expired(struct tickets *t, uint64_t now_us)
 {
 	struct ticket *k = TAILQ_FIRST(&t->ages);
 
+	INVARIANT(!k == (t->n == 0));
 	if (k && k->expires_us > now_us)
 		k = NULL;
 	if (k)

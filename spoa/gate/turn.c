@@ -3,6 +3,7 @@
 #include "base/attr.h"
 #include "base/caps.h"
 #include "base/clock.h"
+#include "base/err.h"
 #include "gate/gate_private.h"
 
 enum { TURN_US = 10000, TURN_CHECK_BYTES = 32 << 10 };
@@ -39,6 +40,7 @@ turn_due(struct ev_loop *loop UNUSED, ev_timer *w, int revents UNUSED)
 	struct gate *g = TAGGED(gate, w->data);
 	struct request *r = g->turns;
 
+	INVARIANT(r && r->gate == g && r->run.pending > 0);
 	g->turns = r->run.turn_next;
 	if (!g->turns)
 		g->turns_end = &g->turns;
@@ -72,6 +74,7 @@ turn_next(struct request *r)
 
 	if (r->run.wait == WAIT_HELPER)
 		return STEP_WAIT;
+	INVARIANT(r->run.life == LIFE_STEPS && g->turns_end && !*g->turns_end);
 	r->run.wait = WAIT_TURN;
 	r->run.pending++;
 	r->run.turn_next = NULL;

@@ -120,6 +120,7 @@ read_shared(struct diag *d, const struct yaml_node *n, struct price_row *row)
 static void
 read_tier(struct diag *d, const struct yaml_node *n, struct price_row *row)
 {
+	INVARIANT(row->ntiers < PRICE_TIERS_MAX);
 	struct price_tier *t = &row->tier[row->ntiers];
 	const struct yaml_node *over = yaml_get(n, "over"), *from = yaml_get(n, "from");
 
@@ -169,6 +170,7 @@ read_where(struct reader *r, const struct yaml_node *n, struct price_row *row)
 		return;
 	row->where = v;
 	for (const struct yaml_node *c = n->child; c; c = c->next) {
+		INVARIANT(row->nwhere < n->count);
 		struct price_where *w = &v[row->nwhere++];
 		const struct yaml_node *share = yaml_get(c, "share");
 		bool any = false;
@@ -364,6 +366,7 @@ read_tools(struct reader *r, const struct yaml_node *n, struct prices *p)
 				"%s: one of image, search, maps, session, file_search, "
 				"tool_image is expected, found %s",
 				c->key->s.p, yaml_found(c));
+		INVARIANT(p->ntools < n->count);
 		v[p->ntools++] = (struct price_tool){ c->key->s.p, k };
 	}
 }

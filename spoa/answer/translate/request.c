@@ -91,8 +91,8 @@ question_dropped(struct question *q, const char *path)
 		to->dropped[i - 1] = "and more";
 }
 
-/* True for a member that harmless_members.txt or the route's drop list has. The record names those of
- * the route, and those with ! in the file. */
+/* True for a member that harmless_members.txt or the route's drop list has. The record names
+ * those of the route, and those with ! in the file. */
 bool
 question_may_go(struct question *q, const struct node *n)
 {
@@ -129,8 +129,9 @@ question_left_out(struct question *q, const struct node *n)
 		question_dropped(q, kept.p);
 }
 
-/* Members of the document that the route lets go are not read at all, whether they have a place or not. What
- * is in a list (turns, tools) may be needed by the rest of its element: there only what has no place goes. */
+/* Members of the document that the route lets go are not read at all, whether they have a place
+ * or not. What is in a list (turns, tools) may be needed by the rest of its element: there only
+ * what has no place goes. */
 static void
 drop_members(struct question *q, struct node *object)
 {
@@ -143,7 +144,8 @@ drop_members(struct question *q, struct node *object)
 		size_t i = 0;
 		while (i < q->ask->ndrop &&
 			(span_starts(span_str(q->ask->drop[i]), SPAN_LIT("*.")) ||
-				!is_listed_member(n, buf_view(&path), span_str(q->ask->drop[i]))))
+				!is_listed_member(
+					n, buf_view(&path), span_str(q->ask->drop[i]))))
 			i++;
 		if (i < q->ask->ndrop) {
 			question_dropped(q, q->ask->drop[i]);
@@ -307,161 +309,6 @@ question_turn(struct question *q, enum turn_role role, const struct node *at)
 	return t;
 }
 
-struct part *
-turn_part(struct question *q, struct turn *t, enum part_kind kind, const struct node *at)
-{
-	struct part *p = arena_new(q->a, struct part);
-
-	if (!p)
-		return NULL;
-	*p = (struct part){ .kind = kind, .at = at };
-	*t->end = p;
-	t->end = &p->next;
-	return p;
-}
-
-/* Returns the data in the standard alphabet of base64, with padding, which every form accepts. Google's SDK for
- * Python writes the alphabet for URLs, and some clients omit the padding. */
-static struct span
-standard_base64(struct question *q, struct span data)
-{
-	static const char *const padding[] = { "", "", "==", "=" };
-	bool of_urls = span_chr(data, '-') < data.n || span_chr(data, '_') < data.n;
-
-	if (!of_urls && data.n % 4 == 0)
-		return data;
-	struct span own = arena_printf(q->a, "%.*s%s", SPAN_ARG(data), padding[data.n % 4]);
-	for (char *c = (char *)own.p; c && c < own.p + own.n; c++)
-		*c = *c == '-' ? '+' : *c == '_' ? '/' : *c;
-	return own;
-}
-
-/* The data of a member. If it is no base64, it stays as it is written, and the target refuses it. */
-static struct span
-node_base64(struct question *q, const struct node *n)
-{
-	struct span written = node_written(n), text = node_text(n);
-
-	return text.n && span_is_alnum(text, "+/=-_") ? standard_base64(q, text) : written;
-}
-
-/* data:image/png;base64,… as media and data; another URI is where an image is. */
-static void
-read_part_uri(struct question *q, struct part *p, const struct node *uri)
-{
-	struct span s = node_text(uri), rest = span_cut(s, strlen("data:"), s.n);
-	struct span head = span_next(&rest, ',');
-
-	if (span_istarts(s, SPAN_LIT("data:"))) {
-		/* it is written as it is */
-		if (!span_ends(head, SPAN_LIT(";base64")) || !span_is_alnum(rest, "+/=-_"))
-			question_odd(q, uri, "it is no data: URI in base64");
-		p->media = span_next(&head, ';');
-		p->data = standard_base64(q, rest);
-	} else if (p->kind == PART_IMAGE) {
-		p->url = node_written(uri);
-	} else if (question_refuse(q, uri, "it is no data: URI in base64")) {
-		part_goes(p);
-	}
-}
-
-/* An object, or as a text what is one. */
-static void
-read_arguments(struct question *q, struct part *call, const struct node *n)
-{
-	call->json = n && n->tok == JSON_OBJECT ? tree_raw(n->of, n)
-						: span_trim(node_text(n), " \t\r\n");
-	struct tree t;
-	int err = call->json.n && n->tok != JSON_OBJECT ? tree_read(&t, q->a, call->json) : 0;
-	if (!call->json.n) {
-		call->json = SPAN_LIT("{}");
-	} else if (n->tok != JSON_OBJECT && (err || t.root->tok != JSON_OBJECT)) {
-		/* a model may write so, and the turns after it have to be sent: as one text, which all
-		 * read alike */
-		call->json = arena_printf(q->a, "{\"arguments\":\"%.*s\"}", SPAN_ARG(node_written(n)));
-		question_left_out(q, n);
-	}
-}
-
-struct part *
-question_part(
-	struct question *q, struct turn *t, const struct node *of, const struct part_set *set)
-{
-	struct node *m[REQUEST_MEMBERS], *has[PART_HAS], *type = tree_member(of, "type");
-	const struct part_row *row = set->rows;
-	unsigned may = 1;
-
-	for (; row->kind; row++) {
-		const struct node *has_it = set->typed ? NULL : tree_member(of, row->is);
-		if (set->typed ? node_is(type, row->is) : has_it && has_it->tok != JSON_NULL)
-			break;
-	}
-	if (!row->kind && set->typed && type) {
-		if (!question_may_go(q, of))
-			question_refuse(q, type, question_nowhere);
-		return NULL;
-	}
-	if (!question_members(q, of, set->members, m))
-		return NULL;
-	if (!row->kind)
-		question_odd(q, of, "it is of no type that is known");
-	for (int i = 0; i < PART_HAS; i++) {
-		may |= 1u << row->has[i];
-		has[i] = row->has[i] ? m[row->has[i]] : NULL;
-	}
-	for (const struct member *i = set->members; i->name; i++)
-		if (m[i->to] && !(may >> i->to & 1))
-			question_odd(q, m[i->to], "a part of this type has no such member");
-	const struct node *in = has[HAS_IN] ? has[HAS_IN] : of;
-	struct part *p = turn_part(q, t, row->kind, has[HAS_AT] ? has[HAS_AT] : in);
-	if (!p)
-		return NULL;
-	struct turn inner = { .at = of, .end = &p->parts };
-	p->text = node_written(has[HAS_TEXT]);
-	p->media = node_text(has[HAS_MEDIA]);
-	p->id = node_text(has[HAS_ID]);
-	p->name = node_text(has[HAS_NAME]);
-	if (has[HAS_DATA])
-		p->data = node_written(has[HAS_DATA]);
-	p->plain = has[HAS_PLAIN] && !p->data.p;
-	if (p->plain)
-		p->data = node_written(has[HAS_PLAIN]);
-	if (has[HAS_URL])
-		p->url = node_written(has[HAS_URL]);
-	if (has[HAS_URI])
-		read_part_uri(q, p, has[HAS_URI]);
-	else if (p->kind == PART_IMAGE && !p->data.p && !p->url.p)
-		question_odd(q, in, "it has no data");
-	else if ((p->kind == PART_FILE || p->kind == PART_AUDIO) && !p->data.p && !p->url.p &&
-		 question_refuse(q, in, question_nowhere))
-		part_goes(p);
-	else if (row->has[HAS_TEXT] && !has[HAS_TEXT] &&
-		 (p->kind == PART_TEXT || p->kind == PART_REFUSAL))
-		question_odd(q, of, "it says nothing");
-	if (p->kind == PART_CALL)
-		read_arguments(q, p, has[HAS_JSON]);
-	turn_content(q, &inner, has[HAS_CONTENT]);
-	if (!q->err && q->form->read_part)
-		q->form->read_part(q, p, m);
-	if (has[HAS_DATA] && !p->plain)
-		p->data = node_base64(q, has[HAS_DATA]);
-	return p;
-}
-
-void
-turn_content(struct question *q, struct turn *t, const struct node *content)
-{
-	if (!t)
-		return;
-	if (content && content->tok == JSON_STRING) {
-		struct part *p = turn_part(q, t, PART_TEXT, content);
-		if (p)
-			p->text = node_written(content);
-	}
-	for (struct node *n = tree_elements(content); n && !q->err; n = n->next)
-		question_part(q, t, n, &q->form->parts);
-}
-
 struct turn *
 question_role(struct question *q, const struct node *role, const struct node *at)
 {
@@ -502,11 +349,23 @@ question_tool(struct question *q, const struct node *at, struct node *const *m)
 	q->tools_end = &t->next;
 }
 
+/* The schema of a function that takes a custom tool's input: one text. */
+static struct span
+custom_schema(struct question *q, struct span grammar)
+{
+	SCOPED_BUF(b, 0);
+
+	json_put_form(&b, "{'type':'object','properties':{'input':{'type':'string'");
+	if (grammar.n)
+		json_put_form(&b, "'description':'A text of this grammar:\\n%j'", grammar);
+	json_put_form(&b, "}},'required':['input'],'additionalProperties':false}");
+	return arena_kept(q->a, &b);
+}
+
 void
 question_custom_tool(struct question *q, const struct node *at, struct node *const *m)
 {
 	const struct node *grammar = m[TOOL_GRAMMAR];
-	struct span text = node_written(grammar);
 
 	if (grammar && !q->customs && !question_refuse(q, grammar, question_nowhere))
 		return;
@@ -520,13 +379,8 @@ question_custom_tool(struct question *q, const struct node *at, struct node *con
 	t->schema = NULL;
 	if (q->customs)
 		return;
-	t->schema = question_json(q, at,
-		arena_printf(q->a,
-			"{\"type\":\"object\",\"properties\":{\"input\":{\"type\":\"string\""
-			"%s%.*s%s}},\"required\":[\"input\"],\"additionalProperties\":false}",
-			text.n ? ",\"description\":\"A text of this grammar:\\n" : "",
-			SPAN_ARG(text), text.n ? "\"" : ""),
-		question_nowhere);
+	t->schema =
+		question_json(q, at, custom_schema(q, node_written(grammar)), question_nowhere);
 }
 
 void
@@ -587,7 +441,8 @@ bool
 part_file_text(struct question *q, const struct part *p, struct part *text)
 {
 	size_t most = p->data.n / 4 * 3, n;
-	char *bytes = p->kind == PART_FILE && !p->plain && most ? arena_alloc(q->a, most) : NULL;
+	char *bytes =
+		p->kind == PART_FILE && !p->plain && most ? arena_alloc(q->a, most) : NULL;
 
 	*text = *p;
 	if (!bytes || base64_get(p->data, bytes, most, &n) || !utf8_text(span_of(bytes, n)))
@@ -656,7 +511,8 @@ put_part_place(struct question *q, const struct part *p, char place)
 		break;
 	case 'E': put_written(b, "detail", p->text.n ? p->text : span_str("auto")); break;
 	case 'F':
-		buf_json_str(b, span_ends(p->media, SPAN_LIT("wav")) ? SPAN_LIT("wav") : SPAN_LIT("mp3"));
+		buf_json_str(b, span_ends(p->media, SPAN_LIT("wav")) ? SPAN_LIT("wav")
+								     : SPAN_LIT("mp3"));
 		break;
 	default:
 		buf_putc(b, '"');
@@ -806,9 +662,10 @@ question_id(struct question *q, struct span id)
 
 /* ---- all of it ---- */
 
-/* The name of a tool at the target, by its name and namespace alone, so that it is the same in each turn.
- * "functions" is what OpenAI's models call the place of tools that are in no namespace. One that is too
- * long ends with its hash, and one that begins with a digit or - gets a _ where the target needs it. */
+/* The name of a tool at the target, by its name and namespace alone, so that it is the same in
+ * each turn. "functions" is what OpenAI's models call the place of tools that are in no
+ * namespace. One that is too long ends with its hash, and one that begins with a digit or -
+ * gets a _ where the target needs it. */
 static struct span
 name_sent(struct question *q, struct span space, struct span name)
 {
@@ -816,8 +673,7 @@ name_sent(struct question *q, struct span space, struct span name)
 	size_t most = q->into->name_max;
 
 	if (space.n && !span_is(space, "functions"))
-		name = arena_printf(
-			q->a, "%.*s__%.*s", SPAN_ARG(space), SPAN_ARG(name));
+		name = arena_printf(q->a, "%.*s__%.*s", SPAN_ARG(space), SPAN_ARG(name));
 	if (q->into->name_begins && name.n && !is_alpha(name.p[0]) && name.p[0] != '_')
 		name = arena_printf(q->a, "_%.*s", SPAN_ARG(name));
 	if (name.n <= most)
@@ -890,20 +746,24 @@ check_turn_parts(struct question *q, struct part *parts, const struct request_fo
 {
 	static const char *const images[] = { "image/jpeg", "image/jpg", "image/png",
 		"image/gif", "image/webp" };
-	static const char *const sounds[] = { "audio/wav", "audio/x-wav", "audio/mp3", "audio/mpeg" };
+	static const char *const sounds[] = { "audio/wav", "audio/x-wav", "audio/mp3",
+		"audio/mpeg" };
 
 	for (struct part *p = parts; p && !q->err; p = p->next) {
 		if (p->kind == PART_CALL) {
 			p->name = name_sent(q, p->space, p->name);
 			check_name(q, p->name, p->at, to);
 		} else if (p->kind == PART_RESULT && p->name.n) {
-			p->name = name_sent(q, p->space, p->name); /* is compared with its call's */
+			p->name = name_sent(
+				q, p->space, p->name); /* is compared with its call's */
 		}
 		if (p->kind == PART_IMAGE && !p->url.p && !SPAN_IN(p->media, images) &&
 			question_refuse(q, p->at, "it is an image of no kind that is known"))
 			part_goes(p);
-		if (p->kind == PART_AUDIO && to->form == FORM_CHAT && !SPAN_IN(p->media, sounds) &&
-			question_refuse(q, p->at, "it is sound of no kind that the target takes"))
+		if (p->kind == PART_AUDIO && to->form == FORM_CHAT &&
+			!SPAN_IN(p->media, sounds) &&
+			question_refuse(
+				q, p->at, "it is sound of no kind that the target takes"))
 			part_goes(p);
 		if (p->kind == PART_IMAGE && p->text.n && !span_is(p->text, "auto") &&
 			to->form != FORM_CHAT && to->form != FORM_RESPONSES)
@@ -963,15 +823,18 @@ number_of(const struct node *n, double otherwise)
 	return *text ? strtod(text, NULL) : otherwise;
 }
 
-/* Returns true if the request has a setting that Anthropic's models refuse together with `thinking`. */
+/* Returns true if the request has a setting that Anthropic's models refuse together with
+ * `thinking`. */
 static bool
 excludes_thinking(const struct question *q)
 {
 	return q->choice.is == CHOICE_ANY || q->choice.is == CHOICE_TOOL || q->set[SET_TOP_K] ||
-	       number_of(q->set[SET_TEMPERATURE], 1) < 1 || number_of(q->set[SET_TOP_P], 1) < 0.95;
+	       number_of(q->set[SET_TEMPERATURE], 1) < 1 ||
+	       number_of(q->set[SET_TOP_P], 1) < 0.95;
 }
 
-/* Leaves out what the model refuses of temperature, top_p and top_k. A value of 1, the default, is not noted. */
+/* Leaves out what the model refuses of temperature, top_p and top_k. A value of 1, the default,
+ * is not noted. */
 static void
 settle_sampling(struct question *q)
 {
@@ -1029,7 +892,8 @@ settle_effort(struct question *q)
 
 	if (e->takes == EFFORT_IS_OFF)
 		q->shows_thinking = false;
-	/* Claude thinks only if it is asked to, and without a level there is nothing to write */
+	/* Claude thinks only if it is asked to, and without a level there is nothing to write
+	 */
 	if (said == EFFORT_UNSAID && q->shows_thinking && q->set[DOC_THINKING] &&
 		(into == FORM_CONVERSE || into == FORM_MESSAGES))
 		question_left_out(q, q->set[DOC_THINKING]);
@@ -1107,71 +971,108 @@ read_conversation(struct question *q)
 	q->to->stream |= node_true(set[DOC_STREAM]);
 }
 
+static const struct request_form *
+form_into(const struct translate_ask *ask)
+{
+	bool mistral = ask->dialect && ask->dialect == dialect_find(SPAN_LIT("mistral"));
+
+	return ask->to == FORM_CHAT && mistral ? &mistral_request_form : request_forms[ask->to];
+}
+
+/* 0, or why the body cannot be read. */
+static int
+read_question(struct question *q)
+{
+	const struct translate_ask *ask = q->ask;
+	const struct request_form *from = q->form;
+
+	q->err = tree_read(&q->tree, q->a, ask->body);
+	if (q->err == ERR_NOMEM)
+		return q->err;
+	if (q->err) {
+		q->to->refused = SPAN_LIT("body");
+		q->to->why = "it is no JSON";
+		return ERR_SYNTAX;
+	}
+	if (from->proto)
+		from->proto(q, q->tree.root);
+	if (ask->ndrop && q->tree.root->tok == JSON_OBJECT)
+		drop_members(q, q->tree.root);
+	if (question_members(q, q->tree.root, from->members, q->set))
+		(from->read_turn ? read_conversation : from->read)(q);
+	return 0;
+}
+
+static void
+check_tools(struct question *q)
+{
+	enum form to = q->ask->to;
+
+	for (struct tool_offer *t = q->tools; t && !q->err; t = t->next) {
+		check_name(q, t->name, t->at, q->into);
+		if (t->strict && (to == FORM_CHAT || to == FORM_RESPONSES) &&
+			!question_enforced(q, t->schema, t->strict))
+			t->strict = NULL;
+	}
+	if (!q->tools && (q->choice.is == CHOICE_ANY || q->choice.is == CHOICE_TOOL) &&
+		question_refuse(q, q->choice.at, "there is no tool"))
+		q->choice.is = CHOICE_UNSAID;
+}
+
+/* What the other form cannot say, or says in another order. */
+static void
+settle_question(struct question *q)
+{
+	name_tools(q);
+	check_cached(q);
+	for (const struct turn *t = q->turns; t && !q->err; t = t->next)
+		check_turn_parts(q, t->first, q->into);
+	if (!q->err && !q->set[DOC_INPUTS])
+		question_order(q, q->into);
+	check_tools(q);
+	if (q->any_json && !q->into->any_json)
+		question_refuse(q, q->any_json, "JSON without a schema has no place");
+	if (q->err)
+		return;
+	settle_sampling(q);
+	settle_effort(q);
+}
+
+static void
+write_question(struct question *q)
+{
+	buf_reserve(q->out, q->ask->body.n); /* about as long */
+	json_put_open(q->out, NULL, '{');
+	if (!q->into->model_in_path)
+		json_put_text(q->out, "model", q->ask->model);
+	q->into->write(q);
+	json_put_close(q->out, '}');
+}
+
 int
 translate_request(const struct translate_ask *ask, struct arena *a, struct buf *out,
 	struct translated_request *made)
 {
-	const struct request_form *from = request_forms[ask->from],
-				  *to = ask->to == FORM_CHAT && ask->dialect &&
-							ask->dialect == dialect_find(SPAN_LIT(
-										"mistral"))
-						? &mistral_request_form
-						: request_forms[ask->to];
-	struct question q = {
-		.ask = ask, .to = made, .form = from, .into = to, .a = a, .out = out,
-		.customs = to->customs && ask->custom_tools
-	};
+	const struct request_form *to = form_into(ask);
+	struct question q = { .ask = ask,
+		.to = made,
+		.form = request_forms[ask->from],
+		.into = to,
+		.a = a,
+		.out = out,
+		.customs = to->customs && ask->custom_tools,
+		.effort_is = EFFORT_UNSAID };
 
 	*made = (struct translated_request){ .stream = ask->stream };
 	if (!(forms_into(ask->to) >> ask->from & 1))
 		return ERR_UNSUPPORTED;
 	q.turns_end = &q.turns;
 	q.tools_end = &q.tools;
-	q.effort_is = EFFORT_UNSAID;
-	q.err = tree_read(&q.tree, a, ask->body);
-	if (q.err == ERR_NOMEM)
-		return q.err;
-	if (q.err) {
-		made->refused = SPAN_LIT("body");
-		made->why = "it is no JSON";
-		return ERR_SYNTAX;
-	}
-	if (from->proto)
-		from->proto(&q, q.tree.root);
-	if (ask->ndrop && q.tree.root->tok == JSON_OBJECT)
-		drop_members(&q, q.tree.root);
-	if (question_members(&q, q.tree.root, from->members, q.set))
-		(from->read_turn ? read_conversation : from->read)(&q);
-	name_tools(&q);
-	check_cached(&q);
-	for (const struct turn *t = q.turns; t && !q.err; t = t->next)
-		check_turn_parts(&q, t->first, to);
-	if (!q.err && !q.set[DOC_INPUTS])
-		question_order(&q, to);
-	for (struct tool_offer *t = q.tools; t && !q.err; t = t->next) {
-		check_name(&q, t->name, t->at, to);
-		if (t->strict && (ask->to == FORM_CHAT || ask->to == FORM_RESPONSES) &&
-			!question_enforced(&q, t->schema, t->strict))
-			t->strict = NULL;
-	}
-	if (!q.tools && (q.choice.is == CHOICE_ANY || q.choice.is == CHOICE_TOOL) &&
-		question_refuse(&q, q.choice.at, "there is no tool"))
-		q.choice.is = CHOICE_UNSAID;
-	if (q.any_json && !to->any_json)
-		question_refuse(&q, q.any_json, "JSON without a schema has no place");
-	if (!q.err) {
-		settle_sampling(&q);
-		settle_effort(&q);
-	}
-	if (!q.err) {
-		buf_reserve(out, ask->body.n); /* about as long */
-		json_put_open(out, NULL, '{');
-		if (!to->model_in_path)
-			json_put_text(out, "model", ask->model);
-		to->write(&q);
-		json_put_close(out, '}');
-	}
-	if (arena_failed(a) || buf_failed(out))
-		return ERR_NOMEM;
-	return q.err;
+	int err = read_question(&q);
+	if (err)
+		return err;
+	settle_question(&q);
+	if (!q.err)
+		write_question(&q);
+	return arena_failed(a) || buf_failed(out) ? ERR_NOMEM : q.err;
 }

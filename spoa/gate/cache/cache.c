@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "base/clock.h"
+#include "base/err.h"
 #include "base/scoped.h"
 
 enum {
@@ -71,6 +72,7 @@ forget_kept(struct cache *c, struct kept *k)
 {
 	TAILQ_REMOVE(&c->by_use, k, by_use);
 	LIST_REMOVE(k, by_key);
+	INVARIANT(c->entries > 0 && c->bytes >= k->n + sizeof(*k) + ENTRY_OVERHEAD);
 	c->bytes -= k->n + sizeof(*k) + ENTRY_OVERHEAD;
 	c->entries--;
 	free(k);
@@ -85,6 +87,7 @@ cache_free(struct cache **cp)
 		return;
 	while (!TAILQ_EMPTY(&c->by_use))
 		forget_kept(c, TAILQ_FIRST(&c->by_use));
+	INVARIANT(c->entries == 0 && c->bytes == 0);
 	pthread_mutex_destroy(&c->mutex);
 	sodium_memzero(&c->keys, sizeof(c->keys));
 	free(c);
@@ -151,6 +154,7 @@ cache_put(struct cache *c, const unsigned char key[CACHE_KEY_BYTES], struct span
 	struct kept *was = find_kept(c, key);
 	if (was)
 		forget_kept(c, was);
+	INVARIANT(size <= c->max_bytes && c->bytes <= c->max_bytes);
 	while (c->bytes + size > c->max_bytes)
 		forget_kept(c, TAILQ_FIRST(&c->by_use));
 	TAILQ_INSERT_TAIL(&c->by_use, k, by_use);
@@ -217,6 +221,7 @@ cache_flight_begin(struct cache *c, struct cache_flight *f,
 	size_t place = place_of(key, PLACES);
 	enum cache_flight_role role = FLIGHT_LEADS;
 
+	INVARIANT(!f->serial); /* in no list */
 	SCOPED_LOCK(&c->mutex);
 	const struct cache_flight *first = flight_of(c, key);
 	unsigned failed = c->flights[place].failed;
@@ -224,6 +229,7 @@ cache_flight_begin(struct cache *c, struct cache_flight *f,
 		role = failed ? FLIGHT_FAILED : FLIGHT_ALONE;
 	} else if (first) {
 		role = FLIGHT_FOLLOWS;
+		INVARIANT(first != f && first->serial);
 		*serial = first->serial;
 	} else if (c->flights[place].ended_us >= looked_us) {
 		role = FLIGHT_LOOKS;

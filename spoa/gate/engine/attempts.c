@@ -15,6 +15,21 @@
 
 enum { FETCH_ANEW_US = 300000 };
 
+static void
+attempts_enter(struct attempts *t, enum attempts_life to)
+{
+	static const unsigned next[] = {
+		[ATTEMPTS_UNDER_WAY] = 1u << ATTEMPTS_UNDER_WAY | 1u << ATTEMPTS_BETWEEN |
+				       1u << ATTEMPTS_STANDS,
+		[ATTEMPTS_BETWEEN] = 1u << ATTEMPTS_UNDER_WAY | 1u << ATTEMPTS_STANDS,
+		[ATTEMPTS_STANDS] = 1u << ATTEMPTS_STANDS,
+	};
+
+	INVARIANT(next[t->life] & 1u << to);
+	INVARIANT(to != ATTEMPTS_BETWEEN || t->settled);
+	t->life = to;
+}
+
 /* ---- a plan ---- */
 
 /* "PROVIDER/MODEL", where a model is known: the one that is sent, which a limit may have
@@ -74,11 +89,12 @@ make_plan(struct request *r, struct exchange *x)
 	arena_reset(&was.own);
 	request_unhold(r, t->held);
 	t->held = x->own.used_bytes;
+	INVARIANT(t->n < COUNT_OF(t->v) && (t->n == 0 || t->settled));
 	struct attempt *a = &t->v[t->n++];
 	*a = (struct attempt){ .to = request_target(r), .begun_us = clock_mono_us() };
 	name_target(r, a->target);
 	t->settled = false;
-	t->life = ATTEMPTS_UNDER_WAY;
+	attempts_enter(t, ATTEMPTS_UNDER_WAY);
 	x->plan.holds = t->n < r->found.route->retry.attempts;
 	/* what is only fetched may be of an answer that failed then */
 	x->plan.doubts = r->in.body_state != BODY_STATE_NONE;
@@ -94,6 +110,7 @@ attempts_open(struct request *r, struct exchange *x)
 	if (!t)
 		return ERR_NOMEM;
 	TAG(attempts, t);
+	INVARIANT(!x->tries);
 	x->tries = t;
 	t->x = x;
 	t->begun_us = clock_mono_us();
@@ -112,6 +129,7 @@ attempts_free(struct exchange *x)
 {
 	if (!x->tries)
 		return;
+	INVARIANT(!ev_is_active(&x->tries->pause));
 	buf_free(&x->tries->charges);
 	TAG_CLEAR(attempts, x->tries);
 	free(x->tries);
@@ -128,6 +146,7 @@ note_attempt(struct exchange *x, enum attempt_cause cause)
 	struct attempts *t = x->tries;
 	struct attempt *a = &t->v[t->n - 1];
 
+	INVARIANT(t->n > 0 && !t->settled);
 	a->cause = cause;
 	a->took_us = clock_mono_us() - a->begun_us;
 	a->status = x->result.status;
@@ -285,6 +304,7 @@ attempts_stop(struct exchange *x)
 	if (!t)
 		return;
 	if (ev_is_active(&t->pause)) {
+		INVARIANT(r->run.pending > 0 && t->life == ATTEMPTS_BETWEEN);
 		ev_timer_stop(r->gate->loop, &t->pause);
 		r->run.pending--;
 	}
@@ -331,7 +351,10 @@ cause_of(const struct attempt_end *e, struct refused *says)
 static size_t
 target_index_of(const struct request *r, const struct target *t)
 {
-	return (size_t)(t - r->found.route->targets);
+	size_t i = (size_t)(t - r->found.route->targets);
+
+	INVARIANT(i < r->found.route->ntargets);
+	return i;
 }
 
 static bool
@@ -411,6 +434,7 @@ say_next(struct exchange *x, enum again what)
 static void
 remember(struct request *r, struct attempts *t)
 {
+	INVARIANT(t->life == ATTEMPTS_UNDER_WAY && t->settled);
 	t->was.found = r->found;
 	t->was.decision = r->out.decision;
 	t->was.model = r->in.body.model;
@@ -424,13 +448,14 @@ stay(struct request *r)
 	struct attempts *t = r->x->tries;
 	struct quota_request *q[2] = { r->found.quota[0], r->found.quota[1] };
 
+	INVARIANT(t->life == ATTEMPTS_BETWEEN);
 	r->found = t->was.found;
 	r->found.quota[0] = q[0];
 	r->found.quota[1] = q[1];
 	r->out.decision = t->was.decision;
 	r->in.body.model = t->was.model;
 	r->in.asked_model = t->was.asked_model;
-	t->life = ATTEMPTS_STANDS;
+	attempts_enter(t, ATTEMPTS_STANDS);
 }
 
 void
@@ -473,7 +498,7 @@ gate_stands(struct exchange *x, uint64_t sent_us)
 		request_first_content(x->r, clock_mono_us() - sent_us);
 	if (!t || !x->plan.asks)
 		return;
-	t->life = ATTEMPTS_STANDS;
+	attempts_enter(t, ATTEMPTS_STANDS);
 	if (!x->plan.reads_answer)
 		guard_drop(&x->guard); /* it only looked for the first content */
 	let_attempt_go(x);
@@ -501,6 +526,7 @@ on_pause(struct ev_loop *loop UNUSED, ev_timer *w, int events UNUSED)
 {
 	struct attempts *t = TAGGED(attempts, w->data);
 
+	INVARIANT(t->life == ATTEMPTS_BETWEEN && t->x->tries == t);
 	exchange_run_steps(t->x, step_policy_at, said_verdict);
 }
 
@@ -510,6 +536,7 @@ say_last(struct mail *m, void *worker UNUSED)
 	struct exchange *x = TAGGED_OF(exchange, later, m);
 	struct request *r = x->r;
 
+	INVARIANT(r->run.pending > 0 && x->tries->life == ATTEMPTS_STANDS);
 	r->run.pending--;
 	if (r->run.life >= LIFE_FINISH)
 		request_late(r);
@@ -557,6 +584,7 @@ gate_again(struct exchange *x, const struct attempt_end *e,
 {
 	struct request *r = x->r;
 	struct attempts *t = x->tries;
+	INVARIANT(t && t->n > 0 && t->life == ATTEMPTS_UNDER_WAY);
 	struct next_attempt last = { .target = target_index_of(r, request_target(r)),
 		.status = e->result.status,
 		.pooled_broke = e->broke_early || x->credential.mended,
@@ -566,7 +594,7 @@ gate_again(struct exchange *x, const struct attempt_end *e,
 	if (last.pooled_broke && t->n + 1 >= r->found.route->retry.attempts &&
 		another_is_left(r))
 		last.pooled_broke = false;
-	INVARIANT(t && t->life == ATTEMPTS_UNDER_WAY && !t->next && !r->run.pending);
+	INVARIANT(r->run.life == LIFE_ANSWERED && next && !t->next && !r->run.pending);
 	buf_free(&x->together.vector);
 	bool mended = x->credential.mended;
 	x->credential.mended = false;
@@ -602,14 +630,14 @@ gate_again(struct exchange *x, const struct attempt_end *e,
 	x->plan.retry_after_s = (unsigned)((n.retry_after_us + 999999) / 1000000);
 	r->run.pending++;
 	if (n.what == NEXT_END || !mark_tried(r, &n)) {
-		t->life = ATTEMPTS_STANDS;
+		attempts_enter(t, ATTEMPTS_STANDS);
 		x->later.run = say_last;
 		mailbox_send(r->gate->mail, &x->later);
 		return;
 	}
 	settle_attempt(x, last.cause);
 	remember(r, t);
-	t->life = ATTEMPTS_BETWEEN;
+	attempts_enter(t, ATTEMPTS_BETWEEN);
 	x->plan.body = (struct span){ NULL, 0 }; /* it goes, whether there is another or not */
 	request_forget_target(r);
 	/* the steps run for the target that is next */

@@ -149,6 +149,7 @@ exchange_new(struct request *r)
 	if (!x)
 		return NULL;
 	TAG(exchange, x);
+	INVARIANT(!r->x && r->found.route);
 	buf_init(&x->together.vector, MEANING_DIMS_MOST * sizeof(float));
 	r->x = x;
 	x->r = r;
@@ -170,6 +171,7 @@ exchange_open(struct request *r)
 	struct gate *g = r->gate;
 	struct exchange *x = exchange_new(r);
 
+	INVARIANT(r->run.life == LIFE_ANSWERED && !r->run.resumed);
 	if (!x)
 		return ERR_NOMEM;
 	x->plan.replays = r->out.replay.n;
@@ -229,7 +231,8 @@ exchange_free(struct request *r)
 
 	if (!x)
 		return;
-	INVARIANT(!x->ticket.live);
+	INVARIANT(x->r == r && !x->ticket.live && !x->aside.out);
+	INVARIANT(!x->claim && !x->done);
 	together_over(x, FLIGHT_ENDS_KEPT);
 	buf_free(&x->together.vector);
 	exchange_left(x);
@@ -251,6 +254,7 @@ abandon(struct exchange *x)
 		.why = "the relay never took it up" };
 	struct request *r = x->r;
 
+	INVARIANT(!x->ticket.live && !x->done && !x->verdict);
 	request_release(r);
 	if (r->run.record) /* request_late() says so, where there is a decision to be said of */
 		request_withdraw(r, res.why);
@@ -292,6 +296,7 @@ waits_for_record(struct gate_claim *c)
 
 	if (!x || !x->r->run.record)
 		return false;
+	INVARIANT(!x->claim && !x->ticket.live);
 	x->claim = c;
 	gate_await_record(x->r);
 	return true;
@@ -303,6 +308,7 @@ exchange_recorded(struct request *r, int err)
 	struct exchange *x = r->x;
 	struct gate_claim *c = x->claim;
 
+	INVARIANT(x->r == r && (!c || c->ticket_taken == &x->ticket));
 	x->plan.unrecorded = err && request_on_failure(r)->audit == OUT_DENY;
 	x->claim = NULL;
 	if (c)
@@ -317,6 +323,10 @@ move(struct gate_claim *c, struct gate *was, struct ticket *t)
 	struct exchange *x = TAGGED_OF(exchange, ticket, t);
 	struct request *r = x->r;
 
+	/* Nothing of the gate that issued the ticket holds the request any more. */
+	INVARIANT(r->run.life == LIFE_ANSWERED && r->gate == was && was->alive > 0);
+	INVARIANT(!r->run.parked && !r->run.record && !r->run.pending);
+	INVARIANT(!t->live && !x->claim && x->together.life == TOGETHER_NONE);
 	r->gate = c->from;
 	r->worker = c->from->worker;
 	c->from->alive++;
@@ -337,6 +347,7 @@ claim_done(struct exchange *x)
 {
 	struct gate_claim *c = x->claim;
 
+	INVARIANT(c && c->x == x && c->err == 0);
 	x->claim = NULL;
 	c->done(c, 0, x);
 }
@@ -347,6 +358,7 @@ take_over(struct mail *m, void *worker UNUSED)
 {
 	struct gate_claim *c = TAGGED_OF(gate_claim, mail, m);
 
+	INVARIANT(!c->x && c->done);
 	if (c->ticket_taken)
 		move(c, c->was, c->ticket_taken);
 	if (!c->x) {
@@ -364,6 +376,7 @@ take_out(struct mail *m, void *worker UNUSED)
 {
 	struct gate_claim *c = TAGGED_OF(gate_claim, mail, m);
 
+	INVARIANT(!c->ticket_taken && !c->x);
 	c->ticket_taken = collect_ticket(c->was, c->key);
 	c->mail.run = take_over;
 	if (!waits_for_record(c))
@@ -439,6 +452,7 @@ verdict_goes_on(struct exchange *x)
 {
 	void (*cb)(void *, const struct exchange_denial *) = x->verdict;
 
+	INVARIANT(cb && x->r->run.life == LIFE_ANSWERED);
 	x->verdict = NULL;
 	cb(x->verdict_arg, NULL);
 }
@@ -449,6 +463,7 @@ relay_verdict(struct request *r)
 	struct exchange *x = r->x;
 
 	void (*cb)(void *, const struct exchange_denial *) = x->verdict;
+	INVARIANT(cb && r->run.life == LIFE_ANSWERED && r->run.resumed);
 	x->verdict = NULL;
 	if (r->out.decision.kind == D_DENY) {
 		request_denial(r, &x->denial);
@@ -495,8 +510,9 @@ exchange_run_steps(struct exchange *x, size_t step, void (*done)(struct request 
 {
 	struct request *r = x->r;
 
+	INVARIANT(step <= nsteps && r->run.pending > 0 && !x->done);
 	r->run.step = step;
-	r->run.life = LIFE_STEPS;
+	request_enter(r, LIFE_STEPS);
 	r->run.resumed = true;
 	r->run.done = done;
 	gate_stages_begin(r);
@@ -508,6 +524,7 @@ static void
 resume_at(struct exchange *x, size_t step,
 	void (*verdict)(void *, const struct exchange_denial *), void *arg)
 {
+	INVARIANT(verdict && !x->verdict && !x->claim);
 	x->verdict = verdict;
 	x->verdict_arg = arg;
 	x->r->run.pending++;
@@ -520,7 +537,7 @@ gate_body(struct exchange *x, struct span body,
 {
 	struct request *r = x->r;
 
-	INVARIANT(x->plan.body_mode == BODY_DEFER);
+	INVARIANT(x->plan.body_mode == BODY_DEFER && r->in.body_state == BODY_STATE_PARTIAL);
 	r->in.body_raw = body;
 	r->in.body_state = BODY_STATE_WHOLE;
 	resume_at(x, step_read_at, verdict, arg);
@@ -630,6 +647,7 @@ completed_later(struct mail *m, void *worker UNUSED)
 	struct exchange *x = TAGGED_OF(exchange, later, m);
 	struct request *r = x->r;
 
+	INVARIANT(r->run.pending > 0 && r->run.life == LIFE_ENDED);
 	r->run.pending--;
 	exchange_completed(r, 0);
 	gate_request_end(r);
@@ -690,7 +708,8 @@ exchange_finish(struct request *r)
 	struct exchange *x = r->x;
 	size_t n;
 
-	r->run.life = LIFE_ENDED;
+	INVARIANT(r->run.life != LIFE_ENDED && !x->aside.out && !x->claim);
+	request_enter(r, LIFE_ENDED);
 	attempts_over(x);
 	exchange_answered(x);
 	if (x->guard)
@@ -731,7 +750,7 @@ gate_finish(struct exchange *x, const struct exchange_result *res, void (*done)(
 {
 	struct request *r = x->r;
 
-	INVARIANT(r->run.life < LIFE_FINISH);
+	INVARIANT(r->run.life < LIFE_FINISH && r->x == x && !x->ticket.live && done);
 	if (session_finish(x, res, done, arg))
 		return;
 	x->result = *res;
@@ -745,7 +764,7 @@ gate_finish(struct exchange *x, const struct exchange_result *res, void (*done)(
 		x->result.end = END_NEVER_SENT;
 	}
 	if (r->run.pending) {
-		r->run.life = LIFE_FINISH;
+		request_enter(r, LIFE_FINISH);
 		/* Only a word to the relay may be out: what was sent stays reserved. */
 		if (!x->tries || x->tries->life == ATTEMPTS_BETWEEN)
 			request_withdraw(r, "the client went away");

@@ -145,6 +145,7 @@ gate_held_bytes(const struct gate_shared *s)
 static void
 unpark(struct request *r)
 {
+	INVARIANT(!r->run.parked || !TAILQ_EMPTY(&r->gate->parked));
 	if (r->run.parked)
 		TAILQ_REMOVE(&r->gate->parked, r, run.of_parked);
 	r->run.parked = false;
@@ -163,6 +164,10 @@ gate_tick(struct gate *g)
 static void
 park(struct request *r)
 {
+	INVARIANT(r->run.wait != WAIT_NONE);
+	INVARIANT(r->run.life == LIFE_STEPS || r->run.wait == WAIT_AUDIT);
+	/* Something brings it back; offload_step() counts itself after this. */
+	INVARIANT(r->queued || r->run.pending > 0 || r->run.wait == WAIT_HELPER);
 	if (r->run.resumed &&
 		r->run.wait != WAIT_ROOM) /* which is looked for again and again */
 		unpark(r);
@@ -408,7 +413,8 @@ verdict(struct request *r)
 
 	if (r->run.life != LIFE_STEPS)
 		return;
-	r->run.life = LIFE_ANSWERED;
+	request_enter(r, LIFE_ANSWERED);
+	INVARIANT(!r->run.parked && r->run.done);
 	r->out.took_us = now_us - r->begun_us;
 	if (request_tried(r)) { /* it is counted, and shown */
 		r->run.done(r);
@@ -433,6 +439,7 @@ verdict(struct request *r)
 void
 gate_advance(struct request *r, enum step_result s)
 {
+	INVARIANT(r->run.step < nsteps && s != STEP_WAIT);
 	size_t next = s == STEP_REWRITES   ? step_rewrite_at
 		      : s == STEP_REROUTES ? step_policy_at
 		      : s == STEP_CHARGES  ? step_quota_at
@@ -451,6 +458,7 @@ gate_advance(struct request *r, enum step_result s)
 void
 gate_run(struct request *r)
 {
+	INVARIANT(r->run.life == LIFE_STEPS);
 	while (r->run.step < nsteps) {
 		if (offload_wanted(r)) {
 			r->run.wait = WAIT_HELPER;
@@ -472,6 +480,7 @@ gate_run(struct request *r)
 void
 gate_await_record(struct request *r)
 {
+	INVARIANT(r->run.life == LIFE_ANSWERED && r->run.record && r->x);
 	r->run.wait = WAIT_AUDIT;
 	park(r);
 }
@@ -479,6 +488,7 @@ gate_await_record(struct request *r)
 void
 gate_recorded(struct request *r, int err)
 {
+	INVARIANT(r->run.life == LIFE_ANSWERED && r->x && !r->run.record);
 	unpark(r);
 	r->run.wait = WAIT_NONE;
 	stage_ends(r, clock_mono_us());
@@ -488,6 +498,7 @@ gate_recorded(struct request *r, int err)
 void
 request_back(struct request *r)
 {
+	INVARIANT(r->run.pending > 0);
 	r->run.pending--;
 	if (r->run.late && r->run.record)
 		return; /* only the record is waited for */
@@ -502,13 +513,15 @@ request_back(struct request *r)
 void
 gate_request_end(struct request *r)
 {
-	r->run.life = LIFE_ENDED;
+	request_enter(r, LIFE_ENDED);
 	if (r->run.pending)
 		return;
 	struct gate *g = r->gate;
+	INVARIANT(g->alive > 0);
 	unpark(r);
 	request_drop_files(r);
 	request_unhold(r, r->run.held_bytes);
+	INVARIANT(r->run.held_bytes == 0);
 	hold_leave(&g->shared->holds, r->run.held_slot);
 	exchange_free(r);
 	request_free(&r);
@@ -598,6 +611,8 @@ give_request_up(struct request *r)
 	enum request_wait w = r->run.wait;
 	bool audit = w == WAIT_AUDIT;
 
+	INVARIANT(w != WAIT_NONE && by_wait[w].code && r->run.parked);
+	INVARIANT(!audit || r->run.record);
 	unpark(r);
 	metric_inc(r->gate->metrics, by_wait[w].m);
 	if (r->run.life == LIFE_ANSWERED) { /* the relay asks for it */
@@ -696,6 +711,7 @@ gate_new(struct ev_loop *loop, struct gate_shared *shared, unsigned worker,
 	if (!g)
 		return NULL;
 	TAG(gate, g);
+	INVARIANT(worker < COUNT_OF(shared->gates));
 	g->calls = &gate_calls;
 	g->loop = loop;
 	g->shared = shared;

@@ -7,6 +7,7 @@
 #include "base/caps.h"
 #include "base/clock.h"
 #include "base/effort.h"
+#include "base/err.h"
 #include "gate/engine/engine.h"
 
 enum { STOP_WORK_US = 100000 };
@@ -55,6 +56,7 @@ offload_run(struct work *w, unsigned thread)
 void
 offload_step(struct request *r)
 {
+	INVARIANT(r->run.resumed && r->run.life == LIFE_STEPS && r->run.wait == WAIT_HELPER);
 	r->run.pending++;
 	r->run.offload.back.run = offload_back;
 	r->run.offload.work.run = offload_run;
@@ -69,6 +71,7 @@ aside_back(struct mail *m, void *worker UNUSED)
 	struct exchange *x = TAGGED_OF(exchange, aside.back, m);
 	struct snapshot_local *own = snapshot_mine(x->r->snap, x->r->worker);
 
+	INVARIANT(x->aside.out && x->guard && own);
 	guard_lend(x->guard, own->scratch); /* it had one before */
 	x->aside.out = false;
 	x->aside.done(x->aside.arg);
@@ -99,6 +102,7 @@ gate_aside(struct exchange *x, void (*run)(void *arg), void (*back)(void *arg), 
 
 	if (!helpers)
 		return false;
+	INVARIANT(!x->aside.out && x->guard && run && back);
 	x->aside.out = true;
 	x->aside.run = run;
 	x->aside.done = back;

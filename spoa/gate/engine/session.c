@@ -48,9 +48,18 @@ session_denies(struct session *s, const char *code, const char *why)
 	return session_ends(s, WS_POLICY, true, why);
 }
 
+/* DECIDED, then ANSWERED if it is of a turn, then OVER: each once. */
+static void
+said_enter(struct said *m, enum said_life to)
+{
+	INVARIANT(to > m->life && (to != SAID_ANSWERED || m->turn));
+	m->life = to;
+}
+
 static void
 said_free(struct said *m)
 {
+	INVARIANT(m->life == SAID_OVER && m->of->asking != m);
 	LIST_REMOVE(m, all);
 	mem_put(m->body, m->n);
 	TAG_CLEAR(said, m);
@@ -64,6 +73,7 @@ finish_session(struct session *s)
 
 	if (!s->finishing || !LIST_EMPTY(&s->said))
 		return;
+	INVARIANT(x->done && x->session == s);
 	s->finishing = false;
 	gate_finish(x, &s->result, x->done, x->done_arg);
 }
@@ -83,7 +93,7 @@ said_over(struct said *m, const struct exchange_result *res)
 {
 	struct session *s = m->of;
 
-	m->life = SAID_OVER;
+	said_enter(m, SAID_OVER);
 	if (s->asking == m)
 		s->asking = NULL;
 	m->answer.guard = NULL;
@@ -98,6 +108,7 @@ turn_ends(struct said *m, enum exchange_end end, const char *why)
 		.end = end, .status = 200, .output_begun = true, .why = why
 	};
 
+	INVARIANT(m->turn && m->life == SAID_ANSWERED);
 	if (m->answer.guard) {
 		res.usage = guard_usage(m->answer.guard);
 		res.response_bytes = guard_report(m->answer.guard)->text_bytes;
@@ -115,6 +126,7 @@ session_finish(struct exchange *x, const struct exchange_result *res, void (*don
 
 	if (!s || LIST_EMPTY(&s->said))
 		return false;
+	INVARIANT(!s->finishing && !x->done);
 	x->done = done;
 	x->done_arg = arg;
 	s->result = *res;
@@ -138,6 +150,7 @@ void
 session_free(struct exchange *x)
 {
 	if (x->session) {
+		INVARIANT(LIST_EMPTY(&x->session->said) && !x->session->finishing);
 		placeholders_close(&x->session->placeholders);
 		vault_free(&x->session->vault);
 		TAG_CLEAR(session, x->session);
@@ -163,7 +176,7 @@ message_request(struct session *s, bool turn)
 	r->run.erasures = of->run.erasures;
 	r->gate->alive++;
 	r->run.held_slot = HOLD_SLOTS;
-	r->run.life = LIFE_ANSWERED;
+	request_enter(r, LIFE_ANSWERED);
 	r->run.stage_us = r->run.run_us = r->begun_us;
 	r->in.head = of->in.head;
 	r->in.host = of->in.host;
@@ -264,7 +277,7 @@ message_given(struct session *s, const struct request *r)
 static bool
 turn_begins(struct said *m)
 {
-	m->life = SAID_ANSWERED;
+	said_enter(m, SAID_ANSWERED);
 	if (!m->x->plan.reads_answer)
 		return true;
 	if (gate_answer(m->x, &events_head, &m->answer.guard))
@@ -283,6 +296,8 @@ message_decided(void *arg, const struct exchange_denial *denial)
 	enum socket_goes goes = SOCKET_GOES;
 	bool of_client = !m->silent;
 
+	INVARIANT(m->life == SAID_DECIDED && !s->finishing);
+	INVARIANT(!of_client || s->asking == m);
 	if (denial) {
 		goes = message_denied(m);
 		s->unpaid |= m->silent;
@@ -342,6 +357,7 @@ turn_of(const struct session *s, const struct live_event *e)
 			asked = m;
 	}
 	if (asked && e->response.n && (e->begins || e->ends)) {
+		INVARIANT(!asked->answer.nid && e->response.n <= sizeof(asked->answer.id));
 		memcpy(asked->answer.id, e->response.p, e->response.n);
 		asked->answer.nid = e->response.n;
 	}
@@ -428,6 +444,7 @@ client_message(struct session *s, bool binary, struct span message)
 {
 	struct arena a;
 
+	INVARIANT(!s->asking && !s->finishing); /* the relay reads the next message after this one */
 	if (session_is_erased(s))
 		return SOCKET_ENDS;
 	arena_init(&a, CAP_REQUEST_ARENA, true);
@@ -637,6 +654,7 @@ turn_is_asked(struct session *s, bool binary, struct span message, const struct 
 		m->answer.aside = e->aside;
 		m->answer.over = !e->begins; /* but for its usage */
 	}
+	INVARIANT(!s->held.waits);
 	s->held.message = message;
 	s->held.binary = binary;
 	s->held.waits = true;
@@ -725,6 +743,7 @@ gate_socket_begin(struct exchange *x, const struct socket_calls *calls)
 	if (s->vault) /* one that is empty so far may have values before a response ends */
 		vault_count_unknown(s->vault, x->r->snap->rules, true);
 	TAG(session, s);
+	INVARIANT(!x->session && x->plan.socket_bytes);
 	x->of_session = s->vault;
 	s->x = x;
 	s->calls = *calls;
@@ -737,6 +756,7 @@ gate_socket_begin(struct exchange *x, const struct socket_calls *calls)
 enum socket_goes
 gate_message(struct exchange *x, bool from_client, bool binary, struct span message)
 {
+	INVARIANT(x->session && x->session->x == x && x->r->run.life == LIFE_ANSWERED);
 	return from_client ? client_message(x->session, binary, message)
 			   : provider_message(x->session, binary, message);
 }

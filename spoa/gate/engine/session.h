@@ -18,7 +18,7 @@ struct said {
 	bool binary;
 	bool turn;   /* its answer costs */
 	bool silent; /* nobody said it: the provider began by itself */
-	enum { SAID_DECIDED, SAID_ANSWERED, SAID_OVER } life;
+	enum said_life { SAID_DECIDED, SAID_ANSWERED, SAID_OVER } life;
 	struct { /* of a turn */
 		char id[CAP_SOCKET_RESPONSE_ID];
 		size_t nid;	     /* 0: it has not begun, or its provider has no ids */

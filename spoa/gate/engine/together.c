@@ -30,6 +30,18 @@ enum {
  *  its exchange has ended or its answer cannot be kept. Where several failed in a row who
  * waited FOLLOWS nobody (`draws`), until its caller's budget of repeats lets it go on alone. */
 
+#define TO(life) (1u << (TOGETHER_##life))
+
+static const unsigned together_next[] = {
+	[TOGETHER_NONE] = TO(NONE) | TO(ASKS) | TO(LOOKS) | TO(LEADS_HERE) | TO(FOLLOWS),
+	[TOGETHER_ASKS] = TO(NONE) | TO(LOOKS) | TO(LEADS) | TO(LEADS_HERE) | TO(FOLLOWS_AWAY),
+	[TOGETHER_LOOKS] = TO(NONE) | TO(ASKS) | TO(LOOKS) | TO(LEADS_HERE) | TO(FOLLOWS),
+	[TOGETHER_LEADS] = TO(NONE),
+	[TOGETHER_LEADS_HERE] = TO(NONE),
+	[TOGETHER_FOLLOWS] = TO(NONE) | TO(LOOKS),
+	[TOGETHER_FOLLOWS_AWAY] = TO(NONE) | TO(ASKS) | TO(LOOKS),
+};
+
 static bool
 has_place(const struct together *t)
 {
@@ -44,6 +56,9 @@ become(struct exchange *x, enum together_life life)
 	struct together *t = &x->together;
 	bool had = has_place(t);
 
+	INVARIANT(together_next[t->life] & 1u << life);
+	INVARIANT(life != TOGETHER_LEADS || (g->cache_redis && t->claim && t->flight.serial));
+	INVARIANT(life != TOGETHER_LEADS_HERE || t->flight.serial);
 	t->life = life;
 	if (had == has_place(t))
 		return;
@@ -151,6 +166,7 @@ goes_on(struct exchange *x)
 	struct together *t = &x->together;
 	void (*then)(struct exchange *) = t->then;
 
+	INVARIANT(then);
 	t->then = NULL;
 	then(x);
 }
@@ -211,6 +227,7 @@ looked_again(struct request *r)
 {
 	struct exchange *x = r->x;
 	struct together *t = &x->together;
+	INVARIANT(t->life == TOGETHER_LOOKS && t->then);
 	bool late = t->until_us <= clock_mono_us();
 
 	if (r->found.cache.state == CACHED_HIT) {
@@ -241,6 +258,7 @@ wait_for(struct exchange *x, enum together_life life)
 {
 	struct together *t = &x->together;
 
+	INVARIANT(life == TOGETHER_FOLLOWS || life == TOGETHER_FOLLOWS_AWAY);
 	begins_to_wait(x);
 	t->next_us = clock_mono_us() + LOOK_US;
 	t->rounds += !t->draws;
@@ -470,6 +488,7 @@ together_begin(struct exchange *x, void (*then)(struct exchange *x))
 	struct request *r = x->r;
 	struct together *t = &x->together;
 
+	INVARIANT(then && !t->then && t->life == TOGETHER_NONE);
 	t->then = then;
 	t->since_us = clock_mono_us();
 	if (!r->found.cache.looked_us || x->plan.unrecorded || r->out.decision.kind == D_DENY ||

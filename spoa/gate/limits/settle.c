@@ -1,6 +1,7 @@
 /* What an exchange really took of each limit (design rule 8): nothing where nothing was used,
  * what was used where that is known, else what was reserved. */
 #include "base/clock.h"
+#include "base/err.h"
 #include "base/json_put.h"
 #include "gate/exchange.h"
 #include "gate/limits/limits.h"
@@ -109,6 +110,7 @@ exchange_settle(struct request *r, struct change *out)
 				embedded(r, &q->dim[k]);
 		n += quota_settled(q, out + n);
 	}
+	INVARIANT(n <= CORRECTIONS_MAX);
 	return n;
 }
 
@@ -129,6 +131,7 @@ exchange_settle_attempt(struct request *r, struct buf *said, struct change *out)
 		r->found.quota[1] = none;
 	}
 	struct quota_request *once = r->found.quota[0];
+	INVARIANT(once->ndims <= QUOTA_DIMS_MAX && r->found.quota[1]->ndims <= QUOTA_DIMS_MAX);
 	for (int i = 0; i < 2; i++) {
 		struct quota_request *q = r->found.quota[i];
 		size_t ndims = q->ndims;
@@ -143,6 +146,7 @@ exchange_settle_attempt(struct request *r, struct buf *said, struct change *out)
 			if (!d.charged)
 				continue;
 			d.actual = took(r, &t, &d) + embedded(r, &d);
+			INVARIANT(n < CORRECTIONS_MAX);
 			out[n++] = cell_settle(&d);
 			size_t bytes = d.n ? request_charge_text(r, &d, text) : 0;
 			if (bytes)

@@ -41,6 +41,7 @@ undone_recorded(struct audit_entry *e, int err)
 {
 	struct record *rec = TAGGED_OF(record, undone, e);
 
+	INVARIANT(!rec->r && rec->gate->alive > 0);
 	if (err)
 		metric_inc(rec->gate->metrics, M_AUDIT_FAILED);
 	rec->gate->alive--;
@@ -54,6 +55,8 @@ decision_recorded(struct audit_entry *e, int err)
 	struct request *r = rec->r;
 	char hex[2 * CHAIN_HASH_BYTES + 1];
 
+	INVARIANT(!r || (r->run.record == rec && r->run.pending > 0 && !rec->gate));
+	INVARIANT(!rec->gate || rec->gate->alive > 0);
 	if (rec->gate && !err) {
 		audit_append(rec->gate->shared->audit, &rec->undone);
 		return;
@@ -75,6 +78,7 @@ decision_recorded(struct audit_entry *e, int err)
 		/* The ACK went without it. */
 		if (err)
 			metric_inc(r->gate->metrics, M_AUDIT_FAILED);
+		INVARIANT(r->run.pending > 0);
 		r->run.pending--;
 		r->calls->recorded(r, err);
 		return;
@@ -111,7 +115,7 @@ request_record(struct request *r)
 	struct gate *g = r->gate;
 	struct record *rec = calloc(1, sizeof(*rec));
 
-	INVARIANT(!r->run.record);
+	INVARIANT(!r->run.record && r->run.life != LIFE_ENDED);
 	if (!rec)
 		return ERR_NOMEM;
 	TAG(record, rec);
@@ -139,6 +143,7 @@ request_record_leave(struct request *r, const char *undone)
 	struct exchange_result res = { .end = END_NEVER_SENT, .why = undone };
 	struct record *rec = r->run.record;
 
+	INVARIANT(rec && rec->r == r && !rec->gate && r->run.pending > 0);
 	if (undone) {
 		request_release(r);
 		buf_init(&rec->undone.fields, CAP_RECORD_BYTES);
@@ -181,6 +186,8 @@ static bool
 joins_next(struct request *r)
 {
 	struct messages_joined *to = r->in.joined;
+
+	INVARIANT(r->in.message != MESSAGE_ALONE || to->n <= CAP_SOCKET_JOINED);
 	const struct route *route = r->found.route;
 
 	if (r->in.message != MESSAGE_ALONE || r->out.decision.kind != D_PERMIT ||
@@ -253,6 +260,7 @@ completed(struct audit_entry *e, int err)
 {
 	struct request *r = TAGGED(request, e->arg);
 
+	INVARIANT(e == &r->run.completion && r->run.pending > 0);
 	r->run.pending--;
 	free(e->note);
 	e->note = NULL;

@@ -4,6 +4,7 @@
 
 #include <stdlib.h>
 
+#include "base/attr.h"
 #include "base/codec/credentials.h"
 #include "base/err.h"
 #include "base/mem.h"
@@ -86,8 +87,7 @@ replacement(struct request *r, const struct hit *h, const struct inner *in)
 	const struct finding *f = &h->f;
 	bool own = h->of && is_restored(r) &&
 		   r->found.verdict.redact.with[f->entity] != STYLE_HASH;
-	struct span value =
-		own ? mention_spelling(r, h, in) : hit_value(h->of ? h->of : h);
+	struct span value = own ? mention_spelling(r, h, in) : hit_value(h->of ? h->of : h);
 
 	if (own && !value.p)
 		return value;
@@ -177,8 +177,9 @@ hits_edits(struct request *r, const struct hit *h, size_t n, struct text_edit *o
 
 /* The hits of one segment are together, in its order. */
 static int
-edit_hits(struct request *r, const struct overlay *o, struct edits *body, struct edits *target)
+edit_hits(struct request *r, struct edits *body, struct edits *target)
 {
+	const struct overlay *o = &r->scan.overlay;
 	size_t repeated = 0;
 	int err = 0;
 
@@ -204,9 +205,9 @@ edit_hits(struct request *r, const struct overlay *o, struct edits *body, struct
 
 /* Segments that go whole. */
 static int
-edit_wholes(
-	struct request *r, const struct overlay *o, struct edits *body, struct edits *target)
+edit_wholes(struct request *r, struct edits *body, struct edits *target)
 {
+	const struct overlay *o = &r->scan.overlay;
 	int err = 0;
 
 	for (size_t i = 0; err == 0 && i < o->nwholes; i++) {
@@ -250,12 +251,14 @@ edit_members(struct request *r, struct edits *body, struct edits *target)
 /* One list of ids of tokens became a text: all do, since a list is of ids or of texts. So do
  * they where another model is sent, which reads them by another vocabulary. */
 static int
-edit_ids(struct request *r, struct edits *e)
+edit_ids(struct request *r, struct edits *e, struct edits *target UNUSED)
 {
 	const struct body *b = &r->in.body;
 	struct amendment am;
 	int err = 0;
 
+	if (!r->in.have_body || !b->nids)
+		return 0;
 	bool other = request_amendment(r, &am) && am.model.n &&
 		     request_own_ranks(r, am.model) != request_own_ranks(r, b->model);
 	for (size_t i = 0; (e->ids || other) && i < b->nsegments && !err; i++) {
@@ -268,7 +271,7 @@ edit_ids(struct request *r, struct edits *e)
 }
 
 static int
-drop_reasoning(struct request *r, struct edits *e)
+drop_reasoning(struct request *r, struct edits *e, struct edits *target UNUSED)
 {
 	struct splice *sp;
 
@@ -279,6 +282,58 @@ drop_reasoning(struct request *r, struct edits *e)
 	e->n += body_drop_reasoning(&r->in.body, r->in.raw, sp);
 	return 0;
 }
+
+/* Asks for the usage of a stream that is metered. A translated stream is asked for its usage
+ * when it is written. */
+static int
+ask_usage(struct request *r, struct edits *e, struct edits *target UNUSED)
+{
+	struct splice *sp;
+
+	if (!r->in.have_body || !(r->found.route->response & RESP_METER) ||
+		request_translates(r))
+		return 0;
+	if (!(sp = edits_room(e, 1)))
+		return ERR_NOMEM;
+	int asked = dialect_ask_usage(&r->in.body, sp);
+	if (asked <= 0)
+		return asked;
+	e->n++;
+	r->out.ask_usage = true;
+	return 0;
+}
+
+static int
+cut_stripped(struct request *r, struct edits *e, struct edits *target UNUSED)
+{
+	if (!request_stripped(r))
+		return 0;
+	return edits_room(e, r->in.nfiles) ? request_cut_files(r, e->v, &e->n) : ERR_NOMEM;
+}
+
+/* Takes out the tools that the caller may not use. */
+static int
+cut_offered(struct request *r, struct edits *e, struct edits *target UNUSED)
+{
+	if (!r->found.offer.ncuts)
+		return 0;
+	if (!edits_room(e, r->found.offer.ncuts))
+		return ERR_NOMEM;
+	e->n = request_cut_offered(r, e->v, e->n);
+	return 0;
+}
+
+/* All that may change a request, in this order. Each adds its edits: 0, or negative. */
+static int (*const edit_steps[])(struct request *, struct edits *body, struct edits *target) = {
+	edit_hits,
+	edit_wholes,
+	edit_ids,
+	drop_reasoning,
+	edit_members,
+	ask_usage,
+	cut_stripped,
+	cut_offered,
+};
 
 /* A rewritten key may equal another, and a request of nothing but tools is none without them:
  * then what would be sent is ambiguous. */
@@ -306,66 +361,46 @@ room_for(const struct edits *e, struct buf *out)
 	return buf_reserve(out, n) != NULL;
 }
 
+static int
+apply_edits(struct request *r, const struct edits *body, const struct edits *target)
+{
+	int err = 0;
+
+	if (body->n && !room_for(body, &r->out.rewritten))
+		return ERR_NOMEM;
+	if (body->n)
+		err = splice_apply(body->raw, body->v, body->n, &r->out.rewritten);
+	if (!err && target->n)
+		err = splice_apply(target->raw, target->v, target->n, &r->out.new_target);
+	if (!err && body->n)
+		r->out.swap_body = r->out.edited = true;
+	return err;
+}
+
 /* Builds `rewritten` and `new_target`. 0 or negative. */
 static int
 rewrite(struct request *r)
 {
 	struct edits body = { .raw = r->in.raw }, target = { 0 };
-	const struct overlay *o = &r->scan.overlay;
 	int err = 0;
 
 	target.raw = span_of(r->in.head.path.p,
 		r->in.head.path.n + (r->in.head.has_query ? 1 + r->in.head.query.n : 0));
-	r->out.redacted = o->nhits || o->nwholes;
+	r->out.redacted = r->scan.overlay.nhits || r->scan.overlay.nwholes;
 	if (is_restored(r) || r->out.redacted)
 		r->out.placeholders = r->in.placeholders;
 	if (!request_kept_open(r))
 		return ERR_NOMEM;
 	if ((r->out.redacted || r->out.placeholders) && !open_redactor(r))
 		return ERR_NOMEM;
-	err = edit_hits(r, o, &body, &target);
-	if (err == 0)
-		err = edit_wholes(r, o, &body, &target);
-	if (err == 0 && r->in.have_body && r->in.body.nids)
-		err = edit_ids(r, &body);
-	if (err == 0)
-		err = drop_reasoning(r, &body);
-	if (err == 0)
-		err = edit_members(r, &body, &target);
-	/* of a translated stream the usage is asked for as it is written */
-	if (err == 0 && r->in.have_body && (r->found.route->response & RESP_METER) &&
-		!request_translates(r)) {
-		struct splice *sp = edits_room(&body, 1);
-		int asked = sp ? dialect_ask_usage(&r->in.body, sp) : ERR_NOMEM;
-		if (asked > 0) {
-			body.n++;
-			r->out.ask_usage = true;
-		} else if (asked < 0) {
-			err = asked;
-		}
-	}
-	if (err == 0 && request_stripped(r)) {
-		err = edits_room(&body, r->in.nfiles) ? request_cut_files(r, body.v, &body.n)
-						      : ERR_NOMEM;
-	}
-	if (err == 0 && r->found.offer.ncuts) {
-		if (edits_room(&body, r->found.offer.ncuts))
-			body.n = request_cut_offered(r, body.v, body.n);
-		else
-			err = ERR_NOMEM;
-	}
-	if (err == 0 && body.n && !room_for(&body, &r->out.rewritten))
-		err = ERR_NOMEM;
-	if (err == 0 && body.n)
-		err = splice_apply(body.raw, body.v, body.n, &r->out.rewritten);
-	if (err == 0 && target.n)
-		err = splice_apply(target.raw, target.v, target.n, &r->out.new_target);
-	if (err == 0 && body.n)
-		r->out.swap_body = r->out.edited = true;
+	for (size_t i = 0; !err && i < COUNT_OF(edit_steps); i++)
+		err = edit_steps[i](r, &body, &target);
+	if (!err)
+		err = apply_edits(r, &body, &target);
 	if (buf_failed(&r->out.rewritten) || buf_failed(&r->out.new_target) ||
 		arena_failed(&r->arena))
 		err = ERR_NOMEM;
-	if (err == 0 && (body.keys || r->found.offer.ncuts))
+	if (!err && (body.keys || r->found.offer.ncuts))
 		err = still_reads(r);
 	free(body.v);
 	free(target.v);
@@ -391,19 +426,32 @@ key_holds_room(const struct identity *id)
 	return false;
 }
 
+/* Returns true if the request that goes out differs from the one that HAProxy has. */
+static bool
+sends_other(struct request *r)
+{
+	return r->out.swap_body || r->out.new_target.n ||
+	       r->in.body_state == BODY_STATE_PARTIAL || r->snap->policy->unusual_credential ||
+	       credential_query(r->in.head.query) || head_must_change(r);
+}
+
+/* Returns true if the gate reads the answer, or waits for its end. */
+static bool
+waits_for_answer(const struct request *r)
+{
+	return request_reads_answer(r) || r->found.route->told_of_end ||
+	       key_holds_room(&r->found.identity) || r->found.verdict.changes.nrules ||
+	       request_lists_models(r) || dialect_is_of_mcp(r->found.endpoint.family);
+}
+
 static bool
 must_relay(struct request *r)
 {
 	if (r->in.message == MESSAGE_ALONE)
-		return false; /* its decision is all there is of it */
-	return r->run.resumed || r->in.socket || r->out.swap_body || r->out.new_target.n ||
-	       key_holds_room(&r->found.identity) || request_reads_answer(r) ||
-	       r->found.route->told_of_end || r->found.verdict.changes.nrules ||
-	       r->snap->policy->unusual_credential || request_target(r)->relay ||
-	       credential_query(r->in.head.query) || head_must_change(r) ||
-	       r->in.body_state == BODY_STATE_PARTIAL || request_lists_models(r) ||
-	       request_repeats(r) || r->attempt.of ||
-	       dialect_is_of_mcp(r->found.endpoint.family);
+		return false; /* nothing of the message is sent but its decision */
+	return r->run.resumed || r->in.socket || waits_for_answer(r) ||
+	       request_target(r)->relay || request_repeats(r) || r->attempt.of ||
+	       sends_other(r);
 }
 
 /* Once the body is rewritten: model and tokens are those that are sent. */
@@ -454,64 +502,103 @@ changes_session(const struct request *r)
 	       !span_eq(am.model, r->in.body.model);
 }
 
-enum step_result
-step_rewrite(struct request *r)
+static const char *
+ruled_by(const struct request *r)
 {
 	const struct rule *rule = r->found.verdict.ruled.rule;
 
-	if (r->in.body_state == BODY_STATE_PARTIAL)
-		return STEP_NEXT;
-	if (request_settle_reasoning(r) < 0)
-		return request_deny(r, 403, "signed_content", rule ? rule->name : "",
-			SPAN_LIT("reasoning that the provider signed holds data that must not "
-				 "pass, and it can neither be changed nor left out"));
-	if (request_filter_offered(r) == STEP_DECIDED)
-		return STEP_DECIDED;
-	limits_expect(r);
-	const struct file *bad;
-	if (!request_strip_files(r, &r->scan.overlay, &bad))
-		return deny_file(r, bad);
-	int err = rewrite(r);
+	return rule ? rule->name : "";
+}
+
+static enum step_result
+deny_rewrite(struct request *r, int err)
+{
 	if (err == ERR_BAD_STATE)
-		return request_deny(r, 403, "content_policy_violation", rule ? rule->name : "",
+		return request_deny(r, 403, "content_policy_violation", ruled_by(r),
 			SPAN_LIT("data that must be redacted stands where it cannot be (a key, "
 				 "the model's name, the path)"));
 	if (err == ERR_UNSUPPORTED)
 		return request_deny(r, 400, "cap_missing", "",
 			SPAN_LIT("the policy caps the output, and this body must say its own "
 				 "cap"));
-	if (err < 0)
-		return request_overload(r);
+	return request_overload(r);
+}
+
+/* Checks all of what is sent once more: opaque parts, escapes and headers too. STEP_NEXT, or
+ * the request was answered. */
+static enum step_result
+check_sent(struct request *r)
+{
+	struct span body = r->out.edited ? buf_view(&r->out.rewritten) : r->in.raw;
 	/* a message goes where its handshake went */
 	struct span target = r->in.message ? SPAN_LIT("") : request_target_sent(r);
+
 	if (arena_failed(&r->arena))
 		return request_overload(r);
-	/* Also not in an opaque part, or escaped. */
-	if ((r->in.have_body &&
-		    request_credential_escaped_in(
-			    r, r->out.edited ? buf_view(&r->out.rewritten) : r->in.raw)) ||
+	if ((r->in.have_body && request_credential_escaped_in(r, body)) ||
 		request_credential_escaped_in(r, target))
 		return request_deny(r, 403, "content_policy_violation", "",
 			SPAN_LIT("a credential stands where it cannot be replaced"));
 	if (!request_params_may_go(r))
-		return request_deny(r, 403, "content_policy_violation", rule ? rule->name : "",
+		return request_deny(r, 403, "content_policy_violation", ruled_by(r),
 			SPAN_LIT("data that must be redacted stands where it cannot be (a "
 				 "header Mcp-Param-)"));
 	if (changes_session(r))
-		return request_deny(r, 501, "not_implemented", rule ? rule->name : "",
+		return request_deny(r, 501, "not_implemented", ruled_by(r),
 			SPAN_LIT("another model cannot be put into a session"));
+	return STEP_NEXT;
+}
+
+/* Returns true if something is taken out of the request because a rule or a failure demands it.
+ */
+static bool
+is_redacted(const struct request *r)
+{
+	const struct policy_verdict *v = &r->found.verdict;
+
+	return (v->redacts && v->ruled.effect == RULE_REDACT) ||
+	       (r->found.classifier_failed && r->found.unclassified == OUT_REDACT) ||
+	       (r->out.redacted && request_silence(r, OUT_REDACT)) || request_stripped(r) ||
+	       r->found.ncredentials || r->found.reasoning_dropped;
+}
+
+static void
+note_decision(struct request *r)
+{
+	const struct rule *rule = r->found.verdict.ruled.rule;
+	bool redacted = is_redacted(r);
+	const struct rule *hides = redacted ? NULL : r->found.offer.by;
+
+	r->out.decision.kind = redacted || r->found.offer.ncuts ? D_REDACT : D_PERMIT;
+	r->out.decision.rule = hides ? hides->name : rule ? rule->name : "default";
+	r->out.decision.via = must_relay(r) ? VIA_RELAY : VIA_DIRECT;
+}
+
+enum step_result
+step_rewrite(struct request *r)
+{
+	const struct file *bad;
+
+	if (r->in.body_state == BODY_STATE_PARTIAL)
+		return STEP_NEXT;
+	if (request_settle_reasoning(r) < 0)
+		return request_deny(r, 403, "signed_content", ruled_by(r),
+			SPAN_LIT("reasoning that the provider signed holds data that must not "
+				 "pass, and it can neither be changed nor left out"));
+	if (request_filter_offered(r) == STEP_DECIDED)
+		return STEP_DECIDED;
+	limits_expect(r);
+	if (!request_strip_files(r, &r->scan.overlay, &bad))
+		return deny_file(r, bad);
+	int err = rewrite(r);
+	if (err < 0)
+		return deny_rewrite(r, err);
+	enum step_result sent = check_sent(r);
+	if (sent != STEP_NEXT)
+		return sent;
 	amended(r);
 	if (request_translate(r))
 		return request_overload(r);
-	bool redacts = r->found.verdict.redacts && r->found.verdict.ruled.effect == RULE_REDACT;
-	if ((r->found.classifier_failed && r->found.unclassified == OUT_REDACT) ||
-		(r->out.redacted && request_silence(r, OUT_REDACT)))
-		redacts = true;
-	bool changed = redacts || request_stripped(r) || r->found.ncredentials ||
-		       r->found.reasoning_dropped;
-	const struct rule *hides = changed ? NULL : r->found.offer.by;
-	r->out.decision.kind = changed || r->found.offer.ncuts ? D_REDACT : D_PERMIT;
-	r->out.decision.rule = hides ? hides->name : rule ? rule->name : "default";
-	r->out.decision.via = must_relay(r) ? VIA_RELAY : VIA_DIRECT;
+	note_decision(r);
 	return request_hold_work(r);
 }

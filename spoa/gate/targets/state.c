@@ -4,6 +4,7 @@
 #include <math.h>
 
 #include "base/clock.h"
+#include "base/err.h"
 #include "base/notice.h"
 #include "gate/targets/entry.h"
 
@@ -485,6 +486,7 @@ target_begin(struct target_attempt *a, struct target_state *s, const struct targ
 		return TARGET_NO_BUDGET;
 	}
 	atomic_fetch_add(&s->under_way, 1);
+	INVARIANT(!a->of);
 	a->of = s;
 	return TARGET_BEGUN;
 }
@@ -550,8 +552,9 @@ target_over(struct target_attempt *a, const struct target_end *e, uint64_t now_u
 		out_by_key(s, e->status, now_us);
 	atomic_fetch_add_explicit(&s->ended[e->cause], 1, memory_order_relaxed);
 	probe_given_back(s, a);
-	atomic_fetch_sub(&s->under_way, 1);
-	atomic_fetch_sub(&s->provider->all_under_way, 1);
+	int64_t here = atomic_fetch_sub(&s->under_way, 1);
+	int64_t all = atomic_fetch_sub(&s->provider->all_under_way, 1);
+	INVARIANT(here > 0 && all > 0);
 	*a = (struct target_attempt){ 0 };
 }
 
@@ -580,5 +583,7 @@ target_queue(struct target_state *s, const struct target *t)
 void
 target_unqueue(struct target_state *s)
 {
-	atomic_fetch_sub(&s->provider->queued, 1);
+	int64_t queued = atomic_fetch_sub(&s->provider->queued, 1);
+
+	INVARIANT(queued > 0);
 }

@@ -63,8 +63,10 @@ struct children {
 static void
 append_child(struct child **list, struct child *c)
 {
-	while (*list)
+	while (*list) {
+		INVARIANT(*list != c); /* once: else the list is a ring */
 		list = &(*list)->next;
+	}
 	c->next = NULL;
 	*list = c;
 }
@@ -72,8 +74,10 @@ append_child(struct child **list, struct child *c)
 static void
 take_out(struct child **list, const struct child *c)
 {
-	while (*list != c)
+	while (*list != c) {
+		INVARIANT(*list); /* a child is in the list that its state names */
 		list = &(*list)->next;
+	}
 	*list = c->next;
 }
 
@@ -215,6 +219,7 @@ static const enum metric ended_as[] = {
 static void
 child_over(struct children *all, struct child *c)
 {
+	INVARIANT(c->end != CHILD_NOT_YET && (size_t)c->end < COUNT_OF(ended_as));
 	scoped_fd_close(&c->pidfd);
 	c->pidfd = -1;
 	if (c->err >= 0 && c->end != CHILD_FAILED) {
@@ -253,6 +258,7 @@ kill_it(struct child *c, enum child_end why)
 		return;
 	c->killed = true;
 	c->end = why;
+	INVARIANT(c->pid > 1); /* else the signal is for all processes */
 	kill(-c->pid, SIGKILL);
 	kill(c->pid, SIGKILL); /* before it had a group of its own */
 }
@@ -282,6 +288,7 @@ reap(struct child *c)
 
 	if (got == 0 || (got < 0 && errno == EINTR))
 		return false;
+	INVARIANT(c->pid > 1);
 	kill(-c->pid, SIGKILL); /* what it may have left */
 	if (got < 0) {
 		c->end = c->killed ? c->end : CHILD_FAILED;
@@ -362,6 +369,7 @@ begin_child(struct children *all, enum child_lane lane)
 
 	while (l->nrunning < all->limits.lane[lane].at_once && !all->stopping &&
 		all->held < all->limits.held_bytes && (c = next_child_of(all, lane)) != NULL) {
+		INVARIANT(l->nqueued > 0);
 		take_out(&l->queue, c);
 		l->nqueued--;
 		append_child(&l->running, c);
@@ -390,12 +398,14 @@ first_over(struct children *all, enum child_lane lane, uint64_t now)
 						    : CHILD_NOT_YET;
 		if (c->end == CHILD_NOT_YET)
 			continue;
+		INVARIANT(l->nqueued > 0);
 		take_out(&l->queue, c);
 		l->nqueued--;
 		return c;
 	}
 	for (struct child *c = l->running; c; c = c->next) {
 		if (reap(c)) {
+			INVARIANT(l->nrunning > 0);
 			take_out(&l->running, c);
 			l->nrunning--;
 			return c;
@@ -585,6 +595,7 @@ child_release(struct children *all, struct child *c)
 		return;
 	pthread_mutex_lock(&all->lock);
 	take_out(&all->told, c);
+	INVARIANT(all->held >= c->out_bytes);
 	all->held -= c->out_bytes;
 	pthread_mutex_unlock(&all->lock);
 	wake_children(all);

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/caps.h"
+#include "base/err.h"
 #include "base/scoped.h"
 
 #define FULL	10u	 /* wrong ones at once */
@@ -65,6 +66,7 @@ room(struct guesses *g, const struct source *from)
 {
 	struct bucket *b = &g->row[0];
 
+	INVARIANT(g->n <= CAP_ADMIN_SOURCES);
 	if (g->n < CAP_ADMIN_SOURCES)
 		b = &g->row[g->n++];
 	else

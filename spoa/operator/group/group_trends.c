@@ -101,12 +101,11 @@ share_lines(struct group *g, const char *key, bool whole, struct span text, uint
 	const char *set[] = { "SET", key, text.p, "EX", LIFE_S },
 		   *append[] = { "APPEND", key, text.p };
 	const size_t lens[] = { whole ? 3 : 6, strlen(key), text.n, 2, sizeof(LIFE_S) - 1 };
-	redisReply *got;
+	reply_auto_t *r = turns_ask(&g->turns, whole ? 5 : 3, whole ? set : append, lens);
 
-	if (!group_ask(g, whole ? 5 : 3, whole ? set : append, lens, &got))
+	if (!r)
 		return false;
-	*bytes = whole ? text.n : got->type == REDIS_REPLY_INTEGER ? (uint64_t)got->integer : 0;
-	freeReplyObject(got);
+	*bytes = whole ? text.n : r->type == REDIS_REPLY_INTEGER ? (uint64_t)r->integer : 0;
 	return true;
 }
 
@@ -142,9 +141,9 @@ share_own(struct group *g)
 
 /* ---- all strings ---- */
 
-/* Reads a node's string from a byte on; an empty reply where there is none. */
-static bool
-read_lines_from(struct group *g, const char *node, uint64_t from, int64_t to, redisReply **r)
+/* Reads a node's string from a byte on; an empty reply where there is none. NULL: Redis is away. */
+static redisReply *
+read_lines_from(struct group *g, const char *node, uint64_t from, int64_t to)
 {
 	char key[KEY_BYTES], first[24], last[24];
 	const char *argv[] = { "GETRANGE", key, first, last };
@@ -152,43 +151,39 @@ read_lines_from(struct group *g, const char *node, uint64_t from, int64_t to, re
 	snprintf(key, sizeof(key), KEY "%s", node);
 	snprintf(first, sizeof(first), "%" PRIu64, from);
 	snprintf(last, sizeof(last), "%" PRId64, to);
-	return group_ask(g, 4, argv, NULL, r);
+	return turns_ask(&g->turns, 4, argv, NULL);
 }
 
 /* The generation of a node's string in *out, 0: it has none. */
 static bool
 read_generation(struct group *g, const char *node, uint64_t *out)
 {
-	redisReply *got;
+	reply_auto_t *r = read_lines_from(g, node, 0, HEAD_BYTES - 1);
 
 	*out = 0;
-	if (!read_lines_from(g, node, 0, HEAD_BYTES - 1, &got))
-		return false;
-	if (got->type == REDIS_REPLY_STRING && got->len == HEAD_BYTES &&
-		sscanf(got->str, "generation %16" SCNx64, out) != 1)
+	if (r && r->type == REDIS_REPLY_STRING && r->len == HEAD_BYTES &&
+		sscanf(r->str, "generation %16" SCNx64, out) != 1)
 		*out = 0;
-	freeReplyObject(got);
-	return true;
+	return r != NULL;
 }
 
 static bool
 read_new_lines(struct group *g, struct group_node *n)
 {
 	uint64_t from = n->read ? n->read : HEAD_BYTES;
-	redisReply *got;
 
 	if (!n->generation)
 		return true;
-	if (!read_lines_from(g, n->node, from, (int64_t)from + LINES_MOST, &got))
+	reply_auto_t *r = read_lines_from(g, n->node, from, (int64_t)from + LINES_MOST);
+	if (!r)
 		return false;
 	SCOPED_LOCK(&g->turns.lock);
 	if (!n->reader)
 		n->reader = trends_reader_new(g->trends->others);
-	if (n->reader && got->type == REDIS_REPLY_STRING && got->len) {
-		trends_read(n->reader, span_of(got->str, got->len));
-		n->read = from + got->len;
+	if (n->reader && r->type == REDIS_REPLY_STRING && r->len) {
+		trends_read(n->reader, span_of(r->str, r->len));
+		n->read = from + r->len;
 	}
-	freeReplyObject(got);
 	return true;
 }
 

@@ -56,6 +56,7 @@ shared_addresses(const struct config *cfg, struct address out[SHARED_MAX], char 
 		out[n++] = cfg->admin_tcp;
 	if (cfg->has_admin_tls)
 		out[n++] = cfg->admin_tls;
+	INVARIANT(n < SHARED_MAX);
 	return n + hand_address(cfg, &out[n], text);
 }
 
@@ -101,6 +102,22 @@ send_plain(int fd, enum handover_kind kind, struct span bytes)
 
 /* ---- the instance that decides ---- */
 
+/* Stops the program if no hand-over goes from its state to `next`: two instances would decide,
+ * or none. */
+static void
+handover_enter(struct handover *h, enum handover_state next)
+{
+	static const unsigned char follows[HANDOVER_STATES] = {
+		[HANDOVER_ALONE] = 1u << HANDOVER_EXPECTS | 1u << HANDOVER_JOINED,
+		[HANDOVER_EXPECTS] = 1u << HANDOVER_JOINED | 1u << HANDOVER_ALONE,
+		[HANDOVER_JOINED] = 1u << HANDOVER_PASSING | 1u << HANDOVER_ALONE,
+		[HANDOVER_PASSING] = 1u << HANDOVER_GONE | 1u << HANDOVER_ALONE,
+	};
+
+	INVARIANT(h->state < HANDOVER_STATES && follows[h->state] & 1u << next);
+	h->state = next;
+}
+
 static void
 hang_up(struct handover *h, ev_io *w)
 {
@@ -125,7 +142,7 @@ call_off(struct handover *h, struct span why)
 	hang_up(h, &h->instance);
 	hang_up(h, &h->command);
 	give_shared(h->cfg, false);
-	h->state = HANDOVER_ALONE;
+	handover_enter(h, HANDOVER_ALONE);
 }
 
 /* NULL: a hand-over may begin. */
@@ -211,7 +228,7 @@ was_decided(int fd, struct buf *why)
 static void
 go_away(struct handover *h)
 {
-	h->state = HANDOVER_GONE;
+	handover_enter(h, HANDOVER_GONE);
 	order_all(h, WORKER_HANDED);
 	all_workers(h, offsetof(struct worker, handed), true, STEP_MS * 1000);
 	if (h->command.fd >= 0)
@@ -232,7 +249,7 @@ pass_connections(struct handover *h)
 	bool went = false;
 	SCOPED_BUF(why, 8192);
 
-	h->state = HANDOVER_PASSING;
+	handover_enter(h, HANDOVER_PASSING);
 	order_all(h, WORKER_FREEZE);
 	if (!all_workers(h, offsetof(struct worker, still), true,
 		    h->cfg->agent_deadline_us + FREEZE_SLACK_US))
@@ -323,7 +340,7 @@ serve_expect(struct handover *h, int fd)
 		send_plain(fd, HAND_REFUSED, span_str(why));
 		return false;
 	}
-	h->state = HANDOVER_EXPECTS;
+	handover_enter(h, HANDOVER_EXPECTS);
 	keep_connection(h, &h->command, fd);
 	send_plain(fd, HAND_OTHER, span_str(other_instance()));
 	return true;
@@ -348,7 +365,7 @@ serve_join(struct handover *h, int fd, bool unannounced, struct span node)
 			span_str(why), span_of(NULL, 0));
 		return false;
 	}
-	h->state = HANDOVER_JOINED;
+	handover_enter(h, HANDOVER_JOINED);
 	keep_connection(h, &h->instance, fd);
 	give_shared(cfg, true);
 	size_t n = shared_addresses(cfg, all, text);

@@ -65,6 +65,21 @@ struct running {
 	bool relay_draining;
 };
 
+/* What the rows of server_run() share: they start the daemon in order, and stop it in the reverse order. */
+struct starting {
+	struct server s;
+	struct sockets so;
+	struct running run;
+	const struct config *cfg; /* of the start; of `first` */
+	struct snapshot *first;	  /* its configuration outlives every reload */
+	struct file_set read;	  /* the files that the start has read */
+	struct hashkey hash;
+	struct diag *d;
+	struct span why; /* the start failed; empty: it did not */
+	bool take;	 /* takes over from an instance that decides */
+	int code;	 /* of the command, if the start fails or once the daemon has stopped */
+};
+
 /* sd_notify(3)'s protocol: one datagram, where systemd asks for it. */
 void
 server_notify(const char *state)
@@ -219,8 +234,10 @@ harden(void)
 }
 
 static int
-open_sockets(const struct config *cfg, unsigned workers, struct sockets *so, struct buf *why)
+open_sockets(struct starting *x, struct buf *why)
 {
+	const struct config *cfg = x->cfg;
+	struct sockets *so = &x->so;
 	struct address own;
 	char text[256];
 
@@ -236,7 +253,7 @@ open_sockets(const struct config *cfg, unsigned workers, struct sockets *so, str
 	so->relay = listen_open(&cfg->relay_listen, 0660, cfg->socket_group, why);
 	if (so->relay < 0)
 		return ERR_IO;
-	for (; so->nown < workers && opens_own_relay(cfg, so->nown, &own, text); so->nown++) {
+	for (; so->nown < x->s.nworkers && opens_own_relay(cfg, so->nown, &own, text); so->nown++) {
 		int fd = listen_open(&own, 0660, cfg->socket_group, why);
 		if (fd < 0)
 			return ERR_IO;
@@ -246,8 +263,11 @@ open_sockets(const struct config *cfg, unsigned workers, struct sockets *so, str
 }
 
 static void
-close_sockets(const struct config *cfg, struct sockets *so)
+close_sockets(struct starting *x)
 {
+	const struct config *cfg = x->cfg;
+	struct sockets *so = &x->so;
+
 	for (size_t i = 0; i < so->nagent; i++) {
 		close(so->agent[i]);
 		listen_unlink(&cfg->agent[i]);
@@ -280,8 +300,11 @@ hash_key(const struct config *cfg, struct hashkey *out, struct buf *why)
 
 /* What routes have kept is sealed. A share that is lost is said once, on record. */
 static int
-start_sealing(struct server *s, const struct config *cfg, struct buf *why)
+start_sealing(struct starting *x, struct buf *why)
 {
+	struct server *s = &x->s;
+	const struct config *cfg = x->cfg;
+
 	if (!cfg->nauditors)
 		return 0;
 	if (!(s->sealing = seal_store_open(cfg, why)))
@@ -308,8 +331,10 @@ carry_out_erasures(void *erasing)
 /* Keys, overrides and erasures made at run time. What was erased while this daemon was down is
  * erased here before it seals or serves anything. */
 static int
-start_live(struct server *s, const struct config *cfg, struct buf *why)
+start_live(struct starting *x, struct buf *why)
 {
+	struct server *s = &x->s;
+	const struct config *cfg = x->cfg;
 	unsigned char key[SHA256_BYTES];
 
 	if (!cfg->state_key)
@@ -346,8 +371,10 @@ start_live(struct server *s, const struct config *cfg, struct buf *why)
 
 /* Sessions of MCP, and keys of probes, are valid on all daemons that have the key. */
 static int
-share_sessions(struct server *s, const struct config *cfg, struct buf *why)
+share_sessions(struct starting *x, struct buf *why)
 {
+	struct server *s = &x->s;
+	const struct config *cfg = x->cfg;
 	unsigned char key[SHA256_BYTES];
 
 	if (!cfg->state_key)
@@ -364,8 +391,10 @@ share_sessions(struct server *s, const struct config *cfg, struct buf *why)
 
 /* Answers are kept where a route may say so; what is in Redis is of all that have the key. */
 static int
-start_cache(struct server *s, const struct config *cfg, struct buf *why)
+start_cache(struct starting *x, struct buf *why)
 {
+	struct server *s = &x->s;
+	const struct config *cfg = x->cfg;
 	unsigned char key[SHA256_BYTES];
 
 	randombytes_buf(key, sizeof(key));
@@ -381,8 +410,10 @@ start_cache(struct server *s, const struct config *cfg, struct buf *why)
 
 /* Daemons of one key go on with each other's conversations; without a key, each with its own. */
 static int
-share_kept(struct server *s, const struct config *cfg, struct buf *why)
+share_kept(struct starting *x, struct buf *why)
 {
+	struct server *s = &x->s;
+	const struct config *cfg = x->cfg;
 	const char *file = cfg->state_key ? cfg->state_key : cfg->redact_key_file;
 	unsigned char key[SHA256_BYTES];
 
@@ -417,8 +448,10 @@ put_group_self(void *arg, struct buf *out)
 /* How targets do, told by the other daemons. What is ejected is known before the first request.
  */
 static int
-start_sharing(struct server *s, const struct config *cfg, struct buf *why)
+start_sharing(struct starting *x, struct buf *why)
 {
+	struct server *s = &x->s;
+	const struct config *cfg = x->cfg;
 	struct redis_options redis;
 
 	server_targets(s, NULL, NULL);
@@ -452,8 +485,10 @@ append_anchor(void *audit, struct audit_entry *e)
  * After the workers: these read at their start what is used of limits, and a segment that is
  * trimmed meanwhile cannot be read. */
 static int
-start_keepers(struct server *s, const struct config *cfg, struct buf *why)
+start_keepers(struct starting *x, struct buf *why)
 {
+	struct server *s = &x->s;
+	const struct config *cfg = x->cfg;
 	const struct anchors_audit audit = { newest_note, append_anchor, s->audit };
 
 	if (cfg->retention && s->audit &&
@@ -495,8 +530,12 @@ find_redis(
 }
 
 static int
-start_workers(struct server *s, const struct config *cfg, struct sockets *so, struct buf *why)
+start_workers(struct starting *x, struct buf *why)
 {
+	struct server *s = &x->s;
+	const struct config *cfg = x->cfg;
+	const struct sockets *so = &x->so;
+
 	if (cfg->redis_url && !(s->finder = find_redis(cfg, config_redis)))
 		goto nomem;
 	if (cfg->cache_redis && !(s->cache_finder = find_redis(cfg, config_cache_redis)))
@@ -538,7 +577,7 @@ nomem:
 }
 
 static void
-say_started(const struct server *s, const struct config *cfg)
+log_started(const struct server *s, const struct config *cfg)
 {
 	const struct policy *p = s->snap->policy;
 
@@ -596,8 +635,9 @@ end_in_flight(struct server *s)
 
 /* The chain is closed, then the start checkpoint is written that knows so. */
 static void
-stop_audit(struct server *s)
+stop_audit(struct starting *x)
 {
+	struct server *s = &x->s;
 	struct follow_end end;
 
 	if (s->audit)
@@ -608,8 +648,10 @@ stop_audit(struct server *s)
 }
 
 static void
-stop_workers(struct server *s)
+stop_workers(struct starting *x)
 {
+	struct server *s = &x->s;
+
 	end_in_flight(s);
 	for (unsigned i = 0; i < s->nworkers; i++)
 		if (s->workers[i].running)
@@ -656,169 +698,343 @@ may_take(const struct server *s, struct buf *why)
 	return !away && redis;
 }
 
+/* ---- the rows ---- */
+
+static int
+join_instances(struct starting *x, struct buf *why)
+{
+	struct server *s = &x->s;
+
+	s->nworkers = worker_count(x->cfg);
+	s->workers = calloc(s->nworkers, sizeof(*s->workers));
+	s->handover.cfg = x->cfg;
+	s->handover.workers = s->workers;
+	s->handover.nworkers = s->nworkers;
+	int err = handover_join(&s->handover, x->take, why);
+	if (err)
+		x->code = EXIT_ANOTHER_DECIDES;
+	return err;
+}
+
+static void
+drop_snapshots(struct starting *x)
+{
+	snapshot_unref(&x->first);
+	snapshot_unref(&x->s.snap);
+}
+
+static int
+start_figures(struct starting *x, struct buf *why)
+{
+	struct server *s = &x->s;
+	const struct config *cfg = x->cfg;
+
+	log_setup(cfg->log_format, cfg->log_level);
+	log_send_to(cfg->log_to, NULL);
+	s->series = series_sum_new();
+	s->cached_shares = cached_shares_new();
+	if (log_start() < 0 || !s->workers || !s->series || !s->cached_shares)
+		return ERR_NOMEM;
+	int err = hash_key(cfg, &x->hash, why);
+	if (!err)
+		clock_begin(s);
+	return err;
+}
+
+static void
+free_figures(struct starting *x)
+{
+	sodium_memzero(&x->hash, sizeof(x->hash));
+	free(x->s.workers);
+	series_sum_free(&x->s.series);
+	cached_shares_free(&x->s.cached_shares);
+	sampling_free(&x->s.sampling);
+}
+
+static int
+start_audit(struct starting *x, struct buf *why)
+{
+	struct server *s = &x->s;
+
+	if (!x->cfg->journal)
+		return 0;
+	s->audit = audit_start(
+		x->cfg, x->first->policy->version, &x->hash, &s->metrics, why);
+	if (s->audit)
+		reload_announce(&s->reloading, s, &x->read);
+	return s->audit ? 0 : ERR_IO;
+}
+
+static int
+start_gate(struct starting *x, struct buf *why UNUSED)
+{
+	x->s.shared = gate_shared_new(x->cfg, x->s.audit, x->hash.key);
+	return x->s.shared ? 0 : ERR_NOMEM;
+}
+
+static void
+free_gate(struct starting *x)
+{
+	cache_free(&x->s.cache);
+	gate_shared_free(&x->s.shared);
+}
+
+static void
+close_stores(struct starting *x)
+{
+	seal_store_close(&x->s.sealing);
+	live_close(&x->s.live);
+	tool_pins_free(&x->s.pinning.pins);
+}
+
+static int
+start_telling(struct starting *x, struct buf *why)
+{
+	struct server *s = &x->s;
+
+	gate_shared_live(s->shared, s->live);
+	if (s->sealing)
+		gate_shared_seals(
+			s->shared, s->sealing->seals, s->sealing->shares, s->sealing->texts);
+	return telling_start(s, x->cfg, why);
+}
+
+static void
+stop_telling(struct starting *x)
+{
+	telling_stop(&x->s);
+}
+
+static int
+start_helpers(struct starting *x, struct buf *why)
+{
+	struct server *s = &x->s;
+	int err = pinning_start(s, why);
+
+	if (err)
+		return err;
+	auths_tell(s->auths, on_credential, gate_targets(s->shared));
+	return gate_helpers_start(s->shared);
+}
+
+/* The threads that exchange data with providers, Redis and other daemons. */
+static void
+stop_helpers(struct starting *x)
+{
+	struct server *s = &x->s;
+
+	auths_stop(s->auths);
+	live_sync_stop(&s->live_sync);
+	tool_pins_sync_stop(&s->pinning.sync);
+	target_sync_stop(&s->target_sync);
+	group_stop(&s->group);
+	gate_helpers_stop(s->shared);
+}
+
+static void
+free_workers(struct starting *x)
+{
+	struct server *s = &x->s;
+
+	for (unsigned i = 0; s->workers && i < s->nworkers; i++)
+		worker_free(&s->workers[i]);
+	quota_table_free(&s->table);
+	redis_finder_free(&s->finder);
+	redis_finder_free(&s->cache_finder);
+}
+
+static void
+stop_keepers(struct starting *x)
+{
+	struct server *s = &x->s;
+
+	witnessing_stop(&s->witnessing);
+	anchors_stop(&s->anchors);
+	keep_stop(&s->keep);
+	index_stop(&s->indexing);
+}
+
+static int
+start_front(struct starting *x, struct buf *why)
+{
+	struct server *s = &x->s;
+
+	if (telling_run(s, why) < 0 ||
+		reload_init(&s->reloading, s, x->run.loop, x->d, &x->read, s->started_wall_ns) <
+			0 ||
+		sampling_start(s) < 0 || !(s->front = s->front_of->start(x->cfg, s, why)))
+		return ERR_IO;
+	auths_first(s->auths, AUTHS_FIRST_US);
+	log_started(s, x->cfg);
+	observing_again(s);
+	degraded_start(&s->degraded, s);
+	looks_begin(&s->looks, s, x->run.loop);
+	return 0;
+}
+
+static void
+stop_front(struct starting *x)
+{
+	struct server *s = &x->s;
+
+	reload_stop(&s->reloading);
+	looks_end(&s->looks);
+	degraded_stop(&s->degraded);
+	extract_health_stop(&s->files);
+	s->front_of->stop(s->front);
+	s->front = NULL;
+	reload_free(&s->reloading);
+	keysets_stop(s->keysets);
+}
+
+static int
+take_over(struct starting *x, struct buf *why)
+{
+	struct server *s = &x->s;
+
+	if (handover_joined(&s->handover) && !may_take(s, why))
+		return ERR_IO;
+	if (handover_take(&s->handover, x->so.agent, x->so.nagent, why) < 0) {
+		x->code = EXIT_ANOTHER_DECIDES;
+		return ERR_IO;
+	}
+	set_decides(s, true);
+	/* This instance decides, and the older one has gone: after this code, systemd starts it again. */
+	if (s->front_of->serve(s->front, why) < 0) {
+		x->code = 1;
+		return ERR_IO;
+	}
+	handover_serve(&s->handover);
+	listen_close_unused();
+	server_notify("READY=1\nSTATUS=");
+	return 0;
+}
+
+static void
+stop_handover(struct starting *x)
+{
+	handover_stop(&x->s.handover,
+		x->why.n ? x->why : SPAN_LIT("the daemon that decides stops"));
+}
+
+/* Each start runs in this order until one fails. Each stop runs in the reverse order, also if its row was not reached: it
+ * stops what there is. A stop has a row of its own if other parts that start later, or earlier, need what it stops. */
+static const struct {
+	int (*start)(struct starting *x, struct buf *why); /* 0, or an error with *why */
+	void (*stop)(struct starting *x);
+} daemon_rows[] = {
+	/* clang-format off */
+	{ NULL,           drop_snapshots },
+	{ NULL,           close_sockets },
+	{ join_instances, NULL },
+	{ start_figures,  free_figures },
+	{ start_audit,    NULL },
+	{ NULL,           close_stores }, /* the gate uses them to its end */
+	{ start_gate,     free_gate },
+	{ start_sealing,  NULL },
+	{ start_live,     NULL },
+	{ share_sessions, NULL },
+	{ start_cache,    NULL },
+	{ share_kept,     NULL },
+	{ start_sharing,  NULL },
+	{ NULL,           free_workers }, /* the audit thread answers to workers */
+	{ start_telling,  stop_telling },
+	{ NULL,           stop_audit },   /* all parts below write records */
+	{ NULL,           stop_keepers },
+	{ start_helpers,  stop_helpers }, /* requests in flight wait for them */
+	{ open_sockets,   NULL },
+	{ start_workers,  stop_workers },
+	{ start_keepers,  NULL },
+	{ start_front,    stop_front },
+	{ take_over,      stop_handover },
+	/* clang-format on */
+};
+
+/* Loads the configuration. 0, or an error; *why and `code` are set if the configuration has mistakes. */
+static int
+load_first(struct starting *x, struct buf *why)
+{
+	struct server *s = &x->s;
+
+	handover_init(&s->handover, x->run.loop, &s->draining, &hand_over, &x->run);
+	s->handover.loaded_us = s->started_us;
+	file_set_record(&x->read);
+	s->snap = snapshot_load(s->config_file, NULL, WORKERS_MAX, s->keysets, x->d);
+	file_set_record(NULL);
+	if (s->snap && snapshot_credentials(s->snap, s->auths, x->d) < 0)
+		snapshot_unref(&s->snap);
+	if (!s->snap) {
+		fprintf(stderr, "%.*s", SPAN_ARG(buf_view(&x->d->text)));
+		buf_printf(why, "%s: %u errors", s->config_file, x->d->errors);
+		x->code = 1;
+		return ERR_SYNTAX;
+	}
+	if (snapshot_use(s->snap) < 0) {
+		snapshot_unref(&s->snap);
+		return ERR_NOMEM;
+	}
+	x->first = snapshot_ref(s->snap);
+	x->cfg = s->shared_cfg = x->first->cfg;
+	return 0;
+}
+
+/* Starts the daemon, runs it, and stops what was started. */
+static void
+run_daemon(struct starting *x, struct buf *why)
+{
+	size_t i = 0;
+
+	while (i < COUNT_OF(daemon_rows) &&
+		(!daemon_rows[i].start || daemon_rows[i].start(x, why) == 0))
+		i++;
+	if (i == COUNT_OF(daemon_rows)) {
+		ev_run(x->run.loop, 0);
+		x->code = 0;
+	}
+	if (why->n)
+		x->why = buf_view(why);
+	for (i = COUNT_OF(daemon_rows); i-- > 0;)
+		if (daemon_rows[i].stop)
+			daemon_rows[i].stop(x);
+}
+
 int
 server_run(const char *config_file, bool take, const struct server_front *front)
 {
-	struct server s = { .config_file = config_file,
-		.degraded.lock = PTHREAD_MUTEX_INITIALIZER,
-		.erasing.lock = PTHREAD_MUTEX_INITIALIZER,
-		.erasing.telling = PTHREAD_MUTEX_INITIALIZER,
-		.front_of = front,
-		.started_us = clock_mono_us(),
-		.started_wall_ns = clock_wall_ns() };
-	struct sockets so = { .relay = -1 };
-	struct running run = { .s = &s };
-	struct file_set read;
-	struct hashkey hash = { .derived = false };
-	int code = 2;
+	struct starting x = { .s = { .config_file = config_file,
+				      .degraded.lock = PTHREAD_MUTEX_INITIALIZER,
+				      .erasing.lock = PTHREAD_MUTEX_INITIALIZER,
+				      .erasing.telling = PTHREAD_MUTEX_INITIALIZER,
+				      .front_of = front,
+				      .started_us = clock_mono_us(),
+				      .started_wall_ns = clock_wall_ns() },
+		.so = { .relay = -1 },
+		.run = { .s = &x.s },
+		.take = take,
+		.code = 2 };
 	SCOPED_DIAG(d);
 	SCOPED_BUF(why, 4096);
 
+	x.d = &d;
 	mem_begin();
 	harden();
-	file_set_init(&read);
-	pthread_mutex_init(&s.lock, NULL);
-	s.keysets = keysets_new(&s.metrics);
-	s.auths = auths_new(&s.metrics);
-	if (!s.keysets || !s.auths || catch_signals(&run) < 0)
-		goto out;
-	handover_init(&s.handover, run.loop, &s.draining, &hand_over, &run);
-	s.handover.loaded_us = s.started_us;
-	file_set_record(&read);
-	s.snap = snapshot_load(config_file, NULL, WORKERS_MAX, s.keysets, &d);
-	file_set_record(NULL);
-	if (s.snap && snapshot_credentials(s.snap, s.auths, &d) < 0)
-		snapshot_unref(&s.snap);
-	if (!s.snap) {
-		fprintf(stderr, "%.*s", SPAN_ARG(buf_view(&d.text)));
-		buf_printf(&why, "%s: %u errors", config_file, d.errors);
-		code = 1;
-		goto out;
-	}
-	if (snapshot_use(s.snap) < 0) {
-		snapshot_unref(&s.snap);
-		goto out;
-	}
-	struct snapshot *first = snapshot_ref(s.snap); /* its cfg outlives every reload */
-	const struct config *cfg = s.shared_cfg = first->cfg;
-	s.nworkers = worker_count(cfg);
-	s.workers = calloc(s.nworkers, sizeof(*s.workers));
-	s.handover.cfg = cfg;
-	s.handover.workers = s.workers;
-	s.handover.nworkers = s.nworkers;
-	if (handover_join(&s.handover, take, &why) < 0) {
-		code = EXIT_ANOTHER_DECIDES;
-		goto stop;
-	}
-	log_setup(cfg->log_format, cfg->log_level);
-	log_send_to(cfg->log_to, NULL);
-	s.series = series_sum_new();
-	s.cached_shares = cached_shares_new();
-	if (log_start() < 0 || !s.workers || !s.series || !s.cached_shares ||
-		hash_key(cfg, &hash, &why) < 0)
-		goto stop;
-	clock_begin(&s);
-	if (cfg->journal) {
-		s.audit = audit_start(
-			cfg, first->policy->version, &hash, &s.metrics, &why);
-		if (!s.audit)
-			goto stop;
-		reload_announce(&s.reloading, &s, &read);
-	}
-	s.shared = gate_shared_new(cfg, s.audit, hash.key);
-	if (!s.shared || start_sealing(&s, cfg, &why) < 0 || start_live(&s, cfg, &why) < 0 ||
-		share_sessions(&s, cfg, &why) < 0 || start_cache(&s, cfg, &why) < 0 ||
-		share_kept(&s, cfg, &why) < 0 ||
-		start_sharing(&s, cfg, &why) < 0)
-		goto stop;
-	gate_shared_live(s.shared, s.live);
-	if (s.sealing)
-		gate_shared_seals(
-			s.shared, s.sealing->seals, s.sealing->shares, s.sealing->texts);
-	if (telling_start(&s, cfg, &why) < 0 || pinning_start(&s, &why) < 0)
-		goto stop;
-	auths_tell(s.auths, on_credential, gate_targets(s.shared));
-	if (gate_helpers_start(s.shared) < 0 || open_sockets(cfg, s.nworkers, &so, &why) < 0 ||
-		start_workers(&s, cfg, &so, &why) < 0 || start_keepers(&s, cfg, &why) < 0 ||
-		telling_run(&s, &why) < 0 ||
-		reload_init(&s.reloading, &s, run.loop, &d, &read, s.started_wall_ns) < 0 ||
-		sampling_start(&s) < 0 || !(s.front = front->start(cfg, &s, &why)))
-		goto stop;
-	auths_first(s.auths, AUTHS_FIRST_US);
-	say_started(&s, cfg);
-	observing_again(&s);
-	degraded_start(&s.degraded, &s);
-	looks_begin(&s.looks, &s, run.loop);
-	if (handover_joined(&s.handover) && !may_take(&s, &why))
-		goto stop;
-	if (handover_take(&s.handover, so.agent, so.nagent, &why) < 0) {
-		code = EXIT_ANOTHER_DECIDES;
-		goto stop;
-	}
-	set_decides(&s, true);
-	/* This instance decides, and the older one has gone: after this code, systemd starts it again. */
-	if (front->serve(s.front, &why) < 0) {
-		code = 1;
-		goto stop;
-	}
-	handover_serve(&s.handover);
-	listen_close_unused();
-	server_notify("READY=1\nSTATUS=");
-	ev_run(run.loop, 0);
-	code = 0;
-stop:
-	handover_stop(&s.handover, why.n ? buf_view(&why) : SPAN_LIT("the daemon that decides stops"));
-	sodium_memzero(&hash, sizeof(hash));
-	reload_stop(&s.reloading);
-	looks_end(&s.looks);
-	degraded_stop(&s.degraded);
-	extract_health_stop(&s.files);
-	front->stop(s.front);
-	s.front = NULL;
-	reload_free(&s.reloading);
-	keysets_stop(s.keysets);
-	stop_workers(&s);
-	auths_stop(s.auths);
-	live_sync_stop(&s.live_sync);
-	tool_pins_sync_stop(&s.pinning.sync);
-	target_sync_stop(&s.target_sync);
-	group_stop(&s.group);
-	gate_helpers_stop(s.shared);
-	witnessing_stop(&s.witnessing);
-	anchors_stop(&s.anchors);
-	keep_stop(&s.keep);
-	index_stop(&s.indexing);
-	stop_audit(&s);
-	telling_stop(&s);
-	for (unsigned i = 0; s.workers && i < s.nworkers; i++)
-		worker_free(&s.workers[i]);
-	quota_table_free(&s.table);
-	redis_finder_free(&s.finder);
-	redis_finder_free(&s.cache_finder);
-	cache_free(&s.cache);
-	gate_shared_free(&s.shared);
-	seal_store_close(&s.sealing);
-	live_close(&s.live);
-	tool_pins_free(&s.pinning.pins);
-	free(s.workers);
-	series_sum_free(&s.series);
-	cached_shares_free(&s.cached_shares);
-	sampling_free(&s.sampling);
-	close_sockets(cfg, &so);
-	snapshot_unref(&first);
-	snapshot_unref(&s.snap);
-out:
-	file_set_free(&read);
-	keysets_free(&s.keysets);
-	auths_free(&s.auths);
-	if (run.loop)
-		ev_loop_destroy(run.loop);
-	if (!code)
+	file_set_init(&x.read);
+	pthread_mutex_init(&x.s.lock, NULL);
+	x.s.keysets = keysets_new(&x.s.metrics);
+	x.s.auths = auths_new(&x.s.metrics);
+	if (x.s.keysets && x.s.auths && catch_signals(&x.run) == 0 && load_first(&x, &why) == 0)
+		run_daemon(&x, &why);
+	file_set_free(&x.read);
+	keysets_free(&x.s.keysets);
+	auths_free(&x.s.auths);
+	if (x.run.loop)
+		ev_loop_destroy(x.run.loop);
+	if (!x.code)
 		log_event(LOG_INFO, "stopped");
 	log_stop(LOG_STOP_US);
-	if (code && !why.n)
+	if (x.code && !why.n)
 		buf_str(&why, "out of memory, threads or descriptors");
-	if (code)
+	if (x.code)
 		fprintf(stderr, "tollgate: serve: %.*s\n", SPAN_ARG(buf_view(&why)));
-	return code;
+	return x.code;
 }

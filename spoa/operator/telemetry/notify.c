@@ -79,11 +79,27 @@ struct notify {
 
 /* ---- what is shown ---- */
 
+/* Moves the channel on. Stops the program if no channel goes from its state to `next`. The lock
+ * is held. */
+static void
+channel_enter(struct channel *c, enum channel_state next)
+{
+	static const unsigned char follows[] = {
+		[IDLE] = 1u << WAITS,
+		[WAITS] = 1u << SENDS | 1u << RETRIES | 1u << IDLE,
+		[SENDS] = 1u << RETRIES | 1u << IDLE,
+		[RETRIES] = 1u << SENDS | 1u << RETRIES | 1u << IDLE,
+	};
+
+	INVARIANT((size_t)c->state < COUNT_OF(follows) && follows[c->state] & 1u << next);
+	c->state = next;
+}
+
 static void
 set_state(struct channel *c, enum channel_state state)
 {
 	SCOPED_LOCK(&c->all->lock);
-	c->state = state;
+	channel_enter(c, state);
 }
 
 static void
@@ -150,7 +166,7 @@ sending_over(struct channel *c, bool sent, const char *why)
 	if (sent)
 		c->sent_ns = clock_wall_ns();
 	snprintf(c->why, sizeof(c->why), "%s", sent ? "" : why);
-	c->state = IDLE;
+	channel_enter(c, IDLE);
 	pthread_mutex_unlock(&n->lock);
 	if (!sent) {
 		say_failing(c, why, true);
@@ -175,7 +191,7 @@ notify_again(struct channel *c, const char *why, uint64_t asked_us)
 	say_failing(c, why, false);
 	pthread_mutex_lock(&c->all->lock);
 	snprintf(c->why, sizeof(c->why), "%s", why);
-	c->state = RETRIES;
+	channel_enter(c, RETRIES);
 	pthread_mutex_unlock(&c->all->lock);
 	metric_inc(c->all->metrics, M_NOTIFY_RETRIED);
 	timer_after(c->all->outbound->loop, &c->timer, us);
@@ -280,6 +296,7 @@ begin_sending(struct channel *c)
 {
 	struct notice *m = c->next;
 
+	INVARIANT(!c->call); /* one message at a time */
 	c->next = NULL;
 	c->free_us = clock_mono_us() + notify_times.apart_us;
 	c->first_us = clock_mono_us();

@@ -138,6 +138,7 @@ take_for_otlp(struct otlp *t)
 		t->first = r->next;
 		if (!t->first)
 			t->last = &t->first;
+		INVARIANT(t->records > 0 && t->bytes >= sizeof(*r) + r->n);
 		t->records--;
 		t->bytes -= sizeof(*r) + r->n;
 	}
@@ -172,10 +173,24 @@ note_state(struct signal *s, bool failing, const char *why)
 
 static void next_batch(struct otlp *t);
 
+/* Stops the program if no signal goes from its state to `next`. */
+static void
+signal_enter(struct signal *s, unsigned next)
+{
+	static const unsigned char follows[] = {
+		[IDLE] = 1u << IDLE | 1u << UNDER_WAY,
+		[UNDER_WAY] = 1u << IDLE | 1u << WAITS,
+		[WAITS] = 1u << IDLE | 1u << UNDER_WAY,
+	};
+
+	INVARIANT((size_t)s->life < COUNT_OF(follows) && follows[s->life] & 1u << next);
+	s->life = next;
+}
+
 static void
 idle(struct signal *s)
 {
-	s->life = IDLE;
+	signal_enter(s, IDLE);
 	s->items = 0;
 	s->wait_us = 0;
 	buf_free(&s->body);
@@ -201,7 +216,7 @@ wait_again(struct signal *s, const struct otlp_answer *a)
 		us = a->after_us;
 		s->held_us = clock_mono_us() + us;
 	}
-	s->life = WAITS;
+	signal_enter(s, WAITS);
 	timer_after(t->out->loop, &s->again, us);
 }
 
@@ -215,7 +230,7 @@ on_otlp_answer(void *arg, const struct http_answer *h)
 	if (h->err == ERR_CLOSED) { /* the daemon stops, and waits no longer */
 		count_signal(s, AWAY, s->items);
 		s->items = 0;
-		s->life = IDLE;
+		signal_enter(s, IDLE);
 		return;
 	}
 	otlp_answer(&a, h->err, h->why, h->status, h->body,
@@ -254,7 +269,8 @@ send_it(struct signal *s)
 		.ca_file = t->cfg->ca,
 		.deadline_us = DEADLINE_US,
 		.answer_bytes = CAP_TELEMETRY_ANSWER };
-	s->life = UNDER_WAY;
+	INVARIANT(!s->call); /* one batch at a time */
+	signal_enter(s, UNDER_WAY);
 	s->call = http_call(t->out->client, &o, on_otlp_answer, s);
 	if (!s->call)
 		wait_again(s, &(const struct otlp_answer){ .end = OTLP_AGAIN });

@@ -115,6 +115,7 @@ slot(struct cel_ctx *c, uint32_t i)
 {
 	struct cel_slot *s = &c->slots[i];
 
+	INVARIANT(i < c->program->nslots);
 	if (!s->known) {
 		enum cel_type declared = (enum cel_type)c->program->slots[i].type;
 		s->known = true;
@@ -322,6 +323,7 @@ cel_compare(struct cel_ctx *c, enum cel_op op, const struct cel_value *a,
 	int order = cel_order(a, b);
 	bool yes = false;
 
+	INVARIANT(op >= OP_LT && op <= OP_GE);
 	if (order == CEL_NO_ORDER) {
 		cel_raise_types(c, out, names[op - OP_LT], a, b);
 		return;
@@ -352,6 +354,7 @@ operand(struct cel_ctx *c, const struct cel_node *n, struct cel_value *scratch)
 static void
 binary(struct cel_ctx *c, const struct cel_node *n, struct cel_value *out)
 {
+	INVARIANT(n->nkids == 2);
 	struct cel_value scratch[2];
 	const struct cel_value *a = operand(c, n->kid[0], &scratch[0]);
 	const struct cel_value *b = cel_is_error(a) ? a : operand(c, n->kid[1], &scratch[1]);

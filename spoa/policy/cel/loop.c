@@ -1,6 +1,7 @@
 /* Macros at run time: the variable is bound to each element (or key) in turn.
  * all() and exists() absorb errors as && and || do; the others do not. Language
  * definition, "Macros". */
+#include "base/err.h"
 #include "policy/cel/eval.h"
 #include "policy/cel/value.h"
 
@@ -20,6 +21,7 @@ next_element(struct loop *l, struct cel_value *out)
 
 	if (i == l->range.list.n || !cel_charge(l->c, 1, out))
 		return false;
+	INVARIANT(i < l->range.list.n);
 	l->at++;
 	if (l->range.type == CEL_MAP) {
 		var[0] = l->range.list.v[2 * i];
@@ -110,6 +112,7 @@ transform(struct loop *l, struct cel_value *out)
 			cel_eval_node(l->c, made, out);
 		if (cel_is_error(out))
 			return;
+		INVARIANT(count < l->range.list.n); /* at most one of each element */
 		if (to_map)
 			v[count * width] = first;
 		v[count * width + width - 1] = *out;

@@ -3,6 +3,7 @@
 
 #include <stdlib.h>
 
+#include "base/err.h"
 #include "policy/identity/claims.h"
 
 enum { WAYS = 8 };
@@ -57,6 +58,7 @@ cache_set_of(const struct identity_cache *c, const unsigned char key[32])
 	uint64_t h;
 
 	memcpy(&h, key, sizeof(h));
+	INVARIANT(c->sets > 0);
 	return (size_t)(h % c->sets);
 }
 
@@ -90,6 +92,7 @@ idcache_put(struct identity_cache *c, const unsigned char key[32],
 			at = candidate;
 		candidate->referenced = false;
 	}
+	INVARIANT(at >= set && at < set + WAYS); /* idcache_find() looks nowhere else */
 	drop_cached(at);
 	arena_init(&at->arena, 64 << 10, true);
 	at->used = true;

@@ -1,6 +1,7 @@
 /* WHAT=AMOUNT/WINDOW. */
 #include "policy/identity/keylimits.h"
 
+#include "base/err.h"
 #include "base/price/price.h"
 #include "policy/config/read.h"
 #include "policy/section.h"
@@ -59,5 +60,6 @@ key_limits(const struct apikey *k, struct arena *a, size_t *n)
 	for (size_t i = 0; v && i < k->nlimits && i < KEY_LIMITS_MAX; i++)
 		if (!key_limit_read(span_str(k->limits[i]), &v[*n]))
 			v[(*n)++].name = names[i];
+	INVARIANT(*n <= KEY_LIMITS_MAX);
 	return *n ? v : NULL;
 }

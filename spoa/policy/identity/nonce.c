@@ -75,6 +75,7 @@ nonce_take(struct nonce_window *w, struct span nonce, int64_t now_s, int64_t unt
 	unsigned char h[SHA256_BYTES];
 	uint64_t hash, now = (uint64_t)now_s & UNTIL_MASK;
 
+	INVARIANT(w->buckets && !(w->buckets & (w->buckets - 1)));
 	sha256(nonce, h);
 	memcpy(&hash, h, sizeof(hash));
 	_Atomic uint64_t *bucket = &w->v[(hash & (w->buckets - 1)) * BUCKET];

@@ -91,8 +91,10 @@ changes(const struct pass *ps, size_t at, bool full, struct policy_changes *c)
 		if (x->max_output_tokens &&
 			(!c->max_output_tokens || x->max_output_tokens < c->max_output_tokens))
 			c->max_output_tokens = x->max_output_tokens;
-		if (x->nheaders)
+		if (x->nheaders) {
+			INVARIANT(c->nrules < ps->p->nheader_rules);
 			c->rules[c->nrules++] = r;
+		}
 	}
 	if (!c->model)
 		c->model = c->target->model;
@@ -141,6 +143,7 @@ pass_choose(const struct pass *ps, bool full, struct policy_candidate *candidate
 		out->rule = candidates[0].rule;
 	} else {
 		out->at = any ? out->at : denied;
+		INVARIANT(out->at < ps->ntargets);
 		out->effect = pass_conclude(
 			ps, pass_track(evaluation(ps, out->at), full), &out->rule);
 	}

@@ -72,7 +72,7 @@ place_node(const struct place *p)
 /* Moves the place on. Stops the program if no place goes from its state to `next`: an attempt
  * has one end. */
 static void
-place_enter(struct place *p, enum place_state next)
+anchor_enter(struct place *p, enum place_state next)
 {
 	static const unsigned char follows[] = {
 		[PLACE_WAITS] = 1u << PLACE_WAITS | 1u << PLACE_ASKS,
@@ -87,7 +87,7 @@ place_enter(struct place *p, enum place_state next)
 static void
 next_turn(struct place *p, uint64_t after_us)
 {
-	place_enter(p, PLACE_WAITS);
+	anchor_enter(p, PLACE_WAITS);
 	if (!atomic_load(&p->all->http->stopping))
 		timer_after(p->all->http->loop, &p->due, after_us);
 }
@@ -115,7 +115,7 @@ on_due(struct ev_loop *loop UNUSED, ev_timer *w, int revents UNUSED)
 		return;
 	}
 	p->began_us = clock_mono_us();
-	place_enter(p, PLACE_ASKS);
+	anchor_enter(p, PLACE_ASKS);
 	if (checkpoint_parse(buf_view(&p->note), &p->checkpoint, &why) < 0) {
 		place_over(p, ANCHOR_AWAY, (struct span){ NULL, 0 }, false,
 			"our own checkpoint cannot be read: %s", why ? why : "?");
@@ -216,7 +216,7 @@ record_anchor(
 	e->reply_to = &p->all->http->mail;
 	e->done = anchor_recorded;
 	e->arg = p;
-	place_enter(p, PLACE_RECORDS);
+	anchor_enter(p, PLACE_RECORDS);
 	p->all->audit.append(p->all->audit.arg, e);
 }
 
@@ -233,7 +233,7 @@ place_over(struct place *p, enum anchor_end end, struct span answer, bool base64
 	va_end(ap);
 	INVARIANT(p->state == PLACE_ASKS);
 	if (atomic_load(&p->all->http->stopping)) {
-		place_enter(p, PLACE_WAITS);
+		anchor_enter(p, PLACE_WAITS);
 		return;
 	}
 	metric_inc(p->all->metrics,

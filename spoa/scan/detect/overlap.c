@@ -77,6 +77,7 @@ merge_runs(struct finding *v, size_t mid, size_t n, struct finding *spare)
 {
 	size_t a = 0, b = mid, to = 0;
 
+	INVARIANT(mid <= n);
 	memcpy(spare, v, mid * sizeof(*v));
 	while (a < mid && b < n)
 		v[to++] = finding_by_start(&spare[a], &v[b]) <= 0 ? spare[a++] : v[b++];
@@ -151,6 +152,7 @@ place_finding(struct placing *p, struct finding f)
 {
 	if (p->n == p->room)
 		return ERR_LIMIT;
+	INVARIANT(f.start >= p->base && p->n < p->room); /* a cluster begins with its first one */
 	for (size_t i = f.start - p->base; i < f.end - p->base; i++)
 		p->taken[i / 64] |= UINT64_C(1) << (i % 64);
 	p->v[p->n++] = f;
@@ -168,6 +170,7 @@ place_free_parts(struct placing *p, struct finding f)
 		return 0;
 	while ((at = find_bit(p, at, end, false)) < end) {
 		size_t to = find_bit(p, at, end, true);
+		INVARIANT(at < to && to <= end);
 		if (to - at >= KEEP_BYTES) {
 			struct finding part = f;
 			part.start = at + p->base;
@@ -215,7 +218,9 @@ resolve_cluster(struct placing *p, struct finding *v, size_t n, size_t start, si
 	p->taken = words <= 64 ? small : calloc(words, sizeof(uint64_t));
 	if (!p->taken)
 		return ERR_NOMEM;
-	n = drop_unnamed(p->r, v, n);
+	size_t named = drop_unnamed(p->r, v, n);
+	INVARIANT(named <= n);
+	n = named;
 	sort_cluster(v, n, by_rank);
 	p->own = false;
 	for (size_t i = 0; i < n; i++)
@@ -250,6 +255,7 @@ overlap_resolve(const struct detect_rules *r, struct finding *v, size_t n, struc
 		for (next = i + 1; next < n && v[next].start < end; next++)
 			if (v[next].end > end)
 				end = v[next].end;
+		INVARIANT(next == n || v[next].start >= v[next - 1].start); /* in order of starts */
 		if (next > i + 1)
 			err = resolve_cluster(&p, v + i, next - i, v[i].start, end);
 		else if (p.n == p.room)

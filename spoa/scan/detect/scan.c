@@ -208,6 +208,7 @@ note_lead(struct sweep *w, const struct candidate *m)
 {
 	struct scan_open *o = &w->s->open;
 
+	INVARIANT(o->nleads <= COUNT_OF(o->leads));
 	if (o->nleads == COUNT_OF(o->leads))
 		note_open(w, m->match);
 	else

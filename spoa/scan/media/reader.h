@@ -3,6 +3,7 @@
 #define SCAN_MEDIA_READER_H
 
 #include "base/buf.h"
+#include "base/err.h"
 #include "scan/media/media_file.h"
 
 /* A file under way. owner: the caller of file_read(). */
@@ -48,6 +49,7 @@ media_take(struct media_rd *r, uint64_t n)
 		n = media_left(r);
 	}
 	r->at += n;
+	INVARIANT(r->at <= r->s.n);
 	return span_cut(r->s, r->at - n, r->at);
 }
 

@@ -194,6 +194,7 @@ to_bytes(struct reading *g)
 				((unsigned char)g->text.p[byte] & 0xc0) == 0x80);
 		if (points < *at[i])
 			return refuse_answer(g, ERR_RANGE, "a finding ends behind its text");
+		INVARIANT(byte <= g->text.n);
 		*at[i] = byte;
 	}
 	return 0;
@@ -232,6 +233,7 @@ unite_findings(struct reading *g)
 		if (f->score > last->score)
 			last->score = f->score;
 	}
+	INVARIANT(kept < g->n);
 	g->n = kept + 1;
 }
 

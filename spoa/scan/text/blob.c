@@ -7,6 +7,7 @@
 #include "base/caps.h"
 #include "base/codec/digits.h"
 #include "base/codec/utf8.h"
+#include "base/err.h"
 #include "scan/text/opaque.h"
 
 enum {
@@ -318,6 +319,7 @@ decode_bytes(struct bits *d, char *out, size_t room)
 		if (c || !d->utf16)
 			out[done++] = c;
 	}
+	INVARIANT(done <= room && d->nbits < 8);
 	return done;
 }
 
@@ -404,6 +406,7 @@ reads_from(struct span text, const struct blob_run *r, bool form, unsigned skip,
 	while (ok) {
 		size_t more = decode_bytes(&d, piece + n, PIECE - n);
 		n += more;
+		INVARIANT(n <= PIECE);
 		ok = piece_reads(span_of(piece, n), depth);
 		if (n < PIECE)
 			break;

@@ -75,6 +75,7 @@ note_seal(struct walk *w, const struct json_event *ev, struct span text)
 
 	if (!f->object || ev->tok != JSON_STRING)
 		return;
+	INVARIANT(w->segs.n > 0); /* the string is the segment that was added last */
 	if (span_is(f->name, "type"))
 		f->type = text;
 	reasoning_string(&f->said, f->name, text);
@@ -89,6 +90,7 @@ settle_seals(struct walk *w, struct frame *f)
 {
 	for (unsigned i = 0; i < f->nseals; i++) {
 		const struct seal_row *row = f->seal[i].row;
+		INVARIANT(f->seal[i].segment < w->segs.n);
 		struct segment *s = &w->segs.v[f->seal[i].segment];
 		s->sealed = !row->of || span_is(f->type, row->of);
 		if (s->sealed && row->signs && s->end > s->start)
@@ -231,6 +233,7 @@ read_literal_number(struct walk *w, struct span literal)
 
 	if (!text.p || !fraction)
 		return text;
+	INVARIANT(w->nfractions < WALK_FRACTIONS);
 	w->fraction[w->nfractions++] = (uint32_t)w->segs.n;
 	if (w->nfractions < WALK_FRACTIONS)
 		return text;
@@ -338,6 +341,7 @@ push(struct walk *w, const struct node *node, const struct row *row,
 		names = names ? KEY_MODEL : KEY_ELSE;
 	struct reasoning_frame said =
 		reasoning_open(&around->said, object, !around->object, holder->name);
+	INVARIANT(w->depth + 1 < w->frames_room);
 	w->frames[++w->depth] = (struct frame){
 		.node = node,
 		.row = row,
@@ -374,9 +378,11 @@ push(struct walk *w, const struct node *node, const struct row *row,
 static int
 pop(struct walk *w, const struct json_event *ev)
 {
+	INVARIANT(w->depth > 0); /* the reader of JSON closes only what it opened */
 	struct frame *f = &w->frames[w->depth--];
 	int err = f->part ? walk_part_end(w, f, ev->end) : 0;
 
+	INVARIANT(f->ids <= w->segs.n && f->first <= w->segs.n);
 	if (f->ids)
 		w->segs.v[f->ids - 1].end = (uint32_t)ev->end;
 	settle_seals(w, f);
@@ -496,6 +502,7 @@ body_json(const struct table *t, struct span raw, struct arena *a, struct body *
 	while (!err) {
 		switch (json_next(j, &ev)) {
 		case JSON_END:
+			INVARIANT(w->depth == 0 && w->segs.n <= CAP_SEGMENTS);
 			out->segments = w->segs.v;
 			out->nsegments = w->segs.n;
 			out->reasoning = w->reasoning.v;

@@ -136,6 +136,8 @@ add_change(struct inner *in, size_t at, unsigned level, struct arena *a)
 {
 	struct inner_change change = { at, level };
 
+	INVARIANT(level <= INNER_LEVELS && at <= in->text.n);
+	INVARIANT(!in->n || in->v[in->n - 1].at <= at); /* a cursor walks over them once */
 	return ARENA_PUSH(a, in->v, in->n, in->room, 8, change) ? 0 : ERR_NOMEM;
 }
 
@@ -148,6 +150,7 @@ read_document(struct inner *in, size_t from, size_t to, unsigned level, struct a
 	size_t begin = 0, n;
 	char c[SPELLED_MOST];
 	struct ends e = { 0 };
+	INVARIANT(level > 0 && from <= to);
 	int err = add_change(in, from, level, a);
 
 	for (size_t at = from, raw; !err && at < to; at += raw) {

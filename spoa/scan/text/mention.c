@@ -364,6 +364,7 @@ insert_mention(struct mention_set *s, size_t number)
 			continue;
 		uint32_t child = child_of(a, s->factor, node, (unsigned char)c);
 		if (child == ROOT) {
+			INVARIANT(a->nnodes <= a->symbols); /* the root, and one a symbol */
 			child = a->nnodes++;
 			a->nodes[child] = (struct node){ .symbol = (unsigned char)c,
 				.sibling = a->nodes[node].first };
@@ -403,6 +404,7 @@ link_children(struct automaton *a, uint32_t factor)
 				a, factor, a->nodes[parent].suffix, node->symbol);
 		const struct node *suffix = &a->nodes[node->suffix];
 		node->shorter = suffix->value ? node->suffix : suffix->shorter;
+		INVARIANT(a->queued < a->symbols);
 		a->queue[++a->queued] = n;
 	}
 }
@@ -464,6 +466,7 @@ report(struct mention_scan *s, size_t start, size_t end, uint32_t tag)
 		start = s->v[s->n - 1].end;
 	if (start >= end)
 		return 0;
+	INVARIANT(end <= s->text.n && (!s->n || s->v[s->n - 1].end <= start));
 	if (s->n == s->size && s->size > CAP_MENTIONS)
 		return ERR_LIMIT;
 	if (!mem_room(&s->v, &s->size, s->n + 1, sizeof(*s->v)))
@@ -483,6 +486,9 @@ matched_mention(struct mention_scan *s, const struct automaton *a, int automaton
 	for (n = a->nodes[n].value ? n : a->nodes[n].shorter; n != ROOT;
 		n = a->nodes[n].shorter) {
 		const struct value *v = &s->set->values[a->nodes[n].value - 1];
+		INVARIANT(automaton == MENTION_FOLDED
+				  ? v->symbols <= s->symbols && v->symbols <= MENTION_FOLDS
+				  : v->symbols <= end);
 		size_t start = automaton == MENTION_FOLDED
 				       ? s->places[(s->symbols - v->symbols) % MENTION_FOLDS]
 				       : end - v->symbols;

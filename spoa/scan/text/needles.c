@@ -72,6 +72,7 @@ needles_add(struct needles *ns, struct span value, size_t way)
 	else
 		memcpy(v->tail, value.p + value.n - tail, tail);
 	pieces_add(&ns->pieces, span_of(v->tail, tail));
+	INVARIANT(stride > 0 && tail <= NEEDLE_TAIL);
 	ns->stride = ns->n++ == 0 || stride < ns->stride ? stride : ns->stride;
 }
 
@@ -106,6 +107,7 @@ needles_each(const struct needles *ns, struct span text, needle_fn *take, void *
 					!is_at(v, text, i - of))
 					continue;
 				size_t end = i - of + tail_bytes(v);
+				INVARIANT(end >= v->n && end <= text.n);
 				int err = take(arg, v, span_cut(text, end - v->n, end));
 				if (err)
 					return err;

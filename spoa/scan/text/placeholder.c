@@ -11,6 +11,7 @@
 #include "base/among.h"
 #include "base/attr.h"
 #include "base/caps.h"
+#include "base/err.h"
 #include "base/random.h"
 #include "base/sha256.h"
 #include "scan/text/spelling.h"
@@ -235,6 +236,7 @@ add_placeholder(struct placeholders *p, struct span key, struct span text)
 {
 	if (p->used * 2 >= p->size && !grow_placeholders(p))
 		return false;
+	INVARIANT(p->used < p->size); /* a free slot ends each search */
 	*placeholder_slot(p, p->slots, p->size, key) = (struct slot){ key, text };
 	p->used++;
 	return true;
@@ -367,6 +369,7 @@ note_given(struct placeholders *p, struct span text, struct span entity, struct 
 	if (!g || !add_placeholder(p, text, (struct span){ NULL, 0 }))
 		return false;
 	*g = (struct given){ .text = text, .entity = entity, .value = value };
+	INVARIANT(!*p->given_end);
 	*p->given_end = g;
 	p->given_end = &g->next;
 	p->ngiven++;

@@ -50,6 +50,7 @@ seek(struct cursor *c, size_t want)
 		c->decoded += plain;
 		if (escape)
 			step_escape(c);
+		INVARIANT(c->p <= c->end);
 	}
 }
 
@@ -162,6 +163,7 @@ splice_apply(struct span raw, struct splice *edits, size_t n, struct buf *out)
 		size = size - (edits[i].end - edits[i].start) + edits[i].with.n;
 	}
 	buf_reserve(out, size);
+	size_t had = out->n;
 	at = 0;
 	for (size_t i = 0; i < n; i++) {
 		buf_put(out, raw.p + at, edits[i].start - at);
@@ -169,5 +171,6 @@ splice_apply(struct span raw, struct splice *edits, size_t n, struct buf *out)
 		at = edits[i].end;
 	}
 	buf_span(out, span_cut(raw, at, raw.n));
+	INVARIANT(buf_failed(out) || out->n - had == size); /* no byte is lost or there twice */
 	return buf_failed(out) ? ERR_NOMEM : 0;
 }

@@ -112,6 +112,7 @@ add_id(struct walk *w, const struct row *row, const struct json_event *ev)
 		struct segment *s = w->segs.n < CAP_SEGMENTS ? seglist_add(&w->segs) : NULL;
 		if (!s)
 			return walk_no_memory(w);
+		INVARIANT(!is_long || w->segs.n > 1); /* a long number has a segment already */
 		if (is_long) {
 			*s = s[-1];
 			s--;
@@ -253,7 +254,10 @@ walk_value(struct walk *w, const struct row *row, const struct json_event *ev, s
 		f->source = SPAN_LIT("text");
 		return 0;
 	case READ_IMAGE: return ev->tok == JSON_STRING ? walk_image(w) : 0;
-	case READ_SOURCE_TYPE: w->frames[w->depth - 1].source = text; return 0;
+	case READ_SOURCE_TYPE:
+		INVARIANT(w->depth > 0);
+		w->frames[w->depth - 1].source = text;
+		return 0;
 	case READ_ITEM_TYPE: item_role(w, f, text); return 0;
 	case READ_PROMPT:
 		b->prompts += ev->tok != JSON_NUMBER;
