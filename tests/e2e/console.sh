@@ -99,7 +99,7 @@ CONSOLE=https://localhost:$tls ALL=$ALL VIEWER=$VIEWER DENIED=$denied STRANGE=$s
 for who in anna bela carl dora emil finn; do
 	echo "curl -s -m 5 -o /dev/null -H '$(as "{\"sub\":\"$who\"}")' -H 'content-type: application/json' -d '{\"model\":\"gpt-4o\",\"messages\":[{\"role\":\"user\",\"content\":\"hello\"}]}' $EDGE/spare/v1/chat/completions; sleep .3"
 done >"$D/spare"
-[ -n "${PICTURES:-}${ONLY:-}" ] || CONSOLE=https://localhost:$tls ALL=$ALL REDIS_SOCKET=${REDIS#unix:} DAEMON=$(pid_of tollgate) ASK_SPARE="bash $D/spare; bash $D/spare" \
+[ -n "${ONLY:-}" ] || CONSOLE=https://localhost:$tls ALL=$ALL REDIS_SOCKET=${REDIS#unix:} DAEMON=$(pid_of tollgate) ASK_SPARE="bash $D/spare; bash $D/spare" \
 	timeout 300 node "$build/console/states.mjs" >>"$D/console.log" 2>&1 || grep -q '^not ok' "$D/console.log" || echo "not ok - states.mjs ends" >>"$D/console.log"
 cat "$D/console.log"
 if grep -q '^not ok' "$D/console.log"; then failed=1; fi
