@@ -164,11 +164,11 @@ const PAGES = ["thing?kind=team&name=red", "thing?kind=key&name=demo-1", "thing?
 async function pages_are_accessible(page) {
 	for (const hash of PAGES) {
 		const bad = [], wider = [];
-		for (const [width, colorScheme] of [[1280, "light"], [1280, "dark"], [390, "light"], [390, "dark"]]) {
+		await show(page, hash);
+		await shows(page, /\S/);
+		for (const [width, colorScheme] of [[1280, "light"], [1280, "dark"], [390, "dark"], [390, "light"]]) {
 			await page.setViewportSize({ width, height: 800 });
 			await page.emulateMedia({ colorScheme });
-			await show(page, hash);
-			await shows(page, /\S/);
 			bad.push(...await findings(page));
 			if (await overflow(page) > 0) wider.push(width);
 		}
