@@ -21,7 +21,7 @@ fullest_share(const struct full_seen *s)
 }
 
 static void
-write_fullest(struct fullest *f, const struct full_kept *k)
+write_full_entry(struct fullest *f, const struct full_kept *k)
 {
 	struct full_slot *slot = &f->slot[k - f->kept];
 
@@ -54,7 +54,7 @@ see_again(struct fullest *f, struct full_kept *k, const struct full_seen *seen)
 	if (seen->at_ms / DAY_MS != k->seen.at_ms / DAY_MS)
 		begin_day(k, seen, true);
 	k->seen = *seen;
-	write_fullest(f, k);
+	write_full_entry(f, k);
 }
 
 struct full_kept *
@@ -91,7 +91,7 @@ fullest_name(struct fullest *f, struct full_kept *k, const struct span text[FULL
 			memcpy(k->text[i], text[i].p, most);
 		k->n[i] = (uint8_t)most;
 	}
-	write_fullest(f, k);
+	write_full_entry(f, k);
 }
 
 /* ---- JSON ---- */

@@ -12,6 +12,7 @@
 #include "base/clock.h"
 #include "base/codec/utf8.h"
 #include "base/log.h"
+#include "base/mem.h"
 #include "base/replace.h"
 #include "base/scoped.h"
 #include "budget/trends/trends_private.h"
@@ -460,6 +461,8 @@ read_trends(struct trends *t)
 	if (r)
 		t->lines = read_trend_lines(r, buf_view(&text));
 	free(r);
+	buf_free(&text);
+	mem_give_back(); /* minutes that were folded left gaps */
 }
 
 /* ---- a life ---- */
