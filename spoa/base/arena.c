@@ -31,7 +31,6 @@ arena_init(struct arena *a, size_t cap_bytes, bool wipe)
 static void
 note_used(struct arena *a)
 {
-	INVARIANT(a->at <= a->end);
 	if (a->chunks)
 		a->chunks->used = (size_t)(a->at - a->chunks->data);
 }
@@ -44,7 +43,6 @@ arena_reset(struct arena *a)
 	note_used(a);
 	while (c) {
 		struct arena_chunk *next = c->next;
-		INVARIANT(c->used <= c->size);
 		if (a->wipe)
 			mem_put_used(c, sizeof(*c) + c->size, sizeof(*c) + c->used);
 		else
@@ -144,7 +142,7 @@ arena_grow(struct arena *a, void *v, size_t n, size_t *room, size_t size, size_t
 {
 	if (n < *room)
 		return v;
-	INVARIANT(size && (*room ? n == *room : n < first));
+	INVARIANT(*room ? n == *room : n < first);
 	size_t more = *room ? 2 * *room : first;
 	void *out = arena_array(a, more, size);
 	if (!out)

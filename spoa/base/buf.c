@@ -24,7 +24,6 @@ buf_init(struct buf *b, size_t cap_bytes)
 void
 buf_free(struct buf *b)
 {
-	INVARIANT(b->n <= b->size && (b->p || !b->size));
 	mem_put(b->p, b->size);
 	buf_init(b, b->cap);
 }

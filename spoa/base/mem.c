@@ -5,7 +5,6 @@
  * Sanitizers have a heap of their own; with them, and without glibc, only blocks of mem.h are
  * zeroed. */
 #include "base/attr.h"
-#include "base/err.h"
 #include "base/mem.h"
 
 #include <errno.h>
@@ -111,7 +110,6 @@ heap_get(size_t n, bool zeroed)
 	struct kept *k = kept.of[kind];
 
 	if (k) {
-		INVARIANT(kept.bytes >= kind * KEPT_UNIT);
 		kept.of[kind] = k->next;
 		kept.bytes -= kind * KEPT_UNIT;
 		k->next = NULL;
@@ -183,7 +181,6 @@ mem_grow(void *p, size_t size, size_t n)
 void
 mem_put_used(void *p, size_t size, size_t used)
 {
-	INVARIANT(used <= size);
 	if (p && is_mapped(size))
 		munmap(p, size);
 	else if (p)
