@@ -377,7 +377,7 @@ log_unwritten(struct trends *t, const char *why)
 }
 
 static void
-append_lines(struct trends *t, struct span text)
+append_trend_lines(struct trends *t, struct span text)
 {
 	int fd = open(t->path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0600);
 	ssize_t n = fd < 0 ? -1 : write(fd, text.p, text.n);
@@ -427,7 +427,7 @@ write_minute(struct trends *t, struct span lines)
 		t->lines++;
 	}
 	buf_span(&text, lines);
-	append_lines(t, buf_view(&text));
+	append_trend_lines(t, buf_view(&text));
 }
 
 /* The file stays as it is, and the trends of this run are in memory alone. */
