@@ -277,6 +277,7 @@ read_document_value(struct reader *r, struct place at, const struct json_event *
 		err = first->tok == JSON_OBJECT ? read_object(r, &at, first->start)
 						: read_array(r, &at);
 		if (!err && input) {
+			INVARIANT(noted < r->nnotes && r->notes[noted].start == first->start);
 			r->notes[noted].end = r->end;
 			r->notes[noted].text = span_cut(r->in, first->start, r->end);
 		}
@@ -308,6 +309,7 @@ set_slot(struct reader *r, const struct note *n, unsigned slot, uint32_t number)
 	struct answer_document *d = r->out;
 	const struct answer_range *in = &r->objects[n->object];
 
+	INVARIANT(n->object < r->nobjects && slot < ANSWER_SLOTS);
 	if (n->object == 0) {
 		d->ends.numbered[slot] = true;
 		d->ends.slot[slot] = number;

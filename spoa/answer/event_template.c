@@ -141,6 +141,7 @@ find_gaps(struct event_template *t, const struct answer_document *d)
 {
 	size_t s = 0;
 
+	INVARIANT(d->ntexts <= TEMPLATE_TEXTS && d->nskipped <= ANSWER_SKIPPED);
 	t->ngaps = 0;
 	for (size_t i = 0; i <= d->ntexts; i++) {
 		size_t until = i < d->ntexts ? d->texts[i].start : SIZE_MAX;

@@ -77,6 +77,7 @@ message_length(struct frames *f, struct span *in)
 
 	if (f->message.total)
 		return FRAME_WHOLE;
+	INVARIANT(f->block.n < EVENTSTREAM_PRELUDE && !f->over);
 	if (f->block.n || in->n < EVENTSTREAM_PRELUDE) {
 		prelude = span_cut(*in, 0, EVENTSTREAM_PRELUDE - f->block.n);
 		*in = span_cut(*in, prelude.n, in->n);
@@ -100,6 +101,7 @@ frame_end(struct frames *f, struct span in, bool *ends, int *err)
 	switch (f->kind) {
 	case FRAMES_ARRAY: return frames_array_end(f, in, ends, err);
 	case FRAMES_EVENTSTREAM:
+		INVARIANT(f->message.total >= f->message.gone + f->block.n);
 		n = f->message.total - f->message.gone - f->block.n;
 		*ends = n <= in.n;
 		return *ends ? n : in.n;
@@ -119,6 +121,8 @@ check_piece(struct frames *f, const struct frame *out)
 	size_t end = f->message.total - sizeof(f->message.last), from = f->message.gone;
 	size_t before = from < end ? end - from : 0;
 	struct span sum = span_cut(out->raw, before, out->raw.n);
+	INVARIANT(out->raw.n <= f->message.total - from);
+	INVARIANT((from > end ? from - end : 0) + sum.n <= sizeof(f->message.last));
 	f->message.crc = eventstream_crc(f->message.crc, span_cut(out->raw, 0, before));
 	if (sum.n)
 		memcpy(f->message.last + (from > end ? from - end : 0), sum.p, sum.n);
@@ -155,6 +159,7 @@ take_frame(struct frames *f, struct span *in, struct frame *out)
 
 	if (r)
 		return r;
+	INVARIANT(n <= in->n);
 	out->raw = span_cut(*in, 0, n);
 	*in = span_cut(*in, n, in->n);
 	bool fits = !big && !f->over && n <= f->cap_bytes && f->block.n <= f->cap_bytes - n;

@@ -8,7 +8,7 @@
 
 /* Notes the kind of the bracket that was just opened. Returns false if it is too deep. */
 static bool
-note_opened(struct frames *f, bool object)
+note_kind(struct frames *f, bool object)
 {
 	size_t at = f->array.scan.depth - 1;
 
@@ -24,10 +24,11 @@ note_opened(struct frames *f, bool object)
 
 /* Returns true if the bracket that was just closed has its kind. */
 static bool
-is_pair(const struct frames *f, bool object)
+closes_kind(const struct frames *f, bool object)
 {
 	size_t at = f->array.scan.depth;
 
+	INVARIANT(at < CAP_JSON_DEPTH);
 	return (f->array.objects[at / 64] >> at % 64 & 1) == object;
 }
 
@@ -39,8 +40,8 @@ element(struct frames *f, char c)
 	bool fine = true;
 
 	switch (json_scan_byte(s, c)) {
-	case JSON_BYTE_OPENS: fine = note_opened(f, c == '{'); break;
-	case JSON_BYTE_CLOSES: fine = is_pair(f, c == '}'); break;
+	case JSON_BYTE_OPENS: fine = note_kind(f, c == '{'); break;
+	case JSON_BYTE_CLOSES: fine = closes_kind(f, c == '}'); break;
 	default: break;
 	}
 	if (!s->string && !s->depth)

@@ -396,6 +396,7 @@ restorer_feed(struct restorer *r, struct span text, struct buf *out)
 	while (text.n) {
 		if (r->held_n == 0) {
 			size_t n = advance(r, text, false, out);
+			INVARIANT(n <= text.n);
 			r->held_n = text.n - n;
 			/* no spelling is as long */
 			if (r->held_n > sizeof(r->held)) {
@@ -405,6 +406,7 @@ restorer_feed(struct restorer *r, struct span text, struct buf *out)
 			memcpy(r->held, text.p + n, r->held_n);
 			break;
 		}
+		INVARIANT(r->held_n <= sizeof(r->held));
 		size_t old = r->held_n, room = sizeof(r->held) - old;
 		struct span more = span_cut(text, 0, room);
 		memcpy(r->held + old, more.p, more.n);
@@ -415,6 +417,7 @@ restorer_feed(struct restorer *r, struct span text, struct buf *out)
 			r->held_n = 0;
 			text = span_cut(text, n - old, text.n);
 		} else {
+			INVARIANT(n <= old + more.n);
 			r->held_n = old + more.n - n;
 			memmove(r->held, r->held + n, r->held_n);
 			text = span_cut(text, more.n, text.n);

@@ -124,6 +124,7 @@ vault_names(const struct vault *v)
 struct span
 vault_value(const struct vault *v, uint32_t node)
 {
+	INVARIANT(node < v->nnodes && v->nodes[node].value - 1 < v->nvalues);
 	const struct value *value = &v->values[v->nodes[node].value - 1];
 
 	return span_cut(buf_view(&v->text), value->at, value->at + value->n);
@@ -151,6 +152,7 @@ add_node(struct vault *v, uint32_t parent, char c)
 	if (v->nnodes == v->nodes_room &&
 		!grow_vault(&v->nodes, &v->nodes_room, FIRST_NODES, sizeof(*v->nodes)))
 		return 0;
+	INVARIANT(parent && parent < v->nnodes && v->nnodes < v->nodes_room);
 	uint32_t at = (uint32_t)v->nnodes++;
 	v->nodes[at] = (struct node){ .sibling = v->nodes[parent].child, .c = c };
 	v->nodes[parent].child = at;
@@ -195,6 +197,7 @@ vault_add(struct vault *v, struct span placeholder, struct span value)
 	if (v->nvalues == v->values_room &&
 		!grow_vault(&v->values, &v->values_room, FIRST_VALUES, sizeof(*v->values)))
 		return ERR_NOMEM;
+	INVARIANT(v->nvalues < v->values_room);
 	v->values[v->nvalues] = (struct value){ v->text.n, value.n };
 	buf_span(&v->text, value);
 	if (buf_failed(&v->text))

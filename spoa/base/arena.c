@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "base/err.h"
 #include "base/mem.h"
 
 struct arena_chunk {
@@ -83,6 +84,7 @@ new_chunk(struct arena *a, size_t n)
 		return NULL;
 	c->size = size;
 	a->used_bytes += size;
+	INVARIANT(!a->cap_bytes || a->used_bytes <= a->cap_bytes);
 	if (apart) {
 		a->apart_bytes += size;
 		c->used = size;
@@ -140,6 +142,7 @@ arena_grow(struct arena *a, void *v, size_t n, size_t *room, size_t size, size_t
 {
 	if (n < *room)
 		return v;
+	INVARIANT(*room ? n == *room : n < first);
 	size_t more = *room ? 2 * *room : first;
 	void *out = arena_array(a, more, size);
 	if (!out)

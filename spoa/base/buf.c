@@ -48,6 +48,7 @@ buf_move(struct buf *to, struct buf *from)
 {
 	size_t cap = to->cap;
 
+	INVARIANT(to != from);
 	if (to->n || to->failed || from->failed || (cap && from->n > cap)) {
 		buf_span(to, buf_view(from));
 		to->failed |= from->failed;
@@ -71,6 +72,7 @@ buf_reserve(struct buf *b, size_t n)
 	}
 	if (b->size - b->start - b->n >= n && b->p)
 		return b->p + b->start + b->n;
+	INVARIANT(b->start + b->n <= b->size);
 	if (b->start) {
 		memmove(b->p, b->p + b->start, b->n);
 		b->start = 0;

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/err.h"
 #include "base/search.h"
 
 enum { PER_POWER = 32, POWER_BITS = 5 };
@@ -63,6 +64,7 @@ distribution_count(struct distribution *d, uint32_t at, uint32_t n)
 		d->bucket[low] = (struct distribution_bucket){ at, 0 };
 		d->nbuckets++;
 	}
+	INVARIANT(d->nbuckets <= d->room);
 	d->bucket[low].n += n;
 	return true;
 }
@@ -90,6 +92,7 @@ distribution_merge(struct distribution *to, const struct distribution *from)
 uint64_t
 distribution_quantile(const struct distribution *d, unsigned percent)
 {
+	INVARIANT(percent <= 100);
 	uint64_t rank = d->n - d->n * (100 - percent) / 100, seen = 0;
 
 	for (size_t i = 0; i < d->nbuckets; i++) {

@@ -7,6 +7,7 @@
 #include <sodium.h>
 #include <stdatomic.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
@@ -81,6 +82,7 @@ thread_start(pthread_t *id, const char *name, void *(*run)(void *), void *arg)
 {
 	sigset_t all, old;
 
+	INVARIANT(!name || strlen(name) < 16); /* pthread_setname_np(3) refuses a longer name */
 	sigfillset(&all);
 	pthread_sigmask(SIG_SETMASK, &all, &old);
 	int err = pthread_create(id, NULL, run, arg);
@@ -117,6 +119,7 @@ pool_submit(struct pool *p, struct work *w)
 {
 	w->next = NULL;
 	SCOPED_LOCK(&p->lock);
+	INVARIANT(!*p->end && (p->first || p->end == &p->first));
 	*p->end = w;
 	p->end = &w->next;
 	pthread_cond_signal(&p->more);

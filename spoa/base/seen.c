@@ -5,6 +5,8 @@
 #include <sodium.h>
 #include <stdlib.h>
 
+#include "base/err.h"
+
 _Static_assert(SEEN_HASH == crypto_shorthash_siphashx24_BYTES, "the hash is SipHash's");
 
 static unsigned char *
@@ -30,6 +32,7 @@ seen_has(const struct seen *s, bool kind, struct span one, struct span other,
 	unsigned char v[2 + SEEN_BYTES] = { kind, (unsigned char)one.n };
 	size_t n = 2;
 
+	INVARIANT(one.n <= UINT8_MAX && one.n + other.n <= SEEN_BYTES);
 	if (one.n)
 		memcpy(v + n, one.p, one.n);
 	n += one.n;

@@ -10,7 +10,7 @@
 static const struct {
 	const char *name, *args;
 } forms[] = {
-#define X(name, fn, args, help) { name, args },
+#define X(name, fn, group, args, help) { name, args },
 	CMD_TABLE(X)
 #undef X
 };

@@ -7,6 +7,7 @@
 
 #include "base/codec/json_text.h"
 #include "base/err.h"
+#include "base/json_put.h"
 #include "cmd/cmd.h"
 
 struct bindings {
@@ -101,12 +102,7 @@ eval_line(struct arena *a, json_t *line, bool typed, struct buf *out)
 		return "\"bindings\" is not an object";
 	SCOPED_BUF(value, 0);
 	bool ok = evaluate(a, json_span(expr), bindings, typed, &value);
-	buf_str(out, ok ? "{\"value\":" : "{\"error\":");
-	if (ok)
-		buf_put(out, buf_view(&value).p, value.n);
-	else
-		buf_json_str(out, buf_view(&value));
-	buf_str(out, "}\n");
+	json_put_form(out, ok ? "{'value':%j}\n" : "{'error':%t}\n", buf_view(&value));
 	return buf_failed(&value) ? err_str(ERR_NOMEM) : NULL;
 }
 

@@ -16,6 +16,7 @@
 
 #include "base/clock.h"
 #include "base/codec/http.h"
+#include "base/err.h"
 #include "base/json_put.h"
 #include "base/log.h"
 #include "base/scoped.h"
@@ -75,7 +76,9 @@ file_done(struct conn *c)
 		while (waitpid(c->pid, NULL, 0) < 0 && errno == EINTR)
 			;
 	}
-	if (c->state == CONN_BODY || c->state == CONN_RUN)
+	bool has_place = c->state == CONN_BODY || c->state == CONN_RUN;
+	INVARIANT(has_place ? sv.running[c->order.ocr] > 0 : c->pid <= 0 && c->spool < 0);
+	if (has_place)
 		sv.running[c->order.ocr]--;
 	scoped_fd_close(&c->pipe);
 	scoped_fd_close(&c->spool);
@@ -91,9 +94,11 @@ conn_close(struct conn *c)
 	close(c->fd);
 	buf_free(&c->in);
 	buf_free(&c->out);
+	size_t had = sv.n;
 	for (size_t i = 0; i < sv.n; i++)
 		if (sv.conns[i] == c)
 			sv.conns[i] = sv.conns[--sv.n];
+	INVARIANT(sv.n + 1 == had);
 	free(c);
 }
 
@@ -122,6 +127,7 @@ respond_error(struct conn *c, enum extract_error error)
 {
 	SCOPED_BUF(b, 0);
 
+	INVARIANT(error < EXTRACT_ERRORS_N);
 	sv.by_error[error]++;
 	log_event(LOG_WARN, "extract.failed", LS("why", extract_error_words[error]));
 	frame_error(error, &b);
@@ -184,6 +190,7 @@ run_file(struct conn *c)
 	uint64_t now = clock_mono_us();
 	int out[2];
 
+	INVARIANT(c->state == CONN_BODY && !c->left && c->spool >= 0 && c->pid <= 0);
 	fcntl(c->spool, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE | F_SEAL_SEAL);
 	c->order.budget_ms = now < c->until_us ? (unsigned)((c->until_us - now) / 1000) : 0;
 	if (pipe2(out, O_CLOEXEC) < 0) {
@@ -219,6 +226,7 @@ spool_bytes(struct conn *c, struct span s)
 static void
 claim_place(struct conn *c)
 {
+	INVARIANT(c->state == CONN_WAIT && c->pid <= 0 && c->spool < 0 && c->left);
 	sv.running[c->order.ocr]++;
 	c->state = CONN_BODY;
 	c->until_us = c->began_us + EXTRACT_DEADLINE_MS * 1000ull;
@@ -399,6 +407,7 @@ conn_receive(struct conn *c)
 		take_request(c);
 		return true;
 	}
+	INVARIANT((uint64_t)n <= c->left);
 	c->left -= (size_t)n;
 	if (c->state == CONN_DRAIN)
 		return c->left > 0;

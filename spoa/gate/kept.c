@@ -139,6 +139,7 @@ table_came(void *arg, int err, const struct span *pairs, size_t n)
 	struct kept_table *t = arg;
 	struct kept_asked *k = TAGGED(kept_asked, t->of);
 
+	INVARIANT(k->waits > 0 && k->waits <= k->n && k->r->run.pending > 0);
 	t->full |= err == ERR_LIMIT;
 	if (!err && n == 1)
 		take_table(t, pairs[1]);

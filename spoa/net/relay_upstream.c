@@ -369,8 +369,7 @@ upstream_forget_sent(struct upstream *u)
 static int
 send_queued(struct upstream *u)
 {
-	INVARIANT(u->edge && u->edge->up == u);
-	INVARIANT(u->request.sent <= u->out.n && u->request.swap_sent <= u->request.swap.n);
+	INVARIANT(u->edge->up == u && u->request.swap_sent <= u->request.swap.n);
 	for (size_t sent = 0; sent < SEND_MAX_BYTES;) {
 		struct span out = span_cut(buf_view(&u->out), u->request.sent, u->out.n);
 		struct span swap =

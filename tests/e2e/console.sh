@@ -89,18 +89,18 @@ done
 is "each view has its picture in docs/pictures" "$lacks" ""
 console=$root/spoa/operator/console
 is "the JavaScript and CSS of the console have at most 6,000 lines" "$(($(cat "$console"/*.js "$console"/*.css "$console"/*/*.js "$console"/*/*.css | wc -l) <= 6000))" 1
-bundle=$(for f in "$console"/*.* "$console"/views/*.js "$build"/charts/*.js "$build"/charts/*.css; do case $f in *.js | *.css | *.html | *.svg) gzip -9c "$f" | wc -c ;; esac; done | paste -sd+ | bc)
+bundle=$(for f in "$console"/*.* "$console"/views/*.js "$build"/charts/*.js "$build"/charts/*.css; do case $f in *.js | *.css | *.html | *.svg) gzip -9c "$f" | wc -c ;; esac; done | awk "{ n += \$1 } END { print n }")
 is "the files of the console have at most 120 KB compressed ($bundle bytes)" "$((bundle <= 120 * 1024))" 1
 began=$SECONDS
 CONSOLE=https://localhost:$tls ALL=$ALL VIEWER=$VIEWER DENIED=$denied STRANGE=$strange AGAIN=$again FELL=$fell PICTURES=${PICTURES:-} FACES=${FACES:-} ASKS=$D/asks \
-	timeout 600 node "$build/console/console.mjs" >"$D/console.log" 2>&1 || grep -q '^not ok' "$D/console.log" || echo "not ok - console.mjs ends" >>"$D/console.log"
+	timeout 900 node "$build/console/console.mjs" >"$D/console.log" 2>&1 || grep -q '^not ok' "$D/console.log" || echo "not ok - console.mjs ends" >>"$D/console.log"
 # ---- bad states of the daemon, which end the scene ----
 # requests of several callers: one of them is the probe of a target that is half open
 for who in anna bela carl dora emil finn; do
 	echo "curl -s -m 5 -o /dev/null -H '$(as "{\"sub\":\"$who\"}")' -H 'content-type: application/json' -d '{\"model\":\"gpt-4o\",\"messages\":[{\"role\":\"user\",\"content\":\"hello\"}]}' $EDGE/spare/v1/chat/completions; sleep .3"
 done >"$D/spare"
-[ -n "${PICTURES:-}${ONLY:-}" ] || CONSOLE=https://localhost:$tls ALL=$ALL REDIS_SOCKET=${REDIS#unix:} DAEMON=$(pid_of tollgate) ASK_SPARE="bash $D/spare; bash $D/spare" \
-	timeout 200 node "$build/console/states.mjs" >>"$D/console.log" 2>&1 || grep -q '^not ok' "$D/console.log" || echo "not ok - states.mjs ends" >>"$D/console.log"
+[ -n "${ONLY:-}" ] || CONSOLE=https://localhost:$tls ALL=$ALL REDIS_SOCKET=${REDIS#unix:} DAEMON=$(pid_of tollgate) ASK_SPARE="bash $D/spare; bash $D/spare" \
+	timeout 500 node "$build/console/states.mjs" >>"$D/console.log" 2>&1 || grep -q '^not ok' "$D/console.log" || echo "not ok - states.mjs ends" >>"$D/console.log"
 cat "$D/console.log"
 if grep -q '^not ok' "$D/console.log"; then failed=1; fi
 echo "# in the browser: $((SECONDS - began)) s"

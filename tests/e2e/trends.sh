@@ -10,15 +10,20 @@ trends() { # BY [-b]: of the first daemon, or of the second
 permitted() { trends "$@" | jq -c '[.alone, ([.daemons[].node] | sort), ([.series[].permit // [] | .[] // 0] | add)]'; }
 like "a daemon that has not met the other one shows itself" "$(permitted total)" '^\[(true|false),\["a"'
 for _ in $(seq 40); do curl -s -o /dev/null -H "$auth" "$EDGE/v1/models"; done
+ask_as() { curl -s -o /dev/null -H "authorization: Bearer $(token --claims "$1")" "$EDGE/v1/models"; }
+ask_as '{"sub":"山田 דנה"}'
+ask_as "{\"sub\":\"bob\",\"team\":\"$(head -c 4000 /dev/zero | tr '\0' t)\"}"
 deadline=120 # seconds: a minute ends, and ten more pass
-both() { says '^\[false,\["a","b"\],40\]$' permitted total "$1"; }
+both() { says '^\[false,\["a","b"\],42\]$' permitted total "$1"; }
 later() { local until=$((SECONDS + deadline)); until "$@"; do [ $SECONDS -lt $until ] || return 1; sleep 1; done; }
 check "both daemons' requests are in one series" later both ''
 check "at the other daemon too" later both -b
-is "by route" "$(permitted route)" '[false,["a","b"],40]'
-is "by person" "$(permitted person)" '[false,["a","b"],40]'
+is "by route" "$(permitted route)" '[false,["a","b"],42]'
+is "by person" "$(permitted person)" '[false,["a","b"],42]'
 is "by provider, as by target" "$(permitted provider)" "$(permitted target)"
 is "one person" "$(trends 'person&name=alice' | jq -c '[.series[].name]')" '["alice"]'
+is "a person whose name is in other scripts" "$(trends 'person&name=%E5%B1%B1%E7%94%B0%20%D7%93%D7%A0%D7%94' | jq -c '[.series[].permit | add]')" '[1]'
+is "a team whose name is longer than a label is part of other" "$(trends team | jq -c '[.series[] | select(.name | length > 63)], [.series[] | select(.name == "other") | .permit | add]' | tr -d '\n')" '[][1]'
 is "a person without figures" "$(trends 'person&name=nobody' | jq -c '.series')" '[]'
 is "a name of no kind is refused" "$(trends 'total&name=alice' | jq -r .error)" 'name: by is missing'
 is "none is missing" "$(trends total | jq -c '[.daemons[].missing]')" '[false,false]'
@@ -26,10 +31,10 @@ check "the file is beside the journal" test -s "$D/journal.trends"
 killed second
 missing() { [ "$(trends total | jq -c '[.daemons[] | [.node, .missing]] | sort')" = '[["a",false],["b",true]]' ]; }
 check "a daemon that is gone is missing" later missing
-is "and what it decided stays" "$(permitted total)" '[false,["a","b"],40]'
+is "and what it decided stays" "$(permitted total)" '[false,["a","b"],42]'
 redis_away
 alone() { says '^\[true,\["a"\],' permitted total; }
 check "without Redis, the daemon shows itself alone" later alone
 redis_back
-check "and all of them when Redis is back" later says '^\[false,\["a","b"\],40\]$' permitted total
+check "and all of them when Redis is back" later says '^\[false,\["a","b"\],42\]$' permitted total
 exit $failed

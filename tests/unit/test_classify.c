@@ -111,10 +111,6 @@ static const struct {
 		"24,\"score\":1.00}],\"classes\":[\"pii\"],\"injection\":0.0}\n" },
 	{ "and stay where they were", { "redact" }, "\xff\xfe a@b.de \xc3", 0,
 		"\xff\xfe <EMAIL_ADDRESS_1> \xc3" },
-	{ "--help is an answer, on stdout", { "redact", "--help" }, "", 0,
-		"usage: tollgate redact [--jsonl | --stream] [--with STYLE] [--key-file "
-		"FILE] [--policy FILE]\n\n  the "
-		"text on stdin with findings replaced\n" },
 	{ "a value as JSON", { "eval", "{'a': [1, 2u, 1.0, b'x']}" }, "", 0,
 		"{\"a\":[1,2,1.0,\"eA==\"]}\n" },
 	{ "the first argument is the expression, also behind a minus", { "eval", "-1" }, "", 0,

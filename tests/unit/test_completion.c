@@ -64,7 +64,7 @@ each_place_offers_what_its_form_takes(void **state)
 static void
 no_option_of_any_form_is_missing(void **state)
 {
-#define X(name, fn, args, help) { name, args },
+#define X(name, fn, group, args, help) { name, args },
 	static const struct {
 		const char *name, *args;
 	} forms[] = { CMD_TABLE(X) };

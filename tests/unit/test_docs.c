@@ -48,7 +48,7 @@ every_command_and_its_options(void **state)
 	static const struct {
 		const char *name, *args;
 	} rows[] = {
-#define X(name, fn, args, help) { name, args },
+#define X(name, fn, group, args, help) { name, args },
 		CMD_TABLE(X)
 #undef X
 	};

@@ -7,6 +7,7 @@
 #include <cmocka.h>
 #include <stdio.h>
 
+#include "record/audit/record_terms.h"
 #include "support/run_cmd.h"
 
 struct usage_form {
@@ -63,7 +64,7 @@ read_usage(const char *command, const char *args)
 static int
 setup(void **state)
 {
-#define X(name, fn, args, help) read_usage(name, args);
+#define X(name, fn, group, args, help) read_usage(name, args);
 	CMD_TABLE(X)
 #undef X
 	return temp_dir_make(state);
@@ -121,6 +122,53 @@ belongs(const struct usage_form *f, const char *option)
 	return row_names(what, option) || row_names(f->command, option);
 }
 
+/* Whether the usage line has a value behind the option. */
+static bool
+form_has_value(const struct usage_form *f, const char *option)
+{
+	char want[OPTION_WHAT_MAX];
+	size_t n = (size_t)snprintf(want, sizeof(want), "%s%s", option[1] ? "--" : "-", option);
+
+	for (const char *p = f->text.p; (p = memmem(p, (size_t)(f->text.p + f->text.n - p), want, n)); p += n)
+		if (p[n] == '=' || (p[n] == '[' && p[n + 1] == '=') ||
+			(p[n] == ' ' && !strchr("-(|<", p[n + 1]) && strncmp(p + n, " [-", 3) != 0))
+			return true;
+		else if (strchr(" ])", p[n]))
+			return false;
+	return false;
+}
+
+/* The row of the option for this form, else the one for the command. */
+static const struct option_row *
+row_of(const struct usage_form *f, const char *option)
+{
+	char what[OPTION_WHAT_MAX];
+
+	snprintf(what, sizeof(what), "%s%s%s", f->command, f->verb[0] ? " " : "", f->verb);
+	for (const struct option_row *row = option_rows; row->name; row++)
+		for (struct span of = span_str(row->of); of.n && !strcmp(row->name, option);) {
+			struct span one = span_trim(span_next(&of, ','), " ");
+			if (span_is(one, what) || span_is(one, f->command))
+				return row;
+		}
+	return NULL;
+}
+
+static void
+a_row_has_a_value_if_the_usage_line_has_one(void **state)
+{
+	char name[OPTION_WHAT_MAX];
+
+	(void)state;
+	for (size_t i = 0; i < nforms; i++)
+		for (struct span text = forms[i].text; !forms[i].all && next_named(&text, name);) {
+			const struct option_row *row = row_of(&forms[i], name);
+			if (row && form_has_value(&forms[i], name) != (row->value != NULL))
+				fail_msg("%s %s: --%s: value: %s", forms[i].command, forms[i].verb, name,
+					row->value ? row->value : "none");
+		}
+}
+
 static void
 each_option_of_a_usage_line_is_in_the_table(void **state)
 {
@@ -134,6 +182,37 @@ each_option_of_a_usage_line_is_in_the_table(void **state)
 			if (!belongs(&forms[i], name))
 				fail_msg("%s %s: --%s is in no row", forms[i].command, forms[i].verb,
 					name);
+}
+
+/* The rows that the commands parse, as the sources have them: { "NAME", .text = … }. */
+static void
+each_option_that_a_command_parses_has_a_line(void **state)
+{
+	static char text[65536];
+	size_t n = 0;
+	FILE *f = popen("grep -rhoE '\\{ \"[a-z-]+\", *\\.(text|flag|count)' spoa/cmd --include='*.c'", "r");
+
+	(void)state;
+	assert_non_null(f);
+	struct span rest = span_of(text, fread(text, 1, sizeof(text), f));
+	assert_int_equal(pclose(f), 0);
+	for (; rest.n; n++) {
+		struct span line = span_next(&rest, '\n');
+		span_next(&line, '"');
+		struct span name = span_next(&line, '"');
+		bool found = false;
+		for (const struct option_row *row = option_rows; row->name; row++)
+			found |= span_is(name, row->name);
+		if (!found)
+			fail_msg("--%.*s has no line of help", SPAN_ARG(name));
+	}
+	assert_true(n > 150);
+#define X(id, option, paths, flags, what) option,
+	static const char *const terms[] = { RECORD_TERMS(X) };
+#undef X
+	for (size_t i = 0; i < RT_SEARCHED; i++)
+		if (!row_names("audit search", terms[i]))
+			fail_msg("--%s has no line of help", terms[i]);
 }
 
 static bool
@@ -255,6 +334,31 @@ a_verb_refuses_each_option_of_other_verbs_and_names_them(void **state)
 	assert_true(all > 500);
 }
 
+/* --help of each command and each verb has a line for each of its options, and an example. */
+static void
+help_has_options_and_an_example_for_each_command(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < nforms; i++) {
+		const struct usage_form *f = &forms[i];
+		if (f->all)
+			continue;
+		const char *args[] = { f->command, f->verb[0] ? f->verb : "--help", "--help", NULL };
+		assert_int_equal(tollgate_argv("", args), EXIT_DONE);
+		for (const struct option_row *row = option_rows; row->name; row++) {
+			char line[OPTION_WHAT_MAX];
+			snprintf(line, sizeof(line), "\n  %s%s", row->name[1] ? "--" : "-", row->name);
+			if (belongs(f, row->name) && !strstr(cmd_out, line))
+				fail_msg("%s %s: no line for --%s", f->command, f->verb, row->name);
+		}
+		char example[OPTION_WHAT_MAX];
+		snprintf(example, sizeof(example), "\n  tollgate %s", f->command);
+		const char *at = strstr(cmd_out, "\nExamples:\n");
+		if (!at || !strstr(at, example))
+			fail_msg("%s %s: no example", f->command, f->verb);
+	}
+}
+
 static void
 a_verb_may_stand_behind_its_options(void **state)
 {
@@ -270,6 +374,9 @@ int
 main(void)
 {
 	static const struct CMUnitTest tests[] = {
+		cmocka_unit_test(each_option_that_a_command_parses_has_a_line),
+		cmocka_unit_test(help_has_options_and_an_example_for_each_command),
+		cmocka_unit_test(a_row_has_a_value_if_the_usage_line_has_one),
 		cmocka_unit_test(each_option_of_a_usage_line_is_in_the_table),
 		cmocka_unit_test(each_row_names_verbs_that_exist_and_has_a_line_of_help),
 		cmocka_unit_test(a_verb_refuses_each_option_of_other_verbs_and_names_them),

@@ -232,7 +232,9 @@ live_again(void)
 	replace_rig.step = REPLACE_NONE;
 	/* In any case the store writes to the file that has the name. */
 	atomic_store(&f.kept, true);
-	assert_true(store_keep(&f, SPAN_LIT("four\n"), 1));
+	buf_str(&text, "four\n");
+	assert_true(store_keep(&f, &text, 1));
+	buf_clear(&text);
 	assert_true(buf_file(&text, path("live")));
 	assert_true(span_ends(buf_view(&text), SPAN_LIT("four\n")));
 	assert_int_equal(truncate(path("live"), (off_t)text.n - 5), 0);

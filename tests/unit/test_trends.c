@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <malloc.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -62,6 +63,17 @@ count(const char *route, enum series_value v, uint64_t n)
 	const uint64_t heavy[HEAVY_VALUES] = { [HEAVY_PERMIT] = v == SERIES_PERMIT ? n : 0,
 		[HEAVY_NANOUSD] = v == SERIES_COST ? n : 0 };
 	heavy_add(&w->heavy[HEAVY_TEAM], span_str(route), heavy);
+}
+
+/* Adds to a person, key, tool or team. */
+static void
+spend(enum heavy_kind kind, const char *name, uint64_t requests, uint64_t nanousd)
+{
+	const uint64_t v[HEAVY_VALUES] = {
+		[HEAVY_PERMIT] = requests, [HEAVY_NANOUSD] = nanousd
+	};
+
+	heavy_add(&w->heavy[kind], span_str(name), v);
 }
 
 static void
@@ -211,6 +223,29 @@ a_clock_that_is_set_back_or_forward_loses_nothing(void **state UNUSED)
 	assert_int_equal(total(TRENDS_1H), 13);
 }
 
+/* Persons too: an hour back, and a day ahead for some minutes, with holes between the minutes.
+ */
+static void
+a_clock_that_jumps_keeps_the_figures_of_names(void **state UNUSED)
+{
+	static const int64_t jumps_minutes[] = { 0, -60, 61, 24 * 60, -24 * 60, 7, 25 * 60 };
+	json_int_t n = 0;
+
+	for (size_t i = 0; i < COUNT_OF(jumps_minutes); i++) {
+		ns += jumps_minutes[i] * MINUTE_NS;
+		for (int k = 0; k < 170; k++, n++) {
+			spend(HEAVY_PERSON, "ann", 1, 1000);
+			pass_minute();
+		}
+	}
+	for (int life = 0; life < 2; life++) {
+		assert_int_equal(sum(TRENDS_PERSON, TRENDS_90D, "series", "ann", "permit"), n);
+		assert_int_equal(sum(TRENDS_PERSON, TRENDS_7D, "series", "ann", "permit"), n);
+		assert_int_equal(sum(TRENDS_PERSON, TRENDS_1H, "series", "ann", "permit"), 60);
+		restart();
+	}
+}
+
 /* An hour that a wrong clock closed in the future does not end the hours that follow. */
 static void
 an_hour_of_the_future_hides_no_later_one(void **state UNUSED)
@@ -312,17 +347,6 @@ a_torn_or_foreign_line_is_left_out(void **state UNUSED)
 		restart();
 		assert_int_equal(total(TRENDS_1H), 3);
 	}
-}
-
-/* Adds to a person, key, tool or team. */
-static void
-spend(enum heavy_kind kind, const char *name, uint64_t requests, uint64_t nanousd)
-{
-	const uint64_t v[HEAVY_VALUES] = {
-		[HEAVY_PERMIT] = requests, [HEAVY_NANOUSD] = nanousd
-	};
-
-	heavy_add(&w->heavy[kind], span_str(name), v);
 }
 
 static void
@@ -539,6 +563,35 @@ one_name_is_shown_alone(void **state UNUSED)
 	}
 }
 
+/* A week with full tables. In each minute, the names of persons, teams, keys and tools are
+ * other ones. A step is an hour for five days, then a quarter of an hour, and then a minute. */
+static void
+a_week_of_full_tables_stays_within_its_memory(void **state UNUSED)
+{
+	const size_t begin = mallinfo2().uordblks + mallinfo2().hblkhd;
+	char name[64];
+
+	for (int i = 0; i < 5 * 24 + 2 * 96 + 150; i++) {
+		ns += (i < 5 * 24 ? 59 : i < 5 * 24 + 2 * 96 ? 14 : 0) * MINUTE_NS;
+		for (int k = 0; k < 64; k++) {
+			snprintf(name, sizeof(name), "rule-%d", k);
+			rule_tally_add(&w->rules, name, (enum rule_did)(k % 4), 1);
+			snprintf(name, sizeof(name), "r%d", k % 23);
+			for (int v = SERIES_PERMIT; v <= SERIES_UNPRICED; v++)
+				count(name, (enum series_value)v, 1000);
+			snprintf(name, sizeof(name), "name%d@example.com",
+				(i * 64 + k) % 100000);
+			const uint64_t v[HEAVY_VALUES] = { 3, 1, 1, 1, 20000, 4000, 5000000,
+				1 };
+			for (int kind = 0; kind < HEAVY_KINDS; kind++)
+				heavy_add(&w->heavy[kind], span_str(name), v);
+		}
+		pass_minute();
+	}
+	const size_t used = mallinfo2().uordblks + mallinfo2().hblkhd - begin;
+	assert_true(used < 4 << 20);
+}
+
 static void
 a_file_that_cannot_be_written_stops_nothing(void **state UNUSED)
 {
@@ -575,6 +628,7 @@ main(void)
 		T(an_hour_is_summed_once_and_not_again_after_a_restart),
 		T(a_minute_in_which_the_daemon_did_not_run_is_null),
 		T(a_clock_that_is_set_back_or_forward_loses_nothing),
+		T(a_clock_that_jumps_keeps_the_figures_of_names),
 		T(an_hour_of_the_future_hides_no_later_one),
 		T(a_file_of_another_version_stays_as_it_is),
 		T(a_name_of_a_minute_that_was_not_written_is_written_later),
@@ -588,6 +642,7 @@ main(void)
 		T(folded_minutes_keep_the_sums_of_each_view),
 		T(two_trends_are_shown_as_their_sum),
 		T(one_name_is_shown_alone),
+		T(a_week_of_full_tables_stays_within_its_memory),
 		T(a_median_is_weighed_by_its_requests),
 		T(a_file_that_cannot_be_written_stops_nothing),
 		T(the_file_is_written_anew_before_it_grows),

@@ -146,6 +146,7 @@ call_new(struct calls *c, uint32_t choice, uint32_t index)
 		calls_fail(c, c->ncalls == CAP_CALLS ? CALLS_OVER : ERR_NOMEM);
 		return NULL;
 	}
+	INVARIANT(c->ncalls < CAP_CALLS);
 	h->of = c;
 	h->choice = choice;
 	h->index = h->place = index;
@@ -354,6 +355,7 @@ calls_choice(struct calls *c, uint32_t number)
 		calls_fail(c, CALLS_OVER);
 		return &c->choices[0];
 	}
+	INVARIANT(c->nchoices < CALL_CHOICES);
 	c->choices[c->nchoices] = (struct call_choice){ .number = number };
 	return &c->choices[c->nchoices++];
 }
@@ -380,6 +382,7 @@ ask_about_call(struct calls *c, struct held_call *h, struct call_answer *got)
 	if (!buf_failed(&repeated)) /* no tool's name is longer */
 		call.repeated = buf_view(&repeated);
 	for (size_t i = 0, from = 0; h->nnames > 1 && i < h->nnames; i++) {
+		INVARIANT(call.nnames <= CALL_NAMES && from <= h->name_ends[i]);
 		names[call.nnames++] = span_cut(all, from, h->name_ends[i]);
 		from = h->name_ends[i];
 	}
@@ -431,6 +434,7 @@ settle_calls(struct calls *c)
 			calls_fail(c, ask_about_call(c, h, &got));
 		if (c->err)
 			return;
+		INVARIANT(!h->settled && !h->less);
 		h->settled = true;
 		h->is = got.is;
 		h->entry = got.entry;
@@ -654,6 +658,7 @@ drain(struct calls *c)
 
 	settle_calls(c);
 	while (!c->err && (e = STAILQ_FIRST(&c->events)) && may_go(e)) {
+		INVARIANT(c->held >= sizeof(*e) + e->bytes_n);
 		STAILQ_REMOVE_HEAD(&c->events, all);
 		c->held -= sizeof(*e) + e->bytes_n;
 		say_calls(c, e);

@@ -96,6 +96,7 @@ calls_fold(struct calls *c, const struct held_event *e)
 	size_t from = had.n - said.n;
 	if (!span_ends(had, said) || !is_like(c, text, h->like))
 		return false;
+	INVARIANT(said.n <= had.n && (!h->fold || h->fold->folded));
 	if (!h->fold) {
 		struct held_event *f = calls_event(c, &h->like->frame);
 		if (!f || !(f->pieces = calloc(1, sizeof(struct call_piece)))) {
@@ -187,7 +188,8 @@ calls_say_folded(struct calls *c, struct held_event *e)
 {
 	struct held_call *h = e->pieces[0].of;
 	enum call_verdict is = h->is;
-	struct span text = span_cut(buf_view(&h->arguments), e->from, e->to);
+
+	INVARIANT(e->folded && e->npieces == 1 && h->settled && h->folds > 0);	struct span text = span_cut(buf_view(&h->arguments), e->from, e->to);
 
 	/* all that is left of the new ones, in the first place for it */
 	if (is == CALL_EDITED) {

@@ -329,6 +329,7 @@ guard_is_long(const struct guard *g, size_t n)
 void
 guard_lend(struct guard *g, struct detect_scratch *scratch)
 {
+	INVARIANT(scratch);
 	g->plan.scratch = scratch;
 }
 
@@ -398,6 +399,7 @@ settle_way(struct guard *g, struct span bytes, struct buf *out)
 
 	if (!g->unsure_way || kept.n + more.n < BEGINNING)
 		return;
+	INVARIANT(kept.n < BEGINNING);
 	more = span_cut(more, 0, BEGINNING - kept.n);
 	if (kept.n)
 		memcpy(begins, kept.p, kept.n);
@@ -426,6 +428,7 @@ settle_lines(struct guard *g, size_t n, struct buf *out)
 	struct span all = buf_view(&g->body), rest;
 	size_t old = all.n - n;
 
+	INVARIANT(n <= all.n && g->way == WAY_KEEP);
 	if (!g->first_line)
 		g->first_line = old + span_chr(span_cut(all, old, all.n), '\n');
 	if (g->first_line == all.n) {

@@ -38,6 +38,7 @@ add_crossing(struct guard *g, const struct stream_piece *p, size_t start)
 	for (size_t i = 0; x->cuts && i < s->nedges; i++)
 		if (x->start < s->edges[i] && s->edges[i] < x->end)
 			x->cuts[x->ncuts++] = s->edges[i] - x->start;
+	INVARIANT(x->ncuts <= s->nedges && x->start < x->end);
 	return !x->of || buf_failed(&x->of->value) || !x->cuts ? ERR_NOMEM : 0;
 }
 
@@ -100,6 +101,7 @@ add_edge(struct guard *g)
 
 	while (known < s->nedges && s->edges[known] <= s->decided)
 		known++;
+	INVARIANT(s->scan && known <= s->nedges);
 	s->nedges -= known;
 	if (known)
 		memmove(s->edges, s->edges + known, s->nedges * sizeof(*s->edges));
@@ -116,6 +118,7 @@ boundary_open(struct guard *g, struct channel *c)
 
 	if (!detect_stream_held(c->scan))
 		return g->failed;
+	INVARIANT(!s->scan);
 	s->scan = detect_stream_copy(c->scan);
 	if (!s->scan)
 		return guard_no_memory(g);
@@ -271,6 +274,7 @@ part_of(const struct crossing *x, struct span text, size_t k, struct finding *ou
 	struct span value = buf_view(&x->of->value), part;
 	bool last = k == x->ncuts;
 
+	INVARIANT(k <= x->ncuts && x->ncuts > 0);
 	part = span_cut(value, k ? x->cuts[k - 1] : 0, last ? value.n : x->cuts[k]);
 	bool is = k == 0 ? span_ends(text, part)
 		  : last ? span_starts(text, part)
@@ -320,6 +324,7 @@ guard_boundary_again(struct guard *g, const struct answer_text *t, struct findin
 		all.v[all.n++] = found->v[i];
 	}
 	add_parts(g, t, true, &all, wholes);
+	INVARIANT(all.n <= room);
 	*found = all;
 	g->wholes = wholes;
 	return g->failed;

@@ -3,6 +3,7 @@
 #include "answer/guard/guard_private.h"
 #include "base/ascii.h"
 #include "base/codec/eventstream.h"
+#include "base/err.h"
 
 bool
 guard_begins_json(struct span body)
@@ -98,6 +99,7 @@ guard_hides(const struct guard *g, struct span s)
 bool
 guard_is_no_text(struct guard *g, struct span bytes)
 {
+	INVARIANT(g->begun <= COUNT_OF(g->begins));
 	for (size_t i = 0; i < bytes.n && g->begun < COUNT_OF(g->begins); i++) {
 		unsigned char c = (unsigned char)bytes.p[i], first = g->begins[0];
 		g->begins[g->begun++] = c;

@@ -3,6 +3,7 @@
  * what rules read and as long as they do: an entry stays to the end, and is made where nothing
  * is inspected, too. */
 #include "answer/guard/guard_private.h"
+#include "base/err.h"
 #include "base/push.h"
 #include "policy/verdict/tool.h"
 
@@ -46,6 +47,7 @@ add_call(struct guard *g, const uint32_t slot[ANSWER_SLOTS])
 	struct guard_report *r = &g->report;
 	struct guard_called *v = g->called, *c;
 
+	INVARIANT(r->ncalled <= GUARD_CALLS && r->ncalled <= g->called_room);
 	for (size_t i = 0; slot != nobodys && i < r->ncalled; i++)
 		if (v[i].expected) {
 			begin_call(g, &v[i], slot);

@@ -38,6 +38,7 @@ guard_channel_of(struct guard *g, const struct answer_text *t)
 	buf_init(&c->carrier, CARRIER_MAX);
 	buf_init(&c->spelled.raw, 0);
 	buf_init(&c->carrier_type, 256);
+	INVARIANT(g->nchannels < CAP_ANSWER_CHANNELS);
 	g->nchannels++;
 	LIST_INSERT_HEAD(&g->channels, c, all);
 	return c;
@@ -65,6 +66,7 @@ channel_begin(struct channel *c)
 static void
 channel_free(struct channel *c)
 {
+	INVARIANT(c->run->channel == c && c->g->nchannels > 0);
 	LIST_REMOVE(c, all);
 	c->run->channel = NULL;
 	c->g->nchannels--;
@@ -105,6 +107,7 @@ scan_held(const struct channel *c, size_t *from)
 {
 	size_t held = c->scan && !is_spelled(c) ? detect_stream_held(c->scan) : 0;
 
+	INVARIANT(held <= c->fed && c->gone <= c->fed);
 	*from = c->fed - held;
 	return *from < c->gone ? c->fed - c->gone : held;
 }
@@ -243,7 +246,8 @@ take_rest(struct channel *c, const struct stream_piece *p)
 {
 	struct guard *g = c->g;
 	size_t gone = c->gone - p->start;
-	struct stream_piece rest = *p;
+
+	INVARIANT(p->start < c->gone && c->gone <= c->fed);	struct stream_piece rest = *p;
 	struct span with;
 
 	rest.text = span_cut(p->text, gone, p->text.n);
@@ -322,6 +326,7 @@ channel_run(struct channel *c, struct span text)
 
 	if (channel_begin(c))
 		return g->failed;
+	INVARIANT(c->run->channel == c && c->gone <= c->fed);
 	g->report.text_bytes += text.n;
 	c->seen += text.n;
 	c->fed += text.n;

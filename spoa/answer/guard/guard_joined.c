@@ -5,6 +5,8 @@
 
 #include "answer/guard/guard_private.h"
 
+#include "base/err.h"
+
 /* ---- which ones are joined ---- */
 
 /* 0: a client joins them. */
@@ -125,6 +127,7 @@ scan_joined(struct guard *g, const struct answer_document *d, const size_t *at, 
 	struct buf b;
 	bool is_new;
 
+	INVARIANT(n > 0);
 	if (n == 1)
 		return guard_scan(g, &d->texts[at[0]], &v[at[0]], &is_new);
 	buf_init(&b, 0);

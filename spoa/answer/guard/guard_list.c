@@ -50,6 +50,7 @@ cut(struct list *l, size_t start, size_t end, struct span with)
 {
 	struct splice one = { l->base + start, l->base + end, with };
 
+	INVARIANT(start <= end);
 	return ARENA_PUSH(&l->g->work, l->v, l->n, l->room, 64, one) ? 0 : ERR_NOMEM;
 }
 

@@ -6,6 +6,8 @@
 
 #include "answer/guard/guard_stream.h"
 
+#include "base/err.h"
+
 static const struct stage {
 	enum guard_result (*take)(struct guard *g, struct event *e, bool *waits);
 	bool (*may_go)(const struct guard *g, const struct event *e);
@@ -26,6 +28,7 @@ event_new(struct guard *g, const struct frame *f)
 	g->spare = NULL;
 	if (!e)
 		return NULL;
+	INVARIANT(!e->marks && !e->nmarks); /* event_free() dropped those of the last event */
 	e->frame = *f;
 	e->waits = false;
 	e->open = e->next = 0;
@@ -63,6 +66,8 @@ drain(struct guard *g, size_t queue, bool all, struct buf *out)
 
 	while (!g->failed && (e = STAILQ_FIRST(&q->events)) &&
 		(all || stages[queue].may_go(g, e))) {
+		INVARIANT(e->waits && q->bytes >= e->bytes);
+		INVARIANT(q->held_bytes >= e->work.used_bytes);
 		STAILQ_REMOVE_HEAD(&q->events, all);
 		q->bytes -= e->bytes;
 		q->held_bytes -= e->work.used_bytes;
@@ -77,6 +82,7 @@ pass_event(struct guard *g, struct event *e, size_t from, struct buf *out)
 {
 	bool waits = false;
 
+	INVARIANT(from <= QUEUES);
 	for (size_t i = from; i < QUEUES && !g->failed; i++) {
 		if (stages[i].take(g, e, &waits) || !waits)
 			continue;

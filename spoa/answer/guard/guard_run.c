@@ -1,6 +1,8 @@
 /* The table of runs. One whose text is over stays, so that more text of it is noticed. */
 #include "answer/guard/guard_stream.h"
 
+#include "base/err.h"
+
 enum { RUN_HEADS = 128 };
 
 static struct run **
@@ -39,8 +41,9 @@ forget_one(struct guard *g, bool *unread)
 			break;
 	if (!r)
 		return NULL;
-	for (at = head_of(g, r->kind, r->path, r->slot); *at != r;)
+	for (at = head_of(g, r->kind, r->path, r->slot); *at && *at != r;)
 		at = &(*at)->same;
+	INVARIANT(*at == r && g->runs.n > 0);
 	*at = r->same;
 	TAILQ_REMOVE(&g->runs.all, r, all);
 	g->runs.n--;
@@ -69,6 +72,7 @@ guard_run(struct guard *g, enum answer_kind kind, uint64_t path,
 		guard_no_memory(g);
 		return NULL;
 	}
+	INVARIANT(!r->channel && !r->transcript);
 	struct run **head = head_of(g, kind, path, slot);
 	if (r->member)
 		memset(r->member, 0, sizeof(*r->member));

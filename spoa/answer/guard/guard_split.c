@@ -10,6 +10,7 @@
 void
 split_drop(struct split *s)
 {
+	INVARIANT(!s || s->refs > 0);
 	if (!s || --s->refs)
 		return;
 	buf_free(&s->value);
@@ -36,6 +37,7 @@ split_new(size_t entity, enum answer_kind kind, struct span value)
 int
 event_mark(struct event *e, size_t text, size_t start, size_t end, struct split *of)
 {
+	INVARIANT(of->refs > 0 && start <= end && e->nmarks <= e->room);
 	if (e->nmarks == e->room) {
 		size_t room = e->room ? 2 * e->room : 4;
 		struct mark *v = realloc(e->marks, room * sizeof(*v));

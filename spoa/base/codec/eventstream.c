@@ -40,6 +40,7 @@ eventstream_crc_is(uint32_t crc, struct span last_four)
 int
 eventstream_prelude(struct span prelude, size_t *total_bytes)
 {
+	INVARIANT(prelude.n >= EVENTSTREAM_PRELUDE);
 	size_t total = u32_at(prelude, 0), headers = u32_at(prelude, 4);
 
 	if (eventstream_crc(0, span_cut(prelude, 0, 8)) != u32_at(prelude, 8))

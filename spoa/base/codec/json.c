@@ -301,6 +301,7 @@ set_build(struct json *j, struct frame *f, uint32_t size)
 	struct slot *old = f->set;
 	uint32_t n = f->set_size;
 
+	INVARIANT(!(size & (size - 1)) && size > n && size > j->nkeys - f->first_key);
 	if (!set_room(j, f, size))
 		return false;
 	if (f->set == old || !n) {

@@ -179,6 +179,7 @@ fill_lines(struct lines *l, uint64_t limit)
 {
 	uint64_t at = l->offset + (l->to - l->from);
 
+	INVARIANT(l->from <= l->to && l->to <= l->size);
 	if (l->from) {
 		memmove(l->buf, l->buf + l->from, l->to - l->from);
 		l->to -= l->from;

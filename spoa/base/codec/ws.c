@@ -138,6 +138,7 @@ ws_begin_frame(struct ws_reader *r)
 	}
 	if (++r->fragments > CAP_SOCKET_FRAGMENTS)
 		return refuse_frame(r, ERR_LIMIT, WS_TOO_BIG, "a message of too many frames");
+	INVARIANT(r->message.n <= r->message_cap);
 	if (r->left > r->message_cap - r->message.n)
 		return refuse_frame(r, ERR_LIMIT, WS_TOO_BIG, "a message is too long");
 	return 0;
@@ -187,7 +188,8 @@ ws_check_text(struct ws_reader *r)
 {
 	struct span t = buf_view(&r->message);
 	bool ends = r->fin && r->left == 0;
-	uint64_t word;
+
+	INVARIANT(r->checked <= t.n);	uint64_t word;
 
 	while (r->checked < t.n) {
 		while (r->checked + sizeof(word) <= t.n) {
@@ -256,6 +258,7 @@ ws_end_control(struct ws_reader *r, struct ws_message *out)
 static int
 ws_end_frame(struct ws_reader *r, struct ws_message *out)
 {
+	INVARIANT(r->left == 0 && !r->given);
 	r->state = WS_IN_HEAD;
 	if (r->op & OP_CONTROL)
 		return ws_end_control(r, out);
@@ -274,7 +277,9 @@ take_payload(struct ws_reader *r, struct span in, struct ws_message *out)
 	struct span piece = span_cut(in, 0, r->left < in.n ? (size_t)r->left : in.n);
 	int err = 0;
 
+	INVARIANT(r->state == WS_IN_PAYLOAD);
 	if (r->op & OP_CONTROL) {
+		INVARIANT(r->control_n + piece.n <= sizeof(r->control));
 		unmask(r->mask, r->at, piece.p, (char *)r->control + r->control_n, piece.n);
 		r->control_n += piece.n;
 	} else {
@@ -306,6 +311,7 @@ ws_next(struct ws_reader *r, struct span in, struct ws_message *out)
 		}
 		int err = 0;
 		if (r->state == WS_IN_HEAD) {
+			INVARIANT(r->head_n < sizeof(r->head));
 			r->head[r->head_n++] = (unsigned char)in.p[n++];
 			if (r->head_n == 2)
 				err = check_start(r);

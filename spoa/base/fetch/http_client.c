@@ -149,6 +149,7 @@ call_free(struct http_call *call)
 {
 	struct http_client *c = call->c;
 
+	INVARIANT(c->ncalls > 0);
 	ev_timer_stop(c->loop, &call->deadline);
 	if (call->easy) {
 		curl_multi_remove_handle(c->multi, call->easy);
@@ -217,6 +218,7 @@ finished(struct http_client *c)
 		if (m->msg != CURLMSG_DONE)
 			continue;
 		curl_easy_getinfo(m->easy_handle, CURLINFO_PRIVATE, (char **)&call);
+		INVARIANT(TAGGED(http_call, call)->easy == m->easy_handle);
 		answer_http_call(call, err_of(call, code),
 			call->over ? "the answer is too long" : curl_easy_strerror(code));
 	}
@@ -251,6 +253,7 @@ take_body(char *p, size_t size, size_t n, void *arg)
 {
 	struct http_call *call = TAGGED(http_call, arg);
 
+	INVARIANT(call->got.n <= call->got.cap);
 	if (call->got.n + size * n > call->got.cap) {
 		call->over = true;
 		return 0;
@@ -480,6 +483,7 @@ http_client_free(struct http_client **pp)
 	while (!LIST_EMPTY(&c->sockets))
 		socket_drop(LIST_FIRST(&c->sockets));
 	ev_timer_stop(c->loop, &c->timer);
+	INVARIANT(c->ncalls == 0 && LIST_EMPTY(&c->sockets));
 	TAG_CLEAR(http_client, c);
 	free(c);
 	*pp = NULL;

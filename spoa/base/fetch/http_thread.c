@@ -69,6 +69,7 @@ http_thread_new(bool (*woken)(void *arg, bool stopping), void *arg)
 int
 http_thread_start(struct http_thread *t, const char *name)
 {
+	INVARIANT(!t->running && t->loop && t->client);
 	t->running = thread_start(&t->thread, name, http_thread_run, t) == 0;
 	return t->running ? 0 : ERR_NOMEM;
 }

@@ -152,6 +152,7 @@ on_keyset_answer(void *arg, const struct http_answer *a)
 {
 	struct keyset *k = TAGGED(keyset, arg);
 
+	INVARIANT(k->call && atomic_load(&k->busy));
 	k->call = NULL;
 	if (a->err)
 		keyset_refused(k, a->why, span_str(err_str(a->err)));
@@ -176,6 +177,7 @@ fetch(struct keyset *k)
 		.deadline_us = FETCH_US,
 		.answer_bytes = ANSWER_MAX };
 
+	INVARIANT(!k->call || atomic_load(&k->busy));
 	if (k->call)
 		return;
 	if (k->etag[0]) {
@@ -347,6 +349,7 @@ keyset_close(struct keyset **kp)
 		return;
 	struct keysets *s = k->all;
 	pthread_mutex_lock(&s->lock);
+	INVARIANT(k->refs > 0);
 	k->refs--;
 	pthread_mutex_unlock(&s->lock);
 	http_thread_wake(s->http);

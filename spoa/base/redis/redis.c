@@ -9,6 +9,7 @@
 #include "base/clock.h"
 #include "base/redis/redis_find.h"
 #include "base/redis/redis_private.h"
+#include "base/err.h"
 
 enum { TICK_MS = 10, IDLE_MS = 100, KEPT_MS = 60000, COMING_MS = 1000, FORMER_MS = 60000 };
 
@@ -56,6 +57,7 @@ redis_node_at(struct redis *front, const struct redis_place *p)
 	r->place = at;
 	if (at.address[0])
 		redis_conn_place(r, &at);
+	INVARIANT(f->cluster && f->nodes < REDIS_NODES_MAX);
 	f->node[f->nodes++] = r;
 	redis_conn_tick(r);
 	return r;
@@ -74,6 +76,7 @@ give_slot(struct redis_front *f, unsigned slot, struct redis *node)
 {
 	const struct redis *was = f->owner[slot];
 
+	INVARIANT(f->cluster && slot < REDIS_SLOTS && (!node || node->f == f));
 	if (was && was != node && was->last_epoch)
 		f->former[slot] = (struct redis_former){ .epoch = was->last_epoch,
 			.until_us = clock_mono_us() + FORMER_MS * 1000 };
@@ -98,6 +101,7 @@ node_free(struct redis_front *f, size_t i)
 {
 	struct redis *r = f->node[i];
 
+	INVARIANT(i < f->nodes && r->node && r->f == f);
 	for (unsigned s = 0; s < REDIS_SLOTS; s++)
 		if (f->owner[s] == r)
 			give_slot(f, s, NULL);

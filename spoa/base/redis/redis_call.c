@@ -91,6 +91,8 @@ call_end(struct redis_call *c)
 {
 	struct redis_pipe *p = c->p;
 
+	INVARIANT(!c->away || p->writes_away > 0);
+	INVARIANT(!c->held || p->waits > 0);
 	if (c->away && --p->writes_away == 0)
 		read_again(p);
 	LIST_REMOVE(c, of_pipe);
@@ -151,6 +153,7 @@ call_begin(struct redis_pipe *p, size_t reply, size_t from, size_t part, struct 
 {
 	struct redis_call *c = calloc(1, sizeof(*c) + command.n);
 
+	INVARIANT(reply < p->cap && from + part <= REDIS_LIST_MAX);
 	if (!c)
 		abort(); /* a hundred bytes: nothing sensible is left to do */
 	TAG(redis_call, c);
@@ -200,6 +203,7 @@ mget_begin(struct redis_pipe *p, size_t n, const char **keys, const size_t *lens
 	unsigned slot[REDIS_LIST_MAX];
 	size_t runs = 0;
 
+	INVARIANT(n <= REDIS_LIST_MAX);
 	for (size_t i = 0; i < n; i++) {
 		slot[i] = redis_slot(span_of(keys[i], lens[i]));
 		runs += i == 0 || slot[i] != slot[i - 1];
@@ -337,6 +341,7 @@ read_reply_part(
 {
 	bool list = reply->type == REDIS_REPLY_ARRAY;
 
+	INVARIANT(to->i > 0 && c->from + c->part <= to->n); /* this part is one of those expected */
 	if ((list ? reply->elements : 1) != c->part)
 		to->err = ERR_SYNTAX;
 	for (size_t i = 0; i < c->part && to->err == ERR_TIMEOUT; i++) {

@@ -21,6 +21,7 @@ unlist(struct redis_pipe *p)
 static void
 pipe_free(struct redis_pipe *p)
 {
+	INVARIANT(!p->waits && !p->soon && p->answered && LIST_EMPTY(&p->calls));
 	unlist(p);
 	TAG_CLEAR(redis_pipe, p);
 	free(p);
@@ -104,6 +105,7 @@ answer_pipe(struct redis_pipe *p, int err)
 void
 redis_pipe_settle(struct redis_pipe *p)
 {
+	INVARIANT(p->waits > 0);
 	if (--p->waits)
 		return;
 	if (p->timed_out && p->late) {
@@ -159,6 +161,7 @@ on_reply(redisAsyncContext *ac, void *reply, void *priv)
 {
 	struct redis_pipe *p = TAGGED(redis_pipe, priv);
 
+	INVARIANT(p->waits > 0 && p->waits <= p->n && p->n <= p->cap);
 	if (!reply) {
 		p->err = ERR_IO;
 	} else if (p->hash_cb) {
@@ -221,7 +224,7 @@ redis_command_at(struct redis_pipe *p, struct redis *node, int argc, const char 
 {
 	if (p->err)
 		return;
-	INVARIANT(p->n < p->cap);
+	INVARIANT(p->n < p->cap && !p->listed && !p->answered && argc > 0);
 	if (p->r->f->cluster) {
 		redis_call_begin(p, node, argc, argv, lens);
 		return;
@@ -263,6 +266,7 @@ redis_send(struct redis_pipe *p)
 {
 	struct redis *r = p->r;
 
+	INVARIANT(!p->listed && !p->soon && !p->answered); /* sent once */
 	if (p->err || !p->waits) {
 		p->soon = true;
 		p->next = r->f->failed;
@@ -290,6 +294,7 @@ redis_tell(struct redis *r, int argc, const char **argv, const size_t *lens)
 void
 redis_late(struct redis_pipe *p, redis_cb *late)
 {
+	INVARIANT(!p->late && !p->answered);
 	p->late = late;
 }
 

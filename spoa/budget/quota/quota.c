@@ -435,7 +435,7 @@ quota_change(struct quota *qt, const struct change *change, uint64_t now_us)
 
 	bool redis = on_redis(qt, &now.at);
 	/* Without Redis and without a table there is no place at which anything was charged. */
-	INVARIANT(redis || qt->table || (qt->redis && !now.at.epoch));
+	INVARIANT(redis || qt->table);
 	if (redis && now.at.noted) {
 		change_noted(qt, &now, now_us);
 		return;

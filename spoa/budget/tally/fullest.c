@@ -14,14 +14,14 @@ static const char *const text_names[FULL_TEXTS] = { "limit", "person", "team", "
 _Static_assert(sizeof(struct full_kept) <= FULL_WORDS * sizeof(uint64_t), "a slot holds it");
 
 static uint64_t
-share_of(const struct full_seen *s)
+fullest_share(const struct full_seen *s)
 {
 	return s->used >= s->of ? MILLION
 				: (uint64_t)((unsigned __int128)s->used * MILLION / s->of);
 }
 
 static void
-write_kept(struct fullest *f, const struct full_kept *k)
+write_full_entry(struct fullest *f, const struct full_kept *k)
 {
 	struct full_slot *slot = &f->slot[k - f->kept];
 
@@ -49,12 +49,12 @@ see_again(struct fullest *f, struct full_kept *k, const struct full_seen *seen)
 {
 	bool same_second = seen->at_ms / SECOND_MS == k->seen.at_ms / SECOND_MS;
 
-	if (same_second && share_of(seen) - share_of(&k->seen) < MILLION / 100)
+	if (same_second && fullest_share(seen) - fullest_share(&k->seen) < MILLION / 100)
 		return;
 	if (seen->at_ms / DAY_MS != k->seen.at_ms / DAY_MS)
 		begin_day(k, seen, true);
 	k->seen = *seen;
-	write_kept(f, k);
+	write_full_entry(f, k);
 }
 
 struct full_kept *
@@ -71,10 +71,10 @@ fullest_see(struct fullest *f, const struct full_seen *seen)
 		}
 	for (struct full_kept *k = set; k < set + FULL_WAYS && least->seen.caller; k++)
 		if (k->seen.reset_ms <= seen->at_ms ||
-			share_of(&k->seen) < share_of(&least->seen))
+			fullest_share(&k->seen) < fullest_share(&least->seen))
 			least = k;
 	if (least->seen.caller && least->seen.reset_ms > seen->at_ms &&
-		share_of(&least->seen) >= share_of(seen))
+		fullest_share(&least->seen) >= fullest_share(seen))
 		return NULL;
 	*least = (struct full_kept){ .seen = *seen };
 	begin_day(least, seen, false);
@@ -91,7 +91,7 @@ fullest_name(struct fullest *f, struct full_kept *k, const struct span text[FULL
 			memcpy(k->text[i], text[i].p, most);
 		k->n[i] = (uint8_t)most;
 	}
-	write_kept(f, k);
+	write_full_entry(f, k);
 }
 
 /* ---- JSON ---- */
@@ -111,7 +111,7 @@ static int
 full_by_share(const void *a, const void *b)
 {
 	const struct full_kept *x = a, *y = b;
-	uint64_t s = share_of(&x->seen), t = share_of(&y->seen);
+	uint64_t s = fullest_share(&x->seen), t = fullest_share(&y->seen);
 
 	return s != t ? (s < t) - (s > t) : full_by_caller(a, b);
 }
@@ -151,7 +151,7 @@ put_fullest_row(struct buf *out, const struct full_kept *k, int64_t now_ms)
 	json_put_str(out, "counts", s->counts);
 	json_put_uint(out, "used", s->used);
 	json_put_uint(out, "of", s->of);
-	json_put_uint(out, "used_percent", share_of(s) / (MILLION / 100));
+	json_put_uint(out, "used_percent", fullest_share(s) / (MILLION / 100));
 	if (s->calendar)
 		json_put_str(out, "window", s->calendar);
 	else

@@ -102,7 +102,7 @@ near_json(struct buf *out, const struct near *const *near, size_t n, size_t from
 			all[kept++] = all[i];
 	if (kept)
 		qsort(all, kept, sizeof(*all), by_fullness);
-	buf_printf(out, "{\"total\":%zu,\"near\":[", kept);
+	json_put_form(out, "{'total':%u,'near':[", (uint64_t)kept);
 	for (size_t i = from; i < kept && i - from < count; i++)
 		put_one(out, &all[i]);
 	buf_str(out, "]}\n");

@@ -392,8 +392,7 @@ put_sum_json(struct buf *out, const struct sum *s)
 	if (s->last_good)
 		put_provider_time(out, "last_success_at", s->last_good);
 	if (s->heard)
-		json_put_printf(out, "first_byte_ms",
-			"{\"answers\":%" PRIu64 ",\"mean\":%" PRIu64 ",\"most\":%" PRIu64 "}",
+		json_put_form(out, "'first_byte_ms':{'answers':%u,'mean':%u,'most':%u}",
 			s->heard, s->sum_us / s->heard / 1000, s->most_us / 1000);
 	json_put_close(out, '}');
 }

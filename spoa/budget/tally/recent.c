@@ -1,8 +1,6 @@
 /* The ring of last decisions. */
 #include "budget/tally/recent.h"
 
-#include <inttypes.h>
-
 #include "base/clock.h"
 #include "base/codec/utf8.h"
 #include "base/err.h"
@@ -146,7 +144,7 @@ recent_write(const struct recent *rec, struct buf *out)
 	struct shown s;
 	char end[16];
 
-	buf_printf(out, "{\"decisions\":%" PRIu64 ",\"recent\":[", total);
+	json_put_form(out, "{'decisions':%u,'recent':[", total);
 	for (uint64_t n = total > CAP_RECENT ? total - CAP_RECENT : 0; n < total; n++)
 		if (read_recent(rec, n, &s))
 			put_shown(&s, end_text(rec, n, end), out);

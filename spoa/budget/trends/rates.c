@@ -20,7 +20,7 @@ enum {
 #define X(id, name) id = RATES_##id,
 	RATES_COUNTED(X) RATES_TOLD(X)
 #undef X
-	COUNTS = RATES_COUNTS,
+		COUNTS = RATES_COUNTS,
 	VALUES = RATES_VALUES
 };
 const char *const rates_value_names[VALUES] = {
@@ -52,7 +52,8 @@ struct rates {
 	pthread_mutex_t lock;
 	size_t n[RATES_BY]; /* names that there are; the first of a kind is "other" */
 	char name[ROWS][SERIES_LABEL_BYTES];
-	uint32_t slot[RATES_SLOTS][ROWS][VALUES];
+	uint32_t slot[ROWS][RATES_SLOTS]
+		     [VALUES]; /* by row: a row without a name takes no memory */
 	uint64_t taken;	  /* samples so far: slot (taken - 1) % RATES_SLOTS is the newest */
 	int64_t until_ns; /* its end */
 	counts before[2]; /* at the last sample, and at the one before that */
@@ -319,8 +320,7 @@ clamp(uint64_t v)
 }
 
 void
-rates_sample(
-	struct rates *r, const struct rates_source *from, int64_t wall_ns, uint64_t us)
+rates_sample(struct rates *r, const struct rates_source *from, int64_t wall_ns, uint64_t us)
 {
 	static const unsigned permille[] = { 500, 950 };
 	struct sampled s;
@@ -328,21 +328,21 @@ rates_sample(
 	SCOPED_LOCK(&r->lock);
 	sum_up(r, from);
 	take_samples(&s, r, from, wall_ns - RATES_STEP_S * INT64_C(1000000000));
-	uint32_t(*slot)[VALUES] = r->slot[r->taken % RATES_SLOTS];
-	memset(slot, 0, sizeof(r->slot[0]));
+	size_t at = r->taken % RATES_SLOTS;
 	for (unsigned by = 0; by < RATES_BY; by++)
 		for (size_t k = row_of[by]; k < row_of[by] + (by ? r->n[by] : 1); k++) {
+			uint32_t *slot = r->slot[k][at];
+			memset(slot, 0, sizeof(r->slot[k][at]));
 			for (unsigned v = 0; v < COUNTS; v++)
-				slot[k][v] = clamp(grown(r->now, r->before[0], k, v));
+				slot[v] = clamp(grown(r->now, r->before[0], k, v));
 			if (has_samples(by))
-				sampled_quantiles(
-					&s, by, k, permille, &slot[k][OVERHEAD_50], 2);
+				sampled_quantiles(&s, by, k, permille, &slot[OVERHEAD_50], 2);
 		}
 	for (size_t i = 0; i < 2; i++)
-		slot[0][OVERHEAD_50 + i] = clamp(quantile_since(r, 1, 0, permille[i]));
+		r->slot[0][at][OVERHEAD_50 + i] = clamp(quantile_since(r, 1, 0, permille[i]));
 	for (size_t k = 0; k < r->n[RATES_TARGET]; k++)
 		for (size_t i = 0; i < 2; i++)
-			slot[row_of[RATES_TARGET] + k][FIRST_50 + i] =
+			r->slot[row_of[RATES_TARGET] + k][at][FIRST_50 + i] =
 				clamp(quantile_since(r, 1, 1 + k, permille[i]));
 	memcpy(r->heard[r->taken % COUNT_OF(r->heard)], r->now_heard, sizeof(r->now_heard));
 	memcpy(r->before[1], r->before[0], sizeof(r->before[0]));
@@ -354,8 +354,8 @@ rates_sample(
 	free(s.of);
 }
 
-/* Adds up the counts of row k over the newest slots. A median becomes the mean of the slots' medians, and a p95
- * the highest one; slots without a value are left out. */
+/* Adds up the counts of row k over the newest slots. A median becomes the mean of the slots'
+ * medians, and a p95 the highest one; slots without a value are left out. */
 static void
 row_minute(struct rates *r, uint64_t slots, size_t k, uint64_t v[VALUES])
 {
@@ -364,7 +364,7 @@ row_minute(struct rates *r, uint64_t slots, size_t k, uint64_t v[VALUES])
 	memset(v, 0, VALUES * sizeof(v[0]));
 	for (unsigned i = 0; i < VALUES; i++)
 		for (uint64_t s = r->taken - slots; s < r->taken; s++) {
-			uint64_t n = r->slot[s % RATES_SLOTS][k][i];
+			uint64_t n = r->slot[k][s % RATES_SLOTS][i];
 			if (i < COUNTS)
 				v[i] += n;
 			else
@@ -373,7 +373,7 @@ row_minute(struct rates *r, uint64_t slots, size_t k, uint64_t v[VALUES])
 	for (size_t i = 0; i < COUNT_OF(medians); i++) {
 		uint64_t sum = 0, of = 0;
 		for (uint64_t s = r->taken - slots; s < r->taken; s++) {
-			uint64_t n = r->slot[s % RATES_SLOTS][k][medians[i]];
+			uint64_t n = r->slot[k][s % RATES_SLOTS][medians[i]];
 			sum += n;
 			of += n != 0;
 		}
@@ -412,7 +412,7 @@ static bool
 has_any(struct rates *r, size_t row, uint64_t slots, unsigned value)
 {
 	for (uint64_t i = r->taken - slots; i < r->taken; i++)
-		if (r->slot[i % RATES_SLOTS][row][value])
+		if (r->slot[row][i % RATES_SLOTS][value])
 			return true;
 	return false;
 }
@@ -426,7 +426,7 @@ put_series(struct rates *r, enum rates_by by, size_t row, uint64_t slots, struct
 			continue; /* all 0 */
 		json_put_open(out, rates_value_names[v], '[');
 		for (uint64_t i = r->taken - slots; i < r->taken; i++)
-			json_put_uint(out, NULL, r->slot[i % RATES_SLOTS][row][v]);
+			json_put_uint(out, NULL, r->slot[row][i % RATES_SLOTS][v]);
 		json_put_close(out, ']');
 	}
 	json_put_close(out, '}');

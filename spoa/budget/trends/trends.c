@@ -12,6 +12,7 @@
 #include "base/clock.h"
 #include "base/codec/utf8.h"
 #include "base/log.h"
+#include "base/mem.h"
 #include "base/replace.h"
 #include "base/scoped.h"
 #include "budget/trends/trends_private.h"
@@ -376,7 +377,7 @@ log_unwritten(struct trends *t, const char *why)
 }
 
 static void
-append_lines(struct trends *t, struct span text)
+append_trend_lines(struct trends *t, struct span text)
 {
 	int fd = open(t->path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0600);
 	ssize_t n = fd < 0 ? -1 : write(fd, text.p, text.n);
@@ -426,7 +427,7 @@ write_minute(struct trends *t, struct span lines)
 		t->lines++;
 	}
 	buf_span(&text, lines);
-	append_lines(t, buf_view(&text));
+	append_trend_lines(t, buf_view(&text));
 }
 
 /* The file stays as it is, and the trends of this run are in memory alone. */
@@ -460,6 +461,8 @@ read_trends(struct trends *t)
 	if (r)
 		t->lines = read_trend_lines(r, buf_view(&text));
 	free(r);
+	buf_free(&text);
+	mem_give_back(); /* minutes that were folded left gaps */
 }
 
 /* ---- a life ---- */

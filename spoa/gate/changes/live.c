@@ -73,6 +73,7 @@ live_enter(struct live *l, unsigned worker)
 void
 live_leave(struct live *l, unsigned worker)
 {
+	INVARIANT(worker < LIVE_READERS);
 	atomic_store(&l->reads[worker], NULL);
 }
 
@@ -115,6 +116,7 @@ live_set(struct live *l, struct live_entry *e)
 	if (live_is_full(l, e) ||
 		!mem_room((void *)&l->v, &l->room, l->n + 1, sizeof(struct live_entry *)))
 		return false;
+	INVARIANT(at <= l->n && l->n < l->room);
 	memmove(l->v + at + 1, l->v + at, (l->n - at) * sizeof(struct live_entry *));
 	l->v[at] = e;
 	l->n++;
@@ -126,6 +128,7 @@ live_set(struct live *l, struct live_entry *e)
 void
 live_take_out(struct live *l, size_t at)
 {
+	INVARIANT(at < l->n && l->nerasures <= l->n);
 	l->nerasures -= l->v[at]->kind == LIVE_ERASE;
 	live_entry_unref(&l->v[at]);
 	l->n--;
@@ -182,7 +185,7 @@ put_entry(struct live *l, struct live_entry **e, int64_t serial, struct buf *why
 	SCOPED_BUF(line, 0);
 	buf_span(&line, (*e)->text);
 	buf_putc(&line, '\n');
-	bool kept = !buf_failed(&line) && store_keep(&l->store, buf_view(&line), 1);
+	bool kept = store_keep(&l->store, &line, 1);
 	if (!kept)
 		buf_printf(why, "%s cannot be written", l->store.name);
 	if (!kept && !(*e)->ended)

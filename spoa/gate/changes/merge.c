@@ -226,7 +226,7 @@ live_merge(struct live *l, struct live_item *items, size_t n, size_t *older)
 	/* In force whether the disk takes them or not: one of them may revoke. */
 	if (taken)
 		live_publish(l);
-	store_keep(&l->store, buf_view(&lines), taken);
+	store_keep(&l->store, &lines, taken);
 	live_drop_old(l);
 	pthread_mutex_unlock(&l->lock);
 	if (erasures)

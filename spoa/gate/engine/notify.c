@@ -140,6 +140,7 @@ actions_within(struct request *r, struct spop_action *out, size_t max)
 	struct var vars[VARS_MAX];
 	size_t n = request_vars(r, vars), k = 0, used = 0;
 
+	INVARIANT(n <= VARS_MAX);
 	for (size_t i = 0; i < n && k < max; i++) {
 		const struct var *v = &vars[i];
 		out[k] = (struct spop_action){ SPOP_SCOPE_TXN, v->name,
@@ -168,6 +169,7 @@ agent_verdict(struct request *r)
 {
 	struct spop_action actions[VARS_MAX + 1];
 
+	INVARIANT(r->run.life == LIFE_ANSWERED && r->run.agent_cb && !r->run.resumed);
 	if (r->out.decision.via == VIA_RELAY && r->out.decision.kind != D_DENY &&
 		exchange_open(r) < 0) {
 		request_withdraw(r, "no room for the relay");
@@ -273,6 +275,7 @@ gate_notify(struct gate *g, const struct spop_message *messages, size_t n, size_
 void
 gate_forget(struct request *r)
 {
-	request_withdraw(TAGGED(request, r), "HAProxy went away");
+	INVARIANT(TAGGED(request, r)->run.life == LIFE_STEPS); /* its verdict ended the call */
+	request_withdraw(r, "HAProxy went away");
 	gate_request_end(r);
 }

@@ -417,6 +417,7 @@ file_answered(struct extract_ask *a, const char *why, struct span answer)
 	struct request *r = f->request;
 	struct files_job *j = r->scan.files;
 
+	INVARIANT(j && f->wanted && !f->asked); /* each file is answered once */
 	f->wanted = false;
 	f->asked = true;
 	f->us = clock_mono_us() - j->began_us;
@@ -424,6 +425,7 @@ file_answered(struct extract_ask *a, const char *why, struct span answer)
 	f->why = why;
 	if (!why && answer.n && !(f->answer = arena_dup(&j->arena, answer)).p)
 		f->why = extract_away;
+	INVARIANT(j->outstanding > 0 && r->run.pending > 0);
 	if (--j->outstanding == 0)
 		r->calls->back(r);
 }

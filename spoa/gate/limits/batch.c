@@ -10,6 +10,7 @@
 #include "base/log.h"
 #include "gate/exchange.h"
 #include "gate/limits/limits.h"
+#include "base/err.h"
 
 enum {
 	KINDS = 3, /* input, output, dollars */
@@ -100,6 +101,7 @@ on_kept(struct quota_request *q)
 {
 	struct keeping *k = TAGGED(keeping, q->arg);
 
+	INVARIANT(q == &k->q && q->ndims == KINDS);
 	if (q->result != QUOTA_ADMITTED)
 		log_event(LOG_WARN, "quota.file",
 			LS("why", "what a batch's file takes could not be remembered: its jobs "

@@ -17,6 +17,7 @@ enum { LOOK_HOLD_S = 60 };
 static void
 end_look(struct look *l, int err, const char *what, struct span name)
 {
+	INVARIANT(l->done && l->asked <= l->nrows);
 	l->err = err;
 	if (what)
 		l->why = name.n ? arena_printf(&l->arena, "%.*s: %s", SPAN_ARG(name), what)

@@ -63,7 +63,9 @@ data_value_unref(struct data_value **vp)
 	struct data_value *v = *vp;
 
 	*vp = NULL;
-	if (!v || atomic_fetch_sub_explicit(&v->refs, 1, memory_order_acq_rel) != 1)
+	size_t refs = v ? atomic_fetch_sub_explicit(&v->refs, 1, memory_order_acq_rel) : 2;
+	INVARIANT(refs > 0);
+	if (refs != 1)
 		return;
 	arena_reset(&v->arena);
 	free(v);
@@ -88,6 +90,7 @@ ended(struct item *it, struct data_value *v, const char *why)
 	uint64_t now = clock_mono_us();
 	struct data_wait *w = it->first;
 
+	INVARIANT(it->busy && it->last != NULL && (v != NULL) == (why == NULL));
 	it->busy = false;
 	it->first = NULL;
 	it->last = &it->first;
@@ -238,6 +241,7 @@ data_get(struct data_cache *c, const struct data_source *s, struct data_value **
 	it->busy = true;
 	w->next = NULL;
 	w->value = NULL;
+	INVARIANT(!*it->last);
 	*it->last = w;
 	it->last = &w->next;
 	return 0;

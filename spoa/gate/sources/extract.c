@@ -42,8 +42,9 @@ caller_ends(struct extractor *x, size_t caller)
 {
 	unsigned i = 0;
 
-	while (x->callers[i] != caller)
+	while (i < x->running && x->callers[i] != caller)
 		i++;
+	INVARIANT(i < x->running && x->running <= EXTRACT_CALLS);
 	x->callers[i] = x->callers[--x->running];
 }
 
@@ -85,6 +86,7 @@ send_file(struct extractor *x, struct extract_ask *a, uint64_t now)
 		x->http = http_client_new(x->loop, EXTRACT_CALLS);
 	if (!x->http || buf_failed(&url) || !http_call(x->http, &o, file_came, a))
 		return false;
+	INVARIANT(x->running < EXTRACT_CALLS);
 	x->callers[x->running++] = a->caller;
 	return true;
 }
@@ -143,6 +145,7 @@ void
 extractor_ask(struct extractor *x, struct extract_ask *a)
 {
 	TAG(extract_ask, a);
+	INVARIANT(a->done && a->over && x->running <= EXTRACT_CALLS);
 	a->x = x;
 	if (x->running < EXTRACT_CALLS && TAILQ_EMPTY(&x->waiting) &&
 		send_file(x, a, clock_mono_us()))

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include "base/caps.h"
+#include "base/err.h"
 
 enum { WAYS = 8, KEPT_S = 31 * 86400, REDIS_KEY = sizeof("tollgate:pin:") + 2 * PIN_KEY_BYTES };
 
@@ -129,6 +130,7 @@ came(void *arg, int err, const struct redis_reply_ints *replies, size_t n)
 	struct asking *a = arg;
 	struct pin_wait *w = a->w;
 
+	INVARIANT(w->n > 0 && w->n <= PINS_AT_ONCE && w->done);
 	for (size_t i = 0; !err && n && !replies[0].err && i < w->n && i < replies[0].n; i++) {
 		w->target[i] = replies[0].list[i] > 0 ? (uint64_t)replies[0].list[i] : 0;
 		if (w->target[i])
@@ -148,6 +150,7 @@ pins_get(const struct pins *p, struct pin_wait *w, int64_t now_s)
 	struct asking a = { w, p->table, now_s };
 	bool known = false;
 
+	INVARIANT(w->n <= PINS_AT_ONCE);
 	for (size_t i = 0; i < w->n; i++) {
 		w->target[i] = find_pin_target(p->table, &w->key[i], now_s);
 		known |= w->target[i] != 0;

@@ -260,6 +260,7 @@ on_recogniser_answer(void *arg, const struct http_answer *h)
 	struct ask *a = TAGGED(ask, arg);
 	struct peer *e = a->peer;
 
+	INVARIANT(e->calls > 0 && (!e->probing || e->open));
 	e->calls--;
 	e->probing = false;
 	count_recogniser(&e->stats->latency_us, clock_mono_us() - a->sent_us);
@@ -323,6 +324,7 @@ pump(struct peer *e)
 		e->first = a->next;
 		if (!e->first)
 			e->last = &e->first;
+		INVARIANT(e->waiting > 0);
 		e->waiting--;
 		if (a->over(a) || now >= a->deadline_us)
 			end_ask(a, ASK_BUSY);
@@ -354,6 +356,7 @@ recognise_ask(struct recognisers *r, struct ask *a)
 	if (now >= a->deadline_us || e->waiting == CAP_RECOGNISER_QUEUE)
 		return end_ask(a, ASK_BUSY);
 	if (e->calls >= a->x->concurrency) {
+		INVARIANT(!*e->last && e->waiting < CAP_RECOGNISER_QUEUE);
 		*e->last = a;
 		e->last = &a->next;
 		e->waiting++;
@@ -378,6 +381,7 @@ recognisers_tick(struct recognisers *r, uint64_t now_us)
 			*at = a->next;
 			if (!*at)
 				e->last = at;
+			INVARIANT(e->waiting > 0);
 			e->waiting--;
 			end_ask(a, ASK_BUSY);
 			a->done(a);

@@ -142,6 +142,7 @@ ask_done(struct ask *a)
 			take_external_part(&j->part[i], a);
 			j->part[i].us = clock_mono_us() - j->began_us;
 		}
+	INVARIANT(j->outstanding > 0 && r->scan.job == j && r->run.pending > 0);
 	if (--j->outstanding)
 		return;
 	r->calls->back(r);

@@ -176,12 +176,14 @@ quota_done(struct quota_request *q)
 {
 	struct request *r = TAGGED(request, q->arg);
 
+	INVARIANT(r->run.pending > 0);
 	r->calls->back(r);
 }
 
 static enum step_result
 send(struct request *r, struct quota_request *q)
 {
+	INVARIANT(r->run.life == LIFE_STEPS && q->ndims <= QUOTA_DIMS_MAX);
 	q->done = quota_done;
 	q->arg = r;
 	r->run.wait = WAIT_QUOTA;

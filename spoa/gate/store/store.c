@@ -66,6 +66,7 @@ store_open(struct store *s, struct buf *why)
 	int err = ERR_IO;
 
 	SCOPED_BUF(text, FILE_BYTES);
+	INVARIANT(s->fd < 0); /* else the open file would stay locked */
 	s->lines = 0;
 	s->size = 0;
 	s->fd = open(s->name, O_RDWR | O_CLOEXEC | O_NOCTTY);
@@ -153,7 +154,7 @@ replace_lines(struct store *s, struct span lines)
 }
 
 static bool
-keep_lines(struct store *s, struct span lines, size_t n, bool whole)
+keep_lines(struct store *s, const struct buf *lines, size_t n, bool whole)
 {
 	bool was = atomic_load(&s->kept);
 
@@ -161,7 +162,8 @@ keep_lines(struct store *s, struct span lines, size_t n, bool whole)
 	bool open = s->fd >= 0 || store_open(s, &why), ok = open;
 	s->lines = whole || !was ? n : s->lines + n;
 	if (ok)
-		ok = whole || !was ? replace_lines(s, lines) : append_lines(s, lines);
+		ok = !buf_failed(lines) && (whole || !was ? replace_lines(s, buf_view(lines))
+							  : append_lines(s, buf_view(lines)));
 	atomic_store(&s->kept, ok);
 	if (!ok && was)
 		log_event(LOG_ERROR, s->kind->failed, LS("file", s->name),
@@ -170,7 +172,7 @@ keep_lines(struct store *s, struct span lines, size_t n, bool whole)
 }
 
 bool
-store_keep(struct store *s, struct span lines, size_t n)
+store_keep(struct store *s, const struct buf *lines, size_t n)
 {
 	return (!n && atomic_load(&s->kept)) || keep_lines(s, lines, n, false);
 }
@@ -178,7 +180,8 @@ store_keep(struct store *s, struct span lines, size_t n)
 bool
 store_rewrite(struct store *s)
 {
-	return keep_lines(s, SPAN_LIT(""), 0, true);
+	SCOPED_BUF(none, 0);
+	return keep_lines(s, &none, 0, true);
 }
 
 bool

@@ -37,8 +37,8 @@ void store_init(struct store *s, const struct store_kind *kind, void *arg, const
  * file and line. */
 bool store_open(struct store *s, struct buf *why);
 /* Puts `n` lines on disk, and opens the file first if it is not open. False: the file lacks some
- * entry. The first failure is logged. */
-bool store_keep(struct store *s, struct span lines, size_t n);
+ * entry, also because `lines` failed for want of memory. The first failure is logged. */
+bool store_keep(struct store *s, const struct buf *lines, size_t n);
 /* Replaces the file by the lines of all entries. Returns like store_keep(). */
 bool store_rewrite(struct store *s);
 /* The same if it has more than so many lines; else returns true. */

@@ -112,7 +112,7 @@ keep_pins(struct tool_pins_sync *s)
 			put_pin_line(s, d->pin, &lines);
 	}
 	pthread_mutex_unlock(&s->pins->lock);
-	return !buf_failed(&lines) && store_keep(&s->store, buf_view(&lines), n) &&
+	return store_keep(&s->store, &lines, n) &&
 	       store_trim(&s->store, 2 * tool_pins_count(s->pins) + SLACK);
 }
 

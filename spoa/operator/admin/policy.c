@@ -74,7 +74,7 @@ admin_policy(struct server *s, struct buf *out)
 	json_put_open(out, "routes", '[');
 	for (size_t i = 0; i < p->nroutes; i++)
 		json_put_opt(out, NULL, p->routes[i].name);
-	buf_str(out, "],\"limits\":[");
+	json_put_form(out, "],'limits':[");
 	for (size_t i = 0; i < p->nlimits; i++)
 		json_put_opt(out, NULL, p->limits[i].name);
 	json_put_close(out, ']');

@@ -103,7 +103,7 @@ answer_look(const struct look *l, struct buf *out)
 		return calls_error(out, MHD_HTTP_SERVICE_UNAVAILABLE, "%.*s",
 			SPAN_ARG(l->why.n ? l->why : span_str(err_str(l->err))));
 	}
-	buf_str(out, "{\"limits\":[");
+	json_put_form(out, "{'limits':[");
 	for (size_t i = 0; i < l->nrows; i++)
 		put_look_row(out, &l->rows[i]);
 	buf_str(out, "]}\n");

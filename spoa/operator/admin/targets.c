@@ -3,6 +3,7 @@
 
 #include "base/attr.h"
 #include "base/codec/json_text.h"
+#include "base/json_put.h"
 #include "gate/snapshot.h"
 #include "gate/targets/sync.h"
 #include "operator/admin/change.h"
@@ -12,7 +13,7 @@
 void
 admin_targets(struct server *s, struct buf *out)
 {
-	buf_str(out, "{\"targets\":");
+	json_put_form(out, "{'targets':");
 	server_targets(s, out, NULL);
 	buf_str(out, "}\n");
 }

@@ -72,6 +72,9 @@ export function dollars(nano) {
 	return `$${d.toLocaleString('en-US', { minimumFractionDigits: digits, maximumFractionDigits: digits })}`;
 }
 
+/* An amount of a limit that counts dollars, tokens, requests, … */
+export const amount = (counts, n) => (counts === 'usd' ? dollars(n) : count(n));
+
 export function bytes(n) {
 	if (typeof n !== 'number') return '';
 	for (const unit of ['B', 'KB', 'MB', 'GB'])

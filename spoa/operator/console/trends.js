@@ -12,7 +12,8 @@ export function head_ranges({ since, until, at, between }) {
 export const of_time = { since: null, until: null, at: null, between: null, after: null };
 export const range_of = (state) => (ranges.some(([name]) => name === state.range) ? state.range : '24h');
 
-export const load_trends = (page, by) => page.get('/trends', { by, range: page.range });
+/* name: only the row of this name. */
+export const load_trends = (page, by, name) => page.get('/trends', { by, name, range: page.range });
 
 /* The begin of each step, in seconds since 1970. */
 export const times_of = (got) => {

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/json_put.h"
+#include "base/mem.h"
 #include "base/random.h"
 #include "base/scoped.h"
 #include "operator/group/group.h"
@@ -133,7 +134,13 @@ share_own(struct group *g)
 		return true;
 	uint64_t due = t->sent + text.n;
 	t->sent = 0; /* all again, unless it is there now */
-	if (!share_lines(g, key, whole, buf_view(&text), &bytes))
+	bool shared = share_lines(g, key, whole, buf_view(&text), &bytes);
+	if (whole) { /* some MB */
+		buf_free(&lines);
+		buf_free(&text);
+		mem_give_back();
+	}
+	if (!shared)
 		return false;
 	t->sent = bytes == due ? bytes : 0;
 	return true;

@@ -171,6 +171,7 @@ static void
 note_chain_end(struct recovery *out, const struct verify_result *r, const struct journal *j,
 	const struct startpoint *from)
 {
+	INVARIANT(r->commits || from); /* an empty segment has no end */
 	const char *type = r->commits ? r->type : from->type;
 
 	out->at = (struct chain){ .boot = r->boot, .seq = r->last };
@@ -204,6 +205,7 @@ recover_segment(struct journal *j, const struct journal_segment *seg,
 		&good, &text, why);
 	if (err)
 		return err;
+	INVARIANT(good <= text);
 	uint64_t cut = text - good;
 	out->cut_records += r.unsigned_records;
 	out->cut_bytes += cut;

@@ -25,6 +25,7 @@ path_begin(struct path *p, uint64_t index, uint64_t size)
 		return ERR_LIMIT;
 	while (to - from > 1) {
 		uint64_t mid = from + merkle_split(to - from);
+		INVARIANT(n < MERKLE_LEVELS && from <= index && index < to);
 		down[n].from = index < mid ? mid : from;
 		down[n++].to = index < mid ? to : mid;
 		*(index < mid ? &to : &from) = mid;
@@ -54,6 +55,7 @@ path_take(struct path *p, const struct merkle_source *s, uint64_t have)
 		/* A side begins at a multiple of each of its subtrees. */
 		while (at < to) {
 			unsigned level = 63 - (unsigned)__builtin_clzll(to - at);
+			INVARIANT(k < MERKLE_LEVELS);
 			int err = s->hash(s->arg, level, at >> level, &side->range.hash[k++]);
 			if (err)
 				return err;
@@ -71,6 +73,7 @@ path_leaf(struct path *p, const struct merkle_hash *leaf)
 {
 	if (p->next >= p->size)
 		return;
+	INVARIANT(p->at >= p->n || (p->next >= p->side[p->at].from && p->next < p->side[p->at].to));
 	if (p->at < p->n)
 		merkle_append(&p->side[p->at].range, leaf);
 	p->next++;

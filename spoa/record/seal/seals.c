@@ -58,7 +58,8 @@ seal_to_auditor(
 		return err;
 	json_put_form(to, "{'auditor':%t,'key':%s,'enc':'", span_str(a->name), a->id);
 	base64_put(to, enc, sizeof(enc));
-	buf_str(to, "\",\"sealed\":\"");
+	buf_putc(to, '"');
+	json_put_form(to, "'sealed':'");
 	base64_put(to, sealed, sizeof(sealed));
 	buf_str(to, "\"}");
 	return 0;
@@ -70,6 +71,7 @@ make_seal(const char *node, const struct auditors *to, struct made_seal *m)
 	unsigned char id[SEAL_ID_LEN / 2];
 	int err = 0;
 
+	INVARIANT(to->n > 0 && to->n <= AUDITORS_MAX); /* nobody could open what has no auditor */
 	*m = (struct made_seal){ .id = "" };
 	random_bytes(id, sizeof(id));
 	sodium_bin2hex(m->id, sizeof(m->id), id, sizeof(id));
@@ -110,6 +112,7 @@ seal_ahead(void *arg)
 		return SERVICE_WHEN_WOKEN;
 	m.changes = changes;
 	SCOPED_LOCK(&s->lock);
+	INVARIANT(s->nmade < CAP_SEALS_AHEAD); /* this thread alone makes them ahead */
 	if (changes == atomic_load(&s->changes))
 		s->made[s->nmade++] = m;
 	else

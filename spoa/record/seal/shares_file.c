@@ -158,6 +158,7 @@ place_shares(struct shares *s, size_t i, uint64_t last, uint64_t at)
 		s->entry[i]->at = at;
 		at += share_line_bytes(s->entry[i]);
 	}
+	INVARIANT(at == s->end); /* else an erasure would overwrite the bytes of others */
 	pthread_rwlock_unlock(&s->lock);
 }
 

@@ -44,6 +44,8 @@ share_line(struct buf *b, const struct share_entry *e)
 	buf_putc(b, ' ');
 	base64_put(b, e->holder, e->n);
 	end_line(b, from);
+	/* An erasure overwrites so many bytes. */
+	INVARIANT(buf_failed(b) || b->n - from == share_line_bytes(e));
 }
 
 size_t

@@ -224,6 +224,7 @@ sync_text_file(struct text_file *f)
 
 	if (!f->dirty)
 		return 0;
+	INVARIANT(f->fd >= 0);
 	if (journal_io.fdatasync(f->fd) == 0 && fstat(f->fd, &st) == 0 && st.st_nlink) {
 		f->dirty = false;
 		return 0;

@@ -5,6 +5,7 @@
 #include "base/caps.h"
 #include "base/codec/error_form.h"
 #include "base/codec/utf8.h"
+#include "base/json_put.h"
 #include "base/scoped.h"
 
 void
@@ -25,12 +26,10 @@ mcp_denied(const struct mcp_message *m, struct mcp_refusal *out, int *status)
 static void
 write_versions(const struct mcp_refusal *r, struct buf *out)
 {
-	buf_printf(out, ",\"data\":{\"supported\":%s", mcp_versions);
-	if (r->requested.n && r->requested.n <= 64 && utf8_valid(r->requested)) {
-		buf_str(out, ",\"requested\":");
-		buf_json_str(out, r->requested);
-	}
-	buf_putc(out, '}');
+	json_put_form(out, ",'data':{'supported':%j", span_str(mcp_versions));
+	if (r->requested.n && r->requested.n <= 64 && utf8_valid(r->requested))
+		json_put_text(out, "requested", r->requested);
+	json_put_close(out, '}');
 }
 
 void
@@ -41,9 +40,9 @@ mcp_refuse(const struct mcp_refusal *r, struct buf *out)
 	SCOPED_BUF(more, 0);
 
 	if (r->result && r->era == MCP_STATELESS)
-		buf_str(&more, ",\"resultType\":\"complete\"");
+		json_put_form(&more, ",'resultType':'complete'");
 	else if (!r->result && r->reason)
-		buf_printf(&more, ",\"data\":{\"code\":\"%s\"}", r->reason);
+		json_put_form(&more, ",'data':{'code':%s}", r->reason);
 	else if (!r->result && r->code == MCP_CODE_VERSION)
 		write_versions(r, &more);
 	error_write(r->result ? "{'jsonrpc':'2.0','id':%r,'result':{'content':[{'type':'text',"

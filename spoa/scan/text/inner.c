@@ -199,7 +199,7 @@ inner_begin(const struct inner *in)
 
 /* A document begins in a string, or ends there. */
 static void
-place_enter(struct inner_place *p)
+enter_document(struct inner_place *p)
 {
 	unsigned level = p->c.level;
 
@@ -216,7 +216,7 @@ place_step(struct inner_place *p)
 	char c[SPELLED_MOST];
 	size_t n;
 
-	place_enter(p);
+	enter_document(p);
 	p->c.at += spelled_deep(span_cut(p->c.in->text, p->c.at, level_end(&p->c)),
 		p->c.level ? p->c.level - 1 : 0, c, &n);
 	json_scan_byte(&p->scan, c[0]);
@@ -272,7 +272,7 @@ inner_with(struct inner_place *p, size_t *from, size_t *to, struct span with, st
 	}
 	while (p->c.at < at)
 		place_step(p);
-	place_enter(p);
+	enter_document(p);
 	bool number = p->c.level && !p->scan.string && *to > at && whole_number(text, from, to);
 	p->done = *to;
 	SCOPED_BUF(b, 0);

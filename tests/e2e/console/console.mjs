@@ -144,10 +144,18 @@ async function as_viewer(page) {
 
 async function picture(page, v) {
 	mkdirSync(PICTURES, { recursive: true });
+	await page.setViewportSize({ width: 1280, height: 960 });
 	if (v.shows) await page.goto(url_of(v.name, v.shows));
 	await v.picture?.(page);
 	ok(`${v.name}: its picture has data`, await seen(page, v.shows_seen ?? v.seen), await text(page));
 	await page.screenshot({ path: `${PICTURES}/console-${v.name}.png` });
+	if (v.dark) {
+		await page.emulateMedia({ colorScheme: "dark" });
+		await page.waitForTimeout(500); /* the charts are drawn again */
+		await page.screenshot({ path: `${PICTURES}/console-${v.name}-dark.png` });
+		await page.emulateMedia({ colorScheme: "light" });
+	}
+	await page.setViewportSize({ width: 1280, height: 800 });
 	if (v.shows) await page.goto(url_of(v.name));
 }
 

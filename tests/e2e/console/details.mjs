@@ -17,6 +17,13 @@ const rows = [
 	{ name: "a time that is ahead of the browser's clock is in the future", hash: "models", path: "/usage", change: (got) => { got.rows[0].last_seen = new Date(Date.now() + 300500).toISOString(); }, want: /in 5 min/ },
 	{ name: "an age below 0 is a time in the future", hash: "audit", path: "/status", change: (got) => { got.audit.checkpoint.age_s = -300.5; }, want: /records, in 5 min/ },
 	{ name: "a name from right to left keeps to its cell", hash: "people", path: "/usage", change: (got) => { got.rows[0].person = "\u05e9\u05dc\u05d5\u05dd 12"; got.rows[0].requests = 34567; }, want: /\u05e9\u05dc\u05d5\u05dd 12\s+team-0\s+34,567/ },
+	{ name: "a person's page has trends", hash: "people?person=rita&range=7d", want: /Trends\s+Requests by decision\s+period before[^]*permitted[^]*Requests per day/ },
+	{ name: "a key's page has trends", hash: "thing?kind=key&name=demo-1&range=7d", want: /Trends\s+Requests by decision\s+period before[^]*permitted/ },
+	{ name: "a provider's page has trends", hash: "thing?kind=provider&name=openai&range=7d", want: /Trends\s+Requests by decision[^]*permitted[^]*Errors[^]*Time to the first byte/ },
+	{ name: "a target's page has the trends of its provider", hash: "thing?kind=target&name=spare%2Fm2&range=7d", want: /Trends of the provider spare\s+Requests by decision[^]*permitted/ },
+	{ name: "a tool's page has trends", hash: "tools?server=calc&kind=tool&tool=add&range=7d", want: /Trends\s+Requests by decision[^]*permitted/ },
+	{ name: "a page without a trend states why", hash: "people?person=nobody", want: /The daemon keeps no trend of this person/ },
+	{ name: "a budget below 80 % has a bar, too", hash: "overview", path: "/limits/fullest", change: (got) => { got.limits = [{ ...got.limits[0], person: "half", counts: "usd", used: 5e9, of: 10e9, used_percent: 50, used_up_at: null }]; }, want: /half\s+\w+\s+50 %\s+\$5\.00 of \$10\.00\s+not before the reset/ },
 	{ name: "a person at 5 of 5 of a rate is near the limit", hash: "people", want: /Near a limit[^]*rita[^]*five[^]*100 %/ },
 ];
 
@@ -122,6 +129,7 @@ function hard_trends(query) {
 }
 async function hard_input_is_shown(page) {
 	await page.route((u) => u.pathname === "/trends", (r) => r.fulfill({ json: hard_trends(Object.fromEntries(new URL(r.request().url()).searchParams)) }));
+	await page.route((u) => u.pathname === "/limits/fullest", (r) => r.fulfill({ json: { limits: [LONG, JOINED, HEBREW].map((person) => ({ person, team: person, limit: person, counts: "usd", used: 1e18, of: 1, used_percent: 100, at: "2099-01-01T00:00:00Z", resets_at: "1970-01-01T00:00:00Z", used_up_at: null })) } }));
 	await page.route((u) => u.pathname === "/limits/near", (r) => r.fulfill({ json: { total: 3, near: [LONG, JOINED, HEBREW].map((person) => ({ person, team: person, limit: person, used_percent: 100, at: "2026-11-28T09:00:00Z", resets_at: "1970-01-01T00:00:00Z" })) } }));
 	await page.route((u) => u.pathname === "/usage", (r) => r.fulfill({ json: { rows: [LONG, JOINED, HEBREW].map((person) => ({ person, team: person, requests: 1e12, refused: 0, cost_nanousd: 1e18, input_tokens: 1e15, output_tokens: 0, last_seen: "2099-01-01T00:00:00Z" })), total: {}, groups: 100000 } }));
 	for (const hash of ["overview", "people", `thing?kind=team&name=${JOINED.slice(0, 200)}`])
@@ -156,11 +164,11 @@ const PAGES = ["thing?kind=team&name=red", "thing?kind=key&name=demo-1", "thing?
 async function pages_are_accessible(page) {
 	for (const hash of PAGES) {
 		const bad = [], wider = [];
-		for (const [width, colorScheme] of [[1280, "light"], [1280, "dark"], [390, "light"], [390, "dark"]]) {
+		await show(page, hash);
+		await shows(page, /\S/);
+		for (const [width, colorScheme] of [[1280, "light"], [1280, "dark"], [390, "dark"], [390, "light"]]) {
 			await page.setViewportSize({ width, height: 800 });
 			await page.emulateMedia({ colorScheme });
-			await show(page, hash);
-			await shows(page, /\S/);
 			bad.push(...await findings(page));
 			if (await overflow(page) > 0) wider.push(width);
 		}

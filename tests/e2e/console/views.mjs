@@ -40,7 +40,7 @@ async function changed(page, why, button, record, also) {
 /* name; seen: of the text of main; state: its URL's, and state_seen: what it shows then; asked: the API that fails once. */
 export const views = [
 	{
-		name: "overview", seen: /Requests by decision[^]*Budgets nearest/, asked: "/now", shows: "range=7d", shows_seen: /needs attention[^]*Cost by team[^]*person|rita/, state: "range=1h&tz=utc", state_seen: /Requests by decision/,
+		name: "overview", seen: /Requests by decision[^]*Budgets nearest/, asked: "/now", dark: true, shows: "range=7d", shows_seen: /needs attention[^]*Cost by team[^]*person|rita/, state: "range=1h&tz=utc", state_seen: /Requests by decision/,
 		async mouse(page) {
 			await page.locator("main figure.chart").nth(7).waitFor();
 			like("overview: one sentence on what is wrong", await page.locator("main .lead").innerText(), /^degraded The gateway accepts requests, but a part needs attention: [^]+\.$/);

@@ -1,10 +1,11 @@
 // Two weeks of made traffic as a file of trends (budget/trends/trends.h), on stdout: days and nights, quiet weekends, a
 // provider that failed for an afternoon, a team that doubled its cost, and hours in which the daemon did not run.
 const VALUES = "permit redact deny observed errors input_tokens output_tokens cost_microusd unpriced streams stream_wait_ms cache_hits overhead_p50_us overhead_p95_us first_byte_p50_ms first_byte_p95_ms".split(" ");
-const KINDS = ["total", "route", "target", "model", "team", "rule"];
+const KINDS = ["total", "route", "target", "model", "team", "rule", "person", "key", "tool"];
 const NAMES = {
-	route: [["chat", 6], ["messages", 3], ["again", 1]], target: [["openai", 6], ["anthropic", 3], ["spare/m2", 1]], model: [["gpt-4o", 5], ["gpt-4o-mini", 3], ["claude-sonnet", 2]],
+	route: [["chat", 6], ["messages", 3], ["again", 1]], target: [["openai", 6], ["anthropic", 3], ["spare", 1]], model: [["gpt-4o", 5], ["gpt-4o-mini", 3], ["claude-sonnet", 2]],
 	team: [["red", 4], ["engineering-northern-region", 3], ["research", 2], ["support", 1.5], ["sales", 1], ["operations", 0.8], ["legal", 0.3]], rule: [["no-secrets", 5], ["pii", 4], ["no-anonymous", 1]],
+	person: [["rita", 3], ["fern", 2], ["mallory", 1]], key: [["demo-1", 1]], tool: [["calc/add", 3], ["calc/sub", 1]],
 };
 console.log(`tollgate-trends 1 ${VALUES.join(" ")}`);
 const rows = KINDS.map((kind, id) => { console.log(`name ${id} ${kind} ${JSON.stringify(id ? "other" : "")}`); return id ? null : { id, kind, share: 1 }; }).filter(Boolean);

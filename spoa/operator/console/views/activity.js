@@ -59,7 +59,7 @@ const columns = [
 	{ title: 'route', wide: true, cell: (r) => r.route },
 	{ title: 'model', wide: true, cell: (r) => r.model ?? r.requested_model },
 	{ title: 'rule and reason', wide: true, cell: (r) => [rule_and_reason(r), ' ', words(r.classes)] },
-	{ title: 'outcome', cell: ended },
+	{ title: 'outcome', optional: true, cell: ended },
 ];
 
 /* The last requests of these terms, with a link to all of them. */

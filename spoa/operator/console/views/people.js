@@ -1,14 +1,14 @@
 // People and teams: requests, cost, denials and callers near a limit. One person: limits and keys, which an operator
 // creates and revokes here.
 import { data, h, who } from '../dom.js';
-import { count, dollars, duration_us, when } from '../format.js';
+import { amount, count, dollars, duration_us, when } from '../format.js';
 import { bar, badge, copied, facts, field, fill, filter_form, mark, nothing, panel, words } from '../parts.js';
 import { paged_table, pager, table } from '../table.js';
 import { change } from '../changes.js';
 import { last_requests, usage_by_day } from './activity.js';
+import { trend_charts } from './trend_charts.js';
 
 const GROUPS = [['person', 'people'], ['team', 'teams']];
-const UNITS = { usd: dollars, requests: count, tokens: count, concurrent: count, calls: count };
 
 const PAGE = 50;
 
@@ -17,7 +17,6 @@ const tokens_of = (r) => (r.input_tokens ?? 0) + (r.output_tokens ?? 0);
 const saved_tokens_of = (r) => (r.saved_input_tokens ?? 0) + (r.saved_output_tokens ?? 0);
 /* Of the tokens of prompts, against the same length of time before. */
 const growth = (percent) => typeof percent === 'number' && `${percent > 0 ? '+' : ''}${percent.toFixed(1)} %`;
-const amount = (counts, n) => (UNITS[counts] ?? count)(n);
 
 /* ---- changes ---- */
 
@@ -218,7 +217,7 @@ function limits_panel(page, person, got, reload) {
 	return panel('Limits', table({
 		caption: 'Current use',
 		rows: got.limits,
-		empty: 'No limit of the policy applies.',
+		empty: 'No limit of the policy applies. To set one, add it to limits in the policy.',
 		columns: [
 			{ title: 'limit', cell: (r) => data(r.limit) },
 			{ title: 'counts', cell: (r) => r.counts },
@@ -301,7 +300,9 @@ function one(page) {
 	const load_keys = () =>
 		fill(keys, page, () => page.get('/keys'), (got) =>
 			keys_panel(page, { ...got, keys: got.keys.filter((k) => k.person === person) }, { person, reload: load_keys }));
-	page.root.append(head, limits, usage_by_day(page, 'person', person));
+	page.root.append(head, limits,
+		trend_charts(page, ['requests', 'tokens', 'dollars'], { only: { by: 'person', name: person }, terms: { person } }),
+		usage_by_day(page, 'person', person));
 	if (page.has('auditor'))
 		page.root.append(last_requests(page, 'Last denials', { person, decision: 'deny' }, 'No request was denied in this period.'));
 	page.root.append(overrides, keys);

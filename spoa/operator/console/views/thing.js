@@ -1,14 +1,12 @@
 // A page for one team, key, route, model, provider, target or rule: its trend, use, limits, settings and last denials.
 // A person's page is in people.js, a tool's in tools.js. The navigation does not list the page: names of these lead here.
 import { data, h } from '../dom.js';
-import { count, dollars, when } from '../format.js';
+import { amount, count, when } from '../format.js';
 import { failure_cause, target_state } from '../labels.js';
 import { bar, facts, fill, mark, marked_state, nothing, panel } from '../parts.js';
 import { table } from '../table.js';
 import { last_requests, records_by_day, usage_by_day } from './activity.js';
 import { trend_charts } from './trend_charts.js';
-
-const amount = (l, n) => (l.counts === 'usd' ? dollars(n) : count(n));
 
 /* ---- settings of each kind: path, and the rows of a list of facts ---- */
 
@@ -53,20 +51,27 @@ const provider_rows = (
 	count(p.under_way),
 ]];
 
-/* term: of Search; trend: `by` of /trends; usage: `by` of /usage; settings: [path, list(got), key, rows]; limits: by its identity. */
+/* term: of Search; trend: `by` of /trends; named(name): the name there, if it is another; usage: `by` of /usage; settings: [path, list(got), key, rows]; limits: by its identity. */
 const KINDS = {
 	team: { title: 'Team', term: 'team', trend: 'team', usage: 'team', limits: (name) => ({ team: name }) },
-	key: { title: 'Key', term: 'key', settings: ['/keys', (got) => got.keys, 'id', key_rows] },
+	key: { title: 'Key', term: 'key', trend: 'key', settings: ['/keys', (got) => got.keys, 'id', key_rows] },
 	route: { title: 'Route', term: 'route', trend: 'route', usage: 'route' },
 	model: { title: 'Model', term: 'model', trend: 'model', usage: 'model', settings: ['/models', (got) => got.models, 'model', model_rows] },
-	provider: { title: 'Provider', term: 'provider', usage: 'provider',
+	provider: { title: 'Provider', term: 'provider', trend: 'provider', usage: 'provider',
 		settings: ['/status', (got) => got.providers ?? [], 'provider', provider_rows] },
-	target: { title: 'Target', term: 'target', trend: 'target', usage: 'target',
+	target: { title: 'Target', term: 'target', trend: 'provider', named: (name) => name.split('/')[0], usage: 'target',
 		settings: ['/targets', (got) => got.targets, 'target', target_rows], failures: true },
 	rule: { title: 'Rule', term: 'rule', trend: 'rule', settings: ['/policy/rules', (got) => got.rules, 'name', rule_rows], examples: true },
 };
 const CHARTS = { rule: ['denials', 'requests'], target: ['requests', 'errors', 'provider_latency'],
-	team: ['requests', 'tokens', 'dollars'] };
+	provider: ['requests', 'errors', 'provider_latency'], team: ['requests', 'tokens', 'dollars'] };
+
+const trends = (page, { trend, named }, of, name) =>
+	trend_charts(page, CHARTS[of] ?? ['requests', 'gateway_latency', 'dollars'], {
+		only: { by: trend, name },
+		terms: { [trend]: name },
+		title: named ? `Trends of the ${trend} ${name}` : 'Trends',
+	});
 
 function settings(page, kind, name) {
 	const [path, list, key, rows] = kind.settings;
@@ -84,13 +89,16 @@ function limits(page, identity) {
 	const place = h('div', {});
 	fill(place, page, () => page.post('/quota', { identity }),
 		(got) =>
-			panel('Limits', table({ caption: 'Current use', rows: got.limits, empty: 'No limit of the policy applies.', columns: [
-				{ title: 'limit', cell: (l) => data(l.limit), wide: true },
-				{ title: 'used', keep: true, cell: (l) => bar((l.used ?? 0) + (l.held ?? 0), l.of) },
-				{ title: 'amount', number: true, cell: (l) => `${amount(l, (l.used ?? 0) + (l.held ?? 0))} of ${amount(l, l.of)}` },
-				{ title: 'window', cell: (l) => (l.window ? `calendar ${l.window}` : l.window_s && `${count(l.window_s)} s`) },
-				{ title: 'route', cell: (l) => l.route && data(l.route) },
-			] })));
+			panel('Limits',
+				table({ caption: 'Current use', rows: got.limits,
+					empty: 'No limit of the policy applies. To set one, add it to limits in the policy.', columns: [
+						{ title: 'limit', cell: (l) => data(l.limit), wide: true },
+						{ title: 'used', keep: true, cell: (l) => bar((l.used ?? 0) + (l.held ?? 0), l.of) },
+						{ title: 'amount', number: true, cell: (l) =>
+							`${amount(l.counts, (l.used ?? 0) + (l.held ?? 0))} of ${amount(l.counts, l.of)}` },
+						{ title: 'window', cell: (l) => (l.window ? `calendar ${l.window}` : l.window_s && `${count(l.window_s)} s`) },
+						{ title: 'route', cell: (l) => l.route && data(l.route) },
+					] })));
 	return place;
 }
 
@@ -110,7 +118,7 @@ export default {
 		for (const part of [
 			kind.settings && settings(page, kind, name),
 			kind.limits && limits(page, kind.limits(name)),
-			kind.trend && trend_charts(page, CHARTS[of] ?? ['requests', 'gateway_latency', 'dollars'], { only: { by: kind.trend, name }, terms }),
+			kind.trend && trends(page, kind, of, kind.named?.(name) ?? name),
 			kind.usage ? usage_by_day(page, kind.usage, name) : auditor && records_by_day(page, terms),
 			kind.examples && auditor && last_requests(page, 'Examples', terms, 'No request of this period matched the rule.'),
 			!kind.examples && auditor &&

@@ -7,6 +7,7 @@ import { href } from '../router.js';
 import { paged_table } from '../table.js';
 import { change } from '../changes.js';
 import { last_requests, usage_by_day } from './activity.js';
+import { trend_charts } from './trend_charts.js';
 import { difference, tree } from '../diff.js';
 
 const one_of = (t) => ({ server: t.server, kind: t.kind, tool: t.name || null });
@@ -43,7 +44,7 @@ function list(page, got) {
 			paged_table(page, 'from', {
 				caption: `${count(all.length)} of ${count(got.tools.length)}, changed tools first`,
 				rows: all,
-				empty: 'No tool matches the filter.',
+				empty: 'No tool matches the filter. Choose another state or server, or a shorter part of the name.',
 				href: (t) => href('tools', one_of(t)),
 				columns: [
 					{ title: 'name', cell: (t) => data(name_of(t)), wide: true },
@@ -137,6 +138,8 @@ function one(page, t, reload) {
 				tree(t.text).flatMap((line) => [line, document.createTextNode('\n')]))),
 		page.has('auditor') && t.kind === 'tool' &&
 		last_requests(page, 'Last denied calls', { tool: name_of(t), decision: 'deny' }, 'No call was denied in this period.'),
+		t.kind === 'tool' &&
+		trend_charts(page, ['requests', 'denials'], { only: { by: 'tool', name: name_of(t) }, terms: { tool: name_of(t) } }),
 		usage_by_day(page, 'tool', name_of(t)),
 		page.has('auditor') &&
 		panel('Approvals', h('p', {}, h('a', {

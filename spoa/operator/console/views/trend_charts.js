@@ -66,6 +66,11 @@ function source(got) {
 			' have reached Redis for ten seconds. The charts have its figures until then.');
 }
 
+/* The daemon keeps trends of a bounded number of names. */
+const unknown = (kind) =>
+	h('p', { class: 'dim' },
+		`The daemon keeps no trend of this ${kind} in this period. It keeps the trends of each ${kind} with a high cost.`);
+
 /* The section of these charts. only: the row of this kind and name alone. on_total(got): gets the sums of all requests. */
 export function trend_charts(page, chosen, { only, terms = {}, title = 'Trends', on_total = () => {} } = {}) {
 	const note = h('div', {}), grid = h('div', { class: 'grid charts' });
@@ -74,11 +79,6 @@ export function trend_charts(page, chosen, { only, terms = {}, title = 'Trends',
 		name,
 	) => [name, only ? { ...CHARTS[name], title: CHARTS[name].title.replace(/ by (rule|team|provider)/, ''), by: only.by } : CHARTS[name]]);
 	const asked = [...new Set(all.map(([, c]) => c.by))];
-	const narrowed = (
-		got,
-	) => (only
-		? { ...got, series: got.series.filter((r) => r.name === only.name), before: got.before?.filter((r) => r.name === only.name) }
-		: got);
 	for (const [name, c] of all) {
 		const place = h('div', { class: 'panel' });
 		add(grid, place);
@@ -86,7 +86,7 @@ export function trend_charts(page, chosen, { only, terms = {}, title = 'Trends',
 	}
 
 	function draw(c, got) {
-		const times = times_of(got), series = c.series(narrowed(got));
+		const times = times_of(got), series = c.series(got);
 		if (c.chart) {
 			c.chart.update(times, series);
 			return;
@@ -98,8 +98,8 @@ export function trend_charts(page, chosen, { only, terms = {}, title = 'Trends',
 	page.every(60000, async () => {
 		for (const by of asked) {
 			try {
-				const got = await load_trends(page, by);
-				if (by === asked[0]) empty(note, source(got));
+				const got = await load_trends(page, by, only?.name);
+				if (by === asked[0]) empty(note, source(got), only && !got.series.length && unknown(only.by));
 				if (by === 'total') on_total(got);
 				for (const c of shown.values()) if (c.by === by) draw(c, got);
 			} catch (e) {
@@ -108,5 +108,5 @@ export function trend_charts(page, chosen, { only, terms = {}, title = 'Trends',
 			}
 		}
 	});
-	return h('section', { 'aria-label': title }, h('h2', {}, title), note, grid);
+	return h('section', { 'aria-label': title }, h('h2', {}, data(title)), note, grid);
 }

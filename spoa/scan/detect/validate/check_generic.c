@@ -45,6 +45,10 @@ is_key_name_char(char c)
 static struct span
 key_name(const struct candidate *c)
 {
+	/* What Japanese, Chinese and Korean write between a name and its value. */
+	static const char *const particles[] = { "：", "は", "が", "为", "為", "是", "는", "은", "이",
+		"가" };
+	enum { PARTICLE = 3 }; /* bytes of each */
 	size_t from = c->match, to = c->match;
 
 	from = span_back(c->text, from, from > 64 ? from - 64 : 0, is_key_name_char);
@@ -55,6 +59,9 @@ key_name(const struct candidate *c)
 		to += 4;
 	while (to > from && !is_letter_or_digit(c->text.p[to - 1]))
 		to--;
+	while (to > from + PARTICLE &&
+		SPAN_AMONG(span_cut(c->text, from, to), particles, span_ends))
+		to -= PARTICLE;
 	/* "signing key" too */
 	struct span one = span_cut(c->text, from, to);
 	if (from > 1 && c->text.p[from - 1] == ' ' && span_ieq(one, SPAN_LIT("key"))) {
@@ -62,10 +69,7 @@ key_name(const struct candidate *c)
 		if (in_list(&qualifies, span_cut(c->text, word, from - 1)))
 			from = word;
 	}
-	struct span name = span_cut(c->text, from, to);
-	while (span_ends(name, SPAN_LIT("：")))
-		name.n -= 3;
-	return name;
+	return span_cut(c->text, from, to);
 }
 
 /* Cuts the last word off an identifier: snake_case, kebab-case, dotted, camelCase. */
@@ -427,22 +431,44 @@ is_of_a_harmless_word(struct span between)
 	return false;
 }
 
-/* Whether a name in a sentence promises a secret. The word before the name counts too: "refresh token", "client
- * secret". A secret may be an object with an id ("the secret jq2k… was created"), so that the word alone is not
- * enough. */
-static bool
-promises_in_prose(struct span text, struct span name, bool hex)
+/* Cuts the word before `at` off the line. Returns an empty span if there is none within 24 bytes. */
+static struct span
+word_in_front(struct span text, size_t at)
 {
 	enum { WORD = 24 };
-	size_t from = (size_t)(name.p - text.p), to = from + name.n;
 
-	if (from > 1 && text.p[from - 1] == ' ')
-		from = span_back(text, from - 1, from > WORD ? from - WORD : 0, is_alpha);
-	struct span both = span_cut(text, from, to), before = both;
+	if (at < 2 || text.p[at - 1] != ' ')
+		return SPAN_LIT("");
+	return span_cut(text, span_back(text, at - 1, at > WORD ? at - WORD : 0, is_alpha), at - 1);
+}
+
+/* Returns true if a name in a sentence promises a secret. `both` is the name with the word before it:
+ * "refresh token", "client secret". "The secret jq2k… was created" is an object with an id, so that
+ * "secret" needs a noun before it. */
+static bool
+promises_in_prose(struct span name, struct span both, bool hex)
+{
+	static const char *const no_nouns[] = { "", "a", "an", "the", "this", "that", "its", "their",
+		"my", "our", "your", "new", "old", "docker", "kubernetes", "swarm", "den", "das",
+		"der", "die", "ein", "le", "un", "el", "il", "o", "to" };
+	struct span before = both;
+
 	if (span_ieq(name, SPAN_LIT("secret")) &&
-		!in_list(&qualifies, span_next(&before, ' ')))
+		SPAN_AMONG(span_next(&before, ' '), no_nouns, span_ieq))
 		return false;
 	return key_says_more(both) || (!hex && span_chr(name, ' ') < name.n); /* "encryption key" */
+}
+
+/* Returns true if the name is a noun of a sentence, such as "the client secret". A title of a change
+ * has no article: "Refactor access token 9f86d0…". */
+static bool
+has_article(struct span text, struct span both)
+{
+	static const char *const articles[] = { "the", "my", "our", "your", "their", "this", "with",
+		"using", "den", "das", "dem", "mein", "unser", "le", "mon", "notre", "el", "mi",
+		"nuestro", "il", "mio", "o", "meu", "de", "het", "mijn" };
+
+	return SPAN_AMONG(word_in_front(text, (size_t)(both.p - text.p)), articles, span_ieq);
 }
 
 /* "… is the public key", "… version id": one of the next words on the line. */
@@ -461,6 +487,35 @@ harmless_follows(struct span text, size_t at)
 	return false;
 }
 
+static bool
+is_argument_char(char c)
+{
+	return !is_space(c);
+}
+
+/* Returns true if the name is in the argument of a verb: "redis-cli SET api_key …", "set-header
+ * X-Token …", "npm config set //registry/:token …". */
+static bool
+is_set_by_command(struct span text, size_t at)
+{
+	static const char *const verbs[] = { "set", "put", "set-header", "add-header" };
+	enum { VERB = 16, ARGUMENT = 64 };
+
+	at = span_back(text, at, at > ARGUMENT ? at - ARGUMENT : 0, is_argument_char);
+	if (at < 2 || text.p[at - 1] != ' ')
+		return false;
+	size_t from = span_back(text, at - 1, at > VERB ? at - VERB : 0, is_argument_char);
+	return SPAN_AMONG(span_cut(text, from, at - 1), verbs, span_ieq);
+}
+
+/* Returns true if the name is the first cell of a table's row: "| name | value |". */
+static bool
+is_first_cell(struct span text, size_t at, struct span between)
+{
+	return at > 1 && text.p[at - 1] == ' ' && text.p[at - 2] == '|' &&
+	       (at == 2 || text.p[at - 3] == '\n') && span_chr(between, '|') < between.n;
+}
+
 /* Change logs, lists and prose have hashes and ids behind such a word, with a blank, ( or | between:
  * "Refactor auth 3f786850e3…", "signing key 4AEE18F83AFDEB23", "SPL token EPjF…". The name must promise more
  * there, and a commit of git is no key. A tab after a name at the beginning of its line separates two fields. */
@@ -476,19 +531,24 @@ is_id_in_prose(struct span text, struct span name, struct span value)
 	bool identifier = false;
 
 	for (size_t i = 0; i < between.n; i++)
-		bare &= is_one_of(between.p[i], " \t(|");
+		bare &= is_one_of(between.p[i], " \t(|-");
 	for (size_t i = 1; i < name.n; i++)
 		identifier |= is_one_of(name.p[i], "_-.") ||
 			      (is_upper(name.p[i]) && is_lower(name.p[i - 1]));
-	joined |= identifier || promises_in_prose(text, name, hex);
-	bool commit = hex && (value.n == SHA1 || (value.n == SHA256 && !identifier));
+	struct span word = word_in_front(text, from),
+		    both = span_cut(text, word.n ? (size_t)(word.p - text.p) : from, from + name.n);
+	bool said = between.n == 1 && key_says_more(both) && has_article(text, both);
+	bool given = is_set_by_command(text, from) || said, cell = is_first_cell(text, from, between);
+	joined |= identifier || given || cell || promises_in_prose(name, both, hex);
+	bool commit = hex && !given && !(cell && identifier) &&
+		      (value.n == SHA1 || (value.n == SHA256 && !identifier));
 	return bare && !option && (!joined || commit || harmless_follows(text, end));
 }
 
 static bool
 is_drawn_char(char c)
 {
-	return is_letter_or_digit(c) || is_one_of(c, "_-+/=.!@#%^&*?");
+	return is_alnum(c) || is_one_of(c, "_-+/=.!@#%^&*?");
 }
 
 /* A value that was surely drawn by chance belongs to the name of a secret before it, whatever
@@ -501,7 +561,10 @@ check_chance(struct candidate *c)
 
 	if (name.n <= BARE || key_kind_of(name) < KEY_SECRET) /* key, pwd */
 		return CHECK_NO;
+	size_t start = c->start;
 	struct value v = value_read(c);
+	if (!v.quoted && c->text.p[c->start] == '[') /* key=[value] */
+		c->start = start;
 	if (!v.quoted) /* key|value|more */
 		c->end = span_past(v.s.n ? span_cut(c->text, 0, c->end) : v.s, c->start, is_drawn_char);
 	struct span s = v.quoted ? v.s : span_cut(c->text, c->start, c->end);
@@ -509,8 +572,8 @@ check_chance(struct candidate *c)
 	if (!is_drawn_by_chance(s, m, value_entropy(&c->memo->values, s)) ||
 		is_drawn_by_chance(name, mix_of(name), entropy(name))) /* a line of base64 */
 		return CHECK_NO;
-	bool spaced = c->start > 1 && c->text.p[c->start - 2] == ' ';
-	if (v.sep == '(' && !spaced && !v.quoted && m.digit == 0) /* f(TypePtr name) */
+	bool call = c->start > 1 && !is_one_of(c->text.p[c->start - 2], " =:");
+	if (v.sep == '(' && call && !v.quoted && m.digit == 0) /* f(TypePtr name) */
 		return CHECK_NO;
 	if (!v.quoted && is_id_in_prose(c->text, name, s))
 		return CHECK_NO;
