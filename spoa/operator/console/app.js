@@ -4,6 +4,7 @@ import { redraw_charts } from './chart.js';
 import { data, empty, h } from './dom.js';
 import { settings, zone } from './format.js';
 import { dialog, failed, field } from './parts.js';
+import { arrive, restore } from './place.js';
 import { go, href, parse } from './router.js';
 import { focus_first } from './table.js';
 import { head_ranges, of_time, range_of } from './trends.js';
@@ -172,6 +173,7 @@ function render() {
 	const view = views.find((v) => v.name === (name || views[0].name));
 	const focused = document.activeElement?.id;
 	const same = shown?.view === view;
+	const place = arrive();
 	shown?.end();
 	if (!view) {
 		shown = null;
@@ -193,7 +195,8 @@ function render() {
 	/* In the same view the focus stays on the button that was pressed. Another view begins at its head. */
 	if (same && focused) document.getElementById(focused)?.focus();
 	else if (!same && !document.querySelector('dialog')) main.focus({ preventScroll: true });
-	if (!same) scrollTo(0, 0);
+	if (place) restore(main, place);
+	else if (!same) scrollTo(0, 0);
 }
 
 function help() {

@@ -40,6 +40,16 @@ export function when_text(value, { utc = zone() === 'utc', day = true, time = tr
 	return (day ? `${y}-${pad(mo + 1)}-${pad(d)} ` : '') + `${pad(ho)}:${pad(mi)}:${pad(s)}` + (fraction ? `.${pad(f, 3)}` : '');
 }
 
+/* How far the browser's clock is ahead of the daemon's, by the Date header of responses. Less than 5 s counts as equal,
+ * because the header has whole seconds and a response takes time. */
+let ahead_ms = 0;
+export function compare_clock(date) {
+	const ms = Date.now() - Date.parse(date ?? '');
+	if (!Number.isNaN(ms)) ahead_ms = Math.abs(ms) < 5000 ? 0 : ms;
+}
+/* The daemon's time, to which relative times refer. */
+export const now_ms = () => Date.now() - ahead_ms;
+
 /* An element. Its title has the time in both zones. `relative`: "5 min ago". */
 export function when(value, { relative = false, ...options } = {}) {
 	const ms = instant(value);
@@ -48,7 +58,7 @@ export function when(value, { relative = false, ...options } = {}) {
 	return h('time', { datetime: new Date(ms).toISOString(), title }, relative ? ago(ms) : when_text(ms, options));
 }
 
-export function ago(value, now = Date.now()) {
+export function ago(value, now = now_ms()) {
 	const s = Math.round((now - instant(value)) / 1000);
 	if (Number.isNaN(s)) return '';
 	const a = Math.abs(s);

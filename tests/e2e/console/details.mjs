@@ -158,6 +158,33 @@ async function head_is_in_the_url(page) {
 	await page.evaluate(() => localStorage.clear());
 }
 
+/* Back shows the place in the list that the reader left, and the focus is on the link that was followed. */
+async function back_keeps_the_place(page) {
+	await show(page, "people");
+	await shows(page, /Keys created at run time/);
+	const link = page.locator("main a.open").nth(30), name = await link.innerText();
+	await link.focus();
+	const y = await page.evaluate(() => scrollY);
+	await page.keyboard.press("Enter");
+	await shows(page, /All requests/);
+	await page.goBack();
+	const there = await page.waitForFunction(([text, at]) => document.activeElement?.innerText === text && Math.abs(scrollY - at) < 5, [name, y]).then(() => true, () => false);
+	ok("back: the page shows the row that was opened, and its link has the focus", y > 100 && there, `y ${y}, then`, await page.evaluate(() => `${scrollY} ${document.activeElement.outerHTML.slice(0, 200)}`));
+}
+
+/* A browser whose clock is an hour ahead: ages follow the daemon's clock. */
+async function wrong_clock_shows_ages(page) {
+	const other = await page.context().newPage();
+	await other.clock.install({ time: new Date(Date.now() + 3600000) });
+	await other.goto(`${BASE}/console/#/people?person=fern`);
+	await other.clock.runFor(3000);
+	await other.goto(`${BASE}/console/#/overview`);
+	ok("a browser's clock an hour ahead: a budget resets at the time of the daemon's clock", await shows(other, /rita[^]*five[^]*in \d+ min/), await other.locator("main").innerText());
+	await other.goto(`${BASE}/console/#/search?since=1h`);
+	ok("a browser's clock an hour ahead: ages are those of the daemon's clock", await shows(other, /Newest first[^]*\d+ (s|min) ago/), await other.locator("main").innerText());
+	await other.close();
+}
+
 /* Pages that no view's row shows: of each kind of thing, parts of views. */
 const PAGES = ["thing?kind=team&name=red", "thing?kind=key&name=demo-1", "thing?kind=route&name=chat", "thing?kind=model&name=gpt-4o", "thing?kind=provider&name=spare", "thing?kind=target&name=spare%2Fm2", "thing?kind=rule&name=no-secrets",
 	"people?person=rita", "tools?server=calc&kind=tool&tool=add", "policy?part=versions", "policy?part=shadow", `request?id=${FELL}`];
@@ -261,6 +288,8 @@ export async function details(page) {
 	await requests_fit(page);
 	await lone_points_are_drawn(page);
 	await charts_lead_to_search(page);
+	await back_keeps_the_place(page);
+	await wrong_clock_shows_ages(page);
 	await components_are_shown(page);
 	await tables_sort_and_export(page);
 	await head_is_in_the_url(page);
