@@ -97,5 +97,7 @@ export function duration_us(us) {
 	if (typeof us !== 'number') return '';
 	if (us < 1000) return `${Math.round(us)} µs`;
 	if (us < 1e6) return `${(us / 1000).toFixed(us < 1e4 ? 1 : 0)} ms`;
-	return us < 6e7 ? `${(us / 1e6).toFixed(1)} s` : `${Math.floor(us / 6e7)} min ${Math.round((us % 6e7) / 1e6)} s`;
+	if (us < 6e7) return `${(us / 1e6).toFixed(1)} s`;
+	const s = Math.round(us / 1e6);
+	return `${Math.floor(s / 60)} min${s % 60 ? ` ${s % 60} s` : ''}`;
 }
