@@ -11,7 +11,7 @@ export class Failed extends Error {
 }
 
 const HINTS = {
-	0: 'The daemon does not respond. Check that the daemon runs and that your tunnel is open. On its machine, run: tollgate status',
+	0: 'Check that the daemon runs and that your tunnel is open. On its machine, run: tollgate status',
 	403: 'Your token does not have the required role. The operator of the daemon grants roles with tollgate admin-token or admin.users.',
 	404: 'The object does not exist, or the daemon no longer keeps it.',
 	413: 'Send a smaller request.',

@@ -40,6 +40,9 @@ async function who_am_i() {
 	frame();
 }
 
+/* A login in one window ends the question for a token in the others, which share the session. */
+const logins = new BroadcastChannel('tollgate.login');
+
 function login() {
 	return dialog('Log in', (close) => {
 		const wrong = h('p', { class: 'wrong', role: 'alert' });
@@ -50,6 +53,7 @@ function login() {
 			try {
 				await api.send('POST', '/session', { token: input.value.trim() });
 				await who_am_i();
+				logins.postMessage(null);
 			} catch (error) {
 				empty(wrong, error.status === 401 ? 'The token is unknown, expired or revoked.' : [error.message, ' ', error.hint]);
 				input.select();
@@ -57,6 +61,7 @@ function login() {
 			}
 			close();
 		};
+		logins.onmessage = () => who_am_i().then(() => close(), () => {});
 		return h('form', { class: 'login', onsubmit: submit },
 			h('p', {}, 'Log in with a token of this daemon. The operator of the daemon creates a token with: ',
 				h('code', {}, 'tollgate admin-token new NAME --roles viewer,auditor')),

@@ -1,6 +1,6 @@
 // Details of views that once were wrong: a table of states and what they show, and what charts draw.
 import { readFileSync } from "node:fs";
-import { BASE, findings, is, like, ok, overflow } from "./harness.mjs";
+import { BASE, findings, is, like, ok, overflow, person } from "./harness.mjs";
 
 const { DENIED, STRANGE, AGAIN, FELL } = process.env;
 const show = async (page, hash) => {
@@ -188,6 +188,24 @@ async function wrong_clock_shows_ages(page) {
 	await other.close();
 }
 
+/* Two windows share a session: both ask for a token when the session has ended, and one login is enough. */
+async function one_login_for_all_windows() {
+	const first = await person({ token: process.env.VIEWER, expected: ["401", "ERR_"] });
+	const second = await first.context().newPage();
+	await second.goto(`${BASE}/console/#/overview`);
+	await second.locator("main .lead").waitFor();
+	await first.context().setOffline(true);
+	const down = await second.waitForFunction(() => /The request failed: [^]*/.exec(document.querySelector("main section")?.innerText ?? "")?.[0]).then((h) => h.jsonValue(), () => "");
+	like("a daemon that does not respond is reported once, with what to check", down, /^The request failed: The daemon does not respond\s+Check that the daemon runs/);
+	await first.context().setOffline(false);
+	await first.evaluate(() => fetch("/session", { method: "DELETE", headers: { "x-tollgate-console": "1" } }));
+	for (const page of [first, second]) await page.locator("dialog .login").waitFor();
+	await first.locator("dialog [name=token]").fill(process.env.VIEWER);
+	await first.keyboard.press("Enter");
+	ok("two windows: a login in one ends the question for a token in the other", await second.locator("dialog").waitFor({ state: "detached" }).then(() => true, () => false));
+	await first.context().close();
+}
+
 /* Pages that no view's row shows: of each kind of thing, parts of views. */
 const PAGES = ["thing?kind=team&name=red", "thing?kind=key&name=demo-1", "thing?kind=route&name=chat", "thing?kind=model&name=gpt-4o", "thing?kind=provider&name=spare", "thing?kind=target&name=spare%2Fm2", "thing?kind=rule&name=no-secrets",
 	"people?person=rita", "tools?server=calc&kind=tool&tool=add", "policy?part=versions", "policy?part=shadow", `request?id=${FELL}`];
@@ -293,6 +311,7 @@ export async function details(page) {
 	await charts_lead_to_search(page);
 	await back_keeps_the_place(page);
 	await wrong_clock_shows_ages(page);
+	await one_login_for_all_windows();
 	await components_are_shown(page);
 	await tables_sort_and_export(page);
 	await head_is_in_the_url(page);
