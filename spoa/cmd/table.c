@@ -220,7 +220,7 @@ usage(FILE *f)
 				fprintf(f, "  %-12s %s\n", commands[i].name, commands[i].help);
 	}
 	fprintf(f, "\n\"tollgate COMMAND --help\" describes the options of a command, tollgate(1) all commands.\n"
-		   "Exit codes: 0 success, 1 the answer is no, 2 the command could not be carried out.\n");
+		   "Exit codes: 0 success, 1 a negative result (such as invalid, denied or not found), 2 an error.\n");
 }
 
 static bool
@@ -247,10 +247,34 @@ row_is_of(const struct option_row *row, struct span what)
 	return false;
 }
 
+/* Whether another option of the same name belongs to the command of the row, so that only the verbs tell them apart. */
+static bool
+has_namesake(const struct option_row *row, struct span command)
+{
+	for (const struct option_row *other = option_rows; other->name; other++)
+		if (other != row && !strcmp(other->name, row->name) && row_is_of(other, command))
+			return true;
+	return false;
+}
+
+/* Prints "apply, back: ", the verbs of the command that the row belongs to. */
+static void
+print_verbs(const struct option_row *row, struct span command)
+{
+	size_t said = 0;
+
+	for (struct span rest = span_str(row->of); rest.n;) {
+		struct span verb = span_trim(span_next(&rest, ','), " ");
+		if (span_eq(span_next(&verb, ' '), command) && verb.n)
+			printf("%s%.*s", said++ ? ", " : "", SPAN_ARG(verb));
+	}
+	printf("%s", said ? ": " : "");
+}
+
 static void
 print_options(struct span what)
 {
-	bool any = false;
+	bool any = false, of_command = span_eq(what, command_of(what));
 
 	for (const struct option_row *row = option_rows; row->name; row++) {
 		if (!row_is_of(row, what))
@@ -259,7 +283,10 @@ print_options(struct span what)
 		char left[OPTION_WHAT_MAX];
 		snprintf(left, sizeof(left), "%s%s%s%s", row->name[1] ? "--" : "-", row->name,
 			*value && *value != '[' ? " " : "", value);
-		printf("%s  %-27s %s\n", any ? "" : "\nOptions:\n", left, row->help);
+		printf("%s  %-27s ", any ? "" : "\nOptions:\n", left);
+		if (of_command && has_namesake(row, what))
+			print_verbs(row, what);
+		printf("%s\n", row->help);
 		any = true;
 	}
 }
