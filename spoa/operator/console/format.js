@@ -3,20 +3,24 @@ import { h } from './dom.js';
 
 const pad = (n, w = 2) => String(n).padStart(w, '0');
 
-export const settings = {
+/* A browser may keep nothing, and may refuse the access. */
+const stored = (area) => ({
 	get(name, otherwise) {
 		try {
-			return localStorage.getItem(`tollgate.${name}`) ?? otherwise;
+			return area().getItem(`tollgate.${name}`) ?? otherwise;
 		} catch {
 			return otherwise;
 		}
 	},
 	set(name, value) {
 		try {
-			localStorage.setItem(`tollgate.${name}`, value);
-		} catch { /* a browser that keeps nothing */ }
+			area().setItem(`tollgate.${name}`, value);
+		} catch { /* not kept */ }
 	},
-};
+});
+export const settings = stored(() => localStorage);
+/* Texts that are being written, in this window only. An empty text is none. */
+export const drafts = stored(() => sessionStorage);
 
 /* The zone of the URL (tz=utc or tz=local), or else the reader's choice. */
 export const zone = () => (/[?&]tz=(utc|local)(&|$)/.exec(location.hash)?.[1] ?? settings.get('zone', 'local'));

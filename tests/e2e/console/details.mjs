@@ -206,6 +206,19 @@ async function one_login_for_all_windows() {
 	await first.context().close();
 }
 
+/* A policy text that is being written survives a reload of the page, until the reader discards the text. */
+async function a_reload_keeps_the_draft(page) {
+	await show(page, "policy?part=check");
+	const text = page.getByLabel("Policy (YAML)");
+	await page.waitForFunction(() => /^name:/m.test(document.querySelector("main textarea")?.value));
+	await text.fill("name: draft\n# half written");
+	await page.reload();
+	await text.waitFor();
+	is("policy: a reload keeps the text that is being written", await text.inputValue(), "name: draft\n# half written");
+	await page.getByRole("button", { name: "Show the policy in force" }).click();
+	ok("policy: the reader can return to the policy in force", await page.waitForFunction(() => /^name: company/m.test(document.querySelector("main textarea").value)).then(() => true, () => false));
+}
+
 /* Pages that no view's row shows: of each kind of thing, parts of views. */
 const PAGES = ["thing?kind=team&name=red", "thing?kind=key&name=demo-1", "thing?kind=route&name=chat", "thing?kind=model&name=gpt-4o", "thing?kind=provider&name=spare", "thing?kind=target&name=spare%2Fm2", "thing?kind=rule&name=no-secrets",
 	"people?person=rita", "tools?server=calc&kind=tool&tool=add", "policy?part=versions", "policy?part=shadow", `request?id=${FELL}`];
@@ -312,6 +325,7 @@ export async function details(page) {
 	await back_keeps_the_place(page);
 	await wrong_clock_shows_ages(page);
 	await one_login_for_all_windows();
+	await a_reload_keeps_the_draft(page);
 	await components_are_shown(page);
 	await tables_sort_and_export(page);
 	await head_is_in_the_url(page);
