@@ -177,11 +177,11 @@ a_body_is_read_where_it_is_little_work(void **state)
 		size_t n;
 		const char *decision;
 	} rows[] = {
-		{ "a short body is decided at once", false, 60000, "redact" },
-		{ "the relay brings a long body again, and a helper reads it", false, 80000,
+		{ "a worker decides a short body at once", false, 45000, "redact" },
+		{ "a helper decides a long body that arrives by the relay", false, 60000,
 			"defer" },
-		{ "what decodes to little is decided at once", true, 60000, "redact" },
-		{ "what decodes to much is the relay's to bring, and a helper's to read", true,
+		{ "a worker decides a body that decompresses to a short one", true, 45000, "redact" },
+		{ "a helper decides a body that decompresses to a long one", true,
 			900000, "defer" },
 	};
 
