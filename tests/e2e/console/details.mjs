@@ -27,6 +27,7 @@ const rows = [
 	{ name: "without a pointer, the legend of a chart shows the sums of the range", hash: "overview?range=24h", path: "/trends", change: (got) => { got.series = [{ name: "red", permit: Array(got.steps).fill(2), cost_microusd: Array(got.steps).fill(1e6) }]; got.before = []; }, want: /Requests by decision[^]*Total\s+permitted:?\s*576[^]*Cost by team[^]*red:?\s*\$288\.00/ },
 	{ name: "a page without a trend has no empty charts", hash: "people?person=nobody", want: /keeps no trend of this person[^]*high cost\.\s+Requests per day/ },
 	{ name: "the overview does not give a next try of a target that is probed", hash: "overview", path: "/now", change: (got) => { got.targets = [{ target: "t", state: "half_open", back_in_s: 7, last_failure: "never_sent" }]; }, want: /probing\s+the gateway could not reach the provider\s+All parts/ },
+	{ name: "a request's page names the result of each attempt and target in plain words", hash: `request?id=${FELL}`, want: /spare\/m2\s+the gateway could not reach the provider\s+503[^]*Candidates[^]*openai\s+not needed/ },
 	{ name: "a person at 5 of 5 of a rate is near the limit", hash: "people", want: /Near a limit[^]*rita[^]*five[^]*100 %/ },
 ];
 

@@ -21,9 +21,9 @@ export const questions = [
 		await page.getByRole("button", { name: "1 hour" }).click();
 		await main(page).getByRole("link", { name: "failed at the provider" }).click();
 		await page.waitForURL(/outcome=error/);
-		like("those that a provider failed, of whom, and how they ended", await says(page, /dave[^]*alone[^]*never sent 503/), /dave[^]*alone[^]*never sent 503/);
+		like("those that a provider failed, of whom, and how they ended", await says(page, /dave[^]*alone[^]*not sent 503/), /dave[^]*alone[^]*not sent 503/);
 		await main(page).locator("table.list tbody tr").filter({ hasText: "dave" }).getByRole("link").first().click();
-		like("one of them: how it ended, and why", await says(page, /never sent 503: the provider could not be reached/), /never sent 503: the provider could not be reached/);
+		like("one of them: how it ended, and why", await says(page, /not sent 503: the provider could not be reached/), /not sent 503: the provider could not be reached/);
 		await page.goBack();
 		await page.waitForURL(/outcome=error/);
 		await says(page, /dave[^]*alone/);
