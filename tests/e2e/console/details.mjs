@@ -28,6 +28,7 @@ const rows = [
 	{ name: "a page without a trend has no empty charts", hash: "people?person=nobody", want: /keeps no trend of this person[^]*high cost\.\s+Requests per day/ },
 	{ name: "the overview does not give a next try of a target that is probed", hash: "overview", path: "/now", change: (got) => { got.targets = [{ target: "t", state: "half_open", back_in_s: 7, last_failure: "never_sent" }]; }, want: /probing\s+the gateway could not reach the provider\s+All parts/ },
 	{ name: "a request's page names the result of each attempt and target in plain words", hash: `request?id=${FELL}`, want: /spare\/m2\s+the gateway could not reach the provider\s+503[^]*Candidates[^]*openai\s+not needed/ },
+	{ name: "the page of a key that signs tokens does not report the key as missing", hash: "thing?kind=key&name=demo-1", want: /This key was not created at run time\. It is a key of the policy’s key file, or it signs the tokens of an issuer\./ },
 	{ name: "a person at 5 of 5 of a rate is near the limit", hash: "people", want: /Near a limit[^]*rita[^]*five[^]*100 %/ },
 ];
 
