@@ -247,7 +247,7 @@ row_is_of(const struct option_row *row, struct span what)
 	return false;
 }
 
-/* Whether another option of the same name belongs to the command of the row, so that only the verbs tell them apart. */
+/* Whether another option of the same name belongs to the command of the row, so that only their verbs differ. */
 static bool
 has_namesake(const struct option_row *row, struct span command)
 {
@@ -257,24 +257,28 @@ has_namesake(const struct option_row *row, struct span command)
 	return false;
 }
 
-/* Prints "apply, back: ", the verbs of the command that the row belongs to. */
+/* Prints "apply, back: ", the verbs of the command that the row belongs to. More than three verbs are printed only if a
+ * row of the same name has other verbs. */
 static void
 print_verbs(const struct option_row *row, struct span command)
 {
-	size_t said = 0;
+	enum { FEW = 3 };
+	size_t n = 0;
 
+	SCOPED_BUF(verbs, 1024);
 	for (struct span rest = span_str(row->of); rest.n;) {
 		struct span verb = span_trim(span_next(&rest, ','), " ");
 		if (span_eq(span_next(&verb, ' '), command) && verb.n)
-			printf("%s%.*s", said++ ? ", " : "", SPAN_ARG(verb));
+			buf_printf(&verbs, "%s%.*s", n++ ? ", " : "", SPAN_ARG(verb));
 	}
-	printf("%s", said ? ": " : "");
+	if (n && (n <= FEW || has_namesake(row, command)))
+		printf("%.*s: ", SPAN_ARG(buf_view(&verbs)));
 }
 
 static void
-print_options(struct span what)
+print_options(struct span what, bool verbs)
 {
-	bool any = false, of_command = span_eq(what, command_of(what));
+	bool any = false;
 
 	for (const struct option_row *row = option_rows; row->name; row++) {
 		if (!row_is_of(row, what))
@@ -284,7 +288,7 @@ print_options(struct span what)
 		snprintf(left, sizeof(left), "%s%s%s%s", row->name[1] ? "--" : "-", row->name,
 			*value && *value != '[' ? " " : "", value);
 		printf("%s  %-27s ", any ? "" : "\nOptions:\n", left);
-		if (of_command && has_namesake(row, what))
+		if (verbs)
 			print_verbs(row, what);
 		printf("%s\n", row->help);
 		any = true;
@@ -314,7 +318,9 @@ help_of(size_t i, const char *verb)
 
 	print_forms(stdout, commands[i].name, commands[i].args, verb);
 	printf("\n%s\n", commands[i].help);
-	print_options(what);
+	const char *args = commands[i].args;
+	next_form(&args); /* NULL: the command has one form */
+	print_options(what, args && span_is(what, commands[i].name));
 	print_examples(what);
 	return EXIT_DONE;
 }
