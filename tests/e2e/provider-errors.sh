@@ -34,15 +34,15 @@ while IFS='|' read -r answer stream expect says; do
 	tg top --json
 	is "top, too" "$(grep -o "\"answer\": *\"$expect\"" "$D/out" | wc -l)" 1
 done <<'T'
-{"status":401,"times":1}||401|does not take the key
+{"status":401,"times":1}||401|rejects the key
 {"status":402,"times":1}||402|no credit left
-{"status":403,"times":1}||403|may not do that
-{"status":429,"times":1}||429|its own rate
-{"status":500,"times":1}||500|it fails
-{"status":502,"times":1}|,"stream":true|502|it fails
-{"status":503,"times":1}||503|it fails
+{"status":403,"times":1}||403|does not permit the request
+{"status":429,"times":1}||429|limits the rate
+{"status":500,"times":1}||500|the provider fails
+{"status":502,"times":1}|,"stream":true|502|the provider fails
+{"status":503,"times":1}||503|the provider fails
 {"status":529,"times":1}||529|overloaded
-{"cut_after_bytes":40,"times":1}||provider_aborted|closes before
+{"cut_after_bytes":40,"times":1}||provider_aborted|closes the connection before
 {"body":"{\"error\":{\"message\":\"overloaded\",\"type\":\"server_error\"}}","content_type":"application/json","times":1}||error_in_answer|with the status of a success
 T
 control '{"status":418,"times":1}'
@@ -60,8 +60,8 @@ settled
 is "each is counted" "$(answers 401)" 4
 # One list of what is wrong: /readyz, status, /now; a success ends it.
 wrong() { curl -s -H "authorization: Bearer $ADMIN_TOKEN" "$ADMIN/readyz" | grep '^degraded: '; }
-check "readyz says it" wait_for says '^degraded: providers: openai answers 401: it does not take the key' wrong
-like "so does status" "$("$B/tollgate" status -c "$D/tollgate.yaml")" 'degraded: providers: openai answers 401'
+check "readyz says it" wait_for says '^degraded: providers: openai returns 401: the provider rejects the key' wrong
+like "so does status" "$("$B/tollgate" status -c "$D/tollgate.yaml")" 'degraded: providers: openai returns 401'
 check "and the log is not full of them" test "$(grep -c 'event=provider.failing.*status=401' "$D/tollgate.log")" -le 2
 
 tg audit list --outcome 401
