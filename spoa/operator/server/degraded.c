@@ -565,7 +565,8 @@ void
 degraded_metrics(struct degraded *d, struct buf *out)
 {
 	metrics_head(out, "degraded", "gauge",
-		"1 where the part is away, or was until just now: status says why");
+		"1 if the part is unavailable, or was a short time ago. /status has the "
+		"cause.");
 	each_degraded(d, out, count_degraded);
 }
 

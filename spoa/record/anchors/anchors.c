@@ -629,7 +629,7 @@ anchors_metrics(struct anchors *a, struct buf *out)
 	if (!a || !a->n)
 		return;
 	metrics_head(out, "anchor_late_seconds", "gauge",
-		"how long over its time a place has taken no checkpoint");
+		"Seconds by which a place of anchors is late to accept a checkpoint.");
 	for (size_t i = 0; i < a->n; i++) {
 		struct place *p = &a->place[i];
 		pthread_mutex_lock(&a->lock);
