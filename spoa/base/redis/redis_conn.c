@@ -356,8 +356,8 @@ on_memory(redisAsyncContext *ac, void *reply, void *priv UNUSED)
 		    policy = redis_life_evicts(info);
 	if (policy.n && !r->evicts && !r->o->may_evict)
 		log_event(LOG_WARN, "redis.evicts", LS("url", r->text), LSP("policy", policy),
-			LS("why", "a full Redis forgets what was used: set maxmemory-policy "
-				  "noeviction"));
+			LS("why", "if its memory is full, Redis evicts the counts of limits: "
+				  "set maxmemory-policy noeviction"));
 	r->evicts = policy.n > 0;
 	r->used_bytes = r->evicts ? 0 : redis_life_used(info);
 }

@@ -138,8 +138,8 @@ edited_compare(struct edited *e, struct span files, const struct file_set *in_fo
 	e->in_force = in_force;
 	if (!watch_files(e->watch, files, false, read_ns))
 		log_event(LOG_WARN, "reload.unwatched",
-			LS("why", "the policy has more files than are watched: an edit of the "
-				  "last ones is not shown"));
+			LS("why", "the policy has more files than the daemon watches: edits of "
+				  "the last files are not reported"));
 }
 
 int64_t

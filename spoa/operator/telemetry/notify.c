@@ -534,7 +534,8 @@ notify_free(struct notify **np)
 	if (lost) {
 		metric_add(n->metrics, M_NOTIFY_FAILED, lost);
 		log_event(LOG_WARN, "notify.failed", LS("to", n->host), LI("messages", lost),
-			LS("why", "the daemon stops"));
+			LS("why", "the daemon stopped before the webhook accepted these "
+				  "notices"));
 	}
 	ev_timer_stop(n->outbound->loop, &n->ends_timer);
 	ev_async_stop(n->outbound->loop, &n->wake);
