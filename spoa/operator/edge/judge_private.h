@@ -174,56 +174,56 @@ bool is_provider(const struct judge *j, const struct haproxy_section *s);
 /* clang-format off */
 /*  name                     error   asked  function                     one line for the manual.  GATES: asked for each frontend that loads the engine */
 #define JUDGE_RULES(X) \
-  X("haproxy-version",       ADVICE, ONCE,  rule_version,               "the version is one that tollgate is tried on") \
+  X("haproxy-version",       ADVICE, ONCE,  rule_version,               "tollgate is tested with this version of HAProxy") \
   X("stanza-absent",         ERROR,  ONCE,  rule_stanza_absent,         "a frontend loads the SPOE engine of tollgate") \
-  X("shipped-missing",       ERROR,  ONCE,  rule_shipped_missing,       "tollgate.cfg is loaded next to the person's own files") \
+  X("shipped-missing",       ERROR,  ONCE,  rule_shipped_missing,       "HAProxy loads tollgate.cfg in addition to your own files") \
   X("gate-mode",             ERROR,  GATES, rule_gate_mode,             "the frontend of the gate speaks HTTP") \
-  X("stanza-scope",          ERROR,  GATES, rule_stanza_scope,          "what passes the gate is named by host or bind, never by path") \
-  X("stanza-lines",          ERROR,  GATES, rule_stanza_lines,          "every line of the stanza is there and says what the shipped one says") \
-  X("scope-changed",         ERROR,  GATES, rule_scope_changed,         "no rule changes what the stanza's ACL tests so that requests miss it") \
-  X("stanza-order",          ERROR,  GATES, rule_stanza_order,          "the stanza's lines are in the shipped order") \
+  X("stanza-scope",          ERROR,  GATES, rule_stanza_scope,          "the ACL of the gate matches a host or a bind, never a path") \
+  X("stanza-lines",          ERROR,  GATES, rule_stanza_lines,          "the stanza has every line of the shipped stanza, without a change") \
+  X("scope-changed",         ERROR,  GATES, rule_scope_changed,         "no rule changes the values of the stanza's ACL so that requests bypass it") \
+  X("stanza-order",          ERROR,  GATES, rule_stanza_order,          "the stanza's lines have the shipped order") \
   X("routes-after-own",      ERROR,  GATES, rule_routes_after_own,      "the stanza's use_backend lines come before any other") \
   X("inner-lines",           ERROR,  ONCE,  rule_inner_lines,           "the relay's second pass has its own rules") \
-  X("inner-bind",            ERROR,  ONCE,  rule_inner_bind,            "the relay's bind is a unix socket that only tollgate may reach") \
-  X("inner-routes",          ERROR,  ONCE,  rule_inner_routes,          "what takes the relay has a backend to go to") \
-  X("inner-answered",        ERROR,  ONCE,  rule_inner_answered,        "no rule answers the relay's second pass for what differs there") \
+  X("inner-bind",            ERROR,  ONCE,  rule_inner_bind,            "only tollgate can connect to the relay's bind, which is a Unix socket") \
+  X("inner-routes",          ERROR,  ONCE,  rule_inner_routes,          "each relayed request has a backend") \
+  X("inner-answered",        ERROR,  ONCE,  rule_inner_answered,        "no rule answers relayed requests for values that differ in the second pass") \
   X("credential-unguarded",  ERROR,  ONCE,  rule_credential_unguarded,  "each backend that holds a credential begins with the guard") \
   X("credential-in-front",   ERROR,  ONCE,  rule_credential_in_front,   "no frontend sets a provider's credential") \
-  X("ungated-provider",      ERROR,  ONCE,  rule_ungated_provider,      "what did not pass the gate reaches no provider without key and guard") \
-  X("own-variables",         ERROR,  ONCE,  rule_own_variables,         "no rule but the shipped ones writes what the gate obeys") \
-  X("variables-limit",       ERROR,  ONCE,  rule_variables_limit,       "HAProxy has room for the variables that the gate obeys") \
-  X("ends-before",           ERROR,  GATES, rule_ends_before,           "no `allow` ends the rules before the stanza's") \
-  X("cached-answers",        ERROR,  GATES, rule_cached_answers,        "no cache answers what passes the gate") \
-  X("own-origins",           ERROR,  GATES, rule_own_origins,           "which pages may read answers is said by origins.lst alone") \
-  X("deny-answers",          ERROR,  ONCE,  rule_deny_answers,          "what was denied has no way on from tollgate-deny") \
-  X("sockets",               ERROR,  ONCE,  rule_sockets,               "HAProxy connects where tollgate listens, chroot included") \
-  X("deadlines",             ERROR,  ONCE,  rule_deadlines,             "HAProxy waits longer for tollgate than tollgate for what it asks") \
-  X("compression-filter",    ERROR,  GATES, rule_compression_filter,    "compression with SPOE names its filter") \
-  X("compression-overflow",  ERROR,  ONCE,  rule_compression_overflow,  "compression with large buffers has room for its worst case") \
-  X("retried-answers",       ERROR,  ONCE,  rule_retried_answers,       "no backend of a provider sends a request again that may have been charged") \
-  X("credential-lines",      ERROR,  ONCE,  rule_credential_lines,      "the relay's second pass sets the credentials that tollgate.yaml has") \
-  X("credential-twice",      ERROR,  ONCE,  rule_credential_twice,      "a backend sets a credential or gets one from tollgate.yaml") \
-  X("signed-host",           ERROR,  ONCE,  rule_signed_host,           "a backend sends the Host that the relay signs for it") \
-  X("socket-group",          ADVICE, ONCE,  rule_socket_group,          "HAProxy is in the group that tollgate's sockets are for") \
-  X("shipped-differs",       ADVICE, ONCE,  rule_shipped_differs,       "tollgate.cfg and spoe.cfg are those of this version") \
-  X("stanza-older",          ADVICE, GATES, rule_stanza_older,          "the stanza decides once what passes the gate") \
-  X("attempt-lines",         ADVICE, ONCE,  rule_attempt_lines,         "where a request may have another attempt HAProxy says why it failed") \
-  X("argument-lines",        ADVICE, ONCE,  rule_argument_lines,        "arguments of MCP that are in header fields reach the server") \
-  X("socket-lines",          ADVICE, ONCE,  rule_socket_lines,          "WebSockets of routes that have them reach the policy") \
-  X("caller-lines",          ADVICE, GATES, rule_caller_lines,          "providers outside are not told where a caller comes from") \
-  X("caller-address",        ADVICE, ONCE,  rule_caller_address,        "no option and no rule adds the caller's address for providers outside") \
-  X("login-lines",           ADVICE, ONCE,  rule_login_lines,           "clients of MCP are told where to log in, and listed pages reach them") \
-  X("retries",               ADVICE, ONCE,  rule_retries,               "where a request may have another attempt HAProxy does not wait first") \
-  X("answer-lines",          ADVICE, GATES, rule_answer_lines,          "callers are told what the shipped stanza tells them") \
-  X("own-rules-twice",       ADVICE, GATES, rule_own_rules_twice,       "rules before the stanza know of the relay's second pass") \
-  X("changed-after",         ADVICE, GATES, rule_changed_after,         "no rule changes path or method after the policy saw them") \
-  X("refused-after",         ADVICE, GATES, rule_refused_after,         "rules that refuse come before the stanza's question") \
+  X("ungated-provider",      ERROR,  ONCE,  rule_ungated_provider,      "a request that bypasses the gate reaches no provider without key and guard") \
+  X("own-variables",         ERROR,  ONCE,  rule_own_variables,         "only the shipped rules write the variables that the gate reads") \
+  X("variables-limit",       ERROR,  ONCE,  rule_variables_limit,       "no limit of HAProxy's memory drops variables that the gate reads") \
+  X("ends-before",           ERROR,  GATES, rule_ends_before,           "no `allow` before the stanza ends the evaluation of rules") \
+  X("cached-answers",        ERROR,  GATES, rule_cached_answers,        "no HAProxy cache answers requests that pass the gate") \
+  X("own-origins",           ERROR,  GATES, rule_own_origins,           "only origins.lst determines which pages may read responses") \
+  X("deny-answers",          ERROR,  ONCE,  rule_deny_answers,          "the backend tollgate-deny forwards no denied request") \
+  X("sockets",               ERROR,  ONCE,  rule_sockets,               "HAProxy connects to tollgate's sockets, also from its chroot") \
+  X("deadlines",             ERROR,  ONCE,  rule_deadlines,             "HAProxy's timeouts are longer than tollgate's own") \
+  X("compression-filter",    ERROR,  GATES, rule_compression_filter,    "a frontend with compression and SPOE declares its compression filter") \
+  X("compression-overflow",  ERROR,  ONCE,  rule_compression_overflow,  "large buffers leave enough space for the worst case of compression") \
+  X("retried-answers",       ERROR,  ONCE,  rule_retried_answers,       "no provider's backend repeats a request that may have been charged") \
+  X("credential-lines",      ERROR,  ONCE,  rule_credential_lines,      "the relay's second pass sets the credentials of tollgate.yaml") \
+  X("credential-twice",      ERROR,  ONCE,  rule_credential_twice,      "a backend sets a credential or gets one from tollgate.yaml, not both") \
+  X("signed-host",           ERROR,  ONCE,  rule_signed_host,           "a backend sends the Host header that the relay signs for it") \
+  X("socket-group",          ADVICE, ONCE,  rule_socket_group,          "HAProxy is in the group of tollgate's sockets") \
+  X("shipped-differs",       ADVICE, ONCE,  rule_shipped_differs,       "tollgate.cfg and spoe.cfg are the files of this version") \
+  X("stanza-older",          ADVICE, GATES, rule_stanza_older,          "the stanza evaluates its ACL once for each request") \
+  X("attempt-lines",         ADVICE, ONCE,  rule_attempt_lines,         "HAProxy reports why an attempt failed, if a route allows another attempt") \
+  X("argument-lines",        ADVICE, ONCE,  rule_argument_lines,        "header fields with arguments of MCP reach the server") \
+  X("socket-lines",          ADVICE, ONCE,  rule_socket_lines,          "the policy decides WebSockets on routes that allow them") \
+  X("caller-lines",          ADVICE, GATES, rule_caller_lines,          "external providers receive no header that reveals a caller's origin") \
+  X("caller-address",        ADVICE, ONCE,  rule_caller_address,        "no option or rule adds the caller's address for external providers") \
+  X("login-lines",           ADVICE, ONCE,  rule_login_lines,           "clients of MCP receive the login address, and pages in origins.lst may connect") \
+  X("retries",               ADVICE, ONCE,  rule_retries,               "HAProxy does not delay a request that may have another attempt") \
+  X("answer-lines",          ADVICE, GATES, rule_answer_lines,          "callers receive all header fields that the shipped stanza adds") \
+  X("own-rules-twice",       ADVICE, GATES, rule_own_rules_twice,       "rules before the stanza do not run again on the relay's second pass") \
+  X("changed-after",         ADVICE, GATES, rule_changed_after,         "no rule changes the path or method after the policy's decision") \
+  X("refused-after",         ADVICE, GATES, rule_refused_after,         "rules that refuse requests come before the stanza") \
   X("ungated-guarded",       ADVICE, ONCE,  rule_ungated_guarded,       "no frontend without the stanza leads to a guarded backend") \
-  X("bufsize",               ADVICE, ONCE,  rule_bufsize,               "most bodies fit HAProxy's buffer") \
-  X("provider-timeouts",     ADVICE, ONCE,  rule_provider_timeouts,     "a model may think longer than a web server") \
-  X("http-no-delay",         ADVICE, ONCE,  rule_http_no_delay,         "tokens are sent as they come") \
-  X("certificates",          ADVICE, ONCE,  rule_certificates,          "no certificate ends within 14 days") \
-  X("html-errors",           ADVICE, ONCE,  rule_html_errors,           "a provider that refuses is no HTML page")
+  X("bufsize",               ADVICE, ONCE,  rule_bufsize,               "HAProxy's buffer is large enough for most bodies") \
+  X("provider-timeouts",     ADVICE, ONCE,  rule_provider_timeouts,     "the timeouts of providers allow minutes for a response") \
+  X("http-no-delay",         ADVICE, ONCE,  rule_http_no_delay,         "HAProxy sends streamed tokens without delay") \
+  X("certificates",          ADVICE, ONCE,  rule_certificates,          "no certificate expires within 14 days") \
+  X("html-errors",           ADVICE, ONCE,  rule_html_errors,           "callers receive JSON, not HTML, if a provider refuses the connection")
 /* clang-format on */
 
 #define X(name, is_error, gates, fn, about) void fn(struct judge *j);
