@@ -113,7 +113,7 @@ like "which names it" "$(cat "$D/out")" 'filter spoe'
 killed mockllm
 ask
 settled
-cells "a provider's port is closed" providers 'it is not reached'
+cells "a provider's port is closed" providers 'HAProxy cannot reach the provider'
 killed tollgate
 down() { "$build/tollgate" status -c "$D/tollgate.yaml" >"$D/out" 2>&1; [ $? = 2 ]; }
 check "a daemon that was killed: status ends with 2" wait_for down

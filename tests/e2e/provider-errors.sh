@@ -34,15 +34,15 @@ while IFS='|' read -r answer stream expect says; do
 	tg top --json
 	is "top, too" "$(grep -o "\"answer\": *\"$expect\"" "$D/out" | wc -l)" 1
 done <<'T'
-{"status":401,"times":1}||401|does not take the key
+{"status":401,"times":1}||401|refuses the key
 {"status":402,"times":1}||402|no credit left
-{"status":403,"times":1}||403|may not do that
-{"status":429,"times":1}||429|its own rate
-{"status":500,"times":1}||500|it fails
-{"status":502,"times":1}|,"stream":true|502|it fails
-{"status":503,"times":1}||503|it fails
+{"status":403,"times":1}||403|no permission
+{"status":429,"times":1}||429|rate limit
+{"status":500,"times":1}||500|the provider fails
+{"status":502,"times":1}|,"stream":true|502|the provider fails
+{"status":503,"times":1}||503|the provider fails
 {"status":529,"times":1}||529|overloaded
-{"cut_after_bytes":40,"times":1}||provider_aborted|closes before
+{"cut_after_bytes":40,"times":1}||provider_aborted|closes the connection before
 {"body":"{\"error\":{\"message\":\"overloaded\",\"type\":\"server_error\"}}","content_type":"application/json","times":1}||error_in_answer|with the status of a success
 T
 control '{"status":418,"times":1}'
@@ -52,7 +52,7 @@ is "a caller's mistake is counted" "$(answers 418)" 1
 unlike "and is no fault of the provider's" "$(grep provider.failing "$D/tollgate.log")" 'status=418'
 ask
 settled
-like "an answer after it is said" "$(tg_status)" '^provider openai: .*; it has answered since$'
+like "an answer after it is said" "$(tg_status)" '^provider openai: .*; a response has succeeded since$'
 control '{"status":401,"times":3}'
 for _ in 1 2 3; do ask; done
 control '{}'
@@ -60,8 +60,8 @@ settled
 is "each is counted" "$(answers 401)" 4
 # One list of what is wrong: /readyz, status, /now; a success ends it.
 wrong() { curl -s -H "authorization: Bearer $ADMIN_TOKEN" "$ADMIN/readyz" | grep '^degraded: '; }
-check "readyz says it" wait_for says '^degraded: providers: openai answers 401: it does not take the key' wrong
-like "so does status" "$("$B/tollgate" status -c "$D/tollgate.yaml")" 'degraded: providers: openai answers 401'
+check "readyz says it" wait_for says '^degraded: providers: openai returns 401: the provider refuses the key' wrong
+like "so does status" "$("$B/tollgate" status -c "$D/tollgate.yaml")" 'degraded: providers: openai returns 401'
 check "and the log is not full of them" test "$(grep -c 'event=provider.failing.*status=401' "$D/tollgate.log")" -le 2
 
 tg audit list --outcome 401

@@ -38,12 +38,12 @@ provider_means(int status)
 {
 	/* clang-format off */
 	static const struct { int status; const char *means; } rows[] = {
-		{ 401, "it does not take the key that HAProxy sends" },
-		{ 402, "its account has no credit left" },
-		{ 403, "its key may not do that" },
-		{ 429, "over its own rate or quota" },
-		{ 504, "too slow for it, or for HAProxy's timeout server" },
-		{ 529, "it is overloaded" },
+		{ 401, "the provider refuses the key that HAProxy sends" },
+		{ 402, "the account at the provider has no credit left" },
+		{ 403, "the key has no permission for the request" },
+		{ 429, "the rate limit or quota at the provider is used up" },
+		{ 504, "the response took longer than the provider or timeout server of HAProxy allows" },
+		{ 529, "the provider is overloaded" },
 	};
 	/* clang-format on */
 
@@ -52,7 +52,7 @@ provider_means(int status)
 			return rows[i].means;
 	if (status < PROVIDER_FAILED)
 		return failures[status].means;
-	return status >= 500 ? "it fails" : NULL;
+	return status >= 500 ? "the provider fails" : NULL;
 }
 
 const char *
@@ -407,7 +407,7 @@ provider_tally_failing(
 		int last = (int)(s.last_error & 0xffff);
 		if (!fails(&s) || now_ms - (int64_t)(s.last_error >> 16) > FAILING_MS)
 			continue;
-		buf_printf(why, "%s%s answers %s: %s", any ? "; " : "", s.name,
+		buf_printf(why, "%s%s returns %s: %s", any ? "; " : "", s.name,
 			provider_status_text(last, text), provider_means(last));
 		any = true;
 	}

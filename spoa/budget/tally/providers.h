@@ -17,11 +17,11 @@ enum {
  * errors. */
 /* clang-format off */
 #define PROVIDER_FAILURES(X) \
-  X(PROVIDER_UNAVAILABLE, "provider_unavailable", "it is not reached: look at its address and its backend in HAProxy") \
-  X(PROVIDER_TIMEOUT,     "provider_timeout",     "it is silent: look at its load and the timeouts") \
-  X(PROVIDER_ABORTED,     "provider_aborted",     "it closes before its answer ends") \
-  X(PROVIDER_ERROR,       "provider_error",       "its answer cannot be read") \
-  X(PROVIDER_SAID_ERROR,  "error_in_answer",      "its answer says an error with the status of a success")
+  X(PROVIDER_UNAVAILABLE, "provider_unavailable", "HAProxy cannot reach the provider: check its address and its backend") \
+  X(PROVIDER_TIMEOUT,     "provider_timeout",     "the provider does not respond: check its load and the timeouts") \
+  X(PROVIDER_ABORTED,     "provider_aborted",     "the provider closes the connection before its response ends") \
+  X(PROVIDER_ERROR,       "provider_error",       "the response cannot be read") \
+  X(PROVIDER_SAID_ERROR,  "error_in_answer",      "the response contains an error with the status of a success")
 /* clang-format on */
 enum provider_failure {
 	PROVIDER_OTHER, /* statuses without room */

@@ -232,8 +232,10 @@ fetch(struct auth *a)
 	}
 	if (!a->call) {
 		buf_putc(&why, '\0');
-		auth_failed(
-			a, err && why.n > 1 ? buf_view(&why).p : "it could not be asked", 0);
+		auth_failed(a,
+			err && why.n > 1 ? buf_view(&why).p
+					 : "the token endpoint could not be reached",
+			0);
 		atomic_store(&a->tried, true);
 	}
 	material_free(&m);

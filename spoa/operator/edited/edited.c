@@ -40,7 +40,7 @@ compare_trees(const struct edited *e, const char *named, struct buf *files, stru
 		SCOPED_BUF(first, 0);
 		buf_span(&first, span_next(&text, '\n'));
 		buf_putc(&first, '\0');
-		put_difference(out, "it cannot be loaded: ", buf_view(&first).p);
+		put_difference(out, "the file cannot be loaded: ", buf_view(&first).p);
 	} else if (policy_differences(&a, before, after, &found) && found.n) {
 		put_difference(out, "", "");
 		policy_differences_print(&found, out);

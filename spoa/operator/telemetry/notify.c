@@ -223,7 +223,7 @@ on_notify_answer(void *arg, const struct http_answer *a)
 	if (a->err)
 		snprintf(why, sizeof(why), "%s", a->why);
 	else
-		snprintf(why, sizeof(why), "it answers with status %d%s", a->status,
+		snprintf(why, sizeof(why), "the webhook returned status %d%s", a->status,
 			a->status >= 300 && a->status < 400 ? ", and no redirect is followed"
 							    : "");
 	/* What came and was too long came. */
