@@ -118,7 +118,7 @@ clock_days(int64_t year, int month, int day)
 int
 clock_parse(const char *s, size_t n, int64_t *wall_ns)
 {
-	const char *end = s + n;
+	const char *end = n ? s + n : s;
 	int y, mo, d, h, mi, sec, oh = 0, om = 0;
 	int64_t frac = 0;
 

@@ -156,7 +156,7 @@ redis_master_read(
 	const redisReply *r, struct redis_place *out, uint64_t *epoch, struct buf *why)
 {
 	if (!r || r->type != REDIS_REPLY_ARRAY) {
-		bool says = r && r->type == REDIS_REPLY_ERROR && r->len;
+		bool says = r && r->type == REDIS_REPLY_ERROR && r->str[0];
 		buf_str(why, says ? r->str : "no answer");
 		return ERR_IO;
 	}

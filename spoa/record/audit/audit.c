@@ -654,14 +654,18 @@ commit(struct audit *a, const char *last)
 	INVARIANT(owner_is_here(&a->writer)); /* a chain has one writer */
 	begin_commit(a, &m);
 	put_records(a, &m, last);
-	if (m.end.seq < m.first && !m.took.first)
+	/* Without memory there may be no record at all, although the entries have some. */
+	int err = buf_failed(&a->out) ? ERR_NOMEM : 0;
+	if (!err && m.end.seq < m.first && !m.took.first)
 		return 0; /* nothing but refused entries */
-	if (m.end.seq < m.first)
+	if (!err && m.end.seq < m.first)
 		return end_parts(a, &m.took);
-	chain_commit(&a->out, &m.end, m.first, m.now_ns, &a->keys.now);
+	if (!err)
+		chain_commit(&a->out, &m.end, m.first, m.now_ns, &a->keys.now);
 	if (m.keys)
 		stop_at("key-made");
-	int err = make_durable(a, &m.end, clock_was_set(a, m.now_ns, &m.clock_off_ns));
+	if (!err)
+		err = make_durable(a, &m.end, clock_was_set(a, m.now_ns, &m.clock_off_ns));
 	if (err)
 		note_failure(a, err);
 	else

@@ -110,7 +110,7 @@ hash(struct rd *r, unsigned char out[CHAIN_HASH_BYTES])
 bool
 chain_unhex(struct span hex, unsigned char out[CHAIN_HASH_BYTES])
 {
-	struct rd r = { hex.p, hex.p + hex.n, hex.n != 2 * CHAIN_HASH_BYTES };
+	struct rd r = { hex.p, hex.n ? hex.p + hex.n : hex.p, hex.n != 2 * CHAIN_HASH_BYTES };
 
 	hash(&r, out);
 	return !r.bad;

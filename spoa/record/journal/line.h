@@ -19,7 +19,7 @@ struct line_rd {
 static inline struct line_rd
 line_rd_over(struct span s)
 {
-	return (struct line_rd){ s.p, s.p + s.n };
+	return (struct line_rd){ s.p, s.n ? s.p + s.n : s.p };
 }
 
 /* The next quote; NULL: there is none. */
