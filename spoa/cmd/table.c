@@ -220,7 +220,7 @@ usage(FILE *f)
 				fprintf(f, "  %-12s %s\n", commands[i].name, commands[i].help);
 	}
 	fprintf(f, "\n\"tollgate COMMAND --help\" describes the options of a command, tollgate(1) all commands.\n"
-		   "Exit codes: 0 success, 1 the answer is no, 2 the command could not be carried out.\n");
+		   "Exit codes: 0 success, 1 a negative result (such as invalid, denied or not found), 2 an error.\n");
 }
 
 static bool
@@ -247,8 +247,36 @@ row_is_of(const struct option_row *row, struct span what)
 	return false;
 }
 
+/* Whether another option of the same name belongs to the command of the row, so that only their verbs differ. */
+static bool
+has_namesake(const struct option_row *row, struct span command)
+{
+	for (const struct option_row *other = option_rows; other->name; other++)
+		if (other != row && !strcmp(other->name, row->name) && row_is_of(other, command))
+			return true;
+	return false;
+}
+
+/* Prints "apply, back: ", the verbs of the command that the row belongs to. More than three verbs are printed only if a
+ * row of the same name has other verbs. */
 static void
-print_options(struct span what)
+print_verbs(const struct option_row *row, struct span command)
+{
+	enum { FEW = 3 };
+	size_t n = 0;
+
+	SCOPED_BUF(verbs, 1024);
+	for (struct span rest = span_str(row->of); rest.n;) {
+		struct span verb = span_trim(span_next(&rest, ','), " ");
+		if (span_eq(span_next(&verb, ' '), command) && verb.n)
+			buf_printf(&verbs, "%s%.*s", n++ ? ", " : "", SPAN_ARG(verb));
+	}
+	if (n && (n <= FEW || has_namesake(row, command)))
+		printf("%.*s: ", SPAN_ARG(buf_view(&verbs)));
+}
+
+static void
+print_options(struct span what, bool verbs)
 {
 	bool any = false;
 
@@ -259,7 +287,10 @@ print_options(struct span what)
 		char left[OPTION_WHAT_MAX];
 		snprintf(left, sizeof(left), "%s%s%s%s", row->name[1] ? "--" : "-", row->name,
 			*value && *value != '[' ? " " : "", value);
-		printf("%s  %-27s %s\n", any ? "" : "\nOptions:\n", left, row->help);
+		printf("%s  %-27s ", any ? "" : "\nOptions:\n", left);
+		if (verbs)
+			print_verbs(row, what);
+		printf("%s\n", row->help);
 		any = true;
 	}
 }
@@ -287,7 +318,9 @@ help_of(size_t i, const char *verb)
 
 	print_forms(stdout, commands[i].name, commands[i].args, verb);
 	printf("\n%s\n", commands[i].help);
-	print_options(what);
+	const char *args = commands[i].args;
+	next_form(&args); /* NULL: the command has one form */
+	print_options(what, args && span_is(what, commands[i].name));
 	print_examples(what);
 	return EXIT_DONE;
 }

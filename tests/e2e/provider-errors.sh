@@ -34,10 +34,10 @@ while IFS='|' read -r answer stream expect says; do
 	tg top --json
 	is "top, too" "$(grep -o "\"answer\": *\"$expect\"" "$D/out" | wc -l)" 1
 done <<'T'
-{"status":401,"times":1}||401|refuses the key
+{"status":401,"times":1}||401|rejects the key
 {"status":402,"times":1}||402|no credit left
-{"status":403,"times":1}||403|no permission
-{"status":429,"times":1}||429|rate limit
+{"status":403,"times":1}||403|does not permit the request
+{"status":429,"times":1}||429|limits the rate
 {"status":500,"times":1}||500|the provider fails
 {"status":502,"times":1}|,"stream":true|502|the provider fails
 {"status":503,"times":1}||503|the provider fails
@@ -60,7 +60,7 @@ settled
 is "each is counted" "$(answers 401)" 4
 # One list of what is wrong: /readyz, status, /now; a success ends it.
 wrong() { curl -s -H "authorization: Bearer $ADMIN_TOKEN" "$ADMIN/readyz" | grep '^degraded: '; }
-check "readyz says it" wait_for says '^degraded: providers: openai returns 401: the provider refuses the key' wrong
+check "readyz says it" wait_for says '^degraded: providers: openai returns 401: the provider rejects the key' wrong
 like "so does status" "$("$B/tollgate" status -c "$D/tollgate.yaml")" 'degraded: providers: openai returns 401'
 check "and the log is not full of them" test "$(grep -c 'event=provider.failing.*status=401' "$D/tollgate.log")" -le 2
 

@@ -359,6 +359,32 @@ help_has_options_and_an_example_for_each_command(void **state)
 	}
 }
 
+/* The help of a command with several verbs names the verbs of options that few verbs have, and of options that share a
+ * name. */
+static void
+help_names_the_verbs_of_options(void **state)
+{
+	static const char *const rows[][2] = {
+		{ "policy", "\n  --since TIME                replay, history: only records from this time on" },
+		{ "policy", "\n  --since TIME                apply, back: replay records from this time on" },
+		{ "limit", "\n  --until TIME                set: when the key" },
+		{ "limit", "\n  --json                      print JSON" },
+		{ "quota", "\n  --team NAME                 the team" },
+		{ "audit", "\n  --octets                    export: put" },
+		{ "audit", "\n  --no-index                  read every record" },
+		{ "audit", "\n  --by TERM                   search: count records by this term" },
+		{ "audit", "\n  --person NAME               subject, erase: the person" },
+		{ "tools", "\n  --all                       approve: approve all tools" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT_OF(rows); i++) {
+		assert_int_equal(tollgate("", rows[i][0], "--help", NULL), EXIT_DONE);
+		if (!strstr(cmd_out, rows[i][1]))
+			fail_msg("%s: no line%s\n%s", rows[i][0], rows[i][1], cmd_out);
+	}
+}
+
 static void
 a_verb_may_stand_behind_its_options(void **state)
 {
@@ -380,6 +406,7 @@ main(void)
 		cmocka_unit_test(each_option_of_a_usage_line_is_in_the_table),
 		cmocka_unit_test(each_row_names_verbs_that_exist_and_has_a_line_of_help),
 		cmocka_unit_test(a_verb_refuses_each_option_of_other_verbs_and_names_them),
+		cmocka_unit_test(help_names_the_verbs_of_options),
 		cmocka_unit_test(a_verb_may_stand_behind_its_options),
 	};
 

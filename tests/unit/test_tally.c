@@ -326,8 +326,7 @@ providers_are_told_apart_by_status(void **state)
 	buf_putc(&b, '\0');
 	assert_string_equal(buf_view(&b).p,
 		"[{\"provider\":\"a\",\"under_way\":0,\"answers\":5,\"errors\":3,"
-		"\"last_error\":\"429\",\"means\":\"the rate limit or quota at the provider is "
-		"used up\","
+		"\"last_error\":\"429\",\"means\":\"the provider limits the rate or quota of the key\","
 		"\"last_error_at\":\"1970-01-01T00:00:03.000Z\",\"failing\":true,"
 		"\"last_success_at\":\"1970-01-01T00:00:01.000Z\"},"
 		"{\"provider\":\"b\",\"under_way\":1,\"answers\":1,\"errors\":0,"

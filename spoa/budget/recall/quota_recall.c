@@ -144,11 +144,9 @@ read_segment(struct quota_recall *out, const struct quota_recall_into *into, int
 	if (got < 0)
 		return got;
 	while ((got = lines_next(&l, last ? into->end->bytes : UINT64_MAX, &line)) > 0) {
-		INVARIANT(l.offset > line.n);
-		uint64_t at = l.offset - line.n - 1;
 		if (line.n && line.p[0] == '{')
-			quota_fold_line(out->fold, name, at, line);
-		startpoint_line(&out->at, name, at, l.offset, line);
+			quota_fold_line(out->fold, name, l.begin, line);
+		startpoint_line(&out->at, name, l.begin, l.offset, line);
 	}
 	lines_close(&l);
 	return got;

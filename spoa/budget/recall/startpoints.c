@@ -117,8 +117,7 @@ fold_journal(struct startpoints *s, const struct follow_end *end)
 	int got = 0;
 
 	while (!s->lost && (got = follow_line(&s->follow, end, &line)) > 0) {
-		INVARIANT(s->follow.lines.offset > line.n);
-		uint64_t at = s->follow.lines.offset - line.n - 1;
+		uint64_t at = s->follow.lines.begin;
 		s->due |= strcmp(s->follow.segment, s->of.at.segment) != 0;
 		quota_fold_line(s->of.fold, s->follow.segment, at, line);
 		startpoint_line(

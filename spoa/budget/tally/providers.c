@@ -38,11 +38,11 @@ provider_means(int status)
 {
 	/* clang-format off */
 	static const struct { int status; const char *means; } rows[] = {
-		{ 401, "the provider refuses the key that HAProxy sends" },
+		{ 401, "the provider rejects the key that HAProxy sends" },
 		{ 402, "the account at the provider has no credit left" },
-		{ 403, "the key has no permission for the request" },
-		{ 429, "the rate limit or quota at the provider is used up" },
-		{ 504, "the response took longer than the provider or timeout server of HAProxy allows" },
+		{ 403, "the key at the provider does not permit the request" },
+		{ 429, "the provider limits the rate or quota of the key" },
+		{ 504, "the provider was too slow, or slower than timeout server of HAProxy" },
 		{ 529, "the provider is overloaded" },
 	};
 	/* clang-format on */

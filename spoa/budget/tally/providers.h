@@ -17,10 +17,10 @@ enum {
  * errors. */
 /* clang-format off */
 #define PROVIDER_FAILURES(X) \
-  X(PROVIDER_UNAVAILABLE, "provider_unavailable", "HAProxy cannot reach the provider: check its address and its backend") \
-  X(PROVIDER_TIMEOUT,     "provider_timeout",     "the provider does not respond: check its load and the timeouts") \
+  X(PROVIDER_UNAVAILABLE, "provider_unavailable", "HAProxy cannot reach the provider: check the address of its backend") \
+  X(PROVIDER_TIMEOUT,     "provider_timeout",     "the provider sends no response in time: check its load and the timeouts") \
   X(PROVIDER_ABORTED,     "provider_aborted",     "the provider closes the connection before its response ends") \
-  X(PROVIDER_ERROR,       "provider_error",       "the response cannot be read") \
+  X(PROVIDER_ERROR,       "provider_error",       "the response of the provider cannot be read") \
   X(PROVIDER_SAID_ERROR,  "error_in_answer",      "the response contains an error with the status of a success")
 /* clang-format on */
 enum provider_failure {

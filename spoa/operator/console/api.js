@@ -1,5 +1,6 @@
 // What the page asks of the daemon. A change carries a header that a page of another origin cannot set; a 401
 // asks for a token once for all who wait, and then asks again. Errors say what to do.
+import { compare_clock } from './format.js';
 
 export class Failed extends Error {
 	constructor(status, message, hint) {
@@ -10,7 +11,7 @@ export class Failed extends Error {
 }
 
 const HINTS = {
-	0: 'The daemon does not respond. Check that the daemon runs and that your tunnel is open. On its machine, run: tollgate status',
+	0: 'Check that the daemon runs and that your tunnel is open. On its machine, run: tollgate status',
 	403: 'Your token does not have the required role. The operator of the daemon grants roles with tollgate admin-token or admin.users.',
 	404: 'The object does not exist, or the daemon no longer keeps it.',
 	413: 'Send a smaller request.',
@@ -63,6 +64,7 @@ async function ask(path, { query, signal, ...options }) {
 			if (e.name === 'AbortError') throw e;
 			throw new Failed(0, 'The daemon does not respond', HINTS[0]);
 		}
+		compare_clock(answer.headers.get('date'));
 		if (answer.ok) return answer;
 		if (answer.status !== 401 || !again || path === '/session') throw await failure(answer);
 		await logged_in();

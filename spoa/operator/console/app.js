@@ -4,6 +4,7 @@ import { redraw_charts } from './chart.js';
 import { data, empty, h } from './dom.js';
 import { settings, zone } from './format.js';
 import { dialog, failed, field } from './parts.js';
+import { arrive, restore } from './place.js';
 import { go, href, parse } from './router.js';
 import { focus_first } from './table.js';
 import { head_ranges, of_time, range_of } from './trends.js';
@@ -39,6 +40,9 @@ async function who_am_i() {
 	frame();
 }
 
+/* A login in one window ends the question for a token in the others, which share the session. */
+const logins = new BroadcastChannel('tollgate.login');
+
 function login() {
 	return dialog('Log in', (close) => {
 		const wrong = h('p', { class: 'wrong', role: 'alert' });
@@ -49,6 +53,7 @@ function login() {
 			try {
 				await api.send('POST', '/session', { token: input.value.trim() });
 				await who_am_i();
+				logins.postMessage(null);
 			} catch (error) {
 				empty(wrong, error.status === 401 ? 'The token is unknown, expired or revoked.' : [error.message, ' ', error.hint]);
 				input.select();
@@ -56,6 +61,7 @@ function login() {
 			}
 			close();
 		};
+		logins.onmessage = () => who_am_i().then(() => close(), () => {});
 		return h('form', { class: 'login', onsubmit: submit },
 			h('p', {}, 'Log in with a token of this daemon. The operator of the daemon creates a token with: ',
 				h('code', {}, 'tollgate admin-token new NAME --roles viewer,auditor')),
@@ -172,6 +178,7 @@ function render() {
 	const view = views.find((v) => v.name === (name || views[0].name));
 	const focused = document.activeElement?.id;
 	const same = shown?.view === view;
+	const place = arrive();
 	shown?.end();
 	if (!view) {
 		shown = null;
@@ -193,7 +200,8 @@ function render() {
 	/* In the same view the focus stays on the button that was pressed. Another view begins at its head. */
 	if (same && focused) document.getElementById(focused)?.focus();
 	else if (!same && !document.querySelector('dialog')) main.focus({ preventScroll: true });
-	if (!same) scrollTo(0, 0);
+	if (place) restore(main, place);
+	else if (!same) scrollTo(0, 0);
 }
 
 function help() {

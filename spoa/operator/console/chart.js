@@ -3,6 +3,7 @@
 import uPlot from './uplot.js';
 import { empty, h, place as put, plain } from './dom.js';
 import { when_text, zone } from './format.js';
+import { total_of } from './trends.js';
 
 export const charts_here = Boolean(uPlot);
 
@@ -20,9 +21,9 @@ function lone_points(u, at) {
 }
 
 const compact = new Intl.NumberFormat('en-US', { notation: 'compact', maximumFractionDigits: 1 });
-/* On the axis: 2M for 2,000,000, and no more zeros than two of a fraction. */
+/* On the axis: 2M for 2,000,000, and no zeros after the second digit of a fraction. */
 const axis_number = (text) =>
-	text.replace(/\d[\d,]{6,}(\.\d+)?/, (n) => compact.format(Number(n.replaceAll(',', '')))).replace(/(\.\d\d)0+$/, '$1');
+	text.replace(/\d[\d,]{6,}(\.\d+)?/, (n) => compact.format(Number(n.replaceAll(',', '')))).replace(/(\.\d\d\d*?)0+$/, '$1');
 /* In the legend, which uPlot fills. The table has the whole label. */
 const short = (label) => (label.length > 40 ? `${plain(label.slice(0, 40))}…` : plain(label));
 const DAY_S = 86400;
@@ -61,12 +62,12 @@ function layers(series, stacked) {
 }
 
 /* times: seconds since 1970; series: [{ label, values, faint, kind }], null where nothing is known; at most six can be told
- * apart; faint: the period before; kind: good, bad, edit or dim, for the color of a decision. stacked: bands on top of each other; bars: a bar a step. format(n): for the axis and the table.
+ * apart; faint: the period before; kind: good, bad, edit or dim, for the color of a decision. stacked: bands on top of each other; bars: a bar a step. total: without a pointer the legend shows the sums of all steps. format(n): for the axis and the table.
  * link(t): where a click on the step at t leads. signal: the view's. Returns { element, update(times, series) }. */
-export function chart({ title, times, series, format = String, signal, height = 170, stacked = false, bars = false, link }) {
+export function chart({ title, times, series, format = String, signal, height = 170, stacked = false, bars = false, total = false, link }) {
 	const place = h('div', { class: link ? 'plot linked' : 'plot', 'aria-hidden': 'true', onclick: () => {
 		if (link && plot?.cursor.idx >= 0) location.hash = link(times[plot.cursor.idx]);
-	} });
+	}, onpointerleave: () => newest() });
 	const table = h('div', { class: 'scroll', tabindex: '0', role: 'region', 'aria-label': `${title}: numbers` });
 	const details = h('details', { ontoggle: () => show_numbers() }, h('summary', {}, 'Numbers'), table);
 	const element = h('figure', { class: 'chart' }, h('figcaption', {}, title, ' ', h('small', { class: 'before' }, 'period before')),
@@ -77,7 +78,8 @@ export function chart({ title, times, series, format = String, signal, height = 
 		if (details.open) empty(table, times.length ? numbers(times, series, format, link) : 'No data yet.');
 	}
 
-	/* Without a pointer the legend shows the newest step that has a value. */
+	/* Without a pointer the legend shows the sums, or the newest step that has a value. */
+	const of_all = (u) => total && u.cursor.left < 0;
 	const known_at = (i) => series.some((s) => !s.faint && s.values[i] !== null && s.values[i] !== undefined);
 	const newest = () =>
 		requestAnimationFrame(() => {
@@ -107,7 +109,7 @@ export function chart({ title, times, series, format = String, signal, height = 
 		plot = new uPlot({
 			width,
 			height,
-			padding: [8, 18, 0, 0],
+			padding: [8, times.at(-1) - times[0] < 600 ? 28 : 18, 0, 0], /* half a label of the axis */
 			tzDate: (s) => (zone() === 'utc' ? uPlot.tzDate(new Date(s * 1000), 'Etc/UTC') : new Date(s * 1000)),
 			cursor: { y: false, drag: { x: false, y: false } },
 			scales: { x: { range: (u, low, high) => [low - room, high + room] },
@@ -118,12 +120,14 @@ export function chart({ title, times, series, format = String, signal, height = 
 				incrs: series.every((s) => s.values.every(is_whole)) ? WHOLE : undefined,
 				values: (u, at) => at.map((n) => axis_number(format(n))).map(once),
 			}],
-			series: [{ label: 'Time', value: (u, s) => (s === null ? '–' : when_text(s * 1000, { day: times.at(-1) - times[0] >= DAY_S / 2 })) },
+			series: [{ label: 'Time',
+				value: (u, s) => (of_all(u) ? 'Total' : s === null ? '–' : when_text(s * 1000, { day: times.at(-1) - times[0] >= DAY_S / 2 })) },
 				...all.map((s, i) => ({ label: short(s.label), class: s.faint ? 'faint' : undefined, stroke: color(s),
 					fill: s.filled || bars ? color(s) : undefined, paths: bars && uPlot.paths.bars({ size: [.6, 60] }),
 					width: s.filled ? 0 : s.faint ? 1 : 2, dash: s.faint ? [3, 3] : s.filled ? [] : DASHES[i % 6],
 					points: { show: times.length < 3, size: 5, stroke: color(s), fill: color(s), filter: lone_points },
-					value: (u, n, k, at) => shown_or_dash(at === null || at === undefined ? null : s.values[at], format) })
+					value: (u, n, k, at) =>
+						shown_or_dash(of_all(u) ? total_of(s.values) : at === null || at === undefined ? null : s.values[at], format) })
 				)],
 		}, [times, ...all.map((s) => s.drawn)], place);
 		if (stacked) place.querySelectorAll('.u-series').forEach((row, i) => put(row, { order: i ? 99 - i : 0 })); /* the largest first */

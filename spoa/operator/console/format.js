@@ -3,20 +3,24 @@ import { h } from './dom.js';
 
 const pad = (n, w = 2) => String(n).padStart(w, '0');
 
-export const settings = {
+/* A browser may keep nothing, and may refuse the access. */
+const stored = (area) => ({
 	get(name, otherwise) {
 		try {
-			return localStorage.getItem(`tollgate.${name}`) ?? otherwise;
+			return area().getItem(`tollgate.${name}`) ?? otherwise;
 		} catch {
 			return otherwise;
 		}
 	},
 	set(name, value) {
 		try {
-			localStorage.setItem(`tollgate.${name}`, value);
-		} catch { /* a browser that keeps nothing */ }
+			area().setItem(`tollgate.${name}`, value);
+		} catch { /* not kept */ }
 	},
-};
+});
+export const settings = stored(() => localStorage);
+/* Texts that are being written, in this window only. An empty text is none. */
+export const drafts = stored(() => sessionStorage);
 
 /* The zone of the URL (tz=utc or tz=local), or else the reader's choice. */
 export const zone = () => (/[?&]tz=(utc|local)(&|$)/.exec(location.hash)?.[1] ?? settings.get('zone', 'local'));
@@ -40,6 +44,16 @@ export function when_text(value, { utc = zone() === 'utc', day = true, time = tr
 	return (day ? `${y}-${pad(mo + 1)}-${pad(d)} ` : '') + `${pad(ho)}:${pad(mi)}:${pad(s)}` + (fraction ? `.${pad(f, 3)}` : '');
 }
 
+/* How far the browser's clock is ahead of the daemon's, by the Date header of responses. Less than 5 s counts as equal,
+ * because the header has whole seconds and a response takes time. */
+let ahead_ms = 0;
+export function compare_clock(date) {
+	const ms = Date.now() - Date.parse(date ?? '');
+	if (!Number.isNaN(ms)) ahead_ms = Math.abs(ms) < 5000 ? 0 : ms;
+}
+/* The daemon's time, to which relative times refer. */
+export const now_ms = () => Date.now() - ahead_ms;
+
 /* An element. Its title has the time in both zones. `relative`: "5 min ago". */
 export function when(value, { relative = false, ...options } = {}) {
 	const ms = instant(value);
@@ -48,7 +62,7 @@ export function when(value, { relative = false, ...options } = {}) {
 	return h('time', { datetime: new Date(ms).toISOString(), title }, relative ? ago(ms) : when_text(ms, options));
 }
 
-export function ago(value, now = Date.now()) {
+export function ago(value, now = now_ms()) {
 	const s = Math.round((now - instant(value)) / 1000);
 	if (Number.isNaN(s)) return '';
 	const a = Math.abs(s);
@@ -87,5 +101,7 @@ export function duration_us(us) {
 	if (typeof us !== 'number') return '';
 	if (us < 1000) return `${Math.round(us)} µs`;
 	if (us < 1e6) return `${(us / 1000).toFixed(us < 1e4 ? 1 : 0)} ms`;
-	return us < 6e7 ? `${(us / 1e6).toFixed(1)} s` : `${Math.floor(us / 6e7)} min ${Math.round((us % 6e7) / 1e6)} s`;
+	if (us < 6e7) return `${(us / 1e6).toFixed(1)} s`;
+	const s = Math.round(us / 1e6);
+	return `${Math.floor(s / 60)} min${s % 60 ? ` ${s % 60} s` : ''}`;
 }

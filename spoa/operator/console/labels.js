@@ -25,6 +25,19 @@ const CAUSES = {
 	perhaps_billed: 'the provider failed after the request was sent',
 	ruled: 'a rule of HAProxy answered the request',
 };
+/* How a request ended. */
+const OUTCOMES = {
+	answer_denied: 'response denied',
+	client_abort: 'caller disconnected',
+	haproxy_answered: 'answered by HAProxy',
+	never_sent: 'not sent',
+	provider_abort: 'provider disconnected',
+	provider_aborted: 'provider disconnected',
+	provider_timeout: 'provider timed out',
+	provider_unavailable: 'provider unreachable',
+};
+/* Results for the targets of a route. */
+const FATES = { left: 'not needed', out: 'unavailable' };
 
 const shown_as = (table) => (state) => {
 	const [label, kind, means] = table[state] ?? [plain_words(state ?? 'unknown'), 'dim'];
@@ -38,5 +51,7 @@ export const state_of = (t, failing) => (t.state === 'closed' && failing.has(t.t
 export const degraded_state = shown_as(DEGRADED);
 export const tool_state = shown_as(TOOLS);
 export const failure_cause = (cause) => CAUSES[cause] ?? plain_words(cause);
-/* never_sent: "never sent" */
+export const candidate_result = (fate) => FATES[fate] ?? plain_words(fate);
+export const outcome_label = (outcome) => OUTCOMES[outcome] ?? plain_words(outcome);
+/* half_open: "half open" */
 export const plain_words = (word) => String(word).replaceAll('_', ' ');

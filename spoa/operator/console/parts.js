@@ -1,6 +1,6 @@
 // Pieces that views share: states of loading, facts, badges, bars, forms.
 import { add, data, empty, h, place } from './dom.js';
-import { plain_words } from './labels.js';
+import { outcome_label } from './labels.js';
 
 export const loading = (what = 'Loading') => h('p', { class: 'state', role: 'status' }, `${what}…`);
 
@@ -100,7 +100,8 @@ export function bar(used, of, text) {
 export const decided = (r) => [badge(r.decision), r.decision === 'deny' && r.status ? ` ${r.status}` : null];
 export function ended(r) {
 	const refused = r.decision !== 'deny' && r.status >= 400;
-	const says = [r.outcome && plain_words(r.outcome), refused ? r.status : null].filter(Boolean).join(' ');
+	const label = refused && r.outcome === 'complete' ? 'provider returned' : r.outcome && outcome_label(r.outcome);
+	const says = [label, refused ? r.status : null].filter(Boolean).join(' ');
 	return refused || (r.outcome && r.outcome !== 'complete' && r.outcome !== 'denied') ? badge(says, 'bad') : says;
 }
 

@@ -1,6 +1,6 @@
 // Details of views that once were wrong: a table of states and what they show, and what charts draw.
 import { readFileSync } from "node:fs";
-import { BASE, findings, is, like, ok, overflow } from "./harness.mjs";
+import { BASE, findings, is, like, ok, overflow, person } from "./harness.mjs";
 
 const { DENIED, STRANGE, AGAIN, FELL } = process.env;
 const show = async (page, hash) => {
@@ -24,6 +24,11 @@ const rows = [
 	{ name: "a tool's page has trends", hash: "tools?server=calc&kind=tool&tool=add&range=7d", want: /Trends\s+Requests by decision[^]*permitted/ },
 	{ name: "a page without a trend states why", hash: "people?person=nobody", want: /The daemon keeps no trend of this person/ },
 	{ name: "a budget below 80 % has a bar, too", hash: "overview", path: "/limits/fullest", change: (got) => { got.limits = [{ ...got.limits[0], person: "half", counts: "usd", used: 5e9, of: 10e9, used_percent: 50, used_up_at: null }]; }, want: /half\s+\w+\s+50 %\s+\$5\.00 of \$10\.00\s+not before the reset/ },
+	{ name: "without a pointer, the legend of a chart shows the sums of the range", hash: "overview?range=24h", path: "/trends", change: (got) => { got.series = [{ name: "red", permit: Array(got.steps).fill(2), cost_microusd: Array(got.steps).fill(1e6) }]; got.before = []; }, want: /Requests by decision[^]*Total\s+permitted:?\s*576[^]*Cost by team[^]*red:?\s*\$288\.00/ },
+	{ name: "a page without a trend has no empty charts", hash: "people?person=nobody", want: /keeps no trend of this person[^]*high cost\.\s+Requests per day/ },
+	{ name: "the overview does not give a next try of a target that is probed", hash: "overview", path: "/now", change: (got) => { got.targets = [{ target: "t", state: "half_open", back_in_s: 7, last_failure: "never_sent" }]; }, want: /probing\s+the gateway could not reach the provider\s+All parts/ },
+	{ name: "a request's page names the result of each attempt and target in plain words", hash: `request?id=${FELL}`, want: /spare\/m2\s+the gateway could not reach the provider\s+503[^]*Candidates[^]*openai\s+not needed/ },
+	{ name: "the page of a key that signs tokens does not report the key as missing", hash: "thing?kind=key&name=demo-1", want: /This key was not created at run time\. It is a key of the policy’s key file, or it signs the tokens of an issuer\./ },
 	{ name: "a person at 5 of 5 of a rate is near the limit", hash: "people", want: /Near a limit[^]*rita[^]*five[^]*100 %/ },
 ];
 
@@ -96,7 +101,7 @@ async function components_are_shown(page) {
 async function tables_sort_and_export(page) {
 	await show(page, "components");
 	const list = page.locator("main .listed").first(), column = async (title) => (await list.locator(`td[data-title="${title}"]`).allInnerTexts()).join(" | ");
-	for (const [title, want] of [["Duration", "1 min 0 s | 89 ms | 1.2 ms | 15 µs"], ["Cost", "$2,000.00 | $1.25 | $0.0350 | $0.00"], ["Requests", "112 | 41 | 7 | 1"]]) {
+	for (const [title, want] of [["Duration", "1 min | 89 ms | 1.2 ms | 15 µs"], ["Cost", "$2,000.00 | $1.25 | $0.0350 | $0.00"], ["Requests", "112 | 41 | 7 | 1"]]) {
 		await list.getByRole("button", { name: title }).click();
 		is(`tables: ${title} sorts by its value`, await column(title), want);
 	}
@@ -156,6 +161,64 @@ async function head_is_in_the_url(page) {
 	await page.waitForURL(new RegExp(`people\\?range=7d&tz=${tz}`));
 	ok("the head: a link keeps range and zone", true);
 	await page.evaluate(() => localStorage.clear());
+}
+
+/* Back shows the place in the list that the reader left, and the focus is on the link that was followed. */
+async function back_keeps_the_place(page) {
+	await show(page, "people");
+	await shows(page, /Keys created at run time/);
+	const link = page.locator("main a.open").nth(30), name = await link.innerText();
+	await link.focus();
+	const y = await page.evaluate(() => scrollY);
+	await page.keyboard.press("Enter");
+	await shows(page, /All requests/);
+	await page.goBack();
+	const there = await page.waitForFunction(([text, at]) => document.activeElement?.innerText === text && Math.abs(scrollY - at) < 5, [name, y]).then(() => true, () => false);
+	ok("back: the page shows the row that was opened, and its link has the focus", y > 100 && there, `y ${y}, then`, await page.evaluate(() => `${scrollY} ${document.activeElement.outerHTML.slice(0, 200)}`));
+}
+
+/* A browser whose clock is an hour ahead: ages follow the daemon's clock. */
+async function wrong_clock_shows_ages(page) {
+	const other = await page.context().newPage();
+	await other.clock.install({ time: new Date(Date.now() + 3600000) });
+	await other.goto(`${BASE}/console/#/people?person=fern`);
+	await other.clock.runFor(3000);
+	await other.goto(`${BASE}/console/#/overview`);
+	ok("a browser's clock an hour ahead: a budget resets at the time of the daemon's clock", await shows(other, /rita[^]*five[^]*in \d+ min/), await other.locator("main").innerText());
+	await other.goto(`${BASE}/console/#/search?since=1h`);
+	ok("a browser's clock an hour ahead: ages are those of the daemon's clock", await shows(other, /Newest first[^]*\d+ (s|min) ago/), await other.locator("main").innerText());
+	await other.close();
+}
+
+/* Two windows share a session: both ask for a token when the session has ended, and one login is enough. */
+async function one_login_for_all_windows() {
+	const first = await person({ token: process.env.VIEWER, expected: ["401", "ERR_"] });
+	const second = await first.context().newPage();
+	await second.goto(`${BASE}/console/#/overview`);
+	await second.locator("main .lead").waitFor();
+	await first.context().setOffline(true);
+	const down = await second.waitForFunction(() => /The request failed: [^]*/.exec(document.querySelector("main section")?.innerText ?? "")?.[0]).then((h) => h.jsonValue(), () => "");
+	like("a daemon that does not respond is reported once, with what to check", down, /^The request failed: The daemon does not respond\s+Check that the daemon runs/);
+	await first.context().setOffline(false);
+	await first.evaluate(() => fetch("/session", { method: "DELETE", headers: { "x-tollgate-console": "1" } }));
+	for (const page of [first, second]) await page.locator("dialog .login").waitFor();
+	await first.locator("dialog [name=token]").fill(process.env.VIEWER);
+	await first.keyboard.press("Enter");
+	ok("two windows: a login in one ends the question for a token in the other", await second.locator("dialog").waitFor({ state: "detached" }).then(() => true, () => false));
+	await first.context().close();
+}
+
+/* A policy text that is being written survives a reload of the page, until the reader discards the text. */
+async function a_reload_keeps_the_draft(page) {
+	await show(page, "policy?part=check");
+	const text = page.getByLabel("Policy (YAML)");
+	await page.waitForFunction(() => /^name:/m.test(document.querySelector("main textarea")?.value));
+	await text.fill("name: draft\n# half written");
+	await page.reload();
+	await text.waitFor();
+	is("policy: a reload keeps the text that is being written", await text.inputValue(), "name: draft\n# half written");
+	await page.getByRole("button", { name: "Show the policy in force" }).click();
+	ok("policy: the reader can return to the policy in force", await page.waitForFunction(() => /^name: company/m.test(document.querySelector("main textarea").value)).then(() => true, () => false));
 }
 
 /* Pages that no view's row shows: of each kind of thing, parts of views. */
@@ -261,6 +324,10 @@ export async function details(page) {
 	await requests_fit(page);
 	await lone_points_are_drawn(page);
 	await charts_lead_to_search(page);
+	await back_keeps_the_place(page);
+	await wrong_clock_shows_ages(page);
+	await one_login_for_all_windows();
+	await a_reload_keeps_the_draft(page);
 	await components_are_shown(page);
 	await tables_sort_and_export(page);
 	await head_is_in_the_url(page);

@@ -21,9 +21,9 @@ export const questions = [
 		await page.getByRole("button", { name: "1 hour" }).click();
 		await main(page).getByRole("link", { name: "failed at the provider" }).click();
 		await page.waitForURL(/outcome=error/);
-		like("those that a provider failed, of whom, and how they ended", await says(page, /dave[^]*alone[^]*never sent 503/), /dave[^]*alone[^]*never sent 503/);
+		like("those that a provider failed, of whom, and how they ended", await says(page, /dave[^]*alone[^]*not sent 503/), /dave[^]*alone[^]*not sent 503/);
 		await main(page).locator("table.list tbody tr").filter({ hasText: "dave" }).getByRole("link").first().click();
-		like("one of them: how it ended, and why", await says(page, /never sent 503: the provider could not be reached/), /never sent 503: the provider could not be reached/);
+		like("one of them: how it ended, and why", await says(page, /not sent 503: the provider could not be reached/), /not sent 503: the provider could not be reached/);
 		await page.goBack();
 		await page.waitForURL(/outcome=error/);
 		await says(page, /dave[^]*alone/);
@@ -51,6 +51,17 @@ export const questions = [
 		await says(page, /Usage of the last 7d/);
 		const row = main(page).locator("table.list").first().locator("tbody tr").first();
 		like("the first row of People has his name and what he spent", await row.innerText(), /person-\d+[^]*\$\d/);
+	}],
+	["which key was used most today and yesterday", async (page) => {
+		await nav(page, "People");
+		await page.getByLabel("Group by").selectOption("key");
+		like("each key with its requests and cost", await says(page, /Usage of the last 24h[^]*demo-1\s+[\d,]+\s+\d+\s+[\d,]+\s+\$\d/), /the most used key first[^]*demo-1\s+[\d,]+\s+\d+\s+[\d,]+\s+\$\d/);
+		await nav(page, "Search");
+		await page.getByRole("button", { name: "yesterday" }).click();
+		await page.waitForURL(/at=yesterday/);
+		await says(page, /Newest first/);
+		await page.getByLabel("by", { exact: true }).selectOption("key");
+		like("the requests of yesterday by key", await says(page, /Requests by key[^]*idp-\d\s+\d+/), /Requests by key[^]*idp-\d\s+\d+/);
 	}],
 	["who is near a limit", async (page) => {
 		await page.keyboard.press("g");
@@ -104,6 +115,9 @@ const quick = [
 	["is the gateway healthy, and what is wrong", [], /degraded The gateway accepts requests, but a part needs attention: \S+/],
 	["which target is unhealthy, why, and when is the next try", ['main .lead a'], /spare\/m2[^]*(circuit open|probing|throttled)[^]*the gateway could not reach the provider/],
 	["who is blocked, and why", [view("Search"), '.tiles a:has-text("denied")'], /mallory[^]*no-secrets: the prompt holds a secret/],
+	["who was denied in the range, from the first page", ['main .tiles a:has-text("denied")'], /Newest first[^]*mallory[^]*no-secrets: the prompt holds a secret/],
+	["where do the costs come from", ['main .tiles a:has-text("cost")'], /Usage of the last 24h[^]*person-\d+[^]*\$\d/],
+	["which tool was denied, and how often", [view("Tools")], /Requests with calls of tools[^]*tickets\/delete\s+\d+\s+[1-9]/],
 	["which team costs most, and how does the cost grow", [], /Cost by team\s+period before[^]*red:?\s*\$\d/],
 	["which provider fails", [], /Errors by provider[^]*openai:?\s*\d/],
 	["which budget is used up first, and when", [], /Budgets nearest to their limit[^]*rita[^]*used up[^]*fern[^]*9 of [12]0/],

@@ -70,12 +70,12 @@ export const views = [
 			const row = page.locator("main tr", { hasText: "quarterly" }).first();
 			await row.waitFor();
 			const mark = (column, kind) => row.locator(`td[data-title="${column}"] .badge${kind}`).innerText();
-			is("search: what was permitted and the provider refused has two marks", `${await mark("Decision", "")}, ${await mark("Outcome", ".bad")}`, "permit, complete 401");
+			is("search: what was permitted and the provider refused has two marks", `${await mark("Decision", "")}, ${await mark("Outcome", ".bad")}`, "permit, provider returned 401");
 			ok("search: long names stay in the page", await overflow(page) <= 0, `by ${await overflow(page)} px`);
 			await row.locator("a.open").click();
 			await page.locator("main .lead").waitFor();
-			like("request: the same two", await page.locator("main .lead").innerText(), /^permit Permitted; complete 401$/);
-			is("request: the second is a failure's", await page.locator("main .lead .badge.bad").innerText(), "complete 401");
+			like("request: the same two", await page.locator("main .lead").innerText(), /^permit Permitted; provider returned 401$/);
+			is("request: the second is a failure's", await page.locator("main .lead .badge.bad").innerText(), "provider returned 401");
 		},
 	},
 	{

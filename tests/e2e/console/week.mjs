@@ -20,13 +20,15 @@ const load = (s) => (0.15 + Math.max(0, Math.sin(((s % 86400) / 86400 - 0.29) * 
 const now = Math.floor(Date.now() / 1000);
 function line(word, unit_s, at) {
 	const s = at * unit_s, out = [];
-	for (const row of rows) {
+	let denied = 0; /* by all rules */
+	for (const row of rows.toReversed()) { /* the total is the last row */
 		const recent = now - s < 2 * 86400, failing = now - s > 3 * 3600 && now - s < 6 * 3600 && (row.name === "openai" || row.kind === "total");
 		const growth = row.name === "research" && recent ? 2.2 : 1;
 		const n = Math.round(0.5 * load(s) * unit_s * row.share * growth * noise(at, row.id));
 		if (!n) continue;
-		const figures = { permit: n, redact: n * 0.06, deny: n * (row.kind === "rule" ? 0.2 : 0.03), errors: failing ? Math.ceil(n * 0.15) + 1 : n * 0.004, input_tokens: n * 900, output_tokens: n * 260, cost_microusd: n * 4800, cache_hits: n * 0.09,
+		const figures = { permit: n, redact: n * 0.06, deny: row.kind === "total" ? denied : n * (row.kind === "rule" ? 0.1 : 0.03), errors: failing ? Math.ceil(n * 0.15) + 1 : n * 0.004, input_tokens: n * 900, output_tokens: n * 260, cost_microusd: n * 4800, cache_hits: n * 0.09,
 			overhead_p50_us: 420 * noise(at, 1), overhead_p95_us: 1300 * noise(at, 2), first_byte_p50_ms: 380 * noise(at, row.id) * (failing ? 3 : 1), first_byte_p95_ms: 1400 * noise(at, row.id + 1) * (failing ? 4 : 1) };
+		if (row.kind === "rule") denied += Math.round(figures.deny);
 		for (const [name, value] of Object.entries(figures)) if (Math.round(value)) out.push(`${row.id}.${VALUES.indexOf(name)}=${Math.round(value)}`);
 	}
 	console.log(`${word} ${at} ${out.join(" ")}`);

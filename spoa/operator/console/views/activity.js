@@ -1,7 +1,7 @@
 // What a page of one thing shows of its requests: days of the range, the last denials, examples.
 import { chart } from '../chart.js';
 import { data, h } from '../dom.js';
-import { count, dollars, when } from '../format.js';
+import { count, dollars, now_ms, when } from '../format.js';
 import { decided, ended, fill, panel, rule_and_reason, words } from '../parts.js';
 import { table } from '../table.js';
 
@@ -10,15 +10,16 @@ const days_of = (page) => (page.range === '90d' ? 90 : 7);
 const DAY_MS = 86400000;
 const day_name = (ms) => new Date(ms).toISOString().slice(0, 10);
 
-/* known: days of the answer. If the daemon's clock is ahead of the browser's, the last of them ends the charts. */
+/* known: days of the answer. If one of them is later than today, the last of them ends the charts. */
 function day_charts(page, known, lines) {
-	const n = days_of(page), today = Math.max(Math.floor(Date.now() / DAY_MS) * DAY_MS, ...known.map((day) => Date.parse(day)));
+	const n = days_of(page), today = Math.max(Math.floor(now_ms() / DAY_MS) * DAY_MS, ...known.map((day) => Date.parse(day)));
 	const days = Array.from({ length: n }, (_, i) => today - (n - 1 - i) * DAY_MS);
 	return h('div', { class: 'grid charts three' }, lines.map(({ title, format, of, terms }) =>
 		h('div', { class: 'panel' }, chart({
 			title,
 			format,
 			bars: true,
+			total: true,
 			signal: page.signal,
 			times: days.map((ms) => ms / 1000),
 			series: [{ label: title.toLowerCase(), values: days.map((ms) => of(day_name(ms))) }],

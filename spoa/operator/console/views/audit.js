@@ -1,6 +1,6 @@
 // Audit: integrity of the records, their anchors, gaps, keys and retention; verification on demand.
 import { data, h, who } from '../dom.js';
-import { ago, bytes, count, when } from '../format.js';
+import { ago, bytes, count, now_ms, when } from '../format.js';
 import { badge, decision_kind, facts, field, fill, filter_form, mark, nothing, panel } from '../parts.js';
 import { shares, table } from '../table.js';
 
@@ -23,7 +23,7 @@ function state([s, now]) {
 			['records in the hash tree', count(a.tree_records)],
 			['hash tree', a.tree && badge(a.tree, a.tree === 'ready' ? 'good' : 'edit')],
 			['last checkpoint',
-				c && [`${count(c.size)} records, `, c.age_s !== undefined && when(Date.now() - c.age_s * 1000, { relative: true })]],
+				c && [`${count(c.size)} records, `, c.age_s !== undefined && when(now_ms() - c.age_s * 1000, { relative: true })]],
 			['signing key', k.signs && h('code', {}, k.signs)],
 			['next signing key', k.next && h('code', {}, k.next)],
 			['key for hashes of texts', k.hash_key && [h('code', {}, k.hash_key.id), ` (${k.hash_key.from})`]],

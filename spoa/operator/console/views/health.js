@@ -23,7 +23,7 @@ function problems(got) {
 			since: t.since,
 			view: 'targets',
 			why: [t.last_failure && failure_cause(t.last_failure), t.last_status && ` (${t.last_status})`,
-				t.back_in_s > 0 && `; next try in ${Math.ceil(t.back_in_s)} s`],
+				t.state !== 'half_open' && t.back_in_s > 0 && `; next try in ${Math.ceil(t.back_in_s)} s`],
 		})),
 	];
 	if (got.redis?.refuses) rows.push({ what: 'redis', state: degraded_state('refuses'), why: got.redis.refuses });

@@ -109,7 +109,7 @@ export function live(page) {
 				if (failed?.status === 403) recent(signal);
 				else if (state === 'waiting')
 					add(said,
-						failed ? `${failed.message} The page tries again.` : 'The connection was closed. The list continues after the last record.');
+						failed ? `${failed.message}. The page tries again.` : 'The connection was closed. The list continues after the last record.');
 			} });
 	}
 

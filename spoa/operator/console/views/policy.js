@@ -1,6 +1,6 @@
 // Policy: rules with their hits, differences of a shadow policy, versions; checks a policy text, tries a request.
-import { add, data, h, lines } from '../dom.js';
-import { count, when } from '../format.js';
+import { add, data, empty, h, lines } from '../dom.js';
+import { count, drafts, when } from '../format.js';
 import { badge, facts, field, fill, form_values, nothing, panel, words } from '../parts.js';
 import { pager, table } from '../table.js';
 import { change, parts_of } from '../changes.js';
@@ -199,13 +199,27 @@ function check(page) {
 		h('p', { class: 'row' }, h('button', { class: 'primary' }, 'Check'), page.has('auditor') &&
 			h('button', { type: 'button', onclick: () => answer('/policy/replay', { since: '24h' }, replayed(page)) },
 				'Replay the last day with this text')));
-	page.get('/policy').then((p) => {
-		if (!text() && typeof p.text === 'string') form.elements.policy.value = p.text;
-	}, () => {});
+	const input = form.elements.policy, note = h('p', { class: 'row', role: 'status' });
+	const load = () =>
+		page.get('/policy').then((p) => {
+			if (!text() && typeof p.text === 'string') input.value = p.text;
+		}, () => {});
+	const discard = () => {
+		drafts.set('policy', '');
+		input.value = '';
+		empty(note);
+		load();
+		input.focus();
+	};
+	input.value = drafts.get('policy', '');
+	if (text())
+		add(note, 'This is your unsaved text.', h('button', { type: 'button', class: 'small', onclick: discard }, 'Show the policy in force'));
+	input.addEventListener('input', () => drafts.set('policy', text()));
+	load();
 	return panel('Check a text',
 		h('p', { class: 'dim' },
 			'The daemon compiles the text and discards the result. To put the text into force, write it to the policy file and reload.'), place,
-		form);
+		note, form);
 }
 
 /* ---- a request is tried ---- */

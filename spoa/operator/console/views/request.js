@@ -3,7 +3,7 @@
 import { data, h, lines } from '../dom.js';
 import { bytes, count, dollars, duration_us, when } from '../format.js';
 import { badge, copied, ended, facts, field, fill, form_values, nothing, panel, save, words } from '../parts.js';
-import { plain_words } from '../labels.js';
+import { candidate_result, failure_cause } from '../labels.js';
 import { table } from '../table.js';
 import { story_panel } from './request_story.js';
 import { texts } from './request_texts.js';
@@ -135,7 +135,7 @@ function went(page, d, c, attempts) {
 		rows.length ?
 			table({ caption: 'Attempts', rows,
 				columns: [{ title: 'Target', cell: (a) => a.target, wide: true }, { title: 'Outcome',
-					cell: (a) => a.cause && plain_words(a.cause) }, { title: 'Status', cell: (a) => a.status, number: true }, { title: 'Duration',
+					cell: (a) => a.cause && failure_cause(a.cause) }, { title: 'Status', cell: (a) => a.status, number: true }, { title: 'Duration',
 					cell: (a) => duration_us((a.ms ?? 0) * 1000), number: true }, { title: 'Tokens', cell: (a) => count(a.tokens), number: true }, {
 					title: 'Cost',
 					cell: (a) => [dollars(a.cost), a.maybe_billed ? ' (may be billed)' : null],
@@ -144,7 +144,8 @@ function went(page, d, c, attempts) {
 			null, candidates.length ?
 		table({ caption: 'Candidates', rows: candidates,
 			columns: [{ title: 'Target', cell: (x) => [x.target, x.model].filter(Boolean).join('/'), wide: true }, { title: 'Result',
-				cell: (x) => x.fate }, { title: 'Why', cell: (x) => [x.rule && data(x.rule), ' ', x.out, ' ', x.state], wide: true }] }) :
+				cell: (x) => x.fate && candidate_result(x.fate) }, { title: 'Why', cell: (x) => [x.rule && data(x.rule), ' ', x.out, ' ', x.state],
+				wide: true }] }) :
 		null);
 }
 

@@ -1,7 +1,7 @@
 // The story of one request on a time line: identity, content with its findings, rules, attempts, calls, cost, record.
 import { data, h, place } from '../dom.js';
 import { bytes, count, dollars, duration_us, instant } from '../format.js';
-import { failure_cause, plain_words } from '../labels.js';
+import { failure_cause, outcome_label, plain_words } from '../labels.js';
 import { badge, fill, panel } from '../parts.js';
 
 const list = (value) => (Array.isArray(value) ? value : value ? [value] : []);
@@ -75,7 +75,7 @@ function steps(page, got, d, c, explained) {
 	const u = c.usage ?? c.estimated_usage;
 	if (c.outcome)
 		out.push({
-			title: c.outcome === 'complete' ? 'Complete' : `Ended: ${plain_words(c.outcome)}`,
+			title: c.outcome === 'complete' ? 'Complete' : `Ended: ${outcome_label(c.outcome)}`,
 			from: c.duration_us ?? 0,
 			kind: c.outcome === 'complete' ? 'good' : 'bad',
 			more: [

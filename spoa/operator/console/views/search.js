@@ -8,7 +8,9 @@ import { WINDOW, command_csv, command_json, from_text, terms_of, to_query, to_te
 import { pager, shares, table } from '../table.js';
 
 const PAGE = 50;
-const WINDOWS = [['15m', '15 minutes'], ['1h', '1 hour'], ['24h', '24 hours'], ['7d', '7 days'], ['30d', '30 days'], ['90d', '90 days'], [
+/* [value, text, term]: since, or at for a calendar day. */
+const WINDOWS = [['15m', '15 minutes'], ['1h', '1 hour'], ['24h', '24 hours'], ['yesterday', 'yesterday', 'at'], ['7d', '7 days'], ['30d',
+	'30 days'], ['90d', '90 days'], [
 	'all',
 	'all',
 ]];
@@ -96,9 +98,9 @@ function text_form(page, names) {
 
 function windows(page, state) {
 	return h('div', { class: 'row', role: 'group', 'aria-label': 'Time' },
-		WINDOWS.map(([since, text]) =>
-			h('button', { type: 'button', id: `window-${since}`, 'aria-pressed': String(state.since === since && !state.until), onclick: () =>
-				page.set({ since, until: null, at: null, between: null, after: null }) }, text)
+		WINDOWS.map(([value, text, term = 'since']) =>
+			h('button', { type: 'button', id: `window-${value}`, 'aria-pressed': String(state[term] === value && !state.until), onclick: () =>
+				page.set({ since: null, until: null, at: null, between: null, after: null, [term]: value }) }, text)
 		));
 }
 

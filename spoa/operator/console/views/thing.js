@@ -51,10 +51,11 @@ const provider_rows = (
 	count(p.under_way),
 ]];
 
-/* term: of Search; trend: `by` of /trends; named(name): the name there, if it is another; usage: `by` of /usage; settings: [path, list(got), key, rows]; limits: by its identity. */
+/* term: of Search; trend: `by` of /trends; named(name): the name there, if it is another; usage: `by` of /usage; settings: [path, list(got), key, rows]; elsewhere: why the list may lack a name that is in use; limits: by its identity. */
 const KINDS = {
 	team: { title: 'Team', term: 'team', trend: 'team', usage: 'team', limits: (name) => ({ team: name }) },
-	key: { title: 'Key', term: 'key', trend: 'key', settings: ['/keys', (got) => got.keys, 'id', key_rows] },
+	key: { title: 'Key', term: 'key', trend: 'key', settings: ['/keys', (got) => got.keys, 'id', key_rows],
+		elsewhere: 'This key was not created at run time. It is a key of the policy’s key file, or it signs the tokens of an issuer.' },
 	route: { title: 'Route', term: 'route', trend: 'route', usage: 'route' },
 	model: { title: 'Model', term: 'model', trend: 'model', usage: 'model', settings: ['/models', (got) => got.models, 'model', model_rows] },
 	provider: { title: 'Provider', term: 'provider', trend: 'provider', usage: 'provider',
@@ -80,7 +81,8 @@ function settings(page, kind, name) {
 		const found = list(got).find((x) => x[key] === name);
 		return panel('Settings and state', found
 			? facts(rows(found))
-			: nothing(`The daemon does not have this ${kind.title.toLowerCase()} at present.`, 'Its records remain in Search.'));
+			: nothing(kind.elsewhere ?? `The daemon does not have this ${kind.title.toLowerCase()} at present.`,
+				'Its records remain in Search.'));
 	});
 	return place;
 }

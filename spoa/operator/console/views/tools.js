@@ -4,7 +4,7 @@ import { count, when } from '../format.js';
 import { badge, facts, field, fill, filter_form, mark, marked_state, nothing, panel } from '../parts.js';
 import { tool_state } from '../labels.js';
 import { href } from '../router.js';
-import { paged_table } from '../table.js';
+import { paged_table, table } from '../table.js';
 import { change } from '../changes.js';
 import { last_requests, usage_by_day } from './activity.js';
 import { trend_charts } from './trend_charts.js';
@@ -12,6 +12,29 @@ import { difference, tree } from '../diff.js';
 
 const one_of = (t) => ({ server: t.server, kind: t.kind, tool: t.name || null });
 const name_of = (t) => (t.name ? `${t.server}/${t.name}` : t.server);
+
+/* Which tools were called and denied in the range, the most denied first. listed: names that have a page. */
+function calls(page, listed) {
+	const place = h('div', {});
+	fill(place, page, () => page.get('/usage', { by: 'tool', since: page.since, sort: 'refused', limit: 50 }),
+		({ rows }) =>
+			panel('Requests with calls of tools', table({
+				caption: `Of the last ${page.since}, the most denied tool first`,
+				rows: rows.filter((r) => r.tool),
+				ordered: rows.length >= 50,
+				empty: 'No request of this period called a tool. To see older requests, choose a longer time range at the top.',
+				href: (r) => (listed.get(r.tool) ?? (page.has('auditor') ? page.href('search', { tool: r.tool, since: page.since }) : null)),
+				columns: [
+					{ title: 'tool', cell: (r) => data(r.tool), wide: true },
+					{ title: 'requests', number: true, cell: (r) => count(r.requests) },
+					{ title: 'denied', number: true, cell: (r) => (r.refused && page.has('auditor')
+						? h('a', { href: page.href('search', { tool: r.tool, decision: 'deny', since: page.since }) }, count(r.refused))
+						: count(r.refused)) },
+					{ title: 'last request', cell: (r) => r.last_seen && when(r.last_seen, { relative: true }) },
+				],
+			})));
+	return place;
+}
 const short = (hash) => hash && h('code', {}, hash.slice(0, 16));
 
 /* ---- all of them ---- */
@@ -58,6 +81,7 @@ function list(page, got) {
 			}) :
 			nothing('No MCP server has listed a tool yet.',
 				'Add a route to a provider with dialect: mcp. The gateway then reads the lists that it forwards.')),
+		calls(page, new Map(got.tools.filter((t) => t.kind === 'tool').map((t) => [name_of(t), href('tools', one_of(t))]))),
 	];
 }
 
@@ -118,7 +142,7 @@ function one(page, t, reload) {
 	const may = page.has('operator');
 	return [
 		h('p', {}, h('a', { href: href('tools') }, 'All tools')),
-		panel(name_of(t), facts([
+		panel('Settings and state', facts([
 			['kind', t.kind],
 			['server', data(t.server)],
 			['state', marked_state(tool_state(t.state))],
@@ -162,6 +186,7 @@ export default {
 				() => page.post('/tools/show', { server, kind: kind ?? (tool ? 'tool' : 'instructions'), ...(tool ? { name: tool } : {}) }),
 				(t) => one(page, t, load))
 			: fill(place, page, () => page.get('/tools'), (got) => list(page, got)));
+		if (tool) page.heading(`Tool ${server}/${tool}`);
 		page.root.append(place);
 		load();
 	},

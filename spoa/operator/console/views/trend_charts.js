@@ -32,27 +32,27 @@ function bands(got, read) {
 }
 const top = (read, most) => (got) => with_before(largest(got, read(got.steps), most).filter(some));
 
-/* by: the rows to ask for; series(got); terms: of the search that a click opens. */
+/* by: the rows to ask for; total: a sum of all steps has a meaning; series(got); terms: of the search that a click opens. */
 const CHARTS = {
-	requests: { title: 'Requests by decision', by: 'total', format: whole, series: (got) =>
+	requests: { title: 'Requests by decision', by: 'total', format: whole, total: true, series: (got) =>
 		with_before(
 			DECISIONS.map(([label, member, kind]) => ({ ...one(got, label, (row) => sums(got.steps, row, member)), kind })).filter((s, i) =>
 				!i || some(s)
 			),
 		) },
-	denials: { title: 'Denials by rule', by: 'rule', format: whole, series: top((n) => (row) => sums(n, row, 'deny'), 3),
+	denials: { title: 'Denials by rule', by: 'rule', format: whole, total: true, series: top((n) => (row) => sums(n, row, 'deny'), 3),
 		terms: { decision: 'deny' } },
-	dollars: { title: 'Cost by team', by: 'team', format: usd, stacked: true,
+	dollars: { title: 'Cost by team', by: 'team', format: usd, total: true, stacked: true,
 		series: (got) => bands(got, (row) => sums(got.steps, row, 'cost_microusd')) },
-	tokens: { title: 'Tokens by team', by: 'team', format: whole, stacked: true,
+	tokens: { title: 'Tokens by team', by: 'team', format: whole, total: true, stacked: true,
 		series: (got) => bands(got, (row) => sums(got.steps, row, 'input_tokens', 'output_tokens')) },
 	gateway_latency: { title: 'Latency of the gateway', by: 'total', format: duration_us,
 		series: (got) => with_before(['p50', 'p95'].map((q) => one(got, q, (row) => quantiles(got.steps, row, `overhead_${q}_us`)))) },
 	provider_latency: { title: 'Time to the first byte by provider, p95', by: 'target', format: ms,
 		series: top((n) => (row) => quantiles(n, row, 'first_byte_p95_ms'), 3) },
-	errors: { title: 'Errors by provider', by: 'target', format: whole, series: top((n) => (row) => sums(n, row, 'errors'), 3),
+	errors: { title: 'Errors by provider', by: 'target', format: whole, total: true, series: top((n) => (row) => sums(n, row, 'errors'), 3),
 		terms: { outcome: 'error' } },
-	cache: { title: 'Cache hits', by: 'total', format: whole,
+	cache: { title: 'Cache hits', by: 'total', format: whole, total: true,
 		series: (got) => with_before([one(got, 'cache hits', (row) => sums(got.steps, row, 'cache_hits'))]) },
 };
 
@@ -92,7 +92,7 @@ export function trend_charts(page, chosen, { only, terms = {}, title = 'Trends',
 			return;
 		}
 		const link = page.has('auditor') ? (t) => search_at(t, got.step_s, { ...terms, ...c.terms }) : undefined;
-		c.chart = chart({ title: c.title, times, series, format: c.format, stacked: c.stacked, link, signal: page.signal });
+		c.chart = chart({ title: c.title, times, series, format: c.format, stacked: c.stacked, total: c.total, link, signal: page.signal });
 		empty(c.place, c.chart.element);
 	}
 	page.every(60000, async () => {
@@ -100,6 +100,7 @@ export function trend_charts(page, chosen, { only, terms = {}, title = 'Trends',
 			try {
 				const got = await load_trends(page, by, only?.name);
 				if (by === asked[0]) empty(note, source(got), only && !got.series.length && unknown(only.by));
+				grid.hidden = Boolean(only && !got.series.length);
 				if (by === 'total') on_total(got);
 				for (const c of shown.values()) if (c.by === by) draw(c, got);
 			} catch (e) {
