@@ -151,9 +151,8 @@ find_gaps(struct event_template *t, const struct answer_document *d)
 					d->skipped[s].at, 0 };
 		/* A string of which nothing but itself is made: not one that is a text for what
 		 * is in it, or that says what the event is. */
-		const struct answer_text *x = &d->texts[i];
-		if (i < d->ntexts && !x->number && !x->key && !x->deep && !x->aside &&
-			d->type.p != x->text.p)
+		const struct answer_text *x = i < d->ntexts ? &d->texts[i] : NULL;
+		if (x && !x->number && !x->key && !x->deep && !x->aside && d->type.p != x->text.p)
 			t->gaps[t->ngaps++] = (struct gap){ GAP_TEXT, { x->start, x->end }, i };
 	}
 }

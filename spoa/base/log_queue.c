@@ -79,7 +79,9 @@ static void
 say_away(int err)
 {
 	const struct log_field fields[] = { LS("socket", log_to_socket()),
-		LS("why", strerror(err)), LS("note", "lines go to stderr meanwhile") };
+		LS("why", strerror(err)),
+		LS("note",
+			"lines are written to standard error until the logger accepts them") };
 	struct log_line l;
 
 	if (!away && log_compose(&l, LOG_WARN, "log.away", fields, COUNT_OF(fields)))

@@ -92,7 +92,7 @@ replace_begin(int dirfd, const char *name, mode_t mode, struct buf *why)
 		return replace_failed(made, "", why);
 	if (access_of_before(fd, dirfd, name, mode) == 0)
 		return fd;
-	int err = replace_failed(name, "its mode and owner cannot be kept: ", why);
+	int err = replace_failed(name, "the mode and owner of the file cannot be kept: ", why);
 	replace_drop(dirfd, name);
 	close(fd);
 	return err;
@@ -105,7 +105,7 @@ replace_as(int fd, const char *like, struct buf *why)
 
 	if (stat(like, &st) == 0 && take_access(fd, &st, st.st_mode & 0777) == 0)
 		return 0;
-	return replace_failed(like, "its mode and owner cannot be given: ", why);
+	return replace_failed(like, "the mode and owner of the file cannot be set: ", why);
 }
 
 int
@@ -143,7 +143,7 @@ replace_sync_folder(int dirfd, const char *name, struct buf *why)
 	SCOPED_FD(folder, open_folder_of(dirfd, name));
 
 	return folder < 0 || sync_open_folder(folder) < 0
-		       ? replace_failed(name, "its folder cannot be synced: ", why)
+		       ? replace_failed(name, "the folder of the file cannot be synced: ", why)
 		       : 0;
 }
 

@@ -123,7 +123,9 @@ worker_snapshot(struct worker *w, struct snapshot *snap)
 	struct snapshot_mail *sm = malloc(sizeof(*sm));
 
 	if (!sm) {
-		log_event(LOG_ERROR, "reload.failed", LS("why", "out of memory"));
+		log_event(LOG_ERROR, "reload.failed",
+			LS("why", "no memory for the new policy, so the worker keeps the "
+				  "previous policy: reload again"));
 		return;
 	}
 	TAG(snapshot_mail, sm);
@@ -300,7 +302,7 @@ say_refusal(struct worker *w, enum redis_refusal now, const char *said)
 		log_event(LOG_WARN, "redis.refuses", LS("why", said),
 			LS("note", redis_refusal_texts[now]));
 	else
-		log_event(LOG_INFO, "redis.takes", LS("note", "it takes writes again"));
+		log_event(LOG_INFO, "redis.takes", LS("note", "Redis accepts writes again"));
 }
 
 /* What is wrong with a Redis that answers. */

@@ -14,5 +14,5 @@ like "its stack is not executable" "$head" 'GNU_STACK .* RW '
 unlike "nothing is writable and executable" "$head" 'LOAD .* RWE '
 like "the C library checks the sizes that are known" "$(nm -D "$program")" '__(memcpy|snprintf|vsnprintf)_chk'
 if cc -fcf-protection -E -x c /dev/null >/dev/null 2>&1; then
-	like "jumps land where they may" "$(objdump -d --no-show-raw-insn -j .text "$program" | head -2000)" endbr64
+	like "jumps land where they may" "$(objdump -d --no-show-raw-insn -j .text "$program" | grep -m 1 endbr64)" endbr64
 fi

@@ -111,11 +111,11 @@ forge() { # FIELD TEXT
 	redis INCR 'tollgate:{live}:version' >/dev/null
 }
 forge key:00000000 "${entry/alice/mallory}"
-wait_for logged key:00000000 "it was not made with this state_key"
-check "a forged one is logged" logged key:00000000 "it was not made with this state_key"
+wait_for logged key:00000000 "the entry was not made with this state_key"
+check "a forged one is logged" logged key:00000000 "the entry was not made with this state_key"
 forge key:11111111 "$entry"
-wait_for logged key:11111111 "it is the entry of key:$(id_of "$next")"
-check "one at another's place too" logged key:11111111 "it is the entry of key:$(id_of "$next")"
+wait_for logged key:11111111 "the entry belongs to key:$(id_of "$next")"
+check "one at another's place too" logged key:11111111 "the entry belongs to key:$(id_of "$next")"
 forge "key:$(id_of "$next")" "${entry/alice/mallory}"
 forge garbage "$(head -c 20000 /dev/zero | tr '\0' x)"
 # Two by both; the one that is put right and the one that is removed by one of them, or by both.
@@ -202,5 +202,5 @@ wait $alone
 # a file that somebody changed
 sed -i 's/"revoked":"[^"]*",//' "$D/journal.live"
 is "entries on disk that do not verify stop the start" "$("$build/tollgate" serve -c "$D/tollgate.yaml" 2>&1 | tail -1 |
-	sed 's/[^ ]*journal.live:[0-9]*/FILE/')" "tollgate: serve: FILE: it was not made with this state_key"
+	sed 's/[^ ]*journal.live:[0-9]*/FILE/')" "tollgate: serve: FILE: the entry was not made with this state_key"
 exit $failed

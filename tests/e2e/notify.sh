@@ -98,5 +98,5 @@ wait_for hangs
 pid=$(pid_of tollgate)
 kill -TERM "$pid"
 check "a webhook that hangs holds up no stop" wait_for gone "$pid"
-like "what was not sent is told" "$(cat "$D/tollgate.log")" 'notify.failed .*the daemon stops'
+like "what was not sent is told" "$(cat "$D/tollgate.log")" 'notify.failed .*the daemon stopped before'
 unlike "the URL is no line of the log's" "$(cat "$D/tollgate.log")" s3cr3t

@@ -96,7 +96,7 @@ req POST /v1/chat/completions -H "$json" -d '{"model":"m","messages":[]}'
 unlike "none at all is none" "$body" "provider's key"
 
 # ---- a Redis that answers and takes no writes ----
-for fault in 'config set maxmemory 1|config set maxmemory 0|it is full' 'config set min-replicas-to-write 1|config set min-replicas-to-write 0|too few replicas' \
+for fault in 'config set maxmemory 1|config set maxmemory 0|memory is full' 'config set min-replicas-to-write 1|config set min-replicas-to-write 0|too few replicas' \
 	'acl setuser tollgate -@write|acl setuser tollgate +@write|its ACL does not permit'; do
 	IFS='|' read -r on off says <<<"$fault"
 	# shellcheck disable=SC2086

@@ -42,7 +42,7 @@ ask
 is "and still the saved file is not in force" "$status $(version)" "403 $first"
 check "status names it still" status_says 'rules no-secrets'
 echo 'rules: [' >>"$D/policy.yaml"
-check "a file that cannot be loaded is reported with its line" wait_for status_says 'it cannot be loaded: .*policy.yaml:[0-9]+:'
+check "a file that cannot be loaded is reported with its line" wait_for status_says 'the file cannot be loaded: .*policy.yaml:[0-9]+:'
 tg reload
 is "an order to load it is refused" "$?" 1
 reloads=$(metric reloads_total 'result="ok"')

@@ -52,7 +52,7 @@ is "a caller's mistake is counted" "$(answers 418)" 1
 unlike "and is no fault of the provider's" "$(grep provider.failing "$D/tollgate.log")" 'status=418'
 ask
 settled
-like "an answer after it is said" "$(tg_status)" '^provider openai: .*; it has answered since$'
+like "an answer after it is said" "$(tg_status)" '^provider openai: .*; a response has succeeded since$'
 control '{"status":401,"times":3}'
 for _ in 1 2 3; do ask; done
 control '{}'

@@ -3,6 +3,7 @@
 #include "scenario/gate_stage.h"
 
 #include <pthread.h>
+#include <time.h>
 #include <zlib.h>
 
 #include "answer/guard/guard.h"
@@ -252,6 +253,52 @@ a_client_may_go_away_while_a_helper_reads(void **state)
 	buf_free(&body);
 }
 
+static uint64_t
+real_us(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (uint64_t)t.tv_sec * 1000000 + (uint64_t)t.tv_nsec / 1000;
+}
+
+/* The client goes away at any step. A helper that stops between two messages of a long body returns
+ * to the worker without a result. */
+static void
+a_client_may_go_away_between_two_messages(void **state)
+{
+	struct buf body;
+
+	(void)state;
+	buf_init(&body, 0);
+	buf_str(&body, "{\"model\":\"gpt\",\"messages\":[{\"role\":\"user\",\"content\":\"");
+	for (size_t k = 1; k <= 20; k++) {
+		while (body.n < k * 45000)
+			buf_str(&body, "words and words of which nothing is to be said ");
+		buf_str(&body, k < 20 ? "\"},{\"role\":\"user\",\"content\":\"" : "\"}]}");
+	}
+	uint64_t whole_us = 0; /* the first client stays until the verdict */
+	for (unsigned i = 0; i <= 40; i++) {
+		struct stage s;
+		struct pass p;
+		stage_up(&s, POLICY);
+		assert_int_equal(gate_helpers_start(s.shared), 0);
+		uint64_t began_us = real_us();
+		bring_long(&s, &p, buf_view(&body));
+		while (!p.ruled && (i == 0 || real_us() - began_us < whole_us * i / 40)) {
+			stage_settle(&s);
+			usleep(50);
+		}
+		whole_us = i ? whole_us : real_us() - began_us;
+		pass_finish(&p, END_CLIENT_ABORT, 0, -1, -1);
+		wait_for(&s, &p.done);
+		assert_int_equal(stage_alive(&s), 0);
+		gate_helpers_stop(s.shared);
+		stage_down(&s);
+	}
+	buf_free(&body);
+}
+
 /* The daemon ends: the helper does so early, and what it had comes back. */
 static void
 a_helper_ends_early_with_the_daemon(void **state)
@@ -360,6 +407,7 @@ main(void)
 		cmocka_unit_test(a_worker_serves_others_while_a_helper_reads),
 		cmocka_unit_test(a_body_is_read_where_it_is_little_work),
 		cmocka_unit_test(a_client_may_go_away_while_a_helper_reads),
+		cmocka_unit_test(a_client_may_go_away_between_two_messages),
 		cmocka_unit_test(a_helper_ends_early_with_the_daemon),
 		cmocka_unit_test(a_helper_reads_a_long_answer),
 	};

@@ -464,9 +464,9 @@ a_certificate_near_its_end_is_said(void **state)
 
 	(void)state;
 	for (int i = 0;
-		i < 100 && !strstr(got.body, "degraded: certificate: that of admin.tls "); i++)
+		i < 100 && !strstr(got.body, "degraded: certificate: the certificate of admin.tls "); i++)
 		usleep(100000 * (ask(&a) > 0));
-	assert_non_null(strstr(got.body, "degraded: certificate: that of admin.tls ends 20"));
+	assert_non_null(strstr(got.body, "degraded: certificate: the certificate of admin.tls ends 20"));
 }
 
 /* Every endpoint, by what openapi.json says of it. */

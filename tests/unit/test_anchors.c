@@ -217,8 +217,8 @@ a_url_that_says_no_is_recorded_once_and_said(void **s)
 	wait_count(ANCHOR_URL, ANCHOR_REFUSED, 2);
 	assert_int_equal(audit.n, 1);
 	assert_recorded("\"result\":\"refused\"");
-	assert_recorded("\"answer\":\"403\",\"why\":\"it answers with status 403\"");
-	assert_shown("\"state\":\"refused\",\"why\":\"it answers with status 403\"",
+	assert_recorded("\"answer\":\"403\",\"why\":\"the place returned status 403\"");
+	assert_shown("\"state\":\"refused\",\"why\":\"the place returned status 403\"",
 		"/: refused for ");
 	web.status = 200;
 	grow(6);
@@ -253,7 +253,8 @@ a_place_that_throttles_is_away_until_it_says(void **s)
 	begin();
 	for (size_t i = 0; i < COUNT_OF(kinds); i++)
 		wait_count(kinds[i], ANCHOR_AWAY, 1);
-	assert_shown("\"state\":\"away\",\"why\":\"it asks us to wait for 3600 s (429)\"",
+	assert_shown(
+		"\"state\":\"away\",\"why\":\"the place asks to wait for 3600 s (status 429)\"",
 		"/: away for ");
 	usleep(1500000); /* the first retry would be after a second */
 	for (size_t i = 0; i < COUNT_OF(kinds); i++) {
@@ -483,11 +484,11 @@ an_attempt_that_does_not_end_is_shown(void **s)
 		buf_init(&b, 0);
 		anchors_ready(anchors, &b);
 		buf_putc(&b, '\0');
-		shown = strstr(buf_view(&b).p, " s: no answer yet") != NULL;
+		shown = strstr(buf_view(&b).p, " s: no reply yet") != NULL;
 		buf_free(&b);
 	}
 	assert_true(shown);
-	assert_shown("\"state\":\"away\"", "no answer yet");
+	assert_shown("\"state\":\"away\"", "no reply yet");
 	collector.drips = false;
 	wait_count(ANCHOR_SYSLOG, ANCHOR_AWAY, 1);
 	collector_stop();

@@ -195,13 +195,13 @@ a_time_stamp_verifies_with_openssl(void **s)
 static const struct { const char *name; enum lie lie; const char *why; } lies[] = {
 	{ "over another note", OTHER_NOTE, "message imprint mismatch" },
 	{ "with another nonce", OTHER_NONCE, "nonce mismatch" },
-	{ "no response", GARBAGE, "its answer is no response of RFC 3161" },
-	{ "nothing", EMPTY, "its answer is no response of RFC 3161" },
-	{ "cut", CUT, "its answer is no response of RFC 3161" },
-	{ "a byte after it", TRAILING, "its answer is no response of RFC 3161" },
-	{ "too much", HUGE, "the answer is too long" },
-	{ "a refusal", NO_TOKEN, "its status is 2, not granted" },
-	{ "with modifications", WITH_MODS, "its status is 1, not granted" },
+	{ "no response", GARBAGE, "the response is not a time stamp response of RFC 3161" },
+	{ "nothing", EMPTY, "the response is not a time stamp response of RFC 3161" },
+	{ "cut", CUT, "the response is not a time stamp response of RFC 3161" },
+	{ "a byte after it", TRAILING, "the response is not a time stamp response of RFC 3161" },
+	{ "too much", HUGE, "the response is too long" },
+	{ "a refusal", NO_TOKEN, "the status of the response is 2, not granted" },
+	{ "with modifications", WITH_MODS, "the status of the response is 1, not granted" },
 	{ "of another time", OTHER_TIME, ": one of the clocks is wrong" },
 };
 /* clang-format on */
@@ -400,9 +400,9 @@ a_restored_old_copy_is_shown_as_what_it_is(void **s)
 	begin();
 	wait_records(2);
 	assert_recorded("\"result\":\"refused\"");
-	assert_shown(
-		"it has seen 50 records of this log, which has 20 now: a cut tail, a restored "
-		"old copy, or another log of the same origin",
+	assert_shown("the witness has seen 50 records of this log, which has 20 now: a cut "
+		     "tail, a restored "
+		     "old copy, or another log of the same origin",
 		"anchor witness http://127.0.0.1:");
 	/* It goes on, with other records, beyond what was seen. */
 	anchors_stop(&anchors);
@@ -410,7 +410,8 @@ a_restored_old_copy_is_shown_as_what_it_is(void **s)
 	begin();
 	wait_records(3);
 	assert_shown(
-		"this log does not continue what it has seen (422): a fork", "refused for ");
+		"this log does not continue the log that the witness has seen (422): a fork",
+		"refused for ");
 	/* And with exactly as many. */
 	anchors_stop(&anchors);
 	tiles_of(50, 9);
@@ -488,20 +489,20 @@ a_tree_that_is_behind_is_waited_for(void **s)
 static const struct {
 	const char *name; int status; const char *fields, *body; enum anchor_end end; const char *why;
 } witnesses[] = {
-	{ "404", 404, "", "no", ANCHOR_REFUSED, "it does not know our origin (404)" },
-	{ "403", 403, "", "no", ANCHOR_REFUSED, "a rotation that it has not heard of" },
-	{ "400", 400, "", "no", ANCHOR_REFUSED, "it finds our request malformed (400)" },
-	{ "422", 422, "", "no", ANCHOR_REFUSED, "this log does not continue what it has seen (422)" },
-	{ "409 without its type", 409, "Content-Type: text/plain\r\n", "3\n", ANCHOR_REFUSED, "409 and no size" },
-	{ "409 without a size", 409, SIZE_FIELD, "many\n", ANCHOR_REFUSED, "409 and no size" },
-	{ "409 with a size beyond", 409, SIZE_FIELD, "18446744073709551615\n", ANCHOR_REFUSED, "it has seen 18446744073709551615 records" },
-	{ "409 again and again", 409, SIZE_FIELD, "3\n", ANCHOR_AWAY, "its size changes while we ask" },
-	{ "409 with what we said", 409, SIZE_FIELD, "0\n", ANCHOR_AWAY, "its size changes while we ask" },
-	{ "200 without a cosignature", 200, "", "", ANCHOR_REFUSED, "no cosignature of its key" },
-	{ "200 with something else", 200, "", "fine\n", ANCHOR_REFUSED, "no cosignature of its key" },
-	{ "500", 500, "", "", ANCHOR_AWAY, "it answers with status 500" },
-	{ "429", 429, "Retry-After: 7\r\n", "", ANCHOR_AWAY, "it asks us to wait for 7 s (429)" },
-	{ "302", 302, "Location: http://127.0.0.1:1/\r\n", "", ANCHOR_AWAY, "it answers with status 302" },
+	{ "404", 404, "", "no", ANCHOR_REFUSED, "the witness does not know the origin of this log (404)" },
+	{ "403", 403, "", "no", ANCHOR_REFUSED, "add the new public key after a rotation" },
+	{ "400", 400, "", "no", ANCHOR_REFUSED, "the request is malformed (400)" },
+	{ "422", 422, "", "no", ANCHOR_REFUSED, "this log does not continue the log that the witness has seen (422)" },
+	{ "409 without its type", 409, "Content-Type: text/plain\r\n", "3\n", ANCHOR_REFUSED, "409 without a size" },
+	{ "409 without a size", 409, SIZE_FIELD, "many\n", ANCHOR_REFUSED, "409 without a size" },
+	{ "409 with a size beyond", 409, SIZE_FIELD, "18446744073709551615\n", ANCHOR_REFUSED, "the witness has seen 18446744073709551615 records" },
+	{ "409 again and again", 409, SIZE_FIELD, "3\n", ANCHOR_AWAY, "the size that the witness reports changes" },
+	{ "409 with what we said", 409, SIZE_FIELD, "0\n", ANCHOR_AWAY, "the size that the witness reports changes" },
+	{ "200 without a cosignature", 200, "", "", ANCHOR_REFUSED, "no cosignature that verifies with the key" },
+	{ "200 with something else", 200, "", "fine\n", ANCHOR_REFUSED, "no cosignature that verifies with the key" },
+	{ "500", 500, "", "", ANCHOR_AWAY, "the place returned status 500" },
+	{ "429", 429, "Retry-After: 7\r\n", "", ANCHOR_AWAY, "the place asks to wait for 7 s (status 429)" },
+	{ "302", 302, "Location: http://127.0.0.1:1/\r\n", "", ANCHOR_AWAY, "the place returned status 302" },
 	{ "nothing", -1, "", "", ANCHOR_AWAY, "" },
 };
 /* clang-format on */
@@ -551,7 +552,8 @@ a_cosignature_by_another_key_is_refused(void **s)
 	snprintf(other.pub, sizeof(other.pub), "%s", path("stranger.pub"));
 	begin();
 	wait_records(1);
-	assert_recorded("\"why\":\"its answer holds no cosignature of its key that verifies\"");
+	assert_recorded("\"why\":\"the response has no cosignature that verifies with the key "
+			"of the witness\"");
 	buf_free(&why);
 }
 

@@ -237,7 +237,7 @@ a_segment_has_the_name_of_its_first_record(void **state)
 
 	(void)state;
 	assert_int_equal(pack(FIRST, buf_view(&second), &m), ERR_AUTH);
-	assert_true(says("its name is not that of its first record"));
+	assert_true(says("the name of the segment does not match its first record"));
 	assert_int_not_equal(access(path("keep/" FIRST ".zst"), F_OK), 0);
 	assert_int_equal(manifest_load(keep_dir, FIRST, &m), ERR_NOTFOUND);
 }
@@ -272,7 +272,7 @@ the_plain_form_goes_where_both_are_the_manifests(void **state)
 		text = span_cut(text, span_chr(text, '\n') + 1, text.n);
 	put_span("plain/" SECOND, span_cut(buf_view(&second), 0, second.n - text.n));
 	assert_int_equal(compare(&m), ERR_AUTH);
-	assert_true(says("its records are not those that were compressed"));
+	assert_true(says("the records read back differ from the compressed records"));
 	put_span("plain/" SECOND, buf_view(&second));
 	assert_int_equal(compare(&m), 0);
 }

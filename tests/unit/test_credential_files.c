@@ -197,7 +197,7 @@ files_that_are_not(void **state)
 		{ "an id that would be more than a name", &aws,
 			"[default]\naws_access_key_id = A/SECRET,\naws_secret_access_key=S\n",
 			"aws_access_key_id: letters and digits are expected" },
-		{ "an empty key", &line, " \n", "it is empty" },
+		{ "an empty key", &line, " \n", "the file is empty" },
 		{ "two lines", &line, "SECRET\nSECRET\n", "more than one line" },
 		{ "a control character", &line, "SEC\x01RET",
 			"printable ASCII without blanks is expected" },
@@ -207,7 +207,7 @@ files_that_are_not(void **state)
 			"not a JSON object" },
 		{ "bytes after it", &vertex, "{} SECRET", "not a JSON object" },
 		{ "another type", &vertex, ACCOUNT("authorized_user", "a@b", "SECRET", GOOGLE),
-			"its type is not service_account" },
+			"the type in the file is not service_account" },
 		{ "an address that would end the claim", &vertex,
 			ACCOUNT("service_account", "a\\\",\\\"x\\\":\\\"", "SECRET", GOOGLE),
 			"client_email is missing or no address" },
@@ -415,12 +415,13 @@ answers_of_an_endpoint(void **state)
 			"{\"access_token\":\"a\",\"access_token\":\"b\",\"token_type\":"
 			"\"Bearer\","
 			"\"expires_in\":60}",
-			NULL, "its answer is no JSON object" },
+			NULL, "the response of the token endpoint is not a JSON object" },
 		{ "HTML", "<html><body>Sign in</body></html>", NULL,
-			"its answer is no JSON object" },
+			"the response of the token endpoint is not a JSON object" },
 		{ "a cut answer", "{\"access_token\":\"a\",", NULL,
-			"its answer is no JSON object" },
-		{ "nothing", "", NULL, "its answer is no JSON object" },
+			"the response of the token endpoint is not a JSON object" },
+		{ "nothing", "", NULL,
+			"the response of the token endpoint is not a JSON object" },
 	};
 
 	(void)state;

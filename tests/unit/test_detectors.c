@@ -119,11 +119,11 @@ static const struct {
 		"usage: tollgate audit explain ID [--policy FILE] [--key FILE "
 		"[--passphrase-file F] "
 		"[--shares FILE | --by NAME --reason TEXT]] [--no-index] [--json]\n       all "
-		"but ",
+		"except ",
 		"" },
 	{ "a wrong line, of one form", { "audit", "restore" }, "", 2, "",
 		"usage: tollgate audit restore (SEGMENT... | --since T [--until T] [--texts]) "
-		"[--archive PLACE]\n       all but " },
+		"[--archive PLACE]\n       all except " },
 	{ "another verb", { "detectors", "lst" }, "", 2, "", "usage: " },
 	{ "an option that is none", { "detectors", "list", "--yaml" }, "", 2, "", "usage: " },
 	{ "an operand too many", { "detectors", "list", "ZED" }, "", 2, "", "usage: " },

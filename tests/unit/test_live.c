@@ -227,8 +227,8 @@ a_file_of_another_key_stops_the_start(void **state)
 	(void)state;
 	buf_init(&why, 1024);
 	assert_null(live_open(file, "n", other, &metrics, &why));
-	assert_non_null(
-		strstr(buf_view(&why).p, "/live:1: it was not made with this state_key"));
+	assert_non_null(strstr(
+		buf_view(&why).p, "/live:1: the entry was not made with this state_key"));
 	buf_clear(&why);
 	struct live *l = opened();
 	assert_null(live_open(file, "n", secret, &metrics, &why)); /* it is in use */

@@ -39,7 +39,7 @@ answers(void **state)
 		{ "less than none", 0, 200, "{\"partialSuccess\":{\"rejectedSpans\":-1}}", "", OTLP_TAKEN, 0, 0, "" },
 		{ "a page", 0, 200, "<html>", "", OTLP_UNREAD, 0, 0, "status 2xx, and no JSON object as OTLP has it" },
 		{ "a list", 0, 200, "[]", "", OTLP_UNREAD, 0, 0, NULL },
-		{ "too long", ERR_LIMIT, 0, "", "", OTLP_UNREAD, 0, 0, "the answer is too long" },
+		{ "too long", ERR_LIMIT, 0, "", "", OTLP_UNREAD, 0, 0, "the response is too long" },
 		{ "no HTTP", ERR_SYNTAX, 0, "", "", OTLP_UNREAD, 0, 0, NULL },
 		{ "nobody there", ERR_IO, 0, "", "", OTLP_AGAIN, 0, 0, "why" },
 		{ "too late", ERR_TIMEOUT, 0, "", "", OTLP_AGAIN, 0, 0, "why" },

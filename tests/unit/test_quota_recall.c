@@ -2,6 +2,8 @@
  * and counted again in process. */
 #include <sys/stat.h>
 
+#include "base/codec/lines.h"
+#include "base/scoped.h"
 #include "budget/recall/quota_recall.h"
 #include "support/quota_rig.h"
 
@@ -704,6 +706,45 @@ a_request_that_reserved_nothing_is_an_orphan_too(void **state)
 	quota_table_free(&t);
 }
 
+/* Another program, or a disk, put bytes without a newline into the journal. Such a line arrives in pieces,
+ * which no newline ends. */
+static void
+a_line_that_is_longer_than_a_record_is_skipped(void **state)
+{
+	static const char *const rows[] = { "at the beginning", "after a commit" };
+	char signature[87] = "";
+	static const struct quota_request none;
+
+	(void)state;
+	memset(signature, 'A', sizeof(signature) - 1);
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct quota_table *t = quota_table_new(&self);
+		const struct quota_recall_into into = { t, NULL, clock_wall_ns() / 1000000, shares,
+			keep_line, NULL, NULL };
+		struct quota_recall r;
+		SCOPED_BUF(why, 4096);
+		journal_begins();
+		if (i > 0)
+			fprintf(segment,
+				"{\"v\":1,\"commit\":{\"node\":\"n\",\"boot\":1,\"first\":1,"
+				"\"seq\":1,\"head\":\"%064d\",\"time\":\"2026-11-21T00:00:00Z\"},"
+				"\"key\":\"%016d\",\"sig\":\"%s==\"}\n",
+				0, 0, signature);
+		for (size_t k = 0; k < 2 * LINES_MAX_BYTES + 1; k++)
+			fputc('x', segment);
+		fputc('\n', segment);
+		decided("OPEN", "relay", &none);
+		journal_ends();
+		if (quota_recall_read(&r, journal, "n", 0, &into, &why) < 0)
+			fail_msg("%s: %.*s", rows[i], SPAN_ARG(buf_view(&why)));
+		if (r.norphans != 1 || !r.at.damaged || (i > 0 && r.at.offset == 0))
+			fail_msg("%s: %zu open, damaged %d, offset %llu", rows[i], r.norphans,
+				r.at.damaged, (unsigned long long)r.at.offset);
+		quota_recall_free(&r);
+		quota_table_free(&t);
+	}
+}
+
 /* The state of a start checkpoint has no name that its records do not have, and a person who is erased
  * after the checkpoint has no counts in it. */
 static void
@@ -835,6 +876,7 @@ main(void)
 		cmocka_unit_test(
 			a_later_attempt_is_charged_and_the_one_before_it_is_as_it_was_settled),
 		cmocka_unit_test(a_request_that_reserved_nothing_is_an_orphan_too),
+		cmocka_unit_test(a_line_that_is_longer_than_a_record_is_skipped),
 		cmocka_unit_test(
 			a_full_state_drops_windows_that_are_over_before_it_refuses_a_counter),
 		cmocka_unit_test(charges_of_all_slices_have_one_place),

@@ -267,11 +267,14 @@ a_blocking_connection_has_the_same_bounds(void **state)
 
 	NEEDS_REDIS;
 	assert_null(asked("*1000000000\r\n", 1, why));
-	assert_string_equal(why, "its reply is larger than any that is asked for");
+	assert_string_equal(
+		why, "Redis sent a larger reply than any command of the daemon returns");
 	assert_null(asked("*200000\r\n*200000\r\n", 1, why));
-	assert_string_equal(why, "its reply is larger than any that is asked for");
+	assert_string_equal(
+		why, "Redis sent a larger reply than any command of the daemon returns");
 	assert_null(asked(endless(), 100, why));
-	assert_string_equal(why, "its reply is larger than any that is asked for");
+	assert_string_equal(
+		why, "Redis sent a larger reply than any command of the daemon returns");
 }
 
 /* The client survives replies that were altered on their way, and connects again. */

@@ -189,7 +189,8 @@ calls_say_folded(struct calls *c, struct held_event *e)
 	struct held_call *h = e->pieces[0].of;
 	enum call_verdict is = h->is;
 
-	INVARIANT(e->folded && e->npieces == 1 && h->settled && h->folds > 0);	struct span text = span_cut(buf_view(&h->arguments), e->from, e->to);
+	INVARIANT(e->folded && e->npieces == 1 && h->settled && h->folds > 0);
+	struct span text = span_cut(buf_view(&h->arguments), e->from, e->to);
 
 	/* all that is left of the new ones, in the first place for it */
 	if (is == CALL_EDITED) {

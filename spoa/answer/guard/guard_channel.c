@@ -247,7 +247,8 @@ take_rest(struct channel *c, const struct stream_piece *p)
 	struct guard *g = c->g;
 	size_t gone = c->gone - p->start;
 
-	INVARIANT(p->start < c->gone && c->gone <= c->fed);	struct stream_piece rest = *p;
+	INVARIANT(p->start < c->gone && c->gone <= c->fed);
+	struct stream_piece rest = *p;
 	struct span with;
 
 	rest.text = span_cut(p->text, gone, p->text.n);

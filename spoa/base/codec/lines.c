@@ -217,6 +217,7 @@ lines_next(struct lines *l, uint64_t limit, struct span *line)
 			*line = span_cut(have, 0, at);
 			size_t used = at < have.n ? at + 1 : have.n;
 			l->from += used;
+			l->begin = l->offset;
 			l->offset += used;
 			return 1;
 		}

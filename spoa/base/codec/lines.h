@@ -17,6 +17,7 @@ struct lines_packed;
 struct lines {
 	int fd; /* borrowed; read with pread unless it is a pipe */
 	bool pipe;
+	uint64_t begin;	 /* of the last line returned */
 	uint64_t offset; /* after the last line returned */
 	char *buf;
 	size_t size, from, to; /* buf[from..to) is read and not yet returned */

@@ -189,7 +189,8 @@ ws_check_text(struct ws_reader *r)
 	struct span t = buf_view(&r->message);
 	bool ends = r->fin && r->left == 0;
 
-	INVARIANT(r->checked <= t.n);	uint64_t word;
+	INVARIANT(r->checked <= t.n);
+	uint64_t word;
 
 	while (r->checked < t.n) {
 		while (r->checked + sizeof(word) <= t.n) {

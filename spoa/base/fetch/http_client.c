@@ -220,7 +220,7 @@ finished(struct http_client *c)
 		curl_easy_getinfo(m->easy_handle, CURLINFO_PRIVATE, (char **)&call);
 		INVARIANT(TAGGED(http_call, call)->easy == m->easy_handle);
 		answer_http_call(call, err_of(call, code),
-			call->over ? "the answer is too long" : curl_easy_strerror(code));
+			call->over ? "the response is too long" : curl_easy_strerror(code));
 	}
 }
 
@@ -232,7 +232,7 @@ on_deadline(struct ev_loop *loop UNUSED, ev_timer *w, int revents UNUSED)
 	if (call->err)
 		answer_http_call(call, call->err, call->why);
 	else
-		answer_http_call(call, ERR_TIMEOUT, "no answer within the deadline");
+		answer_http_call(call, ERR_TIMEOUT, "no response within the deadline");
 }
 
 void
@@ -528,7 +528,7 @@ http_url_check(const char *url)
 	const char *why = NULL;
 
 	if (span_past(s, 0, is_visible) < s.n)
-		return "it holds a blank or a control character";
+		return "the URL contains a space or a control character";
 	if (span_starts(s, SPAN_LIT("unix:")))
 		return unix_check(span_cut(s, 5, s.n));
 	if (!span_starts(s, SPAN_LIT("http://")) && !span_starts(s, SPAN_LIT("https://")))
@@ -537,7 +537,7 @@ http_url_check(const char *url)
 	if (!u)
 		return "out of memory";
 	if (curl_url_set(u, CURLUPART_URL, url, 0) != CURLUE_OK || !has_part(u, CURLUPART_HOST))
-		why = "it is no URL";
+		why = "the value is not a URL";
 	else if (has_part(u, CURLUPART_USER) || has_part(u, CURLUPART_PASSWORD))
 		why = "a user or password does not belong into it";
 	else if (has_part(u, CURLUPART_FRAGMENT))

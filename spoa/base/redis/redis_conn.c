@@ -356,8 +356,8 @@ on_memory(redisAsyncContext *ac, void *reply, void *priv UNUSED)
 		    policy = redis_life_evicts(info);
 	if (policy.n && !r->evicts && !r->o->may_evict)
 		log_event(LOG_WARN, "redis.evicts", LS("url", r->text), LSP("policy", policy),
-			LS("why", "a full Redis forgets what was used: set maxmemory-policy "
-				  "noeviction"));
+			LS("why", "if its memory is full, Redis evicts the counts of limits: "
+				  "set maxmemory-policy noeviction"));
 	r->evicts = policy.n > 0;
 	r->used_bytes = r->evicts ? 0 : redis_life_used(info);
 }
@@ -549,7 +549,7 @@ on_role(redisAsyncContext *ac, void *reply, void *priv UNUSED)
 		     rep->element[0]->type == REDIS_REPLY_STRING;
 	if (!array || strcmp(rep->element[0]->str, "master") != 0) {
 		redis_finder_again(r->f->finder);
-		refuse_redis(r, array				 ? "it is not the master"
+		refuse_redis(r, array ? "the server is not the master"
 				: rep->type == REDIS_REPLY_ERROR ? rep->str
 								 : "no role");
 	}
@@ -810,7 +810,7 @@ void
 redis_conn_late(struct redis *r)
 {
 	if (!r->open)
-		say_down(r, "no answer within the deadline");
+		say_down(r, "no reply within the deadline");
 	r->open = true;
 }
 
@@ -828,13 +828,13 @@ redis_conn_tick(struct redis *r)
 		/* At a plain address may be another server soon; until then it is asked once a
 		 * second, and said once. */
 		r->demoted = !r->f->cluster && r->o->url.kind != REDIS_SENTINEL;
-		give_redis_up(r, "it is no longer the master");
+		give_redis_up(r, "the server is no longer the master");
 	} else if (!r->connected && now - r->connect_began_us > CONNECT_MS * 1000) {
 		give_redis_up(r, "no connection within a second");
 	} else if (r->open && r->probing && now - r->probed_us > CONNECT_MS * 1000) {
 		/* A peer that vanished without a word would hold this connection until
 		 * TCP gives up, a quarter of an hour later. */
-		give_redis_up(r, "no answer within a second");
+		give_redis_up(r, "no reply within a second");
 	} else if (r->open) {
 		probe(r, now);
 	} else if (r->life.epoch == 0 && !r->life_asked &&
@@ -863,7 +863,7 @@ redis_conn_place(struct redis *r, const struct redis_place *p)
 	if (same)
 		return;
 	if (r->ac)
-		give_redis_up(r, "it is elsewhere now");
+		give_redis_up(r, "the master has another address now");
 	r->placed = p != NULL;
 	if (p)
 		r->place = *p;

@@ -85,14 +85,14 @@ static const char *const refusal_words[REDIS_REFUSALS] = {
 	[REDIS_BUSY] = "BUSY",
 };
 const char *const redis_refusal_texts[REDIS_REFUSALS] = {
-	[REDIS_FULL] = "it is full: raise maxmemory, or remove what else is in it",
-	[REDIS_UNSAVED] = "it cannot save to its disk",
-	[REDIS_UNCOPIED] = "it has too few replicas (min-replicas-to-write)",
-	[REDIS_FORBIDDEN] = "its ACL does not permit them to this user",
-	[REDIS_REPLICA] = "it is a replica",
+	[REDIS_FULL] = "its memory is full: raise maxmemory or remove other data",
+	[REDIS_UNSAVED] = "it cannot save to its disk: check the disk and the log of Redis",
+	[REDIS_UNCOPIED] = "it has too few replicas for min-replicas-to-write: start replicas",
+	[REDIS_FORBIDDEN] = "its ACL does not permit writes by this user: correct the ACL",
+	[REDIS_REPLICA] = "it is a replica: set redis.url to the primary",
 	[REDIS_LOADING] = "it is loading its data",
-	[REDIS_BUSY] = "a script holds it",
-	[REDIS_REFUSES] = "the log says why (redis.refuses)",
+	[REDIS_BUSY] = "a script blocks it: wait, or run SCRIPT KILL",
+	[REDIS_REFUSES] = "the log has the reason: see the event redis.refuses",
 };
 /* clang-format on */
 

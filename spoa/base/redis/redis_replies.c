@@ -20,7 +20,8 @@ typedef int list_length;
 
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 static redisReplyObjectFunctions hiredis, bounded;
-static const char too_large[] = "its reply is larger than any that is asked for";
+static const char too_large[] =
+	"Redis sent a larger reply than any command of the daemon returns";
 /* One thread reads a blocking context until the reply is whole. */
 static _Thread_local struct redis_reading blocking;
 
@@ -45,7 +46,7 @@ allows(const redisReadTask *t, size_t elements, size_t bytes)
 
 	if (!t->parent) {
 		r->elements = r->bytes = 0;
-		r->broken = is_asked_for(t, r) ? NULL : "it sent a reply that nobody asked for";
+		r->broken = is_asked_for(t, r) ? NULL : "Redis sent a reply without a command";
 	}
 	if (!r->broken && (elements > REDIS_REPLY_ELEMENTS - r->elements ||
 				  bytes > REDIS_REPLY_BYTES - r->bytes))
@@ -165,13 +166,13 @@ redis_master_read(
 
 	if (!ip || !port || !e || span_u64(span_str(e), epoch) ||
 		strlen(ip) + strlen(port) + 2 > sizeof(text)) {
-		buf_str(why, "an answer without ip, port or config-epoch");
+		buf_str(why, "a reply without ip, port or config-epoch");
 		return ERR_SYNTAX;
 	}
 	stpcpy(stpcpy(stpcpy(text, ip), ":"), port);
 	int err = redis_place_read(span_str(text), "", out);
 	if (err)
-		buf_printf(why, "an answer whose ip and port are no address: %s", text);
+		buf_printf(why, "a reply whose ip and port are not an address: %s", text);
 	return err;
 }
 

@@ -173,8 +173,9 @@ eval_forbidden(struct quota *qt)
 	qt->eval_us = clock_mono_us() + EVAL_US;
 	if (!qt->said_eval)
 		log_event(LOG_WARN, "quota.no_eval",
-			LS("why", "Redis forbids EVAL: a settlement that it answers late may be "
-				  "counted twice; add +eval to the rule of its user"));
+			LS("why",
+				"Redis forbids EVAL, so a settlement with a late reply may be "
+				"counted twice: add +eval to the ACL rule of the Redis user"));
 	qt->said_eval = true;
 }
 

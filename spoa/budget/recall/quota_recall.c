@@ -144,11 +144,9 @@ read_segment(struct quota_recall *out, const struct quota_recall_into *into, int
 	if (got < 0)
 		return got;
 	while ((got = lines_next(&l, last ? into->end->bytes : UINT64_MAX, &line)) > 0) {
-		INVARIANT(l.offset > line.n);
-		uint64_t at = l.offset - line.n - 1;
 		if (line.n && line.p[0] == '{')
-			quota_fold_line(out->fold, name, at, line);
-		startpoint_line(&out->at, name, at, l.offset, line);
+			quota_fold_line(out->fold, name, l.begin, line);
+		startpoint_line(&out->at, name, l.begin, l.offset, line);
 	}
 	lines_close(&l);
 	return got;
@@ -195,11 +193,11 @@ first_segment(struct quota_recall *out, const struct quota_recall_into *into, co
 	if (!from)
 		return oldest(out, dir, l, since_s);
 	if (i == l->n)
-		out->whole = "its segment is not there any more";
+		out->whole = "the segment that the start checkpoint names does not exist";
 	else if (from->now_ms > into->now_ms)
 		out->whole = "the clock is before the time of the checkpoint";
 	else if (quota_fold_read(out->fold, from->state))
-		out->whole = "its state is not understood";
+		out->whole = "the state in the start checkpoint cannot be read";
 	else if (startpoint_copy(&out->at, from))
 		out->whole = "out of memory";
 	if (!out->whole) {

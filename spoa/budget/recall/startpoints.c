@@ -117,8 +117,7 @@ fold_journal(struct startpoints *s, const struct follow_end *end)
 	int got = 0;
 
 	while (!s->lost && (got = follow_line(&s->follow, end, &line)) > 0) {
-		INVARIANT(s->follow.lines.offset > line.n);
-		uint64_t at = s->follow.lines.offset - line.n - 1;
+		uint64_t at = s->follow.lines.begin;
 		s->due |= strcmp(s->follow.segment, s->of.at.segment) != 0;
 		quota_fold_line(s->of.fold, s->follow.segment, at, line);
 		startpoint_line(
@@ -129,7 +128,8 @@ fold_journal(struct startpoints *s, const struct follow_end *end)
 		s->lost = true;
 		log_event(LOG_WARN, "start.checkpoint_stopped", LS("journal", s->cfg->journal),
 			LS("segment", s->follow.segment),
-			LS("why", got < 0 ? err_str(got) : "a line is no record"),
+			LS("why", got < 0 ? err_str(got)
+					  : "a line of the journal is not a record"),
 			LS("note", "the next start reads more of the journal"));
 	}
 }
@@ -143,8 +143,9 @@ make_checkpoint(struct startpoints *s, struct buf *why)
 	/* A counter without room is missing for good: only the next start has it again. */
 	s->lost = s->of.fold->full;
 	if (s->lost) {
-		buf_str(why, "more counters or unfinished decisions than a checkpoint holds: no "
-			     "more checkpoints until the next start");
+		buf_str(why, "the journal has more counters or unfinished decisions than a "
+			     "checkpoint holds: the daemon writes no checkpoint until the next "
+			     "start");
 		return ERR_LIMIT;
 	}
 	SCOPED_BUF(state, STARTPOINT_MAX);
@@ -163,7 +164,8 @@ make_checkpoint(struct startpoints *s, struct buf *why)
 		startpoint_sign(&text, id, sig);
 	}
 	if (!whole || buf_failed(&text)) {
-		buf_str(why, "more than a checkpoint holds, or out of memory");
+		buf_str(why, "the state is larger than a checkpoint holds, or the daemon is "
+			     "out of memory");
 		return ERR_LIMIT;
 	}
 	return startpoint_place(s->cfg->journal, buf_view(&text), why);

@@ -51,8 +51,7 @@ call_tally_write(struct buf *out, const struct call_tally *const *t, size_t n)
 	size_t count = 0;
 
 	metrics_head(out, "tool_calls_total", "counter",
-		"calls by MCP server, tool and decision; of a model's answer the server is "
-		"empty");
+		"Counts tool calls, by server, tool and decision.");
 	for (size_t w = 0; all && w < n; w++) {
 		size_t entries = atomic_load_explicit(&t[w]->n, memory_order_acquire);
 		for (size_t i = 0; i < entries; i++)

@@ -139,11 +139,11 @@ void
 limit_tally_write(struct buf *out, const struct limit_tally *const *t, size_t n)
 {
 	metrics_head(out, "limit_used_ratio", "gauge",
-		"the highest share of the limit that any of its callers has used, within the "
-		"last "
-		"two minutes");
+		"Highest share of the limit that any caller has used within the last two "
+		"minutes, as a ratio.");
 	each(out, t, n, write_share);
 	metrics_head(out, "limit_warnings_total", "counter",
-		"callers of whom a limit was reached so far, once a window and level");
+		"Counts callers that reached a level of a limit, once in each window, by "
+		"level.");
 	each(out, t, n, write_warnings);
 }

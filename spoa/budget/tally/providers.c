@@ -333,24 +333,21 @@ provider_tally_write(
 	struct buf *out, const struct provider_tally *const *t, size_t n, bool exemplars)
 {
 	metrics_head(out, "provider_answers_total", "counter",
-		"answers of providers through the relay, by provider and status, or what came "
-		"in "
-		"place of one");
+		"Counts responses of providers through the relay, by provider and status.");
 	each(out, t, n, exemplars, write_answers);
 	metrics_head(out, "provider_requests_in_flight", "gauge",
-		"requests that a provider was sent and whose answer is not over");
+		"Requests sent to a provider whose response has not ended.");
 	each(out, t, n, exemplars, write_under_way);
 	metrics_head(out, "provider_first_byte_seconds", "histogram",
-		"time from a request's sending to the first byte of its answer's body, by "
-		"provider");
+		"Time in seconds from sending a request to the first byte of the response "
+		"body.");
 	each(out, t, n, exemplars, write_first_byte);
 	metrics_head(out, "provider_first_token_seconds", "histogram",
-		"time from a request's beginning to the first text of its streamed answer, by "
-		"provider");
+		"Time in seconds from a request's beginning to the first text of its stream.");
 	each(out, t, n, exemplars, write_first_token);
 	metrics_head(out, "provider_total_seconds", "histogram",
-		"time from a request's beginning to the end of its answer with text, by "
-		"provider");
+		"Time in seconds from a request's beginning to the end of its response with "
+		"text.");
 	each(out, t, n, exemplars, write_total);
 }
 

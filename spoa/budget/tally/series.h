@@ -12,23 +12,23 @@
 /* clang-format off */
 /*  id                name                      label and value          help */
 #define SERIES_TABLE(X) \
-  X(SERIES_PERMIT,    "route_decisions_total",  "decision=\"permit\"",   "final decisions by route, provider and model") \
+  X(SERIES_PERMIT,    "route_decisions_total",  "decision=\"permit\"",   "Counts final decisions, by route, provider, model and decision.") \
   X(SERIES_REDACT,    "route_decisions_total",  "decision=\"redact\"",   "") \
   X(SERIES_DENY,      "route_decisions_total",  "decision=\"deny\"",     "") \
   X(SERIES_OBSERVED,  "route_decisions_total",  "decision=\"observed\"", "") \
-  X(SERIES_INPUT,     "route_tokens_total",     "type=\"input\"",        "tokens reported by providers, by route, provider and model") \
+  X(SERIES_INPUT,     "route_tokens_total",     "type=\"input\"",        "Counts tokens that providers reported, by route, provider, model and type.") \
   X(SERIES_OUTPUT,    "route_tokens_total",     "type=\"output\"",       "") \
-  X(SERIES_USAGES,    "route_usages_total",     "",                     "answers of which the provider said what they used, by route, provider and model") \
-  X(SERIES_CACHED,    "route_token_parts_total", "type=\"cached\"",     "of them: read from the provider's cache, written to it, thought, sound; by route, provider and model") \
+  X(SERIES_USAGES,    "route_usages_total",     "",                     "Counts responses with a usage report of the provider, by route, provider and model.") \
+  X(SERIES_CACHED,    "route_token_parts_total", "type=\"cached\"",     "Counts cached, cache_write, reasoning and audio tokens, by route, provider and model.") \
   X(SERIES_WRITTEN,   "route_token_parts_total", "type=\"cache_write\"", "") \
   X(SERIES_REASONING, "route_token_parts_total", "type=\"reasoning\"",  "") \
   X(SERIES_AUDIO,     "route_token_parts_total", "type=\"audio\"",      "") \
-  X(SERIES_COST,      "cost_nanousd_total",     "",                     "what answers cost by the policy's prices, in billionths of a US dollar, by route, provider and model") \
-  X(SERIES_UNPRICED,  "unpriced_answers_total", "",                     "answers with a usage of which all or a part has no price, by route, provider and model") \
-  X(SERIES_ESTIMATE,  "route_counted_tokens_total", "type=\"input\"",   "tokens of prompts as they were counted before, where usage was reported after, by route, provider and model") \
-  X(SERIES_WHOLE,     "route_answers_total",    "kind=\"whole\"",        "answers with text that were read, by route, provider and model") \
+  X(SERIES_COST,      "cost_nanousd_total",     "",                     "Counts the cost of responses in billionths of a US dollar, by route, provider and model.") \
+  X(SERIES_UNPRICED,  "unpriced_answers_total", "",                     "Counts responses whose usage has no complete price, by route, provider and model.") \
+  X(SERIES_ESTIMATE,  "route_counted_tokens_total", "type=\"input\"",   "Counts prompt tokens counted before requests whose usage the provider reported later.") \
+  X(SERIES_WHOLE,     "route_answers_total",    "kind=\"whole\"",        "Counts inspected responses with text, by route, provider, model and kind.") \
   X(SERIES_STREAMED,  "route_answers_total",    "kind=\"streamed\"",     "") \
-  X(SERIES_WAIT_US,   "route_stream_microseconds_total", "part=\"wait\"", "time of streams from the request to the first text, and from there to the end") \
+  X(SERIES_WAIT_US,   "route_stream_microseconds_total", "part=\"wait\"", "Counts microseconds of streams, until the first text and from there to the end.") \
   X(SERIES_TEXT_US,   "route_stream_microseconds_total", "part=\"text\"", "")
 /* clang-format on */
 

@@ -27,9 +27,7 @@ tally_write(struct series_sum *sum, struct buf *out, const struct tallies *const
 	if (n > WORKERS_MOST)
 		n = WORKERS_MOST;
 	metrics_head(out, "stage_seconds", "histogram",
-		"time of a decision by stage, with what it waits for; total: from the arrival "
-		"of the "
-		"head, or of the body that the relay read");
+		"Time in seconds that a decision spends in each stage, including its waits.");
 	for (size_t k = 0; k < STAGES; k++) {
 		for (size_t i = 0; i < n; i++) {
 			h[i] = &t[i]->stage[k];

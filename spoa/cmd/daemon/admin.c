@@ -281,7 +281,7 @@ admin_provider(struct buf *b, const json_t *p)
 	if (error && at)
 		buf_printf(b, "; last error %.24s at %.24s: %.80s%s", error, at,
 			means ? means : "",
-			good && strcmp(good, at) > 0 ? "; it has answered since" : "");
+			good && strcmp(good, at) > 0 ? "; a response has succeeded since" : "");
 }
 
 int

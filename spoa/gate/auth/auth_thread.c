@@ -104,7 +104,8 @@ say_expired(struct auth *a)
 		return;
 	a->expired_said = true;
 	log_event(LOG_ERROR, "credential.missing", LS("provider", a->c->provider),
-		LS("note", "requests to it get 503, or go to the next target"));
+		LS("note", "requests to the provider get 503 or are sent to the next target: "
+			   "correct its credential"));
 }
 
 static void
@@ -134,7 +135,8 @@ token_refused(struct auth *a, const char *code, int status)
 	ev_timer_stop(a->all->http->loop, &a->timer);
 	log_event(LOG_ERROR, "credential.refused", LS("provider", a->c->provider),
 		LS("url", a->c->url), LS("code", code), LI("status", status),
-		LS("note", "not asked again until its file changes or a reload"));
+		LS("note", "the provider refuses the credential: correct its file or reload; "
+			   "the daemon does not ask before"));
 	uint64_t now = clock_mono_us(), until = atomic_load(&a->until_us);
 	if (until > now)
 		again_after(a, until - now);
@@ -230,8 +232,10 @@ fetch(struct auth *a)
 	}
 	if (!a->call) {
 		buf_putc(&why, '\0');
-		auth_failed(
-			a, err && why.n > 1 ? buf_view(&why).p : "it could not be asked", 0);
+		auth_failed(a,
+			err && why.n > 1 ? buf_view(&why).p
+					 : "the token endpoint could not be reached",
+			0);
 		atomic_store(&a->tried, true);
 	}
 	material_free(&m);
@@ -270,7 +274,8 @@ read_again(struct auth *a)
 		if (!span_is(now, a->unusable)) /* another mistake is told of, too */
 			log_event(LOG_ERROR, "credential.unusable",
 				LS("provider", a->c->provider), LSP("why", buf_view(&why)),
-				LS("note", "the one before stays in force"));
+				LS("note", "the previous credential stays in force: correct "
+					   "the file"));
 		memcpy(a->unusable, now.p, now.n);
 		a->unusable[now.n] = 0;
 		metric_inc(a->all->metrics, M_CREDENTIALS_FAILED);
@@ -315,7 +320,8 @@ watch_all(struct auths *s)
 	}
 	if (!watch_files(s->watch, buf_view(&files), false, since_ns))
 		log_event(LOG_WARN, "credential.unwatched",
-			LS("why", "more files than are watched: a reload reads them"));
+			LS("why", "there are more credential files than the daemon watches: "
+				  "reload after you change one"));
 }
 
 /* ---- the thread ---- */

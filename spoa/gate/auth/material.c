@@ -170,9 +170,9 @@ account_parse(struct span text, struct material *m, const char **why)
 	}
 	if (ev.tok != JSON_OBJECT_END || json_next(j, &ev) != JSON_END)
 		return ERR_SYNTAX;
-	*why = !span_is(type, "service_account")  ? "its type is not service_account"
-	       : !is_plain_material(m->email)	  ? "client_email is missing or no address"
-	       : !is_plain_material(m->kid)	  ? "private_key_id is missing or no name"
+	*why = !span_is(type, "service_account") ? "the type in the file is not service_account"
+	       : !is_plain_material(m->email)	 ? "client_email is missing or no address"
+	       : !is_plain_material(m->kid)	 ? "private_key_id is missing or no name"
 	       : !is_plain_material(m->token_uri) ? "token_uri is missing or no URL"
 	       : !pem.n				  ? "private_key is missing"
 						  : NULL;
@@ -189,9 +189,10 @@ account_fits(const struct provider_credential *c, const struct material *m)
 
 	if (c->token_uri ? span_is(m->token_uri, c->token_uri) : SPAN_IN(m->token_uri, known))
 		return NULL;
-	return c->token_uri ? "its token_uri is not the one of the configuration"
-			    : "its token_uri is none of Google's: token_uri of the "
-			      "configuration allows another";
+	return c->token_uri
+		       ? "the file's token_uri differs from the token_uri of the configuration"
+		       : "its token_uri is none of Google's: token_uri of the "
+			 "configuration allows another";
 }
 
 /* ---- a line ---- */
@@ -208,9 +209,9 @@ line_parse(
 		else if (line.p[i] < (blanks ? 0x20 : 0x21) || line.p[i] > 0x7e)
 			*why = "printable ASCII without blanks is expected";
 	if (line.n == 0)
-		*why = "it is empty";
+		*why = "the file is empty";
 	if (line.n + strlen(prefix) > CAP_CREDENTIAL_BYTES)
-		*why = "it is too long";
+		*why = "the credential is too long";
 	if (!*why)
 		m->text = arena_printf(&m->a, "%s%.*s", prefix, SPAN_ARG(line));
 	return *why ? ERR_SYNTAX : 0;
@@ -240,7 +241,7 @@ material_parse(const struct provider_credential *c, struct span text, struct mat
 	case BY_KINDS: break;
 	}
 	if (arena_failed(&m->a)) {
-		*why = "it is too large";
+		*why = "the file is too large";
 		err = ERR_LIMIT;
 	}
 	return err;

@@ -117,7 +117,7 @@ token_answer(struct span body, struct arena *a, struct token_answer *out, const 
 	bool strings = true;
 
 	*out = (struct token_answer){ .seconds = 0 };
-	*why = "its answer is no JSON object";
+	*why = "the response of the token endpoint is not a JSON object";
 	if (!j || json_next(j, &ev) != JSON_OBJECT)
 		return ERR_SYNTAX;
 	while (json_next(j, &ev) == JSON_KEY) {

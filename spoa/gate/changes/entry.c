@@ -322,7 +322,7 @@ live_entry_read(struct span text, struct span field, const unsigned char key[SHA
 	struct live_entry *e = object ? entry_of(object, text, why) : NULL;
 
 	if (e && field.n && !span_is(field, e->field)) {
-		buf_printf(why, "it is the entry of %s", e->field);
+		buf_printf(why, "the entry belongs to %s", e->field);
 		live_entry_unref(&e);
 	}
 	return e;

@@ -180,7 +180,7 @@ forget_part(struct erasing *x, const json_t *e, enum live_part part, struct buf 
 		return false;
 	if (x->caches->there(x->arg, part, name, why)) {
 		if (!why->n)
-			buf_str(why, "it could not be reached");
+			buf_str(why, "Redis could not be reached");
 		return false;
 	}
 	live_erasure_done(x->live, json_text_in(e, "id"), json_int_in(e, "serial"), part,

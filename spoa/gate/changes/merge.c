@@ -76,10 +76,10 @@ say_crossed(const struct live *l, const struct live_entry *ours, const struct li
 	metric_inc(l->metrics, M_LIVE_OLDER);
 	log_event(LOG_WARN, "live.crossed", LS("field", e->field),
 		LSP("node", json_span(json_object_get(o, "node"))),
-		LSP("by", json_span(json_object_get(o, "by"))),
-		LI("serial", e->serial), LI("ours", ours->serial),
-		LS("why", "another daemon changed it without knowing your change, and its change "
-			  "is in force: look, and change it again if yours should be"));
+		LSP("by", json_span(json_object_get(o, "by"))), LI("serial", e->serial),
+		LI("ours", ours->serial),
+		LS("why", "another daemon, which did not know your change, replaced it: if "
+			  "your change should be in force, repeat it"));
 }
 
 static bool

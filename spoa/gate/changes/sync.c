@@ -198,7 +198,9 @@ read_entries(struct live_sync *s, struct found *f)
 		up = !list || take_part(s, f, list);
 	} while (up && !f->over && ++rounds < REDIS_SCAN_ROUNDS && strcmp(cursor, "0") != 0);
 	if (f->junk)
-		live_junk(s->live, f->junk, span_str(f->first), "it is no entry: removed");
+		live_junk(s->live, f->junk, span_str(f->first),
+			"the field is not an entry, so the daemon removed it: check which "
+			"program writes to Redis");
 	if (f->n)
 		qsort(f->items, f->n, sizeof(*f->items), by_field);
 	for (size_t i = 0; i < f->n; i++)
@@ -225,7 +227,8 @@ make_room(struct live_sync *s, const struct found *f)
 	}
 	up = up && drop_flush(s, &d);
 	log_event(LOG_WARN, "live.failed", LS("key", LIVE_ENTRIES_KEY), LI("removed", gone),
-		LS("why", "more fields than there can be entries"));
+		LS("why", "Redis has more fields than entries can exist: the daemon removed "
+			  "the fields that do not verify"));
 	s->again = up && gone > 0;
 	return up && gone == 0;
 }
@@ -331,9 +334,11 @@ say_past(struct live_sync *s, bool known)
 		return;
 	log_event(known ? LOG_ERROR : LOG_WARN, known ? "live.lost" : "live.believed",
 		LI("entries", n),
-		LS("why", known ? "state_file was not there, and this node had one: what was "
-				  "revoked may live again where Redis is of old"
-				: "state_file was not there: a new node believes Redis"));
+		LS("why",
+			known ? "state_file was missing although this node had one: if Redis "
+				"is an older copy, revoked keys may be valid again; check them"
+			      : "state_file was missing: this new node accepts the entries of "
+				"Redis"));
 	SCOPED_LOCK(&s->turns.lock);
 	s->past = known ? LIVE_PAST_LOST : LIVE_PAST_NEW;
 	s->believed = n;

@@ -46,8 +46,9 @@ offload_run(struct work *w, unsigned thread)
 	effort_watch(offload_over, r);
 	enum step_result result = steps[r->run.step].run(r);
 	effort_watch(NULL, NULL);
-	/* Given up, and its caller waits. */
-	if (result == STEP_WAIT && !offload_pointless(r))
+	/* The step gave up: its caller went away, or the daemon stops. It is not run again, and the
+	 * next step does not run on what it has not read. */
+	if (result == STEP_WAIT)
 		result = request_overload(r);
 	r->run.offload.result = (int)result;
 	mailbox_send(r->gate->mail, &r->run.offload.back);

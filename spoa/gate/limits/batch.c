@@ -104,8 +104,8 @@ on_kept(struct quota_request *q)
 	INVARIANT(q == &k->q && q->ndims == KINDS);
 	if (q->result != QUOTA_ADMITTED)
 		log_event(LOG_WARN, "quota.file",
-			LS("why", "what a batch's file takes could not be remembered: its jobs "
-				  "are refused, upload it again"));
+			LS("why", "the usage of the batch's file could not be stored, so its "
+				  "jobs are refused: upload the file again"));
 	TAG_CLEAR(keeping, k);
 	free(k);
 }

@@ -52,7 +52,8 @@ recognisers_metrics(struct buf *out, const struct recognisers *const *r, size_t 
 	if (made == 0)
 		return;
 	metrics_head(out, "recogniser_calls_total", "counter",
-		"calls of external recognisers, and what was refused without one, by outcome");
+		"Counts calls of external recognizers, and calls refused before sending, by "
+		"outcome.");
 	for (size_t k = 0; k < made; k++)
 		for (size_t i = 0; i < ASK_OUTCOMES; i++)
 			if (i != ASK_MISSING)
@@ -61,26 +62,29 @@ recognisers_metrics(struct buf *out, const struct recognisers *const *r, size_t 
 					"outcome=\"%s\"} %" PRIu64 "\n",
 					t[k].name, ask_outcome_names[i], t[k].outcomes[i]);
 	metrics_head(out, "recogniser_texts_total", "counter",
-		"texts by whether their answer was remembered");
+		"Counts segments for external recognizers, by whether the cache had the "
+		"result.");
 	for (size_t k = 0; k < made; k++)
 		buf_printf(out,
 			"tollgate_recogniser_texts_total{recogniser=\"%s\",cache=\"hit\"} "
 			"%" PRIu64 "\ntollgate_recogniser_texts_total{recogniser=\"%s\",cache="
 			"\"miss\"} %" PRIu64 "\n",
 			t[k].name, t[k].hits, t[k].name, t[k].misses);
-	metrics_head(out, "recogniser_seconds_total", "counter", "time that calls took");
+	metrics_head(out, "recogniser_seconds_total", "counter",
+		"Total time of calls of external recognizers, in seconds.");
 	for (size_t k = 0; k < made; k++)
 		buf_printf(out,
 			"tollgate_recogniser_seconds_total{recogniser=\"%s\"} %" PRIu64
 			".%06" PRIu64 "\n",
 			t[k].name, t[k].latency_us / 1000000, t[k].latency_us % 1000000);
 	metrics_head(out, "recogniser_opened_total", "counter",
-		"times that a circuit breaker opened");
+		"Counts how often a circuit breaker of an external recognizer opened.");
 	for (size_t k = 0; k < made; k++)
 		buf_printf(out,
 			"tollgate_recogniser_opened_total{recogniser=\"%s\"} %" PRIu64 "\n",
 			t[k].name, t[k].opened);
-	metrics_head(out, "recogniser_open", "gauge", "workers whose circuit breaker is open");
+	metrics_head(out, "recogniser_open", "gauge",
+		"Workers whose circuit breaker for the external recognizer is open.");
 	for (size_t k = 0; k < made; k++)
 		buf_printf(out, "tollgate_recogniser_open{recogniser=\"%s\"} %u\n", t[k].name,
 			t[k].open);

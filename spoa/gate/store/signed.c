@@ -43,20 +43,20 @@ signed_read(
 	unsigned char mac[SHA256_BYTES], given[SHA256_BYTES];
 
 	if (line.n < MAC_HEX + 2 || line.n > most) {
-		buf_str(why, "it is no entry");
+		buf_str(why, "the value is not an entry");
 		return NULL;
 	}
 	struct span json = signed_json(line);
 	hmac_sha256(key, json, mac);
 	if (line.p[json.n] != ' ' || !sha256_read(span_cut(line, json.n + 1, line.n), given) ||
 		sodium_memcmp(mac, given, sizeof(mac)) != 0) {
-		buf_str(why, "it was not made with this state_key");
+		buf_str(why, "the entry was not made with this state_key");
 		return NULL;
 	}
 	json_t *object = json_loadb(json.p, json.n, JSON_REJECT_DUPLICATES, NULL);
 	if (json_is_object(object))
 		return object;
-	buf_str(why, "it is no JSON object");
+	buf_str(why, "the entry is not a JSON object");
 	json_decref(object);
 	return NULL;
 }

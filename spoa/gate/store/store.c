@@ -167,7 +167,8 @@ keep_lines(struct store *s, const struct buf *lines, size_t n, bool whole)
 	atomic_store(&s->kept, ok);
 	if (!ok && was)
 		log_event(LOG_ERROR, s->kind->failed, LS("file", s->name),
-			LS("why", open ? "it cannot be written" : "it cannot be opened"));
+			LS("why", open ? "the file cannot be written"
+				       : "the file cannot be opened"));
 	return ok;
 }
 

@@ -127,11 +127,13 @@ target_table_metrics(struct buf *out, const struct target_table *t, uint64_t now
 	const struct target_state *s;
 
 	series(out, t, "target_up",
-		"1: requests may go there, 0: open, throttled, out, ejected or keyless",
+		"1 if requests may be sent to the target, 0 if it is open, throttled, out, "
+		"ejected or keyless.",
 		may_be_asked, now_us);
-	series(out, t, "target_attempts_under_way", "attempts that are not over", under_way,
-		now_us);
-	metrics_head(out, "target_attempts_total", "counter", "attempts that ended, by cause");
+	series(out, t, "target_attempts_under_way", "Attempts in flight at a target.",
+		under_way, now_us);
+	metrics_head(out, "target_attempts_total", "counter",
+		"Counts attempts at targets that ended, by cause.");
 	for (size_t i = 0; (s = target_at(t, i)); i++)
 		for (int c = 0; c < CAUSES; c++) {
 			uint64_t n = atomic_load_explicit(&s->ended[c], memory_order_relaxed);

@@ -187,11 +187,12 @@ trip(struct target_state *s, const struct target_attempt *a, uint64_t bits, uint
 	atomic_store(&s->failures, 0);
 	atomic_store(&s->successes, 0);
 	log_event(LOG_WARN, "target.open", LS("target", s->name),
-		LS("why", by_share ? "half of its answers fail" : "failures in a row"),
+		LS("why",
+			by_share ? "half of its responses fail" : "failures in a row"),
 		LS("last", attempt_causes[atomic_load(&s->why) & 0xff]),
 		LS("callers", bits & OPEN_FOR_ONE ? "one" : "all"), LI("for_ms", us / 1000));
 	target_notice(s, TOLD_OPEN, false,
-		by_share ? "half of its answers fail" : "failures in a row");
+		by_share ? "half of its responses fail" : "failures in a row");
 }
 
 static void
@@ -314,7 +315,8 @@ throttled(struct target_state *s, uint64_t asked_us, const struct callers_blame 
 static void
 out_by_key(struct target_state *s, int status, uint64_t now_us)
 {
-	static const char why[] = "it takes our key no more, or its credit is used up";
+	static const char why[] = "the provider refuses the key, or its credit is used up: "
+				  "replace the key or add credit";
 
 	target_falls_ill(s, now_us);
 	if (!atomic_exchange(&s->key_probe, now_us + TARGET_KEY_PROBE_US))

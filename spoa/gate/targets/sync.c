@@ -94,7 +94,8 @@ is_junk(struct target_sync *s, const struct target_state *e)
 {
 	metric_inc(s->metrics, M_TARGETS_JUNK);
 	log_event(LOG_WARN, "target.junk", LS("target", e->name),
-		LS("why", "what Redis has of it no daemon wrote: written anew"));
+		LS("why", "no daemon wrote this entry in Redis: the daemon replaces it; check "
+			  "which program writes to Redis"));
 	return ERR_SYNTAX;
 }
 

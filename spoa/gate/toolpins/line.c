@@ -261,12 +261,12 @@ pin_read(struct tool_pins *p, struct span line, struct span field,
 		return false;
 	bool ok = read_said(o, &s);
 	if (!ok)
-		buf_str(why, "it is no pin");
+		buf_str(why, "the value is not a pin");
 	if (ok && field.n) {
 		pin_field(&s.of, place);
 		ok = span_is(field, place);
 		if (!ok)
-			buf_str(why, "it is another pin's");
+			buf_str(why, "the value belongs to another pin");
 		s.v.settled = true;
 	}
 	if (ok) {

@@ -114,7 +114,8 @@ say_full(struct tool_pins *p, const struct tool_pin_of *of, _Atomic bool *full, 
 	atomic_fetch_add(&p->refused, 1);
 	if (!atomic_exchange(full, true))
 		log_event(LOG_ERROR, "pin.full", LSP("server", of->server), LI("pins", cap),
-			LS("why", "what it lists besides is hidden and denied"));
+			LS("why", "the list has more entries than can be pinned: the other "
+				  "entries are hidden and denied"));
 }
 
 struct pin *
@@ -513,18 +514,22 @@ tool_pins_metrics(struct tool_pins *p, struct buf *out)
 		const char *name, *type, *help;
 		uint64_t n;
 	} rows[] = {
-		{ "tool_pins", "gauge", "pins of tools, prompts and instructions",
+		{ "tool_pins", "gauge",
+			"Pins of tools, prompts and instructions of MCP servers.",
 			atomic_load(&p->n) },
 		{ "tool_pins_changed", "gauge",
-			"pins whose text listed last is neither the first nor approved",
+			"Pins hidden and denied because their text is neither the first nor "
+			"approved.",
 			atomic_load(&p->changed) },
-		{ "tool_pin_changes_total", "counter", "pins that became changed",
+		{ "tool_pin_changes_total", "counter",
+			"Counts pins whose text changed without approval.",
 			atomic_load(&p->changes) },
 		{ "tool_pin_refused_total", "counter",
-			"listed texts that could not be pinned: no room, too long, no JSON",
+			"Counts listed texts that could not be pinned and are treated as "
+			"changed.",
 			atomic_load(&p->refused) },
 		{ "tool_pin_forged_total", "counter",
-			"pins found in Redis that no daemon with this state_key made",
+			"Counts pins in Redis that no daemon with this state_key wrote.",
 			atomic_load(&p->forged) },
 	};
 	for (size_t i = 0; i < COUNT_OF(rows); i++) {

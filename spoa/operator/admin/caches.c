@@ -408,7 +408,8 @@ forget_soon(void *server)
 		return;
 	}
 	job_ended(s->caches, JOB_FORGET);
-	log_event(LOG_ERROR, "cache.not_erased", LS("why", "no thread for it"));
+	log_event(LOG_ERROR, "cache.not_erased",
+		LS("why", "no thread could be started: the daemon tries again"));
 }
 
 const struct erasing_caches caches_of_erasures = { forget_here, forget_there, forget_soon };

@@ -500,8 +500,7 @@ door_logout(struct asking *q)
 void
 door_metrics(struct door *d, struct buf *out)
 {
-	metrics_head(
-		out, "admin_sessions", "gauge", "sessions of browsers at the admin server");
+	metrics_head(out, "admin_sessions", "gauge", "Browser sessions of the admin server.");
 	buf_printf(out, "tollgate_admin_sessions %zu\n",
 		sessions_count(d->sessions, clock_mono_us()));
 }

@@ -40,7 +40,7 @@ compare_trees(const struct edited *e, const char *named, struct buf *files, stru
 		SCOPED_BUF(first, 0);
 		buf_span(&first, span_next(&text, '\n'));
 		buf_putc(&first, '\0');
-		put_difference(out, "it cannot be loaded: ", buf_view(&first).p);
+		put_difference(out, "the file cannot be loaded: ", buf_view(&first).p);
 	} else if (policy_differences(&a, before, after, &found) && found.n) {
 		put_difference(out, "", "");
 		policy_differences_print(&found, out);
@@ -138,8 +138,8 @@ edited_compare(struct edited *e, struct span files, const struct file_set *in_fo
 	e->in_force = in_force;
 	if (!watch_files(e->watch, files, false, read_ns))
 		log_event(LOG_WARN, "reload.unwatched",
-			LS("why", "the policy has more files than are watched: an edit of the "
-				  "last ones is not shown"));
+			LS("why", "the policy has more files than the daemon watches: edits of "
+				  "the last files are not reported"));
 }
 
 int64_t

@@ -81,8 +81,9 @@ clock_begin(struct server *s)
 	if (now.life == WALL_ALONE && now.least_ns > WALL_GAP_NS)
 		log_event(LOG_WARN, "clock.alone",
 			LI("after_last_record_s", seconds_of(now.least_ns)),
-			LS("why", "the machine was off for so long, or its clock is ahead: until "
-				  "Redis confirms the time, nothing is removed because of it"));
+			LS("why", "the machine was off for this time, or its clock is ahead: "
+				  "nothing is removed because of its age until Redis confirms "
+				  "the time"));
 }
 
 void

@@ -136,7 +136,7 @@ tree_away(struct server *s, struct buf *why)
 
 	audit_tree(s->audit, &t);
 	if (t.state == TREE_STUCK)
-		buf_str(why, "its hash files cannot be written or made again");
+		buf_str(why, "the hash files of the tree cannot be written or made again");
 	return why->n > 0;
 }
 
@@ -192,7 +192,8 @@ certificate_away(struct server *s, struct buf *why)
 	if (!end_s || left_s > CERTIFICATE_SOON_S)
 		return false;
 	clock_rfc3339(end_s * 1000000000, when);
-	buf_printf(why, "that of admin.tls %s %.19sZ", left_s > 0 ? "ends" : "ended", when);
+	buf_printf(why, "the certificate of admin.tls %s %.19sZ", left_s > 0 ? "ends" : "ended",
+		when);
 	return true;
 }
 
@@ -431,7 +432,7 @@ look_at_recognisers(struct degraded *d)
 					atomic_load_explicit(&v[k].open, memory_order_relaxed);
 		}
 		step_degraded(s, "recogniser", name, &a_recogniser, &d->recogniser[i], open,
-			SPAN_LIT("its circuit is open"));
+			SPAN_LIT("the circuit breaker is open"));
 	}
 }
 
@@ -565,7 +566,8 @@ void
 degraded_metrics(struct degraded *d, struct buf *out)
 {
 	metrics_head(out, "degraded", "gauge",
-		"1 where the part is away, or was until just now: status says why");
+		"1 if the part is unavailable, or was a short time ago. /status has the "
+		"cause.");
 	each_degraded(d, out, count_degraded);
 }
 

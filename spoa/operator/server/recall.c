@@ -163,26 +163,25 @@ recall_read(struct recall **out, struct startpoints_from *from, const struct con
 		metric_inc(m, M_START_REFUSED);
 		log_event(LOG_WARN, "start.checkpoint_refused", LS("journal", cfg->journal),
 			LS("why", r->found.whole),
-			LS("note", "the start reads the journal without it"));
+			LS("note", "the start ignores the start checkpoint and reads the whole "
+				   "journal"));
 	}
 	if (!err && r->found.fold->full)
 		log_event(LOG_WARN, "quota.recall_full", LI("counters", FOLD_COUNTS_MAX),
 			LI("decisions", QUOTA_ORPHANS_MAX),
-			LS("why", "the journal has more counters or unfinished decisions than a "
-				  "start takes: use of the others is not counted again"));
+			LS("why", "the journal has more counters or unfinished decisions than "
+				  "a start reads: usage of the rest is not counted again"));
 	if (!err)
 		keep_state(&r->found, durable, into.from, whole, from);
 	audit_startpoint_free(audit);
 	if (r->found.cut)
 		log_event(LOG_WARN, "quota.recall",
-			LS("why", "the journal is longer than is read at a start: what was "
-				  "used before is not counted"));
+			LS("why", "the journal is longer than a start reads: earlier usage is "
+				  "counted in Redis only"));
 	if (r->found.unnamed)
 		log_event(LOG_WARN, "quota.unnamed", LI("charges", r->found.unnamed),
-			LS("why",
-				"the shares of the persons that they count are not here any "
-				"more: "
-				"they are not counted again, and what is held ends by itself"));
+			LS("why", "the shares of these persons no longer exist: their charges "
+				  "are not counted again, and their reservations expire"));
 	if (err < 0 || r->found.norphans == 0) {
 		quota_recall_free(&r->found);
 		TAG_CLEAR(recall, r);

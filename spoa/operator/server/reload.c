@@ -153,7 +153,8 @@ look_out(struct reloading *r, const struct diag *read, bool refused, int64_t sin
 	if (!watch_files(r->watch, buf_view(all ? &read->files : &read->rotating), refused,
 		    since_ns))
 		log_event(LOG_WARN, "reload.unwatched",
-			LS("why", "more files than are watched: SIGHUP reads them"));
+			LS("why", "the policy has more files than the daemon watches: send "
+				  "SIGHUP after you change one"));
 }
 
 /* Takes over the set of a load that came into force. */
@@ -251,7 +252,8 @@ publish_snapshot(struct reloading *r, struct snapshot *snap, const struct announ
 	config_fixed_changes(s->shared_cfg, snap->cfg, &names);
 	if (names.n)
 		log_event(LOG_WARN, "reload.partial", LSP("options", buf_view(&names)),
-			LS("why", "they change at restart only"));
+			LS("why", "these options change at a restart only: restart the daemon "
+				  "to apply them"));
 	pthread_mutex_lock(&r->lock);
 	buf_clear(&r->at_restart);
 	buf_span(&r->at_restart, buf_view(&names));

@@ -173,7 +173,8 @@ sampling_look(struct server *s)
 		atomic_compare_exchange_strong(&s->log_until_ns, &until_ns, 0)) {
 		log_set_level(s->shared_cfg->log_level);
 		log_event(LOG_INFO, "log.level", LS("level", log_level_names[log_level()]),
-			LS("why", "the time that another one was set for is over"));
+			LS("why", "the time of the temporary log level ended: the configured "
+				  "level applies again"));
 	}
 	look_at_rules(s);
 	open_trends(s);

@@ -159,7 +159,9 @@ on_term(struct ev_loop *loop, ev_signal *w, int revents UNUSED)
 	bool draining = atomic_load(&run->s->draining);
 
 	if (run->terms++) {
-		log_event(LOG_WARN, "stop.forced", LS("why", "a second signal"));
+		log_event(LOG_WARN, "stop.forced",
+			LS("why", "a second signal arrived: the daemon stops without waiting "
+				  "for requests"));
 		ev_break(loop, EVBREAK_ALL);
 		return;
 	}
@@ -588,18 +590,20 @@ log_started(const struct server *s, const struct config *cfg)
 	if (p->shadow)
 		log_event(LOG_WARN, "shadow",
 			LS("note",
-				"denials and redactions by rules are recorded, not enforced"));
+				"denials and redactions by rules are recorded but not "
+				"enforced: set mode: enforce in the policy to enforce them"));
 	if (!cfg->redis_url && p->nlimits)
 		log_event(LOG_WARN, "quota.local",
-			LS("note", "no redis.url: limits count in this process only"));
+			LS("note", "redis.url is not set, so this process alone counts limits: "
+				   "set redis.url to share them"));
 	if (!detect_jit(s->snap->rules))
 		log_event(LOG_WARN, "detect.slow",
-			LS("note", "PCRE2 may not run what it compiles "
-				   "(MemoryDenyWriteExecute=?): "
-				   "patterns are interpreted"));
+			LS("note", "PCRE2 may not run the code that it compiles, so patterns "
+				   "run slower: check MemoryDenyWriteExecute="));
 	if (!s->audit)
 		log_event(LOG_WARN, "audit.off",
-			LS("note", "no audit section: decisions are not recorded"));
+			LS("note", "the configuration has no audit section, so decisions are "
+				   "not recorded: add one to record them"));
 }
 
 /* After a drain nothing is left. After a forced stop, or a start that failed, what is in
@@ -630,7 +634,7 @@ end_in_flight(struct server *s)
 		usleep(5000);
 	}
 	log_event(LOG_ERROR, "stop.unfinished", LI("requests", alive),
-		LS("why", "what they wait for does not answer"));
+		LS("why", "these requests did not end in time: the daemon stops without them"));
 }
 
 /* The chain is closed, then the start checkpoint is written that knows so. */

@@ -498,8 +498,8 @@ cached_share_metrics(struct server *s, const struct policy *p, struct buf *out)
 	struct cached_share c;
 
 	metrics_head(out, "route_cached_share_fallen", "gauge",
-		"1 where the share of a route's input that the provider's cache gives has "
-		"fallen: status says from what to what");
+		"1 if the share of a route's input from the provider's cache fell by more than "
+		"half.");
 	for (size_t i = 0; i < p->nroutes; i++)
 		buf_printf(out, "tollgate_route_cached_share_fallen{route=\"%s\"} %d\n",
 			p->routes[i].name,
@@ -541,86 +541,98 @@ server_metrics(struct server *s, struct buf *out, bool exemplars)
 	server_targets(s, NULL, out);
 	tool_pins_metrics(s->pinning.pins, out);
 	SCOPED_SNAPSHOT(snap, s);
-	metrics_head(out, "info", "gauge", "build and policy in force");
+	metrics_head(out, "info", "gauge",
+		"Always 1, with labels for the version, the policy in force and its mode.");
 	buf_printf(out, "tollgate_info{version=\"%s\",policy=\"%s\",mode=\"%s\"} 1\n",
 		TG_VERSION, snap->policy->label, mode_of(snap->policy));
 	bool has_redis = s->shared_cfg->redis_url != NULL;
 	int64_t days;
 	enum observe_state observing = observe_state(snap->policy, wall_now_ns(), &days);
 	cached_share_metrics(s, snap->policy, out);
-	gauge(out, "observing", "hosts of a cutover are observed now",
+	gauge(out, "observing", "1 while the policy observes hosts of a cutover.",
 		observing == OBSERVE_ON || observing == OBSERVE_NEAR);
-	gauge(out, "requests_in_flight", "requests and exchanges not finished", alive);
+	gauge(out, "requests_in_flight", "Requests and exchanges that have not ended.", alive);
 	metrics_head(out, "longest_turn_seconds", "gauge",
-		"a worker's longest turn of its loop since start");
+		"Longest turn of a worker's event loop since the start, in seconds.");
 	buf_printf(out, "tollgate_longest_turn_seconds %" PRIu64 ".%06" PRIu64 "\n",
 		turn_us / 1000000, turn_us % 1000000);
-	gauge(out, "held_bytes", "bytes of bodies held", gate_held_bytes(s->shared));
+	gauge(out, "held_bytes",
+		"Bytes held of bodies, and of streams that are inspected or restored.",
+		gate_held_bytes(s->shared));
 	if (has_redis)
-		gauge(out, "redis_up", "every worker's Redis connection is up", redis);
+		gauge(out, "redis_up", "1 if the Redis connection of every worker works.",
+			redis);
 	const struct company c = company_of(s);
 	if (has_redis)
-		gauge(out, "redis_writable", "Redis does not refuse writes", !c.refusal);
+		gauge(out, "redis_writable",
+			"1 if Redis accepts writes, 0 while it refuses them.", !c.refusal);
 	if (has_redis) {
 		metrics_head(out, "clock_ahead_seconds", "gauge",
-			"this machine's clock less that of Redis");
+			"This machine's clock minus the clock of Redis, in seconds.");
 		buf_printf(out, "tollgate_clock_ahead_seconds %.3f\n", (double)c.skew_us / 1e6);
 	}
 	degraded_metrics(&s->degraded, out);
 	gauge(out, "policy_differs",
-		"1: the policy's files differ from what is in force and wait for a reload",
+		"1 if the policy's files differ from the policy in force. Reload to put them "
+		"in force.",
 		edited_since(&s->reloading.edited, NULL) != 0);
-	gauge(out, "audit_up", "the journal can be written", s->audit && audit_ready(s->audit));
+	gauge(out, "audit_up", "1 if the journal can be written.",
+		s->audit && audit_ready(s->audit));
 	gauge(out, "audit_strangers",
-		"the journal's folder has a file with which the next start would be refused",
+		"1 if the journal's folder has a file because of which the next start would "
+		"fail.",
 		atomic_load_explicit(&s->stranger_there, memory_order_relaxed));
 	if (s->audit) {
 		struct tree_status t;
 		audit_tree(s->audit, &t);
 		gauge(out, "audit_tree_up",
-			"the tree is known, and its hash files can be written",
+			"1 if the tree is built and its hash files can be written.",
 			t.state == TREE_READY);
 		gauge(out, "audit_tree_behind_records",
-			"durable records that are not in the tree's hash files yet",
+			"Durable records that are not yet in the hash files of the tree.",
 			t.records > t.files ? t.records - t.files : 0);
 		gauge(out, "audit_checkpoint_age_seconds",
-			"since the last durable checkpoint; since the start where there is "
-			"none",
+			"Seconds since the last durable checkpoint, or since the start if "
+			"there is none.",
 			t.size ? t.age_us / 1000000
 			       : (clock_mono_us() - s->started_us) / 1000000);
 	}
 	if (has_redis && s->audit)
-		gauge(out, "audit_stream_up", "the Redis Stream is this journal's",
+		gauge(out, "audit_stream_up", "1 if the Redis Stream continues this journal.",
 			!audit_stream_conflict(s->audit));
 	if (has_redis && s->audit)
 		gauge(out, "audit_stream_behind_records",
-			"durable records that the Redis Stream does not have yet",
+			"Durable records that are not yet in the Redis Stream.",
 			audit_stream_behind(s->audit));
 	anchors_metrics(s->anchors, out);
 	if (s->keep) {
 		struct keep_state k;
 		keep_state(s->keep, &k);
 		gauge(out, "retention_bytes",
-			"what the journal's segments take, compressed ones too", k.bytes);
+			"Bytes of the journal's segments, including compressed segments.",
+			k.bytes);
 		gauge(out, "retention_unarchived_segments",
-			"closed segments that retention.archive does not have yet",
-			k.unarchived);
-		gauge(out, "retention_held", "segments are due and may not be trimmed",
+			"Closed segments that are not yet in retention.archive.", k.unarchived);
+		gauge(out, "retention_held",
+			"1 if segments have reached their limit but may not be trimmed. "
+			"/status has the cause.",
 			k.held[0] != 0);
 		gauge(out, "retention_below_six_months",
-			"over retention.size, and all younger than six months",
+			"1 if the journal is larger than retention.size and younger than six "
+			"months.",
 			k.below_six_months);
 	}
 	if (s->live)
 		gauge(out, "live_entries",
-			"keys and overrides made at run time, ended ones too",
+			"API keys and overrides made at run time, including those that ended "
+			"within a day.",
 			live_count(s->live));
 	size_t believed;
 	if (s->live)
 		gauge(out, "live_state_lost",
-			"state_file was not there at the start, and this node had one",
+			"1 if state_file was missing at the start although this node had one.",
 			past_of(s, &believed) == LIVE_PAST_LOST);
-	gauge(out, "ready", "what /readyz says", is_ready(s));
-	gauge(out, "uptime_seconds", "since start",
+	gauge(out, "ready", "1 if /readyz reports ready.", is_ready(s));
+	gauge(out, "uptime_seconds", "Seconds since the start.",
 		(clock_mono_us() - s->started_us) / 1000000);
 }

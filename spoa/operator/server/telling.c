@@ -45,7 +45,7 @@ telling_run(struct server *s, struct buf *why)
 	s->telling = http_thread_start(s->outbound, "tg-outbound") == 0;
 	if (s->telling)
 		return 0;
-	buf_str(why, "telemetry: no thread");
+	buf_str(why, "telemetry: the thread could not be started");
 	return ERR_NOMEM;
 }
 

@@ -223,7 +223,7 @@ on_notify_answer(void *arg, const struct http_answer *a)
 	if (a->err)
 		snprintf(why, sizeof(why), "%s", a->why);
 	else
-		snprintf(why, sizeof(why), "it answers with status %d%s", a->status,
+		snprintf(why, sizeof(why), "the webhook returned status %d%s", a->status,
 			a->status >= 300 && a->status < 400 ? ", and no redirect is followed"
 							    : "");
 	/* What came and was too long came. */
@@ -534,7 +534,8 @@ notify_free(struct notify **np)
 	if (lost) {
 		metric_add(n->metrics, M_NOTIFY_FAILED, lost);
 		log_event(LOG_WARN, "notify.failed", LS("to", n->host), LI("messages", lost),
-			LS("why", "the daemon stops"));
+			LS("why", "the daemon stopped before the webhook accepted these "
+				  "notices"));
 	}
 	ev_timer_stop(n->outbound->loop, &n->ends_timer);
 	ev_async_stop(n->outbound->loop, &n->wake);

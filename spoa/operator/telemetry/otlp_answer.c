@@ -69,8 +69,8 @@ otlp_answer(struct otlp_answer *a, int err, const char *why, int status, struct 
 	memset(a, 0, sizeof(*a));
 	if (err == ERR_LIMIT || err == ERR_SYNTAX) {
 		a->end = OTLP_UNREAD;
-		say_otlp_text(a, span_str(err == ERR_LIMIT ? "the answer is too long"
-							   : "no answer of HTTP"));
+		say_otlp_text(a, span_str(err == ERR_LIMIT ? "the response is too long"
+							   : "the reply is not HTTP"));
 	} else if (err) {
 		a->end = OTLP_AGAIN;
 		say_otlp_text(a, span_str(why ? why : err_str(err)));

@@ -29,7 +29,7 @@ enum {
 	STOP_US = 2000000,  /* a place that does not come back is left alone then */
 };
 
-#define NO_ANSWER_YET "no answer yet: a disk or a resolver that hangs?"
+#define NO_ANSWER_YET "no reply yet: check the disk and the name resolver"
 
 struct anchors {
 	struct tag tag;
@@ -320,10 +320,10 @@ place_failed(struct place *p, const struct http_answer *a, enum anchor_end other
 	p->asked_wait_us = s * 1000000;
 	if (s)
 		place_over(p, ANCHOR_AWAY, status, false,
-			"it asks us to wait for %" PRIu64 " s (%d)", s, a->status);
+			"the place asks to wait for %" PRIu64 " s (status %d)", s, a->status);
 	else
-		place_over(p, throttles || a->status >= 500 ? ANCHOR_AWAY : other,
-			status, false, "it answers with status %d", a->status);
+		place_over(p, throttles || a->status >= 500 ? ANCHOR_AWAY : other, status,
+			false, "the place returned status %d", a->status);
 }
 
 static void
@@ -629,7 +629,7 @@ anchors_metrics(struct anchors *a, struct buf *out)
 	if (!a || !a->n)
 		return;
 	metrics_head(out, "anchor_late_seconds", "gauge",
-		"how long over its time a place has taken no checkpoint");
+		"Seconds by which a place of anchors is late to accept a checkpoint.");
 	for (size_t i = 0; i < a->n; i++) {
 		struct place *p = &a->place[i];
 		pthread_mutex_lock(&a->lock);

@@ -44,6 +44,6 @@ anchor_append(const char *file, struct span note, char why[PLACE_WHY])
 
 	if (err)
 		snprintf(why, PLACE_WHY, "%s",
-			errno == EINVAL ? "it is no regular file" : strerror(errno));
+			errno == EINVAL ? "the path is not a regular file" : strerror(errno));
 	return err;
 }

@@ -78,7 +78,8 @@ cosigned(struct place *p, struct span answer)
 	if (n <= 0)
 		place_over(p, ANCHOR_AWAY, nothing, false, "%.*s", SPAN_ARG(buf_view(&why)));
 	else if (!line.n)
-		submit_refused(p, "its answer holds no cosignature of its key that verifies");
+		submit_refused(p, "the response has no cosignature that verifies with the key "
+				  "of the witness");
 	else
 		place_over(p, ANCHOR_TAKEN, line, false, " ");
 	if (line.n)
@@ -96,20 +97,23 @@ conflict(struct place *p, const struct http_answer *a)
 		text.n--;
 	if (!span_is(type, "text/x.tlog.size") || span_u64(text, &seen) < 0)
 		place_over(p, ANCHOR_REFUSED, nothing, false,
-			"it answers with status 409 and no size");
+			"the witness returned status 409 without a size");
 	else if (seen > size)
 		place_over(p, ANCHOR_REFUSED, nothing, false,
-			"it has seen %" PRIu64 " records of this log, which has %" PRIu64
+			"the witness has seen %" PRIu64
+			" records of this log, which has %" PRIu64
 			" now: a cut tail, a restored old copy, or another log of the same "
 			"origin",
 			seen, size);
 	else if (seen == size && seen == p->witness.old)
 		place_over(p, ANCHOR_REFUSED, nothing, false,
-			"it has seen another log of this origin with as many records: a fork, "
+			"the witness has seen another log of this origin with as many records: "
+			"a fork, "
 			"or two daemons with one origin");
 	else if (p->witness.again || seen == p->witness.old)
 		place_over(p, ANCHOR_AWAY, nothing, false,
-			"its size changes while we ask: two daemons with one origin?");
+			"the size that the witness reports changes: check for two daemons with "
+			"one origin");
 	else {
 		p->witness.again = true;
 		ask_submit(p, seen);
@@ -126,17 +130,21 @@ on_submit_answer(void *arg, const struct http_answer *a)
 	switch (a->status) {
 	case 200: cosigned(p, a->body); break;
 	case 409: conflict(p, a); break;
-	case 400: submit_refused(p, "it finds our request malformed (400)"); break;
+	case 400:
+		submit_refused(p, "the witness reports that the request is malformed (400)");
+		break;
 	case 403:
 		submit_refused(p,
-			"none of our signatures is by a key that it has for this origin "
-			"(403): a rotation that it has not heard of");
+			"the witness has no key of this log's signatures (403): add the new "
+			"public key after a rotation");
 		break;
-	case 404: submit_refused(p, "it does not know our origin (404)"); break;
+	case 404:
+		submit_refused(p, "the witness does not know the origin of this log (404)");
+		break;
 	case 422:
 		submit_refused(p,
-			"this log does not continue what it has seen (422): a fork, a "
-			"restored old copy that went on, or two daemons with one origin");
+			"this log does not continue the log that the witness has seen (422): "
+			"a fork, a restored old copy, or two daemons with one origin");
 		break;
 	default: place_failed(p, a, ANCHOR_AWAY);
 	}
@@ -175,7 +183,7 @@ put_proof(struct place *p, uint64_t old, struct buf *body, struct buf *why)
 		struct merkle_source s = tiles_source(&t);
 		err = merkle_consistency(&s, old, p->checkpoint.size, proof, &n);
 		if (err || n > WITNESS_PROOF_MAX) {
-			buf_str(why, "the tree's files give no proof");
+			buf_str(why, "the files of the tree cannot give a proof");
 		} else if (!is_of_checkpoint(p, &s, old, proof, n)) {
 			err = why_err(why, ERR_AUTH,
 				"the tree's files are not those of our checkpoint: a "

@@ -52,7 +52,7 @@ say_status(TS_STATUS_INFO *info, struct buf *why)
 {
 	const STACK_OF(ASN1_UTF8STRING) *texts = TS_STATUS_INFO_get0_text(info);
 
-	buf_printf(why, "its status is %ld, not granted",
+	buf_printf(why, "the status of the response is %ld, not granted",
 		ASN1_INTEGER_get(TS_STATUS_INFO_get0_status(info)));
 	const ASN1_STRING *first = texts && sk_ASN1_UTF8STRING_num(texts)
 					   ? sk_ASN1_UTF8STRING_value(texts, 0)
@@ -75,7 +75,7 @@ say_error(struct buf *why)
 	int flags = 0;
 
 	ERR_peek_last_error_data(&data, &flags);
-	buf_printf(why, "its token does not verify: %s", reason ? reason : "?");
+	buf_printf(why, "the time stamp does not verify: %s", reason ? reason : "?");
 	if (data && *data && flags & ERR_TXT_STRING)
 		buf_printf(why, " (%.160s)", data);
 }
@@ -104,7 +104,7 @@ time_fits(TS_RESP *r, struct buf *why)
 	struct tm then;
 
 	if (ASN1_TIME_to_tm(TS_TST_INFO_get_time(TS_RESP_get_tst_info(r)), &then) != 1) {
-		buf_str(why, "its time cannot be read");
+		buf_str(why, "the time in the time stamp cannot be read");
 		return false;
 	}
 	int64_t off = (int64_t)timegm(&then) - clock_wall_ns() / 1000000000;
@@ -128,7 +128,7 @@ tsa_verify(TS_REQ *query, struct span response, const char *ca, struct buf *why)
 			     ? d2i_TS_RESP(NULL, &at, (long)response.n)
 			     : NULL;
 	if (!r || at != (const unsigned char *)response.p + response.n)
-		buf_str(why, "its answer is no response of RFC 3161");
+		buf_str(why, "the response is not a time stamp response of RFC 3161");
 	else if (ASN1_INTEGER_get(TS_STATUS_INFO_get0_status(TS_RESP_get_status_info(r))) !=
 		 TS_STATUS_GRANTED)
 		say_status(TS_RESP_get_status_info(r), why);
@@ -182,9 +182,9 @@ tsa_token_check(struct span response, const unsigned char hash[SHA256_BYTES], co
 	TS_RESP *r = d2i_TS_RESP(NULL, &at, (long)response.n);
 	TS_TST_INFO *tst = r ? TS_RESP_get_tst_info(r) : NULL;
 	if (!tst)
-		buf_str(why, "it is no time stamp of RFC 3161");
+		buf_str(why, "the file is not a time stamp of RFC 3161");
 	else if (!is_over_hash(tst, hash))
-		buf_str(why, "it is over something else");
+		buf_str(why, "the time stamp covers other data");
 	else if (!ca)
 		err = 0;
 	else if (!store || !X509_STORE_load_file(store, ca))

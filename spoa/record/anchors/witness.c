@@ -126,8 +126,8 @@ read_state(struct witness *w, struct buf *why)
 			err = why_err(why, ERR_IO, "%s: %s", file, strerror(errno));
 		} else {
 			log_event(LOG_WARN, "witness.new", LS("file", file),
-				LS("note", "it knows nothing of any log: what it cosigns first "
-					   "of each is believed"));
+				LS("note", "the witness has no state, so it accepts the first "
+					   "checkpoint of each log without a proof"));
 		}
 	} else {
 		struct span rest = buf_view(&text);

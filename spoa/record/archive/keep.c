@@ -302,7 +302,8 @@ compress(struct keep *k, const char *name, bool plain, struct manifest *m, struc
 	char mark[JOURNAL_NAME_MAX + 16];
 
 	if (!plain)
-		return why_err(why, ERR_NOTFOUND, "its manifest is not there, or not its own");
+		return why_err(why, ERR_NOTFOUND,
+			"the manifest of the segment is missing or belongs to another segment");
 	mark_name(name, mark);
 	int err = exists(k->keepfd, mark, NULL) ? files_remove(k->keepfd, mark, why) : 0;
 	if (!err)
@@ -527,7 +528,8 @@ trim(struct keep *k, const struct journal_list *l, size_t closed)
 		 * twice. */
 		if (faccessat(k->journalfd, ".", W_OK, AT_EACCESS) < 0 ||
 			faccessat(k->keepfd, ".", W_OK, AT_EACCESS) < 0)
-			err = why_err(&why, ERR_IO, "its folder: %s", strerror(errno));
+			err = why_err(&why, ERR_IO, "the folder cannot be opened: %s",
+				strerror(errno));
 		if (!err && m[n - 1].last > k->named && (err = keep_record(k, &fields)) == 0)
 			k->named = m[n - 1].last;
 		stop_at("trim-recorded");

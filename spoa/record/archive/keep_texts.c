@@ -160,7 +160,7 @@ trim_texts(struct keep *k, int dirfd, const struct texts_file *f, size_t n, stru
 	SCOPED_BUF(fields, CAP_RECORD_BYTES);
 	texts_trim_fields(&fields, f, n, k->archive.place);
 	if (faccessat(dirfd, ".", W_OK, AT_EACCESS) < 0)
-		err = why_err(why, ERR_IO, "its folder: %s", strerror(errno));
+		err = why_err(why, ERR_IO, "the folder cannot be opened: %s", strerror(errno));
 	stop_at("trim-texts-record");
 	/* Once a start: names sort by age. */
 	if (!err && strcmp(f[n - 1].name, k->texts_named) > 0 &&

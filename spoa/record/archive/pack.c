@@ -226,7 +226,8 @@ pack_verify(int fd, const struct manifest *m, const atomic_bool *stop, struct bu
 		return why_err(why, ERR_AUTH, "changed: its SHA-256 is not the manifest's");
 	err = pack_survey(fd, NULL, NULL, stop, &is, why);
 	if (!err && !same_text(&is, m))
-		err = why_err(why, ERR_AUTH, "its records are not those of the manifest");
+		err = why_err(
+			why, ERR_AUTH, "the records of the segment differ from the manifest");
 	return err;
 }
 
@@ -242,7 +243,8 @@ pack_compare(int journalfd, int keepfd, const struct manifest *m, const atomic_b
 	SCOPED_FD(packed, plain < 0 ? plain : files_open(keepfd, name, why));
 	int err = packed < 0 ? packed : pack_survey(plain, NULL, NULL, stop, &is, why);
 	if (!err && !same_text(&is, m))
-		err = why_err(why, ERR_AUTH, "its records are not those that were compressed");
+		err = why_err(why, ERR_AUTH,
+			"the records read back differ from the compressed records");
 	if (err)
 		return err;
 	posix_fadvise(packed, 0, 0, POSIX_FADV_DONTNEED);
@@ -295,7 +297,8 @@ pack_hashes(int keepfd, const struct manifest *m, const atomic_bool *stop, struc
 	if (!err)
 		err = flush_leaves(&k, why);
 	if (!err && !same_text(&is, m))
-		err = why_err(why, ERR_AUTH, "its records are not those of the manifest");
+		err = why_err(
+			why, ERR_AUTH, "the records of the segment differ from the manifest");
 	buf_free(&k.out);
 	if (err && k.fd >= 0) {
 		close(k.fd);
@@ -331,7 +334,8 @@ pack_segment(int journalfd, int keepfd, const char *segment, const struct manife
 	manifest_write(m, &text);
 	struct manifest again;
 	if (!err && manifest_read(buf_view(&text), &again))
-		err = why_err(why, ERR_AUTH, "its name is not that of its first record");
+		err = why_err(why, ERR_AUTH,
+			"the name of the segment does not match its first record");
 	if (!err)
 		err = files_put(keepfd, manifest, buf_view(&text), why);
 	stop_at("pack-manifest");

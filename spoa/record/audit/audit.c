@@ -810,7 +810,8 @@ load_startpoint(struct audit *a, const struct config *cfg)
 	metric_inc(a->metrics, M_START_REFUSED);
 	log_event(LOG_WARN, "start.checkpoint_refused", LS("journal", cfg->journal),
 		LSP("why", buf_view(&why)),
-		LS("note", "the start reads the journal without it"));
+		LS("note",
+			"the start ignores the start checkpoint and reads the whole journal"));
 }
 
 static void

@@ -227,8 +227,8 @@ keep_previous(struct audit_keys *k)
 	k->previous_until_ns = last.time_ns + AUDIT_KEYS_NOTES_NS;
 	if (wanted && !revoked && !k->has_previous)
 		log_event(LOG_WARN, "audit.previous_key", LS("key", last.was.id),
-			LS("why", "its secret is not here: checkpoints have the new key's "
-				  "signature only"));
+			LS("why", "the secret of the previous key is not available: "
+				  "checkpoints have only the new key's signature"));
 }
 
 /* Of the root's statements the next that can be recorded; NULL: none. */
@@ -270,9 +270,9 @@ note_due(struct audit_keys *k)
 		if (k->stated[at].says == KEY_REVOKE &&
 			!strcmp(k->stated[at].key.id, k->now.pub.id) && !k->rotates)
 			log_event(LOG_ERROR, "audit.key_revoked", LS("key", k->now.pub.id),
-				LS("why",
-					"the root revokes the key that signs: its statement is "
-					"recorded once another key signs: rotate it"));
+				LS("why", "the root revokes the signing key: rotate the key; "
+					  "the daemon records the revocation after another key "
+					  "signs"));
 }
 
 /* The key that the last record leaves in force; "" in a new chain. */
@@ -349,9 +349,8 @@ audit_keys_begin(struct audit_keys *k, const struct recovery *found, struct buf 
 	if (k->unannounced)
 		log_event(LOG_WARN, "audit.key_unannounced", LS("key", k->now.pub.id),
 			LS("was", in_force),
-			LS("why",
-				"no record of the old key introduces it: a verifier needs both "
-				"public keys"));
+			LS("why", "no record of the old key introduces the new key: give "
+				  "verifiers both public keys"));
 	keep_previous(k);
 	note_due(k);
 	return 0;

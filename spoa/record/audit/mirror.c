@@ -231,8 +231,8 @@ say_gave_way(struct mirror *m)
 		return;
 	m->given_said_us = now;
 	log_event(LOG_WARN, "audit.stream_gave_way", LS("stream", m->key), LI("entries", given),
-		LS("note", "Redis is full: the oldest entries were trimmed for the counters; "
-			   "raise maxmemory or lower audit.stream_bytes"));
+		LS("note", "Redis is full, so the oldest entries were trimmed to leave room "
+			   "for counters: raise maxmemory or lower audit.stream_bytes"));
 }
 
 /* ---- asking the stream ---- */

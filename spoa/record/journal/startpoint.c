@@ -399,9 +399,11 @@ startpoint_load(struct startpoint *out, const char *dir, const char *node,
 	if (err)
 		err = why_err(why, err, "%s", err_str(err));
 	if (!err && (err = startpoint_parse(buf_view(&text), out, &sign, &id, sig)))
-		err = why_err(why, err, "it is damaged or of another version");
+		err = why_err(
+			why, err, "the start checkpoint is damaged or of another version");
 	if (!err && strcmp(out->at.node, node) != 0)
-		err = why_err(why, ERR_AUTH, "it is of node %s", out->at.node);
+		err = why_err(
+			why, ERR_AUTH, "the start checkpoint belongs to node %s", out->at.node);
 	if (!err)
 		err = start_signed(out, ring, buf_view(&sign), id, sig, why);
 	if (!err)

@@ -215,8 +215,9 @@ renew(struct quota *qt, struct redis *node, struct life *l, uint64_t now_us)
 		return;
 	l->renewed_us = now_us;
 	log_event(LOG_WARN, "quota.renewed",
-		LS("why", l->left ? "limits were counted by another server meanwhile"
-				  : "counts could not be added again"));
+		LS("why", l->left ? "another server counted limits in the meantime: all "
+				    "workers add their counts again"
+				  : "counts could not be added again: all workers try again"));
 	struct redis_pipe *p = redis_begin(qt->redis, 1, NULL, NULL, 0);
 	redis_command_at(p, node, 3, (const char *[]){ "SET", life->key, value },
 		(const size_t[]){ 3, strlen(life->key),
@@ -468,7 +469,8 @@ look_for_unknown(struct quota *qt, struct quota_lives *all, uint64_t now_us)
 	metric_inc(qt->metrics, M_QUOTA_UNKNOWN);
 	log_event(LOG_WARN, "quota.daemons", LI("workers", all->lasting),
 		LI("known", all->first),
-		LS("why", "more daemons share this Redis than redis.daemons says"));
+		LS("why", "more daemons share this Redis than redis.daemons states: correct "
+			  "redis.daemons"));
 }
 
 /* Returns true if no worker's usage is missing any more in an epoch whose limits are reduced. A worker that knows who took
