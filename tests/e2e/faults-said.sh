@@ -79,7 +79,7 @@ for status in 401 429 500; do
 	control "{\"status\":$status}"
 	ask
 	ask
-	cells "a provider answers $status" providers "answers $status"
+	cells "a provider answers $status" providers "returns $status"
 	control '{}'
 	ask
 	over "a provider answers $status" providers

@@ -2,15 +2,17 @@
 // A view loads its content after the browser has gone back, so that the browser cannot restore the place itself.
 const places = new Map(); /* by entry: { y, link } */
 const WAIT_MS = 5000; /* until the content of a view is expected */
-let entry = null; /* the entry that is shown */
+let entry = null; /* the key of the entry that is shown; undefined: the browser has no keys */
 let give_up = null; /* ends the wait of the last restore */
 
-history.scrollRestoration = 'manual';
+/* Keys are those of the Navigation API. A note in history.state would need a second navigation for each view. */
+const key = () => window.navigation?.currentEntry?.key;
+if (key()) history.scrollRestoration = 'manual';
 
 /* Keeps the place of the entry that is about to be left. */
 function keep() {
 	const link = document.activeElement?.closest?.('main a[href]')?.getAttribute('href');
-	if (entry !== null) places.set(entry, { y: scrollY, link });
+	if (entry) places.set(entry, { y: scrollY, link });
 }
 addEventListener('scroll', keep, { passive: true });
 addEventListener('focusin', keep);
@@ -18,10 +20,8 @@ addEventListener('focusin', keep);
 /* Notes the entry that the URL now belongs to. Returns its place if the reader comes back to it, or undefined. */
 export function arrive() {
 	give_up?.abort();
-	const known = history.state?.entry;
-	entry = known ?? `${Date.now()}-${places.size}`;
-	if (known === undefined) history.replaceState({ entry }, '');
-	return known === undefined ? undefined : places.get(known);
+	entry = key();
+	return places.get(entry);
 }
 
 /* Scrolls main to the place as soon as its content is tall enough, unless the reader acts before. */

@@ -32,7 +32,7 @@ export function go(view, state, { replace = false } = {}) {
 	const to = href(view, state);
 	if (to === location.hash) dispatchEvent(new HashChangeEvent('hashchange'));
 	else if (replace) {
-		history.replaceState(history.state, '', to);
+		history.replaceState(null, '', to);
 		dispatchEvent(new HashChangeEvent('hashchange'));
 	} else location.hash = to;
 }
