@@ -53,7 +53,7 @@ sed -i 's/^count /count 9/' "$file"
 empty
 starts
 is "an altered file is not read" "$(from)" journal
-check "the log has the reason" says 'event=start.checkpoint_refused .*it is damaged' tail -60 "$D/tollgate.log"
+check "the log has the reason" says 'event=start.checkpoint_refused .*the start checkpoint is damaged' tail -60 "$D/tollgate.log"
 is "the metric counts it" "$(metric start_checkpoints_total 'result="refused"')" 1
 is "and nothing is left" "$(passed ann 2)" 0
 settled
