@@ -176,6 +176,20 @@ with_verb(const char *what, const char *operand, char out[OPTION_WHAT_MAX])
 	return span_str(what);
 }
 
+/* Takes the first verb off a row's list, such as "audit list", or a command alone. */
+static struct span
+next_verb(struct span *of)
+{
+	return span_trim(span_next(of, ','), " ");
+}
+
+/* Whether an option of `one` is an option of `what`. A command alone has the options of all its verbs. */
+static bool
+verb_covers(struct span one, struct span what)
+{
+	return span_eq(one, what) || span_eq(one, command_of(what));
+}
+
 /* The verbs of the same command that the row's option belongs to are added to `of`. Returns true if `what` is one. */
 static bool
 add_verbs(const struct option_row *row, struct span what, struct buf *of)
@@ -183,10 +197,10 @@ add_verbs(const struct option_row *row, struct span what, struct buf *of)
 	bool belongs = false;
 
 	for (struct span rest = span_str(row->of); rest.n && !belongs;) {
-		struct span one = span_trim(span_next(&rest, ','), " ");
+		struct span one = next_verb(&rest);
 		if (!span_eq(command_of(one), command_of(what)))
 			continue;
-		belongs = span_eq(one, what) || span_eq(one, command_of(what));
+		belongs = verb_covers(one, what);
 		buf_printf(of, "%s%.*s", of->n ? ", " : "", SPAN_ARG(one));
 	}
 	return belongs;
@@ -239,9 +253,8 @@ static bool
 row_is_of(const struct option_row *row, struct span what)
 {
 	for (struct span rest = span_str(row->of); rest.n;) {
-		struct span one = span_trim(span_next(&rest, ','), " ");
-		if (span_eq(one, what) || span_eq(one, command_of(what)) ||
-			(span_eq(command_of(one), what)))
+		struct span one = next_verb(&rest);
+		if (verb_covers(one, what) || span_eq(command_of(one), what))
 			return true;
 	}
 	return false;
@@ -267,7 +280,7 @@ print_verbs(const struct option_row *row, struct span command)
 
 	SCOPED_BUF(verbs, 1024);
 	for (struct span rest = span_str(row->of); rest.n;) {
-		struct span verb = span_trim(span_next(&rest, ','), " ");
+		struct span verb = next_verb(&rest);
 		if (span_eq(span_next(&verb, ' '), command) && verb.n)
 			buf_printf(&verbs, "%s%.*s", n++ ? ", " : "", SPAN_ARG(verb));
 	}

@@ -103,23 +103,32 @@ form_names(const struct usage_form *f, const char *option)
 	return false;
 }
 
-static bool
-row_names(const char *what, const char *option)
+/* The row of the option for "audit list", or for a command; NULL: there is none. */
+static const struct option_row *
+find_row(const char *what, const char *option)
 {
 	for (const struct option_row *row = option_rows; row->name; row++)
 		for (struct span of = span_str(row->of); of.n && !strcmp(row->name, option);)
 			if (span_is(span_trim(span_next(&of, ','), " "), what))
-				return true;
-	return false;
+				return row;
+	return NULL;
+}
+
+/* The row of the option for this form, else the one for the command. */
+static const struct option_row *
+row_of(const struct usage_form *f, const char *option)
+{
+	char what[OPTION_WHAT_MAX];
+
+	snprintf(what, sizeof(what), "%s%s%s", f->command, f->verb[0] ? " " : "", f->verb);
+	const struct option_row *row = find_row(what, option);
+	return row ? row : find_row(f->command, option);
 }
 
 static bool
 belongs(const struct usage_form *f, const char *option)
 {
-	char what[OPTION_WHAT_MAX];
-
-	snprintf(what, sizeof(what), "%s%s%s", f->command, f->verb[0] ? " " : "", f->verb);
-	return row_names(what, option) || row_names(f->command, option);
+	return row_of(f, option) != NULL;
 }
 
 /* Whether the usage line has a value behind the option. */
@@ -136,22 +145,6 @@ form_has_value(const struct usage_form *f, const char *option)
 		else if (strchr(" ])", p[n]))
 			return false;
 	return false;
-}
-
-/* The row of the option for this form, else the one for the command. */
-static const struct option_row *
-row_of(const struct usage_form *f, const char *option)
-{
-	char what[OPTION_WHAT_MAX];
-
-	snprintf(what, sizeof(what), "%s%s%s", f->command, f->verb[0] ? " " : "", f->verb);
-	for (const struct option_row *row = option_rows; row->name; row++)
-		for (struct span of = span_str(row->of); of.n && !strcmp(row->name, option);) {
-			struct span one = span_trim(span_next(&of, ','), " ");
-			if (span_is(one, what) || span_is(one, f->command))
-				return row;
-		}
-	return NULL;
 }
 
 static void
@@ -211,7 +204,7 @@ each_option_that_a_command_parses_has_a_line(void **state)
 	static const char *const terms[] = { RECORD_TERMS(X) };
 #undef X
 	for (size_t i = 0; i < RT_SEARCHED; i++)
-		if (!row_names("audit search", terms[i]))
+		if (!find_row("audit search", terms[i]))
 			fail_msg("--%s has no line of help", terms[i]);
 }
 
