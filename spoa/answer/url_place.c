@@ -226,8 +226,8 @@ begin_name(struct url_place *p, char c)
 	return true;
 }
 
-/* Whether labels that a port or a path may follow have been read: those of a host, or, of a
- * call, several or one that is no number. */
+/* Returns true if a port or a path may follow the labels that were read: the labels of a host. In a call,
+ * several labels are enough, or one label that is not a number. */
 static bool
 may_have_port(const struct url_place *p)
 {
@@ -235,7 +235,7 @@ may_have_port(const struct url_place *p)
 	       (p->mode == URL_CALL && (p->name.dots || (p->name.words && p->name.label > 1)));
 }
 
-/* Whether the byte after a name, or after its port's colon, makes the name a URL. */
+/* Returns true if the byte `c`, after a name or after the colon of its port, makes the name a URL. */
 static bool
 makes_url(const struct url_place *p, char c)
 {

@@ -112,8 +112,8 @@ struct known {
 	struct known *same; /* the next value whose first bytes have the same hash */
 };
 
-/* One response. owner: worker, except for `stopped`. The members stand in groups by the file
- * that writes them. */
+/* One response. owner: worker, except for `stopped`. Members are grouped by the file that writes
+ * them. */
 struct guard {
 	struct guard_plan plan;
 	int status;
@@ -132,7 +132,7 @@ struct guard {
 	struct {
 		bool unsure_way;   /* the first bytes may be text */
 		bool settled;	   /* it is known whether each line is a message */
-		size_t first_line; /* the end of the first line; 0: unknown, or blank */
+		size_t first_line; /* the end of the first line; 0: unknown, or the line is empty */
 		bool opaque_type;  /* the media type is not one of text */
 		bool packed_type;  /* the media type is one of compressed files */
 		bool json_type;	   /* the media type is one of JSON */
@@ -140,7 +140,7 @@ struct guard {
 		enum answer_media type_media;
 		unsigned char begins[2]; /* the first bytes of a stream */
 		size_t begun;		 /* how many of those have arrived */
-		bool begun_text;	 /* other bytes than blanks have arrived */
+		bool begun_text;	 /* bytes other than spaces have arrived */
 		char coding[16];	 /* of the body: gzip, … */
 		enum price_service head_service;
 		int64_t head_input, head_output; /* tokens that the head states; -1: none */
@@ -200,8 +200,8 @@ struct guard {
 		size_t nclean, clean_room;
 	};
 
-	/* guard_restore.c: where in a URL texts end that later texts continue. NULL: nothing is
-	 * restored. */
+	/* guard_restore.c: the place in a URL at which each text ends, for the texts that
+	 * continue it. NULL: nothing is restored. */
 	struct places {
 		struct url_place grown[KIND_OTHER], again[KIND_OTHER]; /* by kind */
 		unsigned split; /* a bit for each kind of which a text began inside a URL */

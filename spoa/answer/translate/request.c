@@ -1019,7 +1019,8 @@ check_tools(struct question *q)
 		q->choice.is = CHOICE_UNSAID;
 }
 
-/* What the other form cannot say, or says in another order. */
+/* Checks and orders the parts of the question that the other form lacks or has in another order, and
+ * settles sampling and effort. */
 static void
 settle_question(struct question *q)
 {

@@ -15,7 +15,7 @@ struct json_scan {
 	bool escape;	/* after a backslash in a string */
 };
 
-/* What the byte that was just read is. */
+/* The kind of the byte that was just read. */
 enum json_byte {
 	JSON_BYTE_PLAIN,     /* outside strings: neither quote nor bracket */
 	JSON_BYTE_OPENS,     /* '{' or '[' */
