@@ -127,14 +127,14 @@
 #define CAP_RULE_ALIKE         512          /* of them, those whose first three letters hash alike: refused at load */
 #define CAP_RULE_REGEX         (16u << 10)  /* bytes of a pattern with its definitions: refused at load */
 #define CAP_RULE_NODES         50000        /* parts of a pattern, what its references repeat included: PCRE2 alone decides */
-#define CAP_RECOGNISERS        15           /* entries of detectors.external: `check` refuses more */
-#define CAP_RECOGNISED         10000        /* findings of an external recogniser in a text: its failure */
-#define CAP_RECOGNISER_ANSWER  (1u << 20)   /* bytes of its answer: its failure */
-#define CAP_RECOGNISER_CALLS   64           /* its calls for one request: its failure for that request */
-#define CAP_RECOGNISER_TEXTS   256          /* texts in one call: further ones go into the next */
-#define CAP_RECOGNISER_ITEMS   65536        /* texts of one request for a recogniser: its failure for that request */
-#define CAP_RECOGNISER_QUEUE   256          /* calls that wait for its concurrency, a worker: its failure */
-#define CAP_RECOGNISER_CACHE   (32u << 20)  /* bytes of its remembered answers, a worker, all recognisers: the oldest go */
+#define CAP_RECOGNIZERS        15           /* entries of detectors.external: `check` refuses more */
+#define CAP_RECOGNIZED         10000        /* findings of an external recognizer in a text: its failure */
+#define CAP_RECOGNIZER_ANSWER  (1u << 20)   /* bytes of its answer: its failure */
+#define CAP_RECOGNIZER_CALLS   64           /* its calls for one request: its failure for that request */
+#define CAP_RECOGNIZER_TEXTS   256          /* texts in one call: further ones go into the next */
+#define CAP_RECOGNIZER_ITEMS   65536        /* texts of one request for a recognizer: its failure for that request */
+#define CAP_RECOGNIZER_QUEUE   256          /* calls that wait for its concurrency, a worker: its failure */
+#define CAP_RECOGNIZER_CACHE   (32u << 20)  /* bytes of its remembered answers, a worker, all recognizers: the oldest go */
 #define CAP_LOG_BYTES          (1u << 20)   /* log lines that stderr has not taken: further ones are dropped and counted */
 #define CAP_TELEMETRY_RECORDS  8192         /* records of sampled requests that wait to become spans: further ones are counted as full */
 #define CAP_TELEMETRY_BYTES    (8u << 20)   /* their bytes: likewise */

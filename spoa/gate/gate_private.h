@@ -67,7 +67,7 @@ struct gate {
 	struct metrics *metrics;
 	struct quota *quota;
 	uint64_t over_us; /* monotonic: when a limit of requests last refused; 0: never */
-	struct recognisers *recognisers;
+	struct recognizers *recognizers;
 	struct data_cache *data;
 	struct extractor extractor;
 	struct pins pins;

@@ -14,7 +14,7 @@ struct hit {
 	enum {
 		HIT_SPAN,
 		HIT_WHOLE,     /* said of the whole text, which redacting takes */
-		HIT_POSSIBLE,  /* a recogniser was silent: redacted whatever the rules say */
+		HIT_POSSIBLE,  /* a recognizer was silent: redacted whatever the rules say */
 		HIT_UNKNOWN,   /* the same, of a whole text; f.entity says nothing */
 		HIT_CREDENTIAL /* the caller's own, or a key of ours; likewise */
 	} kind;

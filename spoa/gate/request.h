@@ -179,7 +179,7 @@ struct request {
 		bool erased;	   /* the holder was erased after the request began */
 		size_t held_bytes, held_slot;
 		size_t held_work; /* of them: arena, decoded and rewritten body */
-		/* `decide`: the answer that was given for a recogniser, or for its i-th text */
+		/* `decide`: the answer that was given for a recognizer, or for its i-th text */
 		bool (*given)(void *arg, const char *name, size_t i, struct span *answer);
 		void *given_arg;
 	} run;

@@ -120,7 +120,7 @@ struct request_found {
 	bool classifier_failed;
 	bool overworked; /* since a text takes more work than its length allows */
 	bool too_dear;	 /* the request is overworked and denied, and its limits of requests are charged */
-	/* where it did, or a recogniser is silent: of what our own detectors found */
+	/* where it did, or a recognizer is silent: of what our own detectors found */
 	enum outcome unclassified;
 	const struct policy_class *unclassified_by; /* NULL: of none of those that count */
 	bool evasion;				    /* prompt.evasion */

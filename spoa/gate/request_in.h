@@ -7,7 +7,7 @@
 #include "base/codec/http.h"
 #include "base/sha256.h"
 #include "gate/overlay.h"
-#include "gate/sources/recognise.h"
+#include "gate/sources/recognize.h"
 #include "scan/text/inner.h"
 #include "scan/text/needles.h"
 
@@ -17,7 +17,7 @@ struct files_job;
 struct mention_job;
 struct placeholders;
 
-/* What an external recogniser's part in a decision was. */
+/* What an external recognizer's part in a decision was. */
 struct recognition {
 	const struct external *x;
 	enum ask_outcome outcome; /* the worst of its calls */
@@ -110,7 +110,7 @@ struct request_scan {
 	const struct segment **failed;
 	size_t nfailed, failed_size;
 	struct files_job *files;  /* files are being read */
-	struct external_job *job; /* recognisers are being asked */
+	struct external_job *job; /* recognizers are being asked */
 	struct hit *extra;	  /* what they found, in the order of classification */
 	size_t nextra;
 	struct mention_job *mentions; /* values that were found are being looked for */

@@ -12,7 +12,7 @@
 #include "policy/courtesy.h"
 #include "scan/dialect/form.h"
 #include "scan/inject/inject.h"
-#include "scan/recogniser/recogniser.h"
+#include "scan/recognizer/recognizer.h"
 #include "scan/text/style.h"
 
 enum outcome { OUT_DENY, OUT_PERMIT, OUT_REDACT }; /* on_failure; REDACT only for classifier */
@@ -341,7 +341,7 @@ struct header {
 
 /* `require: [ocr]`: pictures and scanned pages are read, before texts are searched. */
 #define REQUIRE_OCR (UINT64_C(1) << 63)
-_Static_assert(CAP_RECOGNISERS < 63, "recognisers' bits are apart from it");
+_Static_assert(CAP_RECOGNIZERS < 63, "recognizers' bits are apart from it");
 
 /* The effects that neither end the evaluation nor replace what was found. */
 struct rule_change {
@@ -388,11 +388,11 @@ struct rule {
 	bool shadow;
 };
 
-/* An external recogniser (detectors.external). */
+/* An external recognizer (detectors.external). */
 struct external {
 	const char *name; /* rec.name */
 	const struct yaml_node *at;
-	struct recogniser rec;
+	struct recognizer rec;
 	const char *url, *ca_file;
 	const char **fields; /* header lines to send */
 	size_t nfields;
@@ -541,7 +541,7 @@ struct policy {
 	bool rules_read_target; /* one of them: it is evaluated for each candidate */
 	bool changes;		/* one of them has effects of struct rule_change */
 	size_t nheader_rules;	/* so many set headers */
-	bool requires;		/* one of them requires a recogniser */
+	bool requires;		/* one of them requires a recognizer */
 	bool ocr;		/* or that pictures are read */
 	const struct limit *limits;
 	size_t nlimits;
@@ -611,7 +611,7 @@ bool policy_limit_names_used(const struct policy *p, const struct detect_rules *
 /* The same of what it reads of the answer. */
 bool policy_answer_names_used(const struct policy *p, const struct detect_rules *r,
 	const struct cel_program *when, struct entity_set *out);
-/* One after the other all conditions of a policy: of rules, of limits and of recognisers; what
+/* One after the other all conditions of a policy: of rules, of limits and of recognizers; what
  * a limit counts apart is one, too. Begins with a zeroed *c; false: there are no more. */
 struct policy_condition {
 	const char *what, *name; /* "rule", its name */
@@ -743,7 +743,7 @@ const char *policy_slot_parameter(size_t slot);
 
 /* Loads, checks, compiles; every mistake goes to *d. `cfg` may be NULL (decide,
  * body): then backends are not compared and demo_issuer is an error. NULL on any
- * mistake: never half-loaded. Entities that only external recognisers report are
+ * mistake: never half-loaded. Entities that only external recognizers report are
  * added to the rules. */
 const struct policy *policy_load(struct arena *a, const char *file, const struct config *cfg,
 	struct detect_rules *rules, struct diag *d);

@@ -14,7 +14,7 @@
 /* clang-format off */
 /* Words of values. A value ends as their index. */
 const char *const identity_words[] = { "jwt", "signed_headers", "client_certificate", "api_key", "none", NULL }; /* enum identity_kind */
-const char *const shape_words[] = { "presidio", "json", "openai_moderation", NULL }; /* enum recogniser_shape */
+const char *const shape_words[] = { "presidio", "json", "openai_moderation", NULL }; /* enum recognizer_shape */
 const char *const outcome_words[] = { "deny", "permit", "redact", NULL }; /* enum outcome */
 const char *const effect_words[] = { "deny", "permit", NULL };
 static const char *const signed_words[] = { "drop", "deny", "leave", NULL }; /* enum signed_reasoning */
@@ -53,7 +53,7 @@ const struct section sections[] = {
   { "on_failure", OTHER(REF("on_failure")), "what to do where a part cannot answer" },
   { "identity", OTHER(LIST(REF("identity"))), "which credentials are looked for; the first that is present decides" },
   { "classes", OTHER(MAPOF(REF("class_value"))), "groups of entities that rules speak of" },
-  { "detectors", OTHER(REF("detectors")), "thresholds of detection, and recognisers outside" },
+  { "detectors", OTHER(REF("detectors")), "thresholds of detection, and recognizers outside" },
   { "placeholder", OTHER(REF("placeholder")), "how the text that takes a value's place is written" },
   { "providers", OTHER(MAPOF(REF("provider"))), "where requests may go" },
   { "models", OTHER(MAPOF(REF("model"))), "names that callers may ask for, and the targets that they stand for" },
@@ -150,7 +150,7 @@ const struct section sections[] = {
   { "samples", A_FLAG(policy, skip_samples, sample_words), "published samples, such as test cards" },
   { "names", A_FLAG(policy, labeled_names, names_words), "labeled: names of people only behind a label" },
   { "injection", OTHER(REF("injection")), "the injection model" },
-  { "external", OTHER(LIST(REF("external"))), "recognisers that are asked over HTTP" },
+  { "external", OTHER(LIST(REF("external"))), "recognizers that are asked over HTTP" },
 }},
 [SECTION_INJECTION] = { "injection", .fields = {
   { "model", OTHER(TEXT), "file of another model" },
@@ -344,7 +344,7 @@ const struct section sections[] = {
   { "route", OTHER(REF("effect_route")), "where it goes" },
   { "max_output_tokens", OTHER(COUNT), "at most; the lowest counts" },
   { "tag", OTHER(TEXTS), "words for the record" },
-  { "require", OTHER(TEXTS), "external recognisers that must answer; ocr: pictures are read" },
+  { "require", OTHER(TEXTS), "external recognizers that must answer; ocr: pictures are read" },
   { "set_headers", OTHER(MAPOF(TEXT)), "for the provider" },
   { "on_error", A_FLAG(rule, skip_on_error, skip_words), "a condition that fails at run time" },
   { "mode", A_FLAG(rule, shadow, mode_words), "shadow: recorded, not enforced" },

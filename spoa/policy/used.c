@@ -1,4 +1,4 @@
-/* Which entities a policy can use: those that a condition, a recogniser's condition or an
+/* Which entities a policy can use: those that a condition, a recognizer's condition or an
  * effect names, by themselves or by a class. Others are found in vain. */
 #include <stdio.h>
 

@@ -95,14 +95,14 @@ check "a response whose SET was answered stays" wait_for stays
 "$root/tests/support/stack" down --dir "$D"
 
 # ---- what only others can find is found, too ----
-node "$root/tests/support/recogniser.mjs" "$D/recogniser" >"$D/recogniser.log" 2>&1 &
+node "$root/tests/support/recognizer.mjs" "$D/recognizer" >"$D/recognizer.log" 2>&1 &
 beside=$!
-check "a recogniser comes up" wait_for test -s "$D/recogniser"
+check "a recognizer comes up" wait_for test -s "$D/recognizer"
 { sed '/^rules:/,$d' "$here/cache.yaml"
 cat <<-YAML
 	detectors:
 	  external:
-	    - {name: ner, url: "$(cat "$D/recogniser")/analyze", entities: [PERSON], timeout: 12s, breaker: {failures: 1000}}
+	    - {name: ner, url: "$(cat "$D/recognizer")/analyze", entities: [PERSON], timeout: 12s, breaker: {failures: 1000}}
 	default: permit
 	output_default: 4096
 	YAML

@@ -38,8 +38,8 @@ const escaped = (w) => [...w].map((c) => `\\u00${c.charCodeAt(0).toString(16)}`)
 const percent = (w) => [...w].map((c) => `%${c.charCodeAt(0).toString(16)}`).join("");
 
 await test(async () => {
-	const dir = fs.mkdtempSync(path.join(os.tmpdir(), "tgmem.")), asked = path.join(dir, "recogniser");
-	const asker = spawn("node", [path.join(root, "tests/support/recogniser.mjs"), asked, "0"], { stdio: "ignore" });
+	const dir = fs.mkdtempSync(path.join(os.tmpdir(), "tgmem.")), asked = path.join(dir, "recognizer");
+	const asker = spawn("node", [path.join(root, "tests/support/recognizer.mjs"), asked, "0"], { stdio: "ignore" });
 	try {
 		await until(() => fs.existsSync(asked) && fs.readFileSync(asked, "utf8").includes("\n"));
 		await run(fs.readFileSync(asked, "utf8").trim(), dir);
@@ -49,7 +49,7 @@ await test(async () => {
 	}
 });
 
-async function run(recogniser, dir) {
+async function run(recognizer, dir) {
 	const keys = path.join(dir, "keys.yaml");
 	const key = /tg_\S+/.exec(execFileSync(path.join(build, "tollgate"), ["key", "new", "--person", "carol", "--keys", keys]).toString())[0];
 	// everything that looks at text, or asks others about it
@@ -63,7 +63,7 @@ data:
 		output_default: `4096
 detectors:
   external:
-    - {name: persons, url: "${recogniser}/analyze", entities: [PERSON], timeout: 400ms, when: 'route.name == "messages"'}`,
+    - {name: persons, url: "${recognizer}/analyze", entities: [PERSON], timeout: 400ms, when: 'route.name == "messages"'}`,
 		rules: `
   - {name: no-anonymous, when: 'identity.method == "none"', deny: {status: 401, reason: sign in}}
   - {name: away, when: 'has(data.notes.away)', deny: {reason: away}}
@@ -110,7 +110,7 @@ detectors:
 		"a body of 300 KB": (w) => post(chat(`${gap.repeat(500)} ${w} ${gap.repeat(500)}`)),
 		"a body of 3 MB": (w) => post(chat(`${"words and more ".repeat(100000)} ${w} ${"words and more ".repeat(100000)}`)),
 		"an unknown path": (w) => post(chat("hello"), { path: `/nowhere/${w}${MAIL}` }),
-		"what an external recogniser is asked": (w) => post(chat(w, { max_tokens: 10 }), { path: "/v1/messages" }),
+		"what an external recognizer is asked": (w) => post(chat(w, { max_tokens: 10 }), { path: "/v1/messages" }),
 		"what it is asked, at length": (w) => post(chat(`${w} ${gap.repeat(30)} ${w}`, { max_tokens: 10 }), { path: "/v1/messages", chunked: true }),
 		"names that it finds": (w) => post(chat(`${w} zor blax ${w}`, { max_tokens: 10 }), { path: "/v1/messages" }),
 		"a stream of another dialect": (w) => post(chat(w, { max_tokens: 10, stream: true }), { path: "/v1/messages" }),
@@ -143,8 +143,8 @@ detectors:
 		final(check(`${where}, answered ${r.status}: soon nothing of it is in memory`, good, ...Object.entries(all).filter(([, v]) => found[v]).flatMap(([k, v]) => [`${k}, ${found[v].length} times`, ...found[v].slice(0, 5)])));
 	}
 	await s.idle("nothing is left over");
-	const asked = Object.entries(await s.metrics()).filter(([k]) => k.startsWith("recogniser_calls_total")).reduce((n, [, v]) => n + v, 0);
-	check("an external recogniser was asked", asked > 0, `${asked} calls`);
+	const asked = Object.entries(await s.metrics()).filter(([k]) => k.startsWith("recognizer_calls_total")).reduce((n, [, v]) => n + v, 0);
+	check("an external recognizer was asked", asked > 0, `${asked} calls`);
 	// and the search finds what is there: of a body that has not come to its end
 	const held = word(), c = net.connect(Number(s.edge.port), s.edge.hostname);
 	c.on("error", () => {});

@@ -1,4 +1,4 @@
-/* A simulated external recogniser for scenarios, on the rig of support/http_rig.h: good,
+/* A simulated external recognizer for scenarios, on the rig of support/http_rig.h: good,
  * slow, wrong or silent as the test says. */
 #ifndef TESTS_EXTERNAL_SIM_H
 #define TESTS_EXTERNAL_SIM_H
@@ -7,7 +7,7 @@
 
 #include "support/http_rig.h"
 
-/* ---- the simulated recogniser: names in the text are persons ---- */
+/* ---- the simulated recognizer: names in the text are persons ---- */
 
 enum behaviour { GOOD, HANG, GARBAGE, BEHIND, STATUS, CLOSE, LATE, FLAG };
 

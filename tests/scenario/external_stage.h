@@ -1,4 +1,4 @@
-/* The gate with one recogniser, which the test answers for: for the scenarios of recognisers.
+/* The gate with one recognizer, which the test answers for: for the scenarios of recognizers.
  */
 #ifndef TESTS_EXTERNAL_STAGE_H
 #define TESTS_EXTERNAL_STAGE_H

@@ -1,4 +1,4 @@
-/* External recognisers in the gate: a simulated one answers over HTTP, slowly, wrongly
+/* External recognizers in the gate: a simulated one answers over HTTP, slowly, wrongly
  * or not at all; whatever it does, every request gets the policy's outcome. */
 #include "scenario/gate_stage.h"
 
@@ -6,7 +6,7 @@
 
 #include "scenario/external_stage.h"
 
-#include "gate/sources/recognise.h"
+#include "gate/sources/recognize.h"
 
 static void
 what_it_finds_is_redacted_and_recorded(void **state)
@@ -203,7 +203,7 @@ the_circuit_opens_and_a_probe_closes_it(void **state)
 	chat(&s, "quuxel once more", &c);
 	assert_string_equal(call_var(&c, "decision"), "redact");
 	sent(&s, &c);
-	const struct recogniser_stats *st = recognisers_stats(s.gate[0]->recognisers);
+	const struct recognizer_stats *st = recognizers_stats(s.gate[0]->recognizers);
 	assert_string_equal(st->name, "ner");
 	assert_int_equal(atomic_load(&st->opened), 1);
 	assert_false(atomic_load(&st->open));
@@ -212,12 +212,12 @@ the_circuit_opens_and_a_probe_closes_it(void **state)
 	assert_int_equal(atomic_load(&st->outcomes[ASK_BREAKER]), 4);
 	struct buf b;
 	buf_init(&b, 0);
-	const struct recognisers *all[] = { s.gate[0]->recognisers, s.gate[1]->recognisers };
-	recognisers_metrics(&b, all, 2);
-	recognisers_status(&b, all, 2);
+	const struct recognizers *all[] = { s.gate[0]->recognizers, s.gate[1]->recognizers };
+	recognizers_metrics(&b, all, 2);
+	recognizers_status(&b, all, 2);
 	buf_putc(&b, '\0');
 	assert_non_null(
-		strstr(b.p, "tollgate_recogniser_calls_total{recogniser=\"ner\",outcome="
+		strstr(b.p, "tollgate_recognizer_calls_total{recognizer=\"ner\",outcome="
 			    "\"breaker_open\"} 4\n"));
 	assert_non_null(
 		strstr(b.p, "[{\"name\":\"ner\",\"answered\":2,\"failed\":7,\"open\":0,"));
@@ -453,7 +453,7 @@ moderations_speak_of_whole_texts(void **state)
 }
 
 static void
-several_recognisers_add_up_and_each_has_its_outcome(void **state)
+several_recognizers_add_up_and_each_has_its_outcome(void **state)
 {
 	struct stage s;
 	struct call c;
@@ -533,9 +533,9 @@ an_end_in_the_middle_is_an_end(void **state)
 	up(&s, NER ", concurrency: 1", CHAT_ROUTE REDACT_NAMES);
 	atomic_store(&sim.behaviour, HANG);
 	arena_init(&a, 0, false);
-	struct recognisers *r = recognisers_new(s.loop);
+	struct recognizers *r = recognizers_new(s.loop);
 	const struct policy *p = s.snap->policy;
-	recognise_key(recognise_peer(r, p, &p->externals[0]), text, keys[0]);
+	recognize_key(recognize_peer(r, p, &p->externals[0]), text, keys[0]);
 	struct ask asks[2];
 	for (int i = 0; i < 2; i++) {
 		asks[i] = (struct ask){ .policy = p,
@@ -548,11 +548,11 @@ an_end_in_the_middle_is_an_end(void **state)
 			.arena = &a,
 			.found = &found[i],
 			.done = never };
-		assert_true(recognise_ask(r, &asks[i])); /* one is sent, one waits */
+		assert_true(recognize_ask(r, &asks[i])); /* one is sent, one waits */
 	}
 	for (int i = 0; i < 5; i++)
 		ev_run(s.loop, EVRUN_NOWAIT);
-	recognisers_free(&r);
+	recognizers_free(&r);
 	assert_null(r);
 	ev_run(s.loop, EVRUN_NOWAIT);
 	arena_reset(&a);
@@ -581,7 +581,7 @@ main(void)
 		T(the_agents_deadline_holds_whatever_is_awaited),
 		T(a_body_that_comes_through_the_relay_is_asked_about_too),
 		T(moderations_speak_of_whole_texts),
-		T(several_recognisers_add_up_and_each_has_its_outcome),
+		T(several_recognizers_add_up_and_each_has_its_outcome),
 		T(a_new_policy_forgets_what_the_old_one_asked),
 		T(an_end_in_the_middle_is_an_end),
 	};

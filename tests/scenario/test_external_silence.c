@@ -1,4 +1,4 @@
-/* What becomes of a request whose recogniser does not answer, or not what it was asked: the
+/* What becomes of a request whose recognizer does not answer, or not what it was asked: the
  * policy's outcome, by class where it says so. */
 #include "scenario/gate_stage.h"
 
@@ -78,7 +78,7 @@ redact_takes_every_candidate_before_validation(void **state)
 }
 
 static void
-the_routes_outcome_holds_where_the_recogniser_has_none(void **state)
+the_routes_outcome_holds_where_the_recognizer_has_none(void **state)
 {
 	struct stage s;
 	struct call c;
@@ -164,7 +164,7 @@ the_outcome_by_class_is_for_silence_alone(void **state)
 }
 
 static void
-a_denial_by_rule_stands_whatever_the_recogniser_does(void **state)
+a_denial_by_rule_stands_whatever_the_recognizer_does(void **state)
 {
 	struct stage s;
 	struct call c;
@@ -187,10 +187,10 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		T(its_silence_is_the_policys_outcome),
 		T(redact_takes_every_candidate_before_validation),
-		T(the_routes_outcome_holds_where_the_recogniser_has_none),
+		T(the_routes_outcome_holds_where_the_recognizer_has_none),
 		T(the_outcome_is_that_of_the_class_that_was_found),
 		T(the_outcome_by_class_is_for_silence_alone),
-		T(a_denial_by_rule_stands_whatever_the_recogniser_does),
+		T(a_denial_by_rule_stands_whatever_the_recognizer_does),
 	};
 	signal(SIGPIPE, SIG_IGN);
 	return cmocka_run_group_tests(tests, NULL, NULL);

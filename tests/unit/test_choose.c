@@ -129,7 +129,7 @@ static const struct case_of rows[] = {
 		.want = "permit us: us+ eu. local." },
 	{ "a permit that routes", "rules: [{name: p, permit: true, route: {targets: local}}]\n",
 		.want = "permit local: us~p eu~p local+" },
-	/* models, caps, tags, headers, recognisers */
+	/* models, caps, tags, headers, recognizers */
 	{ "the first model wins",
 		"rules: [{name: a, route: {model: m1}}, {name: b, route: {model: m2}}]\ndefault: permit\n",
 		.want = "permit us model=m1(a): us+ eu. local." },
@@ -165,7 +165,7 @@ static const struct case_of rows[] = {
 		"mode: shadow\nrules: [{name: a, route: {targets: local, model: m1}, max_output_tokens: 5, tag: x, "
 		"require: ner, set_headers: {x-a: b}}]\ndefault: permit\n",
 		.want = "permit us #x: us+ eu. local. | permit local model=m1(a) cap=5 x-a=b require=1" },
-	{ "nor for a caller without identity, who must be recognised all the same",
+	{ "nor for a caller without identity, who must be recognized all the same",
 		"mode: shadow\nrules: [{name: a, route: {targets: local}, require: ner}]\ndefault: permit\n",
 		.want = "permit us require=1/1: us+ eu. local. | permit local require=1", .nobody = true },
 	{ "one rule in shadow",

@@ -486,9 +486,9 @@ eight_keys_made_at_once_are_all_there(void **state)
 	assert_int_equal(lines, 9);
 }
 
-/* External recognisers are not asked: their answers are part of the input. */
+/* External recognizers are not asked: their answers are part of the input. */
 static void
-recognisers_answers_are_part_of_the_input(void **state)
+recognizers_answers_are_part_of_the_input(void **state)
 {
 #define ASK "{" NOON "\"path\":\"/api/x\",\"body\":\"we saw zorblax\",\"classifier\":"
 	static const struct {
@@ -602,7 +602,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_policy_says_whose_injection_counts),
 		cmocka_unit_test(decide_answers_by_exit_code_and_members),
-		cmocka_unit_test(recognisers_answers_are_part_of_the_input),
+		cmocka_unit_test(recognizers_answers_are_part_of_the_input),
 		cmocka_unit_test(json_that_is_a_text_is_read_as_it_spells),
 		cmocka_unit_test(an_answer_has_all_its_members),
 		cmocka_unit_test(an_answer_says_who_was_considered_and_what_is_sent),

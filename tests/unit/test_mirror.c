@@ -495,7 +495,7 @@ damage_without_an_alarm_is_a_conflict(void **state)
 
 /* The same record under the same id, by whoever wrote it, is our own. */
 static void
-a_duplicate_is_recognised(void **state)
+a_duplicate_is_recognized(void **state)
 {
 	(void)state;
 	need_redis();
@@ -606,7 +606,7 @@ main(void)
 		T(a_changed_stream_is_not_continued),
 		T(a_destroyed_segment_leaves_a_gap_and_no_more),
 		T(damage_without_an_alarm_is_a_conflict),
-		T(a_duplicate_is_recognised),
+		T(a_duplicate_is_recognized),
 		T(stopping_does_not_wait_for_a_redis_that_is_away),
 		T(a_redis_that_hangs_holds_nothing_up),
 	};

@@ -571,7 +571,7 @@ static const struct policy_mistake rows[] = {
 		":6:25: a name of 1 to 64 letters, digits and . _ - : / is expected, found a "
 		"b" },
 	{ "no tag", H "rules:\n  - {name: a, tag: []}\n", ":6:20: tag: the list is empty\n" },
-	{ "a recogniser that is none",
+	{ "a recognizer that is none",
 		H "detectors: {external: [{name: ner, url: 'http://127.0.0.1/', entities: "
 		  "[PERSON]}]}\nrules:\n  - {name: a, require: [nerr]}\n",
 		":7:25: require: nerr is not among detectors.external, did you mean ner?\n" },

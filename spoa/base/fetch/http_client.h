@@ -1,5 +1,5 @@
 /* An HTTP client (libcurl's multi interface) on a libev loop: key sets, data
- * sources, external recognisers. A client belongs to one loop and one thread;
+ * sources, external recognizers. A client belongs to one loop and one thread;
  * its connections are kept and used again.
  *
  * Certificates are verified (TLS 1.2 or later), redirects are never followed,

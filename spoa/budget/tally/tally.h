@@ -20,7 +20,7 @@
   X(STAGE_IDENTITY, "identity") \
   X(STAGE_READ,     "read") \
   X(STAGE_CLASSIFY, "classify") \
-  X(STAGE_OUTSIDE,  "outside")  /* data and external recognisers */ \
+  X(STAGE_OUTSIDE,  "outside")  /* data and external recognizers */ \
   X(STAGE_POLICY,   "policy") \
   X(STAGE_REWRITE,  "rewrite")  /* with further mentions */ \
   X(STAGE_QUOTA,    "quota") \

@@ -273,9 +273,9 @@ read_identity(struct request *r, json_t *in)
 	return why;
 }
 
-/* ---- external recognisers ---- */
+/* ---- external recognizers ---- */
 
-/* "classifier": {NAME: ANSWER}, as the recogniser would answer about all the texts;
+/* "classifier": {NAME: ANSWER}, as the recognizer would answer about all the texts;
  * of one that takes a text a call, a list of answers. */
 struct given {
 	json_t *by_name;

@@ -36,7 +36,7 @@ decide_unless_empty(json_t *v)
 }
 
 static json_t *
-recognisers_json(struct request *r)
+recognizers_json(struct request *r)
 {
 	json_t *list = json_array();
 
@@ -264,7 +264,7 @@ decide_result(struct request *r)
 			p->scores ? json_real(r->found.injection) : NULL, "injection_reason",
 			pattern ? json_sprintf("pattern:%s", pattern) : NULL, "evasion",
 			r->found.evasion ? json_true() : NULL, "recognisers",
-			r->scan.nrecognitions ? recognisers_json(r) : NULL, "shadow", shadow,
+			r->scan.nrecognitions ? recognizers_json(r) : NULL, "shadow", shadow,
 			"body",
 			sent && r->out.edited ? decide_text(buf_view(&r->out.rewritten)) : NULL,
 			"path",

@@ -13,7 +13,7 @@ extern const struct request_calls gate_calls;
 
 /* used.c: counts for the rule that decided, and for one in shadow that would have. */
 void gate_rules_did(const struct request *r, const char *rule);
-/* Something waits that has a deadline: a request, a ticket, or what a recogniser is asked. */
+/* Something waits that has a deadline: a request, a ticket, or what a recognizer is asked. */
 void gate_tick(struct gate *g);
 /* Runs the steps from r->run.step until one waits or the decision is made. */
 void gate_run(struct request *r);

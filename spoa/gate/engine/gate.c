@@ -599,7 +599,7 @@ give_request_up(struct request *r)
 		[WAIT_PINS] = { M_DATA_FAILED, "data_unavailable",
 			"where it belongs was late" },
 		[WAIT_EXTERNAL] = { M_CLASSIFIER_FAILED, "classifier_unavailable",
-			"an external recogniser was late" },
+			"an external recognizer was late" },
 		[WAIT_FILES] = { M_FILES_FAILED, "overloaded", "its files were read too late" },
 		[WAIT_ROOM] = { M_ROOM_FAILED, "provider_unavailable",
 			"no target was free in time" },
@@ -666,7 +666,7 @@ on_tick(struct ev_loop *loop UNUSED, ev_timer *w, int revents UNUSED)
 {
 	struct gate *g = TAGGED(gate, w->data);
 	uint64_t now = clock_mono_us();
-	bool asks = recognisers_tick(g->recognisers, now);
+	bool asks = recognizers_tick(g->recognizers, now);
 
 	struct request *r;
 
@@ -724,13 +724,13 @@ gate_new(struct ev_loop *loop, struct gate_shared *shared, unsigned worker,
 	TAILQ_INIT(&g->together);
 	extractor_init(&g->extractor, loop, m, shared->cfg->extract.path);
 	g->quota = quota_new(redis, table, mail, m);
-	g->recognisers = recognisers_new(loop);
+	g->recognizers = recognizers_new(loop);
 	g->data = data_cache_new(loop, redis, m);
 	g->pins = (struct pins){ shared->pins, redis };
 	if (shared->seals)
 		g->sealer = sealer_new(shared->seals, shared->shares, shared->texts,
 			shared->cfg->node, worker);
-	if (!g->quota || !g->recognisers || !g->data || (shared->seals && !g->sealer)) {
+	if (!g->quota || !g->recognizers || !g->data || (shared->seals && !g->sealer)) {
 		gate_free(&g);
 		return NULL;
 	}
@@ -754,7 +754,7 @@ gate_snapshot(struct gate *g, struct snapshot *snap)
 	g->snap = snapshot_ref(snap);
 	show_providers(g);
 	snapshot_unref(&old);
-	recognisers_keep(g->recognisers, snap->policy);
+	recognizers_keep(g->recognizers, snap->policy);
 	data_keep(g->data, snap->policy);
 }
 
@@ -765,7 +765,7 @@ gate_abort(struct gate *g)
 	together_abort(g);
 	if (g->http)
 		http_client_abort(g->http);
-	recognisers_abort(g->recognisers);
+	recognizers_abort(g->recognizers);
 	extractor_abort(&g->extractor);
 	data_abort(g->data);
 }
@@ -783,10 +783,10 @@ gate_tally(const struct gate *g)
 	return &g->tally;
 }
 
-const struct recognisers *
-gate_recognisers(const struct gate *g)
+const struct recognizers *
+gate_recognizers(const struct gate *g)
 {
-	return g->recognisers;
+	return g->recognizers;
 }
 
 void
@@ -819,7 +819,7 @@ gate_free(struct gate **gp)
 	http_client_free(&g->http);
 	extractor_free(&g->extractor);
 	quota_free(&g->quota);
-	recognisers_free(&g->recognisers);
+	recognizers_free(&g->recognizers);
 	data_cache_free(&g->data);
 	sealer_free(&g->sealer);
 	snapshot_unref(&g->snap);

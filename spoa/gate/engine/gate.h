@@ -161,7 +161,7 @@ struct metrics;
 struct redis;
 struct quota;
 struct quota_table;
-struct recognisers;
+struct recognizers;
 
 /* Made once, before any gate; `cfg` of start-up. `prompt_key`: 32 bytes. */
 struct gate_shared *gate_shared_new(
@@ -231,7 +231,7 @@ void gate_hasten(struct gate *g);
  * finished by those who asked; gate_alive() falls to 0 as their answers come in. */
 void gate_abort(struct gate *g);
 /* For counts; any thread, while the gate lives. */
-const struct recognisers *gate_recognisers(const struct gate *g);
+const struct recognizers *gate_recognizers(const struct gate *g);
 /* What it decided; any thread, while the gate lives. */
 struct tallies;
 const struct tallies *gate_tally(const struct gate *g);

@@ -119,9 +119,9 @@ answers_put(struct answers *a, const unsigned char key[SHA256_BYTES], uint64_t n
 
 	if (old)
 		drop_old_answer(a, old);
-	while (a->n && (a->n >= a->entries || *a->total + bytes > CAP_RECOGNISER_CACHE))
+	while (a->n && (a->n >= a->entries || *a->total + bytes > CAP_RECOGNIZER_CACHE))
 		drop_old_answer(a, TAILQ_FIRST(&a->uses));
-	if (a->n >= a->entries || *a->total + bytes > CAP_RECOGNISER_CACHE)
+	if (a->n >= a->entries || *a->total + bytes > CAP_RECOGNIZER_CACHE)
 		return;
 	struct answer *e = malloc(bytes);
 	if (!e)

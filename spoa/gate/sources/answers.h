@@ -1,4 +1,4 @@
-/* What an external recogniser said about a text, remembered by the text's hash: a
+/* What an external recognizer said about a text, remembered by the text's hash: a
  * chat that resends its history asks only about its new turns. Holds no text.
  * owner: worker. */
 #ifndef GATE_SOURCES_ANSWERS_H
@@ -10,7 +10,7 @@
 struct answers;
 
 /* At most `entries`, each for ttl_us. `total`: bytes of all memories of this worker,
- * together at most CAP_RECOGNISER_CACHE. NULL: out of memory. */
+ * together at most CAP_RECOGNIZER_CACHE. NULL: out of memory. */
 struct answers *answers_new(size_t entries, uint64_t ttl_us, size_t *total);
 void answers_free(struct answers **a);
 /* A copy of the findings in the arena; false: not known (or out of memory). */

@@ -1,5 +1,5 @@
 /* What the verdict redacts of what everybody found: the detectors' findings, those of
- * external recognisers, and texts that go whole. */
+ * external recognizers, and texts that go whole. */
 #include "gate/steps/steps.h"
 
 #include <stdlib.h>

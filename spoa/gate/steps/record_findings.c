@@ -1,4 +1,4 @@
-/* What a record says of findings and recognisers. */
+/* What a record says of findings and recognizers. */
 #include "base/scoped.h"
 #include "gate/steps/record.h"
 #include "policy/section.h"
@@ -9,7 +9,7 @@
 struct tally {
 	size_t n, samples;
 	double best;
-	unsigned sources; /* bit by recogniser */
+	unsigned sources; /* bit by recognizer */
 };
 
 static void
@@ -27,7 +27,7 @@ tally(struct tally *t, const struct hit *hits, size_t n, size_t entity)
 	}
 }
 
-/* "by": the recognisers that found it, where there are any. */
+/* "by": the recognizers that found it, where there are any. */
 static void
 put_sources(struct request *r, struct buf *b, unsigned sources)
 {
@@ -65,14 +65,14 @@ record_recognitions(struct request *r, struct buf *b)
 {
 	for (size_t i = 0; i < r->scan.nrecognitions; i++) {
 		const struct recognition *c = &r->scan.recognitions[i];
-		put_object_item(b, RF_RECOGNISERS, i);
-		put_name(b, RF_RECOGNISERS_NAME, c->x->rec.name);
-		put_name(b, RF_RECOGNISERS_OUTCOME, ask_outcome_names[c->outcome]);
+		put_object_item(b, RF_RECOGNIZERS, i);
+		put_name(b, RF_RECOGNIZERS_NAME, c->x->rec.name);
+		put_name(b, RF_RECOGNIZERS_OUTCOME, ask_outcome_names[c->outcome]);
 		if (c->outcome != ASK_ANSWERED)
-			put_name(b, RF_RECOGNISERS_APPLIED, outcome_words[c->applied]);
-		put_int(b, RF_RECOGNISERS_TEXTS, (int64_t)c->texts);
-		put_int(b, RF_RECOGNISERS_REMEMBERED, (int64_t)c->cached);
-		put_int(b, RF_RECOGNISERS_US, (int64_t)c->us);
+			put_name(b, RF_RECOGNIZERS_APPLIED, outcome_words[c->applied]);
+		put_int(b, RF_RECOGNIZERS_TEXTS, (int64_t)c->texts);
+		put_int(b, RF_RECOGNIZERS_REMEMBERED, (int64_t)c->cached);
+		put_int(b, RF_RECOGNIZERS_US, (int64_t)c->us);
 		buf_putc(b, '}');
 	}
 	put_end(b, r->scan.nrecognitions);

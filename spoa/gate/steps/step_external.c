@@ -1,10 +1,10 @@
-/* The external step: which recognisers are asked about which texts, what they found,
- * and what their silence leads to. Between classify and policy, so that a recogniser's
+/* The external step: which recognizers are asked about which texts, what they found,
+ * and what their silence leads to. Between classify and policy, so that a recognizer's
  * `when` may read what the detectors found, and rules what it found.
  *
- * A job is one request's asking: a part for each recogniser, an item for each text.
+ * A job is one request's asking: a part for each recognizer, an item for each text.
  * What is remembered is not asked again; the rest goes out in as few calls as fit.
- * Where a recogniser is silent and on_failure.classifier says redact, all that could
+ * Where a recognizer is silent and on_failure.classifier says redact, all that could
  * be its entities is found by the detectors' patterns without their validators; a
  * text goes whole where an entity has no pattern. */
 #include "gate/steps/steps.h"
@@ -44,7 +44,7 @@ struct external_job {
 	struct tag tag;
 	struct request *r;
 	struct arena arena;
-	struct part part[CAP_RECOGNISERS];
+	struct part part[CAP_RECOGNIZERS];
 	size_t nparts;
 	unsigned outstanding;
 	uint64_t began_us;
@@ -92,7 +92,7 @@ choose(struct external_job *j, struct part *p)
 
 	for (size_t i = 0; (s = request_segment(j->r, i)); i++)
 		n += concerns(p->x, s);
-	if (n > CAP_RECOGNISER_ITEMS) {
+	if (n > CAP_RECOGNIZER_ITEMS) {
 		p->overflow = true;
 		p->outcome = ASK_TOO_LARGE;
 		return 0;
@@ -168,9 +168,9 @@ cut_calls(struct external_job *j, struct part *p, size_t nasked)
 		size_t n = p->asked_texts[i].n;
 		/* `decide` is given one answer for all. */
 		bool full = j->r->gate && a &&
-			    (a->n == CAP_RECOGNISER_TEXTS || bytes + n > p->x->max_bytes);
+			    (a->n == CAP_RECOGNIZER_TEXTS || bytes + n > p->x->max_bytes);
 		bool next = !a || !p->x->rec.batch || full;
-		if (next && p->nasks == CAP_RECOGNISER_CALLS) {
+		if (next && p->nasks == CAP_RECOGNIZER_CALLS) {
 			worse(p, ASK_TOO_LARGE);
 			return;
 		}
@@ -200,14 +200,14 @@ prepare_part(struct external_job *j, struct part *p)
 {
 	struct request *r = j->r;
 	struct peer *e =
-		r->gate ? recognise_peer(r->gate->recognisers, r->snap->policy, p->x) : NULL;
+		r->gate ? recognize_peer(r->gate->recognizers, r->snap->policy, p->x) : NULL;
 	size_t n = 0;
 
 	p->order = arena_array(&j->arena, p->nitems, sizeof(*p->order));
 	p->asked_texts = arena_array(&j->arena, p->nitems, sizeof(*p->asked_texts));
 	p->asked_keys = arena_array(&j->arena, p->nitems, sizeof(*p->asked_keys));
 	p->asked_found = arena_array(&j->arena, p->nitems, sizeof(*p->asked_found));
-	p->asks = arena_array(&j->arena, CAP_RECOGNISER_CALLS, sizeof(*p->asks));
+	p->asks = arena_array(&j->arena, CAP_RECOGNIZER_CALLS, sizeof(*p->asks));
 	if (arena_failed(&j->arena) || (r->gate && !e))
 		return ERR_NOMEM;
 	for (size_t i = 0; i < p->nitems; i++) {
@@ -217,8 +217,8 @@ prepare_part(struct external_job *j, struct part *p)
 			continue;
 		}
 		if (e)
-			recognise_key(e, text, p->asked_keys[n]);
-		if (e && recognise_known(e, p->asked_keys[n], &j->arena, &p->found[i])) {
+			recognize_key(e, text, p->asked_keys[n]);
+		if (e && recognize_known(e, p->asked_keys[n], &j->arena, &p->found[i])) {
 			p->items[i].answered = true;
 			p->cached++;
 			continue;
@@ -230,7 +230,7 @@ prepare_part(struct external_job *j, struct part *p)
 	return 0;
 }
 
-/* `tollgate decide`: the answers were given, or the recogniser is silent. */
+/* `tollgate decide`: the answers were given, or the recognizer is silent. */
 static void
 read_given(struct part *p, struct request *r)
 {
@@ -241,7 +241,7 @@ read_given(struct part *p, struct request *r)
 		a->outcome = ASK_MISSING;
 		if (r->run.given && r->run.given(r->run.given_arg, p->x->rec.name,
 					    p->x->rec.batch ? SIZE_MAX : i, &answer))
-			a->outcome = recognise_read(a, answer, &why);
+			a->outcome = recognize_read(a, answer, &why);
 		take_external_part(p, a);
 	}
 }
@@ -257,7 +257,7 @@ send_part(struct external_job *j, struct part *p, uint64_t now)
 	for (size_t i = 0; i < p->nasks; i++) {
 		struct ask *a = &p->asks[i];
 		a->deadline_us = now + (p->x->timeout_us < room ? p->x->timeout_us : room);
-		if (recognise_ask(j->r->gate->recognisers, a))
+		if (recognize_ask(j->r->gate->recognizers, a))
 			j->outstanding++;
 		else
 			take_external_part(p, a);
@@ -295,7 +295,7 @@ merge_part(struct request *r, struct part *p)
 		for (size_t k = 0; k < n; k++) {
 			const struct finding *f = &p->found[i].v[k];
 			to[k] = (struct hit){ s, request_in_target(r, s), *f,
-				recogniser_whole(&p->x->rec) ? HIT_WHOLE : HIT_SPAN, NULL,
+				recognizer_whole(&p->x->rec) ? HIT_WHOLE : HIT_SPAN, NULL,
 				{ NULL, 0 } };
 			if (!request_add_entity(r, f->entity, segment_roles(s)))
 				return ERR_NOMEM;
@@ -352,13 +352,13 @@ whole_text(struct request *r, const struct segment *s)
 	return 0;
 }
 
-/* The patterns of the recogniser's entities, none of another; false where an entity
+/* The patterns of the recognizer's entities, none of another; false where an entity
  * has none. */
 static bool
 only_entities(struct external_job *j, const struct external *x)
 {
 	const struct detect_rules *rules = j->r->snap->rules;
-	bool all = !recogniser_whole(&x->rec);
+	bool all = !recognizer_whole(&x->rec);
 
 	for (size_t e = 0; e < detect_entity_count(rules); e++) {
 		bool wanted = entity_in(&x->entities, e);
@@ -414,7 +414,7 @@ has_answer(const struct part *p, const struct request *r, const struct segment *
 	return false;
 }
 
-/* The detectors look through the texts that one recogniser left unanswered. 1: the turn is
+/* The detectors look through the texts that one recognizer left unanswered. 1: the turn is
  * over, and it goes on from at_segment. */
 static int
 search_part(struct external_job *j, struct part *p, struct turn *turn)
@@ -437,7 +437,7 @@ search_part(struct external_job *j, struct part *p, struct turn *turn)
 	return 0;
 }
 
-/* The same for each recogniser that failed and whose outcome is to redact. 0: all of it. */
+/* The same for each recognizer that failed and whose outcome is to redact. 0: all of it. */
 static int
 search(struct external_job *j)
 {
@@ -568,7 +568,7 @@ step_external(struct request *r)
 	return STEP_NEXT;
 }
 
-/* That of a recogniser which was asked, or which had nothing to be asked about. */
+/* That of a recognizer which was asked, or which had nothing to be asked about. */
 static bool
 answered(const struct request *r, size_t external)
 {

@@ -221,7 +221,7 @@ decide_each_model(struct request *r, struct policy_facts *f)
 	return STEP_NEXT;
 }
 
-/* What else is redacted, and asked of recognisers, for a model that is only named. */
+/* What else is redacted, and asked of recognizers, for a model that is only named. */
 static void
 add_verdict(struct policy_verdict *v, const struct policy_verdict *more)
 {

@@ -1,5 +1,5 @@
 /* What the steps share. Each is a function from the request to next, wait or decided;
- * one that waits (for Redis, a recogniser, the disk) parks the request, and the answer's
+ * one that waits (for Redis, a recognizer, the disk) parks the request, and the answer's
  * callback resumes it, mostly in the same step. */
 #ifndef GATE_STEPS_STEPS_H
 #define GATE_STEPS_STEPS_H
@@ -67,9 +67,9 @@ enum step_result request_not_by_page(struct request *r);
  * False: no memory. */
 bool request_unread(struct request *r, const struct unread *u);
 
-/* step_external.c: whether a recogniser that did not answer has that outcome. */
+/* step_external.c: whether a recognizer that did not answer has that outcome. */
 bool request_silence(const struct request *r, enum outcome o);
-/* Whether a recogniser that a rule requires did not answer, and whether that denies. */
+/* Whether a recognizer that a rule requires did not answer, and whether that denies. */
 bool request_unanswered(const struct request *r);
 bool request_unmet(const struct request *r);
 

@@ -10,7 +10,7 @@
 #include "base/notice.h"
 #include "base/scoped.h"
 #include "gate/changes/sync.h"
-#include "gate/sources/recognise.h"
+#include "gate/sources/recognize.h"
 #include "operator/server/server.h"
 #include "policy/config/read.h"
 #include "policy/section.h"
@@ -242,7 +242,7 @@ static const struct part {
 /* clang-format on */
 _Static_assert(COUNT_OF(parts) <= DEGRADED_PARTS, "a time each");
 
-static const struct part a_recogniser = { NULL, NULL, M_CLASSIFIER_FAILED, M_NONE,
+static const struct part a_recognizer = { NULL, NULL, M_CLASSIFIER_FAILED, M_NONE,
 	"not_classified", NULL, MODE(classifier) };
 
 /* ---- counts ---- */
@@ -304,7 +304,7 @@ put_outcomes(struct server *s, struct buf *b, const struct part *p)
 
 /* While the disk refuses nothing is handed over: the times wait here. */
 static bool
-tell_degraded(struct server *s, const char *name, const char *recogniser, const struct part *p,
+tell_degraded(struct server *s, const char *name, const char *recognizer, const struct part *p,
 	const struct degraded_time *t, bool begin)
 {
 	struct audit_entry *e = audit_ready(s->audit) ? audit_entry_new() : NULL;
@@ -313,7 +313,7 @@ tell_degraded(struct server *s, const char *name, const char *recogniser, const 
 		return false;
 	json_put_form(&e->fields, "'type':'degraded','what':%s,'dependency':%s",
 		begin ? "begin" : "end", name);
-	json_put_opt(&e->fields, "name", recogniser);
+	json_put_opt(&e->fields, "name", recognizer);
 	json_put_time(&e->fields, "since", t->since_ns);
 	json_put_str(&e->fields, "why", t->why);
 	if (p->mode != NO_MODE)
@@ -327,37 +327,37 @@ tell_degraded(struct server *s, const char *name, const char *recogniser, const 
 /* ---- notices ---- */
 
 static void
-notice(const char *name, const char *recogniser, struct degraded_time *t, bool begin)
+notice(const char *name, const char *recognizer, struct degraded_time *t, bool begin)
 {
 	const struct notice_of of = { .kind = NOTICE_DEGRADED,
 		.over = !begin,
 		.what = begin ? "begin" : "end",
-		.name = span_str(recogniser ? recogniser : name),
+		.name = span_str(recognizer ? recognizer : name),
 		.since_ns = t->since_ns };
 	const struct log_field numbers[] = { LS("dependency", name), LS("why", t->why),
 		LI("times", t->times), LI("seconds", (t->until_us - t->since_us) / SECOND_US) };
 
 	t->told = begin;
 	log_event(begin ? LOG_WARN : LOG_INFO, begin ? "degraded.begin" : "degraded.end",
-		LS("part", name), LS("name", recogniser), LS("why", t->why));
+		LS("part", name), LS("name", recognizer), LS("why", t->why));
 	if (begin)
-		notice_send(&of, numbers, 3, "%s%s%s is away: %s", name, recogniser ? " " : "",
-			recogniser ? recogniser : "", t->why);
+		notice_send(&of, numbers, 3, "%s%s%s is away: %s", name, recognizer ? " " : "",
+			recognizer ? recognizer : "", t->why);
 	else
 		notice_send(&of, numbers, 4, "%s%s%s is well again, after %u s", name,
-			recogniser ? " " : "", recogniser ? recogniser : "",
+			recognizer ? " " : "", recognizer ? recognizer : "",
 			(unsigned)((t->until_us - t->since_us) / SECOND_US));
 }
 
 /* ---- times ---- */
 
 static void
-step_degraded(struct server *s, const char *name, const char *recogniser, const struct part *p,
+step_degraded(struct server *s, const char *name, const char *recognizer, const struct part *p,
 	struct degraded_time *t, bool away, struct span why)
 {
 	uint64_t failures = server_counted(s, p->failed), before = t->failures,
 		 now_us = clock_mono_us();
-	bool failed = failures > before && !recogniser; /* of those counted for all together */
+	bool failed = failures > before && !recognizer; /* of those counted for all together */
 	uint64_t calm = t->recent > OFTEN ? CALM_MOST_US : CALM_US;
 
 	t->failures = failures;
@@ -394,15 +394,15 @@ step_degraded(struct server *s, const char *name, const char *recogniser, const 
 	bool known = why.n || !p->away || now_us - t->since_us >= 2 * SECOND_US;
 	if (t->life >= DEGRADED_AWAY && known && (!t->told || (t->vague && why.n))) {
 		t->vague = p->away && !why.n; /* what came later than that is told, too */
-		notice(name, recogniser, t, true);
+		notice(name, recognizer, t, true);
 	}
 	if (t->life == DEGRADED_CALM && t->told && now_us - t->until_us >= calm)
-		notice(name, recogniser, t, false);
+		notice(name, recognizer, t, false);
 	if (t->life >= DEGRADED_AWAY && !t->begun && known)
-		t->begun = tell_degraded(s, name, recogniser, p, t, true);
+		t->begun = tell_degraded(s, name, recognizer, p, t, true);
 	if (t->life == DEGRADED_CALM && t->begun && now_us - t->until_us >= calm &&
 		(!t->ended_us || now_us - t->ended_us >= APART_US) &&
-		tell_degraded(s, name, recogniser, p, t, false)) {
+		tell_degraded(s, name, recognizer, p, t, false)) {
 		t->life = DEGRADED_WELL;
 		t->begun = false;
 		t->ended_us = now_us;
@@ -410,28 +410,28 @@ step_degraded(struct server *s, const char *name, const char *recogniser, const 
 }
 
 static void
-look_at_recognisers(struct degraded *d)
+look_at_recognizers(struct degraded *d)
 {
 	struct server *s = d->s;
-	const struct recogniser_stats *first =
-		s->nworkers ? recognisers_stats(gate_recognisers(s->workers[0].gate)) : NULL;
+	const struct recognizer_stats *first =
+		s->nworkers ? recognizers_stats(gate_recognizers(s->workers[0].gate)) : NULL;
 
 	/* A name's place is each worker's own. */
-	for (size_t i = 0; first && i < DEGRADED_RECOGNISERS; i++) {
+	for (size_t i = 0; first && i < DEGRADED_RECOGNIZERS; i++) {
 		const char *name = first[i].name;
 		bool open = false;
 		if (!atomic_load_explicit(&first[i].used, memory_order_acquire))
 			continue;
 		for (unsigned w = 0; w < s->nworkers; w++) {
-			const struct recogniser_stats *v =
-				recognisers_stats(gate_recognisers(s->workers[w].gate));
-			for (size_t k = 0; k < RECOGNISER_STATS; k++)
+			const struct recognizer_stats *v =
+				recognizers_stats(gate_recognizers(s->workers[w].gate));
+			for (size_t k = 0; k < RECOGNIZER_STATS; k++)
 				open |= atomic_load_explicit(
 						&v[k].used, memory_order_acquire) &&
 					!strcmp(v[k].name, name) &&
 					atomic_load_explicit(&v[k].open, memory_order_relaxed);
 		}
-		step_degraded(s, "recogniser", name, &a_recogniser, &d->recogniser[i], open,
+		step_degraded(s, "recogniser", name, &a_recognizer, &d->recognizer[i], open,
 			SPAN_LIT("the circuit breaker is open"));
 	}
 }
@@ -467,14 +467,14 @@ degraded_look(struct server *s)
 		step_degraded(d->s, parts[i].name, NULL, &parts[i], &d->part[i], away,
 			span_trim(buf_view(&why), "\n"));
 	}
-	look_at_recognisers(d);
+	look_at_recognizers(d);
 	if (d->looks % CLOCK_LOOKS == 0 && audit_ready(d->s->audit))
 		look_at_clock(d);
 	if (++d->looks % FORGET_LOOKS == 0) {
 		for (size_t i = 0; i < DEGRADED_PARTS; i++)
 			d->part[i].recent -= d->part[i].recent > 0;
-		for (size_t i = 0; i < DEGRADED_RECOGNISERS; i++)
-			d->recogniser[i].recent -= d->recogniser[i].recent > 0;
+		for (size_t i = 0; i < DEGRADED_RECOGNIZERS; i++)
+			d->recognizer[i].recent -= d->recognizer[i].recent > 0;
 	}
 }
 
@@ -535,14 +535,14 @@ each_degraded(struct degraded *d, struct buf *out,
 {
 	SCOPED_LOCK(&d->lock);
 	if (d->s) {
-		const struct recogniser_stats *first =
+		const struct recognizer_stats *first =
 			d->s->nworkers
-				? recognisers_stats(gate_recognisers(d->s->workers[0].gate))
+				? recognizers_stats(gate_recognizers(d->s->workers[0].gate))
 				: NULL;
 		for (size_t i = 0; i < COUNT_OF(parts); i++)
 			put(out, parts[i].name, NULL, &d->part[i]);
-		for (size_t i = 0; first && i < DEGRADED_RECOGNISERS; i++)
-			put(out, "recogniser", first[i].name, &d->recogniser[i]);
+		for (size_t i = 0; first && i < DEGRADED_RECOGNIZERS; i++)
+			put(out, "recogniser", first[i].name, &d->recognizer[i]);
 	}
 }
 
@@ -552,7 +552,7 @@ degraded_say(struct degraded *d, struct buf *out)
 	each_degraded(d, out, say_degraded);
 }
 
-/* Recognisers have metrics of their own. */
+/* Recognizers have metrics of their own. */
 static void
 count_degraded(
 	struct buf *out, const char *what, const char *name, const struct degraded_time *t)

@@ -11,7 +11,7 @@
 
 struct server;
 
-enum { DEGRADED_COUNTS = 6, DEGRADED_RECOGNISERS = 32, DEGRADED_PARTS = 21 };
+enum { DEGRADED_COUNTS = 6, DEGRADED_RECOGNIZERS = 32, DEGRADED_PARTS = 21 };
 
 /*  WELL ──(away in two looks, or a failure was counted)──→ AWAY
  *    ↑                                                   ↑  │
@@ -36,7 +36,7 @@ struct degraded_time {
 struct degraded {
 	struct server *s;     /* NULL: not started */
 	pthread_mutex_t lock; /* of what others ask: held for a look each second */
-	struct degraded_time part[DEGRADED_PARTS], recogniser[DEGRADED_RECOGNISERS];
+	struct degraded_time part[DEGRADED_PARTS], recognizer[DEGRADED_RECOGNIZERS];
 	unsigned looks;
 	char clock[192]; /* what was recorded of the clock last; "": nothing */
 };

@@ -26,7 +26,7 @@
 #include "gate/auth/auth.h"
 #include "gate/cache/cache.h"
 #include "gate/changes/sync.h"
-#include "gate/sources/recognise.h"
+#include "gate/sources/recognize.h"
 #include "gate/targets/sync.h"
 #include "gate/toolpins/sync.h"
 #include "net/listen.h"

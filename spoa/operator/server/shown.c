@@ -10,7 +10,7 @@
 #include "base/wall.h"
 #include "budget/tally/tally.h"
 #include "gate/changes/sync.h"
-#include "gate/sources/recognise.h"
+#include "gate/sources/recognize.h"
 #include "gate/toolpins/tool_pins.h"
 #include "operator/group/group.h"
 #include "operator/server/server.h"
@@ -265,10 +265,10 @@ is_ready(struct server *s)
 
 /* Of every worker; how many. */
 static size_t
-all_recognisers(struct server *s, const struct recognisers *out[WORKERS_MAX])
+all_recognizers(struct server *s, const struct recognizers *out[WORKERS_MAX])
 {
 	for (unsigned i = 0; i < s->nworkers; i++)
-		out[i] = gate_recognisers(s->workers[i].gate);
+		out[i] = gate_recognizers(s->workers[i].gate);
 	return s->nworkers;
 }
 
@@ -350,7 +350,7 @@ put_edited(struct server *s, struct buf *out)
 void
 server_status(struct server *s, struct buf *out)
 {
-	const struct recognisers *asked[WORKERS_MAX];
+	const struct recognizers *asked[WORKERS_MAX];
 	bool ok = is_ready(s);
 	SCOPED_SNAPSHOT(snap, s);
 	const struct policy *p = snap->policy;
@@ -365,7 +365,7 @@ server_status(struct server *s, struct buf *out)
 	json_put_bool(out, "jit", detect_jit(snap->rules));
 	json_put_bool(out, "ready", ok);
 	json_put_name(out, "recognisers");
-	recognisers_status(out, asked, all_recognisers(s, asked));
+	recognizers_status(out, asked, all_recognizers(s, asked));
 	json_put_opt(
 		out, "shadow_policy", snap->shadow_policy ? snap->shadow_policy->label : NULL);
 	json_put_name(out, "observe");
@@ -513,7 +513,7 @@ void
 server_metrics(struct server *s, struct buf *out, bool exemplars)
 {
 	struct metrics *blocks[WORKERS_MAX + 1];
-	const struct recognisers *asked[WORKERS_MAX];
+	const struct recognizers *asked[WORKERS_MAX];
 	const struct tallies *tallies[WORKERS_MAX];
 	uint64_t alive = 0, redis = 1, turn_us = 0;
 
@@ -537,7 +537,7 @@ server_metrics(struct server *s, struct buf *out, bool exemplars)
 		memory_order_relaxed);
 	pthread_mutex_unlock(&summing);
 	metrics_write(out, blocks, 1 + s->nworkers);
-	recognisers_metrics(out, asked, all_recognisers(s, asked));
+	recognizers_metrics(out, asked, all_recognizers(s, asked));
 	server_targets(s, NULL, out);
 	tool_pins_metrics(s->pinning.pins, out);
 	SCOPED_SNAPSHOT(snap, s);

@@ -391,7 +391,7 @@ static void
 one_external(const struct noting *r, const struct external *x)
 {
 	const char *name = x->rec.name;
-	bool whole = recogniser_whole(&x->rec),
+	bool whole = recognizer_whole(&x->rec),
 	     redacts = x->own_outcome && x->outcome == OUT_REDACT;
 
 	if (url_leaves_in_clear(x->url))

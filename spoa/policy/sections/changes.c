@@ -1,5 +1,5 @@
 /* The effects of a rule that neither end the evaluation nor replace what was found:
- * other targets, another model, a cap on the output, tags, recognisers that must
+ * other targets, another model, a cap on the output, tags, recognizers that must
  * answer, headers toward the provider. What one rule may not say at once is refused
  * in rules.c. */
 #include "base/among.h"

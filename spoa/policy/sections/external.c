@@ -1,4 +1,4 @@
-/* detectors.external: which recognisers are asked over HTTP, about which texts, and
+/* detectors.external: which recognizers are asked over HTTP, about which texts, and
  * what their silence means. Entities that no rule file knows are added to the rules,
  * so that classes and rules can name them. Nothing is asked here. */
 #include <stdio.h>
@@ -25,12 +25,12 @@ struct making {
 	const struct yaml_node *n;
 	struct external *x;
 	const char *class;
-	struct recogniser_label *labels; /* x->rec.labels */
+	struct recognizer_label *labels; /* x->rec.labels */
 };
 
 /* A key that another shape has. */
 static const struct yaml_node *
-only_for(struct making *m, const char *key, enum recogniser_shape shape)
+only_for(struct making *m, const char *key, enum recognizer_shape shape)
 {
 	const struct yaml_node *c = yaml_get(m->n, key);
 
@@ -61,7 +61,7 @@ entity(struct making *m, const struct yaml_node *at, const char *name)
 static void
 label(struct making *m, const struct yaml_node *at, const char *theirs, int e)
 {
-	struct recogniser *r = &m->x->rec;
+	struct recognizer *r = &m->x->rec;
 
 	if (e < 0)
 		return;
@@ -71,7 +71,7 @@ label(struct making *m, const struct yaml_node *at, const char *theirs, int e)
 	if (r->nlabels == LABELS_MAX)
 		diag_at(m->b->d, at, "more than %d names", LABELS_MAX);
 	else
-		m->labels[r->nlabels++] = (struct recogniser_label){ theirs, (uint16_t)e };
+		m->labels[r->nlabels++] = (struct recognizer_label){ theirs, (uint16_t)e };
 }
 
 /* map: {PER: PERSON}: their names for our entities. */
@@ -136,7 +136,7 @@ static void
 moderation(struct making *m, const struct yaml_node *list)
 {
 	const struct yaml_node *c = build_each(m->b, list, "entities", NULL, NULL);
-	struct recogniser *r = &m->x->rec;
+	struct recognizer *r = &m->x->rec;
 
 	r->flagged = -1;
 	if (!list) {
@@ -208,7 +208,7 @@ entities(struct making *m)
 static void
 request(struct making *m, const struct yaml_node *n)
 {
-	struct recogniser *r = &m->x->rec;
+	struct recognizer *r = &m->x->rec;
 	const char *text = "{\"text\":$text}";
 	struct json_event ev;
 
@@ -226,7 +226,7 @@ request(struct making *m, const struct yaml_node *n)
 	r->after = span_str(at + (r->batch ? 6 : 5));
 	struct span x = SPAN_LIT("x");
 	SCOPED_BUF(sample, 0);
-	recogniser_ask(r, &x, 1, &sample);
+	recognizer_ask(r, &x, 1, &sample);
 	struct json *j = json_open(m->b->a, buf_view(&sample));
 	enum json_tok t = JSON_ERROR;
 	while (j && (t = json_next(j, &ev)) != JSON_END && t != JSON_ERROR)
@@ -239,7 +239,7 @@ request(struct making *m, const struct yaml_node *n)
 static void
 read_answer(struct making *m, const struct yaml_node *n)
 {
-	struct recogniser *r = &m->x->rec;
+	struct recognizer *r = &m->x->rec;
 	static const char *const names[] = { "results", "items", "label", "score" };
 	const char **const places[] = { &r->results, &r->items, &r->label, &r->score };
 
@@ -254,7 +254,7 @@ read_answer(struct making *m, const struct yaml_node *n)
 		const struct yaml_node *c = yaml_get(n, names[i]);
 		if (!c)
 			continue;
-		if (c->kind != YAML_SCALAR || !recogniser_pointer(c->s.p))
+		if (c->kind != YAML_SCALAR || !recognizer_pointer(c->s.p))
 			diag_at(m->b->d, c,
 				"%s: a JSON pointer such as /%s is expected, found %s",
 				names[i], names[i], yaml_found(c));
@@ -269,7 +269,7 @@ read_answer(struct making *m, const struct yaml_node *n)
 static void
 shape(struct making *m)
 {
-	struct recogniser *r = &m->x->rec;
+	struct recognizer *r = &m->x->rec;
 	const struct yaml_node *c = yaml_get(m->n, "batch");
 
 	if (!c)
@@ -446,8 +446,8 @@ build_external(struct builder *b, const struct yaml_node *n)
 	b->p->externals = list;
 	for (const struct yaml_node *c = n->child; c; c = c->next) {
 		struct making m = { .b = b, .n = c, .x = &list[b->p->nexternals] };
-		if (b->p->nexternals == CAP_RECOGNISERS) {
-			diag_at(b->d, c, "more than %d external recognisers", CAP_RECOGNISERS);
+		if (b->p->nexternals == CAP_RECOGNIZERS) {
+			diag_at(b->d, c, "more than %d external recognizers", CAP_RECOGNIZERS);
 			return;
 		}
 		make_external(&m, list, b->p->nexternals);

@@ -218,12 +218,12 @@ void policy_verdict_forget(struct policy_verdict *v);
 struct cel_value policy_data(
 	const struct policy *p, const struct policy_facts *f, size_t i, struct arena *a);
 
-/* Whether the external recogniser is to be asked about these facts; a condition that
+/* Whether the external recognizer is to be asked about these facts; a condition that
  * fails asks. */
 bool policy_asks(const struct policy *p, const struct external *x, const struct policy_facts *f,
 	struct arena *a);
 
-/* Which recognisers a rule may require, as far as is known before they answered. 0, or
+/* Which recognizers a rule may require, as far as is known before they answered. 0, or
  * ERR_NOMEM. */
 int policy_requires(
 	const struct policy *p, const struct policy_facts *f, struct arena *a, uint64_t *which);

@@ -175,13 +175,13 @@
   X(CREDENTIALS,                   "",                   "credentials",            INTEGER, DECISION,   "identity", V_COUNT,                NULL) \
   X(EVASION,                       "",                   "evasion",                FLAG,    DECISION,   "classify", V_PROMPT_EVASION,       NULL) \
   X(CLASSIFIER_FAILED,             "",                   "classifier_failed",      FLAG,    DECISION,   "classify", V_COUNT,                NULL) \
-  X(RECOGNISERS,                   "",                   "recognisers",            OBJECTS, DECISION,   "classify", V_COUNT,                NULL) \
-  X(RECOGNISERS_NAME,              "recognisers[].",     "name",                   TEXT,    DECISION,   "classify", V_COUNT,                NULL) \
-  X(RECOGNISERS_OUTCOME,           "recognisers[].",     "outcome",                TEXT,    DECISION,   "classify", V_COUNT,                NULL) \
-  X(RECOGNISERS_APPLIED,           "recognisers[].",     "applied",                TEXT,    DECISION,   "classify", V_COUNT,                NULL) \
-  X(RECOGNISERS_TEXTS,             "recognisers[].",     "texts",                  INTEGER, DECISION,   "classify", V_COUNT,                NULL) \
-  X(RECOGNISERS_REMEMBERED,        "recognisers[].",     "remembered",             INTEGER, DECISION,   "classify", V_COUNT,                NULL) \
-  X(RECOGNISERS_US,                "recognisers[].",     "us",                     INTEGER, DECISION,   "classify", V_COUNT,                NULL) \
+  X(RECOGNIZERS,                   "",                   "recognisers",            OBJECTS, DECISION,   "classify", V_COUNT,                NULL) \
+  X(RECOGNIZERS_NAME,              "recognisers[].",     "name",                   TEXT,    DECISION,   "classify", V_COUNT,                NULL) \
+  X(RECOGNIZERS_OUTCOME,           "recognisers[].",     "outcome",                TEXT,    DECISION,   "classify", V_COUNT,                NULL) \
+  X(RECOGNIZERS_APPLIED,           "recognisers[].",     "applied",                TEXT,    DECISION,   "classify", V_COUNT,                NULL) \
+  X(RECOGNIZERS_TEXTS,             "recognisers[].",     "texts",                  INTEGER, DECISION,   "classify", V_COUNT,                NULL) \
+  X(RECOGNIZERS_REMEMBERED,        "recognisers[].",     "remembered",             INTEGER, DECISION,   "classify", V_COUNT,                NULL) \
+  X(RECOGNIZERS_US,                "recognisers[].",     "us",                     INTEGER, DECISION,   "classify", V_COUNT,                NULL) \
   X(LOW_CONFIDENCE,                "",                   "low_confidence",         FLAG,    DECISION,   "classify", V_COUNT,                NULL) \
   X(UNCLASSIFIED,                  "",                   "unclassified",           OBJECT,  DECISION,   "classify", V_COUNT,                NULL) \
   X(UNCLASSIFIED_APPLIED,          "unclassified.",      "applied",                TEXT,    DECISION,   "classify", V_COUNT,                NULL) \

@@ -35,7 +35,7 @@ enum spreads detect_value_spreads(const struct detect_rules *r, size_t entity,
 bool detect_entity_is_name(struct span name);
 /* Index by name, or -1. */
 int detect_entity_find(const struct detect_rules *r, struct span name);
-/* An entity that only others report (external recognisers): its index, the old one
+/* An entity that only others report (external recognizers): its index, the old one
  * where it is known already, or -1 (no such name: UPPER_CASE, up to 63 bytes; or too
  * many). Before the rules are shared between threads. */
 int detect_entity_add(struct detect_rules *r, const char *name, const char *class);

@@ -15,7 +15,7 @@ struct finding {
 #define FINDING_OWN	  4u  /* of a policy's own class */
 #define FINDING_RUN	  8u  /* a stretch of a document whose fingerprint is known */
 #define FINDING_EVASION	  16u /* written so that it would not be seen: in disguise or encoded */
-/* Who found it, in the upper bits: 0 the rules, n the policy's n-th recogniser. */
+/* Who found it, in the upper bits: 0 the rules, n the policy's n-th recognizer. */
 #define FINDING_SOURCE_SHIFT 12
 #define FINDING_SOURCES	     15
 

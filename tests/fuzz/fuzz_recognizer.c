@@ -1,19 +1,19 @@
-/* Any bytes as the answer of an external recogniser: it is refused with a reason, or
+/* Any bytes as the answer of an external recognizer: it is refused with a reason, or
  * every finding lies within its text, on whole characters. The first byte chooses the
  * shape. */
 #include <stdint.h>
 
 #include "base/codec/utf8.h"
 #include "base/err.h"
-#include "scan/recogniser/recogniser.h"
+#include "scan/recognizer/recognizer.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-static const struct recogniser_label labels[] = { { "PERSON", 1 }, { "toxic", 2 },
+static const struct recognizer_label labels[] = { { "PERSON", 1 }, { "toxic", 2 },
 	{ "violence", 3 } };
 
 static void
-check(const struct recogniser *r, struct span answer)
+check(const struct recognizer *r, struct span answer)
 {
 	const struct span texts[] = {
 		SPAN_LIT("Ann \xf0\x9f\x98\x80 \xe6\x9d\x8e Rene\xcc\x81"), SPAN_LIT("x")
@@ -24,7 +24,7 @@ check(const struct recogniser *r, struct span answer)
 	const char *why = NULL;
 
 	arena_init(&a, 64 << 20, false);
-	int err = recogniser_read(r, answer, texts, n, &a, f, &why);
+	int err = recognizer_read(r, answer, texts, n, &a, f, &why);
 	INVARIANT(err == 0 || (why && why[0]));
 	for (size_t i = 0; i < n; i++) {
 		INVARIANT(err == 0 || f[i].n == 0);
@@ -42,7 +42,7 @@ check(const struct recogniser *r, struct span answer)
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	struct recogniser r = { .name = "f",
+	struct recognizer r = { .name = "f",
 		.source = 1,
 		.language = "en",
 		.labels = labels,
@@ -57,7 +57,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
 	if (size == 0)
 		return 0;
-	r.shape = (enum recogniser_shape)(data[0] % 3);
+	r.shape = (enum recognizer_shape)(data[0] % 3);
 	r.batch = data[0] & 8;
 	r.score_threshold = r.shape == SHAPE_MODERATION && !(data[0] & 16) ? -1 : 0.3;
 	check(&r, span_of(data + 1, size - 1));

@@ -1,21 +1,21 @@
-// External recognisers that hang, die, answer nonsense and come back, under load:
+// External recognizers that hang, die, answer nonsense and come back, under load:
 // every request gets the policy's outcome in time, and no name passes unread.
 import { spawn } from "node:child_process";
 import fs from "node:fs";
 import path from "node:path";
 import { Stack, test, sleep, check, final, is, note, root, short, until, policyText } from "./lib.mjs";
 
-// A recogniser that is to answer has time for it. One that is not is given up by its own timeout:
+// A recognizer that is to answer has time for it. One that is not is given up by its own timeout:
 // long before agent.deadline, whose refusal would have another code.
 const PATIENT = "12s", TIMEOUT = "200ms";
 const NAME = "zor blax";
 
-// The simulated recogniser, started again on the same port.
-class Recogniser {
+// The simulated recognizer, started again on the same port.
+class Recognizer {
 	async start(dir) {
-		this.file ??= path.join(dir, "recogniser");
+		this.file ??= path.join(dir, "recognizer");
 		fs.rmSync(this.file, { force: true });
-		this.child = spawn("node", [path.join(root, "tests/support/recogniser.mjs"), this.file, this.port ?? "0"], { stdio: "ignore" });
+		this.child = spawn("node", [path.join(root, "tests/support/recognizer.mjs"), this.file, this.port ?? "0"], { stdio: "ignore" });
 		await until(() => fs.existsSync(this.file) && fs.readFileSync(this.file, "utf8").includes("\n"));
 		this.url = fs.readFileSync(this.file, "utf8").trim();
 		this.port = new URL(this.url).port;
@@ -68,7 +68,7 @@ async function judge(s, name, results, { strictMay, carefulMay }) {
 }
 
 await test(async () => {
-	const r = new Recogniser();
+	const r = new Recognizer();
 	const dir = fs.mkdtempSync("/tmp/tgfault.");
 	await r.start(dir);
 	const s = Stack.up({ policy: policy(r.url, PATIENT) });
@@ -81,7 +81,7 @@ await test(async () => {
 		for (let row = 0; row < 20;) row = (await label()) === before ? 0 : row + 1;
 	};
 	const ms = short ? 800 : 3000;
-	const calls = async (name, outcome) => (await s.metrics())[`recogniser_calls_total{recogniser="${name}",outcome="${outcome}"}`] ?? 0;
+	const calls = async (name, outcome) => (await s.metrics())[`recognizer_calls_total{recognizer="${name}",outcome="${outcome}"}`] ?? 0;
 	try {
 		await judge(s, "answering", await load(s, ms), { strictMay: [200], carefulMay: [200] });
 		check("answering: calls are counted", (await calls("strict", "answered")) > 0 && (await calls("careful", "answered")) > 0);

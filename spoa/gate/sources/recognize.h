@@ -1,8 +1,8 @@
-/* Asking external recognisers over HTTP: one call at a time is an `ask`. Each
- * recogniser has, on each worker, a number of calls at once, a queue for the rest, a
+/* Asking external recognizers over HTTP: one call at a time is an `ask`. Each
+ * recognizer has, on each worker, a number of calls at once, a queue for the rest, a
  * circuit breaker and a memory of answers. owner: worker. */
-#ifndef GATE_SOURCES_RECOGNISE_H
-#define GATE_SOURCES_RECOGNISE_H
+#ifndef GATE_SOURCES_RECOGNIZE_H
+#define GATE_SOURCES_RECOGNIZE_H
 
 #include <ev.h>
 #include <stdatomic.h>
@@ -32,7 +32,7 @@ struct ask {
 	const struct policy *policy;
 	const struct external *x;
 	const struct span *texts;
-	const unsigned char (*keys)[SHA256_BYTES]; /* of the texts: recognise_key() */
+	const unsigned char (*keys)[SHA256_BYTES]; /* of the texts: recognize_key() */
 	size_t n;
 	/* once true, the texts are gone: nothing is sent or read */
 	bool (*over)(const struct ask *a);
@@ -42,42 +42,42 @@ struct ask {
 	void (*done)(struct ask *a);
 	void *arg;
 	enum ask_outcome outcome; /* out */
-	/* recognise.c's */
+	/* recognize.c's */
 	struct peer *peer;
 	uint64_t sent_us;
 	struct ask *next;
 };
 
-struct recognisers;
-struct recognisers *recognisers_new(struct ev_loop *loop);
+struct recognizers;
+struct recognizers *recognizers_new(struct ev_loop *loop);
 /* Asks that are under way end without done(). */
-void recognisers_free(struct recognisers **r);
+void recognizers_free(struct recognizers **r);
 /* The daemon stops: calls under way fail, further ones are refused. */
-void recognisers_abort(struct recognisers *r);
+void recognizers_abort(struct recognizers *r);
 /* Peers that this policy does not have go, once nothing is asked of them. */
-void recognisers_keep(struct recognisers *r, const struct policy *p);
+void recognizers_keep(struct recognizers *r, const struct policy *p);
 /* Every 10 ms or so while it is true: asks wait in the queue. Those whose time passed end. */
-bool recognisers_tick(struct recognisers *r, uint64_t now_us);
+bool recognizers_tick(struct recognizers *r, uint64_t now_us);
 
-/* What this worker knows of a recogniser; valid until the loop's next turn. NULL: out of
+/* What this worker knows of a recognizer; valid until the loop's next turn. NULL: out of
  * memory. */
-struct peer *recognise_peer(
-	struct recognisers *r, const struct policy *p, const struct external *x);
+struct peer *recognize_peer(
+	struct recognizers *r, const struct policy *p, const struct external *x);
 /* The name under which an answer about the text is remembered. */
-void recognise_key(const struct peer *e, struct span text, unsigned char key[SHA256_BYTES]);
+void recognize_key(const struct peer *e, struct span text, unsigned char key[SHA256_BYTES]);
 /* The remembered answer, or false. */
-bool recognise_known(struct peer *e, const unsigned char key[SHA256_BYTES], struct arena *a,
+bool recognize_known(struct peer *e, const unsigned char key[SHA256_BYTES], struct arena *a,
 	struct findings *out);
 /* True: done() will run on the loop, never within this call. False: it is refused at
  * once, the outcome says why, and done() does not run. */
-bool recognise_ask(struct recognisers *r, struct ask *a);
+bool recognize_ask(struct recognizers *r, struct ask *a);
 /* One answer of which the caller has the text. */
-enum ask_outcome recognise_read(struct ask *a, struct span answer, const char **why);
+enum ask_outcome recognize_read(struct ask *a, struct span answer, const char **why);
 
-/* Counts of one recogniser, by name; read by any thread. Slots are never given to
+/* Counts of one recognizer, by name; read by any thread. Slots are never given to
  * another name. */
-enum { RECOGNISER_STATS = 32 };
-struct recogniser_stats {
+enum { RECOGNIZER_STATS = 32 };
+struct recognizer_stats {
 	_Atomic bool used; /* the name is set */
 	char name[65];
 	_Atomic uint64_t outcomes[ASK_OUTCOMES]; /* calls, or asks refused */
@@ -86,9 +86,9 @@ struct recogniser_stats {
 	_Atomic uint64_t opened;
 	_Atomic bool open;
 };
-const struct recogniser_stats *recognisers_stats(const struct recognisers *r);
+const struct recognizer_stats *recognizers_stats(const struct recognizers *r);
 /* The sums over n workers: lines of /metrics, and a list for /status. */
-void recognisers_metrics(struct buf *out, const struct recognisers *const *r, size_t n);
-void recognisers_status(struct buf *out, const struct recognisers *const *r, size_t n);
+void recognizers_metrics(struct buf *out, const struct recognizers *const *r, size_t n);
+void recognizers_status(struct buf *out, const struct recognizers *const *r, size_t n);
 
 #endif

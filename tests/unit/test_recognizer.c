@@ -1,4 +1,4 @@
-/* What external recognisers are asked and what of their answers is believed. */
+/* What external recognizers are asked and what of their answers is believed. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -10,12 +10,12 @@
 
 #include "base/caps.h"
 #include "base/err.h"
-#include "scan/recogniser/recogniser.h"
+#include "scan/recognizer/recognizer.h"
 
 enum { PERSON = 3, PLACE = 7, TOXIC = 9, FLAGGED = 11 };
 
-static const struct recogniser_label ner_labels[] = { { "PERSON", PERSON }, { "LOC", PLACE } };
-static const struct recogniser ner = { .name = "ner",
+static const struct recognizer_label ner_labels[] = { { "PERSON", PERSON }, { "LOC", PLACE } };
+static const struct recognizer ner = { .name = "ner",
 	.source = 2,
 	.shape = SHAPE_PRESIDIO,
 	.batch = true,
@@ -24,8 +24,8 @@ static const struct recogniser ner = { .name = "ner",
 	.labels = ner_labels,
 	.nlabels = 2,
 	.flagged = -1 };
-static const struct recogniser_label toxic_labels[] = { { "toxic", TOXIC } };
-static const struct recogniser toxic = { .name = "tox",
+static const struct recognizer_label toxic_labels[] = { { "toxic", TOXIC } };
+static const struct recognizer toxic = { .name = "tox",
 	.source = 1,
 	.shape = SHAPE_JSON,
 	.score_threshold = 0.5,
@@ -37,9 +37,9 @@ static const struct recogniser toxic = { .name = "tox",
 	.items = "/out",
 	.label = "/label",
 	.score = "/score" };
-static const struct recogniser_label mod_labels[] = { { "violence", TOXIC },
+static const struct recognizer_label mod_labels[] = { { "violence", TOXIC },
 	{ "self-harm/intent", PLACE } };
-static const struct recogniser mod = { .name = "mod",
+static const struct recognizer mod = { .name = "mod",
 	.source = 15,
 	.shape = SHAPE_MODERATION,
 	.batch = true,
@@ -52,7 +52,7 @@ static void
 requests_have_their_shapes(void **state)
 {
 	const struct span texts[] = { SPAN_LIT("a \"b\"\n"), SPAN_LIT("\xc3\xa9") };
-	struct recogniser alone = ner, model = mod, list = toxic;
+	struct recognizer alone = ner, model = mod, list = toxic;
 	struct buf b;
 
 	(void)state;
@@ -60,7 +60,7 @@ requests_have_their_shapes(void **state)
 	model.model = "omni-moderation-latest";
 	list.batch = true;
 	const struct {
-		const struct recogniser *r;
+		const struct recognizer *r;
 		size_t n;
 		const char *want;
 	} rows[] = {
@@ -82,7 +82,7 @@ requests_have_their_shapes(void **state)
 	buf_init(&b, 0);
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		buf_clear(&b);
-		recogniser_ask(rows[i].r, texts, rows[i].n, &b);
+		recognizer_ask(rows[i].r, texts, rows[i].n, &b);
 		buf_putc(&b, '\0');
 		assert_string_equal(b.p, rows[i].want);
 	}
@@ -92,7 +92,7 @@ requests_have_their_shapes(void **state)
 /* The findings of one text, "ENTITY[start,end)score …"; or "error: …". The answer and
  * the text stand against pages that fault. */
 static const char *
-read_one(const struct recogniser *r, const char *text, const char *answer)
+read_one(const struct recognizer *r, const char *text, const char *answer)
 {
 	static char out[1024];
 	size_t n = strlen(text), m = strlen(answer), at = 0;
@@ -104,7 +104,7 @@ read_one(const struct recogniser *r, const char *text, const char *answer)
 
 	arena_init(&arena, 0, false);
 	out[0] = '\0';
-	int err = recogniser_read(r, span_of(a, m), texts, 1, &arena, &f, &why);
+	int err = recognizer_read(r, span_of(a, m), texts, 1, &arena, &f, &why);
 	if (err)
 		snprintf(out, sizeof(out), "error: %s: %s", err_str(err), why);
 	for (size_t i = 0; i < f.n; i++) {
@@ -130,7 +130,7 @@ answers_are_believed_whole_or_not_at_all(void **state)
 {
 	static const struct {
 		const char *name;
-		const struct recogniser *r;
+		const struct recognizer *r;
 		const char *text, *answer, *want;
 	} rows[] = {
 		{ "nothing found", &ner, "hello", "[[]]", "" },
@@ -265,7 +265,7 @@ answers_are_believed_whole_or_not_at_all(void **state)
 static void
 moderations_may_go_by_score(void **state)
 {
-	struct recogniser by_score = mod;
+	struct recognizer by_score = mod;
 
 	(void)state;
 	by_score.score_threshold = 0.3;
@@ -292,7 +292,7 @@ several_texts_get_their_own_findings(void **state)
 	(void)state;
 	arena_init(&a, 0, false);
 	assert_int_equal(
-		recogniser_read(&ner,
+		recognizer_read(&ner,
 			SPAN_LIT("[[" P("PERSON", 0, 3, 1) "],[],[" P("PERSON", 2, 4, 1) "]]"),
 			texts, 3, &a, f, &why),
 		0);
@@ -300,7 +300,7 @@ several_texts_get_their_own_findings(void **state)
 	assert_int_equal(f[1].n, 0);
 	assert_int_equal(f[2].v[0].start, 3);
 	assert_int_equal(f[2].v[0].end, 5);
-	assert_int_equal(recogniser_read(&ner, SPAN_LIT("[[" P("PERSON", 0, 3, 1) "],[],3]"),
+	assert_int_equal(recognizer_read(&ner, SPAN_LIT("[[" P("PERSON", 0, 3, 1) "],[],3]"),
 				 texts, 3, &a, f, &why),
 		ERR_SYNTAX);
 	assert_int_equal(f[0].n, 0); /* nothing of it counts */
@@ -320,11 +320,11 @@ too_many_findings_are_an_error(void **state)
 	arena_init(&a, 0, false);
 	buf_init(&b, 0);
 	buf_str(&b, "[[");
-	for (int i = 0; i <= CAP_RECOGNISED; i++)
+	for (int i = 0; i <= CAP_RECOGNIZED; i++)
 		buf_str(&b, i ? "," P("PERSON", 0, 3, 1) : P("PERSON", 0, 3, 1));
 	buf_str(&b, "]]");
 	assert_int_equal(
-		recogniser_read(&ner, buf_view(&b), &text, 1, &a, &f, &why), ERR_LIMIT);
+		recognizer_read(&ner, buf_view(&b), &text, 1, &a, &f, &why), ERR_LIMIT);
 	buf_free(&b);
 	arena_reset(&a);
 }
@@ -332,7 +332,7 @@ too_many_findings_are_an_error(void **state)
 static void
 pointers_are_followed_as_rfc_6901_says(void **state)
 {
-	struct recogniser r = toxic;
+	struct recognizer r = toxic;
 
 	(void)state;
 	r.items = ""; /* the whole document */
@@ -356,11 +356,11 @@ pointers_are_followed_as_rfc_6901_says(void **state)
 		read_one(&r, "x", "{\"a/b\":{\"~c\":[0,{\"n\":\"toxic\"}]}}"), "9[0,1)1.00");
 	assert_string_equal(read_one(&r, "x", "{\"a/b\":{\"~c\":[0]}}"),
 		"error: malformed: no labels where they should stand");
-	assert_true(recogniser_pointer(""));
-	assert_true(recogniser_pointer("/a/0/~0~1"));
-	assert_false(recogniser_pointer("a"));
-	assert_false(recogniser_pointer("/~2"));
-	assert_false(recogniser_pointer("/~"));
+	assert_true(recognizer_pointer(""));
+	assert_true(recognizer_pointer("/a/0/~0~1"));
+	assert_false(recognizer_pointer("a"));
+	assert_false(recognizer_pointer("/~2"));
+	assert_false(recognizer_pointer("/~"));
 }
 
 int

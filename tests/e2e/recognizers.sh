@@ -1,13 +1,13 @@
-# External recognisers behind real HAProxy: what a simulated one finds is redacted,
+# External recognizers behind real HAProxy: what a simulated one finds is redacted,
 # whatever way the body takes; its silence is the policy's outcome.
 # Once: no version of HAProxy differs here.
 . "$(dirname "$0")/lib.sh"
 command -v node >/dev/null || { skip "recognisers" "node is not installed"; exit 0; }
-node "$root/tests/support/recogniser.mjs" "$D/recogniser" >"$D/recogniser.log" 2>&1 &
-recogniser=$!
-trap 'kill $recogniser 2>/dev/null; finish' EXIT
-wait_for test -s "$D/recogniser"
-R=$(cat "$D/recogniser")
+node "$root/tests/support/recognizer.mjs" "$D/recognizer" >"$D/recognizer.log" 2>&1 &
+recognizer=$!
+trap 'kill $recognizer 2>/dev/null; finish' EXIT
+wait_for test -s "$D/recognizer"
+R=$(cat "$D/recognizer")
 {
 	sed -e '/^rules:/,$d' "$here/policy.yaml"
 	cat <<-YAML
@@ -97,9 +97,9 @@ back() { chat "back zor blax $RANDOM"; [ "$status" = 200 ]; }
 check "it answers again" wait_for back
 degraded_in_time() { wait_for degraded_says || wait_for degraded_says; } # after a healthy minute
 check "the degraded record has the outcome of each class" degraded_in_time
-check "its calls are counted" [ "$(metric recogniser_calls_total 'recogniser="ner",outcome="answered"')" -gt 3 ]
-check "its failures too" [ "$(metric recogniser_calls_total 'recogniser="ner",outcome="timeout"')" -ge 1 ]
-check "and what was remembered" [ "$(metric recogniser_texts_total 'recogniser="ner",cache="hit"')" -ge 1 ]
+check "its calls are counted" [ "$(metric recognizer_calls_total 'recognizer="ner",outcome="answered"')" -gt 3 ]
+check "its failures too" [ "$(metric recognizer_calls_total 'recognizer="ner",outcome="timeout"')" -ge 1 ]
+check "and what was remembered" [ "$(metric recognizer_texts_total 'recognizer="ner",cache="hit"')" -ge 1 ]
 like "status names it" "$(curl -s -H "authorization: Bearer $ADMIN_TOKEN" "$ADMIN/status")" '"recognisers":\[\{"name":"ner","answered":'
 unlike "no text in the log" "$(cat "$D/tollgate.log")" 'zor blax|quuxel'
 unlike "none in the records" "$(cat "$JOURNAL"/*)" 'zor blax|quuxel'

@@ -1,7 +1,7 @@
-/* Peers: what one worker knows of one recogniser. A call that fails counts towards
+/* Peers: what one worker knows of one recognizer. A call that fails counts towards
  * the breaker; once open, asks are refused at once until its time is over, then one
  * call probes. Nothing of a text is logged. */
-#include "gate/sources/recognise.h"
+#include "gate/sources/recognize.h"
 
 #include <stdlib.h>
 
@@ -19,7 +19,7 @@ const char *const ask_outcome_names[ASK_OUTCOMES] = { "answered", "timeout", "er
 
 struct peer {
 	struct peer *next;
-	struct recognisers *r;
+	struct recognizers *r;
 	char name[65];
 	unsigned char print[SHA256_BYTES]; /* of its policy and name */
 	size_t calls;
@@ -29,22 +29,22 @@ struct peer {
 	bool open, probing;
 	uint64_t retry_us, said_us;
 	struct answers *answers; /* NULL: none are kept */
-	struct recogniser_stats *stats;
+	struct recognizer_stats *stats;
 };
 
-struct recognisers {
+struct recognizers {
 	struct ev_loop *loop;
 	struct http_client *http; /* made when first needed */
 	struct peer *peers;
 	size_t kept_bytes; /* of all answers */
-	struct recogniser_stats stats[RECOGNISER_STATS];
-	struct recogniser_stats others; /* where no slot is left */
+	struct recognizer_stats stats[RECOGNIZER_STATS];
+	struct recognizer_stats others; /* where no slot is left */
 };
 
 /* ---- peers ---- */
 
 static void
-count_recogniser(_Atomic uint64_t *c, uint64_t n)
+count_recognizer(_Atomic uint64_t *c, uint64_t n)
 {
 	atomic_fetch_add_explicit(c, n, memory_order_relaxed);
 }
@@ -60,11 +60,11 @@ fingerprint(const struct policy *p, const struct external *x, unsigned char out[
 	sha256_end(&h, out);
 }
 
-static struct recogniser_stats *
-stats_of(struct recognisers *r, const char *name)
+static struct recognizer_stats *
+stats_of(struct recognizers *r, const char *name)
 {
-	for (size_t i = 0; i < RECOGNISER_STATS; i++) {
-		struct recogniser_stats *s = &r->stats[i];
+	for (size_t i = 0; i < RECOGNIZER_STATS; i++) {
+		struct recognizer_stats *s = &r->stats[i];
 		if (!atomic_load_explicit(&s->used, memory_order_relaxed)) {
 			memcpy(s->name, name, strlen(name) + 1); /* at most 64 */
 			atomic_store_explicit(&s->used, true, memory_order_release);
@@ -76,7 +76,7 @@ stats_of(struct recognisers *r, const char *name)
 }
 
 struct peer *
-recognise_peer(struct recognisers *r, const struct policy *p, const struct external *x)
+recognize_peer(struct recognizers *r, const struct policy *p, const struct external *x)
 {
 	unsigned char print[SHA256_BYTES];
 
@@ -111,7 +111,7 @@ peer_free(struct peer **pp)
 }
 
 void
-recognisers_keep(struct recognisers *r, const struct policy *p)
+recognizers_keep(struct recognizers *r, const struct policy *p)
 {
 	for (struct peer **pp = &r->peers; *pp;) {
 		struct peer *e = *pp;
@@ -130,10 +130,10 @@ recognisers_keep(struct recognisers *r, const struct policy *p)
 	}
 }
 
-struct recognisers *
-recognisers_new(struct ev_loop *loop)
+struct recognizers *
+recognizers_new(struct ev_loop *loop)
 {
-	struct recognisers *r = calloc(1, sizeof(*r));
+	struct recognizers *r = calloc(1, sizeof(*r));
 
 	if (r)
 		r->loop = loop;
@@ -141,16 +141,16 @@ recognisers_new(struct ev_loop *loop)
 }
 
 void
-recognisers_abort(struct recognisers *r)
+recognizers_abort(struct recognizers *r)
 {
 	if (r->http)
 		http_client_abort(r->http);
 }
 
 void
-recognisers_free(struct recognisers **rp)
+recognizers_free(struct recognizers **rp)
 {
-	struct recognisers *r = *rp;
+	struct recognizers *r = *rp;
 
 	if (!r)
 		return;
@@ -164,7 +164,7 @@ recognisers_free(struct recognisers **rp)
 /* ---- the breaker ---- */
 
 static void
-say_recogniser(struct peer *e, const char *event, const char *why, int64_t status)
+say_recognizer(struct peer *e, const char *event, const char *why, int64_t status)
 {
 	uint64_t now = clock_mono_us();
 
@@ -175,20 +175,20 @@ say_recogniser(struct peer *e, const char *event, const char *why, int64_t statu
 }
 
 static void
-recogniser_failed(struct ask *a, const char *why, int status)
+recognizer_failed(struct ask *a, const char *why, int status)
 {
 	struct peer *e = a->peer;
 	uint64_t now = clock_mono_us();
 
 	e->failures++;
 	if (e->failures < a->x->breaker_failures && !e->open) {
-		say_recogniser(e, "recogniser.failed", why, status);
+		say_recognizer(e, "recogniser.failed", why, status);
 		return;
 	}
 	if (!e->open) {
-		count_recogniser(&e->stats->opened, 1);
+		count_recognizer(&e->stats->opened, 1);
 		e->said_us = 0;
-		say_recogniser(e, "recogniser.open", why, status);
+		say_recognizer(e, "recogniser.open", why, status);
 	}
 	e->open = true;
 	e->retry_us = now + a->x->breaker_open_us;
@@ -196,7 +196,7 @@ recogniser_failed(struct ask *a, const char *why, int status)
 }
 
 static void
-recogniser_succeeded(struct peer *e)
+recognizer_succeeded(struct peer *e)
 {
 	e->failures = 0;
 	if (!e->open)
@@ -210,9 +210,9 @@ recogniser_succeeded(struct peer *e)
 /* ---- answers ---- */
 
 enum ask_outcome
-recognise_read(struct ask *a, struct span answer, const char **why)
+recognize_read(struct ask *a, struct span answer, const char **why)
 {
-	switch (recogniser_read(&a->x->rec, answer, a->texts, a->n, a->arena, a->found, why)) {
+	switch (recognizer_read(&a->x->rec, answer, a->texts, a->n, a->arena, a->found, why)) {
 	case 0: return ASK_ANSWERED;
 	case ERR_NOMEM: return ASK_NOMEM;
 	default: return ASK_GARBAGE;
@@ -221,7 +221,7 @@ recognise_read(struct ask *a, struct span answer, const char **why)
 
 /* What became of a call; texts are looked at only while somebody waits. */
 static void
-judge_recogniser(struct ask *a, const struct http_answer *h)
+judge_recognizer(struct ask *a, const struct http_answer *h)
 {
 	const char *why = h->why ? h->why : "";
 
@@ -236,13 +236,13 @@ judge_recogniser(struct ask *a, const struct http_answer *h)
 	} else if (a->over(a)) {
 		a->outcome = ASK_ANSWERED;
 	} else {
-		a->outcome = recognise_read(a, h->body, &why);
+		a->outcome = recognize_read(a, h->body, &why);
 	}
-	count_recogniser(&a->peer->stats->outcomes[a->outcome], 1);
+	count_recognizer(&a->peer->stats->outcomes[a->outcome], 1);
 	if (a->outcome == ASK_ANSWERED)
-		recogniser_succeeded(a->peer);
+		recognizer_succeeded(a->peer);
 	else
-		recogniser_failed(a, why, h->status);
+		recognizer_failed(a, why, h->status);
 	if (a->outcome != ASK_ANSWERED || a->over(a) || !a->peer->answers)
 		return;
 	uint64_t now = clock_mono_us();
@@ -255,7 +255,7 @@ judge_recogniser(struct ask *a, const struct http_answer *h)
 static void pump(struct peer *e);
 
 static void
-on_recogniser_answer(void *arg, const struct http_answer *h)
+on_recognizer_answer(void *arg, const struct http_answer *h)
 {
 	struct ask *a = TAGGED(ask, arg);
 	struct peer *e = a->peer;
@@ -263,8 +263,8 @@ on_recogniser_answer(void *arg, const struct http_answer *h)
 	INVARIANT(e->calls > 0 && (!e->probing || e->open));
 	e->calls--;
 	e->probing = false;
-	count_recogniser(&e->stats->latency_us, clock_mono_us() - a->sent_us);
-	judge_recogniser(a, h);
+	count_recognizer(&e->stats->latency_us, clock_mono_us() - a->sent_us);
+	judge_recognizer(a, h);
 	pump(e);
 	TAG_CLEAR(ask, a);
 	a->done(a);
@@ -274,22 +274,22 @@ static bool
 send_now(struct ask *a, uint64_t now)
 {
 	struct peer *e = a->peer;
-	struct recognisers *r = e->r;
+	struct recognizers *r = e->r;
 	struct http_call_options o = { .url = a->x->url,
 		.fields = a->x->fields,
 		.nfields = a->x->nfields,
 		.ca_file = a->x->ca_file,
 		.deadline_us = a->deadline_us - now,
-		.answer_bytes = CAP_RECOGNISER_ANSWER };
+		.answer_bytes = CAP_RECOGNIZER_ANSWER };
 
 	if (!r->http)
 		r->http = http_client_new(r->loop, IDLE_CONNECTIONS);
 	SCOPED_BUF(body, 0);
-	recogniser_ask(&a->x->rec, a->texts, a->n, &body);
+	recognizer_ask(&a->x->rec, a->texts, a->n, &body);
 	o.body = buf_view(&body);
 	a->sent_us = now;
 	bool ok = r->http && !buf_failed(&body) &&
-		  http_call(r->http, &o, on_recogniser_answer, a);
+		  http_call(r->http, &o, on_recognizer_answer, a);
 	if (!ok)
 		return false;
 	e->calls++;
@@ -302,7 +302,7 @@ static bool
 end_ask(struct ask *a, enum ask_outcome outcome)
 {
 	a->outcome = outcome;
-	count_recogniser(&a->peer->stats->outcomes[outcome], 1);
+	count_recognizer(&a->peer->stats->outcomes[outcome], 1);
 	return false;
 }
 
@@ -340,10 +340,10 @@ pump(struct peer *e)
 }
 
 bool
-recognise_ask(struct recognisers *r, struct ask *a)
+recognize_ask(struct recognizers *r, struct ask *a)
 {
 	uint64_t now = clock_mono_us();
-	struct peer *e = a->peer = recognise_peer(r, a->policy, a->x);
+	struct peer *e = a->peer = recognize_peer(r, a->policy, a->x);
 
 	TAG(ask, a);
 	a->next = NULL;
@@ -353,10 +353,10 @@ recognise_ask(struct recognisers *r, struct ask *a)
 	}
 	if (!admitted(e, now))
 		return end_ask(a, ASK_BREAKER);
-	if (now >= a->deadline_us || e->waiting == CAP_RECOGNISER_QUEUE)
+	if (now >= a->deadline_us || e->waiting == CAP_RECOGNIZER_QUEUE)
 		return end_ask(a, ASK_BUSY);
 	if (e->calls >= a->x->concurrency) {
-		INVARIANT(!*e->last && e->waiting < CAP_RECOGNISER_QUEUE);
+		INVARIANT(!*e->last && e->waiting < CAP_RECOGNIZER_QUEUE);
 		*e->last = a;
 		e->last = &a->next;
 		e->waiting++;
@@ -366,7 +366,7 @@ recognise_ask(struct recognisers *r, struct ask *a)
 }
 
 bool
-recognisers_tick(struct recognisers *r, uint64_t now_us)
+recognizers_tick(struct recognizers *r, uint64_t now_us)
 {
 	bool waits = false;
 
@@ -393,7 +393,7 @@ recognisers_tick(struct recognisers *r, uint64_t now_us)
 /* ---- what is known ---- */
 
 void
-recognise_key(const struct peer *e, struct span text, unsigned char key[SHA256_BYTES])
+recognize_key(const struct peer *e, struct span text, unsigned char key[SHA256_BYTES])
 {
 	struct sha256 h;
 
@@ -404,17 +404,17 @@ recognise_key(const struct peer *e, struct span text, unsigned char key[SHA256_B
 }
 
 bool
-recognise_known(struct peer *e, const unsigned char key[SHA256_BYTES], struct arena *a,
+recognize_known(struct peer *e, const unsigned char key[SHA256_BYTES], struct arena *a,
 	struct findings *out)
 {
 	*out = (struct findings){ 0 };
 	bool hit = e->answers && answers_get(e->answers, key, clock_mono_us(), a, out);
-	count_recogniser(hit ? &e->stats->hits : &e->stats->misses, 1);
+	count_recognizer(hit ? &e->stats->hits : &e->stats->misses, 1);
 	return hit;
 }
 
-const struct recogniser_stats *
-recognisers_stats(const struct recognisers *r)
+const struct recognizer_stats *
+recognizers_stats(const struct recognizers *r)
 {
 	return r->stats;
 }

@@ -1,7 +1,7 @@
-// A simulated external recogniser for tests: it knows two persons by name, and
+// A simulated external recognizer for tests: it knows two persons by name, and
 // nothing else. It says that it is simulated in every answer's Server field.
 //
-//   node tests/support/recogniser.mjs FILE [PORT]      writes its address to FILE
+//   node tests/support/recognizer.mjs FILE [PORT]      writes its address to FILE
 //
 // POST /analyze        Presidio analyzer's shape (text: a string or a list)
 // POST /predict        {"inputs": […]}: [[{"label", "score"}], …]
@@ -41,7 +41,7 @@ function answer(path, q) {
 }
 
 function reply(req, res, body) {
-	const json = (what) => res.writeHead(200, { "content-type": "application/json", server: "simulated-recogniser" }).end(JSON.stringify(what));
+	const json = (what) => res.writeHead(200, { "content-type": "application/json", server: "simulated-recognizer" }).end(JSON.stringify(what));
 	if (req.url === "/_seen") return json(seen);
 	if (req.url === "/_control") {
 		control = { mode: "good", delay_ms: 0, ...JSON.parse(body) };

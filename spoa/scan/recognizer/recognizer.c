@@ -1,6 +1,6 @@
-/* Requests and answers of external recognisers. Presidio counts code points, as
+/* Requests and answers of external recognizers. Presidio counts code points, as
  * Python's strings do; here everything is bytes. */
-#include "scan/recogniser/recogniser.h"
+#include "scan/recognizer/recognizer.h"
 
 #include <jansson.h>
 #include <math.h>
@@ -26,7 +26,7 @@ put_texts(const char *name, const struct span *texts, size_t n, bool list, struc
 }
 
 static void
-ask_presidio(const struct recogniser *r, const struct span *texts, size_t n, struct buf *out)
+ask_presidio(const struct recognizer *r, const struct span *texts, size_t n, struct buf *out)
 {
 	json_put_open(out, NULL, '{');
 	put_texts("text", texts, n, r->batch, out);
@@ -40,7 +40,7 @@ ask_presidio(const struct recogniser *r, const struct span *texts, size_t n, str
 }
 
 void
-recogniser_ask(const struct recogniser *r, const struct span *texts, size_t n, struct buf *out)
+recognizer_ask(const struct recognizer *r, const struct span *texts, size_t n, struct buf *out)
 {
 	INVARIANT(n == 1 || (n > 0 && r->batch));
 	switch (r->shape) {
@@ -67,7 +67,7 @@ recogniser_ask(const struct recogniser *r, const struct span *texts, size_t n, s
 /* ---- pointers ---- */
 
 bool
-recogniser_pointer(const char *s)
+recognizer_pointer(const char *s)
 {
 	if (*s && *s != '/')
 		return false;
@@ -118,7 +118,7 @@ follow_pointer(json_t *v, const char *pointer)
 
 /* One text's findings while its part of the answer is read. */
 struct reading {
-	const struct recogniser *r;
+	const struct recognizer *r;
 	struct arena *a;
 	struct span text;
 	struct finding *v;
@@ -136,7 +136,7 @@ refuse_answer(struct reading *g, int err, const char *why)
 static int
 add_finding(struct reading *g, uint16_t entity, double score, size_t start, size_t end)
 {
-	if (g->n == CAP_RECOGNISED)
+	if (g->n == CAP_RECOGNIZED)
 		return refuse_answer(g, ERR_LIMIT, "too many findings");
 	struct finding f = {
 		.entity = entity, .score = (float)score, .start = start, .end = end
@@ -145,8 +145,8 @@ add_finding(struct reading *g, uint16_t entity, double score, size_t start, size
 	return ARENA_PUSH(g->a, g->v, g->n, g->room, 8, f) ? 0 : ERR_NOMEM;
 }
 
-static const struct recogniser_label *
-label_of(const struct recogniser *r, const json_t *name)
+static const struct recognizer_label *
+label_of(const struct recognizer *r, const json_t *name)
 {
 	struct span s = span_of(json_string_value(name), json_string_length(name));
 
@@ -259,7 +259,7 @@ read_spans(struct reading *g, const json_t *list)
 		if (from < 0 || to <= from)
 			return refuse_answer(
 				g, ERR_RANGE, "a finding that ends before it begins");
-		const struct recogniser_label *l = label_of(g->r, type);
+		const struct recognizer_label *l = label_of(g->r, type);
 		/* What was not asked for must still be true of the text. */
 		if ((size_t)to > g->text.n)
 			return refuse_answer(g, ERR_RANGE, "a finding ends behind its text");
@@ -279,7 +279,7 @@ read_label(struct reading *g, json_t *o)
 		return refuse_answer(g, ERR_SYNTAX, "a label without its name");
 	if (g->r->score && !score_of(follow_pointer(o, g->r->score), &score))
 		return refuse_answer(g, ERR_SYNTAX, "a label without a score from 0 to 1");
-	const struct recogniser_label *l = label_of(g->r, name);
+	const struct recognizer_label *l = label_of(g->r, name);
 	return l && score >= g->r->score_threshold
 		       ? add_finding(g, l->entity, score, 0, g->text.n)
 		       : 0;
@@ -315,7 +315,7 @@ read_categories(struct reading *g, const json_t *o)
 		return refuse_answer(g, ERR_SYNTAX,
 			"a result without flagged, categories or category_scores");
 	for (size_t i = 0; i < g->r->nlabels && !err; i++) {
-		const struct recogniser_label *l = &g->r->labels[i];
+		const struct recognizer_label *l = &g->r->labels[i];
 		const json_t *said = json_object_get(categories, l->theirs),
 			     *of = json_object_get(scores, l->theirs);
 		double score = 1.0;
@@ -350,7 +350,7 @@ read_one(struct reading *g, json_t *part)
 }
 
 static int
-read_all(const struct recogniser *r, json_t *root, const struct span *texts, size_t n,
+read_all(const struct recognizer *r, json_t *root, const struct span *texts, size_t n,
 	struct arena *a, struct findings *out, const char **why)
 {
 	json_t *list = root;
@@ -377,7 +377,7 @@ read_all(const struct recogniser *r, json_t *root, const struct span *texts, siz
 }
 
 int
-recogniser_read(const struct recogniser *r, struct span answer, const struct span *texts,
+recognizer_read(const struct recognizer *r, struct span answer, const struct span *texts,
 	size_t n, struct arena *a, struct findings *out, const char **why)
 {
 	json_error_t ignored;
