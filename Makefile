@@ -620,6 +620,11 @@ count: deps ## instructions a request, by callgrind (COUNT="--against FILE")
 	@$(MAKE) -s --no-print-directory $(B)/bench/count
 	@tests/bench/count-run $(B) $(COUNT)
 
+.PHONY: count-haproxy
+count-haproxy: deps ## HAProxy's instructions a request, by callgrind (COUNT="--against FILE")
+	@$(MAKE) -s --no-print-directory all
+	@tests/bench/count-haproxy-run $(B) $(COUNT)
+
 # Instructions of texts made to be dear: fifty a day (COUNT, of FIRST on).
 $(B)/bench/effort: tests/bench/effort.c $(LIB)
 	@mkdir -p $(@D)

@@ -1,6 +1,6 @@
 # tollgate init --undo: what init laid is taken out of a person's files, to the byte; what they
 # changed since stays. Where it cannot be sure it names the line and writes nothing.
-# Once: 32 forms of the stanza are tried; that each version of HAProxy takes what init lays is in init.sh and bolt-on.sh.
+# Once: 33 forms of the stanza are tried; that each version of HAProxy takes what init lays is in init.sh and bolt-on.sh.
 . "$(dirname "$0")/lib.sh"
 
 haproxy=${HAPROXY_BIN:-haproxy}
@@ -248,7 +248,7 @@ older() { # FILE OF PIECES
 # the machine has no group tollgate: HAProxy reads the staged result without it
 printf '#!/bin/sh\nfor f; do case $f in *.cfg) sed -i "s/ group tollgate / /" "$f" ;; esac; done\nexec %s "$@"\n' "$haproxy" >"$D/haproxy"
 chmod +x "$D/haproxy"
-for form in {1..32}; do
+for form in {1..33}; do
 	fresh
 	form "$form" >"$D/pieces"
 	older "$D/pieces" | grep -v '^    # ' | sed 's|^    default_backend|    # the rest\n&|' >"$cfg"

@@ -10,7 +10,7 @@ enum {
 	FORM_LAST_UNDECIDED = 21, /* each of its lines asks `acl tollgate` */
 	FORM_0_2 = 26,
 	FORM_LAST_JOINT = 30, /* the second pass comes in by the frontend */
-	FORM_TODAY = 32,
+	FORM_TODAY = 33,
 };
 
 /* The form's piece that begins after this mark; `tabs`: each line after a tab, as init lays it. */

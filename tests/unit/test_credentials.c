@@ -129,7 +129,7 @@ static void
 the_haproxy_files_delete_this_list(void **state)
 {
 	struct buf want;
-	size_t lines = 0;
+	size_t lines = 0, common = 0;
 	DIR *d = opendir("haproxy");
 
 	(void)state;
@@ -160,18 +160,53 @@ the_haproxy_files_delete_this_list(void **state)
 		FILE *f = fopen(path, "r");
 		assert_non_null(f);
 		while (fgets(line, sizeof(line), f)) {
-			if (!strstr(line, "(authorization|"))
-				continue;
-			lines++;
-			if (!strstr(line, buf_view(&want).p))
-				fail_msg("%s: %s does not hold %s", path, line,
-					buf_view(&want).p);
+			if (strstr(line, " " CREDENTIAL_COMMON " -m reg"))
+				common++;
+			else if (strstr(line, "(authorization|")) {
+				lines++;
+				if (!strstr(line, buf_view(&want).p) ||
+					!strstr(line, " { req.hdr_names -m reg " CREDENTIAL_WORDS " }"))
+					fail_msg("%s: %s does not hold %s, or its condition", path,
+						line, buf_view(&want).p);
+			}
 		}
 		fclose(f);
 	}
 	closedir(d);
 	buf_free(&want);
 	assert_true(lines > 0);
+	assert_int_equal(common, lines);
+}
+
+/* Else HAProxy would not try the expression that deletes the name. */
+static void
+each_name_has_a_word_of_the_condition(void **state)
+{
+	static const char *const dashes[] = { "", "-", "_", "--" };
+	regex_t words;
+
+	(void)state;
+	assert_int_equal(regcomp(&words, CREDENTIAL_WORDS, REG_EXTENDED | REG_NOSUB), 0);
+	for (const struct credential_name *c = credential_names; c->name; c++) {
+		if (!(c->where & CREDENTIAL_HEADER))
+			continue;
+		for (size_t i = 0; i < COUNT_OF(dashes); i++) {
+			struct buf name;
+			buf_init(&name, 0);
+			buf_str(&name, "host,x-");
+			for (const char *p = c->name + (*c->name == '^'); *p; p++)
+				if (*p == '-')
+					buf_str(&name, dashes[i]);
+				else
+					buf_putc(&name, *p);
+			buf_str(&name, ",accept");
+			buf_putc(&name, 0);
+			if (regexec(&words, buf_view(&name).p, 0, NULL, 0) != 0)
+				fail_msg("%s has no word of CREDENTIAL_WORDS", buf_view(&name).p);
+			buf_free(&name);
+		}
+	}
+	regfree(&words);
 }
 
 /* The shipped stanzas delete what names where a caller came from, and the gate the same. */
@@ -303,6 +338,7 @@ main(void)
 		cmocka_unit_test(queries_without_credentials),
 		cmocka_unit_test(long_queries_take_linear_time),
 		cmocka_unit_test(the_haproxy_files_delete_this_list),
+		cmocka_unit_test(each_name_has_a_word_of_the_condition),
 		cmocka_unit_test(the_haproxy_files_delete_what_names_the_caller),
 		cmocka_unit_test(only_what_begins_with_mcp_is_left_alone),
 		cmocka_unit_test(the_manual_names_all),
