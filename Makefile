@@ -564,6 +564,12 @@ bench: deps ## speed and memory beside plain HAProxy (SOAK=requests HAPROXY=BIN)
 	@$(MAKE) --no-print-directory all $(BENCH_BIN)
 	@B=$(B) SOAK=$(SOAK) tests/bench/run --haproxy $(HAPROXY)
 
+.PHONY: bench-peers
+bench-peers: deps ## tollgate beside plain HAProxy, nginx and other gateways (ROUNDS=3 PEERS="plain portkey")
+	@tests/support/deps wrk:wrk nginx:nginx-light
+	@$(MAKE) --no-print-directory all $(B)/bench/streams
+	@tests/bench/peers-run $(B)
+
 .PHONY: soak
 soak: deps ## hours of a mixed load with everything on, a line of memory and keys a minute (MINUTES=150 RATE=100)
 	@$(MAKE) --no-print-directory all

@@ -37,6 +37,10 @@ wrk.headers["content-type"] = "application/json"
 if (os.getenv("CHAT_HOST") or "") ~= "" then
 	wrk.headers["Host"] = os.getenv("CHAT_HOST")
 end
+-- HEADERS: further ones, as "name: value" with a newline behind each
+for name, value in (os.getenv("HEADERS") or ""):gmatch("([^:\n]+): ([^\n]*)") do
+	wrk.headers[name] = value
+end
 if os.getenv("TOKEN") then
 	wrk.headers["authorization"] = "Bearer " .. os.getenv("TOKEN")
 end

@@ -2,7 +2,7 @@
  * and the gaps between events, for several targets at the same time, so that
  * whatever else the machine does meets all of them alike.
  *
- *   streams -n STREAMS -c AT_ONCE [-w WORDS] [-t TEXT] [-s MS] [-W STREAMS] [-p PID]
+ *   streams -n STREAMS -c AT_ONCE [-w WORDS] [-t TEXT] [-s MS] [-W STREAMS] [-p PID] [-H LINES]
  *           HOST:PORT TOKEN [HOST:PORT TOKEN …]
  *
  * Each target gets AT_ONCE connections, one stream each, a new connection a
@@ -11,8 +11,8 @@
  * for ever). The first STREAMS (-W) of a target are not counted. Each asks for usage, so
  * that a gateway which meters has no event to hide; its text ends with a blank, so that
  * one which reads has no word to wait for; TEXT (-t, as in JSON) instead. An event is a "data:"
- * line; what arrives in one read has a gap of 0. TOKEN "-": no Authorization. Prints a line a
- * target:
+ * line; what arrives in one read has a gap of 0. TOKEN "-": no Authorization. LINES (-H) are
+ * header lines, each with its CR LF, that each request has. Prints a line a target:
  *
  *   HOST:PORT streams=N events=N first_p50_us=… first_p99_us=… gap_p50_us=… gap_p99_us=…
  *
@@ -66,7 +66,7 @@ struct conn {
 };
 
 static long streams = 20, words = 32, apart_ms, warm;
-static const char *text;
+static const char *text, *lines = "";
 static uint64_t next_us; /* no stream begins before */
 static struct {
 	long pid;
@@ -196,8 +196,8 @@ target_init(struct target *t, const char *address, const char *token)
 		abort();
 	int all = asprintf(&t->request,
 		"POST /v1/chat/completions HTTP/1.1\r\nhost: %s\r\nconnection: close\r\n"
-		"content-type: application/json\r\n%scontent-length: %d\r\n\r\n%s",
-		address, auth, n, body);
+		"content-type: application/json\r\n%s%scontent-length: %d\r\n\r\n%s",
+		address, auth, lines, n, body);
 	if (all < 0)
 		abort();
 	t->request_bytes = (size_t)all;
@@ -295,9 +295,9 @@ main(int argc, char **argv)
 	int opt, code = 0;
 	size_t n = 0, ntargets;
 
-	while ((opt = getopt(argc, argv, "n:c:w:s:W:t:p:")) != -1) {
+	while ((opt = getopt(argc, argv, "n:c:w:s:W:t:p:H:")) != -1) {
 		long v = optarg ? strtol(optarg, NULL, 10) : 0;
-		if (v < 1 && opt != 't')
+		if (v < 1 && opt != 't' && opt != 'H')
 			return 2;
 		switch (opt) {
 		case 'n': streams = v; break;
@@ -306,6 +306,7 @@ main(int argc, char **argv)
 		case 's': apart_ms = v; break;
 		case 'W': warm = v; break;
 		case 'p': steady.pid = v; break;
+		case 'H': lines = optarg; break;
 		case 't':
 			text = optarg;
 			words = 0;
