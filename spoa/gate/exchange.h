@@ -29,7 +29,7 @@ struct exchange {
 	struct guard_messages messages; /* how its messages of MCP are read */
 	bool has_shadow; /* the shadow policy has rules on answers, and a route for it */
 	struct vault *vault;
-	struct exchange_kept { /* gate/kept.c: what the names that it makes go on with */
+	struct exchange_kept { /* gate/kept_placeholders.c: what the names that it makes go on with */
 		bool saves;
 		struct span table, holder; /* in `own` */
 		size_t looked;		   /* at so many names */

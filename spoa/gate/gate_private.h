@@ -19,7 +19,7 @@
 
 enum { WARNED = 4096, LEARNED = 4096, PROVIDER_LINES = 256 };
 
-/* gate/limits/learned.c */
+/* gate/limits/amendment.c */
 struct learned_place {
 	uint64_t key;
 	uint64_t tokens; /* that most answers stay under */
@@ -114,8 +114,6 @@ bool offload_leaves(const struct request *r);
 size_t request_inline_most(const struct request *r);
 /* A text of n bytes was searched with so many units of work. On any thread. */
 void request_text_took(const struct request *r, size_t n, uint64_t units);
-/* On a helper thread: nobody waits for what the step finds out. */
-bool offload_pointless(const struct request *r);
 /* `request`: or the daemon stops, and gave it a last tenth of a second. For effort_watch(). */
 bool offload_over(const void *request);
 /* A step's turn is over after 10 ms, looked at every 32 KB of work; the step goes on

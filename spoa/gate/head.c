@@ -47,7 +47,7 @@ request_header(const struct request *r, size_t *rule, size_t *at)
 	return NULL;
 }
 
-bool
+static bool
 request_sets_header(const struct request *r, struct span name)
 {
 	const struct header *h;

@@ -69,7 +69,7 @@ struct record {
 
 /* What those above are asked: steps and limits, which keep things for a request, and the
  * engine, which goes on with it. Handed down with each request, since nobody calls who is
- * above; engine/calls.c has the table. */
+ * above; engine/gate.c has the table. */
 struct request_calls {
 	void (*let_go)(struct request *r, struct arena *own); /* in request_let_go() */
 	void (*ends)(struct request *r);		      /* in request_free() */
@@ -129,7 +129,7 @@ struct request {
 		uint64_t shown_as;
 	} out;
 
-	/* The place that it has at the target that was chosen: gate/limits/targets.c. */
+	/* The place that it has at the target that was chosen: gate/limits/target_choice.c. */
 	struct target_attempt attempt;
 	struct target_state *queued; /* and in the queue for one; NULL */
 
@@ -160,8 +160,8 @@ struct request {
 		struct data_wait data_wait[CAP_DATA];
 		unsigned data_waits;
 		bool data_asked;
-		struct pins_asked *pins; /* gate/limits/pins.c; in the arena */
-		struct kept_asked *kept; /* gate/kept.c; likewise */
+		struct pins_asked *pins; /* gate/limits/step_pins.c; in the arena */
+		struct kept_asked *kept; /* gate/kept_placeholders.c; likewise */
 		struct offload {
 			struct work work;
 			struct mail back;
@@ -215,11 +215,6 @@ request_on_record(const struct request *r)
 {
 	return r->run.recorded || r->run.left;
 }
-/* notes.c: what telemetry is told of it next to its record, the caller's to free; NULL:
- * nothing. */
-struct audit_note *request_note(struct request *r);
-struct audit_note *request_end_note(
-	struct request *r, const struct exchange_result *res, const char *outcome);
 /* What conditions read, as known so far. */
 void request_facts(struct request *r, struct policy_facts *f);
 /* What they read, once the body may have been changed; `body` is the caller's, and lives as
@@ -369,7 +364,6 @@ struct span request_target_sent(struct request *r);
 bool request_sends(struct request *r, struct span name, struct span value);
 /* The headers that rules set, from (0, 0) on; the first of a name counts. NULL: the end. */
 const struct header *request_header(const struct request *r, size_t *rule, size_t *at);
-bool request_sets_header(const struct request *r, struct span name);
 /* Gemini's stream is asked for as a list of answers, and not as events. */
 bool request_streams_array(const struct request *r);
 
@@ -435,10 +429,6 @@ request_reads_answer(const struct request *r)
 bool request_lists_models(const struct request *r);
 /* As if the request, `r`, named the model, and nothing else were asked for. */
 bool request_may_use(void *r, struct span model, struct arena *a);
-/* own_answer.c: found.document, where its target speaks another form and the gate can answer.
- * False: it is none of such requests, or (found.document's arena says so) there is no memory.
- */
-bool request_answers(struct request *r);
 /* A GET of the list of models, or of one. */
 bool request_asks_of_models(const struct request *r);
 /* A rule reads model.name. */

@@ -133,7 +133,7 @@ struct request_found {
 	struct data_value *data_held[CAP_DATA];
 	uint64_t required;   /* bit by external: a rule may require its answer */
 	uint64_t considered; /* likewise: what it is for was looked for */
-	/* gate/limits/pins.c: where what it names or holds was made; NULL: nowhere, or not
+	/* gate/limits/step_pins.c: where what it names or holds was made; NULL: nowhere, or not
 	 * known */
 	struct {
 		bool asked;			 /* of a route with several targets */
@@ -144,7 +144,7 @@ struct request_found {
 		bool seals; /* only reasoning that was signed or sealed says so */
 		bool drops; /* which goes, as that target takes nothing now */
 	} pin;
-	/* gate/kept.c: how its placeholders go on from earlier turns */
+	/* gate/kept_placeholders.c: how its placeholders go on from earlier turns */
 	struct found_kept {
 		enum dialect_keeping keeps; /* what is kept of it */
 		enum kept_state {
@@ -188,7 +188,7 @@ struct request_found {
 	 * request_quota() */
 	struct quota_request *quota[2];
 	bool quota_failed;
-	struct call_limits *calls; /* gate/limits/calls.c; NULL: none */
+	struct call_limits *calls; /* gate/limits/tool_calls.c; NULL: none */
 	/* limits/: the policy's that apply, of this run and model; in the arena */
 	struct found_limits {
 		struct policy_limit_hit *hit;
@@ -217,7 +217,7 @@ struct request_found {
 		const struct tool_verdict *ruled; /* what those rules said; NULL: not asked */
 		struct mcp_error wrong;		  /* code 0: nothing */
 	} * message;
-	/* gate/limits/form.c: that it is sent in another form, in the arena; NULL: it is not */
+	/* gate/limits/target_form.c: that it is sent in another form, in the arena; NULL: it is not */
 	struct found_form {
 		enum form from, to;
 		bool refused; /* that cannot hold it: `made` says where and why */

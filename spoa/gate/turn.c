@@ -8,7 +8,8 @@
 
 enum { TURN_US = 10000, TURN_CHECK_BYTES = 32 << 10 };
 
-bool
+/* On a helper thread: nobody waits for what the step finds out. */
+static bool
 offload_pointless(const struct request *r)
 {
 	return atomic_load_explicit(&r->run.offload.pointless, memory_order_relaxed) ||

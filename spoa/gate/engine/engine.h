@@ -28,8 +28,6 @@ void exchange_run_steps(struct exchange *x, size_t step, void (*done)(struct req
 struct span exchange_body_sent(const struct request *r);
 /* Who took up the ticket waits for the decision's record, no longer than the agent would. */
 void gate_await_record(struct request *r);
-/* It came back after the ACK. */
-void gate_recorded(struct request *r, int err);
 /* One that was pending is back: the step goes on, or, after the verdict, what it brought
  * is put right. The request may be gone then. */
 void request_back(struct request *r);

@@ -60,11 +60,4 @@ void session_free(struct exchange *x);
 
 /* ---- resume.c ---- */
 
-/* A client's message, with its provider's own handle where it has one: in `out` then. NULL, or
- * why it does not go. */
-const char *session_resumes(const struct session *s, struct span *message, struct buf *out);
-/* A provider's message, its handle bound to the person of this session; likewise. False: it has
- * two, or there is no memory. */
-bool session_binds(const struct session *s, struct span *message, struct buf *out);
-
 #endif

@@ -23,9 +23,6 @@ const struct ranks *request_own_ranks(const struct request *r, struct span model
 /* Counts the prompt as the model that is asked does, where it has not been yet: found.tokens,
  * input_tokens, and prompt_tokens while no rule was asked. A long one takes milliseconds. */
 void request_count_tokens(struct request *r);
-/* The same by its bytes alone, where the answer will say how many it is: input_tokens is the
- * bound, until limits_count_prompt(). False: it is to be counted. */
-bool request_bound_tokens(struct request *r);
 /* step_tokens.c: one of the steps. */
 enum step_result step_tokens(struct request *r);
 

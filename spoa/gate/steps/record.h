@@ -26,7 +26,7 @@ void record_prompt(struct request *r, struct buf *b);
 void record_not_inspected(struct request *r, struct buf *b);
 /* Fields of conditions that this record could not hold. */
 void record_not_held(struct request *r, struct buf *b);
-/* record_findings.c: how often each entity was found, with its best score. */
+/* record_request.c: how often each entity was found, with its best score. */
 void record_findings(struct request *r, struct buf *b);
 /* Who was asked, and what came of it. */
 void record_recognitions(struct request *r, struct buf *b);
@@ -47,7 +47,7 @@ struct exchange_result;
 void record_called(struct request *r, const struct exchange_result *res, struct buf *b);
 void record_offered(struct request *r, struct buf *b);
 
-/* record_verdict.c: its member `verdict`: what the rules on answers read, and the fate of each,
+/* record_answer.c: its member `verdict`: what the rules on answers read, and the fate of each,
  * by the last time they were asked. Of calls the names, where they are among those that a
  * record may hold; never the arguments. */
 struct guard_report;

@@ -80,10 +80,6 @@ void request_estimate_tokens(struct request *r);
 /* shadow.c: after the first policy's verdict; the facts that it read. */
 void request_shadow(struct request *r, const struct policy_facts *mine);
 
-/* reasoning.c: which signed blocks go, as body.reasoning[].dropped; nothing in them is
- * left in the overlay. 0, or ERR_BAD_STATE: the request may not go. */
-int request_settle_reasoning(struct request *r);
-
 /* ---- overlay.c ---- */
 /* All segments in the order of classification, the target's, then the body's; NULL: the end. */
 const struct segment *request_segment(const struct request *r, size_t i);
