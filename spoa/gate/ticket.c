@@ -1,4 +1,4 @@
-/* The ticket table: chained buckets over random keys, and an age list. */
+/* The ticket table: chained buckets by random keys, and a list by age. */
 #include "gate/ticket.h"
 
 #include <sodium.h>
@@ -16,6 +16,7 @@ tickets_init(struct tickets *t, size_t cap)
 	TAILQ_INIT(&t->ages);
 }
 
+/* Keys are random, so their first bits serve as hash. */
 static struct ticket **
 bucket_of(struct tickets *t, const unsigned char key[16])
 {
@@ -43,7 +44,7 @@ ticket_issue(struct tickets *t, struct ticket *k, unsigned worker, uint64_t expi
 	return 0;
 }
 
-/* Of one spelling only. */
+/* Accepts lower case only, so that a ticket has one spelling. */
 static int
 hex(char c)
 {

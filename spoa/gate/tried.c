@@ -1,10 +1,12 @@
-/* Which try of one request it is: SDKs say so when they repeat. It is marked, and changes
- * nothing: each that is let go to a provider is charged. */
+/* How often a request was tried. A caller's SDK repeats a request and marks it in a header; the
+ * mark is recorded and changes nothing, because each attempt that reaches a provider is
+ * charged. The gateway's own attempts are made by engine/attempts.c; lower levels ask about
+ * them here. */
 #include "base/ascii.h"
 #include "gate/exchange.h"
 #include "gate/gate_private.h"
 
-/* At most three digits in front of anything else; 0: none. */
+/* Reads a number of at most three digits at the begin of `s`; 0: none. */
 static unsigned
 number_in_header(struct span s)
 {
@@ -21,10 +23,10 @@ request_attempt(const struct request *r)
 {
 	struct span v;
 
-	/* OpenAI's and Anthropic's count repeats. */
+	/* OpenAI's and Anthropic's SDKs count repeats from 0. */
 	if (http_field_one(&r->in.head, "x-stainless-retry-count", &v) > 0)
 		return number_in_header(v) + 1;
-	/* amz-sdk-request: attempt=2; max=3 */
+	/* AWS' SDKs: amz-sdk-request: attempt=2; max=3 */
 	if (http_field_one(&r->in.head, "amz-sdk-request", &v) <= 0)
 		return 1;
 	while (v.n) {
@@ -37,16 +39,17 @@ request_attempt(const struct request *r)
 	return 1;
 }
 
-/* Which attempts a request has behind it: of engine/attempts.c, which makes them. */
+/* ---- attempts of the gateway ---- */
 
 bool
 request_repeats(const struct request *r)
 {
 	const struct route *route = r->found.route;
 
-	return route && route->retry.attempts > 1 && !r->found.observed && !r->found.probe && !r->in.socket &&
-	       !r->in.message && !r->found.document.n && r->found.cache.state != CACHED_HIT &&
-	       (!r->gate || gate_cfg(r->gate)->relay) && !request_lists_models(r);
+	return route && route->retry.attempts > 1 && !r->found.observed && !r->found.probe &&
+	       !r->in.socket && !r->in.message && !r->found.document.n &&
+	       r->found.cache.state != CACHED_HIT && (!r->gate || gate_cfg(r->gate)->relay) &&
+	       !request_lists_models(r);
 }
 
 bool
