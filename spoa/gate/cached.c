@@ -239,7 +239,7 @@ static bool keep_entry(struct request *r, const unsigned char key[CACHE_KEY_BYTE
 /* Reads a pointer to a similar prompt's response. Sets look_key to that response if the prompts
  * are similar enough. */
 static bool
-follow(struct request *r, const struct cache_answer *a)
+follow_near_pointer(struct request *r, const struct cache_answer *a)
 {
 	struct found_cache *f = &r->found.cache;
 
@@ -279,7 +279,7 @@ take_cached(struct request *r, struct span sealed)
 	bool fresh = ok && (uint64_t)age_ms < ttl_ms &&
 		     (f->max_age_s >= ttl_ms / 1000 || (uint64_t)age_ms <= f->max_age_s * 1000);
 	if (ok && fresh)
-		ok = points ? follow(r, &a) : !a.points && say_hit(r, &a);
+		ok = points ? follow_near_pointer(r, &a) : !a.points && say_hit(r, &a);
 	/* an earlier lookup stored it for exactly this request */
 	if (ok && fresh && !points && a.distance) {
 		f->looks = LOOKS_FOR_OTHERS;

@@ -10,7 +10,7 @@
 #include "gate/exchange.h"
 
 static bool
-listed(struct span name, const char *const *list)
+is_in_names(struct span name, const char *const *list)
 {
 	for (; *list; list++)
 		if (span_ieq(name, span_str(*list)))
@@ -166,7 +166,7 @@ asks_unencoded(const struct request *r)
 bool
 request_sends(struct request *r, struct span name, struct span value)
 {
-	if (name.n == 0 || listed(name, hop_by_hop) || in_connection(&r->in.head, name))
+	if (name.n == 0 || is_in_names(name, hop_by_hop) || in_connection(&r->in.head, name))
 		return false;
 	if (begins_as(name, SPAN_LIT("x-tollgate-")) || header_overrides(name))
 		return false;
@@ -182,7 +182,7 @@ request_sends(struct request *r, struct span name, struct span value)
 		return false;
 	return !is_of_form(r->found.form, name) &&
 	       !auth_drops(request_auth(r, request_target(r)), name) &&
-	       !(r->out.swap_body && listed(name, of_the_body)) &&
+	       !(r->out.swap_body && is_in_names(name, of_the_body)) &&
 	       !request_sets_header(r, name) &&
 	       !(asks_unencoded(r) && span_ieq(name, SPAN_LIT("accept-encoding")));
 }

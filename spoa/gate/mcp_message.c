@@ -245,7 +245,7 @@ is_denied_by_content(const struct decision *d)
 
 /* Fills in how the denial is worded, except for its message, and the HTTP status. */
 static void
-wording(const struct request *r, struct mcp_refusal *out, int *status)
+word_mcp_denial(const struct request *r, struct mcp_refusal *out, int *status)
 {
 	const struct decision *d = &r->out.decision;
 	const struct found_message *f = r->found.message;
@@ -276,7 +276,7 @@ request_message_denial(const struct request *r, int *status, struct buf *out)
 
 	if (!r->found.message)
 		return false;
-	wording(r, &said, status);
+	word_mcp_denial(r, &said, status);
 	said.message = r->out.decision.message;
 	said.decision = span_str(r->id);
 	mcp_refuse(&said, out);

@@ -584,7 +584,7 @@ static const struct target nowhere = { .name = "", .region = "" };
 /* Returns the options that select a price: those of the request, and the region to which it is
  * sent. */
 static struct price_asked
-asked(const struct request *r, const struct target *to, struct span model)
+price_options(const struct request *r, const struct target *to, struct span model)
 {
 	struct price_asked asked = r->found.asked;
 
@@ -606,7 +606,7 @@ request_price_at(const struct request *r, const struct target *to, struct span m
 {
 	to = to ? to : &nowhere;
 	const struct price_row *row = policy_price(r->snap->policy, to, model, r->now_wall_ns);
-	const struct price_asked what = asked(r, to, model);
+	const struct price_asked what = price_options(r, to, model);
 	if (row)
 		*out = price_where(row, &what, true);
 	return row;
@@ -628,7 +628,7 @@ request_cost(const struct request *r, const struct usage *u, struct priced *out)
 	struct span model = request_priced_model(r);
 
 	to = to ? to : &nowhere;
-	const struct price_asked what = asked(r, to, model);
+	const struct price_asked what = price_options(r, to, model);
 	bool priced = policy_cost(r->snap->policy, to, model, r->now_wall_ns, &what, u, out);
 	if (said) {
 		x->cost.known = true;

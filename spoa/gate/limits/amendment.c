@@ -1,5 +1,6 @@
-/* What rules change about a request that may go: model, cap on the output, headers
- * toward the provider. */
+/* Determines what rules and limits change about a request before it is sent: the model, and the
+ * limit on its output. Three parts: the changes themselves, `output_default` for requests
+ * without an output limit, and `reserve: learned`. */
 #include "base/sha256.h"
 #include "gate/gate_private.h"
 #include "gate/limits/limits.h"
@@ -21,6 +22,8 @@ request_output_default(const struct request *r, struct span model, bool most)
 	return all;
 }
 
+/* The smallest of several output limits applies: that of a rule, of at_limit or at_soft, and
+ * the learned one. */
 bool
 request_amendment(const struct request *r, struct amendment *am)
 {
@@ -52,9 +55,11 @@ request_amendment(const struct request *r, struct amendment *am)
 	return am->model.n || am->cap_tokens || am->missing_tokens || am->ceiling_tokens;
 }
 
-/* A request that states no cap under a limit that counts what its answer takes: output_default
- * is sent as the cap, so that what is held bounds what is spent. Where no such limit applies
- * the body stays as it came. */
+/* ---- output_default ----
+ *
+ * If a request states no output limit and a limit counts its response, output_default is sent
+ * as the output limit, so that the reservation bounds the cost. If no such limit applies, the
+ * body stays unchanged. */
 
 bool
 limits_counts_answer(enum limit_of of)
@@ -83,7 +88,7 @@ limits_expect(struct request *r)
 		return;
 	request_facts(r, &f);
 	if (limits_apply(r, &f))
-		return; /* the quota step says so */
+		return; /* the quota step will report the error */
 	r->found.bounded = false;
 	for (size_t i = 0; i < l->n; i++)
 		r->found.bounded |= limits_counts_answer(l->hit[i].limit->of);
@@ -100,10 +105,10 @@ limits_send_default(struct request *r)
 	if (!r->found.bounded || r->found.sends_default || !r->in.have_body ||
 		r->found.route->reserve == RESERVE_ESTIMATE || !dialect_lacks_cap(&r->in.body))
 		return false;
-	/* Without a relay nothing of a body is changed. */
+	/* without a relay, bodies cannot be changed */
 	if (!gate_cfg(r->gate)->relay)
 		return false;
-	/* A rule's cap, or one that was learned, is sent already. */
+	/* the limit of a rule, or the learned one, is sent already */
 	request_amendment(r, &am);
 	if (am.cap_tokens && am.cap_tokens <= request_output_default(r, am.model, false))
 		return false;
@@ -111,19 +116,22 @@ limits_send_default(struct request *r)
 	return true;
 }
 
-/* `reserve: learned` of a route: what a model's answers to a caller really take, so that no
- * more is held than that. What is held is the cap that is sent: an answer cannot be longer.
- * Learned is the length that 19 of 20 answers stay under; half as much again is held. An answer
- * that our cap has cut doubles it. owner: worker. */
+/* ---- reserve: learned ----
+ *
+ * Learns how long a model's responses to a caller are, to reserve no more than that. The
+ * reservation is also sent as the output limit, so a response cannot exceed it. The learned
+ * length is one that 19 of 20 responses do not exceed; half as much again is reserved. A
+ * response that our limit has cut doubles the length. owner: worker. */
 
 enum {
-	SAMPLES = 8,	/* before them the request's own cap is held */
+	SAMPLES = 8,	/* responses needed; before that, the request's own limit is reserved */
 	LEAST_CAP = 64, /* tokens */
-	LEAST_STEP = 8,
+	LEAST_STEP = 8, /* tokens by which the length changes at least */
 	MOST_CAP = 10000000,
 };
 
-/* Route, model and person share a place with nobody; who comes to another's begins anew. */
+/* Returns the entry of the request's route, model and person. Two keys with the same place
+ * replace each other. */
 static struct learned_place *
 learned_place_of(const struct request *r)
 {
@@ -145,6 +153,7 @@ learned_place_of(const struct request *r)
 	return p;
 }
 
+/* Returns the output limit to send: one and a half times the learned length. */
 static uint64_t
 cap_of(const struct learned_place *p)
 {
@@ -168,6 +177,8 @@ limits_learned(struct request *r)
 	return true;
 }
 
+/* The length rises by up to 19 steps after a longer response and falls by a nineteenth of a
+ * step otherwise, so it settles where 1 of 20 responses is longer. */
 void
 limits_learn(struct request *r, uint64_t output_tokens)
 {

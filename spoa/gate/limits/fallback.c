@@ -1,11 +1,13 @@
-/* at_limit and at_soft: instead of a refusal another model and a shorter answer, once. */
+/* Alternatives before a limit refuses a request: another model or a shorter response (at_limit,
+ * at_soft), or another target. Both happen at most once for each limit and target. The steps
+ * then run again from the rewrite or the policy. */
 #include "base/caps.h"
 #include "base/clock.h"
 #include "base/scoped.h"
 #include "gate/exchange.h"
 #include "gate/limits/limits.h"
 
-/* What was written for the first try is written anew. */
+/* Drops the bytes that the rewrite step wrote. A decompressed body stays. */
 void
 limits_forget_rewrite(struct request *r)
 {
@@ -27,7 +29,7 @@ limits_fall(struct request *r, const struct limit *l, bool soft)
 	if (!changes || r->found.fell.change || r->in.body_state == BODY_STATE_PARTIAL ||
 		!request_add_tags(r, x->tags, x->ntags))
 		return false;
-	/* with another amount at run time it is a copy, which goes before the request does */
+	/* a limit with an override is a copy in the arena, so point to the policy's own */
 	const struct limit *of = limits_of(r, l->name);
 	r->found.fell.limit = of ? of : l;
 	r->found.fell.change = x;
@@ -51,7 +53,8 @@ limits_admitted(struct request *r, struct quota_request *q)
 	}
 }
 
-/* ---- another target: rules, edits and limits are made anew for it; what was read and found stays ---- */
+/* ---- another target: rules, edits and limits are evaluated again; segments and findings
+ * stay ---- */
 
 void
 request_forget_target(struct request *r)
@@ -61,7 +64,7 @@ request_forget_target(struct request *r)
 
 	limits_forget_rewrite(r);
 	r->calls->forget(r);
-	/* marks that edits left in the body */
+	/* marks that edits left in the segments */
 	for (size_t i = 0; r->in.have_body && i < b->nreasoning; i++)
 		b->reasoning[i].dropped = false;
 	for (size_t i = 0; r->in.have_body && b->nids && i < b->nsegments; i++)
@@ -87,10 +90,10 @@ request_forget_target(struct request *r)
 	memset(&f->fell, 0, sizeof(f->fell));
 }
 
-/* A limit that says no at one target and may not at another that is left: it does not count
- * there (a provider's own budget), or less is taken of it (a cheaper model). That one is asked.
- */
+/* A limit may deny a request at one target and not at another: if it counts only the first one
+ * (a provider's own budget), or if the other takes less (a cheaper model). */
 
+/* Returns true if `key` is the counter of the limit, or of its burst. */
 static bool
 is_counter(const struct policy_limit_hit *hit, const char *key)
 {
@@ -104,7 +107,8 @@ is_counter(const struct policy_limit_hit *hit, const char *key)
 	return false;
 }
 
-/* The same counter, were it sent there; an API key's own limits count everywhere. */
+/* Returns true if the limit would use the same counter at target `to`. An API key's own limits
+ * (of is NULL) count everywhere. */
 static bool
 counts_there(
 	struct request *r, const struct target *to, const struct limit *of, const char *key)
@@ -131,7 +135,8 @@ counts_there(
 	return counts;
 }
 
-/* A shorter answer is asked for there. */
+/* Returns true if the response is shorter at target `to`, because its model's limit or default
+ * is lower. */
 static bool
 answers_less(const struct request *r, const struct target *to)
 {
@@ -158,6 +163,7 @@ takes_less(struct request *r, const struct target *to, enum limit_of counts, uin
 	return counts != LIMIT_INPUT_TOKENS && r->in.have_body && answers_less(r, to);
 }
 
+/* A denial with 429 is better than one without; then the shorter wait. */
 static bool
 comes_sooner(const struct decision *a, const struct decision *b)
 {
@@ -203,13 +209,14 @@ limits_leave_target(struct request *r, enum target_out out, const char *state)
 
 	here->out = out;
 	here->state = state;
-	/* What the head alone was charged may count there no more; what counts the caller's
-	 * request stays with the attempts before. */
+	/* Charges of the first run may not apply at another target. Once an attempt was
+	 * settled, the counters of the request itself stay. */
 	for (int i = request_settled(r); r->gate && i < 2; i++) {
 		struct quota_request *q = r->found.quota[i];
 		quota_unmove(r->gate->quota, q, clock_mono_us());
 		quota_release(r->gate->quota, q, clock_mono_us());
-		if (q->ndims) /* else it may be nobody's */
+		/* an empty one may be the shared constant, which must not be written */
+		if (q->ndims)
 			q->ndims = 0;
 	}
 	request_forget_target(r);

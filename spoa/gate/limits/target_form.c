@@ -1,6 +1,10 @@
-/* What is answered here where the target that would be asked speaks another form: how many tokens
- * a request is, by our own count, and which models the route has. No model runs, and nothing goes
- * upstream.
+/* Requests for a target that uses another form (chat completions, messages, …). A request is
+ * sent in its own form if the target supports it, else translated into one that the target
+ * supports. This happens again for each target; a target whose form cannot hold the request is
+ * skipped, like one whose window is too small.
+ *
+ * If the target's form has no token count or list of models, the gateway returns these itself,
+ * from its own count and the route's models. No model runs, and nothing is sent upstream.
  * https://docs.anthropic.com/en/api/messages-count-tokens,
  * https://platform.openai.com/docs/api-reference/responses/input-tokens,
  * https://ai.google.dev/api/tokens, https://ai.google.dev/api/models */
@@ -12,13 +16,13 @@
 #include "gate/gate_private.h"
 #include "gate/limits/limits.h"
 
-/* ---- tokens ---- */
+/* ---- the gateway's own responses ---- */
 
 static bool
 answer_tokens(struct request *r, struct buf *out)
 {
 	static const struct {
-		const char *dialect, *begin; /* of the document, before the number */
+		const char *dialect, *begin; /* begin: the document before the number */
 	} counts[] = {
 		{ "anthropic", "{\"input_tokens\":" },
 		{ "openai", "{\"object\":\"response.input_tokens\",\"input_tokens\":" },
@@ -26,7 +30,7 @@ answer_tokens(struct request *r, struct buf *out)
 	};
 	const struct endpoint *e = &r->found.endpoint;
 
-	/* Vertex' wants the tokens themselves */
+	/* Vertex AI's computeTokens returns the tokens themselves */
 	if (!e->name || strcmp(e->name, "count") != 0 || !r->in.have_body ||
 		span_ends(r->in.head.path, SPAN_LIT(":computeTokens")))
 		return false;
@@ -41,8 +45,9 @@ answer_tokens(struct request *r, struct buf *out)
 
 /* ---- models ---- */
 
-/* The i-th name of a route: what an alias route is called by, its aliases, its targets' models.
- * False: it has no more. Empty: a target's without one, or said before. */
+/* Returns the i-th model name of a route: names of aliases, the targets' models, the route's
+ * own alias. False: there are no more. *name is empty for a target without a model, or a
+ * repeated one. */
 static bool
 route_model(const struct route *route, size_t i, struct span *name)
 {
@@ -65,7 +70,7 @@ route_model(const struct route *route, size_t i, struct span *name)
 	return true;
 }
 
-/* One model's card, or a list of those that the caller may use. */
+/* Writes one model's card, or the list of models that the caller may use. */
 static bool
 answer_models(struct request *r, struct buf *out)
 {
@@ -88,9 +93,8 @@ answer_models(struct request *r, struct buf *out)
 	return out->n;
 }
 
-/* own_answer.c: found.document, where its target speaks another form and the gate can answer.
- * False: it is none of such requests, or (found.document's arena says so) there is no memory.
- */
+/* Sets found.document if the gateway can respond itself. Returns false if it cannot, or memory
+ * ran out (which the arena remembers). */
 static bool
 request_answers(struct request *r)
 {
@@ -101,11 +105,9 @@ request_answers(struct request *r)
 	return r->found.document.n;
 }
 
-/* The form in which a request goes: its own where its target speaks that, else one that the
- * target speaks and that is translated. It is written anew for each target; one whose form
- * cannot hold the request is passed over, as one whose window is too small is. */
+/* ---- translation ---- */
 
-/* Of its body; FORM_NONE: it is no request of a form, or nobody could read it. */
+/* Returns the form of the request; FORM_NONE: no known form, or the body could not be read. */
 static enum form
 form_asked(const struct request *r)
 {
@@ -113,13 +115,13 @@ form_asked(const struct request *r)
 			      ? form_of_endpoint(&r->found.endpoint)
 			      : FORM_NONE;
 
-	/* others answer with scores and classes under the same name */
+	/* other endpoints return scores and classes under the same name */
 	return f == FORM_EMBEDDINGS && !span_ends(r->in.head.path, SPAN_LIT("/embeddings"))
 		       ? FORM_NONE
 		       : f;
 }
 
-/* What is sent to the target. */
+/* Returns the model that is sent to the target. */
 static struct span
 form_model_sent(const struct request *r)
 {
@@ -129,7 +131,7 @@ form_model_sent(const struct request *r)
 	return am.model.n ? am.model : r->in.read_model;
 }
 
-/* That of its target. */
+/* Returns the form that the target needs; FORM_NONE: `from` cannot be translated into it. */
 static enum form
 form_sent(const struct request *r, enum form from)
 {
@@ -140,7 +142,7 @@ form_sent(const struct request *r, enum form from)
 	return forms_into(to) >> from & 1 ? to : FORM_NONE;
 }
 
-/* Mistral's chat completions have other words than OpenAI's, under the same path. */
+/* Mistral's chat completions differ from OpenAI's although the path is the same. */
 static bool
 has_own_words(const struct request *r, enum form asked, const struct target *to)
 {
@@ -171,8 +173,8 @@ limits_keeps_threads(const struct request *r, const struct target *to)
 	return to->threads && !translates_to(r, to) && request_reads_answer(r);
 }
 
-/* As much as an answer may take where the request does not say it: what is reserved for it, and
- * no more than the model writes. */
+/* Returns the output limit to send if the request states none: the reservation, but at most the
+ * model's own limit. */
 static uint64_t
 cap_unsaid(const struct request *r, struct span model)
 {
@@ -210,10 +212,10 @@ form_write(struct request *r, struct found_form *f)
 		.user_key = r->gate ? r->gate->shared->prompt_key : NULL,
 		.drop = r->found.route->drop,
 		.ndrop = r->found.route->ndrop };
-	/* it may be a piece of a path */
+	/* the model may become part of the path */
 	if (!model.n || span_is(model, ".") || span_is(model, "..")) {
 		f->made = (struct translated_request){ .refused = SPAN_LIT("model"),
-			.why = "it names no model" };
+			.why = "the request names no model" };
 		return ERR_UNSUPPORTED;
 	}
 	buf_init(&written, r->out.rewritten.cap);
@@ -245,8 +247,8 @@ request_translate(struct request *r)
 		if (!(f = arena_new(&r->arena, struct found_form)))
 			return ERR_NOMEM;
 		*f = (struct found_form){ .from = from, .refused = true, .thread = true };
-		f->made.why = "the target keeps no threads: the whole conversation has to be "
-			      "sent, without `thread`";
+		f->made.why = "the target keeps no threads: send the whole conversation "
+			      "without `thread`";
 		r->found.form = f;
 		return 0;
 	}
@@ -258,16 +260,16 @@ request_translate(struct request *r)
 	if (f->to)
 		err = form_write(r, f);
 	else
-		f->made.why =
-			"what is asked for here is not translated, and the target does not "
-			"speak it";
+		f->made.why = "this endpoint cannot be translated, and the target does not "
+			      "support it";
 	f->refused = err == ERR_UNSUPPORTED || err == ERR_SYNTAX;
 	if (!err || f->refused)
 		r->found.form = f;
 	return f->refused ? 0 : err;
 }
 
-/* Names of members are the caller's words: a record holds those that look like names. */
+/* Returns the refused field's path for the denial if it looks like a name and has no finding,
+ * else empty: the caller chooses these names. */
 static struct span
 refused_at(struct request *r, struct span path)
 {
@@ -286,7 +288,8 @@ limits_form(struct request *r)
 
 	if (request_asks_of_models(r))
 		return request_deny(r, 404, "model_not_found", "",
-			SPAN_LIT("the route has no model of this name"));
+			SPAN_LIT("the route has no model of this name; list the models for "
+				 "valid names"));
 	struct span at = refused_at(r, f->made.refused);
 	request_deny(r, 400,
 		f->thread ? "thread_unsupported_request" : "translation_unsupported", "",
