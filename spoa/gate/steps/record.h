@@ -74,7 +74,7 @@ is_first(const struct buf *b)
 }
 
 static inline void
-key(struct buf *b, enum record_field f)
+put_member_key(struct buf *b, enum record_field f)
 {
 	const struct record_row *row = &record_rows[f];
 	bool first = is_first(b);
@@ -96,7 +96,7 @@ static inline void
 put_item(struct buf *b, enum record_field f, size_t n)
 {
 	if (n == 0)
-		key(b, f);
+		put_member_key(b, f);
 	buf_putc(b, n == 0 ? '[' : ',');
 }
 
@@ -169,13 +169,13 @@ put_roles(struct buf *b, enum record_field f, unsigned roles)
 static inline void
 put_object(struct buf *b, enum record_field f)
 {
-	key(b, f);
+	put_member_key(b, f);
 	buf_putc(b, '{');
 }
 
 /* Cuts UTF-8 at the begin of a character, to at most `max` bytes. */
 static inline struct span
-cut(struct span s, size_t max)
+cut_utf8(struct span s, size_t max)
 {
 	if (s.n <= max)
 		return s;
@@ -193,10 +193,10 @@ put_str(struct buf *b, enum record_field f, struct span s)
 
 	if (s.n == 0)
 		return;
-	s = cut(s, VALUE_MAX);
+	s = cut_utf8(s, VALUE_MAX);
 	for (size_t i = 0; i < s.n; i++)
 		clean[i] = (signed char)s.p[i] < 0 ? '?' : s.p[i];
-	key(b, f);
+	put_member_key(b, f);
 	buf_json_str(b, span_of(clean, s.n));
 }
 
@@ -212,14 +212,14 @@ put_utf8(struct buf *b, enum record_field f, struct span s)
 {
 	if (s.n == 0)
 		return;
-	key(b, f);
-	buf_json_str(b, cut(s, VALUE_MAX));
+	put_member_key(b, f);
+	buf_json_str(b, cut_utf8(s, VALUE_MAX));
 }
 
 static inline void
 put_int(struct buf *b, enum record_field f, int64_t v)
 {
-	key(b, f);
+	put_member_key(b, f);
 	buf_int(b, v);
 }
 
@@ -236,7 +236,7 @@ put_count(struct buf *b, enum record_field f, uint64_t n)
 static inline void
 put_hash(struct buf *b, enum record_field f, const unsigned char h[SHA256_BYTES])
 {
-	key(b, f);
+	put_member_key(b, f);
 	buf_putc(b, '"');
 	buf_hex(b, h, SHA256_BYTES);
 	buf_putc(b, '"');
@@ -262,7 +262,7 @@ put_flag(struct buf *b, enum record_field f, bool v)
 {
 	if (!v)
 		return;
-	key(b, f);
+	put_member_key(b, f);
 	buf_str(b, "true");
 }
 
