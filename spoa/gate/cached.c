@@ -1,7 +1,7 @@
-/* The cache step: a request that may have been answered before is looked for by all that its
- * answer depends on, after the rules and the redaction, and before what is reserved for it.
- * What is found is given again by the relay, through the guard, and takes no tokens. Whatever
- * is wrong with the cache is a miss. At the end of an exchange: what is kept of its answer. */
+/* The cache step, and the storing of responses. After the rules and the redaction, and before a
+ * reservation, the step looks for a stored response under a key of everything that the response
+ * depends on. The relay sends a stored response through the guard, and it costs no tokens. Any
+ * failure of the cache is a miss. When an exchange ends, its response may be stored. */
 #include <sodium.h>
 
 #include "answer/guard/guard.h"
@@ -15,17 +15,18 @@
 #include "gate/exchange.h"
 #include "gate/gate_private.h"
 
-_Static_assert((int)GUARD_TAPPED_MAX == (int)CACHE_ENTRY_MOST, "what is longer is not kept");
+_Static_assert(
+	(int)GUARD_TAPPED_MAX == (int)CACHE_ENTRY_MOST, "longer responses are not stored");
 enum {
-	REDIS_ENTRY_MOST = 2 * CACHE_ENTRY_MOST,
-	CLOCKS_APART_MS = 2000,
-	FIELD_SAID = 64,
-	UNSURE_MS = 10000, /* ttl of an entry in Redis until Redis has confirmed its SET */
+	REDIS_ENTRY_MOST = 2 * CACHE_ENTRY_MOST, /* bytes of a sealed entry */
+	CLOCKS_APART_MS = 2000, /* accepted difference between daemons' clocks */
+	FIELD_SAID = 64,	/* bytes of a field's name in a reason */
+	UNSURE_MS = 10000,	/* ttl of an entry in Redis until Redis has confirmed its SET */
 };
 
-/* ---- whose it is, and what it is about ---- */
+/* ---- the key ---- */
 
-/* What the caller says of caches: he can only ask for less. RFC 9111 5.2.1. */
+/* The caller's Cache-Control, which can only restrict the cache (RFC 9111 5.2.1). */
 struct asked_less {
 	bool no_store, no_cache;
 	uint64_t max_age_s; /* UINT64_MAX: any */
@@ -48,7 +49,7 @@ asked_less_of(const struct request *r)
 			if (span_ieq(name, SPAN_LIT("max-age")) &&
 				span_u64(span_trim(one, " \t\""), &age_s))
 				age_s = 0;
-			/* of two the less */
+			/* the smaller of two values */
 			a.max_age_s = age_s < a.max_age_s ? age_s : a.max_age_s;
 		}
 	}
@@ -57,8 +58,9 @@ asked_less_of(const struct request *r)
 
 enum { SCOPE_PARTS = 5 };
 
-/* Whom it may be given to again, as parts that no other scope has; false: to nobody. What holds
- * personal data is no more than its caller's own where `org` is said. */
+/* Fills in the callers who may receive the response again, as strings that no other scope has.
+ * Returns false if there are none. With `per: org`, a request with personal data is stored for
+ * its own caller only. */
 static bool
 cache_scope(const struct request *r, struct span out[SCOPE_PARTS])
 {
@@ -95,8 +97,9 @@ cache_field_of(const struct route_cache *own, const struct http_field *f)
 	return cache_field_kind(f->name, f->value);
 }
 
-/* Appends the header fields on which a response may depend: those of the caller and those that rules
- * set. Returns NULL, or why the request is not cached: the provider would receive an unknown field. */
+/* Appends the header fields on which a response may depend: those of the caller and those that
+ * rules set. Returns NULL, or why the request is not cached: the provider would receive an
+ * unknown field. */
 static const char *
 put_cache_fields(struct request *r, struct buf *b)
 {
@@ -113,8 +116,9 @@ put_cache_fields(struct request *r, struct buf *b)
 			buf_putc(b, '\n');
 		} else if (kind == CACHE_FIELD_UNKNOWN && request_sends(r, f->name, f->value)) {
 			struct span said = span_cut(f->name, 0, FIELD_SAID);
-			return arena_printf(&r->arena, "the header field %.*s is not known",
-				SPAN_ARG(said)).p;
+			return arena_printf(
+				&r->arena, "the header field %.*s is not known", SPAN_ARG(said))
+				.p;
 		}
 	}
 	for (size_t rule = 0, at = 0; (h = request_header(r, &rule, &at));)
@@ -122,7 +126,7 @@ put_cache_fields(struct request *r, struct buf *b)
 	return NULL;
 }
 
-/* The path without what says whether a stream is asked for, and the query without it. */
+/* Writes path and query without the parts that select a stream. */
 static void
 put_cache_target(struct request *r, struct buf *b)
 {
@@ -143,7 +147,7 @@ put_cache_target(struct request *r, struct buf *b)
 	}
 }
 
-/* As it goes out. */
+/* Returns the form in which the request is sent. */
 static enum form
 cache_form(const struct request *r)
 {
@@ -156,7 +160,7 @@ cache_body(const struct request *r)
 	return r->out.edited ? buf_view(&r->out.rewritten) : r->in.raw;
 }
 
-/* NULL with found.cache.key; or why there is no cache for it. */
+/* Sets found.cache.key and returns NULL, or returns why the request has no cache. */
 static const char *
 cache_key_of(struct request *r)
 {
@@ -166,14 +170,14 @@ cache_key_of(struct request *r)
 	struct span scope[SCOPE_PARTS] = { { NULL, 0 } };
 
 	if (!cache_scope(r, scope))
-		return "nobody to keep it for";
+		return "the caller is not verified";
 	if (!r->in.have_body || r->in.body.format != BODY_JSON)
-		return "no body to compare";
+		return "the request has no JSON body";
 	if (r->in.body.unread.nmedia || r->in.unread.nmedia || r->in.unread.sealed ||
 		r->in.body.nreasoning)
-		return "media, or what a provider signed";
+		return "the request has media or data that a provider signed";
 	if (r->in.body.nrefs || r->in.body.marks.nrequests > 1)
-		return "what the provider holds";
+		return "the request refers to data that the provider holds";
 	SCOPED_BUF(target, 0);
 	SCOPED_BUF(fields, 0);
 	put_cache_target(r, &target);
@@ -207,9 +211,9 @@ cache_key_of(struct request *r)
 	return why;
 }
 
-/* ---- looking ---- */
+/* ---- lookup ---- */
 
-/* As the request asks for it. */
+/* Writes the stored response as this request asks for it: stream or not, with usage or not. */
 static bool
 say_hit(struct request *r, const struct cache_answer *a)
 {
@@ -232,9 +236,10 @@ say_hit(struct request *r, const struct cache_answer *a)
 static bool keep_entry(struct request *r, const unsigned char key[CACHE_KEY_BYTES],
 	const struct cache_stamp *st, const struct cache_answer *a);
 
-/* Where the answer to a near one is. */
+/* Reads a pointer to a similar prompt's response. Sets look_key to that response if the prompts
+ * are similar enough. */
 static bool
-follow(struct request *r, const struct cache_answer *a)
+follow_near_pointer(struct request *r, const struct cache_answer *a)
 {
 	struct found_cache *f = &r->found.cache;
 
@@ -249,8 +254,8 @@ follow(struct request *r, const struct cache_answer *a)
 	return true;
 }
 
-/* What was found becomes the answer, where its caller takes one of that age; or says where one
- * is. */
+/* Opens the entry under look_key and checks its age. It is either the response, or a pointer to
+ * that of a similar prompt. */
 static void
 take_cached(struct request *r, struct span sealed)
 {
@@ -265,22 +270,24 @@ take_cached(struct request *r, struct span sealed)
 	bool ok = !cache_unseal(
 		cache_keys(r->gate->shared->cache), f->look_key, sealed, &st, &plain, &a);
 	int64_t age_ms = ok ? clock_wall_ns() / 1000000 - st.stored_ms : 0;
-	/* another daemon's clock is a little ahead; one that was set back is another thing */
+	/* another daemon's clock may be slightly ahead; a larger difference means that a clock
+	 * was set back */
 	if (age_ms < 0 && age_ms > -CLOCKS_APART_MS)
 		age_ms = 0;
 	ok = ok && age_ms >= 0;
-	/* a route whose time is shorter by now */
+	/* the route's ttl may be shorter than when the entry was stored */
 	bool fresh = ok && (uint64_t)age_ms < ttl_ms &&
 		     (f->max_age_s >= ttl_ms / 1000 || (uint64_t)age_ms <= f->max_age_s * 1000);
 	if (ok && fresh)
-		ok = points ? follow(r, &a) : !a.points && say_hit(r, &a);
-	if (ok && fresh && !points && a.distance) { /* it was kept so for this very request */
+		ok = points ? follow_near_pointer(r, &a) : !a.points && say_hit(r, &a);
+	/* an earlier lookup stored it for exactly this request */
+	if (ok && fresh && !points && a.distance) {
 		f->looks = LOOKS_FOR_OTHERS;
 		f->by_meaning = true;
 		f->distance = a.distance / 1000.;
 	} else if (ok && fresh && f->by_meaning) {
-		/* for who waits for the same, and asks it again; a purge of whose it is takes
-		   it, too */
+		/* Store it under this request's own key, for requests that wait for the same. A
+		 * purge by the stored owner removes it, too. */
 		a.distance = (unsigned char)(1 + f->distance * 999);
 		keep_entry(r, f->key, &st, &a);
 	}
@@ -293,8 +300,8 @@ take_cached(struct request *r, struct span sealed)
 	}
 }
 
-/* `sealed` is what there is under look_key; empty: nothing. Whether another one is looked for.
- */
+/* Takes the entry `sealed` under look_key; empty: none. Returns true if another key must be
+ * looked up. */
 static bool
 looks_on(struct request *r, struct span sealed)
 {
@@ -313,7 +320,7 @@ looks_on(struct request *r, struct span sealed)
 	return looked == LOOKS_FOR_NEAR && f->looks == LOOKS_FOR_OTHERS;
 }
 
-/* No time of the decision's is spent on it that others may need. */
+/* Returns true if the lookup leaves at least half of the agent's deadline for other steps. */
 static bool
 has_time(const struct request *r)
 {
@@ -334,7 +341,7 @@ cache_came(void *arg, int err, const struct span *pairs, size_t n)
 	f->gone = !err && n == 0;
 	if (err)
 		metric_inc(r->gate->metrics, M_CACHE_FAILED);
-	/* after that nobody is there to be given it */
+	/* a reply after the deadline is dropped */
 	else if (waits && looks_on(r, n == 1 ? pairs[1] : SPAN_LIT("")) &&
 		 (f->looked || has_time(r))) {
 		look_in_redis(r);
@@ -384,7 +391,7 @@ request_cache_look(struct request *r, void (*looked)(struct request *r))
 	memcpy(f->look_key, f->key, sizeof(f->look_key));
 	if (!g->cache_redis) {
 		SCOPED_BUF(sealed, REDIS_ENTRY_MOST);
-		/* one that is of no use now may be of use to another */
+		/* an entry that this request cannot use may serve another */
 		do {
 			buf_clear(&sealed);
 			cache_get(g->shared->cache, f->look_key, &sealed);
@@ -407,7 +414,7 @@ look_in_cache(struct request *r)
 	return STEP_WAIT;
 }
 
-/* Whose answer it will be, of a request that asks the model: the names go with the request. */
+/* Notes the owner of the response, because the names are dropped with the request's arena. */
 static void
 note_stamp(struct request *r)
 {
@@ -425,11 +432,11 @@ step_cache(struct request *r)
 	struct found_cache *f = &r->found.cache;
 	enum step_result s = STEP_NEXT;
 
-	if (r->run.wait == WAIT_CACHE) { /* it came, or did not */
+	if (r->run.wait == WAIT_CACHE) { /* Redis replied, or the deadline passed */
 		r->run.wait = WAIT_NONE;
 		return STEP_NEXT;
 	}
-	/* what its prompt's vector took stays charged */
+	/* the cost of the prompt's vector stays charged */
 	*f = (struct found_cache){ .state = CACHED_NONE, .embedded = f->embedded };
 	buf_free(&r->out.replay);
 	buf_clear(&r->out.prompt);
@@ -449,9 +456,10 @@ step_cache(struct request *r)
 	return s;
 }
 
-/* ---- keeping ---- */
+/* ---- storing ---- */
 
-/* Nobody changed it, it is whole, and it says nothing that is its provider's alone. */
+/* Returns true if the response is whole, no rule changed it, and it contains nothing that only
+ * its provider can read. */
 static bool
 may_keep_answer(const struct request *r, const struct guard_report *a)
 {
@@ -461,14 +469,15 @@ may_keep_answer(const struct request *r, const struct guard_report *a)
 	return r->found.cache.keeps && r->found.cache.state == CACHED_MISS &&
 	       res->end == END_COMPLETE && res->status == 200 && !a->redactions &&
 	       (!a->judged || a->verdict.ruled.effect == RULE_PERMIT) &&
-	       (!a->sum.any || a->sum.ruled.effect == RULE_PERMIT) && !a->error.n && !a->refused &&
-	       !a->blind && !a->unread_bytes && !a->opaque_bytes && !a->sealed_bytes &&
-	       !a->signed_dropped && !a->called_over && (calls || !a->ncalled) &&
-	       (!a->streamed || a->ended) &&
+	       (!a->sum.any || a->sum.ruled.effect == RULE_PERMIT) && !a->error.n &&
+	       !a->refused && !a->blind && !a->unread_bytes && !a->opaque_bytes &&
+	       !a->sealed_bytes && !a->signed_dropped && !a->called_over &&
+	       (calls || !a->ncalled) && (!a->streamed || a->ended) &&
 	       translator_ended_well(r->found.cache.form, span_str(a->finish), calls);
 }
 
-/* Up to a tenth less than the route says: what came at once does not end at once. */
+/* Returns the ttl, shortened by 0 to 10 % depending on the key, so that entries stored together
+ * do not expire together. */
 static uint64_t
 kept_for_us(const struct request *r)
 {
@@ -494,9 +503,9 @@ struct entry_put {
 	char name[CACHE_REDIS_NAME];
 };
 
-/* Deletes the entry if anybody was erased since the request asked: the SCAN of that erasure may have
- * run before SET. Otherwise the entry gets its whole ttl. If Redis runs SET after the daemon has given
- * up waiting, the entry expires soon, because nothing prolongs it. */
+/* Deletes the entry if anybody was erased since the request asked: the SCAN of that erasure may
+ * have run before SET. Otherwise the entry gets its whole ttl. If Redis runs SET after the
+ * daemon has given up waiting, the entry expires soon, because nothing prolongs it. */
 static void
 put_came(void *arg, int err, const struct redis_reply_ints *replies, size_t n)
 {
@@ -526,8 +535,8 @@ put_in_redis(struct request *r, const unsigned char key[CACHE_KEY_BYTES], struct
 		.ttl_ms = kept_for_us(r) / 1000 };
 	char ttl[SPAN_DECIMAL];
 	size_t n = cache_redis_name(key, put.name);
-	size_t digits = span_decimal(ttl,
-		(int64_t)(put.ttl_ms < UNSURE_MS ? put.ttl_ms : (uint64_t)UNSURE_MS));
+	size_t digits = span_decimal(
+		ttl, (int64_t)(put.ttl_ms < UNSURE_MS ? put.ttl_ms : (uint64_t)UNSURE_MS));
 	struct redis_pipe *p = redis_begin(put.redis, 1, put_came, &put, sizeof(put));
 
 	redis_command(p, 5, (const char *[]){ "SET", put.name, sealed.p, "PX", ttl },
@@ -535,7 +544,8 @@ put_in_redis(struct request *r, const unsigned char key[CACHE_KEY_BYTES], struct
 	redis_send(p);
 }
 
-/* Where it evicts nothing of itself, as one that holds limits too, it is not filled further. */
+/* Returns true if Redis has room. It may also hold limits and then evicts nothing, so the cache
+ * stops at its own limit. */
 static bool
 has_memory(const struct gate *g)
 {
@@ -578,7 +588,7 @@ keep_entry(struct request *r, const unsigned char key[CACHE_KEY_BYTES],
 	return true;
 }
 
-/* For whoever asks what is near. */
+/* Stores a pointer to this response under the key of similar prompts. */
 static void
 keep_pointer(struct request *r)
 {

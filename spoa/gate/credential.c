@@ -1,6 +1,7 @@
-/* The credential that the caller showed, and anything in the form of our API keys: where
- * a text holds it, also in base64, in hexadecimal of any case, in pieces or not, or in escapes:
- * percent signs, or backslashes of JSON and programs. */
+/* Finds the caller's credential, and anything that looks like a tg_ key, in a text: plain, in
+ * base64, in hexadecimal of any case with or without separators, or in percent or backslash
+ * escapes of JSON and programs. Encoded text is decoded piece by piece into a `struct view`,
+ * which maps each byte back to its place. */
 #include "gate/request.h"
 
 #include "base/ascii.h"
@@ -9,13 +10,15 @@
 #include "policy/identity/apikeys.h"
 
 enum {
-	DISGUISE_LEAST = 12, /* bytes of a credential; less is too common in base64 */
+	/* least bytes of a credential to look for its encoded forms; shorter ones are common in
+	 * base64 */
+	DISGUISE_LEAST = 12,
 	HEX_LEAST = 2 * DISGUISE_LEAST,
-	VIEW_BYTES = 16 << 10, /* of a text that are undone at once */
+	VIEW_BYTES = 16 << 10, /* encoded bytes decoded at once */
 	VIEW_STEP = VIEW_BYTES / 2,
-	ESCAPED_MOST = 3, /* times in one another */
-	BETWEEN_MOST = 4, /* signs between two bytes in hexadecimal: ', ' or "\\ */
-	MARK_MOST = 3,	  /* and then u00 */
+	ESCAPED_MOST = 3, /* levels of escapes in one another */
+	BETWEEN_MOST = 4, /* separators between two bytes in hexadecimal: ', ' or "\\ */
+	MARK_MOST = 3,	  /* followed by u00 */
 };
 
 int
@@ -29,11 +32,12 @@ request_keep_credential(struct request *r, struct span value)
 	return arena_failed(&r->arena) ? ERR_NOMEM : 0;
 }
 
-/* The next part of the text, from *at on, that may spell one; false: none is left. A byte in
- * hexadecimal begins with a decimal digit, of a credential, which is printable. So many of them
- * are never as near each other in most texts: with signs and a mark, ten characters a byte at
- * most, DISGUISE_LEAST bytes are within three of these blocks. A block more, and what digits
- * follow: pairs are read from the end of a run. */
+/* Returns the next part of the text, from *at on, that may hold a credential in hexadecimal;
+ * false: there is none. This is a prefilter: every printable byte in hexadecimal begins with a
+ * decimal digit, and most texts do not have DISGUISE_LEAST digits close to each other. With
+ * separators and a mark, a byte takes at most ten characters, so DISGUISE_LEAST bytes lie
+ * within three blocks of 64. The part gets one block more, and the hexadecimal digits that
+ * follow, because pairs are read from the end of a run. */
 static bool
 next_hex_part(struct span t, size_t *at, struct span *part)
 {
@@ -67,19 +71,19 @@ next_hex_part(struct span t, size_t *at, struct span *part)
 	return true;
 }
 
-/* ---- texts undone ---- */
+/* ---- decoding ---- */
 
-/* A piece of a text as what its digits or escapes spell, and where each byte of that begins
- * in it. */
+/* A piece of text, decoded. `at[i]` is the offset in `of` where decoded byte i begins. */
 struct view {
 	struct span of;
 	char text[VIEW_BYTES];
 	uint16_t at[VIEW_BYTES + 1];
 	size_t n;
-	size_t each; /* bytes of it for each; 0: up to the next one */
+	/* encoded bytes for each decoded byte; 0: they vary, up to the next offset */
+	size_t each;
 };
 
-/* Who looks for what a view spells. */
+/* A search in a view, which reports matches as views of the original text. */
 struct viewer {
 	const struct view *v;
 	credential_fn *take;
@@ -114,7 +118,7 @@ view_credentials(const struct request *r, const struct view *v, credential_fn *t
 	return err;
 }
 
-/* From its first digit, or its second. */
+/* Decodes pairs of digits, beginning with the first digit (0) or the second (1). */
 static void
 view_hex(struct view *v, size_t first)
 {
@@ -144,7 +148,8 @@ hex_run(const struct request *r, struct view *v, struct span run, credential_fn 
 	return err;
 }
 
-/* Its runs of digits that are long enough: one of so many in a row is looked at. */
+/* Searches runs of at least HEX_LEAST digits. Only each HEX_LEAST-th character is examined at
+ * first, because a long enough run covers one of them. */
 static int
 each_hex_run(const struct request *r, struct span text, credential_fn *take, void *arg)
 {
@@ -167,7 +172,7 @@ each_hex_run(const struct request *r, struct span text, credential_fn *take, voi
 	return err;
 }
 
-/* Where the digits of the next byte begin: after signs, 0x, \x or \u00. */
+/* Returns where the digits of the next byte begin, after separators and 0x, \x or \u00. */
 static size_t
 digits_after(struct span t, size_t i)
 {
@@ -182,8 +187,8 @@ digits_after(struct span t, size_t i)
 	return i;
 }
 
-/* 74 67 5f, 74:67:5f, \x74\x67\x5f: each run of digits as bytes, without its first digit where
- * they are odd; a zero where signs are more than may be between two. */
+/* Decodes 74 67 5f, 74:67:5f or \x74\x67\x5f: each run of digits becomes bytes. An odd run
+ * loses its first digit. A zero byte stands for more separators than a credential may have. */
 static void
 view_pieces(struct view *v)
 {
@@ -241,7 +246,8 @@ each_hex(const struct request *r, struct span text, credential_fn *take, void *a
 	return err;
 }
 
-/* %41, \u0041 or \x41, however many backslashes: its byte and *n, its length; -1: none. */
+/* Decodes the escape at `p`: %41, \u0041 or \x41, with any number of backslashes. Returns its
+ * byte and its length in *n; -1: no escape. */
 static int
 escape_at(const char *p, const char *end, size_t *n)
 {
@@ -264,7 +270,7 @@ escape_at(const char *p, const char *end, size_t *n)
 	return hex_value(q[mark]) << 4 | hex_value(q[mark + 1]);
 }
 
-/* Undone once more; false: there was nothing to undo. */
+/* Undoes one level of escapes in the view. Returns false if there was none. */
 static bool
 view_unescape(struct view *v)
 {
@@ -282,13 +288,13 @@ view_unescape(struct view *v)
 	return any;
 }
 
-/* Where the next of the signs are that escapes begin with. */
+/* Offsets of the next percent sign and the next backslash, remembered between calls. */
 struct signs {
 	struct span t;
 	size_t percent, slash;
 };
 
-/* Of a run of backslashes, or one before what may go on as an escape: \n and \" are most. */
+/* Returns the next backslash that may begin an escape. Most backslashes do not: \n and \". */
 static size_t
 slash_after(struct span t, size_t at)
 {
@@ -303,7 +309,7 @@ slash_after(struct span t, size_t at)
 	return t.n;
 }
 
-/* The next escape from `at` on; t.n: none. */
+/* Returns the offset of the next escape from `at` on; t.n: none. */
 static size_t
 escape_after(struct signs *s, size_t at)
 {
@@ -324,7 +330,8 @@ escape_after(struct signs *s, size_t at)
 	return t.n;
 }
 
-/* What has an escape, and VIEW_STEP before it, which may begin with it. */
+/* Searches pieces with an escape. A piece begins up to VIEW_STEP before the escape, because a
+ * credential may begin there. */
 static int
 each_escaped(const struct request *r, struct span text, credential_fn *take, void *arg)
 {
@@ -358,7 +365,7 @@ request_credentials_hidden(
 	return err ? err : each_escaped(r, text, take, arg);
 }
 
-/* ---- whether there is one ---- */
+/* ---- predicates ---- */
 
 static int
 one_is_enough(void *arg, struct span credential)

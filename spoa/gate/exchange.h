@@ -1,5 +1,5 @@
-/* A decided (or deferred) request on its way through the relay. Private to
- * gate/. One allocation, owned by its request. */
+/* A decided or deferred request on its way through the relay. Private to gate/. One allocation,
+ * owned by its request; thread: the request's worker, except `aside`. */
 #ifndef GATE_EXCHANGE_H
 #define GATE_EXCHANGE_H
 
@@ -15,97 +15,121 @@
 
 enum { KEPT_SAVED_MAX = 2 * OWNED_MAX };
 
+/* `own` is the arena of everything that outlives the request's first arena. */
 struct exchange {
 	struct tag tag;
 	struct request *r;
 	struct ticket ticket;
 	char ticket_text[TICKET_TEXT];
-	size_t waiting_bytes;	  /* held until the ticket is taken up */
-	struct gate_claim *claim; /* took the ticket up, waits for the decision's record */
+	size_t waiting_bytes; /* counted as waiting until the relay takes the ticket up */
+	/* the relay took the ticket up and waits for the decision's record; NULL: nobody waits
+	 */
+	struct gate_claim *claim;
 	struct exchange_plan plan;
-	/* the answer's half: what its rules read of the request, what is put back, and the
-	 * guard that all of it goes through */
+	/* The response's half: the facts that its rules read, the values to restore, and the
+	 * guard that the whole response passes through. */
 	struct answer_request asked, shadow_asked;
-	struct guard_messages messages; /* how its messages of MCP are read */
-	bool has_shadow; /* the shadow policy has rules on answers, and a route for it */
-	struct vault *vault;
-	struct exchange_kept { /* gate/kept.c: what the names that it makes go on with */
+	struct guard_messages messages; /* how MCP messages of the response are read */
+	bool has_shadow;     /* the shadow policy has rules on responses and a matching route */
+	struct vault *vault; /* values to restore in the response; NULL: none */
+	/* gate/kept_placeholders.c: tables to store under ids that the response makes */
+	struct exchange_kept {
 		bool saves;
 		struct span table, holder; /* in `own` */
-		size_t looked;		   /* at so many names */
+		size_t looked;		   /* number of ids processed so far */
 		struct file_name saved[KEPT_SAVED_MAX];
-		size_t nsaved; /* all; beyond the room the oldest was overwritten */
+		/* total count; beyond the array's size, the oldest was overwritten */
+		size_t nsaved;
 	} kept;
-	const struct vault *of_session; /* of a WebSocket: its session's; NULL: none */
-	struct translate_plan translate;	 /* of its answer; from FORM_NONE: none */
+	const struct vault *of_session; /* WebSocket: the session's vault; NULL: none */
+	/* of the response; from FORM_NONE: not translated */
+	struct translate_plan translate;
 	struct span rpc_ids;			 /* dialect_rpc_ids() of the request */
-	unsigned char session_key[SHA256_BYTES]; /* request_session_key(), of plan.sessions */
-	struct {				 /* of ours, in the plan's head */
-		unsigned generation;
-		bool mended; /* the provider refused it, and another may be taken */
+	unsigned char session_key[SHA256_BYTES]; /* request_session_key(), if plan.sessions */
+	/* The gateway's credential in the plan's head. */
+	struct {
+		unsigned generation; /* which version of it */
+		bool mended;	     /* the provider refused it, and a newer one may be used */
 	} credential;
-	bool hide_usage;
-	bool may_reason;   /* the model, where nobody sees it */
-	bool made_later;   /* the answer only says that the request is taken on */
-	bool lists_models; /* of which the caller sees those that the rules permit */
-	/* of attempts.c; NULL: there is one. With them `plan` and `asked` point into `own`. */
+	bool hide_usage; /* the caller did not ask for usage: remove it */
+	bool may_reason; /* the model may reason without showing it */
+	/* the response only acknowledges the request, and the result is fetched later */
+	bool made_later;
+	bool lists_models; /* list of models: the caller sees those that the rules permit */
+	/* engine/attempts.c; NULL: there is only one attempt. With it, `plan` and `asked` point
+	 * into `own`. */
 	struct attempts *tries;
 	struct arena own;
 	enum attempt_said said;
 	struct guard *guard;
-	struct session *session; /* of a WebSocket: engine/session.c */
-	struct { /* of it: turns that ended; audio and pictures, as base64, from the client, to it */
+	struct session *session; /* WebSocket: engine/session.c; NULL: none */
+	/* WebSocket: turns that ended; bytes of base64 audio and pictures from and to the
+	 * client */
+	struct {
 		uint64_t turns, media_in, media_out;
-		uint64_t redactions; /* outside of any answer */
-		struct messages_joined *joined; /* the session's */
+		uint64_t redactions;		/* outside any response */
+		struct messages_joined *joined; /* belongs to the session */
 	} socket;
-	struct provider_entry *provider; /* under way there; NULL: not, or over */
-	uint64_t sent_us;
-	struct together { /* gate/engine/together.c */
+	/* the entry in the table of open requests; NULL: not sent, or over */
+	struct provider_entry *provider;
+	uint64_t sent_us; /* monotonic; 0: not sent */
+	/* waiting for an identical request: engine/together.c has the picture */
+	struct together {
 		enum together_life {
 			TOGETHER_NONE,
-			TOGETHER_ASKS,	      /* Redis, whether it may ask the model for all */
-			TOGETHER_LOOKS,	      /* the one that it waited for has ended */
-			TOGETHER_LEADS,	      /* it asks the model, and says so in Redis */
-			TOGETHER_LEADS_HERE,  /* for this daemon alone */
-			TOGETHER_FOLLOWS,     /* waits for one of this daemon */
-			TOGETHER_FOLLOWS_AWAY /* for one of another daemon */
+			/* asks Redis whether it may send the request for all daemons */
+			TOGETHER_ASKS,
+			/* looks in the cache, because the request that it waited for has ended
+			 */
+			TOGETHER_LOOKS,
+			/* sends the request, and holds the claim in Redis */
+			TOGETHER_LEADS,
+			TOGETHER_LEADS_HERE,  /* sends the request for this daemon only */
+			TOGETHER_FOLLOWS,     /* waits for a request of this daemon */
+			TOGETHER_FOLLOWS_AWAY /* waits for a request of another daemon */
 		} life;
 		TAILQ_ENTRY(exchange) of_all; /* gate.together */
-		struct cache_flight flight;   /* others of this daemon wait for this one */
-		uint64_t follows, since_us, until_us, next_us;
-		int64_t claim;	 /* what its key in Redis holds */
-		unsigned rounds; /* that it waited for */
-		bool draws;	 /* those failed: it goes on as its caller's budget allows */
-		void (*then)(struct exchange *x); /* NULL: it does not wait */
+		/* the requests of this daemon that wait for this one */
+		struct cache_flight flight;
+		uint64_t follows, since_us, until_us,
+			next_us; /* id of the leader; monotonic times */
+		int64_t claim;	 /* content of its key in Redis */
+		unsigned rounds; /* requests waited for so far */
+		/* the leaders failed: continues if the caller's retry budget allows */
+		bool draws;
+		/* called when the wait ends; NULL: not waiting */
+		void (*then)(struct exchange *x);
+		/* called when engine/meaning.c has looked */
 		void (*meant)(struct exchange *x, bool found);
-		struct buf vector; /* engine/meaning.c: of its prompt, 32-bit floats; empty:
-				      none */
+		/* the prompt's vector, 32-bit floats: engine/meaning.c; empty: none */
+		struct buf vector;
 	} together;
-	struct { /* gate/engine/offload.c */
+	struct { /* engine/offload.c: work on a helper thread */
 		struct work work;
 		struct mail back;
 		void (*run)(void *arg);
 		void (*done)(void *arg);
 		void *arg;
-		bool out; /* the guard is a helper's */
+		bool out; /* the guard belongs to a helper */
 	} aside;
-	struct sha256 hmac; /* BODY_COPY: of what passes, to equal the decided body's */
-	/* gate_body, gate_refuse */
+	/* BODY_COPY: hash of what is forwarded, which must equal the decided body's */
+	struct sha256 hmac;
+	/* Set by gate_body() and gate_refuse(). */
 	void (*verdict)(void *arg, const struct exchange_denial *denial);
 	void *verdict_arg;
 	struct exchange_denial denial;
+	/* delivers the verdict from the worker's mailbox */
 	struct mail later;
-	/* gate_finish */
+	/* Set by gate_finish(): the source of the usage. */
 	enum used_by {
-		USED_NOT_SENT, /* nothing, nor the request */
-		USED_NOTHING,  /* no tokens */
-		USED_SAID,     /* what the provider says */
-		USED_SEEN,     /* what was seen, at most */
-		USED_RESERVED, /* nobody knows: what was reserved */
+		USED_NOT_SENT, /* nothing was sent */
+		USED_NOTHING,  /* sent, but no tokens were used */
+		USED_SAID,     /* reported by the provider */
+		USED_SEEN,     /* counted from what was seen, at most */
+		USED_RESERVED, /* unknown: the reservation is charged */
 	} used_by;
 	struct usage used;
-	/* what USED_SAID costs: metrics, limits and record ask */
+	/* the cost of USED_SAID; cached, because metrics, limits and record all ask */
 	struct {
 		bool known, priced;
 		struct priced of;
@@ -115,64 +139,73 @@ struct exchange {
 	void *done_arg;
 };
 
-/* Of counters, where what was reserved becomes what was used: limits/settle.c. */
+/* Corrections of counters when a reservation becomes the amount used: limits/settle.c. */
 enum { CORRECTIONS_MAX = 2 * QUOTA_DIMS_MAX };
 
-/* ---- attempts.c: a request that may go to a provider more than once (design section 10). The
- * relay says how an attempt ended; it is settled, what is next is asked, and the steps run
- * again for it from *policy* on. ---- */
+/* ---- engine/attempts.c: a request that may be sent to a provider more than once. The relay
+ * reports how an attempt ended. The engine settles that attempt and chooses what is next; for
+ * another target the steps run again from *policy* on. ---- */
 
 enum { ATTEMPT_TARGET_BYTES = 160 };
 
-/* One that was begun, as its record says it. */
+/* An attempt that was begun, as records list it. */
 struct attempt {
 	char target[ATTEMPT_TARGET_BYTES]; /* PROVIDER/MODEL, printable */
 	const struct target *to;
 	enum attempt_cause cause;
 	uint64_t begun_us, took_us;
-	uint64_t asked_us; /* the wait that its answer asks for */
-	bool our_key;	   /* it names our key or credit */
-	int status;
+	uint64_t asked_us; /* wait in µs that its error response asks for; 0: none */
+	bool our_key;	   /* the failure concerns the gateway's key or credit */
+	int status;	   /* the provider's; 0: none */
 	uint64_t tokens, nanousd;
-	bool priced;	   /* nanousd is known */
-	bool maybe_billed; /* nobody says what it cost: what was reserved stays */
+	bool priced;	   /* nanousd is valid */
+	bool maybe_billed; /* its cost is unknown: the reservation stays charged */
 };
 
-/*    UNDER_WAY ──(gate_again: none is next)──────────────────────────→ STANDS
+/* The life of a request with attempts:
+ *
+ *    UNDER_WAY ──(gate_again: none is next)──────────────────────────→ STANDS
  *        │ ↑                                                             ↑
  *        │ └──(its plan is made)── BETWEEN ──(the steps refuse it)───────┤
  *        └──────(gate_again)──────────↑                                  │
- *        └──────(gate_stands: its first content)─────────────────────────┘ */
+ *        └──────(gate_stands: its first content)─────────────────────────┘
+ *
+ * owner: the exchange. */
 struct attempts {
 	struct tag tag;
 	struct exchange *x;
 	enum attempts_life {
-		ATTEMPTS_UNDER_WAY, /* what another would need is kept */
-		ATTEMPTS_BETWEEN,   /* v[n - 1] is settled; the steps run for the next one */
-		ATTEMPTS_STANDS	    /* v[n - 1] is the last one */
+		/* an attempt is in progress; the data for a further one is kept */
+		ATTEMPTS_UNDER_WAY,
+		ATTEMPTS_BETWEEN, /* v[n - 1] is settled; the steps run for the next one */
+		ATTEMPTS_STANDS	  /* v[n - 1] is the last one */
 	} life;
 	struct attempt v[RETRY_ATTEMPTS_MAX];
+	/* the same attempts, as targets_next() reads them */
 	struct next_attempt tried[RETRY_ATTEMPTS_MAX];
-	unsigned n;
+	unsigned n; /* attempts begun */
 	uint64_t begun_us;
-	uint16_t kept_back; /* targets that are left, but not while the same one is tried again
-			     */
-	bool settled;	    /* v[n - 1] is */
-	bool free;   /* v[n - 1] is certain to have cost nothing, and another target is next */
-	bool let_go; /* one of them reached a provider, or may have */
-	struct buf charges; /* of settled ones that no record holds yet: texts of a list */
-	size_t held;	    /* bytes of exchange.own that are held */
-	/* what the steps said for v[n - 1], while they run for another */
+	/* bits by target: usable, but not while the same target is tried again */
+	uint16_t kept_back;
+	bool settled; /* v[n - 1] is settled */
+	bool free;    /* v[n - 1] certainly cost nothing, and another target is next */
+	bool let_go;  /* an attempt reached a provider, or may have */
+	/* charges of settled attempts that no record holds yet: items of a JSON list */
+	struct buf charges;
+	size_t held; /* bytes of exchange.own counted as held */
+	/* The results of the steps for v[n - 1], while the steps run for another target */
 	struct {
 		struct request_found found;
 		struct decision decision;
 		struct span model, asked_model;
 	} was;
+	/* gives the relay its next action */
 	void (*next)(void *arg, enum again what);
 	void *next_arg;
-	enum again last;	/* what is said where there is no other */
-	const char *no_further; /* and why there is none; NULL: v[n - 1] did not fail */
-	ev_timer pause;		/* before the same target again */
+	enum again last; /* the reply to the relay if no target is left */
+	/* why there is no further attempt; NULL: v[n - 1] did not fail */
+	const char *no_further;
+	ev_timer pause;	     /* before the same target is tried again */
 };
 
 #endif

@@ -1,4 +1,5 @@
-/* What conditions read of a request, and what of it decides how its answer is read. */
+/* Facts about a request: the fields that conditions read, and whether it concerns the list of
+ * models. */
 #include "gate/request.h"
 
 void
@@ -85,7 +86,7 @@ request_may_use(void *arg, struct span model, struct arena *a)
 		return false;
 	request_facts(r, &f);
 	f.route = policy_route_as(r->found.route, model);
-	f.ranks = NULL; /* they are of other targets, or of another time */
+	f.ranks = NULL; /* both describe other targets, or another time */
 	f.at = NULL;
 	f.model = model;
 	f.body = NULL;
@@ -107,7 +108,8 @@ request_may_hold(struct request *r, struct span text)
 	return err < 0 || found.n;
 }
 
-/* Of an observed request the old backend is none of the route's. */
+/* Returns an empty name for an observed request, because the old backend is no target of the
+ * route. */
 struct span
 request_provider(const struct request *r)
 {

@@ -1,4 +1,4 @@
-/* The gate of one worker, as its own files see it. */
+/* The gate of one worker and what all gates share, as the files of gate/ see them. */
 #ifndef GATE_GATE_PRIVATE_H
 #define GATE_GATE_PRIVATE_H
 
@@ -19,88 +19,100 @@
 
 enum { WARNED = 4096, LEARNED = 4096, PROVIDER_LINES = 256 };
 
-/* gate/limits/learned.c */
+/* reserve: learned (gate/limits/amendment.c): the lengths of responses to one caller. */
 struct learned_place {
-	uint64_t key;
-	uint64_t tokens; /* that most answers stay under */
-	unsigned samples;
+	uint64_t key;	  /* hash of route, model and person */
+	uint64_t tokens;  /* a length that 19 of 20 responses do not exceed */
+	unsigned samples; /* counted up to SAMPLES */
 };
 
-/* What all gates of the daemon share. Set up by main before any worker runs. */
+/* The objects that all gates of the daemon share. Main sets it up before any worker runs;
+ * afterwards only atomics and the objects with locks of their own change. */
 struct gate_shared {
-	const struct config *cfg; /* of start-up: listeners, deadlines, node */
+	const struct config *cfg; /* of the start: listeners, deadlines, node */
 	struct audit *audit;	  /* NULL: no audit section */
-	struct live *live;	  /* keys and overrides made at run time; NULL: no state_key */
-	struct holds holds;	  /* bytes held */
-	struct gate *gates[256];
+	/* keys and overrides made at run time; NULL: no state_key is configured */
+	struct live *live;
+	struct holds holds;	 /* bytes held for requests */
+	struct gate *gates[256]; /* by worker */
 	unsigned ngates;
-	_Atomic uint64_t dear_us;      /* monotonic: when a text that a worker may have read was dear; 0: never */
-	unsigned char prompt_key[32];  /* for keyed hashes of prompts */
-	unsigned char session_key[32]; /* for ids of sessions of MCP */
-	unsigned char probe_secret[32]; /* makes keys of probes */
-	bool has_probe_secret;		/* false: no state_key, no request is a probe */
-	struct nonce_window *nonces;   /* of signed headers */
-	/* callers near a limit that were warned of: gate/limits/warn.c */
+	/* monotonic: when a segment short enough for a worker took much work; 0: never */
+	_Atomic uint64_t dear_us;
+	unsigned char prompt_key[32];	/* for keyed hashes of prompts */
+	unsigned char session_key[32];	/* for ids of MCP sessions */
+	unsigned char probe_secret[32]; /* makes keys for `tollgate check --probe` */
+	/* false: no state_key is configured, and no request is a probe */
+	bool has_probe_secret;
+	struct nonce_window *nonces; /* against replay of signed headers */
+	/* gate/limits/warn.c: warnings already given, and log lines in the current second */
 	_Atomic uint64_t warned[WARNED], warned_lines;
-	_Atomic uint64_t provider_lines[PROVIDER_LINES]; /* gate/engine/used.c */
-	struct token_learned learned;			 /* how far estimates were off */
-	struct target_table *targets;			 /* how each of them does */
-	struct pin_table *pins;				 /* what belongs to which */
-	struct cache *cache;				 /* of answers; NULL: none */
-	struct kept_tables *kept; /* what placeholders of kept conversations stand for */
-	struct shares *shares; /* gate/sealing; NULL: no texts are kept */
+	/* gate/engine/used.c: log lines about providers already written */
+	_Atomic uint64_t provider_lines[PROVIDER_LINES];
+	struct token_learned learned; /* how far token estimates were off */
+	struct target_table *targets; /* health of each target */
+	/* which object was made at which target */
+	struct pin_table *pins;
+	struct cache *cache;	  /* stored responses; NULL: no cache */
+	struct kept_tables *kept; /* values behind the placeholders of kept conversations */
+	struct shares *shares;	  /* gate/sealing; NULL: no texts are kept */
 	struct seals *seals;
 	struct texts *texts;
-	struct tool_pins *tool_pins;	/* of MCP servers; NULL: none */
-	struct pool *helpers;		/* threads for long bodies; NULL: workers take turns */
-	_Atomic uint64_t work_until_us; /* gate_hurry(); 0: it goes on */
-	bool tells;			/* records have notes: record/audit/note.h */
+	struct tool_pins *tool_pins; /* tool descriptions of MCP servers; NULL: none */
+	/* threads for long bodies; NULL: workers search them in turns */
+	struct pool *helpers;
+	/* gate_hurry(): monotonic end of helpers' work; 0: no end */
+	_Atomic uint64_t work_until_us;
+	/* records carry notes for telemetry: record/audit/note.h */
+	bool tells;
 };
 
+/* One worker's gate. owner: worker; only `alive` and `tally` are read by others. */
 struct gate {
 	struct tag tag;
 	const struct request_calls *calls;
 	struct ev_loop *loop;
 	unsigned worker;
 	struct gate_shared *shared;
-	struct snapshot *snap; /* the one in force for new requests */
+	struct snapshot *snap; /* in force for new requests */
 	struct metrics *metrics;
 	struct quota *quota;
-	uint64_t over_us; /* monotonic: when a limit of requests last refused; 0: never */
+	uint64_t over_us; /* monotonic: when a limit in requests last refused; 0: never */
 	struct recognizers *recognizers;
 	struct data_cache *data;
 	struct extractor extractor;
 	struct pins pins;
-	struct http_client
-		*http; /* to HAProxy's inner bind, for embeddings; NULL: not needed yet */
-	struct {
+	/* to HAProxy's inner bind, for embeddings; NULL: not needed yet */
+	struct http_client *http;
+	struct {       /* failures to get the vector of a prompt */
 		unsigned failures; /* in a row */
-		uint64_t until_us; /* nobody is asked before */
+		uint64_t until_us; /* monotonic: no vector is requested before */
 	} vectors;
 	struct sealer *sealer;	   /* NULL: no texts are kept */
-	struct redis *cache_redis; /* where answers are kept; NULL: in shared->cache */
-	struct mailbox *mail;	   /* this worker's */
+	struct redis *cache_redis; /* where responses are stored; NULL: in shared->cache */
+	struct mailbox *mail;	   /* of this worker */
 	struct tickets tickets;
 	struct learned_place learned[LEARNED];
-	TAILQ_HEAD(, exchange) together; /* of requests that are the same: engine/together.c */
-	TAILQ_HEAD(, request) parked;	 /* answered through the agent, waiting; oldest first */
-	_Atomic size_t alive;		 /* requests and exchanges that still hold memory */
-	ev_timer tick; /* every 10 ms while something waits: see gate_tick() */
-	struct request *turns, **turns_end; /* long classifications, one piece a turn */
+	TAILQ_HEAD(, exchange)
+	together;		      /* exchanges for identical requests: engine/together.c */
+	TAILQ_HEAD(, request) parked; /* waiting requests of the agent; oldest first */
+	_Atomic size_t alive;	      /* requests and exchanges that still hold memory */
+	ev_timer tick;		      /* every 10 ms while something waits: gate_tick() */
+	/* requests with WAIT_TURN, which work one turn at a time */
+	struct request *turns, **turns_end;
+	/* runs the first of `turns` */
 	ev_timer turn;
-	struct tallies tally; /* what it decided, for /metrics and top */
+	struct tallies tally; /* counts of decisions, for /metrics and `tollgate top` */
 };
 
-/* Tokens that the provider reported, by route, provider and model. */
 struct guard_report;
-/* The time of the stages counts from now: the relay brought the body. */
+/* Starts the clock of the stages: the relay has brought the body. */
 static inline void
 gate_stages_begin(struct request *r)
 {
 	r->run.stage_us = r->run.run_us = clock_mono_us();
 }
-/* The newest request that took so long of those whose trace its caller keeps: another's leads
- * nowhere. */
+/* Remembers the request as an example for a histogram's bucket, if the caller's trace is
+ * sampled: another trace would lead nowhere. */
 static inline void
 gate_exemplar(const struct request *r, struct exemplars *e, uint64_t us_or_ms)
 {
@@ -108,25 +120,31 @@ gate_exemplar(const struct request *r, struct exemplars *e, uint64_t us_or_ms)
 		exemplar_put(e, us_or_ms, r->found.trace + TRACE_ID_AT, r->id,
 			r->now_wall_ns / 1000000);
 }
-/* A NOTIFY's compressed body is the relay's to bring again where it is long. */
+/* Returns true if a long compressed body of an agent's frame is left for the relay to send
+ * again. */
 bool offload_leaves(const struct request *r);
-/* How long a body may be that a worker looks at itself: less for a minute after a text was dear. */
+/* Returns how long a body may be for the worker to search it itself, in bytes: CAP_INLINE_DEAR
+ * for a minute after a segment took much work, else CAP_INLINE_BODY. */
 size_t request_inline_most(const struct request *r);
-/* A text of n bytes was searched with so many units of work. On any thread. */
+/* Notes that a segment of n bytes took so many units of work. Any thread. */
 void request_text_took(const struct request *r, size_t n, uint64_t units);
-/* On a helper thread: nobody waits for what the step finds out. */
-bool offload_pointless(const struct request *r);
-/* `request`: or the daemon stops, and gave it a last tenth of a second. For effort_watch(). */
+/* For effort_watch(), on a helper thread: `request` is a struct request. Returns true if its
+ * result is no longer wanted, or the daemon stops and the last 0.1 s is over. */
 bool offload_over(const void *request);
-/* A step's turn is over after 10 ms, looked at every 32 KB of work; the step goes on
- * in a later turn of the loop. On a helper thread it is over when the work is pointless. */
+/* A turn of a step that works long. On a worker a turn is over after 10 ms, checked every 32 KB
+ * of work; turn_next() makes the step continue in a later iteration of the loop. On a helper
+ * thread a turn is over if offload_over(). */
 struct turn {
 	uint64_t began_us;
-	size_t work; /* bytes since the clock was read */
+	size_t work; /* bytes since the clock was last read */
 };
+/* Begins a turn. */
 struct turn turn_begin(const struct request *r);
+/* Adds `work` bytes. Returns true if the turn is over. */
 bool turn_over(const struct request *r, struct turn *t, size_t work);
+/* Queues the request for another turn. Returns STEP_WAIT. */
 enum step_result turn_next(struct request *r);
+/* Runs the first request of gate.turns: the callback of gate.turn. */
 void turn_due(struct ev_loop *loop, ev_timer *w, int revents);
 static inline const struct config *
 gate_cfg(const struct gate *g)
@@ -134,19 +152,21 @@ gate_cfg(const struct gate *g)
 	return g->shared->cfg;
 }
 
-/* Bytes held for this request; false: over a cap. */
+/* Counts n bytes as held for this request. Returns false if a limit is reached; then nothing
+ * was counted. */
 bool request_hold(struct request *r, size_t n);
+/* Counts n bytes less. */
 void request_unhold(struct request *r, size_t n);
-/* Once the caller is known: what is held counts for it too. Decides a 503 where that is
- * too much, or where too many tickets of its were never taken up. */
+/* Once the caller is known, counts what is held for the caller too. Denies with 503 if that
+ * exceeds the caller's limit, or if too many of the caller's tickets expired. */
 enum step_result request_hold_identity(struct request *r);
-/* What decoding, reading and rewriting took, on top of what arrived: held until
- * request_unhold_work(), when the arena goes. A small compressed body, or one of a million
- * keys, may need far more than its own size. Decides a 503 where that is too much. */
+/* Counts the memory that decoding, reading and rewriting took besides the received bytes, until
+ * request_unhold_work(). A small compressed body, or one with a million keys, may need far more
+ * than its own size. Denies with 503 if a limit is reached. */
 enum step_result request_hold_work(struct request *r);
 void request_unhold_work(struct request *r);
 
-/* attempt.c: 1, or more where the caller's SDK says that it repeats a request. */
+/* tried.c: returns 1, or more if the caller's SDK states that it repeats a request. */
 unsigned request_attempt(const struct request *r);
 
 #endif

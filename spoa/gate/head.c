@@ -1,7 +1,7 @@
-/* The head that the relay sends upstream: the caller's, without its credentials
- * (design rule 7), hop-by-hop and framing fields (RFC 9110 7.6.1), and without
- * what a rewritten or decoded body makes untrue; with what the inner pass of
- * HAProxy reads. */
+/* The head that the relay sends upstream: the caller's head without its credentials, hop-by-hop
+ * and framing fields (RFC 9110 7.6.1), and fields that a rewritten or decoded body makes wrong.
+ * Added are the headers of rules, the gateway's own credential, and the fields that the inner
+ * pass of HAProxy reads. */
 #include <stdlib.h>
 
 #include "base/codec/credentials.h"
@@ -10,7 +10,7 @@
 #include "gate/exchange.h"
 
 static bool
-listed(struct span name, const char *const *list)
+is_in_names(struct span name, const char *const *list)
 {
 	for (; *list; list++)
 		if (span_ieq(name, span_str(*list)))
@@ -18,7 +18,7 @@ listed(struct span name, const char *const *list)
 	return false;
 }
 
-/* An earlier rule set it. */
+/* Returns true if an earlier rule sets the header. */
 static bool
 set_before(const struct policy_changes *c, size_t rule, const char *name)
 {
@@ -47,7 +47,7 @@ request_header(const struct request *r, size_t *rule, size_t *at)
 	return NULL;
 }
 
-bool
+static bool
 request_sets_header(const struct request *r, struct span name)
 {
 	const struct header *h;
@@ -58,13 +58,15 @@ request_sets_header(const struct request *r, struct span name)
 	return false;
 }
 
+/* Removed in every case. */
 static const char *const hop_by_hop[] = { "connection", "keep-alive", "proxy-connection", "te",
 	"trailer", "transfer-encoding", "upgrade", "content-length", "expect", NULL };
-/* RFC 9530, RFC 3230, RFC 1864: digests of a body that is no longer sent. */
+/* Removed if the body changes: digests of a body that is no longer sent (RFC 9530, RFC 3230,
+ * RFC 1864). */
 static const char *const of_the_body[] = { "content-encoding", "content-digest", "repr-digest",
 	"digest", "content-md5", "want-content-digest", NULL };
 
-/* What fields of a form's own providers begin with, and one that these want. */
+/* By form: the prefix of the header fields of its providers, and a field that they require. */
 static const struct {
 	const char *begin;
 	struct header wants;
@@ -77,8 +79,8 @@ static const struct {
 	[FORM_EMBEDDINGS] = { "openai-", { NULL, NULL } },
 };
 
-/* Where another form is sent: what is of any of them is another API's, or one of the target's
- * that no form has. */
+/* Returns true if the request is translated and the field belongs to some provider's API: the
+ * target's own fields are added again. */
 static bool
 is_of_form(const struct found_form *f, struct span name)
 {
@@ -88,7 +90,7 @@ is_of_form(const struct found_form *f, struct span name)
 	return f && span_ieq(name, SPAN_LIT("content-type"));
 }
 
-/* Named by the Connection field: hop-by-hop too. */
+/* Returns true if the Connection field names the field, which makes it hop-by-hop. */
 static bool
 in_connection(const struct http_head *h, struct span name)
 {
@@ -103,7 +105,7 @@ in_connection(const struct http_head *h, struct span name)
 	return false;
 }
 
-/* As a backend that is reached by CGI or WSGI reads names: there x_api_key is x-api-key. */
+/* Compares names as a backend behind CGI or WSGI does, where x_api_key is x-api-key. */
 static bool
 begins_as(struct span name, struct span with)
 {
@@ -132,7 +134,7 @@ is_credential(const struct policy *p, struct span name)
 	return credential_header(name) || credential_argument(name);
 }
 
-/* The same value in another field, or in its name, is the same credential. */
+/* Returns true if the field's name or value holds the verified credential or a tg_ key. */
 static bool
 field_holds_credential(struct request *r, struct span name, struct span value)
 {
@@ -153,8 +155,8 @@ head_must_change(struct request *r)
 	return false;
 }
 
-/* Answers that are read; and those that another attempt may follow: what a stream or an error
- * says decides that. */
+/* Returns true if the response must not be compressed: it is read, or its content decides
+ * whether another attempt follows. */
 static bool
 asks_unencoded(const struct request *r)
 {
@@ -164,23 +166,23 @@ asks_unencoded(const struct request *r)
 bool
 request_sends(struct request *r, struct span name, struct span value)
 {
-	if (name.n == 0 || listed(name, hop_by_hop) || in_connection(&r->in.head, name))
+	if (name.n == 0 || is_in_names(name, hop_by_hop) || in_connection(&r->in.head, name))
 		return false;
 	if (begins_as(name, SPAN_LIT("x-tollgate-")) || header_overrides(name))
 		return false;
-	/* the relay shakes hands anew */
+	/* the relay makes its own WebSocket handshake */
 	if (r->in.socket && begins_as(name, SPAN_LIT("sec-websocket-")))
 		return false;
 	const struct target *to = request_target(r);
 	if ((!to || to->external) && caller_field(name))
 		return false;
-	/* What Mcp-Param-api-key says is an argument, and was read as one. */
+	/* Mcp-Param-api-key is an argument of the call, and was inspected as one */
 	bool credential = is_credential(r->snap->policy, name) && !request_is_param(r, name);
 	if (credential || field_holds_credential(r, name, value))
 		return false;
 	return !is_of_form(r->found.form, name) &&
 	       !auth_drops(request_auth(r, request_target(r)), name) &&
-	       !(r->out.swap_body && listed(name, of_the_body)) &&
+	       !(r->out.swap_body && is_in_names(name, of_the_body)) &&
 	       !request_sets_header(r, name) &&
 	       !(asks_unencoded(r) && span_ieq(name, SPAN_LIT("accept-encoding")));
 }
@@ -192,7 +194,7 @@ add_head_field(struct http_head *h, const char *name, struct span value)
 		h->fields[h->nfields++] = (struct http_field){ span_str(name), value };
 }
 
-/* Names and values are the policy's, and live as long. */
+/* Adds the headers of rules. Names and values belong to the policy's snapshot. */
 static void
 add_set(struct request *r, struct http_head *out)
 {
@@ -237,9 +239,9 @@ request_target_sent(struct request *r)
 	return span_of(out, left ? path + 1 + left : path);
 }
 
-/* ---- our own credential ---- */
+/* ---- the gateway's own credential ---- */
 
-/* Last: it may be a signature of all that was made before. */
+/* Adds the credential last, because it may be a signature of the whole head. */
 static int
 add_credential(struct request *r, struct arena *a, struct http_head *out)
 {
@@ -251,7 +253,7 @@ add_credential(struct request *r, struct arena *a, struct http_head *out)
 	plan->credential = auth != NULL && r->out.decision.kind != D_DEFER;
 	if (!plan->credential)
 		return 0;
-	/* Of the bytes that are sent: what is copied is what was decided, byte by byte. */
+	/* Hash of the bytes that are sent. BODY_COPY forwards exactly the decided bytes. */
 	if (auth_signs_body(auth))
 		sha256(plan->body_mode == BODY_SWAP    ? plan->body
 			: plan->body_mode == BODY_COPY ? r->in.body_raw
@@ -298,7 +300,7 @@ exchange_head(struct request *r, struct arena *a, struct http_head *out)
 			     span_is(r->found.message->said.method, "subscriptions/listen");
 	r->x->plan.sessions = request_is_mcp(r);
 	r->x->plan.stays = request_stays(r);
-	/* a plan that waits for the body has no answer yet */
+	/* a plan that waits for the body has no response yet */
 	if (r->x->plan.sessions && r->out.decision.kind != D_DEFER)
 		request_session_key(r, r->x->session_key);
 	add_set(r, out);
@@ -315,7 +317,8 @@ exchange_head(struct request *r, struct arena *a, struct http_head *out)
 	return err ? err : arena_failed(a) || arena_failed(&r->arena) ? ERR_NOMEM : 0;
 }
 
-/* How Gemini's client wants its stream. */
+/* Returns the value of the parameter `alt`, by which Gemini's client chooses the stream's
+ * format. */
 static struct span
 query_alt(struct span query)
 {

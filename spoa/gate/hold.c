@@ -1,11 +1,13 @@
-/* Counters of held bytes. */
-#include "gate/hold.h"
-
+/* Counters of held bytes: hold.h. First the lock-free counters of the daemon and of identities,
+ * then the bytes of one request, which are counted in both. */
 #include <sodium.h>
 
+#include "base/clock.h"
 #include "base/err.h"
+#include "gate/gate_private.h"
+#include "gate/hold.h"
 
-/* ---- whose a slot is ---- */
+/* ---- owners of slots ---- */
 
 #define OWNER_ONE   UINT64_C(1)
 #define OWNER_COUNT ((UINT64_C(1) << 24) - 1)
@@ -17,7 +19,7 @@ holds_init(struct holds *h)
 	randombytes_buf(h->key, sizeof(h->key));
 }
 
-/* One more request of whoever has it, if that is so still. */
+/* Adds a request to a slot if it still belongs to `owner`. */
 static bool
 join_at(struct holds *h, size_t slot, uint64_t owner)
 {
@@ -29,7 +31,7 @@ join_at(struct holds *h, size_t slot, uint64_t owner)
 	return false;
 }
 
-/* It has no requests, and nothing that its last owner did is remembered. */
+/* Takes a slot that has no requests and no expired tickets of its last owner. */
 static bool
 take_free(struct holds *h, size_t slot, uint64_t owner, uint64_t now_us)
 {
@@ -48,7 +50,8 @@ hold_join(struct holds *h, struct span who, uint64_t now_us)
 	crypto_shorthash(hash, (const unsigned char *)(who.n ? who.p : ""), who.n, h->key);
 	memcpy(&owner, hash, sizeof(owner));
 	first = owner % HOLD_SLOTS;
-	owner = (owner | (OWNER_COUNT + 1)) & ~OWNER_COUNT; /* never that of an empty slot */
+	/* never 0, the owner of an empty slot */
+	owner = (owner | (OWNER_COUNT + 1)) & ~OWNER_COUNT;
 	for (size_t i = 0; i < HOLD_PROBES; i++)
 		if (join_at(h, (first + i) % HOLD_SLOTS, owner))
 			return (first + i) % HOLD_SLOTS;
@@ -57,7 +60,7 @@ hold_join(struct holds *h, struct span who, uint64_t now_us)
 		if (take_free(h, slot, owner, now_us) || join_at(h, slot, owner))
 			return slot;
 	}
-	/* All are taken: with whoever has the first. */
+	/* All 32 places are taken: share the first one. */
 	for (size_t i = 0;; i++) {
 		size_t slot = (first + i) % HOLD_SLOTS;
 		if (join_at(h, slot, atomic_load(&h->owner[slot]) & ~OWNER_COUNT))
@@ -75,6 +78,7 @@ hold_leave(struct holds *h, size_t slot)
 
 /* ---- bytes ---- */
 
+/* Adds n to a counter unless it would exceed `cap`. */
 static bool
 take_held(_Atomic size_t *c, size_t cap, size_t n)
 {
@@ -86,14 +90,15 @@ take_held(_Atomic size_t *c, size_t cap, size_t n)
 	return false;
 }
 
-/* What a request that holds so much counts for in its slot. */
+/* Returns how many bytes a request counts in its slot: at most half of the slot's limit. */
 static size_t
 holds_bytes(const struct holds *h, size_t bytes)
 {
 	return bytes < h->cap_slot / 2 ? bytes : h->cap_slot / 2;
 }
 
-/* Where most of the room is taken, the rest is for those who hold little. */
+/* Returns true if three quarters of the daemon's limit are taken and this slot has a quarter of
+ * its own: the rest is for identities that hold less. */
 static bool
 holds_much(const struct holds *h, size_t slot, size_t own, size_t n)
 {
@@ -141,8 +146,8 @@ hold_wait(struct holds *h, size_t slot, size_t n)
 void
 hold_waited(struct holds *h, size_t slot, size_t n)
 {
-	size_t was = slot < HOLD_SLOTS ? atomic_fetch_sub_explicit(&h->waiting[slot], n,
-						 memory_order_relaxed)
+	size_t was = slot < HOLD_SLOTS ? atomic_fetch_sub_explicit(
+						 &h->waiting[slot], n, memory_order_relaxed)
 				       : n;
 
 	INVARIANT(was >= n);
@@ -172,10 +177,84 @@ hold_refused_us(struct holds *h, size_t slot, uint64_t now_us)
 
 	if (slot >= HOLD_SLOTS)
 		return 0;
-	/* Its next ticket would be refused, after all the work. */
+	/* Its next ticket would be refused after all the work on the request. */
 	if (atomic_load_explicit(&h->waiting[slot], memory_order_relaxed) >
 		h->cap_waiting / 4 * (tight ? 1 : 3))
 		return 1;
 	then = atomic_load_explicit(&h->forgiven_us[slot], memory_order_relaxed);
 	return then > free_us ? then - free_us : 0;
+}
+
+/* ---- bytes of one request ---- */
+
+bool
+request_hold(struct request *r, size_t n)
+{
+	if (!hold_take(&r->gate->shared->holds, r->run.held_slot, r->run.held_bytes, n)) {
+		metric_inc(r->gate->metrics, M_HELD_REFUSED);
+		return false;
+	}
+	r->run.held_bytes += n;
+	return true;
+}
+
+void
+request_unhold(struct request *r, size_t n)
+{
+	INVARIANT(n <= r->run.held_bytes);
+	hold_give(&r->gate->shared->holds, r->run.held_slot, r->run.held_bytes, n);
+	r->run.held_bytes -= n;
+}
+
+enum step_result
+request_hold_identity(struct request *r)
+{
+	struct holds *holds = &r->gate->shared->holds;
+	size_t n = r->run.held_bytes;
+
+	if (r->run.held_slot < HOLD_SLOTS)
+		return STEP_NEXT;
+	request_unhold(r, r->run.held_bytes);
+	/* An observed request has no identity; a cutover has many callers, so each address
+	 * counts alone. */
+	struct span who = r->found.observed	       ? r->in.src
+			  : r->found.identity.person.n ? r->found.identity.person
+						       : r->found.identity.agent;
+	uint64_t now_us = clock_mono_us(), refused_us;
+	r->run.held_slot = hold_join(holds, who, now_us);
+	refused_us = hold_refused_us(holds, r->run.held_slot, now_us);
+	if (refused_us)
+		metric_inc(r->gate->metrics, M_HELD_REFUSED);
+	if (refused_us || !request_hold(r, n)) {
+		request_overheld(r);
+		if (refused_us) {
+			r->out.decision.message =
+				SPAN_LIT("too many of your requests wait or were abandoned; "
+					 "send fewer at the same time and retry later");
+			r->out.decision.retry_after_s = 1 + refused_us / 1000000;
+		}
+		return STEP_DECIDED;
+	}
+	return STEP_NEXT;
+}
+
+enum step_result
+request_hold_work(struct request *r)
+{
+	size_t n = r->out.decoded.size + r->out.rewritten.size + r->arena.used_bytes;
+
+	if (!r->gate || n <= r->run.held_work)
+		return STEP_NEXT;
+	if (!request_hold(r, n - r->run.held_work))
+		return request_overheld(r);
+	r->run.held_work = n;
+	return STEP_NEXT;
+}
+
+void
+request_unhold_work(struct request *r)
+{
+	INVARIANT(r->run.held_work <= r->run.held_bytes);
+	request_unhold(r, r->run.held_work);
+	r->run.held_work = 0;
 }

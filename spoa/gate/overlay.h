@@ -1,35 +1,41 @@
-/* What is redacted of a text: findings in the segments they are in, of several
- * sources laid over each other. Apart from request.h for those who have no request. */
+/* The parts of a text that are redacted: findings of several sources, in the segments they are
+ * in, combined without overlap. Not part of request.h, because `tollgate redact` has no
+ * request. */
 #ifndef GATE_OVERLAY_H
 #define GATE_OVERLAY_H
 
 #include "scan/detect/detect.h"
 #include "scan/text/body.h"
 
-/* A finding with the segment it is in. */
+/* A finding with the segment it is in. Borrows the segment. */
 struct hit {
 	const struct segment *segment;
 	bool in_target;	  /* the segment is part of path or query */
 	struct finding f; /* offsets within segment->text */
 	enum {
 		HIT_SPAN,
-		HIT_WHOLE,     /* said of the whole text, which redacting takes */
-		HIT_POSSIBLE,  /* a recognizer was silent: redacted whatever the rules say */
-		HIT_UNKNOWN,   /* the same, of a whole text; f.entity says nothing */
-		HIT_CREDENTIAL /* the caller's own, or a key of ours; likewise */
+		HIT_WHOLE, /* applies to the whole segment, which redaction replaces */
+		/* a recognizer did not reply: redacted whatever the rules demand */
+		HIT_POSSIBLE,
+		HIT_UNKNOWN, /* the same for a whole segment; f.entity is meaningless */
+		/* the caller's credential, or a tg_ key; f.entity is meaningless */
+		HIT_CREDENTIAL
 	} kind;
-	const struct hit *of; /* a further mention of this one's value; else NULL */
-	struct span value; /* what is written there spells, where that differs; else p NULL */
+	/* another occurrence of the value of this hit; NULL: a finding of its own */
+	const struct hit *of;
+	/* the value that the text spells, if it differs from the bytes; else p is NULL */
+	struct span value;
 };
 
+/* Returns the value that the hit stands for. */
 static inline struct span
 hit_value(const struct hit *h)
 {
 	return h->value.p ? h->value : span_cut(h->segment->text, h->f.start, h->f.end);
 }
 
-/* What is redacted: spans in the order of classification that do not overlap, and
- * texts that go whole. */
+/* The parts that are redacted: `hits` are parts of segments in the order of classification,
+ * without overlap. `wholes` are segments that are replaced as a whole. */
 struct overlay {
 	struct hit *hits;
 	size_t nhits;
@@ -37,9 +43,9 @@ struct overlay {
 	size_t nwholes;
 };
 
-/* Hits of one segment, each list sorted: `own` keep their places, `extra` get what is left free
- * of them, so that no byte which one of them names stays. Room for nown + nown + nextra in
- * `out`; their number. */
+/* Combines hits of one segment. Each list is sorted. `own` keep their places; `extra` get the
+ * bytes that are left between them, so that every byte that a hit names is redacted. `out`
+ * needs room for nown + nown + nextra. Returns how many were written. */
 size_t hits_lay_over(const struct hit *own, size_t nown, const struct hit *extra, size_t nextra,
 	struct hit *out);
 #endif

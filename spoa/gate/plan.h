@@ -1,5 +1,5 @@
-/* What gate and relay tell each other of an exchange: its plan, how it ended, what is answered
- * instead. */
+/* The messages between gate and relay about an exchange: its plan, how it ended, and the
+ * document that the client receives instead of a response. */
 #ifndef GATE_PLAN_H
 #define GATE_PLAN_H
 
@@ -7,90 +7,97 @@
 #include "scan/dialect/dialect.h"
 #include "scan/mcp/refusal.h"
 
-/* Messages of denials that more than one place says. */
+/* Messages of denials that more than one place uses. */
 #define WHY_NOT_RECORDED "the decision cannot be recorded"
 #define WHY_QUOTA_SILENT "the quota store does not answer, or takes no writes"
 
 enum exchange_body {
-	BODY_NONE, /* the request has no body */
-	BODY_COPY, /* forward what arrives, as it arrives; report it with gate_body_bytes */
-	BODY_SWAP, /* read and discard what arrives (its length is checked), send `body` instead
-		    */
-	BODY_DEFER, /* read it whole, then gate_body */
+	BODY_NONE,  /* no body */
+	BODY_COPY,  /* forward the body as it arrives; report it with gate_body_bytes() */
+	BODY_SWAP,  /* discard the body (its length is checked), and send `body` instead */
+	BODY_DEFER, /* read the whole body, then call gate_body() */
 };
 
-/* What the relay sends upstream. Views live as long as the exchange. */
+/* The request that the relay sends upstream. Views live as long as the exchange. */
 struct exchange_plan {
-	/* The head to send: caller's credentials, x-tollgate-*, hop-by-hop and
-	 * framing fields are gone, x-tollgate-backend and the like are set. The
-	 * relay adds Content-Length or Transfer-Encoding, nothing else. */
+	/* The head to send. The caller's credentials, x-tollgate-*, hop-by-hop and framing
+	 * fields are removed; x-tollgate-backend and the like are set. The relay adds only
+	 * Content-Length or Transfer-Encoding. */
 	struct http_head head;
 	enum exchange_body body_mode;
-	struct span body;	 /* BODY_SWAP */
+	struct span body;	 /* for BODY_SWAP */
 	int64_t content_length;	 /* of the client's request as decided; -1: none declared */
-	uint64_t body_cap_bytes; /* over it: gate_body_refused(413) */
-	uint64_t deadline_us;	 /* monotonic: the whole exchange */
-	bool reads_answer;	 /* gate_answer() is to be asked */
-	/* of MCP: gate_session() makes the ids of answers, and what a server says of logging in
-	 * goes no further */
+	uint64_t body_cap_bytes; /* above it: gate_body_refused(413) */
+	uint64_t deadline_us;	 /* monotonic: end of the whole exchange */
+	bool reads_answer;	 /* the relay must call gate_answer() */
+	/* MCP: gate_session() makes the session ids of responses, and a server's challenges to
+	 * log in are removed */
 	bool sessions;
-	/* An event stream in answer has no end of its own: neither deadline_us nor the
-	 * provider's silence ends it, and nothing of it waits for content. */
+	/* An event stream in the response has no end of its own: neither deadline_us nor
+	 * silence of the provider ends it, and no part of it waits for content. */
 	bool stays;
-	bool credential; /* the head has one of ours: gate_refused() is to be told */
-	/* Another attempt may follow: gate_again() is asked of what fails before its first
-	 * content; `holds`: until then nothing goes to the caller. Both end with gate_stands().
-	 */
+	/* the head has the gateway's credential: the relay reports a refusal with
+	 * gate_refused() */
+	bool credential;
+	/* asks: another attempt may follow, and the relay calls gate_again() if this one fails
+	 * before its first content. holds: until then the client receives nothing. Both end
+	 * with gate_stands(). */
 	bool asks, holds;
-	bool doubts; /* `holds`: an error document is a failure whatever its status is */
-	bool timed;  /* `waits` and overall_us may bound it, before and after that */
+	bool doubts; /* with `holds`: an error document is a failure even if its status is 200
+		      */
+	bool timed;  /* `waits` and overall_us apply */
 	struct plan_waits {
-		/* for the answer's head and a stream's first content, since the request's last
-		 * byte went; between bytes of a stream; 0: no bound of its own */
+		/* Limits in µs; 0: none. For the response's head and for a stream's first
+		 * content, both from the request's last byte; and between bytes of a stream */
 		uint64_t head_us, first_content_us, idle_us;
 	} waits;
-	uint64_t overall_us;	/* monotonic: until the first content; 0: none */
-	unsigned retry_after_s; /* a target is back then, of AGAIN_UNAVAILABLE; 0: nobody knows
-				 */
-	bool unrecorded;	/* the decision could not be recorded: gate_refuse(503) */
+	uint64_t overall_us; /* monotonic: until the first content; 0: none */
+	/* AGAIN_UNAVAILABLE: when a target is expected back; 0: unknown */
+	unsigned retry_after_s;
+	/* the decision could not be recorded: the relay calls gate_refuse(503) */
+	bool unrecorded;
 	const struct dialect *dialect;
-	const char *endpoint; /* its name in the dialect, or NULL */
-	struct span id;	      /* the decision's public id, for errors of the relay's own */
-	struct span document; /* of ours, the answer: nothing is sent upstream; empty: none */
-	bool replays;	      /* gate_replay() has the answer: nothing is sent */
-	const struct mcp_refusal
-		*mcp; /* how a denial of the answer begins; NULL: not in JSON-RPC */
-	bool listens; /* to MCP's subscriptions: its answer lasts */
-	/* It asks for a WebSocket: a 101 is its answer, then messages of so many bytes at most;
-	 * 0: it does not. */
+	const char *endpoint; /* the endpoint's name in the dialect, or NULL */
+	struct span id;	      /* the decision's public id, for the relay's own errors */
+	/* the gateway's own response: nothing is sent upstream; empty: none */
+	struct span document;
+	bool replays; /* gate_replay() has the response: nothing is sent upstream */
+	/* how a denial of the answer begins; NULL: not in JSON-RPC */
+	const struct mcp_refusal *mcp;
+	bool listens; /* MCP's subscriptions/listen: the response stays open */
+	/* A WebSocket: the response is a 101, followed by messages of at most this many bytes;
+	 */
 	size_t socket_bytes;
-	const char *subprotocol; /* that its caller is answered; NULL: none */
+	const char *subprotocol; /* in the 101; NULL: none */
 };
 
-/* ---- sockets: what gate_message() says of one message ---- */
+/* ---- WebSockets: the result of gate_message() for one message ---- */
 
 enum socket_goes {
-	SOCKET_GOES,  /* whatever is to go on was said with `emit` */
-	SOCKET_WAITS, /* `back` says so later; until then no other of this side is asked about
-		       */
-	SOCKET_ENDS,  /* as gate_socket_end() says */
+	SOCKET_GOES, /* forward: `emit` was called for each message to send */
+	/* `back` reports the result later; the relay gives no other message of this side before
+	 * that */
+	SOCKET_WAITS,
+	SOCKET_ENDS, /* close, as gate_socket_end() describes */
 };
 
 struct socket_calls {
-	/* A message goes, whole, to one of both sides; a view for the call. */
+	/* Sends one whole message to one of the two sides. `message` is a view that lasts for
+	 * the call. */
 	void (*emit)(void *arg, bool to_client, bool binary, struct span message);
-	/* What it waited for is here. Never inside gate_message(). */
+	/* The result of a waiting message. Never called inside gate_message(). */
 	void (*back)(void *arg, bool from_client, enum socket_goes goes);
 	void *arg;
 };
 
+/* How a WebSocket is closed. */
 struct socket_end {
-	unsigned code;	 /* enum ws_code, to the client */
-	bool denied;	 /* by the policy, or a limit */
-	const char *why; /* a fixed phrase */
+	unsigned code;	 /* enum ws_code, sent to the client */
+	bool denied;	 /* by the policy or a limit */
+	const char *why; /* a constant */
 };
 
-/* What to answer instead of forwarding. */
+/* The document that the client receives instead of a forwarded request or response. */
 struct exchange_denial {
 	int status;
 	struct span body;   /* one JSON document */
@@ -98,45 +105,50 @@ struct exchange_denial {
 };
 
 enum exchange_end {
-	END_COMPLETE, /* the provider's answer ended whole */
+	END_COMPLETE, /* the provider's response ended whole */
 	END_CLIENT_ABORT,
-	END_PROVIDER_ABORT, /* cut, timeout or protocol error after it was sent */
-	END_NEVER_SENT,	    /* no byte of it reached the provider */
-	END_DENIED,	    /* after gate_body or gate_refuse denied */
-	END_ANSWER_DENIED,  /* by a rule, or since it could not be read */
-	END_RULED,	  /* HAProxy answered by itself, by a person's rule: nothing was sent */
-	END_ANSWER_RULED, /* the same, in place of the provider's answer */
+	END_PROVIDER_ABORT, /* cut, timed out or broken after the request was sent */
+	END_NEVER_SENT,	    /* no byte reached the provider */
+	END_DENIED,	    /* gate_body() or gate_refuse() denied */
+	END_ANSWER_DENIED,  /* by a rule, or because the response could not be read */
+	END_RULED,	    /* HAProxy replied by its own rule: nothing was sent */
+	/* HAProxy replied by its own rule in place of the provider's response */
+	END_ANSWER_RULED,
 };
 
-struct exchange_result {
+struct exchange_result { /* copied by the gate */
 	enum exchange_end end;
-	int status;	   /* the provider's; 0: none */
+	int status;	   /* the provider's status; 0: none */
 	bool output_begun; /* body bytes of a 2xx were seen */
 	uint64_t response_bytes;
 	struct usage usage;
-	const char *why;  /* a fixed phrase for aborts; NULL */
-	const char *code; /* of the relay's error that was answered, or would have been; NULL */
-	uint64_t asked_us; /* the wait that an error of the provider's asks for; 0: none */
+	const char *why; /* a constant, for aborts; NULL: none */
+	/* code of the relay's own error that was sent, or would have been; NULL: none */
+	const char *code;
+	uint64_t asked_us; /* wait in µs that the provider's error asks for; 0: none */
 };
 
-/* How an attempt ended that another may follow. All of it lasts for the call. */
+/* How an attempt ended that another may follow. All of it is valid for the call only. */
 struct attempt_end {
 	struct exchange_result result;
 	enum attempt_said {
-		ATTEMPT_ANSWERED,   /* by the provider */
-		ATTEMPT_NEVER_SENT, /* no byte of it can have reached the provider */
-		ATTEMPT_CUT, /* by no one, or HAProxy in its place: it may have been billed */
+		ATTEMPT_ANSWERED,   /* the provider responded */
+		ATTEMPT_NEVER_SENT, /* certainly no byte reached the provider */
+		ATTEMPT_CUT, /* no response, or HAProxy's own: the provider may have billed it
+			      */
 	} said;
-	/* the answer's error, as far as it came: dialect_refusal() */
+	/* from the error response, as far as it arrived: dialect_refusal() */
 	struct span type, document;
-	bool broke_early; /* a kept connection, right after the request */
+	bool broke_early; /* a reused connection closed right after the request was sent */
 };
 
-/* What the relay does about it. */
+/* The relay's action after a failed attempt. */
 enum again {
-	AGAIN_GOES,	  /* the plan is another: send that */
-	AGAIN_STAYS,	  /* this is the last one: what it answered, or the relay's own error */
-	AGAIN_UNAVAILABLE /* likewise, and its answer is nobody's but ours: 503 */
+	AGAIN_GOES, /* the plan was replaced: send it */
+	/* no further attempt: pass the response on, or send the relay's own error */
+	AGAIN_STAYS,
+	/* no further attempt, and the response must not be passed on: send 503 */
+	AGAIN_UNAVAILABLE
 };
 
 #endif

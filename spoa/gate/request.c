@@ -1,4 +1,5 @@
-/* Life of a request, and what its steps share. */
+/* The life of a request, and helpers that its steps share: denials, the head, the copy that
+ * outlives the first arena (request_let_go()), the recorded path, prices, and erasures. */
 #include "gate/request.h"
 
 #include <stdlib.h>
@@ -16,14 +17,14 @@
 #include "policy/prices.h"
 #include "record/seal/shares.h"
 
-enum { PATH_LOOKS = 4 << 20 }; /* findings times bytes of the path */
+enum { PATH_LOOKS = 4 << 20 }; /* limit of value_in_path(): findings times bytes of the path */
 
 const char *const decision_names[] = { "none", "permit", "redact", "deny", "defer",
 	"observed" };
 const char *const cached_names[] = { "", "off", "miss", "hit" };
 const char *const via_names[] = { "", "direct", "relay", "observe" };
 
-/* Crockford's base 32: 48 bits of time, 80 of chance. */
+/* A ULID in Crockford's base 32: 48 bits of time in milliseconds, then 80 random bits. */
 static void
 make_id(struct request *r)
 {
@@ -39,7 +40,7 @@ make_id(struct request *r)
 	r->id[DECISION_ID_LEN] = '\0';
 }
 
-/* Of every request that no limit was looked for; never written. */
+/* Shared by all requests for which no limit was looked up; never written. */
 static struct quota_request no_quota;
 
 struct quota_request *
@@ -84,6 +85,7 @@ request_new(struct snapshot *snap, unsigned worker, const struct request_calls *
 	return r;
 }
 
+/* The bit for an enum request_life in the table of request_enter(). */
 #define TO(life) (1u << (LIFE_##life))
 
 void
@@ -93,7 +95,7 @@ request_enter(struct request *r, enum request_life to)
 		[LIFE_STEPS] = TO(ANSWERED) | TO(FINISH) | TO(ENDED),
 		[LIFE_ANSWERED] = TO(STEPS) | TO(FINISH) | TO(ENDED),
 		[LIFE_FINISH] = TO(ENDED),
-		[LIFE_ENDED] = TO(ENDED), /* until nothing is pending */
+		[LIFE_ENDED] = TO(ENDED), /* stays until nothing is pending */
 	};
 
 	INVARIANT(next[r->run.life] & 1u << to);
@@ -111,6 +113,8 @@ drop_scan(struct request *r)
 	r->scan = (struct request_scan){ 0 };
 }
 
+/* The counters of a reservation are filled from the front, so only the used part needs to be
+ * cleared. */
 void
 request_free(struct request **rp)
 {
@@ -147,7 +151,7 @@ request_free(struct request **rp)
 	mem_put(r, sizeof(*r));
 }
 
-/* A client that was pointed here and kept its provider's key. */
+/* Returns true if a client that was pointed at the gateway still sends its provider's key. */
 static bool
 shows_provider_key(const struct request *r)
 {
@@ -162,12 +166,14 @@ shows_provider_key(const struct request *r)
 	return false;
 }
 
-/* What is said of it. A rule keeps its own reason; it may refuse one who is known and sends a
- * provider's key all the same: that key is none of its business. */
+/* Returns the message for such a client. A rule keeps its own reason first. If the caller is
+ * verified and sends a provider's key as well, the rule's reason stands alone, because the key
+ * is not the cause. */
 static struct span
 provider_key_reason(struct request *r, bool by_rule, struct span message)
 {
-	static const char says[] = "this is a provider's key, a tg_ key is needed";
+	static const char says[] =
+		"this is a provider's API key; use a tg_ key of this gateway";
 
 	if (by_rule && r->found.identified && r->found.identity.verified)
 		return message;
@@ -203,27 +209,31 @@ enum step_result
 request_overload(struct request *r)
 {
 	return request_deny(r, 503, "overloaded", "",
-		SPAN_LIT("the gateway is out of memory for this request"));
+		SPAN_LIT("the gateway ran out of memory for this request; retry later or send "
+			 "a shorter one"));
 }
 
 enum step_result
 request_overheld(struct request *r)
 {
 	return request_deny(r, 503, "overloaded", "",
-		SPAN_LIT("the gateway holds as many bytes of bodies as it may"));
+		SPAN_LIT("the gateway's memory for request bodies is full; retry in a few "
+			 "seconds"));
 }
 
 enum step_result
 request_bad_length(struct request *r)
 {
 	return request_deny(r, 400, "ambiguous_length", "",
-		SPAN_LIT("the length of the body is ambiguous"));
+		SPAN_LIT("the body's length is ambiguous; send one Content-Length, or "
+			 "Transfer-Encoding: chunked"));
 }
 
 enum step_result
 request_many_fields(struct request *r)
 {
-	return request_deny(r, 400, "too_many_headers", "", SPAN_LIT("too many header fields"));
+	return request_deny(r, 400, "too_many_headers", "",
+		SPAN_LIT("too many header fields; send at most 256"));
 }
 
 const struct on_failure *
@@ -245,7 +255,7 @@ request_set_target(struct request *r, struct span path, struct span query, bool 
 	r->in.head.path = span_of(target, path.n);
 	r->in.head.query = span_of(target + path.n + 1, query.n);
 	r->in.head.has_query = has_query;
-	/* Refusals before a route is known speak to the client of that path. */
+	/* Denials before a route is known use the error format of this path's dialect. */
 	r->found.endpoint = dialect_endpoint(
 		dialect_for_path(r->in.head.path, false), r->in.head.method, r->in.head.path);
 	return true;
@@ -267,6 +277,7 @@ request_read_length(struct request *r, bool *chunked)
 	return 0;
 }
 
+/* The certificate and the bodies stay in the frame, so their views are cleared. */
 bool
 request_own_head(struct request *r)
 {
@@ -287,6 +298,7 @@ request_own_head(struct request *r)
 	return !arena_failed(&r->arena);
 }
 
+/* A compressed body is not copied: the relay would have to decompress it again. */
 bool
 request_keep_body(struct request *r)
 {
@@ -313,8 +325,8 @@ request_drop_kept(struct request *r)
 	r->out.kept = (struct span){ NULL, 0 };
 }
 
-/* What the completion says of the request, for sums by it: the rules' tags, whose texts are the
- * policy's, and the caller's. Left out where the arena is full. */
+/* Keeps the tags for the completion, by which usage is summed: the rules' tags, whose text
+ * belongs to the policy, and the caller's tags. Leaves them out if `own` is full. */
 static void
 keep_tags(struct request *r, struct arena *own)
 {
@@ -334,7 +346,7 @@ keep_tags(struct request *r, struct arena *own)
 	v->ruled.ntags = n;
 }
 
-/* In that arena; NULL: no memory. */
+/* Returns an array with one entry for each entity, in arena `a`; NULL: out of memory. */
 static uint16_t *
 new_roles(const struct request *r, struct arena *a)
 {
@@ -356,8 +368,8 @@ request_let_go(struct request *r, struct arena *own)
 {
 	const struct identity *id = &r->found.identity;
 
-	request_path_state(r); /* the findings it follows from go */
-	request_trace(r);      /* so do the fields of the head */
+	request_path_state(r); /* needs the findings, which are dropped below */
+	request_trace(r);      /* needs the head's fields, which are dropped below */
 	r->found.identity = (struct identity){ .method = id->method,
 		.person = arena_dup(own, id->person),
 		.agent = arena_dup(own, id->agent),
@@ -416,8 +428,9 @@ any_in_target(const struct hit *v, size_t n)
 	return false;
 }
 
-/* A value that was found elsewhere is in the path too; where that is too much to look
- * for, as if it did. A request that is denied has no further mentions looked for. */
+/* Returns true if a value that was found in another segment also occurs in the path, or if
+ * looking for it would take too long. (A denied request does not reach the step *mentions*,
+ * which would look for it.) */
 static bool
 value_in_path(const struct request *r)
 {
@@ -473,7 +486,7 @@ request_path_shown(struct request *r)
 	case PATH_FOUND: return SPAN_LIT("<redacted>");
 	case PATH_UNREAD: break;
 	}
-	return SPAN_LIT("<unread>");
+	return SPAN_LIT("<unread>" /* prose: ok unread */);
 }
 
 void
@@ -486,7 +499,7 @@ request_classes(const struct request *r, struct buf *out)
 			buf_printf(out, "%s%s", out->n ? "," : "", p->classes[i].name);
 }
 
-/* What a policy's routes may name. */
+/* Only methods that a policy's routes may name are recorded. */
 bool
 request_is_method(struct span m)
 {
@@ -527,11 +540,13 @@ request_priced_model(const struct request *r)
 
 	if (r->x && r->x->guard)
 		said = span_str(guard_report(r->x->guard)->model);
-	/* An ARN, a region or a vendor in front of it: the same model, said in short. */
+	/* The response may name the model without the ARN, region or vendor in front: that is
+	 * the same model. */
 	if (!said.n || (asked.n && memmem(asked.p, asked.n, said.p, said.n)))
 		return asked;
-	/* What a provider bills is the model that answered: of a list's, of a router's, of what
-	 * a deployment is called. Only where the list names it: not by the row of any model. */
+	/* Providers bill the model that responded, which may differ if the request named a
+	 * list, a router or a deployment. It counts only if the price list has a row for it:
+	 * the row "*" would price any name. */
 	const struct target *to = request_target(r);
 	const struct price_row *row = to ? price_find(to->prices, said, r->now_wall_ns) : NULL;
 	return row && strcmp(row->model, "*") != 0 ? said : asked;
@@ -563,11 +578,13 @@ request_pieces(const struct request *r, const struct price_row *row, struct pric
 	most->us_only = r->found.offered.us_only;
 }
 
+/* Used if no route matched. */
 static const struct target nowhere = { .name = "", .region = "" };
 
-/* What it says, and where it goes. */
+/* Returns the options that select a price: those of the request, and the region to which it is
+ * sent. */
 static struct price_asked
-asked(const struct request *r, const struct target *to, struct span model)
+price_options(const struct request *r, const struct target *to, struct span model)
 {
 	struct price_asked asked = r->found.asked;
 
@@ -589,12 +606,14 @@ request_price_at(const struct request *r, const struct target *to, struct span m
 {
 	to = to ? to : &nowhere;
 	const struct price_row *row = policy_price(r->snap->policy, to, model, r->now_wall_ns);
-	const struct price_asked what = asked(r, to, model);
+	const struct price_asked what = price_options(r, to, model);
 	if (row)
 		*out = price_where(row, &what, true);
 	return row;
 }
 
+/* The cost of the provider's own numbers is computed once, because metrics, limits and the
+ * record ask for it. */
 bool
 request_cost(const struct request *r, const struct usage *u, struct priced *out)
 {
@@ -609,7 +628,7 @@ request_cost(const struct request *r, const struct usage *u, struct priced *out)
 	struct span model = request_priced_model(r);
 
 	to = to ? to : &nowhere;
-	const struct price_asked what = asked(r, to, model);
+	const struct price_asked what = price_options(r, to, model);
 	bool priced = policy_cost(r->snap->policy, to, model, r->now_wall_ns, &what, u, out);
 	if (said) {
 		x->cost.known = true;
@@ -630,6 +649,8 @@ request_holder(const struct request *r)
 	return s.n ? s : SPAN_LIT("anonymous");
 }
 
+/* live_erasures_came() counts erasures, so a request looks its holder up again only after
+ * another erasure. */
 bool
 request_erased(struct request *r)
 {

@@ -1,9 +1,11 @@
-/* One request on its way through the steps: what came in, what each step found,
- * what was decided. Private to gate/ and to `tollgate decide`. owner: worker.
+/* One request on its way through the steps: the request as it arrived, the findings of each
+ * step, and the decision. Private to gate/ and to `tollgate decide`. owner: the worker that
+ * received the request.
  *
- * The steps of steps[] run in order; a step that must wait (Redis, audit) parks
- * the request and its callback resumes it. A request whose body is not whole
- * runs them twice: on the head alone, and again when the relay brings the body. */
+ * The steps of steps[] run in order. A step that must wait (for Redis, the audit thread, and so
+ * on) parks the request, and the callback resumes it. If the agent's frame does not hold the
+ * whole body, the steps run twice: first on the head alone, and again when the relay has read
+ * the body. */
 #ifndef GATE_REQUEST_H
 #define GATE_REQUEST_H
 
@@ -23,24 +25,31 @@
 #include "record/audit/audit.h"
 #include "scan/text/style.h"
 
-#define DECISION_ID_LEN 26 /* ULID: 48 bits of milliseconds, 80 random bits */
+#define DECISION_ID_LEN 26 /* a ULID: 48 bits of milliseconds, 80 random bits */
 
-/*        ┌─── gate_body, gate_refuse ───┐
+/* The life of a request:
+ *
+ *        ┌─── gate_body, gate_refuse ───┐
  *        ↓                              │
  *   → STEPS ───────(verdict)──────→ ANSWERED ──(direct or denied, gate_finish,──→ ENDED
  *        │                                      the ticket expired)                 ↑
- *        ├──(gate_finish)──→ FINISH ──(what the step waited for comes)──────────────┤
+ *        ├──(gate_finish)──→ FINISH ──(the result that the step waited for)─────────┤
  *        └──(gate_forget)───────────────────────────────────────────────────────────┘
- * What comes after STEPS is late, and put right: request_back(). ENDED is freed once nothing
- * is pending. */
+ *
+ * A result that arrives after STEPS is too late for the decision; request_back() corrects what
+ * it counted. An ENDED request is freed when nothing is pending. */
 enum request_life {
-	LIFE_STEPS,    /* steps run, or one waits: run.wait */
-	LIFE_ANSWERED, /* the verdict is given. Via relay: under its ticket, or an exchange's */
-	LIFE_FINISH,   /* the relay's exchange is over; a step's answer is still out */
-	LIFE_ENDED,    /* nobody knows it any more; its last records may be on their way */
+	LIFE_STEPS, /* steps run, or one step waits: run.wait */
+	/* the verdict was given; via the relay: a ticket or an exchange holds the request */
+	LIFE_ANSWERED,
+	/* the relay's exchange is over, but a result for a step is still outstanding */
+	LIFE_FINISH,
+	/* nothing refers to the request any more, except its last records on their way to disk
+	 */
+	LIFE_ENDED,
 };
 
-/* What a step waits for, each with the agent's deadline. */
+/* The event that a step waits for. Unless noted, the wait ends at the agent's deadline. */
 enum request_wait {
 	WAIT_NONE,
 	WAIT_KEYS,
@@ -49,145 +58,172 @@ enum request_wait {
 	WAIT_DATA,
 	WAIT_PINS,
 	WAIT_EXTERNAL,
-	WAIT_FILES, /* with extract.deadline, not the agent's */
+	WAIT_FILES, /* ends at extract.deadline, not at the agent's */
 	WAIT_CACHE,
-	WAIT_ROOM, /* at a provider with `concurrent`, or for a target that is out: looked at
-		      each tick */
+	/* a place at a provider with `concurrent`, or a target that is out: checked at each
+	 * tick */
+	WAIT_ROOM,
 	WAIT_QUOTA,
 	WAIT_AUDIT
 };
 
-/* The decision's record on its way to the disk. */
+/* The decision's record on its way to disk. It has its own allocation, because it may outlive
+ * the request. */
 struct record {
 	struct tag tag;
 	struct audit_entry entry;
-	struct request *r; /* NULL: it went on without */
-	/* Where it will not be let go: the completion, written once the decision is durable. */
+	struct request *r; /* NULL: the request continued without waiting for the record */
+	/* A completion for a request that was recorded but will not be forwarded. It is written
+	 * as soon as the decision's record is durable. */
 	struct audit_entry undone;
-	struct gate *gate; /* of `undone`; NULL: there is none */
+	struct gate *gate; /* owner of `undone`; NULL: there is no such completion */
 };
 
-/* What those above are asked: steps and limits, which keep things for a request, and the
- * engine, which goes on with it. Handed down with each request, since nobody calls who is
- * above; engine/calls.c has the table. */
+/* Calls to higher levels: to steps/ and limits/, which keep data for a request, and to engine/,
+ * which continues it. A lower level cannot call a higher one directly, so each request carries
+ * this table. engine/gate.c defines it. */
 struct request_calls {
-	void (*let_go)(struct request *r, struct arena *own); /* in request_let_go() */
-	void (*ends)(struct request *r);		      /* in request_free() */
-	/* What it found for one target is found anew, for another. */
+	/* from request_let_go(): drops what would point into freed memory */
+	void (*let_go)(struct request *r, struct arena *own);
+	void (*ends)(struct request *r); /* from request_free() */
+	/* Drops what was found for one target, because another target is tried. */
 	void (*forget)(struct request *r);
-	/* One that was pending is back: the step goes on, or, after the verdict, what it
-	 * brought is put right. The request may be gone then. */
+	/* The result of a pending call arrived. The step continues; if the verdict was already
+	 * given, only the counts are corrected. The request may be freed when this call
+	 * returns. */
 	void (*back)(struct request *r);
-	/* Its decision's record came back after the ACK. */
+	/* The decision's record is durable (err 0) or failed, after the agent's ACK was sent.
+	 */
 	void (*recorded)(struct request *r, int err);
-	/* The completion record came back (err: its last byte must not be sent); later: from
-	 * the worker's mailbox, where no audit is configured. */
+	/* The completion's record is durable. err not 0: the response's last byte must not be
+	 * sent. `completed_later` does the same from the worker's mailbox if no audit is
+	 * configured. */
 	void (*completed)(struct request *r, int err);
 	void (*completed_later)(struct request *r);
-	/* Frees a request whose verdict was given and whose entries came back. */
+	/* Frees a request whose verdict was given and whose records are all written. */
 	void (*over)(struct request *r);
 };
 
 struct request {
 	struct tag tag;
 	const struct request_calls *calls;
-	struct gate *gate; /* NULL in `tollgate decide` */
-	unsigned worker;
-	struct snapshot *snap;
-	struct arena arena;
-	char id[DECISION_ID_LEN + 1];
-	int64_t now_wall_ns;
-	uint64_t begun_us;
-	struct exchange *x; /* where it goes through the relay */
+	struct gate *gate;     /* NULL in `tollgate decide` */
+	unsigned worker;       /* index */
+	struct snapshot *snap; /* holds a reference: the policy never changes under a request */
+	struct arena arena;    /* freed with the request; request_let_go() replaces it */
+	char id[DECISION_ID_LEN + 1]; /* the decision's id, which the caller sees */
+	int64_t now_wall_ns;	      /* Redis' clock if known: when the request began */
+	uint64_t begun_us;	      /* monotonic */
+	struct exchange *x;	      /* NULL: the request does not use the relay */
 
 	struct request_in in;
 	struct request_scan scan;
 	struct request_found found;
 
-	/* What goes out: the decision, and what is sent instead of what came. */
+	/* The decision, and the bytes that are sent in place of the received ones. */
 	struct {
 		struct decision decision;
-		struct decision would; /* where that is D_OBSERVED: what it would have been */
-		struct buf decoded;
+		/* if `decision` is D_OBSERVED: the decision that would have been enforced */
+		struct decision would;
+		struct buf decoded; /* the body after Content-Encoding */
+		/* assigns placeholders; NULL: nothing was replaced */
 		struct redactor *redactor;
-		/* of the conversation that goes on: what its earlier turns were given, and
-		 * this one; in the arena, or in.placeholders. NULL: of this request alone */
+		/* The placeholders that earlier turns of the conversation use, with those of
+		 * this turn. In the arena, or in.placeholders. NULL: numbering begins with this
+		 * request */
 		struct placeholders *placeholders;
-		struct buf rewritten;  /* redacted or otherwise edited body */
-		struct buf new_target; /* redacted path and query */
-		struct buf replay;     /* found.cache's HIT: an answer of HTTP, whole */
-		struct buf prompt;     /* found.cache.has_near */
-		bool edited;	/* `rewritten` is the body to send, even where it is empty */
-		bool swap_body; /* send `rewritten` or `decoded` instead of what arrived */
-		bool ask_usage;
-		bool redacted;	     /* something was */
-		bool told;	     /* the ACK carried every variable there was */
-		struct span kept;    /* a copy of the body that came, where it may go again */
-		struct span receipt; /* of the decision's record, where the route gives one */
-		uint64_t took_us;    /* from arrival to the verdict */
-		struct recent *shown_in; /* where operators see what came of it; NULL */
-		uint64_t shown_as;
+		struct buf rewritten;  /* the edited body */
+		struct buf new_target; /* path and query after redaction */
+		struct buf replay;     /* CACHED_HIT: the whole HTTP response */
+		/* the normalized prompt, if found.cache.has_near or has_meaning */
+		struct buf prompt;
+		bool edited;	/* `rewritten` is the body to send, even if it is empty */
+		bool swap_body; /* send `rewritten` or `decoded` instead of the received bytes
+				 */
+		bool ask_usage; /* the body was edited to ask the provider for usage */
+		bool redacted;	/* a value was replaced */
+		bool told;	/* the ACK carried all variables */
+		/* a copy of the received body, for a further attempt; empty: none */
+		struct span kept;
+		/* the decision record's receipt, if the route gives receipts */
+		struct span receipt;
+		uint64_t took_us; /* from arrival to the verdict */
+		/* the operators' list that shows the result; NULL: not listed */
+		struct recent *shown_in;
+		uint64_t shown_as; /* the entry's number in it */
 	} out;
 
-	/* The place that it has at the target that was chosen: gate/limits/targets.c. */
+	/* The place taken at the chosen target: gate/limits/target_choice.c. */
 	struct target_attempt attempt;
-	struct target_state *queued; /* and in the queue for one; NULL */
+	/* the target in whose queue the request waits; NULL: none */
+	struct target_state *queued;
 
-	/* How far it is: the engine's. */
+	/* Progress through the steps. Only the engine writes here, except where noted. */
 	struct {
 		enum request_life life;
-		size_t step;
+		size_t step; /* index into steps[] */
 		enum request_wait wait;
-		bool resumed; /* the second run, with the relay's body */
-		bool late;    /* the agent's deadline is over, and it goes all the same */
-		bool *answered_flag;   /* tells gate_notify that the verdict came inside it */
-		unsigned pending;      /* quota and audit calls that still hold memory of this
-					  request */
-		const char *withdrawn; /* not let go whatever the record says: why */
-		void (*done)(struct request *r); /* the verdict is given */
-		void (*agent_cb)(void *arg, const struct spop_action *actions, size_t n);
+		bool resumed; /* this is the second run, with the body that the relay read */
+		/* the agent's deadline passed, and the request continues all the same */
+		bool late;
+		/* set if the verdict came inside gate_notify(); NULL outside it */
+		bool *answered_flag;
+		/* quota and audit calls that still hold memory of this request */
+		unsigned pending;
+		/* why the request is not forwarded whatever its record states; NULL: it is */
+		const char *withdrawn;
+		void (*done)(struct request *r); /* called when the verdict is given */
+		void (*agent_cb)(void *arg, const struct spop_action *actions,
+			size_t n); /* sends the ACK */
 		void *agent_arg;
-		size_t ack_room;
-		TAILQ_ENTRY(request) of_parked; /* the gate's */
+		size_t ack_room;		/* bytes that the agent's frame can hold */
+		TAILQ_ENTRY(request) of_parked; /* gate.parked, if `parked` */
 		bool parked;
 		uint64_t parked_us;
-		/* monotonic: since when the stage under way, and the run of steps, last */
+		/* monotonic: when the current stage and the current run of steps (re)started */
 		uint64_t stage_us, run_us;
-		uint32_t took_us[STAGES];	  /* each stage, so far */
-		struct request *turn_next;	  /* waits for the loop's next turn */
+		uint32_t took_us[STAGES];	  /* time spent in each stage so far */
+		struct request *turn_next;	  /* next in gate.turns, if WAIT_TURN */
 		struct keyset_waiter keys_waiter; /* WAIT_KEYS */
-		bool waited_for_keys;
-		struct data_wait data_wait[CAP_DATA];
+		bool waited_for_keys; /* true: a missing key is not waited for again */
+		struct data_wait
+			data_wait[CAP_DATA]; /* WAIT_DATA: by index in the policy's `data` */
 		unsigned data_waits;
 		bool data_asked;
-		struct pins_asked *pins; /* gate/limits/pins.c; in the arena */
-		struct kept_asked *kept; /* gate/kept.c; likewise */
-		struct offload {
+		/* a question to Redis in progress: gate/limits/step_pins.c; in the arena */
+		struct pins_asked *pins;
+		struct kept_asked *kept; /* the same for gate/kept_placeholders.c */
+		struct offload {	 /* WAIT_HELPER: engine/offload.c */
 			struct work work;
 			struct mail back;
-			int result;		/* enum step_result */
-			_Atomic bool pointless; /* nobody waits for it any more */
+			int result; /* enum step_result */
+			/* the caller left; the helper's result will be dropped */
+			_Atomic bool pointless;
 		} offload;
-		struct record *record; /* while the disk is asked */
+		struct record *record; /* while the audit thread has it; else NULL */
 		struct audit_entry completion;
-		int unkept;    /* why its answer's text could not be kept */
+		/* the error for which the response's text could not be kept; 0: none */
+		int unkept;
 		bool recorded; /* the decision's record is durable */
-		bool left;     /* it is written without the request: request_record_leave() */
-		bool undone;   /* and its completion with it */
-		enum decision_kind recorded_kind; /* what the record says */
-		uint64_t erasures; /* live_erasures_came() at the last look for the holder */
+		/* the record is being written without the request: request_record_leave() */
+		bool left;
+		bool undone; /* the completion is written with it: record.undone */
+		enum decision_kind recorded_kind; /* the decision that the record states */
+		uint64_t erasures; /* live_erasures_came() when the holder was last looked up */
 		bool erased;	   /* the holder was erased after the request began */
-		size_t held_bytes, held_slot;
-		size_t held_work; /* of them: arena, decoded and rewritten body */
-		/* `decide`: the answer that was given for a recognizer, or for its i-th text */
+		size_t held_bytes,
+			held_slot; /* counted in gate/hold.h; slot HOLD_SLOTS: no caller yet */
+		size_t held_work;  /* part of held_bytes: arena, decoded and rewritten body */
+		/* `decide`: the answer given on the command line for recognizer `name`, or for
+		 * its i-th segment */
 		bool (*given)(void *arg, const char *name, size_t i, struct span *answer);
 		void *given_arg;
 	} run;
 };
 
-/* What a step says. */
-/* REWRITES, REROUTES: on with the rewrite step, or that of the policy, which were before. CHARGES:
- * the request is denied, and the quota step charges it first (found.too_dear). */
+/* The result of a step. REWRITES and REROUTES go back to the rewrite step or to the policy
+ * step. CHARGES: the request is denied, but the quota step charges it first (found.too_dear).
+ */
 enum step_result {
 	STEP_NEXT,
 	STEP_WAIT,
@@ -197,9 +233,11 @@ enum step_result {
 	STEP_CHARGES
 };
 
-/* Where this run counts; NULL: out of memory. */
+/* Returns the counters that this run charges, made at the first call in the arena; NULL: out of
+ * memory. */
 struct quota_request *request_quota(struct request *r);
-/* The k-th of all that it is charged, what the head alone decides first; NULL: no more. */
+/* Returns the k-th counter that the request charges, those that the head alone determines
+ * first. NULL: there are no more. */
 static inline const struct quota_dim *
 request_dim(const struct request *r, size_t k)
 {
@@ -209,183 +247,211 @@ request_dim(const struct request *r, size_t k)
 	       : k - head->ndims < body->ndims ? &body->dim[k - head->ndims]
 					       : NULL;
 }
-/* Another decision of it would be the second under one id. */
+/* Returns true if a record of the decision was written or is being written. Another decision
+ * would be the second under the same id. */
 static inline bool
 request_on_record(const struct request *r)
 {
 	return r->run.recorded || r->run.left;
 }
-/* notes.c: what telemetry is told of it next to its record, the caller's to free; NULL:
- * nothing. */
-struct audit_note *request_note(struct request *r);
-struct audit_note *request_end_note(
-	struct request *r, const struct exchange_result *res, const char *outcome);
-/* What conditions read, as known so far. */
+/* Fills in the facts that conditions read, as far as they are known now. Borrows from the
+ * request. */
 void request_facts(struct request *r, struct policy_facts *f);
-/* What they read, once the body may have been changed; `body` is the caller's, and lives as
- * long as the facts do. */
+/* Fills in the facts that conditions read after the body may have been changed. `body` is the
+ * caller's and must live as long as the facts. */
 void request_asked_facts(struct request *r, struct policy_facts *f, struct body *body);
 
-/* An entity was found in a text of these roles. False: out of memory. */
+/* Adds an entity that was found in a segment with one of these roles (bits by enum seg_role).
+ * Returns false if memory ran out. */
 bool request_add_entity(struct request *r, size_t entity, unsigned roles);
-/* Whether the detectors find something in it, or cannot say. */
+/* Returns true if the detectors find something in the text, or could not finish it. */
 bool request_may_hold(struct request *r, struct span text);
 
-/* ---- message.c: the dialect mcp ---- */
+/* ---- mcp_message.c: the dialect mcp ---- */
+/* Returns true if the request is an MCP client's message or stream. */
 bool request_is_mcp(const struct request *r);
-/* And what its server says of its tools is compared with what it said before. */
+/* Returns true if the MCP server's descriptions of its tools are compared with the earlier
+ * ones. */
 bool request_is_pinned(const struct request *r);
-/* And an event stream in answer has no end of its own. */
+/* Returns true if an event stream in the response has no end of its own (GET,
+ * subscriptions/listen). */
 bool request_stays(const struct request *r);
-/* Only the relay can answer what it says: it waits for that. */
+/* Returns true if the decision must wait for the relay: only the relay can send a JSON-RPC
+ * error with status 200. */
 bool request_message_waits(const struct request *r);
-/* Whose session it is, as records say it: a keyed hash of that id. */
+/* Keeps a keyed hash of the session's id, as records name the session. */
 void request_note_session(struct request *r, struct span id);
-/* The session that it names is its caller's: found.session. STEP_NEXT, 404 or 400. */
+/* Reads Mcp-Session-Id into found.session. Returns STEP_NEXT, or denies with 400 (several
+ * fields) or 404 (the session is not the caller's). */
 enum step_result request_read_session(struct request *r);
-/* found.no_session: the 404, after the rules where its caller is nobody. */
+/* Denies with 404. For found.no_session: called after the rules if the caller is not verified.
+ */
 enum step_result request_no_session(struct request *r);
-/* Its Mcp-Session-Id, which goes to the server as found.session. */
+/* Returns true if the field is Mcp-Session-Id, in whose place found.session is sent to the
+ * server. */
 bool request_is_session(const struct request *r, struct span field);
-/* What binds the sessions of its caller. */
+/* Writes the key that binds sessions to the caller, route and server. */
 void request_session_key(const struct request *r, unsigned char out[SHA256_BYTES]);
-/* Reads in.raw, and holds the header fields against it. STEP_NEXT, or what the specification
- * says of what is no message. */
+/* Reads in.raw as a message and compares it with the header fields. Returns STEP_NEXT, or
+ * denies as the specification demands. */
 enum step_result request_read_message(struct request *r);
-/* Once the rules on requests have spoken: those with phase: tool, whose redactions and tags go
- * to the verdict. Methods that nobody knows and none of them permits, and names in other
- * letters, do not pass. */
+/* Applies the rules with phase: tool, after the rules on requests. Adds their redactions and
+ * tags to the verdict. Denies unknown methods that no such rule permits, and names with
+ * characters outside [A-Za-z0-9_./-]. */
 enum step_result request_message_passes(struct request *r);
-/* The denial as JSON-RPC, and its status. False: it answers no message. */
+/* Writes the denial as a JSON-RPC error, with its HTTP status. Returns false if the request
+ * holds no message to reply to. */
 bool request_message_denial(const struct request *r, int *status, struct buf *out);
-/* How a denial of its answer begins; NULL: nobody waits for one by an id, or no memory. */
+/* Returns how a denial of the response begins, in `own`; NULL: no id waits for a response, or
+ * out of memory. */
 const struct mcp_refusal *request_message_refusal(const struct request *r, struct arena *own);
-/* How the messages of its answer are read; what it points to is in the arena. `asked`: what
- * rules read of the request. 0, or ERR_NOMEM. */
+/* Fills in how messages of the response are read. `asked`: the facts that rules read. *out
+ * borrows from `own` and from the request. Returns 0 or ERR_NOMEM. */
 struct guard_messages;
 int request_messages(struct request *r, const struct answer_request *asked, struct arena *own,
 	struct guard_messages *out);
-/* Mcp-Param-*: a field that says an argument again, and what is sent in it; empty: it cannot be
- * said. `now`: request_message_sent(). */
+/* Returns true for Mcp-Param-*, a field that repeats an argument of the call. */
 bool request_is_param(const struct request *r, struct span field);
+/* Returns the value to send in such a field; empty: the field cannot be sent. `now`:
+ * request_message_sent(). */
 struct span request_param_sent(
 	struct request *r, struct span field, struct span value, const struct mcp_message *now);
-/* The message as it was rewritten; NULL: it was not. */
+/* Returns the message as it was rewritten, in the arena; NULL: it was not rewritten, or cannot
+ * be read. */
 const struct mcp_message *request_message_sent(struct request *r);
+/* Returns false if the value of one of these fields cannot be sent after redaction. */
 bool request_params_may_go(struct request *r);
 
 /* ---- request.c ---- */
-/* Decides a denial; `message` is a fixed phrase or lives in the arena. Who gets a 503 may come
- * again after a second. */
+/* Decides a denial and returns STEP_DECIDED. `message` is a constant or lives in the arena; it
+ * never holds prompt text. A 503 has Retry-After 1 s. */
 enum step_result request_deny(
 	struct request *r, int status, const char *code, const char *rule, struct span message);
-/* As what reads a body or a path says. */
+/* Denies with the refusal of a reader of bodies or paths. */
 enum step_result request_refuse(struct request *r, const struct body_refusal *why);
-/* Out of memory or over the arena's cap: a 503. */
+/* Denies with 503: out of memory, or over the arena's limit. */
 enum step_result request_overload(struct request *r);
-/* Over a cap of held bytes: a 503 too. */
+/* Denies with 503: over a limit of held bytes. */
 enum step_result request_overheld(struct request *r);
-/* The 400 of request_read_length(), and that of a head over CAP_HEADERS. */
+/* Deny with 400: after ERR_AMBIGUOUS of request_read_length(), and for a head over CAP_HEADERS.
+ */
 enum step_result request_bad_length(struct request *r);
 enum step_result request_many_fields(struct request *r);
-/* Tags of a rule or a limit, each once, for the verdict's. False: no memory. */
+/* Adds tags of a rule or a limit to the verdict, each once. Returns false if memory ran out. */
 bool request_add_tags(struct request *r, const char *const *more, size_t nmore);
+/* Returns the route's on_failure, or the policy's if no route matched yet. */
 const struct on_failure *request_on_failure(const struct request *r);
-/* Sets path and query, copied as one run of bytes, as the offsets of target
- * segments count. */
+/* Sets path and query, copied as one run of bytes, because the offsets of the target's segments
+ * count over both. Returns false if memory ran out. */
 bool request_set_target(struct request *r, struct span path, struct span query, bool has_query);
-/* Content-Length into in.declared_length, -1 where there is none; whether the
- * body is chunked. 0 or ERR_AMBIGUOUS: several, no number, or both. */
+/* Reads Content-Length into in.declared_length (-1: none), and whether the body is chunked.
+ * Returns 0, or ERR_AMBIGUOUS if there are several lengths, no number, or both a length and
+ * chunks (RFC 9112 6.3). */
 int request_read_length(struct request *r, bool *chunked);
-/* Copies the rest of the head into the arena, without the body: the frame may go. */
+/* Copies the rest of the head into the arena, without the body, so that the agent's frame may
+ * be reused. Returns false if memory ran out. */
 bool request_own_head(struct request *r);
-/* The body outlives the frame: in.body_raw becomes a copy. False: over a cap, no memory. */
+/* Copies the body, so that in.body_raw outlives the frame. Returns false if a limit of held
+ * bytes is reached, or memory ran out. */
 bool request_keep_body(struct request *r);
+/* Frees the copy that request_keep_body() made. */
 void request_drop_kept(struct request *r);
-/* Drops what came in and what points into it; what relay and records still need is in
- * `own`, which becomes the request's arena and may have overflowed. */
+/* Drops what arrived and all that points into it. Copies what the relay and records still need
+ * into `own`, which becomes the request's arena. The caller must check `own` for overflow. */
 void request_let_go(struct request *r, struct arena *own);
-/* Where it goes, as HAProxy names it; NULL: HAProxy's own routing decides. */
+/* Returns HAProxy's name of the backend; NULL: HAProxy's own rules choose. */
 const char *request_backend(const struct request *r);
-/* Moves the request along an arrow of the picture above enum request_life. Any other move aborts. */
+/* Moves the request along an arrow of the picture above enum request_life. Any other move
+ * aborts the program. */
 void request_enter(struct request *r, enum request_life to);
-/* NULL: out of memory. */
+/* Makes a request, with a reference to `snap`. NULL: out of memory. */
 struct request *request_new(
 	struct snapshot *snap, unsigned worker, const struct request_calls *calls);
-/* With everything it holds. */
+/* Frees the request and all it holds, and sets *r to NULL. */
 void request_free(struct request **r);
-/* Whose its texts are: the person, else the key's id, else "anonymous". */
+/* Returns the owner of the request's texts: the person, else the key's id, else "anonymous". */
 struct span request_holder(const struct request *r);
-/* Returns true if the holder was erased after the request began. Then the request writes no hash and no
- * sealed text, and stores no content. On the worker's thread. */
+/* Returns true if the holder was erased after the request began. Then the request writes no
+ * hash and no sealed text, and stores no content. Call on the worker's thread. */
 bool request_erased(struct request *r);
-/* Looks for findings in the target since; what it said once holds. */
+/* Returns whether path or query hold a finding. Once PATH_FOUND, always PATH_FOUND. */
 enum path_state request_path_state(struct request *r);
-/* The path as records and logs may hold it, or "<unread>" or "<redacted>". */
+/* Returns the path as records and logs may hold it, or "<unread>" or "<redacted>". */
 struct span request_path_shown(struct request *r);
-/* The caller's traceparent; empty where there is none, several, or none that is valid. Stays
+/* Returns the caller's traceparent; empty if there is none, several, or no valid one. Valid
  * until the request ends. */
 struct span request_trace(struct request *r);
-/* A word of capitals: a method is no place for text. */
+/* Returns true for a word of capitals, - and _, at most CAP_METHOD_BYTES: only such a method
+ * may be recorded. */
 bool request_is_method(struct span m);
-/* Names of the classes with a finding, comma-separated, at most n bytes. */
+/* Appends the names of the policy's classes that have a finding, separated by commas. */
 void request_classes(const struct request *r, struct buf *out);
-/* Where it goes; NULL: no route. */
+/* Returns the target to which the request is sent; NULL: no route matched. */
 const struct target *request_target(const struct request *r);
-/* Its provider as metrics name it; empty: none. */
+/* Returns the provider's name in metrics; empty: none. */
 struct span request_provider(const struct request *r);
-/* The credential of ours that goes there; NULL: HAProxy has it. */
+/* Returns the gateway's credential for the target; NULL: HAProxy adds it, or there is none. */
 struct auth *request_auth(const struct request *r, const struct target *to);
-/* By whose price an answer's usage is charged: the model that the answer names where that has a
- * row of its own, else the one that was reserved for, else the body's. */
+/* Returns the model whose price applies to the response's usage: the model that the response
+ * names if the price list has a row for it, else the model for which dollars were reserved,
+ * else the body's. */
 struct span request_priced_model(const struct request *r);
-/* Adds to bounds of its usage what is paid by the piece, as far as that has a price, and at
- * which service. */
+/* Adds what is paid by the piece (images, seconds, …) to *most, as far as `row` prices it, and
+ * the service tier. */
 void request_pieces(
 	const struct request *r, const struct price_row *row, struct price_usage *most);
-/* The row for a model where it goes, at the prices of the decision's time, of what it may have
- * asked for the dearest. False: there is none. */
+/* Finds the price row of a model at the request's target, at the prices of the decision's time.
+ * If the price depends on options that the request leaves open, *out has the highest. Returns
+ * false if there is no row. */
 bool request_price(const struct request *r, struct span model, struct price_row *out);
-/* The same, were it sent to that target. */
+/* The same for another target. */
 bool request_price_at(const struct request *r, const struct target *to, struct span model,
 	struct price_row *out);
-/* What an answer's usage costs, at the prices of the decision's time. As policy_cost(). */
+/* Computes what a response's usage costs, at the prices of the decision's time. As
+ * policy_cost(). */
 struct priced;
 bool request_cost(const struct request *r, const struct usage *u, struct priced *out);
 
 /* ---- head.c ---- */
-/* The backend that a relayed probe which stops before the provider asks for: HAProxy has none of
- * that name. */
+/* The backend that a relayed probe names if it stops before the provider. HAProxy has no
+ * backend of this name. */
 #define PROBE_BACKEND "tollgate-probe"
-/* The head to send upstream. 0 or ERR_NOMEM. */
+/* Builds the head to send upstream, in `a`. Returns 0 or ERR_NOMEM. */
 int exchange_head(struct request *r, struct arena *a, struct http_head *out);
-/* True where a header that is not of the list holds the credential that verified, or a key of
- * ours, or names another method or path: HAProxy's rules do not look for these. */
+/* Returns true if a header field that is not on HAProxy's list holds the verified credential or
+ * a tg_ key, or names another method or path. HAProxy's rules do not remove such fields, so the
+ * relay must send the head. */
 bool head_must_change(struct request *r);
-/* Path and query as the provider gets them: redacted where something was, without parameters
- * that carry credentials. A view, or of the request's arena; empty where that failed. */
+/* Returns path and query as the provider receives them: redacted, and without parameters that
+ * carry credentials. A view of the head or in the arena; empty if memory ran out. */
 struct span request_target_sent(struct request *r);
-/* True if the field of the caller's head goes to the provider, after the target is chosen. */
+/* Returns true if the field of the caller's head is sent to the provider. Call after the target
+ * is chosen. */
 bool request_sends(struct request *r, struct span name, struct span value);
-/* The headers that rules set, from (0, 0) on; the first of a name counts. NULL: the end. */
+/* Iterates over the headers that rules set: begin with *rule = *at = 0. The first of each name
+ * counts. Returns NULL at the end. */
 const struct header *request_header(const struct request *r, size_t *rule, size_t *at);
-bool request_sets_header(const struct request *r, struct span name);
-/* Gemini's stream is asked for as a list of answers, and not as events. */
+/* Returns true if Gemini's stream is requested as a JSON array of responses instead of events.
+ */
 bool request_streams_array(const struct request *r);
 
-/* ---- tried.c ---- */
-/* It may go to a provider more than once, and takes the relay for that. */
+/* ---- tried.c: attempts, by the caller and by the gateway ---- */
+/* Returns true if the request may be sent to a provider more than once. Such a request uses the
+ * relay. */
 bool request_repeats(const struct request *r);
-/* The first attempt was made: it is decided once more, for another target. */
+/* Returns true after the first attempt: the steps now decide for another target. */
 bool request_tried(const struct request *r);
-/* One of them is settled: what is reserved for the request itself is in quota[0]. */
+/* Returns true if an attempt is settled. Then quota[0] has what is reserved for the request
+ * itself. */
 bool request_settled(const struct request *r);
-/* Charges of settled attempts that no record has yet: the texts of a JSON list. */
+/* Returns the charges of settled attempts that no record holds yet: items of a JSON list,
+ * without brackets. */
 struct span request_settled_charges(const struct request *r);
-/* Which attempt this is from 1 on, 0: they are not counted; and PROVIDER/MODEL of it. */
+/* Returns the number of the current attempt, from 1, and PROVIDER/MODEL in *target; 0: attempts
+ * are not counted. */
 unsigned request_attempts(const struct request *r, const char **target);
 
-/* The model as the caller named it. */
+/* Returns the model as the caller named it. */
 static inline struct span
 request_asked_model(const struct request *r)
 {
@@ -393,35 +459,41 @@ request_asked_model(const struct request *r)
 }
 
 /* ---- cached.c ---- */
-/* One of the steps. */
+/* The step *cache*. Returns STEP_WAIT while Redis is asked. */
 enum step_result step_cache(struct request *r);
-/* Looks for one that has a key: true where that is known at once, else looked() runs once, not
- * inside, unless its exchange ended meanwhile. found.cache.state is CACHED_HIT then, with
- * out.replay, or not. looked NULL: the step that waits goes on. */
+/* Looks for a response under found.cache.look_key. Returns true if the result is known at once;
+ * else looked() runs later, never inside the call, and not if the exchange ended meanwhile. On
+ * a hit found.cache.state is CACHED_HIT and out.replay holds the response. looked NULL: the
+ * waiting step continues. */
 bool request_cache_look(struct request *r, void (*looked)(struct request *r));
-/* One that is said to mean the same. */
+/* The same for a response to a prompt of the same meaning, stored under `key`, at this
+ * distance. */
 void request_cache_look_at(struct request *r, const unsigned char key[CACHE_KEY_BYTES],
 	double distance, void (*looked)(struct request *r));
-/* Whether its answer would be kept, as far as that can be known before it is there. */
+/* Returns true if the response would be stored, as far as that is known before it arrives. */
 bool request_cache_keeps(const struct request *r);
-/* Counts an exchange that ended, and keeps its answer where its route has a cache: whether. */
+/* Counts an ended exchange for metrics, and stores its response if its route has a cache.
+ * Returns true if it was stored. */
 bool request_cache_answer(struct request *r);
 
-/* ---- kept.c ---- */
-/* Reads the tables of the placeholders that the request goes on with, on a route that
- * restores. STEP_NEXT, STEP_WAIT: it is to be called again; or refused, out of memory. */
+/* ---- kept_placeholders.c ---- */
+/* Reads the placeholder tables of the conversation that the request continues, on a route with
+ * `restore`. Returns STEP_NEXT, STEP_WAIT (call again when the reply arrived), or denies if
+ * memory ran out. */
 enum step_result request_kept_tables(struct request *r);
-/* Before something is replaced: r->out.placeholders. False: out of memory. */
+/* Fills in r->out.placeholders before a value is replaced. Returns false if memory ran out. */
 bool request_kept_open(struct request *r);
-/* Once it was rewritten: adds what this turn gave away to the names that it says, and has in
- * *x, in `own`, what the names of its response go on with. 0 or ERR_NOMEM. */
+/* Call after the rewrite. Stores this turn's placeholders under the ids that the request names,
+ * and keeps in *x (memory in `own`) what is stored under ids that the response makes. Returns 0
+ * or ERR_NOMEM. */
 int exchange_keep_placeholders(struct request *r, struct exchange *x, struct arena *own);
-/* Saves that under the names that the response has made since, before the caller gets them. */
+/* Stores the table under the ids that the response made since the last call. Call before the
+ * caller receives them. */
 void exchange_save_placeholders(struct exchange *x);
 
 /* ---- facts.c ---- */
-/* The route has it read, it says the name that was asked for, it may come in another form, or
- * it is a message of MCP. */
+/* Returns true if the gateway must read the response: for the route's rules or usage, for the
+ * cache, to restore the requested model name, to translate it, or because it is MCP. */
 static inline bool
 request_reads_answer(const struct request *r)
 {
@@ -430,34 +502,34 @@ request_reads_answer(const struct request *r)
 	return !r->found.probe && (route->response || route->cache.ttl_us || route->alias ||
 					  route->translates || request_is_mcp(r));
 }
-/* A GET of a list of models, where a rule reads the model's name: the rules are asked about
- * each, and what they deny is taken out of the answer. */
+/* Returns true for a GET of a list of models if a rule reads the model's name. The rules then
+ * decide about each model, and denied models are removed from the response. */
 bool request_lists_models(const struct request *r);
-/* As if the request, `r`, named the model, and nothing else were asked for. */
+/* Returns true if the caller may use `model`, as if request `r` named that model and asked for
+ * nothing else. */
 bool request_may_use(void *r, struct span model, struct arena *a);
-/* own_answer.c: found.document, where its target speaks another form and the gate can answer.
- * False: it is none of such requests, or (found.document's arena says so) there is no memory.
- */
-bool request_answers(struct request *r);
-/* A GET of the list of models, or of one. */
+/* Returns true for a GET of the list of models, or of one model. */
 bool request_asks_of_models(const struct request *r);
-/* A rule reads model.name. */
+/* Returns true if a rule reads model.name. */
 bool request_model_matters(const struct request *r);
 
-/* ---- message.c ---- */
-/* One with a URI of several spellings: M_URI_REFUSED, M_URI_PASSED. */
+/* Counts a request with a URI that can be spelled in several ways: M_URI_REFUSED or
+ * M_URI_PASSED. */
 void request_count_uri(struct request *r, enum metric result);
 
 /* ---- credential.c ---- */
-/* Keeps the credential that verified, and how it reads in base64 and hexadecimal. */
+/* Keeps the verified credential, with its forms in base64 and hexadecimal. Returns 0 or
+ * ERR_NOMEM. */
 int request_keep_credential(struct request *r, struct span value);
-/* Whether text holds the request's, or a key of ours, also in hexadecimal. */
+/* Returns true if the text holds the request's credential or any tg_ key, plain, in base64 or
+ * in hexadecimal. */
 bool request_credential_in(const struct request *r, struct span text);
-/* With percent escapes undone, too, three times. */
+/* The same, also after undoing percent and backslash escapes, up to three levels. */
 bool request_credential_escaped_in(const struct request *r, struct span text);
-/* Takes one of them, as it is in the text; not 0 ends it. */
+/* Receives one credential, as a view of the text. A result other than 0 ends the search. */
 typedef int credential_fn(void *arg, struct span credential);
-/* Those in hexadecimal of any case and in percent escapes: 0, or what take() said. */
+/* Calls take() for credentials in hexadecimal of any case and in escapes. Returns 0, or
+ * take()'s result. */
 int request_credentials_hidden(
 	const struct request *r, struct span text, credential_fn *take, void *arg);
 

@@ -1,5 +1,5 @@
-/* What the steps found out of a request, what is decided of it, and what a second policy would
- * have decided. */
+/* The results of the steps for a request, the decision, and the verdict of a second (shadow)
+ * policy. */
 #ifndef GATE_REQUEST_FOUND_H
 #define GATE_REQUEST_FOUND_H
 
@@ -20,274 +20,312 @@
 
 struct request;
 
-/* OBSERVED: a cutover's; what would have been decided is next to it, enforced is nothing. */
+/* D_DEFER: the relay must read the body first. D_OBSERVED: a cutover's request;
+ * request.out.would has the decision that is not enforced. */
 enum decision_kind { D_NONE, D_PERMIT, D_REDACT, D_DENY, D_DEFER, D_OBSERVED };
 enum decision_via { VIA_NONE, VIA_DIRECT, VIA_RELAY, VIA_OBSERVE };
 
-struct decision {
+struct decision { /* owner: worker */
 	enum decision_kind kind;
 	enum decision_via via;
-	int status;		/* deny */
-	const char *code;	/* deny: error code; NULL: follows from the status */
-	struct span message;	/* deny: for the caller; never prompt text */
-	const char *rule;	/* that decided; "" where none did */
-	uint64_t retry_after_s; /* 0: none */
-	bool final;		/* 429: to wait so long is no matter of retries */
-	const char *scope; /* deny: that the caller's token lacks; NULL: it is about none */
+	int status;		/* D_DENY: the HTTP status */
+	const char *code;	/* D_DENY: the error code; NULL: it follows from the status */
+	struct span message;	/* D_DENY: for the caller; never prompt text */
+	const char *rule;	/* the rule that decided; "": none */
+	uint64_t retry_after_s; /* seconds; 0: no Retry-After */
+	bool final;		/* 429: the wait is too long for an automatic retry */
+	/* D_DENY: the OAuth scope that the caller's token lacks; NULL: none */
+	const char *scope;
 };
 
 extern const char *const decision_names[]; /* by enum decision_kind */
 extern const char *const cached_names[];   /* by enum cached */
 extern const char *const via_names[];	   /* by enum decision_via */
 
-/* What a second policy says next to the one in force. */
+/* The shadow policy's verdict, and bits that name in what it differs from the policy in force.
+ */
 enum { SHADOW_DECISION = 1, SHADOW_RULE = 2, SHADOW_REDACTIONS = 4, SHADOW_ROUTE = 8 };
 struct shadow {
-	bool asked, failed; /* failed: it could not say */
+	bool asked, failed; /* failed: the shadow policy could not be evaluated */
 	enum rule_effect effect;
-	int status;	  /* deny */
-	const char *rule; /* the snapshot's */
+	int status;	  /* of a deny */
+	const char *rule; /* points into the snapshot */
 	unsigned differs;
 };
 
-/* What may be kept of the path: only what was looked through and holds nothing. */
+/* Whether records may hold the path: only if it was searched and has no finding. */
 enum path_state { PATH_UNREAD, PATH_CLEAN, PATH_FOUND };
 
-/* gate/sealing: what is kept of its texts. */
+/* The request's texts as kept for auditors: gate/sealing. In the arena. */
 struct found_seal {
-	bool has_holder; /* a share: hash_key follows from it, while a record is made */
-	uint64_t share;	 /* its number, which stays; 0: no record was made with one */
+	/* a share was opened: hash_key follows from it and is erased after the record is made
+	 */
+	bool has_holder;
+	uint64_t share; /* the share's number, which stays; 0: no record used a share */
 	unsigned char hash_key[SHA256_BYTES];
-	char pseudonym[PSEUDONYM_LEN + 1]; /* audit.persons: pseudonym; "": not */
-	struct counter_key counter;	   /* with it: what hides names of counters */
+	/* the person's pseudonym with audit.persons: pseudonym; "": none */
+	char pseudonym[PSEUDONYM_LEN + 1];
+	struct counter_key counter; /* with a share: encrypts the names of counters */
 	struct kept_text {
-		struct sealing *t; /* NULL: nothing is */
+		struct sealing *t; /* NULL: no text is kept */
 		struct sealed said;
 		enum record_text how;
-		bool texts; /* lines of JSON, no copy of bytes */
+		bool texts; /* lines of JSON, not a copy of the body's bytes */
 	} prompt, answer, tools;
-	bool runs; /* of the answer its runs of text: things are put back in it */
+	/* keep the response's segments instead of its bytes, because values are restored in
+	 * them */
+	bool runs;
 };
 
-/* What the steps found out. Stays until the end; texts in it are copied where the
- * arena goes. */
+/* The results of the steps. Lives until the request ends: strings are copied into the new arena
+ * when request_let_go() drops the old one. owner: worker. */
 struct request_found {
-	bool observed; /* a cutover's request: policy/identity/observe.h */
-	enum probe_kind probe; /* of tollgate check --probe: step_identity.c */
-	bool probe_stops;      /* before the provider */
-	const struct route *route;
-	struct endpoint endpoint; /* of its dialect; the caller's errors are in it */
+	/* a cutover's request, which is recorded but not enforced: policy/identity/observe.h */
+	bool observed;
+	enum probe_kind probe;	   /* a request of `tollgate check --probe`: step_identity.c */
+	bool probe_stops;	   /* the probe must not reach the provider */
+	const struct route *route; /* NULL: not matched yet */
+	struct endpoint endpoint;  /* of the request's dialect; error bodies follow it */
 	struct identity identity;
-	bool identified;      /* the step ran and *identity is valid */
-	bool presented;	      /* of a route with `login`: a header had some credential */
-	struct span document; /* that answers it: it goes nowhere */
-	bool counted;	      /* which is how many tokens it is, by our count */
-	unsigned char raw_hmac[SHA256_BYTES]; /* of in.raw */
+	bool identified; /* the step ran and `identity` is valid */
+	bool presented;	 /* on a route with `login`: a header held some credential */
+	/* the response, made by the gateway itself: nothing is sent upstream; empty: none */
+	struct span document;
+	bool counted;			      /* `document` is a token count */
+	unsigned char raw_hmac[SHA256_BYTES]; /* keyed hash of in.raw */
 	enum path_state path_state;
-	char trace[TRACE_BYTES]; /* of request_trace(); begins with NUL: none */
-	/* gate/limits/tokens.c: as conditions read them, and as counted, before what was
-	 * learned corrects it */
+	char trace[TRACE_BYTES]; /* request_trace(); begins with NUL: none */
+	/* prompt_tokens: as conditions read it. tokens: as gate/limits/tokens.c counted it,
+	 * before the learned correction. */
 	int64_t prompt_tokens;
-	const struct token_family *tokens_by; /* NULL: by bytes */
+	const struct token_family *tokens_by; /* NULL: estimated from bytes */
 	struct found_tokens {
-		int64_t mean, most;
-		uint64_t key; /* of what is learned */
-		bool estimated;
-		/* not counted: at most its bytes are reserved, `bound`; 0 once it is known
-		 * that this is */
+		int64_t mean, most; /* expected, and upper bound */
+		uint64_t key;	    /* names the learned correction */
+		bool estimated;	    /* not counted with the model's own vocabulary */
+		/* by_bytes: not counted; at most `bound` tokens (one a byte) are reserved.
+		 * bound 0: the bound was accepted, or replaced by a count */
 		bool by_bytes;
 		int64_t bound;
-		bool late; /* counted after it was reserved so */
+		bool late; /* counted after the reservation, at the end */
 	} tokens;
-	/* gate/limits/fit.c: the texts of the prompt, counted for windows */
+	/* gate/limits/fit.c: the prompt's tokens by script, counted to compare with context
+	 * windows */
 	struct found_fit {
-		const struct ranks *by;
-		bool known;
+		const struct ranks *by; /* the vocabulary; NULL: estimated */
+		bool known;		/* false: not counted yet */
 		uint64_t tokens[TEXT_SCRIPTS];
-		uint64_t passed; /* the largest window that a provider said it is over */
+		/* the largest window that a provider reported as exceeded; 0: none */
+		uint64_t passed;
 	} fit;
-	/* the texts of such a prompt, and what is no text of it: counted where the
-	 * answer brings no usage */
+	/* A prompt reserved by its bytes: its segments, and the rest of its count. Counted at
+	 * the end if the response reports no usage. */
 	struct found_texts {
 		struct span *text;
 		size_t n;
 		struct token_sum rest;
 	} texts;
-	struct entity_set entities;
-	uint16_t *roles;  /* by entity: bit by enum seg_role; NULL: none was found */
-	double injection; /* the highest score of a segment */
-	const char *injection_pattern; /* that matched in it, or NULL */
-	bool classifier_failed;
-	bool overworked; /* since a text takes more work than its length allows */
-	bool too_dear;	 /* the request is overworked and denied, and its limits of requests are charged */
-	/* where it did, or a recognizer is silent: of what our own detectors found */
+	struct entity_set entities; /* found in any segment */
+	uint16_t *roles;	    /* by entity: bits by enum seg_role; NULL: none was found */
+	double injection;	    /* the highest score of a segment, 0 to 1 */
+	const char *injection_pattern; /* the pattern that matched in that segment, or NULL */
+	bool classifier_failed;	       /* a segment could not be searched */
+	bool overworked;	       /* a segment takes more work than its length allows */
+	bool too_dear; /* overworked and denied: its limits of requests are charged */
+	/* the outcome that on_failure demands if the classifier failed or a recognizer did not
+	 * reply; 0: nothing */
 	enum outcome unclassified;
-	const struct policy_class *unclassified_by; /* NULL: of none of those that count */
-	bool evasion;				    /* prompt.evasion */
-	size_t ncredentials;			    /* of the overlay: HIT_CREDENTIAL */
-	/* blocks of reasoning that a provider signed: taken out; left with what would
-	 * be replaced */
+	/* the class whose recognizer did not reply; NULL: no class that a rule reads */
+	const struct policy_class *unclassified_by;
+	bool evasion; /* the condition prompt.evasion */
+	/* credentials in the overlay: HIT_CREDENTIAL */
+	size_t ncredentials;
+	/* signed blocks of reasoning: how many were removed, and how many stay although they
+	 * hold a value to replace */
 	size_t reasoning_dropped, reasoning_left;
-	/* by place in the policy's `data` */
+	/* by index in the policy's `data`; NULL: unknown */
 	const struct cel_value *data[CAP_DATA];
-	struct data_value *data_held[CAP_DATA];
-	uint64_t required;   /* bit by external: a rule may require its answer */
-	uint64_t considered; /* likewise: what it is for was looked for */
-	/* gate/limits/pins.c: where what it names or holds was made; NULL: nowhere, or not
-	 * known */
+	struct data_value *data_held[CAP_DATA]; /* references that keep `data` alive */
+	uint64_t required;   /* bits by recognizer: a rule may require its reply */
+	uint64_t considered; /* bits by recognizer: it was decided whether to ask it */
+	/* gate/limits/step_pins.c: the target at which an object that the request names or
+	 * contains was made */
 	struct {
-		bool asked;			 /* of a route with several targets */
-		bool turn_is_kept; /* a later request can ask for the response by its id; set while
-				      the request's body is there */
-		unsigned char who[SHA256_BYTES]; /* of who asks */
-		const struct target *to;
-		bool seals; /* only reasoning that was signed or sealed says so */
-		bool drops; /* which goes, as that target takes nothing now */
+		bool asked; /* looked up, on a route with several targets */
+		/* a later request may refer to the response by its id; set while the body is
+		 * present */
+		bool turn_is_kept;
+		unsigned char who[SHA256_BYTES]; /* hash that names the caller */
+		const struct target *to;	 /* NULL: any target, or not known */
+		bool seals; /* only signed or sealed reasoning binds the request to `to` */
+		bool drops; /* that reasoning is removed, because `to` is unavailable */
 	} pin;
-	/* gate/kept.c: how its placeholders go on from earlier turns */
+	/* gate/kept_placeholders.c: how placeholders continue those of earlier turns */
 	struct found_kept {
-		enum dialect_keeping keeps; /* what is kept of it */
+		enum dialect_keeping keeps; /* whether the provider keeps the conversation */
 		enum kept_state {
-			KEPT_NOT,     /* nothing is, and it goes on with nothing */
-			KEPT_BEGINS,  /* it is a first turn */
-			KEPT_GOES_ON, /* numbers count on */
-			KEPT_TAGGED,  /* new values get tagged placeholders */
-			KEPT_LOST,    /* likewise: a table that it goes on with is not there */
+			KEPT_NOT,     /* nothing is kept, and no earlier turn is named */
+			KEPT_BEGINS,  /* a first turn */
+			KEPT_GOES_ON, /* the earlier table was found: numbers continue */
+			KEPT_TAGGED,  /* new values get placeholders with a tag */
+			KEPT_LOST,    /* as KEPT_TAGGED: an earlier turn's table is missing */
 		} state;
 	} kept;
-	struct policy_rank *ranks; /* of the route's targets; in the arena. NULL: its order */
-	const struct policy_target_facts *at; /* likewise; NULL: not looked at */
-	uint16_t passed; /* bit by target: it was chosen in this run, and could not be had */
-	uint16_t early;	 /* likewise: no other is left, and it is asked before its time */
-	uint32_t caller; /* request_caller(), once its targets were ranked */
-	struct decision *over; /* by limits of targets that were left for them; in the arena.
-				  NULL: of none */
-	uint64_t chance;       /* by which they are drawn, once a request; 0: not yet */
-	struct policy_verdict verdict;
+	/* the order of the route's targets, in the arena; NULL: the route's own */
+	struct policy_rank *ranks;
+	/* facts about the targets for rules, in the arena; NULL: not made */
+	const struct policy_target_facts *at;
+	uint16_t passed; /* bits by target: chosen in this run, but unavailable */
+	uint16_t early;	 /* bits by target: tried before its time, because no other is left */
+	uint32_t caller; /* request_caller(), once the targets were ranked */
+	/* the denial of a limit at a target that was left for it, in the arena; NULL: none */
+	struct decision *over;
+	/* the random number by which targets are drawn, one for each request; 0: not drawn */
+	uint64_t chance;
+	struct policy_verdict verdict; /* if have_verdict */
 	bool have_verdict;
 	struct shadow shadow;
-	struct span conversation; /* request.conversation */
-	struct span *tags;	  /* request.tags */
+	struct span conversation; /* the condition request.conversation */
+	struct span *tags;	  /* the condition request.tags */
 	size_t ntags;
-	uint64_t learned_cap; /* of a route with reserve: learned; 0: none */
-	/* output_default is sent where the body states no cap; what it is, 0: none was
-	 */
+	uint64_t learned_cap; /* output limit of a route with reserve: learned; 0: none */
+	/* sends_default: output_default is sent, because the body states no output limit.
+	 * default_cap: its value; 0: none */
 	bool sends_default;
 	uint64_t default_cap;
-	uint64_t target_cap; /* of its model, under which stated caps were lowered; 0: none */
-	bool bounded;	     /* a limit applies that counts what an answer takes */
-	/* of it: what a record may hold, once looked through */
+	/* the model's own limit, to which stated limits were lowered; 0: none */
+	uint64_t target_cap;
+	bool bounded; /* a limit that counts the response's tokens applies */
+	/* Whether a record may hold `conversation`, after it was searched */
 	enum {
 		CONVERSATION_UNREAD,
 		CONVERSATION_HELD,
-		CONVERSATION_HASHED, /* ours: of the person, too */
+		/* a hash of it, because the name holds a finding or names a person */
+		CONVERSATION_HASHED,
 		CONVERSATION_OUT
 	} conversation_state;
-	int64_t input_tokens, output_tokens; /* estimated, reserved */
-	/* [0] what the head alone decides, [1] what needs the body: an empty one, until
+	int64_t input_tokens, output_tokens; /* estimated input; reserved output */
+	/* counters: [0] known from the head alone, [1] those that need the body. Empty until
 	 * request_quota() */
 	struct quota_request *quota[2];
-	bool quota_failed;
-	struct call_limits *calls; /* gate/limits/calls.c; NULL: none */
-	/* limits/: the policy's that apply, of this run and model; in the arena */
+	bool quota_failed; /* Redis did not answer */
+	/* limits on tool calls: gate/limits/tool_calls.c; NULL: none */
+	struct call_limits *calls;
+	/* The policy's limits that apply to this run and model, in the arena */
 	struct found_limits {
 		struct policy_limit_hit *hit;
-		size_t n, nall; /* nall: those of the API key too */
-		struct span model;
-		bool known, resumed;
+		size_t n, nall;	     /* nall: including those of the API key */
+		struct span model;   /* for which they were collected */
+		bool known, resumed; /* collected, and in the second run */
 	} limits;
-	/* limits that refuse without being counted: the request alone is over it; its
-	 * model has no price */
+	/* Limits that refuse without a counter: a single request exceeds message_over; the
+	 * model has no price for `unpriced` */
 	const struct limit *message_over, *unpriced;
-	/* of the models to fall back on the one whose price was reserved; empty: the
+	/* the model whose price was reserved, of those that fallbacks may use; empty: the
 	 * body's */
 	struct span priced_model;
-	/* what is paid by the piece, at most, and the service; where the policy has
-	 * prices */
+	/* offered: pieces (images, seconds, …) at most, and the service tier, if the policy has
+	 * prices. asked: options that select a price */
 	struct price_usage offered;
-	struct price_asked asked; /* but its region */
+	struct price_asked asked; /* without its region */
 	bool offered_known;
 	bool mcp; /* an MCP client's message: no model runs for it */
-	/* of the dialect mcp, in the arena: what came, or what is wrong with it; NULL: none, or
-	 * not read yet */
+	/* The MCP message, or the error in it, in the arena. NULL: no MCP message, or not read
+	 * yet */
 	struct found_message {
-		struct mcp_message said;
-		struct tool_call call; /* as rules with phase: tool and limits read it */
-		bool as_error;	       /* denied so by such a rule: no result */
-		const struct tool_verdict *ruled; /* what those rules said; NULL: not asked */
-		struct mcp_error wrong;		  /* code 0: nothing */
+		struct mcp_message said; /* as it was read */
+		struct tool_call call;	 /* as rules with phase: tool and limits read it */
+		bool as_error;		 /* denied as a JSON-RPC error, not as a tool result */
+		/* verdict of those rules; NULL: not evaluated */
+		const struct tool_verdict *ruled;
+		struct mcp_error wrong; /* code 0: no error */
 	} * message;
-	/* gate/limits/form.c: that it is sent in another form, in the arena; NULL: it is not */
+	/* gate/limits/target_form.c: the translation into the target's form, in the arena;
+	 * NULL: sent as it arrived */
 	struct found_form {
 		enum form from, to;
-		bool refused; /* that cannot hold it: `made` says where and why */
-		bool thread;  /* since it asks for a thread, and the target keeps none */
+		/* the target's form cannot hold the request: `made` has the field and the
+		 * reason */
+		bool refused;
+		/* refused because the request names a thread, and the target keeps none */
+		bool thread;
 		struct translated_request made;
 	} * form;
-	/* gate/cached.c: whether it was answered before */
+	/* gate/cached.c: the lookup in the response cache */
 	struct found_cache {
 		enum cached { CACHED_NONE, CACHED_OFF, CACHED_MISS, CACHED_HIT } state;
-		const char *why;    /* CACHED_OFF: fixed, or of the request's arena */
-		bool keeps;	    /* its answer may be kept under `key` */
-		uint64_t max_age_s; /* that its caller takes; UINT64_MAX: any */
+		const char *why;    /* CACHED_OFF: the reason; a constant, or in the arena */
+		bool keeps;	    /* the response may be stored under `key` */
+		uint64_t max_age_s; /* oldest response that the caller accepts; UINT64_MAX: any
+				     */
 		unsigned char key[CACHE_KEY_BYTES];
-		enum form form; /* of its answer, as its provider writes it */
+		enum form form; /* of the stored response, as its provider wrote it */
 		struct cache_stamp stamp;
-		bool stream, array, wants_usage;   /* how it is asked for: struct cache_hit */
-		uint64_t looked_us;		   /* monotonic: when there was none */
-		void (*looked)(struct request *r); /* instead of the step, of one in Redis */
-		/* route.cache.near: what it is near by; its prompt is out.prompt */
+		/* how the response is requested: struct cache_hit */
+		bool stream, array, wants_usage;
+		uint64_t looked_us; /* monotonic: when a miss was found */
+		/* called instead of the step after a lookup in Redis; NULL: the step continues
+		 */
+		void (*looked)(struct request *r);
+		/* route.cache.near: near_key names the set of similar prompts. out.prompt has
+		 * the prompt */
 		bool has_near;
 		unsigned char near_key[CACHE_KEY_BYTES];
-		/* route.cache.semantic: the set of those that it may mean the same as; what it
-		 * asked for the vector of out.prompt */
+		/* route.cache.semantic: meaning_key names the set of prompts that may have the
+		 * same meaning; `embedded` is the cost of out.prompt's vector */
 		bool has_meaning;
 		unsigned char meaning_key[CACHE_KEY_BYTES];
 		struct {
 			uint64_t tokens, nanousd;
-			const struct target *by; /* NULL: nobody was asked */
+			const struct target *by; /* NULL: no vector was requested */
 		} embedded;
-		bool gone;	 /* there is nothing under look_key */
-		bool by_meaning; /* CACHED_HIT */
-		/* what is looked for now: the answer to it; where one to a near one is; that */
+		bool gone;	 /* nothing is stored under look_key */
+		bool by_meaning; /* CACHED_HIT: found by its meaning */
+		/* The purpose of look_key: the response itself, the key of a similar prompt's
+		 * response, or that response */
 		enum cache_looks { LOOKS_FOR_IT, LOOKS_FOR_NEAR, LOOKS_FOR_OTHERS } looks;
 		unsigned char look_key[CACHE_KEY_BYTES];
-		double distance;    /* CACHED_HIT; 0: the very same was asked */
-		int64_t age_s;	    /* CACHED_HIT */
-		uint32_t waited_ms; /* for another request that asked the same */
+		/* CACHED_HIT: to the stored prompt; 0: the identical request */
+		double distance;
+		int64_t age_s;	    /* CACHED_HIT: of the response */
+		uint32_t waited_ms; /* time spent waiting for an identical request */
 	} cache;
-	struct found_seal *seal; /* NULL: no texts of any route are kept */
-	bool no_session;	 /* it names one that is not its caller's */
-	/* gate/limits/offered.c: tools that it offers and rules hide, of this attempt */
+	struct found_seal *seal; /* NULL: no route keeps texts */
+	bool no_session;	 /* the request names a session that is not its caller's */
+	/* gate/limits/offered.c: tools in the request that rules hide, for this attempt */
 	struct found_offer {
-		struct splice *cut; /* in the arena */
+		struct splice *cut; /* edits that remove them, in the arena */
 		size_t ncuts, hidden;
-		const struct rule *by;	/* the first that hides one; NULL: none */
-		struct tools_told told; /* in the arena; of a body that is one request */
+		const struct rule *by; /* the first rule that hides a tool; NULL: none */
+		/* the tools as listed to the caller, in the arena; only if the body is one
+		 * request */
+		struct tools_told told;
 	} offer;
-	/* What of it stays to the end, for the completion's entry: the names as records may
-	 * hold them, "" where there are none. `is`: it is a call. */
+	/* An MCP message as completions record it: names as records may hold them, "" if
+	 * none. `is`: the message is a call. */
 	struct found_call {
-		bool is, known; /* known: the names were looked through */
+		bool is, known; /* known: the names were searched */
 		struct span method, tool, resource;
-		const char *operation; /* NULL: it has none */
+		const char *operation; /* NULL: none */
 	} call;
-	struct span session; /* the server's id of the session that it names; empty: none */
-	bool has_session;    /* its keyed hash is there, which stays */
+	struct span session; /* the server's id of the session; empty: none */
+	bool has_session;    /* session_hmac, the keyed hash of it, is valid */
 	unsigned char session_hmac[SHA256_BYTES];
-	/* gate/limits/batch.c: what a batch's file takes; of its job, what all take */
+	/* gate/limits/batch.c: cost of a batch's input file, or of all files of a batch job */
 	struct {
 		enum { FILE_NONE, FILE_ASKED, FILE_KNOWN, FILE_UNKNOWN } state;
-		uint64_t input_tokens, output_tokens, nanousd; /* 0: no price */
-		bool kept;				       /* and not charged */
+		uint64_t input_tokens, output_tokens, nanousd; /* nanousd 0: no price */
+		/* remembered for the job instead of charged */
+		bool kept;
 	} file;
-	uint64_t most_nanousd; /* that it costs; 0: no price */
-	/* at_limit or at_soft, once taken: NULL none */
+	uint64_t most_nanousd; /* upper bound of its cost; 0: no price */
+	/* at_limit or at_soft, once applied */
 	struct {
-		const struct limit *limit;
+		const struct limit *limit; /* NULL: none was applied */
 		const struct limit_change *change;
 		bool soft;
-		uint64_t amount; /* of the limit, where it is let past; else 0 */
+		uint64_t
+			amount; /* the limit's amount, if the request was let past it; else 0 */
 	} fell;
 };
 

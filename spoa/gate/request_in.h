@@ -1,5 +1,5 @@
-/* What came in with a request, how it reads, and what is in its texts: the parts of struct
- * request that go when the relay takes it over. */
+/* A request as it arrived, how it was read, and the findings in its segments: the parts of
+ * struct request that are dropped when the relay takes the request over. */
 #ifndef GATE_REQUEST_IN_H
 #define GATE_REQUEST_IN_H
 
@@ -17,104 +17,116 @@ struct files_job;
 struct mention_job;
 struct placeholders;
 
-/* What an external recognizer's part in a decision was. */
+/* One external recognizer's part in a decision. In the arena. */
 struct recognition {
 	const struct external *x;
-	enum ask_outcome outcome; /* the worst of its calls */
-	enum outcome applied;	  /* where it did not answer */
-	size_t texts, cached;	  /* asked about; of them remembered */
-	uint64_t us;
+	enum ask_outcome outcome; /* the worst result of its calls */
+	/* the outcome that on_failure applied if the recognizer did not reply */
+	enum outcome applied;
+	size_t texts, cached; /* segments asked about; how many results were cached */
+	uint64_t us;	      /* time the calls took */
 };
 
-/* Messages of a WebSocket that went without a record of their own, since they only add to a
- * turn and nothing was in them: the session's next record names them. */
+/* Messages of a WebSocket that were forwarded without a record of their own, because they only
+ * add to a turn and had no findings. The session's next record lists them. owner: the session.
+ */
 struct messages_joined {
 	struct message_joined {
 		int64_t at_ns;
 		size_t bytes;
 		double injection;
-		const char *rule; /* the policy's; "": none matched */
-		unsigned char hmac[SHA256_BYTES];
+		const char *rule;		  /* points into the policy; "": none matched */
+		unsigned char hmac[SHA256_BYTES]; /* of the message's bytes */
 	} v[CAP_SOCKET_JOINED];
 	size_t n;
-	bool closed; /* media came: a provider may answer what nobody asked */
+	bool closed; /* audio or pictures arrived: the provider may respond without being asked
+		      */
 };
 
 enum body_state {
-	BODY_STATE_NONE,   /* proved absent */
-	BODY_STATE_WHOLE,  /* in.raw is all of it */
-	BODY_STATE_PARTIAL /* cut, chunked or without length: the relay's */
+	BODY_STATE_NONE,   /* the request certainly has none */
+	BODY_STATE_WHOLE,  /* in.raw is the whole body */
+	BODY_STATE_PARTIAL /* cut, chunked or without a length: the relay must read it */
 };
 
-/* What came in and how it reads. Borrows the SPOE frame or the relay's buffer, and
- * the arena: request_let_go() drops it at once. */
+/* The request as it arrived and as it was read. Borrows from the SPOE frame or the relay's
+ * buffer, and from the arena: request_let_go() drops it in one assignment. owner: worker. */
 struct request_in {
 	struct http_head head;
-	struct span src;	 /* text form of the client's address */
-	struct span certificate; /* the client's, DER */
-	bool certificate_refused;
-	bool ended;		 /* its end was seen with what came */
-	bool socket; /* it asks for a WebSocket, and for nothing else */
-	/* A message of one: that of a turn, whose answer costs; or one that only adds to it. */
+	struct span src;	  /* the client's address as text */
+	struct span certificate;  /* the client's certificate, DER; empty: none */
+	bool certificate_refused; /* HAProxy could not verify it */
+	bool ended;		  /* the end of the body was seen in the agent's frame */
+	bool socket;		  /* a WebSocket handshake */
+	/* A message of a WebSocket: MESSAGE_OF_TURN asks for a response, which costs;
+	 * MESSAGE_ALONE only adds to a turn. */
 	enum { NO_MESSAGE, MESSAGE_OF_TURN, MESSAGE_ALONE } message;
-	struct span session, session_model; /* the handshake's id, and its model */
-	struct messages_joined *joined;	    /* the session's */
-	/* the session's placeholders (placeholders_open()), which outlive the message; NULL: it
-	 * has numbers of its own */
+	/* id of the session's handshake; model of the session */
+	struct span session, session_model;
+	struct messages_joined *joined; /* belongs to the session */
+	/* the session's placeholders (placeholders_open()), which outlive the message; NULL:
+	 * numbering is the message's own */
 	struct placeholders *placeholders;
 	struct message_refusal {
-		int status; /* 0: nothing does */
+		int status; /* 0: not refused */
 		const char *code, *why;
-	} refused; /* what refuses the message, whatever it says */
-	bool trailers;		 /* some may come after the body */
-	struct span prefix;	 /* where `body_raw` is not known to be whole: what came */
-	struct span host;	 /* lower case, without port */
-	struct span origin;	 /* of the page that asks, where HAProxy has it in its list */
-	bool origin_told;	 /* HAProxy's file says whether it has */
-	struct span coding;	 /* Content-Encoding where it is not identity */
-	int64_t declared_length; /* Content-Length; -1: none */
+	} refused;	    /* a reason to refuse the message whatever it contains */
+	bool trailers;	    /* trailers may follow the body */
+	struct span prefix; /* the received part of a body that may not be whole */
+	struct span host;   /* lower case, without port */
+	/* origin of the page that sent the request, if HAProxy's list has it */
+	struct span origin;
+	bool origin_told;	 /* HAProxy's file reports whether its list has the origin */
+	struct span coding;	 /* Content-Encoding unless it is identity */
+	int64_t declared_length; /* Content-Length in bytes; -1: none */
 	enum body_state body_state;
-	struct span body_raw; /* as it arrived, possibly encoded */
-	struct span raw;      /* the decoded body */
+	struct span body_raw; /* as it arrived, possibly compressed */
+	struct span raw;      /* after decompression */
 	struct body body;
-	bool have_body;	      /* *body is valid */
-	bool unreadable;      /* permitted as such */
-	struct unread unread; /* of target and body */
-	struct span *media;   /* prompt.media */
+	bool have_body;	      /* `body` is valid */
+	bool unreadable;      /* uninspected, and permitted by on_failure.unreadable */
+	struct unread unread; /* uninspected parts of target and body */
+	struct span *media;   /* the condition prompt.media */
 	size_t nmedia, media_room;
-	struct file *files; /* of the body, by body.unread.media; NULL: it has none (gate/files) */
+	/* by the index of the segment's media; NULL: no files (gate/files) */
+	struct file *files;
 	size_t nfiles;
-	uint32_t *file_of; /* by segment of the body: 1 + the file that says or holds it; 0: none */
-	size_t said_bytes; /* that tollgate-extract answered */
-	struct segment *target;
+	/* by segment of the body: 1 + index of the file that names or holds it; 0: none */
+	uint32_t *file_of;
+	size_t said_bytes;	/* bytes that tollgate-extract returned */
+	struct segment *target; /* segments of path and query */
 	size_t ntarget;
-	struct needles credentials; /* the one that verified, plain and in digits */
-	struct span asked_model;    /* where another is sent */
-	struct span read_model;	    /* as it was read: body.model may be hidden, or another */
-	struct span conversation;   /* as the body calls it */
+	struct needles credentials; /* the verified credential, plain and encoded */
+	/* the model in the body if another is sent; empty: the same */
+	struct span asked_model;
+	/* the model as it was read; body.model may be hidden or replaced */
+	struct span read_model;
+	struct span conversation; /* the conversation's id in the body */
 };
 
-/* What was found in its texts: all of it points into the segments of `in`, and is
- * dropped with them. */
+/* The findings in the segments. All of them point into the segments of `in` and is dropped
+ * with them. owner: worker, or the helper thread while WAIT_HELPER. */
 struct request_scan {
 	struct hit *hits;
-	size_t nhits, hits_size;
-	size_t target_done, body_done; /* segments */
-	/* in the segment under way: next window, last finding */
+	size_t nhits, hits_size;       /* used, allocated */
+	size_t target_done, body_done; /* segments searched so far */
+	/* in the current segment: begin of the next window, end of the last finding */
 	size_t from, end;
-	/* where findings of the next count from; the last one's end */
+	/* from this offset the next window's findings count; end of the last finding seen */
 	size_t keep, seen;
-	struct inner inner; /* its text, where that is JSON */
-	struct column_table *table; /* of a text of several windows; NULL: it has one */
-	/* segments without an answer, for on_failure.classifier: redact */
+	struct inner inner; /* the current segment parsed as JSON, if it is JSON */
+	/* the columns of a segment of several windows; NULL: one window */
+	struct column_table *table;
+	/* segments that could not be searched, for on_failure.classifier: redact */
 	const struct segment **failed;
 	size_t nfailed, failed_size;
-	struct files_job *files;  /* files are being read */
-	struct external_job *job; /* recognizers are being asked */
-	struct hit *extra;	  /* what they found, in the order of classification */
+	struct files_job *files;  /* while files are read; else NULL */
+	struct external_job *job; /* while recognizers are asked; else NULL */
+	struct hit *extra;	  /* recognizers' findings, in the order of classification */
 	size_t nextra;
-	struct mention_job *mentions; /* values that were found are being looked for */
-	/* what is redacted, further mentions too; hits: malloc */
+	/* while other occurrences of found values are searched; else NULL */
+	struct mention_job *mentions;
+	/* parts to redact, with further occurrences; `hits` is from malloc */
 	struct overlay overlay;
 	struct recognition *recognitions;
 	size_t nrecognitions;

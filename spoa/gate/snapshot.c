@@ -1,5 +1,6 @@
-/* Building and sharing snapshots; what a policy searches texts for, and the record that says
- * so: a later reader of decisions knows by it what they could not hold. */
+/* Builds and shares snapshots. Also determines the detectors that a policy uses, and writes
+ * them into the record of the policy: a later reader of the journal learns from it which
+ * findings the decisions could not contain. */
 #include "gate/snapshot.h"
 
 #include <stdio.h>
@@ -16,6 +17,7 @@
 #include "policy/own.h"
 #include "record/audit/audit.h"
 
+/* Verified tokens in a worker's cache of identities. */
 enum { TOKEN_CACHE_ENTRIES = 4096 };
 
 static void
@@ -44,8 +46,8 @@ snapshot_destroy(struct snapshot *s)
 	free(s);
 }
 
-/* Without a configuration (`decide`) hashes are made with a key that everybody knows:
- * they show the form, not what the daemon writes. */
+/* Without a configuration (`decide`), hashes are made with a key of zeros: they show the
+ * format, not the daemon's values. */
 static bool
 load_hash_key(struct snapshot *s, struct diag *d)
 {
@@ -61,7 +63,8 @@ load_hash_key(struct snapshot *s, struct diag *d)
 	return s->hash_key_set;
 }
 
-/* Of the same rule set: what the first finds, both speak of. */
+/* Loads the shadow policy with the same detectors, because both policies read the same
+ * findings. */
 static bool
 load_shadow(struct snapshot *s, struct diag *d)
 {
@@ -144,7 +147,7 @@ snapshot_ref(struct snapshot *s)
 {
 	size_t refs = atomic_fetch_add_explicit(&s->refs, 1, memory_order_relaxed);
 
-	INVARIANT(refs > 0); /* somebody else has it */
+	INVARIANT(refs > 0); /* the caller already has a reference */
 	return s;
 }
 
@@ -179,8 +182,9 @@ snapshot_mine(struct snapshot *s, unsigned worker)
 	return l->scratch && l->clean && (l->cache || helps) ? l : NULL;
 }
 
-/* ---- what is searched for ---- */
+/* ---- the detectors in use ---- */
 
+/* Adds the entities that the policy and the shadow policy use. */
 static void
 used_of(const struct snapshot *s, struct entity_set *out)
 {
@@ -190,7 +194,8 @@ used_of(const struct snapshot *s, struct entity_set *out)
 		out->bit[i] = p->used.bit[i] | (shadow ? shadow->used.bit[i] : 0);
 }
 
-/* What the shadow policy's rules on answers can use; false: anything. */
+/* Adds the entities that the shadow policy's rules on responses use. Returns false if they use
+ * all. */
 static bool
 shadow_uses(const struct snapshot *s, struct entity_set *used)
 {
@@ -207,7 +212,8 @@ shadow_uses(const struct snapshot *s, struct entity_set *used)
 	return true;
 }
 
-/* A byte of a stream waits only for what a rule that reaches its route can use. */
+/* Sets the detectors for each route's responses. A stream's bytes wait only for detectors that
+ * a rule of its route uses. */
 static int
 use_in_answers(struct snapshot *s)
 {
@@ -247,6 +253,7 @@ snapshot_use(struct snapshot *s)
 	return 0;
 }
 
+/* Writes the names of the set's entities as a list. */
 static void
 put_searched(
 	const struct snapshot *s, const char *name, const struct entity_set *set, struct buf *b)
@@ -258,7 +265,8 @@ put_searched(
 	json_put_close(b, ']');
 }
 
-/* By the hash that records of answers say. */
+/* Writes the entities of each route's responses under their hash, which records of responses
+ * contain. Each hash is written once. */
 static void
 put_answers(const struct snapshot *s, struct buf *b)
 {
@@ -280,7 +288,7 @@ put_answers(const struct snapshot *s, struct buf *b)
 		json_put_close(b, '}');
 }
 
-/* Whose records say observed, and until when. */
+/* Writes the cutover's hosts and its end, because their records hold `observed`. */
 static void
 put_observe(const struct observe *o, struct buf *b)
 {
@@ -323,8 +331,7 @@ put_announcement(const struct announcement *a, struct buf *b)
 }
 
 void
-snapshot_announce(
-	const struct snapshot *s, const struct announcement *a, struct audit *audit)
+snapshot_announce(const struct snapshot *s, const struct announcement *a, struct audit *audit)
 {
 	struct audit_entry *e = audit ? calloc(1, sizeof(*e)) : NULL;
 	struct entity_set used;

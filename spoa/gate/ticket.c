@@ -1,4 +1,4 @@
-/* The ticket table: chained buckets over random keys, and an age list. */
+/* The ticket table: chained buckets by random keys, and a list by age. */
 #include "gate/ticket.h"
 
 #include <sodium.h>
@@ -16,6 +16,7 @@ tickets_init(struct tickets *t, size_t cap)
 	TAILQ_INIT(&t->ages);
 }
 
+/* Keys are random, so their first bits serve as hash. */
 static struct ticket **
 bucket_of(struct tickets *t, const unsigned char key[16])
 {
@@ -43,9 +44,9 @@ ticket_issue(struct tickets *t, struct ticket *k, unsigned worker, uint64_t expi
 	return 0;
 }
 
-/* Of one spelling only. */
+/* Accepts lower case only, so that a ticket has one spelling. */
 static int
-hex(char c)
+lower_hex_value(char c)
 {
 	return is_upper(c) ? -1 : hex_value(c);
 }
@@ -58,13 +59,13 @@ ticket_parse(struct span s, unsigned *worker, unsigned char key[16])
 	if (s.n != TICKET_TEXT - 1 || s.p[4] != '-')
 		return ERR_SYNTAX;
 	for (int i = 0; i < 4; i++) {
-		int d = hex(s.p[i]);
+		int d = lower_hex_value(s.p[i]);
 		if (d < 0)
 			return ERR_SYNTAX;
 		w = w << 4 | (unsigned)d;
 	}
 	for (size_t i = 0; i < 16; i++) {
-		int hi = hex(s.p[5 + 2 * i]), lo = hex(s.p[6 + 2 * i]);
+		int hi = lower_hex_value(s.p[5 + 2 * i]), lo = lower_hex_value(s.p[6 + 2 * i]);
 		if (hi < 0 || lo < 0)
 			return ERR_SYNTAX;
 		key[i] = (unsigned char)(hi << 4 | lo);
@@ -74,7 +75,7 @@ ticket_parse(struct span s, unsigned *worker, unsigned char key[16])
 }
 
 static void
-take_out(struct tickets *t, struct ticket *k)
+remove_ticket(struct tickets *t, struct ticket *k)
 {
 	struct ticket **b = bucket_of(t, k->key);
 
@@ -94,7 +95,7 @@ ticket_take(struct tickets *t, const unsigned char key[16])
 {
 	for (struct ticket *k = *bucket_of(t, key); k; k = k->chain)
 		if (sodium_memcmp(k->key, key, sizeof(k->key)) == 0) {
-			take_out(t, k);
+			remove_ticket(t, k);
 			return k;
 		}
 	return NULL;
@@ -119,6 +120,6 @@ ticket_expired(struct tickets *t, uint64_t now_us)
 	if (k && k->expires_us > now_us)
 		k = NULL;
 	if (k)
-		take_out(t, k);
+		remove_ticket(t, k);
 	return k;
 }

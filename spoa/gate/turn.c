@@ -1,14 +1,17 @@
-/* Turns: steps that work long on a worker let the loop's other requests in between; on a helper
- * thread they end where nobody waits for them. */
+/* Turns. A step that works long on a worker pauses every 10 ms, so that the loop can serve
+ * other requests. On a helper thread the step runs through, but ends early if its result is no
+ * longer wanted. */
 #include "base/attr.h"
 #include "base/caps.h"
 #include "base/clock.h"
 #include "base/err.h"
 #include "gate/gate_private.h"
 
+/* The longest turn, and the bytes of work between two looks at the clock. */
 enum { TURN_US = 10000, TURN_CHECK_BYTES = 32 << 10 };
 
-bool
+/* Returns true on a helper thread if nobody waits for the step's result. */
+static bool
 offload_pointless(const struct request *r)
 {
 	return atomic_load_explicit(&r->run.offload.pointless, memory_order_relaxed) ||
@@ -95,7 +98,8 @@ size_t
 request_inline_most(const struct request *r)
 {
 	enum { LATELY_US = 60000000 };
-	uint64_t dear_us = atomic_load_explicit(&r->gate->shared->dear_us, memory_order_relaxed);
+	uint64_t dear_us =
+		atomic_load_explicit(&r->gate->shared->dear_us, memory_order_relaxed);
 
 	return dear_us && r->begun_us < dear_us + LATELY_US ? CAP_INLINE_DEAR : CAP_INLINE_BODY;
 }

@@ -510,7 +510,7 @@ under_way 2
 ask
 is "two are under way" "$status $(code)" "429 rate_limit_exceeded"
 check "for a second or so" test "$(header retry-after)" -ge 1
-like "of which the error speaks" "$body" 'limit at-once: 2 requests at once'
+like "of which the error speaks" "$body" 'limit at-once: 2 concurrent requests'
 control '{}'
 release
 wait "${running[@]}"

@@ -27,7 +27,7 @@ id=$(id_of "$k")
 check "it passes on both daemons" both "$k" 200
 synced
 is "a model that it is not for is refused" "$(code "$k" "${chat/echo/claude-3}")" 403
-like "and why" "$(cat "$D/answer")" 'the API key is not for this model'
+like "and why" "$(cat "$D/answer")" 'the API key is not permitted to use this model'
 is "so is none" "$(code "$k" '{"messages":[{"role":"user","content":"hello"}]}')" 403
 control '{"content_type":"application/json","body":"{\"data\":[{\"id\":\"claude-3\"},{\"id\":\"echo\"}]}"}'
 req GET /v1/models -H "authorization: Bearer $k"

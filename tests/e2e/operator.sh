@@ -79,11 +79,11 @@ unlike "and what is no trace stays out" "$(grep -o 'trace=.*' "$D/haproxy.log")"
 
 for h in 'authorization: Bearer sk-proj-abcdef' 'x-api-key: sk-ant-api03-abc' 'x-goog-api-key: AIzaSyA'; do
 	req POST /v1/chat/completions -H "$h" -H "$json" -d '{"model":"m","messages":[]}'
-	like "a provider's key is said to be one: ${h%%:*}" "$status $body" "^401 .*this is a provider's key, a tg_ key is needed"
+	like "a provider's key is said to be one: ${h%%:*}" "$status $body" "^401 .*this is a provider's API key; use a tg_ key of this gateway"
 	unlike "and not shown" "$body" "${h##* }"
 done
 req POST /v1/chat/completions -H 'x-api-key: sk-ant-api03-abc' -H "$json" -d '{"model":"m","messages":[]}'
-like "a rule's own reason stays, and comes first" "$status $body" "^401 .*$(sed -n 's/.*status: 401, reason: \([a-z ]*\).*/\1/p' "$policy" | head -1); this is a provider's key"
+like "a rule's own reason stays, and comes first" "$status $body" "^401 .*$(sed -n 's/.*status: 401, reason: \([a-z ]*\).*/\1/p' "$policy" | head -1); this is a provider's API key"
 sed -i 's/^rules:$/&\n  - {name: own-401, when: '"'model.name == \"mine\"'"', deny: {status: 401, reason: sign in anew}}/' "$policy"
 tg reload
 is "a rule that refuses with 401 is taken" "$?" 0

@@ -1,5 +1,5 @@
 /* What completions say of answers, for the rules with phase: response:
- * gate/steps/record_answer.c and record_verdict.c wrote it. */
+ * gate/steps/record_answer.c wrote it. */
 #include <string.h>
 
 #include "base/scoped.h"

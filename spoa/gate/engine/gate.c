@@ -1,17 +1,15 @@
 /* The gate's engine: runs requests through the steps, parks those that wait,
  * gives up at the deadline, and ends them when nothing holds them any more. */
-#include "gate/engine/engine.h"
-
 #include <stdlib.h>
 
 #include "answer/guard/guard.h"
-
 #include "base/attr.h"
 #include "base/caps.h"
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/fetch/http_client.h"
 #include "base/random.h"
+#include "gate/engine/engine.h"
 #include "gate/files/files.h"
 #include "gate/sealing/sealing.h"
 #include "policy/identity/nonce.h"
@@ -485,7 +483,8 @@ gate_await_record(struct request *r)
 	park(r);
 }
 
-void
+/* It came back after the ACK. */
+static void
 gate_recorded(struct request *r, int err)
 {
 	INVARIANT(r->run.life == LIFE_ANSWERED && r->x && !r->run.record);
@@ -846,3 +845,38 @@ gate_shared_probes(struct gate_shared *s, const unsigned char secret[32])
 	memcpy(s->probe_secret, secret, sizeof(s->probe_secret));
 	s->has_probe_secret = true;
 }
+
+/* What requests ask of those above them, as one table: request.h. */
+
+static void
+let_request_go(struct request *r, struct arena *own)
+{
+	request_drop_job(r);
+	request_drop_files(r);
+	request_drop_mentions(r);
+	request_keep_texts(r, own);
+}
+
+static void
+request_ends(struct request *r)
+{
+	request_unqueue(r);
+	request_attempt_over(r, CAUSE_ABORTED, 0, false, 0);
+	request_drop_job(r);
+	request_drop_files(r);
+	request_drop_mentions(r);
+	request_drop_data(r);
+	limits_free_calls(r);
+	request_seal_free(r);
+}
+
+const struct request_calls gate_calls = {
+	.let_go = let_request_go,
+	.ends = request_ends,
+	.forget = request_drop_mentions,
+	.back = request_back,
+	.recorded = gate_recorded,
+	.completed = exchange_completed,
+	.completed_later = exchange_completed_later,
+	.over = gate_request_end,
+};

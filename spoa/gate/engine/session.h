@@ -1,70 +1,66 @@
-/* What a WebSocket's exchange keeps of its session. owner: worker. */
+/* The state of a WebSocket session. owner: worker. */
 #ifndef GATE_ENGINE_SESSION_H
 #define GATE_ENGINE_SESSION_H
 
 #include "gate/engine/engine.h"
 
-/* A message that is decided, as a request of its own: its exchange runs the steps like one
- * whose body the relay brought.
+/* A message that is decided as a request of its own. Its exchange runs the steps like that of a
+ * request whose body the relay read.
  *
  *   DECIDED → (of a turn) ANSWERED → OVER
- *        └────(alone, or denied)──────↑ */
+ *        └────(alone, or denied)──────↑
+ */
 struct said {
 	struct tag tag;
 	struct session *of;
 	struct exchange *x;
-	char *body; /* a copy: the relay's may go */
+	char *body; /* a copy, because the relay's buffer may be reused; n bytes */
 	size_t n;
 	bool binary;
-	bool turn;   /* its answer costs */
-	bool silent; /* nobody said it: the provider began by itself */
+	bool turn;   /* asks for a response, which costs */
+	bool silent; /* made by the gate: the provider began a response without being asked */
 	enum said_life { SAID_DECIDED, SAID_ANSWERED, SAID_OVER } life;
-	struct { /* of a turn */
+	struct { /* the response to a turn */
 		char id[CAP_SOCKET_RESPONSE_ID];
-		size_t nid;	     /* 0: it has not begun, or its provider has no ids */
-		struct guard *guard; /* its exchange's; NULL: none, or nothing reads it */
-		bool heard_too;	     /* what is written of it is said, too */
-		bool over;	     /* but for its usage */
-		bool aside;	     /* what is written of an item: no part of another answer */
+		size_t nid;	     /* 0: not begun, or the provider has no ids */
+		struct guard *guard; /* the guard of `x`; NULL: no rule reads the response */
+		bool heard_too;	     /* the response's transcript is spoken, too */
+		bool over;	     /* ended, except for its usage */
+		bool aside;	     /* text of an item only, not part of another response */
 	} answer;
 	LIST_ENTRY(said) all;
 };
 
+/* One session. It ends when the handshake's exchange ends and all messages are over. */
 struct session {
 	struct tag tag;
-	struct exchange *x; /* the handshake's */
+	struct exchange *x; /* of the handshake */
 	struct socket_calls calls;
 	struct socket_end end;
-	/* The placeholders that its messages were given: numbers go on from one message to the
-	 * next. NULL: none was decided yet. */
+	/* Placeholders that messages received. Numbers continue from message to message. NULL:
+	 * no message was decided yet. */
 	struct placeholders *placeholders;
-	/* What is put back in all its responses, in flight or later: their values as far as
-	 * messages were decided. NULL: its route does not restore. */
+	/* Values restored in all responses of the session, now or later, as far as messages
+	 * were decided. NULL: the route does not restore. */
 	struct vault *vault;
-	LIST_HEAD(, said) said; /* all whose memory is not free yet, the last one first */
+	LIST_HEAD(, said) said; /* messages whose memory is in use, newest first */
 	struct messages_joined joined;
-	struct said *asking; /* the client's message that is being decided */
-	struct {	     /* of the provider's, that waits for its turn to be decided */
+	struct said *asking; /* the client's message that is being decided; NULL: none */
+	struct {	     /* the provider's message that waits to be decided */
 		struct span message;
 		bool binary, waits;
 	} held;
-	bool unpaid; /* an answer was under way that no limit let in: what is held ahead pays */
-	bool finishing; /* the handshake's exchange ends once all of `said` is over */
+	/* a response was in progress that no limit admitted: the next turn's reservation pays
+	 * for it */
+	bool unpaid;
+	bool finishing; /* the handshake's exchange ends when all of `said` is over */
 	struct exchange_result result;
 };
 
-/* Before anything else of the exchange's end: true where that waits. */
+/* Call first when the exchange ends. Returns true if the end must wait for messages; done() is
+ * called later. */
 bool session_finish(struct exchange *x, const struct exchange_result *res,
 	void (*done)(void *, int), void *arg);
 void session_free(struct exchange *x);
-
-/* ---- resume.c ---- */
-
-/* A client's message, with its provider's own handle where it has one: in `out` then. NULL, or
- * why it does not go. */
-const char *session_resumes(const struct session *s, struct span *message, struct buf *out);
-/* A provider's message, its handle bound to the person of this session; likewise. False: it has
- * two, or there is no memory. */
-bool session_binds(const struct session *s, struct span *message, struct buf *out);
 
 #endif

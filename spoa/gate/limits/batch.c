@@ -1,8 +1,8 @@
-/* Batches whose requests are in a file. The file's upload is reserved and, once it is taken on,
- * given back: what its requests take is remembered under what the answer calls it, in counters
- * like those of limits, and each job that names it is charged that. So whoever runs a file pays
- * for it, as often as it is run; a file of which nothing is known runs under no limit of tokens
- * or dollars. */
+/* Batches whose requests are in a file. Uploading the file reserves its cost. When the provider
+ * accepts it, the reservation is given back, and the cost is stored under the file's id, in
+ * counters like those of limits. Each job that names the file is charged that cost, each
+ * time it runs. If a file's cost is unknown, a job that uses it is
+ * denied under a limit in tokens or dollars. */
 #include <sodium.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,14 +13,14 @@
 #include "base/err.h"
 
 enum {
-	KINDS = 3, /* input, output, dollars */
+	KINDS = 3, /* input tokens, output tokens, dollars */
 	FILES_MAX = QUOTA_DIMS_MAX / KINDS,
-	KEPT_S = 31 * 86400, /* as long as providers keep a batch's file */
+	KEPT_S = 31 * 86400, /* 31 days, as long as providers keep a batch's file */
 };
 
-/* What one file takes of one kind. */
+/* Fills in the counter that stores one kind of cost of a file. */
 static void
-kept(struct quota_dim *d, const struct file_name *file, int kind, uint64_t n)
+fill_file_counter(struct quota_dim *d, const struct file_name *file, int kind, uint64_t n)
 {
 	static const struct {
 		const char *name;
@@ -62,11 +62,11 @@ limits_ask_files(struct request *r)
 	q->ndims = 0;
 	for (size_t i = 0; i < n; i++)
 		for (int k = 0; k < KINDS; k++)
-			kept(&q->dim[q->ndims++], &file[i], k, 0);
+			fill_file_counter(&q->dim[q->ndims++], &file[i], k, 0);
 	return true;
 }
 
-/* One that asks for no answer (embeddings) has input, one whose models have no price no
+/* A job that asks for no responses (embeddings) still has input. Without prices there are no
  * dollars. */
 void
 limits_files(struct request *r, struct quota_request *q)
@@ -89,8 +89,9 @@ limits_files(struct request *r, struct quota_request *q)
 	r->found.file.nanousd = priced ? sum[2] : 0;
 }
 
-/* ---- a file ---- */
+/* ---- an input file ---- */
 
+/* The request that stores a file's cost. Freed when Redis replied. */
 struct keeping {
 	struct tag tag;
 	struct quota_request q;
@@ -105,7 +106,7 @@ on_kept(struct quota_request *q)
 	if (q->result != QUOTA_ADMITTED)
 		log_event(LOG_WARN, "quota.file",
 			LS("why", "the usage of the batch's file could not be stored, so its "
-				  "jobs are refused: upload the file again"));
+				  "jobs are denied: upload the file again"));
 	TAG_CLEAR(keeping, k);
 	free(k);
 }
@@ -124,7 +125,7 @@ limits_keep_file(struct request *r)
 		return false;
 	TAG(keeping, k);
 	for (int i = 0; i < KINDS; i++)
-		kept(&k->q.dim[k->q.ndims++], &x->used.made, i, n[i]);
+		fill_file_counter(&k->q.dim[k->q.ndims++], &x->used.made, i, n[i]);
 	k->q.done = on_kept;
 	k->q.arg = k;
 	quota_reserve(r->gate->quota, &k->q);

@@ -1,6 +1,7 @@
-/* request.conversation: which requests belong together. The policy's sources are asked in
- * order; the hash is a keyed one of what does not change as a conversation grows: who is
- * asking, the system's texts and the first of the user's. */
+/* request.conversation: names the conversation that a request belongs to. The policy's sources
+ * are tried in order: a header, the dialect's id, or a keyed hash of what stays the same as a
+ * conversation grows: the caller, the system prompt and the first user message. Also the number
+ * that keeps a choice of target stable. */
 #include <stdio.h>
 
 #include "base/fnv.h"
@@ -21,7 +22,8 @@ hash_turn(struct sha256 *h, struct span s)
 	sha256_add(h, s);
 }
 
-/* The system's texts in front of the user's first; where there are none, those after it. */
+/* Adds the system segments before the first user segment (or after it, if there are none
+ * before), then that user segment. */
 static void
 add_beginning(struct sha256 *h, const struct body *b)
 {
@@ -37,9 +39,10 @@ add_beginning(struct sha256 *h, const struct body *b)
 		hash_turn(h, b->segments[user].text);
 }
 
-/* Daemons that share limits share redact.key_file; without one it is this daemon's own. */
+/* Returns redact.key_file's key, which daemons with shared limits share; without it, this
+ * daemon's own. */
 static const unsigned char *
-own_key(const struct request *r)
+conversation_key(const struct request *r)
 {
 	static const unsigned char none[32];
 
@@ -49,9 +52,9 @@ own_key(const struct request *r)
 }
 
 static struct span
-hashed(struct request *r)
+conversation_hash(struct request *r)
 {
-	const unsigned char *key = own_key(r);
+	const unsigned char *key = conversation_key(r);
 	unsigned char digest[SHA256_BYTES];
 	struct sha256 h;
 
@@ -83,7 +86,7 @@ request_conversation(struct request *r)
 		if (c->kind == CONVERSATION_DIALECT)
 			v = r->in.conversation;
 		else if (c->kind != CONVERSATION_HEADER)
-			v = hashed(r);
+			v = conversation_hash(r);
 		else if (http_field_one(&r->in.head, c->header, &v) <= 0 || v.n > HEADER_MAX)
 			continue;
 		r->found.conversation = v;
@@ -91,7 +94,8 @@ request_conversation(struct request *r)
 	r->found.conversation = arena_dup(&r->arena, r->found.conversation);
 }
 
-/* Of a person, whatever his keys; the same in all daemons. Of who shows nothing his address. */
+/* A person has one number whatever key they use, in all daemons. An unverified caller is named
+ * by their address. */
 uint32_t
 request_caller(const struct request *r)
 {
@@ -112,7 +116,7 @@ uint64_t
 request_sticky(struct request *r, enum choose_sticky by)
 {
 	const struct identity *id = &r->found.identity;
-	const unsigned char *key = own_key(r);
+	const unsigned char *key = conversation_key(r);
 	unsigned char digest[SHA256_BYTES];
 	struct sha256 h;
 	uint64_t n;

@@ -1,4 +1,6 @@
-/* What a request takes of each limit that applies to it, as dims of a reservation. */
+/* Determines how much a request takes of each limit that applies, as counters (dims) of one
+ * reservation. Amounts are upper bounds: estimated input, the output limit, and the highest
+ * price that the request's options allow. */
 #include <sodium.h>
 
 #include "base/clock.h"
@@ -10,19 +12,24 @@
 #include "policy/prices.h"
 
 enum {
-	HOLD_GRACE_S = 60,	   /* on top of the route's deadline */
-	SOUND_A_SECOND = 750,	   /* bytes: Opus at its least, 6 kbit/s */
-	SOUND_ELSEWHERE_S = 36000, /* of a file that is not in the body */
-	CACHE_S = 3600,		   /* one that says nothing is kept that long */
-	SHARE_WHOLE = 10000,
-	ROOM_PARTS =
-		100, /* of what is left: less than one is ample room, also for many at once */
+	/* seconds added to the route's deadline: how long a reservation is held */
+	HOLD_GRACE_S = 60,
+	/* bytes: the lowest rate of Opus, 6 kbit/s, so a length in seconds is an upper bound */
+	SOUND_A_SECOND = 750,
+	SOUND_ELSEWHERE_S = 36000, /* seconds assumed for a file that is not in the body */
+	CACHE_S = 3600,		   /* how long a cache without a stated duration is kept */
+	SHARE_WHOLE = 10000, /* a limit's `share` is in ten-thousandths */
+	/* the room is ample if a request takes less than a hundredth of the rest, so that many
+	 * concurrent ones fit, too */
+	ROOM_PARTS = 100,
 };
+/* the amount of a limit past which at_limit lets a request without a bound of its own */
 #define UNBOUNDED (INT64_MAX / 4)
 
-/* "tollgate:q:{LIMIT:HASH}": one tag per dimension value, no name in Redis. No limit's name
- * holds a ~. What it counts is in the hash: a policy that makes dollars of tokens finds none of
- * the old counters. */
+/* Writes the key of a counter: "tollgate:q:{LIMIT:HASH}". The hash hides the values in Redis
+ * and includes the unit, so that a policy that changes a limit from tokens to dollars does not
+ * find the old counters. The braces place all keys of a counter on one node of a Redis cluster.
+ * No limit's name contains ~. */
 static void
 dim_key(char key[QUOTA_KEY_MAX], const struct limit *l, bool burst, struct span values)
 {
@@ -59,8 +66,8 @@ charged_before(const struct request *r, const char *key)
 	return false;
 }
 
-/* What was charged at the head counts where the request is let go: its body may have
- * come windows later. */
+/* Counters charged in the first run count when the request is forwarded. If the body took so
+ * long that the window has changed, the charge moves to the current window. */
 static int
 move_stale(struct request *r)
 {
@@ -88,10 +95,10 @@ move_stale(struct request *r)
 	return 0;
 }
 
-/* The dearest that the body's requests, or Amazon's header, ask for; "auto" may be what the
- * account has set. */
+/* Returns the most expensive service tier that the body or a header of Amazon or Google asks
+ * for. "auto" may mean whatever the account has set. */
 static enum price_service
-service(const struct request *r)
+dearest_service(const struct request *r)
 {
 	enum price_service most = PRICE_STANDARD;
 	const struct http_field *f;
@@ -117,9 +124,9 @@ service(const struct request *r)
 	return most;
 }
 
-/* The parameter as a text; empty: it is not there. */
+/* Returns a string parameter of the body; empty: absent. */
 static struct span
-param(const struct request *r, const char *name)
+string_param(const struct request *r, const char *name)
 {
 	for (size_t i = 0; i < r->in.body.nparams; i++)
 		if (span_is(r->in.body.params[i].name, name) &&
@@ -128,9 +135,9 @@ param(const struct request *r, const char *name)
 	return (struct span){ NULL, 0 };
 }
 
-/* Of a text as it came. */
+/* Counts the characters (UTF-8) of the user's segments. */
 static uint64_t
-characters(const struct request *r)
+count_characters(const struct request *r)
 {
 	uint64_t n = 0;
 
@@ -142,59 +149,60 @@ characters(const struct request *r)
 	return n;
 }
 
-/* For how long a cache is kept. */
+/* Returns for how many seconds a cache is kept. */
 static uint64_t
 cache_s(const struct request *r)
 {
-	struct span ttl = param(r, "ttl"), until = param(r, "expireTime");
+	struct span ttl = string_param(r, "ttl"), until = string_param(r, "expireTime");
 	uint64_t s = 0;
 	int64_t ns;
 
 	if (!until.n)
-		until = param(r, "expire_time");
+		until = string_param(r, "expire_time");
 	if (until.n && !clock_parse(until.p, until.n, &ns))
 		return ns > r->now_wall_ns ? (uint64_t)(ns - r->now_wall_ns) / 1000000000 + 1
 					   : 0;
 	return ttl.n && !span_u64(span_next(&ttl, 's'), &s) ? s : CACHE_S;
 }
 
-/* Seconds of sound, of which the answer says how many there were; characters; a cache's hours.
- */
+/* Sets upper bounds of what endpoints sell by size: seconds of audio (the response reports the
+ * real number), characters, and token-seconds of a cache. */
 static void
-offered_sizes(const struct request *r, struct price_usage *most)
+add_offered_sizes(const struct request *r, struct price_usage *most)
 {
 	static const char *const links[] = { "url", "file_url", "file_id" };
 	struct span name = span_str(r->found.endpoint.name);
 
 	if (span_is(name, "speech"))
-		most->n[PRICE_CHARACTERS] = characters(r);
+		most->n[PRICE_CHARACTERS] = count_characters(r);
 	if (span_is(name, "cached"))
 		most->n[PRICE_STORED] = (uint64_t)r->found.input_tokens * cache_s(r);
 	if (!span_is(name, "transcriptions"))
 		return;
 	most->n[PRICE_SECONDS] = r->in.raw.n / SOUND_A_SECOND + 1;
 	for (size_t i = 0; i < COUNT_OF(links); i++)
-		if (param(r, links[i]).n)
+		if (string_param(r, links[i]).n)
 			most->n[PRICE_SECONDS] = SOUND_ELSEWHERE_S;
 }
 
-/* What is paid by the piece, as far as the body says it; once a request. */
+/* Sets found.offered: pieces (images, seconds, tool calls) that the body may cost, and the
+ * options that select a price. Once for each request. */
 static void
-offered(struct request *r)
+note_offered_pieces(struct request *r)
 {
 	struct price_usage *most = &r->found.offered;
 
 	if (r->found.offered_known)
 		return;
-	/* What says nothing goes where its account has it go. */
-	bool global = r->in.have_body && span_is(param(r, "inference_geo"), "global");
-	*most = (struct price_usage){ .service = service(r), .us_only = !global };
+	/* without inference_geo, the account's setting applies, which may be US only */
+	bool global = r->in.have_body && span_is(string_param(r, "inference_geo"), "global");
+	*most = (struct price_usage){ .service = dearest_service(r), .us_only = !global };
 	r->found.offered_known = !r->in.have_body;
 	if (!r->in.have_body)
 		return;
 	if (endpoint_draws(&r->found.endpoint))
 		most->n[PRICE_IMAGES] = (uint64_t)r->in.body.choices;
-	offered_sizes(r, most);
+	add_offered_sizes(r, most);
 	SCOPED_ARENA(a, CAP_REQUEST_ARENA, true);
 	const struct prices *p = r->snap->policy->prices;
 	int err = dialect_offered(&r->in.body, r->in.raw, p ? p->tools : NULL,
@@ -205,17 +213,20 @@ offered(struct request *r)
 	r->found.offered_known = !err;
 }
 
-/* What a request costs at most. */
+/* The most that a request may cost. */
 struct most {
 	bool known;
-	uint64_t nanousd;  /* 0 where it is not known */
-	struct span model; /* that costs so much; empty: a file's models are not told apart */
+	uint64_t nanousd; /* 0 if unknown */
+	/* the model with that cost; empty: a batch's file, whose models are not distinguished
+	 */
+	struct span model;
 };
 
-/* The dearest of the models that the body names, for all of it: nobody says in one way which of
- * them answered. Not known: one has no price, or what was asked for is not known. */
+/* Returns the cost at the price of the most expensive model that the body names, because
+ * responses do not report in one way which model was used. known is false if a model has no
+ * price, or the options are unknown. */
 static struct most
-dearest(const struct request *r, const struct target *to, struct span own)
+dearest_model(const struct request *r, const struct target *to, struct span own)
 {
 	const struct body_marks *m = &r->in.body.marks;
 	struct price_usage most = { 0 };
@@ -257,7 +268,7 @@ most_of(const struct request *r)
 	if (!p->prices && !p->unknown_price)
 		return (struct most){ 0 };
 	return r->found.file.state == FILE_NONE
-		       ? dearest(r, request_target(r), (struct span){ NULL, 0 })
+		       ? dearest_model(r, request_target(r), (struct span){ NULL, 0 })
 		       : (struct most){ .known = file > 0, .nanousd = file };
 }
 
@@ -268,21 +279,22 @@ limits_price(struct request *r, const struct target *to, uint64_t *nanousd)
 
 	if ((!p->prices && !p->unknown_price) || r->in.body_state == BODY_STATE_PARTIAL)
 		return false;
-	offered(r);
-	struct most most = dearest(r, to, to->model ? span_str(to->model) : r->in.asked_model);
+	note_offered_pieces(r);
+	struct most most =
+		dearest_model(r, to, to->model ? span_str(to->model) : r->in.asked_model);
 	*nanousd = most.nanousd;
 	return most.known;
 }
 
-/* False: nobody knows. */
+/* Returns the amount that the request takes of a limit in *n, or false if it is unknown. */
 static bool
-takes(const struct request *r, enum limit_of of, const struct most *most, uint64_t *n)
+amount_taken(const struct request *r, enum limit_of of, const struct most *most, uint64_t *n)
 {
 	uint64_t input = (uint64_t)r->found.input_tokens,
 		 output = (uint64_t)r->found.output_tokens;
 
 	switch (of) {
-	case LIMIT_MESSAGE: /* what an image takes is not the caller's to shorten */
+	case LIMIT_MESSAGE: /* the tokens of a generated image are not the caller's choice */
 		*n = input + (endpoint_draws(&r->found.endpoint) ? 0 : output);
 		return true;
 	case LIMIT_TOKENS: *n = input + output; return true;
@@ -302,6 +314,8 @@ unit_of(enum limit_of of)
 					: QUOTA_TOKENS;
 }
 
+/* Sets the counter's behavior while Redis does not answer: allow, deny, or this daemon's share
+ * of the limit. */
 static void
 set_away(const struct request *r, const struct limit *l, struct quota_dim *d)
 {
@@ -328,9 +342,10 @@ set_away(const struct request *r, const struct limit *l, struct quota_dim *d)
 	d->guessed = peers == 0;
 }
 
-/* Who was moved to another model for want of room is bounded as that says. */
+/* Returns the limit's amount. A request that at_limit moved to another model has that rule's
+ * bound instead. */
 static uint64_t
-bound(const struct request *r, const struct limit *l)
+limit_bound(const struct request *r, const struct limit *l)
 {
 	const struct limit_change *x = r->found.fell.change;
 
@@ -381,7 +396,7 @@ add_limit_hit(struct request *r, const struct policy_limit_hit *hit, bool burst)
 	struct quota_dim *d = &q->dim[q->ndims];
 	limits_dim(l, hit->values, burst, d);
 	d->of = hit->of;
-	d->limit = burst ? l->burst.amount : bound(r, l);
+	d->limit = burst ? l->burst.amount : limit_bound(r, l);
 	d->hold_s = r->out.decision.via == VIA_DIRECT
 			    ? 0
 			    : r->found.route->deadline_us / 1000000 + HOLD_GRACE_S;
@@ -392,8 +407,8 @@ add_limit_hit(struct request *r, const struct policy_limit_hit *hit, bool burst)
 	return 0;
 }
 
-/* A limit in dollars leaves it alone: nothing that it asks for runs a model. What a family
- * knows and only reads or removes (lists, files, answers made before), and MCP. */
+/* Returns true if limits in dollars do not apply, because no model runs: known endpoints that
+ * only read or delete (lists, files, stored responses), and MCP. */
 static bool
 runs_no_model(const struct request *r)
 {
@@ -408,12 +423,13 @@ runs_no_model(const struct request *r)
 	return r->found.mcp;
 }
 
-/* Tokens are known once the body is; a request without one has none. */
+/* Returns true if the limit's unit can be counted now. Tokens need the body; a request without
+ * a body has none. */
 static bool
 is_counted(const struct request *r, enum limit_of of)
 {
 	if (of == LIMIT_CONCURRENT)
-		return !r->in.message; /* its socket is counted */
+		return !r->in.message; /* the handshake is counted */
 	if (of == LIMIT_REQUESTS)
 		return true;
 	bool ahead = r->in.socket && r->in.body.model.n;
@@ -445,16 +461,18 @@ limits_amounts(struct request *r)
 		const struct limit *l = due->hit[i].limit;
 		if (!is_counted(r, l->of))
 			continue;
-		if ((unknown && limits_counts_text(l->of)) || !takes(r, l->of, &most, &n))
+		if ((unknown && limits_counts_text(l->of)) ||
+			!amount_taken(r, l->of, &most, &n))
 			r->found.unpriced = l;
-		else if (l->of == LIMIT_USD) /* the answer is priced as what was reserved */
+		else if (l->of == LIMIT_USD) /* the response is priced like the reservation */
 			r->found.priced_model = arena_dup(&r->arena, most.model);
-		else if (l->of == LIMIT_MESSAGE && n > bound(r, l) && !r->found.message_over)
+		else if (l->of == LIMIT_MESSAGE && n > limit_bound(r, l) &&
+			 !r->found.message_over)
 			r->found.message_over = l;
 	}
 	for (size_t i = 0; i < q->ndims; i++)
 		if (!q->dim[i].moves)
-			takes(r, q->dim[i].counts, &most, &q->dim[i].n);
+			amount_taken(r, q->dim[i].counts, &most, &q->dim[i].n);
 }
 
 bool
@@ -467,8 +485,8 @@ limits_have_room(const struct request *r)
 
 	for (size_t i = 0; i < due->nall && room; i++)
 		if (due->hit[i].limit->of == LIMIT_MESSAGE) {
-			takes(r, LIMIT_MESSAGE, NULL, &n);
-			room = n < bound(r, due->hit[i].limit) / ROOM_PARTS;
+			amount_taken(r, LIMIT_MESSAGE, NULL, &n);
+			room = n < limit_bound(r, due->hit[i].limit) / ROOM_PARTS;
 		}
 	for (size_t i = 0; i < q->ndims && room; i++)
 		if (limits_counts_text(q->dim[i].counts))
@@ -477,6 +495,8 @@ limits_have_room(const struct request *r)
 	return room;
 }
 
+/* all limits; a denied request's limits in requests; limits in requests before the body is read
+ */
 enum collected { COLLECT_ALL, COLLECT_DENIED, COLLECT_EARLY };
 
 static bool
@@ -509,7 +529,7 @@ collect_hits(struct request *r, enum collected which)
 		if (!is_collected(r, l, which))
 			continue;
 		err = add_limit_hit(r, &due->hit[i], false);
-		if (!err && l->burst.amount && bound(r, l) == l->amount)
+		if (!err && l->burst.amount && limit_bound(r, l) == l->amount)
 			err = add_limit_hit(r, &due->hit[i], true);
 	}
 	return err;
@@ -520,7 +540,7 @@ limits_collect(struct request *r)
 {
 	if ((r->snap->policy->prices || r->snap->policy->unknown_price) &&
 		r->in.body_state != BODY_STATE_PARTIAL)
-		offered(r);
+		note_offered_pieces(r);
 	int err = collect_hits(r, COLLECT_ALL);
 	if (!err)
 		limits_amounts(r);
@@ -535,7 +555,7 @@ collect_requests(struct request *r, enum collected which)
 
 	for (size_t i = 0; !err && i < q->ndims; i++) {
 		q->dim[i].n = 1;
-		if (!r->run.resumed) /* nobody tells of its end */
+		if (!r->run.resumed) /* a denied request has no end, so nothing is held */
 			q->dim[i].hold_s = 0;
 	}
 	return err;
@@ -552,7 +572,7 @@ limits_collect_early(struct request *r)
 {
 	int err = collect_requests(r, COLLECT_EARLY);
 
-	r->found.limits.known = false; /* the body may say that more apply */
+	r->found.limits.known = false; /* the body may add limits */
 	return err;
 }
 

@@ -1,17 +1,19 @@
-/* Whether a request fits a model: its window, and the most that its answers may be asked to be
- * (policies/models.yaml). A prompt is too long only where the least that it can be is over the
- * window: what is left out of that count (what surrounds texts, images, files, reasoning that
- * the provider signed and may pass over) only makes it more. Tokens are counted only where
- * bytes leave it open. */
+/* Compares a request with a model's context window and largest output (policies/models.yaml). A
+ * prompt is too long only if even the lowest possible count exceeds the window. The parts that
+ * the count leaves out (formatting around segments, images, files, reasoning that the provider
+ * signed and may skip) only increase the real number. Tokens are counted only if the number of
+ * bytes does not decide. */
 #include "base/tokens/bpe.h"
 #include "base/tokens/split.h"
 #include "gate/gate_private.h"
 #include "gate/limits/limits.h"
 #include "scan/text/table.h"
 
+/* above LONG_BYTES, a sample of SAMPLE_BYTES decides whether to count */
 enum { LONG_BYTES = 64 << 10, SAMPLE_BYTES = 1024 };
 
-/* One that a model answers as a whole. A batch's have limits of their own. */
+/* Returns true if the model responds to the request as a whole. A batch's requests have limits
+ * of their own. */
 static bool
 is_sized(const struct request *r)
 {
@@ -23,8 +25,8 @@ is_sized(const struct request *r)
 	       b->marks.nrequests < 2 && b->prompts < 2 && !dialect_batches(&r->found.endpoint);
 }
 
-/* The provider makes it shorter itself: truncation (responses), prompt_truncation (Cohere),
- * context_management (Anthropic, responses). */
+/* Returns true if the provider shortens the prompt itself: truncation (Responses API),
+ * prompt_truncation (Cohere), context_management (Anthropic, Responses API). */
 static bool
 is_cut_there(const struct body *b)
 {
@@ -44,7 +46,7 @@ is_cut_there(const struct body *b)
 	return false;
 }
 
-/* ---- the least that a prompt can be ---- */
+/* ---- the lowest possible count ---- */
 
 static uint64_t
 tokens_of(const struct ranks *ranks, struct span text)
@@ -55,7 +57,8 @@ tokens_of(const struct ranks *ranks, struct span text)
 
 	if (ranks && bpe_count(ranks, text, &n) == 0 && !n.bounded)
 		return n.tokens;
-	/* A piece is a token at least: cut where all known vocabularies cut. */
+	/* Without the model's vocabulary, each piece counts as one token: pieces are cut where
+	 * all known vocabularies cut. */
 	for (size_t at = 0; at < text.n; at = split_next(&all, text, at))
 		pieces++;
 	return pieces;
@@ -80,7 +83,8 @@ is_prompt(const struct body *b, const struct segment *s)
 	}
 }
 
-/* By script, as one vocabulary counts; kept for the next target that has the same. */
+/* Counts the prompt's tokens by script with one vocabulary. Kept for the next target with the
+ * same vocabulary. */
 static const uint64_t *
 count_texts(struct request *r, const struct ranks *ranks)
 {
@@ -102,7 +106,8 @@ count_texts(struct request *r, const struct ranks *ranks)
 	return f->tokens;
 }
 
-/* As far below the average as the most is above it. */
+/* Returns a lower factor, as far below the average as the upper one is above it; in
+ * thousandths. */
 static uint64_t
 least_factor(const struct token_meter *m, enum text_script s)
 {
@@ -131,8 +136,8 @@ least_tokens(struct request *r, const struct token_meter *m, struct span model)
 	return (uint64_t)(learned < least ? learned : least);
 }
 
-/* Half as dense again as text is that is as dense as one in twenty, by its bytes, and a sample
- * of the longest. */
+/* A quick check for long prompts: the bytes and a sample of the longest segment. Assumes 1.6
+ * times the sample's density, which covers segments that are denser than 19 of 20. */
 static bool
 may_be_more(const struct request *r, const struct token_meter *m, uint64_t window)
 {
@@ -159,7 +164,7 @@ may_be_more(const struct request *r, const struct token_meter *m, uint64_t windo
 	return bytes / part.n * sample.most / 10 * 16 > window * 1000;
 }
 
-/* 0: it may fit; else the least that it is, which is more. */
+/* Returns 0 if the prompt may fit, else the lowest possible count, which exceeds the window. */
 static uint64_t
 over_window(struct request *r, struct span model, uint64_t window)
 {
@@ -176,9 +181,9 @@ over_window(struct request *r, struct span model, uint64_t window)
 	return least > window ? least : 0;
 }
 
-/* ---- what follows ---- */
+/* ---- results ---- */
 
-/* Where bodies name no model the target's is known by its route. */
+/* If the body names no model, the model is known from the route's target. */
 static struct span
 model_sent(const struct request *r, struct span instead)
 {
@@ -223,7 +228,7 @@ limits_fit(struct request *r, const struct target *t)
 		if (window && over_window(r, model, window))
 			return TARGET_WINDOW;
 	}
-	/* Without a relay nothing of a body is changed. */
+	/* without a relay, bodies cannot be changed */
 	if (r->gate && !gate_cfg(r->gate)->relay && request_output_ceiling(r, model))
 		return TARGET_OUTPUT;
 	return TARGET_IN;
@@ -239,8 +244,8 @@ deny_fit(struct request *r, struct span model, uint64_t window)
 			window, &r->arena));
 }
 
-/* The largest window of the targets that the rules leave, where all are too small; 0: one is
- * not. */
+/* Returns the largest window among the permitted targets if all are too small; 0: one is large
+ * enough. */
 static uint64_t
 none_reads_it(const struct request *r, struct span *model)
 {

@@ -1,277 +1,297 @@
-/* What limits make of a request, besides the counting, which is quota/'s: what it takes of
- * each, what it took in the end, what it becomes where there is no room. Called by steps and,
- * at its end, by the gate. */
+/* The effects of limits on a request, apart from counting, which quota/ does: how much the
+ * request takes of each limit, how much it took in the end, and how it changes if a limit
+ * leaves no room. Called by steps, and by the engine at the end of an exchange. All functions
+ * run on the request's worker unless noted. */
 #ifndef GATE_LIMITS_LIMITS_H
 #define GATE_LIMITS_LIMITS_H
 
 #include "gate/request.h"
 
-/* Over any count: what is read decides nothing. */
+/* Above any count: a condition that compares a token count with it never matches. */
 #define LIMITS_NO_BOUND (INT64_MAX / 8)
 
-/* The key that it is the value of, or that it is a key below; NULL: there is none. */
+/* Returns the key whose value `s` is, or the key above it if `s` is a key; NULL: there is none.
+ */
 static inline const struct segment *
 limits_key_of(const struct body *b, const struct segment *s)
 {
 	return s && s->key < b->nsegments ? &b->segments[s->key] : NULL;
 }
 
-/* tokens.c: whether a condition reads prompt.tokens of a body that is there. */
+/* tokens.c: returns true if a condition reads prompt.tokens and the whole body is present. */
 bool request_tokens_needed(const struct request *r);
-/* The model's own vocabulary; NULL: it is not known exactly, or not here. */
+/* Returns the model's own vocabulary; NULL: unknown, or not installed. */
 const struct ranks *request_own_ranks(const struct request *r, struct span model);
-/* Counts the prompt as the model that is asked does, where it has not been yet: found.tokens,
- * input_tokens, and prompt_tokens while no rule was asked. A long one takes milliseconds. */
+/* Counts the prompt with the requested model's vocabulary, unless that was done: sets
+ * found.tokens and input_tokens, and prompt_tokens until the rules have been evaluated. A long
+ * prompt takes milliseconds. */
 void request_count_tokens(struct request *r);
-/* The same by its bytes alone, where the answer will say how many it is: input_tokens is the
- * bound, until limits_count_prompt(). False: it is to be counted. */
-bool request_bound_tokens(struct request *r);
-/* step_tokens.c: one of the steps. */
+/* The step *tokens* (tokens.c). */
 enum step_result step_tokens(struct request *r);
 
-/* run_time.c: policy_limits() into found.limits, once for a model. */
+/* run_time.c: collects the limits that apply into found.limits, once for each model. Returns 0,
+ * ERR_NOMEM or ERR_LIMIT. */
 int limits_apply(struct request *r, const struct policy_facts *f);
-/* Returns true if an override of the limit names a model: its amount is known once the body is read. On the
- * gate's worker, not between live_enter() and live_leave(). */
+/* Returns true if an override of the limit names a model, so that its amount is known only once
+ * the body is read. Call on the gate's worker, not between live_enter() and live_leave(). */
 bool limits_overridden_by_model(const struct request *r, const struct limit *l);
-/* Of *n that apply by the policy: amounts that were given at run time, and after them limits of
- * the API key's own; in the request's arena. On the gate's worker. */
+/* Changes the *n limits that apply: sets amounts that an operator gave at run time, and appends
+ * the API key's own limits, in the request's arena. Returns 0, ERR_NOMEM or ERR_LIMIT. Call on
+ * the gate's worker. */
 int limits_live(struct request *r, const struct policy_facts *f, struct policy_limit_hit *hits,
 	size_t *n);
-/* found.conversation, where the policy reads it and the body is whole. */
+/* Sets found.conversation, if the policy reads it and the body is whole. */
 void request_conversation(struct request *r);
-/* What choices stick to, 0 for chance: the conversation, as the policy's sources, the dialect or
- * its first texts tell it; or who asks. The same in daemons that share redact.key_file. */
+/* Returns the number that keeps a choice of target stable: a hash of the conversation (as the
+ * policy's sources, the dialect or its first segments name it) or of the caller; 0: choose at
+ * random. Daemons that share redact.key_file return the same number. */
 uint64_t request_sticky(struct request *r, enum choose_sticky by);
-/* Who asks, as targets know him: never 0. */
+/* Returns a number that names the caller to targets; never 0. */
 uint32_t request_caller(const struct request *r);
 
-/* tags.c: found.tags, where the policy lists any and the body is whole; once it was searched.
- */
+/* tags.c: sets found.tags, if the policy lists tags and the body is whole. Call after the body
+ * was searched. */
 void request_tags(struct request *r);
 
-/* dims.c: fills the dims of this run, made where a limit applies; and limits_amounts(). 0,
- * ERR_NOMEM, or ERR_LIMIT: more limits than a request can carry. */
+/* dims.c: makes the counters of this run if a limit applies, and calls limits_amounts().
+ * Returns 0, ERR_NOMEM, or ERR_LIMIT (more limits than a request can carry). */
 int limits_collect(struct request *r);
-/* Does the same for a request that is denied, and fills in only limits in requests. */
+/* Does the same for a request that is denied, but only for limits in requests. */
 int limits_collect_denied(struct request *r);
-/* Does the same before the body is read. It fills in only limits in requests that do not depend on the body
- * or a later step, and that refuse a request instead of moving it to another model. */
+/* Does the same before the body is read. It fills in only limits in requests that do not depend
+ * on the body or a later step, and that refuse a request instead of moving it to another model.
+ */
 int limits_collect_early(struct request *r);
-/* What each of them takes, by found.input_tokens and output_tokens; found.message_over and
- * found.unpriced. */
+/* Sets the amount that each counter takes, from found.input_tokens and output_tokens; also
+ * found.message_over and found.unpriced. */
 void limits_amounts(struct request *r);
-/* What the request takes in dollars at most, were it sent there, by what is known of its tokens
- * now. False: nobody knows. */
+/* Computes the most that the request costs at target `to`, from the token counts known so far.
+ * Returns false if there is no price. */
 bool limits_price(struct request *r, const struct target *to, uint64_t *nanousd);
-/* Where it counts: unit, window, bound, name and key of a dim, the rest of which is zero; of
- * its burst, which it has. */
+/* Fills in unit, window, bound, name and key of a counter; its other members are zero. `burst`:
+ * the counter of the limit's burst, which the limit must have. */
 void limits_dim(const struct limit *l, struct span values, bool burst, struct quota_dim *d);
-/* The same of a limit that counts calls, with what is let go without Redis. */
+/* The same for a limit that counts tool calls, with the calls that are permitted while Redis
+ * does not answer. */
 void limits_call_dim(const struct request *r, const struct policy_limit_hit *hit, bool burst,
 	struct quota_dim *d);
-/* The policy's limit of that name, its amount as the policy has it; NULL: it is an API key's own.
- */
+/* Returns the policy's limit of that name, with the policy's amount; NULL: the limit is an API
+ * key's own. */
 const struct limit *limits_of(const struct request *r, const char *name);
 
-/* Whether what each limit counts of the request is under a hundredth of what is left of it, or of
- * what is left until it warns, as this worker last heard. */
+/* Returns true if the request takes less than a hundredth of the rest of each limit, and of the
+ * rest before it warns, by this worker's last report from Redis. */
 bool limits_have_room(const struct request *r);
-/* tokens.c, after limits_collect(): where the prompt is not counted yet, what it takes is the
- * bound if that takes less than a hundredth of what is left of each limit, as far as is known;
- * else it is counted. */
+/* tokens.c, after limits_collect(): if the prompt is not counted yet and limits_have_room(),
+ * reserves the bound (one token a byte). Otherwise counts the prompt and sets the amounts
+ * again. */
 void limits_count_prompt(struct request *r);
 
-/* batch.c: true where the request is a batch's job, and what its files take is to be looked up:
- * this run's dims ask for it, once. */
+/* batch.c: returns true once if the request is a batch's job and the cost of its files must be
+ * looked up. The counters of this run then ask Redis for it. */
 bool limits_ask_files(struct request *r);
-/* The answer, where it came: input_tokens, output_tokens, and dollars are what they take. */
+/* Takes the reply: sets input_tokens, output_tokens and dollars to the cost of the files, if
+ * known. */
 void limits_files(struct request *r, struct quota_request *q);
-/* A batch's file is taken on: what it takes is remembered, for its jobs, and not charged.
- * False: it is none, or nobody knows what it is called. */
+/* After the provider accepted a batch's input file: remembers its cost for the job instead of
+ * charging it. Returns false if the request is no such file, or the response does not name the
+ * file. */
 bool limits_keep_file(struct request *r);
 
-/* fall.c: takes what at_limit (soft: at_soft) of the limit says. True: another model or cap is
- * asked for, and the request is to be rewritten and reserved again. Once a request. */
+/* fallback.c: applies at_limit (soft: at_soft) of the limit, once for each request. Returns
+ * true if another model or output limit is requested: the request must be rewritten and
+ * reserved again. */
 bool limits_fall(struct request *r, const struct limit *l, bool soft);
-/* What the rewrite step made is made anew. */
+/* Drops the results of the rewrite step, which will run again. */
 void limits_forget_rewrite(struct request *r);
-/* Of an admitted reservation: tags of soft limits that it reached, and what is left of a limit
- * past which it was let. */
+/* After a reservation was admitted: adds the tags of soft limits that it reached, and notes the
+ * rest of a limit past which it was let. */
 void limits_admitted(struct request *r, struct quota_request *q);
 
-/* learned.c: true where less than the request asks for is held and asked for: it is to be
- * written anew. Once a request. And what its answer took. */
+/* amendment.c, for reserve: learned: returns true once if the output limit is lowered to the
+ * learned one; the request must be rewritten. */
 bool limits_learned(struct request *r);
+/* Learns from the output tokens of a response. */
 void limits_learn(struct request *r, uint64_t output_tokens);
 
-/* calls.c: limits that count calls, where a model's answer makes them. */
-/* Whether the segment is the name of a tool that the body offers: a definition's own, and not one
- * of a parameter's; of a tool that the provider runs, its type. */
+/* tool_calls.c: limits that count the tool calls of a model's response. */
+/* Returns true if the segment is the name of a tool that the body offers, not the name of a
+ * parameter. For a tool that the provider runs, the name is its type. */
 bool limits_names_tool(const struct body *b, const struct segment *s);
-/* Once a request, when it goes: what is left of the limits of each tool that it offers is to be
- * asked for by *q, whose dims take nothing; NULL: there is nothing to ask. 0, ERR_NOMEM, or
- * ERR_LIMIT: more of them than are counted. */
+/* Once for each request, before it is forwarded: makes a question for the rest of each offered
+ * tool's limits in *q, which charges nothing; NULL: nothing to ask. Returns 0, ERR_NOMEM, or
+ * ERR_LIMIT (more limits than are counted). */
 int limits_look_calls(struct request *r, struct quota_request **q);
-/* True where such an answer came; *q: the next to ask, or NULL. */
+/* Takes a reply from Redis. Returns true if it was one of these; *q: the next question, or
+ * NULL. */
 bool limits_calls_heard(struct request *r, struct quota_request **q);
 
-/* cap.c: whether a limit of that kind counts what the answer takes. */
+/* amendment.c: returns true if a limit of that kind counts the response's tokens. */
 bool limits_counts_answer(enum limit_of of);
-/* That, or what the request says. */
+/* Returns true if it counts tokens of the request or the response. */
 bool limits_counts_text(enum limit_of of);
-/* Before the body is written: whether a limit bounds the answer, where the body asks for the
- * model that it is sent to; then as limits_send_default(). */
+/* Before the body is rewritten: notes whether a limit bounds the response, if the model is not
+ * changed; then does the same as limits_send_default(). */
 void limits_expect(struct request *r);
-/* True where output_default is to be sent as the cap of a request that states none, so that it
- * is to be written anew; after limits_collect(). Once a request. */
+/* Returns true once if output_default must be sent, because the request states no output limit
+ * and a limit counts the response. The request must be rewritten. Call after limits_collect().
+ */
 bool limits_send_default(struct request *r);
 
-/* elsewhere.c: the limit that the decision names says no to the request where it goes, of which
- * it takes n; `key` of its counter, NULL: it has none. True: another target is left at which it
- * does not count, or takes less; this one is out, and nothing of what was made for it is left.
- * The decision is kept. */
+/* fallback.c: call when a limit denies the request at its target, where it takes n of the
+ * counter `key` (NULL: no counter). If another target is left at which the limit does not count
+ * or takes less, keeps the decision, marks this target as out, drops all that was made for it,
+ * and returns true. */
 bool limits_elsewhere(struct request *r, const struct limit *of, enum limit_of counts,
 	const char *key, uint64_t n);
-/* The decision, a denial, is kept where it is the first, or one before which the request may come
- * again. False: no memory. */
+/* Keeps the current denial if none was kept yet, or if it has a shorter wait than the kept one.
+ * Returns false if memory ran out. */
 bool limits_keep_denial(struct request *r);
-/* The target that was chosen is out; nothing of what was made for it is left. */
+/* Marks the chosen target as out, and drops all that was made for it. */
 void limits_leave_target(struct request *r, enum target_out out, const char *state);
-/* Where none is left after all: of the decisions that were kept, and the request's own where it
- * is a denial by a limit, the one after which it may soonest come again. */
+/* If no target is left: decides the kept denial with the shortest wait, or the request's own if
+ * that is a limit's. */
 enum step_result limits_over(struct request *r);
 
-/* form.c: whether it goes to the target that was chosen in another form than it came in. */
+/* target_form.c: returns true if the chosen target needs the request in another form. */
 bool request_translates(const struct request *r);
-/* Whether requests of this one's form may have threads at the target. Whose a thread is, is known
- * from the response that made it: where responses are not read, there are none. */
+/* Returns true if requests of this form may use threads at the target. The gateway learns the
+ * owner of a thread from the response that made it, so there are no threads if responses are
+ * not read. */
 bool limits_keeps_threads(const struct request *r, const struct target *to);
-/* The last of what is made of its body: `rewritten`, `new_target` and found.form, where it goes so.
- * 0, or an error of memory. */
+/* Last change of the body: writes the target's form into `rewritten` and `new_target`, and sets
+ * found.form. Does nothing if the form is the same. Returns 0 or ERR_NOMEM. */
 int request_translate(struct request *r);
-/* Once it is known that the target's form cannot hold it: STEP_REROUTES, with that one out, or the
- * 400. On the gate's worker. */
+/* If the target's form cannot hold the request: marks the target as out and returns
+ * STEP_REROUTES, or denies with 400. Call on the gate's worker. */
 enum step_result limits_form(struct request *r);
 
-/* fit.c: the model that is asked for at a target, were the request sent there. */
+/* fit.c: returns the model that the request would ask for at target `t`. */
 struct span limits_model_at(const struct request *r, const struct target *t);
-/* Whether the request fits the model of a target of its route: TARGET_IN, TARGET_WINDOW,
- * TARGET_OUTPUT, TARGET_PINNED. What it cannot tell fits. Before the choice; a long body's
- * takes milliseconds.
- */
+/* Returns whether the request fits the model of one of its route's targets: TARGET_IN,
+ * TARGET_WINDOW, TARGET_OUTPUT or TARGET_PINNED. If sizes are unknown, it fits. Call before the
+ * choice. A long body takes milliseconds. */
 enum target_out limits_fit(struct request *r, const struct target *t);
-/* After the choice: STEP_DECIDED where no target that the rules leave reads so much, or not the
- * one that is chosen, of several whose model a rule changed: 400 in the dialect's words. */
+/* After the choice: denies with 400 in the dialect's words if no permitted target reads a
+ * request of this length, or if the chosen one does not because a rule changed the model. Else
+ * returns STEP_NEXT. */
 enum step_result limits_too_long(struct request *r);
 
-/* pins.c: one of the steps. Of a route with several targets, whether the request brings what
- * belongs to one of them. */
+/* The step *pins* (step_pins.c): on a route with several targets, finds the target at which an
+ * object in the request was made. */
 enum step_result step_pins(struct request *r);
-/* After the choice, where no target is in: true where it is to be made again, without the pin: a
- * rule says otherwise, or what is pinned may go. */
+/* After the choice, if no target is in: returns true if the choice must be repeated without the
+ * pin, because a rule overrides it or the pinned object can be removed. */
 bool limits_unpin(struct request *r);
 
-/* warn.c: counts and logs who is near a limit. */
+/* warn.c: counts and logs callers that are near a limit, after a reply from Redis. */
 void limits_warn(struct request *r, const struct quota_request *q);
 
-/* told.c: whether what is over is a budget, which a caller cannot wait for as for a rate. */
+/* denials.c: returns true if the counter is a budget (calendar window, or dollars), for which a
+ * caller cannot wait as for a rate. */
 bool limits_exhausted(const struct quota_dim *d);
-/* Why it is refused. */
+/* Return the text of a denial, in the arena: `over` for a limit with no room left, `never` for
+ * a request that takes more than the whole limit, `long` for a limit of tokens for each
+ * request. retry_s: seconds until it may succeed. */
 struct span limits_why_over(struct request *r, const struct quota_dim *d, uint64_t retry_s);
 struct span limits_why_never(struct request *r, const struct quota_dim *d);
 struct span limits_why_long(struct request *r, const struct limit *l);
-/* In records: what it counts, as the policy's key says, dollars in "nanousd"; and its calendar.
- */
-extern const char *const limits_kinds[]; /* by enum limit_of */
+/* For records: the unit's name as the policy's key has it ("nanousd" for dollars), and the name
+ * of the calendar window. */
+extern const char *const limits_kinds[];
 const char *limits_calendar(const struct quota_dim *d);
 
-/* targets.c: found.ranks and found.at, where the route has several targets or its only one may
- * be out. False: no memory. */
+/* target_choice.c: sets found.ranks and found.at, if the route has several targets or its only
+ * one may be out. Returns false if memory ran out. */
 bool request_rank(struct request *r);
-/* Takes the place at the target that was chosen, where ends of attempts are known: through the
- * relay. */
+/* Takes the place at the chosen target, if the end of the attempt will be known, which is so on
+ * the relay. */
 enum begun {
-	BEGUN,	    /* or there is nothing to take */
-	BEGUN_NOT,  /* it cannot be had any more: rank and decide again */
-	BEGUN_WAITS /* there is no other: the step waits for room, or for one that is out */
+	BEGUN,	    /* taken, or there is nothing to take */
+	BEGUN_NOT,  /* no longer available: rank and decide again */
+	BEGUN_WAITS /* no other target: the step waits for room, or for a target that is out */
 } request_begin(struct request *r);
 
-/* offered.c: found.offer. STEP_NEXT, or the denial of a request that offers what may not be run.
- */
+/* offered.c: sets found.offer. Returns STEP_NEXT, or denies a request that offers a tool which
+ * must not run. */
 enum step_result request_filter_offered(struct request *r);
-/* The edits of its body, with these cuts: there is room for found.offer.ncuts more; those within a
- * cut go. How many. */
+/* Adds found.offer's cuts to the n edits of the body, which need room for ncuts more, and
+ * removes edits inside a cut. Returns the number of edits. */
 size_t request_cut_offered(struct request *r, struct splice *edits, size_t n);
 
 /* ---- for steps and the engine ---- */
 struct attempt;
 struct change;
 
-/* settle.c: what was reserved becomes what was used. How many corrections of the
- * counters that takes, CORRECTIONS_MAX at most: they are sent after the completion was handed
- * to the audit thread. */
+/* settle.c: replaces the reservation by the amount used. Writes at most CORRECTIONS_MAX
+ * corrections of counters to `out` and returns their number. Send them after the completion was
+ * handed to the audit thread. */
 size_t exchange_settle(struct request *r, struct change *out);
-/* calls.c */
-/* An attempt's answer begins: what the one before it let go is not made. */
+/* tool_calls.c: */
+/* An attempt's response begins: forgets calls that an earlier attempt let through. */
 void limits_answer_begins(struct request *r);
-/* `arg` is found.calls: the call goes, and takes one of what was left (NULL), or why it does
- * not. On any thread, one at a time. */
+/* `arg` is found.calls. Returns NULL and takes one of the rest if the call may be made, or why
+ * it may not. On any thread, one at a time. */
 const char *limits_may_call(void *arg, struct span name);
-/* One that goes unasked. */
+/* Counts a call that was not checked. */
 void limits_called(struct request *r, struct span name);
-/* What was let go counts, at the answer's end. */
+/* Sends the counts at the end of the response. */
 void limits_count_calls(struct request *r);
 void limits_free_calls(struct request *r);
-/* settle.c: what the attempt took of limits of tokens and money, by x->used_by, and the
- * charge as text to *said; what counts requests stays. How many corrections, as above. */
+/* settle.c: the amount that the attempt used of limits in tokens and dollars, by x->used_by.
+ * The charge is appended to *said as text. Counters of requests stay. Returns the number of
+ * corrections, as above. */
 size_t exchange_settle_attempt(struct request *r, struct buf *said, struct change *out);
-/* settle.c: tokens and dollars that x->used_by means. */
+/* settle.c: sets tokens and dollars of the attempt by x->used_by. */
 void exchange_took(struct request *r, struct attempt *a);
-/* fall.c: what the steps made for one target is made anew, for another. */
+/* fallback.c: drops the results of the steps for one target, because another is tried. */
 void request_forget_target(struct request *r);
-/* pins.c: what its answer made belongs to its target from now on. */
+/* step_pins.c: binds the objects that the response made to its target. */
 void request_pin_made(struct request *r);
-/* tokens.c: keeps found.texts, in `own`; and counts them, if there are any. */
+/* tokens.c: keeps found.texts in `own`, for a count at the end. request_count_kept() counts
+ * them and returns false if none were kept. */
 void request_keep_texts(struct request *r, struct arena *own);
 bool request_count_kept(struct request *r);
-/* Limits that the caller is near, and how much of them is used: "team 93%"; empty: none. */
+/* Returns the limits that the caller is near, with the used part: "team 93%"; empty: none. In
+ * the arena. */
 struct span request_limit_warning(struct request *r);
-/* targets.c: what the target is told of the attempt: its first content, so long after the
- * request's last byte; and its end, once, whoever says it first. */
-/* Who would ask that target, and what for; *beside is what it points to. */
+/* target_choice.c: reports of an attempt to its target. */
+/* Returns who asks the target, and for how much; the result borrows *beside. */
 struct target_asks request_asks(
 	const struct request *r, const struct target *to, struct target_load *beside);
-/* An attempt that was begun as a first one, and is one more at what others failed: takes it from
- * its caller's budget of repeats. False: there were enough of those. */
+/* Call when an attempt that began as a first one repeats a failed one: takes it from the
+ * caller's retry budget. Returns false if the budget is used up. */
 bool request_draws(struct request *r);
-/* The provider says that it does not have the model that was sent. */
+/* The provider reported that it does not have the requested model. */
 void request_lacks_model(const struct request *r);
+/* The first content arrived, took_us after the request's last byte. */
 void request_first_content(struct request *r, uint64_t took_us);
-/* In which time its route wants the head of this one's answer; 0: it does not say. */
+/* Returns the time in µs within which the route wants the response's head; 0: no limit. */
 uint64_t request_head_within(const struct request *r);
+/* The attempt ended. Only the first report counts. */
 void request_attempt_over(struct request *r, enum attempt_cause cause, int status, bool our_key,
 	uint64_t asked_us);
-/* It waits for room at a provider, or for a target that is out: there may be some now, or
- * waiting is in vain. */
+/* For WAIT_ROOM: returns true if a place may be free now, or if waiting is useless. */
 bool request_has_room(const struct request *r);
-/* It waits no more. */
+/* Leaves the queue of a target. */
 void request_unqueue(struct request *r);
-/* The refusal where the rules leave targets and none of them is in. */
+/* Denies a request if the rules leave targets but none is in. */
 enum step_result request_none_in(struct request *r);
-/* Whether one of those that the rules leave takes nothing now, and may take this request later. */
+/* Returns true if a permitted target is out now and may take this request later. */
 bool limits_some_are_away(const struct request *r);
-/* changes.c */
-/* What is to be changed in the body; false: nothing. */
+/* amendment.c: */
+/* Fills in the changes of model and output limit in the body. Returns false if there are none.
+ */
 bool request_amendment(const struct request *r, struct amendment *am);
-/* What an answer of `model` may take where no cap is stated; empty: of those that the body
- * names the most, or the least. */
+/* Returns the output tokens of `model` if the request states no limit. model empty: the largest
+ * (`most`) or smallest value of the models that the body names. */
 uint64_t request_output_default(const struct request *r, struct span model, bool most);
-/* fit.c: what its answers may be asked to be at most, where the body states more; 0.
- * `model`: that is sent instead of the body's; empty: none. */
+/* fit.c: returns the limit to which stated output limits are lowered; 0: none. `model`: the
+ * model that is sent instead of the body's; empty: the body's. */
 uint64_t request_output_ceiling(const struct request *r, struct span model);
-/* Its target says that it is longer than the model reads: so it is for all of no larger window.
- * Where a window is not known it may fit. */
+/* The target reported that the prompt exceeds the model's window: then it also exceeds smaller
+ * windows. request_is_too_long() returns true for targets with such windows. A target of
+ * unknown window may fit. */
 void request_was_too_long(struct request *r);
 bool request_is_too_long(const struct request *r, const struct target *t);
 

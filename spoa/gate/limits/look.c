@@ -1,5 +1,6 @@
-/* A request that nobody sent goes through the limits of each route; what its dims take is
- * nothing, so that reserving them reads the counters and changes none. */
+/* Reads limits for `tollgate quota get`. A request that nobody sent is matched with the limits
+ * of each route. Its counters take 0, so that reserving them reads the numbers and changes
+ * nothing. */
 #include "gate/limits/look.h"
 
 #include <stdlib.h>
@@ -12,8 +13,11 @@
 #include "policy/identity/claims.h"
 #include "policy/identity/keylimits.h"
 
+/* seconds; nothing is held, but a reservation needs an end */
 enum { LOOK_HOLD_S = 60 };
 
+/* Ends the question with a result: *what* explains an error, `name` is the object in question.
+ */
 static void
 end_look(struct look *l, int err, const char *what, struct span name)
 {
@@ -27,7 +31,7 @@ end_look(struct look *l, int err, const char *what, struct span name)
 	l->done(l);
 }
 
-/* ---- who ---- */
+/* ---- the caller ---- */
 
 static bool
 read_look_lists(struct look *l, struct identity *id)
@@ -63,7 +67,7 @@ read_look_lists(struct look *l, struct identity *id)
 	return true;
 }
 
-/* False: ended. */
+/* Reads the identity. Returns false if that ended the question. */
 static bool
 read_identity(struct look *l, struct identity *id)
 {
@@ -82,13 +86,15 @@ read_identity(struct look *l, struct identity *id)
 	fits = fits && (!clearance || json_is_integer(clearance)) && read_look_lists(l, id);
 	if (!fits)
 		end_look(l, ERR_SYNTAX,
-			"texts, a list of roles, a whole number as clearance and an object of "
-			"attributes are expected",
+			"expected strings, a list of roles, an integer clearance and an object "
+			"of "
+			"attributes",
 			SPAN_LIT("identity"));
 	return fits;
 }
 
-/* The key of that id, made at run time or of a file. */
+/* Finds the API key with that id, made at run time or in a file. Returns false if that ended
+ * the question. */
 static bool
 find_looked_key(struct gate *g, struct look *l, struct identity *id)
 {
@@ -104,7 +110,7 @@ find_looked_key(struct gate *g, struct look *l, struct identity *id)
 	return err == 0;
 }
 
-/* ---- which limits ---- */
+/* ---- limits that apply ---- */
 
 static int
 add_row(struct look *l, const struct policy_limit_hit *hit, bool burst)
@@ -128,7 +134,7 @@ add_row(struct look *l, const struct policy_limit_hit *hit, bool burst)
 	return 0;
 }
 
-/* False: ended. */
+/* Adds the limits of one route. Returns false if that ended the question. */
 static bool
 add_route(struct look *l, const struct route *route)
 {
@@ -151,7 +157,7 @@ add_route(struct look *l, const struct route *route)
 	return err == 0;
 }
 
-/* ---- what is counted ---- */
+/* ---- counters ---- */
 
 static void ask_look(struct look *l);
 
@@ -178,7 +184,7 @@ look_counted(struct quota_request *q)
 	ask_look(l);
 }
 
-/* The next of them, as many as a reservation may have. */
+/* Asks for the next counters, as many as one reservation holds. */
 static void
 ask_look(struct look *l)
 {

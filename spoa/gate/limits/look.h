@@ -1,4 +1,4 @@
-/* What limits have left for somebody who is not asking: for `tollgate quota get`. */
+/* Reads the state of limits for a caller who is not asking: for `tollgate quota get`. */
 #ifndef GATE_LIMITS_LOOK_H
 #define GATE_LIMITS_LOOK_H
 
@@ -10,36 +10,40 @@ enum { LOOK_ROWS_MAX = 512 };
 struct look_row {
 	const char *route; /* the first it applies to */
 	enum limit_of of;
-	uint64_t amount, policy_amount; /* policy_amount: as the policy has it; 0: it is the API
-					   key's own */
-	bool burst;			/* the bound of its burst */
-	bool counted;			/* false: bounds one request, and counts nothing */
-	struct quota_dim dim;		/* as it was read */
-	uint64_t reduced_to;		/* what may be used of `amount` while dim.reduced_s is not 0 */
+	/* policy_amount: in the policy; 0: the limit is the API key's own */
+	uint64_t amount, policy_amount;
+	bool burst; /* this row is the limit's burst */
+	/* false: the limit bounds a single request, and counts nothing */
+	bool counted;
+	struct quota_dim dim; /* as it was read from Redis */
+	uint64_t reduced_to;  /* usable part of `amount` while dim.reduced_s is not 0 */
 };
 
+/* One question. owner: its caller, which keeps it until done() ran. */
 struct look {
 	struct tag tag;
 	struct arena arena;
-	/* Who: as JSON, members of an identity; or the id of an API key. */
+	/* The caller in question: a JSON object with members of an identity, or the id of an
+	 * API key. */
 	json_t *identity;
 	struct span key;
-	struct span route, model; /* empty: each route; no model */
-	/* On the gate's worker, once, later or inside. */
+	struct span route, model; /* empty: all routes; no model */
+	/* Called once on the gate's worker, perhaps inside limits_look(). */
 	void (*done)(struct look *l);
 	void *arg;
-	/* out; in the arena */
-	int err; /* 0; ERR_NOTFOUND: *why names what; ERR_SYNTAX: likewise; ERR_IO: the store
-		    does not answer; ERR_NOMEM; ERR_LIMIT: more than LOOK_ROWS_MAX */
+	/* Results; rows and `why` are in the arena. */
+	/* 0; ERR_NOTFOUND or ERR_SYNTAX, explained by `why`; ERR_IO: Redis does not answer;
+	 * ERR_NOMEM; ERR_LIMIT: more than LOOK_ROWS_MAX */
+	int err;
 	struct span why;
 	struct look_row *rows;
 	size_t nrows;
-	/* its own */
+	/* internal: the request made for the question, and the rows asked so far */
 	struct request *r;
 	size_t asked;
 };
 
-/* On the gate's worker; *l lives until done() ran. Counters are read, nothing is charged. */
+/* Reads the counters; nothing is charged. Call on the gate's worker. */
 void limits_look(struct gate *g, struct look *l);
 
 #endif

@@ -1,6 +1,7 @@
-/* The tools that a chat request offers, by the rules with phase: tool: what they hide is taken
- * out of the body, what the provider would run in spite of them refuses it. A file of a batch
- * is many requests: each is looked at, and one that is refused refuses all. */
+/* Applies rules with phase: tool to the tools that a chat request offers. Tools that rules hide
+ * are removed from the body. If a rule denies a tool that the provider itself would run, the
+ * request is denied. A batch's file contains many requests: each is examined, and a denial of
+ * one denies all. */
 #include "gate/limits/limits.h"
 
 #include <stdlib.h>
@@ -9,7 +10,7 @@
 #include "base/scoped.h"
 #include "policy/verdict/tool_filter.h"
 
-/* The cuts of one request, which begins at `from`. */
+/* Keeps the cuts of one request, which begins at offset `from` of the body. */
 static bool
 keep_cuts(struct request *r, const struct tool_cuts *cuts, size_t from)
 {
@@ -49,7 +50,8 @@ filter_one(struct request *r, const struct answer_request *asked, size_t from)
 	const struct rule *refused = refuses ? cuts.refused : NULL;
 	if (err && err != ERR_NOMEM)
 		return request_deny(r, 403, "unreadable_content", "",
-			SPAN_LIT("the tools that the request offers cannot be read"));
+			SPAN_LIT("the tool definitions in the request cannot be read; check "
+				 "its tools"));
 	if (!kept)
 		return request_overload(r);
 	if (odd)
@@ -70,7 +72,7 @@ request_filter_offered(struct request *r)
 	struct body body;
 
 	r->found.offer = (struct found_offer){ 0 };
-	/* No such rule may reach what it offers, or there is nothing to look at. */
+	/* no such rule applies to offered tools, or there is nothing to examine */
 	if (!r->snap->policy->ntool_rules || !r->found.route->uses.offered ||
 		!r->in.have_body || !m->nrequests || r->found.message ||
 		!dialect_has_model(r->found.endpoint.family))
@@ -114,7 +116,7 @@ request_cut_offered(struct request *r, struct splice *edits, size_t n)
 		if (k == f->ncuts || cut[k].start > e->start)
 			edits[kept++] = *e;
 		else if (e->start == e->end && e->start == cut[k].start)
-			/* what is put in where a cut begins becomes the cut's */
+			/* text inserted where a cut begins becomes the cut's replacement */
 			cut[k].with = arena_printf(&r->arena, "%.*s%.*s", SPAN_ARG(cut[k].with),
 				SPAN_ARG(e->with));
 	}

@@ -1,12 +1,13 @@
-/* What was said of limits while the daemon runs: another amount for some callers, and limits
- * of an API key's own. */
+/* Changes of limits while the daemon runs: overrides, which give some callers another amount,
+ * and limits of API keys. */
 #include <stdio.h>
 
 #include "gate/gate_private.h"
 #include "gate/limits/limits.h"
 #include "policy/identity/claims.h"
 
-/* What the request has under a name that overrides are for; nothing: it has none. */
+/* Returns the request's value for a name that overrides use (team, model, route, …); empty:
+ * none. */
 static struct span
 override_value(const struct request *r, const struct policy_facts *f, const char *name)
 {
@@ -28,7 +29,7 @@ static bool
 override_fits(const struct request *r, const struct live_override *o, const struct limit *l,
 	const struct span *values)
 {
-	/* A limit that counts something else by now has another unit. */
+	/* if the limit now counts another unit, the amount does not fit */
 	if (strcmp(o->counts, limits_kinds[l->of]) != 0 ||
 		(o->until_ns && o->until_ns <= r->now_wall_ns))
 		return false;
@@ -40,14 +41,14 @@ override_fits(const struct request *r, const struct live_override *o, const stru
 	return true;
 }
 
-/* Who is named more closely comes first, then what was said last. */
+/* Returns the override that applies: the one with the most conditions, then the newest. */
 static const struct live_override *
 override_of(const struct request *r, const struct live_view *v, const struct limit *l,
 	const struct span *values)
 {
 	const struct live_override *best = NULL;
 
-	/* And those for everyone, which name nothing. */
+	/* the last round is for overrides without conditions */
 	for (size_t k = 0; k <= LIVE_PAIR_NAMES; k++) {
 		bool everyone = k == LIVE_PAIR_NAMES;
 		struct span name = span_str(everyone ? "" : live_pair_names[k]);
@@ -66,7 +67,7 @@ override_of(const struct request *r, const struct live_view *v, const struct lim
 	return best;
 }
 
-/* A limit with another amount has the same name, and so the same counter. */
+/* Replaces amounts of limits. The copy keeps the name, and therefore the counter. */
 static void
 apply_overrides(struct request *r, const struct policy_facts *f, struct policy_limit_hit *hits,
 	size_t n)
@@ -79,13 +80,13 @@ apply_overrides(struct request *r, const struct policy_facts *f, struct policy_l
 	for (size_t k = 0; k < LIVE_PAIR_NAMES; k++)
 		values[k] = override_value(r, f, live_pair_names[k]);
 	for (size_t i = 0; v && v->nlimits && i < n; i++) {
-		hits[i].limit = hits[i].of; /* where they are asked for again */
+		hits[i].limit = hits[i].of; /* undo an earlier override, if called again */
 		const struct live_override *o = override_of(r, v, hits[i].of, values);
 		struct limit *l = o ? arena_new(&r->arena, struct limit) : NULL;
 		if (!l)
 			continue;
 		*l = *hits[i].of;
-		/* What is warned of at a share of it still is. */
+		/* the soft limit keeps its share of the amount */
 		l->soft = (uint64_t)((unsigned __int128)l->soft * o->to / l->amount);
 		l->amount = o->to;
 		hits[i].limit = l;
@@ -111,8 +112,8 @@ limits_overridden_by_model(const struct request *r, const struct limit *l)
 	return is;
 }
 
-/* Counted for the key and the window: with another amount it goes on, with another window it
- * begins anew. */
+/* Adds the API key's own limits. A counter is named by key, unit and window: with another
+ * amount it continues, with another window a new counter begins. */
 static int
 add_own(struct request *r, bool whole, struct policy_limit_hit *hits, size_t *n)
 {

@@ -1,5 +1,5 @@
-/* What an exchange really took of each limit (design rule 8): nothing where nothing was used,
- * what was used where that is known, else what was reserved. */
+/* Replaces reservations by the amounts that an exchange used: nothing if nothing was sent, the
+ * used amount if it is known, else the reservation. */
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/json_put.h"
@@ -8,15 +8,15 @@
 #include "gate/sealing/sealing.h"
 #include "policy/prices.h"
 
-/* In tokens, where that is known: what was used; of what nobody says what was reserved, the
- * prompt as it was counted since. */
+/* Tokens used, if known. If the provider reported nothing: the reservation, with the prompt as
+ * counted since. */
 struct took {
 	uint64_t input, output;
 };
 
-/* Where something of it has no price, what was reserved stays. */
+/* Returns the cost in nanodollars. If a part has no price, at least the reservation. */
 static uint64_t
-spent(const struct request *r, const struct took *t, uint64_t reserved)
+spent_nanousd(const struct request *r, const struct took *t, uint64_t reserved)
 {
 	const struct exchange *x = r->x;
 	struct price_usage used = { 0 };
@@ -43,9 +43,10 @@ spent(const struct request *r, const struct took *t, uint64_t reserved)
 	return cost.nanousd;
 }
 
-/* What its prompt's vector took, of the cache: once, whatever became of the request. */
+/* Returns what the cache charged for the prompt's vector: once, whatever became of the request.
+ */
 static uint64_t
-embedded(const struct request *r, const struct quota_dim *d)
+vector_cost(const struct request *r, const struct quota_dim *d)
 {
 	const struct found_cache *f = &r->found.cache;
 
@@ -59,8 +60,9 @@ embedded(const struct request *r, const struct quota_dim *d)
 	}
 }
 
+/* Returns the amount that a counter is charged in the end. */
 static uint64_t
-took(const struct request *r, const struct took *t, const struct quota_dim *d)
+amount_used(const struct request *r, const struct took *t, const struct quota_dim *d)
 {
 	const struct exchange *x = r->x;
 
@@ -73,7 +75,7 @@ took(const struct request *r, const struct took *t, const struct quota_dim *d)
 	switch ((enum limit_of)d->counts) {
 	case LIMIT_INPUT_TOKENS: return t->input;
 	case LIMIT_OUTPUT_TOKENS: return t->output;
-	case LIMIT_USD: return spent(r, t, d->n);
+	case LIMIT_USD: return spent_nanousd(r, t, d->n);
 	default: return t->input + t->output;
 	}
 }
@@ -97,7 +99,7 @@ exchange_settle(struct request *r, struct change *out)
 		(uint64_t)(late ? r->found.output_tokens : x->used.output_tokens) };
 	r->found.file.kept = kept;
 	if (late && r->found.most_nanousd)
-		r->found.most_nanousd = spent(r, &t, r->found.most_nanousd);
+		r->found.most_nanousd = spent_nanousd(r, &t, r->found.most_nanousd);
 	if (x->used_by == USED_SAID)
 		limits_learn(r, (uint64_t)x->used.output_tokens);
 	for (int i = 0; i < 2; i++) {
@@ -106,8 +108,8 @@ exchange_settle(struct request *r, struct change *out)
 			q->dim[k].actual =
 				(not_sent || (kept && limits_counts_text(q->dim[k].counts))
 						? 0
-						: took(r, &t, &q->dim[k])) +
-				embedded(r, &q->dim[k]);
+						: amount_used(r, &t, &q->dim[k])) +
+				vector_cost(r, &q->dim[k]);
 		n += quota_settled(q, out + n);
 	}
 	INVARIANT(n <= CORRECTIONS_MAX);
@@ -125,7 +127,8 @@ exchange_settle_attempt(struct request *r, struct buf *said, struct change *out)
 
 	if (x->used_by == USED_SAID)
 		limits_learn(r, (uint64_t)x->used.output_tokens);
-	if (!r->found.quota[0]->ndims) { /* nobody's, and not to be written to */
+	/* the shared empty constant must not be written, so swap the two */
+	if (!r->found.quota[0]->ndims) {
 		struct quota_request *none = r->found.quota[0];
 		r->found.quota[0] = r->found.quota[1];
 		r->found.quota[1] = none;
@@ -145,7 +148,7 @@ exchange_settle_attempt(struct request *r, struct buf *said, struct change *out)
 			}
 			if (!d.charged)
 				continue;
-			d.actual = took(r, &t, &d) + embedded(r, &d);
+			d.actual = amount_used(r, &t, &d) + vector_cost(r, &d);
 			INVARIANT(n < CORRECTIONS_MAX);
 			out[n++] = cell_settle(&d);
 			size_t bytes = d.n ? request_charge_text(r, &d, text) : 0;
@@ -174,12 +177,12 @@ exchange_took(struct request *r, struct attempt *a)
 			(uint64_t)r->found.output_tokens };
 		a->tokens = most.input + most.output;
 		a->nanousd = r->found.most_nanousd;
-		if (r->found.tokens.late && a->nanousd) /* as exchange_settle() has it */
-			a->nanousd = spent(r, &most, a->nanousd);
+		if (r->found.tokens.late && a->nanousd) /* as in exchange_settle() */
+			a->nanousd = spent_nanousd(r, &most, a->nanousd);
 		a->priced = a->nanousd > 0;
 		return;
 	}
 	a->tokens = t.input + t.output;
-	a->nanousd = spent(r, &t, UINT64_MAX);
+	a->nanousd = spent_nanousd(r, &t, UINT64_MAX);
 	a->priced = a->nanousd != UINT64_MAX;
 }

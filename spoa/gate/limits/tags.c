@@ -1,23 +1,23 @@
-/* request.tags: what callers say of a request in its body, by the policy's list, as
- * "NAME:VALUE". Whoever sends the request chooses the value: a record holds it only where
- * nothing is found in it. */
+/* request.tags: labels that callers put into a request's body, selected by the policy's list,
+ * as "NAME:VALUE". The caller chooses the value, so a tag with a finding is dropped. */
 #include <stdio.h>
 
 #include "base/codec/utf8.h"
 #include "gate/limits/limits.h"
 
 /* clang-format off */
-/* Where a body has its user: OpenAI's two names, Anthropic's. In this order. */
+/* Fields that name the user, in this order: OpenAI's two, Anthropic's. */
 static const struct { const char *object, *name; } users[] = {
 	{ NULL,       "user" },
 	{ NULL,       "safety_identifier" },
 	{ "metadata", "user_id" },
 };
-/* Where it has what callers say of it: OpenAI, Anthropic and Mistral, Bedrock, Vertex. */
+/* Objects that hold labels: OpenAI, Anthropic and Mistral; Bedrock; Vertex AI. */
 static const char *const holders[] = { "metadata", "requestMetadata", "labels" };
 /* clang-format on */
 
-/* Whether this text is the value of a member of the body itself, or (object) of that of it. */
+/* Returns true if the segment is the value of `name` in the body itself, or in its member
+ * `object`. */
 static bool
 is_member(const struct body *b, const struct segment *s, const char *object, const char *name)
 {
@@ -41,7 +41,7 @@ find_tag_segment(const struct body *b, const char *object, const char *name)
 	return NULL;
 }
 
-/* What was found there, or elsewhere and stands there again. */
+/* Returns true if the segment has a finding, or repeats a value found elsewhere. */
 static bool
 found_in(const struct request *r, const struct segment *s)
 {

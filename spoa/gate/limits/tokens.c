@@ -1,19 +1,21 @@
-/* How many tokens a request is, before its provider says so: its texts by the model's own
- * vocabulary or near it, what a chat, tools, images and files add by the family's table. Only
- * where something of the policy asks. */
+/* Counts a request's tokens before its provider reports them: segments with the model's own
+ * vocabulary or a similar one; chat formatting, tools, images and files by the model family's
+ * table. Counts only if a rule or limit needs the number. If all limits have ample room, one
+ * token for each byte is reserved instead of a count. */
 #include "base/tokens/estimate.h"
 #include "gate/gate_private.h"
 #include "gate/limits/limits.h"
 
-/* One reading of a body's segments, in their order. */
+/* One pass over a body's segments, in order. */
 struct count {
 	const struct body *b;
 	const struct token_meter *m;
+	/* count segments with the vocabulary; estimate them from bytes; skip them */
 	enum { COUNT_EXACTLY, COUNT_BYTES, COUNT_NONE } texts;
-	struct span *kept; /* COUNT_NONE: the texts go there, where it is not NULL */
+	struct span *kept; /* COUNT_NONE: receives the segments unless NULL */
 	size_t nkept;
 	struct token_sum sum;
-	bool chat, tools; /* it has messages, definitions of tools */
+	bool chat, tools; /* the body has messages, tool definitions */
 };
 
 static void
@@ -35,7 +37,7 @@ is_named_key(const struct segment *key, const char *name)
 	return key && span_is(key->text, name);
 }
 
-/* The key of the document's own object that it is under. */
+/* Returns true if the segment is below member `name` of the body. */
 static bool
 is_under(const struct count *c, const struct segment *s, const char *name)
 {
@@ -46,7 +48,7 @@ is_under(const struct count *c, const struct segment *s, const char *name)
 	return is_named_key(top, name);
 }
 
-/* A key in a definition of a tool: a parameter's name, or a word of JSON Schema. */
+/* Adds a key in a tool definition: a parameter's name, or a word of JSON Schema. */
 static void
 add_tool_key(struct count *c, const struct segment *s)
 {
@@ -70,7 +72,7 @@ add_tool_value(struct count *c, const struct segment *s, const struct segment *k
 	if (!c->tools)
 		token_sum_plain(&c->sum, f->tools);
 	c->tools = true;
-	/* a parameter may be called so too */
+	/* a parameter may also be called `name` */
 	if (is_named_key(key, "name") && !is_named_key(limits_key_of(c->b, key), "properties"))
 		token_sum_plain(&c->sum, f->function);
 	else if (is_named_key(key, "enum"))
@@ -108,7 +110,7 @@ add_segment(struct count *c, const struct segment *s)
 	add_text(c, s->text);
 }
 
-/* Of opaque parts how many there are of each kind is known, and their bytes together. */
+/* Adds opaque parts: the number of each kind is known, and the bytes of all together. */
 static void
 add_media(struct count *c, const struct unread *u)
 {
@@ -123,7 +125,7 @@ add_media(struct count *c, const struct unread *u)
 	token_sum_plain(&c->sum, (int64_t)images * f->image);
 	if (sounds || others)
 		token_sum_bytes(&c->sum, u->bytes, others ? f->file_kb : f->audio_kb);
-	/* what the provider sealed is its own, three bytes of base64 and more a token */
+	/* sealed data: at least three bytes of base64 for each token */
 	token_sum_plain(&c->sum, (int64_t)(u->sealed_bytes / 3));
 	c->sum.estimated |= u->nmedia || u->sealed;
 }
@@ -140,12 +142,12 @@ count_body(struct count *c)
 }
 
 static struct token_meter
-meter(const struct request *r)
+prompt_meter(const struct request *r)
 {
 	return token_meter_of(r->snap->encodings, r->snap->models, r->in.body.model);
 }
 
-/* What is reserved is the sum, and what was learned of its like. */
+/* Stores the count. The reservation is corrected by what was learned about similar prompts. */
 static void
 prompt_counted(struct request *r, const struct token_family *by, const struct token_sum *sum,
 	enum text_script script)
@@ -163,7 +165,8 @@ prompt_counted(struct request *r, const struct token_family *by, const struct to
 	r->found.input_tokens = t->most;
 	if (sum->estimated && r->gate)
 		learned_apply(&r->gate->shared->learned, t->key, &mean, &r->found.input_tokens);
-	/* Once rules were asked, what they read stays, and the record says it. */
+	/* after the rules were evaluated, the number that they read stays, because the record
+	 * has it */
 	if (!r->found.have_verdict || !r->snap->policy->reads_tokens)
 		r->found.prompt_tokens = mean;
 }
@@ -193,7 +196,7 @@ request_count_tokens(struct request *r)
 {
 	if (!r->in.have_body || !r->snap->models)
 		return;
-	struct token_meter m = meter(r);
+	struct token_meter m = prompt_meter(r);
 	struct count c = { .b = &r->in.body, .m = &m };
 	if (r->found.tokens_by == m.family && !r->found.tokens.by_bytes)
 		return;
@@ -201,10 +204,10 @@ request_count_tokens(struct request *r)
 	prompt_counted(r, m.family, &c.sum, token_sum_script(&c.sum));
 }
 
-/* ---- what is not counted ---- */
+/* ---- bounds instead of counts ---- */
 
-/* The end of the exchange will say how many it is; and if not, what was held can be told from
- * the texts alone. The tokens of a long body are counted. */
+/* Returns true if the count can wait: the response will report the real number, and if not, the
+ * kept segments suffice to count later. Long bodies are counted now. */
 static bool
 may_estimate(const struct request *r)
 {
@@ -219,14 +222,16 @@ may_estimate(const struct request *r)
 	       !dialect_batch_file(e, b) && !e->free && !e->stored && !e->unseen;
 }
 
-bool
+/* Reserves one token for each byte: input_tokens is the bound until limits_count_prompt().
+ * Returns false if the prompt must be counted. */
+static bool
 request_bound_tokens(struct request *r)
 {
 	struct found_tokens *t = &r->found.tokens;
 
 	if (!may_estimate(r))
 		return false;
-	struct token_meter m = meter(r);
+	struct token_meter m = prompt_meter(r);
 	struct count c = { .b = &r->in.body, .m = &m, .texts = COUNT_BYTES };
 	count_body(&c);
 	prompt_counted(r, m.family, &c.sum, TEXT_SCRIPTS);
@@ -245,8 +250,8 @@ limits_count_prompt(struct request *r)
 	if (!t->bound)
 		return;
 	t->bound = 0;
-	/* The bound is what is reserved: many at once of a text that is dense would pass a limit
-	 * by what an estimate lacks. */
+	/* The bound is reserved, because many concurrent requests with dense segments could
+	 * pass a limit by the error of an estimate. */
 	if (limits_have_room(r))
 		return;
 	request_count_tokens(r);
@@ -260,17 +265,17 @@ request_keep_texts(struct request *r, struct arena *own)
 
 	if (!r->found.tokens.by_bytes || !r->in.have_body)
 		return;
-	struct token_meter m = meter(r);
+	struct token_meter m = prompt_meter(r);
 	struct count c = { .b = &r->in.body, .m = &m, .texts = COUNT_NONE };
 	count_body(&c);
 	struct span *text = arena_array(own, c.nkept, sizeof(*text));
 	if (!text)
-		return; /* the arena says so */
+		return; /* the arena remembers the failure */
 	c = (struct count){ .b = c.b, .m = c.m, .texts = c.texts, .kept = text };
 	count_body(&c);
 	for (size_t i = 0; i < c.nkept; i++)
 		bytes += text[i].n;
-	/* What is kept for the ticket is held as all of the arena is. */
+	/* segments kept for a ticket are counted as held, like the whole arena */
 	if (r->run.resumed && !request_hold(r, bytes)) {
 		request_count_tokens(r);
 		r->found.tokens.late = true;
@@ -289,10 +294,59 @@ request_count_kept(struct request *r)
 
 	if (!r->found.tokens.by_bytes || !k->text)
 		return false;
-	struct token_meter m = meter(r);
+	struct token_meter m = prompt_meter(r);
 	for (size_t i = 0; i < k->n; i++)
 		token_sum_text(&m, k->text[i], &sum);
 	prompt_counted(r, m.family, &sum, token_sum_script(&sum));
 	r->found.tokens.late = true;
 	return true;
+}
+
+/* ---- the step *tokens* ----
+ *
+ * Counts the prompt if a limit in tokens or dollars applies and no rule needed the count
+ * before, or leaves the decision to the quota step, which knows the rest of each limit. The
+ * count is a step of its own, because a helper thread counts long prompts. */
+
+static bool
+counts_prompt(const struct limit *l)
+{
+	return l->of != LIMIT_REQUESTS && l->of != LIMIT_CONCURRENT &&
+	       l->of != LIMIT_OUTPUT_TOKENS;
+}
+
+/* Returns true if a limit that counts the prompt applies. Overrides do not matter here. */
+static bool
+limit_applies(struct request *r)
+{
+	const struct identity *id = &r->found.identity;
+	const struct found_limits *l = &r->found.limits;
+	struct policy_facts f;
+	bool any = false;
+
+	for (size_t i = 0; i < id->nlimits; i++)
+		any |= counts_prompt(&id->limits[i]);
+	if (any || !r->snap->policy->counts_tokens)
+		return any;
+	/* jobs are charged the file's cost by their own limits */
+	if (dialect_batch_file(&r->found.endpoint, &r->in.body))
+		return true;
+	request_facts(r, &f);
+	if (limits_apply(r, &f))
+		return false; /* the next step will report the error */
+	for (size_t i = 0; i < l->n; i++)
+		any |= counts_prompt(l->hit[i].limit);
+	return any;
+}
+
+enum step_result
+step_tokens(struct request *r)
+{
+	/* a message that only adds to a turn reserves nothing */
+	if (r->in.message != MESSAGE_ALONE && !r->found.tokens_by && r->in.have_body &&
+		r->in.body_state == BODY_STATE_WHOLE &&
+		!dialect_is_of_mcp(r->found.endpoint.family) && limit_applies(r) &&
+		!request_bound_tokens(r))
+		request_count_tokens(r);
+	return STEP_NEXT;
 }

@@ -1,6 +1,6 @@
-/* Callers near a limit. GET /limits/near lists each of them once a window and level. A budget,
- * which is in dollars or by a calendar, also warns the caller in each response, and is logged
- * and counted. A rate, which callers may use up, warns only if its limit has `soft`. */
+/* Reports callers near a limit. GET /limits/near lists each caller once for each window and
+ * level. A budget (in dollars or by a calendar) also warns the caller in each response, and is
+ * logged and counted. A rate, which callers may use up, warns only if its limit has `soft`. */
 #include "base/clock.h"
 #include "base/fnv.h"
 #include "base/notice.h"
@@ -12,12 +12,12 @@
 
 enum {
 	WARNINGS_SHOWN = 3,
-	LINES_A_SECOND = 10, /* of the daemon; metrics count all */
+	LINES_A_SECOND = 10, /* log lines of the daemon; metrics count all warnings */
 	MILLION = 1000000,
 	HOUR_S = 3600,
 };
 
-/* Of what is known once the counts were read. */
+/* Returns the used part of a limit, from the last reply of Redis. */
 static uint64_t
 used_millionths(const struct quota_dim *d)
 {
@@ -46,8 +46,8 @@ near_level_of(const struct quota_dim *d)
 					  : LEVEL_NONE;
 }
 
-/* A caller, its window and how far it is in it; never 0. What was warned of last in its place
- * is remembered: a collision warns once more. */
+/* Returns a number for a caller's counter, its window and the level; never 0. The table
+ * remembers the last number in each place, so a collision only repeats a warning. */
 static uint64_t
 warning_name(const struct quota_dim *d, enum limit_level level)
 {
@@ -74,9 +74,9 @@ may_log(struct gate_shared *s)
 	return true;
 }
 
-/* Who: of a person his name only where notify.persons says so. */
+/* Sends the notice. It names the person only with notify.persons. */
 static void
-notice(struct request *r, const struct quota_dim *d, enum limit_level level)
+send_limit_notice(struct request *r, const struct quota_dim *d, enum limit_level level)
 {
 	const struct identity *id = &r->found.identity;
 	bool spent = level == LEVEL_100, persons = gate_cfg(r->gate)->notify_persons;
@@ -93,22 +93,23 @@ notice(struct request *r, const struct quota_dim *d, enum limit_level level)
 		LSP("key", id->key_id), LSP("person", id->person) };
 
 	notice_send(&of, numbers, COUNT_OF(numbers) - !persons,
-		"limit %s is %s (%u %%); it begins anew in %lld s; who: tollgate audit show %s",
+		"limit %s is %s (%u %%); it resets in %lld s; for its request: tollgate audit "
+		"show %s",
 		d->name, spent ? "spent" : "nearly used", spent ? 100 : percent,
 		(long long)resets_s, r->id);
 }
 
-/* As records will name him, which is not known yet. */
+/* Returns the person's name as records will have it; the name is not made yet at this point. */
 static struct span
 person_near(struct request *r)
 {
-	(void)request_seal_holder(r); /* where it fails he has no name */
+	(void)request_seal_holder(r); /* on failure the name is empty */
 	request_seal_wipe(r);
 	return request_person_shown(r);
 }
 
 static void
-warn(struct request *r, const struct quota_dim *d, enum limit_level level)
+warn_once(struct request *r, const struct quota_dim *d, enum limit_level level)
 {
 	struct gate_shared *s = r->gate->shared;
 	uint64_t name = warning_name(d, level);
@@ -131,15 +132,16 @@ warn(struct request *r, const struct quota_dim *d, enum limit_level level)
 	}
 	near_add(&r->gate->tally.near, &near);
 	limit_tally_warned(&r->gate->tally.limits, d->name, level);
-	if (notice_wanted(NOTICE_BUDGET)) /* has a cap of its own, and counts what it drops */
-		notice(r, d, level);
+	/* the queue has its own limit and counts what it drops */
+	if (notice_wanted(NOTICE_BUDGET))
+		send_limit_notice(r, d, level);
 	if (level != LEVEL_SOFT && may_log(s))
 		log_event(LOG_WARN, "limit.near", LS("limit", d->name),
 			LS("reached_percent", limit_level_names[level]), LS("id", r->id));
 }
 
-/* A budget, or a limit over an hour or more: shorter rates are used up and free again all the
- * time. */
+/* Returns true for a budget, or a limit over an hour or more. Shorter rates are used up and
+ * free again all the time. */
 static bool
 is_followed(const struct quota_dim *d)
 {
@@ -190,7 +192,7 @@ limits_warn(struct request *r, const struct quota_request *q)
 		if (d->reset_ms && is_followed(d) && d->span.kind != QUOTA_IN_FLIGHT)
 			see_fullness(r, d);
 		if (level != LEVEL_NONE)
-			warn(r, d, over ? LEVEL_100 : level);
+			warn_once(r, d, over ? LEVEL_100 : level);
 	}
 }
 

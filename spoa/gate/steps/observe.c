@@ -1,6 +1,6 @@
-/* A cutover's requests (design rule 15): which they are, and what becomes of them. They run
- * through the steps as any, until one decides; here that decision is laid aside, recorded and
- * not enforced. */
+/* Requests of a cutover, during which the gateway only watches. They run through the steps like
+ * others until one decides. That decision is then replaced by *observed*: recorded, but not
+ * enforced. */
 #include "gate/steps/steps.h"
 
 #include "policy/identity/observe.h"
@@ -11,7 +11,8 @@ request_observe(struct request *r)
 	const struct policy *p = r->snap->policy;
 	const struct credentials shown = { .head = &r->in.head,
 		.certificate = r->in.certificate };
-	bool given = r->found.identified && r->found.identity.verified; /* decide */
+	/* an identity given to `tollgate decide` */
+	bool given = r->found.identified && r->found.identity.verified;
 
 	if (!observe_host(p, r->in.host, r->now_wall_ns) || given ||
 		observe_shows_ours(p, &shown, &r->arena))
@@ -21,7 +22,7 @@ request_observe(struct request *r)
 		return STEP_NEXT;
 	if (r->gate && !request_hold(r, r->in.prefix.n))
 		return request_overheld(r);
-	/* Nothing is enforced on it: that its end was seen is proof enough. */
+	/* nothing is enforced, so it suffices that the end of the body was seen */
 	if (r->in.ended) {
 		r->in.body_raw = r->in.prefix;
 		r->in.body_state = BODY_STATE_WHOLE;
@@ -32,9 +33,9 @@ request_observe(struct request *r)
 void
 request_observed(struct request *r)
 {
-	/* What is refused all the same: no room, and no record (rules 9 and 14). What cannot be
-	 * framed, and CONNECT, TRACE and Upgrade, are refused before it is known to be a
-	 * cutover's. */
+	/* These denials are enforced: without memory or without a record the request must not
+	 * continue. Ambiguous framing, CONNECT, TRACE and Upgrade are denied earlier, before
+	 * the request is known to belong to a cutover. */
 	static const char *const refused[] = { "overloaded", "audit_unavailable" };
 	struct decision *d = &r->out.decision;
 

@@ -1,5 +1,6 @@
-/* What the verdict redacts of what everybody found: the detectors' findings, those of
- * external recognizers, and texts that go whole. */
+/* Combines what is redacted: findings of the detectors and of external recognizers, and
+ * segments that are redacted as a whole. Where two sources overlap, the detectors' findings
+ * keep their places. */
 #include "gate/steps/steps.h"
 
 #include <stdlib.h>
@@ -40,7 +41,7 @@ request_order_hits(const void *x, const void *y, void *arg)
 	if (a->f.start != b->f.start)
 		return a->f.start < b->f.start ? -1 : 1;
 	if (a->f.end != b->f.end)
-		return a->f.end > b->f.end ? -1 : 1; /* the longer first */
+		return a->f.end > b->f.end ? -1 : 1; /* the longer one first */
 	return (int)a->f.entity - (int)b->f.entity;
 }
 
@@ -52,9 +53,10 @@ request_goes(const struct request *r, const struct hit *h)
 		       entity_in(&r->found.verdict.redact.of, h->f.entity));
 }
 
-/* Texts that go whole: by a finding of the text, or unknown, or failed. */
+/* Fills in the segments that are redacted as a whole, once each: a recognizer judged the whole
+ * segment or did not reply, or the detectors could not search it. */
 static int
-wholes(struct request *r, bool failed, struct overlay *o)
+collect_wholes(struct request *r, bool failed, struct overlay *o)
 {
 	size_t most = (failed ? r->scan.nfailed : 0) + r->scan.nextra, k = 0, n = 0;
 	struct hit *v = arena_array(&r->arena, most, sizeof(*v));
@@ -79,6 +81,8 @@ wholes(struct request *r, bool failed, struct overlay *o)
 	return 0;
 }
 
+/* Example: own = [4,8), extra = [2,6) and [7,12): the result is [2,4) of extra, [4,8) of own,
+ * [8,12) of extra. */
 size_t
 hits_lay_over(const struct hit *own, size_t nown, const struct hit *extra, size_t nextra,
 	struct hit *out)
@@ -111,9 +115,10 @@ hits_lay_over(const struct hit *own, size_t nown, const struct hit *extra, size_
 	return n;
 }
 
-/* The hits of *list from *at on that are in segment s and are spans to redact. */
+/* Copies the hits of segment s from *at on that are parts to redact, and returns their number.
+ */
 static size_t
-run_of(const struct request *r, const struct hit *list, size_t n, size_t *at,
+copy_segment_hits(const struct request *r, const struct hit *list, size_t n, size_t *at,
 	const struct segment *s, struct hit *out)
 {
 	size_t made = 0;
@@ -133,17 +138,18 @@ request_overlay(struct request *r, bool failed, struct overlay *o)
 		   *extra = arena_array(&r->arena, r->scan.nextra, sizeof(*extra));
 
 	*o = (struct overlay){ 0 };
-	/* Each own hit can cut an extra one in two. */
+	/* each own hit can cut an extra one in two */
 	o->hits = arena_array(&r->arena, 2 * most, sizeof(*o->hits));
-	if (!own || !extra || !o->hits || wholes(r, failed, o) < 0)
+	if (!own || !extra || !o->hits || collect_wholes(r, failed, o) < 0)
 		return ERR_NOMEM;
 	while (i < r->scan.nhits || k < r->scan.nextra) {
 		const struct segment *s = i < r->scan.nhits ? r->scan.hits[i].segment : NULL;
 		if (!s || (k < r->scan.nextra &&
 				  request_segment_before(r, r->scan.extra[k].segment, s)))
 			s = r->scan.extra[k].segment;
-		size_t nown = run_of(r, r->scan.hits, r->scan.nhits, &i, s, own),
-		       nextra = run_of(r, r->scan.extra, r->scan.nextra, &k, s, extra);
+		size_t nown = copy_segment_hits(r, r->scan.hits, r->scan.nhits, &i, s, own),
+		       nextra = copy_segment_hits(
+			       r, r->scan.extra, r->scan.nextra, &k, s, extra);
 		while (w < o->nwholes && request_segment_before(r, o->wholes[w].segment, s))
 			w++;
 		if (w < o->nwholes && o->wholes[w].segment == s)

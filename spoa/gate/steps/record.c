@@ -1,7 +1,7 @@
-/* What a record says (the inside; the audit thread adds version, node, boot,
- * sequence, previous hash and time). Every value a rule may read is here, so
- * that a decision can be evaluated again. Lists are cut at a stated length
- * and carry their true count. */
+/* Writes the members of records; the audit thread adds version, node, boot, sequence, previous
+ * hash and time. A decision's record holds every value that a rule may read, so that the
+ * decision can be evaluated again. Lists are cut at a stated length and have their true count.
+ */
 #include "gate/steps/record.h"
 
 #include "base/caps.h"
@@ -10,9 +10,10 @@
 #include "gate/limits/limits.h"
 #include "policy/verdict/explain.h"
 
-enum { DATA_MAX = 8192 };
+enum { DATA_MAX = 8192 /* bytes of one value of `data` */ };
 
-/* For a daemon that starts after this one was killed. */
+/* Writes charges as text. If this daemon is killed, the next one reads them from the journal.
+ */
 static void
 put_charges(struct request *r, struct buf *b, enum record_field f)
 {
@@ -25,7 +26,7 @@ put_charges(struct request *r, struct buf *b, enum record_field f)
 		if (bytes)
 			put_text_item(b, f, n++, span_of(text, bytes));
 	}
-	/* Of attempts before, whatever they are charged now. */
+	/* charges of earlier attempts, whatever they are corrected to */
 	struct span others = f == RF_SETTLED ? request_settled_charges(r) : SPAN_LIT("");
 	if (others.n) {
 		put_item(b, f, n++);
@@ -54,7 +55,7 @@ put_quota(struct request *r, struct buf *b)
 		if (d->reset_ms)
 			put_int(b, RF_LIMITS_REMAINING, (int64_t)d->remaining);
 		if (d->span.kind == QUOTA_ROLLING && d->charged) {
-			/* By the counters' clock: those of the daemons differ. */
+			/* by Redis' clock, because the daemons' clocks differ */
 			clock_rfc3339(d->counted_ms * 1000000, when);
 			put_name(b, RF_LIMITS_COUNTED_AT, when);
 		}
@@ -80,7 +81,7 @@ put_quota(struct request *r, struct buf *b)
 	}
 }
 
-/* What the route is for. */
+/* Writes the route's description: use case, risk, operation, reviewer. */
 static void
 put_about(const struct about *a, struct buf *b)
 {
@@ -127,15 +128,17 @@ put_policy(struct request *r, struct buf *b)
 	put_utf8(b, RF_MODEL, r->in.body.model);
 }
 
-/* A whole number of them: read back it is the same double. */
+/* Writes nine decimals. The value is a whole number of billionths, so it is read back as the
+ * same double. */
 static void
 put_billionths(struct buf *b, enum record_field f, double v)
 {
-	key(b, f);
+	put_member_key(b, f);
 	buf_printf(b, "%.9f", v);
 }
 
-/* Where a route has a choice: who was considered, and why they left. */
+/* If the route has a choice: the targets considered, with the reason why they were not chosen.
+ */
 static void
 put_candidates(struct request *r, struct buf *b)
 {
@@ -178,7 +181,8 @@ put_tags(const struct request *r, struct buf *b)
 	put_spans(b, RF_REQUEST_TAGS, r->found.tags, r->found.ntags);
 }
 
-/* The headers' values are the policy's, which the version names. */
+/* Writes the changes that rules make. Values of headers are in the policy, which the version
+ * names. */
 static void
 put_changes(struct request *r, struct buf *b)
 {
@@ -204,7 +208,8 @@ put_changes(struct request *r, struct buf *b)
 	put_end(b, n);
 }
 
-/* What the rules said, whatever came of it, and which of them matched or failed. */
+/* Writes the rules' verdict, whatever the decision became, and the rules that matched or
+ * failed. */
 static void
 put_verdict(struct request *r, struct buf *b)
 {
@@ -216,13 +221,13 @@ put_verdict(struct request *r, struct buf *b)
 	put_object(b, RF_VERDICT);
 	put_name(b, RF_VERDICT_EFFECT, rule_effect_name(v->ruled.effect));
 	put_name(b, RF_VERDICT_RULE, v->ruled.rule ? v->ruled.rule->name : "default");
-	if (r->in.asked_model.p) { /* what is sent is another */
-		key(b, RF_VERDICT_ASKED_MODEL);
-		buf_json_str(b, cut(r->in.asked_model, VALUE_MAX));
+	if (r->in.asked_model.p) { /* another model is sent */
+		put_member_key(b, RF_VERDICT_ASKED_MODEL);
+		buf_json_str(b, cut_utf8(r->in.asked_model, VALUE_MAX));
 	}
 	record_outcomes(b, RF_VERDICT_OUTCOMES, v->ruled.trace, r->snap->policy->nrules);
 	buf_putc(b, '}');
-	/* The trace left with the frame where the relay refuses what was permitted. */
+	/* the trace is gone if the relay denies what was permitted */
 	record_rules(b, v->ruled.trace, r->snap->policy->nrules);
 	if (!v->ruled.shadowed)
 		return;
@@ -234,7 +239,8 @@ put_verdict(struct request *r, struct buf *b)
 	buf_putc(b, '}');
 }
 
-/* Of the policy's data, a bit each: read by the rules, or by those on the answer. */
+/* Returns the policy's data that the rules read, or those on the response will read; bits by
+ * index. */
 static uint32_t
 data_read(const struct request *r)
 {
@@ -248,7 +254,7 @@ data_read(const struct request *r)
 	return read;
 }
 
-/* What rules read from outside. A value that is too long is named only. */
+/* Writes values of `data` that rules read. A value that is too long is only named. */
 static void
 put_data(struct request *r, struct buf *b)
 {
@@ -283,7 +289,7 @@ put_data(struct request *r, struct buf *b)
 	put_names(b, RF_DATA_LEFT_OUT, left, left_out);
 }
 
-/* What a second policy says. */
+/* Writes the shadow policy's verdict. */
 static void
 put_shadow(struct request *r, struct buf *b)
 {
@@ -298,7 +304,7 @@ put_shadow(struct request *r, struct buf *b)
 		if (s->differs >> i & 1)
 			differs[n++] = names[i];
 	put_object(b, RF_SHADOW_POLICY);
-	key(b, RF_SHADOW_POLICY_POLICY);
+	put_member_key(b, RF_SHADOW_POLICY_POLICY);
 	buf_json_str(b, span_str(r->snap->shadow_policy->label));
 	put_flag(b, RF_SHADOW_POLICY_FAILED, s->failed);
 	if (!s->failed) {
@@ -310,7 +316,8 @@ put_shadow(struct request *r, struct buf *b)
 	buf_putc(b, '}');
 }
 
-/* Of what was decided, or would be. */
+/* Writes a decision's denial and rule, for the real decision or the one that an observed
+ * request would have had. */
 static void
 put_denial(const struct decision *d, struct buf *b)
 {
@@ -347,7 +354,8 @@ record_kept(struct buf *b, enum record_field first, const struct kept_text *k)
 	buf_putc(b, '}');
 }
 
-/* Those before it that have no record: from now on they have. */
+/* Lists earlier messages of the WebSocket that have no record of their own, and empties the
+ * list. */
 static void
 put_joined(const struct request *r, struct messages_joined *with, struct buf *b)
 {
@@ -363,7 +371,7 @@ put_joined(const struct request *r, struct messages_joined *with, struct buf *b)
 		if (hashes)
 			put_text_hash(b, RF_SOCKET_WITH_HMAC, r, m->hmac);
 		if (r->snap->policy->scores) {
-			key(b, RF_SOCKET_WITH_INJECTION);
+			put_member_key(b, RF_SOCKET_WITH_INJECTION);
 			buf_printf(b, "%.6f", m->injection);
 		}
 		put_name(b, RF_SOCKET_WITH_RULE, m->rule);
@@ -373,7 +381,8 @@ put_joined(const struct request *r, struct messages_joined *with, struct buf *b)
 	with->n = 0;
 }
 
-/* Of a message the handshake's id; of the handshake what came of it. */
+/* For a message: the id of its handshake. For the completion of a handshake: counts of the
+ * session. */
 static void
 put_socket(const struct request *r, bool ended, struct buf *b)
 {

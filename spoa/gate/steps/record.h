@@ -1,5 +1,5 @@
-/* The parts of a record, and how its members are written: each with its comma, texts cut
- * at a length. For record*.c alone. */
+/* The parts of a record, and functions that write its members: each with its comma, strings cut
+ * at a length. Only for record*.c. */
 #ifndef GATE_STEPS_RECORD_H
 #define GATE_STEPS_RECORD_H
 
@@ -12,59 +12,61 @@
 #include "record/audit/record_fields.h"
 
 enum {
-	VALUE_MAX = 1024, /* bytes of a text */
-	LIST_MAX = 64	  /* items */
+	VALUE_MAX = 1024, /* bytes of a string */
+	LIST_MAX = 64	  /* items of a list */
 };
 
-/* record.c: where a text is that was kept; its rows begin with `first`. Nothing where none was.
- */
+/* record.c: writes where a kept text is stored; its members begin with `first`. Writes nothing
+ * if no text was kept. */
 void record_kept(struct buf *b, enum record_field first, const struct kept_text *k);
-/* record_request.c */
+/* record_request.c: */
 void record_identity(struct request *r, struct buf *b);
 void record_request(struct request *r, struct buf *b);
 void record_prompt(struct request *r, struct buf *b);
 void record_not_inspected(struct request *r, struct buf *b);
-/* Fields of conditions that this record could not hold. */
+/* Lists the fields of conditions that this record could not hold. */
 void record_not_held(struct request *r, struct buf *b);
-/* record_findings.c: how often each entity was found, with its best score. */
+/* Writes how often each entity was found, with its best score. */
 void record_findings(struct request *r, struct buf *b);
-/* Who was asked, and what came of it. */
+/* Lists the recognizers that were asked, with the result. */
 void record_recognitions(struct request *r, struct buf *b);
 
-/* record_answer.c: the attempts that were made; which one the record of a later one is of,
- * those before it and what they were charged. */
+/* record_answer.c: record_attempts() lists all attempts. record_attempt() is for the decision
+ * of a later attempt: its number, the attempts before it, and what they were charged. */
 void record_attempts(struct request *r, struct buf *b);
 void record_attempt(struct request *r, struct buf *b);
 
-/* record_answer.c: the member `answer` of a completion. */
+/* Writes the member `answer` of a completion. */
 void record_answer(struct request *r, struct buf *b);
-/* What was used, and what it cost. */
+/* Writes the usage and its cost. */
 void record_usage(const struct request *r, const struct usage *u, struct buf *b);
-/* record_calls.c: an entry a call: of the request, where it is one, and of what an answer
- * calls; of a completion with what came of it. The names of tools that a request offers. */
+/* record_calls.c: record_calls() writes an entry for each tool call: that of an MCP request,
+ * and those of a response. record_called() does so in a completion, with the result of the
+ * call. record_offered() lists the names of tools that a request offers. */
 void record_calls(struct request *r, struct buf *b);
 struct exchange_result;
 void record_called(struct request *r, const struct exchange_result *res, struct buf *b);
 void record_offered(struct request *r, struct buf *b);
 
-/* record_verdict.c: its member `verdict`: what the rules on answers read, and the fate of each,
- * by the last time they were asked. Of calls the names, where they are among those that a
- * record may hold; never the arguments. */
+/* record_answer.c: writes the member `verdict` of a response: the values that the rules read,
+ * and the result of each rule, by the last evaluation. Names of called tools appear only if a
+ * record may hold them; arguments never do. */
 struct guard_report;
 void record_answer_verdict(struct buf *b, const struct policy *p, const struct route *route,
 	const struct guard_report *a);
-/* For GET /policy/rules: what a rule did, and one in shadow that would have. */
+/* For GET /policy/rules: counts the rule that applied, and the rule in shadow that would have.
+ */
 void record_rule_did(const struct request *r, const struct rule_outcome *o);
-/* Where rules in shadow would have decided otherwise: what, and which. */
+/* If rules in shadow would have decided otherwise: writes the effect and the rule. */
 void record_would(struct buf *b, const struct rule_outcome *o, enum record_field effect,
 	enum record_field rule);
-/* The rules that matched or failed; `trace` may be NULL. */
+/* Lists the rules that matched or failed. `trace` may be NULL. */
 void record_rules(struct buf *b, const struct rule_trace *trace, size_t nrules);
-/* The fate of each as a letter (explain_letters), of at most 4,096. */
+/* Writes the result of each rule as a letter (explain_letters), for at most 4,096 rules. */
 void record_outcomes(
 	struct buf *b, enum record_field field, const struct rule_trace *trace, size_t nrules);
 
-/* Nothing was written before in this object. */
+/* Returns true if nothing was written in this object yet. */
 static inline bool
 is_first(const struct buf *b)
 {
@@ -72,7 +74,7 @@ is_first(const struct buf *b)
 }
 
 static inline void
-key(struct buf *b, enum record_field f)
+put_member_key(struct buf *b, enum record_field f)
 {
 	const struct record_row *row = &record_rows[f];
 	bool first = is_first(b);
@@ -80,7 +82,7 @@ key(struct buf *b, enum record_field f)
 	buf_put(b, row->key + first, (size_t)row->key_bytes - first);
 }
 
-/* A name of ours in a map: nothing in it needs escaping. */
+/* Writes a key of a map. The name is a constant that needs no escaping. */
 static inline void
 key_in_map(struct buf *b, const char *name)
 {
@@ -89,16 +91,16 @@ key_in_map(struct buf *b, const char *name)
 	buf_str(b, "\":");
 }
 
-/* Before item n of a list that this name has; the caller closes it. */
+/* Begins item n of a list that has this name. The caller ends the list with put_end(). */
 static inline void
 put_item(struct buf *b, enum record_field f, size_t n)
 {
 	if (n == 0)
-		key(b, f);
+		put_member_key(b, f);
 	buf_putc(b, n == 0 ? '[' : ',');
 }
 
-/* The same of a list of objects. */
+/* The same for a list of objects. The caller closes each object. */
 static inline void
 put_object_item(struct buf *b, enum record_field f, size_t n)
 {
@@ -106,7 +108,7 @@ put_object_item(struct buf *b, enum record_field f, size_t n)
 	buf_putc(b, '{');
 }
 
-/* Item n of a list of texts. */
+/* Writes item n of a list of strings. */
 static inline void
 put_text_item(struct buf *b, enum record_field f, size_t n, struct span s)
 {
@@ -114,7 +116,7 @@ put_text_item(struct buf *b, enum record_field f, size_t n, struct span s)
 	buf_json_str(b, s);
 }
 
-/* After a list of n items. */
+/* Ends a list of n items. */
 static inline void
 put_end(struct buf *b, size_t n)
 {
@@ -122,7 +124,7 @@ put_end(struct buf *b, size_t n)
 		buf_putc(b, ']');
 }
 
-/* At most LIST_MAX of them. */
+/* Writes at most LIST_MAX names. */
 static inline void
 put_names(struct buf *b, enum record_field f, const char *const *v, size_t n)
 {
@@ -131,7 +133,7 @@ put_names(struct buf *b, enum record_field f, const char *const *v, size_t n)
 	put_end(b, n);
 }
 
-/* The policy's classes in the set. */
+/* Lists the policy's classes that are in the set. */
 static inline void
 put_classes(struct buf *b, enum record_field f, const struct policy *p,
 	const struct entity_set *hit)
@@ -163,17 +165,17 @@ put_roles(struct buf *b, enum record_field f, unsigned roles)
 	put_end(b, n);
 }
 
-/* The caller closes it. */
+/* Begins an object, which the caller closes. */
 static inline void
 put_object(struct buf *b, enum record_field f)
 {
-	key(b, f);
+	put_member_key(b, f);
 	buf_putc(b, '{');
 }
 
-/* UTF-8 cut at a character. */
+/* Cuts UTF-8 at the begin of a character, to at most `max` bytes. */
 static inline struct span
-cut(struct span s, size_t max)
+cut_utf8(struct span s, size_t max)
 {
 	if (s.n <= max)
 		return s;
@@ -182,7 +184,8 @@ cut(struct span s, size_t max)
 	return span_cut(s, 0, max);
 }
 
-/* Header values may hold any byte; records are UTF-8. */
+/* Writes a string that may hold any byte, such as a header value: bytes above 127 become '?',
+ * because records are UTF-8. */
 static inline void
 put_str(struct buf *b, enum record_field f, struct span s)
 {
@@ -190,10 +193,10 @@ put_str(struct buf *b, enum record_field f, struct span s)
 
 	if (s.n == 0)
 		return;
-	s = cut(s, VALUE_MAX);
+	s = cut_utf8(s, VALUE_MAX);
 	for (size_t i = 0; i < s.n; i++)
 		clean[i] = (signed char)s.p[i] < 0 ? '?' : s.p[i];
-	key(b, f);
+	put_member_key(b, f);
 	buf_json_str(b, span_of(clean, s.n));
 }
 
@@ -203,24 +206,24 @@ put_name(struct buf *b, enum record_field f, const char *name)
 	put_str(b, f, span_str(name));
 }
 
-/* Text known to be UTF-8 (claims, model names). */
+/* Writes a string that is known to be UTF-8 (claims, model names). */
 static inline void
 put_utf8(struct buf *b, enum record_field f, struct span s)
 {
 	if (s.n == 0)
 		return;
-	key(b, f);
-	buf_json_str(b, cut(s, VALUE_MAX));
+	put_member_key(b, f);
+	buf_json_str(b, cut_utf8(s, VALUE_MAX));
 }
 
 static inline void
 put_int(struct buf *b, enum record_field f, int64_t v)
 {
-	key(b, f);
+	put_member_key(b, f);
 	buf_int(b, v);
 }
 
-/* Where it is not 0. */
+/* Writes n unless it is 0. */
 static inline void
 put_count(struct buf *b, enum record_field f, uint64_t n)
 {
@@ -228,20 +231,20 @@ put_count(struct buf *b, enum record_field f, uint64_t n)
 		put_int(b, f, (int64_t)n);
 }
 
-/* HMAC-SHA-256 under a key derived from the audit key: the same text has the same hash in one
- * node's journal, and nobody without the key can test a guess. */
+/* Writes HMAC-SHA-256 with a key derived from the audit key: the same text has the same hash in
+ * one node's journal, and nobody without the key can test a guess. */
 static inline void
 put_hash(struct buf *b, enum record_field f, const unsigned char h[SHA256_BYTES])
 {
-	key(b, f);
+	put_member_key(b, f);
 	buf_putc(b, '"');
 	buf_hex(b, h, SHA256_BYTES);
 	buf_putc(b, '"');
 }
 
-/* The same of a text of the request's holder: where he has a share it is his own. Nothing if
- * the holder was erased after the request began: under a later share, or under the daemon's key,
- * the hash could equal one of another record. */
+/* The same for a text of the request's holder, with the key of the holder's share if there is
+ * one. Writes nothing if the holder was erased after the request began: under a later share, or
+ * under the daemon's key, the hash could equal one of another record. */
 static inline void
 put_text_hash(struct buf *b, enum record_field f, const struct request *r,
 	const unsigned char h[SHA256_BYTES])
@@ -259,7 +262,7 @@ put_flag(struct buf *b, enum record_field f, bool v)
 {
 	if (!v)
 		return;
-	key(b, f);
+	put_member_key(b, f);
 	buf_str(b, "true");
 }
 

@@ -1,12 +1,179 @@
-/* What a completion says of the answer: what it was, what was found in it and what became of
- * that. Counts and names, never values. */
+/* Writes a response's part of a completion: its findings, usage and cost, the attempts, and the
+ * verdict of the rules with the facts they read, so that the rules can be evaluated again.
+ * Counts and names only, never values. */
+#include "answer/guard/guard.h"
+#include "base/codec/utf8.h"
 #include "gate/exchange.h"
 #include "gate/steps/record.h"
 #include "policy/prices.h"
 #include "policy/verdict/explain.h"
 
+enum { RULES_MAX = 4096, SCORE_DIGITS = 6 };
+
+void
+record_rules(struct buf *b, const struct rule_trace *trace, size_t nrules)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; trace && i < nrules && n < LIST_MAX; i++) {
+		const struct rule_trace *t = &trace[i];
+		if (t->fate != RULE_MATCHED && t->fate != RULE_ERROR)
+			continue;
+		put_object_item(b, RF_RULES, n++);
+		put_name(b, RF_RULES_NAME, t->rule->name);
+		put_name(b, RF_RULES_FATE, t->fate == RULE_MATCHED ? "matched" : "error");
+		put_str(b, RF_RULES_ERROR, t->error);
+		buf_putc(b, '}');
+	}
+	put_end(b, n);
+}
+
+void
+record_would(struct buf *b, const struct rule_outcome *o, enum record_field effect,
+	enum record_field rule)
+{
+	if (!o->shadowed)
+		return;
+	put_name(b, effect, rule_effect_name(o->shadow_effect));
+	put_name(b, rule, o->shadow_rule ? o->shadow_rule->name : NULL);
+}
+
+void
+record_outcomes(
+	struct buf *b, enum record_field field, const struct rule_trace *trace, size_t nrules)
+{
+	if (!trace || nrules > RULES_MAX)
+		return;
+	put_member_key(b, field);
+	buf_putc(b, '"');
+	for (size_t i = 0; i < nrules; i++)
+		buf_putc(b, explain_letters[trace[i].fate]);
+	buf_putc(b, '"');
+}
+
+/* Writes, for example, {"EMAIL_ADDRESS": {"roles": ["assistant"], "with": "mask"}} */
 static void
-put_found(const struct request *r, const struct guard_report *a, struct buf *b)
+put_entities(struct buf *b, const struct answer_facts *f, const struct answer_verdict *v)
+{
+	bool any = false;
+
+	for (size_t e = 0; f->rules && e < detect_entity_count(f->rules); e++) {
+		if (!entity_in(&f->entities, e))
+			continue;
+		if (!any)
+			put_object(b, RF_ANSWER_VERDICT_ENTITIES);
+		any = true;
+		key_in_map(b, detect_entity_name(f->rules, e));
+		buf_putc(b, '{');
+		put_roles(b, RF_ENTITIES_ROLES, f->roles ? f->roles[e] : 0);
+		if (entity_in(&v->redact.of, e) && v->ruled.effect != RULE_DENY)
+			put_name(b, RF_ENTITIES_WITH, style_names[v->redact.with[e]]);
+		buf_putc(b, '}');
+	}
+	if (any)
+		buf_putc(b, '}');
+}
+
+/* Writes the names of called tools that a record may hold. Returns false if the list is
+ * incomplete, so that a replay must not use it. */
+static bool
+put_verdict_calls(struct buf *b, const struct guard_report *a)
+{
+	const struct answer_facts *f = a->facts;
+	size_t n = 0;
+
+	for (size_t i = 0; i < f->ntools && n < LIST_MAX; i++)
+		if (span_find(f->tools[i].name, a->tools, a->ntools) < a->ntools)
+			put_text_item(b, RF_ANSWER_VERDICT_TOOL_CALLS, n++, f->tools[i].name);
+	put_end(b, n);
+	return n == f->ntools;
+}
+
+static void
+put_facts(struct buf *b, const struct guard_report *a)
+{
+	const struct answer_facts *f = a->facts;
+	size_t nmedia = f->nmedia < LIST_MAX ? f->nmedia : LIST_MAX, n = 0;
+
+	put_entities(b, f, &a->verdict);
+	put_member_key(b, RF_ANSWER_VERDICT_INJECTION);
+	buf_printf(b, "%.*f", SCORE_DIGITS, f->injection);
+	put_int(b, RF_ANSWER_VERDICT_BYTES, f->bytes);
+	put_int(b, RF_ANSWER_VERDICT_TOKENS, f->tokens);
+	put_utf8(b, RF_ANSWER_VERDICT_FINISH_REASON, f->finish_reason);
+	put_int(b, RF_ANSWER_VERDICT_STATUS, f->status);
+	put_flag(b, RF_ANSWER_VERDICT_EVASION, f->evasion);
+	put_spans(b, RF_ANSWER_VERDICT_MEDIA, f->media, nmedia);
+	bool calls = put_verdict_calls(b, a);
+	/* lists that are cut are named, so that a replay does not use them */
+	const struct {
+		bool held;
+		enum policy_slot slot;
+	} lists[] = { { calls, V_RESPONSE_TOOL_CALLS },
+		{ nmedia == f->nmedia, V_RESPONSE_MEDIA },
+		{ f->finish_reason.n <= VALUE_MAX, V_RESPONSE_FINISH } };
+	for (size_t i = 0; i < COUNT_OF(lists); i++)
+		if (!lists[i].held)
+			put_text_item(b, RF_ANSWER_VERDICT_NOT_HELD, n++,
+				span_str(policy_env.vars[lists[i].slot].path));
+	put_end(b, n);
+}
+
+/* Writes the last verdict, if the response was judged several times and the sum differs: a
+ * replay evaluates the last one. */
+static void
+put_last(struct buf *b, const struct guard_report *a)
+{
+	const struct rule_outcome *v = &a->verdict.ruled, *all = &a->sum.ruled;
+
+	if (v->effect == all->effect && v->rule == all->rule && v->ntags == all->ntags)
+		return;
+	put_name(b, RF_ANSWER_VERDICT_DECISION, rule_effect_name(v->effect));
+	put_name(b, RF_ANSWER_VERDICT_RULE, v->rule ? v->rule->name : NULL);
+	put_member_key(b, RF_ANSWER_VERDICT_TAGS);
+	buf_putc(b, '[');
+	for (size_t i = 0; i < v->ntags; i++) {
+		buf_str(b, i ? "," : "");
+		buf_json_str(b, span_str(v->tags[i]));
+	}
+	buf_putc(b, ']');
+}
+
+void
+record_answer_verdict(struct buf *b, const struct policy *p, const struct route *route,
+	const struct guard_report *a)
+{
+	put_object(b, RF_ANSWER_VERDICT);
+	put_name(b, RF_ANSWER_VERDICT_WHEN, answer_when_names[a->when]);
+	put_last(b, a);
+	record_outcomes(
+		b, RF_ANSWER_VERDICT_OUTCOMES, a->verdict.ruled.trace, p->nanswer_rules);
+	record_rules(b, a->verdict.ruled.trace, p->nanswer_rules);
+	put_facts(b, a);
+	put_name(b, RF_ANSWER_VERDICT_SEARCHED, route->find_all ? "all" : route->uses.searched);
+	put_flag(b, RF_ANSWER_VERDICT_SCORED, route->uses.injection);
+	buf_putc(b, '}');
+}
+
+void
+record_rule_did(const struct request *r, const struct rule_outcome *o)
+{
+	const struct rule *would = o->shadowed ? o->shadow_rule : NULL;
+	const int64_t now_ms = r->now_wall_ns / 1000000;
+
+	rule_tally_add(&r->gate->tally.rules, o->rule ? o->rule->name : NULL,
+		o->effect == RULE_DENY	   ? RULE_DID_DENY
+		: o->effect == RULE_REDACT ? RULE_DID_REDACT
+					   : RULE_DID_PERMIT,
+		now_ms);
+	rule_tally_add(
+		&r->gate->tally.rules, would ? would->name : NULL, RULE_DID_WOULD, now_ms);
+}
+
+/* ---- the response ---- */
+
+static void
+put_answer_findings(const struct request *r, const struct guard_report *a, struct buf *b)
 {
 	for (size_t i = 0; i < a->nfound; i++) {
 		uint16_t e = a->found[i].entity;
@@ -21,9 +188,9 @@ put_found(const struct request *r, const struct guard_report *a, struct buf *b)
 	put_end(b, a->nfound);
 }
 
-/* What the rules said. */
+/* Writes the verdict of all evaluations together. */
 static void
-put_verdict(const struct request *r, const struct guard_report *a, struct buf *b)
+put_answer_verdict(const struct request *r, const struct guard_report *a, struct buf *b)
 {
 	const struct rule_outcome *v = &a->sum.ruled;
 
@@ -37,9 +204,9 @@ put_verdict(const struct request *r, const struct guard_report *a, struct buf *b
 	put_classes(b, RF_ANSWER_CLASSES, r->snap->policy, &a->sum.classes_hit);
 }
 
-/* What the shadow policy says of the same answer. */
+/* Writes how the shadow policy judges the same response. */
 static void
-put_shadow(const struct request *r, const struct guard_report *a, struct buf *b)
+put_answer_shadow(const struct request *r, const struct guard_report *a, struct buf *b)
 {
 	const struct rule_outcome *mine = &a->sum.ruled, *its = &a->shadow.ruled;
 	static const struct redactions none;
@@ -63,7 +230,7 @@ put_shadow(const struct request *r, const struct guard_report *a, struct buf *b)
 	if (tags)
 		differs[n++] = "tags";
 	put_object(b, RF_ANSWER_SHADOW_POLICY);
-	key(b, RF_SHADOW_POLICY_POLICY);
+	put_member_key(b, RF_SHADOW_POLICY_POLICY);
 	buf_json_str(b, span_str(r->snap->shadow_policy->label));
 	put_name(b, RF_SHADOW_POLICY_DECISION, rule_effect_name(its->effect));
 	put_utf8(b, RF_SHADOW_POLICY_RULE, span_str(its->rule ? its->rule->name : NULL));
@@ -71,9 +238,9 @@ put_shadow(const struct request *r, const struct guard_report *a, struct buf *b)
 	buf_putc(b, '}');
 }
 
-/* The texts: hashes of them. */
+/* Writes hashes of the response's texts. */
 static void
-put_said(const struct request *r, const struct guard *g, struct buf *b)
+put_answer_texts(const struct request *r, const struct guard *g, struct buf *b)
 {
 	struct guard_transcript s;
 	size_t n = 0;
@@ -120,13 +287,13 @@ record_answer(struct request *r, struct buf *b)
 	put_name(b, RF_ANSWER_FINISH_REASON, a->finish);
 	put_names(b, RF_ANSWER_TOOL_CALLS, a->tools, a->ntools);
 	if (a->judged)
-		put_verdict(r, a, b);
-	put_shadow(r, a, b);
-	put_found(r, a, b);
+		put_answer_verdict(r, a, b);
+	put_answer_shadow(r, a, b);
+	put_answer_findings(r, a, b);
 	if (a->judged)
 		record_answer_verdict(b, r->snap->policy, r->found.route, a);
 	if (r->found.route->record_answer != KEPT_OFF)
-		put_said(r, g, b);
+		put_answer_texts(r, g, b);
 	if (r->found.seal)
 		record_kept(b, RF_ANSWER_KEPT, &r->found.seal->answer);
 	put_count(b, RF_ANSWER_REDACTIONS, a->redactions);
@@ -150,7 +317,7 @@ record_answer(struct request *r, struct buf *b)
 
 /* ---- usage ---- */
 
-/* Totals and what was cached have their own. */
+/* total input, output and cached tokens have fields of their own */
 /* clang-format off */
 static const enum record_field part_fields[PRICE_KINDS] = {
 	[PRICE_WRITE] = RF_USAGE_CACHE_WRITE_TOKENS, [PRICE_WRITE_1H] = RF_USAGE_CACHE_WRITE_1H_TOKENS,
@@ -164,8 +331,8 @@ static const enum record_field part_fields[PRICE_KINDS] = {
 };
 /* clang-format on */
 
-/* What limits count where the provider does not say: what was seen, at most, and the most that
- * this may have cost. */
+/* Writes the estimate that limits count if the provider reports nothing: the tokens that
+ * were seen, at most, and their highest price. */
 static void
 put_estimate(const struct request *r, struct buf *b)
 {
@@ -188,7 +355,7 @@ put_estimate(const struct request *r, struct buf *b)
 	buf_putc(b, '}');
 }
 
-/* What limits keep where nobody knows more: what was reserved. */
+/* Writes the reservation, which limits keep if nothing else is known. */
 static void
 put_reserved(const struct request *r, struct buf *b)
 {
@@ -201,7 +368,7 @@ put_reserved(const struct request *r, struct buf *b)
 	buf_putc(b, '}');
 }
 
-/* What it would have taken, and when it was made. */
+/* Writes what a cached response saved, and its age. */
 static void
 put_saved(const struct request *r, const struct usage *u, struct buf *b)
 {
@@ -210,7 +377,7 @@ put_saved(const struct request *r, const struct usage *u, struct buf *b)
 	put_int(b, RF_CACHE_AGE, r->found.cache.age_s);
 	if (r->found.cache.looks == LOOKS_FOR_OTHERS) {
 		put_name(b, RF_CACHE_BY, r->found.cache.by_meaning ? "semantic" : "near");
-		key(b, RF_CACHE_DISTANCE);
+		put_member_key(b, RF_CACHE_DISTANCE);
 		buf_printf(b, "%.6f", r->found.cache.distance);
 	}
 	put_object(b, RF_SAVED);
@@ -223,7 +390,7 @@ put_saved(const struct request *r, const struct usage *u, struct buf *b)
 	buf_putc(b, '}');
 }
 
-/* PROVIDER/MODEL: the prompt went there, too. */
+/* PROVIDER/MODEL that embedded the prompt: the prompt was sent there, too. */
 static void
 put_embedded_by(const struct request *r, struct buf *b)
 {
@@ -249,16 +416,16 @@ record_usage(const struct request *r, const struct usage *u, struct buf *b)
 	put_embedded_by(r, b);
 	put_count(b, RF_CACHE_EMBEDDED, r->found.cache.embedded.tokens);
 	put_count(b, RF_CACHE_EMBEDDED_COST, r->found.cache.embedded.nanousd);
-	if (r->found.cache.state == CACHED_HIT) { /* it took nothing */
+	if (r->found.cache.state == CACHED_HIT) { /* a cached response uses nothing */
 		put_saved(r, u, b);
 		return;
 	}
-	if (r->found.endpoint.stored) { /* counted when it was made */
+	if (r->found.endpoint.stored) { /* counted when it was created */
 		put_flag(b, RF_STORED, true);
 		return;
 	}
 	if (!u->known) {
-		/* An error, or what was never sent, used nothing. */
+		/* an error, or a request that was not sent, used nothing */
 		put_flag(b, RF_USAGE_UNKNOWN, !r->x || r->x->used_by >= USED_SEEN);
 		put_estimate(r, b);
 		put_reserved(r, b);
@@ -328,5 +495,5 @@ record_attempt(struct request *r, struct buf *b)
 	put_item(b, RF_SETTLED, 0);
 	buf_span(b, buf_view(&t->charges));
 	buf_putc(b, ']');
-	buf_clear(&t->charges); /* this record has them */
+	buf_clear(&t->charges); /* the charges are in this record now */
 }

@@ -1,7 +1,7 @@
-/* An entry a call, whichever way it comes: a message of MCP, a call in a model's answer, a
- * request to a business API whose route names its operation. What is known when it is decided
- * is in the decision; the completion of such a request has its entry again, with what came of
- * it, and one for each call of an answer. Arguments are there as a keyed hash. */
+/* Writes an entry for each tool call: an MCP message, a call in a model's response, or a
+ * request to a business API whose route names its operation. The decision has what is known
+ * then. The completion repeats the request's entry with the result, and has one for each call
+ * in the response. Arguments appear only as a keyed hash. */
 #include "gate/steps/record.h"
 
 #include <stdio.h>
@@ -40,11 +40,12 @@ decision_of(const struct request *r)
 	return decision_names[r->out.decision.kind];
 }
 
-/* ---- what the request calls ---- */
+/* ---- the request's own call ---- */
 
-/* A business API: the route says what its requests do, and no family of models reads them. */
+/* Returns true for a business API: the route states the operation, and no model family's
+ * dialect reads the request. */
 static bool
-is_api(const struct request *r)
+is_api_call(const struct request *r)
 {
 	const struct route *route = r->found.route;
 
@@ -60,16 +61,17 @@ server_of(const struct request *r)
 	return span_str(to ? to->name : NULL);
 }
 
-/* A name that the caller chose: in records where nothing is found in it. */
+/* Returns a name that the caller chose, as records may hold it: redacted if it has a finding.
+ */
 static struct span
-shown(struct request *r, struct span name)
+shown_name(struct request *r, struct span name)
 {
-	name = cut(name, VALUE_MAX);
+	name = cut_utf8(name, VALUE_MAX);
 	return name.n && request_may_hold(r, name) ? SPAN_LIT("<redacted>") : name;
 }
 
 static void
-look_through(struct request *r)
+search_call_names(struct request *r)
 {
 	struct found_call *c = &r->found.call;
 	const struct found_message *m = r->found.message;
@@ -77,11 +79,11 @@ look_through(struct request *r)
 	if (c->known || !m)
 		return;
 	c->known = true;
-	/* a name that is not shown is what it is all the same */
+	/* the operation is looked up by the real name, even if that is redacted */
 	c->operation = policy_operation(r->snap->policy, server_of(r), m->call.name);
-	c->method = shown(r, m->call.method);
-	c->tool = shown(r, m->call.name);
-	c->resource = shown(r, m->call.uri);
+	c->method = shown_name(r, m->call.method);
+	c->tool = shown_name(r, m->call.name);
+	c->resource = shown_name(r, m->call.uri);
 }
 
 static void
@@ -107,13 +109,13 @@ put_message(struct request *r, struct buf *b)
 	put_text_hash(b, RF_CALLS_ARGUMENTS_HMAC, r, hash);
 }
 
-/* The beginning of the request's own entry; false: it is no call. */
+/* Begins the entry of the request's own call. Returns false if the request is no call. */
 static bool
-put_own(struct request *r, struct buf *b, size_t n)
+begin_own_call(struct request *r, struct buf *b, size_t n)
 {
 	const struct found_call *c = &r->found.call;
 
-	if (!c->is && !is_api(r))
+	if (!c->is && !is_api_call(r))
 		return false;
 	put_object_item(b, RF_CALLS, n);
 	if (c->is) {
@@ -140,8 +142,8 @@ record_calls(struct request *r, struct buf *b)
 
 	put_session(r, b);
 	if (r->found.call.is)
-		look_through(r);
-	if (!put_own(r, b, 0))
+		search_call_names(r);
+	if (!begin_own_call(r, b, 0))
 		return;
 	put_name(b, RF_CALLS_DECISION, decision_of(r));
 	if (r->found.call.is && r->found.message->ruled && r->found.message->ruled->ruled.rule)
@@ -155,7 +157,7 @@ record_calls(struct request *r, struct buf *b)
 
 static void count_called(struct request *r, const struct guard_called *c, bool ended);
 
-/* ---- what an answer calls, and what came of a call ---- */
+/* ---- calls in a response, and results ---- */
 
 static void
 put_result(const struct request *r, const struct exchange_result *res,
@@ -181,7 +183,7 @@ put_called(struct request *r, const struct guard *g, const struct guard_called *
 	bool denied = c->judged && c->ruled.effect == RULE_DENY;
 
 	put_head(r, b, BY_ANSWER, SPAN_LIT(""), SPAN_LIT(""), span_str(c->name), NULL);
-	/* With an answer that is denied none of its calls is made. */
+	/* if the response is denied, none of its calls is made */
 	put_name(b, RF_CALLS_DECISION,
 		c->judged && !ended ? rule_effect_name(c->ruled.effect)
 		: ended		    ? "deny"
@@ -208,7 +210,7 @@ record_called(struct request *r, const struct exchange_result *res, struct buf *
 	size_t n = 0;
 
 	put_session(r, b);
-	if (put_own(r, b, n)) {
+	if (begin_own_call(r, b, n)) {
 		put_result(r, res, a, b);
 		n++;
 	}
@@ -229,7 +231,7 @@ count_call_decision(
 {
 	static const enum heavy_value of[CALL_DECISIONS] = { HEAVY_PERMIT, HEAVY_REDACT,
 		HEAVY_DENY };
-	static const char plain[] = "_-./:"; /* any other byte may be part of a secret */
+	static const char plain[] = "_-./:"; /* other bytes may be part of a secret */
 	uint64_t v[HEAVY_VALUES] = { [0] = 0 };
 	char name[SERIES_LABEL_BYTES];
 
@@ -256,16 +258,16 @@ request_count_call(struct request *r)
 	if (kind == D_DEFER || kind == D_NONE || request_tried(r))
 		return;
 	if (r->found.call.is) {
-		look_through(r);
+		search_call_names(r);
 		struct span tool = r->found.call.tool;
 		count_call_decision(
 			r, server_of(r), tool.n ? tool : r->found.call.method, of[kind]);
-	} else if (is_api(r)) {
+	} else if (is_api_call(r)) {
 		count_call_decision(r, server_of(r), span_str(r->found.route->name), of[kind]);
 	}
 }
 
-/* Names that an answer calls are its model's: one that was not offered may be anything. */
+/* Counts a call in a response. Its name was chosen by the model and may be anything. */
 static void
 count_called(struct request *r, const struct guard_called *c, bool ended)
 {
@@ -279,7 +281,7 @@ count_called(struct request *r, const struct guard_called *c, bool ended)
 					: CALL_PERMIT);
 }
 
-/* ---- what a request offers ---- */
+/* ---- offered tools ---- */
 
 void
 record_offered(struct request *r, struct buf *b)
@@ -294,7 +296,8 @@ record_offered(struct request *r, struct buf *b)
 			over++;
 		else
 			put_text_item(b, RF_OFFERED, n++,
-				shown(r, cut(body->segments[i].text, GUARD_NAME_BYTES - 1)));
+				shown_name(r, cut_utf8(body->segments[i].text,
+						      GUARD_NAME_BYTES - 1)));
 	}
 	put_end(b, n);
 	put_count(b, RF_OFFERED_OVER, over);

@@ -1,22 +1,162 @@
-/* What a record says of the request: who sent it, how it reads, what of it the record
- * could not hold. Prompt text is only hashed, with a key; where the route has it kept, the
- * record says where its ciphertext is. */
-#include "gate/files/files.h"
-#include "gate/steps/record.h"
-
+/* Writes the request's part of a record: the caller, how the request was read, its findings and
+ * recognizers, and a list of fields that the record could not hold. The prompt appears only as
+ * a keyed hash; if the route keeps it, the record has the place of the ciphertext. */
 #include <math.h>
 #include <stdlib.h>
 
 #include "base/ascii.h"
 #include "base/scoped.h"
 #include "base/sha256.h"
+#include "gate/files/files.h"
 #include "gate/limits/limits.h"
+#include "gate/steps/record.h"
 #include "policy/cel/net.h"
+#include "policy/section.h"
 
+/* The findings of one entity. */
+struct tally {
+	size_t n, samples;
+	double best;
+	unsigned sources; /* bits by recognizer */
+};
+
+/* Adds the entity's findings in one list. */
+static void
+add_findings_of(struct tally *t, const struct hit *hits, size_t n, size_t entity)
+{
+	for (size_t i = 0; i < n; i++) {
+		const struct finding *f = &hits[i].f;
+		if (f->entity != entity || hits[i].kind >= HIT_POSSIBLE)
+			continue;
+		t->n++;
+		t->samples += (f->flags & FINDING_SAMPLE) != 0;
+		if ((double)f->score > t->best)
+			t->best = (double)f->score;
+		t->sources |= 1u << (f->flags >> FINDING_SOURCE_SHIFT);
+	}
+}
+
+/* Lists the recognizers that found the entity. */
+static void
+put_sources(struct request *r, struct buf *b, unsigned sources)
+{
+	const struct policy *p = r->snap->policy;
+	size_t n = 0;
+
+	for (size_t i = 0; i < p->nexternals; i++)
+		if (sources >> p->externals[i].rec.source & 1)
+			put_text_item(
+				b, RF_ENTITIES_BY, n++, span_str(p->externals[i].rec.name));
+	put_end(b, n);
+}
+
+/* Writes the outcome of on_failure.classifier, if it is by classes and a detector or recognizer
+ * failed. */
+static void
+put_unclassified(struct request *r, struct buf *b)
+{
+	const struct policy_class *by = r->found.unclassified_by;
+	bool silent =
+		r->found.classifier_failed || (r->found.have_verdict && request_unanswered(r));
+
+	for (size_t i = 0; i < r->scan.nrecognitions; i++)
+		silent |= r->scan.recognitions[i].outcome != ASK_ANSWERED;
+	if (!silent || !request_on_failure(r)->nby_class)
+		return;
+	put_object(b, RF_UNCLASSIFIED);
+	put_name(b, RF_UNCLASSIFIED_APPLIED, outcome_words[r->found.unclassified]);
+	put_name(b, RF_UNCLASSIFIED_CLASS, by ? by->name : NULL);
+	buf_putc(b, '}');
+}
+
+void
+record_recognitions(struct request *r, struct buf *b)
+{
+	for (size_t i = 0; i < r->scan.nrecognitions; i++) {
+		const struct recognition *c = &r->scan.recognitions[i];
+		put_object_item(b, RF_RECOGNIZERS, i);
+		put_name(b, RF_RECOGNIZERS_NAME, c->x->rec.name);
+		put_name(b, RF_RECOGNIZERS_OUTCOME, ask_outcome_names[c->outcome]);
+		if (c->outcome != ASK_ANSWERED)
+			put_name(b, RF_RECOGNIZERS_APPLIED, outcome_words[c->applied]);
+		put_int(b, RF_RECOGNIZERS_TEXTS, (int64_t)c->texts);
+		put_int(b, RF_RECOGNIZERS_REMEMBERED, (int64_t)c->cached);
+		put_int(b, RF_RECOGNIZERS_US, (int64_t)c->us);
+		buf_putc(b, '}');
+	}
+	put_end(b, r->scan.nrecognitions);
+	put_unclassified(r, b);
+}
+
+/* Writes the injection score with the digits that rules read. */
+static void
+put_injection(struct request *r, struct buf *b)
+{
+	if (!r->snap->policy->scores)
+		return;
+	put_roles(b, RF_INJECTION_ROLES, r->snap->policy->inject_roles);
+	put_member_key(b, RF_INJECTION);
+	buf_printf(b, "%.6f", r->found.injection);
+	if (r->found.injection_pattern) {
+		put_member_key(b, RF_INJECTION_REASON);
+		buf_printf(b, "\"pattern:%s\"", r->found.injection_pattern);
+	}
+}
+
+void
+record_findings(struct request *r, struct buf *b)
+{
+	bool first = true;
+
+	SCOPED_BUF(names, 4096);
+	request_classes(r, &names);
+	put_member_key(b, RF_CLASSES);
+	buf_putc(b, '[');
+	struct span rest = buf_view(&names);
+	for (; rest.n; first = false) {
+		buf_str(b, first ? "" : ",");
+		buf_json_str(b, span_next(&rest, ','));
+	}
+	buf_putc(b, ']');
+	put_injection(r, b);
+	if (r->scan.nhits + r->scan.nextra == 0)
+		return;
+	put_object(b, RF_ENTITIES);
+	for (size_t e = 0; e < detect_entity_count(r->snap->rules); e++) {
+		struct tally t = { 0 };
+		if (!entity_in(&r->found.entities, e))
+			continue;
+		add_findings_of(&t, r->scan.hits, r->scan.nhits, e);
+		add_findings_of(&t, r->scan.extra, r->scan.nextra, e);
+		if (t.n == 0)
+			continue;
+		key_in_map(b, detect_entity_name(r->snap->rules, e));
+		/* other occurrences of the entity's values, which are replaced, too */
+		size_t further = 0;
+		for (size_t i = 0; i < r->scan.overlay.nhits; i++)
+			further += r->scan.overlay.hits[i].of &&
+				   r->scan.overlay.hits[i].f.entity == e;
+		buf_putc(b, '{');
+		put_int(b, RF_ENTITIES_COUNT, (int64_t)(t.n + further));
+		put_member_key(b, RF_ENTITIES_SCORE);
+		buf_printf(b, "%.2f", t.best);
+		put_count(b, RF_ENTITIES_MENTIONS, further);
+		put_count(b, RF_ENTITIES_SAMPLES, t.samples);
+		put_roles(b, RF_ENTITIES_ROLES, r->found.roles ? r->found.roles[e] : 0);
+		put_sources(r, b, t.sources);
+		put_name(b, RF_ENTITIES_WITH, request_redacted_with(r, e));
+		buf_putc(b, '}');
+	}
+	buf_putc(b, '}');
+}
+
+/* ---- the caller and the request ---- */
+
+/* bytes of JSON */
 enum { ATTRIBUTES_MAX = 8192 };
 
-/* The attributes that records keep: those that the identity entry lists under `record`. Without
- * a list all, or none where records name persons by pseudonyms. */
+/* Returns the attributes that records keep: those in the identity's list `record`. Without a
+ * list all, or none if records name persons by pseudonyms. */
 static struct cel_value
 attributes_kept(struct request *r)
 {
@@ -41,7 +181,8 @@ attributes_kept(struct request *r)
 	return v;
 }
 
-/* As JSON in *out, the caller's; returns how many, or -1: that is too long. */
+/* Writes them as JSON into *out, which the caller frees. Returns how many, or -1 if they are
+ * too long. */
 static int64_t
 held_attributes(struct request *r, struct buf *out)
 {
@@ -67,7 +208,7 @@ record_identity(struct request *r, struct buf *b)
 	put_utf8(b, RF_IDENTITY_TIER, id->tier);
 	put_int(b, RF_IDENTITY_CLEARANCE, id->clearance);
 	for (size_t i = 0; i < id->nroles && i < LIST_MAX; i++)
-		put_text_item(b, RF_IDENTITY_ROLES, i, cut(id->roles[i].s, VALUE_MAX));
+		put_text_item(b, RF_IDENTITY_ROLES, i, cut_utf8(id->roles[i].s, VALUE_MAX));
 	put_end(b, id->nroles);
 	if (id->nroles > LIST_MAX)
 		put_int(b, RF_IDENTITY_ROLES_TOTAL, (int64_t)id->nroles);
@@ -75,7 +216,7 @@ record_identity(struct request *r, struct buf *b)
 		struct buf attrs;
 		int64_t n = held_attributes(r, &attrs);
 		if (n > 0) {
-			key(b, RF_IDENTITY_ATTRIBUTES);
+			put_member_key(b, RF_IDENTITY_ATTRIBUTES);
 			buf_span(b, buf_view(&attrs));
 		}
 		if (n < (int64_t)id->nattributes)
@@ -89,7 +230,7 @@ record_identity(struct request *r, struct buf *b)
 		put_name(b, RF_ATTRIBUTED, "service-account");
 }
 
-/* Within what readers of JSON take: 18 digits, or a double that is not infinite. */
+/* Returns true if readers of JSON accept the number: at most 18 digits, or a finite double. */
 static bool
 readable_number(struct span s)
 {
@@ -105,9 +246,8 @@ readable_number(struct span s)
 	return whole ? s.n <= 18 : isfinite(strtod(text, NULL));
 }
 
-/* The parameter of that slot where a record may hold it: numbers, booleans, and
- * the words of closed lists. Any other string, and the names of other members,
- * may be text. */
+/* Returns the parameter that a condition's slot reads, if a record may hold it: numbers,
+ * booleans, and words of closed lists. Other strings may be text of the caller. */
 static const struct body_param *
 param_of(const struct request *r, size_t slot)
 {
@@ -156,8 +296,8 @@ put_params(struct request *r, struct buf *b)
 		buf_putc(b, '}');
 }
 
-/* The path as far as it was looked through and nothing was found in the target; else
- * its length and hash. The query and header values stay out always. */
+/* Writes the path if it was searched and the target has no finding, else its length and hash.
+ * The query and header values are never written. */
 static void
 put_path(struct request *r, struct buf *b)
 {
@@ -171,19 +311,20 @@ put_path(struct request *r, struct buf *b)
 	put_text_hash(b, RF_REQUEST_PATH_HMAC_SHA256, r, h);
 }
 
-/* Of a request that no rule saw, method and host are its sender's free choice. An
- * address is no text: it would be found as one. */
+/* Writes a value that its sender chose. If no rule read the request, the value is searched
+ * first. An IP address is exempt, because the detectors would find it as one. */
 static void
 put_chosen(struct request *r, struct buf *b, enum record_field f, struct span s)
 {
 	struct cel_value ip;
 	bool text = s.n && cel_ip_parse(span_trim(s, "[]"), &ip) < 0;
-	bool out = !r->found.have_verdict && text && request_may_hold(r, cut(s, VALUE_MAX));
+	bool out =
+		!r->found.have_verdict && text && request_may_hold(r, cut_utf8(s, VALUE_MAX));
 
 	put_str(b, f, out ? SPAN_LIT("<redacted>") : s);
 }
 
-/* What put_str() writes byte by byte. */
+/* Returns true if put_str() writes every byte unchanged. */
 static bool
 held_ascii(struct span s)
 {
@@ -193,7 +334,8 @@ held_ascii(struct span s)
 	return s.n <= VALUE_MAX;
 }
 
-/* An id that the caller chose may be text in which something is found. */
+/* Returns true if the record may hold the conversation's id, which the caller may have chosen.
+ */
 static bool
 held_conversation(struct request *r)
 {
@@ -244,7 +386,7 @@ put_file_read(struct buf *b, const struct file *f)
 	put_end(b, n);
 }
 
-/* "IBAN 3": what was found, and on which page; each once. */
+/* Lists what was found in a file and on which page, once each: "IBAN 3". */
 static void
 put_found_in(struct request *r, struct buf *b, const struct file *f)
 {
@@ -299,7 +441,7 @@ put_files(struct request *r, struct buf *b)
 	put_end(b, n);
 }
 
-/* What nobody could read. Kinds of opaque parts are fixed words. */
+/* Writes the uninspected parts. Kinds of opaque parts are constants. */
 static void
 put_unread(struct request *r, struct buf *b)
 {
@@ -316,7 +458,7 @@ put_unread(struct request *r, struct buf *b)
 	}
 }
 
-/* What the body only refers to, by kind. */
+/* Counts by kind what the body only refers to. */
 static void
 put_references(const struct body *body, struct buf *b)
 {
@@ -328,8 +470,8 @@ put_references(const struct body *body, struct buf *b)
 	buf_putc(b, '}');
 }
 
-/* Names that its caller chose: those that rules read, or none of them. False: a reader must not
- * take the list for what they read. `b` NULL: only says so. */
+/* Writes the names of tool results if a record may hold all of them. Returns false if it may
+ * not, so that a replay must not use the list. b NULL: writes nothing. */
 static bool
 put_results(struct request *r, struct buf *b)
 {
@@ -437,9 +579,9 @@ held_parameter(const struct request *r, size_t slot)
 	return true;
 }
 
-/* Whether the record has the slot's value as conditions read it. */
+/* Returns true if the record has the slot's value as conditions read it. */
 static bool
-held(struct request *r, size_t slot)
+is_held(struct request *r, size_t slot)
 {
 	const struct identity *id = &r->found.identity;
 	char own[CONVERSATION_DIGITS + 1];
@@ -476,14 +618,13 @@ held(struct request *r, size_t slot)
 	}
 }
 
-/* Fields of conditions that this record could not hold. */
 void
 record_not_held(struct request *r, struct buf *b)
 {
 	size_t n = 0;
 
 	for (size_t slot = 0; r->found.have_verdict && slot < V_COUNT; slot++) {
-		if (held(r, slot))
+		if (is_held(r, slot))
 			continue;
 		put_text_item(b, RF_NOT_HELD, n++, span_str(policy_env.vars[slot].path));
 	}

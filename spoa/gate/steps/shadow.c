@@ -1,9 +1,9 @@
-/* A second policy next to the one in force: asked about the same facts after the verdict,
- * in memory of its own, and never obeyed. What it finds wrong in itself is counted. */
+/* The shadow policy: evaluated on the same facts after the policy in force, in memory of its
+ * own, and never enforced. Failures are counted. */
 #include "base/scoped.h"
 #include "gate/steps/steps.h"
 
-/* Its evaluation: over it the disagreement is not known. */
+/* memory for its evaluation; beyond it the result is `failed` */
 enum { ARENA_BYTES = 16 << 20 };
 
 static bool
@@ -12,7 +12,7 @@ is_same_text(const char *a, const char *b)
 	return !strcmp(a ? a : "", b ? b : "");
 }
 
-/* The values that were brought for the policy in force, by their sources. */
+/* Takes the fetched values of the policy in force, by their sources. */
 static void
 take_data(const struct request *r, const struct policy *p, const struct cel_value **data)
 {
@@ -26,12 +26,14 @@ take_data(const struct request *r, const struct policy *p, const struct cel_valu
 				data[i] = r->found.data[k];
 }
 
+/* Returns the name of the target that the verdict selects; "": none. */
 static const char *
-target_of(const struct policy_verdict *v)
+verdict_target_name(const struct policy_verdict *v)
 {
 	return v->ruled.effect != RULE_DENY && v->changes.target ? v->changes.target->name : "";
 }
 
+/* Returns bits that name what differs from the verdict in force. */
 static unsigned
 differences(const struct request *r, const struct policy_facts *f,
 	const struct policy_verdict *v, const struct shadow *s)
@@ -47,12 +49,12 @@ differences(const struct request *r, const struct policy_facts *f,
 	if (memcmp(&v->redact, &mine->redact, sizeof(v->redact)) != 0)
 		d |= SHADOW_REDACTIONS;
 	if (!is_same_text(f->route ? f->route->name : "", r->found.route->name) ||
-		!is_same_text(target_of(v), target_of(mine)))
+		!is_same_text(verdict_target_name(v), verdict_target_name(mine)))
 		d |= SHADOW_ROUTE;
 	return d;
 }
 
-/* What is known of the one's targets by their index holds for the other's. */
+/* Returns true if the routes have the same targets, so that facts by index apply to both. */
 static bool
 same_targets(const struct route *a, const struct route *b)
 {
@@ -101,7 +103,7 @@ request_shadow(struct request *r, const struct policy_facts *mine)
 	f.route = policy_route_as(
 		policy_route(p, f.method, f.host, f.path), request_asked_model(r));
 	f.target = NULL;
-	/* The same route by its name: then the other policy's order differs, not the day's. */
+	/* with the same targets, the order of this moment applies to both policies */
 	if (!f.route || !same_targets(f.route, r->found.route)) {
 		f.ranks = NULL;
 		f.at = NULL;

@@ -1,16 +1,76 @@
-/* The audit step: the decision's record is durable before the verdict is given. And the
- * record of a request's end. */
-#include "gate/steps/steps.h"
-
+/* The audit step: the decision's record is durable before the verdict is given. Also the record
+ * of a request's end, and the notes that telemetry receives beside the records. */
 #include <stdlib.h>
 
+#include "answer/guard/guard.h"
 #include "base/caps.h"
+#include "base/clock.h"
 #include "base/err.h"
 #include "gate/exchange.h"
 #include "gate/sealing/sealing.h"
+#include "gate/steps/steps.h"
+#include "record/audit/note.h"
 #include "record/journal/chain.h"
 
-enum { RECORD_BYTES = 2048 }; /* of most */
+/* Makes the note for telemetry, which the audit entry owns; NULL: no telemetry, or out of
+ * memory. */
+static struct audit_note *
+request_note(struct request *r)
+{
+	struct audit_note *n = r->gate->shared->tells ? calloc(1, sizeof(*n)) : NULL;
+	struct span model = r->in.body.model, trace;
+
+	if (!n)
+		return NULL;
+	memcpy(n->id, r->id, sizeof(n->id));
+	trace = request_trace(r);
+	if (trace.n)
+		memcpy(n->trace, trace.p, sizeof(n->trace));
+	n->begun_us = r->begun_us;
+	n->begun_ns = r->now_wall_ns;
+	if (r->found.endpoint.family)
+		n->format = dialect_name(r->found.endpoint.family);
+	n->endpoint = r->found.endpoint.name;
+	if (model.n && !series_has_model(&r->gate->tally.series, model))
+		model = SERIES_OTHER;
+	memcpy(n->model, model.p ? model.p : "", model.n);
+	memcpy(n->stage_us, r->run.took_us, sizeof(r->run.took_us));
+	return n;
+}
+
+/* Adds the result to the note of a completion. */
+static struct audit_note *
+request_end_note(struct request *r, const struct exchange_result *res, const char *outcome)
+{
+	struct audit_note *n = request_note(r);
+	const struct exchange *x = r->x;
+	const struct attempts *t = x ? x->tries : NULL;
+
+	if (!n)
+		return NULL;
+	n->completion = true;
+	n->outcome = outcome;
+	n->status = res->status;
+	n->ended_us = clock_mono_us();
+	n->sent_us = x ? x->sent_us : 0;
+	if (x && x->guard) {
+		const struct guard_report *a = guard_report(x->guard);
+		n->first_us = a->streamed ? a->first_text_us : 0;
+		n->events = a->streamed ? a->events : 0;
+	}
+	n->used = res->usage.known;
+	n->input_tokens = res->usage.input_tokens;
+	n->output_tokens = res->usage.output_tokens;
+	for (; t && n->attempts < t->n; n->attempts++) {
+		n->attempt[n->attempts].begun_us = t->v[n->attempts].begun_us;
+		n->attempt[n->attempts].took_us = t->v[n->attempts].took_us;
+	}
+	return n;
+}
+
+/* ---- the decision's record ---- */
+
+enum { RECORD_BYTES = 2048 }; /* the usual size of a record */
 
 static void
 record_failed(struct request *r)
@@ -20,7 +80,7 @@ record_failed(struct request *r)
 		return;
 	request_release(r);
 	if (r->out.decision.kind == D_DENY)
-		return; /* a denial remains one, recorded or not */
+		return; /* a denial stays a denial, recorded or not */
 	request_deny(r, 503, "audit_unavailable", "", SPAN_LIT(WHY_NOT_RECORDED));
 }
 
@@ -74,6 +134,7 @@ decision_recorded(struct audit_entry *e, int err)
 		return;
 	r->run.record = NULL;
 	r->run.recorded = err == 0;
+	/* the ACK was sent before the record was durable */
 	if (r->run.life == LIFE_ANSWERED && r->x && !r->run.resumed) {
 		/* The ACK went without it. */
 		if (err)
@@ -92,7 +153,7 @@ decision_recorded(struct audit_entry *e, int err)
 	r->calls->back(r);
 }
 
-/* The fields, and what is kept of the texts. */
+/* Writes the record's members, and seals the texts that are kept. */
 static int
 make_decision(struct request *r, struct audit_entry *e)
 {
@@ -108,7 +169,6 @@ make_decision(struct request *r, struct audit_entry *e)
 	return err ? err : buf_failed(&e->fields) ? ERR_NOMEM : 0;
 }
 
-/* Hands the decision's record to the audit thread. 0, or negative: it cannot be made. */
 int
 request_record(struct request *r)
 {
@@ -135,8 +195,6 @@ request_record(struct request *r)
 	return 0;
 }
 
-/* The record is written without the request, which goes on at once and may move
- * to another worker: nothing of it is touched when the disk answers. */
 void
 request_record_leave(struct request *r, const char *undone)
 {
@@ -152,7 +210,7 @@ request_record_leave(struct request *r, const char *undone)
 		rec->undone.done = undone_recorded;
 		rec->undone.note = request_end_note(r, &res, "abandoned");
 		rec->gate = r->gate;
-		rec->gate->alive++; /* a stop waits for it */
+		rec->gate->alive++; /* gate_alive() counts it, so a stop waits */
 		r->run.undone = true;
 	}
 	rec->r = NULL;
@@ -162,7 +220,7 @@ request_record_leave(struct request *r, const char *undone)
 	r->run.wait = WAIT_NONE;
 }
 
-/* A rule may have read something of it that only a record of its own says. */
+/* Returns true if a rule may have read something that only a record of its own can hold. */
 static bool
 says_something(const struct request *r)
 {
@@ -180,8 +238,9 @@ says_something(const struct request *r)
 	       v->ruled.ntags || v->data_read;
 }
 
-/* A message that only adds to a turn, goes as it came, and in which nothing is, is told of in
- * the turn's record: it is durable before the message that asks for the answer goes. */
+/* Adds the message to the list in the session's next record, if it only adds to a turn, is
+ * forwarded unchanged and has no findings. That record is durable before the message that asks
+ * for a response is forwarded. */
 static bool
 joins_next(struct request *r)
 {
@@ -206,7 +265,8 @@ joins_next(struct request *r)
 	return true;
 }
 
-/* A redaction, a body that is not whole, a route that reads answers: each needs the relay. */
+/* Denies a request that needs the relay: for a redaction, a partial body, or a response that is
+ * read. */
 static void
 deny_without_relay(struct request *r)
 {
@@ -214,13 +274,16 @@ deny_without_relay(struct request *r)
 
 	if (gate_cfg(r->gate)->relay) {
 		request_overload(r);
-		r->out.decision.message = SPAN_LIT("the relay has no room");
+		r->out.decision.message =
+			SPAN_LIT("the gateway's relay is full; retry in a few seconds");
 		return;
 	}
 	request_deny(r, 503, "relay_missing", r->out.decision.rule,
 		redacts ? SPAN_LIT("data in this request must be replaced, which needs the "
-				   "relay, and tollgate.yaml has no relay.listen")
-			: SPAN_LIT("this request needs the relay, and tollgate.yaml has no "
+				   "gateway's "
+				   "relay; its operators must set relay.listen")
+			: SPAN_LIT("this request needs the gateway's relay; its operators must "
+				   "set "
 				   "relay.listen"));
 }
 
@@ -232,7 +295,7 @@ step_audit(struct request *r)
 	request_observed(r);
 	if (!g)
 		return STEP_NEXT;
-	/* Whether the relay can take it is known before the record says it did. */
+	/* the record must not state `relay` if no ticket is free */
 	bool has_room = gate_cfg(g)->relay && g->tickets.n < g->tickets.cap;
 	if (r->out.decision.via == VIA_RELAY && !r->run.resumed && !has_room) {
 		request_release(r);
@@ -245,9 +308,9 @@ step_audit(struct request *r)
 		record_failed(r);
 		return STEP_NEXT;
 	}
-	/* What is permitted through the relay comes back to us before anything of it is sent:
-	 * on that way the disk works. Whoever takes the ticket up waits for the record, not the
-	 * ACK. While the disk refuses, the ACK says so. */
+	/* A request that is permitted through the relay comes back before anything of it is
+	 * sent, so the disk can work meanwhile: the relay's claim waits for the record, not the
+	 * ACK. If the disk refuses writes, the ACK waits, to report that. */
 	if (r->out.decision.via == VIA_RELAY && r->out.decision.kind != D_DENY &&
 		!r->run.resumed && audit_ready(g->shared->audit))
 		return STEP_NEXT;
@@ -256,7 +319,7 @@ step_audit(struct request *r)
 }
 
 static void
-completed(struct audit_entry *e, int err)
+completion_recorded(struct audit_entry *e, int err)
 {
 	struct request *r = TAGGED(request, e->arg);
 
@@ -284,12 +347,13 @@ request_complete(struct request *r, const struct exchange_result *res, const cha
 		err = request_seal_end(r, res->end == END_COMPLETE, &r->run.completion);
 	r->run.unkept = err;
 	if (err)
-		request_seal_drop(r); /* what did not come to its end is not said to be there */
+		/* a text that did not reach its end is not recorded as kept */
+		request_seal_drop(r);
 	record_completion(r, res, outcome, &r->run.completion.fields);
 	request_seal_wipe(r);
 	request_seal_drop(r);
 	r->run.completion.reply_to = g->mail;
-	r->run.completion.done = completed;
+	r->run.completion.done = completion_recorded;
 	r->run.completion.arg = r;
 	r->run.completion.note = r->found.probe ? NULL : request_end_note(r, res, outcome);
 	r->run.pending++;

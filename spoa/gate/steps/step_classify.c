@@ -1,5 +1,7 @@
-/* The target and classify steps: what data is in path and query, and in the body. They
- * decide nothing; what a silent classifier leads to is the policy step's to say. */
+/* The steps *target* and *classify*: find data in path and query, and in the body. They decide
+ * nothing; the policy step applies the outcome if a segment could not be searched.
+ *
+ * Long segments are searched in overlapping windows, in turns of 10 ms. */
 #include "gate/steps/steps.h"
 
 #include <stdlib.h>
@@ -14,7 +16,8 @@
 #include "scan/text/needles.h"
 #include "scan/text/opaque.h"
 
-/* `value`: what it spells, where that differs; else p NULL. */
+/* Adds a finding. `value`: the text that it spells, if that differs from its bytes; else p is
+ * NULL. Returns false if there are too many, or memory ran out. */
 static bool
 add_hit(struct request *r, const struct segment *s, bool in_target, const struct finding *f,
 	struct span value)
@@ -27,20 +30,20 @@ add_hit(struct request *r, const struct segment *s, bool in_target, const struct
 	return request_add_entity(r, f->entity, segment_roles(s));
 }
 
-/* Long segments are scanned in windows that overlap; each finding counts in the window in whose
- * half of the overlap it begins, so that it is seen whole with its context. One that reaches
- * the window's end, a private key, is where the next window begins; one that ends after the
- * window before counts wherever it begins. */
+/* Long segments are searched in windows that overlap. A finding counts in the window in whose
+ * half of the overlap it begins, so that it is seen whole and with its context. If a finding
+ * reaches the window's end (a private key may), the next window begins with it. A finding that
+ * ends after the previous window's end counts wherever it begins. */
 enum { WINDOW = 256 << 10, OVERLAP = 32 << 10, LEFT = 256, TO_THE_END = 64 };
 
 struct window {
 	struct span text;
 	size_t base, keep, until; /* findings that begin in [keep, until) count, */
-	size_t seen;		  /* and those that end after this */
+	size_t seen;		  /* and those that end after this offset */
 };
 
-/* The window of `text` from r->scan.from on; moves that to the next one, or to 0
- * after the last. */
+/* Returns the window of `text` that begins at r->scan.from, and moves that to the next one, or
+ * to 0 after the last. */
 static struct window
 next_window(struct request *r, struct span text)
 {
@@ -61,8 +64,8 @@ next_window(struct request *r, struct span text)
 	return w;
 }
 
-/* What reaches the end of a window that is not the last goes on, perhaps: the next
- * begins with it, if it is not most of this one. */
+/* If a finding reaches the end of a window that is not the last, it may continue: the next
+ * window begins with it, unless it fills most of this one. */
 static void
 begin_with(
 	struct request *r, struct span text, const struct window *w, size_t start, size_t end)
@@ -74,8 +77,8 @@ begin_with(
 	r->scan.keep = end;
 }
 
-/* Who wrote a segment, for the injection model. The operator's own words (system prompts and
- * tools' definitions) and the model's are not scored. */
+/* The author of a segment, for the injection model. The operator's words (system prompts and
+ * tool definitions) and the model's own are not scored. */
 static const enum inject_origin origins[ROLE_COUNT] = {
 	[ROLE_OTHER] = INJECT_USER,
 	[ROLE_SYSTEM] = INJECT_ORIGINS,
@@ -113,8 +116,8 @@ score_injection(struct request *r, const struct segment *s, struct span text)
 	}
 }
 
-/* In what a provider sealed a name or a postcode is chance: one block in three hundred
- * has one. */
+/* Returns true for a finding by chance: in data that a provider sealed, one block in three
+ * hundred looks like a name or a postcode. */
 static bool
 is_chance(const struct request *r, const struct segment *s, const struct finding *f)
 {
@@ -122,8 +125,9 @@ is_chance(const struct request *r, const struct segment *s, const struct finding
 	       opaque_is_sealed(s->text);
 }
 
-/* A value that is in the path too is not shown there, whatever it is. What the route matched
- * is the policy's own words. */
+/* Returns true if the text may share a value with the path, which must then be searched for
+ * everything, because a found value must not be recorded in the path. Words that the route
+ * matched are the policy's own. */
 static bool
 may_be_in_path(const struct request *r, struct span text)
 {
@@ -143,11 +147,12 @@ may_be_in_path(const struct request *r, struct span text)
 	return any && pieces_meet(&path, text);
 }
 
-/* What the text is searched for. The record says path and model's name only where nothing at
- * all is found in them; and of a long text the next window begins with whatever reaches this
- * one's end. */
+/* Returns the detectors to use; NULL: all. Path and model name are recorded only if they have
+ * no finding at all. In a long segment, the next window begins with any finding that reaches
+ * the end. */
 static const struct detect_used *
-searched(const struct request *r, const struct segment *s, bool in_target, struct span window)
+detectors_for(
+	const struct request *r, const struct segment *s, bool in_target, struct span window)
 {
 	struct span model = r->in.body.model;
 
@@ -159,7 +164,8 @@ searched(const struct request *r, const struct segment *s, bool in_target, struc
 	return r->snap->used;
 }
 
-/* As detect_scan(). What has the same names and values in most requests is searched once. */
+/* As detect_scan(). Segments that are equal in most requests (keys, paths, reserved words) are
+ * searched once, and their hashes are remembered. */
 static int
 find_in_segment(const struct request *r, struct snapshot_local *mine, const struct segment *s,
 	struct span text, const struct detect_options *opt, struct arena *a,
@@ -178,10 +184,10 @@ find_in_segment(const struct request *r, struct snapshot_local *mine, const stru
 	return err;
 }
 
-/* What a window of JSON spells: *said is in `b`. Of any other text, the window. 0 or ERR_NOMEM.
- */
+/* If the segment is JSON in a string, writes the text that the window spells into `b`. Sets
+ * the last argument to that text, or else to the window. Returns 0 or ERR_NOMEM. */
 static int
-spell(struct request *r, const struct segment *s, const struct window *w, struct buf *b,
+spell_window(struct request *r, const struct segment *s, const struct window *w, struct buf *b,
 	struct span *said)
 {
 	struct inner *in = &r->scan.inner;
@@ -199,7 +205,7 @@ spell(struct request *r, const struct segment *s, const struct window *w, struct
 	return buf_failed(b) ? ERR_NOMEM : 0;
 }
 
-/* The findings in what a window spells, as places of its segment. */
+/* Converts offsets in the spelled text to offsets in the segment. */
 static void
 place_findings(const struct request *r, const struct window *w, struct findings *found)
 {
@@ -218,7 +224,7 @@ place_findings(const struct request *r, const struct window *w, struct findings 
 	}
 }
 
-/* What counts of the findings of a window becomes hits. 0, ERR_LIMIT or ERR_NOMEM. */
+/* Turns the findings that count in this window into hits. Returns 0, ERR_LIMIT or ERR_NOMEM. */
 static int
 take_findings(struct request *r, const struct segment *s, bool in_target,
 	const struct window *w, struct span said, struct findings *found)
@@ -249,7 +255,7 @@ take_findings(struct request *r, const struct segment *s, bool in_target,
 	return 0;
 }
 
-/* Moves the table that the text's windows are parts of to where the next window begins. 0 or
+/* Moves the table that the windows are parts of to where the next window begins. Returns 0 or
  * ERR_NOMEM. */
 static int
 pass_table(struct request *r, const struct segment *s, const struct window *w)
@@ -267,10 +273,11 @@ pass_table(struct request *r, const struct segment *s, const struct window *w)
 	return buf_failed(&b) ? ERR_NOMEM : 0;
 }
 
-/* One window of a segment: 0, ERR_NOMEM, 1 where nobody waits for it. A segment the detectors
- * gave up on is remembered and not looked at further. */
+/* Searches one window. Returns 0, ERR_NOMEM, or 1 if the result is no longer wanted. A segment
+ * that the detectors could not search is remembered and skipped. */
 static int
-scan(struct request *r, struct segment *s, bool in_target, struct span before, size_t *work)
+scan_window(
+	struct request *r, struct segment *s, bool in_target, struct span before, size_t *work)
 {
 	struct detect_options opt = policy_detect_options(r->snap->policy);
 	struct snapshot_local *mine = snapshot_mine(r->snap, r->worker);
@@ -279,7 +286,7 @@ scan(struct request *r, struct segment *s, bool in_target, struct span before, s
 	struct span said;
 
 	SCOPED_BUF(b, 0);
-	int err = spell(r, s, &w, &b, &said);
+	int err = spell_window(r, s, &w, &b, &said);
 	if (w.base == 0) {
 		opt.before = before;
 		r->scan.end = 0;
@@ -288,7 +295,7 @@ scan(struct request *r, struct segment *s, bool in_target, struct span before, s
 			return ERR_NOMEM;
 	}
 	opt.table = r->scan.table;
-	opt.used = searched(r, s, in_target, said);
+	opt.used = detectors_for(r, s, in_target, said);
 	if (!err)
 		err = find_in_segment(r, mine, s, said, &opt, &r->arena, &found);
 	r->found.evasion |= found.evasion;
@@ -315,7 +322,8 @@ scan(struct request *r, struct segment *s, bool in_target, struct span before, s
 	return 0;
 }
 
-/* Goes on at *at. The names of a value are its context. 1: the turn is over. */
+/* Continues at segment *at. The names of a value are its context. Returns 1 if the turn is
+ * over. */
 static int
 scan_all(struct request *r, struct segment *v, size_t n, size_t *at)
 {
@@ -325,7 +333,8 @@ scan_all(struct request *r, struct segment *v, size_t n, size_t *at)
 		struct segment *s = &v[*at];
 		char names[SEGMENT_NAMES];
 		size_t work;
-		int err = scan(r, s, v == r->in.target, segment_names(v, s, names), &work);
+		int err =
+			scan_window(r, s, v == r->in.target, segment_names(v, s, names), &work);
 		if (err)
 			return err;
 		if (r->scan.from == 0)
@@ -337,7 +346,7 @@ scan_all(struct request *r, struct segment *v, size_t n, size_t *at)
 }
 
 static enum step_result
-classify(struct request *r, struct segment *v, size_t n, size_t *at)
+classify_segments(struct request *r, struct segment *v, size_t n, size_t *at)
 {
 	struct snapshot_local *mine = snapshot_mine(r->snap, r->worker);
 
@@ -350,12 +359,12 @@ classify(struct request *r, struct segment *v, size_t n, size_t *at)
 	return err ? request_overload(r) : STEP_NEXT;
 }
 
-/* Before anything is decided: the record of a request that nobody may make is not to
- * hold what its path holds. */
+/* Runs before any decision: the record of a denied request must not hold data from its path. */
 enum step_result
 step_target(struct request *r)
 {
-	enum step_result s = classify(r, r->in.target, r->in.ntarget, &r->scan.target_done);
+	enum step_result s =
+		classify_segments(r, r->in.target, r->in.ntarget, &r->scan.target_done);
 
 	if (s == STEP_NEXT && !r->scan.nfailed)
 		r->found.path_state = PATH_CLEAN;
@@ -368,7 +377,8 @@ step_classify(struct request *r)
 	enum step_result s = STEP_NEXT;
 
 	if (r->in.have_body)
-		s = classify(r, r->in.body.segments, r->in.body.nsegments, &r->scan.body_done);
+		s = classify_segments(
+			r, r->in.body.segments, r->in.body.nsegments, &r->scan.body_done);
 	if (s != STEP_NEXT)
 		return s;
 	r->found.unclassified =

@@ -1,8 +1,9 @@
-/* The data step: what conditions read from Redis and URLs. May wait for it. */
+/* The step *data*: fetches values that conditions read from Redis and URLs. May wait for them.
+ */
 #include "gate/steps/steps.h"
 
 static void
-came(struct data_wait *w)
+data_came(struct data_wait *w)
 {
 	struct request *r = TAGGED(request, w->arg);
 
@@ -21,7 +22,7 @@ ask_data(struct request *r, size_t i)
 	const struct data_source *s = &r->snap->policy->data[i];
 	struct data_wait *w = &r->run.data_wait[i];
 
-	*w = (struct data_wait){ .done = came, .arg = r, .i = i };
+	*w = (struct data_wait){ .done = data_came, .arg = r, .i = i };
 	int got = data_get(r->gate->data, s, &r->found.data_held[i], w);
 	if (got > 0)
 		r->found.data[i] = &r->found.data_held[i]->v;
@@ -31,8 +32,8 @@ ask_data(struct request *r, size_t i)
 	}
 }
 
-/* Only what a condition in force reads is asked for, once a request: the relay's body
- * decides on the values that its head was decided on. */
+/* Fetches only values that a condition in force reads, once for each request: the body is
+ * decided with the same values as the head. */
 enum step_result
 step_data(struct request *r)
 {
@@ -58,8 +59,8 @@ step_data(struct request *r)
 		if (p->data[i].read && p->data[i].kind != DATA_FILE && !r->found.data[i] &&
 			!p->data[i].skip)
 			return request_deny(r, 503, "data_unavailable", "",
-				arena_printf(
-					&r->arena, "data.%s is not known", p->data[i].name));
+				arena_printf(&r->arena, "data.%s is unavailable; retry later",
+					p->data[i].name));
 	return STEP_NEXT;
 }
 

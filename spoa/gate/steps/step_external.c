@@ -1,12 +1,12 @@
-/* The external step: which recognizers are asked about which texts, what they found,
- * and what their silence leads to. Between classify and policy, so that a recognizer's
- * `when` may read what the detectors found, and rules what it found.
+/* The step *external*: asks external recognizers about segments, and adds their findings. It
+ * runs between classify and policy: a recognizer's `when` reads the detectors' findings, and
+ * rules read the recognizer's.
  *
- * A job is one request's asking: a part for each recognizer, an item for each text.
- * What is remembered is not asked again; the rest goes out in as few calls as fit.
- * Where a recognizer is silent and on_failure.classifier says redact, all that could
- * be its entities is found by the detectors' patterns without their validators; a
- * text goes whole where an entity has no pattern. */
+ * A job has one part for each recognizer and one item for each segment. Cached results are not
+ * asked for again; the rest is sent in as few calls as possible. If a recognizer does not reply
+ * and on_failure.classifier is redact, everything that could be one of its entities is
+ * redacted: the detectors' patterns run without their validators. A segment is redacted as a
+ * whole if an entity has no pattern. */
 #include "gate/steps/steps.h"
 
 #include <stdlib.h>
@@ -16,7 +16,7 @@
 #include "base/clock.h"
 #include "base/err.h"
 
-/* A longer text is not searched for candidates: it goes whole. */
+/* a longer segment is not searched for candidates but redacted as a whole */
 enum { SLICE_BYTES = 256 << 10 };
 
 struct item {
@@ -24,15 +24,16 @@ struct item {
 	bool answered;
 };
 
+/* One recognizer's part of the job. In the job's arena. */
 struct part {
 	const struct external *x;
 	struct item *items;
 	struct findings *found;
 	size_t nitems, cached;
-	bool overflow; /* more texts than can be asked about: items holds none */
+	bool overflow; /* more segments than can be asked about; `items` is empty */
 	struct ask *asks;
 	size_t nasks;
-	size_t *order; /* items that are asked about, as the asks hold them */
+	size_t *order; /* order[i]: the item of the i-th text in `asks` */
 	struct span *asked_texts;
 	unsigned char (*asked_keys)[SHA256_BYTES];
 	struct findings *asked_found;
@@ -40,17 +41,18 @@ struct part {
 	uint64_t us;
 };
 
+/* owner: the request; calls in progress point to it. */
 struct external_job {
 	struct tag tag;
 	struct request *r;
 	struct arena arena;
 	struct part part[CAP_RECOGNIZERS];
-	size_t nparts;
-	unsigned outstanding;
+	size_t nparts;	      /* recognizers with segments to ask about */
+	unsigned outstanding; /* calls without a result */
 	uint64_t began_us;
-	size_t held; /* bytes */
+	size_t held; /* bytes counted as held */
 	bool merged;
-	size_t at_part, at_segment; /* of the search for candidates */
+	size_t at_part, at_segment; /* progress of the search for candidates */
 	float *thresholds;
 };
 
@@ -65,9 +67,9 @@ request_drop_job(struct request *r)
 	r->scan.job = NULL;
 }
 
-/* ---- which texts ---- */
+/* ---- segments to ask about ---- */
 
-/* Anything but punctuation and blanks. */
+/* Returns true unless the text is only punctuation and spaces. */
 static bool
 says_something(struct span s)
 {
@@ -77,21 +79,22 @@ says_something(struct span s)
 	return false;
 }
 
-/* What routing reads is no prose, and cannot be rewritten. */
+/* Returns true if the recognizer is asked about the segment. Reserved words are used by routing
+ * and cannot be rewritten. */
 static bool
-concerns(const struct external *x, const struct segment *s)
+is_asked_about(const struct external *x, const struct segment *s)
 {
 	return (x->roles & segment_roles(s)) && !s->reserved && says_something(s->text);
 }
 
 static int
-choose(struct external_job *j, struct part *p)
+choose_items(struct external_job *j, struct part *p)
 {
 	const struct segment *s;
 	size_t n = 0;
 
 	for (size_t i = 0; (s = request_segment(j->r, i)); i++)
-		n += concerns(p->x, s);
+		n += is_asked_about(p->x, s);
 	if (n > CAP_RECOGNIZER_ITEMS) {
 		p->overflow = true;
 		p->outcome = ASK_TOO_LARGE;
@@ -102,7 +105,7 @@ choose(struct external_job *j, struct part *p)
 	if (arena_failed(&j->arena))
 		return ERR_NOMEM;
 	for (size_t i = 0; (s = request_segment(j->r, i)); i++)
-		if (concerns(p->x, s))
+		if (is_asked_about(p->x, s))
 			p->items[p->nitems++].s = s;
 	return 0;
 }
@@ -110,7 +113,7 @@ choose(struct external_job *j, struct part *p)
 /* ---- asking ---- */
 
 static void
-worse(struct part *p, enum ask_outcome outcome)
+note_ask_outcome(struct part *p, enum ask_outcome outcome)
 {
 	if (p->outcome == ASK_ANSWERED)
 		p->outcome = outcome;
@@ -122,7 +125,7 @@ take_external_part(struct part *p, const struct ask *a)
 	size_t first = (size_t)(a->texts - p->asked_texts);
 
 	if (a->outcome != ASK_ANSWERED) {
-		worse(p, a->outcome);
+		note_ask_outcome(p, a->outcome);
 		return;
 	}
 	for (size_t i = 0; i < a->n; i++) {
@@ -148,7 +151,7 @@ ask_done(struct ask *a)
 	r->calls->back(r);
 }
 
-/* Nobody waits for what it says. */
+/* Returns true if the result is no longer wanted. */
 static bool
 ask_over(const struct ask *a)
 {
@@ -157,7 +160,7 @@ ask_over(const struct ask *a)
 	return j->r->run.life != LIFE_STEPS;
 }
 
-/* Cuts what must be asked into calls. */
+/* Divides the texts to ask about into calls. */
 static void
 cut_calls(struct external_job *j, struct part *p, size_t nasked)
 {
@@ -166,12 +169,12 @@ cut_calls(struct external_job *j, struct part *p, size_t nasked)
 
 	for (size_t i = 0; i < nasked; i++) {
 		size_t n = p->asked_texts[i].n;
-		/* `decide` is given one answer for all. */
+		/* `decide` has one given answer for all texts */
 		bool full = j->r->gate && a &&
 			    (a->n == CAP_RECOGNIZER_TEXTS || bytes + n > p->x->max_bytes);
 		bool next = !a || !p->x->rec.batch || full;
 		if (next && p->nasks == CAP_RECOGNIZER_CALLS) {
-			worse(p, ASK_TOO_LARGE);
+			note_ask_outcome(p, ASK_TOO_LARGE);
 			return;
 		}
 		if (next) {
@@ -193,8 +196,8 @@ cut_calls(struct external_job *j, struct part *p, size_t nasked)
 	}
 }
 
-/* What is not remembered, in the order of the texts. A text that no call can hold is
- * not asked about. */
+/* Collects items that are not cached, in the order of the segments. A text that exceeds every
+ * call is not asked about. */
 static int
 prepare_part(struct external_job *j, struct part *p)
 {
@@ -213,7 +216,7 @@ prepare_part(struct external_job *j, struct part *p)
 	for (size_t i = 0; i < p->nitems; i++) {
 		struct span text = p->items[i].s->text;
 		if (text.n > p->x->max_bytes) {
-			worse(p, ASK_TOO_LARGE);
+			note_ask_outcome(p, ASK_TOO_LARGE);
 			continue;
 		}
 		if (e)
@@ -230,7 +233,7 @@ prepare_part(struct external_job *j, struct part *p)
 	return 0;
 }
 
-/* `tollgate decide`: the answers were given, or the recognizer is silent. */
+/* `tollgate decide`: takes the given answers; without one the recognizer counts as silent. */
 static void
 read_given(struct part *p, struct request *r)
 {
@@ -249,7 +252,7 @@ read_given(struct part *p, struct request *r)
 static void
 send_part(struct external_job *j, struct part *p, uint64_t now)
 {
-	/* No later than leaves time for what the policy says of silence. */
+	/* leave a quarter of the time for the outcome of a silent recognizer */
 	uint64_t room = gate_cfg(j->r->gate)->agent_deadline_us,
 		 gone = j->r->run.resumed ? 0 : now - j->r->begun_us;
 
@@ -266,7 +269,7 @@ send_part(struct external_job *j, struct part *p, uint64_t now)
 
 /* ---- merging ---- */
 
-/* Room for n more. */
+/* Makes room for n more findings; NULL: too many, or out of memory. */
 static struct hit *
 extra_room(struct request *r, size_t n)
 {
@@ -304,23 +307,23 @@ merge_part(struct request *r, struct part *p)
 	return 0;
 }
 
-/* Its own outcome does not count where a rule may require its answer. */
+/* Returns true if a rule may require the recognizer's reply; then the recognizer's own outcome
+ * does not apply. */
 static bool
-required(const struct request *r, const struct external *x)
+is_required(const struct request *r, const struct external *x)
 {
 	return r->found.required >> (x - r->snap->policy->externals) & 1;
 }
 
 static void
-conclude(struct request *r, struct part *p)
+add_recognition(struct request *r, struct part *p)
 {
 	struct recognition *c = &r->scan.recognitions[r->scan.nrecognitions++];
 
 	*c = (struct recognition){ .x = p->x,
 		.outcome = p->outcome,
-		.applied = p->x->own_outcome && !required(r, p->x)
-				   ? p->x->outcome
-				   : r->found.unclassified,
+		.applied = p->x->own_outcome && !is_required(r, p->x) ? p->x->outcome
+								      : r->found.unclassified,
 		.texts = p->nitems,
 		.cached = p->cached,
 		.us = p->us };
@@ -338,7 +341,7 @@ request_silence(const struct request *r, enum outcome o)
 	return false;
 }
 
-/* ---- all that could match ---- */
+/* ---- everything that could match ---- */
 
 static int
 whole_text(struct request *r, const struct segment *s)
@@ -352,8 +355,8 @@ whole_text(struct request *r, const struct segment *s)
 	return 0;
 }
 
-/* The patterns of the recognizer's entities, none of another; false where an entity
- * has none. */
+/* Selects the patterns of the recognizer's entities only. Returns false if an entity has no
+ * pattern. */
 static bool
 only_entities(struct external_job *j, const struct external *x)
 {
@@ -370,7 +373,7 @@ only_entities(struct external_job *j, const struct external *x)
 }
 
 static int
-candidates(struct external_job *j, const struct segment *s, bool patterns)
+find_candidates(struct external_job *j, const struct segment *s, bool patterns)
 {
 	struct request *r = j->r;
 	struct detect_options opt = { .thresholds = j->thresholds, .all_candidates = true };
@@ -396,7 +399,7 @@ candidates(struct external_job *j, const struct segment *s, bool patterns)
 	return 0;
 }
 
-/* Whether part p has an answer about s; items are in the order of the segments. */
+/* Returns true if part p has a result for s. Items are in the order of the segments. */
 static bool
 has_answer(const struct part *p, const struct request *r, const struct segment *s)
 {
@@ -414,8 +417,8 @@ has_answer(const struct part *p, const struct request *r, const struct segment *
 	return false;
 }
 
-/* The detectors look through the texts that one recognizer left unanswered. 1: the turn is
- * over, and it goes on from at_segment. */
+/* Searches the segments without a result from one recognizer. Returns 1 if the turn is over;
+ * continues at at_segment. */
 static int
 search_part(struct external_job *j, struct part *p, struct turn *turn)
 {
@@ -424,9 +427,9 @@ search_part(struct external_job *j, struct part *p, struct turn *turn)
 	const struct segment *s;
 
 	for (; (s = request_segment(r, j->at_segment)); j->at_segment++) {
-		if (!concerns(p->x, s) || has_answer(p, r, s))
+		if (!is_asked_about(p->x, s) || has_answer(p, r, s))
 			continue;
-		int err = candidates(j, s, patterns);
+		int err = find_candidates(j, s, patterns);
 		if (err)
 			return err;
 		if (turn_over(r, turn, s->text.n)) {
@@ -437,9 +440,10 @@ search_part(struct external_job *j, struct part *p, struct turn *turn)
 	return 0;
 }
 
-/* The same for each recognizer that failed and whose outcome is to redact. 0: all of it. */
+/* Does so for each recognizer that failed and whose outcome is redact. Returns 0 when all are
+ * done. */
 static int
-search(struct external_job *j)
+search_unanswered(struct external_job *j)
 {
 	struct request *r = j->r;
 	struct turn turn = turn_begin(r);
@@ -489,7 +493,7 @@ begin_external(struct request *r)
 			continue;
 		r->found.considered |= 1ull << i;
 		part->x = &p->externals[i];
-		int err = choose(j, part);
+		int err = choose_items(j, part);
 		if (err == 0 && !part->overflow)
 			err = prepare_part(j, part);
 		if (err)
@@ -508,7 +512,7 @@ begin_external(struct request *r)
 }
 
 static int
-merge(struct external_job *j)
+merge_findings(struct external_job *j)
 {
 	struct request *r = j->r;
 	int err = 0;
@@ -521,11 +525,11 @@ merge(struct external_job *j)
 		return ERR_NOMEM;
 	for (size_t i = 0; i < j->nparts && !err; i++) {
 		err = merge_part(r, &j->part[i]);
-		if (err == ERR_LIMIT) { /* more than the request may have: as good as none */
-			worse(&j->part[i], ASK_TOO_LARGE);
+		if (err == ERR_LIMIT) { /* too many findings count as no result */
+			note_ask_outcome(&j->part[i], ASK_TOO_LARGE);
 			err = 0;
 		}
-		conclude(r, &j->part[i]);
+		add_recognition(r, &j->part[i]);
 	}
 	return err;
 }
@@ -544,17 +548,17 @@ step_external(struct request *r)
 			r->run.pending++;
 			return STEP_WAIT;
 		}
-		/* Calls that are out hold the job: they end before the request does. */
+		/* calls in progress hold the job, and the job must not end before them */
 		INVARIANT(err == 0 || !r->scan.job || r->scan.job->outstanding == 0);
 	}
 	r->run.wait = WAIT_NONE;
 	if (err == 0)
-		err = merge(r->scan.job);
+		err = merge_findings(r->scan.job);
 	if (err == 0)
-		err = search(r->scan.job);
+		err = search_unanswered(r->scan.job);
 	if (err == 1)
 		return turn_next(r);
-	/* The job is over: its memory is nobody's. */
+	/* the job is over */
 	if (r->scan.job && r->scan.job->held)
 		request_unhold(r, r->scan.job->held);
 	request_drop_job(r);
@@ -568,9 +572,9 @@ step_external(struct request *r)
 	return STEP_NEXT;
 }
 
-/* That of a recognizer which was asked, or which had nothing to be asked about. */
+/* Returns true if the recognizer replied, or had nothing to be asked about. */
 static bool
-answered(const struct request *r, size_t external)
+recognizer_answered(const struct request *r, size_t external)
 {
 	const struct external *x = &r->snap->policy->externals[external];
 
@@ -581,16 +585,17 @@ answered(const struct request *r, size_t external)
 }
 
 static bool
-unanswered(const struct request *r, size_t external)
+recognizer_unanswered(const struct request *r, size_t external)
 {
-	return (r->found.verdict.changes.require >> external & 1) && !answered(r, external);
+	return (r->found.verdict.changes.require >> external & 1) &&
+	       !recognizer_answered(r, external);
 }
 
 bool
 request_unanswered(const struct request *r)
 {
 	for (size_t i = 0; i < r->snap->policy->nexternals; i++)
-		if (unanswered(r, i))
+		if (recognizer_unanswered(r, i))
 			return true;
 	return false;
 }
@@ -601,9 +606,10 @@ request_unmet(const struct request *r)
 	enum outcome says = r->found.unclassified;
 
 	for (size_t i = 0; i < r->snap->policy->nexternals && says != OUT_PERMIT; i++)
-		/* Where a rule was known to require it, the external step redacted for its
-		 * silence; else nobody did. */
-		if (unanswered(r, i) && (says == OUT_DENY || !(r->found.required >> i & 1)))
+		/* if the rule's requirement was known in time, the external step has redacted
+		 * for it; otherwise nothing was redacted */
+		if (recognizer_unanswered(r, i) &&
+			(says == OUT_DENY || !(r->found.required >> i & 1)))
 			return true;
 	return false;
 }

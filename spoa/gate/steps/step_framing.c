@@ -1,5 +1,6 @@
-/* The framing step: what is ambiguous about the head, or not served. Reads path and query
- * into segments. */
+/* The step *framing*: denies a head that is ambiguous or not supported, and reads path and
+ * query into segments. Also the step *declared*, which checks the body's description in the
+ * head. */
 #include "gate/steps/steps.h"
 
 #include "gate/limits/limits.h"
@@ -37,8 +38,8 @@ host_name(struct request *r, struct span v)
 	return h;
 }
 
-/* Each names a field to drop; nobody has more than a few, and every one costs a
- * look at all fields. */
+/* Each option names a field to remove, which costs a search of all fields. No client needs more
+ * than a few. */
 static bool
 many_connection_options(const struct request *r)
 {
@@ -51,13 +52,13 @@ many_connection_options(const struct request *r)
 	return n > CAP_CONNECTION_OPTIONS;
 }
 
-/* Whatever is observed goes unread, for as long as it likes. */
+/* A WebSocket would stay uninspected for as long as it is open. */
 static enum step_result
 refuse_socket(struct request *r)
 {
 	r->found.observed = false;
-	return request_deny(
-		r, 501, "not_implemented", "", SPAN_LIT("WebSockets are not observed"));
+	return request_deny(r, 501, "not_implemented", "",
+		SPAN_LIT("WebSockets are not available during a cutover"));
 }
 
 enum step_result
@@ -70,29 +71,34 @@ step_framing(struct request *r)
 	if (r->gate && request_attempt(r) > 1)
 		metric_inc(r->gate->metrics, M_REPEATED);
 	if (!request_is_method(r->in.head.method))
-		return bad_request(r, "invalid_method", "the method is no word of capitals");
+		return bad_request(
+			r, "invalid_method", "the method must consist of capital letters");
 	if (method_is(r, "CONNECT") || method_is(r, "TRACE"))
 		return request_deny(r, 501, "not_implemented", "",
-			SPAN_LIT("CONNECT and TRACE are not served here"));
+			SPAN_LIT("the gateway does not support CONNECT and TRACE"));
 	if (http_field_nth(&r->in.head, "upgrade", 0) && !r->in.socket)
-		return request_deny(
-			r, 501, "not_implemented", "", SPAN_LIT("Upgrade is not served here"));
+		return request_deny(r, 501, "not_implemented", "",
+			SPAN_LIT("the gateway supports Upgrade only for WebSockets"));
 	if (many_connection_options(r))
-		return bad_request(r, "invalid_request", "too many Connection options");
+		return bad_request(
+			r, "invalid_request", "too many Connection options; send fewer");
 	if (http_field_one(&r->in.head, "host", &v) < 0)
-		return bad_request(r, "ambiguous_host", "several Host fields");
-	/* RFC 9110 7.2: a Host has no userinfo; where there is one it is a credential. */
+		return bad_request(r, "ambiguous_host", "several Host fields; send one");
+	/* RFC 9110 7.2: Host has no userinfo, which would be a credential */
 	if (span_chr(v, '@') < v.n)
-		return bad_request(r, "invalid_host", "the Host field holds userinfo");
+		return bad_request(
+			r, "invalid_host", "the Host field contains userinfo; remove it");
 	r->in.host = host_name(r, v);
 	if (request_observe(r) == STEP_DECIDED)
 		return STEP_DECIDED;
 	if (r->found.observed && r->in.socket)
 		return refuse_socket(r);
 	if (http_field_one(&r->in.head, "content-type", &v) < 0)
-		return bad_request(r, "ambiguous_content_type", "several Content-Type fields");
+		return bad_request(
+			r, "ambiguous_content_type", "several Content-Type fields; send one");
 	if (r->in.head.path.n + r->in.head.query.n > CAP_TARGET_BYTES)
-		return bad_request(r, "target_too_long", "the path and query are too long");
+		return bad_request(r, "target_too_long",
+			"the path and query are too long; send parameters in the body");
 	if (target_read(&r->in.head, r->snap->policy->credential_parameters, true, &r->arena,
 		    &r->in.target, &r->in.ntarget, &unread, &why) < 0)
 		return why.status ? request_refuse(r, &why) : request_overload(r);
@@ -101,9 +107,9 @@ step_framing(struct request *r)
 	return arena_failed(&r->arena) ? request_overload(r) : STEP_NEXT;
 }
 
-/* ---- the declared step: the body as the head describes it ---- */
+/* ---- the step *declared* ---- */
 
-/* RFC 9110 8.4: one known coding, or none. */
+/* RFC 9110 8.4: accepts one known coding, or none. */
 static enum step_result
 check_coding(struct request *r)
 {
@@ -112,7 +118,7 @@ check_coding(struct request *r)
 
 	if (n < 0)
 		return request_deny(r, 415, "unsupported_encoding", "",
-			SPAN_LIT("several Content-Encoding fields"));
+			SPAN_LIT("several Content-Encoding fields; send one"));
 	v = span_trim(v, " \t");
 	if (v.n == 0 || span_ieq(v, SPAN_LIT("identity")))
 		return STEP_NEXT;

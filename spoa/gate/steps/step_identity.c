@@ -1,13 +1,14 @@
-/* The identity step: who is asking. May wait for an issuer's keys. */
+/* The step *identity*: determines the caller. May wait for an issuer's keys. */
 #include "gate/steps/steps.h"
 
 #include "base/attr.h"
 #include "base/err.h"
 #include "base/log.h"
 
-/* An API key with scopes is for the routes they name. */
+/* Returns true if the API key may be used on this route: it has no scopes, or names the route.
+ */
 static bool
-in_scope(const struct request *r)
+key_in_scope(const struct request *r)
 {
 	for (size_t i = 0; i < r->found.identity.nscopes; i++)
 		if (!strcmp(r->found.identity.scopes[i], r->found.route->name))
@@ -15,7 +16,7 @@ in_scope(const struct request *r)
 	return r->found.identity.nscopes == 0;
 }
 
-/* The issuer's keys came, or did not. */
+/* The issuer's keys arrived, or could not be fetched. */
 static void
 keys_came(struct mail *m, void *consumer UNUSED)
 {
@@ -25,8 +26,8 @@ keys_came(struct mail *m, void *consumer UNUSED)
 	r->calls->back(r);
 }
 
-/* The token's key is not known, or no key of its issuer: what the issuer says now decides,
- * once. */
+/* The token's key is unknown. Waits once for the issuer's current keys. Returns false if the
+ * request does not wait. */
 static bool
 waits_for_keys(struct request *r, const struct credentials *given)
 {
@@ -45,9 +46,9 @@ waits_for_keys(struct request *r, const struct credentials *given)
 	return false;
 }
 
-/* The caller showed a credential, whatever it is worth. */
+/* Returns true if the caller sent any credential, valid or not. */
 static bool
-presents(const struct request *r)
+presents_credential(const struct request *r)
 {
 	const struct policy *p = r->snap->policy;
 
@@ -72,11 +73,12 @@ request_identity_again(struct request *r)
 		live_leave(live, r->worker);
 	if (err)
 		return why;
-	return in_scope(r) ? NULL : "the API key is not for this route";
+	return key_in_scope(r) ? NULL : "the API key is not permitted on this route";
 }
 
-/* A browser lets any page open a WebSocket, with the certificate and from the address of whom
- * it shows it to, and reads no answer of CORS first. A key or a token the page must have. */
+/* Returns true if a web page could have opened the WebSocket with its visitor's address or
+ * client certificate, because browsers permit that without asking (no CORS check). A page needs
+ * to know a key or token, so those are safe. */
 static bool
 is_sent_unasked(const struct request *r)
 {
@@ -85,7 +87,7 @@ is_sent_unasked(const struct request *r)
 	return r->in.socket && (!id->verified || !strcmp(id->method, "client_certificate"));
 }
 
-/* Who asks is known. */
+/* Continues with a known caller. */
 static enum step_result
 identity_known(struct request *r)
 {
@@ -96,19 +98,19 @@ identity_known(struct request *r)
 	return request_hold_identity(r);
 }
 
-/* Probes: requests of `tollgate check --probe`, which asks what answers a request on each host.
- * One runs through the steps up to here, so that framing, hosts and routes are those of
- * everybody, and is decided now: its key is all that counts. It has no person, takes no limit
- * and no budget, and its records are of the type "probe".
+/* Probes are requests of `tollgate check --probe`, which asks what replies to a request on each
+ * host. A probe runs through the steps up to this one, so that framing, hosts and routes are
+ * checked like those of other requests, and is decided now: only its key counts. It has no
+ * person, takes no limit and no budget, and its records have the type "probe".
  *
- * By default nothing of it reaches a provider. The lines of HAProxy's that answer then are there
- * on each edge that can serve requests at all, also one that was laid by an earlier version:
+ * By default a probe does not reach a provider. The HAProxy lines that then reply exist on each
+ * edge that can serve requests at all, even if an earlier version wrote them:
  *
- *   direct  HAProxy is told the decision "observed" with via=direct (engine/vars.c). It takes the
- *           way of a permitted request, and the guard of the provider's backend, which passes
- *           "permit" alone, answers 503.
- *   relay   HAProxy's second pass asks for a backend that does not exist (head.c). The stanza's
- *           line before the provider's backend answers 503. */
+ *   direct  HAProxy receives the decision "observed" with via=direct (engine/vars.c). The probe
+ * takes the way of a permitted request, and the guard of the provider's backend, which lets
+ * only "permit" pass, replies 503. relay   HAProxy's second pass asks for a backend that does
+ * not exist (head.c). The stanza's line before the provider's backend replies 503.
+ */
 static enum step_result
 decide_probe(struct request *r)
 {
@@ -123,8 +125,8 @@ decide_probe(struct request *r)
 		r->in.head.method, r->in.body_raw);
 	if (!r->found.probe)
 		return STEP_NEXT;
-	/* one without a body is of a route that takes none: what a provider would give away for
-	 * it is not known here */
+	/* a probe without a body is for a route without bodies, where a provider might return
+	 * data */
 	r->found.probe_stops =
 		!r->snap->policy->probe_provider || r->in.body_state == BODY_STATE_NONE;
 	r->found.identity = (struct identity){ .method = "probe", .verified = true };
@@ -148,12 +150,12 @@ step_identity(struct request *r)
 
 	if (decide_probe(r) == STEP_DECIDED)
 		return STEP_DECIDED;
-	if (r->found.observed) { /* it showed nothing of ours */
+	if (r->found.observed) { /* an observed request shows no credential of the gateway */
 		identity_nobody(r->snap->policy, &r->found.identity);
 		r->found.identified = true;
 		return identity_known(r);
 	}
-	r->found.presented = r->found.route->login && presents(r);
+	r->found.presented = r->found.route->login && presents_credential(r);
 	if (!mine)
 		return request_overload(r);
 	struct credentials given = { .head = &r->in.head,
@@ -175,17 +177,19 @@ step_identity(struct request *r)
 			return STEP_WAIT;
 		if (err == IDENTITY_KEYLESS)
 			return request_deny(r, 503, "identity_unavailable", "",
-				SPAN_LIT("the issuer's keys are not known"));
-		return request_deny(
-			r, 401, NULL, "", SPAN_LIT("the credential does not verify"));
+				SPAN_LIT("the keys of the credential's issuer are unavailable; "
+					 "retry later"));
+		return request_deny(r, 401, NULL, "",
+			SPAN_LIT("the credential does not verify; renew it, or use one for "
+				 "this gateway"));
 	}
 	if (err < 0)
 		return request_overload(r);
 	r->found.identified = true;
 	if (request_keep_credential(r, given.verified) < 0)
 		return request_overload(r);
-	if (!in_scope(r))
+	if (!key_in_scope(r))
 		return request_deny(r, 403, "permission_denied", "",
-			SPAN_LIT("the API key is not for this route"));
+			SPAN_LIT("the API key is not permitted on this route"));
 	return identity_known(r);
 }

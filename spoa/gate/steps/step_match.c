@@ -1,6 +1,6 @@
-/* The match step: which route of the policy it is. Of a route to an MCP server also who may not
- * come at all, and what its callers are told of logging in: the specification's
- * "Authorization", and its section on DNS rebinding. */
+/* The step *match*: finds the policy's route. For a route to an MCP server, also serves the
+ * document about logging in, and denies requests of web pages: sections "Authorization" and DNS
+ * rebinding of the MCP specification. */
 #include "gate/steps/steps.h"
 
 bool
@@ -10,8 +10,8 @@ request_names_model(const struct request *r, const struct segment *s)
 	       s->end > r->found.endpoint.model;
 }
 
-/* A path segment that chose the route is read by routing: a finding in it is
- * denied, not rewritten. So is the model's name. */
+/* Reserves path segments that chose the route, and the model's name: routing reads them, so a
+ * finding in one is denied instead of rewritten. */
 static void
 reserve_matched(struct request *r)
 {
@@ -34,7 +34,8 @@ reserve_matched(struct request *r)
 
 /* ---- routes to MCP servers ---- */
 
-/* RFC 9728 3: for whoever asks, before any credential is looked at. */
+/* Serves the protected resource metadata (RFC 9728 3) to everyone, before any credential is
+ * checked. */
 static enum step_result
 login_document(struct request *r)
 {
@@ -66,12 +67,14 @@ request_not_by_page(struct request *r)
 		return STEP_NEXT;
 	return request_deny(r, 403, "origin_not_listed", "",
 		r->in.origin_told
-			? SPAN_LIT("the page that asks is of no origin in origins.lst")
-			: SPAN_LIT("HAProxy does not say whether this origin is in "
-				   "origins.lst: its spoe.cfg is of an older version"));
+			? SPAN_LIT("this page's origin is not in the gateway's origins.lst; "
+				   "its operators can add it")
+			: SPAN_LIT(
+				  "HAProxy does not report whether this origin is in "
+				  "origins.lst; the gateway's operators must update spoe.cfg"));
 }
 
-/* The path is an MCP server's, and the name it was asked by is another's. */
+/* Denies a request whose path belongs to an MCP server's route but whose host does not. */
 static enum step_result
 not_elsewhere(struct request *r)
 {
@@ -82,8 +85,8 @@ not_elsewhere(struct request *r)
 		return STEP_NEXT;
 	r->found.endpoint.dialect = other->dialect;
 	return request_deny(r, 403, "wrong_host", "",
-		SPAN_LIT("the Host is none of the route's: it may be a page's own name for "
-			 "this address"));
+		SPAN_LIT("the Host does not belong to this route; use a host name of the "
+			 "gateway"));
 }
 
 enum step_result
@@ -106,11 +109,12 @@ step_match(struct request *r)
 	if (!r->found.route) {
 		e->dialect = dialect_for_path(r->in.head.path, true);
 		return request_deny(r, 404, "no_route", "",
-			SPAN_LIT("no route of the policy matches this method, host and path"));
+			SPAN_LIT("no route of the policy matches this method, host and path; "
+				 "check the URL"));
 	}
 	if (r->in.socket && !r->found.route->websocket)
 		return request_deny(r, 501, "not_implemented", "",
-			SPAN_LIT("WebSockets are not served on this route"));
+			SPAN_LIT("this route does not permit WebSockets"));
 	reserve_matched(r);
 	return r->gate && request_is_mcp(r) ? request_not_by_page(r) : STEP_NEXT;
 }

@@ -1,8 +1,12 @@
-/* The mentions step. What a redaction replaces because it is a secret or an identifier
- * is replaced wherever else it is: detectors found it by what is around it, and
- * around its second mention there may be nothing. The credential that the caller
- * showed, and anything in the form of our API keys, is replaced whatever the policy
- * says. All of it is one pass over the segments, in turns. */
+/* The step *mentions*: finds other occurrences of values that are redacted because they are
+ * secrets or identifiers. The detectors found such a value by its context, which another
+ * occurrence may lack. Also finds the caller's credential and anything that looks like a tg_
+ * key, which are redacted whatever the policy states. All values are searched for in one pass
+ * over the segments, in turns of 10 ms.
+ *
+ *   SEEK_KEYS → ADD_VALUES → BUILD → READ → DONE
+ *                              └──(no value)──↑
+ */
 #include "gate/steps/steps.h"
 
 #include <stdlib.h>
@@ -13,22 +17,23 @@
 #include "policy/identity/apikeys.h"
 
 enum {
-	STEP_BYTES = 128 << 10, /* at a time */
-	SEGMENT_COST = 64,	/* bytes that a segment of any length counts as */
+	STEP_BYTES = 128 << 10, /* bytes searched between two looks at the clock */
+	SEGMENT_COST = 64,	/* bytes that a segment of any length counts for */
 };
 #define TAG_CREDENTIAL UINT32_MAX
 
+/* owner: the request, on its worker or helper thread. */
 struct mention_job {
 	enum { SEEK_KEYS, ADD_VALUES, BUILD, READ, DONE } phase;
 	struct mention_set *set; /* NULL: no value yet */
 	struct mention_scan scan;
-	bool scanning;		 /* a segment is under way */
-	unsigned known;		 /* ways of the caller's credential that are in `set` */
-	struct overlay found;	 /* without further mentions */
-	size_t at;		 /* segment, or value, that is next */
-	size_t at_hit, at_whole; /* of `found` */
+	bool scanning;		 /* a segment is partly searched */
+	unsigned known;		 /* forms of the caller's credential that are in `set` */
+	struct overlay found;	 /* the hits without other occurrences */
+	size_t at;		 /* next segment, or next value */
+	size_t at_hit, at_whole; /* position in `found` */
 	size_t nmentions, hits_size;
-	struct hit *pieces; /* of one segment */
+	struct hit *pieces; /* hits of one segment */
 	size_t pieces_size, held;
 	struct turn turn;
 };
@@ -49,7 +54,7 @@ add_credential(void *arg, struct span credential)
 	return add_value(arg, credential, MENTION_ANYWHERE, TAG_CREDENTIAL);
 }
 
-/* Each way that it is written once, wherever that is. */
+/* Adds each form in which the credential is written once. */
 static int
 add_needle(void *arg, const struct needle *which, struct span at)
 {
@@ -68,7 +73,7 @@ hit_at(const struct request *r, size_t i)
 	return i < r->scan.nhits ? &r->scan.hits[i] : &r->scan.extra[i - r->scan.nhits];
 }
 
-/* 1: the turn is over. */
+/* Adds values that spread. Returns 1 if the turn is over. */
 static int
 add_values(struct request *r)
 {
@@ -96,7 +101,7 @@ add_values(struct request *r)
 }
 
 static int
-build(struct request *r)
+build_mention_set(struct request *r)
 {
 	struct mention_job *j = r->scan.mentions;
 	int err;
@@ -115,7 +120,7 @@ build(struct request *r)
 
 /* ---- the segments ---- */
 
-/* Room for n more hits of the overlay. */
+/* Makes room for n more hits in the overlay. */
 static struct hit *
 overlay_room(struct request *r, size_t n)
 {
@@ -127,15 +132,16 @@ overlay_room(struct request *r, size_t n)
 	return r->scan.overlay.hits + r->scan.overlay.nhits;
 }
 
-/* A place whose words belong to the protocol: the model, a tool's definition, the address of a picture. */
+/* Returns true if the segment's words belong to the protocol: the model, a tool definition, the
+ * address of an image. */
 static bool
 is_protocols(const struct segment *s)
 {
 	return s->reserved || s->media || s->role == ROLE_TOOL_DEFINITION;
 }
 
-/* Leaves out what is only likely to be the value that was found (SPREADS_DISTINCT), where the
- * protocol may have the same word: a user may be called as a model or a tool is. */
+/* Removes occurrences that are only likely to be the found value (SPREADS_DISTINCT) if the
+ * protocol may use the same word: a user may have the name of a model or tool. */
 static void
 leave_protocols_words(struct request *r, const struct segment *s)
 {
@@ -153,7 +159,7 @@ leave_protocols_words(struct request *r, const struct segment *s)
 	j->scan.n = n;
 }
 
-/* The mentions of the segment as hits. */
+/* Converts the occurrences in the segment to hits; NULL: out of memory. */
 static struct hit *
 pieces_of(struct request *r, const struct segment *s)
 {
@@ -175,7 +181,7 @@ pieces_of(struct request *r, const struct segment *s)
 	return j->pieces;
 }
 
-/* The segment's part of `found`, and what was found in it now, laid over each other. */
+/* Combines the segment's hits of `found` with its new occurrences. */
 static int
 finish_segment(struct request *r, const struct segment *s)
 {
@@ -200,7 +206,8 @@ finish_segment(struct request *r, const struct segment *s)
 	return j->nmentions > CAP_MENTIONS ? ERR_LIMIT : 0;
 }
 
-/* What goes whole has no mentions; of the keys that a dialect reads the words are its own. */
+/* Returns true if the segment is searched: not if it is redacted as a whole, and not if it is a
+ * key of the dialect. */
 static bool
 is_read(struct request *r, const struct segment *s)
 {
@@ -285,7 +292,7 @@ open_job(struct request *r)
 	return err;
 }
 
-/* Nothing else is looked for. */
+/* Keeps the overlay as it is, because there is nothing to look for. */
 static int
 keep_found(struct request *r)
 {
@@ -301,7 +308,7 @@ keep_found(struct request *r)
 	return 0;
 }
 
-/* 1: the turn is over. */
+/* Runs the phases. Returns 1 if the turn is over. */
 static int
 step_mentions_run(struct request *r)
 {
@@ -316,7 +323,7 @@ step_mentions_run(struct request *r)
 		switch (j->phase) {
 		case SEEK_KEYS: err = seek_all_keys(r); break;
 		case ADD_VALUES: err = add_values(r); break;
-		case BUILD: err = build(r); break;
+		case BUILD: err = build_mention_set(r); break;
 		case READ: err = read_segments(r); break;
 		case DONE: break;
 		}
@@ -348,7 +355,7 @@ void
 request_drop_mentions(struct request *r)
 {
 	if (r->scan.mentions)
-		r->scan.mentions->held = 0; /* given back with the request's all */
+		r->scan.mentions->held = 0; /* request_free() gives all held bytes back */
 	close_job(r);
 	free(r->scan.overlay.hits);
 	r->scan.overlay = (struct overlay){ 0 };
@@ -361,10 +368,11 @@ step_mentions(struct request *r)
 
 	if (r->in.body_state == BODY_STATE_PARTIAL)
 		return STEP_NEXT;
-	/* A body that was not read cannot be rewritten either. */
+	/* a body that could not be read cannot be rewritten either */
 	if (!r->in.have_body && r->in.raw.n && request_credential_escaped_in(r, r->in.raw))
 		return request_deny(r, 403, "content_policy_violation", "",
-			SPAN_LIT("a credential stands where it cannot be replaced"));
+			SPAN_LIT("the request contains a credential where it cannot be "
+				 "replaced; remove it"));
 	if (!r->scan.mentions)
 		err = open_job(r);
 	if (err == 0) {

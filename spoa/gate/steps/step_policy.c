@@ -1,20 +1,21 @@
-/* The policy step: evaluates the rules on what the steps before found, and turns the
- * verdict into a decision. */
+/* The step *policy*: evaluates the rules on the findings of earlier steps, and turns the
+ * verdict into a decision. If the chosen target is not available, it chooses again. */
 #include "gate/steps/steps.h"
 
 #include "gate/files/files.h"
 #include "gate/limits/limits.h"
 #include "scan/text/table.h"
 
-/* A line of a file that a batch takes as a request; not one of examples to train by. */
+/* Returns true if a line of a batch's file is a request that a model responds to, not a
+ * training example. */
 static bool
 is_answered(const struct request_mark *q)
 {
 	return q->table->cap && !q->table->lenient;
 }
 
-/* What the requests of a body may be answered with: the largest cap of each as it is sent,
- * output_default where it states none. Caps are in the order of their requests. */
+/* Returns the sum of the output limits of the body's requests, as they are sent; output_default
+ * for those without a limit. */
 static uint64_t
 caps_together(const struct request *r)
 {
@@ -39,7 +40,7 @@ caps_together(const struct request *r)
 	return all;
 }
 
-/* Something of the body asks for an answer; of a batch's file its lines do. */
+/* Returns true if the body, or a line of a batch's file, asks for a response of a model. */
 static bool
 asks_answer(const struct request *r)
 {
@@ -63,7 +64,7 @@ request_estimate_tokens(struct request *r)
 	if (request_tokens_needed(r) || r->found.tokens_by)
 		request_count_tokens(r);
 	r->found.output_tokens = 0;
-	/* of a socket an answer is held ahead, for as long as it is open */
+	/* a WebSocket reserves one response ahead as long as it is open */
 	bool ahead = r->in.socket && r->in.body.model.n;
 	if (!(r->in.have_body || ahead) || !asks_answer(r))
 		return;
@@ -83,10 +84,10 @@ deny_by_rule(struct request *r)
 	const char *name = v->ruled.rule ? v->ruled.rule->name : "default";
 	int status = v->ruled.status ? v->ruled.status : 403;
 	const char *code = NULL;
-	struct span why =
-		v->ruled.reason && v->ruled.reason[0]
-			? span_str(v->ruled.reason)
-			: SPAN_LIT("the policy in force does not permit this request");
+	struct span why = v->ruled.reason && v->ruled.reason[0]
+				  ? span_str(v->ruled.reason)
+				  : SPAN_LIT("the policy does not permit this request; ask the "
+					     "gateway's operators");
 
 	const char *scope = v->ruled.rule && !v->ruled.failed ? v->ruled.rule->scope : NULL;
 	if (scope)
@@ -101,7 +102,8 @@ deny_by_rule(struct request *r)
 	return STEP_DECIDED;
 }
 
-/* What lets a request that the rules permit not pass all the same. */
+/* Denies requests that the rules permit but that must not pass. Returns STEP_NEXT if there is
+ * no reason. */
 static enum step_result
 may_pass(struct request *r)
 {
@@ -113,22 +115,24 @@ may_pass(struct request *r)
 		r->in.unreadable && of->unreadable == OUT_DENY && !request_files_go(r);
 	if (unreadable && r->in.body.ids_bytes)
 		return request_deny(r, 403, "unreadable_content", "",
-			SPAN_LIT("the request holds ids of tokens in place of text, and they "
-				 "cannot be read for this model: send the text"));
+			SPAN_LIT("the request contains token ids that cannot be decoded for "
+				 "this "
+				 "model; send text instead"));
 	if (unreadable)
 		return request_deny(r, 403, "unreadable_content", "", request_unread_files(r));
 	bool failed = r->found.classifier_failed && r->found.unclassified == OUT_DENY;
 	if (failed && r->found.overworked)
 		return request_deny(r, 413, "request_too_complex", "",
-			SPAN_LIT("a text takes more work to look through than its length "
-				 "allows: sent again, it would again"));
+			SPAN_LIT("a text in the request takes too much work to inspect; change "
+				 "it, "
+				 "because a retry has the same result"));
 	if (failed || request_silence(r, OUT_DENY) || request_unmet(r))
 		return request_deny(r, 503, "classifier_unavailable", "",
-			SPAN_LIT("the content could not be classified"));
+			SPAN_LIT("the content could not be inspected; retry later"));
 	return request_message_passes(r);
 }
 
-/* Of a request that goes as it came: nothing is prepared for what it would have been. */
+/* Decides for an observed request, which is forwarded unchanged: nothing is prepared. */
 static enum step_result
 only_said(struct request *r, bool whole)
 {
@@ -144,8 +148,8 @@ only_said(struct request *r, bool whole)
 	return STEP_DECIDED;
 }
 
-/* The model's name is the caller's text and goes to record and variables: not
- * where something was found in it, or it is what was found. */
+/* Hides the model's name if it has a finding or is a found value, because it is the caller's
+ * text and appears in records and variables. */
 void
 request_hide_model(struct request *r)
 {
@@ -163,7 +167,7 @@ request_hide_model(struct request *r)
 		r->in.body.model = SPAN_LIT("<redacted>");
 }
 
-/* What becomes of the request is the same. */
+/* Returns true if both verdicts lead to the same result. */
 static bool
 same_verdict(const struct policy_verdict *x, const struct policy_verdict *y)
 {
@@ -181,8 +185,9 @@ same_verdict(const struct policy_verdict *x, const struct policy_verdict *y)
 	return memcmp(&x->redact, &y->redact, sizeof(x->redact)) == 0;
 }
 
-/* A body of many requests is one decision: each model that it names is decided for. One that
- * is denied denies all; what else differs by the model cannot be done. STEP_NEXT: go on. */
+/* Decides for each model that a body of many requests names. If one is denied, all are denied.
+ * Other differences between models cannot be applied to one body. Returns STEP_NEXT if the
+ * verdict stands. */
 static enum step_result
 decide_each_model(struct request *r, struct policy_facts *f)
 {
@@ -198,11 +203,12 @@ decide_each_model(struct request *r, struct policy_facts *f)
 			continue;
 		if (policy_route_as(r->found.route, m[i].name) != r->found.route)
 			return request_deny(r, 400, "ambiguous_model", "",
-				SPAN_LIT("the body names models that go to different targets: "
-					 "send them apart"));
+				SPAN_LIT("the body names models with different targets; "
+					 "send separate requests"));
 		if (++other >= CAP_MODELS)
 			return request_deny(r, 400, "ambiguous_model", "",
-				SPAN_LIT("the body names too many models"));
+				SPAN_LIT("the body names too many models; send separate "
+					 "requests"));
 		struct span first = r->in.body.model;
 		r->in.body.model = m[i].name;
 		int err = policy_decide(r->snap->policy, f, &r->arena, &v);
@@ -215,13 +221,13 @@ decide_each_model(struct request *r, struct policy_facts *f)
 		r->in.body.model = first;
 		if (!same_verdict(&v, &r->found.verdict))
 			return request_deny(r, 400, "ambiguous_model", "",
-				SPAN_LIT("the body names models that different rules apply to: "
-					 "send them apart"));
+				SPAN_LIT("different rules apply to the models in this body; "
+					 "send separate requests"));
 	}
 	return STEP_NEXT;
 }
 
-/* What else is redacted, and asked of recognizers, for a model that is only named. */
+/* Adds redactions and required recognizers for a model that is only named. */
 static void
 add_verdict(struct policy_verdict *v, const struct policy_verdict *more)
 {
@@ -236,7 +242,8 @@ add_verdict(struct policy_verdict *v, const struct policy_verdict *more)
 	v->strips |= more->strips;
 }
 
-/* Models that the request names by members that no row knows: one that is denied denies all. */
+/* Decides for models that are named in unknown members. If one is denied, the request is
+ * denied. */
 static enum step_result
 decide_other_models(struct request *r, struct policy_facts *f)
 {
@@ -246,7 +253,7 @@ decide_other_models(struct request *r, struct policy_facts *f)
 		return STEP_NEXT;
 	if (b->nothers > CAP_MODELS)
 		return request_deny(r, 413, "request_too_complex", "",
-			SPAN_LIT("the body names too many models"));
+			SPAN_LIT("the body names too many models; send separate requests"));
 	for (size_t i = 0; i < b->nothers && r->found.verdict.ruled.effect != RULE_DENY; i++) {
 		struct policy_verdict v;
 		struct span first = b->model;
@@ -265,8 +272,9 @@ decide_other_models(struct request *r, struct policy_facts *f)
 	return STEP_NEXT;
 }
 
-/* An API key with models is for no other. A body that an answer is generated for, and that
- * names none, would get one that nobody chose. */
+/* Returns true if the API key may use all models that the request names. A key with a list of
+ * models may not ask for a response without naming a model, because the provider would choose
+ * one. */
 static bool
 key_allows_models(const struct request *r)
 {
@@ -298,7 +306,7 @@ judge_request(struct request *r)
 	if (!key_allows_models(r)) {
 		request_hide_model(r);
 		return request_deny(r, 403, "permission_denied", "",
-			SPAN_LIT("the API key is not for this model"));
+			SPAN_LIT("the API key is not permitted to use this model"));
 	}
 	request_estimate_tokens(r);
 	request_conversation(r);
@@ -326,7 +334,7 @@ judge_request(struct request *r)
 		r->in.body.model = (struct span){ NULL, 0 };
 		return STEP_DECIDED;
 	}
-	/* An agent that is known is told as JSON-RPC. */
+	/* a verified agent receives the denial as JSON-RPC, through the relay */
 	bool told_later = request_message_waits(r) && r->found.identity.verified;
 	bool denied = v->ruled.effect == RULE_DENY && (f.whole || (!v->waits && !told_later));
 	if (f.whole || denied)
@@ -349,8 +357,8 @@ judge_request(struct request *r)
 	return may_pass(r);
 }
 
-/* Whatever denies a request whose text took the most work that its length allows, its limits of requests
- * are charged. */
+/* Evaluates the policy. If a request is denied whose text took too much work, its limits of
+ * requests are charged first. */
 enum step_result
 step_policy(struct request *r)
 {

@@ -1,22 +1,27 @@
-/* The quota step: reserves what the request takes of each limit that applies, and what the
- * answer means: it goes, it goes as another (at_limit, at_soft), or it does not. */
+/* The step *quota*: reserves what the request takes of each limit that applies. Depending on
+ * the reply, the request is forwarded, changed (at_limit, at_soft), moved to another target, or
+ * denied. Also the step *over*, which denies callers over a limit of requests before their body
+ * is read.
+ *
+ * A request may wait for Redis several times: for the cost of a batch's files, the reservation,
+ * and the rest of limits on tool calls. */
 #include "gate/steps/steps.h"
 
 #include "base/clock.h"
 #include "base/err.h"
 #include "gate/limits/limits.h"
 
-/* Longer than an SDK should sleep in a caller's request: it is told not to ask again. */
+/* a longer wait is too long for an SDK to sleep, so the response forbids a retry */
 enum { PATIENCE_S = 90 };
 
 static enum step_result
-unavailable(struct request *r, struct span why)
+deny_quota_unavailable(struct request *r, struct span why)
 {
 	request_release(r);
 	return request_deny(r, 503, "quota_unavailable", "", why);
 }
 
-/* All that apply must let it go. */
+/* Redis does not answer. The request is forwarded if all limits allow that. */
 static enum step_result
 quota_is_away(struct request *r, const struct quota_request *q)
 {
@@ -28,12 +33,12 @@ quota_is_away(struct request *r, const struct quota_request *q)
 		allowed &= q->dim[i].away == QUOTA_AWAY_ALLOW;
 	if (allowed)
 		return STEP_NEXT;
-	return unavailable(r, SPAN_LIT(WHY_QUOTA_SILENT));
+	return deny_quota_unavailable(r, SPAN_LIT(WHY_QUOTA_SILENT));
 }
 
-/* Nothing of this run is reserved after all. */
+/* Drops the counters of this run, which were not reserved. */
 static void
-forget(struct request *r)
+forget_reservation(struct request *r)
 {
 	struct quota_request *q = r->found.quota[r->run.resumed];
 
@@ -43,9 +48,9 @@ forget(struct request *r)
 	q->ndims = 0;
 }
 
-/* At another target, or as the decision says. */
+/* Tries another target, or denies. */
 static enum step_result
-elsewhere(struct request *r, const struct limit *of, enum limit_of counts, const char *key,
+try_elsewhere(struct request *r, const struct limit *of, enum limit_of counts, const char *key,
 	uint64_t n)
 {
 	if (limits_elsewhere(r, of, counts, key, n))
@@ -62,7 +67,7 @@ deny_over(struct request *r, const struct quota_request *q)
 	if (d.unit == QUOTA_REQUESTS)
 		r->gate->over_us = clock_mono_us();
 	if (q->result == QUOTA_UNREACHABLE) {
-		/* A 429 would be sent again by SDKs, for nothing. */
+		/* SDKs would retry a 429 in vain */
 		request_deny(r, 403, "limit_unreachable", d.name, limits_why_never(r, &d));
 	} else {
 		limits_warn(r, q);
@@ -80,19 +85,20 @@ quota_refused(struct request *r, const struct quota_request *q)
 	const struct quota_dim d = q->dim[q->refused_by];
 
 	deny_over(r, q);
-	return elsewhere(r, d.of, d.counts, d.key, d.n);
+	return try_elsewhere(r, d.of, d.counts, d.key, d.n);
 }
 
-/* Room is made of what was asked for: the body is written and reserved for again. */
+/* The request asks for less: the body is rewritten and reserved again. */
 static enum step_result
 ask_quota_again(struct request *r)
 {
-	forget(r);
+	forget_reservation(r);
 	return STEP_REWRITES;
 }
 
-/* What was reserved by its length is counted, before a limit of tokens or dollars says no to it or
- * makes it another: what is left was heard up to a minute ago. */
+/* If the prompt was reserved by its bytes, counts it before a limit in tokens or dollars denies
+ * or changes the request, and returns true. (The rest of a limit may be known from a minute
+ * ago.) */
 static bool
 is_counted_dim(struct request *r, const struct quota_dim *d)
 {
@@ -104,7 +110,7 @@ is_counted_dim(struct request *r, const struct quota_dim *d)
 }
 
 static enum step_result
-admitted(struct request *r, struct quota_request *q)
+reservation_admitted(struct request *r, struct quota_request *q)
 {
 	for (size_t i = 0; i < q->ndims; i++) {
 		const struct limit *l = q->dim[i].of;
@@ -127,7 +133,7 @@ answer_quota(struct request *r, struct quota_request *q)
 	struct quota_dim *d = &q->dim[q->refused_by];
 
 	if (q->result == QUOTA_ADMITTED)
-		return admitted(r, q);
+		return reservation_admitted(r, q);
 	if (q->result != QUOTA_REFUSED && q->result != QUOTA_UNREACHABLE)
 		return quota_is_away(r, q);
 	return is_counted_dim(r, d) || (d->of && limits_fall(r, d->of, false))
@@ -135,40 +141,41 @@ answer_quota(struct request *r, struct quota_request *q)
 		       : quota_refused(r, q);
 }
 
-/* What no store has to be asked about. STEP_NEXT: nothing. */
+/* Denies requests that no counter has to be asked about: without a price, or longer than a
+ * limit for one request. Returns STEP_NEXT if there is no reason. */
 static enum step_result
-alone(struct request *r)
+deny_uncountable(struct request *r)
 {
 	const struct limit *l = r->found.unpriced ? r->found.unpriced : r->found.message_over;
-	const char *code = "price_unknown",
-		   *why = "counts dollars, and this model has no price here";
+	const char *code = "price_unknown", *why = "counts dollars, and this model has no "
+						   "price here; the operators can add one";
 	uint64_t n = UINT64_MAX;
 
 	if (!l)
 		return STEP_NEXT;
-	forget(r);
+	forget_reservation(r);
 	if (!r->found.unpriced && limits_fall(r, l, false))
 		return STEP_REWRITES;
 	if (!r->found.unpriced) {
 		request_deny(r, 403, "limit_unreachable", l->name, limits_why_long(r, l));
-		return elsewhere(r, limits_of(r, l->name), LIMIT_MESSAGE, NULL, 0);
+		return try_elsewhere(r, limits_of(r, l->name), LIMIT_MESSAGE, NULL, 0);
 	}
 	if (r->found.file.state == FILE_UNKNOWN || r->found.endpoint.unseen)
-		n = 0; /* at any target */
+		n = 0; /* the same at each target */
 	if (r->found.file.state == FILE_UNKNOWN) {
 		code = "file_unknown";
-		why = "counts what is in the job's file, and that is not known here: upload it "
+		why = "counts the job's file, whose cost is unknown; upload the file "
 		      "through this gateway";
 	} else if (r->found.endpoint.unseen) {
 		code = "usage_unknown";
-		why = "counts what models take, and no answer says what this runs";
+		why = "counts usage, and no response reports the usage of this request";
 	} else if (!request_priced_model(r).n) {
-		why = "counts dollars, and this request names no model: nothing says what it "
-		      "costs";
+		why = "counts dollars, and this request names no model, so its cost is "
+		      "unknown; name a model";
 	}
 	request_deny(r, 403, code, l->name,
 		arena_printf(&r->arena, "the limit %s %s", l->name, why));
-	return elsewhere(r, limits_of(r, l->name), l->of, NULL, n);
+	return try_elsewhere(r, limits_of(r, l->name), l->of, NULL, n);
 }
 
 static void
@@ -181,7 +188,7 @@ quota_done(struct quota_request *q)
 }
 
 static enum step_result
-send(struct request *r, struct quota_request *q)
+send_reservation(struct request *r, struct quota_request *q)
 {
 	INVARIANT(r->run.life == LIFE_STEPS && q->ndims <= QUOTA_DIMS_MAX);
 	q->done = quota_done;
@@ -192,7 +199,8 @@ send(struct request *r, struct quota_request *q)
 	return STEP_WAIT;
 }
 
-/* It goes: of limits that count calls what is left is asked for, for those of the answer. */
+/* Before the request is forwarded: asks for the rest of limits on tool calls, for the calls in
+ * its response. */
 static enum step_result
 look_at_quota(struct request *r)
 {
@@ -200,15 +208,17 @@ look_at_quota(struct request *r)
 	int err = limits_look_calls(r, &q);
 
 	if (!err)
-		return q ? send(r, q) : STEP_NEXT;
+		return q ? send_reservation(r, q) : STEP_NEXT;
 	if (err != ERR_LIMIT)
 		return request_overload(r);
-	return unavailable(r, SPAN_LIT("more tools are offered, or limits apply to them, than "
-				       "can be counted"));
+	return deny_quota_unavailable(
+		r, SPAN_LIT("the request offers more tools, or more limits apply to them, than "
+			    "can be counted; offer fewer tools"));
 }
 
-/* A limit of requests has refused somebody lately, and the request's body is here: of one that comes
- * later, the head is counted before. An MCP client reads its refusal in the response to its message. */
+/* Returns true if a limit in requests refused someone in the last minute and the whole body is
+ * present. If the body arrives later, the head is counted earlier anyway. An MCP client reads
+ * the denial in the response to its message. */
 static bool
 may_be_over(const struct request *r)
 {
@@ -234,8 +244,9 @@ none_left(const struct quota_request *q)
 	return false;
 }
 
-/* Another worker may have the table. It is asked what is left first, with a charge of 0: a charge of 1 that is
- * given back would meanwhile refuse others. */
+/* The step *over*. Another worker may have charged the counters. A charge of 0 asks for the
+ * rest first, because a charge of 1 that is given back would meanwhile refuse other requests.
+ */
 enum step_result
 step_over(struct request *r)
 {
@@ -251,7 +262,7 @@ step_over(struct request *r)
 			over |= quota_may_be_over(r->gate->quota, &q->dim[i]);
 		if (over) {
 			take_of_each(q, quota_hears(r->gate->quota));
-			return send(r, q);
+			return send_reservation(r, q);
 		}
 	} else {
 		r->run.wait = WAIT_NONE;
@@ -263,16 +274,17 @@ step_over(struct request *r)
 		request_release(r); /* if there is room, the quota step counts it */
 		if (full) {
 			take_of_each(q, 1);
-			return send(r, q);
+			return send_reservation(r, q);
 		}
+		/* if there is room, the quota step counts the request */
 	}
-	if (q->ndims) /* an empty one may be shared by all requests, and is not written */
+	if (q->ndims) /* an empty one may be shared by all requests, and must not be written */
 		q->ndims = 0;
 	return STEP_NEXT;
 }
 
-/* The request is denied, and a text of it took more work than its length allows. The denial stands whatever the store says,
- * except that a caller who is over a limit of requests gets that limit's 429. */
+/* Charges a denied request whose text took too much work. The denial stands whatever Redis
+ * replies, except that a caller over a limit in requests receives that limit's 429. */
 static enum step_result
 charge_denied(struct request *r)
 {
@@ -282,16 +294,16 @@ charge_denied(struct request *r)
 		int err = limits_collect_denied(r);
 		q = r->found.quota[r->run.resumed];
 		if (!err && q->ndims)
-			return send(r, q);
+			return send_reservation(r, q);
 		if (err)
-			forget(r);
+			forget_reservation(r);
 		return STEP_DECIDED;
 	}
 	r->run.wait = WAIT_NONE;
 	if (q->result == QUOTA_ADMITTED) {
 		limits_warn(r, q);
 	} else if (q->result == QUOTA_REFUSED || q->result == QUOTA_UNREACHABLE) {
-		r->found.too_dear = false; /* what the head was charged is given back */
+		r->found.too_dear = false; /* the head's charge is given back */
 		deny_over(r, q);
 		request_release(r);
 	} else {
@@ -317,11 +329,11 @@ step_quota(struct request *r)
 	}
 	if (!r->gate || r->in.message == MESSAGE_ALONE)
 		return STEP_NEXT;
-	if (r->run.wait == WAIT_QUOTA) { /* the answer came */
+	if (r->run.wait == WAIT_QUOTA) { /* Redis replied */
 		struct quota_request *got = r->found.quota[r->run.resumed], *more;
 		r->run.wait = WAIT_NONE;
 		if (limits_calls_heard(r, &more))
-			return more ? send(r, more) : STEP_NEXT;
+			return more ? send_reservation(r, more) : STEP_NEXT;
 		if (r->found.file.state != FILE_ASKED) {
 			enum step_result s = answer_quota(r, got);
 			return s == STEP_NEXT ? look_at_quota(r) : s;
@@ -331,18 +343,19 @@ step_quota(struct request *r)
 		limits_files(r, got);
 	}
 	if (limits_ask_files(r))
-		return send(r, r->found.quota[r->run.resumed]);
+		return send_reservation(r, r->found.quota[r->run.resumed]);
 	if (limits_learned(r)) {
 		limits_forget_rewrite(r);
 		return ask_quota_again(r);
 	}
 	int err = limits_collect(r);
 	if (err) {
-		forget(r);
-		/* No store failed: on_failure does not lift it. */
+		forget_reservation(r);
+		/* nothing failed, so on_failure does not apply */
 		return err == ERR_LIMIT
-			       ? unavailable(
-					 r, SPAN_LIT("more limits apply than can be counted"))
+			       ? deny_quota_unavailable(
+					 r, SPAN_LIT("more limits apply than can be counted; "
+						     "the operators must reduce them"))
 			       : request_overload(r);
 	}
 	if (limits_send_default(r)) {
@@ -350,7 +363,7 @@ step_quota(struct request *r)
 		return ask_quota_again(r);
 	}
 	limits_count_prompt(r);
-	enum step_result s = alone(r);
+	enum step_result s = deny_uncountable(r);
 	q = r->found.quota[r->run.resumed];
 	if (s != STEP_NEXT)
 		return s;
@@ -359,7 +372,7 @@ step_quota(struct request *r)
 	for (size_t i = 0; i < q->ndims; i++)
 		if (q->dim[i].unit == QUOTA_TOKENS)
 			metric_add(r->gate->metrics, M_TOKENS_RESERVED, q->dim[i].n);
-	return send(r, q);
+	return send_reservation(r, q);
 }
 
 void
@@ -367,7 +380,7 @@ request_release(struct request *r)
 {
 	if (!r->gate)
 		return;
-	/* What counts the caller's request is held by the attempts before. */
+	/* counters of the request itself belong to earlier attempts */
 	for (int i = request_settled(r); i < 2; i++)
 		if (r->found.quota[i]->ndims)
 			quota_release(r->gate->quota, r->found.quota[i], clock_mono_us());

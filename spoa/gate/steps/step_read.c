@@ -1,6 +1,5 @@
-/* The read step: decodes the body and reads it into segments. It decides nothing but
- * refusals of what cannot be read safely; what an unreadable part leads to is the policy
- * step's to say. */
+/* The step *read*: decompresses the body and reads it into segments. It denies only bodies that
+ * cannot be read safely. For uninspected parts, the policy step applies the outcome. */
 #include "gate/steps/steps.h"
 
 #include "base/caps.h"
@@ -15,7 +14,7 @@
 #include "scan/text/opaque.h"
 #include "scan/text/table.h"
 
-/* The relay brings the body once more, and a helper thread reads it. */
+/* Leaves the body to the relay, which reads it again, so that a helper thread can search it. */
 static void
 leave_to_relay(struct request *r)
 {
@@ -25,7 +24,8 @@ leave_to_relay(struct request *r)
 	r->in.body_state = BODY_STATE_PARTIAL;
 }
 
-/* A helper thread looks at a long body, and only at one that the relay read. */
+/* Returns true if the body is too long for a worker. A helper thread searches long bodies, but
+ * only those that the relay read. */
 static bool
 is_too_long_here(const struct request *r)
 {
@@ -50,18 +50,20 @@ decode_request(struct request *r)
 	switch (err) {
 	case 0:
 		r->in.raw = buf_view(&r->out.decoded);
-		r->out.swap_body = true; /* decoded bodies go out decoded */
+		r->out.swap_body = true; /* a decompressed body is sent decompressed */
 		return STEP_NEXT;
 	case ERR_LIMIT:
 		return request_deny(r, 413, "request_too_large", "",
-			SPAN_LIT("the decoded body is too large"));
+			SPAN_LIT("the body is too large after decompression; send a shorter "
+				 "one"));
 	case ERR_UNSUPPORTED:
 		return request_deny(r, 415, "unsupported_encoding", "",
-			SPAN_LIT("the Content-Encoding is unknown or stacked"));
+			SPAN_LIT("the Content-Encoding is unknown or stacked; send gzip, "
+				 "deflate, br or none"));
 	case ERR_NOMEM: return request_overload(r);
 	default:
 		return request_deny(r, 400, "invalid_encoding", "",
-			SPAN_LIT("the body is not what its Content-Encoding says"));
+			SPAN_LIT("the body does not match its Content-Encoding"));
 	}
 }
 
@@ -84,8 +86,8 @@ request_unread(struct request *r, const struct unread *u)
 	return !err;
 }
 
-/* Conditions read some twenty by name, and each looks through all there are: a body of half
- * a million members is not looked through for each of them, by record and rules. */
+/* Keeps only the about twenty parameters that conditions can read. Records and rules search all
+ * parameters for each name, which would be slow for a body of half a million members. */
 static void
 keep_parameters(struct body *b)
 {
@@ -102,8 +104,9 @@ keep_parameters(struct body *b)
 	b->nparams = n;
 }
 
-/* What came of a body that goes on by without us is searched as the text that it is, for the
- * record: it is no document, and rules that read one wait for the rest, which never comes. */
+/* Searches the received part of an observed body as plain text, for the record. The body is not
+ * parsed as a document, because rules that read one would wait for the rest, which the gateway
+ * never receives. */
 static enum step_result
 read_prefix(struct request *r)
 {
@@ -114,7 +117,7 @@ read_prefix(struct request *r)
 		return request_overload(r);
 	if (text.n == 0 || r->in.coding.n)
 		return STEP_NEXT;
-	/* cut within a character */
+	/* remove an incomplete character at the end */
 	for (size_t i = 1; i <= 4 && i <= text.n; i++) {
 		unsigned char c = (unsigned char)text.p[text.n - i];
 		if ((c & 0xc0) == 0x80)
@@ -140,7 +143,7 @@ read_prefix(struct request *r)
 	return STEP_NEXT;
 }
 
-/* The vocabulary of all models that the body names; NULL: it is not known exactly. */
+/* Returns the vocabulary that all models in the body share; NULL: unknown, or they differ. */
 static const struct ranks *
 ranks_of_ids(const struct request *r)
 {
@@ -153,9 +156,8 @@ ranks_of_ids(const struct request *r)
 	return ranks;
 }
 
-/* A request that declares a type is held to it even where it has no body at all
- * (HTTP/2 may leave the length out); one that declares none has none. Of MCP every POST brings
- * a message. */
+/* Returns true if the request may have no body. If it declares a type, it must match it even
+ * without a body (HTTP/2 may omit the length). Every MCP POST has a message. */
 static bool
 needs_none(const struct request *r)
 {
@@ -231,8 +233,8 @@ read_request_body(struct request *r)
 	return request_refuse(r, &why);
 }
 
-/* The model of a session is in the query of its handshake, or in its first message. A call that
- * somebody began elsewhere is nobody's here. */
+/* Reads the model of a session from the query of its handshake, or takes that of the first
+ * message. Denies joining a call that began elsewhere. */
 static enum step_result
 read_session(struct request *r)
 {
@@ -241,23 +243,24 @@ read_session(struct request *r)
 
 	if (r->in.socket && !live_endpoint(&r->found.endpoint))
 		return request_deny(r, 501, "not_implemented", "",
-			SPAN_LIT("there are no WebSockets on this path"));
+			SPAN_LIT("this path has no WebSocket endpoint"));
 	if (!r->in.have_body) {
 		b->output_cap_tokens = -1;
 		b->choices = 1;
 		b->table = r->found.endpoint.table;
 	}
 	for (size_t i = 0; i < r->in.ntarget; i++) {
-		/* with a value or without */
+		/* the name suffices, with or without a value */
 		if (v[i].role == ROLE_KEY && span_is(v[i].text, "call_id"))
 			return request_deny(r, 403, "permission_denied", "",
-				SPAN_LIT("a call that was begun elsewhere is not joined here"));
+				SPAN_LIT("the gateway cannot join a call that began elsewhere; "
+					 "remove call_id"));
 		if (v[i].role != ROLE_QUERY || v[i].key == SEGMENT_NO_KEY)
 			continue;
 		struct span key = v[v[i].key].text;
 		if (span_is(key, "model") && b->model.n)
 			return request_deny(r, 400, "ambiguous_model", "",
-				SPAN_LIT("the query names two models"));
+				SPAN_LIT("the query names two models; name one"));
 		if (span_is(key, "model"))
 			b->model = v[i].text;
 	}
@@ -268,11 +271,12 @@ read_session(struct request *r)
 		b->model = r->in.session_model;
 	if (policy_route_as(r->found.route, b->model) != r->found.route)
 		return request_deny(r, 501, "not_implemented", "",
-			SPAN_LIT("a name of `models` cannot be put into a session"));
+			SPAN_LIT("an alias from `models` cannot be used in a session; name the "
+				 "provider's model"));
 	return STEP_NEXT;
 }
 
-/* Some servers take the model from the query. */
+/* Adds models in the query, because some servers read them. */
 static bool
 add_query_models(struct request *r)
 {
@@ -291,15 +295,16 @@ step_read(struct request *r)
 {
 	struct body_refusal why;
 
-	/* Segments point into what they were read from. */
+	/* keep a copy first, because segments point into the body */
 	if (r->gate && !r->run.resumed && r->in.body_state == BODY_STATE_WHOLE &&
 		request_repeats(r) && !is_too_long_here(r) && !request_keep_body(r))
 		return request_overheld(r);
 	enum step_result s = request_is_mcp(r) ? request_read_session(r) : STEP_NEXT;
 	if (s == STEP_NEXT && r->found.endpoint.beside && !r->found.route->beside)
 		s = request_deny(r, 403, "webrtc_not_permitted", "",
-			SPAN_LIT("a session over WebRTC or SIP, or a secret for a session, "
-				 "passes beside the gateway: use the WebSocket endpoint, or set "
+			SPAN_LIT("a session over WebRTC or SIP, or a secret for one, bypasses "
+				 "the gateway: use the WebSocket endpoint, or ask its "
+				 "operators for "
 				 "realtime: {webrtc: permit} on the route"));
 	if (s == STEP_NEXT)
 		s = read_request_body(r);
@@ -313,9 +318,9 @@ step_read(struct request *r)
 		endpoint_settle(
 			&r->found.endpoint, r->in.head.path, &r->arena, &r->in.body, &why) < 0)
 		return request_overload(r);
-	/* From here on it goes where what it asked for goes. */
+	/* an alias leads to the route of its model */
 	r->found.route = policy_route_as(r->found.route, request_asked_model(r));
-	/* Nobody looked through it. */
+	/* a denied body was not searched, so its model name is dropped */
 	if (s == STEP_DECIDED)
 		r->in.body.model = (struct span){ NULL, 0 };
 	r->in.read_model = r->in.body.model;

@@ -1,9 +1,10 @@
-/* The rewrite step: the body and the target to send, where the verdict, the mentions or the
- * route change them. */
-#include "gate/steps/steps.h"
-
+/* The step *rewrite*: the body and target to send, as changed by the verdict, the occurrences
+ * of redacted values, limits and the route. First it settles reasoning that a provider signed:
+ * if a value in it must be replaced, the signature would not match, so a block is sent whole or
+ * removed whole, as on_failure.signed states. */
 #include <stdlib.h>
 
+#include "answer/translate/answer.h"
 #include "base/attr.h"
 #include "base/codec/credentials.h"
 #include "base/err.h"
@@ -12,25 +13,176 @@
 #include "gate/exchange.h"
 #include "gate/files/files.h"
 #include "gate/limits/limits.h"
+#include "gate/steps/steps.h"
 
-/* Edits of body and target are collected apart. */
+/* Returns the signed block that contains the segment; NULL: none. */
+static struct signed_block *
+block_of(struct request *r, const struct segment *s)
+{
+	size_t low = 0, high = r->in.body.nreasoning;
+
+	if (request_in_target(r, s))
+		return NULL;
+	size_t at = (size_t)(s - r->in.body.segments);
+	while (low < high) {
+		size_t mid = low + (high - low) / 2;
+		struct signed_block *b = &r->in.body.reasoning[mid];
+		if (at >= b->first && at < b->last)
+			return b;
+		if (at < b->first)
+			high = mid;
+		else
+			low = mid + 1;
+	}
+	return NULL;
+}
+
+/* Marks the signed blocks in which a value would be replaced. */
+static void
+mark_signed_blocks(struct request *r, const struct hit *v, size_t n, bool *credential)
+{
+	for (size_t i = 0; i < n; i++) {
+		struct signed_block *b = block_of(r, v[i].segment);
+		if (b && !b->written_here) {
+			b->dropped = true;
+			*credential |= v[i].kind == HIT_CREDENTIAL;
+		}
+	}
+}
+
+/* Removes hits inside marked blocks, which are not edited. */
+static void
+remove_block_hits(struct request *r, struct hit *v, size_t *n)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < *n; i++) {
+		const struct signed_block *b = block_of(r, v[i].segment);
+		if (!b || !b->dropped)
+			v[kept++] = v[i];
+	}
+	*n = kept;
+}
+
+/* Removes all signed blocks of turns with a marked one, because the others would not match
+ * without it. Turns are in rising order. Returns false if the provider requires them. */
+static bool
+drop_turns(struct request *r)
+{
+	struct signed_block *v = r->in.body.reasoning;
+	size_t n = r->in.body.nreasoning;
+
+	for (size_t i = 0, end; i < n; i = end) {
+		bool drop = false;
+		for (end = i; end < n && v[end].turn == v[i].turn; end++)
+			drop |= v[end].dropped && !v[end].written_here;
+		if (drop && v[i].pending)
+			return false;
+		for (size_t k = i; drop && k < end; k++) {
+			r->found.reasoning_dropped += !v[k].written_here;
+			v[k].dropped = true;
+		}
+	}
+	return true;
+}
+
+/* Returns true if the block's member `signature` is the one that a translation writes. In a
+ * quotation, backslashes precede the quotes. */
+static bool
+is_signed_here(struct span block)
+{
+	static const char key[] = "\"signature\"", value[] = "\"" TRANSLATED_SIGNATURE "\"";
+	const char *at;
+
+	while ((at = memmem(block.p, block.n, key, sizeof(key) - 1))) {
+		block = span_cut(block, (size_t)(at - block.p) + sizeof(key) - 1, block.n);
+		struct span rest = block;
+		while (rest.n && strchr(" \t\r\n:", rest.p[0]))
+			rest = span_cut(rest, 1, rest.n);
+		if (span_starts(rest, span_str(value)))
+			return true;
+	}
+	return false;
+}
+
+/* Removes reasoning that a translation gave to the caller as signed. No provider signed it, so
+ * none accepts or requires it. Returns how many blocks. */
+static size_t
+drop_translated(struct request *r)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; r->found.route->translates && i < r->in.body.nreasoning; i++) {
+		struct signed_block *b = &r->in.body.reasoning[i];
+		struct span raw = span_cut(r->in.raw, b->start, b->end);
+		b->written_here = is_signed_here(raw);
+		b->dropped |= b->written_here;
+		n += b->written_here;
+	}
+	r->found.reasoning_dropped += n;
+	return n;
+}
+
+/* Decides which signed blocks are removed, as body.reasoning[].dropped, and removes hits in
+ * them from the overlay. Returns 0, or ERR_BAD_STATE if the request must not be sent. */
+static int
+request_settle_reasoning(struct request *r)
+{
+	enum signed_reasoning says = request_on_failure(r)->signed_reasoning;
+	struct overlay *o = &r->scan.overlay;
+	bool credential = false;
+	size_t marked = 0;
+
+	if (!r->in.have_body || r->in.body.nreasoning == 0)
+		return 0;
+	size_t translated = drop_translated(r);
+	for (size_t i = 0; r->found.pin.drops && i < r->in.body.nreasoning; i++)
+		r->in.body.reasoning[i].dropped = true;
+	mark_signed_blocks(r, o->hits, o->nhits, &credential);
+	mark_signed_blocks(r, o->wholes, o->nwholes, &credential);
+	for (size_t i = 0; i < r->in.body.nreasoning; i++)
+		marked += r->in.body.reasoning[i].dropped && !r->in.body.reasoning[i].written_here;
+	if (marked == 0 && translated == 0)
+		return 0;
+	if (marked == 0) {
+		remove_block_hits(r, o->hits, &o->nhits);
+		remove_block_hits(r, o->wholes, &o->nwholes);
+		return 0;
+	}
+	/* credentials are never sent, whatever the policy states */
+	if (says == SIGNED_DENY || (says == SIGNED_LEAVE && credential) ||
+		(says == SIGNED_DROP && !drop_turns(r)))
+		return ERR_BAD_STATE;
+	remove_block_hits(r, o->hits, &o->nhits);
+	remove_block_hits(r, o->wholes, &o->nwholes);
+	if (says == SIGNED_LEAVE) {
+		r->found.reasoning_left = marked;
+		for (size_t i = 0; i < r->in.body.nreasoning; i++)
+			r->in.body.reasoning[i].dropped = r->in.body.reasoning[i].written_here;
+	}
+	return 0;
+}
+
+/* ---- edits ---- */
+
+/* Edits of the body and of the target are collected separately. */
 struct edits {
-	struct span raw; /* what they edit */
+	struct span raw; /* the bytes that they edit */
 	struct splice *v;
 	size_t n, size;
-	bool keys; /* a key is among them */
-	bool ids;  /* ids of tokens are */
+	bool keys; /* a key is edited */
+	bool ids;  /* a list of token ids is edited */
 };
 
-/* Room for n more at v + n. */
+/* Makes room for n more edits at v + n; NULL: out of memory. */
 static struct splice *
 edits_room(struct edits *e, size_t n)
 {
 	return mem_room(&e->v, &e->size, e->n + n, sizeof(*e->v)) ? &e->v[e->n] : NULL;
 }
 
-/* All edits of one segment at once: an escaped text is walked once, however many
- * findings it has, and a number's are one. */
+/* Adds all edits of one segment. An escaped text is walked once for all findings, and a number
+ * is replaced as a whole. */
 static int
 edit_segment(struct request *r, struct edits *e, const struct segment *s,
 	const struct text_edit *edits, size_t n)
@@ -52,21 +204,21 @@ edit_segment(struct request *r, struct edits *e, const struct segment *s,
 	return err;
 }
 
-/* Names and paths may not become empty. */
+/* Returns true for keys and path segments, which must not become empty. */
 static bool
 is_rewrite_name(const struct segment *s)
 {
 	return s->role == ROLE_KEY || s->role == ROLE_PATH;
 }
 
-/* Returns true if the values of this request are put back into its response. */
+/* Returns true if the request's values are restored in its response. */
 static bool
 is_restored(const struct request *r)
 {
 	return r->found.route->response & RESP_RESTORE;
 }
 
-/* Returns what a mention spells. `in`: the JSON that its segment is; NULL: it is none. */
+/* Returns the value that a hit spells. `in`: the JSON that the segment holds; NULL: none. */
 static struct span
 mention_spelling(struct request *r, const struct hit *h, const struct inner *in)
 {
@@ -78,10 +230,10 @@ mention_spelling(struct request *r, const struct hit *h, const struct inner *in)
 				 : arena_dup(&r->arena, buf_view(&said));
 }
 
-/* Returns what replaces a hit. A further mention of a value gets the value's placeholder, or,
- * if values are put back, one of its own where it is spelled otherwise. */
+/* Returns the replacement of a hit. Another occurrence of a value gets the value's placeholder.
+ * If values are restored and it is spelled differently, it gets one of its own. */
 static struct span
-replacement(struct request *r, const struct hit *h, const struct inner *in)
+replacement_of_hit(struct request *r, const struct hit *h, const struct inner *in)
 {
 	const struct segment *s = h->segment;
 	const struct finding *f = &h->f;
@@ -103,8 +255,8 @@ replacement(struct request *r, const struct hit *h, const struct inner *in)
 		detect_entity_folds(r->snap->rules, f->entity), is_rewrite_name(s));
 }
 
-/* Numbers of placeholders that the caller's own text holds are not given away: the model could
- * not tell them from ours. Those of earlier turns of the conversation stay what they are. */
+/* Placeholders in the caller's own text are not given to values: the model could not
+ * distinguish them. Those of earlier turns keep their values. */
 static void
 note_taken(struct request *r)
 {
@@ -120,9 +272,9 @@ note_taken(struct request *r)
 	}
 }
 
-/* What the model wrote repeats placeholders of the turns before it, whose values get them
- * again. One that none of those values has was a value's that is gone, since the caller left
- * turns out: no later value gets it. The model's texts from *from up to `until`. */
+/* The model's earlier messages repeat placeholders of earlier turns. Their values get them
+ * again. A placeholder without a value belonged to a turn that the caller left out, and no
+ * later value gets it. Reads segments from *from up to `until`. */
 static void
 note_repeated(struct request *r, size_t *from, const struct segment *until)
 {
@@ -136,7 +288,7 @@ note_repeated(struct request *r, size_t *from, const struct segment *until)
 	}
 }
 
-/* Opens what gives placeholders away; false: out of memory. */
+/* Opens the object that assigns placeholders. Returns false if memory ran out. */
 static bool
 open_redactor(struct request *r)
 {
@@ -155,7 +307,7 @@ open_redactor(struct request *r)
 	return true;
 }
 
-/* The edits that the hits of one segment make; what is put into JSON stays JSON. */
+/* Makes the edits for the hits of one segment. If the segment holds JSON, it stays JSON. */
 static int
 hits_edits(struct request *r, const struct hit *h, size_t n, struct text_edit *out)
 {
@@ -165,7 +317,7 @@ hits_edits(struct request *r, const struct hit *h, size_t n, struct text_edit *o
 	struct inner_place at = inner_begin(&in);
 
 	for (size_t i = 0; !err && i < n; i++) {
-		struct span with = replacement(r, &h[i], &in);
+		struct span with = replacement_of_hit(r, &h[i], &in);
 		out[i] = (struct text_edit){ h[i].f.start, h[i].f.end, with };
 		if (in.n)
 			out[i].with =
@@ -175,7 +327,7 @@ hits_edits(struct request *r, const struct hit *h, size_t n, struct text_edit *o
 	return err;
 }
 
-/* The hits of one segment are together, in its order. */
+/* Edits all hits. Those of one segment are adjacent. */
 static int
 edit_hits(struct request *r, struct edits *body, struct edits *target)
 {
@@ -190,7 +342,7 @@ edit_hits(struct request *r, struct edits *body, struct edits *target)
 		if (!h->in_target)
 			note_repeated(r, &repeated, h->segment);
 		if (request_file_hit(r, h))
-			continue; /* it goes whole */
+			continue; /* the file is removed as a whole */
 		struct text_edit *te = arena_array(&r->arena, n, sizeof(*te));
 		if (!te)
 			return ERR_NOMEM;
@@ -203,7 +355,7 @@ edit_hits(struct request *r, struct edits *body, struct edits *target)
 	return err;
 }
 
-/* Segments that go whole. */
+/* Replaces segments that are redacted as a whole. */
 static int
 edit_wholes(struct request *r, struct edits *body, struct edits *target)
 {
@@ -215,13 +367,14 @@ edit_wholes(struct request *r, struct edits *body, struct edits *target)
 		const struct segment *s = h->segment;
 		if (request_file_hit(r, h))
 			continue;
-		struct text_edit all = { 0, s->text.n, replacement(r, h, NULL) };
+		struct text_edit all = { 0, s->text.n, replacement_of_hit(r, h, NULL) };
 		err = edit_segment(r, h->in_target ? target : body, s, &all, 1);
 	}
 	return err;
 }
 
-/* Model and cap: what the dialect reads, which no redaction touches. */
+/* Sets the model and the output limit. The dialect reads these members, so redaction never
+ * changes them. */
 static int
 edit_members(struct request *r, struct edits *body, struct edits *target)
 {
@@ -248,8 +401,8 @@ edit_members(struct request *r, struct edits *body, struct edits *target)
 	return 0;
 }
 
-/* One list of ids of tokens became a text: all do, since a list is of ids or of texts. So do
- * they where another model is sent, which reads them by another vocabulary. */
+/* Converts token ids to text: if one list became text, all do, because a body has ids or texts.
+ * Also if another model with another vocabulary is sent. */
 static int
 edit_ids(struct request *r, struct edits *e, struct edits *target UNUSED)
 {
@@ -283,8 +436,8 @@ drop_reasoning(struct request *r, struct edits *e, struct edits *target UNUSED)
 	return 0;
 }
 
-/* Asks for the usage of a stream that is metered. A translated stream is asked for its usage
- * when it is written. */
+/* Asks the provider for the usage of a metered stream. A translated stream asks when it is
+ * written. */
 static int
 ask_usage(struct request *r, struct edits *e, struct edits *target UNUSED)
 {
@@ -311,7 +464,7 @@ cut_stripped(struct request *r, struct edits *e, struct edits *target UNUSED)
 	return edits_room(e, r->in.nfiles) ? request_cut_files(r, e->v, &e->n) : ERR_NOMEM;
 }
 
-/* Takes out the tools that the caller may not use. */
+/* Removes the tools that the caller may not use. */
 static int
 cut_offered(struct request *r, struct edits *e, struct edits *target UNUSED)
 {
@@ -323,7 +476,8 @@ cut_offered(struct request *r, struct edits *e, struct edits *target UNUSED)
 	return 0;
 }
 
-/* All that may change a request, in this order. Each adds its edits: 0, or negative. */
+/* All changes of a request, in this order. Each adds its edits and returns 0 or a negative
+ * error. */
 static int (*const edit_steps[])(struct request *, struct edits *body, struct edits *target) = {
 	edit_hits,
 	edit_wholes,
@@ -335,8 +489,8 @@ static int (*const edit_steps[])(struct request *, struct edits *body, struct ed
 	cut_offered,
 };
 
-/* A rewritten key may equal another, and a request of nothing but tools is none without them:
- * then what would be sent is ambiguous. */
+/* Reads the edited body again: a rewritten key may equal another one, and a request may need
+ * the tools that were removed. Then the result is ambiguous. */
 static int
 still_reads(struct request *r)
 {
@@ -350,7 +504,7 @@ still_reads(struct request *r)
 	return err && why.status ? ERR_BAD_STATE : err;
 }
 
-/* Exactly as much as the result takes. */
+/* Reserves exactly the size of the result. */
 static bool
 room_for(const struct edits *e, struct buf *out)
 {
@@ -377,9 +531,9 @@ apply_edits(struct request *r, const struct edits *body, const struct edits *tar
 	return err;
 }
 
-/* Builds `rewritten` and `new_target`. 0 or negative. */
+/* Builds `rewritten` and `new_target`. Returns 0 or a negative error. */
 static int
-rewrite(struct request *r)
+rewrite_request(struct request *r)
 {
 	struct edits body = { .raw = r->in.raw }, target = { 0 };
 	int err = 0;
@@ -416,7 +570,8 @@ request_redacted_with(const struct request *r, size_t entity)
 	return style_names[r->found.verdict.redact.with[entity]];
 }
 
-/* As a route's told_of_end: HAProxy tells no end of what goes direct. */
+/* Returns true if the API key has a limit of concurrent requests. Then the gateway must see the
+ * end of the response. */
 static bool
 key_holds_room(const struct identity *id)
 {
@@ -426,7 +581,7 @@ key_holds_room(const struct identity *id)
 	return false;
 }
 
-/* Returns true if the request that goes out differs from the one that HAProxy has. */
+/* Returns true if the request that is sent differs from the one that HAProxy has. */
 static bool
 sends_other(struct request *r)
 {
@@ -435,7 +590,7 @@ sends_other(struct request *r)
 	       credential_query(r->in.head.query) || head_must_change(r);
 }
 
-/* Returns true if the gate reads the answer, or waits for its end. */
+/* Returns true if the gateway reads the response, or waits for its end. */
 static bool
 waits_for_answer(const struct request *r)
 {
@@ -448,15 +603,15 @@ static bool
 must_relay(struct request *r)
 {
 	if (r->in.message == MESSAGE_ALONE)
-		return false; /* nothing of the message is sent but its decision */
+		return false; /* a message of a session is not sent by itself */
 	return r->run.resumed || r->in.socket || waits_for_answer(r) ||
 	       request_target(r)->relay || request_repeats(r) || r->attempt.of ||
 	       sends_other(r);
 }
 
-/* Once the body is rewritten: model and tokens are those that are sent. */
+/* After the rewrite: notes the model and the tokens that are sent. */
 static void
-amended(struct request *r)
+note_amended(struct request *r)
 {
 	struct amendment am;
 
@@ -474,7 +629,7 @@ amended(struct request *r)
 	request_estimate_tokens(r);
 }
 
-/* What must be redacted is in a file, and there it cannot be. */
+/* Denies data in a file that cannot be redacted. */
 static enum step_result
 deny_file(struct request *r, const struct file *f)
 {
@@ -492,7 +647,8 @@ deny_file(struct request *r, const struct file *f)
 	return request_deny(r, 403, "content_policy_violation", rule ? rule->name : "", why);
 }
 
-/* Its model is in the URL of the handshake, which is sent. */
+/* Returns true if the policy changes a session's model, which is in the URL of the handshake.
+ */
 static bool
 changes_session(const struct request *r)
 {
@@ -515,22 +671,23 @@ deny_rewrite(struct request *r, int err)
 {
 	if (err == ERR_BAD_STATE)
 		return request_deny(r, 403, "content_policy_violation", ruled_by(r),
-			SPAN_LIT("data that must be redacted stands where it cannot be (a key, "
-				 "the model's name, the path)"));
+			SPAN_LIT("data that must be redacted is where it cannot be changed (a "
+				 "key, "
+				 "the model's name, the path); remove it"));
 	if (err == ERR_UNSUPPORTED)
 		return request_deny(r, 400, "cap_missing", "",
-			SPAN_LIT("the policy caps the output, and this body must say its own "
-				 "cap"));
+			SPAN_LIT("the policy limits the output, so the body must state its own "
+				 "output limit"));
 	return request_overload(r);
 }
 
-/* Checks all of what is sent once more: opaque parts, escapes and headers too. STEP_NEXT, or
- * the request was answered. */
+/* Checks all bytes that are sent once more for credentials: opaque parts, escapes and headers,
+ * too. Returns STEP_NEXT, or denies. */
 static enum step_result
 check_sent(struct request *r)
 {
 	struct span body = r->out.edited ? buf_view(&r->out.rewritten) : r->in.raw;
-	/* a message goes where its handshake went */
+	/* a message uses the target of its handshake */
 	struct span target = r->in.message ? SPAN_LIT("") : request_target_sent(r);
 
 	if (arena_failed(&r->arena))
@@ -538,19 +695,19 @@ check_sent(struct request *r)
 	if ((r->in.have_body && request_credential_escaped_in(r, body)) ||
 		request_credential_escaped_in(r, target))
 		return request_deny(r, 403, "content_policy_violation", "",
-			SPAN_LIT("a credential stands where it cannot be replaced"));
+			SPAN_LIT("the request contains a credential where it cannot be "
+				 "replaced; remove it"));
 	if (!request_params_may_go(r))
 		return request_deny(r, 403, "content_policy_violation", ruled_by(r),
-			SPAN_LIT("data that must be redacted stands where it cannot be (a "
-				 "header Mcp-Param-)"));
+			SPAN_LIT("data that must be redacted is where it cannot be changed (a "
+				 "header Mcp-Param-); remove it"));
 	if (changes_session(r))
 		return request_deny(r, 501, "not_implemented", ruled_by(r),
-			SPAN_LIT("another model cannot be put into a session"));
+			SPAN_LIT("the policy requires another model; connect with that model"));
 	return STEP_NEXT;
 }
 
-/* Returns true if something is taken out of the request because a rule or a failure demands it.
- */
+/* Returns true if a value is removed because a rule or a failure demands it. */
 static bool
 is_redacted(const struct request *r)
 {
@@ -583,20 +740,21 @@ step_rewrite(struct request *r)
 		return STEP_NEXT;
 	if (request_settle_reasoning(r) < 0)
 		return request_deny(r, 403, "signed_content", ruled_by(r),
-			SPAN_LIT("reasoning that the provider signed holds data that must not "
-				 "pass, and it can neither be changed nor left out"));
+			SPAN_LIT("reasoning that the provider signed contains data that must "
+				 "not "
+				 "be sent; begin a new conversation without it"));
 	if (request_filter_offered(r) == STEP_DECIDED)
 		return STEP_DECIDED;
 	limits_expect(r);
 	if (!request_strip_files(r, &r->scan.overlay, &bad))
 		return deny_file(r, bad);
-	int err = rewrite(r);
+	int err = rewrite_request(r);
 	if (err < 0)
 		return deny_rewrite(r, err);
 	enum step_result sent = check_sent(r);
 	if (sent != STEP_NEXT)
 		return sent;
-	amended(r);
+	note_amended(r);
 	if (request_translate(r))
 		return request_overload(r);
 	note_decision(r);

@@ -1,6 +1,6 @@
-/* What the steps share. Each is a function from the request to next, wait or decided;
- * one that waits (for Redis, a recognizer, the disk) parks the request, and the answer's
- * callback resumes it, mostly in the same step. */
+/* The steps of a decision. Each is a function that takes the request and returns next, wait or
+ * decided. A step that waits (for Redis, a recognizer, the disk) parks the request. The
+ * callback resumes it, usually in the same step. */
 #ifndef GATE_STEPS_STEPS_H
 #define GATE_STEPS_STEPS_H
 
@@ -9,133 +9,136 @@
 struct step {
 	const char *name;
 	enum step_result (*run)(struct request *r);
-	bool looks_at_all; /* of the body: a helper thread's, where it is long */
-	uint8_t stage; /* enum tally_stage (budget/tally/tally.h) that its time counts for */
+	bool looks_at_all; /* of the body: runs on a helper thread if the body is long */
+	uint8_t stage; /* enum tally_stage (budget/tally/tally.h) to which its time counts */
 };
 extern const struct step steps[];
-/* How many; where a deferred request resumes, one whose target failed, one that goes as
- * another than it asked for, and one that is charged and denied. */
+/* The number of steps, and the indexes at which the steps resume: after a deferred body
+ * arrived, for another target, to rewrite the request again, and to charge a request that is
+ * denied. */
 extern const size_t nsteps, step_read_at, step_policy_at, step_rewrite_at, step_quota_at;
 
 /* The steps of a decision, in the order of the path: the list to read first.
  * X(name, looks at all of the body, stage of the tallies) */
 /* clang-format off */
 #define STEPS(X) \
-	X(framing,  false, MATCH)    /* what is ambiguous: 400, 501 */ \
-	X(target,   false, MATCH)    /* what data is in path and query (step_classify.c) */ \
+	X(framing,  false, MATCH)    /* ambiguous framing: 400, 501 */ \
+	X(target,   false, MATCH)    /* data in path and query (step_classify.c) */ \
 	X(declared, false, MATCH)    /* the body as the head describes it: 413, 415 */ \
-	X(match,    false, MATCH)    /* which route: 404 */ \
-	X(identity, false, IDENTITY) /* who is asking; may wait for an issuer's keys: 401, 403, 503 */ \
-	X(over,     false, IDENTITY) /* who is known to be over a limit of requests (step_quota.c): 429 */ \
-	X(read,     true,  READ)     /* the body's segments; skipped while it is not whole */ \
-	X(files,    true,  READ)     /* what its files are (files/) */ \
-	X(extract,  false, READ)     /* what is in them: waits for tollgate-extract (files/) */ \
-	X(pages,    true,  READ)     /* their texts, as segments (files/) */ \
-	X(classify, true,  CLASSIFY) /* what data is inside */ \
-	X(data,     false, OUTSIDE)  /* what conditions read from outside; may wait for it: 503 */ \
-	X(external, false, OUTSIDE)  /* what others find in it; may wait for them */ \
-	X(pins,     false, OUTSIDE)  /* to which target it belongs; may wait for Redis (limits/) */ \
-	X(policy,   true,  POLICY)   /* what the policy in force says */ \
-	X(mentions, true,  REWRITE)  /* where else what is redacted is, and credentials */ \
+	X(match,    false, MATCH)    /* the route: 404 */ \
+	X(identity, false, IDENTITY) /* the caller; may wait for an issuer's keys: 401, 403, 503 */ \
+	X(over,     false, IDENTITY) /* a caller known to be over a limit of requests (step_quota.c): 429 */ \
+	X(read,     true,  READ)     /* the body's segments; skipped while the body is not whole */ \
+	X(files,    true,  READ)     /* kinds of files in the body (files/) */ \
+	X(extract,  false, READ)     /* texts of files: waits for tollgate-extract (files/) */ \
+	X(pages,    true,  READ)     /* those texts, as segments (files/) */ \
+	X(classify, true,  CLASSIFY) /* data in the segments */ \
+	X(data,     false, OUTSIDE)  /* values that conditions read from outside; may wait: 503 */ \
+	X(external, false, OUTSIDE)  /* findings of external recognizers; may wait */ \
+	X(pins,     false, OUTSIDE)  /* the target that the request belongs to; may wait for Redis (limits/) */ \
+	X(policy,   true,  POLICY)   /* the verdict of the policy in force */ \
+	X(mentions, true,  REWRITE)  /* other occurrences of redacted values, and credentials */ \
 	X(rewrite,  true,  REWRITE)  /* the body and the target to send */ \
-	X(tokens,   true,  QUOTA)    /* how many, where a limit of them applies (limits/) */ \
-	X(cache,    false, QUOTA)    /* what was answered before; may wait for Redis */ \
-	X(quota,    false, QUOTA)    /* reserve; may wait for Redis */ \
-	X(audit,    false, AUDIT)    /* the record is durable; waits for the disk */
+	X(tokens,   true,  QUOTA)    /* a token count, if a limit needs it (limits/) */ \
+	X(cache,    false, QUOTA)    /* a stored response; may wait for Redis */ \
+	X(quota,    false, QUOTA)    /* the reservation; may wait for Redis */ \
+	X(audit,    false, AUDIT)    /* the durable record; waits for the disk */
 
 #define STEP_FUNCTION(name, all, stage) enum step_result step_##name(struct request *r);
 /* clang-format on */
 STEPS(STEP_FUNCTION)
 
-/* observe.c: whether it is a cutover's, once its host is known; a body that came whole, by
- * whatever framing, is read. And what becomes of such a request, once it is decided. */
+/* observe.c: request_observe() determines whether the request is a cutover's, once its host is
+ * known. The body of such a request is read if it arrived whole, whatever its framing.
+ * request_observed() replaces the decision by D_OBSERVED and keeps it in out.would. */
 enum step_result request_observe(struct request *r);
 void request_observed(struct request *r);
 
-/* step_identity.c: found.identity is whose it was, perhaps hours ago, and becomes as it is now.
- * NULL, or why nobody would be let in with it. */
+/* step_identity.c: found.identity is an identity of perhaps hours ago, and is brought up to
+ * date. Returns NULL, or why the caller would not be admitted now. */
 const char *request_identity_again(struct request *r);
 
-/* step_match.c: whether a segment of the path names the model. */
+/* step_match.c: returns true if the path's segment names the model. */
 bool request_names_model(const struct request *r, const struct segment *s);
-/* A page that a browser shows may ask whom it likes by a name of its own that it lets resolve
- * to us, and the browser sends what it has for that name: it cannot leave out where it comes
- * from. HAProxy has the list of those that may. Next: no page asks, or one that is listed. */
+/* A web page may use a host name of its own that resolves to the gateway, and the browser would
+ * send its user's credentials for that name. But the browser always sends the page's origin,
+ * and HAProxy has the list of permitted origins. Returns STEP_NEXT if no page sent the request
+ * or its origin is listed, else denies with 403. */
 enum step_result request_not_by_page(struct request *r);
 
-/* step_read.c: what of the target or the body nobody could read counts for the request.
- * False: no memory. */
+/* step_read.c: notes that parts of the target or body could not be inspected. Returns false if
+ * memory ran out. */
 bool request_unread(struct request *r, const struct unread *u);
 
-/* step_external.c: whether a recognizer that did not answer has that outcome. */
+/* step_external.c: returns true if a recognizer did not reply and on_failure has the outcome
+ * `o` for it. */
 bool request_silence(const struct request *r, enum outcome o);
-/* Whether a recognizer that a rule requires did not answer, and whether that denies. */
+/* Return whether a recognizer that a rule requires did not reply, and whether that denies the
+ * request. */
 bool request_unanswered(const struct request *r);
 bool request_unmet(const struct request *r);
 
-/* step_policy.c: what the request may take: its prompt, by bytes ÷ 3 while nothing asks for more
- * (gate/limits/tokens.c), and the answer's cap. */
+/* step_policy.c: estimates the request's tokens: the prompt's bytes ÷ 3 unless a better count
+ * is needed (gate/limits/tokens.c), and the output limit. */
 void request_estimate_tokens(struct request *r);
 
-/* shadow.c: after the first policy's verdict; the facts that it read. */
+/* shadow.c: evaluates the shadow policy after the first policy's verdict. `mine`: the facts
+ * that the first one read. */
 void request_shadow(struct request *r, const struct policy_facts *mine);
 
-/* reasoning.c: which signed blocks go, as body.reasoning[].dropped; nothing in them is
- * left in the overlay. 0, or ERR_BAD_STATE: the request may not go. */
-int request_settle_reasoning(struct request *r);
-
 /* ---- overlay.c ---- */
-/* All segments in the order of classification, the target's, then the body's; NULL: the end. */
+/* Returns segment i in the order of classification: those of the target, then those of the
+ * body. NULL: the end. */
 const struct segment *request_segment(const struct request *r, size_t i);
 bool request_in_target(const struct request *r, const struct segment *s);
-/* That order. */
+/* Compares by that order. */
 bool request_segment_before(
 	const struct request *r, const struct segment *a, const struct segment *b);
-/* For qsort_r, the request as argument: by segment, then by place. */
+/* For qsort_r() with the request as argument: by segment, then by offset. */
 int request_order_hits(const void *x, const void *y, void *arg);
-/* Whether the verdict redacts it. */
+/* Returns true if the verdict redacts the hit. */
 bool request_goes(const struct request *r, const struct hit *h);
-/* What to redact of what everybody found; `failed`: segments that the detectors gave
- * up on too. In the arena. 0 or ERR_NOMEM. */
+/* Fills in the parts to redact, from the findings of all sources. `failed`: also segments that
+ * the detectors could not search. In the arena. Returns 0 or ERR_NOMEM. */
 int request_overlay(struct request *r, bool failed, struct overlay *out);
 
-/* record.c: the inside of the records */
+/* record.c: writes the members of the records. */
 void record_decision(struct request *r, struct buf *out);
 void record_completion(struct request *r, const struct exchange_result *res,
 	const char *outcome, struct buf *out);
 
-/* record_calls.c: what the request calls, for /metrics, once it is decided. */
+/* record_calls.c: counts the tool call of a decided request for /metrics. */
 void request_count_call(struct request *r);
 
 /* ---- for the engine ---- */
 struct exchange_result;
 
-/* What they hold for a request goes: calls that are out are over by then. */
+/* Drop what these steps hold for a request. Calls in progress are canceled. */
 void request_drop_job(struct request *r);
 void request_drop_mentions(struct request *r);
 void request_drop_data(struct request *r);
-/* Releases what an unfinished request still holds in the quota. */
+/* Releases what an unfinished request has reserved in Redis. */
 void request_release(struct request *r);
-/* The model's name is copied, and hidden where something was found in it: after the rules read
- * it, and before a record or a variable says it. */
+/* Copies the model's name, and hides it if it contains a finding. Call after the rules read it
+ * and before a record or a variable contains it. */
 void request_hide_model(struct request *r);
-/* Hands the decision's record to the audit thread, of a request that waits for it or no
- * longer does. 0 or ERR_NOMEM. */
+/* Hands the decision's record to the audit thread. The request may be waiting for the record or
+ * not. Returns 0 or ERR_NOMEM. */
 int request_record(struct request *r);
-/* The record is written without the request, which goes on at once and may move
- * to another worker: nothing of it is touched when the disk answers. `undone`: why it is not
- * let go; NULL: it is. Once the record is durable a completion says that it was abandoned, and
+/* Hands over the record without the request, which continues at once and may move to another
+ * worker; the reply does not touch it. `undone`: why the request is not forwarded; NULL: it is
+ * forwarded. If set, a completion `abandoned` is written once the record is durable, and
  * nothing else of the request is recorded. */
 void request_record_leave(struct request *r, const char *undone);
-/* Writes the completion record; the request ends once it is durable. */
+/* Writes the completion record. The request ends once that is durable. */
 void request_complete(
 	struct request *r, const struct exchange_result *res, const char *outcome);
-/* How findings of this entity were replaced: a style's name, or NULL where they were
- * not. */
+/* Returns the style in which findings of this entity were replaced, or NULL if they were not
+ * replaced. */
 const char *request_redacted_with(const struct request *r, size_t entity);
-/* Turns the facts that rules on answers read into those of the shadow policy's: its route and
- * target, and what was brought of its data, in data[CAP_DATA] that is all NULL. False: it has
- * no such rules, or no such route. */
+/* Changes the facts that rules on responses read into those of the shadow policy: its route and
+ * target, and the fetched values of its data, in data[CAP_DATA], all NULL at first. Returns
+ * false if it has no such rules, or no such route. */
 bool request_shadow_facts(
 	const struct request *r, struct policy_facts *f, const struct cel_value **data);
 

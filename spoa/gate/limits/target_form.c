@@ -1,13 +1,113 @@
-/* The form in which a request goes: its own where its target speaks that, else one that the
- * target speaks and that is translated. It is written anew for each target; one whose form
- * cannot hold the request is passed over, as one whose window is too small is. */
+/* Requests for a target that uses another form (chat completions, messages, …). A request is
+ * sent in its own form if the target supports it, else translated into one that the target
+ * supports. This happens again for each target; a target whose form cannot hold the request is
+ * skipped, like one whose window is too small.
+ *
+ * If the target's form has no token count or list of models, the gateway returns these itself,
+ * from its own count and the route's models. No model runs, and nothing is sent upstream.
+ * https://docs.anthropic.com/en/api/messages-count-tokens,
+ * https://platform.openai.com/docs/api-reference/responses/input-tokens,
+ * https://ai.google.dev/api/tokens, https://ai.google.dev/api/models */
+#include "answer/guard/guard.h"
 #include "base/ascii.h"
 #include "base/caps.h"
 #include "base/err.h"
+#include "base/scoped.h"
 #include "gate/gate_private.h"
 #include "gate/limits/limits.h"
 
-/* Of its body; FORM_NONE: it is no request of a form, or nobody could read it. */
+/* ---- the gateway's own responses ---- */
+
+static bool
+answer_tokens(struct request *r, struct buf *out)
+{
+	static const struct {
+		const char *dialect, *begin; /* begin: the document before the number */
+	} counts[] = {
+		{ "anthropic", "{\"input_tokens\":" },
+		{ "openai", "{\"object\":\"response.input_tokens\",\"input_tokens\":" },
+		{ "gemini", "{\"totalTokens\":" },
+	};
+	const struct endpoint *e = &r->found.endpoint;
+
+	/* Vertex AI's computeTokens returns the tokens themselves */
+	if (!e->name || strcmp(e->name, "count") != 0 || !r->in.have_body ||
+		span_ends(r->in.head.path, SPAN_LIT(":computeTokens")))
+		return false;
+	request_count_tokens(r);
+	for (size_t i = 0; i < COUNT_OF(counts); i++)
+		if (!strcmp(dialect_name(e->dialect), counts[i].dialect))
+			buf_printf(out, "%s%lld}", counts[i].begin,
+				(long long)r->found.prompt_tokens);
+	r->found.counted = out->n;
+	return out->n;
+}
+
+/* ---- models ---- */
+
+/* Returns the i-th model name of a route: names of aliases, the targets' models, the route's
+ * own alias. False: there are no more. *name is empty for a target without a model, or a
+ * repeated one. */
+static bool
+route_model(const struct route *route, size_t i, struct span *name)
+{
+	*name = SPAN_LIT("");
+	if (i < route->naliases) {
+		*name = span_str(route->aliases[i].alias);
+		return true;
+	}
+	i -= route->naliases;
+	if (i >= route->ntargets)
+		return i == route->ntargets && route->alias
+			       ? (*name = span_str(route->alias), true)
+			       : false;
+	const char *model = route->targets[i].model;
+	for (size_t k = 0; k < i && model; k++)
+		if (route->targets[k].model && !strcmp(route->targets[k].model, model))
+			model = NULL;
+	if (model)
+		*name = span_str(model);
+	return true;
+}
+
+/* Writes one model's card, or the list of models that the caller may use. */
+static bool
+answer_models(struct request *r, struct buf *out)
+{
+	bool one = r->found.endpoint.model_end;
+	SCOPED_BUF(all, 0);
+	struct span name;
+
+	if (!request_asks_of_models(r))
+		return false;
+	for (size_t i = 0; route_model(r->found.route, i, &name); i++)
+		if (name.n && (!one || span_eq(name, request_asked_model(r))) &&
+			request_may_use(r, name, &r->arena)) {
+			buf_str(&all, all.n ? "," : "");
+			guard_list_model(r->found.endpoint.dialect, name, &all);
+		}
+	if (one)
+		buf_span(out, buf_view(&all));
+	else
+		guard_list_models(r->found.endpoint.dialect, buf_view(&all), out);
+	return out->n;
+}
+
+/* Sets found.document if the gateway can respond itself. Returns false if it cannot, or memory
+ * ran out (which the arena remembers). */
+static bool
+request_answers(struct request *r)
+{
+	SCOPED_BUF(document, 0);
+
+	if (answer_tokens(r, &document) || answer_models(r, &document))
+		r->found.document = arena_dup(&r->arena, buf_view(&document));
+	return r->found.document.n;
+}
+
+/* ---- translation ---- */
+
+/* Returns the form of the request; FORM_NONE: no known form, or the body could not be read. */
 static enum form
 form_asked(const struct request *r)
 {
@@ -15,13 +115,13 @@ form_asked(const struct request *r)
 			      ? form_of_endpoint(&r->found.endpoint)
 			      : FORM_NONE;
 
-	/* others answer with scores and classes under the same name */
+	/* other endpoints return scores and classes under the same name */
 	return f == FORM_EMBEDDINGS && !span_ends(r->in.head.path, SPAN_LIT("/embeddings"))
 		       ? FORM_NONE
 		       : f;
 }
 
-/* What is sent to the target. */
+/* Returns the model that is sent to the target. */
 static struct span
 form_model_sent(const struct request *r)
 {
@@ -31,7 +131,7 @@ form_model_sent(const struct request *r)
 	return am.model.n ? am.model : r->in.read_model;
 }
 
-/* That of its target. */
+/* Returns the form that the target needs; FORM_NONE: `from` cannot be translated into it. */
 static enum form
 form_sent(const struct request *r, enum form from)
 {
@@ -42,7 +142,7 @@ form_sent(const struct request *r, enum form from)
 	return forms_into(to) >> from & 1 ? to : FORM_NONE;
 }
 
-/* Mistral's chat completions have other words than OpenAI's, under the same path. */
+/* Mistral's chat completions differ from OpenAI's although the path is the same. */
 static bool
 has_own_words(const struct request *r, enum form asked, const struct target *to)
 {
@@ -73,8 +173,8 @@ limits_keeps_threads(const struct request *r, const struct target *to)
 	return to->threads && !translates_to(r, to) && request_reads_answer(r);
 }
 
-/* As much as an answer may take where the request does not say it: what is reserved for it, and
- * no more than the model writes. */
+/* Returns the output limit to send if the request states none: the reservation, but at most the
+ * model's own limit. */
 static uint64_t
 cap_unsaid(const struct request *r, struct span model)
 {
@@ -112,10 +212,10 @@ form_write(struct request *r, struct found_form *f)
 		.user_key = r->gate ? r->gate->shared->prompt_key : NULL,
 		.drop = r->found.route->drop,
 		.ndrop = r->found.route->ndrop };
-	/* it may be a piece of a path */
+	/* the model may become part of the path */
 	if (!model.n || span_is(model, ".") || span_is(model, "..")) {
 		f->made = (struct translated_request){ .refused = SPAN_LIT("model"),
-			.why = "it names no model" };
+			.why = "the request names no model" };
 		return ERR_UNSUPPORTED;
 	}
 	buf_init(&written, r->out.rewritten.cap);
@@ -147,8 +247,8 @@ request_translate(struct request *r)
 		if (!(f = arena_new(&r->arena, struct found_form)))
 			return ERR_NOMEM;
 		*f = (struct found_form){ .from = from, .refused = true, .thread = true };
-		f->made.why = "the target keeps no threads: the whole conversation has to be "
-			      "sent, without `thread`";
+		f->made.why = "the target keeps no threads: send the whole conversation "
+			      "without `thread`";
 		r->found.form = f;
 		return 0;
 	}
@@ -160,16 +260,16 @@ request_translate(struct request *r)
 	if (f->to)
 		err = form_write(r, f);
 	else
-		f->made.why =
-			"what is asked for here is not translated, and the target does not "
-			"speak it";
+		f->made.why = "this endpoint cannot be translated, and the target does not "
+			      "support it";
 	f->refused = err == ERR_UNSUPPORTED || err == ERR_SYNTAX;
 	if (!err || f->refused)
 		r->found.form = f;
 	return f->refused ? 0 : err;
 }
 
-/* Names of members are the caller's words: a record holds those that look like names. */
+/* Returns the refused field's path for the denial if it looks like a name and has no finding,
+ * else empty: the caller chooses these names. */
 static struct span
 refused_at(struct request *r, struct span path)
 {
@@ -188,7 +288,8 @@ limits_form(struct request *r)
 
 	if (request_asks_of_models(r))
 		return request_deny(r, 404, "model_not_found", "",
-			SPAN_LIT("the route has no model of this name"));
+			SPAN_LIT("the route has no model of this name; list the models for "
+				 "valid names"));
 	struct span at = refused_at(r, f->made.refused);
 	request_deny(r, 400,
 		f->thread ? "thread_unsupported_request" : "translation_unsupported", "",

@@ -1,17 +1,17 @@
-/* To which of a route's targets a request belongs: it names a response, a conversation or a
- * file that a provider keeps, or holds reasoning that one signed or sealed. What an answer
- * makes is kept by a hash with who asked for it: what one has another's name leads nowhere.
- * Asked before the choice, where the route has one; a look-up that fails is as if nothing were
- * known. */
+/* Finds the target at which objects in the request were made: a response, conversation or file
+ * id that a provider keeps, or reasoning that it signed or sealed. Ids that responses make are
+ * stored under a hash of the id and the caller, so another caller's id finds nothing. Called
+ * before the choice of a target; if a lookup fails, nothing is known. */
 #include "base/sha256.h"
 #include "gate/exchange.h"
 #include "gate/limits/limits.h"
 
+/* The lookup of one request. In its arena; owner: worker. */
 struct pins_asked {
 	struct tag tag;
 	struct request *r;
 	struct pin_wait wait;
-	size_t nnames; /* the first of them are names, the rest seals */
+	size_t nnames; /* the first `nnames` keys are ids, the rest seals */
 };
 
 static void
@@ -23,7 +23,8 @@ hash_pin_part(struct sha256 *h, struct span s)
 	sha256_add(h, s);
 }
 
-/* Of an API key its holder is one with this key alone. */
+/* Hashes the caller. Keys of the same person are different callers, because they may belong to
+ * different applications. */
 static void
 hash_identity(const struct request *r, unsigned char out[SHA256_BYTES])
 {
@@ -40,7 +41,8 @@ hash_identity(const struct request *r, unsigned char out[SHA256_BYTES])
 	sha256_end(&h, out);
 }
 
-/* Daemons that share Redis have one key, or none: ids are long and given by chance. */
+/* Returns the key of an id. Without redact.key_file there is no secret, which is acceptable
+ * because ids are long and random. */
 static struct pin_key
 pin_key_of(const struct request *r, const struct file_name *id)
 {
@@ -65,7 +67,8 @@ pin_target_hash(const struct target *t)
 	return pin_target(span_str(t->name), span_str(t->model));
 }
 
-/* The one of that provider and model; else the first of the provider, whose key it has. */
+/* Returns the target with that provider and model, else the first target of the provider, which
+ * has the same key. */
 static const struct target *
 target_of(const struct route *route, uint64_t pin)
 {
@@ -82,14 +85,14 @@ target_of(const struct route *route, uint64_t pin)
 }
 
 static void
-came(struct pin_wait *w)
+pins_came(struct pin_wait *w)
 {
 	struct request *r = TAGGED(pins_asked, w->arg)->r;
 
 	r->calls->back(r);
 }
 
-/* Names and seals of this request as keys; none: nothing to ask. */
+/* Collects ids and seals of the request as keys; NULL: there are none. */
 static struct pins_asked *
 collect_pins(struct request *r)
 {
@@ -102,7 +105,7 @@ collect_pins(struct request *r)
 		return NULL;
 	TAG(pins_asked, p);
 	p->r = r;
-	p->wait.done = came;
+	p->wait.done = pins_came;
 	p->wait.arg = p;
 	for (size_t i = 0; i < n && p->wait.n < PINS_AT_ONCE; i++) {
 		p->nnames += !own[i].sealed;
@@ -111,9 +114,9 @@ collect_pins(struct request *r)
 	return p;
 }
 
-/* ---- threads of messages ---- */
+/* ---- threads ---- */
 
-/* Returns true if the request asks for a thread, and a target of its route keeps them. */
+/* Returns true if the request uses a thread, and a target of the route keeps them. */
 static bool
 has_thread(const struct request *r)
 {
@@ -125,9 +128,9 @@ has_thread(const struct request *r)
 	return keeps;
 }
 
-/* Returns true if the request is denied: it goes on with a thread that is not known to be its
- * caller's. Its provider would go on with anybody's whose key it has. SDKs that hear it is not
- * found send the whole conversation, in a thread of the caller's own. */
+/* Denies a request that continues a thread which is not known to be the caller's, and returns
+ * true. The provider would continue anyone's thread, because all callers share its key. SDKs
+ * that receive this 404 send the whole conversation in a new thread. */
 static bool
 thread_of_another(struct request *r)
 {
@@ -141,7 +144,7 @@ thread_of_another(struct request *r)
 		if (!memcmp(&p->wait.key[i], &k, sizeof(k)) && p->wait.target[i])
 			return false;
 	request_deny(r, 404, "thread_not_found", "",
-		SPAN_LIT("no thread of this caller ends with this message: send the whole "
+		SPAN_LIT("you have no thread that ends with this message: send the whole "
 			 "conversation, with thread: {type: create}"));
 	return true;
 }
@@ -176,8 +179,8 @@ step_pins(struct request *r)
 		return request_kept_tables(r);
 	if (thread_of_another(r))
 		return STEP_DECIDED;
-	/* The last name that is known, else the last seal: of a conversation that went from one
-	 * target to another the other has it now. */
+	/* The last known id decides, else the last seal: a conversation that changed targets is
+	 * at the newest one now. */
 	const struct pins_asked *p = r->run.pins;
 	for (size_t i = 0; i < p->wait.n && !r->found.pin.to; i++) {
 		r->found.pin.to = target_of(route, p->wait.target[i]);
@@ -186,8 +189,8 @@ step_pins(struct request *r)
 	return request_kept_tables(r);
 }
 
-/* Only what a client can ask for again: not the id of a response that nobody keeps, nor an item,
- * which no request names without its response or conversation. */
+/* Only ids that a client can use again are stored: not that of a response that is not kept, and
+ * not items, which a request names only together with their response or conversation. */
 void
 request_pin_made(struct request *r)
 {
@@ -206,9 +209,9 @@ request_pin_made(struct request *r)
 	}
 }
 
-/* ---- where the pinned target is out ---- */
+/* ---- if the pinned target is out ---- */
 
-/* Blocks of reasoning that may go, as on_failure.signed says. */
+/* Returns true if the signed reasoning may be removed, because on_failure.signed permits it. */
 static bool
 may_drop(const struct request *r)
 {
@@ -220,7 +223,7 @@ may_drop(const struct request *r)
 	for (size_t i = 0; i < b->nreasoning; i++)
 		if (b->reasoning[i].pending)
 			return false;
-	/* What is sealed otherwise stays in the body, and is another's. */
+	/* other sealed data would stay in the body, and another target cannot read it */
 	for (size_t i = 0, block = 0; i < b->nsegments; i++) {
 		while (block < b->nreasoning && b->reasoning[block].last <= i)
 			block++;
@@ -244,7 +247,7 @@ limits_unpin(struct request *r)
 		bool ruled = c->fate == CANDIDATE_DENIED || c->fate == CANDIDATE_ROUTED;
 		if (c->target != to)
 			continue;
-		/* A rule says where it goes, whatever it names. */
+		/* a rule decides the target, whatever the request names */
 		if (!ruled && !may_drop(r))
 			return false;
 		r->found.pin.drops = !ruled;

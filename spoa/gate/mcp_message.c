@@ -1,5 +1,6 @@
-/* Requests of MCP: which message came, and how it is refused. What it says is read by mcp/, the
- * one reader for the decision and for what is sent on. */
+/* MCP requests: reads the message, applies rules of phase: tool, and formats denials as
+ * JSON-RPC. The bytes are read by scan/mcp/, which serves both the decision and the message
+ * that is sent. Also sessions, pinned descriptions, and header fields that repeat arguments. */
 #include "gate/exchange.h"
 #include "gate/gate_private.h"
 
@@ -17,8 +18,8 @@ request_is_mcp(const struct request *r)
 	       !r->found.observed && !r->found.probe;
 }
 
-/* The agent's verdict has no way to say 200: the relay brings the message once more, and what
- * is denied then is answered as JSON-RPC. */
+/* The agent's verdict cannot have status 200. So the relay sends the message again, and a
+ * denial is then a JSON-RPC reply. */
 bool
 request_message_waits(const struct request *r)
 {
@@ -26,7 +27,7 @@ request_message_waits(const struct request *r)
 	       r->in.body_state != BODY_STATE_NONE;
 }
 
-/* What the server says by itself: 2025's stream of GET, 2026's subscriptions. */
+/* Streams that the server begins by itself: GET (2025), subscriptions/listen (2026). */
 bool
 request_stays(const struct request *r)
 {
@@ -37,7 +38,7 @@ request_stays(const struct request *r)
 		       (f && span_is(f->said.method, "subscriptions/listen")));
 }
 
-/* Our own word for it, in logs and records. */
+/* The gateway's own code, for logs and records. */
 static const char *
 code_of(enum mcp_code code)
 {
@@ -80,7 +81,7 @@ request_read_message(struct request *r)
 	return STEP_NEXT;
 }
 
-/* ---- pins ---- */
+/* ---- pinned descriptions ---- */
 
 bool
 request_is_pinned(const struct request *r)
@@ -88,7 +89,8 @@ request_is_pinned(const struct request *r)
 	return r->gate && r->gate->shared->tool_pins && request_is_mcp(r);
 }
 
-/* What a list's entry or an answer to initialize is the text of; see struct tool_filter. */
+/* Compares a tool's entry in a list, or the instructions in a reply to initialize, with the
+ * pinned text: struct tool_filter. */
 static enum tool_state
 pin_seen(void *arg, struct span method, struct span name, struct span entry)
 {
@@ -104,7 +106,7 @@ pin_seen(void *arg, struct span method, struct span name, struct span entry)
 	return tool_pins_see(r->gate->shared->tool_pins, &of, entry);
 }
 
-/* Of the text that was listed last. */
+/* Looks up the state and description of the tool as last listed. */
 static void
 find_pin(struct request *r, struct found_message *f)
 {
@@ -130,7 +132,8 @@ request_count_uri(struct request *r, enum metric result)
 		metric_add(r->gate->metrics, result, 1);
 }
 
-/* What they replace, of what was found, and their tags. */
+/* Adds the redactions of those rules that apply to found entities, and their tags, to the
+ * verdict. */
 static bool
 add_to_verdict(struct request *r, const struct entity_set *found, const struct tool_verdict *t)
 {
@@ -175,7 +178,7 @@ judge_call(struct request *r, struct found_message *f, bool *permitted)
 	return STEP_DECIDED;
 }
 
-/* Of several resources each is judged as its own subscription would be. */
+/* Judges each resource of a list as its own subscription, then the call as a whole. */
 static enum step_result
 judge_each(struct request *r, struct found_message *f, bool *permitted)
 {
@@ -221,16 +224,18 @@ request_message_passes(struct request *r)
 		request_count_uri(r, M_URI_PASSED);
 	if (f->said.about == MCP_ABOUT_UNKNOWN && !permitted)
 		return request_deny(r, 403, "permission_denied", "",
-			SPAN_LIT("no revision of MCP that is known here has this method"));
+			SPAN_LIT("this MCP method is unknown to the gateway; ask its operators "
+				 "for a rule that permits it"));
 	if (!f->said.plain_name && f->said.name.n)
 		return request_deny(r, 403, "permission_denied", "",
-			SPAN_LIT("the name is not of letters, digits and _ . / - alone, or it "
-				 "is longer than 128 bytes"));
+			SPAN_LIT(
+				"the name must consist of letters, digits and _ . / - and have "
+				"at most 128 bytes"));
 	return STEP_NEXT;
 }
 
-/* A rule or the data in it says no: an agent reads that, and goes on. Who is asking, what its
- * token is for, how much it may ask and what cannot be done now are told by HTTP. */
+/* Returns true if a rule or the data denies, so that an agent can read the reason and continue.
+ * Denials about the caller, the token's scope, limits or failures are HTTP errors. */
 static bool
 is_denied_by_content(const struct decision *d)
 {
@@ -238,9 +243,9 @@ is_denied_by_content(const struct decision *d)
 	       (d->status == 404 && d->rule && *d->rule);
 }
 
-/* How it is told, but for the message; and with which status. */
+/* Fills in how the denial is worded, except for its message, and the HTTP status. */
 static void
-wording(const struct request *r, struct mcp_refusal *out, int *status)
+word_mcp_denial(const struct request *r, struct mcp_refusal *out, int *status)
 {
 	const struct decision *d = &r->out.decision;
 	const struct found_message *f = r->found.message;
@@ -271,7 +276,7 @@ request_message_denial(const struct request *r, int *status, struct buf *out)
 
 	if (!r->found.message)
 		return false;
-	wording(r, &said, status);
+	word_mcp_denial(r, &said, status);
 	said.message = r->out.decision.message;
 	said.decision = span_str(r->id);
 	mcp_refuse(&said, out);
@@ -294,7 +299,7 @@ request_message_refusal(const struct request *r, struct arena *own)
 	return out;
 }
 
-/* What is found in its answers is replaced, too. NULL in *out: nothing is. */
+/* Sets *out to the redactions of the call's result; NULL: none. */
 static int
 own_redacts(const struct found_message *f, struct arena *own, const struct tool_redacts **out)
 {
@@ -334,7 +339,7 @@ request_messages(struct request *r, const struct answer_request *asked, struct a
 	}
 	if (f && f->said.kind == MCP_REQUEST)
 		out->id = arena_dup(own, f->said.id);
-	/* Of which a result that is redacted must keep the form. */
+	/* A redacted result must keep the form that the tool's description declares. */
 	if (f && f->said.about == MCP_ABOUT_TOOL && r->found.route->response & RESP_INSPECT &&
 		request_is_pinned(r))
 		out->tool = tool_pins_text(r->gate->shared->tool_pins,
@@ -349,7 +354,8 @@ request_messages(struct request *r, const struct answer_request *asked, struct a
 	err = others ? policy_tool_unknown(p, asked, out->server, own, others) : ERR_NOMEM;
 	if (!err && others->rule)
 		out->others = others;
-	/* what a task came to is what its call did, and which that was is not said */
+	/* The result of a task is the result of an earlier call, which the message does not
+	 * name. */
 	if (out->others && f && span_starts(f->said.method, SPAN_LIT("tasks/")))
 		out->own = out->others;
 	return err;
@@ -369,7 +375,7 @@ request_session_key(const struct request *r, unsigned char out[SHA256_BYTES])
 	mcp_session_key(r->gate->shared->session_key, &of, out);
 }
 
-/* Its id is a credential: records have a keyed hash of it. */
+/* Keeps a keyed hash of the session's id for records, because the id is a credential. */
 void
 request_note_session(struct request *r, struct span id)
 {
@@ -392,7 +398,7 @@ request_read_session(struct request *r)
 		return STEP_NEXT;
 	if (n < 0)
 		return request_deny(r, 400, "invalid_request", "",
-			SPAN_LIT("several Mcp-Session-Id fields"));
+			SPAN_LIT("several Mcp-Session-Id fields; send one"));
 	request_session_key(r, key);
 	struct span id;
 	bool own = mcp_session_check(key, span_trim(given, " \t"), &id);
@@ -402,7 +408,7 @@ request_read_session(struct request *r)
 		r->found.session = arena_dup(&r->arena, id);
 		return r->found.session.n ? STEP_NEXT : request_overload(r);
 	}
-	/* Nobody whom a rule may tell to log in looks for a new session first. */
+	/* If a rule may ask the caller to log in, that comes before the unknown session. */
 	r->found.no_session = true;
 	return r->found.identity.verified ? request_no_session(r) : STEP_NEXT;
 }
@@ -411,7 +417,8 @@ enum step_result
 request_no_session(struct request *r)
 {
 	return request_deny(r, 404, "session_not_found", "",
-		SPAN_LIT("no session of this caller has this id: begin a new one"));
+		SPAN_LIT("you have no session with this id; send initialize to begin a new "
+			 "one"));
 }
 
 bool

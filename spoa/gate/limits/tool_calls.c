@@ -1,6 +1,6 @@
-/* Limits that count calls, where a model's answer makes them: which of them each tool has that
- * the request offers, and what was left of each as the request was decided; what goes of the
- * answer by that, and, when it is over, what is counted. */
+/* Limits that count the tool calls of a model's response. When the request is decided, the rest
+ * of each offered tool's limits is read from Redis without charging. While the response is
+ * read, calls take from these numbers. When it ends, the calls made are charged. */
 #include "gate/limits/limits.h"
 
 #include "base/clock.h"
@@ -10,28 +10,30 @@
 #include "gate/exchange.h"
 #include "gate/gate_private.h"
 
+/* limits of one request; beyond them ERR_LIMIT */
 enum { TOOLS_MAX = 256, COUNTERS_MAX = 512, COUNTERS_A_TOOL = 8 };
 
+/* The tools of one request. owner: the request; the guard's thread while it checks calls. */
 struct call_limits {
 	struct arena own;
-	struct quota_request look; /* under way: */
+	struct quota_request look; /* the current question to Redis */
 	bool asking;
-	size_t asked;
-	size_t ntools, ncounters, rooms; /* rooms: of `counter` */
+	size_t asked;			 /* counters asked for so far */
+	size_t ntools, ncounters, rooms; /* rooms: allocated counters */
 	struct counter {
 		struct quota_dim dim;
-		uint64_t bound, left;
-		const char *why; /* nothing is left */
+		uint64_t bound, left; /* the limit; the rest, UINT64_MAX: no limit now */
+		const char *why;      /* the reason to deny a call if nothing is left */
 	} * counter;
 	struct tool_counts {
 		struct span name;
-		uint64_t let_go; /* of this attempt's answer */
+		uint64_t let_go; /* calls that this attempt's response may make */
 		size_t n;
 		uint16_t counter[COUNTERS_A_TOOL];
 	} tool[TOOLS_MAX];
 };
 
-/* ---- what the request offers ---- */
+/* ---- offered tools ---- */
 
 bool
 limits_names_tool(const struct body *b, const struct segment *s)
@@ -57,7 +59,7 @@ find_tool_counts(struct call_limits *c, struct span name)
 	return NULL;
 }
 
-/* ---- its counters ---- */
+/* ---- their counters ---- */
 
 static int
 add_counter(struct request *r, struct call_limits *c, struct tool_counts *t,
@@ -147,7 +149,8 @@ make_calls(struct request *r)
 	return err;
 }
 
-/* Those of which nobody said how much is left: as many as are asked for at once. */
+/* Asks for the counters that were not read yet, as many as one request to Redis holds. NULL:
+ * all were read. */
 static struct quota_request *
 next_look(struct call_limits *c)
 {
@@ -175,14 +178,14 @@ limits_look_calls(struct request *r, struct quota_request **q)
 }
 
 static void
-heard(struct call_limits *c, struct counter *k, const struct quota_dim *d)
+take_reading(struct call_limits *c, struct counter *k, const struct quota_dim *d)
 {
 	const struct quota_request *q = &c->look;
 	uint64_t used = d->used + d->held, bound = k->bound;
 
 	if (q->result != QUOTA_ADMITTED) {
 		k->left = k->dim.away == QUOTA_AWAY_ALLOW ? UINT64_MAX : 0;
-		k->why = "the counts of a limit cannot be read";
+		k->why = "a limit on this tool cannot be checked now";
 		return;
 	}
 	if (q->alone)
@@ -199,12 +202,12 @@ limits_calls_heard(struct request *r, struct quota_request **q)
 	if (!c || !c->asking)
 		return false;
 	for (size_t i = 0; i < c->look.ndims; i++)
-		heard(c, &c->counter[c->asked - c->look.ndims + i], &c->look.dim[i]);
+		take_reading(c, &c->counter[c->asked - c->look.ndims + i], &c->look.dim[i]);
 	*q = next_look(c);
 	return true;
 }
 
-/* ---- the answer ---- */
+/* ---- the response ---- */
 
 void
 limits_answer_begins(struct request *r)

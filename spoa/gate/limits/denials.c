@@ -1,12 +1,14 @@
-/* What a caller is told of its limits: why it is refused, and when to come again. */
+/* Texts of denials by a limit: why the request is denied, and when or how it can succeed. Also
+ * names of units and windows in records. */
 #include "gate/limits/limits.h"
 
 #include <inttypes.h>
 
 #include "base/price/price.h"
 
+/* Returns an amount with its unit: "100 requests", "1.50 dollars". */
 static struct span
-amount(struct request *r, enum limit_of of, uint64_t n)
+amount_text(struct request *r, enum limit_of of, uint64_t n)
 {
 	static const char *const words[] = {
 		[LIMIT_REQUESTS] = "requests",
@@ -14,7 +16,7 @@ amount(struct request *r, enum limit_of of, uint64_t n)
 		[LIMIT_INPUT_TOKENS] = "input tokens",
 		[LIMIT_OUTPUT_TOKENS] = "output tokens",
 		[LIMIT_MESSAGE] = "tokens",
-		[LIMIT_CONCURRENT] = "requests at once",
+		[LIMIT_CONCURRENT] = "concurrent requests",
 	};
 	char usd[PRICE_TEXT_MAX];
 
@@ -24,8 +26,9 @@ amount(struct request *r, enum limit_of of, uint64_t n)
 	return arena_printf(&r->arena, "%s dollars", usd);
 }
 
+/* Returns the window: "a day", "in 60 s"; empty for concurrent requests. */
 static struct span
-window(struct request *r, const struct quota_dim *d)
+window_text(struct request *r, const struct quota_dim *d)
 {
 	static const char *const names[] = { "an hour", "a day", "a week", "a month" };
 
@@ -42,9 +45,9 @@ limits_exhausted(const struct quota_dim *d)
 	return d->span.kind == QUOTA_CALENDAR || d->unit == QUOTA_NANOUSD;
 }
 
-/* As people read it; Retry-After has the seconds. */
+/* Returns a duration for people: "3 d 4 h", "15 min". Retry-After has the seconds. */
 static struct span
-how_long(struct request *r, uint64_t s)
+wait_text(struct request *r, uint64_t s)
 {
 	static const struct {
 		uint64_t from, each;
@@ -64,13 +67,14 @@ how_long(struct request *r, uint64_t s)
 struct span
 limits_why_over(struct request *r, const struct quota_dim *d, uint64_t retry_s)
 {
-	struct span many = amount(r, d->counts, d->limit), when = window(r, d),
-		    wait = how_long(r, retry_s), reduced = SPAN_LIT("");
+	struct span many = amount_text(r, d->counts, d->limit), when = window_text(r, d),
+		    wait = wait_text(r, retry_s), reduced = SPAN_LIT("");
 
 	if (d->reduced_s)
 		reduced = arena_printf(&r->arena,
-			" (reduced, for %.*s at most: another gateway has not reported its use)",
-			SPAN_ARG(how_long(r, d->reduced_s)));
+			" (reduced, for %.*s at most: another gateway has not reported its "
+			"use)",
+			SPAN_ARG(wait_text(r, d->reduced_s)));
 	return arena_printf(&r->arena, "over the limit %s: %.*s%s%.*s%.*s; try again in %.*s",
 		d->name, SPAN_ARG(many), when.n ? " " : "", SPAN_ARG(when), SPAN_ARG(reduced),
 		SPAN_ARG(wait));
@@ -80,12 +84,13 @@ struct span
 limits_why_never(struct request *r, const struct quota_dim *d)
 {
 	enum limit_of of = d->counts;
-	struct span needs = amount(r, of, d->n), many = amount(r, of, d->limit),
-		    when = window(r, d);
+	struct span needs = amount_text(r, of, d->n), many = amount_text(r, of, d->limit),
+		    when = window_text(r, d);
 
 	return arena_printf(&r->arena,
-		"this request needs %.*s (estimated input and the output cap) and the limit %s "
-		"is %.*s%s%.*s: it can never pass; lower max_tokens",
+		"this request needs %.*s (estimated input plus its output limit), but the "
+		"limit %s "
+		"is %.*s%s%.*s: lower max_tokens or shorten the prompt",
 		SPAN_ARG(needs), d->name, SPAN_ARG(many), when.n ? " " : "", SPAN_ARG(when));
 }
 
@@ -96,8 +101,8 @@ limits_why_long(struct request *r, const struct limit *l)
 
 	return arena_printf(&r->arena,
 		"this request needs %" PRIu64
-		" tokens (estimated input and the output cap) and the limit %s is %" PRIu64
-		" a request: lower max_tokens or shorten it",
+		" tokens (estimated input plus its output limit), but the limit %s is %" PRIu64
+		" for each request: lower max_tokens or shorten the prompt",
 		tokens, l->name, l->amount);
 }
 

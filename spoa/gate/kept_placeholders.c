@@ -1,7 +1,8 @@
-/* The placeholders of conversations that a provider or a server keeps (docs/placeholders.md).
- * Before the rewrite: the tables under the names that the request says. After it: what this
- * turn gave away goes to the names that it adds to, and all of it to the names that its
- * response makes, before the caller sees those. */
+/* Placeholders of conversations that a provider or an MCP server keeps (docs/placeholders.md).
+ * Before the rewrite, the tables stored under the ids that the request names are read, so that
+ * placeholders continue. After it, the placeholders of this turn are added to the tables of
+ * objects that the request extends; the whole table is stored under each id that the response
+ * makes, before the caller sees that id. */
 #include "gate/sources/kept.h"
 
 #include <sodium.h>
@@ -14,9 +15,10 @@
 #include "base/sha256.h"
 #include "gate/exchange.h"
 
+/* Initial size of kept_asked.seen. */
 enum { FIRST_SEEN = 64 };
 
-/* The tables of a request; in its arena. */
+/* The tables of one request. In its arena; owner: worker. */
 struct kept_asked {
 	struct tag tag;
 	struct request *r;
@@ -24,20 +26,22 @@ struct kept_asked {
 		struct kept_asked *of;
 		struct kept_name name;
 		unsigned char key[KEPT_KEY_BYTES];
-		bool found, full; /* full: it is over its cap, and begins anew */
+		/* found: it was stored. full: it reached its limit, and is replaced by a new
+		 * one */
+		bool found, full;
 	} v[OWNED_MAX];
-	size_t n, waits; /* waits: for Redis */
-	bool tagged;	 /* one of them lost a number */
-	uint64_t floor;
+	size_t n, waits; /* waits: replies from Redis outstanding */
+	bool tagged;	 /* one of the tables lost a chunk, so numbers may repeat */
+	uint64_t floor;	 /* numbers up to this one were given */
 	struct kept_entry *entry;
 	size_t nentries, room;
-	/* hashes of a placeholder and of the table that holds it, open addressing */
+	/* hashes of (placeholder, table) pairs already read, with open addressing */
 	uint64_t *seen;
 	size_t nseen, seen_size;
-	bool added; /* what this turn gave away is in them */
+	bool added; /* this turn's placeholders were added */
 };
 
-/* ---- which entry is in which table ---- */
+/* ---- entries already read ---- */
 
 static uint64_t
 seen_hash(struct span placeholder, size_t table)
@@ -71,7 +75,7 @@ grow_seen(struct kept_asked *k)
 	return true;
 }
 
-/* Returns true if the table did not hold the placeholder yet; it does then. */
+/* Notes that the table holds the placeholder. Returns true if that is new. */
 static bool
 note_seen(struct kept_asked *k, struct span placeholder, size_t table)
 {
@@ -88,6 +92,7 @@ note_seen(struct kept_asked *k, struct span placeholder, size_t table)
 
 /* ---- reading tables ---- */
 
+/* Reads the entries of one chunk that were not read before. */
 static void
 take_chunk(struct kept_table *t, struct span plain)
 {
@@ -112,7 +117,7 @@ take_chunk(struct kept_table *t, struct span plain)
 	}
 }
 
-/* A chunk that does not open is as if it were lost. */
+/* Reads all chunks of a table. A chunk that cannot be decrypted counts as lost. */
 static void
 take_table(struct kept_table *t, struct span stored)
 {
@@ -155,14 +160,14 @@ collect_kept_names(struct request *r, struct kept_name out[OWNED_MAX])
 	if (!request_is_mcp(r))
 		return dialect_kept_names(&r->found.endpoint,
 			r->in.have_body ? &r->in.body : NULL, r->in.target, r->in.ntarget, out);
-	/* without a session the caller has one table at each server */
+	/* without a session, the caller has one table for each server */
 	struct span name =
 		r->found.session.n ? r->found.session : span_str(r->found.route->name);
 	out[0] = (struct kept_name){ .id = file_name_of(name), .grows = true };
 	return 1;
 }
 
-/* What the request is to the placeholders of a conversation, once its tables are read. */
+/* Determines how the request's placeholders continue, after its tables were read. */
 static void
 settle_kept(struct request *r)
 {
@@ -174,13 +179,13 @@ settle_kept(struct request *r)
 		turns &= k->v[i].name.turn && k->v[i].found;
 		lost |= k->v[i].name.turn && !k->v[i].found;
 	}
-	f->state = lost			  ? KEPT_LOST
+	f->state = lost			 ? KEPT_LOST
 		   : !turns || k->tagged ? KEPT_TAGGED
-		   : k->n		  ? KEPT_GOES_ON
-					  : KEPT_BEGINS;
+		   : k->n		 ? KEPT_GOES_ON
+					 : KEPT_BEGINS;
 }
 
-/* Asks for the tables. STEP_WAIT: request_kept_tables() is called again. */
+/* Asks for the tables. STEP_WAIT: call request_kept_tables() again when the replies arrived. */
 static enum step_result
 ask_tables(struct request *r, const struct kept_name *name, size_t n)
 {
@@ -244,6 +249,8 @@ request_kept_tables(struct request *r)
 	return STEP_NEXT;
 }
 
+/* New values get placeholders with a tag of the caller, so that they cannot equal numbers given
+ * elsewhere. */
 static void
 tag_new_values(struct request *r, struct placeholders *p)
 {
@@ -254,10 +261,11 @@ tag_new_values(struct request *r, struct placeholders *p)
 	sodium_memzero(key, sizeof(key));
 }
 
-/* A session of OpenAI's realtime API or of Gemini's Live begins empty; engine/resume.c tags one
- * that is resumed. One of the Responses API may go on with any earlier response, and one of
- * Gemini's with a file: both may hold numbers that were given elsewhere. Where nothing is put
- * back, that does no harm. */
+/* Tags new values of a session that may hold placeholders given elsewhere. A session of
+ * OpenAI's realtime API or Gemini's Live begins empty; engine/session.c tags one that is
+ * resumed. A session of the Responses API may continue any earlier response, and Gemini's may
+ * use a file. Without `restore` nothing is replaced in responses, so equal numbers do no harm.
+ */
 static void
 tag_session(struct request *r)
 {
@@ -271,8 +279,8 @@ tag_session(struct request *r)
 		tag_new_values(r, r->out.placeholders);
 }
 
-/* The map of a session gets what is known of an earlier turn that a message names; where one
- * placeholder then has two values, it is nobody's. */
+/* Adds the earlier turn's entries to the session's placeholders. If a placeholder then has two
+ * values, it is not restored any more. */
 bool
 request_kept_open(struct request *r)
 {
@@ -299,16 +307,18 @@ request_kept_open(struct request *r)
 	return true;
 }
 
-/* ---- what this turn gave away ---- */
+/* ---- the placeholders of this turn ---- */
 
+/* A table being written. */
 struct kept_writing {
 	struct buf *out;
-	struct kept_asked *without; /* entries of this table are left out; NULL: none are */
+	/* entries that this table already holds are left out; NULL: none */
+	struct kept_asked *without;
 	size_t table, n;
-	bool full;
+	bool full; /* entries were left out for lack of room */
 };
 
-/* The caller's own key is never put back. */
+/* Writes an entry. The caller's own credential is never restored, so its value is left out. */
 static void
 write_kept(void *arg, struct span placeholder, struct span entity, struct span value)
 {
@@ -328,7 +338,8 @@ write_kept(void *arg, struct span placeholder, struct span entity, struct span v
 	w->n++;
 }
 
-/* Whether a plain number that is not in the table may have been given: then others are tagged. */
+/* Writes a table. If entries had to be left out, the second byte marks the table, so that later
+ * values get tags. */
 static bool
 write_table(struct request *r, struct kept_writing *w)
 {
@@ -342,7 +353,8 @@ write_table(struct request *r, struct kept_writing *w)
 	return !buf_failed(w->out);
 }
 
-/* What the request adds to, the provider has as soon as it is sent. */
+/* Adds to the tables of objects that the request extends, because the provider has them as soon
+ * as it is sent. */
 static void
 add_to_names(struct request *r, struct span holder)
 {
@@ -381,7 +393,7 @@ exchange_keep_placeholders(struct request *r, struct exchange *x, struct arena *
 	if (!write_table(r, &w))
 		return ERR_NOMEM;
 	if (r->found.kept.keeps == KEEPS_OBJECT && !w.n)
-		return 0; /* nothing is in it, and no number depends on that */
+		return 0; /* the object has no placeholders, so no table is needed */
 	x->kept.table = arena_dup(own, buf_view(&table));
 	x->kept.nsaved = 0;
 	for (size_t i = 0; i < k->n; i++)
@@ -409,7 +421,8 @@ exchange_save_placeholders(struct exchange *x)
 
 	if (!a || a->nmade == x->kept.looked || request_erased(r))
 		return;
-	x->kept.looked = a->nmade < OWNED_MAX ? a->nmade : 0; /* then the oldest goes */
+	/* if the list is full, the guard overwrites the oldest id: look at all again */
+	x->kept.looked = a->nmade < OWNED_MAX ? a->nmade : 0;
 	for (size_t i = 0; i < a->nmade; i++) {
 		if (is_saved(x, &a->made[i].id))
 			continue;

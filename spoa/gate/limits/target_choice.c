@@ -1,5 +1,7 @@
-/* What is known of a route's targets before its rules are asked: their order, who is out, and
- * what conditions read of them. Nothing of this for one target that is never out. */
+/* Targets of a route before its rules are evaluated: their order, which ones are out, and facts
+ * that conditions read. After the choice: takes a place at the target, waits for one, and
+ * reports how the attempt ended. A route with one target that is never out skips all of this.
+ */
 #include "base/clock.h"
 #include "base/random.h"
 #include "gate/auth/auth.h"
@@ -8,33 +10,35 @@
 #include "gate/limits/limits.h"
 #include "gate/targets/rank.h"
 
+/* Returns the table of targets; NULL in `tollgate decide`. */
 static struct target_table *
-table(const struct request *r)
+shared_target_table(const struct request *r)
 {
 	return r->gate ? r->gate->shared->targets : NULL;
 }
 
 static struct target_state *
-state(const struct request *r, const struct target *t)
+target_state_here(const struct request *r, const struct target *t)
 {
-	return table(r) ? target_state_of(table(r), t) : NULL;
+	return shared_target_table(r) ? target_state_of(shared_target_table(r), t) : NULL;
 }
 
-/* Its credential is ours to add, and away. */
+/* Returns true if the gateway adds the target's credential and has none now. */
 static bool
 is_keyless(const struct request *r, const struct target *t)
 {
 	return !auth_usable(request_auth(r, t));
 }
 
-/* Its provider said that it does not have the model that would be sent. */
+/* Returns true if the target's provider reported that it does not have the requested model. */
 static bool
 is_without(const struct request *r, const struct target *to, uint64_t now_us)
 {
-	return target_is_without(
-		table(r), state(r, to), limits_model_at(r, to), r->found.caller, now_us);
+	return target_is_without(shared_target_table(r), target_state_here(r, to),
+		limits_model_at(r, to), r->found.caller, now_us);
 }
 
+/* Returns true if the targets of the route need an order or a state. */
 static bool
 is_ranked(const struct request *r)
 {
@@ -45,12 +49,12 @@ is_ranked(const struct request *r)
 	return route->ntargets > 1 || route->targets->breaker.on ||
 	       is_keyless(r, route->targets) || route->targets->concurrent ||
 	       r->snap->policy->reads_target_state ||
-	       (table(r) && target_any_ejected(table(r)));
+	       (shared_target_table(r) && target_any_ejected(shared_target_table(r)));
 }
 
-/* Without a daemon (decide) chance always falls the same way. */
+/* In `tollgate decide`, every choice falls the same way. */
 static uint64_t
-chance(struct request *r)
+random_choice(struct request *r)
 {
 	if (!r->found.chance && r->gate)
 		random_bytes(&r->found.chance, sizeof(r->found.chance));
@@ -74,7 +78,7 @@ request_rank(struct request *r)
 	struct rank_ask ask = { .choose = route->choose,
 		.size = target_size(r->found.input_tokens),
 		.sticky = request_sticky(r, route->choose.sticky),
-		.random = chance(r),
+		.random = random_choice(r),
 		.caller = r->found.caller,
 		.now_us = clock_mono_us() };
 	struct policy_rank *ranks = arena_array(&r->arena, n, sizeof(*ranks));
@@ -87,7 +91,7 @@ request_rank(struct request *r)
 		const struct target *to = &route->targets[i];
 		struct rank_target *x = &t[i];
 		*x = (struct rank_target){ .target = to,
-			.state = state(r, to),
+			.state = target_state_here(r, to),
 			.out = before && (before[i].out == TARGET_TRIED ||
 						 before[i].out >= TARGET_LIMIT ||
 						 passed >> i & 1)
@@ -105,7 +109,7 @@ request_rank(struct request *r)
 		if (x->state) {
 			at[i].latency =
 				(double)target_latency_us(x->state, ask.size, ask.now_us) / 1e6;
-			/* millionths, as records can say them */
+			/* rounded to millionths, as records hold them */
 			at[i].errors =
 				(double)(uint64_t)(target_errors(x->state, ask.now_us) * 1e6) /
 				1e6;
@@ -122,9 +126,9 @@ request_rank(struct request *r)
 
 /* ---- waiting ---- */
 
-enum { DUE_SLACK_US = 20000 }; /* the gate looks every ten milliseconds */
+enum { DUE_SLACK_US = 20000 }; /* added because the gate looks only every 10 ms */
 
-/* Until when it may wait. */
+/* Returns until when the request may wait. */
 static uint64_t
 wait_until(const struct request *r, uint64_t now_us)
 {
@@ -132,9 +136,9 @@ wait_until(const struct request *r, uint64_t now_us)
 	       gate_cfg(r->gate)->agent_deadline_us;
 }
 
-/* Of those that the rules leave and that are out for a time, the first that may be asked again:
- * *at_us 0: now. NULL: none before `until_us`. One that another request tries may come back at
- * any moment. */
+/* Returns the permitted target that is out for a time and may be tried first, with the time in
+ * *at_us (0: now); NULL: none before `until_us`. A target that another request probes may come
+ * back at any moment. */
 static const struct target *
 first_back(const struct request *r, uint64_t now_us, uint64_t until_us, uint64_t *at_us)
 {
@@ -147,8 +151,8 @@ first_back(const struct request *r, uint64_t now_us, uint64_t until_us, uint64_t
 		if (v->candidates[i].fate != CANDIDATE_OUT ||
 			v->candidates[i].out != TARGET_EJECTED || is_without(r, to, now_us))
 			continue;
-		if (target_condition_for(state(r, to), r->found.caller, to->breaker.on, now_us,
-			    &back, NULL) == TARGET_PROBED)
+		if (target_condition_for(target_state_here(r, to), r->found.caller,
+			    to->breaker.on, now_us, &back, NULL) == TARGET_PROBED)
 			back = now_us + 1;
 		if (back > until_us - DUE_SLACK_US)
 			continue;
@@ -167,7 +171,7 @@ request_has_room(const struct request *r)
 
 	if (!r->found.verdict.none_in)
 		return target_has_room(r->queued, request_target(r));
-	/* One may be asked, or there is nothing to wait for any more. */
+	/* a target may be tried, or there is nothing to wait for any more */
 	return !first_back(r, now_us, wait_until(r, now_us), &at_us) || !at_us;
 }
 
@@ -179,11 +183,11 @@ request_unqueue(struct request *r)
 	r->queued = NULL;
 }
 
-/* In a short queue; not on a helper thread, which is there to work. */
+/* Joins the target's short queue. Not on a helper thread, which must not be blocked. */
 static bool
 waits_at(struct request *r, const struct target *to)
 {
-	struct target_state *s = state(r, to);
+	struct target_state *s = target_state_here(r, to);
 
 	if (r->run.wait == WAIT_HELPER || !target_queue(s, to))
 		return false;
@@ -192,7 +196,7 @@ waits_at(struct request *r, const struct target *to)
 	return true;
 }
 
-/* Its provider is full: where no other target is left it waits. */
+/* Waits at a full target if no other target is left. */
 static bool
 waits_for_room(struct request *r, const struct target *to)
 {
@@ -204,8 +208,8 @@ waits_for_room(struct request *r, const struct target *to)
 	return waits_at(r, to);
 }
 
-/* All are out, and one of them not for long. A later attempt has an answer, and does not wait.
- */
+/* All targets are out: waits for the first to come back. A further attempt does not wait,
+ * because it already has an error to return. */
 static bool
 waits_for_first_back(struct request *r)
 {
@@ -218,9 +222,10 @@ waits_for_first_back(struct request *r)
 	return to && waits_at(r, to);
 }
 
-/* All that the rules leave are out, and none is back soon: of those that are out by failures
- * the one that answered last is asked before its time. Else one that did not have the model
- * when it was asked, so that its provider says so itself. */
+/* All permitted targets are out and none comes back soon. Chooses the one that last responded,
+ * among those out for failures, and tries it before its time. Otherwise chooses one that lacked
+ * the model when last asked, so that its provider reports this itself. Returns false if there
+ * is none. */
 static bool
 asks_likeliest(struct request *r)
 {
@@ -237,11 +242,11 @@ asks_likeliest(struct request *r)
 			v->candidates[i].out != TARGET_EJECTED ||
 			(r->found.passed | r->found.early) >> k & 1)
 			continue;
-		bool early = to->breaker.on &&
-			     target_may_early(state(r, to), caller, now_us, &well_s);
+		bool early = to->breaker.on && target_may_early(target_state_here(r, to),
+						       caller, now_us, &well_s);
 		if (early ? chosen == SIZE_MAX || well_s >= last_s
 			  : chosen == SIZE_MAX && is_without(r, to, now_us)) {
-			/* of two that answered in one second the first */
+			/* keep the first of two that responded in the same second */
 			if (chosen != SIZE_MAX && well_s == last_s)
 				continue;
 			chosen = k;
@@ -255,7 +260,7 @@ asks_likeliest(struct request *r)
 	return true;
 }
 
-/* What its caller asked of the route's other targets. */
+/* Sums what the caller asked of the route's other targets recently. */
 static void
 load_beside(const struct request *r, const struct target *to, struct target_load *beside)
 {
@@ -266,7 +271,8 @@ load_beside(const struct request *r, const struct target *to, struct target_load
 		const struct target *t = &route->targets[i];
 		if (t == to)
 			continue;
-		struct target_load one = target_load(state(r, t), r->found.caller, now_us);
+		struct target_load one =
+			target_load(target_state_here(r, t), r->found.caller, now_us);
 		beside->first += one.first;
 		beside->repeats += one.repeats;
 		if (t->breaker.on && t->breaker.failures > beside->failures)
@@ -299,7 +305,7 @@ request_draws(struct request *r)
 	if (!r->attempt.of)
 		return true;
 	load_beside(r, to, &beside);
-	return target_draw(state(r, to), to, &asks, clock_mono_us());
+	return target_draw(target_state_here(r, to), to, &asks, clock_mono_us());
 }
 
 enum begun
@@ -310,7 +316,7 @@ request_begin(struct request *r)
 	const struct target *to = request_target(r);
 
 	request_attempt_over(r, CAUSE_ABORTED, 0, false, 0);
-	/* the socket has its place, and its messages go where it does */
+	/* the WebSocket already has its place, and its messages use it */
 	if (!r->gate || r->in.message || !gate_cfg(r->gate)->relay || !r->found.ranks ||
 		v->ruled.effect == RULE_DENY || route->direct || request_lists_models(r) ||
 		(route->ntargets == 1 && !to->breaker.on && !to->concurrent))
@@ -319,7 +325,7 @@ request_begin(struct request *r)
 		return waits_for_first_back(r) ? BEGUN_WAITS
 		       : asks_likeliest(r)     ? BEGUN_NOT
 					       : BEGUN;
-	struct target_state *s = state(r, to);
+	struct target_state *s = target_state_here(r, to);
 	size_t i = (size_t)(to - route->targets);
 	struct target_load beside;
 	const struct target_asks asks = request_asks(r, to, &beside);
@@ -348,7 +354,7 @@ request_begin(struct request *r)
 	return BEGUN_NOT;
 }
 
-/* A whole answer has a head when all of it is made. */
+/* A whole response has its head only when it is complete, so another limit applies. */
 uint64_t
 request_head_within(const struct request *r)
 {
@@ -357,7 +363,8 @@ request_head_within(const struct request *r)
 	return r->in.body.stream ? retry->first_byte_us : retry->whole_us;
 }
 
-/* Names that the policy has: a caller's own would be as many as he likes. */
+/* Returns true if the policy names the model: callers could invent any number of names, which
+ * must not fill the table. */
 static bool
 is_model_of(const struct route *routes, size_t n, struct span model)
 {
@@ -388,14 +395,15 @@ request_lacks_model(const struct request *r)
 	struct span model = model_sent_there(r);
 
 	if (r->attempt.of && !r->attempt.quiet && is_model_of(p->routes, p->nroutes, model))
-		target_lacks(table(r), r->attempt.of, model, r->found.caller, clock_mono_us());
+		target_lacks(shared_target_table(r), r->attempt.of, model, r->found.caller,
+			clock_mono_us());
 }
 
 void
 request_first_content(struct request *r, uint64_t took_us)
 {
 	if (r->attempt.of && !r->attempt.quiet)
-		target_has(table(r), r->attempt.of, model_sent_there(r));
+		target_has(shared_target_table(r), r->attempt.of, model_sent_there(r));
 	target_first_content(
 		&r->attempt, target_size(r->found.input_tokens), took_us, clock_mono_us());
 }
@@ -407,7 +415,7 @@ request_attempt_over(struct request *r, enum attempt_cause cause, int status, bo
 	if (!r->attempt.of)
 		return;
 	if (cause == CAUSE_DONE && !r->attempt.quiet)
-		target_has(table(r), r->attempt.of, model_sent_there(r));
+		target_has(shared_target_table(r), r->attempt.of, model_sent_there(r));
 	target_over(&r->attempt,
 		&(struct target_end){ .cause = cause,
 			.status = status,
@@ -418,7 +426,7 @@ request_attempt_over(struct request *r, enum attempt_cause cause, int status, bo
 		clock_mono_us());
 }
 
-/* A request that has no place in its target's form has none in the same form elsewhere. */
+/* Returns true unless the request cannot be translated for this target either. */
 static bool
 may_hold_it(const struct request *r, const struct target *to)
 {
@@ -444,20 +452,21 @@ limits_some_are_away(const struct request *r)
 	return false;
 }
 
-/* When the first of those that the rules leave is back, in whole seconds; 0: nobody knows. */
+/* Returns in how many seconds the first permitted target may come back, rounded up; 0: unknown.
+ */
 static unsigned
 back_in(const struct request *r)
 {
 	const struct policy_verdict *v = &r->found.verdict;
 	uint64_t now = clock_mono_us(), soonest = UINT64_MAX, back;
 
-	for (size_t i = 0; table(r) && i < v->ncandidates; i++) {
+	for (size_t i = 0; shared_target_table(r) && i < v->ncandidates; i++) {
 		const struct target *to = v->candidates[i].target;
 		if (v->candidates[i].fate != CANDIDATE_OUT ||
 			v->candidates[i].out == TARGET_TRIED)
 			continue;
-		target_condition_for(
-			state(r, to), r->found.caller, to->breaker.on, now, &back, NULL);
+		target_condition_for(target_state_here(r, to), r->found.caller, to->breaker.on,
+			now, &back, NULL);
 		back = back ? back : now;
 		soonest = back < soonest ? back : soonest;
 	}
@@ -469,11 +478,12 @@ back_in(const struct request *r)
 enum step_result
 request_none_in(struct request *r)
 {
-	/* What no form holds may be held by a target that is away. */
+	/* a target that is out now may accept what the others' forms cannot hold */
 	if (r->found.over && (r->found.over->status != 400 || !limits_some_are_away(r)))
 		return limits_over(r);
 	enum step_result s = request_deny(r, 503, "provider_unavailable", "",
-		SPAN_LIT("no target that this request may go to takes any now"));
+		SPAN_LIT("no provider that may serve this request is available now; retry "
+			 "later"));
 
 	unsigned wait_s = back_in(r);
 
