@@ -3,12 +3,39 @@
 #define GATE_AUTH_AUTH_PRIVATE_H
 
 #include <ev.h>
+#include <stdatomic.h>
 
+#include "base/caps.h"
+#include "base/span.h"
 #include "base/tag.h"
 #include "gate/auth/auth.h"
-#include "gate/auth/cell.h"
 
 struct http_call;
+
+/* ---- the value of a credential ---- */
+
+enum { CELL_PARTS = 3, CELL_BYTES = CAP_CREDENTIAL_BYTES + 1024 };
+
+/* Secret: its reader zeroes it. */
+struct cell_value {
+	uint16_t n[CELL_PARTS]; /* lengths of the texts, one after the other */
+	char text[CELL_BYTES];
+};
+
+struct cell {
+	_Atomic unsigned sequence; /* odd while it is being written */
+	_Atomic uint64_t words[sizeof(struct cell_value) / sizeof(uint64_t) + 1];
+};
+
+/* One thread. The texts together are CELL_BYTES at most; false: they are more, and nothing
+ * changes. */
+bool cell_put(struct cell *c, const struct span parts[CELL_PARTS]);
+void cell_wipe(struct cell *c);
+/* Any thread. */
+void cell_get(struct cell *c, struct cell_value *out);
+struct span cell_part(const struct cell_value *v, size_t i);
+
+/* ---- a credential ---- */
 
 struct auth {
 	struct tag tag;

@@ -17,7 +17,7 @@
 #define ALGORITHM "AWS4-HMAC-SHA256"
 enum { KEY_BYTES = 256, CANONICAL_BYTES = 4 * CAP_TARGET_BYTES + CAP_HEAD_BYTES };
 
-void
+static void
 sigv4_date(int64_t at_s, char out[SIGV4_DATE])
 {
 	time_t t = (time_t)at_s;

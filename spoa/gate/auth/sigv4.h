@@ -28,7 +28,6 @@ struct sigv4_request {
 	unsigned char body[SHA256_BYTES]; /* hash of the bytes that are sent */
 };
 
-void sigv4_date(int64_t at_s, char out[SIGV4_DATE]);
 /* The signature in hexadecimal, and the names of the fields that it covers, in the arena, which
  * holds secrets after it: wiped with it. 0; ERR_NOMEM; ERR_LIMIT (over SIGV4_FIELDS fields or
  * CAP_HEADERS parameters). */

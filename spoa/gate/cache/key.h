@@ -1,6 +1,6 @@
 /* By what an answer is found again: a keyed hash of all of a request that its answer may depend
  * on. Each member of a form is in it, or in the list of those that do not matter, or has no
- * cache (members.c); what nobody here knows has none. */
+ * cache (key.c); what nobody here knows has none. */
 #ifndef GATE_CACHE_KEY_H
 #define GATE_CACHE_KEY_H
 

@@ -35,8 +35,6 @@ struct live {
 
 /* Where the field is, or belongs. */
 size_t live_place(const struct live *l, const char *field, bool *found);
-/* There is no room for one more like it. */
-bool live_is_full(const struct live *l, const struct live_entry *e);
 /* Takes the entry, or leaves it where there is no room: false. */
 bool live_set(struct live *l, struct live_entry *e);
 /* Takes the entry at that place out. */

@@ -7,9 +7,10 @@
 #include <ev.h>
 #include <stdatomic.h>
 
+#include "base/sha256.h"
 #include "base/tag.h"
-#include "gate/sources/answers.h"
 #include "policy/policy.h"
+#include "scan/detect/detect.h"
 
 enum ask_outcome {
 	ASK_ANSWERED,

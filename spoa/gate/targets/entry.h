@@ -122,11 +122,6 @@ void target_clear(struct target_state *s);
 void target_wanted(const struct target_state *s, uint32_t caller, uint64_t now_us);
 /* Within three seconds more than half of what was sent there came through. */
 bool target_comes_through(const struct target_state *s, uint64_t now_us);
-/* Any model may be there again: somebody admitted a target, or the configuration was read. */
-void target_lacks_forget(struct target_table *t);
-/* Returns the FNV-1a hash of "provider", or of "provider/model" if there is a model. *n is the
- * length of that name in bytes. */
-uint64_t target_name_hash(const char *provider, struct span model, size_t *n);
 
 /* Bits of target_state.open, and of throttled_until: it is so for one caller, and for no other.
  */

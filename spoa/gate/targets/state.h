@@ -178,7 +178,7 @@ target_condition(const struct target_state *s, bool breaker, uint64_t now_us, ui
 bool target_may_early(
 	const struct target_state *s, uint32_t caller, uint64_t now_us, uint32_t *well_s);
 
-/* ---- models that a target does not have (lacks.c) ---- */
+/* ---- models that a target does not have (table.c) ---- */
 
 /* Its provider says so of that model to this caller (TARGET_LACKS_US), or it answers with it:
  * what was said is over. Said to one caller it is so for him, said to two for all. */
