@@ -1,4 +1,8 @@
-/* What holds at one moment, in the form that workers look things up in. */
+/* The set of entries, the view that workers read, and the rules for replacing an entry.
+ *
+ * A view is an immutable copy of the list of entries with an index of the overrides. A change
+ * makes a new view and swaps the pointer. A worker announces the view that it reads in
+ * `reads`, and a view that no worker has announced is freed. */
 #include <sodium.h>
 #include <stdlib.h>
 
@@ -37,7 +41,7 @@ chain_of(const struct live_view *v, const char *limit, struct span name, struct 
 	return (size_t)((h * 31 + span_hash(value)) % v->nfirst);
 }
 
-/* False: out of memory. */
+/* Builds the hash table of overrides. Returns false if memory is exhausted. */
 static bool
 chain_overrides(struct live_view *v)
 {
@@ -82,7 +86,7 @@ live_view_of(struct live_entry **v, size_t n)
 		live_view_free(view);
 		return NULL;
 	}
-	view->keys.sorted = true; /* as the fields are */
+	view->keys.sorted = true; /* sorted like the fields */
 	for (size_t i = 0; i < n; i++) {
 		v[i]->refs++;
 		view->entries[view->nentries++] = v[i];
@@ -98,11 +102,10 @@ live_view_of(struct live_entry **v, size_t n)
 	return view;
 }
 
-/* The set of entries, the view that workers read, and what takes the place of what. */
+/* ---- publishing ---- */
 
-/* ---- views ---- */
 
-/* With the lock. */
+/* Call with the lock held. */
 void
 live_drop_old(struct live *l)
 {
@@ -135,12 +138,14 @@ live_publish(struct live *l)
 		l->old = was;
 	}
 	live_drop_old(l);
-	/* A worker that finds another number than before finds the erasure in the view. */
+	/* Stored after the view: a worker that reads the new number also finds the erasure in
+	 * the view. */
 	atomic_store(&l->came, l->ncame);
 }
 
-/* Whoever publishes looks at `reads` after it has changed `now`: either it sees that the view
- * is read, or we see that it is no longer the one. */
+/* The publisher changes `now` first and then looks at `reads`. Therefore either the publisher
+ * sees that the view is in use, or this loop sees that the view is no longer the current one.
+ */
 const struct live_view *
 live_enter(struct live *l, unsigned worker)
 {
@@ -161,7 +166,7 @@ live_leave(struct live *l, unsigned worker)
 	atomic_store(&l->reads[worker], NULL);
 }
 
-/* ---- the set; all with the lock ---- */
+/* ---- the set; call these with the lock held ---- */
 
 static const char *
 field_of(const void *l, size_t at)
@@ -175,7 +180,8 @@ live_place(const struct live *l, const char *field, bool *found)
 	return field_place(l, l->n, field_of, field, found);
 }
 
-/* What ends a key or an override has places of its own, and so have erasures. */
+/* Revocations, ends of overrides and erasures have room of their own, so that a full set
+ * cannot prevent them. */
 static bool
 live_is_full(const struct live *l, const struct live_entry *e)
 {
@@ -243,6 +249,8 @@ live_list(struct live *l, enum live_kind kind)
 	return list;
 }
 
+/* Puts a made entry in force if the entry with `serial` is still the current one. Takes *e over if
+ * the entry is in force afterwards. */
 static int
 put_entry(struct live *l, struct live_entry **e, int64_t serial, struct buf *why)
 {
@@ -251,18 +259,19 @@ put_entry(struct live *l, struct live_entry **e, int64_t serial, struct buf *why
 	int64_t is = found ? l->v[at]->serial : 0;
 
 	if (is != serial || (found && !live_entry_beats(*e, l->v[at]))) {
-		buf_str(why, "another change of it came first: look, and try again");
+		buf_str(why, "another change of this entry came first: read the entry again and repeat your change");
 		return ERR_BAD_STATE;
 	}
 	if (!found && live_is_full(l, *e)) {
 		metric_inc(l->metrics, M_LIVE_FULL);
 		if ((*e)->kind == LIVE_ERASE)
-			buf_printf(why, "%zu erasures are kept for good, and no more are",
+			buf_printf(why, "the daemon has %zu erasures, the most it can keep: no more can be ordered",
 				l->nerasures);
 		else
 			buf_printf(why,
-				"%zu keys and overrides were made at run time, and no more are "
-				"kept: those that have an end are removed a day after it",
+				"the daemon has %zu keys and overrides, the most it can keep: "
+				"revoke or clear some, or wait until some expire; they are removed "
+				"a day later",
 				l->n - l->nerasures);
 		return ERR_FULL;
 	}
@@ -271,7 +280,7 @@ put_entry(struct live *l, struct live_entry **e, int64_t serial, struct buf *why
 	buf_putc(&line, '\n');
 	bool kept = store_keep(&l->store, &line, 1);
 	if (!kept)
-		buf_printf(why, "%s cannot be written", l->store.name);
+		buf_printf(why, "%s cannot be written: check the disk and the file's permissions", l->store.name);
 	if (!kept && !(*e)->ended)
 		return ERR_IO;
 	(*e)->put = atomic_load(&l->changes) + 1;
@@ -285,7 +294,8 @@ put_entry(struct live *l, struct live_entry **e, int64_t serial, struct buf *why
 	return kept ? 0 : ERR_IO;
 }
 
-/* Before it is made: the latest end of all its versions. The serial of the last of them. */
+/* Sets "latest" of a new version to the latest end of all versions of this entry. Returns the
+ * serial of the last version, 0 if there is none. */
 static int64_t
 set_latest(struct live *l, enum live_kind kind, json_t *o)
 {
@@ -321,8 +331,8 @@ live_put(struct live *l, enum live_kind kind, json_t *object, int64_t serial, st
 
 	was = was > serial ? was : serial;
 	json_object_set_new(object, "kind", json_string(live_kinds[kind]));
-	/* Later than the clock where the last change says so: no clock that was put back makes
-	 * an entry old. */
+	/* If the wall clock is behind the last change, because it was set back, the serial
+	 * still increases. */
 	json_object_set_new(object, "serial", json_integer(ms > was ? ms : was + 1));
 	json_object_set_new(object, "replaces", json_integer(serial));
 	live_put_time(object, "time", now);
@@ -352,9 +362,10 @@ live_kept(struct live *l)
 	return atomic_load(&l->store.kept);
 }
 
-/* ---- life ---- */
+/* ---- opening and closing ---- */
 
-/* After the line of what was purged: what took its place. */
+/* Takes an entry of the file. The line of a purged name stands before the entry that replaced
+ * the purged one. */
 static bool
 take_entry(struct live *l, struct span line, struct buf *why)
 {
