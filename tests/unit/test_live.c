@@ -231,7 +231,7 @@ a_file_of_another_key_stops_the_start(void **state)
 	buf_clear(&why);
 	struct live *l = opened();
 	assert_null(live_open(file, "n", secret, &metrics, &why)); /* it is in use */
-	assert_non_null(strstr(buf_view(&why).p, "another daemon uses it"));
+	assert_non_null(strstr(buf_view(&why).p, "another daemon uses this file: give each daemon its own"));
 	live_close(&l);
 	buf_free(&why);
 }

@@ -16,7 +16,7 @@ enum { NEAR_TEXT_MOST = 16 << 10 }; /* bytes; a longer text is similar to no oth
  *    text    = { greeting sign " " / phrase [ sign ] " " } ask ( " " / "," ) rest
  *    sign    = "," / "." / "!"
  *
- * The phrases and the verb `ask` are of one language of struct courtesy (policies/*.yaml). No word in
+ * The phrases and the verb `ask` are of one language. No word in
  * `rest` may indicate that the text is about texts. Only a rest that is one plain sentence
  * may have a polite phrase after it:
  *
