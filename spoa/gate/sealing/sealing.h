@@ -39,7 +39,7 @@ struct span request_conversation_shown(
  * negative error: the texts cannot be kept. */
 int request_seal_decision(struct request *r, struct audit_entry *e);
 /* Begins to seal a response. Sets in *plan, which is complete otherwise, what the guard keeps
- * of the response. The contents kept of an earlier attempt's response is dropped. Returns as
+ * of the response. The contents of an earlier attempt's response are dropped. Returns as
  * request_seal_decision(). */
 struct guard_plan;
 int request_seal_answer(struct request *r, struct guard_plan *plan);

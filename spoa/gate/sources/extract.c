@@ -1,4 +1,5 @@
-/* Asking tollgate-extract about files, those of each caller in turn. */
+/* Asks tollgate-extract about files. The next file is one of the caller with the fewest files
+ * in flight, so a caller who sends many files delays only those. */
 #include <jansson.h>
 #include <limits.h>
 #include <stdio.h>
@@ -93,14 +94,14 @@ send_file(struct extractor *x, struct extract_ask *a, uint64_t now)
 	return true;
 }
 
-/* One that nobody waits for any more, or for too long, is not sent. */
+/* A file that no request waits for any more, or that has waited too long, is not sent. */
 static bool
 extract_is_over(const struct extract_ask *a, uint64_t now)
 {
 	return now >= a->deadline_us || a->over(a);
 }
 
-/* Files of this caller that are being read. */
+/* Returns the number of this caller's files in flight. */
 static unsigned
 running_of(const struct extractor *x, size_t caller)
 {
@@ -111,7 +112,7 @@ running_of(const struct extractor *x, size_t caller)
 	return n;
 }
 
-/* The first of those who have the fewest files under way. */
+/* Returns the first waiting file of the callers who have the fewest in flight. */
 static struct extract_ask *
 next_ask(const struct extractor *x)
 {
@@ -155,7 +156,7 @@ extractor_ask(struct extractor *x, struct extract_ask *a)
 	TAILQ_INSERT_TAIL(&x->waiting, a, next);
 }
 
-/* Ends those of the queue that are over, or all of them. */
+/* Ends the waiting questions that are over, or all if `all` is a reason. */
 static void
 end_waiting(struct extractor *x, uint64_t now, const char *all)
 {
@@ -186,7 +187,7 @@ extractor_abort(struct extractor *x)
 	end_waiting(x, 0, extract_away);
 }
 
-/* GET /health of tollgate-extract: whether it is there, and which tools it has. */
+/* ---- health: GET /health of tollgate-extract lists the tools that are installed ---- */
 
 enum { EVERY_LOOKS = 5, WITHIN_US = 2000000, HEALTH_BYTES = 64 << 10 };
 
@@ -201,7 +202,7 @@ note_tools(struct extract_health *h, struct span answer)
 
 	h->why[0] = '\0';
 	if (!json_is_object(has))
-		snprintf(h->why, sizeof(h->why), "tollgate-extract says nothing of its tools");
+		snprintf(h->why, sizeof(h->why), "tollgate-extract does not list its tools: update it");
 	for (size_t i = 0; json_is_object(has) && i < COUNT_OF(tools); i++)
 		if (!json_is_true(json_object_get(has, tools[i])))
 			n += (size_t)snprintf(h->why + n, sizeof(h->why) - n, "%s%s",
@@ -219,7 +220,7 @@ health_came(void *arg, const struct http_answer *a)
 		note_tools(h, a->body);
 	else
 		snprintf(h->why, sizeof(h->why), "tollgate-extract does not answer: %s",
-			a->err ? a->why : "another status than 200");
+			a->err ? a->why : "a status other than 200");
 }
 
 void

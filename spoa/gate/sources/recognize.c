@@ -1,5 +1,8 @@
-/* A hash table of answers with a list in the order of their use. Keys are hashes
- * already: their first bytes choose the slot. */
+/* The memory of responses, the calls, and the metrics of external recognizers.
+ *
+ * The memory is a hash table with a list in the order of use. The keys are hashes, so their
+ * first bytes choose the slot. It holds no text. Memories of all recognizers of a worker
+ * share CAP_RECOGNIZER_CACHE bytes. */
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -19,7 +22,7 @@
 enum { SLOTS_MAX = 1 << 16 };
 
 struct answer {
-	struct answer *next; /* in its slot */
+	struct answer *next; /* the next in the slot */
 	TAILQ_ENTRY(answer) by_use;
 	unsigned char key[SHA256_BYTES];
 	uint64_t until_us;
@@ -31,7 +34,7 @@ struct answers {
 	size_t entries, n, slots;
 	uint64_t ttl_us;
 	size_t *total;
-	TAILQ_HEAD(, answer) uses; /* oldest first */
+	TAILQ_HEAD(, answer) uses; /* least recently used first */
 	struct answer *slot[];
 };
 
@@ -148,9 +151,10 @@ answers_put(struct answers *a, const unsigned char key[SHA256_BYTES], uint64_t n
 	*a->total += bytes;
 }
 
-/* Peers: what one worker knows of one recognizer. A call that fails counts towards
- * the breaker; once open, asks are refused at once until its time is over, then one
- * call probes. Nothing of a text is logged. */
+/* ---- peers: the state of one recognizer on one worker ----
+ *
+ * A failed call counts towards the breaker. An open breaker refuses asks at once until its
+ * time is over; then one call probes. Nothing of a text is logged. */
 
 enum { IDLE_CONNECTIONS = 16, SAY_AGAIN_US = 10000000 };
 
@@ -161,27 +165,26 @@ struct peer {
 	struct peer *next;
 	struct recognizers *r;
 	char name[65];
-	unsigned char print[SHA256_BYTES]; /* of its policy and name */
+	unsigned char print[SHA256_BYTES]; /* hash of the policy's version and the name */
 	size_t calls;
-	struct ask *first, **last; /* waiting for a call's end */
+	struct ask *first, **last; /* asks that wait for a free call */
 	size_t waiting;
-	uint64_t failures; /* in a row */
+	uint64_t failures; /* calls that failed in a row */
 	bool open, probing;
 	uint64_t retry_us, said_us;
-	struct answers *answers; /* NULL: none are kept */
+	struct answers *answers; /* NULL: responses are not remembered */
 	struct recognizer_stats *stats;
 };
 
 struct recognizers {
 	struct ev_loop *loop;
-	struct http_client *http; /* made when first needed */
+	struct http_client *http; /* created with the first call */
 	struct peer *peers;
-	size_t kept_bytes; /* of all answers */
+	size_t kept_bytes; /* bytes of all remembered responses */
 	struct recognizer_stats stats[RECOGNIZER_STATS];
-	struct recognizer_stats others; /* where no slot is left */
+	struct recognizer_stats others; /* for recognizers beyond RECOGNIZER_STATS */
 };
 
-/* ---- peers ---- */
 
 static void
 count_recognizer(_Atomic uint64_t *c, uint64_t n)
@@ -206,7 +209,8 @@ stats_of(struct recognizers *r, const char *name)
 	for (size_t i = 0; i < RECOGNIZER_STATS; i++) {
 		struct recognizer_stats *s = &r->stats[i];
 		if (!atomic_load_explicit(&s->used, memory_order_relaxed)) {
-			memcpy(s->name, name, strlen(name) + 1); /* at most 64 */
+			/* names have at most 64 bytes */
+			memcpy(s->name, name, strlen(name) + 1);
 			atomic_store_explicit(&s->used, true, memory_order_release);
 		}
 		if (!strcmp(s->name, name))
@@ -347,7 +351,7 @@ recognizer_succeeded(struct peer *e)
 	log_event(LOG_INFO, "recogniser.closed", LS("name", e->name));
 }
 
-/* ---- answers ---- */
+/* ---- responses ---- */
 
 enum ask_outcome
 recognize_read(struct ask *a, struct span answer, const char **why)
@@ -359,7 +363,7 @@ recognize_read(struct ask *a, struct span answer, const char **why)
 	}
 }
 
-/* What became of a call; texts are looked at only while somebody waits. */
+/* Evaluates the end of a call. Texts are read only while the request waits. */
 static void
 judge_recognizer(struct ask *a, const struct http_answer *h)
 {
@@ -372,7 +376,7 @@ judge_recognizer(struct ask *a, const struct http_answer *h)
 									   : ASK_ERROR;
 	} else if (h->status != 200) {
 		a->outcome = ASK_ERROR;
-		why = "another status than 200";
+		why = "the response has a status other than 200";
 	} else if (a->over(a)) {
 		a->outcome = ASK_ANSWERED;
 	} else {
@@ -437,7 +441,7 @@ send_now(struct ask *a, uint64_t now)
 	return true;
 }
 
-/* False: it is not under way. */
+/* Ends an ask that is not in flight. Always returns false. */
 static bool
 end_ask(struct ask *a, enum ask_outcome outcome)
 {
@@ -446,14 +450,14 @@ end_ask(struct ask *a, enum ask_outcome outcome)
 	return false;
 }
 
-/* Whether the circuit lets this one through. */
+/* Returns true if the breaker lets this ask pass. */
 static bool
 admitted(const struct peer *e, uint64_t now)
 {
 	return !e->open || (!e->probing && now >= e->retry_us);
 }
 
-/* Sends what waits as far as calls are free. Asks that end here are told. */
+/* Sends waiting asks while calls are free. Calls done() for asks that end. */
 static void
 pump(struct peer *e)
 {
@@ -525,12 +529,12 @@ recognizers_tick(struct recognizers *r, uint64_t now_us)
 			e->waiting--;
 			end_ask(a, ASK_BUSY);
 			a->done(a);
-			at = &e->first; /* done() may have asked again */
+			at = &e->first; /* done() may have added an ask */
 		}
 	return waits;
 }
 
-/* ---- what is known ---- */
+/* ---- remembered responses ---- */
 
 void
 recognize_key(const struct peer *e, struct span text, unsigned char key[SHA256_BYTES])
@@ -559,14 +563,16 @@ recognizers_stats(const struct recognizers *r)
 	return r->stats;
 }
 
-/* Counts of the external recognizers for /metrics and /status: names of the policy
- * and numbers. Read while the workers count. */
+/* ---- metrics ----
+ *
+ * Counters for /metrics and /status: names of the policy, and numbers. They are read while
+ * the workers count. */
 
-/* The sum of one recognizer over the workers. */
+/* The sums of one recognizer over all workers. */
 struct total {
 	const char *name;
 	uint64_t outcomes[ASK_OUTCOMES], hits, misses, latency_us, opened;
-	unsigned open; /* workers */
+	unsigned open; /* number of workers with an open breaker */
 };
 
 static size_t

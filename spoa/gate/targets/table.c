@@ -1,5 +1,5 @@
-/* The table of targets: found by name without a lock; only the making of an entry, once in a
- * target's life, has one. */
+/* The table of targets, and the models that targets lack. Entries are found by name without a
+ * lock. Only creating an entry takes one, once for each target. */
 #include <inttypes.h>
 #include <stdlib.h>
 
@@ -67,7 +67,7 @@ is_named_target(const struct target_state *s, const char *provider, const char *
 	return model[0] ? s->name[n] == '/' && !strcmp(s->name + n + 1, model) : !s->name[n];
 }
 
-/* The entry, or NULL, and the free slot where the search ended. */
+/* Returns the entry, or NULL and in *free_at the free slot where the search ended. */
 static struct target_state *
 find_target(struct target_table *t, uint64_t hash, const char *provider, const char *model,
 	size_t *free_at)
@@ -130,7 +130,8 @@ target_at(const struct target_table *t, size_t i)
 
 /* ---- by hand, and a reload ---- */
 
-/* Provider and model of a name, in out; false: it is too long, or names none. */
+/* Splits a name into provider, in `out`, and model. Returns false if the name is too long or
+ * has no provider. */
 static bool
 parts(struct span name, char out[TARGET_NAME_BYTES], const char **model)
 {
@@ -189,7 +190,8 @@ admit(struct target_table *t, struct target_state *s)
 	target_notice(s, TOLD_HAND, true, "");
 }
 
-/* Any model may be there again: somebody admitted a target, or the configuration was read. */
+/* Called if an operator admitted a target or the configuration was read again: any model may
+ * be available again. */
 static void
 target_lacks_forget(struct target_table *t)
 {
@@ -238,7 +240,7 @@ target_reloaded(struct target_table *t, const char *provider)
 			atomic_store(&t->entry[i].key_probe, 0);
 }
 
-/* ---- all of them ---- */
+/* ---- all targets ---- */
 
 void
 target_named(struct target_state *s, bool keyless)
@@ -247,10 +249,12 @@ target_named(struct target_state *s, bool keyless)
 	atomic_store_explicit(&s->named, true, memory_order_relaxed);
 }
 
-/* Models that a target does not have, as its provider says. One caller may be told so for what
- * else is in his request, so what he is told is so for him until another is told the same. */
+/* ---- missing models ----
+ *
+ * A provider's error about a missing model may have been caused by the rest of the caller's
+ * request. Therefore it holds for that caller until another caller gets the same error. */
 
-/* 0: it has no name that one may be kept by. */
+/* Returns 0 if the name cannot be kept. */
 static uint64_t
 lack_key(const struct target_state *s, struct span model)
 {
@@ -270,7 +274,7 @@ find_lack(const struct target_table *t, uint64_t key)
 	return NULL;
 }
 
-/* One whose time is over, or one more. */
+/* Returns a place whose time is over, or an unused one, or NULL. */
 static struct target_lack *
 free_lack(struct target_table *t, uint64_t now_us)
 {
@@ -294,7 +298,8 @@ target_lacks(struct target_table *t, const struct target_state *s, struct span m
 
 	if (!key)
 		return;
-	pthread_mutex_lock(&t->making); /* seldom: once in five minutes a model */
+	/* rare: at most once in five minutes for each model */
+	pthread_mutex_lock(&t->making);
 	struct target_lack *l = find_lack(t, key);
 	first = !l || atomic_load(&l->until_us) <= now_us;
 	if (!l && (l = free_lack(t, now_us)))
