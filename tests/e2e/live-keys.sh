@@ -81,7 +81,7 @@ is "nor is an odd member" "$(post keys/new '{"person":"x","sha256":"y"}')" '{"er
 is "nor one that is too long" "$(post keys/new "{\"person\":\"$(head -c 70000 /dev/zero | tr '\0' x)\"}")" '{"error":"longer than 64 KB"} 413'
 like "what changes something answers with the record that it left" "$(post keys/new '{"person":"recorded","reason":"ticket 8"}')" '"record":"a/[1-9][0-9]*"'
 like "which can be shown" "$("$build/tollgate" audit show --seq "$(post keys/new '{"person":"recorded","reason":"ticket 8"}' | sed 's/.*"record":"\([^"]*\)".*/\1/')" -c "$D/tollgate.yaml" | tr -d '\n ')" '"change":"new".*"reason":"ticket8"'
-like "nor a value of another kind" "$(post keys/new '{"person":["x"]}')" '^\{"error":"person: a text without control characters is expected"\} 400'
+like "nor a value of another kind" "$(post keys/new '{"person":["x"]}')" '^\{"error":"person: expected text without control characters"\} 400'
 
 # ---- expiry ----
 short=$(key new --person shorty --ttl 1h)

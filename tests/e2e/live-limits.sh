@@ -74,11 +74,11 @@ like "everyone, and somebody" "$? $(cat "$D/key.err")" '^2 tollgate: limit: --fo
 limit set per-persons --for person=alice --to 4
 like "a limit that nobody knows" "$? $(cat "$D/key.err")" '^1 tollgate: limit: per-persons: policy live-limits@.* has no such limit, did you mean per-person\?'
 limit set per-person --for colour=red --to 4
-like "a member that nobody has" "$? $(cat "$D/key.err")" '^2 tollgate: limit: colour: person, agent, department, team, tier, key, model and route are accepted'
+like "a member that nobody has" "$? $(cat "$D/key.err")" '^2 tollgate: limit: colour: expected one of person, agent, department, team, tier, key, model and route'
 limit set per-person --for person --to 4
 like "no value" "$? $(cat "$D/key.err")" '^2 tollgate: limit: --for person: person=NAME, team=NAME'
 limit set per-person --for person=x --to many
-like "no number" "$? $(cat "$D/key.err")" '^2 tollgate: limit: to: a whole number is expected'
+like "no number" "$? $(cat "$D/key.err")" '^2 tollgate: limit: to: expected a whole number'
 limit set per-person --for person=x --to 4 --until 2020-01-01
 like "a time that is over" "$? $(cat "$D/key.err")" '^2 tollgate: limit: until 2020-01-01T00:00:00Z: is over'
 limit set per-person --for person=x --to 4 --until soon

@@ -186,7 +186,7 @@ req POST /claims -H "$auth" -H 'host: business.test' -F "a=b" -F "paper=@$papers
 is "a form: and one that holds something does not" "$status $(file .found)" '403 ["IBAN_CODE 2"]'
 
 req POST /claims -H "$auth" -H 'host: business.test' --data-urlencode "paper=$ok"
-like "a form of the other type refuses a file, and says what to do" "$status $(says .error.message)" '^403 "a file in a form of this type is not read: send it as a part of multipart/form-data'
+like "a form of the other type refuses a file, and says what to do" "$status $(says .error.message)" '^403 "the gateway cannot inspect a file in a form of this type: send it as a part of multipart/form-data'
 
 # ---- answers ----
 control '{"body":"{\"id\":\"c\",\"object\":\"chat.completion\",\"created\":1,\"model\":\"m\",\"choices\":[{\"index\":0,\"finish_reason\":\"stop\",\"message\":{\"role\":\"assistant\",\"content\":\"here\",\"images\":[{\"type\":\"image_url\",\"image_url\":{\"url\":\"data:image/png;base64,'"$(b64 small.png)"'\"}}]}}]}"}'

@@ -154,75 +154,75 @@ requests_that_are_near_to_none_say_why(void **state)
 		enum form form;
 		const char *body, *why;
 	} rows[] = {
-		{ FORM_CHAT, "{'temperature':0}", "no prompt" },
-		{ FORM_CHAT, "{'temperature':0,'messages':[]}", "no prompt" },
+		{ FORM_CHAT, "{'temperature':0}", "the request has no prompt" },
+		{ FORM_CHAT, "{'temperature':0,'messages':[]}", "the request has no prompt" },
 		{ FORM_CHAT, "{'temperature':0,'messages':[" ASK "," ASK "]}",
-			"earlier turns" },
+			"the request has earlier turns" },
 		{ FORM_CHAT,
 			"{'temperature':0,'messages':[" ASK
 			",{'role':'assistant','content':'yes'}]}",
-			"earlier turns" },
+			"the request has earlier turns" },
 		{ FORM_CHAT,
 			"{'temperature':0,'messages':[{'role':'assistant','content':'yes'}," ASK
 			"]}",
-			"earlier turns" },
+			"the request has earlier turns" },
 		{ FORM_CHAT, "{'temperature':0,'messages':[" ASK "," SYS "]}",
-			"earlier turns" },
+			"the request has earlier turns" },
 		{ FORM_CHAT, "{'temperature':0,'messages':[" ASK ",'x']}",
-			"more than one text" },
+			"the request has more than one text" },
 		{ FORM_CHAT,
 			"{'temperature':0,'messages':[" ASK "],'tools':[{'type':'function'}]}",
-			"tools" },
+			"the request has tools" },
 		{ FORM_CHAT, "{'temperature':0,'messages':[" ASK "],'functions':[{}]}",
-			"tools" },
+			"the request has tools" },
 		{ FORM_CHAT, "{'temperature':0,'messages':[" ASK "],'tool_choice':'auto'}",
-			"tools" },
+			"the request has tools" },
 		{ FORM_CHAT, "{'temperature':0,'messages':[" ASK "],'tools':[ ]}", NULL },
 		{ FORM_CHAT,
 			"{'temperature':0,'messages':[{'role':'user','content':[{'type':'text',"
 			"'text':'Explain a lock'},{'type':'text','text':'b'}]}]}",
-			"more than one text" },
+			"the request has more than one text" },
 		{ FORM_CHAT,
 			"{'temperature':0,'messages':[{'role':'user','content':[{'type':'text',"
 			"'text':'Explain a lock'},{'type':'image_url','image_url':{}}]}]}",
-			"more than one text" },
+			"the request has more than one text" },
 		{ FORM_CHAT, "{'temperature':0,'messages':[{'role':'user','content':null}]}",
-			"more than one text" },
+			"the request has more than one text" },
 		{ FORM_CHAT,
 			"{'temperature':0,'messages':[{'role':'user','content':'Explain a "
 			"lock',"
 			"'audio':{}}]}",
-			"more than one text" },
+			"the request has more than one text" },
 		{ FORM_CHAT, "{'temperature':0,'messages':[{'content':'Lock'}]}",
-			"no request that it begins with" },
+			"the prompt does not begin with a listed verb" },
 		{ FORM_CHAT,
 			"{'temperature':0,'messages':[{'content':'You "
 			"translate.','role':'system'}," ASK "]}",
-			"a system text about texts" },
+			"the system prompt is about a text, so polite phrases may be content" },
 		{ FORM_CHAT,
 			"{'temperature':0,'messages':[{'content':[{'type':'text','text':'Hi'},{"
 			"'type':"
 			"'text','text':'You tr\\u0061nslate.'}],'role':'developer'}," ASK "]}",
-			"a system text about texts" },
+			"the system prompt is about a text, so polite phrases may be content" },
 		{ FORM_MESSAGES,
 			"{'temperature':0,'system':[{'type':'text','text':'Translate!'}],'"
 			"messages':"
 			"[" ASK "]}",
-			"a system text about texts" },
+			"the system prompt is about a text, so polite phrases may be content" },
 		{ FORM_RESPONSES,
 			"{'temperature':0,'store':false,'instructions':'\\u00dcbersetze "
 			"das.','input':'Explain a lock'}",
-			"a system text about texts" },
+			"the system prompt is about a text, so polite phrases may be content" },
 		{ FORM_CONVERSE,
 			"{'inferenceConfig':{'temperature':0},'messages':[{'role':'user','"
 			"content':["
 			"{'text':'Explain a lock'},{'cachePoint':{'type':'default'}}]}]}",
-			"more than one text" },
+			"the request has more than one text" },
 		{ FORM_CONVERSE,
 			"{'inferenceConfig':{'temperature':0},'toolConfig':{'toolChoice':{'"
 			"auto':{}}},"
 			"'messages':[{'role':'user','content':[{'text':'Explain a lock'}]}]}",
-			"tools" },
+			"the request has tools" },
 	};
 	unsigned char key[CACHE_KEY_BYTES];
 
@@ -243,7 +243,7 @@ requests_that_are_near_to_none_say_why(void **state)
 	memset(blanks, ' ', sizeof(blanks));
 	struct cache_ask large = { .form = FORM_CHAT, .body = span_of(blanks, sizeof(blanks)) };
 	assert_string_equal(
-		cache_near_key(&large, courtesy, secret, &none, key), "a long request");
+		cache_near_key(&large, courtesy, secret, &none, key), "the request is too long to be compared");
 	large.body.n--;
 	assert_string_equal(cache_near_key(&large, courtesy, secret, &none, key),
 		"the body cannot be compared");

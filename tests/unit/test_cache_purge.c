@@ -204,11 +204,11 @@ it_ends_when_it_is_told_to(void **state)
 	put_entry(0, 1, 'r', 'a');
 	assert_int_equal(
 		cache_redis_purge(rig.c, &p, &stop, clock_mono_us(), &out, &why), ERR_TIMEOUT);
-	assert_true(span_is(buf_view(&why), "not done in time"));
+	assert_true(span_is(buf_view(&why), "the purge did not finish in time: purge again"));
 	atomic_store(&stop, true);
 	assert_int_equal(cache_redis_purge(rig.c, &p, &stop, LATER, &out, &why), ERR_BAD_STATE);
 	atomic_store(&stop, false);
-	assert_true(span_is(buf_view(&why), "the daemon stops"));
+	assert_true(span_is(buf_view(&why), "the daemon is stopping: purge again after its start"));
 	assert_int_equal(redis_rig_do(&rig, "DBSIZE"), 1);
 	/* the last test: the server is gone after it */
 	kill(rig.pid, SIGKILL);

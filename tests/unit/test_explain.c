@@ -150,8 +150,8 @@ the_default_and_what_is_refused_without_rules_say_so(void **state)
 			      "\\\"data:image/png;base64,iVBORw0KGgo=\\\"}}]}]}\""),
 		1);
 	assert_string_equal(text(json_object_get(o, "explain"), "refused"),
-		"after the rules: 403 unreadable_content, the request holds a file that cannot "
-		"be read (png: truncated)");
+		"after the rules: 403 unreadable_content, the request contains a file that the "
+		"gateway cannot inspect (png: truncated): send its content as text");
 	json_decref(o);
 }
 

@@ -33,36 +33,35 @@ what_no_entry_can_say_is_refused(void **state)
 			  "\"2030-01-01T00:00:00Z\""),
 			NULL },
 		{ KEY(",\"revoked\":\"2026-01-01T00:00:00Z\""), NULL }, /* one of a file */
-		{ KEY(""), "person: is missing: whose key is it?" },
-		{ KEY(",\"person\":\"al\""), "sha256: 64 hexadecimal digits are expected" },
-		{ KEY(OWN ",\"roles\":\"x\""), "roles: a list of texts is expected" },
-		{ KEY(OWN ",\"roles\":[]"), "roles: a list of texts is expected" },
+		{ KEY(""), "person: is missing: name the person whose key this is" },
+		{ KEY(",\"person\":\"al\""), "sha256: expected 64 hexadecimal digits" },
+		{ KEY(OWN ",\"roles\":\"x\""), "roles: expected a list of strings" },
+		{ KEY(OWN ",\"roles\":[]"), "roles: expected a list of strings" },
 		{ KEY(OWN ",\"roles\":[1]"),
-			"roles: a text without control characters is expected" },
+			"roles: expected text without control characters" },
 		{ KEY(OWN ",\"team\":\"a\\u001bb\""),
-			"team: a text without control characters is expected" },
+			"team: expected text without control characters" },
 		{ KEY(OWN ",\"team\":\"\""),
-			"team: a text without control characters is expected" },
-		{ KEY(OWN ",\"clearance\":1.5"), "clearance: a whole number is expected" },
+			"team: expected text without control characters" },
+		{ KEY(OWN ",\"clearance\":1.5"), "clearance: expected a whole number" },
 		{ KEY(OWN ",\"expires\":\"soon\""),
-			"expires: a time such as 2026-11-20T08:00:00Z is expected" },
+			"expires: expected a time such as 2026-11-20T08:00:00Z" },
 		{ "{\"kind\":\"key\",\"id\":\"short\",\"serial\":1" OWN "}",
-			"id: the id of an API key is expected" },
+			"id: expected the id of an API key" },
 		{ "{\"kind\":\"key\",\"id\":\"7f3k2m9p\"" OWN "}", "serial: is missing" },
 		{ "{\"kind\":\"other\",\"id\":\"x\",\"serial\":1}",
-			"kind: key, limit or erase is expected" },
+			"kind: expected key, limit or erase" },
 		{ LIMIT("x", ""),
-			"for: is missing: person=NAME, team=NAME and the like, or an empty "
-			"object for everyone, are expected" },
+			"for: is missing: expected conditions such as person=NAME or team=NAME, or an "
+			"empty object for everyone" },
 		{ LIMIT("x", ",\"for\":[]"),
-			"for: is missing: person=NAME, team=NAME and the like, or an empty "
-			"object for everyone, are expected" },
+			"for: is missing: expected conditions such as person=NAME or team=NAME, or an "
+			"empty object for everyone" },
 		{ LIMIT("x", ",\"for\":{\"colour\":\"red\"}"),
-			"colour: person, agent, department, team, tier, key, model and route "
-			"are "
-			"accepted" },
+			"colour: expected one of person, agent, department, team, tier, key, "
+			"model and route" },
 		{ LIMIT("0000000000", ",\"for\":{\"person\":\"al\"}"),
-			"id: is not that of the limit and what it is for" },
+			"id: is not the id of this limit and these conditions" },
 	};
 
 	(void)state;
@@ -232,7 +231,7 @@ a_file_of_another_key_stops_the_start(void **state)
 	buf_clear(&why);
 	struct live *l = opened();
 	assert_null(live_open(file, "n", secret, &metrics, &why)); /* it is in use */
-	assert_non_null(strstr(buf_view(&why).p, "another daemon uses it"));
+	assert_non_null(strstr(buf_view(&why).p, "another daemon uses this file: give each daemon its own"));
 	live_close(&l);
 	buf_free(&why);
 }

@@ -51,18 +51,18 @@ what_no_erasure_can_say_is_refused(void **state)
 		{ ERASE("7", WHY ",\"ticket\":\"DSR-12\",\"by\":\"ann\""), NULL },
 		{ ERASE("7", WHY ",\"cache_tag\":\"0011223344556677\""), NULL },
 		{ ERASE("7", WHY ",\"placeholders_tag\":\"00112233\""),
-			"placeholders_tag: 16 hexadecimal digits are expected" },
-		{ ERASE("7", ""), "why: is missing: why is it erased?" },
+			"placeholders_tag: expected 16 hexadecimal digits" },
+		{ ERASE("7", ""), "why: is missing: give the reason for the erasure" },
 		{ ERASE("7", WHY ",\"ticket\":\"a\\nb\""),
-			"ticket: a text without control characters is expected" },
+			"ticket: expected text without control characters" },
 		{ "{\"kind\":\"erase\",\"id\":\"" ID "\",\"serial\":7" WHY "}",
-			"tag: 64 hexadecimal digits are expected" },
+			"tag: expected 64 hexadecimal digits" },
 		{ "{\"kind\":\"erase\",\"id\":\"0f3c000000000001\",\"serial\":7,\"tag\":\"" TAG
 		  "\"" WHY "}",
-			"id: is not the begin of the tag" },
+			"id: is not the beginning of the tag" },
 		{ "{\"kind\":\"erase\",\"id\":\"0f3c\",\"serial\":7,\"tag\":\"" TAG "\"" WHY
 		  "}",
-			"id: is not the begin of the tag" },
+			"id: is not the beginning of the tag" },
 	};
 
 	(void)state;
@@ -564,9 +564,9 @@ a_redis_whose_notes_do_not_end_is_left(void **state)
 		const char *name, *page, *why;
 		uint64_t most_us;
 	} rows[] = {
-		{ "empty pages", EMPTY_PAGE, "HSCAN did not end", 200000 },
+		{ "empty pages", EMPTY_PAGE, "HSCAN did not end in time: try again", 200000 },
 		{ "large pages", large, "HSCAN returned more than 64 MB", PATIENT_US },
-		{ "no page", "*2\r\n:7\r\n:7\r\n", "HSCAN: no list", PATIENT_US },
+		{ "no page", "*2\r\n:7\r\n:7\r\n", "HSCAN did not return a list", PATIENT_US },
 		{ "a list of numbers", "*2\r\n$1\r\n0\r\n*2\r\n:7\r\n:7\r\n", "", PATIENT_US },
 		{ "an odd list", "*2\r\n$1\r\n0\r\n*1\r\n$1\r\nx\r\n", "", PATIENT_US },
 		{ "an error", "-LOADING data\r\n", "LOADING data", PATIENT_US },

@@ -9,7 +9,7 @@
 #include <cmocka.h>
 
 #include "base/clock.h"
-#include "budget/quota/quota_calendar.h"
+#include "budget/quota/quota_window.h"
 #include "policy/cel/time.h"
 
 enum { HOUR = 3600, DAY = 86400 };

@@ -161,7 +161,7 @@ a_file_that_others_read_or_that_is_in_use_is_refused(void **state)
 	assert_true(open_words(&w, &why));
 	buf_clear(&why);
 	assert_false(open_words(&other, &why));
-	assert_true(span_ends(buf_view(&why), SPAN_LIT("another daemon uses it")));
+	assert_true(span_ends(buf_view(&why), SPAN_LIT("another daemon uses this file: give each daemon its own")));
 	/* The file that replaced it is in use, too. */
 	assert_true(store_rewrite(&w.store));
 	assert_false(open_words(&other, &why));

@@ -2,7 +2,6 @@
 #include "budget/quota/quota_cell.h"
 
 #include "base/err.h"
-#include "budget/quota/quota_calendar.h"
 
 enum { SLACK_S = 60, HOLD_SHORT_MAX_S = 1800, DAY_MS = 86400000 };
 

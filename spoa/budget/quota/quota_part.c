@@ -1,15 +1,21 @@
 /* Writing a pipeline: it counts, then reads Redis' clock, then what counters are not known, and
  * last the epoch, the revision and "longs" (why in that order: quota_redis.c). */
+#include <stdlib.h>
+
+#include "base/clock.h"
+#include "base/err.h"
 #include "budget/quota/quota_part.h"
 
-#include "base/err.h"
+static void part_answered(void *arg, int err, const struct redis_reply_ints *replies, size_t n);
+static void part_late(void *arg, int err, const struct redis_reply_ints *replies, size_t n);
 
 enum {
 	PART_COMMANDS = 4,	       /* the most of a turn: SET, TIME, two MGET */
 	LONGS_S = 3 * CELL_HOLD_MAX_S, /* so long "longs" lives */
 };
 
-size_t
+/* In the order in which they are read; rolling: the neighbours, the own one. */
+static size_t
 item_cells(const struct quota_dim *d, unsigned plan, struct cell out[CELL_READ_MAX])
 {
 	bool looks = plan & LOOKS;
@@ -26,13 +32,15 @@ item_cells(const struct quota_dim *d, unsigned plan, struct cell out[CELL_READ_M
 	return n;
 }
 
-size_t
+/* Those of quota_dim.former. */
+static size_t
 item_former_cells(const struct quota_dim *d, struct cell out[CELL_READ_MAX])
 {
 	return item_cells(d, LOOKS | LONGS, out);
 }
 
-size_t
+/* Returns the number of sub-buckets whose slices are read: the first ones of item_cells(). */
+static size_t
 item_rows(const struct item *i)
 {
 	if (!(i->plan & READS) || item_dim(i)->span.kind != QUOTA_ROLLING)
@@ -40,13 +48,15 @@ item_rows(const struct item *i)
 	return i->plan & LOOKS ? WINDOW_ROWS : 1;
 }
 
-size_t
+/* How many replies come before those of the commands that add. */
+static size_t
 part_before(const struct part *t)
 {
 	return t->longs + t->former;
 }
 
-size_t
+/* How many commands add to its counters. */
+static size_t
 item_added(const struct item *i)
 {
 	size_t each = i->plan & MAKES ? ADD_WITH_TTL : ADD_ONLY;
@@ -54,7 +64,8 @@ item_added(const struct item *i)
 	return !(i->plan & COUNTS) ? 0 : i->plan & SPENDS ? 2 * each : each;
 }
 
-size_t
+/* How many replies come before that of TIME. */
+static size_t
 part_added(const struct part *t)
 {
 	size_t n = part_before(t);
@@ -203,4 +214,417 @@ part_send(struct quota *qt, struct part *t)
 		send_slices(p, &t->item[i]);
 	redis_command(p, 4, mget, ml);
 	redis_send(p);
+}
+
+/* What the replies to a pipeline mean: an admission holds where Redis' clock lies in the window
+ * that was counted and the epoch is the one whose keys were. A request is decided when all its
+ * servers have answered. */
+
+enum { TRIES_MAX = 3 };
+
+/* Hands out the replies to a part in the order in which part_send() asked. */
+struct replies {
+	const struct redis_reply_ints *next, *list, *former, *slices;
+	size_t in_list; /* taken of `list` */
+	bool bad;
+};
+
+/* The next n of the lists that were packed by lists_fit(). */
+static const int64_t *
+next_listed(struct replies *r, size_t n)
+{
+	INVARIANT(n <= REDIS_LIST_MAX && r->in_list <= REDIS_LIST_MAX);
+	if (!r->list || r->in_list + n > REDIS_LIST_MAX) {
+		r->list = r->next++;
+		r->in_list = 0;
+	}
+	const int64_t *v = &r->list->list[r->in_list];
+	r->in_list += n;
+	r->bad |= r->list->err != 0 || r->list->n < r->in_list;
+	return v;
+}
+
+void
+part_over(struct quota_request *q, size_t k, int64_t retry_ms)
+{
+	uint64_t s = retry_ms > 1000 ? (uint64_t)(retry_ms + 999) / 1000 : 1;
+
+	INVARIANT(k < q->ndims);
+	if (q->result != QUOTA_REFUSED || s > q->retry_after_s) {
+		q->retry_after_s = s;
+		q->refused_by = k;
+	}
+	q->result = QUOTA_REFUSED;
+}
+
+/* One dim's part of the decision. Nobody is refused on what was read long ago. */
+static enum dim_verdict
+judge_dim(const struct quota *qt, struct quota_request *q, size_t k,
+	const struct known_counts *c, int64_t at_ms, uint64_t now)
+{
+	struct quota_dim *d = &q->dim[k];
+	struct window_counts w = { c->own, c->near, c->slices, c->rows };
+	int64_t retry_ms, used = known_used(qt->known, d);
+
+	if (!w.near && d->span.kind == QUOTA_ROLLING &&
+		!known_near(qt->known, d, now - KNOWN_AGE_US, &w))
+		return DIM_UNDECIDED;
+	if (!w.near)
+		w.near = &used;
+	if (cell_judge(d, &w, at_ms, &retry_ms))
+		return DIM_ADMITS;
+	if (!c->near && !known_fresh(qt->known, d, now - KNOWN_FRESH_US))
+		return DIM_UNDECIDED;
+	part_over(q, k, retry_ms);
+	return DIM_OVER;
+}
+
+/* Adds the counters of the former epoch. `used` has room for WINDOW_NEIGHBOURS. */
+static void
+add_former(const struct quota_dim *d, struct replies *add, struct known_counts *c, int64_t *used)
+{
+	const struct redis_reply_ints *r = add->former++;
+	struct cell cells[CELL_READ_MAX];
+	size_t n = item_former_cells(d, cells);
+	int64_t own = 0, more = 0;
+
+	if (r->err || r->n != n) {
+		add->bad = true;
+		return;
+	}
+	if (d->span.kind == QUOTA_ROLLING && c->near) {
+		for (int i = 0; i < WINDOW_NEIGHBOURS; i++)
+			used[i] = count_sum(count_positive(c->near[i]), count_positive(r->list[i]));
+		own = r->list[WINDOW_NEIGHBOURS];
+		c->near = used;
+	} else if (c->near) {
+		cell_sums(d, true, r->list, n, &own, &more);
+		used[0] = count_sum(count_positive(used[0]), count_positive(more));
+	}
+	c->own = count_sum(count_positive(c->own), count_positive(own));
+}
+
+/* A row that could not be read has no notes: Redis may forbid HMGET. */
+static void
+read_slices(size_t rows, struct replies *read, struct known_counts *c,
+	int64_t slices[WINDOW_ROWS * QUOTA_SLICES])
+{
+	for (size_t row = 0; row < rows; row++) {
+		const struct redis_reply_ints *r = read->slices++;
+		int64_t *to = slices + row * QUOTA_SLICES;
+		if (r->err || r->n != QUOTA_SLICES)
+			memset(to, 0, QUOTA_SLICES * sizeof(*to));
+		else
+			memcpy(to, r->list, QUOTA_SLICES * sizeof(*to));
+	}
+	c->slices = slices;
+	c->rows = rows;
+}
+
+/* The counters of an item, out of the replies: *added is what its INCRBY answered, `used`
+ * has room for WINDOW_NEIGHBOURS sums. */
+static void
+read_item(const struct item *i, struct replies *add, struct replies *read,
+	struct known_counts *c, int64_t *added, int64_t *used,
+	int64_t slices[WINDOW_ROWS * QUOTA_SLICES])
+{
+	const struct quota_dim *d = item_dim(i);
+	bool looks = i->plan & LOOKS;
+	struct cell cells[CELL_READ_MAX];
+
+	INVARIANT(!looks != !(i->plan & COUNTS) && i->k < i->q->ndims);
+	*added = 0;
+	*c = (struct known_counts){ 0 };
+	if (i->plan & COUNTS) {
+		add->next += (i->plan & MAKES) != 0;
+		add->bad |= add->next->err != 0;
+		c->own = *added = (add->next++)->i;
+		add->next += (i->plan & MAKES) != 0;
+		if (i->plan & SPENDS)
+			add->next += item_added(i) / 2;
+	}
+	size_t n = i->plan & READS ? item_cells(d, i->plan, cells) : 0;
+	const int64_t *list = n ? next_listed(read, n) : NULL;
+	if (d->span.kind != QUOTA_ROLLING) {
+		cell_sums(d, looks, list, n, &c->own, used);
+		c->near = n || d->unit == QUOTA_REQUESTS ? used : NULL;
+	} else {
+		c->near = list;
+		if (looks)
+			c->own = list[WINDOW_NEIGHBOURS];
+		read_slices(item_rows(i), read, c, slices);
+	}
+	if (i->plan & FORMER)
+		add_former(d, add, c, used);
+}
+
+/* No hold is left out, neither by this one nor by others, who have to know of its own. */
+static bool
+sees_all(const struct item *i, bool longs)
+{
+	const struct quota_dim *d = item_dim(i);
+
+	if (!cell_expires(d))
+		return true;
+	return longs ? i->plan & LONGS : d->at.hold != QUOTA_HOLD_LONG;
+}
+
+static void
+on_item(struct quota *qt, const struct item *i, struct known_counts *c, int64_t added,
+	bool lives, int64_t at_ms, uint64_t now)
+{
+	struct quota_request *q = i->q;
+	struct quota_dim *d = item_dim(i);
+	bool looks = i->plan & LOOKS,
+	     good = !looks && lives && sees_all(i, c->longs) && cell_in_time(d, at_ms);
+
+	d->charged = !looks && lives;
+	if (i->plan & SPENDS && !(i->plan & READS))
+		known_corrected(qt->known, d, &d->at, cell_spent(d, &d->at), (int64_t)d->n);
+	d->verdict = good	      ? judge_dim(qt, q, i->k, c, at_ms, now)
+		     : looks && lives ? DIM_UNDECIDED
+				      : DIM_STALE;
+	if (lives)
+		known_read(qt->known, d, looks, c, good, now);
+	else
+		known_lost(qt->known, d, looks);
+	if (i->plan & MAKES && lives)
+		known_makes(qt->known, d, &d->at, cell_own(d, &d->at));
+	/* Redis lost the key, and made it anew. */
+	if ((i->plan & (COUNTS | MAKES)) == COUNTS && added == (int64_t)d->n)
+		counts_make(qt, d);
+}
+
+/* It is let go: what it takes is counted again wherever Redis loses it. */
+static void
+note_replies(struct quota *qt, struct quota_request *q)
+{
+	for (struct quota_dim *d = q->dim; d < q->dim + q->ndims; d++) {
+		int64_t n = (int64_t)d->n;
+		if (d->span.kind == QUOTA_ROLLING && n) {
+			d->at.slice = window_slice(d, d->counted_ms) + 1;
+			notes_add(qt, d, &d->at, n);
+		}
+		d->at.noted = quota_note(qt, d, &d->at, cell_own(d, &d->at), n, d->at.epoch);
+		if (d->at.noted && cell_spends(d, &d->at))
+			quota_note(qt, d, &d->at, cell_spent(d, &d->at), n, d->at.epoch);
+	}
+}
+
+static void
+end_here(struct quota_request *q)
+{
+	quota_enter(q, QUOTA_TOLD);
+	quota_end(q);
+}
+
+/* All nodes have answered. */
+static void
+on_answered(struct quota *qt, struct quota_request *q)
+{
+	unsigned seen = 0;
+
+	INVARIANT(q->life == QUOTA_ASKED && q->unanswered == 0);
+	for (struct quota_dim *d = q->dim; d < q->dim + q->ndims; d++) {
+		/* While another node was waited for a new life began at this one. */
+		if (d->verdict == DIM_ADMITS && counts_life(qt, d)->epoch != d->at.epoch)
+			d->verdict = DIM_STALE;
+		seen |= 1u << d->verdict;
+	}
+	if (q->looks && seen == 1u << DIM_UNDECIDED) {
+		q->looks = false;
+		q->looked = true;
+		counts_queue(qt, q); /* decides on what is known now */
+		return;
+	}
+	if (seen == 1u << DIM_ADMITS) {
+		q->result = QUOTA_ADMITTED;
+		note_replies(qt, q);
+		end_here(q);
+		return;
+	}
+	quota_release(qt, q, clock_mono_us());
+	if (seen & 1u << DIM_FULL && !(seen & 1u << DIM_LOST) && ++q->tries < TRIES_MAX &&
+		redis_give_way(qt->redis, q->tries)) {
+		counts_queue(qt, q); /* behind what makes room for it */
+		return;
+	}
+	if (seen & 1u << DIM_FULL)
+		seen |= 1u << DIM_LOST;
+	if (seen & 1u << DIM_LOST || (seen & 1u << DIM_STALE && ++q->tries >= TRIES_MAX)) {
+		for (size_t k = 0; k < q->ndims && seen & 1u << DIM_LOST; k++)
+			q->dim[k].reset_ms = 0;
+		if (q->over_s) {
+			q->result = QUOTA_REFUSED;
+			q->retry_after_s = q->over_s;
+			end_here(q);
+		} else {
+			quota_fail(qt, q, true);
+		}
+	} else if (seen & (1u << DIM_STALE | 1u << DIM_UNDECIDED)) {
+		q->doubts = !(seen & 1u << DIM_STALE);
+		counts_queue(qt, q);
+	} else if (q->dim[q->refused_by].rough && ++q->tries < TRIES_MAX) {
+		q->over_s = q->retry_after_s;
+		counts_queue(qt, q); /* reads the slices, to know when it fits */
+	} else {
+		q->result = QUOTA_REFUSED;
+		end_here(q);
+	}
+}
+
+/* What may be let go without an answer stays counted. */
+static bool
+may_go(const struct quota_request *q, const struct quota_dim *d)
+{
+	if (d->away != QUOTA_AWAY_ALLOW)
+		return false;
+	for (size_t k = 0; k < q->ndims; k++)
+		if (q->dim[k].away == QUOTA_AWAY_DENY)
+			return false;
+	return true;
+}
+
+/* All that the item adds was answered with a count. `reply`: its first one. */
+static bool
+was_counted(const struct item *i, const struct redis_reply_ints *reply)
+{
+	size_t made = (i->plan & MAKES) != 0, each = made ? ADD_WITH_TTL : ADD_ONLY;
+
+	return i->plan & COUNTS && reply[made].err == 0 &&
+	       !(i->plan & SPENDS && reply[each + made].err);
+}
+
+/* Something that the item adds was refused because Redis is at its maxmemory. `reply`: its
+ * first one. */
+static bool
+was_full(const struct item *i, const struct redis_reply_ints *reply)
+{
+	for (size_t k = 0; k < item_added(i); k++)
+		if (reply[k].err == ERR_FULL)
+			return true;
+	return false;
+}
+
+/* Silence alone never un-counts: what was charged dies with its window, or expires. */
+static void
+lost(struct quota *qt, const struct item *i, bool full)
+{
+	known_lost(qt->known, item_dim(i), i->plan & LOOKS);
+	item_dim(i)->verdict = full ? DIM_FULL : DIM_LOST;
+}
+
+/* What a reply says of the server. Another one may have its keys by now. */
+static void
+on_life(struct quota *qt, const struct part *t, const int64_t time[2], bool lives,
+	const int64_t life[3])
+{
+	struct redis *node = redis_at(qt->redis, span_str(item_dim(&t->item[0])->key));
+
+	if (!node || redis_life(node)->epoch != t->epoch)
+		return;
+	redis_life_time(node, t->sent_us, time);
+	/* Where the key that says so may be missing, long holds are read. */
+	int64_t longs_s = !life[2] && lives_tagged_anew(qt, t->epoch, clock_mono_us()) ? -1
+										       : life[2];
+	known_lives(qt->known,
+		&(struct known_life){ t->epoch, life[1], redis_life(node)->clock, longs_s });
+	if (!lives)
+		lives_ended(qt, node, t->epoch);
+}
+
+/* ---- silence ---- */
+
+/* A charge that may have been counted, or not: nothing is given back for it until that is
+ * known. Its request is gone by then. */
+struct silent {
+	struct quota_dim dim;
+	size_t reply; /* of its INCRBY */
+};
+
+static void
+keep_silent(struct part *t)
+{
+	size_t reply = part_before(t);
+
+	INVARIANT(!t->silent && t->nsilent == 0); /* a part is answered once */
+	t->silent = calloc(t->nitems, sizeof(*t->silent));
+	for (size_t i = 0; t->silent && i < t->nitems; i++) {
+		const struct item *it = &t->item[i];
+		if (it->plan & COUNTS && !may_go(it->q, item_dim(it)))
+			t->silent[t->nsilent++] = (struct silent){ *item_dim(it),
+				reply + ((it->plan & MAKES) != 0) };
+		reply += item_added(it);
+	}
+}
+
+/* A stopped Redis goes on with what it was sent: it would count for a window what nobody
+ * got. */
+static void
+part_late(void *arg, int err, const struct redis_reply_ints *replies, size_t n)
+{
+	struct part *t = TAGGED(part, arg);
+	const struct redis_reply_ints *life = replies + (err ? 0 : n - 1);
+	bool lives =
+		!err && life->err == 0 && life->n == 3 && (uint64_t)life->list[0] == t->epoch;
+
+	for (size_t i = 0; lives && i < t->nsilent; i++) {
+		INVARIANT(t->silent[i].reply < n);
+		if (replies[t->silent[i].reply].err == 0)
+			quota_take_back(t->quota, &t->silent[i].dim, clock_mono_us());
+	}
+	free(t->silent);
+	t->silent = NULL;
+}
+
+static void
+part_answered(void *arg, int err, const struct redis_reply_ints *replies, size_t n)
+{
+	struct part *t = TAGGED(part, arg);
+	struct quota *qt = t->quota;
+	const struct redis_reply_ints *time = replies + (err ? 0 : part_added(t)),
+				      *life = replies + (err ? 0 : n - 1);
+	const struct redis_reply_ints *own = replies + part_before(t); /* the item's */
+	struct replies add = { .next = own, .former = replies + t->longs }, read = { .next = time + 1 };
+	bool good = !err && time->err == 0 && time->n == 2 && life->err == 0 && life->n == 3,
+	     lives = good && (uint64_t)life->list[0] == t->epoch;
+	int64_t at_ms = 0, revision = 0;
+	size_t rows = 0;
+	uint64_t now = clock_mono_us();
+
+	if (err == ERR_TIMEOUT)
+		keep_silent(t);
+	if (good) {
+		int64_t at_us = 0; /* stays so where no clock says that */
+		redis_life_time_read(time->list, &at_us);
+		at_ms = at_us / 1000;
+		on_life(qt, t, time->list, lives, life->list);
+	}
+	for (size_t i = 0; good && i < t->nitems; i++)
+		rows += item_rows(&t->item[i]);
+	read.slices = life - rows;
+	if (good && t->revision)
+		revision = (read.next++)->list[0];
+	for (const struct item *it = t->item; it < t->item + t->nitems; it++) {
+		struct known_counts c;
+		int64_t added, near[WINDOW_NEIGHBOURS] = { 0 }, 
+			slices[WINDOW_ROWS * QUOTA_SLICES];
+		if (good)
+			read_item(it, &add, &read, &c, &added, near, slices);
+		c.revision = revision;
+		c.longs = good && life->list[2] != 0;
+		if (good && !add.bad && !read.bad) {
+			on_item(qt, it, &c, added, lives, at_ms, now);
+		} else {
+			lost(qt, it, !err && was_full(it, own));
+			if (!err && was_counted(it, own) && !may_go(it->q, item_dim(it)))
+				quota_take_back(qt, item_dim(it), now);
+		}
+		own += item_added(it);
+		add.bad = false;
+		INVARIANT(it->q->life == QUOTA_ASKED && it->q->unanswered > 0);
+		if (--it->q->unanswered == 0)
+			on_answered(qt, it->q);
+	}
+	INVARIANT(!good || add.next == time); /* each item took its own replies */
 }

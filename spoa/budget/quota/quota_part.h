@@ -1,5 +1,5 @@
 /* One pipeline of a turn: the reservations that one server decides. For quota_redis.c, which
- * fills it, quota_part.c, which writes it, and quota_reply.c, which reads what came back. */
+ * fills it, quota_part.c, which writes it, and reads what came back. */
 #ifndef BUDGET_QUOTA_QUOTA_PART_H
 #define BUDGET_QUOTA_QUOTA_PART_H
 
@@ -44,27 +44,10 @@ item_dim(const struct item *i)
 	return &i->q->dim[i->k];
 }
 
-/* ---- quota_part.c ---- */
-/* In the order in which they are read; rolling: the neighbours, the own one. */
-size_t item_cells(const struct quota_dim *d, unsigned plan, struct cell out[CELL_READ_MAX]);
-/* Those of quota_dim.former. */
-size_t item_former_cells(const struct quota_dim *d, struct cell out[CELL_READ_MAX]);
-/* Returns the number of sub-buckets whose slices are read: the first ones of item_cells(). */
-size_t item_rows(const struct item *i);
-/* How many replies come before those of the commands that add. */
-size_t part_before(const struct part *t);
-/* How many commands add to its counters. */
-size_t item_added(const struct item *i);
-/* How many replies come before that of TIME. */
-size_t part_added(const struct part *t);
 /* Writes it; part_answered() is told. */
 void part_send(struct quota *qt, struct part *t);
 
-/* ---- quota_reply.c ---- */
 /* The request is over at this dim: so long from now on, at least. */
 void part_over(struct quota_request *q, size_t k, int64_t retry_ms);
-redis_cb part_answered;
-/* After its deadline. */
-redis_cb part_late;
 
 #endif

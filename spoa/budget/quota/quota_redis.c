@@ -1,5 +1,5 @@
 /* Reservations on Redis: what is asked, and when. Pipelines are written by quota_part.c, and
- * what comes back is read by quota_reply.c.
+ * what comes back is read by quota_part.c.
  *
  * All reservations of a turn of the loop go out in one pipeline at its end, after all
  * corrections. It counts, then reads Redis' clock, then what counters are not known

@@ -66,4 +66,10 @@ enum { WINDOW_ROWS = QUOTA_SUB_BUCKETS + 1 };
 bool window_judge(struct quota_dim *d, const struct window_counts *c, int64_t now_ms,
 	int64_t *retry_ms);
 
+/* ---- windows of the calendar ---- */
+
+/* The window that holds the moment s (seconds since 1970): from *begin until just before
+ * *end. */
+void calendar_window(const struct quota_span *span, int64_t s, int64_t *begin, int64_t *end);
+
 #endif

@@ -1,9 +1,15 @@
-/* The credentials in force: what a request reads of them, and what an answer says of them.
- * How they come in is auth_thread.c's. */
+/* The credentials in force. A request gets its header fields from them, and responses that
+ * refuse a credential change its state. auth_thread.c supplies the values.
+ *
+ * The first part is the cell that holds a value. The writer makes the sequence number odd,
+ * writes the words and makes the number even again. A reader that sees an odd number, or
+ * another number after its copy, copies again. Each word is stored with release and loaded
+ * with acquire order, so that a reader that saw a word of the next value also sees the next
+ * value's sequence number. */
+#include <sched.h>
+#include <sodium.h>
 #include <stdlib.h>
 #include <time.h>
-
-#include <sodium.h>
 
 #include "base/caps.h"
 #include "base/clock.h"
@@ -12,10 +18,99 @@
 #include "base/log.h"
 #include "gate/auth/auth_private.h"
 
-/* What AWS calls an error for which the clock may be the reason. */
+/* HEAD: bytes of the lengths. SPINS: a reader yields the CPU after so many interrupted
+ * copies. */
+enum { WORD = sizeof(uint64_t), HEAD = CELL_PARTS * sizeof(uint16_t), SPINS = 100 };
+
+static void
+store(struct cell *c, const struct cell_value *v, size_t bytes)
+{
+	unsigned now = atomic_load_explicit(&c->sequence, memory_order_relaxed);
+
+	atomic_store_explicit(&c->sequence, now + 1, memory_order_relaxed);
+	for (size_t i = 0; i < COUNT_OF(c->words); i++) {
+		uint64_t word = 0;
+		if (i * WORD < bytes)
+			memcpy(&word, (const char *)v + i * WORD,
+				sizeof(*v) - i * WORD < WORD ? sizeof(*v) - i * WORD : WORD);
+		atomic_store_explicit(&c->words[i], word, memory_order_release);
+	}
+	atomic_store_explicit(&c->sequence, now + 2, memory_order_release);
+}
+
+bool
+cell_put(struct cell *c, const struct span parts[CELL_PARTS])
+{
+	struct cell_value v = { { 0 }, { 0 } };
+	size_t n = 0;
+
+	for (size_t i = 0; i < CELL_PARTS; i++) {
+		if (parts[i].n > CELL_BYTES - n)
+			return false;
+		v.n[i] = (uint16_t)parts[i].n;
+		if (parts[i].n)
+			memcpy(v.text + n, parts[i].p, parts[i].n);
+		n += parts[i].n;
+	}
+	store(c, &v, sizeof(v));
+	sodium_memzero(&v, sizeof(v));
+	return true;
+}
+
+void
+cell_wipe(struct cell *c)
+{
+	static const struct cell_value none;
+
+	store(c, &none, 0);
+}
+
+/* The first word holds the lengths, so only the bytes that are in use are copied. Lengths
+ * that were read during a write are limited to the size of the cell. */
+void
+cell_get(struct cell *c, struct cell_value *out)
+{
+	_Static_assert(HEAD <= WORD, "lengths in a word");
+
+	for (unsigned tries = 0;; tries++) {
+		unsigned before = atomic_load_explicit(&c->sequence, memory_order_acquire);
+		uint64_t word = atomic_load_explicit(&c->words[0], memory_order_acquire);
+		size_t bytes = HEAD;
+		memcpy(out, &word, WORD);
+		for (size_t i = 0; i < CELL_PARTS; i++)
+			bytes += out->n[i];
+		if (bytes > sizeof(*out))
+			bytes = sizeof(*out);
+		for (size_t at = WORD; at < bytes; at += WORD) {
+			word = atomic_load_explicit(&c->words[at / WORD], memory_order_acquire);
+			memcpy((char *)out + at, &word,
+				sizeof(*out) - at < WORD ? sizeof(*out) - at : WORD);
+		}
+		if (!(before & 1) &&
+			atomic_load_explicit(&c->sequence, memory_order_relaxed) == before)
+			return;
+		if (tries >= SPINS)
+			sched_yield();
+	}
+}
+
+struct span
+cell_part(const struct cell_value *v, size_t i)
+{
+	size_t at = 0;
+
+	for (size_t k = 0; k < i; k++)
+		at += v->n[k];
+	return span_of(v->text + at, v->n[i]);
+}
+
+
+/* Differences from a provider's clock below SKEW_S are ignored. After a token was dropped,
+ * the next one may be dropped DROP_AGAIN_US later. */
 enum { SKEW_S = 300, DROP_AGAIN_US = 30000000 };
-/* The year 2200. A later Date is wrong, and in ns it may not fit 64 bits. */
+/* The year 2200. A later Date is wrong, and in nanoseconds it may not fit into 64 bits. */
 static const int64_t DATE_MOST_S = 7258118400;
+/* The AWS error types whose reason may be a wrong clock. */
 static const char *const clock_errors[] = { "InvalidSignatureException",
 	"SignatureDoesNotMatch", "RequestTimeTooSkewed", "RequestExpired", "ExpiredToken",
 	"ExpiredTokenException", "AccessDeniedException" };
@@ -67,7 +162,8 @@ sign_request(struct auth *a, struct arena *arena, const struct cell_value *v,
 	if (err)
 		return err;
 	add_auth_field(out, CREDENTIAL_SET "authorization", h.authorization);
-	/* No credentials: HAProxy deletes neither. */
+	/* Without CREDENTIAL_SET: these two are no secrets, and HAProxy need not delete them.
+	 */
 	add_auth_field(out, "x-amz-date", h.date);
 	add_auth_field(out, "x-amz-content-sha256", h.content_sha256);
 	if (h.token.n)
@@ -99,7 +195,7 @@ auth_fields(struct auth *a, struct arena *arena, const struct http_head *head,
 	return err ? err : arena_failed(arena) ? ERR_NOMEM : 0;
 }
 
-/* ---- what a provider says of them ---- */
+/* ---- responses that refuse a credential ---- */
 
 bool
 auth_clock(struct auth *a, struct span date, const char *by)
@@ -109,22 +205,24 @@ auth_clock(struct auth *a, struct span date, const char *by)
 	if (http_date(date, &at_s) < 0 || at_s < 0 || at_s > DATE_MOST_S ||
 		llabs((long long)(at_s - ours_s)) < SKEW_S)
 		return false;
-	/* By the monotonic clock from now on: ours may be put right, and would be wrong then.
-	 */
+	/* The offset is kept relative to the monotonic clock: if someone corrects our wall
+	 * clock later, an offset to the wall clock would be wrong. */
 	atomic_store(&a->clock_ns, at_s * 1000000000 - (int64_t)clock_mono_us() * 1000);
 	log_event(LOG_WARN, "credential.clock", LS("provider", a->c->provider), LS("by", by),
 		LI("seconds", at_s - ours_s));
 	return true;
 }
 
-/* Once in a while: a provider that says 401 to all must not have us fetch for each. */
+/* Drops the token of this generation and has a new one fetched, at most once in
+ * DROP_AGAIN_US: a provider that answers 401 to every request must not cause a fetch for
+ * each. Returns true if a newer token is in force or being fetched. */
 static bool
 drop_auth(struct auth *a, unsigned generation)
 {
 	uint64_t now = clock_mono_us(), last = atomic_load(&a->dropped_us);
 
 	if (generation != atomic_load(&a->generation))
-		return true; /* there is a newer one by now */
+		return true; /* a newer token is in force already */
 	if ((last && now - last < DROP_AGAIN_US) ||
 		!atomic_compare_exchange_strong(&a->dropped_us, &last, now))
 		return false;
@@ -138,7 +236,7 @@ auth_refused(struct auth *a, unsigned generation, const struct http_head *head)
 {
 	struct span date, type;
 
-	/* the type of an error may have ":URL" after it */
+	/* the error type may be followed by ":URL" */
 	if (a->c->kind == BY_SIGV4)
 		return head->status == 403 &&
 		       http_field_one(head, "x-amzn-errortype", &type) == 1 &&

@@ -1,6 +1,9 @@
-/* Credentials that the daemon adds to requests of a provider: read from files, or fetched with
- * them, by a thread of their own that begins with the first one. A request reads the one in
- * force without a lock and never waits for a fetch. */
+/* Credentials that the daemon adds to requests to a provider (`credentials` of
+ * tollgate.yaml).
+ *
+ * A thread named tg-credentials reads them from files, or exchanges what the files hold for
+ * OAuth tokens. The thread starts with the first credential. A request reads the current
+ * value without a lock and never waits for a fetch. */
 #ifndef GATE_AUTH_AUTH_H
 #define GATE_AUTH_AUTH_H
 
@@ -8,53 +11,61 @@
 #include "gate/auth/sigv4.h"
 #include "policy/config/credentials.h"
 
-struct auths; /* all of a process */
-struct auth;  /* one, shared by the snapshots that say the same */
+struct auths; /* all credentials of the process */
+struct auth;  /* one credential, shared by all snapshots that configure it identically */
 
-/* No thread yet. `m` may be NULL. NULL: out of memory. */
+/* Returns an object without credentials; no thread runs yet. `m` may be NULL. Returns NULL if
+ * memory is exhausted. */
 struct auths *auths_new(struct metrics *m);
-/* Ends the thread; what is open keeps its last value. */
+/* Stops the thread. Open credentials keep their last value. */
 void auths_stop(struct auths *s);
-/* After auths_stop(), when all are closed. */
+/* Call after auths_stop(), when all credentials are closed. Sets *s to NULL. */
 void auths_free(struct auths **s);
-/* Called with the provider's name where its file has another value or its token is a new one: by
- * the thread, and to be set once. */
+/* Sets the function to call with the provider's name each time that a provider's credential
+ * has a new value. The thread calls `told`. Call auths_tell() once at most. */
 void auths_tell(struct auths *s, void (*told)(void *arg, const char *provider), void *arg);
-/* Until each has a value or has failed to get one, for so long at most. Main, never a worker.
- */
+/* Waits until each credential has a value or its first fetch has failed, but at most wait_us.
+ * For the main thread at start, never for a worker. */
 void auths_first(struct auths *s, uint64_t wait_us);
 
-/* The one that is open and says the same, or a new one, whose file is read here. One that was
- * refused for good is tried anew. `s` NULL: the file is checked, and NULL is returned without a
- * word. NULL with *why. Not on a request's path. */
+/* Returns the open credential with the same configuration, or a new one. A new credential's
+ * file is read in this call. If the provider refused the credential for good before, the
+ * thread tries again. If `s` is NULL, the file is only checked: the function returns NULL and
+ * *why is empty if the file is good. Otherwise NULL means failure, with the reason in *why.
+ * Not for a request's path. */
 struct auth *auth_open(struct auths *s, const struct provider_credential *c, struct buf *why);
 void auth_close(struct auth **a);
 
-/* ---- any thread ---- */
+/* Drops one reference and sets *a to NULL. The thread frees a credential that has no
+ * references left. */
 
-/* Whether it has a value now. NULL: there is nothing to have. */
+/* Returns true if the credential has a value that may be sent now. If `a` is NULL, the
+ * provider needs no credential and the result is true. */
 bool auth_usable(struct auth *a);
 
-/* What of a caller's head must not go along: it is ours to say. */
+/* Returns true if the caller's header `name` must not be forwarded because the gateway sets
+ * headers of this kind itself (x-amz-* with SigV4). */
 bool auth_drops(const struct auth *a, struct span name);
-/* Whether the hash of the body is part of it. */
+/* Returns true if the signature covers the hash of the body. */
 bool auth_signs_body(const struct auth *a);
 
 enum { AUTH_FIELDS = 4 };
 struct auth_fields {
-	struct http_field field[AUTH_FIELDS]; /* with CREDENTIAL_SET before the names */
+	struct http_field field[AUTH_FIELDS]; /* names begin with CREDENTIAL_SET */
 	size_t n;
-	unsigned generation; /* for auth_refused() */
+	unsigned generation; /* of the value, for auth_refused() */
 };
-/* The fields that go with this head and body, last of all that is made of a request; in the
- * arena, which is wiped. 0; ERR_CLOSED: it has none that may be used; ERR_NOMEM, ERR_LIMIT,
- * ERR_AMBIGUOUS: the head cannot be signed. */
+/* Writes the header fields that authenticate a request with this head and body. Call it after
+ * all other changes to the request, because a signature covers them. The texts are in the
+ * arena, which holds secrets and must be wiped. Returns 0; ERR_CLOSED if the credential has
+ * no usable value; ERR_NOMEM, ERR_LIMIT or ERR_AMBIGUOUS if the head cannot be signed. */
 int auth_fields(struct auth *a, struct arena *arena, const struct http_head *head,
 	const unsigned char body[SHA256_BYTES], struct auth_fields *out);
 
-/* The provider said 401 or 403 to what was sent with `generation`. A token that is still the
- * one in force is dropped and fetched anew; our clock is put right where a signature was
- * refused and its Date is far from ours. True: what is sent now may be taken. */
+/* Call if the provider returned 401 or 403 to a request that was sent with `generation`;
+ * `head` is the head of the response. A token that is still in force is dropped and fetched
+ * again. If a signature was refused and the provider's Date is far from our clock, signatures
+ * use the provider's clock from now on. Returns true if a repeated request may succeed. */
 bool auth_refused(struct auth *a, unsigned generation, const struct http_head *head);
 
 #endif

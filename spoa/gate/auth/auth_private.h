@@ -1,55 +1,102 @@
-/* One credential as auth.c and auth_thread.c see it. */
+/* The parts of a credential that auth.c and auth_thread.c share. */
 #ifndef GATE_AUTH_AUTH_PRIVATE_H
 #define GATE_AUTH_AUTH_PRIVATE_H
 
 #include <ev.h>
+#include <stdatomic.h>
 
+#include "base/caps.h"
+#include "base/span.h"
 #include "base/tag.h"
 #include "gate/auth/auth.h"
-#include "gate/auth/cell.h"
 
 struct http_call;
+
+/* ---- the value of a credential ----
+ *
+ * One thread replaces a cell's value and all threads read it without a lock (a sequence lock
+ * over words). The new value overwrites the old one, so that the old secret is gone from
+ * memory. */
+
+enum { CELL_PARTS = 3, CELL_BYTES = CAP_CREDENTIAL_BYTES + 1024 };
+
+/* A secret: the reader erases its copy. */
+struct cell_value {
+	/* lengths of the parts, which stand one after the other in `text` */
+	uint16_t n[CELL_PARTS];
+	char text[CELL_BYTES];
+};
+
+struct cell {
+	_Atomic unsigned sequence; /* odd while the writer is at work */
+	_Atomic uint64_t words[sizeof(struct cell_value) / sizeof(uint64_t) + 1];
+};
+
+/* Replaces the value. Only one thread may write. Returns false and changes nothing if the
+ * parts together are longer than CELL_BYTES. */
+bool cell_put(struct cell *c, const struct span parts[CELL_PARTS]);
+void cell_wipe(struct cell *c);
+/* Copies the value. Any thread; a reader repeats its copy if a write interferes. */
+void cell_get(struct cell *c, struct cell_value *out);
+/* Returns part `i` as a view of *v. */
+struct span cell_part(const struct cell_value *v, size_t i);
+
+/* ---- a credential ---- */
 
 struct auth {
 	struct tag tag;
 	struct auths *all;
 	struct auth *next;
-	struct arena a; /* of what it is */
+	struct arena a; /* owns the copy of the configuration, *c */
 	const struct provider_credential *c;
-	unsigned refs;	 /* under all->lock */
-	int64_t read_ns; /* wall, when its file was first read */
+	unsigned refs;	 /* guarded by all->lock; the thread frees the credential at 0 */
+	int64_t read_ns; /* wall clock when the file was first read */
 
-	struct cell cell;	   /* sigv4: id, secret, token; else the value of its header */
-	_Atomic uint64_t until_us; /* monotonic: usable before it */
-	_Atomic unsigned generation; /* of the value */
+	/* BY_SIGV4: id, secret, session token; other kinds: the header's value */
+	struct cell cell;
+	/* monotonic: the value may be used before this time; 0: no value */
+	_Atomic uint64_t until_us;
+	_Atomic unsigned generation; /* incremented with each new value */
 	_Atomic int64_t
-		clock_ns; /* the provider's wall clock less our monotonic one; 0: ours */
-	_Atomic uint64_t dropped_us; /* when a provider refused one */
-	_Atomic bool tried;	     /* a first attempt has ended */
-	_Atomic bool asked;	     /* by auth_fetch_soon() */
+		/* the provider's wall clock minus our monotonic clock; 0: our wall clock is
+		 * used */
+		clock_ns;
+	/* monotonic, when a refused token was last dropped; 0: never */
+	_Atomic uint64_t dropped_us;
+	_Atomic bool tried;	     /* the first fetch has ended, with or without success */
+	_Atomic bool asked;	     /* set by auth_fetch_soon(), reset by the thread */
 
-	/* owner: the thread */
-	unsigned char hash[SHA256_BYTES]; /* of the file that the value came from */
-	struct http_call *call;
+	/* owner: the thread tg-credentials */
+	unsigned char hash[SHA256_BYTES]; /* of the file that the value was made from */
+	struct http_call *call; /* the fetch in flight, or NULL */
 	ev_timer timer;
+	/* monotonic, when the last fetch began; the wait before the next retry */
 	uint64_t asked_us, backoff_us;
-	uint64_t failing_us; /* since when fetching fails; 0: it does not */
-	bool started, final, expired_said, clock_tried;
-	char unusable[512]; /* why the file cannot be used, or how that begins; "": it can */
+	/* monotonic, since when fetches fail; 0: the last one succeeded */
+	uint64_t failing_us;
+	bool started;	   /* the thread has seen this credential */
+	bool final;	   /* the provider refused it for good: no more fetches */
+	bool expired_said; /* credential.missing is logged */
+	bool clock_tried;  /* a retry with the endpoint's clock has been made */
+	/* why the file cannot be used, cut to fit; empty if the file is good */
+	char unusable[512];
 };
 
-/* Whether its value is a token. */
+/* Returns true if the value is a token that has to be fetched. */
 static inline bool
 auth_fetches(const struct auth *a)
 {
 	return a->c->kind == BY_VERTEX || a->c->kind == BY_ENTRA;
 }
 
-/* Wall seconds, as its provider has them. */
+/* Returns wall-clock seconds, by the provider's clock if its difference from ours is known.
+ */
 int64_t auth_now_s(struct auth *a);
-/* A Date that is far from ours is taken; `by`: whose it is, for the log. */
+/* If `date` (an HTTP Date) differs from our clock by five minutes or more, uses the
+ * provider's clock from now on, logs this and returns true. `by` names the source of the date
+ * in the log. */
 bool auth_clock(struct auth *a, struct span date, const char *by);
-/* auth_thread.c: as soon as the thread comes to it. Any thread. */
+/* Wakes the thread to fetch a new token. Any thread. */
 void auth_fetch_soon(struct auth *a);
 
 #endif

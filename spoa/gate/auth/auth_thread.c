@@ -1,5 +1,11 @@
-/* The thread that keeps credentials: it reads files when they change, and fetches tokens with
- * them when four fifths of their time are over. What is in force stays until it ends. */
+/* The thread that keeps credentials (tg-credentials). It reads files when they change. Tokens
+ * are fetched at start and again after four fifths of their lifetime. The current value stays
+ * in force until it expires.
+ *
+ * States of a credential with a token: | | fetching (call is set) -> in force:
+ * publish_auth(); the timer fetches again | -> failing (failing_us): retries after .5 s,
+ * doubled up to 60 s | -> refused for good (final): the daemon does not ask again until | the
+ * file changes or a reload opens the credential again */
 #include <pthread.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -18,6 +24,8 @@
 #include "gate/auth/auth_private.h"
 #include "gate/auth/token.h"
 
+/* Times in microseconds, sizes in bytes. A token that has been missing for MISSING_US is logged
+ * as an error. */
 enum {
 	FETCH_US = 5000000,
 	RETRY_US = 500000,
@@ -30,15 +38,16 @@ enum {
 };
 #define FOR_EVER UINT64_MAX
 
+/* owner: main for opening and closing; the thread for the state of each credential. */
 struct auths {
 	struct tag tag;
-	pthread_mutex_t lock; /* the list and its references */
+	pthread_mutex_t lock; /* guards the list and the references */
 	struct auth *first;
-	struct http_thread *http; /* begun with the first credential */
+	struct http_thread *http; /* starts with the first credential */
 	bool running;
 	struct watch *watch;
 	struct metrics *metrics, own;
-	void *told_arg; /* there before `told` is */
+	void *told_arg; /* set before `told` */
 	void (*_Atomic told)(void *arg, const char *provider);
 };
 
@@ -49,12 +58,14 @@ publish_auth(struct auth *a, struct span x, struct span y, struct span z, uint64
 {
 	const struct span parts[CELL_PARTS] = { x, y, z };
 
-	INVARIANT(cell_put(&a->cell, parts)); /* its parts were held to their caps */
+	/* the file's parser has limited the parts' lengths */
+	INVARIANT(cell_put(&a->cell, parts));
 	atomic_fetch_add(&a->generation, 1);
 	atomic_store(&a->until_us, until_us);
 }
 
-/* What the file says is the value itself. */
+/* Publishes the values of a file that holds the credential itself, not a secret to fetch a
+ * token with. */
 static void
 take_material(struct auth *a, const struct material *m)
 {
@@ -92,8 +103,8 @@ again_after(struct auth *a, uint64_t us)
 	timer_after(a->all->http->loop, &a->timer, us);
 }
 
-/* Logs once that requests are refused because the credential is missing. An endpoint that fails may
- * only be starting, or the network: it has MISSING_US to recover. */
+/* Logs once that requests are refused because the credential is missing. An endpoint that
+ * does not respond may only be starting: the log event waits for MISSING_US of failures. */
 static void
 say_expired(struct auth *a)
 {
@@ -120,13 +131,15 @@ auth_failed(struct auth *a, const char *why, int status)
 		a->failing_us = now;
 	}
 	a->backoff_us = wait_doubled(a->backoff_us, RETRY_US, RETRY_MOST_US);
-	/* The end of the one in force is noticed as it comes. */
+	/* The timer fires no later than the expiry of the current token, so that the expiry
+	 * is logged. */
 	bool before = until > now && until - now < a->backoff_us;
 	again_after(a, before ? until - now : a->backoff_us);
 	say_expired(a);
 }
 
-/* Nobody but the operator can help. */
+/* The endpoint refused the credential with a known code. Only the operator can correct this,
+ * so the daemon stops asking. */
 static void
 token_refused(struct auth *a, const char *code, int status)
 {
@@ -135,14 +148,15 @@ token_refused(struct auth *a, const char *code, int status)
 	ev_timer_stop(a->all->http->loop, &a->timer);
 	log_event(LOG_ERROR, "credential.refused", LS("provider", a->c->provider),
 		LS("url", a->c->url), LS("code", code), LI("status", status),
-		LS("note", "the provider refuses the credential: correct its file or reload; "
-			   "the daemon does not ask before"));
+		LS("note", "the token endpoint refuses the credential: correct its file, or reload "
+			   "after you correct the account; the daemon retries only then"));
 	uint64_t now = clock_mono_us(), until = atomic_load(&a->until_us);
 	if (until > now)
 		again_after(a, until - now);
 	say_expired(a);
 }
 
+/* Puts a fetched token in force. */
 static void
 accepted(struct auth *a, const struct token_answer *t)
 {
@@ -177,7 +191,8 @@ take_answer(struct auth *a, const struct http_answer *got)
 			auth_failed(a, why, got->status);
 	} else if (got->status >= 400 && got->status < 500 &&
 		   (code = token_refusal(got->body, &arena))) {
-		/* An assertion that is not of now may be our clock's fault. */
+		/* A refusal may be caused by a wrong clock on our side: an assertion is valid
+		 * only for a time. Adopt the endpoint's clock once and retry after 1 µs. */
 		if (!a->clock_tried &&
 			auth_clock(a, http_answer_field(got, "date"), "endpoint")) {
 			a->clock_tried = true;
@@ -186,7 +201,7 @@ take_answer(struct auth *a, const struct http_answer *got)
 			token_refused(a, code, got->status);
 		}
 	} else {
-		auth_failed(a, "an answer that is not 200", got->status);
+		auth_failed(a, "the token endpoint's response is neither 200 nor an OAuth error", got->status);
 	}
 }
 
@@ -203,7 +218,8 @@ on_auth_answer(void *arg, const struct http_answer *got)
 	atomic_store(&a->tried, true);
 }
 
-/* The secret is read from its file each time, and is nowhere in between. */
+/* Sends the request for a token. The secret is read from the file for each fetch and is not
+ * kept in memory between fetches. */
 static void
 fetch(struct auth *a)
 {
@@ -234,7 +250,7 @@ fetch(struct auth *a)
 		buf_putc(&why, '\0');
 		auth_failed(a,
 			err && why.n > 1 ? buf_view(&why).p
-					 : "the token endpoint could not be reached",
+					 : "the daemon could not start a request to the token endpoint",
 			0);
 		atomic_store(&a->tried, true);
 	}
@@ -259,7 +275,8 @@ auth_fetch_soon(struct auth *a)
 
 /* ---- files ---- */
 
-/* Half written, or wrong: what is in force stays. */
+/* Reads a file that has changed. If the file is incomplete or wrong, the previous credential
+ * stays in force. */
 static void
 read_again(struct auth *a)
 {
@@ -271,7 +288,7 @@ read_again(struct auth *a)
 		struct span now = buf_view(&why);
 		if (now.n > sizeof(a->unusable) - 1)
 			now.n = sizeof(a->unusable) - 1;
-		if (!span_is(now, a->unusable)) /* another mistake is told of, too */
+		if (!span_is(now, a->unusable)) /* log each different mistake once */
 			log_event(LOG_ERROR, "credential.unusable",
 				LS("provider", a->c->provider), LSP("why", buf_view(&why)),
 				LS("note", "the previous credential stays in force: correct "
@@ -287,7 +304,8 @@ read_again(struct auth *a)
 		log_event(LOG_INFO, "credential.replaced", LS("provider", a->c->provider));
 		tell_auth(a);
 		if (auth_fetches(a)) {
-			http_call_cancel(&a->call); /* with what the file said before */
+			/* the call was made with the old secret */
+			http_call_cancel(&a->call);
 			fetch(a);
 		}
 	}
@@ -305,7 +323,7 @@ on_change(void *arg, const char *file UNUSED)
 			read_again(a);
 }
 
-/* With s->lock. */
+/* Watches the files of all credentials. Call with s->lock held. */
 static void
 watch_all(struct auths *s)
 {
@@ -381,7 +399,7 @@ auths_new(struct metrics *m)
 	return s;
 }
 
-/* With s->lock. */
+/* Starts the thread if it does not run. Call with s->lock held. */
 static bool
 start(struct auths *s)
 {
@@ -498,7 +516,7 @@ auth_open(struct auths *s, const struct provider_credential *c, struct buf *why)
 	if (a)
 		http_thread_wake(s->http);
 	else if (!why->n)
-		buf_str(why, "out of memory, threads or descriptors");
+		buf_str(why, "the daemon is out of memory, threads or file descriptors");
 	return a;
 }
 

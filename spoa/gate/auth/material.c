@@ -1,5 +1,6 @@
-/* Four kinds of files: AWS' credentials (AWS CLI User Guide, "Configuration and credential file
- * settings"), a service account of Google (a JSON object), a secret or a key on one line. */
+/* Parsers of the four kinds of credential files. AWS credentials follow the AWS CLI User
+ * Guide, "Configuration and credential file settings". A Google service account is a JSON
+ * object. An Entra ID client secret is one line, and so is the value of any other header. */
 #include "gate/auth/material.h"
 
 #include <errno.h>
@@ -27,7 +28,8 @@ visible(struct span s, size_t most)
 
 /* ---- AWS ---- */
 
-/* [NAME] or [profile NAME]: the second form is the configuration file's. */
+/* Returns true if the line is [NAME] or [profile NAME]. The second form is used in AWS'
+ * configuration file. */
 static bool
 section_is(struct span line, const char *profile)
 {
@@ -38,6 +40,7 @@ section_is(struct span line, const char *profile)
 	return span_is(name, profile);
 }
 
+/* Stores one of the profile's three keys. Other names are ignored. */
 static int
 aws_value(struct material *m, struct span name, struct span value, const char **why)
 {
@@ -56,7 +59,7 @@ aws_value(struct material *m, struct span name, struct span value, const char **
 			return ERR_DUPLICATE;
 		}
 		if (!visible(value, rows[i].most)) {
-			*why = "a key of the profile is empty, too long or no printable ASCII";
+			*why = "a key of the profile is empty, too long or not printable ASCII";
 			return ERR_SYNTAX;
 		}
 		*rows[i].to = arena_dup(&m->a, value);
@@ -81,7 +84,7 @@ aws_parse(struct span text, const char *profile, struct material *m, const char 
 			}
 			ours = section_is(line, profile);
 			if (ours && seen) {
-				*why = "the profile is there twice";
+				*why = "the profile is in the file twice";
 				return ERR_DUPLICATE;
 			}
 			seen |= ours;
@@ -97,7 +100,7 @@ aws_parse(struct span text, const char *profile, struct material *m, const char 
 	}
 	if (err)
 		return err;
-	*why = !seen		   ? "the profile is not in it"
+	*why = !seen		   ? "the file does not contain the profile"
 	       : !m->keys.id.n	   ? "the profile has no aws_access_key_id"
 	       : !m->keys.secret.n ? "the profile has no aws_secret_access_key"
 	       : !span_is_alnum(m->keys.id, "")
@@ -122,7 +125,7 @@ private_key(struct span pem, struct material *m, const char **why)
 	m->key = bio ? PEM_read_bio_PrivateKey(bio, NULL, no_password, NULL) : NULL;
 	BIO_free(bio);
 	if (!m->key)
-		*why = "private_key is no key in PEM";
+		*why = "private_key is not a PEM key";
 	else if (EVP_PKEY_get_base_id(m->key) != EVP_PKEY_RSA ||
 		 EVP_PKEY_get_bits(m->key) < RSA_BITS_MIN ||
 		 EVP_PKEY_get_bits(m->key) > RSA_BITS_MAX)
@@ -130,7 +133,7 @@ private_key(struct span pem, struct material *m, const char **why)
 	return *why ? ERR_SYNTAX : 0;
 }
 
-/* What goes into a claim or a header stays as it is there. */
+/* Returns true if the text can be copied into a JSON claim or a header without escapes. */
 static bool
 is_plain_material(struct span s)
 {
@@ -163,23 +166,25 @@ account_parse(struct span text, struct material *m, const char **why)
 		} else if (json_next(j, &ev) == JSON_STRING) {
 			*to = arena_dup(&m->a, json_text(&m->a, text, &ev));
 		} else {
-			*why = "a member that is no string: type, client_email, private_key, "
-			       "private_key_id and token_uri are";
+			*why = "type, client_email, private_key, private_key_id and "
+			       "token_uri must be strings";
 			return ERR_SYNTAX;
 		}
 	}
 	if (ev.tok != JSON_OBJECT_END || json_next(j, &ev) != JSON_END)
 		return ERR_SYNTAX;
 	*why = !span_is(type, "service_account") ? "the type in the file is not service_account"
-	       : !is_plain_material(m->email)	 ? "client_email is missing or no address"
-	       : !is_plain_material(m->kid)	 ? "private_key_id is missing or no name"
-	       : !is_plain_material(m->token_uri) ? "token_uri is missing or no URL"
+	       : !is_plain_material(m->email)	 ? "client_email is missing or invalid"
+	       : !is_plain_material(m->kid)	 ? "private_key_id is missing or invalid"
+	       : !is_plain_material(m->token_uri) ? "token_uri is missing or invalid"
 	       : !pem.n				  ? "private_key is missing"
 						  : NULL;
 	return *why ? ERR_SYNTAX : private_key(pem, m, why);
 }
 
-/* Who the assertion is for decides who may use it: only whom we know, or the operator names. */
+/* Checks the URL that the assertion is sent to, because its recipient can use the assertion.
+ * Only Google's own URLs and the URL that the operator configured are accepted. Returns NULL,
+ * or what is wrong. */
 static const char *
 account_fits(const struct provider_credential *c, const struct material *m)
 {
@@ -190,9 +195,9 @@ account_fits(const struct provider_credential *c, const struct material *m)
 	if (c->token_uri ? span_is(m->token_uri, c->token_uri) : SPAN_IN(m->token_uri, known))
 		return NULL;
 	return c->token_uri
-		       ? "the file's token_uri differs from the token_uri of the configuration"
-		       : "its token_uri is none of Google's: token_uri of the "
-			 "configuration allows another";
+		       ? "the file's token_uri differs from token_uri in the configuration"
+		       : "the file's token_uri is not one of Google's: to use "
+			 "another one, set token_uri in the configuration";
 }
 
 /* ---- a line ---- */
@@ -207,7 +212,7 @@ line_parse(
 		if (line.p[i] == '\n' || line.p[i] == '\r')
 			*why = "more than one line";
 		else if (line.p[i] < (blanks ? 0x20 : 0x21) || line.p[i] > 0x7e)
-			*why = "printable ASCII without blanks is expected";
+			*why = "expected printable ASCII without spaces";
 	if (line.n == 0)
 		*why = "the file is empty";
 	if (line.n + strlen(prefix) > CAP_CREDENTIAL_BYTES)

@@ -1,5 +1,5 @@
-/* What the file of a credential says: read whole, checked, and wiped when it is over. Messages
- * name file and mistake, never what is in it. */
+/* Reads and checks the file of a credential. The text is erased from memory afterwards.
+ * Messages name the file and the mistake, never the content. */
 #ifndef GATE_AUTH_MATERIAL_H
 #define GATE_AUTH_MATERIAL_H
 
@@ -9,19 +9,23 @@
 #include "policy/config/credentials.h"
 
 struct material {
-	struct arena a;		/* of the texts; wiped */
-	struct sigv4_keys keys; /* sigv4 */
-	struct span text;	/* entra: the secret; a key file: the header's value */
-	EVP_PKEY *key;		/* vertex: RSA */
+	struct arena a;		/* holds the texts; erased */
+	struct sigv4_keys keys; /* BY_SIGV4 */
+	/* BY_ENTRA: the client secret; BY_FILE: the value of the header */
+	struct span text;
+	EVP_PKEY *key;		/* BY_VERTEX: an RSA key */
 	struct span email, kid, token_uri;
-	unsigned char hash[SHA256_BYTES]; /* of the file: whether it has changed */
+	/* of the file's bytes: shows whether the file has changed */
+	unsigned char hash[SHA256_BYTES];
 };
 
-/* 0, or negative with the file and what is wrong in *why. material_free() in either case. */
+/* Reads c->file. Returns 0, or a negative error with the file's name and the mistake in *why.
+ * Call material_free() in both cases. */
 int material_read(const struct provider_credential *c, struct material *m, struct buf *why);
 void material_free(struct material *m);
 
-/* The parsers, which know no file. 0, or negative with a fixed phrase in *why. */
+/* Parses the text of such a file. Returns 0, or a negative error with a constant phrase in
+ * *why. Call material_free() in both cases. */
 int material_parse(const struct provider_credential *c, struct span text, struct material *m,
 	const char **why);
 

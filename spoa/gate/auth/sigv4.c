@@ -1,5 +1,5 @@
-/* Canonical request, string to sign, key, signature: the four steps of the guide, in its
- * order. Whoever calls has decided what is signed. */
+/* The four steps of AWS' guide in its order: canonical request, string to sign, signing key,
+ * signature. The caller decides which fields are signed. */
 #include "gate/auth/sigv4.h"
 
 #include <openssl/hmac.h>
@@ -17,7 +17,7 @@
 #define ALGORITHM "AWS4-HMAC-SHA256"
 enum { KEY_BYTES = 256, CANONICAL_BYTES = 4 * CAP_TARGET_BYTES + CAP_HEAD_BYTES };
 
-void
+static void
 sigv4_date(int64_t at_s, char out[SIGV4_DATE])
 {
 	time_t t = (time_t)at_s;
@@ -30,7 +30,8 @@ sigv4_date(int64_t at_s, char out[SIGV4_DATE])
 
 /* ---- the canonical request ---- */
 
-/* Without empty segments and dots (RFC 3986 5.2.4), each segment encoded again. */
+/* Writes the canonical path: without empty segments and dot segments (RFC 3986 5.2.4), each
+ * segment percent-encoded once more. Example: "/model//a%3A1/../x" becomes "/model/x". */
 static void
 put_path(struct buf *b, struct span path)
 {
@@ -103,7 +104,8 @@ put_query(struct buf *b, struct arena *a, struct span query)
 	return 0;
 }
 
-/* Of fields of one name the order stays: it is part of what is signed. */
+/* The order of fields with the same name is part of the signature, so the sort key includes
+ * the place. */
 struct place {
 	const struct http_field *f;
 	size_t at;
@@ -132,7 +134,7 @@ put_sigv4_name(struct buf *b, struct span name)
 		buf_putc(b, to_lower(name.p[i]));
 }
 
-/* Trimmed, and of blanks in a row one. */
+/* Trims the value and replaces each run of white space by one space. */
 static void
 put_sigv4_value(struct buf *b, struct span value)
 {
@@ -149,7 +151,7 @@ put_sigv4_value(struct buf *b, struct span value)
 	}
 }
 
-/* The fields in order, and into `names` what they are. */
+/* Writes the fields in canonical order to `b`, and their names to `names`. */
 static int
 put_fields(struct buf *b, struct buf *names, const struct sigv4_request *q)
 {
@@ -242,7 +244,7 @@ sigv4_signature(struct arena *a, const struct sigv4_keys *keys, const struct sig
 	return err;
 }
 
-/* ---- of a request to a model ---- */
+/* ---- the headers of a request to a model ---- */
 
 int
 sigv4_headers(struct arena *a, const struct sigv4_keys *keys, const struct sigv4_scope *scope,

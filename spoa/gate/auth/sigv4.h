@@ -1,6 +1,9 @@
-/* AWS Signature Version 4, in the Authorization header (AWS Identity and Access Management
- * User Guide, "Signature Version 4 signing process"). Pure: no clock, no file, no key of its
- * own. The path is encoded once more than it is sent, as for all services but S3. */
+/* AWS Signature Version 4 in the Authorization header (AWS Identity and Access Management
+ * User Guide, "Signature Version 4 signing process").
+ *
+ * These are pure functions: they read no clock and no file. The path in the signature is
+ * percent-encoded once more than the path that is sent, as AWS requires for all services
+ * except S3. */
 #ifndef GATE_AUTH_SIGV4_H
 #define GATE_AUTH_SIGV4_H
 
@@ -13,36 +16,38 @@
 
 struct sigv4_keys {
 	struct span id, secret;
-	struct span token; /* of a session; n 0: long-term keys */
+	struct span token; /* of a temporary session; n is 0 for long-term keys */
 };
 
 struct sigv4_scope {
 	const char *region, *service;
-	int64_t at_s; /* wall seconds */
+	int64_t at_s; /* wall clock, seconds since 1970 */
 };
 
 struct sigv4_request {
 	struct span method, path, query; /* as they are sent */
-	const struct http_field *fields; /* what is signed, host and x-amz-date too */
+	/* the fields to sign, including host and x-amz-date */
+	const struct http_field *fields;
 	size_t nfields;
-	unsigned char body[SHA256_BYTES]; /* hash of the bytes that are sent */
+	unsigned char body[SHA256_BYTES]; /* SHA-256 of the bytes that are sent */
 };
 
-void sigv4_date(int64_t at_s, char out[SIGV4_DATE]);
-/* The signature in hexadecimal, and the names of the fields that it covers, in the arena, which
- * holds secrets after it: wiped with it. 0; ERR_NOMEM; ERR_LIMIT (over SIGV4_FIELDS fields or
- * CAP_HEADERS parameters). */
+/* Writes the signature in hexadecimal to `out`, and the names of the signed fields to
+ * *signed_names, in the arena. The arena then holds secrets and must be wiped. Returns 0;
+ * ERR_NOMEM; ERR_LIMIT if there are more than SIGV4_FIELDS fields or CAP_HEADERS query
+ * parameters. */
 enum { SIGV4_FIELDS = 16 };
 int sigv4_signature(struct arena *a, const struct sigv4_keys *keys,
 	const struct sigv4_scope *scope, const struct sigv4_request *q, char out[SIGV4_HEX],
 	struct span *signed_names);
 
-/* What a request to a model carries: nothing of the caller's but host and content type is
- * signed. Views of the arena. */
+/* The header fields of a signed request to a model. Of the caller's fields only content-type
+ * is signed. The values are in the arena. */
 struct sigv4_headers {
 	struct span authorization, date, content_sha256;
-	struct span token; /* n 0: none */
+	struct span token; /* n is 0 without a session token */
 };
+/* Signs a request that is sent to `host`. Returns 0, or ERR_AMBIGUOUS if the head has two content types, ERR_NOMEM or ERR_LIMIT. */
 int sigv4_headers(struct arena *a, const struct sigv4_keys *keys,
 	const struct sigv4_scope *scope, const struct http_head *head, struct span host,
 	const unsigned char body[SHA256_BYTES], struct sigv4_headers *out);

@@ -1,5 +1,5 @@
-/* Forms and answers of token endpoints. An answer is taken only where all of it fits: what is
- * in it becomes a header. */
+/* Forms and responses of token endpoints. A response is accepted only if all its members that
+ * we read are valid, because the token becomes a header. */
 #include "gate/auth/token.h"
 
 #include <sodium.h>
@@ -12,9 +12,11 @@
 #include "base/scoped.h"
 
 #define GRANT_JWT "urn:ietf:params:oauth:grant-type:jwt-bearer"
+/* BACK_S: an assertion is dated back by these seconds, in case that the endpoint's clock is
+ * behind ours. */
 enum { SIGNATURE_MAX = 1024, ASSERTION_MAX = 8192, BACK_S = 30, LIFE_S = 3600 };
 
-/* ---- what is sent ---- */
+/* ---- the request ---- */
 
 static void
 put_b64url(struct buf *b, const void *p, size_t n)
@@ -96,9 +98,11 @@ token_form(const struct provider_credential *c, const struct material *m, int64_
 	return err ? err : buf_failed(out) ? ERR_NOMEM : 0;
 }
 
-/* ---- what comes back ---- */
+/* ---- the response ---- */
 
-/* b64token and whatever else providers put in: no blank, no end of line, no quote. */
+/* Returns true if the token can be sent in a header: printable ASCII without spaces, quotes
+ * and commas. This is wider than b64token (RFC 6750 2.1), because some providers use other
+ * characters. */
 static bool
 token_fits(struct span s)
 {
@@ -142,13 +146,13 @@ token_answer(struct span body, struct arena *a, struct token_answer *out, const 
 	}
 	if (ev.tok != JSON_OBJECT_END || json_next(j, &ev) != JSON_END || arena_failed(a))
 		return ERR_SYNTAX;
-	*why = !strings ? "access_token, token_type or expires_in has another type"
+	*why = !strings ? "access_token, token_type or expires_in has the wrong type"
 	       : !token_fits(out->token)
-		       ? "access_token is missing, too long or no header's value"
+		       ? "access_token is missing, too long or not valid in a header"
 	       : !span_ieq(type, SPAN_LIT("Bearer")) ? "token_type is not Bearer"
-	       : span_u64(seconds, &out->seconds) ? "expires_in is missing or no whole number"
+	       : span_u64(seconds, &out->seconds) ? "expires_in is missing or not a whole number"
 	       : !out->seconds || out->seconds > TOKEN_SECONDS_MAX
-		       ? "expires_in is 0 or beyond two days"
+		       ? "expires_in is 0 or longer than two days"
 		       : NULL;
 	return *why ? ERR_SYNTAX : 0;
 }

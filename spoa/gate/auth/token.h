@@ -1,26 +1,30 @@
-/* Tokens of OAuth 2.0 (RFC 6749): what is sent to their endpoint, and what it answers. */
+/* OAuth 2.0 tokens (RFC 6749): the request to a token endpoint, and its response. */
 #ifndef GATE_AUTH_TOKEN_H
 #define GATE_AUTH_TOKEN_H
 
 #include "gate/auth/material.h"
 
-enum { TOKEN_SECONDS_MAX = 2 * 86400 }; /* longer is a lie: no endpoint gives it */
+/* a longer lifetime is treated as a mistake: no known endpoint grants it */
+enum { TOKEN_SECONDS_MAX = 2 * 86400 };
 
-/* The form for a service account (RFC 7523 2.1, an assertion signed with RS256) or client
- * credentials (RFC 6749 4.4.2). Holds a secret. 0 or ERR_NOMEM; ERR_AUTH: the key does not
- * sign. */
+/* Writes the form for a service account (RFC 7523 2.1: an assertion signed with RS256) or for
+ * client credentials (RFC 6749 4.4.2). The form holds a secret. `now_s`: wall clock in
+ * seconds. Returns 0, ERR_NOMEM, or ERR_AUTH if the key cannot sign. */
 int token_form(const struct provider_credential *c, const struct material *m, int64_t now_s,
 	struct buf *out);
-/* Signs with RSA PKCS #1 v1.5 and SHA-256 (RFC 7518 3.3), base64url. */
+/* Appends the signature of `text` in base64url: RSA PKCS #1 v1.5 with SHA-256 (RFC 7518 3.3).
+ * Returns 0, ERR_NOMEM, or ERR_AUTH if the key cannot sign. */
 int token_sign(EVP_PKEY *key, struct span text, struct buf *out);
 
 struct token_answer {
-	struct span token; /* a view of the body or the arena */
-	uint64_t seconds;  /* that it is good for */
+	struct span token; /* a view of the body or of the arena */
+	uint64_t seconds;  /* lifetime, 1 to TOKEN_SECONDS_MAX */
 };
-/* A body of 200 (RFC 6749 5.1). 0, or negative with a fixed phrase in *why. */
+/* Reads the body of a 200 response (RFC 6749 5.1). Returns 0, or a negative error with a
+ * constant phrase in *why. */
 int token_answer(struct span body, struct arena *a, struct token_answer *out, const char **why);
-/* The code of a refusal (RFC 6749 5.2), of those that we know; NULL: none of them. */
+/* Returns the error code of a refusal (RFC 6749 5.2) if it is one that we know, otherwise
+ * NULL. */
 const char *token_refusal(struct span body, struct arena *a);
 
 #endif

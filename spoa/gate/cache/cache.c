@@ -11,13 +11,14 @@
 enum {
 	PLACES = 1 << 12,
 	CALLERS = 1 << 12,
-	SHARE_REST = 4 << 10, /* of most answers */
-	ENTRY_OVERHEAD = 64   /* of the allocator's and the lists' */
+	SHARE_REST = 4 << 10, /* average bytes of an entry, for cache_has_share() */
+	ENTRY_OVERHEAD = 64   /* bytes that the allocator and the lists need for an entry */
 };
 #define SHARE_WINDOW_US (900 * UINT64_C(1000000))
 #define ALONE_US	(10 * UINT64_C(1000000))
-#define IN_A_ROW_US	(30 * UINT64_C(1000000)) /* as long as anybody waits */
+#define IN_A_ROW_US	(30 * UINT64_C(1000000)) /* no request waits longer than this */
 
+/* owner: the cache, under its mutex. */
 struct kept {
 	TAILQ_ENTRY(kept) by_use;
 	LIST_ENTRY(kept) by_key;
@@ -27,22 +28,26 @@ struct kept {
 	char sealed[];
 };
 
+/* All members are guarded by the mutex. max_bytes bounds the entries; the other arrays are
+ * fixed. */
 struct cache {
 	pthread_mutex_t mutex;
 	struct cache_keys keys;
 	uint64_t max_bytes, bytes;
 	size_t entries;
-	TAILQ_HEAD(, kept) by_use; /* the oldest first */
+	TAILQ_HEAD(, kept) by_use; /* least recently used first */
 	LIST_HEAD(, kept) by_key[PLACES];
 	struct {
 		LIST_HEAD(, cache_flight) under_way;
 		uint64_t ended_us, alone_us; /* the last one; one that was not kept: its key */
 		unsigned char alone[CACHE_KEY_BYTES];
-		unsigned failed; /* of that key, in a row; 0: it was in vain */
+		/* flights of the key `alone` that failed in a row; 0: its response could not
+		 * be stored */
+		unsigned failed;
 	} flights[PLACES];
 	uint64_t serial;
-	/* bytes that callers have stored in this window, by their hash: two of one place share
-	 * its room */
+	/* bytes that callers have stored in this window of SHARE_WINDOW_US, by the hash of
+	 * their name; callers with the same hash share one amount */
 	uint64_t window_us, took[CALLERS];
 };
 
@@ -94,7 +99,7 @@ cache_free(struct cache **cp)
 	*cp = NULL;
 }
 
-/* By the beginning of a hash. */
+/* Returns the place of a hash in a table, from its first two bytes. */
 static size_t
 place_of(const unsigned char *hash, size_t places)
 {
@@ -125,7 +130,7 @@ cache_has_share(struct cache *c, const unsigned char who[CACHE_NAME_BYTES])
 	return c->took[place_of(who, CALLERS)] + SHARE_REST <= c->max_bytes / CACHE_SHARES;
 }
 
-/* Under the mutex, as long as it is held. */
+/* The entry is valid while the mutex is held. */
 static struct kept *
 find_kept(struct cache *c, const unsigned char key[CACHE_KEY_BYTES])
 {
@@ -191,7 +196,7 @@ cache_redis_name(const unsigned char key[CACHE_KEY_BYTES], char out[CACHE_REDIS_
 
 /* ---- flights ---- */
 
-/* Under the mutex. */
+/* Call with the mutex held. */
 static struct cache_flight *
 flight_of(struct cache *c, const unsigned char key[CACHE_KEY_BYTES])
 {
@@ -203,7 +208,8 @@ flight_of(struct cache *c, const unsigned char key[CACHE_KEY_BYTES])
 	return f;
 }
 
-/* Its place's word of one that was not kept is about this key, and no older than that. */
+/* Returns true if this key's flight ended without a stored response within the last
+ * within_us. Each place remembers only one such key. */
 static bool
 was_not_kept(const struct cache *c, size_t place, const unsigned char key[CACHE_KEY_BYTES],
 	uint64_t within_us)
@@ -221,7 +227,7 @@ cache_flight_begin(struct cache *c, struct cache_flight *f,
 	size_t place = place_of(key, PLACES);
 	enum cache_flight_role role = FLIGHT_LEADS;
 
-	INVARIANT(!f->serial); /* in no list */
+	INVARIANT(!f->serial); /* the request leads no flight */
 	SCOPED_LOCK(&c->mutex);
 	const struct cache_flight *first = flight_of(c, key);
 	unsigned failed = c->flights[place].failed;
@@ -272,14 +278,14 @@ cache_flight_end(struct cache *c, struct cache_flight *f, enum cache_flight_end 
 	}
 }
 
-/* ---- what goes at once ---- */
+/* ---- purges ---- */
 
 bool
 cache_purges(const struct cache_purge *p, struct span sealed)
 {
 	struct cache_stamp st;
 
-	/* what nobody can read is of no use to anybody */
+	/* an entry without a readable stamp is useless */
 	if (!cache_stamp_of(sealed, &st))
 		return true;
 	return (!p->route || !memcmp(st.route, p->route, CACHE_NAME_BYTES)) &&
@@ -293,7 +299,7 @@ cache_purge(struct cache *c, const struct cache_purge *p)
 	struct kept *k, *next;
 	size_t n = 0;
 
-	/* a place at a time: workers wait for the mutex */
+	/* one place at a time, because workers wait for the mutex */
 	for (size_t i = 0; i < PLACES; i++) {
 		pthread_mutex_lock(&c->mutex);
 		for (k = LIST_FIRST(&c->by_key[i]); k; k = next) {

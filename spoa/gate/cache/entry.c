@@ -1,5 +1,6 @@
-/* Entries of the cache: version, stamp, nonce, ciphertext, tag. NIST SP 800-38D; the nonce is
- * random, and a key is for far fewer entries than 2^32. */
+/* The encoding of an entry: version, stamp, nonce, ciphertext, tag (AES-256-GCM, NIST SP
+ * 800-38D). The nonce is random. A key encrypts far fewer than 2^32 entries, the limit for
+ * random nonces. */
 #include "gate/cache/entry.h"
 
 #include <openssl/evp.h>
@@ -14,9 +15,9 @@ enum {
 	NONCE_BYTES = 12,
 	TAG_BYTES = 16,
 	IS_POINTER = 1,
-	IS_DISTANT = 2, /* and its distance */
+	IS_DISTANT = 2, /* IS_DISTANT + the distance */
 	OPEN_BYTES = STAMP_BYTES + NONCE_BYTES,
-	INNER_BYTES = 4 + 4 /* form, streamed, framing, what it is; length of the path */
+	INNER_BYTES = 4 + 4 /* form, streamed, framing, kind of entry; length of the path */
 };
 
 void
@@ -88,7 +89,7 @@ cache_stamp_of(struct span sealed, struct cache_stamp *st)
 	return true;
 }
 
-/* One pass of the cipher over `in`, with the tag read (sealing) or checked at `tag`. */
+/* Encrypts or decrypts `in`. The tag is written if `seals` is set, and checked otherwise. */
 static bool
 gcm(bool seals, const struct cache_keys *k, const unsigned char key[CACHE_KEY_BYTES],
 	const unsigned char *open, struct span in, unsigned char *out,

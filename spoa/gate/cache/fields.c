@@ -20,9 +20,10 @@ static const struct cache_field {
 	unsigned char n; /* its length */
 	bool begins;	 /* the row stands for all names that begin with `name` */
 	bool keyed;
-	/* Values that do not change a response, separated by blanks; `abc*` matches every value that begins
-	 * with abc. The field's value is split at commas and semicolons. If a part is not listed here, the field
-	 * is in the key. If this is NULL, the field is in the key with any value. */
+	/* Values that do not change a response, separated by spaces; `abc*` matches every
+	 * value that begins with abc. The field's value is split at commas and semicolons. If
+	 * a part is not listed here, the field is in the key. If this is NULL, the field is
+	 * in the key with any value. */
 	const char *harmless;
 } cache_fields[] = {
 	UNLESS("accept", "*/* application/json text/event-stream application/vnd.amazon.eventstream q=* charset=utf-8"),
@@ -58,9 +59,9 @@ static const struct cache_field {
 	LEFT("dnt"),
 	LEFT("early-data"),
 	LEFT("elastic-apm-traceparent"),
-	KEYED("extra-parameters"), /* Azure: unknown members */
+	KEYED("extra-parameters"), /* Azure: how to treat unknown members */
 	LEFT("fastly-client-ip"),
-	UNLESS("forwarded", "for=* by=* proto=*"), /* and host= */
+	UNLESS("forwarded", "for=* by=* proto=*"), /* host= is in the key */
 	LEFT("grpc-trace-bin"),
 	KEYED("host"),
 	LEFT("http-referer"),
@@ -146,21 +147,22 @@ static const struct cache_field {
 	LEFT("x-original-forwarded-for"),
 	KEYED("x-original-host"),
 	LEFT("x-ot-span-context"),
-	KEYED("x-policy-id"), /* Azure: which content filter */
+	KEYED("x-policy-id"), /* Azure: selects the content filter */
 	LEFT("x-real-ip"),
 	LEFT("x-request-id"),
 	LEFT("x-requested-with"),
 	LEFT("x-scheme"),
 	LEFT("x-server-timeout"), /* Google's SDKs */
 	BEGIN("x-stainless-"), /* OpenAI's, Anthropic's and Groq's SDKs */
-	LEFT("x-title"), /* OpenRouter: who asks, for its rankings */
+	LEFT("x-title"), /* OpenRouter: the client's name, for its rankings */
 	LEFT("x-varnish"),
 	KEYED("x-vertex-ai-llm-request-type"),
 	KEYED("x-vertex-ai-llm-shared-request-type"),
 };
 /* clang-format on */
 
-/* True if the text equals the pattern, or begins with it if the pattern ends with '*'. */
+/* Returns true if the text equals the pattern, or begins with it if the pattern ends with
+ * '*'. */
 static bool
 is_or_begins(struct span s, struct span pattern)
 {
@@ -207,11 +209,12 @@ is_value_harmless(struct span value, const char *harmless)
 	return all;
 }
 
-/* The row of a name, which is in lower case; NULL: there is none. */
+/* Returns the row of a name in lower case, or NULL. */
 static const struct cache_field *
 find_cache_field(struct span name)
 {
-	/* the last row that does not sort after the name; it may be a beginning of the name */
+	/* the last row that does not sort after the name; the row may be a beginning of the
+	 * name */
 	size_t i = SEARCH_FIRST(COUNT_OF(cache_fields), k,
 		span_order(span_of(cache_fields[k].name, cache_fields[k].n), name) <= 0);
 	const struct cache_field *f = i ? &cache_fields[i - 1] : NULL;

@@ -1,3 +1,6 @@
+/* Replays a stored response. If the response was stored whole and is wanted whole, its bytes are
+ * copied and only a few members change. Otherwise the translator of answer/translate converts
+ * between a whole response and a stream of the same format. */
 #include "gate/cache/hit.h"
 
 #include "answer/frames.h"
@@ -8,8 +11,10 @@
 
 enum { STATUS_OK = 200 };
 
-/* What of a whole answer is another's each time: its id, which Bedrock's has none of, and what
- * responses say again of their request and no key has, of the one who asks now. */
+/* Members of a whole response that differ for each caller. `names` lists them: the id
+ * (Bedrock's responses have none) and the members that repeat a member of the request without
+ * being part of the key. They are written again from the current request. `unsaid` is the
+ * value if the request has no such member. */
 enum { AGAIN_ID, AGAIN_MOST = 6 };
 static const struct said_again {
 	const char *names[AGAIN_MOST + 1], *unsaid[AGAIN_MOST];
@@ -31,7 +36,7 @@ put_head(const char *type, size_t n, struct buf *out)
 		type, n);
 }
 
-/* The first of these that is there and begins at `at` or after it. */
+/* Returns the index of the first member at or after `at`, or AGAIN_MOST. */
 static size_t
 next_said(const struct span was[AGAIN_MOST], const char *at)
 {
@@ -44,7 +49,7 @@ next_said(const struct span was[AGAIN_MOST], const char *at)
 	return next;
 }
 
-/* A whole answer that is asked for whole is what it was, but for what is said again. */
+/* Writes a whole response as stored, except for the members of said_again. */
 static int
 put_as_it_was(const struct cache_answer *a, const struct cache_hit *h, struct buf *out)
 {

@@ -1,25 +1,143 @@
-/* The key of a request: its members in the order of their names, without the blanks between
- * their tokens. The body was read before, as strict JSON; what is not as that has it has no
- * key. BLAKE2b with a key (RFC 7693), which a request's bytes pass once. */
-#include "gate/cache/key.h"
-
+/* Keys of requests. The tables first list the members of request bodies and how the cache
+ * treats each. Sources: the reference of each API. A request with a member that is not listed
+ * is not cached, so that a new member of an API cannot be missed. */
 #include <math.h>
 #include <sodium.h>
+#include <stddef.h>
 #include <stdlib.h>
+
+#include "gate/cache/key.h"
+
+#define KEYED(name)                                                                            \
+	{                                                                                      \
+		name, MEMBER_KEYED, NULL, NULL                                                 \
+	}
+#define LEFT(name)                                                                             \
+	{                                                                                      \
+		name, MEMBER_LEFT, NULL, NULL                                                  \
+	}
+#define NEVER(name)                                                                            \
+	{                                                                                      \
+		name, MEMBER_NEVER, NULL, NULL                                                 \
+	}
+#define BUT(name, only)                                                                        \
+	{                                                                                      \
+		name, MEMBER_NEVER, only, NULL                                                 \
+	}
+#define NEEDED(name, only)                                                                     \
+	{                                                                                      \
+		name, MEMBER_NEEDED, only, NULL                                                \
+	}
+#define WARMTH                                                                                 \
+	{                                                                                      \
+		"temperature", MEMBER_WARMTH, NULL, NULL                                       \
+	}
+#define TOOLS(name)                                                                            \
+	{                                                                                      \
+		name, MEMBER_TOOLS, NULL, NULL                                                 \
+	}
+#define WITHIN(name, of)                                                                       \
+	{                                                                                      \
+		name, MEMBER_WITHIN, NULL, of                                                  \
+	}
+#define LAST                                                                                   \
+	{                                                                                      \
+		NULL, MEMBER_NEVER, NULL, NULL                                                 \
+	}
+
+/* https://platform.openai.com/docs/api-reference/chat/create, and members that local servers
+ * add */
+static const struct cache_member chat[] = { KEYED("model"), KEYED("messages"), TOOLS("tools"),
+	KEYED("tool_choice"), KEYED("parallel_tool_calls"), KEYED("functions"),
+	KEYED("function_call"), KEYED("response_format"), KEYED("max_tokens"),
+	KEYED("max_completion_tokens"), WARMTH, KEYED("top_p"), KEYED("top_k"), KEYED("min_p"),
+	KEYED("stop"), KEYED("seed"), KEYED("random_seed"), KEYED("frequency_penalty"),
+	KEYED("presence_penalty"), KEYED("repetition_penalty"), KEYED("logit_bias"),
+	KEYED("reasoning_effort"), KEYED("reasoning"), KEYED("thinking"), KEYED("verbosity"),
+	KEYED("prediction"), KEYED("safe_prompt"), KEYED("prompt_mode"), KEYED("service_tier"),
+	KEYED("chat_template_kwargs"), LEFT("stream"), LEFT("stream_options"), LEFT("user"),
+	LEFT("metadata"), LEFT("safety_identifier"), LEFT("prompt_cache_key"),
+	LEFT("prompt_cache_retention"), BUT("n", "1"), BUT("store", "false"),
+	BUT("logprobs", "false"), BUT("modalities", "[\"text\"]"), NEVER("top_logprobs"),
+	NEVER("audio"), NEVER("web_search_options"), LAST };
+
+/* https://platform.openai.com/docs/api-reference/responses/create: without `store: false` the
+ * provider stores the response, and later requests may refer to its id */
+static const struct cache_member responses[] = { KEYED("model"), KEYED("input"),
+	KEYED("instructions"), TOOLS("tools"), KEYED("tool_choice"),
+	KEYED("parallel_tool_calls"), KEYED("max_tool_calls"), KEYED("max_output_tokens"),
+	WARMTH, KEYED("top_p"), KEYED("text"), KEYED("reasoning"), KEYED("truncation"),
+	KEYED("service_tier"), KEYED("verbosity"), LEFT("stream"), LEFT("stream_options"),
+	LEFT("user"), LEFT("metadata"), LEFT("safety_identifier"), LEFT("prompt_cache_key"),
+	LEFT("prompt_cache_retention"), NEEDED("store", "false"), BUT("background", "false"),
+	BUT("include", "[]"), NEVER("previous_response_id"), NEVER("conversation"),
+	NEVER("prompt"), NEVER("top_logprobs"), LAST };
+
+/* https://docs.anthropic.com/en/api/messages */
+static const struct cache_member messages[] = { KEYED("model"), KEYED("messages"),
+	KEYED("system"), TOOLS("tools"), KEYED("tool_choice"), KEYED("max_tokens"), WARMTH,
+	KEYED("top_p"), KEYED("top_k"), KEYED("stop_sequences"), KEYED("thinking"),
+	KEYED("output_config"), KEYED("output_format"), KEYED("context_management"),
+	KEYED("service_tier"), KEYED("anthropic_version"), KEYED("anthropic_beta"),
+	LEFT("stream"), LEFT("metadata"), LEFT("cache_control"), NEVER("container"),
+	NEVER("mcp_servers"), LAST };
+
+/* https://ai.google.dev/api/generate-content: the API accepts both spellings */
+static const struct cache_member generation[] = { WARMTH, KEYED("topP"), KEYED("top_p"),
+	KEYED("topK"), KEYED("top_k"), KEYED("maxOutputTokens"), KEYED("max_output_tokens"),
+	KEYED("stopSequences"), KEYED("stop_sequences"), KEYED("seed"),
+	KEYED("presencePenalty"), KEYED("frequencyPenalty"), KEYED("responseMimeType"),
+	KEYED("response_mime_type"), KEYED("responseSchema"), KEYED("response_schema"),
+	KEYED("responseJsonSchema"), KEYED("thinkingConfig"), KEYED("thinking_config"),
+	BUT("candidateCount", "1"), BUT("candidate_count", "1"),
+	BUT("responseModalities", "[\"TEXT\"]"), BUT("responseLogprobs", "false"), LAST };
+static const struct cache_member generate[] = { KEYED("model"), KEYED("contents"),
+	KEYED("systemInstruction"), KEYED("system_instruction"), TOOLS("tools"),
+	KEYED("toolConfig"), KEYED("tool_config"), KEYED("safetySettings"),
+	KEYED("safety_settings"), WITHIN("generationConfig", generation),
+	WITHIN("generation_config", generation), LEFT("labels"), NEVER("cachedContent"),
+	NEVER("cached_content"), LAST };
+
+/* https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_Converse.html */
+static const struct cache_member inference[] = { WARMTH, KEYED("topP"), KEYED("maxTokens"),
+	KEYED("stopSequences"), LAST };
+static const struct cache_member tool_config[] = { TOOLS("tools"), KEYED("toolChoice"), LAST };
+static const struct cache_member converse[] = { KEYED("messages"), KEYED("system"),
+	KEYED("modelId"), WITHIN("inferenceConfig", inference),
+	WITHIN("toolConfig", tool_config), KEYED("additionalModelRequestFields"),
+	KEYED("guardrailConfig"), KEYED("performanceConfig"), KEYED("outputConfig"),
+	KEYED("serviceTier"), LEFT("requestMetadata"),
+	NEVER("additionalModelResponseFieldPaths"), NEVER("promptVariables"), LAST };
+
+const struct cache_member *
+cache_members(enum form f)
+{
+	static const struct cache_member *const of[FORMS] = { [FORM_CHAT] = chat,
+		[FORM_RESPONSES] = responses,
+		[FORM_MESSAGES] = messages,
+		[FORM_GENERATE] = generate,
+		[FORM_CONVERSE] = converse };
+
+	return of[f];
+}
+
+/* The key of a request: BLAKE2b with a key (RFC 7693) over its members, sorted by name,
+ * without the white space between tokens. The body has been checked as strict JSON before. A
+ * body that this simple parser cannot read (see members_of()) has no key. */
 
 enum { MEMBERS_MOST = 48, NUMBER_MOST = 32 };
 
 struct member {
 	struct span name, value;
-	bool blanks; /* between the tokens of the value */
+	bool blanks; /* white space between the tokens of the value */
 };
 
 struct keying {
 	crypto_generichash_state hash;
-	struct span prompt; /* ask->prompt */
-	unsigned prompts;   /* how often that was passed */
+	struct span prompt; /* a copy of ask->prompt */
+	unsigned prompts;   /* how often the prompt was replaced; must be 1 */
 	double temperature;
-	const char *why; /* it has none; NULL: nothing stands against one */
+	const char *why; /* why there is no key; NULL: no reason so far */
 };
 
 static bool
@@ -36,7 +154,8 @@ past_json_blanks(struct span s, size_t at)
 	return at;
 }
 
-/* After the quote that ends the string that begins at `at`; 0: none does. */
+/* Returns the offset after the string that begins at `at`, or 0 if the string does not end.
+ */
 static size_t
 past_string(struct span s, size_t at)
 {
@@ -54,7 +173,8 @@ past_string(struct span s, size_t at)
 	return 0;
 }
 
-/* After the value that begins at `at`; 0: it has no end. */
+/* Returns the offset after the value that begins at `at`, or 0 if the value does not end.
+ * Sets `*blanks` if white space stands between its tokens. */
 static size_t
 past_value(struct span s, size_t at, bool *blanks)
 {
@@ -89,8 +209,9 @@ member_order(const void *x, const void *y)
 	return span_order(a->name, b->name);
 }
 
-/* The members of an object, by name: how many; 0 with *bad: it is none, or has too many, or two
- * of one name, or one that is escaped. */
+/* Lists the members of an object, sorted by name, and returns their number. Sets *bad and
+ * returns 0 if the text is not an object, has more than MEMBERS_MOST members, two members of
+ * one name, or a name with an escape. */
 static size_t
 members_of(struct span s, struct member v[MEMBERS_MOST], bool *bad)
 {
@@ -143,9 +264,9 @@ cache_member_values(struct span object, const char *const *names, struct span *v
 	return !bad;
 }
 
-/* ---- into the hash ---- */
+/* ---- hashing ---- */
 
-/* Each part with its length before it: none can be read as a piece of another. */
+/* Hashes the length before the text, so that no part can be read as a piece of another. */
 static void
 hash_part(struct keying *k, struct span s)
 {
@@ -161,7 +282,7 @@ hash_bytes_of(struct keying *k, struct span s)
 	crypto_generichash_update(&k->hash, (const unsigned char *)s.p, s.n);
 }
 
-/* Without the blanks between tokens. */
+/* Hashes a value without the white space between its tokens. */
 static void
 hash_tokens(struct keying *k, struct span s, bool blanks)
 {
@@ -182,7 +303,8 @@ hash_tokens(struct keying *k, struct span s, bool blanks)
 	hash_bytes_of(k, span_cut(s, from, s.n));
 }
 
-/* Of a near key, where the prompt is in the value, a NUL in its place: no JSON has one. */
+/* Hashes a member. If the value contains the prompt of a similar-prompt key, a NUL is hashed
+ * in its place; JSON text never contains a NUL. */
 static void
 hash_member(struct keying *k, const struct member *m)
 {
@@ -198,13 +320,14 @@ hash_member(struct keying *k, const struct member *m)
 		v = span_cut(v, at, v.n);
 	}
 	hash_tokens(k, v, m->blanks);
-	/* no value ends so: the next name does not go on with it */
+	/* no value contains a line feed outside its strings, so the next name is not read as
+	 * part of this value */
 	hash_bytes_of(k, SPAN_LIT("\n"));
 }
 
-/* ---- what the members say ---- */
+/* ---- members with a meaning ---- */
 
-/* Members of tools whose calls come to the caller; all of them may stand together. */
+/* Members of tools that the caller runs. */
 static const char *const callers_own[] = { "name", "description", "input_schema", "strict",
 	"cache_control", "eager_input_streaming", "functionDeclarations",
 	"function_declarations", "toolSpec", "cachePoint", NULL };
@@ -218,7 +341,7 @@ is_member_listed(struct span name, const char *const *list)
 	return false;
 }
 
-/* Of one tool that is offered. */
+/* Returns true if the caller runs this tool, not the provider. */
 static bool
 callers_run_it(struct span tool)
 {
@@ -254,7 +377,8 @@ callers_run_all(struct span tools)
 	return at < tools.n;
 }
 
-/* A number of JSON, or nothing that any route permits. */
+/* Returns the temperature, or HUGE_VAL, above any route's limit, if the value is not a
+ * number. */
 static double
 warmth_of(struct span value)
 {
@@ -281,11 +405,11 @@ key_member(struct keying *k, const struct member *m, const struct cache_member *
 	case MEMBER_LEFT: return;
 	case MEMBER_NEVER:
 		if (!only && !null)
-			k->why = "a member has no cache";
+			k->why = "a member of the body excludes the request from the cache";
 		return;
 	case MEMBER_NEEDED:
 		if (!only)
-			k->why = "the provider keeps the answer";
+			k->why = "the provider stores the response, because the request lacks `store: false`";
 		return;
 	case MEMBER_TOOLS:
 		if (!callers_run_all(m->value))
@@ -315,7 +439,7 @@ key_members(struct keying *k, struct span object, const struct cache_member *row
 		for (size_t i = 0; i < n && row->kind == MEMBER_NEEDED; i++)
 			there |= span_is(v[i].name, row->name);
 		if (row->kind == MEMBER_NEEDED && !there)
-			k->why = "the provider keeps the answer";
+			k->why = "the provider stores the response, because the request lacks `store: false`";
 	}
 	for (size_t i = 0; i < n && !k->why; i++) {
 		const struct cache_member *row = rows;
@@ -324,9 +448,9 @@ key_members(struct keying *k, struct span object, const struct cache_member *row
 		if (row->name)
 			key_member(k, &v[i], row);
 		else
-			k->why = "a member that is not known";
+			k->why = "the body has a member that the cache does not know";
 	}
-	/* the object ends here */
+	/* marks the end of the object */
 	hash_part(k, SPAN_LIT(""));
 }
 
@@ -338,9 +462,9 @@ cache_key(const struct cache_ask *ask, const unsigned char secret[CACHE_KEY_BYTE
 	struct keying k = { .temperature = 1, .prompt = ask->prompt };
 
 	if (!rows)
-		return "requests of this kind have no cache";
+		return "requests of this API are not cached";
 	crypto_generichash_init(&k.hash, secret, CACHE_KEY_BYTES, CACHE_KEY_BYTES);
-	if (ask->prompt.n) { /* no form is called so */
+	if (ask->prompt.n) { /* no format is named "near" */
 		hash_part(&k, SPAN_LIT("near"));
 		hash_part(&k, ask->same);
 	}
@@ -349,7 +473,7 @@ cache_key(const struct cache_ask *ask, const unsigned char secret[CACHE_KEY_BYTE
 		hash_part(&k, ask->rest[i]);
 	key_members(&k, ask->body, rows);
 	if (!k.why && k.temperature > ask->warmest)
-		k.why = "the temperature is over the route's";
+		k.why = "the temperature is above the route's limit";
 	if (!k.why && k.prompts != (ask->prompt.n > 0))
 		k.why = "the body cannot be compared";
 	crypto_generichash_final(&k.hash, out, CACHE_KEY_BYTES);

@@ -1,6 +1,7 @@
-/* By what an answer is found again: a keyed hash of all of a request that its answer may depend
- * on. Each member of a form is in it, or in the list of those that do not matter, or has no
- * cache (members.c); what nobody here knows has none. */
+/* The key of a request in the cache: a keyed hash of all that the response may depend on.
+ *
+ * Each member of a request body is part of the key, is known not to matter, or excludes the
+ * request from the cache (key.c). A request with an unknown member is not cached. */
 #ifndef GATE_CACHE_KEY_H
 #define GATE_CACHE_KEY_H
 
@@ -9,24 +10,27 @@
 
 enum { CACHE_KEY_BYTES = 32 };
 
-/* What a member means for the cache. */
+/* How the cache treats a member of the body. */
 enum cache_member_kind {
-	MEMBER_KEYED,  /* part of the key, as it is written */
-	MEMBER_LEFT,   /* no answer depends on it */
-	MEMBER_NEVER,  /* whatever it says but null, and but `only`: no cache */
-	MEMBER_NEEDED, /* no cache where it is absent, or another value than `only` */
-	MEMBER_WARMTH, /* the temperature: part of the key */
-	MEMBER_TOOLS,  /* part of the key; tools that the provider runs have no cache */
-	MEMBER_WITHIN  /* an object with members of its own */
+	MEMBER_KEYED,  /* part of the key, as written */
+	MEMBER_LEFT,   /* no response depends on this member */
+	MEMBER_NEVER,  /* not cached, unless the value is null or `only` */
+	MEMBER_NEEDED, /* not cached, unless the member is present and its value is `only` */
+	/* the temperature: part of the key, and compared with the route's limit */
+	MEMBER_WARMTH,
+	MEMBER_TOOLS,  /* part of the key; not cached if the provider runs one of the tools */
+	MEMBER_WITHIN  /* an object whose members have rows of their own */
 };
 
 struct cache_member {
 	const char *name;
 	enum cache_member_kind kind;
-	const char *only;		    /* "1", "false": the value as it is written */
-	const struct cache_member *members; /* MEMBER_WITHIN; the last has no name */
+	/* "1", "false": the value as written; may be NULL */
+	const char *only;
+	const struct cache_member *members; /* for MEMBER_WITHIN; the last row has no name */
 };
-/* Of the body of a form's requests; the last has no name. NULL: the form has no cache. */
+/* Returns the members of the bodies of this format; the last row has no name. Returns NULL if
+ * requests of this format are not cached. */
 const struct cache_member *cache_members(enum form f);
 
 /* How the cache treats a header field of the request (fields.c). */
@@ -35,32 +39,37 @@ enum cache_field_kind {
 	CACHE_FIELD_KEYED,   /* the field belongs to the key */
 	CACHE_FIELD_LEFT     /* no response depends on the field */
 };
-/* The treatment of a field with this value. The case of the name does not matter. */
+/* Returns the treatment of a field with this value. The case of the name does not matter. */
 enum cache_field_kind cache_field_kind(struct span name, struct span value);
-/* The known names, each a name or (*begins) the beginning of names. NULL: the end. */
+/* Returns the i-th known name, or NULL after the last. If *begins is set, the row stands for
+ * all names that begin with it. */
 const char *cache_field_name(size_t i, bool *begins);
-/* True if one of n names is this one, in any case. A name of the list that ends with '*' stands
- * for all that begin so. */
+/* Returns true if one of `n` names is this one, in any case. A name of the list that ends
+ * with '*' stands for all names that begin with the text before it. */
 bool cache_field_listed(struct span name, const char *const *list, size_t n);
 
-/* What one request is found by. */
+/* The parts of a request that its key is made of. */
 struct cache_ask {
 	enum form form; /* of the body */
 	struct span body;
-	const struct span *rest; /* what else an answer depends on: policy, caller, target … */
+	/* other things that the response depends on: policy, caller, target and so on */
+	const struct span *rest;
 	size_t nrest;
-	double warmest; /* temperature: warmer ones have no cache; absent is 1 */
-	/* Of a near key: the prompt in the body, a string as it is written with its quotes, and
-	 * what counts in its place. Else empty. */
+	/* the highest temperature that is cached; a request without one counts as 1 */
+	double warmest;
+	/* For the key of a similar prompt only, otherwise empty. `prompt` is the prompt in
+	 * the body, a string with its quotes. `same` is hashed in its place. */
 	struct span prompt, same;
 };
 
-/* NULL with the key; or why it has none, a fixed phrase. Nothing is allocated. */
+/* Writes the key to `out` and returns NULL, or returns a constant phrase that explains why
+ * the request is not cached. Allocates nothing. */
 const char *cache_key(const struct cache_ask *ask, const unsigned char secret[CACHE_KEY_BYTES],
 	unsigned char out[CACHE_KEY_BYTES]);
 
-/* The values of an object's members, as they are written, in the order of `names`, which NULL
- * ends; empty: the object has none. False: it is none, or none that is read here. */
+/* Finds the values of an object's members, as written. `names` ends with NULL, and values[i]
+ * belongs to names[i]. A value is empty if the object has no such member. Returns false if
+ * the text is not an object that this parser reads (see members_of()). */
 bool cache_member_values(struct span object, const char *const *names, struct span *values);
 
 #endif

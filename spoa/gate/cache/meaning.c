@@ -1,3 +1,5 @@
+/* Finds the firm words of a prompt, and reads vectors of an embeddings API. The daemon compares no
+ * vectors: Redis does (gate/engine/meaning.c). */
 #include "gate/cache/meaning.h"
 
 #include <jansson.h>
@@ -9,7 +11,8 @@
 #include "base/err.h"
 #include "gate/cache/near.h"
 
-/* Latin, Greek and Cyrillic have capitals, by which names are told. */
+/* Returns true if the character's script has capitals (Latin, Greek, Cyrillic), which mark
+ * names. */
 static bool
 has_capitals(uint32_t cp)
 {
@@ -23,8 +26,8 @@ is_capital(uint32_t cp)
 }
 
 struct firm_word {
-	bool digits, capital; /* capital: anywhere in it */
-	bool strange;	      /* of a script without them */
+	bool digits, capital; /* a capital anywhere in the word */
+	bool strange;	      /* a character of a script without capitals */
 };
 
 static struct firm_word
@@ -43,7 +46,7 @@ look_at_word(struct span w)
 	return is;
 }
 
-/* A point or a comma in a number counts. */
+/* Returns true for a point or comma between digits. */
 static bool
 in_a_number(struct span s, size_t at)
 {
@@ -75,14 +78,14 @@ meaning_firm(const struct courtesy *c, struct span text, struct buf *out)
 	char room[COURTESY_BYTES + 8];
 
 	if (s.n > MEANING_TEXT_MOST)
-		return "a long text";
+		return "the prompt is too long to be compared";
 	const char *why = near_look(s, &plain);
 	if (why)
 		return why;
 	if (!plain)
-		return "quotes, code, lines or signs";
+		return "the prompt has quotes, code, several lines or unusual signs";
 	if (near_speaks(c, s))
-		return "a text about texts";
+		return "the prompt is about a text, so polite phrases may be content";
 	for (size_t at = 0, end; at < s.n; at = end) {
 		end = courtesy_past_word(s, at);
 		if (end == at) {
@@ -98,11 +101,11 @@ meaning_firm(const struct courtesy *c, struct span text, struct buf *out)
 		struct firm_word is = look_at_word(word);
 		bool known = begins_known(c, lower);
 		if (is.strange)
-			return "a script without capitals";
+			return "the prompt's script has no capitals";
 		if (!any && !known)
-			return "a beginning that is not known";
-		/* "I" is a name nowhere; "May" and "Will" may be one but at the beginning of
-		 * all */
+			return "the prompt does not begin with a listed word";
+		/* "I" is never a name. "May" and "Will" may be names, except at the beginning
+		 * of the prompt. */
 		bool name = is.capital && !(begins && known && !any) && !span_is(word, "I");
 		if (is.digits || unit || name)
 			put_firm(out, word);

@@ -1,7 +1,9 @@
-/* Prompts that are near. There is no measure of meaning here: "4 percent" and "9 percent" are
- * 0.92 alike in 70 words, and so is an added "do not". So texts must be equal, and what is left
- * out before is what no answer should depend on; where it might ("how do I say: two beers,
- * please"), nothing is. */
+/* Similar prompts, and how much two texts have in common.
+ *
+ * A measure of meaning would not do: "4 percent" and "9 percent" are .92 alike in a text of
+ * 70 words, and so are two texts of which one has a "do not". The texts must therefore be
+ * equal after removing only what no response should depend on. If a polite phrase might be
+ * content ("how do I say: two beers, please"), the prompt is not compared at all. */
 #include "gate/cache/near.h"
 
 #include <sodium.h>
@@ -22,14 +24,15 @@ is_near_blank(char c)
 	return c == ' ';
 }
 
-/* An apostrophe is in a word: "don't"; a quote is not. */
+/* Returns true for an apostrophe inside a word ("don't"), false for a quote. */
 static bool
 is_apostrophe(struct span s, size_t at, size_t n)
 {
 	return at > 0 && is_letter(s.p[at - 1]) && at + n < s.n && is_letter(s.p[at + n]);
 }
 
-/* Letters, digits and the signs of sentences; no quotes, code, lists, lines. */
+/* Returns true for letters, digits and the signs of sentences, not for quotes, code, lists
+ * and line ends. */
 static bool
 is_plain(struct span s, size_t at, size_t n, uint32_t cp)
 {
@@ -48,21 +51,22 @@ near_look(struct span s, bool *plain)
 	*plain = true;
 	for (size_t at = 0; at < s.n; at += n) {
 		if (!(n = utf8_sequence(s.p + at, s.n - at)))
-			return "the text is no UTF-8";
+			return "the prompt is not UTF-8";
 		uint32_t cp = utf8_value(s.p + at, n);
 		enum fold_kind kind = n > 1 ? letters_fold(cp).kind : FOLD_NONE;
 		if ((n == 1 && !is_visible(s.p[at]) && !is_space(s.p[at])) ||
 			(cp >= 0x80 && cp < 0xA0) || kind == FOLD_DROP || kind == FOLD_BIDI ||
 			kind == FOLD_TAG || kind == FOLD_MARK)
-			return "characters that are not seen";
+			return "the prompt has invisible characters";
 		*plain &= is_plain(s, at, n, cp);
 	}
 	return NULL;
 }
 
-/* ---- courtesies ---- */
+/* ---- polite phrases ---- */
 
-/* After the phrase, whatever its case; 0: it is not there. What may follow, the caller says. */
+/* Returns the offset after the phrase, in any case, or 0 if the text at `at` is another. The
+ * caller checks the character that follows. */
 static size_t
 past_phrase(struct span s, size_t at, struct span phrase)
 {
@@ -82,7 +86,7 @@ past_phrase(struct span s, size_t at, struct span phrase)
 	return at;
 }
 
-/* After the longest one; 0: none is there. */
+/* Returns the offset after the longest phrase of the list that stands at `at`, or 0. */
 static size_t
 past_longest(struct span s, size_t at, const struct courtesy_list *phrases)
 {
@@ -95,7 +99,8 @@ past_longest(struct span s, size_t at, const struct courtesy_list *phrases)
 	return longest;
 }
 
-/* Where the request begins; *anew: as a sentence of its own. */
+/* Returns the offset of the request, after the polite phrases. Sets `*anew` if the request
+ * begins a sentence. */
 static size_t
 past_courtesies(struct span s, const struct courtesy_language *l, bool *anew)
 {
@@ -116,8 +121,9 @@ past_courtesies(struct span s, const struct courtesy_language *l, bool *anew)
 	}
 }
 
-/* Where the sentence ends that begins at `from`: before its comma and the courtesy after it,
- * which is no name then, or at its own full stop. */
+/* Returns where the sentence that begins at `from` ends: before the comma and the polite
+ * phrase after it, or at its own full stop. A capital after the comma may be a name and is
+ * kept. */
 static size_t
 before_courtesy(struct span s, size_t from, const struct courtesy_list *last)
 {
@@ -136,9 +142,10 @@ before_courtesy(struct span s, size_t from, const struct courtesy_list *last)
 	return more || is_upper(s.p[at]) ? s.n : sign - 1;
 }
 
-/* ---- what is the same ---- */
+/* ---- the common part ---- */
 
-/* One sentence; blanks in runs may be those of a placeholder, where there are any. */
+/* Returns true for one sentence. If the text has angle brackets, a run of spaces may belong
+ * to a placeholder, and the result is false. */
 static bool
 is_one_sentence(struct span s)
 {
@@ -153,7 +160,8 @@ is_one_sentence(struct span s)
 	return true;
 }
 
-/* Without a full stop that is one: not that of "No. 3.", "U.S." or "…". */
+/* Returns the length without the full stop. A point that may belong to an abbreviation is
+ * kept ("No. 3.", "U.S.", "…"). */
 static size_t
 before_stop(struct span s)
 {
@@ -166,7 +174,7 @@ before_stop(struct span s)
 	return at > 0 && s.p[at - 1] == ' ' && s.n - 1 - at >= LEAST_LETTERS ? s.n - 1 : s.n;
 }
 
-/* With one blank for a run of them. */
+/* Appends the text with one space for each run of spaces. */
 static void
 put_sentence(struct span s, struct buf *out)
 {
@@ -215,7 +223,7 @@ near_text(const struct courtesy *c, struct span text, struct buf *out)
 	if (!s.n)
 		return "no text";
 	if (s.n > NEAR_TEXT_MOST)
-		return "a long text";
+		return "the prompt is too long to be compared";
 	const char *why = near_look(s, &plain);
 	if (why)
 		return why;
@@ -227,17 +235,17 @@ near_text(const struct courtesy *c, struct span text, struct buf *out)
 			break;
 	}
 	if (l == none)
-		return "no request that it begins with";
+		return "the prompt does not begin with a listed verb";
 	if (plain) {
 		end = before_courtesy(s, at, &l->last);
 		end = span_trim(span_cut(s, 0, end), " ").n;
 		plain = is_one_sentence(span_cut(s, rest, end));
 		end = plain ? end : s.n;
 		if (end <= rest)
-			return "no request that it begins with";
+			return "the prompt does not begin with a listed verb";
 	}
 	if (speaks_of_texts(c, span_cut(s, rest, end), true))
-		return "a text about texts";
+		return "the prompt is about a text, so polite phrases may be content";
 	if (anew) {
 		buf_putc(out, to_lower(s.p[at]));
 		at++;
@@ -251,10 +259,10 @@ near_text(const struct courtesy *c, struct span text, struct buf *out)
 	return NULL;
 }
 
-/* ---- how alike ---- */
+/* ---- similarity ---- */
 
-/* The words in small letters, one blank after each; where each begins, and the last one's end.
- */
+/* Appends the words in lower case, each with one space after it. Writes the offset of each
+ * word and the end of the last to `at`. Returns the number of words. */
 static size_t
 near_words(struct span s, struct buf *text, size_t *at, size_t most)
 {
@@ -276,8 +284,9 @@ near_words(struct span s, struct buf *text, size_t *at, size_t most)
 	return n;
 }
 
-/* Hashes of shingles, the two lowest bits: which of two texts has it. Their key is drawn, so
- * that no sender can make them meet. */
+/* A hash table of shingles (runs of three words). The two lowest bits of a slot show which of
+ * the two texts has the shingle. The key is random, so that no sender can make hashes
+ * collide. */
 struct shingle_set {
 	uint64_t *slots;
 	size_t mask, all, both;
@@ -301,7 +310,7 @@ add_shingle(struct shingle_set *set, struct span s, unsigned of)
 	set->both += had && (had | of) != had;
 }
 
-/* False: there are none. */
+/* Returns false if the text has no shingle. */
 static bool
 add_shingles(struct shingle_set *set, struct span s, unsigned of)
 {
@@ -323,7 +332,7 @@ near_similarity(struct span a, struct span b)
 
 	if (a.n > NEAR_TEXT_MOST || b.n > NEAR_TEXT_MOST)
 		return 0;
-	while (set.mask < a.n + b.n) /* no more than half of the slots are taken */
+	while (set.mask < a.n + b.n) /* at most half of the slots are in use */
 		set.mask *= 2;
 	set.slots = calloc(set.mask--, sizeof(*set.slots));
 	if (!set.slots)

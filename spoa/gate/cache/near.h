@@ -1,39 +1,42 @@
-/* When two prompts are near: where they are the same text, but for courtesies before and after
- * it, blanks, the capital that it begins with and its full stop. What may mean anything else
- * stays as it is, so that whatever differs in it differs: numbers, names, "not", the order of
- * words. A text of which these rules are not sure is near to none. */
+/* Similar prompts. Two prompts are similar if they are the same text except for polite
+ * phrases before and after it, spaces, the capital at the beginning and the full stop at the
+ * end. All that may change the meaning is kept: numbers, names, "not", the order of words. If
+ * these rules cannot judge a text, the text is similar to no other. */
 #ifndef GATE_CACHE_NEAR_H
 #define GATE_CACHE_NEAR_H
 
 #include "base/buf.h"
 #include "policy/courtesy.h"
 
-enum { NEAR_TEXT_MOST = 16 << 10 }; /* bytes: a longer text is near to none */
+enum { NEAR_TEXT_MOST = 16 << 10 }; /* bytes; a longer text is similar to no other */
 
-/* Appends what is the same of texts that are near. NULL; or why the text is near to none, a
- * fixed phrase, and nothing is appended.
+/* Appends the part that is equal in similar texts. Returns NULL, or a constant phrase that
+ * explains why the text is similar to no other; then nothing is appended.
  *
- *   text    = { greeting sign " " / courtesy [ sign ] " " } ask ( " " / "," ) rest
- *   sign    = "," / "." / "!"
+ *    text    = { greeting sign " " / phrase [ sign ] " " } ask ( " " / "," ) rest
+ *    sign    = "," / "." / "!"
  *
- * with an `ask` of the language of the courtesies, and no word in `rest` that says that the
- * text is about texts. Only a rest that is one plain sentence has a courtesy after it:
+ * The phrases and the verb `ask` are of one language. No word in
+ * `rest` may indicate that the text is about texts. Only a rest that is one plain sentence
+ * may have a polite phrase after it:
  *
- *   rest    = sentence ( "," / "." / "?" ) " " courtesy [ "." / "!" ]
+ *    rest    = sentence ( "," / "." / "?" ) " " phrase [ "." / "!" ]
  *
- * where after "," it has no other comma; and only there blanks and its full stop do not count.
- */
+ * After ",", the sentence may contain no other comma. Spaces and the full stop are ignored
+ * only in a plain sentence. Example: "Hello, please list all primes below 20." gives "list
+ * all primes below 20". */
 const char *near_text(const struct courtesy *c, struct span text, struct buf *out);
-/* NULL, and whether all of it is letters, digits, blanks and the common signs of a line; or why
- * it cannot be compared, a fixed phrase. */
+/* Sets *plain to whether the text consists of letters, digits, spaces and the common signs of
+ * one line. Returns NULL, or a constant phrase that explains why the text cannot be compared.
+ */
 const char *near_look(struct span text, bool *plain);
-/* Whether a text that goes with the prompt is about texts, so that what the prompt's courtesies
- * are is not known: "translate what the user says". */
+/* Returns true if a text of the same request is about texts ("translate what the user
+ * writes"). The prompt's polite phrases may then be part of its content. */
 bool near_speaks(const struct courtesy *c, struct span text);
 
-/* How alike two texts are as they were written, but for case and for signs at words' ends: of
- * their different runs of three words the share that both have, 0 to 1 (Jaccard). 0 where one
- * has fewer than three words, is over NEAR_TEXT_MOST, or memory failed. O(n). */
+/* Returns how much two texts have in common, 0 to 1 (the Jaccard index of their runs of three
+ * words; case and signs at the ends of words are ignored). Returns 0 if a text has fewer than
+ * three words, is longer than NEAR_TEXT_MOST, or if memory is exhausted. O(n). */
 double near_similarity(struct span a, struct span b);
 
 #endif

@@ -1,6 +1,7 @@
-/* The one prompt of a request: what is said in the role of the user, where nobody said anything
- * before but the system. Texts around it may tell what to do with it: they are looked through,
- * so that no courtesy is left out of what is to be translated. */
+/* Finds the only prompt of a request: the text of the role user, if no turn except the
+ * system's comes before. Other texts of the request may state what to do with the prompt, so
+ * they are searched for words about texts. Then a phrase such as "please" may be content, for
+ * example in a text to translate, and must not be ignored. */
 #include "gate/cache/meaning.h"
 #include "gate/cache/near_key.h"
 
@@ -9,7 +10,7 @@
 
 enum { NEAR_ARENA_MOST = 8 << 20 };
 
-/* Where a form has its turns, and what is said in one. */
+/* The members of a format that hold the turns, and the content of a turn. */
 struct near_form {
 	const char *turns, *content;
 };
@@ -27,18 +28,19 @@ struct near_reading {
 	struct arena *a;
 	struct json *j;
 	struct span body;
-	struct span prompt, text; /* as it is written, with its quotes; and what it says */
+	/* `prompt` is the string as written, with its quotes; `text` is its value */
+	struct span prompt, text;
 	const char *why;
 };
 
-/* What is said in one turn. */
+/* The content of one turn. */
 struct near_said {
-	struct span prompt, text; /* the first string that is a text */
-	size_t texts, others;	  /* strings that are, and what else there is */
-	bool speaks;		  /* of texts: all but the first one */
+	struct span prompt, text; /* the first text */
+	size_t texts, others;	  /* number of texts, and of other contents */
+	bool speaks;		  /* a text other than the first is about texts */
 };
 
-static const char *const no_one_text = "more than one text";
+static const char *const no_one_text = "the request has more than one text";
 
 static void
 near_off(struct near_reading *r, const char *why)
@@ -55,7 +57,8 @@ string_speaks(struct near_reading *r, const struct json_event *ev)
 	return !text.p || near_speaks(r->c, text);
 }
 
-/* All strings of the value that begins with *ev; whether one speaks of texts. */
+/* Reads all strings of the value that begins with *ev. Returns true if one of them is about
+ * texts. */
 static bool
 value_speaks(struct near_reading *r, struct json_event *ev)
 {
@@ -83,7 +86,7 @@ take_said_text(struct near_reading *r, struct near_said *said, const struct json
 	said->text = json_text(r->a, r->body, ev);
 }
 
-/* { "type": "text", "text": "…" }, without a type in some forms. */
+/* Reads one part: { "type": "text", "text": "…" }. Some formats have no type. */
 static void
 take_part(struct near_reading *r, struct near_said *said, struct json_event *ev)
 {
@@ -134,7 +137,7 @@ take_prompt(struct near_reading *r, const struct near_said *said)
 	r->text = said->text;
 }
 
-/* Of generate it may have no role. */
+/* Reads one turn. In Gemini's format the role may be missing. */
 static void
 take_turn(struct near_reading *r, struct json_event *ev)
 {
@@ -164,13 +167,13 @@ take_turn(struct near_reading *r, struct json_event *ev)
 		value_speaks(r, ev);
 	}
 	if (r->prompt.n || !contents)
-		near_off(r, "earlier turns");
+		near_off(r, "the request has earlier turns");
 	else if (span_is(role, "user"))
 		take_prompt(r, &said);
 	else if (!span_is(role, "system") && !span_is(role, "developer"))
-		near_off(r, "earlier turns");
+		near_off(r, "the request has earlier turns");
 	else if (said.speaks || near_speaks(r->c, said.text))
-		near_off(r, "a system text about texts");
+		near_off(r, "the system prompt is about a text, so polite phrases may be content");
 }
 
 static void
@@ -187,7 +190,7 @@ take_turns(struct near_reading *r, struct json_event *ev)
 	take_prompt(r, &said);
 }
 
-/* An array or object with nothing in it is none. */
+/* An empty array or object offers no tool. */
 static void
 take_tools(struct near_reading *r, struct json_event *ev)
 {
@@ -200,7 +203,7 @@ take_tools(struct near_reading *r, struct json_event *ev)
 		if (!strchr(" \t\r\n", r->body.p[i]))
 			open = false;
 	if (!null && !open)
-		near_off(r, "tools");
+		near_off(r, "the request has tools");
 }
 
 static void
@@ -221,12 +224,12 @@ find_prompt(struct near_reading *r)
 			 span_starts(m.key, SPAN_LIT("function")))
 			take_tools(r, &ev);
 		else if (value_speaks(r, &ev) && !span_starts(m.key, SPAN_LIT("model")))
-			near_off(r, "a system text about texts");
+			near_off(r, "the system prompt is about a text, so polite phrases may be content");
 	}
 	if (err || json_next(r->j, &ev) != JSON_END)
 		r->why = "the body cannot be compared";
 	if (!r->prompt.n)
-		near_off(r, "no prompt");
+		near_off(r, "the request has no prompt");
 }
 
 typedef const char *same_of(const struct courtesy *c, struct span text, struct buf *out);
@@ -240,9 +243,9 @@ prompt_key(const struct cache_ask *ask, const struct courtesy *c, same_of *same_
 	SCOPED_BUF(same, NEAR_TEXT_MOST);
 
 	if (!near_forms[ask->form].turns)
-		return "requests of this kind have no cache";
+		return "requests of this API are not cached";
 	if (ask->body.n > NEAR_BODY_MOST)
-		return "a long request";
+		return "the request is too long to be compared";
 	struct near_reading r = { .form = &near_forms[ask->form],
 		.c = c,
 		.a = &a,
@@ -272,7 +275,8 @@ cache_near_key(const struct cache_ask *ask, const struct courtesy *c,
 	return prompt_key(ask, c, near_text, secret, prompt, out);
 }
 
-/* By a mark that no near text begins with. */
+/* The line feed distinguishes this key from that of a similar prompt, which never begins with
+ * one. */
 static const char *
 meaning_same(const struct courtesy *c, struct span text, struct buf *out)
 {

@@ -1,5 +1,5 @@
-/* SCAN, GET, UNLINK. An entry's stamp is its beginning; it is read whole, so that what is cut
- * is seen. */
+/* The purge in Redis: SCAN, GET, UNLINK. The stamp is at the beginning of an entry, but the
+ * whole entry is read, so that a cut entry is noticed. */
 #include "gate/cache/purge.h"
 
 #include <stdlib.h>
@@ -12,7 +12,7 @@
 enum { AT_ONCE = 8 /* entries of up to 512 KB in one round */ };
 #define SCAN_COUNT "32"
 
-/* The next reply of the pipeline; NULL with *why: the connection is lost. */
+/* Returns the next reply of the pipeline, or NULL with *why if the connection is lost. */
 static redisReply *
 purge_reply(redisContext *c, struct buf *why)
 {
@@ -33,7 +33,7 @@ note_failed(const redisReply *r, struct cache_purged *out, struct buf *why)
 		buf_put(why, r->str, r->len);
 }
 
-/* Whether this one goes, by what GET says of it. */
+/* Decides whether the entry is deleted, from the reply to GET. */
 static bool
 is_to_go(const struct cache_purge *p, const redisReply *r, struct cache_purged *out,
 	struct buf *why)
@@ -42,16 +42,16 @@ is_to_go(const struct cache_purge *p, const redisReply *r, struct cache_purged *
 
 	if (r->type == REDIS_REPLY_STRING)
 		return cache_purges(p, said);
-	if (r->type != REDIS_REPLY_ERROR) /* it ended meanwhile */
+	if (r->type != REDIS_REPLY_ERROR) /* the entry has expired since SCAN */
 		return false;
-	/* under a name of ours, and no entry: of no use to anybody */
+	/* the name is ours but the value is not an entry: useless */
 	if (span_starts(said, SPAN_LIT("WRONGTYPE")))
 		return cache_purges(p, SPAN_LIT(""));
 	note_failed(r, out, why);
 	return false;
 }
 
-/* So many keys, at most AT_ONCE, in two rounds: what they are, and those that go. */
+/* Handles up to AT_ONCE keys in two rounds: GET all, then UNLINK the selected ones. */
 static int
 purge_some(redisContext *c, redisReply *const *key, size_t n, const struct cache_purge *p,
 	struct cache_purged *out, struct buf *why)
@@ -70,7 +70,7 @@ purge_some(redisContext *c, redisReply *const *key, size_t n, const struct cache
 			return ERR_IO;
 		goes[i] = is_to_go(p, r, out, why);
 	}
-	/* one by one: of a cluster they are in several slots */
+	/* one by one, because the keys are in several slots of a cluster */
 	for (size_t i = 0; i < n; i++)
 		if (goes[i])
 			redisAppendCommandArgv(c, 2, (const char *[]){ "UNLINK", key[i]->str },
@@ -89,7 +89,8 @@ purge_some(redisContext *c, redisReply *const *key, size_t n, const struct cache
 	return 0;
 }
 
-/* What is asked for at this moment has a name there, too (gate/engine/together.c). */
+/* Names of requests in flight have the same prefix but another length
+ * (gate/engine/together.c). */
 static bool
 is_entry_name(const redisReply *key, const char *prefix)
 {
@@ -97,7 +98,7 @@ is_entry_name(const redisReply *key, const char *prefix)
 	       key->len == strlen(prefix) + 2 * (size_t)CACHE_KEY_BYTES;
 }
 
-/* One round of SCAN, and what it found. */
+/* Makes one round of SCAN and purges the entries found. */
 static int
 purge_round(redisContext *c, char cursor[REDIS_CURSOR], const struct cache_purge *p,
 	struct cache_purged *out, struct buf *why)
@@ -115,7 +116,7 @@ purge_round(redisContext *c, char cursor[REDIS_CURSOR], const struct cache_purge
 	const redisReply *keys = redis_scan_list(r, cursor);
 	if (!keys) {
 		buf_clear(why);
-		return why_err(why, ERR_IO, "SCAN: %s", r->str ? r->str : "no answer of its");
+		return why_err(why, ERR_IO, "SCAN: %s", r->str ? r->str : "Redis returned another type of reply");
 	}
 	redisReply *some[AT_ONCE];
 	size_t n = 0;
@@ -144,7 +145,7 @@ cache_redis_purge(redisContext *c, const struct cache_purge *p, const atomic_boo
 	} while (!err && strcmp(cursor, "0") != 0);
 	if (err == ERR_BAD_STATE || err == ERR_TIMEOUT) {
 		buf_clear(why);
-		buf_str(why, err == ERR_TIMEOUT ? "not done in time" : "the daemon stops");
+		buf_str(why, err == ERR_TIMEOUT ? "the purge did not finish in time: purge again" : "the daemon is stopping: purge again after its start");
 	}
 	return err;
 }

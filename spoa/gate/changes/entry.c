@@ -1,6 +1,6 @@
-/* Reading, making and comparing entries. Whatever is read was made by a daemon with the same
- * key, so what is wrong with one is our own mistake or a later version's: it is refused whole.
- */
+/* Reads, makes and compares entries. Every entry that verifies was made by a daemon with the
+ * same key. A wrong value is therefore a defect of ours or comes from a later version, and
+ * the whole entry is refused. */
 #include "gate/changes/entry.h"
 
 #include <inttypes.h>
@@ -29,7 +29,7 @@ const char *const live_pair_names[LIVE_PAIR_NAMES] = { "person", "agent", "depar
 struct reader {
 	struct live_entry *e;
 	json_t *object;
-	struct buf *why; /* what the first mistake was */
+	struct buf *why; /* the first mistake */
 };
 
 static void
@@ -45,7 +45,7 @@ entry_text(struct reader *r, const char *name, json_t *v)
 	struct span s = json_span(v);
 
 	if (!json_is_string(v) || !utf8_line(s)) {
-		wrong(r, name, "a text without control characters is expected");
+		wrong(r, name, "expected text without control characters");
 		return "";
 	}
 	s = arena_dup(&r->e->arena, s);
@@ -77,7 +77,7 @@ read_time_of(struct reader *r, const char *name)
 
 	if (v && (!json_is_string(v) ||
 			 clock_parse(json_string_value(v), json_string_length(v), &ns) < 0))
-		wrong(r, name, "a time such as 2026-11-20T08:00:00Z is expected");
+		wrong(r, name, "expected a time such as 2026-11-20T08:00:00Z");
 	return ns;
 }
 
@@ -90,7 +90,7 @@ read_list_of(struct reader *r, const char *name, const char ***out, size_t *coun
 	if (!v)
 		return;
 	if (!json_is_array(v) || json_array_size(v) == 0) {
-		wrong(r, name, "a list of texts is expected");
+		wrong(r, name, "expected a list of strings");
 		return;
 	}
 	*out = arena_array(&r->e->arena, json_array_size(v), sizeof(**out));
@@ -103,11 +103,11 @@ read_whole(struct reader *r, const char *name, int64_t least)
 	json_t *v = json_object_get(r->object, name);
 
 	if (v && (!json_is_integer(v) || json_integer_value(v) < least))
-		wrong(r, name, "a whole number is expected");
+		wrong(r, name, "expected a whole number");
 	return json_integer_value(v);
 }
 
-/* Of two times, of which 0 is never. */
+/* Returns the earlier of two times, of which 0 means never. */
 static int64_t
 first_of(int64_t x, int64_t y)
 {
@@ -130,7 +130,7 @@ read_entry_key(struct reader *r)
 	for (size_t i = 0; i < APIKEY_LISTS; i++)
 		read_list_of(r, apikey_lists[i].name, apikey_list(k, i), apikey_count(k, i));
 	if (k->nlimits > KEY_LIMITS_MAX)
-		wrong(r, "limits", "more than 8");
+		wrong(r, "limits", "expected at most 8 limits");
 	for (size_t i = 0; i < k->nlimits; i++) {
 		const char *what = key_limit_read(span_str(k->limits[i]), &l);
 		if (what)
@@ -143,13 +143,13 @@ read_entry_key(struct reader *r)
 	r->e->ended = k->revoked_ns != 0;
 	r->e->over_ns = first_of(k->revoked_ns, k->expires_ns);
 	if (strlen(k->id) != APIKEY_ID_LEN || !span_is_alnum(span_str(k->id), ""))
-		wrong(r, "id", "the id of an API key is expected");
+		wrong(r, "id", "expected the id of an API key");
 	if (hash.n == 0 && r->e->ended)
-		return; /* one of a file */
+		return; /* a key of a file */
 	if (!k->person[0])
-		wrong(r, "person", "is missing: whose key is it?");
+		wrong(r, "person", "is missing: name the person whose key this is");
 	if (!sha256_read(hash, k->sha256))
-		wrong(r, "sha256", "64 hexadecimal digits are expected");
+		wrong(r, "sha256", "expected 64 hexadecimal digits");
 }
 
 static void
@@ -164,17 +164,17 @@ read_limit(struct reader *r)
 	l->limit = read_text_of(r, "limit");
 	l->counts = read_text_of(r, "counts");
 	if (!l->limit[0])
-		wrong(r, "limit", "is missing: the name of which limit?");
+		wrong(r, "limit", "is missing: name the limit to override");
 	if (!json_is_object(pairs))
 		wrong(r, "for",
-			"is missing: person=NAME, team=NAME and the like, or an empty object "
-			"for everyone, are expected");
+			"is missing: expected conditions such as person=NAME or team=NAME, or an "
+			"empty object for everyone");
 	json_object_foreach(pairs, name, v)
 	{
 		if (l->npairs == LIVE_PAIRS_MAX || !SPAN_IN(span_str(name), live_pair_names)) {
 			wrong(r, utf8_line(span_str(name)) ? name : "for",
-				"person, agent, department, team, tier, key, model and route "
-				"are accepted");
+				"expected one of person, agent, department, team, tier, key, "
+				"model and route");
 			break;
 		}
 		l->pairs[l->npairs++] =
@@ -182,7 +182,7 @@ read_limit(struct reader *r)
 				span_str(entry_text(r, "for", v)) };
 	}
 	if (!json_object_get(r->object, "to"))
-		wrong(r, "to", "is missing: how much may it be?");
+		wrong(r, "to", "is missing: give the new amount");
 	l->to = (uint64_t)read_whole(r, "to", 0);
 	l->until_ns = read_time_of(r, "until");
 	int64_t ended_ns = read_time_of(r, "ended");
@@ -190,7 +190,7 @@ read_limit(struct reader *r)
 	r->e->over_ns = first_of(ended_ns, l->until_ns);
 	live_limit_id(l->limit, pairs, id);
 	if (strcmp(id, r->e->id) != 0)
-		wrong(r, "id", "is not that of the limit and what it is for");
+		wrong(r, "id", "is not the id of this limit and these conditions");
 }
 
 static void
@@ -200,13 +200,13 @@ read_erase(struct reader *r)
 
 	r->e->over_ns = LIVE_NEVER;
 	if (!sha256_read(tag, r->e->erase.tag))
-		wrong(r, "tag", "64 hexadecimal digits are expected");
+		wrong(r, "tag", "expected 64 hexadecimal digits");
 	else if (id.n != LIVE_ERASE_ID || !span_starts(tag, id))
-		wrong(r, "id", "is not the begin of the tag");
+		wrong(r, "id", "is not the beginning of the tag");
 	if (!read_text_of(r, "why")[0])
-		wrong(r, "why", "is missing: why is it erased?");
+		wrong(r, "why", "is missing: give the reason for the erasure");
 	read_text_of(r, "ticket");
-	/* Entries of version 0.2.0 have none of these. */
+	/* Entries of version 0.2.0 have no tags for caches. */
 	for (enum live_part part = LIVE_CACHE; part < LIVE_PARTS; part++) {
 		char name[LIVE_FIELD_MAX];
 		live_part_tag(part, name);
@@ -214,7 +214,7 @@ read_erase(struct reader *r)
 		if (json_object_get(r->object, name) &&
 			(hex.n != 2 * LIVE_NAME_BYTES ||
 				span_past_set(hex, 0, "0123456789abcdef") != hex.n))
-			wrong(r, name, "16 hexadecimal digits are expected");
+			wrong(r, name, "expected 16 hexadecimal digits");
 	}
 }
 
@@ -287,11 +287,11 @@ entry_of(json_t *object, struct span text, struct buf *why)
 	if (!e->latest_ns)
 		e->latest_ns = LIVE_NEVER;
 	if (text.n > CAP_LIVE_ENTRY_BYTES)
-		wrong(&r, "entry", "longer than 8 KB");
+		wrong(&r, "entry", "is longer than 8 KB");
 	if (e->serial < 1)
 		wrong(&r, "serial", "is missing");
 	if (i == LIVE_KINDS)
-		wrong(&r, "kind", "key, limit or erase is expected");
+		wrong(&r, "kind", "expected key, limit or erase");
 	else
 		read_kind[e->kind = (enum live_kind)i](&r);
 	if ((size_t)snprintf(e->field, sizeof(e->field), "%s:%s", live_kinds[e->kind], e->id) >=

@@ -1,6 +1,6 @@
-/* Erasures: which were carried out here, and what other nodes noted in Redis. The field
- * NODE/ERASURE of tollgate:{live}:erased is "SERIAL TIME" if all parts are done, else "0 SERIAL" and
- * the names of the parts that are left. */
+/* The state of erasures: which this daemon has carried out, and which other nodes have noted
+ * in Redis. The field NODE/ERASURE of tollgate:{live}:erased is "SERIAL TIME" if all parts
+ * are done. Otherwise it is "0 SERIAL" and the names of the parts that are left. */
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -16,7 +16,7 @@
 
 enum { PAGES = 5, FIELDS_AT_ONCE = 256, ERASED_FIELD = 128, ERASED_VALUE = 64 + CLOCK_RFC3339_LEN };
 
-/* ---- here ---- */
+/* ---- this daemon ---- */
 
 void
 live_on_erasure(struct live *l, void (*carry_out)(void *arg), void *arg)
@@ -109,7 +109,8 @@ live_erasure_done(struct live *l, const char *id, int64_t serial, enum live_part
 		e->now |= now;
 		if (e->done == (1u << LIVE_PARTS) - 1)
 			e->done_ns = wall_ns;
-		/* Redis is told at the next turn, which whoever put it may wait for. */
+		/* The thread tg-live writes this to Redis in its next turn, and the caller
+		 * that ordered the erasure may wait for that turn. */
 		if (now)
 			atomic_fetch_add(&l->changes, 1);
 	}
@@ -164,7 +165,7 @@ live_erasures(struct live *l)
 
 /* ---- in Redis ---- */
 
-/* What was carried out here, at most so many, from the entry at *from on. */
+/* Up to FIELDS_AT_ONCE notes about erasures that were carried out here. */
 struct erased_fields {
 	size_t n;
 	char field[FIELDS_AT_ONCE][ERASED_FIELD], value[FIELDS_AT_ONCE][ERASED_VALUE];
@@ -198,8 +199,8 @@ take_fields(struct live *l, struct erased_fields *f, size_t *from)
 	}
 }
 
-/* Whether what Redis says of one is what is so: of one that was found as done another time is.
- */
+/* Returns true if Redis has this note already. For an erasure that was found as done, the
+ * time may differ. */
 static bool
 is_noted(const redisReply *r, const char *value, bool now)
 {
@@ -250,17 +251,17 @@ live_erased_note(struct live *l, struct turns *turns)
 			take_fields(l, f, &from);
 		up = f && (!f->n || note_fields(f, turns));
 	} while (up && f->n);
-	bool ok = up || !f; /* out of memory: the next turn */
+	bool ok = up || !f; /* out of memory: the next turn tries again */
 	free(f);
 	return ok;
 }
 
-/* A hash that is read in pages. Redis may lie, so all pages together have the bounds of one reply,
- * and the reading has an end in time. */
+/* A hash that is read in pages. Redis may return anything, so all pages together are limited
+ * to the size of one reply, and the reading has a deadline. */
 struct pages {
 	redisContext *c;
 	uint64_t until_us;
-	size_t bytes; /* of fields and values so far */
+	size_t bytes; /* bytes of fields and values so far */
 	struct buf *why;
 };
 
@@ -271,7 +272,7 @@ take_page(struct pages *p, const redisReply *list, json_t *out)
 	for (size_t i = 0; i + 1 < list->elements; i += 2) {
 		const redisReply *k = list->element[i], *v = list->element[i + 1];
 		p->bytes += k->len + v->len;
-		/* NULL, and left out: not UTF-8, so not written by a daemon */
+		/* NULL if the name is not UTF-8, so no daemon wrote the field */
 		json_auto_t *name = json_stringn(k->str, k->len);
 		if (name)
 			json_object_set_new(
@@ -283,8 +284,8 @@ take_page(struct pages *p, const redisReply *list, json_t *out)
 	return false;
 }
 
-/* Adds the fields of a hash, with their values, to `out`. HGETALL would be refused, as too large a
- * reply, if a few nodes have carried out many erasures. */
+/* Adds the fields of a hash, with their values, to `out`. HGETALL could exceed the size of
+ * one reply if a few nodes have carried out many erasures. */
 static bool
 read_hash(struct pages *p, const char *key, json_t *out)
 {
@@ -296,7 +297,7 @@ read_hash(struct pages *p, const char *key, json_t *out)
 		if (!list) {
 			buf_str(p->why, !r ? redis_sync_error(p->c)
 					: r->type == REDIS_REPLY_ERROR ? r->str
-								       : "HSCAN: no list");
+								       : "HSCAN did not return a list");
 			return false;
 		}
 		if (!take_page(p, list, out))
@@ -304,7 +305,7 @@ read_hash(struct pages *p, const char *key, json_t *out)
 		if (strcmp(cursor, "0") == 0)
 			return true;
 	} while (clock_mono_us() < p->until_us);
-	buf_str(p->why, "HSCAN did not end");
+	buf_str(p->why, "HSCAN did not end in time: try again");
 	return false;
 }
 

@@ -1,6 +1,7 @@
-/* A share that is erased opens no text any more, whoever has which key. An erasure is done here
- * before the daemon serves, where its file came back from a backup too: what was carried out is
- * in that file, so an older one has it done again. */
+/* Carrying out an erasure means, first of all, deleting the person's share: without the
+ * share, no key opens the person's sealed content. The file of shares lists the erasures that
+ * were carried out. A file from a backup lacks them, so at the start, before the daemon
+ * serves, they are carried out again. */
 #include "gate/changes/erasing.h"
 
 #include <errno.h>
@@ -21,7 +22,8 @@
 #include "record/journal/journal.h"
 #include "record/seal/shares.h"
 
-static const char no_seal[] = "a file of shares is here, and no seal:";
+static const char no_seal[] = "a file of shares exists, but no `seal` is configured to open it: configure `seal`, or "
+	"remove the file";
 
 struct erased_holder {
 	const struct live *live;
@@ -38,7 +40,7 @@ is_erased(void *arg, struct span holder)
 	return memcmp(tag, h->tag, sizeof(tag)) == 0;
 }
 
-/* An erasure whose record is on its way. */
+/* An erasure whose record is on its way to the journal. */
 struct recorded_erasure {
 	struct shares *shares;
 	int64_t serial;
@@ -57,8 +59,9 @@ erasure_recorded(struct audit_entry *e, int err)
 	free(e);
 }
 
-/* Nobody waits: it is kept until the journal takes it, and only then the file of shares says
- * that it is done. A start in between does it again. */
+/* Appends the record without waiting. The file of shares notes the erasure as recorded only
+ * when the journal has taken the record; if the daemon starts again before that, the erasure
+ * is carried out again. */
 static void
 record_erasure(struct erasing *x, const json_t *e, const struct buf *pseudonyms)
 {
@@ -91,7 +94,8 @@ record_erasure(struct erasing *x, const json_t *e, const struct buf *pseudonyms)
 	audit_append(x->audit, r);
 }
 
-/* A daemon without seal: has no shares; a file of them from before holds some yet. */
+/* Returns true if there are no shares to delete. A daemon without a seal has none, unless a
+ * file of shares is left from earlier. */
 static bool
 has_no_shares(const char *journal)
 {
@@ -116,7 +120,7 @@ part_is_left(const json_t *e, enum live_part part)
 	return false;
 }
 
-/* Reads the name of the person in that cache. False: version 0.2.0 made the order. */
+/* Reads the person's name in that cache. Returns false if version 0.2.0 made the order. */
 static bool
 name_in_cache(const json_t *e, enum live_part part, unsigned char out[LIVE_NAME_BYTES])
 {
@@ -128,15 +132,15 @@ name_in_cache(const json_t *e, enum live_part part, unsigned char out[LIVE_NAME_
 	       strlen(hex) == 2 * LIVE_NAME_BYTES;
 }
 
-/* Deletes what this process has of the person. erasing_forget() deletes it from Redis. */
+/* Deletes the person's content in this process. erasing_forget() deletes it from Redis. */
 static void
 forget_person(struct erasing *x, const json_t *e)
 {
 	const char *id = json_text_in(e, "id");
 	int64_t serial = json_int_in(e, "serial");
 	unsigned char name[LIVE_NAME_BYTES];
-	/* A node without shares keeps no note of what it deleted. It leaves the orders that it finds
-	 * when it starts to the other nodes. */
+	/* A node without shares keeps no note of what it deleted, so it leaves the orders
+	 * that it finds at its start to the other nodes. */
 	bool forgotten = x->shares ? shares_has_forgotten(x->shares, id, serial) : !x->began;
 
 	for (enum live_part part = LIVE_CACHE; part < LIVE_PARTS; part++) {
@@ -146,14 +150,15 @@ forget_person(struct erasing *x, const json_t *e)
 			live_erasure_done(x->live, id, serial, part, clock_wall_ns(), false);
 			continue;
 		}
-		/* in the first round of an order, and in the first round that has caches */
+		/* once per order, and once more when the caches exist */
 		if (x->caches && (part_is_left(e, LIVE_SHARES) || !x->used_caches))
 			x->caches->here(x->arg, part, name);
 		atomic_store(&x->pending, true);
 	}
 }
 
-/* Keeps why that part could not be reached, and logs a new reason; "": it was reached. */
+/* Keeps the reason why this part could not be reached, and logs a new reason. An empty `why`
+ * means success. */
 static void
 note_reached(struct erasing *x, enum live_part part, const struct buf *why)
 {
@@ -168,7 +173,8 @@ note_reached(struct erasing *x, enum live_part part, const struct buf *why)
 	memcpy(was, now, sizeof(now));
 }
 
-/* Deletes one part of an erasure from Redis. False, with *why: Redis cannot be reached. */
+/* Deletes one part of an erasure from Redis. Returns false, with *why, if Redis does not
+ * answer. */
 static bool
 forget_part(struct erasing *x, const json_t *e, enum live_part part, struct buf *why)
 {
@@ -176,11 +182,11 @@ forget_part(struct erasing *x, const json_t *e, enum live_part part, struct buf 
 
 	if (!part_is_left(e, part) || !name_in_cache(e, part, name))
 		return true;
-	if (why->n) /* an earlier erasure of this round could not reach it */
+	if (why->n) /* Redis did not answer for an earlier erasure of this round */
 		return false;
 	if (x->caches->there(x->arg, part, name, why)) {
 		if (!why->n)
-			buf_str(why, "Redis could not be reached");
+			buf_str(why, "Redis did not answer: the daemon tries again");
 		return false;
 	}
 	live_erasure_done(x->live, json_text_in(e, "id"), json_int_in(e, "serial"), part,
@@ -219,7 +225,8 @@ erasing_forget(struct erasing *x)
 
 /* ---- all of it ---- */
 
-/* 0, or errno; ENOKEY: there is a file of shares, and nobody who opens it. */
+/* Deletes the person's shares. Returns 0 or an errno; ENOKEY means that a file of shares
+ * exists but no seal is configured to open it. */
 static int
 erase_shares(struct erasing *x, const json_t *e)
 {

@@ -1,6 +1,6 @@
-/* Carries erasures out: what the live state says is to be erased goes from this daemon's file
- * of shares, which is on record, and from its caches and those in Redis. What could not be
- * reached is tried again. */
+/* Carries out erasures. An order in the live state makes this daemon delete the person's
+ * shares from its file, with a record, and the person's content from its caches and from
+ * those in Redis. If one of them cannot be reached, the deletion is tried again. */
 #ifndef GATE_CHANGES_ERASING_H
 #define GATE_CHANGES_ERASING_H
 
@@ -15,39 +15,46 @@ struct shares;
 
 /* Functions that delete a person's content from caches. */
 struct erasing_caches {
-	/* Deletes it from the memory of this process. */
+	/* Deletes the content from the memory of this process. */
 	void (*here)(void *arg, enum live_part part, const unsigned char name[LIVE_NAME_BYTES]);
-	/* Deletes it from Redis, and waits for the reply. 0, or negative with *why. */
+	/* Deletes the content from Redis and waits for the reply. Returns 0, or a negative
+	 * error with *why. */
 	int (*there)(void *arg, enum live_part part, const unsigned char name[LIVE_NAME_BYTES],
 		struct buf *why);
-	/* Makes a thread that may wait call erasing_forget(), unless one is running. */
+	/* Starts a thread that calls erasing_forget(), unless one is running. */
 	void (*soon)(void *arg);
 };
 
+/* owner: the server. Several threads use it: see `lock` and `telling`. */
 struct erasing {
-	struct live *live;     /* NULL: there are none */
-	struct shares *shares; /* NULL: no seal: */
-	struct audit *audit;   /* NULL: no records */
-	const char *journal;   /* likewise */
-	pthread_mutex_t lock;  /* one at a time */
-	_Atomic int failed;    /* errno of the last that could not be; 0: none */
-	const struct erasing_caches *caches; /* under `lock`; NULL: the daemon does not serve */
-	void *arg;			     /* their argument */
-	bool began, used_caches; /* under `lock`: erasing_now() has run; it has run with caches */
+	struct live *live;     /* NULL: run-time changes are disabled */
+	struct shares *shares; /* NULL: no content is sealed */
+	struct audit *audit;   /* NULL: no records are written */
+	/* path of the journal, beside which the file of shares is; NULL: no journal */
+	const char *journal;
+	pthread_mutex_t lock;  /* held while erasures are carried out */
+	_Atomic int failed;    /* errno of the last failure to erase shares; 0: none */
+	/* guarded by `lock`; NULL: the daemon does not serve yet */
+	const struct erasing_caches *caches;
+	void *arg;			     /* the argument of the functions in `caches` */
+	/* guarded by `lock`: erasing_now() has run; it has run with caches */
+	bool began, used_caches;
 	_Atomic bool pending;		     /* erasing_forget() must run, perhaps again */
 	pthread_mutex_t telling;	     /* guards `why` */
-	char why[LIVE_PARTS][256];	     /* why Redis could not be reached; "": it was */
+	/* why Redis could not be reached for this part; "": it was reached */
+	char why[LIVE_PARTS][256];
 };
 
-/* All that are not done yet, of which there may be none. Waits for the disk of the shares, not
- * for the journal: the records are written when that takes them. Any thread but workers. */
+/* Carries out all erasures that are not done yet. Waits for the disk that holds the shares,
+ * but not for the journal: the records are written later. Any thread except workers. */
 void erasing_now(struct erasing *e);
-/* The same where some could not be. */
+/* Calls erasing_now() if an earlier erasure failed. */
 void erasing_again(struct erasing *e);
-/* Sets the functions that erasures use from now on. NULL: erasing_forget() must not run after this. */
+/* Sets the functions that erasures use from now on. NULL: erasing_forget() must not run
+ * afterwards. */
 void erasing_serves(struct erasing *e, const struct erasing_caches *caches, void *arg);
-/* Deletes from Redis what is left there. One thread at a time; it has ended before erasing_serves()
- * is called with NULL. */
+/* Deletes from Redis what is left there. Only one thread at a time may call it, and it must
+ * have returned before erasing_serves() is called with NULL. */
 void erasing_forget(struct erasing *e);
 /* Returns true, with *why, if that part of an erasure could not be carried out. Any thread. */
 bool erasing_away(struct erasing *e, enum live_part part, struct buf *why);

@@ -1,4 +1,4 @@
-/* The list of what was purged, and its lines. */
+/* The list of purged names, and their lines. A binary search finds a name by its field. */
 #include "gate/changes/gone.h"
 
 #include <stdlib.h>

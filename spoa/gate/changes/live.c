@@ -1,6 +1,8 @@
-/* The set of entries, the view that workers read, and what takes the place of what. */
-#include "gate/changes/live.h"
-
+/* The set of entries, the view that workers read, and the rules for replacing an entry.
+ *
+ * A view is an immutable copy of the list of entries with an index of the overrides. A change
+ * makes a new view and swaps the pointer. A worker announces the view that it reads in
+ * `reads`, and a view that no worker has announced is freed. */
 #include <sodium.h>
 #include <stdlib.h>
 
@@ -12,13 +14,98 @@
 #include "base/mem.h"
 #include "base/scoped.h"
 #include "base/wall.h"
+#include "gate/changes/live.h"
 #include "gate/changes/live_private.h"
-#include "gate/changes/view.h"
 #include "gate/store/signed.h"
 
-/* ---- views ---- */
+static void
+live_view_free(struct live_view *v)
+{
+	for (size_t i = 0; v && i < v->nentries; i++)
+		live_entry_unref(&v->entries[i]);
+	if (v) {
+		free(v->entries);
+		free(v->keys.keys);
+		free(v->limits);
+		free(v->first);
+		free(v->after);
+	}
+	free(v);
+}
 
-/* With the lock. */
+static size_t
+chain_of(const struct live_view *v, const char *limit, struct span name, struct span value)
+{
+	uint64_t h = span_hash(span_str(limit)) * 31 + span_hash(name);
+
+	return (size_t)((h * 31 + span_hash(value)) % v->nfirst);
+}
+
+/* Builds the hash table of overrides. Returns false if memory is exhausted. */
+static bool
+chain_overrides(struct live_view *v)
+{
+	v->nfirst = 2 * v->nlimits + 1;
+	v->first = calloc(v->nfirst, sizeof(*v->first));
+	v->after = calloc(v->nlimits + 1, sizeof(*v->after));
+	for (size_t i = 0; v->first && v->after && i < v->nlimits; i++) {
+		const struct live_override *o = v->limits[i];
+		size_t c = chain_of(v, o->limit, o->pairs[0].name, o->pairs[0].value);
+		v->after[i] = v->first[c];
+		v->first[c] = (uint32_t)(i + 1);
+	}
+	return v->first && v->after;
+}
+
+size_t
+live_next_override(const struct live_view *v, const char *limit, struct span name,
+	struct span value, size_t at)
+{
+	at = at ? v->after[at - 1] : v->first[chain_of(v, limit, name, value)];
+	while (at) {
+		const struct live_override *o = v->limits[at - 1];
+		if (!strcmp(o->limit, limit) && span_eq(o->pairs[0].name, name) &&
+			span_eq(o->pairs[0].value, value))
+			return at;
+		at = v->after[at - 1];
+	}
+	return 0;
+}
+
+static struct live_view *
+live_view_of(struct live_entry **v, size_t n)
+{
+	struct live_view *view = calloc(1, sizeof(*view));
+
+	if (!view)
+		return NULL;
+	view->entries = calloc(n + 1, sizeof(*view->entries));
+	view->keys.keys = calloc(n + 1, sizeof(*view->keys.keys));
+	view->limits = calloc(n + 1, sizeof(*view->limits));
+	if (!view->entries || !view->keys.keys || !view->limits) {
+		live_view_free(view);
+		return NULL;
+	}
+	view->keys.sorted = true; /* sorted like the fields */
+	for (size_t i = 0; i < n; i++) {
+		v[i]->refs++;
+		view->entries[view->nentries++] = v[i];
+		if (v[i]->kind == LIVE_KEY)
+			view->keys.keys[view->keys.n++] = v[i]->key;
+		else if (v[i]->kind == LIVE_LIMIT && !v[i]->ended)
+			view->limits[view->nlimits++] = &v[i]->limit;
+	}
+	if (!chain_overrides(view)) {
+		live_view_free(view);
+		return NULL;
+	}
+	return view;
+}
+
+/* ---- publishing ---- */
+
+
+/* Call with the lock held. */
 void
 live_drop_old(struct live *l)
 {
@@ -51,12 +138,14 @@ live_publish(struct live *l)
 		l->old = was;
 	}
 	live_drop_old(l);
-	/* A worker that finds another number than before finds the erasure in the view. */
+	/* Stored after the view: a worker that reads the new number also finds the erasure in
+	 * the view. */
 	atomic_store(&l->came, l->ncame);
 }
 
-/* Whoever publishes looks at `reads` after it has changed `now`: either it sees that the view
- * is read, or we see that it is no longer the one. */
+/* The publisher changes `now` first and then looks at `reads`. Therefore either the publisher
+ * sees that the view is in use, or this loop sees that the view is no longer the current one.
+ */
 const struct live_view *
 live_enter(struct live *l, unsigned worker)
 {
@@ -77,7 +166,7 @@ live_leave(struct live *l, unsigned worker)
 	atomic_store(&l->reads[worker], NULL);
 }
 
-/* ---- the set; all with the lock ---- */
+/* ---- the set; call these with the lock held ---- */
 
 static const char *
 field_of(const void *l, size_t at)
@@ -91,8 +180,9 @@ live_place(const struct live *l, const char *field, bool *found)
 	return field_place(l, l->n, field_of, field, found);
 }
 
-/* What ends a key or an override has places of its own, and so have erasures. */
-bool
+/* Revocations, ends of overrides and erasures have room of their own, so that a full set
+ * cannot prevent them. */
+static bool
 live_is_full(const struct live *l, const struct live_entry *e)
 {
 	if (e->kind == LIVE_ERASE)
@@ -159,6 +249,8 @@ live_list(struct live *l, enum live_kind kind)
 	return list;
 }
 
+/* Puts a made entry in force if the entry with `serial` is still the current one. Takes *e over if
+ * the entry is in force afterwards. */
 static int
 put_entry(struct live *l, struct live_entry **e, int64_t serial, struct buf *why)
 {
@@ -167,18 +259,19 @@ put_entry(struct live *l, struct live_entry **e, int64_t serial, struct buf *why
 	int64_t is = found ? l->v[at]->serial : 0;
 
 	if (is != serial || (found && !live_entry_beats(*e, l->v[at]))) {
-		buf_str(why, "another change of it came first: look, and try again");
+		buf_str(why, "another change of this entry came first: read the entry again and repeat your change");
 		return ERR_BAD_STATE;
 	}
 	if (!found && live_is_full(l, *e)) {
 		metric_inc(l->metrics, M_LIVE_FULL);
 		if ((*e)->kind == LIVE_ERASE)
-			buf_printf(why, "%zu erasures are kept for good, and no more are",
+			buf_printf(why, "the daemon has %zu erasures, the most it can keep: no more can be ordered",
 				l->nerasures);
 		else
 			buf_printf(why,
-				"%zu keys and overrides were made at run time, and no more are "
-				"kept: those that have an end are removed a day after it",
+				"the daemon has %zu keys and overrides, the most it can keep: "
+				"revoke or clear some, or wait until some expire; they are removed "
+				"a day later",
 				l->n - l->nerasures);
 		return ERR_FULL;
 	}
@@ -187,7 +280,7 @@ put_entry(struct live *l, struct live_entry **e, int64_t serial, struct buf *why
 	buf_putc(&line, '\n');
 	bool kept = store_keep(&l->store, &line, 1);
 	if (!kept)
-		buf_printf(why, "%s cannot be written", l->store.name);
+		buf_printf(why, "%s cannot be written: check the disk and the file's permissions", l->store.name);
 	if (!kept && !(*e)->ended)
 		return ERR_IO;
 	(*e)->put = atomic_load(&l->changes) + 1;
@@ -201,7 +294,8 @@ put_entry(struct live *l, struct live_entry **e, int64_t serial, struct buf *why
 	return kept ? 0 : ERR_IO;
 }
 
-/* Before it is made: the latest end of all its versions. The serial of the last of them. */
+/* Sets "latest" of a new version to the latest end of all versions of this entry. Returns the
+ * serial of the last version, 0 if there is none. */
 static int64_t
 set_latest(struct live *l, enum live_kind kind, json_t *o)
 {
@@ -237,8 +331,8 @@ live_put(struct live *l, enum live_kind kind, json_t *object, int64_t serial, st
 
 	was = was > serial ? was : serial;
 	json_object_set_new(object, "kind", json_string(live_kinds[kind]));
-	/* Later than the clock where the last change says so: no clock that was put back makes
-	 * an entry old. */
+	/* If the wall clock is behind the last change, because it was set back, the serial
+	 * still increases. */
 	json_object_set_new(object, "serial", json_integer(ms > was ? ms : was + 1));
 	json_object_set_new(object, "replaces", json_integer(serial));
 	live_put_time(object, "time", now);
@@ -268,9 +362,10 @@ live_kept(struct live *l)
 	return atomic_load(&l->store.kept);
 }
 
-/* ---- life ---- */
+/* ---- opening and closing ---- */
 
-/* After the line of what was purged: what took its place. */
+/* Takes an entry of the file. The line of a purged name stands before the entry that replaced
+ * the purged one. */
 static bool
 take_entry(struct live *l, struct span line, struct buf *why)
 {

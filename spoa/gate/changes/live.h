@@ -1,8 +1,9 @@
-/* The entries that are in force: keys made at run time, overrides of limits, erasures. Kept on
- * this daemon's disk, each before it counts, and from there read at a start;
- * gate/changes/sync.h brings them to the other daemons and back. Workers read a view without a
- * lock; a change publishes the next view, so that a key that was revoked verifies no more when
- * the change returns. */
+/* The entries in force: keys made at run time, overrides of limits, erasures.
+ *
+ * Each entry is on this daemon's disk before it counts, and is read from there at the start.
+ * gate/changes/sync.h exchanges entries with the other daemons. Workers read a view without a
+ * lock. A change publishes the next view, so that a revoked key no longer verifies when the
+ * change returns. */
 #ifndef GATE_CHANGES_LIVE_H
 #define GATE_CHANGES_LIVE_H
 
@@ -11,15 +12,15 @@
 
 struct live;
 
-enum { LIVE_READERS = 256 }; /* workers */
+enum { LIVE_READERS = 256 }; /* the most workers */
 
-/* What holds at one moment. */
+/* The entries in force at one moment. Immutable; it holds a reference to each entry. */
 struct live_view {
-	struct apikeys keys; /* sorted; revoked and expired ones too */
+	struct apikeys keys; /* sorted; includes revoked and expired keys */
 	const struct live_override **limits;
 	size_t nlimits;
-	/* its own; overrides by limit and their first pair: chains of places in `limits`, from
-	 * 1 on */
+	/* internal: a hash table of the overrides by limit and first condition. Chains of
+	 * indexes into `limits`, counted from 1. */
 	uint32_t *first, *after;
 	size_t nfirst;
 	struct live_entry **entries;
@@ -27,82 +28,94 @@ struct live_view {
 	struct live_view *next;
 };
 
-/* Reads `file`, or begins it. `key` is copied. NULL with *why: it cannot be written, or holds
- * entries that do not verify: then revocations would be forgotten. */
+/* Reads `file`, or creates it. `key` is copied, `node` is borrowed. Returns NULL with *why if
+ * the file cannot be written or if it has entries that do not verify, because revocations
+ * would then be forgotten. */
 struct live *live_open(const char *file, const char *node,
 	const unsigned char key[SHA256_BYTES], struct metrics *m, struct buf *why);
-/* No worker reads any more. */
+/* Call it when no worker reads any more. Sets *l to NULL. */
 void live_close(struct live **l);
 
-/* What holds now, until live_leave() by the same worker. Not nested. */
+/* Returns the current view, which stays valid until live_leave() by the same worker. The
+ * calls cannot be nested. */
 const struct live_view *live_enter(struct live *l, unsigned worker);
 void live_leave(struct live *l, unsigned worker);
 
-/* Where in v->limits, from 1 on, the next override of that limit after `at` is (0: the first)
- * whose first pair is this; 0: there is none. Each override is found by its first pair alone.
- */
+/* Returns the place in v->limits, counted from 1, of the next override of that limit whose
+ * first condition is name=value, after the place `at` (0: from the beginning). Returns 0 if
+ * there is none. An override is found only by its first condition. */
 size_t live_next_override(const struct live_view *v, const char *limit, struct span name,
 	struct span value, size_t at);
 
 /* ---- any other thread ---- */
 
-/* The entry at "key:ID" as JSON, with its serial; NULL: there is none. */
+/* Returns the entry at "key:ID" as JSON, with its serial. The caller owns it. Returns NULL if
+ * there is none. */
 json_t *live_get(struct live *l, const char *field);
-/* All of a kind, a new JSON array. */
+/* Returns all entries of a kind as a new JSON array. */
 json_t *live_list(struct live *l, enum live_kind kind);
-/* Puts what the object says in force, in the place of what has this serial (0: nothing has);
- * sets its kind, serial, time and node. 0; ERR_SYNTAX: it says what no entry can;
- * ERR_BAD_STATE: another change came first; ERR_FULL: CAP_LIVE_ENTRIES or CAP_LIVE_ERASURES,
- * counted; ERR_IO: it cannot be kept on disk, and is not in force, but for what is revoked or
- * cleared, which is. With *why but for 0. */
+/* Puts the entry that the object describes in force, in place of the entry with this serial
+ * (0: there is none yet). Sets the entry's kind, serial, time and node.
+ *
+ * Returns 0; ERR_SYNTAX if a value is invalid; ERR_BAD_STATE if another change came first;
+ * ERR_FULL at CAP_LIVE_ENTRIES or CAP_LIVE_ERASURES (the metric counts it); ERR_IO if the
+ * disk does not take the entry. After ERR_IO the entry is not in force, except for a
+ * revocation or the end of an override. *why has a message for all errors. */
 int live_put(
 	struct live *l, enum live_kind kind, json_t *object, int64_t serial, struct buf *why);
-/* How many entries there are, and whether all are on disk. */
+/* live_count() returns the number of entries. live_kept() returns true if all are on disk. */
 size_t live_count(struct live *l);
 bool live_kept(struct live *l);
 
-/* Purges at most so many of those that are over since a day: no copy of them can come into
- * force again, or a name and a number stay here that keep it out. Their fields to *fields, as
- * texts of a JSON list. How many. */
+/* Purges at most `most` entries that ended a day ago or earlier. If a copy of one could still
+ * come into force, its name and serial are kept to prevent that. Appends the fields of the
+ * purged entries to *fields, as strings of a JSON list. Returns their number. */
 size_t live_purge(struct live *l, int64_t now_ns, size_t most, struct buf *fields);
 
 /* ---- erasures ---- */
 
-/* Calls carry_out() whenever one came into force, on the thread that put or merged it. Before
- * any does; what the file has is the caller's to begin with. */
+/* Sets the function to call when an erasure comes into force. It runs on the thread that put
+ * or merged the entry. Call this before any entry is put. The erasures that the file had at
+ * the start are not reported; the caller carries them out. */
 void live_on_erasure(struct live *l, void (*carry_out)(void *arg), void *arg);
-/* live_erase_tag() under the key of the entries. */
+/* Writes live_erase_tag() under the entries' key. */
 void live_tag(const struct live *l, struct span holder, unsigned char tag[SHA256_BYTES]);
-/* How many erasures have come into force in this process. Any thread. */
+/* Returns how many erasures have come into force in this process. Any thread. */
 uint64_t live_erasures_came(const struct live *l);
-/* Returns true if the holder was erased after live_erasures_came() returned `since`. On the thread of
- * that worker, not between its live_enter() and live_leave(). */
+/* Returns true if the holder was erased after live_erasures_came() returned `since`. Call it
+ * on that worker's thread, outside its live_enter() and live_leave(). */
 bool live_erased_since(struct live *l, unsigned worker, struct span holder, uint64_t since);
-/* The erasures of which a part is left here, as a new JSON array. Each object has `left`, the names of
- * these parts. */
+/* Returns the erasures of which a part is left to do here, as a new JSON array. Each object
+ * has `left`, the names of these parts. */
 json_t *live_undone(struct live *l);
-/* Notes that this part of the erasure is done here. now: this process did it. */
+/* Notes that this part of the erasure is done here. `now`: this process did it, at wall_ns
+ * (wall clock). */
 void live_erasure_done(struct live *l, const char *id, int64_t serial, enum live_part part,
 	int64_t wall_ns, bool now);
-/* All of them, the newest first: [{"erasure","serial","at","why","ticket","by","done","left"}],
- * `at` when it was ordered, `done` when all parts were done here, or null. */
+/* Returns all erasures as a new JSON array, the newest first:
+ * [{"erasure","serial","at","why","ticket","by","done","left"}]. `at` is when the erasure was
+ * ordered, `done` when its last part was done here, or null. */
 json_t *live_erasures(struct live *l);
 
 /* ---- for gate/changes/sync.c ---- */
 
 struct live_item {
 	struct span field, text;
-	bool stale, forged; /* live_merge(): it was purged, and need not be there; refused */
+	/* results of live_merge(): the entry was purged and need not be in Redis; the entry
+	 * was refused */
+	bool stale, forged;
 };
-/* All entries that were found elsewhere: what verifies and beats ours comes into force. *older:
- * how many ours beat; what does not verify is counted once, and logged in one line. */
+/* Merges all entries that were found in Redis. An entry that verifies and beats ours comes
+ * into force. *older is set to the number of entries that ours beat. Refused entries are
+ * counted once and logged in one line. */
 void live_merge(struct live *l, struct live_item *items, size_t n, size_t *older);
-/* So much was found there that no daemon wrote: counted, and logged in one line. */
+/* Counts and logs `n` fields that no daemon wrote. `first`: the name of one of them. */
 void live_junk(struct live *l, size_t n, struct span first, const char *why);
-/* Calls with each entry of which `items`, sorted by field, has no equal. */
+/* Calls each() with each of our entries that `items`, sorted by field, lacks or has in
+ * another version. */
 void live_missing(struct live *l, const struct live_item *items, size_t n,
 	void (*each)(void *arg, struct live_item item), void *arg);
-/* Calls with each entry that was put after `changes` was `since`. */
+/* Calls each() with each entry that was put after `changes` was `since`. */
 void live_put_since(struct live *l, uint64_t since,
 	void (*each)(void *arg, struct live_item item), void *arg);
 

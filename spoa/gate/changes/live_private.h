@@ -1,4 +1,4 @@
-/* What live.c, merge.c, erased.c and sync.c share. */
+/* The set of entries as live.c, merge.c, erased.c and sync.c share it. */
 #ifndef GATE_CHANGES_LIVE_PRIVATE_H
 #define GATE_CHANGES_LIVE_PRIVATE_H
 
@@ -9,46 +9,52 @@
 #include "gate/changes/live.h"
 #include "gate/store/store.h"
 
+/* owner: main. Bounds: CAP_LIVE_ENTRIES + CAP_LIVE_ENDED keys and overrides, CAP_LIVE_ERASURES
+ * erasures, CAP_LIVE_GONE names of purged entries. */
 struct live {
 	unsigned char key[SHA256_BYTES];
 	const char *node;
 	struct metrics *metrics;
-	pthread_mutex_t lock; /* of what follows; no worker takes it */
-	struct store store; /* its file */
+	/* guards the members below, except atomics; workers do not take it */
+	pthread_mutex_t lock;
+	struct store store; /* the file of entries */
 	struct live_entry **v; /* sorted by field */
 	size_t n, room;
-	size_t nerasures; /* of them */
-	uint64_t ncame;	       /* how many erasures were put into `v`, replacements included */
-	_Atomic uint64_t came; /* how many of them the view has */
+	size_t nerasures; /* how many of the entries are erasures */
+	/* how many erasures were put into `v`, including replacements */
+	uint64_t ncame;
+	_Atomic uint64_t came; /* how many of these the published view has */
 	struct gone_list gone;
-	_Atomic uint64_t changes; /* counts up with each entry that was put */
-	void (*erase)(void *arg); /* live_on_erasure() */
+	_Atomic uint64_t changes; /* incremented with each entry that is put */
+	void (*erase)(void *arg); /* set by live_on_erasure(); NULL: no call */
 	void *erase_arg;
-	uint64_t *refused; /* hashes of what the last merge refused, sorted */
+	uint64_t *refused; /* hashes of the entries that the last merge refused, sorted */
 	size_t nrefused;
 	struct live_view *old; /* views that a worker may still read */
 	_Atomic(struct live_view *) now;
-	_Atomic(const struct live_view *) reads[LIVE_READERS]; /* by worker; NULL: none */
+	/* by worker; NULL: the worker reads no view */
+	_Atomic(const struct live_view *) reads[LIVE_READERS];
 };
 
-/* All with the lock. */
+/* Call these with the lock held. */
 
-/* Where the field is, or belongs. */
+/* Returns the index of the field, or where it would be inserted. */
 size_t live_place(const struct live *l, const char *field, bool *found);
-/* There is no room for one more like it. */
-bool live_is_full(const struct live *l, const struct live_entry *e);
-/* Takes the entry, or leaves it where there is no room: false. */
+/* Adds or replaces the entry. Returns false, and leaves the entry to the caller, if there is
+ * no room. */
 bool live_set(struct live *l, struct live_entry *e);
-/* Takes the entry at that place out. */
+/* Removes the entry at this index. */
 void live_take_out(struct live *l, size_t at);
-/* The next view. Out of memory: the view in force stays, and the next change tries again. */
+/* Publishes the next view. If memory is exhausted, the current view stays and the next change
+ * tries again. */
 void live_publish(struct live *l);
-/* Frees views that nobody reads any more. */
+/* Frees old views that no worker reads. */
 void live_drop_old(struct live *l);
 
-/* Without the lock: an erasure came into force. */
+/* Call this without the lock: reports that an erasure came into force. */
 void live_erasure_came(struct live *l);
-/* Notes in Redis what was carried out here and is not noted there. False: Redis is away. */
+/* Writes to Redis which erasures were carried out here, unless Redis has this already.
+ * Returns false if Redis does not answer. */
 bool live_erased_note(struct live *l, struct turns *turns);
 
 #endif

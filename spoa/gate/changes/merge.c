@@ -1,5 +1,8 @@
-/* What comes from elsewhere, and what goes: entries of Redis against those that are here, and
- * those that are over. */
+/* Merges the entries of Redis with ours, finds those that Redis lacks, and purges entries
+ * that have ended.
+ *
+ * The result of a merge does not depend on the order of the entries, so all daemons arrive at
+ * the same set. */
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -14,7 +17,8 @@
 #include "gate/changes/live_private.h"
 #include "gate/store/signed.h"
 
-/* What one merge refuses, and the first of it that the last one did not. */
+/* The entries that one merge refuses. `field` and `why` describe the first one that the
+ * previous merge did not refuse. */
 struct refusals {
 	uint64_t *hash;
 	size_t n, room, fresh;
@@ -54,6 +58,7 @@ live_junk(struct live *l, size_t n, struct span first, const char *why)
 		LS("why", why), LI("fields", n));
 }
 
+/* Logs that Redis has an older version than ours. live_missing() makes sync.c write ours again. */
 static void
 say_older(struct live *l, const struct live_entry *e, int64_t ours, size_t *older)
 {
@@ -69,7 +74,8 @@ static void
 say_crossed(const struct live *l, const struct live_entry *ours, const struct live_entry *e)
 {
 	json_auto_t *o = live_entry_object(e);
-	const json_t *replaces = json_object_get(o, "replaces"); /* none before version 0.3.0 */
+	/* missing in entries of versions before 0.3.0 */
+	const json_t *replaces = json_object_get(o, "replaces");
 
 	if (!ours->put || !replaces || json_integer_value(replaces) >= ours->serial)
 		return;
@@ -90,8 +96,9 @@ no_room(struct live *l, const char *field)
 	return false;
 }
 
-/* Of an entry that is not here: itself; NULL where it was purged, or is nothing that has to be
- * known. What a copy of old brings is written over by live_missing(). */
+/* Decides about an entry that we do not have. Returns the entry if it may come into force.
+ * Returns NULL if the entry was purged, or has ended so long ago that nothing needs to be
+ * kept. live_missing() overwrites such old copies in Redis. */
 static struct live_entry *
 let_in(struct live *l, struct live_entry *e, struct live_item *item, size_t *older)
 {
@@ -112,7 +119,7 @@ let_in(struct live *l, struct live_entry *e, struct live_item *item, size_t *old
 	return NULL;
 }
 
-/* Another daemon purged it. True: something is other than it was. */
+/* Takes a name that another daemon purged. Returns true if this changed something. */
 static bool
 merge_gone(struct live *l, const struct gone *one, struct live_item *item)
 {
@@ -140,7 +147,8 @@ merge_gone(struct live *l, const struct gone *one, struct live_item *item)
 	return true;
 }
 
-/* NULL: it was what another daemon purged, *taken: and that is new here; or it is refused. */
+/* Reads one item. Returns NULL if the item is a purged name (then *taken is set if the name
+ * is new here) or if the item is refused. */
 static struct live_entry *
 read_item(struct live *l, struct live_item *item, struct buf *lines, struct refusals *refused,
 	bool *taken)
@@ -161,7 +169,7 @@ read_item(struct live *l, struct live_item *item, struct buf *lines, struct refu
 	return e;
 }
 
-/* True: something is other than it was. */
+/* Merges one item. Returns true if this changed something. */
 static bool
 merge_one(struct live *l, struct live_item *item, struct buf *lines, struct refusals *refused,
 	size_t *older, size_t *erasures)
@@ -178,7 +186,8 @@ merge_one(struct live *l, struct live_item *item, struct buf *lines, struct refu
 	struct live_entry *e = read_item(l, item, lines, refused, &taken);
 	if (!e)
 		return taken;
-	/* Two were put at once: either may be in some copy. */
+	/* Two versions were made at the same time. Either may be in some copy, so the later
+	 * end counts for both. */
 	if (found && l->v[at]->latest_ns < e->latest_ns)
 		l->v[at]->latest_ns = e->latest_ns;
 	else if (found)
@@ -215,7 +224,8 @@ live_merge(struct live *l, struct live_item *items, size_t n, size_t *older)
 	pthread_mutex_lock(&l->lock);
 	for (size_t i = 0; i < n; i++)
 		taken += merge_one(l, &items[i], &lines, &refused, older, &erasures);
-	/* Redis is read again and again: what was there last time was said. */
+	/* Redis is read every few seconds, so refusals that were logged last time are not
+	 * logged again. */
 	if (refused.fresh)
 		live_junk(l, refused.fresh, refused.field, refused.why);
 	if (refused.n)
@@ -223,7 +233,8 @@ live_merge(struct live *l, struct live_item *items, size_t n, size_t *older)
 	free(l->refused);
 	l->refused = refused.hash;
 	l->nrefused = refused.n;
-	/* In force whether the disk takes them or not: one of them may revoke. */
+	/* The changes are in force even if the disk refuses them, because one of them may be
+	 * a revocation. */
 	if (taken)
 		live_publish(l);
 	store_keep(&l->store, &lines, taken);
@@ -233,7 +244,8 @@ live_merge(struct live *l, struct live_item *items, size_t n, size_t *older)
 		live_erasure_came(l);
 }
 
-/* Whether the items have it; *i: how many of them are before it. */
+/* Returns true if the items include this one. *i is the number of items with a smaller field.
+ */
 static bool
 items_have(const struct live_item *items, size_t n, struct live_item item, size_t *i)
 {
@@ -257,8 +269,8 @@ live_missing(struct live *l, const struct live_item *items, size_t n,
 		if (!items_have(items, n, item, &i))
 			each(arg, item);
 	}
-	/* A daemon that was down may have on its disk what was purged here: Redis has its name.
-	 */
+	/* Names of purged entries are also written to Redis. A daemon that was down may have
+	 * the purged entry on its disk. */
 	i = 0;
 	for (size_t g = 0; g < l->gone.n; g++) {
 		buf_clear(&text);
@@ -281,9 +293,10 @@ live_put_since(struct live *l, uint64_t since, void (*each)(void *arg, struct li
 					  .text = l->v[i]->text });
 }
 
-/* ---- what is over ---- */
+/* ---- purging ---- */
 
-/* A disk that does not take it has them all yet, and the next write tries again. */
+/* If the disk refuses the rewritten file, the old file still has all entries, and the next
+ * write tries again. */
 size_t
 live_purge(struct live *l, int64_t now_ns, size_t most, struct buf *fields)
 {

@@ -1,7 +1,9 @@
-/* One pass: read the version; where it is another than last time, read all entries, take what
- * is better, write what is better here. Where it is not, what was put here since is written.
- * Two daemons that write at once are put right by the next pass of whoever knows better: what
- * takes whose place does not depend on the order. */
+/* The thread that synchronizes entries with Redis. One pass reads the version. If the version
+ * has changed, the pass reads all entries, merges them, and writes those of ours that are
+ * better. Otherwise the pass only writes the entries that were put here since the last pass.
+ *
+ * If two daemons write at the same time, the next pass of one of them corrects the result,
+ * because the rule that decides between two entries does not depend on their order. */
 #include "gate/changes/sync.h"
 
 #include <inttypes.h>
@@ -18,39 +20,44 @@
 
 #define POLL_US	  300000u
 #define FULL_US	  10000000u
-#define AGAIN_US  1000000u   /* where Redis is away */
-#define RIGHT_US  600000000u /* what was put right is said so long */
-#define REMOVE_US 600000000u /* by another's clock it may not be over yet: not at each pass */
+#define AGAIN_US  1000000u   /* after Redis did not answer */
+#define RIGHT_US  600000000u /* a repaired key is reported for this long */
+/* Stale fields are removed only this often: by another daemon's clock they may not have ended
+ * yet, and that daemon writes them again. */
+#define REMOVE_US 600000000u
 
 enum {
 	SCAN_COUNT = 2048,
 	DROP_MAX = 512,
 	FIELDS_MAX = 2 * (CAP_LIVE_ENTRIES + CAP_LIVE_ERASURES + CAP_LIVE_GONE)
 };
-/* What a foreign writer can make us read. */
+/* A limit for what another program can make us read. */
 #define BYTES_MAX ((size_t)FIELDS_MAX * 512)
 
+/* owner: the thread tg-live; members that others read are guarded by the turns' lock. */
 struct live_sync {
 	struct live *live;
 	struct turns turns;
-	/* under the turns' lock */
+	/* guarded by the turns' lock */
 	enum live_past past;
 	size_t believed;
-	uint64_t right_us;   /* a key was put right; 0: never */
-	const char *righted; /* which */
-	/* the thread's own */
-	long long version; /* -1: not read */
+	uint64_t right_us;   /* monotonic, when a key was last repaired; 0: never */
+	const char *righted; /* the repaired key */
+	/* used by the thread only */
+	long long version; /* the version in Redis after the last pass; -1: not read */
 	uint64_t read_us;
-	uint64_t removed_us; /* 0: never */
+	uint64_t removed_us; /* monotonic, when stale fields were last removed; 0: never */
 	bool marked;	     /* Redis knows that this node has a file */
-	bool again, second;  /* what Redis has is not what was read: at once, a second time */
+	/* `again`: Redis no longer has what the pass read, so the pass is repeated at once;
+	 * `second`: this is the repetition */
+	bool again, second;
 };
 
-/* ---- what Redis says ---- */
+/* ---- reading from Redis ---- */
 
-/* Somebody else wrote one of our keys, and nothing of ours can be read from it or written to
- * it: it goes, and whoever knows entries writes them anew. The version goes on where no daemon
- * has been, so that all read. */
+/* Repairs a key of ours that another program overwrote with another type. The key is deleted,
+ * and the daemons write their entries again. The version continues at a number that no daemon
+ * has reached, so that all daemons read the entries. */
 static bool
 repair_live_key(void *arg, const char *key, char why[TURNS_WHY])
 {
@@ -72,11 +79,13 @@ repair_live_key(void *arg, const char *key, char why[TURNS_WHY])
 	pthread_mutex_unlock(&s->turns.lock);
 	if (!said)
 		live_junk(s->live, 1, span_str(key),
-			"somebody else wrote this key: it is written anew");
+			"another program overwrote this key: the daemons write it again; check which program "
+			"writes to Redis");
 	return true;
 }
 
-/* A number that INCR takes and that was not read yet; 0: there is none. */
+/* Reads the version; a missing key is 0. A value that INCR cannot increment is repaired.
+ * Returns false if Redis does not answer. */
 static bool
 read_version(struct live_sync *s, long long *version)
 {
@@ -96,12 +105,13 @@ read_version(struct live_sync *s, long long *version)
 	return false;
 }
 
+/* The entries that one pass read. The arena limits their bytes. */
 struct found {
 	struct arena arena;
 	struct live_item *items;
 	size_t n, room;
-	bool over; /* of those there are more than there can be */
-	/* what no daemon wrote */
+	bool over; /* there are more than FIELDS_MAX fields or BYTES_MAX bytes */
+	/* fields that no daemon wrote, and the name of the first */
 	size_t junk;
 	char first[LIVE_FIELD_MAX];
 };
@@ -129,7 +139,7 @@ take_one(struct found *f, struct span field, struct span text)
 		.text = arena_dup(&f->arena, text) };
 }
 
-/* Fields on their way out. */
+/* An HDEL command that collects fields to remove. */
 struct drop {
 	int argc;
 	const char *argv[2 + DROP_MAX];
@@ -138,7 +148,7 @@ struct drop {
 static const struct drop drop_none = { 2, { "HDEL", LIVE_ENTRIES_KEY },
 	{ 4, sizeof(LIVE_ENTRIES_KEY) - 1 } };
 
-/* False: Redis is away. */
+/* Sends the command. Returns false if Redis does not answer. */
 static bool
 drop_flush(struct live_sync *s, struct drop *d)
 {
@@ -157,8 +167,9 @@ drop_field(struct live_sync *s, struct drop *d, struct span field)
 	return d->argc < 2 + DROP_MAX || drop_flush(s, d);
 }
 
-/* One part of a scan; which may say a field twice. What has not even an entry's form is removed
- * at once: it would be read again and again. False: Redis is away. */
+/* Takes one page of HSCAN, which may return a field twice. A field that does not have an
+ * entry's form is removed at once, because every pass would read it again. Returns false if
+ * Redis does not answer. */
 static bool
 take_part(struct live_sync *s, struct found *f, const redisReply *list)
 {
@@ -210,8 +221,8 @@ read_entries(struct live_sync *s, struct found *f)
 	return up;
 }
 
-/* More than there can be entries, of whatever daemons: those that do not verify here are in the
- * way of those that do. */
+/* Removes the fields that do not verify. Called if Redis has more fields than all daemons
+ * together can have written, so that they do not displace real entries. */
 static bool
 make_room(struct live_sync *s, const struct found *f)
 {
@@ -233,7 +244,7 @@ make_room(struct live_sync *s, const struct found *f)
 	return up && gone == 0;
 }
 
-/* ---- what it is told ---- */
+/* ---- writing to Redis ---- */
 
 struct told {
 	struct turns *turns;
@@ -267,8 +278,8 @@ tell_entry(void *arg, struct live_item item)
 	append_change(arg, 4, argv, lens);
 }
 
-/* What nobody need know any more. A daemon that has it yet writes it again, until it purges it.
- */
+/* Removes entries that no daemon needs to know any more. A daemon that still has one writes
+ * it again until it purges the entry, too. */
 static void
 remove_stale(struct live_sync *s, const struct found *f, struct told *t)
 {
@@ -286,8 +297,8 @@ remove_stale(struct live_sync *s, const struct found *f, struct told *t)
 	}
 }
 
-/* What is not among what was found; f NULL: nothing was read, what was put here since.
- * *version: after it, where this changed something. */
+/* Writes the entries that Redis lacks: those missing in *f, or those put since the last pass
+ * if `f` is NULL. If this changes something, *version is set to the version afterwards. */
 static bool
 tell_live(struct live_sync *s, const struct found *f, long long *version)
 {
@@ -305,25 +316,27 @@ tell_live(struct live_sync *s, const struct found *f, long long *version)
 	append_live_command(&t, 2, incr, NULL);
 	append_live_command(&t, 1, exec, NULL);
 	reply_auto_t *r = t.failed ? NULL : turns_replies(&s->turns, t.n);
-	/* One of the keys is not ours any more, and the next pass puts it right. */
+	/* One of the keys was overwritten by another program. The repetition of the pass
+	 * repairs it. */
 	const char *refused = r ? turns_exec_error(r) : NULL;
 	if (refused && !s->second) {
 		s->again = true;
 		return false;
 	}
-	/* A list, the last of it what INCR says. */
+	/* expected: a list whose last element is the reply to INCR */
 	t.failed = !r || refused || r->type != REDIS_REPLY_ARRAY || !r->elements ||
 		   r->element[r->elements - 1]->type != REDIS_REPLY_INTEGER;
 	if (t.failed) {
 		turns_lost(&s->turns, refused ? refused : turns_why(&s->turns, r));
 	} else {
 		long long now = r->element[r->elements - 1]->integer;
-		*version = now == *version + 1 ? now : -1; /* somebody else wrote too */
+		/* -1: another daemon wrote in between, so the next pass reads all */
+		*version = now == *version + 1 ? now : -1;
 	}
 	return !t.failed;
 }
 
-/* ---- a daemon without a past ---- */
+/* ---- daemons whose state file is missing ---- */
 
 static void
 say_past(struct live_sync *s, bool known)
@@ -344,7 +357,7 @@ say_past(struct live_sync *s, bool known)
 	s->believed = n;
 }
 
-/* After what Redis has was read: that this node has a file from now on. */
+/* Notes in Redis, after the entries were read, that this node has a file from now on. */
 static bool
 mark(struct live_sync *s)
 {
@@ -363,7 +376,7 @@ mark(struct live_sync *s)
 
 /* ---- passes ---- */
 
-/* False: Redis is away. */
+/* Makes one pass. Returns false if Redis does not answer. */
 static bool
 live_turn(struct live_sync *s, uint64_t changes)
 {
@@ -376,7 +389,7 @@ live_turn(struct live_sync *s, uint64_t changes)
 		s->version = -1;
 	if (!turns_dial(&s->turns, SPAN_LIT(LIVE_VERSION_KEY)) || !read_version(s, &version))
 		return false;
-	/* Redis has what it had as it was read: only what is new here is told. */
+	/* Redis has not changed since it was read: write only what is new here. */
 	if (version == s->version && now - s->read_us < FULL_US) {
 		bool told = changes == s->turns.known ||
 			    (tell_live(s, NULL, &s->version) &&
@@ -438,7 +451,7 @@ static const struct turns_kind live_turns = { .thread = "tg-live",
 	.back = live_back,
 	.repair = repair_live_key };
 
-/* ---- others ---- */
+/* ---- for other threads ---- */
 
 struct turns *
 live_sync_turns(struct live_sync *s)

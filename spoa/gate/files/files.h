@@ -1,7 +1,10 @@
-/* The files inside a request: what they are, what they say, and what nobody read of them.
- * docs/media.md. Three steps: `files` decodes them and reads kinds and metadata, `extract` has
- * tollgate-extract read PDF files and pictures, `pages` makes their texts segments of the body,
- * of form SEG_FILE. What nobody read is left in in.unread. */
+/* The files inside a request: their kinds, their texts, and the reasons why some could not be
+ * inspected (docs/media.md).
+ *
+ * Three steps handle them. `files` decodes the files and reads their kinds and metadata.
+ * `extract` asks tollgate-extract to read PDF files and pictures. `pages` adds the texts to
+ * the segments of the body, as segments of the form SEG_FILE. Files that could not be
+ * inspected stay in the list of uninspected media. */
 #ifndef GATE_FILES_FILES_H
 #define GATE_FILES_FILES_H
 
@@ -9,54 +12,64 @@
 #include "scan/media/extracted.h"
 #include "scan/media/media_file.h"
 
+/* owner: the request, in its arena; at most as many as the body has media. */
 struct file {
 	struct media media;
-	const char *kind; /* "pdf", "text", or as of media.kind */
-	size_t bytes;	  /* decoded; 0: nobody knows where they are */
-	unsigned pages;	  /* of a document that was read; else 0 */
-	/* bits: of what there are texts */
+	/* "pdf", "text", or the name of a kind of file_kinds; "" if not known */
+	const char *kind;
+	size_t bytes;	  /* bytes after decoding; 0: the request does not contain the data */
+	unsigned pages;	  /* pages of a document that was read; otherwise 0 */
+	/* bits: the sources of the texts */
 	enum { FILE_METADATA = 1, FILE_TEXT = 2, FILE_OCR = 4 } read;
-	const char *why;	      /* it is not read to its end, a fixed word; NULL: it is */
-	unsigned why_page;	      /* 0: the file */
-	struct extracted_text *texts; /* that it says; segments of the body from `first` on */
+	/* a constant word: why the file was not read completely; NULL: it was */
+	const char *why;
+	unsigned why_page;	      /* the page that `why` is about; 0: the whole file */
+	/* the texts found; text i is the segment first + i of the body */
+	struct extracted_text *texts;
 	size_t ntexts, room;
 	uint32_t first;
 	bool stripped;
-	uint64_t us; /* until tollgate-extract answered */
-	/* asked: while and after tollgate-extract is asked; in scan.files */
+	uint64_t us; /* µs until tollgate-extract responded */
+	/* used by the step extract, in the arena of scan.files. `wanted`: to be asked about;
+	 * `asked`: the response has arrived */
 	struct span decoded;
 	struct span answer;
 	bool wanted, picture, ocr, asked;
 	struct request *request;
 };
 
-/* Words of file.why that are neither flaws (scan/media) nor the extractor's. */
+/* Values of file.why besides the flaws (scan/media) and the extractor's words. */
 extern const char file_no_extractor[], file_not_asked[], file_no_reader[], file_too_many[];
 
 enum step_result step_files(struct request *r);
 enum step_result step_extract(struct request *r);
 enum step_result step_pages(struct request *r);
 
-/* Whether the body holds what tollgate-extract reads, and so waits for the relay. */
+/* Returns true if the body has files for tollgate-extract, so that the request waits for the
+ * relay. */
 bool request_files_wait(const struct request *r);
+/* Cancels the step extract and frees its memory. */
 void request_drop_files(struct request *r);
 
-/* The file that said the text; NULL: none did. *page: of it. */
+/* Returns the file that contains the segment's text and sets *page, or returns NULL. */
 struct file *request_file_of(const struct request *r, const struct segment *s, unsigned *page);
-/* The same, or the file whose data the segment of the body is. */
+/* Returns the file that contains the segment's text, or whose data the segment is, or NULL.
+ */
 struct file *request_file_with(const struct request *r, const struct segment *s);
-/* Marks those that go by the verdict: files in which something is redacted, and those that
- * nobody read. False: one cannot be replaced, and *why is it. */
+/* Marks the files that the verdict removes: those with redacted findings, and those that were
+ * not inspected. Returns false if a file cannot be replaced; *why is this file. */
 bool request_strip_files(struct request *r, const struct overlay *o, const struct file **why);
-/* The file that what was found is in: in a text of it, or in its data; NULL: in none. */
+/* Returns the file in whose text or data the finding is, or NULL. */
 struct file *request_file_hit(const struct request *r, const struct hit *h);
-/* Whether the verdict takes out all that nobody could read. */
+/* Returns true if the verdict removes everything that could not be inspected. */
 bool request_files_go(const struct request *r);
+/* Returns true if a file is marked for removal. */
 bool request_stripped(const struct request *r);
-/* The edits that put a text in place of each that goes; edits within one are dropped, and files
- * within one. At most nfiles more; *n: how many they are. 0 or ERR_NOMEM. */
+/* Appends the edits that replace each marked file by a text. Edits and files inside a removed
+ * file are dropped. `v` needs room for nfiles more edits; *n is their number. Returns 0 or
+ * ERR_NOMEM. */
 int request_cut_files(struct request *r, struct splice *v, size_t *n);
 
-/* What a denial says of what nobody could read. */
+/* Returns the text of a denial about content that could not be inspected. */
 struct span request_unread_files(struct request *r);
 #endif

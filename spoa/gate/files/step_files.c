@@ -1,6 +1,6 @@
-/* The files of a request, in three steps: what they are, what tollgate-extract reads in them,
- * and their texts as segments. Between read and classify, so that what a file says is searched
- * as everything else is. */
+/* The three steps for files: find their kinds, ask tollgate-extract for their texts, add the
+ * texts as segments. The steps run between reading the body and classifying it, so that the
+ * texts of files are searched like all others. */
 #include "base/ascii.h"
 #include "base/caps.h"
 #include "base/clock.h"
@@ -19,7 +19,8 @@
 const char file_no_extractor[] = "no_extractor", file_not_asked[] = "not_asked",
 	   file_no_reader[] = "no_reader", file_too_many[] = "too_many_files";
 
-/* What is held while files are asked about: their bytes, and what was answered. */
+/* State while tollgate-extract is asked: the decoded bytes and the responses. owner: the
+ * request. */
 struct files_job {
 	struct arena arena;
 	struct extract_ask *asks;
@@ -35,7 +36,7 @@ request_drop_files(struct request *r)
 
 	if (!j)
 		return;
-	/* what the request holds may have been given back as a whole */
+	/* the request's held bytes may have been released already */
 	if (r->gate && j->held)
 		request_unhold(r, j->held < r->run.held_bytes ? j->held : r->run.held_bytes);
 	arena_reset(&j->arena);
@@ -44,7 +45,7 @@ request_drop_files(struct request *r)
 	r->scan.files = NULL;
 }
 
-/* ---- where its bytes are ---- */
+/* ---- decoding ---- */
 
 static bool
 ends_base64(struct span head)
@@ -56,8 +57,9 @@ ends_base64(struct span head)
 	return span_ieq(span_trim(last, " "), SPAN_LIT("base64"));
 }
 
-/* dataurl = "data:" type *( ";" parameter ) ";base64," data, with blanks around it; the type,
- * and *data what is after the comma. Empty where it is none. */
+/* dataurl = "data:" type *( ";" parameter ) ";base64," data, possibly with white space
+ * around. Returns the type and sets *data to the text after the comma. Returns an empty span
+ * if the text is not such a URL. */
 static struct span
 uri_type(struct span text, struct span *data)
 {
@@ -73,7 +75,8 @@ uri_type(struct span text, struct span *data)
 	return span_trim(type, " \t");
 }
 
-/* Base64 in either alphabet, padded or not, in lines. 0, ERR_SYNTAX, ERR_NOMEM. */
+/* Decodes Base64 in either alphabet, with or without padding and line ends. Returns 0,
+ * ERR_SYNTAX or ERR_NOMEM. */
 static int
 decode_base64(struct span text, struct arena *a, struct span *out)
 {
@@ -95,7 +98,7 @@ decode_base64(struct span text, struct arena *a, struct span *out)
 	return ERR_SYNTAX;
 }
 
-/* The first bytes that a file has, enough to tell its kind. */
+/* Returns the kind of a file from its first bytes. */
 static enum file_magic
 head_kind(const struct media *m)
 {
@@ -112,7 +115,7 @@ head_kind(const struct media *m)
 	return file_kind_of(span_of(head, blob_head(data, &run, false, head, sizeof(head))));
 }
 
-/* ---- who reads it ---- */
+/* ---- choice of a reader ---- */
 
 static bool
 is_picture(enum file_magic k)
@@ -142,7 +145,8 @@ request_files_wait(const struct request *r)
 	return false;
 }
 
-/* Whether a rule that holds for this request has pictures read. 0 or ERR_NOMEM. */
+/* Sets *is if a rule that applies to this request requires OCR of pictures. Returns 0 or
+ * ERR_NOMEM. */
 static int
 asks_ocr(struct request *r, bool *is)
 {
@@ -170,7 +174,8 @@ keep_text(struct request *r, struct file *f, unsigned page, struct span text)
 		       : ERR_NOMEM;
 }
 
-/* What files say becomes further texts at the end of the body's. 0, ERR_LIMIT, ERR_NOMEM. */
+/* Appends the texts of all files to the segments of the body. Returns 0, ERR_LIMIT or
+ * ERR_NOMEM. */
 static int
 add_segments(struct request *r)
 {
@@ -194,7 +199,8 @@ add_segments(struct request *r)
 			all[b->nsegments++] = (struct segment){ .role = ROLE_DOCUMENT,
 				.form = SEG_FILE,
 				.key = SEGMENT_NO_KEY,
-				.counted = true, /* with its part */
+				/* its bytes are counted with the file's part */
+				.counted = true,
 				.start = (uint32_t)f->media.start,
 				.end = (uint32_t)f->media.end,
 				.text = f->texts[k].text };
@@ -205,7 +211,8 @@ add_segments(struct request *r)
 	return 0;
 }
 
-/* Somebody may read it; or why nobody does. */
+/* Decides whether tollgate-extract is asked about the file, or sets f->why to the reason why
+ * not. */
 static void
 find_reader(struct request *r, struct file *f, enum file_magic k, bool ocr)
 {
@@ -223,7 +230,8 @@ find_reader(struct request *r, struct file *f, enum file_magic k, bool ocr)
 		f->wanted = true;
 }
 
-/* Files in a text: nobody looks at them, as in a text of the body. */
+/* Returns true if the text contains encoded data that could be another file. Such data is not
+ * inspected. */
 static bool
 text_hides(struct span text)
 {
@@ -234,6 +242,7 @@ text_hides(struct span text)
 	return opaque_next(&o, &found);
 }
 
+/* Decodes one file, and keeps its texts as far as the daemon itself can read them. */
 static int
 look_into_file(struct request *r, struct file *f, bool ocr)
 {
@@ -288,7 +297,7 @@ look_into_file(struct request *r, struct file *f, bool ocr)
 	return err;
 }
 
-/* Which file each segment is of: its texts, and its data. */
+/* Builds in.file_of: for each segment, the number of its file, from 1 on. */
 static int
 index_files(struct request *r)
 {
@@ -308,7 +317,7 @@ index_files(struct request *r)
 	return 0;
 }
 
-/* Kinds that rules read in addition to the general ones, each once. */
+/* Adds the kind to the media kinds that rules see, once. */
 static int
 tell_kind(struct request *r, const char *kind)
 {
@@ -322,7 +331,8 @@ tell_kind(struct request *r, const char *kind)
 		       : ERR_NOMEM;
 }
 
-/* The request is unreadable as far as something in it was not read. */
+/* Removes the files that were read completely from the list of uninspected media. The request is unreadable if
+ * anything is left. */
 static int
 settle_unread(struct request *r)
 {
@@ -330,7 +340,7 @@ settle_unread(struct request *r)
 	struct unread *u = &r->in.unread, left = {
 		.sealed = u->sealed, .sealed_bytes = u->sealed_bytes, .bytes = u->bytes
 	};
-	size_t before = u->nmedia - b->nmedia; /* the target's */
+	size_t before = u->nmedia - b->nmedia; /* media of the target come first */
 
 	for (size_t i = 0; i < u->nmedia; i++) {
 		const struct file *f = i < before ? NULL : &r->in.files[i - before];
@@ -377,7 +387,7 @@ look_into_files(struct request *r)
 	return err;
 }
 
-/* All is read that will be. */
+/* All files have been read as far as possible. */
 static enum step_result
 files_read(struct request *r, int err)
 {
@@ -390,7 +400,7 @@ files_read(struct request *r, int err)
 	request_drop_files(r);
 	if (err == ERR_LIMIT)
 		return request_deny(r, 413, "request_too_complex", "",
-			SPAN_LIT("its files have too many texts"));
+			SPAN_LIT("the files in the request contain too many texts: send fewer or smaller files"));
 	return err ? request_overload(r) : request_hold_work(r);
 }
 
@@ -417,7 +427,7 @@ file_answered(struct extract_ask *a, const char *why, struct span answer)
 	struct request *r = f->request;
 	struct files_job *j = r->scan.files;
 
-	INVARIANT(j && f->wanted && !f->asked); /* each file is answered once */
+	INVARIANT(j && f->wanted && !f->asked); /* each file gets one response */
 	f->wanted = false;
 	f->asked = true;
 	f->us = clock_mono_us() - j->began_us;

@@ -1,5 +1,4 @@
-/* Files that are taken out: a text stands where the part was, everything around it as it came.
- */
+/* Replaces files in a request by a short text. All bytes around a file stay as they were. */
 #include "base/err.h"
 #include "gate/files/files.h"
 #include "scan/text/table.h"
@@ -70,7 +69,7 @@ request_stripped(const struct request *r)
 	return any;
 }
 
-/* What is said in its place. */
+/* The text that replaces the file. */
 static struct span
 stripped_text(struct request *r, const struct file *f)
 {
@@ -93,7 +92,8 @@ file_by_start(const void *a, const void *b)
 	return x->end > y->end ? -1 : x->end < y->end;
 }
 
-/* The splice is within one of these files: sorted, none in another. */
+/* Returns true if the splice is inside one of these files, which are sorted and not nested.
+ */
 static bool
 goes_with_file(const struct splice *x, const struct file *const *v, size_t n)
 {
@@ -144,17 +144,19 @@ request_unread_files(struct request *r)
 			f = &r->in.files[i];
 	if (r->in.body.format == BODY_FORM && (!f || f->why == file_no_reader))
 		return SPAN_LIT(
-			"a file in a form of this type is not read: send it as a part of "
+			"the gateway cannot inspect a file in a form of this type: send it as a part of "
 			"multipart/form-data");
 	if (!f || f->why == file_no_reader || f->why == file_not_asked)
 		return SPAN_LIT(
-			"the request holds parts that cannot be read (images, audio, files "
-			"or unknown)");
+			"the request contains parts that the gateway cannot inspect (images, "
+			"audio, files or unknown types): send their content as text");
 	const char *kind = f->kind;
 	if (f->why_page)
 		return arena_printf(&r->arena,
-			"the request holds a file that cannot be read (%s: %s on page %u)",
+			"the request contains a file that the gateway cannot inspect (%s: %s on page %u): "
+			"send its content as text",
 			kind, f->why, f->why_page);
-	return arena_printf(&r->arena, "the request holds a file that cannot be read (%s: %s)",
+	return arena_printf(&r->arena, "the request contains a file that the gateway cannot inspect (%s: %s): "
+		"send its content as text",
 		kind[0] ? kind : "file", f->why);
 }

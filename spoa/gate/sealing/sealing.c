@@ -1,3 +1,6 @@
+/* Seals the contents of a request. The prompt and the tool results are sealed with the decision.
+ * A response is sealed in parts while it passes: the guard copies it, and request_seal_more() takes
+ * the copy. The rest, and the calls of the response, are sealed with the completion. */
 #include "gate/sealing/sealing.h"
 
 #include <sodium.h>
@@ -11,7 +14,7 @@
 
 enum { SEAL_RECORD_BYTES = 4096 };
 
-/* ---- whose ---- */
+/* ---- the holder ---- */
 
 static bool
 keeps_any(const struct route *route)
@@ -21,7 +24,7 @@ keeps_any(const struct route *route)
 				record_text_sealed(route->record_tools));
 }
 
-/* NULL: out of memory. */
+/* Returns NULL if memory is exhausted. */
 static struct found_seal *
 found_seal_of(struct request *r)
 {
@@ -30,8 +33,9 @@ found_seal_of(struct request *r)
 	return r->found.seal;
 }
 
-/* A person who is named by a word of his share has one. A request keeps to the share that its
- * first record had: the holder's share may be another one after an erasure. */
+/* A share is made for a person whose name is hidden, because the pseudonym derives from it. A
+ * request keeps to the share that its first record had. After an erasure the holder's share
+ * is another one, and the request counts as erased. */
 int
 request_seal_holder(struct request *r)
 {
@@ -58,7 +62,7 @@ request_seal_holder(struct request *r)
 	f->has_holder = true;
 	f->share = b.number;
 	share_hash_key(&b, f->hash_key);
-	if (named && !f->pseudonym[0]) { /* all records of a request have one */
+	if (named && !f->pseudonym[0]) { /* the same pseudonym in all records of a request */
 		share_pseudonym(&b, f->pseudonym);
 		counter_key_of(&b, span_str(r->id), &f->counter);
 	}
@@ -84,7 +88,7 @@ request_pseudonyms(const struct request *r)
 	       gate_cfg(r->gate)->audit_persons == PERSONS_PSEUDONYM;
 }
 
-/* The person's name must not be in records. */
+/* Returns true if records must not contain the person's name. */
 static bool
 person_hidden(const struct request *r)
 {
@@ -96,13 +100,14 @@ request_person_shown(const struct request *r)
 {
 	const struct found_seal *f = r->found.seal;
 
-	/* Who could be given no share has no name. */
+	/* without a share there is no pseudonym, so the field is empty */
 	if (f && f->pseudonym[0])
 		return span_str(f->pseudonym);
 	return person_hidden(r) ? SPAN_LIT("") : r->found.identity.person;
 }
 
-/* Apart: most charges are no person's, and take no room for a copy. */
+/* A function of its own, so that most charges, which count for no person, need no copy on the
+ * stack. */
 static __attribute__((noinline)) size_t
 hidden_charge_text(const struct request *r, const struct quota_dim *d, char out[QUOTA_TEXT_MAX])
 {
@@ -154,10 +159,10 @@ request_seal_hash(const struct request *r, const unsigned char h[SHA256_BYTES],
 		memcpy(out, h, SHA256_BYTES);
 }
 
-/* ---- one text ---- */
+/* ---- one sealed text ---- */
 
-/* Begins to seal a text, after the record of its seal. If the holder's share was erased, the result is
- * 0 and k->t is NULL. */
+/* Begins to seal a text, after the record of the seal itself. If the holder's share was
+ * erased, the result is 0 and k->t is NULL. */
 static int
 begin_text(struct request *r, struct kept_text *k, enum seal_kind kind, enum record_text how)
 {
@@ -189,7 +194,7 @@ begin_text(struct request *r, struct kept_text *k, enum seal_kind kind, enum rec
 	return 0;
 }
 
-/* At the end of an entry's list. */
+/* Returns the end of an entry's list of parts. */
 static struct text_part **
 end_of_parts(struct audit_entry *e)
 {
@@ -220,7 +225,9 @@ is_sent(const struct request *r)
 	return r->out.decision.kind != D_DENY && r->out.decision.kind != D_OBSERVED;
 }
 
-/* What is left in a signed block is not redacted. */
+/* Finds the prompt to seal. A redacted prompt can be kept only if the request was sent, and
+ * if no signed reasoning block is left in it: the content of such a block is not redacted.
+ * Returns false if there is none. */
 static bool
 prompt_text(const struct request *r, enum record_text how, struct span *out)
 {
@@ -241,8 +248,8 @@ put_line(struct buf *b, const char *by, struct span tool, const char *what, stru
 	buf_str(b, "}\n");
 }
 
-/* Results that come back with the prompt. False: in what was redacted they are not found again.
- */
+/* Appends the tool results in a prompt. Returns false if the results must be redacted,
+ * because they cannot be located in the redacted body. */
 static bool
 put_results_brought(const struct request *r, enum record_text how, struct buf *b)
 {
@@ -259,7 +266,8 @@ put_results_brought(const struct request *r, enum record_text how, struct buf *b
 	return true;
 }
 
-/* What a message of MCP calls with, or what results it brings. */
+/* Appends the arguments of an MCP call, or the results in a prompt. Returns as
+ * put_results_brought(). */
 static bool
 calls_text(struct request *r, enum record_text how, struct buf *b)
 {
@@ -308,11 +316,11 @@ request_seal_decision(struct request *r, struct audit_entry *e)
 	return err;
 }
 
-/* ---- an answer ---- */
+/* ---- a response ---- */
 
-/* The one text that is kept as it comes: the answer, or of MCP, where that is not kept, the
- * result. In what things are put back into, what was redacted is known by its runs of text
- * alone. */
+/* Only one text is sealed while it passes: the response, or for MCP the result if the
+ * response is not kept. If placeholders are restored in the response, its redacted form is
+ * known only as runs of text, which the guard keeps. */
 int
 request_seal_answer(struct request *r, struct guard_plan *plan)
 {
@@ -347,7 +355,7 @@ request_seal_answer(struct request *r, struct guard_plan *plan)
 	return 0;
 }
 
-/* Of what is kept as it comes. */
+/* Returns the text that is sealed while it passes, or NULL. */
 static struct kept_text *
 coming(struct request *r)
 {
@@ -384,7 +392,7 @@ request_seal_more(struct request *r)
 	return err;
 }
 
-/* A line a run of text. */
+/* Appends one line for each run of text. */
 static void
 put_runs(const struct guard *g, struct buf *b)
 {
@@ -406,7 +414,7 @@ put_calls(const struct guard *g, struct buf *b)
 			guard_called_text(g, &a->called[i]));
 }
 
-/* What was kept of the guard as texts. */
+/* Seals the text that `put` writes from what the guard kept. */
 static int
 end_texts(struct request *r, struct kept_text *k,
 	void (*put)(const struct guard *, struct buf *), bool whole, struct audit_entry *e)
@@ -423,8 +431,8 @@ end_texts(struct request *r, struct kept_text *k,
 			     &k->said);
 }
 
-/* Calls of an answer are known with its end. Where things are put back into it, they too are
- * known as they were redacted. */
+/* Seals the tool calls of a response, which are known at its end. If placeholders are
+ * restored, the calls are kept in redacted form, too. */
 static int
 end_calls(struct request *r, bool whole, struct audit_entry *e)
 {

@@ -1,6 +1,6 @@
-/* Data sources of a worker. What failed is not asked again for a moment, so that a source
- * which is away does not cost every request its deadline; a value past its ttl is never
- * used. */
+/* The data sources of a worker. A source that failed is not asked again for DATA_AGAIN_US, so
+ * that it does not cost each request its deadline. A value older than its ttl is never used.
+ */
 #include "gate/sources/data.h"
 
 #include <stdlib.h>
@@ -14,6 +14,7 @@
 
 enum { HTTP_IDLE = 4 };
 
+/* One source, its last value and the waits for the next one. owner: worker. */
 struct item {
 	struct tag tag;
 	struct item *next;
@@ -21,7 +22,7 @@ struct item {
 	char *place, *authorization, *ca_file;
 	enum data_kind kind;
 	uint64_t timeout_us;
-	struct data_value *value; /* the last that came */
+	struct data_value *value; /* the last value fetched; NULL: none */
 	uint64_t came_us, failed_us;
 	bool busy, wanted, said;
 	struct data_wait *first, **last;
@@ -45,7 +46,7 @@ value_new(void)
 	if (!v)
 		return NULL;
 	atomic_init(&v->refs, 1);
-	/* What a document of the cap takes as values. */
+	/* a document of CAP_DATA_BYTES needs at most this much as values */
 	arena_init(&v->arena, 64 * CAP_DATA_BYTES, false);
 	return v;
 }
@@ -83,7 +84,7 @@ say_data(struct item *it, const char *why)
 	it->said = why != NULL;
 }
 
-/* The fetch is over: `v` is the item's, NULL with why. */
+/* Ends a fetch: `v` is the item's from now on, or NULL with the reason in `why`. */
 static void
 ended(struct item *it, struct data_value *v, const char *why)
 {
@@ -116,7 +117,7 @@ on_hash(void *arg, int err, const struct span *pairs, size_t n)
 	if (!v || !list) {
 		data_value_unref(&v);
 		ended(it, NULL,
-			err == ERR_SYNTAX ? "not a hash" : err_str(err ? err : ERR_NOMEM));
+			err == ERR_SYNTAX ? "the key is not a hash" : err_str(err ? err : ERR_NOMEM));
 		return;
 	}
 	for (size_t i = 0; i < 2 * n; i++)
@@ -132,17 +133,17 @@ on_data_answer(void *arg, const struct http_answer *a)
 {
 	struct item *it = TAGGED(item, arg);
 	struct data_value *v = NULL;
-	const char *why = a->err ? a->why : a->status != 200 ? "a status other than 200" : NULL;
+	const char *why = a->err ? a->why : a->status != 200 ? "the response has a status other than 200" : NULL;
 	json_t *doc = NULL;
 
 	if (!why && !(doc = json_loadb(a->body.p ? a->body.p : "", a->body.n,
 			      JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL, NULL)))
-		why = "not a JSON object or list";
+		why = "the response is not a JSON object or list";
 	if (!why && !(v = value_new()))
 		why = err_str(ERR_NOMEM);
 	if (v && (data_json(doc, CAP_DATA_DEPTH + 1, &v->arena, &v->v) < 0 ||
 			 arena_failed(&v->arena))) {
-		why = "too deep or too large";
+		why = "the document is nested too deeply or is too large";
 		data_value_unref(&v);
 	}
 	json_decref(doc);
@@ -235,7 +236,7 @@ data_get(struct data_cache *c, const struct data_source *s, struct data_value **
 	if (!it->busy && !fetch(c, it)) {
 		it->failed_us = now;
 		metric_inc(c->metrics, M_DATA_FAILED);
-		say_data(it, "there is nobody to ask");
+		say_data(it, "Redis is not configured, or no connection could be started");
 		return ERR_IO;
 	}
 	it->busy = true;

@@ -1,13 +1,16 @@
-/* Asking tollgate-extract about files, those of each caller in turn. */
-#include "gate/sources/extract.h"
-
+/* Asks tollgate-extract about files. The next file is one of the caller with the fewest files
+ * in flight, so a caller who sends many files delays only those. */
+#include <jansson.h>
 #include <limits.h>
+#include <stdio.h>
 
 #include "base/caps.h"
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/fetch/http_client.h"
 #include "base/scoped.h"
+#include "gate/sources/extract.h"
+#include "gate/sources/extract_health.h"
 
 const char extract_away[] = "extractor_away", extract_late[] = "extractor_late",
 	   extract_nonsense[] = "extractor_nonsense";
@@ -91,14 +94,14 @@ send_file(struct extractor *x, struct extract_ask *a, uint64_t now)
 	return true;
 }
 
-/* One that nobody waits for any more, or for too long, is not sent. */
+/* A file that no request waits for any more, or that has waited too long, is not sent. */
 static bool
 extract_is_over(const struct extract_ask *a, uint64_t now)
 {
 	return now >= a->deadline_us || a->over(a);
 }
 
-/* Files of this caller that are being read. */
+/* Returns the number of this caller's files in flight. */
 static unsigned
 running_of(const struct extractor *x, size_t caller)
 {
@@ -109,7 +112,7 @@ running_of(const struct extractor *x, size_t caller)
 	return n;
 }
 
-/* The first of those who have the fewest files under way. */
+/* Returns the first waiting file of the callers who have the fewest in flight. */
 static struct extract_ask *
 next_ask(const struct extractor *x)
 {
@@ -153,7 +156,7 @@ extractor_ask(struct extractor *x, struct extract_ask *a)
 	TAILQ_INSERT_TAIL(&x->waiting, a, next);
 }
 
-/* Ends those of the queue that are over, or all of them. */
+/* Ends the waiting questions that are over, or all if `all` is a reason. */
 static void
 end_waiting(struct extractor *x, uint64_t now, const char *all)
 {
@@ -182,4 +185,69 @@ extractor_abort(struct extractor *x)
 	if (x->http)
 		http_client_abort(x->http);
 	end_waiting(x, 0, extract_away);
+}
+
+/* ---- health: GET /health of tollgate-extract lists the tools that are installed ---- */
+
+enum { EVERY_LOOKS = 5, WITHIN_US = 2000000, HEALTH_BYTES = 64 << 10 };
+
+static void
+note_tools(struct extract_health *h, struct span answer)
+{
+	static const char *const tools[] = { "pdftotext", "pdftohtml", "pdftoppm",
+		"tesseract" };
+	json_t *said = json_loadb(answer.p, answer.n, 0, NULL),
+	       *has = json_object_get(said, "tools");
+	size_t n = 0;
+
+	h->why[0] = '\0';
+	if (!json_is_object(has))
+		snprintf(h->why, sizeof(h->why), "tollgate-extract does not list its tools: update it");
+	for (size_t i = 0; json_is_object(has) && i < COUNT_OF(tools); i++)
+		if (!json_is_true(json_object_get(has, tools[i])))
+			n += (size_t)snprintf(h->why + n, sizeof(h->why) - n, "%s%s",
+				n ? ", " : "not installed: ", tools[i]);
+	json_decref(said);
+}
+
+static void
+health_came(void *arg, const struct http_answer *a)
+{
+	struct extract_health *h = TAGGED(extract_health, arg);
+
+	h->call = NULL;
+	if (!a->err && a->status == 200)
+		note_tools(h, a->body);
+	else
+		snprintf(h->why, sizeof(h->why), "tollgate-extract does not answer: %s",
+			a->err ? a->why : "a status other than 200");
+}
+
+void
+extract_health_look(struct extract_health *h, struct ev_loop *loop, const char *path)
+{
+	TAG(extract_health, h);
+	if (!path) {
+		h->why[0] = '\0';
+		return;
+	}
+	if (h->call || h->looks++ % EVERY_LOOKS)
+		return;
+	if (!h->http)
+		h->http = http_client_new(loop, 1);
+	SCOPED_BUF(url, 0);
+	buf_printf(&url, "unix:%s:/health", path);
+	buf_putc(&url, '\0');
+	const struct http_call_options o = {
+		.url = url.p, .deadline_us = WITHIN_US, .answer_bytes = HEALTH_BYTES
+	};
+	if (h->http && !buf_failed(&url))
+		h->call = http_call(h->http, &o, health_came, h);
+}
+
+void
+extract_health_stop(struct extract_health *h)
+{
+	http_client_free(&h->http);
+	h->call = NULL;
 }

@@ -1,6 +1,6 @@
-/* One worker's calls to tollgate-extract: HTTP over its unix socket. Few files are under way at
- * once, the others wait; a body is copied when it is sent, so that those who wait cost nothing
- * but what their request holds. owner: worker. */
+/* One worker's calls to tollgate-extract: HTTP over its unix socket. At most EXTRACT_CALLS
+ * files are in flight at once, and the others wait. A file is copied only when it is sent, so
+ * a waiting file costs no memory beyond the request's. owner: worker. */
 #ifndef GATE_SOURCES_EXTRACT_H
 #define GATE_SOURCES_EXTRACT_H
 
@@ -16,39 +16,42 @@ enum { EXTRACT_CALLS = 4 };
 struct extractor {
 	struct ev_loop *loop;
 	struct metrics *metrics;
-	const char *path; /* of its socket; NULL: there is none, and nothing is asked */
+	const char *path; /* path of the socket; NULL: not configured, and nothing is asked */
 	struct http_client *http;
 	TAILQ_HEAD(, extract_ask) waiting;
 	unsigned running;
-	size_t callers[EXTRACT_CALLS]; /* of those that run */
+	size_t callers[EXTRACT_CALLS]; /* the callers of the files in flight */
 };
 
-/* The caller's, until done(). */
+/* One question about a file, in the caller's memory until done(). */
 struct extract_ask {
 	struct tag tag;
 	struct extractor *x;
 	TAILQ_ENTRY(extract_ask) next;
 	struct span file;
 	bool picture, ocr;
-	size_t caller; /* whose it is: who sends many waits for himself */
+	/* the caller: files of callers with fewer files in flight are sent first */
+	size_t caller;
 	uint64_t deadline_us;
-	/* once true, nothing is sent */
+	/* returns true if the request is over, so that nothing is sent for it */
 	bool (*over)(const struct extract_ask *a);
-	/* `why`: a word of extract_words; NULL: `answer` is valid during the call */
+	/* `why`: one of the words below, or NULL: `answer` is valid during the call */
 	void (*done)(struct extract_ask *a, const char *why, struct span answer);
 	void *arg;
 };
 
+/* Words of `why`: not reachable, too slow, an invalid response. */
 extern const char extract_away[], extract_late[], extract_nonsense[];
 
 void extractor_init(
 	struct extractor *x, struct ev_loop *loop, struct metrics *m, const char *path);
 void extractor_free(struct extractor *x);
-/* The daemon stops: all asks end. */
+/* Call it when the daemon stops: all questions end. */
 void extractor_abort(struct extractor *x);
-/* done() runs on the loop, never within this call. extractor_tick() must run from now on. */
+/* Sends the file, or queues it. done() runs on the loop, never within this call.
+ * extractor_tick() must be called from now on. */
 void extractor_ask(struct extractor *x, struct extract_ask *a);
-/* Those that waited too long end. True: more wait. */
+/* Ends the questions that have waited too long. Returns true if others wait. */
 bool extractor_tick(struct extractor *x, uint64_t now_us);
 
 #endif

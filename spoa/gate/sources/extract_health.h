@@ -1,4 +1,5 @@
-/* How tollgate-extract does, asked now and then: for /readyz, console and records. */
+/* The health of tollgate-extract, asked from time to time, for /readyz, the console and
+ * records. */
 #ifndef GATE_SOURCES_EXTRACT_HEALTH_H
 #define GATE_SOURCES_EXTRACT_HEALTH_H
 
@@ -14,12 +15,13 @@ struct http_client;
 struct extract_health {
 	struct tag tag;
 	struct http_client *http;
-	struct http_call *call; /* under way */
+	struct http_call *call; /* in flight, or NULL */
 	unsigned looks;
-	char why[160]; /* what is wrong; "": nothing, as far as is known */
+	char why[160]; /* the current fault; "": none is known */
 };
 
-/* Asks, where it was not asked of late. `path`: its socket; NULL: files are not read. */
+/* Asks at every fifth call, so a call every few seconds is right. `path`: its socket; NULL:
+ * not configured. */
 void extract_health_look(struct extract_health *h, struct ev_loop *loop, const char *path);
 void extract_health_stop(struct extract_health *h);
 

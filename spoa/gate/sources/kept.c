@@ -1,6 +1,7 @@
-/* Tables of placeholders: chunk = sealed entry, its length in 4 bytes behind it, so that APPEND
- * adds one and a reader goes from the end to the beginning. In this process they are entries of
- * a struct cache, whose caps and erasure they share. */
+/* Tables of placeholders. A chunk is a sealed entry with its length in 4 bytes behind it. A
+ * chunk can thus be added with APPEND, and a reader proceeds from the end to the beginning.
+ * In this process the tables are entries of a struct cache, with its limits and its erasure.
+ */
 #include "gate/sources/kept.h"
 
 #include <pthread.h>
@@ -25,6 +26,7 @@ enum {
 #define KEPT_S	(31 * 86400)
 #define KEPT_US (KEPT_S * UINT64_C(1000000))
 
+/* owner: the process. `adding` serializes additions; the keys do not change. */
 struct kept_tables {
 	struct cache *cache;
 	pthread_mutex_t adding;
@@ -125,7 +127,7 @@ read_big_endian(struct span s)
 	return v;
 }
 
-/* In this process. Returns whether what was there before goes. */
+/* Adds the chunk in this process. Returns true if earlier chunks are dropped. */
 static bool
 add_here(struct kept_tables *t, const unsigned char key[KEPT_KEY_BYTES], struct span added,
 	bool anew)

@@ -1,8 +1,10 @@
-/* What the placeholders of a kept conversation stand for: a table under each name by which a
- * caller goes on with it (docs/placeholders.md). A table is a list of chunks that are only ever
- * added, so that two callers at once lose nothing. A chunk is sealed (gate/cache/entry.h) under
- * a key that Redis does not have, for one caller and one name. Tables lie in this process, and
- * where daemons share a key, in their Redis too; both for as long as a pin. */
+/* The values behind the placeholders of a kept conversation (docs/placeholders.md).
+ *
+ * There is a table under each name by which a caller continues the conversation. A table is a
+ * list of chunks, and chunks are only added, so two concurrent requests lose nothing. A chunk
+ * is sealed (gate/cache/entry.h) for one caller and one name, under a key that Redis does not
+ * have. Tables are in this process and, if daemons share a key, also in their Redis, for 31
+ * days like pins. */
 #ifndef GATE_SOURCES_KEPT_H
 #define GATE_SOURCES_KEPT_H
 
@@ -11,60 +13,68 @@
 
 enum {
 	KEPT_KEY_BYTES = CACHE_KEY_BYTES,
-	KEPT_TABLE_MOST = 512 << 10, /* bytes of a table as it is stored; then it begins anew */
-	KEPT_CHUNK_MOST = 192 << 10, /* bytes of a chunk's entries */
+	/* bytes of a stored table; a table that would be larger starts again empty */
+	KEPT_TABLE_MOST = 512 << 10,
+	KEPT_CHUNK_MOST = 192 << 10, /* bytes of the entries in a chunk */
 };
 #define KEPT_REDIS_PREFIX "tollgate:kept:"
 
-/* owner: the process. Any thread, but for what needs Redis: owner: worker. */
+/* owner: the process. Any thread, except for functions with `redis`: owner: worker. */
 struct kept_tables;
-/* `secret` of daemons that share tables; NULL: of this process alone, and its Redis has none.
- * Returns NULL if out of memory. */
+/* `secret` belongs to daemons that share tables. NULL: the tables belong to this process
+ * alone and are not in Redis. Returns NULL if memory is exhausted. */
 struct kept_tables *kept_tables_new(const unsigned char *secret);
 void kept_tables_free(struct kept_tables **t);
-/* For erasures: entries by whose they are. */
+/* Returns the cache with the tables, from which erasures delete entries by their holder. */
 struct cache *kept_tables_cache(const struct kept_tables *t);
-/* Whether its tables are in Redis, too. */
+/* Returns true if the tables are also in Redis. */
 bool kept_tables_shared(const struct kept_tables *t);
 
-/* The key of a caller's (`who`, SHA256_BYTES) table under a name. */
+/* Writes the key of the caller's table under a name. `who`: SHA256_BYTES that identify the
+ * caller. */
 void kept_key(const struct kept_tables *t, const unsigned char *who, struct span name,
 	unsigned char out[KEPT_KEY_BYTES]);
-/* The key of a caller's tags. */
+/* Writes the key from which the caller's tags are derived. */
 void kept_tag_key(
 	const struct kept_tables *t, const unsigned char *who, unsigned char out[32]);
 
 struct kept_addition {
-	struct span holder; /* whose it is, for erasures */
+	struct span holder; /* the person, for erasures */
 	struct span chunk;
-	int64_t now_ms; /* wall */
-	bool anew;	/* what was there before goes: it is over its cap */
+	int64_t now_ms; /* wall clock */
+	bool anew;	/* drop the earlier chunks: they exceed their limit */
 };
-/* Adds a chunk. `redis`: NULL if there is none. */
+/* Adds a chunk. `redis` may be NULL. An error is ignored: the values are then not restored
+ * later. */
 void kept_add(struct kept_tables *t, struct redis *redis,
 	const unsigned char key[KEPT_KEY_BYTES], const struct kept_addition *a);
-/* Appends the table that is in this process, as stored. False: there is none. */
+/* Appends the table of this process, as stored, to *stored. Returns false if there is none.
+ */
 bool kept_get(
 	struct kept_tables *t, const unsigned char key[KEPT_KEY_BYTES], struct buf *stored);
-/* Asks Redis, as redis_value(): the callback gets it as stored. */
+/* Asks Redis for the table, as redis_value() does: the callback gets it as stored. */
 void kept_ask(struct redis *redis, const unsigned char key[KEPT_KEY_BYTES], redis_hash_cb *cb,
 	void *arg);
-/* Opens the last chunk of *stored, and takes it off there: its bytes are in *plain. 1; 0: there
- * is no more; ERR_AUTH: what is there is none of ours. */
+/* Opens the last chunk of *stored, removes it from there, and appends its bytes to *plain.
+ * Returns 1; 0 if no chunk is left; ERR_AUTH if the bytes are not a chunk of this table;
+ * ERR_NOMEM. */
 int kept_chunk(const struct kept_tables *t, const unsigned char key[KEPT_KEY_BYTES],
 	struct span *stored, struct buf *plain);
 
 /* ---- the entries of a chunk ---- */
 
 struct kept_entry {
-	struct span placeholder, entity, value; /* entity, value: p NULL: it is nobody's */
+	/* if the value's p is NULL, the placeholder is taken but has no value */
+	struct span placeholder, entity, value;
 };
 struct kept_chunk {
-	bool tagged;	/* a plain number was lost: new ones might collide with it */
-	uint64_t floor; /* no plain number up to it may be given */
+	/* a plain number was lost, so new plain numbers could collide with it */
+	bool tagged;
+	uint64_t floor; /* no plain number up to this one may be assigned */
 	struct span rest;
 };
-/* Begins to write or read one. False: it is none. */
+/* Begin to write or read a chunk, then one entry each. The readers return false at the end or
+ * if the bytes are not valid. */
 void kept_write_head(struct buf *out, bool tagged, uint64_t floor);
 void kept_write_entry(struct buf *out, const struct kept_entry *e);
 bool kept_read_head(struct span chunk, struct kept_chunk *c);

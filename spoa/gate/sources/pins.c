@@ -1,4 +1,4 @@
-/* Pins: a table of words that readers check by a sum, and MGET and SET of Redis. */
+/* Pins: a table of words, which readers check by a sum, and MGET and SET in Redis. */
 #include "gate/sources/pins.h"
 
 #include <stdatomic.h>
@@ -10,7 +10,8 @@
 
 enum { WAYS = 8, KEPT_S = 31 * 86400, REDIS_KEY = sizeof("tollgate:pin:") + 2 * PIN_KEY_BYTES };
 
-/* Two writers at once leave one that does not add up: nothing is known then. */
+/* If two threads write one place at once, the sum does not match and the place counts as
+ * empty. */
 struct pin_table {
 	struct pin {
 		_Atomic uint64_t target, until_s, sum;
@@ -22,7 +23,7 @@ pin_target(struct span provider, struct span model)
 {
 	uint64_t p = span_hash(provider), m = model.n ? span_hash(model) : 0;
 
-	p = (p ^ p >> 32) & 0x7fffffff; /* Redis' integers are signed */
+	p = (p ^ p >> 32) & 0x7fffffff; /* integers in Redis are signed */
 	m = (m ^ m >> 32) & 0xffffffff;
 	return (p ? p : 1) << 32 | m;
 }

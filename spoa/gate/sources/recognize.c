@@ -1,16 +1,160 @@
-/* Peers: what one worker knows of one recognizer. A call that fails counts towards
- * the breaker; once open, asks are refused at once until its time is over, then one
- * call probes. Nothing of a text is logged. */
-#include "gate/sources/recognize.h"
-
+/* The memory of responses, the calls, and the metrics of external recognizers.
+ *
+ * The memory is a hash table with a list in the order of use. The keys are hashes, so their
+ * first bytes choose the slot. It holds no text. Memories of all recognizers of a worker
+ * share CAP_RECOGNIZER_CACHE bytes. */
+#include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <sys/queue.h>
 
 #include "base/caps.h"
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/fetch/http_client.h"
+#include "base/json_put.h"
 #include "base/log.h"
+#include "base/metrics.h"
 #include "base/scoped.h"
+#include "budget/tally/names.h"
+#include "gate/sources/recognize.h"
+
+enum { SLOTS_MAX = 1 << 16 };
+
+struct answer {
+	struct answer *next; /* the next in the slot */
+	TAILQ_ENTRY(answer) by_use;
+	unsigned char key[SHA256_BYTES];
+	uint64_t until_us;
+	size_t n;
+	struct finding v[];
+};
+
+struct answers {
+	size_t entries, n, slots;
+	uint64_t ttl_us;
+	size_t *total;
+	TAILQ_HEAD(, answer) uses; /* least recently used first */
+	struct answer *slot[];
+};
+
+static struct answers *
+answers_new(size_t entries, uint64_t ttl_us, size_t *total)
+{
+	size_t slots = 64;
+
+	while (slots < entries && slots < SLOTS_MAX)
+		slots *= 2;
+	struct answers *a = calloc(1, sizeof(*a) + slots * sizeof(struct answer *));
+	if (!a)
+		return NULL;
+	a->entries = entries;
+	a->slots = slots;
+	a->ttl_us = ttl_us;
+	a->total = total;
+	TAILQ_INIT(&a->uses);
+	return a;
+}
+
+static size_t
+bytes_of(size_t n)
+{
+	return sizeof(struct answer) + n * sizeof(struct finding);
+}
+
+static struct answer **
+answer_place(struct answers *a, const unsigned char key[SHA256_BYTES])
+{
+	uint64_t h;
+
+	memcpy(&h, key, sizeof(h));
+	struct answer **p = &a->slot[h & (a->slots - 1)];
+	while (*p && memcmp((*p)->key, key, SHA256_BYTES) != 0)
+		p = &(*p)->next;
+	return p;
+}
+
+static void
+drop_old_answer(struct answers *a, struct answer *e)
+{
+	*answer_place(a, e->key) = e->next;
+	TAILQ_REMOVE(&a->uses, e, by_use);
+	a->n--;
+	*a->total -= bytes_of(e->n);
+	free(e);
+}
+
+static void
+answers_free(struct answers **ap)
+{
+	struct answers *a = *ap;
+
+	if (!a)
+		return;
+	while (!TAILQ_EMPTY(&a->uses))
+		drop_old_answer(a, TAILQ_FIRST(&a->uses));
+	free(a);
+	*ap = NULL;
+}
+
+static bool
+answers_get(struct answers *a, const unsigned char key[SHA256_BYTES], uint64_t now_us,
+	struct arena *arena, struct findings *out)
+{
+	struct answer *e = *answer_place(a, key);
+
+	*out = (struct findings){ 0 };
+	if (e && e->until_us <= now_us) {
+		drop_old_answer(a, e);
+		e = NULL;
+	}
+	if (!e)
+		return false;
+	TAILQ_REMOVE(&a->uses, e, by_use);
+	TAILQ_INSERT_TAIL(&a->uses, e, by_use);
+	if (e->n == 0)
+		return true;
+	struct finding *v = arena_array(arena, e->n, sizeof(*v));
+	if (!v)
+		return false;
+	memcpy(v, e->v, e->n * sizeof(*v));
+	*out = (struct findings){ .v = v, .n = e->n };
+	return true;
+}
+
+static void
+answers_put(struct answers *a, const unsigned char key[SHA256_BYTES], uint64_t now_us,
+	const struct findings *f)
+{
+	size_t bytes = bytes_of(f->n);
+	struct answer *old = *answer_place(a, key);
+
+	if (old)
+		drop_old_answer(a, old);
+	while (a->n && (a->n >= a->entries || *a->total + bytes > CAP_RECOGNIZER_CACHE))
+		drop_old_answer(a, TAILQ_FIRST(&a->uses));
+	if (a->n >= a->entries || *a->total + bytes > CAP_RECOGNIZER_CACHE)
+		return;
+	struct answer *e = malloc(bytes);
+	if (!e)
+		return;
+	memcpy(e->key, key, SHA256_BYTES);
+	e->until_us = now_us + a->ttl_us;
+	e->n = f->n;
+	if (f->n)
+		memcpy(e->v, f->v, f->n * sizeof(*f->v));
+	struct answer **p = answer_place(a, key);
+	e->next = *p; /* NULL */
+	*p = e;
+	TAILQ_INSERT_TAIL(&a->uses, e, by_use);
+	a->n++;
+	*a->total += bytes;
+}
+
+/* ---- peers: the state of one recognizer on one worker ----
+ *
+ * A failed call counts towards the breaker. An open breaker refuses asks at once until its
+ * time is over; then one call probes. Nothing of a text is logged. */
 
 enum { IDLE_CONNECTIONS = 16, SAY_AGAIN_US = 10000000 };
 
@@ -21,27 +165,26 @@ struct peer {
 	struct peer *next;
 	struct recognizers *r;
 	char name[65];
-	unsigned char print[SHA256_BYTES]; /* of its policy and name */
+	unsigned char print[SHA256_BYTES]; /* hash of the policy's version and the name */
 	size_t calls;
-	struct ask *first, **last; /* waiting for a call's end */
+	struct ask *first, **last; /* asks that wait for a free call */
 	size_t waiting;
-	uint64_t failures; /* in a row */
+	uint64_t failures; /* calls that failed in a row */
 	bool open, probing;
 	uint64_t retry_us, said_us;
-	struct answers *answers; /* NULL: none are kept */
+	struct answers *answers; /* NULL: responses are not remembered */
 	struct recognizer_stats *stats;
 };
 
 struct recognizers {
 	struct ev_loop *loop;
-	struct http_client *http; /* made when first needed */
+	struct http_client *http; /* created with the first call */
 	struct peer *peers;
-	size_t kept_bytes; /* of all answers */
+	size_t kept_bytes; /* bytes of all remembered responses */
 	struct recognizer_stats stats[RECOGNIZER_STATS];
-	struct recognizer_stats others; /* where no slot is left */
+	struct recognizer_stats others; /* for recognizers beyond RECOGNIZER_STATS */
 };
 
-/* ---- peers ---- */
 
 static void
 count_recognizer(_Atomic uint64_t *c, uint64_t n)
@@ -66,7 +209,8 @@ stats_of(struct recognizers *r, const char *name)
 	for (size_t i = 0; i < RECOGNIZER_STATS; i++) {
 		struct recognizer_stats *s = &r->stats[i];
 		if (!atomic_load_explicit(&s->used, memory_order_relaxed)) {
-			memcpy(s->name, name, strlen(name) + 1); /* at most 64 */
+			/* names have at most 64 bytes */
+			memcpy(s->name, name, strlen(name) + 1);
 			atomic_store_explicit(&s->used, true, memory_order_release);
 		}
 		if (!strcmp(s->name, name))
@@ -207,7 +351,7 @@ recognizer_succeeded(struct peer *e)
 	log_event(LOG_INFO, "recogniser.closed", LS("name", e->name));
 }
 
-/* ---- answers ---- */
+/* ---- responses ---- */
 
 enum ask_outcome
 recognize_read(struct ask *a, struct span answer, const char **why)
@@ -219,7 +363,7 @@ recognize_read(struct ask *a, struct span answer, const char **why)
 	}
 }
 
-/* What became of a call; texts are looked at only while somebody waits. */
+/* Evaluates the end of a call. Texts are read only while the request waits. */
 static void
 judge_recognizer(struct ask *a, const struct http_answer *h)
 {
@@ -232,7 +376,7 @@ judge_recognizer(struct ask *a, const struct http_answer *h)
 									   : ASK_ERROR;
 	} else if (h->status != 200) {
 		a->outcome = ASK_ERROR;
-		why = "another status than 200";
+		why = "the response has a status other than 200";
 	} else if (a->over(a)) {
 		a->outcome = ASK_ANSWERED;
 	} else {
@@ -297,7 +441,7 @@ send_now(struct ask *a, uint64_t now)
 	return true;
 }
 
-/* False: it is not under way. */
+/* Ends an ask that is not in flight. Always returns false. */
 static bool
 end_ask(struct ask *a, enum ask_outcome outcome)
 {
@@ -306,14 +450,14 @@ end_ask(struct ask *a, enum ask_outcome outcome)
 	return false;
 }
 
-/* Whether the circuit lets this one through. */
+/* Returns true if the breaker lets this ask pass. */
 static bool
 admitted(const struct peer *e, uint64_t now)
 {
 	return !e->open || (!e->probing && now >= e->retry_us);
 }
 
-/* Sends what waits as far as calls are free. Asks that end here are told. */
+/* Sends waiting asks while calls are free. Calls done() for asks that end. */
 static void
 pump(struct peer *e)
 {
@@ -385,12 +529,12 @@ recognizers_tick(struct recognizers *r, uint64_t now_us)
 			e->waiting--;
 			end_ask(a, ASK_BUSY);
 			a->done(a);
-			at = &e->first; /* done() may have asked again */
+			at = &e->first; /* done() may have added an ask */
 		}
 	return waits;
 }
 
-/* ---- what is known ---- */
+/* ---- remembered responses ---- */
 
 void
 recognize_key(const struct peer *e, struct span text, unsigned char key[SHA256_BYTES])
@@ -417,4 +561,155 @@ const struct recognizer_stats *
 recognizers_stats(const struct recognizers *r)
 {
 	return r->stats;
+}
+
+/* ---- metrics ----
+ *
+ * Counters for /metrics and /status: names of the policy, and numbers. They are read while
+ * the workers count. */
+
+/* The sums of one recognizer over all workers. */
+struct total {
+	const char *name;
+	uint64_t outcomes[ASK_OUTCOMES], hits, misses, latency_us, opened;
+	unsigned open; /* number of workers with an open breaker */
+};
+
+static size_t
+totals(const struct recognizers *const *r, size_t n, struct total out[RECOGNIZER_STATS])
+{
+	size_t made = 0;
+
+	for (size_t w = 0; w < n; w++)
+		for (size_t i = 0; i < RECOGNIZER_STATS; i++) {
+			const struct recognizer_stats *s = recognizers_stats(r[w]) + i;
+			size_t k = 0;
+			if (!atomic_load_explicit(&s->used, memory_order_acquire))
+				break;
+			while (k < made && strcmp(out[k].name, s->name))
+				k++;
+			if (k == RECOGNIZER_STATS)
+				continue;
+			if (k == made)
+				out[made++] = (struct total){ .name = s->name };
+			struct total *t = &out[k];
+			for (size_t o = 0; o < ASK_OUTCOMES; o++)
+				t->outcomes[o] += tally_value(&s->outcomes[o]);
+			t->hits += tally_value(&s->hits);
+			t->misses += tally_value(&s->misses);
+			t->latency_us += tally_value(&s->latency_us);
+			t->opened += tally_value(&s->opened);
+			t->open += atomic_load_explicit(&s->open, memory_order_relaxed);
+		}
+	return made;
+}
+
+/* The families' names and help texts. `%s` is the spelling of the word. */
+enum family { CALLS, TEXTS, SECONDS, OPENED, OPEN, FAMILIES };
+
+static const struct {
+	const char *name, *type, *help;
+} families[FAMILIES] = {
+	[CALLS] = { "calls_total", "counter",
+		"Counts calls of external recognizers, and calls refused before sending, by outcome." },
+	[TEXTS] = { "texts_total", "counter",
+		"Counts segments for external recognizers, by whether the cache had the result." },
+	[SECONDS] = { "seconds_total", "counter",
+		"Total time of calls of external recognizers, in seconds." },
+	[OPENED] = { "opened_total", "counter",
+		"Counts how often a circuit breaker of an external recognizer opened." },
+	[OPEN] = { "open", "gauge",
+		"Workers whose circuit breaker for the external recognizer is open." },
+};
+
+/* Appends a series of `recognizer` without its value: the name and the labels. */
+static void
+put_recognizer(struct buf *out, const char *spelling, enum family family, const char *recognizer,
+	const char *label, const char *value)
+{
+	buf_printf(out, "tollgate_%s_%s{%s=\"%s\"", spelling, families[family].name, spelling,
+		recognizer);
+	if (label)
+		buf_printf(out, ",%s=\"%s\"", label, value);
+	buf_printf(out, "} ");
+}
+
+static void
+put_total(struct buf *out, const char *spelling, enum family family, const struct total *t)
+{
+	switch (family) {
+	case CALLS:
+		for (size_t i = 0; i < ASK_OUTCOMES; i++) {
+			if (i == ASK_MISSING)
+				continue;
+			put_recognizer(out, spelling, family, t->name, "outcome", ask_outcome_names[i]);
+			buf_printf(out, "%" PRIu64 "\n", t->outcomes[i]);
+		}
+		break;
+	case TEXTS:
+		put_recognizer(out, spelling, family, t->name, "cache", "hit");
+		buf_printf(out, "%" PRIu64 "\n", t->hits);
+		put_recognizer(out, spelling, family, t->name, "cache", "miss");
+		buf_printf(out, "%" PRIu64 "\n", t->misses);
+		break;
+	case SECONDS:
+		put_recognizer(out, spelling, family, t->name, NULL, NULL);
+		buf_printf(out, "%" PRIu64 ".%06" PRIu64 "\n", t->latency_us / 1000000,
+			t->latency_us % 1000000);
+		break;
+	case OPENED:
+		put_recognizer(out, spelling, family, t->name, NULL, NULL);
+		buf_printf(out, "%" PRIu64 "\n", t->opened);
+		break;
+	case OPEN:
+		put_recognizer(out, spelling, family, t->name, NULL, NULL);
+		buf_printf(out, "%u\n", t->open);
+		break;
+	case FAMILIES:
+		break;
+	}
+}
+
+void
+recognizers_metrics(struct buf *out, const struct recognizers *const *r, size_t n)
+{
+	/* Version 0.2 had the second spelling. Remove it in 0.4. */
+	static const char *const spellings[] = { "recognizer", "recogniser" };
+	struct total t[RECOGNIZER_STATS];
+	size_t made = totals(r, n, t);
+
+	if (made == 0)
+		return;
+	for (size_t s = 0; s < sizeof spellings / sizeof *spellings; s++)
+		for (enum family f = 0; f < FAMILIES; f++) {
+			char name[48];
+			snprintf(name, sizeof name, "%s_%s", spellings[s], families[f].name);
+			metrics_head(out, name, families[f].type, families[f].help);
+			for (size_t k = 0; k < made; k++)
+				put_total(out, spellings[s], f, &t[k]);
+		}
+}
+
+void
+recognizers_status(struct buf *out, const struct recognizers *const *r, size_t n)
+{
+	struct total t[RECOGNIZER_STATS];
+	size_t made = totals(r, n, t);
+
+	buf_putc(out, '[');
+	for (size_t k = 0; k < made; k++) {
+		uint64_t failed = 0;
+		for (size_t i = ASK_ANSWERED + 1; i < ASK_OUTCOMES; i++)
+			failed += t[k].outcomes[i];
+		json_put_open(out, NULL, '{');
+		json_put_str(out, "name", t[k].name);
+		json_put_uint(out, "answered", t[k].outcomes[ASK_ANSWERED]);
+		json_put_uint(out, "failed", failed);
+		json_put_uint(out, "open", t[k].open);
+		json_put_uint(out, "opened", t[k].opened);
+		json_put_uint(out, "cache_hits", t[k].hits);
+		json_put_uint(out, "cache_misses", t[k].misses);
+		json_put_close(out, '}');
+	}
+	buf_putc(out, ']');
 }

@@ -1,93 +1,101 @@
-/* Asking external recognizers over HTTP: one call at a time is an `ask`. Each
- * recognizer has, on each worker, a number of calls at once, a queue for the rest, a
- * circuit breaker and a memory of answers. owner: worker. */
+/* Calls to external recognizers over HTTP. A call is an `ask`. For each recognizer, a worker
+ * has a limit of concurrent calls, a queue, a circuit breaker and a memory of responses.
+ * owner: worker. */
 #ifndef GATE_SOURCES_RECOGNIZE_H
 #define GATE_SOURCES_RECOGNIZE_H
 
 #include <ev.h>
 #include <stdatomic.h>
 
+#include "base/sha256.h"
 #include "base/tag.h"
-#include "gate/sources/answers.h"
 #include "policy/policy.h"
+#include "scan/detect/detect.h"
 
 enum ask_outcome {
 	ASK_ANSWERED,
-	ASK_TIMEOUT,
-	ASK_ERROR,     /* no connection, cut, another status than 200 */
-	ASK_GARBAGE,   /* an answer that is none to what was asked */
-	ASK_BREAKER,   /* the circuit is open */
-	ASK_BUSY,      /* too many calls before it, for too long */
-	ASK_TOO_LARGE, /* over max_bytes or the caps */
-	ASK_MISSING,   /* `tollgate decide` was not given its answer */
+	ASK_TIMEOUT, /* no response before the deadline */
+	/* no connection, a connection that was cut, or a status other than 200 */
+	ASK_ERROR,
+	ASK_GARBAGE,   /* a response that does not fit the question */
+	ASK_BREAKER,   /* the circuit breaker is open */
+	/* the ask waited in the queue until its deadline, or the queue was full */
+	ASK_BUSY,
+	ASK_TOO_LARGE, /* larger than max_bytes or our limits */
+	ASK_MISSING,   /* `tollgate decide` was given no response of this recognizer */
 	ASK_NOMEM,
 	ASK_OUTCOMES
 };
 extern const char *const ask_outcome_names[ASK_OUTCOMES];
 
 struct peer;
+/* One call: a few texts for one recognizer. In the caller's memory until done(). */
 struct ask {
 	struct tag tag;
-	/* the caller's, until done() */
+	/* set by the caller, valid until done() */
 	const struct policy *policy;
 	const struct external *x;
 	const struct span *texts;
-	const unsigned char (*keys)[SHA256_BYTES]; /* of the texts: recognize_key() */
+	/* one key for each text: recognize_key() */
+	const unsigned char (*keys)[SHA256_BYTES];
 	size_t n;
-	/* once true, the texts are gone: nothing is sent or read */
+	/* returns true if the texts are gone: nothing is sent or read then */
 	bool (*over)(const struct ask *a);
 	uint64_t deadline_us;
 	struct arena *arena;
-	struct findings *found; /* n */
+	struct findings *found; /* results, one for each of the `n` texts */
 	void (*done)(struct ask *a);
 	void *arg;
-	enum ask_outcome outcome; /* out */
-	/* recognize.c's */
+	enum ask_outcome outcome; /* the result */
+	/* used by recognize.c */
 	struct peer *peer;
 	uint64_t sent_us;
 	struct ask *next;
 };
 
 struct recognizers;
+/* Returns NULL if memory is exhausted. */
 struct recognizers *recognizers_new(struct ev_loop *loop);
-/* Asks that are under way end without done(). */
+/* Asks in flight end without done(). */
 void recognizers_free(struct recognizers **r);
-/* The daemon stops: calls under way fail, further ones are refused. */
+/* Call it when the daemon stops: calls in flight fail, and further ones are refused. */
 void recognizers_abort(struct recognizers *r);
-/* Peers that this policy does not have go, once nothing is asked of them. */
+/* Removes peers that this policy does not name, once no ask uses them. */
 void recognizers_keep(struct recognizers *r, const struct policy *p);
-/* Every 10 ms or so while it is true: asks wait in the queue. Those whose time passed end. */
+/* Ends the asks whose time has passed. Returns true if asks wait in a queue; then call it
+ * again after about 10 ms. */
 bool recognizers_tick(struct recognizers *r, uint64_t now_us);
 
-/* What this worker knows of a recognizer; valid until the loop's next turn. NULL: out of
- * memory. */
+/* Returns this worker's state of a recognizer, valid until the loop's next iteration, or
+ * NULL if memory is exhausted. */
 struct peer *recognize_peer(
 	struct recognizers *r, const struct policy *p, const struct external *x);
-/* The name under which an answer about the text is remembered. */
+/* Writes the key under which the response for the text is remembered. */
 void recognize_key(const struct peer *e, struct span text, unsigned char key[SHA256_BYTES]);
-/* The remembered answer, or false. */
+/* Copies the remembered response to *out. Returns false if there is none. */
 bool recognize_known(struct peer *e, const unsigned char key[SHA256_BYTES], struct arena *a,
 	struct findings *out);
-/* True: done() will run on the loop, never within this call. False: it is refused at
- * once, the outcome says why, and done() does not run. */
+/* Sends or queues the ask. Returns true if done() will run on the loop, never within this
+ * call. Returns false if the ask is refused at once: a->outcome is the reason and done() does
+ * not run. */
 bool recognize_ask(struct recognizers *r, struct ask *a);
-/* One answer of which the caller has the text. */
+/* Reads a response that the caller has already. *why: the fault in it. */
 enum ask_outcome recognize_read(struct ask *a, struct span answer, const char **why);
 
-/* Counts of one recognizer, by name; read by any thread. Slots are never given to
- * another name. */
+/* Counters of one recognizer, by name, which any thread may read. A slot keeps its name. */
 enum { RECOGNIZER_STATS = 32 };
 struct recognizer_stats {
 	_Atomic bool used; /* the name is set */
 	char name[65];
-	_Atomic uint64_t outcomes[ASK_OUTCOMES]; /* calls, or asks refused */
-	_Atomic uint64_t hits, misses;		 /* texts */
-	_Atomic uint64_t latency_us;		 /* of all calls with an end */
-	_Atomic uint64_t opened;
-	_Atomic bool open;
+	_Atomic uint64_t outcomes[ASK_OUTCOMES]; /* calls, and asks that were refused */
+	/* segments that were found in the memory, or were not */
+	_Atomic uint64_t hits, misses;
+	_Atomic uint64_t latency_us;		 /* sum over all calls that ended, µs */
+	_Atomic uint64_t opened; /* times that the breaker opened */
+	_Atomic bool open;	 /* the breaker is open now */
 };
 const struct recognizer_stats *recognizers_stats(const struct recognizers *r);
-/* The sums over n workers: lines of /metrics, and a list for /status. */
+/* Sum the counters of `n` workers: lines for /metrics, and a JSON list for /status. */
 void recognizers_metrics(struct buf *out, const struct recognizers *const *r, size_t n);
 void recognizers_status(struct buf *out, const struct recognizers *const *r, size_t n);
 

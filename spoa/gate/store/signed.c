@@ -1,4 +1,4 @@
-/* Signs and verifies lines. Both kinds of entries use the same form, so it is apart from them. */
+/* Signs and verifies lines. Entries of both kinds have the same form. */
 #include "gate/store/signed.h"
 
 #include <sodium.h>

@@ -1,5 +1,5 @@
-/* A file of lines: appended to, or replaced as a whole. base/replace.h replaces it, so that a crash
- * at any point leaves a file that the next start reads. */
+/* Appends to a file of lines, or replaces the whole file with base/replace.h. A crash at any
+ * point leaves a file that the next start reads. */
 #include "gate/store/store.h"
 
 #include <errno.h>
@@ -66,7 +66,7 @@ store_open(struct store *s, struct buf *why)
 	int err = ERR_IO;
 
 	SCOPED_BUF(text, FILE_BYTES);
-	INVARIANT(s->fd < 0); /* else the open file would stay locked */
+	INVARIANT(s->fd < 0); /* otherwise the old descriptor would keep the lock */
 	s->lines = 0;
 	s->size = 0;
 	s->fd = open(s->name, O_RDWR | O_CLOEXEC | O_NOCTTY);
@@ -78,9 +78,9 @@ store_open(struct store *s, struct buf *why)
 	else if (keyfile_wide(s->name, st.st_mode, "state", why))
 		err = ERR_AUTH;
 	else if (flock(s->fd, LOCK_EX | LOCK_NB) < 0)
-		buf_printf(why, "%s: another daemon uses it", s->name);
+		buf_printf(why, "%s: another daemon uses this file: give each daemon its own", s->name);
 	else if (replace_sync_folder(AT_FDCWD, s->name, why))
-		; /* a new file is there after a power cut only where that was done */
+		; /* only after this is a new file present after a power failure */
 	else if ((err = buf_fd(&text, s->fd)))
 		buf_printf(why, "%s: %s", s->name, err == ERR_IO ? strerror(errno) : err_str(err));
 	else if (!read_store_lines(s, buf_view(&text), why))
@@ -120,8 +120,8 @@ append_lines(struct store *s, struct span lines)
 	return false;
 }
 
-/* The file has all entries and these lines, of which some may be entries already. False: the file
- * is as it was, or may be so after a power cut. */
+/* Writes a new file with all entries and these lines, some of which may be entries already.
+ * Returns false if the old file is still in place, or may be after a power failure. */
 static bool
 replace_lines(struct store *s, struct span lines)
 {
@@ -140,7 +140,7 @@ replace_lines(struct store *s, struct span lines)
 		err = replace_place(AT_FDCWD, s->name, fd, NULL);
 	else if (fd >= 0)
 		replace_drop(AT_FDCWD, s->name);
-	/* If only its folder could not be synced, the new file has the name, and is the one to
+	/* If only the folder could not be synced, the new file has the name and is the one to
 	 * lock. */
 	if (!err || (fd >= 0 && fstat(fd, &st) == 0 && st.st_nlink)) {
 		int was = s->fd;
@@ -167,8 +167,8 @@ keep_lines(struct store *s, const struct buf *lines, size_t n, bool whole)
 	atomic_store(&s->kept, ok);
 	if (!ok && was)
 		log_event(LOG_ERROR, s->kind->failed, LS("file", s->name),
-			LS("why", open ? "the file cannot be written"
-				       : "the file cannot be opened"));
+			LS("why", open ? "the file cannot be written: check the disk; the daemon tries again with the next change"
+				       : "the file cannot be opened: check its owner and mode; the daemon tries again with the next change"));
 	return ok;
 }
 

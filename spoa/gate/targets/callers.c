@@ -1,8 +1,9 @@
-/* Who asked a target lately, and how his last attempt ended. A slot is a word that is changed
- * by compare and swap. A slot is only taken from one who neither asked nor was answered for ten
- * seconds: nobody who counts is overwritten, so that no flood of names makes the failures of a
- * few the half of what is left. Beyond 64 in ten seconds further ones are not looked at: those
- * that are there stand for all. */
+/* The callers of a target, and how the last attempt of each ended.
+ *
+ * A slot is a word that is changed by compare and swap. It is reused only if its caller
+ * neither asked nor got a response for ten seconds. Therefore a flood of new names cannot
+ * displace callers who count, and cannot make the failures of a few callers half of what is
+ * left. With more than 64 callers in ten seconds, those in the slots stand for all. */
 #include "gate/targets/entry.h"
 
 #define SECOND_MASK  UINT32_C(0xffffff)
@@ -20,7 +21,7 @@ failures_of(uint64_t w)
 	return (unsigned)(w >> 24 & FAILURES_MAX);
 }
 
-/* Seconds since it ended; SECOND_MASK: it did not. */
+/* Returns the seconds since the last attempt ended, or SECOND_MASK if none did. */
 static uint32_t
 age_of(uint64_t w, uint32_t now_s)
 {
@@ -35,9 +36,10 @@ asked_lately(const struct target_callers *c, size_t i, uint32_t now_s)
 	return s && now_s - s < TARGET_WINDOW_S;
 }
 
-/* ---- ten seconds of two counts ---- */
+/* ---- windows of ten seconds ---- */
 
-/* Of the window's seconds after `since_s`, without one of them (or UINT32_MAX). */
+/* Adds up the seconds of the window that are not before since_s, except the second `without`
+ * (UINT32_MAX: none). */
 static struct target_counts
 sum_without(const struct target_window *w, uint32_t now_s, uint32_t since_s, uint32_t without)
 {
@@ -60,8 +62,9 @@ target_window_sum(const struct target_window *w, uint32_t now_s, uint32_t since_
 	return sum_without(w, now_s, since_s, UINT32_MAX);
 }
 
-/* As many as open a breaker, and a few: what goes wrong at first is not refused. Half of
- * TARGET_WINDOW_LEAST open it in any case. */
+/* A few repeats are always allowed: as many as open a breaker, and TARGET_BUDGET_LEAST more.
+ * A breaker that needs more failures than TARGET_WINDOW_LEAST is opened by its share of
+ * failures first. */
 bool
 target_budget_fits(struct target_counts sum, const struct target_load *beside)
 {
@@ -101,8 +104,8 @@ target_window_add(struct target_window *w, uint32_t now_s, struct target_counts 
 
 /* ---- slots ---- */
 
-/* Where he is; else where he may be, or TARGET_CALLERS. A slot that nobody ever had ends the
- * search, so none becomes such a one again. */
+/* Returns the caller's slot, or else a slot that the caller may take, or TARGET_CALLERS. A
+ * slot that was never used ends the search, so a used slot never becomes unused again. */
 static size_t
 find_slot(const struct target_callers *c, uint32_t caller, uint32_t now_s, bool *is_his,
 	uint64_t *seen)
@@ -205,7 +208,7 @@ callers_told(struct target_callers *c, uint32_t caller, unsigned failures, uint3
 		return;
 	if (is_his)
 		w = target_word(&c->ended[at]);
-	/* what is known here is as new */
+	/* our information is as new */
 	if (is_his && (caller_of(w) != caller || age_of(w, now_s) <= now_s - at_s))
 		return;
 	atomic_compare_exchange_strong(&c->ended[at], &w, slot_word(caller, failures, at_s));

@@ -1,4 +1,4 @@
-/* An entry of the table, for table.c and state.c alone. */
+/* The entry of a target. Only the files of this folder include this header. */
 #ifndef GATE_TARGETS_ENTRY_H
 #define GATE_TARGETS_ENTRY_H
 
@@ -13,7 +13,7 @@ target_word(const _Atomic uint64_t *v)
 	return atomic_load_explicit(v, memory_order_relaxed);
 }
 
-/* SplitMix64's last step. */
+/* Returns a hash of x: the last step of SplitMix64. */
 static inline uint64_t
 target_mixed(uint64_t x)
 {
@@ -22,89 +22,109 @@ target_mixed(uint64_t x)
 	return x ^ x >> 31;
 }
 
-/* Ten seconds of two counts, a second each: the second << 32 | one << 16 | other. */
+/* Two counts for each of the last ten seconds. A word is second << 32 | one << 16 | other. */
 struct target_window {
 	_Atomic uint64_t second[TARGET_WINDOW_S];
 };
 
 enum { TARGET_CALLERS = 64 };
-/* Who asked, in slots of a word each: his hash << 32 | failures in a row << 24 | the second in
- * which his last attempt ended (0: none did). */
+/* The callers of a target, at most TARGET_CALLERS. A slot is one word: the caller's hash <<
+ * 32 | failures in a row << 24 | the second in which the last attempt ended (0: none has
+ * ended). */
 struct target_callers {
 	_Atomic uint64_t ended[TARGET_CALLERS];
-	_Atomic uint32_t asked[TARGET_CALLERS]; /* the second of his last request */
-	/* his first attempts, others; the last: of all who have no slot */
+	_Atomic uint32_t asked[TARGET_CALLERS]; /* the second of the caller's last request */
+	/* first attempts and repeats of each caller; the last element counts for all callers
+	 * without a slot */
 	struct target_window budget[TARGET_CALLERS + 1];
 };
 
+/* The state of one target. All threads read and write it with atomics; an entry is never freed. */
 struct target_state {
-	char name[TARGET_NAME_BYTES]; /* PROVIDER or PROVIDER/MODEL; does not change any more */
+	char name[TARGET_NAME_BYTES]; /* PROVIDER or PROVIDER/MODEL; never changes */
 	size_t provider_bytes;
-	uint64_t hash;		       /* of the name: the same in every daemon */
-	struct target_state *provider; /* the entry without a model; may be itself */
-	bool shared;		       /* of all that have no place */
-	/* average << 32 | when in ms, in µs; 0: unknown */
+	uint64_t hash;		       /* of the name; equal in all daemons */
+	/* the provider's entry, which has no model; may be this entry */
+	struct target_state *provider;
+	/* this entry stands for all targets beyond CAP_TARGETS */
+	bool shared;
+	/* time to the first content, by size of the prompt: average in µs << 32 | when in ms;
+	 * 0: not known */
 	_Atomic uint64_t latency[TARGET_SIZES]; /* a failure counts as slow */
 	_Atomic uint64_t
-		content_ms[TARGET_SIZES]; /* a mean of what was measured; 0: nothing was */
+		/* average of the measured times in ms; 0: none was measured */
+		content_ms[TARGET_SIZES];
 	_Atomic int64_t under_way;
-	struct target_window tries; /* attempts, of them failed */
+	struct target_window tries; /* attempts, and how many of them failed */
 	struct target_callers callers;
-	/* the breaker: until when << 2 | OPEN_BY_SHARE | OPEN_FOR_ONE; 0: closed */
+	/* the breaker: monotonic µs until which it is open << 2 | OPEN_BY_SHARE |
+	 * OPEN_FOR_ONE; 0: closed */
 	_Atomic uint64_t open;
-	_Atomic uint32_t open_for;  /* with OPEN_FOR_ONE for whom, and then its ramp; 0: all */
-	_Atomic uint64_t closed_us; /* when it closed last */
-	_Atomic uint64_t probe_until;	   /* somebody tries it; 0: nobody does */
-	_Atomic uint64_t early_us;	   /* no probe before its time until then */
-	_Atomic uint32_t well_s;	   /* when an answer came last */
-	_Atomic unsigned failures;	   /* in a row that no caller can cause */
-	_Atomic unsigned successes, opens; /* in a row */
-	_Atomic uint64_t throttled_until;  /* the lowest bit: THROTTLED_FOR_ONE */
+	/* with OPEN_FOR_ONE the only caller it is open for, also during the ramp; 0: for all
+	 */
+	_Atomic uint32_t open_for;
+	_Atomic uint64_t closed_us; /* when it last closed; 0: never */
+	_Atomic uint64_t probe_until;	   /* until when a probe is in flight; 0: none is */
+	_Atomic uint64_t early_us;	   /* no early probe before this time */
+	_Atomic uint32_t well_s;	   /* the second of the last good response */
+	/* failures in a row that no caller can have caused */
+	_Atomic unsigned failures;
+	/* probes that succeeded in a row; times that it opened in a row */
+	_Atomic unsigned successes, opens;
+	_Atomic uint64_t throttled_until;  /* the lowest bit is THROTTLED_FOR_ONE */
 	_Atomic uint64_t
-		key_probe;	  /* out by our key or credit: when it is tried; 0: it is not */
-	_Atomic uint64_t by_hand; /* when it was last said << 1 | ejected; 0: nothing was */
-	/* share.c: until when a probe needs a lease, until when we have it, and when a request
-	   last found it out */
+		/* out because of our key or credit: when the next probe may begin; 0: not out */
+		key_probe;
+	/* when an operator last changed it << 1 | ejected; 0: never */
+	_Atomic uint64_t by_hand;
+	/* share.c: until when a probe needs a lease, until when this daemon has the lease,
+	 * and when a request last wanted the target */
 	_Atomic uint64_t leases_until, lease_until, wanted_us;
-	_Atomic bool named;		/* by a route, and not only for its models */
-	_Atomic bool keyless;		/* as target_named() said; only shown */
-	_Atomic uint64_t ended[CAUSES]; /* attempts, by cause, since start */
-	_Atomic unsigned why;		/* the last failure: status << 8 | cause */
-	/* wall time of when it stopped being well, and of when it was ejected; only shown, and
-	   only while it is so */
-	_Atomic unsigned told; /* bits of enum target_told: noticed, and not yet over */
+	_Atomic bool named;		/* a route names it, not only one of its models */
+	_Atomic bool keyless;		/* set by target_named(); for display only */
+	_Atomic uint64_t ended[CAUSES]; /* attempts that ended since the start, by cause */
+	_Atomic unsigned why;		/* the last failure: HTTP status << 8 | cause */
+	/* wall clock when it became unhealthy, and when it was ejected; for display, valid
+	 * only while it is so */
+	/* bits of enum target_told: notices that were sent and have not been withdrawn */
+	_Atomic unsigned told;
 	_Atomic int64_t ill_ns, ejected_ns;
-	/* of a provider's entry: of all its models */
+	/* in a provider's entry: the sums of all its models */
 	_Atomic int64_t all_under_way, queued;
 };
 
-/* A model that a target does not have; free where `until_us` is over. */
+/* A model that a target does not have. The place is free after `until_us`. */
 struct target_lack {
-	_Atomic uint64_t key; /* of target and model */
+	_Atomic uint64_t key; /* hash of target and model */
 	_Atomic uint64_t until_us;
-	_Atomic uint32_t caller; /* who was told so; 0: more than one */
+	_Atomic uint32_t caller; /* the caller who got the error; 0: more than one caller did */
 };
 
+/* owner: the process. Readers take no lock. */
 struct target_table {
-	_Atomic size_t n; /* entries that may be read */
+	/* entries that may be read; a new entry is complete before n counts it */
+	_Atomic size_t n;
 	_Atomic size_t ejected;
 	_Atomic size_t nlacks; /* places of `lack` that were ever used */
 	struct target_lack lack[CAP_TARGET_LACKS];
-	/* entry's index + 1, by the hash of its name; 0: free */
+	/* hash table: the entry's index + 1, by the hash of its name; 0: free */
 	_Atomic uint16_t slot[2 * CAP_TARGETS];
-	pthread_mutex_t making;
-	struct target_state entry[CAP_TARGETS + 1]; /* [0]: all without a place */
+	pthread_mutex_t making; /* held while an entry or a lack is made */
+	/* [0] stands for all targets without an entry */
+	struct target_state entry[CAP_TARGETS + 1];
 };
 
-/* It is ejected, or no more; nothing else changes. */
+/* Reasons of notices. A notice changes nothing else. */
 enum target_told { TOLD_OPEN, TOLD_KEY, TOLD_HAND };
-/* Somebody is told (base/notice.h), once: that it is out, or that what was told is over. */
+/* Sends a notice (base/notice.h) that the target is out, or that the reason is over. Each is
+ * sent once. */
 void target_notice(struct target_state *s, enum target_told told, bool over, const char *why);
-/* Sets whether the target is ejected by hand. If `was` is given and the value is another one by now,
- * that value stays and the result is false. */
+/* Sets whether the target is ejected by hand. at_us: when the operator asked for it. If `was`
+ * is given and the current value is another one, the value stays and the result is false. */
 bool target_by_hand(struct target_table *t, struct target_state *s, const uint64_t *was,
 	bool ejected, uint64_t at_us);
-/* Of it or of its provider, what was said last. NULL: it is not ejected. */
+/* Returns the entry, the target's or its provider's, by which the target is ejected; the
+ * later change counts. Returns NULL if the target is not ejected. */
 static inline const struct target_state *
 target_ejected(const struct target_state *s)
 {
@@ -113,23 +133,19 @@ target_ejected(const struct target_state *s)
 
 	return !((own > all ? own : all) & 1) ? NULL : own > all ? s : of;
 }
-/* Before a word that holds it back is set: notes the time, where it was well until now. */
+/* Call it before a word that holds the target back is set. Notes the time if the target was
+ * healthy so far. */
 void target_falls_ill(struct target_state *s, uint64_t now_us);
-/* What held it back is over. */
+/* Forgets everything that holds the target back, except an ejection. */
 void target_clear(struct target_state *s);
-/* A request of that caller would go there, were it not out: from rank.c, for who asks for the
- * lease, and who may be the probe. */
+/* Notes that a request of this caller would use the target if it were not out. rank.c calls
+ * this, so that a daemon with requests asks for the lease of the probe. */
 void target_wanted(const struct target_state *s, uint32_t caller, uint64_t now_us);
-/* Within three seconds more than half of what was sent there came through. */
+/* Returns true if more than half of the attempts of the last three seconds succeeded. */
 bool target_comes_through(const struct target_state *s, uint64_t now_us);
-/* Any model may be there again: somebody admitted a target, or the configuration was read. */
-void target_lacks_forget(struct target_table *t);
-/* Returns the FNV-1a hash of "provider", or of "provider/model" if there is a model. *n is the
- * length of that name in bytes. */
-uint64_t target_name_hash(const char *provider, struct span model, size_t *n);
 
-/* Bits of target_state.open, and of throttled_until: it is so for one caller, and for no other.
- */
+/* Bits of target_state.open and throttled_until. The FOR_ONE bits: the state holds for one
+ * caller only. */
 #define OPEN_BY_SHARE	  UINT64_C(1)
 #define OPEN_FOR_ONE	  UINT64_C(2)
 #define OPEN_BITS	  2
@@ -138,6 +154,7 @@ uint64_t target_name_hash(const char *provider, struct span model, size_t *n);
 
 /* ---- callers.c ---- */
 
+/* Returns the second of a monotonic time, counted so that 0 is never a valid second. */
 static inline uint32_t
 target_second(uint64_t now_us)
 {
@@ -146,21 +163,23 @@ target_second(uint64_t now_us)
 struct target_counts {
 	unsigned one, other;
 };
-/* Of the window's seconds after `since_s`. */
+/* Returns the sums of those seconds of the window that are not before since_s. */
 struct target_counts target_window_sum(
 	const struct target_window *w, uint32_t now_s, uint32_t since_s);
-/* Repeats are a fifth of first attempts, or a few. */
+/* Returns true if one more repeat is allowed: repeats may be a fifth of the first attempts,
+ * or a small number. */
 bool target_budget_fits(struct target_counts sum, const struct target_load *beside);
-/* Adds to this second's counts. False, and nothing is added: the sum before it does not fit;
- * `beside` NULL: it always does. */
+/* Adds to the counts of this second. Returns false and adds nothing if `beside` is given and
+ * the sum leaves no room for a repeat. */
 bool target_window_add(struct target_window *w, uint32_t now_s, struct target_counts add,
 	const struct target_load *beside);
 
-/* His slot, taken where he has none and one is free; TARGET_CALLERS: none is. */
+/* Returns the caller's slot, and takes a free one if the caller has none. Returns
+ * TARGET_CALLERS if none is free. */
 size_t callers_slot(struct target_callers *c, uint32_t caller, uint32_t now_s);
-/* His budget; that of all who have no slot. */
+/* Returns the caller's budget, or the common budget of all callers without a slot. */
 const struct target_window *callers_budget(const struct target_callers *c, uint32_t caller);
-/* Those whose last attempt ended in the window, so many seconds ago. */
+/* The callers whose last attempt ended within the window; age_s is how many seconds ago. */
 struct callers_known {
 	size_t n;
 	struct caller_known {
@@ -170,29 +189,31 @@ struct callers_known {
 	} of[TARGET_CALLERS];
 };
 void callers_list(const struct target_callers *c, uint32_t now_s, struct callers_known *out);
-/* Who has the most failures in a row; 0: none has any. */
+/* Returns the caller with the most failures in a row, or 0 if nobody has any. */
 uint32_t callers_most(const struct target_callers *c);
-/* His last attempt ended then, so many failures in a row: what a daemon found out. */
+/* Takes over from another daemon how a caller's last attempt ended, at the second at_s. */
 void callers_told(struct target_callers *c, uint32_t caller, unsigned failures, uint32_t now_s,
 	uint32_t at_s);
-/* His last attempt failed, or came through: his failures in a row. */
+/* Notes that the caller's last attempt failed or succeeded. Returns the failures in a row. */
 unsigned callers_ended(struct target_callers *c, uint32_t caller, bool failed, uint32_t now_s);
 unsigned callers_failures(const struct target_callers *c, uint32_t caller);
-/* Nobody who asked in the window has fewer failures in a row. */
+/* Returns true if no caller who asked within the window has fewer failures in a row. */
 bool callers_first_to_probe(const struct target_callers *c, uint32_t caller, uint32_t now_s);
-/* Nothing is known any more of how their attempts ended. */
+/* Forgets how all attempts ended. */
 void callers_forget(struct target_callers *c);
 
+/* Whether failures are the target's or those of single callers. */
 struct callers_blame {
-	bool half;	 /* one caller is all there is, or two and half of all failed last */
-	bool single;	 /* one is all there is */
+	/* only one caller was seen, or at least two callers, and half of all, failed last */
+	bool half;
+	bool single;	 /* only one caller was seen */
 	bool one;	 /* nobody else failed */
-	bool some;	 /* but not all */
-	unsigned weight; /* failures in a row together, of no caller more than half of `enough`
-			  */
+	bool some;	 /* some callers, but not all, failed */
+	/* the sum of failures in a row; each caller counts at most half of `enough` */
+	unsigned weight;
 };
-/* Of those whose last attempt ended in the window. Failures after `since_s` have weight,
- * however old. */
+/* Looks at the callers whose last attempt ended in the window. For the weight, failures after
+ * since_s count at any age. */
 struct callers_blame callers_blame(
 	const struct target_callers *c, uint32_t now_s, uint32_t since_s, unsigned enough);
 

@@ -1,9 +1,10 @@
-/* Which attempt is next. The order of the questions is that of targets_next(). */
+/* Decides which attempt is next. targets_next() lists the order of the checks. */
 #include "gate/targets/next.h"
 
 #include "base/codec/http.h"
 
-/* What the caller gets if nothing comes after the last one. */
+/* Decides what the caller gets if the last attempt was the final one. The provider's response
+ * is passed on, unless the request was never sent or our own credential was refused. */
 static void
 say_last(const struct next_plan *p, struct next *n)
 {
@@ -28,7 +29,7 @@ end_attempts(const char *why)
 	return (struct next){ .what = NEXT_END, .why = why };
 }
 
-/* Until when another attempt may begin. */
+/* Returns the time until which another attempt may begin. */
 static uint64_t
 latest(const struct next_plan *p)
 {
@@ -38,7 +39,8 @@ latest(const struct next_plan *p)
 	return p->deadline_us && p->deadline_us < overall ? p->deadline_us : overall;
 }
 
-/* How long after now that target may be tried again; UINT64_MAX: not for this request. */
+/* Returns the wait before that target may be tried again, or UINT64_MAX if this request must
+ * not try it again. */
 static uint64_t
 wait_for_target(const struct next_plan *p, size_t target)
 {
@@ -65,7 +67,7 @@ wait_for_target(const struct next_plan *p, size_t target)
 	return p->random % (wait + 1);
 }
 
-/* It was repeated at once before. */
+/* Returns true if an earlier attempt was already repeated at once. */
 static bool
 repeated_at_once(const struct next_plan *p)
 {
@@ -129,11 +131,11 @@ targets_next(const struct next_plan *p)
 	return n;
 }
 
-/* ---- what an answer asks for ---- */
+/* ---- the wait that a response asks for ---- */
 
-#define ASKED_MOST_US UINT64_C(86400000000000) /* 1,000 days; who obeys it has less */
+#define ASKED_MOST_US UINT64_C(86400000000000) /* 1,000 days; longer waits count as this */
 
-/* "1", "1.5": in units of `unit` µs; 0: nothing that can be read. */
+/* Parses "1" or "1.5" in units of `unit` µs. Returns 0 if the text is not such a number. */
 static uint64_t
 decimal(struct span s, uint64_t unit)
 {
@@ -169,7 +171,7 @@ next_asked_us(const struct http_head *h, int64_t now_s)
 		v = span_trim(v, " \t");
 		uint64_t us = decimal(v, names[i].unit);
 		int64_t at;
-		/* RFC 9110 5.6.7, the form that is written today */
+		/* an HTTP date in the current format of RFC 9110 5.6.7 */
 		if (!us && names[i].unit == 1000000 && http_date(v, &at) == 0 && at > now_s)
 			us = at - now_s >= 86400 * 1000 ? ASKED_MOST_US
 							: (uint64_t)(at - now_s) * 1000000;

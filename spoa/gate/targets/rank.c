@@ -1,35 +1,38 @@
-/* Places by one number a target: the smaller is asked first. Within a group a draw by weight is
- * a race of exponential times: the first of them has each with exactly its share, and what is
- * left keeps theirs. A sticky key takes the place of chance in that race (rendezvous hashing by
- * weight), so that a target that goes or comes moves its own share alone. */
+/* Gives each target a place: the smallest is asked first.
+ *
+ * Within a group, a draw by weight is a race of exponential random times: the time of a
+ * target is -log(x) / weight, and the smallest wins. Each target then wins with exactly its
+ * share, and the remaining targets keep theirs. With a sticky key, a hash of the key and the
+ * target replaces the random number (weighted rendezvous hashing), so that a target that is
+ * added or removed moves only its own share. */
 #include "gate/targets/rank.h"
 
 #include <math.h>
 
 #include "gate/targets/entry.h"
 
-/* SplitMix64, its x-th number. */
+/* Returns the x-th number of a SplitMix64 sequence. */
 static uint64_t
 rank_number(uint64_t seed, uint64_t x)
 {
 	return target_mixed(seed + (x + 1) * UINT64_C(0x9e3779b97f4a7c15));
 }
 
-/* Within (0, 1]. */
+/* Returns a number greater than 0 and at most 1. */
 static double
 unit(uint64_t x)
 {
 	return ((double)(x >> 11) + 1.0) / 9007199254740992.0;
 }
 
-/* What a target is sorted by, the first that differs counts. */
+/* The sort key of a target. The first member that differs decides. */
 struct key {
 	enum { LEFT, LAST_OF_ALL, NOT_IN } in;
 	unsigned priority;
 	enum { HEALTHY, COMING_BACK, FAILING } health;
-	bool waits;  /* its provider has no room, but its queue has */
-	double cost; /* as `choose` says */
-	double race; /* and where that is the same */
+	bool waits;  /* the provider has no room, but its queue has */
+	double cost; /* depends on `choose` */
+	double race; /* decides between equal costs */
 	size_t at;
 };
 
@@ -49,7 +52,7 @@ order(const struct key *a, const struct key *b)
 	return a->at < b->at ? -1 : 1;
 }
 
-/* Why it is out by what is known of it; *health of one that is in. */
+/* Returns why the target is out, from its state. Sets k->health if it is in. */
 static enum target_out
 look_at_rank(const struct rank_ask *ask, const struct rank_target *t, struct key *k,
 	double chance, const char **state)
@@ -83,7 +86,7 @@ look_at_rank(const struct rank_ask *ask, const struct rank_target *t, struct key
 	return target_may_queue(t->state, t->target) ? TARGET_IN : TARGET_BUSY;
 }
 
-/* One that was never asked is, once: else it would be no choice as long as another is fast. */
+/* A target that was never asked counts as fastest, so that it is tried once. */
 static double
 latency(const struct target_state *s, const struct rank_ask *ask)
 {
@@ -95,7 +98,7 @@ latency(const struct target_state *s, const struct rank_ask *ask)
 	return (double)us * (double)(under_way + 1);
 }
 
-/* What `choose` says of it; by latency the draw is made when all are known. */
+/* Returns the cost by `choose`. For latency, the draw is made when all costs are known. */
 static double
 cost(const struct rank_ask *ask, const struct rank_target *t)
 {
@@ -106,7 +109,7 @@ cost(const struct rank_ask *ask, const struct rank_target *t)
 	}
 }
 
-/* The two that win the race of their group are asked by their cost, the others in its order. */
+/* Orders the two winners of their group's race by cost; the others keep their order. */
 static void
 better_of_two(struct key *k, size_t n, const double *costs)
 {
@@ -153,8 +156,9 @@ targets_rank(const struct rank_ask *ask, const struct rank_target *t, size_t n,
 		k[i].cost = two || !by_draw ? 0 : costs[i];
 		k[i].race = by_draw ? weight ? -log(unit(x)) / weight : INFINITY : 0;
 	}
-	/* one that fails now and then is the last of a group that has no other; else it is
-	 * asked after all the rest, as one is for which a request has to wait */
+	/* A target that fails now and then is the last of its group if the group has no
+	 * other. Otherwise it is asked after all others, like a target for which the request
+	 * has to wait. */
 	for (size_t i = 0; i < n; i++) {
 		bool other = false;
 		for (size_t j = 0; j < n && k[i].health == FAILING; j++)

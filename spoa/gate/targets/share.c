@@ -1,3 +1,5 @@
+/* Converts the words of the table to facts and back, and merges facts. A target's word that differs from
+ * the one seen in the last turn was changed here and becomes a fact with a new stamp. */
 #include "gate/targets/share.h"
 
 #include <inttypes.h>
@@ -9,18 +11,19 @@
 #include "base/stops.h"
 #include "gate/targets/entry.h"
 
-/* of a stamp over Redis' clock: that of another server, before it */
+/* A stamp may be this much ahead of Redis' clock: it may come from an earlier server. */
 #define SLACK_US 60000000u
-#define STALE_US 600000000u /* a breaker whose time was over so long ago tells nothing */
+#define STALE_US 600000000u /* a breaker whose time ended this long ago means nothing */
 #define WANT_US	 3000000u
-/* of FACT_OPEN's `more`: for those who failed there, and for no other */
+/* In `more` of FACT_OPEN: open only for the callers who failed there. */
 #define MORE_FOR_ONE 32u
 
 static const struct {
 	char letter;
-	uint64_t most_us; /* over Redis' clock; 0: no time, but 0 or 1 */
+	/* largest value, above Redis' clock; 0: the value is not a time but 0 or 1 */
+	uint64_t most_us;
 	uint64_t more;
-	size_t word; /* of struct target_state */
+	size_t word; /* offset in struct target_state */
 } kinds[FACTS] = { [FACT_HAND] = { 'h', 0, 0, offsetof(struct target_state, by_hand) },
 	[FACT_OPEN] = { 'o', TARGET_OPEN_MOST_US, 63, offsetof(struct target_state, open) },
 	[FACT_THROTTLED] = { 't', TARGET_THROTTLED_US, 0,
@@ -85,7 +88,7 @@ target_facts_write(const struct target_facts *f, struct buf *out)
 				f->of[i].node);
 }
 
-/* ---- the table's words ---- */
+/* ---- facts and the table's words ---- */
 
 static _Atomic uint64_t *
 fact_word_of(struct target_state *s, enum target_fact_kind kind)
@@ -104,7 +107,7 @@ target_offset(const int64_t *was, uint64_t sent_us, uint64_t got_us, uint64_t re
 	return *was < least ? least : *was > most ? most : *was;
 }
 
-/* A time of ours as Redis' clock has it, or the other way; never 0. */
+/* Converts a time of ours to Redis' clock, or back. Never returns 0. */
 static uint64_t
 shifted(uint64_t us, int64_t by)
 {
@@ -132,7 +135,7 @@ found_out(const struct target_sharing *w, struct target_state *s, enum target_fa
 	snprintf(f->node, sizeof(f->node), "%s", w->node);
 }
 
-/* In one order for all, whoever asks. */
+/* A total order, equal in all daemons. */
 static bool
 beats(const struct target_fact *x, const struct target_fact *y)
 {
@@ -149,8 +152,8 @@ say_target_fact(const struct target_state *s, const struct target_fact *f, const
 		LS("by", f->node));
 }
 
-/* The word that was seen becomes what another daemon says; where it changed meanwhile that is
- * later, and the next turn's. */
+/* Sets the target's word to the fact of another daemon. If the word has changed since it was
+ * read, the change is later and is shared in the next turn. */
 static void
 obey(const struct target_sharing *w, struct target_state *s, enum target_fact_kind kind,
 	const struct target_fact *f, uint64_t *seen)
@@ -212,8 +215,9 @@ believed(const struct target_sharing *w, const struct target_state *s,
 	       !target_comes_through(s, w->now_us);
 }
 
-/* What somebody says by hand is as old as that: another daemon may have been told something
- * since. What is found out is as new as this turn. */
+/* Returns the time of a change made here. An operator's change has the time of the command,
+ * because another daemon may have received a later one. Any other change has the time of this
+ * turn. */
 static uint64_t
 found_at(const struct target_sharing *w, enum target_fact_kind kind, uint64_t word,
 	const struct target_fact *mine, const struct target_fact *theirs)
@@ -240,7 +244,7 @@ target_share(const struct target_sharing *w, struct target_state *s, struct targ
 	for (enum target_fact_kind i = 0; i < FACTS; i++) {
 		struct target_fact *mine = &known->facts.of[i];
 		const struct target_fact *theirs = &found->of[i];
-		/* Of another server, or of one whose clock was set back. */
+		/* The stamp is of another server, or of one whose clock was set back. */
 		if (mine->stamp > redis_us + SLACK_US)
 			mine->stamp = redis_us;
 		word = atomic_load(fact_word_of(s, i));
@@ -252,7 +256,8 @@ target_share(const struct target_sharing *w, struct target_state *s, struct targ
 		if (i == FACT_THROTTLED && theirs->stamp > mine->stamp && theirs->value &&
 			theirs->value < mine->value && mine->value > redis_us &&
 			!(mine->value & ~theirs->value & THROTTLED_FOR_ONE)) {
-			/* never shortened, but what is one's for what is all's */
+			/* the later end stays, unless a state for all replaces one for a
+			 * single caller */
 			mine->stamp = theirs->stamp + 1;
 		} else if (beats(theirs, mine)) {
 			*mine = *theirs;
@@ -264,9 +269,9 @@ target_share(const struct target_sharing *w, struct target_state *s, struct targ
 	return later;
 }
 
-/* ---- who asks it, elsewhere ---- */
+/* ---- the callers that other daemons saw ---- */
 
-/* "1", and for each " HASH:SECOND:FAILURES". */
+/* Parses "1", and " HASH:SECOND:FAILURES" for each caller. */
 static int
 read_callers(struct span text, uint32_t redis_s, struct callers_known *out)
 {
@@ -290,7 +295,7 @@ read_callers(struct span text, uint32_t redis_s, struct callers_known *out)
 	return 0;
 }
 
-/* What is known here of one that the text has; NULL: nothing. */
+/* Returns the entry of this caller in the list, or NULL. */
 static const struct caller_known *
 caller_in(const struct callers_known *k, uint32_t caller)
 {
@@ -344,7 +349,7 @@ target_share_callers(const struct target_sharing *w, struct target_state *s, str
 
 /* ---- one probe of all daemons ---- */
 
-/* It may be tried by then: it is or will be half open. */
+/* Returns true if the target may be probed at by_us. */
 static bool
 is_due(const struct target_state *s, uint64_t by_us)
 {
@@ -362,7 +367,7 @@ was_wanted(const struct target_state *s, uint64_t now_us)
 	return us && now_us < us + WANT_US;
 }
 
-/* Seldom written: it is read by all who rank. */
+/* Written rarely, because all workers that rank read the word. */
 void
 target_wanted(const struct target_state *s, uint32_t caller, uint64_t now_us)
 {

@@ -1,4 +1,4 @@
-/* What operators see of the table: JSON, and metrics. */
+/* The table as operators see it: JSON, and metrics. */
 #include <inttypes.h>
 
 #include "base/clock.h"
@@ -12,7 +12,7 @@ keyless(const struct target_state *s)
 	return atomic_load_explicit(&s->keyless, memory_order_relaxed);
 }
 
-/* One that does not have its model gets nothing, as one that is away. */
+/* A target that lacks its model gets no requests, like one that is out. */
 static const char *
 state_shown(const struct target_table *t, const struct target_state *s, enum target_condition c,
 	uint64_t now_us)
@@ -37,7 +37,9 @@ put_target(struct buf *out, const struct target_table *t, const struct target_st
 	enum target_condition c = target_condition(s, true, now_us, &back, NULL);
 	unsigned why = atomic_load_explicit(&s->why, memory_order_relaxed);
 	int64_t since =
-		0; /* in a state that no request likes; 0: it is well, or nobody knows */
+		/* since when the target is in a state without normal traffic; 0: it is
+		 * healthy, or the time is not known */
+		0;
 	const struct target_state *by = target_ejected(s);
 
 	if (c == TARGET_BY_HAND)
@@ -68,7 +70,7 @@ put_target(struct buf *out, const struct target_table *t, const struct target_st
 	json_put_close(out, '}');
 }
 
-/* Not one that is only there for its models. */
+/* Returns false for a provider that is in the table only because of its models. */
 static bool
 is_target(const struct target_state *s)
 {
@@ -92,7 +94,7 @@ target_table_json(struct buf *out, const struct target_table *t, uint64_t now_us
 	json_put_close(out, ']');
 }
 
-/* A line for each target, with its label. */
+/* Writes a gauge with one line for each target. */
 static void
 series(struct buf *out, const struct target_table *t, const char *name, const char *help,
 	uint64_t (*value)(const struct target_state *s, uint64_t now_us), uint64_t now_us)

@@ -1,6 +1,6 @@
-/* What an attempt tells of its target: averages, the breaker, the budget of repeats. Each is
- * one word or a few that are changed by compare and swap; where two workers see the same
- * failure, one of them opens the breaker. */
+/* Updates a target after an attempt: averages, the breaker, the budget of repeats. Each value
+ * is one word or a few, changed by compare and swap. If two workers see the same failure,
+ * only one of them opens the breaker. */
 #include <math.h>
 
 #include "base/clock.h"
@@ -26,7 +26,7 @@ least_of(const struct target_asks *asks, const struct target *t)
 	return l;
 }
 
-/* Nothing that this caller knows speaks against it. */
+/* Returns true if this caller has no reason to avoid the target. */
 static bool
 is_well(const struct target_state *s, uint32_t caller, enum target_condition c)
 {
@@ -76,7 +76,7 @@ target_comes_through(const struct target_state *s, uint64_t now_us)
 	return c.one > 2 * c.other;
 }
 
-/* ---- how soon ---- */
+/* ---- latency ---- */
 
 enum target_size
 target_size(int64_t tokens)
@@ -84,7 +84,7 @@ target_size(int64_t tokens)
 	return tokens <= 4096 ? TARGET_SMALL : tokens <= 32768 ? TARGET_MIDDLE : TARGET_LARGE;
 }
 
-/* What is left of it after so long: decays over ten seconds. */
+/* Returns the average after this time: it decays to 1/e in ten seconds. */
 static uint64_t
 aged(uint64_t packed, uint32_t now_ms)
 {
@@ -103,7 +103,8 @@ target_latency_us(const struct target_state *s, enum target_size size, uint64_t 
 	return v ? aged(v, (uint32_t)(now_us / 1000)) : TARGET_UNKNOWN_US;
 }
 
-/* Upwards at once; downwards by as much as the old one has aged. */
+/* A larger value replaces the average at once. A smaller one lowers it by as much as the old
+ * average has decayed. */
 static void
 latency_add(struct target_state *s, enum target_size size, uint64_t us, uint64_t now_us)
 {
@@ -123,7 +124,7 @@ latency_add(struct target_state *s, enum target_size size, uint64_t us, uint64_t
 
 /* ---- the breaker ---- */
 
-/* Doubled each time, give or take a fifth. */
+/* The time doubles with each opening, plus or minus a fifth. */
 static uint64_t
 open_for(uint64_t first_us, unsigned opens, uint64_t random)
 {
@@ -167,7 +168,7 @@ target_notice(struct target_state *s, enum target_told told, bool over, const ch
 		over ? "serves again" : "is out: ", over ? "" : why);
 }
 
-/* For one caller what was open for all stays so. */
+/* Opens the breaker. A breaker that is open for all callers is not narrowed to one. */
 static void
 trip(struct target_state *s, const struct target_attempt *a, uint64_t bits, uint64_t now_us)
 {
@@ -205,7 +206,8 @@ probe_given_back(struct target_state *s, struct target_attempt *a)
 	a->probe_us = 0;
 }
 
-/* Two probes did; or one of another caller, where it was open for one. */
+/* Returns true if the breaker may close: two probes succeeded, or it is open for one caller
+ * and another caller's attempt succeeded. */
 static bool
 is_over(struct target_state *s, bool probe, uint32_t caller, uint64_t open, uint64_t now_us)
 {
@@ -248,7 +250,8 @@ came_through(struct target_state *s, struct target_attempt *a, uint64_t now_us)
 		atomic_store(&s->opens, 0);
 }
 
-/* It is no probe, and its target has a breaker that is closed, or open for one. */
+/* Feeds a failure that is not a probe's to a breaker that is closed, or open for one caller.
+ */
 static void
 feeds_breaker(struct target_state *s, struct target_attempt *a, enum attempt_cause cause,
 	const struct callers_blame *b, uint64_t now_us)
@@ -294,7 +297,7 @@ target_failed(struct target_state *s, struct target_attempt *a, enum attempt_cau
 	probe_given_back(s, a);
 }
 
-/* Never shortened; nor is it for one what it is for all. */
+/* Never shortens the time, and never narrows it from all callers to one. */
 static void
 throttled(struct target_state *s, uint64_t asked_us, const struct callers_blame *b,
 	uint64_t now_us)
@@ -354,8 +357,9 @@ target_condition_for(const struct target_state *s, uint32_t caller, bool breaker
 	uint32_t whom = atomic_load_explicit(&s->open_for, memory_order_relaxed);
 	enum target_condition c = TARGET_CLOSED;
 
-	/* What holds back another alone is nothing to him. Told by another daemon it may not be
-	 * known whom: then it is who failed here. */
+	/* A state that holds for another caller only does not matter. If another daemon
+	 * reported it, the caller may be unknown here; then it holds for callers who failed
+	 * here. */
 	if (open & OPEN_FOR_ONE && caller &&
 		(whom ? whom != caller : !callers_failures(&s->callers, caller)))
 		open = 0;
@@ -373,7 +377,7 @@ target_condition_for(const struct target_state *s, uint32_t caller, bool breaker
 		c = TARGET_OUT;
 		back = key;
 	} else if (open >> OPEN_BITS > now_us) {
-		/* one that is tried before its time may be back at any moment */
+		/* an early probe may close the breaker at any moment */
 		c = open & OPEN_BY_SHARE ? TARGET_OPEN_SHARE
 		    : probe > now_us	 ? TARGET_PROBED
 					 : TARGET_OPEN;
@@ -384,7 +388,8 @@ target_condition_for(const struct target_state *s, uint32_t caller, bool breaker
 	} else if (key || open) {
 		bool ours = target_word(&s->leases_until) <= now_us ||
 			    target_word(&s->lease_until) > now_us;
-		/* one who failed there leaves it to those who did not */
+		/* a caller whose attempts failed there leaves the probe to callers without
+		 * failures */
 		ours = ours && (!caller || callers_first_to_probe(
 						   &s->callers, caller, target_second(now_us)));
 		c = probe > now_us || !ours ? TARGET_PROBED : TARGET_PROBE_DUE;
@@ -426,7 +431,8 @@ target_has_room(const struct target_state *s, const struct target *t)
 					 memory_order_relaxed) < (int64_t)t->concurrent;
 }
 
-/* A repeat from his budget; a first attempt adds to it. */
+/* Counts a first attempt, or takes a repeat from the caller's budget. Returns false if the
+ * budget is used up. */
 static bool
 draws(struct target_state *s, const struct target *t, uint32_t caller,
 	const struct target_asks *asks, bool well, uint32_t now_s)
@@ -508,7 +514,7 @@ target_first_content(
 	a->heard = true;
 }
 
-/* What the end tells of the target. */
+/* Conclusions about the target from the end of an attempt. */
 enum told { NOTHING, WELL, FAILED, THROTTLED, KEY };
 
 static enum told
@@ -520,7 +526,7 @@ told_of_attempt(const struct target_end *e)
 	case CAUSE_PERHAPS_BILLED: return FAILED;
 	case CAUSE_THROTTLED: return e->asked_us ? THROTTLED : FAILED;
 	case CAUSE_REFUSED_US: return e->our_key ? KEY : e->status == 403 ? FAILED : NOTHING;
-	default: /* the caller's doing */ return NOTHING;
+	default: /* caused by the caller */ return NOTHING;
 	}
 }
 
@@ -540,7 +546,7 @@ target_over(struct target_attempt *a, const struct target_end *e, uint64_t now_u
 	}
 	if (t == FAILED || t == THROTTLED || t == KEY)
 		atomic_store(&s->why, (unsigned)e->status << 8 | e->cause);
-	/* what fails for one alone is not slow for the others */
+	/* a failure of one caller alone does not make the target slow for others */
 	if ((t == FAILED || t == THROTTLED || t == KEY) &&
 		(b.half || e->cause == CAUSE_NEVER_SENT))
 		latency_add(s, e->size, e->head_us ? e->head_us : TARGET_FIRST_BYTE_US, now_us);

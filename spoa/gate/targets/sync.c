@@ -1,7 +1,7 @@
-/* One turn: ask for the clock and for all texts, in one go; take what is later, and write what
- * is later here and ask for leases, in another. What is read is cut to the size of a text by
- * Redis itself, and only of names that we have, so nothing that others write grows anything
- * here. */
+/* The thread tg-targets. A turn asks for the clock and all texts in one pipeline, and merges
+ * them. A second pipeline writes what is later here and asks for leases. Redis cuts each text
+ * to the largest valid size, and only names in our table are read, so other programs that
+ * write to Redis cannot make the daemon use more memory. */
 #include "gate/targets/sync.h"
 
 #include <inttypes.h>
@@ -19,21 +19,23 @@
 #include "gate/targets/entry.h"
 #include "gate/targets/share.h"
 
-#define ALONE_US     2000000u /* after the last answer: each daemon probes for itself */
+/* after the last reply of Redis, each daemon probes on its own */
+#define ALONE_US     2000000u
 #define LEASE_MARGIN 1000000u
-#define KEEP_S	     "2678400" /* 31 days: what is ejected stays so */
+#define KEEP_S	     "2678400" /* 31 days, so that an ejection lasts */
 #define CALLERS_S    "20"
 
+/* owner: the thread tg-targets. */
 struct target_sync {
 	struct target_table *table;
 	const char *node;
 	struct turns turns;
 	struct metrics *metrics;
-	/* the thread's own */
-	int64_t offset_us; /* Redis' clock less ours */
+	/* used by the thread only */
+	int64_t offset_us; /* Redis' clock minus our monotonic clock */
 	bool timed;	   /* offset_us is known */
 	struct target_known known[CAP_TARGETS + 1];
-	/* what a turn writes: of which entry; its replies come in this order */
+	/* the commands of a turn and their entries; the replies arrive in this order */
 	struct buf text;
 	size_t n;
 	struct {
@@ -43,8 +45,8 @@ struct target_sync {
 	} wrote[4 * (CAP_TARGETS + 1)];
 };
 
-/* The next reply; NULL: hung up. An error that names the key's type is one of that key alone.
- */
+/* Returns the next reply, or NULL if the connection is lost. An error about a key's type
+ * concerns only that key and is returned. */
 static redisReply *
 reply(struct target_sync *s)
 {
@@ -85,7 +87,7 @@ read_clock(struct target_sync *s, uint64_t sent_us)
 			second * 1000000 + us);
 	s->timed |= ok;
 	if (!ok)
-		turns_lost(&s->turns, "TIME is no time");
+		turns_lost(&s->turns, "Redis did not return a valid time for TIME");
 	return ok;
 }
 
@@ -99,7 +101,8 @@ is_junk(struct target_sync *s, const struct target_state *e)
 	return ERR_SYNTAX;
 }
 
-/* ERR_SYNTAX: what no daemon wrote, counted; ERR_IO: hung up. */
+/* Returns 0, ERR_SYNTAX if no daemon wrote the text (this is counted), or ERR_IO if the
+ * connection is lost. */
 static int
 read_facts(struct target_sync *s, const struct target_state *e, struct target_facts *found)
 {
@@ -117,7 +120,7 @@ read_facts(struct target_sync *s, const struct target_state *e, struct target_fa
 	return err ? is_junk(s, e) : 0;
 }
 
-/* What is to be written of them is left in s->text. ERR_IO: hung up. */
+/* Leaves the text to write in s->text. Returns as read_facts(). */
 static int
 read_callers_of(struct target_sync *s, struct target_state *e, const struct target_sharing *w)
 {
@@ -133,7 +136,7 @@ read_callers_of(struct target_sync *s, struct target_state *e, const struct targ
 		err = target_share_callers(w, e, span_of(r->str, r->len), &s->text);
 	if (!err)
 		return 0;
-	/* what is known here takes its place */
+	/* the callers known here replace it */
 	target_share_callers(w, e, (struct span){ NULL, 0 }, &s->text);
 	return is_junk(s, e);
 }
@@ -171,8 +174,8 @@ write_facts(struct target_sync *s, size_t i)
 	return wrote(s, i, false, 5, argv);
 }
 
-/* It ends by itself, soon after nobody fails any more. Junk goes, where nothing takes its
- * place. */
+/* The key expires soon after callers stop failing. A junk text is deleted if nothing replaces
+ * it. */
 static bool
 write_callers(struct target_sync *s, size_t i, bool junk)
 {
@@ -187,7 +190,7 @@ write_callers(struct target_sync *s, size_t i, bool junk)
 	return wrote(s, i, false, 5, set);
 }
 
-/* Asked for, or given back. */
+/* Asks for the lease of a probe, or gives it back. */
 static bool
 lease(struct target_sync *s, size_t i, uint64_t now_us)
 {
@@ -203,7 +206,7 @@ lease(struct target_sync *s, size_t i, uint64_t now_us)
 	return !target_wants_lease(e, now_us) || wrote(s, i, true, 6, take);
 }
 
-/* What Redis said of what was written. */
+/* Reads the replies to the commands that were written. */
 static bool
 settle_targets(struct target_sync *s)
 {
@@ -244,7 +247,7 @@ ask_target_redis(struct target_sync *s, size_t n)
 	return true;
 }
 
-/* False: Redis is away. */
+/* Makes one turn. Returns false if Redis does not answer. */
 static bool
 turn(struct target_sync *s, size_t n)
 {
@@ -266,7 +269,7 @@ turn(struct target_sync *s, size_t n)
 		int callers_err = read_callers_of(s, e, &w);
 		if (callers_err == ERR_IO)
 			return false;
-		/* What is written now is answered after all that is asked. */
+		/* The replies to these commands arrive after those to all reads. */
 		bool later = target_share(&w, e, &s->known[i], &found);
 		if (((later || err) && !write_facts(s, i)) ||
 			!write_callers(s, i, callers_err) || !lease(s, i, w.now_us))
@@ -279,7 +282,7 @@ turn(struct target_sync *s, size_t n)
 	return true;
 }
 
-/* What changes here while Redis is away keeps its time. */
+/* Notes changes made here while Redis does not answer, so that they keep their time. */
 static void
 alone(struct target_sync *s, size_t n)
 {
@@ -312,7 +315,7 @@ target_back(void *arg)
 	log_event(LOG_INFO, "target.together", LS("node", s->node));
 }
 
-/* What it leased is given back. */
+/* Gives back the leases of this daemon. */
 static void
 target_last(void *arg)
 {

@@ -1,8 +1,10 @@
-/* Tells the other daemons by Redis how targets do, and is told: a thread of its own, once a
- * second. A text of gate/targets/share.h for each target, at tollgate:{targets}:of:NAME, and of its
- * callers, where one fails, at tollgate:{targets}:callers:NAME; the lease of the one probe at
- * tollgate:{targets}:probe:NAME. Where Redis is away each daemon goes on alone.
- */
+/* Shares the state of targets with the other daemons through Redis, once a second, on a
+ * thread of its own (tg-targets).
+ *
+ * For each target, tollgate:{targets}:of:NAME has a text of gate/targets/share.h. If a
+ * caller's attempts fail, tollgate:{targets}:callers:NAME has the target's callers.
+ * tollgate:{targets}:probe:NAME is the lease of the only probe. If Redis does not answer,
+ * each daemon continues on its own. */
 #ifndef GATE_TARGETS_SYNC_H
 #define GATE_TARGETS_SYNC_H
 
@@ -12,12 +14,13 @@
 
 struct target_sync;
 
-/* The options are copied, `node` is not. Redis may be away. NULL with *why. */
+/* Starts the thread. The options are copied, the other arguments are borrowed. Redis may be
+ * unreachable. Returns NULL with *why. */
 struct target_sync *target_sync_start(struct target_table *t, const char *node,
 	const struct redis_options *redis, struct metrics *m, struct buf *why);
-/* Waits until it has asked once, at most so long: what was ejected by hand is known then. */
+/* Waits until Redis was read once, but at most most_us. Ejections by hand are known then. */
 void target_sync_first(struct target_sync *s, uint64_t most_us);
-/* Something was said by hand: it is told at once. NULL: nothing. Any thread. */
+/* Shares a change by hand at once. `s` may be NULL. Any thread. */
 void target_sync_soon(struct target_sync *s);
 void target_sync_stop(struct target_sync **s);
 

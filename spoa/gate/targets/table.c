@@ -1,10 +1,11 @@
-/* The table of targets: found by name without a lock; only the making of an entry, once in a
- * target's life, has one. */
+/* The table of targets, and the models that targets lack. Entries are found by name without a
+ * lock. Only creating an entry takes one, once for each target. */
 #include <inttypes.h>
 #include <stdlib.h>
 
 #include "base/clock.h"
 #include "base/fnv.h"
+#include "base/log.h"
 #include "base/scoped.h"
 #include "gate/targets/entry.h"
 
@@ -41,7 +42,9 @@ target_name(const struct target_state *s)
 	return s->name;
 }
 
-uint64_t
+/* Returns the FNV-1a hash of "provider", or of "provider/model" if there is a model. *n is the
+ * length of that name in bytes. */
+static uint64_t
 target_name_hash(const char *provider, struct span model, size_t *n)
 {
 	uint64_t h;
@@ -64,7 +67,7 @@ is_named_target(const struct target_state *s, const char *provider, const char *
 	return model[0] ? s->name[n] == '/' && !strcmp(s->name + n + 1, model) : !s->name[n];
 }
 
-/* The entry, or NULL, and the free slot where the search ended. */
+/* Returns the entry, or NULL and in *free_at the free slot where the search ended. */
 static struct target_state *
 find_target(struct target_table *t, uint64_t hash, const char *provider, const char *model,
 	size_t *free_at)
@@ -127,7 +130,8 @@ target_at(const struct target_table *t, size_t i)
 
 /* ---- by hand, and a reload ---- */
 
-/* Provider and model of a name, in out; false: it is too long, or names none. */
+/* Splits a name into provider, in `out`, and model. Returns false if the name is too long or
+ * has no provider. */
 static bool
 parts(struct span name, char out[TARGET_NAME_BYTES], const char **model)
 {
@@ -186,6 +190,17 @@ admit(struct target_table *t, struct target_state *s)
 	target_notice(s, TOLD_HAND, true, "");
 }
 
+/* Called if an operator admitted a target or the configuration was read again: any model may
+ * be available again. */
+static void
+target_lacks_forget(struct target_table *t)
+{
+	size_t n = atomic_load_explicit(&t->nlacks, memory_order_acquire);
+
+	for (size_t i = 0; i < n; i++)
+		atomic_store(&t->lack[i].until_us, 0);
+}
+
 bool
 target_admit(struct target_table *t, struct span name)
 {
@@ -225,11 +240,103 @@ target_reloaded(struct target_table *t, const char *provider)
 			atomic_store(&t->entry[i].key_probe, 0);
 }
 
-/* ---- all of them ---- */
+/* ---- all targets ---- */
 
 void
 target_named(struct target_state *s, bool keyless)
 {
 	atomic_store_explicit(&s->keyless, keyless, memory_order_relaxed);
 	atomic_store_explicit(&s->named, true, memory_order_relaxed);
+}
+
+/* ---- missing models ----
+ *
+ * A provider's error about a missing model may have been caused by the rest of the caller's
+ * request. Therefore it holds for that caller until another caller gets the same error. */
+
+/* Returns 0 if the name cannot be kept. */
+static uint64_t
+lack_key(const struct target_state *s, struct span model)
+{
+	size_t n;
+
+	return s->shared || !model.n ? 0 : target_name_hash(s->provider->name, model, &n);
+}
+
+static struct target_lack *
+find_lack(const struct target_table *t, uint64_t key)
+{
+	size_t n = atomic_load_explicit(&t->nlacks, memory_order_acquire);
+
+	for (size_t i = 0; i < n; i++)
+		if (atomic_load_explicit(&t->lack[i].key, memory_order_relaxed) == key)
+			return (struct target_lack *)(uintptr_t)&t->lack[i];
+	return NULL;
+}
+
+/* Returns a place whose time is over, or an unused one, or NULL. */
+static struct target_lack *
+free_lack(struct target_table *t, uint64_t now_us)
+{
+	size_t n = atomic_load(&t->nlacks), i = 0;
+
+	while (i < n && atomic_load(&t->lack[i].until_us) > now_us)
+		i++;
+	if (i == CAP_TARGET_LACKS)
+		return NULL;
+	if (i == n)
+		atomic_store_explicit(&t->nlacks, n + 1, memory_order_release);
+	return &t->lack[i];
+}
+
+void
+target_lacks(struct target_table *t, const struct target_state *s, struct span model,
+	uint32_t caller, uint64_t now_us)
+{
+	uint64_t key = lack_key(s, model);
+	bool first;
+
+	if (!key)
+		return;
+	/* rare: at most once in five minutes for each model */
+	pthread_mutex_lock(&t->making);
+	struct target_lack *l = find_lack(t, key);
+	first = !l || atomic_load(&l->until_us) <= now_us;
+	if (!l && (l = free_lack(t, now_us)))
+		atomic_store(&l->key, key);
+	if (l) {
+		if (first || atomic_load(&l->caller) == caller)
+			atomic_store(&l->caller, caller);
+		else
+			atomic_store(&l->caller, 0);
+		atomic_store(&l->until_us, now_us + TARGET_LACKS_US);
+	}
+	pthread_mutex_unlock(&t->making);
+	if (l && first)
+		log_event(LOG_WARN, "target.lacks", LS("target", s->provider->name),
+			LSP("model", model), LI("for_s", TARGET_LACKS_US / 1000000));
+}
+
+void
+target_has(struct target_table *t, const struct target_state *s, struct span model)
+{
+	struct target_lack *l = atomic_load_explicit(&t->nlacks, memory_order_relaxed)
+					? find_lack(t, lack_key(s, model))
+					: NULL;
+
+	if (l && atomic_load_explicit(&l->until_us, memory_order_relaxed))
+		atomic_store(&l->until_us, 0);
+}
+
+bool
+target_is_without(const struct target_table *t, const struct target_state *s, struct span model,
+	uint32_t caller, uint64_t now_us)
+{
+	if (!atomic_load_explicit(&t->nlacks, memory_order_relaxed))
+		return false;
+	const struct target_lack *l = find_lack(t, lack_key(s, model));
+	if (!l || atomic_load(&l->until_us) <= now_us)
+		return false;
+	uint32_t who = atomic_load(&l->caller);
+	return !who || who == caller;
 }

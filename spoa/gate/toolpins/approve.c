@@ -1,4 +1,4 @@
-/* Pins for a person: lists, texts, and which hashes are approved. */
+/* Lists of pins, their texts, and changes of the approved hashes. */
 #include "gate/toolpins/approve.h"
 
 #include <sodium.h>
@@ -27,7 +27,7 @@ set_pin_text(json_t *o, const char *name, const struct pin_text *t)
 	json_object_set_new(o, name, t ? json_stringn(t->bytes, t->n) : json_null());
 }
 
-/* With the lock. */
+/* Returns the pin as JSON. Call it with the lock held. */
 static json_t *
 shown(const struct tool_pins *p, const struct pin *pin, bool texts)
 {
@@ -112,7 +112,7 @@ tool_pins_full(struct tool_pins *p)
 	return list;
 }
 
-/* With the lock. */
+/* Call it with the lock held. */
 static void
 change_set(struct tool_pins *p, struct pin *pin, enum tool_pin_change change,
 	const unsigned char hash[SHA256_BYTES], struct span by)
@@ -146,7 +146,7 @@ tool_pins_approve(struct tool_pins *p, const struct tool_pin_of *of,
 		return ERR_BAD_STATE;
 	SCOPED_LOCK(&p->lock);
 	if (change == PIN_ADD && pin_approves(&pin->v, hash))
-		err = 0; /* so it is */
+		err = 0; /* already approved */
 	else if (change == PIN_ADD && pin->v.napproved == CAP_TOOL_PIN_HASHES)
 		err = ERR_FULL;
 	else

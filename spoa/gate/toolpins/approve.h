@@ -1,4 +1,5 @@
-/* What a person sees of pins, and what he approves. For the admin socket. */
+/* Pins as an operator sees and approves them, for the admin socket. Any thread except
+ * workers. */
 #ifndef GATE_TOOLPINS_APPROVE_H
 #define GATE_TOOLPINS_APPROVE_H
 
@@ -7,21 +8,23 @@
 #include "base/sha256.h"
 #include "gate/toolpins/tool_pins.h"
 
-/* All pins, without texts, or those of one server: a new JSON array, sorted. */
+/* Returns all pins, or those of one server, without texts: a new JSON array, sorted by
+ * server, kind and name. */
 json_t *tool_pins_list(struct tool_pins *p, struct span server);
-/* One with its texts; NULL: there is none. */
+/* Returns one pin with its texts, which the caller owns, or NULL if there is none. */
 json_t *tool_pins_get(struct tool_pins *p, const struct tool_pin_of *of);
 
 enum tool_pin_change {
-	PIN_ADD,  /* this hash is approved too */
-	PIN_ONLY, /* this one and no other */
-	PIN_NONE, /* none is */
+	PIN_ADD,  /* approve this hash, too */
+	PIN_ONLY, /* approve this hash and no other */
+	PIN_NONE, /* approve none */
 };
-/* 0; ERR_BAD_STATE: there is no such pin; ERR_FULL: CAP_TOOL_PIN_HASHES are approved. */
+/* Changes the set of approved hashes. `by` names the operator. Returns 0; ERR_BAD_STATE if
+ * there is no such pin; ERR_FULL if CAP_TOOL_PIN_HASHES are approved already. */
 int tool_pins_approve(struct tool_pins *p, const struct tool_pin_of *of,
 	enum tool_pin_change change, const unsigned char hash[SHA256_BYTES], struct span by);
 
-/* The servers whose share is full: a new JSON array. */
+/* Returns the servers that have no room for further pins: a new JSON array of names. */
 json_t *tool_pins_full(struct tool_pins *p);
 
 #endif

@@ -1,4 +1,5 @@
-/* A small tree, since members come in any order; the reader bounds its depth and its nodes. */
+/* Reads the value into a small tree, sorts the members of each object, and writes the tree.
+ * The JSON reader limits depth and number of nodes. */
 #include "gate/toolpins/canonical.h"
 
 #include <stdlib.h>
@@ -8,8 +9,9 @@
 
 struct node {
 	enum json_tok tok;
-	struct span name; /* of a member, decoded */
-	struct span text; /* a string, decoded; a number, true, false, null as written */
+	struct span name; /* of a member, without escapes */
+	/* a string without escapes; a number, true, false or null as written */
+	struct span text;
 	struct node *child, *next;
 	size_t n;
 };
@@ -20,8 +22,8 @@ struct reader {
 	struct span in;
 };
 
-/* value = object | array | string | number | "true" | "false" | "null"; its first token was
- * read. NULL: see json_error(). */
+/* value = object | array | string | number | "true" | "false" | "null". The first token has
+ * been read. Returns NULL on an error, see json_error(). */
 static struct node *
 read_canonical_value(struct reader *r, struct json_event *ev)
 {
@@ -109,7 +111,7 @@ canonical_write(struct arena *a, struct span json, const char *without, struct b
 	int err = json_error(r.j, NULL, NULL);
 	if (!v)
 		return err ? err : ERR_NOMEM;
-	/* What comes after it is no JSON. */
+	/* text after the value is not JSON */
 	if (json_next(r.j, &ev) != JSON_END)
 		return json_error(r.j, NULL, NULL);
 	return write_value(a, v, without, out) && !buf_failed(out) ? 0 : ERR_NOMEM;

@@ -1,15 +1,16 @@
-/* The canonical text of a JSON value: what a server says of a tool, whatever the order of keys,
- * blanks and escapes in which it says it. Members are sorted by the bytes of their names,
- * strings have the fewest escapes, numbers stay as they were written: 1 and 1.0 are two texts
- * (RFC 8785 would read them as doubles, and lose digits). */
+/* The canonical text of a JSON value. It is equal for equal values, whatever the order of
+ * keys, the white space and the escapes in the source. Members are sorted by the bytes of
+ * their names, and strings have the fewest escapes. Numbers stay as written, so 1 and 1.0 are
+ * different texts (RFC 8785 would read them as doubles and lose digits). */
 #ifndef GATE_TOOLPINS_CANONICAL_H
 #define GATE_TOOLPINS_CANONICAL_H
 
 #include "base/arena.h"
 #include "base/buf.h"
 
-/* Appends it; members of the outermost object that have the name `without` are left out. Memory
- * comes from the arena. 0, or what json_error() says; ERR_NOMEM. */
+/* Appends the text. Members of the outermost object with the name `without` (NULL: none) are
+ * left out. Memory comes from the arena. Returns 0, the error of json_error(), or ERR_NOMEM.
+ */
 int canonical_write(struct arena *a, struct span json, const char *without, struct buf *out);
 
 #endif

@@ -1,10 +1,11 @@
-/* A pin as a line, the same on disk and in Redis, signed as entries of changes/ are:
+/* A pin as a signed line, equal on disk and in Redis:
  *
  *   {"kind":"pin","pin":"tool","server":"tickets","name":"list_open","first":HEX,"first_at":ns,
  *    "settled":true,"approved":[HEX,…],"serial":2,"approved_at":ns,"by":"ops","seen":HEX,
  *    "seen_at":ns,"texts":["{…}",…]}
  *
- * Two of one pin are joined member by member; the order of lines does not matter. */
+ * Two versions of a pin are joined member by member, so the order of lines does not matter.
+ */
 #include <sodium.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -69,7 +70,7 @@ pin_write(const struct tool_pins *p, const struct pin *pin, bool settled,
 
 /* ---- reading ---- */
 
-/* What a line says; texts are not in it yet. */
+/* The content of a line; the texts are not read yet. */
 struct said {
 	struct tool_pin_of of;
 	struct pin_value v;
@@ -125,7 +126,7 @@ order(int64_t x, int64_t y)
 	return x < y ? -1 : x > y;
 }
 
-/* Negative: x is the first one. */
+/* Negative if x was first. */
 static int
 order_first(const struct pin_value *x, const struct pin_value *y)
 {
@@ -135,7 +136,7 @@ order_first(const struct pin_value *x, const struct pin_value *y)
 	return n ? n : memcmp(x->first, y->first, SHA256_BYTES);
 }
 
-/* Positive: x is the later set. */
+/* Positive if x is the later set. */
 static int
 order_approved(const struct pin_value *x, const struct pin_value *y)
 {
@@ -146,7 +147,8 @@ order_approved(const struct pin_value *x, const struct pin_value *y)
 	return n ? n : memcmp(x->approved, y->approved, sizeof(x->approved));
 }
 
-/* True: what is here says more than the line. *learnt: it says more than was here. */
+/* Returns true if the pin here has something that the line lacks. *learnt: the line has
+ * something new. */
 static bool
 join_pin(struct pin *pin, const struct pin_value *v, bool *learnt)
 {
@@ -242,7 +244,7 @@ take_said_pin(struct tool_pins *p, const struct said *s, bool from_redis)
 		pin_texts(p, pin, texts, line_texts(p, pin, s->texts, texts));
 		pin_publish(p, pin);
 	}
-	/* What was learnt belongs on disk too. */
+	/* New content from Redis is also written to disk. */
 	if (from_redis && (more || learnt))
 		pin_enqueue(p, pin, more);
 	if (from_redis)
@@ -261,7 +263,7 @@ pin_read(struct tool_pins *p, struct span line, struct span field,
 		return false;
 	bool ok = read_said(o, &s);
 	if (!ok)
-		buf_str(why, "the value is not a pin");
+		buf_str(why, "the value is not a valid pin");
 	if (ok && field.n) {
 		pin_field(&s.of, place);
 		ok = span_is(field, place);

@@ -1,4 +1,4 @@
-/* What the files of this folder share. */
+/* The table of pins as the files of this folder share it. */
 #ifndef GATE_TOOLPINS_PRIVATE_H
 #define GATE_TOOLPINS_PRIVATE_H
 
@@ -11,7 +11,7 @@
 
 enum { PIN_SLOTS = 2 * CAP_TOOL_PINS, PIN_NAME_MAX = 128, PIN_BY_MAX = 128, PIN_FIELD = 33 };
 
-/* A canonical text, shared by what it is the text of. */
+/* A canonical text. Several members of a pin may refer to the same one. */
 struct pin_text {
 	unsigned refs;
 	unsigned char hash[SHA256_BYTES];
@@ -19,71 +19,73 @@ struct pin_text {
 	char bytes[];
 };
 
-/* What a line says of a pin, and all that two daemons agree on. Joined (pin_join), the order
- * does not matter. */
+/* The content of a pin that two daemons have to agree on. The result of a join (join_pin())
+ * does not depend on its order. */
 struct pin_value {
-	/* of the first text; wall. Of two that are settled the older one holds, and what is
-	 * settled holds against what is not. */
+	/* hash of the first text, and the wall clock then. If two values are settled, the
+	 * older one holds. A settled value holds against one that is not settled. */
 	unsigned char first[SHA256_BYTES];
 	int64_t first_ns;
-	bool settled; /* Redis took it, or there is none */
-	/* the later set holds: by serial, then time */
+	bool settled; /* Redis accepted the first text, or there is no Redis */
+	/* the approved hashes; the later of two sets holds, by serial, then by time */
 	unsigned char approved[CAP_TOOL_PIN_HASHES][SHA256_BYTES];
 	size_t napproved;
 	int64_t serial, approved_ns;
 	char by[PIN_BY_MAX];
-	/* listed last */
+	/* the text listed last */
 	unsigned char seen[SHA256_BYTES];
 	int64_t seen_ns;
-	/* of the first, of the one that was approved last, of the one listed last; NULL: not
-	 * kept. One reference each. */
+	/* texts of the first, the last approved and the last listed hash; NULL: not kept. One
+	 * reference each. */
 	struct pin_text *first_text, *approved_text, *seen_text;
 };
 
+/* owner: the table. A pin is never freed before the table. */
 struct pin {
-	/* as long as the process */
+	/* do not change */
 	enum tool_pin_kind kind;
-	unsigned server; /* place in tool_pins.server */
+	unsigned server; /* index in tool_pins.server */
 	size_t nname;
 	uint64_t hash;
-	char field[PIN_FIELD]; /* in Redis */
-	/* without the lock: `raw` is the keyed hash of the bytes that were listed last, of
-	 * which `state` is. Odd `seq`: they are being written. */
+	char field[PIN_FIELD]; /* the pin's field in Redis */
+	/* Read without the lock. `raw` is a keyed hash of the bytes that were listed last,
+	 * and `state` the state of that text. `seq` is odd while they are written. */
 	_Atomic uint32_t seq;
 	_Atomic uint64_t raw[2];
 	_Atomic uint8_t state;
-	_Atomic int64_t seen_ns; /* not older than v.seen_ns */
-	/* with the lock */
+	_Atomic int64_t seen_ns; /* at least v.seen_ns */
+	/* guarded by the lock */
 	struct pin_value v;
-	uint64_t said_us; /* log line; 0: never */
-	/* what is not on disk or in Redis yet */
-	struct pin *next; /* of the queue */
+	uint64_t said_us; /* monotonic, when the last change was logged; 0: never */
+	/* the writes that are missing on disk or in Redis */
+	struct pin *next; /* the next pin of the queue */
 	bool queued, file_due, redis_due;
-	bool soon;	  /* not only what is listed changed */
-	uint64_t told_us; /* when it was last written; 0: never */
-	uint8_t hurried;  /* times that this was at once */
+	bool soon;	  /* write at once: more than the listed text changed */
+	uint64_t told_us; /* monotonic, when the pin was last written; 0: never */
+	uint8_t hurried;  /* how many times in a row it was written at once */
 	char name[];
 };
 
 struct pin_server {
 	char *name;
-	size_t n, text_bytes; /* with the lock */
+	size_t n, text_bytes; /* guarded by the lock */
 	_Atomic bool full;
 };
 
+/* owner: the process. At most CAP_TOOL_PINS pins of CAP_TOOL_PIN_SERVERS servers. */
 struct tool_pins {
 	unsigned char raw_key[16], slot_key[16];
-	_Atomic(struct pin *) *slot; /* PIN_SLOTS, open addressing */
+	_Atomic(struct pin *) *slot; /* hash table with PIN_SLOTS places, open addressing */
 	struct pin_server server[CAP_TOOL_PIN_SERVERS];
 	_Atomic size_t nservers;
-	_Atomic bool full; /* the table, or that of servers */
+	_Atomic bool full; /* the table of pins or that of servers is full */
 	_Atomic size_t n, changed;
-	_Atomic uint64_t changes, refused, forged; /* counters */
-	/* No disk and no Redis under it; workers take it where a text is another than before,
-	 * and to read a description. */
+	_Atomic uint64_t changes, refused, forged; /* counters for metrics */
+	/* Never held while a thread waits for disk or Redis. Workers take the lock if a text
+	 * has changed, and to read a description. */
 	pthread_mutex_t lock;
 	struct pin *queue, **queue_end;
-	uint64_t puts; /* counts up with what is queued `soon` */
+	uint64_t puts; /* incremented with each pin that is queued with `soon` */
 };
 
 static inline struct span
@@ -98,42 +100,48 @@ pin_name(const struct pin *pin)
 	return span_of(pin->name, pin->nname);
 }
 
+/* Returns the pin, or NULL. Takes no lock. */
 struct pin *pin_find(const struct tool_pins *p, const struct tool_pin_of *of);
-/* Its field of the hash in Redis. */
+/* Writes the pin's field in the hash of Redis. */
 void pin_field(const struct tool_pin_of *of, char out[PIN_FIELD]);
 
-/* ---- with the lock ---- */
+/* ---- call these with the lock held ---- */
 
-/* The pin, or a new one that says nothing yet; NULL: no room, counted and said. */
+/* Returns the pin, or a new one without content (*made). Returns NULL if there is no room;
+ * this is counted and logged. */
 struct pin *pin_make(struct tool_pins *p, const struct tool_pin_of *of, bool *made);
-/* What v says is what workers read. */
+/* Makes the content of pin->v visible to workers. */
 void pin_publish(struct tool_pins *p, struct pin *pin);
+/* Queues the pin for disk and Redis. `soon`: write it at once. */
 void pin_enqueue(struct tool_pins *p, struct pin *pin, bool soon);
-/* A text of that hash, if the server's share has room; else NULL. One reference. */
+/* Returns a new text with one reference, or NULL if the server has no room for it. */
 struct pin_text *pin_text_new(
 	struct tool_pins *p, unsigned server, struct span text, const unsigned char *hash);
+/* Adds a reference; drops one and frees the text after the last. NULL is accepted. */
 struct pin_text *pin_text_ref(struct pin_text *t);
 void pin_text_drop(struct tool_pins *p, unsigned server, struct pin_text **t);
+/* Returns the state of the text that was listed last. */
 enum tool_state pin_value_state(const struct pin_value *v);
+/* Returns true if the hash is approved. */
 bool pin_approves(const struct pin_value *v, const unsigned char hash[SHA256_BYTES]);
 
 /* ---- lines (line.c) ---- */
 
-/* A hash as a text of JSON. */
+/* Returns a hash as a JSON string. */
 struct json_t *pin_hex(const unsigned char hash[SHA256_BYTES]);
 
-/* Appends the pin's line, without newline: JSON and HMAC. `settled`: as Redis is to have it.
- * With the lock. */
+/* Appends the pin's line without a newline: JSON and HMAC. `settled`: the value to write for
+ * that member. Call it with the lock held. */
 void pin_write(const struct tool_pins *p, const struct pin *pin, bool settled,
 	const unsigned char key[SHA256_BYTES], struct buf *out);
-/* Takes what a line says into the table, joined with what is there. `field`: where it was found
- * in Redis, empty: on disk. What is here and says more is queued, and what says the same is not
- * due in Redis any more. False with *why: it does not verify, or says what no pin can. Takes
- * the lock. */
+/* Reads a line and joins its content with that of the table. `field`: the field of Redis
+ * where the line was found; empty: the line is from disk. If the pin here has more, it is
+ * queued for Redis; if both are equal, the pin is no longer due in Redis. Returns false with
+ * *why if the line does not verify or is not a pin's. Takes the lock. */
 bool pin_read(struct tool_pins *p, struct span line, struct span field,
 	const unsigned char key[SHA256_BYTES], struct buf *why);
-/* Which texts the pin keeps: of `known`, n of them, each one reference that is given away. With
- * the lock. */
+/* Chooses the texts that the pin keeps, from its own and the `n` known ones. Takes over one
+ * reference to each of these. Call it with the lock held. */
 void pin_texts(struct tool_pins *p, struct pin *pin, struct pin_text **known, size_t n);
 
 #endif

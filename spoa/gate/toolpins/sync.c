@@ -1,6 +1,7 @@
-/* One pass: what other daemons changed is read and joined; what changed here is put on disk,
- * and told. Lines are joined, never replaced blindly: two daemons that write one pin at once
- * are put right by the next pass of whoever knows more. */
+/* The thread tg-pins. A pass reads and joins the changes of other daemons, writes the changes
+ * made here to disk, and sends them to Redis. Lines are joined and never replaced blindly: if
+ * two daemons write the same pin at once, the next pass of one of them corrects the result.
+ */
 #include "gate/toolpins/sync.h"
 
 #include <stdio.h>
@@ -17,39 +18,41 @@
 #include "gate/toolpins/private.h"
 
 #define POLL_US	 300000u
-#define AGAIN_US 1000000u /* where Redis is away, or the disk full */
+#define AGAIN_US 1000000u /* after Redis did not answer or the disk was full */
 #define FULL_US	 600000000u
-#define RIGHT_US 600000000u /* what was refused is said once in so long */
-#define CALM_US                                                                                \
-	10000000u /* a text that goes to and fro is written HURRIED_MAX times, then no         \
-		     more often */
+#define RIGHT_US 600000000u /* refused fields are logged once in this time */
+/* A text that alternates is written HURRIED_MAX times, and after that only once in this time. */
+#define CALM_US 10000000u
 
 enum {
 	BATCH = 1024,
 	READ = 512,
 	FIELDS_MAX = 2 * CAP_TOOL_PINS,
-	SLACK = 1024, /* lines */
+	SLACK = 1024, /* lines that the file may have beyond twice the pins */
 	HURRIED_MAX = 4
 };
 #define LOG_MAX "131072"
 
+/* owner: the thread tg-pins. */
 struct tool_pins_sync {
 	struct tool_pins *pins;
 	struct turns turns;
-	bool shared; /* there is a Redis */
-	char *name;  /* of the file; NULL: none */
+	bool shared; /* pins are shared through Redis */
+	char *name;  /* the file's name; NULL: no file */
 	unsigned char key[SHA256_BYTES];
-	/* the thread's own */
+	/* used by the thread only */
 	struct store store; /* the file */
-	bool full; /* all of the hash is to be read */
+	bool full; /* the whole hash must be read */
 	uint64_t full_us, refused_us;
-	char last[64];	 /* of the stream */
-	uint64_t fields; /* the hash had so many; they never go */
-	/* the batch */
+	char last[64];	 /* id of the last event that was read */
+	/* number of fields when the hash was last read; a smaller number means that Redis
+	 * lost some */
+	uint64_t fields;
+	/* the pins that this pass writes */
 	struct due {
 		struct pin *pin;
-		bool file, redis; /* where it has to be written */
-		bool fresh;	  /* Redis has not decided yet whose text is first */
+		bool file, redis; /* the places where the pin must be written */
+		bool fresh;	  /* Redis has not decided yet which text was first */
 	} batch[BATCH];
 	size_t n;
 };
@@ -92,7 +95,7 @@ static const struct store_kind pin_lines = { .failed = "pin.failed",
 	.read = read_pin_line,
 	.write = write_pin_lines };
 
-/* Puts the batch's lines on disk. */
+/* Writes the lines of the batch to disk. */
 static bool
 keep_pins(struct tool_pins_sync *s)
 {
@@ -104,7 +107,7 @@ keep_pins(struct tool_pins_sync *s)
 	pthread_mutex_lock(&s->pins->lock);
 	for (size_t i = 0; i < s->n; i++) {
 		struct due *d = &s->batch[i];
-		/* Redis may have had news of the pin since. */
+		/* the pin may have changed since, by a line from Redis */
 		d->file |= d->pin->file_due;
 		d->pin->file_due = false;
 		n += d->file;
@@ -142,7 +145,7 @@ take_redis_pin(struct tool_pins_sync *s, const redisReply *field, const redisRep
 		refuse_pin_field(s, at, buf_view(&why));
 }
 
-/* Of a list of one pair that pair; NULL: it is none. */
+/* Returns the pair in a list of one pair, or NULL. */
 static const redisReply *
 only_pair(const redisReply *r)
 {
@@ -152,7 +155,7 @@ only_pair(const redisReply *r)
 	return pair && pair->type == REDIS_REPLY_ARRAY && pair->elements == 2 ? pair : NULL;
 }
 
-/* Where the stream is now: what comes later is read from there. */
+/* Reads the id of the stream's last event; later passes read the events after it. */
 static bool
 read_last(struct tool_pins_sync *s)
 {
@@ -179,7 +182,8 @@ count_fields(struct tool_pins_sync *s, uint64_t *n)
 	return true;
 }
 
-/* What Redis does not have, or has older, is told to it. */
+/* Queues all pins for Redis. Pins that Redis has in the same version are removed from the
+ * queue when they are read. */
 static void
 all_are_due(struct tool_pins_sync *s)
 {
@@ -222,7 +226,7 @@ read_all(struct tool_pins_sync *s)
 	return true;
 }
 
-/* The lines of those fields, as they are now. */
+/* Reads the current lines of these fields. */
 static bool
 read_fields(struct tool_pins_sync *s, const char **argv, size_t *lens, size_t n)
 {
@@ -239,7 +243,7 @@ read_fields(struct tool_pins_sync *s, const char **argv, size_t *lens, size_t n)
 	return true;
 }
 
-/* One part of the stream; *n events. */
+/* Takes one page of the stream and reads the fields that it names. */
 static bool
 read_events_part(struct tool_pins_sync *s, const redisReply *events)
 {
@@ -289,7 +293,7 @@ read_log(struct tool_pins_sync *s)
 	}
 }
 
-/* ---- telling ---- */
+/* ---- writing to Redis ---- */
 
 static bool
 append_pin(struct tool_pins_sync *s, struct pin *pin, bool fresh)
@@ -308,8 +312,9 @@ append_pin(struct tool_pins_sync *s, struct pin *pin, bool fresh)
 	       turns_append(&s->turns, 8, add, NULL);
 }
 
-/* Reads the fields of fresh pins that another daemon wrote first. One that no daemon wrote is written
- * over. `said` has two replies for each pin of the batch that is due in Redis. */
+/* Reads the fields of fresh pins that another daemon wrote first. A field that no daemon
+ * wrote is overwritten. `said` has two replies for each pin of the batch that is written to
+ * Redis. */
 static bool
 read_taken(struct tool_pins_sync *s, const redisReply *said)
 {
@@ -343,7 +348,7 @@ read_taken(struct tool_pins_sync *s, const redisReply *said)
 	return true;
 }
 
-/* Writes the batch to Redis, in one transaction. */
+/* Writes the batch to Redis in one transaction. */
 static bool
 tell_pins(struct tool_pins_sync *s)
 {
@@ -370,8 +375,8 @@ tell_pins(struct tool_pins_sync *s)
 
 /* ---- passes ---- */
 
-/* What is due now goes into the batch; what goes to and fro waits. True: nothing that somebody
- * waits for is left. */
+/* Moves pins from the queue into the batch. A text that alternates waits. Returns true if no
+ * pin is left that a caller waits for. */
 static bool
 take_batch(struct tool_pins_sync *s)
 {
@@ -409,7 +414,7 @@ take_batch(struct tool_pins_sync *s)
 	return !rest;
 }
 
-/* Queues the pins of the batch again that the disk or Redis did not take. */
+/* Queues the pins that the disk or Redis did not take. */
 static void
 put_back(struct tool_pins_sync *s, bool file, bool redis)
 {
@@ -448,7 +453,8 @@ pins_turn(void *arg, uint64_t puts UNUSED)
 	struct tool_pins_sync *s = arg;
 	bool up = !s->shared || read_redis(s), done = take_batch(s);
 
-	/* Redis first: a line on disk says whether it took the first text. */
+	/* Redis comes first, because a line on disk states whether Redis accepted the first
+	 * text. */
 	if (s->shared && up)
 		up = tell_pins(s);
 	bool kept = keep_pins(s);
@@ -477,7 +483,7 @@ pins_back(void *arg)
 		log_event(LOG_INFO, "pin.up", LI("pins", tool_pins_count(s->pins)));
 }
 
-/* What came last. */
+/* The last changes before the thread ends. */
 static void
 pins_last(void *arg)
 {
@@ -493,7 +499,7 @@ static const struct turns_kind pins_turns = { .thread = "tg-pins",
 	.back = pins_back,
 	.last = pins_last };
 
-/* ---- others ---- */
+/* ---- for other threads ---- */
 
 void
 tool_pins_sync_first(struct tool_pins_sync *s, uint64_t most_us)
@@ -508,7 +514,7 @@ pins_well(struct tool_pins_sync *s, struct buf *why)
 	bool kept = atomic_load(&s->store.kept);
 
 	if (!kept)
-		buf_printf(why, "%s cannot be written", s->name);
+		buf_printf(why, "%s cannot be written: check the disk and the file's permissions", s->name);
 	return kept && turns_up(&s->turns, why);
 }
 
@@ -531,7 +537,7 @@ tool_pins_sync_up(struct tool_pins_sync *s, struct buf *why)
 	return !tried || pins_well(s, why);
 }
 
-/* ---- life ---- */
+/* ---- start and stop ---- */
 
 struct tool_pins_sync *
 tool_pins_sync_start(struct tool_pins *p, const struct tool_pins_place *place, struct buf *why)

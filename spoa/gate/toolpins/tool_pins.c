@@ -1,5 +1,8 @@
-/* The table, and what a listed text comes to. Who reads takes no lock: slots are written once,
- * pins stay, and the few words that change are read again where they were being written. */
+/* The table of pins, and the state of listed texts.
+ *
+ * Readers take no lock. A slot is written once, pins are never removed, and the few words
+ * that change are protected by a sequence number. A worker compares a keyed hash of the
+ * listed bytes with that of the last ones, and only takes the lock if they differ. */
 #include "gate/toolpins/tool_pins.h"
 
 #include <sodium.h>
@@ -44,7 +47,7 @@ slot_hash(const struct tool_pins *p, const struct tool_pin_of *of)
 	return both.name;
 }
 
-/* Where it is, or belongs. */
+/* Returns the slot that has the pin, or where it would be inserted. */
 static size_t
 find_slot(const struct tool_pins *p, const struct tool_pin_of *of, uint64_t hash)
 {
@@ -75,7 +78,7 @@ find_server(const struct tool_pins *p, struct span name)
 	return -1;
 }
 
-/* With the lock. Negative: no room. */
+/* Call it with the lock held. Returns a negative number if there is no room. */
 static int
 make_server(struct tool_pins *p, struct span name)
 {
@@ -107,7 +110,7 @@ pin_field(const struct tool_pin_of *of, char out[PIN_FIELD])
 	sodium_bin2hex(out, PIN_FIELD, hash, PIN_FIELD / 2);
 }
 
-/* Said once for a server, and once for the table. */
+/* Logged once for each server, and once for the table. */
 static void
 say_full(struct tool_pins *p, const struct tool_pin_of *of, _Atomic bool *full, size_t cap)
 {
@@ -276,12 +279,13 @@ notice(const struct tool_pins *p, const struct pin *pin, bool over)
 	const struct log_field numbers[] = { LSP("server", server), LS("pin", kind),
 		LSP("name", name) };
 	notice_send(&of, numbers, 3,
-		over ? "%s %s is as it was approved"
-		     : "%s %s says another text than first; see: tollgate tools diff",
+		over ? "%s %s has its approved text again"
+		     : "%s %s has another text than at first: compare with tollgate tools diff, then approve "
+		       "or remove the tool",
 		kind, whole);
 }
 
-/* With the lock. What a worker reads without it. */
+/* Publishes the words that workers read without the lock. Call it with the lock held. */
 static void
 publish_pin(struct tool_pins *p, struct pin *pin, const uint64_t raw[2], enum tool_state now)
 {
@@ -313,7 +317,8 @@ pin_publish(struct tool_pins *p, struct pin *pin)
 {
 	uint64_t raw[2];
 
-	random_bytes(raw, sizeof(raw)); /* of no bytes */
+	/* random: the next listed bytes do not match and are read again */
+	random_bytes(raw, sizeof(raw));
 	publish_pin(p, pin, raw, pin_value_state(&pin->v));
 }
 
@@ -331,9 +336,9 @@ pin_enqueue(struct tool_pins *p, struct pin *pin, bool soon)
 	p->queue_end = &pin->next;
 }
 
-/* ---- what is listed ---- */
+/* ---- listed texts ---- */
 
-/* False: they are other bytes than last time. */
+/* Returns false if the bytes differ from the last ones. */
 static bool
 as_before(struct pin *pin, const uint64_t raw[2], enum tool_state *state)
 {
@@ -345,7 +350,7 @@ as_before(struct pin *pin, const uint64_t raw[2], enum tool_state *state)
 	       seq == atomic_load(&pin->seq);
 }
 
-/* With the lock. */
+/* Call it with the lock held. */
 static void
 take_seen(struct tool_pins *p, struct pin *pin, bool made, struct span text,
 	const unsigned char hash[SHA256_BYTES])
@@ -396,8 +401,8 @@ see_other(struct tool_pins *p, const struct tool_pin_of *of, struct span json,
 		take_seen(p, pin, made, buf_view(&text), hash);
 		state = pin_value_state(&pin->v);
 	}
-	/* Calls of what cannot be read are of another text than the one that was listed last:
-	 * until that can be read again they are so on this daemon. */
+	/* A text that cannot be read differs from the one that was listed before. Calls are
+	 * treated as changed on this daemon until a readable text is listed. */
 	if (pin)
 		publish_pin(p, pin, raw, state);
 	return state;
@@ -446,7 +451,8 @@ tool_pins_state(struct tool_pins *p, const struct tool_pin_of *of)
 	if (pin && (state = atomic_load(&pin->state)))
 		return state;
 	int server = find_server(p, of->server);
-	/* What found no room was hidden: it may not be called as if nobody had listed it. */
+	/* An entry without room was hidden, so a call must not pass as if it had never been
+	 * listed. */
 	bool full = server < 0 ? atomic_load(&p->full)
 			       : atomic_load(&p->full) || atomic_load(&p->server[server].full);
 	return full ? TOOL_CHANGED : TOOL_UNLISTED;

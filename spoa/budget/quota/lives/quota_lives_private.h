@@ -1,4 +1,4 @@
-/* A life of Redis' data, as quota_lives.c and quota_publish.c share it. */
+/* A life of Redis' data, as quota_lives.c and its tests see it. */
 #ifndef BUDGET_QUOTA_LIVES_QUOTA_LIVES_PRIVATE_H
 #define BUDGET_QUOTA_LIVES_QUOTA_LIVES_PRIVATE_H
 
@@ -49,16 +49,10 @@ struct asked {
 	uint64_t epoch;
 };
 
-/* NULL: it is none of those. */
-struct life *lives_find(const struct quota_lives *l, uint64_t epoch);
 /* Moves it on. Stops the program if no life goes from its state to `next`. */
 void life_enter(struct life *l, enum life_state next);
-/* Leaves an epoch whose counts are not known: sets another epoch, in which all counters begin at 0. */
-void leave_life(struct life *l);
-struct redis_pipe *lives_begin(
-	struct quota *qt, const struct life *l, size_t commands, redis_cb *cb);
 
-/* ---- quota_missed.c ---- */
+/* ---- workers that did not take part ---- */
 
 uint64_t worker_name(uint64_t node, uint64_t process, unsigned place);
 /* The names of n pairs of a name and its score. */
@@ -70,15 +64,6 @@ size_t names_nodes(const struct names *is);
  * what the journal holds of the whole node. */
 bool names_back(const struct names *missed, const struct names *is);
 
-/* ---- quota_publish.c ---- */
-
-/* LIFE_ASKS: whether another daemon of this name has added what was recalled there. */
-void publish_ask(struct quota *qt, struct redis *node, struct life *l, uint64_t now_us);
-/* Some of what is counted in no life of this server but former ones. */
-void publish_some(struct quota *qt, struct redis *node, struct life *l, uint64_t now_us);
-/* All is. */
-void publish_done(struct quota *qt, struct redis *node, struct life *l);
-/* The keys of the epoch have another tag: writes there again what this worker knows of them. */
-void publish_again(struct quota *qt, struct redis *node, struct life *l, int64_t now_ms);
+/* ---- publishing counts ---- */
 
 #endif
