@@ -87,7 +87,7 @@ struct haproxy {
 	size_t nvariable;
 	struct haproxy_block *block;
 	size_t nblock;
-	struct buf notes; /* "file:line: what could not be read\n" for each note */
+	struct buf notes; /* "file:line: TEXT\n" for each note */
 	size_t bytes, files;
 	/* State of the reader between files. */
 	bool outside; /* no section has begun yet in the current file */
