@@ -150,7 +150,7 @@ for first in http-in https-in; do
 	two '' '' '' '' >"$D/root/etc/haproxy/haproxy.cfg"
 	laid --frontend $first --frontend $other --write >"$D/written" 2>"$D/init.err"
 	is "$first, $other: it is laid" "$?" 0
-	like "it says what it left" "$(cat "$D/written")" 'haproxy.cfg:[0-9]*: this answers each request of frontend http-in by itself: nothing is laid there'
+	like "it says what it left" "$(cat "$D/written")" 'haproxy.cfg:[0-9]*: this line answers every request of frontend http-in, so the frontend gets no stanza'
 	"$B/tollgate" check --haproxy-only --haproxy "$D/root/etc/haproxy/haproxy.cfg" "$root/haproxy/tollgate.cfg" --haproxy-version 2.6.12 >"$D/check.out" 2>"$D/check.err"
 	is "check has nothing against it" "$? $(cat "$D/check.err")" "0 "
 	stack_up --policy "$here/policy.yaml" --config "$here/config.yaml" --edge "$D/root/etc/haproxy/haproxy.cfg"

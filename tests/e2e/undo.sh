@@ -78,7 +78,7 @@ cp "$cfg" "$D/laid.cfg"
 undo
 is "without --write it shows the difference" "$code $(grep -c '^-.*filter spoe engine tollgate' "$D/out") $(grep -c '^-.*EXTRAOPTS' "$D/out")" "0 1 1"
 untouched "without --write"
-is "it says once whose key is open from then on" "$(grep -c 'haproxy.cfg:[0-9]*: backend openai has no guard from now on' "$D/out")" 1
+is "it says once whose key is open from then on" "$(grep -c 'haproxy.cfg:[0-9]*: backend openai has no guard any more' "$D/out")" 1
 undo --write
 is "with --write it is done" "$code $(cat "$D/err")" "0 "
 same "the file is what it was, to the byte" "$cfg" "$D/person.cfg"
@@ -130,7 +130,7 @@ for row in \
 	'a rule that names the stanza|^    default_backend site|    http-request deny if !tollgate-gated !tollgate-inner|this line needs tollgate-gated' \
 	'a route to the relay|^    default_backend site|    use_backend tollgate-relay if { path /x }|this line needs tollgate-relay' \
 	'a page of ours|^backend site|backend more\n    errorfile 500 /etc/haproxy/tollgate/origins.lst|this line needs /etc/haproxy/tollgate/' \
-	'a section with defaults of ours|^backend site|backend more from tollgate-rest\n|this section begins with defaults of tollgate init' \
+	'a section with defaults of ours|^backend site|backend more from tollgate-rest\n|this section uses defaults of tollgate init' \
 	'a guard of their own|^backend site|backend more\n    http-request deny unless { var(txn.tollgate.via) -m str direct }|this line needs the gate'; do
 	IFS='|' read -r what at line says <<<"$row"
 	fresh
@@ -208,7 +208,7 @@ fresh
 lay
 undo --keep-guards --write
 is "--keep-guards leaves the guards alone" "$code $(grep -c 'did not pass the gate' "$cfg") $(grep -c 'tollgate/\|engine tollgate\|tollgate-gated' "$cfg")" "0 3 0"
-like "it names them" "$(cat "$D/out")" 'backend openai keeps its guard: it answers 503 until you delete the lines with .gateway_unavailable.'
+like "it names them" "$(cat "$D/out")" 'backend openai keeps its guard and answers 503 until you delete the lines with .gateway_unavailable.'
 undo --write
 same "the guards go the next time" "$cfg" "$D/person.cfg"
 

@@ -292,10 +292,6 @@ static const struct row provider_rows[] = {
 		"\nbackend site\n\thttp-request set-header x-up "
 		"%[var(txn.none,sk-proj-0123456789abcdef)]\n",
 		"backend site\n\th", GUARD, NULL, false },
-	{ "provider-timeouts", "a web server's patience", "timeout server 10m",
-		"timeout server 55s", "timeout server 55s", "timeout server 10m", NULL, false },
-	{ "provider-timeouts", "more than the relay's", "timeout server 10m",
-		"timeout server 20m", "timeout server 20m", "timeout server 10m", NULL, false },
 };
 
 #endif

@@ -329,12 +329,6 @@ static const struct row {
 	{ "changed-after", "another path than was asked for", "    use_backend tollgate-relay",
 		"    http-request set-path /v1/other\n    use_backend tollgate-relay",
 		"set-path /v1/other", "!tollgate", NULL, false },
-	{ "refused-after", "by address, when it has been counted",
-		"    use_backend tollgate-relay",
-		"    http-request deny unless { src 10.0.0.0/8 }\n    use_backend "
-		"tollgate-relay",
-		"deny unless", "unless { src 10.0.0.0/8 } or { so_name tollgate-inner }", NULL,
-		false },
 	{ "inner-answered", "a redirect to TLS", SPOE,
 		"http-request redirect scheme https unless { ssl_fc }\n    " SPOE,
 		"redirect scheme",
@@ -408,7 +402,7 @@ static const struct row {
 		"unless { path /x } or tollgate or tollgate-inner", NULL, false },
 	{ "changed-after", "for the provider only", BELOW,
 		"    http-request set-path /v1/other\n" BELOW, "set-path /v1/other",
-		"or leave it, if it is for the provider only", NULL, false },
+		"If it is only for the provider, leave it", NULL, false },
 	{ "own-origins", "any page reads the answers", "    use_backend tollgate-relay",
 		"    http-after-response set-header Access-Control-Allow-Origin *\n    "
 		"use_backend tollgate-relay",
@@ -481,15 +475,9 @@ static const struct row {
 		"http-request deny if { src 10.0.0.0/8 }\n    " SPOE, "deny if",
 		"http-request deny if { src 10.0.0.0/8 } !{ so_name tollgate-inner }", NULL,
 		false },
-	{ "bufsize", "HAProxy's own size", "    tune.bufsize 262144\n", "", "global",
-		"tune.bufsize 262144", NULL, false },
-	{ "http-no-delay", "bursts", "option http-no-delay", "", "frontend web",
-		"option http-no-delay", NULL, false },
 	{ "certificates", "one that has ended", "frontend web\n",
 		"frontend web\n\tbind :444 ssl crt tests/data/judge/ended.pem\n", "bind :444",
 		NULL, NULL, false },
-	{ "html-errors", "HAProxy's page", "\terrorfile 502 /etc/haproxy/tollgate/503.http\n",
-		"", "server o api", "errorfile 502", NULL, false },
 };
 
 #endif

@@ -150,14 +150,6 @@ static const struct {
 		"    http-request allow if { path_beg /health }\n    use_backend "
 		"tollgate-relay",
 		NULL },
-	{ "refused-after", "before the question", SPOE,
-		"http-request deny unless { src 10.0.0.0/8 } or { so_name tollgate-inner }\n   "
-		" " SPOE,
-		NULL },
-	{ "refused-after", "of other hosts", "    use_backend tollgate-relay",
-		"    http-request deny if !tollgate !tollgate-inner { path /admin }\n    "
-		"use_backend tollgate-relay",
-		NULL },
 	{ "own-rules-twice", "an ACL of the client's address, and of the second pass", SPOE,
 		"acl office src 10.0.0.0/8\n    http-request deny unless office or { so_name "
 		"tollgate-inner }\n    " SPOE,

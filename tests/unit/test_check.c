@@ -190,8 +190,9 @@ haproxys_files_are_judged_with_and_without_a_configuration(void **state)
 		strstr(cmd_err, "h.cfg:1:1: credential-unguarded: own holds a credential"));
 	assert_non_null(strstr(cmd_err, "\n    http-request return status 503"));
 	assert_non_null(strstr(cmd_out, "advice: "));
-	assert_non_null(strstr(cmd_out, "h.cfg:5: TG_NOT_SET is not set here: taken as empty; "
-					"export it, or put it into /etc/default/haproxy"));
+	assert_non_null(strstr(cmd_out, "h.cfg:5: TG_NOT_SET is not set, so tollgate read it as empty; "
+					"export the variable or add it to "
+					"/etc/default/haproxy"));
 	assert_int_equal(check("--haproxy-only", "--haproxy", "haproxy/haproxy.cfg",
 				 "haproxy/tollgate.cfg", "--haproxy-version", "new", NULL),
 		2);

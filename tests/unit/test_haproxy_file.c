@@ -39,7 +39,7 @@ static const struct {
 	{ "a quote that is not closed", "a \"b", NULL, "a quote is not closed" },
 	{ "a strong one", "a 'b", NULL, "a quote is not closed" },
 	{ "a variable without a name", "a \"$ b\"", NULL, "without the name" },
-	{ "a brace that is not closed", "a \"${B\"", NULL, "without its }" },
+	{ "a brace that is not closed", "a \"${B\"", NULL, "\"${\" without" },
 	{ "no negates", "no option x", "option|x", "" },
 	{ "no alone is a word", "no", "no", "" },
 	{ "carriage returns are spaces", "a b\r", "a|b", "" },
@@ -168,21 +168,23 @@ static const struct {
 		"a(-) y5 v11; " },
 	{ "a branch that cannot be judged may be, and so may those after it",
 		"backend a\n.if feature(X)\n x\n.else\n y\n.endif\n",
-		"a(-) x3? y5?; h.cfg:2: whether this holds cannot be known here: what follows "
-		"is "
-		"read as if it may\n" },
+		"a(-) x3? y5?; h.cfg:2: tollgate cannot evaluate this condition; it "
+		"checks the lines below as if they may apply\n" },
 	{ "a section in a branch that does not hold",
 		"backend a\n.if 0\nbackend b\n x\n.endif\n y\n", "a(-) y6; " },
 	{ "an .if in one that is skipped",
 		"backend a\n.if 0\n.if 1\n x\n.endif\n.else\n y\n.endif\n", "a(-) y7; " },
 	{ "an .if without its .endif", "backend a\n.if 1\n x\n",
-		"a(-) x3; h.cfg:4: .if without its .endif\n" },
+		"a(-) x3; h.cfg:4: .if without .endif; add the .endif\n" },
 	{ "lines before any section", " x\nbackend a\n",
-		"a(-); h.cfg:1: x: before any section of this file, as what follows it\n" },
+		"a(-); h.cfg:1: `x` stands before the first section of this file; "
+		"tollgate ignored this line and the next ones up to a section\n" },
 	{ "they are said once", " x\n y\nbackend a\n z\n",
-		"a(-) z4; h.cfg:1: x: before any section of this file, as what follows it\n" },
+		"a(-) z4; h.cfg:1: `x` stands before the first section of this file; "
+		"tollgate ignored this line and the next ones up to a section\n" },
 	{ "defaults that are not there", "backend a from b\n",
-		"a(-); h.cfg:1: no section `defaults b` comes before\n" },
+		"a(-); h.cfg:1: `defaults b` does not exist above this line; define it "
+		"earlier or correct the name\n" },
 	{ "a comment is no line", "# x\nbackend a # b\n\n y\n", "a(-) y4; " },
 	{ "setenv counts from its line on",
 		"global\n setenv TG_SET 1\nbackend a\n.if defined(TG_SET)\n x\n.endif\n",
@@ -218,7 +220,7 @@ each_file_begins_outside_of_sections(void **state)
 	assert_int_equal(haproxy_read_text(&h, "b.cfg", SPAN_LIT(" y\n")), 0);
 	assert_int_equal(h.section[0].n, 1);
 	buf_putc(&h.notes, 0);
-	assert_non_null(strstr(h.notes.p, "b.cfg:1: y: before any section"));
+	assert_non_null(strstr(h.notes.p, "b.cfg:1: `y` stands before the first section"));
 	haproxy_free(&h);
 }
 

@@ -32,15 +32,15 @@ static const struct {
 		NULL, NULL, "one", "openai", "" },
 	{ "a host with a port", SITE "backend one\n http-request set-header api-key x\n", NULL,
 		"a.example.com:8080", "one", "openai",
-		"--host a.example.com:8080: a host's name" },
+		"--host a.example.com:8080: use a host name" },
 	{ "a host with a dot at its end, which the ACL trims",
 		SITE "backend one\n http-request set-header api-key x\n", NULL,
-		"a.example.com.", "one", "openai", "--host a.example.com.: a host's name" },
+		"a.example.com.", "one", "openai", "--host a.example.com.: use a host name" },
 	{ "no host at all", SITE "backend one\n http-request set-header api-key x\n", NULL, "",
-		"one", "openai", "a host's name is expected" },
+		"one", "openai", "use a host name without a port" },
 	{ "a name that tollgate does not take",
 		SITE "backend a:b\n http-request set-header api-key x\n", NULL, "h", "a:b",
-		"openai", "--backend a:b: tollgate takes names of" },
+		"openai", "--backend a:b: tollgate accepts names of" },
 	{ "hosts of a file are not known",
 		"defaults\n mode http\nfrontend web\n bind :80\n acl x hdr(host) -f /h.lst\n "
 		"acl "
@@ -59,16 +59,16 @@ static const struct {
 		"defaults\n mode http\nfrontend web\n bind :80\n redirect scheme https if "
 		"!{ ssl_fc }\nbackend one\n",
 		"web", "h", "one", "openai",
-		"h.cfg:5: this answers each request by itself, and no frontend is left" },
+		"h.cfg:5: this line answers every request of its frontend" },
 	{ "a frontend that is not there",
 		"defaults\n mode http\nfrontend web\n bind :80\nbackend one\n", "ap", "h",
-		"one", "openai", "--frontend ap: there is none" },
+		"one", "openai", "--frontend ap: no such frontend" },
 	{ "one that speaks no HTTP is none", "frontend web\n bind :80\nbackend one\n", NULL,
 		"h", "one", "openai", "no frontend speaks HTTP" },
 	{ "a credential whose dialect is not clear",
 		SITE "backend one\n http-request set-header authorization x\n server a :1\n",
 		NULL, "h", NULL, NULL,
-		"--backend one=DIALECT: it holds a credential (line 13)" },
+		"--backend one=DIALECT: this backend holds a credential (line 13)" },
 	{ "no credential at all", SITE "backend one\n server a :1\n", NULL, "h", NULL, NULL,
 		"    --backend one=openai\n" },
 	{ "a listen may be one, the gate not",
@@ -81,7 +81,7 @@ static const struct {
 		"type ip size 1\n",
 		NULL, "h", NULL, NULL, "no backend has a server" },
 	{ "a backend that is not there", SITE "backend one\n server a :1\n", NULL, "h", "onee",
-		"openai", "--backend onee: HAProxy's files have none" },
+		"openai", "--backend onee: HAProxy's files have no such backend" },
 };
 
 static void
@@ -133,14 +133,14 @@ static const struct {
 		{ "*.ai.example.com" }, { NULL }, "", "" },
 	{ "hosts of either part",
 		HOSTS "    use_backend one if { hdr(host) -i a.com } or { hdr(host) -i b.com } { path_beg /v1 }\n" ONE,
-		{ "a.com" }, { NULL }, "    --host b.com ", "the other hosts" },
+		{ "a.com" }, { NULL }, "    --host b.com ", "other hosts" },
 	{ "whatever the host", HOSTS "    use_backend one if { path_beg /v1 }\n" ONE,
 		{ "ai.example.com" }, { NULL },
-		"    /etc/haproxy/haproxy.cfg:7: the other hosts of frontend web that this line "
+		"    /etc/haproxy/haproxy.cfg:7: other hosts of frontend web, which this line "
 		"sends to backend one\n",
 		"" },
 	{ "by default", HOSTS "    default_backend one\n" ONE, { "ai.example.com" }, { NULL },
-		":7: the other hosts of frontend web", "" },
+		":7: other hosts of frontend web", "" },
 	{ "by a map",
 		HOSTS "    use_backend %[req.hdr(host),lower,map(tests/data/judge/hosts.map,site)]\n" ONE,
 		{ "ai.example.com" }, { NULL }, "    --host chat.example.com ", "other hosts" },
@@ -573,7 +573,7 @@ hundreds_of_backends_each_get_their_guard(void **state)
 	assert_int_equal(INIT("--host", "ai.example.com", "--backend", "many1=openai",
 				 "--backend", "many1=rest"),
 		2);
-	assert_non_null(strstr(cmd_err, "--backend many1: named twice"));
+	assert_non_null(strstr(cmd_err, "--backend many1: this backend is named twice"));
 }
 
 static void
@@ -586,7 +586,7 @@ what_has_no_route_loads_and_says_so(void **state)
 		NULL);
 	assert_int_equal(
 		INIT("--host", "ai.example.com", "--backend", "own=rest", "--write"), 0);
-	assert_non_null(strstr(cmd_out, "what may be called of own is not known"));
+	assert_non_null(strstr(cmd_out, "tollgate does not know the paths of own"));
 	assert_null(strstr(cmd_out, "HAProxy's chroot"));
 	assert_int_equal(tollgate("", "check", "-c", path("etc/tollgate/tollgate.yaml"),
 				 "--policy", path("etc/tollgate/default.yaml"), NULL),
@@ -602,7 +602,7 @@ a_second_backend_of_a_dialect_is_named(void **state)
 				"    server a 10.0.0.9:8000\n",
 		NULL);
 	assert_int_equal(INIT("--host", "ai.example.com", "--write"), 0);
-	assert_non_null(strstr(cmd_out, "default.yaml: no route leads to backend vllm: name it"));
+	assert_non_null(strstr(cmd_out, "default.yaml: no route leads to backend vllm: add it"));
 	assert_null(strstr(cmd_out, "no route leads to backend one"));
 	assert_non_null(
 		strstr(whole("etc/tollgate/default.yaml"), "  # vllm has no route yet:\n"));
@@ -925,7 +925,7 @@ a_listen_gates_but_not_with_a_key_of_its_own(void **state)
 	assert_non_null(strstr(cmd_out, "+    filter spoe engine tollgate"));
 	put_tree(LISTEN "    http-request set-header x-api-key k\n" PROVIDERS, NULL);
 	assert_int_equal(INIT("--host", "ai.example.com"), 2);
-	assert_non_null(strstr(cmd_err, "listen web is where clients come in and holds a "
+	assert_non_null(strstr(cmd_err, "listen web accepts clients and holds a "
 					"credential (line 6)"));
 }
 

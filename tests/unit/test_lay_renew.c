@@ -473,7 +473,7 @@ each_frontend_that_is_named_gets_the_stanza(void **state)
 	put_tree(TWO PROVIDERS, NULL);
 	assert_int_equal(
 		INIT("--host", "h", "--frontend", "plain", "--frontend", "tsl", "--write"), 2);
-	assert_non_null(strstr(cmd_err, "--frontend tsl: there is none"));
+	assert_non_null(strstr(cmd_err, "--frontend tsl: no such frontend"));
 }
 
 int

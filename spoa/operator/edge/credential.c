@@ -1,7 +1,10 @@
-/* Which lines hold a credential of the person's own: a header that carries one, a value that
- * begins like a key or is in a variable of the environment with a name of secrets, what is looked
- * up and sent under such a name, and all of these by way of a variable that another section may
- * have set. A line says of itself that it holds none: `# tollgate: no credential`. */
+/* Decides which lines hold a credential of the operator's own.
+ *
+ * A line holds one if it writes a header that carries credentials, a value that looks like a
+ * provider's key, the value of an environment variable that is named like a secret, or a
+ * looked-up value under such a name. Each of these may also pass through a variable that
+ * another section sets, so levels spread from variable to variable until nothing changes. The
+ * comment `# tollgate: no credential` exempts a line. */
 #include <stdio.h>
 
 #include "base/ascii.h"
@@ -9,12 +12,12 @@
 #include "base/scoped.h"
 #include "operator/edge/judge_private.h"
 
-/* Headers that carry a provider's credential, whatever value a rule gives them. */
+/* These headers carry a provider's credential, whatever value a rule sets. */
 static const char *const credential_headers[] = { "authorization", "x-api-key", "api-key",
 	"x-goog-api-key" };
 
-/* Rules that write something to the request: the place of the header's name and of the value.
- * Name 0: the rule writes the target. */
+/* Rules that write to the request, with the index of the word that names the header and of the
+ * word with the value. Name 0: the rule writes the request target. */
 static const struct {
 	const char *action;
 	size_t name, value;
@@ -47,9 +50,10 @@ credential_holds(struct span s, const char *text)
 	return s.n && memmem(s.p, s.n, text, strlen(text)) != NULL;
 }
 
-/* ---- keys that are written out ---- */
+/* ---- keys written literally ---- */
 
-enum { KEY_BYTES = 16, NAMED_KEY_BYTES = 8 }; /* shorter ones are words */
+/* in characters; shorter runs are ordinary words */
+enum { KEY_BYTES = 16, NAMED_KEY_BYTES = 8 };
 
 static bool
 is_key_char(char c)
@@ -57,7 +61,7 @@ is_key_char(char c)
 	return is_word(c) || c == '-' || c == '.';
 }
 
-/* The next run of characters of a key in the text of a log-format, %[…] left out. */
+/* Returns the next run of key characters in a log-format text, skipping samples (%[…]). */
 static struct span
 next_run(struct span *rest)
 {
@@ -98,8 +102,8 @@ key_within(struct span text)
 	return text.n;
 }
 
-/* Where what looks like a provider's key begins, also as an argument within %[…]; text.n:
- * nowhere. */
+/* Returns where a text begins that looks like a provider's key, also inside %[…], or text.n if
+ * there is none. */
 static size_t
 key_at(struct span text)
 {
@@ -115,14 +119,14 @@ key_at(struct span text)
 	return at;
 }
 
-/* Whether a text has in it what looks like a key of a model provider. */
+/* Returns true if the text contains what looks like a provider's key. */
 static bool
 holds_key(struct span text)
 {
 	return key_at(text) < text.n;
 }
 
-/* A header whose name says that it carries a secret. */
+/* Returns true if the header's name suggests that its value is a secret. */
 static bool
 named_for_secrets(struct span header)
 {
@@ -157,7 +161,8 @@ has_long_run(struct span value)
 	return false;
 }
 
-/* A value that is written out and long enough to be one. */
+/* Returns true if the value contains a literal run that is long enough to be a key, directly or
+ * in str(…). */
 static bool
 is_written_out(struct span value)
 {
@@ -174,7 +179,8 @@ is_written_out(struct span value)
 	return false;
 }
 
-/* A target whose query has a parameter of that kind, written out or looked up: ?key=… */
+/* Returns true if the target's query has a credential parameter (?key=…), literal or looked up.
+ */
 static bool
 target_holds_key(struct span target, bool query, bool looked_up)
 {
@@ -190,7 +196,7 @@ target_holds_key(struct span target, bool query, bool looked_up)
 	return false;
 }
 
-/* The person says that the line holds none. */
+/* Returns true if the line has the comment that exempts it. */
 static bool
 exempt_by_comment(const struct haproxy_line *l)
 {
@@ -199,11 +205,12 @@ exempt_by_comment(const struct haproxy_line *l)
 
 /* ---- variables ---- */
 
-/* How sure it is that a value is a secret: it may come from a file, a script or the running
- * process; or it is one. */
+/* How certain it is that a value is a secret: LOOKED_UP may be one, since it comes from a file,
+ * a script or the running process. */
 enum level { NONE, LOOKED_UP, SECRET };
 
-/* Variables that hold one, by name: those of one section are read in another. */
+/* A variable of HAProxy and its level. Variables are found by name, because one section reads
+ * what another one sets. */
 struct variable {
 	struct span name;
 	enum level level;
@@ -224,7 +231,7 @@ variable_named(const struct variables *v, struct span name)
 	return NULL;
 }
 
-/* The variable is at least so; true: that is news. */
+/* Raises the variable's level to at least `level`. Returns true if this changed the level. */
 static bool
 variable_is(struct variables *v, struct span name, enum level level)
 {
@@ -246,7 +253,7 @@ variable_is(struct variables *v, struct span name, enum level level)
 
 enum { MAP_BYTES = 4 << 20, MAP_KEY_BYTES = 24 };
 
-/* A text of letters and digits that is nobody's name. */
+/* Returns true for a long run of letters and digits, which is hardly a name. */
 static bool
 is_opaque(struct span run)
 {
@@ -276,7 +283,8 @@ map_file(struct span value, char out[MAP_FILE_BYTES])
 	return snprintf(out, MAP_FILE_BYTES, "%.*s", SPAN_ARG(name)) < MAP_FILE_BYTES;
 }
 
-/* The map that a value is looked up in has keys; one that cannot be read is not judged. */
+/* Returns true if the map of this value contains keys. A map that cannot be read counts as one
+ * without. */
 static bool
 map_has_keys(struct span value)
 {
@@ -289,7 +297,7 @@ map_has_keys(struct span value)
 	if (buf_file(&text, file))
 		for (struct span lines = buf_view(&text); lines.p && !keys;) {
 			struct span line = span_trim(span_next(&lines, '\n'), " \t\r");
-			span_next(&line, ' '); /* its key */
+			span_next(&line, ' '); /* skip the entry's key */
 			keys = key_within(line) < line.n;
 			while (line.n && !keys)
 				keys = is_opaque(next_run(&line));
@@ -297,8 +305,8 @@ map_has_keys(struct span value)
 	return keys;
 }
 
-/* The line reads a variable of the environment with a name of secrets (OPENAI_API_KEY, DB_PASSWORD):
- * $NAME or ${NAME}. */
+/* Returns true if the line reads an environment variable with the name of a secret
+ * (OPENAI_API_KEY, DB_PASSWORD), as $NAME or ${NAME}. */
 static bool
 reads_secret(const struct haproxy_line *l)
 {
@@ -318,7 +326,7 @@ reads_secret(const struct haproxy_line *l)
 	return false;
 }
 
-/* A value of a header that begins like a credential of HTTP (RFC 9110 11.4). */
+/* Returns true if a header's value begins like a credential of HTTP (RFC 9110 11.4). */
 static bool
 begins_like_one(struct span value)
 {
@@ -331,8 +339,9 @@ begins_like_one(struct span value)
 	return false;
 }
 
-/* What a word reads: of the environment, of a file, of a script, of a variable. The unique id
- * is as a variable is, and so is one that only the running process sets. */
+/* Returns the level of a word: of the environment, file, script or variable that it reads. The
+ * unique id counts as a variable. A variable that no line sets is LOOKED_UP, or SECRET if its
+ * scope is proc, because only the running process sets it. */
 static enum level
 word_level(const struct variables *v, struct span word)
 {
@@ -354,7 +363,7 @@ word_level(const struct variables *v, struct span word)
 		if (credential_holds(word, places[i]))
 			level = LOOKED_UP;
 	while (rest.n && (p = memmem(rest.p, rest.n, "var(", 4)) != NULL) {
-		bool read = p == word.p || p[-1] != '-'; /* set-var( */
+		bool read = p == word.p || p[-1] != '-'; /* skip set-var( */
 		rest = span_cut(rest, (size_t)(p - rest.p) + 4, rest.n);
 		struct span name = span_cut(rest, 0, strcspn(rest.p, ",)"));
 		const struct variable *known = variable_named(v, name);
@@ -371,7 +380,7 @@ word_level(const struct variables *v, struct span word)
 	return level;
 }
 
-/* The line's own value, before its condition. */
+/* Returns the level of the line's own value, without its condition. */
 static enum level
 line_level(const struct variables *v, const struct haproxy_line *l)
 {
@@ -389,7 +398,9 @@ line_level(const struct variables *v, const struct haproxy_line *l)
 	return level;
 }
 
-/* What the line writes is as sure as its value; in a condition, as the word that writes it. */
+/* Gives the variables that the line writes the level of its value. For a variable written
+ * inside the condition, the level of that word counts. Returns true if a variable's level
+ * changed. */
 static bool
 mark_written(struct variables *v, const struct haproxy_line *l, enum level level)
 {
@@ -411,10 +422,14 @@ credentials_mark(struct haproxy *h)
 	struct variables v = { .h = h };
 	bool news = true;
 
-	for (size_t i = 0; i < h->n; i++) /* those that some line writes are no news to it */
+	/* Register all variables that lines write, so that the others count as set by the
+	 * running process. */
+	for (size_t i = 0; i < h->n; i++)
 		for (size_t k = 0; k < h->section[i].n; k++)
 			mark_written(&v, &h->section[i].line[k], NONE);
-	while (news) { /* a variable may be set from one that is set further down */
+	/* Repeat until nothing changes, because a variable may be set from one that is set
+	 * further down. */
+	while (news) {
 		news = false;
 		for (size_t i = 0; i < h->n; i++)
 			for (size_t k = 0; k < h->section[i].n; k++) {
@@ -429,8 +444,9 @@ credentials_mark(struct haproxy *h)
 
 /* ---- sections ---- */
 
-/* The shipped rules set what the relay adds for a provider, from variables that no other rule
- * may write (rule_own_variables): no credential of the section's own. */
+/* Returns true for the shipped rules that set what the relay adds for a provider. They read
+ * variables that no other rule may write (rule_own_variables), so they are no credential of the
+ * section's own. */
 static bool
 sets_ours(const struct haproxy_line *l)
 {
@@ -464,7 +480,7 @@ rule_sets_credential(const struct haproxy_line *l)
 	return false;
 }
 
-/* A variable that holds a secret: a later rule sends it. */
+/* Returns true if the line stores a secret in a variable, which a later rule can send. */
 static bool
 keeps_secret(const struct haproxy_line *l)
 {
@@ -475,7 +491,8 @@ keeps_secret(const struct haproxy_line *l)
 	       haproxy_written(l, &w, &name);
 }
 
-/* A header that HAProxy itself adds: the unique id, or the name of the server. */
+/* Returns true if HAProxy itself adds a header with a credential: the unique id or the server's
+ * name. */
 static bool
 adds_credential(const struct haproxy_section *s, const struct haproxy_line *l)
 {
@@ -502,7 +519,7 @@ adds_credential(const struct haproxy_section *s, const struct haproxy_line *l)
 	return false;
 }
 
-/* A certificate of our own that the server asks for. */
+/* Returns true if the server line sends a client certificate of ours. */
 static bool
 server_has_certificate(const struct haproxy_line *l)
 {
@@ -524,9 +541,9 @@ credential_of(const struct haproxy_section *s)
 	return NULL;
 }
 
-/* ---- what is shown to people ---- */
+/* ---- secrets that must not be shown ---- */
 
-/* The place of word n of a line as it is written; line.n: there are fewer. */
+/* Returns the position of word n in a written line, or line.n if the line has fewer words. */
 static size_t
 raw_word(struct span line, size_t n)
 {
@@ -545,7 +562,7 @@ raw_word(struct span line, size_t n)
 }
 
 static struct span
-raw(struct span line, size_t n)
+written_word_at(struct span line, size_t n)
 {
 	size_t from = raw_word(line, n), to = from;
 
@@ -554,7 +571,8 @@ raw(struct span line, size_t n)
 	return span_cut(line, from, to);
 }
 
-/* The value of NAME=VALUE, as it is in an environment file; line.n: it is none. */
+/* Returns the position of VALUE in a line NAME=VALUE of an environment file, or line.n.
+ * EXTRAOPTS and CONFIG are not secret. */
 static size_t
 environment_value(struct span line)
 {
@@ -571,19 +589,21 @@ size_t
 secret_at(struct span line)
 {
 	size_t at = environment_value(line);
-	struct span rule = raw(line, 1), value;
+	struct span rule = written_word_at(line, 1), value;
 
 	if (at == line.n)
 		at = key_at(line);
 	if (at < line.n)
 		return at;
-	if (span_is(raw(line, 0), "user") && span_ends(raw(line, 2), SPAN_LIT("password")))
+	if (span_is(written_word_at(line, 0), "user") &&
+		span_ends(written_word_at(line, 2), SPAN_LIT("password")))
 		return raw_word(line, 3);
-	if (span_is(raw(line, 0), "stats") && span_is(rule, "auth"))
+	if (span_is(written_word_at(line, 0), "stats") && span_is(rule, "auth"))
 		return raw_word(line, 2);
 	for (size_t i = 0; i < COUNT_OF(writers); i++) {
-		if (!span_is(raw(line, 0), "http-request") || !writers[i].name ||
-			!span_is(rule, writers[i].action) || !named_for_secrets(raw(line, 2)))
+		if (!span_is(written_word_at(line, 0), "http-request") || !writers[i].name ||
+			!span_is(rule, writers[i].action) ||
+			!named_for_secrets(written_word_at(line, 2)))
 			continue;
 		at = raw_word(line, writers[i].value);
 		value = span_cut(line, at, line.n);

@@ -1,15 +1,19 @@
-/* The condition of .if and .elif (configuration.txt 2.4): what follows from HAProxy's version
- * and from the environment is judged, all else cannot be known here.
+/* Evaluates the condition of .if and .elif (configuration.txt 2.4). Conditions on HAProxy's
+ * version and on variables are evaluated; all others are UNKNOWN, because they depend on the
+ * HAProxy binary.
  *
  *   or   = and { "||" and }
  *   and  = term { "&&" term }
- *   term = "!" term | "(" or ")" | number | NAME "(" arguments ")" */
+ *   term = "!" term | "(" or ")" | number | NAME "(" arguments ")"
+ *
+ * Three-valued logic applies: UNKNOWN || TRUE is TRUE, UNKNOWN && FALSE is FALSE. */
 
 #include "base/ascii.h"
 #include "operator/edge/haproxy_file.h"
 
 enum { FALSE = 0, TRUE = 1, UNKNOWN = -1, DEPTH_MAX = 32, ARGUMENTS = 2 };
 
+/* The text that is not yet read, and the nesting depth of ! and ( so far. */
 struct condition {
 	struct haproxy *h;
 	struct span in;
@@ -52,7 +56,7 @@ negate(int v)
 }
 
 static int
-call(const struct condition *c, struct span name, const struct span *arg)
+call_predicate(const struct condition *c, struct span name, const struct span *arg)
 {
 	if (span_is(name, "version_atleast"))
 		return version_atleast(c, arg[0]);
@@ -66,7 +70,7 @@ call(const struct condition *c, struct span name, const struct span *arg)
 		return !span_eq(arg[0], arg[1]);
 	if (span_is(name, "strstr"))
 		return memmem(arg[0].p, arg[0].n, arg[1].p, arg[1].n) != NULL;
-	return UNKNOWN; /* feature(), enabled(), openssl_version_atleast() ... */
+	return UNKNOWN; /* feature(), enabled(), openssl_version_atleast() and others */
 }
 
 static int
@@ -101,11 +105,11 @@ read_term(struct condition *c)
 		return UNKNOWN;
 	for (size_t i = 0; i < ARGUMENTS && inner.p; i++)
 		arg[i] = span_trim(span_next(&inner, ','), " \t");
-	return call(c, name, arg);
+	return call_predicate(c, name, arg);
 }
 
-/* either: chain = all { "||" all }, TRUE decides; else all = term { "&&" term }, FALSE decides.
- */
+/* Reads a chain of `||` (either: true) or of `&&` (either: false). TRUE decides the former,
+ * FALSE decides the latter, whatever the other operands are. */
 static int
 read_chain(struct condition *c, bool either)
 {

@@ -1,4 +1,8 @@
-/* Files and folders, .if, sections and their defaults. */
+/* Reads HAProxy files and folders into sections, and answers questions about a section's lines.
+ *
+ * A file is read line by line: haproxy_words.c cuts the line, a line that begins with a dot
+ * changes the stack of .if branches, a section keyword starts a section, and any other line is
+ * added to the current section. haproxy_resolve() then links sections to their defaults. */
 #include <dirent.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -8,7 +12,106 @@
 #include "base/scoped.h"
 #include "operator/edge/credential.h"
 
-/* Every section of 2.6 to 3.3; another word begins none. */
+/* Returns the last `defaults` section with this name among the first `before` sections, as
+ * HAProxy does, or NULL. */
+static const struct haproxy_section *
+defaults_named(const struct haproxy *h, size_t before, struct span name)
+{
+	for (size_t i = before; i-- > 0;)
+		if (h->section[i].kind == HAPROXY_DEFAULTS && span_eq(h->section[i].name, name))
+			return &h->section[i];
+	return NULL;
+}
+
+struct span
+value_after(const struct haproxy_line *l, size_t from, const char *word)
+{
+	for (size_t i = from; i + 1 < l->n; i++)
+		if (span_is(l->word[i], word))
+			return l->word[i + 1];
+	return span_of("", 0);
+}
+
+void
+haproxy_resolve(struct haproxy *h)
+{
+	const struct haproxy_section *last = NULL;
+
+	for (size_t i = 0; i < h->n; i++) {
+		struct haproxy_section *s = &h->section[i];
+		struct span from = value_after(s->head, 1, "from");
+		if (span_is(s->name, "from"))
+			s->name = span_of("", 0);
+		if (s->kind != HAPROXY_GLOBAL && s->kind != HAPROXY_OTHER) {
+			s->defaults = from.n			    ? defaults_named(h, i, from)
+				      : s->kind == HAPROXY_DEFAULTS ? NULL
+								    : last;
+			if (from.n && !s->defaults)
+				haproxy_note(h, s->head->file, s->head->line,
+					"`defaults %.*s` does not exist above this line; "
+					"define it earlier or correct the name",
+					SPAN_ARG(from));
+		}
+		if (s->kind == HAPROXY_DEFAULTS)
+			last = s;
+	}
+	credentials_mark(h);
+}
+
+const struct haproxy_section *
+haproxy_global(const struct haproxy *h)
+{
+	for (size_t i = 0; i < h->n; i++)
+		if (h->section[i].kind == HAPROXY_GLOBAL)
+			return &h->section[i];
+	return NULL;
+}
+
+struct haproxy_walk
+haproxy_walk(const struct haproxy_section *s)
+{
+	struct haproxy_walk w = { .depth = 0 };
+
+	for (; s && w.depth < COUNT_OF(w.chain); s = s->defaults)
+		w.chain[w.depth++] = s;
+	return w;
+}
+
+const struct haproxy_line *
+haproxy_next(struct haproxy_walk *w)
+{
+	while (w->depth) {
+		const struct haproxy_section *s = w->chain[w->depth - 1];
+		if (w->at < s->n)
+			return &s->line[w->at++];
+		w->at = 0;
+		w->depth--;
+	}
+	return NULL;
+}
+
+const struct haproxy_line *
+haproxy_own(const struct haproxy_section *s, const char *a, const char *b)
+{
+	for (size_t i = 0; i < s->n; i++)
+		if (haproxy_begins(&s->line[i], a, b))
+			return &s->line[i];
+	return NULL;
+}
+
+const struct haproxy_line *
+haproxy_last(const struct haproxy_section *s, const char *a, const char *b)
+{
+	struct haproxy_walk w = haproxy_walk(s);
+	const struct haproxy_line *l, *found = NULL;
+
+	while ((l = haproxy_next(&w)))
+		if (span_is(l->word[0], a) && (!b || span_is(haproxy_word(l, 1), b)))
+			found = l->negated ? NULL : l;
+	return found;
+}
+
+/* The section keywords of HAProxy 2.6 to 3.3. */
 static const struct {
 	const char *word;
 	enum haproxy_kind kind;
@@ -34,21 +137,25 @@ static const struct {
 	{ "userlist", HAPROXY_OTHER },
 };
 
-/* One .if: whether its branch is read, and whether one was surely taken before. */
+/* One level of .if: how its current branch is read, and whether an earlier branch was taken. A
+ * branch is READ if its condition holds, SKIP if it does not hold or an earlier branch was
+ * taken, and MAYBE if this cannot be determined. Lines of a MAYBE branch are read and marked.
+ */
 struct branch {
 	enum { READ, SKIP, MAYBE } now;
-	bool taken;  /* a branch was true: those after it are skipped */
-	bool unsure; /* a branch could not be judged */
+	bool taken;  /* an earlier condition was true, so later branches are skipped */
+	bool unsure; /* an earlier condition could not be evaluated */
 };
 
+/* The state of reading one file. */
 struct reading {
 	struct haproxy *h;
 	const char *file;
 	unsigned line;
 	struct branch branch[HAPROXY_IF_DEPTH];
 	size_t depth;
-	unsigned from; /* where the outermost .if is */
-	bool ended;    /* the rest of the file is not read */
+	unsigned from; /* line of the outermost open .if */
+	bool ended;    /* the rest of the file is skipped */
 };
 
 void
@@ -90,7 +197,7 @@ in_branch(const struct reading *r, int which)
 	return false;
 }
 
-/* The next branch of an .if: its condition's value, 1 for .else. */
+/* Enters the next branch of an .if. `value` is the result of its condition; .else has 1. */
 static void
 branch_next(struct branch *b, int value)
 {
@@ -110,8 +217,8 @@ branch_condition(struct reading *r, const struct haproxy_line *line)
 	int value = haproxy_condition(r->h, buf_view(&text));
 	if (value < 0)
 		haproxy_note(r->h, r->file, r->line,
-			"whether this holds cannot be known here: what follows is read as if "
-			"it may");
+			"tollgate cannot evaluate this condition; it checks the lines below "
+			"as if they may apply");
 	return value;
 }
 
@@ -128,7 +235,8 @@ block_end(struct reading *r)
 	all[h->nblock++] = (struct haproxy_block){ r->file, r->from, r->line };
 }
 
-/* A line that begins with a dot. */
+/* Handles a line that begins with a dot: .if, .elif, .else, .endif, and the directives that
+ * only print a message. */
 static void
 directive(struct reading *r, const struct haproxy_line *line)
 {
@@ -138,7 +246,8 @@ directive(struct reading *r, const struct haproxy_line *line)
 	if (span_is(word, ".if")) {
 		if (r->depth == HAPROXY_IF_DEPTH) {
 			haproxy_note(r->h, r->file, r->line,
-				".if in .if, too deep: the rest of the file was not read");
+				".if is nested more than 64 levels deep; the rest of this "
+				"file was not checked");
 			r->ended = true;
 			return;
 		}
@@ -157,8 +266,10 @@ directive(struct reading *r, const struct haproxy_line *line)
 			block_end(r);
 	} else if (!span_is(word, ".notice") && !span_is(word, ".warning") &&
 		   !span_is(word, ".alert") && !span_is(word, ".diag")) {
-		haproxy_note(
-			r->h, r->file, r->line, "%.*s: not understood here", SPAN_ARG(word));
+		haproxy_note(r->h, r->file, r->line,
+			"%.*s: unknown directive; tollgate ignored "
+			"the line",
+			SPAN_ARG(word));
 	}
 }
 
@@ -191,7 +302,8 @@ section_add(struct reading *r, const struct haproxy_line *line)
 	if (h->outside) {
 		if (!h->said)
 			haproxy_note(h, r->file, r->line,
-				"%.*s: before any section of this file, as what follows it",
+				"`%.*s` stands before the first section of this file; "
+				"tollgate ignored this line and the next ones up to a section",
 				SPAN_ARG(line->word[0]));
 		h->said = true;
 		return;
@@ -203,7 +315,7 @@ section_add(struct reading *r, const struct haproxy_line *line)
 		return;
 	s->line = l;
 	l[s->n++] = *line;
-	/* setenv and presetenv of global are there for the lines after them */
+	/* A variable set in `global` is visible in the lines that follow it. */
 	bool preset = span_is(line->word[0], "presetenv");
 	if (s->kind == HAPROXY_GLOBAL && line->n >= 2 &&
 		(preset ? !haproxy_variable(h, line->word[1]).p
@@ -220,7 +332,7 @@ read_haproxy_line(struct reading *r, struct span source)
 	if (shown.n == 0 || *shown.p == '#')
 		return;
 	if (in_branch(r, SKIP) && *shown.p != '.')
-		return; /* HAProxy does not look at it either */
+		return; /* HAProxy does not parse lines of a skipped branch */
 	if (!haproxy_words(r->h, &line) || line.n == 0)
 		return;
 	line.maybe = in_branch(r, MAYBE);
@@ -251,7 +363,7 @@ haproxy_read_text(struct haproxy *h, const char *file, struct span text)
 		read_haproxy_line(&r, span_next(&rest, '\n'));
 	}
 	if (r.depth)
-		haproxy_note(h, r.file, r.line, ".if without its .endif");
+		haproxy_note(h, r.file, r.line, ".if without .endif; add the .endif");
 	return arena_failed(&h->arena) ? ERR_NOMEM : 0;
 }
 
@@ -279,7 +391,7 @@ read_haproxy_file(struct haproxy *h, const char *file)
 {
 	SCOPED_BUF(text, HAPROXY_BYTES_MAX);
 
-	/* errno is buf_file()'s: nothing that is freed changes it */
+	/* buf_file() has set errno, and the release of `text` does not change it. */
 	if (!buf_file(&text, file))
 		return buf_failed(&text) ? ERR_LIMIT : ERR_IO;
 	return haproxy_read_text(h, file, buf_view(&text));

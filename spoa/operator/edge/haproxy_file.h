@@ -1,9 +1,13 @@
-/* A person's HAProxy configuration as HAProxy reads it: files and folders in the order of its
- * -f options, lines as words (configuration.txt 2.2: quotes, escapes, ${ENV}), `.if` judged by
- * HAProxy's version (2.4), sections, and which `defaults` a proxy begins with (4).
+/* Reads an operator's HAProxy configuration in the way HAProxy does.
  *
- * What cannot be read is a note with file and line, never a guess; the rest is read on. All of
- * it lives in the arena of struct haproxy. */
+ * The reader takes files and folders in the order of HAProxy's -f options and cuts lines into
+ * words (configuration.txt 2.2: quotes, escapes, ${ENV}). It evaluates `.if` by HAProxy's
+ * version and the environment (2.4), finds the sections, and links each proxy to the `defaults`
+ * section that HAProxy would apply (4).
+ *
+ * If the reader cannot understand something, it adds a note with file and line and continues;
+ * it never guesses. The parsed files live in the arena of struct haproxy. One thread uses a
+ * struct haproxy at a time. */
 #ifndef OPERATOR_EDGE_HAPROXY_FILE_H
 #define OPERATOR_EDGE_HAPROXY_FILE_H
 
@@ -11,24 +15,33 @@
 #include "base/buf.h"
 
 enum {
-	HAPROXY_FILES_MAX = 256,      /* files, those of folders included */
-	HAPROXY_BYTES_MAX = 16 << 20, /* of all files */
-	HAPROXY_WORDS_MAX = 256,      /* words of a line; more: a note, the line is cut there */
-	HAPROXY_IF_DEPTH = 64,	      /* .if in .if; deeper: a note, the file ends there */
-	HAPROXY_NOTES_BYTES = 64 << 10, /* of notes; the rest is dropped */
+	HAPROXY_FILES_MAX = 256,      /* files in total, including those found in folders */
+	HAPROXY_BYTES_MAX = 16 << 20, /* bytes of all files together */
+	/* words in one line; a longer line gets a note and is not read */
+	HAPROXY_WORDS_MAX = 256,
+	/* nested .if; beyond this the rest of the file is not read, with a note */
+	HAPROXY_IF_DEPTH = 64,
+	HAPROXY_NOTES_BYTES = 64 << 10, /* bytes of all notes; further notes are dropped */
 };
 
+/* One line that has words. `file` and `word` borrow from the arena of struct haproxy. */
 struct haproxy_line {
 	const char *file;
-	unsigned line;	    /* 1-based */
-	struct span source; /* as it is written */
-	struct span *word;  /* a NUL after each */
-	size_t n;	    /* words, 1 or more */
-	bool negated;	    /* `no` or `default` came before the first word */
-	bool maybe;	    /* after an .if that could not be judged */
-	size_t environment; /* the first word with a value of the environment; 0: none */
-	bool secret;	    /* holds or reads a secret (credential.h); set by haproxy_resolve */
-	bool looked_up;	    /* or what may be one: of a map, a script, the running process */
+	unsigned line;	    /* counted from 1 */
+	struct span source; /* the line as written in the file */
+	/* the words after quotes and escapes are resolved; each ends with a NUL */
+	struct span *word;
+	size_t n;     /* number of words, at least 1 */
+	bool negated; /* `no` or `default` precedes the first word */
+	/* the line is inside an .if whose condition could not be evaluated */
+	bool maybe;
+	/* index of the first word that contains an environment variable's value; 0: none */
+	size_t environment;
+	/* the line contains or reads a secret (credential.h); haproxy_resolve() sets this */
+	bool secret;
+	/* the line takes a value from a map, a script or the running process, which may be a
+	 * secret */
+	bool looked_up;
 };
 
 enum haproxy_kind {
@@ -37,117 +50,147 @@ enum haproxy_kind {
 	HAPROXY_FRONTEND,
 	HAPROXY_BACKEND,
 	HAPROXY_LISTEN,
-	HAPROXY_OTHER, /* resolvers, peers, userlist, ... */
+	HAPROXY_OTHER, /* sections without a role here: resolvers, peers, userlist, ... */
 };
 
+/* One section: its head ("backend NAME") and the lines below it, without the lines of its
+ * defaults. */
 struct haproxy_section {
 	enum haproxy_kind kind;
-	struct span name; /* may be empty */
+	struct span name; /* empty if the head has no name */
 	const struct haproxy_line *head;
 	struct haproxy_line *line;
 	size_t n;
-	const struct haproxy_section *defaults; /* what it begins with; NULL: HAProxy's own */
+	/* the `defaults` section that applies; NULL: only HAProxy's built-in defaults */
+	const struct haproxy_section *defaults;
 };
 
-/* An .if that is in no other, to its .endif. */
+/* An outermost .if with its .endif. Lines that must always apply are placed outside these
+ * blocks. */
 struct haproxy_block {
 	const char *file;
-	unsigned from, to; /* lines */
+	unsigned from, to; /* line numbers of the .if and of the .endif */
 };
 
+/* The parsed configuration. Initialize it with haproxy_init(), read files or texts, then call
+ * haproxy_resolve(). */
 struct haproxy {
 	struct arena arena;
 	struct haproxy_section *section;
 	size_t n;
-	unsigned version[3];   /* 2, 6, 12; 0: unknown */
-	struct span *variable; /* NAME=VALUE: of /etc/default/haproxy, setenv and presetenv */
+	/* major, minor, patch, for example 2, 6, 12; version[0] is 0 if the version is unknown
+	 */
+	unsigned version[3];
+	/* "NAME=VALUE" from /etc/default/haproxy, setenv and presetenv; the last one of a name
+	 * counts */
+	struct span *variable;
 	size_t nvariable;
 	struct haproxy_block *block;
 	size_t nblock;
-	struct buf notes; /* "file:line: what could not be read\n" */
+	struct buf notes; /* "file:line: TEXT\n" for each note */
 	size_t bytes, files;
-	/* where the reader is */
-	bool outside; /* no section has begun in this file */
-	bool said;    /* and that was said of it */
-	bool joined;  /* a file goes on in the section of the one before: files that are not
-			 HAProxy's own */
+	/* State of the reader between files. */
+	bool outside; /* no section has begun yet in the current file */
+	/* the note about lines outside any section was already added for this file */
+	bool said;
+	/* the first lines of a file continue the section of the previous file; HAProxy itself
+	 * starts without a section, so this is set only for fragments */
+	bool joined;
 	size_t room, line_room, variable_room, block_room;
 };
 
 void haproxy_init(struct haproxy *h);
 void haproxy_free(struct haproxy *h);
-/* "2.6.12", "3.2" or the first line of `haproxy -vv`; false: none is in it. */
+/* Reads the version from "2.6.12", "3.2" or the first line of `haproxy -vv`. Returns false if
+ * the text contains no version. */
 bool haproxy_set_version(struct haproxy *h, struct span text);
-/* Asks `binary -vv` (NULL: haproxy of PATH); false: it cannot be run. */
+/* Runs `binary -vv` (NULL: `haproxy` from PATH) and reads its version. Returns false if the
+ * program cannot be run. */
 bool haproxy_ask_version(struct haproxy *h, const char *binary);
-/* True where the version is known and is at least this. */
+/* Returns true if the version is known and at least major.minor.patch. */
 bool haproxy_version_atleast(
 	const struct haproxy *h, unsigned major, unsigned minor, unsigned patch);
-/* NAME=VALUE lines of a file as systemd's EnvironmentFile reads them. No file: nothing. */
+/* Reads NAME=VALUE lines as systemd's EnvironmentFile= does. A missing file adds nothing. */
 void haproxy_environment(struct haproxy *h, const char *file);
-/* A file, or a folder's *.cfg files by name. 0; ERR_IO, and errno says why; ERR_LIMIT. */
+/* Reads a file, or the *.cfg files of a folder in the order of their names. Returns 0, ERR_IO
+ * with errno set, ERR_LIMIT if a bound above is exceeded, or ERR_NOMEM. */
 int haproxy_read(struct haproxy *h, const char *path);
-/* The *.cfg files of a folder by name, as HAProxy's -f takes a folder: how many, in *files,
- * all of it the arena's; ERR_IO, and errno says why; ERR_LIMIT. */
+/* Lists the *.cfg files of a folder by name, as HAProxy's -f does for a folder. Returns their
+ * number and stores the paths in *files (memory of the arena), ERR_IO with errno set, or
+ * ERR_LIMIT. */
 int haproxy_folder(struct arena *a, const char *path, const char ***files);
-/* The file or folder that Debian's service names: CONFIG of /etc/default/haproxy, or
- * /etc/haproxy/haproxy.cfg. Borrows from h. */
+/* Returns the file or folder that Debian's service loads: CONFIG from /etc/default/haproxy, or
+ * /etc/haproxy/haproxy.cfg. The result borrows from `h`. */
 const char *haproxy_config(const struct haproxy *h);
-/* Debian's service loads CONFIG, then the -f of EXTRAOPTS. Adds what a list of n files lacks of
- * them, if one of the list is in /etc/haproxy, or is that folder: the -f, and CONFIG if one of
- * the list is among the -f. Returns how many there are then. */
+/* Adds the files that Debian's service would load together with the n files of a list. The
+ * service loads CONFIG and then each -f of EXTRAOPTS. If a file of the list is below
+ * /etc/haproxy, or is that folder, the -f files that are missing are appended. If a file of the
+ * list is itself one of the -f files, CONFIG is put first. Returns the new number of files, at
+ * most `most`. */
 size_t haproxy_extraopts(
 	const struct haproxy *h, struct arena *a, const char **files, size_t n, size_t most);
-/* A text under the name of a file. */
+/* Reads a text as if it were the file `file`. Returns as haproxy_read(). */
 int haproxy_read_text(struct haproxy *h, const char *file, struct span text);
-/* Gives the lines of a file other numbers: those that origin() says. */
+/* Replaces the line numbers of a file with those that origin() returns for them. */
 void haproxy_renumber(struct haproxy *h, const char *file,
 	unsigned (*origin)(const void *arg, const char *file, unsigned line), const void *arg);
-/* After the last: which defaults apply is known then. */
+/* Call once after the last file: links sections to their defaults and marks lines with secrets.
+ */
 void haproxy_resolve(struct haproxy *h);
 
-/* The words of one line, into line->word and the flags; false: a note says why. */
+/* Cuts line->source into line->word and sets `negated` and `environment`. Returns false, with a
+ * note, if the line cannot be read. */
 bool haproxy_words(struct haproxy *h, struct haproxy_line *line);
-/* The place of the first of these characters that no quote and no backslash takes, as HAProxy reads
- * a line (configuration.txt 2.2): its comment for "#". s.n: there is none. */
+/* Returns the position of the first character of `any` that is neither quoted nor escaped
+ * (configuration.txt 2.2), or s.n if there is none. With "#" this is the start of the comment.
+ */
 size_t unquoted_at(struct span s, const char *any);
-/* The condition of an .if: 1 true, 0 false, -1 cannot be known here. */
+/* Evaluates the condition of an .if. Returns 1 if true, 0 if false, -1 if the value cannot be
+ * determined outside HAProxy. */
 int haproxy_condition(struct haproxy *h, struct span text);
-/* A variable's value; p NULL: not set. */
+/* Returns a variable's value, from the files or from this process' environment; p is NULL if
+ * the variable is not set. */
 struct span haproxy_variable(const struct haproxy *h, struct span name);
+/* Sets a variable for the lines that are read afterwards. */
 void haproxy_setenv(struct haproxy *h, struct span name, struct span value);
+/* Adds "file:line: text\n" to h->notes, unless HAPROXY_NOTES_BYTES are reached. */
 __attribute__((format(printf, 4, 5))) void haproxy_note(
 	struct haproxy *h, const char *file, unsigned line, const char *fmt, ...);
 
-/* The variables that a line writes, each call the next one, from {0} on; false: no more. */
+/* Iterates over the variables that a line writes. Start with a zeroed *w; each call stores the
+ * next name in *name, which borrows from *w or from the line. Returns false after the last. */
 struct haproxy_written {
-	size_t word, at; /* where that is */
-	char name[128];	 /* as HAProxy takes it; a longer one is cut */
+	size_t word, at; /* position behind the last name found */
+	/* the name without quotes and escapes, as HAProxy sees it; longer names are cut */
+	char name[128];
 };
 bool haproxy_written(
 	const struct haproxy_line *l, struct haproxy_written *w, struct span *name);
+/* Returns true if the line writes the variable `name`. */
 bool haproxy_writes(const struct haproxy_line *l, struct span name);
 
-/* The first global section; NULL: there is none. */
+/* Returns the first `global` section, or NULL if there is none. */
 const struct haproxy_section *haproxy_global(const struct haproxy *h);
 
-/* A section's lines as they apply: those of its defaults first. */
+/* Iterates over the lines that apply to a section: those of its defaults first, then its own.
+ * At most 16 chained `defaults` are followed. */
 struct haproxy_walk {
 	const struct haproxy_section *chain[16];
 	size_t depth, at;
 };
 struct haproxy_walk haproxy_walk(const struct haproxy_section *s);
+/* Returns the next line, or NULL after the last. */
 const struct haproxy_line *haproxy_next(struct haproxy_walk *w);
-/* The last line that begins with these words ("timeout", "server"; b may be NULL); NULL: none,
- * or it says `no`. */
+/* Returns the last applicable line that begins with the words a and b ("timeout", "server"; b
+ * may be NULL). Returns NULL if there is none or if the last one is negated with `no`. */
 const struct haproxy_line *haproxy_last(
 	const struct haproxy_section *s, const char *a, const char *b);
-/* The first of the section's own lines that begins with these words; NULL: none. */
+/* Returns the first of the section's own lines that begins with these words, or NULL. */
 const struct haproxy_line *haproxy_own(
 	const struct haproxy_section *s, const char *a, const char *b);
-/* The word after this one, from word `from` on; empty: it is not there. */
+/* Returns the word that follows `word`, searched from index `from`, or an empty span. */
 struct span value_after(const struct haproxy_line *l, size_t from, const char *word);
-/* The line's word i; empty: there are fewer. */
+/* Returns word i of the line, or an empty span if the line has fewer words. */
 static inline struct span
 haproxy_word(const struct haproxy_line *l, size_t i)
 {

@@ -1,4 +1,5 @@
-/* HAProxy's version, the variables that its files may use, and what they say of files. */
+/* Determines what depends on the machine: HAProxy's version, the variables that its files may
+ * use, and which files Debian's service loads. */
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -40,7 +41,9 @@ haproxy_ask_version(struct haproxy *h, const char *binary)
 		return false;
 	bool got = fgets(line, sizeof(line), f) != NULL;
 	while (getc(f) != EOF)
-		; /* or it dies of the closed pipe */
+		/* Read to the end, so that HAProxy is not killed by SIGPIPE and its exit status
+		 * counts. */
+		;
 	return pclose(f) == 0 && got && haproxy_set_version(h, span_str(line));
 }
 

@@ -1,16 +1,81 @@
-/* The words of one line, as HAProxy's parse_line() cuts them (configuration.txt 2.2 and 2.3):
- * spaces and tabs separate, # ends the line, \ takes the meaning of the character after it,
- * "weak" quotes keep spaces and expand variables, 'strong' ones keep all. */
+/* Cuts a configuration line into words, and finds the variables that a line writes.
+ *
+ * Words follow HAProxy's parse_line() (configuration.txt 2.2 and 2.3). A line writes a variable
+ * by an action, by a converter in any of its expressions, or by set-var in `global` (2.8,
+ * 7.3.1). Converters' arguments may be quoted and escaped a second time, so their names are
+ * read without quotes and backslashes. */
 #include "base/ascii.h"
 #include "operator/edge/haproxy_file.h"
+
+static const struct span writers[] = { SPAN_LIT("set-var("), SPAN_LIT("set-var-fmt("),
+	SPAN_LIT("do-resolve(") };
+
+/* Finds the first of these writers in a text and returns what follows its opening parenthesis;
+ * p is NULL if there is none. "unset-var(" also matches, because it contains "set-var(". */
+static struct span
+after_writer(struct span text)
+{
+	struct span first = { NULL, 0 };
+
+	for (size_t i = 0; i < COUNT_OF(writers); i++) {
+		const char *p = memmem(text.p, text.n, writers[i].p, writers[i].n);
+		size_t at = p ? (size_t)(p - text.p) + writers[i].n : 0;
+		if (p && (!first.p || text.p + at < first.p))
+			first = span_cut(text, at, text.n);
+	}
+	return first;
+}
+
+bool
+haproxy_written(const struct haproxy_line *l, struct haproxy_written *w, struct span *name)
+{
+	size_t n = 0;
+
+	if (w->word == 0 && w->at == 0 &&
+		(span_is(l->word[0], "set-var") || span_is(l->word[0], "set-var-fmt"))) {
+		w->word = 1;
+		*name = haproxy_word(l, 1);
+		return name->n != 0;
+	}
+	for (; w->word < l->n; w->word++, w->at = 0) {
+		struct span word = l->word[w->word];
+		struct span rest = after_writer(span_cut(word, w->at, word.n));
+		if (!rest.p)
+			continue;
+		for (; rest.n && *rest.p != ',' && *rest.p != ')';
+			rest = span_cut(rest, 1, rest.n))
+			if (!strchr("\"'\\ \t", *rest.p) && n < sizeof(w->name))
+				w->name[n++] = *rest.p;
+		w->at = (size_t)(rest.p - word.p);
+		*name = span_of(w->name, n);
+		return true;
+	}
+	return false;
+}
+
+bool
+haproxy_writes(const struct haproxy_line *l, struct span name)
+{
+	struct haproxy_written w = { .word = 0 };
+	struct span written;
+
+	while (haproxy_written(l, &w, &written))
+		if (span_eq(written, name))
+			return true;
+	return false;
+}
+
+/* The state of cutting one line. A word ends at an unquoted space, tab or CR; '...' takes
+ * everything literally, "..." resolves escapes and variables, and # outside quotes begins a
+ * comment. */
 
 struct words {
 	struct haproxy *h;
 	struct haproxy_line *line;
 	struct span in;
 	size_t at;
-	char quote; /* the one that is open, or 0 */
-	bool open;  /* a word has begun */
+	char quote; /* the quote that is open; 0: none */
+	bool open;  /* a word has begun, possibly an empty one ("") */
 	bool failed;
 	struct buf out;
 	struct span word[HAPROXY_WORDS_MAX];
@@ -32,7 +97,8 @@ peek_word(const struct words *w, size_t ahead)
 static void
 word_failed(struct words *w, const char *why)
 {
-	haproxy_note(w->h, w->line->file, w->line->line, "%s: the line was not read", why);
+	haproxy_note(
+		w->h, w->line->file, w->line->line, "%s: tollgate did not read this line", why);
 	w->failed = true;
 }
 
@@ -40,14 +106,15 @@ static void
 word_end(struct words *w)
 {
 	if (w->open && w->n == HAPROXY_WORDS_MAX)
-		word_failed(w, "too many words");
+		word_failed(w, "more than 256 words");
 	else if (w->open)
 		w->word[w->n++] = arena_dup(&w->h->arena, buf_view(&w->out));
 	buf_clear(&w->out);
 	w->open = false;
 }
 
-/* \ and what follows it, outside of '': other pairs than these stay as they are. */
+/* Resolves a backslash outside '...'. Only the pairs below and \xHH are escapes; in all other
+ * pairs the backslash is kept. */
 static void
 word_escape(struct words *w)
 {
@@ -69,10 +136,10 @@ word_escape(struct words *w)
 	}
 }
 
-/* What HAProxy itself sets before it reads its files (configuration.txt 2.3): there, whatever
- * it is, and no secret. */
+/* Returns true for variables that HAProxy sets itself before it reads its files
+ * (configuration.txt 2.3). Their values are unknown here and are not secret. */
 static bool
-of_haproxy(struct span name)
+set_by_haproxy(struct span name)
 {
 	static const char *const names[] = { "HAPROXY_BRANCH", "HAPROXY_CFGFILES",
 		"HAPROXY_CLI", "HAPROXY_HTTPS_LOG_FMT", "HAPROXY_HTTP_CLF_LOG_FMT",
@@ -84,8 +151,8 @@ of_haproxy(struct span name)
 	return SPAN_IN(name, names) || name.p[0] == '.';
 }
 
-/* $NAME, ${NAME}, ${NAME-default}, ${NAME[*]}: inside "" only. A name that begins with a dot is
- * one of HAProxy's own (.FILE, .LINE, .SECTION). */
+/* Replaces $NAME, ${NAME}, ${NAME-default} or ${NAME[*]} inside "..." with its value. A name
+ * that begins with a dot is HAProxy's own (.FILE, .LINE, .SECTION). */
 static void
 word_variable(struct words *w)
 {
@@ -97,7 +164,7 @@ word_variable(struct words *w)
 		to++;
 	struct span name = span_cut(w->in, from, to);
 	if (name.n == 0) {
-		word_failed(w, "$ without the name of a variable");
+		word_failed(w, "\"$\" without the name of a variable");
 		return;
 	}
 	if (brace && span_starts(span_cut(w->in, to, w->in.n), SPAN_LIT("[*]"))) {
@@ -110,25 +177,25 @@ word_variable(struct words *w)
 		to += 1 + other.n;
 	}
 	if (brace && (to >= w->in.n || w->in.p[to] != '}')) {
-		word_failed(w, "${ without its }");
+		word_failed(w, "\"${\" without \"}\"");
 		return;
 	}
 	w->at = to + brace;
 	struct span value = haproxy_variable(w->h, name);
-	if (!value.p && of_haproxy(name))
+	if (!value.p && set_by_haproxy(name))
 		value = name;
 	else if (!value.p && !other.p)
 		haproxy_note(w->h, w->line->file, w->line->line,
-			"%.*s is not set here: taken as empty; export it, or put it into "
-			"/etc/default/haproxy",
+			"%.*s is not set, so tollgate read it as empty; export the variable "
+			"or add it to /etc/default/haproxy",
 			SPAN_ARG(name));
 	if (!value.p)
 		value = other;
-	if (!w->line->environment && !of_haproxy(name))
+	if (!w->line->environment && !set_by_haproxy(name))
 		w->line->environment = w->n ? w->n : 1;
 	w->open = true;
 	if (list) {
-		/* ${NAME[*]} is as many words as the value has. */
+		/* ${NAME[*]} becomes one word for each word of the value. */
 		for (size_t i = 0; i < value.n && !w->failed; i++)
 			if (blank(value.p[i])) {
 				word_end(w);
@@ -146,7 +213,7 @@ word_char(struct words *w)
 	char c = w->in.p[w->at];
 
 	if (c == 0) {
-		word_failed(w, "a NUL character");
+		word_failed(w, "the line contains a NUL character");
 	} else if (w->quote ? c == w->quote : c == '"' || c == '\'') {
 		w->quote = w->quote ? 0 : c;
 		w->open = true;

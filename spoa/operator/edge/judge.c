@@ -1,4 +1,9 @@
-/* The table of rules, the facts they share, and how a finding is written. */
+/* Runs the rules: collects the facts that they share, calls each rule, and writes the findings.
+ * Helpers that several rules use are here as well.
+ *
+ * Each frontend of the gate is compared with one shipped section. shipped_of() chooses it: the
+ * current stanza, the stanza of version 0.2 (joint.cfg), its older form that decides at each
+ * line, or the frontend of the complete example. */
 #include <stdio.h>
 
 #include "base/scoped.h"
@@ -165,7 +170,7 @@ inner_bind_of(const struct haproxy_section *s)
 
 #define OWN_INNER "tollgate-inner"
 
-/* The frontend of the second pass that tollgate.cfg has. */
+/* Returns true for the frontend of the second pass that tollgate.cfg defines. */
 static bool
 is_own_inner(const struct haproxy_section *s)
 {
@@ -198,9 +203,9 @@ add_older(struct buf *out, struct span piece)
 	}
 }
 
-/* The shipped lines as sections: a frontend for the stanza with its routes, two for how that
- * was before, the frontends of the complete example and of the second pass, a backend for the
- * guard. */
+/* Parses the shipped lines into sections. There are frontends for the stanza of this version,
+ * of 0.2 and of the older form, each with its routes, and those of the complete example and of
+ * the second pass. The guard is a backend. */
 static void
 read_pieces(struct judge *j)
 {
@@ -242,8 +247,8 @@ read_pieces(struct judge *j)
 	}
 }
 
-/* Of several frontends of the gate one may be laid as the complete example has it, another as
- * the bolt-on has it: that names what passes by an ACL. */
+/* If several frontends load the engine, one may follow the complete example and another the
+ * bolt-on, which selects requests by `acl tollgate`. */
 const struct haproxy_section *
 shipped_of(const struct judge *j, const struct haproxy_section *s)
 {

@@ -1,5 +1,8 @@
-/* When the certificates end that HAProxy shows: crt files and folders, lists of them, those of
- * crt-store, by the paths that HAProxy makes of them (configuration.txt 5.1: crt, crt-list). */
+/* The rule `certificates`: reports certificates that have expired or will expire soon.
+ *
+ * The rule reads the certificates that HAProxy loads: files and folders after `crt`, entries of
+ * crt-lists and of crt-store sections, with the paths that HAProxy makes of them
+ * (configuration.txt 5.1: crt, crt-list). */
 #include <dirent.h>
 #include <errno.h>
 #include <stdio.h>
@@ -14,7 +17,8 @@
 enum {
 	SOON_DAYS = 14,
 	DAY_S = 86400,
-	CRT_FILES_MAX = 4096, /* of one line; the rest is not read */
+	/* files for one line of the configuration; further files are not read */
+	CRT_FILES_MAX = 4096,
 	CRT_BYTES_MAX = 1 << 20,
 	CRT_PATH = 4096,
 };
@@ -22,12 +26,12 @@ enum {
 struct certificates {
 	struct judge *j;
 	const struct haproxy_line *at;
-	struct span base; /* crt-base */
+	struct span base; /* value of crt-base; empty: none */
 	size_t files;
 };
 
 static void
-say_end(struct certificates *c, const char *file, int64_t end_s)
+report_expiry(struct certificates *c, const char *file, int64_t end_s)
 {
 	int64_t now_s = clock_wall_ns() / 1000000000, left = end_s - now_s;
 	char day[CLOCK_SECOND_LEN];
@@ -37,16 +41,18 @@ say_end(struct certificates *c, const char *file, int64_t end_s)
 	clock_second(end_s * 1000000000, day);
 	if (left <= 0)
 		found(c->j, c->at, NULL,
-			"%s: its certificate ended on %s: whoever is shown it refuses it", file,
-			day);
+			"%s: this certificate expired on %s, so clients refuse the "
+			"connection: renew it and reload HAProxy",
+			file, day);
 	else
 		found(c->j, c->at, NULL,
-			"%s: its certificate ends on %s, in %lld day%s: renew it and reload "
-			"HAProxy",
+			"%s: this certificate expires on %s, in %lld day%s: renew it and "
+			"reload HAProxy",
 			file, day, (long long)(left / DAY_S), left / DAY_S == 1 ? "" : "s");
 }
 
-/* A file that is not there HAProxy itself refuses. */
+/* Reads one file and reports its expiry. Returns false if the file does not exist; HAProxy
+ * itself refuses to start then, so this is not a finding. */
 static bool
 read_certificate(struct certificates *c, const char *file)
 {
@@ -61,10 +67,11 @@ read_certificate(struct certificates *c, const char *file)
 	SCOPED_BUF(text, CRT_BYTES_MAX);
 	bool there = buf_file(&text, file);
 	if (there && cert_pem_end(buf_view(&text), &end_s))
-		say_end(c, file, end_s);
+		report_expiry(c, file, end_s);
 	else if (!there && errno == EACCES)
 		found(c->j, c->at, NULL,
-			"%s: cannot be read here (%s): when its certificate ends is not known",
+			"%s: tollgate cannot read this certificate (%s), so its expiry is "
+			"unknown: run the check as a user who can read the file",
 			file, strerror(errno));
 	return there || errno != ENOENT;
 }
@@ -80,7 +87,8 @@ is_certificate(const struct dirent *e)
 	return *e->d_name != '.';
 }
 
-/* A file; a folder of them; a name to which the kinds of key are added. */
+/* Reads `name`, which is a file, a folder of files, or a prefix to which the key types are
+ * appended (site.pem becomes site.pem.rsa). */
 static void
 read_crt(struct certificates *c, struct span name)
 {
@@ -90,7 +98,8 @@ read_crt(struct certificates *c, struct span name)
 	struct dirent **all;
 	struct stat st;
 
-	if (!name.n || *name.p == '@') /* of a crt-store, where it is read */
+	/* a crt-store entry; the crt-store section itself is read elsewhere */
+	if (!name.n || *name.p == '@')
 		return;
 	snprintf(path, sizeof(path), "%.*s%s%.*s", SPAN_ARG(based ? c->base : span_of("", 0)),
 		based ? "/" : "", SPAN_ARG(name));
@@ -112,7 +121,7 @@ read_crt(struct certificates *c, struct span name)
 		free(all);
 }
 
-/* The first word of each line. */
+/* Reads the files of a crt-list: the first word of each line. */
 static void
 read_crt_list(struct certificates *c, struct span name)
 {

@@ -1,20 +1,24 @@
-/* Conditions of rules: whether they leave out what passes the gate, or the relay's second pass
- * (configuration.txt 7.2). Rules of the response cannot read the request's host, so `acl
- * tollgate` never fits there: they ask for the stanza's variable, or for the verdict.
+/* Analyzes the conditions of rules (configuration.txt 7.2): whether a condition excludes the
+ * requests that pass the gate, and whether it can hold in the relay's second pass.
  *
  *   condition = ("if" | "unless") branch { ("or" | "||") branch }
  *   branch    = term { term }
- *   term      = [ "!" ] ( NAME | "{" words "}" ) */
+ *   term      = [ "!" ] ( NAME | "{" words "}" )
+ *
+ * Rules of the response cannot read the request's Host header, so `acl tollgate` never matches
+ * there. Such rules must test the stanza's variable or the verdict. */
 #include <regex.h>
 #include <stdio.h>
 
 #include "base/codec/credentials.h"
 #include "operator/edge/judge_private.h"
 
+/* One term: either a name, or the words between braces. */
 struct term {
 	bool negated;
-	size_t from, to;  /* its words, braces aside */
-	struct span name; /* where it is a name */
+	/* index of the first word, and of the word after the last, without braces */
+	size_t from, to;
+	struct span name; /* the ACL's name; empty if the term is in braces */
 };
 
 static bool
@@ -23,7 +27,7 @@ is_or(struct span word)
 	return span_is(word, "or") || span_is(word, "||");
 }
 
-/* The term at word *i, which moves after it. */
+/* Reads the term at word *i and moves *i behind it. */
 static struct term
 next_term(const struct haproxy_line *l, size_t *i)
 {
@@ -61,11 +65,12 @@ words_are(
 	return true;
 }
 
-/* The term is one of these: the stanza's variable or its ACL, `acl tollgate`, so_name of the
- * inner bind or an ACL of the section for it, or says that there is a verdict. */
+/* Returns true if the term refers to one of `what`: the stanza's variable or its ACL (GATED),
+ * `acl tollgate` (NAMED), so_name of the inner bind or an ACL for it (INNER), or the existence
+ * of a verdict (DECIDED). */
 static bool
-names(const struct haproxy_section *s, const struct haproxy_line *l, const struct term *t,
-	unsigned what)
+term_refers_to(const struct haproxy_section *s, const struct haproxy_line *l,
+	const struct term *t, unsigned what)
 {
 	static const char *const inner[] = { "so_name", "tollgate-inner" };
 	static const char *const decided[] = { "var(txn.tollgate.via)", "-m", "found" };
@@ -83,7 +88,7 @@ names(const struct haproxy_section *s, const struct haproxy_line *l, const struc
 		return false;
 	if (words_are(l, t, inner, COUNT_OF(inner)))
 		return true;
-	/* ACLs of one name are alternatives */
+	/* ACLs with the same name are alternatives, so all of them must test the inner bind */
 	for (size_t i = 0; t->name.n && i < s->n; i++) {
 		const struct haproxy_line *acl = &s->line[i];
 		if (!span_is(acl->word[0], "acl") || !span_eq(haproxy_word(acl, 1), t->name))
@@ -96,7 +101,9 @@ names(const struct haproxy_section *s, const struct haproxy_line *l, const struc
 	return is;
 }
 
-/* Each part of the condition is true only where none of these is (leave), or one is. */
+/* With `leave`, returns true if no branch can hold where one of `what` holds; without it, if
+ * every branch requires one of `what`. For `unless`, a single-term branch is enough, because
+ * any true branch stops the rule. */
 static bool
 holds_only(const struct haproxy_section *s, const struct haproxy_line *l, unsigned what,
 	bool leave)
@@ -112,31 +119,31 @@ holds_only(const struct haproxy_section *s, const struct haproxy_line *l, unsign
 		bool hit = false;
 		for (; i < l->n && !is_or(l->word[i]); terms++) {
 			struct term t = next_term(l, &i);
-			hit |= (t.negated != unless) == leave && names(s, l, &t, what);
+			hit |= (t.negated != unless) == leave && term_refers_to(s, l, &t, what);
 		}
 		if (unless && hit && terms == 1)
 			return true;
 		all &= hit;
-		i++; /* or */
+		i++; /* skip the "or" */
 	}
 	return !unless && all;
 }
 
 bool
-spares(const struct haproxy_section *s, const struct haproxy_line *l, unsigned what)
+condition_excludes(const struct haproxy_section *s, const struct haproxy_line *l, unsigned what)
 {
 	return holds_only(s, l, what, true);
 }
 
 bool
-fits_only(const struct haproxy_section *s, const struct haproxy_line *l, unsigned what)
+condition_requires(const struct haproxy_section *s, const struct haproxy_line *l, unsigned what)
 {
 	return holds_only(s, l, what, false);
 }
 
-/* The words of a term are a criterion and its patterns: those of braces, or of each ACL of its
- * name, which are alternatives. Calls `each` until it says false; false: one did, or there is
- * no such ACL. */
+/* Calls `each` for each criterion of a term: for the words in braces, or for each ACL of the
+ * term's name. Returns true if `each` returned true for all of them, and false if one returned
+ * false or no such ACL exists. */
 static bool
 each_criterion(const struct haproxy_section *s, const struct haproxy_line *l,
 	const struct term *t, bool (*each)(const struct haproxy_line *, size_t, size_t, void *),
@@ -175,7 +182,7 @@ is_acme(const struct haproxy_line *l, size_t from, size_t to, void *arg)
 }
 
 bool
-spares_acme(const struct haproxy_section *s, const struct haproxy_line *l, bool tls)
+excludes_only_acme(const struct haproxy_section *s, const struct haproxy_line *l, bool tls)
 {
 	static const char *const by_tls[] = { "ssl_fc" };
 	size_t i = condition_at(l);
@@ -222,7 +229,7 @@ add_hosts(const struct haproxy_line *l, size_t from, size_t to, void *arg)
 		if (span_is(l->word[i], "-i"))
 			continue;
 		if (!span_is(l->word[i], "-m") || ++i >= to || !span_is(l->word[i], "str"))
-			return false; /* of a file, by a pattern */
+			return false; /* a file or a pattern: the hosts are unknown */
 	}
 	for (; i < to; i++)
 		if (h->n < h->most)
@@ -243,13 +250,12 @@ hosts_of_condition(const struct haproxy_section *s, const struct haproxy_line *l
 	*all = false;
 	if (i >= l->n || unless)
 		return 0;
-	for (i++; i < l->n; i++) { /* after an or */
+	for (i++; i < l->n; i++) { /* each iteration is one branch; i++ skips the "or" */
 		bool named = false;
 		while (i < l->n && !is_or(l->word[i])) {
 			struct term t = next_term(l, &i);
 			size_t before = h.n;
-			if (!t.negated && !named &&
-				each_criterion(s, l, &t, add_hosts, &h))
+			if (!t.negated && !named && each_criterion(s, l, &t, add_hosts, &h))
 				named = true;
 			else if (!named)
 				h.n = before;
@@ -260,41 +266,46 @@ hosts_of_condition(const struct haproxy_section *s, const struct haproxy_line *l
 	return h.n;
 }
 
-/* Where the stanza's variable is set the word of its ACL holds, and `acl tollgate` holds until
- * something changes what that tests; before, the ACL alone. */
+/* After the stanza's first line the variable is set, so its ACL counts. `acl tollgate` counts
+ * as well, until a rule changes what it reads. Before that line only `acl tollgate` counts. */
 bool
-spares_the_gate(const struct haproxy_section *s, const struct haproxy_line *l)
+excludes_the_gate(const struct haproxy_section *s, const struct haproxy_line *l)
 {
 	const struct haproxy_line *once = decided_once(s);
 	bool above = once && span_is(l->word[0], "http-request") && is_before(s, l, once);
 	unsigned gated = once && !above ? GATED : 0;
 
-	if (!spares(s, l, gated | NAMED))
+	if (!condition_excludes(s, l, gated | NAMED))
 		return false;
-	return above || (gated && spares(s, l, gated)) || !scope_changed_before(s, l);
+	return above || (gated && condition_excludes(s, l, gated)) ||
+	       !scope_changed_before(s, l);
 }
 
-/* Without the engine these are but names. `acl tollgate` names what passes as long as nothing
- * makes it fit more. */
+/* Without the engine, the names mean nothing. `acl tollgate` counts as long as no rule lets it
+ * match more requests than before. */
 bool
-is_of_the_gate(const struct haproxy_section *s, const struct haproxy_line *l)
+requires_the_gate(const struct haproxy_section *s, const struct haproxy_line *l)
 {
 	unsigned decided = INNER | (engine_of(s) ? GATED : 0);
 
-	return fits_only(s, l, decided) || (engine_of(s) && fits_only(s, l, decided | NAMED) &&
-						   !scope_widened_before(s, l));
+	return condition_requires(s, l, decided) ||
+	       (engine_of(s) && condition_requires(s, l, decided | NAMED) &&
+		       !scope_widened_before(s, l));
 }
 
-/* ---- what a condition is on the relay's second pass ---- */
+/* ---- conditions in the relay's second pass ---- */
 
+/* The value of a condition in the second pass: NO and YES hold for each request; OPEN depends
+ * on the request. */
 enum truth { NO, YES, OPEN };
 struct on_inner {
 	enum truth is;
-	bool differs; /* from the first pass */
+	bool differs; /* the value depends on something that differs between the passes */
 };
-enum { VARIABLES_DEPTH = 4 }; /* of variables and ACLs that read others */
+/* levels of variables and ACLs that read others; deeper ones are OPEN */
+enum { VARIABLES_DEPTH = 4 };
 
-/* Where a condition is asked. */
+/* The place where a condition is evaluated: the section and the line. */
 struct asked {
 	const struct judge *j;
 	const struct haproxy_section *s;
@@ -306,8 +317,9 @@ static struct on_inner condition_inner(struct asked a, const struct haproxy_line
 static struct on_inner criterion_inner(
 	struct asked a, const struct haproxy_line *l, size_t from, size_t to);
 
-/* It comes in over a unix socket, by HTTP/1.1, without TLS and without the credentials that the
- * first pass took away. NULL: nothing, so that no pattern fits. A * is any rest. */
+/* Values of fetches in the second pass, which arrives over a Unix socket with HTTP/1.1, without
+ * TLS and without the credentials that the first pass deleted. NULL: the fetch has no value, so
+ * no pattern matches. A trailing * matches any rest of the name. */
 static const struct {
 	const char *fetch, *value;
 } inner_fetches[] = { { "ssl_fc", "0" }, { "ssl_*", NULL }, { "req.ssl_*", NULL },
@@ -316,14 +328,14 @@ static const struct {
 	{ "dst_port", NULL }, { "dst_is_local", "0" }, { "src_port", NULL },
 	{ "http_auth*", NULL }, { "cook*", NULL }, { "req.cook*", NULL }, { "req.ver", "1.1" },
 	{ "req_ver", "1.1" } };
-/* HAProxy's own ACLs (configuration.txt 7.4). */
+/* ACLs that HAProxy predefines (configuration.txt 7.4). */
 static const struct {
 	const char *name;
 	enum truth is;
 } inner_acls[] = { { "HTTP_1.0", NO }, { "HTTP_1.1", YES }, { "HTTP_2.0", NO },
 	{ "HTTP_3.0", NO } };
 
-/* The header is one that the stanza takes away. */
+/* Returns true if the stanza deletes this header in the first pass. */
 static bool
 is_taken(const struct judge *j, struct span header)
 {
@@ -344,14 +356,14 @@ is_taken(const struct judge *j, struct span header)
 	return taken;
 }
 
-/* A rule before this one sets the client's address, as the stanza's does for the second pass.
- */
+/* Returns true if the client's address is set before this rule, as the stanza does for the
+ * second pass. */
 static bool
 src_is_set(struct asked a)
 {
 	bool request = span_is(a.at->word[0], "http-request");
 
-	if (a.s != a.j->inner) /* a backend, after that frontend */
+	if (a.s != a.j->inner) /* a backend: its rules run after those of the inner frontend */
 		return !span_is(a.at->word[0], "tcp-request");
 
 	for (size_t i = 0; i < a.s->n && !span_is(a.at->word[0], "tcp-request"); i++)
@@ -361,11 +373,13 @@ src_is_set(struct asked a)
 	return false;
 }
 
-/* NO: each rule that sets it does not run there, or has no value there. */
+/* Determines a variable's value in the second pass. The result is NO if every rule that sets
+ * the variable does not run there or has no value there. */
 static struct on_inner
 variable_inner(struct asked a, struct span name)
 {
-	const struct haproxy_section *const way[] = { a.s != a.j->inner ? a.j->inner : NULL, a.s };
+	const struct haproxy_section *const way[] = { a.s != a.j->inner ? a.j->inner : NULL,
+		a.s };
 	struct on_inner v = { OPEN, false };
 	bool set = false, written = false;
 
@@ -387,7 +401,7 @@ variable_inner(struct asked a, struct span name)
 			set |= runs.is != NO && value.is != NO;
 			v.differs |= runs.differs || value.differs;
 		}
-	/* one that the first pass alone has: its frontend sets it */
+	/* The variable may be set only in the first pass, by that pass' frontend. */
 	for (size_t i = 0; i < a.j->h->n && !written; i++) {
 		const struct haproxy_section *s = &a.j->h->section[i];
 		for (size_t k = 0; k < s->n && engine_of(s) && s != a.j->inner; k++)
@@ -398,7 +412,7 @@ variable_inner(struct asked a, struct span name)
 	return v;
 }
 
-/* What the words of a term, criterion and patterns, say of a value. */
+/* Compares `value` with the flags and patterns of a term, which begin at word i. */
 static enum truth
 patterns_fit(const struct haproxy_line *l, size_t i, size_t to, const char *value)
 {
@@ -424,12 +438,16 @@ patterns_fit(const struct haproxy_line *l, size_t i, size_t to, const char *valu
 			return YES;
 		if (method.n == 3 ? *method.p == 'r' || *method.p == 'd' || *method.p == 'l'
 				  : p.n == 2 && i + 1 < to)
-			return OPEN; /* reg, dir, len; `gt 1` */
+			/* methods reg, dir and len, and comparisons such as `gt 1`, are not
+			 * evaluated */
+			return OPEN;
 	}
 	return NO;
 }
 
-/* A fetch with its arguments, converters and patterns: the words of a term, or of an acl. */
+/* Evaluates a criterion: the fetch with its arguments and converters in word `from`, and the
+ * patterns after it. Example: with `ssl_fc,not`, the fetch has the value "0" in the second
+ * pass, the converter makes it "1", and the result is YES. */
 static struct on_inner
 criterion_inner(struct asked a, const struct haproxy_line *l, size_t from, size_t to)
 {
@@ -485,8 +503,9 @@ criterion_inner(struct asked a, const struct haproxy_line *l, size_t from, size_
 	return (struct on_inner){ patterns_fit(l, from + 1, to, value), true };
 }
 
-/* `acl tollgate` names what passes, and the second pass is of that: it holds there too where it
- * reads nothing that differs and no rule changes what it reads. */
+/* Evaluates a named ACL. `acl tollgate` selects what passes, and the second pass consists of
+ * requests that passed. So `acl tollgate` holds there too, if it reads nothing that differs and
+ * no rule changes what it reads. */
 static struct on_inner
 name_inner(struct asked a, struct span name)
 {
@@ -521,9 +540,15 @@ name_inner(struct asked a, struct span name)
 	return is;
 }
 
-static enum truth not(enum truth t) { return t == OPEN ? OPEN : t == YES ? NO : YES; }
+static enum truth
+negated_truth(enum truth t)
+{
+	return t == OPEN ? OPEN : t == YES ? NO : YES;
+}
 
-/* It differs: a term that does is why it may hold, or, where it does not, is in it. */
+/* Evaluates a line's condition. `differs` is true if a term that differs between the passes is
+ * the reason why the condition may hold; or, if the condition does not hold, if it has such a
+ * term at all. */
 static struct on_inner
 condition_inner(struct asked a, const struct haproxy_line *l)
 {
@@ -534,14 +559,14 @@ condition_inner(struct asked a, const struct haproxy_line *l)
 	if (i >= l->n)
 		return (struct on_inner){ YES, false };
 	unless = span_is(l->word[i++], "unless");
-	for (; i < l->n; i++) { /* after an or */
+	for (; i < l->n; i++) { /* each iteration is one branch; i++ skips the "or" */
 		enum truth branch = YES;
 		bool by = false;
 		while (i < l->n && !is_or(l->word[i])) {
 			struct term t = next_term(l, &i);
 			struct on_inner is = t.name.n ? name_inner(a, t.name)
 						      : criterion_inner(a, l, t.from, t.to);
-			is.is = t.negated ? not(is.is) : is.is;
+			is.is = t.negated ? negated_truth(is.is) : is.is;
 			branch = is.is == NO || branch == NO ? NO
 				 : is.is == OPEN	     ? OPEN
 							     : branch;
@@ -551,7 +576,7 @@ condition_inner(struct asked a, const struct haproxy_line *l)
 		why |= by && (unless || branch != NO);
 		all = branch == YES || all == YES ? YES : branch == OPEN ? OPEN : all;
 	}
-	all = unless ? not(all) : all;
+	all = unless ? negated_truth(all) : all;
 	return (struct on_inner){ all, all == NO ? differs : why };
 }
 

@@ -1,6 +1,9 @@
-/* Which sections hold a credential, whether a guard stands before it, and which ways around the
- * gate lead to a provider. A request without any key got the provider's answer through a
- * backend whose guard was forgotten. */
+/* Rules about credentials and guards: which sections hold a credential, whether a guard
+ * precedes it, and which ways around the gate lead to a provider.
+ *
+ * The guard is the shipped pair of lines at the head of a provider's backend. They refuse
+ * requests that did not pass the gate. Without the guard, any request that another rule routes
+ * to the backend is answered with the company's key. */
 #include <stdio.h>
 
 #include "base/scoped.h"
@@ -8,12 +11,13 @@
 
 /* ---- the guard ---- */
 
-/* Rules after which HAProxy looks at no further http-request rule of this section. */
+/* Actions after which HAProxy evaluates no further http-request rule of this section. */
 static const char *const final_actions[] = { "allow", "auth", "deny", "redirect", "reject",
 	"return", "silent-drop", "tarpit", "use-service" };
 static const char *const refusals[] = { "deny", "reject", "return", "silent-drop", "tarpit" };
 
-/* Refuses under the very condition of the shipped line; how it refuses is the person's. */
+/* Returns true if the line refuses under the same condition as the shipped line. The operator
+ * may choose the kind of refusal. */
 static bool
 guards_as(const struct haproxy_line *l, const struct haproxy_line *shipped)
 {
@@ -37,12 +41,14 @@ is_guard(const struct judge *j, const struct haproxy_line *l)
 	return false;
 }
 
-/* Reads the http-request rules of a section up to the guards: which were found, and what ends
- * the rules before them. */
+/* The result of guard_of() for a section. All NULL: the guard is present and
+ * effective. */
 struct guarded {
-	const struct haproxy_line *missing; /* the shipped line that is not there */
-	const struct haproxy_line *before;  /* ends the rules before a guard */
-	const struct haproxy_line *maybe;   /* the guard is in an .if that cannot be judged */
+	const struct haproxy_line *missing; /* the first shipped line that the section lacks */
+	/* a rule that ends the evaluation before the guard */
+	const struct haproxy_line *before;
+	/* a guard line inside an .if whose condition is unknown */
+	const struct haproxy_line *maybe;
 };
 
 static struct guarded
@@ -99,25 +105,26 @@ judge_backend(struct judge *j, const struct haproxy_section *s)
 	paste = arena_dup(&j->pieces.arena, shipped_piece(PIECE_GUARD)).p;
 	if (g.missing)
 		found(j, s->head, paste,
-			"%.*s holds a credential (line %u) and lacks the guard: any request "
-			"that reaches it gets the provider's answer (it is no provider? say `# "
-			"tollgate: no guard` on this line)",
+			"%.*s holds a credential (line %u) but has no guard: any request that "
+			"reaches this backend receives the provider's response. Add the "
+			"guard; or, if this is no provider, append `# tollgate: no guard` to "
+			"this line",
 			SPAN_ARG(s->name), credential->line);
 	else if (!speaks_http(s))
 		found(j, mode ? mode : s->head, "mode http",
-			"%.*s holds a credential (line %u) and does not speak HTTP: its guard "
-			"is never asked (it is no provider? say `# tollgate: no guard` on the "
-			"backend's line)",
+			"%.*s holds a credential (line %u) but is not in HTTP mode, so "
+			"HAProxy never evaluates its guard. Set the mode; or, if this is no "
+			"provider, append `# tollgate: no guard` to the backend's line",
 			SPAN_ARG(s->name), credential->line);
 	else if (g.before)
 		found(j, g.before, paste,
-			"%.*s: this rule ends the rules before the guard is asked: the guard "
-			"comes first",
+			"%.*s: this rule ends the evaluation before the guard: move the guard "
+			"above it",
 			SPAN_ARG(s->name));
 	else if (g.maybe)
 		found(j, g.maybe, paste,
-			"%.*s: whether the guard is there depends on an .if that cannot be "
-			"known here",
+			"%.*s: the guard is inside an .if whose condition tollgate cannot "
+			"evaluate: move the guard out of the .if",
 			SPAN_ARG(s->name));
 }
 
@@ -129,8 +136,8 @@ rule_credential_unguarded(struct judge *j)
 			judge_backend(j, &j->h->section[i]);
 }
 
-/* In a frontend it would go to every backend behind it, and be set before the gate deletes
- * what the caller sent. */
+/* A frontend would set the credential for all of its backends, and before the gate deletes the
+ * caller's own. */
 void
 rule_credential_in_front(struct judge *j)
 {
@@ -141,17 +148,18 @@ rule_credential_in_front(struct judge *j)
 		if (l && !unguarded_by_wish(s))
 			found(j, l, NULL,
 				"frontend %.*s sets a credential for every backend behind it: "
-				"set it in the provider's backend, after the guard (it is "
-				"none? say `# tollgate: no credential` on this line)",
+				"set it in the provider's backend, below the guard; or, if "
+				"this is no credential, append `# tollgate: no credential` to "
+				"this line",
 				SPAN_ARG(s->name));
 	}
 }
 
 /* ---- ways around the gate ---- */
 
-/* A rule of the frontend answers all that comes in: redirects to TLS, mostly, and leaves alone
- * the challenges of ACME, which are no provider's. What `allow` lets through before is asked by
- * none but `redirect` alone. */
+/* Typically a redirect to TLS. Challenges of ACME may be excepted, because they reach no
+ * provider. If an `allow` precedes the rule, other http-request rules are not evaluated for
+ * what it allows, but `redirect` lines are. */
 const struct haproxy_line *
 answers_all(const struct haproxy_section *s)
 {
@@ -172,9 +180,9 @@ answers_all(const struct haproxy_section *s)
 			!(redirect || (!allowed && (SPAN_IN(action, refusals) ||
 							   span_is(action, "redirect")))))
 			continue;
-		if (at == l->n || spares_acme(s, l, false))
+		if (at == l->n || excludes_only_acme(s, l, false))
 			answers = l;
-		else if (spares_acme(s, l, true))
+		else if (excludes_only_acme(s, l, true))
 			plain = l;
 	}
 	if (!speaks_http(s))
@@ -182,8 +190,8 @@ answers_all(const struct haproxy_section *s)
 	return answers ? answers : tls ? NULL : plain;
 }
 
-/* Where a rule chooses the backend by a name that it makes: any; the policy's; or one of a map,
- * where that can be read and its value is the whole name. */
+/* A computed name may be any backend, with two exceptions: the policy's own variable, and a map
+ * that can be read and whose value is the whole name. */
 bool
 may_make(struct span made, struct span name)
 {
@@ -205,12 +213,11 @@ may_make(struct span made, struct span name)
 	SCOPED_BUF(text, JUDGE_TEXT_BYTES);
 	if (buf_file(&text, file))
 		may = memmem(buf_view(&text).p, text.n, name.p, name.n) != NULL ||
-		      memmem(made.p, made.n, name.p, name.n) != NULL; /* its default */
+		      /* the converter's default value */
+		      memmem(made.p, made.n, name.p, name.n) != NULL;
 	return may;
 }
 
-/* The line by which requests that did not pass the gate may come from this frontend to that
- * backend; NULL: none. */
 const struct haproxy_line *
 way_to(const struct haproxy_section *front, const struct haproxy_section *back)
 {
@@ -225,7 +232,7 @@ way_to(const struct haproxy_section *front, const struct haproxy_section *back)
 		if (l->negated ||
 			!(span_is(l->word[0], "use_backend") ||
 				span_is(l->word[0], "default_backend")) ||
-			is_of_the_gate(front, l))
+			requires_the_gate(front, l))
 			continue;
 		if (span_eq(to, back->name) || (made && may_make(to, back->name)))
 			return l;
@@ -233,7 +240,8 @@ way_to(const struct haproxy_section *front, const struct haproxy_section *back)
 	return NULL;
 }
 
-/* All that comes in here passes the gate: nothing names a part of it. */
+/* Returns true if every request of the frontend passes the gate, because no ACL selects some of
+ * them. */
 static bool
 gates_all(const struct haproxy_section *s)
 {
@@ -243,7 +251,9 @@ gates_all(const struct haproxy_section *s)
 	       (!acl || (acl->n == 3 && span_is(haproxy_word(acl, 2), "always_true")));
 }
 
-/* Each way from a frontend to this backend that is not the gate's. */
+/* Reports each frontend that leads to this backend and whose requests bypass the gate.
+ * `guarded`: the backend refuses them with 503, which is advice; otherwise they reach the
+ * provider. */
 static void
 judge_ways(struct judge *j, const struct haproxy_section *back, bool guarded)
 {
@@ -259,23 +269,24 @@ judge_ways(struct judge *j, const struct haproxy_section *back, bool guarded)
 		if (guarded)
 			found(j, l, NULL,
 				"%.*s has no stanza and leads to %.*s, whose guard answers "
-				"each of its requests with a 503: `tollgate init --frontend "
-				"%.*s` lays it there too",
+				"all of its requests with 503: run `tollgate init --frontend "
+				"%.*s` to add the stanza",
 				SPAN_ARG(front->name), SPAN_ARG(back->name),
 				SPAN_ARG(front->name));
 		else
 			found(j, l, engine_of(back) ? NULL : paste,
-				"what %s of %.*s leads to %.*s, a provider's backend without "
-				"key and guard: it is answered unread. Lay the stanza there "
-				"(tollgate init --frontend), or the guard into the backend (it "
-				"is no provider, or the old way in of a cutover? say `# "
-				"tollgate: no guard` on the backend's line)",
-				engine_of(front) ? "does not pass the gate" : "comes in",
+				"%s of %.*s reach %.*s, a provider's backend without key and "
+				"guard: the provider answers them uninspected. Add the stanza "
+				"to the frontend (tollgate init --frontend) or the guard to "
+				"the backend; or, if the backend is no provider or the old "
+				"way in of a cutover, append `# tollgate: no guard` to its "
+				"line",
+				engine_of(front) ? "requests that bypass the gate" : "comes in",
 				SPAN_ARG(front->name), SPAN_ARG(back->name));
 	}
 }
 
-/* Where a server line leads; empty: it is none. */
+/* Returns the address of a server line, or an empty span for other lines. */
 static struct span
 server_of(const struct haproxy_line *l)
 {
@@ -285,7 +296,7 @@ server_of(const struct haproxy_line *l)
 	return way < COUNT_OF(ways) ? haproxy_word(l, way + 1) : span_of("", 0);
 }
 
-/* It leads where a provider's backend leads. */
+/* Returns true if the section has a server that a provider's backend has, too. */
 static bool
 leads_to_provider(const struct judge *j, const struct haproxy_section *s)
 {
@@ -316,8 +327,8 @@ judge_ungated(struct judge *j, bool guarded)
 				leads_to_provider(j, s)))
 			continue;
 		g = guard_of(j, s);
-		/* with a key and without its guard it is an error whoever comes; TCP asks none
-		 */
+		/* A backend with a key and without a guard is an error of another rule. In TCP
+		 * mode the guard is not evaluated. */
 		bool asked = !g.missing && !g.before && speaks_http(s);
 		if (guarded ? asked : !asked && !credential_of(s))
 			judge_ways(j, s, guarded);

@@ -1,12 +1,13 @@
-/* The person's own rules around the stanza: what they take from it, or what it takes from them.
- */
+/* Rules about the operator's own lines around the stanza: lines that run twice, lines that
+ * decide in place of the gate, and lines whose effect the policy does not see. */
 #include <stdio.h>
 
 #include "base/scoped.h"
 #include "operator/edge/judge_private.h"
 
-/* A line that the shipped section of this kind has, the first time it is said here; without a
- * gate, which is a finding of its own, that of any. */
+/* Returns true if the line belongs to the shipped section, at its first occurrence. If the
+ * files have no gate at all, which is a finding of its own, the lines of every shipped section
+ * count. */
 static bool
 is_shipped(const struct judge *j, const struct haproxy_section *s, const struct haproxy_line *l)
 {
@@ -15,16 +16,16 @@ is_shipped(const struct judge *j, const struct haproxy_section *s, const struct 
 	for (size_t i = 0; i < j->pieces.n; i++)
 		for (size_t k = 0; k < j->pieces.section[i].n; k++) {
 			const struct haproxy_line *want = &j->pieces.section[i].line[k];
-			if ((!j->gate || of == &j->pieces.section[i]) && line_says(l, want) &&
-				find_saying(s, want) == l)
+			if ((!j->gate || of == &j->pieces.section[i]) &&
+				line_matches(l, want) && find_matching(s, want) == l)
 				return true;
 		}
 	return false;
 }
 
-/* ---- the line to write ---- */
+/* ---- the corrected line ---- */
 
-/* The next word as it is written, quotes and all; empty: no more. */
+/* Returns the next word as written, with its quotes, or an empty span. */
 static struct span
 written_word(struct span *rest)
 {
@@ -36,7 +37,8 @@ written_word(struct span *rest)
 	return word;
 }
 
-/* What leaves these out; in a part of `if`, from `from` on, not what it says already. */
+/* Appends the terms that exclude a and b, each after `before` ("!" or "or "), unless the branch
+ * that begins at `from` has the term already. */
 static void
 put_left_out(struct buf *out, size_t from, const char *before, const char *a, const char *b)
 {
@@ -52,13 +54,13 @@ put_left_out(struct buf *out, size_t from, const char *before, const char *a, co
 }
 
 void
-mended(const struct haproxy_line *l, const char *a, const char *b, char *out)
+with_exceptions(const struct haproxy_line *l, const char *a, const char *b, char *out)
 {
 	size_t at = condition_at(l), n = 0, part = 1;
 	bool unless = at < l->n && span_is(l->word[at], "unless");
 	struct span rest = l->source, word;
 
-	SCOPED_BUF(text, MENDED_BYTES - 1);
+	SCOPED_BUF(text, EXCEPTED_BYTES - 1);
 	for (; !l->secret && (word = written_word(&rest)).n; n++) {
 		bool or = n > at && (span_is(word, "or") || span_is(word, "||"));
 		if (or &&!unless)
@@ -67,7 +69,8 @@ mended(const struct haproxy_line *l, const char *a, const char *b, char *out)
 		if (or || n == at)
 			part = text.n;
 	}
-	if (n != l->n) { /* a secret, or words of a variable */
+	/* The line holds a secret or words from a variable, so only its condition is shown. */
+	if (n != l->n) {
 		buf_clear(&text);
 		buf_str(&text, "... ");
 		part = text.n;
@@ -81,7 +84,7 @@ mended(const struct haproxy_line *l, const char *a, const char *b, char *out)
 		: at < l->n || b    ? "!"
 				    : "",
 		a, b);
-	snprintf(out, MENDED_BYTES, "%.*s", SPAN_ARG(span_trim(buf_view(&text), " ")));
+	snprintf(out, EXCEPTED_BYTES, "%.*s", SPAN_ARG(span_trim(buf_view(&text), " ")));
 }
 
 /* ---- rules that run twice ---- */
@@ -95,7 +98,8 @@ is_client(struct span fetch)
 	       span_starts(fetch, SPAN_LIT("dst"));
 }
 
-/* In braces, or by an ACL of the section. */
+/* Returns true if the rule's condition reads the client's address or connection, in braces or
+ * by an ACL of the section. */
 static bool
 reads_client(const struct haproxy_section *s, const struct haproxy_line *l)
 {
@@ -114,7 +118,7 @@ reads_client(const struct haproxy_section *s, const struct haproxy_line *l)
 	return false;
 }
 
-/* The condition names the inner bind, or an ACL that does. */
+/* Returns true if the condition refers to the inner bind, directly or by an ACL. */
 static bool
 knows_inner(const struct haproxy_section *s, const struct haproxy_line *l)
 {
@@ -149,8 +153,8 @@ rule_answers(const struct haproxy_line *l)
 
 #define INNER_TEST "{ so_name tollgate-inner }"
 
-/* A frontend of the gate whose requests have not met this rule of the second pass's frontend
- * before they come there; NULL: each has. */
+/* Returns a frontend of the gate whose requests have not met this rule before the second pass,
+ * or NULL if each frontend has the rule. */
 static const struct haproxy_section *
 not_met_in(const struct judge *j, const struct haproxy_line *l)
 {
@@ -167,32 +171,33 @@ not_met_in(const struct judge *j, const struct haproxy_line *l)
 	return NULL;
 }
 
-/* Why a rule that answers does so on the relay's second pass; NULL: it does not, or the first
- * pass would have met the same answer. s: the frontend of that pass, or a provider's backend. */
+/* Returns why a rule answers requests in the relay's second pass that it did not answer in the
+ * first, or NULL. `s` is the frontend of that pass or a provider's backend. */
 static const char *
 ends_inner(struct judge *j, const struct haproxy_section *s, const struct haproxy_line *l)
 {
 	const struct haproxy_section *other;
 	bool differs;
 
-	if (!j->inner || l->negated || !rule_answers(l) || fits_only(s, l, INNER) ||
+	if (!j->inner || l->negated || !rule_answers(l) || condition_requires(s, l, INNER) ||
 		!runs_on_inner(j, s, l, &differs) || is_shipped(j, s, l) || is_guard(j, l))
 		return NULL;
 	if (s == j->inner && always_on_inner(j, s, l))
-		return "the relay's second pass comes in here, by tollgate-inner";
+		return "the relay's second pass arrives in this frontend, on the bind "
+		       "tollgate-inner";
 	if (differs)
 		return is_before_set_src(j, s, l)
-			       ? "the relay's second pass comes in by a unix socket: no TLS, no "
-				 "HTTP/2, no port, no credential of the caller, and above the "
-				 "stanza no address"
-			       : "the relay's second pass comes in by a unix socket: no TLS, no "
-				 "HTTP/2, no port, no credential of the caller";
+			       ? "the relay's second pass arrives over a Unix socket, without "
+				 "TLS, HTTP/2, a port, the caller's credential and, above the "
+				 "stanza, the client's address"
+			       : "the relay's second pass arrives over a Unix socket, without "
+				 "TLS, HTTP/2, a port and the caller's credential";
 	other = s == j->inner && engine_of(s) ? not_met_in(j, l) : NULL;
 	if (!other)
 		return NULL;
 	return arena_printf(&j->pieces.arena,
-		"the relay's second pass comes in here, and what came by frontend %.*s has "
-		"not met this rule",
+		"the relay's second pass arrives in this frontend, and requests of frontend "
+		"%.*s have not met this rule before",
 		SPAN_ARG(other->name))
 		.p;
 }
@@ -202,7 +207,7 @@ rule_status(const struct haproxy_line *l)
 {
 	static const struct {
 		const char *action, *word;
-		int status; /* without the word */
+		int status; /* if the line does not set one */
 	} rows[] = { { "redirect", "code", 302 }, { "deny", "deny_status", 403 },
 		{ "tarpit", "deny_status", 500 }, { "return", "status", 200 },
 		{ "auth", NULL, 401 } };
@@ -212,7 +217,8 @@ rule_status(const struct haproxy_line *l)
 	for (size_t i = 0; i < COUNT_OF(rows); i++) {
 		if (!span_is(action, rows[i].action))
 			continue;
-		struct span said = rows[i].word ? value_after(l, 2, rows[i].word) : SPAN_LIT("");
+		struct span said =
+			rows[i].word ? value_after(l, 2, rows[i].word) : SPAN_LIT("");
 		if (!said.n && span_is(action, "deny"))
 			said = value_after(l, 2, "status");
 		return said.n && span_u64(said, &status) == 0 ? (int)status : rows[i].status;
@@ -220,14 +226,14 @@ rule_status(const struct haproxy_line *l)
 	return 0;
 }
 
-/* What a caller gets of a rule that answers. */
+/* Describes what the caller receives from a rule that answers. */
 static const char *
 answer_of(struct judge *j, const struct haproxy_line *l)
 {
 	int status = rule_status(l);
 
 	return status ? arena_printf(&j->pieces.arena, "answered %d", status).p
-		      : "ended without an answer";
+		      : "closed without a response";
 }
 
 static void
@@ -235,17 +241,17 @@ judge_inner_rules(struct judge *j, const struct haproxy_section *s)
 {
 	struct haproxy_walk w = haproxy_walk(s);
 	const struct haproxy_line *l;
-	char line[MENDED_BYTES];
+	char line[EXCEPTED_BYTES];
 	const char *why;
 
 	while ((l = haproxy_next(&w)))
 		if ((why = ends_inner(j, s, l))) {
-			mended(l, INNER_TEST, NULL, line);
+			with_exceptions(l, INNER_TEST, NULL, line);
 			found(j, l, line, "%s %s by line %u: %s",
-				always_on_inner(j, s, l) || spares_acme(s, l, false) ||
-						spares_acme(s, l, true)
-					? "each relayed request is"
-					: "relayed requests that this rule fits are",
+				always_on_inner(j, s, l) || excludes_only_acme(s, l, false) ||
+						excludes_only_acme(s, l, true)
+					? "every relayed request is"
+					: "relayed requests that match this rule are",
 				answer_of(j, l), l->line, why);
 		}
 }
@@ -264,7 +270,7 @@ rule_inner_answered(struct judge *j)
 void
 rule_own_rules_twice(struct judge *j)
 {
-	char line[MENDED_BYTES];
+	char line[EXCEPTED_BYTES];
 	bool differs;
 
 	if (!j->gate || !joint_stanza(j->gate) || (j->inner && j->gate != j->inner))
@@ -272,27 +278,28 @@ rule_own_rules_twice(struct judge *j)
 	for (size_t i = 0; i < j->gate->n; i++) {
 		const struct haproxy_line *l = &j->gate->line[i];
 		bool knows = knows_inner(j->gate, l);
-		if (!span_is(l->word[0], "http-request") || find_saying(j->shipped_gate, l) ||
-			ends_inner(j, j->gate, l) || fits_only(j->gate, l, INNER) ||
+		if (!span_is(l->word[0], "http-request") || find_matching(j->shipped_gate, l) ||
+			ends_inner(j, j->gate, l) || condition_requires(j->gate, l, INNER) ||
 			(knows && !(j->inner && runs_on_inner(j, j->gate, l, &differs))))
 			continue;
-		/* set-src of the stanza gives the second pass its client back, ports and
-		 * certificate not */
+		/* The stanza's set-src restores the client's address in the second pass, but
+		 * not the port or the client certificate. */
 		if (!SPAN_IN(haproxy_word(l, 1), once_actions) &&
 			!(l < j->engine && reads_client(j->gate, l)))
 			continue;
-		mended(l, INNER_TEST, NULL, line);
+		with_exceptions(l, INNER_TEST, NULL, line);
 		found(j, l, line,
-			"this rule runs again on the relay's second pass, which has no "
-			"client%s",
-			knows ? ": its condition does not keep it from there" : "");
+			"this rule runs again in the relay's second pass, which has no client "
+			"connection%s. Exclude that pass",
+			knows ? ", because its condition does not exclude that pass" : "");
 	}
 }
 
-/* ---- rules that decide in the gate's place ---- */
+/* ---- rules that decide in place of the gate ---- */
 
-/* The line writes a variable that the gate obeys. The path is for logs alone: docs/haproxy.md
- * has a person set it for what is not the gate's. */
+/* Returns true if the line writes a variable that the gate's rules read. txn.tollgate.path is
+ * allowed: it is only for logs, and docs/haproxy.md asks operators to set it for requests
+ * outside the gate. */
 static bool
 writes_verdict(const struct haproxy_line *l)
 {
@@ -300,7 +307,8 @@ writes_verdict(const struct haproxy_line *l)
 	struct span name;
 
 	while (haproxy_written(l, &w, &name)) {
-		if (span_starts(name, SPAN_LIT("ptxn."))) /* of the parent, from 3.1 on */
+		/* ptxn is the transaction of the parent stream, from HAProxy 3.1 on */
+		if (span_starts(name, SPAN_LIT("ptxn.")))
 			name = span_cut(name, 1, name.n);
 		if (span_is(name, GATED_VARIABLE) ||
 			(span_starts(name, SPAN_LIT("txn.tollgate.")) &&
@@ -310,7 +318,8 @@ writes_verdict(const struct haproxy_line *l)
 	return false;
 }
 
-/* The rule makes or takes a header by which the relay's second pass is told where to go. */
+/* Returns true if the rule sets or deletes an x-tollgate-* header. These headers control the
+ * relay's second pass. */
 static bool
 writes_header(const struct haproxy_line *l)
 {
@@ -323,7 +332,8 @@ writes_header(const struct haproxy_line *l)
 		       span_istarts(name, SPAN_LIT("x_tollgate_")));
 }
 
-/* A script that names our variables; one that cannot be read is not judged. */
+/* Returns true if a Lua script names our variables and sets variables. A script that cannot be
+ * read is not checked. */
 static bool
 script_writes(const struct haproxy_line *l)
 {
@@ -340,9 +350,9 @@ script_writes(const struct haproxy_line *l)
 	return ours;
 }
 
-/* Whether an engine of that name in that file writes txn.tollgate.* by its prefix, which is
- * the agent's name where none is said (SPOE.txt 2.2). What its messages write by converters is
- * a finding here. */
+/* Returns true if the engine of this name writes txn.tollgate.* through its var-prefix, whose
+ * default is the agent's name (SPOE.txt 2.2). Reports lines of the engine that write such a
+ * variable by a converter. */
 static bool
 engine_writes(struct judge *j, const struct haproxy *spoe, struct span engine)
 {
@@ -355,7 +365,7 @@ engine_writes(struct judge *j, const struct haproxy *spoe, struct span engine)
 			found(j, &s->line[i], NULL,
 				"this line of the engine %.*s writes txn.tollgate.* "
 				"or " GATED_VARIABLE
-				", and the guards obey that: use a variable of another name",
+				", and the guards trust that variable: use another name",
 				SPAN_ARG(engine));
 		if (first.n > 2 && *first.p == '[')
 			here = span_eq(span_cut(first, 1, first.n - 1), engine);
@@ -379,8 +389,8 @@ judge_engine(struct judge *j, const struct haproxy_line *l)
 	if (read_engine(l, &spoe) && engine_writes(j, &spoe, engine) &&
 		!span_is(engine, "tollgate"))
 		found(j, l, NULL,
-			"the engine %.*s writes txn.tollgate.* (its var-prefix), and the "
-			"guards obey that: give it a prefix of its own",
+			"the engine %.*s writes txn.tollgate.* through its var-prefix, and "
+			"the guards trust these variables: set another prefix",
 			SPAN_ARG(engine));
 	haproxy_free(&spoe);
 }
@@ -396,87 +406,88 @@ rule_own_variables(struct judge *j)
 			if (writes_verdict(l) && !is_shipped(j, s, l))
 				found(j, l, NULL,
 					"txn.tollgate.* and " GATED_VARIABLE
-					" are tollgate's word, and the guards obey it: with "
-					"this rule they obey HAProxy; use a variable of "
-					"another name");
+					" hold tollgate's verdict, and the guards trust them. "
+					"With this rule, HAProxy sets the verdict itself: use "
+					"a variable of another name");
 			else if (writes_header(l) && !is_shipped(j, s, l))
 				found(j, l, NULL,
-					"x-tollgate-* is what the relay's second pass is told "
-					"by: use a header of another name");
+					"x-tollgate-* headers control the relay's second "
+					"pass: use a header of another name");
 			else if (script_writes(l))
 				found(j, l, NULL,
-					"this script names txn.tollgate and sets variables: "
-					"the guards would obey it; use a variable of another "
-					"name");
+					"this script names txn.tollgate and sets variables, "
+					"and the guards trust those variables: use a variable "
+					"of another name");
 		}
 }
 
-/* The line with a condition that leaves the gate's alone there; NULL: above the ACL that names
- * what passes there is no such condition. */
+/* Writes the line with a condition that excludes the gate's requests and returns it. Returns
+ * NULL above `acl tollgate`, where no condition can select these requests yet. */
 static const char *
-sparing(const struct judge *j, const struct haproxy_line *l, char *line)
+line_without_gate(const struct judge *j, const struct haproxy_line *l, char *line)
 {
 	const struct haproxy_line *once = decided_once(j->gate);
 	const struct haproxy_line *acl = haproxy_own(j->gate, "acl", "tollgate");
 
 	if (acl && l >= j->gate->line && l < acl)
 		return NULL;
-	mended(l, !once || is_before(j->gate, l, once) ? "tollgate" : GATED_ACL,
+	with_exceptions(l, !once || is_before(j->gate, l, once) ? "tollgate" : GATED_ACL,
 		joint_stanza(j->gate) ? "tollgate-inner" : NULL, line);
 	return line;
 }
 
-/* The rule leaves alone what passes the gate, on each pass that comes by this frontend. */
+/* Returns true if the rule excludes the requests of the gate in each pass that arrives in this
+ * frontend. */
 static bool
 leaves_alone(const struct judge *j, const struct haproxy_line *l)
 {
-	return spares_the_gate(j->gate, l) &&
-	       (!joint_stanza(j->gate) || spares(j->gate, l, INNER));
+	return excludes_the_gate(j->gate, l) &&
+	       (!joint_stanza(j->gate) || condition_excludes(j->gate, l, INNER));
 }
 
-/* After `allow` HAProxy looks at no further http-request rule of the frontend. */
+/* After `allow`, HAProxy evaluates no further http-request rule of the frontend. */
 void
 rule_ends_before(struct judge *j)
 {
 	const struct haproxy_line *last = last_of_stanza(j, "http-request"), *l;
 	struct haproxy_walk w = haproxy_walk(j->gate);
-	char line[MENDED_BYTES];
+	char line[EXCEPTED_BYTES];
 
 	while (last && (l = haproxy_next(&w)))
 		if (is_before(j->gate, l, last) && !l->negated &&
-			haproxy_begins(l, "http-request", "allow") &&
-			!leaves_alone(j, l))
-			found(j, l, sparing(j, l, line),
-				"`allow` ends the rules before the stanza's (line %u is its "
-				"last): what it allows is not asked, keeps the caller's own "
-				"credentials or loses its backend; move it after them, or "
-				"leave the gate's alone",
+			haproxy_begins(l, "http-request", "allow") && !leaves_alone(j, l))
+			found(j, l, line_without_gate(j, l, line),
+				"`allow` ends the evaluation before the stanza's last rule "
+				"(line %u), so the requests that it allows skip the gate, "
+				"keep the caller's credentials or have no backend. Move the "
+				"rule below the stanza, or exclude the gate's requests",
 				last->line);
 }
 
-/* A hit is answered before any use_backend is looked at: the decision and the guard are not
- * asked. */
+/* A cache hit is answered before use_backend is evaluated, so neither the verdict nor the guard
+ * applies. */
 void
 rule_cached_answers(struct judge *j)
 {
 	struct haproxy_walk w = haproxy_walk(j->gate);
 	const struct haproxy_line *l;
-	char line[MENDED_BYTES];
+	char line[EXCEPTED_BYTES];
 
 	while ((l = haproxy_next(&w)))
 		if (!l->negated && haproxy_begins(l, "http-request", "cache-use") &&
 			!leaves_alone(j, l))
-			found(j, l, sparing(j, l, line),
-				"what this cache holds of a provider is answered to whoever "
-				"asks for it, also where the policy denies it: take the rule "
-				"out, or leave the gate's alone");
+			found(j, l, line_without_gate(j, l, line),
+				"this cache answers any caller with stored responses of "
+				"providers, even if the policy denies the request. Delete the "
+				"rule, or exclude the gate's requests");
 }
 
-/* Rules of these names that come after the question to the daemon. */
+/* Reports rules with these actions that run after the stanza has sent the request to the
+ * daemon. */
 static void
-found_after(struct judge *j, const char *const *names, size_t n, bool inner, const char *why)
+found_after(struct judge *j, const char *const *names, size_t n, const char *why)
 {
-	char line[MENDED_BYTES];
+	char line[EXCEPTED_BYTES];
 	bool asked = false;
 
 	for (size_t i = 0; j->gate && i < j->gate->n; i++) {
@@ -485,21 +496,14 @@ found_after(struct judge *j, const char *const *names, size_t n, bool inner, con
 		if (span_is(name, "send-spoe-group"))
 			asked = true;
 		else if (asked && span_is(l->word[0], "http-request") &&
-			 span_find(name, names, n) < n && !spares_the_gate(j->gate, l) &&
-			 !find_saying(j->shipped_gate, l)) {
-			if (inner)
-				mended(l, INNER_TEST, NULL, line);
-			found(j, l,
-				!inner			? sparing(j, l, line)
-				: joint_stanza(j->gate) ? line
-							: NULL,
-				"%s", why);
-		}
+			 span_find(name, names, n) < n && !excludes_the_gate(j->gate, l) &&
+			 !find_matching(j->shipped_gate, l))
+			found(j, l, line_without_gate(j, l, line), "%s", why);
 	}
 }
 
-/* The policy does not see their effect, and where the second pass has a frontend of its own
- * nothing that takes the relay has it. */
+/* The policy does not see the effect of these rules. If the second pass has a frontend of its
+ * own, relayed requests do not have the effect either. */
 void
 rule_changed_after(struct judge *j)
 {
@@ -511,44 +515,32 @@ rule_changed_after(struct judge *j)
 		"set-src" };
 
 	if (j->gate && joint_stanza(j->gate)) {
-		found_after(j, shaping, COUNT_OF(shaping), false,
-			"this comes after the stanza's question: the policy sees the request "
-			"as it was before. Move it above the stanza where the policy should "
-			"see its effect, or leave it, if it is for the provider only; if it is "
-			"for other hosts only");
+		found_after(j, shaping, COUNT_OF(shaping),
+			"this rule runs after the stanza, so the policy decides on the "
+			"request without the change. Move the rule above the stanza if the "
+			"policy should see the change. If it is only for the provider, leave "
+			"it; if it is for other hosts only");
 		return;
 	}
-	found_after(j, shaping, COUNT_OF(shaping), false,
-		"this comes after the stanza's question: the policy sees the request as it was "
-		"before, and so does the provider if the request takes the relay. Move it "
-		"above the stanza, or into the provider's backend; if it is for other hosts "
+	found_after(j, shaping, COUNT_OF(shaping),
+		"this rule runs after the stanza, so the policy decides on the request "
+		"without the change, and relayed requests are sent without it. Move the rule "
+		"above the stanza or into the provider's backend; if it is for other hosts "
 		"only");
-	found_after(j, headers, COUNT_OF(headers), false,
-		"this comes after the stanza's question: what takes the relay reaches the "
-		"provider without its effect. Move it above the stanza, or into the provider's "
-		"backend; if it is for other hosts only");
+	found_after(j, headers, COUNT_OF(headers),
+		"this rule runs after the stanza, so relayed requests are sent without its "
+		"effect. Move the rule above the stanza or into the provider's backend; if it "
+		"is for other hosts only");
 }
 
-/* They refuse a request which has been counted by then. */
-void
-rule_refused_after(struct judge *j)
-{
-	static const char *const refusing[] = { "auth", "deny", "reject", "silent-drop",
-		"tarpit" };
-
-	found_after(j, refusing, COUNT_OF(refusing), true,
-		"this comes after the stanza's question: whom it refuses has been decided, "
-		"counted by limits and recorded as passed by then. Move it above the stanza");
-}
-
-/* ---- what pages may read ---- */
+/* ---- origins that may read responses ---- */
 
 static void
 judge_origins(struct judge *j, const struct haproxy_section *s, bool gate)
 {
 	struct haproxy_walk w = haproxy_walk(s);
 	const struct haproxy_line *l;
-	char line[MENDED_BYTES];
+	char line[EXCEPTED_BYTES];
 
 	while ((l = haproxy_next(&w))) {
 		bool after = span_is(l->word[0], "http-after-response");
@@ -557,13 +549,13 @@ judge_origins(struct judge *j, const struct haproxy_section *s, bool gate)
 				span_is(haproxy_word(l, 1), "add-header")) ||
 			!span_ieq(
 				haproxy_word(l, 2), SPAN_LIT("access-control-allow-origin")) ||
-			spares(NULL, l, DECIDED | GATED) || is_shipped(j, s, l))
+			condition_excludes(NULL, l, DECIDED | GATED) || is_shipped(j, s, l))
 			continue;
-		mended(l, "{ var(txn.tollgate.via) -m found }", NULL, line);
+		with_exceptions(l, "{ var(txn.tollgate.via) -m found }", NULL, line);
 		found(j, l, line,
-			"this says which pages may read the answers of the gate: "
-			"/etc/haproxy/tollgate/origins.lst does; add the origins to that file, "
-			"or leave the gate's answers alone");
+			"this rule lets pages read the gate's responses, which only "
+			"/etc/haproxy/tollgate/origins.lst should decide. Add the origins to "
+			"that file, or exclude the gate's responses");
 	}
 }
 

@@ -1,4 +1,10 @@
-/* Between the files of judge: what is known of the configuration, and how a rule speaks. */
+/* Shared by the judge_*.c files: the facts about the configuration, the helpers that rules use,
+ * and the table of rules.
+ *
+ * Terms: the gate is a frontend that loads the SPOE engine `tollgate`. The stanza is the block
+ * of lines that tollgate ships for it. `acl tollgate` selects the requests that pass the gate.
+ * A request that takes the relay passes HAProxy twice; the second pass arrives on the inner
+ * bind, a Unix socket named tollgate-inner. */
 #ifndef OPERATOR_EDGE_JUDGE_PRIVATE_H
 #define OPERATOR_EDGE_JUDGE_PRIVATE_H
 
@@ -7,152 +13,180 @@
 
 struct judge_rule;
 
+/* State of one check; judge() owns it. Sections and lines borrow from `h` and `pieces`. */
 struct judge {
 	const struct haproxy *h;
 	const struct config *cfg;
-	const struct policy *policy; /* NULL: none, or it is wrong */
+	const struct policy *policy; /* NULL: the policy is absent or invalid */
 	struct judged *out;
-	const struct judge_rule *rule; /* the one that is asked */
-	/* facts */
-	const struct haproxy_section *gate;  /* loads our SPOE engine: the first that does, or
-					      * of an each_gate rule each; NULL: nobody does */
-	const struct haproxy_line *engine;   /* its filter line */
-	const struct haproxy_section *inner; /* has the bind that the relay connects to */
+	const struct judge_rule *rule; /* the rule that is running */
+	/* Facts that judge() determines before the first rule runs. */
+	/* the frontend that loads the engine: for a rule of each_gate the current one,
+	 * otherwise the first; NULL: no frontend does */
+	const struct haproxy_section *gate;
+	const struct haproxy_line *engine; /* the `filter spoe` line of `gate` */
+	/* the section with the bind to which the relay connects; NULL: none */
+	const struct haproxy_section *inner;
 	const struct haproxy_line *inner_bind;
-	bool bolt_on;	       /* the inner bind is in a frontend of the gate, or in tollgate.cfg */
-	struct haproxy pieces; /* the shipped pieces, read as HAProxy reads them */
+	/* the inner bind is in a frontend of the gate or in tollgate.cfg, so the layout is not
+	 * that of the complete example */
+	bool bolt_on;
+	struct haproxy pieces; /* the shipped files, parsed like the operator's */
 	const struct haproxy_section *shipped_stanza, *shipped_joint, *shipped_older,
 		*shipped_edge, *shipped_inner, *shipped_guard;
-	const struct haproxy_section *shipped_gate; /* what the gate is held against */
+	/* the shipped section with which `gate` is compared */
+	const struct haproxy_section *shipped_gate;
 };
 
 struct judge_rule {
 	const char *name;
-	bool error;	/* otherwise advice */
-	bool each_gate; /* is asked for each frontend that loads the engine */
+	bool error;	/* false: the finding is advice */
+	bool each_gate; /* the rule runs once for each frontend that loads the engine */
 	void (*judge)(struct judge *j);
-	const char *about; /* one line for the manual */
+	const char *about; /* one line for the manual page */
 };
 extern const struct judge_rule judge_rules[];
 extern const size_t judge_rules_count;
 
-/* A finding of the rule that is asked; paste may be NULL, else lines with \n between. */
+/* Reports a finding of the running rule at line `at` (NULL: the first line of the files).
+ * `paste` has the lines to write, separated by \n; NULL: none. */
 __attribute__((format(printf, 4, 5))) void found(struct judge *j, const struct haproxy_line *at,
 	const char *paste, const char *fmt, ...);
 
-/* The shipped section that this one is held against; NULL: it is the person's own. */
+/* Returns the shipped section with which this section is compared, or NULL if the section is
+ * entirely the operator's. */
 const struct haproxy_section *shipped_of(
 	const struct judge *j, const struct haproxy_section *s);
-/* A backend of tollgate.cfg, by its name. */
+/* Returns true for a backend that tollgate.cfg defines, by its name. */
 bool is_ours(const struct haproxy_section *s);
-/* Its mode, or that of its defaults, is http. */
+/* Returns true if the mode of the section, or of its defaults, is http. */
 bool speaks_http(const struct haproxy_section *s);
-/* The line by which a frontend loads our engine; NULL: it does not. */
+/* Returns the line with which a frontend loads our engine, or NULL. */
 const struct haproxy_line *engine_of(const struct haproxy_section *s);
-/* The frontend's bind that the relay connects to; NULL: none. */
+/* Returns the frontend's bind to which the relay connects, or NULL. */
 const struct haproxy_line *inner_bind_of(const struct haproxy_section *s);
-/* Whether a person's line says what a shipped one says, words that are his own aside. */
-bool line_says(const struct haproxy_line *l, const struct haproxy_line *shipped);
-/* Of the section, or of the defaults tollgate-gate that it begins with. */
-const struct haproxy_line *find_saying(
+/* Returns true if an operator's line equals a shipped one, except for values that the operator
+ * may choose. */
+bool line_matches(const struct haproxy_line *l, const struct haproxy_line *shipped);
+/* Returns the line of the section, or of its defaults tollgate-gate, that matches the shipped
+ * line, or NULL. */
+const struct haproxy_line *find_matching(
 	const struct haproxy_section *s, const struct haproxy_line *shipped);
-/* One that says it deletes with the credentials what MCP has in Mcp-Param-*, as stanzas of
- * before 0.4 do. */
+/* Returns true if the line deletes credential headers with the expression of stanzas before
+ * 0.4, which also deletes MCP's Mcp-Param-* fields. */
 bool line_deletes_arguments(const struct haproxy_line *l, const struct haproxy_line *shipped);
-/* The word of a shipped line after which a person has his own; NULL: none. */
-const char *before_own_word(const struct haproxy_line *want);
-/* The value of an option of a bind, a filter or a server: HAProxy takes the last. */
+/* Returns the word of a shipped line after which the operator may have a different value, or
+ * NULL. */
+const char *word_before_own_value(const struct haproxy_line *want);
+/* Returns the value of an option on a bind, filter or server line. If it is repeated, the last
+ * one counts, as in HAProxy. */
 struct span last_value(const struct haproxy_line *l, const char *word);
-/* The rule's condition leaves alone what passes the gate (!tollgate-gated in each part, or
- * unless tollgate-gated; !tollgate where that still means the same). */
-bool spares_the_gate(const struct haproxy_section *s, const struct haproxy_line *l);
-/* What it fits has passed the gate. */
-bool is_of_the_gate(const struct haproxy_section *s, const struct haproxy_line *l);
-/* What words of a condition may name: what the stanza's first line decided; what `acl tollgate`
- * names now; the relay's second pass, by so_name or an ACL for it; that there is a verdict. */
+/* Returns true if the rule's condition excludes the requests that pass the gate:
+ * !tollgate-gated in each branch, or `unless tollgate-gated`, or !tollgate where `acl tollgate`
+ * still has its original meaning. */
+bool excludes_the_gate(const struct haproxy_section *s, const struct haproxy_line *l);
+/* Returns true if the rule applies only to requests that have passed the gate. */
+bool requires_the_gate(const struct haproxy_section *s, const struct haproxy_line *l);
+/* The things that a term of a condition may refer to: GATED, the variable that the stanza's
+ * first line sets; NAMED, `acl tollgate`; INNER, the relay's second pass (so_name, or an ACL
+ * for it); DECIDED, the existence of a verdict. */
 enum named { GATED = 1, NAMED = 2, INNER = 4, DECIDED = 8 };
-/* By the words alone, whatever they mean there: each part of the rule's condition is true only
- * where none of these is, or where one is. s NULL: DECIDED and GATED alone are asked for. */
-bool spares(const struct haproxy_section *s, const struct haproxy_line *l, unsigned what);
-bool fits_only(const struct haproxy_section *s, const struct haproxy_line *l, unsigned what);
-/* Whether the rule may run on the relay's second pass, and whether that is for what differs
- * there from the first: TLS, ports, HTTP version, credentials, above the stanza the client's
- * address. */
+/* Compare a rule's condition by its words alone. condition_excludes() returns true if every
+ * branch is false whenever one of `what` holds; condition_requires() returns true if every
+ * branch needs one of `what`. `s` may be NULL if `what` contains only DECIDED and GATED. */
+bool condition_excludes(
+	const struct haproxy_section *s, const struct haproxy_line *l, unsigned what);
+bool condition_requires(
+	const struct haproxy_section *s, const struct haproxy_line *l, unsigned what);
+/* Returns true if the rule may apply in the relay's second pass. *differs is set to true if the
+ * reason is a value that differs between the passes: TLS, ports, HTTP version, credentials or,
+ * above the stanza, the client's address. */
 bool runs_on_inner(const struct judge *j, const struct haproxy_section *s,
 	const struct haproxy_line *l, bool *differs);
-/* Whether the client's address is not known yet where this line is asked on that pass. */
-bool is_before_set_src(const struct judge *j, const struct haproxy_section *s,
-	const struct haproxy_line *l);
-/* Whether it runs on each second pass, whatever the request holds. */
+/* Returns true if, in the second pass, this line runs before the stanza restores the client's
+ * address. */
+bool is_before_set_src(
+	const struct judge *j, const struct haproxy_section *s, const struct haproxy_line *l);
+/* Returns true if the rule applies to every request of the second pass. */
 bool always_on_inner(
 	const struct judge *j, const struct haproxy_section *s, const struct haproxy_line *l);
-/* A rule that answers the request, or ends it without an answer. */
+/* Returns true for a rule that answers the request or closes the connection. */
 bool rule_answers(const struct haproxy_line *l);
-/* The status that such a rule answers with; 0: it ends the connection without one. */
+/* Returns the HTTP status of such a rule, or 0 if the rule closes the connection without a
+ * response. */
 int rule_status(const struct haproxy_line *l);
-/* The last of the gate's lines that is the shipped one's and begins with this word, the
- * person's own places aside; NULL: none. */
+/* Returns the last line of the gate that belongs to the stanza and begins with this word, or
+ * NULL. Lines that the operator may place freely are not counted. */
 const struct haproxy_line *last_of_stanza(const struct judge *j, const char *word);
-/* The line refuses as one of the guard does. */
+/* Returns true if the line refuses under the same condition as a line of the shipped guard. */
 bool is_guard(const struct judge *j, const struct haproxy_line *l);
-/* The line by which a frontend answers all that comes in; NULL: none. */
+/* Returns the line with which a frontend answers every request, or NULL. */
 const struct haproxy_line *answers_all(const struct haproxy_section *s);
-/* The rule's condition leaves alone nothing but the challenges of ACME (RFC 8555 8.3); tls: and
- * what came by TLS, which it must name. */
-bool spares_acme(const struct haproxy_section *s, const struct haproxy_line *l, bool tls);
-/* The hosts that the line's condition names, which it fits; *all: it fits no others. At most
- * `most`; more: *all is false. */
+/* Returns true if the condition excludes only ACME challenges (RFC 8555 8.3). If `tls` is set,
+ * it must also exclude requests over TLS. */
+bool excludes_only_acme(
+	const struct haproxy_section *s, const struct haproxy_line *l, bool tls);
+/* Stores the hosts to which the line's condition applies in host[], at most `most`, and returns
+ * their number. *all is true if the condition applies to no other host and all of them fitted.
+ */
 size_t hosts_of_condition(const struct haproxy_section *s, const struct haproxy_line *l,
 	struct span *host, size_t most, bool *all);
-/* A backend's name that a rule makes may be this one. */
+/* Returns true if a backend name that a rule computes may be `name`. */
 bool may_make(struct span made, struct span name);
-/* The line by which requests that did not pass the gate may come from this frontend to that
- * backend; NULL: none. */
+/* Returns the line with which requests that bypassed the gate may reach `back` from `front`, or
+ * NULL. */
 const struct haproxy_line *way_to(
 	const struct haproxy_section *front, const struct haproxy_section *back);
-/* The line as it is written, its condition so that it leaves these out (b may be NULL): in each
- * part of `if`, or as further parts of `unless`. */
-enum { MENDED_BYTES = 4096 };
-void mended(const struct haproxy_line *l, const char *a, const char *b, char *out);
+/* Writes the line with its condition extended so that it excludes a and b (b may be NULL): to
+ * each branch of `if`, or as further branches of `unless`. `out` has EXCEPTED_BYTES. */
+enum { EXCEPTED_BYTES = 4096 };
+void with_exceptions(const struct haproxy_line *l, const char *a, const char *b, char *out);
 
-/* What passes the gate, decided once: the stanza's variable, and its ACL that reads it. */
+/* The stanza decides once per request whether it passes the gate: it sets this variable, and
+ * this ACL reads it. */
 #define GATED_VARIABLE "txn.tollgate_gated"
 #define GATED_ACL      "tollgate-gated"
-/* Its lines ask `acl tollgate` each: what tollgate shipped before it decided once. */
+/* Returns true if the stanza is from a version that evaluated `acl tollgate` at each line
+ * instead of once. */
 bool older_stanza(const struct haproxy_section *s);
-/* The relay's second pass comes in by this very frontend, or by another one whose stanza has
- * its lines too, as version 0.2 laid them (joint.cfg). */
+/* Returns true if the relay's second pass arrives in this frontend, or if the stanza has the
+ * lines for it, as version 0.2 laid them (joint.cfg). */
 bool joint_stanza(const struct haproxy_section *s);
-/* The line by which the section sets it first; NULL: an older stanza, or the complete example,
- * whose lines test nothing. */
+/* Returns the line that first sets GATED_VARIABLE, or NULL for an older stanza and for the
+ * complete example, which passes every request. */
 const struct haproxy_line *decided_once(const struct haproxy_section *s);
-/* Whether a rule between the stanza's first line and this one changes what `acl tollgate`
- * tests. */
+/* Returns true if a rule between the stanza's first line and this line changes a value that
+ * `acl tollgate` reads. */
 bool scope_changed_before(const struct haproxy_section *s, const struct haproxy_line *l);
-/* The same of what did not pass: the ACL may fit that now. */
+/* Returns true if such a rule changes the value for requests that did not pass the gate, so
+ * that the ACL may match them afterwards. */
 bool scope_widened_before(const struct haproxy_section *s, const struct haproxy_line *l);
-/* The rule writes the header Host, or a target that may have a host. */
+/* Returns true if the rule writes the Host header, or a request target that may contain a host.
+ */
 bool rule_changes_host(const struct haproxy_line *l);
-/* The criterion begins with a fetch of the path. */
+/* Returns true if the criterion begins with a fetch of the path. */
 bool reads_path(struct span criterion);
-/* Whether a line of the section or of its defaults, whose rules come first, is before this one
- * of the section. */
+/* Returns true if line `l` of the section or of its defaults comes before line `of` of the
+ * section. Lines of defaults come first. */
 bool is_before(const struct haproxy_section *s, const struct haproxy_line *l,
 	const struct haproxy_line *of);
-/* The file of a `filter spoe` line as one section, comments aside; false: it cannot be read. */
+/* Reads the file that a `filter spoe` line names into one section. Returns false if the file
+ * cannot be read. */
 bool read_engine(const struct haproxy_line *filter, struct haproxy *spoe);
-/* The first line of s itself that says what l says; NULL: none. */
+/* Returns the section's first line that equals `l`, or NULL. */
 const struct haproxy_line *find_line(
 	const struct haproxy_section *s, const struct haproxy_line *l);
-/* The same words. */
+/* Returns true if both lines have the same words. */
 bool same_line(const struct haproxy_line *a, const struct haproxy_line *b);
-/* Whether a word of the line holds this text. */
+/* Returns true if one of the line's words contains `text`. */
 bool line_holds(const struct haproxy_line *l, const char *text);
-/* The value of global's last line that begins with this word; empty: there is none. */
+/* Returns the value of the last line of `global` that begins with this word, or an empty span.
+ */
 struct span global_value(const struct haproxy *h, const char *word);
-/* "600s", "2m", a number of milliseconds: microseconds; false: no time. */
+/* Reads a time such as "600s", "2m" or "1500" (milliseconds) as microseconds. Returns false if
+ * the text is not a time. */
 bool haproxy_time(struct span text, uint64_t *us);
-/* Frontends and listens, backends and listens. */
+/* A `listen` section is both a frontend and a backend. */
 static inline bool
 is_front(const struct haproxy_section *s)
 {
@@ -163,14 +197,15 @@ is_back(const struct haproxy_section *s)
 {
 	return s->kind == HAPROXY_BACKEND || s->kind == HAPROXY_LISTEN;
 }
-/* What a section's servers speak, by their addresses, or by its name too; NULL: no model's that
- * is known. */
+/* Returns the dialect that a section's servers speak, by their addresses and, if `by_name`, by
+ * the section's name. NULL: no known provider. */
 const char *dialect_of_servers(const struct haproxy_section *s, bool by_name);
-/* A backend that the policy may name, or that holds a credential; ours are none. */
+/* Returns true for a backend that the policy may name or that holds a credential. Backends of
+ * tollgate.cfg are not providers. */
 bool is_provider(const struct judge *j, const struct haproxy_section *s);
 
-/* The rules: judge_guard.c, judge_stanza.c, judge_scope.c, judge_own.c, judge_setup.c,
- * judge_tuning.c, judge_targets.c, judge_certificate.c. */
+/* The rules are in judge_guard.c, judge_stanza.c, judge_scope.c, judge_own.c, judge_setup.c,
+ * judge_tuning.c, judge_targets.c and judge_certificate.c. */
 /* clang-format off */
 /*  name                     error   asked  function                     one line for the manual.  GATES: asked for each frontend that loads the engine */
 #define JUDGE_RULES(X) \
@@ -213,17 +248,11 @@ bool is_provider(const struct judge *j, const struct haproxy_section *s);
   X("caller-lines",          ADVICE, GATES, rule_caller_lines,          "external providers receive no header that reveals a caller's origin") \
   X("caller-address",        ADVICE, ONCE,  rule_caller_address,        "no option or rule adds the caller's address for external providers") \
   X("login-lines",           ADVICE, ONCE,  rule_login_lines,           "clients of MCP receive the login address, and pages in origins.lst may connect") \
-  X("retries",               ADVICE, ONCE,  rule_retries,               "HAProxy does not delay a request that may have another attempt") \
   X("answer-lines",          ADVICE, GATES, rule_answer_lines,          "callers receive all header fields that the shipped stanza adds") \
   X("own-rules-twice",       ADVICE, GATES, rule_own_rules_twice,       "rules before the stanza do not run again on the relay's second pass") \
   X("changed-after",         ADVICE, GATES, rule_changed_after,         "no rule changes the path or method after the policy's decision") \
-  X("refused-after",         ADVICE, GATES, rule_refused_after,         "rules that refuse requests come before the stanza") \
   X("ungated-guarded",       ADVICE, ONCE,  rule_ungated_guarded,       "no frontend without the stanza leads to a guarded backend") \
-  X("bufsize",               ADVICE, ONCE,  rule_bufsize,               "HAProxy's buffer is large enough for most bodies") \
-  X("provider-timeouts",     ADVICE, ONCE,  rule_provider_timeouts,     "the timeouts of providers allow minutes for a response") \
-  X("http-no-delay",         ADVICE, ONCE,  rule_http_no_delay,         "HAProxy sends streamed tokens without delay") \
-  X("certificates",          ADVICE, ONCE,  rule_certificates,          "no certificate expires within 14 days") \
-  X("html-errors",           ADVICE, ONCE,  rule_html_errors,           "callers receive JSON, not HTML, if a provider refuses the connection")
+  X("certificates",          ADVICE, ONCE,  rule_certificates,          "no certificate expires within 14 days")
 /* clang-format on */
 
 #define X(name, is_error, gates, fn, about) void fn(struct judge *j);

@@ -1,5 +1,9 @@
-/* What passes the gate: what `acl tollgate` reads, by way of variables and headers too, and
- * which rules change that. The stanza decides once; one of before asked the ACL at each line.
+/* Rules about the selection of requests for the gate: the values that `acl tollgate` reads,
+ * also through variables and headers, and the rules that change those values.
+ *
+ * The ACL must select requests by host or bind. A path can be spelled in many ways (//v1,
+ * /./v1, /%761), so an ACL on the path could be bypassed. The current stanza evaluates the ACL
+ * once; older stanzas evaluated it at each line, so a rule in between could change the result.
  */
 #include <regex.h>
 #include <stdio.h>
@@ -42,10 +46,10 @@ older_stanza(const struct haproxy_section *s)
 
 /* ---- what a line reads ---- */
 
-/* Sample fetches that read what a caller can spell in many ways. */
+/* Sample fetches whose value a caller can spell in many ways. */
 static const char *const path_fetches[] = { "path", "url", "url32", "base", "base32", "baseq",
 	"capture.req.uri", "query", "pathq", "urlp", "url_param", "http_first_req" };
-/* Their aliases in log formats. */
+/* Aliases of these fetches in log formats. */
 static const char *const path_aliases[] = { "%HP", "%HU", "%HQ", "%r", "%{+Q}r", "%{+E}r" };
 
 bool
@@ -67,7 +71,8 @@ is_name_char(char c)
 	return is_word(c) || c == '.' || c == '-';
 }
 
-/* The next name in an expression: of a fetch, a converter, a variable, a header. */
+/* Returns the next name in an expression: a fetch, converter, variable or header. The name
+ * includes the character that follows it, which shows whether it is a fetch. */
 static struct span
 next_name(struct span *rest)
 {
@@ -78,13 +83,13 @@ next_name(struct span *rest)
 	for (from = i; i < rest->n && is_name_char(rest->p[i]);)
 		i++;
 	struct span name = span_cut(*rest, from, i);
-	/* what follows it says whether it is a fetch */
 	name.n = i < rest->n && name.n ? name.n + 1 : name.n;
 	*rest = span_cut(*rest, i, rest->n);
 	return name;
 }
 
-/* How a line may depend on the path: its lines that were looked at. */
+/* Search for a dependency on the path. `seen` holds the lines visited so far; a line is visited
+ * once, so cycles end. */
 struct path_search {
 	const struct haproxy *h;
 	const struct haproxy_section *s;
@@ -94,8 +99,8 @@ struct path_search {
 
 static bool line_of_path(struct path_search *p, const struct haproxy_line *l);
 
-/* Some rule writes this variable, or this header of the section's requests, by the path. What
- * comes after the line that decides once is too late. */
+/* Returns true if a rule writes this variable, or this request header, from the path. Rules
+ * after the line that decides once do not count. */
 static bool
 name_of_path(struct path_search *p, struct span name)
 {
@@ -133,7 +138,8 @@ expression_of_path(struct path_search *p, struct span e)
 	return false;
 }
 
-/* An ACL's criterion; of a rule its value and its condition, named ACLs included. */
+/* Returns true if the line depends on the path: an ACL by its criterion, a rule by its values
+ * and its condition with all ACLs that the condition names. */
 static bool
 line_of_path(struct path_search *p, const struct haproxy_line *l)
 {
@@ -143,7 +149,7 @@ line_of_path(struct path_search *p, const struct haproxy_line *l)
 		if (p->seen[i] == l)
 			return false;
 	if (p->n == COUNT_OF(p->seen))
-		return true; /* what is so entangled is not for a gate */
+		return true; /* too many lines to follow: assume that the path matters */
 	p->seen[p->n++] = l;
 	if (span_is(l->word[0], "acl"))
 		return expression_of_path(p, haproxy_word(l, 2));
@@ -182,21 +188,26 @@ rule_stanza_scope(struct judge *j)
 		named = true;
 		if (reads_path(haproxy_word(l, 2)) || line_of_path(&p, l))
 			found(j, l, paste,
-				"the gate is scoped by path%s: //v1, /./v1 and /%%761 are "
-				"spellings that this misses; name a host or a bind",
+				"this ACL selects the gate's requests by path%s. Callers can "
+				"write the path as //v1, /./v1 or /%%761 and bypass the gate: "
+				"select by host or bind",
 				reads_path(haproxy_word(l, 2))
 					? ""
-					: ", by way of a variable or a header that holds it");
+					: ", through a variable or a header that contains the "
+					  "path");
 	}
 	if (j->gate && j->bolt_on && !named)
-		found(j, j->engine, paste, "no `acl tollgate` says what passes the gate");
+		found(j, j->engine, paste,
+			"no `acl tollgate` selects the requests that pass "
+			"the gate: add one");
 }
 
-/* ---- what changes it ---- */
+/* ---- rules that change what the ACL reads ---- */
 
 enum input { PATH = 1, HOST = 2, METHOD = 4, SRC = 8, DST = 16 };
 
-/* What fetches read that a rule can change; variables, headers and files aside. */
+/* Request properties that fetches read and rules can change. Variables, headers and files are
+ * handled separately. */
 static const struct {
 	const char *fetch;
 	unsigned reads;
@@ -212,7 +223,7 @@ static const struct {
 	{ "dst", DST },
 };
 
-/* Actions and what they change. */
+/* Actions and the properties that they change. */
 static const struct {
 	const char *action;
 	unsigned changes;
@@ -223,7 +234,7 @@ static const struct {
 	{ "replace-pathq", PATH },
 	{ "set-query", PATH },
 	{ "normalize-uri", PATH },
-	{ "set-uri", PATH | HOST }, /* an absolute one sets Host too */
+	{ "set-uri", PATH | HOST }, /* an absolute URI also sets Host */
 	{ "replace-uri", PATH | HOST },
 	{ "set-method", METHOD },
 	{ "set-src", SRC },
@@ -232,7 +243,7 @@ static const struct {
 	{ "set-dst-port", DST },
 };
 
-/* The header that a criterion reads; empty: none; "*": all of them. */
+/* Returns the header that a criterion reads: empty for none, "*" for all. */
 static struct span
 header_read(struct span criterion)
 {
@@ -253,7 +264,7 @@ header_read(struct span criterion)
 	return span_trim(span_cut(rest, from + 1, to), " \"'");
 }
 
-/* The rule of headers writes this one: by its name, or del-header by a pattern. */
+/* Returns true if the rule writes this header by its name, or deletes it by a pattern. */
 static bool
 writes_header(const struct haproxy_line *l, struct span header)
 {
@@ -278,7 +289,8 @@ writes_header(const struct haproxy_line *l, struct span header)
 	return match;
 }
 
-/* The file in add-acl(FILE), del-map(FILE) and their like is read by the ACL. */
+/* Returns true if the action is add-acl(FILE), del-map(FILE) or similar, and the ACL reads
+ * FILE. */
 static bool
 writes_file_of(const struct haproxy_line *l, const struct haproxy_line *acl)
 {
@@ -298,7 +310,8 @@ writes_file_of(const struct haproxy_line *l, const struct haproxy_line *acl)
 	return false;
 }
 
-/* What it makes of the target has no authority, for sure: Host stays. */
+/* Returns true if the rule's new target certainly has no authority, so that Host does not
+ * change. */
 static bool
 is_relative(const struct haproxy_line *l)
 {
@@ -318,9 +331,9 @@ rule_changes_host(const struct haproxy_line *l)
 			       !is_relative(l)));
 }
 
-/* This rule of the request changes what this ACL reads. */
+/* Returns true if this rule of the request changes what this ACL reads. */
 static bool
-changes(const struct haproxy_line *l, const struct haproxy_line *acl)
+changes_read_value(const struct haproxy_line *l, const struct haproxy_line *acl)
 {
 	struct span criterion = haproxy_word(acl, 2), action = haproxy_word(l, 1);
 	unsigned reads = 0;
@@ -350,8 +363,8 @@ changes(const struct haproxy_line *l, const struct haproxy_line *acl)
 	       writes_header(l, header_read(criterion));
 }
 
-/* Where the stanza's rules of the request begin: the line that decides once, or the first by
- * what only the stanza names. NULL: it has none. */
+/* Returns where the stanza's request rules begin: the line that decides once, or the first line
+ * with a name that only the stanza uses. NULL: the section has no stanza. */
 static const struct haproxy_line *
 stanza_begins(const struct haproxy_section *s)
 {
@@ -368,22 +381,23 @@ stanza_begins(const struct haproxy_section *s)
 	return NULL;
 }
 
-/* A rule after the stanza's first line that changes what names what passes the gate. */
+/* Returns true if the rule changes what `acl tollgate` reads and is not limited to the second
+ * pass. */
 static bool
 changes_name(const struct haproxy_section *s, const struct haproxy_line *l)
 {
 	bool some = false;
 
 	for (size_t i = 0; i < s->n && !some; i++)
-		some = is_scope(&s->line[i]) && changes(l, &s->line[i]);
-	return some && !fits_only(s, l, INNER);
+		some = is_scope(&s->line[i]) && changes_read_value(l, &s->line[i]);
+	return some && !condition_requires(s, l, INNER);
 }
 
-/* The same of a rule of what passes. */
+/* Returns true if the rule does so for requests that pass the gate. */
 static bool
 changes_scope(const struct haproxy_section *s, const struct haproxy_line *l)
 {
-	return changes_name(s, l) && !spares(s, l, GATED | NAMED);
+	return changes_name(s, l) && !condition_excludes(s, l, GATED | NAMED);
 }
 
 static bool
@@ -395,7 +409,8 @@ scope_differs_at(const struct haproxy_section *s, const struct haproxy_line *l, 
 
 	for (; k < s->line + s->n && (!request || k < l); k++)
 		if (span_is(k->word[0], "http-request") &&
-			(widened ? changes_name(s, k) && !fits_only(s, k, GATED | INNER)
+			(widened ? changes_name(s, k) &&
+						!condition_requires(s, k, GATED | INNER)
 				 : changes_scope(s, k)))
 			return true;
 	return false;
@@ -413,8 +428,8 @@ scope_widened_before(const struct haproxy_section *s, const struct haproxy_line 
 	return scope_differs_at(s, l, true);
 }
 
-/* A rule above the stanza that gives each request a host of its own choice, none of those that
- * pass. */
+/* Returns true for a rule above the stanza that sets Host to a fixed value that `acl tollgate`
+ * does not contain. */
 static bool
 hides_scope(const struct judge *j, const struct haproxy_line *l)
 {
@@ -423,8 +438,9 @@ hides_scope(const struct judge *j, const struct haproxy_line *l)
 
 	if (l->negated || !haproxy_begins(l, "http-request", "set-header") ||
 		!span_ieq(haproxy_word(l, 2), SPAN_LIT("host")) ||
-		memmem(value.p, value.n, "%[", 2) || spares(j->gate, l, GATED | NAMED) ||
-		fits_only(j->gate, l, INNER))
+		memmem(value.p, value.n, "%[", 2) ||
+		condition_excludes(j->gate, l, GATED | NAMED) ||
+		condition_requires(j->gate, l, INNER))
 		return false;
 	for (size_t i = 0; i < j->gate->n; i++) {
 		const struct haproxy_line *acl = &j->gate->line[i];
@@ -448,13 +464,12 @@ judge_above(struct judge *j)
 	while (begin && (l = haproxy_next(&w)))
 		if (is_before(j->gate, l, begin) && hides_scope(j, l))
 			found(j, l, NULL,
-				"above the stanza this gives requests another host than `acl "
-				"tollgate` names: what it fits does not pass the gate, and "
-				"goes where your own routes lead, unread. Move it below the "
-				"stanza");
+				"this rule above the stanza sets a Host that `acl tollgate` "
+				"does not contain, so its requests bypass the gate and reach "
+				"your own routes uninspected. Move the rule below the stanza");
 }
 
-/* An older stanza asks its ACL at each line. */
+/* In an older stanza each line evaluates the ACL again, so a change in between matters. */
 void
 rule_scope_changed(struct judge *j)
 {
@@ -465,12 +480,13 @@ rule_scope_changed(struct judge *j)
 	judge_above(j);
 	l = decided_once(j->gate) ? NULL : stanza_begins(j->gate);
 	for (; l && l < j->gate->line + j->gate->n; l++)
-		if (changes_scope(j->gate, l) && !find_saying(j->shipped_gate, l))
+		if (changes_scope(j->gate, l) && !find_matching(j->shipped_gate, l))
 			found(j, l, NULL,
-				"this changes what `acl tollgate` tests, and each later line "
-				"of this older stanza asks it anew: what was denied goes where "
-				"your own routes lead, unread. `tollgate init --write` renews "
-				"the stanza in place: it decides once");
+				"this rule changes what `acl tollgate` reads, and this older "
+				"stanza evaluates the ACL again at each later line: denied "
+				"requests can reach your own routes uninspected. Run "
+				"`tollgate init --write`, which renews the stanza so that it "
+				"decides once");
 }
 
 void
@@ -478,13 +494,13 @@ rule_stanza_older(struct judge *j)
 {
 	if (j->gate && j->shipped_gate == j->shipped_older)
 		found(j, j->engine, NULL,
-			"the stanza of %.*s is an older one, whose lines each ask `acl "
-			"tollgate`; this version's decides once. `tollgate init --write` "
-			"renews it in place",
+			"the stanza of %.*s is from an earlier version and evaluates `acl "
+			"tollgate` at each line, so a rule in between can change the "
+			"decision. Run `tollgate init --write`, which renews the stanza",
 			SPAN_ARG(j->gate->name));
 }
 
-/* A variable for which there is no room is not set, and HAProxy says nothing. */
+/* If a variable exceeds the limit, HAProxy does not set it and reports nothing. */
 void
 rule_variables_limit(struct judge *j)
 {
@@ -494,8 +510,9 @@ rule_variables_limit(struct judge *j)
 			if (span_starts(l->word[0], SPAN_LIT("tune.vars.")) &&
 				!span_is(haproxy_word(l, 1), "0"))
 				found(j, l, NULL,
-					"what does not fit is not set, and nothing says so: "
-					"the gate obeys variables, and what it cannot see it "
-					"lets your own routes have; take this line out");
+					"this limit drops variables without a message, and "
+					"the gate's decision is in variables: requests could "
+					"reach your own routes without a decision. Delete "
+					"this line");
 		}
 }

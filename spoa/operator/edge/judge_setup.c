@@ -1,4 +1,5 @@
-/* What is around the stanza: the shipped files, the gate's mode, sockets. */
+/* Rules about the stanza's surroundings: the shipped files, the mode of the gate's frontend,
+ * lines for logins of MCP, and sockets. */
 #include <stdio.h>
 
 #include "operator/edge/judge_private.h"
@@ -23,15 +24,16 @@ rule_shipped_missing(struct judge *j)
 			found(j, j->engine,
 				"EXTRAOPTS=\"-S /run/haproxy-master.sock -f "
 				"/etc/haproxy/tollgate/tollgate.cfg\"",
-				"backend %s is in none of these files: HAProxy loads "
-				"/etc/haproxy/tollgate/tollgate.cfg too (Debian: in "
-				"/etc/default/haproxy), and so must this check",
+				"backend %s is in none of these files: let HAProxy load "
+				"/etc/haproxy/tollgate/tollgate.cfg too (on Debian by "
+				"EXTRAOPTS in /etc/default/haproxy), and give this check the "
+				"same files",
 				our_backends[i]);
 			return;
 		}
 }
 
-/* Whatever was not permitted ends there: it has no way on. */
+/* The backend tollgate-deny answers denied requests itself, so it must have no server. */
 void
 rule_deny_answers(struct judge *j)
 {
@@ -47,12 +49,12 @@ rule_deny_answers(struct judge *j)
 			(span_is(l->word[0], "http-request") &&
 				SPAN_IN(haproxy_word(l, 1), open)))
 			found(j, l, NULL,
-				"what was denied comes to tollgate-deny, which answers it; "
-				"with this line it goes on: take it out");
+				"denied requests are sent to tollgate-deny, which must answer "
+				"them itself; this line forwards them. Delete the line");
 }
 
-/* How the first of the wanted lines begins that the section lacks; where a daemon is, a person
- * may write otherwise. Empty: it has them all. */
+/* Returns the beginning of the first wanted line that the section lacks, or an empty span.
+ * Lines with addresses and timeouts may differ. */
 static struct span
 lacks_line(const struct haproxy_section *s, const struct haproxy_section *want)
 {
@@ -64,8 +66,8 @@ lacks_line(const struct haproxy_section *s, const struct haproxy_section *want)
 	return span_of("", 0);
 }
 
-/* The engine's file as one section, comments aside: as the filter line names it, or next to the
- * file that names it, before it is installed. False: it cannot be read. */
+/* Reads the engine's file as one section. The file is looked up by the path on the filter line;
+ * before installation, it is next to the file that has the filter line. */
 bool
 read_engine(const struct haproxy_line *filter, struct haproxy *spoe)
 {
@@ -97,20 +99,22 @@ compare_engine(struct judge *j)
 	haproxy_read_text(&ours, "spoe.cfg", SPAN_LIT("resolvers spoe\n"));
 	haproxy_read_text(&ours, "spoe.cfg", shipped("haproxy/spoe.cfg"));
 	if (!read_engine(j->engine, &mine))
-		found(j, j->engine, NULL, "%s cannot be read here",
+		found(j, j->engine, NULL,
+			"tollgate cannot read %s, the SPOE file of this "
+			"filter line: run the check as a user who can read the file",
 			last_value(j->engine, "config").p);
 	struct span lacks = lacks_line(&mine.section[0], &ours.section[0]);
 	if (mine.section[0].n && lacks.n)
 		found(j, &mine.section[0].line[0], NULL,
-			"this is not the SPOE file of this version of tollgate (it lacks "
-			"`%.*s`): copy share/tollgate/haproxy/spoe.cfg anew",
+			"this SPOE file is from another version of tollgate (it lacks "
+			"`%.*s`): copy share/tollgate/haproxy/spoe.cfg again",
 			SPAN_ARG(lacks));
 	haproxy_free(&mine);
 	haproxy_free(&ours);
 }
 
-/* Where a daemon listens, a person may write otherwise; but the second instance needs its lines
- * before the first `tollgate upgrade`. */
+/* The daemon's addresses may differ, but the second instance needs its lines before the first
+ * `tollgate upgrade`. */
 static void
 compare_second(struct judge *j)
 {
@@ -122,8 +126,8 @@ compare_second(struct judge *j)
 		       line_holds(&s->line[i], SECOND_NODE);
 	if (!any)
 		found(j, s->head, NULL,
-			"%.*s does not name the relay sockets of the second instance, which "
-			"`tollgate upgrade` starts: copy share/tollgate/haproxy/tollgate.cfg anew",
+			"%.*s lacks the relay sockets of the second instance, which `tollgate "
+			"upgrade` starts: copy share/tollgate/haproxy/tollgate.cfg again",
 			SPAN_ARG(s->name));
 }
 
@@ -137,8 +141,8 @@ rule_shipped_differs(struct judge *j)
 		struct span lacks = s && want ? lacks_line(s, want) : span_of("", 0);
 		if (lacks.n)
 			found(j, s->head, NULL,
-				"%.*s is not that of this version of tollgate (it lacks "
-				"`%.*s`): copy share/tollgate/haproxy/tollgate.cfg anew",
+				"%.*s is from another version of tollgate (it lacks `%.*s`): "
+				"copy share/tollgate/haproxy/tollgate.cfg again",
 				SPAN_ARG(s->name), SPAN_ARG(lacks));
 	}
 	compare_second(j);
@@ -147,7 +151,8 @@ rule_shipped_differs(struct judge *j)
 
 /* ---- logins of MCP ---- */
 
-/* A challenge that the policy may give: of a route, or of a rule. */
+/* Returns true if the policy may answer with a challenge, from a route or from a rule's scope.
+ */
 static bool
 challenges(const struct policy *p)
 {
@@ -175,10 +180,10 @@ judge_challenge(struct judge *j, const char *backend)
 				SPAN_ARG(want->line[i].source));
 	if (n)
 		found(j, s->head, paste,
-			"%.*s does not set www-authenticate: clients of MCP are not told where "
-			"to log in, or for which scope. Copy "
-			"share/tollgate/haproxy/tollgate.cfg anew, or add after its line that "
-			"sets request-id",
+			"%.*s does not set www-authenticate, so clients of MCP do not learn "
+			"where to log in and for which scope. Copy "
+			"share/tollgate/haproxy/tollgate.cfg again, or add these lines below "
+			"the one that sets request-id",
 			SPAN_ARG(s->name));
 }
 
@@ -199,10 +204,10 @@ judge_origin_told(struct judge *j, const struct route *r)
 			lacks = &mine.section[0].line[i];
 	if (lacks)
 		found(j, lacks, "origin=var(txn.tollgate.origin)",
-			"these args do not say whether a page's origin is in origins.lst: each "
-			"page, where WebSockets are served each that shows no key, gets 403 "
-			"from route %s. Copy share/tollgate/haproxy/spoe.cfg anew, or add to "
-			"the args",
+			"these args do not report whether a page's origin is in origins.lst, "
+			"so route %s answers pages with 403 (on routes with WebSockets, pages "
+			"without a key). Copy share/tollgate/haproxy/spoe.cfg again, or add "
+			"to the args",
 			r->name);
 	haproxy_free(&mine);
 }
@@ -233,7 +238,8 @@ rule_gate_mode(struct judge *j)
 
 	if (j->gate && (!mode || !span_is(haproxy_word(mode, 1), "http")))
 		found(j, mode ? mode : j->gate->head, "mode http",
-			"%.*s does not speak HTTP: no request of it is read",
+			"%.*s is not in HTTP mode, so none of its requests is inspected. Set "
+			"the mode",
 			SPAN_ARG(j->gate->name));
 }
 
@@ -248,7 +254,8 @@ unix_path(struct span address, struct span *path)
 	return address.n && *address.p == '/';
 }
 
-/* The guards trust the name: whoever comes in by such a bind has passed the gate. */
+/* The guards trust the bind's name: a request that arrives on a bind of this name counts as
+ * passed. */
 static void
 judge_namesakes(struct judge *j)
 {
@@ -260,13 +267,14 @@ judge_namesakes(struct judge *j)
 				named |= span_is(l->word[n], "tollgate-inner");
 			if (l != j->inner_bind && named)
 				found(j, l, NULL,
-					"a second bind of the name tollgate-inner: the guards "
-					"let in whoever comes by it; give it another name");
+					"a second bind has the name tollgate-inner, and the "
+					"guards let its requests pass uninspected: give this "
+					"bind another name");
 		}
 }
 
-/* Nor has HAProxy itself a way there. By the name of the socket's file: a chroot, a link and
- * `//` are ways to write the rest. */
+/* HAProxy must not connect to the inner bind itself. Servers are compared by the socket's file
+ * name, because a chroot, a link or `//` can change the rest of the path. */
 static void
 judge_ways_in(struct judge *j, struct span path)
 {
@@ -283,13 +291,13 @@ judge_ways_in(struct judge *j, struct span path)
 			if (there)
 				found(j, l, NULL,
 					"this server is the relay's bind, which skips "
-					"inspection: what is sent to it reaches the provider "
-					"unread; take it out");
+					"inspection: requests that are sent to this server "
+					"reach the provider uninspected. Delete the line");
 		}
 }
 
 static size_t
-times(const struct haproxy_line *l, const char *word)
+count_words(const struct haproxy_line *l, const char *word)
 {
 	size_t n = 0;
 
@@ -310,47 +318,53 @@ rule_inner_bind(struct judge *j)
 	if (!l) {
 		if (j->gate && (!j->cfg || j->cfg->relay) && joint_stanza(j->gate))
 			found(j, j->gate->head, line,
-				"no bind is named tollgate-inner: the relay cannot hand a "
-				"request back");
+				"no bind is named tollgate-inner, so the relay cannot return "
+				"requests to HAProxy. Add the bind");
 		else if (j->gate && (!j->cfg || j->cfg->relay))
 			found(j, j->gate->head, "setenv " INNER_SWITCH " tollgate.cfg",
-				"no bind is named tollgate-inner: the relay cannot hand a "
-				"request back. tollgate.cfg of this version has it, where a "
-				"`global` section that is read before has the line");
+				"no bind is named tollgate-inner, so the relay cannot return "
+				"requests to HAProxy. tollgate.cfg of this version defines "
+				"the bind if a `global` section that is read before it sets "
+				"this variable");
 		return;
 	}
 	if (!unix_path(haproxy_word(l, 1), &path)) {
 		found(j, l, line,
-			"this bind skips inspection: on %.*s anybody local reaches it; it is a "
-			"unix socket, never abstract, never TCP",
+			"this bind skips inspection, and on %.*s every local user can connect "
+			"to it. Use a Unix socket in the file system, neither an abstract "
+			"socket nor TCP",
 			SPAN_ARG(haproxy_word(l, 1)));
 		return;
 	}
 	judge_ways_in(j, path);
 	if (memchr(path.p, ',', path.n)) {
 		found(j, l, line,
-			"this bind skips inspection and has several addresses, all of that "
-			"name: the unix socket alone");
+			"this bind skips inspection, and it has several addresses. Keep only "
+			"the Unix socket");
 		return;
 	}
-	if (times(l, "name") > 1 || times(l, "mode") > 1)
+	if (count_words(l, "name") > 1 || count_words(l, "mode") > 1)
 		found(j, l, line,
-			"this bind skips inspection and says its name or mode more than once: "
-			"HAProxy takes the last of them");
+			"this bind skips inspection, and it sets its name or mode more than "
+			"once; HAProxy uses the last one. Keep one of each");
 	mode = last_value(l, "mode");
 	if (!mode.n || !(span_is(mode, "660") || span_is(mode, "0660") ||
 			       span_is(mode, "600") || span_is(mode, "0600")))
 		found(j, l, line,
-			"this bind skips inspection and its mode is %.*s: whoever can write to "
-			"it reaches the provider unread; 660 at most",
-			SPAN_ARG(mode.n ? mode : SPAN_LIT("not said (the umask's)")));
+			"this bind skips inspection, and its mode is %.*s: every process that "
+			"can write to the socket reaches the provider uninspected. Use 660 or "
+			"600",
+			SPAN_ARG(mode.n ? mode : SPAN_LIT("not set (the umask decides)")));
 	if (j->cfg && j->cfg->relay && j->cfg->relay_egress.path &&
 		!span_is(path, j->cfg->relay_egress.path))
-		found(j, l, line, "the relay connects to %s (relay.egress of %s)",
+		found(j, l, line,
+			"the relay connects to %s (relay.egress of %s), not to this "
+			"bind. Use the same path in both",
 			j->cfg->relay_egress.path, j->cfg->file);
 }
 
-/* The unix sockets of a backend's servers, outside the chroot. */
+/* Compares the Unix sockets of a backend's servers, prefixed with HAProxy's chroot, with the
+ * addresses on which the daemon listens. */
 static void
 judge_servers(struct judge *j, const char *backend, const struct address *listen, size_t n,
 	const char *key)
@@ -375,8 +389,8 @@ judge_servers(struct judge *j, const char *backend, const struct address *listen
 	}
 	if (first)
 		found(j, first, NULL,
-			"HAProxy connects to %s (servers are found inside the chroot, here "
-			"\"%.*s\"), and %s of %s is %s: set that to unix@%s",
+			"HAProxy connects to %s (inside its chroot, here \"%.*s\"), but %s of "
+			"%s is %s: set that key to unix@%s",
 			path, SPAN_ARG(chroot), key, j->cfg->file,
 			n ? listen[0].text : "not set", path);
 }
@@ -391,7 +405,7 @@ rule_sockets(struct judge *j)
 		judge_servers(j, "tollgate-relay", &j->cfg->relay_listen, 1, "relay.listen");
 }
 
-/* The daemon's sockets are for one group; root needs none. */
+/* The daemon's sockets are accessible to the group haproxy. HAProxy as root needs no group. */
 void
 rule_socket_group(struct judge *j)
 {
@@ -403,7 +417,7 @@ rule_socket_group(struct judge *j)
 		(!user.n && !group.n && !global_value(j->h, "uid").n))
 		return;
 	found(j, NULL, "group haproxy",
-		"HAProxy runs in the group %.*s, and tollgate's sockets are for the group "
-		"haproxy: every request is a 503 where nobody gave them to it (in `global`)",
-		SPAN_ARG(group.n ? group : SPAN_LIT("of root, without its rights")));
+		"HAProxy runs in the group %.*s, but only the group haproxy can use "
+		"tollgate's sockets, so every request gets 503. Set the group in `global`",
+		SPAN_ARG(group.n ? group : SPAN_LIT("of root without root's rights")));
 }

@@ -1,17 +1,20 @@
-/* The stanza: is it there, whole, in order, before the person's own routes, and does it name
- * what passes the gate in a way that no spelling of a path gets around? */
+/* Rules about the stanza itself: whether it is present, complete and in order, and whether it
+ * precedes the operator's own routes.
+ *
+ * The shipped lines are the reference. An operator's line matches a shipped one word by word,
+ * except where line_matches() permits a different value. */
 #include <stdio.h>
 
 #include "base/codec/credentials.h"
 #include "operator/edge/judge_private.h"
 
-/* Lines of the shipped sections that a person's may lack or write otherwise: where it listens,
- * what passes, where it routes without the policy's word, comments for readers. */
+/* Returns true for shipped lines that an operator may omit or change: addresses, timeouts, what
+ * passes the gate, routes of the complete example, and lines for responses. */
 static bool
 is_free(const struct judge *j, const struct haproxy_line *want)
 {
-	static const char *const free[] = { "bind", "errorfile", "filter", "log-format", "option",
-		"timeout" };
+	static const char *const free[] = { "bind", "errorfile", "filter", "log-format",
+		"option", "timeout" };
 	struct span first = want->word[0];
 
 	if (SPAN_IN(first, free))
@@ -19,11 +22,12 @@ is_free(const struct judge *j, const struct haproxy_line *want)
 	if (span_is(first, "acl"))
 		return span_is(haproxy_word(want, 1), "tollgate");
 	if (span_is(first, "http-after-response"))
-		return true; /* rule_answer_lines says so */
+		return true; /* rule_answer_lines() reports these */
 	return !j->bolt_on && span_is(first, "use_backend") && line_holds(want, "path");
 }
 
-/* Words that are the person's own: how long a body may take, where the list of origins is. */
+/* Values that the operator may choose: how long HAProxy waits for a body, and the path of the
+ * list of origins. */
 static const struct {
 	const char *action, *before;
 } own_words[] = {
@@ -32,7 +36,7 @@ static const struct {
 };
 
 const char *
-before_own_word(const struct haproxy_line *want)
+word_before_own_value(const struct haproxy_line *want)
 {
 	for (size_t i = 0; i < COUNT_OF(own_words); i++)
 		if (span_is(haproxy_word(want, 1), own_words[i].action))
@@ -40,9 +44,8 @@ before_own_word(const struct haproxy_line *want)
 	return NULL;
 }
 
-/* The expression of credentials as it was before MCP, which lacks its beginning: it deletes
- * more.
- */
+/* Returns true for the credential expression of versions before MCP. It lacks the beginning of
+ * today's and so deletes more headers. */
 static bool
 is_older_expression(struct span word, struct span want)
 {
@@ -52,9 +55,9 @@ is_older_expression(struct span word, struct span want)
 }
 
 bool
-line_says(const struct haproxy_line *l, const struct haproxy_line *want)
+line_matches(const struct haproxy_line *l, const struct haproxy_line *want)
 {
-	const char *before = before_own_word(want);
+	const char *before = word_before_own_value(want);
 
 	if (l->n != want->n || (!before && l->negated != want->negated))
 		return false;
@@ -73,18 +76,21 @@ line_deletes_arguments(const struct haproxy_line *l, const struct haproxy_line *
 }
 
 const struct haproxy_line *
-find_saying(const struct haproxy_section *s, const struct haproxy_line *want)
+find_matching(const struct haproxy_section *s, const struct haproxy_line *want)
 {
 	const struct haproxy_section *d = s->defaults;
 
 	for (size_t i = 0; i < s->n; i++)
-		if (!s->line[i].negated && line_says(&s->line[i], want))
+		if (!s->line[i].negated && line_matches(&s->line[i], want))
 			return &s->line[i];
-	/* what init lays for responses above the frontend */
-	return d && span_starts(d->name, SPAN_LIT("tollgate-gate")) ? find_saying(d, want) : NULL;
+	/* `tollgate init` lays the lines for responses into these defaults above the frontend
+	 */
+	return d && span_starts(d->name, SPAN_LIT("tollgate-gate")) ? find_matching(d, want)
+								    : NULL;
 }
 
-/* A line of s that was meant to be this one: the same words up to what it acts on. */
+/* Returns a line that was probably meant to be the shipped one, because its first words are
+ * equal, or NULL. */
 static const struct haproxy_line *
 find_changed(const struct haproxy_section *s, const struct haproxy_line *want)
 {
@@ -119,14 +125,15 @@ rule_stanza_absent(struct judge *j)
 	for (size_t i = 0; i < j->h->n; i++)
 		if (is_front(&j->h->section[i])) {
 			found(j, j->h->section[i].head, paste,
-				"no frontend loads the SPOE engine of tollgate: nothing is "
-				"asked. In the frontend whose requests pass the gate (this is "
-				"the first), after its bind lines and before its first "
-				"use_backend");
+				"no frontend loads the SPOE engine of tollgate, so no request "
+				"is inspected. Add these lines to the frontend whose requests "
+				"should pass the gate (this is the first one), below its bind "
+				"lines and above its first use_backend");
 			return;
 		}
 	found(j, NULL, paste,
-		"no frontend loads the SPOE engine of tollgate: nothing is asked");
+		"no frontend loads the SPOE engine of tollgate, so no request is inspected. "
+		"Add a frontend with these lines");
 }
 
 static bool
@@ -139,37 +146,42 @@ condition_reads_path(const struct haproxy_line *l)
 	return false;
 }
 
-/* Lines of one frontend against the shipped one's. */
+/* Reports each shipped line that the frontend lacks or has changed. */
 static void
 judge_lines(
 	struct judge *j, const struct haproxy_section *s, const struct haproxy_section *shipped)
 {
 	for (size_t i = 0; s && shipped && i < shipped->n; i++) {
 		const struct haproxy_line *want = &shipped->line[i];
-		const struct haproxy_line *l = find_saying(s, want);
+		const struct haproxy_line *l = find_matching(s, want);
 		if (is_free(j, want) || (l && !l->maybe) || (!l && shipped_later(want->source)))
 			continue;
 		const char *paste = arena_dup(&j->pieces.arena, want->source).p;
 		const struct haproxy_line *changed = l ? NULL : find_changed(s, want);
 		if (l)
 			found(j, l, paste,
-				"whether this line is there depends on an .if that cannot be "
-				"known here");
+				"this line of the stanza is inside an .if whose condition "
+				"tollgate cannot evaluate: move the line out of the .if");
 		else if (changed && condition_reads_path(changed) &&
 			 !condition_reads_path(want))
 			found(j, changed, paste,
-				"this line of the stanza is scoped by path: //v1, /./v1 and "
-				"/%%761 are spellings that it misses");
+				"this line of the stanza tests the path, and callers can "
+				"write the path as //v1, /./v1 or /%%761 to avoid the match. "
+				"Restore the shipped line");
 		else if (changed)
-			found(j, changed, paste, "this is not what the stanza's line says");
+			found(j, changed, paste,
+				"this line of the stanza was changed. "
+				"Restore the shipped line");
 		else
-			found(j, s->head, paste, "a line of the stanza is missing in %.*s",
+			found(j, s->head, paste,
+				"%.*s lacks a line of the stanza. Add the "
+				"line",
 				SPAN_ARG(s->name));
 	}
 }
 
-/* ACLs of one name are alternatives: a second one opens what the shipped one says. One of a
- * name that HAProxy has takes its place. */
+/* ACLs with the same name are alternatives, so a second one matches more requests than the
+ * shipped one. An ACL with the name of a predefined one replaces the predefined one. */
 static void
 judge_second_acls(struct judge *j)
 {
@@ -179,18 +191,18 @@ judge_second_acls(struct judge *j)
 	for (size_t i = 0; j->gate && i < j->gate->n; i++) {
 		const struct haproxy_line *l = &j->gate->line[i];
 		if (span_is(l->word[0], "acl") && SPAN_IN(haproxy_word(l, 1), names) &&
-			!find_saying(j->shipped_gate, l) &&
+			!find_matching(j->shipped_gate, l) &&
 			(j->shipped_gate != j->shipped_edge ||
 				span_starts(haproxy_word(l, 1), SPAN_LIT("METH_"))))
 			found(j, l, NULL,
-				"a second ACL of the name %.*s: the stanza's lines take what "
-				"it names for what the shipped one says; give it another name",
+				"a second ACL has the name %.*s, so the stanza's lines match "
+				"more requests than intended: give this ACL another name",
 				SPAN_ARG(haproxy_word(l, 1)));
 	}
 }
 
 static bool
-asks(const struct haproxy_section *s)
+sends_group(const struct haproxy_section *s)
 {
 	for (size_t i = 0; i < s->n; i++)
 		if (span_is(haproxy_word(&s->line[i], 1), "send-spoe-group") &&
@@ -202,10 +214,11 @@ asks(const struct haproxy_section *s)
 void
 rule_stanza_lines(struct judge *j)
 {
-	if (j->gate && !asks(j->gate)) {
+	if (j->gate && !sends_group(j->gate)) {
 		found(j, j->engine, stanza_and_routes(j),
-			"%.*s loads the SPOE engine of tollgate and never asks it: its "
-			"requests are not read, and no guard lets them through",
+			"%.*s loads the SPOE engine of tollgate but never sends a request to "
+			"it, so its requests are not inspected and the guards refuse them. "
+			"Add the stanza",
 			SPAN_ARG(j->gate->name));
 		return;
 	}
@@ -213,7 +226,7 @@ rule_stanza_lines(struct judge *j)
 	judge_second_acls(j);
 }
 
-/* What callers are told of an answer: without these lines nothing passes that should not. */
+/* These lines only add headers for callers, so their absence is advice. */
 void
 rule_answer_lines(struct judge *j)
 {
@@ -221,10 +234,10 @@ rule_answer_lines(struct judge *j)
 	size_t n = 0;
 	bool origin = false;
 
-	for (size_t i = 0; j->gate && asks(j->gate) && i < j->shipped_gate->n; i++) {
+	for (size_t i = 0; j->gate && sends_group(j->gate) && i < j->shipped_gate->n; i++) {
 		const struct haproxy_line *want = &j->shipped_gate->line[i];
 		if (!span_is(want->word[0], "http-after-response") ||
-			shipped_later(want->source) || find_saying(j->gate, want))
+			shipped_later(want->source) || find_matching(j->gate, want))
 			continue;
 		origin |= line_holds(want, "access-control-");
 		n += (size_t)snprintf(
@@ -234,11 +247,10 @@ rule_answer_lines(struct judge *j)
 	}
 	if (*paste)
 		found(j, j->gate->head, paste,
-			"callers of %.*s are not told what the stanza of this version tells "
-			"them%s",
+			"callers of %.*s lack response headers that the stanza of this "
+			"version sets%s. Add the lines",
 			SPAN_ARG(j->gate->name),
-			origin ? "; pages of the origins in origins.lst cannot read their "
-				 "answers"
+			origin ? "; pages of the origins in origins.lst cannot read responses"
 			       : "");
 }
 
@@ -250,21 +262,24 @@ judge_order(
 
 	for (size_t i = 0; s && shipped && i < shipped->n; i++) {
 		const struct haproxy_line *want = &shipped->line[i];
-		const struct haproxy_line *l = is_free(j, want) ? NULL : find_saying(s, want);
+		const struct haproxy_line *l = is_free(j, want) ? NULL : find_matching(s, want);
 		if (!l && shipped_later(want->source))
 			continue;
-		/* rules of one kind run in their order, kinds in HAProxy's */
+		/* HAProxy runs rules of one kind in their order and the kinds in a fixed order,
+		 * so only lines of one kind are compared. */
 		if (!l || (last && !span_eq(l->word[0], last->word[0])))
 			last = NULL;
 		if (l && last && l < last)
 			found(j, l, arena_dup(&j->pieces.arena, want->source).p,
-				"out of order: the stanza has this after line %u", last->line);
+				"this line of the stanza must stand below line %u. Move the "
+				"line",
+				last->line);
 		if (l)
 			last = l;
 	}
 }
 
-/* The frontend of the second pass; where that is the gate's own its lines are the stanza's. */
+/* If the second pass arrives in the gate's own frontend, the stanza's rules cover it. */
 void
 rule_inner_lines(struct judge *j)
 {
@@ -288,7 +303,7 @@ last_of_stanza(const struct judge *j, const char *word)
 	for (size_t i = 0; j->gate && i < j->shipped_gate->n; i++) {
 		const struct haproxy_line *want = &j->shipped_gate->line[i];
 		const struct haproxy_line *l = span_is(want->word[0], word) && !is_free(j, want)
-						       ? find_saying(j->gate, want)
+						       ? find_matching(j->gate, want)
 						       : NULL;
 		last = l && (!last || l > last) ? l : last;
 	}
@@ -304,10 +319,10 @@ rule_routes_after_own(struct judge *j)
 	for (size_t i = 0; last && i < j->gate->n; i++) {
 		const struct haproxy_line *l = &j->gate->line[i];
 		if (l < last && span_is(l->word[0], "use_backend") &&
-			!spares_the_gate(j->gate, l) && !find_saying(j->shipped_gate, l))
+			!excludes_the_gate(j->gate, l) && !find_matching(j->shipped_gate, l))
 			found(j, l, paste,
-				"this use_backend comes before the stanza's last one (line "
-				"%u): what it names does not pass the gate. Move the stanza's "
+				"this use_backend stands above the stanza's last one (line "
+				"%u), so its requests bypass the gate. Move the stanza's "
 				"lines above it",
 				last->line);
 	}

@@ -1,5 +1,9 @@
-/* What attempts and credentials of the policy's targets need of HAProxy: that it says why one
- * failed, that it does not repeat one itself, that it sets what the relay hands it. */
+/* Rules about what the policy's targets need from HAProxy.
+ *
+ * If a route allows several attempts, HAProxy must report why an attempt failed and must not
+ * retry by itself. If tollgate.yaml has a credential for a target, HAProxy must set the header
+ * that the relay sends. External providers must not receive headers with the caller's origin.
+ */
 #include <stdio.h>
 
 #include "base/codec/credentials.h"
@@ -7,6 +11,7 @@
 
 /* ---- which targets, and which backends ---- */
 
+/* A position in the policy's list of targets. */
 struct targets_at {
 	size_t route, target;
 };
@@ -21,15 +26,15 @@ next_target(const struct judge *j, struct targets_at *at)
 	return NULL;
 }
 
-/* A request of the route may have a second attempt. */
+/* Returns true if a request of the route may have a second attempt. */
 static bool
 may_repeat(const struct route *r)
 {
 	return r->retry.attempts > 1;
 }
 
-/* The route sends to this backend, as far as the policy says; where HAProxy's own routing
- * decides, to any that may be a provider's. */
+/* Returns true if the route may send to this backend. If the policy leaves the choice to
+ * HAProxy's routing, every provider's backend counts. */
 static bool
 leads_to(const struct judge *j, const struct route *r, const struct haproxy_section *s)
 {
@@ -40,7 +45,7 @@ leads_to(const struct judge *j, const struct route *r, const struct haproxy_sect
 	return false;
 }
 
-/* The first route of which a request may be tried again and goes there; NULL: none. */
+/* Returns the first route with several attempts that may send to this backend, or NULL. */
 static const struct route *
 repeating_route(const struct judge *j, const struct haproxy_section *s)
 {
@@ -68,84 +73,18 @@ rule_retried_answers(struct judge *j)
 			k++;
 		if (k < l->n)
 			found(j, l, "retry-on conn-failure",
-				"%.*s: `%.*s` sends a request again that the provider has had, "
-				"and may charge twice; with the attempts of the policy it "
-				"multiplies. What fails is tried again by the relay "
+				"%.*s: `%.*s` repeats requests that the provider may have "
+				"received and charged, in addition to the policy's attempts. "
+				"Limit it to connection failures, and let the relay repeat "
 				"(`retry` of a route)",
 				SPAN_ARG(s->name), SPAN_ARG(l->word[k]));
 	}
 }
 
-/* Servers that a request may be given to: neither those of last resort nor those that are off.
- */
-static unsigned
-servers_of(const struct haproxy_section *s)
-{
-	struct haproxy_walk w = haproxy_walk(s);
-	const struct haproxy_line *l;
-	unsigned n = 0;
-
-	while ((l = haproxy_next(&w))) {
-		bool off = false;
-		for (size_t i = 3; i < l->n; i++)
-			off |= span_is(l->word[i], "backup") || span_is(l->word[i], "disabled");
-		if (span_is(l->word[0], "server-template"))
-			n += 2; /* several, or nobody would write it */
-		else if (span_is(l->word[0], "server") && !off)
-			n++;
-	}
-	return n;
-}
-
-/* Each retry is given to another server. */
-static bool
-redispatches(const struct haproxy_section *s, uint64_t retries)
-{
-	const struct haproxy_line *l = haproxy_last(s, "option", "redispatch");
-	struct span every = l ? haproxy_word(l, 2) : span_of("", 0);
-
-	/* without a number the last retry alone (configuration.txt 4.2) */
-	return l &&
-	       (span_is(every, "1") || (retries == 1 && (!every.n || span_is(every, "-1"))));
-}
-
-enum { RETRIES = 3 }; /* HAProxy's own */
-
-void
-rule_retries(struct judge *j)
-{
-	for (size_t i = 0; i < j->h->n; i++) {
-		const struct haproxy_section *s = &j->h->section[i];
-		const struct route *r =
-			is_back(s) && !is_ours(s) ? repeating_route(j, s) : NULL;
-		const struct haproxy_line *l = r ? haproxy_last(s, "retries", NULL) : NULL;
-		unsigned servers = r ? servers_of(s) : 0;
-		uint64_t retries = RETRIES;
-		if (l && span_u64(haproxy_word(l, 1), &retries) != 0)
-			continue;
-		if (servers == 1 && retries > 0)
-			found(j, l ? l : s->head, "retries 0",
-				"%.*s has one server, and HAProxy waits a second before each "
-				"of its %llu retries of it (%s): route %s has other attempts, "
-				"which come that much later",
-				SPAN_ARG(s->name), (unsigned long long)retries,
-				l ? "`retries`" : "its default", r->name);
-		else if (servers > 1 && (retries == 0 || !redispatches(s, retries)))
-			found(j, l ? l : s->head, "retries 1\noption redispatch 1",
-				"%.*s has several servers, and where one cannot be reached "
-				"HAProxy %s: route %s goes to its next target meanwhile or "
-				"after that",
-				SPAN_ARG(s->name),
-				retries ? "tries the same again, after a second each"
-					: "tries no other",
-				r->name);
-	}
-}
-
 /* ---- the second pass ---- */
 
-/* The frontend of tollgate.cfg has no routes of its own: those of the person's frontend are for
- * what goes direct. */
+/* The inner frontend of tollgate.cfg has no routes of its own, and the routes of the operator's
+ * frontend apply only to requests without the relay. */
 void
 rule_inner_routes(struct judge *j)
 {
@@ -166,15 +105,15 @@ rule_inner_routes(struct judge *j)
 			named &= r->targets[k].backend != NULL;
 		if (!named || r->ntargets == 0)
 			found(j, j->inner->head, NULL,
-				"route %s of the policy names no backend, and this frontend has no "
-				"rule that does: what takes the relay is answered 503. Write "
-				"`backend` or `targets` into the route",
+				"route %s of the policy names no backend, and this frontend "
+				"has no route of its own, so relayed requests get 503. Set "
+				"`backend` or `targets` in the route",
 				r->name);
 	}
 }
 
-/* Those lines of a frontend, such as the relay's second pass, that came later and are not
- * there, to paste; what is written otherwise is not there. */
+/* Collects in `paste` the shipped lines of this kind that the frontend lacks, or has inside an
+ * .if of unknown condition. Returns the frontend if there is such a line, otherwise NULL. */
 static const struct haproxy_section *
 lacks_later(const struct judge *j, const struct haproxy_section *of, enum shipped_later which,
 	char *paste, size_t size)
@@ -185,7 +124,7 @@ lacks_later(const struct judge *j, const struct haproxy_section *of, enum shippe
 	*paste = 0;
 	for (size_t i = 0; want && i < want->n && n < size; i++) {
 		const struct haproxy_line *l = &want->line[i];
-		const struct haproxy_line *own = find_saying(of, l);
+		const struct haproxy_line *own = find_matching(of, l);
 		if (shipped_later(l->source) == which && (!own || own->maybe))
 			n += (size_t)snprintf(
 				paste + n, size - n, "%.*s\n", SPAN_ARG(l->source));
@@ -203,10 +142,10 @@ rule_attempt_lines(struct judge *j)
 	for (size_t i = 0; s && j->policy && i < j->policy->nroutes; i++)
 		if (may_repeat(&j->policy->routes[i])) {
 			found(j, s->head, paste,
-				"%.*s does not say whether a provider answered or HAProxy did, "
-				"and why: each failure on route %s counts as perhaps charged. "
-				"After the line that deletes x-tollgate- from answers "
-				"(`tollgate init --write` puts them there)",
+				"%.*s does not report whether the provider or HAProxy "
+				"answered, so each failure on route %s counts as possibly "
+				"charged. Run `tollgate init --write`, or add below the line "
+				"that deletes x-tollgate- from responses",
 				SPAN_ARG(s->name), j->policy->routes[i].name);
 			return;
 		}
@@ -222,17 +161,18 @@ rule_socket_lines(struct judge *j)
 	for (size_t i = 0; s && j->policy && i < j->policy->nroutes; i++)
 		if (j->policy->routes[i].websocket) {
 			found(j, s->head, paste,
-				"%.*s refuses each Upgrade: the WebSockets of route %s are a "
-				"501. After the line that sets txn.tollgate.via to refused "
-				"(`tollgate init --write` puts it there)",
+				"%.*s refuses every Upgrade, so WebSockets of route %s get "
+				"501. Run `tollgate init --write`, or add below the line that "
+				"sets txn.tollgate.via to refused",
 				SPAN_ARG(s->name), j->policy->routes[i].name);
 			return;
 		}
 }
 
-/* ---- where the caller comes from ---- */
+/* ---- the caller's origin ---- */
 
-/* Returns the first target outside that a request reaches by this backend (s NULL: by any); NULL: there is none. */
+/* Returns the first external target that a request reaches through this backend (NULL: any
+ * backend), or NULL. */
 static const struct target *
 outside_target(const struct judge *j, const struct haproxy_section *s)
 {
@@ -254,15 +194,15 @@ rule_caller_lines(struct judge *j)
 
 	if (s && outside_target(j, NULL))
 		found(j, s->head, paste,
-			"%.*s sends Referer, X-Forwarded-For and other headers that say where "
-			"a caller comes from to providers outside, if a request is sent "
-			"direct. After the line that deletes credentials (`tollgate init "
-			"--write` puts it there)",
+			"%.*s sends Referer, X-Forwarded-For and other headers with the "
+			"caller's origin to external providers if a request does not take the "
+			"relay. Run `tollgate init --write`, or add below the line that "
+			"deletes credentials",
 			SPAN_ARG(s->name));
 }
 
-/* The line adds such a header: by an option, which HAProxy does after all rules, or as a rule.
- * *name: the header. */
+/* Returns true if the line adds a header with the caller's origin, as an option, which HAProxy
+ * applies after all rules, or as a rule. Stores the header's name in *name. */
 static bool
 adds_caller(const struct haproxy_line *l, struct span *name)
 {
@@ -283,8 +223,8 @@ adds_caller(const struct haproxy_line *l, struct span *name)
 	       caller_field(*name);
 }
 
-/* Deleted by the stanza afterwards, on either path: what a rule of a frontend or its defaults
- * adds above it. */
+/* Returns true if the stanza deletes the header afterwards: the line is a rule above the
+ * stanza, in the frontend or its defaults. */
 static bool
 stanza_deletes(const struct haproxy_section *s, const struct haproxy_line *l)
 {
@@ -296,7 +236,7 @@ stanza_deletes(const struct haproxy_section *s, const struct haproxy_line *l)
 	return deletes && !span_is(l->word[0], "option") && is_before(s, l, deletes);
 }
 
-/* One finding a line: defaults are those of many sections. */
+/* Each line is reported once, even if it is in defaults that many sections use. */
 void
 rule_caller_address(struct judge *j)
 {
@@ -320,17 +260,17 @@ rule_caller_address(struct judge *j)
 				continue;
 			said[n++] = l;
 			found(j, l, NULL,
-				"this adds %.*s after tollgate has deleted such headers, and "
-				"provider %s outside receives the caller's address from it "
-				"(%.*s): write the line into the backends of your own servers "
-				"instead, or name them in a `defaults` of their own",
+				"this line adds %.*s after tollgate has deleted such headers, "
+				"so the external provider %s receives the caller's address "
+				"(%.*s). Move the line to the backends of your own servers, "
+				"or give these a `defaults` section of their own",
 				SPAN_ARG(name), *t->name ? t->name : t->known,
 				SPAN_ARG(s->name));
 		}
 	}
 }
 
-/* Only on the second pass: before it, the head that the relay sends is known already. */
+/* Only the second pass matters: in the first, the relay has the complete head already. */
 void
 rule_argument_lines(struct judge *j)
 {
@@ -341,18 +281,19 @@ rule_argument_lines(struct judge *j)
 		if (dialect_is_of_mcp(j->policy->routes[i].dialect))
 			r = &j->policy->routes[i];
 	for (size_t i = 0; want && r && i < want->n; i++) {
-		const struct haproxy_line *own = find_saying(j->inner, &want->line[i]);
+		const struct haproxy_line *own = find_matching(j->inner, &want->line[i]);
 		if (!own || !line_deletes_arguments(own, &want->line[i]))
 			continue;
 		found(j, own, arena_dup(&j->pieces.arena, want->line[i].source).p,
-			"this deletes fields such as Mcp-Param-Api-Key, which are arguments of "
-			"tools: servers of route %s may refuse such calls (`tollgate init "
-			"--write` renews the line)",
+			"this line deletes fields such as Mcp-Param-Api-Key, which are "
+			"arguments of tools, so servers of route %s may refuse such calls. "
+			"Run `tollgate init --write`, or replace the line",
 			r->name);
 	}
 }
 
-/* Returns the next target with a credential of ours, from {0, 0} on; NULL: there are no more. */
+/* Returns the next target whose credential is in tollgate.yaml, from {0, 0} on; NULL: there are
+ * no more. */
 static const struct target *
 next_credential(const struct judge *j, struct targets_at *at)
 {
@@ -374,14 +315,14 @@ rule_credential_lines(struct judge *j)
 	if (s && t)
 		found(j, s->head, paste,
 			"%.*s deletes the credential that the relay adds for provider %s "
-			"(credentials of %s) and does not set it: the provider gets none. The "
-			"set-var lines come before what deletes x-tollgate-, the set-header "
-			"lines after what deletes credentials (`tollgate init --write` puts "
-			"them there)",
+			"(credentials of %s) and does not set it, so the provider receives "
+			"none. Run `tollgate init --write`, or add the set-var lines above "
+			"the line that deletes x-tollgate- and the set-header lines below the "
+			"line that deletes credentials",
 			SPAN_ARG(s->name), t->name, j->cfg ? j->cfg->file : "tollgate.yaml");
 }
 
-/* Whose key it would be depends on which rule comes last, and both may go. */
+/* With two credentials, the order of rules decides which is sent, and both may be. */
 void
 rule_credential_twice(struct judge *j)
 {
@@ -402,19 +343,19 @@ rule_credential_twice(struct judge *j)
 			continue;
 		if (!t->backend)
 			found(j, NULL, NULL,
-				"provider %s has a credential of tollgate.yaml and names no "
-				"backend: whichever HAProxy's own routing takes would be sent "
-				"it; name one in the policy",
+				"provider %s has a credential in tollgate.yaml but names no "
+				"backend, so HAProxy's routing decides which backend receives "
+				"the credential: name a backend in the policy",
 				t->name);
 		else if (l)
 			found(j, l, NULL,
-				"%s sets a credential of its own, and provider %s has one of "
-				"tollgate.yaml (credentials): take one of the two out",
+				"%s sets a credential, and provider %s has another one in "
+				"tollgate.yaml (credentials): delete one of the two",
 				t->backend, t->name);
 	}
 }
 
-/* The last line of the section that says which Host is sent; NULL: it is the caller's. */
+/* Returns the section's last line that changes Host, or NULL if the caller's Host is sent. */
 static const struct haproxy_line *
 host_of(const struct haproxy_section *s)
 {
@@ -429,7 +370,8 @@ host_of(const struct haproxy_section *s)
 	return last;
 }
 
-/* Signed is the host that tollgate.yaml names; the provider checks the one that comes. */
+/* The signature covers the host in tollgate.yaml, and the provider verifies it against the Host
+ * that it receives. */
 void
 rule_signed_host(struct judge *j)
 {
@@ -446,7 +388,7 @@ rule_signed_host(struct judge *j)
 		for (struct targets_at b = { 0, 0 };
 			(before = next_credential(j, &b)) && before != t;)
 			again |= !strcmp(before->name, t->name);
-		/* under a condition, or made of samples: nobody knows here */
+		/* a Host under a condition, or one computed from samples, is unknown here */
 		if (!s || !host || again || (l && l->n > 4) || span_chr(sent, '%') < sent.n ||
 			(l && !span_is(l->word[1], "set-header")) ||
 			(l && span_ieq(sent, span_str(host))))
@@ -454,8 +396,9 @@ rule_signed_host(struct judge *j)
 		found(j, l ? l : s->head,
 			arena_printf(&j->pieces.arena, "http-request set-header host %s", host)
 				.p,
-			"%s sends the Host %.*s, and requests of provider %s are signed for %s "
-			"(credentials of %s, sigv4: host): the provider refuses each",
+			"%s sends the Host %.*s, but requests of provider %s are signed for "
+			"%s (credentials of %s, sigv4: host), so the provider refuses them. "
+			"Set the signed host",
 			t->backend, SPAN_ARG(l ? sent : SPAN_LIT("that the caller sent")),
 			t->name, host, j->cfg ? j->cfg->file : "tollgate.yaml");
 	}

@@ -1,21 +1,10 @@
-/* Times, sizes, compression, error pages, and what differs by HAProxy's version. */
+/* Rules about timeouts, compression and versions: deadlines that must not end before the
+ * daemon's, the order of filters, a bug of HAProxy's compressor, and options that a version
+ * does not support. */
 #include <stdio.h>
 
 #include "base/scoped.h"
 #include "operator/edge/judge_private.h"
-#include "scan/dialect/dialect.h"
-
-void
-rule_http_no_delay(struct judge *j)
-{
-	for (size_t i = 0; i < j->h->n; i++) {
-		const struct haproxy_section *s = &j->h->section[i];
-		if ((engine_of(s) || s == j->inner) &&
-			!haproxy_last(s, "option", "http-no-delay"))
-			found(j, s->head, "option http-no-delay",
-				"without it the tokens of a stream come in bursts of 300 ms");
-	}
-}
 
 /* ---- times ---- */
 
@@ -27,7 +16,7 @@ timeout_of(const struct haproxy_section *s, const char *which, uint64_t *us,
 	return *at && haproxy_time(haproxy_word(*at, 2), us);
 }
 
-/* `timeout processing` of the engine's file. */
+/* Checks `timeout processing` in the SPOE file. */
 static void
 judge_processing(struct judge *j)
 {
@@ -39,8 +28,8 @@ judge_processing(struct judge *j)
 		timeout_of(&spoe.section[0], "processing", &us, &at) &&
 		us <= j->cfg->agent_deadline_us)
 		found(j, at, "timeout processing 1s",
-			"HAProxy gives up before tollgate has decided: agent.deadline of %s is "
-			"%llu ms, and must be less",
+			"HAProxy stops waiting before tollgate decides: agent.deadline of %s "
+			"is %llu ms and must be shorter than this timeout",
 			j->cfg->file, (unsigned long long)(j->cfg->agent_deadline_us / 1000));
 	haproxy_free(&spoe);
 }
@@ -57,60 +46,21 @@ rule_deadlines(struct judge *j)
 	judge_processing(j);
 	if (timeout_of(relay, "queue", &us, &at) && us >= j->cfg->ticket_ttl_us)
 		found(j, at, "timeout queue 4s",
-			"a request that waits this long finds its decision gone: "
-			"relay.ticket_ttl of %s is %llu s, and must be more",
+			"a request that waits this long loses its decision: relay.ticket_ttl "
+			"of %s is %llu s and must be longer than this timeout",
 			j->cfg->file, (unsigned long long)(j->cfg->ticket_ttl_us / 1000000));
 	if (timeout_of(relay, "server", &us, &at) && us < j->cfg->relay_response_us)
 		found(j, at, "timeout server 15m",
-			"HAProxy gives up while the relay still waits for the provider: "
-			"relay.response_timeout of %s is %llu s, and must be less",
+			"HAProxy stops waiting while the relay still waits for the provider: "
+			"relay.response_timeout of %s is %llu s and must be shorter than this "
+			"timeout",
 			j->cfg->file,
 			(unsigned long long)(j->cfg->relay_response_us / 1000000));
 }
 
-#define MODEL_US (UINT64_C(300) * 1000000)
-
-/* A server's own streams of MCP are silent for hours, and the relay waits for them. */
-static bool
-is_of_mcp(const struct judge *j, const struct haproxy_section *s)
-{
-	for (size_t i = 0; j->policy && i < j->policy->nroutes; i++) {
-		const struct route *r = &j->policy->routes[i];
-		for (size_t k = 0;
-			r->dialect && dialect_is_of_mcp(r->dialect) && k < r->ntargets; k++)
-			if (r->targets[k].backend && span_is(s->name, r->targets[k].backend))
-				return true;
-	}
-	return false;
-}
-
-void
-rule_provider_timeouts(struct judge *j)
-{
-	for (size_t i = 0; i < j->h->n; i++) {
-		const struct haproxy_section *s = &j->h->section[i];
-		const struct haproxy_line *at;
-		uint64_t us;
-		if (!is_provider(j, s) || !timeout_of(s, "server", &us, &at))
-			continue;
-		if (us < MODEL_US)
-			found(j, at, "timeout server 10m",
-				"%.*s: a model may think for minutes; this turns that into a "
-				"504",
-				SPAN_ARG(s->name));
-		else if (j->cfg && j->cfg->relay && us > j->cfg->relay_response_us &&
-			 !is_of_mcp(j, s))
-			found(j, at, "timeout server 10m",
-				"%.*s: the relay gives up sooner: relay.response_timeout of %s "
-				"is %llu s",
-				SPAN_ARG(s->name), j->cfg->file,
-				(unsigned long long)(j->cfg->relay_response_us / 1000000));
-	}
-}
-
 /* ---- sizes ---- */
 
-enum { BUFSIZE = 16384, MAXREWRITE = 1024, SMALL = 65536 }; /* HAProxy's own; ours is 256k */
+enum { BUFSIZE = 16384, MAXREWRITE = 1024 }; /* HAProxy's defaults, in bytes */
 
 static uint64_t
 global_number(const struct judge *j, const char *word, uint64_t other)
@@ -126,18 +76,6 @@ global_head(const struct judge *j)
 	const struct haproxy_section *global = haproxy_global(j->h);
 
 	return global ? global->head : NULL;
-}
-
-void
-rule_bufsize(struct judge *j)
-{
-	uint64_t size = global_number(j, "tune.bufsize", BUFSIZE);
-
-	if (size < SMALL)
-		found(j, global_head(j), "tune.bufsize 262144\ntune.maxrewrite 16384",
-			"bodies beyond %llu bytes do not fit HAProxy's buffer and take the "
-			"relay",
-			(unsigned long long)size - MAXREWRITE);
 }
 
 static const struct haproxy_line *
@@ -162,16 +100,17 @@ rule_compression_filter(struct judge *j)
 			 span_starts(haproxy_word(&j->gate->line[i], 1), SPAN_LIT("comp"));
 	if (l && !named)
 		found(j, l, "filter compression",
-			"compression in %.*s, which has another filter: HAProxy wants its own "
-			"named before `filter spoe`",
+			"%.*s uses compression and another filter, so HAProxy needs the "
+			"compression filter declared above `filter spoe`",
 			SPAN_ARG(j->gate->name));
 }
 
-/* What the compressor may write past its input, and the releases that end it: "BUG/MAJOR: slz:
- * always make sure to limit fixed output to less than worst case literals" of 8 April 2026
- * (before it a sixteenth) and "BUG/MEDIUM: slz: bound the bits wasted by the 9-bit literals" of
- * 28 July 2026 (before it a thirty-second). Of a branch that is not here, and of NONE, no
- * release is known to us: what is asked for costs nothing. */
+/* The HAProxy releases that fix the compressor, which may write more bytes than it reads. The
+ * first fix is "BUG/MAJOR: slz: always make sure to limit fixed output to less than worst case
+ * literals" of 8 April 2026; before it, the excess is up to a sixteenth. The second is
+ * "BUG/MEDIUM: slz: bound the bits wasted by the 9-bit literals" of 28 July 2026; before it,
+ * the excess is up to a thirty-second. For other branches, and for NONE, no fixed release is
+ * known; the rule then asks for the reserve, which costs nothing. */
 enum { NONE = 1000 };
 static const struct {
 	unsigned major, minor, april, july;
@@ -181,7 +120,7 @@ static const struct {
 	{ 3, 4, 0, NONE },
 };
 
-/* The part of the buffer that is to be kept free: 16 of a sixteenth, 0: none. */
+/* Returns n if 1/n of the buffer must be kept free for the compressor, or 0 if nothing must. */
 static unsigned
 slz_reserve(const struct haproxy *h)
 {
@@ -214,88 +153,17 @@ rule_compression_overflow(struct judge *j)
 			arena_printf(&j->pieces.arena, "tune.maxrewrite %llu",
 				(unsigned long long)(size / 16))
 				.p,
-			"%.*s compresses with tune.bufsize %llu and tune.maxrewrite %llu: "
-			"before HAProxy's fixes of April and July 2026 its compressor can "
-			"write past the buffer (fixed in 3.2.22 and 3.5); a sixteenth is "
-			"enough",
+			"%.*s uses compression with tune.bufsize %llu and tune.maxrewrite "
+			"%llu: HAProxy releases before the fixes of April and July 2026 "
+			"(3.2.22, 3.5) can write past the buffer. Reserve a sixteenth of the "
+			"buffer",
 			SPAN_ARG(s->name), (unsigned long long)size,
 			(unsigned long long)reserve);
 		return;
 	}
 }
 
-/* ---- the rest ---- */
-
-/* An error page that is JSON: the shipped one, or a file that says so; http-error names its
- * own type. */
-static bool
-is_json_page(const struct haproxy_line *l)
-{
-	struct span file = haproxy_word(l, 2);
-	bool json = false;
-
-	if (span_is(l->word[0], "http-error"))
-		return line_holds(l, "json");
-	if (span_is(file, "/etc/haproxy/tollgate/503.http"))
-		return true;
-	SCOPED_BUF(text, 1 << 20);
-	if (buf_file(&text, file.p)) {
-		struct span v = buf_view(&text);
-		json = memmem(v.p, v.n, "application/json", 16) != NULL;
-	}
-	return json;
-}
-
-static bool
-answers_json(const struct haproxy_section *s, const char *status)
-{
-	struct haproxy_walk w = haproxy_walk(s);
-	const struct haproxy_line *l;
-	bool json = false;
-
-	while ((l = haproxy_next(&w)))
-		if ((span_is(l->word[0], "errorfile") && span_is(haproxy_word(l, 1), status)) ||
-			(span_is(l->word[0], "http-error") &&
-				span_is(value_after(l, 1, "status"), status)))
-			json = is_json_page(l);
-	return json;
-}
-
-static const struct haproxy_line *
-unchecked_server(const struct haproxy_section *s)
-{
-	struct haproxy_walk w = haproxy_walk(s);
-	const struct haproxy_line *l, *unchecked = NULL;
-	bool checked = false;
-
-	while ((l = haproxy_next(&w))) {
-		bool check = false;
-		for (size_t i = 1; i < l->n; i++)
-			check |= span_is(l->word[i], "check");
-		checked |= check && span_is(l->word[0], "default-server");
-		if (span_is(l->word[0], "server") && !check && !checked)
-			unchecked = l;
-	}
-	return unchecked;
-}
-
-void
-rule_html_errors(struct judge *j)
-{
-	for (size_t i = 0; i < j->h->n; i++) {
-		const struct haproxy_section *s = &j->h->section[i];
-		const struct haproxy_line *l = is_provider(j, s) ? unchecked_server(s) : NULL;
-		if (!l || (answers_json(s, "503") && answers_json(s, "502")))
-			continue;
-		found(j, l,
-			"errorfile 502 /etc/haproxy/tollgate/503.http\n"
-			"errorfile 503 /etc/haproxy/tollgate/503.http\n"
-			"errorfile 504 /etc/haproxy/tollgate/503.http",
-			"this server has no `check`: where it refuses, callers get HAProxy's "
-			"own HTML page. In backend %.*s",
-			SPAN_ARG(s->name));
-	}
-}
+/* ---- versions ---- */
 
 void
 rule_version(struct judge *j)
@@ -304,13 +172,16 @@ rule_version(struct judge *j)
 
 	if (!h->version[0])
 		found(j, global_head(j), NULL,
-			"HAProxy's version is not known here: name it with --haproxy-version");
+			"HAProxy's version is unknown: set it with --haproxy-version");
 	else if (!haproxy_version_atleast(h, 2, 6, 0))
-		found(j, global_head(j), NULL, "HAProxy %u.%u: tollgate needs 2.6 or later",
+		found(j, global_head(j), NULL,
+			"HAProxy %u.%u is not supported: install 2.6 "
+			"or later",
 			h->version[0], h->version[1]);
 	else if (haproxy_version_atleast(h, 3, 5, 0))
 		found(j, global_head(j), NULL,
-			"HAProxy %u.%u: tollgate is tried on 2.6, 3.0, 3.2 and 3.4",
+			"tollgate is not tested with HAProxy %u.%u; tested versions are 2.6, "
+			"3.0, 3.2 and 3.4",
 			h->version[0], h->version[1]);
 	for (size_t i = 0; h->version[0] && i < h->n; i++)
 		for (size_t k = 0; k < h->section[i].n; k++) {
@@ -320,13 +191,15 @@ rule_version(struct judge *j)
 			if (span_is(haproxy_word(l, 1), "http-drop-response-trailers") &&
 				!haproxy_version_atleast(h, 3, 2, 0))
 				found(j, l, NULL,
-					"HAProxy %u.%u does not know this: 3.2 or later",
+					"HAProxy %u.%u does not start with this option, which "
+					"needs 3.2 or later: delete the line",
 					h->version[0], h->version[1]);
 			if (span_is(haproxy_word(l, 1), "abortonclose") &&
 				h->section[i].kind != HAPROXY_DEFAULTS &&
 				!haproxy_version_atleast(h, 3, 0, 0))
 				found(j, l, "option abortonclose",
-					"HAProxy %u.%u obeys this in a `defaults` section only",
+					"HAProxy %u.%u accepts this option only in a "
+					"`defaults` section: move it there",
 					h->version[0], h->version[1]);
 		}
 }

@@ -1,11 +1,11 @@
-/* The lines that the frontend and each backend get, and where they go. */
+/* Computes the lines that the frontend and each backend get, and where they are inserted. */
 #include <stdio.h>
 
 #include "base/scoped.h"
 #include "operator/edge/judge_private.h"
 #include "operator/edge/lay.h"
 
-/* As the section's first line is indented. */
+/* Returns the indent of the section's first line. */
 static struct span
 indent_of(const struct haproxy_section *s)
 {
@@ -30,7 +30,7 @@ lay_add(struct lay *l, struct lay_edit edit)
 	all[l->nedit++] = edit;
 }
 
-/* A block of lines with its marks. */
+/* Inserts a block of lines between its marks. */
 static void
 insert_block(struct lay *l, const struct haproxy_section *s, const char *name, const char *file,
 	unsigned after, const struct buf *text)
@@ -46,10 +46,12 @@ insert_block(struct lay *l, const struct haproxy_section *s, const char *name, c
 	lay_add(l, (struct lay_edit){ .file = file, .after = after, .text = buf_view(&out) });
 }
 
-/* A place in a section that is in none of its .if: what is laid there is there whatever they
- * say. Before or after that block. */
+/* Returns a line of the section after which text can be inserted outside every .if, so that the
+ * text always applies. If `after` is inside an .if, the result is before or behind that block.
+ */
 static unsigned
-outside(const struct haproxy *h, const struct haproxy_section *s, unsigned after, bool before)
+place_outside_ifs(
+	const struct haproxy *h, const struct haproxy_section *s, unsigned after, bool before)
 {
 	for (size_t i = 0; i < h->nblock; i++) {
 		const struct haproxy_block *b = &h->block[i];
@@ -60,7 +62,7 @@ outside(const struct haproxy *h, const struct haproxy_section *s, unsigned after
 	return after;
 }
 
-/* Whether a line of the section says this already; spacing and comments do not count. */
+/* Returns true if the section has this line, apart from spaces and comments. */
 static bool
 has_line(const struct haproxy_section *s, struct span line)
 {
@@ -81,11 +83,12 @@ has_line(const struct haproxy_section *s, struct span line)
 	return found;
 }
 
-/* What names the hosts that pass; ACLs of one name are alternatives. */
+/* Writes `acl tollgate` with the chosen hosts. Two ACLs of one name are alternatives. */
 static void
 put_hosts(const struct lay *l, struct span indent, struct buf *out)
 {
-	for (int below = 0; below < 2; below++) { /* *.name: all below it */
+	/* second pass: *.name, which stands for all hosts below `name` */
+	for (int below = 0; below < 2; below++) {
 		bool begun = false;
 		for (size_t i = 0; i < l->nhost; i++) {
 			const char *host = l->host[i];
@@ -93,7 +96,8 @@ put_hosts(const struct lay *l, struct span indent, struct buf *out)
 				continue;
 			if (!begun)
 				buf_printf(out,
-					"%.*sacl tollgate req.hdr(host),host_only,rtrim(.) %s-i",
+					"%.*sacl tollgate req.hdr(host),host_only,rtrim(.) "
+					"%s-i",
 					SPAN_ARG(indent), below ? "-m end " : "");
 			begun = true;
 			buf_printf(out, " %s", host + below);
@@ -103,8 +107,8 @@ put_hosts(const struct lay *l, struct span indent, struct buf *out)
 	}
 }
 
-/* A line of the stanza that may be in a `defaults` section: it names no ACL, and its place among
- * the person's rules does not matter. */
+/* Returns true for a line of the stanza that may be in `defaults`: it names no ACL, and its
+ * order relative to the operator's rules does not matter. */
 static bool
 is_answer_line(struct span line)
 {
@@ -113,9 +117,10 @@ is_answer_line(struct span line)
 	return SPAN_IN(span_next(&line, ' '), words);
 }
 
-enum part { ALL, ANSWERS, OTHERS }; /* of a piece */
+/* which lines of a piece: all, those for responses, or the others */
+enum part { ALL, ANSWERS, OTHERS };
 
-/* Those lines of a piece that the section lacks, without the lines that are comments. */
+/* Writes the selected lines of a piece that the section lacks, without comment lines. */
 static void
 piece_lines(struct lay *l, const struct haproxy_section *s, struct span piece, enum part part,
 	struct buf *out)
@@ -134,7 +139,8 @@ piece_lines(struct lay *l, const struct haproxy_section *s, struct span piece, e
 	}
 }
 
-/* inner: whether the second pass gets the frontend of tollgate.cfg. */
+/* Adds the lines of `global`. inner: tollgate.cfg provides the frontend of the second pass, so
+ * the switch is needed. */
 static void
 lay_global(struct lay *l, const struct haproxy *h, bool inner)
 {
@@ -160,12 +166,13 @@ lay_global(struct lay *l, const struct haproxy *h, bool inner)
 			buf_printf(&out, "%.*s%.*s\n", SPAN_ARG(indent_of(s)), SPAN_ARG(line));
 		else if (!has_line(s, line))
 			buf_printf(&l->notes,
-				"%s:%u: left as it is; tollgate's own is `%.*s`\n", own->file,
-				own->line, SPAN_ARG(line));
+				"%s:%u: this line was left unchanged; tollgate ships `%.*s`\n",
+				own->file, own->line, SPAN_ARG(line));
 	}
 	if (s)
 		insert_block(l, s, "global", s->head->file,
-			outside(h, s, s->n ? s->line[s->n - 1].line : s->head->line, false),
+			place_outside_ifs(
+				h, s, s->n ? s->line[s->n - 1].line : s->head->line, false),
 			&out);
 	else if (h->n)
 		insert_block(l, NULL, "global", h->section[0].head->file, 0, &out);
@@ -194,7 +201,7 @@ sections_named(const struct haproxy *h, const char *name)
 	return n;
 }
 
-/* NAME, NAME-2 and so on: the first that the files do not have. */
+/* Returns NAME, NAME-2 and so on: the first name that no defaults section has. */
 static const char *
 free_name(struct lay *l, const struct haproxy *h, const char *name, size_t nth)
 {
@@ -205,9 +212,10 @@ free_name(struct lay *l, const struct haproxy *h, const char *name, size_t nth)
 	}
 }
 
-/* The defaults that the frontend begins with, for others to begin with them too; NULL: that is
- * not safe. Rules of a `defaults` are not inherited by another one, two of one name are one too
- * many, an .if may take either away, a `listen` takes no rules of them (configuration.txt 4). */
+/* Returns the defaults of the frontend if new defaults can inherit from them, otherwise NULL.
+ * They cannot if they have rules (`defaults` do not inherit rules from others), if two have the
+ * same name, if one is inside an .if, or if the section is a `listen`, which takes no rules
+ * from defaults (configuration.txt 4). */
 static const struct haproxy_section *
 defaults_base(const struct haproxy *h, const struct haproxy_section *s)
 {
@@ -232,10 +240,13 @@ defaults_base(const struct haproxy *h, const struct haproxy_section *s)
 	return base;
 }
 
-/* The name of the defaults with the stanza's lines for responses, which are laid below those
- * that the frontend begins with, where nobody has them yet; NULL: these lines are for the
- * stanza. All that comes below then begins with a third section, which is as it was: HAProxy
- * warns of a `defaults` that some proxies name and others take as the last one. */
+/* Lays the `answers` block below the defaults of the frontend, unless it exists, and returns
+ * the name of the defaults with the lines for responses. Returns NULL if these lines must be in
+ * the stanza.
+ *
+ * The block also names a third section, equal to the original, with which everything below
+ * begins. Otherwise HAProxy would warn of a `defaults` section that some proxies name and
+ * others inherit implicitly. */
 static const char *
 lay_answers(struct lay *l, const struct haproxy *h, const struct haproxy_section *s)
 {
@@ -275,14 +286,14 @@ lay_answers(struct lay *l, const struct haproxy *h, const struct haproxy_section
 		free_name(l, h, "tollgate-rest", l->nbase), from);
 	unsigned last = base->n ? base->line[base->n - 1].line : base->head->line;
 	lay_add(l, (struct lay_edit){ .file = base->head->file,
-			   .after = outside(h, base, last, false),
+			   .after = place_outside_ifs(h, base, last, false),
 			   .text = buf_view(&out) });
 	l->base[l->nbase] = base;
 	l->answers[l->nbase++] = name;
 	return name;
 }
 
-/* The frontend's own line, with other defaults. */
+/* Writes the frontend's line with other defaults. */
 static void
 put_front_head(const struct haproxy_section *s, const char *defaults, struct buf *out)
 {
@@ -300,8 +311,8 @@ put_front_head(const struct haproxy_section *s, const char *defaults, struct buf
 
 /* ---- the frontend ---- */
 
-/* Before this line of the frontend the stanza stands: it routes, it lets requests pass all that
- * comes after it, or it gives them another host than the one that names what passes. */
+/* Returns true if the stanza must be above this line: a route, an `allow`, or a rule that
+ * changes the host by which `acl tollgate` selects. */
 static bool
 ends_place(const struct haproxy_line *l)
 {
@@ -310,7 +321,8 @@ ends_place(const struct haproxy_line *l)
 		       haproxy_begins(l, "http-request", "allow") || rule_changes_host(l));
 }
 
-/* Below the person's own rules, so that whom they refuse nobody asks about. */
+/* Adds the stanza below the operator's rules, so that requests which those refuse never reach
+ * the daemon. */
 static void
 lay_frontend(struct lay *l, const struct haproxy *h, const struct haproxy_section *s)
 {
@@ -325,9 +337,9 @@ lay_frontend(struct lay *l, const struct haproxy *h, const struct haproxy_sectio
 			end = &s->line[i];
 		last = end ? last : s->line[i].line;
 	}
-	place = outside(h, s, last, false);
-	if (end && outside(h, s, end->line - 1, true) < place)
-		place = outside(h, s, end->line - 1, true);
+	place = place_outside_ifs(h, s, last, false);
+	if (end && place_outside_ifs(h, s, end->line - 1, true) < place)
+		place = place_outside_ifs(h, s, end->line - 1, true);
 	SCOPED_BUF(out, 1 << 20);
 	const char *answers = lay_answers(l, h, s);
 	if (answers) {
@@ -345,7 +357,8 @@ lay_frontend(struct lay *l, const struct haproxy *h, const struct haproxy_sectio
 	insert_block(l, s, "stanza", s->head->file, place, &out);
 }
 
-/* The guard at the head; what a provider's answers need, where the person says nothing else. */
+/* Adds the guard at the head of the backend. A provider's backend also gets a timeout and error
+ * pages, unless the operator has set them. */
 static void
 lay_backend(struct lay *l, const struct haproxy_section *s, bool provider)
 {
@@ -389,7 +402,8 @@ lay_edits(struct lay *l, const struct haproxy *h)
 		lay_renew(l, h, inner);
 	for (size_t i = 0; i < l->nfront; i++)
 		if (engine_of(l->front[i])) {
-			/* the complete example's names no part: its stanza is no bolt-on's */
+			/* the complete example has no `acl tollgate` and is not renewed as a
+			 * bolt-on */
 			if (haproxy_own(l->front[i], "acl", "tollgate"))
 				lay_renew(l, h, l->front[i]);
 		} else if (!answers_all(l->front[i])) {

@@ -1,4 +1,6 @@
-/* Which frontend, which host, which backends: said, found, or asked for. */
+/* Chooses frontends, hosts and backends for `tollgate init`: from the command line, or from the
+ * files if they leave no doubt. Everything else becomes a question in l->choices, with the
+ * options to repeat. */
 #include <stdio.h>
 
 #include "base/ascii.h"
@@ -8,7 +10,7 @@
 
 enum { LAY_MAP_BYTES = 4 << 20 };
 
-/* What a backend speaks, by what its name, its servers or its key's header hold. */
+/* Texts in a backend's name, in its servers or in its key's header that reveal its dialect. */
 static const struct {
 	const char *holds, *dialect;
 } clues[] = {
@@ -84,8 +86,8 @@ frontend_named(const struct haproxy *h, const char *name)
 	return NULL;
 }
 
-/* Those that are named and those that have a stanza; the only one that speaks HTTP; or a
- * question. */
+/* Chooses the frontends of --frontend and those that have a stanza; otherwise the only one that
+ * speaks HTTP; otherwise asks. */
 static void
 choose_frontends(struct lay *l, const struct haproxy *h, const struct lay_wish *wish)
 {
@@ -115,16 +117,17 @@ choose_frontends(struct lay *l, const struct haproxy *h, const struct lay_wish *
 		l->no_frontend = true;
 	if (n == 0 || (!unknown && l->nfront))
 		return;
-	buf_printf(&l->choices, "--frontend %s%s; these speak HTTP:\n",
-		unknown ? unknown : "NAME", unknown ? ": there is none" : "");
+	buf_printf(&l->choices, "--frontend %s: %s; these speak HTTP:\n",
+		unknown ? unknown : "NAME",
+		unknown ? "no such frontend" : "choose a frontend for the stanza");
 	for (size_t i = 0; i < h->n; i++)
 		if (serves_http(&h->section[i]))
 			buf_printf(&l->choices, "    --frontend %s\n", h->section[i].name.p);
 }
 
-/* Of them, whether one has no stanza yet. */
+/* Returns true if a chosen frontend has no stanza yet. */
 static bool
-lays(const struct lay *l)
+some_frontend_lacks_stanza(const struct lay *l)
 {
 	for (size_t i = 0; i < l->nfront; i++)
 		if (!engine_of(l->front[i]))
@@ -132,7 +135,8 @@ lays(const struct lay *l)
 	return false;
 }
 
-/* A name that a Host field can have, without port; *.name: all below it. */
+/* Returns true if the text can be a Host field without port. *.name stands for all hosts below
+ * `name`. */
 static bool
 is_host(struct span s)
 {
@@ -145,7 +149,8 @@ is_host(struct span s)
 	return s.n > 0 && s.p[s.n - 1] != '.';
 }
 
-/* The hosts that a frontend's ACLs name in full, each once, after n others: how many. */
+/* Adds the hosts that the frontend's ACLs name in full to host[], each once, after its first n
+ * entries. Returns the new number. */
 static size_t
 hosts_of(const struct haproxy_section *s, struct span *host, size_t n, size_t most)
 {
@@ -176,12 +181,12 @@ choose_host(struct lay *l, const struct lay_wish *wish)
 	for (size_t i = 0; i < wish->nhost; i++) {
 		if (!is_host(span_str(wish->host[i])))
 			buf_printf(&l->choices,
-				"--host %s: a host's name is expected, without port; "
-				"*.example.com names all below that\n",
+				"--host %s: use a host name without a port; *.example.com "
+				"selects all hosts below example.com\n",
 				wish->host[i]);
 		l->host[l->nhost++] = wish->host[i];
 	}
-	if (l->nhost || !lays(l))
+	if (l->nhost || !some_frontend_lacks_stanza(l))
 		return;
 	for (size_t i = 0; i < l->nfront; i++)
 		if (!engine_of(l->front[i]))
@@ -190,13 +195,14 @@ choose_host(struct lay *l, const struct lay_wish *wish)
 		l->host[l->nhost++] = host[0].p;
 		return;
 	}
-	buf_printf(&l->choices, "--host NAME: requests to it pass the gate%s\n",
-		n ? "; these hosts are named in the frontend:" : "");
+	buf_printf(&l->choices,
+		"--host NAME: choose the hosts whose requests pass the gate%s\n",
+		n ? "; the frontend names these hosts:" : "");
 	for (size_t i = 0; i < n; i++)
 		buf_printf(&l->choices, "    --host %s\n", host[i].p);
 }
 
-/* What tollgate.yaml and the policy take as a name. */
+/* Returns true if tollgate.yaml and the policy accept the text as a name. */
 static bool
 is_lay_name(struct span s)
 {
@@ -208,26 +214,29 @@ is_lay_name(struct span s)
 	return s.n > 0 && s.n <= 64;
 }
 
-/* False: there is no room for it, and that was said. */
+/* Adds a backend. Returns false if there are too many, which is then the only question. */
 static bool
 add_backend(struct lay *l, const struct haproxy_section *s, const char *dialect)
 {
 	for (size_t i = 0; i < l->nbackend; i++)
 		if (l->backend[i].section == s) {
-			buf_printf(&l->choices, "--backend %s: named twice\n", s->name.p);
+			buf_printf(&l->choices,
+				"--backend %s: this backend is named twice; "
+				"name it once\n",
+				s->name.p);
 			return true;
 		}
 	if (!is_lay_name(s->name))
 		buf_printf(&l->choices,
-			"--backend %s: tollgate takes names of 1 to 64 letters, digits, dots, "
-			"dashes and underscores, null aside; give it another one\n",
+			"--backend %s: tollgate accepts names of 1 to 64 letters, digits, "
+			"dots, dashes and underscores, except for null; rename the backend\n",
 			s->name.p);
 	if (l->nbackend == LAY_BACKENDS_MAX) {
 		buf_clear(&l->choices);
 		buf_printf(&l->choices,
-			"more than %d backends hold a credential: --backend NAME=DIALECT, once "
-			"for each that the policy may name, %d at most; the others get the "
-			"guard\n",
+			"more than %d backends hold a credential: repeat --backend "
+			"NAME=DIALECT for those that the policy may name, at most %d; the "
+			"others get the guard\n",
 			LAY_BACKENDS_MAX, LAY_BACKENDS_MAX);
 		return false;
 	}
@@ -235,7 +244,7 @@ add_backend(struct lay *l, const struct haproxy_section *s, const char *dialect)
 	return true;
 }
 
-/* A backend, or a listen that is not the gate, with somewhere to go. */
+/* Returns true for a backend, or a listen other than the gate, that has a server. */
 static bool
 may_be_provider(const struct lay *l, const struct haproxy_section *s)
 {
@@ -258,15 +267,15 @@ ask_backend(struct lay *l, const struct haproxy *h)
 		if (!may_be_provider(l, &h->section[i]))
 			continue;
 		if (n++ == 0)
-			buf_str(&l->choices, "--backend NAME=DIALECT: no backend sets a "
-					     "provider's key; which of these lead to a model, "
-					     "and do they speak openai, anthropic or rest?\n");
+			buf_str(&l->choices, "--backend NAME=DIALECT: choose the provider's "
+					     "backend, because no backend sets a provider's "
+					     "key; DIALECT is openai, anthropic or rest:\n");
 		buf_printf(&l->choices, "    --backend %s=openai\n", h->section[i].name.p);
 	}
 	if (n == 0)
 		buf_str(&l->choices,
-			"no backend has a server: first write that of the provider, with its "
-			"key and its server (docs/haproxy.md has one)\n");
+			"no backend has a server: add a backend for the provider, with its "
+			"key and server (docs/haproxy.md has an example)\n");
 }
 
 static void
@@ -278,7 +287,9 @@ choose_backends(struct lay *l, const struct haproxy *h, const struct lay_wish *w
 		if (s)
 			add_backend(l, s, wish->backend[i].dialect);
 		else
-			buf_printf(&l->choices, "--backend %s: HAProxy's files have none\n",
+			buf_printf(&l->choices,
+				"--backend %s: HAProxy's files have no such "
+				"backend; correct the name\n",
 				wish->backend[i].name);
 	}
 	for (size_t i = 0; wish->nbackend == 0 && i < h->n; i++) {
@@ -291,16 +302,17 @@ choose_backends(struct lay *l, const struct haproxy *h, const struct lay_wish *w
 			return;
 		if (!dialect)
 			buf_printf(&l->choices,
-				"--backend %s=DIALECT: it holds a credential (line %u), and "
-				"what it speaks is not clear: openai, anthropic or rest\n",
+				"--backend %s=DIALECT: this backend holds a credential (line "
+				"%u), and its servers do not reveal their dialect; choose "
+				"openai, anthropic or rest\n",
 				s->name.p, credential_of(s)->line);
 	}
 	if (!l->nbackend && !l->choices.n)
 		ask_backend(l, h);
 }
 
-/* The guard of a backend and the stanza of a frontend cannot be one: the guard would come
- * before what asks. */
+/* A `listen` section cannot be the gate and a provider's backend, because its guard would run
+ * before the stanza. */
 static void
 refuse_both(struct lay *l, const struct haproxy_section *s)
 {
@@ -308,18 +320,18 @@ refuse_both(struct lay *l, const struct haproxy_section *s)
 
 	if (engine_of(s) || s->kind != HAPROXY_LISTEN || !(key || lay_is_chosen(l, s)))
 		return;
-	buf_printf(&l->choices, "listen %s is where clients come in and ", s->name.p);
+	buf_printf(&l->choices, "listen %s accepts clients and ", s->name.p);
 	if (key)
 		buf_printf(&l->choices, "holds a credential (line %u)", key->line);
 	else
-		buf_str(&l->choices, "a provider's backend");
+		buf_str(&l->choices, "is a provider's backend");
 	buf_str(&l->choices,
-		": make a frontend and a backend of it, with the key in the backend\n");
+		": split it into a frontend and a backend, with the key in the backend\n");
 }
 
-/* ---- who else leads to a backend that gets the guard ---- */
+/* ---- other ways to backends that get the guard ---- */
 
-/* The host passes the gate. */
+/* Returns true if requests for this host pass the gate. */
 static bool
 host_passes(const struct lay *l, struct span host)
 {
@@ -335,7 +347,7 @@ host_passes(const struct lay *l, struct span host)
 	return false;
 }
 
-/* One line of the question; hosts once each. */
+/* The question that ask_others() collects; each host is listed once. */
 struct others {
 	struct lay *l;
 	struct buf asked;
@@ -356,8 +368,8 @@ ask_host(struct others *o, struct span host, const struct haproxy_line *at, stru
 		at->file, at->line, SPAN_ARG(back));
 }
 
-/* The hosts that a map leads to this backend: the first word of each line that ends in its
- * name. False: the map cannot be read, or is none of hosts. */
+/* Lists the hosts that a map leads to this backend: the first word of each line whose rest is
+ * the backend's name. Returns false if the map cannot be read or does not map hosts. */
 static bool
 ask_map(struct others *o, const struct haproxy_line *l, const struct haproxy_section *back)
 {
@@ -382,7 +394,7 @@ ask_map(struct others *o, const struct haproxy_line *l, const struct haproxy_sec
 	return true;
 }
 
-/* The rule or default leads here; made: by a name that HAProxy makes. */
+/* Lists the hosts that this line leads to the backend, by name or by a computed name. */
 static void
 ask_line(struct others *o, const struct haproxy_section *front, const struct haproxy_line *l,
 	const struct haproxy_section *back)
@@ -391,30 +403,29 @@ ask_line(struct others *o, const struct haproxy_section *front, const struct hap
 	bool made = to.n && memmem(to.p, to.n, "%[", 2) != NULL, all;
 	size_t n;
 
-	if (l->negated || !(span_is(l->word[0], "use_backend") ||
-				  span_is(l->word[0], "default_backend")))
+	if (l->negated ||
+		!(span_is(l->word[0], "use_backend") || span_is(l->word[0], "default_backend")))
 		return;
-	if (made ? !may_make(to, back->name) || ask_map(o, l, back)
-		 : !span_eq(to, back->name))
+	if (made ? !may_make(to, back->name) || ask_map(o, l, back) : !span_eq(to, back->name))
 		return;
 	n = hosts_of_condition(front, l, host, COUNT_OF(host), &all);
 	for (size_t i = 0; i < n; i++)
 		ask_host(o, host[i], l, back->name);
 	if (!all)
 		buf_printf(&o->asked,
-			"    %s:%u: the other hosts of frontend %s that this line sends to "
+			"    %s:%u: other hosts of frontend %s, which this line sends to "
 			"backend %s\n",
 			l->file, l->line, front->name.p, back->name.p);
 }
 
-/* Those requests get a 503 of the guard from then on: each is listed, and the person says which
- * pass the gate too, or that the rest may be refused. */
+/* Asks about requests that would get 503 from a new guard. The operator repeats --host or
+ * --frontend for those that should pass the gate, or accepts the 503 with --close-others. */
 static void
 ask_others(struct lay *l, const struct haproxy *h, const struct lay_wish *wish)
 {
 	struct others o = { .l = l };
 
-	if (wish->close_others || !lays(l) || l->choices.n)
+	if (wish->close_others || !some_frontend_lacks_stanza(l) || l->choices.n)
 		return;
 	buf_init(&o.asked, 1 << 20);
 	for (size_t i = 0; i < h->n; i++)
@@ -439,16 +450,17 @@ ask_others(struct lay *l, const struct haproxy *h, const struct lay_wish *wish)
 		}
 	if (o.asked.n)
 		buf_printf(&l->choices,
-			"these requests lead to a backend that gets the guard too, and the "
-			"guard answers 503 to what did not pass the gate. Repeat --host or "
-			"--frontend for those that are to pass it, give the others a backend "
-			"of their own, or accept the 503 with --close-others:\n%.*s",
+			"these requests also lead to a backend that gets the guard, and the "
+			"guard answers 503 to requests that did not pass the gate. Repeat "
+			"--host or --frontend for requests that should pass the gate, give "
+			"the others a backend of their own, or accept the 503 with "
+			"--close-others:\n%.*s",
 			SPAN_ARG(buf_view(&o.asked)));
 	buf_free(&o.asked);
 }
 
-/* A frontend that answers each request by itself (port 80 that redirects) asks nobody: nothing
- * is laid there, and its answers are in no record. Another one must be left. */
+/* A frontend that answers every request itself, such as a redirect on port 80, gets no stanza.
+ * At least one other frontend must remain. */
 static void
 note_own_answers(struct lay *l)
 {
@@ -462,18 +474,20 @@ note_own_answers(struct lay *l)
 		by = own ? own : by;
 		if (own)
 			buf_printf(&l->notes,
-				"%s:%u: this answers each request of frontend %s by itself: "
-				"nothing is laid there\n",
+				"%s:%u: this line answers every request of frontend %s, so "
+				"the frontend gets no stanza\n",
 				own->file, own->line, s->name.p);
 	}
 	if (!left && by)
 		buf_printf(&l->choices,
-			"%s:%u: this answers each request by itself, and no frontend is left "
-			"that serves: --frontend NAME, the one that does\n",
+			"%s:%u: this line answers every request of its frontend, and no other "
+			"frontend is chosen: choose the one that serves with --frontend "
+			"NAME\n",
 			by->file, by->line);
 }
 
-/* The daemon's sockets are in Debian's chroot, or HAProxy has none and finds them there. */
+/* The daemon's sockets are in Debian's chroot. With another chroot, the operator must move
+ * them. */
 static void
 note_chroot(struct lay *l, const struct haproxy *h)
 {
@@ -484,11 +498,11 @@ note_chroot(struct lay *l, const struct haproxy *h)
 	l->chroot = c;
 	if (c.n && !span_is(c, LAY_CHROOT))
 		buf_printf(&l->notes,
-			"HAProxy's chroot is %.*s: make %.*s/tollgate (owner tollgate, group "
-			"haproxy, mode 750), say in /etc/tollgate/tollgate.yaml `agent: "
-			"{listen: unix@%.*s/tollgate/agent.sock}`, relay.listen likewise, and "
-			"let the service write there (systemctl edit tollgate: [Service] "
-			"ReadWritePaths=%.*s/tollgate)\n",
+			"HAProxy's chroot is %.*s: create %.*s/tollgate (owner tollgate, "
+			"group haproxy, mode 750), set `agent: {listen: "
+			"unix@%.*s/tollgate/agent.sock}` and relay.listen likewise in "
+			"/etc/tollgate/tollgate.yaml, and let the service write there "
+			"(systemctl edit tollgate: [Service] ReadWritePaths=%.*s/tollgate)\n",
 			SPAN_ARG(c), SPAN_ARG(c), SPAN_ARG(c), SPAN_ARG(c));
 }
 
@@ -500,8 +514,8 @@ lay_choose(struct lay *l, const struct haproxy *h, const struct lay_wish *wish, 
 	buf_init(&l->notes, 64 << 10);
 	choose_frontends(l, h, wish);
 	if (l->no_frontend) {
-		buf_str(&l->choices, "no frontend speaks HTTP (mode http): docs/haproxy.md has "
-				     "a complete example for a HAProxy without one\n");
+		buf_str(&l->choices, "no frontend speaks HTTP (mode http): add one, or begin "
+				     "with the complete example in docs/haproxy.md\n");
 		return;
 	}
 	choose_host(l, wish);
@@ -512,14 +526,14 @@ lay_choose(struct lay *l, const struct haproxy *h, const struct lay_wish *wish, 
 	ask_others(l, h, wish);
 	if (lay_no_route(l))
 		buf_printf(&l->notes,
-			"/etc/tollgate/default.yaml: what may be called of %s is not known: "
-			"until you write it into `routes`, every request is a 404\n",
+			"/etc/tollgate/default.yaml: tollgate does not know the paths of %s, "
+			"so every request gets 404 until you add them to `routes`\n",
 			l->backend[0].name);
 	for (size_t i = 0; i < l->nbackend; i++)
 		if (!lay_has_route(l, i))
 			buf_printf(&l->notes,
-				"/etc/tollgate/default.yaml: no route leads to backend %s: name it in "
-				"the `targets` of one, or write it a route of its own\n",
+				"/etc/tollgate/default.yaml: no route leads to backend %s: "
+				"add it to the `targets` of a route, or add a route\n",
 				l->backend[i].name);
 	note_chroot(l, h);
 }

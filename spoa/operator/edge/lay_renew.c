@@ -1,39 +1,48 @@
-/* An older stanza, renewed where it is: a line that an earlier version laid becomes this version's
- * line for the same thing, or is dropped if there is none, and new lines come next to those of
- * their kind. Lines that init did not lay stay. A stanza without an earlier line lacks only those
- * that shipped_later() names; so does the complete example's second frontend. A stanza in whose
- * frontend the second pass comes in keeps that: the person's rules below it may count on it. */
+/* Renews the stanza of an earlier version in place.
+ *
+ * A line that an earlier version laid becomes this version's line for the same purpose, or is
+ * dropped if there is none. New lines are added next to lines of their kind. Lines that init
+ * did not lay stay. If a stanza has no line of an earlier version, it lacks only those that
+ * shipped_later() names; the same is true of the complete example's second frontend. A stanza
+ * whose frontend receives the second pass keeps that layout, because the operator's rules below
+ * may depend on it. */
 #include <stdio.h>
 
 #include "base/scoped.h"
 #include "operator/edge/judge_private.h"
 #include "operator/edge/lay.h"
 
-enum { LINES_MAX = 128 }; /* of the stanza and its routes */
+enum { LINES_MAX = 128 }; /* lines of the stanza and its routes */
 
+/* State of renewing one section. */
 struct renewal {
 	struct lay *lay;
 	const struct haproxy *h;
 	const struct haproxy_section *s;
-	struct haproxy pieces;			   /* the stanza's lines of today */
-	const struct haproxy_line *own[LINES_MAX]; /* what the section has of each */
+	struct haproxy pieces; /* the stanza's current lines, parsed */
+	/* for each current line, the section's line for it; NULL: none */
+	const struct haproxy_line *own[LINES_MAX];
 	enum whose {
+		/* the operator's */
 		WHOSE_THEIRS,
-		WHOSE_OURS,    /* says what a line of today says, or becomes one */
-		WHOSE_EARLIER, /* of an earlier version, and no line of today is for it yet */
-	} *whose; /* of each line of the section */
+		WHOSE_OURS, /* equals a current line, or becomes one */
+		/* from an earlier version, and not yet assigned to a current line */
+		WHOSE_EARLIER,
+	} *
+		whose; /* for each line of the section */
 };
 
-/* The first words that say what a line does, without its condition. */
+/* Returns the number of first words that state a line's purpose, without its condition. */
 static size_t
 words_of_purpose(const struct haproxy_line *l)
 {
-	return span_is(l->word[0], "use_backend")		    ? 2
+	return span_is(l->word[0], "use_backend")		? 2
 	       : span_is(haproxy_word(l, 1), "send-spoe-group") ? 4
-								    : 3;
+								: 3;
 }
 
-/* The section's first line of this kind that has n words in common with one of today. */
+/* Returns the section's first line of this owner whose first n words equal those of a current
+ * line, or NULL. */
 static const struct haproxy_line *
 find_alike(const struct renewal *r, const struct haproxy_line *want, enum whose whose, size_t n)
 {
@@ -49,23 +58,26 @@ find_alike(const struct renewal *r, const struct haproxy_line *want, enum whose 
 	return NULL;
 }
 
-/* The person has a line for this purpose that init did not lay as it stands. */
+/* Returns true if the operator has a line for this purpose that init did not lay in this form.
+ */
 static bool
 person_has_changed(const struct renewal *r, const struct haproxy_line *want)
 {
 	const struct haproxy_line *l =
 		find_alike(r, want, WHOSE_THEIRS, words_of_purpose(want));
 
-	return l && (span_is(want->word[0], "http-after-response") || line_holds(l, "tollgate"));
+	return l &&
+	       (span_is(want->word[0], "http-after-response") || line_holds(l, "tollgate"));
 }
 
-/* Text with the indent of a line, and the person's own word in it. */
+/* Writes the shipped line with the indent of `like`, and with the operator's own value from it
+ * if `renews` is set. */
 static void
 put_indented(const struct haproxy_line *like, const struct haproxy_line *want, bool renews,
 	struct buf *out)
 {
 	struct span text = span_trim(want->source, " \t"), source = like->source;
-	const char *before = renews ? before_own_word(want) : NULL;
+	const char *before = renews ? word_before_own_value(want) : NULL;
 	struct span theirs = before ? value_after(like, 2, before) : span_of("", 0),
 		    ours = before ? value_after(want, 2, before) : theirs;
 	const char *p = ours.n ? memmem(text.p, text.n, ours.p, ours.n) : NULL;
@@ -83,10 +95,11 @@ put_indented(const struct haproxy_line *like, const struct haproxy_line *want, b
 	buf_putc(out, '\n');
 }
 
-/* The nearest line of its kind that is there: before it, else after it; else the one before it.
- */
+/* Returns the line next to which a new line belongs: the nearest earlier line of its kind,
+ * otherwise the nearest later one, otherwise any earlier line. *after is true if the new line
+ * goes below it. */
 static const struct haproxy_line *
-neighbour(const struct renewal *r, const struct haproxy_section *today, size_t i, bool *after)
+line_beside(const struct renewal *r, const struct haproxy_section *today, size_t i, bool *after)
 {
 	struct span kind = today->line[i].word[0];
 
@@ -105,8 +118,8 @@ neighbour(const struct renewal *r, const struct haproxy_section *today, size_t i
 	return NULL;
 }
 
-/* The place before a line and before the comments above it, which are about it: none in whose
- * way an .if is. */
+/* Returns the place above a line and above the comments that belong to it, unless an .if is in
+ * between. */
 static unsigned
 before_comments(const struct renewal *r, const struct haproxy_line *l)
 {
@@ -130,9 +143,9 @@ renew_line(struct renewal *r, const struct haproxy_section *today, size_t i)
 	const struct haproxy_line *want = &today->line[i], *next;
 	bool renews = r->own[i] != NULL, after = false;
 
-	next = renews ? r->own[i] : neighbour(r, today, i, &after);
-	if (!next || (!renews && person_has_changed(r, want) && !line_holds(want, GATED_VARIABLE) &&
-			     !shipped_later(want->source)))
+	next = renews ? r->own[i] : line_beside(r, today, i, &after);
+	if (!next || (!renews && person_has_changed(r, want) &&
+			     !line_holds(want, GATED_VARIABLE) && !shipped_later(want->source)))
 		return;
 	SCOPED_BUF(text, 64 << 10);
 	put_indented(next, want, renews, &text);
@@ -144,7 +157,8 @@ renew_line(struct renewal *r, const struct haproxy_section *today, size_t i)
 				.text = buf_view(&text) });
 }
 
-/* Where it listens and what passes is the person's; so is where the complete example routes. */
+/* Returns true for lines that the operator chooses: addresses, options, what passes the gate,
+ * and the routes of the complete example. */
 static bool
 is_theirs(const struct haproxy_line *l)
 {
@@ -154,7 +168,7 @@ is_theirs(const struct haproxy_line *l)
 	       (span_is(l->word[0], "use_backend") && reads_path(haproxy_word(l, 4)));
 }
 
-/* The stanza's lines of today, or of the complete example's second frontend. */
+/* Returns the current lines of the stanza, or of the complete example's second frontend. */
 static const struct haproxy_section *
 lines_of_today(struct renewal *r)
 {
@@ -174,14 +188,16 @@ lines_of_today(struct renewal *r)
 	return today;
 }
 
-/* Finds which lines of the section are whose; returns whether it is older than this version. */
+/* Determines the owner of each line of the section. Returns true if the stanza is from an
+ * earlier version. */
 static bool
 sort_lines(struct renewal *r, const struct haproxy_section *today)
 {
 	bool older = older_stanza(r->s) || !engine_of(r->s);
 
 	for (size_t i = 0; i < today->n && i < LINES_MAX; i++) {
-		const struct haproxy_line *own = r->own[i] = find_saying(r->s, &today->line[i]);
+		const struct haproxy_line *own = r->own[i] =
+			find_matching(r->s, &today->line[i]);
 		if (own && own >= r->s->line && own < r->s->line + r->s->n)
 			r->whose[own - r->s->line] = WHOSE_OURS;
 	}
@@ -192,22 +208,22 @@ sort_lines(struct renewal *r, const struct haproxy_section *today)
 			r->whose[i] = WHOSE_EARLIER;
 		older |= r->whose[i] == WHOSE_EARLIER;
 	}
-	/* for the same purpose; then, in their order, for one of its kind */
+	/* first by purpose, then by kind, in the order of the lines */
 	for (int kind = 0; kind < 2; kind++)
 		for (size_t i = 0; i < today->n && i < LINES_MAX; i++) {
 			const struct haproxy_line *want = &today->line[i];
 			if (r->own[i])
 				continue;
-			r->own[i] = find_alike(r, want, WHOSE_EARLIER,
-				kind ? 2 : words_of_purpose(want));
+			r->own[i] = find_alike(
+				r, want, WHOSE_EARLIER, kind ? 2 : words_of_purpose(want));
 			if (r->own[i])
 				r->whose[r->own[i] - r->s->line] = WHOSE_OURS;
 		}
 	return older;
 }
 
-/* The hosts are the person's. The fetch in front of them is ours: that of 0.1 let pass a host with
- * a dot at its end. */
+/* Renews the fetch of `acl tollgate`; the hosts are the operator's. The fetch of 0.1 did not
+ * match a host with a trailing dot, so such a request bypassed the gate. */
 static void
 renew_hosts(struct renewal *r, const struct haproxy_line *l)
 {
@@ -215,7 +231,7 @@ renew_hosts(struct renewal *r, const struct haproxy_line *l)
 
 	if (!haproxy_begins(l, "acl", "tollgate") || !span_is(haproxy_word(l, 2), was))
 		return;
-	/* NULL: a person put quotes into it, and it stays as it is */
+	/* NULL: the operator quoted the text, and the line stays */
 	const char *at = memmem(l->source.p, l->source.n, was, sizeof(was) - 1);
 	if (!at)
 		return;
@@ -223,9 +239,10 @@ renew_hosts(struct renewal *r, const struct haproxy_line *l)
 	size_t n = (size_t)(at - l->source.p) + sizeof(was) - 1;
 	buf_printf(&text, "%.*s,rtrim(.)%.*s\n", SPAN_ARG(span_cut(l->source, 0, n)),
 		SPAN_ARG(span_cut(l->source, n, l->source.n)));
-	lay_add(r->lay,
-		(struct lay_edit){
-			.file = l->file, .after = l->line - 1, .drop = true, .text = buf_view(&text) });
+	lay_add(r->lay, (struct lay_edit){ .file = l->file,
+				.after = l->line - 1,
+				.drop = true,
+				.text = buf_view(&text) });
 }
 
 void
@@ -242,7 +259,7 @@ lay_renew(struct lay *l, const struct haproxy *h, const struct haproxy_section *
 	}
 	older = sort_lines(&r, today);
 	for (size_t i = 0; i < today->n && i < LINES_MAX; i++)
-		same[i] = r.own[i] && line_says(r.own[i], &today->line[i]) &&
+		same[i] = r.own[i] && line_matches(r.own[i], &today->line[i]) &&
 			  !line_deletes_arguments(r.own[i], &today->line[i]);
 	for (size_t i = 0; i < today->n && i < LINES_MAX; i++)
 		if (!same[i] && !is_theirs(&today->line[i]) &&

@@ -1,5 +1,5 @@
-/* A file with its edits, the edits as a unified difference, and tollgate's own two files for
- * the backends that were chosen. */
+/* Writes what `tollgate init` produces: a file with its edits, the edits as a unified
+ * difference, and tollgate's own files for the chosen backends. */
 #include <stdio.h>
 
 #include "operator/edge/credential.h"
@@ -16,8 +16,8 @@ put_lay_line(struct buf *out, struct span line)
 	buf_putc(out, '\n');
 }
 
-/* The next edit of this file after line `after` and, at the same line, after edit `last`; NULL:
- * there is none. Edits come in any order. */
+/* Returns the next edit of this file, ordered by line and, for one line, by position in edit[];
+ * NULL: there is none. `last` is the previous one, NULL at the start. */
 static const struct lay_edit *
 next_edit(const struct lay_edit *edit, size_t n, const char *file, const struct lay_edit *last)
 {
@@ -63,7 +63,8 @@ unsigned
 lay_origin(const struct lay_edit *edit, size_t n, const char *file, unsigned line)
 {
 	const struct lay_edit *e = next_edit(edit, n, file, NULL);
-	unsigned is = 0, was = 0; /* so many lines of the result and of the file are behind */
+	/* number of lines passed so far in the result and in the file */
+	unsigned is = 0, was = 0;
 
 	for (; e; e = next_edit(edit, n, file, e)) {
 		unsigned lines = 0;
@@ -81,12 +82,14 @@ lay_origin(const struct lay_edit *edit, size_t n, const char *file, unsigned lin
 	return was + (line - is);
 }
 
+/* One hunk of a unified difference. */
 struct hunk {
 	struct buf text;
-	unsigned from, old_lines, new_lines; /* from: the first line, from 0 */
+	unsigned from, old_lines, new_lines; /* from: index of its first line, counted from 0 */
 };
 
-/* Lines of the person whose secret is not for a terminal or a log are cut there. */
+/* Adds a line to the hunk. A secret in the operator's line is cut off, because the difference
+ * may appear on a terminal or in a log. */
 static void
 hunk_line(struct hunk *h, char mark, struct span line)
 {
@@ -153,7 +156,7 @@ lay_diff(const struct lay_edit *edit, size_t n, const char *file, struct span te
 
 /* ---- tollgate's own files ---- */
 
-/* Without a chroot HAProxy finds the daemon's sockets where the daemon has them. */
+/* Without a chroot, HAProxy needs the full path of the daemon's sockets. */
 void
 lay_backends(const struct lay *l, struct buf *out)
 {
@@ -200,7 +203,7 @@ lay_config(const struct lay *l, struct buf *out)
 }
 
 static const struct lay_backend *
-speaks(const struct lay *l, const char *dialect)
+backend_of_dialect(const struct lay *l, const char *dialect)
 {
 	for (size_t i = 0; i < l->nbackend; i++)
 		if (!strcmp(l->backend[i].dialect, dialect))
@@ -208,7 +211,8 @@ speaks(const struct lay *l, const char *dialect)
 	return NULL;
 }
 
-/* The backend of a route of the shipped policy, by its targets; NULL: nobody speaks that. */
+/* Returns the backend for a route of the shipped policy, by the dialect in its targets; NULL:
+ * no backend speaks it. */
 static const struct lay_backend *
 route_backend(const struct lay *l, struct span route)
 {
@@ -218,12 +222,12 @@ route_backend(const struct lay *l, struct span route)
 		char targets[64];
 		snprintf(targets, sizeof(targets), "targets: [%s]", dialects[i]);
 		if (memmem(route.p, route.n, targets, strlen(targets)))
-			return speaks(l, dialects[i]);
+			return backend_of_dialect(l, dialects[i]);
 	}
 	return NULL;
 }
 
-/* Which paths these have nobody knows. */
+/* Returns true for dialects whose paths tollgate does not know. */
 static bool
 without_paths(const char *dialect)
 {
@@ -244,8 +248,9 @@ lay_has_route(const struct lay *l, size_t i)
 {
 	const struct lay_backend *b = &l->backend[i];
 
-	return lay_no_route(l) ? i == 0
-			       : speaks(l, b->dialect) == b && !without_paths(b->dialect);
+	return lay_no_route(l)
+		       ? i == 0
+		       : backend_of_dialect(l, b->dialect) == b && !without_paths(b->dialect);
 }
 
 static void
@@ -308,7 +313,7 @@ lay_policy(const struct lay *l, struct buf *out)
 		put_lay_line(out, line);
 		if (!providers && !routes)
 			continue;
-		size_t end = 0; /* of the block: the empty line after it */
+		size_t end = 0; /* end of the block, which is an empty line */
 		while (end < text.n && text.p[end] != '\n')
 			end += span_chr(span_cut(text, end, text.n), '\n') + 1;
 		for (size_t i = 0; providers && i < l->nbackend; i++)

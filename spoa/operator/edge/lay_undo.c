@@ -1,29 +1,33 @@
-/* tollgate init --undo: which lines of a file an earlier `tollgate init` laid. A line that names
- * tollgate is found in haproxy/bolt-on.cfg or joint.cfg, or in haproxy/laid.lst if an earlier
- * version laid it. A line that anybody may write (an option, a timeout, tune.*) is init's if it
- * stands next to such a line and the file had none before init. A former value stands in a
- * comment of the line itself. */
+/* Finds the lines that an earlier `tollgate init` laid, for `tollgate init --undo`.
+ *
+ * A line that names tollgate is compared with haproxy/bolt-on.cfg and joint.cfg, and with
+ * haproxy/laid.lst for earlier versions. A line that anybody may have written (an option, a
+ * timeout, tune.*) counts as laid if it is next to such a line and the copy that init kept has
+ * none. A changed line has its former text in a comment. */
 #include <stdio.h>
 
 #include "base/scoped.h"
 #include "operator/edge/judge_private.h"
 #include "operator/edge/lay.h"
 
+/* The kind of a line of the file. */
 enum undo_kind {
 	UNDO_KEPT,
-	UNDO_EMPTY,   /* nothing but spaces */
-	UNDO_COMMENT, /* of a person, or inside a block of ours */
-	UNDO_LAID,    /* shipped_laid() or shipped_earlier() */
-	UNDO_GUARD,   /* so is this, and it keeps a provider's backend closed */
-	UNDO_PLAIN,   /* one of undo_plain[], laid or not */
+	UNDO_EMPTY,   /* only spaces */
+	UNDO_COMMENT, /* a comment */
+	UNDO_LAID,    /* shipped_laid() or shipped_earlier() matches */
+	UNDO_GUARD,   /* laid as well, and a guard that protects a provider's backend */
+	UNDO_PLAIN,   /* a line of undo_plain[], which init or the operator may have written */
 };
 
 /* Lines that init lays and that do not name tollgate. */
 static const struct undo_plain {
 	const char *text;
-	const char *a, *b;	       /* how such a line begins, whatever its value */
-	bool above, below;	       /* init lays one of its other lines there */
-	bool section_only;	       /* a line of `defaults` does not count */
+	/* the first words of such a line, whatever its value; b may be NULL */
+	const char *a, *b;
+	bool above, below; /* init lays other lines above it, or below it */
+	/* a line in `defaults` does not count as the operator's own */
+	bool section_only;
 } undo_plain[] = {
 	{ "tune.bufsize 262144", "tune.bufsize", NULL, false, false, false },
 	{ "tune.maxrewrite 16384", "tune.maxrewrite", NULL, false, false, false },
@@ -34,23 +38,26 @@ static const struct undo_plain {
 	{ "timeout server 10m", "timeout", "server", true, false, true },
 };
 
+/* One line of the file. */
 struct undo_line {
-	struct span source, text; /* as it is; without indent, comment and double spaces */
+	/* the line as written; and without indent, comment and double spaces */
+	struct span source, text;
 	enum undo_kind kind;
 	const struct undo_plain *plain;
-	struct span former; /* what the line's mark says that it was; p NULL: no mark */
+	struct span former; /* the former text in the line's mark; p NULL: no mark */
 	bool drop;
 };
 
+/* State of undoing one file. */
 struct undo {
 	struct lay *lay;
 	const struct lay_undo *asked;
 	const char *file;
-	struct undo_line *line; /* line[0] is line 1 */
+	struct undo_line *line; /* line[0] is the first line of the file */
 	size_t n;
 };
 
-/* ---- what a line is ---- */
+/* ---- the kind of a line ---- */
 
 static bool
 undo_holds(struct span s, const char *text)
@@ -78,8 +85,7 @@ static void
 find_kind(struct undo *u, struct undo_line *l)
 {
 	const struct span was = SPAN_LIT(LAY_WAS);
-	struct span comment =
-		span_cut(l->source, unquoted_at(l->source, "#"), l->source.n);
+	struct span comment = span_cut(l->source, unquoted_at(l->source, "#"), l->source.n);
 
 	l->text = lay_plain(u->lay->arena, l->source);
 	if (!l->text.n) {
@@ -135,7 +141,7 @@ is_mark(const struct undo_line *l, const char *mark)
 	       span_starts(span_trim(l->source, " \t"), span_str(mark));
 }
 
-/* A comment of ours has the text that this version or an earlier one laid. */
+/* Returns true if the comment is one that haproxy/bolt-on.cfg has. */
 static bool
 is_our_comment(struct span comment)
 {
@@ -147,7 +153,8 @@ is_our_comment(struct span comment)
 	return false;
 }
 
-/* Inside a block each line that init may have laid goes; a line that a person put there stays. */
+/* Marks the lines of a block that init may have laid. Lines that an operator added inside the
+ * block stay. */
 static void
 undo_block(struct undo *u, size_t from, size_t to)
 {
@@ -160,7 +167,7 @@ undo_block(struct undo *u, size_t from, size_t to)
 	}
 }
 
-/* NAME of `# tollgate: begin NAME, …`. */
+/* Returns NAME of `# tollgate: begin NAME, …`. */
 static struct span
 undo_mark_name(const struct undo_line *l, const char *mark)
 {
@@ -178,15 +185,18 @@ drop_blocks(struct undo *u)
 	for (size_t i = 0; i <= u->n; i++) {
 		bool begins = i < u->n && is_mark(&u->line[i], LAY_BEGIN);
 		bool ends = i < u->n && is_mark(&u->line[i], LAY_END);
-		struct span opened = begin == SIZE_MAX ? SPAN_LIT("")
-						       : undo_mark_name(&u->line[begin], LAY_BEGIN);
-		if (ends && begin != SIZE_MAX && span_eq(opened, undo_mark_name(&u->line[i], LAY_END))) {
+		struct span opened = begin == SIZE_MAX
+					     ? SPAN_LIT("")
+					     : undo_mark_name(&u->line[begin], LAY_BEGIN);
+		if (ends && begin != SIZE_MAX &&
+			span_eq(opened, undo_mark_name(&u->line[i], LAY_END))) {
 			undo_block(u, begin, i);
 			begin = SIZE_MAX;
 			continue;
 		}
 		if (begin != SIZE_MAX && (begins || ends || i == u->n))
-			not_sure(u, begin, "the block that begins here has no `" LAY_END "%.*s`",
+			not_sure(u, begin,
+				"the block that begins here has no `" LAY_END "%.*s`",
 				SPAN_ARG(opened));
 		else if (ends)
 			not_sure(u, i, "the block that ends here has no `" LAY_BEGIN "%.*s`",
@@ -210,7 +220,8 @@ section_at(const struct undo *u, size_t i)
 	return s;
 }
 
-/* The same section before init; *known is false if no kept copy says. */
+/* Returns the section as it was before init, or NULL. *known is false if no kept copy contains
+ * the section. */
 static const struct haproxy_section *
 section_before(const struct undo *u, const struct haproxy_section *s, bool *known)
 {
@@ -225,8 +236,8 @@ section_before(const struct undo *u, const struct haproxy_section *s, bool *know
 	return NULL;
 }
 
-/* The nearest line above (step -1) or below (1) that says something and is not a plain one:
- * init laid it. */
+/* Returns true if the nearest significant line above (step -1) or below (1) was laid by init.
+ * Empty lines, comments and plain lines are skipped. */
 static bool
 laid_next_to(const struct undo *u, size_t i, int step)
 {
@@ -247,21 +258,23 @@ drop_plain(struct undo *u, size_t i)
 	const struct haproxy_line *had = !was		   ? NULL
 					 : p->section_only ? haproxy_own(was, p->a, p->b)
 							   : haproxy_last(was, p->a, p->b);
-	bool above = p->above && laid_next_to(u, i, -1), below = p->below && laid_next_to(u, i, 1);
+	bool above = p->above && laid_next_to(u, i, -1),
+	     below = p->below && laid_next_to(u, i, 1);
 
 	if (had || (global && (!s || s->kind != HAPROXY_GLOBAL)) || !(global || above || below))
 		return;
-	/* without a kept copy a line that stands between two of ours is ours; others may be a
-	 * person's */
-	u->line[i].drop = known || (below && (above || !p->above)) ||
-			  (above && laid_next_to(u, i, 1));
+	/* Without a kept copy, a plain line between two laid lines counts as laid; others may
+	 * be the operator's. */
+	u->line[i].drop =
+		known || (below && (above || !p->above)) || (above && laid_next_to(u, i, 1));
 	if (!u->line[i].drop)
 		buf_printf(&u->lay->notes,
-			"%s:%zu: `%s` is left: no copy says whether it was there before init\n",
+			"%s:%zu: `%s` stays, because no kept copy shows whether it was there "
+			"before init; delete the line if you do not need it\n",
 			u->file, i + 1, p->text);
 }
 
-/* A `global` that init had to write itself. */
+/* Drops the line `global` itself if init wrote it and all of its lines are dropped. */
 static void
 drop_own_global(struct undo *u)
 {
@@ -275,7 +288,7 @@ drop_own_global(struct undo *u)
 		u->line[s->head->line - 1].drop = true;
 }
 
-/* ---- lines that stay and need what goes ---- */
+/* ---- remaining lines that need dropped ones ---- */
 
 static const char *
 names_ours(const struct haproxy_section *s, const struct haproxy_line *l)
@@ -319,7 +332,7 @@ names_ours(const struct haproxy_section *s, const struct haproxy_line *l)
 	return NULL;
 }
 
-/* A section that begins with defaults that init laid or named. */
+/* Returns true if the section's defaults were laid or named by init. */
 static bool
 begins_with_ours(const struct haproxy_line *head)
 {
@@ -342,7 +355,7 @@ find_left(struct undo *u)
 		if (!strcmp(head->file, u->file) && head->line <= u->n &&
 			!u->line[head->line - 1].drop && begins_with_ours(head))
 			not_sure(u, head->line - 1,
-				"this section begins with defaults of tollgate init: give it "
+				"this section uses defaults of tollgate init: let it use "
 				"others");
 		for (size_t k = 0; k < h->section[i].n; k++) {
 			const struct haproxy_line *l = &h->section[i].line[k];
@@ -353,8 +366,8 @@ find_left(struct undo *u)
 			const char *names = names_ours(&h->section[i], l);
 			if (names)
 				not_sure(u, l->line - 1,
-					"this line needs %s, and init did not lay it as it "
-					"stands here: change it or delete it",
+					"this line needs %s, which undo removes, and init did "
+					"not lay the line in this form: change or delete it",
 					names);
 		}
 	}
@@ -362,7 +375,7 @@ find_left(struct undo *u)
 
 /* ---- the edits ---- */
 
-/* The line's text without `from NAME`. */
+/* Returns the line's text without `from NAME`. */
 static struct span
 without_from(struct span s)
 {
@@ -371,7 +384,7 @@ without_from(struct span s)
 	return p ? span_cut(s, 0, (size_t)(p - s.p)) : s;
 }
 
-/* A line of a person's with the name of defaults that init laid. */
+/* Returns true if an operator's line has the name of defaults that init laid. */
 static bool
 has_our_defaults(const struct undo_line *l)
 {
@@ -379,8 +392,8 @@ has_our_defaults(const struct undo_line *l)
 	       span_starts(l->text, SPAN_LIT("defaults tollgate-base"));
 }
 
-/* The line that a mark keeps: the whole line, or its value alone. A value that is no longer the
- * one that init wrote is a later edit of the person's and stays, without the mark. */
+/* Writes the former text from a line's mark: the whole line, or only its value. If the operator
+ * changed the value after init, the line stays without the mark. */
 static void
 put_former(struct undo *u, size_t i, struct buf *out)
 {
@@ -394,14 +407,16 @@ put_former(struct undo *u, size_t i, struct buf *out)
 		indent++;
 	if (ours && !span_is(word, "defaults") &&
 		!span_eq(without_from(l->text), without_from(former)))
-		not_sure(u, i, "this line was changed after init: delete its mark and `from`");
+		not_sure(u, i,
+			"this line was changed after init: delete its mark and its "
+			"`from`");
 	if (!strchr(" \t", *l->former.p))
 		buf_span(out, span_cut(l->source, 0, indent));
 	if (l->kind == UNDO_KEPT && !ours) {
 		buf_span(out, l->text);
 		buf_printf(&u->lay->notes,
-			"%s:%zu: `%.*s` stays: init had written another value; before init it "
-			"was `%.*s`\n",
+			"%s:%zu: `%.*s` stays, because it was changed after init; before init "
+			"it was `%.*s`\n",
 			u->file, i + 1, SPAN_ARG(l->text), SPAN_ARG(former));
 	} else if (span_starts(former, word)) {
 		buf_span(out, l->former);
@@ -423,23 +438,23 @@ undo_edit(struct undo *u, size_t i)
 	lay_add(u->lay, edit);
 }
 
-/* A person's backend has its provider's key, and nothing keeps requests from it any more. */
+/* Reports a backend with a provider's key that loses its guard, or keeps it. */
 static void
 note_guard(struct undo *u, size_t i)
 {
 	const struct haproxy_section *s = section_at(u, i);
 
 	if (!undo_holds(u->line[i].text, "did not pass the gate"))
-		return; /* the second line of a guard */
+		return; /* the guard's second line was reported with the first */
 	if (s && credential_of(s) && !u->asked->keep_guards)
 		buf_printf(&u->lay->notes,
-			"%s:%zu: backend %.*s has no guard from now on: every request that "
-			"your own rules send there uses its key\n",
+			"%s:%zu: backend %.*s has no guard any more: every request that your "
+			"own rules send there uses its key\n",
 			u->file, i + 1, SPAN_ARG(s->name));
 	if (u->asked->keep_guards)
 		buf_printf(&u->lay->notes,
-			"%s:%zu: backend %.*s keeps its guard: it answers 503 until you delete "
-			"the lines with `gateway_unavailable`\n",
+			"%s:%zu: backend %.*s keeps its guard and answers 503 until you "
+			"delete the lines with `gateway_unavailable`\n",
 			u->file, i + 1, s ? (int)s->name.n : 0, s ? s->name.p : "");
 }
 

@@ -1,4 +1,5 @@
-/* Sockets, hosts and answering rules of a frontend. */
+/* Reads sockets, hosts and answering rules of a frontend from HAProxy's files, for `tollgate
+ * check --probe`. */
 #include "operator/edge/reach.h"
 
 #include "base/ascii.h"
@@ -10,7 +11,7 @@ enum { HOSTS_FILE_BYTES = 1 << 20, RULES_SAID = 4 };
 /* ---- sockets ---- */
 
 static bool
-bind_says(const struct haproxy_line *l, const char *word)
+bind_has_word(const struct haproxy_line *l, const char *word)
 {
 	for (size_t i = 2; i < l->n; i++)
 		if (span_is(l->word[i], word))
@@ -24,27 +25,29 @@ place_kind(struct reach_place *p)
 	const struct haproxy_line *l = p->bind;
 	struct span alpn = last_value(l, "alpn"), verify = last_value(l, "verify");
 
-	p->tls = bind_says(l, "ssl");
-	p->proxied = bind_says(l, "accept-proxy");
+	p->tls = bind_has_word(l, "ssl");
+	p->proxied = bind_has_word(l, "accept-proxy");
 	p->http2 = span_is(last_value(l, "proto"), "h2") || (p->tls && span_is(alpn, "h2"));
 	if (span_is(verify, "required"))
-		p->no = "it asks for a client certificate";
-	else if (bind_says(l, "accept-netscaler-cip"))
-		p->no = "it wants a NetScaler header first";
+		p->no = "the socket requires a client certificate";
+	else if (bind_has_word(l, "accept-netscaler-cip"))
+		p->no = "the socket expects a NetScaler header";
 }
 
-/* "[FAMILY@][ADDRESS]:PORT[-PORT]" or a path; false: nobody connects there by an address. */
+/* Parses "[FAMILY@][ADDRESS]:PORT[-PORT]" or a path. Returns false if a client cannot connect
+ * there by an address. */
 static bool
 place_address(struct span text, struct arena *a, struct reach_place *p)
 {
 	static const char *const families[] = { "ipv4@", "ipv6@", "quic4@", "quic6@" };
 	static const char *const any[] = { "", "*", "0.0.0.0" };
 	static const char *const any6[] = { "::", "[::]" };
-	bool six = span_starts(text, SPAN_LIT("ipv6@")) || span_starts(text, SPAN_LIT("quic6@"));
+	bool six =
+		span_starts(text, SPAN_LIT("ipv6@")) || span_starts(text, SPAN_LIT("quic6@"));
 	uint64_t port;
 
 	if (span_starts(text, SPAN_LIT("quic")))
-		p->no = "it is a QUIC socket";
+		p->no = "the socket is a QUIC socket";
 	for (size_t i = 0; i < COUNT_OF(families); i++)
 		if (span_starts(text, span_str(families[i])))
 			text = span_cut(text, strlen(families[i]), text.n);
@@ -57,7 +60,8 @@ place_address(struct span text, struct arena *a, struct reach_place *p)
 	size_t at = text.n;
 	while (at && text.p[at - 1] != ':')
 		at--;
-	struct span host = span_cut(text, 0, at ? at - 1 : 0), ports = span_cut(text, at, text.n);
+	struct span host = span_cut(text, 0, at ? at - 1 : 0),
+		    ports = span_cut(text, at, text.n);
 	if (!at || memchr(host.p ? host.p : "", '@', host.n) ||
 		span_u64(span_cut(ports, 0, span_chr(ports, '-')), &port) != 0 || port == 0 ||
 		port > 65535)
@@ -71,8 +75,8 @@ place_address(struct span text, struct arena *a, struct reach_place *p)
 		p->address = arena_printf(a, "[%.*s]", SPAN_ARG(host)).p;
 	else
 		p->address = arena_dup(a, host).p;
-	/* a socket of both families is reached by the one that every machine has */
-	if (SPAN_IN(host, any6) && bind_says(p->bind, "v4v6"))
+	/* For a socket of both families, use IPv4, which every machine has. */
+	if (SPAN_IN(host, any6) && bind_has_word(p->bind, "v4v6"))
 		p->address = "127.0.0.1";
 	return true;
 }
@@ -115,8 +119,7 @@ add_reach_host(struct arena *a, struct span host, const char *out[], size_t most
 }
 
 static void
-hosts_of_file(
-	struct arena *a, struct span file, const char *out[], size_t most, size_t *n)
+hosts_of_file(struct arena *a, struct span file, const char *out[], size_t most, size_t *n)
 {
 	SCOPED_BUF(text, HOSTS_FILE_BYTES);
 	if (!buf_file(&text, arena_dup(a, file).p))
@@ -140,8 +143,8 @@ tests_host(const struct haproxy_line *l)
 	return false;
 }
 
-/* Returns true if the ACL compares its patterns with the whole value: "hdr(host)" does; "hdr_beg(host)",
- * "-m end" and a map do not. */
+/* Returns true if the ACL compares its patterns with the whole value, as "hdr(host)" does and
+ * "hdr_beg(host)", "-m end" and maps do not. */
 static bool
 compares_whole(const struct haproxy_line *l)
 {
@@ -186,11 +189,12 @@ reach_hosts(const struct haproxy_section *s, struct arena *a, const char *out[],
 				add_reach_host(a, l->word[k], out, most, &n);
 		}
 	}
-	*all |= !any; /* the complete example: all of the frontend passes */
+	/* the complete example has no ACL: every request of the frontend passes */
+	*all |= !any;
 	return n;
 }
 
-/* A value of the ACL's, from its first on. */
+/* Returns true if the ACL has this pattern. */
 static bool
 acl_has(const struct haproxy_line *l, struct span value)
 {
@@ -214,7 +218,7 @@ reach_passes(const struct reach_place *p)
 		if (!haproxy_begins(l, "acl", "tollgate"))
 			continue;
 		any = true;
-		passes |= span_is(test, "so_name") ? acl_has(l, last_value(p->bind, "name"))
+		passes |= span_is(test, "so_name")    ? acl_has(l, last_value(p->bind, "name"))
 			  : span_is(test, "dst_port") ? acl_has(l, span_of(port, n))
 						      : true;
 	}
@@ -250,12 +254,14 @@ reach_guard(const struct haproxy_section *s)
 
 /* ---- rules ---- */
 
-/* A redirect may send there: of what it makes only the part that is written out is known. */
+/* Returns true if the rule may redirect to `location`. Only the literal beginning of a computed
+ * location can be compared. */
 static bool
 may_send_to(const struct haproxy_line *l, struct span location)
 {
 	static const char *const words[] = { "location", "prefix", "scheme" };
-	bool redirect = span_is(l->word[0], "redirect") || span_is(haproxy_word(l, 1), "redirect");
+	bool redirect =
+		span_is(l->word[0], "redirect") || span_is(haproxy_word(l, 1), "redirect");
 
 	for (size_t i = 0; redirect && i < COUNT_OF(words); i++) {
 		struct span to = value_after(l, 1, words[i]);
@@ -266,11 +272,11 @@ may_send_to(const struct haproxy_line *l, struct span location)
 	return redirect == (location.n != 0);
 }
 
-/* A line of the stanza or of a guard. */
+/* Returns true for a line of the stanza or of a guard. */
 static bool
 is_tollgates(const struct haproxy_line *l)
 {
-	return line_holds(l, "txn.tollgate") || fits_only(NULL, l, GATED) ||
+	return line_holds(l, "txn.tollgate") || condition_requires(NULL, l, GATED) ||
 	       line_holds(l, "x-tollgate-");
 }
 
@@ -284,8 +290,8 @@ reach_rules(const struct haproxy_section *s, int status, struct span location, b
 
 	while ((l = haproxy_next(&w))) {
 		if (l->negated || !rule_answers(l) || rule_status(l) != status ||
-			!may_send_to(l, location) ||
-			is_tollgates(l) || spares(s, l, second ? INNER : GATED))
+			!may_send_to(l, location) || is_tollgates(l) ||
+			condition_excludes(s, l, second ? INNER : GATED))
 			continue;
 		if (n < RULES_SAID)
 			buf_printf(out, "%s%s:%u", n ? " or " : "", l->file, l->line);

@@ -1,4 +1,5 @@
-/* The shipped files by name, and the pieces of the stanza. */
+/* Finds the shipped files and the stanza's pieces, and recognizes the lines that this version
+ * or an earlier one laid. */
 #include "operator/edge/haproxy_file.h"
 #include "operator/edge/shipped.h"
 
@@ -16,7 +17,8 @@ shipped_piece(enum shipped_piece piece)
 {
 	bool joint = piece >= PIECE_JOINT_STANZA;
 	struct span mark = SPAN_LIT("#---"),
-		    rest = shipped(joint ? "spoa/operator/edge/joint.cfg" : "haproxy/bolt-on.cfg");
+		    rest = shipped(
+			    joint ? "spoa/operator/edge/joint.cfg" : "haproxy/bolt-on.cfg");
 	const char *from = NULL;
 	int n = joint ? PIECE_JOINT_STANZA - 1 : -1;
 
@@ -57,7 +59,7 @@ shipped_older(struct span line, struct buf *out)
 	static const char gated[] = "tollgate-gated",
 			  undecided[] = " or tollgate !tollgate-inner !{ "
 					"var(txn.tollgate_gated) -m found }";
-	/* these were for both passes */
+	/* These lines applied to both passes. */
 	const char *was =
 		shipped_holds(line, "del-header") ? "tollgate" : "tollgate !tollgate-inner";
 	struct {
@@ -85,7 +87,8 @@ shipped_older(struct span line, struct buf *out)
 	}
 }
 
-/* The row's `…` stands for any text. */
+/* Matches a row of haproxy/laid.lst, where `…` stands for any text. On a mismatch, the last `…`
+ * takes one more byte. */
 static bool
 row_matches(struct span row, struct span text)
 {
