@@ -351,7 +351,7 @@ check_notes_it(void **state)
 		"refused, until "));
 	assert_non_null(strstr(buf_view(&b).p, "(1 day left); from then on"));
 	assert_non_null(strstr(
-		buf_view(&b).p, "observe: backend openai is where route chat goes, too"));
+		buf_view(&b).p, "observe: backend openai is also used by route chat: "));
 	fix_done(&f);
 	buf_free(&b);
 }
