@@ -1,15 +1,25 @@
-/* The cage: what a tool that reads a hostile file sees of the machine. namespaces(7),
- * pivot_root(2), mount_setattr(2). All of it is set up by the child itself, which is process 1
- * of its PID namespace: who kills it kills all. */
-#include "extract/cage.h"
-
+/* Lists of system calls, by libseccomp. They are what pdftotext, pdftohtml, pdftoppm and
+ * tesseract call on Debian 12 and 13 (strace), with what glibc falls back from answered ENOSYS.
+ *
+ * A tool's list is loaded before its execve, so that must be in it. It is allowed with one
+ * address alone for its path, FILTER_PATH. execve gives a process new memory, and nothing may
+ * be mapped there again: mmap with a low address, MAP_FIXED at 0 and MAP_GROWSDOWN are not in
+ * the list, nor is a mremap that names an address. So it is the first execve and the last. */
+#include <asm/ioctls.h>
+#include <asm/termbits.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/capability.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
 #include <sched.h>
+#include <seccomp.h>
 #include <signal.h>
+#include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
@@ -17,9 +27,189 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "extract/cage.h"
 #include "base/scoped.h"
-#include "extract/filter.h"
 #include "extract/frame.h"
+
+#define CALL(name) SCMP_SYS(name)
+
+/* clang-format off */
+static const int of_all[] = {
+	CALL(read), CALL(readv), CALL(pread64), CALL(write), CALL(writev), CALL(lseek), CALL(close),
+	CALL(access), CALL(faccessat), CALL(faccessat2), CALL(stat), CALL(lstat),
+	CALL(fstat), CALL(newfstatat), CALL(statx), CALL(statfs), CALL(fstatfs), CALL(readlink), CALL(readlinkat),
+	CALL(getdents64), CALL(fadvise64), CALL(getcwd), CALL(fcntl),
+	CALL(munmap), CALL(brk), CALL(madvise), CALL(membarrier),
+	CALL(futex), CALL(set_robust_list), CALL(set_tid_address), CALL(rseq), CALL(arch_prctl),
+	CALL(getrandom), CALL(getrlimit), CALL(sysinfo), CALL(uname), CALL(sched_getaffinity),
+	CALL(sched_yield), CALL(clock_gettime), CALL(clock_getres), CALL(clock_nanosleep), CALL(nanosleep),
+	CALL(gettimeofday), CALL(time), CALL(getrusage), CALL(times),
+	CALL(getpid), CALL(gettid), CALL(getppid), CALL(getuid), CALL(geteuid), CALL(getgid), CALL(getegid),
+	CALL(rt_sigaction), CALL(rt_sigprocmask), CALL(rt_sigreturn), CALL(sigaltstack), CALL(tgkill),
+	CALL(restart_syscall), CALL(exit), CALL(exit_group),
+};
+static const int of_job[] = {
+	CALL(pipe2), CALL(dup2), CALL(dup3), CALL(poll), CALL(ppoll), CALL(wait4), CALL(kill),
+	CALL(prctl), CALL(seccomp), CALL(setrlimit), CALL(prlimit64), CALL(mmap), CALL(mprotect), CALL(mremap),
+	CALL(execve), CALL(close_range),
+};
+/* Harmless, and asked by libraries that can do without (fontconfig's cache, threads' start):
+ * refused, not punished. */
+static const struct { int call, error; } refused[] = {
+	{ CALL(clone3), ENOSYS }, { CALL(open), ENOSYS }, { CALL(link), EPERM }, { CALL(unlink), EPERM }, { CALL(rename), EPERM },
+	{ CALL(mkdir), EPERM }, { CALL(chmod), EPERM }, { CALL(linkat), EPERM }, { CALL(unlinkat), EPERM },
+	{ CALL(renameat), EPERM }, { CALL(renameat2), EPERM }, { CALL(mkdirat), EPERM }, { CALL(fchmodat), EPERM },
+	{ CALL(utimensat), EPERM }, { CALL(sched_setaffinity), EPERM },
+};
+/* clang-format on */
+
+enum {
+	NEW_NAMESPACE = CLONE_NEWUSER | CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWNET |
+			CLONE_NEWIPC | CLONE_NEWUTS | CLONE_NEWCGROUP,
+	LOWEST_MAP = 1 << 20,
+	PLACED = MAP_FIXED | MAP_FIXED_NOREPLACE | MAP_GROWSDOWN,
+	TO_WRITE = O_WRONLY | O_RDWR | O_CREAT,
+};
+
+/* Allowed, or an error, where arguments are such. */
+struct rule {
+	int call, error; /* 0: allowed */
+	unsigned n;
+	struct scmp_arg_cmp args[3];
+};
+
+/* clang-format off */
+#define ARG(at, is, a, b) { (at), SCMP_CMP_##is, (a), (b) }
+#define ALL_ZERO(at, bits) ARG(at, MASKED_EQ, bits, 0)
+#define DATA       ALL_ZERO(2, PROT_EXEC)
+#define CODE       ARG(2, MASKED_EQ, PROT_WRITE | PROT_EXEC, PROT_EXEC)
+#define ANYWHERE   ARG(0, EQ, 0, 0)
+#define NOT_PLACED ALL_ZERO(3, PLACED)
+#define HIGH       ARG(0, GE, LOWEST_MAP, 0)
+#define NO_GROWING ALL_ZERO(3, MAP_GROWSDOWN)
+
+/* Files are opened to be read; what asks whether it has a terminal has none. */
+static const struct rule rules_of_all[] = {
+	{ CALL(openat), 0,     1, { ALL_ZERO(2, TO_WRITE) } },
+	{ CALL(openat), EROFS, 1, { ARG(2, MASKED_EQ, O_WRONLY, O_WRONLY) } },
+	{ CALL(openat), EROFS, 1, { ARG(2, MASKED_EQ, O_RDWR, O_RDWR) } },
+	{ CALL(openat), EROFS, 1, { ARG(2, MASKED_EQ, O_CREAT, O_CREAT) } },
+	{ CALL(ioctl),  ENOTTY, 1, { ARG(1, EQ, TCGETS, 0) } },
+};
+static const struct rule rules_of_job[] = {
+	{ CALL(clone), 0, 1, { ALL_ZERO(0, NEW_NAMESPACE) } },
+};
+/* Memory that is written or run, never both; nothing at a low address; limits are asked for. */
+static const struct rule rules_of_tool[] = {
+	{ CALL(mmap),      0,     3, { DATA, ANYWHERE, NOT_PLACED } },
+	{ CALL(mmap),      0,     3, { CODE, ANYWHERE, NOT_PLACED } },
+	{ CALL(mmap),      0,     3, { DATA, HIGH, NO_GROWING } },
+	{ CALL(mmap),      0,     3, { CODE, HIGH, NO_GROWING } },
+	{ CALL(mprotect),  0,     1, { DATA } },
+	{ CALL(mremap),    0,     1, { ARG(3, LE, MREMAP_MAYMOVE, 0) } },
+	{ CALL(execve),    0,     1, { ARG(0, EQ, (uintptr_t)FILTER_PATH, 0) } },
+	{ CALL(prlimit64), 0,     1, { ARG(2, EQ, 0, 0) } },
+	{ CALL(prlimit64), EPERM, 1, { ARG(2, NE, 0, 0) } },
+};
+/* clang-format on */
+
+static int
+allow_calls(scmp_filter_ctx s, const int *calls, size_t n)
+{
+	int err = 0;
+
+	for (size_t i = 0; i < n && !err; i++)
+		err = seccomp_rule_add(s, SCMP_ACT_ALLOW, calls[i], 0);
+	return err;
+}
+
+static int
+add_rules(scmp_filter_ctx s, const struct rule *r, size_t n)
+{
+	int err = 0;
+
+	for (; n-- && !err; r++)
+		err = seccomp_rule_add_array(s,
+			r->error ? SCMP_ACT_ERRNO((uint16_t)r->error) : SCMP_ACT_ALLOW, r->call,
+			r->n, r->args);
+	return err;
+}
+
+static int
+fill_filter(scmp_filter_ctx s, enum filter which)
+{
+	int err = allow_calls(s, of_all, COUNT_OF(of_all));
+
+	for (size_t i = 0; i < COUNT_OF(refused) && !err; i++)
+		err = seccomp_rule_add(
+			s, SCMP_ACT_ERRNO((uint16_t)refused[i].error), refused[i].call, 0);
+	err = err ? err : add_rules(s, rules_of_all, COUNT_OF(rules_of_all));
+	if (err || which == FILTER_TOOL)
+		return err ? err : add_rules(s, rules_of_tool, COUNT_OF(rules_of_tool));
+	err = allow_calls(s, of_job, COUNT_OF(of_job));
+	return err ? err : add_rules(s, rules_of_job, COUNT_OF(rules_of_job));
+}
+
+/* As the kernel takes them, made once. */
+static struct sock_fprog programs[2];
+
+/* libseccomp writes a program to a file alone. */
+static int
+export_program(scmp_filter_ctx s, struct sock_fprog *to)
+{
+	SCOPED_BUF(b, 1 << 20);
+	SCOPED_FD(fd, memfd_create("filter", MFD_CLOEXEC));
+	int err = fd < 0 ? -errno : seccomp_export_bpf(s, fd);
+
+	if (!err && (lseek(fd, 0, SEEK_SET) < 0 || buf_fd(&b, fd) < 0))
+		err = -EIO;
+	to->len = (unsigned short)(b.n / sizeof(*to->filter));
+	to->filter = err ? NULL : malloc(b.n);
+	if (!to->filter)
+		return err ? err : -ENOMEM;
+	memcpy(to->filter, b.p + b.start, b.n);
+	return 0;
+}
+
+int
+filter_init(void)
+{
+	int err = 0;
+
+	for (enum filter which = FILTER_JOB; which <= FILTER_TOOL && !err; which++) {
+		scmp_filter_ctx s = seccomp_init(SCMP_ACT_KILL_PROCESS);
+		err = s ? fill_filter(s, which) : -ENOMEM;
+		err = err ? err : export_program(s, &programs[which]);
+		if (s)
+			seccomp_release(s);
+	}
+	errno = -err;
+	return err ? -1 : 0;
+}
+
+const char *
+filter_load(enum filter which)
+{
+	if (prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &programs[which]) == 0)
+		return NULL;
+	return "the list of system calls (seccomp)";
+}
+
+int
+filter_place_path(const char *path)
+{
+	char *at = mmap(FILTER_PATH, 4096, PROT_READ | PROT_WRITE,
+		MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0);
+
+	if (at != FILTER_PATH || strlen(path) >= 4096)
+		return -1;
+	memcpy(at, path, strlen(path) + 1);
+	return 0;
+}
+
+/* The cage: what a tool that reads a hostile file sees of the machine. namespaces(7),
+ * pivot_root(2), mount_setattr(2). All of it is set up by the child itself, which is process 1
+ * of its PID namespace: who kills it kills all. */
 
 enum {
 	OUTSIDE = CLONE_NEWUSER | CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWNET | CLONE_NEWIPC |

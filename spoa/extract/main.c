@@ -13,7 +13,7 @@
 
 #include "base/log.h"
 #include "base/scoped.h"
-#include "extract/filter.h"
+#include "extract/cage.h"
 #include "extract/probe.h"
 #include "extract/server.h"
 #include "net/listen.h"

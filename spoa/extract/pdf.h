@@ -22,12 +22,6 @@ void pdf_scan(struct span file, struct pdf_found *f);
 bool pdf_html_page(struct span *xml, unsigned *page, struct buf *out);
 
 /* ---- between the parts of the scan ---- */
-/* Names anywhere in these bytes, be they in objects, streams, strings or comments. */
-void pdf_names(struct span bytes, struct pdf_found *f);
-/* What is between tags of XML, its entities undone. */
-void pdf_entities(struct span s, struct buf *out);
-/* Text of an XMP packet: what is between tags, and values of attributes. */
-void pdf_xmp(struct span xml, struct buf *out);
 
 /* Of a page's text the rows of letters with a blank between, without the blanks, a line each;
  * once more from the second and the third word on. */

@@ -11,7 +11,7 @@
 #include <unistd.h>
 
 #include "base/scoped.h"
-#include "extract/filter.h"
+#include "extract/cage.h"
 #include "extract/frame.h"
 
 /* Each returns 0 where it was refused, with an error; what kills does not return. */

@@ -11,7 +11,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
-#include "extract/filter.h"
+#include "extract/cage.h"
 
 enum {
 	STDERR_BYTES =

@@ -139,11 +139,6 @@ void build_class_members(struct builder *b, const struct yaml_node *n, struct en
 /* roles.c: a role or a list of them, a bit each; one that is not in `may` has no score. */
 void build_roles(struct builder *b, const struct yaml_node *n, uint16_t may, uint16_t *out);
 
-/* injection.c: `injection: {model, patterns}` of the detectors, n NULL: the shipped ones; and
- * the score of a class. */
-void build_injection(struct builder *b, const struct yaml_node *n);
-void build_score(struct builder *b, const struct yaml_node *c, struct policy_class *k);
-
 /* Whether a condition reads the candidate. */
 bool build_reads_target(const struct cel_program *prog);
 /* changes.c: the effects of a rule besides deny, permit and redact. */
@@ -179,8 +174,5 @@ void build_output_default(struct builder *b, const struct yaml_node *n);
 /* conversation.c; n NULL: the default. */
 void build_conversation(struct builder *b, const struct yaml_node *n);
 void build_tag_sources(struct builder *b, const struct yaml_node *n);
-
-/* SHA-256 over the canonical form of the tree and the detectors' version. */
-bool build_version(struct builder *b, const struct yaml_node *root);
 
 #endif

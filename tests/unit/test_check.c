@@ -296,18 +296,18 @@ persons_who_may_be_mixed_or_named_are_noted(void **state)
 	"audit: {journal: j, key: k, persons: pseudonym}\n"
 #define JWT(more) "  - jwt: {issuer: https://one/, audience: g, jwks: k.json" more "}\n"
 #define TWO(more) "  - jwt: {issuer: https://two/, audience: g, jwks: k.json" more "}\n"
-#define ASKS	  "is alice of "
+#define ASKS	  "alice of "
 #define NAMED	  " looks like a person's name"
 	static const struct {
 		const char *name, *config, *identity, *want, *never;
 	} rows[] = {
 		{ "two issuers", "", JWT() TWO(),
-			"p.yaml:7:5: is alice of https://two/ alice of https://one/?", NAMED },
+			"p.yaml:7:5: alice of https://two/ and alice of https://one/ are one person", NAMED },
 		{ "one of them has a realm", "", JWT(", realm: a") TWO(), "", ASKS },
 		{ "both have", "", JWT(", realm: a") TWO(", realm: b"), "", ASKS },
 		{ "one issuer in two places", "", JWT() JWT(", header: x-a"), "", ASKS },
 		{ "an issuer and certificates", "", JWT() "  - client_certificate: {}\n",
-			"is alice of client_certificate alice of https://one/?", NAMED },
+			"alice of client_certificate and alice of https://one/ are one person", NAMED },
 		{ "certificates with a realm", "",
 			JWT() "  - client_certificate: {realm: m}\n", "", ASKS },
 		{ "an issuer and nobody", "", JWT() "  - none: {}\n", "", ASKS },
@@ -342,71 +342,6 @@ persons_who_may_be_mixed_or_named_are_noted(void **state)
 #undef TWO
 #undef ASKS
 #undef NAMED
-}
-
-/* Who is told nothing of the others has no share until it has seen them. */
-static void
-a_share_of_nobody_knows_how_many_is_noted(void **state)
-{
-#define REDIS	    "redis: {url: 'redis://127.0.0.1'"
-#define LIMIT(away) "limits: [{name: l, requests: 50, window: 1m" away "}]\n"
-	static const struct {
-		const char *name, *redis, *policy;
-		bool noted;
-	} rows[] = {
-		{ "a limit's share", REDIS "}\n", LIMIT(", away: {share: 10%}"), true },
-		{ "of all limits", REDIS "}\n", "on_failure: {quota: {local: 10%}}\n" LIMIT(""),
-			true },
-		{ "it says itself", REDIS "}\n", LIMIT(", away: {share: 10%, peers: 2}"),
-			false },
-		{ "tollgate.yaml says", REDIS ", daemons: 2}\n", LIMIT(", away: {share: 10%}"),
-			false },
-		{ "nothing without Redis", REDIS "}\n", LIMIT(""), false },
-		{ "no Redis", "", LIMIT(", away: {share: 10%}"), false },
-	};
-
-	(void)state;
-	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-		char text[1024];
-		snprintf(text, sizeof(text), CONFIG RELAY "%s", rows[i].redis);
-		put("c.yaml", text);
-		snprintf(text, sizeof(text), POLICY "%s", rows[i].policy);
-		put("p.yaml", text);
-		int code = check("-c", path("c.yaml"), "--policy", path("p.yaml"), NULL);
-		bool noted = strstr(cmd_out, ": limit l: tollgate.yaml has no redis.daemons: a "
-					     "daemon that starts while Redis is away");
-		if (code || noted != rows[i].noted)
-			fail_msg("%s: %d: %s%s", rows[i].name, code, cmd_out, cmd_err);
-	}
-#undef REDIS
-#undef LIMIT
-}
-
-static void
-a_soft_count_that_reads_as_a_share_is_noted(void **state)
-{
-	static const struct {
-		const char *soft, *want;
-	} rows[] = {
-		{ "80", "limit l: soft: 80 is a count, less than 1 % of the limit: a share is "
-			"written 80%\n" },
-		{ "80%", NULL },
-		{ "160000", NULL },
-	};
-
-	(void)state;
-	for (size_t i = 0; i < COUNT_OF(rows); i++) {
-		char text[512];
-		snprintf(text, sizeof(text),
-			POLICY "limits: [{name: l, tokens: 200000, window: 1d, soft: %s}]\n",
-			rows[i].soft);
-		put("p.yaml", text);
-		assert_int_equal(check("--policy", path("p.yaml"), NULL), 0);
-		if (rows[i].want)
-			assert_non_null(strstr(cmd_out, rows[i].want));
-		else
-			assert_null(strstr(cmd_out, "soft"));
-	}
 }
 
 static void
@@ -515,14 +450,14 @@ routes_that_none_takes_are_noted(void **state)
 	} rows[] = {
 		{ "a path of the api before it",
 			"{name: m, match: {methods: [GET], path: /v1/models}}",
-			": route m: no request comes here: route all before it takes them\n" },
+			": route m: no request reaches it: route all before it takes them all: " },
 		{ "one that says no methods", "{name: m, match: {path: /v1/models}}",
-			": route m: no request comes here: route all before it takes them\n" },
+			": route m: no request reaches it: route all before it takes them all: " },
 		{ "the same path again, for a method",
 			"{name: m, match: {methods: [PUT], path: /own}}",
-			": route m: no request comes here: route own before it takes them\n" },
+			": route m: no request reaches it: route own before it takes them all: " },
 		{ "a route that says nowhere where it goes", "{name: m, match: {path: /else}}",
-			": route m: names neither targets nor a backend: HAProxy's own" },
+			": route m: has neither targets nor a backend: HAProxy's own" },
 		{ "one path of two is free", "{name: m, match: {path: [/own, /else]}}", NULL },
 		{ "another method", "{name: m, match: {methods: [GET, POST], path: /put}}",
 			NULL },
@@ -530,8 +465,8 @@ routes_that_none_takes_are_noted(void **state)
 		{ "a host's own route before it", "{name: m, match: {path: /hosts}}", NULL },
 		{ "what begins so", "{name: m, match: {path_prefix: /v1/models}}", NULL },
 		{ "a star in a path", "{name: m, match: {path: '/own/*'}}",
-			": route m: path /own/* has a * that stands for itself: path_prefix "
-			"takes all that is below a path\n" },
+			": route m: path /own/* matches only a path with a literal *: write "
+			"path_prefix for all paths below it\n" },
 	};
 	(void)state;
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
@@ -547,8 +482,8 @@ routes_that_none_takes_are_noted(void **state)
 		assert_int_equal(check("--policy", path("p.yaml"), NULL), 0);
 		const char *found = strstr(cmd_out, ": route m: ");
 		if (rows[i].want ? !strstr(cmd_out, rows[i].want)
-				 : found && (strstr(found, "no request comes") ||
-						    strstr(found, "stands for itself")))
+				 : found && (strstr(found, "no request reaches") ||
+						    strstr(found, "a literal *")))
 			fail_msg("%s: got %s", rows[i].name, cmd_out);
 	}
 }
@@ -561,110 +496,71 @@ consequences_are_noted(void **state)
 	} rows[] = {
 		{ "a header outside the list",
 			"identity: [{api_key: {header: x-mine, keys: k.yaml}}]\n",
-			":5:13: header x-mine is none that the HAProxy files delete: every "
-			"route goes through the relay" },
+			":5:13: HAProxy's files do not delete header x-mine: every request must "
+			"use the relay, which deletes it, and without relay.listen it is refused "
+			"with 503\n" },
 		{ "shadow", "mode: shadow\n", "mode: shadow: " },
 		{ "a rule in shadow", "rules: [{name: a, deny: true, mode: shadow}]\n",
-			":5:9: rule a: in shadow\n" },
+			":5:9: rule a: is in shadow mode: " },
 		{ "redaction without relay", "rules: [{name: a, redact: {classes: pii}}]\n",
-			":5:9: rule a: redacts, and the configuration has no relay" },
+			":5:9: rule a: redacts, and tollgate.yaml has no relay.listen: its "
+			"requests are refused with 503\n" },
 		{ "another model without relay", "rules: [{name: a, route: {model: m}}]\n",
-			":5:9: rule a: changes the request, and the configuration has no "
-			"relay" },
-		{ "tokens without metering", "limits: [{name: l, tokens: 5, window: 1m}]\n",
-			":4:10: route chat: does not meter: limit l settles" },
-		{ "tokens that a limit of other routes counts",
-			"limits: [{name: l, when: 'route.name == \"x\"', tokens: 5, window: 1m}, "
-			"{name: m, tokens: 7, window: 1m}]\n",
-			":4:10: route chat: does not meter: limit m settles" },
+			":5:9: rule a: changes the request, and tollgate.yaml has no "
+			"relay.listen" },
 		{ "dollars",
 			"unknown_price: {input: 1, output: 1}\nlimits: [{name: l, usd: 5, "
 			"window: 1m}]\n",
-			": route chat: takes the relay: limit l counts dollars, and reads" },
-		{ "requests at once", "limits: [{name: l, concurrent: 5}]\n",
-			": route chat: takes the relay: limit l counts requests under way" },
-		{ "a limit of no route",
-			"limits: [{name: l, when: 'route.name == \"x\"', requests: 5, window: "
-			"1m}]\n",
-			": limit l: no route's requests can be such: it is never counted" },
+			": route chat: has a limit in dollars or on concurrent requests, and "
+			"tollgate.yaml has no relay.listen" },
+		{ "concurrent requests", "limits: [{name: l, concurrent: 5}]\n",
+			": route chat: has a limit in dollars or on concurrent requests, and " },
 		{ "a limit below what is reserved",
 			"limits: [{name: l, tokens: 4096, window: 1m}]\n",
-			": limit l: a request that states no cap takes output_default, 4096 "
-			"tokens" },
-		{ "a cap that nobody can send",
-			"limits: [{name: l, tokens: 5000, window: 1m}, {name: m, requests: 5, "
-			"window: 1m}]\n",
-			": route chat: no relay: answers to requests that state no cap may "
-			"pass "
-			"limit l\n" },
-		{ "a small model without end",
-			"limits: [{name: l, requests: 5, window: 1m, at_limit: {model: m}}]\n",
-			": limit l: past it requests go on with m, as far as other limits let "
-			"them" },
-		{ "limits without Redis", "limits: [{name: l, requests: 5, window: 1m}]\n",
-			"no redis: limits count in this process only\n" },
+			": limit l: a request without a cap on its output reserves "
+			"output_default, 4096 tokens, and never passes: " },
 		{ "a rule after one that always ends",
 			"rules: [{name: a, permit: true}, {name: b, deny: true}]\n",
-			":5:34: rule b: is never asked: rule a before it always ends\n" },
+			":5:34: rule b: is never evaluated: rule a before it always ends the evaluation\n" },
 		{ "a rule on arguments that come after the call",
 			"rules: [{name: a, phase: tool, when: 'tool.name == \"web_search\" && "
 			"tool.arguments.q == \"x\"', deny: true}]\n",
-			":5:9: rule a: reads tool.arguments, which of a web_search that the "
-			"provider runs itself come after the call" },
-		{ "a rule on a server's address",
-			"rules: [{name: a, phase: tool, when: 'resource.uri == \"FTP://h/\"', deny: "
-			"true}]\n",
-			":4:10: route chat: a rule reads resource.uri or tool.server: a URI that "
-			"is not in its normal form is refused" },
+			":5:9: rule a: the provider runs web_search itself, and its "
+			"tool.arguments are known only after the call: " },
 		{ "one that no request can have",
 			"rules: [{name: a, phase: tool, when: 'resource.uri == \"FTP://h/\"', deny: "
 			"true}]\n",
 			":5:9: rule a: no resource.uri can be \"FTP://h/\"\n" },
-		{ "rules on answers take the relay",
+		{ "rules on responses without a relay",
 			"rules: [{name: a, phase: response, when: '\"pii\" in "
 			"response.classes', deny: true}]\n",
-			":4:10: route chat: takes the relay: rules with phase: response read "
-			"its answers\n" },
+			":4:10: route chat: reads the response, and tollgate.yaml has no "
+			"relay.listen: its requests are refused with 503\n" },
 		{ "a rule that waits for a block's end",
 			"rules: [{name: a, phase: response, when: 'response.bytes > 9', deny: "
 			"true}]\n",
-			":5:9: rule a: in a stream it is asked when a block has ended (its "
-			"totals and scores are known then), and what has gone until then is "
-			"not called back\n" },
+			":5:9: rule a: in a stream it is evaluated when a block has ended (its "
+			"totals and scores are known then): earlier blocks have already been "
+			"sent to the caller\n" },
 		{ "a rule that waits for the finish reason",
 			"rules: [{name: a, phase: response, when: 'response.finish_reason == "
 			"\"length\"', tag: t}]\n",
 			"(once there is a finish reason)" },
 		{ "a rule on answers in shadow",
 			"rules: [{name: a, phase: response, deny: true, mode: shadow}]\n",
-			":5:9: rule a: in shadow\n" },
+			":5:9: rule a: is in shadow mode: " },
 		{ "a rule on answers after one that always ends",
 			"rules: [{name: a, phase: response, deny: true}, {name: b, phase: "
 			"response, tag: t}]\n",
-			":5:49: rule b: is never asked: rule a before it always ends\n" },
-		{ "a rule that may depend on any entity of the answer",
-			"rules: [{name: a, phase: response, when: 'response.evasion', deny: "
-			"true}]\n",
-			":5:9: rule a: may depend on any entity (\"NAME\" in "
-			"response.entities" },
-		{ "a condition that may depend on any entity",
-			"rules: [{name: a, when: 'prompt.entities.size() > 2', deny: true}]\n",
-			":5:9: rule a: may depend on any entity (" },
-		{ "a limit that reads disguises",
-			"limits: [{name: l, when: 'prompt.evasion', requests: 5, window: "
-			"1m}]\n",
-			":5:10: limit l: may depend on any entity (" },
+			":5:49: rule b: is never evaluated: rule a before it always ends the evaluation\n" },
 #define EXTERNAL "detectors: {external: [{name: x, entities: [CREDIT_CARD, X_BADGE], "
 		{ "prompts that leave without TLS", EXTERNAL "url: 'http://ner.internal/'}]}\n",
-			":5:24: external x: texts go to another machine without TLS\n" },
-		{ "a timeout that cannot be kept",
-			EXTERNAL "url: 'http://127.0.0.1/', timeout: 5s}]}\n",
-			":5:24: external x: timeout is over three quarters of agent.deadline" },
+			":5:24: external x: prompts are sent to another machine without TLS: " },
 		{ "silence that takes whole texts",
 			EXTERNAL
 			"url: 'http://127.0.0.1/', map: {a: X_BADGE}, on_failure: redact}]}\n",
-			":5:24: external x: where it is silent and on_failure says redact, "
-			"texts go whole\n" },
+			":5:24: external x: on_failure: redact removes nothing that only this "
+			"recognizer finds: " },
 #undef EXTERNAL
 	};
 
@@ -689,8 +585,8 @@ consequences_are_noted(void **state)
 		"rules: [{name: a, route: {targets: [q]}}, {name: b, route: {model: m}}]\n");
 	assert_int_equal(check("--policy", path("p.yaml"), NULL), 0);
 	assert_non_null(strstr(cmd_out,
-		"p.yaml:8:9: rule a: of its targets these routes have none, and where it "
-		"matches there it denies: y, z\n"));
+		"p.yaml:8:9: rule a: if it matches on a route that has none of its targets, it "
+		"denies the request: y, z\n"));
 	put("p.yaml",
 		"tollgate: 1\nname: t\nproviders: {p: {backend: openai, dialect: mcp}, g: {backend: "
 		"local, dialect: gemini}}\nroutes: [{name: x, match: {path: /x}, targets: p}, {name: "
@@ -698,26 +594,7 @@ consequences_are_noted(void **state)
 	put("c.yaml", CONFIG RELAY);
 	assert_int_equal(check("-c", path("c.yaml"), NULL), 0);
 	assert_non_null(strstr(cmd_out,
-		":4:10: route x: without state_key pins of its tools are gone at a restart: "));
-	assert_non_null(strstr(cmd_out, "route y: websocket: without state_key a session is "));
-	/* A login that nobody is asked for. */
-	for (int asks = 0; asks < 2; asks++) {
-		char text[512];
-		snprintf(text, sizeof(text),
-			"tollgate: 1\nname: t\nproviders: {p: {backend: openai, dialect: "
-			"mcp}}\n"
-			"routes: [{name: x, match: {host: h.example, path: /x}, targets: p, "
-			"login: {authorization_servers: ['https://l.example']}}]\n"
-			"rules: [{name: a, deny: {status: %d}, when: 'identity.method == "
-			"\"none\"'}, {name: b, phase: tool, redact: {classes: [pii]}}]\n",
-			asks ? 401 : 403);
-		put("p.yaml", text);
-		assert_int_equal(check("--policy", path("p.yaml"), NULL), 0);
-		assert_null(strstr(cmd_out, "left as they are"));
-		assert_int_equal(!asks,
-			strstr(cmd_out, ":4:10: route x: has login, and no rule denies with "
-					"status 401: ") != NULL);
-	}
+		":4:10: route x: without state_key the pins of its tools are lost at a restart: "));
 	put("prices.yaml", "prices: 1\nas_of: 2026-11-01\nproviders:\n"
 			   "  openai: [{model: big, input: 1, output: 1}]\n");
 	put("p.yaml", "tollgate: 1\nname: t\nprices: prices.yaml\n"
@@ -743,11 +620,6 @@ consequences_are_noted(void **state)
 		strstr(cmd_out, "p.yaml:5:5: route d: goes direct to p, which is external: "));
 	assert_non_null(strstr(
 		cmd_out, "p.yaml:7:5: route f: goes direct to a backend of no provider"));
-	assert_non_null(strstr(cmd_out,
-		"p.yaml:5:5: route d: 3 targets and one attempt, by via: direct: where the one "
-		"that is chosen fails, no other is asked"));
-	assert_non_null(strstr(cmd_out,
-		"p.yaml:6:5: route e: takes the relay: a request of it may have 2 attempts\n"));
 	assert_null(strstr(cmd_out, "route e: goes"));
 	assert_null(strstr(cmd_out, "route g: "));
 	/* A breaker and a cap on requests in flight take the relay, as several targets do. */
@@ -762,46 +634,11 @@ consequences_are_noted(void **state)
 		"  - {name: h, match: {path: /h}, targets: r, retry: {attempts: 1}}\n"
 		"limits: [{name: l, concurrent: 2, when: 'route.name == \"h\"'}]\n");
 	assert_int_equal(check("--policy", path("p.yaml"), NULL), 0);
-	assert_non_null(strstr(cmd_out, ": route d: takes the relay: provider p has a breaker\n"));
-	assert_non_null(strstr(cmd_out, ": route e: takes the relay: provider q has concurrent\n"));
 	assert_null(strstr(cmd_out, "route d: goes direct"));
 	assert_null(strstr(cmd_out, "route e: goes direct"));
 	assert_non_null(strstr(cmd_out, "route f: goes direct to r"));
 	assert_non_null(strstr(cmd_out, "route g: goes direct to p"));
 	assert_null(strstr(cmd_out, "route h: goes direct"));
-	/* Bounds of streams alone. */
-	put("p.yaml",
-		"tollgate: 1\nname: t\n"
-		"providers: {p: {backend: openai}}\n"
-		"routes:\n  - {name: d, match: {path: /d}, targets: p, retry: {first_byte: 5s}}\n"
-		"  - {name: e, match: {path: /e}, targets: p, retry: {first_byte: 5s, whole: 30s}}\n"
-		"  - {name: f, match: {path: /f}, targets: p, retry: {first_content: 5s}}\n");
-	assert_int_equal(check("--policy", path("p.yaml"), NULL), 0);
-	assert_non_null(strstr(cmd_out, "route d: first_byte bounds streams only"));
-	assert_null(strstr(cmd_out, "route e: first_byte"));
-	assert_non_null(strstr(cmd_out, "route f: first_content bounds streams only"));
-	/* What clients do not get where a target speaks another form. */
-	put("p.yaml",
-		"tollgate: 1\nname: t\n"
-		"providers: {p: {backend: openai}, q: {backend: local, dialect: anthropic}}\n"
-		"routes:\n  - {name: d, match: {path: /a}, dialect: openai, targets: [q]}\n"
-		"  - {name: e, match: {path: /v1/messages}, dialect: anthropic, targets: [q]}\n");
-	assert_int_equal(check("--policy", path("p.yaml"), NULL), 0);
-	assert_non_null(strstr(cmd_out, ": route d: q is asked in messages by callers of "));
-	assert_null(strstr(cmd_out, "route e: q is asked"));
-	/* What no path reads like. */
-	put("p.yaml",
-		"tollgate: 1\nname: t\n"
-		"providers: {q: {backend: local, dialect: anthropic}}\n"
-		"routes:\n  - {name: d, match: {path: /a}, dialect: openai, targets: [q], "
-		"translate: {drop: ['messages[0].name', $.seed, 'messages[*].name', seed, "
-		"'tools[*].type=web[1]']}}\n");
-	assert_int_equal(check("--policy", path("p.yaml"), NULL), 0);
-	assert_non_null(strstr(cmd_out, "translate.drop has no effect for messages[0].name: "));
-	assert_non_null(strstr(cmd_out, "translate.drop has no effect for $.seed: "));
-	assert_null(strstr(cmd_out, "no effect for messages[*]"));
-	assert_null(strstr(cmd_out, "no effect for seed"));
-	assert_null(strstr(cmd_out, "no effect for tools"));
 	put("p.yaml",
 		"tollgate: 1\nname: t\n"
 		"providers: {p: {backend: openai}, q: {backend: local, dialect: anthropic}}\n"
@@ -825,70 +662,13 @@ consequences_are_noted(void **state)
 		"limits: [{name: y, requests: 5, window: 1m, at_limit: {model: f, up_to: 6}}]\n"
 		"prices: prices.yaml\n");
 	assert_int_equal(check("--policy", path("p.yaml"), NULL), 0);
-	assert_non_null(strstr(
-		cmd_out, "p.yaml:5:47: route d: weight: counts where targets are drawn"));
-	assert_null(strstr(cmd_out, "route e: weight"));
-	assert_non_null(strstr(cmd_out, "p.yaml:9:17: model g: sticky: does nothing"));
-	assert_non_null(strstr(cmd_out, "p.yaml:10:9: rule x: g is one of `models`: what it "
-					"sends is that name itself\n"));
-	assert_non_null(strstr(cmd_out, "p.yaml:11:10: limit y: f is one of `models`: "));
 	const char *first = strstr(cmd_out, "p.yaml:8:17: target p: model m has no price in ");
 	assert_non_null(first);
 	assert_null(strstr(first + 1, "p.yaml:8:17: target p: "));
-	assert_non_null(strstr(cmd_out, "p.yaml:6:5: route e: 2 targets and one attempt: "));
-	assert_non_null(strstr(cmd_out, "p.yaml:8:17: model f: weight: counts where"));
-	assert_null(strstr(cmd_out, "never counts"));
-	assert_null(strstr(cmd_out, "`models` too"));
-	put("p.yaml",
-		"tollgate: 1\nname: t\n"
-		"providers: {p: {backend: openai}, q: {backend: local, via: relay}}\n"
-		"routes:\n"
-		"  - name: d\n"
-		"    match: {path: /d}\n"
-		"    targets: [{provider: p, model: g}, {provider: q, weight: 3}]\n"
-		"    choose: {by: price, sticky: identity}\n"
-		"    retry: {first_byte: 30s, first_content: 10s, whole: 21s, overall: 20s}\n"
-		"    deadline: 15s\n"
-		"models:\n"
-		"  f: {targets: [{provider: p, model: g}, q], choose: {by: weight}}\n"
-		"  g: {targets: [{provider: p, model: m}]}\n"
-		"rules: [{name: v, route: {targets: [q, p]}}, {name: w, route: {targets: "
-		"[p, q]}}]\n");
-	assert_int_equal(check("--policy", path("p.yaml"), NULL), 0);
-	assert_non_null(strstr(cmd_out, "p.yaml:7:40: route d: weight: counts where"));
-	assert_non_null(strstr(cmd_out, "rule v: route: targets: their order counts for "
-					"nothing: route d does not choose by "
-					"order\n"));
-	assert_null(strstr(cmd_out, "rule w: route: targets: their order"));
-	assert_non_null(strstr(cmd_out,
-		"p.yaml:7:15: route d: sticky: does nothing where targets go by price\n"));
-	assert_non_null(strstr(cmd_out,
-		"p.yaml:9:25: route d: first_byte: never counts: overall is shorter\n"));
-	assert_null(strstr(cmd_out, "first_content: never"));
-	assert_non_null(strstr(cmd_out, "route d: whole: never counts: overall is shorter\n"));
-	assert_non_null(strstr(cmd_out,
-		"p.yaml:7:15: route d: choose: by price: the policy names no file of prices"));
-	assert_non_null(strstr(cmd_out, "p.yaml:9:71: route d: overall: never counts: the "
-					"route's deadline is shorter\n"));
-	assert_non_null(strstr(
-		cmd_out, "p.yaml:7:15: route d: g is one of `models` too: what is sent"));
-	assert_non_null(strstr(cmd_out, "p.yaml:12:17: model f: g is one of `models` too: "));
-	assert_null(strstr(cmd_out, "model g: g"));
 	put("p.yaml", POLICY "rules: [{name: a, when: '\"secret\" in prompt.classes || "
 			     "\"US_SSN\" in prompt.entities', deny: true}]\n");
 	assert_int_equal(check("-c", path("c.yaml"), NULL), 0);
 	assert_null(strstr(cmd_out, "note: "));
-	put("p.yaml",
-		"tollgate: 1\nname: t\nproviders: {own: {backend: openai, external: false}}\n"
-		"routes: [{name: chat, match: {path: /v1/chat/completions}, targets: own, "
-		"reserve: estimate}]\n"
-		"limits: [{name: l, requests: 5, window: 1m}, {name: m, tokens: 5000, window: "
-		"1m}]\n");
-	assert_int_equal(check("--policy", path("p.yaml"), NULL), 0);
-	assert_non_null(strstr(cmd_out,
-		"p.yaml:4:83: route chat: reserve: estimate: answers to requests that state no "
-		"cap may pass limit m\n"));
-	assert_null(strstr(cmd_out, "may pass limit l"));
 }
 
 int
@@ -905,9 +685,7 @@ main(void)
 		cmocka_unit_test(an_observed_backend_sets_no_credential),
 		cmocka_unit_test(a_hash_is_checked_with_its_key),
 		cmocka_unit_test(the_state_key_is_a_secret_that_can_be_read),
-		cmocka_unit_test(a_share_of_nobody_knows_how_many_is_noted),
 		cmocka_unit_test(persons_who_may_be_mixed_or_named_are_noted),
-		cmocka_unit_test(a_soft_count_that_reads_as_a_share_is_noted),
 		cmocka_unit_test(key_files_that_exist_are_read),
 		cmocka_unit_test(literals_that_nothing_can_be_are_noted),
 		cmocka_unit_test(routes_that_none_takes_are_noted),

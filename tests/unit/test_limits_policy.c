@@ -16,7 +16,8 @@ static const struct policy_mistake rows[] = {
 		":6:5: the limit counts nothing" },
 	{ "a limit that counts both",
 		H "limits:\n  - {name: a, requests: 1, tokens: 2, window: 1m}\n",
-		":6:28: tokens: the limit counts requests already" },
+		":6:28: tokens: this limit already counts requests: write a second limit for "
+		"tokens" },
 	{ "a limit without window", H "limits:\n  - {name: a, requests: 1}\n",
 		":6:5: window is missing" },
 	{ "a limit of zero", H "limits:\n  - {name: a, requests: 0, window: 1m}\n",
@@ -37,19 +38,22 @@ static const struct policy_mistake rows[] = {
 		":6:48: at_limit: a mapping is expected, found a list\n" },
 	{ "a message with a window",
 		H "limits:\n  - {name: a, tokens_per_request: 5, window: 1m}\n",
-		":6:38: window: tokens_per_request counts nothing over time" },
+		":6:38: window: tokens_per_request has no window: remove it" },
 	{ "dollars without prices", H "limits:\n  - {name: a, usd: 500, window: 30d}\n",
-		":6:15: usd: the policy names no prices" },
+		":6:15: usd: the policy has no prices: add prices or unknown_price" },
 	{ "dollars with ten digits after the point",
 		H "limits:\n  - {name: a, usd: 0.0000000001, window: 30d}\n",
-		":6:20: usd: US dollars such as 500 or 0.25" },
+		":6:20: usd: an amount of US dollars such as 500 or 0.25, at most 100000000, "
+		"is expected," },
 	{ "no dollars", H "limits:\n  - {name: a, usd: 0, window: 30d}\n",
-		":6:20: usd: US dollars" },
+		":6:20: usd: an amount of US dollars such as 500 or 0.25, at most 100000000, "
+		"is expected," },
 	{ "half a dollar sign", H "limits:\n  - {name: a, usd: 5., window: 30d}\n",
-		":6:20: usd: US dollars" },
+		":6:20: usd: an amount of US dollars such as 500 or 0.25, at most 100000000, "
+		"is expected," },
 	{ "a window over requests at once",
 		H "limits:\n  - {name: a, concurrent: 8, window: 1m}\n",
-		":6:30: window: concurrent counts nothing over time" },
+		":6:30: window: concurrent has no window: remove it" },
 	{ "an unknown calendar",
 		H "limits:\n  - {name: a, tokens: 8, window: {calendar: year}}\n",
 		":6:45: calendar: one of hour, day, week, month is expected" },
@@ -62,24 +66,26 @@ static const struct policy_mistake rows[] = {
 	{ "a burst as large as the limit",
 		H "limits:\n  - {name: a, requests: 8, window: 1m, burst: {most: 8, window: "
 		  "1s}}\n",
-		":6:54: most: not less than the limit" },
+		":6:54: most: a burst must be less than the limit: a larger one has no "
+		"effect" },
 	{ "a burst as long as the limit",
 		H "limits:\n  - {name: a, requests: 8, window: 1m, burst: {most: 2, window: "
 		  "1m}}\n",
-		":6:65: window: not shorter than the limit" },
+		":6:65: window: a burst's window must be shorter than the limit's: a longer "
+		"one has no effect" },
 	{ "a burst of nothing",
 		H "limits:\n  - {name: a, requests: 8, window: 1m, burst: {window: 1s}}\n",
 		":6:47: burst: most is missing" },
 	{ "a burst of what is under way",
 		H "limits:\n  - {name: a, concurrent: 8, burst: {most: 2, window: 1s}}\n",
-		":6:30: burst: the limit counts nothing over time" },
+		":6:30: burst: this limit has no window: remove burst" },
 	{ "soft as a fraction of tokens",
 		H "limits:\n  - {name: a, tokens: 8, window: 1m, soft: 0.8}\n",
-		":6:44: soft: a share is written as 80%, found 0.8" },
+		":6:44: soft: write a share with a percent sign, as in 80%, found 0.8" },
 	{ "soft as a fraction of dollars, which would be 80 cents",
 		H "unknown_price: {input: 1, output: 1}\nlimits:\n  - {name: a, usd: 500, "
 		  "window: 1m, soft: 0.8}\n",
-		":7:43: soft: a share is written as 80%, found 0.8" },
+		":7:43: soft: write a share with a percent sign, as in 80%, found 0.8" },
 	{ "a list of prices that is not there",
 		H "prices: nowhere.yaml\nlimits:\n  - {name: a, usd: 5, window: 1m}\n",
 		":5:9: prices: nowhere.yaml: No such file or directory: a copy of" },
@@ -88,12 +94,14 @@ static const struct policy_mistake rows[] = {
 		":6:27: 000: unknown key (a number has no comma in it: 200000, 1.25); "
 		"accepted" },
 	{ "soft at the limit", H "limits:\n  - {name: a, tokens: 8, window: 1m, soft: 100%}\n",
-		":6:44: soft: not less than the limit" },
+		":6:44: soft: must be less than the limit: requests past the limit are "
+		"refused" },
 	{ "soft at no share", H "limits:\n  - {name: a, tokens: 8, window: 1m, soft: 0%}\n",
 		":6:44: soft: a share such as 10%" },
 	{ "soft at a count beyond",
 		H "limits:\n  - {name: a, tokens: 8, window: 1m, soft: 9}\n",
-		":6:44: soft: not less than the limit" },
+		":6:44: soft: must be less than the limit: requests past the limit are "
+		"refused" },
 	{ "something at soft, and no soft",
 		H "limits:\n  - {name: a, tokens: 8, window: 1m, at_soft: {tag: x}}\n",
 		":6:38: at_soft: soft is missing" },
@@ -103,14 +111,15 @@ static const struct policy_mistake rows[] = {
 	{ "how far without a model",
 		H "limits:\n  - {name: a, tokens: 8, window: 1m, at_limit: {max_output_tokens: "
 		  "1, up_to: 9}}\n",
-		":6:71: up_to: says how far the limit goes for another model" },
+		":6:71: up_to: extends the limit for another model, and model is missing" },
 	{ "no further than the limit",
 		H "limits:\n  - {name: a, tokens: 8, window: 1m, at_limit: {model: m, up_to: "
 		  "8}}\n",
-		":6:66: up_to: not more than the limit" },
+		":6:66: up_to: must be more than the limit" },
 	{ "an orphan of a rolling window",
 		H "limits:\n  - {name: a, tokens: 8, window: 1m, orphan: drop}\n",
-		":6:38: orphan: only the window of a calendar" },
+		":6:38: orphan: needs a calendar's window: other windows forget unsettled "
+		"reservations when" },
 	{ "away as nobody says",
 		H "limits:\n  - {name: a, tokens: 8, window: 1m, away: permit}\n",
 		":6:44: away: one of deny, allow is expected" },
@@ -125,9 +134,8 @@ static const struct policy_mistake rows[] = {
 		"ignore}]\n"
 		"unknown_price: {input: 1, output: 1}\nlimits: [{name: l, usd: 1, window: "
 		"1m}]\n",
-		":3:48: response: ignore: limit l, at t.yaml:5:10, counts what the answers of "
-		"this "
-		"route cost: meter is expected" },
+		":3:48: response: ignore: limit l, at t.yaml:5:10, counts the cost of this "
+		"route's responses:" },
 	{ "learning from answers that nobody reads",
 		"tollgate: 1\nname: t\nroutes: [{name: a, match: {path: /}, reserve: "
 		"learned}]\n"
@@ -138,13 +146,16 @@ static const struct policy_mistake rows[] = {
 		":6:21: per: identity.persn: no such field; did you mean identity.person?" },
 	{ "a dimension that is a number",
 		H "limits:\n  - {name: a, per: [prompt.tokens], requests: 1, window: 1m}\n",
-		":6:21: per: prompt.tokens is neither text nor true or false" },
+		":6:21: per: prompt.tokens is not a string, a boolean or a list of these: "
+		"convert it with" },
 	{ "a dimension that is a list of maps",
 		H "limits:\n  - {name: a, per: ['[{1: 2}]'], requests: 1, window: 1m}\n",
-		":6:21: per: [{1: 2}] is neither text nor true or false" },
+		":6:21: per: [{1: 2}] is not a string, a boolean or a list of these: convert "
+		"it with" },
 	{ "a dimension that reads the answer",
 		H "limits:\n  - {name: a, per: response.model, requests: 1, window: 1m}\n",
-		":6:20: per: response.model is known once the answer is there" },
+		":6:20: per: response.model is known once the response has arrived: only rules "
+		"with phase:" },
 	{ "a dimension in a class that there is not",
 		H "limits:\n  - {name: a, per: '\"pi\" in prompt.classes', requests: 1, "
 		  "window: 1m}\n",
@@ -160,7 +171,7 @@ static const struct policy_mistake rows[] = {
 	{ "a tag of a name with blanks", H "tags: [{metadata: a b}]\n",
 		":5:19: metadata: a name of at most 64 letters" },
 	{ "a tag twice", H "tags: [user, {metadata: user}]\n",
-		":5:14: tags: user is there twice" },
+		":5:14: tags: user is listed twice" },
 	{ "a tag's unknown key", H "tags: [{metadata: a, header: x}]\n",
 		":5:22: header: unknown key" },
 	{ "a conversation of nothing", H "conversation: []\n",
@@ -168,7 +179,8 @@ static const struct policy_mistake rows[] = {
 	{ "a conversation of an unknown source", H "conversation: [cookie]\n",
 		":5:16: conversation: dialect, hash or {header: NAME} is expected" },
 	{ "a source after the last", H "conversation: [hash, dialect]\n",
-		":5:22: conversation: hash always gives one" },
+		":5:22: conversation: hash always names a conversation: entries after hash are "
+		"never tried" },
 	{ "a conversation's header that is ours", H "conversation: [{header: X-Tollgate-Id}]\n",
 		":5:25: header: the name of a header that callers send is expected" },
 	{ "a conversation's header without a name", H "conversation: [{}]\n",
@@ -190,7 +202,8 @@ static const struct policy_mistake rows[] = {
 	{ "the answer in a limit",
 		H "limits:\n  - {name: a, when: 'response.status == 200', requests: 1, window: "
 		  "1m}\n",
-		":6:21: when: response.status is known once the answer is there" },
+		":6:21: when: response.status is known once the response has arrived: only "
+		"rules with phase:" },
 };
 
 static void

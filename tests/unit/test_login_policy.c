@@ -21,23 +21,23 @@ static const struct policy_mistake rows[] = {
 		"tollgate: 1\nname: t\nproviders: {r: {backend: local, dialect: "
 		"rest}}\nroutes: [{name: "
 		"a, match: {path: /}, targets: r, login: {" AS "}}]\n",
-		":4:50: login: the route goes to no provider with dialect: mcp" },
+		":4:50: login: the route has no provider with dialect: mcp, and clients of "
+		"other dialects do" },
 	{ "a login without issuers", LOGIN("host: h.example, path: /mcp", "scope: a"),
 		":4:70: login: authorization_servers is missing" },
 	{ "an issuer without https",
 		LOGIN("host: h.example, path: /mcp",
 			"authorization_servers: ['http://l.example']"),
-		":4:102: authorization_servers: http://l.example must begin with https://, "
-		"save on this "
-		"machine" },
+		":4:102: authorization_servers: http://l.example must begin with https:// "
+		"(http:// is accepted" },
 	{ "an issuer of another scheme",
 		LOGIN("host: h.example, path: /mcp", "authorization_servers: ['l.example']"),
 		":4:102: authorization_servers: l.example must begin with https://" },
 	{ "an issuer with a quote",
 		LOGIN("host: h.example, path: /mcp",
 			"authorization_servers: ['https://l.example/\"']"),
-		":4:102: authorization_servers: https://l.example/\" holds a character that a "
-		"path spells with %XX" },
+		":4:102: authorization_servers: https://l.example/\" contains a character that "
+		"must be written" },
 	{ "a login that does not say what is dialled", LOGIN("path: /mcp", AS),
 		":4:53: login: resource is missing" },
 	{ "nor of two paths", LOGIN("host: h.example, path: [/a, /b]", AS),
@@ -49,40 +49,46 @@ static const struct policy_mistake rows[] = {
 		":4:134: resource: https://h.example must begin with /" },
 	{ "a resource that is the root",
 		LOGIN("host: h.example, path: /mcp", AS ", resource: 'https://h.example/'"),
-		":4:134: resource: https://h.example/ is of no path of this route" },
+		":4:134: resource: https://h.example/ has a path that is not one of this "
+		"route's" },
 	{ "a resource of another host",
 		LOGIN("host: h.example, path: /mcp", AS ", resource: 'https://i.example/mcp'"),
-		":4:134: resource: https://i.example/mcp is of no host of this route" },
+		":4:134: resource: https://i.example/mcp has a host that is not one of this "
+		"route's" },
 	{ "a resource with a query",
 		LOGIN("host: h.example, path: /mcp",
 			AS ", resource: 'https://h.example/mcp?x'"),
-		":4:134: resource: https://h.example/mcp?x is a path only, without query or "
+		":4:134: resource: https://h.example/mcp?x must be a path without query and "
 		"fragment" },
 	{ "a resource with userinfo",
 		LOGIN("host: h.example, path: /mcp",
 			AS ", resource: 'https://u@h.example/mcp'"),
-		":4:134: resource: https://u@h.example/mcp names no host in small letters" },
+		":4:134: resource: https://u@h.example/mcp has no host in lower case" },
 	{ "a resource with a port that is none",
 		LOGIN("host: h.example, path: /mcp",
 			AS ", resource: 'https://h.example:0/mcp'"),
-		":4:134: resource: https://h.example:0/mcp has no port from 1 to 65535" },
+		":4:134: resource: https://h.example:0/mcp must have a port from 1 to 65535" },
 	{ "a scope with a quote",
 		LOGIN("host: h.example, path: /mcp", AS ", scopes_supported: ['a\"b']"),
-		":4:143: scopes_supported: a scope of printable letters is expected" },
+		":4:143: scopes_supported: a scope of printable characters is expected, found "
+		"a\"b" },
 	{ "two blanks between scopes",
 		LOGIN("host: h.example, path: /mcp", AS ", scope: 'a  b'"),
-		":4:131: scope: words of printable letters with one space between" },
+		":4:131: scope: printable words with one space between them, at most 256 "
+		"bytes, are expected," },
 	{ "a missing scope with another status",
 		H "rules: [{name: a, deny: {status: 401, scope: a}}]\n",
-		":5:39: scope: goes with status 403 alone, found 401" },
+		":5:39: scope: needs status: 403, found 401" },
 	{ "a missing scope of an answer",
 		H "rules: [{name: a, phase: response, deny: {scope: a}}]\n",
-		":5:43: scope: a request lacks it, not an answer" },
+		":5:43: scope: a response cannot lack a scope: use phase: request or tool" },
 	{ "a missing scope as a result",
 		H "rules: [{name: a, phase: tool, deny: {scope: a, as: error}}]\n",
-		":5:49: as: a scope that is missing is told by HTTP 403" },
+		":5:49: as: a missing scope is reported by HTTP 403, so that the client logs "
+		"in again: remove" },
 	{ "a missing scope that is empty", H "rules: [{name: a, deny: {scope: ''}}]\n",
-		":5:33: scope: words of printable letters" },
+		":5:33: scope: printable words with one space between them, at most 256 bytes, "
+		"are expected," },
 };
 
 static void

@@ -63,12 +63,12 @@ static const struct { const char *name, *in, *want; } mistakes[] = {
 	{ "a backend that is not listed", "observe: {hosts: a.b, backend: locl, until: 2020-01-01}\n",
 		":5:32: backend: locl is not among the backends that tollgate.yaml lists, did you mean local?" },
 	{ "an end that is no date", "observe: {hosts: a.b, backend: local, until: soon}\n",
-		":5:46: until: a date such as 2026-12-31 (its beginning, UTC), or a time such as" },
+		":5:46: until: a date such as 2026-12-31 (its first moment, UTC) or a time such as" },
 	{ "a day that is none", "observe: {hosts: a.b, backend: local, until: 2026-02-30}\n", ":5:46: until: a date" },
 	{ "a duration", "observe: {hosts: a.b, backend: local, until: 30d}\n", ":5:46: until: a date" },
 	{ "another key", "observe: {host: a.b}\n", ":5:11: host: unknown key, did you mean hosts?" },
 	{ "an end in a hundred years", "observe: {hosts: a.b, backend: local, until: 2126-01-01}\n",
-		":5:46: until: 2126-01-01 is more than 90 days ahead (" },
+		":5:46: until: 2126-01-01 is more than 90 days ahead: " },
 };
 /* clang-format on */
 
@@ -351,7 +351,7 @@ check_notes_it(void **state)
 		"refused, until "));
 	assert_non_null(strstr(buf_view(&b).p, "(1 day left); from then on"));
 	assert_non_null(strstr(
-		buf_view(&b).p, "observe: backend openai is where route chat goes, too"));
+		buf_view(&b).p, "observe: backend openai is also used by route chat: "));
 	fix_done(&f);
 	buf_free(&b);
 }

@@ -43,19 +43,23 @@ static const struct policy_mistake rows[] = {
 		H "  - {name: x, match: {path: /a}, cache: {exact: {ttl: 1h}, semantic: {}}}\n",
 		":5:60: semantic: embeddings is missing" },
 	{ "a meaning without a Redis",
-		H "  - {name: x, match: {path: /a}, cache: {exact: {ttl: 1h}, semantic: {embeddings: o/m}}}\n",
-		":5:60: semantic: needs a Redis that has vector sets" },
+		H "  - {name: x, match: {path: /a}, cache: {exact: {ttl: 1h}, semantic: "
+		  "{embeddings: o/m}}}\n",
+		":5:60: semantic: needs a Redis with vector sets (VADD: Redis 8 and later): "
+		"add cache.redis to" },
 	{ "a cache without a time", H "  - {name: x, match: {path: /a}, cache: {exact: {}}}\n",
-		":5:42: exact: ttl is missing: for how long answers are kept" },
+		":5:42: exact: ttl is missing: state how long responses are kept, such as 1h" },
 	{ "a cache that says nothing", H "  - {name: x, match: {path: /a}, cache: {}}\n",
-		":5:34: cache: exact is missing: for how long, as ttl" },
+		":5:34: cache: exact is missing: add exact: {ttl: DURATION}" },
 	{ "a cache of what is too warm",
-		H "  - {name: x, match: {path: /a}, cache: {exact: {ttl: 1h, temperature: 3}}}\n",
+		H
+		"  - {name: x, match: {path: /a}, cache: {exact: {ttl: 1h, temperature: 3}}}\n",
 		":5:72: temperature: a number from 0 to 2, or true, is expected, found 3" },
 	{ "a header field of the cache that can be none",
-		H "  - {name: x, match: {path: /a}, cache: {exact: {ttl: 1h, ignore_headers: [x-a, \"*\"]}}}\n",
-		":5:81: ignore_headers: the name of a header field, or the beginning of names with "
-		"* after it, is expected, found *" },
+		H "  - {name: x, match: {path: /a}, cache: {exact: {ttl: 1h, ignore_headers: "
+		  "[x-a, \"*\"]}}}\n",
+		":5:81: ignore_headers: the name of a header field, or the beginning of names "
+		"followed by *," },
 	{ "data that is a list", H "data: []\n",
 		":5:7: data: a mapping is expected, found a list\n" },
 	{ "a duplicate key", H "name: u\n", ":5:1: name: given twice (first in line 2)" },
@@ -70,12 +74,12 @@ static const struct policy_mistake rows[] = {
 	{ "an output default of a model that is none", H "output_default: {gpt*: no}\n",
 		":5:24: gpt*: a whole number from 1 to 10000000" },
 	{ "an output default that is a list", H "output_default: [1]\n",
-		":5:17: output_default: a whole number from 1 to 10000000, or such by models, "
-		"is "
-		"expected, found a list" },
+		":5:17: output_default: a whole number from 1 to 10000000, or a mapping of "
+		"models to such" },
 	{ "output defaults of which neither is the more specific",
 		H "output_default: {\"gpt*\": 1, \"*mini\": 2}\n",
-		":5:29: output_default: *mini and gpt* may mean the same model" },
+		":5:29: output_default: *mini and gpt* may match the same model, and neither "
+		"is more specific:" },
 	{ "a way to reserve that is none",
 		"tollgate: 1\nname: t\nroutes: [{name: a, match: {path: "
 		"/}, reserve: none}]\n",
@@ -109,7 +113,7 @@ static const struct policy_mistake rows[] = {
 	{ "an unknown method", H "identity:\n  - jwtt: {}\n",
 		":6:5: jwtt: unknown key, did you mean jwt?" },
 	{ "a prefix that is none", H "identity:\n  - signed_headers: {prefix: xy, keys: k}\n",
-		":6:30: prefix: the beginning of names, with '-' at its end, is expected, "
+		":6:30: prefix: the beginning of header names, ending with '-', is expected, "
 		"found xy" },
 	{ "signed headers without keys", H "identity:\n  - signed_headers: {prefix: x-id-}\n",
 		":6:5: signed_headers: keys is missing" },
@@ -122,7 +126,8 @@ static const struct policy_mistake rows[] = {
 		"with CN" },
 	{ "a trust domain that is a URI",
 		H "identity:\n  - client_certificate: {trust_domain: 'spiffe://a/b'}\n",
-		":6:40: trust_domain: the domain alone is expected" },
+		":6:40: trust_domain: a domain such as acme.org, without scheme and path, is "
+		"expected, found" },
 	{ "a subject that a key has not",
 		H "identity:\n  - api_key: {keys: k, subject: team}\n",
 		":6:33: subject: one of person, owner is expected, found team" },
@@ -130,11 +135,12 @@ static const struct policy_mistake rows[] = {
 		H
 		"identity:\n  - client_certificate: {person: spiffe}\n  - client_certificate: "
 		"{person: subject.CN}\n",
-		":7:5: client_certificate: stands in the list already; the first decides" },
+		":7:5: client_certificate: the list already has such an entry, which always "
+		"decides: remove" },
 	{ "a realm with a slash",
 		H "identity:\n  - jwt: {issuer: a, audience: j, jwks: k, realm: a/b}\n",
-		":6:51: realm: 1 to 64 letters, digits, '.', '-' and '_' are expected, a "
-		"letter or digit first, found a/b" },
+		":6:51: realm: 1 to 64 letters, digits, '.', '-' and '_', beginning with a "
+		"letter or digit," },
 	{ "a realm that begins like an option",
 		H "identity:\n  - client_certificate: {realm: -x}\n",
 		":6:33: realm: 1 to 64 letters" },
@@ -144,10 +150,9 @@ static const struct policy_mistake rows[] = {
 		H "identity:\n  - client_certificate: {realm: zo\u00eb}\n", ":6:33: realm: " },
 	{ "a realm of 65 letters",
 		H "identity:\n  - client_certificate: {realm: "
-		"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa}\n",
+		  "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa}\n",
 		":6:33: realm: " },
-	{ "a realm of keys",
-		H "identity:\n  - api_key: {keys: k, realm: acme}\n",
+	{ "a realm of keys", H "identity:\n  - api_key: {keys: k, realm: acme}\n",
 		":6:24: realm: unknown key" },
 	{ "two methods in an entry", H "identity:\n  - {none: {}, api_key: {keys: k}}\n",
 		":6:5: identity: one of jwt, signed_headers, client_certificate, api_key, "
@@ -163,16 +168,16 @@ static const struct policy_mistake rows[] = {
 		":6:41: jwks: " },
 	{ "a key set without TLS",
 		H "identity:\n  - jwt: {issuer: a, audience: j, jwks: 'http://x/k'}\n",
-		":6:41: jwks: https is expected: who answers here says whom to believe" },
+		":6:41: jwks: an https URL is expected, because this server decides which "
+		"tokens are accepted" },
 	{ "a refresh of a file",
 		H "identity:\n  - jwt: {issuer: a, audience: j, jwks: k, refresh: 5m}\n",
-		":6:44: refresh: is for a jwks that is a URL" },
+		":6:44: refresh: is only for a jwks that is a URL" },
 	{ "an algorithm that is not allowed",
 		H "identity:\n  - jwt: {issuer: a, audience: j, jwks: k, algorithms: [ES256, "
 		  "none]}\n",
-		":6:64: algorithms: one of RS256, RS384, RS512, PS256, PS384, PS512, ES256, "
-		"ES384, "
-		"ES512, EdDSA, and with secret HS256, HS384, HS512 is expected, found none" },
+		":6:64: algorithms: RS256, RS384, RS512, PS256, PS384, PS512, ES256, ES384, "
+		"ES512, EdDSA, or" },
 	{ "a symmetric algorithm",
 		H "identity:\n  - jwt: {issuer: a, audience: j, jwks: k, algorithms: HS256}\n",
 		":6:56: algorithms: HS256 needs secret, not jwks" },
@@ -186,7 +191,7 @@ static const struct policy_mistake rows[] = {
 		"itself" },
 	{ "a secret and a key set",
 		H "identity:\n  - jwt: {issuer: a, audience: j, jwks: k, secret: 'file:s'}\n",
-		":6:44: secret: the issuer has jwks already" },
+		":6:44: secret: the issuer already has jwks: remove one of the two" },
 	{ "an age in parts of seconds",
 		H "identity:\n  - jwt: {issuer: a, audience: j, jwks: k, max_age: 1500ms}\n",
 		":6:53: max_age: whole seconds are expected, found 1500ms" },
@@ -200,9 +205,10 @@ static const struct policy_mistake rows[] = {
 	{ "a claim path with a hole",
 		H "identity:\n  - jwt: {issuer: a, audience: j, jwks: k, claims: {agent: "
 		  "act..sub}}\n",
-		":6:60: agent: a claim or a path such as act.sub is expected" },
+		":6:60: agent: a claim, or a path of claims such as act.sub, is expected, "
+		"found act..sub" },
 	{ "a demo issuer where there is none", H "identity:\n  - jwt: {demo_issuer: true}\n",
-		":6:24: demo_issuer: the configuration names none" },
+		":6:24: demo_issuer: tollgate.yaml has no demo_issuer" },
 	{ "a header that is no name", H "identity:\n  - api_key: {header: 'x y', keys: k}\n",
 		":6:23: header: the name of a header is expected" },
 	{ "a header that frames the request",
@@ -212,16 +218,18 @@ static const struct policy_mistake rows[] = {
 		":6:23: header: x-tollgate-id cannot" },
 	{ "a parameter that goes on to the provider",
 		H "identity:\n  - jwt: {query: q, issuer: a, audience: j, jwks: k}\n",
-		":6:18: query: a parameter that carries credentials is expected (key, token, "
-		"access_token, api_key, jwt and the like), found q" },
+		":6:18: query: a parameter that carries credentials (key, token, access_token, "
+		"api_key, jwt or" },
 	{ "a parameter that is no name",
 		H "identity:\n  - jwt: {query: 'a=1&key', issuer: a, audience: j, jwks: k}\n",
-		":6:18: query: a parameter that carries credentials is expected" },
+		":6:18: query: a parameter that carries credentials (key, token, access_token, "
+		"api_key, jwt or" },
 	{ "a header and a parameter",
 		H
 		"identity:\n  - jwt: {header: x-key, query: key, issuer: a, audience: j, jwks: "
 		"k}\n",
-		":6:26: query: the entry has a header already; write two entries" },
+		":6:26: query: the entry already has header: write a second entry for the "
+		"parameter" },
 	{ "a parameter for API keys", H "identity:\n  - api_key: {query: key, keys: k}\n",
 		":6:15: query: unknown key" },
 	{ "API keys without a file", H "identity:\n  - api_key: {header: x-api-key}\n",
@@ -241,7 +249,8 @@ static const struct policy_mistake rows[] = {
 		":5:32: model: /dev/null: not a model of this version, or damaged\n" },
 	{ "an injection pattern that is none",
 		H "detectors: {injection: {patterns: {ignore-previos: false}}}\n",
-		":5:36: ignore-previos: no such pattern, did you mean ignore-previous?\n" },
+		":5:36: ignore-previos: the injection model has no such pattern, did you mean "
+		"ignore-previous?" },
 	{ "a class that is some mapping", H "classes: {pii: {a: 1}}\n",
 		":5:17: a: unknown key; accepted: entity, entities, classes, without, roles, "
 		"words, patterns" },
@@ -252,24 +261,24 @@ static const struct policy_mistake rows[] = {
 		":5:14: x: one of entities, classes, without, words, patterns, dictionary, "
 		"fingerprints is expected" },
 	{ "a role that there is not", H "classes: {x: {classes: [secret], roles: [usr]}}\n",
-		":5:42: roles: no such role usr, did you mean user?" },
+		":5:42: roles: no such role: usr, did you mean user?" },
 	{ "a class of a class that there is not", H "classes: {x: {classes: [secrt]}}\n",
 		":5:25: secrt: no such class, did you mean secret?" },
 	{ "a class of a class that is one of others",
 		H "classes: {x: {classes: [y]}, y: {classes: [secret]}}\n",
-		":5:25: y: a class with classes or roles is no member of another" },
+		":5:25: y: a class with classes or roles cannot be a member of another class" },
 	{ "a class that is of itself", H "classes: {x: {classes: [x]}}\n",
-		":5:25: x: a class with classes or roles is no member of another" },
+		":5:25: x: a class with classes or roles cannot be a member of another class" },
 	{ "a score of those who have none", H "classes: {x: {score: 0.9, roles: [system]}}\n",
-		":5:35: roles: texts of the role system have no injection score" },
+		":5:35: roles: segments of role system have no injection score" },
 	{ "two scores of one request",
 		H "classes: {x: {score: 0.9, roles: [user]}, y: {score: 0.5}}\n",
 		":5:43: y: its roles differ from those of x: a request has one score" },
 	{ "a redaction in some texts",
 		H "classes: {x: {classes: [pii], roles: [user]}}\n"
 		  "rules: [{name: a, redact: {classes: [x]}}]\n",
-		":6:38: classes: x has roles, and values are replaced in texts of all roles: "
-		"name the class it is made of" },
+		":6:38: classes: x has roles, but values are replaced in segments of all "
+		"roles: name the" },
 	{ "a class without what is not in it",
 		H "classes: {pii: {without: [AWS_ACCESS_KEY]}}\n",
 		":5:26: without: AWS_ACCESS_KEY is not in class pii" },
@@ -301,22 +310,28 @@ static const struct policy_mistake rows[] = {
 	{ "a pattern that is too wide", H "classes: {x: {patterns: ['abc[a-z]{5000}']}}\n",
 		":5:27: patterns[0]: a match may have 5003 bytes, 4096 are the most" },
 	{ "a pattern of any character", H "classes: {x: {patterns: ['.']}}\n",
-		":5:27: patterns[0]: matches most of an ordinary text, and each match is a value of "
+		":5:27: patterns[0]: matches most of an ordinary text, and each match is a "
+		"value of "
 		"its own: name what is around or in the value, as in \\bFLCN-\\w{2,20}" },
 	{ "a pattern of any word character", H "classes: {x: {patterns: ['\\w']}}\n",
-		":5:27: patterns[0]: matches most of an ordinary text, and each match is a value of "
+		":5:27: patterns[0]: matches most of an ordinary text, and each match is a "
+		"value of "
 		"its own: name what is around or in the value, as in \\bFLCN-\\w{2,20}" },
 	{ "a pattern of letters, or others", H "classes: {x: {patterns: ['x|([a-z])']}}\n",
-		":5:27: patterns[0]: matches most of an ordinary text, and each match is a value of "
+		":5:27: patterns[0]: matches most of an ordinary text, and each match is a "
+		"value of "
 		"its own: name what is around or in the value, as in \\bFLCN-\\w{2,20}" },
 	{ "a pattern of any word", H "classes: {x: {patterns: ['\\w+']}}\n",
-		":5:27: patterns[0]: matches most of an ordinary text, and each match is a value of "
+		":5:27: patterns[0]: matches most of an ordinary text, and each match is a "
+		"value of "
 		"its own: name what is around or in the value, as in \\bFLCN-\\w{2,20}" },
 	{ "a pattern of each word's beginning", H "classes: {x: {patterns: ['\\b\\w']}}\n",
-		":5:27: patterns[0]: matches most of an ordinary text, and each match is a value of "
+		":5:27: patterns[0]: matches most of an ordinary text, and each match is a "
+		"value of "
 		"its own: name what is around or in the value, as in \\bFLCN-\\w{2,20}" },
 	{ "a pattern of any line", H "classes: {x: {patterns: ['.{20,200}']}}\n",
-		":5:27: patterns[0]: matches most of an ordinary text, and each match is a value of "
+		":5:27: patterns[0]: matches most of an ordinary text, and each match is a "
+		"value of "
 		"its own: name what is around or in the value, as in \\bFLCN-\\w{2,20}" },
 	{ "a pattern that matches nothing", H "classes: {x: {patterns: ['a*']}}\n",
 		":5:27: patterns[0]: matches the empty text" },
@@ -383,47 +398,52 @@ static const struct policy_mistake rows[] = {
 	{ "an api that is none", H "  - {name: x, match: {api: grpc}}\n",
 		":5:28: api: one of openai, " },
 	{ "an api without paths", H "  - {name: x, match: {api: rest}}\n",
-		":5:28: api: rest has no paths of its own" },
+		":5:28: api: dialect rest has no fixed paths: use path or path_prefix" },
 	{ "an api of MCP", H "  - {name: x, match: {api: mcp}}\n",
-		":5:28: api: mcp has no paths of its own" },
+		":5:28: api: dialect mcp has no fixed paths: use path or path_prefix" },
 	{ "a route that reads less of an MCP server",
 		H "  - {name: x, match: {path: /x}, dialect: rest, targets: p}\n"
 		  "providers: {p: {backend: openai, dialect: mcp}}\n",
-		":5:58: targets: p speaks mcp, the route rest: its calls would not be judged" },
+		":5:58: targets: p has dialect: mcp, and the route has rest: its calls would "
+		"not be evaluated" },
 	{ "two MCP servers behind one route",
 		H "  - {name: x, match: {path: /x}, targets: [p, q]}\n"
 		  "providers: {p: {backend: openai, dialect: mcp}, q: {backend: openai, "
 		  "dialect: mcp}}\n",
-		":5:43: targets: a route to MCP servers has one: a session is of one server" },
+		":5:43: targets: a route to MCP servers must have one target, because a "
+		"session belongs to one" },
 	{ "a call of MCP that is made again",
 		H "  - {name: x, match: {path: /x}, targets: p, retry: {attempts: 2}}\n"
 		  "providers: {p: {backend: openai, dialect: mcp}}\n",
-		":5:64: attempts: a call that failed may have been made" },
+		":5:64: attempts: a failed call may have been executed: a route with dialect: "
+		"mcp has one" },
 	{ "an api that the target does not speak",
 		H "  - {name: x, match: {api: gemini}, targets: p}\n"
 		  "providers: {p: {backend: openai, dialect: cohere}}\n",
-		":5:46: targets: p speaks cohere, the route gemini" },
+		":5:46: targets: p has dialect cohere, and no request of the route's dialect "
+		"gemini can be" },
 	{ "a path without slash", H "  - {name: x, match: {path: v1}}\n",
 		":5:29: path: v1 must begin with /" },
 	{ "a path with a dot segment", H "  - {name: x, match: {path: /a/../b}}\n",
-		":5:29: path: /a/../b holds a dot segment" },
+		":5:29: path: /a/../b contains a dot segment" },
 	{ "a path with //", H "  - {name: x, match: {path: //b}}\n",
-		":5:29: path: //b holds //" },
+		":5:29: path: //b contains //" },
 	{ "a path with a query", H "  - {name: x, match: {path: '/b?c=1'}}\n",
-		":5:29: path: /b?c=1 is a path only" },
+		":5:29: path: /b?c=1 must be a path without query and fragment" },
 	{ "a path that spells a letter", H "  - {name: x, match: {path: /%61}}\n",
-		":5:29: path: /%61 spells with %XX what stands for itself" },
+		":5:29: path: /%61 contains a character as %XX that must be written as "
+		"itself" },
 	{ "a path that spells a slash", H "  - {name: x, match: {path: /a%2Fb}}\n",
-		":5:29: path: /a%2Fb spells a separator" },
+		":5:29: path: /a%2Fb contains a separator or control character as %XX" },
 	{ "a broken escape", H "  - {name: x, match: {path: /a%2}}\n",
-		":5:29: path: /a%2 holds a broken percent escape" },
+		":5:29: path: /a%2 contains a broken percent escape" },
 	{ "a prefix that is no path", H "  - {name: x, match: {path_prefix: [/a, b]}}\n",
 		":5:41: path_prefix: b must begin with /" },
 	{ "a method in small letters", H "  - {name: x, match: {methods: [post], path: /a}}\n",
 		":5:33: methods: a method in capital letters" },
 	{ "a method that is always refused",
 		H "  - {name: x, match: {methods: [CONNECT], path: /a}}\n",
-		":5:33: methods: CONNECT is always refused" },
+		":5:33: methods: the gateway always refuses CONNECT" },
 	{ "a host with a port", H "  - {name: x, match: {host: 'a:80', path: /a}}\n",
 		":5:29: host: a host name without port" },
 	{ "a star inside a host", H "  - {name: x, match: {host: 'a.*.b', path: /a}}\n",
@@ -434,19 +454,19 @@ static const struct policy_mistake rows[] = {
 	{ "a target that is no provider",
 		H "  - {name: x, match: {path: /a}, targets: [opena]}\nproviders: {openai: "
 		  "{backend: openai}}\n",
-		":5:44: targets: no provider opena, did you mean openai?" },
+		":5:44: targets: the policy has no provider opena, did you mean openai?" },
 	{ "two targets",
 		H "  - {name: x, match: {path: /a}, targets: [p, p]}\nproviders: {p: {backend: "
 		  "openai}}\n",
-		":5:47: targets: p is given twice\n" },
+		":5:47: targets: p is listed twice" },
 	{ "a target with a model twice",
 		H "  - {name: x, match: {path: /a}, targets: [p, {provider: p, model: a}, "
 		  "{provider: p, model: a}]}\nproviders: {p: {backend: openai}}\n",
-		":5:72: targets: p is given twice\n" },
+		":5:72: targets: p is listed twice" },
 	{ "a target with a model where there is none",
 		H "  - {name: x, match: {path: /a}, targets: [{provider: p, model: "
 		  "m}]}\nproviders: {p: {backend: openai, dialect: rest}}\n",
-		":5:65: model: a body in the dialect rest names none\n" },
+		":5:65: model: a body in dialect rest contains no model: remove it" },
 	{ "a target with a model of two words",
 		H "  - {name: x, match: {path: /a}, targets: [{provider: p, model: m "
 		  "n}]}\nproviders: {p: {backend: openai}}\n",
@@ -463,19 +483,19 @@ static const struct policy_mistake rows[] = {
 	{ "a target of another dialect than the first",
 		H "  - {name: x, match: {path: /a}, targets: [p, q]}\nproviders: {p: {backend: "
 		  "openai, dialect: openai}, q: {backend: anthropic, dialect: ollama}}\n",
-		":5:47: targets: q speaks ollama, the route openai, of which nothing is "
-		"translated into it" },
+		":5:47: targets: q has dialect ollama, and no request of the route's dialect "
+		"openai can be" },
 	{ "a form that is none",
 		H "  - {name: x, match: {path: /a}, targets: p}\nproviders: {p: {backend: "
 		  "openai, "
 		  "dialect: openai, speaks: [chat, mesages]}}\n",
-		":6:66: speaks: one of chat, responses, messages, generate, converse, "
-		"embeddings is "
-		"expected, found mesages, did you mean messages?" },
+		":6:66: speaks: chat, responses, messages, generate, converse or embeddings is "
+		"expected, found" },
 	{ "translation of a route that needs none",
 		H "  - {name: x, match: {path: /a}, targets: p, translate: {drop: top_k}}\n"
 		  "providers: {p: {backend: openai, dialect: openai}}\n",
-		":5:46: translate: nothing is translated on this route" },
+		":5:46: translate: every target accepts the form of the route's callers, so "
+		"nothing is" },
 	{ "translation without what may go",
 		H "  - {name: x, match: {path: /a}, targets: p, translate: {}}\n"
 		  "providers: {p: {backend: openai, dialect: openai, speaks: messages}}\n",
@@ -483,28 +503,30 @@ static const struct policy_mistake rows[] = {
 	{ "a backend beside a target",
 		H "  - {name: x, match: {path: /a}, targets: p, backend: openai}\nproviders: "
 		  "{p: {backend: openai}}\n",
-		":5:46: backend: stands in the target's provider already" },
+		":5:46: backend: the target's provider already names the backend: remove one "
+		"of the two" },
 	{ "a route in another dialect than its target",
 		H "  - {name: x, match: {path: /a}, targets: p, dialect: "
 		  "anthropic}\nproviders: {p: {backend: openai, dialect: cohere}}\n",
-		":5:55: dialect: the target speaks cohere, and nothing of this one is" },
+		":5:55: dialect: the target's dialect is cohere, and no request of this "
+		"dialect can be" },
 	{ "a response of a later version",
 		H "  - {name: x, match: {path: /a}, response: [meter, cache]}\n",
 		":5:52: cache: not supported by this version" },
 	{ "tools of a route that puts nothing back",
 		H "  - {name: x, match: {path: /a}, response: [meter], restore: {tools: "
 		  "[Write]}}\n",
-		":5:53: restore: nothing is put back into the answers of this route: response: "
-		"[restore] is missing" },
+		":5:53: restore: the route restores no values in its responses: add response: "
+		"[restore]" },
 	{ "restore with placeholders that are plain",
 		"placeholder: {form: plain}\n" H
 		"  - {name: x, match: {path: /a}, response: [restore]}\n",
-		":6:34: response: restore needs placeholders in brackets: placeholder: {form: plain} is "
-		"set" },
+		":6:34: response: restore needs placeholders in brackets, and placeholder: "
+		"{form: plain} is set" },
 	{ "restore without tools",
 		H "  - {name: x, match: {path: /a}, response: [restore], restore: {}}\n",
-		":5:55: restore: tools is missing: the names of those that keep what they "
-		"get" },
+		":5:55: restore: tools is missing: list the tools that only store their "
+		"arguments" },
 	{ "a tool twice",
 		H "  - {name: x, match: {path: /a}, response: [restore], restore: {tools: [A, "
 		  "A]}}\n",
@@ -514,12 +536,13 @@ static const struct policy_mistake rows[] = {
 		"restore, restore_urls, record" },
 	{ "texts that nobody could open",
 		H "  - {name: x, match: {path: /a}, record: {tools: full}}\n",
-		":5:50: tools: full: is sealed to auditors, records hold no text in plain any "
-		"more, and tollgate.yaml names none: seal: {auditors: [{name: NAME, " },
+		":5:50: tools: full: the text is sealed to auditors, because records contain "
+		"no text in plain," },
 	{ "an answer that is recorded and not read",
 		H "  - {name: x, match: {path: /a}, response: ignore, record: {response: "
 		  "hash}}\n",
-		":5:44: response: ignore: record of this route has response or tools, which is read" },
+		":5:44: response: ignore: the route records responses or tools, which must be "
+		"read: remove" },
 	{ "a deadline without unit", H "  - {name: x, match: {path: /a}, deadline: 30}\n",
 		":5:44: deadline: a duration with its unit" },
 	/* rules */
@@ -532,29 +555,31 @@ static const struct policy_mistake rows[] = {
 	{ "a rule without effect", H "rules:\n  - name: a\n    when: 'true'\n",
 		":6:5: the rule has no effect" },
 	{ "a rule with two effects", H "rules:\n  - {name: a, deny: true, permit: true}\n",
-		":6:27: permit: the rule has the effect deny already" },
+		":6:27: permit: the rule already denies the request: remove one of the two" },
 	{ "a denial that redacts",
 		H "rules:\n  - {name: a, deny: true, redact: {classes: pii}}\n",
-		":6:27: redact: the rule has the effect deny already\n" },
+		":6:27: redact: the rule already denies the request: remove one of the two" },
 	{ "a denial that routes", H "rules:\n  - {name: a, deny: true, route: {model: m}}\n",
-		":6:27: route: the rule has the effect deny already\n" },
+		":6:27: route: the rule already denies the request: remove one of the two" },
 	{ "a denial that sets headers",
 		H "rules:\n  - {name: a, set_headers: {x-a: b}, deny: true}\n",
-		":6:15: set_headers: the rule has the effect deny already\n" },
+		":6:15: set_headers: the rule already denies the request: remove one of the "
+		"two" },
 	{ "a denial that caps", H "rules:\n  - {name: a, deny: true, max_output_tokens: 1}\n",
-		":6:27: max_output_tokens: the rule has the effect deny already\n" },
+		":6:27: max_output_tokens: the rule already denies the request: remove one of "
+		"the two" },
 	{ "a route to nowhere", H "rules:\n  - {name: a, route: {}}\n",
 		":6:15: route: targets or model is missing\n" },
 	{ "a route to no target",
 		H "  - {name: x, match: {path: /a}, targets: [local]}\nproviders: {local: "
 		  "{backend: local}, q: {backend: openai}}\nrules:\n  - {name: a, route: "
 		  "{targets: [locl]}}\n",
-		":8:33: targets: no route has the target locl, did you mean local?\n" },
+		":8:33: targets: no route has target locl, did you mean local?" },
 	{ "a route to a provider that is no target",
 		H "  - {name: x, match: {path: /a}, targets: [local]}\nproviders: {local: "
 		  "{backend: local}, q: {backend: openai}}\nrules:\n  - {name: a, route: "
 		  "{targets: q}}\n",
-		":8:32: targets: no route has the target q\n" },
+		":8:32: targets: no route has target q" },
 	{ "a route to a target twice",
 		H "  - {name: x, match: {path: /a}, targets: [p]}\nproviders: {p: {backend: "
 		  "local}}\nrules:\n  - {name: a, route: {targets: [p, p]}}\n",
@@ -574,7 +599,8 @@ static const struct policy_mistake rows[] = {
 	{ "a recognizer that is none",
 		H "detectors: {external: [{name: ner, url: 'http://127.0.0.1/', entities: "
 		  "[PERSON]}]}\nrules:\n  - {name: a, require: [nerr]}\n",
-		":7:25: require: nerr is not among detectors.external, did you mean ner?\n" },
+		":7:25: require: nerr is not a recognizer of detectors.external, did you mean "
+		"ner?" },
 	{ "headers in a list", H "rules:\n  - {name: a, set_headers: [x]}\n",
 		":6:28: set_headers: a mapping of names to values is expected, found a "
 		"list\n" },
@@ -582,10 +608,10 @@ static const struct policy_mistake rows[] = {
 		":6:28: set_headers: a mapping of names to values is expected, found an empty "
 		"one\n" },
 	{ "a header that frames", H "rules:\n  - {name: a, set_headers: {Content-Length: 1}}\n",
-		":6:29: set_headers: Content-Length belongs to the connection or the body\n" },
+		":6:29: set_headers: Content-Length belongs to the connection or to the body" },
 	{ "a header of the connection",
 		H "rules:\n  - {name: a, set_headers: {upgrade: h2c}}\n",
-		":6:29: set_headers: upgrade belongs to the connection or the body\n" },
+		":6:29: set_headers: upgrade belongs to the connection or to the body" },
 	{ "a header with a key in it",
 		H "rules:\n  - {name: a, set_headers: {Authorization: x}}\n",
 		":6:29: set_headers: Authorization carries credentials" },
@@ -595,11 +621,12 @@ static const struct policy_mistake rows[] = {
 		":8:29: set_headers: x-own carries credentials" },
 	{ "a header of the gateway",
 		H "rules:\n  - {name: a, set_headers: {X-Tollgate-Backend: x}}\n",
-		":6:29: set_headers: X-Tollgate-Backend belongs to tollgate\n" },
+		":6:29: set_headers: X-Tollgate-Backend is a header of tollgate" },
 	{ "a header that is no name", H "rules:\n  - {name: a, set_headers: {'x a': b}}\n",
-		":6:29: set_headers: x a is no header's name" },
+		":6:29: set_headers: x a is not a header name: at most 64 letters, digits and "
+		"- _ . are" },
 	{ "a header twice", H "rules:\n  - {name: a, set_headers: {x-a: b, X-A: c}}\n",
-		":6:37: set_headers: x-a is given twice\n" },
+		":6:37: set_headers: x-a is listed twice" },
 	{ "a header of two lines",
 		H "rules:\n  - {name: a, set_headers: {x-a: \"b\\r\\nc: d\"}}\n",
 		":6:34: x-a: one line of printable ASCII, at most 1024 bytes" },
@@ -610,8 +637,8 @@ static const struct policy_mistake rows[] = {
 		":6:22: phase: one of request, response, tool is expected, found answer" },
 	{ "the answer in a rule on requests",
 		H "rules:\n  - {name: a, when: '\"pii\" in response.classes', deny: true}\n",
-		":6:21: when: response.classes is known once the answer is there: only rules "
-		"with phase: response read it" },
+		":6:21: when: response.classes is known once the response has arrived: only "
+		"rules with phase:" },
 	{ "an answer that permits", H "rules:\n  - {name: a, phase: response, permit: true}\n",
 		":6:32: permit: a rule with phase: response may deny, redact and tag" },
 	{ "an answer that is routed",
@@ -624,7 +651,7 @@ static const struct policy_mistake rows[] = {
 		H "rules:\n  - {name: a, phase: response, tag: t, max_output_tokens: 5}\n",
 		":6:40: max_output_tokens: a rule with phase: response" },
 	{ "a rule on answers without effect", H "rules:\n  - {name: a, phase: response}\n",
-		":6:5: the rule has no effect: one of deny, redact, tag is expected" },
+		":6:5: the rule has no effect: deny, redact or tag is expected" },
 	{ "a redaction by what comes after the text",
 		H "rules:\n  - {name: a, phase: response, when: 'response.bytes > 9', redact: "
 		  "{classes: pii}}\n",
@@ -674,10 +701,11 @@ static const struct policy_mistake rows[] = {
 		":6:34: piii: no such class, did you mean pii?" },
 	{ "last four digits of what has none",
 		H "rules:\n  - {name: a, redact: {entities: [EMAIL_ADDRESS], with: last4}}\n",
-		":6:35: EMAIL_ADDRESS: last4 is for CREDIT_CARD" },
+		":6:35: EMAIL_ADDRESS: last4 is possible for CREDIT_CARD, PHONE_NUMBER, "
+		"IBAN_CODE and" },
 	{ "last four digits of a class without such entities",
 		H "rules:\n  - {name: a, redact: {classes: secret, with: last4}}\n",
-		":6:47: with: no entity of this rule can keep its last four digits" },
+		":6:47: with: last4: no entity of this rule can keep its last four digits" },
 	{ "a redaction with something else",
 		H "rules:\n  - {name: a, redact: {classes: pii, with: stars}}\n",
 		":6:44: with: one of placeholder, mask, hash, remove, last4 is expected" },
@@ -709,7 +737,7 @@ static const struct policy_mistake rows[] = {
 		":6:" },
 	{ "external data in a condition",
 		H "rules:\n  - {name: a, when: 'has(data.people.x)', deny: true}\n",
-		":6:26: when: data: the policy has no data of that name\n" },
+		":6:26: when: data: the policy has no data source of that name" },
 	{ "a name that only begins like one",
 		H "rules:\n  - {name: a, when: 'toolbox == 1', deny: true}\n",
 		":6:22: when: toolbox" },

@@ -448,24 +448,23 @@ what_has_no_price_is_remarked(void **state)
 	fix_config.cache_redis = NULL;
 	remarks[0] = '\0';
 	policy_price_notes(f.p, now, &(struct noting){ .note = remark });
-	const char *want[] = { "prices.yaml: as of 2026-03-02, 91 days ago: compare it with",
+	const char *want[] = { "prices.yaml: the prices are as of 2026-03-02, 91 days ago: compare them with",
 		"\n7 target azure: model n has no price in ",
 		"\n18 rule bad: model o has no price in ",
 		"\n20 limit l: model p has no price in ",
-		"prices.yaml: limits in dollars refuse it\n",
-		"route d: cache: model vectors of its embeddings has no price in ",
-		"prices.yaml: their dollars are not counted\n",
-		"\n8 route c: mine has no list of prices: where limit l applies every request "
-		"is "
-		"refused\n" };
+		"prices.yaml: limits in dollars refuse it: add the price\n",
+		"route d: cache: embeddings model vectors has no price in ",
+		"prices.yaml: its cost is not counted\n",
+		"\n8 route c: mine has no price list: limit l refuses every request: add the "
+		"provider to the list, or set unknown_price\n" };
 	for (size_t i = 0; i < COUNT_OF(want); i++)
 		if (!strstr(remarks, want[i]))
 			fail_msg("%s is not in: %s", want[i], remarks);
 	assert_null(strstr(remarks, "model m"));
 	assert_null(strstr(remarks, "route e"));
-	assert_null(strstr(remarks, "route tools: mine has no list"));
-	assert_null(strstr(remarks, "route reads: mine has no list"));
-	assert_null(strstr(remarks, "route spared: mine has no list"));
+	assert_null(strstr(remarks, "route tools: mine has no price list"));
+	assert_null(strstr(remarks, "route reads: mine has no price list"));
+	assert_null(strstr(remarks, "route spared: mine has no price list"));
 	remarks[0] = '\0';
 	policy_price_notes(f.p, now - 86400000000000, &(struct noting){ .note = remark });
 	assert_null(strstr(remarks, "as of"));

@@ -16,9 +16,11 @@
 	"  c: {backend: local, dialect: openai, breaker: {}}}\n"                               \
 	"routes:\n"                                                                            \
 	"  - name: r\n"
-#define M    "    match: {path: /v1/chat/completions}\n"
-#define ONE  M "    targets: a\n"
-#define SOME M "    targets: [{provider: a, model: m1, weight: 3}, b, {provider: c, priority: 2}]\n"
+#define M   "    match: {path: /v1/chat/completions}\n"
+#define ONE M "    targets: a\n"
+#define SOME                                                                                   \
+	M "    targets: [{provider: a, model: m1, weight: 3}, b, {provider: c, priority: "     \
+	  "2}]\n"
 
 #define ALL                                                                                    \
 	(1u << CAUSE_NEVER_SENT | 1u << CAUSE_THROTTLED | 1u << CAUSE_REFUSED_US |             \
@@ -28,10 +30,10 @@ static void
 what_is_said_is_read(void **state)
 {
 	struct policy_fix f;
-	const struct policy *p = fix_must_load(&f,
-		H SOME "    choose: {by: latency, sticky: identity}\n"
-		       "    retry: {attempts: 2, first_byte: 10s, first_content: 60s, idle: 61s, "
-		       "whole: 80s, overall: 90s, on: [never_sent, throttled]}\n");
+	const struct policy *p = fix_must_load(&f, H SOME
+		"    choose: {by: latency, sticky: identity}\n"
+		"    retry: {attempts: 2, first_byte: 10s, first_content: 60s, idle: 61s, "
+		"whole: 80s, overall: 90s, on: [never_sent, throttled]}\n");
 	const struct route *r = p->routes;
 	const struct target *t = r->targets;
 
@@ -85,11 +87,11 @@ static void
 one_target_has_one_attempt_and_is_never_left_alone(void **state)
 {
 	struct policy_fix f;
-	const struct policy *p = fix_must_load(&f,
-		H ONE "  - {name: own, match: {path: /own}, targets: c}\n"
-		      "  - {name: none, match: {path: /none}, backend: openai}\n"
-		      "  - {name: twice, match: {path: /twice}, targets: a, retry: {attempts: 2}}\n"
-		      "  - {name: idle, match: {path: /idle}, targets: a, retry: {idle: 9s}}\n");
+	const struct policy *p = fix_must_load(&f, H ONE
+		"  - {name: own, match: {path: /own}, targets: c}\n"
+		"  - {name: none, match: {path: /none}, backend: openai}\n"
+		"  - {name: twice, match: {path: /twice}, targets: a, retry: {attempts: 2}}\n"
+		"  - {name: idle, match: {path: /idle}, targets: a, retry: {idle: 9s}}\n");
 
 	(void)state;
 	assert_int_equal(p->routes[0].retry.attempts, 1);
@@ -149,7 +151,8 @@ without_a_relay_there_is_one_attempt_unless_retry_says_otherwise(void **state)
 	"models:\n"                                                                            \
 	"  fast: {targets: [{provider: c, model: m3}, {provider: a, model: m1, weight: 9}, "   \
 	"{provider: a, model: m2}]}\n"                                                         \
-	"  near: {targets: [{provider: c, model: m3}, {provider: b, model: m2}], choose: {by: " \
+	"  near: {targets: [{provider: c, model: m3}, {provider: b, model: m2}], choose: "     \
+	"{by: "                                                                                \
 	"weight, sticky: conversation}}\n"
 
 static const struct route *
@@ -162,12 +165,12 @@ static void
 a_route_has_those_of_an_alias_whose_provider_it_lists(void **state)
 {
 	struct policy_fix f;
-	const struct policy *p = fix_must_load(&f,
-		H M "    targets: [a, {provider: b, model: x}]\n    choose: {by: price}\n"
-		    "    response: [meter]\n"
-		    "  - {name: one, match: {path: /v1/one}, targets: c, retry: {attempts: 4}}\n"
-		    "  - {name: else, match: {path: /else}, backend: openai, dialect: openai}\n"
-		    "  - {name: rest, match: {path: /rest}, targets: a, dialect: rest}\n" ALIASES);
+	const struct policy *p = fix_must_load(&f, H M
+		"    targets: [a, {provider: b, model: x}]\n    choose: {by: price}\n"
+		"    response: [meter]\n"
+		"  - {name: one, match: {path: /v1/one}, targets: c, retry: {attempts: 4}}\n"
+		"  - {name: else, match: {path: /else}, backend: openai, dialect: openai}\n"
+		"  - {name: rest, match: {path: /rest}, targets: a, dialect: rest}\n" ALIASES);
 	const struct route *r = as(p, 0, "fast");
 
 	(void)state;
@@ -235,7 +238,7 @@ static const struct policy_mistake mistakes[] = {
 	{ "a key of retry that is none", H ONE "    retry: {times: 3}\n",
 		":9:13: times: unknown key" },
 	{ "attempts of a route that goes direct", H SOME "    via: direct\n    retry: {attempts: 2}\n",
-		":10:23: attempts: via: direct of this route leaves one" },
+		":10:23: attempts: via: direct allows one attempt only" },
 	{ "a way that is none", H ONE "    via: dirct\n",
 		":9:10: via: one of relay, direct is expected, found dirct, did you mean direct?" },
 	{ "an alias without targets", H ONE "models: {fast: {}}\n",
@@ -243,14 +246,14 @@ static const struct policy_mistake mistakes[] = {
 	{ "an alias of no targets", H ONE "models: {fast: {targets: []}}\n",
 		":9:26: targets: the list is empty" },
 	{ "an alias of a provider that is none", H ONE "models: {fast: {targets: [{provider: d, model: m}]}}\n",
-		":9:38: targets: no provider d: there are a, b" },
+		":9:38: targets: the policy has no provider d: there are a, b, c" },
 	{ "an alias' target twice",
 		H ONE "models: {fast: {targets: [{provider: a, model: m}, {provider: a, model: m}]}}\n",
-		":9:52: targets: a is given twice" },
+		":9:52: targets: a is listed twice" },
 	{ "an alias whose targets have no model", H ONE "models: {fast: {targets: [a]}}\n",
-		":9:26: targets: none of them has a model, and what is sent would be fast itself" },
+		":9:26: targets: none of them has a model, so the provider would receive the name fast itself:" },
 	{ "an alias that no route has a target for", H ONE "models: {fast: {targets: [{provider: b, model: m}]}}\n",
-		":9:10: models: fast: no route of requests that name a model lists a provider of its targets" },
+		":9:10: models: fast: no route whose requests name a model has a provider of its targets" },
 	{ "an alias twice", H ONE "models: {fast: {targets: [{provider: a, model: m}]}, fast: {targets: [a]}}\n",
 		":9:54: fast: given twice" },
 	{ "an alias with a blank", H ONE "models: {'my model': {targets: [{provider: a, model: m}]}}\n",
@@ -267,7 +270,7 @@ static const struct policy_mistake mistakes[] = {
 #define H_ABOUT(about)                                                                         \
 	"tollgate: 1\nname: t\nroutes: [{name: a, match: {path: /}, about: " about "}]\n"
 static const struct policy_mistake of_about[] = {
-	{ "about that says nothing", H_ABOUT("{}"), ":3:38: about: says nothing" },
+	{ "about that says nothing", H_ABOUT("{}"), ":3:38: about: is empty: use_case, risk, operation or reviewer is expected" },
 	{ "about with a word that is none", H_ABOUT("{riks: high}"),
 		":3:46: riks: unknown key, did you mean risk?" },
 	{ "a use case of no bytes", H_ABOUT("{use_case: ''}"),

@@ -1,7 +1,11 @@
-/* Remarks on a valid policy. None of them changes a decision: each names a
- * consequence that the file alone does not show. */
+/* The notes of `tollgate check` on a valid policy. A note names a consequence that the file
+ * does not show: data may reach someone who was not meant, or a request always fails. No note
+ * changes a decision. Each function below looks for one such consequence and writes one note
+ * for each place. Notes on conditions that can never be true are in literals.c, those on prices
+ * in price_notes.c. */
 #include "policy/advice/notes.h"
 
+#include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
 
@@ -10,15 +14,17 @@
 #include "base/clock.h"
 #include "base/codec/credentials.h"
 #include "base/scoped.h"
-#include "policy/advice/literals.h"
 #include "policy/advice/price_notes.h"
 #include "policy/config/read.h"
 #include "policy/identity/observe.h"
+#include "policy/prices.h"
 #include "scan/detect/custom/custom.h"
 #include "scan/dialect/dialect.h"
 
-/* Who gets them as one text each. */
-struct told {
+enum { LIMITS_A_REQUEST = 16 }; /* QUOTA_DIMS_MAX of budget/quota/quota.h */
+
+/* Receives each note as one line of text. */
+struct note_lines {
 	void (*note)(void *arg, const char *text);
 	void *arg;
 };
@@ -35,11 +41,11 @@ note_say(const struct noting *to, const struct yaml_node *at, const char *fmt, .
 	to->note(to->arg, at, text);
 }
 
-/* The place as a text in front of it. */
+/* Writes "file:line:column: " before the text if the note has a place. */
 static void
-at_place(void *arg, const struct yaml_node *at, const char *text)
+note_with_place(void *arg, const struct yaml_node *at, const char *text)
 {
-	const struct told *r = arg;
+	const struct note_lines *r = arg;
 	char line[1024];
 
 	if (at)
@@ -48,9 +54,11 @@ at_place(void *arg, const struct yaml_node *at, const char *text)
 	r->note(r->arg, at ? line : text);
 }
 
-/* The entries get their persons' names from one place. */
+/* ---- identity ---- */
+
+/* Returns true if both entries take names of persons from the same issuer or key file. */
 static bool
-same_names(const struct identity_entry *a, const struct identity_entry *b)
+has_same_names(const struct identity_entry *a, const struct identity_entry *b)
 {
 	if (a->kind != b->kind)
 		return false;
@@ -59,9 +67,10 @@ same_names(const struct identity_entry *a, const struct identity_entry *b)
 	return a->kind != ID_SIGNED || !strcmp(a->keys_file, b->keys_file);
 }
 
-/* Whoever writes the file of API keys names persons in full, and nobody has no issuer. */
+/* Returns true if an issuer outside the gateway chooses the entry's names. The file of API keys
+ * names persons in full, and `none` has no issuer. */
 static bool
-names_freely(const struct identity_entry *e)
+names_come_from_issuer(const struct identity_entry *e)
 {
 	return !e->realm && e->kind != ID_API_KEY && e->kind != ID_NONE;
 }
@@ -74,36 +83,38 @@ issuer_shown(const struct identity_entry *e)
 				      : "client_certificate";
 }
 
+/* Two issuers without a realm: a name of one is the same person as that name of the other. */
 static void
-realms(const struct noting *r)
+note_realms(const struct noting *r)
 {
 	const struct identity_entry *first = NULL;
 
 	for (size_t i = 0; i < r->p->nidentities; i++) {
 		const struct identity_entry *e = &r->p->identities[i];
-		if (!names_freely(e))
+		if (!names_come_from_issuer(e))
 			continue;
 		first = first ? first : e;
-		if (same_names(first, e))
+		if (has_same_names(first, e))
 			continue;
 		note_say(r, e->at,
-			"is alice of %.100s alice of %.100s? For limits, records, sealing and "
-			"erasure they are one person; if they can be two, set realm",
+			"alice of %.100s and alice of %.100s are one person for limits, "
+			"records, "
+			"sealing and erasure: if they can be two persons, set realm",
 			issuer_shown(e), issuer_shown(first));
 		return;
 	}
 }
 
-/* Claims, headers, fields of certificates and of keys that mostly hold a person's name. */
+/* Claims, headers, and fields of certificates and keys that usually hold a person's name. */
 static const char *const names_of_persons[] = { "name", "given_name", "family_name",
 	"middle_name", "nickname", "preferred_username", "username", "user_name", "unique_name",
 	"upn", "email", "emails", "mail", "phone_number", "picture", "profile", "birthdate",
 	"address", "displayname", "display_name", "login", "sub", "act", "owner", "person",
 	"subject.cn", "subject.uid", "subject.emailaddress", "san.email", "san.uri", "spiffe" };
 
-/* What records keep of a person who is to stand there by a pseudonym. */
+/* With pseudonyms, a recorded claim must not contain the name in plain text. */
 static void
-named_all_the_same(const struct noting *r, const struct identity_entry *e)
+note_recorded_names(const struct noting *r, const struct identity_entry *e)
 {
 	char lower[32];
 
@@ -114,38 +125,46 @@ named_all_the_same(const struct noting *r, const struct identity_entry *e)
 		ascii_lower(lower, strlen(lower));
 		if (person || SPAN_IN(span_str(lower), names_of_persons))
 			note_say(r, e->at,
-				"record: %.100s looks like a person's name: records contain it in "
-				"plain text in spite of audit.persons: pseudonym, also after an "
+				"record: %.100s looks like a person's name: records contain it "
+				"in "
+				"plain text in spite of audit.persons: pseudonym, also after "
+				"an "
 				"erasure",
 				name);
 	}
 }
 
 static void
-identities(const struct noting *r)
+note_identities(const struct noting *r)
 {
-	realms(r);
+	note_realms(r);
 	for (size_t i = 0; i < r->p->nidentities; i++)
 		if (r->cfg && r->cfg->audit_persons == PERSONS_PSEUDONYM)
-			named_all_the_same(r, &r->p->identities[i]);
+			note_recorded_names(r, &r->p->identities[i]);
 	for (size_t i = 0; i < r->p->nidentities; i++) {
 		const struct identity_entry *e = &r->p->identities[i];
 		if (e->header && !credential_header(span_str(e->header)))
 			note_say(r, e->at,
-				"header %s is none that the HAProxy files delete: every route "
-				"goes through the relay%s",
+				"HAProxy's files do not delete header %s: every request must "
+				"use the "
+				"relay, which deletes it%s",
 				e->header,
 				r->cfg && !r->cfg->relay
-					? ", and the configuration has none: 503"
+					? ", and without relay.listen it is refused with 503"
 					: "");
 	}
 	if (r->cfg && r->cfg->demo_issuer)
-		note_say(r, NULL, "demo_issuer is set: whoever holds its key is anybody");
+		note_say(r, NULL,
+			"demo_issuer is set: anyone who holds its key can be any person: "
+			"remove it "
+			"before production");
 }
 
-/* Rules that a file would concern where nobody reads files. */
+/* ---- rules ---- */
+
+/* Without an extractor, rules on files cannot read them. */
 static void
-files_unread(const struct noting *r)
+note_files_uninspected(const struct noting *r)
 {
 	if (!r->cfg || r->cfg->extract.path)
 		return;
@@ -153,14 +172,15 @@ files_unread(const struct noting *r)
 		const struct rule *rule = &r->p->rules[i];
 		if (rule->strips || (rule->change && rule->change->require & REQUIRE_OCR))
 			note_say(r, rule->at,
-				"rule %s: the configuration has no extract.listen: PDF files and "
-				"pictures stay unread",
+				"rule %s: PDF files and pictures are not inspected: "
+				"tollgate.yaml has "
+				"no extract.listen",
 				rule->name);
 	}
 }
 
 static void
-shadow(const struct noting *r)
+note_shadow(const struct noting *r)
 {
 	if (r->p->shadow)
 		note_say(r, NULL,
@@ -168,13 +188,15 @@ shadow(const struct noting *r)
 			"enforced, for verified callers");
 	for (size_t i = 0; i < r->p->nall_rules; i++)
 		if (r->p->rules[i].shadow)
-			note_say(r, r->p->rules[i].at, "rule %s: in shadow",
+			note_say(r, r->p->rules[i].at,
+				"rule %s: is in shadow mode: its effects are recorded, not "
+				"enforced",
 				r->p->rules[i].name);
 }
 
-/* Whose backend is a provider's, too, is mostly one with a key. */
+/* A provider's backend usually adds the provider's key. */
 static void
-observes(const struct noting *r)
+note_observed(const struct noting *r)
 {
 	const struct observe *o = &r->p->observe;
 	const char *shared = NULL;
@@ -191,14 +213,160 @@ observes(const struct noting *r)
 		}
 	if (shared)
 		note_say(r, o->at,
-			"observe: backend %s is where route %s goes, too: with the guard it is "
-			"a 503 for whom is observed, with a key check --haproxy refuses it",
+			"observe: backend %s is also used by route %s: observed callers get "
+			"503 if "
+			"the backend has the guard, and check --haproxy refuses it if it sets "
+			"a key: "
+			"give observed callers a backend of their own",
 			o->backend, shared);
 }
 
+/* The effect of a rule on responses may come after bytes that were sent. */
 static void
-relay(const struct noting *r)
+note_late_rules(const struct noting *r)
 {
+	for (size_t i = 0; i < r->p->nanswer_rules; i++)
+		if (r->p->answer_rules[i].reads_late)
+			note_say(r, r->p->answer_rules[i].at,
+				"rule %s: in a stream it is evaluated when a block has ended "
+				"(%s): "
+				"earlier blocks have already been sent to the caller",
+				r->p->answer_rules[i].name,
+				r->p->answer_rules[i].reads_finish
+					? "once there is a finish reason"
+					: "its totals and scores are known then");
+}
+
+/* A rule after one that always ends the evaluation is never evaluated. */
+static void
+note_unreached_rules(const struct noting *r, const struct rule *rules, size_t n)
+{
+	const struct rule *end = NULL;
+
+	for (size_t i = 0; i < n; i++) {
+		const struct rule *x = &rules[i];
+		bool always = !x->when || !strcmp(x->when_text, "true");
+		if (end)
+			note_say(r, x->at,
+				"rule %s: is never evaluated: rule %s before it always ends "
+				"the "
+				"evaluation",
+				x->name, end->name);
+		else if (always && !x->shadow &&
+			 (x->effect == RULE_DENY || x->effect == RULE_PERMIT))
+			end = x;
+	}
+}
+
+/* double("NaN") makes every comparison false, so a caller who sends "NaN" passes the rule. */
+static void
+note_nan(const struct noting *r)
+{
+	for (size_t i = 0; i < r->p->nall_rules; i++) {
+		const struct rule *x = &r->p->rules[i];
+		bool permits = x->effect == RULE_PERMIT;
+		if (x->when && cel_lets_nan(x->when, !permits))
+			note_say(r, x->at,
+				"rule %s: if a caller sends \"NaN\" where the condition calls "
+				"double(), the rule %s: %s",
+				x->name, permits ? "permits" : "does not match",
+				permits ? "compare without a negation, as in double(x) <= 100.0"
+					: "write !(double(x) <= 100.0) for double(x) > 100.0");
+	}
+}
+
+/* Tools that providers run themselves, by the names in requests. Such a call has been made
+ * before the gateway sees its arguments. */
+static const char *const provider_tools[] = { "web_search", "web_search_preview", "web_fetch",
+	"file_search", "code_interpreter", "image_generation", "google_search", "googleSearch",
+	"url_context", "urlContext", "google_maps", "googleMaps", "mcp" };
+
+struct late_arguments {
+	const struct noting *r;
+	const struct rule *rule;
+};
+
+static void
+note_late_arguments(void *arg, struct span name)
+{
+	const struct late_arguments *of = arg;
+
+	if (SPAN_IN(name, provider_tools))
+		note_say(of->r, of->rule->at,
+			"rule %s: the provider runs %.*s itself, and its tool.arguments are "
+			"known "
+			"only after the call: write a rule on the tool's name alone, which "
+			"hides the "
+			"tool from requests",
+			of->rule->name, SPAN_ARG(name));
+}
+
+static void
+note_provider_tools(const struct noting *r)
+{
+	for (size_t i = 0; i < r->p->ntool_rules; i++) {
+		struct late_arguments of = { r, &r->p->tool_rules[i] };
+		if (of.rule->when && cel_reads(of.rule->when, V_TOOL_ARGUMENTS))
+			cel_compared(of.rule->when, V_TOOL_NAME, note_late_arguments, &of);
+	}
+}
+
+static bool
+route_has_target(const struct route *t, const struct rule_change *x)
+{
+	for (size_t i = 0; i < t->ntargets; i++)
+		for (size_t k = 0; k < x->ntargets; k++)
+			if (policy_target_is(&t->targets[i], x->targets[k]))
+				return true;
+	return false;
+}
+
+/* A rule that leaves a route without a target denies the request. */
+static void
+note_no_target_left(const struct noting *r)
+{
+	for (size_t i = 0; i < r->p->nrules; i++) {
+		const struct rule *rule = &r->p->rules[i];
+		char names[256] = "";
+		size_t n = 0;
+		for (size_t k = 0; rule->change && rule->change->ntargets && k < r->p->nroutes;
+			k++)
+			if (!route_has_target(&r->p->routes[k], rule->change) &&
+				n < sizeof(names))
+				n += (size_t)snprintf(names + n, sizeof(names) - n, "%s%s",
+					n ? ", " : "", r->p->routes[k].name);
+		if (n)
+			note_say(r, rule->at,
+				"rule %s: if it matches on a route that has none of its "
+				"targets, it "
+				"denies the request: %s",
+				rule->name, names);
+	}
+}
+
+/* ---- routes ---- */
+
+/* Returns why only the relay can serve requests of the route, or NULL. Rules are judged apart.
+ */
+static const char *
+relay_needed_for(const struct route *t)
+{
+	for (size_t k = 0; k < t->ntargets; k++)
+		if (t->targets[k].relay)
+			return "has a target with via: relay";
+	return t->told_of_end	       ? "has a limit in dollars or on concurrent requests"
+	       : t->response	       ? "reads the response"
+	       : t->retry.attempts > 1 ? "may try several targets"
+	       : t->translates	       ? "translates requests"
+				       : NULL;
+}
+
+/* Without relay.listen, each request that needs the relay is refused with 503. */
+static void
+note_no_relay(const struct noting *r)
+{
+	static const char listen[] = "and tollgate.yaml has no relay.listen";
+
 	if (!r->cfg || r->cfg->relay)
 		return;
 	for (size_t i = 0; i < r->p->nrules; i++) {
@@ -206,89 +374,41 @@ relay(const struct noting *r)
 		bool changes = x && (x->model || x->max_output_tokens || x->nheaders);
 		if (r->p->rules[i].redacts || changes)
 			note_say(r, r->p->rules[i].at,
-				"rule %s: %s, and the configuration has no relay: 503",
+				"rule %s: %s, %s: its requests are refused with 503",
 				r->p->rules[i].name,
-				changes ? "changes the request" : "redacts");
+				changes ? "changes the request" : "redacts", listen);
 	}
 	for (const struct route *t = r->p->routes; t < r->p->routes + r->p->nroutes; t++) {
-		bool relayed = false;
-		for (size_t k = 0; k < t->ntargets; k++)
-			relayed |= t->targets[k].relay;
-		if (t->response || relayed)
+		const char *why = relay_needed_for(t);
+		if (why)
 			note_say(r, t->at,
-				"route %s: %s, and the configuration has no relay: 503",
-				t->name,
-				t->response ? "reads the response"
-					    : "has a target with via: relay");
+				"route %s: %s, %s: its requests are refused with 503", t->name,
+				why, listen);
+		for (size_t k = 0; k < t->naliases; k++)
+			note_say(r, t->at,
+				"route %s: model %s is sent under another name, %s: its "
+				"requests "
+				"are refused with 503",
+				t->name, t->aliases[k].alias, listen);
 	}
 }
 
-/* Rules on answers: what they bring with them. */
+/* Descriptions of MCP tools are pinned, so that a server that changes one is noticed. */
 static void
-answers(const struct noting *r)
-{
-	for (size_t i = 0; i < r->p->nanswer_rules; i++)
-		if (r->p->answer_rules[i].reads_late)
-			note_say(r, r->p->answer_rules[i].at,
-				"rule %s: in a stream it is asked when a block has ended (%s), "
-				"and what has gone until then is not called back",
-				r->p->answer_rules[i].name,
-				r->p->answer_rules[i].reads_finish
-					? "once there is a finish reason"
-					: "its totals and scores are known then");
-	for (size_t i = 0; i < r->p->nroutes; i++)
-		if (r->p->routes[i].uses.any)
-			note_say(r, r->p->routes[i].at,
-				"route %s: takes the relay: rules with phase: %s read its "
-				"answers",
-				r->p->routes[i].name,
-				r->p->routes[i].uses.calls ? "response or tool" : "response");
-}
-
-/* A URI that servers read in another way than a rule is refused where a rule reads one. */
-static void
-odd_uris(const struct noting *r)
-{
-	for (size_t i = 0; i < r->p->nroutes; i++)
-		if (r->p->routes[i].uses.uris)
-			note_say(r, r->p->routes[i].at,
-				"route %s: a rule reads resource.uri or tool.server: a URI "
-				"that is not in its normal form is refused, and such a "
-				"resource is in no list",
-				r->p->routes[i].name);
-}
-
-/* What servers of MCP say of their tools is compared with what they said first. */
-static void
-pins(const struct noting *r)
+note_pins(const struct noting *r)
 {
 	for (size_t i = 0; r->cfg && !r->cfg->state_key && i < r->p->nroutes; i++) {
 		const struct route *t = &r->p->routes[i];
 		if (!t->dialect || !dialect_is_of_mcp(t->dialect))
 			continue;
 		note_say(r, t->at,
-			"route %s: without state_key pins of its tools are %s: other daemons "
-			"see and approve their own",
+			"route %s: without state_key the pins of its tools are %s: a changed "
+			"tool may "
+			"be accepted as a new one",
 			t->name,
-			r->cfg->pins_file ? "a file of this daemon" : "gone at a restart");
+			r->cfg->pins_file ? "kept by this daemon alone" : "lost at a restart");
 		return;
 	}
-}
-
-/* A client of MCP logs in once it is answered 401. */
-static void
-logins(const struct noting *r)
-{
-	for (size_t i = 0; i < r->p->nrules; i++)
-		if (r->p->rules[i].effect == RULE_DENY && r->p->rules[i].status == 401)
-			return;
-	for (size_t i = 0; i < r->p->nroutes; i++)
-		if (r->p->routes[i].login)
-			note_say(r, r->p->routes[i].at,
-				"route %s: has login, and no rule denies with status 401: who "
-				"comes without a token is not asked for one (when: "
-				"'identity.method == \"none\"', deny: {status: 401})",
-				r->p->routes[i].name);
 }
 
 /* Returns true if each request of the route must be translated for the target, which only the
@@ -299,8 +419,9 @@ always_translated(const struct route *r, const struct target *to)
 	return r->translates && to->forms && !(to->forms & forms_of_dialect(r->dialect));
 }
 
-/* The gateway counts the requests of the target that are in flight, or how they ended: of several
- * targets, of one with a breaker and of one with `concurrent`. That takes the relay. */
+/* Returns true if the gateway counts the target's requests in flight or their results, which
+ * only the relay does: the route has several targets, or the target has a breaker or
+ * `concurrent`. */
 static bool
 counts_attempts(const struct noting *r, const struct route *t, const struct target *to)
 {
@@ -310,7 +431,7 @@ counts_attempts(const struct noting *r, const struct route *t, const struct targ
 	       (t->ntargets > 1 || to->breaker.on || to->concurrent);
 }
 
-/* Whatever the request, the route takes the relay. */
+/* Returns true if the relay serves each request of the route. */
 static bool
 always_relayed(const struct noting *r, const struct route *t)
 {
@@ -318,26 +439,10 @@ always_relayed(const struct noting *r, const struct route *t)
 	       r->p->unusual_credential || (t->dialect && dialect_is_of_mcp(t->dialect));
 }
 
-/* Notes routes that take the relay only because a provider has a breaker or `concurrent`. */
+/* HAProxy has no rule for interim responses, and has one for trailers only since version 3.2.
+ */
 static void
-counted_attempts(const struct noting *r)
-{
-	for (const struct route *t = r->p->routes; t < r->p->routes + r->p->nroutes; t++)
-		for (size_t k = 0; k < t->ntargets; k++) {
-			const struct target *to = &t->targets[k];
-			if (always_relayed(r, t) || to->relay || !counts_attempts(r, t, to) ||
-				!(to->breaker.on || to->concurrent))
-				continue;
-			note_say(r, t->at, "route %s: takes the relay: provider %s has %s",
-				t->name, to->name,
-				to->breaker.on ? "a breaker" : "concurrent");
-			break;
-		}
-}
-
-/* HAProxy has no rule for interim heads, and for trailers only since 3.2. */
-static void
-direct(const struct noting *r)
+note_direct(const struct noting *r)
 {
 	for (const struct route *t = r->p->routes; t < r->p->routes + r->p->nroutes; t++) {
 		const struct target *to = NULL;
@@ -350,170 +455,16 @@ direct(const struct noting *r)
 			continue;
 		note_say(r, t->at,
 			"route %s: goes direct to %s, which is external: 103 heads of its "
-			"answers, and before HAProxy 3.2 their trailers, pass unread; via: "
-			"relay of a provider keeps them out",
+			"responses, "
+			"and before HAProxy 3.2 their trailers, are not inspected: set via: "
+			"relay "
+			"for the provider",
 			t->name, to->name[0] ? to->name : "a backend of no provider");
 	}
 }
 
-static bool
-has_target(const struct route *t, const struct rule_change *x)
-{
-	for (size_t i = 0; i < t->ntargets; i++)
-		for (size_t k = 0; k < x->ntargets; k++)
-			if (policy_target_is(&t->targets[i], x->targets[k]))
-				return true;
-	return false;
-}
-
-/* Routes that a rule would leave without a target. */
-static void
-stranded(const struct noting *r)
-{
-	for (size_t i = 0; i < r->p->nrules; i++) {
-		const struct rule *rule = &r->p->rules[i];
-		char names[256] = "";
-		size_t n = 0;
-		for (size_t k = 0; rule->change && rule->change->ntargets && k < r->p->nroutes;
-			k++)
-			if (!has_target(&r->p->routes[k], rule->change) && n < sizeof(names))
-				n += (size_t)snprintf(names + n, sizeof(names) - n, "%s%s",
-					n ? ", " : "", r->p->routes[k].name);
-		if (n)
-			note_say(r, rule->at,
-				"rule %s: of its targets these routes have none, and where it "
-				"matches there it denies: %s",
-				rule->name, names);
-	}
-}
-
-static void
-one_external(const struct noting *r, const struct external *x)
-{
-	const char *name = x->rec.name;
-	bool whole = recognizer_whole(&x->rec),
-	     redacts = x->own_outcome && x->outcome == OUT_REDACT;
-
-	if (url_leaves_in_clear(x->url))
-		note_say(
-			r, x->at, "external %s: texts go to another machine without TLS", name);
-	if (r->cfg && x->timeout_us > r->cfg->agent_deadline_us / 4 * 3)
-		note_say(r, x->at,
-			"external %s: timeout is over three quarters of agent.deadline, and is "
-			"cut to that",
-			name);
-	for (size_t i = 0; i < r->p->nroutes && !x->own_outcome; i++) {
-		const struct on_failure *of = &r->p->routes[i].on_failure;
-		redacts |= of->classifier == OUT_REDACT;
-		for (size_t k = 0; k < of->nby_class; k++)
-			redacts |= of->by_class[k].outcome == OUT_REDACT;
-	}
-	for (size_t e = 0; e < detect_entity_count(r->rules); e++)
-		whole |= entity_in(&x->entities, e) && !detect_entity_by_pattern(r->rules, e);
-	if (redacts && whole)
-		note_say(r, x->at,
-			"external %s: where it is silent and on_failure says redact, texts go "
-			"whole",
-			name);
-}
-
-/* Conditions that search for more than is named. */
-static void
-searches(const struct noting *r)
-{
-	static const char says[] = "%s %s: may depend on any entity (\"NAME\" in %s.entities "
-				   "or in %s.classes names one): all are searched";
-	struct entity_set named = { { 0 } };
-
-	for (size_t i = 0; i < r->p->nall_rules; i++) {
-		const struct rule *x = &r->p->rules[i];
-		if (!policy_names_used(r->p, r->rules, x->when, &named))
-			note_say(r, x->at, says, "rule", x->name, "prompt", "prompt");
-		if (!policy_answer_names_used(r->p, r->rules, x->when, &named))
-			note_say(r, x->at, says, "rule", x->name, "response", "response");
-	}
-	for (size_t i = 0; i < r->p->nlimits; i++)
-		if (!policy_limit_names_used(r->p, r->rules, &r->p->limits[i], &named))
-			note_say(r, r->p->limits[i].at, says, "limit", r->p->limits[i].name,
-				"prompt", "prompt");
-	for (size_t i = 0; i < r->p->nexternals; i++)
-		if (!policy_names_used(r->p, r->rules, r->p->externals[i].when, &named))
-			note_say(r, r->p->externals[i].at, says, "external",
-				r->p->externals[i].rec.name, "prompt", "prompt");
-}
-
-/* A rule after one that always ends is never asked. */
-static void
-unreached_of(const struct noting *r, const struct rule *rules, size_t n)
-{
-	const struct rule *end = NULL;
-
-	for (size_t i = 0; i < n; i++) {
-		const struct rule *x = &rules[i];
-		bool always = !x->when || !strcmp(x->when_text, "true");
-		if (end)
-			note_say(r, x->at,
-				"rule %s: is never asked: rule %s before it always ends",
-				x->name, end->name);
-		else if (always && !x->shadow &&
-			 (x->effect == RULE_DENY || x->effect == RULE_PERMIT))
-			end = x;
-	}
-}
-
-/* A caller says "NaN", and the comparison is false. */
-static void
-numbers(const struct noting *r)
-{
-	for (size_t i = 0; i < r->p->nall_rules; i++) {
-		const struct rule *x = &r->p->rules[i];
-		bool permits = x->effect == RULE_PERMIT;
-		if (x->when && cel_lets_nan(x->when, !permits))
-			note_say(r, x->at,
-				"rule %s: double() makes a number of the text \"NaN\", for "
-				"which %s: %s",
-				x->name, permits ? "it permits" : "it does not match",
-				permits ? "compare without a negation, as in double(x) <= 100.0"
-					: "write !(double(x) <= 100.0) for double(x) > 100.0");
-	}
-}
-
-/* What providers run themselves, as requests offer it: its call has been made when it is seen.
- */
-static const char *const theirs[] = { "web_search", "web_search_preview", "web_fetch",
-	"file_search", "code_interpreter", "image_generation", "google_search", "googleSearch",
-	"url_context", "urlContext", "google_maps", "googleMaps", "mcp" };
-
-struct too_late {
-	const struct noting *r;
-	const struct rule *rule;
-};
-
-static void
-too_late(void *arg, struct span name)
-{
-	const struct too_late *of = arg;
-
-	if (SPAN_IN(name, theirs))
-		note_say(of->r, of->rule->at,
-			"rule %s: reads tool.arguments, which of a %.*s that the provider runs "
-			"itself come after the call: a rule on its name alone reaches what a "
-			"request offers",
-			of->rule->name, SPAN_ARG(name));
-}
-
-static void
-run_elsewhere(const struct noting *r)
-{
-	for (size_t i = 0; i < r->p->ntool_rules; i++) {
-		struct too_late of = { r, &r->p->tool_rules[i] };
-		if (of.rule->when && cel_reads(of.rule->when, V_TOOL_ARGUMENTS))
-			cel_compared(of.rule->when, V_TOOL_NAME, too_late, &of);
-	}
-}
-
-/* The route before this one that takes the method at that path, or NULL. Those of some hosts
- * only leave the others to it. */
+/* Returns the route before route `i` that takes the method at that path, or NULL. Routes with
+ * hosts are left out, because requests for other hosts pass them. */
 static const struct route *
 taken_by(const struct policy *p, size_t i, const char *method, const char *path)
 {
@@ -526,8 +477,8 @@ taken_by(const struct policy *p, size_t i, const char *method, const char *path)
 	return NULL;
 }
 
-/* The route that takes all of its whole paths before it, or NULL. One without methods has all.
- */
+/* Returns the last of the routes that together take all paths of route `i` before it, or NULL
+ * if some request reaches the route. A route without methods has all methods. */
 static const struct route *
 covered_by(const struct policy *p, size_t i)
 {
@@ -543,34 +494,38 @@ covered_by(const struct policy *p, size_t i)
 	return by;
 }
 
-/* Routes that no request, or none that was meant, takes. */
 static void
-routes(const struct noting *r)
+note_routes(const struct noting *r)
 {
 	for (size_t i = 0; i < r->p->nroutes; i++) {
 		const struct route *t = &r->p->routes[i], *by = covered_by(r->p, i);
 		if (by)
 			note_say(r, t->at,
-				"route %s: no request comes here: route %s before it takes "
-				"them",
+				"route %s: no request reaches it: route %s before it takes "
+				"them all: "
+				"move it up, or remove it",
 				t->name, by->name);
 		if (!t->targets->known[0])
 			note_say(r, t->at,
-				"route %s: names neither targets nor a backend: HAProxy's own "
-				"rules choose where it goes, and no record says where that was",
+				"route %s: has neither targets nor a backend: HAProxy's own "
+				"rules "
+				"choose where its requests are sent, and records do not name "
+				"the "
+				"place",
 				t->name);
 		for (size_t k = 0; k < t->npaths; k++)
 			if (strchr(t->paths[k], '*'))
 				note_say(r, t->at,
-					"route %s: path %s has a * that stands for itself: "
-					"path_prefix takes all that is below a path",
+					"route %s: path %s matches only a path with a literal "
+					"*: "
+					"write path_prefix for all paths below it",
 					t->name, t->paths[k]);
 	}
 }
 
-/* What a session says aloud nobody here hears. */
+/* Audio of a session is sent before its transcript is known. */
 static void
-sockets(const struct noting *r)
+note_sockets(const struct noting *r)
 {
 	const struct rule *redacts = NULL;
 
@@ -581,69 +536,169 @@ sockets(const struct noting *r)
 		const struct route *t = &r->p->routes[i];
 		if (t->beside)
 			note_say(r, t->at,
-				"route %s: realtime: webrtc: permit: what is said in sessions "
-				"over WebRTC and SIP, and in those that a secret opens, is not "
-				"inspected, redacted, metered or ended by the gateway: records "
-				"end with the request that opens them",
+				"route %s: realtime: webrtc: permit: the gateway does not "
+				"inspect, "
+				"redact, meter or end sessions over WebRTC and SIP, or "
+				"sessions that a "
+				"client secret opens: records end with the request that opens "
+				"them",
 				t->name);
 		if (!t->websocket)
 			continue;
-		if (r->cfg && !r->cfg->state_key &&
-			t->dialect == dialect_find(SPAN_LIT("gemini")))
-			note_say(r, t->at,
-				"route %s: websocket: without state_key a session is resumed on "
-				"the daemon that began it alone, and not after its restart",
-				t->name);
 		if (!t->response)
 			note_say(r, t->at,
-				"route %s: websocket: what the provider says goes unread, and "
-				"no turn says what it took: response: [meter] is missing",
+				"route %s: websocket: responses of the provider are not "
+				"inspected, "
+				"and turns have no token counts: set response: [meter]",
 				t->name);
 		if (t->on_failure.unreadable != OUT_DENY)
 			note_say(r, t->at,
-				"route %s: websocket: audio passes unheard: a rule on its "
+				"route %s: websocket: audio is not inspected: a rule on its "
 				"transcript can only end the session",
 				t->name);
 		if (t->on_failure.unreadable != OUT_DENY && redacts)
 			note_say(r, redacts->at,
-				"rule %s: what it would replace in a transcript of route %s "
-				"was said aloud: it ends the session",
+				"rule %s: ends sessions of route %s instead of redacting a "
+				"transcript, because the audio has already been sent",
 				redacts->name, t->name);
 	}
+}
+
+/* ---- recognizers ---- */
+
+static void
+note_external(const struct noting *r, const struct external *x)
+{
+	const char *name = x->rec.name;
+	bool whole = recognizer_whole(&x->rec),
+	     redacts = x->own_outcome && x->outcome == OUT_REDACT;
+
+	if (url_leaves_in_clear(x->url))
+		note_say(r, x->at,
+			"external %s: prompts are sent to another machine without TLS: use an "
+			"https "
+			"URL",
+			name);
+	for (size_t i = 0; i < r->p->nroutes && !x->own_outcome; i++) {
+		const struct on_failure *of = &r->p->routes[i].on_failure;
+		redacts |= of->classifier == OUT_REDACT;
+		for (size_t k = 0; k < of->nby_class; k++)
+			redacts |= of->by_class[k].outcome == OUT_REDACT;
+	}
+	for (size_t e = 0; e < detect_entity_count(r->rules); e++)
+		whole |= entity_in(&x->entities, e) && !detect_entity_by_pattern(r->rules, e);
+	if (redacts && whole)
+		note_say(r, x->at,
+			"external %s: on_failure: redact removes nothing that only this "
+			"recognizer "
+			"finds: if it does not answer, prompts are sent whole: write deny",
+			name);
+}
+
+/* ---- limits ---- */
+
+bool
+limit_may_reach(const struct limit *l, const struct route *route)
+{
+	SCOPED_ARENA(a, CAP_REQUEST_ARENA, true);
+
+	return policy_may_reach(&a, l->when, route);
+}
+
+bool
+route_takes_body(const struct route *t)
+{
+	for (size_t i = 0; i < t->nmethods; i++)
+		if (strcmp(t->methods[i], "GET") && strcmp(t->methods[i], "HEAD") &&
+			strcmp(t->methods[i], "OPTIONS"))
+			return true;
+	return t->nmethods == 0;
+}
+
+/* Returns a target that the limit may reach and that has no price for the model, or NULL. */
+static const struct target *
+unpriced(const struct noting *r, const struct limit *l, const char *model)
+{
+	for (const struct route *t = r->p->routes; t < r->p->routes + r->p->nroutes; t++) {
+		if (!limit_may_reach(l, t) || !t->dialect || !dialect_has_model(t->dialect))
+			continue;
+		for (size_t k = 0; k < t->ntargets; k++)
+			if (!policy_price(r->p, &t->targets[k], span_str(model), INT64_MAX))
+				return &t->targets[k];
+	}
+	return NULL;
+}
+
+static void
+note_limit_model(
+	const struct noting *r, const struct limit *l, const struct limit_change *x, bool soft)
+{
+	bool usd = false;
+
+	for (size_t i = 0; i < r->p->nlimits; i++)
+		usd |= r->p->limits[i].of == LIMIT_USD;
+	const struct target *none = x && x->model && usd ? unpriced(r, l, x->model) : NULL;
+	if (none)
+		note_say(r, l->at,
+			"limit %s: %s: %s has no price at %s: a limit in dollars refuses its "
+			"requests: add the price, or set unknown_price",
+			l->name, soft ? "at_soft" : "at_limit", x->model,
+			none->name[0] ? none->name : "its target");
+}
+
+static void
+note_limits(const struct noting *r)
+{
+	const struct policy *p = r->p;
+
+	for (const struct limit *l = p->limits; l < p->limits + p->nlimits; l++) {
+		bool tokens = l->of == LIMIT_TOKENS || l->of == LIMIT_OUTPUT_TOKENS ||
+			      l->of == LIMIT_MESSAGE;
+		if (tokens && l->amount <= policy_output_least(p))
+			note_say(r, l->at,
+				"limit %s: a request without a cap on its output reserves "
+				"output_default, %" PRIu64
+				" tokens, and never passes: raise the limit, or lower "
+				"output_default",
+				l->name, policy_output_least(p));
+		note_limit_model(r, l, l->at_limit, false);
+		note_limit_model(r, l, l->at_soft, true);
+	}
+	if (p->nlimits > LIMITS_A_REQUEST)
+		note_say(r, p->limits[LIMITS_A_REQUEST].at,
+			"a request to which more than %d limits apply is refused with 503: "
+			"narrow "
+			"the limits with when",
+			LIMITS_A_REQUEST);
 }
 
 void
 policy_notes(const struct policy *p, const struct config *cfg, const struct detect_rules *rules,
 	void (*note)(void *arg, const char *text), void *arg)
 {
-	struct told to = { note, arg };
-	const struct noting r = { at_place, &to, p, cfg, rules };
+	struct note_lines to = { note, arg };
+	const struct noting r = { note_with_place, &to, p, cfg, rules };
 
-	shadow(&r);
-	files_unread(&r);
-	observes(&r);
-	identities(&r);
-	relay(&r);
-	answers(&r);
-	odd_uris(&r);
-	pins(&r);
-	logins(&r);
-	direct(&r);
-	counted_attempts(&r);
-	stranded(&r);
-	policy_target_notes(p, cfg, &r);
-	policy_limit_notes(&r);
+	note_shadow(&r);
+	note_files_uninspected(&r);
+	note_observed(&r);
+	note_identities(&r);
+	note_no_relay(&r);
+	note_late_rules(&r);
+	note_pins(&r);
+	note_direct(&r);
+	note_no_target_left(&r);
+	note_limits(&r);
 	for (size_t i = 0; i < p->nexternals; i++)
-		one_external(&r, &p->externals[i]);
-	routes(&r);
-	sockets(&r);
-	unreached_of(&r, p->rules, p->nrules);
-	unreached_of(&r, p->answer_rules, p->nanswer_rules);
-	unreached_of(&r, p->tool_rules, p->ntool_rules);
-	run_elsewhere(&r);
-	numbers(&r);
+		note_external(&r, &p->externals[i]);
+	note_routes(&r);
+	note_sockets(&r);
+	note_unreached_rules(&r, p->rules, p->nrules);
+	note_unreached_rules(&r, p->answer_rules, p->nanswer_rules);
+	note_unreached_rules(&r, p->tool_rules, p->ntool_rules);
+	note_provider_tools(&r);
+	note_nan(&r);
 	policy_literals(&r);
 	policy_price_notes(p, clock_wall_ns(), &r);
-	searches(&r);
-	detect_own_costs(rules, at_place, &to);
+	detect_own_costs(rules, note_with_place, &to);
 }

@@ -1,26 +1,28 @@
-/* Remarks on prices: models that the policy itself names and its list does not have, limits in
- * dollars that refuse whatever a route is asked for, and a list of long ago. */
+/* Notes on prices: models that the policy names and its price list does not have, routes on
+ * which limits in dollars refuse every request, and a price list that is older than 90 days. */
 #include "policy/advice/price_notes.h"
 
 #include "base/clock.h"
 #include "policy/prices.h"
 #include "scan/dialect/dialect.h"
 
-enum { OLD_DAYS = 90 };
+enum { OLD_DAYS = 90 }; /* since `as_of` of the list */
 
+/* Borrowed for one call of policy_price_notes(). */
 struct pricing {
 	const struct policy *p;
-	int64_t now_ns;
+	int64_t now_ns; /* wall clock */
 	const struct noting *to;
 };
 
 static const char *
-follows(const struct pricing *c)
+cost_without_price(const struct pricing *c)
 {
-	return c->p->unknown_price ? "unknown_price counts" : "limits in dollars refuse it";
+	return c->p->unknown_price ? "it costs unknown_price"
+				   : "limits in dollars refuse it: add the price";
 }
 
-/* By the lists of all targets that may be sent it. */
+/* Returns true if the list of some target has a price for the model now. */
 static bool
 has_price(const struct pricing *c, const char *model)
 {
@@ -33,17 +35,18 @@ has_price(const struct pricing *c, const char *model)
 }
 
 static void
-model_of(const struct pricing *c, const struct yaml_node *at, const char *what,
+note_model_price(const struct pricing *c, const struct yaml_node *at, const char *what,
 	const char *name, const char *model)
 {
 	if (model && !has_price(c, model))
 		note_say(c->to, at, "%s %s: model %s has no price in %s: %s", what, name, model,
-			c->p->prices->file, follows(c));
+			c->p->prices->file, cost_without_price(c));
 }
 
-/* A route before this one has the same target of the same alias. */
+/* Returns true if a route before `route` has the same target by an alias: one note is enough.
+ */
 static bool
-is_known(const struct pricing *c, size_t route, const struct target *t)
+is_noted_before(const struct pricing *c, size_t route, const struct target *t)
 {
 	for (size_t i = 0; i < route; i++)
 		for (size_t a = 0; a < c->p->routes[i].naliases; a++)
@@ -54,37 +57,36 @@ is_known(const struct pricing *c, size_t route, const struct target *t)
 }
 
 static void
-targets_of(const struct pricing *c, size_t route, const struct target *v, size_t n)
+note_target_prices(const struct pricing *c, size_t route, const struct target *v, size_t n)
 {
 	for (const struct target *t = v; t < v + n; t++)
 		if (t->model && !price_find(t->prices, span_str(t->model), c->now_ns) &&
-			!is_known(c, route, t))
+			!is_noted_before(c, route, t))
 			note_say(c->to, t->at, "target %s: model %s has no price in %s: %s",
-				t->name, t->model, c->p->prices->file, follows(c));
+				t->name, t->model, c->p->prices->file, cost_without_price(c));
 }
 
 static void
-targets(const struct pricing *c)
+note_all_targets(const struct pricing *c)
 {
 	for (size_t i = 0; i < c->p->nroutes; i++) {
 		const struct route *r = &c->p->routes[i];
 		const struct cache_semantic *s = r->cache.semantic;
-		targets_of(c, i, r->targets, r->ntargets);
-		/* What asks for vectors is charged like any other, and refused by nothing. */
+		note_target_prices(c, i, r->targets, r->ntargets);
+		/* Requests for embeddings are charged, but no limit refuses them. */
 		if (s && !price_find(s->at.prices, span_str(s->at.model), c->now_ns))
 			note_say(c->to, s->at.at,
-				"route %s: cache: model %s of its embeddings has no price in "
-				"%s: %s",
+				"route %s: cache: embeddings model %s has no price in %s: %s",
 				r->name, s->at.model, c->p->prices->file,
-				c->p->unknown_price ? "unknown_price counts"
-						    : "their dollars are not counted");
+				c->p->unknown_price ? "it costs unknown_price"
+						    : "its cost is not counted");
 		for (size_t k = 0; k < r->naliases; k++)
-			targets_of(c, i, r->aliases[k].targets, r->aliases[k].ntargets);
+			note_target_prices(c, i, r->aliases[k].targets, r->aliases[k].ntargets);
 	}
 }
 
-/* The first limit in dollars that counts requests of the route: neither messages to MCP servers nor
- * requests without a body cost any. NULL: none. */
+/* Returns the first limit in dollars that may count requests of the route, or NULL. Messages to
+ * MCP servers and requests without a body cost nothing. */
 static const struct limit *
 limit_in_dollars(const struct policy *p, const struct route *r)
 {
@@ -96,9 +98,9 @@ limit_in_dollars(const struct policy *p, const struct route *r)
 	return NULL;
 }
 
-/* A provider for which the list has nothing, where dollars are counted. */
+/* A provider that the list does not have, on a route with a limit in dollars. */
 static void
-unlisted(const struct pricing *c)
+note_unlisted(const struct pricing *c)
 {
 	for (size_t i = 0; !c->p->unknown_price && i < c->p->nroutes; i++) {
 		const struct route *r = &c->p->routes[i];
@@ -106,15 +108,17 @@ unlisted(const struct pricing *c)
 		for (size_t k = 0; usd && k < r->ntargets; k++)
 			if (!r->targets[k].prices)
 				note_say(c->to, r->at,
-					"route %s: %s%shas no list of prices: where limit %s "
-					"applies every request is refused",
+					"route %s: %s%shas no price list: limit %s refuses "
+					"every "
+					"request: add the provider to the list, or set "
+					"unknown_price",
 					r->name, r->targets[k].name,
 					r->targets[k].name[0] ? " " : "", usd->name);
 	}
 }
 
 static void
-age(const struct pricing *c)
+note_list_age(const struct pricing *c)
 {
 	const struct prices *list = c->p->prices;
 	int64_t at;
@@ -124,7 +128,8 @@ age(const struct pricing *c)
 	int64_t days = (c->now_ns - at) / CLOCK_DAY_NS;
 	if (days > OLD_DAYS)
 		note_say(c->to, NULL,
-			"%s: as of %s, %lld days ago: compare it with the providers' pages",
+			"%s: the prices are as of %s, %lld days ago: compare them with the "
+			"providers' pages",
 			list->file, list->as_of, (long long)days);
 }
 
@@ -135,18 +140,18 @@ policy_price_notes(const struct policy *p, int64_t now_wall_ns, const struct not
 
 	if (!p->prices)
 		return;
-	age(&c);
-	targets(&c);
+	note_list_age(&c);
+	note_all_targets(&c);
 	for (size_t i = 0; i < p->nrules; i++)
 		if (p->rules[i].change)
-			model_of(&c, p->rules[i].at, "rule", p->rules[i].name,
+			note_model_price(&c, p->rules[i].at, "rule", p->rules[i].name,
 				p->rules[i].change->model);
 	for (size_t i = 0; i < p->nlimits; i++) {
 		const struct limit *l = &p->limits[i];
 		if (l->at_soft)
-			model_of(&c, l->at, "limit", l->name, l->at_soft->model);
+			note_model_price(&c, l->at, "limit", l->name, l->at_soft->model);
 		if (l->at_limit)
-			model_of(&c, l->at, "limit", l->name, l->at_limit->model);
+			note_model_price(&c, l->at, "limit", l->name, l->at_limit->model);
 	}
-	unlisted(&c);
+	note_unlisted(&c);
 }

@@ -106,16 +106,6 @@ __attribute__((format(printf, 4, 5))) bool cel_error_at(
 /* Parses all of src and expands macros. NULL with *err filled. */
 struct cel_node *cel_parse(struct arena *a, struct span src, struct cel_error *err);
 
-/* A node over n kids. NULL: arena full. */
-struct cel_node *cel_node_new(
-	struct arena *a, enum cel_op op, size_t at, struct cel_node *const *kids, size_t n);
-
-/* Expands the macro `name` over args (member: target given). 1: *out is the
- * expansion; 0: not a macro; -1: wrong use, *err filled. */
-int cel_macro(struct arena *a, struct span src, struct span name, size_t at,
-	struct cel_node *target, struct cel_node **args, size_t nargs, struct cel_node **out,
-	struct cel_error *err);
-
 /* Resolves names, chooses overloads, finds the type of every node. */
 struct cel_check {
 	struct arena *a;
@@ -131,6 +121,5 @@ struct cel_check {
 	size_t fold_bytes;
 };
 bool cel_check(struct cel_check *k, struct cel_node *n);
-
 
 #endif

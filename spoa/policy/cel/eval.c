@@ -1,15 +1,315 @@
-/* The evaluator: walks the checked tree. Bounded by a step budget and a memory
- * budget; depth is bounded by the parser. Nothing is allocated for comparisons,
- * logic and lookups. Language definition, "Evaluation". */
-#include "policy/cel/eval.h"
-
+/* Arithmetic. Integers never wrap: an overflow is an error. Timestamps stay
+ * within the years 1 to 9999, durations within 64 bits of nanoseconds. Language
+ * definition, "Numeric Values", "Overflow", "Timestamps and Durations". */
 #include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
 
 #include "base/err.h"
+#include "policy/cel/eval.h"
 #include "policy/cel/fn.h"
+#include "policy/cel/time.h"
 #include "policy/cel/value.h"
+
+/* Both kinds of integers, in 128 bits. */
+static void
+integer_arith(enum cel_op op, const struct cel_value *a, const struct cel_value *b,
+	struct cel_value *out)
+{
+	bool sign = a->type == CEL_INT, over = false;
+	__int128 x = sign ? a->i : (__int128)a->u, y = sign ? b->i : (__int128)b->u, r = 0;
+	__int128 least = sign ? INT64_MIN : 0, most = sign ? INT64_MAX : (__int128)UINT64_MAX;
+
+	if ((op == OP_DIV || op == OP_MOD) && y == 0) {
+		cel_raise_lit(out, op == OP_DIV ? "division by zero" : "modulus by zero");
+		return;
+	}
+	switch (op) {
+	case OP_ADD: r = x + y; break;
+	case OP_SUB: r = x - y; break;
+	case OP_MUL: over = __builtin_mul_overflow(x, y, &r); break;
+	case OP_DIV: r = x / y; break;
+	default: r = x % y; break;
+	}
+	if (over || r < least || r > most)
+		cel_raise_lit(out, sign ? "int overflow" : "uint overflow");
+	else
+		*out = sign ? cel_int((int64_t)r) : cel_uint((uint64_t)r);
+}
+
+/* IEEE 754: dividing by zero gives an infinity or NaN, as it should. */
+__attribute__((no_sanitize("float-divide-by-zero"))) static bool
+double_arith(enum cel_op op, double a, double b, struct cel_value *out)
+{
+	double r;
+
+	switch (op) {
+	case OP_ADD: r = a + b; break;
+	case OP_SUB: r = a - b; break;
+	case OP_MUL: r = a * b; break;
+	case OP_DIV: r = a / b; break;
+	default: return false;
+	}
+	*out = cel_double(r);
+	return true;
+}
+
+static void
+concat(struct cel_ctx *c, const struct cel_value *a, const struct cel_value *b,
+	struct cel_value *out)
+{
+	size_t n = a->s.n + b->s.n;
+	char *p;
+
+	if (!cel_charge(c, n / 64, out) || !(p = cel_take(c, n, out)))
+		return;
+	if (a->s.n)
+		memcpy(p, a->s.p, a->s.n);
+	if (b->s.n)
+		memcpy(p + a->s.n, b->s.p, b->s.n);
+	*out = (struct cel_value){ .type = a->type, .s = { p, n } };
+}
+
+static void
+cel_append(struct cel_ctx *c, const struct cel_value *a, const struct cel_value *b,
+	struct cel_value *out)
+{
+	size_t n = a->list.n + b->list.n;
+	struct cel_value *v;
+
+	if (!cel_charge(c, n / 8, out) || !(v = cel_take_values(c, n, out)))
+		return;
+	if (a->list.n)
+		memcpy(v, a->list.v, a->list.n * sizeof(*v));
+	if (b->list.n)
+		memcpy(v + a->list.n, b->list.v, b->list.n * sizeof(*v));
+	*out = cel_list(v, n);
+}
+
+/* Sums and differences of timestamps and durations; false: not for these types. */
+static bool
+time_arith(enum cel_op op, const struct cel_value *a, const struct cel_value *b,
+	struct cel_value *out)
+{
+	bool minus = op == OP_SUB;
+
+	if (op != OP_ADD && op != OP_SUB)
+		return false;
+	if (a->type == CEL_DURATION && b->type == CEL_DURATION)
+		cel_time_sum(CEL_DURATION, a, b, minus, out);
+	else if (a->type == CEL_TIMESTAMP && b->type == CEL_DURATION)
+		cel_time_sum(CEL_TIMESTAMP, a, b, minus, out);
+	else if (a->type == CEL_DURATION && b->type == CEL_TIMESTAMP && !minus)
+		cel_time_sum(CEL_TIMESTAMP, a, b, false, out);
+	else if (a->type == CEL_TIMESTAMP && b->type == CEL_TIMESTAMP && minus)
+		cel_time_sum(CEL_DURATION, a, b, true, out);
+	else
+		return false;
+	return true;
+}
+
+/* arith.c: + - * / % and the sign, operands no errors. */
+static void
+cel_arith(struct cel_ctx *c, enum cel_op op, const struct cel_value *a,
+	const struct cel_value *b, struct cel_value *out)
+{
+	static const char *const names[] = { "+", "-", "*", "/", "%" };
+
+	if (a->type == b->type) {
+		switch (a->type) {
+		case CEL_INT:
+		case CEL_UINT: integer_arith(op, a, b, out); return;
+		case CEL_DOUBLE:
+			if (double_arith(op, a->d, b->d, out))
+				return;
+			break;
+		case CEL_STRING:
+		case CEL_BYTES:
+			if (op != OP_ADD)
+				break;
+			concat(c, a, b, out);
+			return;
+		case CEL_LIST:
+			if (op != OP_ADD)
+				break;
+			cel_append(c, a, b, out);
+			return;
+		default: break;
+		}
+	}
+	if (!time_arith(op, a, b, out))
+		cel_raise_types(c, out, names[op - OP_ADD], a, b);
+}
+
+static void
+cel_negate(struct cel_ctx *c, const struct cel_value *a, struct cel_value *out)
+{
+	struct cel_value v = *a;
+
+	if (v.type == CEL_DOUBLE)
+		*out = cel_double(-v.d);
+	else if (v.type != CEL_INT)
+		cel_raise_types(c, out, "-", &v, NULL);
+	else if (v.i == INT64_MIN)
+		cel_raise_lit(out, "int overflow");
+	else
+		*out = cel_int(-v.i);
+}
+
+/* Macros at run time: the variable is bound to each element (or key) in turn.
+ * all() and exists() absorb errors as && and || do; the others do not. Language
+ * definition, "Macros". */
+
+struct loop {
+	struct cel_ctx *c;
+	const struct cel_node *n;
+	struct cel_value range;
+	size_t at; /* elements bound so far */
+};
+
+/* Binds the variables to the next element; false at the end. */
+static bool
+next_element(struct loop *l, struct cel_value *out)
+{
+	struct cel_value *var = &l->c->locals[l->n->local];
+	size_t i = l->at;
+
+	if (i == l->range.list.n || !cel_charge(l->c, 1, out))
+		return false;
+	INVARIANT(i < l->range.list.n);
+	l->at++;
+	if (l->range.type == CEL_MAP) {
+		var[0] = l->range.list.v[2 * i];
+		if (l->n->nvars == 2)
+			var[1] = l->range.caseless
+					 ? *cel_map_find(&l->range, &var[0], &l->c->steps)
+					 : l->range.list.v[2 * i + 1];
+	} else if (l->n->nvars == 2) {
+		var[0] = cel_int((int64_t)i);
+		var[1] = l->range.list.v[i];
+	} else {
+		var[0] = l->range.list.v[i];
+	}
+	return true;
+}
+
+/* The predicate's answer in *out; false: it is an error. */
+static bool
+loop_holds(struct loop *l, const struct cel_node *predicate, struct cel_value *out)
+{
+	cel_eval_node(l->c, predicate, out);
+	if (cel_is_error(out))
+		return false;
+	if (out->type != CEL_BOOL) {
+		cel_raise_types(l->c, out, "a macro's condition", out, NULL);
+		return false;
+	}
+	return true;
+}
+
+/* all (stop == false) and exists (stop == true) */
+static void
+quantify(struct loop *l, bool stop, struct cel_value *out)
+{
+	struct cel_value error = { .type = CEL_NULL };
+
+	while (next_element(l, out)) {
+		if (loop_holds(l, l->n->kid[1], out)) {
+			if (out->b == stop)
+				return;
+		} else if (l->c->fatal) {
+			return;
+		} else if (error.type == CEL_NULL) {
+			error = *out;
+		}
+	}
+	if (l->c->fatal)
+		return;
+	*out = cel_is_error(&error) ? error : cel_bool(!stop);
+}
+
+static void
+exists_one(struct loop *l, struct cel_value *out)
+{
+	size_t count = 0;
+
+	while (next_element(l, out)) {
+		if (!loop_holds(l, l->n->kid[1], out))
+			return;
+		count += out->b;
+	}
+	if (!l->c->fatal)
+		*out = cel_bool(count == 1);
+}
+
+/* filter, map, transformList and transformMap: of each element for which the condition, where
+ * there is one, holds, the element itself, or what kid[1] makes of it. */
+static void
+transform(struct loop *l, struct cel_value *out)
+{
+	const struct cel_node *n = l->n;
+	const struct cel_node *made = n->op == OP_FILTER ? NULL : n->kid[1];
+	const struct cel_node *condition = !made ? n->kid[1] : n->nkids == 3 ? n->kid[2] : NULL;
+	bool to_map = n->op == OP_TRANSFORM_MAP;
+	size_t width = to_map ? 2 : 1, count = 0;
+	struct cel_value *v = cel_take_values(l->c, l->range.list.n * width, out);
+
+	while (v && next_element(l, out)) {
+		if (condition) {
+			if (!loop_holds(l, condition, out))
+				return;
+			if (!out->b)
+				continue;
+		}
+		struct cel_value first = l->c->locals[n->local];
+		*out = first;
+		if (made)
+			cel_eval_node(l->c, made, out);
+		if (cel_is_error(out))
+			return;
+		INVARIANT(count < l->range.list.n); /* at most one of each element */
+		if (to_map)
+			v[count * width] = first;
+		v[count * width + width - 1] = *out;
+		count++;
+	}
+	if (l->c->fatal)
+		return;
+	*out = cel_list(v, count);
+	if (to_map)
+		out->type = CEL_MAP;
+}
+
+/* loop.c: macros */
+static void
+cel_loop(struct cel_ctx *c, const struct cel_node *n, struct cel_value *out)
+{
+	struct loop l = { .c = c, .n = n };
+
+	cel_eval_node(c, n->kid[0], out);
+	if (cel_is_error(out))
+		return;
+	l.range = *out;
+	if (n->op == OP_BIND) {
+		c->locals[n->local] = l.range;
+		cel_eval_node(c, n->kid[1], out);
+		return;
+	}
+	if (l.range.type != CEL_LIST && l.range.type != CEL_MAP) {
+		cel_raise_types(c, out, "a macro", &l.range, NULL);
+		return;
+	}
+	switch (n->op) {
+	case OP_ALL: quantify(&l, false, out); break;
+	case OP_EXISTS: quantify(&l, true, out); break;
+	case OP_EXISTS_ONE: exists_one(&l, out); break;
+	default: transform(&l, out); break;
+	}
+}
+
+/* The evaluator: walks the checked tree. Bounded by a step budget and a memory
+ * budget; depth is bounded by the parser. Nothing is allocated for comparisons,
+ * logic and lookups. Language definition, "Evaluation". */
 
 /* --- budgets and errors --- */
 

@@ -42,12 +42,6 @@ void cel_raise_types(struct cel_ctx *c, struct cel_value *out, const char *what,
 	const struct cel_value *a, const struct cel_value *b);
 
 void cel_eval_node(struct cel_ctx *c, const struct cel_node *n, struct cel_value *out);
-/* arith.c: + - * / % and the sign, operands no errors. */
-void cel_arith(struct cel_ctx *c, enum cel_op op, const struct cel_value *a,
-	const struct cel_value *b, struct cel_value *out);
-void cel_negate(struct cel_ctx *c, const struct cel_value *a, struct cel_value *out);
-/* loop.c: macros */
-void cel_loop(struct cel_ctx *c, const struct cel_node *n, struct cel_value *out);
 
 static inline bool
 cel_is_error(const struct cel_value *v)

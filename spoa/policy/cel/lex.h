@@ -36,11 +36,6 @@ struct cel_lexer {
 /* The next token; TOK_END at the end, again and again. False: *err filled. */
 bool cel_lex(struct cel_lexer *lx, struct cel_token *t);
 
-/* The body of a string or bytes literal, between its quotes, decoded. `at` is
- * the body's offset in the source. */
-bool cel_unescape(
-	struct cel_lexer *lx, struct span body, size_t at, bool bytes, struct span *out);
-
 /* Words that are no identifiers (but may be fields and methods). */
 bool cel_reserved(struct span name);
 

@@ -16,8 +16,5 @@ struct otlp_config {
 };
 
 extern const struct section otlp_section;
-/* Every mistake goes to *d. */
-void otlp_config_read(
-	struct arena *a, struct diag *d, const struct yaml_node *n, struct otlp_config *out);
 
 #endif

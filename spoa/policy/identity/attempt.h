@@ -42,7 +42,5 @@ same_place(const struct identity_entry *a, const struct identity_entry *b)
  * ERR_AUTH with *t->why, IDENTITY_MISSED, IDENTITY_KEYLESS or ERR_NOMEM. */
 int verify_token(
 	const struct attempt *t, const struct identity_entry *place, struct span token);
-/* certificate.c: likewise, of the client's. */
-int verify_certificate(const struct attempt *t, const struct identity_entry *e);
 
 #endif

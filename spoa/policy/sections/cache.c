@@ -1,12 +1,15 @@
-/* A route's cache: whose answers are kept, and for how long. */
+/* Reads `cache` of a route: how long responses are kept (`exact`), and which other requests get
+ * a stored response: those with a nearly equal prompt (`near`) or with a similar meaning
+ * (`semantic`). */
 #include "base/among.h"
 #include "policy/build.h"
 #include "policy/config/read.h"
 
-#define WARMEST		    2.0
-#define SEMANTIC_SIMILARITY 0.95
+#define WARMEST		    2.0	 /* the highest temperature that providers accept */
+#define SEMANTIC_SIMILARITY 0.95 /* default; the least is SEMANTIC_SIMILARITY_LEAST */
 
-/* near: true, or how alike and without which courtesies. */
+/* near: true, or {similarity: …, courtesy: FILE}. The file lists polite phrases that do not
+ * change the meaning of a prompt. */
 static void
 build_near(struct builder *b, const struct yaml_node *n, struct route_cache *c)
 {
@@ -32,7 +35,8 @@ build_near(struct builder *b, const struct yaml_node *n, struct route_cache *c)
 	c->near = path ? courtesy_load(b->a, path, b->d) : b->courtesy;
 }
 
-/* semantic: by whose embeddings, and how alike. */
+/* semantic: {embeddings: PROVIDER/MODEL, similarity: …}. Prompts are compared by the vectors of
+ * the embeddings model, which Redis stores. */
 static void
 build_semantic(struct builder *b, const struct yaml_node *n, struct route *r)
 {
@@ -45,8 +49,8 @@ build_semantic(struct builder *b, const struct yaml_node *n, struct route *r)
 		return;
 	if (b->cfg && !b->cfg->cache_redis) {
 		diag_at(b->d, n->key,
-			"semantic: needs a Redis that has vector sets (VADD: Redis 8 and "
-			"later), and tollgate.yaml has no cache.redis");
+			"semantic: needs a Redis with vector sets (VADD: Redis 8 and later): "
+			"add cache.redis to tollgate.yaml");
 		return;
 	}
 	s->similarity = SEMANTIC_SIMILARITY;
@@ -61,20 +65,22 @@ build_semantic(struct builder *b, const struct yaml_node *n, struct route *r)
 	s->words = b->courtesy;
 	if (!build_embeddings(b, at, &s->at))
 		return;
-	/* rules judge where the request goes; its prompt goes no further */
+	/* Rules evaluate the route's target only. The prompt must not be sent to an embeddings
+	 * model that is external or in another region if a target is not. */
 	for (size_t i = 0; i < r->ntargets; i++)
 		if ((s->at.external && !r->targets[i].external) ||
 			strcmp(s->at.region, r->targets[i].region)) {
 			diag_at(b->d, at,
-				"embeddings: %s is external or of another region, and %s, a "
-				"target of the route, is not: rules judge the target alone",
+				"embeddings: %s is external or in another region, but target "
+				"%s of the route is not, and rules evaluate the target alone: "
+				"use a model with the same region",
 				s->at.name, r->targets[i].known);
 			return;
 		}
 	c->semantic = s;
 }
 
-/* A number, or true: whatever it is. */
+/* temperature: a number, up to which responses are kept; true keeps them all. */
 static void
 build_temperature(struct builder *b, const struct yaml_node *n, struct route_cache *c)
 {
@@ -89,7 +95,8 @@ build_temperature(struct builder *b, const struct yaml_node *n, struct route_cac
 			yaml_found(n));
 }
 
-/* Names of header fields (RFC 9110 5.6.2), with '*' at the end for all that begin so. */
+/* Reads names of header fields (RFC 9110 5.6.2). A name that ends with '*' means all fields
+ * whose names begin so. */
 static void
 build_cache_fields(struct builder *b, const struct yaml_node *exact, const char *key,
 	const char ***out, size_t *count)
@@ -103,8 +110,8 @@ build_cache_fields(struct builder *b, const struct yaml_node *exact, const char 
 			name.n--;
 		if (!span_all(name, is_tchar) || span_chr(name, '*') < name.n || !name.n)
 			diag_at(b->d, c,
-				"%s: the name of a header field, or the beginning of names with * "
-				"after it, is expected, found %s",
+				"%s: the name of a header field, or the beginning of names "
+				"followed by *, is expected, found %s",
 				key, c->s.p);
 	}
 }
@@ -119,14 +126,14 @@ build_cache(struct builder *b, const struct yaml_node *n, struct route *r)
 	if (!build_section(b, n, SECTION_ROUTE_CACHE, NULL))
 		return;
 	if (!exact) {
-		diag_at(b->d, n->key, "cache: exact is missing: for how long, as ttl");
+		diag_at(b->d, n->key, "cache: exact is missing: add exact: {ttl: DURATION}");
 		return;
 	}
 	if (!build_section(b, exact, SECTION_CACHE_EXACT, &r->cache))
 		return;
 	if (!r->cache.ttl_us && !yaml_get(exact, "ttl"))
 		diag_at(b->d, exact->key,
-			"exact: ttl is missing: for how long answers are kept");
+			"exact: ttl is missing: state how long responses are kept, such as 1h");
 	build_temperature(b, t, &r->cache);
 	build_cache_fields(b, exact, "key_headers", &r->cache.keyed, &r->cache.nkeyed);
 	build_cache_fields(b, exact, "ignore_headers", &r->cache.ignored, &r->cache.nignored);
@@ -136,6 +143,6 @@ build_cache(struct builder *b, const struct yaml_node *n, struct route *r)
 		build_semantic(b, semantic, r);
 	if (b->cfg && !b->cfg->relay)
 		diag_at(b->d, n->key,
-			"cache: answers are given again by the relay, and "
-			"tollgate.yaml has no relay.listen");
+			"cache: the relay serves stored responses, and tollgate.yaml has no "
+			"relay.listen");
 }

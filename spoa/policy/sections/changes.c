@@ -1,7 +1,6 @@
-/* The effects of a rule that neither end the evaluation nor replace what was found:
- * other targets, another model, a cap on the output, tags, recognizers that must
- * answer, headers toward the provider. What one rule may not say at once is refused
- * in rules.c. */
+/* Reads the effects of a rule that do not end the evaluation: other targets (`route`), another
+ * model, a cap on the output, tags, recognizers that must answer (`require`), and headers
+ * toward the provider. rules.c refuses combinations that one rule cannot have. */
 #include "base/among.h"
 #include "base/ascii.h"
 #include "base/codec/credentials.h"
@@ -9,7 +8,8 @@
 
 enum { TAGS_MAX = 16, HEADERS_MAX = 16, HEADER_BYTES = 1024, MODEL_BYTES = 128 };
 
-/* What frames the message, says how it is encoded, or is rewritten on the way. */
+/* Headers that a rule cannot set: they frame or encode the message, or the relay rewrites
+ * them. */
 static const char *const fixed_headers[] = { "connection", "keep-alive", "proxy-connection",
 	"te", "trailer", "transfer-encoding", "upgrade", "content-length", "expect", "host",
 	"content-type", "content-encoding", "accept-encoding", "content-digest", "repr-digest",
@@ -24,7 +24,7 @@ build_model(struct builder *b, const struct yaml_node *n, const char **out)
 	if (!ok)
 		diag_at(b->d, n,
 			"model: the name of a model, at most %d printable bytes without "
-			"blanks, is expected",
+			"spaces, is expected",
 			MODEL_BYTES);
 	return ok;
 }
@@ -41,7 +41,8 @@ build_reads_target(const struct cel_program *prog)
 
 /* ---- route ---- */
 
-/* A name that no route has as a target would leave nothing anywhere. */
+/* Reports a target that no route and no alias has, because the rule would then deny every
+ * request. */
 static void
 known_target(struct builder *b, const struct yaml_node *n)
 {
@@ -56,11 +57,11 @@ known_target(struct builder *b, const struct yaml_node *n)
 		for (size_t k = 0; k < b->aliases[i].ntargets; k++)
 			if (policy_target_is(&b->aliases[i].targets[k], n->s.p))
 				return;
-	diag_at(b->d, n, "targets: no route has the target %s%s", n->s.p, nearest_hint(&near));
+	diag_at(b->d, n, "targets: no route has target %s%s", n->s.p, nearest_hint(&near));
 }
 
 static void
-route(struct builder *b, const struct yaml_node *n, struct rule_change *x)
+read_route_effect(struct builder *b, const struct yaml_node *n, struct rule_change *x)
 {
 	const struct yaml_node *to, *model;
 
@@ -92,13 +93,13 @@ build_tags(struct builder *b, const struct yaml_node *n, const char ***tags, siz
 }
 
 static void
-tag(struct builder *b, const struct yaml_node *n, struct rule_change *x)
+read_tag_effect(struct builder *b, const struct yaml_node *n, struct rule_change *x)
 {
 	build_tags(b, n, &x->tags, &x->ntags);
 }
 
 static void
-require(struct builder *b, const struct yaml_node *n, struct rule_change *x)
+read_require_effect(struct builder *b, const struct yaml_node *n, struct rule_change *x)
 {
 	const struct policy *p = b->p;
 	const struct yaml_node *c = build_each(b, n, "require", NULL, NULL);
@@ -112,14 +113,15 @@ require(struct builder *b, const struct yaml_node *n, struct rule_change *x)
 		else if (span_is(c->s, "ocr"))
 			x->require |= REQUIRE_OCR;
 		else
-			diag_at(b->d, c, "require: %s is not among detectors.external%s",
+			diag_at(b->d, c,
+				"require: %s is not a recognizer of detectors.external%s",
 				c->s.p, nearest_hint(&near));
 	}
 }
 
 /* ---- set_headers ---- */
 
-/* Why no rule may set this header, or NULL. `name` in lower case. */
+/* Returns why no rule may set header `name`, which is in lower case, or NULL. */
 static const char *
 header_fault(const struct policy *p, struct span name)
 {
@@ -130,14 +132,14 @@ header_fault(const struct policy *p, struct span name)
 		span_among(name, p->credential_prefixes, p->ncredential_prefixes, span_starts);
 	if (name.n == 0 || name.n > 64 ||
 		strspn(name.p, "abcdefghijklmnopqrstuvwxyz0123456789-_.") != name.n)
-		return "is no header's name: letters, digits and - _ . are expected, at most "
-		       "64";
+		return "is not a header name: at most 64 letters, digits and - _ . are "
+		       "expected";
 	if (span_starts(name, SPAN_LIT("x-tollgate-")))
-		return "belongs to tollgate";
+		return "is a header of tollgate";
 	if (read_listed(fixed_headers, name))
-		return "belongs to the connection or the body";
+		return "belongs to the connection or to the body";
 	if (credential)
-		return "carries credentials: HAProxy's backend sets those of the provider";
+		return "carries credentials: set the provider's in its HAProxy backend";
 	return NULL;
 }
 
@@ -151,14 +153,14 @@ header_value(struct builder *b, const struct yaml_node *n, const char **out)
 		ok = ok && n->s.p[i] >= ' ' && n->s.p[i] <= '~';
 	if (!ok)
 		diag_at(b->d, n,
-			"%s: one line of printable ASCII, at most %d bytes, without blanks "
+			"%s: one line of printable ASCII, at most %d bytes, without spaces "
 			"around it, is expected",
 			n->key->s.p, HEADER_BYTES);
 	return ok;
 }
 
 static void
-set_headers(struct builder *b, const struct yaml_node *n, struct rule_change *x)
+read_set_headers(struct builder *b, const struct yaml_node *n, struct rule_change *x)
 {
 	struct header *h;
 
@@ -185,14 +187,14 @@ set_headers(struct builder *b, const struct yaml_node *n, struct rule_change *x)
 		}
 		for (size_t i = 0; i < x->nheaders; i++)
 			if (!strcmp(h[i].name, name))
-				diag_at(b->d, c->key, "set_headers: %s is given twice", name);
+				diag_at(b->d, c->key, "set_headers: %s is listed twice", name);
 		h[x->nheaders].name = name;
 		if (header_value(b, c, &h[x->nheaders].value))
 			x->nheaders++;
 	}
 }
 
-/* ---- all of them ---- */
+/* ---- all effects ---- */
 
 void
 build_change(struct builder *b, const struct yaml_node *n, struct rule *r)
@@ -201,10 +203,10 @@ build_change(struct builder *b, const struct yaml_node *n, struct rule *r)
 		const char *key;
 		void (*read)(struct builder *, const struct yaml_node *, struct rule_change *);
 	} effects[] = {
-		{ "route", route },
-		{ "tag", tag },
-		{ "require", require },
-		{ "set_headers", set_headers },
+		{ "route", read_route_effect },
+		{ "tag", read_tag_effect },
+		{ "require", read_require_effect },
+		{ "set_headers", read_set_headers },
 	};
 	struct rule_change *x = build_array(b, n, 1, sizeof(*x));
 	const struct yaml_node *c;

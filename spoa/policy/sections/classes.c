@@ -1,10 +1,117 @@
-/* Classes of entities and detection thresholds. A policy's list replaces the
- * members of that class; the classes it does not list keep the members that the
- * rule files give them. */
+/* Reads classes of entities, their detection thresholds, the injection model and lists of
+ * roles. A class in the policy replaces the members that the rule files give to this class.
+ * Classes that the policy does not list keep their members. own.c reads the detectors that a
+ * class brings with it. */
 #include <stdlib.h>
 
+#include "base/scoped.h"
 #include "policy/build.h"
 #include "policy/own.h"
+#include "scan/text/body.h"
+
+void
+build_roles(struct builder *b, const struct yaml_node *n, uint16_t may, uint16_t *out)
+{
+	_Static_assert(ROLE_COUNT <= 16, "a bit each");
+	const struct yaml_node *c = build_each(b, n, "roles", NULL, NULL);
+
+	*out = 0;
+	for (; c; c = yaml_next(n, c)) {
+		struct nearest near = nearest_to(c->s);
+		uint16_t bit = 0;
+		for (unsigned k = 0; k < ROLE_COUNT && !bit; k++)
+			if (nearest_is(&near, role_name((enum seg_role)k)))
+				bit = (uint16_t)(1u << k);
+		if (!bit)
+			diag_at(b->d, c, "roles: no such role: %s%s", c->s.p,
+				nearest_hint(&near));
+		else if (!(bit & may))
+			diag_at(b->d, c, "roles: segments of role %s have no injection score",
+				c->s.p);
+		*out |= bit;
+	}
+}
+
+/* ---- injection model ---- */
+
+/* Roles with an injection score; gate/steps/step_classify.c scores them. */
+enum {
+	INJECT_ROLES = 1u << ROLE_OTHER | 1u << ROLE_USER | 1u << ROLE_TOOL_RESULT |
+		       1u << ROLE_DOCUMENT | 1u << ROLE_QUERY
+};
+
+/* patterns: {ID: false}: turns single patterns of the model off. */
+static void
+injection_patterns(struct builder *b, const struct yaml_node *n)
+{
+	if (!read_map(b->d, n, "patterns", NULL, NULL))
+		return;
+	for (const struct yaml_node *c = n->child; c; c = c->next) {
+		struct nearest near = nearest_to(c->key->s);
+		const char *id;
+		size_t i = 0;
+		bool on;
+		while ((id = inject_pattern_id(b->p->inject, i)) && !nearest_is(&near, id))
+			i++;
+		if (!id)
+			diag_at(b->d, c->key, "%s: the injection model has no such pattern%s",
+				c->key->s.p, nearest_hint(&near));
+		else if (read_bool(b->d, c, &on) && !on)
+			b->p->inject_off |= UINT64_C(1) << i;
+	}
+}
+
+/* injection: {model: FILE, patterns: …}. Without `model`, the shipped model is loaded. */
+static void
+build_injection(struct builder *b, const struct yaml_node *n)
+{
+	const struct yaml_node *c = n && n->kind == YAML_MAPPING ? yaml_get(n, "model") : NULL;
+	const char *file = NULL;
+
+	if (n && !build_section(b, n, SECTION_INJECTION, NULL))
+		n = NULL;
+	if (c && !build_path(b, c, &file))
+		c = NULL;
+	SCOPED_BUF(why, 4096);
+	b->p->inject = inject_load(b->a, file, &why);
+	if (!b->p->inject && c)
+		diag_at(b->d, c, "model: %.*s", SPAN_ARG(buf_view(&why)));
+	else if (!b->p->inject)
+		diag_file(b->d, b->file, "%.*s", SPAN_ARG(buf_view(&why)));
+	if (b->p->inject && n && (c = yaml_get(n, "patterns")))
+		injection_patterns(b, c);
+	/* {score: 0.9, roles: […]}: a class that a request has if its injection score is at
+	 * least this value. */
+}
+
+static void
+build_score(struct builder *b, const struct yaml_node *c, struct policy_class *k)
+{
+	const struct yaml_node *n = yaml_get(c, "score");
+	double v;
+
+	if (!yaml_double(n, &v) || !(v > 0.0 && v <= 1.0)) {
+		diag_at(b->d, n,
+			"score: a number above 0.0, at most 1.0, is expected, found %s",
+			yaml_found(n));
+		return;
+	}
+	if ((n = yaml_get(c, "roles")))
+		build_roles(b, n, INJECT_ROLES, &k->roles);
+	/* A request has one injection score, so all classes with `score` need the same
+	 * roles. */
+	for (const struct policy_class *o = b->p->classes; o < k; o++)
+		if (o->injection > 0 && o->roles != k->roles)
+			diag_at(b->d, c->key,
+				"%s: its roles differ from those of %s: a request has one "
+				"score, so write the same roles",
+				k->name, o->name);
+	b->p->inject_roles = k->roles;
+	k->injection = v;
+	b->p->scores = true;
+}
+
+/* ---- classes ---- */
 
 static int
 class_find(const struct policy *p, struct span name)
@@ -58,9 +165,9 @@ build_class_members(struct builder *b, const struct yaml_node *n, struct entity_
 	}
 }
 
-/* without: [PERSON]: all members but those; one that is none is a mistake. */
+/* without: [PERSON]: removes members. Removing an entity that is no member is an error. */
 static void
-without(struct builder *b, const struct yaml_node *n, struct policy_class *k)
+remove_members(struct builder *b, const struct yaml_node *n, struct policy_class *k)
 {
 	struct entity_set *all = arena_new(b->a, struct entity_set);
 
@@ -77,9 +184,9 @@ without(struct builder *b, const struct yaml_node *n, struct policy_class *k)
 	}
 }
 
-/* falcon: {words, patterns, …, entities}: a class with detectors of its own, which policy/own.c
- * has read and the rules know as an entity. Without `entities` it keeps the members that
- * the rule files give to a class of its name. */
+/* falcon: {words, patterns, …, entities}: a class with its own detectors. policy/own.c has read
+ * them, and the rules know them as one entity. Without `entities`, the class keeps the members
+ * that the rule files give to a class of its name. */
 static void
 own_class(struct builder *b, const struct yaml_node *c, struct policy_class *k)
 {
@@ -99,11 +206,13 @@ own_class(struct builder *b, const struct yaml_node *c, struct policy_class *k)
 		if (!strcmp(detect_entity_class(b->rules, i), k->name))
 			entity_add(&k->entities, i);
 	if (yaml_get(c, "without") && !yaml_get(c, "classes"))
-		without(b, yaml_get(c, "without"), k);
+		remove_members(b, yaml_get(c, "without"), k);
 	if (e >= 0)
 		entity_add(&k->entities, (size_t)e);
 	else if (own && b->d->errors == 0)
-		diag_at(b->d, c->key, "%s: the detectors were loaded without it", own);
+		diag_at(b->d, c->key,
+			"%s: the detectors were loaded without this entity: reload the daemon",
+			own);
 }
 
 static int
@@ -114,8 +223,8 @@ class_by_name(const void *x, const void *y)
 	return strcmp((*a)->key->s.p, (*b)->key->s.p);
 }
 
-/* In the order of their names, which is that of prompt.classes: the order of keys means
- * nothing, and the version does not see it. */
+/* Classes are sorted by name, as prompt.classes is: the order of keys in the file has no
+ * meaning, and the policy's version does not depend on it. */
 static void
 listed_classes(struct builder *b, const struct yaml_node *n, struct policy_class *classes)
 {
@@ -145,7 +254,7 @@ listed_classes(struct builder *b, const struct yaml_node *n, struct policy_class
 	}
 }
 
-/* The classes that the rule files name and the policy does not list. */
+/* Adds the classes that rule files name and the policy does not list. */
 static void
 rule_file_classes(struct builder *b, const struct yaml_node *at, struct policy_class *classes,
 	size_t listed)
@@ -171,8 +280,9 @@ rule_file_classes(struct builder *b, const struct yaml_node *at, struct policy_c
 	}
 }
 
-/* typed-secret: {classes: [secret], roles: [user]}: the members of other classes, once those
- * are known. One of these has members of its own, so that no order counts. */
+/* typed-secret: {classes: [secret], roles: [user]}: adds members of other classes after all
+ * classes are known. Such a class must name classes with members of their own, so that the
+ * order of classes does not matter. */
 static void
 joined_classes(struct builder *b, const struct yaml_node *n, struct policy_class *classes)
 {
@@ -190,14 +300,14 @@ joined_classes(struct builder *b, const struct yaml_node *n, struct policy_class
 			if (its && its->kind == YAML_MAPPING &&
 				(yaml_get(its, "classes") || yaml_get(its, "roles")))
 				diag_at(b->d, m,
-					"%s: a class with classes or roles is no member of "
-					"another",
+					"%s: a class with classes or roles cannot be a member "
+					"of another class",
 					m->s.p);
 		}
 		if (b->d->errors == before)
 			build_class_members(b, of, &classes[k].entities);
 		if (yaml_get(c, "without") && b->d->errors == before)
-			without(b, yaml_get(c, "without"), &classes[k]);
+			remove_members(b, yaml_get(c, "without"), &classes[k]);
 	}
 }
 
@@ -218,7 +328,7 @@ build_classes(struct builder *b, const struct yaml_node *n)
 }
 
 static void
-thresholds(struct builder *b, const struct yaml_node *n)
+read_thresholds(struct builder *b, const struct yaml_node *n)
 {
 	if (!read_map(b->d, n, "thresholds", NULL, NULL))
 		return;
@@ -243,7 +353,7 @@ build_detectors(struct builder *b, const struct yaml_node *n)
 		b->p->thresholds[e] = detect_entity_threshold(b->rules, e);
 	build_injection(b, n && n->kind == YAML_MAPPING ? yaml_get(n, "injection") : NULL);
 	if (n && build_section(b, n, SECTION_DETECTORS, b->p) && yaml_get(n, "thresholds"))
-		thresholds(b, yaml_get(n, "thresholds"));
+		read_thresholds(b, yaml_get(n, "thresholds"));
 }
 
 struct detect_options

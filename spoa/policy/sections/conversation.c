@@ -1,9 +1,11 @@
-/* Which of a request's names is its conversation's: `conversation` of the policy. */
+/* Reads `conversation` of a policy: the fields of a request that name its conversation, in the
+ * order in which they are tried, as in [{header: x-session}, dialect, hash]. */
 #include "base/ascii.h"
 #include "policy/build.h"
 
 static void
-header(struct builder *b, const struct yaml_node *n, struct conversation_source *out)
+conversation_header(
+	struct builder *b, const struct yaml_node *n, struct conversation_source *out)
 {
 	char *name = NULL;
 
@@ -46,11 +48,11 @@ build_conversation(struct builder *b, const struct yaml_node *n)
 		}
 		if (last && p->conversation[last - 1].kind == CONVERSATION_HASH)
 			diag_at(b->d, c,
-				"conversation: hash always gives one: nothing after it is "
-				"asked");
+				"conversation: hash always names a conversation: entries "
+				"after hash are never tried");
 		struct conversation_source *s = &p->conversation[p->nconversation++];
 		if (c->kind == YAML_MAPPING)
-			header(b, c, s);
+			conversation_header(b, c, s);
 		else if (c->kind == YAML_SCALAR && span_is(c->s, "dialect"))
 			s->kind = CONVERSATION_DIALECT;
 		else if (c->kind == YAML_SCALAR && span_is(c->s, "hash"))

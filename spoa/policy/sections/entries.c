@@ -1,6 +1,6 @@
-/* The policy's identity entries: which credentials are looked for, where, and
- * against which issuer or key file they will be verified. No key is read here:
- * policy/identity/identity.h does that once a snapshot. RFC 7519, RFC 8725. */
+/* Reads `identity` of a policy: which credentials the gateway looks for, where, and which
+ * issuer or key file verifies them. The keys themselves are read by policy/identity/identity.c,
+ * once for each snapshot. RFC 7519, RFC 8725. */
 #include "base/ascii.h"
 #include "base/codec/cert.h"
 #include "base/codec/credentials.h"
@@ -11,10 +11,10 @@
 
 static const char *const demo_keys[] = { "issuer", "audience", "jwks", NULL };
 
-/* RFC 7519 4.1.2, RFC 8693 4.1 */
+/* RFC 7519 4.1.2 (sub), RFC 8693 4.1 (act) */
 static const struct claim_map default_claims = { .person = "sub", .agent = "act.sub" };
 
-/* What the demo issuer's tokens say, as in the example of the manual. */
+/* the claims of the demo issuer's tokens, as in the manual's example */
 static const struct claim_map demo_claims = { "sub", "act.sub", "roles", "dept", "clearance",
 	"team", "plan" };
 
@@ -27,7 +27,7 @@ header_ok(struct span s)
 static void
 header_name(struct builder *b, const struct yaml_node *n, const char **out)
 {
-	/* Fields that frame or route the request cannot be taken away from it. */
+	/* these fields frame or route the request and cannot be removed from it */
 	static const char *const reserved[] = { "host", "connection", "content-length",
 		"content-type", "content-encoding", "transfer-encoding", "te", "trailer",
 		"upgrade", "expect", "keep-alive", "proxy-connection" };
@@ -51,23 +51,24 @@ header_name(struct builder *b, const struct yaml_node *n, const char **out)
 }
 
 static void
-header(struct builder *b, const struct yaml_node *n, const char **out)
+entry_header(struct builder *b, const struct yaml_node *n, const char **out)
 {
 	*out = "authorization";
 	if (n)
 		header_name(b, n, out);
 }
 
-/* A parameter that the gate takes out of what providers see, whatever the policy says. */
+/* query: NAME: a URL parameter with the credential. The gateway removes such parameters before
+ * it sends the request to a provider. */
 static void
-parameter(struct builder *b, const struct yaml_node *n, struct identity_entry *e)
+entry_parameter(struct builder *b, const struct yaml_node *n, struct identity_entry *e)
 {
 	bool name = n->kind == YAML_SCALAR && header_ok(n->s);
 
 	if (!name || !credential_query(n->s)) {
 		diag_at(b->d, n,
-			"query: a parameter that carries credentials is expected (key, token, "
-			"access_token, api_key, jwt and the like), found %s",
+			"query: a parameter that carries credentials (key, token, "
+			"access_token, api_key, jwt or similar) is expected, found %s",
 			name ? n->s.p : yaml_found(n));
 		return;
 	}
@@ -78,7 +79,7 @@ parameter(struct builder *b, const struct yaml_node *n, struct identity_entry *e
 }
 
 static void
-jwks(struct builder *b, const struct yaml_node *n, struct identity_entry *e)
+read_jwks(struct builder *b, const struct yaml_node *n, struct identity_entry *e)
 {
 	bool url = n->kind == YAML_SCALAR &&
 		   (strstr(n->s.p, "://") || !strncmp(n->s.p, "unix:", 5));
@@ -88,7 +89,8 @@ jwks(struct builder *b, const struct yaml_node *n, struct identity_entry *e)
 		build_rotating_path(b, n, &e->jwks_file);
 	else if (!strncmp(n->s.p, "http:", 5))
 		diag_at(b->d, n,
-			"jwks: https is expected: who answers here says whom to believe");
+			"jwks: an https URL is expected, because this server decides which "
+			"tokens are accepted");
 	else if (why)
 		diag_at(b->d, n, "jwks: %s", why);
 	else
@@ -98,9 +100,11 @@ jwks(struct builder *b, const struct yaml_node *n, struct identity_entry *e)
 static void
 claim_path(struct builder *b, const struct yaml_node *c)
 {
-	/* a path: names between single dots */
+	/* a path: names with single dots between them */
 	if (c->s.p[0] == '.' || c->s.p[c->s.n - 1] == '.' || strstr(c->s.p, ".."))
-		diag_at(b->d, c, "%s: a claim or a path such as act.sub is expected, found %s",
+		diag_at(b->d, c,
+			"%s: a claim, or a path of claims such as act.sub, is expected, found "
+			"%s",
 			c->key->s.p, c->s.p);
 }
 
@@ -112,7 +116,7 @@ certificate_field(struct builder *b, const struct yaml_node *c)
 			c->key->s.p, cert_field_names(), c->s.p);
 }
 
-/* The members of a claim map, which were read, are held to be what `fits` says. */
+/* Calls fits() for each claim or field of the map, and skips its other keys. */
 static void
 claim_members(struct builder *b, const struct yaml_node *n, enum section_name which,
 	void (*fits)(struct builder *b, const struct yaml_node *c))
@@ -125,8 +129,8 @@ claim_members(struct builder *b, const struct yaml_node *n, enum section_name wh
 			fits(b, c);
 }
 
-/* RS, PS, ES, EdDSA with a key set; HS where a secret is declared: a key set's
- * public key never serves as one. */
+/* algorithms: with a key set RS, PS, ES and EdDSA are possible, with a secret HS. A public key
+ * of a key set is never used as a secret. */
 static void
 algorithm_set(struct builder *b, const struct yaml_node *n, unsigned possible, unsigned *out)
 {
@@ -143,9 +147,9 @@ algorithm_set(struct builder *b, const struct yaml_node *n, unsigned possible, u
 						       : "jwks, not secret");
 		else
 			diag_at(b->d, c,
-				"algorithms: one of RS256, RS384, RS512, PS256, PS384, PS512, "
-				"ES256, ES384, ES512, EdDSA, and with secret HS256, HS384, "
-				"HS512 is expected, found %s",
+				"algorithms: RS256, RS384, RS512, PS256, PS384, PS512, ES256, "
+				"ES384, ES512, EdDSA, or with secret HS256, HS384, HS512 is "
+				"expected, found %s",
 				c->s.p);
 	}
 }
@@ -162,17 +166,18 @@ issuer_from(struct builder *b, const struct yaml_node *n, const char *what,
 	if ((c = read_needed(b->d, n, at, what, "audience")))
 		read_texts(b->a, b->d, c, "audience", &e->audiences, &e->naudiences);
 	if (!keys && !secret)
-		diag_at(b->d, at, "%s: jwks is missing", what);
+		diag_at(b->d, at, "%s: jwks is missing: add a file or an https URL", what);
 	else if (keys && secret)
-		diag_at(b->d, secret->key, "secret: the issuer has jwks already");
+		diag_at(b->d, secret->key,
+			"secret: the issuer already has jwks: remove one of the two");
 	else if (keys)
-		jwks(b, keys, e);
+		read_jwks(b, keys, e);
 	else
 		read_secret(b->a, b->d, secret, &e->secret);
 }
 
 static void
-demo(struct builder *b, const struct yaml_node *n, const struct yaml_node *flag,
+entry_demo(struct builder *b, const struct yaml_node *n, const struct yaml_node *flag,
 	struct identity_entry *e)
 {
 	static const char *const given[] = { "issuer", "audience", "jwks", "secret" };
@@ -180,10 +185,11 @@ demo(struct builder *b, const struct yaml_node *n, const struct yaml_node *flag,
 	for (size_t i = 0; i < COUNT_OF(given); i++) {
 		const struct yaml_node *c = yaml_get(n, given[i]);
 		if (c)
-			diag_at(b->d, c->key, "%s: comes from demo_issuer", given[i]);
+			diag_at(b->d, c->key, "%s: demo_issuer already sets it: remove it",
+				given[i]);
 	}
 	if (!b->cfg || !b->cfg->demo_issuer) {
-		diag_at(b->d, flag, "demo_issuer: the configuration names none");
+		diag_at(b->d, flag, "demo_issuer: tollgate.yaml has no demo_issuer");
 		return;
 	}
 	const struct yaml_node *root = yaml_load_rotating(b->a, b->cfg->demo_issuer, b->d);
@@ -193,7 +199,7 @@ demo(struct builder *b, const struct yaml_node *n, const struct yaml_node *flag,
 }
 
 static void
-jwt(struct builder *b, const struct yaml_node *n, struct identity_entry *e)
+entry_jwt(struct builder *b, const struct yaml_node *n, struct identity_entry *e)
 {
 	static const char *const of_url[] = { "ca_file", "refresh", "max_stale" };
 	const struct yaml_node *c;
@@ -207,22 +213,24 @@ jwt(struct builder *b, const struct yaml_node *n, struct identity_entry *e)
 	e->claims = default_claims;
 	if (!build_section(b, n, SECTION_JWT, e))
 		return;
-	header(b, yaml_get(n, "header"), &e->header);
+	entry_header(b, yaml_get(n, "header"), &e->header);
 	if ((c = yaml_get(n, "query"))) {
 		if (yaml_get(n, "header"))
 			diag_at(b->d, c->key,
-				"query: the entry has a header already; write two entries");
-		parameter(b, c, e);
+				"query: the entry already has header: write a second entry "
+				"for the parameter");
+		entry_parameter(b, c, e);
 	}
 	if ((c = yaml_get(n, "demo_issuer")))
 		read_bool(b->d, c, &is_demo);
 	if (is_demo)
-		demo(b, n, c, e);
+		entry_demo(b, n, c, e);
 	else
 		issuer_from(b, n, "jwt", e);
 	for (size_t i = 0; i < COUNT_OF(of_url) && !e->jwks_url; i++)
 		if ((c = yaml_get(n, of_url[i])))
-			diag_at(b->d, c->key, "%s: is for a jwks that is a URL", of_url[i]);
+			diag_at(b->d, c->key, "%s: is only for a jwks that is a URL",
+				of_url[i]);
 	if ((c = yaml_get(n, "algorithms")))
 		algorithm_set(b, c, possible, &e->algorithms);
 	if (!(c = yaml_get(n, "claims")))
@@ -237,7 +245,7 @@ api_key(struct builder *b, const struct yaml_node *n, struct identity_entry *e)
 {
 	if (!build_section(b, n, SECTION_API_KEY, e))
 		return;
-	header(b, yaml_get(n, "header"), &e->header);
+	entry_header(b, yaml_get(n, "header"), &e->header);
 	read_needed(b->d, n, n->key, "api_key", "keys");
 }
 
@@ -256,7 +264,7 @@ signed_headers(struct builder *b, const struct yaml_node *n, struct identity_ent
 		size_t len = strlen(e->prefix);
 		if (len < 3 || e->prefix[len - 1] != '-')
 			diag_at(b->d, c,
-				"prefix: the beginning of names, with '-' at its end, is "
+				"prefix: the beginning of header names, ending with '-', is "
 				"expected, found %s",
 				e->prefix);
 		e->header = arena_printf(b->a, "%ssignature", e->prefix).p;
@@ -273,30 +281,32 @@ client_certificate(struct builder *b, const struct yaml_node *n, struct identity
 	for (size_t i = 0; i + 1 < b->p->nidentities; i++)
 		if (b->p->identities[i].kind == ID_CERTIFICATE)
 			diag_at(b->d, n->key,
-				"client_certificate: stands in the list already; the first "
-				"decides");
+				"client_certificate: the list already has such an entry, "
+				"which always decides: remove one of the two");
 	if (yaml_is_null(n) || !build_section(b, n, SECTION_CLIENT_CERTIFICATE, e))
 		return;
 	claim_members(b, n, SECTION_CLIENT_CERTIFICATE, certificate_field);
 	if (e->trust_domain && strpbrk(e->trust_domain, "/:"))
 		diag_at(b->d, yaml_get(n, "trust_domain"),
-			"trust_domain: the domain alone is expected, as in acme.org, found %s",
+			"trust_domain: a domain such as acme.org, without scheme and path, is "
+			"expected, found %s",
 			e->trust_domain);
 }
 
 static void
-none(struct builder *b, const struct yaml_node *n, const struct yaml_node *item,
+entry_none(struct builder *b, const struct yaml_node *n, const struct yaml_node *item,
 	struct identity_entry *e)
 {
 	e->person = "service-account";
 	if (item->next)
 		diag_at(b->d, n->key,
-			"none: must be the last entry: nothing after it is tried");
+			"none: must be the last entry: entries after it are never tried");
 	if (!yaml_is_null(n))
 		build_section(b, n, SECTION_NONE, e);
 }
 
-/* A realm has no '/', so that REALM/NAME is of one realm only, whatever the name. */
+/* realm and record of an entry. A realm cannot contain '/', so that REALM/NAME belongs to one
+ * realm, whatever the name is. */
 static void
 realm_and_record(struct builder *b, const struct yaml_node *n, struct identity_entry *e)
 {
@@ -307,16 +317,17 @@ realm_and_record(struct builder *b, const struct yaml_node *n, struct identity_e
 	if (e->realm && (realm.n < 1 || realm.n > REALM_MAX || !is_alnum(realm.p[0]) ||
 				!span_is_alnum(realm, ".-_")))
 		diag_at(b->d, yaml_get(n, "realm"),
-			"realm: 1 to %d letters, digits, '.', '-' and '_' are expected, a letter "
-			"or digit first, found %s",
+			"realm: 1 to %d letters, digits, '.', '-' and '_', beginning with a "
+			"letter or digit, are expected, found %s",
 			REALM_MAX, e->realm);
 	if ((c = yaml_get(n, "record")))
 		read_texts(b->a, b->d, c, "record", &e->recorded, &e->nrecorded);
 }
 
-/* Every entry's header once that is none of the fixed list. */
+/* Collects the entries' headers, parameters and prefixes, which no provider may receive.
+ * Headers of the fixed list are left out, because they are always removed. */
 static void
-credentials(struct builder *b, const struct yaml_node *at)
+collect_credential_names(struct builder *b, const struct yaml_node *at)
 {
 	struct policy *p = b->p;
 	const char **names = build_array(b, at, p->nidentities, sizeof(const char *));
@@ -350,7 +361,7 @@ build_identity(struct builder *b, const struct yaml_node *n)
 	struct yaml_node at = build_at(b, n);
 	struct identity_entry *entries;
 	void (*const build[])(struct builder *, const struct yaml_node *,
-		struct identity_entry *) = { [ID_JWT] = jwt,
+		struct identity_entry *) = { [ID_JWT] = entry_jwt,
 		[ID_SIGNED] = signed_headers,
 		[ID_CERTIFICATE] = client_certificate,
 		[ID_API_KEY] = api_key };
@@ -368,7 +379,7 @@ build_identity(struct builder *b, const struct yaml_node *n)
 		if (c->count != 1) {
 			diag_at(b->d, c,
 				"identity: one of jwt, signed_headers, client_certificate, "
-				"api_key, none an entry is expected, found %zu",
+				"api_key, none is expected for each entry, found %zu",
 				c->count);
 			continue;
 		}
@@ -378,12 +389,12 @@ build_identity(struct builder *b, const struct yaml_node *n)
 				e->at = c->child->key;
 				b->p->nidentities++;
 				if (e->kind == ID_NONE)
-					none(b, c->child, c, e);
+					entry_none(b, c->child, c, e);
 				else
 					build[k](b, c->child, e);
 				if (e->kind != ID_NONE)
 					realm_and_record(b, c->child, e);
 			}
 	}
-	credentials(b, &at);
+	collect_credential_names(b, &at);
 }

@@ -1,6 +1,7 @@
-/* detectors.external: which recognizers are asked over HTTP, about which texts, and
- * what their silence means. Entities that no rule file knows are added to the rules,
- * so that classes and rules can name them. Nothing is asked here. */
+/* Reads detectors.external: recognizers that are asked over HTTP, which segments they receive,
+ * and what happens if they do not answer. Entities that no rule file has are added to the rules
+ * here, so that classes and rules can name them. No recognizer is asked while a policy is
+ * read. */
 #include <stdio.h>
 #include <unistd.h>
 
@@ -14,12 +15,13 @@
 #include "policy/build.h"
 #include "scan/text/body.h"
 
-/* What OpenAI documents (omni-moderation). */
+/* the categories of OpenAI's omni-moderation */
 static const char *const categories[] = { "harassment", "harassment/threatening", "hate",
 	"hate/threatening", "illicit", "illicit/violent", "self-harm", "self-harm/intent",
 	"self-harm/instructions", "sexual", "sexual/minors", "violence", "violence/graphic" };
 enum { NCATEGORIES = COUNT_OF(categories), LABELS_MAX = 512 };
 
+/* One item of the list while it is read. Lives on the stack of build_external(). */
 struct making {
 	struct builder *b;
 	const struct yaml_node *n;
@@ -28,7 +30,8 @@ struct making {
 	struct recognizer_label *labels; /* x->rec.labels */
 };
 
-/* A key that another shape has. */
+/* Returns the value of a key that only recognizers of `shape` have. Reports an error and
+ * returns NULL if this one has another shape. */
 static const struct yaml_node *
 only_for(struct making *m, const char *key, enum recognizer_shape shape)
 {
@@ -36,14 +39,16 @@ only_for(struct making *m, const char *key, enum recognizer_shape shape)
 
 	if (!c || m->x->rec.shape == shape)
 		return c;
-	diag_at(m->b->d, c->key, "%s: belongs to shape: %s", key, shape_words[shape]);
+	diag_at(m->b->d, c->key, "%s: is for shape: %s only", key, shape_words[shape]);
 	return NULL;
 }
 
 /* ---- entities ---- */
 
+/* Adds an entity to the rules and to the recognizer's set. Returns its number, or -1 after it
+ * reported an error. */
 static int
-entity(struct making *m, const struct yaml_node *at, const char *name)
+add_external_entity(struct making *m, const struct yaml_node *at, const char *name)
 {
 	int e = detect_entity_add(m->b->rules, name, m->class);
 
@@ -53,13 +58,16 @@ entity(struct making *m, const struct yaml_node *at, const char *name)
 		diag_at(m->b->d, at, "%s: more than %d entities", name, DETECT_ENTITIES_MAX);
 	else
 		diag_at(m->b->d, at,
-			"%s: an entity's name is UPPER_CASE letters, digits and _, at most 63",
+			"%s: the name of an entity is at most 63 upper case letters, digits "
+			"and _",
 			name);
 	return e;
 }
 
+/* Adds a name that the recognizer uses (`theirs`) for entity `e`. The first of equal names
+ * counts. */
 static void
-label(struct making *m, const struct yaml_node *at, const char *theirs, int e)
+add_label(struct making *m, const struct yaml_node *at, const char *theirs, int e)
 {
 	struct recognizer *r = &m->x->rec;
 
@@ -69,17 +77,19 @@ label(struct making *m, const struct yaml_node *at, const char *theirs, int e)
 		if (!strcmp(r->labels[i].theirs, theirs))
 			return;
 	if (r->nlabels == LABELS_MAX)
-		diag_at(m->b->d, at, "more than %d names", LABELS_MAX);
+		diag_at(m->b->d, at, "more than %d names of entities", LABELS_MAX);
 	else
 		m->labels[r->nlabels++] = (struct recognizer_label){ theirs, (uint16_t)e };
 }
 
-/* map: {PER: PERSON}: their names for our entities. */
+/* map: {PER: PERSON}: the recognizer's names, each with our entity. */
 static void
-map(struct making *m, const struct yaml_node *n)
+read_label_map(struct making *m, const struct yaml_node *n)
 {
 	if (n->kind != YAML_MAPPING || n->count == 0) {
-		diag_at(m->b->d, n, "map: their names and our entities are expected, found %s",
+		diag_at(m->b->d, n,
+			"map: names of the recognizer, each with an entity, are expected, "
+			"found %s",
 			n->kind == YAML_MAPPING ? "nothing" : yaml_type_name(n));
 		return;
 	}
@@ -91,12 +101,13 @@ map(struct making *m, const struct yaml_node *n)
 			diag_at(m->b->d, c->key,
 				"map: a name of at most 128 bytes is expected");
 		else
-			label(m, c, c->key->s.p, entity(m, c, c->s.p));
+			add_label(m, c, c->key->s.p, add_external_entity(m, c, c->s.p));
 	}
 }
 
+/* Returns true if the map has a name for the entity. */
 static bool
-mapped(const struct making *m, int e)
+has_mapped_label(const struct making *m, int e)
 {
 	for (size_t i = 0; i < m->x->rec.nlabels; i++)
 		if (m->x->rec.labels[i].entity == e)
@@ -104,20 +115,21 @@ mapped(const struct making *m, int e)
 	return false;
 }
 
-/* entities: [PERSON, …]: those that the map does not rename are asked for by name. */
+/* entities: [PERSON, …]: entities that the map does not rename have the same name at the
+ * recognizer. */
 static void
-listed(struct making *m, const struct yaml_node *n)
+add_listed_entities(struct making *m, const struct yaml_node *n)
 {
 	const struct yaml_node *c = build_each(m->b, n, "entities", NULL, NULL);
 
 	for (; c; c = yaml_next(n, c)) {
-		int e = entity(m, c, c->s.p);
-		if (!mapped(m, e))
-			label(m, c, c->s.p, e);
+		int e = add_external_entity(m, c, c->s.p);
+		if (!has_mapped_label(m, e))
+			add_label(m, c, c->s.p, e);
 	}
 }
 
-/* "violence/graphic" is MODERATION_VIOLENCE_GRAPHIC. */
+/* Returns the entity of a category: "violence/graphic" becomes MODERATION_VIOLENCE_GRAPHIC. */
 static const char *
 category_entity(struct making *m, const char *category)
 {
@@ -130,10 +142,10 @@ category_entity(struct making *m, const char *category)
 	return s.p ? s.p : "";
 }
 
-/* Every category that is documented and not mapped, and `flagged` for what comes
- * later; or those of them that are listed. */
+/* Without a list, all documented categories are asked for, and MODERATION_FLAGGED stands for
+ * categories that are added later. With a list, only its categories count. */
 static void
-moderation(struct making *m, const struct yaml_node *list)
+add_categories(struct making *m, const struct yaml_node *list)
 {
 	const struct yaml_node *c = build_each(m->b, list, "entities", NULL, NULL);
 	struct recognizer *r = &m->x->rec;
@@ -145,30 +157,33 @@ moderation(struct making *m, const struct yaml_node *list)
 			for (size_t k = 0; k < r->nlabels; k++)
 				known |= !strcmp(r->labels[k].theirs, categories[i]);
 			if (!known)
-				label(m, m->n, categories[i],
-					entity(m, m->n, category_entity(m, categories[i])));
+				add_label(m, m->n, categories[i],
+					add_external_entity(
+						m, m->n, category_entity(m, categories[i])));
 		}
-		r->flagged = entity(m, m->n, "MODERATION_FLAGGED");
+		r->flagged = add_external_entity(m, m->n, "MODERATION_FLAGGED");
 	}
 	for (; c; c = yaml_next(list, c)) {
 		struct nearest near = nearest_to(c->s);
-		bool known = mapped(m, detect_entity_find(m->b->rules, c->s));
+		bool known = has_mapped_label(m, detect_entity_find(m->b->rules, c->s));
 		for (size_t i = 0; i < NCATEGORIES && !known; i++) {
 			const char *name = category_entity(m, categories[i]);
 			if ((known = nearest_is(&near, name)))
-				label(m, c, categories[i], entity(m, c, name));
+				add_label(m, c, categories[i], add_external_entity(m, c, name));
 		}
 		if (!known && (known = span_is(c->s, "MODERATION_FLAGGED")))
-			r->flagged = entity(m, c, "MODERATION_FLAGGED");
+			r->flagged = add_external_entity(m, c, "MODERATION_FLAGGED");
 		if (!known)
 			diag_at(m->b->d, c,
-				"entities: no category of moderations is %s%s; name it in map",
+				"entities: the moderation API has no category %s%s: name it "
+				"in map",
 				c->s.p, nearest_hint(&near));
 	}
 }
 
+/* Reads class, map and entities. */
 static void
-entities(struct making *m)
+external_entities(struct making *m)
 {
 	const struct yaml_node *list = yaml_get(m->n, "entities"), *c = yaml_get(m->n, "class"),
 			       *names = yaml_get(m->n, "map");
@@ -181,10 +196,10 @@ entities(struct making *m)
 	if (!m->labels)
 		return;
 	if (names)
-		map(m, names);
+		read_label_map(m, names);
 	struct entity_set of_map = m->x->entities;
 	if (m->x->rec.shape == SHAPE_MODERATION) {
-		moderation(m, list);
+		add_categories(m, list);
 		return;
 	}
 	if (!list && !names)
@@ -192,21 +207,23 @@ entities(struct making *m)
 	if (!list)
 		return;
 	m->x->entities = (struct entity_set){ { 0 } };
-	listed(m, list);
-	/* What the map names and the list does not: nobody would ask for it. */
+	add_listed_entities(m, list);
+	/* an entity that the map names and the list does not have would never be asked for */
 	for (c = names && names->kind == YAML_MAPPING ? names->child : NULL; c; c = c->next) {
 		int e = c->kind == YAML_SCALAR ? detect_entity_find(m->b->rules, c->s) : -1;
 		if (e >= 0 && !entity_in(&m->x->entities, (size_t)e))
-			diag_at(m->b->d, c, "map: %s is not among the entities", c->s.p);
+			diag_at(m->b->d, c, "map: %s is not one of the entities", c->s.p);
 	}
 	entities_join(&m->x->entities, &of_map);
 }
 
 /* ---- shape: json ---- */
 
-/* request: a JSON document in which $text or $texts is where a value would be. */
+/* request: a JSON document in which $text, or $texts for a list, stands where a value would be.
+ * The part before and the part after are kept. A sample is parsed to check that the result is
+ * JSON. */
 static void
-request(struct making *m, const struct yaml_node *n)
+request_template(struct making *m, const struct yaml_node *n)
 {
 	struct recognizer *r = &m->x->rec;
 	const char *text = "{\"text\":$text}";
@@ -218,7 +235,7 @@ request(struct making *m, const struct yaml_node *n)
 		n = m->n;
 	const char *at = strstr(text, "$text");
 	if (!at || strstr(at + 1, "$text")) {
-		diag_at(m->b->d, n, "request: $text or $texts is expected once");
+		diag_at(m->b->d, n, "request: $text or $texts is expected exactly once");
 		return;
 	}
 	r->batch = at[5] == 's';
@@ -233,9 +250,10 @@ request(struct making *m, const struct yaml_node *n)
 		;
 	if (t != JSON_END)
 		diag_at(m->b->d, n,
-			"request: with a text in the place of $text it is no JSON document");
+			"request: is not a JSON document when $text is replaced by a string");
 }
 
+/* answer: {results, items, label, score}: JSON pointers (RFC 6901) into the response. */
 static void
 read_answer(struct making *m, const struct yaml_node *n)
 {
@@ -263,11 +281,12 @@ read_answer(struct making *m, const struct yaml_node *n)
 	}
 	if (yaml_get(n, "results") && !r->batch)
 		diag_at(m->b->d, yaml_get(n, "results")->key,
-			"results: belongs to a request with $texts");
+			"results: is for a request with $texts only");
 }
 
+/* Reads the keys that depend on `shape`. */
 static void
-shape(struct making *m)
+read_shape(struct making *m)
 {
 	struct recognizer *r = &m->x->rec;
 	const struct yaml_node *c = yaml_get(m->n, "batch");
@@ -275,21 +294,22 @@ shape(struct making *m)
 	if (!c)
 		r->batch = r->shape != SHAPE_JSON;
 	else if (r->shape == SHAPE_JSON)
-		diag_at(m->b->d, c->key, "batch: a request with $texts says so");
+		diag_at(m->b->d, c->key,
+			"batch: a request with $texts is a batch already: remove it");
 	r->score_threshold = r->shape == SHAPE_MODERATION ? -1.0 : 0.5;
 	only_for(m, "language", SHAPE_PRESIDIO);
 	only_for(m, "model", SHAPE_MODERATION);
 	const struct yaml_node *asked = only_for(m, "request", SHAPE_JSON),
 			       *said = only_for(m, "answer", SHAPE_JSON);
 	if (r->shape == SHAPE_JSON) {
-		request(m, asked);
+		request_template(m, asked);
 		read_answer(m, said);
 	}
 	if ((c = yaml_get(m->n, "score_threshold")))
 		read_score(m->b->d, c, &r->score_threshold);
 }
 
-/* ---- the call ---- */
+/* ---- the HTTP request ---- */
 
 static bool
 add_field(struct making *m, const struct yaml_node *at, struct span line)
@@ -301,7 +321,7 @@ add_field(struct making *m, const struct yaml_node *at, struct span line)
 	return line.p != NULL;
 }
 
-/* Letters, digits and - in a name that frames nothing. */
+/* Returns true for letters, digits, - and _, except names that frame the message. */
 static bool
 header_ok(struct span s)
 {
@@ -317,17 +337,16 @@ is_printable_name(struct span s)
 }
 
 static void
-headers(struct making *m, const struct yaml_node *n)
+external_headers(struct making *m, const struct yaml_node *n)
 {
 	if (!read_map(m->b->d, n, "headers", NULL, NULL))
 		return;
 	for (const struct yaml_node *c = n->child; c; c = c->next) {
 		const char *v;
 		if (!header_ok(c->key->s))
-			diag_at(m->b->d, c->key, "headers: %s cannot be set here%s",
-				c->key->s.p,
+			diag_at(m->b->d, c->key, "headers: %s cannot be set%s", c->key->s.p,
 				span_ieq(c->key->s, SPAN_LIT("authorization"))
-					? "; token_file: FILE sends a bearer token"
+					? ": use token_file: FILE to send a bearer token"
 					: "");
 		else if (!read_text(m->b->d, c, c->key->s.p, &v))
 			continue;
@@ -357,7 +376,7 @@ build_bearer(struct builder *b, const struct yaml_node *n)
 }
 
 static void
-connection(struct making *m)
+external_connection(struct making *m)
 {
 	struct external *x = m->x;
 	const struct yaml_node *c = read_needed(m->b->d, m->n, m->n, NULL, "url"),
@@ -372,7 +391,7 @@ connection(struct making *m)
 	if (!x->fields || !add_field(m, m->n, SPAN_LIT("Content-Type: application/json")))
 		return;
 	if (h)
-		headers(m, h);
+		external_headers(m, h);
 	if ((c = yaml_get(m->n, "token_file")) && (line = build_bearer(m->b, c)))
 		add_field(m, c, span_str(line));
 	if (x->ca_file && access(x->ca_file, R_OK) < 0)
@@ -380,9 +399,9 @@ connection(struct making *m)
 			x->ca_file);
 }
 
-/* What is remembered of it, and when it is left in peace. */
+/* cache and breaker: how many results are kept, and when a failing recognizer is left alone. */
 static void
-bounds(struct making *m)
+cache_and_breaker(struct making *m)
 {
 	const struct yaml_node *c = yaml_get(m->n, "cache");
 	bool on = true;
@@ -396,8 +415,10 @@ bounds(struct making *m)
 	build_section(m->b, yaml_get(m->n, "breaker"), SECTION_BREAKER, m->x);
 }
 
-/* ---- the whole ---- */
+/* ---- one recognizer ---- */
 
+/* Reads one item of the list. `before` are the items that were read already, for unique
+ * names. */
 static void
 make_external(struct making *m, const struct external *before, size_t nbefore)
 {
@@ -421,14 +442,14 @@ make_external(struct making *m, const struct external *before, size_t nbefore)
 		return;
 	build_own_name(m->b, m->n, 64, &x->name, before, nbefore, sizeof(*x));
 	x->rec.name = x->name;
-	shape(m);
-	entities(m);
+	read_shape(m);
+	external_entities(m);
 	if ((c = yaml_get(m->n, "roles"))) {
 		build_roles(m->b, c, UINT16_MAX, &roles);
 		x->roles = roles;
 	}
-	connection(m);
-	bounds(m);
+	external_connection(m);
+	cache_and_breaker(m);
 	if ((c = yaml_get(m->n, "when"))) {
 		x->when = build_condition(m->b, c, &reads_body);
 		x->reads_target = build_reads_target(x->when);

@@ -1,8 +1,9 @@
-/* Forms: in which ones a provider is asked, which of a route's requests that leaves to be
- * translated, and what may be lost by it. */
+/* Reads the forms of requests that a provider accepts (`speaks`), and determines which requests
+ * of a route must be translated and what they may lose (`translate`). A form is one layout of
+ * requests, such as OpenAI's chat completions. */
 #include "policy/build.h"
 
-/* The first of them that is translated. */
+/* Returns the first form of the set that requests can be translated into, or FORM_NONE. */
 static enum form
 first_translated(unsigned forms)
 {
@@ -25,7 +26,7 @@ build_speaks(struct builder *b, const struct yaml_node *n, struct provider *v)
 			f++;
 		if (f > FORM_EMBEDDINGS) {
 			diag_at(b->d, c,
-				"speaks: one of chat, responses, messages, generate, converse, "
+				"speaks: chat, responses, messages, generate, converse or "
 				"embeddings is expected, found %s%s",
 				c->s.p, nearest_hint(&near));
 			continue;
@@ -64,14 +65,14 @@ build_translate(struct builder *b, const struct yaml_node *n, struct route *r)
 		return;
 	if (!drop)
 		diag_at(b->d, n->key,
-			"translate: drop is missing: the members that may go where a target's form "
-			"has no place for them");
+			"translate: drop is missing: list the members that may be dropped if "
+			"a target's form has no place for them");
 	else
 		build_each(b, drop, "drop", &r->drop, &r->ndrop);
 	if (r->ndrop > DROPS_MAX)
 		diag_at(b->d, drop, "drop: more than %d", DROPS_MAX);
 	if (!r->translates)
 		diag_at(b->d, n->key,
-			"translate: nothing is translated on this route: each target speaks what its "
-			"callers do");
+			"translate: every target accepts the form of the route's callers, so "
+			"nothing is translated: remove it");
 }

@@ -1,6 +1,303 @@
-/* Limits as the policy writes them: what is counted, for whom apart, and in which window.
- * Which of them apply to a request is limits_apply.c's, the counting quota/'s. */
-#include "policy/sections/limits.h"
+/* Reads `limits` of a policy: the counted amount of each limit, its dimensions (`per`), its window, and its
+ * further terms (a burst, a soft limit, changes to requests past the limit, and the
+ * part that a daemon may use while Redis is unavailable). The limits that apply to a request are chosen in
+ * verdict/limits_apply.c, and budget/quota/ counts. Amounts are kept in the limit's unit:
+ * requests, tokens, or nano-dollars (1e-9 US dollars). */
+#include "policy/build.h"
+#include "base/ascii.h"
+#include "policy/cel/time.h"
+
+#define LIMIT_NANO 1000000000ull    /* nano-dollars in a dollar */
+enum { LIMIT_USD_MAX = 100000000 }; /* dollars */
+
+enum { SHARE_WHOLE = 10000 }; /* hundredths of a percent */
+
+/* ---- amounts ---- */
+
+/* Reads an amount of US dollars into nano-dollars: usd = digits [ "." digits ], with at
+ * most nine digits after the point. "0.25" becomes 250000000. Returns false if `s` is no such
+ * amount, is 0, or is over LIMIT_USD_MAX. */
+static bool
+parse_usd(struct span s, uint64_t *nano)
+{
+	size_t dot = span_chr(s, '.');
+	struct span whole = span_cut(s, 0, dot), part = span_cut(s, dot + 1, s.n);
+	uint64_t dollars = 0, rest = 0;
+
+	if ((dot < s.n && part.n == 0) || part.n > 9 ||
+		span_past(whole, 0, is_digit) != whole.n ||
+		span_past(part, 0, is_digit) != part.n || span_u64(whole, &dollars) < 0 ||
+		dollars > LIMIT_USD_MAX)
+		return false;
+	for (size_t i = 0; i < 9; i++)
+		rest = rest * 10 + (i < part.n ? (uint64_t)(part.p[i] - '0') : 0);
+	*nano = dollars * LIMIT_NANO + rest;
+	return *nano > 0;
+}
+
+/* Reads an amount in the limit's unit. Returns false after it reported an error. */
+static bool
+limit_amount(struct builder *b, const struct yaml_node *n, enum limit_of of, uint64_t *out)
+{
+	uint64_t max = of == LIMIT_CONCURRENT ? 1 << 20 : 1ull << 40;
+
+	if (of != LIMIT_USD)
+		return read_uint(b->d, n, 1, max, out);
+	if (n->kind == YAML_SCALAR && parse_usd(n->s, out))
+		return true;
+	diag_at(b->d, n,
+		"%.*s: an amount of US dollars such as 500 or 0.25, at most %d, is expected, "
+		"found %s",
+		SPAN_ARG(read_name(n, "usd")), LIMIT_USD_MAX, yaml_found(n));
+	return false;
+}
+
+/* Reads a share into hundredths of a percent: share = digits [ "." digits ] "%", from 0.01% to
+ * 100%. "12.5%" becomes 1250. */
+static bool
+parse_share(struct span s, uint64_t *out)
+{
+	uint64_t whole, part = 0;
+	size_t dot = span_chr(s, '.');
+	struct span after;
+
+	if (s.n < 2 || s.p[s.n - 1] != '%')
+		return false;
+	s.n--;
+	dot = dot < s.n ? dot : s.n;
+	after = span_cut(s, dot + 1, s.n);
+	if (span_u64(span_cut(s, 0, dot), &whole) < 0 || whole > 100 || after.n > 2 ||
+		(after.n && span_u64(after, &part) < 0) || (dot < s.n && !after.n))
+		return false;
+	*out = whole * 100 + part * (after.n == 1 ? 10 : 1);
+	return *out > 0 && *out <= SHARE_WHOLE;
+}
+
+/* Reads a share in hundredths of a percent. Returns false after it reported an error. */
+static bool
+limit_share(struct builder *b, const struct yaml_node *n, uint64_t *out)
+{
+	if (n->kind == YAML_SCALAR && parse_share(n->s, out))
+		return true;
+	diag_at(b->d, n,
+		"%.*s: a share such as 10%%, from 0.01%% to 100%%, is expected, found %s",
+		SPAN_ARG(read_name(n, "share")), yaml_found(n));
+	return false;
+}
+
+/* ---- the window ---- */
+
+/* window: {calendar: day, zone: Europe/Berlin} */
+static void
+build_calendar(struct builder *b, const struct yaml_node *n, struct limit *l)
+{
+	const struct yaml_node *zone;
+	const char *why;
+
+	if (!build_section(b, n, SECTION_WINDOW, l))
+		return;
+	read_needed(b->d, n, n, "window", "calendar");
+	l->by_calendar = true;
+	if (!(zone = yaml_get(n, "zone")))
+		return;
+	if (zone->kind != YAML_SCALAR || !(l->zone = cel_zone_load(b->a, zone->s, &why)))
+		diag_at(b->d, zone, "zone: %s: %s", yaml_found(zone),
+			zone->kind == YAML_SCALAR ? why : "a name is expected");
+}
+
+/* window: 1h, or a calendar's hour, day, week or month. */
+static void
+limit_window(struct builder *b, const struct yaml_node *n, struct limit *l)
+{
+	if (n->kind == YAML_MAPPING) {
+		build_calendar(b, n, l);
+		return;
+	}
+	if (n->kind != YAML_SCALAR || duration_parse(n->s, &l->window_s) < 0 ||
+		l->window_s < SECOND_US || l->window_s > 31 * 86400 * SECOND_US) {
+		diag_at(b->d, n,
+			"window: a duration with its unit (30s, 10m, 2h, 1d) from 1s to 31d, "
+			"or {calendar: hour}, day, week or month, is expected, found %s",
+			yaml_found(n));
+		return;
+	}
+	if (l->window_s % SECOND_US)
+		diag_at(b->d, n, "window: whole seconds are expected, found %s", n->s.p);
+	l->window_s /= SECOND_US;
+}
+
+/* Returns the longest possible length of the limit's window in seconds. */
+static uint64_t
+longest_s(const struct limit *l)
+{
+	static const uint64_t s[] = { 3600, 86400, 7 * 86400, 31 * 86400 };
+
+	return l->by_calendar ? s[l->calendar] : l->window_s;
+}
+
+/* burst: {most: 10, window: 1s}: a second, shorter window with an amount of its own. */
+static void
+build_burst(struct builder *b, const struct yaml_node *n, struct limit *l)
+{
+	const struct yaml_node *most = yaml_get(n, "most"), *window = yaml_get(n, "window");
+
+	if (!build_section(b, n, SECTION_BURST, l))
+		return;
+	if (!most || !window) {
+		diag_at(b->d, n, "burst: %s is missing", most ? "window" : "most");
+		return;
+	}
+	if (limit_amount(b, most, l->of, &l->burst.amount) && l->burst.amount >= l->amount)
+		diag_at(b->d, most,
+			"most: a burst must be less than the limit: a larger one has no "
+			"effect");
+	if (l->burst.window_s && longest_s(l) && l->burst.window_s >= longest_s(l))
+		diag_at(b->d, window,
+			"window: a burst's window must be shorter than the limit's: a longer "
+			"one has no effect");
+}
+
+/* ---- soft limit, and requests past the limit ---- */
+
+enum { USD_ONE = 1000000000 }; /* in nano-dollars */
+
+/* soft: 80%, or an amount in the limit's unit. */
+static void
+build_soft(struct builder *b, const struct yaml_node *n, struct limit *l)
+{
+	uint64_t part;
+
+	if (n->kind == YAML_SCALAR && n->s.n && n->s.p[n->s.n - 1] == '%') {
+		if (limit_share(b, n, &part))
+			l->soft =
+				(uint64_t)((unsigned __int128)l->amount * part / SHARE_WHOLE);
+		l->soft += l->soft == 0;
+	} else if (n->kind == YAML_SCALAR && span_starts(n->s, SPAN_LIT("0.")) &&
+		   (l->of != LIMIT_USD || l->amount > USD_ONE)) {
+		/* 0.8 probably means four fifths, but with a limit of 500 dollars it would be
+		 * 80 cents */
+		diag_at(b->d, n,
+			"soft: write a share with a percent sign, as in 80%%, found %s",
+			yaml_found(n));
+	} else {
+		limit_amount(b, n, l->of, &l->soft);
+	}
+	if (l->soft >= l->amount && l->amount)
+		diag_at(b->d, n,
+			"soft: must be less than the limit: requests past the limit are "
+			"refused");
+}
+
+/* Reads at_soft or at_limit: changes to requests past that amount. A model that no target
+ * names is allowed, because the provider may know it. */
+static const struct limit_change *
+read_limit_change(struct builder *b, const struct yaml_node *n, enum section_name which,
+	const struct limit *l)
+{
+	struct limit_change *x = build_array(b, n, 1, sizeof(*x));
+	const struct yaml_node *c;
+
+	if (!x || !build_section(b, n, which, x))
+		return NULL;
+	if ((c = yaml_get(n, "model")))
+		build_model(b, c, &x->model);
+	if ((c = yaml_get(n, "tag")))
+		build_tags(b, c, &x->tags, &x->ntags);
+	if (which == SECTION_AT_LIMIT && !yaml_get(n, "model") &&
+		!yaml_get(n, "max_output_tokens"))
+		diag_at(b->d, n->key, "at_limit: model or max_output_tokens is missing");
+	if (n->count == 0)
+		diag_at(b->d, n->key, "at_soft: model, max_output_tokens or tag is missing");
+	if (which != SECTION_AT_LIMIT || !(c = yaml_get(n, "up_to")))
+		return x;
+	if (!x->model && yaml_get(n, "max_output_tokens"))
+		diag_at(b->d, c->key,
+			"up_to: extends the limit for another model, and model is missing");
+	if (limit_amount(b, c, l->of, &x->up_to) && x->up_to <= l->amount)
+		diag_at(b->d, c, "up_to: must be more than the limit");
+	return x;
+}
+
+/* ---- Redis unavailable, daemon lost ---- */
+
+/* away: deny, allow, or {share: 10%}: the decision while Redis does not answer. */
+static void
+build_away(struct builder *b, const struct yaml_node *n, struct limit *l)
+{
+	static const char *const words[] = { "deny", "allow", NULL };
+	const struct yaml_node *part;
+	unsigned word;
+
+	if (n->kind != YAML_MAPPING) {
+		if (read_word(b->d, n, words, &word))
+			l->away = word ? AWAY_ALLOW : AWAY_DENY;
+		return;
+	}
+	l->away = AWAY_SHARE;
+	if (!build_section(b, n, SECTION_AWAY, l))
+		return;
+	if ((part = read_needed(b->d, n, n, "away", "share")))
+		limit_share(b, part, &l->share);
+}
+
+/* Reads all further terms. l->of and l->amount are set before. */
+static void
+limit_terms(struct builder *b, const struct yaml_node *n, struct limit *l)
+{
+	const struct yaml_node *c;
+
+	if ((c = yaml_get(n, "burst"))) {
+		if (l->of == LIMIT_CONCURRENT || l->of == LIMIT_MESSAGE)
+			diag_at(b->d, c->key, "burst: this limit has no window: remove burst");
+		else
+			build_burst(b, c, l);
+	}
+	if ((c = yaml_get(n, "soft"))) {
+		if (l->of == LIMIT_MESSAGE)
+			diag_at(b->d, c->key,
+				"soft: tokens_per_request bounds single requests: remove "
+				"soft");
+		else
+			build_soft(b, c, l);
+	}
+	if ((c = yaml_get(n, "at_soft"))) {
+		l->at_soft = read_limit_change(b, c, SECTION_AT_SOFT, l);
+		if (!yaml_get(n, "soft"))
+			diag_at(b->d, c->key, "at_soft: soft is missing");
+	}
+	if ((c = yaml_get(n, "at_limit")))
+		l->at_limit = read_limit_change(b, c, SECTION_AT_LIMIT, l);
+	if ((c = yaml_get(n, "orphan")) && !l->by_calendar)
+		diag_at(b->d, c->key,
+			"orphan: needs a calendar's window: other windows forget unsettled "
+			"reservations when they end");
+	if ((c = yaml_get(n, "away")))
+		build_away(b, c, l);
+	l->reads_body |= l->at_limit || l->at_soft;
+}
+
+void
+build_quota_failure(struct builder *b, const struct yaml_node *n, struct on_failure *out)
+{
+	const struct yaml_node *c;
+	unsigned word;
+
+	out->quota_share = 0;
+	if (n->kind != YAML_MAPPING) {
+		if (read_word(b->d, n, effect_words, &word))
+			out->quota = (enum outcome)word;
+		return;
+	}
+	if (!build_section(b, n, SECTION_LOCAL, NULL))
+		return;
+	if ((c = read_needed(b->d, n, n, "quota", "local")))
+		limit_share(b, c, &out->quota_share);
+	if ((c = yaml_get(n, "peers")))
+		read_uint(b->d, c, 1, 1000, &out->quota_peers);
+	out->quota = OUT_DENY;
+}
+
+/* ---- counted amounts and dimensions ---- */
 
 /* clang-format off */
 const struct limit_counted limit_counted[LIMIT_COUNTED] = {
@@ -17,9 +314,10 @@ const struct limit_counted limit_counted[LIMIT_COUNTED] = {
 
 enum { CONVERSATION_S = 31 * 86400 };
 
-/* A number opens a counter for each value there is: where that is meant, string() says so. */
+/* Returns true if the expression can be a dimension. A number would open one counter for each
+ * value; string() states that this is meant. */
 static bool
-countable(struct builder *b, const struct yaml_node *n, const struct cel_program *prog)
+is_dimension(struct builder *b, const struct yaml_node *n, const struct cel_program *prog)
 {
 	enum cel_type type, elem;
 
@@ -29,13 +327,14 @@ countable(struct builder *b, const struct yaml_node *n, const struct cel_program
 	if (type == CEL_STRING || type == CEL_BOOL || type == CEL_DYN)
 		return true;
 	diag_at(b->d, n,
-		"per: %s is neither text nor true or false, nor a list of such; string(...) "
-		"makes it one",
+		"per: %s is not a string, a boolean or a list of these: convert it with "
+		"string(...)",
 		n->s.p);
 	return false;
 }
 
-/* Targets are chosen, and data of Redis and URLs are brought, after the body is read. */
+/* Returns true if the expression reads a field that is known only after the body: the target,
+ * which is chosen then, or data that are fetched from Redis or a URL. */
 static bool
 reads_late(const struct builder *b, const struct cel_program *prog)
 {
@@ -48,15 +347,16 @@ reads_late(const struct builder *b, const struct cel_program *prog)
 	return late;
 }
 
+/* Adds one expression of `per`: each of its values has a counter of its own. */
 static void
-dimension(struct builder *b, const struct yaml_node *n, struct limit *l)
+build_dimension(struct builder *b, const struct yaml_node *n, struct limit *l)
 {
 	if (l->nper == PER_MAX) {
 		diag_at(b->d, n, "per: more than %d dimensions", PER_MAX);
 		return;
 	}
 	const struct cel_program *prog = build_expression(b, n, "per", CEL_DYN, &l->reads_body);
-	if (!prog || !countable(b, n, prog))
+	if (!prog || !is_dimension(b, n, prog))
 		return;
 	l->per[l->nper++] = prog;
 	l->reads_late |= reads_late(b, prog);
@@ -64,14 +364,15 @@ dimension(struct builder *b, const struct yaml_node *n, struct limit *l)
 		cel_reads(prog, V_IDENTITY_PERSON) || cel_reads(prog, V_REQUEST_CONVERSATION);
 }
 
+/* Reads the window, or takes the default of a conversation's limit. */
 static void
-window(struct builder *b, const struct yaml_node *n, const struct limit_counted *what,
+build_window(struct builder *b, const struct yaml_node *n, const struct limit_counted *what,
 	struct limit *l)
 {
 	const struct yaml_node *w = yaml_get(n, "window");
 
 	if (w && !what->window)
-		diag_at(b->d, w->key, "window: %s counts nothing over time", what->key);
+		diag_at(b->d, w->key, "window: %s has no window: remove it", what->key);
 	else if (w)
 		limit_window(b, w, l);
 	else if (what->per)
@@ -80,11 +381,11 @@ window(struct builder *b, const struct yaml_node *n, const struct limit_counted 
 		diag_at(b->d, n, "window is missing");
 }
 
-/* What it counts, and in which window. */
+/* Reads the one key that states the counted amount, and the window. */
 static void
-amount(struct builder *b, const struct yaml_node *n, struct limit *l)
+build_counted(struct builder *b, const struct yaml_node *n, struct limit *l)
 {
-	/* A conversation's counter is its own, and never another person's. */
+	/* A conversation's counter is never shared with another person. */
 	static const char *const each[] = { "identity.person", "request.conversation" };
 	const struct limit_counted *what = NULL;
 	const struct yaml_node *c;
@@ -94,33 +395,33 @@ amount(struct builder *b, const struct yaml_node *n, struct limit *l)
 			continue;
 		if (what) {
 			diag_at(b->d, c->key,
-				"%s: the limit counts %s already; give %s a limit of their own",
+				"%s: this limit already counts %s: write a second limit for %s",
 				limit_counted[i].key, what->key, limit_counted[i].key);
 			continue;
 		}
 		what = &limit_counted[i];
 		l->of = what->of;
 		limit_amount(b, c, l->of, &l->amount);
-		window(b, n, what, l);
+		build_window(b, n, what, l);
 		for (size_t k = 0; what->per && k < COUNT_OF(each); k++) {
 			struct yaml_node own = *c;
 			own.s = span_str(each[k]);
-			dimension(b, &own, l);
+			build_dimension(b, &own, l);
 		}
 	}
 	if (what)
 		return;
 	for (const char *const *later = sections[SECTION_LIMIT].later; *later; later++)
 		if (yaml_get(n, *later))
-			return; /* was reported */
+			return; /* an unsupported key was reported already */
 	diag_at(b->d, n,
-		"the limit counts nothing: requests, tokens, input_tokens, output_tokens, usd, "
-		"concurrent, tokens_per_request or tokens_per_conversation is missing");
+		"the limit counts nothing: add requests, tokens, input_tokens, output_tokens, "
+		"usd, concurrent, tokens_per_request or tokens_per_conversation");
 }
 
-/* One that reads a field of a call counts calls: a request that is none takes nothing of it. */
+/* A limit that reads a field of a tool call counts calls. Other requests do not count. */
 static void
-calls(struct builder *b, const struct yaml_node *n, struct limit *l)
+find_tool_limit(struct builder *b, const struct yaml_node *n, struct limit *l)
 {
 	for (size_t slot = V_TOOL_NAME; slot <= V_MCP_METHOD; slot++) {
 		l->reads_tool |= l->when && cel_reads(l->when, slot);
@@ -129,10 +430,12 @@ calls(struct builder *b, const struct yaml_node *n, struct limit *l)
 	}
 	if (l->reads_tool && l->of != LIMIT_REQUESTS)
 		diag_at(b->d, n,
-			"the limit reads a field of a call, and calls are counted by requests");
+			"a limit that reads a field of a call counts calls: only `requests` "
+			"can count them");
 }
 
-/* Where there is a choice, the target is known once all rules were read. */
+/* Returns true if the limit reads the target and some route has several. Such a target is known
+ * only after all rules were evaluated. */
 static bool
 chosen_late(const struct builder *b, const struct limit *l)
 {
@@ -145,8 +448,9 @@ chosen_late(const struct builder *b, const struct limit *l)
 	return reads && choice;
 }
 
+/* Reads one limit of the list. */
 static void
-limit(struct builder *b, const struct yaml_node *n, struct limit *l)
+build_limit(struct builder *b, const struct yaml_node *n, struct limit *l)
 {
 	const struct yaml_node *c, *per = yaml_get(n, "per");
 
@@ -157,25 +461,27 @@ limit(struct builder *b, const struct yaml_node *n, struct limit *l)
 	build_own_name(b, n, 32, &l->name, b->p->limits, b->p->nlimits, sizeof(*l));
 	if (strpbrk(l->name, ":/"))
 		diag_at(b->d, yaml_get(n, "name"),
-			"name: a limit's name is part of Redis keys: no : and /");
+			"name: a limit's name is part of Redis keys and cannot contain ':' or "
+			"'/'");
 	b->phase = PHASE_TOOL;
 	if ((c = yaml_get(n, "when")))
 		l->when = build_condition(b, c, &l->reads_body);
 	l->reads_late = l->when && reads_late(b, l->when);
 	for (c = build_each(b, per, "per", NULL, NULL); c; c = yaml_next(per, c))
-		dimension(b, c, l);
+		build_dimension(b, c, l);
 	b->phase = PHASE_REQUEST;
-	amount(b, n, l);
-	calls(b, n, l);
+	build_counted(b, n, l);
+	find_tool_limit(b, n, l);
 	limit_terms(b, n, l);
-	/* What a request will take is known once its body is read. */
+	/* The amount that a request takes is known once its body is read. */
 	b->p->counts_tokens |= l->of != LIMIT_REQUESTS && l->of != LIMIT_CONCURRENT;
 	l->reads_body |=
 		(l->of != LIMIT_REQUESTS && l->of != LIMIT_CONCURRENT) || chosen_late(b, l);
 }
 
-/* A request that takes room of a limit until its end, or takes what its answer will say, has
- * to have an end that is told: HAProxy tells none of what goes direct. */
+/* Requests of a `concurrent` limit hold room until they end, and requests of a `usd`
+ * limit are settled when they end. HAProxy does not report the end of a request that goes
+ * direct, so routes that the limit may reach use the relay (told_of_end). */
 static void
 limit_told(struct builder *b, struct limit *l)
 {
@@ -183,7 +489,7 @@ limit_told(struct builder *b, struct limit *l)
 		return;
 	if (l->of == LIMIT_USD && l->amount && !b->priced)
 		diag_at(b->d, yaml_get(l->at, "usd")->key,
-			"usd: the policy names no prices: prices or unknown_price is missing");
+			"usd: the policy has no prices: add prices or unknown_price");
 	for (size_t i = 0; i < b->p->nroutes; i++) {
 		struct route *r = &b->routes[i];
 		if (!policy_may_reach(b->a, l->when, r))
@@ -193,8 +499,8 @@ limit_told(struct builder *b, struct limit *l)
 			continue;
 		if (r->response_ignore)
 			diag_at(b->d, r->response_ignore,
-				"response: ignore: limit %s, at %s:%u:%u, counts what the "
-				"answers of this route cost: meter is expected",
+				"response: ignore: limit %s, at %s:%u:%u, counts the cost of "
+				"this route's responses: set response: [meter]",
 				l->name, l->at->file, l->at->line, l->at->column);
 		r->response |= RESP_METER;
 	}
@@ -207,17 +513,17 @@ build_limits(struct builder *b, const struct yaml_node *n)
 
 	for (size_t i = 0; i < b->p->nroutes; i++) {
 		const struct route *r = &b->routes[i];
-		/* It learns from what answers used. */
+		/* `reserve: learned` learns from the token counts of responses */
 		if (r->reserve == RESERVE_LEARNED && !(r->response & RESP_METER))
 			diag_at(b->d, yaml_get(r->at, "reserve"),
-				"reserve: learned: the route does not meter: response: [meter] "
-				"is missing");
+				"reserve: learned: the route does not meter: add response: "
+				"[meter]");
 	}
 	if (!limits)
 		return;
 	b->p->limits = limits;
 	for (const struct yaml_node *c = n->child; c; c = c->next) {
-		limit(b, c, &limits[b->p->nlimits]);
+		build_limit(b, c, &limits[b->p->nlimits]);
 		limit_told(b, &limits[b->p->nlimits]);
 		b->p->nlimits++;
 	}

@@ -1,6 +1,7 @@
-/* Where callers of an MCP route log in: `login` becomes the document of RFC 9728 and what a
- * challenge says (RFC 6750 3), both made once. All of it is the policy's: a Host that a request
- * names, and the address of the server inside, are in none. */
+/* Reads `login` of a route to MCP servers: where clients get a token. From it two texts are
+ * made once: the protected resource metadata of RFC 9728, and the URL and scope of the
+ * challenge in a 401 (RFC 6750 3). Both contain only names from the policy, never the Host of a
+ * request or the address of the server behind the gateway. */
 #include "base/ascii.h"
 #include "base/caps.h"
 #include "base/json_put.h"
@@ -11,7 +12,8 @@
 
 /* ---- scopes ---- */
 
-/* scope-token = 1*( %x21 / %x23-5B / %x5D-7E ), RFC 6749 3.3 */
+/* Returns true if `s` is a scope: scope-token = 1*( %x21 / %x23-5B / %x5D-7E ), RFC 6749
+ * 3.3. */
 static bool
 is_scope(struct span s)
 {
@@ -29,16 +31,16 @@ build_scope(struct builder *b, const struct yaml_node *n)
 	if (good)
 		return n->s.p;
 	diag_at(b->d, n,
-		"scope: words of printable letters with one space between, at most %d bytes, "
-		"are expected, found %s",
+		"scope: printable words with one space between them, at most %d bytes, are "
+		"expected, found %s",
 		CAP_SCOPE_BYTES, yaml_found(n));
 	return NULL;
 }
 
 /* ---- URLs ---- */
 
-/* The host of https://HOST[:PORT], and what follows. http is for this machine alone. NULL: it
- * is one; else why not. */
+/* Splits https://HOST[:PORT]REST. Plain http is allowed for this machine alone. Returns NULL,
+ * or the reason why `url` is no such URL. */
 static const char *
 read_origin(struct span url, struct span *host, struct span *rest)
 {
@@ -55,18 +57,20 @@ read_origin(struct span url, struct span *host, struct span *rest)
 	struct span port = span_cut(at, colon, at.n);
 	uint64_t number = 0;
 	if (!build_host_ok(*host) || span_starts(*host, SPAN_LIT("*.")))
-		return "names no host in small letters";
+		return "has no host in lower case";
 	if (port.n &&
 		(span_u64(span_cut(port, 1, port.n), &number) < 0 || !number || number > 65535))
-		return "has no port from 1 to 65535";
+		return "must have a port from 1 to 65535";
 	if (!safe && !span_is(*host, "localhost") && !span_is(*host, "127.0.0.1") &&
 		!span_is(*host, "[::1]"))
-		return "must begin with https://, save on this machine";
+		return "must begin with https:// (http:// is accepted for this machine only)";
 	return NULL;
 }
 
+/* authorization_servers: a URL, or a list. */
 static void
-servers(struct builder *b, const struct yaml_node *n, const char ***out, size_t *count)
+authorization_servers(
+	struct builder *b, const struct yaml_node *n, const char ***out, size_t *count)
 {
 	const struct yaml_node *c = build_each(b, n, "authorization_servers", out, count);
 	struct span host, rest;
@@ -82,27 +86,30 @@ servers(struct builder *b, const struct yaml_node *n, const char ***out, size_t 
 	}
 }
 
-/* What clients dial where the route has one host and one path. */
+/* Returns the URL that clients use if the route has exactly one host and one path. */
 static const char *
-usual(struct builder *b, const struct yaml_node *n, const struct route *r)
+resource_of_route(struct builder *b, const struct yaml_node *n, const struct route *r)
 {
 	if (r->nhosts == 1 && r->npaths == 1 && !r->nprefixes && !r->api &&
 		strncmp(r->hosts[0], "*.", 2) != 0)
 		return arena_printf(b->a, "https://%s%s", r->hosts[0], r->paths[0]).p;
 	diag_at(b->d, n->key,
-		"login: resource is missing: the URL that clients dial, where the route has "
-		"not one host and one path");
+		"login: resource is missing: the route does not have exactly one host and one "
+		"path, so state the URL that clients use");
 	return NULL;
 }
 
-/* Its host and path are the route's, and in the document the path is never left out. */
+/* Reads or derives the URL of the resource. Its host and path must be the route's. The document
+ * contains the path even if it is "/". */
 static bool
-resource(struct builder *b, const struct yaml_node *n, const struct route *r, struct login *l)
+build_resource(
+	struct builder *b, const struct yaml_node *n, const struct route *r, struct login *l)
 {
 	const struct yaml_node *at = yaml_get(n, "resource");
 	const char *fault;
 
-	l->resource = at ? (at->kind == YAML_SCALAR ? at->s.p : NULL) : usual(b, n, r);
+	l->resource =
+		at ? (at->kind == YAML_SCALAR ? at->s.p : NULL) : resource_of_route(b, n, r);
 	if (!at)
 		at = n;
 	if (!l->resource)
@@ -113,9 +120,9 @@ resource(struct builder *b, const struct yaml_node *n, const struct route *r, st
 	if (!fault && strlen(l->resource) > CAP_LOGIN_URL_BYTES)
 		fault = "is too long";
 	if (!fault && r->nhosts && !policy_host_in(l->host, r->hosts, r->nhosts))
-		fault = "is of no host of this route";
+		fault = "has a host that is not one of this route's";
 	if (!fault && !policy_route_has_path(r, SPAN_LIT("POST"), l->path))
-		fault = "is of no path of this route";
+		fault = "has a path that is not one of this route's";
 	if (fault)
 		diag_at(b->d, at, "resource: %s %s", l->resource, fault);
 	return !fault;
@@ -126,9 +133,10 @@ struct texts {
 	size_t n;
 };
 
-/* And what a first login asks for. */
+/* Reads scopes_supported, and `scope`, which a first login asks for. Without `scope`, a first
+ * login asks for all of scopes_supported. */
 static void
-scopes(struct builder *b, const struct yaml_node *n, struct texts *all, struct login *l)
+build_scopes(struct builder *b, const struct yaml_node *n, struct texts *all, struct login *l)
 {
 	const struct yaml_node *list = yaml_get(n, "scopes_supported"),
 			       *first = yaml_get(n, "scope");
@@ -139,8 +147,8 @@ scopes(struct builder *b, const struct yaml_node *n, struct texts *all, struct l
 		c = yaml_next(list, c))
 		if (!is_scope(c->s))
 			diag_at(b->d, c,
-				"scopes_supported: a scope of printable letters is expected, "
-				"found %s",
+				"scopes_supported: a scope of printable characters is "
+				"expected, found %s",
 				yaml_found(c));
 	l->scope = "";
 	if (first) {
@@ -152,8 +160,8 @@ scopes(struct builder *b, const struct yaml_node *n, struct texts *all, struct l
 		buf_printf(&text, "%s%s", i ? " " : "", all->v[i]);
 	if (text.n > CAP_SCOPE_BYTES)
 		diag_at(b->d, n->key,
-			"login: scope is missing: scopes_supported are over %d bytes, more "
-			"than a first login asks for",
+			"login: scope is missing: scopes_supported has over %d bytes, too "
+			"many for a first login: state the scope of a first login",
 			CAP_SCOPE_BYTES);
 	else if (text.n)
 		l->scope = arena_printf(b->a, "%.*s", SPAN_ARG(buf_view(&text))).p;
@@ -168,8 +176,9 @@ put_login_list(struct buf *to, const char *name, const struct texts *list)
 	json_put_close(to, ']');
 }
 
+/* Returns the JSON of the protected resource metadata (RFC 9728 2). */
 static const char *
-document(struct builder *b, const struct login *l, const struct texts *servers,
+resource_metadata(struct builder *b, const struct login *l, const struct texts *servers,
 	const struct texts *scopes)
 {
 	SCOPED_BUF(text, 0);
@@ -194,35 +203,36 @@ build_login(struct builder *b, const struct yaml_node *n, struct route *r)
 		return;
 	if (!r->dialect || !dialect_is_of_mcp(r->dialect)) {
 		diag_at(b->d, n->key,
-			"login: the route goes to no provider with dialect: mcp: clients of "
-			"others look for none");
+			"login: the route has no provider with dialect: mcp, and clients of "
+			"other dialects do not log in: remove login");
 		return;
 	}
 	if ((c = yaml_get(n, "authorization_servers")))
-		servers(b, c, &issuers.v, &issuers.n);
+		authorization_servers(b, c, &issuers.v, &issuers.n);
 	else
 		diag_at(b->d, n->key,
-			"login: authorization_servers is missing: who issues tokens for it");
-	scopes(b, n, &known, l);
-	if (!resource(b, n, r, l))
+			"login: authorization_servers is missing: add the URL of the server "
+			"that issues tokens");
+	build_scopes(b, n, &known, l);
+	if (!build_resource(b, n, r, l))
 		return;
-	l->document = document(b, l, &issuers, &known);
-	/* RFC 9728 3.1: between host and path; nothing follows it for a resource without one.
-	 */
+	l->document = resource_metadata(b, l, &issuers, &known);
+	/* RFC 9728 3.1: the well-known part stands between host and path. Without a path
+	 * nothing follows it. */
 	l->metadata = arena_printf(b->a, "%.*s" WELL_KNOWN "%s",
 		(int)(strlen(l->resource) - l->path.n), l->resource,
 		l->path.n > 1 ? l->path.p : "")
 			      .p;
 	r->login = l;
 	b->p->logs_in = true;
-	/* Where nothing else says which Host is the route's, this does. */
+	/* A route without `host` gets the host of the resource. */
 	if (r->nhosts || !(r->hosts = build_array(b, n, 1, sizeof(*r->hosts))))
 		return;
 	r->hosts[0] = arena_printf(b->a, "%.*s", SPAN_ARG(l->host)).p;
 	r->nhosts = r->hosts[0] != NULL;
 }
 
-/* ---- a request for it ---- */
+/* ---- requests for the metadata ---- */
 
 const struct login *
 policy_login(
@@ -245,7 +255,8 @@ policy_login(
 		if (span_eq(rest, l->path) || (!rest.n && l->path.n == 1))
 			return l;
 	}
-	/* Some clients ask without the path: that can only mean the one there is. */
+	/* Some clients ask without the path. The answer is clear if the host has one such
+	 * route. */
 	if (here == 1 && !rest.n)
 		return only;
 	*of = NULL;

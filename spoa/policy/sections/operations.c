@@ -1,11 +1,12 @@
-/* operations: what tools are for, as records say it, by names of the policy's own: a call of a
- * tool that a name stands for has it in its entry of the record. */
+/* Reads `operations`: the purposes of tools, by names that the policy chooses. Example: {pay:
+ * [bank/transfer]}. The record of a call contains the name. */
 #include "policy/build.h"
 
 #include "base/ascii.h"
 #include "base/caps.h"
 
 enum { TOOL_BYTES = 256 };
+/* A name for one tool takes precedence over one for all tools of a server ("*"). */
 
 const char *
 policy_operation(const struct policy *p, struct span server, struct span tool)
@@ -24,7 +25,7 @@ policy_operation(const struct policy *p, struct span server, struct span tool)
 	return of_all;
 }
 
-/* A server is a provider whose dialect is mcp. */
+/* A server is a provider with dialect: mcp. */
 static bool
 server_known(struct builder *b, const struct yaml_node *n, struct span server)
 {
@@ -42,6 +43,8 @@ server_known(struct builder *b, const struct yaml_node *n, struct span server)
 	return false;
 }
 
+/* Adds SERVER/TOOL, all tools of a server ("SERVER/" and "*") or, for tools in responses of
+ * models, /TOOL. */
 static void
 operation_tool(struct builder *b, const struct yaml_node *n, const char *operation)
 {
@@ -50,8 +53,8 @@ operation_tool(struct builder *b, const struct yaml_node *n, const char *operati
 
 	if (!tool.n || n->s.n > TOOL_BYTES || span_past(n->s, 0, is_visible) < n->s.n) {
 		diag_at(b->d, n,
-			"operations: SERVER/TOOL, SERVER/* or, in models' answers, /TOOL is "
-			"expected, found %s",
+			"operations: SERVER/TOOL, SERVER/* or, for tools in responses of "
+			"models, /TOOL is expected, found %s",
 			yaml_found(n));
 		return;
 	}
@@ -59,8 +62,8 @@ operation_tool(struct builder *b, const struct yaml_node *n, const char *operati
 		return;
 	for (size_t i = 0; i < b->p->noperations; i++)
 		if (span_eq(v[i].server, server) && span_eq(v[i].tool, tool)) {
-			diag_at(b->d, n, "operations: %s is in %s already, in line %u", n->s.p,
-				v[i].operation, v[i].at->line);
+			diag_at(b->d, n, "operations: %s is already listed for %s, in line %u",
+				n->s.p, v[i].operation, v[i].at->line);
 			return;
 		}
 	if (b->p->noperations == CAP_OPERATION_TOOLS) {

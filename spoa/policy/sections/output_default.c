@@ -1,11 +1,13 @@
-/* `output_default`: what an answer may take where the request states no cap: a number, or one
- * for each pattern of models. Of several that match the most specific counts. */
+/* Reads `output_default`: the number of output tokens to reserve for a request without a cap on
+ * its output. It is one number, or one for each pattern of models. If several patterns match,
+ * the most specific one applies. */
 #include "base/price/price.h"
 #include "policy/build.h"
 
 enum { OUTPUT_MOST = 10000000, OUTPUT_ROWS = 64 };
 
-/* No row before means a model of this one too, and neither is the more specific. */
+/* Returns true if no earlier pattern may match the same model without one of the two being more
+ * specific. */
 static bool
 is_clear(struct builder *b, const struct yaml_node *n, const struct output_default *v, size_t i)
 {
@@ -14,8 +16,8 @@ is_clear(struct builder *b, const struct yaml_node *n, const struct output_defau
 		if (!price_ambiguous(x, y))
 			continue;
 		diag_at(b->d, n->key,
-			"output_default: %s and %s may mean the same model, and neither is the "
-			"more specific one",
+			"output_default: %s and %s may match the same model, and neither is "
+			"more specific: change one of them",
 			y, x);
 		return false;
 	}
@@ -38,8 +40,8 @@ by_model(struct builder *b, const struct yaml_node *n)
 		struct output_default *one = &v[b->p->noutput_defaults];
 		if (c->key->s.n == 0 || c->key->s.n > PRICE_PATTERN_MAX) {
 			diag_at(b->d, c->key,
-				"output_default: a model or a pattern such as gpt-5*, of at "
-				"most %d bytes, is expected",
+				"output_default: a model or a pattern such as gpt-5*, at most "
+				"%d bytes, is expected",
 				PRICE_PATTERN_MAX);
 			continue;
 		}
@@ -61,8 +63,8 @@ build_output_default(struct builder *b, const struct yaml_node *n)
 		read_uint(b->d, n, 1, OUTPUT_MOST, &b->p->output_default);
 	else if (n)
 		diag_at(b->d, n,
-			"output_default: a whole number from 1 to %d, or such by models, is "
-			"expected, found %s",
+			"output_default: a whole number from 1 to %d, or a mapping of models "
+			"to such numbers, is expected, found %s",
 			OUTPUT_MOST, yaml_found(n));
 }
 
@@ -83,7 +85,7 @@ uint64_t
 policy_output_least(const struct policy *p)
 {
 	uint64_t least = UINT64_MAX;
-	bool every = false; /* a row is for any model */
+	bool every = false; /* a pattern matches every model */
 
 	for (size_t i = 0; i < p->noutput_defaults; i++) {
 		const struct output_default *v = &p->output_defaults[i];

@@ -1,5 +1,6 @@
-/* Routes: which requests are served at all, and what becomes of the response. A request that
- * matches none is refused, so paths are compared whole and in normal form only. */
+/* Reads `routes`: which requests are served, where they go, and how their responses are
+ * handled. A request that matches no route is refused. For this reason paths are compared whole
+ * and in normal form only. The second half of the file matches requests. */
 #include "base/ascii.h"
 #include "base/caps.h"
 #include "base/codec/uri.h"
@@ -9,8 +10,8 @@ static const char *const response_later[] = { "cache", NULL };
 
 /* ---- what a route matches ---- */
 
-/* Why a path is not in normal form (RFC 3986 6.2.2), or NULL. A request's path in
- * any other form is a 400, so a route spelt so could never match. */
+/* Returns why a path is not in normal form (RFC 3986 6.2.2), or NULL. The gateway answers 400
+ * to a request whose path has another form, so a route with such a path could never match. */
 const char *
 build_path_fault(struct span s)
 {
@@ -19,31 +20,31 @@ build_path_fault(struct span s)
 	for (size_t i = 0; i < s.n; i++) {
 		char c = s.p[i];
 		if (c <= ' ' || c >= 0x7f || strchr("\"<>\\^`{|}", c))
-			return "holds a character that a path spells with %XX";
+			return "contains a character that must be written as %XX";
 		if (c == '?' || c == '#')
-			return "is a path only, without query or fragment";
+			return "must be a path without query and fragment";
 		if (c == '/' && i + 1 < s.n && s.p[i + 1] == '/')
-			return "holds //";
+			return "contains //";
 		if (c != '%')
 			continue;
 		int v = uri_escape_at(s.p + i, s.p + s.n);
 		if (v < 0)
-			return "holds a broken percent escape";
+			return "contains a broken percent escape";
 		if (v < ' ' || v == 0x7f || v == '/' || v == '\\')
-			return "spells a separator or control character with %XX";
+			return "contains a separator or control character as %XX";
 		if (uri_unreserved((char)v))
-			return "spells with %XX what stands for itself";
+			return "contains a character as %XX that must be written as itself";
 	}
 	for (struct span rest = s; rest.p;) {
 		struct span seg = span_next(&rest, '/');
 		if (span_is(seg, ".") || span_is(seg, ".."))
-			return "holds a dot segment";
+			return "contains a dot segment";
 	}
 	return NULL;
 }
 
 static void
-paths(struct builder *b, const struct yaml_node *n, const char ***out, size_t *count)
+match_paths(struct builder *b, const struct yaml_node *n, const char ***out, size_t *count)
 {
 	const struct yaml_node *c = build_each(b, n, "path", out, count);
 
@@ -55,7 +56,7 @@ paths(struct builder *b, const struct yaml_node *n, const char ***out, size_t *c
 }
 
 static void
-methods(struct builder *b, const struct yaml_node *n, struct route *r)
+match_methods(struct builder *b, const struct yaml_node *n, struct route *r)
 {
 	const struct yaml_node *c = build_each(b, n, "methods", &r->methods, &r->nmethods);
 
@@ -65,7 +66,7 @@ methods(struct builder *b, const struct yaml_node *n, struct route *r)
 				"methods: a method in capital letters is expected, found %s",
 				c->s.p);
 		else if (span_is(c->s, "CONNECT") || span_is(c->s, "TRACE"))
-			diag_at(b->d, c, "methods: %s is always refused", c->s.p);
+			diag_at(b->d, c, "methods: the gateway always refuses %s", c->s.p);
 	}
 }
 
@@ -103,9 +104,9 @@ build_hosts(struct builder *b, const struct yaml_node *n, const char *what, cons
 	*count = i;
 }
 
-/* All paths of a dialect, which is then the route's. */
+/* api: openai: all paths of a dialect, which becomes the route's dialect. */
 static void
-api(struct builder *b, const struct yaml_node *n, struct route *r)
+match_api(struct builder *b, const struct yaml_node *n, struct route *r)
 {
 	if (!n)
 		return;
@@ -113,32 +114,33 @@ api(struct builder *b, const struct yaml_node *n, struct route *r)
 		diag_at(b->d, n, "api: one of %s is expected, found %s", dialect_names(),
 			yaml_found(n));
 	else if (!dialect_has_model(r->api))
-		diag_at(b->d, n, "api: %s has no paths of its own", n->s.p);
+		diag_at(b->d, n, "api: dialect %s has no fixed paths: use path or path_prefix",
+			n->s.p);
 	else
 		r->dialect = r->api;
 }
 
 static void
-match(struct builder *b, const struct yaml_node *route, struct route *r)
+build_match(struct builder *b, const struct yaml_node *route, struct route *r)
 {
 	const struct yaml_node *m = read_needed(b->d, route, route, NULL, "match");
 
 	if (!m || !build_section(b, m, SECTION_MATCH, NULL))
 		return;
-	methods(b, yaml_get(m, "methods"), r);
-	paths(b, yaml_get(m, "path"), &r->paths, &r->npaths);
-	paths(b, yaml_get(m, "path_prefix"), &r->prefixes, &r->nprefixes);
+	match_methods(b, yaml_get(m, "methods"), r);
+	match_paths(b, yaml_get(m, "path"), &r->paths, &r->npaths);
+	match_paths(b, yaml_get(m, "path_prefix"), &r->prefixes, &r->nprefixes);
 	build_hosts(b, yaml_get(m, "host"), "host", &r->hosts, &r->nhosts);
-	api(b, yaml_get(m, "api"), r);
+	match_api(b, yaml_get(m, "api"), r);
 	if (!yaml_get(m, "path") && !yaml_get(m, "path_prefix") && !yaml_get(m, "api"))
 		diag_at(b->d, m->key, "match: path, path_prefix or api is missing");
 }
 
-/* ---- what becomes of the answer ---- */
+/* ---- the response ---- */
 
-/* response: ignore, or words that add up. */
+/* response: ignore, or a list of words whose effects add up. */
 static void
-response(struct builder *b, const struct yaml_node *n, struct route *r)
+build_response(struct builder *b, const struct yaml_node *n, struct route *r)
 {
 	static const struct {
 		const char *word;
@@ -170,7 +172,8 @@ response(struct builder *b, const struct yaml_node *n, struct route *r)
 	}
 }
 
-/* What is recorded of an answer is read; what is sealed, is to somebody. */
+/* record: {prompt: …, response: …, tools: …}. Recording a response implies reading it
+ * (RESP_RECORD), and a sealed text needs an auditor. */
 static void
 routes_record(struct builder *b, const struct yaml_node *n, struct route *r)
 {
@@ -183,13 +186,12 @@ routes_record(struct builder *b, const struct yaml_node *n, struct route *r)
 	for (size_t i = 0; i < COUNT_OF(texts); i++)
 		if (b->cfg && !b->cfg->nauditors && record_text_sealed(texts[i].how))
 			diag_at(b->d, yaml_get(n, texts[i].key),
-				"%s: %s: is sealed to auditors, records hold no text in plain "
-				"any "
-				"more, and tollgate.yaml names none: seal: {auditors: [{name: "
-				"NAME, public_key: BASE64}]} (openssl genpkey -algorithm "
-				"X25519 "
-				"-aes256 -out auditor.key makes the pair, openssl pkey -in "
-				"auditor.key -pubout prints the key); or say %s: hash",
+				"%s: %s: the text is sealed to auditors, because records "
+				"contain no text in plain, and tollgate.yaml has none: add "
+				"seal: {auditors: [{name: NAME, public_key: BASE64}]} "
+				"(openssl genpkey -algorithm X25519 -aes256 -out auditor.key "
+				"makes the pair, openssl pkey -in auditor.key -pubout prints "
+				"the key), or write %s: hash",
 				texts[i].key, yaml_get(n, texts[i].key)->s.p, texts[i].key);
 	if ((!yaml_get(n, "response") || r->record_answer == KEPT_OFF) &&
 		!record_text_sealed(r->record_tools))
@@ -197,20 +199,19 @@ routes_record(struct builder *b, const struct yaml_node *n, struct route *r)
 	r->response |= RESP_RECORD;
 	if (r->response_ignore)
 		diag_at(b->d, r->response_ignore,
-			"response: ignore: record of this route has response or tools, which "
-			"is read");
+			"response: ignore: the route records responses or tools, which must "
+			"be read: remove ignore");
 }
 
-/* Said in each of its records: a line each. */
+/* about: {use_case: …}: lines that each record of the route contains. */
 static void
-about(struct builder *b, const struct yaml_node *n, struct about *out)
+build_about(struct builder *b, const struct yaml_node *n, struct about *out)
 {
 	if (!build_section(b, n, SECTION_ABOUT, out))
 		return;
 	if (n->count == 0)
 		diag_at(b->d, n->key,
-			"about: says nothing: use_case, risk, operation or reviewer is "
-			"expected");
+			"about: is empty: use_case, risk, operation or reviewer is expected");
 	for (const struct yaml_node *c = n->child; c; c = c->next) {
 		bool text = c->kind == YAML_SCALAR && c->s.n > 0;
 		bool plain = c->s.n <= ABOUT_BYTES && span_past(c->s, 0, is_in_line) == c->s.n;
@@ -222,8 +223,10 @@ about(struct builder *b, const struct yaml_node *n, struct about *out)
 	}
 }
 
+/* restore: {tools: […]}: tools that only store their arguments. In these, values are restored
+ * in strings with a URL too, except in the URL itself. */
 static void
-restore(struct builder *b, const struct yaml_node *n, struct route *r)
+build_restore(struct builder *b, const struct yaml_node *n, struct route *r)
 {
 	const struct yaml_node *tools = yaml_get(n, "tools");
 
@@ -233,17 +236,18 @@ restore(struct builder *b, const struct yaml_node *n, struct route *r)
 		read_texts(b->a, b->d, tools, "tools", &r->keeping, &r->nkeeping);
 	else
 		diag_at(b->d, n->key,
-			"restore: tools is missing: the names of those that keep what they "
-			"get");
+			"restore: tools is missing: list the tools that only store their "
+			"arguments");
 	if (!(r->response & RESP_RESTORE))
 		diag_at(b->d, n->key,
-			"restore: nothing is put back into the answers of this route: "
-			"response: [restore] is missing");
+			"restore: the route restores no values in its responses: add "
+			"response: [restore]");
 }
 
-/* websocket: true, or how long a message may be. A session lasts longer than an answer. */
+/* websocket: true, or {message_max: …}. The default deadline of a session, 1 h, is longer than
+ * that of a response. */
 static void
-websocket(struct builder *b, const struct yaml_node *n, struct route *r)
+build_websocket(struct builder *b, const struct yaml_node *n, struct route *r)
 {
 	bool on = true;
 
@@ -256,22 +260,25 @@ websocket(struct builder *b, const struct yaml_node *n, struct route *r)
 		r->deadline_us = 3600 * SECOND_US;
 	if (r->ntargets > 1)
 		diag_at(b->d, n->key,
-			"websocket: a session stays with one target, and the route has %zu",
+			"websocket: a session stays with one target, and the route has %zu: "
+			"leave one",
 			r->ntargets);
 	else if (r->ntargets == 1 && r->targets[0].model)
 		diag_at(b->d, n->key,
-			"websocket: the model of a session is in its URL: the target's model "
-			"cannot be put there");
+			"websocket: the model of a session is in its URL and cannot be "
+			"replaced: remove the target's model");
 	if (r->cache.ttl_us)
-		diag_at(b->d, n->key, "websocket: answers of sessions are not kept: cache");
+		diag_at(b->d, n->key,
+			"websocket: responses of sessions are not cached: remove cache");
 	if (b->cfg && !b->cfg->relay)
 		diag_at(b->d, n->key,
-			"websocket: sockets are read by the relay, and tollgate.yaml has no "
+			"websocket: the relay reads WebSockets, and tollgate.yaml has no "
 			"relay.listen");
 }
 
+/* Reads one route of the list. */
 static void
-route(struct builder *b, const struct yaml_node *n, struct route *r)
+build_route(struct builder *b, const struct yaml_node *n, struct route *r)
 {
 	const struct yaml_node *c;
 
@@ -283,27 +290,28 @@ route(struct builder *b, const struct yaml_node *n, struct route *r)
 	if (!build_section(b, n, SECTION_ROUTE, r))
 		return;
 	build_own_name(b, n, 64, &r->name, b->p->routes, b->p->nroutes, sizeof(*r));
-	match(b, n, r);
+	build_match(b, n, r);
 	build_destination(b, n, r);
-	response(b, yaml_get(n, "response"), r);
+	build_response(b, yaml_get(n, "response"), r);
 	if ((c = yaml_get(n, "show_cost")) && r->show_cost && !r->response)
 		diag_at(b->d, c->key,
-			"show_cost: the route does not read its answers: response: [meter] is "
-			"missing");
+			"show_cost: the route does not read its responses: add response: "
+			"[meter]");
 	if (c && r->show_cost && !b->priced)
-		diag_at(b->d, c->key, "show_cost: the policy has no prices");
+		diag_at(b->d, c->key,
+			"show_cost: the policy has no prices: add prices or unknown_price");
 	if (b->p->plain_placeholders && r->response & RESP_RESTORE)
 		diag_at(b->d, yaml_get(n, "response")->key,
-			"response: restore needs placeholders in brackets: placeholder: {form: "
-			"plain} is set");
+			"response: restore needs placeholders in brackets, and placeholder: "
+			"{form: plain} is set");
 	routes_record(b, yaml_get(n, "record"), r);
-	about(b, yaml_get(n, "about"), &r->about);
+	build_about(b, yaml_get(n, "about"), &r->about);
 	build_login(b, yaml_get(n, "login"), r);
-	restore(b, yaml_get(n, "restore"), r);
+	build_restore(b, yaml_get(n, "restore"), r);
 	build_translate(b, yaml_get(n, "translate"), r);
 	build_cache(b, yaml_get(n, "cache"), r);
 	build_on_failure(b, yaml_get(n, "on_failure"), &r->on_failure);
-	websocket(b, yaml_get(n, "websocket"), r);
+	build_websocket(b, yaml_get(n, "websocket"), r);
 	build_section(b, yaml_get(n, "realtime"), SECTION_REALTIME, r);
 }
 
@@ -316,11 +324,13 @@ build_routes(struct builder *b, const struct yaml_node *n)
 		return;
 	b->p->routes = b->routes = routes;
 	for (const struct yaml_node *c = n->child; c; c = c->next) {
-		route(b, c, &routes[b->p->nroutes]);
+		build_route(b, c, &routes[b->p->nroutes]);
 		b->p->nroutes++;
 	}
 	if (n->count == 0)
-		diag_at(b->d, n, "routes: the list is empty: every request would be refused");
+		diag_at(b->d, n,
+			"routes: the list is empty, so every request would be refused: add a "
+			"route");
 }
 
 /* ---- matching a request ---- */

@@ -1,15 +1,15 @@
-/* Rules and their conditions. Deny and permit end the evaluation, other effects add
- * up; which statuses a rule may use is fixed, since HAProxy obeys only those that
- * the shipped files have a line for. */
+/* Reads `rules`: conditions and effects. `deny` and `permit` end the evaluation, and other
+ * effects add up. The statuses of a denial are a fixed list, because HAProxy's shipped files
+ * have one line for each of them. */
 #include <stdio.h>
 
 #include "policy/build.h"
 
-/* What a request that is denied cannot have besides. */
+/* Effects that a rule with `deny` cannot have. */
 static const char *const not_denied[] = { "permit", "redact", "route", "max_output_tokens",
 	"require", "set_headers", NULL };
 
-/* Of a denial, where a call is denied. */
+/* Keys of `deny` for rules on calls only. */
 static const char *const of_calls[] = { "as", "hide" };
 
 static const int statuses[] = { 400, 401, 403, 404, 413, 415, 429, 451, 503 };
@@ -29,7 +29,7 @@ build_expression(struct builder *b, const struct yaml_node *n, const char *what,
 	if (!prog) {
 		if (b->p->ndata == 0 && !strncmp(err.message, "data.", 5))
 			snprintf(err.message, sizeof(err.message),
-				"data: the policy has no data of that name");
+				"data: the policy has no data source of that name");
 		diag_within(b->d, n, err.line, err.column, "%s: %s", what, err.message);
 		return NULL;
 	}
@@ -39,10 +39,10 @@ build_expression(struct builder *b, const struct yaml_node *n, const char *what,
 		if (!(answer || tool) || !cel_reads(prog, slot))
 			continue;
 		diag_at(b->d, n, "%s: %s is %s read it", what, b->p->env->vars[slot].path,
-			answer ? "known once the answer is there: only rules with phase: "
-				 "response"
+			answer ? "known once the response has arrived: only rules with phase: "
+				 "response can"
 			       : "a field of a call: only rules with phase: tool and limits "
-				 "that count requests");
+				 "that count requests can");
 		return NULL;
 	}
 	b->p->scores |= cel_reads(prog, V_PROMPT_INJECTION);
@@ -71,8 +71,8 @@ denied_status(struct builder *b, const struct yaml_node *c, struct rule *r)
 
 	if (r->phase == PHASE_TOOL) {
 		diag_at(b->d, c->key,
-			"status: a denied call has no HTTP status: as: result, which the agent "
-			"reads and goes on, or as: error, a JSON-RPC error, is expected");
+			"status: a denied call has no HTTP status: write as: result, which "
+			"the agent reads before it continues, or as: error, a JSON-RPC error");
 		return;
 	}
 	bool number = yaml_int(c, &status);
@@ -87,7 +87,8 @@ denied_status(struct builder *b, const struct yaml_node *c, struct rule *r)
 		yaml_found(c));
 }
 
-/* It is told by HTTP, of a call too: a client logs in anew where it gets this status. */
+/* deny: {status: 403, scope: …}: the client must log in again with this scope. The response is
+ * always an HTTP status, because clients log in again only after one. */
 static void
 lacks_scope(struct builder *b, const struct yaml_node *n, struct rule *r)
 {
@@ -95,17 +96,16 @@ lacks_scope(struct builder *b, const struct yaml_node *n, struct rule *r)
 
 	if (r->phase == PHASE_RESPONSE) {
 		diag_at(b->d, c->key,
-			"scope: a request lacks it, not an answer: phase: request or tool is "
-			"expected");
+			"scope: a response cannot lack a scope: use phase: request or tool");
 		return;
 	}
 	r->scope = build_scope(b, c);
 	if (as)
 		diag_at(b->d, as->key,
-			"as: a scope that is missing is told by HTTP 403, so that the client "
-			"logs in anew: no result and no JSON-RPC error tells it");
+			"as: a missing scope is reported by HTTP 403, so that the client logs "
+			"in again: remove as");
 	if (r->status != 403)
-		diag_at(b->d, c->key, "scope: goes with status 403 alone, found %d", r->status);
+		diag_at(b->d, c->key, "scope: needs status: 403, found %d", r->status);
 }
 
 /* deny: true, or {status, reason, …}. */
@@ -127,7 +127,7 @@ read_deny(struct builder *b, const struct yaml_node *n, struct rule *r)
 		return;
 	for (size_t i = 0; i < COUNT_OF(of_calls) && r->phase != PHASE_TOOL; i++)
 		if ((c = yaml_get(n, of_calls[i])))
-			diag_at(b->d, c->key, "%s: only a rule with phase: tool has it",
+			diag_at(b->d, c->key, "%s: is for rules with phase: tool only",
 				of_calls[i]);
 	if ((c = yaml_get(n, "reason")) && (c->s.n > 256 || strpbrk(r->reason, "\r\n")))
 		diag_at(b->d, c, "reason: one line of at most 256 bytes is expected");
@@ -137,8 +137,8 @@ read_deny(struct builder *b, const struct yaml_node *n, struct rule *r)
 		lacks_scope(b, n, r);
 }
 
-/* An entity that is named must be one whose last digits say little; of a class, one
- * such member is enough, and the others get placeholders. */
+/* with: last4: each entity that the rule names must be one whose last four digits reveal
+ * little. For a class, one such member is enough, and the other members get placeholders. */
 static void
 check_last4(struct builder *b, const struct yaml_node *with, const struct yaml_node *entities,
 	const struct entity_set *all)
@@ -153,18 +153,19 @@ check_last4(struct builder *b, const struct yaml_node *with, const struct yaml_n
 		if (c->kind == YAML_SCALAR && detect_entity_find(b->rules, c->s) >= 0 &&
 			!style_keeps_last4(c->s)) {
 			diag_at(b->d, c,
-				"%s: last4 is for CREDIT_CARD, PHONE_NUMBER, IBAN_CODE and "
-				"US_BANK_NUMBER",
+				"%s: last4 is possible for CREDIT_CARD, PHONE_NUMBER, "
+				"IBAN_CODE and US_BANK_NUMBER only",
 				c->s.p);
 			any = true;
 		}
 	if (!any)
 		diag_at(b->d, with,
-			"with: no entity of this rule can keep its last four digits");
+			"with: last4: no entity of this rule can keep its last four digits");
 }
 
+/* redact: {classes: …, entities: …, media: …, with: …} */
 static void
-redact(struct builder *b, const struct yaml_node *n, struct rule *r)
+build_redact(struct builder *b, const struct yaml_node *n, struct rule *r)
 {
 	const struct yaml_node *classes, *entities, *with;
 
@@ -172,18 +173,17 @@ redact(struct builder *b, const struct yaml_node *n, struct rule *r)
 		return;
 	if ((classes = yaml_get(n, "classes"))) {
 		build_class_members(b, classes, &r->redact);
-		/* A finding is replaced wherever it is: a class that means some texts only
-		 * would say less than what happens. */
+		/* A finding is replaced in all segments. A class with `roles` means some
+		 * segments only, so its name would promise less than the rule does. */
 		for (const struct yaml_node *c = yaml_first(classes); c;
 			c = yaml_next(classes, c))
 			for (size_t k = 0; k < b->p->nclasses; k++)
 				if (b->p->classes[k].roles &&
 					span_is(c->s, b->p->classes[k].name))
 					diag_at(b->d, c,
-						"classes: %s has roles, and values are "
-						"replaced in "
-						"texts of all roles: name the class it is made "
-						"of",
+						"classes: %s has roles, but values are "
+						"replaced in segments of all roles: name the "
+						"classes that it consists of",
 						c->s.p);
 	}
 	if ((entities = yaml_get(n, "entities")))
@@ -191,7 +191,8 @@ redact(struct builder *b, const struct yaml_node *n, struct rule *r)
 	if (!classes && !entities && !yaml_get(n, "media"))
 		diag_at(b->d, n->key, "redact: classes, entities or media is missing");
 	if (r->strips && r->phase != PHASE_REQUEST)
-		diag_at(b->d, yaml_get(n, "media"), "media: a rule on requests has it alone");
+		diag_at(b->d, yaml_get(n, "media"),
+			"media: is for rules with phase: request only");
 	if (!(with = yaml_get(n, "with")))
 		return;
 	if (r->with == STYLE_LAST4)
@@ -203,8 +204,10 @@ redact(struct builder *b, const struct yaml_node *n, struct rule *r)
 		diag_at(b->d, with, "with: hash needs redact.key_file in %s", b->cfg->file);
 }
 
+/* Reads all effects of a rule. Of several, the last one assigned to r->effect is the
+ * strongest. */
 static void
-effect(struct builder *b, const struct yaml_node *n, struct rule *r)
+build_effects(struct builder *b, const struct yaml_node *n, struct rule *r)
 {
 	const struct yaml_node *denied = yaml_get(n, "deny"), *c;
 	bool yes;
@@ -214,7 +217,7 @@ effect(struct builder *b, const struct yaml_node *n, struct rule *r)
 	if ((c = yaml_get(n, "redact"))) {
 		r->effect = RULE_REDACT;
 		r->redacts = true;
-		redact(b, c, r);
+		build_redact(b, c, r);
 	}
 	if ((c = yaml_get(n, "permit"))) {
 		r->effect = RULE_PERMIT;
@@ -227,19 +230,24 @@ effect(struct builder *b, const struct yaml_node *n, struct rule *r)
 	}
 	for (size_t i = 0; denied && not_denied[i]; i++)
 		if ((c = yaml_get(n, not_denied[i])))
-			diag_at(b->d, c->key, "%s: the rule has the effect deny already",
+			diag_at(b->d, c->key,
+				"%s: the rule already denies the request: remove one of the "
+				"two",
 				not_denied[i]);
 	if (r->effect == RULE_CHANGE && !r->change)
 		diag_at(b->d, n,
-			r->phase == PHASE_TOOL ? "the rule has no effect: one of deny, permit, "
-						 "redact, tag is expected"
+			r->phase == PHASE_TOOL
+				? "the rule has no effect: deny, permit, redact or tag is "
+				  "expected"
 			: r->phase == PHASE_RESPONSE
-				? "the rule has no effect: one of deny, redact, tag is expected"
-				: "the rule has no effect: one of deny, permit, redact, route, "
-				  "max_output_tokens, tag, require, set_headers is expected");
+				? "the rule has no effect: deny, redact or tag is expected"
+				: "the rule has no effect: deny, permit, redact, route, "
+				  "max_output_tokens, tag, require or set_headers is "
+				  "expected");
 }
 
-/* Pictures are read before texts are searched and data are brought. */
+/* require: ocr reads pictures before segments are searched and data are fetched, so its
+ * condition cannot use their results. */
 static void
 check_ocr(struct builder *b, const struct yaml_node *n, const struct rule *r)
 {
@@ -252,19 +260,19 @@ check_ocr(struct builder *b, const struct yaml_node *n, const struct rule *r)
 		if (cel_reads(r->when, later[i]))
 			diag_at(b->d, yaml_get(n, "require"),
 				"require: ocr: the condition reads %s, which is known only "
-				"once "
-				"pictures are read",
+				"after pictures are read",
 				policy_env.vars[later[i]].path);
 	for (size_t slot = V_COUNT; slot < b->p->env->n; slot++)
 		if (cel_reads(r->when, slot))
 			diag_at(b->d, yaml_get(n, "require"),
-				"require: ocr: the condition reads %s, which is brought only "
+				"require: ocr: the condition reads %s, which is fetched only "
 				"after pictures are read",
 				b->p->env->vars[slot].path);
 }
 
+/* Reads one rule of the list. */
 static void
-rule(struct builder *b, const struct yaml_node *n, struct rule *r)
+build_rule(struct builder *b, const struct yaml_node *n, struct rule *r)
 {
 	const struct yaml_node *c;
 
@@ -280,7 +288,7 @@ rule(struct builder *b, const struct yaml_node *n, struct rule *r)
 		b->p->rules_read_target |= r->reads_target && r->phase == PHASE_REQUEST;
 		r->when_text = c->kind == YAML_SCALAR ? c->s.p : "";
 	}
-	effect(b, n, r);
+	build_effects(b, n, r);
 	check_ocr(b, n, r);
 	if (r->phase == PHASE_RESPONSE)
 		build_answer_rule(b, n, r);
@@ -299,11 +307,11 @@ build_rules(struct builder *b, const struct yaml_node *at)
 		return;
 	b->p->rules = all;
 	for (const struct yaml_node *c = at->child; c; c = c->next) {
-		rule(b, c, &all[b->p->nrules]);
+		build_rule(b, c, &all[b->p->nrules]);
 		b->p->nrules++;
 	}
 	n = b->p->nrules;
-	/* Each phase its own list, in the order of the file. */
+	/* Each phase gets a list of its own, in the order of the file. */
 	sorted = build_array(b, at, n, sizeof(*sorted));
 	for (int phase = PHASE_REQUEST; sorted && phase <= PHASE_TOOL; phase++) {
 		for (size_t i = 0; i < n; i++)

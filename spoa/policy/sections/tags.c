@@ -1,11 +1,13 @@
-/* What callers say of a request that becomes a tag of it: `tags` of the policy. */
+/* Reads `tags` of a policy: fields of a request that become tags of its record, as in [user,
+ * {metadata: project}]. */
 #include "policy/build.h"
 
 #define USER "user"
 
-/* A name of metadata that can be written before a colon. */
+/* A metadata name must be one that can be written before a colon, because a tag is
+ * NAME:VALUE. */
 static void
-metadata(struct builder *b, const struct yaml_node *n, struct tag_source *out)
+tag_of_metadata(struct builder *b, const struct yaml_node *n, struct tag_source *out)
 {
 	static const char accepted[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
 				       "0123456789_-.";
@@ -46,13 +48,13 @@ build_tag_sources(struct builder *b, const struct yaml_node *n)
 		}
 		struct tag_source *s = &p->tags[p->ntags++];
 		if (c->kind == YAML_MAPPING)
-			metadata(b, c, s);
+			tag_of_metadata(b, c, s);
 		else if (c->kind != YAML_SCALAR || !span_is(c->s, USER))
 			diag_at(b->d, c, "tags: user or {metadata: NAME} is expected, found %s",
 				yaml_found(c));
 		for (size_t i = 0; i + 1 < p->ntags; i++)
 			if (!strcmp(tag_name(&p->tags[i]), tag_name(s)))
-				diag_at(b->d, c, "tags: %s is there twice", tag_name(s));
+				diag_at(b->d, c, "tags: %s is listed twice", tag_name(s));
 	}
 	if (n->count == 0)
 		diag_at(b->d, n, "tags: the list is empty");

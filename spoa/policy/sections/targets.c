@@ -1,5 +1,6 @@
-/* Providers, and where a route's requests may go: its targets, which of them is tried first,
- * what is tried again, and names of models that mean targets of their own. */
+/* Reads `providers`, `models` and the targets of routes: where requests may go, which target is
+ * tried first, what is tried again, and names of models that stand for targets of their own
+ * (aliases). Prices and forms of each target are resolved here too. */
 #include <stdio.h>
 
 #include "policy/build.h"
@@ -7,12 +8,14 @@
 const char *const attempt_causes[CAUSES] = { "done", "never_sent", "throttled", "refused_us",
 	"perhaps_billed", "final", "aborted", "ruled" };
 
-/* Where a provider says nothing of it. */
+/* The breaker of a provider without `breaker`: off; with several targets it is turned on, and
+ * opens for 5 s after 5 failures. */
 #define UNTOLD                                                                                 \
 	{                                                                                      \
 		false, 5, 5 * SECOND_US                                                        \
 	}
 static const struct breaker untold = UNTOLD;
+/* The target of a route without `targets`: HAProxy chooses the server. */
 static const struct target nowhere = { .name = "",
 	.region = "",
 	.known = "",
@@ -24,8 +27,9 @@ static const struct target nowhere = { .name = "",
 
 /* ---- providers ---- */
 
+/* dialect: NAME */
 static void
-dialect(struct builder *b, const struct yaml_node *n, const struct dialect **out)
+provider_dialect(struct builder *b, const struct yaml_node *n, const struct dialect **out)
 {
 	if (n->kind == YAML_SCALAR && (*out = dialect_find(n->s)))
 		return;
@@ -33,6 +37,7 @@ dialect(struct builder *b, const struct yaml_node *n, const struct dialect **out
 		yaml_found(n));
 }
 
+/* providers: {NAME: {backend: …, …}} */
 void
 build_providers(struct builder *b, const struct yaml_node *n)
 {
@@ -51,7 +56,7 @@ build_providers(struct builder *b, const struct yaml_node *n)
 		if ((x = read_needed(b->d, c, c->key, v->name, "backend")))
 			build_backend(b, x, &v->backend);
 		if ((x = yaml_get(c, "dialect")))
-			dialect(b, x, &v->dialect);
+			provider_dialect(b, x, &v->dialect);
 		if (!yaml_get(c, "threads"))
 			v->threads = v->dialect == dialect_find(SPAN_LIT("anthropic"));
 		build_speaks(b, yaml_get(c, "speaks"), v);
@@ -62,7 +67,8 @@ build_providers(struct builder *b, const struct yaml_node *n)
 	}
 }
 
-/* What is meant, or what there is: of many as many as tell how they are named. */
+/* Returns a hint for an unknown provider: the name that is spelled most like it, or the first
+ * SHOWN names of the policy. */
 static const char *
 providers_hint(const struct builder *b, struct nearest *near, char out[256])
 {
@@ -70,17 +76,17 @@ providers_hint(const struct builder *b, struct nearest *near, char out[256])
 	size_t n = 0;
 
 	if (*nearest_hint(near) || !b->nproviders)
-		return b->nproviders ? near->hint : ": the policy has none";
+		return b->nproviders ? near->hint : ": the policy has no providers";
 	for (size_t i = 0; i < b->nproviders && i < SHOWN && n < 256; i++)
-		n += (size_t)snprintf(out + n, 256 - n, "%s%.24s", i ? ", " : ": there are ",
-			b->providers[i].name);
+		n += (size_t)snprintf(out + n, 256 - n, "%s%.24s",
+			i ? ", " : ": there are ", b->providers[i].name);
 	if (b->nproviders > SHOWN && n < 256)
 		snprintf(out + n, 256 - n, ", …");
 	return out;
 }
 
-/* Whose name is misspelt would go without, or with another's. A shadow policy is never obeyed.
- */
+/* A credential whose provider is misspelled would never be used. A shadow policy sends no
+ * requests, so its providers are not checked. */
 void
 build_credentials(struct builder *b)
 {
@@ -95,16 +101,17 @@ build_credentials(struct builder *b)
 		char there[256];
 		if (nearest_find(&near, b->providers, b->nproviders, sizeof(*b->providers)) ==
 			b->nproviders)
-			diag_at(b->d, c->at, "credentials: the policy %s has no provider %s%s",
+			diag_at(b->d, c->at, "credentials: policy %s has no provider %s%s",
 				b->file, c->provider, providers_hint(b, &near, there));
 	}
 }
 
-/* ---- where it goes ---- */
+/* ---- targets ---- */
 
-/* One of the list: a provider's name, or {provider, model, weight, priority}. */
+/* Reads one item of `targets`: a provider's name, or {provider, model, weight, priority}.
+ * Returns its provider, or NULL after an error was reported. */
 static const struct provider *
-target(struct builder *b, const struct yaml_node *n, struct target *t)
+resolve_target(struct builder *b, const struct yaml_node *n, struct target *t)
 {
 	const struct yaml_node *name = n, *model = NULL;
 
@@ -127,7 +134,7 @@ target(struct builder *b, const struct yaml_node *n, struct target *t)
 	size_t k = nearest_find(&near, b->providers, b->nproviders, sizeof(*b->providers));
 	if (k == b->nproviders) {
 		char there[256];
-		diag_at(b->d, name, "targets: no provider %s%s", name->s.p,
+		diag_at(b->d, name, "targets: the policy has no provider %s%s", name->s.p,
 			providers_hint(b, &near, there));
 		return NULL;
 	}
@@ -147,9 +154,9 @@ target(struct builder *b, const struct yaml_node *n, struct target *t)
 	return v;
 }
 
-/* What the route speaks all its targets speak, or it is translated. */
+/* All targets must use the route's dialect, or one that its requests can be translated into. */
 static void
-speaks(struct builder *b, const struct yaml_node *said, struct target *t,
+check_target_dialect(struct builder *b, const struct yaml_node *said, struct target *t,
 	const struct provider *v, struct route *r)
 {
 	if (!r->dialect)
@@ -158,28 +165,28 @@ speaks(struct builder *b, const struct yaml_node *said, struct target *t,
 		return;
 	if (dialect_is_of_mcp(v->dialect)) {
 		diag_at(b->d, t->at,
-			"targets: %s speaks mcp, the route %s: its calls would not be judged",
+			"targets: %s has dialect: mcp, and the route has %s: its calls would "
+			"not be evaluated",
 			t->name, dialect_name(r->dialect));
 		return;
 	}
-	/* rest knows no roles and translates nothing: any provider may have a path of it */
+	/* rest has no roles and translates nothing, so any provider may serve such a path */
 	if (said && r->dialect == dialect_find(SPAN_LIT("rest")))
 		return;
 	if (said && r->ntargets == 1)
 		diag_at(b->d, said,
-			"dialect: the target speaks %s, and nothing of this one is translated "
-			"into "
-			"it",
+			"dialect: the target's dialect is %s, and no request of this dialect "
+			"can be translated into it",
 			dialect_name(v->dialect));
 	else
 		diag_at(b->d, t->at,
-			"targets: %s speaks %s, the route %s, of which nothing is translated "
-			"into "
-			"it",
+			"targets: %s has dialect %s, and no request of the route's dialect %s "
+			"can be translated into it",
 			t->name, dialect_name(v->dialect), dialect_name(r->dialect));
 }
 
-/* The list, or the one: of an alias or a route. NULL: there is none. */
+/* Reads `targets` of a route or an alias: a list, or one target. Returns NULL if there is
+ * none. */
 static struct target *
 targets_list(struct builder *b, const struct yaml_node *n, size_t *out)
 {
@@ -195,17 +202,17 @@ targets_list(struct builder *b, const struct yaml_node *n, size_t *out)
 		return NULL;
 	for (const struct yaml_node *c = yaml_first(n); c; c = yaml_next(n, c)) {
 		struct target *t = &v[*out];
-		if (!target(b, c, t))
+		if (!resolve_target(b, c, t))
 			continue;
 		for (size_t i = 0; i < *out; i++)
 			if (!strcmp(v[i].name, t->name) && str_same(v[i].model, t->model))
-				diag_at(b->d, c, "targets: %s is given twice", t->name);
+				diag_at(b->d, c, "targets: %s is listed twice", t->name);
 		++*out;
 	}
 	return v;
 }
 
-/* Where there is a second one, each is left alone once it fails. */
+/* If there are several targets, each has a breaker by default. */
 static void
 break_by_default(struct target *v, size_t n)
 {
@@ -213,6 +220,7 @@ break_by_default(struct target *v, size_t n)
 		v[i].breaker.on |= n > 1;
 }
 
+/* Returns the provider of a target that target() has resolved. */
 static const struct provider *
 provider_of(const struct builder *b, const struct target *t)
 {
@@ -239,36 +247,36 @@ build_embeddings(struct builder *b, const struct yaml_node *n, struct target *t)
 			yaml_found(n));
 		return false;
 	}
-	const struct provider *v = target(b, &name, t);
+	const struct provider *v = resolve_target(b, &name, t);
 	if (!v || !build_model(b, &model, &t->model))
 		return false;
 	t->at = n;
 	t->prices = build_price_list(b, v, v->dialect);
 	if (!v->dialect || strcmp(dialect_name(v->dialect), "openai")) {
 		diag_at(b->d, n,
-			"embeddings: %s is of no dialect openai, in whose form they are asked "
-			"for",
+			"embeddings: provider %s does not have dialect: openai, in which "
+			"embeddings are requested",
 			v->name);
 		return false;
 	}
 	if (!t->credential)
 		return true;
 	diag_at(b->d, n,
-		"embeddings: the credential of %s is one that the relay adds; embeddings are "
-		"asked for with HAProxy's own",
+		"embeddings: the relay adds the credential of %s, but embeddings are "
+		"requested through HAProxy: use a provider whose key HAProxy adds",
 		v->name);
 	return false;
 }
 
-/* via: relay */
+/* Returns true for via: relay. */
 static bool
-relayed(const struct route *r)
+is_via_relay(const struct route *r)
 {
 	return yaml_get(r->at, "via") && !r->direct;
 }
 
 static void
-targets(struct builder *b, const struct yaml_node *n, const struct yaml_node *said,
+build_targets(struct builder *b, const struct yaml_node *n, const struct yaml_node *said,
 	struct route *r)
 {
 	size_t count;
@@ -281,21 +289,21 @@ targets(struct builder *b, const struct yaml_node *n, const struct yaml_node *sa
 	for (size_t i = 0; i < count; i++) {
 		struct target *t = &v[i];
 		const struct provider *p = provider_of(b, t);
-		t->relay |= relayed(r);
-		speaks(b, said, t, p, r);
+		t->relay |= is_via_relay(r);
+		check_target_dialect(b, said, t, p, r);
 		t->prices = build_price_list(b, p, p->dialect ? p->dialect : r->dialect);
 		if (t->model && r->dialect && !dialect_has_model(r->dialect))
 			diag_at(b->d, yaml_get(t->at, "model"),
-				"model: a body in the dialect %s names none",
+				"model: a body in dialect %s contains no model: remove it",
 				dialect_name(r->dialect));
 	}
 	break_by_default(v, count);
 }
 
-/* ---- what is tried first, and again ---- */
+/* ---- order and retries ---- */
 
 static bool
-choose(struct builder *b, const struct yaml_node *n, struct choose *out)
+build_choose(struct builder *b, const struct yaml_node *n, struct choose *out)
 {
 	bool read = build_section(b, n, SECTION_CHOOSE, out);
 
@@ -304,7 +312,7 @@ choose(struct builder *b, const struct yaml_node *n, struct choose *out)
 }
 
 static void
-causes(struct builder *b, const struct yaml_node *n, unsigned *on)
+retry_causes(struct builder *b, const struct yaml_node *n, unsigned *on)
 {
 	const struct yaml_node *c = build_each(b, n, "on", NULL, NULL);
 
@@ -323,9 +331,10 @@ causes(struct builder *b, const struct yaml_node *n, unsigned *on)
 	}
 }
 
-/* As many attempts as targets where it says nothing; one where its requests go direct. */
+/* The default of retry.attempts is the number of targets, at most RETRY_ATTEMPTS_DEFAULT. It is
+ * 1 if requests go direct. */
 static void
-attempts(const struct builder *b, struct route *r)
+default_attempts(const struct builder *b, struct route *r)
 {
 	const struct yaml_node *retry = yaml_get(r->at, "retry");
 	bool one = r->direct || (!retry && b->cfg && !b->cfg->relay);
@@ -339,25 +348,25 @@ attempts(const struct builder *b, struct route *r)
 }
 
 static void
-retry(struct builder *b, const struct yaml_node *n, struct route *r)
+build_retry(struct builder *b, const struct yaml_node *n, struct route *r)
 {
 	const struct yaml_node *c = yaml_get(n, "retry"), *said = yaml_get(c, "attempts");
 
 	r->retry.on = 1u << CAUSE_NEVER_SENT | 1u << CAUSE_THROTTLED | 1u << CAUSE_REFUSED_US |
 		      1u << CAUSE_PERHAPS_BILLED;
 	if (c && build_section(b, c, SECTION_RETRY, &r->retry))
-		causes(b, yaml_get(c, "on"), &r->retry.on);
+		retry_causes(b, yaml_get(c, "on"), &r->retry.on);
 	if (r->direct && r->retry.attempts > 1)
-		diag_at(b->d, said, "attempts: via: direct of this route leaves one");
+		diag_at(b->d, said, "attempts: via: direct allows one attempt only");
 	if (said && r->dialect && dialect_is_of_mcp(r->dialect) && r->retry.attempts > 1)
 		diag_at(b->d, said,
-			"attempts: a call that failed may have been made: a route in the "
-			"dialect mcp has one");
-	attempts(b, r);
+			"attempts: a failed call may have been executed: a route with "
+			"dialect: mcp has one attempt");
+	default_attempts(b, r);
 }
 
-/* Whose backend this is; NULL: nobody's, or nobody knows which one's. Of several it is the one
- * that speaks the route's dialect. */
+/* Returns the provider that has this backend, or NULL if none has it or several have it. Of
+ * several, the only one with the route's dialect is returned. */
 static const struct provider *
 provider_with(const struct builder *b, const char *backend, const struct dialect *d)
 {
@@ -388,37 +397,41 @@ build_destination(struct builder *b, const struct yaml_node *n, struct route *r)
 	r->targets = &nowhere;
 	r->ntargets = 1;
 	if (d)
-		dialect(b, d, &r->dialect);
+		provider_dialect(b, d, &r->dialect);
 	if (own) {
 		*own = nowhere;
-		own->relay = relayed(r);
+		own->relay = is_via_relay(r);
 		own->prices = build_price_list(b, NULL, r->dialect ? r->dialect : r->api);
 		r->targets = own;
 	}
 	if (own && backend && build_backend(b, backend, &own->backend)) {
-		/* No rule, price or state of that provider applies; records say where it went.
-		 */
+		/* Rules, prices and health of that provider do not apply. Only records name
+		 * it. */
 		const struct provider *v =
 			provider_with(b, own->backend, r->dialect ? r->dialect : r->api);
 		own->known = v ? v->name : own->backend;
 		own->known_region = v ? v->region : "";
 	}
 	if (to && backend)
-		diag_at(b->d, backend->key, "backend: stands in the target's provider already");
+		diag_at(b->d, backend->key,
+			"backend: the target's provider already names the backend: remove one "
+			"of the two");
 	if (to)
-		targets(b, to, d, r);
+		build_targets(b, to, d, r);
 	if (to && r->ntargets > 1 && r->dialect && dialect_is_of_mcp(r->dialect))
 		diag_at(b->d, to,
-			"targets: a route to MCP servers has one: a session is of one server");
+			"targets: a route to MCP servers must have one target, because a "
+			"session belongs to one server");
 	if (c)
-		choose(b, c, &r->choose);
-	retry(b, n, r);
+		build_choose(b, c, &r->choose);
+	build_retry(b, n, r);
 }
 
-/* ---- names that stand for targets ---- */
+/* ---- models: names that stand for targets ---- */
 
+/* models: {NAME: {targets: …}}: one alias. */
 static void
-alias(struct builder *b, const struct yaml_node *n, struct alias *x)
+build_alias(struct builder *b, const struct yaml_node *n, struct alias *x)
 {
 	const struct yaml_node *to, *c = yaml_get(n, "choose");
 	bool named = false;
@@ -426,7 +439,7 @@ alias(struct builder *b, const struct yaml_node *n, struct alias *x)
 	x->at = n;
 	if (!build_name(b, n->key, 128, &x->name) || !build_section(b, n, SECTION_MODEL, NULL))
 		return;
-	x->chooses = c && choose(b, c, &x->choose);
+	x->chooses = c && build_choose(b, c, &x->choose);
 	to = read_needed(b->d, n, n->key, x->name, "targets");
 	if (!to || !(x->targets = targets_list(b, to, &x->ntargets)))
 		return;
@@ -434,8 +447,8 @@ alias(struct builder *b, const struct yaml_node *n, struct alias *x)
 		named |= x->targets[i].model != NULL;
 	if (x->ntargets && !named)
 		diag_at(b->d, to,
-			"targets: none of them has a model, and what is sent would be %s "
-			"itself",
+			"targets: none of them has a model, so the provider would receive the "
+			"name %s itself: set model for a target",
 			x->name);
 }
 
@@ -448,11 +461,11 @@ build_models(struct builder *b, const struct yaml_node *n)
 		diag_at(b->d, n, "models: more than %d", ALIASES_MAX);
 	b->aliases = build_array(b, n, n->count, sizeof(*b->aliases));
 	for (const struct yaml_node *c = n->child; c && b->aliases; c = c->next)
-		alias(b, c, &b->aliases[b->naliases++]);
+		build_alias(b, c, &b->aliases[b->naliases++]);
 }
 
 static bool
-lists(const struct route *r, const struct target *t)
+has_target_of(const struct route *r, const struct target *t)
 {
 	for (size_t i = 0; i < r->ntargets; i++)
 		if (!strcmp(r->targets[i].name, t->name))
@@ -460,20 +473,21 @@ lists(const struct route *r, const struct target *t)
 	return false;
 }
 
-/* The route as it is for the alias; false: it has none of its targets. */
+/* Fills *out with the route as it is for the alias. Returns false if the route has none of the
+ * alias's targets. */
 static bool
-as(struct builder *b, struct route *r, const struct alias *x, struct route *out)
+route_for_alias(struct builder *b, struct route *r, const struct alias *x, struct route *out)
 {
 	struct target *v = build_array(b, x->at, x->ntargets, sizeof(*v));
 	size_t n = 0;
 
 	for (size_t i = 0; v && i < x->ntargets; i++) {
 		const struct provider *p = provider_of(b, &x->targets[i]);
-		if (!lists(r, &x->targets[i]))
+		if (!has_target_of(r, &x->targets[i]))
 			continue;
 		v[n] = x->targets[i];
 		build_forms(p, r, &v[n]);
-		v[n].relay |= relayed(r);
+		v[n].relay |= is_via_relay(r);
 		v[n++].prices = build_price_list(b, p, p->dialect ? p->dialect : r->dialect);
 	}
 	if (n == 0)
@@ -488,7 +502,7 @@ as(struct builder *b, struct route *r, const struct alias *x, struct route *out)
 	out->alias = x->name;
 	if (x->chooses)
 		out->choose = x->choose;
-	attempts(b, out);
+	default_attempts(b, out);
 	return true;
 }
 
@@ -500,7 +514,7 @@ build_aliases(struct builder *b)
 		bool none = r->dialect && !dialect_has_model(r->dialect);
 		struct route *v = build_array(b, r->at, b->naliases, sizeof(*v));
 		for (size_t k = 0; v && !none && k < b->naliases; k++)
-			if (as(b, r, &b->aliases[k], &v[r->naliases])) {
+			if (route_for_alias(b, r, &b->aliases[k], &v[r->naliases])) {
 				b->aliases[k].known = true;
 				r->naliases++;
 			}
@@ -509,7 +523,7 @@ build_aliases(struct builder *b)
 	for (size_t k = 0; k < b->naliases; k++)
 		if (!b->aliases[k].known)
 			diag_at(b->d, b->aliases[k].at->key,
-				"models: %s: no route of requests that name a model lists a "
+				"models: %s: no route whose requests name a model has a "
 				"provider of its targets",
 				b->aliases[k].name);
 }

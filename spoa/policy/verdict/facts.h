@@ -30,19 +30,6 @@ void facts_tool(struct facts_view *v, const struct policy *p,
 	const struct answer_request *asked, const struct tool_call *c, struct arena *a);
 /* Goes on with another call. */
 void facts_call(struct facts_view *v, const struct tool_call *c);
-/* The value of a field of the call. */
-struct cel_value facts_of_tool(struct facts_view *v, enum policy_slot slot, bool *present);
-/* The value of a field of the answer. */
-struct cel_value facts_of_answer(struct facts_view *v, enum policy_slot slot);
-/* Adds the classes of which something is among what was found (NULL: nothing), in a text of
- * their roles, or that the injection score reaches. */
-void facts_find_classes(const struct policy *p, const struct entity_set *found,
-	const uint16_t *roles, double injection, struct entity_set *hit);
-/* Lists of texts, of names. */
-struct cel_value facts_texts(struct facts_view *v, const struct span *text, size_t n);
-struct cel_value facts_classes(struct facts_view *v, const struct entity_set *hit);
-struct cel_value facts_entities(
-	struct facts_view *v, const struct detect_rules *rules, const struct entity_set *found);
 /* Goes on with another candidate. */
 void facts_target(struct facts_view *v, const struct target *target);
 /* A cel_activation's lookup; ctx is the view. */

@@ -1,14 +1,649 @@
+/* One tool of those that a chat request offers, in every dialect's shape: what it may be
+ * called, who runs it, and what of it goes. Separate from tool_offered.c, which has the
+ * request. https://platform.openai.com/docs/api-reference/responses/create (tools),
+ * https://docs.anthropic.com/en/docs/agents-and-tools/mcp-connector,
+ * https://ai.google.dev/api/caching#Tool, AWS Bedrock Converse (Tool),
+ * https://docs.mistral.ai/agents/connectors, https://docs.cohere.com/v1/reference/chat. */
+#include <stdlib.h>
+
+#include "policy/verdict/cuts.h"
+#include "base/among.h"
+#include "base/caps.h"
+#include "base/codec/uri_normal.h"
+#include "base/err.h"
+#include "base/push.h"
+
+enum offered_kind {
+	OFFERED_TOOLS,
+	OFFERED_SERVERS, /* of MCP, by their names */
+	OFFERED_PLUGINS, /* what the provider has, by its id */
+};
+
+enum { OFFERED_LISTS = 5 };
+
+struct names {
+	struct span *v;
+	size_t n, room;
+};
+
+struct offered {
+	struct cutting c;
+	struct names hidden;   /* tools; of a server its label */
+	struct names toolsets; /* servers of which a tool says what is used */
+	struct names servers;  /* that are gone, with all that names them */
+	struct tool *spare;    /* reused for the next tool of a list */
+	bool linked;	       /* a list of servers was read */
+	/* of which nothing is left: at the top, in a configuration, in further fields */
+	bool gone[3][OFFERED_LISTS];
+};
+
+/* clang-format off */
+/* Members of a tool: what holds its name, lists of further ones, of servers; the server, where it
+ * is; what else has a name of its own. */
+static const char *const wraps[] = { "function", "custom", "toolSpec", "tool_spec" };
+static const char *const systems[] = { "systemTool", "system_tool" };
+static const char *const nested[] = { "functionDeclarations", "function_declarations", "tools" };
+static const char *const nested_servers[] = { "mcpServers", "mcp_servers" };
+static const char *const labels[] = { "server_label", "mcp_server_name" };
+static const char *const places[] = { "server_url", "url", "connector_id" };
+static const char *const transports[] = { "streamableHttpTransport", "streamable_http_transport" };
+/* It only says where a prompt may be cached. */
+static const char *const fillers[] = { "cachePoint", "cache_point", "cache_control" };
+/* Types whose calls come to the caller, by name; Anthropic's have a date after them. */
+static const char *const callers[] = { "function", "custom", "namespace" };
+static const char *const dated[] = { "bash_", "text_editor_", "computer_2", "memory_" };
+static const char *const server_types[] = { "mcp", "mcp_server", "mcp_toolset", "connector" };
+/* clang-format on */
+
+enum { MEMBERS_MAX = 32 };
+
+struct tool {
+	struct tool *spare; /* the next that is free */
+	struct span name, inner, description, server, uri, type, id;
+	bool system;  /* `inner` is what the provider runs */
+	bool odd_uri; /* `uri` has several spellings */
+	/* by which Gemini names what it runs itself: all of them in order */
+	struct tool_member {
+		struct span key;
+		size_t start, end;
+		enum { MEMBER_OTHER, MEMBER_TOOL, MEMBER_LIST, MEMBER_GONE, MEMBER_FILLER } is;
+	} member[MEMBERS_MAX];
+	size_t nmembers;
+	/* names of a server's tools that the provider may call, in lists of them */
+	struct listed {
+		struct span name;
+		size_t start, end;
+		unsigned list;
+		enum listed_as {
+			LISTED_ALLOWED,
+			LISTED_CONFIG, /* allowed where all others are off */
+			LISTED_UNASKED /* called without asking */
+		} as;
+	} * listed;
+	size_t nlisted, room;
+	unsigned nlists;
+	bool allows; /* none but those */
+	bool off;    /* none but those that have a configuration */
+};
+
+static int read_tool(struct offered *o, struct tool *t, bool inner, struct json_event *ev);
+
+/* ---- names of a server's tools ---- */
+
+/* Declared early because a list may hold tools that hold lists. */
+static int offered_list(
+	struct offered *o, enum offered_kind kind, bool *gone, struct json_event *ev);
+
+/* In the arena. 0 or ERR_NOMEM. */
+static int
+names_add(struct offered *o, struct names *to, struct span name)
+{
+	return ARENA_PUSH(o->c.a, to->v, to->n, to->room, 16, name) ? 0 : ERR_NOMEM;
+}
+
+static bool
+names_have(const struct names *v, struct span name)
+{
+	for (size_t i = 0; i < v->n && name.n; i++)
+		if (span_eq(v->v[i], name))
+			return true;
+	return false;
+}
+
+static int
+list_name(struct offered *o, struct tool *t, const struct listed *name)
+{
+	t->allows |= name->as == LISTED_ALLOWED;
+	return name->name.p && ARENA_PUSH(o->c.a, t->listed, t->nlisted, t->room, 16, *name)
+		       ? 0
+		       : ERR_NOMEM;
+}
+
+/* The texts of all lists in a value. */
+static int
+read_names(struct offered *o, struct tool *t, enum listed_as as, struct json_event *ev)
+{
+	int err = 0;
+
+	if (ev->tok == JSON_ARRAY) {
+		unsigned list = t->nlists++;
+		while (!err && json_next(o->c.j, ev) > JSON_ERROR &&
+			ev->tok != JSON_ARRAY_END) {
+			if (ev->tok != JSON_STRING) {
+				err = read_names(o, t, as, ev);
+				continue;
+			}
+			struct listed one = { json_text(o->c.a, o->c.in, ev), cut_start(ev),
+				cut_end(ev), list, as };
+			err = list_name(o, t, &one);
+		}
+	} else if (ev->tok == JSON_OBJECT) {
+		while (!err && json_next(o->c.j, ev) == JSON_KEY) {
+			json_next(o->c.j, ev);
+			err = read_names(o, t, as, ev);
+		}
+	}
+	return err ? err : json_error(o->c.j, NULL, NULL);
+}
+
+/* Anthropic's: an object of tools by their names; what all of them are unless it says so. */
+static int
+read_configs(struct offered *o, struct tool *t, bool each, struct json_event *ev)
+{
+	unsigned list = t->nlists++;
+	struct json_member m;
+	int err = 0;
+
+	while (cut_member(&o->c, &m, ev, &err)) {
+		t->off |= !each && span_is(m.key, "enabled") && ev->tok == JSON_FALSE;
+		err = cut_pass(&o->c, ev);
+		struct listed one = { m.key, m.start, cut_end(ev), list, LISTED_CONFIG };
+		if (each && !err)
+			err = list_name(o, t, &one);
+	}
+	return err;
+}
+
+/* Two members that say different things of the same are read by nobody here. */
+static int
+one_text(struct offered *o, struct json_event *ev, struct span *to)
+{
+	struct span was = *to;
+	int err = cut_text(&o->c, ev, to);
+
+	return !err && was.n && !span_eq(was, *to) ? ERR_SYNTAX : err;
+}
+
+/* A connector's id is no URL. */
+static int
+read_place(struct offered *o, struct tool *t, struct span key, struct json_event *ev)
+{
+	int err = one_text(o, ev, &t->uri);
+	bool id = span_is(key, "connector_id") && span_chr(t->uri, ':') == t->uri.n;
+
+	t->odd_uri |= t->uri.n && !id && !uri_is_normal(t->uri) && !uri_lacks_slash(t->uri);
+	return err;
+}
+
+/* OpenAI's require_approval: those that are never asked about, by name. Else the old spelling
+ * of what is allowed; and where a server of Gemini's is. */
+static int
+read_within(struct offered *o, struct tool *t, bool approval, struct json_event *ev)
+{
+	struct json_member m;
+	int err = 0;
+
+	while (cut_member(&o->c, &m, ev, &err)) {
+		if (span_is(m.key, approval ? "never" : "allowed_tools"))
+			err = read_names(o, t, approval ? LISTED_UNASKED : LISTED_ALLOWED, ev);
+		else if (!approval && SPAN_IN(m.key, places))
+			err = read_place(o, t, m.key, ev);
+		else
+			err = cut_pass(&o->c, ev);
+	}
+	return err;
+}
+
+/* ---- its members ---- */
+
+static struct span *
+tool_text(struct tool *t, struct span key, bool inner)
+{
+	if (span_is(key, "name"))
+		return inner ? &t->inner : &t->name;
+	if (span_is(key, "description"))
+		return &t->description;
+	if (inner)
+		return NULL;
+	return SPAN_IN(key, labels)   ? &t->server
+	       : SPAN_IN(key, places) ? &t->uri
+	       : span_is(key, "type") ? &t->type
+	       : span_is(key, "id")   ? &t->id
+				      : NULL;
+}
+
+/* With its key read, to the end of its value. */
+static int
+tool_member(struct offered *o, struct tool *t, struct tool_member *m, bool inner,
+	struct json_event *ev)
+{
+	struct span *to = tool_text(t, m->key, inner);
+	bool gone = false, object;
+	int err;
+
+	json_next(o->c.j, ev);
+	object = ev->tok == JSON_OBJECT;
+	if (to == &t->uri)
+		return read_place(o, t, m->key, ev);
+	if (to)
+		return one_text(o, ev, to);
+	if (inner)
+		return cut_pass(&o->c, ev);
+	if ((object || ev->tok == JSON_ARRAY) &&
+		(SPAN_IN(m->key, nested) || SPAN_IN(m->key, nested_servers))) {
+		err = offered_list(o, SPAN_IN(m->key, nested) ? OFFERED_TOOLS : OFFERED_SERVERS,
+			&gone, ev);
+		m->is = gone ? MEMBER_GONE : MEMBER_LIST;
+		return err;
+	}
+	if (object && (SPAN_IN(m->key, wraps) || SPAN_IN(m->key, systems))) {
+		t->system |= SPAN_IN(m->key, systems);
+		return read_tool(o, t, true, ev);
+	}
+	if (span_is(m->key, "allowed_tools"))
+		return read_names(o, t, LISTED_ALLOWED, ev);
+	if (object && span_is(m->key, "require_approval"))
+		return read_within(o, t, true, ev);
+	if (object && (span_is(m->key, "configs") || span_is(m->key, "default_config")))
+		return read_configs(o, t, span_is(m->key, "configs"), ev);
+	if (object && (span_is(m->key, "tool_configuration") || SPAN_IN(m->key, transports)))
+		return read_within(o, t, false, ev);
+	m->is = SPAN_IN(m->key, fillers) ? MEMBER_FILLER
+		: ev->tok == JSON_NULL	 ? MEMBER_OTHER
+					 : MEMBER_TOOL;
+	return cut_pass(&o->c, ev);
+}
+
+static int
+read_tool(struct offered *o, struct tool *t, bool inner, struct json_event *ev)
+{
+	int err = 0;
+
+	while (!err && json_next(o->c.j, ev) == JSON_KEY) {
+		struct tool_member m = { json_text(o->c.a, o->c.in, ev), ev->start - 1, 0, 0 };
+		err = m.key.p ? tool_member(o, t, &m, inner, ev) : ERR_NOMEM;
+		m.end = cut_end(ev);
+		if (!inner && t->nmembers < MEMBERS_MAX)
+			t->member[t->nmembers++] = m;
+	}
+	return err ? err : json_error(o->c.j, NULL, NULL);
+}
+
+/* ---- what becomes of it ---- */
+
+/* By all that it may be called: what one reader takes for its name another does not. */
+struct asked {
+	bool hidden, refused;
+	size_t names; /* of a server's tools, that go */
+	const struct rule *refuses;
+};
+
+static void
+ask_offered(struct offered *o, const struct tool_call *c, struct asked *to)
+{
+	struct tool_list *judge = o->c.f->judge;
+	const struct rule *by = NULL;
+	enum tool_hosted is = c->as == TOOL_HOSTED	       ? tool_list_hosted(judge, c, &by)
+			      : tool_list_hides(judge, c, &by) ? HOSTED_HIDDEN
+							       : HOSTED_SHOWN;
+
+	o->c.out->odd_uri |= c->odd_uri;
+	if (c->as == TOOL_HOSTED && uri_lacks_slash(c->uri)) {
+		/* so do many servers' addresses: it is asked about with the slash, too */
+		struct tool_call whole = *c;
+		whole.uri = arena_printf(o->c.a, "%.*s/", SPAN_ARG(c->uri));
+		ask_offered(o, &whole, to);
+	}
+	to->hidden |= is == HOSTED_HIDDEN;
+	if (is == HOSTED_HIDDEN && !o->c.out->by)
+		o->c.out->by = by;
+	if (is != HOSTED_REFUSED || to->refused)
+		return;
+	to->refused = true;
+	to->refuses = by;
+}
+
+static void
+settle_offered(struct offered *o, const struct asked *is, bool counts)
+{
+	struct tool_cuts *out = o->c.out;
+
+	out->hidden += !is->hidden ? is->names : counts;
+	out->shown += counts && !is->hidden;
+	if (is->hidden || !is->refused || out->refuses)
+		return;
+	out->refuses = true;
+	out->refused = is->refuses;
+}
+
+static struct tool_call
+call_of(const struct tool *t, enum tool_as as, struct span name)
+{
+	return (struct tool_call){ .as = as,
+		.name = name,
+		.server = SPAN_LIT(""),
+		.uri = SPAN_LIT(""),
+		.description = t->description.p ? t->description : SPAN_LIT("") };
+}
+
+static struct tool_call
+of_server(const struct tool *t, struct span name)
+{
+	struct tool_call c = call_of(t, TOOL_HOSTED, name);
+
+	c.server = t->server.p ? t->server : c.server;
+	c.uri = t->uri.p ? t->uri : c.uri;
+	c.odd_uri = t->odd_uri;
+	return c;
+}
+
+/* What the provider runs, as the request itself says it. *hidden: it goes. */
+static int
+offered_switch(struct offered *o, struct span name, bool *hidden)
+{
+	static const struct tool nothing;
+	struct tool_call c = call_of(&nothing, TOOL_HOSTED, name);
+	struct asked is = { 0 };
+
+	ask_offered(o, &c, &is);
+	settle_offered(o, &is, is.hidden);
+	*hidden = is.hidden;
+	return 0;
+}
+
+/* web_search_20250305 is web_search. */
+static bool
+is_dated(struct span type, struct span name)
+{
+	if (!name.n || !span_starts(type, name))
+		return false;
+	for (size_t i = name.n; i < type.n; i++)
+		if (type.p[i] != '_' && (type.p[i] < '0' || type.p[i] > '9'))
+			return false;
+	return true;
+}
+
+/* web_search of web_search_2025_08_26; empty: no date is in it. */
+static struct span
+undated(struct span type)
+{
+	size_t n = type.n, digits = 0;
+
+	while (n && (type.p[n - 1] == '_' || (type.p[n - 1] >= '0' && type.p[n - 1] <= '9')))
+		digits += type.p[--n] != '_';
+	return digits == 8 ? span_cut(type, 0, n) : (struct span){ NULL, 0 };
+}
+
+/* Whose calls come to the caller, by their name. */
+static bool
+is_callers(const struct tool *t)
+{
+	return !t->type.n || SPAN_IN(t->type, callers) ||
+	       (t->name.n && SPAN_AMONG(t->type, dated, span_starts));
+}
+
+/* Names that the provider may call: those that are hidden go. An empty list may mean all there
+ * are: then the server goes. */
+static int
+ask_listed(struct offered *o, struct tool *t, struct asked *is)
+{
+	int err = 0;
+
+	for (unsigned l = 0; l < t->nlists && !err; l++) {
+		struct run run = { 0 };
+		bool empties = false;
+		for (size_t i = 0; i < t->nlisted && !err; i++) {
+			const struct listed *v = &t->listed[i];
+			struct tool_call c = of_server(t, v->name);
+			struct asked one = { 0 };
+			if (v->list != l || (v->as == LISTED_CONFIG && !t->off))
+				continue;
+			ask_offered(o, &c, &one);
+			is->names += one.hidden;
+			empties |= one.hidden && v->as != LISTED_UNASKED;
+			is->refused |= one.refused && !one.hidden;
+			is->refuses = is->refuses ? is->refuses : one.refuses;
+			err = run_add(&o->c, &run, v->start, v->end, one.hidden);
+		}
+		is->hidden |= empties && !run.kept_end;
+		err = err ? err : run_end(&o->c, &run);
+	}
+	return err;
+}
+
+/* One of MCP, which the provider asks. */
+static int
+ask_server(struct offered *o, struct tool *t, enum offered_kind kind, struct asked *is)
+{
+	struct tool_call c = of_server(t, SPAN_LIT("mcp"));
+	bool elsewhere = kind == OFFERED_SERVERS && names_have(&o->toolsets, t->server);
+
+	ask_offered(o, &c, is);
+	c.any = true;
+	if (!t->allows && !t->off && !elsewhere && !is->hidden && !is->refused)
+		ask_offered(o, &c, is);
+	is->hidden |= names_have(&o->servers, t->server);
+	int err = ask_listed(o, t, is);
+	if (span_is(t->type, "mcp_toolset") && !err)
+		err = names_add(o, &o->toolsets, t->server);
+	/* who uses it is gone with it, and it with its user */
+	if (is->hidden && (kind == OFFERED_SERVERS || span_is(t->type, "mcp_toolset")) && !err)
+		err = names_add(o, &o->servers, t->server);
+	return is->hidden && !err ? names_add(o, &o->hidden, t->server) : err;
+}
+
+/* googleSearch for google_search; empty: it is written so. In the arena. */
+static int
+in_camel_case(struct offered *o, struct span key, struct span *to)
+{
+	char *p = arena_alloc(o->c.a, key.n);
+	size_t n = 0;
+
+	*to = (struct span){ NULL, 0 };
+	for (size_t i = 0; p && i < key.n; i++) {
+		bool up = key.p[i] == '_' && i + 1 < key.n && key.p[i + 1] >= 'a' &&
+			  key.p[i + 1] <= 'z';
+		p[n++] = up ? (char)(key.p[++i] - 'a' + 'A') : key.p[i];
+	}
+	if (n < key.n)
+		*to = span_of(p, n);
+	return p ? 0 : ERR_NOMEM;
+}
+
+/* What it runs by a member, however that is written. */
+static int
+ask_member(struct offered *o, const struct tool *t, struct span key, struct asked *is)
+{
+	struct tool_call c = call_of(t, TOOL_HOSTED, key);
+	int err = in_camel_case(o, key, &c.name);
+
+	if (c.name.n && !err)
+		ask_offered(o, &c, is);
+	c.name = key;
+	ask_offered(o, &c, is);
+	return err;
+}
+
+/* Gemini's: lists of functions, and what it runs itself by its member. *filler: it is no tool.
+ */
+static int
+by_members(struct offered *o, struct tool *t, bool *gone, bool *filler)
+{
+	struct run run = { 0 };
+	size_t left = 0, went = 0, fillers_left = 0;
+	int err = 0;
+
+	if (t->nmembers == MEMBERS_MAX)
+		return ERR_LIMIT;
+	for (size_t i = 0; i < t->nmembers && !err; i++) {
+		struct tool_member *m = &t->member[i];
+		struct asked is = { .hidden = m->is == MEMBER_GONE };
+		if (m->is == MEMBER_TOOL) {
+			err = ask_member(o, t, m->key, &is);
+			settle_offered(o, &is, true);
+			if (is.hidden && !err)
+				err = names_add(o, &o->hidden, m->key);
+		}
+		left += !is.hidden && m->is != MEMBER_OTHER && m->is != MEMBER_FILLER;
+		fillers_left += m->is == MEMBER_FILLER;
+		went += is.hidden;
+		if (!err)
+			err = run_add(&o->c, &run, m->start, m->end, is.hidden);
+	}
+	*gone = went && !left;
+	*filler = !left && fillers_left;
+	return err ? err : run_end(&o->c, &run);
+}
+
+/* By its names: of which it has at least one. */
+static int
+by_names(struct offered *o, struct tool *t, enum offered_kind kind, struct asked *is)
+{
+	bool server = kind == OFFERED_SERVERS || t->server.n || SPAN_IN(t->type, server_types);
+	bool callers_own = !server && kind != OFFERED_PLUGINS && is_callers(t) && !t->system;
+	enum tool_as as = callers_own ? TOOL_OFFERED : TOOL_HOSTED;
+	bool typed = !server && !callers_own && !is_dated(t->type, t->name);
+	const struct span all[] = {
+		/* a server's own is its label */
+		server && t->name.p == t->server.p ? (struct span){ NULL, 0 } : t->name,
+		t->inner,
+		typed ? t->type : (struct span){ NULL, 0 },
+		typed ? undated(t->type) : (struct span){ NULL, 0 },
+	};
+	bool any = false;
+	int err = server ? ask_server(o, t, kind, is) : 0;
+
+	for (size_t i = 0; i < COUNT_OF(all) && !err; i++) {
+		/* of a tool without a name that is whatever it says */
+		struct tool_call c = call_of(t, as, all[i]);
+		if (!all[i].n)
+			continue;
+		if (server)
+			c.server = t->server.p ? t->server : c.server;
+		any = true;
+		ask_offered(o, &c, is);
+	}
+	if (!any && !server && !err) {
+		struct tool_call c = call_of(t, as, t->type);
+		ask_offered(o, &c, is);
+	}
+	for (size_t i = 0; i < t->nmembers; i++)
+		is->hidden |= t->member[i].is == MEMBER_GONE;
+	for (size_t i = 0; is->hidden && i < COUNT_OF(all) && !err; i++)
+		err = all[i].n ? names_add(o, &o->hidden, all[i]) : 0;
+	return err;
+}
+
+/* For the rules on its calls. */
+static int
+tell_offered_tool(struct offered *o, const struct tool *t)
+{
+	struct tools_told *to = &o->c.out->told;
+	const struct span name[] = { t->name, t->inner };
+
+	for (size_t i = 0; i < COUNT_OF(name); i++) {
+		size_t bytes = name[i].n + t->description.n;
+		if (!name[i].n)
+			continue;
+		if (bytes > CAP_TOOL_DESCRIPTIONS - to->bytes) {
+			to->cut = true;
+			continue;
+		}
+		struct tool_told one = { name[i],
+			t->description.p ? t->description : SPAN_LIT("") };
+		if (!ARENA_PUSH(o->c.a, to->v, to->n, to->room, 16, one))
+			return ERR_NOMEM;
+		to->bytes += bytes;
+	}
+	return 0;
+}
+
+static int
+judge_tool(struct offered *o, struct tool *t, enum offered_kind kind, bool *gone, bool *filler,
+	struct json_event *ev)
+{
+	struct asked is = { 0 };
+	int err = ev->tok == JSON_OBJECT ? read_tool(o, t, false, ev) : cut_pass(&o->c, ev);
+	if (err)
+		return err;
+	if (t->id.n && (kind == OFFERED_PLUGINS || !t->type.n))
+		t->type = t->id;
+	if (kind == OFFERED_SERVERS || (!t->server.n && span_is(t->type, "mcp_server")))
+		t->server = t->name;
+	if (!t->server.n && span_is(t->type, "connector"))
+		t->server = t->uri;
+	if (!t->name.n && !t->inner.n && !t->type.n && !t->server.n)
+		return by_members(o, t, gone, filler);
+	if (kind == OFFERED_TOOLS && (err = tell_offered_tool(o, t)))
+		return err;
+	if (!(err = by_names(o, t, kind, &is)))
+		settle_offered(
+			o, &is, kind != OFFERED_SERVERS && !span_is(t->type, "namespace"));
+	*gone = is.hidden;
+	return err;
+}
+
+/* What is large is used again: a list may hold a tool in every third byte. */
+static int
+one_tool(struct offered *o, enum offered_kind kind, bool *gone, bool *filler,
+	struct json_event *ev)
+{
+	struct tool *t = o->spare ? o->spare : arena_new(o->c.a, struct tool);
+
+	*gone = *filler = false;
+	if (!t)
+		return ERR_NOMEM;
+	o->spare = t->spare;
+	int err = judge_tool(o, t, kind, gone, filler, ev);
+	*t = (struct tool){ .spare = o->spare };
+	o->spare = t;
+	return err;
+}
+
+/* A list whose bracket was just read, or one tool in its place. *gone becomes true: something
+ * went, and no tool is left in it. */
+static int
+offered_list(struct offered *o, enum offered_kind kind, bool *gone, struct json_event *ev)
+{
+	struct run run = { 0 };
+	bool goes, filler, left = false, went = false;
+	int err = 0;
+
+	o->linked |= kind == OFFERED_SERVERS;
+	if (ev->tok == JSON_OBJECT) {
+		err = one_tool(o, kind, &goes, &filler, ev);
+		*gone |= goes;
+		return err;
+	}
+	while (!err && json_next(o->c.j, ev) != JSON_ARRAY_END) {
+		if (ev->tok == JSON_ERROR)
+			return json_error(o->c.j, NULL, NULL);
+		size_t start = cut_start(ev);
+		if (!(err = one_tool(o, kind, &goes, &filler, ev)))
+			err = run_add(&o->c, &run, start, cut_end(ev), goes);
+		left |= !goes && !filler;
+		went |= goes;
+	}
+	*gone |= went && !left;
+	return err ? err : run_end(&o->c, &run);
+}
+
 /* A chat request without the tools that rules hide, in every dialect's shape: what is left is a
- * request that its provider takes. One tool is offered_tool.c's.
+ * request that its provider takes.
  * https://platform.openai.com/docs/api-reference/chat/create (tools, functions, tool_choice),
  * …/responses/create (tools), https://docs.anthropic.com/en/api/messages (tools, mcp_servers),
  * https://ai.google.dev/api/caching#Tool, AWS Bedrock Converse (toolConfig,
  * additionalModelRequestFields). */
-#include <stdlib.h>
-
-#include "base/err.h"
-#include "base/push.h"
-#include "policy/verdict/offered.h"
 
 /* clang-format off */
 /* Members of a request that hold tools; what else says something of them. */
@@ -44,21 +679,6 @@ struct reading {
 	struct offered o;
 	bool switched[COUNT_OF(switches)]; /* it goes */
 };
-
-int
-names_add(struct offered *o, struct names *to, struct span name)
-{
-	return ARENA_PUSH(o->c.a, to->v, to->n, to->room, 16, name) ? 0 : ERR_NOMEM;
-}
-
-bool
-names_have(const struct names *v, struct span name)
-{
-	for (size_t i = 0; i < v->n && name.n; i++)
-		if (span_eq(v->v[i], name))
-			return true;
-	return false;
-}
 
 /* Where it is among them; their number: nowhere. */
 static size_t

@@ -1,9 +1,281 @@
-/* The functions of the language definition on strings and collections. */
+/* Conversions between types. Nothing is rounded or cut silently but a double's
+ * fraction; what does not fit is an error. Language definition, "Standard
+ * Definitions", type conversions. */
+#include <math.h>
+
 #include "base/codec/utf8.h"
 #include "base/err.h"
 #include "policy/cel/fn.h"
 #include "policy/cel/functions/regex.h"
+#include "policy/cel/number.h"
+#include "policy/cel/time.h"
 #include "policy/cel/value.h"
+
+/* --- to int --- */
+
+CEL_CHECKED(int_uint, v->u > INT64_MAX, "int(): out of range", cel_int((int64_t)v->u))
+/* Both ends are excluded: at 2^63 a double cannot tell what was meant. */
+CEL_CHECKED(int_double, !(v->d > -0x1p63 && v->d < 0x1p63), "int(): out of range",
+	cel_int((int64_t)v->d))
+
+static void
+int_string(CEL_ARGS)
+{
+	struct span s = v->s;
+	bool minus = s.n > 0 && s.p[0] == '-';
+	uint64_t u;
+
+	if (s.n > 1 && (minus || s.p[0] == '+'))
+		s = span_cut(s, 1, s.n);
+	if (s.n == 0 || span_u64(s, &u) || u > (uint64_t)INT64_MAX + minus)
+		cel_raise_lit(out, "int(): the string is not a 64-bit integer");
+	else
+		*out = cel_int(minus ? (int64_t)(0 - u) : (int64_t)u);
+}
+
+CEL_VALUE(int_time, cel_int(v->t.s))
+
+/* --- to uint --- */
+
+CEL_CHECKED(uint_int, v->i < 0, "uint(): out of range", cel_uint((uint64_t)v->i))
+CEL_CHECKED(uint_double, !(v->d > -1 && v->d < 0x1p64), "uint(): out of range",
+	cel_uint(v->d < 0 ? 0 : (uint64_t)v->d))
+
+static void
+uint_string(CEL_ARGS)
+{
+	uint64_t u;
+
+	if (v->s.n == 0 || span_u64(v->s, &u))
+		cel_raise_lit(out, "uint(): the string is not an unsigned 64-bit integer");
+	else
+		*out = cel_uint(u);
+}
+
+/* --- to double --- */
+
+CEL_VALUE(double_int, cel_double((double)v->i))
+CEL_VALUE(double_uint, cel_double((double)v->u))
+
+static void
+double_string(CEL_ARGS)
+{
+	double d;
+
+	if (!cel_double_parse(v->s, &d))
+		cel_raise_lit(out, "double(): the string is not a number");
+	else
+		*out = cel_double(d);
+}
+
+/* --- to string, bytes, bool --- */
+
+static void
+string_of(CEL_ARGS)
+{
+	char text[CEL_TEXT];
+
+	cel_give(c, text, cel_write(v, text), out);
+}
+
+static void
+string_bytes(CEL_ARGS)
+{
+	if (!cel_charge(c, v->s.n / 64, out))
+		return;
+	if (!utf8_valid(v->s))
+		cel_raise_lit(out, "string(): the bytes are not UTF-8");
+	else
+		*out = cel_string(v->s);
+}
+
+CEL_VALUE(bytes_string, ((struct cel_value){ .type = CEL_BYTES, .s = v->s }))
+
+static void
+bool_string(CEL_ARGS)
+{
+	static const char *const words[][2] = { { "1", "0" }, { "t", "f" }, { "true", "false" },
+		{ "TRUE", "FALSE" }, { "True", "False" }, { "T", "F" } };
+
+	for (size_t i = 0; i < COUNT_OF(words); i++)
+		for (int no = 0; no < 2; no++)
+			if (span_is(v->s, words[i][no])) {
+				*out = cel_bool(!no);
+				return;
+			}
+	cel_raise_lit(out, "bool(): the string is neither true nor false");
+}
+
+/* --- to timestamp, duration --- */
+
+CEL_PARSED(timestamp_string, cel_timestamp_parse,
+	"timestamp(): not an RFC 3339 time in the years 1 to 9999")
+CEL_PARSED(duration_string, cel_duration_parse,
+	"duration(): not a duration such as 1h30m or 1.5s, or out of range")
+
+static void
+timestamp_int(CEL_ARGS)
+{
+	struct cel_value epoch = { .type = CEL_TIMESTAMP };
+	struct cel_value s = { .type = CEL_DURATION, .t = { v->i, 0 } };
+
+	cel_time_sum(CEL_TIMESTAMP, &epoch, &s, false, out);
+}
+
+/* clang-format off */
+const struct cel_fn cel_fns_convert[] = {
+	{ "int",       false, "i", 'i', cel_same,         NULL },
+	{ "int",       false, "u", 'i', int_uint,         NULL },
+	{ "int",       false, "d", 'i', int_double,       NULL },
+	{ "int",       false, "s", 'i', int_string,       NULL },
+	{ "int",       false, "t", 'i', int_time,         NULL },
+	{ "int",       false, "D", 'i', int_time,         NULL },
+	{ "uint",      false, "u", 'u', cel_same,         NULL },
+	{ "uint",      false, "i", 'u', uint_int,         NULL },
+	{ "uint",      false, "d", 'u', uint_double,      NULL },
+	{ "uint",      false, "s", 'u', uint_string,      NULL },
+	{ "double",    false, "d", 'd', cel_same,         NULL },
+	{ "double",    false, "i", 'd', double_int,       NULL },
+	{ "double",    false, "u", 'd', double_uint,      NULL },
+	{ "double",    false, "s", 'd', double_string,    NULL },
+	{ "string",    false, "s", 's', cel_same,         NULL },
+	{ "string",    false, "i", 's', string_of,        NULL },
+	{ "string",    false, "u", 's', string_of,        NULL },
+	{ "string",    false, "d", 's', string_of,        NULL },
+	{ "string",    false, "b", 's', string_of,        NULL },
+	{ "string",    false, "y", 's', string_bytes,     NULL },
+	{ "string",    false, "t", 's', string_of,        NULL },
+	{ "string",    false, "D", 's', string_of,        NULL },
+	{ "string",    false, "I", 's', string_of,        NULL },
+	{ "string",    false, "C", 's', string_of,        NULL },
+	{ "bytes",     false, "y", 'y', cel_same,         NULL },
+	{ "bytes",     false, "s", 'y', bytes_string,     NULL },
+	{ "bool",      false, "b", 'b', cel_same,         NULL },
+	{ "bool",      false, "s", 'b', bool_string,      NULL },
+	{ "timestamp", false, "t", 't', cel_same,         NULL },
+	{ "timestamp", false, "s", 't', timestamp_string, NULL },
+	{ "timestamp", false, "i", 't', timestamp_int,    NULL },
+	{ "duration",  false, "D", 'D', cel_same,         NULL },
+	{ "duration",  false, "s", 'D', duration_string,  NULL },
+	{ NULL,        false, NULL, 0,  NULL,             NULL },
+};
+/* clang-format on */
+
+/* The math extension (cel-spec, extensions/math). */
+
+/* The first of the greatest (sign 1) or least (sign -1) of the arguments, or of
+ * the elements of the only one where that is a list. */
+static void
+extreme(CEL_ARGS, int sign)
+{
+	const struct cel_value *item = v, *best = NULL;
+
+	if (n == 1 && v->type == CEL_LIST) {
+		item = v->list.v;
+		n = v->list.n;
+	}
+	if (!cel_charge(c, n, out))
+		return;
+	for (size_t i = 0; i < n; i++) {
+		if (!cel_is_number(item[i].type)) {
+			cel_raise_types(c, out, sign > 0 ? "math.greatest()" : "math.least()",
+				&item[i], NULL);
+			return;
+		}
+		if (!best || cel_order(&item[i], best) == sign)
+			best = &item[i];
+	}
+	if (best)
+		*out = *best;
+	else
+		cel_raise_lit(out, "math.greatest() and math.least() need a number");
+}
+
+static void
+greatest(CEL_ARGS)
+{
+	extreme(c, v, n, out, 1);
+}
+
+static void
+least(CEL_ARGS)
+{
+	extreme(c, v, n, out, -1);
+}
+
+/* clang-format off */
+CEL_VALUE(math_ceil,   cel_double(ceil(v->d)))
+CEL_VALUE(math_floor,  cel_double(floor(v->d)))
+CEL_VALUE(math_round,  cel_double(round(v->d)))
+CEL_VALUE(math_trunc,  cel_double(trunc(v->d)))
+CEL_VALUE(math_sqrt,   cel_double(sqrt(cel_as_double(v))))
+CEL_VALUE(abs_double,  cel_double(fabs(v->d)))
+CEL_VALUE(sign_double, cel_double(v->d > 0 ? 1 : v->d < 0 ? -1 : v->d))
+CEL_VALUE(sign_int,    cel_int((v->i > 0) - (v->i < 0)))
+CEL_VALUE(sign_uint,   cel_uint(v->u > 0))
+CEL_VALUE(is_nan,      cel_bool(isnan(v->d) != 0))
+CEL_VALUE(is_inf,      cel_bool(isinf(v->d) != 0))
+CEL_VALUE(is_finite,   cel_bool(isfinite(v->d) != 0))
+/* clang-format on */
+
+CEL_CHECKED(abs_int, v->i == INT64_MIN, "int overflow", cel_int(v->i < 0 ? -v->i : v->i))
+
+/* --- bits: the same for int and uint, whose bits are v->u either way --- */
+
+static struct cel_value
+bits(const struct cel_value *v, uint64_t u)
+{
+	return (struct cel_value){ .type = v->type, .u = u };
+}
+
+CEL_VALUE(bit_and, bits(v, v[0].u &v[1].u))
+CEL_VALUE(bit_or, bits(v, v[0].u | v[1].u))
+CEL_VALUE(bit_xor, bits(v, v[0].u ^ v[1].u))
+CEL_VALUE(bit_not, bits(v, ~v->u))
+
+CEL_CHECKED(shift_left, v[1].i < 0, "math.bitShiftLeft(): a negative number of bits",
+	bits(v, v[1].i > 63 ? 0 : v->u << v[1].i))
+/* Zeros come in at the left, for int too. */
+CEL_CHECKED(shift_right, v[1].i < 0, "math.bitShiftRight(): a negative number of bits",
+	bits(v, v[1].i > 63 ? 0 : v->u >> v[1].i))
+
+/* clang-format off */
+const struct cel_fn cel_fns_math[] = {
+	{ "math.greatest",      false, "*+", '*', greatest,    NULL },
+	{ "math.least",         false, "*+", '*', least,       NULL },
+	{ "math.ceil",          false, "d",  'd', math_ceil,   NULL },
+	{ "math.floor",         false, "d",  'd', math_floor,  NULL },
+	{ "math.round",         false, "d",  'd', math_round,  NULL },
+	{ "math.trunc",         false, "d",  'd', math_trunc,  NULL },
+	{ "math.sqrt",          false, "d",  'd', math_sqrt,   NULL },
+	{ "math.sqrt",          false, "i",  'd', math_sqrt,   NULL },
+	{ "math.sqrt",          false, "u",  'd', math_sqrt,   NULL },
+	{ "math.abs",           false, "d",  'd', abs_double,  NULL },
+	{ "math.abs",           false, "i",  'i', abs_int,     NULL },
+	{ "math.abs",           false, "u",  'u', cel_same,    NULL },
+	{ "math.sign",          false, "d",  'd', sign_double, NULL },
+	{ "math.sign",          false, "i",  'i', sign_int,    NULL },
+	{ "math.sign",          false, "u",  'u', sign_uint,   NULL },
+	{ "math.isNaN",         false, "d",  'b', is_nan,      NULL },
+	{ "math.isInf",         false, "d",  'b', is_inf,      NULL },
+	{ "math.isFinite",      false, "d",  'b', is_finite,   NULL },
+	{ "math.bitAnd",        false, "ii", 'i', bit_and,     NULL },
+	{ "math.bitAnd",        false, "uu", 'u', bit_and,     NULL },
+	{ "math.bitOr",         false, "ii", 'i', bit_or,      NULL },
+	{ "math.bitOr",         false, "uu", 'u', bit_or,      NULL },
+	{ "math.bitXor",        false, "ii", 'i', bit_xor,     NULL },
+	{ "math.bitXor",        false, "uu", 'u', bit_xor,     NULL },
+	{ "math.bitNot",        false, "i",  'i', bit_not,     NULL },
+	{ "math.bitNot",        false, "u",  'u', bit_not,     NULL },
+	{ "math.bitShiftLeft",  false, "ii", 'i', shift_left,  NULL },
+	{ "math.bitShiftLeft",  false, "ui", 'u', shift_left,  NULL },
+	{ "math.bitShiftRight", false, "ii", 'i', shift_right, NULL },
+	{ "math.bitShiftRight", false, "ui", 'u', shift_right, NULL },
+	{ NULL,                 false, NULL, 0,   NULL,        NULL },
+};
+/* clang-format on */
+
+/* The functions of the language definition on strings and collections. */
 
 CEL_CHARGED(size_string, v->s.n / 64, cel_int((int64_t)utf8_count(v->s)))
 CEL_VALUE(size_bytes, cel_int((int64_t)v->s.n))

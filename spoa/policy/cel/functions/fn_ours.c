@@ -1,15 +1,243 @@
-/* Functions of our own: shell patterns and versions. */
+/* Versions: Semantic Versioning 2.0.0, and ranges. */
+#include "base/span.h"
+#include "base/ascii.h"
 #include "base/codec/utf8.h"
+#include "base/err.h"
 #include "policy/cel/fn.h"
 #include "policy/cel/functions/glob.h"
-#include "policy/cel/functions/semver.h"
+
+struct semver {
+	uint64_t part[3]; /* major, minor, patch */
+	struct span pre;  /* "rc.1"; empty: a release */
+};
+
+enum { MAJOR, MINOR, PATCH, PARTS };
+
+/* numeric identifier: no leading zero, 64 bits */
+static bool
+numeric_identifier(struct span *s, uint64_t *out)
+{
+	struct span digits = span_cut(*s, 0, span_past(*s, 0, is_digit));
+
+	if (!digits.n || (digits.n > 1 && digits.p[0] == '0') || span_u64(digits, out))
+		return false;
+	*s = span_cut(*s, digits.n, s->n);
+	return true;
+}
+
+/* Dot-separated identifiers up to '+' or the end; those of a pre-release have no leading
+ * zeros where they are numbers. */
+static bool
+identifiers(struct span *s, bool pre, struct span *out)
+{
+	size_t i = 0, from = 0;
+
+	for (;; i++) {
+		if (i < s->n && (is_alnum(s->p[i]) || s->p[i] == '-'))
+			continue;
+		struct span one = span_cut(*s, from, i);
+		if (one.n == 0 || (pre && one.n > 1 && one.p[0] == '0' && span_is_digits(one)))
+			return false;
+		if (i == s->n || s->p[i] != '.')
+			break;
+		from = i + 1;
+	}
+	*out = span_cut(*s, 0, i);
+	*s = span_cut(*s, i, s->n);
+	return true;
+}
+
+/* What comes after the numbers. */
+static bool
+suffix(struct span *s, struct semver *v)
+{
+	struct span build;
+
+	if (span_take(s, '-') && !identifiers(s, true, &v->pre))
+		return false;
+	return (!span_take(s, '+') || identifiers(s, false, &build)) && s->n == 0;
+}
+
+/* The whole of s, strictly (sections 2 to 10); what follows '+' is read and ignored. */
+static bool
+semver_parse(struct span s, struct semver *v)
+{
+	*v = (struct semver){ 0 };
+	for (int i = 0; i < PARTS; i++)
+		if ((i && !span_take(&s, '.')) || !numeric_identifier(&s, &v->part[i]))
+			return false;
+	return suffix(&s, v);
+}
+
+/* 11.4: numbers by value and below words, words by ASCII, more fields above fewer */
+static int
+compare_pre(struct span a, struct span b)
+{
+	if (!a.n || !b.n)
+		return (a.n < b.n) - (a.n > b.n);
+	for (;;) {
+		struct span x = span_next(&a, '.'), y = span_next(&b, '.');
+		bool nx = span_is_digits(x), ny = span_is_digits(y);
+		int order = nx != ny	       ? ny - nx
+			    : nx && x.n != y.n ? (x.n > y.n) - (x.n < y.n)
+					       : span_order(x, y);
+		if (order)
+			return order;
+		if (!a.p || !b.p)
+			return (a.p != NULL) - (b.p != NULL);
+	}
+}
+
+/* Section 11: -1, 0, 1. */
+static int
+semver_compare(const struct semver *a, const struct semver *b)
+{
+	for (int i = 0; i < PARTS; i++)
+		if (a->part[i] != b->part[i])
+			return a->part[i] < b->part[i] ? -1 : 1;
+	return compare_pre(a->pre, b->pre);
+}
+
+/* ---- ranges ---- */
+
+static const char *const operators[] = { "<=", ">=", "!=", "<", ">", "=", "^", "~", "" };
+enum op { LE, GE, NE, LT, GT, EQ, CARET, TILDE, NONE };
+
+/* 1, 1.2, 1.x, *: the number of parts given, or -1. */
+static int
+partial(struct span s, struct semver *v)
+{
+	int n = 0;
+
+	*v = (struct semver){ 0 };
+	for (; n < PARTS; n++) {
+		if (n && !span_take(&s, '.'))
+			break;
+		if (span_take(&s, 'x') || span_take(&s, 'X') || span_take(&s, '*')) {
+			while (span_take(&s, '.'))
+				if (!span_take(&s, 'x') && !span_take(&s, 'X') &&
+					!span_take(&s, '*'))
+					return -1;
+			return s.n ? -1 : n;
+		}
+		if (!numeric_identifier(&s, &v->part[n]))
+			return -1;
+	}
+	if (n == PARTS)
+		return suffix(&s, v) ? n : -1;
+	return s.n ? -1 : n;
+}
+
+/* The first version after all that share v's first `n` parts; false: there is none. */
+static bool
+after(const struct semver *v, int n, struct semver *out)
+{
+	*out = (struct semver){ 0 };
+	for (int i = 0; i < n; i++)
+		out->part[i] = v->part[i];
+	if (n == 0 || out->part[n - 1] == UINT64_MAX)
+		return false;
+	out->part[n - 1]++;
+	out->pre = SPAN_LIT("0"); /* below every release and pre-release of it */
+	return true;
+}
+
+static bool
+between(const struct semver *v, const struct semver *low, int same)
+{
+	struct semver top;
+
+	return semver_compare(v, low) >= 0 &&
+	       (!after(low, same, &top) || semver_compare(v, &top) < 0);
+}
+
+static bool
+semver_holds(const struct semver *v, enum op op, const struct semver *w, int n)
+{
+	struct semver top;
+	bool over = after(w, n, &top) && semver_compare(v, &top) >= 0;
+	int order = semver_compare(v, w), first = 0;
+
+	if (n == PARTS)
+		over = order > 0;
+	switch (op) {
+	case LT: return order < 0;
+	case GE: return order >= 0;
+	case GT: return over;
+	case LE: return !over;
+	case NE: return n == PARTS ? order != 0 : over || order < 0;
+	case CARET: /* the leftmost part that is not 0 stays */
+		while (first < n - 1 && w->part[first] == 0)
+			first++;
+		return between(v, w, n ? first + 1 : 0);
+	case TILDE: return between(v, w, n > 1 ? 2 : n);
+	case EQ:
+	case NONE: break;
+	}
+	return n == PARTS ? order == 0 : between(v, w, n);
+}
+
+static int
+version_in_set(const struct semver *v, struct span set)
+{
+	bool all = true, named = v->pre.n == 0, any = false;
+
+	while (set.p) {
+		struct span term = span_next(&set, ' ');
+		struct semver w;
+		unsigned op = 0;
+		if (term.n == 0)
+			continue;
+		while (!span_starts(term, span_str(operators[op])))
+			op++;
+		term = span_cut(term, strlen(operators[op]), term.n);
+		if (term.n == 0 && set.p) { /* "> 1.2" */
+			while (set.n && set.p[0] == ' ')
+				set = span_cut(set, 1, set.n);
+			term = span_next(&set, ' ');
+		}
+		int n = partial(term, &w);
+		if (n < 0)
+			return ERR_SYNTAX;
+		any = true;
+		named |= w.pre.n && !memcmp(w.part, v->part, sizeof(w.part));
+		all &= semver_holds(v, (enum op)op, &w, n);
+	}
+	return any ? all && named : ERR_SYNTAX;
+}
+
+/* 1, 0, or ERR_SYNTAX of the range:
+ * range = set { "||" set }     set = term { " " term }
+ * term  = [ "<" | "<=" | ">" | ">=" | "=" | "!=" | "^" | "~" ] partial
+ * A partial (1, 1.2, 1.x, *) without operator or with "=" covers all it leaves open. A
+ * pre-release is in a set only where one of the set's terms names its major.minor.patch. */
+static int
+semver_in(const struct semver *v, struct span range)
+{
+	int found = 0;
+
+	for (size_t i = 0, from = 0; i <= range.n; i++) {
+		if (i < range.n &&
+			!(range.p[i] == '|' && i + 1 < range.n && range.p[i + 1] == '|'))
+			continue;
+		int one = version_in_set(v, span_cut(range, from, i));
+		if (one < 0)
+			return one;
+		found |= one;
+		from = i + 2;
+		i++;
+	}
+	return found;
+}
+
+/* Functions of our own: shell patterns and versions. */
 
 /* ---- glob ---- */
 
 /* set = "[" [ "!" | "^" ] item { item } "]"   item = char [ "-" char ]
  * UTF-8 sorts as code points do. *end: after the set; 0: there is no "]". */
 static bool
-in_set(struct span p, size_t at, struct span one, size_t *end)
+glob_set_has(struct span p, size_t at, struct span one, size_t *end)
 {
 	size_t i = at + 1;
 	size_t negated = i < p.n && (p.p[i] == '!' || p.p[i] == '^');
@@ -53,7 +281,7 @@ cel_glob(struct span p, struct span s)
 			if (p.p[i] == '?') {
 				fits = true;
 				end = i + 1;
-			} else if (p.p[i] == '[' && (fits = in_set(p, i, one, &end), end)) {
+			} else if (p.p[i] == '[' && (fits = glob_set_has(p, i, one, &end), end)) {
 			} else {
 				size_t k = i + (p.p[i] == '\\' && i + 1 < p.n);
 				end = k + utf8_step(p, k);

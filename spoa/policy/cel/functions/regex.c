@@ -1,18 +1,309 @@
+/* Whether a pattern can make a backtracking matcher do much more work than its text is
+ * long: the Glushkov automaton of the pattern, and in it the two structures that cause it
+ * (A. Weber, H. Seidl, "On the degree of ambiguity of finite automata", 1991): two ways
+ * round one cycle on the same text (exponential), and two cycles one after the other that
+ * the same text drives (polynomial). Only patterns that compile come here; what they mean
+ * is widened (sets of bytes, no look at anchors), never narrowed. */
+#define PCRE2_CODE_UNIT_WIDTH 8
+#include <pcre2.h>
+#include <stdalign.h>
+#include <stdlib.h>
+
+#include "base/attr.h"
+#include "base/bits.h"
+#include "base/buf.h"
+#include "base/err.h"
+#include "base/regex/regex.h"
+#include "base/scoped.h"
+#include "policy/cel/functions/regex.h"
+
+enum { POSITIONS = 512, TRIPLES_MAX = 40, LOOP_LEAST = 10, DEPTH = 60 };
+enum { WORK_MAX = 20000000 }; /* of judging one pattern: some 50 ms */
+
+struct places {
+	uint64_t v[(POSITIONS + 63) / 64];
+};
+
+struct risk {
+	uint64_t cls[POSITIONS][4];
+	uint8_t edge[POSITIONS][POSITIONS]; /* ways from one to the next, 2: several */
+	size_t n, work;
+	bool loops, too_large;
+};
+
+/* What a part of the pattern begins and ends with. */
+struct part {
+	struct places first, last;
+	bool nullable;
+};
+
+static void
+place_add(struct places *s, size_t i)
+{
+	s->v[i / 64] |= UINT64_C(1) << (i % 64);
+}
+
+static bool
+place_in(const struct places *s, size_t i)
+{
+	return s->v[i / 64] >> (i % 64) & 1;
+}
+
+static void
+places_join(struct places *s, const struct places *more)
+{
+	for (size_t i = 0; i < COUNT_OF(s->v); i++)
+		s->v[i] |= more->v[i];
+}
+
+/* ---- the automaton ---- */
+
+static struct part
+position(struct risk *r, const uint64_t set[4])
+{
+	struct part x = { .nullable = false };
+
+	if (r->n == POSITIONS) {
+		r->too_large = true;
+		return x;
+	}
+	memcpy(r->cls[r->n], set, sizeof(r->cls[0]));
+	place_add(&x.first, r->n);
+	place_add(&x.last, r->n);
+	r->n++;
+	return x;
+}
+
+static void
+connect(struct risk *r, const struct places *from, const struct places *to)
+{
+	for (size_t i = 0; i < r->n; i++)
+		for (size_t k = 0; place_in(from, i) && k < r->n; k++)
+			if (place_in(to, k) && r->edge[i][k] < 2)
+				r->edge[i][k]++;
+}
+
+static struct part
+follow(struct risk *r, struct part a, struct part b)
+{
+	struct part x = { a.first, b.last, a.nullable && b.nullable };
+
+	connect(r, &a.last, &b.first);
+	if (a.nullable)
+		places_join(&x.first, &b.first);
+	if (b.nullable)
+		places_join(&x.last, &a.last);
+	return x;
+}
+
+static struct part part_of(struct risk *r, const struct regex_node *n, unsigned depth);
+
+/* `free_end`: a repetition at the very end of the pattern never has to be taken back;
+ * `free_start`: nor one of anything at its very beginning. */
+static struct part
+repeated(struct risk *r, const struct regex_node *n, unsigned depth, bool free_end,
+	bool free_start)
+{
+	struct part x = part_of(r, n->child, depth);
+
+	if (n->max >= LOOP_LEAST && !free_end && !free_start) {
+		connect(r, &x.last, &x.first);
+		/* (a?){50}: which of the rounds are empty ones? */
+		if (x.nullable && n->max != REGEX_FOREVER)
+			connect(r, &x.last, &x.first);
+		r->loops = true;
+	}
+	x.nullable |= n->min == 0;
+	return free_start ? (struct part){ .nullable = true } : x;
+}
+
+/* `last`: of the pattern's own alternatives, whose depth is 1. */
+static struct part
+sequence(struct risk *r, const struct regex_node *n, unsigned depth, bool last)
+{
+	struct part all = { .nullable = true };
+
+	for (const struct regex_node *x = n->child; x; x = x->next) {
+		bool end = depth == 1 && last && !x->next, start = depth == 1 && x == n->child;
+		all = follow(r, all,
+			x->kind == REGEX_REPEAT
+				? repeated(r, x, depth, end,
+					  start && x->child->dot && x->max == REGEX_FOREVER)
+				: part_of(r, x, depth));
+	}
+	return all;
+}
+
+static struct part
+alternatives(struct risk *r, const struct regex_node *n, unsigned depth)
+{
+	struct part all = { .nullable = false };
+
+	if (depth > DEPTH) {
+		r->too_large = r->loops = true; /* what is deeper is not looked at */
+		return all;
+	}
+	if (n->kind == REGEX_CAT)
+		return sequence(r, n, depth, true);
+	for (const struct regex_node *x = n->child; x; x = x->next) {
+		struct part one = sequence(r, x, depth, !x->next);
+		places_join(&all.first, &one.first);
+		places_join(&all.last, &one.last);
+		all.nullable |= one.nullable;
+	}
+	return all;
+}
+
+static struct part
+part_of(struct risk *r, const struct regex_node *n, unsigned depth)
+{
+	switch (n->kind) {
+	case REGEX_SET: return position(r, n->set);
+	case REGEX_CAT:
+	case REGEX_ALT: return alternatives(r, n, depth + 1);
+	default: return (struct part){ .nullable = true };
+	}
+}
+
+/* ---- what it can do ---- */
+
+#define TOO_LARGE "too long to be judged with a repetition in it: say it in several patterns"
+
+/* Pairs (a,b) that one text reaches from (p,p); those in `seen` and further. */
+static bool
+two_ways_round(struct risk *r, size_t p, uint8_t *seen, uint32_t *queue)
+{
+	size_t n = r->n, head = 0, tail = 0;
+
+	memset(seen, 0, n * n * 2);
+	queue[tail++] = (uint32_t)(p * n + p);
+	while (head < tail && r->work < WORK_MAX) {
+		size_t a = queue[head] / n, b = queue[head] % n;
+		bool apart = seen[n * n + queue[head]]; /* reached by two ways */
+		head++;
+		r->work += n;
+		for (size_t x = 0; x < n; x++) {
+			r->work += r->edge[a][x] ? n : 0;
+			for (size_t y = 0; r->edge[a][x] && y < n; y++) {
+				if (!r->edge[b][y] || !set_meets(r->cls[x], r->cls[y]))
+					continue;
+				bool now = apart || x != y || (a == b && r->edge[a][x] > 1);
+				if (x == p && y == p && now)
+					return true;
+				size_t to = x * n + y;
+				if (seen[to] && (seen[n * n + to] || !now))
+					continue;
+				seen[to] = 1;
+				seen[n * n + to] |= now;
+				if (tail < 2 * n * n)
+					queue[tail++] = (uint32_t)to;
+			}
+		}
+	}
+	return false;
+}
+
+/* The same text leads p to p, p to q and q to q. */
+static bool
+cycle_after(const struct risk *r, size_t p, size_t q, uint8_t *seen, uint32_t *queue)
+{
+	size_t n = r->n, head = 0, tail = 0, goal = (p * n + q) * n + q;
+
+	memset(seen, 0, n * n * n);
+	queue[tail++] = (uint32_t)((p * n + p) * n + q);
+	while (head < tail) {
+		size_t at = queue[head++], a = at / n / n, b = at / n % n, c = at % n;
+		for (size_t x = 0; x < n; x++)
+			for (size_t y = 0; r->edge[a][x] && y < n; y++) {
+				if (!r->edge[b][y] || !set_meets(r->cls[x], r->cls[y]))
+					continue;
+				for (size_t z = 0; z < n; z++) {
+					size_t to = (x * n + y) * n + z;
+					uint64_t both[4];
+					for (size_t i = 0; i < 4; i++)
+						both[i] = r->cls[x][i] & r->cls[y][i];
+					if (!r->edge[c][z] || seen[to] ||
+						!set_meets(both, r->cls[z]))
+						continue;
+					if (to == goal)
+						return true;
+					seen[to] = 1;
+					queue[tail++] = (uint32_t)to;
+				}
+			}
+	}
+	return false;
+}
+
+/* Which places lie on a cycle: what each reaches (S. Warshall, 1962), in rows of bits. */
+static void
+find_cycles(const struct risk *r, struct places *reach, struct places *cyclic)
+{
+	for (size_t i = 0; i < r->n; i++)
+		for (size_t k = 0; k < r->n; k++)
+			if (r->edge[i][k])
+				place_add(&reach[i], k);
+	for (size_t k = 0; k < r->n; k++)
+		for (size_t i = 0; i < r->n; i++)
+			if (place_in(&reach[i], k))
+				places_join(&reach[i], &reach[k]);
+	for (size_t i = 0; i < r->n; i++)
+		if (place_in(&reach[i], i))
+			place_add(cyclic, i);
+}
+
+static const char *
+judge_risk(struct risk *r)
+{
+	size_t n = r->n, states = n <= TRIPLES_MAX && n > 2 ? n * n * n : 2 * n * n;
+	uint8_t *seen = malloc(states + 1);
+	uint32_t *queue = malloc((states + 2) * sizeof(*queue));
+	struct places *reach = calloc(n, sizeof(*reach)), cyclic = { { 0 } };
+	const char *why = seen && queue && reach ? NULL : "out of memory";
+
+	if (!why)
+		find_cycles(r, reach, &cyclic);
+	for (size_t p = 0; !why && p < n; p++)
+		if (place_in(&cyclic, p) && two_ways_round(r, p, seen, queue))
+			why = "a repetition inside a repetition, or alternatives that begin "
+			      "alike: a text can make it take exponential time";
+	if (!why && r->work >= WORK_MAX)
+		why = TOO_LARGE;
+	for (size_t p = 0; !why && n <= TRIPLES_MAX && p < n; p++)
+		for (size_t q = 0; !why && q < n; q++)
+			if (p != q && place_in(&cyclic, p) && place_in(&cyclic, q) &&
+				cycle_after(r, p, q, seen, queue))
+				why = "two repetitions that can take the same text: a long "
+				      "text can make it take time squared";
+	free(seen);
+	free(queue);
+	free(reach);
+	return why;
+}
+
+const char *
+cel_regex_risk(struct span pattern)
+{
+	struct risk *r = calloc(1, sizeof(*r));
+	const char *why = "out of memory";
+	struct regex re;
+	SCOPED_ARENA(a, 0, false);
+
+	if (r && regex_read(&a, pattern, REGEX_RE2, true, &re)) {
+		alternatives(r, re.root, 1);
+		why = r->loops && r->too_large ? TOO_LARGE
+		      : r->loops && r->n       ? judge_risk(r)
+					       : NULL;
+	}
+	free(r);
+	return why;
+}
+
 /* matches(): PCRE2 with limits on backtracking and memory. The search is part of the
  * pattern (.*? before it), so that one limit, in proportion to the text, counts all the
  * work: no pattern and no text take longer. Everything PCRE2
  * allocates comes from an arena, or, while matching, from scratch memory of the
  * thread, so that nothing has to be freed. */
-#define PCRE2_CODE_UNIT_WIDTH 8
-#include "policy/cel/functions/regex.h"
-
-#include <pcre2.h>
-#include <stdalign.h>
-
-#include "base/attr.h"
-#include "base/buf.h"
-#include "base/err.h"
-#include "base/regex/regex.h"
 
 #define STEPS_LEAST  100000 /* of PCRE2: some 10 ms; */
 #define STEPS_A_BYTE 16
