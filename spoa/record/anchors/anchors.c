@@ -1,10 +1,15 @@
-/* The thread tg-anchors: whose turn it is, what came of it, who is told. */
+/* A checkpoint into a file, as it is: appended and synced. Others may rotate the file; it is
+ * opened anew each time. */
 #include "record/anchors/anchors.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "base/attr.h"
 #include "base/caps.h"
@@ -21,12 +26,53 @@
 #include "base/why.h"
 #include "record/anchors/place.h"
 
+static int
+append_note(int fd, struct span note)
+{
+	struct stat before;
+
+	if (fstat(fd, &before) < 0)
+		return -1;
+	if (!S_ISREG(before.st_mode)) {
+		errno = EINVAL;
+		return -1;
+	}
+	/* One write: whoever follows the file never sees half of one, but where the disk is
+	 * full; that half is taken back. */
+	ssize_t n = write(fd, note.p, note.n);
+	if (n == (ssize_t)note.n)
+		return fdatasync(fd);
+	int why = n < 0 ? errno : ENOSPC;
+	if (n > 0 && ftruncate(fd, before.st_size) < 0)
+		why = errno;
+	errno = why;
+	return -1;
+}
+
+/* On a thread that may wait. 0, or an error with a sentence. */
+static int
+anchor_append(const char *file, struct span note, char why[PLACE_WHY])
+{
+	/* A pipe that nobody reads would hold up whoever opens it. */
+	SCOPED_FD(fd,
+		open(file, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK,
+			0600));
+	int err = fd < 0 || append_note(fd, note) < 0 ? ERR_IO : 0;
+
+	if (err)
+		snprintf(why, PLACE_WHY, "%s",
+			errno == EINVAL ? "the path is not a regular file" : strerror(errno));
+	return err;
+}
+
+/* The thread tg-anchors: whose turn it is, what came of it, who is told. */
+
 enum {
-	FIRST_US = 1000000, /* until there is a checkpoint it is looked for so often */
-	RETRY_US = 1000000, /* doubled with each failure, */
-	MOST_US = 60000000, /* to this */
+	FIRST_US = 1000000,   /* until there is a checkpoint it is looked for so often */
+	RETRY_US = 1000000,   /* doubled with each failure, */
+	MOST_US = 60000000,   /* to this */
 	ASKED_MOST_S = 86400, /* a place's own wait, likewise */
-	STOP_US = 2000000,  /* a place that does not come back is left alone then */
+	STOP_US = 2000000,    /* a place that does not come back is left alone then */
 };
 
 #define NO_ANSWER_YET "no reply yet: check the disk and the name resolver"
@@ -46,14 +92,6 @@ struct anchors {
 };
 
 static const char *const end_words[ANCHOR_ENDS] = { "taken", "refused", "away" };
-
-static void (*const ways[ANCHOR_KINDS])(struct place *) = {
-	[ANCHOR_FILE] = place_take_aside,
-	[ANCHOR_SYSLOG] = place_take_aside,
-	[ANCHOR_URL] = place_take_http,
-	[ANCHOR_TSA] = place_take_tsa,
-	[ANCHOR_WITNESS] = place_take_witness,
-};
 
 const char *
 place_journal(const struct place *p)
@@ -99,38 +137,6 @@ next_after(struct place *p)
 	uint64_t gone = clock_mono_us() - p->began_us, every = p->at->every_us;
 
 	next_turn(p, p->wait_us ? p->wait_us : every > gone ? every - gone : 0);
-}
-
-static void
-on_due(struct ev_loop *loop UNUSED, ev_timer *w, int revents UNUSED)
-{
-	struct place *p = TAGGED(place, w->data);
-	struct anchors *a = p->all;
-	const char *why = NULL;
-	uint64_t size;
-
-	buf_clear(&p->note);
-	if (!a->audit.note(a->audit.arg, &p->note, &size)) {
-		next_turn(p, FIRST_US);
-		return;
-	}
-	p->began_us = clock_mono_us();
-	anchor_enter(p, PLACE_ASKS);
-	if (checkpoint_parse(buf_view(&p->note), &p->checkpoint, &why) < 0) {
-		place_over(p, ANCHOR_AWAY, (struct span){ NULL, 0 }, false,
-			"our own checkpoint cannot be read: %s", why ? why : "?");
-		return;
-	}
-	if (p->shown.taken && p->shown.end == ANCHOR_TAKEN &&
-		p->shown.size == p->checkpoint.size) {
-		next_after(p); /* it has this one */
-		return;
-	}
-	p->witness.again = false;
-	pthread_mutex_lock(&p->all->lock);
-	p->shown.asked_us = p->began_us;
-	pthread_mutex_unlock(&p->all->lock);
-	ways[p->at->kind](p);
 }
 
 /* ---- what came of it ---- */
@@ -341,7 +347,7 @@ on_posted(void *arg, const struct http_answer *a)
 		place_failed(p, a, ANCHOR_REFUSED);
 }
 
-void
+static void
 place_take_http(struct place *p)
 {
 	place_post(p, "", "text/plain; charset=utf-8", buf_view(&p->note), CAP_ANCHOR_ANSWER,
@@ -392,7 +398,7 @@ errand_run(struct work *w, unsigned thread UNUSED)
 	mailbox_send(e->to, &e->mail);
 }
 
-void
+static void
 place_take_aside(struct place *p)
 {
 	struct errand *e = calloc(1, sizeof(*e));
@@ -416,6 +422,46 @@ place_take_aside(struct place *p)
 	INVARIANT(!p->errand);
 	p->errand = true;
 	pool_submit(p->all->aside, &e->work);
+}
+
+static void (*const anchor_ways[ANCHOR_KINDS])(struct place *) = {
+	[ANCHOR_FILE] = place_take_aside,
+	[ANCHOR_SYSLOG] = place_take_aside,
+	[ANCHOR_URL] = place_take_http,
+	[ANCHOR_TSA] = place_take_tsa,
+	[ANCHOR_WITNESS] = place_take_witness,
+};
+
+static void
+on_anchor_due(struct ev_loop *loop UNUSED, ev_timer *w, int revents UNUSED)
+{
+	struct place *p = TAGGED(place, w->data);
+	struct anchors *a = p->all;
+	const char *why = NULL;
+	uint64_t size;
+
+	buf_clear(&p->note);
+	if (!a->audit.note(a->audit.arg, &p->note, &size)) {
+		next_turn(p, FIRST_US);
+		return;
+	}
+	p->began_us = clock_mono_us();
+	anchor_enter(p, PLACE_ASKS);
+	if (checkpoint_parse(buf_view(&p->note), &p->checkpoint, &why) < 0) {
+		place_over(p, ANCHOR_AWAY, (struct span){ NULL, 0 }, false,
+			"our own checkpoint cannot be read: %s", why ? why : "?");
+		return;
+	}
+	if (p->shown.taken && p->shown.end == ANCHOR_TAKEN &&
+		p->shown.size == p->checkpoint.size) {
+		next_after(p); /* it has this one */
+		return;
+	}
+	p->witness.again = false;
+	pthread_mutex_lock(&p->all->lock);
+	p->shown.asked_us = p->began_us;
+	pthread_mutex_unlock(&p->all->lock);
+	anchor_ways[p->at->kind](p);
 }
 
 /* ---- the thread ---- */
@@ -517,7 +563,7 @@ place_init(struct anchors *a, struct place *p, const struct anchor_place *at)
 	buf_init(&p->entry.fields, CAP_RECORD_BYTES);
 	size_t n = at->kind == ANCHOR_FILE ? strlen(at->place) : strcspn(at->place, "?");
 	snprintf(p->name, sizeof(p->name), "%.*s", (int)n, at->place);
-	ev_timer_init(&p->due, on_due, 0., 0.);
+	ev_timer_init(&p->due, on_anchor_due, 0., 0.);
 	p->due.data = p;
 }
 

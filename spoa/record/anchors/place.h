@@ -36,7 +36,7 @@ struct place {
 	struct http_call *call;
 	bool errand; /* one is under way */
 	uint64_t began_us;
-	uint64_t wait_us; /* after a failure; 0: there was none */
+	uint64_t wait_us;	/* after a failure; 0: there was none */
 	uint64_t asked_wait_us; /* the wait that the last answer asks for; 0: none */
 	struct buf note;
 	struct checkpoint checkpoint; /* views into it */
@@ -58,10 +58,8 @@ struct place {
 };
 
 /* Begins to take p->note there. place_over() says how it ended, now or later, exactly once. */
-void place_take_http(struct place *p); /* url */
 void place_take_tsa(struct place *p);
 void place_take_witness(struct place *p);
-void place_take_aside(struct place *p); /* file, syslog: on a thread that may wait */
 
 /* `answer`: what came; goes into the record as it is, or as base64. */
 void place_over(struct place *p, enum anchor_end end, struct span answer, bool base64,
@@ -71,8 +69,8 @@ void place_post(struct place *p, const char *suffix, const char *type, struct sp
 	size_t answer_bytes, http_cb *cb);
 /* No answer came: place_over() was called. */
 bool place_unanswered(struct place *p, const struct http_answer *a);
-/* The answer has a status that is no success. A throttle (429) and an error of the server's are as if
- * no answer came, and Retry-After is waited for; all else is a refusal, or `other`. Calls
+/* The answer has a status that is no success. A throttle (429) and an error of the server's are
+ * as if no answer came, and Retry-After is waited for; all else is a refusal, or `other`. Calls
  * place_over(). */
 void place_failed(struct place *p, const struct http_answer *a, enum anchor_end other);
 const char *place_journal(const struct place *p);
@@ -97,8 +95,6 @@ int witness_keys(const char *file, struct pubkey *out, size_t max, struct buf *w
 struct span witness_cosignature(struct span note, struct span answer, const struct pubkey *keys,
 	size_t nkeys, uint64_t *time);
 
-/* On a thread that may wait. 0, or an error with a sentence. */
-int anchor_append(const char *file, struct span note, char why[PLACE_WHY]);
 extern uint64_t anchor_syslog_us; /* a conversation's deadline; tests set it */
 int anchor_syslog(const char *to, const char *tls_ca, const char *node, struct span note,
 	char why[PLACE_WHY]);

@@ -1,11 +1,13 @@
 /* The thread's pass: of each closed segment, oldest first, what is not done yet: compress,
  * archive, remove the plain form; then trim. Every step is done again where it was cut off, so
  * a pass that ends anywhere leaves nothing to repair. */
-#include "record/archive/keep_private.h"
+#include "record/archive/keep.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
@@ -16,13 +18,46 @@
 #include "base/err.h"
 #include "base/json_put.h"
 #include "base/log.h"
+#include "base/mem.h"
 #include "base/scoped.h"
+#include "base/service.h"
 #include "base/stops.h"
 #include "base/timer.h"
 #include "base/why.h"
+#include "record/archive/archive.h"
+#include "record/archive/believe.h"
+#include "record/archive/kept_policy.h"
+#include "record/archive/kept_texts.h"
 #include "record/archive/pack.h"
 #include "record/archive/trim.h"
 #include "record/journal/journal.h"
+#include "record/seal/texts.h"
+
+struct keep {
+	const struct config *cfg;
+	struct audit *audit;
+	struct metrics *metrics;
+	struct archive_options archive; /* place NULL: none */
+	struct service service;
+	pthread_mutex_t lock; /* guards `told` */
+	struct keep_state told;
+
+	/* owner: tg-keep */
+	struct keep_state now; /* becomes `told` at the end of a pass */
+	int journalfd, keepfd;
+	struct manifest before; /* of the segment before the one in hand; first 0: none */
+	uint64_t archive_us, archive_wait_us; /* not before, and how long the next time */
+	unsigned char keys_put[SHA256_BYTES]; /* of the statements that the archive has */
+	char latest[JOURNAL_NAME_MAX]; /* the segment that the archive's NODE.latest names; ""
+					*/
+	uint64_t alarmed_us[2]; /* when a record of too much to keep, of the clock, was written
+				 */
+	struct believe clock;
+	uint64_t named; /* the last record that a trim record of this start names */
+	char texts_named[TEXTS_NAME_MAX]; /* likewise the last file of texts; "" */
+	int64_t believed_s;		  /* the time of this pass */
+	char said[256];			  /* the last failure that was logged */
+};
 
 #define AGAIN_US     30000000 /* an archive that failed is tried again so soon, */
 #define AGAIN_MAX_US (64 * (uint64_t)AGAIN_US) /* and at most so late */
@@ -40,7 +75,7 @@ keep_state(struct keep *k, struct keep_state *out)
 }
 
 /* Said in the log once, until something else is wrong. */
-void
+static void
 keep_fail(struct keep *k, const char *what, const char *segment, int err, const struct buf *why)
 {
 	if (err == ERR_CLOSED)
@@ -55,7 +90,7 @@ keep_fail(struct keep *k, const char *what, const char *segment, int err, const 
 		LS("error", err_str(err)), LSP("why", buf_view(why)));
 }
 
-bool
+static bool
 keep_stopped(const struct keep *k)
 {
 	return service_stopping(&k->service);
@@ -75,7 +110,7 @@ on_durable(struct audit_entry *e, int err UNUSED)
 }
 
 /* Durable on return, or an error. */
-int
+static int
 keep_record(struct keep *k, const struct buf *fields)
 {
 	struct waiting w = { .entry = { .done = on_durable } };
@@ -110,7 +145,7 @@ mark_name(const char *segment, char out[JOURNAL_NAME_MAX + 16])
 	snprintf(out, JOURNAL_NAME_MAX + 16, "%.*s" MARK_SUFFIX, JOURNAL_NAME_MAX - 1, segment);
 }
 
-int
+static int
 keep_put_one(struct keep *k, const char *name, const unsigned char *want, struct buf *why)
 {
 	unsigned char hash[SHA256_BYTES];
@@ -168,8 +203,74 @@ put_keys(struct keep *k, struct buf *why)
 	return err;
 }
 
-/* NODE.latest is the manifest of the newest archived segment, so that an archive that loses it can
- * be told from one that ends there. It never goes back to an older segment. */
+static int
+keep_mark(struct keep *k, const char *file, struct buf *why)
+{
+	char mark[JOURNAL_NAME_MAX + 16];
+
+	mark_name(file, mark);
+	SCOPED_BUF(text, 4096);
+	buf_printf(&text, "%s\n", k->archive.place);
+	int err = files_put(k->keepfd, mark, buf_view(&text), why);
+	stop_at("archive-marked");
+	return err;
+}
+
+/* Put there again. */
+static void
+keep_unmark(struct keep *k, const char *file, int err)
+{
+	char mark[JOURNAL_NAME_MAX + 16];
+
+	SCOPED_BUF(why, 4096);
+	mark_name(file, mark);
+	if (err == ERR_NOTFOUND || err == ERR_AUTH)
+		files_remove(k->keepfd, mark, &why);
+}
+
+static bool
+keep_archived(struct keep *k, const char *segment)
+{
+	char mark[JOURNAL_NAME_MAX + 16], text[4096];
+
+	mark_name(segment, mark);
+	SCOPED_FD(fd, openat(k->keepfd, mark, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK));
+	ssize_t n = fd < 0 ? -1 : read(fd, text, sizeof(text));
+	/* In another archive than the one configured now it is not there. */
+	return n > 0 && text[n - 1] == '\n' &&
+	       span_is(span_of(text, (size_t)n - 1), k->archive.place);
+}
+
+static bool
+keep_archive_waits(struct keep *k)
+{
+	bool waits = clock_mono_us() < k->archive_us;
+
+	k->now.archive_away |= waits;
+	return waits;
+}
+
+static void
+keep_archive_came(
+	struct keep *k, const char *file, uint64_t bytes, int err, const struct buf *why)
+{
+	if (!err) {
+		k->archive_wait_us = 0;
+		k->archive_us = 0;
+		k->now.unarchived--;
+		metric_inc(k->metrics, M_KEEP_ARCHIVED);
+		log_event(LOG_INFO, "retention.archived", LS("segment", file),
+			LI("bytes", bytes));
+	} else if (err != ERR_CLOSED) {
+		k->now.archive_away = true;
+		k->archive_wait_us = wait_doubled(k->archive_wait_us, AGAIN_US, AGAIN_MAX_US);
+		k->archive_us = clock_mono_us() + k->archive_wait_us;
+		keep_fail(k, "archive", file, err, why);
+	}
+}
+
+/* NODE.latest is the manifest of the newest archived segment, so that an archive that loses it
+ * can be told from one that ends there. It never goes back to an older segment. */
 static void
 put_latest(struct keep *k, const struct journal_list *l, size_t closed)
 {
@@ -197,31 +298,6 @@ put_latest(struct keep *k, const struct journal_list *l, size_t closed)
 			l->seg[closed - 1].name);
 }
 
-int
-keep_mark(struct keep *k, const char *file, struct buf *why)
-{
-	char mark[JOURNAL_NAME_MAX + 16];
-
-	mark_name(file, mark);
-	SCOPED_BUF(text, 4096);
-	buf_printf(&text, "%s\n", k->archive.place);
-	int err = files_put(k->keepfd, mark, buf_view(&text), why);
-	stop_at("archive-marked");
-	return err;
-}
-
-/* Put there again. */
-void
-keep_unmark(struct keep *k, const char *file, int err)
-{
-	char mark[JOURNAL_NAME_MAX + 16];
-
-	SCOPED_BUF(why, 4096);
-	mark_name(file, mark);
-	if (err == ERR_NOTFOUND || err == ERR_AUTH)
-		files_remove(k->keepfd, mark, &why);
-}
-
 /* Packed file, hashes, keys, manifest, then the mark that says where they are. */
 static int
 archive_segment(struct keep *k, const struct manifest *m, struct buf *why)
@@ -240,47 +316,6 @@ archive_segment(struct keep *k, const struct manifest *m, struct buf *why)
 		err = keep_put_one(k, manifest, NULL, why);
 	stop_at("archive-manifest");
 	return err ? err : keep_mark(k, m->segment, why);
-}
-
-bool
-keep_archived(struct keep *k, const char *segment)
-{
-	char mark[JOURNAL_NAME_MAX + 16], text[4096];
-
-	mark_name(segment, mark);
-	SCOPED_FD(fd, openat(k->keepfd, mark, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK));
-	ssize_t n = fd < 0 ? -1 : read(fd, text, sizeof(text));
-	/* In another archive than the one configured now it is not there. */
-	return n > 0 && text[n - 1] == '\n' &&
-	       span_is(span_of(text, (size_t)n - 1), k->archive.place);
-}
-
-bool
-keep_archive_waits(struct keep *k)
-{
-	bool waits = clock_mono_us() < k->archive_us;
-
-	k->now.archive_away |= waits;
-	return waits;
-}
-
-void
-keep_archive_came(
-	struct keep *k, const char *file, uint64_t bytes, int err, const struct buf *why)
-{
-	if (!err) {
-		k->archive_wait_us = 0;
-		k->archive_us = 0;
-		k->now.unarchived--;
-		metric_inc(k->metrics, M_KEEP_ARCHIVED);
-		log_event(LOG_INFO, "retention.archived", LS("segment", file),
-			LI("bytes", bytes));
-	} else if (err != ERR_CLOSED) {
-		k->now.archive_away = true;
-		k->archive_wait_us = wait_doubled(k->archive_wait_us, AGAIN_US, AGAIN_MAX_US);
-		k->archive_us = clock_mono_us() + k->archive_wait_us;
-		keep_fail(k, "archive", file, err, why);
-	}
 }
 
 /* Whether the kept form is there and is this manifest's. */
@@ -410,7 +445,7 @@ alarm_clock(struct keep *k, int64_t believed_s)
 			LOG_WARN, "retention.clock", LS("clock", is), LS("believed", believed));
 }
 
-void
+static void
 keep_hold(struct keep *k, const char *segment, const char *why)
 {
 	snprintf(k->now.held, sizeof(k->now.held), "%.90s: %s", segment, why);
@@ -434,7 +469,8 @@ may_go(struct keep *k, const struct manifest *m)
 	}
 	manifest_names(m->segment, manifest, packed);
 	SCOPED_BUF(why, 4096);
-	int err = archive_check(&k->archive, packed, m->packed_sha256, &k->service.stopping, &why);
+	int err = archive_check(
+		&k->archive, packed, m->packed_sha256, &k->service.stopping, &why);
 	if (err) {
 		keep_hold(k, m->segment, "the archive does not have it any more");
 		keep_fail(k, "trim", m->segment, err, &why);
@@ -552,6 +588,293 @@ trim(struct keep *k, const struct journal_list *l, size_t closed)
 	if (err)
 		keep_fail(k, "trim", m[0].segment, err, &why);
 	free(m);
+}
+
+/* ---- files of sealed texts ---- */
+
+/* The pass over JOURNAL.texts: each file of ciphertexts that is not written to any more is
+ * copied to the archive, and trimmed on its own clock (retention.texts), the oldest first. The
+ * newest stays: where positions go on is known by it. */
+
+/* Parts come in another order than that of their positions: an older file is written to for a
+ * while, too. */
+int64_t keep_texts_calm_s = 600;
+
+struct texts_found {
+	char name[TEXTS_NAME_MAX];
+	int64_t end_s; /* it was written to last */
+	uint64_t bytes;
+};
+
+struct texts_list {
+	struct texts_found *file;
+	size_t n, room;
+};
+
+static int
+by_texts_name(const void *a, const void *b)
+{
+	return strcmp(
+		((const struct texts_found *)a)->name, ((const struct texts_found *)b)->name);
+}
+
+/* All of this node's; none where there is no such folder. */
+static int
+list_texts(struct keep *k, int dirfd, struct texts_list *l)
+{
+	int fd = openat(dirfd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC), err = 0;
+	DIR *d = fd < 0 ? NULL : fdopendir(fd);
+	uint64_t begin;
+	struct stat st;
+
+	if (!d) {
+		if (fd >= 0)
+			close(fd);
+		return ERR_IO;
+	}
+	for (struct dirent *e; !err && (e = readdir(d));) {
+		if (!texts_name_read(e->d_name, k->cfg->node, &begin) ||
+			fstatat(dirfd, e->d_name, &st, AT_SYMLINK_NOFOLLOW) < 0 ||
+			!S_ISREG(st.st_mode))
+			continue;
+		if (!mem_room(&l->file, &l->room, l->n + 1, sizeof(*l->file))) {
+			err = ERR_NOMEM;
+			break;
+		}
+		struct texts_found *f = &l->file[l->n++];
+		*f = (struct texts_found){ .end_s = st.st_mtime,
+			.bytes = (uint64_t)st.st_size };
+		memcpy(f->name, e->d_name, strlen(e->d_name) + 1);
+	}
+	closedir(d);
+	if (l->n)
+		qsort(l->file, l->n, sizeof(*l->file), by_texts_name);
+	return err;
+}
+
+/* What it holds, as the disk has it now; fd is of it. */
+static int
+survey_texts(struct keep *k, int fd, const struct texts_found *is, struct texts_file *out,
+	struct buf *why)
+{
+	*out = (struct texts_file){ .bytes = 0 };
+	memcpy(out->name, is->name, sizeof(out->name));
+	snprintf(out->node, sizeof(out->node), "%s", k->cfg->node);
+	texts_file_times(out, is->end_s);
+	return fd < 0 ? fd
+		      : files_hash(fd, &k->service.stopping, out->sha256, &out->bytes, why);
+}
+
+/* The file, what is said of it, then the mark. */
+static int
+archive_texts(struct keep *k, int dirfd, const struct texts_found *is, struct buf *why)
+{
+	char said[TEXTS_NAME_MAX + 8];
+	struct texts_file f;
+
+	SCOPED_FD(fd, files_open(dirfd, is->name, why));
+	int err = survey_texts(k, fd, is, &f, why);
+	if (!err)
+		err = archive_put(&k->archive, f.name, fd, f.sha256, &k->service.stopping, why);
+	stop_at("archive-texts");
+	SCOPED_BUF(text, TEXTS_FILE_BYTES);
+	texts_file_write(&f, &text);
+	texts_file_said(f.name, said);
+	if (!err)
+		err = files_put(k->keepfd, said, buf_view(&text), why);
+	if (!err)
+		err = keep_put_one(k, said, NULL, why);
+	return err ? err : keep_mark(k, is->name, why);
+}
+
+/* As the archive says now; what it lacks is put there again. */
+static bool
+texts_may_go(struct keep *k, const struct texts_file *f)
+{
+	if (!k->archive.place)
+		return true;
+	if (!keep_archived(k, f->name)) {
+		keep_hold(k, f->name, "it is not archived");
+		return false;
+	}
+	SCOPED_BUF(why, 4096);
+	int err = archive_check(&k->archive, f->name, f->sha256, &k->service.stopping, &why);
+	if (err) {
+		keep_hold(k, f->name, "the archive does not have it as it is");
+		keep_fail(k, "trim", f->name, err, &why);
+		keep_unmark(k, f->name, err);
+	}
+	return !err;
+}
+
+/* The oldest that are due and may go; how many. */
+static size_t
+gather_texts(struct keep *k, int dirfd, const struct texts_list *l, size_t from, int64_t age_s,
+	struct texts_file *f)
+{
+	size_t n = 0;
+
+	SCOPED_BUF(why, 4096);
+	for (size_t i = from; n < TRIM_AT_ONCE && i + 1 < l->n && !keep_stopped(k); i++) {
+		if (k->believed_s - l->file[i].end_s <= age_s)
+			break;
+		SCOPED_FD(fd, files_open(dirfd, l->file[i].name, &why));
+		int err = survey_texts(k, fd, &l->file[i], &f[n], &why);
+		if (err)
+			keep_fail(k, "trim", l->file[i].name, err, &why);
+		if (err || !texts_may_go(k, &f[n]))
+			break;
+		n++;
+	}
+	return n;
+}
+
+/* Names them in a record, then they go. */
+static int
+trim_texts(struct keep *k, int dirfd, const struct texts_file *f, size_t n, struct buf *why)
+{
+	int err = 0;
+
+	SCOPED_BUF(fields, CAP_RECORD_BYTES);
+	texts_trim_fields(&fields, f, n, k->archive.place);
+	if (faccessat(dirfd, ".", W_OK, AT_EACCESS) < 0)
+		err = why_err(why, ERR_IO, "the folder cannot be opened: %s", strerror(errno));
+	stop_at("trim-texts-record");
+	/* Once a start: names sort by age. */
+	if (!err && strcmp(f[n - 1].name, k->texts_named) > 0 &&
+		(err = keep_record(k, &fields)) == 0)
+		memcpy(k->texts_named, f[n - 1].name, sizeof(k->texts_named));
+	stop_at("trim-texts-recorded");
+	for (size_t i = 0; i < n && !err; i++) {
+		err = files_remove(dirfd, f[i].name, why);
+		if (!err)
+			metric_inc(k->metrics, M_KEEP_TRIMMED);
+		stop_at("trim-texts-removed");
+	}
+	if (!err)
+		log_event(LOG_INFO, "retention.texts", LI("files", n), LS("first", f[0].name),
+			LS("last", f[n - 1].name));
+	return err;
+}
+
+static void
+trim_old_texts(struct keep *k, int dirfd, const struct texts_list *l)
+{
+	uint64_t age_us = k->cfg->retention_texts_us ? k->cfg->retention_texts_us
+						     : k->cfg->retention_age_us;
+	struct texts_file *f = age_us ? calloc(TRIM_AT_ONCE, sizeof(*f)) : NULL;
+	size_t n;
+	int err = 0;
+
+	SCOPED_BUF(why, 4096);
+	for (size_t at = 0;
+		f && !err && !keep_stopped(k) &&
+		(n = gather_texts(k, dirfd, l, at, (int64_t)(age_us / 1000000), f)) > 0;
+		at += n)
+		err = trim_texts(k, dirfd, f, n, &why);
+	if (err)
+		keep_fail(k, "trim", f[0].name, err, &why);
+	free(f);
+}
+
+static void
+keep_texts(struct keep *k)
+{
+	struct texts_list l = { .n = 0 };
+	char path[JOURNAL_DIR_MAX + 16];
+
+	SCOPED_BUF(why, 4096);
+	snprintf(path, sizeof(path), "%.*s" TEXTS_SUFFIX,
+		SPAN_ARG(span_cut(journal_folder(k->cfg->journal), 0, JOURNAL_DIR_MAX)));
+	SCOPED_FD(dirfd, open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+	if (dirfd < 0)
+		return; /* nothing was ever sealed */
+	int err = list_texts(k, dirfd, &l);
+	if (err)
+		keep_fail(k, "list", path, err, &why);
+	int64_t now_s = clock_wall_ns() / 1000000000;
+	for (size_t i = 0; !err && i + 1 < l.n && !keep_stopped(k); i++) {
+		const struct texts_found *f = &l.file[i];
+		if (!k->archive.place || now_s - f->end_s < keep_texts_calm_s ||
+			keep_archived(k, f->name))
+			continue;
+		k->now.unarchived++;
+		if (!keep_archive_waits(k))
+			keep_archive_came(
+				k, f->name, f->bytes, archive_texts(k, dirfd, f, &why), &why);
+	}
+	if (!err && !keep_stopped(k))
+		trim_old_texts(k, dirfd, &l);
+	free(l.file);
+}
+
+/* ---- kept policies ---- */
+
+/* The pass over JOURNAL.policies: each kept text goes to the archive, and is removed once no
+ * record that retention keeps can name it. The daemon sets the time of the text in force each
+ * hour (kept_policy_put()), so a file's time is when its policy was in force last. */
+
+enum { MARGIN_S = 86400 }; /* beyond retention.age: an hour would do */
+
+static void
+archive_policy(struct keep *k, int dirfd, const char *name)
+{
+	unsigned char hash[SHA256_BYTES];
+	uint64_t bytes = 0;
+
+	if (!k->archive.place || keep_archived(k, name))
+		return;
+	k->now.unarchived++;
+	if (keep_archive_waits(k))
+		return;
+	SCOPED_BUF(why, 4096);
+	SCOPED_FD(fd, files_open(dirfd, name, &why));
+	int err = fd < 0 ? fd : files_hash(fd, &k->service.stopping, hash, &bytes, &why);
+	if (!err)
+		err = archive_put(&k->archive, name, fd, hash, &k->service.stopping, &why);
+	if (!err)
+		err = keep_mark(k, name, &why);
+	keep_archive_came(k, name, bytes, err, &why);
+}
+
+static void
+trim_policy(struct keep *k, int dirfd, const char *name, int64_t written_s)
+{
+	int64_t age_s = (int64_t)(k->cfg->retention_age_us / 1000000);
+
+	if (!age_s || k->believed_s - written_s <= age_s + MARGIN_S ||
+		(k->archive.place && !keep_archived(k, name)))
+		return;
+	SCOPED_BUF(why, 4096);
+	int err = files_remove(dirfd, name, &why);
+	if (err)
+		keep_fail(k, "trim", name, err, &why);
+	else
+		log_event(LOG_INFO, "retention.policy", LS("file", name));
+}
+
+static void
+keep_policies(struct keep *k)
+{
+	char version[17], hash[KEPT_POLICY_HEX];
+	struct stat st;
+
+	SCOPED_BUF(folder, 0);
+	kept_policy_folder(k->cfg->journal, &folder);
+	SCOPED_FD(dirfd, open(folder.p, O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+	int fd = dirfd < 0 ? -1 : openat(dirfd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	DIR *d = fd < 0 ? NULL : fdopendir(fd);
+	if (!d && fd >= 0)
+		close(fd);
+	for (const struct dirent *e; d && !keep_stopped(k) && (e = readdir(d));) {
+		if (!kept_policy_name_read(e->d_name, version, hash) ||
+			fstatat(dirfd, e->d_name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+			continue;
+		archive_policy(k, dirfd, e->d_name);
+		trim_policy(k, dirfd, e->d_name, st.st_mtime);
+	}
+	if (d)
+		closedir(d);
 }
 
 /* ---- the thread ---- */
@@ -685,8 +1008,11 @@ keep_start(const struct config *cfg, struct audit *a, struct metrics *m, struct 
 	int err = keep_wrong(cfg) ? ERR_SYNTAX : 0;
 	if (err)
 		buf_printf(why, "retention.archive: %s", keep_wrong(cfg));
-	const struct service_options o = { .name = "tg-keep", .turn = keep_service_turn, .arg = k,
-		.nice = 19, .idle_disk = true };
+	const struct service_options o = { .name = "tg-keep",
+		.turn = keep_service_turn,
+		.arg = k,
+		.nice = 19,
+		.idle_disk = true };
 	if (!err && (err = service_start(&k->service, &o)))
 		buf_str(why, err_str(err));
 	if (err)

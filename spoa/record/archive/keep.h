@@ -32,4 +32,8 @@ void keep_state(struct keep *k, struct keep_state *out);
 /* Ends what is under way, at most a step of it late. Before audit_stop(). */
 void keep_stop(struct keep **k);
 
+/* Seconds for which a file of sealed texts must not have been written to before it is archived.
+ * Tests set it. */
+extern int64_t keep_texts_calm_s;
+
 #endif
