@@ -103,7 +103,7 @@ check "after thirty days the new key signs alone" wait_for signed_by 1
 ask
 late=$(last_seq)
 check "the witness, which has not heard of it, refuses" wait_for says '"state": *"refused"' status
-like "which status says" "$(tg status)" "^anchor witness .*the witness has no key of this log's signatures \(403\): add the new public key"
+like "which status says" "$(tg status)" "^anchor witness .*the witness has no key that verifies this log's signature \(403\): after a rotation, add the new public key"
 check "and a record" test -n "$(records anchor '.result=="refused"')"
 cat "$D/second.pub" >>"$D/theirs.pub"
 check "told of the new key it goes on" wait_for anchored "$late"

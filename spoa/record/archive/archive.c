@@ -1,7 +1,11 @@
-/* Path-style requests, ENDPOINT/BUCKET/PREFIX/NAME: every store understands them. libcurl signs
- * the hash of an empty body where `x-amz-content-sha256` is not given (curl issue 8810), so it
- * always is. With `x-amz-checksum-sha256` the store compares what it got; what it keeps is read
- * back by archive.c. */
+/* The archive outside this machine: a folder, or a store that speaks S3.
+ *
+ * A file is written to a folder under a temporary name, synced and renamed. S3 is used over
+ * libcurl, which signs requests (AWS Signature Version 4). Requests are path-style,
+ * ENDPOINT/BUCKET/PREFIX/NAME, which every store accepts. `x-amz-content-sha256` is always
+ * sent, because libcurl would otherwise sign the hash of an empty body (curl issue 8810). The
+ * store compares the object with `x-amz-checksum-sha256` when it receives it. In both cases
+ * archive_put() then reads the object back and compares its hash. */
 #include "record/archive/archive.h"
 
 #include <curl/curl.h>
@@ -23,22 +27,27 @@
 #include "base/why.h"
 
 #define S3_SCHEME "s3://"
+/* ---- S3 ---- */
 
 #define CONNECT_S    10l
-#define ANSWER_BYTES 2048 /* of an error's text */
+#define ANSWER_BYTES 2048 /* bytes that are kept of an error's XML */
+/* bytes of the file of credentials */
 #define SECRET_BYTES 8192
 
-/* owner: the thread that calls. */
+/* One request. owner: the calling thread. */
 struct s3_call {
 	CURL *curl;
+	/* `why`: the caller's; `answer`: the beginning of an error's XML */
 	struct curl_slist *headers;
 	struct buf *why, answer;
+	/* may be NULL; set: cancel the request */
 	const atomic_bool *stop;
-	int from, to; /* descriptors: what is sent; where an object goes, -1: nowhere */
-	off_t at;
-	struct sha256 *hash;
-	char failed[CURL_ERROR_SIZE];
-	struct buf write_why;
+	/* descriptors: the source of an upload; the destination of a download, or -1 */
+	int from, to;
+	off_t at;		      /* bytes of `from` that were read */
+	struct sha256 *hash;	      /* gets the bytes of a download; NULL: not wanted */
+	char failed[CURL_ERROR_SIZE]; /* libcurl's description of an error */
+	struct buf write_why;	      /* why `to` could not be written; empty: it could */
 };
 
 static bool
@@ -53,25 +62,27 @@ plain_path(const char *s)
 }
 
 static const char *
+/* Returns what is wrong with the options of an S3 archive, or NULL. */
 s3_wrong(const struct archive_options *o)
 {
 	const char *bucket = o->place + sizeof(S3_SCHEME) - 1;
 
 	if (!*bucket || *bucket == '/' || !plain_path(bucket) || strstr(bucket, "//") ||
 		strstr(bucket, "..") || strlen(bucket) > 512)
-		return "s3://BUCKET or s3://BUCKET/PREFIX is expected, of letters, digits, "
-		       "- _ . and /";
+		return "s3://BUCKET or s3://BUCKET/PREFIX is expected, with letters, digits, - "
+		       "_ . and / only";
 	if (!o->credentials_file)
-		return "s3:// needs retention.credentials_file";
+		return "an archive on s3:// needs retention.credentials_file";
 	if (o->endpoint && strncmp(o->endpoint, "http://", 7) != 0 &&
 		strncmp(o->endpoint, "https://", 8) != 0)
 		return "retention.endpoint: http:// or https:// is expected";
 	if (o->endpoint &&
 		(strpbrk(strstr(o->endpoint, "://") + 3, "/@?# ") || strlen(o->endpoint) > 512))
-		return "retention.endpoint: scheme, host and port only";
+		return "retention.endpoint: only scheme, host and port are permitted, as in "
+		       "https://s3.example:9000";
 	if (!o->region || !*o->region || !plain_path(o->region) || strchr(o->region, '/') ||
 		strlen(o->region) > 64)
-		return "retention.region: a region's name is expected";
+		return "retention.region: the name of a region is expected, as in eu-central-1";
 	return NULL;
 }
 
@@ -98,6 +109,8 @@ on_seek(void *arg, curl_off_t to, int from)
 
 static size_t
 on_bytes(char *p, size_t size, size_t n, void *arg)
+/* Stores the body of a success. Keeps the beginning of an error's body, which is not part of
+ * the object. */
 {
 	struct s3_call *c = arg;
 	struct span s = span_of(p, size * n);
@@ -136,7 +149,9 @@ add_s3_header(struct s3_call *c, const char *fmt, ...)
 	sodium_memzero(line, sizeof(line));
 }
 
-/* Access key, secret, and a session's token where there is one: words of the file. */
+/* Reads the access key, the secret and an optional session token, separated by white space,
+ * from the file and has libcurl sign the request with them. The file is read for each
+ * request, so that rotated credentials take effect at once. */
 static int
 sign_s3(struct s3_call *c, const struct archive_options *o)
 {
@@ -157,7 +172,7 @@ sign_s3(struct s3_call *c, const struct archive_options *o)
 	}
 	if (!err && words < 2)
 		err = why_err(c->why, ERR_SYNTAX,
-			"%s: an access key and its secret are expected, a line each",
+			"%s: two lines are expected: the access key, then its secret",
 			o->credentials_file);
 	if (!err) {
 		buf_printf(&user, "%.*s:%.*s", SPAN_ARG(word[0]), SPAN_ARG(word[1]));
@@ -210,7 +225,8 @@ begin_s3(struct s3_call *c, const struct archive_options *o, const char *name)
 	return sign_s3(c, o);
 }
 
-/* The code in an error's XML: <Code>NoSuchKey</Code>. */
+/* Returns the code in an error's XML, for example NoSuchKey from <Code>NoSuchKey</Code>, or n
+ * 0. */
 static struct span
 s3_error_code(const struct s3_call *c)
 {
@@ -224,6 +240,8 @@ s3_error_code(const struct s3_call *c)
 }
 
 static int
+/* Sends the request. Returns 0, or an error with the reason in c->why: ERR_CLOSED (stopped),
+ * ERR_NOTFOUND (404), ERR_TIMEOUT or ERR_IO. */
 perform_s3(struct s3_call *c, const char *name)
 {
 	long status = 0;
@@ -244,12 +262,13 @@ perform_s3(struct s3_call *c, const char *name)
 	}
 	if (status == 200)
 		return 0;
-	buf_printf(c->why, "%s: the store says %ld %.*s", name, status,
+	buf_printf(c->why, "%s: the store returned status %ld %.*s", name, status,
 		SPAN_ARG(s3_error_code(c)));
 	return status == 404 ? ERR_NOTFOUND : ERR_IO;
 }
 
 static void
+/* Frees the request and erases its headers, which may have a session token. */
 end_s3(struct s3_call *c)
 {
 	curl_easy_cleanup(c->curl);
@@ -294,8 +313,10 @@ s3_put(const struct archive_options *o, const char *name, int fd,
 }
 
 static int
+/* Downloads an object into `to`, into `hash`, or both. */
 get_from_s3(const struct archive_options *o, const char *name, int to, struct sha256 *hash,
 	const atomic_bool *stop, struct buf *why)
+/* SHA-256 of an empty body */
 {
 	static const char empty[] =
 		"e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
@@ -329,7 +350,7 @@ s3_hash(const struct archive_options *o, const char *name, unsigned char sha256[
 	return err;
 }
 
-/* A folder by itself, S3 by s3.c. */
+/* ---- the archive ---- */
 
 static bool
 is_s3(const struct archive_options *o)
@@ -345,11 +366,13 @@ archive_wrong(const struct archive_options *o)
 	if (o->place[0] != '/')
 		return "an absolute path or s3://BUCKET/PREFIX is expected";
 	return o->endpoint || o->credentials_file || o->retain_s
-		       ? "is a folder: endpoint, credentials_file and lock are of s3://"
+		       ? "the archive is a folder; endpoint, credentials_file and lock apply "
+			 "to s3:// only: remove them"
 		       : NULL;
 }
 
-/* The folder is not made: an archive that is not mounted is not an empty one. */
+/* A missing folder is an error and is not created: a file system that is not mounted must not
+ * look like an empty archive. */
 static int
 open_folder(const struct archive_options *o, struct buf *why)
 {
@@ -386,11 +409,14 @@ archive_check(const struct archive_options *o, const char *name,
 		SCOPED_FD(fd, open_in(o, name, why));
 		if (fd < 0)
 			return fd;
+		/* Read from the disk, not from the page cache. */
 		posix_fadvise(fd, 0, 0, POSIX_FADV_DONTNEED);
 		err = files_hash(fd, stop, is, &bytes, why);
 	}
 	if (!err && memcmp(is, sha256, SHA256_BYTES) != 0)
-		err = why_err(why, ERR_AUTH, "%s: the archive holds other bytes", name);
+		err = why_err(why, ERR_AUTH,
+			"%s: the file in the archive differs from the one that was archived",
+			name);
 	return err;
 }
 
