@@ -103,7 +103,7 @@ check "after thirty days the new key signs alone" wait_for signed_by 1
 ask
 late=$(last_seq)
 check "the witness, which has not heard of it, refuses" wait_for says '"state": *"refused"' status
-like "which status says" "$(tg status)" "^anchor witness .*the witness has no key of this log's signatures \(403\): add the new public key"
+like "which status says" "$(tg status)" "^anchor witness .*the witness has no key that verifies this log's signature \(403\): after a rotation, add the new public key"
 check "and a record" test -n "$(records anchor '.result=="refused"')"
 cat "$D/second.pub" >>"$D/theirs.pub"
 check "told of the new key it goes on" wait_for anchored "$late"
@@ -131,9 +131,9 @@ check "all verifies" by first.pub --journal "$JOURNAL" --root "$D/root.key.pub" 
 check "a proof that the revoked key signed before, too" by first.pub --file "$D/proof.late" --root "$D/root.key.pub" --statement "$D/stated"
 "$build/tollgate" audit key revoke "$second" --root-key "$D/root.key" --node a --from "$after" >"$D/earlier"
 is "revoked from an earlier record on, that proof does not" "$(by first.pub --file "$D/proof.late" --root "$D/root.key.pub" --statement "$D/earlier" >/dev/null; echo $?)" 1
-like "by name" "$(cat "$D/said")" "signed by $second, revoked from $after on"
+like "by name" "$(cat "$D/said")" "signed by $second, which is revoked from record $after on"
 is "nor what it signed since" "$(by first.pub --journal "$JOURNAL" --root "$D/root.key.pub" --statement "$D/earlier" >/dev/null; echo $?)" 1
-like "verify names the first record" "$(cat "$D/said")" "seq=[0-9]+ why=\"wrong key: its commit is signed by $second, revoked from $after on"
+like "verify names the first record" "$(cat "$D/said")" "seq=[0-9]+ why=\"wrong key: its commit is signed by $second, which is revoked from record $after on"
 said=$("$build/tollgate" audit key certify "$D/audit.key.pub" --root-key "$D/root.key" --node a 2>&1)
 like "a file of several keys is not certified, and how to take one is said" "$?: $said" '^2: .*openssl pkey -pubin -in FILE -out NEW$'
 cp "$D/audit.key" "$D/audit.key.third"

@@ -532,7 +532,7 @@ files_that_cannot_be_used_refuse_the_start(void **s)
 	add(ANCHOR_TSA, "http://127.0.0.1:1/");
 	places[0].ca = path("junk.pem");
 	assert_null(anchors_start(&cfg, &from, &metrics, &why));
-	assert_non_null(strstr(buf_view(&why).p, "holds no certificate that can be read"));
+	assert_non_null(strstr(buf_view(&why).p, "has no readable PEM certificate"));
 	cfg.nanchors = 0;
 	buf_clear(&why);
 	add(ANCHOR_WITNESS, "http://127.0.0.1:1/");

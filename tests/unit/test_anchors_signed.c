@@ -202,7 +202,7 @@ static const struct { const char *name; enum lie lie; const char *why; } lies[] 
 	{ "too much", HUGE, "the response is too long" },
 	{ "a refusal", NO_TOKEN, "the status of the response is 2, not granted" },
 	{ "with modifications", WITH_MODS, "the status of the response is 1, not granted" },
-	{ "of another time", OTHER_TIME, ": one of the clocks is wrong" },
+	{ "of another time", OTHER_TIME, ": correct the clock that is wrong" },
 };
 /* clang-format on */
 
@@ -400,17 +400,16 @@ a_restored_old_copy_is_shown_as_what_it_is(void **s)
 	begin();
 	wait_records(2);
 	assert_recorded("\"result\":\"refused\"");
-	assert_shown("the witness has seen 50 records of this log, which has 20 now: a cut "
-		     "tail, a restored "
-		     "old copy, or another log of the same origin",
+	assert_shown("the witness has seen 50 records of this log, which has 20 now: its end "
+		     "was cut off, an old copy was restored, or another log uses this origin",
 		"anchor witness http://127.0.0.1:");
 	/* It goes on, with other records, beyond what was seen. */
 	anchors_stop(&anchors);
 	tiles_of(80, 9);
 	begin();
 	wait_records(3);
-	assert_shown(
-		"this log does not continue the log that the witness has seen (422): a fork",
+	assert_shown("this log does not continue the log that the witness has seen (422): the "
+		     "journal was forked",
 		"refused for ");
 	/* And with exactly as many. */
 	anchors_stop(&anchors);
@@ -418,8 +417,8 @@ a_restored_old_copy_is_shown_as_what_it_is(void **s)
 	begin();
 	wait_records(4);
 	assert_shown(
-		"another log of this origin with as many records: a fork, or two daemons with "
-		"one origin",
+		"another log with this origin and size: the journal was forked, or two daemons "
+		"use one origin",
 		"refused for ");
 	assert_int_equal(other.metrics.v[M_WITNESS_200], 1);
 }
@@ -449,7 +448,7 @@ damaged_tree_files_are_no_fork(void **s)
 	flip(path("journal.tree/gw-1.0"), 10 * MERKLE_BYTES);
 	grow(60);
 	wait_count(ANCHOR_WITNESS, ANCHOR_AWAY, 1);
-	assert_shown("the tree's files are not those of our checkpoint", "away for ");
+	assert_shown("the files of the tree do not match the checkpoint", "away for ");
 	flip(path("journal.tree/gw-1.0"), 10 * MERKLE_BYTES);
 	wait_records(2);
 	assert_false(recorded("refused"));
@@ -477,7 +476,9 @@ a_tree_that_is_behind_is_waited_for(void **s)
 	buf_span(&audit.note, buf_view(&note));
 	pthread_mutex_unlock(&audit.lock);
 	wait_count(ANCHOR_WITNESS, ANCHOR_AWAY, 1);
-	assert_shown("no proof from 5: the tree's files do not reach the checkpoint yet", "");
+	assert_shown("there is no proof from record 5: the files of the tree do not reach the "
+		     "checkpoint yet",
+		"");
 	grow(7);
 	wait_records(2);
 	assert_recorded("\"size\":7,");
@@ -490,14 +491,14 @@ static const struct {
 	const char *name; int status; const char *fields, *body; enum anchor_end end; const char *why;
 } witnesses[] = {
 	{ "404", 404, "", "no", ANCHOR_REFUSED, "the witness does not know the origin of this log (404)" },
-	{ "403", 403, "", "no", ANCHOR_REFUSED, "add the new public key after a rotation" },
+	{ "403", 403, "", "no", ANCHOR_REFUSED, "after a rotation, add the new public key at the witness" },
 	{ "400", 400, "", "no", ANCHOR_REFUSED, "the request is malformed (400)" },
 	{ "422", 422, "", "no", ANCHOR_REFUSED, "this log does not continue the log that the witness has seen (422)" },
 	{ "409 without its type", 409, "Content-Type: text/plain\r\n", "3\n", ANCHOR_REFUSED, "409 without a size" },
 	{ "409 without a size", 409, SIZE_FIELD, "many\n", ANCHOR_REFUSED, "409 without a size" },
 	{ "409 with a size beyond", 409, SIZE_FIELD, "18446744073709551615\n", ANCHOR_REFUSED, "the witness has seen 18446744073709551615 records" },
-	{ "409 again and again", 409, SIZE_FIELD, "3\n", ANCHOR_AWAY, "the size that the witness reports changes" },
-	{ "409 with what we said", 409, SIZE_FIELD, "0\n", ANCHOR_AWAY, "the size that the witness reports changes" },
+	{ "409 again and again", 409, SIZE_FIELD, "3\n", ANCHOR_AWAY, "the size that the witness reports keeps changing" },
+	{ "409 with what we said", 409, SIZE_FIELD, "0\n", ANCHOR_AWAY, "the size that the witness reports keeps changing" },
 	{ "200 without a cosignature", 200, "", "", ANCHOR_REFUSED, "no cosignature that verifies with the key" },
 	{ "200 with something else", 200, "", "fine\n", ANCHOR_REFUSED, "no cosignature that verifies with the key" },
 	{ "500", 500, "", "", ANCHOR_AWAY, "the place returned status 500" },

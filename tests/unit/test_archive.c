@@ -120,14 +120,14 @@ a_segment_that_is_not_whole_is_not_compressed(void **state)
 		{ "as it was written", AS_IS, 0, "", NULL },
 		{ "a commit within it is missing: the next covers its records", WITHOUT, 3, "",
 			NULL },
-		{ "a record is missing", WITHOUT, 1, "", "does not follow the record before" },
+		{ "a record is missing", WITHOUT, 1, "", "its number or prev does not follow the preceding record" },
 		{ "a record says something else", OTHER, 1, "",
-			"does not follow the record before" },
-		{ "the last one does", OTHER, 5, "", "a commit that does not cover it" },
-		{ "its last commit is missing", WITHOUT, 6, "", "no commit at the end" },
-		{ "a line that is neither", BEFORE, 4, "hello\n", "neither record nor commit" },
+			"its number or prev does not follow the preceding record" },
+		{ "the last one does", OTHER, 5, "", "the commit does not cover the record before it" },
+		{ "its last commit is missing", WITHOUT, 6, "", "the segment does not end with a commit" },
+		{ "a line that is neither", BEFORE, 4, "hello\n", "the line is neither a record nor a commit" },
 		{ "what comes after it has no end", BEFORE, 7, "{\"v\":1",
-			"a line that does not end" },
+			"the last line is incomplete" },
 	};
 
 	(void)state;
@@ -169,7 +169,7 @@ another_nodes_record_is_no_part_of_it(void **state)
 	snprintf(b.chain.node, sizeof(b.chain.node), "gw-2");
 	chain_build_add(&b, 1);
 	assert_int_equal(survey(buf_view(&b.out), NULL, &m), ERR_AUTH);
-	assert_true(says("another node's"));
+	assert_true(says("the record belongs to another node"));
 	chain_build_free(&b);
 }
 
@@ -184,7 +184,7 @@ a_segment_goes_on_from_the_hash_before_it(void **state)
 	assert_memory_equal(m.prev, head_of_first, sizeof(m.prev));
 	before.head[31] ^= 1;
 	assert_int_equal(survey(buf_view(&second), &before, &m), ERR_AUTH);
-	assert_true(says("does not follow the segment before"));
+	assert_true(says("its prev is not the hash of the last record of the preceding segment"));
 	/* of one further back nothing is known */
 	before.last = 2;
 	assert_int_equal(survey(buf_view(&second), &before, &m), 0);
@@ -272,7 +272,7 @@ the_plain_form_goes_where_both_are_the_manifests(void **state)
 		text = span_cut(text, span_chr(text, '\n') + 1, text.n);
 	put_span("plain/" SECOND, span_cut(buf_view(&second), 0, second.n - text.n));
 	assert_int_equal(compare(&m), ERR_AUTH);
-	assert_true(says("the records read back differ from the compressed records"));
+	assert_true(says("the uncompressed segment differs from the compressed one"));
 	put_span("plain/" SECOND, buf_view(&second));
 	assert_int_equal(compare(&m), 0);
 }

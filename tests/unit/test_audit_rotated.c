@@ -183,7 +183,7 @@ a_key_that_was_replaced_proves_nothing_that_is_newer(void **state)
 	(void)state;
 
 	build_rotated();
-	snprintf(want, sizeof(want), "which record %" PRIu64 " replaced", rotated);
+	snprintf(want, sizeof(want), "which was replaced by record %" PRIu64, rotated);
 	assert_exit(proof("stolen", by("key.pub", NULL, "journal.keys")), EXIT_NO);
 	assert_out(want);
 	assert_exit(note("note-stolen", by("key.pub", NULL, NULL)), EXIT_NO);
@@ -211,11 +211,11 @@ what_the_root_states_counts(void **state)
 	say(KEY_REVOKE, &second, rotated + 3, "stated");
 	assert_exit(proof("before", by("key.pub", "root.pub", "stated")), EXIT_DONE);
 	assert_exit(proof("after", by("second.pub", "root.pub", "stated")), EXIT_NO);
-	assert_out("revoked from");
+	assert_out("revoked from record");
 	assert_exit(note("note-after", by("key.pub", "root.pub", "stated")), EXIT_NO);
 	assert_out("why=\"wrong key: its commit is signed by");
 	assert_out("source=note");
-	assert_out("revoked from");
+	assert_out("revoked from record");
 	/* Two files, the wrong one first: one trusts what the other introduces. */
 	assert_exit(audit("verify --file %s --root %s --statement %s --statement %s",
 			    at("after"), at("root.pub"), at("journal.keys"), at("certified")),
@@ -247,11 +247,11 @@ statements_of_strangers_count_for_nothing(void **state)
 	sig[0] = sig[0] == 'A' ? 'B' : 'A';
 	put_file("changed", span_str(text));
 	assert_exit(proof("before", by("key.pub", "root.pub", "changed")), EXIT_CANNOT);
-	assert_err("its signature does not hold");
+	assert_err("its signature does not verify");
 	/* and next to the journal is said. */
 	put_file("journal.keys", span_str(text));
 	assert_exit(note("note-before", by("key.pub", "root.pub", NULL)), EXIT_DONE);
-	assert_err("its signature does not hold");
+	assert_err("its signature does not verify");
 	/* Only verify has roots. */
 	assert_exit(audit("export --file %s --root %s", at("all.jsonl"), at("root.pub")),
 		EXIT_CANNOT);

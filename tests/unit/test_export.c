@@ -231,7 +231,7 @@ windows_next_to_each_other_have_each_record_once(void **state)
 			"verify --file %s --from %" PRIu64 " --public-key %s", at("w"), first,
 			at("key.pub"));
 		if (audit("%s", what) == EXIT_NO)
-			assert_out("why=\"unsigned: no commit follows\"");
+			assert_out("why=\"unsigned: no commit follows the record\"");
 		else
 			whole++;
 	}

@@ -179,13 +179,13 @@ what_goes_wrong_is_an_error(void **state)
 	} rows[] = {
 		{ "another secret", "", "AKID\nother\n", 0600, ERR_IO,
 			"403 SignatureDoesNotMatch" },
-		{ "no secret", "", "AKID\n", 0600, ERR_SYNTAX, "an access key and its secret" },
+		{ "no secret", "", "AKID\n", 0600, ERR_SYNTAX, "the access key, then its secret" },
 		{ "a secret that others read", "", "AKID\ns/cr+t=\n", 0644, ERR_AUTH, "" },
 		{ "a store that says 503", "503", "AKID\ns/cr+t=\n", 0600, ERR_IO,
 			"503 SlowDown" },
 		{ "a store that hangs up", "away", "AKID\ns/cr+t=\n", 0600, ERR_IO, "" },
 		{ "a store that says 200 and keeps other bytes", "other", "AKID\ns/cr+t=\n",
-			0600, ERR_AUTH, "the archive holds other bytes" },
+			0600, ERR_AUTH, "the file in the archive differs" },
 		{ "an answer that ends early", "cut", "AKID\ns/cr+t=\n", 0600, ERR_IO, "" },
 	};
 
@@ -235,8 +235,8 @@ mistakes_of_the_options_are_named(void **state)
 		const char *says;
 	} rows[] = {
 		{ { .place = "archive" }, "absolute path" },
-		{ { .place = "/archive", .credentials_file = "x" }, "is a folder" },
-		{ { .place = "/archive", .retain_s = 1 }, "is a folder" },
+		{ { .place = "/archive", .credentials_file = "x" }, "the archive is a folder" },
+		{ { .place = "/archive", .retain_s = 1 }, "the archive is a folder" },
 		{ { .place = "s3://", .region = "r", .credentials_file = "x" }, "BUCKET" },
 		{ { .place = "s3://b/../c", .region = "r", .credentials_file = "x" },
 			"BUCKET" },
@@ -251,12 +251,12 @@ mistakes_of_the_options_are_named(void **state)
 			  .region = "r",
 			  .credentials_file = "x",
 			  .endpoint = "https://h/path" },
-			"host and port only" },
+			"only scheme, host and port" },
 		{ { .place = "s3://b",
 			  .region = "r",
 			  .credentials_file = "x",
 			  .endpoint = "https://h@elsewhere" },
-			"host and port only" },
+			"only scheme, host and port" },
 		{ { .place = "s3://b", .region = "a/b", .credentials_file = "x" }, "region" },
 	};
 

@@ -464,7 +464,7 @@ a_checkpoint_of_another_key_node_or_journal_is_refused(void **state)
 	buf_span(&forged, span_cut(all, 0, (size_t)(id.p - all.p) - strlen("signature ")));
 	startpoint_sign(&forged, strange.pub.id, sig);
 	write_file(buf_view(&forged));
-	assert_non_null(strstr(same_state(present()), "it is signed by "));
+	assert_non_null(strstr(same_state(present()), "the start checkpoint is signed by "));
 
 	write_file(all);
 	struct keyring *ring = calloc(1, sizeof(*ring));

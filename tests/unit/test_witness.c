@@ -572,7 +572,7 @@ a_state_that_is_none_refuses_the_start(void **s)
 	witness_close(&w);
 	for (size_t i = 0; i < COUNT_OF(texts); i++) {
 		put("journal.witness", texts[i]);
-		assert_false(open_witness("is no state of a witness"));
+		assert_false(open_witness("is not the state of a witness"));
 	}
 }
 
@@ -582,7 +582,7 @@ one_process_has_the_state(void **s)
 	struct witness *first = w;
 
 	(void)s;
-	assert_false(open_witness("another witness has this state"));
+	assert_false(open_witness("another process uses this state"));
 	w = first;
 }
 
@@ -597,11 +597,11 @@ its_key_is_nobody_else_s(void **s)
 	witness_close(&w);
 	assert_int_equal(signkey_load(key, &own, &why), 0);
 	assert_null(witness_open(&cfg, &own.pub, &metrics, &why));
-	assert_non_null(strstr(buf_view(&why).p, "is audit.key"));
+	assert_non_null(strstr(buf_view(&why).p, "this is also audit.key"));
 	signkey_wipe(&own);
 	buf_free(&why);
 	snprintf(log_key, sizeof(log_key), "%s.pub", key);
-	assert_false(open_witness("is the key of a log that it witnesses"));
+	assert_false(open_witness("this is also the key of a witnessed log"));
 }
 
 static void

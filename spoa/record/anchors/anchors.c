@@ -1,10 +1,22 @@
-/* The thread tg-anchors: whose turn it is, what came of it, who is told. */
+/* The thread tg-anchors: sends the newest checkpoint to each configured place when the
+ * place's turn comes, logs and records the result, and shows it in status, readiness and
+ * metrics.
+ *
+ * A turn of a place: on_anchor_due() gets the newest checkpoint, the function in
+ * anchor_ways[] begins the attempt, place_over() gets its result, and anchor_recorded()
+ * schedules the next turn. File and syslog may block, so they run on a pool of threads
+ * ("errands"). The URL, TSA and witness requests are asynchronous on the loop of this
+ * thread. */
 #include "record/anchors/anchors.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "base/attr.h"
 #include "base/caps.h"
@@ -21,39 +33,82 @@
 #include "base/why.h"
 #include "record/anchors/place.h"
 
+/* ---- file ---- */
+static int
+append_note(int fd, struct span note)
+{
+	struct stat before;
+
+	if (fstat(fd, &before) < 0)
+		return -1;
+	if (!S_ISREG(before.st_mode)) {
+		errno = EINVAL;
+		return -1;
+	}
+	/* The note is appended with one write, so a program that follows the file never sees
+	 * half a note. Only a full disk can cut the write short, and then the half is
+	 * truncated away. */
+	ssize_t n = write(fd, note.p, note.n);
+	if (n == (ssize_t)note.n)
+		return fdatasync(fd);
+	int why = n < 0 ? errno : ENOSPC;
+	if (n > 0 && ftruncate(fd, before.st_size) < 0)
+		why = errno;
+	errno = why;
+	return -1;
+}
+
+/* Appends the note to the file and syncs it. The file is opened again for each note, because
+ * other programs may rotate it. Blocks. Returns 0, or ERR_IO with the reason in `why`. */
+static int
+anchor_append(const char *file, struct span note, char why[PLACE_WHY])
+{
+	/* O_NONBLOCK: opening a pipe that has no reader would otherwise block. */
+	SCOPED_FD(fd,
+		open(file, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK,
+			0600));
+	int err = fd < 0 || append_note(fd, note) < 0 ? ERR_IO : 0;
+
+	if (err)
+		snprintf(why, PLACE_WHY, "%s",
+			errno == EINVAL ? "the path is not a regular file" : strerror(errno));
+	return err;
+}
+
+/* ---- places ---- */
+
 enum {
-	FIRST_US = 1000000, /* until there is a checkpoint it is looked for so often */
-	RETRY_US = 1000000, /* doubled with each failure, */
-	MOST_US = 60000000, /* to this */
-	ASKED_MOST_S = 86400, /* a place's own wait, likewise */
-	STOP_US = 2000000,  /* a place that does not come back is left alone then */
+	/* µs between two looks for a checkpoint while the log has none yet */
+	FIRST_US = 1000000,
+	/* µs until the first retry after a failure; doubled with each further failure */
+	RETRY_US = 1000000,
+	/* the longest wait of that kind, in µs */
+	MOST_US = 60000000,
+	/* seconds; a longer Retry-After of a place is shortened to this */
+	ASKED_MOST_S = 86400,
+	/* µs; at a stop, a blocked errand is abandoned after this time */
+	STOP_US = 2000000,
 };
 
 #define NO_ANSWER_YET "no reply yet: check the disk and the name resolver"
 
+/* owner: tg-anchors, except `lock` and what it protects. Places are as many as cfg->anchors. */
 struct anchors {
 	struct tag tag;
 	const struct config *cfg;
 	struct anchors_audit audit;
 	struct metrics *metrics;
 	struct http_thread *http;
-	ev_timer stop;
-	struct pool *aside; /* NULL: no file, no syslog */
-	uint64_t started_us;
-	pthread_mutex_t lock; /* what is shown */
-	size_t n;
+	ev_timer stop; /* owner: loop; ends the thread while an errand is blocked */
+	/* threads for the errands; NULL: no place is a file or syslog */
+	struct pool *aside;
+	uint64_t started_us;  /* monotonic µs */
+	pthread_mutex_t lock; /* guards `shown` of each place */
+	size_t n;	      /* number of places */
 	struct place place[];
 };
 
 static const char *const end_words[ANCHOR_ENDS] = { "taken", "refused", "away" };
-
-static void (*const ways[ANCHOR_KINDS])(struct place *) = {
-	[ANCHOR_FILE] = place_take_aside,
-	[ANCHOR_SYSLOG] = place_take_aside,
-	[ANCHOR_URL] = place_take_http,
-	[ANCHOR_TSA] = place_take_tsa,
-	[ANCHOR_WITNESS] = place_take_witness,
-};
 
 const char *
 place_journal(const struct place *p)
@@ -69,8 +124,8 @@ place_node(const struct place *p)
 
 /* ---- turns ---- */
 
-/* Moves the place on. Stops the program if no place goes from its state to `next`: an attempt
- * has one end. */
+/* Moves the place to the state `next`. Aborts the program if that state cannot follow the
+ * current one, for example if one attempt ended twice. */
 static void
 anchor_enter(struct place *p, enum place_state next)
 {
@@ -84,6 +139,7 @@ anchor_enter(struct place *p, enum place_state next)
 	p->state = next;
 }
 
+/* Schedules the next turn, unless the thread is stopping. */
 static void
 next_turn(struct place *p, uint64_t after_us)
 {
@@ -92,7 +148,8 @@ next_turn(struct place *p, uint64_t after_us)
 		timer_after(p->all->http->loop, &p->due, after_us);
 }
 
-/* After the turn that just ended. */
+/* Schedules the turn after the one that just ended: after the wait for a retry, or when the
+ * place's interval is over. */
 static void
 next_after(struct place *p)
 {
@@ -101,41 +158,10 @@ next_after(struct place *p)
 	next_turn(p, p->wait_us ? p->wait_us : every > gone ? every - gone : 0);
 }
 
-static void
-on_due(struct ev_loop *loop UNUSED, ev_timer *w, int revents UNUSED)
-{
-	struct place *p = TAGGED(place, w->data);
-	struct anchors *a = p->all;
-	const char *why = NULL;
-	uint64_t size;
+/* ---- results ---- */
 
-	buf_clear(&p->note);
-	if (!a->audit.note(a->audit.arg, &p->note, &size)) {
-		next_turn(p, FIRST_US);
-		return;
-	}
-	p->began_us = clock_mono_us();
-	anchor_enter(p, PLACE_ASKS);
-	if (checkpoint_parse(buf_view(&p->note), &p->checkpoint, &why) < 0) {
-		place_over(p, ANCHOR_AWAY, (struct span){ NULL, 0 }, false,
-			"our own checkpoint cannot be read: %s", why ? why : "?");
-		return;
-	}
-	if (p->shown.taken && p->shown.end == ANCHOR_TAKEN &&
-		p->shown.size == p->checkpoint.size) {
-		next_after(p); /* it has this one */
-		return;
-	}
-	p->witness.again = false;
-	pthread_mutex_lock(&p->all->lock);
-	p->shown.asked_us = p->began_us;
-	pthread_mutex_unlock(&p->all->lock);
-	ways[p->at->kind](p);
-}
-
-/* ---- what came of it ---- */
-
-/* True: another end than before, or another reason. */
+/* Stores the result in p->shown. Returns true if the result, or the reason of a refusal,
+ * differs from the previous one. */
 static bool
 show_anchor(struct place *p, enum anchor_end end, const char *why)
 {
@@ -160,7 +186,7 @@ show_anchor(struct place *p, enum anchor_end end, const char *why)
 }
 
 static void
-say_anchor(const struct place *p, enum anchor_end end, const char *why)
+log_anchor_end(const struct place *p, enum anchor_end end, const char *why)
 {
 	const char *kind = anchor_words[p->at->kind];
 
@@ -175,17 +201,21 @@ say_anchor(const struct place *p, enum anchor_end end, const char *why)
 			LS("why", why));
 }
 
+/* The record of the attempt is durable, or could not be written. */
 static void
 anchor_recorded(struct audit_entry *e, int err)
 {
 	struct place *p = TAGGED(place, e->arg);
 
 	buf_clear(&e->fields);
-	if (err) /* while the disk refuses, and audit says so */
+	/* The journal's disk refuses records, which the audit thread reports. Retry more
+	 * slowly. */
+	if (err)
 		p->wait_us = wait_doubled(p->wait_us, RETRY_US, MOST_US);
 	next_after(p);
 }
 
+/* Writes the record of type "anchor" for an attempt. */
 static void
 record_anchor(
 	struct place *p, enum anchor_end end, struct span answer, bool base64, const char *why)
@@ -240,19 +270,20 @@ place_over(struct place *p, enum anchor_end end, struct span answer, bool base64
 		M_ANCHOR_FILE_TAKEN + (unsigned)p->at->kind * ANCHOR_ENDS + (unsigned)end);
 	bool other = show_anchor(p, end, why);
 	if (other)
-		say_anchor(p, end, why);
+		log_anchor_end(p, end, why);
 	p->wait_us = end == ANCHOR_TAKEN ? 0 : wait_doubled(p->wait_us, RETRY_US, MOST_US);
 	if (p->asked_wait_us > p->wait_us)
 		p->wait_us = p->asked_wait_us;
 	p->asked_wait_us = 0;
-	/* A refusal is an answer too: once, not at each attempt. */
+	/* A place that is away is only logged. A refusal is recorded when it begins or when
+	 * its reason changes, not at each attempt. */
 	if (end == ANCHOR_TAKEN || (end == ANCHOR_REFUSED && other))
 		record_anchor(p, end, answer, base64, why);
 	else
 		next_after(p);
 }
 
-/* ---- by HTTP ---- */
+/* ---- requests by HTTP ---- */
 
 void
 place_post(struct place *p, const char *suffix, const char *type, struct span body,
@@ -288,13 +319,14 @@ place_unanswered(struct place *p, const struct http_answer *a)
 	p->call = NULL;
 	if (!a->err)
 		return false;
-	/* Longer than any answer may be: it came. */
+	/* The response was longer than a valid response can be, so the place did respond. */
 	place_over(p, a->err == ERR_LIMIT ? ANCHOR_REFUSED : ANCHOR_AWAY,
 		(struct span){ NULL, 0 }, false, "%s", a->why);
 	return true;
 }
 
-/* In seconds, or a date (RFC 9110 10.2.3), a day at most; 0: it says nothing. */
+/* Returns the seconds of Retry-After, given as a number or as a date (RFC 9110 10.2.3), at
+ * most ASKED_MOST_S. Returns 0 if the field is missing or invalid. */
 static uint64_t
 asked_wait_s(const struct http_answer *a)
 {
@@ -313,7 +345,7 @@ place_failed(struct place *p, const struct http_answer *a, enum anchor_end other
 	bool throttles = a->status == 429;
 	uint64_t s = throttles || a->status == 503 ? asked_wait_s(a) : 0;
 	char text[16];
-	struct span status = { NULL, 0 }; /* the answer of a URL is its status */
+	struct span status = { NULL, 0 };
 
 	if (p->at->kind == ANCHOR_URL)
 		status = span_of(text, (size_t)snprintf(text, sizeof(text), "%d", a->status));
@@ -341,28 +373,31 @@ on_posted(void *arg, const struct http_answer *a)
 		place_failed(p, a, ANCHOR_REFUSED);
 }
 
-void
+static void
 place_take_http(struct place *p)
 {
 	place_post(p, "", "text/plain; charset=utf-8", buf_view(&p->note), CAP_ANCHOR_ANSWER,
 		on_posted);
 }
 
-/* ---- aside ---- */
+/* ---- errands: file and syslog ---- */
 
-/* It holds copies: a file system that hangs may keep it beyond our end. */
+/* An attempt on a thread of the pool. It has copies of everything, because a file system that
+ * hangs may keep the thread beyond anchors_stop(). */
 struct errand {
-	struct work work;
-	struct mail mail;
+	struct work work; /* owner: the pool */
+	struct mail mail; /* carries the result to tg-anchors */
 	struct place *place;
-	struct mailbox *to;
+	struct mailbox *to; /* the loop's mailbox */
 	enum anchor_kind kind;
+	/* `tls_ca` "": none */
 	char where[PLACE_TEXT], tls_ca[PLACE_TEXT], node[65];
 	struct buf note;
-	int err;
+	int err; /* 0, or an error with its reason in `why` */
 	char why[PLACE_WHY];
 };
 
+/* The errand has ended. Runs on tg-anchors. */
 static void
 errand_done(struct mail *m, void *consumer UNUSED)
 {
@@ -380,6 +415,7 @@ errand_done(struct mail *m, void *consumer UNUSED)
 }
 
 static void
+/* Runs on a thread of the pool. */
 errand_run(struct work *w, unsigned thread UNUSED)
 {
 	struct errand *e = CONTAINER_OF(w, struct errand, work);
@@ -392,7 +428,7 @@ errand_run(struct work *w, unsigned thread UNUSED)
 	mailbox_send(e->to, &e->mail);
 }
 
-void
+static void
 place_take_aside(struct place *p)
 {
 	struct errand *e = calloc(1, sizeof(*e));
@@ -418,10 +454,54 @@ place_take_aside(struct place *p)
 	pool_submit(p->all->aside, &e->work);
 }
 
+/* Begins an attempt, by the kind of the place. */
+static void (*const anchor_ways[ANCHOR_KINDS])(struct place *) = {
+	[ANCHOR_FILE] = place_take_aside,
+	[ANCHOR_SYSLOG] = place_take_aside,
+	[ANCHOR_URL] = place_take_http,
+	[ANCHOR_TSA] = place_take_tsa,
+	[ANCHOR_WITNESS] = place_take_witness,
+};
+
+static void
+/* The turn of a place has come. */
+on_anchor_due(struct ev_loop *loop UNUSED, ev_timer *w, int revents UNUSED)
+{
+	struct place *p = TAGGED(place, w->data);
+	struct anchors *a = p->all;
+	const char *why = NULL;
+	uint64_t size;
+
+	buf_clear(&p->note);
+	if (!a->audit.note(a->audit.arg, &p->note, &size)) {
+		next_turn(p, FIRST_US);
+		return;
+	}
+	p->began_us = clock_mono_us();
+	anchor_enter(p, PLACE_ASKS);
+	if (checkpoint_parse(buf_view(&p->note), &p->checkpoint, &why) < 0) {
+		place_over(p, ANCHOR_AWAY, (struct span){ NULL, 0 }, false,
+			"the newest checkpoint of this journal cannot be parsed: %s",
+			why ? why : "?");
+		return;
+	}
+	if (p->shown.taken && p->shown.end == ANCHOR_TAKEN &&
+		p->shown.size == p->checkpoint.size) {
+		next_after(p); /* the place has this checkpoint already */
+		return;
+	}
+	p->witness.again = false;
+	pthread_mutex_lock(&p->all->lock);
+	p->shown.asked_us = p->began_us;
+	pthread_mutex_unlock(&p->all->lock);
+	anchor_ways[p->at->kind](p);
+}
+
 /* ---- the thread ---- */
 
 static bool
-busy(const struct anchors *a)
+/* Returns true if an errand or a record is unfinished. */
+has_unfinished_work(const struct anchors *a)
 {
 	for (size_t i = 0; i < a->n; i++)
 		if (a->place[i].errand || a->place[i].state == PLACE_RECORDS)
@@ -445,7 +525,7 @@ anchors_woken(void *arg, bool stopping)
 	http_client_abort(a->http->client);
 	for (size_t i = 0; i < a->n; i++)
 		ev_timer_stop(a->http->loop, &a->place[i].due);
-	bool ends = !busy(a);
+	bool ends = !has_unfinished_work(a);
 	if (!ends && !ev_is_active(&a->stop))
 		ev_timer_start(a->http->loop, &a->stop);
 	return ends;
@@ -478,13 +558,13 @@ anchors_stop(struct anchors **ap)
 	if (!a)
 		return;
 	http_thread_stop(a->http);
-	if (busy(a)) /* on a disk that hangs: whoever is there still may come back */
+	if (has_unfinished_work(a))
 		*ap = NULL;
 	else
 		anchors_destroy(ap);
 }
 
-/* ---- beginning ---- */
+/* ---- start ---- */
 
 int
 anchors_files(const struct anchor_place *p, struct buf *why)
@@ -502,12 +582,14 @@ anchors_files(const struct anchor_place *p, struct buf *why)
 		X509_STORE_free(s);
 		if (!ok)
 			return why_err(why, ERR_SYNTAX,
-				"%s: holds no certificate that can be read", pem[i]);
+				"%s: the file has no readable PEM certificate", pem[i]);
 	}
 	return 0;
 }
 
 static void
+/* Does not start the timer. A URL's query may have a secret, so it is not part of the name
+ * that is shown. */
 place_init(struct anchors *a, struct place *p, const struct anchor_place *at)
 {
 	TAG(place, p);
@@ -517,7 +599,7 @@ place_init(struct anchors *a, struct place *p, const struct anchor_place *at)
 	buf_init(&p->entry.fields, CAP_RECORD_BYTES);
 	size_t n = at->kind == ANCHOR_FILE ? strlen(at->place) : strcspn(at->place, "?");
 	snprintf(p->name, sizeof(p->name), "%.*s", (int)n, at->place);
-	ev_timer_init(&p->due, on_due, 0., 0.);
+	ev_timer_init(&p->due, on_anchor_due, 0., 0.);
 	p->due.data = p;
 }
 
@@ -558,17 +640,19 @@ anchors_start(const struct config *cfg, const struct anchors_audit *audit, struc
 		if (http_thread_start(a->http, "tg-anchors") == 0)
 			return a;
 	}
-	buf_str(why, "anchors: out of memory, threads or descriptors");
+	buf_str(why,
+		"anchors: the thread cannot start: out of memory, threads or file descriptors");
 	anchors_destroy(&a);
 	return NULL;
 }
 
-/* ---- what is shown ---- */
+/* ---- status, readiness, metrics ---- */
 
 uint64_t anchors_hang_us = 2 * ANCHOR_DEADLINE_US;
 
-/* A disk or a resolver that hangs keeps an attempt from its end: since when; 0: none does.
- * Under the lock. */
+/* Returns when the current attempt began, in monotonic µs, if it has exceeded
+ * anchors_hang_us, for example because a disk or a resolver hangs. Returns 0 otherwise. Call
+ * with the lock held. */
 static uint64_t
 hangs_since(const struct place *p)
 {

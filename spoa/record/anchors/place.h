@@ -1,5 +1,5 @@
-/* One place, and the ways to take a checkpoint to it. owner: the thread tg-anchors, but what is
- * in `shown`. */
+/* One place that gets checkpoints, and the ways to send a checkpoint there. Private to this
+ * folder; `cmd/` and tests use the functions that check time stamps and cosignatures. */
 #ifndef RECORD_ANCHORS_PLACE_H
 #define RECORD_ANCHORS_PLACE_H
 
@@ -12,94 +12,120 @@
 #include "record/anchors/anchors.h"
 #include "record/proof/note.h"
 
-#define ANCHOR_DEADLINE_US 10000000 /* of one attempt */
+#define ANCHOR_DEADLINE_US 10000000 /* µs for one attempt */
 
+/* How an attempt ended. */
 enum anchor_end {
 	ANCHOR_TAKEN,
-	ANCHOR_REFUSED, /* an answer that is no, or that does not hold */
-	ANCHOR_AWAY,	/* no answer */
+	/* the place responded, and the response is a refusal or does not verify */
+	ANCHOR_REFUSED,
+	ANCHOR_AWAY, /* the place did not respond */
 	ANCHOR_ENDS
 };
 
+/* bytes, with the NUL; longer names and reasons are cut off */
 enum { PLACE_TEXT = 512, PLACE_WHY = 512 };
 
-/* WAITS -> ASKS -> RECORDS -> WAITS; an attempt without an answer leaves ASKS for WAITS. */
+/* The life of a place:
+ *
+ *   WAITS --turn--> ASKS --accepted, or refused for a new reason--> RECORDS
+ *     ^               |                                               |
+ *     +-- no response, or the same refusal --+----- record written ---+
+ *
+ * WAITS: the timer `due` runs. ASKS: an attempt is in progress. RECORDS: the audit thread has
+ * `entry`. */
 enum place_state { PLACE_WAITS, PLACE_ASKS, PLACE_RECORDS };
 
+/* owner: tg-anchors, except `shown`. */
 struct place {
 	struct tag tag;
-	struct anchors *all;
-	const struct anchor_place *at;
-	char name[PLACE_TEXT]; /* as shown: an address without its query */
+	struct anchors *all;	       /* owner of the place */
+	const struct anchor_place *at; /* its configuration; borrowed */
+	char name[PLACE_TEXT];	       /* shown to people: an address without its query */
 	enum place_state state;
-	ev_timer due;
-	struct http_call *call;
-	bool errand; /* one is under way */
-	uint64_t began_us;
-	uint64_t wait_us; /* after a failure; 0: there was none */
-	uint64_t asked_wait_us; /* the wait that the last answer asks for; 0: none */
-	struct buf note;
-	struct checkpoint checkpoint; /* views into it */
-	struct audit_entry entry;
-	TS_REQ *query; /* tsa: what was asked; NULL: nothing */
+	ev_timer due;		/* runs in WAITS */
+	struct http_call *call; /* the HTTP request in progress; NULL: none */
+	bool errand;		/* an attempt runs on a thread of the pool */
+	uint64_t began_us;	/* monotonic µs: when the current turn began */
+	uint64_t wait_us;	/* µs until the retry; 0: the last attempt did not fail */
+	uint64_t asked_wait_us; /* µs that the last response asked to wait; 0: none */
+	struct buf note;	/* the checkpoint of this turn */
+	struct checkpoint checkpoint; /* borrows from `note` */
+	struct audit_entry entry;     /* the record of the attempt; lent in RECORDS */
+	TS_REQ *query;		      /* the last time stamp request; NULL: none yet */
 	struct {
-		uint64_t old; /* the size that it has seen, as far as we know */
-		bool again;   /* it told us in this turn */
+		uint64_t old; /* records that the witness has seen, as far as is known */
+		bool again;   /* the witness has already corrected `old` in this turn */
 	} witness;
-	/* Under the lock of `all`. */
+	/* Shown by status, readiness and metrics. Guarded by all->lock. */
 	struct {
-		bool tried, taken;
+		bool tried; /* an attempt has ended */
+		bool taken; /* a checkpoint was accepted */
 		enum anchor_end end;
-		uint64_t size, taken_us, since_us;
-		uint64_t asked_us; /* the attempt under way began; 0: none */
-		int64_t taken_ns;
-		char why[PLACE_WHY];
+		uint64_t size;	     /* records in the last accepted checkpoint */
+		uint64_t taken_us;   /* monotonic µs: when it was accepted */
+		int64_t taken_ns;    /* the same on the wall clock, ns since 1970 */
+		uint64_t since_us;   /* monotonic µs: since when `end` is the result */
+		uint64_t asked_us;   /* monotonic µs: begin of the attempt; 0: none runs */
+		char why[PLACE_WHY]; /* the reason for `end`; "": accepted */
 	} shown;
 };
 
-/* Begins to take p->note there. place_over() says how it ended, now or later, exactly once. */
-void place_take_http(struct place *p); /* url */
+/* Begin an attempt to send p->note to a time stamp authority (RFC 3161) or a witness. Each
+ * attempt ends with exactly one place_over(), during the call or later. */
 void place_take_tsa(struct place *p);
 void place_take_witness(struct place *p);
-void place_take_aside(struct place *p); /* file, syslog: on a thread that may wait */
 
-/* `answer`: what came; goes into the record as it is, or as base64. */
+/* Ends the attempt. `answer` is the response for the record, written as text, or in base64 if
+ * `base64` is set; n 0: none. `why` is the reason; it is ignored if the checkpoint was
+ * accepted. */
 void place_over(struct place *p, enum anchor_end end, struct span answer, bool base64,
 	const char *why, ...) __attribute__((format(printf, 5, 6)));
-/* Posts to the place, or to its address with `suffix` after it. */
+/* Sends `body` by POST to the address of the place with `suffix` appended. `answer_bytes`
+ * bounds the response. `cb` gets the response, unless the request cannot even begin: then
+ * place_over() is called. */
 void place_post(struct place *p, const char *suffix, const char *type, struct span body,
 	size_t answer_bytes, http_cb *cb);
-/* No answer came: place_over() was called. */
+/* If the request got no response, calls place_over() and returns true. Every callback of
+ * place_post() calls it first. */
 bool place_unanswered(struct place *p, const struct http_answer *a);
-/* The answer has a status that is no success. A throttle (429) and an error of the server's are as if
- * no answer came, and Retry-After is waited for; all else is a refusal, or `other`. Calls
- * place_over(). */
+/* Ends the attempt for a response whose status is not the success status. The statuses 429
+ * and 5xx count as no response, and Retry-After is respected. Other statuses end the attempt
+ * with `other`. */
 void place_failed(struct place *p, const struct http_answer *a, enum anchor_end other);
+/* The journal's folder and the node's name, both borrowed from the configuration. */
 const char *place_journal(const struct place *p);
 const char *place_node(const struct place *p);
 
-/* A token of RFC 3161. 0, or ERR_AUTH with a sentence: only a token for exactly this query,
- * that verifies by the certificates in `ca`, without modifications, will do. */
-extern int64_t tsa_off_s; /* its clock may be off ours by so much; tests set it */
+/* Checks a time stamp response (RFC 3161). It must be granted without modifications, be for
+ * exactly this query, verify with the certificates in the file `ca`, and its time must be
+ * within tsa_off_s of the local clock. Returns 0, or ERR_AUTH with the reason in *why. */
+/* The permitted difference of the clocks in seconds. Tests set it. */
+extern int64_t tsa_off_s;
 int tsa_verify(TS_REQ *query, struct span response, const char *ca, struct buf *why);
-/* A token that was taken once: over this SHA-256, and with `ca` (NULL: not looked at) signed,
- * as of the time that it says. */
+/* Checks a stored time stamp response: it must cover this SHA-256. If `ca` is not NULL, its
+ * signature must verify as of the time that the stamp states. Returns 0, or ERR_AUTH with the
+ * reason in *why. */
 int tsa_token_check(struct span response, const unsigned char hash[SHA256_BYTES],
 	const char *ca, struct buf *why);
-/* NULL: out of memory. */
+/* Makes the query for a note's time stamp, with a random nonce. The caller frees it with
+ * TS_REQ_free(). Returns NULL if memory is exhausted. */
 TS_REQ *tsa_query(struct span note);
 
-/* The public keys of witnesses, PEM or as C2SP verifier keys "NAME+ID+BASE64", a line each: as
- * pubkeys_load. */
+/* Reads the public keys of witnesses from a file: PEM, or a C2SP verifier key
+ * "NAME+ID+BASE64" on each line. Returns the number of keys, at most `max`, or an error with
+ * the reason in *why, as pubkeys_load(). */
 int witness_keys(const char *file, struct pubkey *out, size_t max, struct buf *why);
-/* Of the lines of an answer the first cosignature by one of the keys that holds: itself, and
- * its time; n 0: none. */
+/* Finds the first line of a witness's response that is a valid cosignature by one of the
+ * keys. Returns that line, which borrows from `answer`, and sets *time to its time in Unix
+ * seconds. Returns n 0 if there is none. */
 struct span witness_cosignature(struct span note, struct span answer, const struct pubkey *keys,
 	size_t nkeys, uint64_t *time);
 
-/* On a thread that may wait. 0, or an error with a sentence. */
-int anchor_append(const char *file, struct span note, char why[PLACE_WHY]);
-extern uint64_t anchor_syslog_us; /* a conversation's deadline; tests set it */
+extern uint64_t anchor_syslog_us; /* µs for the whole exchange; tests set it */
+/* Sends the note as a syslog message to `to`: "tcp://HOST:PORT", "tls://HOST:PORT" or
+ * "unix:PATH". `tls_ca` NULL: the system's certificates. Blocks. Returns 0, or ERR_IO with
+ * the reason in `why`. */
 int anchor_syslog(const char *to, const char *tls_ca, const char *node, struct span note,
 	char why[PLACE_WHY]);
 

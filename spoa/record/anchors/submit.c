@@ -1,5 +1,8 @@
-/* The client of a witness (C2SP tlog-witness, add-checkpoint). What it has seen of our log it
- * tells itself: a first request says "old 0", and a 409 names the size to go on from. */
+/* The client of a witness (C2SP tlog-witness, add-checkpoint). A request names the size that
+ * the witness has seen ("old N"), a proof that the checkpoint continues the log of that size,
+ * and the checkpoint. If the size is wrong, the witness responds with 409 and the size that
+ * it has seen, and the client tries once more with that size. So nothing needs to be stored:
+ * the first request of a start sends "old 0". */
 #include <inttypes.h>
 
 #include "base/caps.h"
@@ -54,7 +57,7 @@ witness_cosignature(struct span note, struct span answer, const struct pubkey *k
 	return found;
 }
 
-/* ---- asking ---- */
+/* ---- requests ---- */
 
 static void ask_submit(struct place *p, uint64_t old);
 
@@ -64,8 +67,9 @@ submit_refused(struct place *p, const char *why)
 	place_over(p, ANCHOR_REFUSED, nothing, false, "%s", why);
 }
 
+/* Status 200: the response must have a cosignature that verifies. */
 static void
-cosigned(struct place *p, struct span answer)
+take_cosignature(struct place *p, struct span answer)
 {
 	struct pubkey keys[SIGNKEYS_MAX];
 	uint64_t time = 0;
@@ -86,9 +90,9 @@ cosigned(struct place *p, struct span answer)
 		p->witness.old = p->checkpoint.size;
 }
 
-/* 409: it has seen another size than we said. */
+/* Status 409: the witness has seen another size than the request stated. */
 static void
-conflict(struct place *p, const struct http_answer *a)
+resolve_conflict(struct place *p, const struct http_answer *a)
 {
 	struct span text = a->body, type = http_answer_field(a, "content-type");
 	uint64_t seen, size = p->checkpoint.size;
@@ -102,18 +106,17 @@ conflict(struct place *p, const struct http_answer *a)
 		place_over(p, ANCHOR_REFUSED, nothing, false,
 			"the witness has seen %" PRIu64
 			" records of this log, which has %" PRIu64
-			" now: a cut tail, a restored old copy, or another log of the same "
-			"origin",
+			" now: its end was cut off, an old copy was restored, or another log "
+			"uses this origin",
 			seen, size);
 	else if (seen == size && seen == p->witness.old)
 		place_over(p, ANCHOR_REFUSED, nothing, false,
-			"the witness has seen another log of this origin with as many records: "
-			"a fork, "
-			"or two daemons with one origin");
+			"the witness has seen another log with this origin and size: the "
+			"journal was forked, or two daemons use one origin");
 	else if (p->witness.again || seen == p->witness.old)
 		place_over(p, ANCHOR_AWAY, nothing, false,
-			"the size that the witness reports changes: check for two daemons with "
-			"one origin");
+			"the size that the witness reports keeps changing: check whether two "
+			"daemons use one origin");
 	else {
 		p->witness.again = true;
 		ask_submit(p, seen);
@@ -128,31 +131,33 @@ on_submit_answer(void *arg, const struct http_answer *a)
 	if (place_unanswered(p, a))
 		return;
 	switch (a->status) {
-	case 200: cosigned(p, a->body); break;
-	case 409: conflict(p, a); break;
+	case 200: take_cosignature(p, a->body); break;
+	case 409: resolve_conflict(p, a); break;
 	case 400:
 		submit_refused(p, "the witness reports that the request is malformed (400)");
 		break;
 	case 403:
-		submit_refused(p,
-			"the witness has no key of this log's signatures (403): add the new "
-			"public key after a rotation");
+		submit_refused(
+			p, "the witness has no key that verifies this log's signature (403): "
+			   "after a rotation, add the new public key at the witness");
 		break;
 	case 404:
-		submit_refused(p, "the witness does not know the origin of this log (404)");
+		submit_refused(p, "the witness does not know the origin of this log (404): add "
+				  "the log at the witness");
 		break;
 	case 422:
-		submit_refused(p,
-			"this log does not continue the log that the witness has seen (422): "
-			"a fork, a restored old copy, or two daemons with one origin");
+		submit_refused(p, "this log does not continue the log that the witness has "
+				  "seen (422): the journal was forked or restored from an old "
+				  "copy, or two daemons use one origin");
 		break;
 	default: place_failed(p, a, ANCHOR_AWAY);
 	}
 }
 
-/* By files that were damaged the witness would see a fork, and everybody be told of one. */
+/* Checks that the files of the tree match the checkpoint. A proof from damaged files would
+ * look like a fork to the witness, which would report one. */
 static bool
-is_of_checkpoint(const struct place *p, const struct merkle_source *s, uint64_t old,
+proof_matches_checkpoint(const struct place *p, const struct merkle_source *s, uint64_t old,
 	const struct merkle_hash *proof, size_t n)
 {
 	struct merkle_range range;
@@ -164,6 +169,8 @@ is_of_checkpoint(const struct place *p, const struct merkle_source *s, uint64_t 
 	return merkle_consistent(old, &root, p->checkpoint.size, &p->checkpoint.root, proof, n);
 }
 
+/* Appends the consistency proof from `old` records to the checkpoint, a hash in base64 on
+ * each line. Returns 0, or an error with the reason in *why. */
 static int
 put_proof(struct place *p, uint64_t old, struct buf *body, struct buf *why)
 {
@@ -177,17 +184,18 @@ put_proof(struct place *p, uint64_t old, struct buf *body, struct buf *why)
 	if (err)
 		return err;
 	if (t.n < p->checkpoint.size) {
-		err = why_err(
-			why, ERR_NOTFOUND, "the tree's files do not reach the checkpoint yet");
+		err = why_err(why, ERR_NOTFOUND,
+			"the files of the tree do not reach the checkpoint yet: the next turn "
+			"tries again");
 	} else {
 		struct merkle_source s = tiles_source(&t);
 		err = merkle_consistency(&s, old, p->checkpoint.size, proof, &n);
 		if (err || n > WITNESS_PROOF_MAX) {
-			buf_str(why, "the files of the tree cannot give a proof");
-		} else if (!is_of_checkpoint(p, &s, old, proof, n)) {
+			buf_str(why, "the files of the tree cannot be read for a proof");
+		} else if (!proof_matches_checkpoint(p, &s, old, proof, n)) {
 			err = why_err(why, ERR_AUTH,
-				"the tree's files are not those of our checkpoint: a "
-				"restart mends them");
+				"the files of the tree do not match the checkpoint: restart "
+				"the daemon, which rebuilds them");
 		}
 	}
 	for (size_t i = 0; i < n; i++) {
@@ -198,10 +206,13 @@ put_proof(struct place *p, uint64_t old, struct buf *body, struct buf *why)
 	return err;
 }
 
+/* Sends the checkpoint with `old`, the number of records that the witness is believed to have
+ * seen. */
 static void
 ask_submit(struct place *p, uint64_t old)
 {
-	/* We have less than it has: it may say more itself. */
+	/* The witness has seen more records than the checkpoint has. "old 0" makes the
+	 * witness report its size. */
 	p->witness.old = old = old > p->checkpoint.size ? 0 : old;
 	SCOPED_BUF(body, 0);
 	SCOPED_BUF(why, PLACE_WHY);
@@ -210,8 +221,9 @@ ask_submit(struct place *p, uint64_t old)
 	buf_putc(&body, '\n');
 	buf_span(&body, buf_view(&p->note));
 	if (err)
-		place_over(p, ANCHOR_AWAY, nothing, false, "no proof from %" PRIu64 ": %.*s",
-			old, SPAN_ARG(buf_view(&why)));
+		place_over(p, ANCHOR_AWAY, nothing, false,
+			"there is no proof from record %" PRIu64 ": %.*s", old,
+			SPAN_ARG(buf_view(&why)));
 	else
 		place_post(p, "/add-checkpoint", "text/plain; charset=utf-8", buf_view(&body),
 			CAP_ANCHOR_ANSWER, on_submit_answer);

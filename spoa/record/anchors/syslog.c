@@ -1,7 +1,9 @@
-/* A checkpoint as a message of RFC 5424: by TCP or TLS (RFC 5425) with octet counting (RFC 6587
- * 3.4.1), since notes have line ends, or as a datagram to a unix socket. Syslog answers
- * nothing; what comes nearest is that the other side reads to our end and closes. So each
- * message has a connection of its own. */
+/* Sends a checkpoint as a syslog message (RFC 5424): over TCP or TLS (RFC 5425) with octet
+ * counting (RFC 6587 3.4.1), because a note has line ends, or as a datagram to a Unix socket.
+ *
+ * Syslog does not acknowledge messages. The closest substitute is that the receiver reads up
+ * to our end of the stream and then closes the connection, so each message has a connection
+ * of its own. */
 #include <errno.h>
 #include <netdb.h>
 #include <openssl/err.h>
@@ -17,8 +19,9 @@
 #include "base/scoped.h"
 #include "record/anchors/place.h"
 
-#define PRI	109	/* facility log audit, severity notice */
-#define STEP_US 5000000 /* of one address; all has ANCHOR_DEADLINE_US */
+#define PRI 109 /* facility "log audit", severity "notice" */
+#define STEP_US                                                                                \
+	5000000 /* µs to connect to one address; the whole exchange has anchor_syslog_us */
 
 uint64_t anchor_syslog_us = ANCHOR_DEADLINE_US;
 
@@ -29,9 +32,10 @@ syslog_failed(char why[PLACE_WHY], const char *what, const char *reason)
 	return ERR_IO;
 }
 
-/* HEADER STRUCTURED-DATA MSG. The time has at most six digits after its point. */
+/* Builds HEADER STRUCTURED-DATA MSG. RFC 5424 permits at most six digits of a second's
+ * fraction. */
 static void
-message(struct buf *out, const char *node, struct span note)
+put_syslog_message(struct buf *out, const char *node, struct span note)
 {
 	char when[CLOCK_RFC3339_LEN];
 
@@ -56,9 +60,10 @@ send_datagram(const char *path, struct span m, char why[PLACE_WHY])
 
 /* ---- connections ---- */
 
-/* A peer may send a byte now and then: what counts is the end of all. */
+/* Waits until the socket is ready, at most until `until_us` (monotonic µs), so that a peer
+ * that sends a byte now and then cannot prolong the exchange. */
 static bool
-ready(int fd, short events, uint64_t until_us)
+wait_socket(int fd, short events, uint64_t until_us)
 {
 	struct pollfd p = { .fd = fd, .events = events };
 	uint64_t now;
@@ -73,7 +78,8 @@ ready(int fd, short events, uint64_t until_us)
 	return n > 0;
 }
 
-/* It stays one that never waits. */
+/* Connects to one address. The socket remains nonblocking. Returns a descriptor, or -1 with
+ * errno set. */
 static int
 dial_one(const struct addrinfo *ai)
 {
@@ -85,7 +91,7 @@ dial_one(const struct addrinfo *ai)
 		return -1;
 	if (connect(fd, ai->ai_addr, ai->ai_addrlen) < 0 && errno != EINPROGRESS)
 		why = errno;
-	else if (!ready(fd, POLLOUT, clock_mono_us() + STEP_US) ||
+	else if (!wait_socket(fd, POLLOUT, clock_mono_us() + STEP_US) ||
 		 getsockopt(fd, SOL_SOCKET, SO_ERROR, &why, &n) < 0)
 		why = errno;
 	if (!why)
@@ -120,12 +126,13 @@ dial_syslog(struct span host, const char *port, char why[PLACE_WHY])
 static bool
 syslog_again(int fd, short events, uint64_t until_us)
 {
-	return (errno == EAGAIN || errno == EINTR) && ready(fd, events, until_us);
+	return (errno == EAGAIN || errno == EINTR) && wait_socket(fd, events, until_us);
 }
 
-/* To its end: 0, or an error. */
+/* Sends the message, then reads until the peer closes, at most 64 reads. Returns 0, or ERR_IO
+ * with the reason in `why`. */
 static int
-converse(int fd, struct span m, uint64_t until_us, char why[PLACE_WHY])
+send_and_drain(int fd, struct span m, uint64_t until_us, char why[PLACE_WHY])
 {
 	char junk[4096];
 	size_t sent = 0, most = 64;
@@ -144,12 +151,13 @@ converse(int fd, struct span m, uint64_t until_us, char why[PLACE_WHY])
 		;
 	if (n == 0)
 		return 0;
-	return syslog_failed(why, "it did not close the connection after the message",
-		n < 0 ? strerror(errno) : "it goes on talking");
+	return syslog_failed(why, "the receiver did not close the connection after the message",
+		n < 0 ? strerror(errno) : "it keeps sending data");
 }
 
 /* ---- TLS ---- */
 
+/* Sets the reason: a failed check of the certificate, a timeout, or OpenSSL's last error. */
 static int
 tls_failed(SSL *ssl, char why[PLACE_WHY], const char *what, uint64_t until_us)
 {
@@ -170,8 +178,8 @@ tls_again(SSL *ssl, int n, uint64_t until_us)
 {
 	int e = SSL_get_error(ssl, n);
 
-	return (e == SSL_ERROR_WANT_READ && ready(SSL_get_fd(ssl), POLLIN, until_us)) ||
-	       (e == SSL_ERROR_WANT_WRITE && ready(SSL_get_fd(ssl), POLLOUT, until_us));
+	return (e == SSL_ERROR_WANT_READ && wait_socket(SSL_get_fd(ssl), POLLIN, until_us)) ||
+	       (e == SSL_ERROR_WANT_WRITE && wait_socket(SSL_get_fd(ssl), POLLOUT, until_us));
 }
 
 static int
@@ -198,8 +206,8 @@ tls_converse(SSL *ssl, struct span m, uint64_t until_us, char why[PLACE_WHY])
 	bool cut = ERR_GET_REASON(ERR_peek_last_error()) == SSL_R_UNEXPECTED_EOF_WHILE_READING;
 	if (end == SSL_ERROR_ZERO_RETURN || (end == SSL_ERROR_SSL && cut))
 		return 0;
-	return tls_failed(
-		ssl, why, "it did not close the connection after the message", until_us);
+	return tls_failed(ssl, why,
+		"the receiver did not close the connection after the message", until_us);
 }
 
 static int
@@ -247,7 +255,7 @@ anchor_syslog(const char *to, const char *tls_ca, const char *node, struct span 
 
 	SCOPED_BUF(m, 0);
 	SCOPED_BUF(framed, 0);
-	message(&m, node, note);
+	put_syslog_message(&m, node, note);
 	buf_printf(&framed, "%zu ", m.n);
 	buf_span(&framed, buf_view(&m));
 	if (buf_failed(&m) || buf_failed(&framed)) {
@@ -262,7 +270,7 @@ anchor_syslog(const char *to, const char *tls_ca, const char *node, struct span 
 		SCOPED_FD(fd, dial_syslog(host, port, why));
 		err = fd < 0 ? ERR_IO
 		      : tls  ? tls_send(fd, host, tls_ca, buf_view(&framed), until_us, why)
-			     : converse(fd, buf_view(&framed), until_us, why);
+			     : send_and_drain(fd, buf_view(&framed), until_us, why);
 	}
 	return err;
 }

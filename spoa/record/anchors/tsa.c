@@ -1,6 +1,9 @@
-/* A time stamp of RFC 3161 over the note's SHA-256. The answer is believed only whole: status
- * granted (not with modifications), our imprint, our nonce, a signature by a certificate for
- * nothing but time stamping, under the authorities of `ca`, a time near ours. */
+/* Time stamps of RFC 3161 over the SHA-256 of a checkpoint's note.
+ *
+ * A response is accepted only if its status is "granted" (not "granted with modifications"),
+ * and it has our imprint and our nonce. A certificate that is for time stamping alone and is
+ * issued under the authorities in `ca` must have signed it. The time in it must be close to
+ * the local clock. */
 #include <inttypes.h>
 #include <openssl/err.h>
 #include <time.h>
@@ -12,7 +15,8 @@
 #include "base/scoped.h"
 #include "record/anchors/place.h"
 
-#if OPENSSL_VERSION_NUMBER < 0x30400000L /* there by what it does: it owns the store */
+#if OPENSSL_VERSION_NUMBER <                                                                   \
+	0x30400000L /* OpenSSL 3.4 renamed the function, which takes over the store */
 #define TS_VERIFY_CTX_set0_store TS_VERIFY_CTX_set_store
 #endif
 
@@ -28,7 +32,8 @@ tsa_query(struct span note)
 
 	sha256(note, hash);
 	random_bytes(nonce, sizeof(nonce));
-	nonce[0] = (unsigned char)((nonce[0] & 0x7f) | 0x40); /* always as long */
+	nonce[0] = (unsigned char)((nonce[0] & 0x7f) |
+				   0x40); /* the nonce always has the same length */
 	bool ok = q && imprint && algo && (bn = BN_bin2bn(nonce, sizeof(nonce), NULL)) &&
 		  (number = BN_to_ASN1_INTEGER(bn, NULL)) &&
 		  X509_ALGOR_set0(algo, OBJ_nid2obj(NID_sha256), V_ASN1_NULL, NULL) &&
@@ -46,9 +51,10 @@ tsa_query(struct span note)
 	return NULL;
 }
 
-/* What the TSA says of a refusal, as far as it is ASCII. */
+/* Appends the status of a refused request, and at most 100 characters of the authority's
+ * text, with "?" for bytes that are not printable ASCII. */
 static void
-say_status(TS_STATUS_INFO *info, struct buf *why)
+put_tsa_status(TS_STATUS_INFO *info, struct buf *why)
 {
 	const STACK_OF(ASN1_UTF8STRING) *texts = TS_STATUS_INFO_get0_text(info);
 
@@ -66,9 +72,9 @@ say_status(TS_STATUS_INFO *info, struct buf *why)
 	}
 }
 
-/* The last error in OpenSSL's words. */
+/* Appends OpenSSL's last error. */
 static void
-say_error(struct buf *why)
+put_openssl_error(struct buf *why)
 {
 	unsigned long e = ERR_peek_last_error();
 	const char *reason = e ? ERR_reason_error_string(e) : NULL, *data = NULL;
@@ -80,7 +86,7 @@ say_error(struct buf *why)
 		buf_printf(why, " (%.160s)", data);
 }
 
-/* By what v has, which is freed (NULL: out of memory), and the store. */
+/* Verifies the token as `v` requires. Frees `v`, which may be NULL (out of memory: false). */
 static bool
 token_holds(TS_VERIFY_CTX *v, int flags, TS_RESP *r, X509_STORE *store)
 {
@@ -88,7 +94,7 @@ token_holds(TS_VERIFY_CTX *v, int flags, TS_RESP *r, X509_STORE *store)
 		return false;
 	TS_VERIFY_CTX_add_flags(v, flags);
 	X509_STORE_up_ref(store);
-	TS_VERIFY_CTX_set0_store(v, store); /* which it frees */
+	TS_VERIFY_CTX_set0_store(v, store); /* `v` owns this reference */
 	bool ok = TS_RESP_verify_response(v, r) == 1;
 	TS_VERIFY_CTX_free(v);
 	return ok;
@@ -96,8 +102,8 @@ token_holds(TS_VERIFY_CTX *v, int flags, TS_RESP *r, X509_STORE *store)
 
 int64_t tsa_off_s = 3600;
 
-/* What it signed is evidence of when: a clock that is far off, theirs or ours, makes it
- * evidence of something that was not. */
+/* A time stamp is evidence of a time. If the authority's clock or the local clock is far off,
+ * the stamp is rejected, because it would be evidence of a wrong time. */
 static bool
 time_fits(TS_RESP *r, struct buf *why)
 {
@@ -110,8 +116,11 @@ time_fits(TS_RESP *r, struct buf *why)
 	int64_t off = (int64_t)timegm(&then) - clock_wall_ns() / 1000000000;
 	if (off <= tsa_off_s && off >= -tsa_off_s)
 		return true;
-	/* In words that stay the same: each reason that is new is a record. */
-	buf_printf(why, "its time is %" PRId64 " hours %s ours: one of the clocks is wrong",
+	/* Only whole hours are named: each new reason becomes a record, and this text must
+	 * not change at each attempt. */
+	buf_printf(why,
+		"the time of the stamp is %" PRId64
+		" hours %s the local clock: correct the clock that is wrong",
 		(off < 0 ? -off : off) / 3600, off < 0 ? "before" : "after");
 	return false;
 }
@@ -131,13 +140,13 @@ tsa_verify(TS_REQ *query, struct span response, const char *ca, struct buf *why)
 		buf_str(why, "the response is not a time stamp response of RFC 3161");
 	else if (ASN1_INTEGER_get(TS_STATUS_INFO_get0_status(TS_RESP_get_status_info(r))) !=
 		 TS_STATUS_GRANTED)
-		say_status(TS_RESP_get_status_info(r), why);
+		put_tsa_status(TS_RESP_get_status_info(r), why);
 	else if (!store || !X509_STORE_load_file(store, ca))
-		buf_printf(why, "%s: cannot be read", ca);
+		buf_printf(why, "%s: the certificates cannot be read", ca);
 	else if (!token_holds(TS_REQ_to_TS_VERIFY_CTX(query, NULL),
 			 TS_VFY_VERSION | TS_VFY_IMPRINT | TS_VFY_NONCE | TS_VFY_SIGNATURE, r,
 			 store))
-		say_error(why);
+		put_openssl_error(why);
 	else if (time_fits(r, why))
 		err = 0;
 	TS_RESP_free(r);
@@ -158,7 +167,7 @@ is_over_hash(TS_TST_INFO *tst, const unsigned char hash[SHA256_BYTES])
 	       memcmp(ASN1_STRING_get0_data(got), hash, SHA256_BYTES) == 0;
 }
 
-/* By certificates that were valid then. */
+/* Verifies with certificates that were valid at the time of the stamp. */
 static bool
 signed_then(TS_RESP *r, TS_TST_INFO *tst, X509_STORE *store)
 {
@@ -184,15 +193,15 @@ tsa_token_check(struct span response, const unsigned char hash[SHA256_BYTES], co
 	if (!tst)
 		buf_str(why, "the file is not a time stamp of RFC 3161");
 	else if (!is_over_hash(tst, hash))
-		buf_str(why, "the time stamp covers other data");
+		buf_str(why, "the time stamp is for other data than this checkpoint");
 	else if (!ca)
 		err = 0;
 	else if (!store || !X509_STORE_load_file(store, ca))
-		buf_printf(why, "%s: cannot be read", ca);
+		buf_printf(why, "%s: the certificates cannot be read", ca);
 	else if (signed_then(r, tst, store))
 		err = 0;
 	else
-		say_error(why);
+		put_openssl_error(why);
 	TS_RESP_free(r);
 	X509_STORE_free(store);
 	ERR_clear_error();
@@ -212,7 +221,7 @@ on_token(void *arg, const struct http_answer *a)
 	}
 	SCOPED_BUF(why, PLACE_WHY);
 	bool ok = tsa_verify(p->query, a->body, p->at->ca, &why) == 0;
-	/* A lie is evidence too. */
+	/* A response that does not verify is recorded, too: it is evidence. */
 	place_over(p, ok ? ANCHOR_TAKEN : ANCHOR_REFUSED, a->body, true, "%.*s",
 		SPAN_ARG(buf_view(&why)));
 }

@@ -1,5 +1,9 @@
-/* What was cosigned last of each origin, and whether a checkpoint continues it. The order of
- * the answers is that of C2SP tlog-witness: 400, 404, 403, 400, 409, 422, 200. */
+/* Keeps the latest cosigned checkpoint of each origin, and judges whether a new checkpoint
+ * continues it. Statuses are decided in the order of C2SP tlog-witness: 400 (malformed), 404,
+ * 403, 400 (old size too large), 409, 422, 200.
+ *
+ * The state file: the line STATE_HEAD, then "SIZE ROOT ORIGIN" for each log, with ROOT in
+ * hexadecimal. It is replaced and synced before a cosignature is returned. */
 #include "record/anchors/witness.h"
 
 #include <errno.h>
@@ -23,33 +27,38 @@
 #include "base/why.h"
 
 #define STATE_HEAD "tollgate witness 1\n"
-#define STATE_MAX  (1u << 20)
-#define WARN_US	   60000000 /* a log's warnings are so far apart: anybody may cause them */
-#define TEXT_TYPE  "text/plain; charset=utf-8"
-#define SIZE_TYPE  "text/x.tlog.size"
+/* bytes of the file */
+#define STATE_MAX (1u << 20)
+#define WARN_US                                                                                \
+	60000000 /* µs between two warnings for one log: anyone can send an old checkpoint    \
+		    again */
+#define TEXT_TYPE "text/plain; charset=utf-8"
+#define SIZE_TYPE "text/x.tlog.size"
 
-/* Of one origin. */
+/* The latest state of one log. */
 struct seen {
-	bool known; /* there was one */
-	uint64_t size;
+	bool known;    /* a checkpoint of this log was cosigned; false: none yet */
+	uint64_t size; /* records */
 	struct merkle_hash root;
-	uint64_t said_size; /* of the last refusal that was told: each once */
+	uint64_t said_size; /* size and status of the last refusal that was logged; each refusal
+			       is logged once */
 	int said;
-	uint64_t warned_us; /* 0: not yet */
+	uint64_t warned_us; /* monotonic µs; 0: no warning yet */
 };
 
+/* owner: the thread that calls. */
 struct witness {
 	const struct config *cfg;
 	struct signkey key;
 	struct metrics *metrics;
-	int lock;
-	struct seen seen[CAP_WITNESS_LOGS]; /* of cfg->witness_logs */
-	struct buf others; /* the state's lines of origins that are not there */
+	int lock;			    /* descriptor of STATE.lock; an exclusive flock */
+	struct seen seen[CAP_WITNESS_LOGS]; /* in the order of cfg->witness_logs */
+	struct buf others; /* lines of the file whose origins are not configured */
 };
 
 /* ---- requests ---- */
 
-/* A number without leading zeroes. */
+/* Reads a number without leading zeros. */
 static int
 read_size(struct span s, uint64_t *out)
 {
@@ -90,8 +99,9 @@ seen_of(struct witness *w, struct span origin, const struct witness_log **log)
 	return NULL;
 }
 
-/* SIZE ROOT ORIGIN. A line whose origin is not configured is kept as it is: a log that was
- * taken out and comes back is no new one, of which anything would be believed. */
+/* Reads a line "SIZE ROOT ORIGIN". A line whose origin is not configured is kept as it is: if
+ * the log is configured again later, it must still continue what was cosigned. A log without
+ * state would be accepted with any checkpoint. */
 static int
 read_witness_line(struct witness *w, struct span line)
 {
@@ -141,7 +151,9 @@ read_state(struct witness *w, struct buf *why)
 		}
 		if (!whole || err)
 			err = why_err(why, ERR_SYNTAX,
-				"%s:%u: is no state of a witness: put it back", file, line);
+				"%s:%u: the file is damaged or is not the state of a witness: "
+				"restore it from a backup",
+				file, line);
 	}
 	return err;
 }
@@ -164,26 +176,29 @@ write_state(struct witness *w, struct buf *why)
 					   buf_view(&text), why);
 }
 
-/* ---- a checkpoint ---- */
+/* ---- checkpoints ---- */
 
+/* A response to add-checkpoint. */
 struct answer {
 	enum metric metric;
 	unsigned status;
-	const char *text;
+	const char *text; /* with its line end; NULL: the body is made by witness_add() */
 };
 /* clang-format off */
 static const struct answer
-	malformed   = { M_WITNESS_400, 400, "the body is no request of add-checkpoint\n" },
-	unknown     = { M_WITNESS_404, 404, "no log of this origin is witnessed here\n" },
-	unsigned_   = { M_WITNESS_403, 403, "no signature is by a key of this log\n" },
-	above       = { M_WITNESS_400, 400, "the old size is above the checkpoint's\n" },
-	conflicting = { M_WITNESS_409, 409, NULL }, /* the size */
+	malformed   = { M_WITNESS_400, 400, "the request is malformed: a line `old N`, hashes, an empty line and a checkpoint are expected\n" },
+	unknown     = { M_WITNESS_404, 404, "this witness has no log with this origin: ask its operator to add the log\n" },
+	unsigned_   = { M_WITNESS_403, 403, "no signature verifies with a key of this log: after a rotation, ask the operator of this witness to add the new key\n" },
+	above       = { M_WITNESS_400, 400, "the old size is larger than the size of the checkpoint\n" },
+	conflicting = { M_WITNESS_409, 409, NULL }, /* the body is the size that was seen */
 	no_proof    = { M_WITNESS_422, 422, "the consistency proof does not verify\n" },
-	not_kept    = { M_WITNESS_500, 500, "the state cannot be written\n" },
+	not_kept    = { M_WITNESS_500, 500, "the witness cannot write its state, so it does not cosign: try again later\n" },
 	cosigned    = { M_WITNESS_200, 200, NULL };
 /* clang-format on */
 
-/* The file is read each time, so that a key that is new counts without a restart. */
+/* Returns the key that signed the checkpoint, or NULL. Reads the key file each time, so that
+ * a new key takes effect without a restart. The result is valid until the next call on this
+ * thread. */
 static const struct pubkey *
 signer_of(const struct witness_log *log, const struct checkpoint *c)
 {
@@ -197,11 +212,12 @@ signer_of(const struct witness_log *log, const struct checkpoint *c)
 	return n > 0 ? checkpoint_signer(c, c->origin, keys, (size_t)n) : NULL;
 }
 
-/* What a log signed and was not cosigned, each once, warnings once a minute. Only another root
- * for as many records is a proof against it: anybody may send an old checkpoint again, or one
- * with a wrong proof. */
+/* Logs a checkpoint that the log signed and this witness does not cosign. Each refusal is
+ * logged once, and warnings at most once a minute for each log. Only a different root for the
+ * same number of records proves a fork, and is an error. The other refusals are warnings,
+ * because anyone can send an old checkpoint again, or a wrong proof. */
 static void
-say_refused(enum log_level level, struct seen *s, const struct witness_log *log,
+log_witness_refused(enum log_level level, struct seen *s, const struct witness_log *log,
 	const struct checkpoint *c, int status, const char *why)
 {
 	char root[2 * MERKLE_BYTES + 1];
@@ -220,6 +236,7 @@ say_refused(enum log_level level, struct seen *s, const struct witness_log *log,
 		LI("size", c->size), LI("seen", s->size), LS("root", root), LS("why", why));
 }
 
+/* Decides the response to a parsed request. For &cosigned, the new state is on the disk. */
 static const struct answer *
 judge_witness(struct witness *w, const struct witness_request *r, const struct checkpoint *c,
 	struct seen *s, const struct witness_log *log)
@@ -232,26 +249,27 @@ judge_witness(struct witness *w, const struct witness_request *r, const struct c
 	if (r->old > c->size)
 		return &above;
 	if (s->known && c->size < s->size)
-		say_refused(LOG_WARN, s, log, c, 409,
-			"fewer records than were seen: a cut tail, a restored old copy, two "
-			"daemons with one origin, or an old checkpoint sent again");
+		log_witness_refused(LOG_WARN, s, log, c, 409,
+			"the checkpoint has fewer records than this witness has seen: the log "
+			"lost its tail or was restored from an old copy, two daemons use one "
+			"origin, or an old checkpoint was sent again");
 	if (r->old != s->size)
 		return &conflicting;
 	if (s->known && c->size == s->size &&
 		memcmp(&c->root, &s->root, sizeof(s->root)) != 0) {
-		say_refused(LOG_ERROR, s, log, c, 409,
-			"another root for as many records: a fork, or two daemons with one "
-			"origin");
+		log_witness_refused(LOG_ERROR, s, log, c, 409,
+			"the checkpoint has another root for the same number of records: the "
+			"log was forked, or two daemons use one origin");
 		return &conflicting;
 	}
 	merkle_root(&none, &empty);
 	if ((c->size == 0 && memcmp(&c->root, &empty, sizeof(empty)) != 0) ||
 		!merkle_consistent(r->old, s->known ? &s->root : &empty, c->size, &c->root,
 			r->proof, r->nproof)) {
-		say_refused(LOG_WARN, s, log, c, 422,
-			"no proof that it continues what was seen: a fork, a restored old "
-			"copy, "
-			"or two daemons with one origin");
+		log_witness_refused(LOG_WARN, s, log, c, 422,
+			"there is no proof that the checkpoint continues the log that this "
+			"witness has seen: the log was forked or restored from an old copy, or "
+			"two daemons use one origin");
 		return &no_proof;
 	}
 	const struct seen was = *s;
@@ -301,7 +319,7 @@ witness_add(struct witness *w, struct span body, struct buf *out, const char **t
 	return a->status;
 }
 
-/* ---- life ---- */
+/* ---- opening and closing ---- */
 
 static bool
 same_key(const struct pubkey *x, const struct pubkey *y)
@@ -322,7 +340,8 @@ witness_files(const struct config *cfg, struct buf *why)
 		for (int k = 0; k < n && !err; k++)
 			if (same_key(&keys[k], &own.pub))
 				err = why_err(why, ERR_DUPLICATE,
-					"%s: is the key of a log that it witnesses",
+					"%s: this is also the key of a witnessed log: give the "
+					"witness a key of its own",
 					cfg->witness_key);
 	}
 	signkey_wipe(&own);
@@ -347,12 +366,13 @@ witness_open(const struct config *cfg, const struct pubkey *audit, struct metric
 	w->lock = open(lock, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
 	if (w->lock < 0 || flock(w->lock, LOCK_EX | LOCK_NB) < 0) {
 		buf_printf(why, "%s: %s", lock,
-			w->lock >= 0 && errno == EWOULDBLOCK ? "another witness has this state"
+			w->lock >= 0 && errno == EWOULDBLOCK ? "another process uses this state"
 							     : strerror(errno));
 	} else if (witness_files(cfg, why) == 0 &&
 		   signkey_load(cfg->witness_key, &w->key, why) == 0) {
 		if (audit && same_key(audit, &w->key.pub))
-			buf_printf(why, "%s: is audit.key: a witness has a key of its own",
+			buf_printf(why,
+				"%s: this is also audit.key: give the witness a key of its own",
 				cfg->witness_key);
 		else if (read_state(w, why) == 0)
 			return w;

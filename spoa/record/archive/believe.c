@@ -1,3 +1,5 @@
+/* The believed time: see believe.h. The boot clock (CLOCK_BOOTTIME) measures how much time
+ * has passed since the start, so a wall clock that is set forward later has no effect. */
 #include "record/archive/believe.h"
 
 #include <fcntl.h>
@@ -9,8 +11,8 @@
 #include "base/wall.h"
 #include "record/archive/files.h"
 
-#define WRITE_S 3600 /* the file is so old at most, while the daemon runs */
-#define TRUST_LEAST_S 60 /* a restart takes so long */
+#define WRITE_S	      3600 /* seconds between two writes of the file, at most */
+#define TRUST_LEAST_S 60   /* seconds; a restart takes up to this long */
 
 static uint64_t
 boot_s(void)
@@ -34,7 +36,8 @@ file_name(const char *node, char out[CHAIN_NODE_MAX + 8])
 	snprintf(out, CHAIN_NODE_MAX + 8, "%s.clock", node);
 }
 
-/* One line, RFC 3339. False: not there, or it says no time. */
+/* Reads the last believed time: one line, RFC 3339. Returns false if the file is missing or
+ * has no time. */
 static bool
 read_believed_file(int keepfd, const char *node, int64_t *s)
 {
@@ -52,7 +55,8 @@ read_believed_file(int keepfd, const char *node, int64_t *s)
 	return true;
 }
 
-/* Where it cannot be written the newest segment says as much after the next start. */
+/* Stores the believed time. A failed write is ignored: after the next start, the time of the
+ * newest segment is used instead. */
 static void
 write_file(int keepfd, const char *node, int64_t s)
 {

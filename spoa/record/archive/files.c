@@ -1,3 +1,4 @@
+/* Files next to the journal: see files.h. */
 #include "record/archive/files.h"
 
 #include <errno.h>
@@ -10,10 +11,11 @@
 #include "base/scoped.h"
 #include "base/why.h"
 
+/* bytes that are read at once */
 #define PIECE (64u << 10)
 
 struct keep_io keep_io = { unlinkat, fstatvfs };
-uint64_t files_reserve = 1u << 20; /* commits that are under way, twice */
+uint64_t files_reserve = 1u << 20; /* room for the commits in progress, doubled */
 
 static int
 file_failed(const char *what, struct buf *why)
@@ -49,7 +51,7 @@ files_room(int fd, uint64_t n, uint64_t most)
 		return true;
 	uint64_t twentieth = (uint64_t)st.f_blocks * st.f_frsize / 20;
 	uint64_t reserve = most < twentieth ? most : twentieth;
-	/* A file system that does not say how large it is says 0. */
+	/* f_blocks is 0 if the file system does not report its size */
 	return twentieth == 0 || (uint64_t)st.f_bavail * st.f_frsize >= n + reserve;
 }
 
@@ -60,10 +62,11 @@ files_write(int fd, struct span s, struct buf *why)
 
 	if (!files_room(fd, s.n, files_reserve)) {
 		errno = ENOSPC;
-		return file_failed("what is left is the journal's", why);
+		return file_failed("the rest of the disk is reserved for the journal", why);
 	}
 	int err = replace_write(fd, "write", s, why);
-	/* Little is left for the sync at the end, which a commit's would wait for. */
+	/* Wait for this piece now. Otherwise the sync at the end would take long, and a
+	 * commit's sync would wait for it. */
 	if (!err && s.n >= PIECE)
 		sync_file_range(fd, from, (off_t)s.n,
 			SYNC_FILE_RANGE_WRITE | SYNC_FILE_RANGE_WAIT_AFTER);
@@ -96,7 +99,8 @@ int
 files_hash(int fd, const atomic_bool *stop, unsigned char hash[SHA256_BYTES], uint64_t *bytes,
 	struct buf *why)
 {
-	char piece[PIECE]; /* on the stack: what is a thread's own, each thread has */
+	/* on the stack, because a thread-local buffer would exist in every thread */
+	char piece[PIECE];
 	struct sha256 h;
 	ssize_t n;
 

@@ -1,4 +1,4 @@
-/* Writing and reading JOURNAL.policies. */
+/* Writes and reads the files of JOURNAL.policies: see kept_policy.h. */
 #include "record/archive/kept_policy.h"
 
 #include <dirent.h>
@@ -19,6 +19,8 @@
 #include "record/archive/files.h"
 #include "record/journal/journal.h"
 
+/* The kinds of files that are kept, by their names in the JSON line. Other kinds are not
+ * stored. */
 static const struct {
 	enum set_file_kind kind;
 	const char *name;
@@ -26,6 +28,7 @@ static const struct {
 	{ FILE_BUILT_IN, "built-in" }, { FILE_OF_SYSTEM, "system" } };
 
 void
+/* The NUL after the text is not part of it, so that out->p is a C string. */
 kept_policy_folder(const char *journal, struct buf *out)
 {
 	buf_printf(out, "%.*s" KEPT_POLICY_FOLDER, SPAN_ARG(journal_folder(journal)));
@@ -48,7 +51,8 @@ kept_policy_name_read(const char *name, char version[17], char hash[KEPT_POLICY_
 {
 	struct span s = span_str(name), suffix = span_str(KEPT_POLICY_SUFFIX);
 
-	if (s.n != 16 + 1 + 2 * SHA256_BYTES + suffix.n || s.p[16] != '-' || !span_ends(s, suffix))
+	if (s.n != 16 + 1 + 2 * SHA256_BYTES + suffix.n || s.p[16] != '-' ||
+		!span_ends(s, suffix))
 		return false;
 	snprintf(version, 17, "%.16s", s.p);
 	snprintf(hash, KEPT_POLICY_HEX, "%.*s", 2 * SHA256_BYTES, s.p + 17);
@@ -115,8 +119,10 @@ put_file(int dirfd, const char *name, struct span contents, struct buf *why)
 	if (err)
 		return why_err(why, err, "%s: out of memory", name);
 	SCOPED_FD(fd, openat(dirfd, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK));
-	/* A file that was changed is written again. */
-	if (fd >= 0 && buf_fd(&there, fd) == 0 && span_eq(buf_view(&there), buf_view(&packed)) &&
+	/* If the stored file has the right bytes, only its time is set. A file that was
+	 * changed is written again. */
+	if (fd >= 0 && buf_fd(&there, fd) == 0 &&
+		span_eq(buf_view(&there), buf_view(&packed)) &&
 		utimensat(dirfd, name, NULL, AT_SYMLINK_NOFOLLOW) == 0)
 		return 0;
 	if (!files_room(dirfd, packed.n, files_reserve))
@@ -133,7 +139,8 @@ kept_policy_put(const char *journal, struct kept_policy *kept, struct buf *why)
 	SCOPED_BUF(contents, KEPT_POLICY_BYTES);
 	put_contents(kept, &contents);
 	if (buf_failed(&contents))
-		return why_err(why, ERR_LIMIT, "the policy's files have more than %u MB together",
+		return why_err(why, ERR_LIMIT,
+			"the files of the policy together are larger than %u MB",
 			KEPT_POLICY_BYTES >> 20);
 	hex_of(buf_view(&contents), kept->hash);
 	snprintf(name, sizeof(name), "%.16s-%s" KEPT_POLICY_SUFFIX, kept->version, kept->hash);
@@ -146,12 +153,14 @@ kept_policy_put(const char *journal, struct kept_policy *kept, struct buf *why)
 
 /* ---- reading ---- */
 
+/* Decompresses at most KEPT_POLICY_BYTES. */
 static int
 unpack(struct span packed, struct buf *out)
 {
 	unsigned long long n = ZSTD_getFrameContentSize(packed.p, packed.n);
 
-	if (n == ZSTD_CONTENTSIZE_UNKNOWN || n == ZSTD_CONTENTSIZE_ERROR || n > KEPT_POLICY_BYTES)
+	if (n == ZSTD_CONTENTSIZE_UNKNOWN || n == ZSTD_CONTENTSIZE_ERROR ||
+		n > KEPT_POLICY_BYTES)
 		return ERR_SYNTAX;
 	char *to = buf_reserve(out, n + 1);
 	if (!to)
@@ -172,6 +181,7 @@ text_of(struct kept_policy *out, const json_t *o, const char *key)
 }
 
 static int
+/* Reads one member of "files"; the file's bytes are the next ones of *rest. */
 read_kept_file(struct kept_policy *out, const json_t *file, struct span *rest)
 {
 	const char *name = json_string_value(json_object_get(file, "name")),
@@ -182,8 +192,7 @@ read_kept_file(struct kept_policy *out, const json_t *file, struct span *rest)
 	while (kind && k < COUNT_OF(kinds) && strcmp(kinds[k].name, kind) != 0)
 		k++;
 	if (!name || !kind || k == COUNT_OF(kinds) || !json_is_integer(bytes) ||
-		json_integer_value(bytes) < 0 ||
-		(uint64_t)json_integer_value(bytes) > rest->n)
+		json_integer_value(bytes) < 0 || (uint64_t)json_integer_value(bytes) > rest->n)
 		return ERR_SYNTAX;
 	size_t n = (size_t)json_integer_value(bytes);
 	if (!file_set_add(&out->files, kinds[k].kind, name, span_cut(*rest, 0, n)))
@@ -236,7 +245,8 @@ kept_policy_free(struct kept_policy *kept)
 	*kept = (struct kept_policy){ .written_s = 0 };
 }
 
-/* The name of the file of a version and hash. */
+/* Puts the name of the file with this version and hash into `out`. Returns false if there is
+ * none. */
 static bool
 exact_name(int dirfd, const char *version, const char *hash, char out[KEPT_POLICY_NAME],
 	int64_t *written_s)
@@ -251,7 +261,8 @@ exact_name(int dirfd, const char *version, const char *hash, char out[KEPT_POLIC
 	return found;
 }
 
-/* The name of the file of a version, the newest if there are several; false: there is none. */
+/* Puts the name of the newest file of a version into `out`. `version` may have fewer than 16
+ * digits, which then are the beginning. Returns false if there is none. */
 static bool
 find_name(int dirfd, const char *version, const char *hash, char out[KEPT_POLICY_NAME],
 	int64_t *written_s)
@@ -268,7 +279,9 @@ find_name(int dirfd, const char *version, const char *hash, char out[KEPT_POLICY
 		close(fd);
 	out[0] = 0;
 	for (const struct dirent *e; d && (e = readdir(d));) {
-		if (!kept_policy_name_read(e->d_name, its, hex) || strncmp(its, version, strlen(version) < 16 ? strlen(version) : 16) != 0 ||
+		if (!kept_policy_name_read(e->d_name, its, hex) ||
+			strncmp(its, version, strlen(version) < 16 ? strlen(version) : 16) !=
+				0 ||
 			(hash && strcmp(hex, hash) != 0) ||
 			fstatat(dirfd, e->d_name, &st, AT_SYMLINK_NOFOLLOW) < 0)
 			continue;
@@ -285,8 +298,9 @@ find_name(int dirfd, const char *version, const char *hash, char out[KEPT_POLICY
 	return out[0] != 0;
 }
 
-/* Opens the folder that has a text of the version: JOURNAL.policies, or JOURNAL itself, which may be
- * an archive. *name is the file's. */
+/* Opens the folder that has a text of the version: JOURNAL.policies, or JOURNAL itself, which
+ * may be an archive. Sets *folder to its path and `name` to the file's name. Returns a
+ * descriptor or -1. */
 static int
 open_kept_folder(const char *journal, const char *version, const char *hash,
 	char name[KEPT_POLICY_NAME], int64_t *written_s, struct buf *folder)
@@ -323,8 +337,8 @@ kept_policy_get(const struct kept_places *places, const char *version, const cha
 			places->beside, version, hash, name, &written_s, &folder);
 	if (dirfd < 0)
 		return why_err(why, ERR_NOTFOUND,
-			"%s" KEPT_POLICY_FOLDER " has no text of version %.12s", places->journal,
-			version);
+			"%s" KEPT_POLICY_FOLDER " does not contain policy version %.12s",
+			places->journal, version);
 	SCOPED_FD(fd, openat(dirfd, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW));
 	SCOPED_BUF(packed, KEPT_POLICY_BYTES);
 	if (fd < 0 || buf_fd(&packed, fd) < 0)
@@ -335,8 +349,7 @@ kept_policy_get(const struct kept_places *places, const char *version, const cha
 	if (err == ERR_SYNTAX ||
 		(!err && (strcmp(hex, out->hash) != 0 || strncmp(its, out->version, 16) != 0)))
 		return why_err(why, ERR_AUTH,
-			"%s/%s: the file was changed: its contents are not those that its name "
-			"states",
+			"%s/%s: the file was changed: its contents do not match the version and hash in its name",
 			folder.p, name);
 	if (err)
 		return why_err(why, err, "%s/%s: %s", folder.p, name, err_str(err));

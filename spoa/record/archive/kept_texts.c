@@ -1,3 +1,4 @@
+/* Descriptions of files of sealed texts: see kept_texts.h. */
 #include "record/archive/kept_texts.h"
 
 #include <jansson.h>
@@ -14,7 +15,7 @@ texts_file_times(struct texts_file *f, int64_t end_s)
 	clock_rfc3339((end_s - end_s % 86400) * 1000000000, f->begin);
 }
 
-/* In a record and in the small file. */
+/* Writes the description, for a trim record and for the small file. */
 static void
 put_texts_file(const struct texts_file *f, struct buf *out)
 {

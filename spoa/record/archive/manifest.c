@@ -1,3 +1,4 @@
+/* Manifests and the names of files next to a segment: see manifest.h. */
 #include "record/archive/manifest.h"
 
 #include <dirent.h>
@@ -16,9 +17,11 @@
 
 enum { NTEXTS = 4, NHASHES = 4, NNUMBERS = 5 };
 
-/* What is read and written, one table. */
+/* The members of the JSON object. manifest_write() and manifest_read() loop over the same
+ * tables. */
 struct texts {
 	const char *key;
+	/* offset in struct manifest; bytes of a string with its NUL, else 0 */
 	size_t at, size;
 };
 static const struct texts texts[NTEXTS] = {
@@ -101,7 +104,7 @@ manifest_read(struct span text, struct manifest *out)
 	return strcmp(name, out->segment) ? ERR_SYNTAX : 0;
 }
 
-/* The manifest in this file, whatever its segment. */
+/* Reads the manifest in this file, for whatever segment it is. */
 static int
 load_manifest_file(int dirfd, const char *name, struct manifest *out)
 {
@@ -157,7 +160,8 @@ manifest_latest_name(const char *node, char out[CHAIN_NODE_MAX + 8])
 	snprintf(out, CHAIN_NODE_MAX + 8, "%.*s" MANIFEST_LATEST, CHAIN_NODE_MAX, node);
 }
 
-/* The segment that X.json, X.hashes or X.jsonl.zst belongs to. False: another file. */
+/* Sets *s to the segment that the file X.json, X.hashes or X.jsonl.zst belongs to. Returns
+ * false for other files. */
 static bool
 segment_of_file(const char *file, struct journal_segment *s)
 {
@@ -202,7 +206,8 @@ manifest_reaches(int dirfd, const char *node, char by[JOURNAL_NAME_MAX + 8])
 	if (newest.first)
 		last = manifest_load(dirfd, newest.name, &m) == 0 ? m.last : newest.first;
 	manifest_latest_name(node, latest);
-	if (load_manifest_file(dirfd, latest, &m) == 0 && !strcmp(m.node, node) && m.last > last) {
+	if (load_manifest_file(dirfd, latest, &m) == 0 && !strcmp(m.node, node) &&
+		m.last > last) {
 		last = m.last;
 		snprintf(by, JOURNAL_NAME_MAX + 8, "%s", latest);
 	}

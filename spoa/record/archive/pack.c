@@ -1,5 +1,7 @@
-/* A segment that is not whole is left as it is, for someone to look at: neither compressed nor
- * archived, and trimming stops before it. */
+/* Makes, reads and compares the compressed form of a closed segment: see pack.h.
+ *
+ * A segment that is damaged is left as it is for an operator to look at: it is neither
+ * compressed nor archived, and trimming stops before it. */
 #include "record/archive/pack.h"
 
 #include <fcntl.h>
@@ -18,18 +20,21 @@
 
 #define PAUSE_MAX_US 50000
 
+/* State of pack_survey(). owner: the calling thread. */
 struct survey {
-	struct manifest *m;
+	struct manifest *m; /* the result */
+	/* manifest of the preceding segment; NULL: not known */
 	const struct manifest *before;
 	struct sha256 hash;
-	struct buf frame;
+	struct buf frame; /* whole lines that were not handed to to->frame yet */
 	const struct pack_to *to;
-	struct chain at;
+	struct chain at; /* the last record that was read */
+	/* the last record that a commit covers; 0: the last line was no valid commit */
 	uint64_t committed;
 };
 
 static int
-unsound(struct survey *s, const char *what, struct buf *why)
+segment_damaged(struct survey *s, const char *what, struct buf *why)
 {
 	return why_err(why, ERR_AUTH, "record %" PRIu64 ": %s", s->at.seq + 1, what);
 }
@@ -40,6 +45,7 @@ take_text(char *to, struct span s)
 	snprintf(to, CLOCK_RFC3339_LEN, "%.*s", SPAN_ARG(s));
 }
 
+/* Takes the members of the manifest that the first record determines. */
 static int
 take_first(struct survey *s, const struct chain_line *l, struct buf *why)
 {
@@ -55,10 +61,13 @@ take_first(struct survey *s, const struct chain_line *l, struct buf *why)
 	memcpy(m->end, s->before->end, CLOCK_RFC3339_LEN);
 	if (s->before->last + 1 == l->seq &&
 		memcmp(s->before->head, l->prev, CHAIN_HASH_BYTES) != 0)
-		return unsound(s, "does not follow the segment before", why);
+		return segment_damaged(s,
+			"its prev is not the hash of the last record of the preceding segment",
+			why);
 	return 0;
 }
 
+/* Checks one line: a record that continues the chain, or a commit that covers it. */
 static int
 take_packed_line(struct survey *s, struct span line, struct buf *why)
 {
@@ -66,32 +75,36 @@ take_packed_line(struct survey *s, struct span line, struct buf *why)
 	struct manifest *m = s->m;
 
 	if (chain_parse(line, &l))
-		return unsound(s, "neither record nor commit", why);
+		return segment_damaged(s, "the line is neither a record nor a commit", why);
 	if (l.commit)
 		s->committed =
 			l.seq == s->at.seq && !memcmp(l.head, s->at.head, CHAIN_HASH_BYTES)
 				? l.seq
 				: 0;
 	if (l.commit)
-		return s->committed ? 0 : unsound(s, "a commit that does not cover it", why);
+		return s->committed
+			       ? 0
+			       : segment_damaged(s,
+					 "the commit does not cover the record before it", why);
 	int err = m->first ? 0 : take_first(s, &l, why);
 	if (err)
 		return err;
 	if (s->at.seq &&
 		(l.seq != s->at.seq + 1 || memcmp(l.prev, s->at.head, CHAIN_HASH_BYTES) != 0))
-		return unsound(s, "does not follow the record before", why);
+		return segment_damaged(
+			s, "its number or prev does not follow the preceding record", why);
 	if (!span_is(l.node, m->node))
-		return unsound(s, "another node's", why);
+		return segment_damaged(s, "the record belongs to another node", why);
 	INVARIANT(m->first && (!s->at.seq || l.seq == s->at.seq + 1));
 	s->at.seq = l.seq;
 	sha256(line, s->at.head);
-	/* Times of a clock that was set back are not later than those before them. */
+	/* If the clock was set back, a time can be earlier than a preceding one. */
 	if (!m->end[0] || memcmp(l.time.p, m->end, l.time.n) > 0)
 		take_text(m->end, l.time);
 	return s->to && s->to->record ? s->to->record(s->to->arg, s->at.head, why) : 0;
 }
 
-/* Sleeps as long as the work since then took. */
+/* Sleeps for as long as the work since `began_us` took, so that commits get the disk. */
 static void
 pause_after(uint64_t began_us)
 {
@@ -101,6 +114,7 @@ pause_after(uint64_t began_us)
 	nanosleep(&t, NULL);
 }
 
+/* Hands the collected lines to to->frame. */
 static int
 flush_frame(struct survey *s, struct buf *why)
 {
@@ -139,11 +153,13 @@ pack_survey(int fd, const struct manifest *before, const struct pack_to *to,
 							: take_packed_line(&s, line, why);
 	}
 	if (!err && got < 0)
-		err = got == ERR_SYNTAX ? unsound(&s, "a damaged frame", why) : got;
+		err = got == ERR_SYNTAX
+			      ? segment_damaged(&s, "a compressed frame is damaged", why)
+			      : got;
 	if (!err && lines_rest(&l).n)
-		err = unsound(&s, "a line that does not end", why);
+		err = segment_damaged(&s, "the last line is incomplete", why);
 	if (!err && (!s.at.seq || s.committed != s.at.seq))
-		err = unsound(&s, "no commit at the end", why);
+		err = segment_damaged(&s, "the segment does not end with a commit", why);
 	if (!err)
 		err = flush_frame(&s, why);
 	if (err && !why->n)
@@ -156,13 +172,14 @@ pack_survey(int fd, const struct manifest *before, const struct pack_to *to,
 	return err;
 }
 
-/* ---- making ---- */
+/* ---- compressing ---- */
 
+/* A file that is being written. */
 struct maker {
-	struct seekable_writer w;
-	struct buf out;
+	struct seekable_writer w; /* not used for leaves */
+	struct buf out;		  /* bytes that were not written yet */
 	int fd;
-	uint64_t began_us;
+	uint64_t began_us; /* monotonic µs: end of the last pause */
 };
 
 static int
@@ -203,6 +220,7 @@ make_packed(struct maker *k, int fd, const struct manifest *before, const atomic
 	return err;
 }
 
+/* Returns true if both manifests describe the same records. */
 static bool
 same_text(const struct manifest *a, const struct manifest *b)
 {
@@ -223,7 +241,8 @@ pack_verify(int fd, const struct manifest *m, const atomic_bool *stop, struct bu
 	if (err)
 		return err;
 	if (bytes != m->packed_bytes || memcmp(hash, m->packed_sha256, sizeof(hash)) != 0)
-		return why_err(why, ERR_AUTH, "changed: its SHA-256 is not the manifest's");
+		return why_err(why, ERR_AUTH,
+			"the file was changed: its SHA-256 is not the one in the manifest");
 	err = pack_survey(fd, NULL, NULL, stop, &is, why);
 	if (!err && !same_text(&is, m))
 		err = why_err(
@@ -244,16 +263,16 @@ pack_compare(int journalfd, int keepfd, const struct manifest *m, const atomic_b
 	int err = packed < 0 ? packed : pack_survey(plain, NULL, NULL, stop, &is, why);
 	if (!err && !same_text(&is, m))
 		err = why_err(why, ERR_AUTH,
-			"the records read back differ from the compressed records");
+			"the uncompressed segment differs from the compressed one");
 	if (err)
 		return err;
 	posix_fadvise(packed, 0, 0, POSIX_FADV_DONTNEED);
 	return pack_verify(packed, m, stop, why);
 }
 
-/* ---- the tree's leaves ---- */
+/* ---- leaves of the Merkle tree ---- */
 
-#define LEAVES_BYTES (64u << 10)
+#define LEAVES_BYTES (64u << 10) /* bytes of one write */
 
 static int
 flush_leaves(struct maker *k, struct buf *why)
@@ -321,7 +340,7 @@ pack_segment(int journalfd, int keepfd, const char *segment, const struct manife
 	k.fd = replace_begin(keepfd, packed, 0600, why);
 	int err = k.fd < 0 ? k.fd : make_packed(&k, fd, before, stop, m, why);
 	stop_at("pack-synced");
-	/* What is read back comes from the disk. */
+	/* Read the compressed file from the disk, not from the page cache. */
 	if (!err)
 		posix_fadvise(k.fd, 0, 0, POSIX_FADV_DONTNEED);
 	snprintf(m->segment, sizeof(m->segment), "%s", segment);
@@ -342,7 +361,7 @@ pack_segment(int journalfd, int keepfd, const char *segment, const struct manife
 	if (!err)
 		err = replace_place(keepfd, packed, k.fd, why);
 	stop_at("pack-placed");
-	/* Neither form is read soon: the memory is for others. */
+	/* Neither form will be read soon, so free the page cache. */
 	posix_fadvise(fd, 0, 0, POSIX_FADV_DONTNEED);
 	if (k.fd >= 0) {
 		posix_fadvise(k.fd, 0, 0, POSIX_FADV_DONTNEED);

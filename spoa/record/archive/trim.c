@@ -1,5 +1,7 @@
-/* A trim record vouches for what comes after each segment that it names: `audit verify` takes a
- * chain that begins after one of them, with its last hash as the first `prev`
+/* Which closed segments are trimmed, and the trim record.
+ *
+ * A trim record has the hash of the last record of each segment that it names. `audit verify`
+ * accepts a chain that begins after such a segment if its first `prev` is that hash
  * (record/journal/verify.c). */
 #include "record/archive/trim.h"
 

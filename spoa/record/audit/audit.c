@@ -1,9 +1,3 @@
-/* The audit thread: group commit. Separate from the workers because one thread
- * must own the order, and because a sync blocks. What queues during one sync is
- * the next commit, so a slow disk makes large commits. Where several callers' records
- * come at once, a commit also waits until a quarter as many are there as came within the
- * last moments, at most GATHER_US: fewer syncs, signatures and wake-ups a record. A
- * caller who is alone never waits. */
 #include "record/audit/audit.h"
 
 #include <errno.h>
@@ -21,6 +15,8 @@
 #include "base/caps.h"
 #include "base/clock.h"
 #include "base/err.h"
+#include "base/json_put.h"
+#include "base/keyfile.h"
 #include "base/log.h"
 #include "base/owner.h"
 #include "base/pool.h"
@@ -28,15 +24,54 @@
 #include "base/stops.h"
 #include "base/why.h"
 #include "policy/config/config.h"
-#include "record/audit/boot.h"
 #include "record/audit/keys.h"
+#include "record/audit/measure.h"
 #include "record/audit/mirror.h"
 #include "record/audit/tree.h"
 #include "record/journal/chain.h"
 #include "record/journal/recover.h"
+#include "record/journal/signkey.h"
 #include "record/journal/startpoint.h"
 #include "record/seal/shares.h"
 #include "record/seal/texts.h"
+
+static void
+audit_boot(struct buf *b, const struct config *cfg, const char *policy_version,
+	const struct hashkey *hash, const struct recovery *found, const struct signkey *key,
+	bool stream)
+{
+	char head[2 * CHAIN_HASH_BYTES + 1];
+
+	json_put_str(b, "type", "boot");
+	json_put_str(b, "program", "tollgate " TG_VERSION);
+	json_put_str(b, "key", key->pub.id);
+	json_put_str(b, "config", cfg->file);
+	json_put_str(b, "policy", cfg->policy);
+	json_put_uint(b, "workers", cfg->workers);
+	json_put_bool(b, "stream", stream);
+	measure_put(b, cfg, policy_version);
+	json_put_form(b, "'hash_key':{'id':%s,'from':%s}", hash->id,
+		hash->derived ? "derived" : "file");
+	if (found->at.seq == 0) {
+		json_put_null(b, "previous");
+	} else {
+		chain_hex(found->at.head, head);
+		json_put_form(b, "'previous':{'boot':%u,'seq':%u,'head':%s", found->at.boot,
+			found->at.seq, head);
+		json_put_bool(b, "clean", found->clean);
+		json_put_close(b, '}');
+	}
+	if (found->cut_bytes)
+		json_put_form(b, "'cut':{'records':%u,'bytes':%u}", found->cut_records,
+			found->cut_bytes);
+}
+
+/* The audit thread: group commit. Separate from the workers because one thread
+ * must own the order, and because a sync blocks. What queues during one sync is
+ * the next commit, so a slow disk makes large commits. Where several callers' records
+ * come at once, a commit also waits until a quarter as many are there as came within the
+ * last moments, at most GATHER_US: fewer syncs, signatures and wake-ups a record. A
+ * caller who is alone never waits. */
 
 #define COMMIT_BYTES                                                                           \
 	(512u << 10) /* a commit is closed above this: a line reader's buffer holds it */
@@ -198,7 +233,8 @@ wake_audit(void *arg)
 void
 audit_append(struct audit *a, struct audit_entry *e)
 {
-	INVARIANT(!e->with_audit && e->done); /* an entry is appended once, until it is answered */
+	INVARIANT(!e->with_audit &&
+		  e->done); /* an entry is appended once, until it is answered */
 	e->with_audit = true;
 	e->mail.run = enqueue;
 	e->waits = e->keep ? e->fields.n : 0;
@@ -383,9 +419,9 @@ make_texts_durable(struct audit *a)
 	return err;
 }
 
-/* Returns true if the clock was set since the last commit. The commit then begins a new segment, so
- * that the times within a segment are in order, and its first and last lines bound them. *off_ns
- * gets the offset with which the next commit is compared. */
+/* Returns true if the clock was set since the last commit. The commit then begins a new
+ * segment, so that the times within a segment are in order, and its first and last lines bound
+ * them. *off_ns gets the offset with which the next commit is compared. */
 static bool
 clock_was_set(const struct audit *a, int64_t now_ns, int64_t *off_ns)
 {
@@ -494,10 +530,10 @@ struct making {
 	struct chain end; /* after its last record */
 	uint64_t first;	  /* the number of its first record */
 	int64_t now_ns;
-	int64_t clock_off_ns; /* of now_ns to the monotonic clock */
-	struct queue took;    /* the entries that are in it */
+	int64_t clock_off_ns;  /* of now_ns to the monotonic clock */
+	struct queue took;     /* the entries that are in it */
 	bool checkpoint, keys; /* it has records of these */
-	bool note;	      /* shares write down how far they have seen the journal */
+	bool note;	       /* shares write down how far they have seen the journal */
 };
 
 /* Does what must be done before a record is made. */
@@ -641,8 +677,9 @@ end_commit(struct audit *a, const struct making *m, int err)
 	}
 }
 
-/* Makes records of what must be first, of the entries that are queued, and of `last` (a record's
- * fields, or NULL); signs, writes and syncs them. Every entry that it took is answered. */
+/* Makes records of what must be first, of the entries that are queued, and of `last` (a
+ * record's fields, or NULL); signs, writes and syncs them. Every entry that it took is
+ * answered. */
 static int
 commit(struct audit *a, const char *last)
 {
@@ -798,13 +835,13 @@ open_journal(struct audit *a, const struct config *cfg, struct buf *why)
 	}
 }
 
-/* A start checkpoint that does not fit is not trusted: the journal is read as if there were none. */
+/* A start checkpoint that does not fit is not trusted: the journal is read as if there were
+ * none. */
 static void
 load_startpoint(struct audit *a, const struct config *cfg)
 {
 	SCOPED_BUF(why, 4096);
-	int err = startpoint_load(
-		&a->startpoint, cfg->journal, cfg->node, &a->keys.ring, &why);
+	int err = startpoint_load(&a->startpoint, cfg->journal, cfg->node, &a->keys.ring, &why);
 
 	if (!err)
 		return;
@@ -885,8 +922,7 @@ audit_start(const struct config *cfg, const char *policy_version, const struct h
 		struct redis_options redis;
 		struct mirror_options o = { &redis, cfg->journal, cfg->node,
 			cfg->audit_stream_maxlen, cfg->audit_stream_bytes,
-			config_redis_filled(cfg),
-			cfg->audit_stream_consumed };
+			config_redis_filled(cfg), cfg->audit_stream_consumed };
 		err = config_redis(cfg, &redis);
 		a->mirror = err ? NULL : mirror_start(&o, m, why);
 		err = a->mirror ? 0 : ERR_IO;

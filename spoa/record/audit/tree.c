@@ -1,19 +1,553 @@
-/* The audit thread's side of the tree: a hash a record, a note a second. It takes no lock that
- * another thread may hold: what cannot be handed over now is handed over with the next commit.
- */
+/* Where the tree goes on after a start: the last range that a record holds, and the hashes of
+ * the lines after it. They are believed as far as they link, line by line, to the chain's head,
+ * which is signed. Separate from the thread, which reads without a bound on bytes. */
 #include "record/audit/tree.h"
 
+#include <pthread.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/json_put.h"
 #include "base/log.h"
 #include "base/scoped.h"
+#include "base/service.h"
 #include "record/audit/keys.h"
-#include "record/audit/tree_private.h"
+#include "record/proof/note.h"
 #include "record/proof/range.h"
+#include "record/proof/tiles.h"
+
+/* A leaf on its way to tg-tree, and which one it is: what found no room is read from the
+ * journal. */
+struct tree_leaf {
+	uint64_t index;
+	struct merkle_hash hash;
+};
+
+struct tree {
+	/* from the start on */
+	char dir[JOURNAL_DIR_MAX], node[CHAIN_NODE_MAX + 1], origin[NOTE_NAME_MAX + 1];
+	struct metrics *metrics;
+	uint64_t base_n;	  /* leaves of the chain as the start found it, */
+	struct merkle_range base; /* and their range, where base_known */
+	bool base_known;
+
+	/* owner: audit */
+	bool known;
+	struct merkle_range range; /* of every durable record, where known */
+	uint64_t seq;		   /* durable records */
+	uint64_t uncovered_us; /* when the oldest record was made that asks for a checkpoint; 0:
+				  none */
+	uint64_t last_us;      /* when the last checkpoint was */
+	bool hurry;	       /* one is due at once */
+	struct {
+		struct merkle_hash record[CHAIN_COMMIT_RECORDS + 8];
+		size_t n;
+		uint64_t since_us; /* of a record that asks for a checkpoint; 0: none does */
+		bool checkpoint;
+	} commit;	 /* the one being made */
+	struct buf made; /* its checkpoint's note */
+	bool note_waits; /* made is durable and not handed out: somebody reads the last one */
+	uint64_t made_size;
+	uint64_t first_kept; /* of what `ring` keeps while the range is not known */
+
+	/* audit writes at `head`, tg-tree reads at `tail`; while the range is not known audit
+	 * alone has it, and keeps there the last leaves by their index. */
+	struct tree_leaf *ring; /* CAP_TREE_LEAVES */
+	_Atomic uint64_t head, tail;
+	atomic_bool ready; /* known, for all */
+
+	pthread_mutex_t lock; /* held for copying alone; audit only tries it */
+	struct follow_end end;
+	bool end_waits; /* owner: audit: `end` is not handed over yet */
+	struct follow_end end_new;
+	struct merkle_range built; /* for audit, where have_built */
+	bool have_built;
+	struct buf note;
+	uint64_t note_size;
+
+	/* any thread */
+	_Atomic uint64_t note_us, checkpoint_size, files, records;
+	atomic_bool stuck;
+	_Atomic uint64_t stop_us; /* tg-tree ends, by then at the latest; 0: not yet */
+	struct service service;	  /* tg-tree */
+
+	/* owner: tg-tree */
+	bool opened;
+	struct follow_end upto; /* a copy of `end` */
+	struct tiles tiles;
+	struct follow follow;
+	struct buf why;
+	bool failing;
+	uint64_t again_us; /* then: tried again after so long */
+	uint64_t next_us;  /* monotonic µs: when the next pass is; while passes fail, no wake
+			      hurries it */
+};
+
+uint64_t tree_look_bytes = 160u << 20; /* two segments of the default size, and a bit */
+
+/* Where the hashing begins: in this segment of the list, at this offset, with record `seq`, of
+ * which the range is known; 0: with the first. */
+struct base {
+	size_t segment;
+	uint64_t offset, seq;
+	struct merkle_range range;
+};
+
+static int
+open_lines(const char *dir, const struct journal_segment *s, uint64_t offset, struct lines *l)
+{
+	int fd = journal_segment_open(dir, s);
+
+	if (fd < 0)
+		return ERR_IO;
+	int err = lines_open(l, fd, offset);
+	if (err)
+		close(fd);
+	return err;
+}
+
+static void
+close_lines(struct lines *l)
+{
+	close(l->fd);
+	lines_close(l);
+}
+
+/* The last range in a segment, from an offset on. */
+static bool
+last_range(const char *dir, const struct journal_segment *s, uint64_t offset, uint64_t upto,
+	struct base *out)
+{
+	struct lines l;
+	struct span line;
+	struct chain_line is;
+	struct merkle_range r;
+	bool found = false;
+
+	if (open_lines(dir, s, offset, &l))
+		return false;
+	for (uint64_t at = offset;
+		lines_next(&l, UINT64_MAX, &line) > 0 && chain_parse(line, &is) == 0;
+		at = l.offset)
+		if (!is.commit && is.seq <= upto && range_read(line, is.type, is.seq, &r)) {
+			out->range = r;
+			out->offset = at;
+			out->seq = is.seq;
+			found = true;
+		}
+	close_lines(&l);
+	return found;
+}
+
+/* `from` (may be NULL) has the offset of a record with a range: what is before that is read
+ * only if no range is found there. */
+static bool
+find_base(const char *dir, const struct journal_list *list, const struct startpoint *from,
+	uint64_t upto, struct base *out)
+{
+	uint64_t bytes = 0;
+
+	*out = (struct base){ 0 };
+	for (size_t i = list->n; i-- > 0;) {
+		const struct journal_segment *s = &list->seg[i];
+		if (!s->ours || s->first > upto)
+			continue;
+		if (bytes > tree_look_bytes)
+			return false;
+		bytes += s->bytes;
+		out->segment = i;
+		if (from && !strcmp(from->tree_segment, s->name) &&
+			last_range(dir, s, from->tree_offset, upto, out))
+			return true;
+		if (last_range(dir, s, 0, upto, out) || s->first == 1)
+			return true;
+	}
+	return false;
+}
+
+/* Adds the records of one segment from an offset on; *last is the hash of the last. */
+static bool
+add_segment(const char *dir, const struct journal_segment *s, uint64_t offset,
+	const struct base *b, uint64_t upto, struct merkle_range *r,
+	unsigned char last[CHAIN_HASH_BYTES])
+{
+	struct lines l;
+	struct span line;
+	struct chain_line is;
+	struct merkle_hash leaf;
+	bool ok = open_lines(dir, s, offset, &l) == 0;
+
+	if (!ok)
+		return false;
+	while (ok && r->n < upto && lines_next(&l, UINT64_MAX, &line) > 0) {
+		ok = chain_parse(line, &is) == 0;
+		if (!ok || is.commit)
+			continue;
+		/* What is before the base is its own word, which its hash vouches for. */
+		ok = is.seq == r->n + 1 &&
+		     (is.seq == b->seq || memcmp(is.prev, last, CHAIN_HASH_BYTES) == 0);
+		sha256(line, last);
+		merkle_leaf(last, &leaf);
+		merkle_append(r, &leaf);
+	}
+	close_lines(&l);
+	return ok;
+}
+
+static bool
+tree_range_find(const char *dir, const char *node, const struct chain *at,
+	const struct startpoint *from, struct merkle_range *out)
+{
+	unsigned char last[CHAIN_HASH_BYTES] = { 0 };
+	struct journal_list list;
+	struct base b;
+
+	*out = (struct merkle_range){ 0 };
+	if (at->seq == 0)
+		return true;
+	SCOPED_BUF(why, 4096);
+	bool ok = journal_list_all(dir, node, false, &list, &why) == 0;
+	if (!ok)
+		return false;
+	ok = find_base(dir, &list, from, at->seq, &b);
+	if (ok)
+		*out = b.range;
+	for (size_t i = b.segment; ok && i < list.n && out->n < at->seq; i++)
+		if (list.seg[i].ours)
+			ok = add_segment(dir, &list.seg[i], i == b.segment ? b.offset : 0, &b,
+				at->seq, out, last);
+	journal_list_free(&list);
+	return ok && out->n == at->seq && memcmp(last, at->head, CHAIN_HASH_BYTES) == 0;
+}
+
+/* tg-tree: the thread that keeps the hash files next to the journal. It is given leaves by the
+ * audit thread, and reads what it was not given, or what is wrong in the files, from the
+ * journal's lines. Where it cannot it says so, counts it and tries again: nothing waits for it.
+ */
+
+#define BATCH	     1024
+#define TILE	     256
+#define AGAIN_US     10000000  /* after a failure, */
+#define AGAIN_MAX_US 640000000 /* and after many: all is looked through each time */
+#define IDLE_US	     1000000
+#define BUILD_US     100000 /* while a range is made that the audit thread waits for */
+
+static bool
+ending(const struct tree *t)
+{
+	return atomic_load_explicit(&t->stop_us, memory_order_relaxed) != 0;
+}
+
+/* What is not done by now is done after the next start. */
+static bool
+stopping(const struct tree *t)
+{
+	return ending(t) && clock_mono_us() >= atomic_load(&t->stop_us);
+}
+
+/* ---- leaves out of lines ---- */
+
+/* Leaves on their way into the files: appended, or put over what is there. */
+struct leaves {
+	struct merkle_hash leaf[BATCH];
+	size_t n;
+	uint64_t first;
+	bool put;
+};
+
+static int
+flush(struct tree *t, struct leaves *b)
+{
+	INVARIANT(b->n <= BATCH);
+	int err = b->n == 0 ? 0
+		  : b->put  ? tiles_put(&t->tiles, b->first, b->leaf, b->n, &t->why)
+			    : tiles_append(&t->tiles, b->leaf, b->n, &t->why);
+
+	if (!err && !b->put)
+		metric_add(t->metrics, M_TREE_LEAVES, b->n);
+	atomic_store_explicit(&t->files, t->tiles.n, memory_order_relaxed);
+	b->first += b->n;
+	b->n = 0;
+	return err;
+}
+
+/* The line after record `from`, or the oldest that there is where `oldest` allows for it. */
+static int
+place_tree(struct tree *t, uint64_t from, bool oldest)
+{
+	const struct span any = { NULL, 0 };
+
+	follow_close(&t->follow);
+	t->follow.dir = t->dir;
+	t->follow.node = t->node;
+	t->follow.restored = true;
+	int err = follow_place(&t->follow, &t->upto, from, any);
+	if (err == ERR_NOTFOUND && oldest)
+		err = follow_place(&t->follow, &t->upto, 0, any);
+	return err;
+}
+
+/* Reads records from+1..to. ERR_NOTFOUND: they are not all there; ERR_AUTH: they do not
+ * link. */
+static int
+read_tree_lines(struct tree *t, uint64_t from, uint64_t to, bool put, bool oldest)
+{
+	struct leaves b = { .first = from, .put = put };
+	unsigned char last[CHAIN_HASH_BYTES];
+	struct chain_line l;
+	struct span line;
+	bool linked = false;
+	int got = 0, err = place_tree(t, from, oldest);
+
+	while (!err && b.first + b.n < to && !stopping(t) &&
+		(got = follow_line(&t->follow, &t->upto, &line)) > 0) {
+		err = chain_parse(line, &l) ? ERR_AUTH : 0;
+		if (err || l.commit)
+			continue;
+		if (oldest && !linked && b.n == 0 && l.seq > b.first + 1)
+			b.first = l.seq - 1;
+		if (l.seq != b.first + b.n + 1)
+			err = ERR_NOTFOUND;
+		else if (linked && memcmp(l.prev, last, sizeof(last)) != 0)
+			err = ERR_AUTH;
+		if (err)
+			break;
+		sha256(line, last);
+		linked = true;
+		merkle_leaf(last, &b.leaf[b.n++]);
+		if (b.n == BATCH)
+			err = flush(t, &b);
+	}
+	int end = flush(t, &b);
+	err = err ? err : got < 0 ? got : end;
+	if (!err && b.first < to && !stopping(t))
+		err = ERR_NOTFOUND;
+	if (err && t->why.n == 0)
+		buf_printf(&t->why, "%s: record %llu: %s", t->dir,
+			(unsigned long long)(b.first + b.n + 1),
+			err == ERR_NOTFOUND ? "is not there" : "does not link");
+	follow_close(&t->follow);
+	return err;
+}
+
+static int
+catch_up(struct tree *t, uint64_t to)
+{
+	return t->tiles.n < to ? read_tree_lines(t, t->tiles.n, to, false, false) : 0;
+}
+
+/* ---- at the start ---- */
+
+static void
+count_error(struct tree *t, const char *event, uint64_t leaf)
+{
+	metric_inc(t->metrics, M_TREE_ERRORS);
+	log_event(LOG_WARN, event, LS("folder", t->tiles.dir), LI("record", leaf + 1),
+		LSP("why", buf_view(&t->why)));
+	buf_clear(&t->why);
+}
+
+/* Makes the hashes of these leaves again, and all that is above them. */
+static int
+mend(struct tree *t, uint64_t from, uint64_t to, bool oldest)
+{
+	int err = read_tree_lines(t, from, to, true, oldest);
+
+	count_error(t, err ? "audit.tree_wrong" : "audit.tree_mended", from);
+	return err;
+}
+
+/* Tiles whose leaves are not those that the level above was made of. */
+static int
+mend_tiles(struct tree *t)
+{
+	uint64_t leaf = 0;
+	int got;
+
+	while (!stopping(t) && (got = tiles_wrong(&t->tiles, leaf, &leaf)) != 0) {
+		if (got < 0)
+			return got;
+		mend(t, leaf, leaf + TILE, false);
+		leaf += TILE;
+	}
+	return tiles_mend(&t->tiles, &t->why);
+}
+
+static bool
+is_base(const struct tree *t)
+{
+	return memcmp(t->tiles.range.hash, t->base.hash,
+		       merkle_range_hashes(t->base_n) * MERKLE_BYTES) == 0;
+}
+
+/* The files are those of the range that the chain had at the start. */
+static int
+check_files(struct tree *t)
+{
+	int err = mend_tiles(t);
+
+	err = err ? err : catch_up(t, t->base_n);
+	if (err || stopping(t) || is_base(t))
+		return err;
+	/* What a level above does not vouch for, then all of it: of another node, say. */
+	for (int all = 0; !err && all < 2 && !is_base(t) && !stopping(t); all++) {
+		mend(t, all ? 0 : t->base_n / TILE * TILE, t->base_n, all);
+		err = tiles_mend(&t->tiles, &t->why);
+	}
+	if (!err && !is_base(t) && !stopping(t)) {
+		buf_str(&t->why, "the hash files are not this journal's, and its lines are "
+				 "not all there");
+		count_error(t, "audit.tree_wrong", 0);
+	}
+	return err;
+}
+
+static bool
+begins_at_one(struct tree *t)
+{
+	struct journal_list list;
+	bool is = false;
+
+	SCOPED_BUF(why, 4096);
+	if (journal_list_all(t->dir, t->node, true, &list, &why) == 0) {
+		for (size_t i = 0; i < list.n && !is; i++)
+			is = list.seg[i].ours && list.seg[i].first == 1;
+		journal_list_free(&list);
+	}
+	return is;
+}
+
+static bool
+tiles_stop(const void *tree)
+{
+	return stopping(tree);
+}
+
+static int
+open_files(struct tree *t)
+{
+	bool all = !t->base_known && begins_at_one(t);
+	int err = tiles_open_most(
+		&t->tiles, t->dir, t->node, all ? 0 : t->base_n, tiles_stop, t, &t->why);
+
+	if (err)
+		return err;
+	t->opened = true;
+	atomic_store(&t->files, t->tiles.n);
+	if (t->base_known)
+		return check_files(t);
+	/* No record says what is right: the lines do, as long as they are there. */
+	return all ? 0 : mend_tiles(t);
+}
+
+/* ---- from then on ---- */
+
+static int
+take_ring(struct tree *t)
+{
+	uint64_t tail = atomic_load_explicit(&t->tail, memory_order_relaxed),
+		 head = atomic_load_explicit(&t->head, memory_order_acquire);
+	struct leaves b = { .first = t->tiles.n };
+	int err = 0;
+
+	INVARIANT(tail <= head && head - tail <= CAP_TREE_LEAVES);
+	while (!err && tail < head) {
+		const struct tree_leaf *l = &t->ring[tail % CAP_TREE_LEAVES];
+		uint64_t next = b.first + b.n;
+		if (l->index > next) {
+			err = flush(t, &b);
+			err = err ? err : catch_up(t, l->index);
+			b.first = t->tiles.n;
+			if (!err && b.first < l->index)
+				break; /* ending */
+			continue;
+		}
+		if (l->index == next)
+			b.leaf[b.n++] = l->hash;
+		INVARIANT(b.n <= BATCH);
+		tail++;
+		if (b.n == BATCH) {
+			err = flush(t, &b);
+			if (!err)
+				atomic_store_explicit(&t->tail, tail, memory_order_release);
+		}
+	}
+	err = err ? err : flush(t, &b);
+	if (!err)
+		atomic_store_explicit(&t->tail, tail, memory_order_release);
+	return err;
+}
+
+static int
+work(struct tree *t)
+{
+	int err;
+
+	if (!t->opened || t->failing) {
+		tiles_close(&t->tiles);
+		t->opened = false;
+		err = open_files(t);
+		if (err || stopping(t))
+			return err;
+	}
+	if (atomic_load(&t->ready)) {
+		err = take_ring(t);
+		return err ? err : catch_up(t, t->upto.seq);
+	}
+	err = catch_up(t, t->upto.seq);
+	if (!err && t->tiles.n == t->upto.seq) {
+		pthread_mutex_lock(&t->lock);
+		t->built = t->tiles.range;
+		t->have_built = true;
+		pthread_mutex_unlock(&t->lock);
+	}
+	return err;
+}
+
+static void
+tree_pass(void *arg)
+{
+	struct tree *t = arg;
+
+	pthread_mutex_lock(&t->lock);
+	t->upto = t->end;
+	pthread_mutex_unlock(&t->lock);
+	if (!t->upto.name[0])
+		return;
+	int err = work(t);
+	if (err == ERR_CLOSED)
+		err = 0;
+	if (err && !t->failing)
+		count_error(t, "audit.tree_failed", t->tiles.n);
+	buf_clear(&t->why);
+	t->again_us = !t->failing || !t->again_us  ? AGAIN_US
+		      : t->again_us < AGAIN_MAX_US ? 2 * t->again_us
+						   : t->again_us;
+	t->failing = err != 0;
+	atomic_store(&t->stuck, t->failing);
+}
+
+static uint64_t
+tree_turn(void *arg)
+{
+	struct tree *t = arg;
+
+	if (t->failing && clock_mono_us() < t->next_us)
+		return t->next_us;
+	tree_pass(t);
+	t->next_us = clock_mono_us() + (t->failing			 ? t->again_us
+					       : !atomic_load(&t->ready) ? BUILD_US
+									 : IDLE_US);
+	return t->next_us;
+}
+
+/* The audit thread's side of the tree: a hash a record, a note a second. It takes no lock that
+ * another thread may hold: what cannot be handed over now is handed over with the next commit.
+ */
 
 #define STOP_US 2000000
 #define NICE	10

@@ -1,6 +1,6 @@
-/* Writing and reading the lines of a chain. Separate from files and threads so
- * that the daemon, `audit verify` and the fuzzer share one parser. JSON is RFC
- * 8259, SHA-256 FIPS 180-4, base64 RFC 4648 section 4. */
+/* Writes and reads the lines of a chain: see chain.h for the format. The daemon, `audit
+ * verify` and the fuzzer share this parser. JSON is RFC 8259, SHA-256 is FIPS 180-4, base64
+ * is RFC 4648 section 4. */
 #include "record/journal/chain.h"
 
 #include <inttypes.h>
@@ -23,13 +23,15 @@ chain_hex(const unsigned char hash[CHAIN_HASH_BYTES], char out[2 * CHAIN_HASH_BY
 
 /* ---- reading ---- */
 
-/* A cursor that remembers its first error. */
+/* A cursor that remembers its first error: after an error, `bad` is set and further reads
+ * have no effect. */
 struct rd {
 	const char *p, *end;
 	bool bad;
 };
 
 static void
+/* Moves past the given text, which must come next. */
 lit(struct rd *r, const char *text)
 {
 	size_t n = strlen(text);
@@ -57,7 +59,8 @@ chain_number(struct rd *r)
 	return v;
 }
 
-/* The text up to the closing quote, which stays; at most max bytes, all plain. */
+/* Returns the characters up to the closing quote, at which the cursor stays: 1 to `max` bytes
+ * of printable ASCII without space and backslash. */
 static struct span
 text(struct rd *r, size_t max)
 {
@@ -75,7 +78,8 @@ text(struct rd *r, size_t max)
 	return span_of(from, (size_t)(r->p - from));
 }
 
-/* Of lower-case digits; 16 is no digit. A table: verifying reads 64 of them a record. */
+/* The value of a lower-case hexadecimal digit; 16 for other bytes. It is a table because
+ * verification reads 64 digits for each record. */
 static const unsigned char hex_digit[256] = {
 /* clang-format off */
 #define NO4 16, 16, 16, 16
@@ -89,6 +93,7 @@ static const unsigned char hex_digit[256] = {
 };
 
 static void
+/* Reads 64 hexadecimal digits. */
 hash(struct rd *r, unsigned char out[CHAIN_HASH_BYTES])
 {
 	const unsigned char *p = (const unsigned char *)r->p;
@@ -117,6 +122,7 @@ chain_unhex(struct span hex, unsigned char out[CHAIN_HASH_BYTES])
 }
 
 static void
+/* Reads a time as RFC 3339. */
 stamp_time(struct rd *r, struct chain_line *out)
 {
 	out->time = text(r, CLOCK_RFC3339_LEN - 1);
@@ -229,6 +235,7 @@ chain_node_valid(struct span node)
 }
 
 static void
+/* Appends `s` with each byte that is not valid UTF-8 replaced by U+FFFD. */
 put_utf8(struct buf *out, struct span s)
 {
 	for (;;) {

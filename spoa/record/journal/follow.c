@@ -1,7 +1,9 @@
-/* Reading a journal that grows. An alarm is in the first commit of the segment that
- * was begun when the one before was found removed, renamed or changed (record/audit/audit.c):
- * {"type":"alarm","segment":NAME,"how":"removed","from":SEQ}: records from SEQ up to
- * this segment's first may be gone. */
+/* Reads a journal that grows: see follow.h.
+ *
+ * If the audit thread finds that its segment was removed, renamed or changed, it begins a new
+ * segment (record/audit/audit.c). The first commit of that segment has an alarm:
+ * {"type":"alarm","segment":NAME,"how":"removed","from":SEQ}
+ * The records from SEQ up to the first record of the new segment may be lost. */
 #include "record/journal/follow.h"
 
 #include <fcntl.h>
@@ -44,8 +46,9 @@ follow_from(struct follow *f, const char *name, uint64_t offset)
 	return 0;
 }
 
-/* The name of the segment that holds record seq: the last that begins at or before
- * it; or, `after` set, of the one that follows that segment. False: none. */
+/* Puts the name of the segment that holds record `seq` into `out`: the last segment that
+ * begins at or before `seq`. If `after` is not NULL, finds the segment that follows the
+ * segment `after` instead. Returns false if there is none. */
 static bool
 find_segment(struct follow *f, uint64_t seq, const char *after, char out[JOURNAL_NAME_MAX])
 {
@@ -73,7 +76,7 @@ follow_line(struct follow *f, const struct follow_end *end, struct span *line)
 {
 	for (;;) {
 		char name[JOURNAL_NAME_MAX];
-		/* Segments older than the published one are whole. */
+		/* All lines of an older segment are durable. */
 		bool current = !strcmp(f->segment, end->name);
 		int got = lines_next(&f->lines, current ? end->bytes : UINT64_MAX, line);
 		if (got != 0 || current || strcmp(f->segment, end->name) > 0)
@@ -113,7 +116,8 @@ follow_place(struct follow *f, const struct follow_end *end, uint64_t seq, struc
 	return got ? got : ERR_NOTFOUND;
 }
 
-/* A string member's text, or an empty one where it holds escapes: names have none. */
+/* Copies the value of a string member. The copy is empty if the value has escapes, which
+ * names do not have. */
 static void
 plain_text(struct span line, const char *key, char *out, size_t size)
 {

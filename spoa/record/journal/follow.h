@@ -1,56 +1,62 @@
-/* Follows a node's journal line by line while it grows, over its segments, and past
- * a segment that was removed or changed where a later alarm names it. Reads what
- * other programs may have touched: whatever it finds is an error or a gap, never a
- * crash. Separate from the mirror, which is its only user in the daemon: this has
- * no Redis, that has no files. */
+/* Follows a node's journal line by line over its segments while it grows, and past a segment
+ * that was removed or changed if a later alarm names that segment. Other programs may have
+ * touched the files, so anything unexpected is an error or a gap, never a crash. The mirror
+ * to Redis uses this module; it is separate, because it has no Redis and the mirror has no
+ * files. */
 #ifndef RECORD_JOURNAL_FOLLOW_H
 #define RECORD_JOURNAL_FOLLOW_H
 
 #include "base/codec/lines.h"
 #include "record/journal/journal.h"
 
-/* How far the journal is durable: segment, its bytes, the record that they end with. */
+/* The end of the durable part of the journal: segment, its bytes, and the last record in
+ * them. */
 struct follow_end {
 	char name[JOURNAL_NAME_MAX];
 	uint64_t bytes, seq;
 };
 
-/* owner: one thread. */
+/* The reader's position. owner: one thread. Set `dir`, `node` and `restored` and zero the
+ * rest, then call follow_from() or follow_place(). */
 struct follow {
 	const char *dir, *node; /* borrowed */
-	bool restored;		/* segments that were brought back are read, too */
+	bool restored;		/* also read segments that `audit restore` brought back */
 	struct lines lines;
-	char segment[JOURNAL_NAME_MAX]; /* the open one; "" */
-	uint64_t boot;			/* of the last record that was read or placed at */
+	char segment[JOURNAL_NAME_MAX]; /* the open segment; "": none */
+	/* the boot of the last record that follow_place() or its caller read */
+	uint64_t boot;
 };
 
-/* Records first..last are not to be had; `segment` is the one that an alarm names,
- * `how` what became of it. first > last: nothing is missing. */
+/* The records first..last cannot be read. `segment` is the segment that an alarm names, `how`
+ * is "removed", "renamed" or "changed". first > last: nothing is missing. */
 struct follow_gap {
 	uint64_t first, last, boot;
 	char segment[JOURNAL_NAME_MAX], how[16];
 };
 
+/* Closes the open segment. May be called twice. */
 void follow_close(struct follow *f);
-/* Goes to this offset of a segment, where a line begins. 0, ERR_IO, ERR_NOMEM. */
+/* Moves to a byte offset of a segment, at which a line must begin. Returns 0, ERR_IO or
+ * ERR_NOMEM. */
 int follow_from(struct follow *f, const char *segment, uint64_t offset);
-/* The next durable line, a view valid until the next call: 1, 0 none yet, or an
- * error. It may be damaged: chain_parse() tells. */
+/* Reads the next durable line. Returns 1 and the line, which is valid until the next call; 0
+ * if there is no further durable line yet; or an error. The line may be damaged, which
+ * chain_parse() detects. */
 int follow_line(struct follow *f, const struct follow_end *end, struct span *line);
-/* Goes to the line after record seq (0: to the oldest record there is), which must
- * have these bytes (p NULL: any). 0, ERR_AUTH: it has others, ERR_NOTFOUND: it is
- * not there. */
+/* Moves to the line after record `seq`, or to the oldest line if `seq` is 0. If bytes.p is
+ * not NULL, the record must have these bytes. Returns 0, ERR_AUTH (the record has other
+ * bytes), ERR_NOTFOUND (the record does not exist) or another error. */
 int follow_place(
 	struct follow *f, const struct follow_end *end, uint64_t seq, struct span bytes);
-/* Record seq cannot be read. Goes to the first segment from there on that begins
- * with an alarm which says so, and tells what lies between. ERR_NOTFOUND: there is
- * none. */
+/* Record `seq` cannot be read. Moves to the first later segment whose alarm states that this
+ * record is lost, and sets *out to the lost records. Returns 0, or ERR_NOTFOUND if there is
+ * no such alarm. */
 int follow_past(struct follow *f, uint64_t seq, struct follow_gap *out);
 
-/* The alarm that a segment of the directory begins with: the records that it says are lost
- * begin at *from. False: it begins with none. Whether it is signed is the caller's
- * to see. */
-bool follow_alarm(int dirfd, const struct journal_segment *s, uint64_t *from,
-	struct follow_gap *out);
+/* Reads the alarm at the beginning of a segment: *from is the first lost record. Returns false
+ * if the segment does not begin with an alarm. Does not verify the signature; the caller does.
+ */
+bool follow_alarm(
+	int dirfd, const struct journal_segment *s, uint64_t *from, struct follow_gap *out);
 
 #endif

@@ -1,7 +1,9 @@
-/* Segment files. After a failed fdatasync the kernel may hold pages that are
- * marked clean and are not on the disk (the "fsync error" of 2018), so such a
- * segment is cut back to what had been synced before, read back without the page
- * cache's word for it, and never appended to again. */
+/* Writes segment files: see journal.h.
+ *
+ * After a failed fdatasync(2), the kernel may have marked pages as clean that are not on the
+ * disk (the "fsync error" of 2018). Such a segment is "suspect": it is cut back to the bytes
+ * that were synced before, its end is read back without the page cache, and it is never
+ * appended to again. */
 #include "record/journal/journal.h"
 
 #include <dirent.h>
@@ -32,7 +34,7 @@ journal_name(char out[JOURNAL_NAME_MAX], const char *node, uint64_t boot, uint64
 		first);
 }
 
-/* NODE-BOOT-SEQ.jsonl; the node may hold dashes, so from the right. */
+/* Parses NODE-BOOT-SEQ.jsonl from the right, because the node's name may have dashes. */
 static bool
 parse_name(struct span s, const char *node, struct journal_segment *out)
 {
@@ -69,7 +71,8 @@ journal_by_name(const void *a, const void *b)
 		((const struct journal_segment *)b)->name);
 }
 
-/* `form` not JOURNAL_PLAIN: of compressed segments only, without others' files. */
+/* Lists the segments in one folder. If `form` is not JOURNAL_PLAIN, only compressed segments
+ * are listed, and files with other names are left out. */
 static int
 scan(const char *dir, const char *node, enum journal_form form, struct journal_list *out,
 	struct buf *why)
@@ -95,7 +98,9 @@ scan(const char *dir, const char *node, enum journal_form form, struct journal_l
 			continue;
 		if (out->n == JOURNAL_SEGMENTS ||
 			!mem_room(&out->seg, &room, out->n + 1, sizeof(*out->seg))) {
-			err = why_err(why, ERR_LIMIT, "%s: too many segments", dir);
+			err = why_err(why, ERR_LIMIT,
+				"%s: the folder has too many segments: archive the oldest ones",
+				dir);
 			break;
 		}
 		struct journal_segment *s = &out->seg[out->n++];
@@ -112,10 +117,10 @@ scan(const char *dir, const char *node, enum journal_form form, struct journal_l
 	return err;
 }
 
-/* readdir(3) may or may not return what is created meanwhile: a segment may be
- * missed that is older than one that is seen. So the directory is read twice, and
- * of the second reading only what the first one bounds is taken: all of that was
- * there before it began. */
+/* readdir(3) may or may not return files that are created during the scan, so a segment could
+ * be missed that is older than one that is seen. Therefore the folder is read twice. Segments
+ * newer than the newest of the first scan are dropped from the second scan: all others
+ * existed before the second scan began. */
 int
 journal_list(const char *dir, const char *node, struct journal_list *out, struct buf *why)
 {
@@ -145,7 +150,7 @@ journal_folder(const char *dir)
 static const char *const form_suffix[] = { "", "", JOURNAL_KEEP_SUFFIX,
 	JOURNAL_RESTORED_SUFFIX };
 
-/* Adds what is compressed in one place; a folder that is not there holds nothing. */
+/* Adds the compressed segments of one folder. A missing folder has none. */
 static int
 add_packed(const char *dir, const char *node, enum journal_form form, struct journal_list *all,
 	struct buf *why)
@@ -165,7 +170,9 @@ add_packed(const char *dir, const char *node, enum journal_form form, struct jou
 		return err;
 	if (all->n + more.n > JOURNAL_SEGMENTS ||
 		!mem_room(&all->seg, &room, all->n + more.n, sizeof(*all->seg))) {
-		err = why_err(why, ERR_LIMIT, "%s: too many segments", folder);
+		err = why_err(why, ERR_LIMIT,
+			"%s: the folder has too many segments: archive the oldest ones",
+			folder);
 	} else {
 		memcpy(all->seg + all->n, more.seg, more.n * sizeof(*more.seg));
 		all->n += more.n;
@@ -184,8 +191,8 @@ by_name_and_form(const void *a, const void *b)
 			       (int)((const struct journal_segment *)b)->form;
 }
 
-/* Plain ones are listed first: what is compressed and removed meanwhile is seen twice, not
- * missed. */
+/* Plain segments are listed first. A segment that is compressed and removed during the scans
+ * is then listed twice, not missed. */
 int
 journal_list_all(const char *dir, const char *node, bool restored, struct journal_list *out,
 	struct buf *why)
@@ -204,7 +211,8 @@ journal_list_all(const char *dir, const char *node, bool restored, struct journa
 		qsort(out->seg, out->n, sizeof(*out->seg), by_name_and_form);
 	for (size_t i = 0; i < out->n; i++) {
 		struct span name = span_str(out->seg[i].name);
-		/* Of a folder of compressed segments they are listed once, as such. */
+		/* A folder of compressed segments lists each file also as a plain one; drop
+		 * that. */
 		bool twice = !out->seg[i].form &&
 			     span_ends(name, SPAN_LIT(".jsonl" JOURNAL_PACKED_SUFFIX));
 		if (!twice &&
@@ -247,7 +255,8 @@ journal_list_free(struct journal_list *l)
 	*l = (struct journal_list){ 0 };
 }
 
-/* What stands where the journal's folder is expected. 0: nothing, or a folder. */
+/* Checks the path of the journal's folder. Returns 0 if the path is free or is a usable folder.
+ */
 static int
 look_at_folder(const char *dir, struct buf *why)
 {
@@ -286,7 +295,7 @@ journal_look(struct journal *j, const char *dir, const char *node, struct buf *w
 
 	*j = (struct journal){ .dirfd = -1, .fd = -1, .looks = true };
 	if ((size_t)snprintf(j->dir, sizeof(j->dir), "%s", dir) >= sizeof(j->dir))
-		return why_err(why, ERR_LIMIT, "%s: name too long", dir);
+		return why_err(why, ERR_LIMIT, "%s: the path is too long", dir);
 	snprintf(j->node, sizeof(j->node), "%s", node);
 	if (err)
 		return err;
@@ -297,7 +306,7 @@ journal_look(struct journal *j, const char *dir, const char *node, struct buf *w
 			snprintf(parent, sizeof(parent), "%.*s", n > 1 ? (int)n - 1 : 1, s.p);
 		if (journal_note_check(dir, node, false, 0, why))
 			return ERR_AUTH;
-		/* As mkdir(2) says it. */
+		/* mkdir(2) would fail with the same error. */
 		if (faccessat(AT_FDCWD, parent, W_OK | X_OK, AT_EACCESS) < 0)
 			return why_err(why, ERR_IO, "%s: %s", dir, strerror(errno));
 		return ERR_NOTFOUND;
@@ -319,7 +328,7 @@ journal_open(struct journal *j, const char *dir, const char *node, uint64_t segm
 {
 	*j = (struct journal){ .dirfd = -1, .fd = -1, .segment_bytes = segment_bytes };
 	if ((size_t)snprintf(j->dir, sizeof(j->dir), "%s", dir) >= sizeof(j->dir))
-		return why_err(why, ERR_LIMIT, "%s: name too long", dir);
+		return why_err(why, ERR_LIMIT, "%s: the path is too long", dir);
 	snprintf(j->node, sizeof(j->node), "%s", node);
 	struct stat st;
 	int err = look_at_folder(dir, why);
@@ -339,7 +348,7 @@ journal_open(struct journal *j, const char *dir, const char *node, uint64_t segm
 	}
 	j->dev = st.st_dev;
 	j->ino = st.st_ino;
-	/* The lock is on the directory itself: it holds segments only. */
+	/* The folder itself is locked, because it must contain segments only. */
 	if (flock(j->dirfd, LOCK_EX | LOCK_NB) < 0) {
 		buf_printf(why, "%s: another daemon writes to this journal", dir);
 		journal_close(j);
@@ -348,7 +357,8 @@ journal_open(struct journal *j, const char *dir, const char *node, uint64_t segm
 	return 0;
 }
 
-/* Cuts off the NUL bytes. Where that fails they stay: every reader stops there. */
+/* Closes the segment and cuts off the NUL bytes at its end. If the cut fails, the NUL bytes
+ * stay; every reader stops at them. */
 static void
 leave_segment(struct journal *j)
 {
@@ -377,6 +387,7 @@ journal_error(int sys)
 	return sys == ENOSPC || sys == EDQUOT || sys == EFBIG ? ERR_FULL : ERR_IO;
 }
 
+/* Remembers errno for the caller. Returns ERR_FULL or ERR_IO. */
 static int
 failure(struct journal *j)
 {
@@ -387,7 +398,8 @@ failure(struct journal *j)
 int
 journal_begin(struct journal *j, uint64_t boot, uint64_t first)
 {
-	/* A suspect segment is cut first: journal_ready(). Numbers of records only grow. */
+	/* A suspect segment must be cut back first (journal_ready()). Record numbers only
+	 * grow. */
 	INVARIANT(!j->suspect && !j->looks && first > 0 && first >= j->first);
 	leave_segment(j);
 	j->good = j->size = 0;
@@ -412,7 +424,8 @@ journal_begin(struct journal *j, uint64_t boot, uint64_t first)
 	return err;
 }
 
-/* Cuts a suspect segment back to its durable bytes and reads its end again. */
+/* Cuts a suspect segment back to its durable bytes and reads its end back. Returns 0 if the
+ * end is intact. */
 static int
 leave_behind(struct journal *j)
 {
@@ -437,13 +450,13 @@ leave_behind(struct journal *j)
 		return failure(j);
 	if (memcmp(back, j->tail, j->tail_n) == 0)
 		return 0;
-	/* What was acknowledged is not there: nothing may follow it. */
+	/* Bytes that were acknowledged as durable are lost, so nothing may follow them. */
 	j->sys = EILSEQ;
 	return ERR_IO;
 }
 
-/* What is written into a directory that was renamed is not where anybody looks, and
- * the next start would not find it. */
+/* Detects a folder that was moved or replaced. Records that are written into a renamed folder
+ * would be found neither by readers nor by the next start. */
 bool
 journal_moved(struct journal *j)
 {
@@ -470,7 +483,7 @@ journal_ready(struct journal *j, bool *begin)
 	return 0;
 }
 
-/* ---- the note next to the directory ---- */
+/* ---- the note next to the folder ---- */
 
 static bool
 note_path(const char *dir, const char *ending, char out[JOURNAL_DIR_MAX + 16])
@@ -495,7 +508,8 @@ journal_note(struct journal *j, uint64_t boot, uint64_t seq)
 										  : 0;
 }
 
-/* False: there is none, it is not understood, or it is another node's. */
+/* Reads the note. Returns false if there is none, if it cannot be parsed, or if it belongs to
+ * another node. */
 static bool
 journal_noted(const char *dir, const char *node, struct journal_note *out)
 {
@@ -524,13 +538,14 @@ journal_note_check(const char *dir, const char *node, bool any, uint64_t seq, st
 	if (!journal_noted(dir, node, &note) || (any && seq >= note.seq))
 		return 0;
 	if (any)
-		buf_printf(why, "%s: ends at record %" PRIu64, dir, seq);
+		buf_printf(why, "%s: the journal ends at record %" PRIu64, dir, seq);
 	else
-		buf_printf(why, "%s: holds no record", dir);
+		buf_printf(why, "%s: the journal has no records", dir);
 	return why_err(why, ERR_AUTH,
-		", and %s.head says that node %s was at %" PRIu64 " in boot %" PRIu64
-		": was the folder moved, emptied or restored? Put it back; or, to go on "
-		"from here, remove %s.head",
+		", but %s.head states that node %s had reached record %" PRIu64
+		" in boot %" PRIu64
+		": the folder was moved, emptied or replaced by an old copy. Restore it; or, "
+		"to continue from here, remove %s.head",
 		dir, node, note.seq, note.boot, dir);
 }
 
@@ -558,16 +573,16 @@ journal_lost(struct journal *j)
 	if (st.st_nlink == 0)
 		how = "removed";
 	else if (j->placing && !is_at_its_name(j, &st))
-		how = "renamed"; /* what is written there is where nobody looks */
+		how = "renamed"; /* written data would be where no reader looks */
 	else if ((uint64_t)st.st_size != j->size || st.st_mtim.tv_sec != j->written.tv_sec ||
 		 st.st_mtim.tv_nsec != j->written.tv_nsec)
 		how = "changed";
 	if (!how)
 		return NULL;
-	j->placing = true; /* the folder may be another, too */
+	j->placing = true; /* the whole folder may have been replaced, too */
 	close(j->fd);
 	j->fd = -1;
-	/* Nothing in it was acknowledged: it is begun again under the same name. */
+	/* If nothing in the segment was acknowledged, it is begun again under the same name. */
 	j->suspect = j->good == 0;
 	return j->suspect ? NULL : how;
 }
@@ -603,9 +618,10 @@ journal_pread(int fd, void *to, size_t n, uint64_t at)
 	return 0;
 }
 
-/* Bytes written where there are some already cost a sync no change of the file's
- * size and extents, which is as dear as the data. A disk without room for them goes
- * without; what a write put down that says less or an error is cut off. */
+/* Fills the file with NUL bytes after `end`. A sync that overwrites existing bytes need not
+ * change the file's size and extents, which costs as much as syncing the data. If the disk
+ * has no room for them, the file ends earlier; the remains of a short or failed write are cut
+ * off. */
 static int
 write_ahead(struct journal *j, uint64_t end)
 {
@@ -642,8 +658,8 @@ append_commit(struct journal *j, struct span commit)
 	if (err)
 		return err;
 	stop_at("commit-written");
-	/* Size and time as our own write left them: others are another program's, which
-	 * has most of its chances during the sync. */
+	/* Size and time as our own write left them. Any other size or time comes from another
+	 * program, which would mostly interfere during the sync. */
 	if (fstat(j->fd, &wrote) < 0 || journal_io.fdatasync(j->fd) < 0 ||
 		fstat(j->fd, &st) < 0) {
 		j->suspect = true;
@@ -654,7 +670,7 @@ append_commit(struct journal *j, struct span commit)
 				    wrote.st_mtim.tv_nsec != st.st_mtim.tv_nsec;
 	j->written = j->sync_sets_time ? st.st_mtim : wrote.st_mtim;
 	if ((uint64_t)wrote.st_size != j->size || (uint64_t)st.st_size != j->size) {
-		j->sys = ESTALE; /* journal_lost() says so next */
+		j->sys = ESTALE; /* journal_lost() reports it next */
 		return ERR_BAD_STATE;
 	}
 	INVARIANT(end > j->good && end <= j->size);
@@ -668,11 +684,12 @@ journal_append(struct journal *j, struct span commit)
 	struct stat st;
 
 	INVARIANT(j->fd >= 0 && !j->suspect);
-	INVARIANT(commit.n > 0 && commit.p[commit.n - 1] == '\n'); /* whole lines */
+	INVARIANT(commit.n > 0 && commit.p[commit.n - 1] == '\n'); /* whole lines only */
 	int err = append_commit(j, commit);
 	if (err && err != ERR_BAD_STATE && !j->suspect) {
-		/* No room, or no write: what there was stays. Synced, for a file system that
-		 * dates files at a sync would date this one later. */
+		/* The disk is full or the write failed. Cut back to the previous bytes. Sync
+		 * the cut, because some file systems set a file's time at the sync, and the
+		 * time would look like another program's write. */
 		int why = j->sys;
 		if (journal_io.ftruncate(j->fd, (off_t)j->good) < 0 || err == ERR_IO ||
 			journal_io.fdatasync(j->fd) < 0 || fstat(j->fd, &st) < 0)

@@ -1,5 +1,6 @@
-/* Statements about keys, and what follows from them. Separate from the verifier, because the
- * daemon, verifiers of chains and those of single proofs need the same answer. */
+/* Statements about keys, and which key may sign which record: see keyring.h. The daemon,
+ * verifiers of chains and verifiers of single proofs share this code, because they must
+ * agree. */
 #include "record/journal/keyring.h"
 
 #include <errno.h>
@@ -17,8 +18,9 @@
 #include "record/journal/chain.h"
 
 #define B64_LEN(n) sodium_base64_ENCODED_LEN(n, sodium_base64_VARIANT_ORIGINAL)
-#define FILE_MAX   (4u << 20)
-#define BEGIN	   "tollgate-key-v1 "
+/* bytes of a file of statements */
+#define FILE_MAX (4u << 20)
+#define BEGIN	 "tollgate-key-v1 "
 
 static const char *const names[KEY_SAYS] = { "rotate", "root", "certify", "revoke" };
 
@@ -115,7 +117,8 @@ key_statement_fields(struct buf *out, const struct key_statement *s)
 
 /* ---- reading ---- */
 
-/* What follows " NAME=" up to the next blank; empty: it is not there. */
+/* Reads " NAME=VALUE" at the beginning of *rest and moves past it. Returns VALUE, which ends at
+ * a space, or n 0 if another member or nothing follows. */
 static struct span
 key_line_member(struct span *rest, const char *name)
 {
@@ -131,6 +134,7 @@ key_line_member(struct span *rest, const char *name)
 }
 
 static bool
+/* Decodes base64 of exactly n bytes. */
 bytes_of(struct span text, unsigned char *out, size_t n)
 {
 	size_t got = 0;
@@ -148,7 +152,7 @@ id_of(struct span text, char out[SIGNKEY_ID_LEN + 1])
 	return true;
 }
 
-/* A key whose id is that of its bytes. */
+/* Reads a public key and checks that `id` is the id of its bytes. */
 static bool
 public_key_of(struct span id, struct span public, struct pubkey *out)
 {
@@ -161,6 +165,7 @@ public_key_of(struct span id, struct span public, struct pubkey *out)
 }
 
 static int
+/* Parses the line of a statement, without signatures: "tollgate-key-v1 VERB MEMBER=VALUE…". */
 parse(struct span line, struct key_statement *s)
 {
 	const struct span begin = SPAN_LIT(BEGIN);
@@ -197,7 +202,8 @@ parse(struct span line, struct key_statement *s)
 		id = key_line_member(&rest, "was");
 		good = public_key_of(id, key_line_member(&rest, "was_public"), &s->was);
 	}
-	/* It stands in a JSON string as it is. */
+	/* The line is stored unescaped in a JSON string, so it must not contain characters
+	 * that need an escape. */
 	for (size_t i = 0; i < line.n && good; i++)
 		good = line.p[i] >= ' ' && line.p[i] < 127 && line.p[i] != '"' &&
 		       line.p[i] != '\\';
@@ -251,7 +257,8 @@ key_statement_next(struct span *rest, struct key_statement *out)
 	return err ? err : any;
 }
 
-/* The string's inside; it holds no escape. */
+/* Returns the characters between the quotes of a JSON string that has no escapes, or n 0 if
+ * `json` is not a string. */
 static struct span
 plain_string(struct span json)
 {
@@ -295,7 +302,7 @@ key_statement_signed(const struct key_statement *s, const struct pubkey *key)
 
 /* ---- the ring ---- */
 
-/* Its place; CAP_KEYRING: it is not there. */
+/* Returns the index of the key, or CAP_KEYRING if the ring does not have it. */
 static size_t
 find_public_key(const struct keyring *k, const struct pubkey *key)
 {
@@ -307,6 +314,8 @@ find_public_key(const struct keyring *k, const struct pubkey *key)
 }
 
 static int
+/* Adds the key if it is new, and the event that it may (or may not) sign from record `from`
+ * on. Returns 0, ERR_DUPLICATE or ERR_LIMIT. */
 add_event(struct keyring *k, const struct pubkey *key, const char *node, uint64_t from, bool on)
 {
 	size_t at = find_public_key(k, key);
@@ -372,7 +381,7 @@ keyring_revoked_elsewhere(const struct keyring *k, const char *id, const char *n
 	return elsewhere && !keyring_revoked(k, id, node);
 }
 
-/* What was said last of the key before that record of node's chain; NULL: nothing. */
+/* Returns the last event of the key that applies to record `seq` of node's chain, or NULL. */
 static const struct keyring_event *
 said_last(const struct keyring *k, size_t key, const char *node, uint64_t seq)
 {
@@ -415,14 +424,15 @@ keyring_signer(const struct keyring *k, const char *node, struct span id, uint64
 	const struct keyring_event *e = said_last(k, at, node, first);
 	const struct keyring_event *end = said_last(k, at, node, seq);
 	if (revoked && revoked <= seq)
-		snprintf(why, KEYRING_WHY, "%s, revoked from %" PRIu64 " on", key->id, revoked);
+		snprintf(why, KEYRING_WHY, "%s, which is revoked from record %" PRIu64 " on",
+			key->id, revoked);
 	else if (e && e->on && end == e)
 		return key;
 	else if (end && !end->on)
-		snprintf(why, KEYRING_WHY, "%s, which record %" PRIu64 " replaced", key->id,
+		snprintf(why, KEYRING_WHY, "%s, which was replaced by record %" PRIu64, key->id,
 			end->from - 1);
 	else
-		snprintf(why, KEYRING_WHY, "%s, which may sign from %" PRIu64 " on only",
+		snprintf(why, KEYRING_WHY, "%s, which may sign only from record %" PRIu64 " on",
 			key->id, end ? end->from : 0);
 	return NULL;
 }
@@ -440,7 +450,7 @@ keyring_signers(
 	return n;
 }
 
-/* ---- statements taken ---- */
+/* ---- taking statements ---- */
 
 static enum keyring_verdict
 verdict_of(int err)
@@ -449,6 +459,7 @@ verdict_of(int err)
 }
 
 static enum keyring_verdict
+/* A rotation must be signed by both keys, one of which the ring must trust for that record. */
 take_rotation(struct keyring *k, const struct key_statement *s)
 {
 	bool forward = may_sign(k, &s->was, s->node, s->from);
@@ -460,7 +471,8 @@ take_rotation(struct keyring *k, const struct key_statement *s)
 		return KEYRING_FALSE;
 	if (!forward && !backward)
 		return KEYRING_STRANGER;
-	/* Who trusts the new key learns of the one before, for what is older. */
+	/* A verifier who trusts only the new key learns the previous one here, for older
+	 * records. */
 	if (backward && add_event(k, &s->was, s->node, 0, true) == ERR_LIMIT)
 		return KEYRING_FULL;
 	int off = add_event(k, &s->was, s->node, s->from + 1, false);
@@ -470,6 +482,7 @@ take_rotation(struct keyring *k, const struct key_statement *s)
 }
 
 static enum keyring_verdict
+/* A statement that names the root must be signed by a key that may sign that record. */
 take_root(struct keyring *k, const struct key_statement *s)
 {
 	for (size_t i = 0; i < k->nkeys; i++) {
@@ -485,6 +498,8 @@ take_root(struct keyring *k, const struct key_statement *s)
 }
 
 static enum keyring_verdict
+/* Adds the revocation. It is in force from the record that it names, or from the record that
+ * contains it, if that is later. */
 take_revocation(struct keyring *k, const struct key_statement *s)
 {
 	uint64_t from = s->from > s->record ? s->from : s->record;
@@ -502,7 +517,7 @@ take_revocation(struct keyring *k, const struct key_statement *s)
 	return KEYRING_TAKEN;
 }
 
-/* What only a root may say. */
+/* Takes a statement that only a root may sign: certify or revoke. */
 static enum keyring_verdict
 take_of_root(struct keyring *k, const struct key_statement *s)
 {
@@ -539,7 +554,8 @@ keyring_file(struct keyring *k, const char *file, bool maybe, struct buf *why)
 		news = false;
 	else
 		err = keyfile_text(file, NULL, &text, why);
-	/* One may be trusted by another that comes later. */
+	/* A statement can be trusted because of one that comes later in the file, so repeat
+	 * while any was taken. */
 	while (!err && news) {
 		struct span rest = buf_view(&text);
 		int got;
@@ -552,8 +568,8 @@ keyring_file(struct keyring *k, const char *file, bool maybe, struct buf *why)
 			if (v == KEYRING_FALSE || v == KEYRING_FULL) {
 				buf_printf(why, "%s: statement %zu (%s of key %s): %s", file,
 					all, names[s.says], s.key.id,
-					v == KEYRING_FULL ? "more keys than are kept"
-							  : "its signature does not hold");
+					v == KEYRING_FULL ? "the limit of keys is reached"
+							  : "its signature does not verify");
 				err = v == KEYRING_FULL ? ERR_LIMIT : ERR_AUTH;
 				break;
 			}

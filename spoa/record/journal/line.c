@@ -1,4 +1,6 @@
-/* Steps over strings and values of a line. */
+/* Moves over the strings and values of a record's line: see line.h. A table of 256 entries
+ * decides for each byte whether it can be skipped, because verification and search spend most
+ * of their time here. */
 #include "record/journal/line.h"
 
 const char *
@@ -14,12 +16,13 @@ line_quote_escaped(const char *from, const char *quote, const char *end)
 	return quote;
 }
 
-/* To after the object or the list that p is at. */
+/* Moves past the object or array at which `p` is. */
 static void
 skip_nested(struct line_rd *r)
 {
-	static const bool tells[256] = { ['"'] = true, ['{'] = true, ['['] = true, ['}'] = true,
-		[']'] = true };
+	static const bool tells[256] = {
+		['"'] = true, ['{'] = true, ['['] = true, ['}'] = true, [']'] = true
+	};
 	struct span raw;
 	size_t depth = 0;
 
@@ -42,9 +45,16 @@ skip_nested(struct line_rd *r)
 void
 line_skip(struct line_rd *r)
 {
-	/* what ends a number or a word */
-	static const bool tells[256] = { ['"'] = true, ['{'] = true, ['['] = true, ['}'] = true,
-		[']'] = true, [','] = true, [' '] = true, ['\t'] = true, ['\r'] = true };
+	/* the bytes that end a number or a word, or begin another value */
+	static const bool tells[256] = { ['"'] = true,
+		['{'] = true,
+		['['] = true,
+		['}'] = true,
+		[']'] = true,
+		[','] = true,
+		[' '] = true,
+		['\t'] = true,
+		['\r'] = true };
 	struct span raw;
 
 	while (r->p < r->end && !tells[(unsigned char)*r->p])
@@ -64,7 +74,7 @@ line_blanks(struct line_rd *r)
 		r->p++;
 }
 
-/* p is at that character, but for blanks, and moves past it. */
+/* Skips spaces. If the character `c` follows, moves past it and returns true. */
 static bool
 line_takes(struct line_rd *r, char c)
 {
@@ -75,7 +85,8 @@ line_takes(struct line_rd *r, char c)
 	return true;
 }
 
-/* At the next thing in an object or a list; false: it ended, or is none. */
+/* Moves to the next member or item of an object or array. Returns false if it ended or is not
+ * one. */
 static bool
 line_goes_on(struct line_rd *r, char open, char close)
 {
@@ -110,7 +121,9 @@ void
 line_members(struct span object, const struct span *names, size_t n, struct span *out)
 {
 	struct line_rd r = line_rd_over(object);
-	uint64_t begins = 0; /* bits of the names' first letters: most others end there */
+	/* one bit for each first letter of the names; most other members are dropped by this
+	 * test */
+	uint64_t begins = 0;
 	struct span name;
 
 	for (size_t i = 0; i < n; i++) {

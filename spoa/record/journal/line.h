@@ -1,6 +1,6 @@
-/* A record's line gone through as it is: its strings and values are stepped over, nothing is
- * built of them. The daemon wrote these lines; of others this may give nonsense, never a byte
- * after their end. */
+/* Reads a record's line in place: moves over its strings and values without building objects.
+ * The daemon wrote these lines. For other input the result is undefined, but the reader never
+ * moves past the end. */
 #ifndef RECORD_JOURNAL_LINE_H
 #define RECORD_JOURNAL_LINE_H
 
@@ -11,7 +11,7 @@
 
 #include "base/span.h"
 
-/* Where the reader is, and where the line ends. */
+/* Position of the reader and end of the line. */
 struct line_rd {
 	const char *p, *end;
 };
@@ -22,7 +22,7 @@ line_rd_over(struct span s)
 	return (struct line_rd){ s.p, s.n ? s.p + s.n : s.p };
 }
 
-/* The next quote; NULL: there is none. */
+/* Returns the next quote, or NULL if there is none. */
 static inline const char *
 line_quote(const char *p, const char *end)
 {
@@ -38,11 +38,12 @@ line_quote(const char *p, const char *end)
 #endif
 	return p < end ? memchr(p, '"', (size_t)(end - p)) : NULL;
 }
-/* That quote of a string, after a backslash, or the next one that is not escaped. */
+/* `quote` is a quote that a backslash precedes. Returns that quote if an even number of
+ * backslashes precedes it, otherwise the next one that is not escaped, or NULL. */
 const char *line_quote_escaped(const char *from, const char *quote, const char *end);
 
-/* p is at an opening quote, and moves past the string; *raw is what is between its quotes.
- * False: it does not end. */
+/* `p` is at an opening quote and moves past the string. *raw is the text between the quotes.
+ * Returns false if the string does not end. */
 static inline bool
 line_string(struct line_rd *r, struct span *raw)
 {
@@ -54,18 +55,19 @@ line_string(struct line_rd *r, struct span *raw)
 	r->p = quote ? quote + 1 : r->end;
 	return quote != NULL;
 }
-/* p is at a value, and moves past it, or to the end where it does not end. */
+/* `p` is at a value and moves past it, or to the end of the line if the value does not end. */
 void line_skip(struct line_rd *r);
-/* line_member() where there may be blanks. */
+/* As line_member(), if spaces may be between the parts. */
 bool line_member_spaced(struct line_rd *r, struct span *name);
-/* p is at an object, or after a value in it: it moves to the value of the next member, whose
- * name this is, without its quotes. False: there is none. */
+/* `p` is at the beginning of an object, or after a value in it. Moves to the value of the next
+ * member and sets *name to its name without quotes. Returns false if there is no further
+ * member. */
 static inline bool
 line_member(struct line_rd *r, struct span *name)
 {
 	const char *p = r->p;
 
-	/* as the daemon writes it: without blanks */
+	/* The daemon writes lines without spaces. */
 	if (r->end - p > 2 && (*p == ',' || *p == '{') && p[1] == '"') {
 		struct line_rd at = { p + 1, r->end };
 		if (line_string(&at, name) && at.end - at.p > 1 && *at.p == ':' &&
@@ -76,11 +78,11 @@ line_member(struct line_rd *r, struct span *name)
 	}
 	return line_member_spaced(r, name);
 }
-/* The same of a list: p moves to its next item. */
+/* The same for an array: moves to its next item. */
 bool line_item(struct line_rd *r);
 
-/* Of an object the members that are wanted, raw, in one pass; empty where they are not there.
- */
+/* Finds the members `names` of an object in one pass. out[i] is the raw value of names[i], or
+ * n 0 if there is no such member. */
 void line_members(struct span object, const struct span *names, size_t n, struct span *out);
 
 #endif

@@ -1,6 +1,6 @@
-/* Recovery of a journal after any end: a clean one, a kill between any two
- * bytes, a power cut. A commit is acknowledged only when all of it is synced, so
- * what comes after the last whole commit was promised to nobody. */
+/* Recovers a journal at a start, however the previous daemon ended: regularly, by a kill at
+ * any point, or by a power cut. A commit is acknowledged only after all of it was synced.
+ * Records after the last whole commit were therefore never acknowledged, and are cut off. */
 #include "record/journal/recover.h"
 
 #include <errno.h>
@@ -23,8 +23,8 @@
 #define JOURNAL_STRANGER                                                                       \
 	"%s/%s: not a segment of node %s: the daemon does not start with it here; "
 
-/* The file's size without the NUL bytes that a segment may end with which was left in
- * haste. Negative: errno. */
+/* Returns the size of the file without the NUL bytes at its end, which remain if the daemon
+ * did not close the segment. Returns a negative number with errno set on an error. */
 static off_t
 text_end(int fd)
 {
@@ -45,7 +45,8 @@ text_end(int fd)
 	return end;
 }
 
-/* The last commit of a finished segment tells where the next one links. */
+/* Reads the last commit of a finished segment and verifies it. *out is the end of the chain
+ * there. */
 static int
 end_of(struct journal *j, const char *name, const struct keyring *ring, struct chain *out,
 	struct buf *why)
@@ -73,8 +74,9 @@ end_of(struct journal *j, const char *name, const struct keyring *ring, struct c
 	}
 	if (!ok)
 		return why_err(why, ERR_AUTH,
-			"%s/%s: does not end with a commit that verifies; after a change of "
-			"audit.key the old public key must stand in the new key's .pub too",
+			"%s/%s: the segment does not end with a commit that verifies. After a "
+			"change of audit.key, the .pub file of the new key must contain the "
+			"old public key, too",
 			j->dir, name);
 	*out = (struct chain){ .boot = l.boot, .seq = l.seq };
 	memcpy(out->node, j->node, sizeof(out->node));
@@ -94,8 +96,9 @@ journal_unfinished(struct lines *l, struct span line)
 	return commits <= 1;
 }
 
-/* Verifies one segment from an offset on, where the chain is `before`; *good is the offset after
- * its last commit, *text after all that is no NUL byte at its end. */
+/* Verifies one segment from `offset` on; the chain before it is `before` (NULL: not known).
+ * Sets *good to the offset after its last commit, and *text to the offset after its last byte
+ * that is not a NUL at the end. */
 static int
 check(struct journal *j, const struct journal_segment *seg, int fd, uint64_t offset,
 	const struct chain *before, const struct verify_options *o, struct verify_result *r,
@@ -132,9 +135,9 @@ check(struct journal *j, const struct journal_segment *seg, int fd, uint64_t off
 	return err;
 }
 
-/* Learns the key statements of the segment before the segment is verified. A statement proves itself, and
- * the statement of the daemon's own key may follow the records that the previous key signed. `from` (may be
- * NULL) has the statements before its offset. */
+/* Learns the key statements of the segment before it is verified: the statement about the
+ * daemon's own key can follow records that the previous key signed. `from` (may be NULL) has
+ * the statements before its offset. */
 static int
 learn(struct journal *j, const struct journal_segment *seg, const struct startpoint *from,
 	struct keyring *ring, struct recovery *out, struct buf *why)
@@ -166,7 +169,7 @@ learn(struct journal *j, const struct journal_segment *seg, const struct startpo
 	return err;
 }
 
-/* Where the chain ends that was verified. */
+/* Sets the end of the verified chain in *out. */
 static void
 note_chain_end(struct recovery *out, const struct verify_result *r, const struct journal *j,
 	const struct startpoint *from)
@@ -177,7 +180,7 @@ note_chain_end(struct recovery *out, const struct verify_result *r, const struct
 	out->at = (struct chain){ .boot = r->boot, .seq = r->last };
 	memcpy(out->at.head, r->head, CHAIN_HASH_BYTES);
 	memcpy(out->key, r->key, sizeof(out->key));
-	if (!r->commits) { /* nothing follows the checkpoint */
+	if (!r->commits) { /* nothing follows the start checkpoint */
 		out->at = from->at;
 		memcpy(out->key, from->signer, sizeof(out->key));
 	}
@@ -185,7 +188,7 @@ note_chain_end(struct recovery *out, const struct verify_result *r, const struct
 	out->clean = !strcmp(type, "close") && out->cut_bytes == 0;
 }
 
-/* Recovers from this segment; *empty: it holds no commit and was removed. */
+/* Recovers from this segment. *empty: it has no commit and was removed. */
 static int
 recover_segment(struct journal *j, const struct journal_segment *seg,
 	const struct startpoint *from, const struct chain *before, const struct keyring *ring,
@@ -212,15 +215,17 @@ recover_segment(struct journal *j, const struct journal_segment *seg,
 	*empty = r.commits == 0 && !from;
 	if (*empty && !before && seg->first > 1)
 		return why_err(why, ERR_AUTH,
-			"%s/%s: holds no commit, and the segment before it is not here", j->dir,
-			seg->name);
+			"%s/%s: the segment has no commit, and the segment before it is "
+			"missing: restore the journal's folder",
+			j->dir, seg->name);
 	if (j->looks)
 		err = 0;
 	else if (*empty)
 		err = unlinkat(j->dirfd, seg->name, 0) < 0 || fsync(j->dirfd) < 0 ? ERR_IO : 0;
 	else if (ftruncate(fd, (off_t)good) < 0 || fsync(fd) < 0)
-		err = ERR_IO; /* synced in any case: a killed daemon's last commit may be in
-				 memory only */
+		/* Synced in any case: the last commit of a killed daemon may be in memory
+		 * only. */
+		err = ERR_IO;
 	if (err)
 		return why_err(why, err, "%s/%s: %s", j->dir, seg->name, strerror(errno));
 	if (cut && !j->looks)
@@ -231,9 +236,9 @@ recover_segment(struct journal *j, const struct journal_segment *seg,
 	return 0;
 }
 
-/* What comes before segment i of the list: *before, *known where there is such. Of
- * what a segment before it lost to another program the alarm speaks that segment i
- * begins with; that this is signed is seen when it is verified. */
+/* Determines what precedes segment i of the list: *before, and *known if it is known. If
+ * another program removed or changed segments before it, segment i begins with an alarm that
+ * states this; the alarm's signature is verified with the segment. */
 static int
 link_of(struct journal *j, const struct journal_list *list, size_t i,
 	const struct keyring *ring, struct chain *before, bool *known, struct buf *why)
@@ -253,7 +258,7 @@ link_of(struct journal *j, const struct journal_list *list, size_t i,
 	if (!err && before->seq + 1 != from)
 		err = why_err(why, ERR_AUTH,
 			"%s/%s: record %" PRIu64
-			": missing: the segment before ends at %" PRIu64,
+			" is missing: the segment before it ends at record %" PRIu64,
 			j->dir, s->name, before->seq + 1, before->seq);
 	*known = !err && !alarm;
 	if (!err && alarm && !j->looks)
@@ -262,8 +267,8 @@ link_of(struct journal *j, const struct journal_list *list, size_t i,
 	return err;
 }
 
-/* A stranger's file that has the name of a segment, and more after it, which an alarm
- * says was renamed. */
+/* Returns true if a file that is not a segment has the name of a segment with a suffix, and
+ * an alarm states that this segment was renamed. */
 static bool
 was_segment(int dirfd, const struct journal_list *list, const char *name)
 {
@@ -278,7 +283,8 @@ was_segment(int dirfd, const struct journal_list *list, const char *name)
 	return false;
 }
 
-/* The first one, and how many there are. */
+/* Returns the first file that does not belong in the folder, or NULL, and sets *n to their
+ * number. */
 static const char *
 journal_stranger(int dirfd, const struct journal_list *list, size_t *n)
 {
@@ -293,8 +299,8 @@ journal_stranger(int dirfd, const struct journal_list *list, size_t *n)
 	return name;
 }
 
-/* A folder whose segments are all of another node is that node's journal: it is the name that
- * is to be changed. */
+/* Appends what is wrong. If all segments in the folder belong to another node, the folder is
+ * that node's journal, and the configured name is what must change. */
 static void
 say_strangers(struct buf *why, const char *dir, const struct journal_list *list,
 	const char *name, const char *node, size_t n)
@@ -306,16 +312,18 @@ say_strangers(struct buf *why, const char *dir, const struct journal_list *list,
 		ours = list->seg[i].ours;
 	buf_printf(why, JOURNAL_STRANGER, dir, name, node);
 	if (!ours)
-		buf_printf(why, "the journal is of node %s: set node: %s in tollgate.yaml, or "
-				"another audit.journal",
+		buf_printf(why,
+			"the journal is of node %s: set node: %s in tollgate.yaml, or "
+			"another audit.journal",
 			s.node, s.node);
 	else if (n > 1)
-		buf_printf(why, "move it away; %zu more files are none", n - 1);
+		buf_printf(why, "move it away; %zu more files are not segments either", n - 1);
 	else
 		buf_str(why, "move it away");
 }
 
-/* Leaves the node's own segments in the list; ERR_AUTH where there are others. */
+/* Removes files that are not segments from the list. Returns ERR_AUTH if there is a file that
+ * does not belong in the folder. */
 static int
 without_strangers(struct journal *j, struct journal_list *list, struct buf *why)
 {
@@ -354,7 +362,7 @@ journal_has_stranger(const char *dir, const char *node, struct buf *why)
 	return has;
 }
 
-/* Of what was learned only that counts which is committed. */
+/* Keeps only statements whose records are committed. */
 static int
 keep_committed(struct keyring *ring, struct recovery *out)
 {
@@ -382,7 +390,8 @@ journal_recover(struct journal *j, struct keyring *ring, const struct startpoint
 	bool empty = true, known;
 	struct buf learned = out->learned;
 	struct keyring *known_keys =
-		malloc(sizeof(*known_keys)); /* what is not committed, too */
+		/* also learns statements that are not committed yet */
+		malloc(sizeof(*known_keys));
 	*out = (struct recovery){ .clean = true, .learned = learned };
 	memcpy(out->at.node, j->node, sizeof(out->at.node));
 	int err = journal_list(j->dir, j->node, &list, why);
@@ -395,8 +404,9 @@ journal_recover(struct journal *j, struct keyring *ring, const struct startpoint
 	for (size_t i = 1; i < list.n && !err; i++)
 		if (list.seg[i].first <= list.seg[i - 1].first)
 			err = why_err(why, ERR_AUTH,
-				"%s/%s: begins before the segment that is older", j->dir,
-				list.seg[i].name);
+				"%s/%s: the segment begins before the end of the older "
+				"segment: remove the copy that does not belong here",
+				j->dir, list.seg[i].name);
 	for (size_t i = list.n; i > 0 && empty && !err; i--) {
 		const struct journal_segment *s = &list.seg[i - 1];
 		const struct startpoint *here =

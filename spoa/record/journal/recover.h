@@ -1,5 +1,5 @@
-/* What a starting daemon does with the journal it finds: verify its end, cut off
- * what no signature ever covered, and learn where the chain goes on. */
+/* Recovers the journal at a start: verifies its end, cuts off what no signature covers, and
+ * determines where the chain continues. */
 #ifndef RECORD_JOURNAL_RECOVER_H
 #define RECORD_JOURNAL_RECOVER_H
 
@@ -9,37 +9,38 @@
 #include "record/journal/keyring.h"
 #include "record/journal/startpoint.h"
 
+/* The result of a recovery. */
 struct recovery {
-	struct chain at; /* the last committed record; seq 0: a new chain */
-	bool clean;	 /* that record closed the journal, or there is none */
-	uint64_t
-		cut_records; /* whole records after the last commit: nobody was told of them */
-	uint64_t cut_bytes;  /* theirs and a torn line's */
-	char key[SIGNKEY_ID_LEN + 1]; /* that signed the last commit */
-	struct buf learned;	      /* statements of key records that were read, as in a file;
-					 the caller's, initialised; NULL memory where none */
+	struct chain at;      /* the last committed record; seq 0: a new chain */
+	bool clean;	      /* that record closed the journal, or there is no record */
+	uint64_t cut_records; /* whole records after the last commit, never acknowledged */
+	uint64_t cut_bytes;   /* bytes of those records and of an incomplete line */
+	char key[SIGNKEY_ID_LEN + 1]; /* id of the key of the last commit; "": no commit */
+	/* Key statements in the records that were read, as in a file. Initialized and freed by
+	 * the caller. */
+	struct buf learned;
 };
 
-/* Verifies the last segment (hashes, links, signatures) and its link to the one
- * before. Then cuts after its last commit: those records were never
- * acknowledged, and a daemon signs nothing that it did not write itself. ERR_AUTH
- * with *why naming file and record where the journal does not verify: nothing was
- * touched then. Keys are those of the ring, which learns from the records that are read. After
- * journal_look() nothing is cut, removed or logged.
+/* Verifies the last segment (hashes, links, signatures) and its link to the segment before.
+ * Then cuts it after its last commit: later records were never acknowledged, and the daemon
+ * does not sign records that it did not write itself. Returns 0, or an error with the reason in
+ * *why. ERR_AUTH: the journal does not verify; *why names file and record, and nothing was
+ * changed. The keys are those of the ring, which learns from the records that are read. After
+ * journal_look(), nothing is cut, removed or logged.
  *
- * `from`: a start checkpoint that startpoint_load() accepted. If it is in the last segment, what is
- * before its offset is not read and not verified. NULL: the whole segment is. */
+ * `from` is a start checkpoint that startpoint_load() accepted, or NULL. If it is in the last
+ * segment, the part before its offset is neither read nor verified. */
 int journal_recover(struct journal *j, struct keyring *ring, const struct startpoint *from,
 	struct recovery *out, struct buf *why);
 
-/* A file in the journal's folder with which a start is refused: its name, and why. Of a folder
- * that cannot be read nothing is said. */
+/* Returns true if the journal's folder has a file with which the daemon would refuse to
+ * start, and appends its name and the reason. Returns false if the folder cannot be read. */
 bool journal_has_stranger(const char *dir, const char *node, struct buf *why);
 
-/* A line of the newest segment that holds NUL bytes: whether it and all after it can be
- * a commit that a power cut left half on the disk, in whatever order. It is read to
- * the end: at most that commit's own line may be there, since the next is written
- * after a sync. False: a synced commit is damaged. */
+/* `line` is a line of the newest segment that contains NUL bytes. Returns true if this line
+ * and all after it can be a commit that a power cut left partly on the disk, in any order.
+ * Reads to the end: at most the line of that commit may be present, because the next commit
+ * is written after a sync. Returns false if a synced commit is damaged. */
 bool journal_unfinished(struct lines *l, struct span line);
 
 #endif

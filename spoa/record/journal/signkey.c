@@ -1,11 +1,12 @@
-/* Key files by OpenSSL (PEM, PKCS#8, SubjectPublicKeyInfo: RFC 8410), signatures
- * by libsodium, which signs in a third of the time and without allocating. */
+/* Keys for signatures: see signkey.h. OpenSSL reads and writes the files (PEM, PKCS#8,
+ * SubjectPublicKeyInfo: RFC 8410). libsodium signs, in a third of OpenSSL's time and without
+ * allocating. */
 #include "record/journal/signkey.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
-/* openssl/err.h has a type of this name, which base/err.h uses for a value. */
+/* openssl/err.h has a type of this name; base/err.h uses the name for a value. */
 #define ERR_BAD_STATE openssl_err_state
 #include <openssl/evp.h>
 #include <openssl/pem.h>
@@ -25,8 +26,9 @@
 #include "base/why.h"
 
 #define FILE_BYTES_MAX (256 * 1024)
+/* bytes of the passphrase's line */
 #define PASSPHRASE_MAX 1024
-#define OLDER_MAX      100 /* secrets that replacements leave */
+#define OLDER_MAX      100 /* older secrets that replacements keep */
 
 void
 pubkey_name(struct pubkey *k)
@@ -71,7 +73,7 @@ pubkey_verify(
 		       sig, (const unsigned char *)text.p, text.n, k->raw) == 0;
 }
 
-/* A passphrase is never asked for: the daemon has no terminal. */
+/* Never asks for a passphrase, because the daemon has no terminal. */
 static int
 no_passphrase(char *b, int size, int rw, void *arg)
 {
@@ -81,9 +83,10 @@ no_passphrase(char *b, int size, int rw, void *arg)
 
 struct passphrase {
 	struct buf text;
-	bool asked; /* the key is encrypted */
+	bool asked; /* OpenSSL asked for it: the key is encrypted */
 };
 
+/* OpenSSL's callback for a passphrase. */
 static int
 give_passphrase(char *b, int size, int rw, void *arg)
 {
@@ -97,20 +100,26 @@ give_passphrase(char *b, int size, int rw, void *arg)
 	return (int)p->text.n;
 }
 
+/* Appends why a private key cannot be used. `asked`: the key is encrypted; `read`: it was
+ * read, but has another type. */
 static void
 say_unread(struct buf *why, const char *file, const char *passphrase, bool asked, bool read)
 {
 	if (read)
-		buf_printf(why, "%s: not an Ed25519 key: tollgate keygen makes one", file);
+		buf_printf(why,
+			"%s: the key is not an Ed25519 key: make one with tollgate keygen",
+			file);
 	else if (asked && passphrase)
-		buf_printf(why, "%s: the passphrase in %s does not open it", file, passphrase);
+		buf_printf(why, "%s: the passphrase in %s does not decrypt the key", file,
+			passphrase);
 	else if (asked)
 		buf_printf(why,
-			"%s: no unencrypted private key in PEM form: it is encrypted, and no "
-			"passphrase is given (audit.key_passphrase_file)",
+			"%s: no unencrypted private key in PEM form: the key is encrypted, and "
+			"no passphrase is given: set audit.key_passphrase_file",
 			file);
 	else
-		buf_printf(why, "%s: no %sprivate key in PEM form: restore the file, or make a new key "
+		buf_printf(why,
+			"%s: no %sprivate key in PEM form: restore the file, or make a new key "
 			"with tollgate keygen",
 			file, passphrase ? "" : "unencrypted ");
 }
@@ -146,9 +155,9 @@ signkey_open(const char *file, const char *passphrase, bool encrypted, struct si
 		err = ERR_SYNTAX;
 	} else if (passphrase && encrypted && !pass.asked) {
 		err = why_err(why, ERR_BAD_STATE,
-			"%s: is not encrypted, and a passphrase is given "
-			"(audit.key_passphrase_file): tollgate keygen --passphrase-file %s "
-			"makes one that is",
+			"%s: the key is not encrypted, but a passphrase is given "
+			"(audit.key_passphrase_file): make an encrypted key with tollgate "
+			"keygen --passphrase-file %s",
 			file, passphrase);
 	} else {
 		signkey_from_seed(seed, out);
@@ -186,21 +195,21 @@ pubkeys_load(const char *file, struct pubkey *out, size_t max, struct buf *why)
 			break;
 	}
 	if (err == ERR_LIMIT)
-		buf_printf(why, "%s: more than %zu public key%s%s", file, max,
+		buf_printf(why, "%s: the file has more than %zu public key%s%s", file, max,
 			max == 1 ? "" : "s",
-			max == 1 ? "; a file with the first one: openssl pkey -pubin -in FILE "
-				   "-out NEW"
+			max == 1 ? ": write the first one to a file of its own: openssl pkey "
+				   "-pubin -in FILE -out NEW"
 				 : "");
 	else if (err)
 		buf_printf(why, "%s: key %zu is not an Ed25519 public key", file, n + 1);
 	else if (n == 0)
-		err = why_err(why, ERR_SYNTAX, "%s: no public key in PEM form", file);
+		err = why_err(
+			why, ERR_SYNTAX, "%s: the file has no public key in PEM form", file);
 	BIO_free(bio);
 	return err ? err : (int)n;
 }
 
-/* PKCS #8, encrypted by a key that scrypt (RFC 7914) makes of the passphrase where there is
- * one. */
+/* Writes PKCS #8. With a passphrase, encrypts it with a key that scrypt (RFC 7914) derives. */
 static bool
 write_private(BIO *to, EVP_PKEY *key, struct span pass)
 {
@@ -218,7 +227,7 @@ write_private(BIO *to, EVP_PKEY *key, struct span pass)
 	return good;
 }
 
-/* A new pair in PEM form, its secret encrypted where there is a passphrase. */
+/* A new key pair in PEM form. */
 struct pair {
 	BIO *secret, *public;
 	struct pubkey pub;
@@ -261,7 +270,8 @@ pair_make(const char *file, const char *passphrase, struct pair *p, struct buf *
 	if (!key || !p->secret || !p->public ||
 		!write_private(p->secret, key, buf_view(&pass.text)) ||
 		!PEM_write_bio_PUBKEY(p->public, key))
-		err = why_err(why, ERR_NOMEM, "%s: could not make a key", file);
+		err = why_err(
+			why, ERR_NOMEM, "%s: the key cannot be made: out of memory", file);
 	EVP_PKEY_free(key);
 	sodium_memzero(seed, sizeof(seed));
 	signkey_wipe(&k);
@@ -284,10 +294,10 @@ signkey_create_locked(
 	char pub[PATH_MAX];
 
 	if ((size_t)snprintf(pub, sizeof(pub), "%s.pub", file) >= sizeof(pub))
-		return why_err(why, ERR_LIMIT, "%s: name too long", file);
+		return why_err(why, ERR_LIMIT, "%s: the path is too long", file);
 	if (access(pub, F_OK) == 0)
-		return why_err(
-			why, ERR_DUPLICATE, "%s: exists already and is not overwritten", pub);
+		return why_err(why, ERR_DUPLICATE,
+			"%s: the file exists already and is not overwritten", pub);
 	int err = pair_make(file, passphrase, &made, why);
 	if (!err)
 		err = keyfile_new(file, 0600, bio_text(made.secret), why);
@@ -299,8 +309,9 @@ signkey_create_locked(
 	return err;
 }
 
-/* A secret that an earlier replacement left at `old`, and that is not `now`'s, becomes `old`.1,
- * .2, …: who replaces twice before a daemon knows of the first may need it. */
+/* If `old` has a secret of an earlier replacement that is not the file `now`, links it to
+ * `old`.1, .2, …. If a key is replaced twice before the daemon takes the first replacement,
+ * the daemon may need that secret. */
 static int
 keep_older(const char *old, const struct stat *now)
 {
@@ -321,7 +332,7 @@ keep_older(const char *old, const struct stat *now)
 	return -1;
 }
 
-/* The secret that is replaced, under FILE.old as well. */
+/* Keeps the secret that is replaced as FILE.old. */
 static int
 keep_old(const char *file, struct buf *why)
 {
@@ -338,7 +349,7 @@ keep_old(const char *file, struct buf *why)
 		buf_printf(why, "%s: %s", old, strerror(errno));
 	else
 		err = replace_place(AT_FDCWD, old, fd, why);
-	unlink(linked); /* a rename to another name of the same file does nothing */
+	unlink(linked); /* a rename onto another name of the same file does nothing */
 	return err;
 }
 
@@ -351,14 +362,14 @@ signkey_replace(const char *file, const char *passphrase, struct pubkey *out, st
 	int err;
 
 	if (strlen(file) + 32 > PATH_MAX)
-		return why_err(why, ERR_LIMIT, "%s: name too long", file);
+		return why_err(why, ERR_LIMIT, "%s: the path is too long", file);
 	snprintf(pub, sizeof(pub), "%s.pub", file);
 	if (access(file, F_OK) < 0)
 		return why_err(why, ERR_IO, "%s: %s", file, strerror(errno));
 	SCOPED_BUF(keys, FILE_BYTES_MAX);
 	if ((err = pair_make(file, passphrase, &made, why)))
 		goto out;
-	/* The public keys before, after the new one. */
+	/* The new public key first, then the previous ones. */
 	buf_span(&keys, bio_text(made.public));
 	if ((err = keyfile_text(pub, NULL, &keys, why)) ||
 		(fd = err = replace_begin(AT_FDCWD, file, 0600, why)) < 0 ||
@@ -366,7 +377,7 @@ signkey_replace(const char *file, const char *passphrase, struct pubkey *out, st
 		(err = replace_sync(fd, file, why)))
 		goto out;
 	stop_at("replace-made");
-	/* At each moment there is a key at `file`, and its public one in FILE.pub. */
+	/* At each moment `file` has a key, and FILE.pub has the public key of it. */
 	if ((err = keep_old(file, why)))
 		goto out;
 	stop_at("replace-old");

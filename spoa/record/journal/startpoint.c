@@ -1,5 +1,6 @@
-/* Start checkpoints: the format, and what makes one usable. Separate from recover.c, which verifies
- * the journal itself: this file decides only whether recover.c may begin in the middle. */
+/* Start checkpoints: writes and reads the file, and decides whether it is usable. recover.c
+ * verifies the journal itself; this file only decides whether recover.c may begin in the
+ * middle. */
 #include "record/journal/startpoint.h"
 
 #include <errno.h>
@@ -40,8 +41,10 @@ startpoint_copy(struct startpoint *to, const struct startpoint *p)
 	return buf_failed(&to->keys) ? ERR_NOMEM : 0;
 }
 
-/* ---- while the journal is read ---- */
+/* ---- reading the journal's lines ---- */
 
+/* Takes a record: its type, its key statement, and its position if it has the range of the
+ * Merkle tree. */
 static void
 take_start_record(
 	struct startpoint *p, const struct chain_line *l, uint64_t begin, struct span line)
@@ -70,7 +73,7 @@ startpoint_line(struct startpoint *p, const char *segment, uint64_t begin, uint6
 		p->offset = 0;
 		buf_clear(&p->keys);
 	}
-	INVARIANT(begin < end && begin >= p->offset); /* lines come in their order */
+	INVARIANT(begin < end && begin >= p->offset); /* lines arrive in order */
 	if (chain_parse(line, &l)) {
 		p->damaged = true;
 	} else if (!l.commit) {
@@ -88,6 +91,8 @@ startpoint_line(struct startpoint *p, const char *segment, uint64_t begin, uint6
 
 /* ---- writing ---- */
 
+/* Appends the text that is signed: HEADLINE, node and the SHA-256 of everything above the
+ * line "sha256". */
 static void
 put_signed_text(struct buf *sign, struct span node, struct span above)
 {
@@ -111,8 +116,7 @@ startpoint_write(struct buf *out, const struct startpoint *p, struct buf *sign)
 			 "\nseq %" PRIu64 "\nhead %s\nsigner %s\ntype %s\ntree %s %" PRIu64
 			 "\nnow %" PRId64 "\n",
 		p->at.node, p->segment, p->offset, p->at.boot, p->at.seq, head, p->signer,
-		p->type, p->tree_segment[0] ? p->tree_segment : "-", p->tree_offset,
-		p->now_ms);
+		p->type, p->tree_segment[0] ? p->tree_segment : "-", p->tree_offset, p->now_ms);
 	buf_printf(out, "keys %zu\n", p->keys.n);
 	buf_span(out, buf_view(&p->keys));
 	buf_printf(out, "state %zu\n", p->state.n);
@@ -138,7 +142,8 @@ start_path(const char *dir, char out[JOURNAL_DIR_MAX + 16])
 	struct span base = journal_folder(dir);
 
 	return base.n < JOURNAL_DIR_MAX &&
-	       snprintf(out, JOURNAL_DIR_MAX + 16, "%.*s" STARTPOINT_SUFFIX, SPAN_ARG(base)) > 0;
+	       snprintf(out, JOURNAL_DIR_MAX + 16, "%.*s" STARTPOINT_SUFFIX, SPAN_ARG(base)) >
+		       0;
 }
 
 int
@@ -147,7 +152,7 @@ startpoint_place(const char *dir, struct span text, struct buf *why)
 	char path[JOURNAL_DIR_MAX + 16];
 
 	if (!start_path(dir, path))
-		return why_err(why, ERR_LIMIT, "%s: name too long", dir);
+		return why_err(why, ERR_LIMIT, "%s: the path is too long", dir);
 	int fd = replace_begin(AT_FDCWD, path, 0600, why);
 	if (fd < 0)
 		return fd;
@@ -168,7 +173,8 @@ startpoint_place(const char *dir, struct span text, struct buf *why)
 
 /* ---- reading ---- */
 
-/* Reads lines "NAME VALUE" and remembers the first error. */
+/* A cursor over lines "NAME VALUE". `bad` is set at the first error; further reads then
+ * return empty values. */
 struct start_cursor {
 	struct span rest;
 	bool bad;
@@ -209,7 +215,7 @@ start_text(struct start_cursor *c, const char *name, char *to, size_t size)
 	span_copy(c->bad ? SPAN_LIT("") : s, to, size);
 }
 
-/* The bytes that a line "NAME BYTES" announces. */
+/* Reads a line "NAME BYTES" and returns the bytes that follow it. */
 static struct span
 start_block(struct start_cursor *c, const char *name)
 {
@@ -225,7 +231,8 @@ start_block(struct start_cursor *c, const char *name)
 	return s;
 }
 
-/* A segment's name becomes a path: nothing but a segment of this node is taken. */
+/* Returns true if the name is that of a segment of this node. The name becomes part of a
+ * path, so nothing else is accepted. */
 static bool
 names_segment(const char *name, const char *node)
 {
@@ -291,6 +298,8 @@ startpoint_parse(struct span text, struct startpoint *out, struct buf *sign, str
 	return buf_failed(&out->keys) || buf_failed(sign) ? ERR_NOMEM : 0;
 }
 
+/* Verifies the signature with the keys of the ring and those of the checkpoint's own
+ * statements. */
 static int
 start_signed(const struct startpoint *p, const struct keyring *ring, struct span sign,
 	struct span id, const unsigned char sig[SIGNKEY_SIG_BYTES], struct buf *why)
@@ -312,11 +321,14 @@ start_signed(const struct startpoint *p, const struct keyring *ring, struct span
 	if (good)
 		return 0;
 	return why_err(why, ERR_AUTH, "%s%s",
-		key ? "its signature does not hold" : "it is signed by ", unfit);
+		key ? "the signature of the start checkpoint does not verify"
+		    : "the start checkpoint is signed by ",
+		unfit);
 }
 
-/* The bytes before the offset: the record that is named, and its commit. The commit's signature is
- * verified if the ring has its key; if not, the key statement lies in the part that is not read. */
+/* Returns true if `end`, the bytes before the offset, ends with the record that the
+ * checkpoint names and its commit. The commit's signature is verified if the ring has its
+ * key. If the ring does not have it, its key statement is in the part that is not read. */
 static bool
 ends_so(struct span end, const struct startpoint *p, const struct keyring *ring)
 {
@@ -330,8 +342,7 @@ ends_so(struct span end, const struct startpoint *p, const struct keyring *ring)
 	size_t commit = span_behind(end, '\n');
 	if (!commit || chain_parse(span_cut(end, commit, end.n), &l) || !l.commit ||
 		l.seq != p->at.seq || l.boot != p->at.boot || !span_is(l.node, p->at.node) ||
-		!span_is(l.key, p->signer) ||
-		memcmp(l.head, p->at.head, CHAIN_HASH_BYTES) != 0)
+		!span_is(l.key, p->signer) || memcmp(l.head, p->at.head, CHAIN_HASH_BYTES) != 0)
 		return false;
 	const struct pubkey *key =
 		keyring_signer(ring, p->at.node, l.key, l.first, l.seq, whose);
@@ -342,6 +353,7 @@ ends_so(struct span end, const struct startpoint *p, const struct keyring *ring)
 	return memcmp(hash, p->at.head, CHAIN_HASH_BYTES) == 0;
 }
 
+/* Checks that the segment still has the record and its commit before the offset. */
 static int
 fits_segment(const struct startpoint *p, const char *dir, const struct keyring *ring,
 	struct buf *why)
@@ -353,7 +365,8 @@ fits_segment(const struct startpoint *p, const char *dir, const struct keyring *
 	snprintf(s.name, sizeof(s.name), "%s", p->segment);
 	SCOPED_FD(fd, journal_segment_open(dir, &s));
 	if (fd < 0)
-		return why_err(why, ERR_NOTFOUND, "segment %s: %s", p->segment, strerror(errno));
+		return why_err(
+			why, ERR_NOTFOUND, "segment %s: %s", p->segment, strerror(errno));
 	SCOPED_BUF(end, ROOM);
 	uint64_t from = p->offset > ROOM ? p->offset - ROOM : 0;
 	size_t n = (size_t)(p->offset - from);
@@ -388,7 +401,7 @@ startpoint_load(struct startpoint *out, const char *dir, const char *node,
 
 	*out = (struct startpoint){ .offset = 0 };
 	if (!start_path(dir, path))
-		return why_err(why, ERR_LIMIT, "%s: name too long", dir);
+		return why_err(why, ERR_LIMIT, "%s: the path is too long", dir);
 	SCOPED_FD(fd, open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK));
 	if (fd < 0)
 		return errno == ENOENT ? ERR_NOTFOUND
@@ -399,8 +412,8 @@ startpoint_load(struct startpoint *out, const char *dir, const char *node,
 	if (err)
 		err = why_err(why, err, "%s", err_str(err));
 	if (!err && (err = startpoint_parse(buf_view(&text), out, &sign, &id, sig)))
-		err = why_err(
-			why, err, "the start checkpoint is damaged or of another version");
+		err = why_err(why, err,
+			"the start checkpoint is damaged or was written by another version");
 	if (!err && strcmp(out->at.node, node) != 0)
 		err = why_err(
 			why, ERR_AUTH, "the start checkpoint belongs to node %s", out->at.node);

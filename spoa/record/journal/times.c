@@ -1,3 +1,5 @@
+/* The time of the last record: see times.h. The first and last times of the newest segments
+ * are compared, newest first, until they cover a day. */
 #include "record/journal/times.h"
 
 #include <unistd.h>
@@ -8,14 +10,16 @@
 #include "record/journal/chain.h"
 #include "record/journal/journal.h"
 
+/* segments that are read at most; bytes that are read at once */
 enum { SEGMENTS = 64, TAIL = 65536 };
 
+/* The times of a segment's first record and the latest in it, ns since 1970. */
 struct segment_times {
 	int64_t first_ns, last_ns;
 	uint64_t boot;
 };
 
-/* A member of a record's head, or of a commit. */
+/* Returns the time of a record or commit, or TIMES_UNKNOWN. */
 static int64_t
 line_time(struct span line)
 {
@@ -25,11 +29,11 @@ line_time(struct span line)
 	return time.n > 2 && !clock_parse(time.p + 1, time.n - 2, &ns) ? ns : TIMES_UNKNOWN;
 }
 
-/* An open segment may have NUL bytes at its end, which are no line. */
+/* Reads the times of a segment. The NUL bytes at the end of an open segment are not a line. */
 static bool
 read_times(const char *dir, const struct journal_segment *s, struct segment_times *out)
 {
-	static char text[TAIL]; /* at a start, on one thread */
+	static char text[TAIL]; /* only used at a start, on one thread */
 	SCOPED_FD(fd, journal_segment_open(dir, s));
 	off_t end = fd < 0 ? -1 : lseek(fd, 0, SEEK_END);
 	ssize_t n = fd < 0 ? -1 : lines_head(fd, text, sizeof(text));
@@ -37,7 +41,7 @@ read_times(const char *dir, const struct journal_segment *s, struct segment_time
 
 	*out = (struct segment_times){ TIMES_UNKNOWN, TIMES_UNKNOWN, s->boot };
 	out->first_ns = out->last_ns = line_time(span_next(&rest, '\n'));
-	if (s->form != JOURNAL_PLAIN) /* compressed, and not the newest one */
+	if (s->form != JOURNAL_PLAIN) /* compressed, so it is not the newest one */
 		end = 0;
 	for (int tries = 0; end > 0 && tries < 1024; tries++, end -= TAIL / 2) {
 		off_t from = end > TAIL ? end - TAIL : 0;
@@ -59,7 +63,8 @@ read_times(const char *dir, const struct journal_segment *s, struct segment_time
 	return out->first_ns != TIMES_UNKNOWN;
 }
 
-/* The newest segments that have records, the newest first, over a day of records at least. */
+/* Reads the newest segments that have records, newest first, until they cover at least a
+ * day. */
 static size_t
 read_newest(const char *dir, const struct journal_list *l, struct segment_times v[SEGMENTS])
 {
@@ -85,8 +90,9 @@ journal_last_time(const char *dir, const char *node, int64_t leap_ns)
 		return TIMES_UNKNOWN;
 	size_t n = read_newest(dir, &l, v);
 	int64_t at_ns = n ? v[n - 1].last_ns : TIMES_UNKNOWN;
-	int64_t from_ns = at_ns; /* the latest believed time since the end of the process before */
-	/* If a segment leaps ahead, only its duration is added. */
+	/* the latest believed time since the end of the previous process */
+	int64_t from_ns = at_ns;
+	/* If a segment leaps ahead, only its duration counts. */
 	for (size_t i = n; i-- > 1;) {
 		const struct segment_times *s = &v[i - 1];
 		from_ns = s->boot == v[i].boot && from_ns > at_ns ? from_ns : at_ns;

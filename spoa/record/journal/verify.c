@@ -1,10 +1,10 @@
-/* Chain verification (format: record/journal/chain.h; what it proves and what it cannot:
- * docs/threat-model.md).
+/* Verifies a chain: see chain.h for the format, docs/threat-model.md for what verification
+ * proves.
  *
- * A signature vouches for the last hash of its commit, and so, walking back, for
- * every record of it whose hash is the one its successor names. That walk tells
- * a changed record from the record after it, whose link breaks. Signatures are
- * collected and checked in batches, as one costs as much as fifty hashes. */
+ * A signature covers the last hash of its commit. Walking back from there, it covers each
+ * record whose hash the next record names. This walk distinguishes a changed record from the
+ * record after it, whose link breaks. Signatures are collected and verified in batches,
+ * because one costs as much as fifty hashes. */
 #include "record/journal/verify.h"
 
 #include <inttypes.h>
@@ -20,12 +20,15 @@
 #include "base/pool.h"
 #include "base/sha256.h"
 
-#define BATCH	       16384 /* signatures checked together */
-#define SIGNED_MAX   512  /* a commit object: node 64, numbers, head 64, time 30 */
-#define THREADS_MAX  16
-#define WORTH_VOUCHING 256 /* commits for which another signature is looked at */
-#define BATCH_SERIAL 64 /* fewer are not worth a thread */
+#define BATCH	   16384 /* signatures that are verified together */
+#define SIGNED_MAX 512	 /* bytes of a commit object: node 64, numbers, head 64, time 30 */
+/* threads that verify signatures */
+#define THREADS_MAX 16
+/* if fewer commits wait, a vouching signature is not worth its cost */
+#define WORTH_VOUCHING 256
+#define BATCH_SERIAL   64 /* below this number of signatures, one thread is used */
 
+/* A record that no commit covers yet. */
 struct pending {
 	uint64_t seq, boot;
 	unsigned char prev[CHAIN_HASH_BYTES], hash[CHAIN_HASH_BYTES];
@@ -33,43 +36,52 @@ struct pending {
 	char type[32];
 };
 
+/* A signature that is still to be verified. */
 struct sig_job {
 	uint64_t first, seq;
 	const struct pubkey *key;
 	size_t n;
 	unsigned char sig[SIGNKEY_SIG_BYTES];
 	char text[SIGNED_MAX];
-	/* the chain before this commit, to fall back to */
+	/* the result up to the commit before, which is restored if the signature is bad */
 	struct verify_result before;
 	bool good;
 };
 
 struct verifier {
 	struct verify_options o;
-	struct keyring ring;	/* its keys are pointed to by jobs */
-	struct chain at;	/* the last record seen, pending or committed */
-	struct verify_result r; /* committed so far */
-	struct pending *pend;	/* both grow by doubling, to CHAIN_COMMIT_RECORDS and BATCH */
+	struct keyring ring; /* jobs point to its keys, so it never moves */
+	struct chain at;     /* the last record that was read */
+	/* the result so far; the last signatures may still be unverified */
+	struct verify_result r;
+	/* records since the last commit; grows by doubling, to CHAIN_COMMIT_RECORDS */
+	struct pending *pend;
 	size_t npend, room;
-	bool began;  /* a record was seen, or verifier_continue */
-	bool broken; /* a link inside pend is */
+	bool began;  /* the first record was read, or verifier_continue() was called */
+	bool broken; /* a link among `pend` is broken */
 	bool failed;
-	uint64_t rejected; /* by `each`: that record, 0 none, and why */
+	uint64_t rejected; /* a record that `each` rejected, and why; 0: none */
 	char rejected_why[VERIFY_WHY_MAX];
-	uint64_t missing; /* after "missing": its record may yet come, then it was swapped */
-	char cut[VERIFY_TRIM_BYTES]; /* what a trim record says of the record before the first; "" */
+	/* a record that was reported missing and may still come, which then was swapped; 0:
+	 * none */
+	uint64_t missing;
+	/* what a trim record must contain to explain the missing first records; "": nothing
+	 * is missing */
+	char cut[VERIFY_TRIM_BYTES];
+	/* signatures to verify; grows by doubling, to BATCH */
 	struct sig_job *jobs;
 	size_t njobs, jobs_room;
 };
 
 void
-verify_trim_text(uint64_t first, const unsigned char prev[CHAIN_HASH_BYTES],
-	char out[VERIFY_TRIM_BYTES])
+verify_trim_text(
+	uint64_t first, const unsigned char prev[CHAIN_HASH_BYTES], char out[VERIFY_TRIM_BYTES])
 {
 	char hex[2 * CHAIN_HASH_BYTES + 1];
 
 	chain_hex(prev, hex);
-	snprintf(out, VERIFY_TRIM_BYTES, "\"last\":%" PRIu64 ",\"head\":\"%s\"", first - 1, hex);
+	snprintf(
+		out, VERIFY_TRIM_BYTES, "\"last\":%" PRIu64 ",\"head\":\"%s\"", first - 1, hex);
 }
 
 bool
@@ -94,7 +106,8 @@ verifier_new(const struct verify_options *o)
 	keyring_give(&v->ring, o->keys, o->nkeys);
 	if (o->node) {
 		snprintf(v->at.node, sizeof(v->at.node), "%s", o->node);
-		/* A stream's name is whatever somebody wrote: no terminal shall obey it. */
+		/* The name of a stream is not trusted: replace characters that could control
+		 * a terminal. */
 		for (char *c = v->at.node; *c; c++)
 			if (!chain_node_valid(span_of(c, 1)))
 				*c = '?';
@@ -129,7 +142,7 @@ verifier_at_commit(const struct verifier *v)
 	return v->npend == 0;
 }
 
-/* ---- signatures in batches ---- */
+/* ---- signatures ---- */
 
 struct worker {
 	pthread_t thread;
@@ -153,6 +166,8 @@ __attribute__((format(printf, 3, 4))) static void fail_verify(
 	struct verifier *v, uint64_t seq, const char *fmt, ...);
 
 static void
+/* Verifies all collected signatures, on all cores if that is worth it. The first bad one is
+ * the error. */
 flush_sigs(struct verifier *v)
 {
 	struct worker w[THREADS_MAX];
@@ -191,7 +206,8 @@ flush_sigs(struct verifier *v)
 			j->first, j->seq);
 }
 
-/* The first error counts: signatures still unchecked are of earlier records. */
+/* Records the first error. Signatures that are not verified yet are of earlier records, so
+ * they are verified first. */
 static void
 fail_verify(struct verifier *v, uint64_t seq, const char *fmt, ...)
 {
@@ -207,7 +223,7 @@ fail_verify(struct verifier *v, uint64_t seq, const char *fmt, ...)
 	va_end(ap);
 }
 
-/* ---- which record is it ---- */
+/* ---- which record was changed ---- */
 
 static bool
 is_same_hash(const unsigned char *a, const unsigned char *b)
@@ -215,19 +231,20 @@ is_same_hash(const unsigned char *a, const unsigned char *b)
 	return memcmp(a, b, CHAIN_HASH_BYTES) == 0;
 }
 
-/* The link between pend[i] and the record before it holds. */
+/* Returns true if pend[i] names the hash of the record before it. */
 static bool
 linked(const struct verifier *v, size_t i)
 {
 	return is_same_hash(v->pend[i].prev, i ? v->pend[i - 1].hash : v->r.head);
 }
 
-/* Names the changed record among pend. `head` is signed, or NULL where no commit
- * follows. */
+/* Finds the changed record among pend and reports it. `head` is the signed hash of the last
+ * one, or NULL if no commit follows. */
 static void
 diagnose(struct verifier *v, const unsigned char *head)
 {
-	size_t n = v->npend, broke = 0, sound = n; /* pend[sound..] are vouched for */
+	/* pend[sound..] are covered by the signature */
+	size_t n = v->npend, broke = 0, sound = n;
 
 	INVARIANT(n > 0);
 	for (const unsigned char *want = head;
@@ -242,10 +259,10 @@ diagnose(struct verifier *v, const unsigned char *head)
 	}
 	size_t bad = broke;
 	if (broke == n)
-		bad = n - 1; /* all links hold, the signed head does not */
+		bad = n - 1; /* all links are intact, but the signed hash differs */
 	else if (broke > 0) {
-		/* Either pend[broke] lies about its predecessor, or that was changed.
-		 * The former breaks the link after it too. */
+		/* Either the `prev` of pend[broke] was changed, or the record before it. If
+		 * pend[broke] was changed, the link after it is broken, too. */
 		bool next_broken = broke + 1 < n
 					   ? !linked(v, broke + 1)
 					   : head && !is_same_hash(v->pend[broke].hash, head);
@@ -254,10 +271,11 @@ diagnose(struct verifier *v, const unsigned char *head)
 	fail_verify(v, v->pend[bad].seq, "changed: its bytes do not have the hash that %s",
 		bad + 1 < n ? "the next record names"
 		: head	    ? "is signed"
-			    : "its neighbours name");
+			    : "the records beside it name");
 }
 
-/* An error that shows before the commit came: a broken link before it is earlier. */
+/* Reports an error that was found before the commit arrived. If a link before it is broken,
+ * that error is earlier and is reported instead. */
 #define fail_structure(v, ...) ((v)->broken ? diagnose(v, NULL) : fail_verify(v, __VA_ARGS__))
 
 static void
@@ -268,7 +286,8 @@ fail_missing(struct verifier *v, uint64_t seq, uint64_t found)
 		v->missing = seq;
 }
 
-/* After the first error only one question is left. */
+/* After the first error, only one question remains: does a record that was reported missing
+ * come later? */
 static void
 look_for_missing(struct verifier *v, struct span line)
 {
@@ -280,25 +299,27 @@ look_for_missing(struct verifier *v, struct span line)
 	const char *tail = strstr(v->r.why, ": record ");
 	if (tail)
 		snprintf(in_its_place, sizeof(in_its_place), "%s", tail);
-	snprintf(v->r.why, sizeof(v->r.why), "swapped%s, and it comes later", in_its_place);
+	snprintf(v->r.why, sizeof(v->r.why), "swapped%s, and the record itself comes later",
+		in_its_place);
 	v->missing = 0;
 }
 
 /* ---- lines ---- */
 
-/* Room for one more element after n. False: out of memory, which is no verdict on
- * the chain and must not look like one that is good. */
+/* Makes room for one more element. Returns false if memory is exhausted; the error must not
+ * look like a verdict on the chain. */
 static bool
 grow_verifier(struct verifier *v, void *array, size_t *room, size_t n, size_t size)
 {
 	bool grown = mem_room(array, room, n + 1, size);
 
 	if (!grown)
-		fail_verify(v, v->at.seq + 1, "unknown: out of memory");
+		fail_verify(v, v->at.seq + 1,
+			"unknown: out of memory: verify again with more memory");
 	return grown;
 }
 
-/* The very first record. False: no chain begins so. */
+/* Checks the very first record. Returns false if no chain begins like this. */
 static bool
 may_begin(struct verifier *v, const struct chain_line *l)
 {
@@ -309,12 +330,15 @@ may_begin(struct verifier *v, const struct chain_line *l)
 		if (l->seq > want && !is_same_hash(l->prev, zeros))
 			fail_missing(v, want, l->seq);
 		else
-			fail_verify(v, want, "changed: it says it is record %" PRIu64, l->seq);
+			fail_verify(v, want,
+				"changed: the line states that it is record %" PRIu64, l->seq);
 		return false;
 	}
 	if (l->seq == 1 &&
 		(l->boot != 1 || !is_same_hash(l->prev, zeros) || !span_is(l->type, "boot"))) {
-		fail_verify(v, 1, "changed: no first record of a chain looks like this");
+		fail_verify(v, 1,
+			"changed: the first record of a chain must be of type boot, with boot "
+			"1 and prev 0");
 		return false;
 	}
 	v->at.boot = l->boot;
@@ -327,29 +351,30 @@ may_begin(struct verifier *v, const struct chain_line *l)
 	return true;
 }
 
-/* The record is the one that must come now, as far as its stamps say. */
+/* Checks that the record has the next number and a plausible boot. */
 static bool
 in_sequence(struct verifier *v, const struct chain_line *l)
 {
 	uint64_t want = v->at.seq + 1;
 
 	if (l->seq != want && is_same_hash(l->prev, v->at.head))
-		fail_structure(v, want, "changed: it says it is record %" PRIu64, l->seq);
+		fail_structure(
+			v, want, "changed: the line states that it is record %" PRIu64, l->seq);
 	else if (l->seq < want)
-		fail_structure(v, l->seq, "doubled: it stands behind record %" PRIu64 " again",
-			v->at.seq);
+		fail_structure(
+			v, l->seq, "doubled: it is repeated after record %" PRIu64, v->at.seq);
 	else if (l->seq > want)
 		fail_missing(v, want, l->seq);
 	else if (l->boot != v->at.boot &&
 		 (l->boot != v->at.boot + 1 || !span_is(l->type, "boot")))
 		fail_structure(v, want,
 			"changed: its boot is %" PRIu64
-			", that of the record before it %" PRIu64,
+			", but the boot of the record before it is %" PRIu64,
 			l->boot, v->at.boot);
 	return !v->failed;
 }
 
-/* Who trusts a key trusts what it says of others, from its record on. */
+/* A key that is trusted can introduce or end others, from the record of its statement on. */
 static bool
 take_statement(struct verifier *v, struct span line, uint64_t seq)
 {
@@ -358,9 +383,11 @@ take_statement(struct verifier *v, struct span line, uint64_t seq)
 		key_statement_of(line, &s) ? KEYRING_FALSE : keyring_take(&v->ring, &s);
 
 	if (said == KEYRING_FALSE)
-		fail_structure(v, seq, "false: what it says of a key is not signed by who may");
+		fail_structure(v, seq,
+			"false: its statement about a key has no signature by a key that may "
+			"make it");
 	else if (said == KEYRING_FULL)
-		fail_verify(v, seq, "unknown: more keys than are kept");
+		fail_verify(v, seq, "unknown: the chain has more keys than can be verified");
 	return !v->failed;
 }
 
@@ -398,6 +425,7 @@ take_record(struct verifier *v, struct span line, const struct chain_line *l)
 }
 
 static void
+/* Reports a commit that is correctly signed but does not cover exactly the pending records. */
 commit_misfits(struct verifier *v, const struct chain_line *l)
 {
 	uint64_t first = v->npend ? v->pend[0].seq : v->at.seq + 1;
@@ -405,24 +433,26 @@ commit_misfits(struct verifier *v, const struct chain_line *l)
 	bool head_trimmed = v->o.trimmed && !v->r.commits;
 
 	if (v->npend == 0 && l->seq <= last)
-		fail_verify(v, l->seq, "doubled: its commit stands here again");
+		fail_verify(v, l->seq, "doubled: its commit is repeated");
 	else if (v->npend == 0 || (l->first > first && l->first > last))
 		fail_missing(v, v->npend ? first : last + 1, l->first);
 	else if (l->first > first)
 		fail_verify(v, first, "unsigned: its commit is missing");
 	else if (l->first < first && !head_trimmed)
-		fail_verify(v, first,
-			"doubled: a commit of record %" PRIu64 " stands behind it", l->first);
+		fail_verify(v, first, "doubled: a commit of record %" PRIu64 " follows it",
+			l->first);
 	else if (l->seq > last)
-		fail_verify(v, last + 1, "missing: a commit covers it");
+		fail_verify(
+			v, last + 1, "missing: a commit covers it, but the record is absent");
 	else if (l->seq < last)
-		fail_verify(v, l->seq + 1,
-			"swapped: it stands before the commit of record %" PRIu64, l->seq);
+		fail_verify(v, l->seq + 1, "swapped: it precedes the commit of record %" PRIu64,
+			l->seq);
 	else
 		fail_verify(v, last, "changed: its commit names another boot");
 }
 
 static void
+/* The commit covers the pending records and their hashes agree. Collects its signature. */
 accept_commit(struct verifier *v, const struct chain_line *l, const struct pubkey *key)
 {
 	INVARIANT(v->npend > 0 && !v->broken && l->signed_text.n <= SIGNED_MAX);
@@ -475,7 +505,7 @@ take_commit(struct verifier *v, const struct chain_line *l)
 	bool head_trimmed = v->o.trimmed && !v->r.commits && v->npend && l->first < first;
 	uint64_t begins = head_trimmed ? first : l->first;
 	char why[KEYRING_WHY];
-	/* Its own bytes are not to be trusted before its signature is. */
+	/* The commit's own members are not trusted before its signature is verified. */
 	const struct pubkey *key =
 		keyring_signer(&v->ring, v->at.node, l->key, l->first, l->seq, why);
 
@@ -515,20 +545,21 @@ verifier_line(struct verifier *v, struct span line)
 			fail_structure(v, v->pend[0].seq, "junk: its commit cannot be read");
 		else
 			fail_structure(v, seq,
-				"junk: %zu bytes that are neither record nor commit", line.n);
+				"junk: %zu bytes that are neither a record nor a commit",
+				line.n);
 		return false;
 	}
 	if (!v->at.node[0])
 		snprintf(v->at.node, sizeof(v->at.node), "%.*s", SPAN_ARG(l.node));
 	if (!span_is(l.node, v->at.node)) {
-		/* Until a signature says otherwise it is the first line that lies. */
+		/* Before the first signature, the first line is the one that is wrong. */
 		bool first_lies = !v->o.node && !v->r.commits && v->npend;
 		fail_structure(v,
 			first_lies ? v->pend[0].seq
 			: v->began ? v->at.seq + 1
 				   : l.seq,
-			"changed: a line names node %.*s, another %s", SPAN_ARG(l.node),
-			v->at.node);
+			"changed: a line names node %.*s, another line names node %s",
+			SPAN_ARG(l.node), v->at.node);
 		return false;
 	}
 	if (l.commit)
@@ -602,8 +633,8 @@ verifier_torn(struct verifier *v, size_t bytes)
 	if (v->o.live)
 		v->r.torn_bytes += bytes;
 	else if (!v->failed)
-		fail_structure(
-			v, v->at.seq + 1, "junk: %zu bytes of a line that does not end", bytes);
+		fail_structure(v, v->at.seq + 1,
+			"junk: the last line is incomplete (%zu bytes)", bytes);
 }
 
 void
@@ -612,10 +643,10 @@ verifier_end(struct verifier *v, struct verify_result *out)
 	if (!v->failed && v->broken)
 		diagnose(v, NULL);
 	if (!v->failed && v->npend && !v->o.live)
-		fail_verify(v, v->pend[0].seq, "unsigned: no commit follows");
+		fail_verify(v, v->pend[0].seq, "unsigned: no commit follows the record");
 	if (!v->failed)
 		flush_sigs(v);
-	/* A trim record counts where it is signed. */
+	/* A trim record counts only if it is signed. */
 	if (!v->failed && v->cut[0] && (!v->r.trim_seq || v->r.trim_seq > v->r.last)) {
 		uint64_t first = v->r.first ? v->r.first : v->at.seq;
 		v->r = (struct verify_result){ .records = 0 };

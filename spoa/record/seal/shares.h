@@ -7,8 +7,8 @@
  * a number, counted up and never given twice, also not by a file that came back from a backup:
  * JOURNAL.texts.head, next to the journal, says how far it had come. An erased share is
  * overwritten where it stands and synced. The file is never written again as a whole, because
- * the blocks of the former file would keep all shares. The number and the time of an erased share
- * stay; so do the erasures (gate/changes) that were carried out here. */
+ * the blocks of the former file would keep all shares. The number and the time of an erased
+ * share stay; so do the erasures (gate/changes) that were carried out here. */
 #ifndef RECORD_SEAL_SHARES_H
 #define RECORD_SEAL_SHARES_H
 
@@ -75,7 +75,8 @@ bool shares_has_forgotten(struct shares *s, const char *erasure, int64_t serial)
 
 /* A holder whose name is like another. */
 struct share_near {
-	unsigned slips; /* letters that differ; 0: nothing but case, marks or the Unicode form */
+	unsigned
+		slips; /* letters that differ; 0: nothing but case, marks or the Unicode form */
 	size_t n;
 	char name[SHARE_HOLDER_MAX];
 };
@@ -89,9 +90,10 @@ size_t shares_near(struct shares *s, struct span name, struct share_near *out, s
  * file, JOURNAL.texts.head and the live state were restored from a backup. Reads the journal
  * after the last record of which the head says that the file knows it. Before
  * shares_seen() is called. *erased: how many. 0; ERR_NOMEM, ERR_IO, ERR_FULL or ERR_SYNTAX with
- * *why: the shares that were found are out of force, and the next start reads the same again. */
-int shares_follow(
-	struct shares *s, const char *journal, const char *node, size_t *erased, struct buf *why);
+ * *why: the shares that were found are out of force, and the next start reads the same again.
+ */
+int shares_follow(struct shares *s, const char *journal, const char *node, size_t *erased,
+	struct buf *why);
 /* The journal is durable up to record seq, and the file knows all `erase` records up to there.
  * `note`: the head says so with the next shares_sync(); else with its next write. Does nothing
  * after a shares_follow() that failed. */

@@ -1,28 +1,370 @@
-/* The file of shares and JOURNAL.texts.head: how they are opened, appended to and overwritten.
- *
- * The file of shares is never written again as a whole: a copy of it would stay in blocks that
- * the file system has freed, and with it the shares that a later erasure overwrites. So lines are
- * appended, an erased share becomes x where it stands, and bytes behind the last durable line
- * (an append that failed) become x and are synced before they are cut off. The head holds no
- * share; it is replaced as a whole.
- *
- * The file is durable before the head: a number that the head does not know yet was not used. */
+/* Lines of a file of shares, written and read. */
 #include <errno.h>
 #include <fcntl.h>
+#include <sodium.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/among.h"
 #include "base/caps.h"
+#include "base/clock.h"
+#include "base/codec/base64.h"
+#include "base/codec/lines.h"
 #include "base/err.h"
 #include "base/keyfile.h"
+#include "base/mem.h"
 #include "base/random.h"
 #include "base/replace.h"
 #include "base/scoped.h"
 #include "base/stops.h"
 #include "base/why.h"
+#include "record/journal/chain.h"
 #include "record/journal/journal.h"
 #include "record/seal/shares_private.h"
+
+enum { CHECK_DIGITS = 8 };
+
+static void
+line_check(struct span s, char out[CHECK_DIGITS + 1])
+{
+	unsigned char hash[SHA256_BYTES];
+
+	sha256(s, hash);
+	sodium_bin2hex(out, CHECK_DIGITS + 1, hash, CHECK_DIGITS / 2);
+}
+
+/* ---- written ---- */
+
+/* What was appended since `from` becomes a line. */
+static void
+end_line(struct buf *b, size_t from)
+{
+	char check[CHECK_DIGITS + 1];
+
+	if (buf_failed(b))
+		return;
+	line_check(span_cut(buf_view(b), from, b->n), check);
+	buf_printf(b, " %s\n", check);
+}
+
+static void
+share_line(struct buf *b, const struct share_entry *e)
+{
+	size_t from = b->n;
+
+	buf_printf(b, "share %llu ", (unsigned long long)e->number);
+	buf_hex(b, e->key, sizeof(e->key));
+	buf_putc(b, ' ');
+	base64_put(b, e->holder, e->n);
+	end_line(b, from);
+	/* An erasure overwrites so many bytes. */
+	INVARIANT(buf_failed(b) || b->n - from == share_line_bytes(e));
+}
+
+size_t
+share_line_secret(uint64_t number)
+{
+	char digits[SPAN_DECIMAL];
+
+	return sizeof("share ") - 1 + span_decimal(digits, (int64_t)number) + 1;
+}
+
+size_t
+share_line_bytes(const struct share_entry *e)
+{
+	return share_line_secret(e->number) + 2 * SHARE_BYTES + 1 + ((size_t)e->n + 2) / 3 * 4 +
+	       1 + CHECK_DIGITS + 1;
+}
+
+void
+share_erased_line(struct buf *b, const struct erased_share *e)
+{
+	char at[CLOCK_SECOND_LEN];
+	size_t from = b->n;
+
+	clock_second(e->at_ns, at);
+	buf_printf(b, "%s %llu %s", e->pseudonym[0] ? "erasing" : "erased",
+		(unsigned long long)e->number, at);
+	if (e->pseudonym[0])
+		buf_printf(b, " %s", e->pseudonym);
+	end_line(b, from);
+}
+
+/* The lines of erased shares that no record names yet. */
+static void
+shares_erasing(struct buf *b, const struct shares *s)
+{
+	for (size_t i = 0; i < s->nerased; i++)
+		if (s->erased[i].pseudonym[0])
+			share_erased_line(b, &s->erased[i]);
+}
+
+void
+share_erasure_line(struct buf *b, const struct erasure *e)
+{
+	size_t from = b->n;
+
+	if (e->serial) {
+		buf_printf(b, "erasure %s %lld", e->name, (long long)e->serial);
+		end_line(b, from);
+	}
+	from = b->n;
+	if (e->forgotten) {
+		buf_printf(b, "forgotten %s %lld", e->name, (long long)e->forgotten);
+		end_line(b, from);
+	}
+}
+
+static void
+share_first_line(struct buf *b, const struct shares *s, bool head)
+{
+	size_t from = b->n;
+
+	buf_printf(b, "%s %s", head ? SHARES_HEAD_FIRST : SHARES_FILE_FIRST, s->node);
+	end_line(b, from);
+}
+
+/* All lines after the first that are not shares; for the head, the last number given too. */
+static void
+shares_notes(struct buf *b, const struct shares *s, bool head)
+{
+	size_t from;
+
+	for (size_t i = 0; !head && i < s->nlost; i++) {
+		from = b->n;
+		buf_printf(b, "lost %llu %llu", (unsigned long long)s->lost[i].from,
+			(unsigned long long)s->lost[i].to);
+		end_line(b, from);
+	}
+	for (size_t i = 0; i < s->nerased; i++)
+		share_erased_line(b, &s->erased[i]);
+	for (size_t i = 0; i < s->nerasures; i++)
+		share_erasure_line(b, &s->erasure[i]);
+	if (head && s->seen) {
+		from = b->n;
+		buf_printf(b, "journal %llu", (unsigned long long)s->seen);
+		end_line(b, from);
+	}
+	if (head) { /* the last one: without it something is missing */
+		from = b->n;
+		buf_printf(b, "given %llu", (unsigned long long)s->written);
+		end_line(b, from);
+	}
+}
+
+/* ---- read ---- */
+
+static int
+read_number(struct span word, uint64_t *out)
+{
+	return span_u64(word, out) || *out == 0 || *out > SHARE_NUMBER_MAX ? ERR_SYNTAX : 0;
+}
+
+static int
+read_erased(struct shares *s, struct span rest, bool erasing)
+{
+	struct erased_share e = { .number = 0 };
+	struct span number = span_next(&rest, ' '), at = span_next(&rest, ' ');
+
+	if (read_number(number, &e.number) || clock_parse(at.p, at.n, &e.at_ns) ||
+		rest.n != (erasing ? PSEUDONYM_LEN : 0))
+		return ERR_SYNTAX;
+	if (erasing)
+		memcpy(e.pseudonym, rest.p, PSEUDONYM_LEN);
+	if (erasing &&
+		(!span_starts(rest, SPAN_LIT("p_")) ||
+			strspn(e.pseudonym + 2, "0123456789abcdef") != PSEUDONYM_LEN - 2))
+		return ERR_SYNTAX;
+	return shares_note_erased(s, &e) ? 0 : ERR_NOMEM;
+}
+
+static int
+read_lost(struct shares *s, struct span rest)
+{
+	struct span word = span_next(&rest, ' ');
+	uint64_t from, to;
+
+	if (read_number(word, &from) || read_number(rest, &to) || from > to)
+		return ERR_SYNTAX;
+	return shares_note_lost(s, from, to) ? 0 : ERR_NOMEM;
+}
+
+static int
+read_erasure(struct shares *s, struct span rest, bool forgotten)
+{
+	struct span name = span_next(&rest, ' ');
+	uint64_t serial;
+
+	if (name.n == 0 || name.n > ERASURE_NAME_MAX || memchr(name.p, '\0', name.n) ||
+		span_u64(rest, &serial) || serial > INT64_MAX)
+		return ERR_SYNTAX;
+	return shares_note_erasure(s, name, forgotten ? 0 : (int64_t)serial,
+		       forgotten ? (int64_t)serial : 0)
+		       ? 0
+		       : ERR_NOMEM;
+}
+
+static int
+read_share_words(struct shares *s, uint64_t number, struct span rest, uint64_t at)
+{
+	struct span hex = span_next(&rest, ' ');
+	unsigned char key[SHARE_BYTES];
+	char holder[SHARE_HOLDER_MAX];
+	size_t n = 0;
+	int err =
+		!sha256_read(hex, key) || base64_get(rest, holder, sizeof(holder), &n) || n == 0
+			? ERR_SYNTAX
+			: shares_add(s, number, key, span_of(holder, n), at);
+
+	explicit_bzero(key, sizeof(key));
+	return err == ERR_DUPLICATE ? ERR_SYNTAX : err;
+}
+
+/* False: its last word is not what it should be. */
+static bool
+cut_check(struct span *line)
+{
+	char check[CHECK_DIGITS + 1];
+
+	if (line->n < CHECK_DIGITS + 2 || line->p[line->n - CHECK_DIGITS - 1] != ' ')
+		return false;
+	struct span said = span_cut(*line, line->n - CHECK_DIGITS, line->n);
+	*line = span_cut(*line, 0, line->n - CHECK_DIGITS - 1);
+	line_check(*line, check);
+	return span_is(said, check);
+}
+
+static int
+read_first(const struct shares *s, struct span line, bool head, struct buf *why)
+{
+	struct span word = span_next(&line, ' ');
+
+	if (!span_is(word, head ? SHARES_HEAD_FIRST : SHARES_FILE_FIRST))
+		return why_err(why, ERR_SYNTAX, "%s: line 1: not a file of %s",
+			head ? s->head : s->file,
+			head ? "how many shares were given" : "shares");
+	if (!span_is(line, s->node))
+		return why_err(why, ERR_SYNTAX, "%s: line 1: it is of node %.*s, not of %s",
+			head ? s->head : s->file, SPAN_ARG(line), s->node);
+	return 0;
+}
+
+static int
+read_seen(struct shares *s, struct span rest)
+{
+	uint64_t seq;
+
+	if (span_u64(rest, &seq))
+		return ERR_SYNTAX;
+	atomic_store(&s->seen, seq);
+	return 0;
+}
+
+/* What is no share. */
+static int
+read_note_line(struct shares *s, struct span line, bool head)
+{
+	struct span word = span_next(&line, ' ');
+
+	return span_is(word, "erased")		  ? read_erased(s, line, false)
+	       : span_is(word, "erasing")	  ? read_erased(s, line, true)
+	       : !head && span_is(word, "lost")	  ? read_lost(s, line)
+	       : span_is(word, "erasure")	  ? read_erasure(s, line, false)
+	       : span_is(word, "forgotten")	  ? read_erasure(s, line, true)
+	       : head && span_is(word, "journal") ? read_seen(s, line)
+	       : head && span_is(word, "given") && !span_u64(line, &s->head_given) &&
+			       s->head_given <= SHARE_NUMBER_MAX
+		       ? 0
+		       : ERR_SYNTAX;
+}
+
+/* True if an erasure has overwritten all that is secret in the line of a share. */
+static bool
+is_crossed_out(struct span secret)
+{
+	return span_past_set(secret, 0, "x") == secret.n;
+}
+
+/* Reads the line of a share, after all lines that say what is erased. What is left of an erased
+ * share, because a kill or a power cut interrupted the erasure, is noted in `gone`. */
+static int
+read_share_line(struct shares *s, struct span line, uint64_t at)
+{
+	struct span rest = span_cut(line, sizeof("share ") - 1, line.n);
+	uint64_t number;
+
+	if (read_number(span_next(&rest, ' '), &number))
+		return ERR_SYNTAX;
+	if (shares_is_erased(s, number)) {
+		size_t secret = share_line_secret(number);
+		if (is_crossed_out(span_cut(line, secret, line.n)))
+			return 0;
+		if (!mem_room(&s->gone, &s->gone_room, s->ngone + 1, sizeof(*s->gone)))
+			return ERR_NOMEM;
+		s->gone[s->ngone++] = (struct share_bytes){ at + secret, line.n - secret };
+		s->notes_due = true; /* the head alone may know that it is erased */
+		return 0;
+	}
+	if (!cut_check(&line) || shares_is_lost(s, number))
+		return ERR_SYNTAX;
+	rest = span_cut(line, share_line_secret(number), line.n);
+	return read_share_words(s, number, rest, at);
+}
+
+static int
+parse_share_file_line(
+	struct shares *s, struct span line, uint64_t n, uint64_t at, bool head, struct buf *why)
+{
+	bool share = span_starts(line, SPAN_LIT("share "));
+	int err = share && !head && n > 1 ? read_share_line(s, line, at)
+		  : !cut_check(&line)	  ? ERR_SYNTAX
+		  : n > 1		  ? read_note_line(s, line, head)
+					  : 0;
+
+	if (n == 1 && !err)
+		return read_first(s, line, head, why);
+	if (err)
+		buf_printf(why, "%s: line %llu %s", head ? s->head : s->file,
+			(unsigned long long)n, err == ERR_SYNTAX ? "is damaged" : err_str(err));
+	return err;
+}
+
+/* Reads all lines of the file, or of the head. *good: how many bytes are whole lines. 0,
+ * ERR_SYNTAX with *why, which names the line; ERR_NOMEM. */
+static int
+shares_parse(struct shares *s, struct span text, bool head, size_t *good, struct buf *why)
+{
+	int err = 0;
+
+	*good = 0;
+	/* What is no share first: a share's line may be half overwritten. */
+	for (int shares = 0; !err && shares < 2; shares++) {
+		struct span rest = text;
+		for (uint64_t n = 1; !err && span_chr(rest, '\n') < rest.n; n++) {
+			uint64_t at = (uint64_t)(rest.p - text.p);
+			struct span line = span_next(&rest, '\n');
+			if ((shares == 1) == span_starts(line, SPAN_LIT("share ")))
+				err = parse_share_file_line(s, line, n, at, head, why);
+		}
+		*good = text.n - rest.n;
+	}
+	if (!err && *good == 0)
+		err = why_err(
+			why, ERR_SYNTAX, "%s: line 1 is damaged", head ? s->head : s->file);
+	return err;
+}
+
+/* The file of shares and JOURNAL.texts.head: how they are opened, appended to and overwritten.
+ *
+ * The file of shares is never written again as a whole: a copy of it would stay in blocks that
+ * the file system has freed, and with it the shares that a later erasure overwrites. So lines
+ * are appended, an erased share becomes x where it stands, and bytes behind the last durable
+ * line (an append that failed) become x and are synced before they are cut off. The head holds
+ * no share; it is replaced as a whole.
+ *
+ * The file is durable before the head: a number that the head does not know yet was not used.
+ */
 
 /* Bytes of the file. New shares stop at the first, so that erasures always have room. */
 #define SHARES_FILE_FULL ((uint64_t)CAP_SHARES * 1536)
@@ -148,8 +490,8 @@ shares_overwrite(struct shares *s)
 	return 0;
 }
 
-/* Sets where the lines of the i-th share and of those after it stand, from `at` on. Only a holder
- * of io takes shares out, and a new share comes after all others, so i stays valid. */
+/* Sets where the lines of the i-th share and of those after it stand, from `at` on. Only a
+ * holder of io takes shares out, and a new share comes after all others, so i stays valid. */
 static void
 place_shares(struct shares *s, size_t i, uint64_t last, uint64_t at)
 {
@@ -175,7 +517,8 @@ create_shares_file(struct shares *s, struct buf *why)
 	share_first_line(&text, s, false);
 	shares_notes(&text, s, false);
 	pthread_rwlock_unlock(&s->lock);
-	int err = buf_failed(&text) ? ERR_NOMEM : replace_write(fd, s->file, buf_view(&text), why);
+	int err = buf_failed(&text) ? ERR_NOMEM
+				    : replace_write(fd, s->file, buf_view(&text), why);
 	if (err)
 		replace_drop(AT_FDCWD, s->file);
 	else
@@ -246,7 +589,8 @@ shares_sync(struct shares *s)
 
 /* ---- open and close ---- */
 
-/* Notes as lost the numbers up to `given` that the file does not know. *lost: how many. False: out of memory. */
+/* Notes as lost the numbers up to `given` that the file does not know. *lost: how many. False:
+ * out of memory. */
 static bool
 find_lost(struct shares *s, uint64_t given, uint64_t *lost)
 {
@@ -326,7 +670,8 @@ read_shares_head(struct shares *s, struct buf *why)
 	return err;
 }
 
-/* Reads both files, finishes erasures that a kill interrupted, and begins files that are missing. */
+/* Reads both files, finishes erasures that a kill interrupted, and begins files that are
+ * missing. */
 static int
 load_shares(struct shares *s, uint64_t *lost, struct buf *lost_why, struct buf *why)
 {
@@ -423,4 +768,141 @@ shares_close(struct shares **s)
 	pthread_rwlock_destroy(&c->lock);
 	free(c);
 	*s = NULL;
+}
+
+/* Erasures that the journal has on record, for a file of shares that came back from a backup
+ * with JOURNAL.texts.head and the live state: nothing else knows of them then. An `erase`
+ * record names the pseudonyms of the shares, which follow from the shares themselves. A share
+ * that the person got later has another pseudonym, and stays.
+ *
+ * The head says up to which record the file knows the journal, so a start reads only what is
+ * newer: nothing after a stop, the open segment after a kill. */
+
+struct erase_records {
+	char (*pseudonym)[PSEUDONYM_LEN + 1];
+	size_t n, room;
+};
+
+/* The record's pseudonyms: a list of strings without escapes. False: out of memory. */
+static bool
+note_pseudonyms(struct erase_records *r, struct span list)
+{
+	while (list.n) {
+		struct span one = span_trim(span_next(&list, ','), "[]\"");
+		if (one.n != PSEUDONYM_LEN || !span_starts(one, SPAN_LIT("p_")))
+			continue;
+		if (!mem_room(&r->pseudonym, &r->room, r->n + 1, sizeof(*r->pseudonym)))
+			return false;
+		memcpy(r->pseudonym[r->n], one.p, PSEUDONYM_LEN);
+		r->pseudonym[r->n++][PSEUDONYM_LEN] = '\0';
+	}
+	return true;
+}
+
+/* Records after `seen`. */
+static int
+read_erase_records(struct erase_records *r, uint64_t seen, int fd)
+{
+	struct lines l;
+	struct span line;
+	struct chain_line is;
+	int got = lines_open(&l, fd, 0);
+	bool room = true;
+
+	if (got < 0)
+		return got;
+	if (l.tableless) { /* its erasures are not known */
+		lines_close(&l);
+		return ERR_SYNTAX;
+	}
+	while (room && (got = lines_next(&l, UINT64_MAX, &line)) > 0) {
+		static const char erase[] = "\"type\":\"erase\"";
+		if (memmem(line.p, line.n, erase, sizeof(erase) - 1) &&
+			!chain_parse(line, &is) && !is.commit && is.seq > seen &&
+			span_is(is.type, "erase"))
+			room = note_pseudonyms(r, chain_member(line, "pseudonyms"));
+	}
+	lines_close(&l);
+	return room ? got : ERR_NOMEM;
+}
+
+/* Erases the shares that a segment's records name, also if its end cannot be read. */
+static int
+follow_segment(struct shares *s, struct erase_records *r, const char *journal,
+	const struct journal_segment *seg, size_t *erased, struct buf *why)
+{
+	size_t now;
+	SCOPED_FD(fd, journal_segment_open(journal, seg));
+	r->n = 0;
+	int err = fd < 0 ? ERR_IO : read_erase_records(r, atomic_load(&s->seen), fd);
+
+	if (err < 0)
+		buf_printf(why, "%s%s/%s: %s", why->n ? "; " : "", journal, seg->name,
+			err_str(err));
+	if (!r->n)
+		return err;
+	qsort(r->pseudonym, r->n, sizeof(*r->pseudonym),
+		(int (*)(const void *, const void *))strcmp);
+	int failed = shares_erase_again(s, (const char(*)[PSEUDONYM_LEN + 1]) r->pseudonym,
+		r->n, clock_wall_ns(), &now);
+	if (failed)
+		buf_printf(why, "%s%s: %s", why->n ? "; " : "", s->file, err_str(failed));
+	*erased += now;
+	return failed ? failed : err;
+}
+
+/* The head notes each segment that was followed, so that a start that is killed does not read
+ * it again. A segment that cannot be read does not keep in force what the later ones name; but
+ * the head stays before it. */
+static int
+follow_segments(struct shares *s, const char *journal, const struct journal_list *l,
+	size_t *erased, struct buf *why)
+{
+	struct erase_records r = { 0 };
+	int err = 0;
+
+	for (size_t i = 0; i < l->n; i++) {
+		bool closed = i + 1 < l->n && l->seg[i + 1].ours;
+		uint64_t last = closed ? l->seg[i + 1].first - 1 : UINT64_MAX;
+		if (!l->seg[i].ours || last <= atomic_load(&s->seen))
+			continue;
+		int bad = follow_segment(s, &r, journal, &l->seg[i], erased, why);
+		err = err < 0 ? err : bad;
+		if (err < 0 || !closed)
+			continue;
+		atomic_store(&s->seen, last);
+		atomic_store(&s->head_stale, true);
+		shares_sync(s);
+	}
+	free(r.pseudonym);
+	return err < 0 ? err : 0;
+}
+
+int
+shares_follow(struct shares *s, const char *journal, const char *node, size_t *erased,
+	struct buf *why)
+{
+	struct journal_list l;
+	int err = 0;
+
+	*erased = 0;
+	if (s->n) { /* else there is nothing to erase */
+		err = journal_list_all(journal, node, false, &l, why);
+		if (err >= 0) {
+			err = follow_segments(s, journal, &l, erased, why);
+			journal_list_free(&l);
+		}
+	}
+	atomic_store(&s->follows, !err);
+	return err;
+}
+
+void
+shares_seen(struct shares *s, uint64_t seq, bool note)
+{
+	if (!atomic_load(&s->follows))
+		return;
+	atomic_store(&s->seen, seq);
+	if (note)
+		atomic_store(&s->head_stale, true);
 }

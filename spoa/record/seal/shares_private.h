@@ -55,7 +55,8 @@ struct lost_shares {
 
 struct erasure {
 	char name[ERASURE_NAME_MAX + 1];
-	int64_t serial, forgotten; /* of the last that was carried out, and that caches did; 0: none */
+	int64_t serial,
+		forgotten; /* of the last that was carried out, and that caches did; 0: none */
 };
 
 /* Bytes of the file that an erasure has to overwrite. */
@@ -90,9 +91,10 @@ struct shares {
 	uint64_t head_given;	  /* what JOURNAL.texts.head says */
 	struct share_bytes *gone; /* to be overwritten */
 	size_t ngone, gone_room;
-	bool erasing_due;  /* the file does not say yet which shares are being erased */
-	bool notes_due;	   /* the file lacks some line that is not a share: all are appended again */
-	bool has_tail;	   /* bytes may stand behind `end` */
+	bool erasing_due; /* the file does not say yet which shares are being erased */
+	bool notes_due; /* the file lacks some line that is not a share: all are appended again
+			 */
+	bool has_tail;	/* bytes may stand behind `end` */
 	atomic_bool stale; /* something of this is to be done: shares_overwrite() */
 	atomic_bool head_stale;
 	_Atomic uint64_t seen; /* the journal's last record that the file knows; 0: none */
@@ -116,8 +118,7 @@ bool shares_is_erased(const struct shares *s, uint64_t number);
 bool shares_is_lost(const struct shares *s, uint64_t number);
 /* False: out of memory. */
 bool shares_note_erased(struct shares *s, const struct erased_share *e);
-bool shares_note_erasure(
-	struct shares *s, struct span name, int64_t serial, int64_t forgotten);
+bool shares_note_erasure(struct shares *s, struct span name, int64_t serial, int64_t forgotten);
 bool shares_note_lost(struct shares *s, uint64_t from, uint64_t to);
 
 /* ---- shares_erase.c ---- */
@@ -129,28 +130,19 @@ int shares_erase_again(struct shares *s, const char (*pseudonym)[PSEUDONYM_LEN +
 
 /* ---- shares_lines.c ---- */
 
-void share_line(struct buf *b, const struct share_entry *e);
-void share_first_line(struct buf *b, const struct shares *s, bool head);
-/* All lines after the first that are not shares; for the head, the last number given too. */
-void shares_notes(struct buf *b, const struct shares *s, bool head);
 /* The line of an erased share, and those of an erasure that was carried out. */
 void share_erased_line(struct buf *b, const struct erased_share *e);
 void share_erasure_line(struct buf *b, const struct erasure *e);
-/* The lines of erased shares that no record names yet. */
-void shares_erasing(struct buf *b, const struct shares *s);
 /* Where what is secret in a share's line begins. */
 size_t share_line_secret(uint64_t number);
 /* Its length, with its end. */
 size_t share_line_bytes(const struct share_entry *e);
-/* Reads all lines of the file, or of the head. *good: how many bytes are whole lines. 0,
- * ERR_SYNTAX with *why, which names the line; ERR_NOMEM. */
-int shares_parse(struct shares *s, struct span text, bool head, size_t *good, struct buf *why);
 
 /* ---- shares_file.c, io held ---- */
 
-/* Appends the lines that are due, overwrites what is in `gone`, and removes a tail, each durably.
- * Does nothing if nothing of this is to be done. Returns 0, or ERR_NOMEM, ERR_FULL or ERR_IO with
- * errno set; the call can be repeated. */
+/* Appends the lines that are due, overwrites what is in `gone`, and removes a tail, each
+ * durably. Does nothing if nothing of this is to be done. Returns 0, or ERR_NOMEM, ERR_FULL or
+ * ERR_IO with errno set; the call can be repeated. */
 int shares_overwrite(struct shares *s);
 /* Replaces JOURNAL.texts.head. The same results; *why may be NULL. */
 int shares_write_head(struct shares *s, struct buf *why);
