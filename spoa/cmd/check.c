@@ -1,9 +1,4 @@
-/* tollgate check: configuration, detectors and policy as serve would load them,
- * and HAProxy's own files against the backends that the configuration lists. What would stop a
- * start, or refuse each request, is a mistake; where a policy alone is looked at (--policy),
- * what this machine lacks is a remark. Every mistake is a line "file:line:column: message" on
- * stderr; on stdout is what is valid, with remarks that begin with "note: ". Nothing is
- * written, and Redis alone is connected to. */
+/* tollgate check --json. */
 #include <dirent.h>
 #include <errno.h>
 #include <grp.h>
@@ -22,7 +17,7 @@
 #include "base/redis/redis_life.h"
 #include "base/redis/redis_options.h"
 #include "base/redis/redis_sync.h"
-#include "cmd/check_json.h"
+#include "base/span.h"
 #include "cmd/cmd.h"
 #include "cmd/given.h"
 #include "cmd/probe.h"
@@ -46,6 +41,85 @@
 #include "record/journal/recover.h"
 #include "record/journal/signkey.h"
 #include "record/seal/store.h"
+
+/* "file:line:column: message"; without a column, or a line, where there is none. */
+static json_t *
+json_mistake(struct span line)
+{
+	json_int_t at[2] = { 0, 0 };
+	struct span file = { NULL, 0 }, rest = line;
+	json_t *o = json_object();
+
+	for (size_t i = 0; i + 1 < line.n; i++) {
+		size_t k = i + 1, n = 0;
+		if (line.p[i] != ':')
+			continue;
+		while (n < 2 && k < line.n && line.p[k] >= '0' && line.p[k] <= '9') {
+			for (at[n] = 0; k < line.n && line.p[k] >= '0' && line.p[k] <= '9'; k++)
+				at[n] = at[n] * 10 % 1000000000 + (line.p[k] - '0');
+			n++;
+			if (k < line.n && line.p[k] == ':')
+				k++;
+		}
+		if (n && k < line.n && line.p[k] == ' ' && line.p[k - 1] == ':') {
+			file = span_cut(line, 0, i);
+			rest = span_cut(line, k + 1, line.n);
+			at[1] = n == 2 ? at[1] : 0;
+			break;
+		}
+		at[0] = at[1] = 0;
+	}
+	if (file.p)
+		json_object_set_new(o, "file", json_stringn(file.p, file.n));
+	if (at[0])
+		json_object_set_new(o, "line", json_integer(at[0]));
+	if (at[1])
+		json_object_set_new(o, "column", json_integer(at[1]));
+	json_t *text = json_stringn(rest.p, rest.n);
+	json_object_set_new(o, "message", text ? text : json_string("no UTF-8"));
+	return o;
+}
+
+static json_t *
+lines_of(const struct buf *from, json_t *(*one)(struct span line), json_t *list)
+{
+	struct span rest = buf_view(from);
+
+	while (rest.n)
+		json_array_append_new(list, one(span_next(&rest, '\n')));
+	return list;
+}
+
+static json_t *
+note_of(struct span line)
+{
+	struct span s =
+		span_starts(line, SPAN_LIT("note: ")) ? span_cut(line, 6, line.n) : line;
+	json_t *text = json_stringn(s.p, s.n);
+
+	return text ? text : json_string("no UTF-8");
+}
+
+static void
+check_print_json(bool valid, json_t *more, const struct buf *errors, const struct buf *haproxy,
+	const struct buf *notes, const struct buf *advice)
+{
+	json_auto_t *o = json_pack("{s:b,s:o,s:o}", "valid", valid, "errors",
+		lines_of(haproxy, json_mistake, lines_of(errors, json_mistake, json_array())), "notes",
+		lines_of(advice, note_of, lines_of(notes, note_of, json_array())));
+
+	json_object_update(o, more);
+	char *text = json_dumps(o, JSON_COMPACT | JSON_ENSURE_ASCII);
+	puts(text ? text : "{}");
+	free(text);
+}
+
+/* tollgate check: configuration, detectors and policy as serve would load them,
+ * and HAProxy's own files against the backends that the configuration lists. What would stop a
+ * start, or refuse each request, is a json_mistake; where a policy alone is looked at (--policy),
+ * what this machine lacks is a remark. Every json_mistake is a line "file:line:column: message" on
+ * stderr; on stdout is what is valid, with remarks that begin with "note: ". Nothing is
+ * written, and Redis alone is connected to. */
 
 enum { FILES_MAX = 32, NOTES_BYTES = 1 << 20, REDIS_WAIT_US = 1000000 };
 
@@ -283,7 +357,7 @@ check_credentials(struct check *c)
 
 /* True: there to be read. Said where it is not there at all. */
 static bool
-there(struct check *c, const struct yaml_node *at, const char *file)
+file_is_there(struct check *c, const struct yaml_node *at, const char *file)
 {
 	if (!file || not_ours(file))
 		return false;
@@ -298,25 +372,25 @@ static void
 check_anchors(struct check *c, const struct config *cfg)
 {
 	bool all =
-		cfg->witness_key && there(c, config_at(cfg, "witness.key"), cfg->witness_key);
+		cfg->witness_key && file_is_there(c, config_at(cfg, "witness.key"), cfg->witness_key);
 
 	for (size_t i = 0; i < cfg->nanchors; i++) {
 		const struct anchor_place *p = &cfg->anchors[i];
 		const char *const files[] = { p->ca, p->tls_ca, p->key };
 		bool any = true;
 		for (size_t k = 0; k < COUNT_OF(files); k++)
-			any &= !files[k] || there(c, p->at, files[k]);
+			any &= !files[k] || file_is_there(c, p->at, files[k]);
 		if (any && anchors_files(p, &c->why) < 0)
 			add_wrong(c, p->at, "anchors");
 	}
 	if (cfg->otlp.url &&
-		(!cfg->otlp.headers_file || there(c, cfg->otlp.at, cfg->otlp.headers_file)) &&
-		(!cfg->otlp.ca || there(c, cfg->otlp.at, cfg->otlp.ca)) &&
+		(!cfg->otlp.headers_file || file_is_there(c, cfg->otlp.at, cfg->otlp.headers_file)) &&
+		(!cfg->otlp.ca || file_is_there(c, cfg->otlp.at, cfg->otlp.ca)) &&
 		otlp_files(&cfg->otlp, &c->why) < 0)
 		add_wrong(c, cfg->otlp.at, "telemetry.otlp");
 	for (size_t i = 0; i < cfg->nwitness_logs; i++)
 		all &= cfg->witness_logs[i].key &&
-		       there(c, cfg->witness_logs[i].at, cfg->witness_logs[i].key);
+		       file_is_there(c, cfg->witness_logs[i].at, cfg->witness_logs[i].key);
 	if (all && witness_files(cfg, &c->why) < 0)
 		add_wrong(c, config_at(cfg, "witness.key"), "witness");
 }

@@ -10,7 +10,5 @@
 /* The value of `j`, in the arena; strings stay in `j`. Plain numbers without a dot or
  * exponent are int. False with *why, in the arena. */
 bool eval_read(struct arena *a, json_t *j, bool typed, struct cel_value *out, const char **why);
-/* As cel_json(), or typed. */
-void eval_write(const struct cel_value *v, bool typed, struct buf *out);
 
 #endif

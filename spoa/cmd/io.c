@@ -266,7 +266,7 @@ in_group(const struct passwd *user, gid_t gid)
 }
 
 static bool
-may(const struct passwd *user, const struct stat *st, unsigned right)
+user_may(const struct passwd *user, const struct stat *st, unsigned right)
 {
 	unsigned shift = st->st_uid == user->pw_uid ? 6 : in_group(user, st->st_gid) ? 3 : 0;
 
@@ -284,11 +284,11 @@ cmd_user_cannot(const char *name, const char *file, unsigned rights, char *fix, 
 
 	for (char *p = path; p && (p = strchr(p + 1, '/')) && !kept_out; *p = '/') {
 		*p = 0;
-		kept_out = stat(path, &st) == 0 && !may(&user, &st, 01);
+		kept_out = stat(path, &st) == 0 && !user_may(&user, &st, 01);
 		if (kept_out)
 			snprintf(fix, size, "chgrp %s %s && chmod g+rx %s", name, path, path);
 	}
-	if (path && !kept_out && stat(path, &st) == 0 && !may(&user, &st, rights)) {
+	if (path && !kept_out && stat(path, &st) == 0 && !user_may(&user, &st, rights)) {
 		kept_out = true;
 		snprintf(fix, size, "%s %s %s",
 			(st.st_mode >> 3 & rights) == rights ? "chgrp" : "chown", name, path);

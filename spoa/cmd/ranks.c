@@ -11,7 +11,7 @@
 #include "cmd/cmd.h"
 
 static int
-pack(const char *from, const char *to, const char *name, const char *pattern)
+pack_ranks(const char *from, const char *to, const char *name, const char *pattern)
 {
 	const struct split_pattern *p = split_find(span_str(pattern));
 	const char *why;
@@ -69,6 +69,6 @@ cmd_ranks(int argc, char **argv)
 	if (n == 2 && !strcmp(operands[0], "show"))
 		return show_ranks(operands[1]);
 	if (n == 3 && !strcmp(operands[0], "pack") && name && name[0] && pattern)
-		return pack(operands[1], operands[2], name, pattern);
+		return pack_ranks(operands[1], operands[2], name, pattern);
 	return cmd_usage(argv[0]);
 }

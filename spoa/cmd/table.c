@@ -224,7 +224,7 @@ option_belongs(const char *command, const char *operand, const char *name)
 }
 
 static void
-usage(FILE *f)
+print_commands(FILE *f)
 {
 	fprintf(f, "usage: tollgate COMMAND [ARGUMENTS]\n");
 	for (enum cmd_group g = 0; g < CMD_GROUPS; g++) {
@@ -355,13 +355,13 @@ int
 cmd_main(int argc, char **argv)
 {
 	if (argc < 2) {
-		usage(stderr);
+		print_commands(stderr);
 		return EXIT_CANNOT;
 	}
 	bool help = !strcmp(argv[1], "--help") || !strcmp(argv[1], "-h") ||
 		    !strcmp(argv[1], "help");
 	if (help && argc == 2) {
-		usage(stdout);
+		print_commands(stdout);
 		return EXIT_DONE;
 	}
 	if (!strcmp(argv[1], "-c") && argc > 3 && argv[3][0] != '-')

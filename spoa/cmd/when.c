@@ -45,7 +45,7 @@ word_in_list(struct span w, const char *const *list, size_t n)
 }
 
 static bool
-is(struct span w, const char *text)
+word_is(struct span w, const char *text)
 {
 	return span_ieq(w, span_str(text));
 }
@@ -63,7 +63,7 @@ fail_when(struct said *s, struct span word)
 /* ---- the calendar ---- */
 
 static int64_t
-today(const struct said *s)
+day_of_today(const struct said *s)
 {
 	int64_t now = s->now_ns / SECOND_NS;
 
@@ -173,14 +173,14 @@ time_word(struct said *s, struct span w)
 	int64_t h, m = 0, sec = 0;
 	bool am = false, pm = false, colon = span_chr(w, ':') < w.n, seconds = false;
 
-	if (rest.n > 2 && (is(span_cut(rest, rest.n - 2, rest.n), "am") ||
-				  is(span_cut(rest, rest.n - 2, rest.n), "pm"))) {
+	if (rest.n > 2 && (word_is(span_cut(rest, rest.n - 2, rest.n), "am") ||
+				  word_is(span_cut(rest, rest.n - 2, rest.n), "pm"))) {
 		am = to_lower(rest.p[rest.n - 2]) == 'a';
 		pm = !am;
 		rest.n -= 2;
 	} else if (s->i + 1 < s->n &&
-		   (is(s->word[s->i + 1], "am") || is(s->word[s->i + 1], "pm"))) {
-		am = is(s->word[s->i + 1], "am");
+		   (word_is(s->word[s->i + 1], "am") || word_is(s->word[s->i + 1], "pm"))) {
+		am = word_is(s->word[s->i + 1], "am");
 		pm = !am;
 	}
 	if (!colon && !am && !pm)
@@ -253,14 +253,14 @@ unit_of(struct span w)
 	if (stem.n > 3 && to_lower(stem.p[stem.n - 1]) == 's')
 		stem.n--;
 	for (size_t i = 0; i < COUNT_OF(units); i++)
-		if (is(stem, units[i].name) || is(w, units[i].brief))
+		if (word_is(stem, units[i].name) || word_is(w, units[i].brief))
 			return &units[i];
 	return NULL;
 }
 
 /* "3 days", "3d", "an hour", "half an hour" is too much. How many words; 0: none. */
 static size_t
-amount(const struct said *s, size_t at, int64_t *n, const struct unit **u)
+read_amount(const struct said *s, size_t at, int64_t *n, const struct unit **u)
 {
 	struct span w = s->word[at];
 	size_t d = 0;
@@ -272,7 +272,7 @@ amount(const struct said *s, size_t at, int64_t *n, const struct unit **u)
 		return 1;
 	if (at + 1 >= s->n)
 		return 0;
-	if (is(w, "a") || is(w, "an") || is(w, "one"))
+	if (word_is(w, "a") || word_is(w, "an") || word_is(w, "one"))
 		*n = 1;
 	else if (!digits_between(w, 0, 0, 1000000, n))
 		return 0;
@@ -295,12 +295,12 @@ months_before(int64_t day, int64_t n)
 
 /* "3 days ago": that day; "2 hours ago": that minute. */
 static bool
-ago(struct said *s, int64_t n, const struct unit *u)
+set_ago(struct said *s, int64_t n, const struct unit *u)
 {
 	if (!u->seconds)
-		return set_day(s, months_before(today(s), *u->brief == 'y' ? 12 * n : n), 1);
+		return set_day(s, months_before(day_of_today(s), *u->brief == 'y' ? 12 * n : n), 1);
 	if (u->seconds >= DAY_S)
-		return set_day(s, today(s) - n * (u->seconds / DAY_S), 1);
+		return set_day(s, day_of_today(s) - n * (u->seconds / DAY_S), 1);
 	if (s->has_day || s->has_time || s->for_ns)
 		return false;
 	s->for_ns = u->seconds >= MINUTE_S ? MINUTE_S * SECOND_NS : SECOND_NS;
@@ -314,8 +314,8 @@ ago(struct said *s, int64_t n, const struct unit *u)
 static bool
 last_words(struct said *s)
 {
-	bool this = is(s->word[s->i], "this");
-	int64_t n = 1, day = today(s);
+	bool this = word_is(s->word[s->i], "this");
+	int64_t n = 1, day = day_of_today(s);
 	const struct unit *u = NULL;
 
 	if (++s->i == s->n)
@@ -326,9 +326,9 @@ last_words(struct said *s)
 		int64_t back = (day + 4 - (int64_t)weekday + 7) % 7;
 		return set_day(s, day - (back || this ? back : 7), 1);
 	}
-	if (is(w, "night") && !this)
+	if (word_is(w, "night") && !this)
 		return set_day(s, day - 1, 1);
-	size_t words = amount(s, s->i, &n, &u);
+	size_t words = read_amount(s, s->i, &n, &u);
 	if (words) {
 		s->i += words - 1;
 		if (!n || s->has_day || s->has_time || s->for_ns)
@@ -342,14 +342,14 @@ last_words(struct said *s)
 	u = unit_of(w);
 	if (!u)
 		return false;
-	if (is(w, "week")) {
+	if (word_is(w, "week")) {
 		int64_t monday = day - (day + 3) % 7;
 		return set_day(s, this ? monday : monday - 7, 7);
 	}
-	if (is(w, "month") || is(w, "year")) {
+	if (word_is(w, "month") || word_is(w, "year")) {
 		struct cel_civil c;
 		cel_civil(day * DAY_S, &c);
-		if (is(w, "month")) {
+		if (word_is(w, "month")) {
 			int64_t m = c.year * 12 + c.month - 1 - !this;
 			return set_civil(s, m / 12, m % 12 + 1, 0);
 		}
@@ -387,8 +387,8 @@ month_words(struct said *s)
 		s->i++;
 	if (year)
 		return set_civil(s, year, (int64_t)month + 1, day);
-	cel_civil(today(s) * DAY_S, &c);
-	bool ahead = clock_days(c.year, (int)month + 1, 1) + day - 1 > today(s);
+	cel_civil(day_of_today(s) * DAY_S, &c);
+	bool ahead = clock_days(c.year, (int)month + 1, 1) + day - 1 > day_of_today(s);
 	return set_civil(s, c.year - ahead, (int64_t)month + 1, day);
 }
 
@@ -399,32 +399,32 @@ to_ns(int64_t s, int64_t *ns)
 }
 
 static bool
-word(struct said *s)
+read_when_word(struct said *s)
 {
 	struct span w = s->word[s->i];
 	int64_t n;
 	const struct unit *u;
 	size_t words;
 
-	if (is(w, "at") || is(w, "on") || is(w, "the"))
+	if (word_is(w, "at") || word_is(w, "on") || word_is(w, "the"))
 		return s->n > 1;
-	if (is(w, "today"))
-		return set_day(s, today(s), 1);
-	if (is(w, "yesterday"))
-		return set_day(s, today(s) - 1, 1);
-	if (is(w, "noon"))
+	if (word_is(w, "today"))
+		return set_day(s, day_of_today(s), 1);
+	if (word_is(w, "yesterday"))
+		return set_day(s, day_of_today(s) - 1, 1);
+	if (word_is(w, "noon"))
 		return set_time(s, DAY_S / 2, MINUTE_S);
-	if (is(w, "midnight"))
+	if (word_is(w, "midnight"))
 		return set_time(s, 0, MINUTE_S);
-	if (is(w, "now") && s->n == 1) {
+	if (word_is(w, "now") && s->n == 1) {
 		s->at_ns = s->now_ns;
 		s->for_ns = 1;
 		return true;
 	}
-	if (is(w, "last") || is(w, "past") || is(w, "this"))
+	if (word_is(w, "last") || word_is(w, "past") || word_is(w, "this"))
 		return last_words(s);
 	if (word_in_list(w, weekdays, 7) < 7) {
-		int64_t day = today(s);
+		int64_t day = day_of_today(s);
 		return set_day(
 			s, day - (day + 4 - (int64_t)word_in_list(w, weekdays, 7) + 7) % 7, 1);
 	}
@@ -434,10 +434,10 @@ word(struct said *s)
 		s->for_ns = SECOND_NS;
 		return true;
 	}
-	words = amount(s, s->i, &n, &u);
-	if (words && s->i + words < s->n && is(s->word[s->i + words], "ago")) {
+	words = read_amount(s, s->i, &n, &u);
+	if (words && s->i + words < s->n && word_is(s->word[s->i + words], "ago")) {
 		s->i += words;
-		return ago(s, n, u);
+		return set_ago(s, n, u);
 	}
 	if (words == 1 && s->n == 1) { /* as of audit list: 2h */
 		int64_t each = u->seconds ? u->seconds : (*u->brief == 'y' ? 365 : 30) * DAY_S,
@@ -452,7 +452,7 @@ word(struct said *s)
 /* ---- the whole ---- */
 
 static bool
-resolve(struct said *s, struct when *out)
+resolve_when(struct said *s, struct when *out)
 {
 	int64_t first, last, unused, from, until;
 
@@ -471,7 +471,7 @@ resolve(struct said *s, struct when *out)
 		to_utc(s->zone, (s->day + s->days) * DAY_S, &until, &unused);
 		return to_ns(from, &out->from_ns) && to_ns(until, &out->until_ns);
 	}
-	int64_t local = (s->has_day ? s->day : today(s)) * DAY_S + s->second;
+	int64_t local = (s->has_day ? s->day : day_of_today(s)) * DAY_S + s->second;
 	if (!to_utc(s->zone, local, &first, &last)) {
 		buf_printf(s->why,
 			"'%.*s': the clock never showed this time of day: it was put forward "
@@ -500,7 +500,7 @@ read_one(struct span text, struct said *s, const struct said *day, struct when *
 	if (!s->n || rest.n)
 		return fail_when(s, rest);
 	for (; s->i < s->n; s->i++) {
-		if (!word(s)) /* i is at the word that made no sense */
+		if (!read_when_word(s)) /* i is at the word that made no sense */
 			return fail_when(s, s->word[s->i < s->n ? s->i : s->n - 1]);
 	}
 	if (!s->has_day && !s->has_time && !s->for_ns && !s->back)
@@ -512,7 +512,7 @@ read_one(struct span text, struct said *s, const struct said *day, struct when *
 		s->day = day->day;
 		s->days = 1;
 	}
-	if (resolve(s, out))
+	if (resolve_when(s, out))
 		return true;
 	return s->why->n > had ? false : fail_when(s, s->whole);
 }

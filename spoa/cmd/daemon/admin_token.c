@@ -79,7 +79,7 @@ open_token_file(struct token_file *f, bool to_write)
 }
 
 static int
-save(const struct token_file *f)
+save_tokens(const struct token_file *f)
 {
 	SCOPED_BUF(b, TOKEN_FILE_MAX);
 	SCOPED_BUF(why, 8192);
@@ -123,7 +123,7 @@ token_new(struct token_file *f, const char *name, const char *roles, const char 
 	memcpy(one.name, name, strlen(name) + 1);
 	admin_token_make(text, one.sha256);
 	f->tokens->row[f->tokens->n++] = one;
-	int code = save(f);
+	int code = save_tokens(f);
 	if (code == EXIT_DONE) {
 		printf("%s\n", text);
 		fprintf(stderr,
@@ -148,7 +148,7 @@ token_revoke(struct token_file *f, const char *name)
 	}
 	if (!t->revoked_ns) {
 		t->revoked_ns = clock_wall_ns();
-		if (save(f) != EXIT_DONE)
+		if (save_tokens(f) != EXIT_DONE)
 			return EXIT_CANNOT;
 	}
 	fprintf(stderr,

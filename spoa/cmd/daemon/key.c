@@ -1,43 +1,162 @@
-/* tollgate key new|list|rotate|revoke: the file of API keys. A key's text is printed
- * once, at `new`, on standard output; the file holds its hash. With --live they are the
- * running daemon's: key_live.c. */
+/* The file of API keys as commands change it: under a lock, written anew, never half. */
 #include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
 #include <sodium.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "base/ascii.h"
 #include "base/clock.h"
 #include "base/codec/utf8.h"
+#include "base/err.h"
+#include "base/replace.h"
 #include "base/scoped.h"
 #include "cmd/alone.h"
 #include "cmd/cmd.h"
 #include "cmd/daemon/key.h"
-#include "cmd/daemon/key_file.h"
 #include "policy/identity/apikeys.h"
 #include "policy/identity/identity.h"
 #include "policy/identity/keylimits.h"
 
-enum { ROLES_MAX = 64, ID_MAX = 32 };
-/* A daemon that reads this file watches it. */
-#define IN_FORCE "In force within a second."
-
-struct key_args {
-	const char *file;
-	struct apikey key; /* its texts, for `new` */
-	struct key_live o;
+struct key_file {
+	int lock;
+	struct apikeys *keys;
 };
 
-/* What a listing, a record and a header can show on one line; or not given. */
-static bool
-is_key_name(const char *s)
+/* The lock is next to the file, since the file itself is replaced. */
+static int
+lock_key_file(const char *file)
 {
-	struct span all = span_str(s);
+	char name[4096];
 
-	return !s || (all.n && span_past(all, 0, is_in_line) == all.n && utf8_valid(all));
+	snprintf(name, sizeof(name), "%s.lock", file);
+	int fd = open(name, O_CREAT | O_RDWR | O_CLOEXEC, 0600);
+	if (fd >= 0 && flock(fd, LOCK_EX) < 0) {
+		close(fd);
+		fd = -1;
+	}
+	return fd;
 }
 
-bool
+static void
+put_key_time(struct buf *b, const char *name, int64_t wall_ns)
+{
+	char when[CLOCK_SECOND_LEN];
+
+	if (!wall_ns)
+		return;
+	clock_second(wall_ns, when);
+	buf_printf(b, ", %s: %s", name, when);
+}
+
+static void
+put_key(struct buf *b, struct apikey *k)
+{
+	buf_printf(b, "  - {id: \"%s\", sha256: \"", k->id);
+	buf_hex(b, k->sha256, sizeof(k->sha256));
+	buf_putc(b, '"');
+	for (size_t i = 1; i < APIKEY_TEXTS; i++) {
+		const char *value = *apikey_text(k, i);
+		if (!value || !value[0])
+			continue;
+		buf_printf(b, ", %s: ", apikey_texts[i].name);
+		buf_json_str(b, span_str(value)); /* a YAML double-quoted scalar */
+	}
+	for (size_t i = 0; i < APIKEY_LISTS; i++) {
+		for (size_t v = 0; v < *apikey_count(k, i); v++) {
+			buf_printf(b, v ? ", " : ", %s: [", apikey_lists[i].name);
+			buf_json_str(b, span_str((*apikey_list(k, i))[v]));
+		}
+		buf_str(b, *apikey_count(k, i) ? "]" : "");
+	}
+	if (k->clearance)
+		buf_printf(b, ", clearance: %lld", (long long)k->clearance);
+	put_key_time(b, "created", k->created_ns);
+	put_key_time(b, "expires", k->expires_ns);
+	put_key_time(b, "revoked", k->revoked_ns);
+	buf_str(b, "}\n");
+}
+
+static struct apikeys *
+key_file_load(const char *file, bool may_be_missing)
+{
+	struct stat st;
+
+	if (may_be_missing && stat(file, &st) < 0 && errno == ENOENT)
+		return calloc(1, sizeof(struct apikeys));
+	SCOPED_DIAG(d);
+	struct apikeys *k = apikeys_load(file, &d);
+	if (!k)
+		fprintf(stderr, "%.*s", SPAN_ARG(buf_view(&d.text)));
+	return k;
+}
+
+static bool
+key_file_open(struct key_file *f, const char *file, bool may_be_missing)
+{
+	f->lock = lock_key_file(file);
+	f->keys = f->lock < 0 ? NULL : key_file_load(file, may_be_missing);
+	if (f->lock < 0)
+		cmd_fail(file, "%s", strerror(errno));
+	return f->keys != NULL;
+}
+
+static void
+key_file_close(struct key_file *f)
+{
+	apikeys_free(&f->keys);
+	scoped_fd_close(&f->lock);
+}
+
+static int
+key_file_save(const char *file, const struct apikeys *keys, struct apikey *extra)
+{
+	char made[PATH_MAX + sizeof(REPLACE_SUFFIX)];
+	struct apikeys *again = NULL;
+
+	SCOPED_BUF(b, 0);
+	SCOPED_BUF(why, 8192);
+	buf_str(&b, "# API keys of tollgate, hashed. Written by `tollgate key`; the daemon "
+		    "reads it at\n"
+		    "# start and when it changes.\nkeys:\n");
+	for (size_t i = 0; i < keys->n; i++)
+		put_key(&b, &keys->keys[i]);
+	if (extra)
+		put_key(&b, extra);
+	snprintf(made, sizeof(made), "%s" REPLACE_SUFFIX, file);
+	SCOPED_FD(fd, replace_begin(AT_FDCWD, file, 0640, &why));
+	int err = fd < 0 ? fd : 0;
+	if (!err)
+		err = buf_failed(&b) ? ERR_NOMEM : replace_write(fd, file, buf_view(&b), &why);
+	/* A file that the daemon would refuse takes no place of one it has. */
+	if (!err && !(again = key_file_load(made, false)))
+		err = ERR_SYNTAX;
+	if (!err)
+		err = replace_place(AT_FDCWD, file, fd, &why);
+	else if (fd >= 0)
+		replace_drop(AT_FDCWD, file);
+	cmd_failed("key", err == ERR_SYNTAX ? 0 : err, &why); /* that was said */
+	apikeys_free(&again);
+	return err ? EXIT_CANNOT : EXIT_DONE;
+}
+
+/* tollgate key … --live: keys that the running daemon keeps, by its admin socket. What may be
+ * said of a key is judged there. */
+
+/* "" as null: none any more. */
+static void
+give_key_text(struct admin_cmd *c, const char *name, const char *text)
+{
+	if (text)
+		admin_give(c, name, *text ? json_string(text) : json_null());
+}
+
+static bool
 key_list_whole(const char *what, const char *text)
 {
 	struct span rest = span_str(text);
@@ -56,6 +175,121 @@ key_list_whole(const char *what, const char *text)
 			"the option out",
 			what, text);
 	return whole;
+}
+
+static void
+give_key(struct key_live *k, const char *id)
+{
+	struct apikey key = *k->key;
+	struct admin_cmd *c = &k->c;
+	int64_t n;
+
+	for (size_t i = 0; i < APIKEY_LISTS && !c->wrong; i++)
+		c->wrong = k->lists[i] && !key_list_whole(apikey_lists[i].name, k->lists[i]);
+	if (c->wrong)
+		return;
+	for (size_t i = 1; i < APIKEY_TEXTS; i++)
+		give_key_text(c, apikey_texts[i].name, *apikey_text(&key, i));
+	for (size_t i = 0; i < APIKEY_LISTS; i++) /* "a, b"; "" as null */
+		if (k->lists[i])
+			admin_give(c, apikey_lists[i].name,
+				span_trim(span_str(k->lists[i]), ", ").n
+					? admin_texts(k->lists[i])
+					: json_null());
+	give_key_text(c, "id", id);
+	give_key_text(c, "ttl", k->ttl);
+	give_key_text(c, "overlap", k->overlap);
+	admin_give_end(c, "expires", k->until);
+	if (k->clearance && !c->wrong) {
+		c->wrong = !cmd_whole("key", "clearance", k->clearance, &n);
+		admin_give(c, "clearance", json_integer(n));
+	}
+}
+
+static int
+change_key(struct key_live *k, const char *page, const char *id, const char *done)
+{
+	k->c.in = json_object();
+	give_key(k, id);
+	json_auto_t *answer = admin_answer(&k->c, page);
+	if (answer) {
+		bool taken = !json_is_false(json_object_get(answer, "taken"));
+		k->c.code = admin_changed("key", answer, taken ? done : "is kept");
+		if (!taken)
+			fputs("tollgate: key: the policy in force has no identity entry with "
+			      "api_key: requests with this key get 401 until it has one\n",
+				stderr);
+		const char *text = json_str_in(answer, "key");
+		if (text && k->c.json)
+			printf("{\"id\":\"%s\",\"key\":\"%s\"}\n", json_str_in(answer, "id"),
+				text);
+		else if (text) {
+			fputs("Shown only now:\n", stderr);
+			printf("%s\n", text);
+		}
+	}
+	return k->c.code;
+}
+
+/* clang-format off */
+static const struct admin_column key_columns[] = {
+	{ "ID",      10, "id", .none = "?" },
+	{ "PERSON",  24, "person", .none = "-" },
+	{ "TEAM",    16, .name = "team" },
+	{ "CREATED", 22, "created", .none = "-" },
+	{ "EXPIRES", 22, "expires", .none = "never" },
+	{ "STATE",    0, "state", .none = "?", .bare = true },
+	{ .heading = NULL },
+};
+static const struct {
+	const char *verb;
+	int operands;
+	const char *page, *done;
+} key_verbs[] = {
+	{ "new",    1, "/keys/new",    "is in force" },
+	{ "change", 2, "/keys/change", "is changed" },
+	{ "rotate", 2, "/keys/rotate", "takes its place" },
+	{ "revoke", 2, "/keys/revoke", "is revoked" },
+};
+/* clang-format on */
+
+static int
+key_at_run_time(struct key_live *k, int n, char **operands)
+{
+	static const struct admin_list list = { "/keys", "keys", key_columns,
+		"no key can be made" };
+
+	k->c.what = "key";
+	if (!strcmp(operands[0], "list") && n == 1)
+		return admin_list(&k->c, &list);
+	for (size_t i = 0; i < COUNT_OF(key_verbs); i++)
+		if (!strcmp(operands[0], key_verbs[i].verb) && n == key_verbs[i].operands)
+			return change_key(k, key_verbs[i].page, n == 2 ? operands[1] : NULL,
+				key_verbs[i].done);
+	return -1;
+}
+
+/* tollgate key new|list|rotate|revoke: the file of API keys. A key's text is printed
+ * once, at `new`, on standard output; the file holds its hash. With --live they are the
+ * running daemon's: key_live.c. */
+
+enum { ROLES_MAX = 64, ID_MAX = 32 };
+/* A daemon that reads this file watches it. */
+#define IN_FORCE "In force within a second."
+
+struct key_args {
+	const char *file;
+	struct apikey key; /* its texts, for `new` */
+	struct key_live o;
+};
+
+/* What a listing, a record and a header can show on one line; or not given. */
+static bool
+is_key_name(const char *s)
+{
+	struct span all = span_str(s);
+
+	return !s || (all.n && span_past(all, 0, is_in_line) == all.n && utf8_valid(all));
 }
 
 /* "a, b" to at most ROLES_MAX texts in the arena. */

@@ -11,13 +11,9 @@ struct key_live {
 	const char *lists[APIKEY_LISTS], *ttl, *until, *clearance, *overlap;
 };
 
-/* Whether no name of the list is missing ("a,"); false after a message. */
-bool key_list_whole(const char *what, const char *text);
 /* Whether an operand may be the id of a key. False after a message, which never says it: it is
  * a whole key, or its secret. */
 bool key_id_given(const char *what, const char *id);
 
-/* new, list, change ID, rotate ID, revoke ID: an exit code; -1: no such verb. */
-int key_at_run_time(struct key_live *k, int n, char **operands);
 
 #endif

@@ -21,7 +21,7 @@ static const struct admin_column notify_columns[] = {
 /* clang-format on */
 
 static int
-status(struct admin_cmd *c)
+show_notify(struct admin_cmd *c)
 {
 	json_auto_t *answer = admin_answer(c, "/notify");
 
@@ -73,7 +73,7 @@ wait_for_notices(struct admin_cmd *c, long long sent, long long failed)
 }
 
 static int
-test(struct admin_cmd *c)
+send_test_notice(struct admin_cmd *c)
 {
 	json_auto_t *before = admin_answer(c, "/notify");
 	const json_t *t = test_of(before);
@@ -95,8 +95,8 @@ cmd_notify(int argc, char **argv)
 	int n = cmd_options(argv[0], argc, argv, options, &operands);
 
 	if (n == 1 && !strcmp(operands[0], "status"))
-		return status(&c);
+		return show_notify(&c);
 	if (n == 1 && !strcmp(operands[0], "test"))
-		return test(&c);
+		return send_test_notice(&c);
 	return cmd_usage(argv[0]);
 }

@@ -216,7 +216,7 @@ send_request(void)
 }
 
 static const char *
-trouble(int status, int err)
+reading_failure(int status, int err)
 {
 	return status == 503   ? "the journal does not take the record now"
 	       : status == 409 ? "the daemon keeps no records: audit.journal"
@@ -243,7 +243,7 @@ tell_reading(void)
 	if (status != 200 && !now.quiet)
 		fprintf(stderr, "tollgate: %s: not recorded: %s%s%s\n", now.what,
 			now.why[0] ? now.why : now.at.sun_path, now.why[0] ? "" : ": ",
-			now.why[0] ? "" : trouble(status, err));
+			now.why[0] ? "" : reading_failure(status, err));
 }
 
 /* ---- its end ---- */

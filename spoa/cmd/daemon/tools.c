@@ -196,7 +196,7 @@ print_diff(const struct span *x, size_t nx, const struct span *y, size_t ny)
 
 /* 0: the text listed last is the approved one, or, where none is, the first. */
 static int
-diff(struct tools_args *a, const char *operand)
+tools_diff(struct tools_args *a, const char *operand)
 {
 	json_auto_t *pin = get_tool(a, operand);
 	struct span *x = calloc(2 * DIFF_LINES, sizeof(*x));
@@ -304,7 +304,7 @@ cmd_tools(int argc, char **argv)
 	if (n == 2 && !strcmp(operands[0], "show"))
 		return show_tool(&a, operands[1]);
 	if (n == 2 && !strcmp(operands[0], "diff"))
-		return diff(&a, operands[1]);
+		return tools_diff(&a, operands[1]);
 	if (n == (a.none ? 2 : 3) && !strcmp(operands[0], "approve") &&
 		a.only + a.none + a.all <= 1 && !(a.all && a.kind)) {
 		const char *hash = a.none ? NULL : operands[2];

@@ -222,7 +222,7 @@ enter_screen(void)
 }
 
 static void
-leave(void)
+leave_screen(void)
 {
 	if (has_keys)
 		tcsetattr(STDIN_FILENO, TCSANOW, &was);
@@ -283,7 +283,7 @@ put_errors(struct buf *out, const struct answer *a, size_t room, size_t width)
 
 /* The newest on top. `trouble` stands in place of the last row. */
 static void
-draw(struct answer *a, double rate, struct span trouble)
+draw_top(struct answer *a, double rate, struct span trouble)
 {
 	struct winsize ws = { 0 };
 	struct span cell[COUNT_OF(columns)];
@@ -328,7 +328,7 @@ wait_a_second(const sigset_t *unblocked)
 	int n = ppoll(&key, 1, &pause, unblocked);
 	if (last_signal == SIGTSTP) {
 		last_signal = 0;
-		leave();
+		leave_screen();
 		raise(SIGSTOP);
 		enter_screen();
 	}
@@ -356,7 +356,7 @@ catch_signals(sigset_t *unblocked)
 
 /* `a` is the first answer. A daemon that goes away is waited for. */
 static int
-watch(struct admin_call *call, struct answer *a)
+watch_top(struct admin_call *call, struct answer *a)
 {
 	uint64_t asked_us = clock_mono_us();
 	double rate = 0;
@@ -367,8 +367,8 @@ watch(struct admin_call *call, struct answer *a)
 	call->given_up = given_up;
 	catch_signals(&unblocked);
 	enter_screen();
-	for (draw(a, rate, SPAN_LIT("")); wait_a_second(&unblocked);
-		draw(a, rate, buf_view(&why))) {
+	for (draw_top(a, rate, SPAN_LIT("")); wait_a_second(&unblocked);
+		draw_top(a, rate, buf_view(&why))) {
 		struct answer next = { 0 };
 		buf_clear(&out);
 		buf_clear(&why);
@@ -390,7 +390,7 @@ watch(struct admin_call *call, struct answer *a)
 		if (!why.n)
 			buf_str(&why, "the daemon's answer is not understood");
 	}
-	leave();
+	leave_screen();
 	return EXIT_DONE;
 }
 
@@ -423,7 +423,7 @@ cmd_top(int argc, char **argv)
 	else if (status && !isatty(STDOUT_FILENO))
 		code = print_once(&first);
 	else if (status)
-		code = watch(&call, &first);
+		code = watch_top(&call, &first);
 	answer_free(&first);
 	return code;
 }

@@ -60,7 +60,7 @@ look_at_record(void *arg, struct span line)
 
 /* Fates of rules that could not be evaluated again are those of the record. */
 static void
-recall(const struct recorded *r, const struct policy *p, struct policy_verdict *v)
+recall_fates(const struct recorded *r, const struct policy *p, struct policy_verdict *v)
 {
 	for (size_t i = 0; r->outcomes && r->outcomes[i] && i < p->nrules; i++) {
 		const char *at = strchr(explain_letters, r->outcomes[i]);
@@ -98,7 +98,7 @@ same_or_not(const char *who, const char *outcomes, size_t nrules,
 
 /* How what follows came about, in a sentence. `exit_code` where it is no good news. */
 static json_t *
-basis(const struct recorded *r, const struct policy *p, struct policy_verdict *v,
+explain_basis(const struct recorded *r, const struct policy *p, struct policy_verdict *v,
 	const char *unsure, int *exit_code)
 {
 	if (r->before_rules)
@@ -110,7 +110,7 @@ basis(const struct recorded *r, const struct policy *p, struct policy_verdict *v
 				    "recorded values%s%s",
 			r->label, p->label, unsure ? "; " : "", unsure ? unsure : "");
 	if (unsure) {
-		recall(r, p, v);
+		recall_fates(r, p, v);
 		return json_sprintf("the policy that decided; %s, so the outcomes are those of "
 				    "the record",
 			unsure);
@@ -230,7 +230,7 @@ calls_told(const struct wanted *w, bool same_version)
 /* ---- in words ---- */
 
 static const char *
-of(const json_t *o, enum record_field f)
+explain_text(const json_t *o, enum record_field f)
 {
 	const char *s = json_string_value(record_in(o, f));
 
@@ -253,24 +253,24 @@ print_calls(struct buf *out, json_t *calls)
 
 	json_array_foreach(calls, i, one)
 	{
-		buf_printf(out, "call by %s: %s/%s: %s", of(one, RF_CALLS_BY),
-			of(one, RF_CALLS_SERVER),
-			*of(one, RF_CALLS_TOOL) ? of(one, RF_CALLS_TOOL)
-						: of(one, RF_CALLS_METHOD),
-			of(one, RF_CALLS_DECISION));
-		if (*of(one, RF_CALLS_RULE))
-			buf_printf(out, " by %s", of(one, RF_CALLS_RULE));
-		if (*of(one, RF_CALLS_WOULD))
+		buf_printf(out, "call by %s: %s/%s: %s", explain_text(one, RF_CALLS_BY),
+			explain_text(one, RF_CALLS_SERVER),
+			*explain_text(one, RF_CALLS_TOOL) ? explain_text(one, RF_CALLS_TOOL)
+						: explain_text(one, RF_CALLS_METHOD),
+			explain_text(one, RF_CALLS_DECISION));
+		if (*explain_text(one, RF_CALLS_RULE))
+			buf_printf(out, " by %s", explain_text(one, RF_CALLS_RULE));
+		if (*explain_text(one, RF_CALLS_WOULD))
 			buf_printf(out, "; without shadow it would be %s by %s",
-				of(one, RF_CALLS_WOULD),
-				*of(one, RF_CALLS_WOULD_RULE) ? of(one, RF_CALLS_WOULD_RULE)
+				explain_text(one, RF_CALLS_WOULD),
+				*explain_text(one, RF_CALLS_WOULD_RULE) ? explain_text(one, RF_CALLS_WOULD_RULE)
 							      : "no rule");
 		const char *sep = "\n  read: ";
 		for (k = 0; k < COUNT_OF(read); k++) {
-			if (!*of(one, read[k].field))
+			if (!*explain_text(one, read[k].field))
 				continue;
 			buf_printf(
-				out, "%s%s was %s", sep, read[k].name, of(one, read[k].field));
+				out, "%s%s was %s", sep, read[k].name, explain_text(one, read[k].field));
 			sep = ", ";
 		}
 		if (json_object_get(one, "not_held"))
@@ -532,7 +532,7 @@ decision_told(
 	}
 	json_object_set_new(o, "same_version", json_boolean(r->same_version));
 	tell_member(o, record, RF_NOT_HELD);
-	json_object_set_new(o, "basis", basis(r, p->p, v, unsure, exit_code));
+	json_object_set_new(o, "basis", explain_basis(r, p->p, v, unsure, exit_code));
 	json_object_set_new(o, "explain",
 		policy_explain(
 			p->p, &r->facts, r->before_rules ? NULL : v, &r->missing, &a->q.arena));

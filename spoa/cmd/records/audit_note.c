@@ -290,7 +290,7 @@ audit_note_stored(void *arg, const struct checkpoint *note, uint64_t n,
 }
 
 __attribute__((format(printf, 4, 5))) static bool
-bad(const struct audit_note *n, const struct verify_result *r, uint64_t seq, const char *fmt,
+note_is_bad(const struct audit_note *n, const struct verify_result *r, uint64_t seq, const char *fmt,
 	...)
 {
 	char origin[NOTE_NAME_MAX + 1], why[512];
@@ -307,7 +307,7 @@ bad(const struct audit_note *n, const struct verify_result *r, uint64_t seq, con
 }
 
 static bool
-forked(const struct audit_args *a, const struct audit_note *n, const struct tree_against *w,
+nodes_forked(const struct audit_args *a, const struct audit_note *n, const struct tree_against *w,
 	const struct verify_result *r)
 {
 	const struct checkpoint *c = &n->checkpoint;
@@ -315,23 +315,23 @@ forked(const struct audit_args *a, const struct audit_note *n, const struct tree
 	uint64_t first = first_other(a, c, r->node, &boot);
 
 	if (first && boot)
-		return bad(n, r, first,
+		return note_is_bad(n, r, first,
 			"fork: an older copy that ended with record %" PRIu64
 			" was put back and written to: records %" PRIu64 " to %" PRIu64
 			" that the note covers are other ones",
 			first - 1, first, c->size);
 	if (first)
-		return bad(n, r, first,
+		return note_is_bad(n, r, first,
 			"fork: it is the first record that is not the one which the note "
 			"covers");
 	if (w->unread)
-		return bad(n, r, c->size,
+		return note_is_bad(n, r, c->size,
 			"not verified: records %" PRIu64 " to %" PRIu64
 			" and the hashes that JOURNAL.tree has of the %" PRIu64
 			" before them, which were not read, do not have the note's root: other "
 			"records, or other hashes",
 			r->first, c->size, w->unread);
-	return bad(n, r, c->size,
+	return note_is_bad(n, r, c->size,
 		"fork: records 1 to %" PRIu64 " are not those that the note covers: another "
 		"history, or an older copy that was "
 		"put back and written to",
@@ -350,18 +350,18 @@ audit_note_print(const struct audit_args *a, const struct audit_note *n,
 	bool continued = t->note_is == NOTE_CONTINUED;
 
 	if (!any || (!believed && keyring_revoked(ring, any->id, r->node)))
-		return bad(n, r, c->size, "%s", key_why);
+		return note_is_bad(n, r, c->size, "%s", key_why);
 	audit_note_plain(c->origin, origin, sizeof(origin));
 	if (!continued && t->origin[0] && !span_is(c->origin, t->origin)) {
 		char ours[NOTE_NAME_MAX + 1];
-		return bad(n, r, 1,
+		return note_is_bad(n, r, 1,
 			"another log: the note is of %s, the checkpoints here are of %s",
 			origin, audit_note_plain(span_str(t->origin), ours, sizeof(ours)));
 	}
 	if (t->note_is == NOTE_FORKED)
-		return forked(a, n, w, r);
+		return nodes_forked(a, n, w, r);
 	if (!continued && r->last < c->size && r->ok)
-		return bad(n, r, r->last + 1,
+		return note_is_bad(n, r, r->last + 1,
 			"cut: the log ends with record %" PRIu64 ", the note covers %" PRIu64
 			": records %" PRIu64 " to %" PRIu64
 			" are missing, its end was cut off or an older copy was put back",
@@ -371,7 +371,7 @@ audit_note_print(const struct audit_args *a, const struct audit_note *n,
 	if (t->note_is == NOTE_UNREAD)
 		continued = w->known && w->led && w->agrees && !w->differs;
 	if (!continued && r->ok && w->unread)
-		return bad(n, r, c->size,
+		return note_is_bad(n, r, c->size,
 			"not verified: %" PRIu64 " of the %" PRIu64
 			" records that the note covers were not read (the log begins with "
 			"record "
@@ -382,10 +382,10 @@ audit_note_print(const struct audit_args *a, const struct audit_note *n,
 			w->known ? "does not lead from the note to what is there"
 				 : "has not the hashes of those before it");
 	if (!continued)
-		return bad(n, r, r->bad_seq, "unknown: the log does not verify up to it");
+		return note_is_bad(n, r, r->bad_seq, "unknown: the log does not verify up to it");
 	/* A key that was replaced long ago may tell a fork, and vouches for nothing. */
 	if (!believed)
-		return bad(n, r, c->size, "%s", key_why);
+		return note_is_bad(n, r, c->size, "%s", key_why);
 	printf("ok node=%s source=note origin=%s size=%" PRIu64 " seq=%" PRIu64, r->node,
 		origin, c->size, r->last);
 	if (w->unread)

@@ -299,7 +299,7 @@ share_in_file(struct opening *o, uint64_t number, const char *node, struct share
 
 /* What the daemon says in place of a share. */
 static enum opening_is
-refused(long status, const char *error, struct buf *why)
+share_refused(long status, const char *error, struct buf *why)
 {
 	if (status == 410)
 		return OPENING_ERASED;
@@ -338,7 +338,7 @@ share_of_daemon(struct opening *o, const json_t *record, enum seal_kind kind, ui
 		explicit_bzero((char *)(uintptr_t)share.p, share.n);
 		return OPENING_OPENED;
 	}
-	return refused(status, json_str_in(said, "error"), why);
+	return share_refused(status, json_str_in(said, "error"), why);
 }
 
 static enum opening_is

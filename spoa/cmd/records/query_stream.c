@@ -144,7 +144,7 @@ by_stream_key(const void *a, const void *b)
 
 /* The streams of one server, found by SCAN. 0, or an error with a sentence in *why. */
 static int
-scan(redisContext *c, struct query_redis *out, struct buf *why)
+scan_streams(redisContext *c, struct query_redis *out, struct buf *why)
 {
 	char cursor[32] = "0";
 
@@ -205,7 +205,7 @@ query_dial(const struct query *q, struct query_redis *out, struct buf *why)
 	if (!out->stream)
 		return why_err(why, ERR_NOMEM, "%s", err_str(ERR_NOMEM));
 	for (size_t i = 0; i < out->n && !err; i++)
-		err = scan(out->c[i], out, why);
+		err = scan_streams(out->c[i], out, why);
 	qsort(out->stream, out->nstreams, sizeof(*out->stream), by_stream_key);
 	/* SCAN may give a key twice, and two nodes may while its slot moves. */
 	for (size_t i = 0; i < out->nstreams; i++) {

@@ -44,12 +44,6 @@ bool recorded_read(
 int recorded_decide(const struct recorded *r, const struct policy_alone *p, struct arena *a,
 	struct policy_verdict *out, const char **unsure);
 
-/* The names of what was searched for, by the hash that a record says. */
-void recorded_searched(const struct policy_alone *p, const char *hash, struct entity_set *out);
-/* A list of roles as bits; one of texts; one of fields of conditions that are missing, too. */
-uint16_t recorded_roles(json_t *list);
-struct span *recorded_spans(json_t *list, struct arena *a, size_t *n);
-void recorded_not_held(json_t *list, struct slot_set *missing);
 
 /* ---- answers: recorded_answer.c ---- */
 
@@ -80,10 +74,6 @@ void recorded_open(struct opening *o, json_t *record);
  * False: out of memory. */
 bool recorded_answer_read(struct recorded_answer *out, json_t *completion, json_t *decision,
 	const struct recorded *request, const struct policy_alone *p, struct arena *a);
-/* Why the fate of a rule that was reached is not sure, or what it would have replaced; of one
- * on answers `answer` is not NULL. NULL: it is sure. */
-const char *recorded_unsure(const struct recorded *r, const struct recorded_answer *answer,
-	const struct policy_alone *p, const struct rule *rule, struct arena *a);
 /* As recorded_decide(). */
 int recorded_answer_decide(const struct recorded_answer *r, const struct policy_alone *p,
 	struct arena *a, struct answer_verdict *out, const char **unsure);
