@@ -1,5 +1,11 @@
-/* JSON to values of CEL and back, for tollgate eval. Typed values are those of the
- * conformance data: one member, named after the type. */
+/* tollgate eval: prints the value of a CEL expression, for people who write conditions and for
+ * CEL's conformance tests.
+ *
+ * Names in the expression are looked up in the bindings, a JSON object, instead of in a
+ * request. The first half of this file converts JSON to CEL values and back. Plain JSON
+ * cannot distinguish int, uint and double; typed JSON, in the form of the conformance data,
+ * can: a value is an object with one member that is named after its type, such as
+ * {"int":"1"}. */
 #include <errno.h>
 #include <math.h>
 #include <stdio.h>
@@ -29,7 +35,8 @@ struct reader {
 static bool read_cel_value(struct reader *r, json_t *j, struct cel_value *out);
 static void eval_write(const struct cel_value *v, bool typed, struct buf *out);
 
-/* ---- typed: each reads the member's value; false: it is none, or r->why ---- */
+/* ---- typed JSON: each function reads the member's value; false: it is not of this type,
+ * or r->why states the error ---- */
 
 static bool
 typed_int(json_t *j, struct cel_value *out)
@@ -145,7 +152,7 @@ typed_map(struct reader *r, json_t *j, struct cel_value *out)
 static const struct kind {
 	const char *name;
 	enum cel_type type;
-	const char *is; /* what is expected of the value */
+	const char *is; /* the expected form of the value, for the error message */
 } kinds[] = {
 	{ "int", CEL_INT, "decimal text of 64 bits" },
 	{ "uint", CEL_UINT, "decimal text of 64 bits" },
@@ -179,7 +186,7 @@ read_kind(struct reader *r, const struct kind *k, json_t *j, struct cel_value *o
 		return json_is_string(j) && cel_timestamp_parse(json_span(j), out) == 0;
 	case CEL_DURATION:
 		return json_is_string(j) && cel_duration_parse(json_span(j), out) == 0;
-	default: /* CEL_STRING, CEL_TYPE */
+	default: /* CEL_STRING and CEL_TYPE */
 		out->s = json_span(j);
 		return json_is_string(j) &&
 		       (k->type != CEL_TYPE || cel_type_named(out->s) != CEL_ERROR);
@@ -246,7 +253,7 @@ write_items(const struct cel_value *v, size_t n, struct buf *out)
 static void
 eval_write(const struct cel_value *v, bool typed, struct buf *out)
 {
-	const char *name = "string"; /* addresses and networks are their text */
+	const char *name = "string"; /* addresses and networks are written as text */
 
 	if (!typed) {
 		cel_json(v, out);
@@ -274,14 +281,13 @@ eval_write(const struct cel_value *v, bool typed, struct buf *out)
 	buf_putc(out, '}');
 }
 
-/* tollgate eval: a CEL expression's value, for people who write conditions and for the
- * language's conformance tests. Names come from the bindings, not from a request. */
+/* The names that an expression may use. */
 
 struct bindings {
 	struct arena *a;
-	json_t *j; /* an object, or NULL */
+	json_t *j; /* an object, or NULL: no names */
 	bool typed;
-	const char *why; /* of a binding that cannot be read */
+	const char *why; /* why a binding could not be converted; NULL: none failed */
 };
 
 static bool
@@ -299,7 +305,8 @@ lookup_name(void *ctx, struct span name, struct cel_value *out)
 	return false;
 }
 
-/* True with the value as JSON in *out, false with the error's text. */
+/* Evaluates an expression. Returns true with the value as JSON in *out, or false with the
+ * error message in *out. */
 static bool
 evaluate_cel(struct arena *a, struct span expr, json_t *bindings, bool typed, struct buf *out)
 {
@@ -356,7 +363,9 @@ eval_one(const char *expr, const char *bindings, bool typed)
 	return code;
 }
 
-/* {"expr","bindings"?} to {"value":…} or {"error":"…"}. NULL, or why it is neither. */
+/* Evaluates a line {"expr": ..., "bindings": ...}, where bindings may be missing, and
+ * appends {"value": ...} or {"error": "..."} to *out. Returns NULL, or why the line cannot
+ * be read. */
 static const char *
 eval_line(struct arena *a, json_t *line, bool typed, struct buf *out)
 {
@@ -378,7 +387,8 @@ answer_line(void *arg, struct span line, size_t number)
 {
 	const bool *typed = arg;
 	char why[256];
-	json_auto_t *j = parse_cel(line.p, line.n, "not a line of eval", why);
+	json_auto_t *j = parse_cel(line.p, line.n, "a line is a JSON object with expr and "
+						   "bindings", why);
 
 	SCOPED_ARENA(a, 0, false);
 	SCOPED_BUF(out, 0);
@@ -395,8 +405,8 @@ cmd_eval(int argc, char **argv)
 	bool typed = false, jsonl = argc > 1 && !strcmp(argv[1], "--jsonl");
 	int i = 1;
 
-	/* The first argument is the expression, also where it begins with '-'; before
-	 * --jsonl alone --typed may be. */
+	/* The first argument is the expression even if it begins with '-'. Only --jsonl,
+	 * and --typed before it, are options. */
 	if (argc == 3 && !strcmp(argv[1], "--typed") && !strcmp(argv[2], "--jsonl"))
 		return cmd_each_line(answer_line, &(bool){ true });
 	if (argc < 2)

@@ -1,5 +1,5 @@
-/* tollgate ranks: published vocabularies of byte-pair tokenizers made into the files that
- * texts are counted with. */
+/* tollgate ranks pack: converts the published vocabulary of a byte-pair tokenizer to the
+ * file format that the daemon counts tokens with (base/tokens/ranks.h). */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>

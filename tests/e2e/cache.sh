@@ -341,7 +341,7 @@ sed "s|url: .*|url: redis://127.0.0.1:$port|; /^  user:/d; /^  password_file:/d"
 redis config set maxmemory 100mb >/dev/null
 redis config set maxmemory-policy volatile-lru >/dev/null
 "$build/tollgate" check -c "$D/one.yaml" >"$D/check" 2>&1
-is "check refuses one that evicts" "$? $(grep -c 'cache.redis: is the server of redis.url, and its maxmemory-policy is volatile-lru' "$D/check")" "1 1"
+is "check refuses one that evicts" "$? $(grep -c 'cache.redis: is the same server as redis.url, and its maxmemory-policy is volatile-lru' "$D/check")" "1 1"
 redis config set maxmemory-policy noeviction >/dev/null
 "$build/tollgate" check -c "$D/one.yaml" >"$D/check" 2>&1
 is "and takes one that does not" "$? $(grep -c 'cache.redis' "$D/check")" "0 0"

@@ -1,11 +1,12 @@
-/* tollgate notify: what came of the webhooks of the running daemon; sends one to try. */
+/* tollgate notify: prints the state of the running daemon's webhooks, or sends a test
+ * notice. */
 #include <stdio.h>
 #include <unistd.h>
 
 #include "cmd/cmd.h"
 #include "cmd/daemon/admin.h"
 
-enum { LOOKS = 100, LOOK_US = 200000 }; /* a webhook has ten seconds to answer */
+enum { LOOKS = 100, LOOK_US = 200000 }; /* 20 s in steps of 0.2 s; a webhook has 10 s to respond */
 
 /* clang-format off */
 static const struct admin_column notify_columns[] = {
@@ -28,7 +29,8 @@ show_notify(struct admin_cmd *c)
 	if (answer && c->json)
 		c->code = admin_print_json("notify", answer);
 	else if (answer && !json_text_in(answer, "to")[0])
-		c->code = cmd_fail("notify", "notify.url is not configured: nobody is told");
+		c->code = cmd_fail("notify", "notify.url is not configured, so no notice "
+					     "is sent: set it in tollgate.yaml");
 	else if (answer)
 		c->code = admin_print_table(
 			"notify", notify_columns, json_object_get(answer, "kinds"), false);
@@ -46,7 +48,8 @@ test_of(const json_t *answer)
 	return NULL;
 }
 
-/* Until it is taken or refused. It is tried again for an hour: nobody waits for that. */
+/* Waits until the notice is accepted or refused. The daemon retries a notice for an hour;
+ * the command does not wait for that. */
 static int
 wait_for_notices(struct admin_cmd *c, long long sent, long long failed)
 {
@@ -60,15 +63,15 @@ wait_for_notices(struct admin_cmd *c, long long sent, long long failed)
 		     retries = str_same(json_text_in(t, "state"), "retries"),
 		     fails = retries || json_int_in(t, "failed") > failed;
 		if (took)
-			printf("sent to %s, which took it\n", to);
+			printf("sent to %s, which accepted it\n", to);
 		else if (fails)
 			cmd_fail("notify", "%s: %s%s", to, json_text_in(t, "why"),
-				retries ? "; it is tried again" : "");
+				retries ? "; the daemon tries again" : "");
 		if (took || fails)
 			return took ? EXIT_DONE : EXIT_NO;
 		usleep(LOOK_US);
 	}
-	cmd_fail("notify", "no answer yet: see tollgate notify status");
+	cmd_fail("notify", "no response yet: see tollgate notify status");
 	return EXIT_NO;
 }
 
