@@ -83,7 +83,7 @@ for bad in nope 40 4x x 401, ,401 600 ''; do
 done
 for bad in DROP defer denied ''; do
 	tg audit list --decision "$bad"
-	is "no decision: '$bad'" "$? $(cut -c1-100 "$D/err")" "2 tollgate: audit list: --decision: $bad: permit, redact, deny or observed is expected"
+	is "no decision: '$bad'" "$? $(cut -c1-100 "$D/err")" "2 tollgate: audit list: --decision: $bad: give permit, redact, deny or observed"
 done
 tg audit list --outcome error --decision permit
 is "the two are of different records" "$?" 2

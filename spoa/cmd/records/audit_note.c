@@ -1,6 +1,6 @@
-/* tollgate audit verify of a proof without its journal, and of a journal against a checkpoint
- * that somebody kept: a log that was cut, that has another history, or that is an older copy
- * does not continue it. */
+/* Verifies a proof without its journal, and a journal against a checkpoint that someone
+ * kept. A journal that was cut, rewritten or replaced by an older copy does not continue
+ * the checkpoint. */
 #include "cmd/records/audit_note.h"
 
 #include <errno.h>
@@ -16,8 +16,9 @@
 #include "cmd/cmd.h"
 #include "record/proof/tiles.h"
 
-/* Whose signature counts under a checkpoint of node's log: a key that may sign the record after
- * it, which holds it. NULL, and *why: none of the keys, or one that might not any more. */
+/* Finds the key whose signature under a checkpoint counts: one that may sign the record
+ * that follows the checkpoint and contains it. Returns NULL with *why if there is no such
+ * key, or if the key had been replaced or revoked. */
 static const struct pubkey *
 signer_of(const struct keyring *ring, const struct checkpoint *c, const char *node,
 	char why[VERIFY_WHY_MAX])
@@ -56,7 +57,8 @@ audit_note_plain(struct span s, char *out, size_t size)
 	return out;
 }
 
-/* Why it does not hold; NULL: it does, by *signer. */
+/* Returns why the proof is not valid, or NULL if it is; *signer is then the key that signed
+ * it. */
 static const char *
 bundle_fault(const struct audit_args *a, const struct bundle *b, struct chain_line *l,
 	const struct pubkey **signer, char why[VERIFY_WHY_MAX])
@@ -70,8 +72,8 @@ bundle_fault(const struct audit_args *a, const struct bundle *b, struct chain_li
 		return "junk: what it holds is no record";
 	snprintf(node, sizeof(node), "%.*s", SPAN_ARG(l->node));
 	*signer = signer_of(a->ring, c, node, why);
-	/* Which node it is of only the record says: a key that was revoked for one is no proof
-	 * of another. */
+	/* Only the record names its node. A key that was revoked for one node does not
+	 * prove a record of another. */
 	if (*signer && keyring_revoked_elsewhere(a->ring, (*signer)->id, node)) {
 		snprintf(why, VERIFY_WHY_MAX,
 			"wrong key: the checkpoint is signed by %s, which is revoked for "
@@ -189,7 +191,7 @@ audit_note_free(struct audit_note *n)
 	buf_free(&n->file);
 }
 
-/* The tree's files, where they have the tree that the note signed. */
+/* Returns true if the files of the tree have the tree that the note signed. */
 static bool
 tiles_of_note(const struct audit_args *a, const struct checkpoint *c, const char *node,
 	struct tiles *tiles)
@@ -213,11 +215,11 @@ tiles_of_note(const struct audit_args *a, const struct checkpoint *c, const char
 	return found;
 }
 
-/* Finds the first record of the log whose leaf is not the one in the files. */
+/* Finds the first record of the log whose leaf differs from the one in the files. */
 struct compare {
 	const char *node;
 	struct merkle_source s;
-	uint64_t to, first; /* first 0: none yet */
+	uint64_t to, first; /* compare up to this record; first 0: no difference yet */
 	bool boot, done;
 };
 
@@ -366,8 +368,9 @@ audit_note_print(const struct audit_args *a, const struct audit_note *n,
 			": records %" PRIu64 " to %" PRIu64
 			" are missing, its end was cut off or an older copy was put back",
 			r->last, c->size, r->last + 1, c->size);
-	/* What is there begins after the note: the stored hashes have its tree, lead from it to
-	 * the first record, and with the records have the roots of their checkpoints. */
+	/* The records begin after the note. Continuity is proved if the stored hashes have
+	 * the note's tree, lead to the first record, and agree with the records on the
+	 * roots of the later checkpoints. */
 	if (t->note_is == NOTE_UNREAD)
 		continued = w->known && w->led && w->agrees && !w->differs;
 	if (!continued && r->ok && w->unread)
@@ -383,7 +386,7 @@ audit_note_print(const struct audit_args *a, const struct audit_note *n,
 				 : "has not the hashes of those before it");
 	if (!continued)
 		return note_is_bad(n, r, r->bad_seq, "unknown: the log does not verify up to it");
-	/* A key that was replaced long ago may tell a fork, and vouches for nothing. */
+	/* a key that was replaced long ago may reveal a fork, but it proves nothing else */
 	if (!believed)
 		return note_is_bad(n, r, c->size, "%s", key_why);
 	printf("ok node=%s source=note origin=%s size=%" PRIu64 " seq=%" PRIu64, r->node,

@@ -1,5 +1,10 @@
-/* Records from where they are: a file, or a journal (live or not) piece by piece, each by the
- * index next to it or else by its lines. Streams are query_stream.c's. */
+/* Reads the records that a struct query requests, from a file, a journal or a Redis stream.
+ *
+ * A journal is read segment by segment, and a segment piece by piece. For each piece, an
+ * index finds the lines with the requested terms; without a sound index, every line is
+ * passed. The segments of two instances on one host are merged in the order of time.
+ * Reading Redis streams is in query_stream.c. The second part of the file parses the
+ * options for places and times. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -26,7 +31,8 @@ query_give(const struct query *q, struct span line)
 		q->line(q->arg, line);
 }
 
-/* From `begin` on, up to `end`; `last`: its end may be half written. */
+/* Passes the lines from offset `begin` to `end`. `last` means that the last line may be
+ * incomplete. */
 static int
 give_lines(const struct query *q, int fd, const char *name, uint64_t begin, uint64_t end,
 	bool last, struct buf *why)
@@ -56,7 +62,7 @@ give_lines(const struct query *q, int fd, const char *name, uint64_t begin, uint
 	else if (!*enough && end == UINT64_MAX)
 		rest = lines_rest(&l);
 	if (rest.n && !last && q->evidence)
-		q->line(q->arg, rest); /* inside a chain: not a line */
+		q->line(q->arg, rest); /* inside a chain, these bytes are no line */
 	else if (rest.n && last && q->torn)
 		q->torn(q->arg, rest.n);
 	lines_close(&l);
@@ -85,7 +91,7 @@ query_lines(const struct query *q, const struct query_piece *p, struct buf *why)
 	SCOPED_FD(fd, journal_segment_open(p->journal, s));
 
 	journal_segment_path(p->journal, s, path);
-	/* A daemon that starts removes a segment that nothing was written to. */
+	/* a daemon that starts removes a segment that has no records */
 	if (fd < 0 && errno == ENOENT && (!s->bytes || !q->evidence))
 		return 0;
 	if (fd < 0)
@@ -110,7 +116,7 @@ query_open_piece(const struct query_piece *p, struct index_segment *s, struct bu
 	int fd = journal_segment_open(p->journal, &p->segment);
 	int err = fd < 0 ? ERR_IO : index_segment_open(s, fd, p->segment.name);
 
-	/* A daemon that starts removes a segment that nothing was written to. */
+	/* a daemon that starts removes a segment that has no records */
 	if (fd < 0 && errno == ENOENT)
 		return ERR_NOTFOUND;
 	if (err)
@@ -126,7 +132,8 @@ struct found {
 	size_t n, room;
 };
 
-/* False: the index cannot say it all. */
+/* Collects the places that the index has for the terms. Returns false if the index cannot
+ * find all of them. */
 static bool
 collect_found(const struct query *q, struct index *ix, struct found *f)
 {
@@ -151,8 +158,8 @@ by_offset(const void *x, const void *y)
 	return a < b ? -1 : a > b;
 }
 
-/* The lines that have one of the terms, in their order. ERR_NOTFOUND: there is no sound index;
- * none was given. */
+/* Passes the lines that have one of the terms, in order. Returns ERR_NOTFOUND, without
+ * having passed a line, if there is no sound index. */
 static int
 give_found(const struct query *q, const struct query_piece *p, struct buf *why)
 {
@@ -191,11 +198,12 @@ give_found(const struct query *q, const struct query_piece *p, struct buf *why)
 
 /* ---- a journal ---- */
 
+/* The reading of one journal. It lives on the stack of the reading function. */
 struct walk {
 	const struct query *q;
 	struct journal_list list;
-	/* Of the node whose segments come now those before this one are from before the time.
-	 */
+	/* The node of the current segments. Its segments before this index are from before
+	 * the period. */
 	const char *node;
 	size_t begin;
 	char dir[JOURNAL_DIR_MAX];
@@ -218,7 +226,8 @@ query_first_time(const char *dir, const struct journal_segment *s, uint64_t begi
 	return true;
 }
 
-/* The latest time of the lines in these bytes; the first line may be cut off. */
+/* Finds the latest time of the lines in these bytes. `cut` means that the first line may be
+ * incomplete. */
 static void
 find_latest(struct span bytes, bool cut, char out[CLOCK_RFC3339_LEN])
 {
@@ -265,7 +274,7 @@ query_ended_before(const struct query *q, const char *dir, const struct journal_
 	       query_last_time(&p, time) && strcmp(time, since) < 0;
 }
 
-/* The node's next segment; NULL: there is none. Names sort a node's together. */
+/* Returns the node's next segment, or NULL. Names of segments sort by node. */
 static const struct journal_segment *
 next_of_node(const struct journal_list *list, size_t i)
 {
@@ -281,15 +290,17 @@ next_of_node(const struct journal_list *list, size_t i)
 void
 query_say_back(const char *what, const char *node, const struct query_back *back)
 {
-	static uint64_t said; /* a command may read a journal twice */
+	static uint64_t said; /* a command may read a journal twice, but reports each jump of
+			       * the clock once */
 	uint64_t hash = span_hash(span_str(node)) | 1;
 
 	if (!back->n || said == hash)
 		return;
 	said = hash;
 	fprintf(stderr,
-		"tollgate: %s: node %s: times go back %zu time%s, first from %s to %s in segment "
-		"%s: the clock was set (docs/operations.md, A wrong clock)\n",
+		"tollgate: %s: node %s: times go back %zu time%s, first from %s to %s in "
+		"segment %s, because the clock was set: records of a period may be in "
+		"other segments (docs/operations.md, A wrong clock)\n",
 		what, node, back->n, back->n > 1 ? "s" : "", back->from, back->to, back->segment);
 }
 
@@ -308,7 +319,8 @@ query_note_back(struct query_back *back, const char *segment, const char *was, c
 	snprintf(back->segment, sizeof(back->segment), "%s", segment);
 }
 
-/* The node's oldest segment that may have records of the time. `first`: its oldest one. */
+/* Returns the node's oldest segment that may have records of the period. `first` is the
+ * node's oldest segment. */
 static size_t
 find_first_piece(const struct walk *w, size_t first)
 {
@@ -332,7 +344,7 @@ find_first_piece(const struct walk *w, size_t first)
 	return begin;
 }
 
-/* All its records are from before the time. */
+/* Returns true if all records of the segment are from before the period. */
 static bool
 is_before(struct walk *w, size_t i)
 {
@@ -359,7 +371,8 @@ take_journal_piece(struct walk *w, size_t i, const struct query_piece *p, struct
 						      : query_lines(q, p, why);
 }
 
-/* What is written to has files next to parts of it: each is a piece, and what is after them. */
+/* Reads a segment. A segment that is still written has indexes for parts of it: each such
+ * part is a piece, and the rest is one more piece. */
 static int
 take_journal_segment(struct walk *w, size_t i, struct buf *why)
 {
@@ -400,7 +413,7 @@ begin_walk(struct walk *w, const struct query *q, const char *journal, struct bu
 	if (err)
 		return err;
 	snprintf(w->dir, sizeof(w->dir), "%.*s", SPAN_ARG(journal_folder(journal)));
-	/* One that somebody renamed is read too; in other files is no record. */
+	/* A renamed segment is read too. Other files contain no records. */
 	for (size_t i = 0; i < w->list.n; i++)
 		if (w->list.seg[i].ours || strstr(w->list.seg[i].name, ".jsonl"))
 			w->list.seg[kept++] = w->list.seg[i];
@@ -408,7 +421,7 @@ begin_walk(struct walk *w, const struct query *q, const char *journal, struct bu
 	return 0;
 }
 
-/* When the walk's next segment begins; false: there is none. */
+/* Reads when the next segment of the walk begins. Returns false if there is none. */
 static bool
 next_begins(const struct walk *w, size_t at, char out[CLOCK_RFC3339_LEN])
 {
@@ -417,8 +430,8 @@ next_begins(const struct walk *w, size_t at, char out[CLOCK_RFC3339_LEN])
 	return at < w->list.n;
 }
 
-/* Segments of two instances in the order in which they begin, which is that of the decisions but
- * for completions while one instance hands over to the other. */
+/* Reads the segments of two instances in the order in which they begin. This is the order
+ * of the decisions, except for completions while one instance hands over to the other. */
 static int
 read_two_journals(struct walk w[static 2], struct buf *why)
 {
@@ -454,7 +467,7 @@ read_journal(const struct query *q, struct buf *why)
 	return err;
 }
 
-/* ---- any of them ---- */
+/* ---- all places ---- */
 
 int
 query_read(const struct query *q, struct buf *why)
@@ -477,7 +490,7 @@ query_run(const struct query *q)
 	return cmd_failed(q->what, query_read(q, &why), &why);
 }
 
-/* What a command that asks records was told: where, and of which time. */
+/* ---- the options: places and period ---- */
 
 int
 query_word(const char *what, enum record_term t, struct span word)
@@ -485,17 +498,18 @@ query_word(const char *what, enum record_term t, struct span word)
 	static const char *const decisions[] = { "permit", "redact", "deny", "observed" };
 
 	if (t == RT_OUTCOME && !record_outcome_known(word))
-		return cmd_fail(what, "--outcome: %.*s: " RECORD_OUTCOME_WORDS " is expected",
+		return cmd_fail(what, "--outcome: %.*s: give " RECORD_OUTCOME_WORDS,
 			SPAN_ARG(word));
 	if (t == RT_DECISION &&
 		span_find(word, decisions, COUNT_OF(decisions)) == COUNT_OF(decisions))
 		return cmd_fail(what,
-			"--decision: %.*s: permit, redact, deny or observed is expected",
+			"--decision: %.*s: give permit, redact, deny or observed",
 			SPAN_ARG(word));
 	return 0;
 }
 
-/* --at, or --between with one time or two. False: not understood. */
+/* Reads --at, or --between with one or two times. Returns false, with a message in *why, if
+ * a time is not understood. */
 static bool
 read_between(struct query *q, const struct cel_zone *z, struct when *w, struct buf *why)
 {
@@ -508,7 +522,7 @@ read_between(struct query *q, const struct cel_zone *z, struct when *w, struct b
 			span_str(q->said_between), span_str(q->said_end), z, now, w, why);
 	if (strstr(q->said_between, ".."))
 		return when_read(span_str(q->said_between), z, now, w, why);
-	buf_str(why, "two times are expected: --between A B, or A..B");
+	buf_str(why, "give two times: --between A B, or A..B");
 	return false;
 }
 
@@ -533,8 +547,8 @@ query_times(struct query *q)
 				SPAN_ARG(buf_view(&why)));
 		if (w.twice)
 			fprintf(stderr,
-				"tollgate: %s: the clock showed this time twice: both are "
-				"searched\n",
+				"tollgate: %s: this local time occurred twice, because the "
+				"clock was put back: both are searched\n",
 				q->what);
 		clock_second(q->since_ns = w.from_ns, from);
 		clock_second(q->until_ns = w.until_ns, until);
@@ -569,9 +583,10 @@ query_source(struct query *q)
 		const struct config *cfg = cmd_config(&q->arena, q->config);
 		if (!cfg)
 			return cmd_fail(q->what,
-				"%s: not a valid configuration; see tollgate check", file);
+				"%s: has mistakes: tollgate check lists them", file);
 		if (!cfg->journal)
-			return cmd_fail(q->what, "%s: has no audit.journal", file);
+			return cmd_fail(q->what, "%s: has no audit.journal: name a journal "
+						 "with --journal", file);
 		q->journal = cfg->journal;
 		if (access(cfg->other_journal, F_OK) == 0)
 			q->beside = cfg->other_journal;

@@ -1,5 +1,9 @@
-/* Records read back: gate/steps/record.c wrote them. A field that a record does not hold
- * is missing, never guessed. */
+/* Reads decisions and completions back from their records, and evaluates rules on them again.
+ * gate/steps/record.c, record_answer.c and record_verdict.c wrote the records.
+ *
+ * A value that the record lacks is marked as missing; it is never guessed. If a condition
+ * reads a missing value, the result of its rule is uncertain, and recorded_unsure() returns
+ * the reason. */
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -16,7 +20,7 @@
 #include "record/audit/record_fields.h"
 #include "scan/text/body.h"
 
-/* ---- members ---- */
+/* ---- members of a record ---- */
 
 static struct span *
 recorded_spans(json_t *list, struct arena *a, size_t *n)
@@ -112,10 +116,11 @@ read_recorded_body(struct recorded *out, json_t *record, struct arena *a)
 			out->body.refs[out->body.nrefs++] =
 				(struct body_ref){ kept.p, (size_t)json_integer_value(count) };
 	}
-	/* As the caller asked: what rules made of it they did not read. */
+	/* The model that the caller requested. Rules did not read the model that they
+	 * chose. */
 	out->body.model = record_span(record,
 		record_get(record, RF_VERDICT_ASKED_MODEL) ? RF_VERDICT_ASKED_MODEL : RF_MODEL);
-	out->facts.model = out->body.model; /* where there is no body */
+	out->facts.model = out->body.model; /* for a request without a body */
 	out->facts.tokens = record_int(record, RF_PROMPT_ESTIMATED_INPUT_TOKENS);
 	out->facts.bytes = record_int(record, RF_PROMPT_BYTES);
 	out->facts.whole = !record_get(record, RF_PROMPT_HEAD_ONLY);
@@ -124,7 +129,7 @@ read_recorded_body(struct recorded *out, json_t *record, struct arena *a)
 	return read_parameters(out, record, a);
 }
 
-/* A record of before roles were kept holds none: then they are missing. */
+/* Records of older versions hold no roles. The roles are then missing. */
 static uint16_t
 recorded_roles(json_t *list)
 {
@@ -141,8 +146,8 @@ recorded_roles(json_t *list)
 	return roles;
 }
 
-/* Under another policy a threshold may be higher; what was below the one of then is not
- * in the record. */
+/* Another policy may have a lower threshold than the recorded decision used. The record
+ * does not contain entities below the threshold that applied then. */
 static void
 read_entities(struct recorded *out, json_t *record, const struct policy_alone *p)
 {
@@ -163,7 +168,7 @@ read_entities(struct recorded *out, json_t *record, const struct policy_alone *p
 	out->facts.roles = out->roles;
 }
 
-/* ---- what was searched ---- */
+/* ---- searched entities ---- */
 
 void
 recorded_policy(struct policy_alone *p, json_t *record)
@@ -193,9 +198,10 @@ recorded_searched(const struct policy_alone *p, const char *hash, struct entity_
 	}
 }
 
-/* ---- what is missing ---- */
+/* ---- missing values ---- */
 
-/* By the names of p: a source that the record does not hold is missing. */
+/* Reads the values of data sources by the names that p has. A source that the record lacks
+ * is missing. */
 static void
 read_data(struct recorded *out, json_t *record, const struct policy *p, struct arena *a)
 {
@@ -230,17 +236,18 @@ read_missing(struct recorded *out, json_t *record, const struct policy_alone *p)
 {
 	bool *missing = out->missing.in;
 
-	/* What no field says is missing; the target's own words are the policy's. */
+	/* Every value without a field in the record is missing, except for the target's
+	 * values, which the policy defines. */
 	for (size_t slot = 0; slot < V_COUNT; slot++)
 		missing[slot] = !policy_slot_parameter(slot) && slot != V_TARGET_REGION &&
 				slot != V_TARGET_EXTERNAL;
 	for (size_t f = 0; f < RECORD_FIELDS_COUNT; f++)
 		if (record_rows[f].slot < V_COUNT && record_rows[f].in & RECORD_DECISION)
 			missing[record_rows[f].slot] = false;
-	/* No condition read it then. */
+	/* no condition read the conversation when the request was decided */
 	missing[V_REQUEST_CONVERSATION] = !record_get(record, RF_REQUEST_CONVERSATION);
 	missing[V_PROMPT_TOOL_RESULTS] = !out->same_version && !out->facts.nresults;
-	/* Another policy may take others. */
+	/* another policy may use other tags */
 	missing[V_REQUEST_TAGS] = !out->same_version;
 	recorded_not_held(record_get(record, RF_NOT_HELD), &out->missing);
 	for (size_t k = 0; out->no_roles && k < p->p->nclasses; k++)
@@ -248,7 +255,7 @@ read_missing(struct recorded *out, json_t *record, const struct policy_alone *p)
 	if (record_get(record, RF_INJECTION) &&
 		recorded_roles(record_get(record, RF_INJECTION_ROLES)) == p->p->inject_roles)
 		return;
-	/* Not scored, or other texts: no rule read it then. */
+	/* no rule read the score then, or it was computed on other texts */
 	missing[V_PROMPT_INJECTION] = true;
 	for (size_t k = 0; k < p->p->nclasses; k++)
 		missing[V_PROMPT_CLASSES] |= p->p->classes[k].injection > 0;
@@ -275,7 +282,7 @@ read_route(struct recorded *out, json_t *record, const struct policy *p)
 	out->facts.route = policy_route_as(out->facts.route, out->body.model);
 }
 
-/* ---- its targets ---- */
+/* ---- the route's targets ---- */
 
 static enum target_out
 out_of(const char *word)
@@ -287,8 +294,8 @@ out_of(const char *word)
 	return (enum target_out)i;
 }
 
-/* What was known of the candidates then, where the route's targets are those of then; of one
- * that is another now nobody knows anything. */
+/* Reads the state of the candidates at the time of the decision, if the route's targets
+ * have not changed. The state of a target that was added later is unknown. */
 static void
 read_targets(struct recorded *out, json_t *record, struct arena *a)
 {
@@ -330,7 +337,8 @@ recorded_decides(const json_t *record)
 	return record_is(record, RF_TYPE, "decision") || record_is(record, RF_TYPE, "attempt");
 }
 
-/* A later attempt that was denied was not made: the answer is the one before. */
+/* A later attempt that was denied was never sent; the response belongs to the attempt
+ * before. */
 bool
 recorded_relayed(const json_t *record)
 {
@@ -369,7 +377,7 @@ recorded_read(
 		!read_identity(out, record, a) || !read_recorded_body(out, record, a))
 		return false;
 	read_entities(out, record, p);
-	/* A record without the member is of a version that searched for all. */
+	/* older versions, which searched for all entities, wrote no such member */
 	out->all_searched =
 		!record_get(record, RF_SEARCHED) || record_is(record, RF_SEARCHED, "all");
 	recorded_searched(p, record_text(record, RF_SEARCHED), &out->searched);
@@ -390,13 +398,13 @@ recorded_unsure(const struct recorded *r, const struct recorded_answer *answer,
 
 	if (answer && rule->reads_score && missing->in[V_RESPONSE_INJECTION])
 		return "response.injection was not recorded";
-	/* The one reason that --key may do away with. */
+	/* the only reason that --key can remove */
 	if (answer && answer->arguments_sealed && rule->when &&
 		((missing->in[V_TOOL_ARGUMENTS] && cel_reads(rule->when, V_TOOL_ARGUMENTS)) ||
 			(cel_reads(rule->when, V_RESPONSE_TOOL_CALLS) &&
 				strstr(rule->when_text, "arguments"))))
-		return "arguments of tool calls are not held: they are sealed, and not opened "
-		       "as rules read them";
+		return "arguments of tool calls are unknown: they are sealed, and were not "
+		       "opened in the form that rules read";
 	for (size_t slot = 0; rule->when && slot < env->n; slot++)
 		if (missing->in[slot] && cel_reads(rule->when, slot))
 			return arena_printf(a, "%s was not recorded", env->vars[slot].path).p;
@@ -433,13 +441,12 @@ recorded_decide(const struct recorded *r, const struct policy_alone *p, struct a
 	return err;
 }
 
-/* What completions say of answers, for the rules with phase: response:
- * gate/steps/record_answer.c and record_verdict.c wrote it. */
+/* ---- completions: rules with phase: response ---- */
 
-/* ---- what was sealed ---- */
+/* ---- sealed arguments ---- */
 
-/* The next line of what was kept of calls (gate/sealing) that says what one was made with, by
- * that way; NULL: none. */
+/* Returns the next line of the kept tool calls (gate/sealing) that holds the arguments of a
+ * call of this kind, or NULL if there is none. */
 static json_t *
 next_arguments(struct span *text, const char *by)
 {
@@ -476,7 +483,8 @@ set_call_arguments(json_t *record, struct span text)
 	}
 }
 
-/* As rules read them: all, as the model wrote them, once it had. */
+/* Sets the arguments to the form that rules read: all of them, as the model wrote them, if
+ * the response was complete. */
 static void
 set_read_arguments(json_t *record, struct span text, bool full)
 {
@@ -518,10 +526,10 @@ recorded_open(struct opening *o, json_t *record)
 	set_read_arguments(record, buf_view(&text), str_same(json_str_in(kept, "how"), "full"));
 }
 
-/* ---- what was found ---- */
+/* ---- found entities ---- */
 
-/* No score is in the record: where this policy asks for more than the rule files do, what was
- * found then may be nothing now. */
+/* The record has no scores. If this policy demands a higher score than the rule files, an
+ * entity that was found then may not count now. */
 static void
 read_answer_entities(struct recorded_answer *out, json_t *record, const struct policy_alone *p,
 	struct arena *a)
@@ -576,7 +584,7 @@ recorded_answer_read(struct recorded_answer *out, json_t *record, json_t *decisi
 	out->same_version = request->same_version;
 	while (out->when < ANSWER_END && strcmp(answer_when_names[out->when], when) != 0)
 		out->when++;
-	/* The last one, where that is not what all of them came to. */
+	/* The last verdict, if it differs from the overall result. */
 	bool last = record_get(record, RF_ANSWER_VERDICT_DECISION) != NULL;
 	out->effect = !out->judged ? "permit"
 		      : last	   ? record_text(record, RF_ANSWER_VERDICT_DECISION)
@@ -605,11 +613,11 @@ recorded_answer_read(struct recorded_answer *out, json_t *record, json_t *decisi
 		!json_is_true(record_get(record, RF_ANSWER_VERDICT_SCORED));
 	read_recorded_lists(out, record, a);
 	for (size_t slot = V_TOOL_NAME; slot <= V_MCP_METHOD; slot++)
-		out->missing.in[slot] = false; /* of a model's calls */
+		out->missing.in[slot] = false; /* known for tool calls of a model */
 	out->missing.in[V_TOOL_DESCRIPTION] = out->facts.ntools > 0;
 	out->missing.in[V_TOOL_NAME] = out->missing.in[V_RESPONSE_TOOL_CALLS];
 	out->missing.in[V_TOOL_ARGUMENTS] = out->facts.ntools && !out->arguments_held;
-	/* As the rules on answers read it: with the target that it went to. */
+	/* as rules on responses read it: with the target that the request was sent to */
 	struct policy_facts f = request->facts;
 	for (size_t i = 0; f.route && i < f.route->ntargets; i++)
 		if (record_is(decision, RF_TARGET, f.route->targets[i].name))
