@@ -1,4 +1,6 @@
-/* The policy of --policy, or the one that the configuration names. */
+/* Loads a policy for a command that needs no daemon: the policy of --policy, or the one
+ * that the configuration names. A kept text of an earlier version can then replace the
+ * policy. */
 #include "cmd/alone.h"
 
 #include <unistd.h>
@@ -10,7 +12,7 @@
 #include "record/archive/kept_policy.h"
 #include "scan/detect/detect.h"
 
-/* NULL: there is no such file, or it has mistakes, which are in *d. */
+/* Returns NULL if there is no such file, or if the file has mistakes, which *d then holds. */
 static const struct config *
 load_if_there(struct arena *a, const char *file, struct diag *d)
 {
@@ -39,7 +41,7 @@ policy_alone_load(
 	else if (!out->p && !config)
 		cmd_no_config(what, named, ", or a policy with --policy");
 	else if (!out->p)
-		cmd_fail(what, "%s: names no policy", config);
+		cmd_fail(what, "%s: has no `policy`: name a policy file there or with --policy", config);
 	return out->p != NULL;
 }
 
@@ -66,8 +68,8 @@ policy_alone_kept(struct policy_alone *p, const char *config, const struct kept_
 	if (!err && (!next.p || !next.version)) {
 		struct span text = buf_view(&d.text), first = span_next(&text, '\n');
 		err = why_err(why, ERR_SYNTAX,
-			"the text of version %.12s is kept, but this program cannot load it: "
-			"%.*s",
+			"the kept text of version %.12s cannot be loaded by this version "
+			"of tollgate: %.*s",
 			version, SPAN_ARG(first));
 	}
 	if (err) {

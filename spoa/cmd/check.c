@@ -1,9 +1,13 @@
-/* tollgate check: configuration, detectors and policy as serve would load them,
- * and HAProxy's own files against the backends that the configuration lists. What would stop a
- * start, or refuse each request, is a mistake; where a policy alone is looked at (--policy),
- * what this machine lacks is a remark. Every mistake is a line "file:line:column: message" on
- * stderr; on stdout is what is valid, with remarks that begin with "note: ". Nothing is
- * written, and Redis alone is connected to. */
+/* `tollgate check` validates the configuration, the detectors and the policy as serve would
+ * load them, and HAProxy's files against the backends that the configuration lists.
+ *
+ * A fault that would stop a start, or make the daemon refuse every request, is a mistake. With
+ * --policy only the policy is checked, and something that this machine lacks is a note
+ * instead. Each mistake is printed to stderr as "file:line:column: message". Standard output
+ * names what is valid, with notes that begin with "note: ". --json prints both as one object.
+ *
+ * The command writes no file. It connects to Redis only, unless --probe also sends requests
+ * through HAProxy. */
 #include <dirent.h>
 #include <errno.h>
 #include <grp.h>
@@ -22,7 +26,7 @@
 #include "base/redis/redis_life.h"
 #include "base/redis/redis_options.h"
 #include "base/redis/redis_sync.h"
-#include "cmd/check_json.h"
+#include "base/span.h"
 #include "cmd/cmd.h"
 #include "cmd/given.h"
 #include "cmd/probe.h"
@@ -47,33 +51,109 @@
 #include "record/journal/signkey.h"
 #include "record/seal/store.h"
 
+/* Converts a mistake such as "file:line:column: message" to a JSON object. The column, or
+ * the line and the column, may be missing; the object then lacks them. */
+static json_t *
+json_mistake(struct span line)
+{
+	json_int_t at[2] = { 0, 0 };
+	struct span file = { NULL, 0 }, rest = line;
+	json_t *o = json_object();
+
+	for (size_t i = 0; i + 1 < line.n; i++) {
+		size_t k = i + 1, n = 0;
+		if (line.p[i] != ':')
+			continue;
+		while (n < 2 && k < line.n && line.p[k] >= '0' && line.p[k] <= '9') {
+			for (at[n] = 0; k < line.n && line.p[k] >= '0' && line.p[k] <= '9'; k++)
+				at[n] = at[n] * 10 % 1000000000 + (line.p[k] - '0');
+			n++;
+			if (k < line.n && line.p[k] == ':')
+				k++;
+		}
+		if (n && k < line.n && line.p[k] == ' ' && line.p[k - 1] == ':') {
+			file = span_cut(line, 0, i);
+			rest = span_cut(line, k + 1, line.n);
+			at[1] = n == 2 ? at[1] : 0;
+			break;
+		}
+		at[0] = at[1] = 0;
+	}
+	if (file.p)
+		json_object_set_new(o, "file", json_stringn(file.p, file.n));
+	if (at[0])
+		json_object_set_new(o, "line", json_integer(at[0]));
+	if (at[1])
+		json_object_set_new(o, "column", json_integer(at[1]));
+	json_t *text = json_stringn(rest.p, rest.n);
+	json_object_set_new(o, "message", text ? text : json_string("no UTF-8"));
+	return o;
+}
+
+static json_t *
+lines_of(const struct buf *from, json_t *(*one)(struct span line), json_t *list)
+{
+	struct span rest = buf_view(from);
+
+	while (rest.n)
+		json_array_append_new(list, one(span_next(&rest, '\n')));
+	return list;
+}
+
+static json_t *
+note_of(struct span line)
+{
+	struct span s =
+		span_starts(line, SPAN_LIT("note: ")) ? span_cut(line, 6, line.n) : line;
+	json_t *text = json_stringn(s.p, s.n);
+
+	return text ? text : json_string("no UTF-8");
+}
+
+static void
+check_print_json(bool valid, json_t *more, const struct buf *errors, const struct buf *haproxy,
+	const struct buf *notes, const struct buf *advice)
+{
+	json_auto_t *o = json_pack("{s:b,s:o,s:o}", "valid", valid, "errors",
+		lines_of(haproxy, json_mistake, lines_of(errors, json_mistake, json_array())), "notes",
+		lines_of(advice, note_of, lines_of(notes, note_of, json_array())));
+
+	json_object_update(o, more);
+	char *text = json_dumps(o, JSON_COMPACT | JSON_ENSURE_ASCII);
+	puts(text ? text : "{}");
+	free(text);
+}
+
 enum { FILES_MAX = 32, NOTES_BYTES = 1 << 20, REDIS_WAIT_US = 1000000 };
 
-#define UNIT_USER "tollgate" /* of the package's unit */
+#define UNIT_USER "tollgate" /* the user of the packaged systemd unit */
 
+/* The state of one run of check. It lives on the stack of cmd_check(). */
 struct check {
 	struct arena a;
 	struct diag d;
-	const char *config_file; /* NULL: none */
+	const char *config_file; /* NULL: no configuration file was found */
 	const struct config *cfg;
-	const struct policy *policy; /* NULL: none, or it is wrong */
+	const struct policy *policy; /* NULL: no policy, or it has mistakes */
 	const char *named_config, *policy_file;
 	const char *haproxy[FILES_MAX];
 	size_t nhaproxy;
-	const char *as_user; /* --user; NULL: not given */
+	const char *as_user; /* the user of --user; NULL: not given */
 	const char *haproxy_version, *haproxy_binary;
-	struct haproxy h; /* HAProxy's files, where they could be read */
+	struct haproxy h; /* HAProxy's files, as far as they could be read */
 	bool read;
 	struct judged judged;
-	struct buf why;	   /* of what is looked at now: add_wrong() */
-	struct buf unread; /* what of HAProxy's files could not be read */
+	struct buf why;	   /* why the current check failed; add_wrong() reports and clears it */
+	struct buf unread; /* advice about parts of HAProxy's files that could not be
+			    * interpreted */
 	struct buf notes;
-	const char *no_ranks; /* why tokens are estimated; NULL: they are not */
-	bool cannot;	      /* a file that was named cannot be read */
+	const char *no_ranks; /* why tokens are estimated instead of counted; NULL: they are
+			       * counted */
+	bool cannot;	      /* a file that the command line names cannot be read */
 	bool as_json, haproxy_only, probes;
-	struct probe probe; /* with --probe */
-	bool is_given; /* --policy -: the policy, from standard input */
-	json_t *valid; /* with as_json: what is, by name */
+	struct probe probe; /* the result of --probe */
+	bool is_given; /* --policy -: the policy was read from standard input */
+	json_t *valid; /* with --json: facts about a valid policy, by name; else NULL */
 };
 
 static void
@@ -84,7 +164,8 @@ add_note(void *arg, const char *text)
 	buf_printf(&c->notes, "note: %s\n", text);
 }
 
-/* What serve would not start without. */
+/* Reports something that serve needs and this machine lacks: as a mistake, or with --policy
+ * as a note. */
 __attribute__((format(printf, 3, 4))) static void
 add_lack(struct check *c, const struct yaml_node *at, const char *fmt, ...)
 {
@@ -95,13 +176,14 @@ add_lack(struct check *c, const struct yaml_node *at, const char *fmt, ...)
 	vsnprintf(why, sizeof(why), fmt, ap);
 	va_end(ap);
 	if (c->cfg && !c->policy_file)
-		diag_at(&c->d, at, "%s: serve will not start without it", why);
+		diag_at(&c->d, at, "%s: tollgate serve does not start without it", why);
 	else
-		buf_printf(&c->notes, "note: %s:%u:%u: %s: serve will not start without it\n",
+		buf_printf(&c->notes, "note: %s:%u:%u: %s: tollgate serve does not start "
+				      "without it\n",
 			at->file, at->line, at->column, why);
 }
 
-/* What c->why says is wrong with an option. */
+/* Reports the error in c->why as a mistake of the option, and clears c->why. */
 static void
 add_wrong(struct check *c, const struct yaml_node *at, const char *option)
 {
@@ -117,8 +199,9 @@ put_check_text(const struct buf *text, FILE *to)
 
 /* ---- HAProxy's files ---- */
 
-/* Backends of the configuration that HAProxy's files do not have. It is read once more for the
- * positions; what is wrong in it was said before. */
+/* Reports backends of the configuration that HAProxy's files do not define. The file is
+ * parsed again because `struct config` has no positions of its list items. Its errors were
+ * reported by the first parse and are ignored. */
 static void
 check_backends(struct check *c, const struct haproxy *h)
 {
@@ -178,8 +261,9 @@ check_haproxy(struct check *c)
 	}
 }
 
-/* Whom the policy observes has a key of his own: a backend that adds one would give it to him.
- */
+/* Checks the backend that gets the requests of observed callers. They use a key of their
+ * own provider account, so a backend that adds a credential of the operator would
+ * give that credential to them. */
 static void
 check_observed(struct check *c, const struct observe *o)
 {
@@ -191,23 +275,26 @@ check_observed(struct check *c, const struct observe *o)
 
 	if (l)
 		diag_at(&c->d, o->at,
-			"observe: backend %s sets a credential of its own (%s:%u): whoever has "
-			"none of yours would be served with it; name one that sets none",
+			"observe: backend %s sets a credential of its own (%s:%u): callers "
+			"without a key of yours would use that credential; name a backend "
+			"that sets none",
 			o->backend, l->file, l->line);
 	else if (guard)
 		diag_at(&c->d, o->at,
-			"observe: backend %s has the guard (%s:%u), which passes only what was "
-			"decided: whom the policy observes would get a 503; take the guard out",
+			"observe: backend %s has the guard (%s:%u), which only passes "
+			"decided requests: observed callers would get a 503; remove the "
+			"guard from this backend",
 			o->backend, guard->file, guard->line);
 	else if (o->backend && c->read && !c->cannot && !s)
-		diag_at(&c->d, o->at, "observe: HAProxy's files have no backend %s",
+		diag_at(&c->d, o->at, "observe: HAProxy's files have no backend %s: name "
+				      "one of them",
 			o->backend);
 }
 
 /* ---- the policy ---- */
 
-/* Key files that exist are read as serve reads them; one that does not exist yet
- * (tollgate key new makes it) is a remark. */
+/* Loads the key files as serve does. A file that does not exist yet is reported by
+ * add_lack(), because `tollgate key new` creates it. */
 static void
 check_keys(struct check *c, const struct policy *p)
 {
@@ -241,7 +328,8 @@ check_hash_key(struct check *c, const struct policy *p)
 	explicit_bzero(key, sizeof(key));
 }
 
-/* Of another user's file nothing is known. */
+/* Returns true if the file may exist but this user cannot read it, so that nothing can be
+ * checked. */
 static bool
 not_ours(const char *file)
 {
@@ -264,7 +352,7 @@ check_redis_password(
 	explicit_bzero(&options, sizeof(options));
 }
 
-/* As serve reads them; on another machine they may not be there. */
+/* Loads the credential files as serve does. A missing file is reported by add_lack(). */
 static void
 check_credentials(struct check *c)
 {
@@ -281,9 +369,9 @@ check_credentials(struct check *c)
 	}
 }
 
-/* True: there to be read. Said where it is not there at all. */
+/* Returns true if the file can be read. Reports a file that does not exist. */
 static bool
-there(struct check *c, const struct yaml_node *at, const char *file)
+file_is_there(struct check *c, const struct yaml_node *at, const char *file)
 {
 	if (!file || not_ours(file))
 		return false;
@@ -293,35 +381,35 @@ there(struct check *c, const struct yaml_node *at, const char *file)
 	return false;
 }
 
-/* Files of anchors, witness and telemetry, as serve reads them. */
+/* Loads the files of anchors, witnesses and telemetry as serve does. */
 static void
 check_anchors(struct check *c, const struct config *cfg)
 {
 	bool all =
-		cfg->witness_key && there(c, config_at(cfg, "witness.key"), cfg->witness_key);
+		cfg->witness_key && file_is_there(c, config_at(cfg, "witness.key"), cfg->witness_key);
 
 	for (size_t i = 0; i < cfg->nanchors; i++) {
 		const struct anchor_place *p = &cfg->anchors[i];
 		const char *const files[] = { p->ca, p->tls_ca, p->key };
 		bool any = true;
 		for (size_t k = 0; k < COUNT_OF(files); k++)
-			any &= !files[k] || there(c, p->at, files[k]);
+			any &= !files[k] || file_is_there(c, p->at, files[k]);
 		if (any && anchors_files(p, &c->why) < 0)
 			add_wrong(c, p->at, "anchors");
 	}
 	if (cfg->otlp.url &&
-		(!cfg->otlp.headers_file || there(c, cfg->otlp.at, cfg->otlp.headers_file)) &&
-		(!cfg->otlp.ca || there(c, cfg->otlp.at, cfg->otlp.ca)) &&
+		(!cfg->otlp.headers_file || file_is_there(c, cfg->otlp.at, cfg->otlp.headers_file)) &&
+		(!cfg->otlp.ca || file_is_there(c, cfg->otlp.at, cfg->otlp.ca)) &&
 		otlp_files(&cfg->otlp, &c->why) < 0)
 		add_wrong(c, cfg->otlp.at, "telemetry.otlp");
 	for (size_t i = 0; i < cfg->nwitness_logs; i++)
 		all &= cfg->witness_logs[i].key &&
-		       there(c, cfg->witness_logs[i].at, cfg->witness_logs[i].key);
+		       file_is_there(c, cfg->witness_logs[i].at, cfg->witness_logs[i].key);
 	if (all && witness_files(cfg, &c->why) < 0)
 		add_wrong(c, config_at(cfg, "witness.key"), "witness");
 }
 
-/* Who texts are sealed to. */
+/* Checks the auditors' public keys, to which texts are sealed. */
 static void
 check_auditors(struct check *c, const struct config *cfg)
 {
@@ -333,7 +421,7 @@ check_auditors(struct check *c, const struct config *cfg)
 		add_wrong(c, at, "seal.auditors");
 }
 
-/* What serve needs of this machine, and another one that checks the file may lack. */
+/* Checks what serve needs on this machine: the signing key and the group of the socket. */
 static void
 check_machine(struct check *c, const struct config *cfg)
 {
@@ -342,17 +430,18 @@ check_machine(struct check *c, const struct config *cfg)
 			"audit.key: %s does not exist (tollgate keygen makes it)",
 			cfg->audit_key);
 	if (cfg->socket_group && !getgrnam(cfg->socket_group))
-		add_lack(c, config_at(cfg, "group"), "group: this machine has no group %s",
+		add_lack(c, config_at(cfg, "group"), "group: this machine has no group %s: "
+						     "create it with groupadd",
 			cfg->socket_group);
 }
 
-/* What a Redis says of itself, of a cluster its nodes. */
+/* Facts that one Redis server, or the nodes of one cluster, report about themselves. */
 struct redis_seen {
-	struct redis_life life; /* its first server's */
-	char evicts[32];	/* by which policy it does; "": it does not */
-	bool no_vectors;	/* one of its servers has no vector sets */
-	struct redis_room room; /* of the server that has this node's stream */
-	uint64_t stream;	/* bytes of that */
+	struct redis_life life; /* of the first server that reports one */
+	char evicts[32];	/* the maxmemory-policy if keys may be evicted; "": no eviction */
+	bool no_vectors;	/* a server has no vector sets, or the user may not use them */
+	struct redis_room room; /* memory of the server that holds this node's stream */
+	uint64_t stream;	/* bytes of that stream */
 };
 
 static void
@@ -376,15 +465,16 @@ see_redis(const struct check *c, redisContext *redis, bool here, struct redis_se
 		seen->stream = (uint64_t)stream->integer;
 	freeReplyObject(stream);
 	freeReplyObject(rep);
-	/* not known, or not permitted to this user; a node of a cluster knows it that says
-	 * where that key is */
+	/* An unknown command and a missing permission are both errors. MOVED proves that a
+	 * cluster's node knows the command: the key is only on another node. */
 	rep = redis_ask(redis, "VCARD tollgate:cache:check");
 	seen->no_vectors |= !rep || (rep->type == REDIS_REPLY_ERROR &&
 					    strncmp(rep->str, "MOVED ", strlen("MOVED ")) != 0);
 	freeReplyObject(rep);
 }
 
-/* Whether it answers; why is c->why where it does not. */
+/* Connects to the servers that of() returns, and reads what they report. Returns false with
+ * a message in c->why if no server responds. */
 static bool
 dial_redis(struct check *c, int (*of)(const struct config *, struct redis_options *),
 	struct redis_seen *seen)
@@ -413,8 +503,9 @@ note_redis(struct check *c, const char *option, struct span what)
 		option, SPAN_ARG(what));
 }
 
-/* What is in use there, once this node's stream and a cache that shares the server are as large
- * as they may get. Counters, pins and the streams of other nodes count as they are now. */
+/* Notes if Redis may run out of memory once this node's stream, and a cache on the same
+ * server, have grown to their limits. Counters, pins and other nodes' streams are counted
+ * with their current size. */
 static void
 check_redis_room(struct check *c, const struct redis_seen *seen)
 {
@@ -425,13 +516,14 @@ check_redis_room(struct check *c, const struct redis_seen *seen)
 		note_redis(c, "redis.url", buf_view(&c->why));
 }
 
-/* Where limits are counted there and nothing is let through without, each request that one
- * applies to would be refused. One that forgets answers must not be the one that counts. */
+/* Checks the Redis servers of limits and cache. If limits need Redis and `on_failure.quota`
+ * is deny, an unreachable Redis is a mistake, since every request with a limit would get
+ * 503. A cache that evicts keys must not share the server that counts limits. */
 static void
 check_redis(struct check *c, const struct policy *p)
 {
-	static const char forgets[] = "it forgets what limits count when it is full "
-				      "(maxmemory-policy is not noeviction)";
+	static const char forgets[] = "a full Redis would evict the counters of limits: "
+				      "set maxmemory-policy to noeviction";
 	bool refuses = p->nlimits && p->on_failure.quota == OUT_DENY;
 	struct redis_seen counts = { .evicts = "" }, keeps;
 
@@ -443,7 +535,7 @@ check_redis(struct check *c, const struct policy *p)
 	bool up = c->cfg->redis_url && dial_redis(c, config_redis, &counts);
 	if (c->cfg->redis_url && !up && refuses)
 		diag_at(&c->d, config_at(c->cfg, "redis.url"),
-			"redis.url: %.*s: each request with a limit would be a 503 "
+			"redis.url: %.*s: every request with a limit would get 503 "
 			"(on_failure.quota: deny)",
 			SPAN_ARG(buf_view(&c->why)));
 	else if (c->cfg->redis_url && !up)
@@ -458,22 +550,24 @@ check_redis(struct check *c, const struct policy *p)
 	else if (c->cfg->cache_redis && keeps.evicts[0] && counts.life.key[0] &&
 		 !strcmp(keeps.life.key, counts.life.key))
 		diag_at(&c->d, config_at(c->cfg, "cache.redis"),
-			"cache.redis: is the server of redis.url, and its maxmemory-policy is "
-			"%s: it would evict what limits count",
+			"cache.redis: is the same server as redis.url, and its "
+			"maxmemory-policy is %s: a full server would evict the counters of "
+			"limits; use a second server for the cache",
 			keeps.evicts);
 	else if (c->cfg->cache_redis && keeps.no_vectors)
 		for (size_t i = 0; i < p->nroutes; i++)
 			if (p->routes[i].cache.semantic)
 				diag_at(&c->d, config_at(c->cfg, "cache.redis"),
-					"cache.redis: has no vector sets for this user (VADD: "
-					"Redis 8 and later; its ACL: docs/redis.md), which "
-					"route "
-					"%s needs: cache.semantic",
+					"cache.redis: route %s has cache.semantic, which "
+					"needs vector sets (VADD), and this user of the "
+					"server has none: use Redis 8 or later, and permit "
+					"the commands (docs/redis.md)",
 					p->routes[i].name);
 	buf_clear(&c->why);
 }
 
-/* What is next to the signing key: the one before it, and what the root stated. */
+/* Checks the files that belong to the signing key: the previous key, and the statements of
+ * the offline root. */
 static void
 check_around(struct check *c, const struct config *cfg, const struct pubkey *signs,
 	const struct pubkey *root)
@@ -488,8 +582,8 @@ check_around(struct check *c, const struct config *cfg, const struct pubkey *sig
 		add_wrong(c, config_at(cfg, "audit.key"), "audit.previous_key");
 	else if (before.pub.id[0] && !strcmp(before.pub.id, signs->id))
 		diag_at(&c->d, config_at(cfg, "audit.key"),
-			"audit.previous_key: %s: is the key of audit.key itself: name the one "
-			"before it",
+			"audit.previous_key: %s: is the same key as audit.key: name the "
+			"key that was used before",
 			cfg->audit_previous_key);
 	signkey_wipe(&before);
 	if (root->id[0] && cfg->node && !not_ours(cfg->audit_statements) &&
@@ -498,7 +592,7 @@ check_around(struct check *c, const struct config *cfg, const struct pubkey *sig
 	free(stated);
 }
 
-/* The signing key with its passphrase, and the root, which is another. */
+/* Loads the signing key with its passphrase, and checks that the root is a different key. */
 static void
 check_signing(struct check *c, const struct config *cfg)
 {
@@ -508,7 +602,7 @@ check_signing(struct check *c, const struct config *cfg)
 	if (cfg->audit_passphrase_file && !not_ours(cfg->audit_key) &&
 		!not_ours(cfg->audit_passphrase_file) &&
 		signkey_open(cfg->audit_key, cfg->audit_passphrase_file, true, &key, &c->why))
-		buf_clear(&c->why); /* check_opens() names what is wrong with it */
+		buf_clear(&c->why); /* check_opens() reports what is wrong with this file */
 	else if (!cfg->audit_passphrase_file && !not_ours(cfg->audit_key) &&
 		 signkey_load(cfg->audit_key, &key, &c->why))
 		buf_clear(&c->why);
@@ -516,17 +610,19 @@ check_signing(struct check *c, const struct config *cfg)
 		add_wrong(c, config_at(cfg, "audit.key"), "audit.root");
 	else if (cfg->audit_root && !strcmp(root.id, key.pub.id))
 		diag_at(&c->d, config_at(cfg, "audit.key"),
-			"audit.root: %s: is the signing key itself: a root is another key, "
-			"kept offline",
+			"audit.root: %s: is the same key as audit.key: make a separate "
+			"root with tollgate keygen --root and keep it offline",
 			cfg->audit_root);
 	if (cfg->audit_statements && !cfg->audit_root)
 		diag_at(&c->d, config_at(cfg, "audit.key"),
-			"audit.key_statements: needs audit.root, whose statements they are");
+			"audit.key_statements: needs audit.root, the public key that "
+			"signed the statements");
 	check_around(c, cfg, &key.pub, &root);
 	signkey_wipe(&key);
 }
 
-/* The certificate of admin.tls, its key and the clients' authorities, as serve reads them. */
+/* Checks the certificate of admin.tls, its key and the clients' authorities as serve does.
+ * Notes a certificate that ends within 14 days. */
 static void
 check_admin_tls(struct check *c, const struct config *cfg)
 {
@@ -540,14 +636,17 @@ check_admin_tls(struct check *c, const struct config *cfg)
 	if (c->why.n)
 		add_wrong(c, t->listen, "admin.tls");
 	else if (end_s && end_s <= now_s)
-		diag_at(&c->d, t->listen, "admin.tls: %s: it has ended", t->certificate);
+		diag_at(&c->d, t->listen, "admin.tls: %s: the certificate has expired: "
+					  "replace it", t->certificate);
 	else if (end_s && end_s - now_s < 14 * 86400)
-		buf_printf(&c->notes, "note: %s:%u:%u: admin.tls: %s ends in %d days\n",
+		buf_printf(&c->notes, "note: %s:%u:%u: admin.tls: %s expires in %d days: "
+				      "replace it\n",
 			t->listen->file, t->listen->line, t->listen->column, t->certificate,
 			(int)((end_s - now_s) / 86400));
 }
 
-/* Secrets and state: whoever may not read a file sees its mode. */
+/* Checks secrets and the state file. The mode of a file can be checked even if this user
+ * may not read the file. */
 static void
 check_secrets(struct check *c, const struct config *cfg)
 {
@@ -582,7 +681,8 @@ check_secrets(struct check *c, const struct config *cfg)
 	}
 }
 
-/* What the daemon's user needs of a file that an option names: more than to read it. */
+/* Returns the rights that the daemon's user needs to the file of an option: 04 to read, 06
+ * to read and write, 07 for a folder. */
 static unsigned
 rights_of(const char *option)
 {
@@ -609,8 +709,10 @@ check_right(struct check *c, const char *file, unsigned rights)
 		rights & 02 ? "read and write" : "read", fix);
 }
 
-/* Root may read all of it; the unit runs as another user, with the installed configuration.
- * What the policy and the configuration name, what options name, and the journal's files. */
+/* Checks that the user of the packaged unit can read every file, because root, who runs
+ * this command, can read all of them. This applies to the installed configuration alone.
+ * The files are those that the policy, the configuration and its options name, and those of
+ * the journal. */
 static void
 check_rights(struct check *c, const struct config *cfg)
 {
@@ -639,8 +741,8 @@ check_rights(struct check *c, const struct config *cfg)
 		closedir(dir);
 }
 
-/* Before 0.3 a saved policy came into force by itself. A journal without texts of policies is one that
- * no later version has written to. */
+/* Versions before 0.3 applied a saved policy by themselves. This function notes the change
+ * if the journal holds no policy texts, which every later version writes. */
 static void
 note_policy_watch(struct check *c, const struct config *cfg)
 {
@@ -658,7 +760,7 @@ note_policy_watch(struct check *c, const struct config *cfg)
 	journal_list_free(&l);
 }
 
-/* A start that would be refused, maybe months later. */
+/* Checks conditions of the journal that would stop a start, perhaps only months later. */
 static void
 check_journal(struct check *c, const struct config *cfg)
 {
@@ -672,7 +774,8 @@ check_journal(struct check *c, const struct config *cfg)
 
 /* ---- what a start opens ---- */
 
-/* A folder that systemd makes when it starts the unit (RuntimeDirectory=, StateDirectory=). */
+/* Returns true if the missing folder is one that systemd creates when it starts the unit
+ * (RuntimeDirectory=, StateDirectory=). */
 static bool
 unit_makes(const struct check *c, struct span why)
 {
@@ -685,8 +788,8 @@ unit_makes(const struct check *c, struct span why)
 		       span_starts(why, SPAN_LIT("/var/lib/")));
 }
 
-/* Reported once: other checks look at some of these files too. Of another user's files an
- * ordinary user knows nothing. */
+/* Collects the errors of opens(). An error that another check already reported is skipped,
+ * and so is a file that an ordinary user may not read. */
 static void
 add_open(void *arg, const char *option, struct span why)
 {
@@ -709,7 +812,8 @@ print_open(void *arg, const char *option, struct span why)
 	dprintf(*(const int *)arg, "%s\t%.*s\n", option, SPAN_ARG(why));
 }
 
-/* In a child that runs as this user, which writes a line for each part that is refused. */
+/* Runs in a child process as this user. Writes a line to `fd` for each part that cannot be
+ * opened. */
 static int
 try_as(const struct config *cfg, const struct passwd *user, int fd)
 {
@@ -720,7 +824,8 @@ try_as(const struct config *cfg, const struct passwd *user, int fd)
 	return EXIT_DONE;
 }
 
-/* Root may open all of it, but the unit runs as another user. */
+/* Opens everything as the unit's user, because root, who runs this command, may open all
+ * files. */
 static void
 check_opens_as(struct check *c, const struct passwd *user)
 {
@@ -730,7 +835,7 @@ check_opens_as(struct check *c, const struct passwd *user)
 	if (child == 0)
 		_exit(try_as(c->cfg, user, ends[1]));
 	if (child < 0) {
-		cmd_fail("check", "no process to try as %s: %s", user->pw_name,
+		cmd_fail("check", "cannot start a process as user %s: %s", user->pw_name,
 			strerror(errno));
 		c->cannot = true;
 		return;
@@ -742,7 +847,7 @@ check_opens_as(struct check *c, const struct passwd *user)
 	while (waitpid(child, &status, 0) < 0 && errno == EINTR)
 		;
 	if (status != 0) {
-		cmd_fail("check", "cannot try as user %s", user->pw_name);
+		cmd_fail("check", "cannot become user %s: run check as root", user->pw_name);
 		c->cannot = true;
 	}
 	for (struct span rest = buf_view(&all); rest.n;) {
@@ -754,8 +859,8 @@ check_opens_as(struct check *c, const struct passwd *user)
 	}
 }
 
-/* As serve opens it: with --user as that user; for root and the installed configuration as the
- * unit's user. */
+/* Opens what serve opens. With --user, and for root with the installed configuration, a
+ * child process opens it as that user. */
 static void
 check_opens(struct check *c)
 {
@@ -786,20 +891,22 @@ add_lines(struct diag *d, struct span text)
 	}
 }
 
-/* The policy, the shadow policy, and what both read on this machine. */
+/* Checks the policy, the shadow policy, and the files on this machine that both name. */
 static void
 check_policy(struct check *c)
 {
 	const char *file = c->policy_file ? c->policy_file : c->cfg ? c->cfg->policy : NULL;
 
 	if (!file)
-		return; /* the configuration's mistakes include it */
+		return; /* the configuration has mistakes, which may concern the policy's file
+			 * too */
 	SCOPED_BUF(errors, 1 << 20);
 	struct detect_rules *rules = NULL;
 	const struct policy *p = c->policy = policy_open(
 		&c->a, file, c->cfg, c->cfg ? c->cfg->detectors : NULL, &rules, &c->d);
 	if (rules && detect_self_test(rules, &errors) && errors.n == 0)
-		buf_str(&errors, "detectors: an example of the rules fails");
+		buf_str(&errors, "detectors: an example of the rules fails: tollgate "
+				 "detectors test shows which one");
 	add_lines(&c->d, buf_view(&errors));
 	if (p)
 		check_keys(c, p);
@@ -848,13 +955,13 @@ check_policy(struct check *c)
 	detect_free(&rules);
 }
 
-/* What answers on each host, once the files were read. */
+/* Sends the requests of --probe, once HAProxy's files have been read. */
 static void
 check_probe(struct check *c)
 {
 	probe_init(&c->probe);
 	if (!c->cfg || !c->policy || !c->read || c->cannot) {
-		cmd_fail("check", "--probe: nothing was sent: correct what is wrong first");
+		cmd_fail("check", "--probe: nothing was sent: correct the mistakes above first");
 		c->cannot = true;
 		return;
 	}
@@ -890,7 +997,8 @@ cmd_check(int argc, char **argv)
 	if (n < 0 || ((n > 0 || c.haproxy_only || c.probes) && c.nhaproxy == 0) ||
 		(c.probes && c.haproxy_only) || (c.probe.nhost && !c.probes))
 		return cmd_usage(argv[0]);
-	for (int i = 0; i < n; i++) { /* check --haproxy FILE FILE */
+	for (int i = 0; i < n; i++) { /* further operands are files of HAProxy: check --haproxy
+				       * FILE FILE */
 		if (c.nhaproxy == FILES_MAX)
 			return cmd_usage(argv[0]);
 		c.haproxy[c.nhaproxy++] = operands[i];
@@ -898,7 +1006,7 @@ cmd_check(int argc, char **argv)
 	c.config_file = config_find(c.named_config);
 	if (!c.config_file && (c.named_config || (!c.policy_file && !c.haproxy_only)))
 		return cmd_no_config("check", c.named_config,
-			c.nhaproxy ? ", or say --haproxy-only" : ", or a policy with --policy");
+			c.nhaproxy ? ", or add --haproxy-only" : ", or a policy with --policy");
 	if (c.haproxy_only)
 		c.config_file = NULL;
 	c.is_given = c.policy_file && !strcmp(c.policy_file, "-");
@@ -944,7 +1052,8 @@ cmd_check(int argc, char **argv)
 		put_check_text(&c.probe.wrong, stderr);
 	}
 	if (buf_failed(&c.judged.errors) || buf_failed(&c.judged.advice))
-		fprintf(stderr, "tollgate: check: %u errors, %u remarks: not all are shown\n",
+		fprintf(stderr, "tollgate: check: %u errors and %u notes; only the first "
+				"ones are shown: correct these and run check again\n",
 			c.judged.nerrors, c.judged.nadvice);
 	json_decref(c.valid);
 	probe_free(&c.probe);

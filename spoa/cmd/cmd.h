@@ -1,15 +1,17 @@
-/* Subcommands: one file each under cmd/, one row each in the table here. The
- * same row feeds dispatch and usage. */
+/* The subcommands of `tollgate`, and the helpers that they share.
+ *
+ * Each subcommand is a function in one file of cmd/ and a row of CMD_TABLE. The row is used
+ * for dispatch, usage, --help and shell completion. */
 #ifndef CMD_CMD_H
 #define CMD_CMD_H
 
 #include "base/scoped.h"
 
-/* Exit codes (every command): done; the answer is no (invalid, mismatch,
- * denied); could not do it (usage, file, connection). */
+/* Exit codes of every command: 0, done; 1, a negative result (invalid, mismatch, denied);
+ * 2, the command could not run (usage, a file, a connection). */
 enum { EXIT_DONE = 0, EXIT_NO = 1, EXIT_CANNOT = 2 };
 
-/* The jobs by which --help groups the commands. */
+/* The jobs by which --help groups the commands, in the order of printing. */
 enum cmd_group { CMD_RUN, CMD_POLICY, CMD_LIMITS, CMD_RECORDS, CMD_OPERATE, CMD_MAKE, CMD_GROUPS };
 
 /* clang-format off */
@@ -52,84 +54,94 @@ enum cmd_group { CMD_RUN, CMD_POLICY, CMD_LIMITS, CMD_RECORDS, CMD_OPERATE, CMD_
 CMD_TABLE(X)
 #undef X
 
-/* The whole program: argv[1] names the subcommand. */
+/* Runs the whole program; argv[1] is the subcommand. Returns the exit code. */
 int cmd_main(int argc, char **argv);
-/* argv[0] is the subcommand's name; --help never reaches a subcommand. cmd_usage
- * prints its forms to stderr ("audit show": that one) and returns EXIT_CANNOT. */
+/* Each function of CMD_TABLE gets the subcommand's name as argv[0]. cmd_main() handles
+ * --help, so a subcommand never sees it. cmd_usage() prints the forms of the command `name`
+ * to stderr, or only the form of its verb ("audit show"). Returns EXIT_CANNOT. */
 int cmd_usage(const char *name);
-/* "tollgate: what: why\n" on stderr; returns EXIT_CANNOT. */
-/* config_find() found none: says so, or which one may not be read. `or` is what may be given in
- * its place, after a comma, or "". EXIT_CANNOT. */
+/* Reports why config_find() returned NULL: no file exists, or a file may not be read. `or`
+ * is appended to the message and names an alternative, such as ", or a policy with
+ * --policy"; "" if there is none. Returns EXIT_CANNOT. */
 int cmd_no_config(const char *what, const char *named, const char * or);
+/* Prints "tollgate: WHAT: message" and a newline to stderr. Returns EXIT_CANNOT. */
 __attribute__((format(printf, 2, 3))) int cmd_fail(const char *what, const char *fmt, ...);
-/* After a message where err is not 0: why, or else what the error is called. 0 or EXIT_CANNOT.
- */
+/* Prints the message in `why`, or the name of the error if `why` is empty. Returns
+ * EXIT_CANNOT, or 0 without a message if `err` is 0. */
 int cmd_failed(const char *what, int err, const struct buf *why);
 struct config;
-/* The configuration of -c, or the usual one, in the arena; NULL, and nothing is said: there is
- * none, or it is not valid. */
+/* Loads the file of -c, or the usual file if `named` is NULL, into the arena. Returns NULL
+ * without a message if there is no file or it has mistakes. */
 const struct config *cmd_config(struct arena *a, const char *named);
-/* A row a command has: `--name VALUE` or `--name=VALUE`; a name of one letter is -c. Rows end
- * with a name NULL. */
+/* An option of a command: `--name VALUE` or `--name=VALUE`. A name of one letter is a short
+ * option such as -c. A table ends with a row whose name is NULL. */
 struct cmd_option {
 	const char *name;
-	const char **text; /* gets the value, or with `count` that of each time */
+	const char **text; /* gets the value; with `count`, the array that gets each value */
 	size_t *count, most;
-	bool *flag; /* becomes true; without `text` it takes no value, with it only
-		       `--name=VALUE` */
+	bool *flag; /* set to true. Without `text`, the option takes no value. With `text`, a
+		     * value is optional and only given as `--name=VALUE`. */
 };
-/* Reads the options of the command `what`, such as "audit list". If `what` is a command alone and the command has
- * verbs, its first operand is the verb. Returns the number of operands, which may stand between options, and *operands
- * is the first. Returns -1 after a message if an option has no row, lacks its value, is given too often (a row with
- * text and without `count` may stand once), or belongs to other verbs (option_rows). At most 64 rows. */
+/* Reads the options of the command `what`, such as "audit list". If `what` is a command
+ * alone and the command has verbs, its first operand is the verb. Operands may stand
+ * between options. Returns the number of operands, and sets *operands to the first one.
+ * Returns -1 after a message if an option has no row, lacks its value, occurs too often, or
+ * belongs to other verbs (option_rows). A row with `text` and without `count` may occur
+ * once. A table has at most 64 rows. */
 int cmd_options(const char *what, int argc, char **argv, const struct cmd_option *options,
 	char ***operands);
-/* One row for each meaning of an option. Ends with a name NULL. */
+/* One row for each meaning of an option, for --help. Ends with a row whose name is NULL. */
 extern const struct option_row {
 	const char *name;
-	const char *value;     /* what follows the option, such as FILE; NULL: nothing; "[=TYPE]" */
-	const char *of;	       /* the verbs that it belongs to, such as "audit list, usage"; a
-				  command alone: all its verbs */
-	const char *help;      /* one line */
+	const char *value;     /* what follows the option, such as FILE; "[=TYPE]": optional;
+			        * NULL: nothing */
+	const char *of;	       /* the verbs that have the option, such as "audit list, usage";
+			        * a command alone stands for all its verbs */
+	const char *help;      /* one line for --help */
 } option_rows[];
 enum { OPTION_WHAT_MAX = 64 };
-/* Returns whether the option `name`, without dashes, belongs to the verb. The verb is in `command` ("audit list") or is
- * the operand, which may be NULL. If other verbs of the command have the option, a message names them. An option that
- * no row has for the command belongs to it. */
+/* Returns whether the option `name`, without dashes, belongs to the verb. The verb is in
+ * `command` ("audit list") or is the operand, which may be NULL. If only other verbs of the
+ * command have the option, a message names them. An option without a row for this command
+ * belongs to every verb. */
 bool option_belongs(const char *command, const char *operand, const char *name);
-/* Writes all of it to standard output; false: it had failed, or the output does, and errno says
- * why. */
+/* Writes the buffer to standard output. Returns false with errno if the buffer had failed
+ * or the write fails. */
 bool cmd_write(const struct buf *out);
-/* The same; EXIT_DONE, or EXIT_CANNOT after a message. */
+/* As cmd_write(). Returns EXIT_DONE, or EXIT_CANNOT after a message. */
 int cmd_print(const char *what, const struct buf *out);
-/* All of standard input (fd 0) or of a file, up to the buffer's cap. 0 or ERR_IO, ERR_LIMIT. */
+/* Read all of standard input or of a file into `out`, up to the buffer's cap. Return 0,
+ * ERR_IO, or ERR_LIMIT beyond the cap. */
 int cmd_read_stdin(struct buf *out);
 int cmd_read_file(const char *file, struct buf *out);
 enum { CMD_FIX_BYTES = 2 * 4096 + 64 };
-/* That user of this machine lacks one of these rights (04 to read, 02, 01) to the file, or may not
- * pass a folder on the way; `fix` is the command that mends it. False too: no such user, or no
- * such file. */
+/* Returns true if the user `name` of this machine lacks one of the rights (04 read, 02
+ * write, 01 search) to the file, or may not pass a folder on its path. `fix` gets a command
+ * that grants the right. Returns false also if there is no such user or file. */
 bool cmd_user_cannot(
 	const char *name, const char *file, unsigned rights, char *fix, size_t size);
 enum { CMD_END_LEN = 64 };
-/* When something ends: a date, which is its first second in UTC, or a time with its zone; as RFC
- * 3339 in `full` too. False after a message that names --until. */
+/* Parses when something ends: a date, which means its first second in UTC, or a time with
+ * its zone. `full` gets the time in RFC 3339, *wall_ns the nanoseconds since 1970. Returns
+ * false after a message that names --until. */
 bool cmd_end(const char *what, const char *s, char full[CMD_END_LEN], int64_t *wall_ns);
-/* A duration that an option gives, from `least_us` to 36500 days; as it was where it is not
- * given (NULL). False after a message. */
+/* Parses the duration of an option, from `least_us` to 36500 days, into *us (microseconds).
+ * If `text` is NULL, *us is unchanged. Returns false after a message. */
 bool cmd_ttl(const char *what, const char *option, const char *text, uint64_t least_us,
 	uint64_t *us);
-/* When something ends by --ttl or --until, either of which may be NULL and --until a duration
- * too; as it was where neither is given. False after a message. */
+/* Computes when something ends from --ttl (a duration) or --until (a date, time or
+ * duration). Each may be NULL; if both are, *end_ns is unchanged. Returns false after a
+ * message. */
 bool cmd_end_given(
 	const char *what, const char *ttl, const char *until, int64_t now_ns, int64_t *end_ns);
-/* The whole number that an option gives; false after a message. */
+/* Parses the whole number of an option. Returns false after a message. */
 bool cmd_whole(const char *what, const char *option, const char *s, int64_t *out);
 struct diag;
-/* Says the mistakes, and how many they are. EXIT_CANNOT. */
+/* Prints the mistakes and their number to stderr. Returns EXIT_CANNOT. */
 int cmd_mistakes(const char *what, const struct diag *d);
-/* Every line of standard input that is not blank, as it comes, with its newline and its number;
- * another code than EXIT_DONE ends it and is returned. */
+/* Calls each() for every line of standard input that is not empty, as it arrives, with its
+ * newline and its number from 1. A result other than EXIT_DONE ends the reading and is
+ * returned. */
 int cmd_each_line(int (*each)(void *arg, struct span line, size_t number), void *arg);
 
 #endif

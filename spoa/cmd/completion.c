@@ -1,6 +1,9 @@
-/* tollgate completion: what a shell offers after TAB. The forms in CMD_TABLE say it all, the ones
- * that --help prints: the script of a shell asks `tollgate completion words`, so it is as new as
- * the program. */
+/* `tollgate completion` provides the words that a shell offers after the tab key.
+ *
+ * `tollgate completion SHELL` prints a script for bash, zsh or fish. The script calls
+ * `tollgate completion words COMMAND ...` for each completion, so that its words are always
+ * those of the installed program. The words come from the usage forms of CMD_TABLE, the
+ * same ones that --help prints. */
 #include <stdio.h>
 #include <string.h>
 
@@ -52,11 +55,12 @@ static const struct {
 };
 /* clang-format on */
 
-/* A form's next token, without the brackets around it; `of_option` where it is what the option
- * before it takes. Empty: the form ends. */
+/* Reads a usage form token by token, without the brackets around the tokens. */
 struct tokens {
 	const char *p, *end;
-	bool after_option, of_option, choice; /* choice: in parentheses, or "a|b" */
+	bool after_option, of_option, choice; /* the token follows an option; the token is an
+					       * option's value; the token is a choice, which
+					       * is in parentheses or written "a|b" */
 };
 
 static struct span
@@ -80,7 +84,8 @@ next_token(struct tokens *t)
 	return s;
 }
 
-/* Brackets and " | " part the forms of a command; what stands after "; all" is for each. */
+/* Returns the next usage form of a command and moves *rest behind the form. " | " outside
+ * of brackets separates forms. Options after "; all" belong to every form. */
 static struct tokens
 next_form(const char **rest)
 {
@@ -115,7 +120,8 @@ say_choices(struct span s, char between)
 	}
 }
 
-/* What an option takes: its choices, a file, or what only a person knows. */
+/* Prints what an option's value may be: its choices, or a request for the names of files.
+ * Nothing is printed for a value that only the user knows. */
 static void
 say_value(struct span s)
 {
@@ -141,8 +147,9 @@ say_terms(void)
 			printf("--%s\n", terms[i]);
 }
 
-/* What follows `before` in one form, whose own words are all said. True: it is the value of the
- * option before, and was said. */
+/* Searches one form for the option `before`. If the option takes a value there, prints what
+ * the value may be and returns true. Returns false if `before` is no option with a value in
+ * this form. With `skip_first`, the form's first word (the verb) is passed over. */
 static bool
 say_form(struct tokens t, bool skip_first, struct span before)
 {
@@ -177,7 +184,8 @@ say_options(struct tokens t, bool skip_first)
 	}
 }
 
-/* The first word of a form names it; false: it has none, or belongs to all. */
+/* Sets *verb to the first word of a form. Returns false if the form begins with no word, so
+ * that the form belongs to every verb. */
 static bool
 form_verb(struct tokens t, struct span *verb)
 {
@@ -193,7 +201,7 @@ is_for_all(struct tokens t)
 	return t.end - t.p >= 3 && !memcmp(t.p, "all", 3);
 }
 
-/* The operand that names a form among the words after the command. */
+/* Returns true if the verb is among the words after the command. */
 static bool
 was_given(struct span verb, size_t n, char **words)
 {
@@ -203,7 +211,8 @@ was_given(struct span verb, size_t n, char **words)
 	return false;
 }
 
-/* words[0] is the command; the last one is being typed. */
+/* Prints the completions for words[0..n): words[0] is the command, and the last word is the
+ * one that is being typed. */
 static void
 say_words(const char *args, size_t n, char **words)
 {

@@ -1,5 +1,5 @@
-/* Values of CEL as JSON: plain, or typed as {"int":"1"}, {"list":[…]}, so that int,
- * uint and double are told apart. */
+/* Converts JSON to CEL values. Plain JSON has no distinction between int, uint and double.
+ * Typed JSON, such as {"int":"1"} or {"list":[...]}, has one. */
 #ifndef CMD_EVAL_H
 #define CMD_EVAL_H
 
@@ -7,10 +7,9 @@
 
 #include "policy/cel/cel.h"
 
-/* The value of `j`, in the arena; strings stay in `j`. Plain numbers without a dot or
- * exponent are int. False with *why, in the arena. */
+/* Converts `j` to a value in the arena; strings are borrowed from `j`. If not `typed`,
+ * numbers without a dot or exponent become int. Returns false with the reason in *why,
+ * which the arena owns. */
 bool eval_read(struct arena *a, json_t *j, bool typed, struct cel_value *out, const char **why);
-/* As cel_json(), or typed. */
-void eval_write(const struct cel_value *v, bool typed, struct buf *out);
 
 #endif

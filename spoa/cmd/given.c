@@ -1,5 +1,10 @@
-/* A policy's text that somebody gives: `--policy -`. Who may try a policy may not read the
- * daemon's files by it, not even by an error that quotes one. */
+/* A policy that the command line gives in place of the configured one: `--policy -`, which
+ * reads standard input.
+ *
+ * Anyone who may try a policy must not be able to read the daemon's files with it, not even
+ * through an error message that quotes a file. So given_policy() first records the set of
+ * files that the policy in force reads, replaces the policy's text in that set, and allows
+ * further reads from the set alone. */
 #include "cmd/given.h"
 
 #include "base/file_set.h"
@@ -10,7 +15,8 @@
 const char *
 given_policy(const char *what, const char *config, struct span text)
 {
-	static struct file_set read; /* what the policy in force reads; for the rest of the process */
+	static struct file_set read; /* the files that the policy in force reads; kept until
+				      * the process ends */
 	static struct arena a;
 	static struct diag d;
 	const char *file = config_find(config);
@@ -29,7 +35,7 @@ given_policy(const char *what, const char *config, struct span text)
 		cmd_mistakes(what, &d);
 		return NULL;
 	}
-	/* Mistakes in the policy in force do not matter here, only which files it reads. */
+	/* Only the list of files matters. Mistakes in the policy in force are ignored. */
 	struct snapshot *snap = snapshot_load(file, NULL, 1, NULL, &d);
 	snapshot_unref(&snap);
 	file_set_record(NULL);
@@ -46,6 +52,6 @@ given_policy_stdin(const char *what, const char *config)
 
 	if (cmd_read_stdin(&given) == 0)
 		return given_policy(what, config, buf_view(&given));
-	cmd_fail(what, "standard input: over %u bytes, or unread", CAP_YAML_BYTES);
+	cmd_fail(what, "standard input: cannot read the policy, or it is larger than %u bytes", CAP_YAML_BYTES);
 	return NULL;
 }

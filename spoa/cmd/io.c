@@ -1,4 +1,5 @@
-/* What the subcommands share: options, reading whole inputs and reporting failure. */
+/* Helpers that the subcommands share: parsing options, reading whole inputs, parsing times
+ * and durations, and reporting errors. cmd.h has their contracts. */
 #include <errno.h>
 #include <grp.h>
 #include <pwd.h>
@@ -56,13 +57,15 @@ cmd_no_config(const char *what, const char *named, const char * or)
 		if (access(places[i], R_OK) < 0 && (named || errno != ENOENT))
 			return cmd_fail(what, "%s: %s%s", places[i], strerror(errno),
 				errno == EACCES
-					? ": sudo tollgate, or sudo -u tollgate tollgate"
+					? ": run this as root or as the daemon's user "
+					  "(sudo -u tollgate tollgate ...)"
 					: "");
 	return cmd_fail(
 		what, "no tollgate.yaml here or under /etc/tollgate/; name one with -c%s", or);
 }
 
-/* The row of an argument that begins with '-', and what is given with it in the same one. */
+/* Returns the row of an argument that begins with '-', or NULL if there is none. *value
+ * gets the value that the same argument contains, or NULL. */
 static const struct cmd_option *
 option_row(const struct cmd_option *o, char *arg, char **value)
 {
@@ -76,7 +79,8 @@ option_row(const struct cmd_option *o, char *arg, char **value)
 	return o->name ? o : NULL;
 }
 
-/* The name of an option as it was given, without dashes and value; cut if it is longer than any option. */
+/* Returns the name of an option as the user typed it, without dashes and value, in `out`. A
+ * name longer than any option is cut. */
 static const char *
 name_of_option(const char *arg, char out[OPTION_WHAT_MAX])
 {
@@ -87,17 +91,18 @@ name_of_option(const char *arg, char out[OPTION_WHAT_MAX])
 	return out;
 }
 
-/* What is wrong with it: its name, and never the value, which may be a secret. */
+/* Reports what is wrong with an option. The message has its name but never its value, which
+ * may be a secret. */
 static int
 option_wrong(const char *arg, const struct cmd_option *o, const char *value)
 {
 	int n = arg[1] == '-' ? (int)strcspn(arg, "=") : 2;
 
 	fprintf(stderr, "tollgate: %.*s: %s\n", n, arg,
-		!o		    ? "no such option"
-		: o->text && !value ? "a value is expected"
+		!o		    ? "no such option; see --help"
+		: o->text && !value ? "needs a value"
 		: !o->text	    ? "takes no value"
-				    : "given too often");
+				    : "is given too often");
 	return -1;
 }
 
@@ -119,7 +124,8 @@ cmd_options(const char *what, int argc, char **argv, const struct cmd_option *op
 		if (o && o->text && !o->flag && !value)
 			value = ++i < argc ? argv[i] : NULL;
 		uint64_t row = o ? UINT64_C(1) << (o - options) : 0;
-		bool once = o && o->text && !o->count; /* the last value would win in silence */
+		bool once = o && o->text && !o->count; /* otherwise the last value would
+						        * silently win */
 		if (!o && !option_belongs(what, NULL, name_of_option(arg, name)))
 			return -1;
 		if (!o || (!value != !o->text && !(o->flag && o->text)) ||
@@ -229,7 +235,7 @@ cmd_end_given(
 	if (ns > now_ns)
 		*end_ns = ns;
 	else
-		cmd_fail(what, "--until %s: is over", until);
+		cmd_fail(what, "--until %s: is in the past: give a later time", until);
 	return ns > now_ns;
 }
 
@@ -266,7 +272,9 @@ in_group(const struct passwd *user, gid_t gid)
 }
 
 static bool
-may(const struct passwd *user, const struct stat *st, unsigned right)
+/* Returns true if the mode of the file gives the user this right, a mask of the bits 04, 02
+ * and 01. */
+user_may(const struct passwd *user, const struct stat *st, unsigned right)
 {
 	unsigned shift = st->st_uid == user->pw_uid ? 6 : in_group(user, st->st_gid) ? 3 : 0;
 
@@ -284,11 +292,11 @@ cmd_user_cannot(const char *name, const char *file, unsigned rights, char *fix, 
 
 	for (char *p = path; p && (p = strchr(p + 1, '/')) && !kept_out; *p = '/') {
 		*p = 0;
-		kept_out = stat(path, &st) == 0 && !may(&user, &st, 01);
+		kept_out = stat(path, &st) == 0 && !user_may(&user, &st, 01);
 		if (kept_out)
 			snprintf(fix, size, "chgrp %s %s && chmod g+rx %s", name, path, path);
 	}
-	if (path && !kept_out && stat(path, &st) == 0 && !may(&user, &st, rights)) {
+	if (path && !kept_out && stat(path, &st) == 0 && !user_may(&user, &st, rights)) {
 		kept_out = true;
 		snprintf(fix, size, "%s %s %s",
 			(st.st_mode >> 3 & rights) == rights ? "chgrp" : "chown", name, path);

@@ -1,8 +1,12 @@
-/* tollgate keygen: the audit signing pair. The private file is read by the
- * daemon alone; the .pub next to it goes to whoever verifies. With --rotate in the place of one
- * there is, with --root that of the offline root, which is of the same kind. With --secret one
- * file of random text, as state_key and redact.key_file want it; with --hash-key the key of the
- * keyed hashes of texts. */
+/* tollgate keygen: makes the keys that the daemon and its records need. The option selects the
+ * kind:
+ *
+ * - no option: the pair that signs records. Only the daemon reads the private file; verifiers
+ * get the file .pub next to it.
+ * - --rotate: a new pair in the place of an existing one, which is kept as FILE.old.
+ * - --root: the pair of the offline root, which has the same format.
+ * - --secret: a file of random bytes, for state_key and redact.key_file.
+ * - --hash-key: the key of the keyed hashes of texts. */
 #include <stdio.h>
 
 #include "base/keyfile.h"

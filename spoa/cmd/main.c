@@ -1,4 +1,5 @@
-/* The program: see cmd/table.c. */
+/* main() of the program `tollgate`. A child process of the admin server first confines
+ * itself. The subcommands are dispatched in cmd/table.c. */
 #include "cmd/cmd.h"
 #include "operator/admin/child_self.h"
 

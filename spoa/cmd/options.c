@@ -1,5 +1,7 @@
-/* The table of options of the command line. One row for each meaning of an option: its value, the verbs that it belongs
- * to, and the line of --help. The rows that a command parses (struct cmd_option) are in its own file. */
+/* The table of the command line's options. An option name has one row for each of its
+ * meanings: its value, the commands and verbs that have it, and its line of --help. The
+ * rows that a command parses (struct cmd_option) are in the file of that command. A test
+ * compares both. */
 #include "cmd/cmd.h"
 
 #define AUDIT_FOUR "audit list, audit verify, audit show, audit explain"
@@ -8,7 +10,7 @@
 
 /* clang-format off */
 const struct option_row option_rows[] = {
-	/* where records, policies and configuration are */
+	/* the places of records, policies and configuration */
 	{ "c", "FILE", "serve, decide, status, upgrade, reload, top, check, key, admin-token, quota get, policy test, policy replay, "
 	  "policy apply, policy back, policy history, policy show, prices check, usage, audit restore, limit, target, cache, "
 	  "tools, log, notify, audit erase, " AUDIT_READS,
@@ -36,7 +38,7 @@ const struct option_row option_rows[] = {
 	{ "ranks", "DIR", "tokens",
 		"the folder of the files that tollgate ranks pack made" },
 
-	/* what is printed */
+	/* the form of the output */
 	{ "json", NULL, "check, classify, status, top, detectors list, detectors time, admin-token list, audit list, audit search, "
 	  "audit verify, audit report, audit explain, audit erase, key, limit, target, cache, log, tools list, tools show, "
 	  "tools approve, notify status, quota get, policy diff, policy replay, policy history, usage",
@@ -62,7 +64,7 @@ const struct option_row option_rows[] = {
 	{ "typed", NULL, "eval",
 		"print the type with the value" },
 
-	/* which records */
+	/* the selection of records */
 	{ "since", "TIME", "audit list, audit search, audit report, audit restore, audit subject, audit export, policy replay, policy history, prices check, usage",
 		"only records from this time on: a date, a time or a duration such as 7d" },
 	{ "since", "TIME", "policy apply, policy back",

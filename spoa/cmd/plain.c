@@ -1,5 +1,6 @@
-/* What may be shown on a terminal is listed, not what may not: letters, as text/ and detect/
- * know them. */
+/* Prints text of callers on a terminal. A name of a person or a model may contain escape
+ * sequences, which a terminal would obey, so an allow list decides what is printed: ASCII,
+ * and letters as scan/text/ knows them. Everything else becomes '?' or a JSON escape. */
 #include "cmd/plain.h"
 
 #include "base/scoped.h"
@@ -8,7 +9,7 @@
 
 enum { INDENT_MAX = 40 };
 
-/* Columns that a character takes; 0: it is not shown. */
+/* Returns the number of columns that a character takes; 0: the character is not printed. */
 static size_t
 columns_of(uint32_t cp)
 {
@@ -58,7 +59,7 @@ plain_word(struct buf *out, struct span s)
 			out->p[out->start + i] = '_';
 }
 
-/* Beyond 16 bits: RFC 8259 7, a surrogate pair. */
+/* Writes \uXXXX. A character beyond 16 bits becomes a surrogate pair (RFC 8259, 7). */
 static void
 put_escaped(struct buf *out, uint32_t cp)
 {
@@ -95,7 +96,8 @@ begin_line(struct buf *out, size_t depth)
 		buf_str(out, "  ");
 }
 
-/* A string from its first quote; returns where it ends. A line that it breaks is broken. */
+/* Copies a JSON string that begins at s.p[i], which is its opening quote. A newline inside
+ * the string also breaks the line on the terminal. Returns the position behind the string. */
 static size_t
 put_string(struct buf *out, struct span s, size_t i)
 {

@@ -1,9 +1,12 @@
-/* Requests to the gate, as its callers send them, and who answered: told apart by the fields
- * and documents that tollgate's own HAProxy lines and its daemon answer with. Whatever has none
- * of these is an answer of the person's own rules, or of what is behind them.
+/* tollgate check --probe: sends requests through the running HAProxy as callers would, and
+ * reports which part answered each one.
  *
- * Certificates are not verified, for a request to 127.0.0.1 by the name of a host: one that is
- * of another name is reported. */
+ * Responses of tollgate's HAProxy lines and of its daemon are recognized by their header
+ * fields and documents. Any other response is from the operator's own rules, or from the
+ * servers behind HAProxy.
+ *
+ * Each host is probed at 127.0.0.1 under its own name, so the certificate is not verified.
+ * A certificate for another name is reported as a note. */
 #include "cmd/probe.h"
 
 #include <curl/curl.h>
@@ -24,14 +27,15 @@
 #include "policy/policy.h"
 
 enum {
-	ANSWER_BYTES = 64 << 10, /* of an answer's body; what comes after is not needed */
+	ANSWER_BYTES = 64 << 10, /* the part of a response's body that is kept; the rest is not
+				  * needed */
 	CONNECT_S = 3,
-	PROBE_S = 20, /* a tarpit holds longer */
+	PROBE_S = 20, /* a rule with tarpit may hold a request longer */
 	ROUTES_MAX = 16,
 	TEXT_BYTES = 4 << 20,
 };
 
-/* What answers with it: shipped lines of haproxy/. */
+/* Texts by which a response of tollgate's shipped HAProxy files (haproxy/) is recognized. */
 static const struct {
 	const char *text;
 	enum said {
@@ -52,7 +56,7 @@ static const struct {
 	{ "the gateway could not finish this request", SAID_UNFINISHED },
 };
 
-/* One request's answer. */
+/* The response to one request. */
 struct probed {
 	CURLcode err;
 	char error[CURL_ERROR_SIZE];
@@ -62,19 +66,19 @@ struct probed {
 	enum said said;
 };
 
-/* A route that is asked on a host. */
+/* A route that is probed on a host. */
 struct probe_route {
 	const struct route *route;
-	const char *method, *path, *backend; /* backend NULL: HAProxy's own routing decides */
-	char body[512];			     /* "": none */
+	const char *method, *path, *backend; /* backend NULL: HAProxy's own routing chooses it */
+	char body[512];			     /* "": the request has no body */
 };
 
-/* What one line is about. */
+/* The subject of one line of output: the place that got the request, and its route. */
 struct asked {
 	struct probe *p;
 	const struct reach_place *at;
 	const char *host;
-	const struct probe_route *r; /* NULL: a frontend that answers by itself */
+	const struct probe_route *r; /* NULL: a frontend that answers every request itself */
 	enum probe_kind kind;
 };
 
@@ -94,7 +98,7 @@ probe_free(struct probe *p)
 
 /* ---- lines ---- */
 
-/* SCHEME://HOST[:PORT] */
+/* Writes SCHEME://HOST[:PORT]. */
 static void
 put_origin(const struct asked *a, struct buf *b)
 {
@@ -243,7 +247,7 @@ send_probe(const struct asked *a, bool any_name, struct probed *x)
 	curl_easy_setopt(c, CURLOPT_NOPROXY, "*");
 	x->err = curl_easy_perform(c);
 	if (x->err == CURLE_WRITE_ERROR && buf_failed(&x->body))
-		x->err = CURLE_OK; /* a long answer */
+		x->err = CURLE_OK; /* the rest of a long response was cut off on purpose */
 	curl_easy_getinfo(c, CURLINFO_RESPONSE_CODE, &status);
 out:
 	x->status = (int)status;
@@ -257,7 +261,7 @@ ask_probe(const struct asked *a, struct probed *x)
 {
 	send_probe(a, false, x);
 	if (x->err == CURLE_PEER_FAILED_VERIFICATION) {
-		if (a->kind != PROBE_RELAY) /* once is enough */
+		if (a->kind != PROBE_RELAY) /* one note for each certificate is enough */
 			say_right(a, "note: its certificate is not for %s", a->host);
 		send_probe(a, true, x);
 	}
@@ -268,9 +272,10 @@ ask_probe(const struct asked *a, struct probed *x)
 			x->said = documents[i].said;
 }
 
-/* ---- who answered ---- */
+/* ---- which part answered ---- */
 
-/* Which rules of the person's may have given that answer, as "FILE:LINE or FILE:LINE". */
+/* Writes the operator's rules that may have sent this response, as "FILE:LINE or
+ * FILE:LINE". Returns their number. */
 static size_t
 own_rules(const struct asked *a, const struct probed *x, bool second, struct buf *out)
 {
@@ -279,7 +284,7 @@ own_rules(const struct asked *a, const struct probed *x, bool second, struct buf
 	return s ? reach_rules(s, x->status, span_str(x->location), second, out) : 0;
 }
 
-/* In clear, and sent to the same host with TLS: so it is meant to be. */
+/* Returns true for a redirect from http to https on the same host, which is intended. */
 static bool
 moved_to_tls(const struct asked *a, const struct probed *x)
 {
@@ -289,7 +294,8 @@ moved_to_tls(const struct asked *a, const struct probed *x)
 	       span_istarts(span_cut(to, 8, to.n), span_str(a->host));
 }
 
-/* The person's own rules answered. */
+/* Reports a response of the operator's own rules. A redirect to https is correct;
+ * everything else is wrong. */
 static void
 say_own_answer(const struct asked *a, const struct probed *x, bool second)
 {
@@ -309,8 +315,8 @@ say_own_answer(const struct asked *a, const struct probed *x, bool second)
 			SPAN_ARG(by));
 	else
 		say_wrong(a,
-			"answered %s: %d, by no rule of this frontend that says so: by a "
-			"backend, a map or a script",
+			"answered %s: %d, but no rule of this frontend sends that: look at "
+			"backends, maps and scripts",
 			pass, x->status);
 }
 
@@ -322,15 +328,16 @@ say_gate_denied(const struct asked *a, const struct probed *x)
 	const char *code = json_str_in(e, "code");
 
 	if (x->status == 401)
-		say_wrong(a, "the gate answered 401: it does not know the key of this probe. "
-			     "Has the daemon the state_key of this tollgate.yaml, and is it of "
-			     "this version? Does a rule change the header authorization?");
+		say_wrong(a, "the gate answered 401: it does not accept the key of this "
+			     "probe. Check that the daemon has the state_key of this "
+			     "tollgate.yaml and this version, and that no rule changes the "
+			     "header authorization");
 	else
 		say_wrong(a, "the gate refused it: %d %s", x->status,
 			code ? code : json_str_in(e, "type") ? json_str_in(e, "type") : "");
 }
 
-/* The probe is one that the policy lets go on to the provider. */
+/* Returns true if the policy lets this probe continue to the provider. */
 static bool
 goes_to_provider(const struct asked *a)
 {
@@ -351,8 +358,8 @@ say_direct(const struct asked *a, const struct probed *x)
 	else if (x->said == SAID_GUARD)
 		say_right(a, "a backend's guard answered");
 	else if (x->said == SAID_OTHER_BACKEND)
-		say_wrong(a, "it reached another backend than %s: a use_backend of yours comes "
-			     "before the stanza's", a->r->backend ? a->r->backend : "the policy's");
+		say_wrong(a, "the request reached another backend than %s: a use_backend "
+			     "rule of yours precedes the stanza's; move it below", a->r->backend ? a->r->backend : "the policy's");
 	else if (goes_to_provider(a) && !own_rules(a, x, false, &rules))
 		say_right(a, "the provider answered %d", x->status);
 	else
@@ -366,15 +373,16 @@ say_relayed(const struct asked *a, const struct probed *x)
 
 	SCOPED_BUF(rules, 4096);
 	if (x->said == SAID_ROUTES && !passes)
-		say_right(a, "both passes came through, and it stopped before the provider's "
-			     "backend");
+		say_right(a, "both passes succeeded, and the probe stopped before the "
+			     "provider's backend");
 	else if (passes && x->said == SAID_ELSE &&
 		 !own_rules(a, x, true, &rules))
 		say_right(a, "the provider answered %d", x->status);
 	else if (x->said == SAID_ELSE)
 		say_own_answer(a, x, true);
 	else
-		say_wrong(a, "%d: the relay's pass did not come to the end of the stanza",
+		say_wrong(a, "%d: the relay's pass did not reach the end of the stanza: a "
+			     "rule of yours ends it earlier",
 			x->status);
 }
 
@@ -386,23 +394,26 @@ say_answer(const struct asked *a, const struct probed *x)
 		say_wrong(a, "no answer: %s",
 			x->error[0] ? x->error : curl_easy_strerror(x->err));
 	} else if (x->said == SAID_UNFINISHED) {
-		say_wrong(a, "503: HAProxy could not reach the daemon's relay, or that not "
-			     "HAProxy's inner socket: do relay.listen, egress and the bind of "
-			     "inner.sock agree, and may both open them?");
+		say_wrong(a, "503: HAProxy could not reach the daemon's relay, or the "
+			     "relay could not reach HAProxy's inner socket: check that "
+			     "relay.listen, egress and the bind of inner.sock agree, and "
+			     "that both users may open the sockets");
 	} else if (x->said == SAID_RELOAD) {
-		say_wrong(a, "503: HAProxy is being reloaded: try again");
+		say_wrong(a, "503: HAProxy is being reloaded: run the probe again");
 	} else if (!x->id[0] && x->said == SAID_UNDECIDED) {
-		say_wrong(a, "503: no decision came from the daemon: is it running, and does "
-			     "agent.listen agree with HAProxy's files?");
+		say_wrong(a, "503: the daemon sent no decision: check that it is running "
+			     "and that agent.listen agrees with HAProxy's files");
 	} else if (!x->id[0] && x->said == SAID_GUARD) {
-		say_wrong(a, "503: it reached a provider's guard and did not pass the gate");
+		say_wrong(a, "503: the request reached a provider's guard without passing "
+			     "the gate: the stanza must precede the rule that chose this "
+			     "backend");
 	} else if (!x->id[0]) {
 		say_own_answer(a, x, false);
 	} else if (!strcmp(x->decision, "deny")) {
 		say_gate_denied(a, x);
 	} else if (x->said == SAID_ROUTES && a->kind == PROBE_DIRECT) {
-		say_wrong(a, "503: backend %s is unknown to the HAProxy that runs, or none of "
-			     "its servers is up", a->r->backend ? a->r->backend : "");
+		say_wrong(a, "503: the running HAProxy has no backend %s, or none of its "
+			     "servers is up: reload HAProxy, and check the servers", a->r->backend ? a->r->backend : "");
 	} else if (a->kind == PROBE_DIRECT) {
 		say_direct(a, x);
 	} else {
@@ -421,7 +432,7 @@ probe_once(const struct asked *a)
 	buf_free(&x.body);
 }
 
-/* A frontend that answers each request by itself: that it does, and by which line. */
+/* Probes a frontend that answers every request itself, and reports which line answers. */
 static void
 probe_answering(const struct asked *a, const struct haproxy_line *by)
 {
@@ -441,7 +452,8 @@ probe_answering(const struct asked *a, const struct haproxy_line *by)
 
 /* ---- what is sent ---- */
 
-/* A path of the route, by the family where it has none of its own. */
+/* Returns a path of the route. A route without paths gets the usual path of its dialect
+ * family. */
 static const char *
 path_for(const struct route *r, struct arena *a)
 {
@@ -471,7 +483,8 @@ takes_method(const struct route *r, const char *method)
 	return r->nmethods == 0;
 }
 
-/* A request that the policy gives to this route on this host; false: none is known. */
+/* Builds a request for which the policy chooses this route on this host. Returns false if
+ * no such request is known. */
 static bool
 route_asked(const struct probe *p, const struct route *r, const char *host, struct arena *a,
 	struct probe_route *out)
@@ -490,7 +503,7 @@ route_asked(const struct probe *p, const struct route *r, const char *host, stru
 				    span_str(out->path)) == r;
 }
 
-/* One route for each backend, those that are no MCP server's first. */
+/* Chooses one route for each backend. Routes of MCP servers come last. */
 static size_t
 routes_asked(const struct probe *p, const char *host, struct arena *a,
 	struct probe_route out[ROUTES_MAX])
@@ -511,7 +524,8 @@ routes_asked(const struct probe *p, const char *host, struct arena *a,
 	return n;
 }
 
-/* What a direct probe would get past: nothing of HAProxy's stands before the provider. */
+/* Returns true if no guard of HAProxy stands before the provider, so that a direct probe
+ * would reach the provider. */
 static bool
 no_guard_there(const struct probe *p, const struct probe_route *r)
 {
@@ -529,14 +543,16 @@ probe_host(struct probe *p, const struct reach_place *at, const char *host, stru
 	size_t n = routes_asked(p, host, a, routes);
 
 	if (!n)
-		say_wrong(&asks, "no route of the policy is for this host: each of its "
-				 "requests gets 404");
+		say_wrong(&asks, "no route of the policy is for this host: every request "
+				 "to it gets 404; add a route, or take the host out of the "
+				 "ACL");
 	for (size_t i = 0; i < n; i++) {
 		asks.r = &routes[i];
 		asks.kind = PROBE_DIRECT;
 		if (no_guard_there(p, &routes[i]))
-			say_right(&asks, "not sent: %s has no guard, so it would reach the "
-					 "provider (probe: provider in the policy permits that)",
+			say_right(&asks, "not sent: %s has no guard, so the probe would "
+					 "reach the provider (`probe: provider` in the "
+					 "policy permits this)",
 				routes[i].backend ? routes[i].backend
 						  : "the backend that HAProxy chooses");
 		else
@@ -546,7 +562,8 @@ probe_host(struct probe *p, const struct reach_place *at, const char *host, stru
 	}
 }
 
-/* Those that are given; those of the ACL; where it names binds, those of the policy. */
+/* Lists the hosts to probe: those of --host; else those of the ACL; else, if the ACL names
+ * binds, those of the policy. */
 static size_t
 hosts_asked(const struct probe *p, const struct haproxy_section *s, struct arena *a,
 	const char *out[REACH_HOSTS_MAX], bool *unknown)
@@ -604,8 +621,9 @@ probe_run(struct probe *p)
 	SCOPED_ARENA(a, 0, false);
 	SCOPED_BUF(why, 4096);
 	if (!p->cfg->state_key) {
-		cmd_fail("check", "--probe: %s names no state_key, which its key is made with: "
-				  "tollgate keygen --secret FILE", p->cfg->file);
+		cmd_fail("check", "--probe: %s has no state_key, from which the probe's "
+				  "key is derived: make one with tollgate keygen --secret "
+				  "FILE", p->cfg->file);
 		return ERR_IO;
 	}
 	if (keyfile_derive(p->cfg->state_key, PROBE_SECRET, secret, &why) < 0) {
@@ -625,17 +643,19 @@ probe_run(struct probe *p)
 		for (size_t k = 0; k < n && ngated < REACH_HOSTS_MAX; k++)
 			gated[ngated++] = hosts[k];
 	}
-	/* one of those hosts is enough: a redirect is for all */
+	/* one host is enough, because the redirect applies to all */
 	for (size_t i = 0; i < p->h->n && ngated; i++)
 		if (!reach_is_gate(&p->h->section[i]) && reach_answers_all(&p->h->section[i]))
 			probe_front(p, &p->h->section[i], gated, 1, &a);
 	sodium_memzero(secret, sizeof(secret));
 	p->secret = NULL;
 	if (unknown)
-		buf_str(&p->said, "note: probe: `acl tollgate` also names hosts by a pattern or a "
-				  "map: ask for them with --host\n");
+		buf_str(&p->said, "note: probe: `acl tollgate` also names hosts by a "
+				  "pattern or a map: probe these hosts with --host\n");
 	if (!p->nsent && !p->nwrong)
-		cmd_fail("check", "--probe: nothing was sent: HAProxy's files have no frontend "
-				  "with the stanza, or no socket or host of it is known (--host)");
+		cmd_fail("check", "--probe: nothing was sent: HAProxy's files have no "
+				  "frontend with the stanza (tollgate init adds it), or "
+				  "none whose socket and host are known (name a host with "
+				  "--host)");
 	return p->unreached || (!p->nsent && !p->nwrong) ? ERR_IO : 0;
 }

@@ -1,5 +1,5 @@
-/* tollgate ranks: published vocabularies of byte-pair tokenizers made into the files that
- * texts are counted with. */
+/* tollgate ranks pack: converts the published vocabulary of a byte-pair tokenizer to the
+ * file format that the daemon counts tokens with (base/tokens/ranks.h). */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -11,7 +11,7 @@
 #include "cmd/cmd.h"
 
 static int
-pack(const char *from, const char *to, const char *name, const char *pattern)
+pack_ranks(const char *from, const char *to, const char *name, const char *pattern)
 {
 	const struct split_pattern *p = split_find(span_str(pattern));
 	const char *why;
@@ -69,6 +69,6 @@ cmd_ranks(int argc, char **argv)
 	if (n == 2 && !strcmp(operands[0], "show"))
 		return show_ranks(operands[1]);
 	if (n == 3 && !strcmp(operands[0], "pack") && name && name[0] && pattern)
-		return pack(operands[1], operands[2], name, pattern);
+		return pack_ranks(operands[1], operands[2], name, pattern);
 	return cmd_usage(argv[0]);
 }

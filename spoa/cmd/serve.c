@@ -1,4 +1,4 @@
-/* tollgate serve: the daemon, in the foreground. */
+/* tollgate serve: runs the daemon in the foreground. */
 #include <sodium.h>
 #include <stdlib.h>
 #include <string.h>
@@ -20,7 +20,7 @@ cmd_serve(int argc, char **argv)
 		return cmd_usage(argv[0]);
 	if (instance && strcmp(instance, "a") && strcmp(instance, "b"))
 		return cmd_fail("serve", "--instance %s: a or b", instance);
-	/* Also of the children of the admin server. */
+	/* the child processes of the admin server need the instance too */
 	if (instance && setenv(CONFIG_INSTANCE, instance, 1) < 0)
 		return cmd_fail("serve", "out of memory");
 	const char *file = config_find(named);

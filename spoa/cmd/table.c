@@ -1,5 +1,6 @@
-/* The table of subcommands: dispatch, usage and help, and which verb an option belongs to. It is apart from main(), so
- * that tests link it. The table of options is in options.c. */
+/* The table of subcommands: dispatch, usage and --help, and the check that an option
+ * belongs to a verb. main() is in main.c, so that tests can link this file. The table of
+ * options is in options.c. */
 #include <getopt.h>
 #include <stdio.h>
 #include <string.h>
@@ -26,7 +27,7 @@ static const char *const group_titles[CMD_GROUPS] = {
 	[CMD_MAKE] = "Make keys and files",
 };
 
-/* Shown by --help; each command has one at least. */
+/* Examples for --help. Each command has at least one. */
 static const struct {
 	const char *of, *line;
 } examples[] = {
@@ -99,7 +100,8 @@ static const struct {
 
 enum { NCOMMANDS = COUNT_OF(commands), ARGS_MAX = 64 };
 
-/* The next form in `args`: " | " outside of brackets parts them, "; all" ends them. */
+/* Returns the next usage form of `args`, and moves *args behind the form or sets it to
+ * NULL. " | " outside of brackets separates forms; "; all" ends them. */
 static struct span
 next_form(const char **args)
 {
@@ -115,7 +117,8 @@ next_form(const char **args)
 	return (struct span){ p, (size_t)(end - p) };
 }
 
-/* A line a form; of `verb`, where it has one, that alone. */
+/* Prints one line for each form. If the command has a form of `verb`, prints that form
+ * alone. */
 static void
 print_forms(FILE *f, const char *name, const char *args, const char *verb)
 {
@@ -151,14 +154,15 @@ cmd_usage(const char *name)
 
 /* ---- options and their verbs ---- */
 
-/* The command of "audit list". */
+/* Returns the command of "audit list", which is "audit". */
 static struct span
 command_of(struct span what)
 {
 	return span_next(&what, ' ');
 }
 
-/* "audit list" if `what` is "audit" and its forms have the verb "list"; else `what`. */
+/* Returns "audit list" if `what` is "audit" and its forms have the verb `operand` "list".
+ * Otherwise returns `what`. */
 static struct span
 with_verb(const char *what, const char *operand, char out[OPTION_WHAT_MAX])
 {
@@ -176,21 +180,24 @@ with_verb(const char *what, const char *operand, char out[OPTION_WHAT_MAX])
 	return span_str(what);
 }
 
-/* Takes the first verb off a row's list, such as "audit list", or a command alone. */
+/* Returns the first verb of a row's list, such as "audit list" or a command alone, and
+ * removes it from the list. */
 static struct span
 next_verb(struct span *of)
 {
 	return span_trim(span_next(of, ','), " ");
 }
 
-/* Whether an option of `one` is an option of `what`. A command alone has the options of all its verbs. */
+/* Returns whether `one` of a row's list covers the verb `what`. A command alone covers all
+ * its verbs. */
 static bool
 verb_covers(struct span one, struct span what)
 {
 	return span_eq(one, what) || span_eq(one, command_of(what));
 }
 
-/* The verbs of the same command that the row's option belongs to are added to `of`. Returns true if `what` is one. */
+/* Appends the verbs of the same command that the row lists to `of`. Returns true if `what`
+ * is one of the row's verbs. */
 static bool
 add_verbs(const struct option_row *row, struct span what, struct buf *of)
 {
@@ -224,7 +231,7 @@ option_belongs(const char *command, const char *operand, const char *name)
 }
 
 static void
-usage(FILE *f)
+print_commands(FILE *f)
 {
 	fprintf(f, "usage: tollgate COMMAND [ARGUMENTS]\n");
 	for (enum cmd_group g = 0; g < CMD_GROUPS; g++) {
@@ -248,7 +255,8 @@ asks_for_help(int argc, char **argv)
 
 /* ---- help of a command ---- */
 
-/* Whether the row belongs to `what`, "audit list"; a command alone stands for all its verbs. */
+/* Returns whether the row belongs to `what`, such as "audit list". If `what` is a command
+ * alone, a row of any of its verbs belongs to it. */
 static bool
 row_is_of(const struct option_row *row, struct span what)
 {
@@ -260,7 +268,8 @@ row_is_of(const struct option_row *row, struct span what)
 	return false;
 }
 
-/* Whether another option of the same name belongs to the command of the row, so that only their verbs differ. */
+/* Returns whether the command has another row with the same name, so that only the verbs
+ * distinguish them. */
 static bool
 has_namesake(const struct option_row *row, struct span command)
 {
@@ -270,8 +279,8 @@ has_namesake(const struct option_row *row, struct span command)
 	return false;
 }
 
-/* Prints "apply, back: ", the verbs of the command that the row belongs to. More than three verbs are printed only if a
- * row of the same name has other verbs. */
+/* Prints the verbs of the command that the row belongs to, such as "apply, back: ". More
+ * than three verbs are printed only if another row has the same name. */
 static void
 print_verbs(const struct option_row *row, struct span command)
 {
@@ -308,7 +317,8 @@ print_options(struct span what, bool verbs)
 	}
 }
 
-/* The examples of `what`; of a command without examples for that verb, all of them. */
+/* Prints the examples of `what`. If the verb has no examples of its own, prints those of
+ * its command. */
 static void
 print_examples(struct span what)
 {
@@ -332,13 +342,13 @@ help_of(size_t i, const char *verb)
 	print_forms(stdout, commands[i].name, commands[i].args, verb);
 	printf("\n%s\n", commands[i].help);
 	const char *args = commands[i].args;
-	next_form(&args); /* NULL: the command has one form */
+	next_form(&args); /* NULL: the command has only one form */
 	print_options(what, args && span_is(what, commands[i].name));
 	print_examples(what);
 	return EXIT_DONE;
 }
 
-/* "-c FILE COMMAND …" is "COMMAND -c FILE …". */
+/* Turns "-c FILE COMMAND ..." into "COMMAND -c FILE ...". */
 static int
 config_first(int argc, char **argv)
 {
@@ -355,19 +365,19 @@ int
 cmd_main(int argc, char **argv)
 {
 	if (argc < 2) {
-		usage(stderr);
+		print_commands(stderr);
 		return EXIT_CANNOT;
 	}
 	bool help = !strcmp(argv[1], "--help") || !strcmp(argv[1], "-h") ||
 		    !strcmp(argv[1], "help");
 	if (help && argc == 2) {
-		usage(stdout);
+		print_commands(stdout);
 		return EXIT_DONE;
 	}
 	if (!strcmp(argv[1], "-c") && argc > 3 && argv[3][0] != '-')
 		return config_first(argc, argv);
 	const char *name = help ? argv[2] : !strcmp(argv[1], "--version") ? "version" : argv[1];
-	opterr = 0; /* what is wrong is said in our own form */
+	opterr = 0; /* the command prints its own messages instead of getopt's */
 	for (size_t i = 0; i < NCOMMANDS; i++) {
 		if (strcmp(name, commands[i].name) != 0)
 			continue;

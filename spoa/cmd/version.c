@@ -1,4 +1,5 @@
-/* tollgate version: what is running and what it is linked with. */
+/* tollgate version: prints the version of the program and of the libraries that it is
+ * linked with. */
 #define PCRE2_CODE_UNIT_WIDTH 8
 #include <curl/curl.h>
 #include <ev.h>

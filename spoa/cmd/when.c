@@ -1,5 +1,11 @@
-/* Reads times as people say them. Words in any order that makes sense: a day, and a time of
- * day; or a length of time that ends now. */
+/* Reads points and periods in time as people write them: "last tuesday 11:47", "3 days ago",
+ * "2026-11-20..now".
+ *
+ * The words of a time may stand in any sensible order. Each word adds to struct said: a day
+ * or a period of days, a time of day, an instant, or a duration that ends now. The result
+ * is the period that the words name, because "11:47" means that whole minute and "last
+ * week" means seven days. resolve_when() computes the period with the offsets of the time
+ * zone. */
 #include "cmd/when.h"
 
 #include <string.h>
@@ -10,19 +16,19 @@
 
 #define SECOND_NS 1000000000ll
 enum { WORDS = 8, MINUTE_S = 60, HOUR_S = 3600, DAY_S = 86400 };
-#define UNIX_MAX_S INT64_C(9000000000) /* of the year 2255: what nanoseconds can say */
+#define UNIX_MAX_S INT64_C(9000000000) /* in the year 2255, the last one that fits in nanoseconds */
 
-/* What is known of it so far. */
+/* The meaning of the words that were read so far. */
 struct said {
 	struct span whole;
 	const struct cel_zone *zone;
 	int64_t now_ns;
 	bool has_day, has_time;
-	int64_t day;		 /* since 1970 */
-	int64_t days;		 /* how many are meant */
-	int64_t second, seconds; /* of the day, and how many are meant */
-	int64_t at_ns, for_ns;	 /* an instant, where for_ns is not 0 */
-	int64_t back;		 /* "last 3 days": so long until now */
+	int64_t day;		 /* days since 1970-01-01 */
+	int64_t days;		 /* length of the period in days */
+	int64_t second, seconds; /* second of the day; length of the period in seconds */
+	int64_t at_ns, for_ns;	 /* an instant and its length; for_ns 0: none was named */
+	int64_t back;		 /* seconds until now, as in "last 3 days"; 0: none were named */
 	struct span word[WORDS];
 	size_t n, i;
 	struct buf *why;
@@ -33,7 +39,8 @@ static const char *const weekdays[] = { "sunday", "monday", "tuesday", "wednesda
 static const char *const months[] = { "january", "february", "march", "april", "may", "june",
 	"july", "august", "september", "october", "november", "december" };
 
-/* Of a list of names: all of it, or its first three letters or more; n: none. */
+/* Returns the index of the name in the list that begins with the word, which has three
+ * letters or more. Returns n if there is none. */
 static size_t
 word_in_list(struct span w, const char *const *list, size_t n)
 {
@@ -45,7 +52,7 @@ word_in_list(struct span w, const char *const *list, size_t n)
 }
 
 static bool
-is(struct span w, const char *text)
+word_is(struct span w, const char *text)
 {
 	return span_ieq(w, span_str(text));
 }
@@ -63,15 +70,16 @@ fail_when(struct said *s, struct span word)
 /* ---- the calendar ---- */
 
 static int64_t
-today(const struct said *s)
+day_of_today(const struct said *s)
 {
 	int64_t now = s->now_ns / SECOND_NS;
 
 	return (now + cel_zone_offset(s->zone, now)) / DAY_S;
 }
 
-/* When it was that local second, the first and the last time; false: it never was, and both are
- * when the clock passed it. */
+/* Computes the UTC seconds at which a clock of the zone showed the local second: the first
+ * and the last one, which differ if the clock was set back. Returns false if the clock
+ * skipped that second; both are then the moment of the change. */
 static bool
 to_utc(const struct cel_zone *z, int64_t local, int64_t *first, int64_t *last)
 {
@@ -81,7 +89,7 @@ to_utc(const struct cel_zone *z, int64_t local, int64_t *first, int64_t *last)
 	     a = cel_zone_offset(z, after) == local - after;
 
 	if (!a && !b) {
-		/* The gap's end: the first second with the later offset. */
+		/* Search for the end of the gap: the first second with the later offset. */
 		int64_t low = after, high = before;
 		while (high - low > 1) {
 			int64_t mid = low + (high - low) / 2;
@@ -105,7 +113,7 @@ to_utc(const struct cel_zone *z, int64_t local, int64_t *first, int64_t *last)
 
 /* ---- words ---- */
 
-/* A number of n digits (0: any) within bounds. */
+/* Reads a number of n digits (0: any number of digits) between low and high. */
 static bool
 digits_between(struct span w, size_t n, int64_t low, int64_t high, int64_t *out)
 {
@@ -150,7 +158,7 @@ set_civil(struct said *s, int64_t year, int64_t month, int64_t day)
 	return day <= next - first && set_day(s, first + day - 1, 1);
 }
 
-/* "2026-11-20", "2026-11" */
+/* Reads "2026-11-20" or "2026-11". */
 static bool
 date_word(struct said *s, struct span w)
 {
@@ -165,7 +173,8 @@ date_word(struct said *s, struct span w)
 	       set_civil(s, year, month, day);
 }
 
-/* "11:47", "9:05", "11:47:30", "2pm", "2:30pm", and "pm" as a word of its own */
+/* Reads "11:47", "9:05", "11:47:30", "2pm" or "2:30pm". "am" and "pm" may also be the next
+ * word. */
 static bool
 time_word(struct said *s, struct span w)
 {
@@ -173,14 +182,14 @@ time_word(struct said *s, struct span w)
 	int64_t h, m = 0, sec = 0;
 	bool am = false, pm = false, colon = span_chr(w, ':') < w.n, seconds = false;
 
-	if (rest.n > 2 && (is(span_cut(rest, rest.n - 2, rest.n), "am") ||
-				  is(span_cut(rest, rest.n - 2, rest.n), "pm"))) {
+	if (rest.n > 2 && (word_is(span_cut(rest, rest.n - 2, rest.n), "am") ||
+				  word_is(span_cut(rest, rest.n - 2, rest.n), "pm"))) {
 		am = to_lower(rest.p[rest.n - 2]) == 'a';
 		pm = !am;
 		rest.n -= 2;
 	} else if (s->i + 1 < s->n &&
-		   (is(s->word[s->i + 1], "am") || is(s->word[s->i + 1], "pm"))) {
-		am = is(s->word[s->i + 1], "am");
+		   (word_is(s->word[s->i + 1], "am") || word_is(s->word[s->i + 1], "pm"))) {
+		am = word_is(s->word[s->i + 1], "am");
 		pm = !am;
 	}
 	if (!colon && !am && !pm)
@@ -199,14 +208,14 @@ time_word(struct said *s, struct span w)
 	if (h == 24 && (m || sec))
 		return false;
 	if ((am || pm) && w.p[w.n - 1] != 'm' && w.p[w.n - 1] != 'M')
-		s->i++; /* the word after it */
+		s->i++; /* skip the word "am" or "pm" */
 	return set_time(s, h * HOUR_S + m * MINUTE_S + sec,
 		seconds ? 1
 		: colon ? MINUTE_S
 			: HOUR_S);
 }
 
-/* "2026-11-20T11:47[:30[.5]][Z|+01:00]" */
+/* Reads "2026-11-20T11:47[:30[.5]][Z|+01:00]". */
 static bool
 iso_word(struct said *s, struct span w)
 {
@@ -220,7 +229,7 @@ iso_word(struct said *s, struct span w)
 		    (n == 22 && (w.p[16] == '+' || w.p[16] == '-'));
 	if (!zone)
 		return date_word(s, span_cut(w, 0, 10)) && time_word(s, span_cut(w, 11, n));
-	/* RFC 3339 has seconds. */
+	/* clock_parse() needs seconds, as RFC 3339 does */
 	char full[64];
 	bool minutes = w.p[16] != ':';
 	if (n > sizeof(full) - 4)
@@ -238,7 +247,7 @@ iso_word(struct said *s, struct span w)
 }
 
 static const struct unit {
-	const char *name; /* and with an s */
+	const char *name; /* a plural "s" may follow */
 	const char *brief;
 	int64_t seconds;
 } units[] = { { "second", "s", 1 }, { "minute", "m", MINUTE_S }, { "min", "min", MINUTE_S },
@@ -253,14 +262,15 @@ unit_of(struct span w)
 	if (stem.n > 3 && to_lower(stem.p[stem.n - 1]) == 's')
 		stem.n--;
 	for (size_t i = 0; i < COUNT_OF(units); i++)
-		if (is(stem, units[i].name) || is(w, units[i].brief))
+		if (word_is(stem, units[i].name) || word_is(w, units[i].brief))
 			return &units[i];
 	return NULL;
 }
 
-/* "3 days", "3d", "an hour", "half an hour" is too much. How many words; 0: none. */
+/* Reads an amount such as "3 days", "3d" or "an hour". Fractions are not read. Returns the
+ * number of words, or 0 if there is no amount. */
 static size_t
-amount(const struct said *s, size_t at, int64_t *n, const struct unit **u)
+read_amount(const struct said *s, size_t at, int64_t *n, const struct unit **u)
 {
 	struct span w = s->word[at];
 	size_t d = 0;
@@ -272,7 +282,7 @@ amount(const struct said *s, size_t at, int64_t *n, const struct unit **u)
 		return 1;
 	if (at + 1 >= s->n)
 		return 0;
-	if (is(w, "a") || is(w, "an") || is(w, "one"))
+	if (word_is(w, "a") || word_is(w, "an") || word_is(w, "one"))
 		*n = 1;
 	else if (!digits_between(w, 0, 0, 1000000, n))
 		return 0;
@@ -280,7 +290,8 @@ amount(const struct said *s, size_t at, int64_t *n, const struct unit **u)
 	return *u ? 2 : 0;
 }
 
-/* The day of the month, so many months before; the last one where that has fewer days. */
+/* Returns the same day of the month, n months earlier, or the last day of that month if the
+ * month is shorter. */
 static int64_t
 months_before(int64_t day, int64_t n)
 {
@@ -293,14 +304,14 @@ months_before(int64_t day, int64_t n)
 	return first + c.day - 1 < next ? first + c.day - 1 : next - 1;
 }
 
-/* "3 days ago": that day; "2 hours ago": that minute. */
+/* Applies "3 days ago", which names that day, or "2 hours ago", which names that minute. */
 static bool
-ago(struct said *s, int64_t n, const struct unit *u)
+set_ago(struct said *s, int64_t n, const struct unit *u)
 {
 	if (!u->seconds)
-		return set_day(s, months_before(today(s), *u->brief == 'y' ? 12 * n : n), 1);
+		return set_day(s, months_before(day_of_today(s), *u->brief == 'y' ? 12 * n : n), 1);
 	if (u->seconds >= DAY_S)
-		return set_day(s, today(s) - n * (u->seconds / DAY_S), 1);
+		return set_day(s, day_of_today(s) - n * (u->seconds / DAY_S), 1);
 	if (s->has_day || s->has_time || s->for_ns)
 		return false;
 	s->for_ns = u->seconds >= MINUTE_S ? MINUTE_S * SECOND_NS : SECOND_NS;
@@ -310,12 +321,12 @@ ago(struct said *s, int64_t n, const struct unit *u)
 	return true;
 }
 
-/* "last", "past" or "this", and what comes after it. */
+/* Reads "last", "past" or "this" and the words after it. */
 static bool
 last_words(struct said *s)
 {
-	bool this = is(s->word[s->i], "this");
-	int64_t n = 1, day = today(s);
+	bool this = word_is(s->word[s->i], "this");
+	int64_t n = 1, day = day_of_today(s);
 	const struct unit *u = NULL;
 
 	if (++s->i == s->n)
@@ -326,9 +337,9 @@ last_words(struct said *s)
 		int64_t back = (day + 4 - (int64_t)weekday + 7) % 7;
 		return set_day(s, day - (back || this ? back : 7), 1);
 	}
-	if (is(w, "night") && !this)
+	if (word_is(w, "night") && !this)
 		return set_day(s, day - 1, 1);
-	size_t words = amount(s, s->i, &n, &u);
+	size_t words = read_amount(s, s->i, &n, &u);
 	if (words) {
 		s->i += words - 1;
 		if (!n || s->has_day || s->has_time || s->for_ns)
@@ -342,14 +353,14 @@ last_words(struct said *s)
 	u = unit_of(w);
 	if (!u)
 		return false;
-	if (is(w, "week")) {
+	if (word_is(w, "week")) {
 		int64_t monday = day - (day + 3) % 7;
 		return set_day(s, this ? monday : monday - 7, 7);
 	}
-	if (is(w, "month") || is(w, "year")) {
+	if (word_is(w, "month") || word_is(w, "year")) {
 		struct cel_civil c;
 		cel_civil(day * DAY_S, &c);
-		if (is(w, "month")) {
+		if (word_is(w, "month")) {
 			int64_t m = c.year * 12 + c.month - 1 - !this;
 			return set_civil(s, m / 12, m % 12 + 1, 0);
 		}
@@ -364,7 +375,8 @@ last_words(struct said *s)
 	return true;
 }
 
-/* "20 november", "november 20", each with a year or without: then the last one. */
+/* Reads "20 november" or "november 20", with or without a year. Without a year, the most
+ * recent such day is meant. */
 static bool
 month_words(struct said *s)
 {
@@ -387,8 +399,8 @@ month_words(struct said *s)
 		s->i++;
 	if (year)
 		return set_civil(s, year, (int64_t)month + 1, day);
-	cel_civil(today(s) * DAY_S, &c);
-	bool ahead = clock_days(c.year, (int)month + 1, 1) + day - 1 > today(s);
+	cel_civil(day_of_today(s) * DAY_S, &c);
+	bool ahead = clock_days(c.year, (int)month + 1, 1) + day - 1 > day_of_today(s);
 	return set_civil(s, c.year - ahead, (int64_t)month + 1, day);
 }
 
@@ -399,32 +411,32 @@ to_ns(int64_t s, int64_t *ns)
 }
 
 static bool
-word(struct said *s)
+read_when_word(struct said *s)
 {
 	struct span w = s->word[s->i];
 	int64_t n;
 	const struct unit *u;
 	size_t words;
 
-	if (is(w, "at") || is(w, "on") || is(w, "the"))
+	if (word_is(w, "at") || word_is(w, "on") || word_is(w, "the"))
 		return s->n > 1;
-	if (is(w, "today"))
-		return set_day(s, today(s), 1);
-	if (is(w, "yesterday"))
-		return set_day(s, today(s) - 1, 1);
-	if (is(w, "noon"))
+	if (word_is(w, "today"))
+		return set_day(s, day_of_today(s), 1);
+	if (word_is(w, "yesterday"))
+		return set_day(s, day_of_today(s) - 1, 1);
+	if (word_is(w, "noon"))
 		return set_time(s, DAY_S / 2, MINUTE_S);
-	if (is(w, "midnight"))
+	if (word_is(w, "midnight"))
 		return set_time(s, 0, MINUTE_S);
-	if (is(w, "now") && s->n == 1) {
+	if (word_is(w, "now") && s->n == 1) {
 		s->at_ns = s->now_ns;
 		s->for_ns = 1;
 		return true;
 	}
-	if (is(w, "last") || is(w, "past") || is(w, "this"))
+	if (word_is(w, "last") || word_is(w, "past") || word_is(w, "this"))
 		return last_words(s);
 	if (word_in_list(w, weekdays, 7) < 7) {
-		int64_t day = today(s);
+		int64_t day = day_of_today(s);
 		return set_day(
 			s, day - (day + 4 - (int64_t)word_in_list(w, weekdays, 7) + 7) % 7, 1);
 	}
@@ -434,12 +446,13 @@ word(struct said *s)
 		s->for_ns = SECOND_NS;
 		return true;
 	}
-	words = amount(s, s->i, &n, &u);
-	if (words && s->i + words < s->n && is(s->word[s->i + words], "ago")) {
+	words = read_amount(s, s->i, &n, &u);
+	if (words && s->i + words < s->n && word_is(s->word[s->i + words], "ago")) {
 		s->i += words;
-		return ago(s, n, u);
+		return set_ago(s, n, u);
 	}
-	if (words == 1 && s->n == 1) { /* as of audit list: 2h */
+	if (words == 1 && s->n == 1) { /* a lone duration such as 2h is a point in time, as in
+				        * `audit list --since 2h` */
 		int64_t each = u->seconds ? u->seconds : (*u->brief == 'y' ? 365 : 30) * DAY_S,
 			back;
 		s->for_ns = MINUTE_S * SECOND_NS;
@@ -449,10 +462,10 @@ word(struct said *s)
 	return date_word(s, w) || iso_word(s, w) || time_word(s, w) || month_words(s);
 }
 
-/* ---- the whole ---- */
+/* ---- the whole expression ---- */
 
 static bool
-resolve(struct said *s, struct when *out)
+resolve_when(struct said *s, struct when *out)
 {
 	int64_t first, last, unused, from, until;
 
@@ -471,11 +484,11 @@ resolve(struct said *s, struct when *out)
 		to_utc(s->zone, (s->day + s->days) * DAY_S, &until, &unused);
 		return to_ns(from, &out->from_ns) && to_ns(until, &out->until_ns);
 	}
-	int64_t local = (s->has_day ? s->day : today(s)) * DAY_S + s->second;
+	int64_t local = (s->has_day ? s->day : day_of_today(s)) * DAY_S + s->second;
 	if (!to_utc(s->zone, local, &first, &last)) {
 		buf_printf(s->why,
-			"'%.*s': the clock never showed this time of day: it was put forward "
-			"then",
+			"'%.*s': this time of day did not exist, because the clock was put "
+			"forward then: give an earlier or later time",
 			SPAN_ARG(s->whole));
 		return false;
 	}
@@ -483,7 +496,8 @@ resolve(struct said *s, struct when *out)
 	return to_ns(first, &out->from_ns) && to_ns(last + s->seconds, &out->until_ns);
 }
 
-/* `day`: of a time of day that says none; NULL: today. */
+/* Reads one point or period. `day` is the day of a time of day that names none; NULL:
+ * today. */
 static bool
 read_one(struct span text, struct said *s, const struct said *day, struct when *out)
 {
@@ -500,7 +514,7 @@ read_one(struct span text, struct said *s, const struct said *day, struct when *
 	if (!s->n || rest.n)
 		return fail_when(s, rest);
 	for (; s->i < s->n; s->i++) {
-		if (!word(s)) /* i is at the word that made no sense */
+		if (!read_when_word(s)) /* s->i is the word that was not understood */
 			return fail_when(s, s->word[s->i < s->n ? s->i : s->n - 1]);
 	}
 	if (!s->has_day && !s->has_time && !s->for_ns && !s->back)
@@ -512,7 +526,7 @@ read_one(struct span text, struct said *s, const struct said *day, struct when *
 		s->day = day->day;
 		s->days = 1;
 	}
-	if (resolve(s, out))
+	if (resolve_when(s, out))
 		return true;
 	return s->why->n > had ? false : fail_when(s, s->whole);
 }
@@ -526,7 +540,7 @@ when_between(struct span from, struct span until, const struct cel_zone *zone, i
 
 	if (!read_one(from, &a, NULL, out) || !read_one(until, &b, &a, &w))
 		return false;
-	/* "11:47 till now" has no end in the future, and none before its begin. */
+	/* In "11:47 till now", the end is neither in the future nor before the begin. */
 	out->until_ns = w.until_ns;
 	out->twice |= w.twice;
 	if (out->until_ns > out->from_ns)

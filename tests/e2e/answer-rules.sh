@@ -102,19 +102,19 @@ pay() {
 }
 pay '{"amount":50}'
 is "a rule reads arguments, and no record has them" "$(last '[.answer.tags,.answer.verdict.tool_arguments,.tools_kept.how,.tools_kept.form]')" '[["much"],null,"redacted","texts"]'
-like "without a key they are not held" "$(again)" 'not compared 1: arguments of tool calls are not held: they are sealed'
+like "without a key they are not held" "$(again)" 'not compared 1: arguments of tool calls are unknown: they are sealed'
 like "with it replay judges them again" "$(again "${key[@]}")" ' the same, 0 different$'
 like "by a share that is on record" "$(cat "$JOURNAL"/* | tr -d '\0' | grep -c '"read":"open"')" '^1$'
 like "explain says what is not held" "$("$tollgate" audit explain "$(header x-tollgate-id)" -c "$D/tollgate.yaml")" 'not held: tool.arguments: they are sealed'
 like "and with the key what it was" "$("$tollgate" audit explain "$(header x-tollgate-id)" -c "$D/tollgate.yaml" "${key[@]}")" 'tool.arguments was {"amount":50}'
 pay '{"amount":5,"to":"4111 1111 1111 1111"}'
 is "something was found in the answer" "$(last '[.answer.tags,.answer.redactions]')" '[null,1]'
-like "then they are not as rules read them" "$(again "${key[@]}")" 'not compared 1: arguments of tool calls are not held'
+like "then they are not as rules read them" "$(again "${key[@]}")" 'not compared 1: arguments of tool calls are unknown'
 post "$alice" "$(say 'his ssn is 536-22-1840')"
 last .id >/dev/null
 told=$("$tollgate" audit explain "$(header x-tollgate-id)" -c "$D/tollgate.yaml")
 like "explain tells the rule that denied the answer" "$told" 'matched +out-ssn matched: .*response.entities was \["US_SSN"\].*it denies with 451'
-like "and that it comes out the same again" "$told" 'answer: deny by out-ssn, asked at: whole'
+like "and that it comes out the same again" "$told" 'answer: deny by out-ssn, rules evaluated at: whole'
 replay=$(again "${key[@]}")
 like "replay judges every answer again" "$replay" '^2[0-9] answers: (2[0-9]) the same, 0 different, 1 not compared$'
 sed 's/status: 451/status: 403/' "$here/answer-rules.yaml" >"$D/other.yaml"

@@ -72,9 +72,9 @@ is "the console's page has it" "$(by_token "http://x/now" | sed 's/ [0-9]*$//' |
 
 # ---- who may, and what he must say ----
 cache purge
-is "a purge says what" "$(got)" "2 tollgate: cache: purge: --route, --person or --older is missing; all of them: --all"
+is "a purge says what" "$(got)" "2 tollgate: cache: purge: give --route, --person or --older, or --all for all entries"
 cache purge --all --route one
-like "and not two things" "$(got)" '^2 tollgate: cache: purge: --all goes without --route'
+like "and not two things" "$(got)" '^2 tollgate: cache: purge: --all cannot be combined with --route'
 cache purge --older soon
 like "nor an age that is none" "$(got)" '^2 tollgate: cache: older: a duration such as 24h is expected'
 like "so does a script" "$(api -d '{}' http://x/cache/purge)" 'some of route, person and older are expected.* 400$'
@@ -169,4 +169,4 @@ cache purge --all
 like "one that is away" "$(got)" '^2 tollgate: cache: nothing was purged: the Redis of answers is away: 127.0.0.1:.*refused'
 is "has no record" "$(records change | grep -c '"what":"cache"')" "$before"
 cache stats
-like "what is known without it" "$(got | tr '\n' ' ')" '^2 where +Redis .*, away.*keys of its database +- .*kept +[1-9].*tollgate: cache: Redis is away: '
+like "what is known without it" "$(got | tr '\n' ' ')" '^2 where +Redis .*, away.*keys in its database +- .*kept +[1-9].*tollgate: cache: Redis is away: '

@@ -177,7 +177,7 @@ if [ "$redis_server" != redis-server ]; then
 	wait_for old_up
 	sed "s/tollgate@127.0.0.1:$port/127.0.0.1:$old/; /password_file:/d" "$D/tollgate.yaml" >"$D/old.yaml"
 	"$build/tollgate" check -c "$D/old.yaml" >"$D/check" 2>&1
-	is "nor does it take a Redis without them" "$? $(grep -c 'cache.redis: has no vector sets' "$D/check")" "1 1"
+	is "nor does it take a Redis without them" "$? $(grep -c 'cache.redis: route .* has cache.semantic, which needs vector sets' "$D/check")" "1 1"
 fi
 "$root/tests/support/stack" down --dir "$D"
 

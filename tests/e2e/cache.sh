@@ -36,7 +36,7 @@ is "under an id of its own" "$(says .id)" "\"chatcmpl-$(header x-tollgate-id)\""
 is "the record says so" "$(completion '[.outcome, .cache, .saved.input_tokens, .saved.output_tokens, .usage]')" '["complete","hit",1,9,null]'
 is "and what limits keep is a request alone" "$(completion '[.settled[] | split(",") | [(.[0] | split("{")[1] | split(":")[0]), .[-1]]]')" '[["requests","1"]]'
 is "explain, too" "$("$build/tollgate" audit explain "$(header x-tollgate-id)" -c "$D/tollgate.yaml" 2>&1 | grep '^cache')" \
-	"cache: hit, $(header age) s old, 1 input and 9 output tokens were not asked for"
+	"cache: hit, $(header age) s old, 1 input and 9 output tokens saved"
 ask own.test 'one' "$COLD,\"stream\":true,\"stream_options\":{\"include_usage\":true}"
 is "a stream is said from it" "$status $(cache) $(count) $(events "$streamed")" "200 hit 1 $first"
 is "with its end" "$(tail -1 <<<"$body") $(header content-type)" "data: [DONE] text/event-stream"
@@ -341,7 +341,7 @@ sed "s|url: .*|url: redis://127.0.0.1:$port|; /^  user:/d; /^  password_file:/d"
 redis config set maxmemory 100mb >/dev/null
 redis config set maxmemory-policy volatile-lru >/dev/null
 "$build/tollgate" check -c "$D/one.yaml" >"$D/check" 2>&1
-is "check refuses one that evicts" "$? $(grep -c 'cache.redis: is the server of redis.url, and its maxmemory-policy is volatile-lru' "$D/check")" "1 1"
+is "check refuses one that evicts" "$? $(grep -c 'cache.redis: is the same server as redis.url, and its maxmemory-policy is volatile-lru' "$D/check")" "1 1"
 redis config set maxmemory-policy noeviction >/dev/null
 "$build/tollgate" check -c "$D/one.yaml" >"$D/check" 2>&1
 is "and takes one that does not" "$? $(grep -c 'cache.redis' "$D/check")" "0 0"

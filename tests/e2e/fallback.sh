@@ -142,7 +142,7 @@ is "the record says what it was" "$(completion)" "one/m1 refused_us 401 two/m2 r
 # ---- what was decided, decided again ----
 id=$(header x-tollgate-id)
 told=$("$build/tollgate" audit explain "$id" -c "$D/tollgate.yaml")
-is "each attempt comes out the same again" "$? $(grep -c 'the same outcomes' <<<"$told")" "0 2"
+is "each attempt comes out the same again" "$? $(grep -c 'the results are the same' <<<"$told")" "0 2"
 like "and why no further one was begun" "$told" '^no further attempt: attempts: '
 like "as the list has it" "$("$build/tollgate" audit list --outcome complete -c "$D/tollgate.yaml" | grep "$id")" ' one/m1:refused_us,two/m2:refused_us,no_further:attempts '
 like "in order, and then how they ended" "$(tr '\n' ' ' <<<"$told")" "^$id: .* attempt 2 at two: permit .* attempt 1: one/m1: refused_us, status 401, .* attempt 2: two/m2: refused_us"

@@ -145,13 +145,13 @@ is "another caller's mistakes" "$(say '{"command":"audit list"}')$(say '{"comman
 n=$(reads)
 mkdir "$D/copy" && cp "$JOURNAL"/*.jsonl "$D/copy/"
 audit list --journal "$D/copy"
-is "another folder: shown, not recorded, said" "$? $(wc -l <"$D/out") $(grep -c 'not recorded: .*/copy is not of the daemon' "$D/err") $(reads)" "0 $(decided) 1 $n"
+is "another folder: shown, not recorded, said" "$? $(wc -l <"$D/out") $(grep -c 'not recorded: .*/copy does not belong to the daemon' "$D/err") $(reads)" "0 $(decided) 1 $n"
 audit list --file "$(ls "$D"/copy/*.jsonl | head -1)"
 is "a file" "$? $(wc -l <"$D/out") $(grep -c 'not recorded' "$D/err") $(reads)" "0 $(decided) 1 $n"
 tg audit list --journal "$JOURNAL" -c "$D/tollgate.yaml"
 is "its own folder, named" "$? $(cat "$D/err") $(reads)" "0  $((n + 1))"
 (cd / && env -u TOLLGATE_CONFIG "$B/tollgate" audit list --journal "$JOURNAL" >"$D/out" 2>"$D/err")
-like "without a configuration" "$(cat "$D/err")" '^tollgate: audit list: not recorded: '
+like "without a configuration" "$(cat "$D/err")" '^tollgate: audit list: this reading is not recorded: '
 like "a listing says no more than that" "$(wc -l <"$D/err")" '^1$'
 is "the journal verifies" "$("$B/tollgate" audit verify --journal "$JOURNAL" --public-key "$AUDIT_KEY" | cut -d' ' -f1)" ok
 # ---- evidence ----

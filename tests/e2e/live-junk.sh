@@ -90,7 +90,7 @@ for given in "$k" "$secret" "Bearer $k" "TG_${k#tg_}" "${k%?????}" "${id}_$secre
 		done
 	done
 done
-like "but its id" "$("$build/tollgate" key revoke "$k" --live -c "$D/tollgate.yaml" 2>&1)" "its ID is expected: $id"
+like "but its id" "$("$build/tollgate" key revoke "$k" --live -c "$D/tollgate.yaml" 2>&1)" "give its ID, $id"
 limit set requests --for "key=$k" --to 5 >/dev/null
 is "nor does limit" "$(grep -c "${secret:0:8}" "$D/key.err")" 0
 key revoke "$id"

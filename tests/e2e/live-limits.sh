@@ -66,7 +66,7 @@ synced
 is "and cleared" "$(six "$carl")" "6 0"
 limit set per-person --to 3
 is "nobody is named: that is said" "$? $(cat "$D/key.err")" \
-	'2 tollgate: limit: set per-person: --for is missing: person=NAME, team=NAME and the like, or everyone'
+	'2 tollgate: limit: set per-person: --for is missing: give person=NAME, team=NAME and the like, or everyone'
 limit set per-person --for everyone --for person=x --to 3
 like "everyone, and somebody" "$? $(cat "$D/key.err")" '^2 tollgate: limit: --for everyone: .* or everyone alone'
 

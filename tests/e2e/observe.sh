@@ -137,7 +137,7 @@ like "with what they would have been" "$(cat "$D/out")" ' observed \(deny 403\) 
 id=$(sed -n 's/.* observed (deny 403) .* //p' "$D/out" | head -1)
 "$build/tollgate" audit explain "$id" -c "$D/tollgate.yaml" >"$D/out"
 like "audit explain" "$(cat "$D/out")" 'not enforced \(observe\): deny, status 403, code content_policy_violation, rule no-secrets'
-like "with the same outcomes" "$(cat "$D/out")" 'evaluated again on the recorded values: the same outcomes'
+like "with the same outcomes" "$(cat "$D/out")" 'evaluated again on the recorded values: the results are the same'
 "$build/tollgate" policy replay -c "$D/tollgate.yaml" >"$D/out"
 like "replay counts them" "$(cat "$D/out")" "observed     $observed: what the rules said was not enforced"
 check "the journal verifies" verifies "$JOURNAL" "$AUDIT_KEY"

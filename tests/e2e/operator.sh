@@ -181,7 +181,7 @@ sed "s#unix@[^ \"]*admin[^ \"]*.sock#unix@$D/left.sock#" "$D/tollgate.yaml" >"$D
 for command in status top reload 'limit list'; do
 	# shellcheck disable=SC2086
 	"$B/tollgate" $command -c "$D/left.yaml" >"$D/out" 2>"$D/err"
-	like "a socket that its daemon left: $command" "$? $(cat "$D/err")" "^2 tollgate: [a-z ]+: $D/left.sock: nobody listens there: .*systemctl status tollgate\$"
+	like "a socket that its daemon left: $command" "$? $(cat "$D/err")" "^2 tollgate: [a-z ]+: $D/left.sock: no process listens on this socket; .*systemctl status tollgate\$"
 done
 python3 - "$D/mute.sock" <<'PY' &
 import socket, sys, time

@@ -64,7 +64,7 @@ tools approve calc/add 00000000000000000000000000000000 2>"$D/err"
 is "another hash is refused" $? 1
 like "and said" "$(cat "$D/err")" 'calc/add: 00000000000000000000000000000000 is not its text'
 tools list --state unlisted >/dev/null 2>"$D/err"
-is "a state that no line has is refused" "$? $(cat "$D/err")" '2 tollgate: tools: --state: unlisted: new, approved or changed is expected'
+is "a state that no line has is refused" "$? $(cat "$D/err")" '2 tollgate: tools: --state: unlisted: give new, approved or changed'
 tools approve calc/add "${hash:0:31}" 2>"$D/err"
 is "so few digits that a server may have two such texts are refused" $? 2
 tools approve calc/add "${hash:0:32}" --by ann --reason 'looked at it' 2>"$D/err"

@@ -17,7 +17,7 @@ decided=$(metric 'decisions_total{decision="permit"}')
 probe
 is "what works is exit code 0" "$code $err" "0 "
 like "the guard answers the direct one, with its line" "$out" "^probe: http://localhost:[0-9]*, route chat, direct: the guard of backend openai answered .*haproxy.cfg:[0-9]*"
-like "the relayed one comes through both passes" "$out" '^probe: .*route chat, relayed: both passes came through'
+like "the relayed one comes through both passes" "$out" '^probe: .*route chat, relayed: both passes succeeded'
 is "each backend of the policy is asked" "$(grep -c '^probe: .*route \(chat\|messages\),' <<<"$out")" 4
 final is "nothing reaches a provider" "$(seen 10)" "[]"
 is "four probes are counted" "$(metric probes_total)" 4
@@ -42,11 +42,11 @@ is "a made-up key is a 401" "$status $(header x-tollgate-decision)" "401 deny"
 sed "s#^state_key:.*#state_key: \"$D/other.key\"#" "$D/tollgate.yaml" >"$D/other.yaml"
 out=$("$B/tollgate" check -c "$D/other.yaml" --haproxy "${files[@]}" --probe 2>&1)
 is "one with another state_key is exit code 1" "$?" 1
-like "and says why" "$out" 'direct: the gate answered 401: it does not know the key of this probe'
+like "and says why" "$out" 'direct: the gate answered 401: it does not accept the key of this probe'
 sed '/^state_key:/d' "$D/tollgate.yaml" >"$D/none.yaml"
 out=$("$B/tollgate" check -c "$D/none.yaml" --haproxy "${files[@]}" --probe 2>&1)
 is "without a state_key it cannot: exit code 2" "$?" 2
-like "and says how to make one" "$out" 'names no state_key.*tollgate keygen --secret'
+like "and says how to make one" "$out" 'has no state_key.*tollgate keygen --secret'
 final is "none of that reached a provider either" "$(seen 10)" "[]"
 
 # rules of the company
@@ -74,10 +74,10 @@ haproxy_with "${egress}a\\    http-request deny deny_status 421 if { path /v1/ch
 probe
 like "a rule on the relay's pass has its line" "$err" "route chat, relayed: answered on the relay's pass: 421, by a rule of yours: .*haproxy.cfg:$(line_of 'deny_status 421')\$"
 like "the direct one is well all the same" "$out" 'route chat, direct: the guard of backend openai answered'
-like "and so is the other route" "$out" 'route messages, relayed: both passes came through'
+like "and so is the other route" "$out" 'route messages, relayed: both passes succeeded'
 haproxy_with 's/^\( *server anthropic .*\)/\1 disabled/'
 probe
-like "a backend without a server is named" "$err" 'route messages, direct: 503: backend anthropic is unknown to the HAProxy that runs, or none of its servers is up'
+like "a backend without a server is named" "$err" 'route messages, direct: 503: the running HAProxy has no backend anthropic, or none of its servers is up'
 haproxy_with ''
 
 usage=$("$B/tollgate" usage -c "$D/tollgate.yaml" --by person)
@@ -100,7 +100,7 @@ is "still nobody's usage" "$("$B/tollgate" usage -c "$D/tollgate.yaml" --by pers
 killed tollgate
 probe
 is "without the daemon: exit code 1" "$code" 1
-like "and says so" "$err" 'direct: 503: no decision came from the daemon'
+like "and says so" "$err" 'direct: 503: the daemon sent no decision'
 pid=$(pid_of haproxy)
 kill -TERM "$pid"
 wait_for gone "$pid"

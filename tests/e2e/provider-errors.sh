@@ -83,7 +83,7 @@ for bad in nope 40 4x x 401, ,401 600 ''; do
 done
 for bad in DROP defer denied ''; do
 	tg audit list --decision "$bad"
-	is "no decision: '$bad'" "$? $(cut -c1-100 "$D/err")" "2 tollgate: audit list: --decision: $bad: permit, redact, deny or observed is expected"
+	is "no decision: '$bad'" "$? $(cut -c1-100 "$D/err")" "2 tollgate: audit list: --decision: $bad: give permit, redact, deny or observed"
 done
 tg audit list --outcome error --decision permit
 is "the two are of different records" "$?" 2
@@ -106,8 +106,8 @@ for _ in 1 2; do
 done
 two() { [ "$(metric 'provider_requests_in_flight{provider="openai"}')" = 2 ]; }
 check "two are under way there" wait_for two
-like "status says so" "$(tg_status)" '^provider openai: 2 under way'
-in_all() { grep -qE '^[2-9] requests under way$' <<<"$(tg_status)"; }
+like "status says so" "$(tg_status)" '^provider openai: 2 in progress'
+in_all() { grep -qE '^[2-9] requests in progress$' <<<"$(tg_status)"; }
 check "and how many in all" wait_for in_all # workers say it every 50 ms
 tg top --json
 is "top shows which" "$(grep -o '"answer": *"under way"' "$D/out" | wc -l)" 2

@@ -70,4 +70,4 @@ like "the log says what reloaded" "$(grep reload.done "$D/tollgate.log")" 'by="?
 unlike "nothing waits for a restart" "$("$B/tollgate" reload -c "$D/tollgate.yaml")" restart
 echo 'node: renamed' >"$D/.over.yaml"
 "$build/stackhelp" merge "$D/tollgate.yaml" "$D/.over.yaml" >"$D/.whole.yaml" && mv "$D/.whole.yaml" "$D/tollgate.yaml"
-like "what does is named" "$("$B/tollgate" reload -c "$D/tollgate.yaml")" '^node: changed in the file, in force after a restart'
+like "what does is named" "$("$B/tollgate" reload -c "$D/tollgate.yaml")" '^node: changed in the file; takes effect after a restart'

@@ -137,7 +137,7 @@ emiles=$id
 check "opens" opens "$emiles"
 while IFS='|' read -r name person want; do
 	audit erase --person "$(printf %b "$person")" --why 'a typo' >"$D/out"
-	like "$name: exit 1, with the nearest names" "$? $(cat "$D/err")" "^1 .*nothing of that name was sealed on this node.*$want"
+	like "$name: exit 1, with the nearest names" "$? $(cat "$D/err")" "^1 .*nothing was sealed for this name on this node.*$want"
 done <<'T'
 another case|BOB|: nearest: bob(,|$)
 another Unicode form|e\xcc\x81mile|: nearest: émile(,|$)

@@ -22,19 +22,19 @@ is "each target of the policy is listed before it is asked" "$? $(grep -cE '^(on
 ask
 is "the first one is asked" "$status $(asked)" "200 1 0"
 tg target eject one/m1 --by ops --reason 'ticket 12'
-is "one is taken out" "$? $(cat "$D/err")" "0 tollgate: target one/m1 is ejected until it is admitted; without redis, also until the daemon restarts."
+is "one is taken out" "$? $(cat "$D/err")" "0 tollgate: target one/m1 is ejected until you admit it, or without redis until the daemon restarts."
 like "with a record" "$(changes)" '"what":"target","change":"eject","id":"one/m1","by":"root","claimed":"ops","reason":"ticket 12","peer":\{"uid":[0-9]+,'
 ask
 is "the next one is asked at once" "$status $(asked)" "200 0 1"
 tg target list
 like "the list says it" "$(cat "$D/out")" $'^one/m1 +ejected '
 tg status
-like "status says it" "$(cat "$D/out")" $'^target one/m1: ejected, 0 under way|^target one/m1: ejected since [^,]*, 0 under way'
+like "status says it" "$(cat "$D/out")" $'^target one/m1: ejected, 0 in progress|^target one/m1: ejected since [^,]*, 0 in progress'
 unlike "and nothing of those that are well" "$(cat "$D/out")" '^target two'
 like "top says it" "$("$B/tollgate" top -c "$D/tollgate.yaml" --json)" '"target": ?"one/m1", ?"state": ?"ejected"'
 like "the metric says it" "$(fetch GET "$ADMIN/metrics")" '^tollgate_target_up\{target="one/m1"\} 0$'
 tg target admit one/m1
-is "it is let in again" "$? $(cat "$D/err")" "0 tollgate: target one/m1 is admitted again."
+is "it is let in again" "$? $(cat "$D/err")" "0 tollgate: target one/m1 is readmitted."
 ask
 is "and asked" "$status $(asked)" "200 1 0"
 like "the metric says that too" "$(fetch GET "$ADMIN/metrics")" '^tollgate_target_up\{target="one/m1"\} 1$'

@@ -98,7 +98,7 @@ cp "$D/tollgate.yaml" "$D/good.yaml"
 echo 'nonsense: 1' >>"$D/tollgate.yaml"
 upgrade && code=0 || code=$?
 is "an upgrade with errors in tollgate.yaml is exit 1" "$code" 1
-like "with the reason" "$said" 'tollgate.yaml has errors'
+like "with the reason" "$said" 'tollgate.yaml has mistakes'
 check "and requests pass" served
 mv "$D/good.yaml" "$D/tollgate.yaml"
 

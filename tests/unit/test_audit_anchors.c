@@ -148,7 +148,7 @@ one_of_another_root_is_named(void **s)
 	(void)s;
 	add("file", size, "0000000000000000000000000000000000000000000000000000000000000000",
 		"taken");
-	verify("anchor: it is of another root than the chain's checkpoint", 1, 0);
+	verify("anchor: the record has another root than the chain's checkpoint", 1, 0);
 }
 
 static void
@@ -156,7 +156,7 @@ one_that_cannot_be_read_is_named(void **s)
 {
 	(void)s;
 	add("file", size, "00", "taken");
-	verify("anchor: it cannot be read", 1, 0);
+	verify("anchor: the record cannot be read", 1, 0);
 }
 
 static void
@@ -208,7 +208,7 @@ a_cosignature_that_does_not_hold_is_named(void **s)
 	buf_str(&answer, "\xe2\x80\x94 w ");
 	base64_put(&answer, raw, n);
 	add("witness", size, NULL, "taken");
-	verify("anchor: its cosignature does not verify", 1, 0);
+	verify("anchor: the cosignature does not verify", 1, 0);
 }
 
 static void
@@ -217,7 +217,7 @@ an_answer_that_is_no_cosignature_is_named(void **s)
 	(void)s;
 	buf_str(&answer, "yes");
 	add("witness", size, NULL, "taken");
-	verify("anchor: its answer is no cosignature", 1, 0);
+	verify("anchor: the response is no cosignature", 1, 0);
 }
 
 /* ---- time stamps ---- */
@@ -270,7 +270,7 @@ a_time_stamp_is_over_the_checkpoint_s_note(void **s)
 	run("cp tsa.crt old.crt && openssl req -x509 -newkey ec -pkeyopt "
 	    "ec_paramgen_curve:P-256 "
 	    "-nodes -keyout tsa.key -out tsa.crt -days 2 -config tsa.cnf -extensions tsa_ext");
-	verify("anchor: its time stamp", 1, 0);
+	verify("anchor: the time stamp", 1, 0);
 }
 
 static void
@@ -279,7 +279,7 @@ a_time_stamp_over_something_else_is_named(void **s)
 	(void)s;
 	stamp(SPAN_LIT("another note"));
 	add("tsa", size, NULL, "taken");
-	verify("anchor: its time stamp is not over the checkpoint's note", 1, 0);
+	verify("anchor: the time stamp is not for the checkpoint's note", 1, 0);
 }
 
 static void
@@ -288,7 +288,7 @@ what_is_no_time_stamp_is_named(void **s)
 	(void)s;
 	buf_str(&answer, "AAAA");
 	add("tsa", size, NULL, "taken");
-	verify("anchor: its time stamp", 1, 0);
+	verify("anchor: the time stamp", 1, 0);
 }
 
 int

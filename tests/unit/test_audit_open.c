@@ -115,11 +115,11 @@ what_cannot_be_asked(void **state)
 		const char *says;
 	} rows[] = {
 		{ "a part that is none", "req-1", "--part all", 2,
-			"--part: all: prompt, response or tools is expected" },
+			"--part: all: give prompt, response or tools" },
 		{ "of what was never", "req-9", "", 1, "req-9: no such record here" },
 		{ "a part that was not kept", "req-2", "--part response", 1,
-			"req-2: no response of it is kept" },
-		{ "a stream", "req-1", "--redis unix:/nowhere", 2, "--redis has none" },
+			"req-2: no response was kept for it" },
+		{ "a stream", "req-1", "--redis unix:/nowhere", 2, "omit --redis" },
 		{ "the other way too", "req-1", "--sealed", 2, "usage:" },
 	};
 

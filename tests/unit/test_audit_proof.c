@@ -278,7 +278,7 @@ an_exported_file_proves_its_records_too(void **state)
 	put_file("proof", span_str(out));
 	assert_exit(verify(file_arg("--file", "proof")), EXIT_DONE);
 	assert_exit(audit("show r10 --proof --file -"), EXIT_CANNOT);
-	assert_err("not standard input");
+	assert_err("instead of standard input");
 }
 
 static void
@@ -378,7 +378,8 @@ a_record_is_shown_by_its_number_and_by_its_receipt(void **state)
 	assert_exit(show("--seq gw-2/3"), EXIT_NO);
 	assert_exit(show("--seq 999"), EXIT_NO);
 	assert_err(
-		"999: no such record here; an old one may be archived: tollgate audit restore");
+		"999: no such record here: check the id; archived records come "
+		"back with tollgate audit restore");
 	assert_exit(show("--seq 0"), EXIT_CANNOT);
 	assert_exit(show("--seq x/y"), EXIT_CANNOT);
 	/* The hash is what `prev` of the next record says. */

@@ -143,8 +143,8 @@ what_serve_would_not_start_without_is_a_mistake(void **state)
 	assert_int_equal(check("-c", path("c.yaml"), NULL), 1);
 	assert_non_null(strstr(cmd_err, ": group: this machine has no group nobodys-group: "));
 	snprintf(want, sizeof(want),
-		": audit.key: %s does not exist (tollgate keygen makes it): serve will not "
-		"start",
+		": audit.key: %s does not exist (tollgate keygen makes it): tollgate serve "
+		"does not start",
 		path("no-audit.key"));
 	assert_non_null(strstr(cmd_err, want));
 	assert_int_equal(check("-c", path("c.yaml"), "--policy", path("p.yaml"), NULL), 0);
@@ -190,7 +190,7 @@ a_redis_that_does_not_answer_is_said(void **state)
 	assert_int_equal(check("-c", path("c.yaml"), NULL), 1);
 	assert_non_null(strstr(cmd_err, "c.yaml:"));
 	assert_non_null(strstr(cmd_err, "redis.url: "));
-	assert_non_null(strstr(cmd_err, "would be a 503"));
+	assert_non_null(strstr(cmd_err, "would get 503"));
 	put("p.yaml", POLICY "limits: [{name: l, requests: 5, window: 1m}]\n"
 			     "on_failure: {quota: permit}\n");
 	assert_int_equal(check("-c", path("c.yaml"), NULL), 0);

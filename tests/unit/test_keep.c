@@ -699,7 +699,7 @@ archived_segments_come_back_and_altered_ones_are_refused(void **state)
 	assert_non_null(strstr(said, "refused "));
 	assert_int_equal(audit(restore, r.journal, "/nonexistent", r.key, first), 2);
 	assert_int_equal(audit(restore, r.journal, archive, r.key, "../x"), 2);
-	assert_non_null(strstr(said, "not a segment's name"));
+	assert_non_null(strstr(said, "give the name of a segment"));
 }
 
 /* Each closed segment has its mark, and NODE.latest names the newest one of them. */

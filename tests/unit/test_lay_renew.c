@@ -468,7 +468,7 @@ each_frontend_that_is_named_gets_the_stanza(void **state)
 	assert_string_equal(whole("etc/haproxy/haproxy.cfg"), whole("both"));
 	/* what may stand once does */
 	assert_int_equal(INIT("--person", "a", "--person=b"), 2);
-	assert_non_null(strstr(cmd_err, "--person: given too often"));
+	assert_non_null(strstr(cmd_err, "--person: is given too often"));
 	/* a name that is not there is asked for, whatever the others */
 	put_tree(TWO PROVIDERS, NULL);
 	assert_int_equal(

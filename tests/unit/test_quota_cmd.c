@@ -13,7 +13,7 @@ a_whole_key_is_refused_and_not_repeated(void **state)
 	(void)state;
 	assert_int_equal(tollgate("", "quota", "get", "--key", "tg_abc_secret", NULL), 2);
 	assert_non_null(
-		strstr(cmd_err, "quota: this is a key or a part of one; its ID is expected"));
+		strstr(cmd_err, "quota: this is a key or a part of one: give its ID"));
 	assert_null(strstr(cmd_err, "secret"));
 }
 
@@ -22,7 +22,7 @@ an_unknown_option_is_named(void **state)
 {
 	(void)state;
 	assert_int_equal(tollgate("", "quota", "get", "--person", "a", "--usr", "4", NULL), 2);
-	assert_non_null(strstr(cmd_err, "tollgate: --usr: no such option\n"));
+	assert_non_null(strstr(cmd_err, "tollgate: --usr: no such option; see --help\n"));
 }
 
 int

@@ -119,7 +119,7 @@ every_decision_is_repeated_on_its_record(void **state)
 	for (size_t i = 0; i < nids; i++) {
 		code = explain("p.yaml", ids[i], NULL);
 		if (code != 0 || !strstr(cmd_out, "evaluated again on the recorded values: the "
-						  "same outcomes"))
+						  "results are the same"))
 			fail_msg("%s\nexit %d: %s%s", requests[i], code, cmd_out, cmd_err);
 	}
 }
@@ -151,7 +151,7 @@ what_was_observed_is_compared_and_counted(void **state)
 	assert_int_equal(explain("p.yaml", ids[1], NULL), 0);
 	holds(cmd_out, "\nnot enforced (observe): deny, status 403, code ");
 	holds(cmd_out, ", rule model, reason big\n");
-	holds(cmd_out, "the same outcomes");
+	holds(cmd_out, "the results are the same");
 	assert_int_equal(explain("p.yaml", ids[2], NULL), 0);
 	holds(cmd_out, "not enforced (observe): deny, status 400, code invalid_json");
 	put("q.yaml", HEAD "rules:\n  - {name: other, deny: true}\n");
@@ -203,7 +203,7 @@ another_version_is_named_and_what_it_changes_counted(void **state)
 	holds(cmd_out, "\n    deny: cards matched and ended the evaluation\n");
 	assert_int_equal(explain("q.yaml", ids[13], NULL), 0);
 	holds(cmd_out, "decided by t@");
-	holds(cmd_out, "what follows is what t@");
+	holds(cmd_out, "the results below are those of t@");
 	put("r.yaml",
 		"tollgate: 1\nname: r\nroutes: [{name: other, match: {path: /other}, backend: "
 		"b}]\n");
@@ -238,7 +238,7 @@ what_was_not_recorded_is_said_and_not_guessed(void **state)
 	holds(cmd_out, "not compared 1: decided before the rules, or by an older version\n");
 	assert_int_equal(explain("p.yaml", ids[0], NULL), 0);
 	holds(cmd_out,
-		"request.user was not recorded, so the outcomes are those of the record");
+		"request.user was not recorded, so the results are copied from the record");
 	holds(cmd_out, "  matched      user matched: request.user was not recorded; it denies");
 	assert_int_equal(explain("p.yaml", ids[2], NULL), 0);
 	holds(cmd_out, "decided before them");
@@ -300,7 +300,7 @@ what_was_not_searched_for_is_not_compared(void **state)
 	assert_int_equal(explain("q.yaml", ids[0], NULL), 0);
 	put("q.yaml", HEAD "rules: [{name: a, redact: {entities: [US_SSN]}}]\n");
 	assert_int_equal(explain("q.yaml", ids[0], NULL), 0);
-	holds(cmd_out, "says to the recorded values; US_SSN was not searched for\n");
+	holds(cmd_out, "on the recorded values; US_SSN was not searched for\n");
 }
 
 /* Who wrote the text is recorded with what was found in it, and which texts were scored: a
@@ -367,7 +367,7 @@ a_record_that_was_changed_comes_out_otherwise(void **state)
 	memcpy(model, "\"model\":\"gpt-4-pro\"", strlen("\"model\":\"gpt-4-pro\""));
 	put("records.jsonl", cmd_out);
 	assert_int_equal(explain("p.yaml", ids[0], NULL), 1);
-	holds(cmd_out, "rule model comes out otherwise than recorded");
+	holds(cmd_out, "rule model has another result than recorded");
 	assert_int_equal(replay("p.yaml", NULL, NULL), 1);
 }
 
@@ -490,8 +490,8 @@ answers_are_judged_again_on_their_record(void **state)
 	assert_string_equal(cmd_out, "4 decisions: 4 the same, 0 different\n"
 				     "4 answers: 4 the same, 0 different\n");
 	assert_int_equal(explain("p.yaml", ids[1], NULL), 0);
-	holds(cmd_out, "answer: deny by keys, asked at: new\n");
-	holds(cmd_out, "evaluated again on the recorded values: the same outcomes");
+	holds(cmd_out, "answer: deny by keys, rules evaluated at: new\n");
+	holds(cmd_out, "evaluated again on the recorded values: the results are the same");
 	holds(cmd_out, "keys matched: response.classes was [\"secret\"]; it denies with 451");
 	assert_int_equal(explain("p.yaml", ids[2], "--json"), 0);
 	json_t *o = json_loads(cmd_out, 0, NULL), *answer = json_object_get(o, "answer");

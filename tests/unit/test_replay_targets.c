@@ -190,7 +190,7 @@ later_attempts_are_decided_again_too(void **state)
 		"\"outcomes\":\"m", strlen("\"outcomes\":\"m"));
 	put("records.jsonl", cmd_out);
 	assert_int_equal(explain("p.yaml", ids[0], NULL), 1);
-	holds(cmd_out, "rule slow comes out otherwise than recorded");
+	holds(cmd_out, "rule slow has another result than recorded");
 }
 
 /* Who is refused as no target takes it ends before its body is made for one: its record has the

@@ -676,7 +676,7 @@ static const struct {
 	{ "a time", { "--at", "last tuseday" }, "--at: 'last tuseday': 'tuseday' is not" },
 	{ "a zone", { "--at", "today", "--zone", "Europe/Nowhere" }, "--zone Europe/Nowhere" },
 	{ "two times", { "--at", "today", "--since", "1h" }, "give one of" },
-	{ "half a range", { "--between", "today" }, "two times are expected" },
+	{ "half a range", { "--between", "today" }, "give two times" },
 	{ "an end before its begin", { "--between", "today..yesterday" }, "is before" },
 	{ "an outcome", { "--outcome", "completed" }, "--outcome: completed:" },
 	{ "a decision", { "--decision", "permitted" }, "permit, redact, deny or observed" },

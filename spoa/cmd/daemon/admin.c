@@ -1,4 +1,7 @@
-/* Questions to the running daemon, and its answers as commands print them. */
+/* Calls of the running daemon over its admin socket, and printing of the responses. Each
+ * call is one HTTP request with libcurl over a Unix socket. If no response arrives, the
+ * error distinguishes a missing socket, a missing permission, a daemon that has ended, and
+ * one that does not respond. */
 #include "cmd/daemon/admin.h"
 
 #include <curl/curl.h>
@@ -38,7 +41,7 @@ look_up(void *arg, curl_off_t a UNUSED, curl_off_t b UNUSED, curl_off_t c UNUSED
 	return call->given_up();
 }
 
-/* Whose the folder is that may not be looked into. */
+/* Appends which user owns the nearest folder on the path that this user can see. */
 static void
 folder_owner(const char *socket, struct buf *why)
 {
@@ -58,7 +61,8 @@ folder_owner(const char *socket, struct buf *why)
 	}
 }
 
-/* What the file system says of a socket that cannot be reached; false: nothing. */
+/* Appends why the socket's file cannot be used. Returns false, without a text, if the file
+ * is usable. */
 static bool
 socket_trouble(const char *socket, struct buf *why)
 {
@@ -66,8 +70,8 @@ socket_trouble(const char *socket, struct buf *why)
 		return false;
 	buf_printf(why, "%s: %s: ", socket, strerror(errno));
 	if (errno == EACCES) {
-		buf_str(why, "only root and the daemon's user may ask it: "
-			     "sudo tollgate, or sudo -u tollgate tollgate");
+		buf_str(why, "only root and the daemon's user may call it: run this with "
+			     "sudo, or with sudo -u tollgate");
 		folder_owner(socket, why);
 	} else {
 		buf_str(why, "is tollgate running? systemctl status tollgate");
@@ -75,22 +79,24 @@ socket_trouble(const char *socket, struct buf *why)
 	return true;
 }
 
-/* The socket is there. Whoever made it has ended, and left it; or it stands still. */
+/* Appends why a usable socket gives no response: its daemon has ended, hangs, or is another
+ * program. */
 static void
 nobody_answers(const char *socket, CURLcode err, const char *said, struct buf *why)
 {
 	if (err == CURLE_COULDNT_CONNECT)
 		buf_printf(why,
-			"%s: nobody listens there: its daemon has ended without a word: "
-			"systemctl status tollgate",
+			"%s: no process listens on this socket; the daemon has ended "
+			"unexpectedly: see systemctl status tollgate",
 			socket);
 	else if (err == CURLE_OPERATION_TIMEDOUT)
 		buf_printf(why,
-			"%s: nobody answers: the daemon is there and stands still, or another "
-			"program listens: systemctl status tollgate",
+			"%s: no response: the daemon hangs, or another program listens on "
+			"this socket: see systemctl status tollgate",
 			socket);
 	else
-		buf_printf(why, "%s: %s: is it tollgate's admin socket (admin.listen)?", socket,
+		buf_printf(why, "%s: %s: check that this is tollgate's admin socket "
+				"(admin.listen)", socket,
 			said);
 }
 
@@ -203,7 +209,9 @@ admin_call_at(
 		cmd_fail(what, "%.*s", SPAN_ARG(buf_view(&why)));
 	const char *error = json_str_in(o, "error");
 	if (status && (status != 200 || !json_is_object(o))) {
-		plain_lines(&why, span_str(error ? error : "the answer is not understood"));
+		plain_lines(&why, span_str(error ? error : "the response is not "
+							   "understood: does another "
+							   "program listen there?"));
 		cmd_fail(what, "%.*s", SPAN_ARG(span_trim(buf_view(&why), "\n")));
 		*code = status == 404 || status == 409 ? EXIT_NO : EXIT_CANNOT;
 		json_decref(o);
@@ -224,15 +232,15 @@ admin_changed(const char *what, const json_t *answer, const char *done)
 	const char *why = json_str_in(answer, "why");
 	if (str_same(json_str_in(answer, "redis"), "away"))
 		cmd_fail(what,
-			"not in Redis yet: %s: other daemons do not know it, and learn it when "
-			"Redis takes it",
-			why ? why : "it does not answer in time");
+			"not in Redis yet: %s: other daemons do not know the change until "
+			"Redis accepts it",
+			why ? why : "Redis did not respond in time");
 	if (json_is_false(json_object_get(answer, "recorded")))
-		cmd_fail(what, "the journal does not take the record now: it is written when "
-			       "it does");
+		cmd_fail(what, "the journal cannot be written now: the record of this "
+			       "change is written when it can");
 	if (json_is_false(json_object_get(answer, "kept"))) {
-		cmd_fail(what, "state_file cannot be written: a restart of this daemon forgets "
-			       "it where Redis does too");
+		cmd_fail(what, "state_file cannot be written: if Redis loses the change "
+			       "too, a restart of this daemon forgets it");
 		return EXIT_CANNOT;
 	}
 	return EXIT_DONE;
@@ -251,7 +259,7 @@ admin_target(struct buf *b, const json_t *t)
 	buf_printf(b, "%.24s", state);
 	if (since)
 		buf_printf(b, " since %.19sZ", since);
-	buf_printf(b, ", %lld under way, %.0f%% of the last ten seconds failed",
+	buf_printf(b, ", %lld in progress, %.0f%% of the last ten seconds failed",
 		json_int_in(t, "under_way"),
 		100 * json_number_value(json_object_get(t, "errors")));
 	if (back)
@@ -272,7 +280,7 @@ admin_provider(struct buf *b, const json_t *p)
 		   *good = json_str_in(p, "last_success_at");
 	long long most = json_int_in(first, "most");
 
-	buf_printf(b, "%lld under way, %lld answers, %lld errors", json_int_in(p, "under_way"),
+	buf_printf(b, "%lld in progress, %lld responses, %lld errors", json_int_in(p, "under_way"),
 		json_int_in(p, "answers"), json_int_in(p, "errors"));
 	if (first)
 		buf_printf(b,
@@ -288,7 +296,8 @@ int
 admin_print_json(const char *what, const json_t *o)
 {
 	char *text = o ? json_dumps(o, JSON_COMPACT | JSON_ENSURE_ASCII) : NULL;
-	int code = !text ? cmd_fail(what, "the daemon's answer is not understood")
+	int code = !text ? cmd_fail(what, "the daemon's response is not understood: is the "
+					  "daemon of another version?")
 		   : puts(text) < 0 || fflush(stdout) ? cmd_fail(what, "%s", strerror(errno))
 						      : EXIT_DONE;
 
@@ -296,7 +305,7 @@ admin_print_json(const char *what, const json_t *o)
 	return code;
 }
 
-/* ---- a command ---- */
+/* ---- a command that makes a call ---- */
 
 void
 admin_give(struct admin_cmd *c, const char *name, json_t *value)
@@ -305,7 +314,7 @@ admin_give(struct admin_cmd *c, const char *name, json_t *value)
 		c->in = json_object();
 	if (json_object_set_new(c->in, name, value) == 0 || c->wrong)
 		return;
-	cmd_fail(c->what, "a name is not UTF-8");
+	cmd_fail(c->what, "a name is not UTF-8: give it in UTF-8");
 	c->wrong = true;
 }
 
@@ -444,7 +453,8 @@ admin_list(struct admin_cmd *c, const struct admin_list *l)
 
 	if (answer && l->without && !json_is_true(json_object_get(answer, "state_key")))
 		c->code = cmd_fail(
-			c->what, "the daemon has no state_key: %s at run time", l->without);
+			c->what, "the daemon has no state_key, without which %s at run "
+				 "time: set state_key in tollgate.yaml", l->without);
 	else if (answer)
 		c->code = admin_print_table(
 			c->what, l->columns, json_object_get(answer, l->member), c->json);

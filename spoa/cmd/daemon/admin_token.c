@@ -1,5 +1,5 @@
-/* tollgate admin-token new|list|revoke: the file of admin.tokens. A token's text is printed
- * once, at `new`, on standard output; the file holds its hash. */
+/* tollgate admin-token new|list|revoke: changes the file of admin.tokens. The text of a
+ * token is printed once, by `new`, on standard output. The file holds only its hash. */
 #include <errno.h>
 #include <fcntl.h>
 #include <jansson.h>
@@ -48,13 +48,15 @@ find_file(const char *config, const char *named, char file[4096])
 		snprintf(file, 4096, "%s", cfg->admin_tokens);
 	else
 		cmd_fail("admin-token",
-			cfg ? "%s: has no admin.tokens: name a file there, or --tokens FILE"
-			    : "%s: cannot be used",
+			cfg ? "%s: has no admin.tokens: name a file there, or give "
+			      "--tokens FILE"
+			    : "%s: cannot be used: tollgate check lists its mistakes",
 			where);
 	return found;
 }
 
-/* Under a lock next to it, since the file itself is replaced. None yet: an empty one. */
+/* Reads the file under a lock on a second file, because the token file itself is replaced
+ * when it is written. A missing file counts as empty. */
 static bool
 open_token_file(struct token_file *f, bool to_write)
 {
@@ -79,7 +81,7 @@ open_token_file(struct token_file *f, bool to_write)
 }
 
 static int
-save(const struct token_file *f)
+save_tokens(const struct token_file *f)
 {
 	SCOPED_BUF(b, TOKEN_FILE_MAX);
 	SCOPED_BUF(why, 8192);
@@ -105,31 +107,31 @@ token_new(struct token_file *f, const char *name, const char *roles, const char 
 			name);
 	if (!roles || !(one.roles = roles_parse(span_str(roles))))
 		return cmd_fail("admin-token new",
-			"--roles: viewer, operator, auditor, with commas between, is expected");
+			"--roles: give viewer, operator or auditor, separated by commas");
 	if (ttl && until)
 		return cmd_fail(
-			"admin-token new", "--ttl and --until are given: one is enough");
+			"admin-token new", "give --ttl or --until, not both");
 	if (!cmd_end_given("admin-token new", ttl, until, one.created_ns, &one.end_ns) ||
 		!open_token_file(f, true))
 		return EXIT_CANNOT;
 	if (admin_tokens_named(f->tokens, name))
 		return cmd_fail("admin-token new",
-			"%s: %s has it already; revoke it, and give the next another name",
+			"%s: a token in %s has this name already: choose another name",
 			name, f->name);
 	if (f->tokens->n == CAP_ADMIN_TOKENS)
 		return cmd_fail("admin-token new",
-			"%s: holds %d tokens: lines of revoked ones may go", f->name,
+			"%s: holds %d tokens, which is the limit: delete the lines of "
+			"revoked tokens", f->name,
 			CAP_ADMIN_TOKENS);
 	memcpy(one.name, name, strlen(name) + 1);
 	admin_token_make(text, one.sha256);
 	f->tokens->row[f->tokens->n++] = one;
-	int code = save(f);
+	int code = save_tokens(f);
 	if (code == EXIT_DONE) {
 		printf("%s\n", text);
 		fprintf(stderr,
-			"tollgate: admin token %s is in %s; this is the only time it is shown. "
-			"A "
-			"running daemon takes it at once.\n",
+			"tollgate: admin token %s is in %s. It is shown only now. A "
+			"running daemon accepts it at once.\n",
 			name, f->name);
 	}
 	sodium_memzero(text, sizeof(text));
@@ -148,11 +150,11 @@ token_revoke(struct token_file *f, const char *name)
 	}
 	if (!t->revoked_ns) {
 		t->revoked_ns = clock_wall_ns();
-		if (save(f) != EXIT_DONE)
+		if (save_tokens(f) != EXIT_DONE)
 			return EXIT_CANNOT;
 	}
 	fprintf(stderr,
-		"tollgate: admin token %s is revoked; its sessions are over with the next "
+		"tollgate: admin token %s is revoked; its sessions end with their next "
 		"request.\n",
 		name);
 	return EXIT_DONE;

@@ -1,4 +1,5 @@
-/* tollgate cache: what the running daemon's cache of answers has, gave and saved; purges it. */
+/* tollgate cache: prints what the running daemon's response cache holds, served and saved,
+ * and purges entries. */
 #include <inttypes.h>
 #include <stdio.h>
 
@@ -30,14 +31,14 @@ show_cache_stats(const json_t *o)
 		const char *name, *member;
 	} rows[] = {
 		{ "routes with a cache", "routes" },
-		{ "bytes", "bytes" }, { "bytes at most", "max_bytes" },
-		{ "hits", "hits" }, { "hits by a near one", "near_hits" },
-		{ "hits by waiting", "waited_hits" }, { "waited in vain", "waited_alone" },
+		{ "bytes", "bytes" }, { "bytes, limit", "max_bytes" },
+		{ "hits", "hits" }, { "hits by similarity", "near_hits" },
+		{ "hits by waiting", "waited_hits" }, { "waits without a hit", "waited_alone" },
 		{ "misses", "misses" }, { "off", "off" },
 		{ "kept", "kept" }, { "failures", "failures" }, { "unusable", "unusable" },
 		{ "saved input tokens", "saved_input_tokens" },
 		{ "saved output tokens", "saved_output_tokens" },
-		{ "tokens of vectors", "embedded_tokens" },
+		{ "embedding tokens", "embedded_tokens" },
 	};
 	/* clang-format on */
 	const char *redis = json_str_in(o, "redis"), *away = json_str_in(o, "away");
@@ -47,13 +48,13 @@ show_cache_stats(const json_t *o)
 	buf_printf(&b, "%-22s %s%s%s\n", "where", redis ? "Redis " : "this process",
 		redis ? redis : "", away ? ", away" : "");
 	if (redis)
-		put_stat(&b, "keys of its database", o, "keys");
+		put_stat(&b, "keys in its database", o, "keys");
 	else
 		put_stat(&b, "entries", o, "entries");
 	for (size_t i = 0; i < COUNT_OF(rows); i++)
 		put_stat(&b, rows[i].name, o, rows[i].member);
 	price_text((uint64_t)json_int_in(o, "embedded_nanousd"), usd);
-	buf_printf(&b, "%-22s %s\n", "US dollars of vectors", usd);
+	buf_printf(&b, "%-22s %s\n", "US dollars for embeddings", usd);
 	price_text((uint64_t)json_int_in(o, "saved_nanousd"), usd);
 	buf_printf(&b, "%-22s %s\n", "saved US dollars", usd);
 	plain_print(stdout, buf_view(&b));
@@ -117,9 +118,10 @@ cmd_cache(int argc, char **argv)
 		return cmd_usage(argv[0]);
 	if (some == all)
 		return cmd_fail("cache", "%s",
-			some ? "purge: --all goes without --route, --person and --older"
-			     : "purge: --route, --person or --older is missing; all of them: "
-			       "--all");
+			some ? "purge: --all cannot be combined with --route, --person or "
+			       "--older"
+			     : "purge: give --route, --person or --older, or --all for all "
+			       "entries");
 	admin_give_text(&c, "route", route);
 	admin_give_text(&c, "person", person);
 	admin_give_text(&c, "older", older);

@@ -1,23 +1,20 @@
-/* What `tollgate key` asks of the running daemon. */
+/* The keys that the running daemon keeps, as `tollgate key --live`, `limit` and `quota` use
+ * them. */
 #ifndef CMD_DAEMON_KEY_H
 #define CMD_DAEMON_KEY_H
 
 #include "cmd/daemon/admin.h"
 #include "policy/identity/apikeys.h"
 
+/* The options of `tollgate key --live`. All pointers are borrowed from argv. */
 struct key_live {
 	struct admin_cmd c;
-	const struct apikey *key; /* its texts; NULL: not given, "": none any more */
+	const struct apikey *key; /* texts of the key; NULL: not given; "": remove the value */
 	const char *lists[APIKEY_LISTS], *ttl, *until, *clearance, *overlap;
 };
 
-/* Whether no name of the list is missing ("a,"); false after a message. */
-bool key_list_whole(const char *what, const char *text);
-/* Whether an operand may be the id of a key. False after a message, which never says it: it is
- * a whole key, or its secret. */
+/* Returns whether an operand may be the id of a key. Otherwise prints a message, which
+ * never contains the operand, since it may be a whole key or a secret. */
 bool key_id_given(const char *what, const char *id);
-
-/* new, list, change ID, rotate ID, revoke ID: an exit code; -1: no such verb. */
-int key_at_run_time(struct key_live *k, int n, char **operands);
 
 #endif

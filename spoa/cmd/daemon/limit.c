@@ -1,4 +1,5 @@
-/* tollgate limit: another amount of a limit for some callers, kept by the running daemon. */
+/* tollgate limit: overrides the amount of a limit for some callers. The running daemon
+ * keeps the overrides. */
 #include <stdio.h>
 #include <string.h>
 
@@ -14,7 +15,7 @@ struct limit_args {
 	size_t npairs;
 };
 
-/* "person=alice"; "everyone" alone. */
+/* Adds the operands as parameters: pairs such as "person=alice", or "everyone" alone. */
 static void
 give_pairs(struct limit_args *a)
 {
@@ -35,8 +36,8 @@ give_pairs(struct limit_args *a)
 				   0) {
 			a->c.wrong = true;
 			cmd_fail("limit",
-				"--for %s: person=NAME, team=NAME and the like, each once, "
-				"or everyone alone are expected",
+				"--for %s: give person=NAME, team=NAME and the like, each "
+				"once, or everyone alone",
 				a->pairs[i]);
 		}
 	}
@@ -59,7 +60,7 @@ limit_set(struct limit_args *a, const char *name)
 {
 	uint64_t n;
 
-	/* A whole number, or the daemon says what is wrong with it. */
+	/* If the text is not a whole number, the daemon reports what is wrong. */
 	admin_give(&a->c, "to",
 		span_u64(span_str(a->to), &n) == 0 && n <= INT64_MAX
 			? json_integer((json_int_t)n)
@@ -121,8 +122,8 @@ cmd_limit(int argc, char **argv)
 
 	if (n == 2 && !strcmp(operands[0], "set") && a.to && !a.npairs)
 		return cmd_fail("limit",
-			"set %s: --for is missing: person=NAME, team=NAME and "
-			"the like, or everyone",
+			"set %s: --for is missing: give person=NAME, team=NAME and the "
+			"like, or everyone",
 			operands[1]);
 	if (n == 2 && !strcmp(operands[0], "set") && a.npairs && a.to)
 		return limit_set(&a, operands[1]);

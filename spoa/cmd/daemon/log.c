@@ -1,4 +1,5 @@
-/* tollgate log: how much the running daemon's log says, and another level for a time. */
+/* tollgate log: prints the log level of the running daemon, or sets another level for a
+ * limited time. */
 #include <stdio.h>
 
 #include "cmd/cmd.h"
@@ -30,7 +31,7 @@ cmd_log(int argc, char **argv)
 		if (until)
 			printf(" until %.19sZ", until);
 		else if (configured && !str_same(configured, level))
-			printf(" until the daemon ends; tollgate.yaml says %.16s", configured);
+			printf(" until the daemon ends; tollgate.yaml has %.16s", configured);
 		putchar('\n');
 	}
 	return c.code;

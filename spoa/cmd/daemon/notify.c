@@ -1,11 +1,12 @@
-/* tollgate notify: what came of the webhooks of the running daemon; sends one to try. */
+/* tollgate notify: prints the state of the running daemon's webhooks, or sends a test
+ * notice. */
 #include <stdio.h>
 #include <unistd.h>
 
 #include "cmd/cmd.h"
 #include "cmd/daemon/admin.h"
 
-enum { LOOKS = 100, LOOK_US = 200000 }; /* a webhook has ten seconds to answer */
+enum { LOOKS = 100, LOOK_US = 200000 }; /* 20 s in steps of 0.2 s; a webhook has 10 s to respond */
 
 /* clang-format off */
 static const struct admin_column notify_columns[] = {
@@ -21,14 +22,15 @@ static const struct admin_column notify_columns[] = {
 /* clang-format on */
 
 static int
-status(struct admin_cmd *c)
+show_notify(struct admin_cmd *c)
 {
 	json_auto_t *answer = admin_answer(c, "/notify");
 
 	if (answer && c->json)
 		c->code = admin_print_json("notify", answer);
 	else if (answer && !json_text_in(answer, "to")[0])
-		c->code = cmd_fail("notify", "notify.url is not configured: nobody is told");
+		c->code = cmd_fail("notify", "notify.url is not configured, so no notice "
+					     "is sent: set it in tollgate.yaml");
 	else if (answer)
 		c->code = admin_print_table(
 			"notify", notify_columns, json_object_get(answer, "kinds"), false);
@@ -46,7 +48,8 @@ test_of(const json_t *answer)
 	return NULL;
 }
 
-/* Until it is taken or refused. It is tried again for an hour: nobody waits for that. */
+/* Waits until the notice is accepted or refused. The daemon retries a notice for an hour;
+ * the command does not wait for that. */
 static int
 wait_for_notices(struct admin_cmd *c, long long sent, long long failed)
 {
@@ -60,20 +63,20 @@ wait_for_notices(struct admin_cmd *c, long long sent, long long failed)
 		     retries = str_same(json_text_in(t, "state"), "retries"),
 		     fails = retries || json_int_in(t, "failed") > failed;
 		if (took)
-			printf("sent to %s, which took it\n", to);
+			printf("sent to %s, which accepted it\n", to);
 		else if (fails)
 			cmd_fail("notify", "%s: %s%s", to, json_text_in(t, "why"),
-				retries ? "; it is tried again" : "");
+				retries ? "; the daemon tries again" : "");
 		if (took || fails)
 			return took ? EXIT_DONE : EXIT_NO;
 		usleep(LOOK_US);
 	}
-	cmd_fail("notify", "no answer yet: see tollgate notify status");
+	cmd_fail("notify", "no response yet: see tollgate notify status");
 	return EXIT_NO;
 }
 
 static int
-test(struct admin_cmd *c)
+send_test_notice(struct admin_cmd *c)
 {
 	json_auto_t *before = admin_answer(c, "/notify");
 	const json_t *t = test_of(before);
@@ -95,8 +98,8 @@ cmd_notify(int argc, char **argv)
 	int n = cmd_options(argv[0], argc, argv, options, &operands);
 
 	if (n == 1 && !strcmp(operands[0], "status"))
-		return status(&c);
+		return show_notify(&c);
 	if (n == 1 && !strcmp(operands[0], "test"))
-		return test(&c);
+		return send_test_notice(&c);
 	return cmd_usage(argv[0]);
 }

@@ -1,4 +1,5 @@
-/* tollgate quota get: what limits have left for somebody, by the running daemon's counters. */
+/* tollgate quota get: prints what limits have left for a caller, from the counters of the
+ * running daemon. */
 #include <inttypes.h>
 #include <string.h>
 
@@ -15,7 +16,7 @@ struct quota_args {
 	const char *text[TEXTS], *roles, *key, *identity, *route, *model;
 };
 
-/* The identity that the options say. */
+/* Adds the caller's identity, as the options describe it. */
 static void
 give_identity(struct quota_args *a)
 {
@@ -24,8 +25,8 @@ give_identity(struct quota_args *a)
 	bool utf8 = true;
 
 	if (!json_is_object(id)) {
-		cmd_fail("quota", "--identity: a JSON object such as {\"person\":\"alice\"} is "
-				  "expected");
+		cmd_fail("quota", "--identity: give a JSON object such as "
+				  "{\"person\":\"alice\"}");
 		json_decref(id);
 		a->c.wrong = true;
 		return;
@@ -42,7 +43,8 @@ give_identity(struct quota_args *a)
 	admin_give(&a->c, "identity", id);
 }
 
-/* The two largest units that are not zero: 9d8h, 7h14m, 1m, 42s. */
+/* Writes a duration in seconds with its two largest units that are not zero: 9d8h, 7h14m,
+ * 1m or 42s. */
 static void
 put_time_left(struct buf *cell, int64_t s)
 {
@@ -82,7 +84,7 @@ put_quota_counts(struct buf *cell, const json_t *row, const char *name)
 	buf_str(cell, strcmp(counts, "nanousd") ? counts : "usd");
 }
 
-/* Of the calendar by its name. */
+/* Writes the window of a limit; a calendar window by its name, such as month. */
 static void
 put_quota_window(struct buf *cell, const json_t *row, const char *name)
 {

@@ -1,6 +1,12 @@
-/* Who read records, told to the daemon. The request is made beforehand and sent with system
- * calls alone, so that a signal's handler may send it too: `audit list | head` and Ctrl-C leave
- * a record as an end does. */
+/* Reports to the daemon who reads records.
+ *
+ * The HTTP request is built in advance and sent with system calls alone, so that a signal
+ * handler can send it too. Therefore `audit list | head` (SIGPIPE) and Ctrl-C leave a record
+ * as a normal end does. Only the number of records is written into the request when it is
+ * sent.
+ *
+ * States: before reading_begin(), nothing is recorded. When the first record is shown, the
+ * signal handlers are installed. reading_end() or the first signal sends the request once. */
 #include "cmd/daemon/reading.h"
 
 #include <errno.h>
@@ -22,24 +28,25 @@ enum { BODY_BYTES = 40 << 10, ASKED_BYTES = 32 << 10, COUNT_DIGITS = 20, WAIT_S 
 
 static struct {
 	const char *what;
-	struct sockaddr_un at; /* sun_path "": nobody is told, */
-	char why[1024];	       /* for this reason; "": there is none */
-	struct stat journal;   /* the daemon's own; st_ino 0: it has none */
+	struct sockaddr_un at; /* the admin socket; sun_path "": nothing is reported */
+	char why[1024];	       /* why nothing is reported; "": no reason */
+	struct stat journal;   /* the journal folder of the daemon; st_ino 0: none */
 	char config[512], redis[1024];
 	bool own, other, begun, follows, quiet;
 	json_t *asked;
 	uint64_t records;
-	/* The request: a head that says how long the body is, and the body, whose count of
-	 * records is written into its blanks. */
+	/* The request: a head with the length of the body, and the body. The number of
+	 * records is written over spaces that the body reserves. */
 	char request[BODY_BYTES + 512];
 	size_t n, count_at, follow_at;
 } now;
 
 static const int ends[] = { SIGPIPE, SIGINT, SIGTERM, SIGHUP };
 
-/* ---- what is asked for ---- */
+/* ---- what was requested ---- */
 
-/* What may hold a prompt's text or a secret, or says where and not what. */
+/* Options that are not recorded: they may hold the text of a prompt or a secret, or they
+ * name a place rather than a selection. */
 static const char *const kept_back[] = { "config", "c", "journal", "redis", "file", "text",
 	"text-file", "hash-key", "public-key", "tsa-ca", "witness-key", "policy", "root",
 	"statement", "note", "manifest", "out", "position", "sign-key", "passphrase-file",
@@ -50,7 +57,7 @@ reading_text(const char *s)
 {
 	json_t *v = json_string(s);
 
-	return v ? v : json_string("?"); /* not UTF-8 */
+	return v ? v : json_string("?"); /* the text is not UTF-8 */
 }
 
 static void
@@ -97,7 +104,7 @@ reading_window(int64_t from_ns, int64_t until_ns)
 	}
 }
 
-/* ---- whom to tell ---- */
+/* ---- the daemon that records the reading ---- */
 
 static void
 find_daemon(const char *named)
@@ -106,7 +113,7 @@ find_daemon(const char *named)
 
 	if (!file) {
 		snprintf(now.why, sizeof(now.why),
-			"no configuration says where the daemon is: -c FILE");
+			"no configuration names the daemon's admin socket: give -c FILE");
 		return;
 	}
 	snprintf(now.config, sizeof(now.config), "%s", file);
@@ -114,7 +121,8 @@ find_daemon(const char *named)
 	SCOPED_DIAG(d);
 	const struct config *cfg = config_read(&a, file, &d);
 	if (!cfg)
-		snprintf(now.why, sizeof(now.why), "%s cannot be used", file);
+		snprintf(now.why, sizeof(now.why), "%s cannot be used: tollgate check "
+						   "lists its mistakes", file);
 	else if (!cfg->has_admin || !cfg->admin.path)
 		snprintf(now.why, sizeof(now.why), "%s has no admin.listen", file);
 	else if (strlen(cfg->admin.path) >= sizeof(now.at.sun_path))
@@ -145,7 +153,8 @@ reading_of(const char *journal, const char *redis, const char *file)
 		return;
 	now.other = true;
 	if (!now.quiet)
-		fprintf(stderr, "tollgate: %s: not recorded: %s is not of the daemon of %s\n",
+		fprintf(stderr, "tollgate: %s: this reading is not recorded: %s does not "
+				"belong to the daemon of %s\n",
 			now.what,
 			journal ? journal
 			: redis ? "this stream"
@@ -162,7 +171,8 @@ write_request(void)
 	const char *said = asked && strlen(asked) < ASKED_BYTES ? asked : "{\"too_long\":true}";
 	char body[BODY_BYTES];
 
-	/* "begin" and "end  " have one length, as all counts with their blanks have */
+	/* "begin" and "end  " have the same length, and so has every number with its
+	 * padding */
 	int n = snprintf(body, sizeof(body),
 		"{\"command\":\"%s\",\"asked\":%s,%s\"records\":%*s0}", now.what, said,
 		now.follows ? "\"follow\":\"begin\", " : "", COUNT_DIGITS - 1, "");
@@ -187,7 +197,8 @@ write_count(void)
 		at[i] = left || i == COUNT_DIGITS - 1 ? (char)('0' + left % 10) : ' ';
 }
 
-/* System calls alone. The status of the answer; 0: none came, errno says why. */
+/* Sends the request with system calls alone. Returns the status of the response, or 0 with
+ * errno if none arrived. */
 static int
 send_request(void)
 {
@@ -216,16 +227,16 @@ send_request(void)
 }
 
 static const char *
-trouble(int status, int err)
+reading_failure(int status, int err)
 {
-	return status == 503   ? "the journal does not take the record now"
-	       : status == 409 ? "the daemon keeps no records: audit.journal"
-	       : status == 404 ? "the daemon is of an older release"
+	return status == 503   ? "the journal cannot be written now"
+	       : status == 409 ? "the daemon keeps no records: set audit.journal"
+	       : status == 404 ? "the daemon is of an older version"
 	       : status	       ? "the daemon refused"
 	       : err == EACCES || err == EPERM
-		       ? "only root and the daemon's user may ask the daemon"
+		       ? "only root and the daemon's user may call the daemon"
 	       : err == ENOENT || err == ECONNREFUSED ? "the daemon is not running"
-						      : "the daemon does not answer";
+						      : "the daemon does not respond";
 }
 
 static void
@@ -234,33 +245,34 @@ tell_reading(void)
 	int status = 0, err = 0;
 
 	if (!now.own && now.other)
-		return; /* it was said */
+		return; /* a message was printed */
 	write_count();
 	if (!now.why[0]) {
 		status = send_request();
 		err = errno;
 	}
 	if (status != 200 && !now.quiet)
-		fprintf(stderr, "tollgate: %s: not recorded: %s%s%s\n", now.what,
+		fprintf(stderr, "tollgate: %s: this reading is not recorded: %s%s%s\n", now.what,
 			now.why[0] ? now.why : now.at.sun_path, now.why[0] ? "" : ": ",
-			now.why[0] ? "" : trouble(status, err));
+			now.why[0] ? "" : reading_failure(status, err));
 }
 
-/* ---- its end ---- */
+/* ---- end of the reading ---- */
 
-/* The first signal only; it ends the command then, as it would have. */
+/* Handles the first signal: reports the reading, and then lets the signal end the command
+ * as usual. */
 static void
 on_signal(int sig)
 {
 	if (now.own || !now.other) {
 		write_count();
 		if (now.why[0] || send_request() != 200) {
-			static const char said[] = "tollgate: not recorded\n";
+			static const char said[] = "tollgate: this reading is not recorded\n";
 			ssize_t n = now.quiet ? 0 : write(2, said, sizeof(said) - 1);
 			(void)n;
 		}
 	}
-	raise(sig); /* SA_RESETHAND: as it was */
+	raise(sig); /* SA_RESETHAND has restored the default action */
 }
 
 void
@@ -280,7 +292,7 @@ reading_begin(const char *what, const char *config, const struct cmd_option *opt
 	find_daemon(config);
 }
 
-/* The first record is shown soon: from now on signals tell. */
+/* Called before the first record is shown: from now on, signals report the reading. */
 static void
 begin_reading(void)
 {

@@ -1,11 +1,12 @@
-/* tollgate status and reload. */
+/* tollgate status prints the state of the running daemon, and tollgate reload orders a
+ * reload and waits for its result. */
 #include <stdio.h>
 
 #include "cmd/cmd.h"
 #include "cmd/daemon/admin.h"
 #include "cmd/plain.h"
 
-enum { ANSWER_S = 10 }; /* of what only looks */
+enum { ANSWER_S = 10 }; /* seconds; for a call that only reads */
 
 static long
 ask_page(const char *what, const char *socket, const char *page, bool post, struct buf *out)
@@ -29,7 +30,7 @@ put_differs(struct buf *out, const json_t *differs)
 			since, what);
 }
 
-/* A line for each daemon of the Redis that has another policy in force. */
+/* Prints a line for each daemon of the same Redis that has another policy in force. */
 static void
 put_other_policies(struct buf *out, const json_t *s)
 {
@@ -55,7 +56,8 @@ show_status(json_t *s, struct span ready, bool ok)
 	if (!s || json_unpack(s, "{s:s,s:s,s:s,s:I,s:I,s:I}", "version", &version, "node",
 			  &node, "started", &started, "workers", &workers, "routes", &routes,
 			  "rules", &rules) != 0)
-		return cmd_fail("status", "the daemon's answer is not understood");
+		return cmd_fail("status", "the daemon's response is not understood: is the "
+					  "daemon of another version?");
 	SCOPED_BUF(text, 0);
 	buf_printf(&text,
 		"tollgate %s, node %s, %lld workers, since %.19sZ\n%lld routes, %lld rules\n",
@@ -64,7 +66,7 @@ show_status(json_t *s, struct span ready, bool ok)
 	json_t *one, *alive = json_object_get(s, "requests_in_flight");
 	size_t i;
 	if (alive)
-		buf_printf(&text, "%lld requests under way\n",
+		buf_printf(&text, "%lld requests in progress\n",
 			(long long)json_integer_value(alive));
 	json_array_foreach(json_object_get(s, "providers"), i, one)
 	{
@@ -119,9 +121,9 @@ cmd_status(int argc, char **argv)
 	return code;
 }
 
-/* Prints the answer to a reload, {"result":"done","errors":["file:line:column: ..."]}, and the state of /status after it.
- * The result "unknown" means that the daemon is still busy with the order, and "repeat" that the other instance
- * decides. Returns the exit code. */
+/* Prints the response to a reload, {"result":"done","errors":["file:line:column: ..."]},
+ * and the state of /status after it. The result "unknown" means that the daemon is still
+ * busy with the order, and "repeat" that the other instance decides. Returns the exit code. */
 static int
 show_reload(struct span answer, struct span status, bool ok)
 {
@@ -137,13 +139,15 @@ show_reload(struct span answer, struct span status, bool ok)
 	SCOPED_BUF(text, 0);
 	buf_printf(&text,
 		ok	? "reloaded: policy %s\n"
-		: unknown ? "tollgate: reload: the daemon has not finished the reload within its "
-			    "time; policy %s is in force now; look at `tollgate status`\n"
-		: repeat  ? "tollgate: reload: not carried out, policy %s is in force now\n"
-			  : "tollgate: reload: refused, policy %s stays in force\n",
+		: unknown ? "tollgate: reload: the daemon has not finished the reload in "
+			    "time; policy %s is in force now: see `tollgate status`\n"
+		: repeat  ? "tollgate: reload: not done; policy %s is in force now: reload "
+			    "again\n"
+			  : "tollgate: reload: refused; policy %s stays in force: correct "
+			    "the mistakes above and reload again\n",
 		policy ? policy : "?");
 	if (at_restart && *at_restart)
-		buf_printf(&text, "%s: changed in the file, in force after a restart\n",
+		buf_printf(&text, "%s: changed in the file; takes effect after a restart\n",
 			at_restart);
 	json_array_foreach(json_object_get(o, "errors"), i, one) buf_printf(
 		&text, "%s\n", json_string_value(one) ? json_string_value(one) : "?");

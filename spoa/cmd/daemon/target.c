@@ -1,4 +1,5 @@
-/* tollgate target: how each target of the running daemon does; takes one out, lets one in. */
+/* tollgate target: prints the health of each target of the running daemon, and ejects a
+ * target or readmits it. */
 #include "cmd/cmd.h"
 #include "cmd/daemon/admin.h"
 
@@ -58,6 +59,7 @@ cmd_target(int argc, char **argv)
 		return cmd_usage(argv[0]);
 	admin_give_text(&c, "target", operands[1]);
 	return admin_change(&c, out ? "/targets/eject" : "/targets/admit",
-		out ? "is ejected until it is admitted; without redis, also until the daemon restarts"
-		    : "is admitted again");
+		out ? "is ejected until you admit it, or without redis until the daemon "
+		      "restarts"
+		    : "is readmitted");
 }

@@ -1,5 +1,5 @@
-/* tollgate tools: what MCP servers said of their tools to the running daemon, what changed, and
- * what is approved. */
+/* tollgate tools: prints what MCP servers reported about their tools to the running daemon,
+ * what changed since the approval, and approves tools. */
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -15,7 +15,8 @@ struct tools_args {
 	bool only, none, all;
 };
 
-/* SERVER/NAME, or SERVER of its instructions. */
+/* Adds the operand SERVER/NAME as parameters. SERVER alone means the instructions of the
+ * server. */
 static void
 give_place(struct tools_args *a, const char *operand)
 {
@@ -54,7 +55,7 @@ static const struct admin_column tool_columns[] = {
 };
 /* clang-format on */
 
-/* The rows that are asked for, a new list. */
+/* Returns a new list of the rows that the options select. */
 static json_t *
 rows_of(const struct tools_args *a, const json_t *answer)
 {
@@ -80,28 +81,28 @@ list_tools(struct tools_args *a)
 
 	if (a->state && !read_listed(states, span_str(a->state)))
 		return cmd_fail(
-			"tools", "--state: %s: new, approved or changed is expected", a->state);
+			"tools", "--state: %s: give new, approved or changed", a->state);
 	if (a->kind && !read_listed(tool_pin_kinds, span_str(a->kind)))
-		return cmd_fail("tools", "--kind: %s: tool, prompt or instructions is expected",
+		return cmd_fail("tools", "--kind: %s: give tool, prompt or instructions",
 			a->kind);
 	json_auto_t *answer = admin_answer(&a->c, "/tools");
 	if (!answer)
 		return a->c.code;
 	json_auto_t *rows = rows_of(a, answer);
 	int code = admin_print_table("tools", tool_columns, rows, a->c.json);
-	/* What is to be read before all of a server is approved. */
+	/* Remind the operator of the look that `approve` needs for all tools of a server. */
 	if (!a->c.json && code == EXIT_DONE && a->server && !a->state && !a->kind &&
 		json_array_size(rows))
-		printf("\nall of them: tollgate tools approve %s --all %s\n", a->server,
+		printf("\nto approve all of them: tollgate tools approve %s --all %s\n", a->server,
 			json_text_in(json_array_get(rows, 0), "look"));
 	json_array_foreach(json_object_get(answer, "full"), i, one) fprintf(stderr,
-		"tollgate: tools: %s lists more than is kept: what found no room is "
-		"hidden and denied\n",
+		"tollgate: tools: %s lists more tools than the daemon keeps: the remaining "
+		"ones are hidden and denied\n",
 		json_string_value(one));
 	return code;
 }
 
-/* ---- show, diff ---- */
+/* ---- show and diff ---- */
 
 static json_t *
 get_tool(struct tools_args *a, const char *operand)
@@ -151,7 +152,8 @@ show_tool(struct tools_args *a, const char *operand)
 
 enum { DIFF_LINES = 2000 };
 
-/* The last has all that is left: nothing goes unseen. */
+/* Splits a text into lines. If there are too many, the last one holds the rest, so that no
+ * part is hidden. */
 static size_t
 split_text_lines(struct span text, struct span *out)
 {
@@ -164,7 +166,8 @@ split_text_lines(struct span text, struct span *out)
 	return n;
 }
 
-/* Lines that only one of them has, by the longest common subsequence. */
+/* Prints the lines that only one of the texts has. The common lines are the longest common
+ * subsequence. */
 static void
 print_diff(const struct span *x, size_t nx, const struct span *y, size_t ny)
 {
@@ -194,9 +197,10 @@ print_diff(const struct span *x, size_t nx, const struct span *y, size_t ny)
 	free(len);
 }
 
-/* 0: the text listed last is the approved one, or, where none is, the first. */
+/* Prints the difference between the approved text, or the first text if none is approved,
+ * and the latest one. Returns an exit code; 0 means that both are equal. */
 static int
-diff(struct tools_args *a, const char *operand)
+tools_diff(struct tools_args *a, const char *operand)
 {
 	json_auto_t *pin = get_tool(a, operand);
 	struct span *x = calloc(2 * DIFF_LINES, sizeof(*x));
@@ -214,8 +218,8 @@ diff(struct tools_args *a, const char *operand)
 	int code = same ? EXIT_DONE : EXIT_NO;
 	if (!same && (!old || !text)) {
 		code = cmd_fail("tools",
-			"%s: it differs, and its texts are not kept: over 16 KB, or the "
-			"server's over 4 MB",
+			"%s: the text differs, but the texts are not kept: this one is "
+			"over 16 KB, or the server's are over 4 MB",
 			operand);
 	} else if (!same) {
 		plain_tree(&was, span_str(old));
@@ -242,11 +246,11 @@ approve_one(struct tools_args *a, const char *hash)
 	admin_give_text(&a->c, "hash", hash);
 	return admin_change(&a->c, "/tools/approve",
 		a->none	  ? "has no approved text"
-		: a->only ? "has this text approved, and no other"
+		: a->only ? "is approved with this text only"
 			  : "is approved");
 }
 
-/* Each as it was when that look was shown. */
+/* Approves each tool as it was when the daemon showed that look. */
 static int
 approve_all(struct tools_args *a, const char *server, const char *look)
 {
@@ -262,9 +266,11 @@ approve_all(struct tools_args *a, const char *server, const char *look)
 	const char *now = json_text_in(json_array_get(rows, 0), "look");
 	if (!*now || strcmp(now, look) != 0) {
 		fprintf(stderr,
-			*now ? "tollgate: tools: %s is not how %s is now: look again: tollgate "
-			       "tools list --server %s\n"
-			     : "tollgate: tools: %s: no tool of %s was listed%.0s\n",
+			*now ? "tollgate: tools: %s does not match the present tools of "
+			       "%s: run tollgate tools list --server %s and approve what "
+			       "it shows\n"
+			     : "tollgate: tools: %s: the daemon has seen no tools of %s "
+			       "yet%.0s\n",
 			look, server, server);
 		return EXIT_NO;
 	}
@@ -304,7 +310,7 @@ cmd_tools(int argc, char **argv)
 	if (n == 2 && !strcmp(operands[0], "show"))
 		return show_tool(&a, operands[1]);
 	if (n == 2 && !strcmp(operands[0], "diff"))
-		return diff(&a, operands[1]);
+		return tools_diff(&a, operands[1]);
 	if (n == (a.none ? 2 : 3) && !strcmp(operands[0], "approve") &&
 		a.only + a.none + a.all <= 1 && !(a.all && a.kind)) {
 		const char *hash = a.none ? NULL : operands[2];

@@ -1,6 +1,8 @@
-/* tollgate top: the last decisions of each worker, a refresh a second on a terminal, once as
- * lines elsewhere. What the daemon says is parsed, and what is shown of it goes through
- * plain_put(): nothing else reaches the terminal. */
+/* tollgate top: shows the latest decisions of each worker. On a terminal, the screen is
+ * refreshed each second; elsewhere, the lines are printed once.
+ *
+ * Every text of the daemon's response passes through plain_put() before it is printed, so
+ * that no text of a caller can control the terminal. */
 #include <errno.h>
 #include <poll.h>
 #include <signal.h>
@@ -20,23 +22,23 @@ enum {
 	ANSWER_BYTES = 4 << 20,
 	ANSWER_S = 5,
 	REFRESH_MS = 1000,
-	HEAD_ROWS = 2,	/* above the decisions */
-	ERROR_ROWS = 3, /* of targets and providers, above them too */
-	ERRORS_S = 900, /* so long after the last one */
+	HEAD_ROWS = 2,	/* rows above the decisions */
+	ERROR_ROWS = 3, /* rows for errors of targets and providers, also above the decisions */
+	ERRORS_S = 900, /* seconds for which an error is shown */
 	ROWS = 24,
-	COLUMNS = 80 /* where the terminal does not say */
+	COLUMNS = 80 /* width and height are used if the terminal reports none */
 };
 
 struct row {
-	size_t worker, age; /* 0: that worker's last one */
+	size_t worker, age; /* 0: the latest decision of that worker */
 	const char *at;
-	json_t *o; /* of the answer */
+	json_t *o; /* borrowed from the response */
 };
 
 struct answer {
 	json_t *doc;
 	size_t workers, n;
-	json_int_t decisions; /* since start, of all workers */
+	json_int_t decisions; /* of all workers since the start */
 	struct row *row;
 };
 
@@ -48,7 +50,8 @@ answer_free(struct answer *a)
 	*a = (struct answer){ 0 };
 }
 
-/* {"node","policy","workers":[{"decisions":N,"recent":[…]}]}; false: it is not. */
+/* Parses {"node","policy","workers":[{"decisions":N,"recent":[...]}]}. Returns false if the
+ * text has another form. */
 static bool
 answer_read(struct answer *a, struct span text)
 {
@@ -85,7 +88,8 @@ by_time(const void *x, const void *y)
 	return by ? by : (a->worker > b->worker) - (a->worker < b->worker);
 }
 
-/* Where not all fit: each worker's last ones come before another's older ones. */
+/* Sorts by age, so that each worker's latest decisions come before older ones if not all
+ * fit. */
 static int
 by_age(const void *x, const void *y)
 {
@@ -94,7 +98,7 @@ by_age(const void *x, const void *y)
 	return a->age != b->age ? (a->age > b->age) - (a->age < b->age) : by_time(y, x);
 }
 
-/* ---- a line ---- */
+/* ---- one line ---- */
 
 static const struct {
 	const char *title;
@@ -128,7 +132,7 @@ cells_of(const struct row *r, char number[3][32], struct span cell[COUNT_OF(colu
 	memcpy(cell, all, sizeof(all));
 }
 
-/* Cells in columns, up to the terminal's width. */
+/* Writes cells in columns, up to the width of the terminal. */
 static void
 put_cells(struct buf *out, const struct span cell[COUNT_OF(columns)], size_t width)
 {
@@ -142,7 +146,7 @@ put_cells(struct buf *out, const struct span cell[COUNT_OF(columns)], size_t wid
 	}
 }
 
-/* For programs and eyes: all of each as a word, a space between. */
+/* Writes a row for programs: each cell as one word, separated by a space. */
 static void
 put_top_line(struct buf *out, const struct row *r)
 {
@@ -153,10 +157,11 @@ put_top_line(struct buf *out, const struct row *r)
 	cell[0] = span_str(r->at);
 	for (size_t i = 0; i < COUNT_OF(columns); i++) {
 		if (i == ANSWER)
-			continue; /* it changes: a line is printed once */
+			continue; /* the time since the decision changes, but this line is
+				   * printed only once */
 		if (i)
 			buf_putc(out, ' ');
-		if (i == DECISION) /* and its status */
+		if (i == DECISION) /* the decision and its status */
 			plain_put(out, cell[i], SIZE_MAX);
 		else
 			plain_word(out, cell[i]);
@@ -164,7 +169,7 @@ put_top_line(struct buf *out, const struct row *r)
 	buf_putc(out, '\n');
 }
 
-/* ---- once ---- */
+/* ---- print once ---- */
 
 static int
 print_once(struct answer *a)
@@ -189,7 +194,8 @@ on_signal(int sig)
 		last_signal = sig;
 }
 
-/* While the daemon is asked signals wait. */
+/* Signals wait while a call is in progress; this function looks for one. Returns true if
+ * the call should end. */
 static bool
 given_up(void)
 {
@@ -204,7 +210,7 @@ say_in_top(const char *s)
 {
 	ssize_t n = write(STDOUT_FILENO, s, strlen(s));
 
-	(void)n; /* a terminal that is gone: a signal follows */
+	(void)n; /* if the terminal is gone, a signal follows */
 }
 
 static void
@@ -222,7 +228,7 @@ enter_screen(void)
 }
 
 static void
-leave(void)
+leave_screen(void)
 {
 	if (has_keys)
 		tcsetattr(STDIN_FILENO, TCSANOW, &was);
@@ -238,8 +244,8 @@ put_head(struct buf *out, const struct answer *a, double rate, size_t width, str
 	SCOPED_BUF(line, 0);
 	clock_rfc3339(clock_wall_ns(), now);
 	buf_printf(&line,
-		"tollgate %.40s  %.80s  %zu worker%s  %lld decisions  %.1f/s  %lld under way  "
-		"%.8sZ  q: quit",
+		"tollgate %.40s  %.80s  %zu worker%s  %lld decisions  %.1f/s  %lld in "
+		"progress  %.8sZ  q: quit",
 		json_text_in(a->doc, "node"), json_text_in(a->doc, "policy"), a->workers,
 		a->workers == 1 ? "" : "s", (long long)a->decisions, rate,
 		json_int_in(a->doc, "requests_in_flight"), now + 11);
@@ -252,7 +258,7 @@ put_head(struct buf *out, const struct answer *a, double rate, size_t width, str
 	buf_str(out, "\033[0m");
 }
 
-/* Providers whose last error is not long ago, a row each: how many. */
+/* Writes a row for each provider with a recent error. Returns the number of rows. */
 static size_t
 put_errors(struct buf *out, const struct answer *a, size_t room, size_t width)
 {
@@ -281,9 +287,9 @@ put_errors(struct buf *out, const struct answer *a, size_t room, size_t width)
 	return n;
 }
 
-/* The newest on top. `trouble` stands in place of the last row. */
+/* Draws the screen, newest decision first. `trouble` replaces the last row. */
 static void
-draw(struct answer *a, double rate, struct span trouble)
+draw_top(struct answer *a, double rate, struct span trouble)
 {
 	struct winsize ws = { 0 };
 	struct span cell[COUNT_OF(columns)];
@@ -299,8 +305,9 @@ draw(struct answer *a, double rate, struct span trouble)
 	qsort(a->row, a->n, sizeof(*a->row), by_age);
 	qsort(a->row, n, sizeof(*a->row), by_time);
 	SCOPED_BUF(out, 0);
-	buf_str(&out, "\033[H\033[2K"); /* a line is cleared before: after its last column that
-					   is lost */
+	buf_str(&out, "\033[H\033[2K"); /* the line is cleared before it is written, since
+					 * clearing after the last column would delete that
+					 * column */
 	put_head(&out, a, rate, width, buf_view(&errors));
 	for (size_t i = n; i-- > 0;) {
 		buf_str(&out, "\n\033[2K");
@@ -317,7 +324,7 @@ draw(struct answer *a, double rate, struct span trouble)
 	cmd_write(&out);
 }
 
-/* Until it is time to ask again; false: it is time to go. */
+/* Waits until it is time for the next call. Returns false if the command should end. */
 static bool
 wait_a_second(const sigset_t *unblocked)
 {
@@ -328,7 +335,7 @@ wait_a_second(const sigset_t *unblocked)
 	int n = ppoll(&key, 1, &pause, unblocked);
 	if (last_signal == SIGTSTP) {
 		last_signal = 0;
-		leave();
+		leave_screen();
 		raise(SIGSTOP);
 		enter_screen();
 	}
@@ -354,9 +361,10 @@ catch_signals(sigset_t *unblocked)
 	sigprocmask(SIG_BLOCK, &all, unblocked);
 }
 
-/* `a` is the first answer. A daemon that goes away is waited for. */
+/* Refreshes the screen until a key or a signal ends it. `a` is the first response. If the
+ * daemon does not respond, the loop continues until it does. */
 static int
-watch(struct admin_call *call, struct answer *a)
+watch_top(struct admin_call *call, struct answer *a)
 {
 	uint64_t asked_us = clock_mono_us();
 	double rate = 0;
@@ -367,16 +375,16 @@ watch(struct admin_call *call, struct answer *a)
 	call->given_up = given_up;
 	catch_signals(&unblocked);
 	enter_screen();
-	for (draw(a, rate, SPAN_LIT("")); wait_a_second(&unblocked);
-		draw(a, rate, buf_view(&why))) {
+	for (draw_top(a, rate, SPAN_LIT("")); wait_a_second(&unblocked);
+		draw_top(a, rate, buf_view(&why))) {
 		struct answer next = { 0 };
 		buf_clear(&out);
 		buf_clear(&why);
 		long status = admin_ask(call, &out, &why);
 		uint64_t now_us = clock_mono_us();
 		if (status == 200 && answer_read(&next, buf_view(&out))) {
-			/* a key or a new size asks early; a daemon that began anew counts from
-			 * 0 */
+			/* A key or a new window size ends the wait early. A restarted
+			 * daemon counts from 0. */
 			json_int_t more = next.decisions - a->decisions;
 			rate = more < 0 || now_us == asked_us
 				       ? 0
@@ -388,9 +396,9 @@ watch(struct admin_call *call, struct answer *a)
 		}
 		answer_free(&next);
 		if (!why.n)
-			buf_str(&why, "the daemon's answer is not understood");
+			buf_str(&why, "the daemon's response is not understood");
 	}
-	leave();
+	leave_screen();
 	return EXIT_DONE;
 }
 
@@ -416,14 +424,14 @@ cmd_top(int argc, char **argv)
 	if (why.n)
 		cmd_fail("top", "%.*s", SPAN_ARG(buf_view(&why)));
 	else if (status && (status != 200 || !answer_read(&first, buf_view(&out))))
-		cmd_fail("top", "the daemon's answer is not understood: is it older than this "
-				"program?");
+		cmd_fail("top", "the daemon's response is not understood: is the daemon "
+				"older than this program?");
 	else if (status && as_json)
 		code = admin_print_json("top", first.doc);
 	else if (status && !isatty(STDOUT_FILENO))
 		code = print_once(&first);
 	else if (status)
-		code = watch(&call, &first);
+		code = watch_top(&call, &first);
 	answer_free(&first);
 	return code;
 }

@@ -1,4 +1,5 @@
-/* tollgate upgrade: starts the other instance, and waits until it decides. */
+/* tollgate upgrade: starts the other instance of the daemon, with the installed program,
+ * and waits until it decides requests. */
 #include <errno.h>
 #include <signal.h>
 #include <stdio.h>
@@ -14,10 +15,11 @@
 #include "cmd/cmd.h"
 #include "operator/handover/handover.h"
 
-enum { UPGRADE_S = 600 }; /* a first start of the second instance may read a long journal */
+enum { UPGRADE_S = 600 }; /* seconds; the first start of the second instance may have to read a
+			   * long journal */
 
-/* In a session of its own if `apart`, so that a terminal's Ctrl-C does not end the daemon. 0, or
- * the child's pid. */
+/* Starts a program; with `apart`, in a session of its own, so that Ctrl-C on the terminal
+ * does not end the daemon. Returns the child's pid, or 0 if the start fails. */
 static pid_t
 begin_program(const char *const argv[], bool apart)
 {
@@ -43,7 +45,7 @@ run_program(const char *const argv[])
 
 struct starting {
 	pid_t pid;
-	bool ends; /* the program is systemctl, whose end with 0 is none of the daemon */
+	bool ends; /* the program is systemctl, which exits with 0 while the daemon runs */
 };
 
 static bool
@@ -58,7 +60,8 @@ has_ended(void *arg)
 	return !st->ends || status != 0;
 }
 
-/* The second instance signs with a key of its own, which belongs to the user of the first key. */
+/* Makes the second instance's signing key, which gets the owner of the first instance's
+ * key. */
 static int
 make_key(const struct config *second, struct buf *why)
 {
@@ -87,7 +90,8 @@ unit_of(const char *instance)
 	return *instance == 'b' ? "tollgate@b.service" : "tollgate.service";
 }
 
-/* Starts at boot, from now on, what decides now. */
+/* Enables the unit of the instance that decides now, and disables the other one, for the
+ * next boot. */
 static void
 enable_at_boot(const char *instance)
 {
@@ -102,7 +106,8 @@ enable_at_boot(const char *instance)
 			now, was);
 }
 
-/* Prints the unit's last log lines, and stops the unit so that systemd does not start it again. */
+/* Prints the unit's last log lines, and stops the unit so that systemd does not start it
+ * again. */
 static void
 give_up_unit(const char *instance)
 {
@@ -138,7 +143,7 @@ start_other(const struct config *cfg, const char *program, int fd, const char *o
 	return err;
 }
 
-/* The configuration as the other instance reads it. */
+/* Loads the configuration as the other instance reads it. */
 static const struct config *
 config_of(struct arena *a, const char *file, const char *instance)
 {
@@ -162,18 +167,20 @@ cmd_upgrade(int argc, char **argv)
 	SCOPED_ARENA(a, 0, false);
 	SCOPED_BUF(why, 16384);
 	const struct config *cfg = cmd_config(&a, file);
-	if (!cfg) { /* not EXIT_CANNOT, after which the package restarts the daemon */
-		cmd_fail("upgrade", "%s has errors: tollgate check lists them", file);
+	if (!cfg) { /* EXIT_CANNOT would make the package restart the daemon */
+		cmd_fail("upgrade", "%s has mistakes: tollgate check lists them", file);
 		return EXIT_NO;
 	}
 	if (!program && access("/run/systemd/system", F_OK) < 0)
-		return cmd_fail("upgrade", "systemd does not run here: --exec PROGRAM, or start "
-					   "the other container with serve --take");
+		return cmd_fail("upgrade", "systemd does not run on this machine: give "
+					   "--exec PROGRAM, or start the other container "
+					   "with serve --take");
 	uint64_t began_us = clock_mono_us();
 	int err = handover_expect(cfg, &fd, other, &why);
 	const struct config *next = err ? NULL : config_of(&a, file, other);
 	if (!err && !next)
-		err = why_err(&why, ERR_SYNTAX, "%s: instance %s has errors", file, other);
+		err = why_err(&why, ERR_SYNTAX, "%s: the configuration of instance %s has "
+						"mistakes: tollgate check lists them", file, other);
 	if (!err)
 		err = make_key(next, &why);
 	if (!err)

@@ -1,6 +1,9 @@
-/* tollgate audit export: records for others, in a window or all, as they are on the disk: whole
- * commits are waited for, each record is then looked at by itself. */
+/* The kept texts of the policies that exported records name, in FILE.policies beside the file of --out.
+ * No manifest lists them: a text's name has its SHA-256, and a signed record of type `policy`
+ * names that. */
+#include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -12,6 +15,77 @@
 #include "cmd/daemon/reading.h"
 #include "cmd/export/export.h"
 #include "record/archive/files.h"
+#include "record/archive/kept_policy.h"
+
+static void
+export_note_policy(struct export *e, struct span line)
+{
+	struct span version = span_trim(chain_member(line, "policy_version"), "\"");
+
+	if (version.n >= 16 && e->policies && !json_object_getn(e->policies, version.p, 16))
+		json_object_setn_new(e->policies, version.p, 16, json_false());
+}
+
+static int
+copy_text(int from, int to, const char *name, struct buf *why)
+{
+	SCOPED_FD(fd, files_open(from, name, why));
+	SCOPED_FD(copy, fd < 0 ? -1 : files_copy(fd, to, name, NULL, why));
+
+	return fd < 0	  ? fd
+	       : copy < 0 ? copy
+			  : replace_place(to, name, copy, why);
+}
+
+/* Copies the texts of one journal, and marks their versions. */
+static int
+copy_texts_of(struct export *e, const char *journal, int to, struct buf *why)
+{
+	char version[17], hash[KEPT_POLICY_HEX];
+	int err = 0;
+
+	SCOPED_BUF(folder, 0);
+	kept_policy_folder(journal, &folder);
+	DIR *d = opendir(folder.p);
+	for (const struct dirent *f; d && !err && (f = readdir(d));)
+		if (kept_policy_name_read(f->d_name, version, hash) &&
+			json_object_get(e->policies, version)) {
+			json_object_set_new(e->policies, version, json_true());
+			err = copy_text(dirfd(d), to, f->d_name, why);
+		}
+	if (d)
+		closedir(d);
+	return err;
+}
+
+static int
+export_policies(struct export *e)
+{
+	const char *version;
+	const json_t *copied;
+
+	if (!e->from.journal || !json_object_size(e->policies))
+		return 0;
+	SCOPED_BUF(folder, 0);
+	SCOPED_BUF(why, 4096);
+	kept_policy_folder(e->path, &folder);
+	SCOPED_FD(to, files_folder(folder.p, &why));
+	int err = to < 0 ? to : copy_texts_of(e, e->from.journal, to, &why);
+	if (!err && e->from.beside)
+		err = copy_texts_of(e, e->from.beside, to, &why);
+	if (err)
+		return cmd_fail(EXPORT_WHAT, "%.*s", SPAN_ARG(buf_view(&why)));
+	json_object_foreach(e->policies, version, copied)
+		if (!json_is_true(copied))
+			fprintf(stderr,
+				"tollgate: " EXPORT_WHAT ": the text of policy version %s is not "
+				"kept here, and not exported\n",
+				version);
+	return 0;
+}
+
+/* tollgate audit export: records for others, in a window or all, as they are on the disk: whole
+ * commits are waited for, each record is then looked at by itself. */
 
 #define SLACK_NS      (3600ll * 1000000000)
 #define PENDING_BYTES (256u << 20) /* an unsigned run longer than this is no commit */
@@ -113,14 +187,14 @@ put_export_line(struct export *e, struct span line)
 
 /* All of the chain as it is: what is no record goes out too, so that who verifies finds it. */
 static bool
-whole(const struct export *e)
+export_whole(const struct export *e)
 {
 	return !e->format->json && !e->filtered && !e->from.since[0] && !e->from.until[0];
 }
 
 /* The records of a commit, and whatever else is between its lines. */
 static void
-commit(struct export *e, const struct chain_line *by, struct span commit_line)
+commit_window(struct export *e, const struct chain_line *by, struct span commit_line)
 {
 	struct span rest = buf_view(&e->pending);
 	struct chain_line l;
@@ -142,14 +216,14 @@ commit(struct export *e, const struct chain_line *by, struct span commit_line)
 		if (ours && export_wanted(e, line)) {
 			export_put(e, line, &l);
 			last_out = l.seq == by->seq;
-		} else if (!ours && whole(e)) {
+		} else if (!ours && export_whole(e)) {
 			put_export_line(e, line);
 		} else if (!ours) {
 			e->strange++;
 		}
 	}
 	/* Of a window those that vouch for its last record so far. */
-	if (!e->format->json && !e->filtered && (whole(e) || last_out))
+	if (!e->format->json && !e->filtered && (export_whole(e) || last_out))
 		put_export_line(e, commit_line);
 	buf_clear(&e->pending);
 }
@@ -163,7 +237,7 @@ take_export_line(void *arg, struct span line)
 	if (e->code)
 		return;
 	if (chain_parse(line, &l) == 0 && l.commit) {
-		commit(e, &l, line);
+		commit_window(e, &l, line);
 		return;
 	}
 	buf_span(&e->pending, line);
@@ -260,7 +334,7 @@ choose_format(struct export *e, const char *name)
 
 /* What does not go together. */
 static int
-together(const struct export *e, bool follow)
+check_together(const struct export *e, bool follow)
 {
 	if ((follow || e->position) && (e->from.redis || e->from.file))
 		return cmd_fail(EXPORT_WHAT, "--follow and --position read a journal");
@@ -289,7 +363,7 @@ is_one(const struct stat *x, const struct stat *y)
 
 /* What is written is no segment, and is not written over itself. */
 static int
-places(const struct export *e)
+check_places(const struct export *e)
 {
 	const char *const files[] = { e->path, e->position };
 	const char *const options[] = { "out", "position" };
@@ -367,11 +441,11 @@ audit_export(int argc, char **argv)
 	code = code ? code : search_read_wants(q, &e.q, &given);
 	for (enum record_term i = 0; i < RT_SEARCHED; i++)
 		e.filtered |= e.q.want[i].n > 0;
-	code = code ? code : together(&e, follow);
+	code = code ? code : check_together(&e, follow);
 	code = code ? code : query_begin(q, options, operands, rest);
 	code = code ? code
 		    : search_add_pseudonyms(q, &e.q, shares, &q->journal, q->journal ? 1 : 0);
-	code = code ? code : places(&e);
+	code = code ? code : check_places(&e);
 	if (!code)
 		code = follow || e.position ? export_follow(&e, follow) : run_export(&e);
 	for (size_t i = 0; i < e.nchains; i++)

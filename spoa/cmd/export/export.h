@@ -107,11 +107,6 @@ int export_manifest(struct export *e, const unsigned char hash[SHA256_BYTES], st
 /* What the manifest says of a record that went out. */
 void export_count(
 	struct export *e, const struct chain_line *l, const unsigned char hash[SHA256_BYTES]);
-/* The policy that a record names is to be exported. */
-void export_note_policy(struct export *e, struct span line);
-/* Copies the kept texts of these policies into FILE.policies, and prints which are missing. 0, or an
- * exit code after a message. */
-int export_policies(struct export *e);
 /* The file that e->out has, with its manifest. 0, or an exit code after a message. */
 int export_place(struct export *e);
 /* Whether somebody will sign: asked before all is read. */

@@ -1,11 +1,4 @@
-/* An export that goes on where it was left: by a position, which says for each node the last
- * record that is written, and its hash.
- *
- * Only whole commits go out, so nothing that a start cuts off. Each record must be the next of
- * its node, and name the hash of the one before: what is not there is looked for again, and
- * then it is an error, not a silence. What was written is synced before the position says so.
- * After kill -9 a file (--out) is cut back to what its position says: each record is in it
- * once. Standard output cannot be cut: what was written since the last position comes again. */
+/* How far a follower is: a small file, written whole. Anybody may have written it. */
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -17,10 +10,94 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/codec/json_text.h"
+#include "base/err.h"
+#include "base/json_put.h"
+#include "base/why.h"
 #include "cmd/cmd.h"
 #include "cmd/daemon/reading.h"
 #include "cmd/export/export.h"
 #include "record/archive/files.h"
+
+/* The whole number of a member, 0 or more. */
+static bool
+position_number(const json_t *o, const char *name, uint64_t *out)
+{
+	const json_t *v = json_object_get(o, name);
+
+	*out = (uint64_t)json_integer_value(v);
+	return json_is_integer(v) && json_integer_value(v) >= 0;
+}
+
+static int
+bad_position(struct buf *why, const char *what)
+{
+	return why_err(why, ERR_SYNTAX, "%s", what);
+}
+
+int
+export_position_read(struct span text, struct export_position *out, struct buf *why)
+{
+	json_auto_t *o = text.n <= EXPORT_POSITION_MAX
+				 ? json_loadb(text.p, text.n, JSON_REJECT_DUPLICATES, NULL)
+				 : NULL;
+	json_t *nodes = json_object_get(o, "nodes"), *file = json_object_get(o, "file"), *v;
+	const char *format = json_text_in(o, "format"), *node;
+
+	*out = (struct export_position){ .n = 0 };
+	if (!json_is_object(o) || json_int_in(o, "v") != 1)
+		return bad_position(why, "not a position of an export");
+	if (!format[0] || strlen(format) >= sizeof(out->format))
+		return bad_position(why, "format is missing");
+	memcpy(out->format, format, strlen(format) + 1);
+	if (!json_is_object(nodes) || json_object_size(nodes) > EXPORT_NODES_MAX)
+		return bad_position(why, "nodes is missing, or has too many");
+	json_object_foreach(nodes, node, v)
+	{
+		struct export_reached *r = &out->at[out->n];
+		if (!chain_node_valid(span_str(node)) || !position_number(v, "seq", &r->seq) ||
+			!r->seq || !chain_unhex(json_span(json_object_get(v, "hash")), r->hash))
+			return bad_position(why, "nodes: a name, seq or hash is none");
+		memcpy(r->node, node, strlen(node) + 1);
+		out->n++;
+	}
+	out->file = json_is_object(file);
+	if (out->file ? !position_number(file, "device", &out->device) ||
+				!position_number(file, "inode", &out->inode) ||
+				!position_number(file, "bytes", &out->bytes)
+		      : !json_is_null(file))
+		return bad_position(why, "file is missing, or not what it has to be");
+	return 0;
+}
+
+void
+export_position_write(const struct export_position *p, struct buf *out)
+{
+	char hex[2 * SHA256_BYTES + 1];
+
+	json_put_form(out, "{'v':1,'format':%s,'nodes':{", p->format);
+	for (size_t i = 0; i < p->n; i++) {
+		chain_hex(p->at[i].hash, hex);
+		json_put_name(out, p->at[i].node);
+		json_put_form(out, "{'seq':%u,'hash':%s}", p->at[i].seq, hex);
+	}
+	json_put_close(out, '}');
+	if (p->file)
+		json_put_form(out, "'file':{'device':%u,'inode':%u,'bytes':%u}", p->device,
+			p->inode, p->bytes);
+	else
+		json_put_null(out, "file");
+	buf_str(out, "}\n");
+}
+
+/* An export that goes on where it was left: by a position, which says for each node the last
+ * record that is written, and its hash.
+ *
+ * Only whole commits go out, so nothing that a start cuts off. Each record must be the next of
+ * its node, and name the hash of the one before: what is not there is looked for again, and
+ * then it is an error, not a silence. What was written is synced before the position says so.
+ * After kill -9 a file (--out) is cut back to what its position says: each record is in it
+ * once. Standard output cannot be cut: what was written since the last position comes again. */
 
 #define SAVE_US 1000000 /* so long is written at most before the position is */
 
@@ -49,7 +126,7 @@ struct follow {
 /* ---- the position ---- */
 
 static struct export_reached *
-reached(struct follow *f, struct span node, bool make)
+reached_of_node(struct follow *f, struct span node, bool make)
 {
 	for (size_t i = 0; i < f->p.n; i++)
 		if (span_is(node, f->p.at[i].node))
@@ -68,7 +145,7 @@ reached(struct follow *f, struct span node, bool make)
 
 /* One exporter a position. */
 static int
-lock(struct follow *f)
+lock_position(struct follow *f)
 {
 	char name[EXPORT_NAME_MAX + 16];
 
@@ -108,7 +185,7 @@ load_position(struct follow *f)
 
 /* What was written is on the disk, then the position is. */
 static int
-save(struct follow *f)
+save_position(struct follow *f)
 {
 	struct export_out *o = &f->e->out;
 	uint64_t was = f->p.bytes;
@@ -174,7 +251,7 @@ open_followed(struct follow *f)
 	if (!size && f->e->format->begin)
 		f->e->format->begin(&o->text);
 	/* Before the first record: what is written after it and not in it is cut off. */
-	return save(f);
+	return save_position(f);
 }
 
 static int
@@ -207,7 +284,7 @@ look_after_file(struct follow *f)
 				  (uint64_t)st.st_dev == f->p.device &&
 				  st.st_size >= lseek(o->fd, 0, SEEK_CUR)))
 		return 0;
-	int code = save(f);
+	int code = save_position(f);
 	close(o->fd);
 	o->fd = -1;
 	return code ? code : open_followed(f);
@@ -218,7 +295,7 @@ look_after_file(struct follow *f)
 static const char another[] = "is another one here: not the journal that the position is of";
 
 static void
-missing(struct follow *f, const char *node, uint64_t from, uint64_t to, const char *how)
+note_gap(struct follow *f, const char *node, uint64_t from, uint64_t to, const char *how)
 {
 	if (!f->gap.now) {
 		snprintf(f->gap.node, sizeof(f->gap.node), "%s", node);
@@ -241,7 +318,7 @@ is_next(struct follow *f, struct query_feed *feed, struct export_reached *r,
 		bool other = l->seq == r->seq + 1;
 		bool give_up = f->e->skip_missing && f->gap.tries >= export_tries;
 		if (!give_up) {
-			missing(f, feed->at.node, r->seq + (other ? 0 : 1), l->seq - 1,
+			note_gap(f, feed->at.node, r->seq + (other ? 0 : 1), l->seq - 1,
 				other ? another : "are not here");
 			feed->stale = true;
 			return false;
@@ -267,18 +344,18 @@ is_another(struct follow *f, struct query_feed *feed, const struct export_reache
 	sha256(line, hash);
 	if (memcmp(hash, r->hash, sizeof(hash)) == 0)
 		return false;
-	missing(f, feed->at.node, r->seq, r->seq, another);
+	note_gap(f, feed->at.node, r->seq, r->seq, another);
 	feed->stale = true;
 	return true;
 }
 
 static void
-commit(struct follow *f, struct query_feed *feed, const struct chain_line *by,
+commit_followed(struct follow *f, struct query_feed *feed, const struct chain_line *by,
 	struct span commit_line)
 {
 	struct export *e = f->e;
 	struct span rest = buf_view(&e->pending);
-	struct export_reached *r = reached(f, by->node, true);
+	struct export_reached *r = reached_of_node(f, by->node, true);
 	struct chain_line l;
 	bool last_out = false;
 
@@ -312,7 +389,7 @@ commit(struct follow *f, struct query_feed *feed, const struct chain_line *by,
 	buf_clear(&e->pending);
 	feed->good = feed->lines.offset;
 	if (!e->code && e->out.bytes - f->saved_bytes >= export_save_bytes)
-		export_failed(f->e, save(f));
+		export_failed(f->e, save_position(f));
 }
 
 static void
@@ -324,7 +401,7 @@ take_fed_line(void *arg, struct query_feed *feed, struct span line)
 	if (f->e->code || feed->stale)
 		return;
 	if (chain_parse(line, &l) == 0 && l.commit) {
-		commit(f, feed, &l, line);
+		commit_followed(f, feed, &l, line);
 		return;
 	}
 	buf_span(&f->e->pending, line);
@@ -352,7 +429,7 @@ static bool
 went_out(void *arg, const struct journal_segment *s, const struct journal_segment *next)
 {
 	struct follow *f = arg;
-	const struct export_reached *r = reached(f, span_str(s->node), false);
+	const struct export_reached *r = reached_of_node(f, span_str(s->node), false);
 
 	return r && r->seq ? next->first <= r->seq + 1
 			   : query_ended_before(&f->e->from, f->feeds.dir, s, next);
@@ -361,7 +438,7 @@ went_out(void *arg, const struct journal_segment *s, const struct journal_segmen
 /* ---- turns ---- */
 
 static int
-turn(struct follow *f)
+follow_turn(struct follow *f)
 {
 	f->gap.now = false;
 	int code = look_after_file(f);
@@ -371,13 +448,13 @@ turn(struct follow *f)
 	 */
 	for (size_t i = 0; i < f->p.n && !f->e->skip_missing; i++)
 		if (f->seen[i] && f->seen[i] < f->p.at[i].seq)
-			missing(f, f->p.at[i].node, f->seen[i] + 1, f->p.at[i].seq,
+			note_gap(f, f->p.at[i].node, f->seen[i] + 1, f->p.at[i].seq,
 				"went out and are not here: an older copy of the journal");
 	code = code ? code : f->e->code;
 	code = code ? code : export_out_write(&f->e->out, true);
 	bool over = !f->feeds.follow || f->gap.tries == export_tries;
 	if (!code && f->moved && (over || clock_mono_us() - f->saved_us >= SAVE_US))
-		code = save(f);
+		code = save_position(f);
 	if (!f->gap.now)
 		f->gap.tries = 0;
 	else if (++f->gap.tries > export_tries && !code)
@@ -411,14 +488,14 @@ export_follow(struct export *e, bool follow)
 	e->out = (struct export_out){ .fd = -1, .dirfd = -1 };
 	if (e->position) {
 		f->dirfd = export_folder(e->position, &f->name);
-		code = f->dirfd < 0 ? EXIT_CANNOT : lock(f);
+		code = f->dirfd < 0 ? EXIT_CANNOT : lock_position(f);
 		code = code ? code : load_position(f);
 	}
 	code = code ? code : open_out(f);
 	if (follow && !code)
 		reading_follows();
 	while (!code) {
-		code = turn(f);
+		code = follow_turn(f);
 		if (code || (!follow && !f->gap.now))
 			break;
 		nanosleep(&pause, NULL);

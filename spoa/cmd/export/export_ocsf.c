@@ -94,7 +94,7 @@ static const struct {
 
 /* The object at "a.b" of o, made where it is not there; *last: what is after the last point. */
 static json_t *
-at(json_t *o, const char *path, const char **last)
+json_make_path(json_t *o, const char *path, const char **last)
 {
 	struct span rest = span_str(path);
 
@@ -117,7 +117,7 @@ static void
 put_ocsf(json_t *o, const char *path, json_t *v)
 {
 	const char *last;
-	json_t *to = at(o, path, &last);
+	json_t *to = json_make_path(o, path, &last);
 
 	json_object_set_new(to, last, v);
 }

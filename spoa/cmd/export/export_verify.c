@@ -45,7 +45,7 @@ disagree(const struct look *k, const char *fmt, ...)
 
 /* A revoked key signs no manifest any more: when it was made is only what it says. */
 static bool
-revoked(const struct look *k, const struct pubkey *key)
+signer_revoked(const struct look *k, const struct pubkey *key)
 {
 	for (size_t i = 0; i < k->a->ring->nrevoked; i++)
 		if (!strcmp(k->a->ring->revoked[i].id, key->id))
@@ -188,7 +188,7 @@ export_holds(struct look *k, const struct export_manifest *m, char *path, size_t
 			      : "wrong key: none of the keys is %.*s",
 			SPAN_ARG(m->key));
 	}
-	if (revoked(k, key))
+	if (signer_revoked(k, key))
 		return disagree(k, "wrong key: %s is revoked", key->id);
 	k->object = export_object(m->object, k->why);
 	if (!k->object)

@@ -51,24 +51,6 @@ int failed(struct init *in, const char *path, const char *what);
 /* A file of the person as it will be. */
 void result_of(struct init *in, const char *file, struct buf *out);
 
-/* Calls each() once for each file that has an edit, with its text. */
-void each_edited(
-	struct init *in, void (*each)(struct init *in, const char *file, struct span text));
-
-/* The last line of /etc/default/haproxy that sets EXTRAOPTS; borrows from the text. */
-struct extraopts {
-	struct span line, value; /* value: without quotes */
-	unsigned at;		 /* line, from 1; 0: there is none */
-	unsigned lines;		 /* of the text */
-};
-struct extraopts extraopts_of(struct span text);
-
-/* init_undo.c: the command with --undo. Returns the exit code. */
-int init_undo(struct init *in);
-
-/* EXTRAOPTS has changed: HAProxy keeps the options that it was started with over a reload. */
-bool init_restarts(const struct init *in);
-
 /* The name of the i-th copy of a file, from 1. */
 const char *kept_as(struct init *in, const char *file, const char *suffix, unsigned i);
 /* What would change in the files of the person, as a unified difference. */

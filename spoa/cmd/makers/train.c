@@ -8,7 +8,7 @@
 
 #include "base/err.h"
 #include "base/scoped.h"
-#include "cmd/makers/train_report.h"
+#include "cmd/makers/train.h"
 
 enum { PAIRS_SHOWN = 100 };
 
@@ -66,7 +66,7 @@ refuse_copies(struct training *t)
 
 /* Scores what the model at hand was not fitted on. */
 static void
-score(struct train_set *s, const struct inject_model *m, unsigned fold)
+train_score(struct train_set *s, const struct inject_model *m, unsigned fold)
 {
 	for (size_t i = 0; i < s->n; i++) {
 		struct train_doc *d = &s->doc[i];
@@ -85,7 +85,7 @@ cross_validate(struct training *t)
 	for (unsigned f = 0; f < TRAIN_FOLDS; f++) {
 		if (!train_fit(s, f, &t->model))
 			return false;
-		score(s, &t->model, f);
+		train_score(s, &t->model, f);
 	}
 	return true;
 }
@@ -138,7 +138,7 @@ write_model(const struct inject_model *m, const char *file)
 }
 
 static int
-train(struct training *t, const char *out)
+train_and_write(struct training *t, const char *out)
 {
 	struct train_set *s = &t->set;
 	int code = refuse_copies(t);
@@ -150,7 +150,7 @@ train(struct training *t, const char *out)
 		return out_of_memory();
 	if (!train_fit(s, TRAIN_FOLDS, &t->model))
 		return out_of_memory();
-	score(s, &t->model, TRAIN_FOLDS);
+	train_score(s, &t->model, TRAIN_FOLDS);
 	double suspect, block;
 	choose_thresholds(s, &suspect, &block);
 	calibrate(&t->model, suspect, block);
@@ -179,7 +179,7 @@ read_all(struct training *t, int argc, char **argv, const enum train_use *use)
 }
 
 static int
-misused(void)
+train_misused(void)
 {
 	fprintf(stderr, "tollgate-train: %s\n", usage);
 	return EXIT_CANNOT;
@@ -218,14 +218,14 @@ main(int argc, char **argv)
 			printf("%s\n", usage);
 			goto out;
 		} else {
-			code = misused();
+			code = train_misused();
 		}
 	if (code == EXIT_DONE && optind == argc)
-		code = misused();
+		code = train_misused();
 	while (optind < argc)
 		path[n++] = argv[optind++];
 	if (code == EXIT_DONE)
-		code = read_all(t, n, path, use) ? EXIT_CANNOT : train(t, out);
+		code = read_all(t, n, path, use) ? EXIT_CANNOT : train_and_write(t, out);
 out:
 	if (t) {
 		free(t->set.doc);

@@ -82,7 +82,7 @@ step_fit(struct fit *f, const struct example *x)
 }
 
 static void
-epoch(struct fit *f, uint32_t *seed)
+train_epoch(struct fit *f, uint32_t *seed)
 {
 	for (size_t i = f->n; i > 1; i--) {
 		size_t k = train_random(seed) % i;
@@ -107,7 +107,7 @@ add_example(struct fit *f, struct example x)
 
 /* The windows that the daemon scores: number `i` of them, or none. */
 static bool
-window(const struct train_doc *d, uint32_t i, uint32_t *block, uint32_t *nblocks)
+feature_window(const struct train_doc *d, uint32_t i, uint32_t *block, uint32_t *nblocks)
 {
 	uint32_t at = i * INJECT_STRIDE, n = d->nblocks;
 
@@ -140,9 +140,9 @@ add_windows(struct fit *f, uint32_t i, bool worst)
 	double top = 0;
 	uint32_t n = 0, b, nb;
 
-	while (window(d, n, &b, &nb))
+	while (feature_window(d, n, &b, &nb))
 		n++;
-	for (uint32_t k = 0; window(d, k, &b, &nb); k++) {
+	for (uint32_t k = 0; feature_window(d, k, &b, &nb); k++) {
 		struct example x = { b, nb, i, d->attack, weight_of(d, n, worst) };
 		if (!worst || !d->attack) {
 			if (!add_example(f, x))
@@ -159,7 +159,7 @@ add_windows(struct fit *f, uint32_t i, bool worst)
 }
 
 static bool
-choose(struct fit *f, bool worst)
+choose_examples(struct fit *f, bool worst)
 {
 	f->n = 0;
 	/* Vocabulary that was never seen must count as nothing: noise is harmless. */
@@ -178,7 +178,7 @@ choose(struct fit *f, bool worst)
 
 /* To eight bits: the largest half per cent is clipped. */
 static bool
-quantise(const struct fit *f, struct inject_model *m)
+quantize_weights(const struct fit *f, struct inject_model *m)
 {
 	double *size = malloc(INJECT_BUCKETS * sizeof(*size));
 	size_t n = 0;
@@ -213,12 +213,12 @@ train_fit(const struct train_set *s, unsigned without, struct inject_model *m)
 	if (!f.w || !f.g)
 		goto out;
 	for (int r = 0; r < ROUNDS; r++) {
-		if (!choose(&f, r > 0))
+		if (!choose_examples(&f, r > 0))
 			goto out;
 		for (int e = 0; e < EPOCHS; e++)
-			epoch(&f, &seed);
+			train_epoch(&f, &seed);
 	}
-	good = quantise(&f, m);
+	good = quantize_weights(&f, m);
 out:
 	free(f.w);
 	free(f.g);
@@ -232,7 +232,7 @@ train_margin(const struct train_set *s, const struct inject_model *m, const stru
 	double top = m->bias;
 	uint32_t b, nb, k;
 
-	for (k = 0; window(d, k, &b, &nb); k++) {
+	for (k = 0; feature_window(d, k, &b, &nb); k++) {
 		int64_t sum = 0;
 		for (uint32_t i = s->start[b]; i < s->start[b + nb]; i++)
 			sum += m->weight[s->feature[i]];

@@ -104,7 +104,7 @@ make_folds(struct train_set *s, size_t texts)
 
 /* From a word on, `bytes` of it at least, whole words; less where the text ends. */
 static struct span
-slice(struct span t, uint32_t random, size_t bytes)
+text_slice(struct span t, uint32_t random, size_t bytes)
 {
 	size_t from = t.n > bytes ? random % (t.n - bytes) : 0, to;
 
@@ -133,7 +133,7 @@ enum {
 };
 
 static bool
-embed(struct train_set *s, size_t i, size_t n, uint32_t *seed)
+embed_attack(struct train_set *s, size_t i, size_t n, uint32_t *seed)
 {
 	const struct train_doc *before = harmless_of(s, n, &s->doc[i], seed),
 			       *after = harmless_of(s, n, &s->doc[i], seed);
@@ -142,8 +142,8 @@ embed(struct train_set *s, size_t i, size_t n, uint32_t *seed)
 
 	if (!before || !after)
 		return true;
-	a = slice(before->text, train_random(seed), 60 + train_random(seed) % 300);
-	b = slice(after->text, train_random(seed), 60 + train_random(seed) % 300);
+	a = text_slice(before->text, train_random(seed), 60 + train_random(seed) % 300);
+	b = text_slice(after->text, train_random(seed), 60 + train_random(seed) % 300);
 	size_t size = a.n + d.text.n + b.n + 2;
 	char *p = arena_alloc(s->arena, size);
 	if (!p)
@@ -193,7 +193,7 @@ train_prepare(struct train_set *s)
 
 	for (size_t i = 0; good && i < n; i++)
 		if (s->doc[i].attack && !s->doc[i].dropped && s->doc[i].text.n <= INSIDE_MAX)
-			good = embed(s, i, n, &seed);
+			good = embed_attack(s, i, n, &seed);
 	if (!good || !train_features(s))
 		return false;
 	return add_noise(s, &seed);

@@ -2,7 +2,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "cmd/makers/train_report.h"
+#include "cmd/makers/train.h"
 
 int
 train_rising(const void *pa, const void *pb)
@@ -68,7 +68,7 @@ share_over(const struct margins *m, double threshold)
 
 /* How often an attack is above a harmless text. */
 static double
-auroc(const struct margins *good, const struct margins *bad)
+train_auroc(const struct margins *good, const struct margins *bad)
 {
 	double sum = 0;
 	size_t k = 0;
@@ -125,7 +125,7 @@ make_rows(const struct train_set *s, enum by_what by, enum train_part part, doub
 }
 
 static void
-table(const struct train_set *s, enum by_what by, enum train_part part, double suspect,
+print_score_table(const struct train_set *s, enum by_what by, enum train_part part, double suspect,
 	double block)
 {
 	static const char *const title[] = { "family", "language", "source" };
@@ -152,17 +152,17 @@ table(const struct train_set *s, enum by_what by, enum train_part part, double s
 }
 
 static void
-line(const char *what, const struct margins *good, const struct margins *bad, double suspect,
+print_score_line(const char *what, const struct margins *good, const struct margins *bad, double suspect,
 	double block)
 {
-	printf("%-44s %6zu  %.3f  %.3f  %.3f  %.3f  %.3f\n", what, bad->n, auroc(good, bad),
+	printf("%-44s %6zu  %.3f  %.3f  %.3f  %.3f  %.3f\n", what, bad->n, train_auroc(good, bad),
 		share_over(bad, train_threshold(good, 0.01)),
 		share_over(bad, train_threshold(good, 0.001)), share_over(bad, suspect),
 		share_over(bad, block));
 }
 
 static void
-summary(const struct train_set *s, enum train_part part, double suspect, double block)
+print_summary(const struct train_set *s, enum train_part part, double suspect, double block)
 {
 	struct margins m[TRAIN_HARMLESS + 1];
 
@@ -170,12 +170,12 @@ summary(const struct train_set *s, enum train_part part, double suspect, double 
 		m[k] = train_margins(s, (enum train_kind)k, part);
 	printf("%-44s %6s  %-5s  %-5s  %-5s  %-5s  %s\n", "", "texts", "AUROC", "at 1%", "0.1%",
 		"susp.", "block");
-	line("attacks against ordinary harmless texts", &m[TRAIN_ORDINARY], &m[TRAIN_ATTACK],
+	print_score_line("attacks against ordinary harmless texts", &m[TRAIN_ORDINARY], &m[TRAIN_ATTACK],
 		suspect, block);
-	line("attacks against all harmless texts", &m[TRAIN_HARMLESS], &m[TRAIN_ATTACK],
+	print_score_line("attacks against all harmless texts", &m[TRAIN_HARMLESS], &m[TRAIN_ATTACK],
 		suspect, block);
 	if (m[TRAIN_INSIDE].n)
-		line("attacks inside harmless text", &m[TRAIN_HARMLESS], &m[TRAIN_INSIDE],
+		print_score_line("attacks inside harmless text", &m[TRAIN_HARMLESS], &m[TRAIN_INSIDE],
 			suspect, block);
 	printf("%-44s %6zu  %21s  %.4f %.4f\n", "ordinary harmless texts flagged",
 		m[TRAIN_ORDINARY].n, "", share_over(&m[TRAIN_ORDINARY], suspect),
@@ -207,10 +207,10 @@ train_figures(const struct train_set *s, double suspect, double block)
 	printf("\nscored by models that saw nothing of the text's family or source (%d "
 	       "folds):\n",
 		TRAIN_FOLDS);
-	summary(s, TRAIN_FOLDED, suspect, block);
-	table(s, BY_FAMILY, TRAIN_FOLDED, suspect, block);
-	table(s, BY_LANG, TRAIN_FOLDED, suspect, block);
-	table(s, BY_SOURCE, TRAIN_FOLDED, suspect, block);
+	print_summary(s, TRAIN_FOLDED, suspect, block);
+	print_score_table(s, BY_FAMILY, TRAIN_FOLDED, suspect, block);
+	print_score_table(s, BY_LANG, TRAIN_FOLDED, suspect, block);
+	print_score_table(s, BY_SOURCE, TRAIN_FOLDED, suspect, block);
 }
 
 void
@@ -222,8 +222,8 @@ train_calibrated(const struct train_set *s, double suspect, double block)
 		printf("\n%zu texts that are only calibrated on, by the model: suspect %.4f, "
 		       "block %.4f\n",
 			m.n, share_over(&m, suspect), share_over(&m, block));
-		table(s, BY_FAMILY, TRAIN_CALIBRATION, suspect, block);
-		table(s, BY_LANG, TRAIN_CALIBRATION, suspect, block);
+		print_score_table(s, BY_FAMILY, TRAIN_CALIBRATION, suspect, block);
+		print_score_table(s, BY_LANG, TRAIN_CALIBRATION, suspect, block);
 	}
 	free(m.v);
 }
@@ -238,6 +238,6 @@ train_tests(const struct train_set *s, double suspect, double block)
 	if (n == 0)
 		return;
 	printf("\n%zu test texts, by the model:\n", n);
-	summary(s, TRAIN_TESTS, suspect, block);
-	table(s, BY_SOURCE, TRAIN_TESTS, suspect, block);
+	print_summary(s, TRAIN_TESTS, suspect, block);
+	print_score_table(s, BY_SOURCE, TRAIN_TESTS, suspect, block);
 }

@@ -1,9 +1,39 @@
-/* tollgate policy: dispatch to its verbs. */
-#include "cmd/policies/policy.h"
-
+/* tollgate policy schema: the JSON Schema of policies for editors, tollgate.yaml's or a price
+ * list's. */
+#include <stdio.h>
 #include <string.h>
 
 #include "cmd/cmd.h"
+#include "cmd/policies/policy.h"
+#include "policy/schema.h"
+
+static int
+policy_schema(int argc, char **argv)
+{
+	static const struct {
+		const char *name;
+		bool (*write)(struct buf *out);
+	} files[] = { { "policy", schema_policy }, { "config", schema_config },
+		{ "prices", schema_prices } };
+	static const struct cmd_option none[] = { { .name = NULL } };
+	char **operands;
+	int n = cmd_options("policy schema", argc, argv, none, &operands);
+	size_t i = 0;
+
+	while (n == 1 && i < COUNT_OF(files) && strcmp(operands[0], files[i].name) != 0)
+		i++;
+	if (n < 0 || n > 1 || i == COUNT_OF(files))
+		return cmd_usage("policy schema");
+	SCOPED_BUF(out, 1 << 20);
+	bool ok = files[i].write(&out);
+	if (ok)
+		ok = cmd_write(&out);
+	else
+		cmd_fail("policy schema", "out of memory");
+	return ok ? EXIT_DONE : EXIT_CANNOT;
+}
+
+/* tollgate policy: dispatch to its verbs. */
 
 static const struct {
 	const char *name;

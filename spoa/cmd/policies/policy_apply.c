@@ -280,7 +280,7 @@ run_replay(struct apply *ap)
 }
 
 static bool
-agreed(const struct apply *ap)
+confirm_apply(const struct apply *ap)
 {
 	char answer[16] = "";
 
@@ -539,7 +539,7 @@ order_group(const struct apply *ap)
 }
 
 static int
-install(struct apply *ap)
+install_policy(struct apply *ap)
 {
 	size_t written;
 	int code = remember_files(ap);
@@ -565,7 +565,7 @@ install(struct apply *ap)
 /* ---- the commands ---- */
 
 static int
-run(struct apply *ap)
+run_apply(struct apply *ap)
 {
 	int code = EXIT_CANNOT;
 
@@ -587,15 +587,15 @@ run(struct apply *ap)
 		return EXIT_NO;
 	}
 	run_replay(ap);
-	if (!agreed(ap))
+	if (!confirm_apply(ap))
 		return EXIT_NO;
-	return install(ap);
+	return install_policy(ap);
 }
 
-/* Reads options, at most one operand (NULL: none is given) and the configuration. EXIT_DONE; end()
+/* Reads options, at most one operand (NULL: none is given) and the configuration. EXIT_DONE; end_apply()
  * in any case. */
 static int
-begin(struct apply *ap, int argc, char **argv, const char **operand)
+begin_apply(struct apply *ap, int argc, char **argv, const char **operand)
 {
 	const struct cmd_option options[] = { { "c", .text = &ap->config },
 		{ "config", .text = &ap->config }, { "why", .text = &ap->why },
@@ -618,7 +618,7 @@ begin(struct apply *ap, int argc, char **argv, const char **operand)
 }
 
 static int
-end(struct apply *ap, int code)
+end_apply(struct apply *ap, int code)
 {
 	file_set_from(NULL, SET_AS_LOADED);
 	file_set_free(&ap->next);
@@ -633,11 +633,11 @@ policy_apply(int argc, char **argv)
 {
 	struct apply ap = { .what = "policy apply" };
 	const char *file;
-	int code = begin(&ap, argc, argv, &file);
+	int code = begin_apply(&ap, argc, argv, &file);
 
 	if (!code && file && !take_new_file(&ap, file))
 		code = EXIT_CANNOT;
-	return end(&ap, code ? code : run(&ap));
+	return end_apply(&ap, code ? code : run_apply(&ap));
 }
 
 /* Finds a version and the SHA-256 of its text in the records of type `policy`: the last record of
@@ -741,7 +741,7 @@ policy_back(int argc, char **argv)
 	struct apply ap = { .what = "policy back" };
 	const char *given;
 	char version[65];
-	int code = begin(&ap, argc, argv, &given);
+	int code = begin_apply(&ap, argc, argv, &given);
 	json_auto_t *record = NULL;
 
 	SCOPED_BUF(why, 4096);
@@ -755,5 +755,5 @@ policy_back(int argc, char **argv)
 		code = find_record(&ap, given ? version : NULL, &record);
 	if (!code)
 		code = take_version(&ap, record);
-	return end(&ap, code ? code : run(&ap));
+	return end_apply(&ap, code ? code : run_apply(&ap));
 }

@@ -54,7 +54,7 @@ json_of(const struct yaml_node *n)
 
 /* Members of the case win over those of the defaults; headers one by one. */
 static json_t *
-merged(const struct yaml_node *base, const struct yaml_node *over, const char *deep)
+merged_case(const struct yaml_node *base, const struct yaml_node *over, const char *deep)
 {
 	json_t *o = base && base->kind == YAML_MAPPING ? json_of(base) : json_object();
 	json_auto_t *more = over && over->kind == YAML_MAPPING ? json_of(over) : json_object();
@@ -110,7 +110,7 @@ settle_body(json_t *request)
 static json_t *
 response_of(const struct yaml_node *base, const struct yaml_node *over)
 {
-	json_t *r = merged(base, over, "headers"), *text = json_object_get(r, "text");
+	json_t *r = merged_case(base, over, "headers"), *text = json_object_get(r, "text");
 
 	if (text && !json_object_get(r, "body") && !json_object_get(r, "body_base64")) {
 		json_t *message = json_pack("{s:s,s:O}", "role", "assistant", "content", text);
@@ -137,7 +137,7 @@ request_of(const struct yaml_node *c, const struct yaml_node *defaults)
 	static const char *const others[] = { "time", "data", "classifier", "tool", NULL };
 	const struct yaml_node *identity = yaml_get(c, "identity"),
 			       *usual = yaml_get(defaults, "identity");
-	json_t *r = merged(yaml_get(defaults, "request"), yaml_get(c, "request"), "headers");
+	json_t *r = merged_case(yaml_get(defaults, "request"), yaml_get(c, "request"), "headers");
 
 	settle_body(r);
 	const struct yaml_node *answer = yaml_get(c, "response"),
@@ -145,7 +145,7 @@ request_of(const struct yaml_node *c, const struct yaml_node *defaults)
 	if (answer || usual_answer)
 		json_object_set_new(r, "response", response_of(usual_answer, answer));
 	if (!(identity && identity->kind == YAML_SCALAR) && (identity || usual))
-		json_object_set_new(r, "identity", merged(usual, identity, "attributes"));
+		json_object_set_new(r, "identity", merged_case(usual, identity, "attributes"));
 	for (size_t i = 0; others[i]; i++) {
 		const struct yaml_node *n = of_either(c, defaults, others[i]);
 		if (n)
@@ -217,7 +217,7 @@ enum { EXPECTATIONS_MAX = 24 };
 _Static_assert(COUNT_OF(expectations) <= EXPECTATIONS_MAX, "all of them fit");
 
 static const struct expectation *
-within(const struct expectation *x)
+expected_within(const struct expectation *x)
 {
 	return strcmp(x->key, "tool") ? of_answers : of_calls;
 }
@@ -232,7 +232,7 @@ check_value(const struct yaml_node *c, const struct expectation *x, struct diag 
 	int64_t number;
 
 	if (x->kind == WITHIN) {
-		check_expect(c, within(x),
+		check_expect(c, expected_within(x),
 			strcmp(x->key, "tool") ? "expect.response" : "expect.tool", d);
 		return;
 	}
@@ -330,7 +330,7 @@ compare_within(json_t *came, const struct yaml_node *n, json_t *answer,
 		return;
 	}
 	SCOPED_BUF(b, 1u << 20);
-	compare_all(json_object_get(came, x->key), n, answer, within(x), &b);
+	compare_all(json_object_get(came, x->key), n, answer, expected_within(x), &b);
 	struct span lines = buf_view(&b);
 	while (lines.n) {
 		struct span line = span_next(&lines, '\n');

@@ -29,7 +29,7 @@ redactions(json_t *answer)
 /* What of an answer of decide is compared: of one that is observed what it would have been,
  * too; or of the provider's that the line gives, which has the first four. */
 static json_t *
-outcome(json_t *answer, bool response)
+outcome_of_answer(json_t *answer, bool response)
 {
 	static const char *const members[] = { "decision", "status", "rule", "tags", "route",
 		"target", "model" };
@@ -48,7 +48,7 @@ outcome(json_t *answer, bool response)
 
 /* The caller's to free. */
 static char *
-sentence(json_t *explain)
+explain_sentence(json_t *explain)
 {
 	json_t *response = json_object_get(explain, "response");
 	const char *s = json_str_in(explain, "refused"),
@@ -64,7 +64,7 @@ sentence(json_t *explain)
 
 /* NULL with *why. `says`: the caller's to free. */
 static json_t *
-decided(struct snapshot *snap, json_t *in, const char **why, char **says)
+decide_outcome(struct snapshot *snap, json_t *in, const char **why, char **says)
 {
 	struct request *r = decide_run(snap, in, why);
 
@@ -74,12 +74,12 @@ decided(struct snapshot *snap, json_t *in, const char **why, char **says)
 	json_t *o = NULL;
 	*why = decide_answer(r, in, answer, e, NULL);
 	if (!*why)
-		o = outcome(answer, false);
+		o = outcome_of_answer(answer, false);
 	if (o && json_object_get(answer, "response"))
 		json_object_set_new(
-			o, "response", outcome(json_object_get(answer, "response"), true));
+			o, "response", outcome_of_answer(json_object_get(answer, "response"), true));
 	if (o && says)
-		*says = sentence(e);
+		*says = explain_sentence(e);
 	request_free(&r);
 	return o;
 }
@@ -105,8 +105,8 @@ one_line(void *arg, struct span line, size_t number)
 		why = in ? "must be a JSON object" : err.text;
 	else if (!json_object_get(in, "time")) /* both decide at one time */
 		json_object_set_new(in, "time", json_string(now));
-	json_auto_t *was = why ? NULL : decided(c->a, in, &why, NULL);
-	json_auto_t *is = was ? decided(c->b, in, &why, &says) : NULL;
+	json_auto_t *was = why ? NULL : decide_outcome(c->a, in, &why, NULL);
+	json_auto_t *is = was ? decide_outcome(c->b, in, &why, &says) : NULL;
 	if (is) {
 		json_auto_t *where = json_pack("{s:I}", "line", (json_int_t)number);
 		tally_compare(&c->tally, was, is, where, says);

@@ -195,7 +195,7 @@ one_record(struct replay *re, json_t *record)
 
 /* What its answer is judged by, once that is recorded too. */
 static void
-await(struct replay *re, json_t *decision)
+await_response(struct replay *re, json_t *decision)
 {
 	if (!record_get(decision, RF_ID) || !recorded_relayed(decision))
 		return;
@@ -297,7 +297,7 @@ one_line(void *arg, struct span line)
 		one_completion(re, record);
 	} else {
 		one_record(re, record);
-		await(re, record);
+		await_response(re, record);
 	}
 	arena_reset(&re->a);
 }
@@ -321,7 +321,7 @@ print_replay(const struct replay *re, bool as_json)
 }
 
 static int
-replay(struct replay *re, const struct query *q, const struct opening_args *args,
+replay_records(struct replay *re, const struct query *q, const struct opening_args *args,
 	const char *policy, bool as_json)
 {
 	struct query all = *q;
@@ -374,7 +374,7 @@ policy_replay(int argc, char **argv)
 	tally_init(&re.attempts, (size_t)examples);
 	tally_init(&re.answers, (size_t)examples);
 	re.awaited = json_object();
-	int code = replay(&re, &q, &args, policy, as_json);
+	int code = replay_records(&re, &q, &args, policy, as_json);
 	opening_end(&re.opening);
 	tally_free(&re.tally);
 	tally_free(&re.attempts);

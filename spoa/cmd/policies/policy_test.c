@@ -55,7 +55,7 @@ tested_of(struct run *t, const char *file)
 }
 
 static void
-result(struct run *t, bool ok, const struct policy *p, const char *name)
+print_test_result(struct run *t, bool ok, const struct policy *p, const char *name)
 {
 	t->n++;
 	t->failed += !ok;
@@ -118,7 +118,7 @@ one_case(struct run *t, struct tested *p, const struct policy_case *c)
 
 	p->cases++;
 	if (!r) {
-		result(t, false, policy, c->name);
+		print_test_result(t, false, policy, c->name);
 		printf("#   %s:%u:%u\n#   the request: %s\n", c->at->file, c->at->line,
 			c->at->column, why);
 		return;
@@ -132,7 +132,7 @@ one_case(struct run *t, struct tested *p, const struct policy_case *c)
 	if (why)
 		buf_printf(&diff, "%s\n", why);
 	policy_case_compare(c, answer, &diff);
-	result(t, diff.n == 0 && !buf_failed(&diff), policy, c->name);
+	print_test_result(t, diff.n == 0 && !buf_failed(&diff), policy, c->name);
 	if (diff.n) { /* where the case is, and what differs */
 		printf("#   %s:%u:%u\n", c->at->file, c->at->line, c->at->column);
 		say_lines(buf_view(&diff));
@@ -166,7 +166,7 @@ one_file(struct run *t, const char *file)
 /* ---- coverage ---- */
 
 static void
-coverage(struct run *t, const struct tested *p)
+print_coverage(struct run *t, const struct tested *p)
 {
 	const struct policy *policy = p->snap->policy;
 	size_t n = 0, all = policy->nall_rules;
@@ -174,7 +174,7 @@ coverage(struct run *t, const struct tested *p)
 	for (size_t i = 0; i < all; i++)
 		n += p->matched[i];
 	if (t->require)
-		result(t, n == all, policy, "every rule is matched by a case");
+		print_test_result(t, n == all, policy, "every rule is matched by a case");
 	printf("# %s: %zu of %zu rules matched in %zu cases%s", policy->name, n, all, p->cases,
 		n < all ? "; not matched:" : "");
 	for (size_t i = 0; i < all; i++)
@@ -241,7 +241,7 @@ policy_test(int argc, char **argv)
 	for (int i = 0; i < n; i++)
 		one_path(t, paths[i]);
 	for (size_t i = 0; i < t->ntested; i++)
-		coverage(t, &t->tested[i]);
+		print_coverage(t, &t->tested[i]);
 	if (n <= 0) {
 		code = cmd_usage("policy test");
 	} else {

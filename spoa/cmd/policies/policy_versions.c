@@ -223,7 +223,7 @@ print_version(struct buf *out, const json_t *o)
 }
 
 static int
-history(struct query *q, uint64_t limit, bool as_json)
+print_history(struct query *q, uint64_t limit, bool as_json)
 {
 	json_auto_t *list = versions_read(q), *shown = json_array();
 
@@ -263,7 +263,7 @@ policy_history(int argc, char **argv)
 		return cmd_usage(q.what);
 	if (query_times(&q) || query_begin(&q, options, NULL, 0))
 		return query_end(&q, EXIT_CANNOT);
-	return query_end(&q, history(&q, limit, as_json));
+	return query_end(&q, print_history(&q, limit, as_json));
 }
 
 /* ---- show ---- */

@@ -1,4 +1,5 @@
-/* tollgate audit list|verify|show|explain: dispatch and the arguments they share. */
+/* tollgate audit: dispatches to the verbs, and reads the arguments that list, verify, show
+ * and explain share. */
 #include "cmd/records/audit.h"
 
 #include <stdio.h>
@@ -52,12 +53,13 @@ audit_signers(struct audit_args *a, bool need)
 	if (cfg && cfg->audit_key)
 		return add_keys(a, arena_printf(&a->q.arena, "%s.pub", cfg->audit_key).p);
 	return !need ? 0
-	       : cfg ? cmd_fail(what, "%s: has no audit.key", file)
+	       : cfg ? cmd_fail(what, "%s: has no audit.key: give the public key with "
+				      "--public-key", file)
 		     : cmd_fail(
-			       what, "%s: not a valid configuration; see tollgate check", file);
+			       what, "%s: has mistakes: tollgate check lists them", file);
 }
 
-/* --proof=html, --proof=TYPE,html: the type, without the form. */
+/* Reads --proof=html and --proof=TYPE,html: sets the page form and the type. */
 static void
 read_proof_form(struct audit_args *a)
 {
@@ -72,8 +74,8 @@ read_proof_form(struct audit_args *a)
 	a->proof_of = type.n ? arena_printf(&a->q.arena, "%.*s", (int)type.n - 1, type.p).p : NULL;
 }
 
-/* 0, or an exit code after a message. With `need_id` one plain argument, else none; with
- * `need_key` a key must be found. */
+/* Reads the arguments of a verb. With `need_id` it has one operand, else none; with
+ * `need_key` it needs a public key. Returns 0, or an exit code after a message. */
 static int
 read_args(struct audit_args *a, int argc, char **argv, bool need_id, bool need_key)
 {
@@ -114,7 +116,7 @@ read_args(struct audit_args *a, int argc, char **argv, bool need_id, bool need_k
 	if (n != (need_id ? 1 : 0) || (a->seq && a->receipt))
 		return cmd_usage(q->what);
 	if (from && (span_u64(span_str(from), &a->from) || a->from == 0))
-		return cmd_fail(q->what, "--from: %s: not a sequence number", from);
+		return cmd_fail(q->what, "--from: %s: give a sequence number", from);
 	if (need_id)
 		a->id = operands[0];
 	int code = query_times(q);
@@ -122,15 +124,16 @@ read_args(struct audit_args *a, int argc, char **argv, bool need_id, bool need_k
 		return code;
 	read_proof_form(a);
 	if (a->follow && (q->redis || q->file))
-		return cmd_fail(q->what, "--follow reads a journal");
+		return cmd_fail(q->what, "--follow reads a journal: omit --redis and --file");
 	if (a->texts && (q->file || a->manifest || (q->redis && !q->journal)))
-		return cmd_fail(q->what, "--texts are next to a journal");
+		return cmd_fail(q->what, "--texts: sealed texts are next to a journal: "
+					 "omit --redis and --file");
 	if (q->file && (q->journal || q->redis))
-		return cmd_fail(q->what, "--file goes without --journal and --redis");
+		return cmd_fail(q->what, "--file cannot be combined with --journal or --redis");
 	reading_begin(q->what, q->config, options, operands, n);
 	reading_window(q->since_ns, q->until_ns);
 	if (need_key)
-		reading_quietly(); /* audit verify: no record is shown */
+		reading_quietly(); /* audit verify shows no record */
 	if (!a->manifest || q->journal || q->redis || q->file)
 		code = query_source(q);
 	need_key = need_key || a->page;
@@ -162,7 +165,8 @@ cmd_audit(int argc, char **argv)
 			read_args(&a, argc - 1, argv + 1, verbs[i].need_id, verbs[i].need_key);
 		if (!code)
 			code = verbs[i].run(&a);
-		/* each chain is verified by itself; a note and a sequence number are of one */
+		/* each chain is verified by itself, but a note and a sequence number belong
+		 * to one chain */
 		if (verbs[i].run == audit_verify && a.q.beside && !a.note && !a.from &&
 			code != EXIT_CANNOT) {
 			a.q.journal = a.q.beside;

@@ -1,4 +1,5 @@
-/* What the audit subcommands share. */
+/* The subcommands of `tollgate audit`, and what they share: their arguments, keys and
+ * columns. */
 #ifndef CMD_RECORDS_AUDIT_H
 #define CMD_RECORDS_AUDIT_H
 
@@ -8,7 +9,7 @@
 #include "record/journal/chain.h"
 #include "record/journal/keyring.h"
 
-/* Options of list that want a field, by the name that commands have for it. */
+/* The options of `audit list` that select records by a field. */
 enum {
 	AUDIT_PERSON,
 	AUDIT_DECISION,
@@ -22,35 +23,39 @@ enum {
 };
 extern const enum record_field audit_filters[AUDIT_FILTERS];
 
-#define AUDIT_STATEMENTS 16 /* files of --statement */
-#define AUDIT_PROGRAMS	 16 /* files of --program */
-/* The command line after the verb. */
+#define AUDIT_STATEMENTS 16 /* the largest number of --statement options */
+#define AUDIT_PROGRAMS	 16 /* the largest number of --program options */
+/* The command line after the verb. Owned by cmd_audit(). The word before a colon is the
+ * verb that uses the member; NULL and false mean that the option was not given. */
 struct audit_args {
 	struct query q;
 	const char *id, *policy;
-	struct opening_args opening; /* explain: of what is sealed; list: shares */
+	struct opening_args opening; /* explain: to open sealed texts; list: --shares */
 	bool as_json, follow;
-	bool texts;			   /* verify: what was sealed, too */
-	char pseudonym[PSEUDONYM_LEN + 1]; /* list: that records have in place of --person; ""
-					    */
-	const char *want[AUDIT_FILTERS];   /* list: what is shown; NULL: any */
+	bool texts;			   /* verify: also verify the sealed texts */
+	char pseudonym[PSEUDONYM_LEN + 1]; /* list: the pseudonym that records have in place of
+					    * --person; "": none */
+	const char *want[AUDIT_FILTERS];   /* list: the values that are shown; NULL: any value */
 	uint64_t from;			   /* verify: the first record of the log */
-	/* show: the record by what is given of it, in place of its id; its proof, of which type
-	 */
+	/* show: --seq or --receipt, which name the record in place of its id; --proof, and
+	 * the type of the record */
 	const char *seq, *receipt;
-	bool proof, page;     /* page: the proof is one of HTML */
-	const char *proof_of; /* NULL: the decision, or where there is none the only record */
-	bool patient;	  /* audit_prove() waits for the checkpoint of a record that is fresh */
+	bool proof, page;     /* print the proof as a page of HTML */
+	const char *proof_of; /* NULL: the decision, or the only record if there is no decision */
+	bool patient;	  /* audit_prove() waits for the checkpoint of a fresh record */
 	const char *note; /* verify: a checkpoint that the log must continue */
-	const char *root, *statements[AUDIT_STATEMENTS]; /* verify: of an offline root */
+	const char *root, *statements[AUDIT_STATEMENTS]; /* verify: the public key and the
+							  * statements of an offline root */
 	size_t nstatements;
-	struct keyring *ring;		    /* verify: whom to believe what; audit_ring */
-	const char *manifest;		    /* verify: of an exported file */
-	const char *program[AUDIT_PROGRAMS]; /* verify: files that boot records must name */
+	struct keyring *ring;		    /* verify: the keys and what each may sign; set by
+					     * audit_ring() */
+	const char *manifest;		    /* verify: the manifest of an exported file */
+	const char *program[AUDIT_PROGRAMS]; /* verify: program files that boot records must name */
 	size_t nprograms;
-	const char *tsa_ca, *witness_key;   /* verify: of those outside who answered, */
-	const struct anchor_keys *outside;  /* as read */
-	const char *key_file[SIGNKEYS_MAX]; /* of --public-key */
+	const char *tsa_ca, *witness_key;   /* verify: keys of time-stamping authorities and
+					     * witnesses, as files */
+	const struct anchor_keys *outside;  /* verify: the same keys, loaded */
+	const char *key_file[SIGNKEYS_MAX]; /* files of --public-key */
 	size_t nkey_files;
 	struct pubkey keys[SIGNKEYS_MAX];
 	size_t nkeys;
@@ -59,93 +64,101 @@ struct audit_args {
 #define AUDIT_KEYS(a) \
 	{ "public-key", .text = (a)->key_file, .count = &(a)->nkey_files, .most = SIGNKEYS_MAX }
 /* clang-format on */
-/* The keys of the files that are given, or else the configured one; where there is neither,
- * with `need` a message; of --root that is enough. 0, or an exit code after a message. */
+/* Loads the keys of --public-key, or else the configured key. With `need`, having neither
+ * is an error, unless --root is given. Returns 0, or an exit code after a message. */
 int audit_signers(struct audit_args *a, bool need);
 
-/* A column of list: "-" where the record has none of it. */
+/* A column of `audit list`. A missing value is printed as "-". */
 struct audit_column {
 	enum record_field field;
 	int width;
-	bool may_lack; /* nothing is shown then */
+	bool may_lack; /* a missing value is omitted instead */
 };
 void audit_print_columns(const json_t *r, const struct audit_column *c, size_t n);
-/* A line, as ASCII; takes the value. */
+/* Prints the object as one line in ASCII, and releases it. */
 void audit_print_json(json_t *o);
 
-int audit_search(int argc, char **argv);  /* cmd/search/ */
-int audit_report(int argc, char **argv);  /* cmd/report/ */
-int audit_subject(int argc, char **argv); /* cmd/sealed/ */
+int audit_search(int argc, char **argv);  /* in cmd/search/ */
+int audit_report(int argc, char **argv);  /* in cmd/report/ */
+int audit_subject(int argc, char **argv); /* in cmd/sealed/ */
 int audit_restore(int argc, char **argv);
-/* restore: files of ciphertexts (record/archive/kept_texts.h), of a time, or by name. */
+/* restore: which files of sealed texts (record/archive/kept_texts.h) to restore, by period
+ * or by name. */
 struct archive_options;
 struct audit_texts_wanted {
 	const struct archive_options *archive;
 	const char *journal;
-	char *const *asked; /* names; what ends otherwise is none of them */
+	char *const *asked; /* names of files; names with another ending are ignored */
 	int nasked;
 	bool by_time;
 	const char *since, *until;
-	struct span trims; /* trim records of the journal, a line each */
+	struct span trims; /* the journal's trim records, one a line */
 };
 struct audit_texts_done {
 	size_t restored, here, refused;
 };
-/* cmd/sealed/. A line each on standard output. 0, or the error that ends it, with *why. */
+/* Restores files of sealed texts, and prints a line for each. In cmd/sealed/. Returns 0, or
+ * the error that ended the work, with *why. */
 int audit_restore_texts(
 	const struct audit_texts_wanted *w, struct audit_texts_done *done, struct buf *why);
-/* Where a trim record names the file, as that member, it must have this hash. 0, or ERR_AUTH
- * with *why. */
+/* Compares a file's hash with the trim record that names the file in `member`. Returns 0 if
+ * they agree or no trim record names the file, or ERR_AUTH with *why. */
 int audit_agrees_with_trims(struct span trims, const char *member, const char *name,
 	const unsigned char sha256[CHAIN_HASH_BYTES], struct buf *why);
 int audit_verify(struct audit_args *a);
-/* verify --texts: *ok becomes false where one does not hold. 0, or an error with *why. */
-int audit_verify_texts(struct audit_args *a, bool *ok, struct buf *why); /* cmd/sealed/ */
-/* verify --program: whether the boot records of a chain name one of these programs. cmd/export/. */
+/* verify --texts: verifies the sealed texts, in cmd/sealed/. Sets *ok to false if one is
+ * wrong. Returns 0, or an error with *why. */
+/* verify --program: compares the programs that a chain's boot records name with the given
+ * ones. In cmd/export/. */
+int audit_verify_texts(struct audit_args *a, bool *ok, struct buf *why);
 struct program_check {
-	const unsigned char (*hash)[CHAIN_HASH_BYTES]; /* SHA-256 of the programs */
+	const unsigned char (*hash)[CHAIN_HASH_BYTES]; /* SHA-256 of the given programs */
 	size_t nhashes;
-	uint64_t boots, same, unstated; /* unstated: boot records without a hash */
-	uint64_t other_seq, other;	/* the first boot record of another program; their number */
+	uint64_t boots, same, unstated; /* number of boot records; those that name a given
+					 * program; those without a hash */
+	uint64_t other_seq, other;	/* first boot record of another program; the number of
+					 * such records */
 	char why[256];
 };
-/* Hashes the files of --program. 0, or an exit code after a message. */
+/* Hashes the files of --program. Returns 0, or an exit code after a message. */
 int audit_programs_read(
 	const struct audit_args *a, unsigned char hash[AUDIT_PROGRAMS][CHAIN_HASH_BYTES]);
 void audit_program_record(
 	struct program_check *c, const struct chain_line *l, struct span line);
-/* Whether each boot record that names a program names one of these, and at least one does; if
- * not, why and the sequence number of the record. */
+/* Returns true if every boot record that names a program names one of these, and at least
+ * one does. Otherwise sets c->why and the sequence number of the record. */
 bool audit_program_holds(struct program_check *c);
 int audit_list(struct audit_args *a);
-int audit_key(int argc, char **argv); /* argv[0]: "key" */
+int audit_key(int argc, char **argv); /* argv[0] is "key" */
 int audit_open(int argc, char **argv);
 int audit_erase(int argc, char **argv);
-/* a->ring: the keys given, the root, and what the files of statements say, JOURNAL.keys of the
- * journal that is named or else configured among them. 0, or an error with *why. */
+/* Builds a->ring from the given keys, the root, and the statements. The statements include
+ * JOURNAL.keys of the journal that is named or configured. Returns 0, or an error with
+ * *why. */
 int audit_ring(struct audit_args *a, struct buf *why);
 int audit_show(struct audit_args *a);
-/* Which record show looks for. */
+/* The record that `audit show` looks for. */
 struct audit_wanted {
-	struct buf id; /* as it is in a record, with its quotes; empty: not by id */
-	char node[CHAIN_NODE_MAX + 1]; /* ""; any */
-	uint64_t seq;		       /* 0: not by number */
+	struct buf id; /* as in a record, with its quotes; empty: any id */
+	char node[CHAIN_NODE_MAX + 1]; /* "": any node */
+	uint64_t seq;		       /* 0: any number */
 	bool hashed;
-	unsigned char hash[CHAIN_HASH_BYTES]; /* which it must have */
+	unsigned char hash[CHAIN_HASH_BYTES]; /* the hash that the record must have, if `hashed` */
 };
-/* Whether this line is such a record; *l is filled then. Its hash is not looked at. */
+/* Returns true if the line is such a record, and then fills *l. The hash is not compared. */
 bool audit_is_wanted(const struct audit_wanted *w, struct span line, struct chain_line *l);
-/* Appends its proof, as a file (record/proof/bundle.h); EXIT_…, after a message. With `anchors`
- * the checkpoint is one that places outside confirmed, if there is one, and their records are
- * appended there, a line each; without it the checkpoint is the first that covers the record. */
+/* Appends the proof of the record as a file (record/proof/bundle.h). If `anchors` is not
+ * NULL, the checkpoint is one that outside places confirmed, if there is one, and their
+ * records are appended to `anchors`, one a line. Otherwise the checkpoint is the first one
+ * that covers the record. Returns an exit code, after a message if it is not EXIT_DONE. */
 int audit_prove(struct audit_args *a, const struct audit_wanted *w, struct buf *out,
 	struct buf *anchors);
-/* cmd/export/. Appends the same as one page of HTML that checks itself in a browser; EXIT_…,
- * after a message. */
+/* Appends the proof as one page of HTML that verifies itself in a browser. In cmd/export/.
+ * Returns an exit code, after a message if it is not EXIT_DONE. */
 int audit_prove_page(struct audit_args *a, const struct audit_wanted *w, struct buf *out);
 int audit_explain(struct audit_args *a);
-int audit_export(int argc, char **argv); /* cmd/export/ */
-/* verify: an exported file against its manifest. */
+int audit_export(int argc, char **argv); /* in cmd/export/ */
+/* verify: verifies an exported file by its manifest. Returns an exit code. */
 int audit_verify_manifest(struct audit_args *a);
 
 #endif

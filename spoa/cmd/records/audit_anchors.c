@@ -1,6 +1,6 @@
-/* Anchor records while their chain is verified: each that was taken must be of a checkpoint
- * that the chain has, a time stamp over that checkpoint's note, a cosignature over its text.
- * Whose signature it is can be said with --tsa-ca and --witness-key alone. */
+/* Verifies anchor records while their chain is verified. Each accepted response must be for
+ * a checkpoint of the chain: a time stamp covers the checkpoint's note, a cosignature
+ * covers its text. The signer is verified only with --tsa-ca or --witness-key. */
 #include "cmd/records/audit_anchors.h"
 
 #include <jansson.h>
@@ -52,12 +52,12 @@ time_stamp(struct anchors_check *c, const struct anchored *of, struct span answe
 				  c->keys->tsa_ca, &why);
 	if (!err && c->keys->tsa_ca)
 		c->verified++;
-	return err ? "anchor: its time stamp is not over the checkpoint's note, or does not "
+	return err ? "anchor: the time stamp is not for the checkpoint's note, or does not "
 		     "verify"
 		   : NULL;
 }
 
-/* Of a witness whose key was not given nothing is said. */
+/* A witness without a given key is not verified. */
 static const char *
 cosignature(struct anchors_check *c, const struct anchored *of, struct span origin,
 	struct span answer)
@@ -73,7 +73,7 @@ cosignature(struct anchors_check *c, const struct anchored *of, struct span orig
 	buf_span(&note, answer);
 	buf_putc(&note, '\n');
 	if (buf_failed(&note) || checkpoint_parse(buf_view(&note), &held, &why) < 0)
-		bad = "anchor: its answer is no cosignature";
+		bad = "anchor: the response is no cosignature";
 	for (struct span lines = held.signatures; !bad && note_signature_next(&lines, &s) > 0;)
 		for (size_t i = 0; i < c->keys->nwitness; i++) {
 			note_key_id(NOTE_COSIGNATURE, s.name, &c->keys->witness[i], id);
@@ -82,7 +82,7 @@ cosignature(struct anchors_check *c, const struct anchored *of, struct span orig
 			if (checkpoint_cosigned(&held, s.name, &c->keys->witness[i]))
 				c->verified++;
 			else
-				bad = "anchor: its cosignature does not verify";
+				bad = "anchor: the cosignature does not verify";
 		}
 	return bad;
 }
@@ -100,12 +100,13 @@ look_at_anchor(struct anchors_check *c, const json_t *o)
 	if (!kind || !hex || !origin ||
 		sodium_hex2bin(root.b, MERKLE_BYTES, hex, strlen(hex), NULL, &n, NULL) != 0 ||
 		n != MERKLE_BYTES)
-		return "anchor: it cannot be read";
-	/* Of one long ago, or trimmed: nothing can be said. */
+		return "anchor: the record cannot be read";
+	/* the checkpoint is older than those that are kept, or was trimmed: nothing can be
+	 * verified */
 	if (!of)
 		return NULL;
 	if (memcmp(&root, &of->root, sizeof(root)) != 0)
-		return "anchor: it is of another root than the chain's checkpoint";
+		return "anchor: the record has another root than the chain's checkpoint";
 	if (!strcmp(kind, "tsa"))
 		return time_stamp(c, of, span_str(answer ? answer : ""));
 	if (!strcmp(kind, "witness"))

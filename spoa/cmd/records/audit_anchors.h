@@ -1,4 +1,5 @@
-/* What `audit verify` looks at in anchor records: audit_anchors.c. */
+/* Verifies anchor records (responses of time-stamping authorities and witnesses) for `audit
+ * verify`. */
 #ifndef CMD_RECORDS_AUDIT_ANCHORS_H
 #define CMD_RECORDS_AUDIT_ANCHORS_H
 
@@ -6,24 +7,25 @@
 #include "record/journal/verify.h"
 #include "record/proof/note.h"
 
-#define ANCHORS_BACK 1024 /* checkpoints that are looked back at: an answer takes seconds */
+#define ANCHORS_BACK 1024 /* number of past checkpoints that are kept; a response arrives
+			   * within seconds */
 
-/* Keys and certificates of those outside, where they are given. */
+/* Keys and certificates of the outside places. Owned by the command. */
 struct anchor_keys {
-	const char *tsa_ca; /* NULL: signatures of time stamps are not looked at */
+	const char *tsa_ca; /* NULL: signatures of time stamps are not verified */
 	struct pubkey witness[SIGNKEYS_MAX];
 	size_t nwitness;
 };
 
-/* What the arguments name; 0, or an error with *why. */
+/* Loads the keys that the arguments name. Returns 0, or an error with *why. */
 int anchor_keys_read(const struct audit_args *a, struct anchor_keys *out, struct buf *why);
 
-/* Held against one chain. */
+/* The check of one chain's anchor records. */
 struct anchors_check {
 	const struct anchor_keys *keys;
-	struct verifier *verifier; /* is told what is found */
-	uint64_t seen, verified; /* taken ones; those whose signature was looked at and holds */
-	uint64_t bad_seq;	 /* the first that does not hold; 0: none */
+	struct verifier *verifier; /* gets the findings */
+	uint64_t seen, verified; /* anchor records; those of them whose signature was verified */
+	uint64_t bad_seq;	 /* sequence number of the first wrong one; 0: none */
 	const char *bad;
 	size_t n, next;
 	struct anchored {
@@ -33,7 +35,7 @@ struct anchors_check {
 	} back[ANCHORS_BACK];
 };
 
-/* As verify_options.record and .each. */
+/* Callbacks for verify_options.record and .each. */
 void anchors_check_record(
 	struct anchors_check *c, const struct chain_line *l, struct span line);
 void anchors_check_each(struct anchors_check *c, uint64_t seq);

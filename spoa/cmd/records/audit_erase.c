@@ -1,5 +1,5 @@
-/* tollgate audit erase: a person's sealed texts become unreadable on every node; which nodes
- * have done it. */
+/* tollgate audit erase: makes a person's sealed texts unreadable on every node, and prints
+ * which nodes have done so. */
 #include <stdio.h>
 
 #include "base/scoped.h"
@@ -11,7 +11,8 @@
 
 #define WHAT "audit erase"
 
-/* The parts that are left, as "cache, placeholders"; NULL if none are, or that is not known. */
+/* Returns the parts that are still to be erased, as "cache, placeholders", or NULL if there
+ * are none or the node does not report them. */
 static json_t *
 left_named(const json_t *node)
 {
@@ -25,7 +26,8 @@ left_named(const json_t *node)
 	return text[0] ? json_string(text) : NULL;
 }
 
-/* A row a node and erasure; how many have not done it. */
+/* Adds one row for each node of an erasure. Returns the number of nodes that have not
+ * finished. */
 static size_t
 rows_of_nodes(const json_t *erasure, json_t *rows)
 {
@@ -65,7 +67,7 @@ static const struct admin_column erasure_columns[] = {
 };
 /* clang-format on */
 
-/* EXIT_NO: a node has not done one of them. */
+/* Prints the state of all erasures. Returns EXIT_NO if a node has not finished one of them. */
 static int
 erase_status(struct admin_cmd *c)
 {
@@ -110,7 +112,7 @@ say_ordered(const json_t *answer)
 			"erase --status\n");
 }
 
-/* ---- a name that nobody has ---- */
+/* ---- a name that no record has ---- */
 
 struct name_search {
 	struct span name;
@@ -123,7 +125,7 @@ look_for_name(void *arg, struct span line)
 	static const enum record_field fields[] = { RF_IDENTITY_PERSON, RF_IDENTITY_KEY };
 	struct name_search *s = arg;
 
-	/* without an index, this is called for every line of the journal */
+	/* without an index, this function gets every line of the journal */
 	if (!memmem(line.p, line.n, "\"identity\":", 11))
 		return;
 	json_auto_t *record = json_loadb(line.p, line.n, JSON_ALLOW_NUL, NULL);
@@ -131,7 +133,8 @@ look_for_name(void *arg, struct span line)
 		s->found |= span_eq(record_span(record, fields[i]), s->name);
 }
 
-/* True if a record names the person, who may have no share because nothing was sealed. */
+/* Returns true if a record names the person. Such a person may have no share, because
+ * nothing was sealed. */
 static bool
 is_on_record(const struct admin_cmd *c, struct span name)
 {
@@ -153,8 +156,9 @@ is_on_record(const struct admin_cmd *c, struct span name)
 	return s.found;
 }
 
-/* True if the name is probably mistyped: no node can have it, or a name here is spelled alike. Another
- * node may have it if Redis did not list the nodes. */
+/* Returns true if the name is probably mistyped: no node can have it, or a name on this
+ * node has a similar spelling. If Redis did not list the nodes, another node may have the
+ * name. */
 static bool
 is_nobodys(const struct admin_cmd *c, const json_t *answer, const char *person)
 {
@@ -177,8 +181,8 @@ say_not_here(const json_t *answer)
 		return;
 	SCOPED_BUF(line, 0);
 	buf_str(&line,
-		"tollgate: " WHAT ": nothing of that name was sealed on this node; names are "
-		"compared byte by byte, with their case and Unicode form");
+		"tollgate: " WHAT ": nothing was sealed for this name on this node: check the "
+		"spelling; case and Unicode form count");
 	json_array_foreach(near, i, one)
 	{
 		buf_str(&line, i ? ", " : ": nearest: ");
@@ -202,7 +206,7 @@ erase_person(struct admin_cmd *c, const char *person)
 		say_not_here(answer);
 	if (!c->code && is_nobodys(c, answer, person))
 		c->code = EXIT_NO;
-	/* Where it is in force is printed; what is left to say is what went wrong. */
+	/* Where the erasure is in force has been printed; print only what failed. */
 	if (str_same(json_str_in(answer, "redis"), "away") ||
 		json_object_get(answer, "recorded") || json_object_get(answer, "kept")) {
 		int code = admin_changed("erasure", answer, "is ordered");

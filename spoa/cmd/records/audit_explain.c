@@ -1,5 +1,9 @@
-/* tollgate audit explain: why a recorded decision came out as it did. The rules run
- * again on the recorded values where the policy is the one that decided. */
+/* tollgate audit explain: prints why a recorded decision came out as it did.
+ *
+ * The policy that decided is loaded from the text that is kept next to the journal. Its
+ * rules are evaluated again on the recorded values. The output names the result of each
+ * rule, and states which values are missing, so that a repeated result may differ from the
+ * original one. */
 #include <stdio.h>
 
 #include "base/err.h"
@@ -16,10 +20,12 @@
 struct wanted {
 	const char *id;
 	json_t *record, *completion;
-	json_t *later; /* the records of later attempts, in order */
+	json_t *later; /* the records of later attempts, in their order */
 	struct policy_alone policy;
-	json_t *texts; /* SHA-256 of the kept text, by version, of the records before; NULL: none */
-	struct opening *opening; /* of --key; NULL: what is sealed is not held */
+	json_t *texts; /* SHA-256 of the kept policy text, by version, from earlier records;
+		        * NULL: none */
+	struct opening *opening; /* opens sealed values with --key; NULL: sealed values are
+				  * unknown */
 };
 
 static void
@@ -58,9 +64,9 @@ look_at_record(void *arg, struct span line)
 	}
 }
 
-/* Fates of rules that could not be evaluated again are those of the record. */
+/* Copies the recorded results of rules that could not be evaluated again. */
 static void
-recall(const struct recorded *r, const struct policy *p, struct policy_verdict *v)
+recall_fates(const struct recorded *r, const struct policy *p, struct policy_verdict *v)
 {
 	for (size_t i = 0; r->outcomes && r->outcomes[i] && i < p->nrules; i++) {
 		const char *at = strchr(explain_letters, r->outcomes[i]);
@@ -76,8 +82,8 @@ recall(const struct recorded *r, const struct policy *p, struct policy_verdict *
 			v->ruled.effect = e;
 }
 
-/* What the same version says again, in a sentence: the first rule whose fate is not the
- * recorded one, `outcomes`, is no good news. */
+/* Returns a sentence on whether the same version decides the same again. A rule whose
+ * result differs from `outcomes`, the recorded one, sets *exit_code. */
 static json_t *
 same_or_not(const char *who, const char *outcomes, size_t nrules,
 	const struct rule_trace *trace, int *exit_code)
@@ -88,17 +94,18 @@ same_or_not(const char *who, const char *outcomes, size_t nrules,
 		i++;
 	if (i == n || i == nrules)
 		return json_sprintf("the policy that %s, evaluated again on the recorded "
-				    "values: the same outcomes",
+				    "values: the results are the same",
 			who);
 	*exit_code = EXIT_NO;
 	return json_sprintf("the policy that %s, evaluated again on the recorded values: "
-			    "rule %s comes out otherwise than recorded",
+			    "rule %s has another result than recorded",
 		who, trace[i].rule->name);
 }
 
-/* How what follows came about, in a sentence. `exit_code` where it is no good news. */
+/* Returns a sentence on how the following results were obtained. Sets *exit_code if they do
+ * not confirm the record. */
 static json_t *
-basis(const struct recorded *r, const struct policy *p, struct policy_verdict *v,
+explain_basis(const struct recorded *r, const struct policy *p, struct policy_verdict *v,
 	const char *unsure, int *exit_code)
 {
 	if (r->before_rules)
@@ -106,19 +113,19 @@ basis(const struct recorded *r, const struct policy *p, struct policy_verdict *v
 			"the record has no verdict of rules: the request was decided "
 			"before them, or recorded by an older version");
 	if (!r->same_version)
-		return json_sprintf("decided by %s; what follows is what %s says to the "
-				    "recorded values%s%s",
+		return json_sprintf("decided by %s; the results below are those of %s on "
+				    "the recorded values%s%s",
 			r->label, p->label, unsure ? "; " : "", unsure ? unsure : "");
 	if (unsure) {
-		recall(r, p, v);
-		return json_sprintf("the policy that decided; %s, so the outcomes are those of "
-				    "the record",
+		recall_fates(r, p, v);
+		return json_sprintf("the policy that decided; %s, so the results are "
+				    "copied from the record",
 			unsure);
 	}
 	return same_or_not("decided", r->outcomes, p->nrules, v->ruled.trace, exit_code);
 }
 
-/* ---- its answer ---- */
+/* ---- the response ---- */
 
 static json_t *
 answer_basis(const struct recorded_answer *r, const struct policy *p,
@@ -126,17 +133,18 @@ answer_basis(const struct recorded_answer *r, const struct policy *p,
 {
 	if (!r->same_version)
 		return json_sprintf(
-			"judged by another version; what follows is what %s says to "
+			"judged by another version; the results below are those of %s on "
 			"the recorded values%s%s",
 			p->label, unsure ? "; " : "", unsure ? unsure : "");
 	if (unsure)
-		return json_sprintf("the policy that judged; %s, so what follows may not be "
-				    "what it said",
+		return json_sprintf("the policy that judged; %s, so the results below may "
+				    "differ from the original ones",
 			unsure);
 	return same_or_not("judged", r->outcomes, p->nanswer_rules, v->ruled.trace, exit_code);
 }
 
-/* What the answer is of: the last that went out. */
+/* Returns the record of the request or attempt that the response belongs to: the last one
+ * that was sent. */
 static json_t *
 asked_last(const struct wanted *w)
 {
@@ -147,7 +155,7 @@ asked_last(const struct wanted *w)
 	return last;
 }
 
-/* NULL: no rule was asked about it. */
+/* Explains the rules on the response. Returns NULL if no rule was evaluated on it. */
 static json_t *
 answer_told(struct audit_args *a, const struct wanted *w, int *exit_code)
 {
@@ -171,10 +179,10 @@ answer_told(struct audit_args *a, const struct wanted *w, int *exit_code)
 		policy_answer_explain(p, &r->asked, &r->facts, v, &r->missing, &a->q.arena));
 }
 
-/* ---- its calls ---- */
+/* ---- tool calls ---- */
 
-/* Which rules with phase: tool came out how, by the letters of the record: what a call was made
- * with is not in all of them, and what a tool was described by in none. */
+/* Returns the recorded result of each rule with phase: tool. The rules are not evaluated
+ * again: records may lack a call's arguments, and always lack the tool's description. */
 static json_t *
 rules_of(const struct policy *p, const char *outcomes)
 {
@@ -191,7 +199,8 @@ rules_of(const struct policy *p, const char *outcomes)
 	return rules;
 }
 
-/* `kept`: what it was made with is sealed; where no key opened it, it is not held. */
+/* Adds a call. With `kept`, its arguments are sealed; if no key opened them, they are
+ * unknown. */
 static void
 tell_call(json_t *all, const json_t *call, bool kept)
 {
@@ -203,7 +212,8 @@ tell_call(json_t *all, const json_t *call, bool kept)
 	json_array_append_new(all, o);
 }
 
-/* Those of the request, and after them those of its answer. NULL: there are none. */
+/* Returns the calls of the request, followed by those of its response, or NULL if there are
+ * none. */
 static json_t *
 calls_told(const struct wanted *w, bool same_version)
 {
@@ -227,18 +237,19 @@ calls_told(const struct wanted *w, bool same_version)
 	return NULL;
 }
 
-/* ---- in words ---- */
+/* ---- output as text ---- */
 
 static const char *
-of(const json_t *o, enum record_field f)
+explain_text(const json_t *o, enum record_field f)
 {
 	const char *s = json_string_value(record_in(o, f));
 
 	return s ? s : "";
 }
 
-/* "call by mcp: tools/pay: deny by drops; without shadow it would be deny by soon", which rules
- * were asked, and what the record has of what they read */
+/* Prints each call with its decision, such as "call by mcp: tools/pay: deny by drops;
+ * without shadow it would be deny by soon", the evaluated rules, and the values that the
+ * record has. */
 static void
 print_calls(struct buf *out, json_t *calls)
 {
@@ -253,24 +264,24 @@ print_calls(struct buf *out, json_t *calls)
 
 	json_array_foreach(calls, i, one)
 	{
-		buf_printf(out, "call by %s: %s/%s: %s", of(one, RF_CALLS_BY),
-			of(one, RF_CALLS_SERVER),
-			*of(one, RF_CALLS_TOOL) ? of(one, RF_CALLS_TOOL)
-						: of(one, RF_CALLS_METHOD),
-			of(one, RF_CALLS_DECISION));
-		if (*of(one, RF_CALLS_RULE))
-			buf_printf(out, " by %s", of(one, RF_CALLS_RULE));
-		if (*of(one, RF_CALLS_WOULD))
+		buf_printf(out, "call by %s: %s/%s: %s", explain_text(one, RF_CALLS_BY),
+			explain_text(one, RF_CALLS_SERVER),
+			*explain_text(one, RF_CALLS_TOOL) ? explain_text(one, RF_CALLS_TOOL)
+						: explain_text(one, RF_CALLS_METHOD),
+			explain_text(one, RF_CALLS_DECISION));
+		if (*explain_text(one, RF_CALLS_RULE))
+			buf_printf(out, " by %s", explain_text(one, RF_CALLS_RULE));
+		if (*explain_text(one, RF_CALLS_WOULD))
 			buf_printf(out, "; without shadow it would be %s by %s",
-				of(one, RF_CALLS_WOULD),
-				*of(one, RF_CALLS_WOULD_RULE) ? of(one, RF_CALLS_WOULD_RULE)
+				explain_text(one, RF_CALLS_WOULD),
+				*explain_text(one, RF_CALLS_WOULD_RULE) ? explain_text(one, RF_CALLS_WOULD_RULE)
 							      : "no rule");
 		const char *sep = "\n  read: ";
 		for (k = 0; k < COUNT_OF(read); k++) {
-			if (!*of(one, read[k].field))
+			if (!*explain_text(one, read[k].field))
 				continue;
 			buf_printf(
-				out, "%s%s was %s", sep, read[k].name, of(one, read[k].field));
+				out, "%s%s was %s", sep, read[k].name, explain_text(one, read[k].field));
 			sep = ", ";
 		}
 		if (json_object_get(one, "not_held"))
@@ -296,7 +307,7 @@ print_rules(struct buf *out, json_t *e)
 	buf_printf(out, "%s\n", json_str_in(e, "says"));
 }
 
-/* Of a cutover's request: what was not enforced. */
+/* Prints what a request of a cutover would have met: decisions that were not enforced. */
 static void
 print_would(struct buf *out, json_t *o)
 {
@@ -318,7 +329,8 @@ print_would(struct buf *out, json_t *o)
 	buf_putc(out, '\n');
 }
 
-/* "attempt 2: two/m2: throttled, status 429, 12 ms, 30 tokens, perhaps billed" */
+/* Prints lines such as "attempt 2: two/m2: throttled, status 429, 12 ms, 30 tokens, perhaps
+ * billed". */
 static void
 print_attempts(struct buf *out, json_t *list)
 {
@@ -346,22 +358,22 @@ print_attempts(struct buf *out, json_t *list)
 	}
 }
 
-/* Why none came after the last one that failed. */
+/* Prints why no attempt followed the last one, which failed. */
 static void
 print_no_further(struct buf *out, const char *word)
 {
 	static const struct {
 		const char *word, *says;
 	} words[] = {
-		{ "final", "this answer is the caller's, whoever is asked" },
+		{ "final", "another target would return the same error" },
 		{ "retry_on", "retry.on does not name this cause" },
 		{ "attempts", "retry.attempts are used up" },
 		{ "deadline", "the time for attempts is over (retry.overall, deadline)" },
-		{ "budget", "a fifth of the requests were tried again already" },
-		{ "none_left", "no other target is left, and none may be asked again" },
+		{ "budget", "a fifth of the requests were retried already, which is the limit" },
+		{ "none_left", "no other target is left, and none may be tried again" },
 		{ "refused",
-			"rules, limits or the target's state let it go to no other: see the "
-			"attempt's own record" },
+			"rules, limits or the target's state permitted no other target: "
+			"see the record of that attempt" },
 	};
 
 	for (size_t i = 0; i < COUNT_OF(words); i++)
@@ -369,8 +381,8 @@ print_no_further(struct buf *out, const char *word)
 			buf_printf(out, "no further attempt: %s: %s\n", word, words[i].says);
 }
 
-/* "about: use_case hiring, risk high, operation screen-cv, reviewer hr-lead; region eu-central"
- */
+/* Prints a line such as "about: use_case hiring, risk high, operation screen-cv, reviewer
+ * hr-lead; region eu-central". */
 static void
 print_about(struct buf *out, json_t *o)
 {
@@ -389,7 +401,8 @@ print_about(struct buf *out, json_t *o)
 		buf_putc(out, '\n');
 }
 
-/* "cache: hit, 12 s old, 10 input and 9 output tokens were not asked for" */
+/* Prints a line such as "cache: hit, 12 s old, 10 input and 9 output tokens were not asked
+ * for". */
 static void
 print_cache(struct buf *out, json_t *o)
 {
@@ -401,10 +414,10 @@ print_cache(struct buf *out, json_t *o)
 	if (record_get(o, RF_CACHE_AGE))
 		buf_printf(out, ", %lld s old", (long long)record_int(o, RF_CACHE_AGE));
 	if (record_get(o, RF_CACHE_WAITED))
-		buf_printf(out, ", waited %lld ms for another one that asked the same",
+		buf_printf(out, ", waited %lld ms for an identical request",
 			(long long)record_int(o, RF_CACHE_WAITED));
 	if (record_get(o, RF_SAVED_INPUT_TOKENS))
-		buf_printf(out, ", %lld input and %lld output tokens were not asked for",
+		buf_printf(out, ", %lld input and %lld output tokens saved",
 			(long long)record_int(o, RF_SAVED_INPUT_TOKENS),
 			(long long)record_int(o, RF_SAVED_OUTPUT_TOKENS));
 	buf_putc(out, '\n');
@@ -420,7 +433,8 @@ print_file_list(struct buf *out, const char *label, json_t *words)
 		buf_printf(out, "%s%s", i ? ", " : label, json_string_value(w));
 }
 
-/* "file: pdf, 3 pages, read: text; unread: forms; found: IBAN_CODE 2; taken out" */
+/* Prints a line for each file, such as "file: pdf, 3 pages, read: text; unread: forms;
+ * found: IBAN_CODE 2; taken out". */
 static void
 print_file_lines(struct buf *out, json_t *files)
 {
@@ -443,7 +457,7 @@ print_file_lines(struct buf *out, json_t *files)
 	}
 }
 
-/* Of a request, or of a later attempt of one. */
+/* Prints the decision about a request, or about a later attempt of one. */
 static void
 print_decision(struct buf *out, json_t *o)
 {
@@ -462,7 +476,7 @@ print_decision(struct buf *out, json_t *o)
 	print_about(out, o);
 	print_file_lines(out, json_object_get(o, "files"));
 	if (record_get(o, RF_TRANSLATED_TO))
-		buf_printf(out, "sent in another form: %s\n", record_text(o, RF_TRANSLATED_TO));
+		buf_printf(out, "sent in another dialect: %s\n", record_text(o, RF_TRANSLATED_TO));
 	buf_printf(out, "policy: %s: %s\n", record_text(o, RF_POLICY), json_str_in(o, "basis"));
 	print_rules(out, json_object_get(o, "explain"));
 }
@@ -482,16 +496,17 @@ print_words(struct buf *out, json_t *o)
 	print_no_further(out, record_text(o, RF_NO_FURTHER));
 	if (!answer)
 		return;
-	buf_printf(out, "answer: %s by %s, asked at: %s\npolicy: %s\n",
+	buf_printf(out, "answer: %s by %s, rules evaluated at: %s\npolicy: %s\n",
 		json_str_in(answer, "decision"), json_str_in(answer, "rule"),
 		json_str_in(answer, "asked"), json_str_in(answer, "basis"));
 	print_rules(out, json_object_get(answer, "explain"));
 }
 
-/* What is told as the record has it, in this order; what of one that has none. */
+/* The members that are copied from the record, in the order of printing, and the value for
+ * a record without the member. */
 static const struct {
 	enum record_field field;
-	const char *otherwise; /* NULL: nothing */
+	const char *otherwise; /* NULL: the member is omitted */
 } told[] = { { RF_ID, "" }, { RF_DECIDED_AT, "" }, { RF_DECISION, "" }, { RF_STATUS, NULL },
 	{ RF_CODE, NULL }, { RF_REASON, NULL }, { RF_RULE, "none" }, { RF_WOULD, NULL },
 	{ RF_POLICY, "" }, { RF_ABOUT, NULL }, { RF_REGION, NULL }, { RF_TRANSLATED_TO, NULL },
@@ -500,14 +515,15 @@ static const struct {
 static const enum record_field cache_told[] = { RF_CACHE, RF_CACHE_WHY, RF_CACHE_AGE,
 	RF_CACHE_WAITED, RF_SAVED };
 
-/* As the record has it; where it has none, nothing is told. */
+/* Copies a member of the record. A missing member gets its value of `told`, or is omitted. */
 static void
 tell_member(json_t *o, const json_t *record, enum record_field f)
 {
 	json_object_set(o, record_rows[f].name, record_get(record, f));
 }
 
-/* Decides what the record is of again, and tells both. NULL: it cannot be read back. */
+/* Evaluates the rules again and returns the recorded and the repeated decision. Returns
+ * NULL if the record cannot be read back. */
 static json_t *
 decision_told(
 	struct audit_args *a, const struct policy_alone *p, json_t *record, int *exit_code)
@@ -532,14 +548,14 @@ decision_told(
 	}
 	json_object_set_new(o, "same_version", json_boolean(r->same_version));
 	tell_member(o, record, RF_NOT_HELD);
-	json_object_set_new(o, "basis", basis(r, p->p, v, unsure, exit_code));
+	json_object_set_new(o, "basis", explain_basis(r, p->p, v, unsure, exit_code));
 	json_object_set_new(o, "explain",
 		policy_explain(
 			p->p, &r->facts, r->before_rules ? NULL : v, &r->missing, &a->q.arena));
 	return o;
 }
 
-/* EXIT_NO: something comes out otherwise. */
+/* Prints the explanation. Returns EXIT_NO if a result differs from the recorded one. */
 static int
 tell_explained(struct audit_args *a, const struct wanted *w)
 {
@@ -576,7 +592,7 @@ tell_explained(struct audit_args *a, const struct wanted *w)
 	return code;
 }
 
-/* Takes over the configured policy if it has this version. */
+/* Takes over the configured policy if it has this version. Returns false if not. */
 static bool
 take_configured(struct audit_args *a, struct wanted *w, const char *version)
 {
@@ -596,14 +612,15 @@ take_configured(struct audit_args *a, struct wanted *w, const char *version)
 	return true;
 }
 
-/* Loads the policy that decided: the text that is kept beside the journal, or the configured
- * policy if that has the same version. Another policy is used only if --policy names it. */
+/* Loads the policy that decided: the text that is kept next to the journal, or the
+ * configured policy if it has the same version. Another policy is used only if --policy
+ * names it. */
 static bool
 load_deciding(struct audit_args *a, struct wanted *w)
 {
 	const char *version = record_text(w->record, RF_POLICY_VERSION);
 	const struct config *cfg = a->q.journal ? NULL : cmd_config(&a->q.arena, a->q.config);
-	/* An export has its texts in FILE.policies. */
+	/* an export has the texts in FILE.policies */
 	const bool own = a->q.file && kept_policy_any(a->q.file);
 	const struct kept_places places = {
 		.journal = own ? a->q.file : cfg ? cfg->journal : a->q.journal,
@@ -616,12 +633,12 @@ load_deciding(struct audit_args *a, struct wanted *w)
 		err = policy_alone_kept(&w->policy, a->q.config, &places, version,
 			json_string_value(json_object_get(w->texts, version)), &why);
 	else
-		buf_str(&why, "no journal is named or configured");
+		buf_str(&why, "no journal is named or configured: give --journal DIR or -c FILE");
 	if (!err || (err == ERR_NOTFOUND && take_configured(a, w, version)))
 		return true;
 	cmd_fail(a->q.what,
-		"%s was decided by policy %s, whose text is not available: %.*s. Give a policy "
-		"with --policy to see what that one decides",
+		"%s was decided by policy %s, whose text is not available: %.*s. Give "
+		"--policy FILE to evaluate another policy on the recorded values",
 		a->id, record_text(w->record, RF_POLICY), SPAN_ARG(buf_view(&why)));
 	return false;
 }
@@ -630,7 +647,7 @@ int
 audit_explain(struct audit_args *a)
 {
 	struct wanted w = { .id = a->id, .later = json_array() };
-	/* Those of its id, and of policies that came into force. */
+	/* the records with the id, and the records of policies that came into force */
 	const uint64_t terms[] = { record_term_hash(RT_ID, span_str(a->id)),
 		record_term_hash(RT_TYPE, SPAN_LIT("policy")) };
 	int code = EXIT_CANNOT;
@@ -651,8 +668,8 @@ audit_explain(struct audit_args *a)
 		code = a->policy || load_deciding(a, &w) ? tell_explained(a, &w) : EXIT_NO;
 	} else if (!code) {
 		cmd_fail(a->q.what,
-			"%s: no such decision here; an old one may be archived: tollgate audit "
-			"restore",
+			"%s: no such decision here: check the id; archived "
+			"records come back with tollgate audit restore",
 			a->id);
 		code = EXIT_NO;
 	}

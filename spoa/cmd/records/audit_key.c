@@ -1,7 +1,9 @@
-/* Statements about keys. tollgate audit key: what an offline root says of a signing key, as a
- * file for audit.key_statements; it runs where the root's secret is, which is never on the
- * daemon. And who verifies: what all the statements that he has make of the keys that he has.
- */
+/* tollgate audit key: makes a statement of the offline root about a signing key, as a file for
+ * audit.key_statements. The command runs where the root's private key is kept, which is never
+ * the daemon's machine.
+ *
+ * audit_ring() is the verifying side: it combines all given keys and statements into a
+ * keyring, which decides which key may sign which records. */
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -34,7 +36,7 @@ audit_key(int argc, char **argv)
 		!chain_node_valid(span_str(node)))
 		return cmd_usage("audit key");
 	if (from && (span_u64(span_str(from), &seq) || seq == 0))
-		return cmd_fail("audit key", "--from: %s: not a sequence number", from);
+		return cmd_fail("audit key", "--from: %s: give a sequence number", from);
 	SCOPED_BUF(b, 8192);
 	bool is_id = revoke && strlen(operands[1]) == SIGNKEY_ID_LEN &&
 		     strspn(operands[1], "0123456789abcdef") == SIGNKEY_ID_LEN;
@@ -55,9 +57,9 @@ audit_key(int argc, char **argv)
 	return good ? EXIT_DONE : EXIT_CANNOT;
 }
 
-/* ---- who verifies ---- */
+/* ---- verifying: the keyring ---- */
 
-/* JOURNAL.keys; false: no journal is known. */
+/* Writes the path JOURNAL.keys to `out`. Returns false if no journal is known. */
 static bool
 keys_file(struct audit_args *a, char *out, size_t size)
 {
@@ -70,7 +72,7 @@ keys_file(struct audit_args *a, char *out, size_t size)
 	       snprintf(out, size, "%.*s.keys", SPAN_ARG(journal_folder(journal))) < (int)size;
 }
 
-/* A statement that nobody vouches for is no reason to stop, and none to be silent. */
+/* Reports statements that no known key signed. They are ignored, but not silently. */
 static void
 say_strangers(const struct audit_args *a, const char *file)
 {
@@ -83,8 +85,8 @@ say_strangers(const struct audit_args *a, const char *file)
 	for (struct span rest = buf_view(&text); key_statement_next(&rest, &s) > 0;)
 		if (++at && keyring_take(a->ring, &s) == KEYRING_STRANGER)
 			fprintf(stderr,
-				"tollgate: %s: %s: statement %d (%s of key %s) is signed by "
-				"none of the keys that are known: it counts for nothing\n",
+				"tollgate: %s: %s: statement %d (%s of key %s) is ignored: "
+				"no known key signed it\n",
 				a->q.what, file, at, key_says_name(s.says), s.key.id);
 }
 
@@ -105,12 +107,14 @@ audit_ring(struct audit_args *a, struct buf *why)
 		keyring_give_root(k, &roots[i]);
 	if (!err)
 		k->given_root = a->root != NULL;
-	/* What one file says may be signed by a key that another one introduces. */
+	/* a statement may be signed by a key that another file introduces, so the files are
+	 * read until nothing changes */
 	do {
 		before = now;
 		for (size_t i = 0; i < a->nstatements && !err; i++)
 			err = keyring_file(k, a->statements[i], false, why);
-		/* It is next to the journal, for anybody to write: what holds was taken. */
+		/* Anyone may have written this file next to the journal; its valid
+		 * statements are used. */
 		if (!err && here && keyring_file(k, file, true, why)) {
 			fprintf(stderr, "tollgate: %s: %.*s\n", a->q.what,
 				SPAN_ARG(buf_view(why)));

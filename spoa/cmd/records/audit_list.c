@@ -1,4 +1,5 @@
-/* tollgate audit list: a line a decision, for a person who asks what happened when. */
+/* tollgate audit list: prints one line for each decision, for a person who wants to know
+ * what happened when. */
 #include <stdio.h>
 #include <string.h>
 
@@ -11,7 +12,7 @@
 #include "record/audit/record_terms.h"
 #include "record/journal/journal.h"
 
-/* What a line of a decision shows, and of a completion. */
+/* The columns of a decision, and below those of a completion. */
 static const struct audit_column of_decisions[] = { { RF_DECIDED_AT, 0, false },
 	{ RF_DECISION, 6, false }, { RF_STATUS, 0, true }, { RF_WOULD, 0, true },
 	{ RF_IDENTITY_PERSON, 0, false }, { RF_ROUTE, 0, false }, { RF_MODEL, 0, false },
@@ -36,7 +37,8 @@ put_texts(struct buf *b, const json_t *list)
 		buf_putc(b, '-');
 }
 
-/* "one/m1:throttled,two/m2:done", "one/m1:throttled,no_further:budget" */
+/* Writes attempts as "one/m1:throttled,two/m2:done" or
+ * "one/m1:throttled,no_further:budget". */
 static void
 put_listed_attempts(struct buf *b, const json_t *r)
 {
@@ -65,14 +67,15 @@ put_column(struct buf *b, const json_t *r, const struct audit_column *c)
 	const json_t *v = record_get(r, c->field);
 	size_t from = b->n;
 
-	if (c->field == RF_WOULD) { /* "(deny 403)" */
+	if (c->field == RF_WOULD) { /* written as "(deny 403)" */
 		buf_putc(b, '(');
 		plain_word(b, record_span(r, RF_WOULD_DECISION));
 		if (json_is_integer(record_get(r, RF_WOULD_STATUS)))
 			buf_printf(b, " %lld", (long long)record_int(r, RF_WOULD_STATUS));
 		buf_putc(b, ')');
 	} else if (c->field == RF_RULE) {
-		/* Or what else decided, of an observed request what would have. */
+		/* Without a rule, print what else decided. For an observed request, print
+		 * what would have decided. */
 		bool would = record_get(r, RF_WOULD) != NULL;
 		struct span rule = record_span(r, would ? RF_WOULD_RULE : RF_RULE),
 			    reason = record_span(r, would ? RF_WOULD_REASON : RF_REASON);
@@ -110,9 +113,9 @@ audit_print_columns(const json_t *r, const struct audit_column *c, size_t n)
 	printf("%.*s\n", SPAN_ARG(buf_view(&b)));
 }
 
-/* ---- how requests ended ---- */
+/* ---- outcomes of requests ---- */
 
-/* One of the words of --outcome. */
+/* Returns true if the request ended with this word of --outcome. */
 static bool
 ended_so(const json_t *record, const char *wanted)
 {
@@ -127,7 +130,7 @@ ended_so(const json_t *record, const char *wanted)
 	return false;
 }
 
-/* ---- calls ---- */
+/* ---- tool calls ---- */
 
 static struct span
 of_call(const json_t *call, enum record_field f)
@@ -135,8 +138,8 @@ of_call(const json_t *call, enum record_field f)
 	return json_span(record_in(call, f));
 }
 
-/* It is one of those, and of the decision that is asked for. A completion has that of its own
- * request once more, which has its line. */
+/* Returns true if the call and its decision are selected. A completion repeats the call of
+ * its own request, which already has a line, so that call is not selected again. */
 static bool
 call_fits(const char *const *want, const json_t *call, bool completion)
 {
@@ -160,7 +163,8 @@ put_word(struct buf *b, struct span s)
 	plain_word(b, s);
 }
 
-/* "2026-11-22T09:00:00.000Z deny   mcp jane bot tickets/delete rule classes id" */
+/* Prints a line such as "2026-11-22T09:00:00.000Z deny   mcp jane bot tickets/delete rule
+ * classes id". */
 static void
 print_call(const json_t *r, const json_t *call, bool completion)
 {
@@ -184,7 +188,7 @@ print_call(const json_t *r, const json_t *call, bool completion)
 	printf("%.*s\n", SPAN_ARG(buf_view(&b)));
 }
 
-/* How many lines; 0: none of its calls fits. */
+/* Prints a line for each selected call. Returns the number of lines. */
 static size_t
 print_calls(const struct audit_args *a, const json_t *r, bool completion)
 {
@@ -202,8 +206,8 @@ print_calls(const struct audit_args *a, const json_t *r, bool completion)
 	return n;
 }
 
-/* False: parsing the record would be in vain. Texts are in it as they are, but for what JSON
- * escapes. */
+/* Returns false if the line cannot contain the value, so that parsing it is unnecessary.
+ * Values are in the line as they are, except for characters that JSON escapes. */
 static bool
 may_hold(struct span line, const char *want)
 {
@@ -215,7 +219,7 @@ may_hold(struct span line, const char *want)
 	return memmem(line.p, line.n, want, strlen(want)) != NULL;
 }
 
-/* A text is the field's, or one of its list; --outcome has words of its own. */
+/* Returns true if the field has this value, or is a list that has it. */
 static bool
 record_holds(const json_t *record, enum record_field f, const char *want)
 {
@@ -230,13 +234,14 @@ record_holds(const json_t *record, enum record_field f, const char *want)
 	return found;
 }
 
-/* What is asked of each call, by the option. */
+/* Options that select single calls. */
 static const bool of_calls[AUDIT_FILTERS] = { [AUDIT_OPERATION] = true,
 	[AUDIT_SERVER] = true,
 	[AUDIT_TOOL] = true,
 	[AUDIT_DECISION] = true };
 
-/* By name, or by the word that is there in its place. */
+/* Returns true if the record has the value of the i-th option, or the word that records
+ * have in its place. */
 static bool
 holds_wanted(const struct audit_args *a, size_t i, const json_t *r)
 {
@@ -260,27 +265,27 @@ list_line(void *arg, struct span line)
 	const struct audit_args *a = arg;
 	const char *const *want = a->want;
 	bool outcome = want[AUDIT_OUTCOME] != NULL, shown;
-	/* A line a call is wanted. */
+	/* the options select calls, so a line for each call is printed */
 	bool calls =
 		!outcome && (want[AUDIT_OPERATION] || want[AUDIT_SERVER] || want[AUDIT_TOOL]);
 	struct span type = chain_member(line, record_rows[RF_TYPE].name);
 	bool completion = span_is(type, "\"completion\"");
 
-	/* Most of a long journal ends here. */
+	/* most lines of a long journal are rejected here, without parsing */
 	if (!(outcome ? completion : span_is(type, "\"decision\"") || (calls && completion)))
 		return;
 	for (size_t i = 0; i < AUDIT_FILTERS; i++)
 		if (i != AUDIT_OUTCOME && !may_hold(line, want[i]) &&
 			!(i == AUDIT_PERSON && a->pseudonym[0] && may_hold(line, a->pseudonym)))
 			return;
-	/* A path may hold NUL. */
+	/* a path may contain NUL */
 	json_auto_t *r = json_loadb(line.p, line.n, JSON_ALLOW_NUL, NULL);
 	shown = r != NULL;
 	for (size_t i = 0; i < AUDIT_FILTERS && shown; i++)
 		shown = !want[i] || (calls && of_calls[i]) || holds_wanted(a, i, r);
 	if (shown && calls) {
 		size_t n = print_calls(a, r, completion);
-		/* A route's operation, of a request that is no call. */
+		/* the operation of a route also selects a request that is no call */
 		shown = n || (!completion && !record_get(r, RF_CALLS) && holds_all(a, r));
 		if (n && !a->as_json) {
 			reading_add(1);
@@ -297,7 +302,7 @@ list_line(void *arg, struct span line)
 		audit_print_columns(r, of_decisions, COUNT_OF(of_decisions));
 }
 
-/* A word that no record can have would show nothing for good. */
+/* Rejects a word that no record can have, because it would silently match nothing. */
 static int
 words_known(const struct audit_args *a)
 {
@@ -309,7 +314,8 @@ words_known(const struct audit_args *a)
 		code = query_word(a->q.what, RT_DECISION, span_str(want[AUDIT_DECISION]));
 	if (!code && want[AUDIT_OUTCOME] && (want[AUDIT_DECISION] || want[AUDIT_CLASS]))
 		return cmd_fail(a->q.what,
-			"--outcome is of answers: --decision and --class are of decisions");
+			"--outcome selects responses and cannot be combined with "
+			"--decision or --class, which select decisions");
 	while (!code && rest.p)
 		code = query_word(a->q.what, RT_OUTCOME, span_next(&rest, ','));
 	return code;

@@ -1,6 +1,6 @@
-/* tollgate audit verify of a proof without its journal, and of a journal against a checkpoint
- * that somebody kept: a log that was cut, that has another history, or that is an older copy
- * does not continue it. */
+/* Verifies a proof without its journal, and a journal against a checkpoint that someone
+ * kept. A journal that was cut, rewritten or replaced by an older copy does not continue
+ * the checkpoint. */
 #include "cmd/records/audit_note.h"
 
 #include <errno.h>
@@ -16,8 +16,9 @@
 #include "cmd/cmd.h"
 #include "record/proof/tiles.h"
 
-/* Whose signature counts under a checkpoint of node's log: a key that may sign the record after
- * it, which holds it. NULL, and *why: none of the keys, or one that might not any more. */
+/* Finds the key whose signature under a checkpoint counts: one that may sign the record
+ * that follows the checkpoint and contains it. Returns NULL with *why if there is no such
+ * key, or if the key had been replaced or revoked. */
 static const struct pubkey *
 signer_of(const struct keyring *ring, const struct checkpoint *c, const char *node,
 	char why[VERIFY_WHY_MAX])
@@ -56,7 +57,8 @@ audit_note_plain(struct span s, char *out, size_t size)
 	return out;
 }
 
-/* Why it does not hold; NULL: it does, by *signer. */
+/* Returns why the proof is not valid, or NULL if it is; *signer is then the key that signed
+ * it. */
 static const char *
 bundle_fault(const struct audit_args *a, const struct bundle *b, struct chain_line *l,
 	const struct pubkey **signer, char why[VERIFY_WHY_MAX])
@@ -70,8 +72,8 @@ bundle_fault(const struct audit_args *a, const struct bundle *b, struct chain_li
 		return "junk: what it holds is no record";
 	snprintf(node, sizeof(node), "%.*s", SPAN_ARG(l->node));
 	*signer = signer_of(a->ring, c, node, why);
-	/* Which node it is of only the record says: a key that was revoked for one is no proof
-	 * of another. */
+	/* Only the record names its node. A key that was revoked for one node does not
+	 * prove a record of another. */
 	if (*signer && keyring_revoked_elsewhere(a->ring, (*signer)->id, node)) {
 		snprintf(why, VERIFY_WHY_MAX,
 			"wrong key: the checkpoint is signed by %s, which is revoked for "
@@ -189,7 +191,7 @@ audit_note_free(struct audit_note *n)
 	buf_free(&n->file);
 }
 
-/* The tree's files, where they have the tree that the note signed. */
+/* Returns true if the files of the tree have the tree that the note signed. */
 static bool
 tiles_of_note(const struct audit_args *a, const struct checkpoint *c, const char *node,
 	struct tiles *tiles)
@@ -213,11 +215,11 @@ tiles_of_note(const struct audit_args *a, const struct checkpoint *c, const char
 	return found;
 }
 
-/* Finds the first record of the log whose leaf is not the one in the files. */
+/* Finds the first record of the log whose leaf differs from the one in the files. */
 struct compare {
 	const char *node;
 	struct merkle_source s;
-	uint64_t to, first; /* first 0: none yet */
+	uint64_t to, first; /* compare up to this record; first 0: no difference yet */
 	bool boot, done;
 };
 
@@ -290,7 +292,7 @@ audit_note_stored(void *arg, const struct checkpoint *note, uint64_t n,
 }
 
 __attribute__((format(printf, 4, 5))) static bool
-bad(const struct audit_note *n, const struct verify_result *r, uint64_t seq, const char *fmt,
+note_is_bad(const struct audit_note *n, const struct verify_result *r, uint64_t seq, const char *fmt,
 	...)
 {
 	char origin[NOTE_NAME_MAX + 1], why[512];
@@ -307,7 +309,7 @@ bad(const struct audit_note *n, const struct verify_result *r, uint64_t seq, con
 }
 
 static bool
-forked(const struct audit_args *a, const struct audit_note *n, const struct tree_against *w,
+nodes_forked(const struct audit_args *a, const struct audit_note *n, const struct tree_against *w,
 	const struct verify_result *r)
 {
 	const struct checkpoint *c = &n->checkpoint;
@@ -315,23 +317,23 @@ forked(const struct audit_args *a, const struct audit_note *n, const struct tree
 	uint64_t first = first_other(a, c, r->node, &boot);
 
 	if (first && boot)
-		return bad(n, r, first,
+		return note_is_bad(n, r, first,
 			"fork: an older copy that ended with record %" PRIu64
 			" was put back and written to: records %" PRIu64 " to %" PRIu64
 			" that the note covers are other ones",
 			first - 1, first, c->size);
 	if (first)
-		return bad(n, r, first,
+		return note_is_bad(n, r, first,
 			"fork: it is the first record that is not the one which the note "
 			"covers");
 	if (w->unread)
-		return bad(n, r, c->size,
+		return note_is_bad(n, r, c->size,
 			"not verified: records %" PRIu64 " to %" PRIu64
 			" and the hashes that JOURNAL.tree has of the %" PRIu64
 			" before them, which were not read, do not have the note's root: other "
 			"records, or other hashes",
 			r->first, c->size, w->unread);
-	return bad(n, r, c->size,
+	return note_is_bad(n, r, c->size,
 		"fork: records 1 to %" PRIu64 " are not those that the note covers: another "
 		"history, or an older copy that was "
 		"put back and written to",
@@ -350,28 +352,29 @@ audit_note_print(const struct audit_args *a, const struct audit_note *n,
 	bool continued = t->note_is == NOTE_CONTINUED;
 
 	if (!any || (!believed && keyring_revoked(ring, any->id, r->node)))
-		return bad(n, r, c->size, "%s", key_why);
+		return note_is_bad(n, r, c->size, "%s", key_why);
 	audit_note_plain(c->origin, origin, sizeof(origin));
 	if (!continued && t->origin[0] && !span_is(c->origin, t->origin)) {
 		char ours[NOTE_NAME_MAX + 1];
-		return bad(n, r, 1,
+		return note_is_bad(n, r, 1,
 			"another log: the note is of %s, the checkpoints here are of %s",
 			origin, audit_note_plain(span_str(t->origin), ours, sizeof(ours)));
 	}
 	if (t->note_is == NOTE_FORKED)
-		return forked(a, n, w, r);
+		return nodes_forked(a, n, w, r);
 	if (!continued && r->last < c->size && r->ok)
-		return bad(n, r, r->last + 1,
+		return note_is_bad(n, r, r->last + 1,
 			"cut: the log ends with record %" PRIu64 ", the note covers %" PRIu64
 			": records %" PRIu64 " to %" PRIu64
 			" are missing, its end was cut off or an older copy was put back",
 			r->last, c->size, r->last + 1, c->size);
-	/* What is there begins after the note: the stored hashes have its tree, lead from it to
-	 * the first record, and with the records have the roots of their checkpoints. */
+	/* The records begin after the note. Continuity is proved if the stored hashes have
+	 * the note's tree, lead to the first record, and agree with the records on the
+	 * roots of the later checkpoints. */
 	if (t->note_is == NOTE_UNREAD)
 		continued = w->known && w->led && w->agrees && !w->differs;
 	if (!continued && r->ok && w->unread)
-		return bad(n, r, c->size,
+		return note_is_bad(n, r, c->size,
 			"not verified: %" PRIu64 " of the %" PRIu64
 			" records that the note covers were not read (the log begins with "
 			"record "
@@ -382,10 +385,10 @@ audit_note_print(const struct audit_args *a, const struct audit_note *n,
 			w->known ? "does not lead from the note to what is there"
 				 : "has not the hashes of those before it");
 	if (!continued)
-		return bad(n, r, r->bad_seq, "unknown: the log does not verify up to it");
-	/* A key that was replaced long ago may tell a fork, and vouches for nothing. */
+		return note_is_bad(n, r, r->bad_seq, "unknown: the log does not verify up to it");
+	/* a key that was replaced long ago may reveal a fork, but it proves nothing else */
 	if (!believed)
-		return bad(n, r, c->size, "%s", key_why);
+		return note_is_bad(n, r, c->size, "%s", key_why);
 	printf("ok node=%s source=note origin=%s size=%" PRIu64 " seq=%" PRIu64, r->node,
 		origin, c->size, r->last);
 	if (w->unread)

@@ -1,4 +1,4 @@
-/* What `audit verify` does with proofs and old checkpoints: audit_note.c. */
+/* Verifies single proofs, and a journal against an old checkpoint, for `audit verify`. */
 #ifndef CMD_RECORDS_AUDIT_NOTE_H
 #define CMD_RECORDS_AUDIT_NOTE_H
 
@@ -6,28 +6,33 @@
 #include "record/proof/bundle.h"
 #include "record/proof/tree_check.h"
 
-/* A record with its proof, as `audit show --proof` printed it: prints its line; true: it holds.
- * `cut`: there were bytes after its last newline. */
+/* Verifies a record with its proof, as `audit show --proof` printed them, and prints a
+ * line. `cut` means that bytes follow the file's last newline. Returns true if the proof is
+ * valid. */
 bool audit_verify_bundle(const struct audit_args *a, const struct buf *file, bool cut);
-/* The same of one that was just made, without a line; else *why. */
+/* As audit_verify_bundle(), for a proof that was just made: prints nothing and appends to
+ * *why instead. */
 bool audit_bundle_holds(const struct audit_args *a, const struct buf *file, struct buf *why);
-/* Text of a file that anybody may have written, for a terminal. */
+/* Copies text of a file from anyone to `out` without what a terminal obeys. Returns `out`. */
 const char *audit_note_plain(struct span s, char *out, size_t size);
 
-/* An old checkpoint (a note, or the note of a proof). */
+/* An old checkpoint: a note, or the note of a proof. Owned by the command; freed by
+ * audit_note_free(). */
 struct audit_note {
 	struct buf file;
-	struct checkpoint checkpoint; /* views into the file */
+	struct checkpoint checkpoint; /* borrows from `file` */
 };
-/* Reads a->note. 0, or an error with *why. audit_note_free in any case. */
+/* Reads the file a->note. Returns 0, or an error with *why. Call audit_note_free() in any
+ * case. */
 int audit_note_read(const struct audit_args *a, struct audit_note *n, struct buf *why);
 void audit_note_free(struct audit_note *n);
-/* The line that says whether the chain that was just verified, with the keys that it was
- * verified with and that it taught, continues it; true: it does. */
+/* Prints whether the chain that was just verified continues the checkpoint. `ring` has the
+ * keys that the chain was verified with, including those that its records introduced.
+ * Returns true if it does. */
 bool audit_note_print(const struct audit_args *a, const struct audit_note *n,
 	const struct tree_check *t, const struct keyring *ring, const struct verify_result *r);
 
-/* As tree_against.stored: what JOURNAL.tree has of a node's log. */
+/* Provides tree_against.stored from JOURNAL.tree, for one node's log. */
 struct stored_tree {
 	const char *journal, *node;
 };

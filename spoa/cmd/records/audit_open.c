@@ -1,5 +1,6 @@
-/* tollgate audit open: what a model was sent and what it said, for who has an auditor's key.
- * The record is verified first: what is opened is what the signed log names. */
+/* tollgate audit open: prints what was sent to a model and what it returned, for a person
+ * with an auditor's key. The record is verified first, so that the opened text is the one
+ * that the signed log names. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,7 +18,7 @@
 
 #define WHAT "audit open"
 
-enum { RECORDS_MAX = 64 /* of one id */ };
+enum { RECORDS_MAX = 64 /* records with one id */ };
 
 struct opened_record {
 	json_t *object;
@@ -31,11 +32,11 @@ struct audit_opening {
 	struct opening_args args;
 	struct opening *opening;
 	struct audit_wanted wanted;
-	const char *part; /* NULL: all that is kept */
+	const char *part; /* NULL: all texts that were kept */
 	struct opened_record record[RECORDS_MAX];
-	size_t n, nfound; /* with texts; with that id */
+	size_t n, nfound; /* records that have texts; records that have the id */
 	size_t shown;
-	char last; /* byte that was printed */
+	char last; /* the last byte that was printed */
 };
 
 static bool
@@ -82,18 +83,18 @@ find_opened(struct audit_opening *o)
 		return code;
 	if (!o->nfound)
 		cmd_fail(WHAT,
-			"%s: no such record here; an old one may be archived: tollgate audit "
-			"restore",
+			"%s: no such record here: check the id; archived "
+			"records come back with tollgate audit restore",
 			o->a.id);
 	else if (!o->n)
 		cmd_fail(WHAT,
-			"%s: no %s of it is kept: there was none, or record: of its route said "
-			"so",
+			"%s: no %s was kept for it: there was none, or `record:` of its "
+			"route excludes it",
 			o->a.id, o->part ? o->part : "text");
 	return o->n ? 0 : EXIT_NO;
 }
 
-/* By its place in the tree under a signed checkpoint. */
+/* Verifies that the record is in the tree of a signed checkpoint. */
 static int
 verify_opened(struct audit_opening *o, struct opened_record *r)
 {
@@ -116,7 +117,8 @@ verify_opened(struct audit_opening *o, struct opened_record *r)
 	return code;
 }
 
-/* A terminal gets what it does not obey, everybody else the bytes. */
+/* Prints a text. A terminal gets the text without control characters, any other output gets
+ * the exact bytes. */
 static bool
 print_opened(struct audit_opening *o, const struct buf *text)
 {
@@ -145,10 +147,10 @@ say_opened(const struct opened_record *r, enum seal_kind kind)
 		audit_note_plain(record_span(r->object, RF_NODE), node, sizeof(node)),
 		(unsigned long long)r->seq, record_text(r->object, RF_TIME),
 		json_text_in(kept, "how"),
-		str_same(json_str_in(kept, "form"), "texts") ? " as lines of JSON" : "",
+		str_same(json_str_in(kept, "form"), "texts") ? " as JSON lines" : "",
 		json_int_in(kept, "bytes"),
 		json_is_true(json_object_get(kept, "cut"))
-			? ": its beginning, the rest did not come or is not kept"
+			? ": only the beginning; the rest did not arrive or was not kept"
 			: "");
 }
 
@@ -178,7 +180,7 @@ open_one(struct audit_opening *o, struct opened_record *r, enum seal_kind kind)
 	return is == OPENING_NOT_GIVEN ? EXIT_CANNOT : EXIT_NO;
 }
 
-/* What cannot be opened keeps nothing else back. */
+/* Opens every text. A text that cannot be opened does not prevent the others. */
 static int
 open_all(struct audit_opening *o)
 {
@@ -194,7 +196,8 @@ open_all(struct audit_opening *o)
 	return code;
 }
 
-/* What the console needs, whose page has the key: nothing is opened here. */
+/* Prints what the console needs to open the texts. The browser page has the key; nothing is
+ * opened here. */
 static int
 print_sealed(struct audit_opening *o)
 {
@@ -261,9 +264,9 @@ audit_open(int argc, char **argv)
 		code = cmd_usage(WHAT);
 	else if (!known)
 		code = cmd_fail(
-			WHAT, "--part: %s: prompt, response or tools is expected", o->part);
+			WHAT, "--part: %s: give prompt, response or tools", o->part);
 	else if (o->a.q.redis)
-		code = cmd_fail(WHAT, "texts are next to a journal: --redis has none");
+		code = cmd_fail(WHAT, "sealed texts are next to a journal: omit --redis");
 	else {
 		o->a.id = operands[0];
 		buf_init(&o->wanted.id, 65536);

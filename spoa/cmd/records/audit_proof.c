@@ -1,11 +1,12 @@
-/* tollgate audit show … --proof: one record with what proves it, as a file
+/* tollgate audit show --proof: writes one record with its proof, as a file
  * (record/proof/bundle.h).
  *
- * The checkpoint is the first that covers the record. What is left of the record in the tree is
- * in the range that the checkpoint or boot before it says, what is right of it are the lines up
- * to the checkpoint: so a proof needs the lines around its record, and no other. Where no range
- * is before it the lines from the first on are hashed, or where those are gone what
- * JOURNAL.tree knows. */
+ * The proof leads to the first checkpoint that covers the record. It needs two parts of the
+ * Merkle tree. The part left of the record is in the range that the previous checkpoint or
+ * boot record states. The part right of it is computed from the lines up to the checkpoint.
+ * So a proof needs only the lines around its record. If no range precedes the record, the
+ * lines from the first one on are hashed; if those are gone, JOURNAL.tree provides the
+ * hashes. */
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -21,33 +22,34 @@
 #include "record/proof/tiles.h"
 #include "record/proof/tree_check.h"
 
-/* A range is said at least every ten seconds: so far before a record it is looked for. */
+/* A range is written at least every ten seconds, so it is searched for in this many records
+ * before the record. */
 #define RECORDS_BEFORE 200000
-/* How many records after its record an anchor is searched for. */
+/* The number of records after the proven one in which an anchor is searched for. */
 #define RECORDS_AFTER 500000
-/* A checkpoint comes within a second of a record: a patient caller looks so often, and after so
- * long. */
+/* A checkpoint follows a record within a second. A patient caller looks this often, with
+ * this pause in microseconds. */
 enum { LOOKS_MAX = 10, LOOK_US = 300000 };
 
 struct prove {
 	const struct audit_wanted *w;
-	const char *type; /* of the record; NULL: any */
-	/* the record */
+	const char *type; /* the type of the record; NULL: any */
+	/* the record itself */
 	struct buf record;
 	char node[CHAIN_NODE_MAX + 1];
 	uint64_t seq;
 	bool committed, other, enough;
-	char types[128]; /* what else has its id */
-	/* the last record before it that says a range, and the first checkpoint after it */
+	char types[128]; /* types of other records with the same id */
+	/* the last record with a range before the record, and the first checkpoint after it */
 	struct buf before, after;
 	char before_node[CHAIN_NODE_MAX + 1];
 	uint64_t after_seq;
-	/* of a page: the size of the checkpoint that places outside confirmed, 0: none; their
-	 * records, a line each */
+	/* for a page: the size of the checkpoint that outside places confirmed, 0: none;
+	 * and their records, one a line */
 	uint64_t confirmed;
 	uint64_t reached; /* the last record that was read without a gap */
 	struct buf *anchors;
-	/* the lines in between */
+	/* the leaves between both */
 	struct path path;
 	bool gap;
 };
@@ -84,7 +86,7 @@ take_record(struct prove *p, struct span line, const struct chain_line *l)
 		buf_clear(&p->before);
 }
 
-/* The first time through: the record, the range before it and the checkpoint after it. */
+/* First reading: finds the record, the range before it and the checkpoint after it. */
 static void
 look_for(void *arg, struct span line)
 {
@@ -115,8 +117,9 @@ look_for(void *arg, struct span line)
 	}
 }
 
-/* The size of the checkpoint that a record of type "anchor" confirms, 0 if `line` is none or
- * does not cover the proven record. `signs` is set if the response is signed. */
+/* Returns the size of the checkpoint that a record of type "anchor" confirms, or 0 if
+ * `line` is no such record or does not cover the proven record. Sets *signs if the response
+ * is signed. */
 static uint64_t
 size_confirmed(const struct prove *p, struct span line, const struct chain_line *l, bool *signs)
 {
@@ -130,8 +133,9 @@ size_confirmed(const struct prove *p, struct span line, const struct chain_line 
 		       : size;
 }
 
-/* Chooses the checkpoint that a page shows: the first one with a signed confirmation, or else with any
- * confirmation. The search ends at a gap in the records, because no proof reaches over the gap. */
+/* Chooses the checkpoint that a page shows: the first one with a signed confirmation, or
+ * else with any confirmation. The search ends at a gap in the records, because no proof
+ * reaches over the gap. */
 static void
 choose_confirmed(void *arg, struct span line)
 {
@@ -172,7 +176,7 @@ take_confirmed(void *arg, struct span line)
 	p->enough = l.seq > p->confirmed + RECORDS_AFTER;
 }
 
-/* The second time: the leaves. */
+/* Second reading: hashes the leaves. */
 static void
 hash_line(void *arg, struct span line)
 {
@@ -191,21 +195,21 @@ hash_line(void *arg, struct span line)
 	p->enough = p->gap || p->path.next == p->path.size;
 }
 
-/* A range as a source: what is needed of it are its own subtrees. */
+/* Provides the subtrees of a range as a source of hashes. */
 static int
 range_hash(void *arg, unsigned level, uint64_t index, struct merkle_hash *out)
 {
 	const struct merkle_range *r = arg;
 	uint64_t at = index << level, size = UINT64_C(1) << level;
 
-	/* The subtrees before it are the larger digits of r->n. */
+	/* The subtrees before this one are the larger binary digits of r->n. */
 	if (at + size > r->n || !(r->n & size) || at != (r->n & ~(2 * size - 1)))
 		return ERR_NOTFOUND;
 	*out = r->hash[merkle_range_hashes(at)];
 	return 0;
 }
 
-/* The lines of the node (NULL: every) from that record's segment on. */
+/* Reads the lines of the node (NULL: of every node) from the segment of that record on. */
 static int
 read_proof_lines(struct audit_args *a, const char *node, uint64_t from,
 	void (*line)(void *arg, struct span line), struct prove *p, struct buf *why)
@@ -220,8 +224,8 @@ read_proof_lines(struct audit_args *a, const char *node, uint64_t from,
 	return query_read(&q, why);
 }
 
-/* Makes p->path whole. `have`: how many leaves `s` knows. 0, ERR_NOTFOUND: lines are missing,
- * or an error with *why. */
+/* Completes p->path. `have` is the number of leaves that `s` provides. Returns 0,
+ * ERR_NOTFOUND if lines are missing, or an error with *why. */
 static int
 gather_proof(struct audit_args *a, struct prove *p, uint64_t size,
 	const struct merkle_source *s, uint64_t have, struct buf *why)
@@ -236,8 +240,9 @@ gather_proof(struct audit_args *a, struct prove *p, uint64_t size,
 	return err ? err : p->gap || p->path.next < size ? ERR_NOTFOUND : 0;
 }
 
-/* From what is before the record, or from the first line, or from the tree's files: what is
- * before the record, and where the lines after it are not there, all of it. */
+/* Completes the path from the range before the record, or from the first line on, or from
+ * the tree's files. The files serve for the leaves before the record, and for all leaves if
+ * later lines are gone. */
 static int
 gather_somehow(struct audit_args *a, struct prove *p, uint64_t size, struct buf *why)
 {
@@ -268,7 +273,7 @@ gather_somehow(struct audit_args *a, struct prove *p, uint64_t size, struct buf 
 	return err;
 }
 
-/* ---- what there is to say ---- */
+/* ---- the reports ---- */
 
 static int
 not_found(struct audit_args *a, const struct prove *p)
@@ -277,15 +282,16 @@ not_found(struct audit_args *a, const struct prove *p)
 
 	if (p->other)
 		cmd_fail(a->q.what,
-			"%s: the record there has another hash: the receipt is not of this log",
+			"%s: the record at this place has another hash: the receipt "
+			"belongs to another log",
 			what);
 	else if (p->types[0])
 		cmd_fail(
 			a->q.what, "%s: no %s of this id; there is%s", what, p->type, p->types);
 	else
 		cmd_fail(a->q.what,
-			"%s: no such record here; an old one may be archived: tollgate audit "
-			"restore",
+			"%s: no such record here: check the id; archived "
+			"records come back with tollgate audit restore",
 			what);
 	return EXIT_NO;
 }
@@ -294,10 +300,10 @@ static int
 not_covered(struct audit_args *a, const struct prove *p)
 {
 	cmd_fail(a->q.what,
-		"record %" PRIu64 " of %s: %s. A running daemon writes a checkpoint within a "
-		"second of a record, and one when it ends: try again then; after a crash the "
-		"next start covers it; of a restored segment, the one after it may: restore "
-		"that too",
+		"record %" PRIu64 " of %s: %s. A running daemon writes a checkpoint within "
+		"a second, and another one when it ends: try again then. After a crash, "
+		"the next start writes it. If the segment was restored, restore the next "
+		"segment too",
 		p->seq, p->node,
 		p->committed ? "no checkpoint covers it yet" : "its commit is being written");
 	return EXIT_NO;
@@ -320,7 +326,8 @@ write_proof(struct audit_args *a, struct prove *p, struct buf *out)
 			  : gather_somehow(a, p, said.size, &why);
 	if (err == ERR_SYNTAX) {
 		cmd_fail(a->q.what, "checkpoint in record %" PRIu64 ": %s", p->after_seq,
-			said.bad ? said.bad : "it does not cover the records before it");
+			said.bad ? said.bad : "the checkpoint does not cover the records "
+					      "before it");
 		code = EXIT_NO;
 	} else if (err == ERR_NOTFOUND) {
 		cmd_fail(a->q.what,
@@ -351,7 +358,8 @@ write_proof(struct audit_args *a, struct prove *p, struct buf *out)
 	return code;
 }
 
-/* The record and what is around it; p->enough is false where no checkpoint covers it. */
+/* Reads the record and its surroundings. p->enough stays false if no checkpoint covers the
+ * record. */
 static int
 look_until(struct audit_args *a, struct prove *p, struct buf *why)
 {
@@ -373,7 +381,7 @@ look_until(struct audit_args *a, struct prove *p, struct buf *why)
 	return err;
 }
 
-/* 0, or an error with *why. */
+/* Finds the confirmations of outside places. Returns 0, or an error with *why. */
 static int
 look_outside(struct audit_args *a, struct prove *p, struct buf *why)
 {
@@ -396,9 +404,10 @@ audit_prove(struct audit_args *a, const struct audit_wanted *w, struct buf *out,
 
 	if (!a->q.file && !a->q.journal)
 		return cmd_fail(
-			a->q.what, "a proof is made from a journal, or an exported file");
+			a->q.what, "a proof needs a journal or an exported file: omit --redis");
 	if (a->q.file && !strcmp(a->q.file, "-"))
-		return cmd_fail(a->q.what, "--proof reads a file twice: not standard input");
+		return cmd_fail(a->q.what, "--proof reads the file twice: give a file "
+					   "instead of standard input");
 	p = calloc(1, sizeof(*p));
 	if (!p)
 		return cmd_fail(a->q.what, "%s", err_str(ERR_NOMEM));

@@ -1,6 +1,10 @@
-/* tollgate audit restore: archived segments come back for a search, into JOURNAL.restored next
- * to the journal, where every reading command finds them. What is not what manifest, signatures
- * and trim record say is refused by name. */
+/* tollgate audit restore: copies archived segments to JOURNAL.restored, next to the journal,
+ * where every reading command finds them.
+ *
+ * A segment must agree with its manifest, with the manifest's signature and with the
+ * journal's trim record. Any other segment is refused with its name. The command also
+ * restores the keys, the texts of policies and the hash tree, and reports records that
+ * neither this machine nor the archive has. */
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -27,17 +31,18 @@
 
 #define WHAT	  "audit restore"
 #define NAMES_MAX 100000
-#define RESERVE	  (64u << 20) /* bytes of the disk that a daemon goes on with meanwhile */
-#define SAID_MAX  200	      /* segments that the record names */
+#define RESERVE	  (64u << 20) /* bytes of disk space that are left to a running daemon */
+#define SAID_MAX  200	      /* the largest number of segments that the record of the
+			       * restoration names */
 
 struct restore {
 	struct audit_args a;
 	struct archive_options archive;
-	char **asked; /* operands */
+	char **asked; /* the operands */
 	int nasked;
 	char (*name)[JOURNAL_NAME_MAX];
 	size_t n;
-	struct known { /* every segment that a manifest is of */
+	struct known { /* every segment for which a manifest exists */
 		char name[JOURNAL_NAME_MAX], node[CHAIN_NODE_MAX + 1];
 		uint64_t first, last;
 		char begin[CLOCK_RFC3339_LEN], end[CLOCK_RFC3339_LEN];
@@ -45,13 +50,13 @@ struct restore {
 	} * known;
 	size_t nknown;
 	int keepfd, tofd;
-	struct buf trims; /* the journal's trim records, a line each */
+	struct buf trims; /* the journal's trim records, one a line */
 	json_t *done;
 	size_t restored, here, refused;
-	bool texts; /* files of ciphertexts of that time, too */
+	bool texts; /* also restore the files of sealed texts of that period */
 };
 
-/* ---- which ---- */
+/* ---- selecting segments ---- */
 
 static bool
 is_asked(const struct restore *r, const char *segment)
@@ -66,7 +71,7 @@ is_asked(const struct restore *r, const char *segment)
 	return !r->nasked;
 }
 
-/* "X.json" of a folder: takes it where its times are asked for. */
+/* Reads the manifest "X.json" in a folder, and keeps it if its period is requested. */
 static int
 take_manifest(struct restore *r, int dirfd, const char *file)
 {
@@ -160,7 +165,7 @@ collect_trim(void *arg, struct span line)
 	}
 }
 
-/* ---- one ---- */
+/* ---- restoring one segment ---- */
 
 int
 audit_agrees_with_trims(struct span trims, const char *member, const char *name,
@@ -217,8 +222,8 @@ signed_by_us(const struct restore *r, int fd, const struct manifest *m, struct b
 	return why->n ? ERR_AUTH : 0;
 }
 
-/* Our own where it is there, else the archive's, which signatures and trim records vouch for.
- */
+/* Reads the manifest on this machine, or else the one of the archive, which signatures and
+ * trim records must confirm. */
 static int
 get_manifest(struct restore *r, const char *segment, struct manifest *m, struct buf *why)
 {
@@ -235,7 +240,7 @@ get_manifest(struct restore *r, const char *segment, struct manifest *m, struct 
 	replace_drop(r->tofd, name);
 	err = n < 0 ? ERR_IO : manifest_read(span_of(text, (size_t)n), m);
 	if (err || strcmp(m->segment, segment) != 0)
-		return why_err(why, ERR_AUTH, "its manifest in the archive is none of it");
+		return why_err(why, ERR_AUTH, "its file in the archive is no manifest");
 	return 0;
 }
 
@@ -250,7 +255,7 @@ restore_one(struct restore *r, const char *segment, struct manifest *m, struct b
 		return err;
 	if (!journal_name_read(m->segment, &s) || strcmp(s.node, m->node) != 0 ||
 		s.first != m->first)
-		return why_err(why, ERR_AUTH, "its manifest is that of another segment");
+		return why_err(why, ERR_AUTH, "its manifest belongs to another segment");
 	manifest_names(segment, name, packed);
 	SCOPED_FD(fd, archive_get(&r->archive, packed, r->tofd, NULL, why));
 	if (fd < 0)
@@ -272,7 +277,8 @@ restore_one(struct restore *r, const char *segment, struct manifest *m, struct b
 	return err;
 }
 
-/* Which segment of a node begins with this record, whatever its times: it is here, or known. */
+/* Returns true if a segment that begins with this record of the node exists here or is
+ * known from a manifest, whatever its period is. */
 static bool
 begins_with(
 	const struct restore *r, const struct journal_list *l, const char *node, uint64_t seq)
@@ -294,8 +300,8 @@ print_missing(struct restore *r, const char *node, uint64_t first, uint64_t last
 	r->refused++;
 }
 
-/* A trim record says that the records before this segment were trimmed and archived nowhere. It
- * is in the journal, or in what was restored. */
+/* Returns true if a trim record, in the journal or among the restored records, states that
+ * the records before this segment were trimmed without being archived. */
 static bool
 trimmed_unarchived(struct restore *r, const struct known *k)
 {
@@ -317,8 +323,8 @@ trimmed_unarchived(struct restore *r, const struct known *k)
 	return false;
 }
 
-/* Records between two known segments (`before` NULL: from record 1 on) that neither this machine
- * nor the archive has, and that may be of the time that is asked for. */
+/* Reports records between two known segments that neither this machine nor the archive has
+ * and that may be of the requested period. `before` NULL: from record 1 on. */
 static void
 report_gap(struct restore *r, const struct journal_list *l, const struct known *before,
 	const struct known *k)
@@ -335,8 +341,8 @@ report_gap(struct restore *r, const struct journal_list *l, const struct known *
 		"no segment here or in the archive has these records");
 }
 
-/* NODE.latest of the archive: the last record that it names, 0 if there is none. It stays for
- * `audit verify` if the end of the chain is asked for. */
+/* Fetches NODE.latest of the archive and returns the last record that it names, or 0 if it
+ * does not exist. The file is kept for `audit verify` if the end of the chain is requested. */
 static uint64_t
 bring_latest(struct restore *r, const char *node)
 {
@@ -356,8 +362,8 @@ bring_latest(struct restore *r, const char *node)
 	return good ? m.last : 0;
 }
 
-/* After the last known segment: the archive's NODE.latest and the names of its files, and the
- * journal's own first segment, show how far the chain went. */
+/* Reports records after the last known segment. The archive's NODE.latest, the names of its
+ * files, and the journal's first segment show how far the chain went. */
 static void
 report_lost_end(struct restore *r, const struct journal_list *l, const char *node,
 	const struct known *last)
@@ -388,7 +394,8 @@ report_lost_end(struct restore *r, const struct journal_list *l, const char *nod
 	print_missing(r, node, first, reaches, why);
 }
 
-/* Nodes that the archive has files of, and no manifest: all that it shows is missing. */
+/* Reports nodes for which the archive has files but no manifest, so that all their records
+ * are missing. */
 static void
 report_lost_nodes(struct restore *r, const struct journal_list *l)
 {
@@ -412,8 +419,8 @@ report_lost_nodes(struct restore *r, const struct journal_list *l)
 		closedir(d);
 }
 
-/* What was asked for by time and is nowhere, a line for each gap. By name, what lies between two
- * segments that were named. */
+/* Reports requested records that exist nowhere, one line for each gap. If segments were
+ * requested by name, gaps between two named segments are reported. */
 static void
 say_missing(struct restore *r, const struct journal_list *l)
 {
@@ -437,7 +444,8 @@ say_missing(struct restore *r, const struct journal_list *l)
 		report_lost_nodes(r, l);
 }
 
-/* 0, or the error that ends it: an archive that is away is so for the next one too. */
+/* Restores all selected segments. Returns 0, or the error that ended the work: if the
+ * archive does not respond, the next segment would fail too. */
 static int
 restore_all(struct restore *r)
 {
@@ -480,8 +488,8 @@ restore_all(struct restore *r)
 
 /* ---- keys ---- */
 
-/* NODE.keys of the archive becomes JOURNAL.keys, where a machine has none: what it says of keys
- * proves itself. A node whose keys were never replaced has none. */
+/* Copies NODE.keys of the archive to JOURNAL.keys, if that does not exist. The statements
+ * in it are signed. A node whose keys were never replaced has no such file. */
 static int
 bring_keys(struct restore *r, struct buf *why)
 {
@@ -524,7 +532,7 @@ bring_keys(struct restore *r, struct buf *why)
 	return err;
 }
 
-/* ---- the texts of policies ---- */
+/* ---- texts of policies ---- */
 
 static void
 collect_policy(void *arg, struct span line)
@@ -538,8 +546,8 @@ collect_policy(void *arg, struct span line)
 		json_object_set(arg, text, json_object_get(o, "policy_version"));
 }
 
-/* Gets one text into JOURNAL.policies. 0; ERR_NOTFOUND, ERR_AUTH: the archive does not have it, or
- * has other bytes; another error. */
+/* Copies one text to JOURNAL.policies. Returns 0; ERR_NOTFOUND or ERR_AUTH if the archive
+ * lacks the text or has other bytes; or another error. */
 static int
 bring_policy(struct restore *r, int dirfd, const char *name, const char *hash, struct buf *why)
 {
@@ -562,7 +570,7 @@ bring_policy(struct restore *r, int dirfd, const char *name, const char *hash, s
 	return err;
 }
 
-/* The texts that records of policies name and that are not here. */
+/* Copies the policy texts that records name and that this machine lacks. */
 static int
 bring_policies(struct restore *r)
 {
@@ -604,9 +612,10 @@ bring_policies(struct restore *r)
 	return 0;
 }
 
-/* ---- the tree ---- */
+/* ---- the hash tree ---- */
 
-/* A segment's hashes out of the archive. 0, ERR_NOTFOUND: not there, or of another length. */
+/* Appends a segment's hashes from the archive. Returns ERR_NOTFOUND if they are missing or
+ * have another length. */
 static int
 append_hashes(struct restore *r, struct tiles *t, const struct known *k, struct buf *why)
 {
@@ -633,7 +642,8 @@ append_hashes(struct restore *r, struct tiles *t, const struct known *k, struct 
 	return err;
 }
 
-/* Made by root, it is the journal's owner's all the same: a daemon may go on with it. */
+/* Gives the files to the journal's owner, since this command may run as root and a daemon
+ * continues the files. */
 static void
 give_tree(const struct restore *r, struct tiles *t)
 {
@@ -648,8 +658,9 @@ give_tree(const struct restore *r, struct tiles *t)
 		cmd_fail(WHAT, "%s: stays root's: %s", t->dir, strerror(errno));
 }
 
-/* A node's first known segments, from record 1 on. JOURNAL.tree is a daemon's own where it is
- * there. What the hashes are worth a proof's checkpoint says. */
+/* Builds the tree from a node's first known segments, from record 1 on. An existing
+ * JOURNAL.tree belongs to a daemon and is not changed. The hashes need no trust, because a
+ * proof's checkpoint confirms them. */
 static void
 make_tree(struct restore *r, const struct known *k, size_t n)
 {
@@ -671,7 +682,8 @@ make_tree(struct restore *r, const struct known *k, size_t n)
 		printf("tree node=%s hashes=%" PRIu64 "\n", k->node, t.n);
 		give_tree(r, &t);
 	} else {
-		/* An archive of before there were any: another one may have them. */
+		/* an archive of an older version has no hashes; another archive may have
+		 * them */
 		char path[sizeof(t.dir) + sizeof(t.node) + 8];
 		snprintf(path, sizeof(path), "%s/%s.0", t.dir, t.node);
 		unlink(path);
@@ -697,7 +709,7 @@ open_folders(struct restore *r)
 	struct span journal = journal_folder(r->a.q.journal);
 
 	if (journal.n > JOURNAL_DIR_MAX)
-		return cmd_fail(WHAT, "%s: name too long", r->a.q.journal);
+		return cmd_fail(WHAT, "%s: the name is too long", r->a.q.journal);
 	snprintf(path, sizeof(path), "%.*s" JOURNAL_KEEP_SUFFIX, SPAN_ARG(journal));
 	r->keepfd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	int err = take_folder(r, path);
@@ -713,7 +725,8 @@ open_folders(struct restore *r)
 	return cmd_failed(WHAT, r->tofd < 0 ? r->tofd : 0, &why);
 }
 
-/* Journal, key and archive: of the command line, else of the configuration. */
+/* Finds the journal, the key and the archive: on the command line, else in the
+ * configuration. */
 static int
 find_all(struct restore *r, const char *archive)
 {
@@ -731,8 +744,8 @@ find_all(struct restore *r, const char *archive)
 	if (archive)
 		r->archive.place = archive;
 	if (!r->archive.place)
-		return cmd_fail(WHAT, "no archive: --archive, or retention.archive of the "
-				      "configuration");
+		return cmd_fail(WHAT, "no archive is known: give --archive PLACE, or set "
+				      "retention.archive");
 	if (r->archive.place[0] == '/')
 		r->archive.endpoint = r->archive.credentials_file = NULL;
 	const char *wrong = archive_wrong(&r->archive);
@@ -777,7 +790,8 @@ run_restore(struct restore *r, const char *archive)
 	}
 	if (!err && r->n == 0 && !done.restored && !done.here && !done.refused) {
 		return cmd_fail(
-			WHAT, "no segment of that time is known here or in the archive");
+			WHAT, "no segment of this period exists here or in the archive: "
+			      "check --since and --until");
 	}
 	if (r->nknown)
 		qsort(r->known, r->nknown, sizeof(*r->known), by_records);
@@ -826,7 +840,8 @@ audit_restore(int argc, char **argv)
 	int code = query_times(&r.a.q);
 	for (int i = 0; i < r.nasked && !code; i++)
 		if (strchr(r.asked[i], '/'))
-			code = cmd_fail(WHAT, "%s: not a segment's name", r.asked[i]);
+			code = cmd_fail(WHAT, "%s: give the name of a segment, such as "
+					      "those that tollgate audit verify prints", r.asked[i]);
 	if (code)
 		return code;
 	files_reserve = RESERVE;

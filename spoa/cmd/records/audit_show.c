@@ -1,4 +1,4 @@
-/* tollgate audit show: a record for people. */
+/* tollgate audit show: prints one record, indented for people. */
 #include <sodium.h>
 #include <stdio.h>
 #include <string.h>
@@ -10,10 +10,8 @@
 #include "cmd/records/audit.h"
 #include "record/audit/record_terms.h"
 
-/* ---- show ---- */
-
-/* Lays a line of JSON out, two blanks a level; scalars keep
- * their values. */
+/* Prints a line of JSON with one member a line, indented by two spaces a level. Scalars
+ * keep their text. */
 static void
 put_pretty(struct span line, int indent)
 {
@@ -46,7 +44,7 @@ put_pretty(struct span line, int indent)
 	}
 }
 
-/* `[NODE/]N` of --seq, or NODE/SEQ/HASH of a receipt. */
+/* Reads `[NODE/]N` of --seq, or NODE/SEQ/HASH of a receipt. */
 static bool
 read_place(struct span s, bool receipt, struct audit_wanted *w)
 {
@@ -85,7 +83,7 @@ audit_is_wanted(const struct audit_wanted *w, struct span line, struct chain_lin
 struct show {
 	const struct audit_wanted *w;
 	size_t found;
-	bool enough, other; /* the record at that place has another hash */
+	bool enough, other; /* other: the record at that place has another hash */
 };
 
 static void
@@ -131,10 +129,10 @@ show_record(struct audit_args *a, const struct audit_wanted *w)
 		puts("\n]");
 	if (!code && !s.found) {
 		cmd_fail(a->q.what,
-			s.other ? "%s: the record there has another hash: the receipt is not "
-				  "of this log"
-				: "%s: no such record here; an old one may be archived: "
-				  "tollgate audit restore",
+			s.other ? "%s: the record at this place has another hash: the "
+				  "receipt belongs to another log"
+				: "%s: no such record here: check the id; "
+				  "archived records come back with tollgate audit restore",
 			a->receipt ? a->receipt
 			: a->seq   ? a->seq
 				   : a->id);
@@ -164,9 +162,10 @@ audit_show(struct audit_args *a)
 	if (a->id)
 		buf_json_str(&w.id, span_str(a->id));
 	if (a->seq && !read_place(span_str(a->seq), false, &w))
-		code = cmd_fail(a->q.what, "--seq: %s: not [NODE/]NUMBER", a->seq);
+		code = cmd_fail(a->q.what, "--seq: %s: give NUMBER or NODE/NUMBER", a->seq);
 	else if (a->receipt && !read_place(span_str(a->receipt), true, &w))
-		code = cmd_fail(a->q.what, "--receipt: %s: not NODE/SEQ/HASH", a->receipt);
+		code = cmd_fail(a->q.what, "--receipt: %s: give NODE/SEQ/HASH, as the "
+					   "receipt has it", a->receipt);
 	else
 		code = a->proof ? show_proof(a, &w) : show_record(a, &w);
 	buf_free(&w.id);

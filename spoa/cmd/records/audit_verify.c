@@ -1,5 +1,10 @@
-/* tollgate audit verify: one line a chain, the first bad record by its sequence
- * number. Given a journal and its stream, the stream must be its prefix too. */
+/* tollgate audit verify: verifies chains of records and prints one line for each, with the
+ * sequence number of the first bad record.
+ *
+ * A chain is a journal, a Redis stream, or a part of a file. If both a journal and its
+ * stream are given, the stream must be a prefix of the journal. Further options compare a
+ * chain with an old checkpoint (--note), with sealed texts (--texts) and with programs
+ * (--program). */
 #include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -24,15 +29,15 @@
 #include "record/proof/tree_check.h"
 
 #define CHAINS_MAX  1024 /* nodes in one file */
-#define PRINT_BYTES 16	 /* of each hash, to compare a stream with its journal */
+#define PRINT_BYTES 16	 /* bytes of each hash that are kept to compare a stream with its journal */
 
-/* The stream's hashes, which the journal must repeat. */
+/* The hashes of the stream, which the journal must repeat. */
 struct prints {
 	char node[CHAIN_NODE_MAX + 1];
 	uint64_t first;
 	unsigned char *hash;
 	size_t n, room;
-	uint64_t differs; /* first sequence number that does */
+	uint64_t differs; /* the first sequence number with another hash; 0: none */
 	bool full;
 };
 
@@ -60,17 +65,20 @@ print_compare(void *arg, uint64_t seq, const unsigned char hash[CHAIN_HASH_BYTES
 		p->differs = seq;
 }
 
-static unsigned char programs[AUDIT_PROGRAMS][CHAIN_HASH_BYTES]; /* of --program */
+/* SHA-256 of the files of --program */
+static unsigned char programs[AUDIT_PROGRAMS][CHAIN_HASH_BYTES];
 
-/* What one chain is verified with. */
+/* What one chain is compared with. Owned by the function that verifies the chain. */
 struct watch {
 	struct tree_check tree;
 	struct anchors_check anchors;
 	struct program_check program;
-	struct prints *prints; /* NULL: none */
+	struct prints *prints; /* NULL: no stream is compared */
 	void (*print)(void *arg, uint64_t seq, const unsigned char hash[CHAIN_HASH_BYTES]);
-	struct keyring *learned; /* set to the keys that the chain was verified with; NULL */
-	json_t *policies; /* version by the SHA-256 of its text, of records of policies; NULL: none */
+	struct keyring *learned; /* gets the keys that the chain was verified with; NULL: not
+				  * needed */
+	json_t *policies; /* versions, by the SHA-256 of their texts, from records of policies;
+			   * NULL: none */
 };
 
 /* Notes which text a record of type `policy` names. */
@@ -111,7 +119,7 @@ watch_each(void *arg, uint64_t seq, const unsigned char hash[CHAIN_HASH_BYTES])
 		w->print(w->prints, seq, hash);
 }
 
-/* A verifier that w watches; NULL: out of memory. */
+/* Creates a verifier whose callbacks belong to w. Returns NULL if memory is exhausted. */
 static struct verifier *
 watch_begin(struct watch *w, const struct audit_args *a, struct verify_options o)
 {
@@ -130,9 +138,9 @@ watch_begin(struct watch *w, const struct audit_args *a, struct verify_options o
 	return v;
 }
 
-/* ---- what is said ---- */
+/* ---- output ---- */
 
-static bool as_json; /* of the one command of this process */
+static bool as_json; /* --json; this process runs one command */
 
 void
 audit_print_json(json_t *o)
@@ -160,7 +168,8 @@ print_bad(const char *node, const char *source, uint64_t seq, const char *why, u
 static void
 print_result(const struct verify_result *r, const struct watch *w, const char *source)
 {
-	/* Of a line: the first seven, and how many are covered where it is 0 too. */
+	/* A text line prints the first seven rows below. The row `covered` is printed even if it
+	 * is 0, unless there are no checkpoints. */
 	enum { COVERED = 1, LINE = 7 };
 	const struct tree_check *t = &w->tree;
 	const struct {
@@ -203,7 +212,7 @@ print_result(const struct verify_result *r, const struct watch *w, const char *s
 	putchar('\n');
 }
 
-/* The line of --program, after the line of the chain. */
+/* Prints the line of --program, which follows the line of the chain. */
 static bool
 print_programs(const struct verify_result *r, struct watch *w)
 {
@@ -226,8 +235,9 @@ print_programs(const struct verify_result *r, struct watch *w)
 	return true;
 }
 
-/* Holds each text that a record names against JOURNAL.policies, or against FILE.policies of an export:
- * false, after a line each, if one is missing or was changed. */
+/* Compares each policy text that a record names with JOURNAL.policies, or with
+ * FILE.policies of an export. Returns false, after a line for each, if a text is missing or
+ * was changed. */
 static bool
 policies_hold(const struct audit_args *a, const struct watch *w, const char *place)
 {
@@ -239,7 +249,8 @@ policies_hold(const struct audit_args *a, const struct watch *w, const char *pla
 	kept_policy_folder(place, &folder);
 	if (json_object_size(w->policies) && !kept_policy_any(place)) {
 		fprintf(stderr,
-			"tollgate: %s: %s is not here: the texts of %zu policies were not compared\n",
+			"tollgate: %s: %s does not exist: the texts of %zu policies were "
+			"not compared\n",
 			a->q.what, folder.p, json_object_size(w->policies));
 		return true;
 	}
@@ -264,7 +275,7 @@ policies_hold(const struct audit_args *a, const struct watch *w, const char *pla
 	return ok;
 }
 
-/* A chain that has no record is no proof of anything. */
+/* Ends the verification. A chain without records proves nothing, so it is an error. */
 static void
 end_verify(struct verifier *v, struct verify_result *r)
 {
@@ -296,9 +307,10 @@ reject_to(void *v, const char *why)
 	verifier_reject(v, why);
 }
 
-/* A daemon that writes meanwhile may cut off what a full disk left half written, and a stream
- * may be trimmed under our eyes: what looks bad is read a second time, and then with every
- * signature, so that the first bad record is named. `key` NULL: the journal. */
+/* Verifies one chain. If the first reading finds a fault, the chain is read again with
+ * every signature, for two reasons. A running daemon may cut off a line that a full disk
+ * left incomplete, and a stream may be trimmed while it is read. The second reading also
+ * names the first bad record exactly. `key` NULL: the journal. */
 static int
 verify_chain(struct audit_args *a, redisContext *c, const char *key, struct verify_options *o,
 	struct watch *w, struct verify_result *r, struct buf *why)
@@ -336,7 +348,7 @@ verify_chain(struct audit_args *a, redisContext *c, const char *key, struct veri
 	return err;
 }
 
-/* The node whose journal it is, empty: not known; its first record, and where that is. */
+/* Reads the journal's node ("" if unknown), its first record, and where that record is. */
 static int
 journal_node(struct audit_args *a, char node[CHAIN_NODE_MAX + 1], uint64_t *first,
 	enum journal_form *form, struct buf *why)
@@ -363,8 +375,8 @@ journal_node(struct audit_args *a, char node[CHAIN_NODE_MAX + 1], uint64_t *firs
 	return 0;
 }
 
-/* An archive, or what was restored from one, whose files show that it went further: one that
- * lost its last segment. */
+/* For an archive, or records restored from one: reports if its files show that the chain
+ * continued, so that the last segment is lost. */
 static void
 hold_to_its_end(const struct audit_args *a, enum journal_form form, struct verify_result *r)
 {
@@ -383,9 +395,10 @@ hold_to_its_end(const struct audit_args *a, enum journal_form form, struct verif
 		reaches);
 }
 
-/* *clean: nothing else is in its folder. Of a journal that has no segments, what audit restore
- * brought next to it. An archive, and what was restored from one, begin with record 1 unless
- * --from says otherwise or a trim record says that the records before were archived nowhere. */
+/* Verifies the journal. *clean is set to whether its folder has no other files. If the
+ * journal has no segments, the restored records next to it are verified. An archive and
+ * restored records begin with record 1, unless --from names another one or a trim record
+ * states that earlier records were not archived. */
 static int
 verify_journal(struct audit_args *a, struct prints *p, struct watch *w, struct verify_result *r,
 	bool *clean, struct buf *why)
@@ -444,7 +457,7 @@ verify_stream(struct audit_args *a, redisContext *c, const char *key, struct pri
 	return verify_chain(a, c, key, &o, w, r, why);
 }
 
-/* ---- a file, which may hold several chains ---- */
+/* ---- a file, which may contain several chains ---- */
 
 struct chains {
 	struct audit_args *a;
@@ -453,9 +466,9 @@ struct chains {
 	char node[CHAINS_MAX][CHAIN_NODE_MAX + 1];
 	size_t n, at;
 	bool failed, began, every_signature;
-	bool proof;	   /* it is no chain but one record with its proof, */
-	struct buf bundle; /* which is this, */
-	bool cut;	   /* and has bytes after its last newline */
+	bool proof;	   /* the file is no chain but one record with its proof */
+	struct buf bundle; /* the proof */
+	bool cut;	   /* bytes follow the last newline of the proof */
 	const struct checkpoint *note;
 };
 
@@ -464,7 +477,7 @@ chain_begin(struct chains *c, struct span node)
 {
 	struct verify_options o = { .ring = c->a->ring,
 		.from = c->a->from,
-		.trimmed = c->a->from > 1, /* a window may begin inside of a commit */
+		.trimmed = c->a->from > 1, /* a period may begin inside a commit */
 		.every_signature = c->every_signature };
 	struct watch *w = c->n < CHAINS_MAX ? calloc(1, sizeof(*w)) : NULL;
 
@@ -508,7 +521,8 @@ line_to_chains(void *arg, struct span line)
 			c->at = i;
 		else if (!c->n || (!l.commit && verifier_at_commit(c->v[c->at])))
 			chain_begin(c, l.node);
-		/* Else a record inside a commit names a node of its own: its chain says so. */
+		/* otherwise a record inside a commit names another node, which the chain
+		 * reports */
 	} else if (!c->n) {
 		chain_begin(c, (struct span){ NULL, 0 });
 	}
@@ -543,7 +557,7 @@ chains_free(struct chains *c)
 	c->n = 0;
 }
 
-/* The chain that the note is of: that of its origin, else the only one. */
+/* Verifies the note with the chain of its origin, or with the only chain. */
 static void
 hold_file_note(struct chains *c, struct audit_note *n, const struct verify_result *r, bool *ok)
 {
@@ -599,12 +613,12 @@ verify_file(struct audit_args *a, struct audit_note *n, bool *ok, struct buf *wh
 			vouched += r[i].vouched;
 			err = c->w[i]->tree.failed ? ERR_NOMEM : 0;
 		}
-		/* With every signature, so that the first bad record is named. */
+		/* read again with every signature, so that the first bad record is named */
 		sound = sound || !vouched || !strcmp(a->q.file, "-");
 	}
 	if (!err && c->proof && n)
 		*ok = cmd_fail(a->q.what,
-			      "--note is held against a log, not against a proof") == 0;
+			      "--note needs a log, and this file is a proof") == 0;
 	else if (!err && c->proof)
 		*ok = audit_verify_bundle(a, &c->bundle, c->cut);
 	for (size_t i = 0; !err && i < c->n; i++) {
@@ -626,7 +640,8 @@ verify_file(struct audit_args *a, struct audit_note *n, bool *ok, struct buf *wh
 
 /* ---- both ---- */
 
-/* The stream lags behind its journal, or it is what the journal was. */
+/* Compares the results: the stream must lag behind its journal, or the journal must be
+ * newer than the stream. */
 static void
 compare_with_stream(const struct verify_result *journal, const struct verify_result *stream,
 	const struct prints *p, bool *ok)
@@ -644,7 +659,8 @@ compare_with_stream(const struct verify_result *journal, const struct verify_res
 	}
 }
 
-/* `n`: an old checkpoint that the stream of its origin must continue; NULL: none. */
+/* Verifies all streams. `n` is an old checkpoint, which the stream of its origin must
+ * continue; NULL: none. */
 static int
 verify_streams(struct audit_args *a, const char *journal_node, const struct audit_note *n,
 	struct prints *p, struct verify_result *mine, bool *ok, struct buf *why)
@@ -702,7 +718,7 @@ audit_verify(struct audit_args *a)
 	int err = 0;
 
 	if (a->as_json && (a->note || a->manifest))
-		return cmd_fail(a->q.what, "--json goes without --note and --manifest");
+		return cmd_fail(a->q.what, "--json cannot be combined with --note or --manifest");
 	as_json = a->as_json;
 	if (a->manifest)
 		return audit_verify_manifest(a);
@@ -725,7 +741,8 @@ audit_verify(struct audit_args *a)
 		err = verify_file(a, a->note ? &note : NULL, &ok, &why);
 	if (!err && a->q.journal && a->q.redis)
 		err = journal_node(a, p.node, &(uint64_t){ 0 }, &(enum journal_form){ 0 }, &why);
-	/* The stream first: what it holds is in the journal by then. */
+	/* The stream is read first, because the journal then has every record of the
+	 * stream. */
 	if (!err && a->q.redis) {
 		char node[CHAIN_NODE_MAX + 1];
 		memcpy(node, p.node, sizeof(node));

@@ -1,5 +1,5 @@
-/* Opening sealed texts, as commands do it: what they have of keys, seals and shares is in two
- * small tables, each place the last one's that came to it, so that neither grows. */
+/* Opens sealed texts for commands. Seals and shares are cached in two tables of fixed size:
+ * a new entry replaces the one in its place, so that no table grows. */
 #include "cmd/records/opening.h"
 
 #include <stdio.h>
@@ -22,26 +22,28 @@ const char *const opening_words[] = {
 #undef X
 };
 
-/* What decisions say of the prompt, completions of the answer, either of calls. */
+/* Where records describe a kept text: decisions the prompt, completions the response, both
+ * the tool calls. */
 static const struct {
-	const char *in, *name; /* in NULL: at the record's top */
+	const char *in, *name; /* in NULL: the member is at the top of the record */
 } kept_at[] = { [SEAL_PROMPT] = { "prompt", "kept" },
 	[SEAL_RESPONSE] = { "answer", "kept" },
 	[SEAL_TOOLS] = { NULL, "tools_kept" } };
 
 struct seal_place {
 	char node[CHAIN_NODE_MAX + 1], id[SEAL_ID_LEN + 1];
-	json_t *record; /* NULL: none is here */
+	json_t *record; /* NULL: no seal record is here */
 	bool opened;
 	unsigned char s0[SHARE_BYTES];
-	/* Where the last text left it: the next one is a few steps on. */
+	/* The state after the last opened text. The next text is usually a few steps
+	 * further. */
 	unsigned char state[SHARE_BYTES];
 	uint64_t step;
 };
 
 struct share_place {
 	char node[CHAIN_NODE_MAX + 1];
-	struct share b; /* number 0: none is here */
+	struct share b; /* number 0: no share is here */
 	enum opening_is is;
 };
 
@@ -50,17 +52,17 @@ struct opening {
 	const struct opening_args *args;
 	char key_id[AUDITOR_ID_LEN + 1];
 	unsigned char key[HPKE_KEY_BYTES];
-	const char *journal; /* that texts are next to */
-	const char *node;    /* the daemon's; NULL: any, by args->shares */
+	const char *journal; /* the journal next to which the texts are */
+	const char *node;    /* the daemon's node; NULL: any node, by args->shares */
 	const char *socket;
-	struct shares *shares; /* of args->shares, once a text asks for one */
+	struct shares *shares; /* the file args->shares, loaded for the first text that needs it */
 	char shares_node[CHAIN_NODE_MAX + 1];
 	struct seal_place seals[PLACES];
 	struct share_place given[PLACES];
 	struct arena arena;
 };
 
-/* ---- what there is ---- */
+/* ---- the places ---- */
 
 static int
 read_auditor_key(struct opening *o, struct buf *why)
@@ -75,7 +77,8 @@ read_auditor_key(struct opening *o, struct buf *why)
 			     o->key, o->key_id, why);
 }
 
-/* Where texts are, and who gives shares. 0, or an exit code after a message. */
+/* Finds the texts, and the daemon or file that provides shares. Returns 0, or an exit code
+ * after a message. */
 static int
 find_places(struct opening *o)
 {
@@ -86,8 +89,8 @@ find_places(struct opening *o)
 
 	if (daemon && cfg && cfg->seal_require_reason && !o->args->reason)
 		return cmd_fail(q->what,
-			"--reason is missing: it goes into the record, and tollgate.yaml has "
-			"seal.require_reason");
+			"--reason is missing: seal.require_reason of tollgate.yaml demands "
+			"one, for the record");
 	o->journal = q->journal ? q->journal : cfg ? cfg->journal : NULL;
 	if (!daemon && access(o->args->shares, R_OK) != 0)
 		return cmd_fail(q->what, "%s: %m", o->args->shares);
@@ -95,8 +98,8 @@ find_places(struct opening *o)
 		return EXIT_CANNOT;
 	o->node = daemon && cfg ? cfg->node : NULL;
 	return o->journal ? 0
-			  : cmd_fail(q->what, "texts are next to a journal: none is given with "
-					      "--journal, and none is configured");
+			  : cmd_fail(q->what, "sealed texts are next to a journal: give "
+					      "--journal DIR, or configure audit.journal");
 }
 
 struct opening *
@@ -114,7 +117,7 @@ opening_begin(const struct query *q, const struct opening_args *args)
 	arena_init(&o->arena, 0, false);
 	int err = args->key ? read_auditor_key(o, &why) : args->sealed ? 0 : ERR_SYNTAX;
 	if (err && !args->key)
-		buf_str(&why, "the auditor's private key is expected: --key FILE");
+		buf_str(&why, "give the auditor's private key with --key FILE");
 	if (cmd_failed(q->what, err, &why) || find_places(o))
 		opening_end(&o);
 	return o;
@@ -184,7 +187,7 @@ seal_line(void *arg, struct span line)
 {
 	struct seal_search *s = arg;
 
-	/* By its lines, most are not even read. */
+	/* Most lines are rejected without parsing. */
 	if (s->found || !memmem(line.p, line.n, s->id.p, s->id.n) ||
 		!span_is(chain_member(line, "type"), "\"seal\""))
 		return;
@@ -195,7 +198,7 @@ seal_line(void *arg, struct span line)
 		opening_saw(s->o, record);
 }
 
-/* Where its record is; NULL with *why: it is not here. */
+/* Finds the record of a seal. Returns NULL with *why if it is not among these records. */
 static struct seal_place *
 find_seal(struct opening *o, struct span id, const char *node, struct buf *why)
 {
@@ -220,14 +223,14 @@ find_seal(struct opening *o, struct span id, const char *node, struct buf *why)
 		if (!q.file || strcmp(q.file, "-") != 0)
 			query_read(&q, why);
 		if (!s.found && !why->n)
-			buf_printf(why, "seal %.*s: its record is not here", SPAN_ARG(id));
+			buf_printf(why, "seal %.*s: its record is not among these records", SPAN_ARG(id));
 		if (!s.found)
 			return NULL;
 	}
 	return p;
 }
 
-/* A seal, opened; NULL with *is and *why. */
+/* Returns the opened seal, or NULL with *is and *why. */
 static struct seal_place *
 seal_of(struct opening *o, struct span id, const char *node, enum opening_is *is,
 	struct buf *why)
@@ -249,7 +252,7 @@ seal_of(struct opening *o, struct span id, const char *node, enum opening_is *is
 	return p->opened ? p : NULL;
 }
 
-/* Its state at a step. */
+/* Returns the state of the seal's chain at a step. */
 static const unsigned char *
 seal_state(struct seal_place *p, uint64_t step)
 {
@@ -264,7 +267,7 @@ seal_state(struct seal_place *p, uint64_t step)
 
 /* ---- share B ---- */
 
-/* To read alone: it may be a running daemon's. */
+/* Opens the file to read only, because it may belong to a running daemon. */
 static struct shares *
 open_shares(const char *file, const char *node, struct buf *why)
 {
@@ -290,16 +293,16 @@ share_in_file(struct opening *o, uint64_t number, const char *node, struct share
 	if (!o->shares)
 		return OPENING_NOT_GIVEN;
 	if (strcmp(o->shares_node, node) != 0) {
-		buf_printf(why, "%s: is of node %s, the record is of %s", o->args->shares,
+		buf_printf(why, "%s: belongs to node %s, but the record to %s", o->args->shares,
 			o->shares_node, node);
 		return OPENING_NOT_GIVEN;
 	}
 	return is[shares_find(o->shares, number, out, NULL)];
 }
 
-/* What the daemon says in place of a share. */
+/* Maps the daemon's response without a share to a result. */
 static enum opening_is
-refused(long status, const char *error, struct buf *why)
+share_refused(long status, const char *error, struct buf *why)
 {
 	if (status == 410)
 		return OPENING_ERASED;
@@ -308,8 +311,8 @@ refused(long status, const char *error, struct buf *why)
 	if (status == 404 && str_same(error, "never"))
 		return OPENING_NEVER;
 	if (status)
-		buf_printf(why, "the daemon does not give the share: %.200s",
-			error ? error : "its answer is not understood");
+		buf_printf(why, "the daemon refused the key share: %.200s",
+			error ? error : "its response is not understood");
 	return OPENING_NOT_GIVEN;
 }
 
@@ -320,7 +323,8 @@ share_of_daemon(struct opening *o, const json_t *record, enum seal_kind kind, ui
 	size_t n = 0;
 
 	if (o->node && !record_is(record, RF_NODE, o->node)) {
-		buf_printf(why, "the daemon is node %s, the record is of %s", o->node,
+		buf_printf(why, "the daemon is node %s, but the record is from %s: ask "
+				"that node, or give its file of shares with --shares", o->node,
 			record_text(record, RF_NODE));
 		return OPENING_NOT_GIVEN;
 	}
@@ -338,7 +342,7 @@ share_of_daemon(struct opening *o, const json_t *record, enum seal_kind kind, ui
 		explicit_bzero((char *)(uintptr_t)share.p, share.n);
 		return OPENING_OPENED;
 	}
-	return refused(status, json_str_in(said, "error"), why);
+	return share_refused(status, json_str_in(said, "error"), why);
 }
 
 static enum opening_is
@@ -362,7 +366,7 @@ share_of(struct opening *o, const json_t *record, enum seal_kind kind, uint64_t 
 	return p->is;
 }
 
-/* ---- a text ---- */
+/* ---- opening a text ---- */
 
 static enum opening_is
 open_kept(struct opening *o, const json_t *record, enum seal_kind kind, struct buf *out,
@@ -381,7 +385,7 @@ open_kept(struct opening *o, const json_t *record, enum seal_kind kind, struct b
 		return OPENING_NOT_KEPT;
 	if (number <= 0 || step < 0 || step >= CAP_SEAL_STEPS ||
 		!chain_node_valid(span_str(node))) {
-		buf_str(why, "the record does not say how it was sealed");
+		buf_str(why, "the record lacks the data to open it");
 		return OPENING_DAMAGED;
 	}
 	struct seal_place *seal = seal_of(o, id, node, &is, why);
@@ -398,7 +402,7 @@ open_kept(struct opening *o, const json_t *record, enum seal_kind kind, struct b
 	if (!err && !buf_failed(out))
 		return OPENING_OPENED;
 	if (!why->n)
-		buf_str(why, err ? err_str(err) : "longer than there is room for");
+		buf_str(why, err ? err_str(err) : "larger than this program can hold");
 	if (!buf_failed(out) && out->n > had) {
 		explicit_bzero(out->p + out->start + had, out->n - had);
 		out->n = had;
@@ -413,19 +417,21 @@ opening_text(struct opening *o, const json_t *record, enum seal_kind kind, struc
 	enum opening_is is = open_kept(o, record, kind, out, why);
 
 	if (is == OPENING_ERASED && !why->n)
-		buf_str(why, "erased: its person's share was, and nobody can open it any more");
+		buf_str(why, "erased: the key share of the person was erased, so nobody "
+			     "can open the text");
 	else if (is == OPENING_LOST && !why->n)
-		buf_str(why, "lost: the share that it was sealed under is in no file any more");
+		buf_str(why, "lost: the file of shares no longer has the share that the "
+			     "text needs");
 	else if (is == OPENING_NEVER && !why->n)
-		buf_str(why, "its share was never given by this node");
+		buf_str(why, "this node never made the share that the text needs");
 	else if (is == OPENING_NOT_KEPT)
 		buf_str(why, "no such text was kept");
 	return is;
 }
 
-/* ---- for another program to open ---- */
+/* ---- data for another program that opens the text ---- */
 
-/* The ciphertexts, in base64. */
+/* Adds the ciphertexts, in base64. */
 static enum opening_is
 put_ciphertexts(struct opening *o, const json_t *record, const json_t *kept, json_t *to,
 	struct buf *why)
@@ -488,9 +494,9 @@ opening_sealed(struct opening *o, const json_t *record, enum seal_kind kind)
 	return out;
 }
 
-/* ---- a person's word ---- */
+/* ---- pseudonyms ---- */
 
-/* The node whose journal it is. */
+/* Reads which node the journal belongs to. */
 static bool
 journal_is_of(const char *journal, char node[CHAIN_NODE_MAX + 1], struct buf *why)
 {
@@ -518,7 +524,7 @@ pseudonym_in_file(const struct query *q, const char *file, const char *person,
 		return false;
 	}
 	if (!q->journal) {
-		buf_str(why, "a journal says whose shares they are: --journal");
+		buf_str(why, "the journal names the node of the shares: give --journal DIR");
 		return false;
 	}
 	struct shares *s =
@@ -550,7 +556,7 @@ pseudonym_of_daemon(
 	else if (status && status != 200 && status != 404)
 		buf_printf(why, "%.200s", json_text_in(said, "error"));
 	else if (!socket)
-		buf_str(why, "no configuration says where the daemon is: --shares FILE");
+		buf_str(why, "no configuration names the daemon: give -c FILE or --shares FILE");
 	return found;
 }
 
@@ -562,21 +568,21 @@ opening_pseudonym(const struct query *q, const char *shares, const char *person,
 
 	out[0] = '\0';
 	if (q->journal) {
-		/* JOURNAL.texts.head, next to the journal. */
+		/* the file JOURNAL.texts.head is next to the journal */
 		struct span dir = span_cut(journal_folder(q->journal), 0, JOURNAL_DIR_MAX);
 
 		snprintf(
 			head, JOURNAL_DIR_MAX + 32, "%.*s" TEXTS_SUFFIX ".head", SPAN_ARG(dir));
 	}
 	if (!shares && (!q->journal || access(head, F_OK) != 0))
-		return false; /* nobody was ever given a share */
+		return false; /* no share was ever made */
 	SCOPED_BUF(why, 4096);
 	bool found = shares ? pseudonym_in_file(q, shares, person, out, &why)
 			    : pseudonym_of_daemon(q, person, out, &why);
 	if (unknown)
 		*unknown = why.n > 0;
 	if (why.n)
-		cmd_fail(q->what, "records with a pseudonym are not found: %.*s",
+		cmd_fail(q->what, "records with a pseudonym cannot be found: %.*s",
 			SPAN_ARG(buf_view(&why)));
 	return found;
 }

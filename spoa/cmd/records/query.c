@@ -1,13 +1,496 @@
-/* What a command that asks records was told: where, and of which time. */
-#include "cmd/records/query.h"
-
+/* Reads the records that a struct query requests, from a file, a journal or a Redis stream.
+ *
+ * A journal is read segment by segment, and a segment piece by piece. For each piece, an
+ * index finds the lines with the requested terms; without a sound index, every line is
+ * passed. The segments of two instances on one host are merged in the order of time.
+ * Reading Redis streams is in query_stream.c. The second part of the file parses the
+ * options for places and times. */
+#include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "base/err.h"
+#include "base/mem.h"
+#include "base/why.h"
 #include "cmd/daemon/reading.h"
+#include "cmd/records/query.h"
 #include "cmd/when.h"
 #include "policy/config/config.h"
+#include "record/audit/record_terms.h"
+#include "record/journal/recover.h"
+
+/* ---- lines ---- */
+
+void
+query_give(const struct query *q, struct span line)
+{
+	if (!q->within || audit_time_within(line, q->since, q->until))
+		q->line(q->arg, line);
+}
+
+/* Passes the lines from offset `begin` to `end`. `last` means that the last line may be
+ * incomplete. */
+static int
+give_lines(const struct query *q, int fd, const char *name, uint64_t begin, uint64_t end,
+	bool last, struct buf *why)
+{
+	static const bool never;
+	const bool *enough = q->enough ? q->enough : &never;
+	struct lines l;
+	struct span line, rest = { NULL, 0 };
+	int err, got = 0;
+
+	errno = 0;
+	err = lines_open(&l, fd, begin);
+	while (!err && !*enough && (got = lines_next(&l, end, &line)) > 0) {
+		uint64_t from = l.offset - line.n - 1;
+		if (last && !l.pipe && span_chr(line, '\0') < line.n &&
+			journal_unfinished(&l, line)) {
+			if (q->torn)
+				q->torn(q->arg, (size_t)(l.offset - from));
+			got = 0;
+			break;
+		}
+		query_give(q, line);
+	}
+	err = err ? err : got < 0 ? got : 0;
+	if (err)
+		buf_printf(why, "%s: %s", name, errno ? strerror(errno) : err_str(err));
+	else if (!*enough && end == UINT64_MAX)
+		rest = lines_rest(&l);
+	if (rest.n && !last && q->evidence)
+		q->line(q->arg, rest); /* inside a chain, these bytes are no line */
+	else if (rest.n && last && q->torn)
+		q->torn(q->arg, rest.n);
+	lines_close(&l);
+	return err;
+}
+
+static int
+read_file(const struct query *q, struct buf *why)
+{
+	bool in = !strcmp(q->file, "-");
+	int fd = in ? STDIN_FILENO : open(q->file, O_RDONLY | O_CLOEXEC), err;
+
+	if (fd < 0)
+		return why_err(why, ERR_IO, "%s: %s", q->file, strerror(errno));
+	err = give_lines(q, fd, in ? "standard input" : q->file, 0, UINT64_MAX, true, why);
+	if (!in)
+		close(fd);
+	return err;
+}
+
+int
+query_lines(const struct query *q, const struct query_piece *p, struct buf *why)
+{
+	const struct journal_segment *s = &p->segment;
+	char path[JOURNAL_PATH_MAX];
+	SCOPED_FD(fd, journal_segment_open(p->journal, s));
+
+	journal_segment_path(p->journal, s, path);
+	/* a daemon that starts removes a segment that has no records */
+	if (fd < 0 && errno == ENOENT && (!s->bytes || !q->evidence))
+		return 0;
+	if (fd < 0)
+		return why_err(why, ERR_IO, "%s: %s", path, strerror(errno));
+	return give_lines(q, fd, path, p->begin, p->bytes ? p->begin + p->bytes : UINT64_MAX,
+		p->last, why);
+}
+
+/* ---- by an index ---- */
+
+const char *
+query_index(const char *journal, char out[QUERY_INDEX_MAX])
+{
+	snprintf(out, QUERY_INDEX_MAX, "%.*s" INDEX_SUFFIX,
+		(int)strnlen(journal, JOURNAL_DIR_MAX), journal);
+	return out;
+}
+
+int
+query_open_piece(const struct query_piece *p, struct index_segment *s, struct buf *why)
+{
+	int fd = journal_segment_open(p->journal, &p->segment);
+	int err = fd < 0 ? ERR_IO : index_segment_open(s, fd, p->segment.name);
+
+	/* a daemon that starts removes a segment that has no records */
+	if (fd < 0 && errno == ENOENT)
+		return ERR_NOTFOUND;
+	if (err)
+		buf_printf(why, "%s/%s: %s", p->journal, p->segment.name,
+			fd < 0 ? strerror(errno) : err_str(err));
+	else if (p->begin || p->bytes)
+		index_part(s, p->begin, p->bytes);
+	return err;
+}
+
+struct found {
+	uint64_t *offset;
+	size_t n, room;
+};
+
+/* Collects the places that the index has for the terms. Returns false if the index cannot
+ * find all of them. */
+static bool
+collect_found(const struct query *q, struct index *ix, struct found *f)
+{
+	struct index_hit h;
+
+	for (size_t t = 0; t < q->nterms; t++)
+		for (uint32_t hit = 0; index_find(ix, q->term[t], &hit); hit++) {
+			if (!index_hit(ix, hit, &h) || h.n == COUNT_OF(h.offset) ||
+				!mem_room(&f->offset, &f->room, f->n + h.n, sizeof(*f->offset)))
+				return false;
+			for (size_t i = 0; i < h.n; i++)
+				f->offset[f->n++] = h.offset[i];
+		}
+	return !index_bad(ix);
+}
+
+static int
+by_offset(const void *x, const void *y)
+{
+	uint64_t a = *(const uint64_t *)x, b = *(const uint64_t *)y;
+
+	return a < b ? -1 : a > b;
+}
+
+/* Passes the lines that have one of the terms, in order. Returns ERR_NOTFOUND, without
+ * having passed a line, if there is no sound index. */
+static int
+give_found(const struct query *q, const struct query_piece *p, struct buf *why)
+{
+	struct found f = { NULL, 0, 0 };
+	struct index_segment s;
+	char dir[QUERY_INDEX_MAX];
+	int err = p->closed ? query_open_piece(p, &s, why) : ERR_NOTFOUND;
+
+	if (err)
+		return err;
+	SCOPED_BUF(unused, 8192);
+	SCOPED_BUF(line, CHAIN_LINE_MAX * 5);
+	struct index *ix =
+		index_open(query_index(p->journal, dir), &s, &record_index_terms, &unused);
+	if (!ix || !collect_found(q, ix, &f))
+		err = ERR_NOTFOUND;
+	else if (f.n)
+		qsort(f.offset, f.n, sizeof(*f.offset), by_offset);
+	for (size_t i = 0; i < f.n && !err; i++) {
+		if (i && f.offset[i] == f.offset[i - 1])
+			continue;
+		buf_clear(&line);
+		int got = index_line(&s, f.offset[i], &line);
+		if (got > 0)
+			query_give(q, buf_view(&line));
+		err = got < 0 ? got : 0;
+	}
+	if (err && err != ERR_NOTFOUND)
+		buf_printf(why, "%s/%s: %s", p->journal, p->segment.name,
+			errno ? strerror(errno) : err_str(err));
+	free(f.offset);
+	index_free(&ix);
+	index_segment_close(&s);
+	return err;
+}
+
+/* ---- a journal ---- */
+
+/* The reading of one journal. It lives on the stack of the reading function. */
+struct walk {
+	const struct query *q;
+	struct journal_list list;
+	/* The node of the current segments. Its segments before this index are from before
+	 * the period. */
+	const char *node;
+	size_t begin;
+	char dir[JOURNAL_DIR_MAX];
+};
+
+bool
+query_first_time(const char *dir, const struct journal_segment *s, uint64_t begin,
+	char out[CLOCK_RFC3339_LEN])
+{
+	char head[AUDIT_HEAD_BYTES];
+	SCOPED_FD(fd, journal_segment_open(dir, s));
+	ssize_t n = fd < 0  ? -1
+		    : begin ? pread(fd, head, sizeof(head), (off_t)begin)
+			    : lines_head(fd, head, sizeof(head));
+	struct span time = audit_time_of(span_of(head, n > 0 ? (size_t)n : 0));
+	if (!time.n)
+		return false;
+	memcpy(out, time.p, time.n);
+	out[time.n] = '\0';
+	return true;
+}
+
+/* Finds the latest time of the lines in these bytes. `cut` means that the first line may be
+ * incomplete. */
+static void
+find_latest(struct span bytes, bool cut, char out[CLOCK_RFC3339_LEN])
+{
+	if (cut)
+		span_next(&bytes, '\n');
+	while (bytes.n) {
+		struct span time = audit_time_of(span_next(&bytes, '\n'));
+		if (time.n && memcmp(time.p, out, time.n) > 0)
+			memcpy(out, time.p, time.n);
+	}
+}
+
+bool
+query_last_time(const struct query_piece *p, char out[CLOCK_RFC3339_LEN])
+{
+	enum { TAIL = 65536 };
+	struct index_segment s;
+
+	memset(out, 0, CLOCK_RFC3339_LEN);
+	SCOPED_BUF(unused, 4096);
+	if (query_open_piece(p, &s, &unused))
+		return false;
+	size_t n = s.bytes < TAIL ? (size_t)s.bytes : TAIL;
+	char *tail = malloc(TAIL);
+	ssize_t got = tail ? s.read(s.arg, s.bytes - n, tail, n) : -1;
+	if (got > 0)
+		find_latest(span_of(tail, (size_t)got), n < s.bytes, out);
+	free(tail);
+	index_segment_close(&s);
+	return out[0] != '\0';
+}
+
+bool
+query_ended_before(const struct query *q, const char *dir, const struct journal_segment *s,
+	const struct journal_segment *next)
+{
+	const struct query_piece p = { .journal = dir, .segment = *s };
+	char time[CLOCK_RFC3339_LEN], since[CLOCK_RFC3339_LEN];
+
+	if (q->since_ns <= q->slack_ns)
+		return false;
+	clock_rfc3339(q->since_ns - q->slack_ns, since);
+	return query_first_time(dir, next, 0, time) && strcmp(time, since) < 0 &&
+	       query_last_time(&p, time) && strcmp(time, since) < 0;
+}
+
+/* Returns the node's next segment, or NULL. Names of segments sort by node. */
+static const struct journal_segment *
+next_of_node(const struct journal_list *list, size_t i)
+{
+	size_t k = i + 1;
+
+	while (k < list->n && !list->seg[k].ours)
+		k++;
+	return list->seg[i].ours && k < list->n && !strcmp(list->seg[k].node, list->seg[i].node)
+		       ? &list->seg[k]
+		       : NULL;
+}
+
+void
+query_say_back(const char *what, const char *node, const struct query_back *back)
+{
+	static uint64_t said; /* a command may read a journal twice, but reports each jump of
+			       * the clock once */
+	uint64_t hash = span_hash(span_str(node)) | 1;
+
+	if (!back->n || said == hash)
+		return;
+	said = hash;
+	fprintf(stderr,
+		"tollgate: %s: node %s: times go back %zu time%s, first from %s to %s in "
+		"segment %s, because the clock was set: records of a period may be in "
+		"other segments (docs/operations.md, A wrong clock)\n",
+		what, node, back->n, back->n > 1 ? "s" : "", back->from, back->to, back->segment);
+}
+
+void
+query_note_back(struct query_back *back, const char *segment, const char *was, const char *is)
+{
+	int64_t was_ns, is_ns;
+
+	if (!was[0] || clock_parse(was, strlen(was), &was_ns) ||
+		clock_parse(is, strlen(is), &is_ns) || is_ns >= was_ns - QUERY_BACK_NS)
+		return;
+	if (back->n++)
+		return;
+	snprintf(back->from, sizeof(back->from), "%.19sZ", was);
+	snprintf(back->to, sizeof(back->to), "%.19sZ", is);
+	snprintf(back->segment, sizeof(back->segment), "%s", segment);
+}
+
+/* Returns the node's oldest segment that may have records of the period. `first` is the
+ * node's oldest segment. */
+static size_t
+find_first_piece(const struct walk *w, size_t first)
+{
+	const struct journal_segment *seg = w->list.seg, *next;
+	struct query_back back = { .n = 0 };
+	char was[CLOCK_RFC3339_LEN] = "", is[CLOCK_RFC3339_LEN];
+	size_t begin = first;
+	bool found = false;
+
+	query_first_time(w->dir, &seg[first], 0, was);
+	for (size_t i = first; (next = next_of_node(&w->list, i)); i = (size_t)(next - seg)) {
+		found = found || !query_ended_before(w->q, w->dir, &seg[i], next);
+		if (!found)
+			begin = (size_t)(next - seg);
+		if (!query_first_time(w->dir, next, 0, is))
+			continue;
+		query_note_back(&back, next->name, was, is);
+		memcpy(was, is, sizeof(was));
+	}
+	query_say_back(w->q->what, seg[first].node, &back);
+	return begin;
+}
+
+/* Returns true if all records of the segment are from before the period. */
+static bool
+is_before(struct walk *w, size_t i)
+{
+	const struct journal_segment *seg = w->list.seg;
+
+	if (w->q->since_ns <= w->q->slack_ns || !seg[i].ours)
+		return false;
+	if (!w->node || strcmp(w->node, seg[i].node) != 0) {
+		w->node = seg[i].node;
+		w->begin = find_first_piece(w, i);
+	}
+	return i < w->begin;
+}
+
+static int
+take_journal_piece(struct walk *w, size_t i, const struct query_piece *p, struct buf *why)
+{
+	const struct query *q = w->q;
+	int err = q->piece    ? q->piece(q->arg, p, why)
+		  : q->nterms ? give_found(q, p, why)
+			      : ERR_NOTFOUND;
+
+	return err != ERR_NOTFOUND || is_before(w, i) ? err == ERR_NOTFOUND ? 0 : err
+						      : query_lines(q, p, why);
+}
+
+/* Reads a segment. A segment that is still written has indexes for parts of it: each such
+ * part is a piece, and the rest is one more piece. */
+static int
+take_journal_segment(struct walk *w, size_t i, struct buf *why)
+{
+	const struct query *q = w->q;
+	const struct journal_segment *next = next_of_node(&w->list, i);
+	struct query_piece p = { .journal = w->dir,
+		.segment = w->list.seg[i],
+		.closed = next != NULL,
+		.last = i + 1 == w->list.n };
+	bool parts = !next && p.segment.ours && !q->no_index && (q->piece || q->nterms);
+	char dir[QUERY_INDEX_MAX];
+	int err = 0;
+
+	if (next && next->first <= q->from)
+		return 0;
+	if (q->node && p.segment.ours && strcmp(p.segment.node, q->node) != 0)
+		return 0;
+	for (; parts && !err &&
+		(p.bytes = index_part_bytes(
+			 query_index(w->dir, dir), p.segment.name, p.begin)) != 0;
+		p.begin += p.bytes) {
+		p.closed = true;
+		err = take_journal_piece(w, i, &p, why);
+	}
+	p.closed = next != NULL;
+	p.bytes = 0;
+	return err ? err : take_journal_piece(w, i, &p, why);
+}
+
+static int
+begin_walk(struct walk *w, const struct query *q, const char *journal, struct buf *why)
+{
+	size_t kept = 0;
+
+	w->q = q;
+	int err = journal_list_all(
+		journal, NULL, q->restored || !q->without_restored, &w->list, why);
+	if (err)
+		return err;
+	snprintf(w->dir, sizeof(w->dir), "%.*s", SPAN_ARG(journal_folder(journal)));
+	/* A renamed segment is read too. Other files contain no records. */
+	for (size_t i = 0; i < w->list.n; i++)
+		if (w->list.seg[i].ours || strstr(w->list.seg[i].name, ".jsonl"))
+			w->list.seg[kept++] = w->list.seg[i];
+	w->list.n = kept;
+	return 0;
+}
+
+/* Reads when the next segment of the walk begins. Returns false if there is none. */
+static bool
+next_begins(const struct walk *w, size_t at, char out[CLOCK_RFC3339_LEN])
+{
+	if (at < w->list.n && !query_first_time(w->dir, &w->list.seg[at], 0, out))
+		out[0] = '\0';
+	return at < w->list.n;
+}
+
+/* Reads the segments of two instances in the order in which they begin. This is the order
+ * of the decisions, except for completions while one instance hands over to the other. */
+static int
+read_two_journals(struct walk w[static 2], struct buf *why)
+{
+	char begins[2][CLOCK_RFC3339_LEN];
+	size_t at[2] = { 0, 0 };
+	bool more[2] = { next_begins(&w[0], 0, begins[0]), next_begins(&w[1], 0, begins[1]) };
+	const bool *enough = w[0].q->enough;
+	int err = 0;
+
+	while (!err && (more[0] || more[1]) && !(enough && *enough)) {
+		size_t k = !more[0] || (more[1] && strcmp(begins[1], begins[0]) < 0);
+		err = take_journal_segment(&w[k], at[k]++, why);
+		more[k] = next_begins(&w[k], at[k], begins[k]);
+	}
+	return err;
+}
+
+static int
+read_journal(const struct query *q, struct buf *why)
+{
+	struct walk w[2] = { { .q = q }, { .q = q } };
+	int err = begin_walk(&w[0], q, q->journal, why);
+
+	if (!err && q->beside)
+		err = begin_walk(&w[1], q, q->beside, why);
+	if (!err && q->beside)
+		err = read_two_journals(w, why);
+	for (size_t i = 0; !q->beside && i < w[0].list.n && !err && !(q->enough && *q->enough);
+		i++)
+		err = take_journal_segment(&w[0], i, why);
+	for (size_t i = 0; i < 2; i++)
+		journal_list_free(&w[i].list);
+	return err;
+}
+
+/* ---- all places ---- */
+
+int
+query_read(const struct query *q, struct buf *why)
+{
+	struct query_redis redis;
+
+	if (q->file || q->journal)
+		return q->file ? read_file(q, why) : read_journal(q, why);
+	int err = query_dial(q, &redis, why);
+	for (size_t i = 0; i < redis.nstreams && !err; i++)
+		err = query_stream(redis.stream[i].c, redis.stream[i].key, q, why);
+	query_hang_up(&redis);
+	return err;
+}
+
+int
+query_run(const struct query *q)
+{
+	SCOPED_BUF(why, 8192);
+	return cmd_failed(q->what, query_read(q, &why), &why);
+}
+
+/* ---- the options: places and period ---- */
 
 int
 query_word(const char *what, enum record_term t, struct span word)
@@ -15,17 +498,18 @@ query_word(const char *what, enum record_term t, struct span word)
 	static const char *const decisions[] = { "permit", "redact", "deny", "observed" };
 
 	if (t == RT_OUTCOME && !record_outcome_known(word))
-		return cmd_fail(what, "--outcome: %.*s: " RECORD_OUTCOME_WORDS " is expected",
+		return cmd_fail(what, "--outcome: %.*s: give " RECORD_OUTCOME_WORDS,
 			SPAN_ARG(word));
 	if (t == RT_DECISION &&
 		span_find(word, decisions, COUNT_OF(decisions)) == COUNT_OF(decisions))
 		return cmd_fail(what,
-			"--decision: %.*s: permit, redact, deny or observed is expected",
+			"--decision: %.*s: give permit, redact, deny or observed",
 			SPAN_ARG(word));
 	return 0;
 }
 
-/* --at, or --between with one time or two. False: not understood. */
+/* Reads --at, or --between with one or two times. Returns false, with a message in *why, if
+ * a time is not understood. */
 static bool
 read_between(struct query *q, const struct cel_zone *z, struct when *w, struct buf *why)
 {
@@ -38,7 +522,7 @@ read_between(struct query *q, const struct cel_zone *z, struct when *w, struct b
 			span_str(q->said_between), span_str(q->said_end), z, now, w, why);
 	if (strstr(q->said_between, ".."))
 		return when_read(span_str(q->said_between), z, now, w, why);
-	buf_str(why, "two times are expected: --between A B, or A..B");
+	buf_str(why, "give two times: --between A B, or A..B");
 	return false;
 }
 
@@ -63,8 +547,8 @@ query_times(struct query *q)
 				SPAN_ARG(buf_view(&why)));
 		if (w.twice)
 			fprintf(stderr,
-				"tollgate: %s: the clock showed this time twice: both are "
-				"searched\n",
+				"tollgate: %s: this local time occurred twice, because the "
+				"clock was put back: both are searched\n",
 				q->what);
 		clock_second(q->since_ns = w.from_ns, from);
 		clock_second(q->until_ns = w.until_ns, until);
@@ -99,9 +583,10 @@ query_source(struct query *q)
 		const struct config *cfg = cmd_config(&q->arena, q->config);
 		if (!cfg)
 			return cmd_fail(q->what,
-				"%s: not a valid configuration; see tollgate check", file);
+				"%s: has mistakes: tollgate check lists them", file);
 		if (!cfg->journal)
-			return cmd_fail(q->what, "%s: has no audit.journal", file);
+			return cmd_fail(q->what, "%s: has no audit.journal: name a journal "
+						 "with --journal", file);
 		q->journal = cfg->journal;
 		if (access(cfg->other_journal, F_OK) == 0)
 			q->beside = cfg->other_journal;

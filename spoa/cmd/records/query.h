@@ -1,6 +1,9 @@
-/* The one way to ask records: where they are, of which time, which lines of them, and on as
- * they grow. A command has options and a callback that is given lines; what is between is here,
- * and it is noted who read (cmd/daemon/reading.h). */
+/* Reads records for every command: from a journal, a Redis stream or a file, within a period,
+ * and on as a journal grows.
+ *
+ * A command has the options of QUERY_SOURCE and QUERY_TIMES and a callback that gets each
+ * line. The sequence is query_times(), query_begin(), query_run(), query_end().
+ * query_begin() also records who reads (cmd/daemon/reading.h). */
 #ifndef CMD_RECORDS_QUERY_H
 #define CMD_RECORDS_QUERY_H
 
@@ -16,56 +19,64 @@
 #include "record/audit/record_terms.h"
 #include "record/journal/journal.h"
 
-/* A segment of a journal, or a part of it. */
+/* A segment of a journal, or a part of it that has an index of its own. */
 struct query_piece {
-	const char *journal; /* its folder, without a slash at its end; a view, of the call */
+	const char *journal; /* the journal's folder without a final slash; borrowed for the call */
 	struct journal_segment segment;
-	uint64_t begin, bytes; /* bytes 0: to its end */
-	bool closed;	       /* nothing more is written to it: files may be next to it */
-	bool last;	       /* of the journal: its end may be under way */
+	uint64_t begin, bytes; /* offset and length in bytes; bytes 0: up to the end */
+	bool closed;	       /* no more records are added to the segment, so it may have an
+			        * index */
+	bool last;	       /* the journal's last piece, whose last line may be incomplete */
 };
 
+/* A request for records. Owned by the command; pointers are borrowed from argv. NULL, 0 and
+ * false mean that the option was not given. */
 struct query {
-	const char *what; /* the command, in messages */
-	/* where: what the command line names, else the configured journal */
-	const char *journal, *redis, *file; /* a folder, a URL, a file or "-" */
-	/* the journal of the host's other instance, read with `journal` as one time line; NULL:
-	 * none, or places are named */
+	const char *what; /* the command, for messages */
+	/* The place: what the command line names, else the configured journal. */
+	const char *journal, *redis, *file; /* a folder; a URL; a file or "-" */
+	/* The journal of the host's other instance, which is read together with `journal`
+	 * in the order of time; NULL if there is none, or if the command line names a
+	 * place. */
 	const char *beside;
-	const char *config;		    /* as for config_find */
-	bool restored;			    /* JOURNAL.restored was named */
-	bool without_restored; /* what audit restore brought counts only where it was named */
-	/* when: as people say it, and as it was understood: 0 and "" where there is no bound */
+	const char *config;		    /* the configuration file, as for config_find() */
+	bool restored;			    /* the command line names JOURNAL.restored */
+	bool without_restored; /* restored records are read only if the command line names them */
+	/* The period: as the user wrote it, and as a time; 0 and "" mean no bound. */
 	const char *said_at, *said_between, *said_end, *said_since, *said_until, *said_zone;
 	int64_t since_ns, until_ns;
-	char since[CLOCK_RFC3339_LEN], until[CLOCK_RFC3339_LEN]; /* as audit_time_within() */
-	int64_t slack_ns; /* segments that end so long before that are read too */
-	bool within;	  /* only lines of that time are given */
-	/* which, of a journal: lines that have one of these terms (record_term_hash()), by the
-	 * indexes; what has no sound index comes line by line: who gets them compares */
+	/* as audit_time_within() takes them */
+	char since[CLOCK_RFC3339_LEN], until[CLOCK_RFC3339_LEN];
+	int64_t slack_ns; /* ns; segments that end earlier than the period by up to this are
+			   * read too */
+	bool within;	  /* pass only lines within the period */
+	/* The selection, for a journal: only lines with one of these terms
+	 * (record_term_hash()) are passed, if an index has them. A piece without a sound
+	 * index is passed completely, so the callback must compare. */
 	const uint64_t *term;
 	size_t nterms;
-	bool no_index;	    /* line by line, whatever is next to segments */
-	const char *node;   /* NULL: of every node */
-	uint64_t from;	    /* without the segments that end before this record */
-	const bool *enough; /* until that is true; NULL: to the end */
-	/* It is evidence: what is no whole line inside of a chain is given too, and a segment
-	 * that is gone is an error. */
+	bool no_index;	    /* read every line, without the indexes */
+	const char *node;   /* only this node's records; NULL: those of all nodes */
+	uint64_t from;	    /* skip segments that end before this record */
+	const bool *enough; /* stop when *enough is true; NULL: read to the end */
+	/* Evidence: data that is no complete line inside a chain is passed too, and a
+	 * segment that disappears is an error. */
 	bool evidence;
-	/* Who gets it. */
+	/* The callbacks. `arg` is passed to each. */
 	void *arg;
 	void (*line)(void *arg, struct span line);
-	/* What is after the last newline of the last file. NULL: ignored. */
+	/* Gets the number of bytes after the last newline of the last file. NULL: ignored. */
 	void (*torn)(void *arg, size_t bytes);
-	/* Something that is no line at all (a foreign stream entry). NULL: ignored. */
+	/* Gets something that is no line, such as a foreign entry of a stream. NULL:
+	 * ignored. */
 	void (*reject)(void *arg, const char *why);
-	/* Of a journal: a piece that is taken as such. ERR_NOTFOUND: by its lines; or an error
-	 * with *why. NULL: all are taken by their lines. */
+	/* Gets a piece of a journal as a whole. Returns ERR_NOTFOUND to get the piece line
+	 * by line, or an error with *why. NULL: all pieces are read line by line. */
 	int (*piece)(void *arg, const struct query_piece *p, struct buf *why);
-	struct arena arena; /* from query_times() to query_end() */
+	struct arena arena; /* valid from query_times() to query_end() */
 };
 
-/* Rows of options that queries share. */
+/* Rows of options that all queries have. */
 /* clang-format off */
 #define QUERY_SOURCE(q) \
 	{ "journal", .text = &(q)->journal }, \
@@ -78,68 +89,75 @@ struct query {
 	{ "until", .text = &(q)->said_until }
 /* clang-format on */
 
-/* Understands the times that were said. 0, or an exit code after a message. */
+/* Parses the times that the user wrote. Returns 0, or an exit code after a message. */
 int query_times(struct query *q);
-/* It is noted what was asked for, and the journal is found where nothing is named. `options`
- * NULL: nobody is told of it. 0, or an exit code after a message; query_end() in any case. */
+/* Begins the reading: records what was requested, and finds the configured journal if no
+ * place is named. If `options` is NULL, the daemon is not informed. Returns 0, or an exit
+ * code after a message. Call query_end() in any case. */
 int query_begin(
 	struct query *q, const struct cmd_option *options, char *const *operands, int n);
-/* The configured journal, where no place is named. 0, or an exit code after a message. */
+/* Sets the place to the configured journal if the command line names none. Returns 0, or an
+ * exit code after a message. */
 int query_source(struct query *q);
-/* Returns `code`, which is the command's. */
+/* Ends the reading and frees the arena. Returns `code`, the command's exit code. */
 int query_end(struct query *q, int code);
-/* Of a term that has a list of words: 0, or an exit code after a message where this is none of
- * them. One that no record has would find nothing for good. */
+/* Checks a term with a fixed list of words, such as --decision. Returns 0, or an exit code
+ * after a message if `word` is none of them. Without this check, a mistyped word would
+ * silently match nothing. */
 int query_word(const char *what, enum record_term t, struct span word);
 
-/* Gives all that is asked for. 0, or an exit code after a message. */
+/* Passes all requested records to the callbacks. Returns 0, or an exit code after a
+ * message. */
 int query_run(const struct query *q);
-/* The same. 0, or an error with a sentence in *why. */
+/* As query_run(), but returns an error with a sentence in *why instead of printing. */
 int query_read(const struct query *q, struct buf *why);
-/* A line, where it is of the time that is asked for. */
+/* Passes a line to the callback if it is within the period. */
 void query_give(const struct query *q, struct span line);
-/* The lines of a part of a journal. The same. */
+/* Passes the lines of one piece of a journal. Returns as query_read() does. */
 int query_lines(const struct query *q, const struct query_piece *p, struct buf *why);
-/* Opens a piece with what is next to it. ERR_NOTFOUND: it is gone. */
+/* Opens a piece with its index files. Returns ERR_NOTFOUND if the piece no longer exists. */
 int query_open_piece(const struct query_piece *p, struct index_segment *s, struct buf *why);
 enum { QUERY_INDEX_MAX = JOURNAL_DIR_MAX + 16 };
-/* JOURNAL.index; returns `out`. */
+/* Writes the path JOURNAL.index to `out` and returns `out`. */
 const char *query_index(const char *journal, char out[QUERY_INDEX_MAX]);
-/* When a segment's first record was written, or the first one from `begin` on, where a line
- * begins; false: it has none yet. */
+/* Reads when the first record at or after offset `begin`, where a line begins, was written.
+ * Returns false if there is no such record yet. */
 bool query_first_time(const char *dir, const struct journal_segment *s, uint64_t begin,
 	char out[CLOCK_RFC3339_LEN]);
 
-/* The latest time of a piece's last records; false: nothing says so. */
+/* Reads the latest time among the last records of a piece. Returns false if no record has a
+ * time. */
 bool query_last_time(const struct query_piece *p, char out[CLOCK_RFC3339_LEN]);
 
-/* Where the first times of a node's segments go back by more than QUERY_BACK_NS: the clock was
- * set, or was wrong when a daemon started. */
+/* Notes that the times of a node's segments go back by more than QUERY_BACK_NS: the clock
+ * was set, or it was wrong when a daemon started. */
 #define QUERY_BACK_NS (5ll * 1000000000)
 struct query_back {
-	size_t n;			     /* how often */
-	char from[CLOCK_RFC3339_LEN], to[CLOCK_RFC3339_LEN]; /* of the first one */
+	size_t n;			     /* how often the times go back */
+	char from[CLOCK_RFC3339_LEN], to[CLOCK_RFC3339_LEN]; /* the first such change */
 	char segment[128];
 };
-/* The segment's first time is `is`; that of the one before it was `was`, "": there is none. */
+/* Compares the first time `is` of a segment with the first time `was` of the segment before
+ * it; `was` is "" if there is none. */
 void query_note_back(
 	struct query_back *back, const char *segment, const char *was, const char *is);
-/* Tells the caller on stderr, once for each node. */
+/* Reports the jump of the clock on stderr, once for each node. */
 void query_say_back(const char *what, const char *node, const struct query_back *back);
 
-/* All records of the segment are from before the time that is asked for. `next` is the node's
- * next one. That it began before the time does not say so: a daemon that starts with its clock
- * behind begins a segment that seems older than the end of the one before it. */
+/* Returns true if all records of the segment are from before the period. `next` is the
+ * node's next segment. A segment that began before the period is not enough to know this,
+ * because a daemon that starts with its clock behind begins a segment that seems older than
+ * the end of the previous one. */
 bool query_ended_before(const struct query *q, const char *dir,
 	const struct journal_segment *s, const struct journal_segment *next);
 
 /* ---- Redis Streams ---- */
 
-/* Connections to each server that holds keys there: a cluster's nodes, else one. */
+/* Connections to the servers: to all nodes of a cluster, else to one server. */
 struct query_redis {
 	redisContext *c[REDIS_NODES_MAX];
 	size_t n;
-	/* the streams of every node, sorted */
+	/* the streams of all nodes, sorted by key */
 	struct query_stream {
 		char *key;
 		redisContext *c;
@@ -148,31 +166,35 @@ struct query_redis {
 };
 #define QUERY_STREAMS_MAX   10000
 #define QUERY_STREAM_PREFIX "tollgate:audit:"
-/* Where the query's URL is that of the configuration its user, password and certificates are
- * used too. 0, or negative with *why; query_hang_up() in any case. */
+/* Connects to the servers of the query's URL and lists their streams. If the configuration
+ * has the same URL, its user, password and certificates are used. Returns 0, or a negative
+ * error with *why. Call query_hang_up() in any case. */
 int query_dial(const struct query *q, struct query_redis *out, struct buf *why);
 void query_hang_up(struct query_redis *r);
+/* Passes the lines of one stream. Returns 0, or a negative error with *why. */
 int query_stream(redisContext *c, const char *key, const struct query *q, struct buf *why);
 
-/* ---- on as it grows ---- */
+/* ---- journals that grow ---- */
 
-/* A journal node by node, over its segments, and on where it grows. */
+/* The reading of one node's segments in a journal that may grow. Owned by struct
+ * query_feeds. */
 #define QUERY_POLL_NS 200000000L
 struct query_feed {
-	struct journal_segment at; /* whose segment is read, or was last */
-	int fd;			   /* -1: it is read to its end, or gone */
+	struct journal_segment at; /* the segment that is read, or was read last */
+	int fd;			   /* -1: the segment was read to its end, or no longer exists */
 	struct lines lines;
-	/* the user's */
-	uint64_t good; /* an offset; 0 where a segment begins */
-	bool stale;    /* the node is begun anew, where before() says */
+	/* The members below belong to the caller. */
+	uint64_t good; /* an offset in the segment; 0 at the begin of a segment */
+	bool stale;    /* the node is read again from the segment that passed() chooses */
 };
+/* All nodes of one journal. Owned by the command; freed by query_feeds_free(). */
 struct query_feeds {
 	const char *what, *dir;
-	bool follow; /* there will be another turn */
+	bool follow; /* there will be a further call of query_feeds_turn() */
 	void *arg;
 	void (*line)(void *arg, struct query_feed *f, struct span line);
-	/* The segment is read to its end as it is now; what f->lines.offset is set to is read
-	 * again at the next turn. NULL: nothing. */
+	/* Called when a segment was read to its present end. The next turn continues at
+	 * f->lines.offset, which the callback may set. NULL: not called. */
 	void (*end)(void *arg, struct query_feed *f);
 	/* Returns true if the segment `s` has no record that the command wants. `next` is the node's
 	 * next segment. Reading begins after such segments. NULL: reading begins at the node's
@@ -182,10 +204,11 @@ struct query_feeds {
 	struct query_feed *feed;
 	size_t n;
 };
-/* All there is now. An exit code after a message, or 0. */
+/* Passes all lines that exist now. Returns 0, or an exit code after a message. */
 int query_feeds_turn(struct query_feeds *f);
 void query_feeds_free(struct query_feeds *f);
-/* Gives the lines of q->journal, and those that come, until somebody ends it. An exit code. */
+/* Passes the lines of q->journal and every line that is added, until the command is ended.
+ * Returns an exit code. */
 int query_follow(const struct query *q);
 
 #endif

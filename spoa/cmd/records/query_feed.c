@@ -1,5 +1,5 @@
-/* Reading a journal while it grows: of each node one segment after the other, the last one
- * again and again. */
+/* Reads a journal while it grows. For each node, the segments are read one after the other;
+ * the last one stays open and is read again in each turn. */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -11,7 +11,7 @@
 #include "cmd/cmd.h"
 #include "cmd/records/query.h"
 
-enum { NODES_MAX = 256 }; /* in one folder */
+enum { NODES_MAX = 256 }; /* nodes in one journal */
 
 static void
 feed_close(struct query_feed *f)
@@ -33,7 +33,7 @@ feed_open(const struct query_feeds *all, struct query_feed *f, const struct jour
 	journal_segment_path(all->dir, s, path);
 	f->fd = journal_segment_open(all->dir, s);
 	if (f->fd < 0 && errno == ENOENT)
-		return EXIT_DONE; /* it was moved away: what is left is read */
+		return EXIT_DONE; /* the segment was moved away: continue with the remaining ones */
 	if (f->fd < 0)
 		return cmd_fail(all->what, "%s: %s", path, strerror(errno));
 	if (lines_open(&f->lines, f->fd, 0) == 0)
@@ -43,7 +43,7 @@ feed_open(const struct query_feeds *all, struct query_feed *f, const struct jour
 	return cmd_fail(all->what, "out of memory");
 }
 
-/* Up to its end as it is now. */
+/* Reads the open segment to its present end. */
 static int
 feed_read(const struct query_feeds *all, struct query_feed *f)
 {
@@ -54,15 +54,17 @@ feed_read(const struct query_feeds *all, struct query_feed *f)
 		return EXIT_DONE;
 	while (!f->stale && (got = lines_next(&f->lines, UINT64_MAX, &line)) > 0)
 		all->line(all->arg, f, line);
-	f->lines.from = f->lines.to = 0; /* NUL bytes ahead of the end are written over */
+	f->lines.from = f->lines.to = 0; /* NUL bytes before the end will be overwritten by the
+					  * daemon */
 	if (all->end)
 		all->end(all->arg, f);
 	return got < 0 ? cmd_fail(all->what, "%s/%s: %s", all->dir, f->at.name, err_str(got))
 		       : EXIT_DONE;
 }
 
-/* From the open segment over all that are after it to the node's last one, which stays open.
- * Whoever makes a segment has left the one before: that is read once more first. */
+/* Reads from the open segment through all later ones to the node's last segment, which
+ * stays open. A daemon that begins a segment has finished the previous one, so the previous
+ * one is first read to its end. */
 static int
 feed_on(const struct query_feeds *all, struct query_feed *f, const struct journal_list *list)
 {
@@ -82,7 +84,7 @@ feed_on(const struct query_feeds *all, struct query_feed *f, const struct journa
 	return code;
 }
 
-/* The node's segment that is read first. `first`: its oldest one. */
+/* Returns the node's segment that is read first. `first` is its oldest segment. */
 static size_t
 begin_at(const struct query_feeds *all, const struct journal_list *list, size_t first)
 {
@@ -97,7 +99,7 @@ begin_at(const struct query_feeds *all, const struct journal_list *list, size_t 
 	return first;
 }
 
-/* Feeds for nodes that have none yet, read to their end. */
+/* Creates feeds for new nodes, and reads them to their end. */
 static int
 add_nodes(struct query_feeds *all, const struct journal_list *list)
 {
@@ -111,14 +113,14 @@ add_nodes(struct query_feeds *all, const struct journal_list *list)
 			continue;
 		if (all->n == NODES_MAX)
 			return cmd_fail(
-				all->what, "%s: more than %d nodes", all->dir, NODES_MAX);
+				all->what, "%s: has more than %d nodes, which is the limit", all->dir, NODES_MAX);
 		struct query_feed *f = &all->feed[all->n];
 		*f = (struct query_feed){ .fd = -1 };
 		code = feed_open(all, f, &list->seg[begin_at(all, list, i)]);
 		all->n++;
 		if (code == EXIT_DONE)
 			code = feed_on(all, f, list);
-		/* Nothing more comes: there may be many nodes. */
+		/* without --follow, close the file, since there may be many nodes */
 		if (!all->follow)
 			feed_close(f);
 	}

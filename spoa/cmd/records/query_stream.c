@@ -1,4 +1,5 @@
-/* Records from Redis Streams: of one server, or of all nodes of a cluster. */
+/* Reads records from Redis streams, of one server or of all nodes of a cluster. Each node
+ * of tollgate writes a stream tollgate:audit:NODE. */
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -11,7 +12,7 @@
 #include "policy/config/config.h"
 #include "record/journal/chain.h"
 
-#define PAGE	   1000 /* stream entries a request */
+#define PAGE	   1000 /* stream entries for each request */
 #define TIMEOUT_US 10000000
 
 static struct span
@@ -26,7 +27,7 @@ struct stream_id {
 	uint64_t boot, seq;
 };
 
-/* One entry: [id, [field, value, …]]. */
+/* Passes the record of one entry, which has the form [id, [field, value, ...]]. */
 static void
 read_entry(const redisReply *e, const struct query *q, struct stream_id *last)
 {
@@ -65,7 +66,7 @@ read_entry(const redisReply *e, const struct query *q, struct stream_id *last)
 	else if (!record.n || strange || gap.p)
 		snprintf(why, sizeof(why), "junk: entry %.*s of the stream has %s",
 			SPAN_ARG(span_cut(id, 0, 48)),
-			record.n ? "a field that is not ours" : "no record");
+			record.n ? "a field that tollgate does not write" : "no record");
 	else if (chain_parse(record, &l) == 0 && (l.boot != boot || l.seq != seq))
 		snprintf(why, sizeof(why),
 			"changed or moved: entry %.*s of the stream holds record %" PRIu64
@@ -79,8 +80,8 @@ read_entry(const redisReply *e, const struct query *q, struct stream_id *last)
 		query_give(q, commit);
 }
 
-/* The largest id the stream ever held; entries after its present end were deleted
- * one by one, as trimming takes the oldest. */
+/* Reads the largest id that the stream ever had. If it is after the present end, entries
+ * were deleted one by one, since trimming removes the oldest entries. */
 static bool
 last_generated(redisContext *c, const char *key, struct stream_id *out)
 {
@@ -104,7 +105,7 @@ query_stream(redisContext *c, const char *key, const struct query *q, struct buf
 {
 	struct stream_id last = { 0, 0 }, ever;
 	char next[64] = "-", page[16], said[160];
-	/* Asked first: what is added meanwhile is read too. */
+	/* read this first, because entries may be added during the reading */
 	bool known = last_generated(c, key, &ever);
 
 	snprintf(page, sizeof(page), "%d", PAGE);
@@ -142,9 +143,10 @@ by_stream_key(const void *a, const void *b)
 		((const struct query_stream *)a)->key, ((const struct query_stream *)b)->key);
 }
 
-/* The streams of one server, found by SCAN. 0, or an error with a sentence in *why. */
+/* Lists the streams of one server with SCAN. Returns 0, or an error with a sentence in
+ * *why. */
 static int
-scan(redisContext *c, struct query_redis *out, struct buf *why)
+scan_streams(redisContext *c, struct query_redis *out, struct buf *why)
 {
 	char cursor[32] = "0";
 
@@ -167,7 +169,8 @@ scan(redisContext *c, struct query_redis *out, struct buf *why)
 			buf_printf(why, "SCAN: %s",
 				r && r->type == REDIS_REPLY_ERROR ? r->str
 				: c->errstr[0]			  ? c->errstr
-								  : "too many streams");
+								  : "more streams than "
+								    "this command reads");
 		freeReplyObject(r);
 		if (!ok)
 			return ERR_IO;
@@ -175,7 +178,8 @@ scan(redisContext *c, struct query_redis *out, struct buf *why)
 	return 0;
 }
 
-/* False: no configuration has this URL. */
+/* Gets the options of the configuration if it has this URL. Returns false if it has another
+ * one. */
 static bool
 configured(const struct query *q, struct redis_options *out)
 {
@@ -195,7 +199,7 @@ query_dial(const struct query *q, struct query_redis *out, struct buf *why)
 
 	*out = (struct query_redis){ .n = 0 };
 	if (!configured(q, &o) && redis_options_url(&o, q->redis))
-		return why_err(why, ERR_SYNTAX, "--redis: none of " REDIS_URL_FORMS);
+		return why_err(why, ERR_SYNTAX, "--redis: give " REDIS_URL_FORMS);
 	int n = redis_dial_all(&o, TIMEOUT_US, out->c, why);
 	explicit_bzero(&o, sizeof(o));
 	if (n < 0)
@@ -205,9 +209,10 @@ query_dial(const struct query *q, struct query_redis *out, struct buf *why)
 	if (!out->stream)
 		return why_err(why, ERR_NOMEM, "%s", err_str(ERR_NOMEM));
 	for (size_t i = 0; i < out->n && !err; i++)
-		err = scan(out->c[i], out, why);
+		err = scan_streams(out->c[i], out, why);
 	qsort(out->stream, out->nstreams, sizeof(*out->stream), by_stream_key);
-	/* SCAN may give a key twice, and two nodes may while its slot moves. */
+	/* SCAN may return a key twice, and two nodes may both return it while its slot
+	 * moves */
 	for (size_t i = 0; i < out->nstreams; i++) {
 		if (kept && !strcmp(out->stream[kept - 1].key, out->stream[i].key))
 			free(out->stream[i].key);

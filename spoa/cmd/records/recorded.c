@@ -1,22 +1,28 @@
-/* Records read back: gate/steps/record.c wrote them. A field that a record does not hold
- * is missing, never guessed. */
-#include "cmd/records/recorded.h"
-
+/* Reads decisions and completions back from their records, and evaluates rules on them again.
+ * gate/steps/record.c, record_answer.c and record_verdict.c wrote the records.
+ *
+ * A value that the record lacks is marked as missing; it is never guessed. If a condition
+ * reads a missing value, the result of its rule is uncertain, and recorded_unsure() returns
+ * the reason. */
 #include <stdio.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "base/clock.h"
 #include "base/codec/json_text.h"
+#include "base/scoped.h"
 #include "cmd/eval.h"
+#include "cmd/records/opening.h"
+#include "cmd/records/recorded.h"
 #include "policy/data.h"
 #include "policy/identity/claims.h"
 #include "policy/section.h"
 #include "record/audit/record_fields.h"
 #include "scan/text/body.h"
 
-/* ---- members ---- */
+/* ---- members of a record ---- */
 
-struct span *
+static struct span *
 recorded_spans(json_t *list, struct arena *a, size_t *n)
 {
 	struct span *v = arena_array(a, json_array_size(list), sizeof(*v));
@@ -110,10 +116,11 @@ read_recorded_body(struct recorded *out, json_t *record, struct arena *a)
 			out->body.refs[out->body.nrefs++] =
 				(struct body_ref){ kept.p, (size_t)json_integer_value(count) };
 	}
-	/* As the caller asked: what rules made of it they did not read. */
+	/* The model that the caller requested. Rules did not read the model that they
+	 * chose. */
 	out->body.model = record_span(record,
 		record_get(record, RF_VERDICT_ASKED_MODEL) ? RF_VERDICT_ASKED_MODEL : RF_MODEL);
-	out->facts.model = out->body.model; /* where there is no body */
+	out->facts.model = out->body.model; /* for a request without a body */
 	out->facts.tokens = record_int(record, RF_PROMPT_ESTIMATED_INPUT_TOKENS);
 	out->facts.bytes = record_int(record, RF_PROMPT_BYTES);
 	out->facts.whole = !record_get(record, RF_PROMPT_HEAD_ONLY);
@@ -122,8 +129,8 @@ read_recorded_body(struct recorded *out, json_t *record, struct arena *a)
 	return read_parameters(out, record, a);
 }
 
-/* A record of before roles were kept holds none: then they are missing. */
-uint16_t
+/* Records of older versions hold no roles. The roles are then missing. */
+static uint16_t
 recorded_roles(json_t *list)
 {
 	json_t *one;
@@ -139,8 +146,8 @@ recorded_roles(json_t *list)
 	return roles;
 }
 
-/* Under another policy a threshold may be higher; what was below the one of then is not
- * in the record. */
+/* Another policy may have a lower threshold than the recorded decision used. The record
+ * does not contain entities below the threshold that applied then. */
 static void
 read_entities(struct recorded *out, json_t *record, const struct policy_alone *p)
 {
@@ -161,7 +168,7 @@ read_entities(struct recorded *out, json_t *record, const struct policy_alone *p
 	out->facts.roles = out->roles;
 }
 
-/* ---- what was searched ---- */
+/* ---- searched entities ---- */
 
 void
 recorded_policy(struct policy_alone *p, json_t *record)
@@ -177,7 +184,7 @@ recorded_policy(struct policy_alone *p, json_t *record)
 	json_object_update(p->searched, json_object_get(record, "answers"));
 }
 
-void
+static void
 recorded_searched(const struct policy_alone *p, const char *hash, struct entity_set *out)
 {
 	json_t *one;
@@ -191,9 +198,10 @@ recorded_searched(const struct policy_alone *p, const char *hash, struct entity_
 	}
 }
 
-/* ---- what is missing ---- */
+/* ---- missing values ---- */
 
-/* By the names of p: a source that the record does not hold is missing. */
+/* Reads the values of data sources by the names that p has. A source that the record lacks
+ * is missing. */
 static void
 read_data(struct recorded *out, json_t *record, const struct policy *p, struct arena *a)
 {
@@ -209,7 +217,7 @@ read_data(struct recorded *out, json_t *record, const struct policy *p, struct a
 	out->facts.data = out->data;
 }
 
-void
+static void
 recorded_not_held(json_t *list, struct slot_set *missing)
 {
 	json_t *one;
@@ -228,17 +236,18 @@ read_missing(struct recorded *out, json_t *record, const struct policy_alone *p)
 {
 	bool *missing = out->missing.in;
 
-	/* What no field says is missing; the target's own words are the policy's. */
+	/* Every value without a field in the record is missing, except for the target's
+	 * values, which the policy defines. */
 	for (size_t slot = 0; slot < V_COUNT; slot++)
 		missing[slot] = !policy_slot_parameter(slot) && slot != V_TARGET_REGION &&
 				slot != V_TARGET_EXTERNAL;
 	for (size_t f = 0; f < RECORD_FIELDS_COUNT; f++)
 		if (record_rows[f].slot < V_COUNT && record_rows[f].in & RECORD_DECISION)
 			missing[record_rows[f].slot] = false;
-	/* No condition read it then. */
+	/* no condition read the conversation when the request was decided */
 	missing[V_REQUEST_CONVERSATION] = !record_get(record, RF_REQUEST_CONVERSATION);
 	missing[V_PROMPT_TOOL_RESULTS] = !out->same_version && !out->facts.nresults;
-	/* Another policy may take others. */
+	/* another policy may use other tags */
 	missing[V_REQUEST_TAGS] = !out->same_version;
 	recorded_not_held(record_get(record, RF_NOT_HELD), &out->missing);
 	for (size_t k = 0; out->no_roles && k < p->p->nclasses; k++)
@@ -246,7 +255,7 @@ read_missing(struct recorded *out, json_t *record, const struct policy_alone *p)
 	if (record_get(record, RF_INJECTION) &&
 		recorded_roles(record_get(record, RF_INJECTION_ROLES)) == p->p->inject_roles)
 		return;
-	/* Not scored, or other texts: no rule read it then. */
+	/* no rule read the score then, or it was computed on other texts */
 	missing[V_PROMPT_INJECTION] = true;
 	for (size_t k = 0; k < p->p->nclasses; k++)
 		missing[V_PROMPT_CLASSES] |= p->p->classes[k].injection > 0;
@@ -273,7 +282,7 @@ read_route(struct recorded *out, json_t *record, const struct policy *p)
 	out->facts.route = policy_route_as(out->facts.route, out->body.model);
 }
 
-/* ---- its targets ---- */
+/* ---- the route's targets ---- */
 
 static enum target_out
 out_of(const char *word)
@@ -285,8 +294,8 @@ out_of(const char *word)
 	return (enum target_out)i;
 }
 
-/* What was known of the candidates then, where the route's targets are those of then; of one
- * that is another now nobody knows anything. */
+/* Reads the state of the candidates at the time of the decision, if the route's targets
+ * have not changed. The state of a target that was added later is unknown. */
 static void
 read_targets(struct recorded *out, json_t *record, struct arena *a)
 {
@@ -328,7 +337,8 @@ recorded_decides(const json_t *record)
 	return record_is(record, RF_TYPE, "decision") || record_is(record, RF_TYPE, "attempt");
 }
 
-/* A later attempt that was denied was not made: the answer is the one before. */
+/* A later attempt that was denied was never sent; the response belongs to the attempt
+ * before. */
 bool
 recorded_relayed(const json_t *record)
 {
@@ -367,7 +377,7 @@ recorded_read(
 		!read_identity(out, record, a) || !read_recorded_body(out, record, a))
 		return false;
 	read_entities(out, record, p);
-	/* A record without the member is of a version that searched for all. */
+	/* older versions, which searched for all entities, wrote no such member */
 	out->all_searched =
 		!record_get(record, RF_SEARCHED) || record_is(record, RF_SEARCHED, "all");
 	recorded_searched(p, record_text(record, RF_SEARCHED), &out->searched);
@@ -378,7 +388,7 @@ recorded_read(
 	return !arena_failed(a);
 }
 
-const char *
+static const char *
 recorded_unsure(const struct recorded *r, const struct recorded_answer *answer,
 	const struct policy_alone *p, const struct rule *rule, struct arena *a)
 {
@@ -388,13 +398,13 @@ recorded_unsure(const struct recorded *r, const struct recorded_answer *answer,
 
 	if (answer && rule->reads_score && missing->in[V_RESPONSE_INJECTION])
 		return "response.injection was not recorded";
-	/* The one reason that --key may do away with. */
+	/* the only reason that --key can remove */
 	if (answer && answer->arguments_sealed && rule->when &&
 		((missing->in[V_TOOL_ARGUMENTS] && cel_reads(rule->when, V_TOOL_ARGUMENTS)) ||
 			(cel_reads(rule->when, V_RESPONSE_TOOL_CALLS) &&
 				strstr(rule->when_text, "arguments"))))
-		return "arguments of tool calls are not held: they are sealed, and not opened "
-		       "as rules read them";
+		return "arguments of tool calls are unknown: they are sealed, and were not "
+		       "opened in the form that rules read";
 	for (size_t slot = 0; rule->when && slot < env->n; slot++)
 		if (missing->in[slot] && cel_reads(rule->when, slot))
 			return arena_printf(a, "%s was not recorded", env->vars[slot].path).p;
@@ -428,5 +438,206 @@ recorded_decide(const struct recorded *r, const struct policy_alone *p, struct a
 		if (out->ruled.trace[i].fate != RULE_NOT_REACHED &&
 			out->ruled.trace[i].fate != RULE_WAITS)
 			*unsure = recorded_unsure(r, NULL, p, &p->p->rules[i], a);
+	return err;
+}
+
+/* ---- completions: rules with phase: response ---- */
+
+/* ---- sealed arguments ---- */
+
+/* Returns the next line of the kept tool calls (gate/sealing) that holds the arguments of a
+ * call of this kind, or NULL if there is none. */
+static json_t *
+next_arguments(struct span *text, const char *by)
+{
+	while (text->n) {
+		struct span line = span_next(text, '\n');
+		json_t *o = json_loadb(line.p, line.n, JSON_ALLOW_NUL, NULL);
+		if (json_is_string(json_object_get(o, "arguments")) &&
+			str_same(json_str_in(o, "by"), by))
+			return o;
+		json_decref(o);
+	}
+	return NULL;
+}
+
+static void
+set_call_arguments(json_t *record, struct span text)
+{
+	const struct span all = text;
+	const char *ways[] = { "answer", "mcp" };
+	json_t *call;
+	size_t i;
+
+	for (size_t w = 0; w < COUNT_OF(ways); w++) {
+		text = all;
+		json_array_foreach(record_get(record, RF_CALLS), i, call)
+		{
+			if (!span_is(json_span(record_in(call, RF_CALLS_BY)), ways[w]))
+				continue;
+			json_auto_t *said = next_arguments(&text, ways[w]);
+			if (said)
+				json_object_set(call, record_rows[RF_CALLS_ARGUMENTS].name,
+					json_object_get(said, "arguments"));
+		}
+	}
+}
+
+/* Sets the arguments to the form that rules read: all of them, as the model wrote them, if
+ * the response was complete. */
+static void
+set_read_arguments(json_t *record, struct span text, bool full)
+{
+	json_t *names = record_get(record, RF_ANSWER_VERDICT_TOOL_CALLS), *name;
+	const char *when = record_text(record, RF_ANSWER_VERDICT_WHEN);
+	bool over = !strcmp(when, answer_when_names[ANSWER_WHOLE]) ||
+		    !strcmp(when, answer_when_names[ANSWER_END]);
+	json_auto_t *list = json_array();
+	size_t i;
+
+	if (!names || !over || (!full && record_get(record, RF_ANSWER_FINDINGS)))
+		return;
+	json_array_foreach(names, i, name)
+	{
+		json_auto_t *said = next_arguments(&text, "answer");
+		if (!said || !json_equal(json_object_get(said, "tool"), name))
+			return;
+		json_array_append(list, json_object_get(said, "arguments"));
+	}
+	json_auto_t *more = next_arguments(&text, "answer");
+	if (!more)
+		json_object_set(record_get(record, RF_ANSWER_VERDICT),
+			record_rows[RF_ANSWER_VERDICT_TOOL_ARGUMENTS].name, list);
+}
+
+void
+recorded_open(struct opening *o, json_t *record)
+{
+	const json_t *kept = opening_kept(record, SEAL_TOOLS);
+
+	if (!str_same(json_str_in(kept, "form"), "texts") ||
+		json_is_true(json_object_get(kept, "cut")))
+		return;
+	SCOPED_BUF(text, 0);
+	SCOPED_BUF(why, 4096);
+	if (opening_text(o, record, SEAL_TOOLS, &text, &why) != OPENING_OPENED)
+		return;
+	set_call_arguments(record, buf_view(&text));
+	set_read_arguments(record, buf_view(&text), str_same(json_str_in(kept, "how"), "full"));
+}
+
+/* ---- found entities ---- */
+
+/* The record has no scores. If this policy demands a higher score than the rule files, an
+ * entity that was found then may not count now. */
+static void
+read_answer_entities(struct recorded_answer *out, json_t *record, const struct policy_alone *p,
+	struct arena *a)
+{
+	json_t *value;
+	const char *name;
+
+	json_object_foreach(record_get(record, RF_ANSWER_VERDICT_ENTITIES), name, value)
+	{
+		int e = detect_entity_find(p->rules, span_str(name));
+		if (e < 0)
+			continue;
+		if (!out->same_version &&
+			p->p->thresholds[e] > detect_entity_threshold(p->rules, (size_t)e))
+			out->unsure =
+				arena_printf(a, "the score of %s was not recorded", name).p;
+		entity_add(&out->facts.entities, (size_t)e);
+		out->roles[e] = recorded_roles(record_in(value, RF_ENTITIES_ROLES));
+	}
+	out->facts.roles = out->roles;
+	out->facts.rules = p->rules;
+}
+
+static void
+read_recorded_lists(struct recorded_answer *out, json_t *record, struct arena *a)
+{
+	json_t *calls = record_get(record, RF_ANSWER_VERDICT_TOOL_CALLS),
+	       *arguments = record_get(record, RF_ANSWER_VERDICT_TOOL_ARGUMENTS);
+	struct answer_tool *tools = arena_array(a, json_array_size(calls), sizeof(*tools));
+
+	out->arguments_held = json_array_size(arguments) == json_array_size(calls);
+	out->arguments_sealed = !out->arguments_held && opening_kept(record, SEAL_TOOLS);
+	for (size_t i = 0; tools && i < json_array_size(calls); i++)
+		tools[i] = (struct answer_tool){ .name = json_span(json_array_get(calls, i)),
+			.arguments = json_span(json_array_get(arguments, i)),
+			.lost = !out->arguments_held };
+	out->facts.media = recorded_spans(
+		record_get(record, RF_ANSWER_VERDICT_MEDIA), a, &out->facts.nmedia);
+	out->facts.tools = tools;
+	out->facts.ntools = json_array_size(calls);
+}
+
+bool
+recorded_answer_read(struct recorded_answer *out, json_t *record, json_t *decision,
+	const struct recorded *request, const struct policy_alone *p, struct arena *a)
+{
+	const char *when = record_text(record, RF_ANSWER_VERDICT_WHEN);
+
+	memset(out, 0, sizeof(*out));
+	out->judged = record_get(record, RF_ANSWER_VERDICT) != NULL;
+	out->request = request;
+	out->same_version = request->same_version;
+	while (out->when < ANSWER_END && strcmp(answer_when_names[out->when], when) != 0)
+		out->when++;
+	/* The last verdict, if it differs from the overall result. */
+	bool last = record_get(record, RF_ANSWER_VERDICT_DECISION) != NULL;
+	out->effect = !out->judged ? "permit"
+		      : last	   ? record_text(record, RF_ANSWER_VERDICT_DECISION)
+				   : record_text(record, RF_ANSWER_DECISION);
+	out->rule = record_text(record, last ? RF_ANSWER_VERDICT_RULE : RF_ANSWER_RULE);
+	out->tags = record_get(record, last ? RF_ANSWER_VERDICT_TAGS : RF_ANSWER_TAGS);
+	out->outcomes = json_string_value(record_get(record, RF_ANSWER_VERDICT_OUTCOMES));
+	read_answer_entities(out, record, p, a);
+	out->all_searched = record_is(record, RF_ANSWER_VERDICT_SEARCHED, "all");
+	recorded_searched(p, record_text(record, RF_ANSWER_VERDICT_SEARCHED), &out->searched);
+	out->facts.injection =
+		json_number_value(record_get(record, RF_ANSWER_VERDICT_INJECTION));
+	out->facts.bytes = record_int(record, RF_ANSWER_VERDICT_BYTES);
+	out->facts.tokens = record_int(record, RF_ANSWER_VERDICT_TOKENS);
+	out->facts.finish_reason = record_span(record, RF_ANSWER_VERDICT_FINISH_REASON);
+	out->facts.model = record_span(record, RF_ANSWER_MODEL);
+	out->facts.status = (int)record_int(record, RF_ANSWER_VERDICT_STATUS);
+	out->facts.streamed = json_is_true(record_get(record, RF_ANSWER_STREAMED));
+	out->facts.evasion = json_is_true(record_get(record, RF_ANSWER_VERDICT_EVASION));
+	out->missing = request->missing;
+	for (size_t slot = 0; slot < V_COUNT; slot++)
+		if (policy_slot_reads_answer(slot))
+			out->missing.in[slot] = false;
+	recorded_not_held(record_get(record, RF_ANSWER_VERDICT_NOT_HELD), &out->missing);
+	out->missing.in[V_RESPONSE_INJECTION] =
+		!json_is_true(record_get(record, RF_ANSWER_VERDICT_SCORED));
+	read_recorded_lists(out, record, a);
+	for (size_t slot = V_TOOL_NAME; slot <= V_MCP_METHOD; slot++)
+		out->missing.in[slot] = false; /* known for tool calls of a model */
+	out->missing.in[V_TOOL_DESCRIPTION] = out->facts.ntools > 0;
+	out->missing.in[V_TOOL_NAME] = out->missing.in[V_RESPONSE_TOOL_CALLS];
+	out->missing.in[V_TOOL_ARGUMENTS] = out->facts.ntools && !out->arguments_held;
+	/* as rules on responses read it: with the target that the request was sent to */
+	struct policy_facts f = request->facts;
+	for (size_t i = 0; f.route && i < f.route->ntargets; i++)
+		if (record_is(decision, RF_TARGET, f.route->targets[i].name))
+			f.target = &f.route->targets[i];
+	return policy_answer_request(p->p, &f, a, &out->asked) == 0 && !arena_failed(a);
+}
+
+int
+recorded_answer_decide(const struct recorded_answer *r, const struct policy_alone *p,
+	struct arena *a, struct answer_verdict *out, const char **unsure)
+{
+	int err = policy_answer(p->p, &r->asked, &r->facts, r->when, a, out);
+
+	*unsure = r->unsure;
+	for (size_t i = 0; err == 0 && i < p->p->nanswer_rules && !*unsure; i++)
+		if (out->ruled.trace[i].fate != RULE_NOT_REACHED &&
+			out->ruled.trace[i].fate != RULE_WAITS)
+			*unsure = recorded_unsure(r->request, r, p, &p->p->answer_rules[i], a);
+	bool calls = r->asked.route && r->asked.route->uses.calls && r->facts.ntools;
+	for (size_t i = 0; err == 0 && calls && i < p->p->ntool_rules && !*unsure; i++)
+		*unsure = recorded_unsure(r->request, r, p, &p->p->tool_rules[i], a);
 	return err;
 }

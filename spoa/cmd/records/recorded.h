@@ -1,5 +1,5 @@
-/* A decision's record as facts that rules can read again: for audit explain and
- * policy replay. */
+/* A decision as its record describes it, in the form of facts that rules can read again.
+ * For `audit explain` and `policy replay`. */
 #ifndef CMD_RECORDS_RECORDED_H
 #define CMD_RECORDS_RECORDED_H
 
@@ -9,82 +9,74 @@
 #include "policy/verdict/explain.h"
 
 struct recorded {
-	int64_t attempt; /* from 2 on: of a later one, which has a record of its own */
-	const char *id, *decided_at, *decision, *label; /* "" where the record lacks it */
-	bool before_rules;				/* decided without asking a rule */
-	bool same_version;				/* as the policy given */
-	const char *effect, *rule;			/* what the rules said */
-	const char *outcomes; /* a letter a rule (explain_letters); NULL: not recorded */
-	bool no_route;	      /* no route of the policy given matches */
+	int64_t attempt; /* the number of a later attempt, which has a record of its own, from
+			  * 2; else 0 */
+	const char *id, *decided_at, *decision, *label; /* "" if the record lacks the value */
+	bool before_rules;				/* decided without evaluating a rule */
+	bool same_version;				/* the record names the version of the
+							 * given policy */
+	const char *effect, *rule;			/* the result of the rules */
+	const char *outcomes; /* one letter for each rule (explain_letters); NULL: not recorded */
+	bool no_route;	      /* no route of the given policy matches */
 	bool all_searched;
-	bool no_roles; /* something was found of which the record does not say where */
-	struct entity_set searched; /* where not all were */
+	bool no_roles; /* the record does not state where some entities were found */
+	struct entity_set searched; /* the entities that were searched for, if not all */
 	struct policy_facts facts;
 	struct slot_set missing;
 	const struct cel_value *data[CAP_DATA];
-	/* what the facts point to */
+	/* the objects that `facts` points to */
 	struct identity identity;
 	struct body body;
 	struct entity_set entities;
 	uint16_t roles[DETECT_ENTITIES_MAX];
 };
 
-/* The record of a policy that came into force: what decisions after it were searched for. */
+/* Reads the record of a policy that came into force: the entities that later decisions
+ * searched for. They are kept in p->searched. */
 void recorded_policy(struct policy_alone *p, json_t *record);
-/* A record of what rules decided: of a request, or of a later attempt of one. */
+/* Returns true for a record of a decision by rules, of a request or of a later attempt. */
 bool recorded_decides(const json_t *record);
-/* An answer may have come of it: it went through the relay. */
+/* Returns true if the request was relayed, so that a response may exist. */
 bool recorded_relayed(const json_t *record);
-/* Reads what the record holds, as facts for p. Everything lives in the arena or in
- * `record`. False: it is no record of a decision, or out of memory. */
+/* Reads the record as facts for p. Everything lives in the arena or in `record`. Returns
+ * false if it is no record of a decision, or if memory is exhausted. */
 bool recorded_read(
 	struct recorded *out, json_t *record, const struct policy_alone *p, struct arena *a);
-/* The rules again. `unsure`: why that may not be what they would have said, NULL: it is. 0 or
- * ERR_NOMEM. */
+/* Evaluates the rules again. *unsure gets the reason why the result may differ from the
+ * original one, or NULL if it cannot. Returns 0 or ERR_NOMEM. */
 int recorded_decide(const struct recorded *r, const struct policy_alone *p, struct arena *a,
 	struct policy_verdict *out, const char **unsure);
 
-/* The names of what was searched for, by the hash that a record says. */
-void recorded_searched(const struct policy_alone *p, const char *hash, struct entity_set *out);
-/* A list of roles as bits; one of texts; one of fields of conditions that are missing, too. */
-uint16_t recorded_roles(json_t *list);
-struct span *recorded_spans(json_t *list, struct arena *a, size_t *n);
-void recorded_not_held(json_t *list, struct slot_set *missing);
-
-/* ---- answers: recorded_answer.c ---- */
+/* ---- responses ---- */
 
 struct recorded_answer {
-	bool judged; /* rules were asked: the completion says what they read */
+	bool judged; /* rules were evaluated, and the completion has the values that they read */
 	bool same_version;
-	enum answer_when when; /* the rules were asked last */
+	enum answer_when when; /* when rules were evaluated last */
 	const char *effect, *rule, *outcomes;
 	json_t *tags; /* NULL: none */
 	struct answer_facts facts;
 	struct answer_request asked;
-	bool arguments_held;   /* of tool calls */
-	bool arguments_sealed; /* they are kept, and recorded_open() did not open them */
+	bool arguments_held;   /* the arguments of tool calls are known */
+	bool arguments_sealed; /* the arguments are sealed, and recorded_open() did not open them */
 	bool all_searched;
 	struct entity_set searched;
 	struct slot_set missing;
-	const char *unsure; /* no rule is sure: why; NULL */
+	const char *unsure; /* why no rule's result is certain; NULL: each is */
 	const struct recorded *request;
 	uint16_t roles[DETECT_ENTITIES_MAX];
 };
-/* What calls were made with is sealed: of a record whose texts the key opens they become
- * members of it (calls[].arguments, and of an answer what rules read,
- * answer.verdict.tool_arguments), as records of before have them. Where they are cut or not as
- * rules read them, nothing does. */
+/* Opens the sealed arguments of calls, if the key can, and adds them to the record as
+ * older, unsealed records have them: as calls[].arguments and, in a response,
+ * answer.verdict.tool_arguments. Nothing is added if the kept text is cut differently from
+ * what the rules read. */
 struct opening;
 void recorded_open(struct opening *o, json_t *record);
-/* Reads a completion, and of the decision before it what rules on answers read of the request.
- * False: out of memory. */
+/* Reads a completion, and from its decision the values of the request that rules on
+ * responses read. Returns false if memory is exhausted. */
 bool recorded_answer_read(struct recorded_answer *out, json_t *completion, json_t *decision,
 	const struct recorded *request, const struct policy_alone *p, struct arena *a);
-/* Why the fate of a rule that was reached is not sure, or what it would have replaced; of one
- * on answers `answer` is not NULL. NULL: it is sure. */
-const char *recorded_unsure(const struct recorded *r, const struct recorded_answer *answer,
-	const struct policy_alone *p, const struct rule *rule, struct arena *a);
-/* As recorded_decide(). */
+/* As recorded_decide(), for rules on responses. */
 int recorded_answer_decide(const struct recorded_answer *r, const struct policy_alone *p,
 	struct arena *a, struct answer_verdict *out, const char **unsure);
 

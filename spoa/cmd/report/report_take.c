@@ -123,7 +123,7 @@ list_reported(json_t *section, const char *name, json_t *item)
 
 /* The members of the record that are named, those that it has: null says that nobody knows. */
 static json_t *
-some(const json_t *record, const char *const *names)
+copy_members(const json_t *record, const char *const *names)
 {
 	json_t *o = json_object();
 
@@ -334,13 +334,13 @@ take_degraded(struct report *r, const json_t *o, const char *node)
 		name ? name : "");
 	if (str_same(json_str_in(o, "what"), "begin")) {
 		if (json_object_size(r->open) < REPORT_NAMES)
-			json_object_set_new(r->open, key, some(o, names));
+			json_object_set_new(r->open, key, copy_members(o, names));
 		return;
 	}
 	json_object_del(r->open, key);
 	add_among(d, "seconds", span_str(json_str_in(o, "dependency")), REPORT_NAMES,
 		json_int_in(o, "seconds"));
-	list_reported(d, "times", some(o, names));
+	list_reported(d, "times", copy_members(o, names));
 }
 
 /* The node's daemon ended in them, or they are not over. */
@@ -441,7 +441,7 @@ take_other(struct report *r, struct span line, struct span type, struct report_c
 		return;
 	if (span_is(type, "policy") && !within) {
 		json_decref(c->policy);
-		c->policy = some(o, lists[0].names);
+		c->policy = copy_members(o, lists[0].names);
 	}
 	if (span_is(type, "trim") && (uint64_t)json_int_in(o, "last") > c->trimmed)
 		c->trimmed = (uint64_t)json_int_in(o, "last");
@@ -450,7 +450,7 @@ take_other(struct report *r, struct span line, struct span type, struct report_c
 	for (size_t i = 0; i < COUNT_OF(lists); i++)
 		if (span_is(type, lists[i].type))
 			list_reported(object_in(r->o, lists[i].section), lists[i].list,
-				some(o, lists[i].names));
+				copy_members(o, lists[i].names));
 	if (span_is(type, "degraded"))
 		take_degraded(r, o, c->node);
 	else if (span_is(type, "read"))
