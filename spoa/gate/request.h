@@ -127,6 +127,8 @@ struct request {
 		uint64_t took_us;    /* from arrival to the verdict */
 		struct recent *shown_in; /* where operators see what came of it; NULL */
 		uint64_t shown_as;
+		bool has_heavy; /* a value of `heavy` is not 0 */
+		uint64_t heavy[HEAVY_VALUES]; /* not counted yet: gate_count_heavy() */
 	} out;
 
 	/* The place that it has at the target that was chosen: gate/limits/targets.c. */

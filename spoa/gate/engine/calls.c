@@ -15,6 +15,7 @@ let_request_go(struct request *r, struct arena *own)
 static void
 request_ends(struct request *r)
 {
+	gate_count_heavy(r);
 	request_unqueue(r);
 	request_attempt_over(r, CAUSE_ABORTED, 0, false, 0);
 	request_drop_job(r);

@@ -20,6 +20,10 @@ void gate_run(struct request *r);
 /* Tokens that the provider reported, by route, provider and model. */
 void gate_count_answer(struct request *r, const struct guard_report *a);
 void gate_count_tokens(struct request *r, const struct usage *u);
+/* Adds decisions, tokens and cost that are not counted yet to the request's team, person and
+ * key, as its record names them: with the tokens of a response, or when the request ends. One
+ * addition then has the decision, too. */
+void gate_count_heavy(struct request *r);
 /* The step under way ended so: a denial skips what is left but the record. */
 void gate_advance(struct request *r, enum step_result s);
 /* The steps run again, from that one: as soon as the mailbox is read. */
