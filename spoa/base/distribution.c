@@ -1,5 +1,5 @@
-/* Buckets of a distribution: as in HdrHistogram, the upper six bits of a number choose the bucket
- * within its power of two. */
+/* Buckets of a distribution: as in HdrHistogram, the upper six bits of a number choose the
+ * bucket within its power of two. */
 #include "base/distribution.h"
 
 #include <stdlib.h>
@@ -36,12 +36,14 @@ distribution_of(uint64_t v)
 
 /* Groups are many and most have few numbers: room begins small. */
 static bool
-room_for_bucket(struct distribution *d)
+room_for_buckets(struct distribution *d, size_t more)
 {
-	size_t room = d->room ? 2 * d->room : 4;
+	size_t room = d->room ? d->room : 4;
 	struct distribution_bucket *b;
 
-	if (d->nbuckets < d->room)
+	while (room < d->nbuckets + more)
+		room *= 2;
+	if (room == d->room)
 		return true;
 	b = reallocarray(d->bucket, room, sizeof(*b));
 	if (!b)
@@ -52,36 +54,79 @@ room_for_bucket(struct distribution *d)
 }
 
 bool
-distribution_count(struct distribution *d, uint32_t at, uint32_t n)
+distribution_append(struct distribution *d, uint32_t at, uint32_t n)
 {
-	size_t low = SEARCH_FIRST(d->nbuckets, k, d->bucket[k].at < at);
+	if (d->nbuckets && d->bucket[d->nbuckets - 1].at >= at)
+		return false;
+	if (!room_for_buckets(d, 1))
+		return false;
+	d->bucket[d->nbuckets++] = (struct distribution_bucket){ at, n };
+	return true;
+}
 
-	if (low == d->nbuckets || d->bucket[low].at != at) {
-		if (!room_for_bucket(d))
-			return false;
-		memmove(d->bucket + low + 1, d->bucket + low,
-			(d->nbuckets - low) * sizeof(*d->bucket));
-		d->bucket[low] = (struct distribution_bucket){ at, 0 };
-		d->nbuckets++;
+/* Returns the first bucket from `i` on that is not below `at`: doubling steps, then halving
+ * ones, because sorted buckets are looked for one after the other. */
+static size_t
+bucket_from(const struct distribution *d, size_t i, uint32_t at)
+{
+	size_t low = i, high = i;
+
+	for (size_t step = 1; high < d->nbuckets && d->bucket[high].at < at; step *= 2) {
+		low = high + 1;
+		high += step;
 	}
-	INVARIANT(d->nbuckets <= d->room);
-	d->bucket[low].n += n;
+	if (high > d->nbuckets)
+		high = d->nbuckets;
+	return low + SEARCH_FIRST(high - low, k, d->bucket[low + k].at < at);
+}
+
+/* Adds n sorted buckets, below DISTRIBUTION_BUCKETS. Buckets that are missing are inserted from
+ * the end on, so that each bucket moves once. */
+static bool
+add_buckets(struct distribution *to, const struct distribution_bucket *add, size_t n)
+{
+	uint16_t place[DISTRIBUTION_BUCKETS];
+	size_t missing = 0, kept = to->nbuckets;
+
+	INVARIANT(n <= DISTRIBUTION_BUCKETS);
+	for (size_t k = 0, i = 0; k < n; k++) {
+		i = bucket_from(to, i, add[k].at);
+		place[k] = (uint16_t)i;
+		missing += i == kept || to->bucket[i].at != add[k].at;
+	}
+	if (!room_for_buckets(to, missing))
+		return false;
+	struct distribution_bucket *b = to->bucket;
+	size_t end = to->nbuckets = kept + missing; /* kept..end: room that is free */
+	while (n-- > 0) {
+		size_t at = place[n];
+		bool same = at < kept && b[at].at == add[n].at;
+		size_t after = kept - at - same;
+		if (end > kept && after)
+			memmove(b + end - after, b + at + same, after * sizeof(*b));
+		end -= after;
+		kept -= after;
+		uint32_t had = same ? b[--kept].n : 0;
+		b[--end] = (struct distribution_bucket){ add[n].at, had + add[n].n };
+	}
 	return true;
 }
 
 bool
 distribution_merge(struct distribution *to, const struct distribution *from)
 {
+	const struct distribution_bucket had = { distribution_bucket_of(to->max), 1 },
+					 one = { distribution_bucket_of(from->max), 1 };
 	bool ok = true;
 
 	if (!from->n)
 		return true;
 	if (to->n && !to->nbuckets)
-		ok = distribution_count(to, distribution_bucket_of(to->max), 1);
-	if (to->n && !from->nbuckets)
-		ok = ok && distribution_count(to, distribution_bucket_of(from->max), 1);
-	for (size_t i = 0; i < from->nbuckets && ok; i++)
-		ok = distribution_count(to, from->bucket[i].at, from->bucket[i].n);
+		ok = add_buckets(to, &had, 1);
+	if (from->nbuckets)
+		ok = ok && add_buckets(to, from->bucket, from->nbuckets);
+	else if (to->n)
+		ok = ok && add_buckets(to, &one, 1);
 	to->n += from->n;
 	to->sum += from->sum;
 	if (from->max > to->max)

@@ -27,9 +27,10 @@ uint32_t distribution_bucket_of(uint64_t v);
 struct distribution distribution_of(uint64_t v);
 /* Adds the numbers of `from`. False: out of memory, and `to` is to be freed. */
 bool distribution_merge(struct distribution *to, const struct distribution *from);
-/* Adds n numbers of a bucket below DISTRIBUTION_BUCKETS, but neither to `n` nor to `sum` and
- * `max`: a reader of a stored distribution sets these. False: out of memory. */
-bool distribution_count(struct distribution *d, uint32_t at, uint32_t n);
+/* Appends a bucket with n numbers, but adds neither to `n` nor to `sum` and `max`: a reader of a
+ * stored distribution sets these. Returns false if `at` is not above the last bucket, or without
+ * memory. */
+bool distribution_append(struct distribution *d, uint32_t at, uint32_t n);
 /* The smallest number that at least `percent` of 100 numbers do not exceed; 0: there is none. */
 uint64_t distribution_quantile(const struct distribution *d, unsigned percent);
 void distribution_free(struct distribution *d);

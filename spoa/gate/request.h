@@ -151,6 +151,9 @@ struct request {
 		/* the operators' list that shows the result; NULL: not listed */
 		struct recent *shown_in;
 		uint64_t shown_as; /* the entry's number in it */
+		bool has_heavy; /* a value of `heavy` is not 0 */
+		/* decisions, tokens and cost that gate_count_heavy() has not counted yet */
+		uint64_t heavy[HEAVY_VALUES];
 	} out;
 
 	/* The place taken at the chosen target: gate/limits/target_choice.c. */

@@ -224,7 +224,7 @@ is "none before" "$(jq -c '[.rows, .total.requests]' "$D/out")" '[[],0]'
 usage --by person --json
 is "the streams say the same" "$(jq -S .total "$D/redis")" "$(jq -S .total "$D/out")"
 usage --by persons
-is "a dimension that there is not" "$? $(cat "$D/err")" "2 tollgate: usage: --by: persons: one of person, team, model, route, tag, provider, target, tool, day is expected, or several with commas"
+is "a dimension that there is not" "$? $(cat "$D/err")" "2 tollgate: usage: --by: persons: one of person, team, model, route, tag, key, provider, target, tool, day is expected, or several with commas"
 usage
 is "without --by: how it is called" $? 2
 prices() { "$B/tollgate" prices check -c "$D/tollgate.yaml" "$@" >"$D/out" 2>"$D/err"; }

@@ -152,11 +152,11 @@ traffic_identity(
 		buf_printf(b, ",\"department\":\"department-%u\"", team % 12);
 	buf_printf(b, ",\"team\":\"team-%u\"", team);
 	if (whole)
-		buf_printf(b,
+		buf_str(b,
 			",\"tier\":\"standard\",\"clearance\":1,\"roles\":[\"analyst\"],"
 			"\"attributes\":{\"roles\":[\"analyst\"],\"plan\":\"standard\"},"
-			"\"issuer\":\"https://issuer.example.com/\",\"key\":\"idp-%u\"",
-			q->person % 3);
+			"\"issuer\":\"https://issuer.example.com/\"");
+	buf_printf(b, ",\"key\":\"idp-%u\"", q->person % 3);
 	buf_putc(b, '}');
 }
 

@@ -91,6 +91,54 @@ quantiles_are_within_a_64th_of_the_exact_ones(void **state)
 }
 
 static void
+buckets_are_appended_in_rising_order(void **state)
+{
+	struct distribution d = { .n = 0 };
+
+	(void)state;
+	assert_true(distribution_append(&d, 5, 2));
+	assert_false(distribution_append(&d, 5, 1));
+	assert_false(distribution_append(&d, 4, 1));
+	assert_true(distribution_append(&d, 6, 1));
+	assert_int_equal(d.nbuckets, 2);
+	assert_int_equal(d.n, 0);
+	distribution_free(&d);
+}
+
+/* Whatever the order in which buckets arrive, and however many are inserted at once. */
+static void
+merged_buckets_stay_sorted_and_complete(void **state)
+{
+	(void)state;
+	for (unsigned round = 0; round < 400; round++) {
+		uint32_t want[64] = { 0 };
+		struct distribution sum = { .n = 0 };
+		for (unsigned k = 0; k < 6; k++) {
+			struct distribution part = { .n = 0 };
+			for (unsigned i = 0; i < round % 7 * k; i++) {
+				uint64_t v = (round * 31 + k * 17 + i * (k + 3) * 13) % 64;
+				add(&part, v);
+				want[v]++;
+			}
+			assert_true(distribution_merge(&sum, &part));
+			distribution_free(&part);
+		}
+		if (sum.n == 1)
+			assert_int_equal(sum.nbuckets, 0);
+		for (uint32_t v = 0, i = 0; v < 64 && sum.n > 1; v++) {
+			if (!want[v])
+				continue;
+			assert_true(i < sum.nbuckets);
+			assert_int_equal(sum.bucket[i].at, v);
+			assert_int_equal(sum.bucket[i++].n, want[v]);
+			if (sum.max == v)
+				assert_int_equal(i, sum.nbuckets);
+		}
+		distribution_free(&sum);
+	}
+}
+
+static void
 a_sum_of_distributions_is_the_distribution_of_all(void **state)
 {
 	struct distribution all = { .n = 0 }, part[3] = { { .n = 0 } }, sum = { .n = 0 };
@@ -124,6 +172,8 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(every_number_has_a_bucket_of_its_power_of_two),
 		cmocka_unit_test(quantiles_are_within_a_64th_of_the_exact_ones),
+		cmocka_unit_test(buckets_are_appended_in_rising_order),
+		cmocka_unit_test(merged_buckets_stay_sorted_and_complete),
 		cmocka_unit_test(a_sum_of_distributions_is_the_distribution_of_all),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -78,12 +78,13 @@ static const char *const searches[][12] = { SEARCH("--limit", "50"),
 	{                                                                                      \
 		"usage", "--by", __VA_ARGS__, NULL                                             \
 	}
-/* With --since an end is given: the length of the period, and so the period before it, would else
- * depend on when the command runs. */
+/* With --since an end is given: the length of the period, and so the period before it, would
+ * else depend on when the command runs. */
 static const char *const usages[][12] = { USAGE("person", "--json", "--limit", "500"),
 	USAGE("team"), USAGE("person,team", "--sort", "refused", "--limit", "500", "--json"),
 	USAGE("day,route"), USAGE("model,provider"), USAGE("target", "--csv"), USAGE("tag"),
-	USAGE("tool,day"), USAGE("person,model", "--limit", "300"), USAGE("tag,team"),
+	USAGE("tool,day"), USAGE("key"), USAGE("team,key,day", "--json"),
+	USAGE("person,model", "--limit", "300"), USAGE("tag,team"),
 	USAGE("team", "--since", "2026-11-12T11:47:12Z", "--until", "2026-11-21", "--json"),
 	USAGE("day", "--until", "2026-11-19T23:59:59Z", "--json"),
 	USAGE("tool", "--since", "2026-11-03T00:00:00Z", "--until", "2026-11-17T12:00:00Z"),
@@ -210,6 +211,7 @@ files_of_parts_and_of_what_is_gone_go(void **state)
 	assert_int_equal(files("*@*"), 0);
 	assert_int_equal(files("*.idx"), 1);
 	assert_int_equal(files("*.sum"), 1);
+	compare_some(); /* the sums of its blocks, and of the whole */
 	sh("touch j.index/mine.txt; rm j/gw-1-00000001-*");
 	make_files();
 	assert_int_equal(files("*.idx") + files("*.sum"), 0);
@@ -504,7 +506,8 @@ a_segment_that_fails_does_not_keep_the_others_from_an_index(void **state)
 {
 	(void)state;
 	make_journal(2 << 20);
-	sh("mkdir -p j.index/$(basename $(ls j/*.jsonl | tail -2 | head -1) .jsonl).idx.tollgate-new");
+	sh("mkdir -p j.index/$(basename $(ls j/*.jsonl | tail -2 | head -1) "
+	   ".jsonl).idx.tollgate-new");
 	assert_false(index_once(made.journal, &record_makers, 0));
 	assert_true(files("*.idx") >= 3);
 	sh("test $(ls j.index/*.idx | grep -vc @) = $(($(ls j/*.jsonl | wc -l) - 2))");

@@ -23,7 +23,8 @@ read_by(struct usage_table *t, const char *by)
 		size_t d = span_find(one, usage_dim_names, BY_DIMS);
 		if (d == BY_DIMS)
 			return cmd_fail("usage",
-				"--by: %.*s: one of person, team, model, route, tag, provider, "
+				"--by: %.*s: one of person, team, model, route, tag, key, "
+				"provider, "
 				"target, tool, day is expected, or several with commas",
 				SPAN_ARG(one));
 		for (size_t i = 0; i < t->nby; i++)

@@ -47,38 +47,52 @@ table_of_block(const struct summing *r, const struct sums_block *b)
 {
 	const char *since = r->q->since, *until = r->q->until;
 
-	if ((since[0] && strcmp(b->from, since) < 0) ||
-		(until[0] && strcmp(b->to, until) >= 0))
+	if ((since[0] && strcmp(b->from, since) < 0) || (until[0] && strcmp(b->to, until) >= 0))
 		return NULL;
 	if (!r->before || strcmp(b->from, r->since) >= 0)
 		return r->now;
 	return strcmp(b->to, r->since) < 0 ? &r->before->table : NULL;
 }
 
-/* Block by block. */
+/* Adds block i, or the whole, if no bound cuts it. Returns as sums_add(). */
+static int
+add_sums_block(struct summing *r, struct sums *sums, size_t i, const struct sums_block *b)
+{
+	struct usage_table *t = table_of_block(r, b);
+	int err = t ? sums_add(sums, i, t) : ERR_NOTFOUND;
+
+	r->lied |= err == ERR_AUTH;
+	if (err)
+		return err;
+	if (t != r->now)
+		note_first(r->before, span_str(b->from));
+	r->records += b->records;
+	return 0;
+}
+
+/* Adds a segment: as a whole, else block by block, else the lines of a block. */
 static int
 read_sums(struct summing *r, const struct query_piece *p, struct sums *sums, struct buf *why)
 {
 	const char *since = r->q->since, *until = r->q->until;
+	size_t whole = sums_whole(sums);
+	struct sums_block b;
 	int err = 0;
 
+	if (whole) {
+		sums_block(sums, whole, &b);
+		if (!add_sums_block(r, sums, whole, &b))
+			return 0;
+	}
 	for (size_t i = 0; i < sums_blocks(sums) && !err && !r->lied; i++) {
-		struct sums_block b;
 		struct query_piece part = *p;
 		sums_block(sums, i, &b);
 		if (!b.records || (until[0] && strcmp(b.from, until) >= 0) ||
 			(since[0] && strcmp(b.to, since) < 0))
 			continue;
-		struct usage_table *t = table_of_block(r, &b);
-		int got = t ? sums_add(sums, i, t) : ERR_NOTFOUND;
-		r->lied = got == ERR_AUTH;
 		part.begin += b.offset;
 		part.bytes = b.bytes;
-		if (!got && t != r->now)
-			note_first(r->before, span_str(b.from));
-		if (!got)
-			r->records += b.records;
-		else if (!r->lied)
+		if (add_sums_block(r, sums, i, &b) == ERR_NOTFOUND)
 			err = query_lines(r->q, &part, why);
 	}
 	return err;

@@ -21,6 +21,10 @@ void gate_run(struct request *r);
 /* Counts tokens that the provider reported, by route, provider and model. */
 void gate_count_answer(struct request *r, const struct guard_report *a);
 void gate_count_tokens(struct request *r, const struct usage *u);
+/* Adds decisions, tokens and cost that are not counted yet to the request's team, person and
+ * key, as its record names them: with the tokens of a response, or when the request ends. One
+ * addition then has the decision, too. */
+void gate_count_heavy(struct request *r);
 /* Continues after the current step with its result. A denial skips all steps but the record. */
 void gate_advance(struct request *r, enum step_result s);
 /* Runs the steps again from `step`, when the mailbox is next read. done() is called with the

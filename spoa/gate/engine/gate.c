@@ -242,9 +242,9 @@ model_label(struct request *r, bool permitted, bool *room)
 	return series_add_model(s, model) ? model : SERIES_OTHER;
 }
 
-/* Adds to the team, person and key of a request, as its record names them. */
+/* Keeps what a request adds to its team, person and key. */
 static void
-count_heavy(struct request *r, const struct series_part *parts, size_t n)
+keep_heavy(struct request *r, const struct series_part *parts, size_t n)
 {
 	static const uint8_t of[SERIES_VALUES] = { [SERIES_PERMIT] = 1 + HEAVY_PERMIT,
 		[SERIES_REDACT] = 1 + HEAVY_REDACT,
@@ -254,14 +254,26 @@ count_heavy(struct request *r, const struct series_part *parts, size_t n)
 		[SERIES_OUTPUT] = 1 + HEAVY_OUTPUT,
 		[SERIES_COST] = 1 + HEAVY_NANOUSD,
 		[SERIES_UNPRICED] = 1 + HEAVY_UNPRICED };
-	uint64_t v[1 + HEAVY_VALUES] = { 0 }; /* [0]: parts that are not counted here */
-	struct heavy *h = r->gate->tally.heavy;
 
 	for (size_t i = 0; i < n; i++)
-		v[of[parts[i].v]] += parts[i].n;
-	heavy_add(&h[HEAVY_TEAM], r->found.identity.team, v + 1);
-	heavy_add(&h[HEAVY_PERSON], request_person_shown(r), v + 1);
-	heavy_add(&h[HEAVY_KEY], r->found.identity.key_id, v + 1);
+		if (of[parts[i].v]) {
+			r->out.heavy[of[parts[i].v] - 1] += parts[i].n;
+			r->out.has_heavy = true;
+		}
+}
+
+void
+gate_count_heavy(struct request *r)
+{
+	struct heavy *h = r->gate->tally.heavy;
+
+	if (!r->out.has_heavy)
+		return;
+	heavy_add(&h[HEAVY_TEAM], r->found.identity.team, r->out.heavy);
+	heavy_add(&h[HEAVY_PERSON], request_person_shown(r), r->out.heavy);
+	heavy_add(&h[HEAVY_KEY], r->found.identity.key_id, r->out.heavy);
+	memset(r->out.heavy, 0, sizeof(r->out.heavy));
+	r->out.has_heavy = false;
 }
 
 static void
@@ -278,7 +290,7 @@ count_series(struct request *r, const struct series_part *parts, size_t n)
 
 	team_tally_add(&r->gate->tally.teams, r->found.identity.team, parts, n);
 	if (v != SERIES_STREAMED && v != SERIES_WHOLE)
-		count_heavy(r, parts, n);
+		keep_heavy(r, parts, n);
 	if ((!series_count(&r->gate->tally.series, label, parts, n) || !room) &&
 		v < SERIES_INPUT)
 		metric_inc(r->gate->metrics, M_LABELS_OVER);
@@ -351,6 +363,7 @@ gate_count_tokens(struct request *r, const struct usage *u)
 	if (c.unknown || c.cost.unpriced)
 		parts[n++] = (struct series_part){ SERIES_UNPRICED, 1 };
 	count_series(r, parts, n);
+	gate_count_heavy(r);
 }
 
 static void
@@ -860,6 +873,7 @@ let_request_go(struct request *r, struct arena *own)
 static void
 request_ends(struct request *r)
 {
+	gate_count_heavy(r);
 	request_unqueue(r);
 	request_attempt_over(r, CAUSE_ABORTED, 0, false, 0);
 	request_drop_job(r);

@@ -491,6 +491,7 @@ record_completion(struct request *r, const struct exchange_result *res, const ch
 	put_utf8(b, RF_IDENTITY_PERSON, request_person_shown(r));
 	put_utf8(b, RF_IDENTITY_AGENT, r->found.identity.agent);
 	put_utf8(b, RF_IDENTITY_TEAM, r->found.identity.team);
+	put_utf8(b, RF_IDENTITY_KEY, r->found.identity.key_id);
 	buf_putc(b, '}');
 	put_tags(r, b);
 	record_called(r, res, b);

@@ -64,7 +64,7 @@ const struct reader read_report = {
 };
 
 const struct param usage_asked[] = {
-	{ "by",    PARAM_TEXT, PARAM_NEEDED, .min = 1, .text = "Of person, team, model, route, tag, provider, target, tool, day, with commas." },
+	{ "by",    PARAM_TEXT, PARAM_NEEDED, .min = 1, .text = "Of person, team, model, route, tag, key, provider, target, tool, day, with commas." },
 	{ "since", PARAM_TIME, .text = "From when on." },
 	{ "until", PARAM_TIME, .text = "Before when." },
 	{ "sort",  PARAM_CHOICE, .words = "cost requests refused tokens last_seen prompt_max name", .text = "In which order; cost." },

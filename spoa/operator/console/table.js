@@ -43,12 +43,15 @@ function sort_key(cell) {
 
 const compare = (a, b) => (typeof a === typeof b ? (typeof a === 'number' ? a - b : a.localeCompare(b)) : typeof a === 'number' ? -1 : 1);
 
+const in_order = (keyed, down) => keyed.sort(([a], [b]) => (down ? compare(b, a) : compare(a, b))).map(([, of]) => of);
+const sort_all = (rows, column, down) => in_order(rows.map((r) => [sort_key(h('td', {}, column.cell(r))), r]), down);
+
 function sort_here(body, head, at) {
 	const down = head.getAttribute('aria-sort') !== 'descending';
-	const sorted = [...body.rows].map((tr) => [sort_key(tr.cells[at]), tr]).sort(([a], [b]) => (down ? compare(b, a) : compare(a, b)));
+	const sorted = in_order([...body.rows].map((tr) => [sort_key(tr.cells[at]), tr]), down);
 	for (const other of head.parentElement.cells) other.removeAttribute('aria-sort');
 	head.setAttribute('aria-sort', down ? 'descending' : 'ascending');
-	body.replaceChildren(...sorted.map(([, tr]) => tr));
+	body.replaceChildren(...sorted);
 }
 
 /* ---- options: columns, CSV ---- */
@@ -168,15 +171,19 @@ export function pager(page, { next, shown, total, name = 'after' }) {
 		!next && shown !== undefined && h('span', { class: 'dim' }, 'End of the list'));
 }
 
-/* A list that is here as a whole, a hundred rows at a time. The first row that is shown is in the URL, as `name`. */
+/* A list that is here as a whole, a hundred rows at a time. A column sorts the whole list. The first row that is shown and
+ * the order are in the URL, as `name` and `name_by`. */
 const PAGE = 100;
-export function paged_table(page, name, { rows, caption, ...rest }) {
-	if (rows.length <= PAGE) return table({ rows, caption, ...rest });
+export function paged_table(page, name, { rows, caption, columns, ...rest }) {
+	if (rows.length <= PAGE) return table({ rows, caption, columns, ...rest });
+	const order = String(page.state[`${name}_by`] ?? ''), by = columns.find((c) => c && c.title === order.replace(/^-/, ''));
+	if (by) rows = sort_all(rows, by, order.startsWith('-'));
 	const from = Math.max(0, Math.min(Number(page.state[name]) || 0, rows.length - 1)), to = Math.min(from + PAGE, rows.length);
 	const step = (text, at) => h('button', { type: 'button', onclick: () => page.set({ [name]: at > 0 ? String(at) : null }) }, text);
 	return [
-		table({ rows: rows.slice(from, to), caption: `${caption}: ${count(from + 1)} to ${count(to)} of ${count(rows.length)}`, part: true,
-			...rest }),
+		table({ rows: rows.slice(from, to), caption: `${caption}: ${count(from + 1)} to ${count(to)} of ${count(rows.length)}`,
+			columns: columns.map((c) => c && { ...c, sort: c.title }), sort: by && order,
+			on_sort: (to) => page.set({ [`${name}_by`]: to, [name]: null }), ...rest }),
 		h('nav', { class: 'pager', 'aria-label': `Pages: ${caption}` }, from > 0 && step('Previous page', from - PAGE),
 			to < rows.length && step('Next page', to)),
 	];

@@ -115,7 +115,7 @@
   X(IDENTITY_ATTRIBUTES,           "identity.",          "attributes",             MAP,     DECISION,   "identity", V_IDENTITY_ATTRIBUTES,  NULL) \
   X(IDENTITY_ATTRIBUTES_TOTAL,     "identity.",          "attributes_total",       INTEGER, DECISION,   "identity", V_COUNT,                NULL) \
   X(IDENTITY_ISSUER,               "identity.",          "issuer",                 TEXT,    DECISION,   "identity", V_COUNT,                NULL) \
-  X(IDENTITY_KEY,                  "identity.",          "key",                    TEXT,    DECISION,   "identity", V_COUNT,                "key") \
+  X(IDENTITY_KEY,                  "identity.",          "key",                    TEXT,    BOTH,       "identity", V_COUNT,                "key") \
   X(SESSION,                       "",                    "session",                HASH,    BOTH,       "read",     V_COUNT,                "session") \
   X(SOCKET,                        "",                    "socket",                 OBJECT,  BOTH,       "gate",     V_COUNT,                NULL) \
   X(SOCKET_OF,                     "socket.",             "of",                     TEXT,    BOTH,       "gate",     V_COUNT,                NULL) \

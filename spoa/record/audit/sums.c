@@ -1,4 +1,11 @@
-/* Makes and reads the files of sums. */
+/* Makes and reads the files of sums that stand beside the indexes of segments (sums.h has their
+ * purpose).
+ *
+ * The file has a header, a table of blocks, and the rows of all sections. The last block of a
+ * file with several blocks is the whole: its rows add up those of the others, so that a reader
+ * whose window holds the segment reads one row for each group and not one for each block. All
+ * rows of a section are sorted by key. The whole is therefore a merge of sorted rows, which
+ * needs memory for one row of each block. */
 #include "record/audit/sums.h"
 
 #include <fcntl.h>
@@ -16,30 +23,36 @@
 
 _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "numbers are as the file has them");
 
-/* SECTION_DAY has the sums of all: those of a block's other sections count some more than once. */
-enum { SECTION_DAY = 4, SECTIONS, CHECK_BYTES = 8 };
+/* The rows of SECTION_DAY add up to the total. Other sections count a record in several rows if
+ * it has several tags, calls or attempts. */
+enum { SECTION_DAY = 5, SECTIONS, CHECK_BYTES = 8 };
 #define BLOCK_BYTES INDEX_PART_BYTES
 #define FILE_MAX    (1ull << 30)
 #define NO_SECTION  UINT32_MAX
 
+/* A table is read from the last section that has all names that the table groups by: sections
+ * with more rows come first. The sections by tag and by tool may count a record several times,
+ * but only tables by tag and by tool are read from them, because SECTION_DAY is the last. */
 static const struct {
 	enum usage_dim by[5];
 	size_t n;
 } sections[SECTIONS] = {
 	{ { BY_DAY, BY_ROUTE, BY_PROVIDER, BY_MODEL, BY_TARGET }, 5 },
 	{ { BY_DAY, BY_TEAM, BY_PERSON }, 3 },
+	{ { BY_DAY, BY_TEAM, BY_KEY }, 3 },
 	{ { BY_DAY, BY_TAG }, 2 },
 	{ { BY_DAY, BY_TOOL }, 2 },
 	[SECTION_DAY] = { { BY_DAY }, 1 },
 };
 
+/* A block as the file has it. */
 struct block {
-	uint64_t offset, bytes, records;
+	uint64_t offset, bytes, records; /* in the segment: as struct sums_block */
 	char from[32], to[32];
-	int64_t last_ns; /* the latest of all groups */
+	int64_t last_ns; /* the time of the latest record of all groups */
 	struct section {
-		uint64_t at;
-		uint32_t bytes, rows; /* rows NO_SECTION: there were too many */
+		uint64_t at;	      /* offset in the file */
+		uint32_t bytes, rows; /* rows NO_SECTION: more than SUMS_ROWS, none is kept */
 		unsigned char check[CHECK_BYTES];
 	} section[SECTIONS];
 };
@@ -48,15 +61,28 @@ struct sums_header {
 	char magic[8];
 	uint64_t version, bytes;
 	struct index_whose whose;
-	uint64_t blocks;
-	unsigned char check[CHECK_BYTES]; /* of this up to here, and of the blocks */
+	uint64_t blocks; /* without the whole */
+	unsigned char
+		check[CHECK_BYTES]; /* of the header up to this member, and of all blocks */
+};
+
+/* Reads the rows of a section one after the other. owner: one thread. */
+struct row_reader {
+	size_t section;
+	struct span rest; /* borrowed */
+	uint32_t left;	  /* rows in `rest` */
+	int64_t last_ns;  /* of the block */
+	/* the row that next_row() read */
+	struct buf key;
+	struct usage_sums sums;
 };
 
 struct sums {
 	int fd;
 	struct sums_header h;
-	struct block *block;
-	struct buf section, key;
+	struct block *block; /* all_blocks(), the whole as the last one */
+	struct buf section;  /* the rows that are read */
+	struct row_reader row;
 };
 
 static uint64_t version;
@@ -72,6 +98,7 @@ static void
 make_version(void)
 {
 	version = sizeof(struct block);
+	add_version("whole");
 	for (size_t i = 0; i < SUMS; i++)
 		add_version(usage_sum_names[i]);
 	for (size_t i = 0; i < SPREADS; i++)
@@ -94,11 +121,217 @@ check_of(struct span a, struct span b, unsigned char out[CHECK_BYTES])
 	memcpy(out, all, CHECK_BYTES);
 }
 
+/* Returns the number of blocks in a file whose segment has `blocks` of them: a whole is kept
+ * beside several. */
+static size_t
+all_blocks(uint64_t blocks)
+{
+	return (size_t)blocks + (blocks > 1);
+}
+
 static void
 header_check(const struct sums_header *h, const struct block *b, unsigned char out[CHECK_BYTES])
 {
 	check_of(span_of(h, offsetof(struct sums_header, check)),
-		span_of(b, (size_t)h->blocks * sizeof(*b)), out);
+		span_of(b, all_blocks(h->blocks) * sizeof(*b)), out);
+}
+
+/* ---- rows ---- */
+
+/* Writes the number of buckets, the largest number, the sum and each bucket: its distance from
+ * the previous bucket, and its count. A distribution of a single number has no bucket, and its
+ * sum is left out. */
+static void
+put_distribution(struct buf *b, const struct distribution *d)
+{
+	uint32_t before = 0;
+
+	index_put_number(b, d->nbuckets);
+	index_put_number(b, d->max);
+	if (d->nbuckets)
+		index_put_number(b, d->sum);
+	for (size_t i = 0; i < d->nbuckets; i++) {
+		index_put_number(b, d->bucket[i].at - before);
+		index_put_number(b, d->bucket[i].n);
+		before = d->bucket[i].at;
+	}
+}
+
+/* Writes a row:
+ * - the length of the part of the key that equals the previous row's, and the other part;
+ * - a mask of the sums that are not 0 and of the distributions that are not empty;
+ * - these sums and distributions;
+ * - the id of the request with the largest prompt, if there is one;
+ * - the time in ns between the group's last record and the block's last record. */
+static void
+put_sum_row(struct buf *b, struct span key, struct span before, const struct usage_sums *u,
+	int64_t last_ns)
+{
+	size_t same = 0;
+	uint64_t has = 0;
+
+	while (same < key.n && same < before.n && key.p[same] == before.p[same])
+		same++;
+	index_put_number(b, same);
+	index_put_number(b, key.n - same);
+	buf_span(b, span_cut(key, same, key.n));
+	for (size_t i = 0; i < SUMS; i++)
+		has |= (uint64_t)(u->sum[i] != 0) << i;
+	for (size_t i = 0; i < SPREADS; i++)
+		has |= (uint64_t)(u->spread[i].n != 0) << (SUMS + i);
+	index_put_number(b, has);
+	for (size_t i = 0; i < SUMS; i++)
+		if (u->sum[i])
+			index_put_number(b, u->sum[i]);
+	for (size_t i = 0; i < SPREADS; i++)
+		if (u->spread[i].n)
+			put_distribution(b, &u->spread[i]);
+	if (u->spread[SPREAD_PROMPT].n) {
+		index_put_number(b, strlen(u->largest_id));
+		buf_str(b, u->largest_id);
+	}
+	index_put_number(b, (uint64_t)(last_ns - u->last_ns));
+}
+
+/* Reads a number (LEB128). Returns false if the number does not end, or has more than 64 bits.
+ */
+static inline bool
+sums_number(struct span *s, uint64_t *v)
+{
+	const char *p = s->p, *end = s->p + s->n;
+	uint64_t is = 0;
+
+	for (unsigned shift = 0; shift < 64 && p < end; shift += 7) {
+		unsigned char c = (unsigned char)*p++;
+		is |= (uint64_t)(c & 127) << shift;
+		if (c & 128)
+			continue;
+		*v = is;
+		*s = span_of(p, (size_t)(end - p));
+		return true;
+	}
+	return false;
+}
+
+/* Reads a distribution into *d, whose room is used again. */
+static bool
+read_distribution(struct span *rest, struct distribution *d)
+{
+	uint64_t nbuckets, step, n, at = 0;
+	bool ok = sums_number(rest, &nbuckets) && sums_number(rest, &d->max);
+
+	if (ok && !nbuckets) {
+		d->n = 1;
+		d->sum = d->max;
+		return true;
+	}
+	ok = ok && sums_number(rest, &d->sum);
+	for (uint64_t i = 0; i < nbuckets && ok; i++) {
+		ok = sums_number(rest, &step) && sums_number(rest, &n) && n &&
+		     n <= UINT32_MAX && step < DISTRIBUTION_BUCKETS;
+		at += ok ? step : 0;
+		ok = ok && at < DISTRIBUTION_BUCKETS &&
+		     distribution_append(d, (uint32_t)at, (uint32_t)n);
+		d->n += ok ? n : 0;
+	}
+	return ok;
+}
+
+/* Reads the part of a row after its key. */
+static bool
+read_sums_of_row(struct span *rest, int64_t block_last_ns, struct usage_sums *out)
+{
+	uint64_t has, n = 0, before;
+
+	if (!sums_number(rest, &has) || has >> (SUMS + SPREADS))
+		return false;
+	for (size_t i = 0; i < SUMS; i++)
+		if (has >> i & 1 && !sums_number(rest, &out->sum[i]))
+			return false;
+	for (size_t i = 0; i < SPREADS; i++)
+		if (has >> (SUMS + i) & 1 && !read_distribution(rest, &out->spread[i]))
+			return false;
+	if (out->spread[SPREAD_PROMPT].n && (!sums_number(rest, &n) || n > rest->n))
+		return false;
+	usage_set_largest(out, span_cut(*rest, 0, (size_t)n));
+	*rest = span_cut(*rest, (size_t)n, rest->n);
+	if (!sums_number(rest, &before))
+		return false;
+	out->last_ns = (int64_t)((uint64_t)block_last_ns - before);
+	return true;
+}
+
+static void
+free_row_reader(struct row_reader *r)
+{
+	usage_sums_free(&r->sums);
+	buf_free(&r->key);
+}
+
+/* Empties the sums of the previous row. Its distributions keep their room. */
+static void
+clear_row(struct row_reader *r)
+{
+	struct distribution spread[SPREADS];
+
+	for (size_t i = 0; i < SPREADS; i++) {
+		const struct distribution *d = &r->sums.spread[i];
+		spread[i] = (struct distribution){ .bucket = d->bucket, .room = d->room };
+	}
+	r->sums = (struct usage_sums){ .last_ns = 0 };
+	memcpy(r->sums.spread, spread, sizeof(spread));
+}
+
+static void
+begin_rows(struct row_reader *r, size_t section, struct span rows, const struct block *b)
+{
+	buf_clear(&r->key);
+	r->section = section;
+	r->rest = rows;
+	r->left = b->section[section].rows;
+	r->last_ns = b->last_ns;
+}
+
+/* Reads the next row. Returns true with the row, false with *err 0 after the last row, or false
+ * with ERR_AUTH if the bytes are no row. */
+static bool
+next_row(struct row_reader *r, int *err)
+{
+	uint64_t same, more;
+
+	clear_row(r);
+	*err = 0;
+	if (!r->left) {
+		*err = r->rest.n ? ERR_AUTH : 0;
+		return false;
+	}
+	r->left--;
+	*err = ERR_AUTH;
+	if (!sums_number(&r->rest, &same) || !sums_number(&r->rest, &more) || same > r->key.n ||
+		more > r->rest.n)
+		return false;
+	r->key.n = (size_t)same;
+	buf_span(&r->key, span_cut(r->rest, 0, (size_t)more));
+	r->rest = span_cut(r->rest, (size_t)more, r->rest.n);
+	if (buf_failed(&r->key) || !read_sums_of_row(&r->rest, r->last_ns, &r->sums))
+		return false;
+	*err = 0;
+	return true;
+}
+
+/* Splits a row's key into one value for each name of the section, as the records have it.
+ * Returns false if the key has fewer or more values. */
+static bool
+split_key(const struct row_reader *r, struct span value[BY_DIMS])
+{
+	struct span key = buf_view(&r->key);
+
+	for (size_t i = 0; i < sections[r->section].n; i++) {
+		if (span_chr(key, '\0') == key.n)
+			return false;
+		value[sections[r->section].by[i]] = span_next(&key, '\0');
+	}
+	return !key.n;
 }
 
 /* ---- making ---- */
@@ -120,80 +353,43 @@ sums_by_key(const void *x, const void *y)
 	return span_order(span_of(a->key, a->n), span_of(b->key, b->n));
 }
 
-/* The number of buckets, the largest number, and, unless the distribution has one number only and
- * so no bucket, the sum and each bucket: its distance from the one before, and its count. */
+/* Notes the rows from `from` on as section i of the block; `rows` NO_SECTION: there are none.
+ */
 static void
-put_distribution(struct buf *b, const struct distribution *d)
+end_section(struct summing *s, struct block *b, size_t i, size_t from, uint32_t rows)
 {
-	uint32_t before = 0;
+	struct section *to = &b->section[i];
 
-	index_put_number(b, d->nbuckets);
-	index_put_number(b, d->max);
-	if (d->nbuckets)
-		index_put_number(b, d->sum);
-	for (size_t i = 0; i < d->nbuckets; i++) {
-		index_put_number(b, d->bucket[i].at - before);
-		index_put_number(b, d->bucket[i].n);
-		before = d->bucket[i].at;
-	}
-}
-
-/* A row: how much of its key is that of the row before, the rest of it, which sums are not 0
- * and which distributions are not empty, these, the id of the largest prompt, how long before the
- * block's last its last record was. */
-static void
-put_sum_row(struct buf *b, const struct usage_group *g, const struct usage_group *before,
-	int64_t last_ns)
-{
-	const struct usage_sums *u = &g->of;
-	size_t same = 0;
-	uint64_t has = 0;
-
-	while (before && same < g->n && same < before->n && g->key[same] == before->key[same])
-		same++;
-	index_put_number(b, same);
-	index_put_number(b, g->n - same);
-	buf_put(b, g->key + same, g->n - same);
-	for (size_t i = 0; i < SUMS; i++)
-		has |= (uint64_t)(u->sum[i] != 0) << i;
-	for (size_t i = 0; i < SPREADS; i++)
-		has |= (uint64_t)(u->spread[i].n != 0) << (SUMS + i);
-	index_put_number(b, has);
-	for (size_t i = 0; i < SUMS; i++)
-		if (u->sum[i])
-			index_put_number(b, u->sum[i]);
-	for (size_t i = 0; i < SPREADS; i++)
-		if (u->spread[i].n)
-			put_distribution(b, &u->spread[i]);
-	if (u->spread[SPREAD_PROMPT].n) {
-		index_put_number(b, strlen(u->largest_id));
-		buf_str(b, u->largest_id);
-	}
-	index_put_number(b, (uint64_t)(last_ns - u->last_ns));
+	if (rows == NO_SECTION)
+		s->rows.n = from;
+	struct span bytes = span_cut(buf_view(&s->rows), from, s->rows.n);
+	s->failed |= bytes.n > UINT32_MAX / 2 || buf_failed(&s->rows);
+	to->at = from;
+	to->rows = rows;
+	to->bytes = (uint32_t)bytes.n;
+	check_of(bytes, (struct span){ NULL, 0 }, to->check);
 }
 
 static void
 put_section(struct summing *s, size_t i)
 {
 	struct usage_table *t = &s->table[i];
-	struct section *to = &s->now.section[i];
 	size_t from = s->rows.n;
+	uint32_t rows = NO_SECTION;
 
-	INVARIANT(t->ngroups > 0 && t->group[0].n == 0); /* the first is of all that have no other */
-	to->at = from;
-	to->rows = NO_SECTION;
+	INVARIANT(t->ngroups > 0 && t->group[0].n == 0); /* the group of those without room */
 	s->failed |= t->no_memory;
 	if (t->ngroups - 1 <= SUMS_ROWS && !t->full) {
+		struct span before = { NULL, 0 };
 		qsort(t->group + 1, t->ngroups - 1, sizeof(*t->group), sums_by_key);
-		for (size_t k = 1; k < t->ngroups; k++)
-			put_sum_row(&s->rows, &t->group[k], k > 1 ? &t->group[k - 1] : NULL,
-				s->now.last_ns);
-		to->rows = (uint32_t)(t->ngroups - 1);
+		for (size_t k = 1; k < t->ngroups; k++) {
+			struct span key = span_of(t->group[k].key, t->group[k].n);
+			put_sum_row(&s->rows, key, before, &t->group[k].of, s->now.last_ns);
+			before = key;
+		}
+		rows = (uint32_t)(t->ngroups - 1);
 	}
-	struct span rows = span_cut(buf_view(&s->rows), from, s->rows.n);
-	s->failed |= rows.n > UINT32_MAX / 2;
-	to->bytes = (uint32_t)rows.n;
-	check_of(rows, (struct span){ NULL, 0 }, to->check);
+	end_section(s, &s->now, i, from, rows);
 }
 
 static void
@@ -229,6 +425,126 @@ end_block(struct summing *s, uint64_t end)
 		s->failed = true;
 	else
 		s->block[s->nblocks++] = s->now;
+}
+
+/* The rows of one section in all blocks of a segment. */
+struct merging {
+	struct row_reader *row; /* of each block that has a row left */
+	size_t n;
+};
+
+static void
+free_merging(struct merging *m, size_t nblocks)
+{
+	for (size_t i = 0; m->row && i < nblocks; i++)
+		free_row_reader(&m->row[i]);
+	free(m->row);
+}
+
+/* Reads the next row of block i. A block without a further row changes places with the last
+ * one that has a row. Returns false if the rows cannot be read: this program wrote them. */
+static bool
+next_row_of(struct merging *m, size_t i)
+{
+	int err;
+
+	if (next_row(&m->row[i], &err))
+		return true;
+	struct row_reader done = m->row[i];
+	m->row[i] = m->row[--m->n];
+	m->row[m->n] = done;
+	return err == 0;
+}
+
+/* Adds up the rows with the smallest key in *key and *sums. */
+static bool
+merge_least(struct merging *m, struct buf *key, struct usage_sums *sums)
+{
+	size_t least = 0;
+	bool ok = true;
+
+	for (size_t i = 1; i < m->n; i++)
+		if (span_order(buf_view(&m->row[i].key), buf_view(&m->row[least].key)) < 0)
+			least = i;
+	buf_clear(key);
+	buf_span(key, buf_view(&m->row[least].key));
+	for (size_t i = m->n; i-- > 0 && ok;)
+		if (span_eq(buf_view(&m->row[i].key), buf_view(key)))
+			ok = usage_sums_add(sums, &m->row[i].sums) && next_row_of(m, i);
+	return ok && !buf_failed(key);
+}
+
+/* Writes a section of the whole from that section of all blocks. Without memory, or if a block
+ * has no such section, the whole has none. */
+static void
+merge_section(struct summing *s, struct block *whole, size_t section)
+{
+	struct merging m = { .row = calloc(s->nblocks, sizeof(*m.row)) };
+	size_t from = s->rows.n, nrows = 0;
+	bool ok = m.row != NULL;
+
+	SCOPED_BUF(key, FILE_MAX);
+	SCOPED_BUF(before, FILE_MAX);
+	/* Readers borrow the rows of blocks, and rows that are added may move these. */
+	SCOPED_BUF(merged, FILE_MAX);
+	for (size_t i = 0; i < s->nblocks && ok; i++) {
+		const struct section *of = &s->block[i].section[section];
+		buf_init(&m.row[i].key, FILE_MAX);
+		if (of->rows == NO_SECTION) {
+			ok = false;
+			break;
+		}
+		begin_rows(&m.row[i], section,
+			span_cut(buf_view(&s->rows), of->at, of->at + of->bytes), &s->block[i]);
+	}
+	m.n = ok ? s->nblocks : 0;
+	for (size_t i = m.n; i-- > 0 && ok;)
+		ok = next_row_of(&m, i);
+	for (; m.n && ok; nrows++) {
+		struct usage_sums sums = { .last_ns = 0 };
+		ok = nrows < SUMS_ROWS && merge_least(&m, &key, &sums);
+		if (ok)
+			put_sum_row(&merged, buf_view(&key), buf_view(&before), &sums,
+				whole->last_ns);
+		usage_sums_free(&sums);
+		buf_clear(&before);
+		buf_span(&before, buf_view(&key));
+	}
+	ok = ok && !buf_failed(&merged) && !buf_failed(&before);
+	if (ok)
+		buf_span(&s->rows, buf_view(&merged));
+	free_merging(&m, s->nblocks);
+	end_section(s, whole, section, from, ok ? (uint32_t)nrows : NO_SECTION);
+}
+
+/* Adds the whole after the blocks of a segment that has several. */
+static void
+add_whole(struct summing *s)
+{
+	struct block whole = { .offset = 0 };
+
+	if (s->nblocks < 2 || s->failed)
+		return;
+	if (!mem_room(&s->block, &s->room, s->nblocks + 1, sizeof(*s->block))) {
+		s->failed = true;
+		return;
+	}
+	for (size_t i = 0; i < s->nblocks; i++) {
+		const struct block *b = &s->block[i];
+		whole.bytes += b->bytes;
+		if (!b->records)
+			continue;
+		if (!whole.records || strcmp(b->from, whole.from) < 0)
+			memcpy(whole.from, b->from, sizeof(whole.from));
+		if (!whole.records || strcmp(b->to, whole.to) > 0)
+			memcpy(whole.to, b->to, sizeof(whole.to));
+		whole.records += b->records;
+		if (b->last_ns > whole.last_ns)
+			whole.last_ns = b->last_ns;
+	}
+	for (size_t i = 0; i < SECTIONS && !s->failed; i++)
+		merge_section(s, &whole, i);
+	s->block[s->nblocks] = whole;
 }
 
 static bool
@@ -285,17 +601,20 @@ image_of_sums(struct summing *s, const struct index_segment *seg, int err, struc
 	if (!err)
 		end_block(s, seg->bytes);
 	free_tables(s);
+	if (!err)
+		add_whole(s);
 	if (!err && !s->failed) {
+		size_t all = all_blocks(s->nblocks);
 		index_whose(seg, s->last_line, &h.whose);
 		h.blocks = s->nblocks;
-		uint64_t rows_at = sizeof(h) + s->nblocks * sizeof(*s->block);
+		uint64_t rows_at = sizeof(h) + all * sizeof(*s->block);
 		h.bytes = rows_at + s->rows.n;
-		for (size_t i = 0; i < s->nblocks; i++)
+		for (size_t i = 0; i < all; i++)
 			for (size_t k = 0; k < SECTIONS; k++)
 				s->block[i].section[k].at += rows_at;
 		header_check(&h, s->block, h.check);
 		buf_put(out, &h, sizeof(h));
-		buf_put(out, s->block, s->nblocks * sizeof(*s->block));
+		buf_put(out, s->block, all * sizeof(*s->block));
 		buf_span(out, buf_view(&s->rows));
 	}
 	if (!err && (s->failed || buf_failed(&s->rows) || buf_failed(out)))
@@ -404,9 +723,9 @@ read_head(struct sums *s, const struct index_segment *seg)
 	if (h->version != version)
 		return "of another version";
 	if (h->bytes != (uint64_t)st.st_size || h->bytes > FILE_MAX ||
-		h->blocks > (h->bytes - sizeof(*h)) / sizeof(*s->block))
+		all_blocks(h->blocks) > (h->bytes - sizeof(*h)) / sizeof(*s->block))
 		return "cut or damaged";
-	size_t n = (size_t)h->blocks * sizeof(*s->block);
+	size_t n = all_blocks(h->blocks) * sizeof(*s->block);
 	if (!(s->block = malloc(n + 1)))
 		return err_str(ERR_NOMEM);
 	if (pread(s->fd, s->block, n, sizeof(*h)) != (ssize_t)n)
@@ -422,6 +741,11 @@ read_head(struct sums *s, const struct index_segment *seg)
 	}
 	if (at != seg->bytes)
 		return "older than its segment";
+	if (h->blocks > 1) {
+		const struct block *whole = &s->block[h->blocks];
+		if (!within(h, whole, seg->bytes) || whole->offset || whole->bytes != at)
+			return "damaged";
+	}
 	return index_whose_not(&h->whose, seg);
 }
 
@@ -441,7 +765,7 @@ sums_open(const char *dir, const struct index_segment *seg, struct buf *why)
 	}
 	s->fd = fd;
 	buf_init(&s->section, FILE_MAX);
-	buf_init(&s->key, FILE_MAX);
+	buf_init(&s->row.key, FILE_MAX);
 	const char *wrong = read_head(s, seg);
 	if (wrong) {
 		buf_printf(why, "%s: %s", path, wrong);
@@ -457,7 +781,7 @@ sums_free(struct sums **s)
 		return;
 	close((*s)->fd);
 	buf_free(&(*s)->section);
-	buf_free(&(*s)->key);
+	free_row_reader(&(*s)->row);
 	free((*s)->block);
 	free(*s);
 	*s = NULL;
@@ -467,6 +791,12 @@ size_t
 sums_blocks(const struct sums *s)
 {
 	return (size_t)s->h.blocks;
+}
+
+size_t
+sums_whole(const struct sums *s)
+{
+	return s->h.blocks ? all_blocks(s->h.blocks) - 1 : 0;
 }
 
 void
@@ -479,130 +809,43 @@ sums_block(const struct sums *s, size_t i, struct sums_block *out)
 	memcpy(out->to, b->to, CLOCK_RFC3339_LEN);
 }
 
-/* The section that has all that the table groups by; SECTIONS: none. */
+/* Returns the last section that has all names that the table groups by, or SECTIONS. */
 static size_t
 section_for(const struct usage_table *t)
 {
-	size_t best = SECTIONS;
-
 	for (size_t i = SECTIONS; i-- > 0;) {
 		size_t has = 0;
 		for (size_t k = 0; k < t->nby; k++)
 			for (size_t d = 0; d < sections[i].n; d++)
 				has += sections[i].by[d] == t->by[k];
 		if (has == t->nby)
-			best = i; /* the first: by day alone a request counts once */
+			return i;
 	}
-	return best;
+	return SECTIONS;
 }
 
-/* False: it does not end, or is too long. */
-static bool
-sums_number(struct span *s, uint64_t *v)
-{
-	*v = 0;
-	for (unsigned shift = 0; shift < 64 && s->n; shift += 7) {
-		unsigned char c = (unsigned char)*s->p;
-		*s = span_cut(*s, 1, s->n);
-		*v |= (uint64_t)(c & 127) << shift;
-		if (!(c & 128))
-			return true;
-	}
-	return false;
-}
-
-static bool
-read_distribution(struct span *rest, struct distribution *d)
-{
-	uint64_t nbuckets, step, n, at = 0;
-	bool ok = sums_number(rest, &nbuckets) && sums_number(rest, &d->max);
-
-	if (ok && !nbuckets) {
-		*d = distribution_of(d->max);
-		return true;
-	}
-	ok = ok && sums_number(rest, &d->sum);
-	for (uint64_t i = 0; i < nbuckets && ok; i++) {
-		ok = sums_number(rest, &step) && sums_number(rest, &n) && n &&
-		     n <= UINT32_MAX && step < DISTRIBUTION_BUCKETS;
-		at += ok ? step : 0;
-		ok = ok && at < DISTRIBUTION_BUCKETS &&
-		     distribution_count(d, (uint32_t)at, (uint32_t)n);
-		d->n += ok ? n : 0;
-	}
-	return ok;
-}
-
-/* The part of a row after its key. */
-static bool
-read_sums_of_row(struct span *rest, int64_t block_last_ns, struct usage_sums *out)
-{
-	uint64_t has, n = 0, before;
-
-	if (!sums_number(rest, &has) || has >> (SUMS + SPREADS))
-		return false;
-	for (size_t i = 0; i < SUMS; i++)
-		if (has >> i & 1 && !sums_number(rest, &out->sum[i]))
-			return false;
-	for (size_t i = 0; i < SPREADS; i++)
-		if (has >> (SUMS + i) & 1 && !read_distribution(rest, &out->spread[i]))
-			return false;
-	if (out->spread[SPREAD_PROMPT].n && (!sums_number(rest, &n) || n > rest->n))
-		return false;
-	usage_set_largest(out, span_cut(*rest, 0, (size_t)n));
-	*rest = span_cut(*rest, (size_t)n, rest->n);
-	if (!sums_number(rest, &before))
-		return false;
-	out->last_ns = (int64_t)((uint64_t)block_last_ns - before);
-	return true;
-}
-
-/* Its key, each value as the records have it. */
-static bool
-read_key_of_row(struct sums *s, size_t section, struct span *rest, struct span value[BY_DIMS])
-{
-	uint64_t same, more;
-
-	if (!sums_number(rest, &same) || !sums_number(rest, &more) || same > s->key.n ||
-		more > rest->n)
-		return false;
-	s->key.n = (size_t)same;
-	buf_span(&s->key, span_cut(*rest, 0, (size_t)more));
-	*rest = span_cut(*rest, (size_t)more, rest->n);
-	struct span key = buf_view(&s->key);
-	for (size_t i = 0; i < sections[section].n; i++) {
-		if (span_chr(key, '\0') == key.n)
-			return false;
-		value[sections[section].by[i]] = span_next(&key, '\0');
-	}
-	return !key.n && !buf_failed(&s->key);
-}
-
-/* Adds all rows of a section: to groups, or with `total` to the total. */
+/* Adds all rows of a section to groups or, if `total` is set, to the total. */
 static int
-merge_section_rows(struct sums *s, const struct block *b, size_t which, bool total,
-	struct usage_table *t)
+merge_section_rows(
+	struct sums *s, const struct block *b, size_t which, bool total, struct usage_table *t)
 {
-	struct span rest = buf_view(&s->section);
-	bool ok = true;
+	int err;
 
-	buf_clear(&s->key);
-	for (uint32_t k = 0; k < b->section[which].rows && ok; k++) {
-		struct usage_sums sums = { .last_ns = 0 };
+	begin_rows(&s->row, which, buf_view(&s->section), b);
+	while (next_row(&s->row, &err)) {
 		struct span value[BY_DIMS] = { { NULL, 0 } };
-		ok = read_key_of_row(s, which, &rest, value) &&
-		     read_sums_of_row(&rest, b->last_ns, &sums);
-		if (ok && total)
-			usage_merge_total(t, &sums);
-		else if (ok)
-			usage_merge(t, value, &sums);
-		for (size_t i = 0; i < SPREADS; i++)
-			distribution_free(&sums.spread[i]);
+		if (!split_key(&s->row, value))
+			return ERR_AUTH;
+		if (total)
+			usage_merge_total(t, &s->row.sums);
+		else
+			usage_merge(t, value, &s->row.sums);
 	}
-	return ok && !rest.n ? 0 : ERR_AUTH;
+	return err;
 }
 
-/* The rows of a section, as they were written. */
+/* Reads the rows of a section and compares them with their checksum. Returns 0, or
+ * ERR_NOTFOUND if they are not as they were written. */
 static int
 read_section(struct sums *s, const struct section *from)
 {
@@ -630,7 +873,7 @@ sums_add(struct sums *s, size_t i, struct usage_table *t)
 	err = err ? err : merge_section_rows(s, b, which, false, t);
 	if (err)
 		return err;
-	/* From here on groups were added. */
+	/* Groups were added: an error after this line spoils the table. */
 	err = read_section(s, &b->section[SECTION_DAY]) ? ERR_AUTH : 0;
 	return err ? err : merge_section_rows(s, b, SECTION_DAY, true, t);
 }

@@ -1,13 +1,18 @@
-/* What `tollgate usage` sums up, made beforehand: one file next to the index of a closed
- * segment, or of a part of the open one: JOURNAL.index/NAME.sum. Made again where it is
- * missing, stale or damaged; who may not trust it reads the records (usage --no-index).
+/* Sums for `tollgate usage` that are made beforehand: one file beside the index of a closed
+ * segment, or of a part of the open segment (JOURNAL.index/NAME.sum). The index thread makes a
+ * file again if it is missing, stale or damaged. `usage --no-index` reads the records instead.
  *
- * The lines are cut into blocks of about 4 MB. Of each the file has when its records are, and
- * five sections of rows, one for each group: by day, person and team; by day, route, provider,
- * model and target; by day and tag; by day and tool; by day, which add up to the total. A window
- * takes the blocks that are whole in it; of one that it cuts the lines are read. The file is a
- * header, a row a block, then the sections, whose numbers are LEB128, and little-endian in the
- * tables. A section with more than SUMS_ROWS rows is left out: then that block's lines are read. */
+ * The lines of a segment are cut into blocks of about 4 MB. Each block notes when its records
+ * were written, and has six sections of rows, with one row for each group: by day, route,
+ * provider, model and target; by day, team and person; by day, team and key; by day and tag; by
+ * day and tool; by day. The rows by day add up to the total. A file with several blocks also
+ * has the whole: the sums of all its blocks.
+ *
+ * If a window holds the segment, its reader adds the whole. Otherwise the reader adds the
+ * blocks that the window holds, and reads the lines of blocks that a bound of the window cuts.
+ * Numbers in rows are LEB128, and those in tables are little-endian. A section with more than
+ * SUMS_ROWS rows is left out: the reader goes on to the blocks, and from a block to its lines.
+ */
 #ifndef RECORD_AUDIT_SUMS_H
 #define RECORD_AUDIT_SUMS_H
 
@@ -15,28 +20,32 @@
 #include "record/index/index.h"
 
 #define SUMS_FILES ".sum"
-#define SUMS_ROWS  65536u /* groups of a block */
+#define SUMS_ROWS  65536u /* groups of a section; with more, the section is left out */
 
-/* All that is kept next to segments: indexes, then these. */
+/* Makers of all files beside segments: indexes, then sums. */
 extern const struct index_makers record_makers;
 
 struct sums_block {
 	uint64_t offset, bytes; /* in the segment, or the part */
-	uint64_t records; /* that say when they are: from `from` to `to`, as audit_time_of() */
+	uint64_t records;	/* that have a time: from `from` to `to`, as audit_time_of() */
 	char from[CLOCK_RFC3339_LEN], to[CLOCK_RFC3339_LEN];
 };
 
 /* owner: one thread. */
 struct sums;
-/* The file of an open segment in `dir` (JOURNAL.index). NULL with *why, which is empty where
- * there is none. */
+/* Opens the file that belongs to an open segment in `dir` (JOURNAL.index). Returns NULL with
+ * *why, which is empty if there is no such file. */
 struct sums *sums_open(const char *dir, const struct index_segment *s, struct buf *why);
 void sums_free(struct sums **s);
 size_t sums_blocks(const struct sums *s);
+/* Returns the place of the whole for sums_block() and sums_add(): behind the last of several
+ * blocks, or 0 if the file has at most one block. */
+size_t sums_whole(const struct sums *s);
+/* Describes block i, below sums_blocks(), or the whole. */
 void sums_block(const struct sums *s, size_t i, struct sums_block *out);
-/* Adds block i to groups and totals. ERR_NOTFOUND: what the table groups by is not summed up
- * here; nothing was added. ERR_AUTH: the file does not agree with itself: what the table has is
- * not to be used. */
+/* Adds block i, or the whole, to groups and totals. Returns 0; ERR_NOTFOUND if the file has no
+ * sums of the names that the table groups by, and nothing was added; ERR_AUTH if the file does
+ * not agree with itself, and the table is not to be used. */
 int sums_add(struct sums *s, size_t i, struct usage_table *t);
 
 #endif

@@ -10,7 +10,7 @@
 #include "base/hash.h"
 #include "record/journal/line.h"
 
-const char *const usage_dim_names[BY_DIMS] = { "person", "team", "model", "route", "tag",
+const char *const usage_dim_names[BY_DIMS] = { "person", "team", "model", "route", "tag", "key",
 	"provider", "target", "tool", "day" };
 const char *const usage_sum_names[SUMS] = {
 #define X(id, name, field) name,
@@ -89,9 +89,8 @@ keep_largest(struct usage_sums *to, const struct usage_sums *add)
 		memcpy(to->largest_id, add->largest_id, USAGE_ID_MAX);
 }
 
-/* False: no memory. */
-static bool
-add_sums(struct usage_sums *to, const struct usage_sums *add)
+bool
+usage_sums_add(struct usage_sums *to, const struct usage_sums *add)
 {
 	bool ok = true;
 
@@ -105,8 +104,8 @@ add_sums(struct usage_sums *to, const struct usage_sums *add)
 	return ok;
 }
 
-static void
-free_sums(struct usage_sums *s)
+void
+usage_sums_free(struct usage_sums *s)
 {
 	for (size_t i = 0; i < SPREADS; i++)
 		distribution_free(&s->spread[i]);
@@ -133,9 +132,9 @@ usage_table_free(struct usage_table *t)
 {
 	for (size_t i = 0; t->group && i < t->ngroups; i++) {
 		free(t->group[i].key);
-		free_sums(&t->group[i].of);
+		usage_sums_free(&t->group[i].of);
 	}
-	free_sums(&t->total);
+	usage_sums_free(&t->total);
 	free(t->group);
 	free(t->index);
 	buf_free(&t->key);
@@ -288,13 +287,13 @@ sum_completion(const struct span *m, struct usage_sums *to)
 void
 usage_merge_total(struct usage_table *t, const struct usage_sums *add)
 {
-	if (!add_sums(&t->total, add))
+	if (!usage_sums_add(&t->total, add))
 		t->no_memory = true;
 }
 
 void
-usage_merge(struct usage_table *t, const struct span value[BY_DIMS],
-	const struct usage_sums *add)
+usage_merge(
+	struct usage_table *t, const struct span value[BY_DIMS], const struct usage_sums *add)
 {
 	buf_clear(&t->key);
 	for (size_t i = 0; i < t->nby; i++) {
@@ -305,7 +304,7 @@ usage_merge(struct usage_table *t, const struct span value[BY_DIMS],
 		t->no_memory = true;
 		return;
 	}
-	if (!add_sums(&group_of(t, buf_view(&t->key))->of, add))
+	if (!usage_sums_add(&group_of(t, buf_view(&t->key))->of, add))
 		t->no_memory = true;
 }
 
@@ -488,6 +487,7 @@ usage_add_each(
 	}
 	p.value[BY_PERSON] = m[RP_IDENTITY_PERSON];
 	p.value[BY_TEAM] = m[RP_IDENTITY_TEAM];
+	p.value[BY_KEY] = m[RP_IDENTITY_KEY];
 	p.value[BY_MODEL] = m[RP_MODEL];
 	p.value[BY_ROUTE] = m[RP_ROUTE];
 	p.value[BY_PROVIDER] = m[RP_TARGET];

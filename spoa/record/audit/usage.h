@@ -16,6 +16,7 @@ enum usage_dim {
 	BY_MODEL,
 	BY_ROUTE,
 	BY_TAG,
+	BY_KEY,
 	BY_PROVIDER,
 	BY_TARGET,
 	BY_TOOL,
@@ -62,8 +63,8 @@ enum usage_sum {
 };
 extern const char *const usage_sum_names[SUMS];
 
-/* Numbers of completions whose distribution is kept: of prompts that the provider counted, and of
- * answers with text, in microseconds since the request began. */
+/* Numbers of completions whose distribution is kept: of prompts that the provider counted, and
+ * of answers with text, in microseconds since the request began. */
 /* clang-format off */
 #define USAGE_SPREADS(X) \
   X(SPREAD_PROMPT, "prompt_tokens",  RP_USAGE_INPUT_TOKENS) \
@@ -82,7 +83,8 @@ enum { USAGE_ID_MAX = 32 };
 struct usage_sums {
 	uint64_t sum[SUMS];
 	struct distribution spread[SPREADS];
-	/* The request with the largest prompt, of equal ones that with the smallest id; "": none. */
+	/* The request with the largest prompt, of equal ones that with the smallest id; "":
+	 * none. */
 	char largest_id[USAGE_ID_MAX];
 	int64_t last_ns; /* of the last record */
 };
@@ -126,10 +128,14 @@ void usage_add(struct usage_table *t, struct span line, struct span day);
 void usage_add_each(struct usage_table *t, size_t n, const struct span *place, struct span day,
 	int64_t time_ns);
 /* Adds what was summed up: a value for each that the table groups by, raw. Not to the total. */
-void usage_merge(struct usage_table *t, const struct span value[BY_DIMS],
-	const struct usage_sums *add);
+void usage_merge(
+	struct usage_table *t, const struct span value[BY_DIMS], const struct usage_sums *add);
 /* Adds to the total alone. */
 void usage_merge_total(struct usage_table *t, const struct usage_sums *add);
+/* Adds `add` to `to`, of which the caller owns the distributions. Returns false without memory:
+ * `to` is then only to be freed. */
+bool usage_sums_add(struct usage_sums *to, const struct usage_sums *add);
+void usage_sums_free(struct usage_sums *s);
 /* Sets the id if it has only letters and digits, and fits; else none is set. */
 void usage_set_largest(struct usage_sums *s, struct span id);
 /* The group with the key, or NULL. */

@@ -127,7 +127,13 @@ add_examples(struct loader *l, const struct yaml_node *list, struct example *v, 
 {
 	for (const struct yaml_node *n = list ? list->child : NULL; n; n = n->next) {
 		struct example *x = &v[*at];
-		*x = (struct example){ .at = n };
+		struct yaml_node *place = arena_new(l->a, struct yaml_node);
+		if (!place) /* reported once, at the end */
+			return;
+		*place = (struct yaml_node){
+			.file = l->file, .line = n->line, .column = n->column
+		};
+		*x = (struct example){ .at = place };
 		if (n->kind == YAML_SCALAR) {
 			x->text = load_text(l, n, "example");
 			x->find = match ? x->text : (struct span){ NULL, 0 };
@@ -216,9 +222,9 @@ new_entity(struct loader *l, const struct yaml_node *at)
 static enum spreads
 load_spreads(struct loader *l, const struct yaml_node *n)
 {
-	static const char *const words[] = {
-		[SPREADS_NONE] = "false", [SPREADS_DISTINCT] = "distinct", [SPREADS_ALL] = "true"
-	};
+	static const char *const words[] = { [SPREADS_NONE] = "false",
+		[SPREADS_DISTINCT] = "distinct",
+		[SPREADS_ALL] = "true" };
 
 	for (size_t i = 0; n->kind == YAML_SCALAR && i < COUNT_OF(words); i++)
 		if (span_is(n->s, words[i]))
@@ -243,6 +249,7 @@ rule_of(struct loader *l, const struct yaml_node *root)
 	if (!yaml_get(root, "patterns") && !yaml_get(root, "finder"))
 		diag_at(l->d, root, "a rule needs `patterns` or `finder`");
 	struct entity_rule *e = new_entity(l, root);
+	l->file = arena_strdup(l->a, root->file);
 	if (!e)
 		return;
 	uint16_t index = (uint16_t)(e - r->entities);
@@ -301,7 +308,7 @@ load_dir(struct loader *l, const char *dir)
 	int n = file_set_list(l->a, dir, ".yaml", &names);
 
 	if (n < 0 && errno == ENOTDIR) { /* one file */
-		const struct yaml_node *root = yaml_load_file(l->a, dir, l->d);
+		const struct yaml_node *root = yaml_load_file(&l->tree, dir, l->d);
 		if (root)
 			rule_of(l, root);
 		return;
@@ -313,7 +320,7 @@ load_dir(struct loader *l, const char *dir)
 	for (int i = 0; i < n; i++) {
 		struct span path = arena_printf(l->a, "%s/%s", dir, names[i]);
 		const struct yaml_node *root =
-			path.p ? yaml_load_file(l->a, path.p, l->d) : NULL;
+			path.p ? yaml_load_file(&l->tree, path.p, l->d) : NULL;
 		if (root)
 			rule_of(l, root);
 	}
@@ -396,9 +403,10 @@ detect_load_with(const char *dir, const struct detect_extra *extra, struct buf *
 
 	if (!r)
 		return NULL;
+	struct loader l = { .a = &r->arena, .d = &d, .r = r };
 	diag_init(&d);
 	arena_init(&r->arena, 64u << 20, false);
-	struct loader l = { .a = &r->arena, .d = &d, .r = r };
+	arena_init(&l.tree, 64u << 20, false);
 	r->entities = arena_array(l.a, DETECT_ENTITIES_MAX, sizeof(*r->entities));
 	r->patterns = arena_array(l.a, DETECT_PATTERNS_MAX, sizeof(*r->patterns));
 	r->prefilter.literals = arena_array(l.a, 1u << LITERAL_BITS, sizeof(struct literal *));
@@ -408,7 +416,7 @@ detect_load_with(const char *dir, const struct detect_extra *extra, struct buf *
 		for (size_t i = 0; !dir && i < detect_builtin_count; i++) {
 			const struct detect_file *f = &detect_builtin[i];
 			struct span text = span_of(f->text, f->n);
-			const struct yaml_node *root = yaml_load(l.a, f->name, text, l.d);
+			const struct yaml_node *root = yaml_load(&l.tree, f->name, text, l.d);
 			file_set_note_built_in(f->name, text);
 			if (root)
 				rule_of(&l, root);
@@ -416,7 +424,8 @@ detect_load_with(const char *dir, const struct detect_extra *extra, struct buf *
 		load_own(&l, extra);
 		load_names(&l, dir);
 	}
-	int err = arena_failed(l.a) ? ERR_NOMEM : 0;
+	int err = arena_failed(l.a) || arena_failed(&l.tree) ? ERR_NOMEM : 0;
+	arena_reset(&l.tree);
 	if (!d.errors && !err)
 		err = rules_finish(r);
 	if (!d.errors && !err)

@@ -10,7 +10,9 @@ struct definition {
 };
 
 struct loader {
-	struct arena *a; /* the rule set's */
+	struct arena *a;   /* the rule set's */
+	struct arena tree; /* YAML nodes, until all files are loaded */
+	const char *file;  /* that is loaded, in the rule set's arena */
 	struct diag *d;
 	struct detect_rules *r;
 	size_t nliterals;

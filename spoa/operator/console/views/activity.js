@@ -43,7 +43,7 @@ export function usage_by_day(page, by, name) {
 	return place;
 }
 
-/* Requests a day by the records, for things that /usage does not sum up: keys and rules. */
+/* Requests a day by the records, for rules, which /usage does not sum up. */
 export function records_by_day(page, terms) {
 	const place = h('div', {});
 	fill(place, page, () => page.get('/records/search', { ...terms, count: 'true', by: 'day', since: `${days_of(page)}d` }), ({ counts }) => {

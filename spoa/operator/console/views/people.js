@@ -6,7 +6,6 @@ import { bar, badge, copied, facts, field, fill, filter_form, mark, nothing, pan
 import { paged_table, pager, table } from '../table.js';
 import { change } from '../changes.js';
 import { last_requests, usage_by_day } from './activity.js';
-import { load_trends, sums, total_of } from '../trends.js';
 import { trend_charts } from './trend_charts.js';
 
 const GROUPS = [['person', 'people'], ['team', 'teams'], ['key', 'keys']];
@@ -159,46 +158,33 @@ const filter = (page) =>
 	filter_form(page, 'Filter', field({ name: 'by', label: 'Group by', value: page.state.by ?? 'person', options: GROUPS }),
 		field({ name: 'q', label: 'Name contains', type: 'search', value: page.state.q }));
 
-/* The use of each key, by the trends of the range: /usage has no sums by key. */
-function keys_used(page, place) {
-	const { q } = page.state;
-	const format = { requests: count, denied: count, tokens: count, cost: (n) => dollars(n * 1000) };
-	fill(place, page, () => load_trends(page, 'key'), (got) => {
-		const sum = (r, ...names) => total_of(sums(got.steps, r, ...names));
-		const rows = got.series.map((r) => ({ key: r.name, requests: sum(r, 'permit', 'redact', 'deny', 'observed'), denied: sum(r, 'deny'),
-			tokens: sum(r, 'input_tokens', 'output_tokens'), cost: sum(r, 'cost_microusd') })
-		).filter((r) => r.key && (!q || r.key.includes(q)));
-		return panel('Keys', table({
-			caption: `Usage of the last ${page.range}, the most used key first. The daemon keeps the trends of keys with a high cost`,
-			rows: rows.sort((a, b) => b.requests - a.requests),
-			empty: 'No request of this period had a key. Choose a longer period.',
-			href: (r) => (r.key === 'other' ? null : page.href('thing', { kind: 'key', name: r.key })),
-			columns: [{ title: 'key', cell: (r) => data(r.key), wide: true },
-				...Object.entries(format).map(([title, text]) => ({ title, number: true, cell: (r) => text(r[title]) }))],
-		}));
-	});
-}
+/* by: of /usage; title of the panel; name: the text of a row without a value; sort: the first order, if it is not the cost. */
+const LISTS = {
+	person: { by: 'person,team', title: 'People', name: '(not identified)',
+		href: (page, r) => page.href('people', { ...page.kept, person: r.person }) },
+	team: { by: 'team', title: 'Teams', name: '(no team)', href: (page, r) => r.team && page.href('thing', { kind: 'team', name: r.team }) },
+	key: { by: 'key', title: 'Keys', name: '(no key)', sort: 'requests',
+		href: (page, r) => r.key && page.href('thing', { kind: 'key', name: r.key }) },
+};
 
 function all(page) {
-	const { by = 'person', sort = 'cost', q, after } = page.state, { since } = page, from = Number(page.state.near) || 0;
+	const by = LISTS[page.state.by] ? page.state.by : 'person', list = LISTS[by];
+	const { sort = list.sort ?? 'cost', q, after } = page.state, { since } = page, from = Number(page.state.near) || 0;
 	const spent = h('div', {}), near = h('div', {}), keys = h('div', {}), overrides = h('div', {}), jump = h('p', {});
-	const load = () => (by === 'key' ?
-		keys_used(page, spent) :
-		fill(spent, page, () => page.get('/usage', { by: by === 'team' ? 'team' : 'person,team', since, sort, match: q, after, limit: PAGE }),
-			(got) =>
-				panel(by === 'team' ? 'Teams' : 'People', table({
-					caption: `Usage of the last ${since}`,
-					rows: got.rows,
-					sort: `-${sort}`,
-					on_sort: (to) => page.set({ sort: to.replace('-', ''), after: null }),
-					empty: 'No request in this period. Choose a longer period.',
-					href: (r) => (by === 'team'
-						? r.team && page.href('thing', { kind: 'team', name: r.team })
-						: page.href('people', { ...page.kept, person: r.person })),
-					columns: [{ title: by, cell: (r) => data(r[by] || '(not identified)'), wide: true }, ...(by === 'person'
-						? [{ title: 'team', cell: (r) => r.team && h('a', { href: page.href('thing', { kind: 'team', name: r.team }) }, data(r.team)) }]
-						: []), ...usage_columns],
-				}), pager(page, { next: got.after, shown: got.rows.length, total: got.groups === undefined ? undefined : count(got.groups) }))));
+	const load = () =>
+		fill(spent, page, () => page.get('/usage', { by: list.by, since, sort, match: q, after, limit: PAGE }), (got) =>
+			panel(list.title, table({
+				caption: `Usage of the last ${since}`,
+				rows: got.rows,
+				sort: `-${sort}`,
+				on_sort: (to) =>
+					page.set({ sort: to.replace('-', ''), after: null }),
+				empty: 'No request in this period. Choose a longer period.',
+				href: (r) => list.href(page, r),
+				columns: [{ title: by, cell: (r) => data(r[by] || list.name), wide: true }, ...(by === 'person'
+					? [{ title: 'team', cell: (r) => r.team && h('a', { href: page.href('thing', { kind: 'team', name: r.team }) }, data(r.team)) }]
+					: []), ...usage_columns],
+			}), pager(page, { next: got.after, shown: got.rows.length, total: got.groups === undefined ? undefined : count(got.groups) })));
 	const load_near = () =>
 		fill(near, page, () => page.get('/limits/near', { from, count: PAGE }), (got) => {
 			jump.replaceChildren(got.near.length

@@ -54,7 +54,7 @@ const provider_rows = (
 /* term: of Search; trend: `by` of /trends; named(name): the name there, if it is another; usage: `by` of /usage; settings: [path, list(got), key, rows]; elsewhere: why the list may lack a name that is in use; limits: by its identity. */
 const KINDS = {
 	team: { title: 'Team', term: 'team', trend: 'team', usage: 'team', limits: (name) => ({ team: name }) },
-	key: { title: 'Key', term: 'key', trend: 'key', settings: ['/keys', (got) => got.keys, 'id', key_rows],
+	key: { title: 'Key', term: 'key', trend: 'key', usage: 'key', settings: ['/keys', (got) => got.keys, 'id', key_rows],
 		elsewhere: 'This key was not created at run time. It is a key of the policy’s key file, or it signs the tokens of an issuer.' },
 	route: { title: 'Route', term: 'route', trend: 'route', usage: 'route' },
 	model: { title: 'Model', term: 'model', trend: 'model', usage: 'model', settings: ['/models', (got) => got.models, 'model', model_rows] },

@@ -66,10 +66,15 @@ function source(got) {
 			' have reached Redis for ten seconds. The charts have its figures until then.');
 }
 
-/* The daemon keeps trends of a bounded number of names. */
-const unknown = (kind) =>
+/* Each minute of the trends keeps the names with the highest cost (TRENDS_SLOT_NAMES). The sums per day have all names. */
+const KEPT = { person: '24 people', team: '24 teams', key: '24 keys', tool: '24 tools' };
+const bounded = (kind, shown) =>
 	h('p', { class: 'dim' },
-		`The daemon keeps no trend of this ${kind} in this period. It keeps the trends of each ${kind} with a high cost.`);
+		!shown && `The daemon keeps no trend of this ${kind} in this period. It keeps the trends of each ${kind} with a high cost. `,
+		KEPT[kind] &&
+			`Each minute keeps the ${
+				KEPT[kind]
+			} with the highest cost, so that trends can lack requests. The charts per day count every request.`);
 
 /* The section of these charts. only: the row of this kind and name alone. on_total(got): gets the sums of all requests. */
 export function trend_charts(page, chosen, { only, terms = {}, title = 'Trends', on_total = () => {} } = {}) {
@@ -99,7 +104,8 @@ export function trend_charts(page, chosen, { only, terms = {}, title = 'Trends',
 		for (const by of asked) {
 			try {
 				const got = await load_trends(page, by, only?.name);
-				if (by === asked[0]) empty(note, source(got), only && !got.series.length && unknown(only.by));
+				if (by === asked[0])
+					empty(note, source(got), only && (KEPT[only.by] || !got.series.length) && bounded(only.by, got.series.length > 0));
 				grid.hidden = Boolean(only && !got.series.length);
 				if (by === 'total') on_total(got);
 				for (const c of shown.values()) if (c.by === by) draw(c, got);
