@@ -62,7 +62,7 @@ only_what_is_asked_for_is_held(void **state)
 		{ "PERSON", "then John Smith ", 11 },
 		{ "GENERIC_SECRET", "the password is set. ", 17 },
 		{ "GENERIC_SECRET", "the password is set. You can ", 0 },
-		{ "GENERIC_SECRET", "my secret is out, everyone knows it ", 0 },
+		{ "GENERIC_SECRET", "my secret is out, everyone knows it now, and so ", 0 },
 		{ "GENERIC_SECRET", "the API key is required for each call ", 0 },
 		{ "GENERIC_SECRET", "your password was changed as you asked ", 0 },
 		{ "GENERIC_SECRET", "secret: string value = ", 23 },

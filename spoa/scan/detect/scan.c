@@ -13,7 +13,7 @@
 #include "scan/detect/disguise/evade.h"
 #include "scan/detect/engine.h"
 #include "scan/detect/prefilter/starts.h"
-#include "scan/detect/validate/check_value.h"
+#include "scan/detect/validate/check.h"
 
 /* Units of work of what is done in other places (base/effort.h). */
 enum { WORK_PARTIAL = 128, WORK_CHECK = 48, WORK_CONTEXT = 128 };
@@ -177,7 +177,7 @@ is_refused(struct sweep *w, const struct pattern *p, size_t at)
 		!match_at(w, p, at))
 		return false;
 	struct candidate c = candidate_of(w, p);
-	return c.match == at && value_is_prose(&c);
+	return c.match == at && check_is_over(p->check, &c);
 }
 
 /* The text goes on: whether what comes could make a match of p of what begins here, or a

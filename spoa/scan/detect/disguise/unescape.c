@@ -380,6 +380,30 @@ pair_at(struct span t, size_t at)
 	       t.p[at + 1] < 'a' && t.p[at + 2] < 'a';
 }
 
+static bool
+is_assigned_char(char c)
+{
+	return is_alnum(c) || is_one_of(c, "_.-");
+}
+
+/* Returns true if the = before a line's end at `at` assigns nothing: a name is before the sign, alone in its
+ * line, and the next line assigns a value, begins a section or is a comment. */
+static bool
+assigns_nothing(struct span t, size_t at)
+{
+	enum { NAME = 64 };
+	size_t least = at > NAME ? at - NAME : 0, from = span_back(t, at, least, is_assigned_char);
+	size_t next = span_past_set(span_cut(t, 0, at + 3), at + 1, "\r\n");
+
+	effort_add((at - from) / 4);
+	if (from == at || (from > 0 && t.p[from - 1] != '\n') || next >= t.n)
+		return false;
+	if (is_one_of(t.p[next], "[#;"))
+		return true;
+	size_t sign = span_past(span_cut(t, 0, next + NAME), next, is_assigned_char);
+	return sign > next && sign + 1 < t.n && t.p[sign] == '=' && t.p[sign + 1] > ' ';
+}
+
 /* A lone "=40" may be an assignment: there must be another one next to it, a letter in
  * one near it or a soft line break, or an address around it. */
 static bool
@@ -406,7 +430,8 @@ looks_quoted(struct span t, size_t at, size_t end, int v)
 		if (!sign)
 			break;
 		i = (size_t)(sign - t.p);
-		if (t.p[i + 1] == '\n' || (t.p[i + 1] == '\r' && t.p[i + 2] == '\n') ||
+		bool breaks = t.p[i + 1] == '\n' || (t.p[i + 1] == '\r' && t.p[i + 2] == '\n');
+		if ((breaks && !assigns_nothing(t, i)) ||
 			(i != at && pair_at(t, i) &&
 				(is_alpha(t.p[i + 1]) || is_alpha(t.p[i + 2]))))
 			return true;
@@ -472,7 +497,7 @@ unescape_quoted(struct span t, size_t at)
 		i++;
 	if (i < t.n && t.p[i] == '\n')
 		return at > 0 && i + 1 < t.n && t.p[at - 1] > ' ' && t.p[i + 1] > ' ' &&
-				       !is_padding(t, at)
+				       !is_padding(t, at) && !assigns_nothing(t, at)
 			       ? (struct unescaped){ .end = i + 1 }
 			       : no_escape;
 	for (i = at + 1;

@@ -6,6 +6,7 @@
 #include "base/ascii.h"
 #include "base/attr.h"
 #include "base/effort.h"
+#include "scan/detect/validate/check_value.h"
 
 static const struct check checks[] = {
 #define X(name, fn, proof) { name, fn, proof },
@@ -35,7 +36,13 @@ check_find(struct span name)
 bool
 check_ends_early(const struct check *k)
 {
-	return k->run == check_generic || k->run == check_password;
+	return k->run == check_generic || k->run == check_password || k->run == check_chance;
+}
+
+bool
+check_is_over(const struct check *k, const struct candidate *c)
+{
+	return k->run == check_chance ? chance_is_over(c) : value_is_prose(c);
 }
 
 enum check_result

@@ -43,9 +43,10 @@ struct check {
 /* NULL where there is none of that name. */
 const struct check *check_find(struct span name);
 enum check_result check_run(const struct check *k, struct candidate *c);
-/* Whether it reads a value to its first blank, however far the pattern goes: value_is_prose()
- * says of one that goes on that it will refuse it. */
+/* Returns true if the validator knows, while a text goes on, that it refuses a candidate: check_is_over(). */
 bool check_ends_early(const struct check *k);
+/* Returns true if no further text makes a value of the candidate, whose text has not ended. */
+bool check_is_over(const struct check *k, const struct candidate *c);
 /* All names, comma separated, for messages. */
 void check_names(struct buf *out);
 

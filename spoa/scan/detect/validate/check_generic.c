@@ -293,10 +293,12 @@ is_no_secret(const struct candidate *c, const struct value *v, bool thrown)
 static bool
 is_drawn_by_chance(struct span s, struct mix m, float bits)
 {
-	enum { LEAST = 15, SURE = 4, SIGNS = 14 };
+	enum { LEAST = 15, SURE = 4, SIGNS = 14, SIGNS_IN_MIXED = 9 };
+	bool mixed = m.digit > 1 && m.upper > 1 && m.lower > 1;
+	float sure = !m.other ? SURE : mixed ? SIGNS_IN_MIXED : SIGNS;
 
 	return s.n >= LEAST && bits >= 2.4f && m.foreign == 0 &&
-	       span_is_alnum(s, "_-+/=.!@#%^&*?") && value_chance(s) >= (m.other ? SIGNS : SURE);
+	       span_is_alnum(s, "_-+/=.!@#%^&*?") && value_chance(s) >= sure;
 }
 
 /* set("token", "…"), setToken("…"): the last word before says what the value is. */
@@ -365,7 +367,7 @@ is_public_key(struct span s)
 {
 	static const char *const begins[] = { "MIIBIjANBgkqhki", "MIICIjANBgkqhki",
 		"MIGfMA0GCSqGSIb3", "MFkwEwYHKoZIzj0", "MCowBQYDK2Vw", "ssh-rsa",
-		"ssh-ed25519" };
+		"ssh-ed25519", "AAAAB3NzaC1", "AAAAC3NzaC1", "AAAAE2VjZHNh" };
 
 	/* the scope of an AWS signature: ID/20260101/us-east-1/s3/aws4_request */
 	return SPAN_AMONG(s, begins, span_starts) || value_is_public_pem(s) ||
@@ -545,47 +547,207 @@ is_id_in_prose(struct span text, struct span name, struct span value)
 	return bare && !option && (!joined || commit || harmless_follows(text, end));
 }
 
+/* ---- a value near its name, in any syntax ---- */
+
+enum { DRAWN_LEAST = 15 }; /* characters of a value that shows that it was drawn by chance */
+
 static bool
-is_drawn_char(char c)
+is_token_char(char c)
 {
-	return is_alnum(c) || is_one_of(c, "_-+/=.!@#%^&*?");
+	return is_alnum(c) || is_one_of(c, "_-+/");
 }
 
-/* A value that was surely drawn by chance belongs to the name of a secret before it, whatever
- * the language writes between the two: a blank, a comma, an arrow, a call. */
+/* Returns true if a token with slashes is base64 and no path. */
+static bool
+is_of_base64(struct span s)
+{
+	struct mix m = mix_of(s);
+
+	return m.lower && m.upper && m.digit && span_chr(s, '_') == s.n && span_chr(s, '-') == s.n;
+}
+
+/* Returns true if a token was drawn by chance. Identifiers of programs have several capitals and
+ * short words too, so the evidence must grow with the token's length. */
+static bool
+is_drawn_token(struct span text, size_t at, struct span s)
+{
+	if (s.n < DRAWN_LEAST)
+		return false;
+	struct mix m = mix_of(s);
+	bool quoted = at && is_quote(text.p[at - 1]);
+	bool digits = m.digit * 12 > s.n || (m.digit && s.n < 20) || m.other;
+	float least = (float)s.n / (digits ? 5 : quoted ? 4 : 2);
+	return m.lower + m.upper > 0 && is_drawn_by_chance(s, m, entropy(s)) &&
+	       value_chance(s) >= least && !looks_like_a_name(s) && !looks_like_a_path(s);
+}
+
+/* Returns the first token in [from, to) of the text that was drawn by chance, or an empty span. A
+ * token is read as base64 first, then up to its next slash. The memo makes each byte be read once,
+ * however many names are before it. */
+static struct span
+next_drawn(struct drawn_place *d, struct span text, size_t from, size_t to)
+{
+	enum { TOKEN_MAX = 256 };
+	const char *begin = text.p + from;
+
+	if (!d->from || begin < d->from || begin > d->to)
+		*d = (struct drawn_place){ .from = begin, .to = begin };
+	size_t at = (size_t)(d->to - text.p);
+	while (!d->start && at < to) {
+		struct span run = span_cut(text, at, at + TOKEN_MAX);
+		run = span_cut(run, 0, span_past(run, 0, is_token_char));
+		struct span part = span_cut(run, 0, span_chr(run, '/'));
+		bool base64 = part.n == run.n || is_of_base64(run);
+		bool whole = base64 && is_drawn_token(text, at, run);
+		effort_add(1 + run.n);
+		if (whole || (part.n < run.n && is_drawn_token(text, at, part))) {
+			struct span s = whole ? run : part;
+			d->start = s.p;
+			d->end = s.p + s.n;
+		} else {
+			at += part.n + 1;
+		}
+	}
+	d->to = text.p + at;
+	if (!d->start || d->start >= text.p + to)
+		return SPAN_LIT("");
+	return span_of(d->start, (size_t)(d->end - d->start));
+}
+
+/* Returns true if a sentence ends, or if there are many words or lines, between a name and its
+ * value. A word has a space before it and none but letters. */
+static bool
+is_too_far(struct span between)
+{
+	enum { LINES = 3, WORDS = 4 };
+	size_t words = 0, lines = 0;
+
+	for (size_t i = 1; i < between.n; i++) {
+		lines += between.p[i] == '\n';
+		if (between.p[i - 1] != ' ' || !is_letter_or_digit(between.p[i]))
+			continue;
+		if (i > 1 && is_one_of(between.p[i - 2], ".!?") && is_upper(between.p[i]))
+			return true;
+		size_t end = span_past(between, i, is_letter_or_digit);
+		words += end == between.n || is_one_of(between.p[end], " ,.:;");
+	}
+	return lines > LINES || words > (lines > 1 ? 0 : WORDS);
+}
+
+static bool
+parts_members(char c)
+{
+	return is_one_of(c, "=:,;{}[]|&(");
+}
+
+/* Returns true if the value has a name of its own between the secret's name and the value, as in
+ * token="…" user="…". Names such as `value` and `default` are none: {"name": "token", "value": "…"}. */
+static bool
+has_other_name(struct span between)
+{
+	size_t end = span_back_set(between, between.n, 0, " \t\r\n\"'`(<[{@\\$*_|!-+&");
+
+	if (end && between.p[end - 1] == '>')
+		end--;
+	if (end == 0 || !is_one_of(between.p[end - 1], "=:"))
+		return false;
+	end = span_back_set(between, end, 0, "=:> \t\"'`*?\\");
+	size_t from = span_back(between, end, 0, is_key_name_char);
+	struct span own = span_cut(between, from, end);
+	if (own.n <= 1 || !span_some(span_cut(between, 0, from), parts_members))
+		return false;
+	struct span w = last_word(&own);
+	return !in_list(&value_names, w) && !in_list(&secrets, w) && !in_list(&passwords, w);
+}
+
+/* Returns true if a value is a digest: behind words, that many hexadecimal digits are a secret only in
+ * quotes or after a sign. */
+static bool
+is_bare_digest(struct span between, struct span s)
+{
+	enum { MD5 = 32, SHA1 = 40, SHA256 = 64 };
+	size_t sign = span_back_set(between, between.n, 0, " ");
+
+	return sign > 0 && !is_one_of(between.p[sign - 1], "=:\"'`>|<([{") &&
+	       (s.n == MD5 || s.n == SHA1 || s.n == SHA256) && span_all(s, is_hex);
+}
+
+/* Returns true if a file's ending follows: main.3f786850e387550fdab8.js. */
+static bool
+is_in_file_name(struct span text, size_t end)
+{
+	enum { LONGEST = 4 };
+	size_t last = end < text.n && text.p[end] == '.' ? span_past(text, end + 1, is_alpha) : end;
+
+	return last > end + 1 && last - end - 1 <= LONGEST &&
+	       (last == text.n || !is_key_name_char(text.p[last]));
+}
+
+static bool
+is_blob_char(char c)
+{
+	return is_alnum(c) || is_one_of(c, "_-+/.=");
+}
+
+/* Returns true if a value in any syntax may follow a name. A line of base64 holds names by chance. */
+static bool
+may_be_near(struct span name)
+{
+	enum { BARE = 3 }; /* key, pwd */
+
+	return name.n && (name.n > BARE || is_high(name.p[0])) && key_kind_of(name) >= KEY_SECRET &&
+	       !is_drawn_by_chance(name, mix_of(name), entropy(name));
+}
+
+/* A value that was surely drawn by chance belongs to the name of a secret before it, whatever the
+ * language writes between the two: a space, a comma, an arrow, a call, some words. */
 enum check_result
 check_chance(struct candidate *c)
 {
-	enum { BARE = 3, WORD = 12 }; /* bits that set a value apart from a long word */
-	struct span name = key_name(c);
+	enum { VALUE_MAX = 512 }; /* bytes */
+	struct span text = c->text, name = key_name(c);
+	size_t from = (size_t)(name.p - text.p) + name.n;
 
-	if (name.n <= BARE || key_kind_of(name) < KEY_SECRET) /* key, pwd */
+	if (!may_be_near(name) || from >= c->end)
 		return CHECK_NO;
-	size_t start = c->start;
-	struct value v = value_read(c);
-	if (!v.quoted && c->text.p[c->start] == '[') /* key=[value] */
-		c->start = start;
-	if (!v.quoted) /* key|value|more */
-		c->end = span_past(v.s.n ? span_cut(c->text, 0, c->end) : v.s, c->start, is_drawn_char);
-	struct span s = v.quoted ? v.s : span_cut(c->text, c->start, c->end);
-	struct mix m = value_counts(&c->memo->values, s);
-	if (!is_drawn_by_chance(s, m, value_entropy(&c->memo->values, s)) ||
-		is_drawn_by_chance(name, mix_of(name), entropy(name))) /* a line of base64 */
+	struct span s = next_drawn(&c->memo->values.drawn, text, from, c->end);
+	if (s.n == 0)
 		return CHECK_NO;
-	bool call = c->start > 1 && !is_one_of(c->text.p[c->start - 2], " =:");
-	if (v.sep == '(' && call && !v.quoted && m.digit == 0) /* f(TypePtr name) */
+	size_t start = (size_t)(s.p - text.p), end = start + s.n;
+	struct span between = span_cut(text, from, start), words = between;
+	/* -----BEGIN PRIVATE KEY----- (RFC 7468), ---- BEGIN SSH2 PRIVATE KEY ---- (RFC 4716) */
+	if (span_starts(span_trim(between, " "), SPAN_LIT("----")))
 		return CHECK_NO;
-	if (!v.quoted && is_id_in_prose(c->text, name, s))
+	if (is_too_far(between) || has_other_name(between) || is_of_a_harmless_word(between) ||
+		in_list(&not_the_secret, last_word(&words)))
 		return CHECK_NO;
-	if (!v.quoted && (m.lower == s.n || m.upper == s.n) && value_chance(s) < WORD)
+	if (is_bare_digest(between, s) || is_in_file_name(text, end) || is_id_in_prose(text, name, s))
 		return CHECK_NO;
+	c->start = span_back(text, start, from, is_blob_char);
+	c->start = span_past_set(span_cut(text, 0, start), c->start, "=/.-+_");
+	end = span_past(span_cut(text, 0, end + VALUE_MAX), end, is_blob_char);
+	c->end = span_back_set(text, end, start, ".");
+	s = span_cut(text, c->start, c->end);
 	if (value_is_template(s) || candidate_is_placeholder(c, s) || is_sequence(c, s) ||
-		is_public_key(s) || span_ieq(s, name))
-		return CHECK_NO;
-	if ((value_is_uuid(s) && !key_says_more(name)) ||
-		is_of_a_harmless_word(span_cut(c->text, c->match, c->start)))
+		is_public_key(s) || span_ieq(s, name) || (value_is_uuid(s) && !key_says_more(name)))
 		return CHECK_NO;
 	return CHECK_SHAPE;
+}
+
+bool
+chance_is_over(const struct candidate *c)
+{
+	struct drawn_place none = { 0 };
+	struct span text = c->text, name = key_name(c);
+	size_t from = (size_t)(name.p - text.p) + name.n, end = text.n;
+
+	if (from >= end || is_key_name_char(text.p[from]))
+		return false;
+	if (!may_be_near(name))
+		return true;
+	end = span_back(text, end, from, is_token_char);
+	return is_too_far(span_cut(text, from, end)) &&
+	       next_drawn(&none, text, from, end).n == 0;
 }
 
 /* Sets c->match to the last key before `at` on the line that says secret and has a separator

@@ -18,6 +18,9 @@ struct value value_read(struct candidate *c);
 /* Whether the value is an ordinary word of a sentence: a blank before it, letters, and two
  * more words after it, so that no check of a value takes it whatever comes later. */
 bool value_is_prose(const struct candidate *c);
+/* Returns true if no further text can be a value of the name at c->match for check_chance(): the name names no
+ * secret, or too many words follow it. */
+bool chance_is_over(const struct candidate *c);
 /* Whether a separator of this kind parts a key from a value here: no list of arguments,
  * no generic type, no pipe. */
 bool value_is_assigned(const struct candidate *c, const struct value *v);

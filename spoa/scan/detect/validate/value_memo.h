@@ -33,10 +33,17 @@ struct value_place {
  * does. Reads a bounded number of bytes. */
 typedef size_t value_begins_fn(struct span rest);
 
+/* The first token of a text that was drawn by chance, as far as the scan looked for one. */
+struct drawn_place {
+	const char *from, *to;	 /* borrowed; no such token begins in [from, to), */
+	const char *start, *end; /* and this one begins at `to`; NULL: not known yet */
+};
+
 /* owner: one scan of one text. All zero: nothing is known. */
 struct value_memo {
 	struct value_counts counts;
 	struct value_place placeholder, sequence;
+	struct drawn_place drawn;
 	struct {
 		size_t from, to; /* no value without quotes ends in [from, to) */
 		bool lone;	 /* as ends_bare() was asked */
