@@ -32,7 +32,7 @@ is "1,000 requests all pass" "$(codes 1000)" " 1000 200 "
 gave_way() { [ "$(metric audit_stream_gave_way_total)" -gt 0 ]; }
 check "the stream gave way" wait_for gave_way
 check "which is logged" grep -q 'event=audit.stream_gave_way stream=tollgate:audit:a ' "$D/tollgate.log"
-like "and in status" "$(status_lines)" '^audit stream: gave way: [0-9]+ entries trimmed early'
+like "and in status" "$(status_lines)" '^audit stream: gave way: [0-9]+ entries were trimmed early'
 unlike "no write of a counter was refused for good" "$(cat "$D/tollgate.log")" 'event=(quota.failed|redis.down)'
 is "no request was refused for want of a counter" "$(metric quota_failures_total)" 0
 redis config set maxmemory 0 >/dev/null

@@ -67,7 +67,7 @@ sed -i 's/^name: .*/name: changed/' "$D/policy.yaml"
 said=$(tg reload 2>&1) && code=0 || code=$?
 is "without its key file a reload is refused" $code 1
 like "which says what is wrong" "$said" 'audit.key: .*audit.key: No such file'
-like "and that nothing of it is in force" "$said" "nothing of this reload is in force, key $first goes on signing"
+like "and that nothing of it is in force" "$said" "no change of this reload takes effect, key $first continues to sign"
 unlike "nor the policy that came with it" "$(status)" '"policy": *"changed@'
 ask
 is "the daemon goes on" "$status $(signs)" "200 $first"
@@ -139,7 +139,7 @@ like "a file of several keys is not certified, and how to take one is said" "$?:
 cp "$D/audit.key" "$D/audit.key.third"
 cp "$D/audit.key.old" "$D/audit.key"
 said=$(tg reload 2>&1) && code=0 || code=$?
-like "a reload back to the revoked key is refused" "$code $(tr "\n" " " <<<"$said")" "^1 .*key $second is revoked; key $third goes on signing"
+like "a reload back to the revoked key is refused" "$code $(tr "\n" " " <<<"$said")" "^1 .*key $second is revoked: name another key; key $third continues to sign"
 cp "$D/audit.key.third" "$D/audit.key"
 
 # ---- check ----
@@ -152,5 +152,5 @@ checked "check accepts all that" 'workers: 1' '^exit 0'
 checked "check knows the key before" "audit: {previous_key: \"$D/audit.key\"}" 'audit.previous_key: .*is the same key as audit.key'
 checked "and names one that is not there" "audit: {previous_key: \"$D/nowhere\"}" 'audit.previous_key: .*nowhere: No such file'
 sed 's/ from=[0-9]*/ from=1/' "$D/stated" >"$D/forged"
-checked "check reads the root's statements" "audit: {key_statements: \"$D/forged\"}" 'audit.key_statements: .*statement 1 is not signed by the key of audit.root'
+checked "check reads the root's statements" "audit: {key_statements: \"$D/forged\"}" 'audit.key_statements: .*statement 1 is not signed by the key in audit.root'
 exit $failed

@@ -130,17 +130,20 @@ a_checkpoint_that_does_not_fit_is_named(void **state)
 		const char *name, *why;
 		int kind;
 	} rows[] = {
-		{ "another root under a note of its own", "its root is not that", 0 },
-		{ "it covers fewer records", "does not cover the records before it", 1 },
-		{ "its note is of another root", "something else than the record", 2 },
-		{ "its note is signed by another", "signed by none of the keys", 3 },
+		{ "another root under a note of its own", "its root does not match the records",
+			0 },
+		{ "it covers fewer records", "its size is not the number of records before it",
+			1 },
+		{ "its note is of another root", "its note differs from the record", 2 },
+		{ "its note is signed by another", "no signature by a key that may sign it",
+			3 },
 		{ "its note is none", "its note cannot be read", 4 },
 		{ "its root is none", "its root cannot be read", 5 },
 		{ "its size is none", "its size cannot be read", 6 },
 		{ "its range is too short", "its range cannot be read", 7 },
-		{ "its range is another's", "its range is not that", 8 },
-		{ "its origin is not the note's", "something else than the record", 9 },
-		{ "its note is of another size", "something else than the record", 10 },
+		{ "its range is another's", "its range does not match the records", 8 },
+		{ "its origin is not the note's", "its note differs from the record", 9 },
+		{ "its note is of another size", "its note differs from the record", 10 },
 	};
 	(void)state;
 
@@ -280,7 +283,7 @@ a_boot_says_the_range_that_stands_before_it(void **state)
 		assert_int_equal(r.ok, !lies);
 		if (lies) {
 			assert_int_equal(r.bad_seq, 8);
-			assert_non_null(strstr(r.why, "tree of a boot"));
+			assert_non_null(strstr(r.why, "tree of a boot record"));
 		}
 		/* Where the chain begins with it there is nothing to compare with, but the
 		 * next checkpoint. */

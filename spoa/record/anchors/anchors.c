@@ -414,8 +414,8 @@ errand_done(struct mail *m, void *consumer UNUSED)
 	free(e);
 }
 
-static void
 /* Runs on a thread of the pool. */
+static void
 errand_run(struct work *w, unsigned thread UNUSED)
 {
 	struct errand *e = CONTAINER_OF(w, struct errand, work);
@@ -463,8 +463,8 @@ static void (*const anchor_ways[ANCHOR_KINDS])(struct place *) = {
 	[ANCHOR_WITNESS] = place_take_witness,
 };
 
-static void
 /* The turn of a place has come. */
+static void
 on_anchor_due(struct ev_loop *loop UNUSED, ev_timer *w, int revents UNUSED)
 {
 	struct place *p = TAGGED(place, w->data);
@@ -499,8 +499,8 @@ on_anchor_due(struct ev_loop *loop UNUSED, ev_timer *w, int revents UNUSED)
 
 /* ---- the thread ---- */
 
-static bool
 /* Returns true if an errand or a record is unfinished. */
+static bool
 has_unfinished_work(const struct anchors *a)
 {
 	for (size_t i = 0; i < a->n; i++)
@@ -587,9 +587,9 @@ anchors_files(const struct anchor_place *p, struct buf *why)
 	return 0;
 }
 
-static void
 /* Does not start the timer. A URL's query may have a secret, so it is not part of the name
  * that is shown. */
+static void
 place_init(struct anchors *a, struct place *p, const struct anchor_place *at)
 {
 	TAG(place, p);

@@ -61,8 +61,8 @@ plain_path(const char *s)
 	return true;
 }
 
-static const char *
 /* Returns what is wrong with the options of an S3 archive, or NULL. */
+static const char *
 s3_wrong(const struct archive_options *o)
 {
 	const char *bucket = o->place + sizeof(S3_SCHEME) - 1;
@@ -239,9 +239,9 @@ s3_error_code(const struct s3_call *c)
 	return span_cut(s, 0, span_chr(span_cut(s, 0, 64), '<'));
 }
 
-static int
 /* Sends the request. Returns 0, or an error with the reason in c->why: ERR_CLOSED (stopped),
  * ERR_NOTFOUND (404), ERR_TIMEOUT or ERR_IO. */
+static int
 perform_s3(struct s3_call *c, const char *name)
 {
 	long status = 0;
@@ -267,8 +267,8 @@ perform_s3(struct s3_call *c, const char *name)
 	return status == 404 ? ERR_NOTFOUND : ERR_IO;
 }
 
-static void
 /* Frees the request and erases its headers, which may have a session token. */
+static void
 end_s3(struct s3_call *c)
 {
 	curl_easy_cleanup(c->curl);
@@ -312,8 +312,8 @@ s3_put(const struct archive_options *o, const char *name, int fd,
 	return err;
 }
 
-static int
 /* Downloads an object into `to`, into `hash`, or both. */
+static int
 get_from_s3(const struct archive_options *o, const char *name, int to, struct sha256 *hash,
 	const atomic_bool *stop, struct buf *why)
 /* SHA-256 of an empty body */

@@ -27,8 +27,8 @@ static const struct {
 } kinds[] = { { FILE_OF_POLICY, "policy" }, { FILE_OF_WORDS, "words" },
 	{ FILE_BUILT_IN, "built-in" }, { FILE_OF_SYSTEM, "system" } };
 
-void
 /* The NUL after the text is not part of it, so that out->p is a C string. */
+void
 kept_policy_folder(const char *journal, struct buf *out)
 {
 	buf_printf(out, "%.*s" KEPT_POLICY_FOLDER, SPAN_ARG(journal_folder(journal)));
@@ -180,8 +180,8 @@ text_of(struct kept_policy *out, const json_t *o, const char *key)
 	return json_is_string(v) ? arena_dup(&out->files.arena, json_span(v)).p : NULL;
 }
 
-static int
 /* Reads one member of "files"; the file's bytes are the next ones of *rest. */
+static int
 read_kept_file(struct kept_policy *out, const json_t *file, struct span *rest)
 {
 	const char *name = json_string_value(json_object_get(file, "name")),

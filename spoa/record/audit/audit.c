@@ -1,3 +1,10 @@
+/* The audit thread: writes records in group commits: see audit.h.
+ *
+ * One thread must own the order of records, and a sync blocks, so it is not a worker. Records
+ * that queue during one sync form the next commit; a slow disk therefore makes large commits.
+ * If several callers' records arrive together, a commit also waits, at most GATHER_US, until
+ * a quarter as many records have arrived as in the last moments. This saves syncs, signatures
+ * and wake-ups. A lone caller never waits. */
 #include "record/audit/audit.h"
 
 #include <errno.h>
@@ -35,6 +42,8 @@
 #include "record/seal/shares.h"
 #include "record/seal/texts.h"
 
+/* Appends the members of the boot record, except its tree. `policy_version` NULL: the policy
+ * is not known yet. `stream`: records are copied to the Redis Stream. */
 static void
 audit_boot(struct buf *b, const struct config *cfg, const char *policy_version,
 	const struct hashkey *hash, const struct recovery *found, const struct signkey *key,
@@ -66,47 +75,49 @@ audit_boot(struct buf *b, const struct config *cfg, const char *policy_version,
 			found->cut_bytes);
 }
 
-/* The audit thread: group commit. Separate from the workers because one thread
- * must own the order, and because a sync blocks. What queues during one sync is
- * the next commit, so a slow disk makes large commits. Where several callers' records
- * come at once, a commit also waits until a quarter as many are there as came within the
- * last moments, at most GATHER_US: fewer syncs, signatures and wake-ups a record. A
- * caller who is alone never waits. */
+/* Bytes after which a commit takes no more entries. A reader's buffer holds such a commit. */
+#define COMMIT_BYTES (512u << 10)
+/* Entries in a commit, which leaves room for records that may join them: checkpoint, resume,
+ * keys. */
+#define COMMIT_ENTRIES (CHAIN_COMMIT_RECORDS - 8 - AUDIT_KEYS_RECORDS)
+/* µs; a disk that takes longer for one commit is reported as not ready */
+#define STALL_US  1000000
+#define RETRY_US  100000 /* between two tries while the disk refuses */
+#define LOOK_US	  250000 /* between two looks at the journal while there is nothing to write */
+#define GATHER_US 1500	 /* µs that a commit waits for further entries, at most */
+/* A commit waits for a quarter of the entries of the last RECENT_US, if at least RECENT_AT_ONCE
+ * entries were queued together. RECENT_COMMITS commits are looked back at. */
+#define RECENT_US      3000
+#define RECENT_AT_ONCE 3
+#define RECENT_COMMITS 16
+#define STOP_MIRROR_US 2000000 /* for the mirror to finish at a stop */
+#define REKEY_US       2000000 /* that a reload waits for a rotation */
+#define LOCK_TRIES     20      /* 100 ms apart, because a previous daemon may just be ending */
 
-#define COMMIT_BYTES                                                                           \
-	(512u << 10) /* a commit is closed above this: a line reader's buffer holds it */
-#define COMMIT_ENTRIES                                                                         \
-	(CHAIN_COMMIT_RECORDS - 8 -                                                            \
-		AUDIT_KEYS_RECORDS) /* checkpoint, resume, keys … may join */
-#define STALL_US       1000000	    /* a disk that takes longer over one commit is not ready */
-#define RETRY_US       100000
-#define LOOK_US	       250000 /* where nothing is to be written, the journal is looked at so often */
-#define GATHER_US      1500 /* a commit waits for others at most so long, */
-#define RECENT_US      3000 /* and for a quarter of what came so lately, */
-#define RECENT_AT_ONCE 3    /* where so many were under way together */
-#define RECENT_COMMITS 16   /* that are looked back at */
-#define STOP_MIRROR_US 2000000
-#define REKEY_US       2000000 /* a reload waits so long for a rotation */
-#define LOCK_TRIES     20      /* 100 ms apart: the daemon before us may just be ending */
-
-/* Entries, linked through mail.next. */
+/* Entries, linked through mail.next. owner: audit. */
 struct queue {
 	struct mail *first, *last;
 };
 
 struct audit {
-	/* any thread */
+	/* Members that any thread may use: */
 	struct mailbox in;
 	sem_t wake;
 	atomic_bool woken, ready, stopping;
-	_Atomic size_t queued; /* entries sent and not yet taken */
-	_Atomic size_t waits;  /* bytes: of parts of texts, and of entries that are kept */
-	_Atomic size_t want;   /* so many wake the thread; SIZE_MAX: none does */
-	_Atomic uint64_t syncing_us; /* when the commit under way began; 0: none */
-	const char *_Atomic why;     /* while it is not ready; static */
+	_Atomic size_t queued; /* entries that were sent and not yet taken */
+	/* bytes of parts of texts and of kept entries that wait for the disk */
+	_Atomic size_t waits;
+	/* the number of queued entries that wakes a gathering thread; SIZE_MAX: it does
+	 * not gather */
+	_Atomic size_t want;
+	/* monotonic µs: when the sync in progress began; 0: none */
+	_Atomic uint64_t syncing_us;
+	const char *_Atomic why; /* the reason while not ready; a static string */
 
-	/* owner: audit */
-	struct owner writer; /* of the chain: the starter, and then the audit thread */
+	/* The rest: owner audit. */
+	/* checks that one thread writes the chain: first the starter, then the audit
+	 * thread */
+	struct owner writer;
 	struct journal journal;
 	struct chain chain; /* the last durable record */
 	struct audit_keys keys;
@@ -114,38 +125,53 @@ struct audit {
 	void *told_arg;
 	struct texts *texts; /* NULL: no texts are kept */
 	struct shares *shares;
-	int texts_err; /* of the commit being made */
+	int texts_err; /* error of writing texts in the current commit */
+	/* day of the open file of texts, in days since 1970 */
 	int64_t texts_day;
 	struct metrics *metrics;
 	struct mirror *mirror;
 	struct tree *tree;
-	struct buf checkpoint; /* a checkpoint's fields */
-	struct buf out, boot;  /* the commit being made; the boot record until it is durable */
+	struct buf checkpoint; /* members of a checkpoint record */
+	/* out: the current commit; boot: members of the boot record, until it is
+	 * durable */
+	struct buf out, boot;
 	struct queue waiting;
-	struct queue kept; /* entries that are not refused: they go before those */
+	/* entries with `keep`: they wait while the disk refuses, and are written before
+	 * the others */
+	struct queue kept;
+	/* the boot record is durable */
 	bool booted;
-	bool noted; /* the open segment's beginning is, next to the folder */
+	bool noted; /* the note next to the folder names the open segment */
+	/* the last commit failed */
 	bool failing;
-	int64_t clock_off_ns;	    /* the wall clock less the monotonic one at the last commit;
-				     * 0: there was none */
-	uint64_t refused, retry_us; /* while failing */
-	size_t took;		    /* entries in the last commit */
+	/* wall clock minus monotonic clock at the last commit, in ns; 0: no commit yet
+	 */
+	int64_t clock_off_ns;
+	/* while failing: entries refused; monotonic µs of the next try */
+	uint64_t refused, retry_us;
+	size_t took; /* entries in the last commit */
 	struct {
 		uint64_t us;
-		size_t took, at_once; /* with those that came meanwhile */
-	} recent[RECENT_COMMITS];     /* the last commits */
+		/* at_once: with those that arrived during the commit */
+		size_t took, at_once;
+	} recent[RECENT_COMMITS]; /* the last commits, for gather_batch() */
 	unsigned next_recent;
-	struct startpoint startpoint; /* offset 0: none is used */
+	struct startpoint startpoint; /* offset 0: no start checkpoint is used */
 	bool started;		      /* the thread runs */
+	/* since when the disk refuses, RFC 3339 */
 	char since[CLOCK_RFC3339_LEN];
-	char alarm[320];       /* a record that says the open segment was lost; "" */
-	uint64_t lost_from;    /* what the alarm in the open segment says: records from here, */
-	uint64_t lost_segment; /* and that segment's first record; 0: it begins with no alarm */
+	/* members of a record that reports the loss of the open segment; "" */
+	char alarm[320];
+	/* the alarm in the open segment reports records from this one on as lost; */
+	uint64_t lost_from;
+	/* the first record of that segment; 0: its first commit has no alarm */
+	uint64_t lost_segment;
 	pthread_t thread;
 };
 
 /* ---- entries ---- */
 
+/* Runs on the thread of the entry's reply_to. */
 static void
 deliver(struct mail *m, void *consumer UNUSED)
 {
@@ -154,6 +180,7 @@ deliver(struct mail *m, void *consumer UNUSED)
 	e->done(e, e->err);
 }
 
+/* Hands an entry back to its owner. */
 static void
 answer_entry(struct audit *a, struct audit_entry *e, int err)
 {
@@ -194,12 +221,13 @@ pop(struct queue *q)
 	if (!m)
 		return NULL;
 	q->first = atomic_load_explicit(&m->next, memory_order_relaxed);
-	INVARIANT(q->first || q->last == m); /* the list ends at its last one */
+	INVARIANT(q->first || q->last == m); /* the list ends at its last element */
 	if (!q->first)
 		q->last = NULL;
 	return CONTAINER_OF(m, struct audit_entry, mail);
 }
 
+/* Takes an entry out of the mailbox, on the audit thread. */
 static void
 enqueue(struct mail *m, void *consumer)
 {
@@ -233,8 +261,8 @@ wake_audit(void *arg)
 void
 audit_append(struct audit *a, struct audit_entry *e)
 {
-	INVARIANT(!e->with_audit &&
-		  e->done); /* an entry is appended once, until it is answered */
+	INVARIANT(!e->with_audit && e->done); /* an entry may be appended again only
+						 after it was answered */
 	e->with_audit = true;
 	e->mail.run = enqueue;
 	e->waits = e->keep ? e->fields.n : 0;
@@ -355,12 +383,13 @@ audit_away(const struct audit *a)
 	if (audit_ready(a))
 		return NULL;
 	return atomic_load_explicit(&a->ready, memory_order_relaxed)
-		       ? "the disk does not answer"
+		       ? "the disk does not respond"
 		       : atomic_load_explicit(&a->why, memory_order_acquire);
 }
 
 /* ---- a commit ---- */
 
+/* Adds a record to the commit. Also passed as a callback to audit_keys_records(). */
 static void
 put_record(void *audit, struct chain *c, int64_t now_ns, struct span fields)
 {
@@ -373,6 +402,7 @@ put_record(void *audit, struct chain *c, int64_t now_ns, struct span fields)
 		tree_record(a->tree, c->head, fields);
 }
 
+/* Adds the queued entries to the commit, kept ones first. */
 static void
 take_entries(struct audit *a, struct chain *c, int64_t now_ns, struct queue *took)
 {
@@ -403,7 +433,7 @@ take_entries(struct audit *a, struct chain *c, int64_t now_ns, struct queue *too
 	}
 }
 
-/* What the records to come name: shares, and texts that they are in. */
+/* Makes durable what the coming records name: shares, and parts of texts. */
 static int
 make_texts_durable(struct audit *a)
 {
@@ -420,8 +450,8 @@ make_texts_durable(struct audit *a)
 }
 
 /* Returns true if the clock was set since the last commit. The commit then begins a new
- * segment, so that the times within a segment are in order, and its first and last lines bound
- * them. *off_ns gets the offset with which the next commit is compared. */
+ * segment, so that the times within a segment are in order and its first and last line
+ * bound them. Sets *off_ns to the offset with which the next commit is compared. */
 static bool
 clock_was_set(const struct audit *a, int64_t now_ns, int64_t *off_ns)
 {
@@ -430,6 +460,7 @@ clock_was_set(const struct audit *a, int64_t now_ns, int64_t *off_ns)
 	       llabs(*off_ns - a->clock_off_ns) > CLOCK_STEP_NS;
 }
 
+/* Writes and syncs the commit. `step`: begin a new segment. */
 static int
 make_durable(struct audit *a, const struct chain *c, bool step)
 {
@@ -454,8 +485,8 @@ make_durable(struct audit *a, const struct chain *c, bool step)
 	return err;
 }
 
-/* Which segment is the newest, for the next start. It is a second witness; without it
- * the daemon goes on. */
+/* Writes which segment is the newest, for the next start. This is only an additional
+ * check, so a failure is logged and the daemon continues. */
 static void
 note_position(struct audit *a)
 {
@@ -465,8 +496,8 @@ note_position(struct audit *a)
 			LS("system", strerror(a->journal.sys)));
 }
 
-/* The next start has this name then, whatever the host is called. Until the file can be written
- * the newest segment has the name. */
+/* Stores the node's name, so that the next start uses it even if the host is renamed.
+ * Until the file can be written, the newest segment has the name. */
 static void
 keep_node_name(const struct config *cfg)
 {
@@ -476,6 +507,7 @@ keep_node_name(const struct config *cfg)
 			LSP("why", buf_view(&why)));
 }
 
+/* A commit failed: not ready, and log it once. */
 static void
 note_failure(struct audit *a, int err)
 {
@@ -506,8 +538,9 @@ note_success(struct audit *a)
 	atomic_store(&a->ready, true);
 }
 
-/* Bytes that another program removed cannot be brought back; the chain says that
- * they were there, and goes on in a segment of its own. */
+/* If another program removed or changed the open segment, prepares an alarm. Its
+ * records cannot be brought back; the alarm records that they existed, and the chain
+ * continues in a new segment. */
 static void
 look_after_segment(struct audit *a)
 {
@@ -517,26 +550,28 @@ look_after_segment(struct audit *a)
 		return;
 	log_event(LOG_ERROR, "audit.segment_lost", LS("segment", a->journal.name),
 		LS("how", how));
-	/* An alarm that was in the lost segment is said again. */
+	/* If the lost segment itself began with an alarm, that alarm is repeated. */
 	if (a->lost_segment != a->journal.first)
 		a->lost_from = a->journal.first;
 	snprintf(a->alarm, sizeof(a->alarm),
-		"\"type\":\"alarm\",\"segment\":\"%s\",\"how\":\"%s\",\"from\":%" PRIu64,
+		"\"type\":\"alarm\",\"segment\":\"%s\",\"how\":\"%s\",\"from\":"
+		"%" PRIu64,
 		a->journal.name, how, a->lost_from);
 }
 
-/* A commit that is being made. */
+/* The commit that is being made. */
 struct making {
-	struct chain end; /* after its last record */
-	uint64_t first;	  /* the number of its first record */
+	struct chain end; /* the chain after its last record */
+	uint64_t first;	  /* number of its first record */
+	/* wall clock, ns since 1970 */
 	int64_t now_ns;
-	int64_t clock_off_ns;  /* of now_ns to the monotonic clock */
-	struct queue took;     /* the entries that are in it */
-	bool checkpoint, keys; /* it has records of these */
-	bool note;	       /* shares write down how far they have seen the journal */
+	int64_t clock_off_ns;  /* now_ns minus the monotonic clock */
+	struct queue took;     /* the entries in it */
+	bool checkpoint, keys; /* it has a checkpoint; it has key records */
+	bool note;	       /* shares note how far they have followed the journal */
 };
 
-/* Does what must be done before a record is made. */
+/* Does what must precede the first record. */
 static void
 begin_commit(struct audit *a, struct making *m)
 {
@@ -552,8 +587,8 @@ begin_commit(struct audit *a, struct making *m)
 		tree_hurry(a->tree);
 }
 
-/* The records that come before those of entries: a boot or a checkpoint, what was refused while
- * the disk failed, and the alarm. */
+/* Adds the records that precede those of entries: the boot record or a checkpoint, the
+ * count of refused entries after the disk had failed, and the alarm. */
 static void
 put_first(struct audit *a, struct making *m)
 {
@@ -577,7 +612,7 @@ put_first(struct audit *a, struct making *m)
 		put_record(a, &m->end, m->now_ns, span_str(a->alarm));
 }
 
-/* All records of the commit, in their order. `last`: as commit() has it. */
+/* Adds all records of the commit in their order. `last`: as for commit(). */
 static void
 put_records(struct audit *a, struct making *m, const char *last)
 {
@@ -591,8 +626,8 @@ put_records(struct audit *a, struct making *m, const char *last)
 	INVARIANT(m->end.seq + 1 - m->first <= CHAIN_COMMIT_RECORDS);
 }
 
-/* Only parts of texts came, and no record names them yet. They are durable before they are let
- * go: after a sync that fails they are written again. */
+/* The commit has only parts of texts, and no record names them yet. They are made
+ * durable before they are released; after a failed sync they are written again. */
 static int
 end_parts(struct audit *a, struct queue *took)
 {
@@ -611,11 +646,11 @@ end_parts(struct audit *a, struct queue *took)
 	return err;
 }
 
-/* The commit is durable: the chain ends with it. */
+/* The commit is durable, and is now the end of the chain. */
 static void
 keep_commit(struct audit *a, struct making *m)
 {
-	/* A number is given once, and none is left out. */
+	/* Record numbers are used once and have no gaps. */
 	INVARIANT(m->first == a->chain.seq + 1 && m->end.seq >= m->first);
 	INVARIANT(m->end.boot >= a->chain.boot && m->end.boot <= a->chain.boot + 1);
 	a->chain = m->end;
@@ -635,7 +670,8 @@ keep_commit(struct audit *a, struct making *m)
 			buf_view(&a->out));
 }
 
-/* Every entry that was taken is answered, or kept for the next try. */
+/* Answers every entry of the commit. If it failed, entries with `keep` wait for the
+ * next try. */
 static void
 answer_taken(struct audit *a, struct queue *took, int err)
 {
@@ -654,7 +690,7 @@ answer_taken(struct audit *a, struct queue *took, int err)
 	}
 }
 
-/* Shares, the tree and the keys learn what became of the commit. */
+/* Reports the result of the commit to shares, tree and keys. */
 static void
 end_commit(struct audit *a, const struct making *m, int err)
 {
@@ -677,9 +713,9 @@ end_commit(struct audit *a, const struct making *m, int err)
 	}
 }
 
-/* Makes records of what must be first, of the entries that are queued, and of `last` (a
- * record's fields, or NULL); signs, writes and syncs them. Every entry that it took is
- * answered. */
+/* Makes one commit: the records that must be first, the queued entries, and `last`
+ * (members of a record, or NULL). Signs, writes and syncs it, and answers every entry
+ * in it. Returns 0, also if there was nothing to write. */
 static int
 commit(struct audit *a, const char *last)
 {
@@ -691,10 +727,11 @@ commit(struct audit *a, const char *last)
 	INVARIANT(owner_is_here(&a->writer)); /* a chain has one writer */
 	begin_commit(a, &m);
 	put_records(a, &m, last);
-	/* Without memory there may be no record at all, although the entries have some. */
+	/* If memory is exhausted, `out` may have no record although there are entries.
+	 */
 	int err = buf_failed(&a->out) ? ERR_NOMEM : 0;
 	if (!err && m.end.seq < m.first && !m.took.first)
-		return 0; /* nothing but refused entries */
+		return 0; /* all entries were invalid */
 	if (!err && m.end.seq < m.first)
 		return end_parts(a, &m.took);
 	if (!err)
@@ -714,7 +751,8 @@ commit(struct audit *a, const char *last)
 
 /* ---- the thread ---- */
 
-/* Until woken, or until the next try while the disk refuses. False: for too long. */
+/* Waits until woken, until the time of the next checkpoint, or until the next try while the
+ * disk refuses. Returns false if the wait timed out. */
 static bool
 wait_for_work(struct audit *a)
 {
@@ -730,7 +768,7 @@ wait_for_work(struct audit *a)
 	       a->failing || errno != ETIMEDOUT;
 }
 
-/* How many entries are worth waiting for; 0: none. */
+/* Returns how many entries gather_batch() should wait for; 0: it should not wait. */
 static size_t
 worth_waiting(const struct audit *a, uint64_t now)
 {
@@ -746,8 +784,8 @@ worth_waiting(const struct audit *a, uint64_t now)
 	return at_once < RECENT_AT_ONCE ? 0 : n / 4;
 }
 
-/* Lets entries gather where more are on their way. Whoever sends meanwhile wakes nobody
- * but the one that makes it enough. */
+/* Waits for further entries if more are likely. Meanwhile a sender wakes this thread
+ * only if its entry makes the number sufficient. */
 static void
 gather_batch(struct audit *a)
 {
@@ -771,15 +809,17 @@ write_commits(void *arg)
 
 	INVARIANT(owner_is_here(&a->writer));
 	for (;;) {
-		/* What others did to the journal shows while nobody asks for a record too:
-		 * /readyz says so, and the alarm is there when the next start looks for it. */
+		/* Check the journal also while there is no record to write: /readyz
+		 * then reports interference by other programs, and the alarm is
+		 * recorded before the next start looks for it. */
 		bool asked = wait_for_work(a);
 		if (!asked && journal_moved(&a->journal))
 			note_failure(a, ERR_IO);
 		else if (!asked && commit(a, NULL) == 0)
 			tree_look(a->tree);
 		gather_batch(a);
-		/* Cleared before the drain: who sends after this wakes us again. */
+		/* Cleared before the mailbox is drained, so that a later sender wakes
+		 * this thread again. */
 		atomic_exchange(&a->woken, false);
 		bool stop = atomic_load(&a->stopping);
 		mailbox_drain(&a->in, a);
@@ -808,7 +848,7 @@ write_commits(void *arg)
 	return NULL;
 }
 
-/* SIGXFSZ would end the process where EFBIG is an answer. */
+/* By default SIGXFSZ ends the process; ignore it, so that write(2) returns EFBIG. */
 static int
 start_thread(struct audit *a)
 {
@@ -822,6 +862,7 @@ start_thread(struct audit *a)
 
 /* ---- start and stop ---- */
 
+/* Opens the journal; retries while a previous daemon still has it locked. */
 static int
 open_journal(struct audit *a, const struct config *cfg, struct buf *why)
 {
@@ -835,8 +876,8 @@ open_journal(struct audit *a, const struct config *cfg, struct buf *why)
 	}
 }
 
-/* A start checkpoint that does not fit is not trusted: the journal is read as if there were
- * none. */
+/* Loads the start checkpoint. One that does not fit is not used, and the journal is
+ * read as if there were none. */
 static void
 load_startpoint(struct audit *a, const struct config *cfg)
 {
@@ -851,8 +892,8 @@ load_startpoint(struct audit *a, const struct config *cfg)
 	metric_inc(a->metrics, M_START_REFUSED);
 	log_event(LOG_WARN, "start.checkpoint_refused", LS("journal", cfg->journal),
 		LSP("why", buf_view(&why)),
-		LS("note",
-			"the start ignores the start checkpoint and reads the whole journal"));
+		LS("note", "the start ignores the start checkpoint and reads the whole "
+			   "journal"));
 }
 
 static void
@@ -897,10 +938,12 @@ audit_start(const struct config *cfg, const char *policy_version, const struct h
 	buf_init(&a->boot, CAP_RECORD_BYTES);
 	buf_init(&a->checkpoint, CAP_RECORD_BYTES);
 	if (!cfg->journal || !cfg->audit_key)
-		err = why_err(why, ERR_NOTFOUND, "audit.%s: not configured",
+		err = why_err(why, ERR_NOTFOUND,
+			"audit.%s: not configured: set it in tollgate.yaml",
 			cfg->journal ? "key" : "journal");
 	if (!err && !chain_node_valid(span_str(cfg->node)))
-		err = why_err(why, ERR_SYNTAX, "node: not of [A-Za-z0-9_.-]{1,64}");
+		err = why_err(why, ERR_SYNTAX,
+			"node: 1 to 64 letters, digits, _ . and - are permitted");
 	if (!err)
 		err = audit_keys_load(&a->keys, cfg, hash, why);
 	if (!err)
@@ -935,7 +978,7 @@ audit_start(const struct config *cfg, const char *policy_version, const struct h
 			a->mirror != NULL);
 		tree_boot(a->tree, &a->boot);
 		err = commit(a, NULL);
-		/* A full disk may get room again; whatever else it is will not heal. */
+		/* A full disk may get room again. Other errors persist. */
 		if (err && err != ERR_FULL)
 			buf_printf(why, "%s: %s", cfg->journal, strerror(a->journal.sys));
 		if (err == ERR_FULL)
@@ -998,7 +1041,8 @@ audit_finish(struct audit *a, struct follow_end *end)
 {
 	if (a->started) {
 		atomic_store(&a->stopping, true);
-		/* Not wake(): a wake-up that is already under way may precede the store. */
+		/* Not wake_audit(): an earlier wake-up may have been consumed before
+		 * this store. */
 		sem_post(&a->wake);
 		pthread_join(a->thread, NULL);
 	}

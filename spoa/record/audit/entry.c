@@ -1,4 +1,5 @@
-/* What tests that play the audit thread need of it. */
+/* audit_entry_new(): a file of its own, because tests replace the functions of audit.c and
+ * need this one. */
 #include <stdlib.h>
 
 #include "base/attr.h"

@@ -1,5 +1,5 @@
-/* Rotation of the signing key. Separate from the commits (audit.c), which know only that some
- * records come last and which key signs. */
+/* Rotation of the signing key: see keys.h. Commits (audit.c) only know that some records come
+ * last and which key signs. */
 #include "record/audit/keys.h"
 
 #include <errno.h>
@@ -21,6 +21,7 @@
 #include "record/proof/export.h"
 #include "record/proof/note.h"
 
+/* bytes of the root's statements and of JOURNAL.keys */
 #define STATED_MAX (4u << 20)
 
 /* ---- files ---- */
@@ -45,7 +46,7 @@ audit_keys_stated(const struct config *cfg, const char *node, const struct pubke
 		if (s.says == KEY_ROTATE || s.says == KEY_ROOT ||
 			!key_statement_signed(&s, root)) {
 			err = why_err(why, ERR_AUTH,
-				"%s: statement %zu is not signed by the key of audit.root",
+				"%s: statement %zu is not signed by the key in audit.root",
 				cfg->audit_statements, at);
 		} else if (strcmp(s.node, node) != 0) {
 			continue;
@@ -58,12 +59,13 @@ audit_keys_stated(const struct config *cfg, const char *node, const struct pubke
 	}
 	if (!err && got < 0) {
 		buf_printf(
-			why, "%s: statement %zu cannot be read", cfg->audit_statements, at + 1);
+			why, "%s: statement %zu is malformed", cfg->audit_statements, at + 1);
 		err = got;
 	}
 	return err;
 }
 
+/* Loads audit.root. It must not be the signing key. */
 static int
 read_root(const struct config *cfg, const struct pubkey *signs, struct pubkey *root, bool *has,
 	struct buf *why)
@@ -71,21 +73,23 @@ read_root(const struct config *cfg, const struct pubkey *signs, struct pubkey *r
 	*has = cfg->audit_root != NULL;
 	if (cfg->audit_statements && !cfg->audit_root)
 		return why_err(why, ERR_NOTFOUND,
-			"audit.key_statements: needs audit.root, whose statements they are");
+			"audit.key_statements: set audit.root, too: the public key that signed "
+			"the statements");
 	if (!*has)
 		return 0;
 	int n = pubkeys_load(cfg->audit_root, root, 1, why);
 	if (n > 0 && !strcmp(root->id, signs->id)) {
 		buf_printf(why,
-			"%s: is the signing key itself: a root is another key, kept offline",
+			"%s: audit.root is the signing key itself: make another key for the "
+			"root and keep it offline",
 			cfg->audit_root);
 		n = ERR_DUPLICATE;
 	}
 	return n < 0 ? n : 0;
 }
 
-/* The secret that audit.key replaced. Where it is not there, nothing is said: who needs it says
- * so. */
+/* Loads the secret that audit.key replaced. Returns false if it is missing, without a
+ * message: callers that need it report this. */
 static bool
 read_previous(const struct config *cfg, struct signkey *out)
 {
@@ -128,6 +132,7 @@ audit_hash_keys(const struct config *cfg, struct hashkey *out)
 	return (size_t)n;
 }
 
+/* Returns true if JOURNAL.keys has the statement. */
 static bool
 logged(const struct audit_keys *k, const struct key_statement *s)
 {
@@ -167,7 +172,7 @@ audit_keys_load(struct audit_keys *k, const struct config *cfg, const struct has
 	int err = signkey_open(cfg->audit_key, cfg->audit_passphrase_file, true, &k->now, why);
 	if (err)
 		return err;
-	/* A key that was replaced still verifies what it signed. */
+	/* A replaced key still verifies what it signed. */
 	snprintf(pub, sizeof(pub), "%s.pub", cfg->audit_key);
 	if (access(pub, F_OK) == 0)
 		n = pubkeys_load(pub, keys, SIGNKEYS_MAX, why);
@@ -200,7 +205,8 @@ audit_keys_free(struct audit_keys *k)
 	buf_free(&k->log);
 }
 
-/* The key before signs no more checkpoints: who has only that one believes none from now on. */
+/* Stops signing checkpoints with the previous key. Verifiers who have only that key cannot
+ * verify checkpoints from now on. */
 static void
 drop_previous(struct audit_keys *k)
 {
@@ -208,7 +214,7 @@ drop_previous(struct audit_keys *k)
 	k->has_previous = false;
 }
 
-/* Until when the key before signs checkpoints: by the last rotation. */
+/* Determines until when the previous key signs checkpoints: 30 days after the last rotation. */
 static void
 keep_previous(struct audit_keys *k)
 {
@@ -231,13 +237,15 @@ keep_previous(struct audit_keys *k)
 				  "checkpoints have only the new key's signature"));
 }
 
-/* Of the root's statements the next that can be recorded; NULL: none. */
+/* Returns the next statement of the root, from index *at on, that can be recorded; NULL:
+ * none. */
 static struct key_statement *
 next_stated(const struct audit_keys *k, size_t *at)
 {
 	for (; *at < k->nstated; ++*at) {
 		struct key_statement *s = &k->stated[*at];
-		/* The commit that holds it would not verify. */
+		/* The commit with such a record would not verify, because the revoked key
+		 * would sign it. */
 		if (s->says == KEY_REVOKE && !strcmp(s->key.id, k->now.pub.id))
 			continue;
 		if (!logged(k, s))
@@ -246,6 +254,7 @@ next_stated(const struct audit_keys *k, size_t *at)
 	return NULL;
 }
 
+/* Returns true if no record names the configured root yet. */
 static bool
 root_due(const struct audit_keys *k)
 {
@@ -260,6 +269,7 @@ root_due(const struct audit_keys *k)
 	return true;
 }
 
+/* Sets k->due, and logs if the root revokes the signing key itself. */
 static void
 note_due(struct audit_keys *k)
 {
@@ -275,7 +285,7 @@ note_due(struct audit_keys *k)
 					  "signs"));
 }
 
-/* The key that the last record leaves in force; "" in a new chain. */
+/* Finds the key that is in force after the last record; "" in a new chain. */
 static void
 find_in_force(const struct recovery *found, char in_force[SIGNKEY_ID_LEN + 1])
 {
@@ -284,12 +294,14 @@ find_in_force(const struct recovery *found, char in_force[SIGNKEY_ID_LEN + 1])
 
 	memcpy(in_force, found->key, SIGNKEY_ID_LEN + 1);
 	while (key_statement_next(&rest, &s) > 0)
-		/* The last record: its commit is the last of the key before. */
+		/* A rotation in the last record: the commit with it was the last of the old
+		 * key. */
 		if (s.says == KEY_ROTATE && s.record == found->at.seq)
 			memcpy(in_force, s.key.id, SIGNKEY_ID_LEN + 1);
 }
 
-/* audit.key was replaced while the daemon was down, and the key before it can hand over. */
+/* Returns true if audit.key was replaced while the daemon was down and the previous key can
+ * hand over to it. */
 static bool
 can_hand_over(const struct audit_keys *k, const char *in_force, uint64_t seq)
 {
@@ -312,8 +324,9 @@ audit_keys_fit(const struct audit_keys *k, const struct recovery *found, struct 
 		keyring_signer(&k->ring, k->node, span_str(k->now.pub.id), seq, seq, whose))
 		return 0;
 	return why_err(why, ERR_AUTH,
-		"audit.key is %s: the last record is signed by %s; name the file of that "
-		"key, or put it in audit.previous_key, so that it can hand over",
+		"audit.key is %s, but the last record is signed by %s: set audit.previous_key "
+		"to the file of that key, so that it can hand over, or set audit.key to that "
+		"file",
 		whose, in_force);
 }
 
@@ -337,7 +350,8 @@ audit_keys_begin(struct audit_keys *k, const struct recovery *found, struct buf 
 	if (err)
 		return err;
 	if (can_hand_over(k, in_force, seq)) {
-		/* It was replaced while the daemon was down: its own record says so. */
+		/* audit.key was replaced while the daemon was down. The boot commit is signed
+		 * by the old key, and a record of it introduces the new key. */
 		k->next = k->now;
 		k->now = k->previous;
 		k->rotates = true;
@@ -358,6 +372,7 @@ audit_keys_begin(struct audit_keys *k, const struct recovery *found, struct buf 
 
 /* ---- records ---- */
 
+/* Adds the record of a statement to the commit and notes it in k->made. */
 static void
 make_record(struct audit_keys *k, const struct key_statement *s, struct chain *c,
 	int64_t now_ns, audit_keys_put *put, void *arg)
@@ -414,7 +429,7 @@ audit_keys_done(struct audit_keys *k, int err)
 	}
 	if (k->rotates) {
 		const struct key_statement *s = &k->made[k->nmade - 1];
-		/* The key that signs next is the one that the record of the old key names. */
+		/* The key that signs next must be the one that the old key's record names. */
 		INVARIANT(s->says == KEY_ROTATE && !strcmp(s->key.id, k->next.pub.id) &&
 			  !strcmp(s->was.id, k->now.pub.id));
 		log_event(LOG_INFO, "audit.key_rotated", LS("from", s->was.id),
@@ -453,6 +468,7 @@ audit_keys_note(struct audit_keys *k, struct buf *note, struct span text, struct
 
 /* ---- a reload ---- */
 
+/* Takes the order of a reload, on the audit thread. */
 static void
 take_order(struct mail *m, void *consumer UNUSED)
 {
@@ -493,7 +509,8 @@ audit_keys_order_free(struct audit_keys_order **op)
 	*op = NULL;
 }
 
-/* Texts would be hashed otherwise after the next start. */
+/* Checks that the hash key stays the same. Otherwise the keyed hashes of texts would change
+ * with the next start. */
 static int
 keeps_hashes(const struct audit_keys *k, const struct config *cfg, struct buf *why)
 {
@@ -501,12 +518,12 @@ keeps_hashes(const struct audit_keys *k, const struct config *cfg, struct buf *w
 
 	if (!cfg->audit_hash_key)
 		return why_err(why, ERR_NOTFOUND,
-			"audit.key: another key, and no audit.hash_key: the keyed hashes of "
-			"texts "
-			"follow from the file of the key that signs now and would all change. "
-			"First tollgate keygen --hash-key hash.key --from OLDKEY, the file of "
-			"the key that signs now, such as %s.old; audit.hash_key: hash.key; and "
-			"reload. Key %s goes on signing",
+			"audit.key: the key is another one, but audit.hash_key is not set: the "
+			"keyed hashes of texts are derived from the file of the current "
+			"signing key and would all change. First run tollgate keygen "
+			"--hash-key hash.key --from OLDKEY, where OLDKEY is the file of the "
+			"current key, such as %s.old, then set audit.hash_key: hash.key and "
+			"reload. Key %s continues to sign",
 			cfg->audit_key, k->now.pub.id);
 	if (hashkey_load(cfg->audit_hash_key, &hash, why))
 		return ERR_IO;
@@ -514,11 +531,9 @@ keeps_hashes(const struct audit_keys *k, const struct config *cfg, struct buf *w
 	if (!strcmp(hash.id, k->hash.id))
 		return 0;
 	return why_err(why, ERR_DUPLICATE,
-		"audit.key: another key, and audit.hash_key is not the hash key in force (%s, "
-		"not "
-		"%s): tollgate keygen --hash-key FILE --from OLDKEY keeps it, a restart takes "
-		"the "
-		"other. Key %s goes on signing",
+		"audit.key: the key is another one, but audit.hash_key is not the hash key in "
+		"force (%s, not %s): keep the one in force with tollgate keygen --hash-key "
+		"FILE --from OLDKEY, or restart to use the other. Key %s continues to sign",
 		hash.id, k->hash.id, k->now.pub.id);
 }
 
@@ -543,11 +558,12 @@ audit_keys_prepare(struct audit_keys *k, const struct config *cfg, struct buf *w
 		  : audit_keys_stated(cfg, k->node, &o->root, &o->stated, &o->nstated, why);
 	pthread_mutex_lock(&k->lock);
 	if (err && why->n)
-		buf_printf(why, "; nothing of this reload is in force, key %s goes on signing",
+		buf_printf(why,
+			"; no change of this reload takes effect, key %s continues to sign",
 			k->now.pub.id);
 	if (!err && strcmp(o->next.pub.id, k->now.pub.id) != 0) {
 		err = keeps_hashes(k, cfg, why);
-		/* Revoked already, or by what comes with it. */
+		/* Revoked already, or by a statement of this reload. */
 		if (!err && keyring_revoked(&k->ring, o->next.pub.id, k->node))
 			err = ERR_AUTH;
 		for (size_t i = 0; i < o->nstated && !err; i++)
@@ -555,12 +571,15 @@ audit_keys_prepare(struct audit_keys *k, const struct config *cfg, struct buf *w
 				!strcmp(o->stated[i].key.id, o->next.pub.id))
 				err = ERR_AUTH;
 		if (err == ERR_AUTH)
-			buf_printf(why, "audit.key: key %s is revoked; key %s goes on signing",
+			buf_printf(why,
+				"audit.key: key %s is revoked: name another key; key %s "
+				"continues to sign",
 				o->next.pub.id, k->now.pub.id);
 		if (!err && (k->ring.nkeys + 1 > CAP_KEYRING ||
 				    k->ring.nevents + 2 > COUNT_OF(k->ring.event)))
 			err = why_err(why, ERR_LIMIT,
-				"audit.key: more than %d signing keys of one journal",
+				"audit.key: a journal can have at most %d signing keys: begin "
+				"a new journal",
 				CAP_KEYRING);
 	}
 	pthread_mutex_unlock(&k->lock);

@@ -1,5 +1,5 @@
-/* Hashes the files that decide how this gateway decides. The program is read through
- * /proc/self/exe, so its bytes are those that run, even if an upgrade has replaced the file. */
+/* Measures files: see measure.h. The program is read through /proc/self/exe, so its bytes are
+ * those that run, even if an upgrade has replaced the file. */
 #include "record/audit/measure.h"
 
 #include <dirent.h>
@@ -49,7 +49,8 @@ measure_file(const char *file, unsigned char hash[SHA256_BYTES], uint64_t *bytes
 	return err;
 }
 
-/* Appends one member of `measured`. A file that cannot be read has `why` in place of a hash. */
+/* Appends one object of `measured`. If the file cannot be read, it has `why` instead of a
+ * hash. */
 static void
 put_measured(struct buf *b, const char *what, const char *name, const char *file,
 	const char *version)
@@ -79,7 +80,7 @@ is_haproxy_file(const struct dirent *e)
 	return e->d_name[0] != '.';
 }
 
-/* Returns how many files there are beyond MEASURE_FILES. */
+/* Appends the files for HAProxy. Returns the number of files beyond MEASURE_FILES. */
 static size_t
 put_haproxy(struct buf *b)
 {
@@ -89,7 +90,7 @@ put_haproxy(struct buf *b)
 	size_t put = 0, left = 0;
 	int n = scandir(measure_haproxy, &names, is_haproxy_file, alphasort);
 
-	if (n < 0 && errno != ENOENT) /* the folder is stated, with the reason */
+	if (n < 0 && errno != ENOENT) /* the folder itself is listed, with the reason */
 		put_measured(b, "haproxy", measure_haproxy, measure_haproxy, NULL);
 	for (int i = 0; i < n; i++) {
 		snprintf(file, sizeof(file), "%s/%s", measure_haproxy, names[i]->d_name);

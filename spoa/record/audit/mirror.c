@@ -1,9 +1,13 @@
-/* Follows the journal into a Redis Stream. The stream itself says how far it is
- * (its last entry), so a daemon that was restarted, or a Redis that was restarted,
- * flushed or failed over to a replica that lagged, needs nothing but the journal
- * to go on. Each batch is one transaction that WATCHes the stream and first reads
- * its last id: what another writer did, or a flush, is seen before anything is
- * added, and a batch is added whole or not at all. */
+/* Copies the journal into a Redis Stream: see mirror.h. The stream's last entry shows how far
+ * it is. After a restart of the daemon, or after Redis was restarted, flushed or failed over
+ * to a lagging replica, the journal is all that is needed to continue.
+ *
+ * States: BEGINNING, then FOLLOWING; AWAY if Redis or the journal cannot be read; CONFLICT if
+ * stream and journal contradict each other. AWAY and CONFLICT are left by trying again.
+ *
+ * Each batch is one transaction that WATCHes the stream and first reads its last id. Another
+ * writer or a flush is therefore noticed before anything is added, and a batch is added
+ * completely or not at all. */
 #include "record/audit/mirror.h"
 
 #include <inttypes.h>
@@ -24,24 +28,34 @@
 #include "record/journal/chain.h"
 #include "record/journal/follow.h"
 
+/* records and bytes of a batch, at most */
 #define BATCH_RECORDS 512
 #define BATCH_BYTES   (1u << 20)
-#define BATCH_TIGHT   16 /* records, to a Redis that was full: a transaction takes its memory too */
-#define FEED_BYTES    (512u << 10) /* commits kept in memory for a mirror that keeps up */
-#define IDLE_US	      1000000 /* how often an idle stream is looked at, Redis called again */
-#define GATHER_US     20000   /* between batches, so that a busy daemon's are large */
-#define CONFLICT_US   5000000
-#define CONSUMED_US   5000000 /* how often consumer groups are asked how far they are */
-#define GROUPS_MAX    1000
-#define ENTRY_BYTES   64	   /* of an entry, besides its record: id, fields, lengths */
-#define RECORD_LEAST  1024	   /* a stream that begins anew is not given more of them than fit */
-#define TRIMMED_AT_ONCE 10000	   /* entries that one XTRIM with ~ removes at most */
+/* records of a batch after Redis was full, because a transaction takes memory, too */
+#define BATCH_TIGHT 16
+/* bytes of commits that are kept in memory for a mirror that keeps up */
+#define FEED_BYTES (512u << 10)
+/* µs between two looks at an idle stream, and between two calls to an absent Redis */
+#define IDLE_US 1000000
+/* µs between batches, so that batches of a busy daemon are large */
+#define GATHER_US 20000
+/* µs until the next try in a conflict */
+#define CONFLICT_US 5000000
+/* µs between two questions to Redis how far the consumer groups are */
+#define CONSUMED_US 5000000
+/* consumer groups that are evaluated, at most */
+#define GROUPS_MAX  1000
+#define ENTRY_BYTES 64 /* bytes of an entry besides its record: id, fields, lengths */
+/* bytes; a new stream gets at most as many records as fit at this size */
+#define RECORD_LEAST	1024
+#define TRIMMED_AT_ONCE 10000 /* entries that one XTRIM with ~ removes at most */
+/* µs between two log events about trimmed entries; µs for which /readyz mentions them */
 #define GAVE_WAY_SAID_US  60000000
 #define GAVE_WAY_SHOWN_US 600000000
-#define ROOM_US		  10000000 /* how often Redis is asked how full it is */
+#define ROOM_US		  10000000 /* µs between two questions to Redis how full it is */
 
-/* The last commits as they were written, records first..next - 1, so that a mirror
- * that keeps up need not read them again. */
+/* The last commits as they were written, records first..next - 1, so that a mirror that keeps
+ * up need not read them from the disk. */
 struct feed {
 	struct buf bytes;
 	uint64_t first, next, boot;
@@ -49,40 +63,51 @@ struct feed {
 
 struct mirror {
 	struct turns turns;
-	/* under the turns' lock */
+	/* Under the lock of `turns`: */
+	/* the durable end of the journal */
 	struct follow_end pub;
 	struct feed feed;
+	/* the last batch was just sent; wait GATHER_US for the next */
 	bool gathering;
-	char short_of[200]; /* redis_room_short(); "": it is not */
+	char short_of[200]; /* the text of redis_room_short(); "": Redis has room */
 
 	/* owner: the mirror's thread */
 	char dir[JOURNAL_DIR_MAX], node[CHAIN_NODE_MAX + 1], key[96];
 	uint64_t maxlen, bytes_max, others;
-	bool here;	  /* Redis is on this machine */
-	uint64_t room_us; /* when it was asked how full it is; 0: not yet */
-	uint64_t used; /* bytes of Redis' memory: measured, and what was added since, at least */
-	bool measured;	 /* `used` was, on this connection; or it cannot be */
-	bool bytes_said; /* that it cannot be */
+	bool here; /* Redis is on this machine */
+	/* monotonic µs: the last question how full Redis is; 0: none yet */
+	uint64_t room_us;
+	/* bytes of the stream in Redis' memory: the last measurement plus at least what was
+	 * added since */
+	uint64_t used;
+	bool measured;	 /* `used` was measured on this connection, or cannot be measured */
+	bool bytes_said; /* a failed measurement was logged */
 	struct redis_ballast ballast;
-	uint64_t given_said, given_said_us;   /* of ballast.given, in log and metric */
-	_Atomic uint64_t given_us;	      /* when the last of them were trimmed */
+	/* value of ballast.given at the last log event, and when that was, monotonic µs */
+	uint64_t given_said, given_said_us;
+	/* monotonic µs: when entries were last trimmed for room */
+	_Atomic uint64_t given_us;
+	/* trim what all consumer groups have acknowledged */
 	bool consumed;
-	uint64_t consumed_us; /* when the groups were asked last; 0: not yet */
-	bool consumed_said;   /* that this cannot be done */
+	/* monotonic µs: the last question to the groups; 0: none yet */
+	uint64_t consumed_us;
+	bool consumed_said; /* it was logged that this cannot be done */
 	struct metrics *metrics;
-	_Atomic enum mirror_state state;    /* any thread reads it */
-	_Atomic uint64_t published, copied; /* records, for mirror_behind() */
-	uint64_t next_us;		    /* not before this, while away or in conflict */
-	int batch_most;			    /* records; less than BATCH_RECORDS: Redis was full */
-	bool placed;			    /* `follow` is after the stream's last entry */
-	uint64_t boot, seq;		    /* of that entry; seq 0: the stream is empty */
-	uint64_t begin;			    /* where an empty stream begins */
+	_Atomic enum mirror_state state;    /* read by any thread */
+	_Atomic uint64_t published, copied; /* records; for mirror_behind() */
+	uint64_t next_us; /* monotonic µs: no try before this, while AWAY or in CONFLICT */
+	/* records of a batch; less than BATCH_RECORDS after Redis was full */
+	int batch_most;
+	bool placed;	    /* `follow` is behind the stream's last entry */
+	uint64_t boot, seq; /* of the stream's last entry; seq 0: the stream is empty */
+	uint64_t begin;	    /* the record with which an empty stream begins */
 	struct follow follow;
 	uint64_t at;	  /* the record that `follow` reads next; 0: any */
-	struct feed mine; /* taken from `feed` */
-	uint64_t next;	  /* the record that must come now; 0: any */
-	bool past;	  /* a gap was left, and nothing read since */
-	struct buf held;  /* a record that waits for the line after it */
+	struct feed mine; /* commits taken from `feed` */
+	uint64_t next;	  /* the record that must come next; 0: any */
+	bool past;	  /* a gap was skipped, and no record was read since */
+	/* a record that waits for the next line, which may be its commit */
+	struct buf held;
 	struct chain_line held_is;
 };
 
@@ -112,14 +137,15 @@ hang_up_mirror(struct mirror *m, enum mirror_state s, const char *why)
 	m->placed = m->measured = false;
 }
 
-/* ---- how much there is ---- */
+/* ---- memory ---- */
 
-/* Returns how many entries were removed; 0 also if Redis refused, or is away. */
+/* Trims the stream to about `left` entries. Returns how many were removed; 0 also if Redis
+ * refused or is away. */
 static uint64_t
 trim_stream(struct mirror *m, uint64_t left)
 {
-	redisReply *r = redis_ask(m->turns.redis, "XTRIM %s MAXLEN ~ %llu", m->key,
-		(unsigned long long)left);
+	redisReply *r = redis_ask(
+		m->turns.redis, "XTRIM %s MAXLEN ~ %llu", m->key, (unsigned long long)left);
 	uint64_t n = r && r->type == REDIS_REPLY_INTEGER ? (uint64_t)r->integer : 0;
 
 	freeReplyObject(r);
@@ -127,7 +153,7 @@ trim_stream(struct mirror *m, uint64_t left)
 	return n;
 }
 
-/* Asks Redis for the stream's entries and bytes. False: it did not say. */
+/* Asks Redis for the stream's entries and bytes. Returns false if Redis did not report them. */
 static bool
 measure_stream(struct mirror *m)
 {
@@ -153,9 +179,10 @@ measure_stream(struct mirror *m)
 	return ok;
 }
 
-/* What is added between two measures is taken for a quarter more than its bytes: Redis'
- * overhead is less. A sixteenth more than needed is trimmed, so that it is measured only
- * after each sixteenth. No transaction is open. */
+/* Trims the stream to bytes_max. Entries that were added since the last measurement are
+ * counted as a quarter larger than their bytes, which is more than Redis' overhead. A
+ * sixteenth more than necessary is trimmed, so that the stream is measured only after each
+ * further sixteenth. No transaction may be open. */
 static void
 keep_to_bytes(struct mirror *m)
 {
@@ -169,12 +196,12 @@ keep_to_bytes(struct mirror *m)
 			any += n = trim_stream(m, left ? left : 1);
 		while (n >= TRIMMED_AT_ONCE);
 		if (!any)
-			return; /* one node of entries is all there is */
+			return; /* only one node of entries is left */
 	}
 }
 
-/* What the stream may still get is added to what is in use. What is in use by the streams of
- * other daemons is taken as it is: each watches its own. */
+/* Checks whether Redis has room: the memory in use plus what the stream may still get. Other
+ * daemons' streams are counted at their current size, because each daemon checks its own. */
 static void
 look_at_room(struct mirror *m)
 {
@@ -195,8 +222,8 @@ look_at_room(struct mirror *m)
 	snprintf(m->short_of, sizeof(m->short_of), "%.*s", SPAN_ARG(buf_view(&text)));
 }
 
-/* Redis is full: the oldest entries go, by a new connection, since on the old one replies to the
- * batch are unread. False: there are none that may go. */
+/* Redis is full: trims the oldest entries on a new connection, because the old one has unread
+ * replies to the batch. Returns false if no entries may be trimmed. */
 static bool
 make_room(struct mirror *m)
 {
@@ -215,7 +242,7 @@ make_room(struct mirror *m)
 	return n > 0;
 }
 
-/* The workers make room too. */
+/* Reports entries that were trimmed to make room. Workers may have trimmed some, too. */
 static void
 say_gave_way(struct mirror *m)
 {
@@ -235,9 +262,10 @@ say_gave_way(struct mirror *m)
 			   "for counters: raise maxmemory or lower audit.stream_bytes"));
 }
 
-/* ---- asking the stream ---- */
+/* ---- position ---- */
 
-/* The last entry of an XREVRANGE reply: its id and record. False: no entry. */
+/* Reads id and record of the last entry from an XREVRANGE reply. Returns false if the stream
+ * is empty. */
 static bool
 last_entry(const redisReply *r, uint64_t *boot, uint64_t *seq, struct span *record)
 {
@@ -248,7 +276,8 @@ last_entry(const redisReply *r, uint64_t *boot, uint64_t *seq, struct span *reco
 	const redisReply *id = r->element[0]->element[0], *f = r->element[0]->element[1];
 	struct span s = span_of(id->str, (size_t)id->len), b = span_next(&s, '-');
 	if (span_u64(b, boot) || span_u64(s, seq))
-		*boot = *seq = UINT64_MAX; /* not ours: taken for ahead of us */
+		/* not an id of ours: treat the stream as ahead of the journal */
+		*boot = *seq = UINT64_MAX;
 	for (size_t i = 0; i + 1 < f->elements; i += 2)
 		if (span_is(span_of(f->element[i]->str, (size_t)f->element[i]->len), "r"))
 			*record =
@@ -256,6 +285,7 @@ last_entry(const redisReply *r, uint64_t *boot, uint64_t *seq, struct span *reco
 	return true;
 }
 
+/* Watches the stream and asks for its last entry. Returns NULL if Redis is away. */
 static redisReply *
 ask_last(struct mirror *m)
 {
@@ -274,8 +304,8 @@ ask_last(struct mirror *m)
 	return NULL;
 }
 
-/* Goes to the journal's line after the stream's last entry: a record, or the entry
- * of a gap, which has none. */
+/* Moves to the journal's line after the stream's last entry. That entry is a record, or
+ * describes a gap and has no record. */
 static int
 place_after(struct mirror *m, const struct follow_end *pub, uint64_t boot, uint64_t seq,
 	struct span record)
@@ -290,11 +320,11 @@ place_after(struct mirror *m, const struct follow_end *pub, uint64_t boot, uint6
 	}
 	if (err != ERR_NOTFOUND && err != ERR_AUTH)
 		return err;
-	/* Destroyed in the journal by now? */
+	/* The record may have been destroyed in the journal since. */
 	return follow_past(&m->follow, record.p ? seq : seq + 1, &gap) == 0 ? 0 : err;
 }
 
-/* Compares the stream's end with the journal and goes on from there. */
+/* Compares the end of the stream with the journal and continues from there. */
 static bool
 resume(struct mirror *m, const struct follow_end *pub, const redisReply *r)
 {
@@ -310,8 +340,8 @@ resume(struct mirror *m, const struct follow_end *pub, const redisReply *r)
 	if (last_entry(r, &boot, &seq, &record)) {
 		if (seq > pub->seq) {
 			enter_state(m, MIRROR_CONFLICT,
-				"the stream is ahead of the journal: records were cut from the "
-				"journal, or another daemon has this name");
+				"the stream is ahead of the journal: records were cut off the "
+				"journal, or another daemon uses this node name");
 			return false;
 		}
 		err = place_after(m, pub, boot, seq, record);
@@ -323,18 +353,19 @@ resume(struct mirror *m, const struct follow_end *pub, const redisReply *r)
 		m->begin = pub->seq > most ? pub->seq - most + 1 : 1;
 		m->next = 0;
 		err = follow_place(&m->follow, pub, m->begin - 1, (struct span){ NULL, 0 });
-		/* archived or damaged: from the oldest that is here */
+		/* archived or damaged: begin with the oldest record that is available */
 		if (err == ERR_NOTFOUND || err == ERR_AUTH)
 			err = follow_place(&m->follow, pub, 0, (struct span){ NULL, 0 });
 		seq = boot = 0;
 	}
 	if (err == ERR_AUTH)
 		enter_state(m, MIRROR_CONFLICT,
-			"its last record is not the journal's: another daemon has this name, "
-			"or one of the two was changed");
+			"the last record of the stream differs from the journal: another "
+			"daemon uses this node name, or the stream or the journal was changed");
 	else if (err == ERR_NOTFOUND)
 		enter_state(m, MIRROR_CONFLICT,
-			"the journal no longer holds the record after the stream's last");
+			"the journal no longer has the record after the last one in the "
+			"stream: delete the stream, so that it begins again");
 	else if (err)
 		enter_state(m, MIRROR_AWAY, "the journal cannot be read");
 	m->boot = boot;
@@ -345,16 +376,16 @@ resume(struct mirror *m, const struct follow_end *pub, const redisReply *r)
 	return m->placed;
 }
 
-/* ---- adding ---- */
+/* ---- batches ---- */
 
-/* A transaction's entries, and the id of the last. */
+/* A transaction: number of entries, bytes, and the id of the last entry. */
 struct batch {
 	int n;
 	size_t bytes;
 	uint64_t boot, seq;
 };
 
-/* One more command of the batch, whose last entry gets this id. */
+/* Adds a command to the batch, whose entry gets this id. */
 static void
 begin_entry(struct mirror *m, struct batch *b, uint64_t boot, uint64_t seq)
 {
@@ -364,7 +395,8 @@ begin_entry(struct mirror *m, struct batch *b, uint64_t boot, uint64_t seq)
 	b->seq = seq;
 }
 
-/* The entry that was begun: a record, with the commit line if it ends one. */
+/* Adds the entry that begin_entry() began: a record, with the commit line if the record is
+ * the last of its commit. */
 static void
 add_entry(struct mirror *m, struct batch *b, struct span record, struct span commit)
 {
@@ -377,8 +409,8 @@ add_entry(struct mirror *m, struct batch *b, struct span record, struct span com
 	b->bytes += record.n + commit.n + ENTRY_BYTES;
 }
 
-/* The journal does not hold the record that must come now. Where an alarm vouches
- * for that, one entry says what is missing, with the id of the last missing record. */
+/* The journal does not have the next record. If an alarm states that, adds one entry that
+ * describes the gap, with the id of the last missing record. */
 static int
 leave_gap(struct mirror *m, struct batch *b)
 {
@@ -404,7 +436,8 @@ leave_gap(struct mirror *m, struct batch *b)
 	return 0;
 }
 
-/* Takes a line of the journal: what was held goes into the batch, a record is held. */
+/* Takes a line of the journal. The held record goes into the batch; a new record is held
+ * until the next line shows whether it is the last of its commit. */
 static int
 take_mirror_line(struct mirror *m, struct batch *b, struct span line)
 {
@@ -429,7 +462,7 @@ take_mirror_line(struct mirror *m, struct batch *b, struct span line)
 	return buf_failed(&m->held) ? ERR_NOMEM : 0;
 }
 
-/* Takes what was fed if it is what must come now. */
+/* Takes the fed commits if they begin at the right record. */
 static bool
 take_feed(struct mirror *m)
 {
@@ -448,7 +481,7 @@ take_feed(struct mirror *m)
 	return fits;
 }
 
-/* Whole commits, as the audit thread wrote them: only their lines are told apart. */
+/* Adds whole commits as the audit thread wrote them; only their lines are separated. */
 static void
 queue_feed(struct mirror *m, struct batch *b)
 {
@@ -466,7 +499,7 @@ queue_feed(struct mirror *m, struct batch *b)
 	}
 }
 
-/* Queues a batch: what was fed, or what the journal holds. */
+/* Fills a batch with fed commits, or with records from the journal. */
 static int
 queue_batch(struct mirror *m, const struct follow_end *pub, struct batch *b)
 {
@@ -489,14 +522,14 @@ queue_batch(struct mirror *m, const struct follow_end *pub, struct batch *b)
 	return err ? err : got < 0 ? got : 0;
 }
 
-/* Ends the transaction of a batch. Its last reply says what became of all of it: added, refused
- * as a whole, or nothing because somebody else wrote to the stream meanwhile. */
+/* Ends the transaction. Its last reply decides about the whole batch: added, refused, or not
+ * executed because another program wrote to the stream meanwhile. */
 static void
 execute(struct mirror *m, const struct batch *b)
 {
-	int replies = b->n + 2; /* MULTI, XADDs, EXEC */
+	int replies = b->n + 2; /* MULTI, the entries, EXEC */
 
-	INVARIANT(b->n > 0); /* without MULTI, EXEC is an error */
+	INVARIANT(b->n > 0); /* EXEC without MULTI is an error */
 	if (m->maxlen) {
 		redisAppendCommand(m->turns.redis, "XTRIM %s MAXLEN ~ %llu", m->key,
 			(unsigned long long)m->maxlen);
@@ -504,15 +537,15 @@ execute(struct mirror *m, const struct batch *b)
 	}
 	redisAppendCommand(m->turns.redis, "EXEC");
 	redisReply *r = turns_replies(&m->turns, (size_t)replies);
-	/* What the stream refused, of all that was added. */
+	/* The first error among the replies in the transaction. */
 	const char *why = r ? turns_exec_error(r) : NULL;
 	if (r && redis_is_full(r) && make_room(m)) {
-		m->placed = false; /* the batch was refused as a whole: again */
+		m->placed = false; /* the whole batch was refused: send it again */
 		m->batch_most = BATCH_TIGHT;
 	} else if (!r || r->type == REDIS_REPLY_ERROR) {
 		hang_up_mirror(m, MIRROR_AWAY, turns_why(&m->turns, r));
 	} else if (r->type == REDIS_REPLY_NIL) {
-		m->placed = false; /* someone touched the stream: look again */
+		m->placed = false; /* another program wrote to the stream: compare again */
 	} else if (why || r->type != REDIS_REPLY_ARRAY) {
 		m->placed = false;
 		enter_state(m, MIRROR_CONFLICT, why ? why : "");
@@ -521,8 +554,8 @@ execute(struct mirror *m, const struct batch *b)
 		m->seq = b->seq;
 		m->copied = b->seq;
 		m->used += b->bytes + b->bytes / 4;
-		m->batch_most = 2 * m->batch_most < BATCH_RECORDS ? 2 * m->batch_most
-								  : BATCH_RECORDS;
+		m->batch_most =
+			2 * m->batch_most < BATCH_RECORDS ? 2 * m->batch_most : BATCH_RECORDS;
 		atomic_fetch_add(&m->ballast.entries, (uint64_t)b->n);
 		metric_add(m->metrics, M_AUDIT_MIRRORED, (uint64_t)b->n);
 		enter_state(m, MIRROR_FOLLOWING, "");
@@ -530,8 +563,9 @@ execute(struct mirror *m, const struct batch *b)
 	freeReplyObject(r);
 }
 
-/* ---- trimming what was consumed ---- */
+/* ---- trimming acknowledged entries ---- */
 
+/* A stream id, BOOT-SEQ. */
 struct entry_id {
 	uint64_t boot, seq;
 };
@@ -555,8 +589,9 @@ reply_member(const redisReply *r, const char *name)
 	return NULL;
 }
 
-/* The first entry that a group still needs: the oldest that it has not acknowledged, or the
- * last that it was given, which so stays. False: Redis does not say. */
+/* Finds the first entry that a group still needs: the oldest that it has not acknowledged, or
+ * else the last that it received, which therefore stays. Returns false if Redis does not
+ * report it. */
 static bool
 group_needs(struct mirror *m, const redisReply *group, struct entry_id *out)
 {
@@ -572,13 +607,14 @@ group_needs(struct mirror *m, const redisReply *group, struct entry_id *out)
 	const char *argv[] = { "XPENDING", m->key, name->str };
 	const size_t lens[] = { 8, strlen(m->key), (size_t)name->len };
 	redisReply *r = redis_ask_argv(m->turns.redis, 3, argv, lens);
-	/* Acknowledged meanwhile: what it was given last holds. */
+	/* Everything was acknowledged meanwhile: then the last received entry counts. */
 	bool ok = r && r->type == REDIS_REPLY_ARRAY && r->elements >= 2 &&
 		  (r->element[1]->type == REDIS_REPLY_NIL || read_id(r->element[1], out));
 	freeReplyObject(r);
 	return ok;
 }
 
+/* Finds the first entry that any group still needs. Returns false if there is no group. */
 static bool
 slowest_group(struct mirror *m, const redisReply *groups, struct entry_id *out)
 {
@@ -596,8 +632,8 @@ slowest_group(struct mirror *m, const redisReply *groups, struct entry_id *out)
 	return true;
 }
 
-/* Without a group nothing was consumed. No transaction is open: a WATCH that is left would see
- * our own XTRIM. */
+/* Trims what all groups have acknowledged; without a group, nothing. No transaction may be
+ * open, and no WATCH: it would notice our own XTRIM. */
 static void
 trim_consumed(struct mirror *m)
 {
@@ -625,7 +661,8 @@ trim_consumed(struct mirror *m)
 		hang_up_mirror(m, MIRROR_AWAY, turns_why(&m->turns, NULL));
 }
 
-/* One batch, or a look at an idle stream. True: there may be more to do at once. */
+/* Sends one batch, or looks at an idle stream. Returns true if there may be more to send at
+ * once. */
 static bool
 step_mirror(struct mirror *m, const struct follow_end *pub)
 {
@@ -645,10 +682,11 @@ step_mirror(struct mirror *m, const struct follow_end *pub)
 	struct batch b = { 0 };
 	int err = queue_batch(m, pub, &b);
 	if (err) {
-		/* What was queued for Redis is not sent. */
+		/* The queued commands are not sent. */
 		if (err == ERR_AUTH)
 			hang_up_mirror(m, MIRROR_CONFLICT,
-				"the journal is damaged, and no alarm in it says so");
+				"the journal is damaged, and no alarm in it reports the "
+				"damage: run tollgate audit verify");
 		else
 			hang_up_mirror(m, MIRROR_AWAY, "the journal cannot be read");
 		return false;
@@ -679,8 +717,8 @@ held_off(const struct mirror *m)
 	return m->state == MIRROR_AWAY || m->state == MIRROR_CONFLICT;
 }
 
-/* After a batch others are gathered: two round trips and three threads' wake-ups a commit would
- * cost more than the commit. */
+/* One turn of the thread. After a batch, records are gathered for GATHER_US: two round trips
+ * and three wake-ups for each commit would cost more than the commit. */
 static enum turn
 mirror_turn(void *arg, uint64_t puts UNUSED)
 {
@@ -711,7 +749,7 @@ mirror_turn(void *arg, uint64_t puts UNUSED)
 	return TURN_DONE;
 }
 
-/* What is left at the end, while Redis answers and there is time. */
+/* Sends the rest at the end, while Redis responds and time is left. */
 static void
 mirror_last(void *arg)
 {
@@ -751,7 +789,7 @@ mirror_publish(struct mirror *m, const char *name, uint64_t bytes, const struct 
 
 	SCOPED_LOCK(&m->turns.lock);
 	struct feed *f = &m->feed;
-	/* Each durable commit comes once, in the chain's order. */
+	/* Each durable commit arrives once, in the order of the chain. */
 	INVARIANT(first > 0 && first <= seq && (!m->pub.seq || m->pub.seq + 1 == first));
 	if (f->next != first || f->boot != end->boot || f->bytes.n + commit.n > FEED_BYTES) {
 		buf_clear(&f->bytes);
@@ -794,9 +832,9 @@ mirror_says(struct mirror *m, struct buf *out)
 
 	if (at && clock_mono_us() - at < GAVE_WAY_SHOWN_US)
 		buf_printf(out,
-			"audit stream: gave way: %" PRIu64 " entries trimmed early since the "
-			"start, because Redis is full: raise maxmemory, or lower "
-			"audit.stream_bytes\n",
+			"audit stream: gave way: %" PRIu64
+			" entries were trimmed early since the start, because Redis is full: "
+			"raise maxmemory or lower audit.stream_bytes\n",
 			atomic_load(&m->ballast.given));
 	SCOPED_LOCK(&m->turns.lock);
 	if (m->short_of[0])

@@ -1,3 +1,4 @@
+/* Reads fields of records by their rows in RECORD_FIELDS: see record_fields.h. */
 #include "record/audit/record_fields.h"
 
 #include <string.h>

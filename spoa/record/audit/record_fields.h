@@ -1,6 +1,7 @@
-/* What records of decisions and completions hold: a row a field, by which steps/record*.c
- * writes it, the commands list, explain, sum and judge it again, and docs/audit.md documents it
- * (test_docs compares; every record of the scenario ring is held against it). */
+/* The fields of decision and completion records, one row for each. The rows are used by the
+ * steps that write records (gate/steps/record*.c), by the commands that list, explain, sum
+ * and re-evaluate records, and by docs/audit.md (test_docs compares them). The scenario tests
+ * check every record against the rows. */
 #ifndef RECORD_AUDIT_RECORD_FIELDS_H
 #define RECORD_AUDIT_RECORD_FIELDS_H
 
@@ -10,10 +11,10 @@
 #include "base/clock.h"
 #include "base/codec/json_text.h"
 
-/* id; the objects that it is in ("a." in one, "a[]." in each of a list, "a.*." in each by its
- * name); its name in that; type; which record has it; the step that knows it, or chain (the
- * audit thread), gate, relay, guard; the field of conditions that is read back from it, V_COUNT
- * for none; what commands call it, NULL for nothing. */
+/* The columns of a row: id; the objects that contain the field ("a." an object, "a[]." each
+ * object of an array, "a.*." each member of an object); name; type; which records have it;
+ * the step that sets it, or chain (the audit thread), gate, relay, guard; the field of
+ * conditions that is restored from it, or V_COUNT; how commands call it, or NULL. */
 /* clang-format off */
 #define RECORD_FIELDS(X) \
   X(V,                             "",                   "v",                      INTEGER, EVERY,      "chain",    V_COUNT,                NULL) \
@@ -417,12 +418,12 @@ enum record_field {
 /* clang-format off */
 #define RECORD_TYPES(X) \
   X(TEXT, "text") X(INTEGER, "integer") X(NUMBER, "number") X(TIME, "time") X(HASH, "hash") \
-  X(FLAG, "flag")       /* true, or not there */ \
-  X(TEXTS, "texts")     /* a list */ \
-  X(INTEGERS, "integers") /* a list */ \
-  X(OBJECT, "object")   /* its members are rows */ \
-  X(OBJECTS, "objects") /* a list of such */ \
-  X(MAP, "map")         /* its names are data; what rows say of it is in each */
+  X(FLAG, "flag")         /* true, or absent */ \
+  X(TEXTS, "texts")       /* an array */ \
+  X(INTEGERS, "integers") /* an array */ \
+  X(OBJECT, "object")     /* its members have rows of their own */ \
+  X(OBJECTS, "objects")   /* an array of objects */ \
+  X(MAP, "map")           /* its names are data; the rows below it apply to each member */
 /* clang-format on */
 enum record_type {
 #define X(id, name) RECORD_##id,
@@ -444,15 +445,16 @@ extern const struct record_row {
 	const char *by, *called;
 } record_rows[RECORD_FIELDS_COUNT];
 
-/* Of a record, from its top; NULL where it has none. Not for what is in lists or by names. */
+/* Returns the value in a record, or NULL. Not for fields in arrays or maps. */
 json_t *record_get(const json_t *record, enum record_field f);
-/* Of the object that its row says. */
+/* Returns the value in the object that directly contains the field. */
 static inline json_t *
 record_in(const json_t *object, enum record_field f)
 {
 	return json_object_get(object, record_rows[f].name);
 }
-/* The text of record_get(), nothing or "" where there is none; as long as the record. */
+/* Return the value of a field as a span, C string or number, or an empty span, "" or 0 if the
+ * record has none. Valid as long as the record. */
 static inline struct span
 record_span(const json_t *record, enum record_field f)
 {
@@ -476,10 +478,13 @@ record_is(const json_t *record, enum record_field f, const char *text)
 	return !strcmp(record_text(record, f), text);
 }
 
-/* A record's "time", which is near its beginning (record/journal/chain.h); empty: it has none there. */
+/* Returns the record's "time", which is near its beginning (record/journal/chain.h), or n 0
+ * if it has none there. Borrows from `line`. */
 struct span audit_time_of(struct span line);
-/* Whether it is from `since` on and before `until`, as clock_rfc3339() writes them; "": any. */
+/* Returns true if the record's time is at or after `since` and before `until`. Both are as
+ * clock_rfc3339() writes them; "": no bound. */
 bool audit_time_within(struct span line, const char *since, const char *until);
-#define AUDIT_HEAD_BYTES 1024 /* of a line: what the chain puts in front is in it */
+/* bytes of a line that contain everything that the chain writes before the type */
+#define AUDIT_HEAD_BYTES 1024
 
 #endif

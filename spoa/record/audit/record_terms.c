@@ -1,6 +1,10 @@
-/* Finds the values of terms in a record's line. One pass without a tree: a segment of 64 MB is
- * indexed in a second. The daemon wrote these lines; of others it may give nonsense, never a
- * byte outside the line. */
+/* Finds the values of search terms in a record's line: see record_terms.h. The line is read
+ * in one pass without building objects, so that a segment of 64 MB is indexed in a second.
+ * The daemon wrote these lines; for other input the result is undefined, but reading never
+ * leaves the line.
+ *
+ * The fields of all terms form a tree of names (`nodes`), which is built once. walk_value()
+ * follows the line and this tree together and skips members that are not in the tree. */
 #include "record/audit/record_terms.h"
 
 #include <pthread.h>
@@ -25,14 +29,16 @@ static const enum record_field place_fields[RP_COUNT] = {
 #undef X
 };
 
-/* ---- how requests ended ---- */
+/* ---- outcomes ---- */
 
 static const char *const outcomes[] = { "complete", "client_abort", "provider_abort",
 	"never_sent", "denied", "answer_denied", "haproxy_answered", "abandoned", "orphaned" };
+/* the word for every request that failed */
 static const char failed[] = "error";
 
-/* What /metrics and operations call it, by the record's `why` (net/relay_answer.c); NULL: that
- * the answer said an error with the status of a success. */
+/* The names of failures as in /metrics, with the beginning of the record's `why`
+ * (net/relay_answer.c). NULL: the provider reported an error in a response with a success
+ * status. */
 static const struct {
 	const char *word, *why;
 } failures[] = { { "provider_unavailable", "the provider could not be reached" },
@@ -40,7 +46,7 @@ static const struct {
 	{ "provider_aborted", "the provider closed before" },
 	{ "provider_error", "the response could not be read" }, { "error_in_answer", NULL } };
 
-/* "429", "4xx" */
+/* A status ("429") or a class of statuses ("4xx"). */
 static bool
 is_status(struct span word)
 {
@@ -67,7 +73,7 @@ record_ended_so(const struct record_end *e, struct span word)
 	if (span_eq(word, e->outcome) || span_eq(word, status) ||
 		(is_status(word) && word.p[1] == 'x' && word.p[0] == text[0] && status.n == 3))
 		return true;
-	/* What an operator minds: what the provider did, or did not. */
+	/* Errors that matter to an operator: those of the provider, not those of the caller. */
 	if (span_is(word, failed))
 		return e->said_error || e->status >= 400 ||
 		       span_is(e->outcome, "provider_abort");
@@ -78,22 +84,26 @@ record_ended_so(const struct record_end *e, struct span word)
 	return false;
 }
 
-/* ---- the fields of all terms and places as one tree of names ---- */
+/* ---- the tree of names ---- */
 
 enum { NODES = 128, DEPTH = 12, PLACES = 1024 };
 
+/* A name in the tree. parent and place are indexes. */
 static struct node {
 	struct span name;
-	uint64_t values, names; /* terms that its values, and its members' names, are of */
-	uint8_t parent, place;	/* place: 1 and more */
+	/* bits of the terms that its values belong to, and of those that its members' names
+	 * belong to */
+	uint64_t values, names;
+	uint8_t parent, place; /* place: index into RECORD_PLACES plus 1; 0: none */
 	bool has_members, has_places;
 } nodes[NODES];
-static uint8_t places[PLACES]; /* of nodes, by parent and name, open addressing; 0: none */
+/* open addressing: indexes into `nodes`, by parent and name; 0: free */
+static uint8_t places[PLACES];
 static size_t nnodes = 1;
-static uint64_t version, seeds[RT_COUNT]; /* of a term's hashes */
+static uint64_t version, seeds[RT_COUNT]; /* of the index format; of each term's hash */
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 
-/* Where the member of that name is, or would be. */
+/* Returns the slot of a member's name, used or free. */
 static uint8_t *
 term_place_of(const struct node *n, struct span name)
 {
@@ -117,7 +127,8 @@ term_member_of(const struct node *n, struct span name)
 	return i ? &nodes[i] : NULL;
 }
 
-/* Whose values are wanted; of "x.*" those of x, and *names. */
+/* Returns the node for a path and adds missing ones. For a path "x.*" returns x and sets
+ * *names. */
 static struct node *
 node_of(struct span path, bool *names, bool place)
 {
@@ -142,6 +153,7 @@ node_of(struct span path, bool *names, bool place)
 	return n;
 }
 
+/* Builds the tree and the version, which changes if terms change. Runs once. */
 static void
 make_tree(void)
 {
@@ -163,22 +175,26 @@ make_tree(void)
 	}
 }
 
-/* ---- one pass ---- */
+/* ---- reading a line ---- */
 
 enum { TEXTS = 4, TEXT_BYTES = 512 };
 
+/* State of one pass. */
 struct walk {
 	struct line_rd r;
-	void (*value)(void *arg, enum record_term t, struct span value); /* NULL: places */
+	/* called for each value; NULL: only places are wanted */
+	void (*value)(void *arg, enum record_term t, struct span value);
 	void *arg;
-	struct span *place; /* NULL: not wanted */
+	struct span *place; /* gets the places; NULL: not wanted */
 	struct record_end how;
 	struct span provider, sent;
-	struct index_record *record; /* NULL: not wanted */
-	/* What `how`, provider and sent are where it was escaped. */
+	struct index_record *record; /* gets the data for an index; NULL: not wanted */
+	/* Unescaped copies of `how`, `provider` and `sent`, which are used after their line
+	 * was read. */
 	char text[TEXTS][TEXT_BYTES];
 };
 
+/* Reports a value of the given terms (a bit each), or notes it if it is needed at the end. */
 static void
 tell_term(struct walk *w, uint64_t terms, struct span v)
 {
@@ -210,7 +226,7 @@ tell_term(struct walk *w, uint64_t terms, struct span v)
 	}
 }
 
-/* A string that is a value, or the name of one: without its escapes, which few have. */
+/* Reports a string, a value or a name. Its escapes, which are rare, are removed. */
 static void
 tell_string(struct walk *w, uint64_t terms, struct span raw)
 {
@@ -221,7 +237,7 @@ tell_string(struct walk *w, uint64_t terms, struct span raw)
 	json_auto_t *j =
 		json_loadb(raw.p - 1, raw.n + 2, JSON_DECODE_ANY | JSON_ALLOW_NUL, NULL);
 	struct span v = json_span(j);
-	/* What is read at the end outlives this call. */
+	/* Values that are used at the end must outlive this call. */
 	unsigned slot = terms & 1ull << RT_OUTCOME ? 0
 			: terms & 1ull << RT_WHY   ? 1
 			: terms & 1ull << RT_ASKED ? 2
@@ -234,7 +250,8 @@ tell_string(struct walk *w, uint64_t terms, struct span raw)
 		tell_term(w, terms, v);
 }
 
-/* The value that r is at, by the node of its name. Lists are looked through. */
+/* Handles the value at which the reader is. `n` is the node of its name. Arrays are read item
+ * by item. */
 static void
 walk_value(struct walk *w, const struct node *n, unsigned depth)
 {
@@ -273,6 +290,8 @@ walk_value(struct walk *w, const struct node *n, unsigned depth)
 		w->place[n->place - 1] = span_of(from, (size_t)(r->p - from));
 }
 
+/* Reports the terms that are derived from several fields: PROVIDER/MODEL, and the words for
+ * the outcome. */
 static void
 tell_derived(struct walk *w)
 {
@@ -335,7 +354,7 @@ record_places(struct span line, struct span place[RP_COUNT])
 	walk_line(line, NULL, NULL, NULL, place);
 }
 
-/* ---- for indexes ---- */
+/* ---- indexes ---- */
 
 uint64_t
 record_term_hash(enum record_term t, struct span v)
@@ -343,7 +362,8 @@ record_term_hash(enum record_term t, struct span v)
 	pthread_once(&once, make_tree);
 	uint64_t h = fnv64_bytes(fnv64_step(seeds[t], 0), v.p, v.n);
 
-	/* FNV's upper bits are poor for short texts, and the index looks by them. */
+	/* The upper bits of FNV are poor for short texts, but the index uses them, so mix
+	 * them. */
 	h ^= h >> 32;
 	h *= 0xd6e8feb86659fd93u;
 	return h ^ h >> 32;

@@ -1,6 +1,6 @@
-/* What records are searched by: a row a term. `tollgate audit search` makes its options of the
- * rows, the index of a segment holds their values, counting goes by them, and docs/audit.md
- * lists them. A later field of records that is searched for is one more row. */
+/* The terms by which records are searched, one row for each. `tollgate audit search` makes
+ * its options from the rows, the indexes of segments contain the terms' values, and
+ * docs/audit.md lists them. To make a field searchable, add a row. */
 #ifndef RECORD_AUDIT_RECORD_TERMS_H
 #define RECORD_AUDIT_RECORD_TERMS_H
 
@@ -8,50 +8,51 @@
 
 enum {
 	TERM_WORDS = 1, /* without commas: some can be given at once */
-	TERM_LATER = 2, /* an attempt or the completion may have another than the decision */
-	TERM_LIST = 4,	/* counted by each; of others the first field alone */
+	TERM_LATER = 2, /* the value has no comma, so an option can list several */
+	/* an attempt or completion can have another value than the decision */
+	TERM_LIST = 4,
 };
-/* id; its option; the fields that it is in (lists are looked through, "x.*" is the names in x);
- * flags; what it is. */
+/* The columns of a row: id; option; fields (arrays are read item by item, "x.*" stands for
+ * the names in x); flags; description. */
 /* clang-format off */
 #define RECORD_TERMS(X) \
-  X(ID,           "id",           "id",                                          TERM_WORDS, "the public id") \
-  X(TYPE,         "type",         "type",                                        TERM_WORDS, "of record: decision; change, policy, boot, alarm, …") \
-  X(PERSON,       "person",       "identity.person",                             0, "who asked") \
-  X(AGENT,        "agent",        "identity.agent",                              0, "for whom an agent asked") \
-  X(TEAM,         "team",         "identity.team",                               0, "") \
+  X(ID,           "id",           "id",                                          TERM_WORDS, "the public id of the request") \
+  X(TYPE,         "type",         "type",                                        TERM_WORDS, "type of the record: decision, change, policy, boot, alarm, …") \
+  X(PERSON,       "person",       "identity.person",                             0, "the person who sent the request") \
+  X(AGENT,        "agent",        "identity.agent",                              0, "the agent that sent the request") \
+  X(TEAM,         "team",         "identity.team",                               0, "team of the person") \
   X(DEPARTMENT,   "department",   "identity.department",                         0, "") \
   X(KEY,          "key",          "identity.key",                                0, "the id of the key") \
   X(ROUTE,        "route",        "route",                                       0, "") \
   X(PATH,         "path",         "request.path",                                0, "") \
-  X(MODEL,        "model",        "model requested_model answer.model", TERM_LATER, "sent, asked for or answering") \
+  X(MODEL,        "model",        "model requested_model answer.model", TERM_LATER, "the model that was sent, requested or that responded") \
   X(TARGET,       "target",       "target attempts.target backend",              TERM_LATER, "PROVIDER, PROVIDER/MODEL, or the backend of HAProxy") \
-  X(PROVIDER,     "provider",     "target",                                      TERM_LATER, "the same without the model") \
-  X(CLASS,        "class",        "classes answer.classes",                      TERM_WORDS | TERM_LATER | TERM_LIST, "found in question or answer") \
-  X(ENTITY,       "entity",       "entities.* answer.findings.entity answer.verdict.entities.*", TERM_WORDS | TERM_LATER | TERM_LIST, "likewise") \
-  X(RULE,         "rule",         "rule rules.name would.rule answer.rule answer.would_rule answer.verdict.rule answer.verdict.rules.name calls.rule calls.would_rule", TERM_LATER, "that decided or matched") \
+  X(PROVIDER,     "provider",     "target",                                      TERM_LATER, "PROVIDER, without the model") \
+  X(CLASS,        "class",        "classes answer.classes",                      TERM_WORDS | TERM_LATER | TERM_LIST, "class found in the prompt or the response") \
+  X(ENTITY,       "entity",       "entities.* answer.findings.entity answer.verdict.entities.*", TERM_WORDS | TERM_LATER | TERM_LIST, "entity found in the prompt or the response") \
+  X(RULE,         "rule",         "rule rules.name would.rule answer.rule answer.would_rule answer.verdict.rule answer.verdict.rules.name calls.rule calls.would_rule", TERM_LATER, "the rule that decided or matched") \
   X(DECISION,     "decision",     "decision",                                    TERM_WORDS, "permit, redact, deny or observed") \
-  X(OUTCOME,      "outcome",      "outcome",                                     TERM_WORDS | TERM_LATER, "how it ended: as audit list --outcome") \
-  X(STATUS,       "status",       "status",                   TERM_WORDS | TERM_LATER, "of a denial or an answer") \
-  X(TAG,          "tag",          "tags request_tags answer.tags answer.verdict.tags", TERM_LATER | TERM_LIST, "of rules, limits and callers") \
-  X(OPERATION,    "operation",    "about.operation calls.operation", TERM_LATER, "that the policy says of the route, or of the tool that is called") \
-  X(USE_CASE,     "use-case",     "about.use_case",                              0, "likewise") \
-  X(RISK,         "risk",         "about.risk",                                  0, "likewise") \
-  X(REVIEWER,     "reviewer",     "about.reviewer",                              0, "likewise") \
-  X(REGION,       "region",       "region attempts.region",           TERM_LATER, "of the provider that was asked") \
-  X(TOOL,         "tool",         "calls.tool answer.tool_calls", TERM_LATER | TERM_LIST, "called, by MCP, an answer or a route") \
-  X(SERVER,       "server",       "calls.server",                                TERM_LATER | TERM_LIST, "whose tool is called")  \
-  X(CALLED_BY,    "called-by",    "calls.by",                                    TERM_WORDS | TERM_LATER, "mcp, answer or api: how a call came") \
-  X(OFFERED,      "offered-tool", "offered",                                     TERM_LIST, "a request lets its model call it") \
+  X(OUTCOME,      "outcome",      "outcome",                                     TERM_WORDS | TERM_LATER, "how the request ended, as for audit list --outcome") \
+  X(STATUS,       "status",       "status",                   TERM_WORDS | TERM_LATER, "status of a denial or a response") \
+  X(TAG,          "tag",          "tags request_tags answer.tags answer.verdict.tags", TERM_LATER | TERM_LIST, "tag of a rule, a limit or the caller") \
+  X(OPERATION,    "operation",    "about.operation calls.operation", TERM_LATER, "operation that the policy states for the route or the called tool") \
+  X(USE_CASE,     "use-case",     "about.use_case",                              0, "use case that the policy states for the route") \
+  X(RISK,         "risk",         "about.risk",                                  0, "risk that the policy states for the route") \
+  X(REVIEWER,     "reviewer",     "about.reviewer",                              0, "reviewer that the policy states for the route") \
+  X(REGION,       "region",       "region attempts.region",           TERM_LATER, "region of the provider that was used") \
+  X(TOOL,         "tool",         "calls.tool answer.tool_calls", TERM_LATER | TERM_LIST, "tool that was called by MCP, a response or a route") \
+  X(SERVER,       "server",       "calls.server",                                TERM_LATER | TERM_LIST, "server of the called tool")  \
+  X(CALLED_BY,    "called-by",    "calls.by",                                    TERM_WORDS | TERM_LATER, "how the call was made: mcp, answer or api") \
+  X(OFFERED,      "offered-tool", "offered",                                     TERM_LIST, "tool that a request offers to its model") \
   X(SESSION,      "session",      "session",                                     TERM_WORDS | TERM_LATER, "the keyed hash of an MCP session") \
-  X(CONVERSATION, "conversation", "request.conversation",                        0, "its id") \
-  X(POLICY,       "policy",       "policy policy_version",                       0, "as NAME@BEGIN, or its version") \
-  X(NODE,         "node",         "node",                                        TERM_WORDS, "whose journal") \
-  X(CHANGED_BY,   "changed-by",   "by",                                          0, "who changed keys or limits") \
-  X(USER,         "user",         "peer.user",                                   0, "at the admin socket: who read or changed") \
+  X(CONVERSATION, "conversation", "request.conversation",                        0, "id of the conversation") \
+  X(POLICY,       "policy",       "policy policy_version",                       0, "policy as NAME@BEGIN, or its version") \
+  X(NODE,         "node",         "node",                                        TERM_WORDS, "node of the journal") \
+  X(CHANGED_BY,   "changed-by",   "by",                                          0, "the person who changed keys or limits") \
+  X(USER,         "user",         "peer.user",                                   0, "user at the admin socket who read or changed something") \
   X(SEAL,         "seal",         "seal",                                        TERM_WORDS, "the record of the seal with that id") \
-  X(TEXT_HASH,    "text-hash",    "prompt.hmac_sha256 request.path_hmac_sha256 answer.texts.hmac_sha256 calls.arguments_hmac_sha256", TERM_WORDS | TERM_LATER, "the keyed hash of a whole body, path or answer, or of what a tool is called with") \
-  /* not searched for by themselves */ \
+  X(TEXT_HASH,    "text-hash",    "prompt.hmac_sha256 request.path_hmac_sha256 answer.texts.hmac_sha256 calls.arguments_hmac_sha256", TERM_WORDS | TERM_LATER, "keyed hash of a whole body, path or response, or of a tool's arguments") \
+  /* the following have no option */ \
   X(TIME,         NULL,           "time",                                        0, "") \
   X(VIA,          NULL,           "via",                                         0, "") \
   X(ASKED,        NULL,           "target",                                      0, "") \
@@ -67,8 +68,8 @@ enum record_term {
 	RT_SEARCHED = RT_TIME, /* rows before this one have options */
 };
 
-/* Fields whose values are read from a line with the terms, raw, for what is summed up of it. Of
- * lists the whole. */
+/* Fields whose raw values are read from a line together with the terms, to compute sums. A
+ * field in an array stands for the whole array. */
 /* clang-format off */
 #define RECORD_PLACES(X) \
   X(TYPE) X(DECISION) X(CODE) X(ROUTE) X(MODEL) X(TARGET) X(IDENTITY_PERSON) X(IDENTITY_TEAM) X(IDENTITY_KEY) X(TAGS) X(REQUEST_TAGS) \
@@ -86,7 +87,7 @@ enum record_place {
 		RP_COUNT
 };
 _Static_assert((int)RP_COUNT <= (int)INDEX_PLACES, "index_line.place");
-/* Those of a line; empty where it has none. */
+/* Reads these fields of a line; n 0: the line has no such field. */
 void record_places(struct span line, struct span place[RP_COUNT]);
 
 extern const struct record_term_row {
@@ -95,21 +96,22 @@ extern const struct record_term_row {
 	const char *what;
 } record_terms[RT_COUNT];
 
-/* Calls value() for each value that a record of the daemon's has for a term with an option:
- * lists one by one, the words of --outcome that fit, a target with its model too. A view, valid
- * in the call. */
+/* Calls value() for each value of a record for a term that has an option. Items of arrays are
+ * reported one by one, an outcome by all words of --outcome that fit, and a target also with
+ * its model. The value is valid during the call. */
 void record_values(struct span line,
 	void (*value)(void *arg, enum record_term t, struct span value), void *arg);
 
-/* How a request ended, and whether one of the words of --outcome says so: an outcome, a status,
- * a class of them, "error" or what /metrics calls a failure. */
+/* record_ended_so() returns true if a request ended as `word` states: a word of --outcome,
+ * which is an outcome, a status, a class of statuses, "error" or the name of a failure in
+ * /metrics. */
 struct record_end {
 	struct span outcome, why;
 	int64_t status;
-	bool said_error; /* in an answer with the status of a success */
+	bool said_error; /* the provider reported an error with a success status */
 };
 bool record_ended_so(const struct record_end *e, struct span word);
-/* A word that can be one of --outcome. */
+/* Returns true if the word is valid for --outcome. */
 bool record_outcome_known(struct span word);
 #define RECORD_OUTCOME_WORDS                                                                   \
 	"complete, client_abort, provider_abort, never_sent, denied, answer_denied, "          \
@@ -117,7 +119,7 @@ bool record_outcome_known(struct span word);
 	"provider_unavailable, "                                                               \
 	"provider_timeout, provider_aborted, provider_error, error_in_answer or error"
 
-/* For indexes of segments. */
+/* For the indexes of segments. */
 extern const struct index_terms record_index_terms;
 
 uint64_t record_term_hash(enum record_term t, struct span value);

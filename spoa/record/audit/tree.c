@@ -399,8 +399,7 @@ check_files(struct tree *t)
 		err = tiles_mend(&t->tiles, &t->why);
 	}
 	if (!err && !is_base(t) && !stopping(t)) {
-		buf_str(&t->why, "the hash files are not this journal's, and its lines are "
-				 "not all there");
+		buf_str(&t->why, "the hash files are not this journal's, and its lines are not all there");
 		count_error(t, "audit.tree_wrong", 0);
 	}
 	return err;

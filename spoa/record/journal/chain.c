@@ -30,8 +30,8 @@ struct rd {
 	bool bad;
 };
 
-static void
 /* Moves past the given text, which must come next. */
+static void
 lit(struct rd *r, const char *text)
 {
 	size_t n = strlen(text);
@@ -92,8 +92,8 @@ static const unsigned char hex_digit[256] = {
 	/* clang-format on */
 };
 
-static void
 /* Reads 64 hexadecimal digits. */
+static void
 hash(struct rd *r, unsigned char out[CHAIN_HASH_BYTES])
 {
 	const unsigned char *p = (const unsigned char *)r->p;
@@ -121,8 +121,8 @@ chain_unhex(struct span hex, unsigned char out[CHAIN_HASH_BYTES])
 	return !r.bad;
 }
 
-static void
 /* Reads a time as RFC 3339. */
+static void
 stamp_time(struct rd *r, struct chain_line *out)
 {
 	out->time = text(r, CLOCK_RFC3339_LEN - 1);
@@ -234,8 +234,8 @@ chain_node_valid(struct span node)
 	return node.n >= 1 && node.n <= CHAIN_NODE_MAX && span_is_alnum(node, "._-");
 }
 
-static void
 /* Appends `s` with each byte that is not valid UTF-8 replaced by U+FFFD. */
+static void
 put_utf8(struct buf *out, struct span s)
 {
 	for (;;) {

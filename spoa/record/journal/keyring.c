@@ -133,8 +133,8 @@ key_line_member(struct span *rest, const char *name)
 	return v;
 }
 
-static bool
 /* Decodes base64 of exactly n bytes. */
+static bool
 bytes_of(struct span text, unsigned char *out, size_t n)
 {
 	size_t got = 0;
@@ -164,8 +164,8 @@ public_key_of(struct span id, struct span public, struct pubkey *out)
 	return strcmp(named, out->id) == 0;
 }
 
-static int
 /* Parses the line of a statement, without signatures: "tollgate-key-v1 VERB MEMBER=VALUE…". */
+static int
 parse(struct span line, struct key_statement *s)
 {
 	const struct span begin = SPAN_LIT(BEGIN);
@@ -313,9 +313,9 @@ find_public_key(const struct keyring *k, const struct pubkey *key)
 	return i < k->nkeys ? i : CAP_KEYRING;
 }
 
-static int
 /* Adds the key if it is new, and the event that it may (or may not) sign from record `from`
  * on. Returns 0, ERR_DUPLICATE or ERR_LIMIT. */
+static int
 add_event(struct keyring *k, const struct pubkey *key, const char *node, uint64_t from, bool on)
 {
 	size_t at = find_public_key(k, key);
@@ -458,8 +458,8 @@ verdict_of(int err)
 	return err == ERR_LIMIT ? KEYRING_FULL : err ? KEYRING_NO_NEWS : KEYRING_TAKEN;
 }
 
-static enum keyring_verdict
 /* A rotation must be signed by both keys, one of which the ring must trust for that record. */
+static enum keyring_verdict
 take_rotation(struct keyring *k, const struct key_statement *s)
 {
 	bool forward = may_sign(k, &s->was, s->node, s->from);
@@ -481,8 +481,8 @@ take_rotation(struct keyring *k, const struct key_statement *s)
 						   : verdict_of(off && on ? off : 0);
 }
 
-static enum keyring_verdict
 /* A statement that names the root must be signed by a key that may sign that record. */
+static enum keyring_verdict
 take_root(struct keyring *k, const struct key_statement *s)
 {
 	for (size_t i = 0; i < k->nkeys; i++) {
@@ -497,9 +497,9 @@ take_root(struct keyring *k, const struct key_statement *s)
 	return KEYRING_STRANGER;
 }
 
-static enum keyring_verdict
 /* Adds the revocation. It is in force from the record that it names, or from the record that
  * contains it, if that is later. */
+static enum keyring_verdict
 take_revocation(struct keyring *k, const struct key_statement *s)
 {
 	uint64_t from = s->from > s->record ? s->from : s->record;

@@ -1,6 +1,6 @@
-/* A start checkpoint: what a daemon knows of its journal up to one commit, so that the next
- * start reads only what follows that commit. The file JOURNAL.start, mode 0600, has lines of
- * text:
+/* A start checkpoint: the knowledge of a daemon about its journal up to one commit, so that the
+ *next start reads only what follows that commit. The file JOURNAL.start, mode 0600, has lines
+ *of text:
  *
  *	tollgate-start-v1
  *	node N

@@ -65,7 +65,7 @@ struct verifier {
 	/* a record that was reported missing and may still come, which then was swapped; 0:
 	 * none */
 	uint64_t missing;
-	/* what a trim record must contain to explain the missing first records; "": nothing
+	/* text of the trim record that would explain the missing first records; "": nothing
 	 * is missing */
 	char cut[VERIFY_TRIM_BYTES];
 	/* signatures to verify; grows by doubling, to BATCH */
@@ -165,9 +165,9 @@ check_jobs(void *arg)
 __attribute__((format(printf, 3, 4))) static void fail_verify(
 	struct verifier *v, uint64_t seq, const char *fmt, ...);
 
-static void
 /* Verifies all collected signatures, on all cores if that is worth it. The first bad one is
  * the error. */
+static void
 flush_sigs(struct verifier *v)
 {
 	struct worker w[THREADS_MAX];
@@ -424,8 +424,8 @@ take_record(struct verifier *v, struct span line, const struct chain_line *l)
 		v->r.trim_seq = l->seq;
 }
 
-static void
 /* Reports a commit that is correctly signed but does not cover exactly the pending records. */
+static void
 commit_misfits(struct verifier *v, const struct chain_line *l)
 {
 	uint64_t first = v->npend ? v->pend[0].seq : v->at.seq + 1;
@@ -451,8 +451,8 @@ commit_misfits(struct verifier *v, const struct chain_line *l)
 		fail_verify(v, last, "changed: its commit names another boot");
 }
 
-static void
 /* The commit covers the pending records and their hashes agree. Collects its signature. */
+static void
 accept_commit(struct verifier *v, const struct chain_line *l, const struct pubkey *key)
 {
 	INVARIANT(v->npend > 0 && !v->broken && l->signed_text.n <= SIGNED_MAX);

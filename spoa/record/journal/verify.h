@@ -9,7 +9,7 @@
 #include "record/journal/chain.h"
 #include "record/journal/keyring.h"
 
-/* What is verified, and how. Zero what is not needed. */
+/* The options of a verification. Members that are not needed are 0. */
 struct verify_options {
 	const struct pubkey *keys; /* any of these keys may have signed; borrowed */
 	size_t nkeys;

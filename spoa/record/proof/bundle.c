@@ -1,4 +1,4 @@
-/* A record with its proof as a file: C2SP tlog-proof after a line with the record. */
+/* Writes and reads a record with its proof: see bundle.h. */
 #include "record/proof/bundle.h"
 
 #include <inttypes.h>
@@ -24,10 +24,10 @@ bundle_write(struct buf *out, struct span record, uint64_t index,
 	buf_span(out, note);
 }
 
-/* The file's lines one after the other. */
+/* A cursor over the lines of the file. */
 struct reader {
 	struct span rest;
-	unsigned at; /* the line that was read last, from 1 */
+	unsigned at; /* number of the last line that was read, from 1 */
 	struct buf *why;
 };
 
@@ -37,7 +37,7 @@ bad(struct reader *r, int err, const char *what)
 	return why_err(r->why, err, "line %u: %s", r->at, what);
 }
 
-/* False: the file ends before a newline. */
+/* Reads the next line. Returns false if the file ends before a newline. */
 static bool
 next_line(struct reader *r, struct span *line)
 {
@@ -67,10 +67,11 @@ read_record(struct reader *r, struct buf *out)
 	size_t n = 0;
 
 	if (!next_line(r, &line) || !take_word(&line, BUNDLE_BEGIN))
-		return bad(r, ERR_SYNTAX, "not 'record BASE64'");
+		return bad(r, ERR_SYNTAX, "expected 'record BASE64'");
 	char *to = buf_reserve(out, line.n / 4 * 3 + 3);
 	if (!to || line.n / 4 * 3 > CHAIN_LINE_MAX)
-		return bad(r, ERR_LIMIT, "a record larger than any of a journal");
+		return bad(
+			r, ERR_LIMIT, "the record is larger than a journal's records can be");
 	if (base64_get(line, to, line.n / 4 * 3 + 3, &n) || n == 0)
 		return bad(r, ERR_SYNTAX, "the record is not base64");
 	buf_commit(out, n);
@@ -84,23 +85,24 @@ read_proof(struct reader *r, struct bundle *out)
 	size_t n;
 
 	if (!next_line(r, &line) || !span_is(line, MAGIC))
-		return bad(r, ERR_SYNTAX, "not '" MAGIC "'");
+		return bad(r, ERR_SYNTAX, "expected '" MAGIC "'");
 	bool more = next_line(r, &line);
 	if (more && take_word(&line, "extra "))
 		more = next_line(r, &line);
 	if (!more || !take_word(&line, "index ") || span_u64(line, &out->index) ||
 		(line.n > 1 && line.p[0] == '0'))
-		return bad(r, ERR_SYNTAX, "not 'index NUMBER'");
+		return bad(r, ERR_SYNTAX, "expected 'index NUMBER'");
 	for (out->nproof = 0;; out->nproof++) {
 		if (!next_line(r, &line))
-			return bad(r, ERR_SYNTAX, "no empty line before the checkpoint");
+			return bad(r, ERR_SYNTAX,
+				"the empty line before the checkpoint is missing");
 		if (line.n == 0)
 			return 0;
 		if (out->nproof == MERKLE_PROOF_MAX)
-			return bad(r, ERR_LIMIT, "more hashes than a proof can have");
+			return bad(r, ERR_LIMIT, "there are more hashes than a proof can have");
 		if (base64_get(line, out->proof[out->nproof].b, MERKLE_BYTES, &n) ||
 			n != MERKLE_BYTES)
-			return bad(r, ERR_SYNTAX, "not a hash in base64");
+			return bad(r, ERR_SYNTAX, "expected a hash in base64");
 	}
 }
 
@@ -111,7 +113,8 @@ bundle_read(struct span file, struct bundle *out, struct buf *why)
 	const char *said;
 
 	if (file.n > BUNDLE_MAX)
-		return bad(&r, ERR_LIMIT, "the file is larger than a record with its proof");
+		return bad(&r, ERR_LIMIT,
+			"the file is larger than a record with its proof can be");
 	int err = read_record(&r, &out->record);
 	if (!err)
 		err = read_proof(&r, out);

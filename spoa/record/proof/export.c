@@ -1,3 +1,5 @@
+/* Manifests of exports: see export.h. The tables below list the members of each object with
+ * the kind of value that is accepted. */
 #include "record/proof/export.h"
 
 #include "base/ascii.h"
@@ -15,6 +17,8 @@
 #define SIG    "\",\"sig\":\""
 #define END    "\"}"
 
+/* The kinds of values. COUNT: 0 or more; NUMBER: 1 or more; OBJECT_OF: any object; NOTE: a
+ * checkpoint or null. */
 enum kind { NAME, TIME, TIME_OR_NULL, COUNT, NUMBER, HASH, NODE, NOTE, OBJECT_OF };
 
 struct member {
@@ -29,7 +33,7 @@ static const struct member of_file[] = { { "name", NAME }, { "bytes", COUNT },
 static const struct member of_chain[] = { { "node", NODE }, { "first", NUMBER },
 	{ "last", NUMBER }, { "records", NUMBER }, { "head", HASH }, { "checkpoint", NOTE } };
 
-/* A name of a file, without a folder; nothing that a terminal obeys. */
+/* A file's name without a folder, and without characters that control a terminal. */
 static bool
 is_export_name(const json_t *v)
 {
@@ -77,8 +81,8 @@ has_member(const json_t *o, const char *of, const struct member *m, size_t n, st
 {
 	for (size_t i = 0; i < n; i++)
 		if (!is_kind(json_object_get(o, m[i].name), m[i].kind)) {
-			buf_printf(why, "%s%s is missing, or not what it has to be", of,
-				m[i].name);
+			buf_printf(
+				why, "%s%s is missing or has an invalid value", of, m[i].name);
 			return false;
 		}
 	return true;
@@ -97,7 +101,7 @@ has_all(const json_t *o, struct buf *why)
 			json_object_get(o, "file"), "file.", of_file, COUNT_OF(of_file), why))
 		return false;
 	if (!json_is_array(chains) || json_array_size(chains) > EXPORT_CHAINS_MAX) {
-		buf_str(why, "chains is missing, or too long");
+		buf_str(why, "chains is missing or too long");
 		return false;
 	}
 	json_array_foreach(chains, i, v)
@@ -106,18 +110,19 @@ has_all(const json_t *o, struct buf *why)
 			return false;
 		json_int_t n = json_int_in(v, "records"), first = json_int_in(v, "first");
 		if (n > records - sum || json_int_in(v, "last") - first < n - 1) {
-			buf_str(why, "chains: more records than there are");
+			buf_str(why, "chains: a chain has more records than the manifest or "
+				     "the range from first to last");
 			return false;
 		}
 		sum += n;
 	}
 	if (sum != records) {
-		buf_str(why, "records is not the sum of the chains'");
+		buf_str(why, "records is not the sum of the records of all chains");
 		return false;
 	}
 	json_object_foreach(json_object_get(o, "types"), name, v) if (!is_kind(v, NUMBER))
 	{
-		buf_str(why, "types: a count is none");
+		buf_str(why, "types: a count is not a positive number");
 		return false;
 	}
 	return true;
@@ -130,12 +135,12 @@ export_object(struct span text, struct buf *why)
 
 	if (text.n > EXPORT_OBJECT_MAX || !span_starts(text, SPAN_LIT(OBJECT)) ||
 		span_chr(text, '\n') < text.n) {
-		buf_str(why, "not the object of a manifest");
+		buf_str(why, "the text is not the object of a manifest");
 		return NULL;
 	}
 	json_t *o = json_loadb(text.p, text.n, JSON_REJECT_DUPLICATES, &e);
 	if (!o)
-		buf_printf(why, "not JSON: %s", e.text);
+		buf_printf(why, "the object is not JSON: %s", e.text);
 	if (o && !has_all(o, why)) {
 		json_decref(o);
 		o = NULL;
@@ -159,7 +164,7 @@ export_sign(struct buf *out, struct span object, const struct signkey *key)
 int
 export_manifest_parse(struct span file, struct export_manifest *out, struct buf *why)
 {
-	/* ,"key":"ID","sig":"BASE64"} and perhaps a newline: of one length. */
+	/* The end of the line, ,"key":"ID","sig":"BASE64"}, always has the same length. */
 	enum { B64 = (SIGNKEY_SIG_BYTES + 2) / 3 * 4 };
 	enum { TAIL = sizeof(KEY SIG END) - 1 + SIGNKEY_ID_LEN + B64 };
 	size_t n;
@@ -168,7 +173,7 @@ export_manifest_parse(struct span file, struct export_manifest *out, struct buf 
 		file.n--;
 	if (file.n > EXPORT_MANIFEST_MAX || file.n < sizeof(BEGIN) + TAIL ||
 		!span_starts(file, SPAN_LIT(BEGIN)))
-		return why_err(why, ERR_SYNTAX, "not the manifest of an export");
+		return why_err(why, ERR_SYNTAX, "the file is not the manifest of an export");
 	struct span tail = span_cut(file, file.n - TAIL, file.n);
 	struct span id = span_cut(tail, sizeof(KEY) - 1, sizeof(KEY) - 1 + SIGNKEY_ID_LEN);
 	struct span mid = span_cut(tail, sizeof(KEY) - 1 + id.n, TAIL);
@@ -177,7 +182,8 @@ export_manifest_parse(struct span file, struct export_manifest *out, struct buf 
 		!span_ends(tail, SPAN_LIT(END)) ||
 		base64_get(b64, out->sig, sizeof(out->sig), &n) || n != sizeof(out->sig))
 		return why_err(why, ERR_SYNTAX,
-			"it does not end with a key and a signature: it was cut");
+			"the manifest does not end with a key and a signature: its end was cut "
+			"off");
 	out->key = id;
 	out->object = span_cut(file, sizeof(BEGIN) - 1, file.n - TAIL);
 	return 0;

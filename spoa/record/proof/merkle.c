@@ -1,6 +1,6 @@
 /* The Merkle tree of RFC 6962 section 2.1, with the proofs of RFC 9162 sections 2.1.3 and
- * 2.1.4. Proofs are made from the top: at each step one side of the split is the proof's, the
- * other is looked into. */
+ * 2.1.4: see merkle.h. Proofs are built from the root down: at each split, the proof gets the
+ * hash of one side, and the search continues in the other. */
 #define OPENSSL_SUPPRESS_DEPRECATED
 #include "record/proof/merkle.h"
 
@@ -8,8 +8,8 @@
 
 #include "base/err.h"
 
-/* Not base/sha256.h's: hashes of the tree are no secret that must be wiped, and a record may
- * cost half a microsecond. */
+/* OpenSSL's SHA-256 instead of base/sha256.h, which wipes its state. Hashes of the tree are
+ * not secret, and hashing a record should take at most half a microsecond. */
 static void
 node_hash(unsigned char prefix, const struct merkle_hash *a, const struct merkle_hash *b,
 	struct merkle_hash *out)
@@ -49,7 +49,7 @@ is_same_merkle(const struct merkle_hash *a, const struct merkle_hash *b)
 	return memcmp(a->b, b->b, MERKLE_BYTES) == 0;
 }
 
-/* ---- a compact range ---- */
+/* ---- compact ranges ---- */
 
 unsigned
 merkle_range_hashes(uint64_t n)
@@ -99,8 +99,8 @@ merkle_root(const struct merkle_range *r, struct merkle_hash *out)
 
 /* ---- proofs ---- */
 
-/* The roots of the perfect subtrees that leaves lo..hi-1 consist of; lo is a multiple of the
- * largest of them. */
+/* Sets *out to the roots of the perfect subtrees that cover the leaves lo..hi-1. lo is a
+ * multiple of the size of the largest of them. */
 static int
 range_between(const struct merkle_source *s, uint64_t lo, uint64_t hi, struct merkle_range *out)
 {
@@ -153,7 +153,7 @@ merkle_consistency(const struct merkle_source *s, uint64_t old, uint64_t size,
 		err = root_between(s, left ? mid : lo, left ? hi : mid, &proof[(*n)++]);
 		*(left ? &hi : &lo) = mid;
 	}
-	/* The old root itself is known to who asks. */
+	/* The verifier of the proof knows the old root, so the proof omits it. */
 	if (!err && lo > 0)
 		err = root_between(s, lo, hi, &proof[(*n)++]);
 	INVARIANT(*n <= MERKLE_PROOF_MAX);
@@ -165,7 +165,9 @@ merkle_consistency(const struct merkle_source *s, uint64_t old, uint64_t size,
 	return err;
 }
 
-/* Up a proof: *h with all that it names, *old (NULL: nobody asks) with what is left of it. */
+/* Follows a proof upwards. *h becomes the root of the tree that the proof leads to. *old
+ * (NULL: not wanted) becomes the root of the old tree. Returns false if the proof has the
+ * wrong length. */
 static bool
 climb_proof(uint64_t fn, uint64_t sn, const struct merkle_hash *proof, size_t n,
 	struct merkle_hash *h, struct merkle_hash *old)

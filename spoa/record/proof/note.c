@@ -1,5 +1,6 @@
-/* Reading and writing of signed notes and checkpoints. What is read may be anybody's: each line
- * is held to C2SP's words (signed-note v1.0.0, tlog-checkpoint v1.0.0, tlog-cosignature). */
+/* Reads and writes signed notes and checkpoints: see note.h. Anyone may have written the
+ * notes, so each line is checked strictly against C2SP signed-note v1.0.0, tlog-checkpoint
+ * v1.0.0 and tlog-cosignature. */
 #include "record/proof/note.h"
 
 #include <inttypes.h>
@@ -10,7 +11,7 @@
 #include "base/err.h"
 #include "base/scoped.h"
 
-#define DASH "\xe2\x80\x94 " /* an em dash, a blank */
+#define DASH "\xe2\x80\x94 " /* an em dash and a space */
 
 /* ---- keys ---- */
 
@@ -103,7 +104,7 @@ note_sign(struct buf *out, struct span text, struct span name, const struct sign
 	put_note_line(out, name, value, sizeof(value));
 }
 
-/* What a cosigner signs. */
+/* Appends the text that a cosigner signs. */
 static void
 cosigned_text(struct buf *out, struct span text, uint64_t time)
 {
@@ -141,6 +142,7 @@ checkpoint_text(
 	buf_putc(out, '\n');
 }
 
+/* Parses the three lines of a checkpoint. Returns NULL, or what is wrong. */
 static const char *
 parse_text(struct span rest, struct checkpoint *out)
 {
@@ -149,12 +151,12 @@ parse_text(struct span rest, struct checkpoint *out)
 	out->origin = span_next(&rest, '\n');
 	struct span size = span_next(&rest, '\n'), root = span_next(&rest, '\n');
 	if (out->origin.n == 0)
-		return "line 1: no origin";
+		return "line 1: the origin is missing";
 	if (span_u64(size, &out->size) || out->size > INT64_MAX ||
 		(size.n > 1 && size.p[0] == '0'))
-		return "line 2: not a number of records";
+		return "line 2: expected the number of records";
 	if (base64_get(root, out->root.b, sizeof(out->root.b), &n) || n != sizeof(out->root.b))
-		return "line 3: not a hash in base64";
+		return "line 3: expected a hash in base64";
 	return NULL;
 }
 
@@ -167,18 +169,18 @@ checkpoint_parse(struct span note, struct checkpoint *out, const char **why)
 
 	*out = (struct checkpoint){ .size = 0 };
 	if (note.n > NOTE_MAX) {
-		*why = "a note of more than 64 KB";
+		*why = "the note is larger than 64 KB";
 		return ERR_LIMIT;
 	}
-	*why = "not a note: a character that none may hold";
+	*why = "not a note: a control character, or bytes that are not UTF-8";
 	if (!utf8_valid(note))
 		return ERR_SYNTAX;
 	for (size_t i = 0; i < note.n; i++)
 		if ((unsigned char)note.p[i] < ' ' && note.p[i] != '\n')
 			return ERR_SYNTAX;
-	/* A checkpoint has no empty line: the first one ends its text. */
+	/* A checkpoint has no empty line, so the first one ends its text. */
 	const char *end = memmem(note.p, note.n, "\n\n", 2);
-	*why = "not a note: no empty line between text and signatures";
+	*why = "not a note: the empty line between text and signatures is missing";
 	if (!end)
 		return ERR_SYNTAX;
 	out->text = span_cut(note, 0, (size_t)(end - note.p) + 1);
@@ -189,10 +191,10 @@ checkpoint_parse(struct span note, struct checkpoint *out, const char **why)
 	for (struct span lines = out->signatures; (err = note_signature_next(&lines, &s)) > 0;)
 		if (++n > NOTE_SIGNATURES)
 			break;
-	*why = err < 0 ? "a line after the empty one is no signature: a file of "
-			 "several checkpoints? Give one of them"
-	       : n     ? "more than 64 signatures"
-		       : "no signature";
+	*why = err < 0 ? "a line after the empty line is not a signature; if the file has "
+			 "several checkpoints, pass one of them"
+	       : n     ? "the note has more than 64 signatures"
+		       : "the note has no signature";
 	return err < 0 ? err : err > 0 ? ERR_LIMIT : n ? 0 : ERR_SYNTAX;
 }
 

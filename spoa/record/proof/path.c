@@ -1,9 +1,10 @@
-/* PATH of RFC 6962 section 2.1.1, each of its subtrees hashed as its leaves pass. */
+/* An inclusion proof that is collected while leaves pass by: see path.h. PATH of RFC 6962
+ * section 2.1.1 names the subtrees; each is hashed as its leaves pass. */
 #include "record/proof/path.h"
 
 #include "base/err.h"
 
-/* The side that leaf `next` belongs to. */
+/* Sets p->at to the side that leaf p->next belongs to. */
 static void
 find_side(struct path *p)
 {
@@ -52,7 +53,7 @@ path_take(struct path *p, const struct merkle_source *s, uint64_t have)
 		struct path_side *side = &p->side[i];
 		uint64_t to = have < side->to ? have : side->to, at = side->from;
 		size_t k = 0;
-		/* A side begins at a multiple of each of its subtrees. */
+		/* A side begins at a multiple of the size of each of its subtrees. */
 		while (at < to) {
 			unsigned level = 63 - (unsigned)__builtin_clzll(to - at);
 			INVARIANT(k < MERKLE_LEVELS);
@@ -73,7 +74,8 @@ path_leaf(struct path *p, const struct merkle_hash *leaf)
 {
 	if (p->next >= p->size)
 		return;
-	INVARIANT(p->at >= p->n || (p->next >= p->side[p->at].from && p->next < p->side[p->at].to));
+	INVARIANT(p->at >= p->n ||
+		  (p->next >= p->side[p->at].from && p->next < p->side[p->at].to));
 	if (p->at < p->n)
 		merkle_append(&p->side[p->at].range, leaf);
 	p->next++;

@@ -1,5 +1,5 @@
-/* Compact ranges in records. What is read may be anybody's: it is as long as its size says, in
- * lower-case hex, or it is none. */
+/* Compact ranges in records: see range.h. Anyone may have written the record, so the array
+ * must have exactly the length that its size requires and be lower-case hexadecimal. */
 #include "record/proof/range.h"
 
 #include <sodium.h>
@@ -21,12 +21,13 @@ range_write(struct buf *out, const struct merkle_range *r)
 	json_put_close(out, ']');
 }
 
-/* array = "[" [ hash { "," hash } ] "]", as many as n says */
+/* array = "[" [ hash { "," hash } ] "]", with as many hashes as n requires */
 static bool
 hashes_read(struct span s, struct merkle_range *r)
 {
 	unsigned n = merkle_range_hashes(r->n);
-	const size_t each = 2 * MERKLE_BYTES + 3; /* quotes, and what is before them */
+	/* quotes, and the bracket or comma before them */
+	const size_t each = 2 * MERKLE_BYTES + 3;
 
 	if (s.n != (n ? n * each + 1 : 2) || s.p[0] != '[' || s.p[s.n - 1] != ']')
 		return false;

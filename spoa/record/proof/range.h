@@ -1,6 +1,6 @@
-/* A compact range as records hold it: boot records have `"tree":{"size":N,"range":[HEX…]}`,
- * checkpoint records have size and range at their top level. N is the record's own sequence
- * number less one. Pure. */
+/* A compact range in a record. A boot record has `"tree":{"size":N,"range":[HEX…]}`; a
+ * checkpoint record has size and range at its top level. N is the record's own sequence
+ * number less one. These functions use no file and no clock. */
 #ifndef RECORD_PROOF_RANGE_H
 #define RECORD_PROOF_RANGE_H
 
@@ -9,8 +9,8 @@
 
 /* Appends `"range":[HEX…]`. */
 void range_write(struct buf *out, const struct merkle_range *r);
-/* Of a record's line of this type and sequence number. False: it holds none, or none that fits.
- */
+/* Reads the range of a record's line with this type and sequence number. Returns false if the
+ * record has none, or if it does not fit the sequence number. */
 bool range_read(struct span line, struct span type, uint64_t seq, struct merkle_range *out);
 
 #endif

@@ -1,6 +1,7 @@
-/* Hash files. Written at offsets, never by O_APPEND: what a failed write left behind is cut
- * off, or overwritten by the next. A reader may meet files that grow: it believes no more
- * leaves than every level has the subtrees of. */
+/* The files of the tree: see tiles.h. Hashes are written at their offsets, never with
+ * O_APPEND. The remains of a failed write are cut off or overwritten by the next write. A
+ * reader may read files while they grow, so it uses only as many leaves as every level has
+ * subtrees for. */
 #include "record/proof/tiles.h"
 
 #include <errno.h>
@@ -17,6 +18,7 @@
 
 #define TILE 256 /* hashes of a tile */
 
+/* Sets the reason. Returns ERR_FULL, ERR_NOTFOUND or ERR_IO by errno. */
 static int
 failure(const struct tiles *t, unsigned level, struct buf *why)
 {
@@ -51,7 +53,7 @@ open_level(struct tiles *t, unsigned level, struct buf *why)
 	return failure(t, level, why);
 }
 
-/* Whole hashes in a level's file; 0: it is not there. */
+/* Returns the number of whole hashes in a level's file; 0 if there is no file. */
 static uint64_t
 count_tiles(struct tiles *t, unsigned level)
 {
@@ -85,8 +87,8 @@ read_at(struct tiles *t, unsigned level, uint64_t index, struct merkle_hash *h, 
 
 /* ---- the tree ---- */
 
-/* The subtree `index` of 2^level leaves, from the hashes of the file below it: `from` levels
- * beneath, at most 8. */
+/* Computes the root of subtree `index` of 2^level leaves from the hashes of a lower file,
+ * `from` levels below. from is at most 8. */
 static int
 subtree(struct tiles *t, unsigned level, uint64_t index, unsigned from, struct merkle_hash *out)
 {
@@ -125,7 +127,7 @@ stopped(const struct tiles *t)
 	return t->stop && t->stop(t->stop_arg);
 }
 
-/* Makes the hashes from..to-1 of a level's file from those of the one below. */
+/* Computes the hashes from..to-1 of a level's file from the file below it. */
 static int
 make_level(struct tiles *t, unsigned level, uint64_t from, uint64_t to, struct buf *why)
 {
@@ -137,12 +139,14 @@ make_level(struct tiles *t, unsigned level, uint64_t from, uint64_t to, struct b
 			return ERR_CLOSED;
 		err = subtree(t, 8 * level, i, 8, &h);
 		if (err && why)
-			buf_printf(why, "%s/%s.%u: cannot be read", t->dir, t->node, level - 1);
+			buf_printf(why, "%s/%s.%u: the hashes cannot be read", t->dir, t->node,
+				level - 1);
 		err = err ? err : write_at(t, level, i, &h, 1, why);
 	}
 	return err;
 }
 
+/* Cuts every file to n leaves. */
 static int
 cut_files(struct tiles *t, uint64_t n, struct buf *why)
 {
@@ -167,7 +171,8 @@ tiles_cut(struct tiles *t, uint64_t n, struct buf *why)
 	t->n = n;
 	struct merkle_source s = tiles_source(t);
 	if (merkle_range_at(&s, n, &t->range))
-		err = why_err(why, ERR_IO, "%s/%s.0: cannot be read", t->dir, t->node);
+		err = why_err(
+			why, ERR_IO, "%s/%s.0: the hashes cannot be read", t->dir, t->node);
 	return err;
 }
 
@@ -188,7 +193,7 @@ tiles_append(struct tiles *t, const struct merkle_hash *leaf, size_t n, struct b
 	}
 	stop_at("tiles-levels");
 	if (err) {
-		/* What cannot be cut is written over by the next. */
+		/* If the cut fails, the next write overwrites these hashes. */
 		cut_files(t, t->n, NULL);
 		return err;
 	}
@@ -198,7 +203,7 @@ tiles_append(struct tiles *t, const struct merkle_hash *leaf, size_t n, struct b
 	return 0;
 }
 
-/* ---- what is wrong in them ---- */
+/* ---- checking and repairing ---- */
 
 int
 tiles_wrong(struct tiles *t, uint64_t from, uint64_t *leaf)
@@ -243,7 +248,7 @@ tiles_mend(struct tiles *t, struct buf *why)
 
 /* ---- open and close ---- */
 
-/* The leaves that every level has the whole subtrees of. */
+/* Returns the number of leaves for which every level has its whole subtrees. */
 static uint64_t
 leaves_in_all(struct tiles *t)
 {
@@ -263,7 +268,8 @@ open_to_write(struct tiles *t, uint64_t most, struct buf *why)
 	int err = mkdir(t->dir, 0700) < 0 && errno != EEXIST ? failure(t, 0, why) : 0;
 
 	for (unsigned level = 0; !err && level < TILES_LEVELS; level++) {
-		/* Those that may be longer than they should are opened, and cut below. */
+		/* Levels above the needed ones may have files that are too long: open these,
+		 * too, so that they are cut below. */
 		char path[sizeof(t->dir) + sizeof(t->node) + 8];
 		snprintf(path, sizeof(path), "%s/%s.%u", t->dir, t->node, level);
 		if (level == 0 || access(path, F_OK) == 0)
@@ -288,7 +294,7 @@ name_files(struct tiles *t, const char *journal, const char *node, struct buf *w
 	if ((size_t)snprintf(t->dir, sizeof(t->dir), "%.*s" TILES_DIR_SUFFIX,
 		    SPAN_ARG(journal_folder(journal))) >= sizeof(t->dir) ||
 		(size_t)snprintf(t->node, sizeof(t->node), "%s", node) >= sizeof(t->node))
-		return why_err(why, ERR_LIMIT, "%s: name too long", journal);
+		return why_err(why, ERR_LIMIT, "%s: the path is too long", journal);
 	return 0;
 }
 

@@ -1,5 +1,5 @@
-/* Checkpoints against the records that they cover. Separate from the verifier, which knows
- * lines, hashes and commits and nothing of trees. */
+/* Checks checkpoints against the records that they cover: see tree_check.h. It is separate
+ * from the verifier, which handles lines, hashes and commits but not trees. */
 #include "record/proof/tree_check.h"
 
 #include <jansson.h>
@@ -9,9 +9,9 @@
 #include "base/codec/json_text.h"
 #include "base/mem.h"
 
-/* ---- what a record says ---- */
+/* ---- reading a record's statement about the tree ---- */
 
-/* False: there is one, and it is no range of that size. */
+/* Reads the range. Returns false if there is one that does not fit the size. */
 static bool
 read_range(const json_t *v, uint64_t size, struct tree_said *out)
 {
@@ -27,6 +27,7 @@ read_range(const json_t *v, uint64_t size, struct tree_said *out)
 	return true;
 }
 
+/* Reads root and note of a checkpoint. Returns NULL, or what is wrong. */
 static const char *
 read_note(const json_t *record, const struct pubkey *keys, size_t nkeys, struct tree_said *out)
 {
@@ -40,9 +41,10 @@ read_note(const json_t *record, const struct pubkey *keys, size_t nkeys, struct 
 	snprintf(out->origin, sizeof(out->origin), "%.*s", SPAN_ARG(c.origin));
 	if (c.size != out->size || memcmp(c.root.b, out->root.b, sizeof(c.root.b)) != 0 ||
 		!span_is(c.origin, json_text_in(record, "origin")))
-		return "its note says something else than the record";
+		return "its note differs from the record";
 	out->signature = keys && checkpoint_signer(&c, c.origin, keys, nkeys);
-	return !keys || out->signature ? NULL : "its note is signed by none of the keys";
+	return !keys || out->signature ? NULL
+				       : "its note has no signature by a key that may sign it";
 }
 
 bool
@@ -83,7 +85,7 @@ tree_check_record(void *arg, const struct chain_line *l, struct span line)
 
 	if (!span_is(l->type, "checkpoint") && !span_is(l->type, "boot"))
 		return;
-	if (t->at == t->nsaid) /* those of the last commit are done with */
+	if (t->at == t->nsaid) /* the statements of the last commit are finished */
 		t->at = t->nsaid = 0;
 	if (!mem_room(&t->said, &t->room, t->nsaid + 1, sizeof(*t->said))) {
 		t->failed = true;
@@ -99,7 +101,7 @@ tree_check_record(void *arg, const struct chain_line *l, struct span line)
 	}
 }
 
-/* Why what record s->seq says of the records before it is not so; NULL. */
+/* Returns why the statement of record s->seq about the records before it is wrong, or NULL. */
 static const char *
 misfit(struct tree_check *t, const struct tree_said *s)
 {
@@ -108,7 +110,7 @@ misfit(struct tree_check *t, const struct tree_said *s)
 	if (s->bad)
 		return s->bad;
 	if (s->size != s->seq - 1)
-		return "it does not cover the records before it";
+		return "its size is not the number of records before it";
 	bool taken = !t->known && s->ranged;
 	if (taken) {
 		t->known = true;
@@ -121,15 +123,17 @@ misfit(struct tree_check *t, const struct tree_said *s)
 		(t->range.n != s->range.n ||
 			memcmp(t->range.hash, s->range.hash,
 				merkle_range_hashes(s->range.n) * sizeof(*s->range.hash)) != 0))
-		return "its range is not that of the records before it";
+		return "its range does not match the records before it";
 	merkle_root(&t->range, &root);
 	if (!s->checkpoint || memcmp(root.b, s->root.b, sizeof(root.b)) == 0)
 		return NULL;
 	t->known = !taken;
-	return taken ? "its range has another root"
-		     : "its root is not that of the records before it";
+	return taken ? "its root does not match its range"
+		     : "its root does not match the records before it";
 }
 
+/* Checks a statement and reports it to the verifier if it is wrong. A correct checkpoint
+ * vouches for the records that it covers. */
 static void
 hold(struct tree_check *t, const struct tree_said *s)
 {
@@ -138,7 +142,7 @@ hold(struct tree_check *t, const struct tree_said *s)
 
 	if (why) {
 		snprintf(text, sizeof(text), "%s: %s",
-			s->checkpoint ? "checkpoint" : "tree of a boot", why);
+			s->checkpoint ? "checkpoint" : "tree of a boot record", why);
 		verifier_reject_record(t->verifier, s->seq, text);
 	} else if (s->checkpoint) {
 		struct tree_against *a = &t->against;
@@ -158,7 +162,7 @@ hold(struct tree_check *t, const struct tree_said *s)
 	}
 }
 
-/* Once the tree has as many leaves as the note. */
+/* Compares the note with the tree when the tree has as many leaves as the note. */
 static void
 hold_note(struct tree_check *t)
 {
@@ -172,7 +176,7 @@ hold_note(struct tree_check *t)
 									  : NOTE_FORKED;
 }
 
-/* Before the first record that is read. */
+/* Prepares the comparison with the note, before the first record is read. */
 static void
 begin_note(struct tree_check *t, uint64_t seq)
 {

@@ -1,68 +1,78 @@
-/* The tree over a chain while the chain is verified: grown from its records' hashes, and held
- * against every checkpoint that the chain has and against one old note. A chain that begins
- * after its first record has a tree from the first `boot` or `checkpoint` record on that says
- * the range before it. owner: one thread. */
+/* Builds the tree over a chain while the chain is verified, and compares it with every
+ * checkpoint of the chain and with one old note. If the chain begins after its first record,
+ * the tree is known from the first boot or checkpoint record on that states the range before
+ * it. owner: one thread. */
 #ifndef RECORD_PROOF_TREE_CHECK_H
 #define RECORD_PROOF_TREE_CHECK_H
 
 #include "record/journal/verify.h"
 #include "record/proof/note.h"
 
-/* What a record of type checkpoint, or a boot record's `tree`, says. */
+/* The statement of a checkpoint record, or of the `tree` of a boot record. */
 struct tree_said {
 	uint64_t seq, size;
-	bool checkpoint, ranged, signature; /* the last: its note's was looked at, and holds */
-	struct merkle_hash root;	    /* a checkpoint's */
+	/* ranged: it has a range; signature: its note's signature was verified and is valid */
+	bool checkpoint, ranged, signature;
+	struct merkle_hash root; /* only of a checkpoint */
 	char origin[NOTE_NAME_MAX + 1];
 	struct merkle_range range;
-	const char *bad; /* it cannot be read, or its note does not verify; NULL */
+	/* why it cannot be read or does not verify; NULL: nothing is wrong */
+	const char *bad;
 };
-/* Reads a record; false: it says nothing of a tree. `keys` NULL: its note's signature is not
- * looked at. The note is appended to *note (NULL: not wanted). */
+/* Reads the statement of a record. Returns false if the record has none. `keys` NULL: do not
+ * verify the note's signature. Appends the note to *note (NULL: not wanted). */
 bool tree_said_read(struct span line, struct span type, const struct pubkey *keys, size_t nkeys,
 	struct tree_said *out, struct buf *note);
 
-/* NOTE_UNREAD: what is there of the log begins after the note's end. */
+/* The result for the old note. NOTE_NOT_REACHED: the chain ends before the note's size.
+ * NOTE_UNREAD: the available records begin after it. NOTE_CONTINUED: the chain continues the
+ * note. NOTE_FORKED: the chain has another root. */
 enum tree_note { NOTE_NOT_REACHED, NOTE_UNREAD, NOTE_CONTINUED, NOTE_FORKED };
 
-/* The note is held against leaves alone: those of the records that are read, and before them
- * the hashes that are stored of those that are not. What a record says of the records before it
- * counts for nothing here: who has the key writes such a record, too. */
+/* The comparison with an old note. Only leaves count: those of the records that are read, and
+ * the stored hashes of the records before them. A record's own statement about earlier
+ * records counts for nothing, because anyone with the key can write such a record. */
 struct tree_against {
-	const struct checkpoint *note; /* NULL: none */
-	/* The stored range of the first n leaves, which has the note's tree in it: 0. Of a note
-	 * whose end is before that, *led says whether the stored hashes lead from it there.
-	 * NULL: none is stored. */
+	const struct checkpoint *note; /* NULL: there is no note */
+	/* Gets the stored range of the first n leaves, which includes the tree of the note,
+	 * and returns 0. If the note ends before leaf n, *led becomes true if the stored
+	 * hashes lead from the note to that range. NULL: no hashes are stored. */
 	int (*stored)(void *arg, const struct checkpoint *note, uint64_t n,
 		struct merkle_range *out, bool *led);
 	void *arg;
 
-	bool asked, known; /* `range` is of all records before the next */
+	/* asked: begin_note() has run; known: `range` covers all records before the next one */
+	bool asked, known;
 	struct merkle_range range;
-	uint64_t unread;	   /* records that the note covers and nobody read */
-	bool led, agrees, differs; /* with the checkpoints of the records that were read */
+	uint64_t unread; /* records that the note covers and that were not read */
+	/* led: see `stored`; agrees, differs: from checkpoints of the same size among the
+	 * records */
+	bool led, agrees, differs;
 };
 
+/* Zero it, then set `verifier` and `against`. */
 struct tree_check {
-	struct verifier *verifier; /* is told what is found; set before the first line */
+	struct verifier *verifier; /* gets what is found */
 	struct tree_against against;
 
-	bool known; /* `range` is of all records before the next */
+	bool known; /* `range` covers all records before the next one */
 	struct merkle_range range;
 	uint64_t from;		       /* the first record whose leaf was appended here */
-	uint64_t checkpoints, covered; /* those that hold, and the last one's size */
-	struct merkle_hash root;       /* of that one */
+	uint64_t checkpoints, covered; /* correct checkpoints; size of the last one */
+	struct merkle_hash root;       /* root of the last correct checkpoint */
 	char origin[NOTE_NAME_MAX + 1];
+	/* the result for the old note */
 	enum tree_note note_is;
 
-	struct tree_said *said; /* of the commit under way */
+	struct tree_said *said; /* statements of the current commit; owned */
 	size_t nsaid, at, room;
-	bool failed; /* out of memory */
+	bool failed; /* memory is exhausted */
 };
 
-/* As verify_options.record and .each, with a tree_check as their argument. */
+/* Pass these as verify_options.record and .each, with a tree_check as `arg`. */
 void tree_check_record(void *t, const struct chain_line *l, struct span line);
 void tree_check_each(void *t, uint64_t seq, const unsigned char hash[CHAIN_HASH_BYTES]);
+/* Frees `said`. */
 void tree_check_free(struct tree_check *t);
 
 #endif
