@@ -114,10 +114,8 @@ int audit_verify_texts(struct audit_args *a, bool *ok, struct buf *why);
 struct program_check {
 	const unsigned char (*hash)[CHAIN_HASH_BYTES]; /* SHA-256 of the given programs */
 	size_t nhashes;
-	uint64_t boots, same, unstated; /* number of boot records; those that name a given
-					 * program; those without a hash */
-	uint64_t other_seq, other;	/* first boot record of another program; the number of
-					 * such records */
+	uint64_t boots, same, unstated; /* boot records: all, those with a given program, and those without a hash */
+	uint64_t other_seq, other;	/* first boot record of another program; number of such boot records */
 	char why[256];
 };
 /* Hashes the files of --program. Returns 0, or an exit code after a message. */
