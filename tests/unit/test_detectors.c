@@ -103,7 +103,7 @@ static const struct {
 	{ "times as JSON", { "detectors", "time", "--bytes=4k", "--dir=good.yaml", "--json" },
 		"", 0, "{\"entity\":\"ZED\",\"us_per_kb\":", "" },
 	{ "a size that is none", { "detectors", "time", "--bytes", "many" }, "", 2, "",
-		"--bytes: a size from 1k to 16m" },
+		"--bytes: give a size from 1k to 16m" },
 	{ "fingerprints", { "detectors", "fingerprint", "document" }, "", 0,
 		"# tollgate fingerprints 1\n", "" },
 	{ "of a text that is too short", { "detectors", "fingerprint", "short" }, "", 1,

@@ -33,7 +33,7 @@ struct query_piece {
  * false mean that the option was not given. */
 struct query {
 	const char *what; /* the command, for messages */
-	/* The place: what the command line names, else the configured journal. */
+	/* The place: named on the command line, else the configured journal. */
 	const char *journal, *redis, *file; /* a folder; a URL; a file or "-" */
 	/* The journal of the host's other instance, which is read together with `journal`
 	 * in the order of time; NULL if there is none, or if the command line names a
