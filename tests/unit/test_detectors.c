@@ -107,7 +107,7 @@ static const struct {
 	{ "fingerprints", { "detectors", "fingerprint", "document" }, "", 0,
 		"# tollgate fingerprints 1\n", "" },
 	{ "of a text that is too short", { "detectors", "fingerprint", "short" }, "", 1,
-		"# tollgate fingerprints 1\n", "short: fewer than 15" },
+		"# tollgate fingerprints 1\n", "short: the file has fewer than 15" },
 	{ "of no file", { "detectors", "fingerprint", "nowhere" }, "", 2, "",
 		"nowhere: cannot read: No such file" },
 	{ "no verb", { "detectors" }, "", 2, "", "usage: tollgate detectors list" },
