@@ -1,7 +1,7 @@
 /* Reads points and periods in time as people write them: "last tuesday 11:47", "3 days ago",
  * "2026-11-20..now".
  *
- * The words of a time may stand in any sensible order. Each word adds to struct said: a day
+ * The words of a time may stand in any sensible order. Each word adds to struct time_words: a day
  * or a period of days, a time of day, an instant, or a duration that ends now. The result
  * is the period that the words name, because "11:47" means that whole minute and "last
  * week" means seven days. resolve_when() computes the period with the offsets of the time
@@ -16,10 +16,10 @@
 
 #define SECOND_NS 1000000000ll
 enum { WORDS = 8, MINUTE_S = 60, HOUR_S = 3600, DAY_S = 86400 };
-#define UNIX_MAX_S INT64_C(9000000000) /* in the year 2255, the last one that fits in nanoseconds */
+#define UNIX_MAX_S INT64_C(9000000000) /* in the year 2255, within int64_t nanoseconds */
 
 /* The meaning of the words that were read so far. */
-struct said {
+struct time_words {
 	struct span whole;
 	const struct cel_zone *zone;
 	int64_t now_ns;
@@ -58,7 +58,7 @@ word_is(struct span w, const char *text)
 }
 
 static bool
-fail_when(struct said *s, struct span word)
+fail_when(struct time_words *s, struct span word)
 {
 	buf_printf(s->why, "'%.*s': ", SPAN_ARG(s->whole));
 	if (word.n && word.n < s->whole.n)
@@ -70,7 +70,7 @@ fail_when(struct said *s, struct span word)
 /* ---- the calendar ---- */
 
 static int64_t
-day_of_today(const struct said *s)
+day_of_today(const struct time_words *s)
 {
 	int64_t now = s->now_ns / SECOND_NS;
 
@@ -126,7 +126,7 @@ digits_between(struct span w, size_t n, int64_t low, int64_t high, int64_t *out)
 }
 
 static bool
-set_day(struct said *s, int64_t day, int64_t days)
+set_day(struct time_words *s, int64_t day, int64_t days)
 {
 	if (s->has_day || s->for_ns || s->back)
 		return false;
@@ -137,7 +137,7 @@ set_day(struct said *s, int64_t day, int64_t days)
 }
 
 static bool
-set_time(struct said *s, int64_t second, int64_t seconds)
+set_time(struct time_words *s, int64_t second, int64_t seconds)
 {
 	if (s->has_time || s->for_ns || s->back)
 		return false;
@@ -148,7 +148,7 @@ set_time(struct said *s, int64_t second, int64_t seconds)
 }
 
 static bool
-set_civil(struct said *s, int64_t year, int64_t month, int64_t day)
+set_civil(struct time_words *s, int64_t year, int64_t month, int64_t day)
 {
 	int64_t first = clock_days(year, (int)month, 1),
 		next = clock_days(year, (int)month + 1, 1);
@@ -160,7 +160,7 @@ set_civil(struct said *s, int64_t year, int64_t month, int64_t day)
 
 /* Reads "2026-11-20" or "2026-11". */
 static bool
-date_word(struct said *s, struct span w)
+date_word(struct time_words *s, struct span w)
 {
 	int64_t year, month, day = 0;
 
@@ -176,7 +176,7 @@ date_word(struct said *s, struct span w)
 /* Reads "11:47", "9:05", "11:47:30", "2pm" or "2:30pm". "am" and "pm" may also be the next
  * word. */
 static bool
-time_word(struct said *s, struct span w)
+time_word(struct time_words *s, struct span w)
 {
 	struct span rest = w, part;
 	int64_t h, m = 0, sec = 0;
@@ -217,7 +217,7 @@ time_word(struct said *s, struct span w)
 
 /* Reads "2026-11-20T11:47[:30[.5]][Z|+01:00]". */
 static bool
-iso_word(struct said *s, struct span w)
+iso_word(struct time_words *s, struct span w)
 {
 	size_t n = w.n;
 
@@ -270,7 +270,7 @@ unit_of(struct span w)
 /* Reads an amount such as "3 days", "3d" or "an hour". Fractions are not read. Returns the
  * number of words, or 0 if there is no amount. */
 static size_t
-read_amount(const struct said *s, size_t at, int64_t *n, const struct unit **u)
+read_amount(const struct time_words *s, size_t at, int64_t *n, const struct unit **u)
 {
 	struct span w = s->word[at];
 	size_t d = 0;
@@ -306,7 +306,7 @@ months_before(int64_t day, int64_t n)
 
 /* Applies "3 days ago", which names that day, or "2 hours ago", which names that minute. */
 static bool
-set_ago(struct said *s, int64_t n, const struct unit *u)
+set_ago(struct time_words *s, int64_t n, const struct unit *u)
 {
 	if (!u->seconds)
 		return set_day(s, months_before(day_of_today(s), *u->brief == 'y' ? 12 * n : n), 1);
@@ -323,7 +323,7 @@ set_ago(struct said *s, int64_t n, const struct unit *u)
 
 /* Reads "last", "past" or "this" and the words after it. */
 static bool
-last_words(struct said *s)
+last_words(struct time_words *s)
 {
 	bool this = word_is(s->word[s->i], "this");
 	int64_t n = 1, day = day_of_today(s);
@@ -378,7 +378,7 @@ last_words(struct said *s)
 /* Reads "20 november" or "november 20", with or without a year. Without a year, the most
  * recent such day is meant. */
 static bool
-month_words(struct said *s)
+month_words(struct time_words *s)
 {
 	struct span w = s->word[s->i],
 		    next = s->i + 1 < s->n ? s->word[s->i + 1] : (struct span){ NULL, 0 };
@@ -411,7 +411,7 @@ to_ns(int64_t s, int64_t *ns)
 }
 
 static bool
-read_when_word(struct said *s)
+read_when_word(struct time_words *s)
 {
 	struct span w = s->word[s->i];
 	int64_t n;
@@ -465,7 +465,7 @@ read_when_word(struct said *s)
 /* ---- the whole expression ---- */
 
 static bool
-resolve_when(struct said *s, struct when *out)
+resolve_when(struct time_words *s, struct when *out)
 {
 	int64_t first, last, unused, from, until;
 
@@ -499,7 +499,7 @@ resolve_when(struct said *s, struct when *out)
 /* Reads one point or period. `day` is the day of a time of day that names none; NULL:
  * today. */
 static bool
-read_one(struct span text, struct said *s, const struct said *day, struct when *out)
+read_one(struct span text, struct time_words *s, const struct time_words *day, struct when *out)
 {
 	struct span rest = span_trim(text, " \t");
 	size_t had = s->why->n;
@@ -535,7 +535,7 @@ bool
 when_between(struct span from, struct span until, const struct cel_zone *zone, int64_t now_ns,
 	struct when *out, struct buf *why)
 {
-	struct said a = { .zone = zone, .now_ns = now_ns, .why = why }, b = a;
+	struct time_words a = { .zone = zone, .now_ns = now_ns, .why = why }, b = a;
 	struct when w = { 0 };
 
 	if (!read_one(from, &a, NULL, out) || !read_one(until, &b, &a, &w))
@@ -550,32 +550,32 @@ when_between(struct span from, struct span until, const struct cel_zone *zone, i
 }
 
 bool
-when_read(struct span said, const struct cel_zone *zone, int64_t now_ns, struct when *out,
+when_read(struct span text, const struct cel_zone *zone, int64_t now_ns, struct when *out,
 	struct buf *why)
 {
-	struct said s = { .zone = zone, .now_ns = now_ns, .why = why };
-	const char *dots = said.n ? memmem(said.p, said.n, "..", 2) : NULL;
+	struct time_words s = { .zone = zone, .now_ns = now_ns, .why = why };
+	const char *dots = text.n ? memmem(text.p, text.n, "..", 2) : NULL;
 
 	if (!dots)
-		return read_one(said, &s, NULL, out);
-	struct span from = span_of(said.p, (size_t)(dots - said.p)),
-		    until = span_of(dots + 2, said.n - from.n - 2);
+		return read_one(text, &s, NULL, out);
+	struct span from = span_of(text.p, (size_t)(dots - text.p)),
+		    until = span_of(dots + 2, text.n - from.n - 2);
 	if (!span_trim(until, " ").n)
 		until = SPAN_LIT("now");
 	return when_between(from, until, zone, now_ns, out, why);
 }
 
 static int
-begin_of(const char *what, const char *option, const char *said, const struct cel_zone *zone,
+begin_of(const char *what, const char *option, const char *text, const struct cel_zone *zone,
 	int64_t *ns)
 {
 	struct when w;
 	int code = EXIT_DONE;
 
-	if (!said)
+	if (!text)
 		return code;
 	SCOPED_BUF(why, 8192);
-	if (when_read(span_str(said), zone, clock_wall_ns(), &w, &why))
+	if (when_read(span_str(text), zone, clock_wall_ns(), &w, &why))
 		*ns = w.from_ns;
 	else
 		code = cmd_fail(what, "%s: %.*s", option, SPAN_ARG(buf_view(&why)));

@@ -18,11 +18,11 @@ struct when {
 	"'2 hours ago', 2h, 'last week', 'last 24 hours', now"
 
 /* Reads a point or a period. The result is the whole second, minute, day, week or month
- * that `said` names. Local times are in the zone. A weekday is the most recent such day,
+ * that `text` names. Local times are in the zone. A weekday is the most recent such day,
  * which may be today; after "last" it is never today. "A..B" extends from the begin of A to
  * the end of B; if B has no day, it is on A's day. Returns false with a sentence in *why if
- * `said` is not understood. */
-bool when_read(struct span said, const struct cel_zone *zone, int64_t now_ns, struct when *out,
+ * `text` is not understood. */
+bool when_read(struct span text, const struct cel_zone *zone, int64_t now_ns, struct when *out,
 	struct buf *why);
 /* As when_read(), for a begin and an end that are two texts. */
 bool when_between(struct span from, struct span until, const struct cel_zone *zone,

@@ -66,7 +66,7 @@ total .* 6 +[1-9]'
 is "the report does" "$(jq -c '.cache | [.hits, .saved_input_tokens, .saved_output_tokens, .saved_cost_nanousd]' "$D/report")" "$sum"
 is "by route" "$(jq -c '[.cache.by_route | to_entries[] | .key, .value.hits]' "$D/report")" '["one",3,"two",3]'
 "$B/tollgate" audit report -c "$D/tollgate.yaml" --article 12 >"$D/report" 2>"$D/err"
-like "in words" "$(cat "$D/report")" 'Answers that were given again, and what they saved
+like "in words" "$(cat "$D/report")" 'Responses from the cache, and what they saved
 .*hits: 6'
 is "the console's page has it" "$(by_token "http://x/now" | sed 's/ [0-9]*$//' | jq -c '.cache | [.hits, .saved_input_tokens, .saved_output_tokens, .saved_nanousd]')" "$sum"
 

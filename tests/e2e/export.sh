@@ -138,7 +138,7 @@ like "and why" "$(cat "$D/err")" 'cannot write the output: No space left on devi
 sed 's#^admin:.*#admin: {listen: "unix@'"$D"'/nobody.sock"}#' "$D/tollgate.yaml" >"$D/away.yaml"
 "$B/tollgate" audit export --journal "$JOURNAL" --out "$D/unsigned" -c "$D/away.yaml" >"$D/out" 2>&1
 is "nobody to sign: exit" $? 2
-like "what may be done is said" "$(cat "$D/out")" 'or give a key: --sign-key FILE'
+like "what may be done is said" "$(cat "$D/out")" 'or give a key with --sign-key FILE'
 is "and no file is there" "$(ls "$D" | grep -c '^unsigned')" 0
 "$B/tollgate" audit export --journal "$JOURNAL" --out "$D/signed" --sign-key "$D/audit.key" -c "$D/away.yaml" >"$D/out" 2>"$D/err"
 is "with the key's file it goes" $? 0
@@ -183,7 +183,7 @@ taken() { grep -q ":$(stat -c %i "$D/position.lock") " /proc/locks; }
 wait_for taken
 "$B/tollgate" audit export --position "$D/position" --format csv -c "$D/tollgate.yaml" >"$D/out" 2>&1
 is "two do not go by one position: exit" $? 2
-like "and it is said" "$(cat "$D/out")" 'another export goes by this position'
+like "and it is said" "$(cat "$D/out")" 'another export uses this position'
 began() { [ -n "$(reads ".after.follow == \"begin\" and .peer.pid == $follower")" ]; }
 wait_for began
 kill $follower

@@ -183,7 +183,7 @@ for n in 12 14 19 26; do
 done >"$D/articles"
 is "each article has its sections" "$(awk '{ print $1, NF - 1 }' "$D/articles" | tr '\n' ' ')" "12 15 14 7 19 9 26 14 "
 audit report --article 13
-is "another article" "$? $(cat "$D/err")" "2 tollgate: audit report: --article 13: 12, 14, 19 or 26 is expected"
+is "another article" "$? $(cat "$D/err")" "2 tollgate: audit report: --article 13: give 12, 14, 19 or 26"
 audit report
 is "as text: every section has its title" "$(grep -cE '^(Records|Decisions|By what|How requests|What was read|What was kept|Gaps|Degraded|Policies|Changes|Signing|Verification|Checkpoints|Who read|How far|The clock)' "$D/out")" 16
 # ---- docs/compliance.md: each field that it names is in a real record ----
@@ -214,7 +214,7 @@ lines | grep -v '"decision":"redact"' >"$D/copy/$(basename "$(ls "$JOURNAL"/*.js
 tg audit report --journal "$D/copy" --public-key "$AUDIT_KEY" --json
 is "a missing one" "$? $(of '.verification.holds') $(of '.gaps.missing | length')" "1 false 2"
 (cd / && env -u TOLLGATE_CONFIG "$B/tollgate" audit report --journal "$JOURNAL" --json >"$D/out" 2>"$D/err")
-is "without a key it says that nothing was verified" "$? $(of '.verification | [.done, .why]')" '0 [false,"no public key was given or found"]'
+is "without a key it says that nothing was verified" "$? $(of '.verification | [.done, .why]')" '0 [false,"no public key was given or configured"]'
 
 sed 's|/admin\.sock|/nobody.sock|' "$D/tollgate.yaml" >"$D/away.yaml"
 tg audit list -c "$D/away.yaml"

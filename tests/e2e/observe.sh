@@ -139,7 +139,7 @@ id=$(sed -n 's/.* observed (deny 403) .* //p' "$D/out" | head -1)
 like "audit explain" "$(cat "$D/out")" 'not enforced \(observe\): deny, status 403, code content_policy_violation, rule no-secrets'
 like "with the same outcomes" "$(cat "$D/out")" 'evaluated again on the recorded values: the results are the same'
 "$build/tollgate" policy replay -c "$D/tollgate.yaml" >"$D/out"
-like "replay counts them" "$(cat "$D/out")" "observed     $observed: what the rules said was not enforced"
+like "replay counts them" "$(cat "$D/out")" "observed     $observed: the rules' decision was not enforced"
 check "the journal verifies" verifies "$JOURNAL" "$AUDIT_KEY"
 unlike "no text, no key in any log" "$(cat "$D/tollgate.log" "$D/haproxy.log" "$JOURNAL"/*.jsonl | tr -d '\0')" 'jane.doe|AKIAQ3|sk-proj-of|caller-'
 

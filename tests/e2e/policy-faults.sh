@@ -43,7 +43,7 @@ while read -r order code version file; do
 	proxied policy back "$second" --why "$order" --yes
 	is "an order that is $order: exit code, version in force, new file" \
 		"$? $(in_force) $([ -e "$D/p/20.yaml" ] && echo stays || echo removed)" "$code $version $file"
-	[ "$order" != unknown ] || like "the message names the policy in force" "$(tr '\n' ' ' <"$D/out")" "it is not known whether .*still in force is [^ ]*${first:0:12}"
+	[ "$order" != unknown ] || like "the message names the policy in force" "$(tr '\n' ' ' <"$D/out")" "it is unknown whether .*still in force is [^ ]*${first:0:12}"
 	[ "$order" != handed ] || like "the message names the command that repeats the order" "$(tr '\n' ' ' <"$D/out")" 'Repeat the order with `tollgate policy apply --why TEXT`'
 	rm -f "$D/p/20.yaml"
 	tg policy apply --why 'the first again' --yes
@@ -114,7 +114,7 @@ echo 'Xanadu' >"$D/elsewhere/names.txt"
 tg policy apply --why 'other names' --yes
 tg policy back "$third" --why 'the names before' --yes
 is "back writes no file that is outside of the policy's folder" "$? $(cat "$D/elsewhere/names.txt")" "1 Xanadu"
-like "and names the file" "$(cat "$D/out")" "elsewhere/names.txt: differs from version ${third:0:12}, and is not written"
+like "and names the file" "$(cat "$D/out")" "elsewhere/names.txt: differs from version ${third:0:12} but is not written"
 
 # A program with other detection rules, as after an upgrade
 LC_ALL=C sed 's/transit, bank, wire, ach\]/transit, bank, wire, acx]/' "$B/tollgate" >"$D/upgraded"
@@ -124,7 +124,7 @@ before=$(in_force)
 "$D/upgraded" policy back "$third" --why 'the names before' --yes -c "$D/tollgate.yaml" >"$D/out" 2>&1
 is "nor does it put the other files in force after an upgrade" "$? $(in_force) $(tail -n1 "$D/p/30.yaml")" "1 $before # edited"
 unlike "and does not take the mixture for that version" "$(cat "$D/out")" 'becomes'
-like "and names what to do" "$(cat "$D/out")" 'give the file that is not written the contents of version'
+like "and names what to do" "$(cat "$D/out")" 'give the file that this command does not write the contents of version'
 echo 'Rosebud' >"$D/elsewhere/names.txt"
 "$D/upgraded" policy back "$third" --why 'the names before' -c "$D/tollgate.yaml" >"$D/out" 2>&1 </dev/null
 like "with that file as it was, other detection rules change the version" "$(cat "$D/out")" "version ${third:0:12} becomes .*other detection rules"

@@ -12,7 +12,7 @@ check "and the other way round" wait_for says '^\[\["a",true\]\]$' others -b
 sed 's/^default: permit/default: deny/' "$here/policy.yaml" >"$D/next.yaml"
 tg '' policy apply "$D/next.yaml" --why 'both' --yes
 is "the policy is put in force" "$?" 0
-like "the other daemon is named before" "$(cat "$D/out")" 'node b: e2e@[0-9a-f]* in force, from the same file: it gets the policy, too'
+like "the other daemon is named before" "$(cat "$D/out")" 'node b: e2e@[0-9a-f]* in force, from the same file, so it gets the policy too'
 like "and after, one by one" "$(tr '\n' ' ' <"$D/out")" "node a: policy e2e@[0-9a-f]* is in force in ([0-9]*) of \1 workers node b: policy e2e@[0-9a-f]* is in force in ([0-9]*) of \2 workers"
 is "both have it" "$(in_force '')" "$(in_force -b)"
 like "the other daemon's record has the reason" "$(tr -d '\0' <"$(ls "$D"/journal-b/* | tail -1)" | grep '"type":"policy"' | tail -1)" '"why":"both"'
@@ -56,7 +56,7 @@ redis hset "$key" 'x y' '{"policy":"p","policy_version":"v","file":"f","at":9999
 check "of fields that no daemon wrote, those are listed that have the form" wait_for says '^\[\["b",true\],\["c",false\]\]$' eval "others '' | jq -c sort"
 check "and the others are removed" wait_for says '^a b c$' eval "redis hkeys '$key' | sort | tr '\n' ' ' | sed 's/ \$//'"
 tg '' policy apply --why 'with another daemon' --yes
-like "a daemon with another file is named, and not ordered" "$? $(tr '\n' ' ' <"$D/out")" '^0 .*node c: p@1 in force, from another file: apply the policy there, too'
+like "a daemon with another file is named, and not ordered" "$? $(tr '\n' ' ' <"$D/out")" '^0 .*node c: p@1 in force, from another file: apply the policy there too'
 listed() { [ "$("$B/tollgate" status --json -c "$D/tollgate.yaml" | jq -r '.group[] | select(.node == "b").policy')" = "$(in_force '')" ]; }
 check "the other daemon's policy is listed within two turns" wait_for listed
 tg '' status
@@ -79,5 +79,5 @@ kill -STOP "$(pid_of redis)"
 no_group() { [ "$("$B/tollgate" status --json -c "$D/tollgate.yaml" | jq -c .group)" = null ]; }
 check "without Redis the other daemons are unknown" wait_for no_group
 tg '' policy apply --why alone --yes
-like "apply reports that" "$? $(cat "$D/out")" 'other daemons: unknown, because Redis does not answer'
+like "apply reports that" "$? $(cat "$D/out")" 'other daemons: unknown, because Redis does not respond'
 kill -CONT "$(pid_of redis)"

@@ -78,7 +78,7 @@ for f in decisions.jsonl index.html; do
 done
 like "her share was given on record" "$(lines '"read":"open"' | grep -c 'DSR-7')" '^1$'
 audit subject --person alice --key "$D/ann.key" --out "$D/subject" >/dev/null
-like "nothing is written over" "$? $(cat "$D/err")" '^2 .*nothing is overwritten'
+like "nothing is written over" "$? $(cat "$D/err")" '^2 .*is not overwritten'
 
 # ---- and then not any more ----
 audit erase --person alice --why 'she asked' >"$D/out"

@@ -168,7 +168,7 @@ the_decision_is_printed_and_is_the_exit_code(void **state)
 			"tg_abcdefgh_0123\"}}",
 			EXIT_NO,
 			{ "\"status\": 401",
-				"keys.yaml: does not exist: no API key is known" } },
+				"keys.yaml: does not exist, so no API key is accepted" } },
 		{ "no path", "{}", EXIT_CANNOT, { "path is missing" } },
 		{ "no JSON", "nonsense", EXIT_CANNOT,
 			{ "tollgate: decide: standard input: " } },

@@ -274,13 +274,13 @@ what_is_no_answer_is_refused(void **state)
 		const char *response, *why;
 	} bad[] = {
 		{ "3", "response must be an object" },
-		{ "{\"sttus\":200}", "response knows status, headers, body, body_base64" },
+		{ "{\"sttus\":200}", "response may have status, headers, body and body_base64" },
 		{ "{\"status\":7}", "response.status must be a number from 100 to 599" },
 		{ "{\"headers\":[]}", "response.headers must be an object" },
 		{ "{\"headers\":{\"a\":1}}", "response.headers: a header's value must be" },
 		{ "{\"body\":{}}", "response.body must be a string" },
 		{ "{\"body_base64\":\"?\"}", "response.body_base64 is not base64" },
-		{ "{\"body\":\"\",\"body_base64\":\"\"}", "are both given" },
+		{ "{\"body\":\"\",\"body_base64\":\"\"}", "response: give body or body_base64, not both" },
 	};
 	char in[4096];
 
@@ -323,7 +323,7 @@ policy_test_gives_answers_and_expects_of_them(void **state)
 				"#   response.body_has: \"fnie\" is not in it",
 				"#   permit: no rule denied the answer" } },
 		{ "  - {name: a, expect: {response: {decision: permit}}}\n", 1,
-			{ "#   response: none was judged" } },
+			{ "#   response: there is none to compare" } },
 		{ "  - {name: a, response: {status: 9}, expect: {decision: permit}}\n", 1,
 			{ "#   response.status must be a number" } },
 		{ "  - {name: a, response: {txt: x}, expect: {decision: permit}}\n", 2,

@@ -54,10 +54,10 @@ static const struct row {
 	{ "not of a request that is denied", "\"host\":\"gone\",", "{\"name\":\"x\"}", 1,
 		NULL },
 	{ "a member that it does not know", "", "{\"nme\":\"x\"}", 2,
-		"tool knows name, server, arguments, state, description, uri, method" },
+		"tool may have name, server, arguments, state, description, uri and method" },
 	{ "a state that is none", "", "{\"state\":\"old\"}", 2,
 		"tool.state must be new, approved, changed or unlisted" },
-	{ "a name that is none", "", "{\"name\":3}", 2, "tool: a string is expected" },
+	{ "a name that is none", "", "{\"name\":3}", 2, "tool: name, server, description, uri and method must be strings" },
 	{ "no object", "", "[]", 2, "tool must be an object" },
 };
 
@@ -208,7 +208,7 @@ cases_of_tests_have_calls(void **state)
 	assert_int_equal(tollgate("", "policy", "test", path("policy.test.yaml"), NULL), 1);
 	assert_non_null(strstr(cmd_out, "#   tool.hidden: wanted false, got true\n"));
 	assert_non_null(strstr(cmd_out, "#   tool.rule: wanted read, got rest\n"));
-	assert_non_null(strstr(cmd_out, "#   tool: none was judged: the case gives none"));
+	assert_non_null(strstr(cmd_out, "#   tool: there is none to compare: the case has"));
 	assert_non_null(strstr(cmd_out, "#   rest matched: "));
 }
 

@@ -172,8 +172,8 @@ an_identity_may_be_given_and_is_checked(void **state)
 		const char *given, *why;
 	} bad[] = {
 		{ "1", "identity must be an object" },
-		{ "{\"persona\":\"x\"}", "identity knows method, person" },
-		{ "{\"person\":1}", "a string is expected for person" },
+		{ "{\"persona\":\"x\"}", "identity may have method, person" },
+		{ "{\"person\":1}", "identity: person, agent, department, team and tier must be strings" },
 		{ "{\"roles\":\"x\"}", "identity.roles must be a list of strings" },
 		{ "{\"roles\":[1]}", "identity.roles must be a list of strings" },
 		{ "{\"clearance\":\"1\"}", "identity.clearance must be an integer" },

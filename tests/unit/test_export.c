@@ -243,7 +243,7 @@ windows_next_to_each_other_have_each_record_once(void **state)
 	assert_exit(run("--since 2028-01-01"), EXIT_DONE);
 	assert_string_equal(out, "");
 	assert_exit(run("--format xml"), EXIT_CANNOT);
-	assert_err("jsonl, csv, ocsf or syslog is expected");
+	assert_err("give jsonl, csv, ocsf or syslog");
 	assert_exit(run("--octets"), EXIT_CANNOT);
 	assert_exit(run("--follow --until 2028-01-01"), EXIT_CANNOT);
 }
@@ -336,7 +336,7 @@ a_manifest_says_what_was_changed(void **state)
 		assert_out("has another SHA-256");
 		assert_int_equal(truncate(at("e"), 100), 0);
 		assert_exit(verify_manifest(""), EXIT_NO);
-		assert_out("has 100 bytes, the manifest says");
+		assert_out("has 100 bytes, the manifest has");
 		restore("e");
 		change("e.manifest", "\"records\":", "\"records\":1");
 		assert_exit(verify_manifest(""), EXIT_NO);
@@ -388,7 +388,7 @@ a_manifest_that_lies_of_its_records_is_found(void **state)
 	export_sign(&file, buf_view(&lie), &key);
 	put_file("e.manifest", buf_view(&file));
 	assert_exit(verify_manifest(""), EXIT_NO);
-	assert_out("other records than the manifest says");
+	assert_out("other records than the manifest states");
 	/* Of its types alone. */
 	buf_clear(&lie);
 	buf_clear(&file);
@@ -400,7 +400,7 @@ a_manifest_that_lies_of_its_records_is_found(void **state)
 	export_sign(&file, buf_view(&lie), &key);
 	put_file("e.manifest", buf_view(&file));
 	assert_exit(verify_manifest(""), EXIT_NO);
-	assert_out("types: the file has other records than the manifest says");
+	assert_out("types: the file has other records than the manifest states");
 	/* A name of which a terminal would obey something. */
 	snprintf(
 		text, sizeof(text), "--out %s --sign-key %s", at("e\u202egpj"), at("sign.key"));
@@ -424,10 +424,10 @@ nothing_is_overwritten_or_half_named(void **state)
 	assert_exit(hand_over("csv"), EXIT_DONE);
 	assert_int_equal(access(at("e" REPLACE_SUFFIX), F_OK), -1);
 	assert_exit(hand_over("csv"), EXIT_CANNOT);
-	assert_err("is there already: nothing is overwritten");
+	assert_err("exists already and is not overwritten");
 	unlink(at("e"));
 	assert_exit(hand_over("csv"), EXIT_CANNOT);
-	assert_err("it or its manifest is there already");
+	assert_err("the file or its manifest exists already");
 	unlink(at("e.manifest"));
 	char what[512];
 	snprintf(what, sizeof(what), "--out %s --sign-key %s", at("e"), at("key.pub"));
@@ -566,14 +566,14 @@ records_that_are_gone_are_an_error_and_no_silence(void **state)
 			","
 			"\"file\":null}"));
 	assert_exit(go_on(""), EXIT_CANNOT);
-	assert_err("gw-1: records 5 to 5 is another one here: not the journal");
+	assert_err("gw-1: records 5 to 5 are others here: the position belongs to another journal");
 	remove_segments(1);
 	assert_exit(go_on(""), EXIT_CANNOT);
 	assert_err("gw-1: records 6 to ");
 	assert_err("are not here");
 	assert_err("tollgate audit restore");
 	assert_exit(go_on("--skip-missing"), EXIT_DONE);
-	assert_err("are left out: --skip-missing");
+	assert_err("are missing and left out (--skip-missing)");
 	/* An older copy was brought back: the position is ahead of it. */
 	put_file("p",
 		SPAN_LIT(
@@ -583,7 +583,7 @@ records_that_are_gone_are_an_error_and_no_silence(void **state)
 			","
 			"\"file\":null}"));
 	assert_exit(go_on(""), EXIT_CANNOT);
-	assert_err("went out and are not here: an older copy of the journal");
+	assert_err("were exported and are not here: this is an older copy of the journal");
 }
 
 /* ---- a full disk ---- */
@@ -656,22 +656,22 @@ a_position_is_one_exporters_and_one_formats(void **state)
 	for (size_t i = 0; i < COUNT_OF(positions); i++) {
 		put_file("p", span_str(positions[i]));
 		assert_exit(go_on(""), EXIT_CANNOT);
-		assert_err("remove it to begin anew");
+		assert_err("remove it to begin again");
 	}
 	unlink(at("p"));
 	assert_exit(go_on("--format csv"), EXIT_DONE);
 	assert_exit(go_on(""), EXIT_CANNOT);
-	assert_err("is of --format csv");
+	assert_err("this position belongs to --format csv");
 	assert_exit(audit("export --file x --position %s", at("p")), EXIT_CANNOT);
 	assert_err("read a journal");
 	/* nothing is written over itself, and nothing of ours is among the segments */
 	char what[900];
 	snprintf(what, sizeof(what), "--position %s --out %s", at("p"), at("./p"));
 	assert_exit(run(what), EXIT_CANNOT);
-	assert_err("--out and --position are one file");
+	assert_err("--out and --position name the same file");
 	snprintf(what, sizeof(what), "--out %s", at("journal/x.csv"));
 	assert_exit(run(what), EXIT_CANNOT);
-	assert_err("the journal's folder holds segments only");
+	assert_err("is in the journal's folder: name a file in another folder");
 }
 
 int

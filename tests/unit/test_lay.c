@@ -377,7 +377,7 @@ an_error_comes_with_the_difference_and_the_persons_own_lines(void **state)
 	assert_non_null(strstr(cmd_out, "/etc/haproxy/haproxy.cfg:7:1: own-origins: "));
 	assert_non_null(strstr(cmd_out, "/etc/haproxy/haproxy.cfg:12:1: own-origins: "));
 	assert_non_null(strstr(cmd_out, "\n+    filter spoe engine tollgate"));
-	assert_non_null(strstr(cmd_err, "the result has 2 errors, nothing was written"));
+	assert_non_null(strstr(cmd_err, "the result has 2 errors, and nothing was written"));
 	put_tree(HOSTS "    default_backend site\n" ONE "backend site\n    server a :1\n", NULL);
 	put("refuses", refuses);
 	assert_int_equal(chmod(path("refuses"), 0755), 0);
@@ -761,7 +761,7 @@ a_public_key_without_its_key_is_not_replaced(void **state)
 	assert_int_equal(unlink(path("etc/tollgate/audit.key")), 0);
 	assert_int_equal(INIT("--host", "ai.example.com", "--write"), 2);
 	assert_non_null(
-		strstr(cmd_err, "audit.key.pub is there and /etc/tollgate/audit.key is not"));
+		strstr(cmd_err, "audit.key.pub exists but /etc/tollgate/audit.key does not"));
 	assert_string_equal(whole("pub"), whole("etc/tollgate/audit.key.pub"));
 }
 
@@ -898,7 +898,7 @@ what_check_refuses_is_not_written(void **state)
 	put_tree(SITE ORIGIN "\n" PROVIDERS, NULL);
 	assert_int_equal(INIT("--host", "ai.example.com", "--write"), 1);
 	assert_non_null(strstr(cmd_out, "own-origins"));
-	assert_non_null(strstr(cmd_err, "the result has 1 error, nothing was written"));
+	assert_non_null(strstr(cmd_err, "the result has 1 error, and nothing was written"));
 	assert_string_equal(whole("etc/haproxy/haproxy.cfg"), SITE ORIGIN "\n" PROVIDERS);
 	assert_int_not_equal(access(path("etc/tollgate"), F_OK), 0);
 	put_tree(SITE ORIGIN " unless { var(txn.tollgate.via) -m found }\n" PROVIDERS, NULL);
@@ -986,7 +986,7 @@ what_haproxy_refuses_is_not_written(void **state)
 	assert_int_equal(tollgate("", "init", "--root", dir, "--haproxy-binary", "/bin/false",
 				 "--host", "ai.example.com", "--close-others", "--write", NULL),
 		1);
-	assert_non_null(strstr(cmd_err, "haproxy -c refuses the result, nothing was written"));
+	assert_non_null(strstr(cmd_err, "haproxy -c refuses the result, and nothing was written"));
 	assert_string_equal(whole("etc/haproxy/haproxy.cfg"), SITE PROVIDERS);
 	assert_int_not_equal(access(path("etc/tollgate"), F_OK), 0);
 	assert_int_equal(INIT("--host", "h", "--backend", "one=klingon"), 2);

@@ -146,11 +146,11 @@ an_older_stanza_is_renewed_in_place(void **state)
 	assert_null(strstr(cmd_out, "stanza-"));
 	assert_int_equal(INIT("--write"), 0);
 	assert_non_null(strstr(cmd_out, "Nothing to do.\n"));
-	assert_non_null(strstr(cmd_out, "tollgate.cfg: it is this version's\n"));
+	assert_non_null(strstr(cmd_out, "tollgate.cfg: it is already the one of this version\n"));
 	put("etc/haproxy/tollgate/tollgate.cfg", "# older\n");
 	put("etc/haproxy/tollgate/origins.lst", "https://a.example.com\n");
 	assert_int_equal(INIT("--write"), 0);
-	assert_non_null(strstr(cmd_out, "tollgate.cfg: it differs from this version's"));
+	assert_non_null(strstr(cmd_out, "tollgate.cfg: it differs from the one of this version"));
 	assert_non_null(strstr(cmd_out, "origins.lst: it is yours\n"));
 }
 

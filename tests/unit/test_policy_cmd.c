@@ -135,9 +135,9 @@ a_case_that_fails_says_what_differs_and_why(void **state)
 		{ "{reason: late}", "#   reason: \"late\" is not in \"\"\n" },
 		{ "{route: x}", "#   route: wanted x, got chat\n" },
 		{ "{model: x}", "#   model: wanted x, got a-model\n" },
-		{ "{classes: [phi]}", "#   classes: phi is not among them\n" },
+		{ "{classes: [phi]}", "#   classes: phi is missing\n" },
 		{ "{classes: []}", "#   classes: pii was not expected\n" },
-		{ "{found: [US_SSN]}", "#   found: US_SSN is not among them\n" },
+		{ "{found: [US_SSN]}", "#   found: US_SSN is missing\n" },
 		{ "{redacted: []}", "#   redacted: EMAIL_ADDRESS was not expected\n" },
 		{ "{body_has: a@example.com}",
 			"#   body_has: \"a@example.com\" is not in it\n" },
@@ -184,11 +184,11 @@ mistakes_in_a_test_file_are_named_with_their_place(void **state)
 		{ HEAD "  - {name: a, request: {promt: x}, expect: {status: 1}}\n",
 			":6:25: promt: unknown key" },
 		{ HEAD "  - {name: a, request: {prompt: x}, expect: {status: high}}\n",
-			":6:54: status: a number is expected" },
+			":6:54: status: give a number" },
 		{ HEAD "  - {name: a, request: {prompt: x}, expect: {rule: [a]}}\n",
 			":6:52: rule: one value is expected" },
 		{ HEAD "  - {name: a, time: noon, request: {prompt: x}, expect: {status: 1}}\n",
-			":6:21: time: RFC 3339 is expected" },
+			":6:21: time: give RFC 3339" },
 		{ HEAD "  - {name: a, identity: bob, request: {prompt: x}, expect: {status: "
 		       "1}}\n",
 			":6:25: identity: a mapping, or none" },
@@ -227,7 +227,7 @@ the_policy_is_found_beside_above_or_as_named(void **state)
 	unlink(path("policy.yaml"));
 	unlink(path("t.test.yaml"));
 	assert_int_equal(tollgate("", "policy", "test", dir, NULL), 2);
-	holds(cmd_err, "no test file");
+	holds(cmd_err, "has a test file");
 	put("a.yaml", POLICY);
 	put("a.test.yaml", HEAD GOOD);
 	assert_int_equal(tollgate("", "policy", "test", dir, NULL), 0);
@@ -239,7 +239,7 @@ the_policy_is_found_beside_above_or_as_named(void **state)
 	assert_int_equal(tollgate("", "policy", "test", path("tests"), NULL), 0);
 	put("tests/b.yaml", HEAD GOOD);
 	assert_int_equal(tollgate("", "policy", "test", path("tests/b.yaml"), NULL), 2);
-	holds(cmd_err, "no policy is next to it");
+	holds(cmd_err, "no policy file is next to this file");
 	put("tests/b.yaml", "policy: ../a.yaml\n" HEAD GOOD);
 	assert_int_equal(tollgate("", "policy", "test", path("tests/b.yaml"), NULL), 0);
 	put("other.yaml", POLICY "  - {name: no, deny: true}\n");

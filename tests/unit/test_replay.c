@@ -145,7 +145,7 @@ what_was_observed_is_compared_and_counted(void **state)
 	if (code != 0)
 		fail_msg("exit %d: %s%s", code, cmd_out, cmd_err);
 	holds(cmd_out, "3 decisions: 2 the same, 0 different, 1 not compared\n"
-		       "  observed     3: what the rules said was not enforced\n");
+		       "  observed     3: the rules' decision was not enforced\n");
 	assert_int_equal(replay("p.yaml", "--json", NULL), 0);
 	holds(cmd_out, "\"observed\": 3");
 	assert_int_equal(explain("p.yaml", ids[1], NULL), 0);
@@ -235,7 +235,7 @@ what_was_not_recorded_is_said_and_not_guessed(void **state)
 	holds(cmd_out, "4 decisions: 1 the same, 0 different, 3 not compared\n");
 	holds(cmd_out, "not compared 1: request.user was not recorded, and a rule reads it\n");
 	holds(cmd_out, "not compared 1: request.path was not recorded, and a rule reads it\n");
-	holds(cmd_out, "not compared 1: decided before the rules, or by an older version\n");
+	holds(cmd_out, "not compared 1: decided before the rules were evaluated, or by an older version\n");
 	assert_int_equal(explain("p.yaml", ids[0], NULL), 0);
 	holds(cmd_out,
 		"request.user was not recorded, so the results are copied from the record");
@@ -601,7 +601,7 @@ what_another_policy_says_of_answers_is_counted(void **state)
 	fclose(f);
 	assert_int_equal(replay("p.yaml", NULL, NULL), 0);
 	holds(cmd_out, "1 answers: 0 the same, 0 different, 1 not compared\n"
-		       "  not compared 1: the answer was not judged\n");
+		       "  not compared 1: no rule was evaluated on the response\n");
 }
 
 static void

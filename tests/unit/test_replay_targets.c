@@ -183,7 +183,7 @@ later_attempts_are_decided_again_too(void **state)
 	put("q.yaml", TARGETS "a, c]}]\n");
 	assert_int_equal(replay("q.yaml", NULL, NULL), 0);
 	holds(cmd_out,
-		"not compared 2: the route has other targets: which were tried is not known");
+		"not compared 2: the route has other targets now, so their state at that time is unknown");
 	/* what is changed in a later one is seen */
 	cmd_slurp("records.jsonl", cmd_out, sizeof(cmd_out));
 	memcpy(strstr(strstr(cmd_out, "\"type\":\"attempt\""), "\"outcomes\":\"n"),
@@ -240,7 +240,7 @@ who_was_refused_before_its_model_was_set_is_the_same(void **state)
 	assert_string_equal(cmd_out,
 		"0 decisions: 0 the same, 0 different\n"
 		"2 later attempts: 2 the same, 0 different\n"
-		"  observed     1: what the rules said was not enforced\n");
+		"  observed     1: the rules' decision was not enforced\n");
 	assert_int_equal(code, 0);
 }
 

@@ -145,7 +145,7 @@ admin_ask_or_say(const char *what, const struct admin_call *call, struct buf *ou
 
 long
 admin_ask_json(
-	const char *socket, const char *page, const json_t *in, json_t **said, struct buf *why)
+	const char *socket, const char *page, const json_t *in, json_t **response, struct buf *why)
 {
 	char *body = in ? json_dumps(in, JSON_COMPACT) : NULL;
 	const struct admin_call call = {
@@ -161,7 +161,7 @@ admin_ask_json(
 		buf_clear(&answer);
 		status = admin_ask(&call, &answer, why);
 	}
-	*said = status ? json_loadb(buf_view(&answer).p, answer.n, 0, NULL) : NULL;
+	*response = status ? json_loadb(buf_view(&answer).p, answer.n, 0, NULL) : NULL;
 	free(body);
 	return status;
 }

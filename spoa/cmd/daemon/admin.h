@@ -28,7 +28,7 @@ long admin_ask(const struct admin_call *c, struct buf *out, struct buf *why);
  * the response, owned by the caller, or NULL if it is not JSON. Returns the status as
  * admin_ask() does. */
 long admin_ask_json(
-	const char *socket, const char *page, const json_t *in, json_t **said, struct buf *why);
+	const char *socket, const char *page, const json_t *in, json_t **response, struct buf *why);
 long admin_ask_or_say(const char *what, const struct admin_call *c, struct buf *out);
 /* Posts a JSON object, which stays the caller's (NULL: sends a GET), to the daemon of this
  * configuration. Returns the response, an object that the caller owns. Returns NULL after a
@@ -104,7 +104,7 @@ int admin_print_table(
 struct admin_list {
 	const char *page, *member; /* the page, and the member of the response that is the list */
 	const struct admin_column *columns;
-	const char *without; /* what is impossible without a state_key, for the message; NULL: nothing */
+	const char *without; /* "no key can be made" if that needs a state_key; NULL: no need */
 };
 /* Makes the call and prints the list. Returns c->code. */
 int admin_list(struct admin_cmd *c, const struct admin_list *l);

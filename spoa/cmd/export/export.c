@@ -1,6 +1,10 @@
-/* The kept texts of the policies that exported records name, in FILE.policies beside the file of --out.
- * No manifest lists them: a text's name has its SHA-256, and a signed record of type `policy`
- * names that. */
+/* tollgate audit export: exports records, of a period or all, as they are in the journal.
+ *
+ * The export waits for whole commits, since only a commit signs the records before it. Each
+ * record is then selected by itself. With --out, a signed manifest states what the file
+ * contains, and FILE.policies gets the texts of the policies that the records name. No
+ * manifest lists these texts: a text's name contains its SHA-256, and a signed record of
+ * type `policy` contains the same hash. */
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -37,7 +41,7 @@ copy_text(int from, int to, const char *name, struct buf *why)
 			  : replace_place(to, name, copy, why);
 }
 
-/* Copies the texts of one journal, and marks their versions. */
+/* Copies the texts of one journal, and marks their versions as copied. */
 static int
 copy_texts_of(struct export *e, const char *journal, int to, struct buf *why)
 {
@@ -79,16 +83,14 @@ export_policies(struct export *e)
 		if (!json_is_true(copied))
 			fprintf(stderr,
 				"tollgate: " EXPORT_WHAT ": the text of policy version %s is not "
-				"kept here, and not exported\n",
+				"kept on this machine, so it is not exported\n",
 				version);
 	return 0;
 }
 
-/* tollgate audit export: records for others, in a window or all, as they are on the disk: whole
- * commits are waited for, each record is then looked at by itself. */
-
 #define SLACK_NS      (3600ll * 1000000000)
-#define PENDING_BYTES (256u << 20) /* an unsigned run longer than this is no commit */
+#define PENDING_BYTES (256u << 20) /* more bytes without a commit are no commit that a daemon
+				    * wrote */
 
 void
 export_failed(struct export *e, int code)
@@ -97,7 +99,7 @@ export_failed(struct export *e, int code)
 		e->code = code;
 }
 
-/* ---- what goes out ---- */
+/* ---- selection ---- */
 
 bool
 export_wanted(const struct export *e, struct span line)
@@ -116,7 +118,8 @@ chain_of(struct export *e, struct span node)
 			return &e->chain[i];
 	if (e->nchains == EXPORT_CHAINS_MAX) {
 		export_failed(
-			e, cmd_fail(EXPORT_WHAT, "more than %d nodes", EXPORT_CHAINS_MAX));
+			e, cmd_fail(EXPORT_WHAT, "the records have more than %d nodes, "
+						 "which is the limit", EXPORT_CHAINS_MAX));
 		return NULL;
 	}
 	struct export_chain *c = &e->chain[e->nchains++];
@@ -154,7 +157,7 @@ export_put(struct export *e, struct span line, const struct chain_line *l)
 
 	sha256(line, hash);
 	chain_hex(hash, r.hash);
-	/* A path may hold NUL. */
+	/* a path may contain NUL */
 	if (e->format->json && !(json = json_loadb(line.p, line.n, JSON_ALLOW_NUL, NULL))) {
 		e->strange++;
 		return;
@@ -183,16 +186,17 @@ put_export_line(struct export *e, struct span line)
 	export_failed(e, export_out_write(&e->out, false));
 }
 
-/* ---- commit by commit ---- */
+/* ---- commits ---- */
 
-/* All of the chain as it is: what is no record goes out too, so that who verifies finds it. */
+/* Returns true if the whole chain is exported as it is. Lines that are no records are then
+ * exported too, so that the receiver's verification finds them. */
 static bool
 export_whole(const struct export *e)
 {
 	return !e->format->json && !e->filtered && !e->from.since[0] && !e->from.until[0];
 }
 
-/* The records of a commit, and whatever else is between its lines. */
+/* Exports the records of a commit, and any other lines between them. */
 static void
 commit_window(struct export *e, const struct chain_line *by, struct span commit_line)
 {
@@ -222,7 +226,7 @@ commit_window(struct export *e, const struct chain_line *by, struct span commit_
 			e->strange++;
 		}
 	}
-	/* Of a window those that vouch for its last record so far. */
+	/* For a period, export the commits that sign the last exported record so far. */
 	if (!e->format->json && !e->filtered && (export_whole(e) || last_out))
 		put_export_line(e, commit_line);
 	buf_clear(&e->pending);
@@ -244,9 +248,9 @@ take_export_line(void *arg, struct span line)
 	buf_putc(&e->pending, '\n');
 }
 
-/* ---- the whole of it ---- */
+/* ---- the whole export ---- */
 
-/* The file and its manifest get their names: signed first, so that there is no file without. */
+/* The manifest is signed first, so that no file exists without a manifest. */
 int
 export_place(struct export *e)
 {
@@ -265,7 +269,7 @@ export_place(struct export *e)
 		err = fd < 0 ? fd : replace_sync(e->out.fd, e->out.name, &why);
 		err = err ? err : files_write(fd, buf_view(&line), &why);
 		err = err ? err : replace_sync(fd, name, &why);
-		/* Both are on the disk: only names are to be given. */
+		/* Both files are on the disk; only their names are missing. */
 		err = err ? err : replace_place(e->out.dirfd, e->out.name, e->out.fd, &why);
 		e->out.begun = err != 0;
 		err = err ? err : replace_place(e->out.dirfd, name, fd, &why);
@@ -293,7 +297,8 @@ run_export(struct export *e)
 		code = query_run(&e->from);
 	code = code ? code : e->code;
 	if (!code && buf_failed(&e->pending))
-		code = cmd_fail(EXPORT_WHAT, "no commit for too long: not a chain of records");
+		code = cmd_fail(EXPORT_WHAT, "these are no records of tollgate: no commit "
+					     "for too long");
 	code = code ? code : export_out_write(&e->out, true);
 	if (!code && e->path)
 		code = export_policies(e);
@@ -306,8 +311,8 @@ run_export(struct export *e)
 			e->pending.n);
 	if (!code && e->strange) {
 		cmd_fail(EXPORT_WHAT,
-			"%" PRIu64 " lines are left out: no commit covers them, or they are "
-			"no records; tollgate audit verify names the first",
+			"%" PRIu64 " lines are left out: no commit covers them, or they "
+			"are no records: tollgate audit verify names the first",
 			e->strange);
 		code = EXIT_NO;
 	}
@@ -326,32 +331,38 @@ choose_format(struct export *e, const char *name)
 			e->format = &export_formats[i];
 	if (name && strcmp(name, e->format->name) != 0)
 		return cmd_fail(EXPORT_WHAT,
-			"--format %s: jsonl, csv, ocsf or syslog is expected", name);
+			"--format %s: give jsonl, csv, ocsf or syslog", name);
 	if (e->octets && !e->format->with_octets)
-		return cmd_fail(EXPORT_WHAT, "--octets frames syslog");
+		return cmd_fail(EXPORT_WHAT, "--octets needs --format syslog");
 	return 0;
 }
 
-/* What does not go together. */
+/* Rejects options that cannot be combined. Returns 0, or an exit code after a message. */
 static int
 check_together(const struct export *e, bool follow)
 {
 	if ((follow || e->position) && (e->from.redis || e->from.file))
-		return cmd_fail(EXPORT_WHAT, "--follow and --position read a journal");
+		return cmd_fail(EXPORT_WHAT, "--follow and --position read a journal: omit "
+					     "--redis and --file");
 	if (follow && e->from.until[0])
-		return cmd_fail(EXPORT_WHAT, "--follow goes without an end");
+		return cmd_fail(EXPORT_WHAT, "--follow cannot be combined with an end such "
+					     "as --until");
 	if (follow && e->path && !e->position)
 		return cmd_fail(EXPORT_WHAT,
-			"--follow --out: say with --position where it is kept how far it is");
+			"--follow --out needs --position FILE, which keeps the place to "
+			"continue");
 	if (e->position && e->key)
 		return cmd_fail(
-			EXPORT_WHAT, "--position makes no manifest: --sign-key is for one");
+			EXPORT_WHAT, "--sign-key signs a manifest, and an export with "
+				     "--position has none: omit one of them");
 	if (!e->position && e->skip_missing)
-		return cmd_fail(EXPORT_WHAT, "--skip-missing goes with --position");
+		return cmd_fail(EXPORT_WHAT, "--skip-missing needs --position");
 	if (e->key && !e->path)
-		return cmd_fail(EXPORT_WHAT, "--sign-key signs the manifest of --out");
+		return cmd_fail(EXPORT_WHAT, "--sign-key signs the manifest of --out: give "
+					     "--out FILE");
 	if (e->from.file && (e->from.journal || e->from.redis))
-		return cmd_fail(EXPORT_WHAT, "--file goes without --journal and --redis");
+		return cmd_fail(EXPORT_WHAT, "--file cannot be combined with --journal or "
+					     "--redis");
 	return 0;
 }
 
@@ -361,7 +372,7 @@ is_one(const struct stat *x, const struct stat *y)
 	return x->st_dev == y->st_dev && x->st_ino == y->st_ino;
 }
 
-/* What is written is no segment, and is not written over itself. */
+/* Rejects a file of --out or --position in the journal's folder, and one file for both. */
 static int
 check_places(const struct export *e)
 {
@@ -381,11 +392,12 @@ check_places(const struct export *e)
 		if (e->from.journal && stat(e->from.journal, &journal) == 0 &&
 			is_one(&folder[i], &journal))
 			return cmd_fail(EXPORT_WHAT,
-				"--%s %s: the journal's folder holds segments only", options[i],
+				"--%s %s: is in the journal's folder: name a file in "
+				"another folder", options[i],
 				files[i]);
 	}
 	if (name[0] && name[1] && !strcmp(name[0], name[1]) && is_one(&folder[0], &folder[1]))
-		return cmd_fail(EXPORT_WHAT, "--out and --position are one file: %s", e->path);
+		return cmd_fail(EXPORT_WHAT, "--out and --position name the same file: %s", e->path);
 	return 0;
 }
 
@@ -394,7 +406,8 @@ audit_export(int argc, char **argv)
 {
 	struct export e = {
 		.from = { .what = EXPORT_WHAT,
-			/* Segments are left out by their first times: clocks are set. */
+			/* segments are skipped by their first times, and a clock may have
+			 * been set */
 			.slack_ns = SLACK_NS,
 			.evidence = true,
 			.arg = &e,
@@ -408,7 +421,7 @@ audit_export(int argc, char **argv)
 	enum { OWN = 19 };
 	struct cmd_option options[OWN + RT_SEARCHED + 1] = {
 		QUERY_SOURCE(q),
-		/* of all of them; a record that goes out is not verified here */
+		/* keys for all nodes; an exported record is not verified here */
 		{ "public-key", .text = keys, .count = &nkeys, .most = SIGNKEYS_MAX },
 		{ "format", .text = &format },
 		{ "octets", .flag = &e.octets },

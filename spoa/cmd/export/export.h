@@ -1,4 +1,5 @@
-/* tollgate audit export: the parts that share an export. */
+/* The state of `tollgate audit export`, which its files share: formats, output, records and
+ * positions. */
 #ifndef CMD_EXPORT_EXPORT_H
 #define CMD_EXPORT_EXPORT_H
 
@@ -13,106 +14,117 @@
 
 /* ---- formats ---- */
 
+/* A record that is exported. Valid during one call. */
 struct export_record {
-	struct span line; /* its bytes, without the newline */
+	struct span line; /* the record's bytes, without the newline */
 	const struct chain_line *l;
-	const json_t *json;		 /* of the formats that need it */
-	char hash[2 * SHA256_BYTES + 1]; /* in the chain */
+	const json_t *json;		 /* NULL if the format does not need it */
+	char hash[2 * SHA256_BYTES + 1]; /* the record's hash in the chain, in hexadecimal digits */
 };
 
+/* A row of the table of formats. */
 struct export_format {
 	const char *name;
 	bool json;	  /* needs the record as JSON */
-	bool with_octets; /* can be framed by length */
-	/* What the output begins with; NULL: nothing. */
+	bool with_octets; /* --octets may put the length before each message */
+	/* Writes the head of the output; NULL: the format has none. */
 	void (*begin)(struct buf *out);
-	/* Appends the record, without the end of its line. */
+	/* Appends the record, without `end`. */
 	void (*record)(struct buf *out, const struct export_record *r);
-	const char *end; /* of a line */
+	const char *end; /* the end of each record */
 };
 extern const struct export_format export_formats[];
 extern const size_t export_formats_count;
-/* One event of OCSF. */
+/* Appends the record as one event of OCSF. */
 void export_ocsf(struct buf *out, const struct export_record *r);
-/* A cell of CSV, quoted: nothing in it is a formula to a spreadsheet. */
+/* Appends a quoted cell of CSV. A spreadsheet never takes the text for a formula. */
 void export_cell(struct buf *out, struct span text);
 
-/* ---- where it goes ---- */
+/* ---- the output ---- */
 
-/* Standard output, or a file that has its name when it is whole. */
+/* Standard output, or a file that gets its name only when it is complete. Owned by the
+ * command; closed by export_out_close(). */
 struct export_out {
 	int fd, dirfd;		 /* dirfd -1: standard output */
-	const char *path, *name; /* the file, and it in its folder */
-	bool begun;		 /* it is aside */
-	struct buf text;	 /* not yet written */
+	const char *path, *name; /* the path as given; the file's name in its folder */
+	bool begun;		 /* a temporary file exists */
+	struct buf text;	 /* bytes that are not yet written */
 	struct sha256 hash;
-	uint64_t bytes; /* written and not yet */
+	uint64_t bytes; /* written bytes and bytes in `text` */
 };
-/* Each: 0, or an exit code after a message. `path` NULL: standard output. */
+/* Opens the output; `path` NULL means standard output. Returns 0, or an exit code after a
+ * message. */
 int export_out_open(struct export_out *o, const char *path);
-/* Writes where there is much, or `all` of it. */
+/* Writes `text` when it is large, or in any case with `all`. Returns 0, or an exit code
+ * after a message. */
 int export_out_write(struct export_out *o, bool all);
-/* The folder of a path, opened; *name: the file in it. Negative after a message. */
+/* Opens the folder of a path and sets *name to the file's name in it. Returns the
+ * descriptor, or a negative value after a message. */
 int export_folder(const char *path, const char **name);
-void export_out_close(struct export_out *o); /* what is not placed is gone */
+void export_out_close(struct export_out *o); /* deletes a file that was not placed */
 
 /* ---- records ---- */
 
-/* What was exported of a node. */
+/* The exported records of one node. */
 struct export_chain {
 	char node[CHAIN_NODE_MAX + 1];
 	uint64_t first, last, records;
 	unsigned char head[SHA256_BYTES];
-	struct buf note; /* the newest checkpoint's, as JSON */
+	struct buf note; /* the note of the newest checkpoint, as JSON */
 };
 
+/* One export. Owned by audit_export(). */
 struct export
 {
 	struct query from;
 	const struct export_format *format;
 	bool octets;
-	struct search q;	      /* terms */
+	struct search q;	      /* the terms that select records */
 	bool filtered;		      /* there are terms */
-	const char *path;	      /* --out */
-	const char *key, *passphrase; /* that signs the manifest; NULL: the daemon */
+	const char *path;	      /* --out; NULL: standard output */
+	const char *key, *passphrase; /* the key that signs the manifest; NULL: the daemon signs */
 	const char *position;
 	bool skip_missing;
 	struct export_out out;
-	/* of the commit under way */
+	/* the lines of the commit that is being read */
 	struct buf pending;
-	/* what was exported */
+	/* facts for the manifest, about the exported records */
 	struct export_chain *chain;
 	size_t nchains;
 	json_t *types;
 	json_t *policies; /* by the first 16 digits of a version: whether its text was copied */
 	uint64_t records;
-	uint64_t strange; /* lines left out, which are no signed records */
-	int code;	  /* the first failure */
+	uint64_t strange; /* number of omitted lines, which are no signed records */
+	int code;	  /* exit code of the first failure; 0: none */
 };
 
-/* The first failure counts; code 0: none. */
+/* Sets the exit code to `code`, unless an earlier failure set it. A `code` of 0 changes
+ * nothing. */
 void export_failed(struct export *e, int code);
-/* A record that is wanted goes out. */
+/* Exports the record if it is selected. */
 void export_put(struct export *e, struct span line, const struct chain_line *l);
 bool export_wanted(const struct export *e, struct span line);
-/* Turns in which a record that is missing may still come, and bytes that are written at most
- * before the position is; tests have fewer. */
+/* For tests, which set smaller values: the number of turns in which a missing record may
+ * still appear, and the bytes that are written at most before the position is saved. */
 extern unsigned export_tries;
 extern uint64_t export_save_bytes;
-/* Follows the journal from the position on. EXIT_… */
+/* Exports from the position on; with `follow`, until the command is ended. Returns an exit
+ * code. */
 int export_follow(struct export *e, bool follow);
-/* The manifest of what went out, signed; 0 and the line in *out, or an exit code after a
- * message. */
+/* Makes the signed manifest of the exported records. Returns 0 with the line in *out, or an
+ * exit code after a message. */
 int export_manifest(struct export *e, const unsigned char hash[SHA256_BYTES], struct buf *out);
-/* What the manifest says of a record that went out. */
+/* Adds an exported record to the facts for the manifest. */
 void export_count(
 	struct export *e, const struct chain_line *l, const unsigned char hash[SHA256_BYTES]);
-/* The file that e->out has, with its manifest. 0, or an exit code after a message. */
+/* Gives the output file and its manifest their names. Returns 0, or an exit code after a
+ * message. */
 int export_place(struct export *e);
-/* Whether somebody will sign: asked before all is read. */
+/* Checks that the manifest can be signed, before all records are read. Returns 0, or an
+ * exit code after a message. */
 int export_signer_there(struct export *e);
 
-/* ---- how far a follower is ---- */
+/* ---- the position ---- */
 
 #define EXPORT_POSITION_MAX (64u << 10)
 #define EXPORT_NODES_MAX    256
@@ -122,14 +134,14 @@ struct export_position {
 	size_t n;
 	struct export_reached {
 		char node[CHAIN_NODE_MAX + 1];
-		uint64_t seq; /* the last record that is written; */
+		uint64_t seq; /* the last record that is written */
 		unsigned char hash[SHA256_BYTES];
 	} at[EXPORT_NODES_MAX];
-	/* Where the output is a file: which, and how long it is with them. */
+	/* If the output is a file: which file, and its length up to that record. */
 	bool file;
 	uint64_t device, inode, bytes;
 };
-/* 0, or ERR_SYNTAX with *why. */
+/* Parses a position. Returns 0, or ERR_SYNTAX with *why. */
 int export_position_read(struct span text, struct export_position *out, struct buf *why);
 void export_position_write(const struct export_position *p, struct buf *out);
 

@@ -1,4 +1,15 @@
-/* How far a follower is: a small file, written whole. Anybody may have written it. */
+/* tollgate audit export --follow and --position: continues an export where it stopped.
+ *
+ * The position is a small file that names, for each node, the last written record and its
+ * hash. It is replaced as a whole. Since anyone may have written it, it is parsed with care.
+ *
+ * Only whole commits are exported, so that nothing is exported that a restart would cut
+ * off. Each record must be the next one of its node and contain the hash of the record
+ * before it. A missing record is looked for again in later turns; then it is an error,
+ * never a silent gap. The output is synced before the position is saved. After kill -9, a
+ * file (--out) is cut back to the length in the position, so that it holds each record
+ * once. Standard output cannot be cut back: the records since the last position are written
+ * again. */
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -19,7 +30,7 @@
 #include "cmd/export/export.h"
 #include "record/archive/files.h"
 
-/* The whole number of a member, 0 or more. */
+/* Reads a member that is a whole number of 0 or more. */
 static bool
 position_number(const json_t *o, const char *name, uint64_t *out)
 {
@@ -46,18 +57,18 @@ export_position_read(struct span text, struct export_position *out, struct buf *
 
 	*out = (struct export_position){ .n = 0 };
 	if (!json_is_object(o) || json_int_in(o, "v") != 1)
-		return bad_position(why, "not a position of an export");
+		return bad_position(why, "this is no position of an export");
 	if (!format[0] || strlen(format) >= sizeof(out->format))
 		return bad_position(why, "format is missing");
 	memcpy(out->format, format, strlen(format) + 1);
 	if (!json_is_object(nodes) || json_object_size(nodes) > EXPORT_NODES_MAX)
-		return bad_position(why, "nodes is missing, or has too many");
+		return bad_position(why, "nodes is missing or has too many entries");
 	json_object_foreach(nodes, node, v)
 	{
 		struct export_reached *r = &out->at[out->n];
 		if (!chain_node_valid(span_str(node)) || !position_number(v, "seq", &r->seq) ||
 			!r->seq || !chain_unhex(json_span(json_object_get(v, "hash")), r->hash))
-			return bad_position(why, "nodes: a name, seq or hash is none");
+			return bad_position(why, "nodes: a name, seq or hash is wrong");
 		memcpy(r->node, node, strlen(node) + 1);
 		out->n++;
 	}
@@ -66,7 +77,7 @@ export_position_read(struct span text, struct export_position *out, struct buf *
 				!position_number(file, "inode", &out->inode) ||
 				!position_number(file, "bytes", &out->bytes)
 		      : !json_is_null(file))
-		return bad_position(why, "file is missing, or not what it has to be");
+		return bad_position(why, "file is missing or wrong");
 	return 0;
 }
 
@@ -90,16 +101,7 @@ export_position_write(const struct export_position *p, struct buf *out)
 	buf_str(out, "}\n");
 }
 
-/* An export that goes on where it was left: by a position, which says for each node the last
- * record that is written, and its hash.
- *
- * Only whole commits go out, so nothing that a start cuts off. Each record must be the next of
- * its node, and name the hash of the one before: what is not there is looked for again, and
- * then it is an error, not a silence. What was written is synced before the position says so.
- * After kill -9 a file (--out) is cut back to what its position says: each record is in it
- * once. Standard output cannot be cut: what was written since the last position comes again. */
-
-#define SAVE_US 1000000 /* so long is written at most before the position is */
+#define SAVE_US 1000000 /* microseconds; the position is saved at least this often */
 
 unsigned export_tries = 25;
 uint64_t export_save_bytes = 1u << 20;
@@ -108,19 +110,20 @@ struct follow {
 	struct export *e;
 	struct query_feeds feeds;
 	struct export_position p;
-	bool moved; /* the position, since it was saved */
-	/* the position's file */
+	bool moved; /* the position has changed since it was saved */
+	/* the file of the position */
 	int dirfd, lock;
 	const char *name;
-	uint64_t saved_us, saved_bytes; /* when it was, and what had been written */
-	/* The first record that is missing; tries 0: none is. */
+	uint64_t saved_us, saved_bytes; /* time and bytes of the last saving */
+	/* The first missing record; tries 0: none is missing. */
 	struct {
 		char node[CHAIN_NODE_MAX + 1], how[160];
 		uint64_t from, to;
 		unsigned tries;
-		bool now; /* in this turn */
+		bool now; /* found in this turn */
 	} gap;
-	uint64_t seen[EXPORT_NODES_MAX]; /* of each node of p the last record that is here */
+	uint64_t seen[EXPORT_NODES_MAX]; /* for each node of p, the last record that the
+					  * journal has */
 };
 
 /* ---- the position ---- */
@@ -134,7 +137,8 @@ reached_of_node(struct follow *f, struct span node, bool make)
 	if (!make || f->p.n == EXPORT_NODES_MAX) {
 		if (make)
 			export_failed(f->e,
-				cmd_fail(EXPORT_WHAT, "more than %d nodes", EXPORT_NODES_MAX));
+				cmd_fail(EXPORT_WHAT, "the records have more than %d "
+						      "nodes, which is the limit", EXPORT_NODES_MAX));
 		return NULL;
 	}
 	struct export_reached *r = &f->p.at[f->p.n++];
@@ -143,7 +147,8 @@ reached_of_node(struct follow *f, struct span node, bool make)
 	return r;
 }
 
-/* One exporter a position. */
+/* Locks the position, so that only one export uses it. Returns 0, or an exit code after a
+ * message. */
 static int
 lock_position(struct follow *f)
 {
@@ -154,7 +159,8 @@ lock_position(struct follow *f)
 	if (f->lock < 0)
 		return cmd_fail(EXPORT_WHAT, "%s: %s", name, strerror(errno));
 	if (flock(f->lock, LOCK_EX | LOCK_NB) < 0)
-		return cmd_fail(EXPORT_WHAT, "%s: another export goes by this position",
+		return cmd_fail(EXPORT_WHAT, "%s: another export uses this position: wait "
+					     "until it ends, or name another file",
 			f->e->position);
 	return 0;
 }
@@ -171,10 +177,10 @@ load_position(struct follow *f)
 	if (cmd_read_file(f->e->position, &text) == 0) {
 		if (export_position_read(buf_view(&text), &f->p, &why))
 			code = cmd_fail(EXPORT_WHAT,
-				"%s: %.*s: remove it to begin anew, or bring back its copy",
+				"%s: %.*s: restore the file, or remove it to begin again",
 				f->e->position, SPAN_ARG(buf_view(&why)));
 		else if (strcmp(f->p.format, format) != 0)
-			code = cmd_fail(EXPORT_WHAT, "%s: is of --format %s", f->e->position,
+			code = cmd_fail(EXPORT_WHAT, "%s: this position belongs to --format %s", f->e->position,
 				f->p.format);
 	} else if (errno != ENOENT || buf_failed(&text)) {
 		code = cmd_fail(EXPORT_WHAT, "%s: %s", f->e->position,
@@ -183,7 +189,7 @@ load_position(struct follow *f)
 	return code;
 }
 
-/* What was written is on the disk, then the position is. */
+/* Syncs the output and then saves the position. Returns 0, or an exit code after a message. */
 static int
 save_position(struct follow *f)
 {
@@ -212,10 +218,11 @@ save_position(struct follow *f)
 	return code;
 }
 
-/* ---- where it goes ---- */
+/* ---- the output file ---- */
 
-/* The file, cut back to what the position says of it. Another one (it was rotated) is appended
- * to. Each write goes to its end: somebody may empty it meanwhile (copytruncate). */
+/* Opens the file and cuts it back to the position. If it is another file, because the old
+ * one was rotated, records are appended. Each write goes to the end of the file, because a
+ * program may empty the file (copytruncate). */
 static int
 open_followed(struct follow *f)
 {
@@ -236,7 +243,7 @@ open_followed(struct follow *f)
 	if (f->p.file && f->p.device == (uint64_t)st.st_dev &&
 		f->p.inode == (uint64_t)st.st_ino) {
 		if (size < f->p.bytes)
-			fprintf(stderr, "tollgate: " EXPORT_WHAT ": %s: was cut by somebody\n",
+			fprintf(stderr, "tollgate: " EXPORT_WHAT ": %s: is shorter than its position states: a program cut it off\n",
 				path);
 		else if (ftruncate(o->fd, (off_t)f->p.bytes) < 0)
 			return cmd_fail(EXPORT_WHAT, "%s: %s", path, strerror(errno));
@@ -250,7 +257,8 @@ open_followed(struct follow *f)
 	f->p.inode = (uint64_t)st.st_ino;
 	if (!size && f->e->format->begin)
 		f->e->format->begin(&o->text);
-	/* Before the first record: what is written after it and not in it is cut off. */
+	/* Saves the position before the first record, so that a later start cuts off
+	 * everything after it. */
 	return save_position(f);
 }
 
@@ -272,7 +280,8 @@ open_out(struct follow *f)
 	return open_followed(f);
 }
 
-/* Somebody rotated the file: what comes goes into a new one, or into one that was emptied. */
+/* Detects that the file was rotated: further records are written to a new file, or to the
+ * emptied one. */
 static int
 look_after_file(struct follow *f)
 {
@@ -292,7 +301,7 @@ look_after_file(struct follow *f)
 
 /* ---- records ---- */
 
-static const char another[] = "is another one here: not the journal that the position is of";
+static const char another[] = "are others here: the position belongs to another journal";
 
 static void
 note_gap(struct follow *f, const char *node, uint64_t from, uint64_t to, const char *how)
@@ -306,7 +315,8 @@ note_gap(struct follow *f, const char *node, uint64_t from, uint64_t to, const c
 	f->gap.now = true;
 }
 
-/* Whether this record comes next; false: it went out before, or one before it is missing. */
+/* Returns true if the record is the next one of its node. Returns false if it was exported
+ * before, or if a record before it is missing. */
 static bool
 is_next(struct follow *f, struct query_feed *feed, struct export_reached *r,
 	const struct chain_line *l)
@@ -325,14 +335,14 @@ is_next(struct follow *f, struct query_feed *feed, struct export_reached *r,
 		}
 		fprintf(stderr,
 			"tollgate: " EXPORT_WHAT ": %s: records %" PRIu64 " to %" PRIu64
-			" are left out: --skip-missing\n",
+			" are missing and left out (--skip-missing)\n",
 			r->node, r->seq + 1, l->seq - 1);
 		f->gap.tries = 0;
 	}
 	return true;
 }
 
-/* The record with the number of the one written last is here, and is another one. */
+/* Returns true if the record with the number of the last exported one has another hash. */
 static bool
 is_another(struct follow *f, struct query_feed *feed, const struct export_reached *r,
 	const struct chain_line *l, struct span line)
@@ -381,7 +391,7 @@ commit_followed(struct follow *f, struct query_feed *feed, const struct chain_li
 		sha256(line, r->hash);
 		f->moved = true;
 	}
-	/* Of JSON lines the commits too, so that the file verifies. */
+	/* JSON lines include the commits, so that the file can be verified */
 	if (last_out && !e->format->json && !e->filtered) {
 		buf_span(&e->out.text, commit_line);
 		buf_putc(&e->out.text, '\n');
@@ -409,11 +419,13 @@ take_fed_line(void *arg, struct query_feed *feed, struct span line)
 	if (buf_failed(&f->e->pending))
 		export_failed(
 			f->e, cmd_fail(EXPORT_WHAT,
-				      "%s: no commit for too long: not a chain of records",
+				      "%s: these are no records of tollgate: no commit for "
+				      "too long",
 				      feed->at.name));
 }
 
-/* What no commit covers yet is read again: a start may cut it off, and write other records. */
+/* Records that no commit covers are read again in the next turn, because a restart may cut
+ * them off and write others. */
 static void
 at_end(void *arg, struct query_feed *feed)
 {
@@ -424,7 +436,7 @@ at_end(void *arg, struct query_feed *feed)
 	buf_clear(&f->e->pending);
 }
 
-/* The next record of its node is in a later segment. */
+/* Returns true if the next record of the node is in a later segment. */
 static bool
 went_out(void *arg, const struct journal_segment *s, const struct journal_segment *next)
 {
@@ -444,12 +456,13 @@ follow_turn(struct follow *f)
 	int code = look_after_file(f);
 
 	code = code ? code : query_feeds_turn(&f->feeds);
-	/* An older copy of the journal was brought back: what comes has numbers that went out.
-	 */
+	/* An older copy of the journal was restored: the following records have numbers
+	 * that were exported already. */
 	for (size_t i = 0; i < f->p.n && !f->e->skip_missing; i++)
 		if (f->seen[i] && f->seen[i] < f->p.at[i].seq)
 			note_gap(f, f->p.at[i].node, f->seen[i] + 1, f->p.at[i].seq,
-				"went out and are not here: an older copy of the journal");
+				"were exported and are not here: this is an older copy of "
+				"the journal");
 	code = code ? code : f->e->code;
 	code = code ? code : export_out_write(&f->e->out, true);
 	bool over = !f->feeds.follow || f->gap.tries == export_tries;
@@ -459,9 +472,9 @@ follow_turn(struct follow *f)
 		f->gap.tries = 0;
 	else if (++f->gap.tries > export_tries && !code)
 		code = cmd_fail(EXPORT_WHAT,
-			"%s: records %" PRIu64 " to %" PRIu64
-			" %s. Were they trimmed: tollgate audit restore; to go on without "
-			"them: --skip-missing",
+			"%s: records %" PRIu64 " to %" PRIu64" %s. If they were trimmed, "
+			"restore them with tollgate audit restore; to continue without "
+			"them, add --skip-missing",
 			f->gap.node, f->gap.from, f->gap.to, f->gap.how);
 	return code;
 }
@@ -500,7 +513,7 @@ export_follow(struct export *e, bool follow)
 			break;
 		nanosleep(&pause, NULL);
 	}
-	/* What the position does not count is not left half a line. */
+	/* Bytes after the position are cut off, so that no half line remains. */
 	if (code && f->p.file && e->out.fd >= 0 &&
 		lseek(e->out.fd, 0, SEEK_END) > (off_t)f->p.bytes &&
 		ftruncate(e->out.fd, (off_t)f->p.bytes) < 0)

@@ -1,5 +1,6 @@
-/* The formats of an export, a row each: JSON lines, CSV (RFC 4180) that a spreadsheet takes for
- * data, syslog (RFC 5424). OCSF is export_ocsf.c. */
+/* The formats of an export, one row for each: JSON lines, CSV (RFC 4180) and syslog (RFC
+ * 5424). A spreadsheet never takes a CSV cell for a formula. The format OCSF is in
+ * export_ocsf.c. */
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
@@ -18,7 +19,8 @@ put_record_json(struct buf *out, const struct export_record *r)
 
 /* ---- CSV ---- */
 
-/* Fields of records, in their order; lists are joined by commas, of maps the names are. */
+/* The columns, as fields of records. Lists are joined by commas; a map is written as its
+ * names. */
 static const enum record_field columns[] = { RF_NODE, RF_BOOT, RF_SEQ, RF_TIME, RF_TYPE, RF_ID,
 	RF_DECIDED_AT, RF_DECISION, RF_OUTCOME, RF_STATUS, RF_CODE, RF_REASON, RF_WHY, RF_RULE,
 	RF_WOULD_DECISION, RF_WOULD_RULE, RF_VIA, RF_POLICY, RF_POLICY_VERSION, RF_ROUTE,
@@ -32,9 +34,10 @@ static const enum record_field columns[] = { RF_NODE, RF_BOOT, RF_SEQ, RF_TIME, 
 	RF_USAGE_INPUT_TOKENS, RF_USAGE_OUTPUT_TOKENS, RF_COST_NANOUSD, RF_DURATION_US,
 	RF_ANSWER_DECISION, RF_ANSWER_RULE, RF_ANSWER_CLASSES, RF_ANSWER_TOOL_CALLS };
 
-enum { STAMPS = 5 }; /* of them that each record has: to RF_TYPE */
+enum { STAMPS = 5 }; /* the columns that every record has, up to RF_TYPE */
 
-/* What a spreadsheet takes for the beginning of a formula; the wide forms too. */
+/* Returns true if a spreadsheet would take the text for the beginning of a formula. The
+ * wide (full-width) forms of the characters count too. */
 static bool
 begins_formula(struct span s)
 {
@@ -52,9 +55,9 @@ is_blank(char c)
 	return c == ' ' || c == '\t' || c == '\r' || c == '\n';
 }
 
-/* A part begins at the cell's beginning and after each character that may end a cell where
- * somebody reads it with another separator. An apostrophe comes before what begins a formula
- * there, blanks aside. */
+/* Copies the text and puts an apostrophe before everything that begins a formula. This is
+ * necessary at the begin of the cell, after spaces, and after each character that ends a
+ * cell for readers that use another separator. */
 static void
 put_safe(struct buf *out, struct span s, bool *fresh)
 {
@@ -78,7 +81,7 @@ put_safe(struct buf *out, struct span s, bool *fresh)
 	}
 }
 
-/* The text, as one who knows the cell's begin: TAB, CR and LF begin none either. */
+/* TAB, CR and LF at the begin of the text begin no formula either. */
 void
 export_cell(struct buf *out, struct span text)
 {
@@ -136,7 +139,8 @@ begin_csv(struct buf *out)
 	buf_str(out, ",details,hash\r\n");
 }
 
-/* A request's fields are cells; what another record says after its type is the last but one. */
+/* The fields of a request have columns of their own. The other members of other records are
+ * joined in the last column but one. */
 static void
 put_csv(struct buf *out, const struct export_record *r)
 {
@@ -164,11 +168,11 @@ put_csv(struct buf *out, const struct export_record *r)
 
 /* ---- syslog ---- */
 
-/* RFC 5612 keeps this number for examples: we have none of our own. */
+/* RFC 5612 reserves this number for examples; tollgate has no number of its own */
 #define SD_ID	 "tollgate@32473"
-#define FACILITY 13 /* log audit */
+#define FACILITY 13 /* the facility "log audit" */
 
-/* Severity by what is said: the first row that fits. */
+/* The severity of a message: the first row that matches. */
 static const struct {
 	const char *type;
 	enum record_field field;
@@ -184,7 +188,7 @@ static const struct {
 	{ "trim", RF_TYPE, "trim", 5 },
 };
 
-/* PARAM-NAMEs, and what is in them. */
+/* The parameters of a message and their fields. */
 static const struct {
 	const char *name;
 	enum record_field field;
@@ -193,7 +197,8 @@ static const struct {
 	{ "target", RF_TARGET }, { "model", RF_MODEL }, { "rule", RF_RULE },
 	{ "policy", RF_POLICY } };
 
-/* PARAM-VALUE: quotes, backslashes and brackets escaped (6.3.3); a line stays one. */
+/* Writes a PARAM-VALUE (RFC 5424, 6.3.3): quotes, backslashes and brackets are escaped, and
+ * newlines are removed. */
 static void
 put_param(struct buf *out, const char *name, struct span s)
 {
@@ -222,7 +227,8 @@ put_syslog(struct buf *out, const struct export_record *r)
 			severity = severities[i].severity;
 			break;
 		}
-	/* The time has at most six digits after its point; a name of a message at most 32. */
+	/* the time has at most six decimals, and the name of a message at most 32
+	 * characters */
 	buf_printf(out, "<%d>1 %.*sZ %.*s tollgate %" PRIu64 " ", FACILITY * 8 + severity,
 		SPAN_ARG(span_cut(r->l->time, 0, 26)), SPAN_ARG(r->l->node), r->l->boot);
 	for (size_t i = 0; i < r->l->type.n && i < 32; i++)

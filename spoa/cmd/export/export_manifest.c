@@ -1,5 +1,5 @@
-/* The manifest of an exported file: made here, signed by the daemon with the journal's key,
- * which records it, or with a key's file. */
+/* Makes the signed manifest of an exported file. The daemon signs it with the journal's key
+ * and records that; or the key in a file signs it. */
 #include <stdlib.h>
 
 #include "cmd/cmd.h"
@@ -50,7 +50,8 @@ chains_of(const struct export *e)
 	return chains;
 }
 
-/* `format` comes first: so nobody takes it for a commit (record/proof/export.h). */
+/* Returns the manifest as JSON. The member `format` comes first, so that nobody can take
+ * the signature for one of a commit (record/proof/export.h). */
 static char *
 object_of(const struct export *e, const unsigned char hash[SHA256_BYTES])
 {
@@ -91,8 +92,9 @@ export_signer_there(struct export *e)
 	SCOPED_BUF(answer, ADMIN_ANSWER_BYTES);
 	code = socket && admin_ask_or_say(EXPORT_WHAT, &call, &answer) == 200 ? 0 : EXIT_CANNOT;
 	if (code)
-		cmd_fail(EXPORT_WHAT, "the running daemon signs the manifest of --out, and is "
-				      "not there to do it; or give a key: --sign-key FILE");
+		cmd_fail(EXPORT_WHAT, "the running daemon signs the manifest of --out, and "
+				      "it does not respond: start it, or give a key with "
+				      "--sign-key FILE");
 	return code;
 }
 
@@ -108,7 +110,9 @@ ask_daemon(struct export *e, const char *object, struct buf *out)
 	if (answer) {
 		buf_str(out, json_text_in(answer, "manifest"));
 		code = out->n ? 0
-			      : cmd_fail(EXPORT_WHAT, "the daemon's answer has no manifest");
+			      : cmd_fail(EXPORT_WHAT, "the daemon's response has no "
+						      "manifest: is the daemon of another "
+						      "version?");
 	}
 	return code;
 }
@@ -126,7 +130,7 @@ export_manifest(struct export *e, const unsigned char hash[SHA256_BYTES], struct
 		code = cmd_fail(EXPORT_WHAT, "the manifest cannot be made: %.*s",
 			SPAN_ARG(
 				why.n ? buf_view(&why)
-				      : SPAN_LIT("a name that is no UTF-8, or out of memory")));
+				      : SPAN_LIT("a name is not UTF-8, or memory is exhausted")));
 	else if (!e->key)
 		code = ask_daemon(e, object, out);
 	else if (!(code = open_key(e, &key)))

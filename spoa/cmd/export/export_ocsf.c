@@ -1,7 +1,10 @@
-/* Records as events of OCSF 1.9.0 (schema.ocsf.io): one event a record. Which class a record
- * is, is a row of one table; what of it goes where, rows of another: PATH of the event, field
- * of the record. Profiles: ai_operation, record_integrity, security_control.
- * tests/data/ocsf.json is what of the schema these classes need. */
+/* Writes records as events of OCSF 1.9.0 (Open Cybersecurity Schema Framework,
+ * schema.ocsf.io), one event for each record.
+ *
+ * The first table chooses the class of a record. The second table maps fields of the record
+ * to paths of the event. The events use the profiles ai_operation, record_integrity and
+ * security_control. tests/data/ocsf.json holds the part of the schema that these classes
+ * need. */
 #include <inttypes.h>
 #include <stdlib.h>
 
@@ -11,11 +14,12 @@
 
 #define VERSION "1.9.0"
 
-enum { REQUEST = 1, FOUND = 2 }; /* flags of classes: it is a request's; it is a finding */
+enum { REQUEST = 1, FOUND = 2 }; /* flags of a class: its records are of requests; its events
+				  * are findings */
 
 /* clang-format off */
-/* The first row that fits: type, and decision where one is named, and whether something was
- * found in it. */
+/* The first row that matches chooses the class: by type, by decision, and by whether
+ * something was found. */
 static const struct class {
 	const char *type, *decision; /* NULL: any */
 	bool found;
@@ -41,8 +45,8 @@ static const struct class {
 
 enum how { TEXT, COUNT, NAMES, LISTED };
 
-/* Where a field goes, of requests; "a.b" is b in a. LISTED: a list of one object with the name.
- */
+/* The paths of a request's fields: "a.b" is b in a. LISTED: a list with one object that has
+ * the name. */
 static const struct {
 	const char *path;
 	enum record_field field;
@@ -82,17 +86,18 @@ static const struct {
 };
 /* clang-format on */
 
-/* What of an event of a request is the evidence of a finding there. */
+/* The members of a request's event that are copied into a finding as its evidence. */
 static const char *const evidence[] = { "actor", "api", "http_request", "src_endpoint" };
 
-/* security_control's words for a decision. */
+/* The words of security_control for a decision. */
 static const struct {
 	const char *decision;
 	int action, disposition;
 } actions[] = { { "permit", 1, 1 }, { "redact", 4, 11 }, { "deny", 2, 2 },
 	{ "observed", 3, 17 } };
 
-/* The object at "a.b" of o, made where it is not there; *last: what is after the last point. */
+/* Returns the object that contains the last name of the path "a.b.c", and creates missing
+ * objects. *last gets the last name. */
 static json_t *
 json_make_path(json_t *o, const char *path, const char **last)
 {
@@ -178,7 +183,8 @@ class_of(const struct export_record *r)
 	return c;
 }
 
-/* Failed: what was denied, and what the caller got no whole answer of. */
+/* Returns false for a denied request and for one whose caller did not get a complete
+ * response. */
 static bool
 succeeded(const struct export_record *r)
 {
@@ -214,7 +220,7 @@ put_request(json_t *o, const struct export_record *r)
 	if (!json_object_get(json_object_get(o, "actor"), "app_name") &&
 		!json_object_get(json_object_get(json_object_get(o, "actor"), "user"), "name"))
 		put_ocsf_text(o, "actor.user.name", SPAN_LIT("-"));
-	/* Only a decision knows where it came from. */
+	/* only decisions have the caller's address */
 	if (!json_object_get(o, "src_endpoint"))
 		put_ocsf_text(o, "src_endpoint.name", SPAN_LIT("unknown"));
 	if (json_string_length(model) && json_string_length(target))
@@ -242,7 +248,7 @@ put_request(json_t *o, const struct export_record *r)
 	}
 }
 
-/* Who changed or read: by the admin socket. */
+/* Adds who changed or read something: the user of the admin socket. */
 static void
 put_admin(json_t *o, const struct export_record *r)
 {
@@ -256,7 +262,7 @@ put_admin(json_t *o, const struct export_record *r)
 	put_ocsf_text(o, "api.operation", buf_view(&op));
 }
 
-/* A finding: what it is, and the request as its evidence. */
+/* Adds a finding, with the request as its evidence. */
 static void
 put_finding(json_t *o, const struct export_record *r, const struct class *c, struct span uid)
 {
@@ -279,12 +285,12 @@ put_finding(json_t *o, const struct export_record *r, const struct class *c, str
 	}
 	if (json_object_size(proof))
 		json_object_set_new(o, "evidences", json_pack("[O]", proof));
-	/* The profile ai_operation is not of findings. */
+	/* the profile ai_operation does not apply to findings */
 	json_t *model = json_object_get(o, "ai_model");
 	if (model)
 		json_object_set(json_object_get(o, "unmapped"), "ai_model", model);
 	json_object_del(o, "ai_model");
-	put_ocsf(o, "status_id", json_integer(1)); /* New */
+	put_ocsf(o, "status_id", json_integer(1)); /* the status New */
 	put_ocsf(o, "is_alert", json_true());
 }
 

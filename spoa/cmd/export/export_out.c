@@ -1,4 +1,5 @@
-/* Where an export goes: standard output, or a file that has its name only when it is whole. */
+/* The output of an export: standard output, or a file. A file is written under a temporary
+ * name and gets its own name only when it is complete. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -24,7 +25,7 @@ export_folder(const char *path, const char **name)
 			      : 1,
 		slash ? path : ".");
 	if (!**name || strlen(*name) > EXPORT_NAME_MAX - 16) {
-		cmd_fail(EXPORT_WHAT, "%s: is no name of a file", path);
+		cmd_fail(EXPORT_WHAT, "%s: give the name of a file", path);
 		return -1;
 	}
 	int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -47,12 +48,14 @@ export_out_open(struct export_out *o, const char *path)
 	o->dirfd = export_folder(path, &o->name);
 	if (o->dirfd < 0)
 		return EXIT_CANNOT;
-	/* Evidence that was handed over is not to change under its name. */
+	/* an existing export is never replaced, because it may be evidence that someone
+	 * already holds */
 	snprintf(manifest, sizeof(manifest), "%s.manifest", o->name);
 	if (faccessat(o->dirfd, o->name, F_OK, AT_SYMLINK_NOFOLLOW) == 0 ||
 		faccessat(o->dirfd, manifest, F_OK, AT_SYMLINK_NOFOLLOW) == 0)
 		return cmd_fail(EXPORT_WHAT,
-			"%s: it or its manifest is there already: nothing is overwritten",
+			"%s: the file or its manifest exists already and is not "
+			"overwritten: name another file",
 			path);
 	SCOPED_BUF(why, 4096);
 	o->fd = replace_begin(o->dirfd, o->name, 0600, &why);

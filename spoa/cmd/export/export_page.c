@@ -1,10 +1,10 @@
-/* tollgate audit show … --proof=html: the proof of a record as one page that checks itself in a
- * browser without a network. Page, style and script are files of the console
- * (operator/console/proof/); this file puts them together with the proof.
+/* tollgate audit show --proof=html: writes the proof of a record as one page that verifies
+ * itself in a browser, without a network. The page, its style and its script are files of the
+ * console (operator/console/proof/); this file combines them with the proof.
  *
- * The proof is a block of JSON in which every "<" is escaped, so no value of a record can end the
- * block. The page's policy (CSP) permits this script and this style by their hashes, and nothing
- * else. */
+ * The proof is a block of JSON in which every "<" is escaped, so that no value of a record
+ * can end the block. The page's content security policy permits this script and this style
+ * by their hashes, and nothing else. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -20,12 +20,12 @@
 #include "record/anchors/place.h"
 #include "record/proof/bundle.h"
 
-/* The parts that a line {{NAME}} of page.html stands for. */
+/* The parts that replace the lines {{NAME}} of page.html. */
 enum page_part { PAGE_POLICY, PAGE_STYLE, PAGE_DATA, PAGE_SCRIPT, PAGE_PARTS };
 static const char *const part_lines[PAGE_PARTS] = {
 	"{{policy}}", "{{style}}", "{{data}}", "{{script}}"
 };
-/* The script's modules: each imports only modules before it. */
+/* The script's modules, in an order in which each imports only earlier ones. */
 static const char *const modules[] = { "dom.js", "proof/check.js", "proof/page.js" };
 
 static struct span
@@ -37,7 +37,7 @@ page_file(const char *name)
 	return file.text;
 }
 
-/* One script of all modules: without lines that import, and without the word "export". */
+/* Joins all modules into one script: lines with `import` and the word "export" are removed. */
 static void
 put_modules(struct buf *out)
 {
@@ -73,8 +73,9 @@ put_page_key(struct buf *out, const struct pubkey *key)
 	buf_str(out, "\"}");
 }
 
-/* The keys that signed the checkpoint. Each of its signatures must be by one of them, because
- * the page refuses a signature that it cannot check. 0, or an exit code after a message. */
+/* Writes the keys that signed the checkpoint. Every signature needs its key, because the
+ * page refuses a signature that it cannot verify. Returns 0, or an exit code after a
+ * message. */
 static int
 put_signers(struct audit_args *a, const struct checkpoint *c, struct buf *out)
 {
@@ -94,13 +95,13 @@ put_signers(struct audit_args *a, const struct checkpoint *c, struct buf *out)
 	if (signers >= lines)
 		return 0;
 	cmd_fail(a->q.what,
-		"the checkpoint has %zu signatures, and the public keys made %zu of them: name "
-		"the files of all keys that signed it with --public-key",
+		"the checkpoint has %zu signatures, and the known public keys made only "
+		"%zu of them: name the files of all keys that signed it with --public-key",
 		lines, signers);
 	return EXIT_NO;
 }
 
-/* The keys of the witnesses: of --witness-key, and of the configured anchors. */
+/* Writes the keys of the witnesses: those of --witness-key and of the configured anchors. */
 static int
 put_witnesses(struct audit_args *a, struct buf *out, struct buf *why)
 {
@@ -116,7 +117,7 @@ put_witnesses(struct audit_args *a, struct buf *out, struct buf *why)
 		int n = file ? witness_keys(file, keys, SIGNKEYS_MAX, why) : 0;
 		if (n < 0 && i == 0)
 			return n;
-		/* A configured key that cannot be read is one that the page does not have. */
+		/* a configured key that cannot be read is omitted */
 		for (int k = 0; k < n; k++)
 			put_page_key(out, &keys[k]);
 	}
@@ -134,7 +135,7 @@ put_anchors(struct buf *out, struct span anchors)
 	json_put_close(out, ']');
 }
 
-/* The JSON that the page reads. 0, or an exit code after a message. */
+/* Writes the JSON that the page reads. Returns 0, or an exit code after a message. */
 static int
 put_page_data(struct audit_args *a, const struct buf *proof, struct span anchors, struct buf *out)
 {
@@ -165,7 +166,8 @@ put_page_data(struct audit_args *a, const struct buf *proof, struct span anchors
 	return code;
 }
 
-/* JSON has "<" only inside of strings, where \u003c is the same character. */
+/* Copies JSON with each "<" escaped. "<" occurs only inside strings, where \u003c means the
+ * same character. */
 static void
 put_without_markup(struct buf *out, struct span json)
 {

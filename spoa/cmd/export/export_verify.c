@@ -1,5 +1,6 @@
-/* tollgate audit verify --manifest: an exported file is what its manifest says, and that is
- * signed. Of JSON lines what the manifest says of the records is counted, too. */
+/* tollgate audit verify --manifest: verifies that an exported file agrees with its
+ * manifest, and that a known key signed the manifest. If the file has JSON lines, the
+ * records are also counted and compared. */
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -18,18 +19,18 @@ struct look {
 	struct audit_args *a;
 	json_t *object;
 	struct buf *why;
-	/* of JSON lines */
+	/* counts of a file with JSON lines */
 	uint64_t records;
 	json_t *types;
 	struct seen {
-		const char *node; /* the object's */
+		const char *node; /* borrowed from the JSON object */
 		uint64_t first, last, records;
 		unsigned char head[CHAIN_HASH_BYTES];
 	} seen[EXPORT_CHAINS_MAX];
 	bool stranger;
 };
 
-/* False, and why. */
+/* Prints why the file or the manifest is wrong. Returns false. */
 __attribute__((format(printf, 2, 3))) static bool
 disagree(const struct look *k, const char *fmt, ...)
 {
@@ -41,9 +42,10 @@ disagree(const struct look *k, const char *fmt, ...)
 	return false;
 }
 
-/* ---- who signed ---- */
+/* ---- the signer ---- */
 
-/* A revoked key signs no manifest any more: when it was made is only what it says. */
+/* A revoked key no longer counts for a manifest, because only the manifest itself states
+ * when it was made. */
 static bool
 signer_revoked(const struct look *k, const struct pubkey *key)
 {
@@ -53,7 +55,7 @@ signer_revoked(const struct look *k, const struct pubkey *key)
 	return false;
 }
 
-/* ---- what is in the file ---- */
+/* ---- contents of the file ---- */
 
 static void
 count_line(void *arg, struct span line)
@@ -98,10 +100,10 @@ lines_agree(struct look *k, const char *path)
 	if (query_read(&q, k->why))
 		return false;
 	if (k->records != (uint64_t)json_int_in(k->object, "records"))
-		return disagree(k, "the file has %" PRIu64 " records, the manifest says %lld",
+		return disagree(k, "the file has %" PRIu64 " records, the manifest has %lld",
 			k->records, json_int_in(k->object, "records"));
 	if (!json_equal(k->types, json_object_get(k->object, "types")))
-		return disagree(k, "types: the file has other records than the manifest says");
+		return disagree(k, "types: the file has other records than the manifest states");
 	json_array_foreach(chains, i, c)
 	{
 		const struct seen *s = &k->seen[i];
@@ -111,13 +113,14 @@ lines_agree(struct look *k, const char *path)
 			s->last != (uint64_t)json_int_in(c, "last") ||
 			strcmp(head, json_text_in(c, "head")) != 0)
 			return disagree(k,
-				"%s: the file has other records than the manifest says",
+				"%s: the file has other records than the manifest states",
 				s->node);
 	}
 	return true;
 }
 
-/* The file that was given, or the one of that name next to the manifest. */
+/* Writes the path of the given file, or else of the file next to the manifest that the
+ * manifest names. */
 static void
 path_of(const struct look *k, char *out, size_t size)
 {
@@ -146,13 +149,13 @@ bytes_agree(struct look *k, const char *path)
 		return false;
 	chain_hex(hash, hex);
 	if (bytes != (uint64_t)json_int_in(file, "bytes"))
-		return disagree(k, "changed: %s has %" PRIu64 " bytes, the manifest says %lld",
+		return disagree(k, "changed: %s has %" PRIu64 " bytes, the manifest has %lld",
 			path, bytes, json_int_in(file, "bytes"));
 	return !strcmp(hex, json_text_in(file, "sha256")) ||
-	       disagree(k, "changed: %s has another SHA-256 than the manifest says", path);
+	       disagree(k, "changed: %s has another SHA-256 than the manifest states", path);
 }
 
-/* Each checkpoint that the manifest holds is signed by one of the keys, too. */
+/* Returns true if one of the keys also signed each checkpoint in the manifest. */
 static bool
 notes_agree(struct look *k)
 {
@@ -176,7 +179,8 @@ notes_agree(struct look *k)
 static bool
 export_holds(struct look *k, const struct export_manifest *m, char *path, size_t size)
 {
-	/* The keys of --public-key, of the configuration, and whom they introduced. */
+	/* the keys of --public-key and of the configuration, and the keys that these
+	 * introduced */
 	const struct pubkey *key = export_signer(m, k->a->ring->key, k->a->ring->nkeys);
 
 	if (!key) {
@@ -205,7 +209,8 @@ print_held(const struct look *k, const struct export_manifest *m, const char *pa
 	json_t *c;
 	size_t i;
 
-	/* What others named: one word, of which a terminal obeys nothing. */
+	/* The manifest's words may be from anyone, so they are printed without control
+	 * characters. */
 	SCOPED_BUF(name, 0);
 	SCOPED_BUF(format, 0);
 	plain_word(&name, span_str(path));
@@ -237,7 +242,7 @@ audit_verify_manifest(struct audit_args *a)
 		 export_holds(&k, &m, path, sizeof(path)))
 		code = EXIT_DONE;
 	else if (buf_failed(&file))
-		buf_str(&why, "not the manifest of an export: too long");
+		buf_str(&why, "this is no manifest of an export: too long");
 	if (code == EXIT_DONE)
 		print_held(&k, &m, path);
 	plain_put(&shown, buf_view(&why), SIZE_MAX);

@@ -1,5 +1,5 @@
-/* tollgate audit verify --program: compares programs with the boot records of a chain, which name
- * the SHA-256 of the program that ran (record/audit/measure.h). */
+/* tollgate audit verify --program: compares programs with the boot records of a chain,
+ * which contain the SHA-256 of the program that ran (record/audit/measure.h). */
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
@@ -25,7 +25,7 @@ audit_programs_read(
 	return 0;
 }
 
-/* The SHA-256 in hexadecimal digits, or NULL if the record has none. */
+/* Returns the SHA-256 in hexadecimal digits, or NULL if the record has none. */
 static const char *
 measured_program(const json_t *record)
 {

@@ -1,7 +1,9 @@
-/* tollgate init: what a machine with HAProxy lacks, and the stanza laid into its file. Without
- * --write it prints that and writes nothing. What exists is left; a file of the person that is
- * changed keeps its old self next to it. What a run that was killed left undone the next one
- * does. */
+/* tollgate init: adds tollgate to an existing HAProxy configuration.
+ *
+ * The command creates the files that the machine lacks and inserts the stanza into
+ * HAProxy's files. Without --write, it only prints what it would do. Existing files of
+ * tollgate are kept. A changed file of the operator is first copied. If a run was killed,
+ * the next run completes it. --undo removes the stanza and the options again. */
 #include <errno.h>
 #include <limits.h>
 #include <stdio.h>
@@ -14,13 +16,13 @@
 #include "operator/edge/shipped.h"
 #include "scan/dialect/dialect.h"
 
-/* ---- what is made ---- */
+/* ---- files that are created ---- */
 
 static const struct made {
 	const char *path;
-	const char *shipped; /* as it is; else it is made */
+	const char *shipped; /* the shipped file that is copied; NULL: make() writes the file */
 	void (*make)(const struct lay *l, struct buf *out);
-	bool ours; /* of this version: another content is worth a word */
+	bool ours; /* the file belongs to this version, so other contents are reported */
 } made[] = {
 	{ OURS "tollgate.cfg", NULL, lay_backends, true },
 	{ OURS "spoe.cfg", "haproxy/spoe.cfg", NULL, true },
@@ -60,8 +62,9 @@ say_made(struct init *in, const char *path, const char *what)
 	in->missing_ours |= span_starts(span_str(path), SPAN_LIT(OURS));
 }
 
-/* A shipped file's first line names its schema next to it, for editors: where that is on this
- * machine, or without the line. From the program's folder: installed, or built. */
+/* Adapts the first line of a shipped file, which names the file's JSON Schema for editors:
+ * the line gets the path on this machine, found from the program's folder, or is removed if
+ * there is none. */
 static void
 put_schema(struct init *in, struct buf *text)
 {
@@ -105,10 +108,10 @@ plan_file(struct init *in, const struct made *m)
 	} else if (!buf_file(&have, rooted(in, m->path))) {
 		printf("left   %s: it cannot be read\n", m->path);
 	} else if (span_eq(buf_view(&have), buf_view(&want))) {
-		printf("left   %s: it is this version's\n", m->path);
+		printf("left   %s: it is already the one of this version\n", m->path);
 	} else if (m->ours) {
-		printf("left   %s: it differs from this version's; share/tollgate/haproxy has "
-		       "that\n",
+		printf("left   %s: it differs from the one of this version, which is in "
+		       "share/tollgate/haproxy\n",
 			m->path);
 	} else {
 		printf("left   %s: it is yours\n", m->path);
@@ -122,9 +125,9 @@ plan_audit_key(struct init *in)
 
 	if (!exists(in, audit_key) && exists(in, pub)) {
 		in->code = cmd_fail("init",
-			"%s is there and %s is not: what that key signed is verified by it. "
-			"Move it "
-			"away, or put the key back",
+			"%s exists but %s does not, and the public key still verifies "
+			"older records: put the private key back, or move the public key "
+			"away",
 			pub, audit_key);
 		return;
 	}
@@ -161,11 +164,11 @@ plan_first_key(struct init *in)
 
 /* ---- HAProxy's own files ---- */
 
-/* The last line of /etc/default/haproxy that sets EXTRAOPTS; borrows from the text. */
+/* The last line of /etc/default/haproxy that sets EXTRAOPTS. Borrows from the text. */
 struct extraopts {
-	struct span line, value; /* value: without quotes */
-	unsigned at;		 /* line, from 1; 0: there is none */
-	unsigned lines;		 /* of the text */
+	struct span line, value; /* the value without quotes */
+	unsigned at;		 /* line number from 1; 0: there is none */
+	unsigned lines;		 /* number of lines of the text */
 };
 
 static struct extraopts
@@ -190,7 +193,8 @@ extraopts_of(struct span text)
 	return e;
 }
 
-/* -f of tollgate.cfg in EXTRAOPTS. The last line of that name counts; it is made longer. */
+/* Adds -f with tollgate.cfg to EXTRAOPTS. The last line that sets EXTRAOPTS is extended,
+ * because only this one counts. */
 static void
 plan_extraopts(struct init *in)
 {
@@ -222,7 +226,8 @@ result_of(struct init *in, const char *file, struct buf *out)
 	buf_file(&text, rooted(in, file));
 	lay_apply(in->lay.edit, in->lay.nedit, file, buf_view(&text), out);
 	if (buf_failed(&text) || buf_failed(out))
-		in->code = cmd_fail("init", "%s: with the stanza it is longer than %d MB", file,
+		in->code = cmd_fail("init", "%s: with the stanza the file is larger than "
+					    "%d MB, which is the limit", file,
 			INIT_TEXT_BYTES >> 20);
 }
 
@@ -237,7 +242,7 @@ each_edited(struct init *in, void (*each)(struct init *in, const char *file, str
 		while (strcmp(l->edit[k].file, file) != 0)
 			k++;
 		if (k < i)
-			continue; /* it had its turn */
+			continue; /* this file was already reported */
 		SCOPED_BUF(text, INIT_TEXT_BYTES);
 		buf_file(&text, rooted(in, file));
 		each(in, file, buf_view(&text));
@@ -283,7 +288,7 @@ make_missing(struct init *in)
 		printf("left   %s\n", state_key);
 	} else if (in->code == EXIT_DONE) {
 		say_made(in, state_key,
-			": signs what is changed at run time; the same on every daemon");
+			": signs changes at run time; must be the same on every daemon");
 		if (in->write)
 			make_state_key(in, state_key);
 	}
@@ -291,8 +296,8 @@ make_missing(struct init *in)
 		plan_first_key(in);
 }
 
-/* The person's files change last and all at once: EXTRAOPTS first, for HAProxy does not start
- * with a stanza whose backends it is not told of. */
+/* Replaces the operator's files last and all at once. EXTRAOPTS comes first, because
+ * HAProxy does not start with a stanza whose backends it does not know. */
 static int
 init_run(struct init *in)
 {
@@ -310,15 +315,15 @@ init_run(struct init *in)
 	if (!in->missing && in->lay.nedit == 0)
 		printf("Nothing to do.\n");
 	else if (!in->write)
-		printf("\nNothing was written. With --write it is.\n");
+		printf("\nNothing was written. Add --write to write this.\n");
 	else
 		printf("\nNext:\n"
 		       "    tollgate check --haproxy %s\n"
 		       "    systemctl enable --now tollgate\n"
 		       "%s",
 			in->file[0],
-			init_restarts(in) ? "    systemctl restart haproxy    # once, for the new -f; then "
-					    "reloads are enough\n"
+			init_restarts(in) ? "    systemctl restart haproxy    # once, for "
+					    "the new -f; later a reload is enough\n"
 			: in->lay.nedit || in->missing_ours ? "    systemctl reload haproxy\n"
 							    : "");
 	return in->code;
@@ -332,7 +337,7 @@ read_backend(struct init *in, const char *text)
 
 	if (name.n == 0 || !dialect_find(dialect) || in->wish.nbackend == LAY_BACKENDS_MAX) {
 		cmd_fail(
-			"init", "--backend %s: NAME=DIALECT, one of %s", text, dialect_names());
+			"init", "--backend %s: give NAME=DIALECT, with one of %s", text, dialect_names());
 		return false;
 	}
 	in->wish.backend[in->wish.nbackend++] =
@@ -341,7 +346,8 @@ read_backend(struct init *in, const char *text)
 	return true;
 }
 
-/* Folders as their files, and Debian's further -f, ours aside. */
+/* Replaces folders by their files, and adds the files of -f in Debian's EXTRAOPTS, except
+ * for those of tollgate. */
 static void
 list_files(struct init *in)
 {
@@ -364,7 +370,8 @@ list_files(struct init *in)
 				continue;
 			if (in->nfile == INIT_FILES_MAX) {
 				in->code =
-					cmd_fail("init", "more than %d files", INIT_FILES_MAX);
+					cmd_fail("init", "HAProxy has more than %d files, "
+							 "which is the limit", INIT_FILES_MAX);
 				return;
 			}
 			in->file[in->nfile++] = file;
@@ -391,8 +398,8 @@ init_read(struct init *in)
 	return in->code;
 }
 
-/* A tollgate.cfg that is there stays, and one of before has no frontend for the relay's second
- * pass. */
+/* An existing tollgate.cfg is kept. One of an earlier version lacks the frontend for the
+ * relay's second pass, which is an error. */
 static bool
 has_inner(struct init *in)
 {
@@ -402,9 +409,9 @@ has_inner(struct init *in)
 		memmem(buf_view(&text).p, text.n, INNER_SWITCH, strlen(INNER_SWITCH)))
 		return true;
 	cmd_fail("init",
-		OURS "tollgate.cfg is that of an older version and lacks the frontend "
-		     "tollgate-inner: copy share/tollgate/haproxy/tollgate.cfg over it, then run "
-		     "this again");
+		OURS "tollgate.cfg is from an older version and lacks the frontend "
+		     "tollgate-inner: copy share/tollgate/haproxy/tollgate.cfg over it and "
+		     "run this again");
 	return false;
 }
 
@@ -434,10 +441,10 @@ init_plan(struct init *in)
 
 /* ---- init --undo ---- */
 
-/* tollgate init --undo: what init laid into HAProxy's files and into EXTRAOPTS is taken out. What
- * was there before is read from marks in the files and from the copies that init kept. */
+/* init --undo removes everything that init inserted into HAProxy's files and into
+ * EXTRAOPTS. Marks in the files, and the copies that init kept, show the earlier contents. */
 
-/* A text that no init has changed. */
+/* Returns true if the text has no change of init. */
 static bool
 is_from_before(struct span text)
 {
@@ -450,7 +457,7 @@ is_from_before(struct span text)
 	return true;
 }
 
-/* The newest kept copy of a file as it was before init; false: there is none. */
+/* Reads the newest copy that init made of a file. Returns false if there is none. */
 static bool
 text_before(struct init *in, const char *file, struct buf *out)
 {
@@ -464,7 +471,8 @@ text_before(struct init *in, const char *file, struct buf *out)
 	return false;
 }
 
-/* The value without each -f of a file under OURS; true: there was one. */
+/* Writes the value without each -f that names a file under OURS. Returns true if there was
+ * one. */
 static bool
 without_ours(struct span value, struct buf *out)
 {
@@ -526,14 +534,14 @@ undo_plan(struct init *in, struct haproxy *before)
 		return cmd_fail("init", "out of memory");
 	if (in->lay.choices.n) {
 		fprintf(stderr, "%.*s", SPAN_ARG(buf_view(&in->lay.choices)));
-		cmd_fail("init", "nothing was written: correct these lines, then run this again");
+		cmd_fail("init", "nothing was written: correct these lines and run this again");
 		return EXIT_NO;
 	}
 	return EXIT_DONE;
 }
 
-/* HAProxy's files change first: HAProxy does not start with a stanza whose backends it is not
- * told of, and starts with those alone. */
+/* HAProxy's files are replaced first: HAProxy does not start with a stanza whose backends
+ * it does not know, but it starts with the backends alone. */
 static int
 init_undo(struct init *in)
 {
@@ -562,18 +570,19 @@ init_undo(struct init *in)
 	if (!in->lay.nedit)
 		printf("Nothing to undo: HAProxy's files have no line of tollgate init.\n");
 	else if (!in->write)
-		printf("\nNothing was written. With --write it is.\n");
+		printf("\nNothing was written. Add --write to write this.\n");
 	else
 		printf("\nNext: systemctl %s haproxy && systemctl disable --now tollgate%s\n",
 			init_restarts(in) ? "restart" : "reload",
-			init_restarts(in) ? "    # without its -f HAProxy needs a restart, once" : "");
+			init_restarts(in) ? "    # HAProxy needs one restart, because its "
+					    "-f was removed" : "");
 	return in->code;
 }
 
 /* ---- the command line ---- */
 
-/* init --probe: what init laid is read, checked and asked as check does it. What else was said
- * to init is in those files. */
+/* init --probe: probes the installed stanza as `check --probe` does. The other options of
+ * init are not needed, since their effect is in the files. */
 static int
 probe_laid(struct init *in)
 {
@@ -630,7 +639,7 @@ cmd_init(int argc, char **argv)
 		return cmd_usage(argv[0]);
 	if (probes)
 		return in.write || in.undo ? cmd_usage(argv[0]) : probe_laid(&in);
-	umask(022); /* modes are those that are written here */
+	umask(022); /* the modes below are exact */
 	arena_init(&in.a, 0, false);
 	haproxy_init(&in.h);
 	bool said = true;

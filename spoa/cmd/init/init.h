@@ -1,4 +1,4 @@
-/* Between the files of tollgate init: what it knows, how it writes, and how it tries the result
+/* The parts of `tollgate init`: the state of one run, writing files, and trying the result
  * before anything is written. */
 #ifndef CMD_INIT_INIT_H
 #define CMD_INIT_INIT_H
@@ -7,7 +7,7 @@
 #include "operator/edge/lay.h"
 
 enum {
-	INIT_FILES_MAX = 256, /* of HAProxy; those of folders included */
+	INIT_FILES_MAX = 256, /* files of HAProxy, including those in folders */
 	INIT_TEXT_BYTES = 16 << 20,
 	INIT_NEW_MAX = INIT_FILES_MAX + 1,
 	INIT_KEPT_MAX = 100, /* copies of one file */
@@ -15,18 +15,20 @@ enum {
 
 #define OURS	  "/etc/haproxy/tollgate/"
 #define EXTRAOPTS "/etc/default/haproxy"
-#define EXTRAOPTS_DEBIAN "-S /run/haproxy-master.sock" /* of Debian's unit, if none is set */
-/* Names of copies: of a file before init, and before init --undo. */
+#define EXTRAOPTS_DEBIAN "-S /run/haproxy-master.sock" /* the option of Debian's unit, used if
+						        * EXTRAOPTS is not set */
+/* Suffixes of copies: of a file before init, and before init --undo. */
 #define INIT_BEFORE ".before-tollgate"
 #define INIT_WITH   ".with-tollgate"
 
-/* A file that is written aside and takes its place when all of them are. */
+/* A new version of a file, written under a temporary name until all files can be replaced. */
 struct init_new {
-	const char *path, *file; /* as it is called; with the root, behind links */
-	const char *kept;	 /* as it was; NULL: it was not there */
-	int fd;			 /* of what is aside */
+	const char *path, *file; /* the path as given; the path below --root with links resolved */
+	const char *kept;	 /* the copy of the old version; NULL: the file did not exist */
+	int fd;			 /* descriptor of the temporary file */
 };
 
+/* The state of one run. Owned by cmd_init(). */
 struct init {
 	struct arena a;
 	struct haproxy h;
@@ -38,41 +40,45 @@ struct init {
 	struct init_new new[INIT_NEW_MAX];
 	size_t nnew;
 	bool write, undo, keep_guards;
-	bool missing;	   /* something is to be made */
-	bool missing_ours; /* one of the files that HAProxy reads */
+	bool missing;	   /* something must be created */
+	bool missing_ours; /* a file of tollgate that HAProxy reads must be created */
 	int code;
 };
 
-/* Under --root; the arena's. */
+/* Returns the path below --root, in the arena. */
 const char *rooted(struct init *in, const char *path);
 bool exists(struct init *in, const char *path);
-/* "path: what: why" by errno; sets and returns the exit code. */
+/* Prints "path: what: why" with the reason from errno. Sets and returns the exit code. */
 int failed(struct init *in, const char *path, const char *what);
-/* A file of the person as it will be. */
+/* Writes the new contents of one of the operator's files to `out`. */
 void result_of(struct init *in, const char *file, struct buf *out);
 
-/* The name of the i-th copy of a file, from 1. */
+/* Returns the name of the i-th copy of a file, from 1. */
 const char *kept_as(struct init *in, const char *file, const char *suffix, unsigned i);
-/* What would change in the files of the person, as a unified difference. */
+/* Prints how the operator's files would change, as a unified diff. */
 void show_differences(struct init *in);
 
-/* init_write.c: a new file, whole or not at all, with its folders. */
+/* Writing files (init_write.c). Creates a file, with its folders, as a whole or not at all.
+ * Returns the exit code so far. */
 int write_file(struct init *in, const char *path, struct span text);
-/* What was there is kept next to it; the new text is aside until edits_end(). */
+/* Keeps a copy of the old version and writes the new one under a temporary name until
+ * edits_end(). */
 void write_edited(struct init *in, const char *file, struct span text);
-/* The new texts take their places, all at once; after an error nothing is left of them. Without
- * --write the differences are shown. */
+/* Replaces all edited files at once; after an error, none is replaced. Without --write,
+ * prints the differences instead. */
 void edits_end(struct init *in);
-/* The pair that signs records, owned by the daemon's user from the moment it is there. */
+/* Creates the pair of keys that signs records. It is owned by the daemon's user from the
+ * beginning. */
 void make_audit_key(struct init *in, const char *path);
-/* A secret, where there is none. */
+/* Creates a secret, unless the file exists. */
 void make_state_key(struct init *in, const char *path);
-/* /etc/tollgate with the daemon's group, which reads what is made in it. */
+/* Creates /etc/tollgate. Its group is the daemon's group, which may read the files in it. */
 void make_own_folder(struct init *in, const char *path);
-/* Says which of these the daemon's user cannot read. */
+/* Prints which of these files the daemon's user cannot read. */
 void note_unreadable(struct init *in, const char *const *paths, size_t n);
 
-/* init_try.c: haproxy -c about the result, and check's word on it. */
+/* Trying the result (init_try.c): lets `haproxy -c` and the judges of `check` examine the
+ * resulting files, and prints what they report. */
 void try_result(struct init *in);
 
 #endif

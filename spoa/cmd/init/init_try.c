@@ -1,5 +1,6 @@
-/* The result of tollgate init, tried before anything is written: haproxy -c reads it in a
- * folder of its own, and the judges say what is left to look at. */
+/* Tries the result of `tollgate init` before anything is written. `haproxy -c` checks the
+ * new files in a temporary folder, the stage. The judges of `tollgate check` then report
+ * what the operator should look at. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,7 +19,7 @@ struct stage {
 	struct buf command;
 };
 
-/* Text with the folder of tollgate's files replaced by the stage. */
+/* Copies the text with the folder of tollgate's files replaced by the stage. */
 static void
 stage_text(const struct stage *s, struct span text, struct buf *out)
 {
@@ -47,7 +48,8 @@ put_staged(struct init *in, const struct stage *s, const char *name, struct span
 		failed(in, path, "cannot write");
 }
 
-/* A line of the result is one of the person's own file, or below one. */
+/* Maps a line of the result to the line of the operator's file from which it comes, or
+ * below which it was inserted. */
 static unsigned
 origin_of(const void *arg, const char *file, unsigned line)
 {
@@ -56,7 +58,8 @@ origin_of(const void *arg, const char *file, unsigned line)
 	return lay_origin(l->edit, l->nedit, file, line);
 }
 
-/* What haproxy -c says, by the names and lines of the person's files: "STAGE/N.cfg:LINE". */
+/* Copies the output of `haproxy -c` with the names and lines of the operator's files in
+ * place of "STAGE/N.cfg:LINE". */
 static void
 unstage_text(const struct init *in, const struct stage *s, struct span text, struct buf *out)
 {
@@ -90,7 +93,8 @@ unstage_text(const struct init *in, const struct stage *s, struct span text, str
 	}
 }
 
-/* The judges' word on the result, with tollgate's own files as they will be. */
+/* Prints what the judges report about the result. tollgate's own files have their new
+ * contents. */
 static void
 judge_result(struct init *in, const struct stage *s)
 {
@@ -116,15 +120,14 @@ judge_result(struct init *in, const struct stage *s)
 	if (j.nerrors)
 		show_differences(in);
 	if (j.nerrors || j.nadvice || in->lay.notes.n)
-		printf("\nWhat is left to look at in the result, by the lines of your files as "
-		       "they are now (tollgate check --haproxy):\n"
-		       "%.*s%.*s%.*s",
+		printf("\nPlease review the result (tollgate check --haproxy). Line "
+		       "numbers are those of your files as they are now:\n%.*s%.*s%.*s",
 			SPAN_ARG(buf_view(&j.errors)), SPAN_ARG(buf_view(&j.advice)),
 			SPAN_ARG(buf_view(&in->lay.notes)));
 	if (j.nerrors) {
 		cmd_fail("init",
-			"the result has %u error%s, nothing was written: change your file "
-			"as these say, then run this again",
+			"the result has %u error%s, and nothing was written: change your "
+			"file as described above and run this again",
 			j.nerrors, j.nerrors == 1 ? "" : "s");
 		in->code = EXIT_NO;
 	}
@@ -146,25 +149,25 @@ ask_haproxy(struct init *in, struct stage *s)
 		buf_str(&said, line);
 	int status = f ? pclose(f) : -1;
 	if (status == -1 || (WIFEXITED(status) && WEXITSTATUS(status) == 127)) {
-		printf("note: haproxy was not found: the result was not tried with haproxy "
-		       "-c\n");
+		printf("note: haproxy was not found, so haproxy -c did not check the "
+		       "result: give --haproxy-binary\n");
 	} else if (status != 0) {
 		SCOPED_BUF(shown, 128 << 10);
 		unstage_text(in, s, buf_view(&said), &shown);
 		show_differences(in);
 		fflush(stdout);
 		cmd_fail("init",
-			"haproxy -c refuses the result, nothing was written. By the lines of "
-			"your files as they are now; of a line that init adds, the one above "
-			"it:\n%.*s",
+			"haproxy -c refuses the result, and nothing was written. Line "
+			"numbers are those of your files as they are now; for a line that "
+			"init adds, the line above it:\n%.*s",
 			SPAN_ARG(buf_view(&shown)));
 		buf_putc(&said, 0);
 		if (said.p && (strstr(said.p, "user name 'tollgate'") ||
 				      strstr(said.p, "group name 'tollgate'")))
 			fprintf(stderr,
-				"the user and group tollgate are not there yet: "
-				"systemd-sysusers tollgate.conf (README, step 1), then this "
-				"again\n");
+				"the user and group tollgate do not exist yet: run "
+				"systemd-sysusers tollgate.conf (README, step 1), then run "
+				"this again\n");
 		in->code = EXIT_NO;
 	}
 }
@@ -177,7 +180,8 @@ try_result(struct init *in)
 	char remove[128];
 
 	if (strchr(binary, '\'')) {
-		in->code = cmd_fail("init", "--haproxy-binary %s: a quote in its name", binary);
+		in->code = cmd_fail("init", "--haproxy-binary %s: the name must not "
+					    "contain a quote", binary);
 		return;
 	}
 	if (!mkdtemp(s.dir)) {
@@ -210,6 +214,6 @@ try_result(struct init *in)
 		judge_result(in, &s);
 	snprintf(remove, sizeof(remove), "rm -r %s", s.dir);
 	if (system(remove) != 0)
-		printf("note: %s is left\n", s.dir);
+		printf("note: the temporary folder %s could not be removed: delete it\n", s.dir);
 	buf_free(&s.command);
 }

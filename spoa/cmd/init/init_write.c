@@ -1,5 +1,5 @@
-/* How tollgate init writes: whole files or none, with the modes and owners that they had, and
- * nothing half made where it is killed. */
+/* Writes the files of `tollgate init`: all files or none. Files keep their modes and
+ * owners. If the command is killed, no half-written file remains under a final name. */
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
@@ -22,7 +22,7 @@ make_folders(char *path)
 	for (char *p = strchr(path + 1, '/'); p; p = strchr(p + 1, '/')) {
 		*p = 0;
 		if (mkdir(path, 0755) != 0 && errno != EEXIST)
-			break; /* the file's own open() says why */
+			break; /* open() of the file will report the reason */
 		*p = '/';
 	}
 }
@@ -45,7 +45,7 @@ write_file(struct init *in, const char *path, struct span text)
 	return in->code;
 }
 
-/* ---- files of the person ---- */
+/* ---- the operator's files ---- */
 
 static bool
 holds_text(const char *file, struct span text)
@@ -61,7 +61,8 @@ kept_as(struct init *in, const char *file, const char *suffix, unsigned i)
 		      : arena_printf(&in->a, "%s%s.%u", file, suffix, i).p;
 }
 
-/* The name under which this text is kept or will be: what an earlier run kept stays. */
+/* Returns the name under which this text is kept, or will be kept. A copy with the same
+ * text from an earlier run is reused. */
 static const char *
 kept_name(struct init *in, const char *file, struct span text)
 {
@@ -72,12 +73,12 @@ kept_name(struct init *in, const char *file, struct span text)
 		if (!exists(in, kept) || holds_text(rooted(in, kept), text))
 			return kept;
 	}
-	in->code = cmd_fail("init", "%s%s.*: too many of them; move some away", file, suffix);
+	in->code = cmd_fail("init", "%s%s.*: too many copies exist: move some away", file, suffix);
 	return NULL;
 }
 
-/* A copy with its mode and owner: from the first byte on nobody reads it who may not read that.
- */
+/* Copies a file with its mode and owner. From the first byte on, only users who may read
+ * the original can read the copy. */
 static void
 keep_file(struct init *in, const char *kept, const char *file, struct span text)
 {
@@ -102,7 +103,7 @@ write_edited(struct init *in, const char *path, struct span text)
 	if (in->code != EXIT_DONE)
 		return;
 	make_folders(file);
-	if (realpath(file, behind)) /* a link stays one: what it names is replaced */
+	if (realpath(file, behind)) /* a link stays a link: the file that it names is replaced */
 		file = arena_strdup(&in->a, behind);
 	SCOPED_BUF(out, INIT_TEXT_BYTES);
 	result_of(in, path, &out);
@@ -127,7 +128,7 @@ edits_take_place(struct init *in)
 		if (replace_place(AT_FDCWD, n->file, n->fd, &why))
 			cannot_write(in, &why);
 		else
-			printf("edited %s%s%s\n", n->path, n->kept ? "; as it was: " : "",
+			printf("edited %s%s%s\n", n->path, n->kept ? "; old version: " : "",
 				n->kept ? n->kept : "");
 	}
 }
@@ -146,16 +147,17 @@ edits_end(struct init *in)
 		show_differences(in);
 }
 
-/* ---- what is the daemon's ---- */
+/* ---- the daemon's files ---- */
 
-/* Root on the machine itself: then owners are set. */
+/* Returns true if this is root on the machine itself, so that owners can be set. */
 static bool
 sets_owners(const struct init *in)
 {
 	return geteuid() == 0 && !*in->root;
 }
 
-/* A file that is aside, as a kill may leave it, gets its owner and its name. */
+/* Sets the owner of a temporary file and gives it its name. The temporary file may be from
+ * a run that was killed. */
 static void
 give_and_place(struct init *in, const char *path, const char *file)
 {
@@ -167,12 +169,12 @@ give_and_place(struct init *in, const char *path, const char *file)
 	if (fd < 0)
 		failed(in, path, "cannot write");
 	else if (sets_owners(in) && user && fchown(fd, user->pw_uid, user->pw_gid) != 0)
-		failed(in, path, "cannot change its owner");
+		failed(in, path, "cannot change the owner");
 	else if (replace_place(AT_FDCWD, file, fd, &why))
 		cannot_write(in, &why);
 }
 
-/* The public half comes last, and where it is missing the next run puts it there. */
+/* The public key is written last. If it is missing, the next run writes it. */
 void
 make_audit_key(struct init *in, const char *path)
 {
@@ -242,8 +244,9 @@ note_unreadable(struct init *in, const char *const *paths, size_t n)
 		return;
 	if (!getpwnam("tollgate")) {
 		if (in->write && sets_owners(in))
-			printf("note: no user tollgate: systemd-sysusers tollgate.conf, then "
-			       "chown tollgate /etc/tollgate/audit.key\n");
+			printf("note: the user tollgate does not exist: run "
+			       "systemd-sysusers tollgate.conf, then chown tollgate "
+			       "/etc/tollgate/audit.key\n");
 		return;
 	}
 	for (size_t i = 0; i < n; i++)

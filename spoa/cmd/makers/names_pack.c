@@ -1,5 +1,5 @@
-/* names_pack DIR FILE: the word lists of DIR as the table that tollgate reads, so that
- * 300,000 terms are not hashed whenever it starts. Run while tollgate is built. */
+/* names_pack DIR FILE: packs the word lists of DIR into the table that tollgate reads, so
+ * that 300,000 terms are not hashed at each start. It runs when tollgate is built. */
 #include <stdio.h>
 
 #include "base/scoped.h"
@@ -29,7 +29,7 @@ main(int argc, char **argv)
 	if (f && fclose(f) != 0)
 		good = false;
 	if (!good)
-		fprintf(stderr, "%s: cannot be packed\n%.*s", argv[1],
+		fprintf(stderr, "%s: the lists cannot be packed\n%.*s", argv[1],
 			SPAN_ARG(buf_view(&d.text)));
 	names_free(&t);
 	return good ? 0 : 1;

@@ -1,6 +1,6 @@
-/* tollgate-train: the injection model from labelled texts. `make model` runs it over the
- * shipped ones; a site runs it over its own. A program of its own: the daemon has no use
- * for it. */
+/* tollgate-train: makes the injection model from labeled texts. `make model` runs it with
+ * the shipped texts; a site can run it with its own. It is a separate program, because the
+ * daemon does not need it. */
 #include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -12,13 +12,13 @@
 
 enum { PAIRS_SHOWN = 100 };
 
-/* As those of tollgate: done; near-copies; could not do it. */
+/* the exit codes of tollgate; EXIT_NO: there are near-copies */
 enum { EXIT_DONE = 0, EXIT_NO = 1, EXIT_CANNOT = 2 };
 
 static const char usage[] = "usage: tollgate-train [-o MODEL] [--with PATH]... "
 			    "[--calibrate PATH]... [--test PATH]... PATH...";
 
-/* The share of harmless texts that may score as high. */
+/* The largest share of harmless texts of each kind that may exceed the thresholds. */
 static const struct {
 	enum train_part part;
 	enum train_kind kind;
@@ -54,17 +54,18 @@ refuse_copies(struct training *t)
 	for (size_t i = 0; i < faults && i < PAIRS_SHOWN; i++) {
 		const struct train_pair *p = &t->pairs[i];
 		fprintf(stderr,
-			"%s:%u: nearly a copy of %s:%u (%.2f of their fives of characters)\n",
+			"%s:%u: nearly a copy of %s:%u (%.2f of their five-character "
+			"sequences)\n",
 			p->later->file, p->later->line, p->earlier->file, p->earlier->line,
 			p->overlap);
 	}
 	if (faults == 0)
 		return EXIT_DONE;
-	fprintf(stderr, "tollgate-train: %zu near-copies\n", faults);
+	fprintf(stderr, "tollgate-train: %zu near-copies: remove them from the data\n", faults);
 	return EXIT_NO;
 }
 
-/* Scores what the model at hand was not fitted on. */
+/* Scores the texts that the current model was not fitted on. */
 static void
 train_score(struct train_set *s, const struct inject_model *m, unsigned fold)
 {
@@ -76,7 +77,7 @@ train_score(struct train_set *s, const struct inject_model *m, unsigned fold)
 	}
 }
 
-/* Every text is scored by a model that saw nothing of its group. */
+/* Scores every text with a model that has seen no text of its group. */
 static bool
 cross_validate(struct training *t)
 {
@@ -90,7 +91,7 @@ cross_validate(struct training *t)
 	return true;
 }
 
-/* The lowest at which no kind of harmless text exceeds its rate. */
+/* Chooses the lowest thresholds at which no kind of harmless text exceeds its rate. */
 static void
 choose_thresholds(const struct train_set *s, double *suspect, double *block)
 {
@@ -110,8 +111,8 @@ choose_thresholds(const struct train_set *s, double *suspect, double *block)
 	}
 }
 
-/* Tool results and documents come unasked: half a step from `suspect` to
- * `block` more is asked of them. */
+/* Texts of tool results and documents need a higher score: half the distance from `suspect`
+ * to `block` is added, because such texts are not written by the user. */
 static void
 calibrate(struct inject_model *m, double suspect, double block)
 {
@@ -206,7 +207,7 @@ main(int argc, char **argv)
 		goto out;
 	}
 	t->set.arena = &a;
-	opterr = 0; /* what is wrong is said in our own form */
+	opterr = 0; /* the program prints its own messages instead of getopt's */
 	for (int c;
 		code == EXIT_DONE && (c = getopt_long(argc, argv, "o:", options, NULL)) != -1;)
 		if (c == 'o') {

@@ -1,7 +1,10 @@
-/* The trainer of the injection model: reads labelled texts, refuses near-copies, fits a
- * logistic regression, chooses the thresholds on texts that the model at hand was not
- * trained on, and writes the model. Same texts, same bytes: fixed order, no clock, no
- * randomness, and no arithmetic but + - * / and sqrt, compiled without contraction. */
+/* The trainer of the injection model. It reads labeled texts, refuses near-copies, fits a
+ * logistic regression, chooses thresholds on texts that the model was not fitted on, and
+ * writes the model.
+ *
+ * The same texts give the same bytes on every machine. The order is fixed, no clock and no
+ * random source is used, and the only arithmetic is + - * / and sqrt, compiled without
+ * contraction. */
 #ifndef CMD_MAKERS_TRAIN_H
 #define CMD_MAKERS_TRAIN_H
 
@@ -11,35 +14,37 @@
 enum { TRAIN_FOLDS = 5 };
 
 enum train_use {
-	TRAIN_DATA, /* a near-copy is a mistake */
-	TRAIN_WITH, /* further texts: near-copies are left out */
-	/* not trained on; what is near a text trained on is left out */
-	TRAIN_CALIBRATE, /* harmless texts that the thresholds are chosen on, too */
+	TRAIN_DATA, /* a near-copy is an error */
+	TRAIN_WITH, /* further texts; near-copies are omitted */
+	/* The next two are not used for fitting; texts close to fitted texts are omitted. */
+	TRAIN_CALIBRATE, /* harmless texts on which the thresholds are also chosen */
 	TRAIN_TEST,
 };
 
+/* One text. Owned by the set's arena. */
 struct train_doc {
 	struct span text;
-	const char *family; /* kind of attack or of harmless text */
+	const char *family; /* the kind of attack or of harmless text */
 	const char *lang;
-	const char *source; /* name of the file, without folder and ending */
+	const char *source; /* the file's name without folder and extension */
 	const char *file;
 	unsigned line;
 	enum train_use use;
-	bool attack, hard; /* hard: harmless, and no ordinary chat */
-	bool added;	   /* an attack inside harmless text, made up by the trainer */
-	bool dropped;	   /* a near-copy that was left out */
-	const char *group; /* file and family: never on both sides of a test */
+	bool attack, hard; /* hard: harmless, but no ordinary chat */
+	bool added;	   /* an attack inside harmless text, made by the trainer */
+	bool dropped;	   /* a near-copy that was omitted */
+	const char *group; /* file and family; never on both sides of a test */
 	unsigned fold;
-	uint32_t block, nblocks; /* in the set's blocks */
-	double margin;		 /* by a model that was not fitted on it */
+	uint32_t block, nblocks; /* a range of the set's blocks */
+	double margin;		 /* the score by a model that was not fitted on this text */
 };
 
+/* All texts and their features. */
 struct train_set {
 	struct arena *arena;
 	struct train_doc *doc;
 	size_t n, room;
-	/* of all documents: block i has the features [start[i], start[i + 1]) */
+	/* Features of all documents: block i has the features [start[i], start[i + 1]). */
 	uint16_t *feature;
 	size_t nfeatures, feature_room;
 	uint32_t *start;
@@ -47,13 +52,14 @@ struct train_set {
 	uint32_t noise, nnoise; /* blocks of random features; see train_fit.c */
 };
 
-/* Reads a file, or every *.jsonl of a folder in the order of names. 0, or a negative error
- * with "file:line: why" in *errors. */
+/* Reads a file, or every *.jsonl of a folder in the order of names. Returns 0, or a
+ * negative error with "file:line: why" in *errors. */
 int train_read(struct train_set *s, const char *path, enum train_use use, struct buf *errors);
 
-/* Marks every text as dropped whose set of five characters in a row overlaps an earlier
- * one's by more than 0.6 (Jaccard). Their number, SIZE_MAX out of memory; the first `room`
- * that are TRAIN_DATA go to v, `*faults` counts those. */
+/* Marks near-copies as dropped: texts whose set of five-character sequences overlaps that
+ * of an earlier text by more than 0.6 (Jaccard). Returns their number, or SIZE_MAX if
+ * memory is exhausted. The first `room` of those that are TRAIN_DATA are written to v, and
+ * *faults is the number of those. */
 struct train_pair {
 	const struct train_doc *later, *earlier;
 	double overlap;
@@ -61,14 +67,15 @@ struct train_pair {
 size_t train_near_copies(
 	struct train_set *s, struct train_pair *v, size_t room, size_t *faults);
 
-/* Whether the model is fitted on it. */
+/* Returns true if the model is fitted on this text. */
 static inline bool
 train_is_fitted(const struct train_doc *d)
 {
 	return d->use < TRAIN_CALIBRATE;
 }
 
-/* The next number of a fixed row (G. Marsaglia's xorshift): the same on every machine. */
+/* Returns the next number of a fixed sequence (G. Marsaglia's xorshift), the same on every
+ * machine. */
 static inline uint32_t
 train_random(uint32_t *state)
 {
@@ -77,38 +84,39 @@ train_random(uint32_t *state)
 	*state ^= *state << 5;
 	return *state;
 }
-/* Doubles for qsort(). */
+/* Compares doubles for qsort(), ascending. */
 int train_rising(const void *pa, const void *pb);
-/* A new document at the end; NULL: out of memory. */
+/* Appends a new document. Returns NULL if memory is exhausted. */
 struct train_doc *train_new_doc(struct train_set *s);
 
-/* Adds attacks inside harmless text, and gives groups to folds. */
+/* Adds attacks inside harmless texts, and assigns groups to folds. Returns false if memory
+ * is exhausted. */
 bool train_prepare(struct train_set *s);
-/* Fits on the texts that are for it and whose fold is not `without` (TRAIN_FOLDS: on all) and
- * quantises. */
+/* Fits the model on the texts for fitting, except for those of the fold `without`
+ * (TRAIN_FOLDS: on all), and quantizes the weights. Returns false if memory is exhausted. */
 bool train_fit(const struct train_set *s, unsigned without, struct inject_model *m);
-/* The document's margin, as the daemon has it. */
+/* Returns the document's score, computed as the daemon computes it. */
 double train_margin(
 	const struct train_set *s, const struct inject_model *m, const struct train_doc *d);
 
-/* ---- figures over the margins of a set: train_report.c ---- */
+/* ---- figures about the scores of a set: train_report.c ---- */
 
 enum train_kind { TRAIN_ATTACK, TRAIN_INSIDE, TRAIN_ORDINARY, TRAIN_HARD, TRAIN_HARMLESS };
-/* What is fitted and scored out of fold, and what is not fitted. */
+/* Texts that are fitted and scored out of fold, and texts that are not fitted. */
 enum train_part { TRAIN_FOLDED, TRAIN_CALIBRATION, TRAIN_TESTS };
 
 struct margins {
-	double *v; /* rising; the caller frees it */
+	double *v; /* ascending; the caller frees the array */
 	size_t n;
 };
 
 struct margins train_margins(
 	const struct train_set *s, enum train_kind kind, enum train_part part);
-/* The lowest margin that at most this share of them exceeds. */
+/* Returns the lowest threshold that at most this share of the scores exceeds. */
 double train_threshold(const struct margins *m, double rate);
 
-/* To standard output: how many texts there are, how they score out of fold, and how what was
- * not fitted scores. */
+/* Print to standard output: the number of texts, their scores out of fold, and the scores
+ * of texts that were not fitted. */
 void train_counts(const struct train_set *s);
 void train_figures(const struct train_set *s, double suspect, double block);
 void train_calibrated(const struct train_set *s, double suspect, double block);

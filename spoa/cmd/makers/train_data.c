@@ -1,5 +1,5 @@
-/* Reading labelled texts: JSON lines with "text", "label" (1 attack, 0 harmless) and,
- * where known, "family" (or "kind"), "lang" and "source". */
+/* Reads labeled texts and finds near-copies. A text is a JSON line with "text", "label" (1:
+ * attack, 0: harmless) and optionally "family" (or "kind"), "lang" and "source". */
 #include <dirent.h>
 #include <jansson.h>
 #include <stdio.h>
@@ -11,20 +11,20 @@
 #include "base/mem.h"
 #include "cmd/makers/train.h"
 
-/* Families that several writers named differently. */
+/* Different names that several writers used for one family. */
 static const struct {
 	const char *from, *to;
 } same_family[] = {
 	{ "neg-question", "neg-assistant" },
 };
 
-/* Harmless families that are no ordinary chat: they talk about attacks, quote them, are worded
- * like them, or are code and tables. The thresholds let more of these through. */
+/* Harmless families that are no ordinary chat: texts that discuss, quote or resemble
+ * attacks, and code and tables. The thresholds let more of these through. */
 static const char *const hard_families[] = { "neg-about", "neg-assistant", "neg-legal",
 	"neg-previous", "neg-quotation", "neg-system-prompt", "neg-teaching", "neg-translation",
 	"neg-code", "neg-tables", "neg-urgent", "neg-fiction", "neg-persona", "benign_hard",
 	"benign_code",
-	/* long instructions for somebody */
+	/* long instructions for a person or a program */
 	"neg-agent", "neg-config", "neg-exam", "neg-game", "neg-licence", "neg-mail",
 	"neg-moderation", "neg-policy", "neg-prompting", "neg-recipe", "neg-role",
 	"neg-runbook", "neg-spec", "neg-template" };
@@ -61,7 +61,7 @@ train_new_doc(struct train_set *s)
 	return &s->doc[s->n++];
 }
 
-/* NULL, or what is wrong with the line. */
+/* Reads one line. Returns NULL, or what is wrong with the line. */
 static const char *
 read_train_line(struct train_set *s, json_t *line, const char *file, const char *base)
 {
@@ -70,10 +70,10 @@ read_train_line(struct train_set *s, json_t *line, const char *file, const char 
 	if (!json_is_object(line))
 		return "a JSON object is expected";
 	if (!json_is_string(text) || json_string_length(text) == 0)
-		return "\"text\": a string that is not empty is expected";
+		return "\"text\": give a string that is not empty";
 	if (!json_is_integer(label) || json_integer_value(label) < 0 ||
 		json_integer_value(label) > 1)
-		return "\"label\": 1 (attack) or 0 (harmless) is expected";
+		return "\"label\": give 1 (attack) or 0 (harmless)";
 	struct train_doc *d = train_new_doc(s);
 	if (!d)
 		return "out of memory";
@@ -140,7 +140,7 @@ is_lines(const struct dirent *d)
 	return span_ends(span_str(d->d_name), SPAN_LIT(".jsonl"));
 }
 
-/* In the order of bytes, whatever the locale. */
+/* Sorts by bytes, independent of the locale. */
 static int
 data_by_name(const struct dirent **a, const struct dirent **b)
 {
@@ -176,23 +176,27 @@ train_read(struct train_set *s, const char *path, enum train_use use, struct buf
 	return err;
 }
 
-/* Near-copies: texts whose sets of five characters in a row overlap by more than 0.6
- * (Jaccard). All pairs, exactly: of two such sets the rarest two fifths of the smaller
- * meet the rarest two fifths of the larger, so an index over those finds every pair. */
+/* Near-copies are texts whose sets of five-character sequences (grams) overlap by more than
+ * 0.6 (Jaccard).
+ *
+ * All pairs are found exactly. If two sets overlap this much, the rarest two fifths of the
+ * smaller set and the rarest two fifths of the larger set have a common gram. So an index
+ * of these rare grams finds every pair. */
 
 enum { GRAM = 5, RARE_BITS = 20, SLOT_BITS = 20 };
 static const double limit = 0.6;
 
 struct grams {
-	uint32_t *v; /* different ones, rarest first */
+	uint32_t *v; /* distinct grams, rarest first */
 	size_t n;
 };
 
 struct entry {
-	uint32_t gram, doc, next; /* next: index and one in the same slot */
+	uint32_t gram, doc, next; /* next: the index plus one of the next entry in the same
+				   * slot; 0: none */
 };
 
-static uint32_t *rarity; /* for the comparison */
+static uint32_t *rarity; /* number of texts for each gram, for the comparison function */
 
 static int
 rarest_first(const void *pa, const void *pb)
@@ -213,7 +217,8 @@ by_value(const void *pa, const void *pb)
 	return a < b ? -1 : a > b;
 }
 
-/* The text's characters, folded, one space for what separates, in fives. */
+/* Writes the grams of a text: its characters are case-folded, and each run of separators
+ * counts as one space. */
 static size_t
 all_grams(struct span text, uint32_t *out)
 {
@@ -276,7 +281,7 @@ jaccard(const struct grams *a, const struct grams *b)
 	return a->n + b->n == 0 ? 1 : (double)both / (double)(a->n + b->n - both);
 }
 
-/* How many of the rarest must be looked at. */
+/* Returns how many of the rarest grams must be compared. */
 static size_t
 rare_part(size_t n)
 {
@@ -332,7 +337,8 @@ look_for_copies(struct search *s, size_t doc)
 				compare_docs(s, doc, x->doc);
 		}
 	}
-	if (s->set->doc[doc].dropped) /* copies of it are copies of the earlier one, or near */
+	if (s->set->doc[doc].dropped) /* copies of a dropped text are also close to the earlier
+				       * text */
 		return;
 	for (size_t i = 0; i < part; i++) {
 		uint32_t *slot = &s->slot[s->g[doc].v[i] >> (32 - SLOT_BITS)];

@@ -1,7 +1,9 @@
-/* Fitting: logistic regression over windows by AdaGrad, in a fixed order. An attack's
- * label is its text's, not each window's: after a first round over all windows only the
- * one that scores highest counts (multiple instances), so that the harmless part of a
- * long attack is not learnt as one. */
+/* Fits the model: a logistic regression over windows of text by AdaGrad, in a fixed order.
+ *
+ * The label of an attack belongs to the whole text, not to each of its windows. After a
+ * first round over all windows, only the window with the highest score counts
+ * (multiple-instance learning). The harmless part of a long attack is therefore not learned
+ * as an attack. */
 #include <math.h>
 #include <stdlib.h>
 
@@ -22,11 +24,12 @@ struct fit {
 	size_t n, room;
 };
 
-/* Chosen by held-out sources; none moves the result by more than a few points. */
+/* chosen on held-out sources; no value changes the result by more than a few points */
 enum { ROUNDS = 3, EPOCHS = 2 };
 static const double rate = 0.1, decay = 0.02;
 
-/* e^x for the logistic function: to 1e-15 of what libm gives, the same on every machine. */
+/* Returns e^x for the logistic function, within 1e-15 of libm's result, and the same on
+ * every machine. */
 static double
 own_exp(double x)
 {
@@ -105,7 +108,8 @@ add_example(struct fit *f, struct example x)
 	return true;
 }
 
-/* The windows that the daemon scores: number `i` of them, or none. */
+/* Sets the position of the i-th window, as the daemon scores windows. Returns false if
+ * there is no such window. */
 static bool
 feature_window(const struct train_doc *d, uint32_t i, uint32_t *block, uint32_t *nblocks)
 {
@@ -120,9 +124,12 @@ feature_window(const struct train_doc *d, uint32_t i, uint32_t *block, uint32_t 
 	return true;
 }
 
-/* What a window counts. Harmless texts: two each up to four, since one false alarm among
- * thousands of windows is what counts, then less and less, so that a long file does not
- * outweigh many texts. Attacks: one a text, half if put inside another. */
+/* Returns the weight of one window.
+ *
+ * A window of a harmless text counts two, because one false alarm among thousands of windows
+ * matters. In a text of more than four windows, each counts 4 / sqrt(windows), so that a long
+ * file does not outweigh many texts. The windows of an attack together count one, or half if
+ * the attack was put inside another text. */
 static double
 weight_of(const struct train_doc *d, uint32_t windows, bool worst)
 {
@@ -131,7 +138,8 @@ weight_of(const struct train_doc *d, uint32_t windows, bool worst)
 	return windows > 4 ? 4 / sqrt((double)windows) : 2;
 }
 
-/* All windows of harmless texts; of attacks all, or the worst. */
+/* Adds all windows of a harmless text; for an attack all windows, or only the one with the
+ * highest score. */
 static bool
 add_windows(struct fit *f, uint32_t i, bool worst)
 {
@@ -162,7 +170,7 @@ static bool
 choose_examples(struct fit *f, bool worst)
 {
 	f->n = 0;
-	/* Vocabulary that was never seen must count as nothing: noise is harmless. */
+	/* Random features count as harmless, so that unknown vocabulary gets no weight. */
 	for (uint32_t i = 0; i < f->set->nnoise; i++)
 		if (!add_example(f, (struct example){ f->set->noise + i, 1, 0, false, 1 }))
 			return false;
@@ -176,7 +184,7 @@ choose_examples(struct fit *f, bool worst)
 	return true;
 }
 
-/* To eight bits: the largest half per cent is clipped. */
+/* Rounds the weights to eight bits. The largest 0.5 % are clipped. */
 static bool
 quantize_weights(const struct fit *f, struct inject_model *m)
 {

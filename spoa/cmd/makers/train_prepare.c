@@ -1,11 +1,12 @@
-/* Before the fit: features of every text, attacks put inside harmless text, folds. */
+/* Prepares the fit: computes the features of every text, puts attacks inside harmless
+ * texts, and assigns texts to folds. */
 #include <stdlib.h>
 
 #include "base/mem.h"
 #include "cmd/makers/train.h"
 
 struct collect {
-	struct inject_walk walk; /* first: take() is given its address */
+	struct inject_walk walk; /* must be the first member, because take() gets its address */
 	struct train_set *set;
 	bool failed;
 };
@@ -30,7 +31,7 @@ take_feature_run(struct inject_walk *w, bool end)
 	s->start[++s->nblocks] = (uint32_t)s->nfeatures;
 }
 
-/* Features of every document. False: out of memory. */
+/* Computes the features of every document. Returns false if memory is exhausted. */
 static bool
 train_features(struct train_set *s)
 {
@@ -67,7 +68,8 @@ largest_first(const void *pa, const void *pb)
 	return strcmp(a->name, b->name);
 }
 
-/* The largest groups first, each to the fold that holds least of its label. */
+/* Assigns the largest groups first, each to the fold that has the fewest texts of its
+ * label. */
 static bool
 make_folds(struct train_set *s, size_t texts)
 {
@@ -102,7 +104,8 @@ make_folds(struct train_set *s, size_t texts)
 
 /* ---- attacks inside harmless text ---- */
 
-/* From a word on, `bytes` of it at least, whole words; less where the text ends. */
+/* Returns whole words of the text, from a word on and at least `bytes` long, or less if the
+ * text ends. */
 static struct span
 text_slice(struct span t, uint32_t random, size_t bytes)
 {
@@ -128,7 +131,7 @@ harmless_of(const struct train_set *s, size_t n, const struct train_doc *like, u
 }
 
 enum {
-	INSIDE_MAX = 600, /* bytes of an attack that is put inside */
+	INSIDE_MAX = 600, /* bytes of an attack that is put inside a text */
 	NOISE = 1000,
 };
 
@@ -163,7 +166,7 @@ embed_attack(struct train_set *s, size_t i, size_t n, uint32_t *seed)
 	return true;
 }
 
-/* Features of no text at all, a window's worth each. */
+/* Adds blocks of random features, one window each. */
 static bool
 add_noise(struct train_set *s, uint32_t *seed)
 {
@@ -186,7 +189,7 @@ train_prepare(struct train_set *s)
 	size_t n = 0;
 	uint32_t seed = 88172645u;
 
-	/* What is not fitted comes last and changes nothing of what is. */
+	/* Texts that are not fitted come last, so that they do not affect the fit. */
 	while (n < s->n && train_is_fitted(&s->doc[n]))
 		n++;
 	bool good = make_folds(s, n);

@@ -1,4 +1,4 @@
-/* What the trainer prints, and the thresholds it chooses. */
+/* Prints the trainer's figures, and computes the thresholds. */
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -66,7 +66,7 @@ share_over(const struct margins *m, double threshold)
 	return m->n ? (double)(m->n - k) / (double)m->n : 0;
 }
 
-/* How often an attack is above a harmless text. */
+/* Returns how often an attack scores above a harmless text (the area under the ROC curve). */
 static double
 train_auroc(const struct margins *good, const struct margins *bad)
 {
@@ -204,8 +204,7 @@ train_counts(const struct train_set *s)
 void
 train_figures(const struct train_set *s, double suspect, double block)
 {
-	printf("\nscored by models that saw nothing of the text's family or source (%d "
-	       "folds):\n",
+	printf("\nscored by models that saw no text of the same family or source (%d folds):\n",
 		TRAIN_FOLDS);
 	print_summary(s, TRAIN_FOLDED, suspect, block);
 	print_score_table(s, BY_FAMILY, TRAIN_FOLDED, suspect, block);
@@ -219,8 +218,8 @@ train_calibrated(const struct train_set *s, double suspect, double block)
 	struct margins m = train_margins(s, TRAIN_HARMLESS, TRAIN_CALIBRATION);
 
 	if (m.n) {
-		printf("\n%zu texts that are only calibrated on, by the model: suspect %.4f, "
-		       "block %.4f\n",
+		printf("\n%zu texts for calibration only, scored by the model: suspect "
+		       "%.4f, block %.4f\n",
 			m.n, share_over(&m, suspect), share_over(&m, block));
 		print_score_table(s, BY_FAMILY, TRAIN_CALIBRATION, suspect, block);
 		print_score_table(s, BY_LANG, TRAIN_CALIBRATION, suspect, block);
@@ -237,7 +236,7 @@ train_tests(const struct train_set *s, double suspect, double block)
 		n += s->doc[i].use == TRAIN_TEST && !s->doc[i].dropped;
 	if (n == 0)
 		return;
-	printf("\n%zu test texts, by the model:\n", n);
+	printf("\n%zu test texts, scored by the model:\n", n);
 	print_summary(s, TRAIN_TESTS, suspect, block);
 	print_score_table(s, BY_SOURCE, TRAIN_TESTS, suspect, block);
 }

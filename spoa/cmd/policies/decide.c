@@ -1,5 +1,11 @@
-/* A call, judged by the rules with phase: tool of a request that was decided offline: "tool" of
- * the input. A server or a method makes it MCP's, else it is one in a model's answer. */
+/* tollgate decide: decides one request offline, without HAProxy, Redis or a journal, with the
+ * steps of the daemon.
+ *
+ * The input is a JSON object with the members of a request. Identities, external
+ * recognizers and data sources can be given too, in place of the credentials and services
+ * that the daemon would use. The member "tool" is a tool call, which the rules with phase:
+ * tool evaluate: with a server or a method it is a call by MCP, otherwise one in a model's
+ * response. */
 #include <jansson.h>
 #include <sodium.h>
 #include <stdio.h>
@@ -38,8 +44,7 @@ read_texts_of(json_t *in, struct tool_call *c)
 
 	for (size_t i = 0; i < COUNT_OF(texts); i++) {
 		if ((v = json_object_get(in, texts[i].name)) && !json_is_string(v))
-			return "tool: a string is expected for name, server, description, uri "
-			       "and method";
+			return "tool: name, server, description, uri and method must be strings";
 		*texts[i].to = v ? json_span(v) : SPAN_LIT("");
 	}
 	bool template = span_is(c->method, "completion/complete");
@@ -64,8 +69,8 @@ read_decided_call(struct request *r, json_t *in, struct tool_call *c)
 	json_object_foreach(in, name, v)
 	{
 		if (!read_listed(tool_members, span_str(name)))
-			return "tool knows name, server, arguments, state, description, uri, "
-			       "method";
+			return "tool may have name, server, arguments, state, description, "
+			       "uri and method";
 	}
 	while (!span_is(state, tool_states[c->state]))
 		if (c->state++ == TOOL_UNLISTED)
@@ -135,7 +140,8 @@ decide_tool(struct request *r, json_t *in, json_t *result, json_t *explain, bool
 		policy_describe(&asked, &r->arena, &c);
 	if (policy_tool(p, &asked, &c, &r->arena, &v))
 		return "out of memory";
-	/* as its entry would be, in a list or of what a chat offers */
+	/* evaluate the tool also as the entry of an MCP list, or of the tools that a chat
+	 * request offers */
 	struct tool_call entry = c;
 	entry.as = c.method.n ? TOOL_LISTED : TOOL_OFFERED;
 	struct tool_list *l = tool_list_new(p, &asked, &r->arena);
@@ -149,10 +155,9 @@ decide_tool(struct request *r, json_t *in, json_t *result, json_t *explain, bool
 	return NULL;
 }
 
-/* tollgate decide: what the policy says about one request, without HAProxy,
- * Redis or a journal. The steps are the daemon's own. */
+/* ---- the request ---- */
 
-/* A string member, empty where absent. False: it is no string. */
+/* Reads a string member; a missing one is empty. Returns false if the member is no string. */
 static bool
 decide_member(json_t *o, const char *name, struct span *out)
 {
@@ -174,7 +179,7 @@ add_field(struct request *r, const char *name, json_t *value)
 		(struct http_field){ span_str(name), json_span(value) };
 }
 
-/* How many values a member of `headers` holds; 0: they are not strings. */
+/* Returns the number of values of a member of `headers`; 0: the member has no strings. */
 static size_t
 values_of(json_t *v)
 {
@@ -188,7 +193,8 @@ values_of(json_t *v)
 	return n;
 }
 
-/* {"name": "value"} or {"name": ["value", …]}; `host` is next to them. */
+/* Reads {"name": "value"} or {"name": ["value", ...]}. The host is a member of the request
+ * itself. */
 static const char *
 read_headers(struct request *r, json_t *in)
 {
@@ -250,7 +256,7 @@ read_decided_body(struct request *r, json_t *in)
 	if (!decide_member(in, "body_base64", &b64))
 		return "body_base64 must be a string";
 	if (text.p && b64.p)
-		return "body and body_base64 are both given";
+		return "give body or body_base64, not both";
 	if (!text.p && !b64.p)
 		return NULL;
 	const char *bad = b64.p ? decide_base64(&r->arena, b64, "\r\n",
@@ -263,7 +269,7 @@ read_decided_body(struct request *r, json_t *in)
 	return NULL;
 }
 
-/* PEM (RFC 7468) of one certificate, or its base64 alone. */
+/* Reads the PEM (RFC 7468) of one certificate, or only its base64. */
 static const char *
 read_certificate(struct request *r, json_t *in)
 {
@@ -311,7 +317,7 @@ read_request(struct request *r, json_t *in)
 	return why ? why : read_decided_body(r, in);
 }
 
-/* ---- an identity that is given, in place of a credential ---- */
+/* ---- an identity in place of a credential ---- */
 
 static const char *
 read_roles(struct request *r, json_t *given)
@@ -369,7 +375,7 @@ read_method(struct request *r, json_t *given)
 	       "none";
 }
 
-/* As it would be after its credential was verified. */
+/* Sets the identity as it would be after its credential was verified. */
 static const char *
 read_identity(struct request *r, json_t *in)
 {
@@ -386,13 +392,13 @@ read_identity(struct request *r, json_t *in)
 	json_object_foreach(given, name, v)
 	{
 		if (!read_listed(request_members, span_str(name)))
-			return "identity knows method, person, agent, department, team, tier, "
-			       "roles, clearance, attributes";
+			return "identity may have method, person, agent, department, team, "
+			       "tier, roles, clearance and attributes";
 	}
 	for (size_t i = 0; i < IDENTITY_TEXTS; i++)
 		if (!decide_member(given, identity_texts[i].name, identity_text(id, i)))
-			return "identity: a string is expected for person, agent, department, "
-			       "team and tier";
+			return "identity: person, agent, department, team and tier must be "
+			       "strings";
 	if ((v = json_object_get(given, "clearance")) && !json_is_integer(v))
 		return "identity.clearance must be an integer";
 	id->clearance = v ? (int64_t)json_integer_value(v) : 0;
@@ -407,8 +413,8 @@ read_identity(struct request *r, json_t *in)
 
 /* ---- external recognizers ---- */
 
-/* "classifier": {NAME: ANSWER}, as the recognizer would answer about all the texts;
- * of one that takes a text a call, a list of answers. */
+/* "classifier": {NAME: RESPONSE} gives the responses of external recognizers. For a
+ * recognizer that gets one text for each call, RESPONSE is a list. */
 struct given {
 	json_t *by_name;
 	char *text;
@@ -428,7 +434,7 @@ give_external(void *arg, const char *name, size_t i, struct span *answer)
 	return g->text != NULL;
 }
 
-/* What the daemon refuses before the steps. */
+/* Applies the refusals that the daemon decides before the steps. */
 static enum step_result
 check_head(struct request *r)
 {
@@ -438,13 +444,14 @@ check_head(struct request *r)
 		return request_many_fields(r);
 	if (request_read_length(r, &chunked) < 0)
 		return request_bad_length(r);
-	/* The body is given whole, whatever its length was said to be. */
+	/* the input has the complete body, so its declared length does not matter */
 	if (r->in.body_state == BODY_STATE_WHOLE)
 		r->in.declared_length = (int64_t)r->in.body_raw.n;
 	return STEP_NEXT;
 }
 
-/* "data": {NAME: value}: what the policy's sources hold; of other names nothing is read. */
+/* Reads "data": {NAME: value}, the contents of the policy's data sources. Other names are
+ * ignored. */
 static const char *
 read_data(struct request *r, json_t *in)
 {
@@ -531,7 +538,8 @@ decide_and_print(struct snapshot *snap, json_t *in, bool explain)
 	return code;
 }
 
-/* Without a configuration: what serve would not start without, or does otherwise. */
+/* Notes key files that are missing and without which serve would not start or would behave
+ * differently. Used without a configuration. */
 static void
 say_missing_keys(const struct policy *p)
 {
@@ -543,10 +551,13 @@ say_missing_keys(const struct policy *p)
 			access(e->keys_file, F_OK) == 0)
 			continue;
 		said = e->keys_file;
-		cmd_fail("decide", "%s: does not exist: no API key is known", said);
+		cmd_fail("decide", "%s: does not exist, so no API key is accepted: "
+				   "tollgate key new creates it", said);
 	}
 	if (p->hashes)
-		cmd_fail("decide", "with: hash: without a configuration the key is zeros");
+		cmd_fail("decide", "with: hash: without a configuration (-c FILE) the key "
+				   "consists of zeros, so the hashes differ from the "
+				   "daemon's");
 }
 
 struct snapshot *
@@ -563,8 +574,8 @@ decide_load(const char *what, const char *config, const char *policy)
 	return snap;
 }
 
-/* --policy -: standard input is {"request": …, "policy": TEXT}; without a text, the policy that
- * the configuration names. */
+/* Runs --policy -: standard input is {"request": ..., "policy": TEXT}. Without a text, the
+ * configured policy decides. */
 static int
 decide_given(const char *config, bool explain)
 {
@@ -575,9 +586,9 @@ decide_given(const char *config, bool explain)
 	int code = EXIT_CANNOT;
 
 	if (!json_is_object(request))
-		cmd_fail("decide", "standard input: request: an object is expected");
+		cmd_fail("decide", "standard input: request must be an object");
 	else if (text && !json_is_string(text))
-		cmd_fail("decide", "standard input: policy: a text is expected");
+		cmd_fail("decide", "standard input: policy must be a string");
 	else if (!text || given_policy("decide", config, json_span(text)))
 		snap = decide_load("decide", config_find(config), NULL);
 	if (snap)

@@ -1,5 +1,5 @@
-/* One request decided offline, by the daemon's own steps: for decide, policy test
- * and policy diff. */
+/* Decides one request offline, with the steps of the daemon. For `decide`, `policy test`,
+ * `policy diff` and `policy apply`. */
 #ifndef CMD_POLICIES_DECIDE_H
 #define CMD_POLICIES_DECIDE_H
 
@@ -7,33 +7,37 @@
 
 #include "gate/request.h"
 
-/* The policy (a folder stands for its policy.yaml) and what it names; mistakes go to
- * standard error, as "tollgate: WHAT: …". NULL: it cannot be used. One of both is given. */
+/* Loads a policy and everything that it names. Either `config` or `policy` is not NULL; if
+ * `policy` is a folder, its policy.yaml is loaded. Mistakes are printed to stderr as
+ * "tollgate: WHAT: ...". Returns NULL if the policy cannot be used. */
 struct snapshot *decide_load(const char *what, const char *config, const char *policy);
 
-/* Decides the request that `in` describes; tollgate(1) has the members. `in` must
- * outlive the result. NULL: *why says what is wrong with `in`. */
+/* Decides the request that `in` describes; tollgate(1) lists the members. `in` must outlive
+ * the result. Returns NULL with *why if `in` is wrong. request_free() frees the result. */
 struct request *decide_run(struct snapshot *snap, json_t *in, const char **why);
-/* s as a JSON string, the caller's; "" where it is no UTF-8. */
+/* Returns s as a JSON string, or "" if s is not UTF-8. The caller owns the result. */
 json_t *decide_text(struct span s);
-/* A list of texts. */
+/* Returns a list of the texts. The caller owns the result. */
 json_t *decide_names(const char *const *v, size_t n);
-/* What base64 says, blanks of `ignored` aside, in the arena. NULL; or why not: `bad`, or out of
- * memory. */
+/* Decodes base64 into the arena, and skips the spaces that `ignored` lists. Returns NULL,
+ * or the reason for the failure: `bad`, or that memory is exhausted. */
 const char *decide_base64(struct arena *a, struct span b64, const char *ignored,
 	const char *bad, struct span *out);
-/* NULL in place of what holds nothing. */
+/* Returns `v`, or releases it and returns NULL if it is empty. */
 json_t *decide_unless_empty(json_t *v);
-/* The answer of `tollgate decide`, and its member "explain"; the caller's. */
+/* Return the output of `tollgate decide`, and its member "explain". The caller owns the
+ * result. */
 json_t *decide_result(struct request *r);
 json_t *decide_explain(struct request *r);
 
-/* The answer that `in` gives as its member "response", where the request was not denied:
- * adds "response" to `result`, and to `explain` unless that is NULL; sets `matched`, one a
- * rule on answers, unless it is NULL. NULL, or what is wrong with `in`. */
+/* Evaluates the rules on the response in the member "response" of `in`, unless the request
+ * was denied. Adds "response" to `result`, and to `explain` unless that is NULL. Sets
+ * `matched`, one flag for each rule on responses, unless it is NULL. Returns NULL, or what
+ * is wrong with `in`. */
 const char *decide_answer(
 	struct request *r, json_t *in, json_t *result, json_t *explain, bool *matched);
-/* The same of a call, as its member "tool"; `matched`, one a rule on calls. */
+/* As decide_answer(), for a tool call in the member "tool" of `in`; `matched` has one flag
+ * for each rule on calls. */
 const char *decide_tool(
 	struct request *r, json_t *in, json_t *result, json_t *explain, bool *matched);
 

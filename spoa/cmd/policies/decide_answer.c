@@ -1,5 +1,5 @@
-/* The answer to a request that was decided offline, by the daemon's own guard: "response":
- * {"status", "headers", "body"} of the input, and what comes of it. */
+/* Evaluates the response to a request that was decided offline, with the daemon's own
+ * guard. The input has the member "response": {"status", "headers", "body"}. */
 #include <jansson.h>
 #include "answer/guard/guard.h"
 #include "base/codec/http.h"
@@ -9,7 +9,7 @@
 #include "policy/config/read.h"
 #include "policy/verdict/explain.h"
 
-/* ---- what is given ---- */
+/* ---- input ---- */
 
 struct given {
 	struct guard_head head;
@@ -47,7 +47,7 @@ read_decided_answer(struct request *r, json_t *in, struct given *out)
 {
 	json_t *text = json_object_get(in, "body"), *b64 = json_object_get(in, "body_base64");
 	if (text && b64)
-		return "response: body and body_base64 are both given";
+		return "response: give body or body_base64, not both";
 	if (text && !json_is_string(text))
 		return "response.body must be a string";
 	if (b64 && !json_is_string(b64))
@@ -75,7 +75,7 @@ read_given(struct request *r, json_t *in, struct given *out)
 	json_object_foreach(in, name, v)
 	{
 		if (!read_listed(known, span_str(name)))
-			return "response knows status, headers, body, body_base64";
+			return "response may have status, headers, body and body_base64";
 	}
 	json_int_t number = status ? json_integer_value(status) : 200;
 	if (number < 100 || number > 599)
@@ -85,7 +85,7 @@ read_given(struct request *r, json_t *in, struct given *out)
 	return why ? why : read_decided_answer(r, in, out);
 }
 
-/* ---- what comes of it ---- */
+/* ---- result ---- */
 
 struct answered {
 	enum guard_result result;
@@ -130,7 +130,7 @@ classes_json(const struct request *r, const struct answer_verdict *v)
 	return list;
 }
 
-/* As the relay refuses it. */
+/* Adds the decision in the form in which the relay would refuse the response. */
 static void
 add_decision(json_t *o, const struct answered *x, const struct given *g)
 {
@@ -145,7 +145,7 @@ add_decision(json_t *o, const struct answered *x, const struct given *g)
 		[GUARD_NO_MEMORY] = { 503, "overloaded" },
 	};
 	const struct answer_verdict *v = &x->report->verdict;
-	/* of a call that was taken out no later word is said */
+	/* nothing is reported about a call after it was removed */
 	const struct guard_sum *sum = &x->report->sum;
 	bool taken =
 		v->ruled.effect == RULE_PERMIT && sum->any && sum->ruled.effect == RULE_REDACT;

@@ -1,4 +1,4 @@
-/* What `tollgate decide` answers: the decision and what led to it, as JSON. */
+/* Writes the output of `tollgate decide`: the decision and what led to it, as JSON. */
 #include <jansson.h>
 #include <stdio.h>
 
@@ -82,7 +82,7 @@ finding_json(struct request *r, const struct hit *h)
 		request_redacted_with(r, h->f.entity));
 }
 
-/* Positions in the raw bytes, for the n hits of one segment at once. */
+/* Adds the positions of one segment's n hits in the raw bytes. */
 static void
 add_hits(struct request *r, const struct hit *h, size_t n, json_t *list,
 	json_t *(*hit_json)(struct request *, const struct hit *))
@@ -101,7 +101,7 @@ add_hits(struct request *r, const struct hit *h, size_t n, json_t *list,
 		made = 0;
 	for (size_t i = 0; i < n; i++) {
 		json_t *o = hit_json(r, &h[i]);
-		if (made) { /* a number's findings are one place */
+		if (made) { /* all findings in one number share a place */
 			const struct splice *where = &at[i < made ? i : made - 1];
 			json_object_set_new(o, "start", json_integer((json_int_t)where->start));
 			json_object_set_new(o, "end", json_integer((json_int_t)where->end));
@@ -122,7 +122,7 @@ findings_json(struct request *r)
 			;
 		add_hits(r, &r->scan.hits[i], n, list, finding_json);
 	}
-	/* They may overlap each other and those above. */
+	/* these hits may overlap each other and those above */
 	for (size_t i = 0; i < r->scan.nextra; i++)
 		if (r->scan.extra[i].kind < HIT_POSSIBLE)
 			add_hits(r, &r->scan.extra[i], 1, list, finding_json);
@@ -137,7 +137,8 @@ mention_json(struct request *r, const struct hit *h)
 		h->in_target ? "target" : "body", "role", role_name(h->segment->role));
 }
 
-/* What is replaced without being a finding. */
+/* Returns the places that are replaced although they are no findings: further mentions of a
+ * found value. */
 static json_t *
 mentions_json(struct request *r)
 {
@@ -182,7 +183,7 @@ candidates_json(const struct request *r)
 	return list;
 }
 
-/* What the rules change, besides the body. */
+/* Returns what the rules change besides the body. */
 static json_t *
 changes_json(struct request *r)
 {
@@ -207,7 +208,8 @@ changes_json(struct request *r)
 		"set_headers", decide_unless_empty(headers));
 }
 
-/* What an observed request would have come to, and where it goes. */
+/* Returns the decision that an observed request would have got, and where the request is
+ * sent. */
 static json_t *
 observed_json(const struct request *r)
 {
@@ -230,7 +232,7 @@ decide_result(struct request *r)
 	const struct policy_verdict *v = r->found.have_verdict ? &r->found.verdict : NULL;
 	const char *pattern = r->found.injection_pattern, *shadow = NULL;
 	bool sent = d->kind != D_DENY;
-	/* Of how reasoning under a provider's signature was treated. */
+	/* how reasoning with a provider's signature was treated */
 	json_t *reasoning =
 		r->in.body.nreasoning
 			? json_pack("{si si si}", "blocks", (int)r->in.body.nreasoning,
@@ -281,13 +283,14 @@ explain_observed(const struct request *r)
 
 	if (d->kind == D_DENY)
 		snprintf(denied, sizeof(denied), " %d", d->status);
-	return json_sprintf("%.*s is observed and the caller shows no key of ours: it goes to "
-			    "%s with what it came with; without observe: %s%s %s",
+	return json_sprintf("%.*s is observed, and the caller has no key of tollgate: the "
+			    "request is sent to %s unchanged; without observe: %s%s %s",
 		SPAN_ARG(r->in.host), request_backend(r), decision_names[d->kind], denied,
 		d->kind == D_DENY && d->code ? d->code : d->rule);
 }
 
-/* What the rules say, and what came of it where that is something else. */
+/* Returns the result of each rule, and the final decision if it differs from that of the
+ * rules. */
 json_t *
 decide_explain(struct request *r)
 {

@@ -1,5 +1,5 @@
-/* tollgate policy schema: the JSON Schema of policies for editors, tollgate.yaml's or a price
- * list's. */
+/* tollgate policy: dispatches to its verbs. `policy schema` prints the JSON Schema of
+ * policies, of tollgate.yaml or of price lists, for editors. */
 #include <stdio.h>
 #include <string.h>
 
@@ -32,8 +32,6 @@ policy_schema(int argc, char **argv)
 		cmd_fail("policy schema", "out of memory");
 	return ok ? EXIT_DONE : EXIT_CANNOT;
 }
-
-/* tollgate policy: dispatch to its verbs. */
 
 static const struct {
 	const char *name;

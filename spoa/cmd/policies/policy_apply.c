@@ -1,5 +1,10 @@
-/* tollgate policy apply: checks a policy, shows what it changes, installs it and puts it in force.
- * tollgate policy back: the same for the text of an earlier version. */
+/* tollgate policy apply checks a policy, shows what it changes, installs its files and puts it
+ * in force. tollgate policy back does the same with the text of an earlier version.
+ *
+ * The steps: lock the policy's folder; check the new policy; print differences, test
+ * results and a replay of recent decisions; ask for confirmation; write the files; order a
+ * reload; wait until every worker uses the new version. If the daemon refuses the policy,
+ * the old files are restored. Then the other daemons of the group are ordered. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -28,25 +33,26 @@
 
 enum { WAIT_US = 60 * 1000000, LOOK_US = 50000 };
 
+/* The state of one run. Lives on the stack of the command. */
 struct apply {
-	const char *what; /* the command, in messages */
+	const char *what; /* the command, for messages */
 	const char *config, *why, *since;
 	bool yes;
 	struct arena a;
 	const struct config *cfg;
-	const char *socket; /* admin socket of the daemon */
-	struct kept_places places; /* journal NULL: the configuration names none */
-	struct file_set next; /* files to install; empty: those on disk are put in force */
-	struct file_set was;  /* their contents before */
-	char version[65];     /* of the policy that is put in force */
+	const char *socket; /* the daemon's admin socket */
+	struct kept_places places; /* the places of kept texts; journal NULL: none is configured */
+	struct file_set next; /* files to install; empty: the files on disk are put in force */
+	struct file_set was;  /* the old contents of these files */
+	char version[65];     /* the version that is put in force */
 	const char *label;
-	char before[65]; /* of the policy in force */
-	/* back: the version that is put in force again; version NULL: apply */
+	char before[65]; /* the version that was in force */
+	/* back: the version that is put in force again; version NULL: this is apply */
 	struct kept_policy back;
-	size_t foreign; /* files of that version that differ on the disk and are not written */
+	size_t foreign; /* number of files of that version that differ on disk and are not written */
 };
 
-/* ---- what is put in force ---- */
+/* ---- the policy that is put in force ---- */
 
 static bool
 load_config(struct apply *ap)
@@ -62,7 +68,7 @@ load_config(struct apply *ap)
 	if (!ap->cfg)
 		cmd_mistakes(ap->what, &d);
 	else if (!ap->cfg->policy)
-		cmd_fail(ap->what, "%s: names no policy", file);
+		cmd_fail(ap->what, "%s: has no `policy`: name a policy file there", file);
 	if (!ap->cfg || !ap->cfg->policy)
 		return false;
 	ap->socket = admin_socket(ap->what, ap->config, &ap->a);
@@ -80,7 +86,8 @@ is_folder(const char *path)
 	return stat(path, &st) == 0 && S_ISDIR(st.st_mode);
 }
 
-/* The policy itself if it is a folder, or the folder that the file is in. NULL: out of memory. */
+/* Returns the policy itself if it is a folder, or the folder of its file. Returns NULL if
+ * memory is exhausted. */
 static const char *
 policy_folder(struct apply *ap)
 {
@@ -93,7 +100,7 @@ policy_folder(struct apply *ap)
 	return arena_printf(&ap->a, "%.*s", slash == policy ? 1 : (int)(slash - policy), policy).p;
 }
 
-/* The file that FILE replaces. */
+/* Returns the configured policy file, which FILE replaces. */
 static const char *
 main_file(struct apply *ap)
 {
@@ -128,7 +135,7 @@ take_new_file(struct apply *ap, const char *file)
 	return file_set_add(&ap->next, FILE_OF_POLICY, to, buf_view(&text));
 }
 
-/* Returns true if the detection rules that are compiled in are those of the kept version. */
+/* Returns true if the compiled-in detection rules are those of the kept version. */
 static bool
 same_built_in(const struct file_set *read, const struct file_set *kept)
 {
@@ -142,9 +149,10 @@ same_built_in(const struct file_set *read, const struct file_set *kept)
 	return true;
 }
 
-/* Compares the policy that was read with the version that was asked for. A file that was added since
- * changes the version, and `back` removes no file. Only other detection rules may change the version: with a file
- * that was not written, the policy would be a mixture of two versions. */
+/* Compares the policy that was read with the requested version. A file that was added since
+ * changes the version, and `back` removes no file. Only different detection rules may
+ * change the version. If a file was not written, the policy would be a mixture of two
+ * versions. */
 static bool
 is_wanted_version(struct apply *ap, const struct file_set *read)
 {
@@ -161,7 +169,8 @@ is_wanted_version(struct apply *ap, const struct file_set *read)
 			ap->back.version);
 	}
 	if (!added && !ap->foreign && !same_built_in(read, &ap->back.files)) {
-		printf("version %.12s becomes %s: this program has other detection rules\n",
+		printf("version %.12s becomes %s, because this program has other detection "
+		       "rules\n",
 			ap->back.version, ap->label);
 		return true;
 	}
@@ -172,8 +181,8 @@ is_wanted_version(struct apply *ap, const struct file_set *read)
 		cmd_fail(ap->what,
 			"give %s the contents of version %.12s (`tollgate policy show` prints "
 			"them), and run the command again: nothing was changed",
-			ap->foreign == 1 ? "the file that is not written"
-					 : "the files that are not written",
+			ap->foreign == 1 ? "the file that this command does not write"
+					 : "the files that this command does not write",
 			ap->back.version);
 	else
 		cmd_fail(ap->what,
@@ -183,7 +192,7 @@ is_wanted_version(struct apply *ap, const struct file_set *read)
 	return false;
 }
 
-/* Checks the policy as `tollgate check` does, and learns its version. */
+/* Checks the policy as `tollgate check` does, and computes its version. */
 static bool
 check_next(struct apply *ap)
 {
@@ -213,7 +222,7 @@ daemon_status(const struct apply *ap, const char *socket, int *code)
 	return admin_call_at(ap->what, socket, "/status", NULL, code);
 }
 
-/* ---- what it changes ---- */
+/* ---- changes ---- */
 
 static void
 print_differences(struct apply *ap)
@@ -227,7 +236,7 @@ print_differences(struct apply *ap)
 	if (ap->places.journal)
 		before = versions_tree(&ap->a, &ap->places, ap->before, NULL, &why);
 	else
-		buf_str(&why, "the configuration names no audit.journal");
+		buf_str(&why, "the configuration has no audit.journal");
 	file_set_from(&ap->next, SET_OVER_DISK);
 	const struct yaml_node *after = policy_tree(&ap->a, ap->cfg->policy, &d);
 	if (before && after && policy_differences(&ap->a, before, after, &found)) {
@@ -242,7 +251,8 @@ print_differences(struct apply *ap)
 	}
 }
 
-/* Test files beside the policy: tests/NAME.yaml for NAME.yaml, else all of tests/. */
+/* Runs the test files next to the policy: tests/NAME.yaml for NAME.yaml, else all files in
+ * tests/. */
 static int
 run_tests(struct apply *ap)
 {
@@ -262,7 +272,7 @@ run_tests(struct apply *ap)
 	return policy_test(6, argv);
 }
 
-/* Prints what the recorded decisions since `since` would have been under the policy. */
+/* Prints how the recorded decisions since `since` would differ under the policy. */
 static void
 run_replay(struct apply *ap)
 {
@@ -274,7 +284,7 @@ run_replay(struct apply *ap)
 
 	if (!ap->cfg->journal)
 		return;
-	printf("recorded decisions since %s, under this policy:\n", ap->since);
+	printf("recorded decisions since %s, compared with this policy:\n", ap->since);
 	fflush(stdout);
 	policy_replay(9, argv);
 }
@@ -293,8 +303,8 @@ confirm_apply(const struct apply *ap)
 	fflush(stdout);
 	if (!isatty(STDIN_FILENO)) {
 		cmd_fail(ap->what,
-			"standard input is no terminal: --yes puts the policy in force without a "
-			"question");
+			"standard input is no terminal: add --yes to put the policy in "
+			"force without a question");
 		return false;
 	}
 	printf("put %s in force? [y/N] ", ap->label);
@@ -308,7 +318,7 @@ confirm_apply(const struct apply *ap)
 
 /* ---- installing ---- */
 
-/* A second apply on this machine waits for nobody: it is refused. */
+/* Locks the policy. A second apply on this machine is refused instead of waiting. */
 static int
 lock_policy(struct apply *ap)
 {
@@ -319,15 +329,16 @@ lock_policy(struct apply *ap)
 		return fd;
 	cmd_fail(ap->what, "%s: %s", folder ? folder : ap->cfg->policy,
 		fd >= 0 && errno == EWOULDBLOCK
-			? "another `tollgate policy apply` is in progress"
+			? "another `tollgate policy apply` is in progress: wait until it "
+			  "has ended"
 			: strerror(errno));
 	if (fd >= 0)
 		close(fd);
 	return -1;
 }
 
-/* Replaces a file. A link stays, and the file that it leads to is replaced: a policy in a checkout is
- * linked. 0, or an error with *why. */
+/* Replaces a file. A link stays, and the file that it names is replaced, because a policy
+ * may be linked from a checkout. Returns 0, or an error with *why. */
 static int
 replace_policy_file(const char *name, struct span text, struct buf *why)
 {
@@ -338,7 +349,7 @@ replace_policy_file(const char *name, struct span text, struct buf *why)
 	return err;
 }
 
-/* Writes the new files in order. *written is the number of files that were replaced. */
+/* Writes the new files in order. *written gets the number of files that were replaced. */
 static int
 write_files(struct apply *ap, size_t *written)
 {
@@ -369,7 +380,8 @@ remember_files(struct apply *ap)
 	return EXIT_DONE;
 }
 
-/* Gives the first `written` files their earlier contents, and removes those that did not exist. */
+/* Restores the earlier contents of the first `written` files, and removes those that did
+ * not exist. */
 static void
 restore_files(struct apply *ap, size_t written)
 {
@@ -382,11 +394,13 @@ restore_files(struct apply *ap, size_t written)
 		else if (unlink(name) < 0)
 			buf_printf(&why, "%s: %s", name, strerror(errno));
 		if (why.n)
-			cmd_fail(ap->what, "cannot be restored: %.*s", SPAN_ARG(buf_view(&why)));
+			cmd_fail(ap->what, "the file cannot be restored: %.*s: write it "
+					   "again by hand", SPAN_ARG(buf_view(&why)));
 	}
 }
 
-/* The order may or may not have reached the daemon: the version in force decides. */
+/* Called if the order's result is unknown, because the order may or may not have reached
+ * the daemon. The version that is in force decides. */
 static int
 look_after_order(const struct apply *ap, const char *socket, struct span why)
 {
@@ -396,16 +410,16 @@ look_after_order(const struct apply *ap, const char *socket, struct span why)
 	if (s && !strcmp(json_text_in(s, "policy_version"), ap->version))
 		return EXIT_DONE;
 	cmd_fail(ap->what,
-		"%.*s: it is not known whether the daemon carries out the order. The new files stay "
-		"installed%s%s. `tollgate status` shows the policy in force, and `tollgate reload` "
-		"orders the files again",
-		SPAN_ARG(why), s ? ", and still in force is " : "",
+		"%.*s: it is unknown whether the daemon executes the order. The new files "
+		"stay installed%s%s. `tollgate status` shows the policy in force, and "
+		"`tollgate reload` orders the files again",
+		SPAN_ARG(why), s ? ", and the policy in force is still " : "",
 		s ? json_text_in(s, "policy") : "");
 	return EXIT_CANNOT;
 }
 
-/* EXIT_DONE: the daemon has the policy in force. EXIT_NO: the daemon refused it. EXIT_CANNOT: the
- * outcome is unknown. */
+/* Orders a reload. Returns EXIT_DONE if the daemon has the policy in force, EXIT_NO if it
+ * refused the policy, EXIT_CANNOT if the result is unknown. */
 static int
 order_reload(const struct apply *ap, const char *socket)
 {
@@ -420,23 +434,24 @@ order_reload(const struct apply *ap, const char *socket)
 		return EXIT_DONE;
 	if (str_same(json_str_in(said, "result"), "repeat"))
 		return cmd_fail(ap->what,
-			"the other instance of the daemon decides by now, and may have read the new "
-			"files: they stay installed. Repeat the order with `tollgate policy apply "
-			"--why TEXT`, without FILE");
+			"the other instance of the daemon decides now and may have read "
+			"the new files, so they stay installed. Repeat the order with "
+			"`tollgate policy apply --why TEXT`, without FILE");
 	if (!str_same(json_str_in(said, "result"), "refused") && (status < 400 || !error)) {
 		if (!why.n)
-			buf_str(&why, "the daemon did not report an outcome within its time");
+			buf_str(&why, "the daemon did not report a result in time");
 		return look_after_order(ap, socket, buf_view(&why));
 	}
 	json_array_foreach(json_object_get(said, "errors"), i, one)
 		fprintf(stderr, "%s\n", json_string_value(one) ? json_string_value(one) : "?");
-	cmd_fail(ap->what, "the daemon refused the policy, and the one before stays in force%s%s",
+	cmd_fail(ap->what, "the daemon refused the policy, and the previous one stays in "
+			   "force%s%s",
 		error ? ": " : "", error ? error : "");
 	return EXIT_NO;
 }
 
-/* Waits until every worker decides by the policy. `any`: under another configuration the files may
- * have another version. */
+/* Waits until every worker uses the policy. `any` accepts any version, because under
+ * another configuration the same files may have another version. */
 static int
 await_workers(const struct apply *ap, const char *socket, bool any)
 {
@@ -453,8 +468,9 @@ await_workers(const struct apply *ap, const char *socket, bool any)
 			   current = json_integer_value(json_object_get(s, "workers_current"));
 		if (!any && version && strcmp(version, ap->version) != 0) {
 			cmd_fail(ap->what,
-				"node %s has policy %s in force, not %s: somebody else ordered "
-				"another one",
+				"node %s has policy %s in force, not %s: another person "
+				"applied it in the meantime; look at `tollgate policy "
+				"history`",
 				node ? node : "?", label ? label : "?", ap->label);
 			return EXIT_NO;
 		}
@@ -466,14 +482,14 @@ await_workers(const struct apply *ap, const char *socket, bool any)
 		}
 		if (clock_mono_us() > end_us)
 			return cmd_fail(ap->what,
-				"node %s: after 60 s only %lld of %lld workers decide by the "
+				"node %s: after 60 s only %lld of %lld workers use the "
 				"policy: look at `tollgate status`",
 				node ? node : "?", (long long)current, (long long)workers);
 		usleep(LOOK_US);
 	}
 }
 
-/* Prints the other daemons of the Redis with their policies, before the question. */
+/* Prints the other daemons of the same Redis and their policies, before the question. */
 static void
 print_group(const struct apply *ap, const json_t *status)
 {
@@ -482,40 +498,41 @@ print_group(const struct apply *ap, const json_t *status)
 
 	SCOPED_BUF(text, 0);
 	if (ap->cfg->redis_url && !json_is_array(group))
-		buf_str(&text, "other daemons: unknown, because Redis does not answer\n");
+		buf_str(&text, "other daemons: unknown, because Redis does not respond\n");
 	json_array_foreach(group, i, one)
 	{
 		bool shares = json_is_true(json_object_get(one, "shares_file"));
 		buf_printf(&text, "node %s: %s in force, %s\n", json_text_in(one, "node"),
 			json_text_in(one, "policy"),
-			shares ? "from the same file: it gets the policy, too"
-			       : "from another file: apply the policy there, too");
+			shares ? "from the same file, so it gets the policy too"
+			       : "from another file: apply the policy there too");
 	}
 	plain_print(stdout, buf_view(&text));
 }
 
-/* Orders one daemon of the group, if the daemon at its admin socket has its name: a container may have
- * another daemon at that path. */
+/* Orders one daemon of the group, if the daemon at its admin socket has its name. In a
+ * container, another daemon may be at that path. */
 static int
 order_member(const struct apply *ap, const char *node, const char *socket)
 {
 	int code;
 
 	if (!socket)
-		return cmd_fail(ap->what, "node %s: has no admin socket: send it SIGHUP", node);
+		return cmd_fail(ap->what, "node %s: has no admin socket: send its daemon SIGHUP", node);
 	json_auto_t *s = daemon_status(ap, socket, &code);
 	if (!s)
 		return code;
 	if (strcmp(json_text_in(s, "node"), node) != 0)
 		return cmd_fail(ap->what,
-			"node %s: another daemon is at %s here: run the command where that node is",
+			"node %s: another daemon is at %s on this machine: run the command "
+			"on the machine of that node",
 			node, socket);
 	code = order_reload(ap, socket);
 	return code ? code : await_workers(ap, socket, true);
 }
 
-/* Orders each daemon of the group that reads the same file. The first daemon has the policy in force
- * already, so the files stay. */
+/* Orders each daemon of the group that reads the same file. The files stay in any case,
+ * since the first daemon has the policy in force. */
 static int
 order_group(const struct apply *ap)
 {
@@ -544,7 +561,7 @@ install_policy(struct apply *ap)
 	size_t written;
 	int code = remember_files(ap);
 
-	fflush(stdout); /* messages on standard error come after it */
+	fflush(stdout); /* later messages on stderr must follow the printed text */
 	if (code)
 		return code;
 	code = write_files(ap, &written);
@@ -592,8 +609,9 @@ run_apply(struct apply *ap)
 	return install_policy(ap);
 }
 
-/* Reads options, at most one operand (NULL: none is given) and the configuration. EXIT_DONE; end_apply()
- * in any case. */
+/* Reads the options, the configuration and at most one operand; *operand is NULL if there
+ * is none. Returns EXIT_DONE, or another exit code after a message. Call end_apply() in any
+ * case. */
 static int
 begin_apply(struct apply *ap, int argc, char **argv, const char **operand)
 {
@@ -612,7 +630,7 @@ begin_apply(struct apply *ap, int argc, char **argv, const char **operand)
 		return cmd_usage(ap->what);
 	if (!ap->why || !*ap->why)
 		return cmd_fail(
-			ap->what, "--why TEXT is missing: the reason goes into the record");
+			ap->what, "--why TEXT is missing: give the reason, for the record");
 	*operand = n == 1 ? operands[0] : NULL;
 	return load_config(ap) ? EXIT_DONE : EXIT_CANNOT;
 }
@@ -640,9 +658,9 @@ policy_apply(int argc, char **argv)
 	return end_apply(&ap, code ? code : run_apply(&ap));
 }
 
-/* Finds a version and the SHA-256 of its text in the records of type `policy`: the last record of
- * `version`, or with `version` NULL the version before the one in force. EXIT_DONE, or another exit code after a
- * message. */
+/* Finds a version and the SHA-256 of its text in the records of type `policy`: the last
+ * record of `version`, or with `version` NULL the version before the one in force. Returns
+ * EXIT_DONE, or another exit code after a message. */
 static int
 find_record(struct apply *ap, const char *version, json_t **record)
 {
@@ -665,7 +683,8 @@ find_record(struct apply *ap, const char *version, json_t **record)
 	if (*record)
 		return EXIT_DONE;
 	cmd_fail(ap->what,
-		version ? "%s: no record names version %.12s" : "%s: no other policy is on record",
+		version ? "%s: no record names version %.12s" : "%s: the records have no "
+								"other policy",
 		ap->cfg->journal, version);
 	return EXIT_NO;
 }
@@ -682,8 +701,9 @@ is_in_folder(const char *folder, const char *name)
 	return !strncmp(name, folder, n) && (name[n] == '/' || folder[n - 1] == '/');
 }
 
-/* Adds a file to those that are installed, unless the disk has these contents. A file elsewhere
- * that the policy does not include belongs to somebody else: it is counted in ap->foreign, and not written. */
+/* Adds a file to those that are installed, unless the file on disk has the same contents. A
+ * file in another folder that the policy does not include belongs to other people. Such a
+ * file is counted in ap->foreign and not written. */
 static bool
 take_kept_file(struct apply *ap, const struct set_file *f, const struct diag *included)
 {
@@ -696,14 +716,15 @@ take_kept_file(struct apply *ap, const struct set_file *f, const struct diag *in
 	if (is_in_folder(folder, f->name) ||
 		diag_names(buf_view(&included->files), span_str(f->name)))
 		return file_set_add(&ap->next, f->kind, f->name, f->text);
-	cmd_fail(ap->what, "%s: differs from version %.12s, and is not written: it is outside of %s",
+	cmd_fail(ap->what, "%s: differs from version %.12s but is not written, because it "
+			   "is outside of %s",
 		f->name, ap->back.version, folder);
 	ap->foreign++;
 	return true;
 }
 
-/* Takes the files of a recorded version that differ from those on disk. EXIT_DONE, or another exit code after a
- * message. */
+/* Takes the files of a recorded version that differ from those on disk. Returns EXIT_DONE,
+ * or another exit code after a message. */
 static int
 take_version(struct apply *ap, const json_t *record)
 {
@@ -717,7 +738,7 @@ take_version(struct apply *ap, const json_t *record)
 				 version);
 	if (!err && strcmp(ap->back.root, ap->cfg->policy) != 0)
 		err = why_err(&why, ERR_NOTFOUND,
-			"that version was loaded from %s, and %s names %s", ap->back.root,
+			"that version was loaded from %s, but %s names %s", ap->back.root,
 			ap->cfg->file, ap->cfg->policy);
 	SCOPED_DIAG(included);
 	if (!err) {

@@ -1,5 +1,5 @@
-/* Test cases of policies: YAML in, requests as decide reads them, and what is
- * expected of the answers. tollgate-policy(5), "TESTS", has the form. */
+/* Reads the test cases of policies: YAML files with requests, in the form of `decide`, and
+ * expectations about the decision. tollgate-policy(5), "TESTS", describes the form. */
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -52,7 +52,8 @@ json_of(const struct yaml_node *n)
 	return json_stringn(n->s.p, n->s.n);
 }
 
-/* Members of the case win over those of the defaults; headers one by one. */
+/* Merges the members of a case with the defaults. The case's members win; headers are
+ * merged one by one. */
 static json_t *
 merged_case(const struct yaml_node *base, const struct yaml_node *over, const char *deep)
 {
@@ -71,8 +72,8 @@ merged_case(const struct yaml_node *base, const struct yaml_node *over, const ch
 
 /* ---- the request ---- */
 
-/* Without a body, prompt and model are made one: a chat with one turn. A body that is not a string
- * is written as JSON. */
+/* If there is no body, builds a chat body with one turn from `prompt` and `model`. A body
+ * that is not a string is written as JSON. */
 static void
 settle_body(json_t *request)
 {
@@ -106,7 +107,7 @@ settle_body(json_t *request)
 		json_object_set_new(headers, "content-type", json_string("application/json"));
 }
 
-/* text stands for the body of a chat's answer with one choice. */
+/* Builds the response. `text` stands for the body of a chat response with one choice. */
 static json_t *
 response_of(const struct yaml_node *base, const struct yaml_node *over)
 {
@@ -156,15 +157,15 @@ request_of(const struct yaml_node *c, const struct yaml_node *defaults)
 	return r;
 }
 
-/* ---- what is expected ---- */
+/* ---- expectations ---- */
 
 enum expected { TEXT, NUMBER, CONTAINS, SAME_SET, SUBSET, HAS, LACKS, NAME_OR_NONE, WITHIN };
 
 /* clang-format off */
 static const struct expectation {
-	const char *key; /* NULL: the end */
+	const char *key; /* NULL: end of the table */
 	enum expected kind;
-	const char *member; /* of what decide prints */
+	const char *member; /* the member of the output of `decide` */
 } expectations[] = {
 	{ "decision",   TEXT,         "decision" },
 	{ "status",     NUMBER,       "status" },
@@ -237,7 +238,7 @@ check_value(const struct yaml_node *c, const struct expectation *x, struct diag 
 		return;
 	}
 	if (x->kind == NUMBER && !yaml_int(c, &number))
-		diag_at(d, c, "%s: a number is expected", c->key->s.p);
+		diag_at(d, c, "%s: give a number", c->key->s.p);
 	if (c->kind == YAML_MAPPING || (single && c->kind != YAML_SCALAR))
 		diag_at(d, c, "%s: %s is expected, found %s", c->key->s.p,
 			single ? "one value" : "a value or a list", yaml_type_name(c));
@@ -256,14 +257,14 @@ check_expect(const struct yaml_node *n, const struct expectation *x, const char 
 	if (!read_map(d, n, what, keys, NULL))
 		return;
 	if (n->count == 0)
-		diag_at(d, n, "%s: is empty: the case could not fail", what);
+		diag_at(d, n, "%s: is empty, so the case could not fail: give a value", what);
 	for (const struct yaml_node *c = n->child; c; c = c->next)
 		for (size_t i = 0; x[i].key; i++)
 			if (!strcmp(x[i].key, c->key->s.p))
 				check_value(c, &x[i], d);
 }
 
-/* The names that an expectation speaks of: of findings the entities. */
+/* Returns the names that an expectation is about; for findings, the entities. */
 static json_t *
 names_in(json_t *answer, const struct expectation *x)
 {
@@ -290,7 +291,7 @@ compare_names(
 
 	for (const struct yaml_node *c = yaml_first(n); c; c = yaml_next(n, c)) {
 		if (!json_object_get(got, c->s.p))
-			buf_printf(out, "%s: %s is not among them\n", x->key, c->s.p);
+			buf_printf(out, "%s: %s is missing\n", x->key, c->s.p);
 		json_object_del(got, c->s.p);
 	}
 	if (x->kind == SAME_SET)
@@ -298,7 +299,7 @@ compare_names(
 			buf_printf(out, "%s: %s was not expected\n", x->key, name);
 }
 
-/* The text that goes on: the rewritten body, or the one that came. */
+/* Compares the body that is sent on: the rewritten body, or the original one. */
 static void
 compare_body(json_t *came, const struct yaml_node *n, json_t *answer,
 	const struct expectation *x, struct buf *out)
@@ -324,8 +325,8 @@ compare_within(json_t *came, const struct yaml_node *n, json_t *answer,
 {
 	if (!answer) {
 		buf_printf(out,
-			"%s: none was judged: the case gives none, or the request was "
-			"denied\n",
+			"%s: there is none to compare: the case has no response or tool, "
+			"or the request was denied\n",
 			x->key);
 		return;
 	}
@@ -338,8 +339,8 @@ compare_within(json_t *came, const struct yaml_node *n, json_t *answer,
 	}
 }
 
-/* Writes to out how one expectation of the case differs from what came; nothing: it does not.
- */
+/* Appends how the decision differs from one expectation of the case. Appends nothing if it
+ * does not. */
 static void
 compare_one(json_t *came, const struct yaml_node *n, json_t *answer,
 	const struct expectation *x, struct buf *out)
@@ -351,7 +352,7 @@ compare_one(json_t *came, const struct yaml_node *n, json_t *answer,
 		compare_within(came, n, got, x, out);
 		return;
 	}
-	if (json_is_object(got)) /* identity: the person; would: the decision */
+	if (json_is_object(got)) /* for identity the person is compared, for would the decision */
 		got = json_object_get(got, strcmp(x->key, "would") ? x->key : "decision");
 	const char *text = json_is_boolean(got) ? (json_is_true(got) ? "true" : "false")
 						: json_string_value(got);
@@ -400,7 +401,8 @@ policy_case_compare(const struct policy_case *c, json_t *answer, struct buf *out
 
 /* ---- files ---- */
 
-/* The folder above that of a file, with its slash: "a/tests/x" → "a/", "x" → "../". */
+/* Returns the folder above the folder of a file, with a final slash: "a/tests/x" gives
+ * "a/", and "x" gives "../". */
 static const char *
 folder_above(struct arena *a, const char *file)
 {
@@ -417,8 +419,8 @@ folder_above(struct arena *a, const char *file)
 	return arena_printf(a, "%.*s", (int)n, dir.p).p;
 }
 
-/* NAME.test.yaml → NAME.yaml next to it; tests/NAME.yaml → ../NAME.yaml; else the
- * policy.yaml next to it or above. */
+/* Returns the policy file of a test file: NAME.yaml for NAME.test.yaml in the same folder,
+ * ../NAME.yaml for tests/NAME.yaml, else the policy.yaml in the same folder or above. */
 static const char *
 policy_of(struct arena *a, const char *file)
 {
@@ -472,13 +474,13 @@ load_case(const struct yaml_node *n, const struct yaml_node *defaults, struct po
 	check_request(n, d);
 	if ((x = of_either(n, defaults, "time")) &&
 		(x->kind != YAML_SCALAR || clock_parse(x->s.p, x->s.n, &ns) < 0))
-		diag_at(d, x, "time: RFC 3339 is expected, such as 2026-11-20T08:00:00Z");
+		diag_at(d, x, "time: give RFC 3339, such as 2026-11-20T08:00:00Z");
 	if ((x = yaml_get(n, "identity")) && x->kind != YAML_MAPPING &&
 		!(x->kind == YAML_SCALAR && span_is(x->s, "none")))
 		diag_at(d, x, "identity: a mapping, or none, is expected, found %s",
 			yaml_type_name(x));
 	if (!(c->expect = yaml_get(n, "expect")))
-		diag_at(d, n, "expect is missing: the case could not fail");
+		diag_at(d, n, "expect is missing, so the case could not fail");
 	else
 		check_expect(c->expect, expectations, "expect", d);
 	c->request = request_of(n, defaults);
@@ -522,7 +524,8 @@ policy_cases_load(struct arena *a, const char *file, struct policy_cases *out, s
 	else
 		read_path(a, d, named, &out->policy);
 	if (!out->policy && d->errors == errors)
-		diag_file(d, file, "no policy is next to it: name one with `policy: FILE`");
+		diag_file(d, file, "no policy file is next to this file: name one with "
+				   "`policy: FILE`");
 	load_all(a, root, out, d);
 	return d->errors == errors && !arena_failed(a);
 }

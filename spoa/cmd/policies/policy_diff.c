@@ -1,4 +1,5 @@
-/* tollgate policy diff: the same requests under two policies. */
+/* tollgate policy diff: decides the same requests under two policies, and prints the
+ * differences. */
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -10,7 +11,7 @@
 #include "cmd/policies/policy.h"
 #include "cmd/policies/policy_tally.h"
 
-/* entity → style of what is replaced. */
+/* Returns the style of replacement for each replaced entity. */
 static json_t *
 redactions(json_t *answer)
 {
@@ -26,8 +27,9 @@ redactions(json_t *answer)
 	return o;
 }
 
-/* What of an answer of decide is compared: of one that is observed what it would have been,
- * too; or of the provider's that the line gives, which has the first four. */
+/* Returns the members of an output of `decide` that are compared. For an observed request,
+ * these include the decision that it would have got. For a given response of a provider,
+ * only the first four members exist. */
 static json_t *
 outcome_of_answer(json_t *answer, bool response)
 {
@@ -46,7 +48,7 @@ outcome_of_answer(json_t *answer, bool response)
 	return o;
 }
 
-/* The caller's to free. */
+/* Returns a sentence that explains the decision, or NULL. The caller frees the result. */
 static char *
 explain_sentence(json_t *explain)
 {
@@ -62,15 +64,16 @@ explain_sentence(json_t *explain)
 	return both;
 }
 
-/* NULL with *why. `says`: the caller's to free. */
+/* Decides a request and returns its outcome, or NULL with *why. *sentence gets an explanation,
+ * which the caller frees; `sentence` may be NULL. */
 static json_t *
-decide_outcome(struct snapshot *snap, json_t *in, const char **why, char **says)
+decide_outcome(struct snapshot *snap, json_t *in, const char **why, char **sentence)
 {
 	struct request *r = decide_run(snap, in, why);
 
 	if (!r)
 		return NULL;
-	json_auto_t *answer = decide_result(r), *e = says ? decide_explain(r) : NULL;
+	json_auto_t *answer = decide_result(r), *e = sentence ? decide_explain(r) : NULL;
 	json_t *o = NULL;
 	*why = decide_answer(r, in, answer, e, NULL);
 	if (!*why)
@@ -78,8 +81,8 @@ decide_outcome(struct snapshot *snap, json_t *in, const char **why, char **says)
 	if (o && json_object_get(answer, "response"))
 		json_object_set_new(
 			o, "response", outcome_of_answer(json_object_get(answer, "response"), true));
-	if (o && says)
-		*says = explain_sentence(e);
+	if (o && sentence)
+		*sentence = explain_sentence(e);
 	request_free(&r);
 	return o;
 }
@@ -103,7 +106,7 @@ one_line(void *arg, struct span line, size_t number)
 	clock_rfc3339(clock_wall_ns(), now);
 	if (!json_is_object(in))
 		why = in ? "must be a JSON object" : err.text;
-	else if (!json_object_get(in, "time")) /* both decide at one time */
+	else if (!json_object_get(in, "time")) /* both policies decide at the same time */
 		json_object_set_new(in, "time", json_string(now));
 	json_auto_t *was = why ? NULL : decide_outcome(c->a, in, &why, NULL);
 	json_auto_t *is = was ? decide_outcome(c->b, in, &why, &says) : NULL;
@@ -134,7 +137,8 @@ policy_diff(int argc, char **argv)
 	if (cmd_options("policy diff", argc, argv, options, &files) != 2 ||
 		(most && span_u64(span_str(most), &examples)))
 		return cmd_usage("policy diff");
-	log_setup(LOG_LOGFMT, LOG_ERROR); /* refused credentials are part of requests */
+	log_setup(LOG_LOGFMT, LOG_ERROR); /* refused credentials are a normal part of requests
+					   * and are not logged */
 	c.a = decide_load("policy diff", NULL, files[0]);
 	if (c.a)
 		c.b = decide_load("policy diff", NULL, files[1]);

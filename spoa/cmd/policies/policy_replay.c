@@ -1,5 +1,8 @@
-/* tollgate policy replay: recorded decisions under another policy, on the values
- * that were recorded. */
+/* tollgate policy replay: evaluates another policy on recorded decisions, with the values that
+ * were recorded, and prints which decisions would differ.
+ *
+ * Requests are compared when their decision is read. A response is compared when its
+ * completion is read, together with its decision, which is kept until then. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,15 +19,16 @@
 #include "cmd/records/recorded.h"
 #include "record/journal/chain.h"
 
-enum { AWAITED_MAX = 65536 }; /* decisions whose completion has not come */
+enum { AWAITED_MAX = 65536 }; /* decisions that are kept while their completion has not been read */
 
 struct replay {
 	struct policy_alone policy;
 	struct tally tally, attempts, answers;
-	json_t *awaited; /* what went through the relay last, by id */
+	json_t *awaited; /* the last attempts that were relayed, by id */
 	const struct query *q;
-	struct opening *opening; /* of --key; NULL: what is sealed is not held */
-	struct arena a;		 /* of one record */
+	struct opening *opening; /* opens sealed values with --key; NULL: sealed values are
+				  * unknown */
+	struct arena a;		 /* reset after each record */
 };
 
 static bool
@@ -33,14 +37,14 @@ of_that_time(const struct replay *re, int64_t ns)
 	return ns >= re->q->since_ns && (!re->q->until[0] || ns < re->q->until_ns);
 }
 
-/* Those that a record has under the field's name, as they are. */
+/* Copies a member of the record, unless it is missing. */
 static void
 copy_member(json_t *o, json_t *record, enum record_field f)
 {
 	json_object_set(o, record_rows[f].name, record_get(record, f));
 }
 
-/* entity → style, of what was replaced. */
+/* Returns the recorded style of replacement for each replaced entity. */
 static json_t *
 redactions_then(json_t *entities)
 {
@@ -70,7 +74,7 @@ tags_then(json_t *tags)
 	return tags ? json_incref(tags) : json_array();
 }
 
-/* What the rules said then. */
+/* Returns the recorded outcome of the rules. */
 static json_t *
 outcome_then(const struct recorded *r, json_t *record)
 {
@@ -81,21 +85,22 @@ outcome_then(const struct recorded *r, json_t *record)
 	copy_member(o, record, RF_ROUTE);
 	if (!denied)
 		copy_member(o, record, RF_TARGET);
-	/* Refused after the rules, or only observed: "model" may be what the caller asked for.
-	 */
+	/* If the request was refused after the rules, or only observed, "model" may be the
+	 * model that the caller requested. */
 	if (!denied && (went || record_get(record, RF_VERDICT_ASKED_MODEL)))
 		copy_member(o, record, RF_MODEL);
 	json_object_set_new(o, "tags", tags_then(record_get(record, RF_TAGS)));
 	if (denied && !strcmp(r->decision, "deny"))
 		copy_member(o, record, RF_STATUS);
-	/* Refused after the rules: what would have been replaced is not in the record. */
+	/* If the request was refused after the rules, the record does not state what would
+	 * have been replaced. */
 	if (strcmp(r->effect, "redact") != 0 || !strcmp(r->decision, "redact"))
 		json_object_set_new(
 			o, "redactions", redactions_then(record_get(record, RF_ENTITIES)));
 	return o;
 }
 
-/* Where it goes, as which model, with which tags. */
+/* Adds the target, the model and the tags of the new outcome. */
 static void
 add_changes(json_t *o, const struct recorded *r, const struct policy_verdict *v)
 {
@@ -144,7 +149,7 @@ why_now(const struct replay *re, struct recorded *r, const struct policy_verdict
 	return says;
 }
 
-/* Counts in the tally what this policy decides otherwise than the record says. */
+/* Compares one recorded decision with that of this policy. */
 static void
 one_record(struct replay *re, json_t *record)
 {
@@ -163,7 +168,8 @@ one_record(struct replay *re, json_t *record)
 		return;
 	tally->observed += !strcmp(r->decision, "observed");
 	if (r->before_rules) {
-		tally_cannot(tally, "decided before the rules, or by an older version");
+		tally_cannot(tally, "decided before the rules were evaluated, or by an "
+				    "older version");
 		return;
 	}
 	if (recorded_decide(r, &re->policy, &re->a, v, &unsure)) {
@@ -177,7 +183,8 @@ one_record(struct replay *re, json_t *record)
 	}
 	if (r->attempt && !r->facts.ranks && !r->no_route) {
 		tally_cannot(
-			tally, "the route has other targets: which were tried is not known");
+			tally, "the route has other targets now, so their state at that "
+			       "time is unknown");
 		return;
 	}
 	json_auto_t *was = outcome_then(r, record);
@@ -191,9 +198,9 @@ one_record(struct replay *re, json_t *record)
 	free(says);
 }
 
-/* ---- answers ---- */
+/* ---- responses ---- */
 
-/* What its answer is judged by, once that is recorded too. */
+/* Keeps a decision for the comparison of its response, which is recorded later. */
 static void
 await_response(struct replay *re, json_t *decision)
 {
@@ -246,9 +253,9 @@ judge_answer(struct replay *re, json_t *completion, json_t *decision)
 	if (!of_that_time(re, request->facts.now_wall_ns))
 		return;
 	if (!route || (!r->judged && !route->uses.any))
-		return; /* nothing was or would be said of it */
+		return; /* no rule applies to this response, neither then nor now */
 	if (!r->judged) {
-		tally_cannot(&re->answers, "the answer was not judged");
+		tally_cannot(&re->answers, "no rule was evaluated on the response");
 	} else if (unsure) {
 		snprintf(reason, sizeof(reason), "%s, and a rule reads it", unsure);
 		tally_cannot(&re->answers, reason);
@@ -257,7 +264,7 @@ judge_answer(struct replay *re, json_t *completion, json_t *decision)
 	}
 }
 
-/* Of answers that came. */
+/* Compares one recorded response. */
 static void
 one_completion(struct replay *re, json_t *completion)
 {
@@ -269,7 +276,8 @@ one_completion(struct replay *re, json_t *completion)
 	if (decision && record_int(completion, RF_STATUS) > 0)
 		judge_answer(re, completion, decision);
 	else if (record_get(completion, RF_ANSWER_VERDICT))
-		tally_cannot(&re->answers, "its decision is not in these records");
+		tally_cannot(&re->answers, "the decision of this response is not in these "
+					   "records");
 	if (decision)
 		json_object_del(re->awaited, id);
 }
@@ -329,7 +337,7 @@ replay_records(struct replay *re, const struct query *q, const struct opening_ar
 	if (policy && !strcmp(policy, "-") &&
 		!(policy = given_policy_stdin(q->what, q->config)))
 		return EXIT_CANNOT;
-	/* What came before the time says what decisions were searched for. */
+	/* Records before the period state which entities the decisions searched for. */
 	all.since_ns = 0;
 	all.arg = re;
 	all.line = one_line;

@@ -1,4 +1,4 @@
-/* Counting what changes between decisions. */
+/* Counts and prints what changes between the decisions of two policies. */
 #include "cmd/policies/policy_tally.h"
 #include "base/codec/json_text.h"
 
@@ -122,7 +122,7 @@ print_words(const struct tally *t, const char *what)
 		printf(", %zu not compared", cannot_total(t));
 	putchar('\n');
 	if (t->observed)
-		printf("  observed     %zu: what the rules said was not enforced\n",
+		printf("  observed     %zu: the rules' decision was not enforced\n",
 			t->observed);
 	for (i = 0; i < TALLY_FIELDS; i++)
 		if (t->by[i])

@@ -1,5 +1,5 @@
-/* What differs between two decisions of the same thing: counted, with examples. For
- * policy diff and policy replay. */
+/* Counts the decisions that differ between two policies, with examples. For `policy diff`
+ * and `policy replay`. */
 #ifndef CMD_POLICIES_POLICY_TALLY_H
 #define CMD_POLICIES_POLICY_TALLY_H
 
@@ -9,25 +9,29 @@
 
 enum { TALLY_FIELDS = 9 };
 
+/* The counts of one comparison. Owned by the command: tally_init() before and tally_free()
+ * after it. */
 struct tally {
 	size_t total, same, different;
-	size_t observed; /* of a cutover: nothing was enforced */
+	size_t observed; /* requests of a cutover, for which nothing was enforced */
 	size_t by[TALLY_FIELDS];
 	size_t examples_max;
 	json_t *examples;
-	json_t *cannot; /* reason → count */
+	json_t *cannot; /* an object: number of decisions that could not be compared, by reason */
 };
 
 void tally_init(struct tally *t, size_t examples_max);
 void tally_free(struct tally *t);
-/* The outcomes are objects with any of decision, status, rule, route, target, model,
- * tags, redactions, response; a member that one of them lacks is not compared. `where` names
- * the pair in an example ("line": 3); `says` may be NULL. Takes none of the references. */
+/* Compares two outcomes: objects with any of decision, status, rule, route, target, model,
+ * tags, redactions and response. A member that one of them lacks is not compared. `where`
+ * identifies the pair in an example, such as {"line": 3}; `says` is a sentence about the
+ * new outcome or NULL. Takes over no reference. */
 void tally_compare(struct tally *t, json_t *was, json_t *is, json_t *where, const char *says);
-/* One that could not be compared. */
+/* Counts a decision that could not be compared. */
 void tally_cannot(struct tally *t, const char *reason);
 json_t *tally_json(const struct tally *t);
-/* In plain words, `what` being "requests"; or as one JSON object. */
+/* Prints the counts as sentences in which `what` is a word such as "requests", or as one
+ * JSON object. */
 void tally_print(const struct tally *t, const char *what, bool as_json);
 
 #endif

@@ -1,5 +1,5 @@
-/* tollgate policy test: the cases of test files as TAP, and which rules no case
- * matched. */
+/* tollgate policy test: runs the cases of test files, prints the results in the Test
+ * Anything Protocol (TAP), and lists rules that no case matched. */
 #include <glob.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,18 +13,19 @@
 
 enum { POLICIES_MAX = 256 };
 
-/* A policy under test; several files may be about one. */
+/* A policy under test. Several test files may be for the same policy. */
 struct tested {
 	const char *file;
 	struct snapshot *snap;
-	bool *matched; /* a rule each, those on answers after those on requests, then calls' */
+	bool *matched; /* one flag for each rule: rules on requests, then on responses, then on
+		        * calls */
 	size_t cases;
 };
 
 struct run {
 	struct arena a;
-	const char *policy; /* --policy: instead of what the files name */
-	const char *config; /* -c: the configuration, whose policy is tested; NULL: none */
+	const char *policy; /* --policy, which replaces the policies that the test files name */
+	const char *config; /* -c: the configuration whose policy is tested; NULL: none */
 	bool require;	    /* --require-coverage */
 	struct tested tested[POLICIES_MAX];
 	size_t ntested;
@@ -39,7 +40,8 @@ tested_of(struct run *t, const char *file)
 		if (!strcmp(t->tested[i].file, file))
 			return &t->tested[i];
 	if (t->ntested == POLICIES_MAX) {
-		cmd_fail("policy test", "more than %d policies", POLICIES_MAX);
+		cmd_fail("policy test", "the test files are for more than %d policies, "
+					"which is the limit", POLICIES_MAX);
 		return NULL;
 	}
 	struct snapshot *snap =
@@ -60,7 +62,7 @@ print_test_result(struct run *t, bool ok, const struct policy *p, const char *na
 	t->n++;
 	t->failed += !ok;
 	printf("%sok %zu - %s: ", ok ? "" : "not ", t->n, p->name);
-	for (; *name; name++) /* '#' begins a directive of TAP */
+	for (; *name; name++) /* '#' would begin a directive of TAP */
 		putchar(*name == '\n' || *name == '#' ? ' ' : *name);
 	putchar('\n');
 }
@@ -75,7 +77,7 @@ say_lines(struct span text)
 	}
 }
 
-/* What each rule that matched or failed says. */
+/* Prints a sentence for each rule that matched or failed. */
 static void
 say_rules(json_t *e)
 {
@@ -92,8 +94,8 @@ say_rules(json_t *e)
 	say_lines(span_str(json_str_in(e, "refused")));
 }
 
-/* Rules that matched with the target that was chosen, and those that moved the request there: they
- * denied another target, or left it out. */
+/* Marks the rules that matched with the chosen target, and the rules that made the request
+ * use that target because they denied or skipped another one. */
 static void
 note_matched(struct tested *p, const struct request *r)
 {
@@ -133,7 +135,7 @@ one_case(struct run *t, struct tested *p, const struct policy_case *c)
 		buf_printf(&diff, "%s\n", why);
 	policy_case_compare(c, answer, &diff);
 	print_test_result(t, diff.n == 0 && !buf_failed(&diff), policy, c->name);
-	if (diff.n) { /* where the case is, and what differs */
+	if (diff.n) { /* print where the case is and what differs */
 		printf("#   %s:%u:%u\n", c->at->file, c->at->line, c->at->column);
 		say_lines(buf_view(&diff));
 		say_rules(explain);
@@ -185,7 +187,8 @@ print_coverage(struct run *t, const struct tested *p)
 
 /* ---- which files ---- */
 
-/* NAME.test.yaml in DIR and all in DIR/tests; of a folder named tests, all in it. */
+/* Lists the test files of a folder: DIR/NAME.test.yaml and all files in DIR/tests; if the
+ * folder is named tests, all files in it. */
 static bool
 files_in(struct run *t, const char *dir)
 {
@@ -205,7 +208,8 @@ files_in(struct run *t, const char *dir)
 		globfree(&g);
 	}
 	if (found == 0)
-		cmd_fail("policy test", "%s: no test file in it or in its folder tests", dir);
+		cmd_fail("policy test", "%s: neither this folder nor its folder tests has "
+					"a test file", dir);
 	return found > 0;
 }
 
@@ -215,7 +219,7 @@ one_path(struct run *t, const char *path)
 	struct stat st;
 
 	if (stat(path, &st) < 0) {
-		cmd_fail("policy test", "%s: cannot be read", path);
+		cmd_fail("policy test", "%s: the file or folder cannot be read", path);
 		t->broken = true;
 	} else if (S_ISDIR(st.st_mode)) {
 		t->broken |= !files_in(t, path);
@@ -237,7 +241,8 @@ policy_test(int argc, char **argv)
 		{ "require-coverage", .flag = &t->require }, { .name = NULL } };
 	int n = cmd_options("policy test", argc, argv, options, &paths), code;
 	arena_init(&t->a, 0, false);
-	log_setup(LOG_LOGFMT, LOG_ERROR); /* refused credentials are part of cases */
+	log_setup(LOG_LOGFMT, LOG_ERROR); /* refused credentials are a normal part of cases and
+					   * are not logged */
 	for (int i = 0; i < n; i++)
 		one_path(t, paths[i]);
 	for (size_t i = 0; i < t->ntested; i++)

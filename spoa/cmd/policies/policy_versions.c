@@ -1,5 +1,6 @@
-/* tollgate policy history: lists the policies that were in force, with time, orderer, reason and changes.
- * tollgate policy show: prints the text of one version. */
+/* tollgate policy history lists the policies that were in force, with the time, the person
+ * who ordered them, the reason and the changes. tollgate policy show prints the text of one
+ * version. */
 #include "cmd/policies/versions.h"
 
 #include <dirent.h>
@@ -92,8 +93,8 @@ versions_last(const json_t *list, const char *version)
 	return last_record(list, version, false);
 }
 
-/* Finds the versions of a journal's texts that begin with the digits: found[0] is the last of them, and
- * *several is set if there are others. */
+/* Finds the versions among a journal's kept texts that begin with the digits. found[0] gets
+ * the last of them, and *several is set if there are others. */
 static void
 find_in_folder(const char *journal, const char *digits, char found[17], bool *several)
 {
@@ -129,7 +130,7 @@ versions_find(
 	if (several || !found[0]) {
 		buf_printf(why, "%s: %s of a policy in %s" KEPT_POLICY_FOLDER "%s", given,
 			several ? "several versions" : "no version", places->journal,
-			several ? " begin with that: give more digits"
+			several ? " begin with these digits: give more"
 				: "; `tollgate policy history` lists the versions");
 		return false;
 	}
@@ -159,7 +160,7 @@ versions_tree(struct arena *a, const struct kept_places *places, const char *ver
 	return tree;
 }
 
-/* The tree of the text that a record of type `policy` names. */
+/* Parses the text that a record of type `policy` names. */
 static const struct yaml_node *
 recorded_tree(struct arena *a, const struct kept_places *places, const json_t *record)
 {
@@ -170,7 +171,7 @@ recorded_tree(struct arena *a, const struct kept_places *places, const json_t *r
 		       : NULL;
 }
 
-/* Sets "changed" of a version: its differences from the version before. */
+/* Sets the member "changed" of a version to its differences from the version before. */
 static void
 put_changed(json_t *one, const json_t *before, const struct kept_places *places)
 {

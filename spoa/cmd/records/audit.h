@@ -108,16 +108,15 @@ int audit_agrees_with_trims(struct span trims, const char *member, const char *n
 int audit_verify(struct audit_args *a);
 /* verify --texts: verifies the sealed texts, in cmd/sealed/. Sets *ok to false if one is
  * wrong. Returns 0, or an error with *why. */
+int audit_verify_texts(struct audit_args *a, bool *ok, struct buf *why);
 /* verify --program: compares the programs that a chain's boot records name with the given
  * ones. In cmd/export/. */
-int audit_verify_texts(struct audit_args *a, bool *ok, struct buf *why);
 struct program_check {
 	const unsigned char (*hash)[CHAIN_HASH_BYTES]; /* SHA-256 of the given programs */
 	size_t nhashes;
-	uint64_t boots, same, unstated; /* number of boot records; those that name a given
-					 * program; those without a hash */
-	uint64_t other_seq, other;	/* first boot record of another program; the number of
-					 * such records */
+	/* numbers of boot records: all; with a given program; without a hash */
+	uint64_t boots, same, unstated;
+	uint64_t other_seq, other; /* first boot record of another program; their number */
 	char why[256];
 };
 /* Hashes the files of --program. Returns 0, or an exit code after a message. */

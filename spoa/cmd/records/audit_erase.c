@@ -206,7 +206,7 @@ erase_person(struct admin_cmd *c, const char *person)
 		say_not_here(answer);
 	if (!c->code && is_nobodys(c, answer, person))
 		c->code = EXIT_NO;
-	/* Where the erasure is in force has been printed; print only what failed. */
+	/* The nodes with the erasure have been printed; print only what failed. */
 	if (str_same(json_str_in(answer, "redis"), "away") ||
 		json_object_get(answer, "recorded") || json_object_get(answer, "kept")) {
 		int code = admin_changed("erasure", answer, "is ordered");

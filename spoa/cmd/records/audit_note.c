@@ -379,11 +379,10 @@ audit_note_print(const struct audit_args *a, const struct audit_note *n,
 			" records that the note covers were not read (the log begins with "
 			"record "
 			"%" PRIu64
-			"), and JOURNAL.tree %s: `tollgate audit restore` brings back "
-			"what is archived",
+			"), and JOURNAL.tree %s: `tollgate audit restore` restores archived records",
 			w->unread, c->size, r->first,
-			w->known ? "does not lead from the note to what is there"
-				 : "has not the hashes of those before it");
+			w->known ? "does not lead from the note to the present records"
+				 : "lacks the hashes of earlier records");
 	if (!continued)
 		return note_is_bad(n, r, r->bad_seq, "unknown: the log does not verify up to it");
 	/* a key that was replaced long ago may reveal a fork, but it proves nothing else */

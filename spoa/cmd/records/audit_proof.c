@@ -334,7 +334,7 @@ write_proof(struct audit_args *a, struct prove *p, struct buf *out)
 			"record %" PRIu64
 			" of %s: lines between it and the checkpoints around it "
 			"are missing here%s, and JOURNAL.tree does not have their hashes: "
-			"`tollgate audit restore` brings back what is archived",
+			"`tollgate audit restore` restores archived records",
 			p->seq, p->node, a->q.file ? " (a file is read alone)" : "");
 	} else if (!cmd_failed(a->q.what, err, &why)) {
 		size_t n = path_proof(&p->path, proof, &whole);

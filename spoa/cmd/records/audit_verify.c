@@ -68,7 +68,7 @@ print_compare(void *arg, uint64_t seq, const unsigned char hash[CHAIN_HASH_BYTES
 /* SHA-256 of the files of --program */
 static unsigned char programs[AUDIT_PROGRAMS][CHAIN_HASH_BYTES];
 
-/* What one chain is compared with. Owned by the function that verifies the chain. */
+/* The things with which one chain is compared. Owned by the function that verifies the chain. */
 struct watch {
 	struct tree_check tree;
 	struct anchors_check anchors;

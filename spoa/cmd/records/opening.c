@@ -509,7 +509,7 @@ journal_is_of(const char *journal, char node[CHAIN_NODE_MAX + 1], struct buf *wh
 		if (list.seg[i].ours)
 			snprintf(node, CHAIN_NODE_MAX + 1, "%s", list.seg[i].node);
 	journal_list_free(&list);
-	return node[0] || (buf_str(why, "no segment of a journal is there"), false);
+	return node[0] || (buf_str(why, "the folder has no segment of a journal"), false);
 }
 
 static bool

@@ -202,8 +202,7 @@ give_found(const struct query *q, const struct query_piece *p, struct buf *why)
 struct walk {
 	const struct query *q;
 	struct journal_list list;
-	/* The node of the current segments. Its segments before this index are from before
-	 * the period. */
+	/* The node of the current segments. Its segments before this index are earlier than the period. */
 	const char *node;
 	size_t begin;
 	char dir[JOURNAL_DIR_MAX];
@@ -344,7 +343,7 @@ find_first_piece(const struct walk *w, size_t first)
 	return begin;
 }
 
-/* Returns true if all records of the segment are from before the period. */
+/* Returns true if all records of the segment are earlier than the period. */
 static bool
 is_before(struct walk *w, size_t i)
 {

@@ -33,7 +33,7 @@ struct query_piece {
  * false mean that the option was not given. */
 struct query {
 	const char *what; /* the command, for messages */
-	/* The place: what the command line names, else the configured journal. */
+	/* The place: named on the command line, else the configured journal. */
 	const char *journal, *redis, *file; /* a folder; a URL; a file or "-" */
 	/* The journal of the host's other instance, which is read together with `journal`
 	 * in the order of time; NULL if there is none, or if the command line names a
@@ -41,7 +41,7 @@ struct query {
 	const char *beside;
 	const char *config;		    /* the configuration file, as for config_find() */
 	bool restored;			    /* the command line names JOURNAL.restored */
-	bool without_restored; /* restored records are read only if the command line names them */
+	bool without_restored; /* skip restored records unless the command line names them */
 	/* The period: as the user wrote it, and as a time; 0 and "" mean no bound. */
 	const char *said_at, *said_between, *said_end, *said_since, *said_until, *said_zone;
 	int64_t since_ns, until_ns;
@@ -144,7 +144,7 @@ void query_note_back(
 /* Reports the jump of the clock on stderr, once for each node. */
 void query_say_back(const char *what, const char *node, const struct query_back *back);
 
-/* Returns true if all records of the segment are from before the period. `next` is the
+/* Returns true if all records of the segment are earlier than the period. `next` is the
  * node's next segment. A segment that began before the period is not enough to know this,
  * because a daemon that starts with its clock behind begins a segment that seems older than
  * the end of the previous one. */

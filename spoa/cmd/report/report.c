@@ -1,5 +1,6 @@
-/* tollgate audit report: evidence of a time. Sections are rows, each with the articles of
- * Regulation (EU) 2024/1689 that it is evidence for. */
+/* tollgate audit report: prints the evidence for a period. The sections are rows of a
+ * table, each with the articles of Regulation (EU) 2024/1689 (AI Act) for which it is
+ * evidence. */
 #include "cmd/report/report.h"
 
 #include <errno.h>
@@ -20,7 +21,7 @@ static const struct {
 	const char *says;
 } articles[] = {
 	{ 12, A12, "record-keeping: events are recorded over the lifetime of the system" },
-	{ 14, A14, "human oversight: who watches, who changed or denied what" },
+	{ 14, A14, "human oversight: who observes, and who changed or denied something" },
 	{ 19, A19, "logs kept: by providers of high-risk systems, at least six months" },
 	{ 26, A26, "deployers: monitoring, and logs kept at least six months (26(5), 26(6))" },
 };
@@ -28,23 +29,23 @@ static const struct {
 	const char *name, *title;
 	unsigned articles;
 } sections[] = {
-	{ "records",      "Records",                                A12 | A19 | A26 },
-	{ "decisions",    "Decisions",                              A12 | A14 | A26 },
-	{ "about",        "By what routes are for",                 A12 | A14 | A26 },
-	{ "answers",      "How requests ended",                     A12 | A26 },
-	{ "cache",        "Answers that were given again, and what they saved", A12 | A26 },
-	{ "coverage",     "What was read and what was not, by route", A12 | A14 | A26 },
-	{ "texts",        "What was kept of texts, sealed, by route", A12 | A19 | A26 },
-	{ "gaps",         "Gaps, ends without a close, alarms",     A12 | A19 | A26 },
-	{ "degraded",     "Degraded times",                         A12 | A14 | A26 },
-	{ "policies",     "Policies in force",                      A12 | A14 | A26 },
-	{ "changes",      "Changes at run time, by whom and why",   A12 | A14 | A26 },
-	{ "keys",         "Signing keys",                           A12 | A19 },
-	{ "verification", "Verification",                           A12 | A19 | A26 },
-	{ "anchors",      "Checkpoints and anchors",                A12 | A19 },
-	{ "reads",        "Who read records",                       A14 | A19 | A26 },
-	{ "retention",    "How far back, and what was trimmed",                       A19 | A26 },
-	{ "clock",        "The clock",                              A12 | A19 },
+	{ "records",      "Records",                                              A12 | A19 | A26 },
+	{ "decisions",    "Decisions",                                            A12 | A14 | A26 },
+	{ "about",        "Requests by purpose of the route",                     A12 | A14 | A26 },
+	{ "answers",      "Outcomes of requests",                                 A12 | A26 },
+	{ "cache",        "Responses from the cache, and what they saved",        A12 | A26 },
+	{ "coverage",     "Inspected and uninspected content, by route",          A12 | A14 | A26 },
+	{ "texts",        "Sealed texts that were kept, by route",                A12 | A19 | A26 },
+	{ "gaps",         "Gaps, unclean ends, alarms",                           A12 | A19 | A26 },
+	{ "degraded",     "Periods of degraded operation",                        A12 | A14 | A26 },
+	{ "policies",     "Policies in force",                                    A12 | A14 | A26 },
+	{ "changes",      "Changes at run time, with person and reason",          A12 | A14 | A26 },
+	{ "keys",         "Signing keys",                                         A12 | A19 },
+	{ "verification", "Verification",                                         A12 | A19 | A26 },
+	{ "anchors",      "Checkpoints and anchors",                              A12 | A19 },
+	{ "reads",        "Reads of records",                                     A14 | A19 | A26 },
+	{ "retention",    "Retention, and trimmed records",                       A19 | A26 },
+	{ "clock",        "The clock",                                            A12 | A19 },
 };
 /* clang-format on */
 
@@ -151,8 +152,8 @@ print_section(struct report *r, unsigned bits, int article, const char *says)
 		return code;
 	}
 	SCOPED_BUF(b, 0);
-	buf_str(&b, "Evidence from the record. What the law asks for beyond it: "
-		    "docs/compliance.md\n");
+	buf_str(&b, "Evidence from the records. docs/compliance.md lists what the law also "
+		    "requires.\n");
 	if (article)
 		buf_printf(&b, "Regulation (EU) 2024/1689, article %d: %s\n", article, says);
 	buf_printf(&b, "from %s to %s, made %s\n", q->since[0] ? q->since : "the first record",
@@ -173,7 +174,7 @@ run_report(struct report *r, unsigned bits, int article, const char *says)
 {
 	struct query *q = &r->a->q;
 	char made[CLOCK_RFC3339_LEN];
-	/* Without a key the report says so. */
+	/* without a key, the report states that nothing was verified */
 	int code = audit_signers(r->a, false);
 
 	SCOPED_BUF(why, 8192);
@@ -224,7 +225,7 @@ audit_report(int argc, char **argv)
 			row = i;
 	}
 	if (article && row == COUNT_OF(articles))
-		return cmd_fail(WHAT, "--article %s: 12, 14, 19 or 26 is expected", article);
+		return cmd_fail(WHAT, "--article %s: give 12, 14, 19 or 26", article);
 	int code = query_times(q);
 	if (code)
 		return code;

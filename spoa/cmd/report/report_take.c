@@ -1,5 +1,6 @@
-/* Records into counts and lists. Decisions and completions, of which there are millions, are
- * looked through without being parsed; of other types all members are read. */
+/* Adds records to the counts and lists of a report. There may be millions of decisions and
+ * completions, so their members are found without parsing the whole line. Records of other
+ * types are parsed. */
 #include "cmd/report/report.h"
 
 #include <inttypes.h>
@@ -12,7 +13,8 @@
 
 /* ---- counts and lists ---- */
 
-/* NULL: no memory, or no name; what is added to it is lost. */
+/* Adds a new member and returns it. Returns NULL if memory is exhausted or there is no
+ * name; additions to NULL are ignored. */
 static json_t *
 made_in(json_t *o, const char *name, json_t *made)
 {
@@ -27,29 +29,30 @@ object_in(json_t *o, const char *name)
 	return v ? v : made_in(o, name, json_object());
 }
 
-/* A text of a record without its quotes; what it escapes stays so. */
+/* Returns a string of a record without its quotes. Escapes are not decoded. */
 static struct span
 bare_raw(struct span raw)
 {
 	return raw.n >= 2 && raw.p[0] == '"' ? span_cut(raw, 1, raw.n - 1) : raw;
 }
 
-/* A name that has a place among so many: its own, or (other)'s. Records of others may have
- * anything. */
+/* Returns the name under which a value is counted: itself, or "(other)" if the counts are
+ * full. The value may contain anything. */
 static void
 name_among(const json_t *counts, struct span value, size_t most, char out[256])
 {
 	struct span cut = span_cut(value.n ? value : SPAN_LIT("-"), 0, 255);
 
 	while (cut.n && cut.n < value.n && ((unsigned char)cut.p[cut.n] & 0xc0) == 0x80)
-		cut.n--; /* not in the midst of a letter */
+		cut.n--; /* do not cut inside a UTF-8 character */
 	json_auto_t *text = json_stringn(cut.p, cut.n);
 	snprintf(out, 256, "%.*s", SPAN_ARG(text ? cut : SPAN_LIT("(not UTF-8)")));
 	if (!json_object_get(counts, out) && json_object_size(counts) >= most)
 		snprintf(out, 256, "(other)");
 }
 
-/* Up to the largest number, whatever others wrote. */
+/* Adds a count and stops at the largest number, since records of others may have any
+ * number. */
 static void
 add_to_counts(json_t *counts, const char *name, int64_t n)
 {
@@ -80,7 +83,7 @@ count_reported(json_t *section, const char *by, struct span raw)
 	add_among(section, by, bare_raw(raw), REPORT_NAMES, 1);
 }
 
-/* Each text of a raw list. */
+/* Counts each string of a JSON list. */
 static void
 count_each(json_t *section, const char *by, struct span raw, size_t most)
 {
@@ -103,7 +106,7 @@ reported_number(struct span raw)
 	return raw.n && span_u64(raw, &n) == 0 ? (int64_t)(n < INT64_MAX ? n : INT64_MAX) : 0;
 }
 
-/* The item is given away. */
+/* Appends an item to a list and takes ownership of it. */
 static void
 list_reported(json_t *section, const char *name, json_t *item)
 {
@@ -121,7 +124,8 @@ list_reported(json_t *section, const char *name, json_t *item)
 	add_to_counts(section, more, 1);
 }
 
-/* The members of the record that are named, those that it has: null says that nobody knows. */
+/* Returns the named members that the record has; a null member means that the value is
+ * unknown. */
 static json_t *
 copy_members(const json_t *record, const char *const *names)
 {
@@ -163,8 +167,8 @@ route_of(struct report *r, const char *section, struct span route)
 	return object_in(routes, name);
 }
 
-/* What was sealed of one text, and what was not kept, in all and of its route. `bytes` is what
- * there was of it. */
+/* Counts what was sealed of one text and what was not kept, in total and for the route.
+ * `bytes` is the size of the text. */
 static void
 take_kept(struct report *r, struct span route, const char *part, struct span kept,
 	struct span bytes)
@@ -265,7 +269,7 @@ take_decision(struct report *r, struct span line, bool later)
 		add_to_counts(c, "classifier_failed", 1);
 }
 
-/* A hit: what no model was asked for, in all and of its route. */
+/* Counts a cache hit, for which no model was called, in total and for the route. */
 static void
 take_cache_hit(struct report *r, struct span route, struct span saved)
 {
@@ -319,7 +323,7 @@ take_completion(struct report *r, struct span line)
 		take_kept(r, v[ROUTE], "calls", v[TOOLS], w[0]);
 }
 
-/* ---- the others ---- */
+/* ---- other types ---- */
 
 static void
 take_degraded(struct report *r, const json_t *o, const char *node)
@@ -343,7 +347,7 @@ take_degraded(struct report *r, const json_t *o, const char *node)
 	list_reported(d, "times", copy_members(o, names));
 }
 
-/* The node's daemon ended in them, or they are not over. */
+/* Ends degraded periods, because the node's daemon ended or because the report ends. */
 static void
 end_degraded(struct report *r, const char *node, const char *how)
 {
@@ -375,7 +379,7 @@ take_read(struct report *r, const json_t *o)
 		str_same(json_str_in(o, "what"), "text") ? ", by a text" : "");
 	name_among(readers, span_str(key), REPORT_NAMES, name);
 	one = object_in(readers, name);
-	/* A sum of readings says how many. */
+	/* a record that sums up readings states their number */
 	add_to_counts(one, "times",
 		json_object_get(after, "readings") ? json_int_in(after, "readings") : 1);
 	add_to_counts(one, "records", json_int_in(after, "records"));
@@ -416,7 +420,7 @@ take_boot(struct report *r, const json_t *o, struct report_chain *c)
 			json_object_get(o, "time"), "cut", json_object_get(o, "cut")));
 }
 
-/* A rare type: which section, which list, which members. */
+/* The section, list and members for each rare type. */
 /* clang-format off */
 static const struct {
 	const char *type, *section, *list, *names[12];
@@ -579,7 +583,7 @@ report_torn(void *arg, size_t bytes)
 	((struct report *)arg)->torn += bytes;
 }
 
-/* ---- at the end ---- */
+/* ---- the end of the report ---- */
 
 void
 report_end(struct report *r)
@@ -588,7 +592,7 @@ report_end(struct report *r)
 	const char *oldest = "";
 	bool holds = true;
 
-	end_degraded(r, NULL, "not over in these records");
+	end_degraded(r, NULL, "had not ended in these records");
 	for (size_t i = 0; i < r->nchains; i++) {
 		struct report_chain *c = &r->chain[i];
 		verify_end(r, c);
@@ -597,7 +601,7 @@ report_end(struct report *r)
 			list_reported(object_in(r->o, "gaps"), "missing",
 				json_pack("{s:s,s:I,s:I,s:s}", "node", c->node, "from",
 					(json_int_t)1, "to", (json_int_t)c->first - 1, "why",
-					"no trim record says where they are"));
+					"no trim record names them"));
 		json_array_append_new(nodes,
 			json_pack("{s:s,s:I,s:s,s:s,s:I,s:I,s:I,s:I,s:I}", "node", c->node,
 				"records", (json_int_t)c->records, "begin", c->begin, "end",
@@ -625,7 +629,8 @@ report_end(struct report *r)
 			json_boolean(holds && !json_object_get(json_object_get(r->o, "gaps"),
 						      "missing")));
 	else
-		json_object_set_new(v, "why", json_string("no public key was given or found"));
+		json_object_set_new(v, "why", json_string("no public key was given or "
+							  "configured"));
 	if (r->torn)
 		json_object_set_new(
 			v, "bytes_after_the_last_record", json_integer((json_int_t)r->torn));

@@ -1,5 +1,6 @@
-/* tollgate audit restore --texts: files of ciphertexts come back, into JOURNAL.restored.texts,
- * where whoever opens one looks too. What is not what the trim record names is refused. */
+/* tollgate audit restore --texts: copies archived files of sealed texts to
+ * JOURNAL.restored.texts, where every command that opens texts finds them. A file that
+ * differs from its trim record is refused. */
 #include <dirent.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -22,7 +23,7 @@ struct texts_restore {
 	size_t n, room;
 };
 
-/* ---- which ---- */
+/* ---- selecting files ---- */
 
 static bool
 texts_are_asked(const struct audit_texts_wanted *w, const struct texts_file *f)
@@ -34,7 +35,7 @@ texts_are_asked(const struct audit_texts_wanted *w, const struct texts_file *f)
 	       (!w->until[0] || strcmp(f->begin, w->until) < 0);
 }
 
-/* What is said of a file, in a folder: 0, ERR_NOTFOUND, ERR_SYNTAX. */
+/* Reads the description of a file in a folder. Returns 0, ERR_NOTFOUND or ERR_SYNTAX. */
 static int
 load_texts_file(int fd, const char *name, struct texts_file *out)
 {
@@ -76,7 +77,7 @@ take_texts_folder(struct texts_restore *r, const char *path)
 	return err;
 }
 
-/* One that was asked for by its name, of a store that cannot be listed. */
+/* Selects a file by its name, for an archive that cannot be listed. */
 static int
 take_texts_asked(struct texts_restore *r, const char *name, struct buf *why)
 {
@@ -96,14 +97,15 @@ take_texts_asked(struct texts_restore *r, const char *name, struct buf *why)
 	int err = load_texts_file(fd, said, &f);
 	replace_drop(r->tofd, said);
 	if (err)
-		return why_err(why, ERR_AUTH, "what the archive says of it is none of it");
+		return why_err(why, ERR_AUTH, "the archive's description does not belong "
+					      "to the file");
 	if (!mem_room(&r->file, &r->room, r->n + 1, sizeof(f)))
 		return ERR_NOMEM;
 	r->file[r->n++] = f;
 	return 0;
 }
 
-/* ---- one ---- */
+/* ---- restoring one file ---- */
 
 static int
 restore_texts_file(struct texts_restore *r, const struct texts_file *f, struct buf *why)

@@ -1,7 +1,9 @@
-/* tollgate audit subject: each decision about a person, as lines of JSON and as a page, with
- * the texts that an auditor's key opens, each file under a signed manifest (Regulation (EU)
- * 2016/679, article 15). A decision goes out when its request has ended: what waits are those
- * that have not. */
+/* tollgate audit subject: writes each decision about a person as a line of JSON and on a page,
+ * with the texts that an auditor's key opens. Each file has a signed manifest (Regulation (EU)
+ * 2016/679, article 15).
+ *
+ * A decision is written when its request has ended, so that its texts are complete. Until
+ * then it waits in a list. */
 #include "cmd/sealed/subject.h"
 
 #include <errno.h>
@@ -25,7 +27,7 @@ enum { WAITING_MAX = 65536, DECISIONS = 0, PAGE, FILES };
 
 static const struct {
 	const char *name;
-	struct export_format format; /* for its manifest */
+	struct export_format format; /* the format's name, for the manifest */
 } files[FILES] = { [DECISIONS] = { "decisions.jsonl", { .name = "subject" } },
 	[PAGE] = { "index.html", { .name = "subject-page" } } };
 
@@ -35,13 +37,14 @@ struct subject {
 	struct opening_args args;
 	struct opening *opening;
 	const char *person, *dir, *sign_key, *sign_passphrase;
-	char word[PSEUDONYM_LEN + 1]; /* that records have in place of the name; "" */
+	char word[PSEUDONYM_LEN + 1]; /* the pseudonym that records have in place of the name;
+				       * "": none */
 	struct export out[FILES];
-	json_t *waiting; /* lists of records, by node and id */
-	json_t *texts;	 /* how many, by the word for what came of them */
+	json_t *waiting; /* lists of records of requests in progress, by node and id */
+	json_t *texts;	 /* number of texts by result */
 	size_t decisions;
 	bool damaged;
-	int code; /* the first failure */
+	int code; /* exit code of the first failure; 0: none */
 };
 
 /* ---- one decision ---- */
@@ -79,7 +82,8 @@ add_text(struct subject *s, json_t *texts, const json_t *record, enum seal_kind 
 		s->code = cmd_fail(SUBJECT_WHAT, "%s", err_str(ERR_NOMEM));
 }
 
-/* What may have been kept of it: of a prompt and an answer it is said too where nothing was. */
+/* Returns the texts that may have been kept. For a prompt and a response, a missing text is
+ * reported too. */
 static json_t *
 texts_of(struct subject *s, const json_t *records)
 {
@@ -167,7 +171,7 @@ subject_line(void *arg, struct span line)
 	take_record(s, record);
 }
 
-/* Before anything is opened or written. */
+/* Verifies all records before any text is opened or written. */
 static int
 verify_subject(struct subject *s)
 {
@@ -175,7 +179,8 @@ verify_subject(struct subject *s)
 	int code = audit_signers(&s->a, true);
 
 	if (!code && s->a.q.file && !strcmp(s->a.q.file, "-"))
-		code = cmd_fail(SUBJECT_WHAT, "records are read twice: not standard input");
+		code = cmd_fail(SUBJECT_WHAT, "the records are read twice: give a file "
+					      "instead of standard input");
 	code = code ? code : cmd_failed(SUBJECT_WHAT, audit_ring(&s->a, &why), &why);
 	return code ? code : subject_verify(&s->a, &s->chains);
 }
@@ -334,7 +339,7 @@ audit_subject(int argc, char **argv)
 	if (!code && opening_pseudonym(&s.a.q, s.args.shares, s.person, s.word, &unknown) &&
 		!opening_plain(&s.a.q))
 		reading_asked("person", json_string(s.word));
-	/* A signed document that leaves out what is held would be a wrong answer. */
+	/* An incomplete signed document would be a wrong answer to the person. */
 	code = code ? code : unknown ? EXIT_CANNOT : 0;
 	code = code ? code : run_subject(&s);
 	code = code ? code : print_subject(&s);

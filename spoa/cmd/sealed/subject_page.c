@@ -1,3 +1,5 @@
+/* The page of `tollgate audit subject`, index.html: each decision about the person with its texts
+ * and the values that rules read. Text from anyone is escaped, so that no text can add markup. */
 #include "cmd/sealed/subject.h"
 
 #include <stdlib.h>
@@ -19,7 +21,7 @@ static const char begin[] =
 	"padding:.6em}"
 	"</style></head><body>\n<h1>What is held about one person</h1>\n";
 
-/* Of anybody's bytes: what is no UTF-8, and what nobody can see, is U+FFFD. */
+/* Appends text from anyone. Invalid UTF-8 and invisible characters become U+FFFD. */
 static void
 put_html(struct buf *b, struct span s)
 {
@@ -108,7 +110,8 @@ subject_page_decision(struct buf *b, const json_t *o)
 	json_array_foreach(json_object_get(o, "records"), i, one)
 	{
 		buf_str(b, "<dl>\n");
-		/* What commands call by a name is what a person may want to know. */
+		/* members that rules and commands have a name for are of interest to the
+		 * person */
 		for (size_t f = 0; f < RECORD_FIELDS_COUNT; f++) {
 			const struct record_row *row = &record_rows[f];
 			if (!row->called || strpbrk(row->path, "[*"))

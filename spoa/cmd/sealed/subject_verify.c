@@ -1,6 +1,7 @@
-/* The records that a person is given are verified first: every chain of what is read, hash by
- * hash and signature by signature, as `audit verify` does, but from where it begins. What was
- * trimmed or is not restored is a gap, and a chain begins after it. */
+/* Verifies the records that a person gets, before they are written: every chain, hash by
+ * hash and signature by signature, as `audit verify` does. A chain may begin at any record.
+ * Trimmed records, and records that were not restored, are a gap, after which the chain
+ * begins again. */
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,8 +14,9 @@
 
 struct subject_chain {
 	char node[CHAIN_NODE_MAX + 1];
-	struct verifier *verifier; /* of what follows its last gap */
-	uint64_t read, verified;   /* the last record there, and the last one that is signed */
+	struct verifier *verifier; /* verifies the records after the last gap */
+	uint64_t read, verified;   /* sequence numbers: the last record that was read, and the
+				    * last one that is signed */
 };
 
 struct subject_chains {
@@ -22,7 +24,7 @@ struct subject_chains {
 	struct subject_chain *chain;
 	size_t n, room, at;
 	bool every_signature, no_memory;
-	struct buf bad; /* the first that does not hold */
+	struct buf bad; /* message about the first bad record */
 };
 
 static void
@@ -38,7 +40,7 @@ begin_subject_chain(struct subject_chains *s, struct subject_chain *c)
 	s->no_memory |= !c->verifier;
 }
 
-/* `more`: records follow, after a gap. */
+/* Ends the verification of a chain. `more` means that records follow after a gap. */
 static void
 end_subject_chain(struct subject_chains *s, struct subject_chain *c, bool more)
 {
@@ -52,7 +54,7 @@ end_subject_chain(struct subject_chains *s, struct subject_chain *c, bool more)
 	if (r.ok && more && r.unsigned_records) {
 		r.ok = false;
 		r.bad_seq = c->read;
-		snprintf(r.why, sizeof(r.why), "missing: its commit");
+		snprintf(r.why, sizeof(r.why), "missing: the commit that signs it");
 	}
 	if (!r.ok && !s->bad.n)
 		buf_printf(&s->bad, "record %s/%" PRIu64 " does not verify: %s", c->node,
@@ -68,7 +70,7 @@ find_subject_chain(const struct subject_chains *s, struct span node)
 	return NULL;
 }
 
-/* What is no record is the fault of the chain before it. */
+/* A line that is no record is a fault of the chain before it. */
 static void
 verify_subject_line(void *arg, struct span line)
 {
@@ -140,8 +142,9 @@ verify_subject_once(const struct audit_args *a, bool every_signature, struct sub
 	return code || !s->no_memory ? code : cmd_fail(a->q.what, "%s", err_str(ERR_NOMEM));
 }
 
-/* What looks bad is read a second time, with every signature: a daemon that writes may cut off
- * what a full disk left half written, and the first bad record is named. */
+/* If the first reading finds a fault, the records are read again with every signature. A
+ * running daemon may cut off a line that a full disk left incomplete, and the second
+ * reading names the first bad record. */
 int
 subject_verify(const struct audit_args *a, struct subject_chains **out)
 {

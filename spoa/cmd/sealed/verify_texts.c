@@ -1,6 +1,6 @@
-/* tollgate audit verify --texts: what each record says of a text that was kept, against the
- * files next to the journal. A file that is gone is no fault where a trim record of the same
- * journal names it: such texts are counted apart. */
+/* tollgate audit verify --texts: compares what each record states about a kept text with
+ * the files next to the journal. If a file is missing but a trim record of the same journal
+ * names it, its texts are counted as trimmed and not as faults. */
 #include <inttypes.h>
 #include <stdio.h>
 
@@ -13,13 +13,13 @@ struct texts_check {
 	struct audit_args *a;
 	bool failed, trims_alone;
 	uint64_t texts, bytes, cut, bad, trimmed;
-	json_t *gone;  /* texts whose file is not here, by its name: {seq, node, id, part} */
+	json_t *gone;  /* texts whose file is missing, by the file's name: {seq, node, id, part} */
 	json_t *trims; /* names of files that trim records have */
 	struct buf why;
 };
 
-/* What does not hold: its record, which part of it, and the file that it is in, or begins in.
- */
+/* Reports a text that is not as recorded: its record, the part, and the file in which it is
+ * or begins. */
 static void
 bad_text(struct texts_check *c, const char *node, int64_t seq, const char *id, const char *part,
 	const char *file, const char *why)
@@ -36,7 +36,7 @@ bad_text(struct texts_check *c, const char *node, int64_t seq, const char *id, c
 	}
 }
 
-/* The first file of a text that is not here. */
+/* Notes that the first file of a text is missing. */
 static void
 missing_file(
 	const json_t *kept, const char *journal, const char *node, char out[TEXTS_NAME_MAX])
@@ -103,7 +103,7 @@ static void
 texts_line(void *arg, struct span line)
 {
 	struct texts_check *c = arg;
-	/* No text of a record holds a quote that is not escaped. */
+	/* Strings in a record contain no unescaped quote, so this pattern is a member. */
 	static const char names[] = "kept\":{";
 	const json_t *one;
 	size_t i;
@@ -133,7 +133,7 @@ all_trimmed(const struct texts_check *c)
 	return true;
 }
 
-/* What is not here: trimmed, by a record that says so, or missing. */
+/* Decides about missing files: trimmed, if a trim record names them, or missing. */
 static void
 judge_gone(struct texts_check *c)
 {
@@ -143,7 +143,7 @@ judge_gone(struct texts_check *c)
 	json_object_foreach(c->gone, file, list)
 	{
 		static const char why[] =
-			"missing: it is not here, and no trim record names it";
+			"missing: the file does not exist, and no trim record names it";
 		json_t *one;
 		size_t i;
 		if (json_object_get(c->trims, file)) {
@@ -190,8 +190,8 @@ audit_verify_texts(struct audit_args *a, bool *ok, struct buf *why)
 
 	buf_init(&c.why, 4096);
 	int err = c.gone && c.trims ? query_read(&q, why) : ERR_NOMEM;
-	/* A daemon that runs may have trimmed meanwhile, and said so where it was read already.
-	 */
+	/* A running daemon may have trimmed files in the meantime, and its trim record was
+	 * not yet read. */
 	c.trims_alone = true;
 	if (!err && !all_trimmed(&c))
 		err = query_read(&q, why);

@@ -1,4 +1,4 @@
-/* tollgate body: what the gate reads in a request body, for people who write
+/* tollgate body: prints what the gate reads in a request body, for people who write
  * policies and for tests. */
 #include <stdio.h>
 
@@ -22,7 +22,7 @@ put_segment(struct buf *out, const struct segment *s, struct span path)
 	json_put_close(out, '}');
 }
 
-/* An array, one segment a line, written as it grows. */
+/* Prints the segments as an array, one a line, as they are found. */
 static int
 print_segments(const struct body *b, struct span raw, struct arena *a)
 {
@@ -44,7 +44,7 @@ print_segments(const struct body *b, struct span raw, struct arena *a)
 						  : EXIT_DONE;
 }
 
-/* Ids of tokens, as a gate reads them that has no configuration. */
+/* Decodes token ids as a gate without a configuration does. */
 static void
 decode_ids(struct body *b, struct span raw, struct arena *a)
 {
@@ -78,12 +78,12 @@ read_and_print(const struct endpoint *e, struct span path, struct span type, str
 	if (body.nids)
 		decode_ids(&body, raw, a);
 	if (body.ids_bytes)
-		cmd_fail("body", "ids of tokens that cannot be read: %.*s",
+		cmd_fail("body", "token ids that cannot be decoded: %.*s",
 			SPAN_ARG(body.model.n ? body.model : SPAN_LIT("no model")));
 	for (size_t i = 0; i < body.unread.nmedia; i++)
 		cmd_fail("body", "an opaque part: %.*s", SPAN_ARG(body.unread.media[i].kind));
 	for (size_t i = 0; i < body.nrefs; i++)
-		cmd_fail("body", "refers to what is not in it: %s, %zu", body.refs[i].kind,
+		cmd_fail("body", "refers to content outside of the body: %s, %zu", body.refs[i].kind,
 			body.refs[i].n);
 	if (body.unread.sealed)
 		cmd_fail("body", "sealed by the provider: %zu texts, %zu bytes",

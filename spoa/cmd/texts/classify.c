@@ -1,4 +1,5 @@
-/* tollgate classify: what the shipped detectors, or those of a policy, find in a text. */
+/* tollgate classify: prints what the shipped detectors, or those of a policy, find in a
+ * text. */
 #include <unistd.h>
 
 #include "base/json_put.h"
@@ -6,7 +7,7 @@
 #include "cmd/texts/scan.h"
 #include "scan/inject/inject.h"
 
-/* The classes of what was found, each once, in order of appearance. */
+/* The classes of the findings, each once, in order of appearance. */
 struct class_list {
 	struct buf *out;
 	const char *names[CLASSES_MAX + DETECT_ENTITIES_MAX];
@@ -27,7 +28,7 @@ put_class(void *arg, const char *class)
 	l->names[l->n++] = class;
 }
 
-/* Roles as the dialects name them; a text without one is a user's. */
+/* The roles of messages in all dialects. A text without a role counts as a user's. */
 static const struct {
 	const char *role;
 	enum inject_origin origin; /* INJECT_ORIGINS: not scored */
@@ -60,7 +61,7 @@ injection(const struct scan *s, const struct scan_text *t)
 	return inject_score(p ? p->inject : s->arg, t->text, o, p ? p->inject_off : 0);
 }
 
-/* Classes of the policy that begin at a score. */
+/* Adds classes of the policy that apply from a score on. */
 static void
 put_score_classes(struct scan *s, double score)
 {
@@ -81,7 +82,7 @@ put_classified_json(struct scan *s, const struct scan_text *t)
 	json_put_form(s->out, "{'findings':[");
 	for (size_t i = 0; i < t->findings.n; i++) {
 		const struct finding *f = &t->findings.v[i];
-		/* With a policy in which the entity is in no class: null. */
+		/* null, if the policy puts the entity in no class */
 		const struct policy *p = s->with->policy;
 		const char *class = p ? policy_class_of(p, s->rules, f->entity)
 				      : detect_entity_class(s->rules, f->entity);

@@ -1,5 +1,8 @@
-/* tollgate detectors list: what there is to find, as a table, as JSON, or as a page of
- * Markdown with all that a rule says of itself. */
+/* tollgate detectors: lists and shows the detectors, tests each rule with its examples,
+ * measures the time of each rule, and makes lists of fingerprints for a policy.
+ *
+ * `detectors list` prints a table, JSON, or a page of Markdown with everything that a rule
+ * states about itself. */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -16,7 +19,7 @@
 
 enum list_form { LIST_TABLE, LIST_JSON, LIST_MARKDOWN };
 
-/* Adds what is not yet among those that `between` parts. */
+/* Appends a name, unless it is already in the list that `between` separates. */
 static void
 add_once(struct buf *out, char between, const char *what)
 {
@@ -49,7 +52,7 @@ list_json(const struct detect_info *e, struct span checks, struct buf *out)
 
 enum { LITERALS_SHOWN = 5 };
 
-/* The first few of the literals in their order, and whether there are more. */
+/* The first few literals in their order, and whether there are more. */
 struct literals {
 	struct span v[LITERALS_SHOWN];
 	size_t n;
@@ -79,7 +82,7 @@ keep_literal(void *arg, struct span l)
 	k->n++;
 }
 
-/* A cell ends at a bar, code at a backquote. */
+/* Writes a table cell: a bar would end the cell, and a backquote the code in it. */
 static void
 put_cell(struct buf *out, struct span s)
 {
@@ -148,7 +151,7 @@ markdown_row(
 	buf_str(out, " |\n");
 }
 
-/* A table a class, for a page. */
+/* Writes a page with one table for each class. */
 static void
 list_markdown(const struct scan_rules *s, const float *thresholds, struct buf *out)
 {
@@ -208,12 +211,11 @@ print_detectors(const struct scan_rules *s, enum list_form form)
 	return cmd_print("stdout", &out);
 }
 
-/* tollgate detectors: what there is to find, whether each rule holds to its examples,
- * what each costs, and lists of fingerprints for a policy. */
+/* ---- the verbs ---- */
 
 enum {
 	DOCUMENT_BYTES = 256 << 20,
-	TIME_BYTES = 64 << 10, /* by default */
+	TIME_BYTES = 64 << 10, /* default of --bytes */
 	TIME_BYTES_MAX = 16 << 20,
 	TIME_TRIES = 5,
 };
@@ -222,7 +224,7 @@ struct args {
 	const char *policy, *dir;
 	bool json, markdown;
 	uint64_t bytes;
-	char **operands; /* argv's */
+	char **operands; /* borrowed from argv */
 	size_t noperands;
 };
 
@@ -308,7 +310,8 @@ list_detectors(const struct scan_rules *s, const struct args *a)
 
 /* ---- test ---- */
 
-/* One line of TAP an entity; the failures are in `errors`, a line each, that names it. */
+/* Prints one line of TAP for each entity. The failures are in `errors`, one line each,
+ * which names the entity. */
 static size_t
 test_rules(const struct detect_rules *r, size_t *number)
 {
@@ -366,12 +369,13 @@ test_examples(const struct scan_rules *given, const struct args *a)
 
 struct timing {
 	const char *name;
-	double us; /* a KB */
+	double us; /* µs for each KB */
 	size_t hits;
 	char starts[64];
 };
 
-/* µs per KB of a scan, the best of some; negative where it failed. */
+/* Returns the time of a scan in µs for each KB, the best of several runs, or a negative
+ * value if the scan failed. */
 static double
 time_scan(const struct detect_rules *r, struct detect_scratch *scratch, struct span text,
 	const float *thresholds, size_t *hits)
@@ -499,13 +503,15 @@ fingerprint(const struct scan_rules *unused UNUSED, const struct args *a)
 			all += n;
 			if (n == 0)
 				fprintf(stderr,
-					"tollgate: %s: fewer than 15 different words in a row: "
-					"nothing to know it by\n",
+					"tollgate: %s: the file has fewer than 15 "
+					"different words in a row, so it has no "
+					"fingerprint\n",
 					a->operands[i]);
 		}
 	}
 	if (!code && all > SHINGLES_MAX)
-		code = cmd_fail("detectors", "%zu fingerprints, a list takes %d: make several",
+		code = cmd_fail("detectors", "%zu fingerprints, but a list holds at most "
+					     "%d: make several lists",
 			all, SHINGLES_MAX);
 	else if (!code)
 		code = cmd_print("stdout", &out);
@@ -517,8 +523,8 @@ fingerprint(const struct scan_rules *unused UNUSED, const struct args *a)
 static const struct {
 	const char *name;
 	int (*run)(const struct scan_rules *s, const struct args *a);
-	bool rules, some; /* needs rules; needs operands */
-	bool none;	  /* takes none */
+	bool rules, some; /* rules: the verb needs rules; some: it needs operands */
+	bool none;	  /* the verb takes no operand */
 } verbs[] = {
 	{ "list", list_detectors, true, false, true },
 	{ "show", show_detectors, true, true, false },
@@ -543,7 +549,7 @@ read_args(int argc, char **argv, struct args *a)
 	a->noperands = (size_t)n;
 	if (bytes && (size_parse(span_str(bytes), &a->bytes) || a->bytes < 1024 ||
 			     a->bytes > TIME_BYTES_MAX))
-		return cmd_fail("detectors", "--bytes: a size from 1k to 16m is expected");
+		return cmd_fail("detectors", "--bytes: give a size from 1k to 16m");
 	return EXIT_DONE;
 }
 

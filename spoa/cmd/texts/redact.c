@@ -1,7 +1,7 @@
-/* tollgate redact: the input with findings replaced, in the style that a policy's
- * `with` would name. A JSON line stays what it was but for its text; the numbers of
- * placeholders begin anew in each. With --stream the text is answered while it
- * comes, as far as it is decided. */
+/* tollgate redact: prints the input with findings replaced, in the style that a policy's
+ * `with` would name. In JSON lines, only the text changes; the numbers of placeholders
+ * begin again in each line. With --stream, the text is printed while it arrives, as far as
+ * it is decided. */
 #include <errno.h>
 #include <sodium.h>
 #include <unistd.h>
@@ -22,8 +22,8 @@ struct how {
 	bool jsonl, stream;
 };
 
-/* Walks the text and the raw input it is in, in step: one pass a line,
- * whatever the number of findings. */
+/* A position in the text and in the raw input, which advance together. One pass over a line
+ * is enough, whatever the number of findings. */
 struct place {
 	size_t text, raw;
 };
@@ -38,7 +38,7 @@ go_to(const struct scan_text *t, struct place at, size_t text)
 	return (struct place){ text, at.raw + n };
 }
 
-/* What the escapes in it spell. */
+/* Sets the value that the escapes in it spell. */
 static int
 set_value(struct scan *s, const struct scan_text *t, struct hit *h)
 {
@@ -50,8 +50,8 @@ set_value(struct scan *s, const struct scan_text *t, struct hit *h)
 	return h->value.p ? 0 : ERR_NOMEM;
 }
 
-/* The findings, and between them what mentions their values again: hits as in a request,
- * with the text as the one segment. NULL: no memory. */
+/* Returns the findings and, between them, further mentions of their values, as hits in a
+ * request with one segment. Returns NULL if memory is exhausted. */
 static struct hit *
 with_mentions(struct scan *s, const struct scan_text *t, const struct segment *whole, size_t *n)
 {
@@ -152,7 +152,7 @@ put_piece(void *arg, const struct stream_piece *p)
 	struct span with = p->text, entity = SPAN_LIT("UNCLASSIFIED");
 
 	if (p->kind == PIECE_TEXT) {
-		/* What comes later is not known yet: numbers seen so far are skipped. */
+		/* Later text is not known yet, so numbers that occurred so far are skipped. */
 		redactor_taken(s->redactor, p->text);
 	} else if (p->more) {
 		return 0;
@@ -244,7 +244,7 @@ read_options(int argc, char **argv, struct how *how)
 		style++;
 	if (style == STYLE_COUNT)
 		return cmd_fail("redact",
-			"--with: placeholder, mask, hash, remove or last4 is expected");
+			"--with: give placeholder, mask, hash, remove or last4");
 	how->style = (enum redact_style)style;
 	if (how->jsonl && how->stream)
 		return cmd_usage(argv[0]);

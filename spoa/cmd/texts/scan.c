@@ -1,4 +1,8 @@
-/* Loading what classify, redact and detectors work with. */
+/* Loads the detectors for `classify`, `redact` and `detectors`, and reads the input of the
+ * first two.
+ *
+ * JSON lines are answered one by one as they arrive, so that a pipe can stay open. A line
+ * that cannot be read ends the command. */
 #include <errno.h>
 #include <stdio.h>
 #include <unistd.h>
@@ -60,7 +64,7 @@ scan_rules_classes(const struct scan_rules *r, size_t entity,
 {
 	if (!r->policy)
 		put(arg, detect_entity_class(r->rules, entity));
-	/* The rule file's first, where the policy leaves it in. */
+	/* The class of the rule file comes first, unless the policy removes it. */
 	const char *own = detect_entity_class(r->rules, entity);
 	for (int others = 0; r->policy && others < 2; others++)
 		for (size_t i = 0; i < r->policy->nclasses; i++) {
@@ -71,8 +75,7 @@ scan_rules_classes(const struct scan_rules *r, size_t entity,
 		}
 }
 
-/* Input of classify and redact. JSON lines are answered as they come, so that a
- * pipe can stay open; a line that cannot be read ends the command. */
+/* ---- texts from standard input ---- */
 
 enum { CAP_INPUT_BYTES = 256 << 20 };
 
@@ -86,7 +89,8 @@ struct session {
 const char *
 scan_why(int err)
 {
-	return err == ERR_LIMIT ? "over a cap of the detectors (nested encodings or findings)"
+	return err == ERR_LIMIT ? "beyond a limit of the detectors (nested encodings or "
+				  "findings)"
 				: err_str(err);
 }
 
@@ -106,7 +110,7 @@ scan_write(struct buf *out)
 	return true;
 }
 
-/* As a request's texts are: JSON as what its escapes spell. */
+/* Scans a text as it would be scanned in a request: JSON with its escapes decoded. */
 static int
 find_in_text(struct session *s, struct scan_text *t)
 {
@@ -147,7 +151,7 @@ one_text(struct session *s, struct scan_text *t)
 	return code;
 }
 
-/* The members "text" and "role" of the line's object. */
+/* Reads the members "text" and "role" of a line. */
 static const char *
 read_scan_line(struct session *s, struct scan_text *t)
 {
@@ -160,7 +164,7 @@ read_scan_line(struct session *s, struct scan_text *t)
 	if (!j)
 		return why;
 	if (json_next(j, &ev) != JSON_OBJECT && ev.tok != JSON_ERROR)
-		return "not an object";
+		return "the line is no JSON object";
 	while (json_next(j, &ev) != JSON_END) {
 		if (ev.tok == JSON_ERROR) {
 			json_error(j, &why, &at);
@@ -184,7 +188,7 @@ read_scan_line(struct session *s, struct scan_text *t)
 		}
 		is_text = is_role = false;
 	}
-	return found ? NULL : "no \"text\" in it";
+	return found ? NULL : "\"text\" is missing";
 }
 
 static int

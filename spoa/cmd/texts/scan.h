@@ -1,5 +1,5 @@
-/* What classify and redact share: their rules, and their input, which is
- * one text or JSON lines {"text", "role"?}. */
+/* The detectors and the input that `classify` and `redact` share. The input is one text, or
+ * JSON lines {"text", "role"?}. */
 #ifndef CMD_TEXTS_SCAN_H
 #define CMD_TEXTS_SCAN_H
 
@@ -8,56 +8,61 @@
 #include "policy/policy.h"
 #include "scan/text/inner.h"
 
+/* The detectors of a command: the shipped ones, those of a folder, or either with the
+ * classes and thresholds of a policy. Owned by the command; freed by scan_rules_free(). */
 struct scan_rules {
 	struct detect_rules *rules;
-	const struct policy *policy; /* NULL: none was named */
+	const struct policy *policy; /* NULL: no policy is used */
 	struct arena arena;
 };
 
-/* `dir`, `policy`: NULL where not given. EXIT_DONE, or EXIT_CANNOT with every mistake on
- * stderr. */
+/* Loads the rules. `dir` and `policy` are NULL if they are not given. Returns EXIT_DONE, or
+ * EXIT_CANNOT after printing every mistake to stderr. */
 int scan_rules_load(
 	struct scan_rules *r, const char *command, const char *dir, const char *policy);
 void scan_rules_free(struct scan_rules *r);
-/* As detect_options takes them: NULL without a policy. */
+/* Returns the thresholds for detect_options, or NULL without a policy. */
 const float *scan_rules_thresholds(const struct scan_rules *r);
 /* True if the policy has placeholder: {form: plain}. */
 bool scan_rules_plain(const struct scan_rules *r);
-/* The policy's, or the rules' own. */
+/* Returns the options of the policy, or the defaults without one. */
 struct detect_options scan_rules_options(const struct scan_rules *r);
-/* Calls put(arg, class) for the classes an entity belongs to: the rule file's, or those of
- * the policy. */
+/* Calls put(arg, class) for each class of an entity: the class of the rule file, or those
+ * of the policy. */
 void scan_rules_classes(const struct scan_rules *r, size_t entity,
 	void (*put)(void *arg, const char *class), void *arg);
 
 /* ---- texts from standard input ---- */
 
+/* One text of the input and its findings. Valid during the call of each(). */
 struct scan_text {
-	struct span text; /* decoded */
-	struct span line; /* JSON lines: the whole line, else empty */
-	size_t from, to;  /* JSON lines: the raw text in `line`, between its quotes */
-	struct span role; /* JSON lines: "role" where given */
+	struct span text; /* the decoded text */
+	struct span line; /* JSON lines: the whole line; else empty */
+	size_t from, to;  /* JSON lines: the range of the raw text in `line`, without its quotes */
+	struct span role; /* JSON lines: the member "role"; else empty */
 	struct findings findings;
-	struct inner inner; /* of a text that is JSON; else n 0 */
+	struct inner inner; /* for a text that is itself JSON; else n is 0 */
 };
 
+/* Arguments of each(), besides the text. */
 struct scan {
 	const struct detect_rules *rules;
-	const struct scan_rules *with; /* the same, and the policy */
+	const struct scan_rules *with; /* the same rules, and the policy */
 	struct arena *arena;	       /* reset after each text */
 	struct buf *out;	       /* written to stdout after each text */
 	const void *arg;
 };
 
-/* With the shipped rules, or those of a policy (NULL: none). Classifies standard input and
- * calls `each` per text. An exit code; errors are on stderr. */
+/* Scans standard input with the shipped rules, or those of a policy (NULL: none), and calls
+ * each() for every text. Returns an exit code; errors are printed to stderr. */
 int scan_input(const char *command, const char *policy, bool jsonl,
 	int (*each)(struct scan *s, const struct scan_text *t), const void *arg);
 
-/* Why a scan failed, where ERR_LIMIT is a cap of the detectors (base/caps.h). */
+/* Returns why a scan failed. ERR_LIMIT means that a cap of the detectors was reached
+ * (base/caps.h). */
 const char *scan_why(int err);
 
-/* Writes all of `out` to stdout and empties it; false with errno. */
+/* Writes all of `out` to stdout and empties it. Returns false with errno if that fails. */
 bool scan_write(struct buf *out);
 
 #endif

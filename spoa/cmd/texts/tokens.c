@@ -1,4 +1,4 @@
-/* tollgate tokens: how many tokens a text is, as limits count it. */
+/* tollgate tokens: counts the tokens of a text as limits count them. */
 #include <errno.h>
 #include <jansson.h>
 #include <string.h>
@@ -11,11 +11,11 @@
 
 struct counting {
 	const struct ranks *ranks;
-	struct token_meter meter; /* of --model: family NULL without it */
+	struct token_meter meter; /* of --model; without it, the family is NULL */
 	bool ids;
 };
 
-/* Without a family the vocabulary's own count. */
+/* Counts the tokens. Without a model family, returns the vocabulary's own count. */
 static int
 count_tokens(const struct counting *c, struct span text, struct bpe_count *n)
 {
@@ -36,8 +36,8 @@ put_id(void *arg, uint32_t id)
 	return 0;
 }
 
-/* {"tokens":N,"ids":[…]}, or without ids what limits count: "estimated" where that is a bound.
- */
+/* Writes {"tokens":N,"ids":[...]}, or without ids the count of limits, where "estimated"
+ * marks an upper bound. */
 static int
 count_json(const struct counting *c, struct span text, struct buf *out)
 {
@@ -106,8 +106,8 @@ count_text(const struct counting *c)
 	if (!code && !c->ids && n.bounded)
 		fprintf(stderr, "tollgate: tokens: %s\n",
 			c->meter.family && !c->meter.own
-				? "an estimate: the model's own tokenizer is not known, or not "
-				  "here"
+				? "an estimate: the model's tokenizer is unknown, or its "
+				  "file is not installed"
 				: "an upper bound: a run of over 16 KB has no break");
 	return code;
 }
@@ -116,7 +116,7 @@ static int
 no_encoding(const struct encodings *e, const char *name, const struct buf *why)
 {
 	if (!e || !e->n)
-		return cmd_fail("tokens", "no file of ranks (make ranks brings them):\n%.*s",
+		return cmd_fail("tokens", "no vocabulary is installed: run make ranks\n%.*s",
 			SPAN_ARG(buf_view(why)));
 	SCOPED_BUF(known, 0);
 	for (size_t i = 0; i < e->n; i++)
@@ -125,7 +125,8 @@ no_encoding(const struct encodings *e, const char *name, const struct buf *why)
 		SPAN_ARG(buf_view(&known)));
 }
 
-/* The model's vocabulary, or the one that stands for it. False: said so. */
+/* Loads the model's vocabulary, or the one that is used in its place. Returns false after a
+ * message. */
 static bool
 use_model(struct counting *c, struct arena *a, const struct encodings *e, const char *model)
 {
@@ -140,7 +141,8 @@ use_model(struct counting *c, struct arena *a, const struct encodings *e, const 
 		cmd_fail("tokens", "%.*s", SPAN_ARG(buf_view(&d.text)));
 	}
 	if (m && c->ids && !c->meter.own) {
-		cmd_fail("tokens", "--ids: the tokenizer of %s is not known, or not here",
+		cmd_fail("tokens", "--ids: the tokenizer of %s is unknown, or its file is "
+				   "not installed: run make ranks",
 			model);
 		return false;
 	}
