@@ -138,11 +138,10 @@ enum quota_result {
 
 /* The states of a reservation (quota_enter()). prose: ok told
  *
- *
- * 	IDLE ──→ QUEUED ──→ ASKED ──→ TOLD ──→ IDLE
- * 	            ↑          │
- * 	            └──────────┘ another try
- * */
+ *	IDLE ──→ QUEUED ──→ ASKED ──→ TOLD ──→ IDLE
+ *	            ↑          │
+ *	            └──────────┘ another try
+ */
 enum quota_life {
 	/* belongs to the caller: nothing was asked, or done() is running or has run */
 	QUOTA_IDLE,
