@@ -49,7 +49,7 @@ plan_of(const struct quota *qt, const struct quota_request *q, const struct quot
 	return cell_expires(d) || !d->n ? plan | READS : plan;
 }
 
-/* Prepares the next try. If the known counts say that the request does not fit, it is refused
+/* Prepares the next try. If the request does not fit by the known counts, it is refused
  * without counting, or is first sent as a read. Returns false if the request is decided
  * already. */
 static bool
@@ -122,7 +122,7 @@ send_items(struct quota *qt, struct item *item, size_t n, uint64_t now)
 	}
 }
 
-/* Returns true if every server that counts for the request answers. */
+/* Returns true if every server of the request's counters answers. */
 static bool
 reached(const struct quota *qt, const struct quota_request *q)
 {
