@@ -158,7 +158,7 @@ known_sent(struct quota_known *k, const struct quota_dim *d, bool looks)
 
 /* Returns the place of a request whose reply has arrived. */
 static struct known_place *
-answered(struct quota_known *k, const struct quota_dim *d, bool looks)
+answered_place(struct quota_known *k, const struct quota_dim *d, bool looks)
 {
 	struct known_place *p = known_place_of(k, d, d->at.epoch);
 
@@ -171,7 +171,7 @@ void
 known_read(struct quota_known *k, const struct quota_dim *d, bool looks,
 	const struct known_counts *c, bool closed, uint64_t now_us)
 {
-	struct known_place *p = answered(k, d, looks);
+	struct known_place *p = answered_place(k, d, looks);
 
 	if (!p || (!c->near && p->at.bucket != d->at.bucket))
 		return;
@@ -201,7 +201,7 @@ known_read(struct quota_known *k, const struct quota_dim *d, bool looks,
 void
 known_lost(struct quota_known *k, const struct quota_dim *d, bool looks)
 {
-	answered(k, d, looks);
+	answered_place(k, d, looks);
 }
 
 void

@@ -25,7 +25,7 @@ ledger_free(struct quota_ledger **lp)
 
 /* Removes the past windows of one chain at each operation, long before the table is full. */
 static void
-sweep(struct quota_ledger *l, int64_t now_ms)
+sweep_ledger_chain(struct quota_ledger *l, int64_t now_ms)
 {
 	struct ledger_entry **e = &l->chain[l->sweep++ % LEDGER_CHAINS];
 
@@ -68,7 +68,7 @@ ledger_add(struct quota_ledger *l, const struct quota_dim *d, const struct quota
 {
 	/* notes of slices are not in the ledger: losing them does no harm */
 	INVARIANT(epoch != 0 && c.kind < CELL_SLICES);
-	sweep(l, now_ms);
+	sweep_ledger_chain(l, now_ms);
 	struct ledger_entry *e = l->chain[d->hash % LEDGER_CHAINS];
 	while (e && (e->hash != d->hash || e->epoch != epoch || e->cell.kind != c.kind ||
 			    e->cell.id != c.id || strcmp(e->key, d->key)))

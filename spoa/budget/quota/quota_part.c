@@ -519,7 +519,7 @@ was_full(const struct item *i, const struct redis_reply_ints *reply)
 
 /* Without a reply nothing is given back: the charge ends with its window, or expires. */
 static void
-lost(struct quota *qt, const struct item *i, bool full)
+lose_item(struct quota *qt, const struct item *i, bool full)
 {
 	known_lost(qt->known, item_dim(i), i->plan & LOOKS);
 	item_dim(i)->verdict = full ? DIM_FULL : DIM_LOST;
@@ -629,7 +629,7 @@ part_answered(void *arg, int err, const struct redis_reply_ints *replies, size_t
 		if (good && !add.bad && !read.bad) {
 			on_item(qt, it, &c, added, lives, at_ms, now);
 		} else {
-			lost(qt, it, !err && was_full(it, own));
+			lose_item(qt, it, !err && was_full(it, own));
 			if (!err && was_counted(it, own) && !may_go(it->q, item_dim(it)))
 				quota_take_back(qt, item_dim(it), now);
 		}

@@ -1,4 +1,4 @@
-/* Reservations on Redis: what is sent, and when. quota_part.c writes the pipelines and reads
+/* Reservations on Redis: the content and the time of each pipeline. quota_part.c writes the pipelines and reads
  * the replies.
  *
  * All reservations of a turn of the loop are sent in one pipeline at its end, after all
@@ -124,7 +124,7 @@ send_items(struct quota *qt, struct item *item, size_t n, uint64_t now)
 
 /* Returns true if every server of the request's counters answers. */
 static bool
-reached(const struct quota *qt, const struct quota_request *q)
+has_all_epochs(const struct quota *qt, const struct quota_request *q)
 {
 	for (size_t k = 0; k < q->ndims; k++)
 		if (!counts_life(qt, &q->dim[k])->epoch)
@@ -143,7 +143,7 @@ send_turn(struct quota *qt, struct quota_request **rest)
 
 	while ((q = *rest) && n < TURN_ITEMS) {
 		*rest = q->next;
-		if (!reached(qt, q)) {
+		if (!has_all_epochs(qt, q)) {
 			metric_inc(qt->metrics, M_REDIS_ERRORS);
 			quota_fail(qt, q, false);
 			continue;
@@ -188,7 +188,7 @@ counts_queue(struct quota *qt, struct quota_request *q)
 /* Returns true if a server of the request is in an epoch in which not everything is counted
  * again yet, or has only just become known. */
 static bool
-unsettled(const struct quota *qt, const struct quota_request *q)
+is_unsettled(const struct quota *qt, const struct quota_request *q)
 {
 	for (const struct quota_dim *d = q->dim; d < q->dim + q->ndims; d++) {
 		const struct redis *node = redis_at(qt->redis, span_str(d->key));
@@ -210,7 +210,7 @@ take_settled(struct quota *qt, uint64_t now)
 	for (; q; q = next) {
 		next = q->next;
 		quota_enter(q, QUOTA_ASKED);
-		if (unsettled(qt, q)) {
+		if (is_unsettled(qt, q)) {
 			if (now - q->queued_us < redis_deadline_us(qt->redis))
 				counts_queue(qt, q);
 			else

@@ -105,7 +105,7 @@ table_ms(const struct quota_table *t, uint64_t mono_us)
 
 /* Removes the dead entries of one chain at each operation, long before the table is full. */
 static void
-sweep(struct quota_table *t, uint64_t now_us)
+sweep_table_chain(struct quota_table *t, uint64_t now_us)
 {
 	struct quota_entry **e = &t->bucket[t->sweep++ % BUCKETS];
 
@@ -401,7 +401,7 @@ table_reserve(struct quota_table *t, struct quota_request *q, int64_t now_ms)
 
 	INVARIANT(owner_is_here(&t->thread));
 	INVARIANT(q->ndims > 0 && q->ndims <= QUOTA_DIMS_MAX);
-	sweep(t, now.us);
+	sweep_table_chain(t, now.us);
 	q->result = QUOTA_ADMITTED;
 	for (size_t k = 0; k < q->ndims; k++) {
 		int64_t retry;

@@ -77,7 +77,7 @@ struct leaving {
 
 /* An amount `n` leaves at at_ms. */
 static void
-leave(struct leaving *l, int64_t limit, int64_t n, int64_t at_ms, bool rough)
+leave_window(struct leaving *l, int64_t limit, int64_t n, int64_t at_ms, bool rough)
 {
 	if (n <= 0)
 		return;
@@ -101,11 +101,11 @@ leave_bucket(struct leaving *l, const struct quota_dim *d, const struct window_c
 	for (int64_t i = 0; slices && i < QUOTA_SLICES; i++) {
 		rest -= count_positive(slices[i]);
 		if (i >= from)
-			leave(l, limit, slices[i], leaves_ms(w, b, i + 1), false);
+			leave_window(l, limit, slices[i], leaves_ms(w, b, i + 1), false);
 	}
 	INVARIANT(rest >= 0); /* notes never exceed their sub-bucket: slices_of() */
 	int64_t at_ms = leaves_ms(w, b, QUOTA_SLICES);
-	leave(l, limit, rest, at_ms < latest_ms ? at_ms : latest_ms, row >= c->rows);
+	leave_window(l, limit, rest, at_ms < latest_ms ? at_ms : latest_ms, row >= c->rows);
 }
 
 /* Lets all sub-buckets leave: finds when the request fits, and when all amounts have left. */
@@ -121,7 +121,7 @@ leave_all(const struct quota_dim *d, const struct window_counts *c, int64_t sum,
 	for (size_t i = 0; i < QUOTA_SUB_BUCKETS; i++)
 		leave_bucket(&l, d, c, i, count_positive(c->near[i]), i ? 0 : slice, latest_ms);
 	leave_bucket(&l, d, c, QUOTA_SUB_BUCKETS, count_positive(own), 0, latest_ms);
-	leave(&l, limit, c->near[QUOTA_SUB_BUCKETS],
+	leave_window(&l, limit, c->near[QUOTA_SUB_BUCKETS],
 		leaves_ms(w, d->at.bucket + 1, QUOTA_SLICES), false);
 	if (l.left > limit)
 		l.at_ms = leaves_ms(w, d->at.bucket + 1, QUOTA_SLICES);

@@ -234,7 +234,7 @@ recalled_text(struct span line, const char *key)
 
 /* Reads the charges in a list of strings. Returns their number. */
 static size_t
-charges(struct span list, struct quota_dim dim[QUOTA_DIMS_MAX])
+read_charges(struct span list, struct quota_dim dim[QUOTA_DIMS_MAX])
 {
 	size_t n = 0;
 
@@ -300,7 +300,7 @@ on_decision(struct quota_fold *f, const struct fold_line *l)
 {
 	struct quota_dim dim[QUOTA_DIMS_MAX];
 	struct span id = recalled_text(l->text, "id");
-	size_t n = charges(chain_member(l->text, "reserved"), dim);
+	size_t n = read_charges(chain_member(l->text, "reserved"), dim);
 
 	for (size_t k = 0; k < n; k++)
 		on_charged(f, id, &dim[k]);
@@ -335,7 +335,7 @@ on_completion(struct quota_fold *f, struct span line)
 	struct span id = recalled_text(line, "id");
 	struct quota_orphan_of **at = orphan_place(f, id), *o = *at;
 	struct quota_dim dim[QUOTA_DIMS_MAX];
-	size_t n = charges(chain_member(line, "settled"), dim);
+	size_t n = read_charges(chain_member(line, "settled"), dim);
 
 	if (!o)
 		return;
@@ -364,8 +364,8 @@ on_attempt(struct quota_fold *f, const struct fold_line *l)
 	struct span id = recalled_text(l->text, "id");
 	struct quota_orphan_of **at = orphan_place(f, id), *o = *at;
 	struct quota_dim now[QUOTA_DIMS_MAX], was[QUOTA_DIMS_MAX];
-	size_t n = charges(chain_member(l->text, "reserved"), now),
-	       nwas = charges(chain_member(l->text, "settled"), was);
+	size_t n = read_charges(chain_member(l->text, "reserved"), now),
+	       nwas = read_charges(chain_member(l->text, "settled"), was);
 
 	if (!o) { /* the decision is in a record that was not read */
 		on_decision(f, l);

@@ -83,7 +83,7 @@ note_charges(const struct quota_recall_into *into, struct quota_orphan_of *o)
 /* Reads the orphan's line again: lines are not kept, since most decisions are no orphans.
  * Returns false if the journal no longer has the line. */
 static bool
-tell_orphan(const struct quota_recall_into *into, struct quota_orphan_of *o, const char *dir)
+report_orphan(const struct quota_recall_into *into, struct quota_orphan_of *o, const char *dir)
 {
 	struct journal_segment s = { .form = JOURNAL_PLAIN };
 	struct lines l;
@@ -120,7 +120,7 @@ gather_orphans(struct quota_recall *out, const struct quota_recall_into *into, c
 			if (!o)
 				continue;
 			memcpy(o, open, bytes);
-			if (!tell_orphan(into, o, dir)) {
+			if (!report_orphan(into, o, dir)) {
 				free(o);
 				continue;
 			}
@@ -158,7 +158,7 @@ read_segment(struct quota_recall *out, const struct quota_recall_into *into, int
  * journal's end from there on is within the limit. A segment in between may have an earlier
  * time if the clock was behind. */
 static size_t
-oldest(struct quota_recall *out, const char *dir, const struct journal_list *l, int64_t since_s)
+oldest_segment(struct quota_recall *out, const char *dir, const struct journal_list *l, int64_t since_s)
 {
 	uint64_t bytes = 0;
 	size_t first = l->n;
@@ -194,7 +194,7 @@ first_segment(struct quota_recall *out, const struct quota_recall_into *into, co
 	while (from && i < l->n && strcmp(l->seg[i].name, from->segment) != 0)
 		i++;
 	if (!from)
-		return oldest(out, dir, l, since_s);
+		return oldest_segment(out, dir, l, since_s);
 	if (i == l->n)
 		out->whole = "the segment that the start checkpoint names does not exist";
 	else if (from->now_ms > into->now_ms)
@@ -213,7 +213,7 @@ first_segment(struct quota_recall *out, const struct quota_recall_into *into, co
 	out->fold = quota_fold_new(shares);
 	if (out->fold)
 		quota_fold_clock(out->fold, into->now_ms);
-	return oldest(out, dir, l, since_s);
+	return oldest_segment(out, dir, l, since_s);
 }
 
 int

@@ -1,5 +1,5 @@
 /* The thread that writes start checkpoints while the daemon runs. Each turn takes the durable
- * lines of the journal into the state, and writes a checkpoint if one is due. */
+ * lines of the journal into the state, and writes a checkpoint when it is time. */
 #include "budget/recall/startpoints.h"
 
 #include <inttypes.h>

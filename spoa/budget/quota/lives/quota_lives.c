@@ -179,7 +179,7 @@ on_taken(void *arg, int err, const struct redis_reply_ints *replies, size_t n)
 }
 
 static void
-take(struct quota *qt, struct life *l, const struct taken *t)
+take_from_former(struct quota *qt, struct life *l, const struct taken *t)
 {
 	struct redis_pipe *p = redis_begin(
 		qt->redis, PUBLISH_COMMANDS * t->n, on_taken, t, sizeof(*t));
@@ -235,7 +235,7 @@ publish_ask(struct quota *qt, struct redis *node, struct life *l, uint64_t now_u
 
 /* Notes in Redis that the journal's amounts are added to this epoch. */
 static void
-say_recalled(struct quota *qt, struct redis *node, const struct life *l)
+write_recalled_key(struct quota *qt, struct redis *node, const struct life *l)
 {
 	char key[CELL_KEY_TEXT];
 	size_t kn = recalled_key(qt, key, redis_life(node), l->epoch);
@@ -253,11 +253,11 @@ publish_done(struct quota *qt, struct redis *node, struct life *l)
 	if (!qt->ledger->node || ledger_lived(qt->ledger, l->epoch))
 		return;
 	ledger_live(qt->ledger, l->epoch);
-	say_recalled(qt, node, l);
+	write_recalled_key(qt, node, l);
 }
 
 static void
-say_longs(struct quota *qt, struct redis *node, struct life *l, int64_t now_ms)
+write_longs_key(struct quota *qt, struct redis *node, struct life *l, int64_t now_ms)
 {
 	struct redis_pipe *p = lives_begin(qt, l, 1, on_published);
 
@@ -272,11 +272,11 @@ static void
 publish_again(struct quota *qt, struct redis *node, struct life *l, int64_t now_ms)
 {
 	if (known_longs(qt->known, l->epoch) > 0)
-		say_longs(qt, node, l, now_ms);
+		write_longs_key(qt, node, l, now_ms);
 	else
 		known_lives(qt->known, &(struct known_life){ .epoch = l->epoch, .longs_s = -1 });
 	if (qt->ledger->node && ledger_lived(qt->ledger, l->epoch))
-		say_recalled(qt, node, l);
+		write_recalled_key(qt, node, l);
 }
 
 /* Sends one pipeline that adds amounts which are counted only in former epochs of this
@@ -316,7 +316,7 @@ publish_some(struct quota *qt, struct redis *node, struct life *l, uint64_t now_
 				p = lives_begin(qt, l, PUBLISH_COMMANDS * PUBLISH_MAX + 1,
 					on_published);
 			if (e->cell.kind == CELL_LONG && !longs)
-				say_longs(qt, node, l, now_ms);
+				write_longs_key(qt, node, l, now_ms);
 			longs |= e->cell.kind == CELL_LONG;
 			/* Adds the sum to a counter that has nothing of it. */
 			struct quota_dim d = { .span.calendar = e->calendar };
@@ -346,7 +346,7 @@ full:
 	metric_add(qt->metrics, M_QUOTA_REPUBLISHED, n);
 	redis_send(p);
 	if (taken.n)
-		take(qt, l, &taken);
+		take_from_former(qt, l, &taken);
 }
 
 /* ---- states of an epoch ---- */
@@ -559,7 +559,7 @@ lives_begin(struct quota *qt, const struct life *l, size_t commands, redis_cb *c
 
 /* It is not known what was added: sets a new epoch, in which all workers begin again. */
 static void
-renew(struct quota *qt, struct redis *node, struct life *l, uint64_t now_us)
+renew_epoch(struct quota *qt, struct redis *node, struct life *l, uint64_t now_us)
 {
 	const struct redis_life *life = redis_life(node);
 	char value[SPAN_DECIMAL];
@@ -583,7 +583,7 @@ renew(struct quota *qt, struct redis *node, struct life *l, uint64_t now_us)
 
 /* Returns true if this worker watches Redis for all workers of the daemon. */
 static bool
-watches(const struct quota_lives *all)
+is_watching(const struct quota_lives *all)
 {
 	return !all->daemon || all->daemon->watcher == all->id;
 }
@@ -591,9 +591,9 @@ watches(const struct quota_lives *all)
 /* Returns true if this worker watches: as before, or in place of one that received nothing.
  */
 static bool
-goes_on_watching(struct quota_lives *all, uint64_t now_us)
+keep_watching(struct quota_lives *all, uint64_t now_us)
 {
-	if (watches(all))
+	if (is_watching(all))
 		return true;
 	uint64_t was = all->daemon->watcher, watched_us = all->daemon->watched_us;
 	if ((was && now_us < watched_us + WATCH_US) ||
@@ -605,7 +605,7 @@ goes_on_watching(struct quota_lives *all, uint64_t now_us)
 
 /* Makes all workers look at Redis themselves. */
 static void
-doubt(struct quota *qt)
+make_all_look(struct quota *qt)
 {
 	if (!qt->lives->daemon)
 		return;
@@ -620,7 +620,7 @@ lives_ended(struct quota *qt, struct redis *node, uint64_t epoch)
 
 	if (l && !l->ended) {
 		l->ended = true;
-		doubt(qt);
+		make_all_look(qt);
 	}
 	redis_life_ended(node, epoch);
 }
@@ -634,7 +634,7 @@ epoch_bits(uint64_t word)
 /* Returns the number of members that admit requests. A retired worker stays a member until it
  * exits, because its usage is awaited in the next epoch. */
 static int64_t
-deciding(int64_t members, int64_t retired)
+deciding_members(int64_t members, int64_t retired)
 {
 	return members > retired ? members - retired : 1;
 }
@@ -647,7 +647,7 @@ retired_of(const struct redis_reply_ints *reply)
 }
 
 static void
-tell_members(struct quota_lives *all, uint64_t epoch, uint64_t now_us)
+share_member_count(struct quota_lives *all, uint64_t epoch, uint64_t now_us)
 {
 	if (!all->daemon)
 		return;
@@ -655,12 +655,12 @@ tell_members(struct quota_lives *all, uint64_t epoch, uint64_t now_us)
 	all->heard = n << 48 | epoch_bits(epoch);
 	all->daemon->retired = (uint64_t)all->handed;
 	all->daemon->members = all->heard;
-	if (watches(all))
+	if (is_watching(all))
 		all->daemon->watched_us = now_us;
 }
 
 static void
-see(struct quota_lives *all, int64_t members, uint64_t now_us)
+note_members_seen(struct quota_lives *all, int64_t members, uint64_t now_us)
 {
 	if (members < all->most && now_us - all->most_us < MOST_US)
 		return;
@@ -671,7 +671,7 @@ see(struct quota_lives *all, int64_t members, uint64_t now_us)
 /* A resting worker takes the count of the watching one, if it has taken part in that epoch
  * itself. */
 static void
-hear(struct quota_lives *all, uint64_t now_us)
+take_daemon_members(struct quota_lives *all, uint64_t now_us)
 {
 	uint64_t word = all->daemon ? all->daemon->members : 0;
 
@@ -682,7 +682,7 @@ hear(struct quota_lives *all, uint64_t now_us)
 		if (all->life[i].epoch && epoch_bits(all->life[i].epoch) == epoch_bits(word)) {
 			all->members = (int64_t)(word >> 48);
 			all->handed = (int64_t)all->daemon->retired;
-			see(all, deciding(all->members, all->handed), now_us);
+			note_members_seen(all, deciding_members(all->members, all->handed), now_us);
 			return;
 		}
 }
@@ -692,7 +692,7 @@ hear(struct quota_lives *all, uint64_t now_us)
 /* Notes that a worker admits requests in this epoch, after all earlier amounts were added. A
  * worker that starts later finds everything counted and waits for nobody. */
 static void
-say_begun(struct quota *qt, struct redis *node, const struct life *l)
+write_begun_key(struct quota *qt, struct redis *node, const struct life *l)
 {
 	char key[CELL_KEY_TEXT];
 	size_t kn = life_key(key, "begun", redis_life(node), l->epoch);
@@ -729,7 +729,7 @@ sign_retired(struct redis_pipe *p, const struct quota_lives *all, const struct r
 
 /* Ends the wait for the others if they have arrived or the time is over. */
 static void
-go_further(struct quota *qt, struct redis *node, struct life *l, uint64_t now_us)
+settle_if_all_came(struct quota *qt, struct redis *node, struct life *l, uint64_t now_us)
 {
 	bool first = qt->lives->members == 0; /* a first epoch needs no log event */
 	const struct life_facts f = { .added = true,
@@ -746,7 +746,7 @@ go_further(struct quota *qt, struct redis *node, struct life *l, uint64_t now_us
 	if (first)
 		qt->lives->members = 1;
 	if (!l->settled_us && !l->begun)
-		say_begun(qt, node, l);
+		write_begun_key(qt, node, l);
 	/* A node of a cluster that gets its first slots, or is promoted, begins an epoch,
 	 * too. If all counters have come from the former epoch, nothing was lost. */
 	bool lost = l->expected > 1 && !first && qt->lives->in;
@@ -773,7 +773,7 @@ on_came(void *arg, int err, const struct redis_reply_ints *replies, size_t n)
 		return;
 	}
 	l->came = replies[3].i;
-	see(a->quota->lives, deciding(l->came, retired_of(&replies[5])), clock_mono_us());
+	note_members_seen(a->quota->lives, deciding_members(l->came, retired_of(&replies[5])), clock_mono_us());
 	/* read after this worker's arrival, so that no admission is missed */
 	l->begun = replies[4].list[0] != 0;
 }
@@ -786,9 +786,9 @@ lives_leave(struct quota *qt)
 
 	if (!qt->lives)
 		return;
-	if (qt->lives->daemon && watches(qt->lives)) {
+	if (qt->lives->daemon && is_watching(qt->lives)) {
 		qt->lives->daemon->watcher = 0;
-		doubt(qt);
+		make_all_look(qt);
 	}
 	for (size_t i = redis_holders(qt->redis, node); i-- > 0;) {
 		const struct redis_life *life = redis_life(node[i]);
@@ -816,9 +816,9 @@ look_for_unknown(struct quota *qt, struct quota_lives *all, uint64_t now_us)
 {
 	int64_t known = all->lasting > all->first ? all->lasting : all->first;
 
-	if (!lives_unknown(&all->crowded_us, deciding(all->members, all->handed), known, now_us))
+	if (!lives_unknown(&all->crowded_us, deciding_members(all->members, all->handed), known, now_us))
 		return;
-	all->lasting = deciding(all->members, all->handed);
+	all->lasting = deciding_members(all->members, all->handed);
 	all->crowded_us = 0;
 	if (all->said)
 		return;
@@ -908,8 +908,8 @@ on_beat(void *arg, int err, const struct redis_reply_ints *replies, size_t n)
 	struct redis *node[REDIS_HOLDERS_MAX];
 
 	if (err || n < BEAT_COMMANDS || replies[3].err || replies[4].err || replies[4].n != 2) {
-		if (watches(all))
-			doubt(a->quota);
+		if (is_watching(all))
+			make_all_look(a->quota);
 		return;
 	}
 	if ((uint64_t)replies[4].list[0] == a->epoch) {
@@ -918,9 +918,9 @@ on_beat(void *arg, int err, const struct redis_reply_ints *replies, size_t n)
 		int64_t least = l && is_tagged_anew(l, now_us) ? all->members : 1;
 		all->members = replies[3].i > least ? replies[3].i : least;
 		all->handed = retired_of(&replies[5]);
-		see(all, deciding(all->members, all->handed), now_us);
+		note_members_seen(all, deciding_members(all->members, all->handed), now_us);
 		look_for_unknown(a->quota, all, now_us);
-		tell_members(all, a->epoch, now_us);
+		share_member_count(all, a->epoch, now_us);
 		return;
 	}
 	for (size_t i = redis_holders(a->quota->redis, node); i-- > 0;)
@@ -930,7 +930,7 @@ on_beat(void *arg, int err, const struct redis_reply_ints *replies, size_t n)
 /* Renews this worker's name, counts the members, and reads whether the epoch still exists.
  * While the worker waits, also reads whether another worker continues in the epoch. */
 static void
-beat(struct quota *qt, struct redis *node, struct life *l, uint64_t now_us)
+send_beat(struct quota *qt, struct redis *node, struct life *l, uint64_t now_us)
 {
 	const struct redis_life *life = redis_life(node);
 	bool waits = l->state == LIFE_SETTLES;
@@ -1029,7 +1029,7 @@ follow_tag(struct quota *qt, struct redis *node, struct life *l, uint64_t now_us
 	l->beat_us = 0;
 	publish_again(qt, node, l, redis_life_ms(life, now_us));
 	if (is_settled(l) && !l->settled_us)
-		say_begun(qt, node, l);
+		write_begun_key(qt, node, l);
 }
 
 static void
@@ -1044,7 +1044,7 @@ go_on_publishing(struct quota *qt, struct redis *node, struct life *l, uint64_t 
 	if (l->chain < LEDGER_CHAINS)
 		publish_some(qt, node, l, now_us);
 	if (l->spoilt && !l->unanswered) {
-		renew(qt, node, l, now_us);
+		renew_epoch(qt, node, l, now_us);
 		return;
 	}
 	if (l->state == LIFE_PUBLISHES && l->chain == LEDGER_CHAINS && !l->unanswered) {
@@ -1052,15 +1052,15 @@ go_on_publishing(struct quota *qt, struct redis *node, struct life *l, uint64_t 
 		life_enter(l, life_next(l->state, &(struct life_facts){ .added = true }));
 		publish_done(qt, node, l);
 	}
-	go_further(qt, node, l, now_us);
+	settle_if_all_came(qt, node, l, now_us);
 	/* A resting worker without requests only renews its name. */
 	uint64_t every = l->state == LIFE_SETTLES	   ? POLL_US
-			 : watches(qt->lives) || qt->first ? BEAT_US
+			 : is_watching(qt->lives) || qt->first ? BEAT_US
 							   : REST_US;
 	if (since < every || l->state == LIFE_PUBLISHES)
 		return;
 	l->beat_us = now_us;
-	beat(qt, node, l, now_us);
+	send_beat(qt, node, l, now_us);
 }
 
 /* With one server: a master that was a replica in the meantime still has the name of its old
@@ -1091,7 +1091,7 @@ lives_turn(struct quota *qt, uint64_t now_us)
 	if (moves != all->moves)
 		lives_look_again(qt);
 	all->moves = moves;
-	hear(all, now_us);
+	take_daemon_members(all, now_us);
 	bool doubts = all->daemon && all->daemon->doubts != all->doubts;
 	if (doubts)
 		all->doubts = all->daemon->doubts;
@@ -1110,7 +1110,7 @@ lives_turn(struct quota *qt, uint64_t now_us)
 		go_on_publishing(qt, node[i], l, now_us);
 	}
 	redis_every(qt->redis, qt->late || !lives_all_settled(qt) ? TURN_MS
-			       : goes_on_watching(all, now_us)	  ? WATCH_MS
+			       : keep_watching(all, now_us)	  ? WATCH_MS
 								  : REST_MS);
 }
 
