@@ -1,4 +1,8 @@
-/* Reserving, settling and releasing, on Redis or in the table of this process. */
+/* Reserves, settles and releases, with the counters on Redis or in the table of this process.
+ *
+ * The first part holds the states of a request. A charge that is on Redis and in the ledger
+ * (noted) is corrected in whatever epoch there is; other charges are corrected only at their
+ * own place. */
 #include "budget/quota/quota.h"
 
 #include <stdlib.h>
@@ -27,7 +31,7 @@ quota_new(
 	return qt;
 }
 
-/* Redis is freed next, and calls back no more. */
+/* The caller frees Redis next, and Redis makes no further callbacks. */
 void
 quota_free(struct quota **qt)
 {
@@ -74,14 +78,14 @@ quota_ledger_of(struct quota *qt)
 	return qt->ledger;
 }
 
-/* What is charged there is counted on Redis: its epochs are never 0. */
+/* Returns true if the charge is counted on Redis: epochs of Redis are never 0. */
 static bool
 on_redis(const struct quota *qt, const struct quota_place *at)
 {
 	return qt->redis && at->epoch;
 }
 
-/* The clock of the counts at that place, in ms: Redis' when a command that is sent now
+/* Returns the clock of the counts at that place in ms: Redis' clock when a command sent now
  * arrives, or the table's. */
 static int64_t
 quota_ms(const struct quota *qt, const struct quota_dim *d, const struct quota_place *at,
@@ -112,7 +116,7 @@ quota_note(struct quota *qt, const struct quota_dim *d, const struct quota_place
 	return false;
 }
 
-/* ---- the life of a request ---- */
+/* ---- states of a request ---- */
 
 void
 quota_enter(struct quota_request *q, enum quota_life next)
@@ -161,7 +165,8 @@ at_table(struct mail *m, void *worker UNUSED)
 	quota_tell(q->quota, q);
 }
 
-/* More than a whole window allows can never pass: nothing is charged for it. */
+/* Returns true if a dim takes more than its whole limit. Such a request can never pass, so
+ * nothing is charged. */
 static bool
 never_fits(struct quota_request *q)
 {
@@ -176,7 +181,7 @@ never_fits(struct quota_request *q)
 
 /* ---- while Redis does not answer ---- */
 
-/* The dims that this daemon has a share of, each with that as its limit. */
+/* Copies the dims of which this daemon has a share, with the share as their limit. */
 static void
 own_shares(const struct quota_request *q, struct quota_request *own)
 {
@@ -192,7 +197,7 @@ own_shares(const struct quota_request *q, struct quota_request *own)
 	}
 }
 
-/* Over its share is what no store lets go: QUOTA_FAILED. */
+/* Above its share a request is not admitted without Redis: QUOTA_FAILED. */
 static void
 at_own(struct mail *m, void *worker UNUSED)
 {
@@ -200,7 +205,8 @@ at_own(struct mail *m, void *worker UNUSED)
 	struct quota_table *t = q->quota->table;
 
 	own_shares(q, &own);
-	INVARIANT(own.ndims > 0); /* quota_fail() asks the table for shares alone */
+	/* quota_fail() sends requests here only if a dim has a share */
+	INVARIANT(own.ndims > 0);
 	table_reserve(t, &own, table_ms(t, clock_mono_us()));
 	q->result = own.result == QUOTA_ADMITTED ? QUOTA_ADMITTED : QUOTA_FAILED;
 	q->alone = q->result == QUOTA_ADMITTED;
@@ -223,7 +229,8 @@ quota_fail(struct quota *qt, struct quota_request *q, bool now)
 		share |= q->dim[k].away == QUOTA_AWAY_SHARE;
 		deny |= q->dim[k].away == QUOTA_AWAY_DENY;
 	}
-	/* It does not go, or is charged elsewhere. What goes uncounted keeps its head's charge. */
+	/* The request is refused, or is charged in the table. A request that passes uncounted
+	 * keeps the charge of its head. */
 	if (share || deny)
 		quota_unmove(qt, q, clock_mono_us());
 	if (share && !deny && qt->table) {
@@ -238,8 +245,8 @@ quota_fail(struct quota *qt, struct quota_request *q, bool now)
 	}
 }
 
-/* What is set apart for the time without Redis is not spent with it: whatever each daemon
- * sees of Redis, together they stay within the limit. */
+/* Subtracts from each limit the part that is set apart for the time without Redis. All
+ * daemons together then stay within the limit, whatever each sees of Redis. */
 static void
 set_apart(const struct quota *qt, struct quota_request *q)
 {
@@ -256,7 +263,7 @@ set_apart(const struct quota *qt, struct quota_request *q)
 void
 quota_reserve(struct quota *qt, struct quota_request *q)
 {
-	/* Without a dim, Redis would be asked nothing, and the request would have no answer. */
+	/* Without a dim, nothing would be sent to Redis and the request would never end. */
 	INVARIANT(q->life == QUOTA_IDLE && q->ndims > 0 && q->ndims <= QUOTA_DIMS_MAX);
 	INVARIANT(qt->redis || qt->table);
 	INVARIANT(owner_is_here(&qt->thread));
@@ -287,7 +294,8 @@ quota_reserve(struct quota *qt, struct quota_request *q)
 	}
 }
 
-/* Sets *left to what is left of the dim, as this worker heard within the last minute. Returns false if it heard nothing. */
+/* Sets *left to the amount left of the dim, from replies of the last minute. Returns false if
+ * there was none. */
 static bool
 left_known(const struct quota *qt, struct quota_dim *d, uint64_t *left)
 {
@@ -347,7 +355,7 @@ quota_current(const struct quota *qt, const struct quota_dim *d, uint64_t now_us
 
 /* ---- corrections ---- */
 
-/* On its way to the table. */
+/* A correction on its way to the table. */
 struct correction {
 	struct tag tag;
 	struct mail mail;
@@ -365,11 +373,13 @@ correct_table(struct mail *m, void *worker UNUSED)
 	free(c);
 }
 
-/* What of a correction still means anything at this moment. A refund goes where it was
- * charged and only while that lives; what is more than was charged and has lost its place
- * is charged to the present one. In another life of the data there is nothing to give
- * back, and what was used is spent there. If the slot of the counter has moved, its counter of the former epoch
- * has moved too, and is read: a refund goes there. */
+/* Reduces a correction to the part that still has an effect.
+ *
+ * A refund is made where the charge was counted, and only while that place exists. Usage
+ * above the charge whose place is gone is counted at the present place. In another epoch of
+ * the data nothing can be given back, and the usage is counted there. If the slot of the
+ * counter has moved, the counter of the former epoch has moved too and is read, so a refund
+ * is made there. */
 static void
 bring_home(const struct quota *qt, struct change *c, int64_t now_ms)
 {
@@ -394,9 +404,9 @@ bring_home(const struct quota *qt, struct change *c, int64_t now_ms)
 	}
 }
 
-/* What is in a ledger is counted in whatever life there is: the correction goes there, once
- * all workers have added theirs. Where none can be reached, the ledger has it, and it is sent
- * if that life goes on. */
+/* A charge in a ledger is counted in every epoch, so the correction is sent to the present
+ * one, after all workers have added their ledgers. If no server can be reached, the ledger
+ * has the correction, and it is sent if its epoch continues. */
 static void
 change_noted(struct quota *qt, struct change *c, uint64_t now_us)
 {
@@ -411,7 +421,7 @@ change_noted(struct quota *qt, struct change *c, uint64_t now_us)
 			c->at = cell_place_at(d, now_ms, counts_life(qt, d)->epoch);
 	}
 	uint64_t epoch = reach ? counts_life(qt, d)->epoch : c->at.epoch;
-	if (epoch != c->at.epoch) /* the ledger counts a sub-bucket again, without notes */
+	if (epoch != c->at.epoch) /* the ledger restores a sub-bucket without its notes */
 		c->at.slice = 0;
 	c->at.epoch = epoch;
 	c->at.noted = true;
@@ -434,7 +444,8 @@ quota_change(struct quota *qt, const struct change *change, uint64_t now_us)
 	const struct quota_dim *d = &now.dim;
 
 	bool redis = on_redis(qt, &now.at);
-	/* Without Redis and without a table there is no place at which anything was charged. */
+	/* Without Redis and without a table there is no place where anything could have been
+	 * charged. */
 	INVARIANT(redis || qt->table);
 	if (redis && now.at.noted) {
 		change_noted(qt, &now, now_us);
@@ -453,7 +464,7 @@ quota_change(struct quota *qt, const struct change *change, uint64_t now_us)
 	}
 	struct correction *c = malloc(sizeof(*c));
 	if (!c)
-		return; /* over-counts: the safe side */
+		return; /* counts too much, which never over-admits */
 	TAG(correction, c);
 	c->table = qt->table;
 	c->change = now;
@@ -461,7 +472,7 @@ quota_change(struct quota *qt, const struct change *change, uint64_t now_us)
 	mailbox_send(qt->table->owner, &c->mail);
 }
 
-/* Of a Redis that was never heard of there is no place to count at. */
+/* If Redis has never answered, there is no place to count at, and the amount is lost. */
 void
 quota_add(struct quota *qt, const struct quota_dim *d, uint64_t now_us)
 {
@@ -479,7 +490,7 @@ quota_add(struct quota *qt, const struct quota_dim *d, uint64_t now_us)
 	quota_change(qt, &c, now_us);
 }
 
-/* `unseen`: it was counted after all that this worker knows was read. */
+/* `unseen`: the charge was counted after the last time that this worker read the counter. */
 static void
 give_back(struct quota *qt, const struct quota_dim *d, const struct quota_place *at,
 	bool unseen, uint64_t now_us)
@@ -512,7 +523,7 @@ quota_settled(struct quota_request *q, struct change *out)
 {
 	size_t n = 0;
 
-	INVARIANT(q->ndims <= QUOTA_DIMS_MAX); /* `out` has room for as many */
+	INVARIANT(q->ndims <= QUOTA_DIMS_MAX); /* `out` has room for this many */
 	for (size_t k = 0; k < q->ndims; k++)
 		if (q->dim[k].charged)
 			out[n++] = cell_settle(&q->dim[k]);

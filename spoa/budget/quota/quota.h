@@ -1,10 +1,15 @@
-/* Rate limits: reserve before, settle after (design rule 8). Each limit value
- * counts in ten sub-buckets of its window; a request is admitted where its own
- * bucket and the ten before it, read AFTER its own increment, hold no more than
- * the limit, so no rolling window exceeds it. With Redis, each turn of the loop
- * sends one pipeline, and windows follow Redis' clock. Only additions that may be
- * sent again use a script. Without Redis, the same arithmetic runs in the process,
- * by the monotonic clock. */
+/* Quotas: reserve before a request is sent, settle when its usage is known.
+ *
+ * A rolling limit counts in sub-buckets, ten for each window. A request is admitted if its
+ * own bucket and the ten before it, read AFTER its own increment, together hold no more than
+ * the limit. No rolling window can therefore exceed the limit. With Redis, each iteration of
+ * the event loop (a turn) sends one pipeline, and windows follow Redis' clock. Only additions
+ * that may be sent again use a script. Without Redis, the same arithmetic runs in this
+ * process, by the monotonic clock.
+ *
+ * A dim (dimension) is one limit that applies to a request, with the counter that it is
+ * charged to. A "life" is an epoch of Redis' data (README.md). Functions of struct quota are
+ * called on its worker's thread. */
 #ifndef BUDGET_QUOTA_QUOTA_H
 #define BUDGET_QUOTA_QUOTA_H
 
@@ -14,34 +19,37 @@
 
 #define QUOTA_DIMS_MAX	  16
 #define QUOTA_SUB_BUCKETS 10
-#define QUOTA_SLICES	  16 /* of a sub-bucket */
+#define QUOTA_SLICES	  16 /* slices of a sub-bucket */
 #define QUOTA_KEY_MAX	  96
 
 enum quota_unit { QUOTA_REQUESTS, QUOTA_TOKENS, QUOTA_NANOUSD, QUOTA_CONCURRENT };
 enum quota_window_kind { QUOTA_ROLLING, QUOTA_CALENDAR, QUOTA_IN_FLIGHT };
 enum quota_calendar { QUOTA_HOUR, QUOTA_DAY, QUOTA_WEEK, QUOTA_MONTH };
-/* What becomes of a reservation whose daemon and disk are lost. */
+/* Treatment of a reservation whose daemon and disk are lost. */
 enum quota_orphan { QUOTA_ORPHAN_CHARGE, QUOTA_ORPHAN_DROP };
-/* While the store does not answer. */
+/* Treatment of requests while Redis does not answer. */
 enum quota_away { QUOTA_AWAY_DENY, QUOTA_AWAY_ALLOW, QUOTA_AWAY_SHARE };
 
 struct quota_span {
 	enum quota_window_kind kind;
-	uint64_t window_s; /* rolling */
+	uint64_t window_s; /* width of a rolling window */
 	enum quota_calendar calendar;
-	/* of the calendar; borrowed from the snapshot. NULL: UTC */
+	/* time zone of a calendar; borrowed from the snapshot. NULL: UTC */
 	const struct cel_zone *zone;
 };
 
-/* Where a charge is counted: given back there and nowhere else. */
+/* The place where a charge is counted. The charge is corrected and given back there and
+ * nowhere else. */
 struct quota_place {
-	int64_t bucket; /* the sub-bucket; of a calendar when its window begins, s since 1970 */
-	uint64_t epoch; /* the life of Redis' data; 0 in process */
-	/* rolling: the slice of the sub-bucket, from 1, in which an admitted charge was counted;
-	 * 0: it leaves the window with its sub-bucket */
+	/* rolling: the sub-bucket; calendar: begin of its window, seconds since 1970 */
+	int64_t bucket;
+	uint64_t epoch; /* epoch of Redis' data; 0: counted in this process */
+	/* rolling: the slice of the sub-bucket, from 1, in which an admitted charge was
+	 * counted; 0: the charge leaves the window with its sub-bucket */
 	int64_t slice;
-	int64_t end_s;	/* of a calendar: when its window ends */
-	/* reserved: until it is settled or the window ends, or until a deadline */
+	int64_t end_s;	/* calendar: end of its window, seconds since 1970 */
+	/* how long the amount is reserved: not at all (charged for good), until it is settled
+	 * or the window ends, or until a near or a distant deadline */
 	enum quota_hold {
 		QUOTA_HOLD_NONE,
 		QUOTA_HOLD_WINDOW,
@@ -49,66 +57,74 @@ struct quota_place {
 		QUOTA_HOLD_LONG
 	} hold;
 	int64_t until; /* the deadline's bucket: quota_cell.h */
-	/* on Redis: it is in a worker's ledger, and so counted in each later life of the data
-	 */
+	/* on Redis: the charge is in a worker's ledger and is therefore counted in each later
+	 * epoch, too */
 	bool noted;
 };
 
+/* One dimension of a request. The caller fills it before quota_reserve(); members marked
+ * "out" are results. */
 struct quota_dim {
 	enum quota_unit unit;
 	struct quota_span span;
-	/* "tollgate:q:{LIMIT:HASH}", HASH = 24 hex digits of SHA-256 over the
-	 * values of `per` and what is counted: no name of a person in Redis */
+	/* "tollgate:q:{LIMIT:HASH}". HASH is 24 hex digits of SHA-256 over the values of
+	 * `per` and what is counted, so that Redis has no name of a person. */
 	char key[QUOTA_KEY_MAX];
 	uint64_t limit;
-	uint64_t soft; /* the count from which the soft limit is reached; 0: there is none */
-	uint64_t n;    /* what this request takes */
-	uint64_t reduced_s; /* out: seconds for which `limit` is came / expected of the limit
-			     * (quota_company); 0: it is the limit */
+	uint64_t soft; /* the count at which the soft limit is reached; 0: none */
+	uint64_t n;    /* the amount that this request takes */
+	/* out: for these seconds `limit` is came / expected of the configured limit
+	 * (quota_company); 0: not reduced */
+	uint64_t reduced_s;
 	int64_t came, expected;
-	/* What was really used of it: before quota_settle(). Of requests n, of those in
-	 * flight 0. */
+	/* The amount really used, set before quota_settle(): n for requests, 0 for requests
+	 * in flight. */
 	uint64_t actual;
-	/* How long this request may live: its route's deadline and some. 0: nobody tells of
-	 * its end, it is charged at once and for good. */
+	/* the longest life of this request in seconds: its route's deadline and a margin. 0:
+	 * nobody reports its end, so it is charged at once and finally */
 	uint64_t hold_s;
 	enum quota_orphan orphan;
 	enum quota_away away;
-	/* QUOTA_AWAY_SHARE: what this daemon may spend on its own, and what is set apart of the
-	 * limit for all daemons: as long as Redis answers it is not spent */
+	/* for QUOTA_AWAY_SHARE: the amount that this daemon may spend alone, and the part of
+	 * the limit that is set apart for all daemons. That part is not spent while Redis
+	 * answers. */
 	uint64_t share, apart;
-	bool guessed; /* the share is all of it: nobody says how many daemons there are */
-	/* It was charged before, at `from`: that is given back as this is charged. */
+	/* the number of daemons is not configured, so the share is the whole part */
+	bool guessed;
+	/* The dim was charged before, at `from`; that charge is given back when this one is
+	 * made. */
 	bool moves;
 	struct quota_place from;
-	uint64_t hash;	   /* of the key; the quota's own, as is: */
-	/* An epoch whose counters count too, because the slot of the key has moved since; 0: there is none. */
+	/* hash of the key; this and the members below belong to the quota */
+	uint64_t hash;
+	/* an epoch whose counters count too, because the slot of the key has moved since; 0:
+	 * none */
 	uint64_t former;
-	int64_t asked_s;   /* Redis' clock as it was asked */
-	enum dim_verdict { /* of the last reply */
+	int64_t asked_s;   /* Redis' clock when the request was sent, in seconds */
+	enum dim_verdict { /* from the last reply */
 		DIM_ADMITS,
 		DIM_OVER,
-		DIM_UNDECIDED, /* what was known did not decide */
-		DIM_STALE,     /* counted in another window than that of Redis' clock */
-		DIM_FULL,      /* Redis is at its maxmemory: not all was counted */
-		DIM_LOST,
+		DIM_UNDECIDED, /* the known counts did not decide */
+		DIM_STALE,     /* counted in another window than Redis' clock is in */
+		DIM_FULL,      /* Redis has reached maxmemory, so not all was counted */
+		DIM_LOST,	/* no valid reply */
 	} verdict;
-	struct quota_place at; /* out: charged here */
-	bool charged;	       /* out: counted and not yet released */
-	bool rough;	       /* it may fit earlier than is known: window_judge() */
-	/* out, of an admitted rolling one: the clock of where it is counted, after it was; no
-	 * window of this clock holds more than the limit */
+	struct quota_place at; /* out: the place of the charge */
+	bool charged;	       /* out: counted and not given back */
+	bool rough;	       /* the request may fit earlier than stated: window_judge() */
+	/* out, for an admitted rolling dim: the clock of the counts after the charge, in ms.
+	 * No window by this clock holds more than the limit. */
 	int64_t counted_ms;
-	/* out, with this request's own where it is admitted: */
-	uint64_t used, held; /* what is spent, what is reserved and not settled */
+	/* out, including this request's own amount if it is admitted */
+	uint64_t used, held; /* the amounts spent, and reserved but not settled */
 	bool soft_reached;
-	uint64_t remaining; /* limit - count, 0 if over */
-	/* until the window's end; of a rolling one until all of it has rolled past today's
-	 * use; 0: the counts were not read, and nothing is known of what remains */
+	uint64_t remaining; /* limit - count, at least 0 */
+	/* ms until the window ends; for a rolling window until all present use has left it;
+	 * 0: the counts were not read and `remaining` is not known */
 	uint64_t reset_ms;
 	const char *name; /* limit's name, borrowed from the snapshot */
-	/* The caller's own, as is: the policy's limit, NULL where it is none of its, and what it
-	 * counts. */
+	/* The caller's: the policy's limit (NULL if the limit is not the policy's), and what
+	 * it counts. */
 	const struct limit *of;
 	unsigned char counts;
 };
@@ -117,139 +133,158 @@ enum quota_result {
 	QUOTA_ADMITTED,
 	QUOTA_REFUSED,
 	QUOTA_UNREACHABLE, /* refused for good: one dim takes more than its limit */
-	QUOTA_FAILED,
+	QUOTA_FAILED, /* Redis did not answer in time */
 };
 
-/* The life of a reservation (quota_enter()):
+/* The states of a reservation (quota_enter()). prose: ok told
  *
  *	IDLE ──→ QUEUED ──→ ASKED ──→ TOLD ──→ IDLE
  *	            ↑          │
  *	            └──────────┘ another try
  */
 enum quota_life {
-	QUOTA_IDLE,   /* the caller's: nothing was asked for, or done() runs or ran */
-	QUOTA_QUEUED, /* it is in its worker's list, until the end of the turn */
+	/* belongs to the caller: nothing was asked, or done() is running or has run */
+	QUOTA_IDLE,
+	QUOTA_QUEUED, /* in its worker's list until the end of the turn */
 	QUOTA_ASKED,  /* Redis or the table has it */
-	QUOTA_TOLD,   /* it is decided, and done() runs next */
+	QUOTA_TOLD,   /* decided; done() runs next */
 	QUOTA_LIVES
 };
 
+/* One reservation, in the caller's memory until done() has run. */
 struct quota_request {
 	struct tag tag;
-	enum quota_life life; /* the quota's own. QUOTA_IDLE at first */
+	enum quota_life life; /* internal; QUOTA_IDLE at first */
 	size_t ndims;
 	/* out */
 	enum quota_result result;
-	bool alone;		/* QUOTA_ADMITTED, from this daemon's own share */
-	size_t refused_by;	/* index of the tightest dim that refused */
-	uint64_t retry_after_s; /* QUOTA_REFUSED: whole true seconds, 1 at least */
+	bool alone;		/* QUOTA_ADMITTED from this daemon's own share */
+	/* index of the dim with the longest wait among those that refused */
+	size_t refused_by;
+	uint64_t retry_after_s; /* for QUOTA_REFUSED: whole seconds, at least 1 */
 	void (*done)(struct quota_request *q);
 	void *arg;
-	/* the quota's own */
+	/* internal */
 	struct mail mail;
 	struct quota *quota;
-	struct quota_request *next; /* waits for the end of the turn */
-	unsigned tries, unanswered; /* dims */
+	struct quota_request *next; /* the next request of this turn */
+	unsigned tries, unanswered; /* dims without a reply */
 	bool looks;		    /* reads without counting */
-	bool looked;		    /* just now */
-	bool doubts;		    /* what was known did not decide: the next try reads */
-	/* It is refused, and reads when it fits: the time that is known before; 0: it is not. */
+	bool looked;		    /* the last try was a read */
+	/* the known counts did not decide, so the next try reads */
+	bool doubts;
+	/* the request is refused, and is reading only to find out when it fits: the known
+	 * wait in seconds; 0: it is not */
 	uint64_t over_s;
 	uint64_t queued_us;
-	struct quota_dim dim[QUOTA_DIMS_MAX]; /* at the end: few are written */
+	struct quota_dim dim[QUOTA_DIMS_MAX]; /* last, because only a few are used */
 };
 
 struct quota;
-/* One a worker. `redis` NULL: counts in process, in the table (made once, owned by one
- * worker, reached through mailboxes). With Redis it holds what this daemon spends on its own
- * while Redis does not answer; NULL: nothing. */
+/* One for each worker. `redis` NULL: counts are in `table`, which is made once, owned by one
+ * worker and reached through mailboxes. With Redis, the table counts what this daemon spends
+ * alone while Redis does not answer; NULL: nothing. Returns NULL if memory is exhausted. */
 struct quota_table;
 struct quota_table *quota_table_new(struct mailbox *owner);
 void quota_table_free(struct quota_table **t);
 struct quota *quota_new(struct redis *redis, struct quota_table *table, struct mailbox *self,
 	struct metrics *m);
-/* Before its Redis is freed. What waits ends without its callback. */
+/* Call it before its Redis is freed. Waiting requests end without their callback. */
 void quota_free(struct quota **q);
 
-/* How many workers this daemon has, and how many daemons share its Redis: the first reservation
- * in a life of its data waits until all of them are there, or 5 s; daemons 0, nobody knows:
- * where nobody goes on in that life, 2 s. At first: for nobody. Before the loop runs. */
+/* Sets how many workers this daemon has and how many daemons share its Redis. The first
+ * reservation in an epoch waits until all of them have arrived, at most 5 s. If `daemons` is
+ * 0, the number is not known: the worker waits 2 s, unless another worker already continues
+ * in that epoch. By default nothing is waited for. Call it before the loop runs. */
 void quota_together(struct quota *qt, unsigned workers, unsigned daemons);
-/* What the workers of a daemon tell each other of their Redis, so that one of them looks at it
- * while nothing is asked for, and the others rest (lives/README.md). Zeroed at first, outlives
- * them; they share a redis_finder. Before the loop runs; without it a worker never rests. `place` is the
- * worker's in the daemon; the first one, 0, has the ledger into which the journal is read. */
+/* State that the workers of a daemon share about their Redis, so that one of them watches it
+ * while no requests arrive and the others rest (lives/README.md). Zeroed at first; it
+ * outlives the workers, which share a redis_finder. Call quota_beside() before the loop runs;
+ * without it a worker never rests. `place` is the worker's index in the daemon. Worker 0 has
+ * the ledger into which the journal is read. */
 struct quota_daemon {
-	uint64_t node;		     /* hash of the node's name; 0: workers have names by chance */
-	uint64_t process;	     /* drawn at the start */
-	_Atomic uint64_t watcher;    /* name of the one who looks; 0: nobody yet */
-	_Atomic uint64_t watched_us; /* when Redis last answered it */
-	_Atomic uint64_t members;    /* as one counted last: 16 bits, then 48 of the epoch */
-	_Atomic uint64_t retired;    /* of these, workers that retired */
-	_Atomic uint64_t doubts;     /* how often one found its life ended, or silence */
+	/* hash of the node's name; 0: workers have random names */
+	uint64_t node;
+	uint64_t process;	     /* random, drawn at the start */
+	_Atomic uint64_t watcher;    /* name of the worker that watches; 0: none yet */
+	_Atomic uint64_t watched_us; /* monotonic, when Redis last answered the watcher */
+	/* number of members at the last count << 48 | the lower 48 bits of the epoch */
+	_Atomic uint64_t members;
+	_Atomic uint64_t retired;    /* how many of these workers have retired */
+	/* incremented when a worker finds that its epoch ended or that Redis does not answer
+	 */
+	_Atomic uint64_t doubts;
 };
 void quota_beside(struct quota *qt, struct quota_daemon *d, unsigned place);
-/* This worker admits no further request, for example after a hand-over. The other daemons do not count the
- * worker in redis.daemons and in shares, but wait for its usage in a new epoch until it exits. Its
- * settlements continue. */
+/* This worker admits no further requests, for example after a hand-over. Other daemons do not
+ * count it in redis.daemons and in shares. Until it exits, they wait for its usage in a new
+ * epoch. Its settlements continue. */
 void quota_retire(struct quota *qt);
-/* Who shares its Redis, for those who ask. */
+/* The workers that share its Redis, for status. */
 struct quota_company {
-	bool counting; /* nothing is let go yet: who else is there is waited for */
-	/* that were there for 5 s and more than are known of; 0: no more */
+	bool counting; /* nothing is admitted yet, because the other workers are awaited */
+	/* workers beyond those configured that have been present for more than 5 s; 0: none
+	 */
 	uint64_t workers;
-	uint64_t known; /* of this daemon, or of as many as tollgate.yaml says */
-	/* seconds for which a rolling limit is reduced to came / expected of it, because the other
-	 * workers have not reported since Redis lost its data; 0: none is */
+	/* workers of this daemon, or of as many daemons as tollgate.yaml states */
+	uint64_t known;
+	/* for these seconds a rolling limit is reduced to came / expected of it, because the
+	 * other workers have not arrived since Redis lost its data; 0: not reduced */
 	uint64_t reduced_s;
 	int64_t came, expected;
 };
+/* Fills *out; all zeros without Redis. */
 void quota_company(const struct quota *qt, struct quota_company *out);
-/* Returns came / expected of the limit. `expected` is above 0. */
+/* Returns came / expected of the limit. `expected` must be above 0. */
 uint64_t life_share(uint64_t limit, int64_t came, int64_t expected);
-/* Returns the ledger of the usage that this worker admitted. A start adds to the ledger before the loop runs
- * (budget/recall/quota_recall.h). NULL: counts are kept in the process. */
+/* Returns the ledger of the usage that this worker admitted. At a start, the journal's usage
+ * is added to it before the loop runs (budget/recall/quota_recall.h). Returns NULL if counts
+ * are in the process. */
 struct quota_ledger;
 struct quota_ledger *quota_ledger_of(struct quota *qt);
 
-/* Counts every dim, reads, decides; done() runs later on this worker's loop,
- * never inside. Where one dim is over, all are released by this call itself. On
- * QUOTA_FAILED (store silent past its deadline) nothing is un-counted until the
- * store says, later, that it was counted. *q must live until done() ran. */
+/* Counts every dim, reads the other counters, and decides. done() runs later on this worker's
+ * loop, never inside this call. If one dim is over, this call gives all of them back itself.
+ * After QUOTA_FAILED (Redis did not answer in time), the counts are given back only when a
+ * late reply shows that they were made. *q must live until done() has run. */
 void quota_reserve(struct quota *qt, struct quota_request *q);
-/* What is left of the dim, or until its soft limit is reached, as this worker heard within the
- * last minute, less what it asked for since; 0 where it heard nothing. Nothing is sent. */
+/* Returns the amount left of the dim, or left until its soft limit, from replies of the last
+ * minute, minus what this worker has asked for since. Returns 0 if there was no reply. Sends
+ * nothing. */
 uint64_t quota_left(const struct quota *qt, struct quota_dim *d);
-/* Returns true if this worker knows what is left of limits: with Redis every worker does, without Redis only
- * the owner of the table. */
+/* Returns true if this worker knows what is left of limits: with Redis every worker does,
+ * without Redis only the owner of the table. */
 bool quota_hears(const struct quota *qt);
-/* Returns true if the dim may be over: it had no room for n more when this worker last heard of it,
- * within the last minute, or this worker does not hear. Nothing is sent. */
+/* Returns true if the dim may be over: it had no room for n more in the last minute, or this
+ * worker does not know. Sends nothing. */
 bool quota_may_be_over(const struct quota *qt, struct quota_dim *d);
-/* A charge that counts now still counts in this bucket. */
+/* Returns true if a charge at d->at is in the same window as a charge made now. */
 bool quota_current(const struct quota *qt, const struct quota_dim *d, uint64_t now_us);
-/* Gives back what dims that move were charged before, where they are not reserved after
- * all. Fire and forget. */
+/* Gives back the former charges of dims that move, if the dims are not reserved after all.
+ * Returns at once; no result is reported. */
 void quota_unmove(struct quota *qt, struct quota_request *q, uint64_t now_us);
-/* Corrects each charged dim of an admitted reservation to its `actual`: the difference
- * goes to the same window while it lives, more is added unconditionally. Fire and
- * forget. */
+/* Corrects each charged dim of an admitted reservation to its `actual`. The difference is
+ * counted in the same window while that exists; usage above the reservation is added
+ * unconditionally. Returns at once; no result is reported. */
 void quota_settle(struct quota *qt, struct quota_request *q, uint64_t now_us);
-/* Counts d->n at once and for good, over the limit too: what happened. Fire and forget. */
+/* Counts d->n at once and finally, even above the limit, because the usage has already
+ * happened. Returns at once; no result is reported. */
 void quota_add(struct quota *qt, const struct quota_dim *d, uint64_t now_us);
-/* In two: the dims are settled, and how many corrections that takes, at most one a dim;
- * quota_change() is each. */
+/* The two steps of quota_settle(). quota_settled() settles the dims and returns the number of
+ * corrections in `out`, at most one for each dim; quota_change() sends one. */
 struct change;
 size_t quota_settled(struct quota_request *q, struct change *out);
-/* Corrects what was charged at its place, or what is more now where that is gone. */
+/* Corrects a charge at its place. If the place no longer exists, usage above the charge is
+ * counted at the present place. */
 void quota_change(struct quota *qt, const struct change *c, uint64_t now_us);
-/* Gives back every charged dim. Fire and forget; idempotent. */
+/* Gives back every charged dim. Returns at once; no result is reported. A second call does
+ * nothing. */
 void quota_release(struct quota *qt, struct quota_request *q, uint64_t now_us);
 
-/* A charge as one text of a record; 0: it has no room. */
+/* Writes a charge as one text of a record. Returns its length, or 0 if it does not fit. */
 enum { QUOTA_TEXT_MAX = QUOTA_KEY_MAX + 160 };
 size_t quota_write(const struct quota_dim *d, char out[QUOTA_TEXT_MAX]);
-/* False: none of ours. */
+/* Reads such a text. Returns false if it is not valid. */
 bool quota_read(struct span s, struct quota_dim *d);
 
 #endif

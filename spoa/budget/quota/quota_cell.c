@@ -1,4 +1,4 @@
-/* Which counters a dim has, how long they live, and what their sum means. */
+/* The cells of a dim: which it has, how long they live, and how their sum decides. */
 #include "budget/quota/quota_cell.h"
 
 #include "base/err.h"
@@ -78,7 +78,8 @@ cell_in_time(const struct quota_dim *d, int64_t now_ms)
 		break;
 	default: break;
 	}
-	/* A bucket of CELL_LONG is as many whole ones of CELL_SHORT. */
+	/* A bucket of CELL_LONG is a whole number of buckets of CELL_SHORT, so this check
+	 * suffices for both. */
 	return !cell_expires(d) || now_s / CELL_SHORT_S == d->asked_s / CELL_SHORT_S;
 }
 
@@ -87,7 +88,7 @@ cell_settle(struct quota_dim *d)
 {
 	struct change c = { .dim = *d, .at = d->at };
 
-	INVARIANT(d->charged); /* what was given back is not given back again */
+	INVARIANT(d->charged); /* a charge is given back only once */
 	c.own = (int64_t)d->actual - (int64_t)d->n;
 	if (cell_spends(d, &d->at))
 		c.spent = c.own;
@@ -95,7 +96,7 @@ cell_settle(struct quota_dim *d)
 		bool calendar = d->span.kind == QUOTA_CALENDAR;
 		c.spent = calendar ? (int64_t)d->actual : 0;
 		c.own = cell_expires(d) ? -(int64_t)d->n : c.own;
-		/* A second settlement corrects the first. */
+		/* a second settlement corrects the first */
 		d->at.hold = QUOTA_HOLD_NONE;
 		d->charged = calendar;
 	}
@@ -189,7 +190,8 @@ cell_key(char out[CELL_KEY_TEXT], const struct quota_dim *d, uint64_t epoch, str
 	return n;
 }
 
-/* One of those that live, but for the one of which adding to it told. */
+/* Adds a cell to the list, unless it is the charge's own, whose count the reply to the
+ * addition contains. */
 static size_t
 add_hold(const struct quota_dim *d, bool looks, struct cell c, struct cell *out)
 {
@@ -253,7 +255,7 @@ judge_cell(struct quota_dim *d, int64_t used, int64_t held, int64_t now_ms, int6
 	bool fits = count_sum(used, held) <= limit;
 
 	INVARIANT(used >= 0 && held >= 0);
-	if (!fits) { /* without the own */
+	if (!fits) { /* the results exclude the request's own amount */
 		int64_t more = n > held ? n - held : 0;
 		held = count_positive(held - n);
 		used = count_positive(used - more);
@@ -263,7 +265,7 @@ judge_cell(struct quota_dim *d, int64_t used, int64_t held, int64_t now_ms, int6
 	d->remaining = (uint64_t)count_positive(limit - count_sum(used, held));
 	d->reset_ms = (uint64_t)ends_ms;
 	d->soft_reached = d->soft && (uint64_t)count_sum(used, held) >= d->soft;
-	/* What is held may be given back at any moment. */
+	/* Reserved amounts may be given back at any moment, so retry after a second. */
 	*retry_ms = fits ? 0 : count_sum(used, n) > limit ? ends_ms : 1000;
 	return fits;
 }

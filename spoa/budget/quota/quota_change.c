@@ -1,9 +1,9 @@
 /* Corrections of counts on Redis: settlements, refunds, and the commands that add to a
- * counter. A correction that Redis does not answer is kept and sent again. An addition has an id,
- * so that Redis counts it once even if it ran the first command. Two kinds of additions are sent
- * without an id, and counted at least once: those that need none (needs_id()), and those whose
- * slot is moving between two nodes of a cluster. A subtraction is sent at most once. If a count is
- * wrong after that, it is too high, so that no limit is exceeded. */
+ * counter. A correction without a reply is kept and sent again. An addition has an id, so
+ * that Redis counts it only once even if the first command was executed. Two kinds of
+ * additions have no id and are counted at least once: additions that need none (needs_id()),
+ * and additions whose slot is moving between two nodes of a cluster. A subtraction is sent at
+ * most once. A count that is wrong afterwards is too high, so that no limit is exceeded. */
 #include <stdlib.h>
 
 #include "base/clock.h"
@@ -12,10 +12,11 @@
 #include "budget/quota/quota_private.h"
 
 enum {
-	REVISION_S = 60,     /* it outlives whatever was read under it */
-	LATE_MAX = 4096,     /* corrections that wait for Redis; one more is dropped */
-	LATE_US = 50000,     /* not sooner are they sent again */
-	REFUSED_US = 250000, /* nor what Redis refused */
+	REVISION_S = 60,     /* outlives every count that was read under it */
+	/* corrections that wait for Redis; further ones are dropped and counted as lost */
+	LATE_MAX = 4096,
+	LATE_US = 50000,     /* the earliest time to send them again */
+	REFUSED_US = 250000, /* the earliest time after Redis refused one */
 	ID_S = 300,	     /* lifetime of an id in Redis */
 	EVAL_US = 60000000,  /* time until EVAL is tried again after Redis forbade it */
 };
@@ -35,8 +36,8 @@ life_key(char out[CELL_KEY_TEXT], const char *name, const struct redis_life *lif
 	return (size_t)(end - out) + span_decimal(end, (int64_t)epoch);
 }
 
-/* A key is never without TTL: who has not yet counted in it makes it with one, and lets it
- * begin anew (it may have been made before its time). */
+/* A key never exists without a TTL. A worker that has not counted in the key yet creates it
+ * with a TTL, and renews the TTL (another worker may have created the key early). */
 void
 key_add(struct redis_pipe *p, const char *key, size_t kn, struct span id, int64_t delta,
 	int64_t ttl_s, enum add how)
@@ -60,8 +61,8 @@ key_add(struct redis_pipe *p, const char *key, size_t kn, struct span id, int64_
 		redis_command(p, 3, expire, el);
 }
 
-/* "tollgate:i:{LIMIT:HASH}:ID", in the slot of the counter. The key depends on the epoch, because a
- * new epoch has none of the additions of the one before. */
+/* Writes "tollgate:i:{LIMIT:HASH}:ID", in the slot of the counter. The id depends on the
+ * epoch, because a new epoch has none of the earlier additions. */
 static size_t
 id_key(char out[CELL_KEY_TEXT], const struct quota_dim *d, uint64_t epoch, uint64_t id)
 {
@@ -74,7 +75,7 @@ id_key(char out[CELL_KEY_TEXT], const struct quota_dim *d, uint64_t epoch, uint6
 	return n + span_decimal(out + n, (int64_t)((id ^ epoch) & INT64_MAX));
 }
 
-/* id 0: none. */
+/* As cell_add(), with an id; 0: none. */
 static void
 cell_add_once(struct redis_pipe *p, const struct quota_dim *d, const struct quota_place *at,
 	struct cell c, uint64_t id, int64_t delta, int64_t now_ms, enum add how)
@@ -115,9 +116,9 @@ struct sent {
 	struct tag tag;
 	struct quota *quota;
 	struct change change;
-	size_t own, spent; /* which reply */
-	bool spent_alone;  /* without seeing to the key's TTL */
-	bool reduces;	   /* the reply before `own` is that of the note */
+	size_t own, spent; /* index of the reply to each addition */
+	bool spent_alone;  /* sent without renewing the key's TTL */
+	bool reduces;	   /* the reply before `own` belongs to the note */
 };
 
 void
@@ -132,14 +133,15 @@ counts_keep(struct quota *qt, const struct change *c)
 		metric_inc(qt->metrics, M_QUOTA_LOST);
 		return;
 	}
-	INVARIANT(!*qt->last_late); /* the last one has no next: the list has no ring */
+	/* the last element has no successor, so the list cannot become a ring */
+	INVARIANT(!*qt->last_late);
 	*l = (struct late){ .change = *c };
 	*qt->last_late = l;
 	qt->last_late = &l->next;
 	qt->nlate++;
 }
 
-/* A key that Redis lost, and that adding made anew, gets a TTL. */
+/* Gives a TTL to a key that Redis had lost and that the addition created again. */
 static void
 make_quota_place(struct quota *qt, const struct quota_dim *d, const struct quota_place *at,
 	struct cell c)
@@ -150,17 +152,17 @@ make_quota_place(struct quota *qt, const struct quota_dim *d, const struct quota
 	redis_send(p);
 }
 
-/* An addition needs an id if it changes a counter that decisions read. The spent amount of a
- * window with a total is only shown. Most requests add to it, and an id would take more memory
- * than the counter. */
+/* Returns true if the addition changes a counter that decisions read. The amount spent in a
+ * window with a total is only displayed. Most requests add to it, and an id would need more
+ * memory than the counter. */
 static bool
 needs_id(const struct change *c)
 {
 	return c->own > 0 || (c->spent > 0 && cell_expires(&c->dim));
 }
 
-/* True if Redis did not run the command. A null reply means that the id was known: an earlier
- * command with this id ran. */
+/* Returns true if Redis did not execute the command. A null reply means that the id was
+ * known: an earlier command with this id was executed. */
 static bool
 not_done_yet(const struct redis_reply_ints *r)
 {
@@ -179,9 +181,10 @@ eval_forbidden(struct quota *qt)
 	qt->said_eval = true;
 }
 
-/* An error (its memory is full) is an answer: that was not counted, nor given back. What is
- * known of the counts says so, or each time it is sent they would seem to be less. What adds
- * seems to be more meanwhile: the safe side. */
+/* Redis returned an error, for example because its memory is full: nothing was counted or
+ * given back. The known counts are corrected, since otherwise each attempt to send the refund
+ * would lower them again. For an addition, the known count stays too high meanwhile, which
+ * never over-admits. */
 static void
 change_refused(struct quota *qt, const struct change *c)
 {
@@ -195,9 +198,10 @@ change_refused(struct quota *qt, const struct change *c)
 	qt->late_us = clock_mono_us() + REFUSED_US;
 }
 
-/* A Redis that evicts keys may have lost the count and would keep a negative one, without
- * a TTL, and hide as much of what comes. Two refunds that see it at once count too much:
- * the safe side. */
+/* Takes the replies to a correction. A Redis that evicts keys may have lost the count. A
+ * refund then leaves a negative count without a TTL, which would hide later usage, so the
+ * count is raised to 0. If two workers do this at once, the count is too high, which never
+ * over-admits. */
 static void
 on_changed(void *arg, int err, const struct redis_reply_ints *replies, size_t n)
 {
@@ -244,7 +248,7 @@ on_changed(void *arg, int err, const struct redis_reply_ints *replies, size_t n)
 	}
 }
 
-/* What all that is counted in a life without being judged sets anew. */
+/* Call it after an addition that was not decided on: workers read the known buckets again. */
 void
 counts_revise(struct redis_pipe *p, const struct redis_life *life, uint64_t epoch)
 {
@@ -254,8 +258,8 @@ counts_revise(struct redis_pipe *p, const struct redis_life *life, uint64_t epoc
 	key_set(p, key, kn, (int64_t)redis_life_draw(), REVISION_S);
 }
 
-/* What was used is counted before what was held for it is given back: nobody sees
- * neither. */
+/* Sends a correction. The usage is counted before the reserved amount is given back, so that
+ * no reader misses both. */
 void
 counts_change(struct quota *qt, const struct change *c)
 {
@@ -265,7 +269,7 @@ counts_change(struct quota *qt, const struct change *c)
 	int64_t now_ms = redis_ms(qt, d);
 	uint64_t id = 0;
 
-	INVARIANT(c->own || c->spent); /* an empty pipeline would have no answer */
+	INVARIANT(c->own || c->spent); /* an empty pipeline would get no reply */
 	INVARIANT(c->at.epoch != 0);
 	enum add how = known_made(qt->known, d, &c->at, spent) ? ADD_ONLY : ADD_WITH_TTL;
 	enum add own_how = c->own < 0 && !c->unseen ? ADD_ONLY : ADD_WITH_TTL;
@@ -291,8 +295,8 @@ counts_change(struct quota *qt, const struct change *c)
 	if (c->own)
 		cell_add_once(p, d, &c->at, own, c->own > 0 && id ? id + 1 : 0, c->own, now_ms,
 			own_how);
-	/* After it: who reads the old revision has read before this was counted, or what
-	 * was counted too. */
+	/* After the addition: a worker that still sees the old revision has read before the
+	 * addition was counted, or has read the addition, too. */
 	if (c->own > 0 && own.kind == CELL_SUB)
 		counts_revise(p, counts_life(qt, d), c->at.epoch);
 	redis_send(p);
@@ -312,7 +316,8 @@ counts_make(struct quota *qt, const struct quota_dim *d)
 	make_quota_place(qt, d, &d->at, cell_own(d, &d->at));
 }
 
-/* What a ledger has was counted again if that life has ended. */
+/* Sends a correction of a charge in the ledger. If its epoch has ended, the ledger has
+ * counted it again already. */
 static void
 send_noted(struct quota *qt, const struct change *c)
 {
@@ -330,7 +335,7 @@ send_noted(struct quota *qt, const struct change *c)
 		counts_change(qt, &now);
 }
 
-/* In another life they are what quota_change() makes of them. */
+/* Corrections from an earlier epoch are adapted by quota_change(). */
 void
 counts_send_late(struct quota *qt)
 {

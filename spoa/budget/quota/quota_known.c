@@ -1,16 +1,17 @@
-/* Counts as this worker last read them. */
+/* The counts that this worker last read, in a set-associative table: a key has KNOWN_WAYS
+ * possible places, and the place that was not asked for longest is replaced. */
 #include "budget/quota/quota_known.h"
 
 #include "base/err.h"
 
-/* The first of the places that the dim's key may have. */
+/* Returns the first of the places that the dim's key may have. */
 static size_t
 known_set_of(const struct quota_dim *d)
 {
 	return d->hash % (KNOWN_PLACES / KNOWN_WAYS) * KNOWN_WAYS;
 }
 
-/* The place of the dim's key, in this life of Redis; NULL: others have it. */
+/* Returns the place of the dim's key in this epoch, or NULL if the key has none. */
 static struct known_place *
 known_place_of(struct quota_known *k, const struct quota_dim *d, uint64_t epoch)
 {
@@ -26,7 +27,7 @@ known_place_of(struct quota_known *k, const struct quota_dim *d, uint64_t epoch)
 void
 known_lives(struct quota_known *k, const struct known_life *l)
 {
-	INVARIANT(l->epoch != 0); /* 0 is no life: a place that was never written to */
+	INVARIANT(l->epoch != 0); /* epoch 0 marks a place that was never written */
 	k->life[l->epoch % KNOWN_LIVES] = *l;
 }
 
@@ -38,7 +39,7 @@ known_longs(const struct quota_known *k, uint64_t epoch)
 	return l->epoch == epoch ? l->longs_s : -1;
 }
 
-/* Of bucket b; NULL: not read, and empty. */
+/* Returns the count of bucket b, or NULL if it was not read and counts as empty. */
 static int64_t *
 known_count(struct known_place *p, int64_t b)
 {
@@ -71,7 +72,7 @@ known_ask(struct quota_known *k, struct quota_dim *d, int64_t now_ms, uint64_t n
 	for (int i = 0; i < QUOTA_SUB_BUCKETS; i++)
 		near[i] = count_in(p, b - QUOTA_SUB_BUCKETS + i);
 	near[QUOTA_SUB_BUCKETS] = count_in(p, b + 1);
-	/* What moves is counted already. */
+	/* an amount that moves is already included */
 	int64_t n = count_sum(p->under_way, d->moves ? 0 : (int64_t)d->n), own = count_in(p, b);
 	int64_t *at = cell_own(d, &d->at).kind == CELL_USED ? &near[0] : &own;
 	*at = count_sum(*at, n);
@@ -82,7 +83,8 @@ known_ask(struct quota_known *k, struct quota_dim *d, int64_t now_ms, uint64_t n
 	}
 	if (cell_judge(d, &c, now_ms, retry_ms))
 		return KNOWN_ROOM;
-	/* Reading again is how a refusal learns the slices of all sub-buckets. */
+	/* A refusal that is rough needs the notes of all sub-buckets, so the counts must be
+	 * read again. */
 	bool fresh = now_us - p->read_us < KNOWN_FRESH_US && !(d->rough && c.rows);
 	return fresh ? KNOWN_FULL : KNOWN_OLD;
 }
@@ -138,7 +140,7 @@ known_sent(struct quota_known *k, const struct quota_dim *d, bool looks)
 	struct known_place *p = known_place_of(k, d, d->at.epoch);
 
 	if (!p) {
-		/* The one that nobody asked for the longest. */
+		/* replace the place that was not asked for longest */
 		size_t take = known_set_of(d);
 		for (size_t i = take + 1, end = take + KNOWN_WAYS; i < end; i++)
 			if (k->place[i].asked < k->place[take].asked)
@@ -148,15 +150,15 @@ known_sent(struct quota_known *k, const struct quota_dim *d, bool looks)
 		*p = (struct known_place){ .at = d->at };
 		memcpy(p->key, d->key, sizeof(d->key));
 	}
-	INVARIANT(p->at.epoch == d->at.epoch); /* counts of two lives are never added up */
+	INVARIANT(p->at.epoch == d->at.epoch); /* counts of two epochs are never added */
 	p->asked = ++k->asked;
 	if (!looks)
 		p->under_way = count_sum(p->under_way, (int64_t)d->n);
 }
 
-/* The place of a request that is answered. */
+/* Returns the place of a request whose reply has arrived. */
 static struct known_place *
-answered(struct quota_known *k, const struct quota_dim *d, bool looks)
+answered_place(struct quota_known *k, const struct quota_dim *d, bool looks)
 {
 	struct known_place *p = known_place_of(k, d, d->at.epoch);
 
@@ -169,7 +171,7 @@ void
 known_read(struct quota_known *k, const struct quota_dim *d, bool looks,
 	const struct known_counts *c, bool closed, uint64_t now_us)
 {
-	struct known_place *p = answered(k, d, looks);
+	struct known_place *p = answered_place(k, d, looks);
 
 	if (!p || (!c->near && p->at.bucket != d->at.bucket))
 		return;
@@ -199,7 +201,7 @@ known_read(struct quota_known *k, const struct quota_dim *d, bool looks,
 void
 known_lost(struct quota_known *k, const struct quota_dim *d, bool looks)
 {
-	answered(k, d, looks);
+	answered_place(k, d, looks);
 }
 
 void

@@ -1,4 +1,5 @@
-/* Sums of what was let go: bounded, swept as it goes. */
+/* The ledger: a hash table of sums, limited to LEDGER_MAX. Each addition removes the past
+ * windows of one chain. */
 #include "budget/quota/quota_ledger.h"
 
 #include <stdlib.h>
@@ -22,9 +23,9 @@ ledger_free(struct quota_ledger **lp)
 	*lp = NULL;
 }
 
-/* One chain an operation: what is over leaves long before there is no room. */
+/* Removes the past windows of one chain at each operation, long before the table is full. */
 static void
-sweep(struct quota_ledger *l, int64_t now_ms)
+sweep_ledger_chain(struct quota_ledger *l, int64_t now_ms)
 {
 	struct ledger_entry **e = &l->chain[l->sweep++ % LEDGER_CHAINS];
 
@@ -65,8 +66,9 @@ bool
 ledger_add(struct quota_ledger *l, const struct quota_dim *d, const struct quota_place *at,
 	struct cell c, int64_t delta, uint64_t epoch, int64_t now_ms)
 {
-	INVARIANT(epoch != 0 && c.kind < CELL_SLICES); /* slices are notes, and are lost without harm */
-	sweep(l, now_ms);
+	/* notes of slices are not in the ledger: losing them does no harm */
+	INVARIANT(epoch != 0 && c.kind < CELL_SLICES);
+	sweep_ledger_chain(l, now_ms);
 	struct ledger_entry *e = l->chain[d->hash % LEDGER_CHAINS];
 	while (e && (e->hash != d->hash || e->epoch != epoch || e->cell.kind != c.kind ||
 			    e->cell.id != c.id || strcmp(e->key, d->key)))

@@ -1,14 +1,15 @@
-/* Notes of slices on Redis (quota_window.h): a hash for each sub-bucket, "tollgate:p:…", whose fields are
- * the slices. A note frees an amount before its sub-bucket leaves, so it never exceeds the count:
- * an amount is noted after Redis answered that it is counted, at most once, and a refund reduces the note before
- * the count. A note that is lost costs nothing but time: the amount leaves with its sub-bucket.
+/* Notes of slices on Redis (quota_window.h). For each sub-bucket there is a hash,
+ * "tollgate:p:…", whose fields are the slices. A note frees an amount before its sub-bucket
+ * leaves, so the notes must never exceed the count. An amount is therefore noted after Redis
+ * has replied that it is counted, at most once, and a refund reduces the note before the
+ * count. A lost note does little harm: the amount leaves with its sub-bucket.
  *
- * Each hash needs a TTL. A worker's first note of each slice sends EXPIRE along. Redis may have lost or
- * refused an earlier note, or another worker may have removed the hash. So a reply that equals the amount,
- * which may have made the hash anew, is followed by EXPIRE too.
+ * Each hash needs a TTL. A worker's first note of each slice is followed by EXPIRE. Redis may
+ * have lost or refused an earlier note, or another worker may have removed the hash. A reply
+ * that equals the amount means that the hash may be new, so it is followed by EXPIRE, too.
  *
- * Notes are read ten sub-buckets later. So they wait for the next pipeline of reservations, or for
- * WAIT_US, and amounts of one slice are one command. */
+ * Notes are needed only ten sub-buckets later. They wait for the next pipeline of
+ * reservations, or for WAIT_US, and amounts of one slice become one command. */
 #include <stdlib.h>
 
 #include "base/attr.h"
@@ -20,21 +21,21 @@ enum { NOTES = 256, NOTE_WAYS = 8 /* places that a note may have */, WAIT_US = 2
 
 /* owner: worker */
 struct quota_notes {
-	size_t n; /* of `waits` */
-	unsigned char waits[NOTES]; /* their places */
-	uint64_t since_us;	    /* of the oldest of them */
+	size_t n; /* number of elements in `waits` */
+	unsigned char waits[NOTES]; /* indexes of the notes that wait to be sent */
+	uint64_t since_us;	    /* monotonic, when the oldest of them was added */
 	struct note {
 		char key[QUOTA_KEY_MAX];
 		uint64_t epoch;
 		int64_t bucket, slice, n, ttl_s;
-		bool makes; /* this worker has noted nothing of the slice before */
-	} note[NOTES]; /* by hash, bucket and slice; n 0: the place is free */
+		bool makes; /* this worker has not noted anything in the slice before */
+	} note[NOTES]; /* hash table by key, sub-bucket and slice; n 0: the place is free */
 	struct sent_notes {
 		struct tag tag;
 		struct quota *quota;
 		size_t n;
 		struct note note[NOTES];
-	} sent; /* the argument of the next pipeline, which copies the first n of its notes */
+	} sent; /* the argument of the next pipeline, which copies its first n notes */
 };
 
 struct quota_notes *
@@ -52,7 +53,7 @@ notes_key(char out[CELL_KEY_TEXT], const char *key, uint64_t epoch, int64_t buck
 	return cell_key(out, &d, epoch, (struct cell){ CELL_SLICES, bucket });
 }
 
-/* HINCRBY */
+/* Appends HINCRBY. */
 static void
 add_to_slice(struct redis_pipe *p, const char *key, size_t kn, int64_t slice, int64_t delta)
 {
@@ -72,7 +73,7 @@ expire_hash(struct redis_pipe *p, const char *key, size_t kn, int64_t ttl_s)
 		(const size_t[]){ 6, kn, span_decimal(ttl, ttl_s) });
 }
 
-/* Returns true if the replies from the first one on show that the hash has a TTL. */
+/* Returns true if the replies to this note show that the hash has a TTL. */
 static bool
 has_ttl(const struct note *w, const struct redis_reply_ints *reply)
 {
@@ -99,7 +100,7 @@ on_noted(void *arg, int err, const struct redis_reply_ints *reply, size_t n)
 			p = redis_begin(s->quota->redis, s->n, NULL, NULL, 0);
 		expire_hash(p, key, notes_key(key, w->key, w->epoch, w->bucket), w->ttl_s);
 	}
-	INVARIANT(err || (size_t)(reply - first) == n); /* each note took its own replies */
+	INVARIANT(err || (size_t)(reply - first) == n); /* each note used its own replies */
 	if (p)
 		redis_send(p);
 }
@@ -114,7 +115,7 @@ send_notes(struct quota *qt)
 	sent->n = 0;
 	for (size_t i = 0; i < notes->n; i++) {
 		struct note *w = &notes->note[notes->waits[i]];
-		if (w->n) /* else it was taken */
+		if (w->n) /* otherwise a refund took it */
 			sent->note[sent->n++] = *w;
 		w->n = 0;
 	}
@@ -148,7 +149,8 @@ is_note_of(const struct note *w, const struct quota_dim *d, const struct quota_p
 	       w->epoch == at->epoch && strcmp(w->key, d->key) == 0;
 }
 
-/* The note of that place; else a free one with n 0; NULL: others have all places. */
+/* Returns the note of that place, or a free one with n 0, or NULL if all its places are in
+ * use. */
 static struct note *
 note_place(const struct quota *qt, const struct quota_dim *d, const struct quota_place *at)
 {
@@ -199,7 +201,7 @@ notes_take(struct quota *qt, const struct quota_dim *d, const struct quota_place
 {
 	struct note *w = note_place(qt, d, at);
 
-	INVARIANT(n > 0); /* a note is taken from for a refund */
+	INVARIANT(n > 0); /* only a refund reduces a note */
 	if (!w || !w->n || w->n < n)
 		return false;
 	w->n -= n;

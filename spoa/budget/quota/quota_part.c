@@ -1,5 +1,9 @@
-/* Writing a pipeline: it counts, then reads Redis' clock, then what counters are not known, and
- * last the epoch, the revision and "longs" (why in that order: quota_redis.c). */
+/* Writes a pipeline and reads its replies. The pipeline counts, reads Redis' clock, reads the
+ * counters that are not known, and reads the epoch, the revision and "longs" last
+ * (quota_redis.c explains the order).
+ *
+ * part_send() writes, part_answered() reads in exactly the same order. A request is decided
+ * when its last part has been answered (on_answered()): admitted, refused, or tried again. */
 #include <stdlib.h>
 
 #include "base/clock.h"
@@ -10,11 +14,13 @@ static void part_answered(void *arg, int err, const struct redis_reply_ints *rep
 static void part_late(void *arg, int err, const struct redis_reply_ints *replies, size_t n);
 
 enum {
-	PART_COMMANDS = 4,	       /* the most of a turn: SET, TIME, two MGET */
-	LONGS_S = 3 * CELL_HOLD_MAX_S, /* so long "longs" lives */
+	/* at most, besides the dims' own: SET, TIME, two MGET */
+	PART_COMMANDS = 4,
+	LONGS_S = 3 * CELL_HOLD_MAX_S, /* lifetime of "longs" */
 };
 
-/* In the order in which they are read; rolling: the neighbours, the own one. */
+/* Writes the cells of a dim in the order in which they are read. Rolling: the neighbors, then
+ * the own one. Returns their number. */
 static size_t
 item_cells(const struct quota_dim *d, unsigned plan, struct cell out[CELL_READ_MAX])
 {
@@ -32,14 +38,14 @@ item_cells(const struct quota_dim *d, unsigned plan, struct cell out[CELL_READ_M
 	return n;
 }
 
-/* Those of quota_dim.former. */
+/* Writes the cells of quota_dim.former. */
 static size_t
 item_former_cells(const struct quota_dim *d, struct cell out[CELL_READ_MAX])
 {
 	return item_cells(d, LOOKS | LONGS, out);
 }
 
-/* Returns the number of sub-buckets whose slices are read: the first ones of item_cells(). */
+/* Returns the number of sub-buckets whose notes are read: the first ones of item_cells(). */
 static size_t
 item_rows(const struct item *i)
 {
@@ -48,14 +54,14 @@ item_rows(const struct item *i)
 	return i->plan & LOOKS ? WINDOW_ROWS : 1;
 }
 
-/* How many replies come before those of the commands that add. */
+/* Returns the number of replies before those of the commands that add. */
 static size_t
 part_before(const struct part *t)
 {
 	return t->longs + t->former;
 }
 
-/* How many commands add to its counters. */
+/* Returns the number of commands that add to the item's counters. */
 static size_t
 item_added(const struct item *i)
 {
@@ -64,7 +70,7 @@ item_added(const struct item *i)
 	return !(i->plan & COUNTS) ? 0 : i->plan & SPENDS ? 2 * each : each;
 }
 
-/* How many replies come before that of TIME. */
+/* Returns the number of replies before that of TIME. */
 static size_t
 part_added(const struct part *t)
 {
@@ -75,7 +81,8 @@ part_added(const struct part *t)
 	return n;
 }
 
-/* Lists of counters as full as a reply can be: a list a dim would cost Redis more. */
+/* MGET commands, each with as many counters as a reply can have: one MGET for each dim would
+ * cost Redis more. */
 struct lists {
 	struct redis_pipe *p;
 	char text[REDIS_LIST_MAX][CELL_KEY_TEXT];
@@ -104,8 +111,9 @@ lists_add(struct lists *l, const struct quota_dim *d, uint64_t epoch, const stru
 	}
 }
 
-/* Each worker moves its usage from the former epoch to the present one, and adds it there first. So the sum of
- * both is never too small if the former one is read first. */
+/* Each worker moves its usage from the former epoch to the present one, and adds to the
+ * present one first. If the former counters are read first, the sum of both is never too
+ * small. */
 static void
 send_former(struct redis_pipe *p, const struct part *t)
 {
@@ -131,7 +139,7 @@ send_reads(struct redis_pipe *p, const struct part *t)
 		const struct item *it = &t->item[i];
 		const struct quota_dim *d = item_dim(it);
 		size_t n = it->plan & READS ? item_cells(d, it->plan, cells) : 0;
-		/* The cells of a dim are never parted. */
+		/* the cells of a dim are never split between two commands */
 		if (l.n + n > REDIS_LIST_MAX)
 			lists_end(&l);
 		lists_add(&l, d, d->at.epoch, cells, n);
@@ -139,7 +147,7 @@ send_reads(struct redis_pipe *p, const struct part *t)
 	lists_end(&l);
 }
 
-/* After the counts: if a settlement comes between, fewer of the notes count. */
+/* Sent after the counts: if a settlement comes in between, fewer of the notes count. */
 static void
 send_slices(struct redis_pipe *p, const struct item *it)
 {
@@ -172,7 +180,7 @@ void
 part_send(struct quota *qt, struct part *t)
 {
 	const struct redis_life *life = redis_life(t->node);
-	size_t most = part_added(t) + PART_COMMANDS; /* commands */
+	size_t most = part_added(t) + PART_COMMANDS; /* upper limit of the commands */
 
 	INVARIANT(t->nitems > 0 && t->epoch != 0);
 	for (size_t i = 0; i < t->nitems; i++)
@@ -200,12 +208,12 @@ part_send(struct quota *qt, struct part *t)
 			cell_add(
 				p, d, &d->at, cell_spent(d, &d->at), (int64_t)d->n, at_ms, how);
 	}
-	/* Next to the new charges, so that nobody sees both for long. */
+	/* directly after the new charges, so that other workers see both only briefly */
 	for (size_t i = 0; i < t->nitems; i++)
 		if (t->item[i].plan & COUNTS && t->item[i].k == 0)
 			quota_unmove(qt, t->item[i].q, t->sent_us);
 	redis_command_at(p, t->node, 1, time, tl);
-	/* Before what it is the revision of: another one, and that is read again. */
+	/* before the counters that it belongs to: if it changes later, they are read again */
 	if (t->revision)
 		redis_command(
 			p, 2, (const char *[]){ "MGET", revision }, (size_t[]){ 4, ml[2] });
@@ -216,20 +224,21 @@ part_send(struct quota *qt, struct part *t)
 	redis_send(p);
 }
 
-/* What the replies to a pipeline mean: an admission holds where Redis' clock lies in the window
- * that was counted and the epoch is the one whose keys were. A request is decided when all its
- * servers have answered. */
+/* ---- replies ----
+ *
+ * An admission is valid if Redis' clock is in the window that was counted and the epoch is
+ * the one of the keys. A request is decided when all its servers have replied. */
 
 enum { TRIES_MAX = 3 };
 
-/* Hands out the replies to a part in the order in which part_send() asked. */
+/* Hands out the replies to a part in the order in which part_send() sent the commands. */
 struct replies {
 	const struct redis_reply_ints *next, *list, *former, *slices;
-	size_t in_list; /* taken of `list` */
+	size_t in_list; /* number taken from `list` */
 	bool bad;
 };
 
-/* The next n of the lists that were packed by lists_fit(). */
+/* Returns the next n counters of the lists that lists_add() filled. */
 static const int64_t *
 next_listed(struct replies *r, size_t n)
 {
@@ -257,7 +266,7 @@ part_over(struct quota_request *q, size_t k, int64_t retry_ms)
 	q->result = QUOTA_REFUSED;
 }
 
-/* One dim's part of the decision. Nobody is refused on what was read long ago. */
+/* Decides about one dim. Nobody is refused because of old counts. */
 static enum dim_verdict
 judge_dim(const struct quota *qt, struct quota_request *q, size_t k,
 	const struct known_counts *c, int64_t at_ms, uint64_t now)
@@ -304,7 +313,7 @@ add_former(const struct quota_dim *d, struct replies *add, struct known_counts *
 	c->own = count_sum(count_positive(c->own), count_positive(own));
 }
 
-/* A row that could not be read has no notes: Redis may forbid HMGET. */
+/* A row that could not be read counts as without notes: Redis may forbid HMGET. */
 static void
 read_slices(size_t rows, struct replies *read, struct known_counts *c,
 	int64_t slices[WINDOW_ROWS * QUOTA_SLICES])
@@ -321,7 +330,7 @@ read_slices(size_t rows, struct replies *read, struct known_counts *c,
 	c->rows = rows;
 }
 
-/* The counters of an item, out of the replies: *added is what its INCRBY answered, `used`
+/* Reads the counters of an item from the replies. *added is the reply to its INCRBY; `used`
  * has room for WINDOW_NEIGHBOURS sums. */
 static void
 read_item(const struct item *i, struct replies *add, struct replies *read,
@@ -358,7 +367,8 @@ read_item(const struct item *i, struct replies *add, struct replies *read,
 		add_former(d, add, c, used);
 }
 
-/* No hold is left out, neither by this one nor by others, who have to know of its own. */
+/* Returns true if no hold was missed: this request has read long holds, and other workers
+ * know of its own. */
 static bool
 sees_all(const struct item *i, bool longs)
 {
@@ -390,12 +400,13 @@ on_item(struct quota *qt, const struct item *i, struct known_counts *c, int64_t 
 		known_lost(qt->known, d, looks);
 	if (i->plan & MAKES && lives)
 		known_makes(qt->known, d, &d->at, cell_own(d, &d->at));
-	/* Redis lost the key, and made it anew. */
+	/* Redis had lost the key, and the addition created it again. */
 	if ((i->plan & (COUNTS | MAKES)) == COUNTS && added == (int64_t)d->n)
 		counts_make(qt, d);
 }
 
-/* It is let go: what it takes is counted again wherever Redis loses it. */
+/* Notes an admitted request in the ledger and in the slices, so that it is counted again if
+ * Redis loses it. */
 static void
 note_replies(struct quota *qt, struct quota_request *q)
 {
@@ -418,7 +429,7 @@ end_here(struct quota_request *q)
 	quota_end(q);
 }
 
-/* All nodes have answered. */
+/* All nodes have replied: decides the request, or queues it for another try. */
 static void
 on_answered(struct quota *qt, struct quota_request *q)
 {
@@ -426,7 +437,7 @@ on_answered(struct quota *qt, struct quota_request *q)
 
 	INVARIANT(q->life == QUOTA_ASKED && q->unanswered == 0);
 	for (struct quota_dim *d = q->dim; d < q->dim + q->ndims; d++) {
-		/* While another node was waited for a new life began at this one. */
+		/* This node's epoch changed while another node's reply was awaited. */
 		if (d->verdict == DIM_ADMITS && counts_life(qt, d)->epoch != d->at.epoch)
 			d->verdict = DIM_STALE;
 		seen |= 1u << d->verdict;
@@ -434,7 +445,7 @@ on_answered(struct quota *qt, struct quota_request *q)
 	if (q->looks && seen == 1u << DIM_UNDECIDED) {
 		q->looks = false;
 		q->looked = true;
-		counts_queue(qt, q); /* decides on what is known now */
+		counts_queue(qt, q); /* decides with the counts known now */
 		return;
 	}
 	if (seen == 1u << DIM_ADMITS) {
@@ -446,7 +457,7 @@ on_answered(struct quota *qt, struct quota_request *q)
 	quota_release(qt, q, clock_mono_us());
 	if (seen & 1u << DIM_FULL && !(seen & 1u << DIM_LOST) && ++q->tries < TRIES_MAX &&
 		redis_give_way(qt->redis, q->tries)) {
-		counts_queue(qt, q); /* behind what makes room for it */
+		counts_queue(qt, q); /* behind the commands that make room for it */
 		return;
 	}
 	if (seen & 1u << DIM_FULL)
@@ -466,14 +477,14 @@ on_answered(struct quota *qt, struct quota_request *q)
 		counts_queue(qt, q);
 	} else if (q->dim[q->refused_by].rough && ++q->tries < TRIES_MAX) {
 		q->over_s = q->retry_after_s;
-		counts_queue(qt, q); /* reads the slices, to know when it fits */
+		counts_queue(qt, q); /* reads the notes, to find out when it fits */
 	} else {
 		q->result = QUOTA_REFUSED;
 		end_here(q);
 	}
 }
 
-/* What may be let go without an answer stays counted. */
+/* Returns true if the request may pass without a reply, so that its charge stays counted. */
 static bool
 may_go(const struct quota_request *q, const struct quota_dim *d)
 {
@@ -485,7 +496,7 @@ may_go(const struct quota_request *q, const struct quota_dim *d)
 	return true;
 }
 
-/* All that the item adds was answered with a count. `reply`: its first one. */
+/* Returns true if all additions of the item got a count as reply. `reply`: the first one. */
 static bool
 was_counted(const struct item *i, const struct redis_reply_ints *reply)
 {
@@ -495,8 +506,8 @@ was_counted(const struct item *i, const struct redis_reply_ints *reply)
 	       !(i->plan & SPENDS && reply[each + made].err);
 }
 
-/* Something that the item adds was refused because Redis is at its maxmemory. `reply`: its
- * first one. */
+/* Returns true if an addition of the item was refused because Redis has reached maxmemory.
+ * `reply`: the first one. */
 static bool
 was_full(const struct item *i, const struct redis_reply_ints *reply)
 {
@@ -506,15 +517,15 @@ was_full(const struct item *i, const struct redis_reply_ints *reply)
 	return false;
 }
 
-/* Silence alone never un-counts: what was charged dies with its window, or expires. */
+/* Without a reply nothing is given back: the charge ends with its window, or expires. */
 static void
-lost(struct quota *qt, const struct item *i, bool full)
+lose_item(struct quota *qt, const struct item *i, bool full)
 {
 	known_lost(qt->known, item_dim(i), i->plan & LOOKS);
 	item_dim(i)->verdict = full ? DIM_FULL : DIM_LOST;
 }
 
-/* What a reply says of the server. Another one may have its keys by now. */
+/* Takes what a reply shows about the server. By now another server may have the keys. */
 static void
 on_life(struct quota *qt, const struct part *t, const int64_t time[2], bool lives,
 	const int64_t life[3])
@@ -524,7 +535,8 @@ on_life(struct quota *qt, const struct part *t, const int64_t time[2], bool live
 	if (!node || redis_life(node)->epoch != t->epoch)
 		return;
 	redis_life_time(node, t->sent_us, time);
-	/* Where the key that says so may be missing, long holds are read. */
+	/* If the key may be missing because its name has just changed, long holds are read.
+	 */
 	int64_t longs_s = !life[2] && lives_tagged_anew(qt, t->epoch, clock_mono_us()) ? -1
 										       : life[2];
 	known_lives(qt->known,
@@ -533,13 +545,13 @@ on_life(struct quota *qt, const struct part *t, const int64_t time[2], bool live
 		lives_ended(qt, node, t->epoch);
 }
 
-/* ---- silence ---- */
+/* ---- charges without a reply ---- */
 
-/* A charge that may have been counted, or not: nothing is given back for it until that is
- * known. Its request is gone by then. */
+/* A charge that may have been counted. Nothing is given back until a late reply shows that it
+ * was. Its request has ended by then. */
 struct silent {
 	struct quota_dim dim;
-	size_t reply; /* of its INCRBY */
+	size_t reply; /* index of the reply to its INCRBY */
 };
 
 static void
@@ -558,8 +570,8 @@ keep_silent(struct part *t)
 	}
 }
 
-/* A stopped Redis goes on with what it was sent: it would count for a window what nobody
- * got. */
+/* A Redis that was stopped executes the commands that it received earlier. Those charges
+ * would count for a whole window although no request passed, so they are taken back. */
 static void
 part_late(void *arg, int err, const struct redis_reply_ints *replies, size_t n)
 {
@@ -584,7 +596,8 @@ part_answered(void *arg, int err, const struct redis_reply_ints *replies, size_t
 	struct quota *qt = t->quota;
 	const struct redis_reply_ints *time = replies + (err ? 0 : part_added(t)),
 				      *life = replies + (err ? 0 : n - 1);
-	const struct redis_reply_ints *own = replies + part_before(t); /* the item's */
+	/* the first reply of the current item */
+	const struct redis_reply_ints *own = replies + part_before(t);
 	struct replies add = { .next = own, .former = replies + t->longs }, read = { .next = time + 1 };
 	bool good = !err && time->err == 0 && time->n == 2 && life->err == 0 && life->n == 3,
 	     lives = good && (uint64_t)life->list[0] == t->epoch;
@@ -595,7 +608,7 @@ part_answered(void *arg, int err, const struct redis_reply_ints *replies, size_t
 	if (err == ERR_TIMEOUT)
 		keep_silent(t);
 	if (good) {
-		int64_t at_us = 0; /* stays so where no clock says that */
+		int64_t at_us = 0; /* stays 0 if the reply has no valid time */
 		redis_life_time_read(time->list, &at_us);
 		at_ms = at_us / 1000;
 		on_life(qt, t, time->list, lives, life->list);
@@ -616,7 +629,7 @@ part_answered(void *arg, int err, const struct redis_reply_ints *replies, size_t
 		if (good && !add.bad && !read.bad) {
 			on_item(qt, it, &c, added, lives, at_ms, now);
 		} else {
-			lost(qt, it, !err && was_full(it, own));
+			lose_item(qt, it, !err && was_full(it, own));
 			if (!err && was_counted(it, own) && !may_go(it->q, item_dim(it)))
 				quota_take_back(qt, item_dim(it), now);
 		}
@@ -626,5 +639,5 @@ part_answered(void *arg, int err, const struct redis_reply_ints *replies, size_t
 		if (--it->q->unanswered == 0)
 			on_answered(qt, it->q);
 	}
-	INVARIANT(!good || add.next == time); /* each item took its own replies */
+	INVARIANT(!good || add.next == time); /* each item used its own replies */
 }

@@ -1,30 +1,30 @@
-/* Reservations on Redis: what is asked, and when. Pipelines are written by quota_part.c, and
- * what comes back is read by quota_part.c.
+/* Reservations on Redis: the content and the time of each pipeline. quota_part.c writes the pipelines and reads
+ * the replies.
  *
- * All reservations of a turn of the loop go out in one pipeline at its end, after all
- * corrections. It counts, then reads Redis' clock, then what counters are not known
- * (quota_known.h), and last the epoch and the revision. An admission holds where the
- * clock lies in the window that was counted and the epoch is the one whose keys were: all
- * that is admitted at a moment of Redis' clock is then in that moment's window, and
- * whoever counts last has seen the others. Else what was counted is taken back (in
- * another life: forgotten), and it is tried again.
+ * All reservations of a turn of the loop are sent in one pipeline at its end, after all
+ * corrections. The pipeline counts, then reads Redis' clock, then the counters that are not
+ * known (quota_known.h), and last the epoch and the revision. An admission is valid if the
+ * clock is in the window that was counted and the epoch is the one of the keys. Everything
+ * admitted at a moment of Redis' clock is then in that moment's window, and the last one to
+ * count has seen all others. Otherwise the count is taken back (or forgotten, in another
+ * epoch), and the request is tried again.
  *
- * What is held until a long deadline is read only where "tollgate:longs:EPOCH" is there:
- * who holds so long sets that before it counts, and it is read last. Who does not see it
- * has counted before, and is seen.
+ * Amounts held until a long deadline are read only if "tollgate:longs:EPOCH" exists. A worker
+ * that holds for so long sets that key before it counts, and the key is read last. A worker
+ * that does not see the key has counted earlier, and its count is seen.
  *
- * A dim's keys lie on one node, with a clock and an epoch of its own: a turn is a
- * pipeline a node, and a request is decided when the last one answered. */
+ * The keys of a dim are on one node, which has a clock and an epoch of its own. A turn is one
+ * pipeline for each node, and a request is decided when its last node has replied. */
 #include <stdlib.h>
 
 #include "base/clock.h"
 #include "base/err.h"
 #include "budget/quota/quota_part.h"
 
-/* Where "longs" lives no longer than that it is set again. */
+/* "longs" is set again if it would live for a shorter time */
 enum { LONGS_LEAST_S = 2 * CELL_HOLD_MAX_S };
 
-/* What to send for a dim. */
+/* Returns the commands for a dim. */
 static enum plan
 plan_of(const struct quota *qt, const struct quota_request *q, const struct quota_dim *d,
 	uint64_t now)
@@ -45,12 +45,13 @@ plan_of(const struct quota *qt, const struct quota_request *q, const struct quot
 			 former;
 	if (former || !known_made(qt->known, d, &d->at, cell_own(d, &d->at)))
 		return plan | READS | MAKES;
-	/* Who takes nothing asks what others left. */
+	/* a dim that takes nothing reads what others left */
 	return cell_expires(d) || !d->n ? plan | READS : plan;
 }
 
-/* How the next try goes. Where what is known says no, it is refused without counting, or
- * looked at again first. False: it is told already. */
+/* Prepares the next try. If the request does not fit by the known counts, it is refused
+ * without counting, or is first sent as a read. Returns false if the request is decided
+ * already. */
 static bool
 prepare_request(struct quota *qt, struct quota_request *q, uint64_t now)
 {
@@ -72,7 +73,8 @@ prepare_request(struct quota *qt, struct quota_request *q, uint64_t now)
 			worst = worst == KNOWN_FULL ? worst : a;
 		}
 	}
-	/* It has just looked: in turns that take long what was read would be old always. */
+	/* After a read the request is refused even if the counts are old; otherwise they
+	 * would always be too old in slow turns. */
 	if (worst == KNOWN_FULL || (worst == KNOWN_OLD && looked)) {
 		quota_unmove(qt, q, now);
 		quota_tell(qt, q);
@@ -87,7 +89,7 @@ prepare_request(struct quota *qt, struct quota_request *q, uint64_t now)
 	return true;
 }
 
-/* Of the turn's items those of one node after another. */
+/* Sends the items of one node after another. */
 static void
 send_items(struct quota *qt, struct item *item, size_t n, uint64_t now)
 {
@@ -120,9 +122,9 @@ send_items(struct quota *qt, struct item *item, size_t n, uint64_t now)
 	}
 }
 
-/* Every server that counts for the request is there. */
+/* Returns true if every server of the request's counters answers. */
 static bool
-reached(const struct quota *qt, const struct quota_request *q)
+has_all_epochs(const struct quota *qt, const struct quota_request *q)
 {
 	for (size_t k = 0; k < q->ndims; k++)
 		if (!counts_life(qt, &q->dim[k])->epoch)
@@ -130,7 +132,7 @@ reached(const struct quota *qt, const struct quota_request *q)
 	return true;
 }
 
-/* Of the requests from *rest on as many as fit. */
+/* Sends as many of the requests from *rest on as fit into a turn. */
 static void
 send_turn(struct quota *qt, struct quota_request **rest)
 {
@@ -141,7 +143,7 @@ send_turn(struct quota *qt, struct quota_request **rest)
 
 	while ((q = *rest) && n < TURN_ITEMS) {
 		*rest = q->next;
-		if (!reached(qt, q)) {
+		if (!has_all_epochs(qt, q)) {
 			metric_inc(qt->metrics, M_REDIS_ERRORS);
 			quota_fail(qt, q, false);
 			continue;
@@ -176,15 +178,17 @@ counts_reach(const struct quota *qt, const struct quota_dim *d)
 void
 counts_queue(struct quota *qt, struct quota_request *q)
 {
-	quota_enter(q, QUOTA_QUEUED); /* once: a request that is in the list twice makes it a ring */
+	/* only once: a request that is queued twice would make the list a ring */
+	quota_enter(q, QUOTA_QUEUED);
 	q->next = NULL;
 	*qt->last = q;
 	qt->last = &q->next;
 }
 
-/* A server that it needs is in a life in which not all is counted again, or became known just now. */
+/* Returns true if a server of the request is in an epoch in which not everything is counted
+ * again yet, or has only just become known. */
 static bool
-unsettled(const struct quota *qt, const struct quota_request *q)
+is_unsettled(const struct quota *qt, const struct quota_request *q)
 {
 	for (const struct quota_dim *d = q->dim; d < q->dim + q->ndims; d++) {
 		const struct redis *node = redis_at(qt->redis, span_str(d->key));
@@ -194,8 +198,8 @@ unsettled(const struct quota *qt, const struct quota_request *q)
 	return false;
 }
 
-/* Takes the requests that can be sent off the queue. The others wait, as long as for an
- * answer of Redis. */
+/* Takes the requests that can be sent from the queue. The others wait, for as long as for a
+ * reply of Redis. */
 static struct quota_request *
 take_settled(struct quota *qt, uint64_t now)
 {
@@ -206,7 +210,7 @@ take_settled(struct quota *qt, uint64_t now)
 	for (; q; q = next) {
 		next = q->next;
 		quota_enter(q, QUOTA_ASKED);
-		if (unsettled(qt, q)) {
+		if (is_unsettled(qt, q)) {
 			if (now - q->queued_us < redis_deadline_us(qt->redis))
 				counts_queue(qt, q);
 			else

@@ -1,4 +1,6 @@
-/* The in-process table of window counts. */
+/* The counters in this process: a hash table of entries, one for each key. An entry has the
+ * sub-buckets of a rolling limit, or the windows of a calendar limit. Each operation removes
+ * the dead entries of one chain. */
 #include "budget/quota/quota_table.h"
 
 #include <stdatomic.h>
@@ -14,30 +16,31 @@ enum {
 	ENTRIES_MAX = 262144,
 	RING = 16,
 	WAYS = 2,    /* sub-buckets that share a place of the ring */
-	WINDOWS = 8, /* calendar windows that one entry can hold */
+	WINDOWS = 8, /* calendar windows in one entry */
 };
 
-/* An entry holds several windows, because a clock that was wrong and was corrected leads to a
- * window that lies before one that has charges. Each of them keeps its own. */
+/* An entry holds several windows. After a wrong clock is corrected, a window may be earlier
+ * than one that has charges already; each keeps its own counts. */
 struct quota_entry {
 	struct quota_entry *next;
 	char key[QUOTA_KEY_MAX];
-	uint64_t dead_after_us; /* monotonic: no step of the wall clock ends an entry */
-	bool rolling;		/* has sub-buckets */
+	/* monotonic: a step of the wall clock does not end an entry */
+	uint64_t dead_after_us;
+	bool rolling;		/* the entry has sub-buckets */
 	union {
 		struct sub {
-			int64_t id, count; /* of the sub-bucket; a count of 0: the place is free */
-			int64_t *slice;	   /* QUOTA_SLICES; NULL: nothing is noted */
+			int64_t id, count; /* of the sub-bucket; count 0: the place is free */
+			int64_t *slice;	   /* QUOTA_SLICES notes; NULL: none */
 		} sub[RING][WAYS];
-		/* of a calendar; in flight: the first one, which never ends. own and used are as
-		 * in cell_judge(); both 0: the place is free */
+		/* Calendar windows. For requests in flight, the first one, which never ends.
+		 * own and used as in cell_judge(); both 0: the place is free */
 		struct window {
 			int64_t begin, own, used;
 		} window[WINDOWS];
 	};
 };
 
-/* One moment, by the table's clock and by the monotonic one. */
+/* One moment, by the table's clock and by the monotonic clock. */
 struct moment {
 	int64_t ms;
 	uint64_t us;
@@ -100,9 +103,9 @@ table_ms(const struct quota_table *t, uint64_t mono_us)
 	       1000;
 }
 
-/* One chain an operation: dead entries leave long before the table is full. */
+/* Removes the dead entries of one chain at each operation, long before the table is full. */
 static void
-sweep(struct quota_table *t, uint64_t now_us)
+sweep_table_chain(struct quota_table *t, uint64_t now_us)
 {
 	struct quota_entry **e = &t->bucket[t->sweep++ % BUCKETS];
 
@@ -176,7 +179,8 @@ lives_until(struct quota_entry *e, int64_t ms, const struct moment *now)
 {
 	int64_t left_ms = ms - now->ms;
 
-	/* A window that is over by a clock that may be ahead: its charges were read back. */
+	/* The window has ended by a clock that may be ahead: its charges were read from the
+	 * journal. */
 	if (left_ms <= 0)
 		left_ms = ms - wall_least_ns() / 1000000;
 	uint64_t until_us = now->us + (uint64_t)count_positive(left_ms) * 1000;
@@ -185,15 +189,16 @@ lives_until(struct quota_entry *e, int64_t ms, const struct moment *now)
 		e->dead_after_us = until_us;
 }
 
-/* Which of two is farther from the present. */
+/* Returns true if x is farther from the present than y. */
 static bool
 is_farther(int64_t x, int64_t y, int64_t now)
 {
 	return llabs(x - now) > llabs(y - now);
 }
 
-/* The place of a window. NULL: nothing was charged there; or, where `make` is set, all places
- * have windows that are nearer to the present. */
+/* Returns the place of a window, or NULL if nothing was charged there. If `make` is set, a
+ * free place is taken, or that of the window farthest from the present; NULL means that all
+ * windows are nearer to the present. */
 static struct window *
 window_place(struct quota_entry *e, int64_t begin, bool make, int64_t now_s)
 {
@@ -215,7 +220,8 @@ window_place(struct quota_entry *e, int64_t begin, bool make, int64_t now_s)
 	return place;
 }
 
-/* Frees the notes of sub-buckets that have left the window. Their counts stay: the clock may be wrong. */
+/* Frees the notes of sub-buckets that have left the window. Their counts stay, because the
+ * clock may be wrong. */
 static void
 free_left_slices(struct quota_entry *e, int64_t now_bucket)
 {
@@ -228,7 +234,7 @@ free_left_slices(struct quota_entry *e, int64_t now_bucket)
 	}
 }
 
-/* The same for a sub-bucket. */
+/* As window_place(), for a sub-bucket. */
 static struct sub *
 sub_place(struct quota_entry *e, int64_t bucket, bool make, int64_t now_bucket)
 {
@@ -273,7 +279,7 @@ change_window(struct quota_table *t, const struct change *c, const struct moment
 		e->dead_after_us = now->us;
 }
 
-/* Without memory for notes, a charge leaves with its sub-bucket. */
+/* If there is no memory for notes, a charge leaves with its sub-bucket. */
 static void
 note_slice(struct sub *s, int64_t slice, int64_t delta)
 {
@@ -337,7 +343,7 @@ judge_table_entry(
 	return cell_judge(d, &c, now_ms, retry_ms);
 }
 
-/* Charges one dim; false: over. ERR_NOMEM where the table is full. */
+/* Charges one dim. Returns 1 if it fits, 0 if it is over, ERR_NOMEM if the table is full. */
 static int
 reserve_dim(struct quota_table *t, struct quota_dim *d, const struct moment *now,
 	int64_t *retry_ms)
@@ -346,11 +352,12 @@ reserve_dim(struct quota_table *t, struct quota_dim *d, const struct moment *now
 
 	if (!e)
 		return ERR_NOMEM;
-	INVARIANT(e->rolling == (d->span.kind == QUOTA_ROLLING)); /* else the union is read as the other */
-	/* By the owner's clock: the charge may have waited for its turn. */
+	/* otherwise the wrong member of the union would be read */
+	INVARIANT(e->rolling == (d->span.kind == QUOTA_ROLLING));
+	/* by the owner's clock, because the request may have waited for its turn */
 	d->at = cell_place(d, now->ms, 0);
 	struct change c = { .dim = *d, .at = d->at, .own = (int64_t)d->n };
-	INVARIANT(d->at.epoch == 0); /* what Redis counts is never counted here, too */
+	INVARIANT(d->at.epoch == 0); /* charges on Redis are never counted here, too */
 	c.spent = cell_spends(d, &d->at) ? c.own : 0;
 	change_at(t, &c, now);
 	d->charged = true;
@@ -394,7 +401,7 @@ table_reserve(struct quota_table *t, struct quota_request *q, int64_t now_ms)
 
 	INVARIANT(owner_is_here(&t->thread));
 	INVARIANT(q->ndims > 0 && q->ndims <= QUOTA_DIMS_MAX);
-	sweep(t, now.us);
+	sweep_table_chain(t, now.us);
 	q->result = QUOTA_ADMITTED;
 	for (size_t k = 0; k < q->ndims; k++) {
 		int64_t retry;

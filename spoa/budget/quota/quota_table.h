@@ -1,5 +1,5 @@
-/* Counts in process, for a daemon without Redis: bounded, swept as it goes.
- * owner: one worker; the others reach it by mail. */
+/* Counters in this process, for a daemon without Redis. The table is bounded and removes old
+ * counters as it is used. owner: one worker; the others reach it by mail. */
 #ifndef BUDGET_QUOTA_QUOTA_TABLE_H
 #define BUDGET_QUOTA_QUOTA_TABLE_H
 
@@ -12,23 +12,25 @@ struct quota_table {
 	struct quota_entry **bucket;
 	size_t n, sweep;
 	struct owner thread;
-	_Atomic int64_t offset_us; /* of its clock to the monotonic one: table_follow() */
+	/* offset of its clock to the monotonic clock: table_follow() */
+	_Atomic int64_t offset_us;
 };
 
-/* The table's clock is the wall clock at the start; from then on it is the monotonic clock plus
- * this offset (base/wall.h), which is set anew if a step of the wall clock is believed. Any
- * thread. */
+/* The table's clock is the wall clock at the start, and from then on the monotonic clock plus
+ * this offset (base/wall.h). The offset is set again if a step of the wall clock is believed.
+ * Any thread. */
 void table_follow(struct quota_table *t, int64_t offset_us);
-/* The table's clock, in ms. Any thread. */
+/* Returns the table's clock in ms. Any thread. */
 int64_t table_ms(const struct quota_table *t, uint64_t mono_us);
 
-/* Charges all dims, judges, takes back where one is over; fills q's results.
- * Owner's thread. */
+/* Charges all dims, decides, and takes the charges back if one dim is over. Fills q's
+ * results. Owner's thread. */
 void table_reserve(struct quota_table *t, struct quota_request *q, int64_t now_ms);
-/* The dim as counted at this moment; false: nothing was. Owner's thread. */
-bool table_left(struct quota_table *t, struct quota_dim *d, int64_t now_ms);
-/* Corrects counts: less only of what was charged there, more in any case. Owner's
+/* Fills the dim from the counters as they are now. Returns false if there are none. Owner's
  * thread. */
+bool table_left(struct quota_table *t, struct quota_dim *d, int64_t now_ms);
+/* Corrects counters: subtracts only what was charged there, adds in any case. Owner's thread.
+ */
 void table_change(struct quota_table *t, const struct change *c);
 
 #endif

@@ -1,12 +1,13 @@
-/* A charge as one text of a record, so that a daemon that starts can settle what the one
- * before it left. */
+/* A charge as one text of a record, from which a daemon that starts can settle what an
+ * earlier one left. */
 
 #include "budget/quota/quota.h"
 
-/* "KEY,UNIT,KIND,CALENDAR,ORPHAN,HOLD,UNTIL,BEGIN,END,EPOCH,LIFE,N"; of a rolling window UNTIL is
- * the slice, BEGIN the sub-bucket, and END how long the window is, in seconds. */
+/* "KEY,UNIT,KIND,CALENDAR,ORPHAN,HOLD,UNTIL,BEGIN,END,EPOCH,LIFE,N". For a rolling window,
+ * UNTIL is the slice, BEGIN the sub-bucket, and END the width of the window in seconds. */
 enum { NUMBERS = 11, WINDOW_MAX_S = 31 * 86400 };
-#define TIME_MAX_S (INT64_C(1) << 40) /* later times are none of ours, and may overflow in ms */
+/* later times are not valid, and might overflow in ms */
+#define TIME_MAX_S (INT64_C(1) << 40)
 
 size_t
 quota_write(const struct quota_dim *d, char out[QUOTA_TEXT_MAX])
@@ -38,7 +39,7 @@ quota_write(const struct quota_dim *d, char out[QUOTA_TEXT_MAX])
 bool
 quota_read(struct span s, struct quota_dim *d)
 {
-	/* Numbers below a most, or the text is none of ours. */
+	/* the largest valid numbers */
 	static const uint64_t most[NUMBERS] = { QUOTA_CONCURRENT, QUOTA_IN_FLIGHT, QUOTA_MONTH,
 		QUOTA_ORPHAN_DROP, QUOTA_HOLD_LONG, TIME_MAX_S, TIME_MAX_S, TIME_MAX_S,
 		UINT64_MAX, INT64_MAX, INT64_MAX };

@@ -1,4 +1,6 @@
-/* Sub-bucketed windows. */
+/* Sub-bucketed windows, and windows of the calendar. The judgement adds up the counts around
+ * a charge. If they exceed the limit, it simulates in which order the amounts leave the
+ * window, to find the time at which the request fits. */
 #include "base/clock.h"
 #include "base/err.h"
 #include "budget/quota/quota_window.h"
@@ -15,7 +17,8 @@ window_width_ms(const struct quota_dim *d)
 int64_t
 window_bucket(const struct quota_dim *d, int64_t now_ms)
 {
-	INVARIANT(d->span.window_s > 0); /* a policy and a journal's text are refused otherwise */
+	/* the policy and the journal's texts are checked for this */
+	INVARIANT(d->span.window_s > 0);
 	return now_ms / window_width_ms(d);
 }
 
@@ -35,14 +38,15 @@ int64_t
 window_slice(const struct quota_dim *d, int64_t now_ms)
 {
 	int64_t w = window_width_ms(d), in = now_ms % w;
-	/* A Redis whose clock is at 1970 has moments before it, by its offset. */
+	/* With a Redis whose clock is at 1970, an offset may lead to negative times. */
 	int64_t slice = in > 0 ? in * QUOTA_SLICES / w : 0;
 
 	INVARIANT(slice < QUOTA_SLICES);
 	return slice;
 }
 
-/* When the clock has left so many slices of bucket b + 10: those of bucket b no longer count. */
+/* Returns the time at which the clock has left this many slices of bucket b + 10, so that
+ * those slices of bucket b no longer count. */
 static int64_t
 leaves_ms(int64_t w, int64_t bucket, int64_t slices)
 {
@@ -50,7 +54,7 @@ leaves_ms(int64_t w, int64_t bucket, int64_t slices)
 	       (slices * w + QUOTA_SLICES - 1) / QUOTA_SLICES;
 }
 
-/* The row of a sub-bucket with this count; NULL: nothing of it can be used. */
+/* Returns the notes of a sub-bucket, or NULL if they are missing or exceed its count. */
 static const int64_t *
 slices_of(const struct window_counts *c, size_t row, int64_t count)
 {
@@ -62,17 +66,18 @@ slices_of(const struct window_counts *c, size_t row, int64_t count)
 	return sum > 0 && sum <= count ? slices : NULL;
 }
 
-/* Walks through the sub-buckets before bucket c+1, and their slices, in the order in which they leave. */
+/* A simulation that visits the sub-buckets before bucket c+1, and their slices, in the order
+ * in which they leave. */
 struct leaving {
-	int64_t left;	   /* what counts still */
-	int64_t at_ms;	   /* after this time */
+	int64_t left;	   /* the amount that still counts */
+	int64_t at_ms;	   /* valid after this time */
 	int64_t newest_ms; /* when the newest amount leaves; 0: there is none */
-	bool rough;	   /* `at_ms` is later than it may be */
+	bool rough;	   /* the request may fit before at_ms */
 };
 
-/* The amount leaves at that time. */
+/* An amount `n` leaves at at_ms. */
 static void
-leave(struct leaving *l, int64_t limit, int64_t n, int64_t at_ms, bool rough)
+leave_window(struct leaving *l, int64_t limit, int64_t n, int64_t at_ms, bool rough)
 {
 	if (n <= 0)
 		return;
@@ -84,7 +89,7 @@ leave(struct leaving *l, int64_t limit, int64_t n, int64_t at_ms, bool rough)
 	l->rough = rough;
 }
 
-/* A sub-bucket, from slice `from` on. */
+/* A sub-bucket leaves, from slice `from` on. */
 static void
 leave_bucket(struct leaving *l, const struct quota_dim *d, const struct window_counts *c,
 	size_t row, int64_t count, int64_t from, int64_t latest_ms)
@@ -96,27 +101,27 @@ leave_bucket(struct leaving *l, const struct quota_dim *d, const struct window_c
 	for (int64_t i = 0; slices && i < QUOTA_SLICES; i++) {
 		rest -= count_positive(slices[i]);
 		if (i >= from)
-			leave(l, limit, slices[i], leaves_ms(w, b, i + 1), false);
+			leave_window(l, limit, slices[i], leaves_ms(w, b, i + 1), false);
 	}
 	INVARIANT(rest >= 0); /* notes never exceed their sub-bucket: slices_of() */
 	int64_t at_ms = leaves_ms(w, b, QUOTA_SLICES);
-	leave(l, limit, rest, at_ms < latest_ms ? at_ms : latest_ms, row >= c->rows);
+	leave_window(l, limit, rest, at_ms < latest_ms ? at_ms : latest_ms, row >= c->rows);
 }
 
-/* Walks through all of them: when it fits, and when all have left. */
+/* Lets all sub-buckets leave: finds when the request fits, and when all amounts have left. */
 static struct leaving
 leave_all(const struct quota_dim *d, const struct window_counts *c, int64_t sum, int64_t own,
 	int64_t slice)
 {
 	int64_t w = window_width_ms(d), limit = (int64_t)d->limit;
-	/* The amounts that are counted by now leave with this slice at the latest. */
+	/* The amounts that are counted now leave with this slice at the latest. */
 	int64_t latest_ms = leaves_ms(w, d->at.bucket, slice + 1);
 	struct leaving l = { .left = sum };
 
 	for (size_t i = 0; i < QUOTA_SUB_BUCKETS; i++)
 		leave_bucket(&l, d, c, i, count_positive(c->near[i]), i ? 0 : slice, latest_ms);
 	leave_bucket(&l, d, c, QUOTA_SUB_BUCKETS, count_positive(own), 0, latest_ms);
-	leave(&l, limit, c->near[QUOTA_SUB_BUCKETS],
+	leave_window(&l, limit, c->near[QUOTA_SUB_BUCKETS],
 		leaves_ms(w, d->at.bucket + 1, QUOTA_SLICES), false);
 	if (l.left > limit)
 		l.at_ms = leaves_ms(w, d->at.bucket + 1, QUOTA_SLICES);
@@ -155,7 +160,7 @@ window_judge(struct quota_dim *d, const struct window_counts *c, int64_t now_ms,
 	return fits;
 }
 
-/* Windows of the calendar: where a day of a zone begins, in seconds since 1970. */
+/* ---- windows of the calendar: times in seconds since 1970 ---- */
 
 enum { HOUR_S = 3600, DAY_S = 86400 };
 
@@ -165,14 +170,14 @@ offset_at(const struct cel_zone *zone, int64_t s)
 	return zone ? cel_zone_offset(zone, s) : 0;
 }
 
-/* When that day of the zone begins: at midnight; where clocks skip it, when they do; where
- * it comes twice, the first time. */
+/* Returns when that day begins in the zone: at midnight; if clocks skip midnight, when they
+ * skip it; if midnight occurs twice, the first time. */
 static int64_t
 day_begins(const struct cel_zone *zone, int64_t day)
 {
 	int64_t midnight = day * DAY_S, first = INT64_MAX, last = INT64_MIN;
 
-	/* No offset is more than a day, and none changes twice in two. */
+	/* No offset exceeds a day, and no zone changes its offset twice within two days. */
 	for (int side = -1; side <= 1; side += 2) {
 		int64_t s = midnight - offset_at(zone, midnight + side * DAY_S);
 		if (s + offset_at(zone, s) == midnight && s < first)

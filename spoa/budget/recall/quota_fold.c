@@ -1,4 +1,6 @@
-/* The state of limits that a journal's records lead to. */
+/* Builds the state of limits from the lines of a journal, and writes and reads the state as
+ * text. A decision adds its reserved charges; an attempt replaces the charges of the attempt
+ * before it; a completion, or a later denial, settles them. */
 #include "budget/recall/quota_fold.h"
 
 #include <inttypes.h>
@@ -89,7 +91,7 @@ sweep_counts(struct quota_fold *f)
 	f->kept = f->ncounts;
 }
 
-/* The share in a hidden name; 0: it is not hidden. */
+/* Returns the number of the share in a hidden name, or 0 if the name is not hidden. */
 static uint64_t
 hiding_share(const char *key)
 {
@@ -122,7 +124,8 @@ static struct fold_count *
 make_count(struct quota_fold *f, struct span id, const struct quota_dim *as_recorded,
 	struct span charge, uint64_t share, int64_t ends_ms)
 {
-	/* A full state is no checkpoint's, so it is not swept again for each counter. */
+	/* A full state cannot become a checkpoint, so it is not swept again for each counter.
+	 */
 	if (f->ncounts >= 2 * f->kept + SWEEP_AFTER || (f->ncounts >= f->most && !f->full))
 		sweep_counts(f);
 	struct fold_count *c =
@@ -146,7 +149,7 @@ make_count(struct quota_fold *f, struct span id, const struct quota_dim *as_reco
 	return c;
 }
 
-/* Adds to the place of a charge, whose counter's name is as a record of request `id` has it. */
+/* Adds to the place of a charge. The counter's name is as in a record of the request `id`. */
 static void
 add_count(struct quota_fold *f, struct span id, const struct quota_dim *as_recorded, int64_t own,
 	int64_t spent)
@@ -164,8 +167,8 @@ add_count(struct quota_fold *f, struct span id, const struct quota_dim *as_recor
 		return;
 	}
 	d.n = 0;
-	/* Sums are kept for sub-buckets, or one caller would need a place for each slice. The amount leaves
-	 * with its sub-bucket, which is later than with its slice. */
+	/* Sums are kept for sub-buckets; otherwise one caller would need a place for each
+	 * slice. An amount then leaves with its sub-bucket, later than with its slice. */
 	if (d.span.kind == QUOTA_ROLLING)
 		d.at.slice = 0;
 	struct span charge = span_of(text, quota_write(&d, text));
@@ -194,7 +197,7 @@ on_settled(struct quota_fold *f, struct span id, const struct quota_dim *was, ui
 	struct quota_dim d = *was;
 
 	d.actual = used;
-	/* In process all is charged for good: the difference is all there is. */
+	/* In this process everything is charged finally, so only the difference is added. */
 	struct change c = cell_settle(&d);
 	if (was->at.epoch)
 		add_count(f, id, was, c.own, c.spent);
@@ -220,7 +223,7 @@ quota_fold_open(const struct quota_fold *f, size_t *i)
 
 /* ---- lines ---- */
 
-/* A text member without its quotes. */
+/* Returns a string member without its quotes. */
 static struct span
 recalled_text(struct span line, const char *key)
 {
@@ -229,9 +232,9 @@ recalled_text(struct span line, const char *key)
 	return s.n >= 2 ? span_cut(s, 1, s.n - 1) : (struct span){ NULL, 0 };
 }
 
-/* The charges of a list of texts. */
+/* Reads the charges in a list of strings. Returns their number. */
 static size_t
-charges(struct span list, struct quota_dim dim[QUOTA_DIMS_MAX])
+read_charges(struct span list, struct quota_dim dim[QUOTA_DIMS_MAX])
 {
 	size_t n = 0;
 
@@ -244,7 +247,7 @@ charges(struct span list, struct quota_dim dim[QUOTA_DIMS_MAX])
 	return n;
 }
 
-/* The line that is taken, and where the journal has it. */
+/* The current line, and its place in the journal. */
 struct fold_line {
 	const char *segment;
 	uint64_t at;
@@ -259,7 +262,7 @@ remember_line(struct quota_orphan_of *o, const struct fold_line *l)
 	o->line.bytes = l->text.n;
 }
 
-/* Ids have no spaces: they are words of the state's text. */
+/* Returns true if the id has no spaces, because ids are words of the state's text. */
 static bool
 is_fold_word(struct span id, size_t room)
 {
@@ -274,7 +277,7 @@ open_decision(struct quota_fold *f, struct span id, const struct fold_line *l,
 	const struct quota_dim *dim, size_t n)
 {
 	struct quota_orphan_of **at = orphan_place(f, id);
-	INVARIANT(!*at && n <= QUOTA_DIMS_MAX); /* a decision is open once */
+	INVARIANT(!*at && n <= QUOTA_DIMS_MAX); /* a decision is open only once */
 	struct quota_orphan_of *o = f->nopen < QUOTA_ORPHANS_MAX
 					    ? calloc(1, sizeof(*o) + n * sizeof(dim[0]))
 					    : NULL;
@@ -297,17 +300,17 @@ on_decision(struct quota_fold *f, const struct fold_line *l)
 {
 	struct quota_dim dim[QUOTA_DIMS_MAX];
 	struct span id = recalled_text(l->text, "id");
-	size_t n = charges(chain_member(l->text, "reserved"), dim);
+	size_t n = read_charges(chain_member(l->text, "reserved"), dim);
 
 	for (size_t k = 0; k < n; k++)
 		on_charged(f, id, &dim[k]);
-	/* A request without limits reserved nothing, and still gets an end on record. */
+	/* A request without limits reserved nothing, but still needs a completion record. */
 	if (is_fold_word(id, sizeof(((struct quota_orphan_of *)0)->id)) &&
 		span_is(recalled_text(l->text, "via"), "relay") && !*orphan_place(f, id))
 		open_decision(f, id, l, dim, n);
 }
 
-/* Returns the last charge of the list that is on the same counter as *d; NULL: there is none. */
+/* Returns the last charge of the list with the same counter as *d, or NULL. */
 static const struct quota_dim *
 same_counter(const struct quota_dim *d, const struct quota_dim *v, size_t n)
 {
@@ -324,15 +327,15 @@ used_of(const struct quota_dim *d, const struct quota_dim *v, size_t n)
 	return used ? used->n : 0;
 }
 
-/* Settles the charges of a decision. "settled" lists the charges as "reserved" does, with the amounts
- * that were used. */
+/* Settles the charges of a decision. "settled" lists the same charges as "reserved", with the
+ * amounts used. */
 static void
 on_completion(struct quota_fold *f, struct span line)
 {
 	struct span id = recalled_text(line, "id");
 	struct quota_orphan_of **at = orphan_place(f, id), *o = *at;
 	struct quota_dim dim[QUOTA_DIMS_MAX];
-	size_t n = charges(chain_member(line, "settled"), dim);
+	size_t n = read_charges(chain_member(line, "settled"), dim);
 
 	if (!o)
 		return;
@@ -344,8 +347,8 @@ on_completion(struct quota_fold *f, struct span line)
 	f->nopen--;
 }
 
-/* Returns true if the charge belongs to the caller's request, not to one attempt: the next attempt keeps
- * it. */
+/* Returns true if the charge belongs to the caller's request and not to one attempt, so that
+ * the next attempt keeps it. */
 static bool
 is_kept(const struct quota_dim *d, const struct quota_dim *v, size_t n)
 {
@@ -353,17 +356,18 @@ is_kept(const struct quota_dim *d, const struct quota_dim *v, size_t n)
 	       same_counter(d, v, n);
 }
 
-/* Settles the charges of the previous attempt, and adds those of the attempt at the next target. */
+/* Settles the charges of the previous attempt, and adds those of the attempt at the next
+ * target. */
 static void
 on_attempt(struct quota_fold *f, const struct fold_line *l)
 {
 	struct span id = recalled_text(l->text, "id");
 	struct quota_orphan_of **at = orphan_place(f, id), *o = *at;
 	struct quota_dim now[QUOTA_DIMS_MAX], was[QUOTA_DIMS_MAX];
-	size_t n = charges(chain_member(l->text, "reserved"), now),
-	       nwas = charges(chain_member(l->text, "settled"), was);
+	size_t n = read_charges(chain_member(l->text, "reserved"), now),
+	       nwas = read_charges(chain_member(l->text, "settled"), was);
 
-	if (!o) { /* older records were not read */
+	if (!o) { /* the decision is in a record that was not read */
 		on_decision(f, l);
 		return;
 	}
@@ -396,8 +400,9 @@ quota_fold_line(struct quota_fold *f, const char *segment, uint64_t at, struct s
 	bool decision = span_is(type, "decision");
 
 	f->records++;
-	/* If the relay refuses a permitted request later (an invalid body, a late record), the refusal
-	 * returns the reservation of the first decision, and no completion follows. */
+	/* If the relay refuses a permitted request later (an invalid body, a late record),
+	 * the refusal gives back the reservation of the first decision, and no completion
+	 * follows. */
 	if (span_is(type, "completion") ||
 		(decision && span_is(recalled_text(line, "decision"), "deny")))
 		on_completion(f, line);
@@ -407,7 +412,7 @@ quota_fold_line(struct quota_fold *f, const char *segment, uint64_t at, struct s
 		on_decision(f, &l);
 }
 
-/* ---- as text ---- */
+/* ---- the state as text ---- */
 
 static int
 by_charge(const void *a, const void *b)
@@ -426,7 +431,7 @@ by_id(const void *a, const void *b)
 		(*(struct quota_orphan_of *const *)b)->id);
 }
 
-/* The charge as the record has it: the counter's name is hidden again. */
+/* Writes the charge as recorded, with the counter's hidden name. */
 static void
 write_fold_count(struct buf *out, const struct fold_count *c)
 {
@@ -466,7 +471,8 @@ quota_fold_write(struct quota_fold *f, struct buf *out)
 	for (size_t i = 0; i < CHAINS; i++)
 		for (struct fold_count *c = f->count[i]; c; c = c->next)
 			all[n++] = c;
-	INVARIANT(n == f->ncounts); /* a state that lost a counter is no checkpoint's */
+	/* a state that lost a counter must not become a checkpoint */
+	INVARIANT(n == f->ncounts);
 	qsort(all, n, sizeof(*all), by_charge);
 	for (size_t i = 0; i < n; i++)
 		write_fold_count(out, all[i]);
@@ -481,7 +487,7 @@ quota_fold_write(struct quota_fold *f, struct buf *out)
 	free(all);
 }
 
-/* A sum, which may be below zero. False: it is none. */
+/* Reads a sum, which may be negative. Returns false if the text is not a number. */
 static bool
 read_sum(struct span s, int64_t *out)
 {

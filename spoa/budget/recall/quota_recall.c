@@ -1,4 +1,6 @@
-/* Reading charges back from the journal. */
+/* Reads charges back from the journal: chooses the first segment, takes its lines into a
+ * state (quota_fold.h), gives the counts to the table or the ledger, and lists the orphans.
+ */
 #include "budget/recall/quota_recall.h"
 
 #include <fcntl.h>
@@ -11,15 +13,15 @@
 #include "base/scoped.h"
 #include "record/journal/chain.h"
 
-/* ---- what was read begins to count ---- */
+/* ---- the counts of the state ---- */
 
-/* In process: so much more of a window that is not over. */
+/* In this process: adds the amount to its window. */
 static void
 charge_table(struct quota_table *t, const struct quota_dim *d, int64_t own)
 {
 	struct change c = { .dim = *d, .at = d->at, .own = own, .spent = own };
 
-	/* The charge is final, not a reservation. */
+	/* the charge is final, not a reservation */
 	c.at.hold = c.dim.at.hold = QUOTA_HOLD_NONE;
 	if (cell_expires(d))
 		c.spent = 0;
@@ -27,7 +29,7 @@ charge_table(struct quota_table *t, const struct quota_dim *d, int64_t own)
 		table_change(t, &c);
 }
 
-/* On Redis, in that life. */
+/* On Redis: adds the amounts to the ledger, in their epoch. */
 static void
 charge_ledger(const struct quota_recall_into *into, const struct quota_dim *d, int64_t own,
 	int64_t spent)
@@ -35,7 +37,7 @@ charge_ledger(const struct quota_recall_into *into, const struct quota_dim *d, i
 	struct quota_ledger *l = into->ledger;
 
 	ledger_live(l, d->at.epoch);
-	/* A reservation may have expired. */
+	/* a reservation may have expired */
 	if (own && cell_alive(d, &d->at, cell_own(d, &d->at), into->now_ms))
 		ledger_add(l, d, &d->at, cell_own(d, &d->at), own, d->at.epoch, into->now_ms);
 	if (spent)
@@ -60,7 +62,7 @@ begin_counts(const struct quota_recall_into *into, const struct quota_fold *f)
 		}
 }
 
-/* A charge of an orphan that the ledger has is corrected there. */
+/* Marks the charges of an orphan that the ledger has, so that they are corrected there. */
 static void
 note_charges(const struct quota_recall_into *into, struct quota_orphan_of *o)
 {
@@ -78,10 +80,10 @@ note_charges(const struct quota_recall_into *into, struct quota_orphan_of *o)
 	}
 }
 
-/* Its line is read once more: of the many that are no orphan's nothing was kept. False: the journal
- * does not have it any more. */
+/* Reads the orphan's line again: lines are not kept, since most decisions are no orphans.
+ * Returns false if the journal no longer has the line. */
 static bool
-tell_orphan(const struct quota_recall_into *into, struct quota_orphan_of *o, const char *dir)
+report_orphan(const struct quota_recall_into *into, struct quota_orphan_of *o, const char *dir)
 {
 	struct journal_segment s = { .form = JOURNAL_PLAIN };
 	struct lines l;
@@ -104,8 +106,8 @@ tell_orphan(const struct quota_recall_into *into, struct quota_orphan_of *o, con
 	return found;
 }
 
-/* Copies the open decisions into the list. The state keeps its own copies until the completions are on
- * record. */
+/* Copies the open decisions into the list. The state keeps its own copies until the
+ * completions are recorded. */
 static void
 gather_orphans(struct quota_recall *out, const struct quota_recall_into *into, const char *dir)
 {
@@ -118,7 +120,7 @@ gather_orphans(struct quota_recall *out, const struct quota_recall_into *into, c
 			if (!o)
 				continue;
 			memcpy(o, open, bytes);
-			if (!tell_orphan(into, o, dir)) {
+			if (!report_orphan(into, o, dir)) {
 				free(o);
 				continue;
 			}
@@ -152,10 +154,11 @@ read_segment(struct quota_recall *out, const struct quota_recall_into *into, int
 	return got;
 }
 
-/* The oldest segment that is read: written to since then, and the end of the journal from it
- * on within the bound. A segment between may have an earlier time, if the clock was behind. */
+/* Returns the index of the oldest segment to read. It was written since since_s, and the
+ * journal's end from there on is within the limit. A segment in between may have an earlier
+ * time if the clock was behind. */
 static size_t
-oldest(struct quota_recall *out, const char *dir, const struct journal_list *l, int64_t since_s)
+oldest_segment(struct quota_recall *out, const char *dir, const struct journal_list *l, int64_t since_s)
 {
 	uint64_t bytes = 0;
 	size_t first = l->n;
@@ -178,8 +181,8 @@ oldest(struct quota_recall *out, const char *dir, const struct journal_list *l, 
 	return first;
 }
 
-/* The first segment to be read, and from where on: after the start checkpoint, if its state is taken.
- */
+/* Returns the index of the first segment to read, and in *offset where to begin: after the
+ * start checkpoint, if its state is used. */
 static size_t
 first_segment(struct quota_recall *out, const struct quota_recall_into *into, const char *dir,
 	const struct journal_list *l, int64_t since_s, uint64_t *offset)
@@ -191,7 +194,7 @@ first_segment(struct quota_recall *out, const struct quota_recall_into *into, co
 	while (from && i < l->n && strcmp(l->seg[i].name, from->segment) != 0)
 		i++;
 	if (!from)
-		return oldest(out, dir, l, since_s);
+		return oldest_segment(out, dir, l, since_s);
 	if (i == l->n)
 		out->whole = "the segment that the start checkpoint names does not exist";
 	else if (from->now_ms > into->now_ms)
@@ -210,7 +213,7 @@ first_segment(struct quota_recall *out, const struct quota_recall_into *into, co
 	out->fold = quota_fold_new(shares);
 	if (out->fold)
 		quota_fold_clock(out->fold, into->now_ms);
-	return oldest(out, dir, l, since_s);
+	return oldest_segment(out, dir, l, since_s);
 }
 
 int
@@ -235,7 +238,7 @@ quota_recall_read(struct quota_recall *out, const char *dir, const char *node, i
 		SCOPED_FD(fd, journal_segment_open(dir, &l.seg[i]));
 		err = fd < 0 ? ERR_IO : read_segment(out, into, fd, l.seg[i].name, offset);
 		if (err < 0)
-			buf_printf(why, "%s/%s: cannot be read", dir, l.seg[i].name);
+			buf_printf(why, "%s/%s: cannot be read: check the disk and the file's permissions", dir, l.seg[i].name);
 	}
 	journal_list_free(&l);
 	if (err < 0)
@@ -271,7 +274,8 @@ quota_recall_settle(
 	INVARIANT(o->ndims <= QUOTA_DIMS_MAX);
 	memset(&q, 0, sizeof(q));
 	for (struct quota_dim *d = o->dim; d < o->dim + o->ndims; d++) {
-		/* A final charge stays. Without Redis, the counts were read from the journal. */
+		/* A final charge stays as it is. Without Redis, the counts were read from the
+		 * journal already. */
 		if (d->at.hold == QUOTA_HOLD_NONE || d->at.epoch == 0)
 			continue;
 		d->actual = d->span.kind == QUOTA_IN_FLIGHT ? 0 : d->n;

@@ -1,7 +1,7 @@
-/* What a daemon that starts finds in its journal: charges that the one before it left
- * unsettled, and what was let go in windows that are not over. Where counts live in process
- * they begin with that; on Redis it is there, and becomes a worker's ledger, in case Redis lost
- * it or will. Read before anything is counted. */
+/* Reads at a start what the journal has about limits: charges that an earlier daemon left
+ * unsettled, and admitted amounts in windows that have not ended. Without Redis, the table
+ * begins with these amounts. With Redis they are counted there, and become a worker's ledger
+ * in case Redis lost them or will lose them. Call it before anything is counted. */
 #ifndef BUDGET_RECALL_QUOTA_RECALL_H
 #define BUDGET_RECALL_QUOTA_RECALL_H
 
@@ -11,45 +11,48 @@
 #include "record/journal/follow.h"
 #include "record/journal/startpoint.h"
 
-#define QUOTA_RECALL_BYTES (4ull << 30) /* of the journal's end that are read, at most */
+#define QUOTA_RECALL_BYTES (4ull << 30) /* at most this much of the journal's end is read */
 
 struct quota_recall {
 	struct quota_orphan_of *orphans;
 	size_t norphans;
-	uint64_t records; /* that were read */
-	uint64_t unnamed; /* charges of counters whose names are hidden, and whose share is gone
-			   */
-	bool cut;	  /* older ones were not: QUOTA_RECALL_BYTES */
-	/* The state that was read, and the place in the journal up to which; the caller's. */
+	uint64_t records; /* records that were read */
+	/* charges of counters with a hidden name whose share no longer exists */
+	uint64_t unnamed;
+	bool cut;	  /* older records were not read: QUOTA_RECALL_BYTES */
+	/* the state that was read, and its place in the journal; owned by the caller */
 	struct quota_fold *fold;
 	struct startpoint at;
-	const char *whole; /* why a start checkpoint was not used; NULL: it was, or there is none */
+	/* why a start checkpoint was not used; NULL: it was used, or there is none */
+	const char *whole;
 };
 
-/* Where what was let go is counted again, by now_ms of its clock: of what Redis counted the
- * ledger, of what the process did the table; NULL: nowhere. */
+/* Destinations of the amounts: the ledger for amounts on Redis, the table for those in the
+ * process; NULL: not counted again. now_ms is the clock of the counts. */
 struct quota_recall_into {
 	struct quota_table *table;
 	struct quota_ledger *ledger;
 	int64_t now_ms;
-	struct shares *shares; /* that counters are hidden by; NULL: none are known */
-	/* told of each orphan in the end, with the line; NULL: nobody is */
+	/* resolves hidden counters; NULL: hidden counters are not counted */
+	struct shares *shares;
+	/* called at the end for each orphan, with its line; NULL: no call */
 	void (*orphan)(struct quota_orphan_of *o, struct span line);
-	/* a start checkpoint, whose state is taken in place of what is before it; NULL: there is
-	 * none */
-	const struct startpoint *from;
-	/* how far the journal is durable; NULL: all is read, also a commit that is being written
+	/* a start checkpoint whose state replaces everything before it; NULL: there is none
 	 */
+	const struct startpoint *from;
+	/* how far the journal is durable; NULL: everything is read, including a commit that
+	 * is being written */
 	const struct follow_end *end;
 };
 
-/* Reads the segments of this node that were written since then, or what follows the start
- * checkpoint. 0, ERR_IO with *why. */
+/* Reads the segments of this node written since since_s (wall clock), or the lines after the
+ * start checkpoint. Returns 0, or ERR_IO or ERR_NOMEM, with *why for ERR_IO. */
 int quota_recall_read(struct quota_recall *r, const char *dir, const char *node,
 	int64_t since_s, const struct quota_recall_into *into, struct buf *why);
+/* Frees the members of *r. */
 void quota_recall_free(struct quota_recall *r);
-/* Settles an orphan at its reservation, but for counters that have no name any more. The
- * worker's thread. */
+/* Settles an orphan at its reservation, except for counters whose share no longer exists. On
+ * the thread of qt's worker. */
 void quota_recall_settle(
 	struct quota *qt, struct quota_orphan_of *o, struct shares *shares, uint64_t now_us);
 

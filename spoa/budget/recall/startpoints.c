@@ -1,4 +1,5 @@
-/* Writing start checkpoints while the daemon runs. */
+/* The thread that writes start checkpoints while the daemon runs. Each turn takes the durable
+ * lines of the journal into the state, and writes a checkpoint when it is time. */
 #include "budget/recall/startpoints.h"
 
 #include <inttypes.h>
@@ -18,11 +19,12 @@
 #include "record/journal/verify.h"
 
 #define LOOK_US	 1000000
-#define AGAIN_US 60000000 /* after a checkpoint that could not be written */
+#define AGAIN_US 60000000 /* pause after a checkpoint that could not be written */
 #define NICE	 15
 
 uint64_t startpoints_bytes = 64u << 20;
 
+/* owner: the service, except for members set at the start. */
 struct startpoints {
 	struct audit *audit;
 	const struct config *cfg;
@@ -31,12 +33,13 @@ struct startpoints {
 	/* owner: the service; after its end, the thread that stops the service */
 	struct startpoints_from of;
 	struct follow follow;
-	/* The journal cannot be followed, or the state had no room: no more checkpoints in this run. */
+	/* the journal cannot be followed, or the state has no room: no more checkpoints until
+	 * the next start */
 	bool lost;
 	bool looked;	   /* the service has verified the records before the checkpoint */
-	bool due, failing; /* a checkpoint is to be written; the last one was not */
-	uint64_t bytes;	   /* of lines since the last one */
-	uint64_t again_us; /* not before */
+	bool due, failing; /* a checkpoint must be written; the last one failed */
+	uint64_t bytes;	   /* bytes of lines since the last checkpoint */
+	uint64_t again_us; /* monotonic: no attempt before this time */
 };
 
 void
@@ -47,10 +50,10 @@ startpoints_from_free(struct startpoints_from *from)
 	startpoint_free(&from->used);
 }
 
-/* ---- what the start did not verify ---- */
+/* ---- verifying the records before the checkpoint ---- */
 
-/* 0 if the segment's records up to the checkpoint are those that were signed, or if the daemon stops
- * meanwhile; else *why. */
+/* Returns 0 if the segment's records up to the checkpoint are those that were signed, or if
+ * the daemon is stopping. Otherwise returns an error with *why. */
 static int
 verify_before(const struct startpoints *s, const struct startpoint *p, struct buf *why)
 {
@@ -140,7 +143,7 @@ make_checkpoint(struct startpoints *s, struct buf *why)
 	char id[SIGNKEY_ID_LEN + 1];
 	unsigned char sig[SIGNKEY_SIG_BYTES];
 
-	/* A counter without room is missing for good: only the next start has it again. */
+	/* A counter without room is missing until the next start reads the journal. */
 	s->lost = s->of.fold->full;
 	if (s->lost) {
 		buf_str(why, "the journal has more counters or unfinished decisions than a "
@@ -239,7 +242,7 @@ startpoints_start(const struct config *cfg, struct audit *audit, struct startpoi
 	s->follow.node = cfg->node;
 	if (follow_from(&s->follow, s->of.at.segment, s->of.at.offset) ||
 		service_start(&s->service, &o)) {
-		buf_str(why, "no thread for start checkpoints, or no memory");
+		buf_str(why, "the thread for start checkpoints could not be started: the system is out of threads or memory");
 		startpoints_free(&s);
 	}
 	return s;

@@ -23,7 +23,7 @@
 enum { WORD = sizeof(uint64_t), HEAD = CELL_PARTS * sizeof(uint16_t), SPINS = 100 };
 
 static void
-store(struct cell *c, const struct cell_value *v, size_t bytes)
+store_words(struct cell *c, const struct cell_value *v, size_t bytes)
 {
 	unsigned now = atomic_load_explicit(&c->sequence, memory_order_relaxed);
 
@@ -52,7 +52,7 @@ cell_put(struct cell *c, const struct span parts[CELL_PARTS])
 			memcpy(v.text + n, parts[i].p, parts[i].n);
 		n += parts[i].n;
 	}
-	store(c, &v, sizeof(v));
+	store_words(c, &v, sizeof(v));
 	sodium_memzero(&v, sizeof(v));
 	return true;
 }
@@ -62,7 +62,7 @@ cell_wipe(struct cell *c)
 {
 	static const struct cell_value none;
 
-	store(c, &none, 0);
+	store_words(c, &none, 0);
 }
 
 /* The first word holds the lengths, so only the bytes that are in use are copied. Lengths

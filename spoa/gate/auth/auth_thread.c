@@ -79,7 +79,7 @@ take_material(struct auth *a, const struct material *m)
 }
 
 static void
-tell_auth(const struct auth *a)
+report_new_value(const struct auth *a)
 {
 	void (*told)(void *arg, const char *provider) =
 		atomic_load_explicit(&a->all->told, memory_order_acquire);
@@ -106,7 +106,7 @@ again_after(struct auth *a, uint64_t us)
 /* Logs once that requests are refused because the credential is missing. An endpoint that
  * does not respond may only be starting: the log event waits for MISSING_US of failures. */
 static void
-say_expired(struct auth *a)
+log_expired(struct auth *a)
 {
 	uint64_t since_us = a->failing_us;
 
@@ -135,7 +135,7 @@ auth_failed(struct auth *a, const char *why, int status)
 	 * is logged. */
 	bool before = until > now && until - now < a->backoff_us;
 	again_after(a, before ? until - now : a->backoff_us);
-	say_expired(a);
+	log_expired(a);
 }
 
 /* The endpoint refused the credential with a known code. Only the operator can correct this,
@@ -153,12 +153,12 @@ token_refused(struct auth *a, const char *code, int status)
 	uint64_t now = clock_mono_us(), until = atomic_load(&a->until_us);
 	if (until > now)
 		again_after(a, until - now);
-	say_expired(a);
+	log_expired(a);
 }
 
 /* Puts a fetched token in force. */
 static void
-accepted(struct auth *a, const struct token_answer *t)
+take_token(struct auth *a, const struct token_answer *t)
 {
 	uint64_t life_us = t->seconds * 1000000;
 	struct span none = { NULL, 0 };
@@ -173,7 +173,7 @@ accepted(struct auth *a, const struct token_answer *t)
 	a->final = a->expired_said = a->clock_tried = false;
 	a->failing_us = 0;
 	a->backoff_us = 0;
-	tell_auth(a);
+	report_new_value(a);
 	again_after(a, life_us / 5 * 4);
 }
 
@@ -186,7 +186,7 @@ take_answer(struct auth *a, const struct http_answer *got)
 	SCOPED_ARENA(arena, 4 * ANSWER_MAX, true);
 	if (got->status == 200) {
 		if (token_answer(got->body, &arena, &t, &why) == 0)
-			accepted(a, &t);
+			take_token(a, &t);
 		else
 			auth_failed(a, why, got->status);
 	} else if (got->status >= 400 && got->status < 500 &&
@@ -221,7 +221,7 @@ on_auth_answer(void *arg, const struct http_answer *got)
 /* Sends the request for a token. The secret is read from the file for each fetch and is not
  * kept in memory between fetches. */
 static void
-fetch(struct auth *a)
+fetch_token(struct auth *a)
 {
 	static const char *const fields[] = { "Accept: application/json",
 		"Content-Type: application/x-www-form-urlencoded" };
@@ -262,8 +262,8 @@ on_auth_timer(struct ev_loop *loop UNUSED, ev_timer *w, int revents UNUSED)
 {
 	struct auth *a = TAGGED(auth, w->data);
 
-	say_expired(a);
-	fetch(a);
+	log_expired(a);
+	fetch_token(a);
 }
 
 void
@@ -302,11 +302,11 @@ read_again(struct auth *a)
 		a->backoff_us = 0;
 		take_material(a, &m);
 		log_event(LOG_INFO, "credential.replaced", LS("provider", a->c->provider));
-		tell_auth(a);
+		report_new_value(a);
 		if (auth_fetches(a)) {
 			/* the call was made with the old secret */
 			http_call_cancel(&a->call);
-			fetch(a);
+			fetch_token(a);
 		}
 	}
 	material_free(&m);
@@ -377,7 +377,7 @@ auths_woken(void *arg, bool stopping UNUSED)
 			a->started = true;
 			a->final = false;
 			if (auth_fetches(a))
-				fetch(a);
+				fetch_token(a);
 		}
 		at = &a->next;
 	}
@@ -401,7 +401,7 @@ auths_new(struct metrics *m)
 
 /* Starts the thread if it does not run. Call with s->lock held. */
 static bool
-start(struct auths *s)
+start_auth_thread(struct auths *s)
 {
 	if (s->running)
 		return true;
@@ -508,7 +508,7 @@ auth_open(struct auths *s, const struct provider_credential *c, struct buf *why)
 		a = a->next;
 	if (a)
 		atomic_store(&a->asked, true);
-	else if (start(s))
+	else if (start_auth_thread(s))
 		a = make_auth(s, c, why);
 	if (a)
 		a->refs++;

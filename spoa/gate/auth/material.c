@@ -18,7 +18,7 @@
 enum { RSA_BITS_MIN = 2048, RSA_BITS_MAX = 8192, AWS_KEY_MAX = 256, FILE_MAX_BYTES = 64 << 10 };
 
 static bool
-visible(struct span s, size_t most)
+is_visible_text(struct span s, size_t most)
 {
 	for (size_t i = 0; i < s.n; i++)
 		if (s.p[i] <= 0x20 || s.p[i] > 0x7e)
@@ -58,7 +58,7 @@ aws_value(struct material *m, struct span name, struct span value, const char **
 			*why = "a key of the profile is given twice";
 			return ERR_DUPLICATE;
 		}
-		if (!visible(value, rows[i].most)) {
+		if (!is_visible_text(value, rows[i].most)) {
 			*why = "a key of the profile is empty, too long or not printable ASCII";
 			return ERR_SYNTAX;
 		}
@@ -137,7 +137,7 @@ private_key(struct span pem, struct material *m, const char **why)
 static bool
 is_plain_material(struct span s)
 {
-	return visible(s, 1024) && !memchr(s.p, '"', s.n) && !memchr(s.p, '\\', s.n);
+	return is_visible_text(s, 1024) && !memchr(s.p, '"', s.n) && !memchr(s.p, '\\', s.n);
 }
 
 static int

@@ -69,7 +69,7 @@ pair_order(const void *x, const void *y)
 }
 
 static struct span
-encoded(struct arena *a, struct span s)
+encode_again(struct arena *a, struct span s)
 {
 	struct span plain = uri_unescape(s, a), out = { NULL, 0 };
 
@@ -92,8 +92,8 @@ put_query(struct buf *b, struct arena *a, struct span query)
 	while (v && uri_pair_next(&query, &one)) {
 		if (n == CAP_HEADERS)
 			return ERR_LIMIT;
-		v[n].name = encoded(a, one.name);
-		v[n++].value = encoded(a, one.value);
+		v[n].name = encode_again(a, one.name);
+		v[n++].value = encode_again(a, one.value);
 	}
 	if (arena_failed(a))
 		return ERR_NOMEM;
@@ -182,7 +182,7 @@ put_fields(struct buf *b, struct buf *names, const struct sigv4_request *q)
 /* ---- key and signature ---- */
 
 static void
-mac(unsigned char out[SHA256_BYTES], const void *key, size_t nkey, struct span text)
+hmac_step(unsigned char out[SHA256_BYTES], const void *key, size_t nkey, struct span text)
 {
 	unsigned n = 0;
 
@@ -197,11 +197,11 @@ sign_sigv4(const struct sigv4_keys *keys, const struct sigv4_scope *scope, struc
 	unsigned char k[SHA256_BYTES], first[KEY_BYTES + 4] = "AWS4";
 
 	memcpy(first + 4, keys->secret.p, keys->secret.n);
-	mac(k, first, 4 + keys->secret.n, day);
-	mac(k, k, sizeof(k), span_str(scope->region));
-	mac(k, k, sizeof(k), span_str(scope->service));
-	mac(k, k, sizeof(k), SPAN_LIT("aws4_request"));
-	mac(k, k, sizeof(k), text);
+	hmac_step(k, first, 4 + keys->secret.n, day);
+	hmac_step(k, k, sizeof(k), span_str(scope->region));
+	hmac_step(k, k, sizeof(k), span_str(scope->service));
+	hmac_step(k, k, sizeof(k), SPAN_LIT("aws4_request"));
+	hmac_step(k, k, sizeof(k), text);
 	sodium_bin2hex(out, SIGV4_HEX, k, sizeof(k));
 	sodium_memzero(k, sizeof(k));
 	sodium_memzero(first, sizeof(first));

@@ -46,7 +46,7 @@ token_sign(EVP_PKEY *key, struct span text, struct buf *out)
 }
 
 static int
-assertion(const struct provider_credential *c, const struct material *m, int64_t now_s,
+put_assertion(const struct provider_credential *c, const struct material *m, int64_t now_s,
 	struct buf *out)
 {
 	SCOPED_BUF(part, ASSERTION_MAX);
@@ -86,7 +86,7 @@ token_form(const struct provider_credential *c, const struct material *m, int64_
 
 	SCOPED_BUF(jwt, ASSERTION_MAX);
 	if (c->kind == BY_VERTEX) {
-		err = assertion(c, m, now_s, &jwt);
+		err = put_assertion(c, m, now_s, &jwt);
 		put_pair(out, "grant_type", SPAN_LIT(GRANT_JWT));
 		put_pair(out, "assertion", buf_view(&jwt));
 	} else {

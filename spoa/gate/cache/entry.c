@@ -91,7 +91,7 @@ cache_stamp_of(struct span sealed, struct cache_stamp *st)
 
 /* Encrypts or decrypts `in`. The tag is written if `seals` is set, and checked otherwise. */
 static bool
-gcm(bool seals, const struct cache_keys *k, const unsigned char key[CACHE_KEY_BYTES],
+run_gcm(bool seals, const struct cache_keys *k, const unsigned char key[CACHE_KEY_BYTES],
 	const unsigned char *open, struct span in, unsigned char *out,
 	unsigned char tag[TAG_BYTES])
 {
@@ -142,7 +142,7 @@ cache_seal(const struct cache_keys *k, const unsigned char key[CACHE_KEY_BYTES],
 		memcpy(p + 9, st->route, CACHE_NAME_BYTES);
 		memcpy(p + 9 + CACHE_NAME_BYTES, st->who, CACHE_NAME_BYTES);
 		random_bytes(p + STAMP_BYTES, NONCE_BYTES);
-		ok = gcm(true, k, key, p, buf_view(&plain), p + OPEN_BYTES,
+		ok = run_gcm(true, k, key, p, buf_view(&plain), p + OPEN_BYTES,
 			p + OPEN_BYTES + plain.n);
 		buf_commit(out, ok ? OPEN_BYTES + plain.n + TAG_BYTES : 0);
 	}
@@ -161,7 +161,7 @@ cache_unseal(const struct cache_keys *k, const unsigned char key[CACHE_KEY_BYTES
 	struct span in = span_cut(sealed, OPEN_BYTES, sealed.n - TAG_BYTES);
 	memcpy(tag, sealed.p + sealed.n - TAG_BYTES, TAG_BYTES);
 	if (in.n < INNER_BYTES || !(out = (unsigned char *)buf_reserve(plain, in.n)) ||
-		!gcm(false, k, key, (const unsigned char *)sealed.p, in, out, tag))
+		!run_gcm(false, k, key, (const unsigned char *)sealed.p, in, out, tag))
 		return ERR_AUTH;
 	buf_commit(plain, in.n);
 	struct span s = span_of(out, in.n);

@@ -33,7 +33,7 @@ struct reader {
 };
 
 static void
-wrong(struct reader *r, const char *name, const char *what)
+note_wrong_member(struct reader *r, const char *name, const char *what)
 {
 	if (!r->why->n)
 		buf_printf(r->why, "%s: %s", name, what);
@@ -45,7 +45,7 @@ entry_text(struct reader *r, const char *name, json_t *v)
 	struct span s = json_span(v);
 
 	if (!json_is_string(v) || !utf8_line(s)) {
-		wrong(r, name, "expected text without control characters");
+		note_wrong_member(r, name, "expected text without control characters");
 		return "";
 	}
 	s = arena_dup(&r->e->arena, s);
@@ -77,7 +77,7 @@ read_time_of(struct reader *r, const char *name)
 
 	if (v && (!json_is_string(v) ||
 			 clock_parse(json_string_value(v), json_string_length(v), &ns) < 0))
-		wrong(r, name, "expected a time such as 2026-11-20T08:00:00Z");
+		note_wrong_member(r, name, "expected a time such as 2026-11-20T08:00:00Z");
 	return ns;
 }
 
@@ -90,7 +90,7 @@ read_list_of(struct reader *r, const char *name, const char ***out, size_t *coun
 	if (!v)
 		return;
 	if (!json_is_array(v) || json_array_size(v) == 0) {
-		wrong(r, name, "expected a list of strings");
+		note_wrong_member(r, name, "expected a list of strings");
 		return;
 	}
 	*out = arena_array(&r->e->arena, json_array_size(v), sizeof(**out));
@@ -103,7 +103,7 @@ read_whole(struct reader *r, const char *name, int64_t least)
 	json_t *v = json_object_get(r->object, name);
 
 	if (v && (!json_is_integer(v) || json_integer_value(v) < least))
-		wrong(r, name, "expected a whole number");
+		note_wrong_member(r, name, "expected a whole number");
 	return json_integer_value(v);
 }
 
@@ -130,11 +130,11 @@ read_entry_key(struct reader *r)
 	for (size_t i = 0; i < APIKEY_LISTS; i++)
 		read_list_of(r, apikey_lists[i].name, apikey_list(k, i), apikey_count(k, i));
 	if (k->nlimits > KEY_LIMITS_MAX)
-		wrong(r, "limits", "expected at most 8 limits");
+		note_wrong_member(r, "limits", "expected at most 8 limits");
 	for (size_t i = 0; i < k->nlimits; i++) {
 		const char *what = key_limit_read(span_str(k->limits[i]), &l);
 		if (what)
-			wrong(r, "limits", what);
+			note_wrong_member(r, "limits", what);
 	}
 	k->clearance = read_whole(r, "clearance", INT64_MIN);
 	k->created_ns = read_time_of(r, "created");
@@ -143,13 +143,13 @@ read_entry_key(struct reader *r)
 	r->e->ended = k->revoked_ns != 0;
 	r->e->over_ns = first_of(k->revoked_ns, k->expires_ns);
 	if (strlen(k->id) != APIKEY_ID_LEN || !span_is_alnum(span_str(k->id), ""))
-		wrong(r, "id", "expected the id of an API key");
+		note_wrong_member(r, "id", "expected the id of an API key");
 	if (hash.n == 0 && r->e->ended)
 		return; /* a key of a file */
 	if (!k->person[0])
-		wrong(r, "person", "is missing: name the person whose key this is");
+		note_wrong_member(r, "person", "is missing: name the person whose key this is");
 	if (!sha256_read(hash, k->sha256))
-		wrong(r, "sha256", "expected 64 hexadecimal digits");
+		note_wrong_member(r, "sha256", "expected 64 hexadecimal digits");
 }
 
 static void
@@ -164,15 +164,15 @@ read_limit(struct reader *r)
 	l->limit = read_text_of(r, "limit");
 	l->counts = read_text_of(r, "counts");
 	if (!l->limit[0])
-		wrong(r, "limit", "is missing: name the limit to override");
+		note_wrong_member(r, "limit", "is missing: name the limit to override");
 	if (!json_is_object(pairs))
-		wrong(r, "for",
+		note_wrong_member(r, "for",
 			"is missing: expected conditions such as person=NAME or team=NAME, or an "
 			"empty object for everyone");
 	json_object_foreach(pairs, name, v)
 	{
 		if (l->npairs == LIVE_PAIRS_MAX || !SPAN_IN(span_str(name), live_pair_names)) {
-			wrong(r, utf8_line(span_str(name)) ? name : "for",
+			note_wrong_member(r, utf8_line(span_str(name)) ? name : "for",
 				"expected one of person, agent, department, team, tier, key, "
 				"model and route");
 			break;
@@ -182,7 +182,7 @@ read_limit(struct reader *r)
 				span_str(entry_text(r, "for", v)) };
 	}
 	if (!json_object_get(r->object, "to"))
-		wrong(r, "to", "is missing: give the new amount");
+		note_wrong_member(r, "to", "is missing: give the new amount");
 	l->to = (uint64_t)read_whole(r, "to", 0);
 	l->until_ns = read_time_of(r, "until");
 	int64_t ended_ns = read_time_of(r, "ended");
@@ -190,7 +190,7 @@ read_limit(struct reader *r)
 	r->e->over_ns = first_of(ended_ns, l->until_ns);
 	live_limit_id(l->limit, pairs, id);
 	if (strcmp(id, r->e->id) != 0)
-		wrong(r, "id", "is not the id of this limit and these conditions");
+		note_wrong_member(r, "id", "is not the id of this limit and these conditions");
 }
 
 static void
@@ -200,11 +200,11 @@ read_erase(struct reader *r)
 
 	r->e->over_ns = LIVE_NEVER;
 	if (!sha256_read(tag, r->e->erase.tag))
-		wrong(r, "tag", "expected 64 hexadecimal digits");
+		note_wrong_member(r, "tag", "expected 64 hexadecimal digits");
 	else if (id.n != LIVE_ERASE_ID || !span_starts(tag, id))
-		wrong(r, "id", "is not the beginning of the tag");
+		note_wrong_member(r, "id", "is not the beginning of the tag");
 	if (!read_text_of(r, "why")[0])
-		wrong(r, "why", "is missing: give the reason for the erasure");
+		note_wrong_member(r, "why", "is missing: give the reason for the erasure");
 	read_text_of(r, "ticket");
 	/* Entries of version 0.2.0 have no tags for caches. */
 	for (enum live_part part = LIVE_CACHE; part < LIVE_PARTS; part++) {
@@ -214,7 +214,7 @@ read_erase(struct reader *r)
 		if (json_object_get(r->object, name) &&
 			(hex.n != 2 * LIVE_NAME_BYTES ||
 				span_past_set(hex, 0, "0123456789abcdef") != hex.n))
-			wrong(r, name, "expected 16 hexadecimal digits");
+			note_wrong_member(r, name, "expected 16 hexadecimal digits");
 	}
 }
 
@@ -287,21 +287,21 @@ entry_of(json_t *object, struct span text, struct buf *why)
 	if (!e->latest_ns)
 		e->latest_ns = LIVE_NEVER;
 	if (text.n > CAP_LIVE_ENTRY_BYTES)
-		wrong(&r, "entry", "is longer than 8 KB");
+		note_wrong_member(&r, "entry", "is longer than 8 KB");
 	if (e->serial < 1)
-		wrong(&r, "serial", "is missing");
+		note_wrong_member(&r, "serial", "is missing");
 	if (i == LIVE_KINDS)
-		wrong(&r, "kind", "expected key, limit or erase");
+		note_wrong_member(&r, "kind", "expected key, limit or erase");
 	else
 		read_kind[e->kind = (enum live_kind)i](&r);
 	if ((size_t)snprintf(e->field, sizeof(e->field), "%s:%s", live_kinds[e->kind], e->id) >=
 		sizeof(e->field))
-		wrong(&r, "id", "is too long");
+		note_wrong_member(&r, "id", "is too long");
 	int64_t end = e->kind == LIVE_LIMIT ? e->limit.until_ns : e->key.expires_ns;
 	if (!end || e->latest_ns < end)
 		e->latest_ns = end ? end : LIVE_NEVER;
 	if (arena_failed(&e->arena))
-		wrong(&r, "entry", err_str(ERR_NOMEM));
+		note_wrong_member(&r, "entry", err_str(ERR_NOMEM));
 	if (why->n)
 		live_entry_unref(&e);
 	return e;

@@ -60,7 +60,7 @@ live_junk(struct live *l, size_t n, struct span first, const char *why)
 
 /* Logs that Redis has an older version than ours. live_missing() makes sync.c write ours again. */
 static void
-say_older(struct live *l, const struct live_entry *e, int64_t ours, size_t *older)
+log_older_entry(struct live *l, const struct live_entry *e, int64_t ours, size_t *older)
 {
 	*older += 1;
 	metric_inc(l->metrics, M_LIVE_OLDER);
@@ -71,7 +71,7 @@ say_older(struct live *l, const struct live_entry *e, int64_t ours, size_t *olde
 /* Logs that a change that was made here is replaced by one of another daemon that did not know it:
  * both were made at about the same time, and the daemon whose clock is ahead has the higher serial. */
 static void
-say_crossed(const struct live *l, const struct live_entry *ours, const struct live_entry *e)
+log_crossed_change(const struct live *l, const struct live_entry *ours, const struct live_entry *e)
 {
 	json_auto_t *o = live_entry_object(e);
 	/* missing in entries of versions before 0.3.0 */
@@ -109,7 +109,7 @@ let_in(struct live *l, struct live_entry *e, struct live_item *item, size_t *old
 	if (!item->stale && (!g || !gone_beats(g, e)))
 		return e;
 	if (g && !e->ended)
-		say_older(l, e, g->serial, older);
+		log_older_entry(l, e, g->serial, older);
 	if (g && e->ended && e->kind == LIVE_KEY && !g->final) {
 		struct gone one = *g;
 		one.final = true;
@@ -193,12 +193,12 @@ merge_one(struct live *l, struct live_item *item, struct buf *lines, struct refu
 	else if (found)
 		e->latest_ns = l->v[at]->latest_ns;
 	if (found && !live_entry_beats(e, l->v[at])) {
-		say_older(l, e, l->v[at]->serial, older);
+		log_older_entry(l, e, l->v[at]->serial, older);
 		live_entry_unref(&e);
 		return false;
 	}
 	if (found)
-		say_crossed(l, l->v[at], e);
+		log_crossed_change(l, l->v[at], e);
 	if (!found && !(e = let_in(l, e, item, older)))
 		return false;
 	buf_span(lines, e->text);

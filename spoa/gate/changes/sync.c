@@ -270,7 +270,7 @@ append_change(struct told *t, int argc, const char **argv, const size_t *lens)
 }
 
 static void
-tell_entry(void *arg, struct live_item item)
+append_entry(void *arg, struct live_item item)
 {
 	const char *argv[] = { "HSET", LIVE_ENTRIES_KEY, item.field.p, item.text.p };
 	const size_t lens[] = { 4, strlen(LIVE_ENTRIES_KEY), item.field.n, item.text.n };
@@ -300,15 +300,15 @@ remove_stale(struct live_sync *s, const struct found *f, struct told *t)
 /* Writes the entries that Redis lacks: those missing in *f, or those put since the last pass
  * if `f` is NULL. If this changes something, *version is set to the version afterwards. */
 static bool
-tell_live(struct live_sync *s, const struct found *f, long long *version)
+write_missing_entries(struct live_sync *s, const struct found *f, long long *version)
 {
 	const char *incr[] = { "INCR", LIVE_VERSION_KEY }, *exec[] = { "EXEC" };
 	struct told t = { .turns = &s->turns };
 
 	if (f)
-		live_missing(s->live, f->items, f->n, tell_entry, &t);
+		live_missing(s->live, f->items, f->n, append_entry, &t);
 	else
-		live_put_since(s->live, s->turns.known, tell_entry, &t);
+		live_put_since(s->live, s->turns.known, append_entry, &t);
 	if (f)
 		remove_stale(s, f, &t);
 	if (t.n == 0)
@@ -339,7 +339,7 @@ tell_live(struct live_sync *s, const struct found *f, long long *version)
 /* ---- daemons whose state file is missing ---- */
 
 static void
-say_past(struct live_sync *s, bool known)
+log_missing_past(struct live_sync *s, bool known)
 {
 	size_t n = live_count(s->live);
 
@@ -359,7 +359,7 @@ say_past(struct live_sync *s, bool known)
 
 /* Notes in Redis, after the entries were read, that this node has a file from now on. */
 static bool
-mark(struct live_sync *s)
+mark_node(struct live_sync *s)
 {
 	char when[CLOCK_RFC3339_LEN];
 	const char *set[] = { "HSETNX", LIVE_NODES_KEY, s->live->node, when };
@@ -369,7 +369,7 @@ mark(struct live_sync *s)
 	if (!r)
 		return false;
 	if (!s->marked)
-		say_past(s, r->type == REDIS_REPLY_INTEGER && r->integer == 0);
+		log_missing_past(s, r->type == REDIS_REPLY_INTEGER && r->integer == 0);
 	s->marked = true;
 	return true;
 }
@@ -392,7 +392,7 @@ live_turn(struct live_sync *s, uint64_t changes)
 	/* Redis has not changed since it was read: write only what is new here. */
 	if (version == s->version && now - s->read_us < FULL_US) {
 		bool told = changes == s->turns.known ||
-			    (tell_live(s, NULL, &s->version) &&
+			    (write_missing_entries(s, NULL, &s->version) &&
 				    live_erased_note(s->live, &s->turns));
 		s->version = told ? s->version : -1;
 		return told;
@@ -401,7 +401,7 @@ live_turn(struct live_sync *s, uint64_t changes)
 	bool ok = read_entries(s, &f);
 	if (ok)
 		live_merge(s->live, f.items, f.n, &older);
-	ok = ok && (!f.over || make_room(s, &f)) && mark(s) && tell_live(s, &f, &version) &&
+	ok = ok && (!f.over || make_room(s, &f)) && mark_node(s) && write_missing_entries(s, &f, &version) &&
 	     live_erased_note(s->live, &s->turns);
 	if (ok) {
 		s->version = version;

@@ -357,7 +357,7 @@ request_seal_answer(struct request *r, struct guard_plan *plan)
 
 /* Returns the text that is sealed while it passes, or NULL. */
 static struct kept_text *
-coming(struct request *r)
+passing_text(struct request *r)
 {
 	struct found_seal *f = r->found.seal;
 
@@ -370,7 +370,7 @@ int
 request_seal_more(struct request *r)
 {
 	const struct guard *g = r->x->guard;
-	struct kept_text *k = coming(r);
+	struct kept_text *k = passing_text(r);
 	struct audit_entry *e;
 
 	if (!k || guard_copied(g).n < TEXTS_PART_MAX)
@@ -449,7 +449,7 @@ int
 request_seal_end(struct request *r, bool whole, struct audit_entry *e)
 {
 	struct guard *g = r->x ? r->x->guard : NULL;
-	struct kept_text *k = coming(r);
+	struct kept_text *k = passing_text(r);
 	int err = 0;
 
 	if (!g || !r->gate->sealer || r->run.erased) {

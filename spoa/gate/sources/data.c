@@ -75,7 +75,7 @@ data_value_unref(struct data_value **vp)
 /* ---- fetches ---- */
 
 static void
-say_data(struct item *it, const char *why)
+log_data_state(struct item *it, const char *why)
 {
 	if (why && !it->said)
 		log_event(LOG_WARN, "data.failed", LS("source", it->place), LS("why", why));
@@ -86,7 +86,7 @@ say_data(struct item *it, const char *why)
 
 /* Ends a fetch: `v` is the item's from now on, or NULL with the reason in `why`. */
 static void
-ended(struct item *it, struct data_value *v, const char *why)
+end_fetch(struct item *it, struct data_value *v, const char *why)
 {
 	uint64_t now = clock_mono_us();
 	struct data_wait *w = it->first;
@@ -96,7 +96,7 @@ ended(struct item *it, struct data_value *v, const char *why)
 	it->first = NULL;
 	it->last = &it->first;
 	metric_inc(it->c->metrics, v ? M_DATA_FETCHED : M_DATA_FAILED);
-	say_data(it, why);
+	log_data_state(it, why);
 	data_value_unref(&it->value);
 	it->value = v;
 	*(v ? &it->came_us : &it->failed_us) = now;
@@ -116,7 +116,7 @@ on_hash(void *arg, int err, const struct span *pairs, size_t n)
 
 	if (!v || !list) {
 		data_value_unref(&v);
-		ended(it, NULL,
+		end_fetch(it, NULL,
 			err == ERR_SYNTAX ? "the key is not a hash" : err_str(err ? err : ERR_NOMEM));
 		return;
 	}
@@ -125,7 +125,7 @@ on_hash(void *arg, int err, const struct span *pairs, size_t n)
 	v->v = (struct cel_value){ .type = CEL_MAP, .list = { list, n } };
 	if (arena_failed(&v->arena))
 		data_value_unref(&v);
-	ended(it, v, v ? NULL : err_str(ERR_NOMEM));
+	end_fetch(it, v, v ? NULL : err_str(ERR_NOMEM));
 }
 
 static void
@@ -147,11 +147,11 @@ on_data_answer(void *arg, const struct http_answer *a)
 		data_value_unref(&v);
 	}
 	json_decref(doc);
-	ended(it, v, why);
+	end_fetch(it, v, why);
 }
 
 static bool
-fetch(struct data_cache *c, struct item *it)
+fetch_item(struct data_cache *c, struct item *it)
 {
 	if (it->kind == DATA_REDIS) {
 		if (c->redis)
@@ -233,10 +233,10 @@ data_get(struct data_cache *c, const struct data_source *s, struct data_value **
 	if (!it->busy && it->failed_us && now - it->failed_us < DATA_AGAIN_US)
 		return ERR_IO;
 	it->timeout_us = s->timeout_us;
-	if (!it->busy && !fetch(c, it)) {
+	if (!it->busy && !fetch_item(c, it)) {
 		it->failed_us = now;
 		metric_inc(c->metrics, M_DATA_FAILED);
-		say_data(it, "Redis is not configured, or no connection could be started");
+		log_data_state(it, "Redis is not configured, or no connection could be started");
 		return ERR_IO;
 	}
 	it->busy = true;

@@ -48,7 +48,7 @@ pin_table_free(struct pin_table **t)
 }
 
 static uint64_t
-half(const struct pin_key *k, size_t from)
+key_half(const struct pin_key *k, size_t from)
 {
 	uint64_t v;
 
@@ -59,13 +59,13 @@ half(const struct pin_key *k, size_t from)
 static struct pin *
 pin_set_of(struct pin_table *t, const struct pin_key *k)
 {
-	return &t->v[half(k, 8) % (CAP_PINS / WAYS) * WAYS];
+	return &t->v[key_half(k, 8) % (CAP_PINS / WAYS) * WAYS];
 }
 
 static uint64_t
 sum_of(const struct pin_key *k, uint64_t target, uint64_t until_s)
 {
-	return half(k, 0) ^ half(k, 8) * 0x165667B19E3779F9u ^ target * 0x9E3779B97F4A7C15u ^
+	return key_half(k, 0) ^ key_half(k, 8) * 0x165667B19E3779F9u ^ target * 0x9E3779B97F4A7C15u ^
 	       until_s * 0xC2B2AE3D27D4EB4Fu;
 }
 
@@ -126,7 +126,7 @@ struct asking {
 };
 
 static void
-came(void *arg, int err, const struct redis_reply_ints *replies, size_t n)
+pins_came(void *arg, int err, const struct redis_reply_ints *replies, size_t n)
 {
 	struct asking *a = arg;
 	struct pin_wait *w = a->w;
@@ -162,7 +162,7 @@ pins_get(const struct pins *p, struct pin_wait *w, int64_t now_s)
 		lens[1 + i] = redis_key(&w->key[i], text[i]);
 		argv[1 + i] = text[i];
 	}
-	struct redis_pipe *pipe = redis_begin(p->redis, 1, came, &a, sizeof(a));
+	struct redis_pipe *pipe = redis_begin(p->redis, 1, pins_came, &a, sizeof(a));
 	redis_command(pipe, (int)(1 + w->n), argv, lens);
 	redis_send(pipe);
 	return false;

@@ -193,7 +193,7 @@ count_recognizer(_Atomic uint64_t *c, uint64_t n)
 }
 
 static void
-fingerprint(const struct policy *p, const struct external *x, unsigned char out[SHA256_BYTES])
+peer_fingerprint(const struct policy *p, const struct external *x, unsigned char out[SHA256_BYTES])
 {
 	struct sha256 h;
 
@@ -224,7 +224,7 @@ recognize_peer(struct recognizers *r, const struct policy *p, const struct exter
 {
 	unsigned char print[SHA256_BYTES];
 
-	fingerprint(p, x, print);
+	peer_fingerprint(p, x, print);
 	for (struct peer *e = r->peers; e; e = e->next)
 		if (!memcmp(e->print, print, sizeof(print)))
 			return e;
@@ -262,7 +262,7 @@ recognizers_keep(struct recognizers *r, const struct policy *p)
 		unsigned char print[SHA256_BYTES];
 		bool keep = e->calls || e->waiting;
 		for (size_t i = 0; i < p->nexternals && !keep; i++) {
-			fingerprint(p, &p->externals[i], print);
+			peer_fingerprint(p, &p->externals[i], print);
 			keep = !memcmp(e->print, print, sizeof(print));
 		}
 		if (keep) {
@@ -308,7 +308,7 @@ recognizers_free(struct recognizers **rp)
 /* ---- the breaker ---- */
 
 static void
-say_recognizer(struct peer *e, const char *event, const char *why, int64_t status)
+log_recognizer(struct peer *e, const char *event, const char *why, int64_t status)
 {
 	uint64_t now = clock_mono_us();
 
@@ -326,13 +326,13 @@ recognizer_failed(struct ask *a, const char *why, int status)
 
 	e->failures++;
 	if (e->failures < a->x->breaker_failures && !e->open) {
-		say_recognizer(e, "recogniser.failed", why, status);
+		log_recognizer(e, "recogniser.failed", why, status);
 		return;
 	}
 	if (!e->open) {
 		count_recognizer(&e->stats->opened, 1);
 		e->said_us = 0;
-		say_recognizer(e, "recogniser.open", why, status);
+		log_recognizer(e, "recogniser.open", why, status);
 	}
 	e->open = true;
 	e->retry_us = now + a->x->breaker_open_us;
@@ -396,7 +396,7 @@ judge_recognizer(struct ask *a, const struct http_answer *h)
 
 /* ---- calls ---- */
 
-static void pump(struct peer *e);
+static void send_waiting_asks(struct peer *e);
 
 static void
 on_recognizer_answer(void *arg, const struct http_answer *h)
@@ -409,7 +409,7 @@ on_recognizer_answer(void *arg, const struct http_answer *h)
 	e->probing = false;
 	count_recognizer(&e->stats->latency_us, clock_mono_us() - a->sent_us);
 	judge_recognizer(a, h);
-	pump(e);
+	send_waiting_asks(e);
 	TAG_CLEAR(ask, a);
 	a->done(a);
 }
@@ -452,14 +452,14 @@ end_ask(struct ask *a, enum ask_outcome outcome)
 
 /* Returns true if the breaker lets this ask pass. */
 static bool
-admitted(const struct peer *e, uint64_t now)
+breaker_admits(const struct peer *e, uint64_t now)
 {
 	return !e->open || (!e->probing && now >= e->retry_us);
 }
 
 /* Sends waiting asks while calls are free. Calls done() for asks that end. */
 static void
-pump(struct peer *e)
+send_waiting_asks(struct peer *e)
 {
 	uint64_t now = clock_mono_us();
 
@@ -472,7 +472,7 @@ pump(struct peer *e)
 		e->waiting--;
 		if (a->over(a) || now >= a->deadline_us)
 			end_ask(a, ASK_BUSY);
-		else if (!admitted(e, now))
+		else if (!breaker_admits(e, now))
 			end_ask(a, ASK_BREAKER);
 		else if (send_now(a, now))
 			continue;
@@ -495,7 +495,7 @@ recognize_ask(struct recognizers *r, struct ask *a)
 		a->outcome = ASK_NOMEM;
 		return false;
 	}
-	if (!admitted(e, now))
+	if (!breaker_admits(e, now))
 		return end_ask(a, ASK_BREAKER);
 	if (now >= a->deadline_us || e->waiting == CAP_RECOGNIZER_QUEUE)
 		return end_ask(a, ASK_BUSY);
@@ -576,7 +576,7 @@ struct total {
 };
 
 static size_t
-totals(const struct recognizers *const *r, size_t n, struct total out[RECOGNIZER_STATS])
+sum_workers(const struct recognizers *const *r, size_t n, struct total out[RECOGNIZER_STATS])
 {
 	size_t made = 0;
 
@@ -676,7 +676,7 @@ recognizers_metrics(struct buf *out, const struct recognizers *const *r, size_t 
 	/* Version 0.2 had the second spelling. Remove it in 0.4. */
 	static const char *const spellings[] = { "recognizer", "recogniser" };
 	struct total t[RECOGNIZER_STATS];
-	size_t made = totals(r, n, t);
+	size_t made = sum_workers(r, n, t);
 
 	if (made == 0)
 		return;
@@ -694,7 +694,7 @@ void
 recognizers_status(struct buf *out, const struct recognizers *const *r, size_t n)
 {
 	struct total t[RECOGNIZER_STATS];
-	size_t made = totals(r, n, t);
+	size_t made = sum_workers(r, n, t);
 
 	buf_putc(out, '[');
 	for (size_t k = 0; k < made; k++) {

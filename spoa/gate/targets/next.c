@@ -6,7 +6,7 @@
 /* Decides what the caller gets if the last attempt was the final one. The provider's response
  * is passed on, unless the request was never sent or our own credential was refused. */
 static void
-say_last(const struct next_plan *p, struct next *n)
+set_last_response(const struct next_plan *p, struct next *n)
 {
 	const struct next_attempt *last = &p->tried[p->ntried - 1];
 	uint64_t soonest = UINT64_MAX;
@@ -31,7 +31,7 @@ end_attempts(const char *why)
 
 /* Returns the time until which another attempt may begin. */
 static uint64_t
-latest(const struct next_plan *p)
+latest_start(const struct next_plan *p)
 {
 	uint64_t overall =
 		p->retry->overall_us ? p->began_us + p->retry->overall_us : UINT64_MAX;
@@ -78,7 +78,7 @@ repeated_at_once(const struct next_plan *p)
 }
 
 static struct next
-which(const struct next_plan *p)
+choose_next(const struct next_plan *p)
 {
 	const struct next_attempt *last = &p->tried[p->ntried - 1];
 	struct next n = { .what = NEXT_TARGET, .target = p->ncandidates };
@@ -91,7 +91,7 @@ which(const struct next_plan *p)
 		return end_attempts("retry_on");
 	if (p->ntried >= p->retry->attempts)
 		return end_attempts("attempts");
-	if (p->now_us >= latest(p))
+	if (p->now_us >= latest_start(p))
 		return end_attempts("deadline");
 	if (last->pooled_broke && !repeated_at_once(p) && p->candidate[last->target].budget &&
 		p->candidate[last->target].back_us <= p->now_us)
@@ -117,7 +117,7 @@ which(const struct next_plan *p)
 	}
 	if (n.wait_us == UINT64_MAX)
 		return end_attempts("none_left");
-	if (n.wait_us >= latest(p) - p->now_us)
+	if (n.wait_us >= latest_start(p) - p->now_us)
 		return end_attempts("deadline");
 	return n;
 }
@@ -125,9 +125,9 @@ which(const struct next_plan *p)
 struct next
 targets_next(const struct next_plan *p)
 {
-	struct next n = which(p);
+	struct next n = choose_next(p);
 
-	say_last(p, &n);
+	set_last_response(p, &n);
 	return n;
 }
 
@@ -137,7 +137,7 @@ targets_next(const struct next_plan *p)
 
 /* Parses "1" or "1.5" in units of `unit` µs. Returns 0 if the text is not such a number. */
 static uint64_t
-decimal(struct span s, uint64_t unit)
+read_decimal(struct span s, uint64_t unit)
 {
 	struct span whole = span_next(&s, '.');
 	uint64_t n, part = 0, digit = unit;
@@ -169,7 +169,7 @@ next_asked_us(const struct http_head *h, int64_t now_s)
 		if (http_field_one(h, names[i].name, &v) != 1)
 			continue;
 		v = span_trim(v, " \t");
-		uint64_t us = decimal(v, names[i].unit);
+		uint64_t us = read_decimal(v, names[i].unit);
 		int64_t at;
 		/* an HTTP date in the current format of RFC 9110 5.6.7 */
 		if (!us && names[i].unit == 1000000 && http_date(v, &at) == 0 && at > now_s)

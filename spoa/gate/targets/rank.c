@@ -20,7 +20,7 @@ rank_number(uint64_t seed, uint64_t x)
 
 /* Returns a number greater than 0 and at most 1. */
 static double
-unit(uint64_t x)
+unit_interval(uint64_t x)
 {
 	return ((double)(x >> 11) + 1.0) / 9007199254740992.0;
 }
@@ -37,7 +37,7 @@ struct key {
 };
 
 static int
-order(const struct key *a, const struct key *b)
+key_order(const struct key *a, const struct key *b)
 {
 	if (a->in != b->in)
 		return a->in < b->in ? -1 : 1;
@@ -88,7 +88,7 @@ look_at_rank(const struct rank_ask *ask, const struct rank_target *t, struct key
 
 /* A target that was never asked counts as fastest, so that it is tried once. */
 static double
-latency(const struct target_state *s, const struct rank_ask *ask)
+latency_cost(const struct target_state *s, const struct rank_ask *ask)
 {
 	int64_t under_way = s ? target_under_way(s) : 0;
 	uint64_t us = s ? target_latency_us(s, ask->size, ask->now_us) : TARGET_UNKNOWN_US;
@@ -100,11 +100,11 @@ latency(const struct target_state *s, const struct rank_ask *ask)
 
 /* Returns the cost by `choose`. For latency, the draw is made when all costs are known. */
 static double
-cost(const struct rank_ask *ask, const struct rank_target *t)
+rank_cost(const struct rank_ask *ask, const struct rank_target *t)
 {
 	switch (ask->choose.by) {
 	case CHOOSE_PRICE: return (double)t->price_nanousd;
-	case CHOOSE_LATENCY: return latency(t->state, ask);
+	case CHOOSE_LATENCY: return latency_cost(t->state, ask);
 	default: return 0;
 	}
 }
@@ -122,12 +122,12 @@ better_of_two(struct key *k, size_t n, const double *costs)
 }
 
 static void
-sort(struct key *k, size_t n)
+sort_keys(struct key *k, size_t n)
 {
 	for (size_t i = 1; i < n; i++) {
 		struct key x = k[i];
 		size_t at = i;
-		for (; at > 0 && order(&x, &k[at - 1]) < 0; at--)
+		for (; at > 0 && key_order(&x, &k[at - 1]) < 0; at--)
 			k[at] = k[at - 1];
 		k[at] = x;
 	}
@@ -150,11 +150,11 @@ targets_rank(const struct rank_ask *ask, const struct rank_target *t, size_t n,
 		unsigned weight = t[i].target->weight;
 		k[i] = (struct key){ .at = i, .priority = t[i].target->priority };
 		out[i].out =
-			look_at_rank(ask, &t[i], &k[i], unit(rank_number(x, 1)), &out[i].state);
+			look_at_rank(ask, &t[i], &k[i], unit_interval(rank_number(x, 1)), &out[i].state);
 		k[i].in = out[i].out ? NOT_IN : LEFT;
-		costs[i] = cost(ask, &t[i]);
+		costs[i] = rank_cost(ask, &t[i]);
 		k[i].cost = two || !by_draw ? 0 : costs[i];
-		k[i].race = by_draw ? weight ? -log(unit(x)) / weight : INFINITY : 0;
+		k[i].race = by_draw ? weight ? -log(unit_interval(x)) / weight : INFINITY : 0;
 	}
 	/* A target that fails now and then is the last of its group if the group has no
 	 * other. Otherwise it is asked after all others, like a target for which the request
@@ -168,7 +168,7 @@ targets_rank(const struct rank_ask *ask, const struct rank_target *t, size_t n,
 		if ((other || k[i].waits) && k[i].in == LEFT)
 			k[i].in = LAST_OF_ALL;
 	}
-	sort(k, n);
+	sort_keys(k, n);
 	if (two && !sticky)
 		better_of_two(k, n, costs);
 	for (size_t i = 0; i < n; i++)

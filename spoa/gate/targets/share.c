@@ -109,7 +109,7 @@ target_offset(const int64_t *was, uint64_t sent_us, uint64_t got_us, uint64_t re
 
 /* Converts a time of ours to Redis' clock, or back. Never returns 0. */
 static uint64_t
-shifted(uint64_t us, int64_t by)
+shift_clock(uint64_t us, int64_t by)
 {
 	int64_t t = (int64_t)us + by;
 
@@ -126,7 +126,7 @@ found_out(const struct target_sharing *w, struct target_state *s, enum target_fa
 	if (kind == FACT_HAND)
 		f->value = word & 1;
 	else if (us)
-		f->value = shifted(us, w->offset_us);
+		f->value = shift_clock(us, w->offset_us);
 	if (kind == FACT_OPEN && us)
 		f->more = (word & OPEN_FOR_ONE ? MORE_FOR_ONE : 0) |
 			  (uint64_t)atomic_load(&s->opens) << 1 | (word & OPEN_BY_SHARE);
@@ -137,7 +137,7 @@ found_out(const struct target_sharing *w, struct target_state *s, enum target_fa
 
 /* A total order, equal in all daemons. */
 static bool
-beats(const struct target_fact *x, const struct target_fact *y)
+fact_beats(const struct target_fact *x, const struct target_fact *y)
 {
 	return x->stamp != y->stamp   ? x->stamp > y->stamp
 	       : x->value != y->value ? x->value > y->value
@@ -146,7 +146,7 @@ beats(const struct target_fact *x, const struct target_fact *y)
 }
 
 static void
-say_target_fact(const struct target_state *s, const struct target_fact *f, const char *what)
+log_target_fact(const struct target_state *s, const struct target_fact *f, const char *what)
 {
 	log_event(LOG_WARN, "target.told", LS("target", s->name), LS("state", what),
 		LS("by", f->node));
@@ -155,21 +155,21 @@ say_target_fact(const struct target_state *s, const struct target_fact *f, const
 /* Sets the target's word to the fact of another daemon. If the word has changed since it was
  * read, the change is later and is shared in the next turn. */
 static void
-obey(const struct target_sharing *w, struct target_state *s, enum target_fact_kind kind,
+obey_fact(const struct target_sharing *w, struct target_state *s, enum target_fact_kind kind,
 	const struct target_fact *f, uint64_t *seen)
 {
 	static const char *const on[FACTS] = { [FACT_OPEN] = "open", [FACT_KEY] = "out" };
 	static const char *const off[FACTS] = { [FACT_OPEN] = "closed", [FACT_KEY] = "back" };
-	uint64_t us = f->value ? shifted(f->value, -w->offset_us) : 0, word = us, was = *seen;
+	uint64_t us = f->value ? shift_clock(f->value, -w->offset_us) : 0, word = us, was = *seen;
 
 	if (kind == FACT_HAND) {
-		uint64_t at = shifted(f->stamp, -w->offset_us);
+		uint64_t at = shift_clock(f->stamp, -w->offset_us);
 		at = at < w->now_us ? at : w->now_us;
 		stop_at("target-obeys");
 		if (!target_by_hand(w->table, s, seen, f->value, at))
 			return;
 		if ((was & 1) != f->value)
-			say_target_fact(s, f, f->value ? "ejected" : "admitted");
+			log_target_fact(s, f, f->value ? "ejected" : "admitted");
 		if (!f->value)
 			target_notice(s, TOLD_HAND, true, "");
 		*seen = at << 1 | f->value;
@@ -200,13 +200,13 @@ obey(const struct target_sharing *w, struct target_state *s, enum target_fact_ki
 			callers_forget(&s->callers);
 	}
 	if (on[kind] && (!was || !word || kind == FACT_OPEN))
-		say_target_fact(s, f, word ? on[kind] : off[kind]);
+		log_target_fact(s, f, word ? on[kind] : off[kind]);
 	if (on[kind] && !word)
 		target_notice(s, kind == FACT_OPEN ? TOLD_OPEN : TOLD_KEY, true, "");
 }
 
 static bool
-believed(const struct target_sharing *w, const struct target_state *s,
+is_fact_believed(const struct target_sharing *w, const struct target_state *s,
 	enum target_fact_kind kind, const struct target_fact *f, uint64_t redis_us)
 {
 	if (kind == FACT_OPEN && f->value && f->value + STALE_US < redis_us)
@@ -228,7 +228,7 @@ found_at(const struct target_sharing *w, enum target_fact_kind kind, uint64_t wo
 		at = word >> 1;
 	else if (theirs->stamp > past)
 		past = theirs->stamp;
-	at = shifted(at, w->offset_us);
+	at = shift_clock(at, w->offset_us);
 	return at > past ? at : past + 1;
 }
 
@@ -237,7 +237,7 @@ target_share(const struct target_sharing *w, struct target_state *s, struct targ
 	const struct target_facts *found)
 {
 	static const struct target_facts nothing;
-	uint64_t redis_us = shifted(w->now_us, w->offset_us), word;
+	uint64_t redis_us = shift_clock(w->now_us, w->offset_us), word;
 	bool admitted = false, later = false;
 
 	found = found ? found : &nothing;
@@ -259,12 +259,12 @@ target_share(const struct target_sharing *w, struct target_state *s, struct targ
 			/* the later end stays, unless a state for all replaces one for a
 			 * single caller */
 			mine->stamp = theirs->stamp + 1;
-		} else if (beats(theirs, mine)) {
+		} else if (fact_beats(theirs, mine)) {
 			*mine = *theirs;
-			if (believed(w, s, i, mine, redis_us))
-				obey(w, s, i, mine, &known->seen[i]);
+			if (is_fact_believed(w, s, i, mine, redis_us))
+				obey_fact(w, s, i, mine, &known->seen[i]);
 		}
-		later |= beats(mine, theirs);
+		later |= fact_beats(mine, theirs);
 	}
 	return later;
 }
@@ -319,7 +319,7 @@ target_share_callers(const struct target_sharing *w, struct target_state *s, str
 	struct buf *out)
 {
 	uint32_t now_s = target_second(w->now_us),
-		 redis_s = (uint32_t)(shifted(w->now_us, w->offset_us) / 1000000);
+		 redis_s = (uint32_t)(shift_clock(w->now_us, w->offset_us) / 1000000);
 	struct callers_known there, here;
 	bool later = false;
 	int err = read_callers(text, redis_s, &there);

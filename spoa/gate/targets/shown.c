@@ -7,7 +7,7 @@
 #include "gate/targets/entry.h"
 
 static bool
-keyless(const struct target_state *s)
+is_target_keyless(const struct target_state *s)
 {
 	return atomic_load_explicit(&s->keyless, memory_order_relaxed);
 }
@@ -21,7 +21,7 @@ state_shown(const struct target_table *t, const struct target_state *s, enum tar
 
 	if (c == TARGET_BY_HAND)
 		return target_conditions[c];
-	if (keyless(s))
+	if (is_target_keyless(s))
 		return "keyless";
 	return c <= TARGET_RAMP && target_is_without(t, s, model, 0, now_us)
 		       ? "no_model"
@@ -96,7 +96,7 @@ target_table_json(struct buf *out, const struct target_table *t, uint64_t now_us
 
 /* Writes a gauge with one line for each target. */
 static void
-series(struct buf *out, const struct target_table *t, const char *name, const char *help,
+put_gauge(struct buf *out, const struct target_table *t, const char *name, const char *help,
 	uint64_t (*value)(const struct target_state *s, uint64_t now_us), uint64_t now_us)
 {
 	const struct target_state *s;
@@ -113,7 +113,7 @@ series(struct buf *out, const struct target_table *t, const char *name, const ch
 static uint64_t
 may_be_asked(const struct target_state *s, uint64_t now_us)
 {
-	return !keyless(s) && target_condition(s, true, now_us, NULL, NULL) <= TARGET_PROBE_DUE;
+	return !is_target_keyless(s) && target_condition(s, true, now_us, NULL, NULL) <= TARGET_PROBE_DUE;
 }
 
 static uint64_t
@@ -128,11 +128,11 @@ target_table_metrics(struct buf *out, const struct target_table *t, uint64_t now
 {
 	const struct target_state *s;
 
-	series(out, t, "target_up",
+	put_gauge(out, t, "target_up",
 		"1 if requests may be sent to the target, 0 if it is open, throttled, out, "
 		"ejected or keyless.",
 		may_be_asked, now_us);
-	series(out, t, "target_attempts_under_way", "Attempts in flight at a target.",
+	put_gauge(out, t, "target_attempts_under_way", "Attempts in flight at a target.",
 		under_way, now_us);
 	metrics_head(out, "target_attempts_total", "counter",
 		"Counts attempts at targets that ended, by cause.");

@@ -11,7 +11,7 @@
 /* ---- repeats ---- */
 
 static uint32_t
-asking(const struct target_asks *asks)
+asking_caller(const struct target_asks *asks)
 {
 	return asks && asks->caller ? asks->caller : 1;
 }
@@ -38,7 +38,7 @@ bool
 target_may_repeat(const struct target_state *s, const struct target *t,
 	const struct target_asks *asks, uint64_t now_us)
 {
-	uint32_t caller = asking(asks);
+	uint32_t caller = asking_caller(asks);
 
 	if (asks->free &&
 		is_well(s, caller,
@@ -86,7 +86,7 @@ target_size(int64_t tokens)
 
 /* Returns the average after this time: it decays to 1/e in ten seconds. */
 static uint64_t
-aged(uint64_t packed, uint32_t now_ms)
+aged_latency(uint64_t packed, uint32_t now_ms)
 {
 	uint32_t age = now_ms - (uint32_t)packed;
 
@@ -100,7 +100,7 @@ target_latency_us(const struct target_state *s, enum target_size size, uint64_t 
 {
 	uint64_t v = target_word(&s->latency[size]);
 
-	return v ? aged(v, (uint32_t)(now_us / 1000)) : TARGET_UNKNOWN_US;
+	return v ? aged_latency(v, (uint32_t)(now_us / 1000)) : TARGET_UNKNOWN_US;
 }
 
 /* A larger value replaces the average at once. A smaller one lowers it by as much as the old
@@ -113,7 +113,7 @@ latency_add(struct target_state *s, enum target_size size, uint64_t us, uint64_t
 
 	us = us < 1 ? 1 : us > UINT32_MAX ? UINT32_MAX : us;
 	do {
-		uint64_t was = v >> 32, mean = us, left = aged(v, now_ms);
+		uint64_t was = v >> 32, mean = us, left = aged_latency(v, now_ms);
 		if (v && us < was)
 			mean = left +
 			       (uint64_t)((double)us * (1.0 - (double)left / (double)was));
@@ -170,7 +170,7 @@ target_notice(struct target_state *s, enum target_told told, bool over, const ch
 
 /* Opens the breaker. A breaker that is open for all callers is not narrowed to one. */
 static void
-trip(struct target_state *s, const struct target_attempt *a, uint64_t bits, uint64_t now_us)
+open_breaker(struct target_state *s, const struct target_attempt *a, uint64_t bits, uint64_t now_us)
 {
 	uint64_t was = target_word(&s->open);
 	bool by_share = bits & OPEN_BY_SHARE, widens = was & ~bits & OPEN_FOR_ONE;
@@ -262,17 +262,17 @@ feeds_breaker(struct target_state *s, struct target_attempt *a, enum attempt_cau
 		target_window_sum(&s->tries, now_s, closed ? target_second(closed) + 1 : 0);
 
 	if (cause == CAUSE_NEVER_SENT && atomic_fetch_add(&s->failures, 1) + 1 >= a->failures)
-		trip(s, a, 0, now_us);
+		open_breaker(s, a, 0, now_us);
 	else if (!b->half)
 		return;
 	else if (!b->one && b->weight >= a->failures)
-		trip(s, a, b->some ? OPEN_BY_SHARE : 0, now_us);
+		open_breaker(s, a, b->some ? OPEN_BY_SHARE : 0, now_us);
 	else if (target_word(&s->open) || !b->single)
 		return;
 	else if (callers_failures(&s->callers, a->caller) >= a->failures)
-		trip(s, a, OPEN_FOR_ONE, now_us);
+		open_breaker(s, a, OPEN_FOR_ONE, now_us);
 	else if (c.one >= TARGET_WINDOW_LEAST && c.other * 2 >= c.one)
-		trip(s, a, OPEN_BY_SHARE | OPEN_FOR_ONE, now_us);
+		open_breaker(s, a, OPEN_BY_SHARE | OPEN_FOR_ONE, now_us);
 }
 
 static void
@@ -290,7 +290,7 @@ target_failed(struct target_state *s, struct target_attempt *a, enum attempt_cau
 		atomic_store(&s->key_probe, now_us + TARGET_KEY_PROBE_US);
 	} else if (a->probe_us) {
 		atomic_store(&s->early_us, now_us + TARGET_EARLY_US);
-		trip(s, a, open & OPEN_FOR_ONE, now_us);
+		open_breaker(s, a, open & OPEN_FOR_ONE, now_us);
 	} else if (!open || open & OPEN_FOR_ONE) {
 		feeds_breaker(s, a, cause, b, now_us);
 	}
@@ -299,7 +299,7 @@ target_failed(struct target_state *s, struct target_attempt *a, enum attempt_cau
 
 /* Never shortens the time, and never narrows it from all callers to one. */
 static void
-throttled(struct target_state *s, uint64_t asked_us, const struct callers_blame *b,
+note_throttled(struct target_state *s, uint64_t asked_us, const struct callers_blame *b,
 	uint64_t now_us)
 {
 	uint64_t most = asked_us < TARGET_THROTTLED_US ? asked_us : TARGET_THROTTLED_US,
@@ -434,7 +434,7 @@ target_has_room(const struct target_state *s, const struct target *t)
 /* Counts a first attempt, or takes a repeat from the caller's budget. Returns false if the
  * budget is used up. */
 static bool
-draws(struct target_state *s, const struct target *t, uint32_t caller,
+draw_budget(struct target_state *s, const struct target *t, uint32_t caller,
 	const struct target_asks *asks, bool well, uint32_t now_s)
 {
 	bool again = asks && asks->beside;
@@ -453,14 +453,14 @@ bool
 target_draw(struct target_state *s, const struct target *t, const struct target_asks *asks,
 	uint64_t now_us)
 {
-	return draws(s, t, asking(asks), asks, false, target_second(now_us));
+	return draw_budget(s, t, asking_caller(asks), asks, false, target_second(now_us));
 }
 
 enum target_begun
 target_begin(struct target_attempt *a, struct target_state *s, const struct target *t,
 	const struct target_asks *asks, uint64_t now_us)
 {
-	uint32_t caller = asking(asks);
+	uint32_t caller = asking_caller(asks);
 	enum target_condition c =
 		target_condition_for(s, caller, t->breaker.on, now_us, NULL, NULL);
 	uint32_t now_s = target_second(now_us), well_s;
@@ -488,7 +488,7 @@ target_begin(struct target_attempt *a, struct target_state *s, const struct targ
 		probe_given_back(s, a);
 		return TARGET_NO_ROOM;
 	}
-	if (!draws(s, t, caller, asks, is_well(s, caller, c), now_s)) {
+	if (!draw_budget(s, t, caller, asks, is_well(s, caller, c), now_s)) {
 		atomic_fetch_sub(&s->provider->all_under_way, 1);
 		probe_given_back(s, a);
 		return TARGET_NO_BUDGET;
@@ -518,7 +518,7 @@ target_first_content(
 enum told { NOTHING, WELL, FAILED, THROTTLED, KEY };
 
 static enum told
-told_of_attempt(const struct target_end *e)
+conclusion_of(const struct target_end *e)
 {
 	switch (e->cause) {
 	case CAUSE_DONE: return WELL;
@@ -534,7 +534,7 @@ void
 target_over(struct target_attempt *a, const struct target_end *e, uint64_t now_us)
 {
 	struct target_state *s = a->of;
-	enum told t = a->quiet ? NOTHING : told_of_attempt(e);
+	enum told t = a->quiet ? NOTHING : conclusion_of(e);
 	struct callers_blame b = { .half = true };
 
 	if (!s)
@@ -555,7 +555,7 @@ target_over(struct target_attempt *a, const struct target_end *e, uint64_t now_u
 	else if (t == FAILED)
 		target_failed(s, a, e->cause, &b, now_us);
 	else if (t == THROTTLED)
-		throttled(s, e->asked_us, &b, now_us);
+		note_throttled(s, e->asked_us, &b, now_us);
 	else if (t == KEY && a->breaks)
 		out_by_key(s, e->status, now_us);
 	atomic_fetch_add_explicit(&s->ended[e->cause], 1, memory_order_relaxed);

@@ -48,7 +48,7 @@ struct target_sync {
 /* Returns the next reply, or NULL if the connection is lost. An error about a key's type
  * concerns only that key and is returned. */
 static redisReply *
-reply(struct target_sync *s)
+next_reply(struct target_sync *s)
 {
 	redisReply *r = redis_reply(s->turns.redis);
 
@@ -72,7 +72,7 @@ target_key_of(const struct target_state *e, const char *prefix, char out[KEY_BYT
 static bool
 read_clock(struct target_sync *s, uint64_t sent_us)
 {
-	reply_auto_t *r = reply(s);
+	reply_auto_t *r = next_reply(s);
 	uint64_t now = clock_mono_us(), second, us;
 
 	if (!r)
@@ -106,7 +106,7 @@ is_junk(struct target_sync *s, const struct target_state *e)
 static int
 read_facts(struct target_sync *s, const struct target_state *e, struct target_facts *found)
 {
-	reply_auto_t *r = reply(s);
+	reply_auto_t *r = next_reply(s);
 	uint64_t redis_us = (uint64_t)((int64_t)clock_mono_us() + s->offset_us);
 	int err = 0;
 
@@ -124,7 +124,7 @@ read_facts(struct target_sync *s, const struct target_state *e, struct target_fa
 static int
 read_callers_of(struct target_sync *s, struct target_state *e, const struct target_sharing *w)
 {
-	reply_auto_t *r = reply(s);
+	reply_auto_t *r = next_reply(s);
 	int err = 0;
 
 	buf_clear(&s->text);
@@ -153,7 +153,7 @@ append_target_command(struct target_sync *s, int argc, const char **argv)
 }
 
 static bool
-wrote(struct target_sync *s, size_t entry, bool lease, int argc, const char **argv)
+append_write(struct target_sync *s, size_t entry, bool lease, int argc, const char **argv)
 {
 	s->wrote[s->n].entry = (uint16_t)entry;
 	s->wrote[s->n].lease = lease;
@@ -171,7 +171,7 @@ write_facts(struct target_sync *s, size_t i)
 	buf_putc(&text, '\0');
 	const char *argv[] = { "SET", target_key_of(&s->table->entry[i], TARGET_FACTS_KEY, key),
 		buf_view(&text).p, "EX", KEEP_S };
-	return wrote(s, i, false, 5, argv);
+	return append_write(s, i, false, 5, argv);
 }
 
 /* The key expires soon after callers stop failing. A junk text is deleted if nothing replaces
@@ -184,15 +184,15 @@ write_callers(struct target_sync *s, size_t i, bool junk)
 		target_key_of(&s->table->entry[i], TARGET_CALLERS_KEY, key) };
 
 	if (!s->text.n)
-		return !junk || wrote(s, i, false, 2, del);
+		return !junk || append_write(s, i, false, 2, del);
 	buf_putc(&s->text, '\0');
 	const char *set[] = { "SET", key, buf_view(&s->text).p, "EX", CALLERS_S };
-	return wrote(s, i, false, 5, set);
+	return append_write(s, i, false, 5, set);
 }
 
 /* Asks for the lease of a probe, or gives it back. */
 static bool
-lease(struct target_sync *s, size_t i, uint64_t now_us)
+ask_or_give_lease(struct target_sync *s, size_t i, uint64_t now_us)
 {
 	struct target_state *e = &s->table->entry[i];
 	char key[KEY_BYTES], ms[24];
@@ -202,8 +202,8 @@ lease(struct target_sync *s, size_t i, uint64_t now_us)
 
 	snprintf(ms, sizeof(ms), "%d", (int)(TARGET_PROBE_LEASE_US / 1000));
 	if (target_lease_over(e, now_us))
-		return wrote(s, i, false, 2, give);
-	return !target_wants_lease(e, now_us) || wrote(s, i, true, 6, take);
+		return append_write(s, i, false, 2, give);
+	return !target_wants_lease(e, now_us) || append_write(s, i, true, 6, take);
 }
 
 /* Reads the replies to the commands that were written. */
@@ -211,7 +211,7 @@ static bool
 settle_targets(struct target_sync *s)
 {
 	for (size_t i = 0; i < s->n; i++) {
-		reply_auto_t *r = reply(s);
+		reply_auto_t *r = next_reply(s);
 		if (!r)
 			return false;
 		if (s->wrote[i].lease && r->type == REDIS_REPLY_STATUS)
@@ -249,7 +249,7 @@ ask_target_redis(struct target_sync *s, size_t n)
 
 /* Makes one turn. Returns false if Redis does not answer. */
 static bool
-turn(struct target_sync *s, size_t n)
+targets_pass(struct target_sync *s, size_t n)
 {
 	uint64_t sent_us = clock_mono_us();
 	struct target_facts found;
@@ -272,7 +272,7 @@ turn(struct target_sync *s, size_t n)
 		/* The replies to these commands arrive after those to all reads. */
 		bool later = target_share(&w, e, &s->known[i], &found);
 		if (((later || err) && !write_facts(s, i)) ||
-			!write_callers(s, i, callers_err) || !lease(s, i, w.now_us))
+			!write_callers(s, i, callers_err) || !ask_or_give_lease(s, i, w.now_us))
 			return false;
 	}
 	if (!settle_targets(s))
@@ -284,7 +284,7 @@ turn(struct target_sync *s, size_t n)
 
 /* Notes changes made here while Redis does not answer, so that they keep their time. */
 static void
-alone(struct target_sync *s, size_t n)
+note_alone(struct target_sync *s, size_t n)
 {
 	for (size_t i = 1; i < n; i++) {
 		const struct target_sharing w = { .table = s->table,
@@ -301,9 +301,9 @@ target_turn(void *arg, uint64_t puts UNUSED)
 	struct target_sync *s = arg;
 	size_t n = atomic_load_explicit(&s->table->n, memory_order_acquire);
 
-	if (turn(s, n))
+	if (targets_pass(s, n))
 		return TURN_DONE;
-	alone(s, n);
+	note_alone(s, n);
 	return TURN_AWAY;
 }
 
@@ -326,7 +326,7 @@ target_last(void *arg)
 	for (size_t i = 1; s->turns.redis && i < n; i++) {
 		atomic_store(&s->table->entry[i].wanted_us, 0);
 		atomic_store(&s->table->entry[i].probe_until, 0);
-		lease(s, i, clock_mono_us());
+		ask_or_give_lease(s, i, clock_mono_us());
 	}
 	if (s->turns.redis)
 		settle_targets(s);

@@ -133,7 +133,7 @@ target_at(const struct target_table *t, size_t i)
 /* Splits a name into provider, in `out`, and model. Returns false if the name is too long or
  * has no provider. */
 static bool
-parts(struct span name, char out[TARGET_NAME_BYTES], const char **model)
+split_target_name(struct span name, char out[TARGET_NAME_BYTES], const char **model)
 {
 	if (!name.n || name.n >= TARGET_NAME_BYTES || memchr(name.p, 0, name.n))
 		return false;
@@ -172,7 +172,7 @@ target_eject(struct target_table *t, struct span name)
 	char text[TARGET_NAME_BYTES];
 	const char *model;
 
-	if (!parts(name, text, &model))
+	if (!split_target_name(name, text, &model))
 		return false;
 	struct target_state *s = target_state(t, text, model);
 	if (s->shared)
@@ -183,7 +183,7 @@ target_eject(struct target_table *t, struct span name)
 }
 
 static void
-admit(struct target_table *t, struct target_state *s)
+admit_target(struct target_table *t, struct target_state *s)
 {
 	target_by_hand(t, s, NULL, false, clock_mono_us());
 	target_clear(s);
@@ -209,17 +209,17 @@ target_admit(struct target_table *t, struct span name)
 	size_t n, at;
 	struct target_state *s;
 
-	if (!parts(name, text, &model))
+	if (!split_target_name(name, text, &model))
 		return false;
 	uint64_t hash = target_name_hash(text, span_str(model), &n);
 	if (!(s = find_target(t, hash, text, model, &at)))
 		return false;
-	admit(t, s);
+	admit_target(t, s);
 	target_lacks_forget(t);
 	n = atomic_load_explicit(&t->n, memory_order_acquire);
 	for (size_t i = 1; !model[0] && i < n; i++)
 		if (t->entry[i].provider == s)
-			admit(t, &t->entry[i]);
+			admit_target(t, &t->entry[i]);
 	return true;
 }
 

@@ -29,7 +29,7 @@ set_pin_text(json_t *o, const char *name, const struct pin_text *t)
 
 /* Returns the pin as JSON. Call it with the lock held. */
 static json_t *
-shown(const struct tool_pins *p, const struct pin *pin, bool texts)
+shown_pin(const struct tool_pins *p, const struct pin *pin, bool texts)
 {
 	const struct pin_value *v = &pin->v;
 	json_t *o = json_pack("{s:s s:s s:s% s:s}", "server", p->server[pin->server].name,
@@ -82,7 +82,7 @@ tool_pins_list(struct tool_pins *p, struct span server)
 		qsort(v, n, sizeof(struct pin *), by_place);
 	for (size_t i = 0; i < n; i++) {
 		pthread_mutex_lock(&p->lock);
-		json_array_append_new(list, shown(p, v[i], false));
+		json_array_append_new(list, shown_pin(p, v[i], false));
 		pthread_mutex_unlock(&p->lock);
 	}
 	free(v);
@@ -97,7 +97,7 @@ tool_pins_get(struct tool_pins *p, const struct tool_pin_of *of)
 	if (!pin)
 		return NULL;
 	SCOPED_LOCK(&p->lock);
-	return shown(p, pin, true);
+	return shown_pin(p, pin, true);
 }
 
 json_t *

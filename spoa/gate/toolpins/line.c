@@ -121,7 +121,7 @@ read_said(const json_t *o, struct said *out)
 /* ---- joining ---- */
 
 static int
-order(int64_t x, int64_t y)
+order_numbers(int64_t x, int64_t y)
 {
 	return x < y ? -1 : x > y;
 }
@@ -132,7 +132,7 @@ order_first(const struct pin_value *x, const struct pin_value *y)
 {
 	int n = (int)y->settled - (int)x->settled;
 
-	n = n ? n : order(x->first_ns, y->first_ns);
+	n = n ? n : order_numbers(x->first_ns, y->first_ns);
 	return n ? n : memcmp(x->first, y->first, SHA256_BYTES);
 }
 
@@ -140,10 +140,10 @@ order_first(const struct pin_value *x, const struct pin_value *y)
 static int
 order_approved(const struct pin_value *x, const struct pin_value *y)
 {
-	int n = order(x->serial, y->serial);
+	int n = order_numbers(x->serial, y->serial);
 
-	n = n ? n : order(x->approved_ns, y->approved_ns);
-	n = n ? n : order((int64_t)x->napproved, (int64_t)y->napproved);
+	n = n ? n : order_numbers(x->approved_ns, y->approved_ns);
+	n = n ? n : order_numbers((int64_t)x->napproved, (int64_t)y->napproved);
 	return n ? n : memcmp(x->approved, y->approved, sizeof(x->approved));
 }
 
@@ -154,7 +154,7 @@ join_pin(struct pin *pin, const struct pin_value *v, bool *learnt)
 {
 	struct pin_value *to = &pin->v;
 	int first = order_first(v, to), approved = order_approved(v, to);
-	int seen = order(v->seen_ns, atomic_load(&pin->seen_ns));
+	int seen = order_numbers(v->seen_ns, atomic_load(&pin->seen_ns));
 	bool other = memcmp(v->seen, to->seen, SHA256_BYTES) != 0;
 
 	if (first < 0) {

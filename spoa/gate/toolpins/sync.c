@@ -350,7 +350,7 @@ read_taken(struct tool_pins_sync *s, const redisReply *said)
 
 /* Writes the batch to Redis in one transaction. */
 static bool
-tell_pins(struct tool_pins_sync *s)
+write_batch(struct tool_pins_sync *s)
 {
 	const char *multi[] = { "MULTI" }, *exec[] = { "EXEC" };
 	size_t n = 0;
@@ -456,7 +456,7 @@ pins_turn(void *arg, uint64_t puts UNUSED)
 	/* Redis comes first, because a line on disk states whether Redis accepted the first
 	 * text. */
 	if (s->shared && up)
-		up = tell_pins(s);
+		up = write_batch(s);
 	bool kept = keep_pins(s);
 	if (!up || !kept)
 		put_back(s, !kept, !up);

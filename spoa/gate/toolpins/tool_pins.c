@@ -112,7 +112,7 @@ pin_field(const struct tool_pin_of *of, char out[PIN_FIELD])
 
 /* Logged once for each server, and once for the table. */
 static void
-say_full(struct tool_pins *p, const struct tool_pin_of *of, _Atomic bool *full, size_t cap)
+log_full(struct tool_pins *p, const struct tool_pin_of *of, _Atomic bool *full, size_t cap)
 {
 	atomic_fetch_add(&p->refused, 1);
 	if (!atomic_exchange(full, true))
@@ -134,12 +134,12 @@ pin_make(struct tool_pins *p, const struct tool_pin_of *of, bool *made)
 		return pin;
 	int server = n < CAP_TOOL_PINS ? make_server(p, of->server) : -1;
 	if (server < 0) {
-		say_full(p, of, &p->full, n);
+		log_full(p, of, &p->full, n);
 		return NULL;
 	}
 	struct pin_server *share = &p->server[server];
 	if (share->n == CAP_TOOL_PINS_SERVER) {
-		say_full(p, of, &share->full, share->n);
+		log_full(p, of, &share->full, share->n);
 		return NULL;
 	}
 	pin = calloc(1, sizeof(*pin) + of->name.n + 1);
@@ -262,7 +262,7 @@ pin_value_state(const struct pin_value *v)
 }
 
 static void
-notice(const struct tool_pins *p, const struct pin *pin, bool over)
+notice_pin(const struct tool_pins *p, const struct pin *pin, bool over)
 {
 	struct span server = pin_server_name(p, pin), name = pin_name(pin);
 	const char *kind = tool_pin_kinds[pin->kind];
@@ -299,11 +299,11 @@ publish_pin(struct tool_pins *p, struct pin *pin, const uint64_t raw[2], enum to
 	if ((now == TOOL_CHANGED) != (was == TOOL_CHANGED))
 		atomic_fetch_add(&p->changed, now == TOOL_CHANGED ? 1 : (size_t)-1);
 	if (now != TOOL_CHANGED && was == TOOL_CHANGED)
-		notice(p, pin, true);
+		notice_pin(p, pin, true);
 	if (now != TOOL_CHANGED || was == TOOL_CHANGED)
 		return;
 	atomic_fetch_add(&p->changes, 1);
-	notice(p, pin, false);
+	notice_pin(p, pin, false);
 	uint64_t us = clock_mono_us();
 	if (pin->said_us && us - pin->said_us < SAID_AGAIN_US)
 		return;

@@ -1,7 +1,13 @@
-/* Names of workers, and whether the workers that a new epoch misses have come.
+/* The epochs of Redis' data, in which a worker takes part (quota_lives.h has the states). In
+ * the code an epoch is a "life".
  *
- * A name is a number of 64 bits: 32 are a hash of the node's name, 22 identify the process, and 10 are the
- * worker's place in that process. */
+ * The file has three parts: the names of workers, by which missing workers are recognized;
+ * publishing, which adds the ledger's sums to a new epoch; and the states of an epoch, with
+ * the beat that every worker sends. lives_turn() runs once in each turn of the loop and moves
+ * each epoch as far as it can go.
+ *
+ * A worker's name is a number of 64 bits: 32 are a hash of the node's name, 22 identify the
+ * process, and 10 are the worker's place in that process. */
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -83,15 +89,18 @@ names_back(const struct names *missed, const struct names *is)
 	return true;
 }
 
-/* Adding to a life of Redis' data what was let go in the former ones, and what a daemon before
- * this one let go, as its journal says. */
+/* ---- publishing: adding admitted amounts to a new epoch ----
+ *
+ * The amounts are those that this worker admitted in former epochs, and those that the
+ * journal has for an earlier daemon. */
 
 enum {
-	PUBLISH_MAX = 256,	 /* counters of a pipeline; one a turn of the loop and server */
-	PUBLISH_COMMANDS = 3,	 /* a counter: */
-	PUBLISH_ADDS = 1,	 /* the second of them */
+	/* counters of a pipeline; each turn of the loop sends one pipeline for each server */
+	PUBLISH_MAX = 256,
+	PUBLISH_COMMANDS = 3,	 /* commands for each counter */
+	PUBLISH_ADDS = 1,	 /* index of the one that adds */
 	RECALLED_S = 32 * 86400, /* no window is longer */
-	SLACK_S = 60,		 /* a key outlives its window */
+	SLACK_S = 60,		 /* a key outlives its window by this */
 };
 
 static void
@@ -102,18 +111,19 @@ on_published(void *arg, int err, const struct redis_reply_ints *replies, size_t 
 
 	if (!l)
 		return;
-	/* SET NX answers nothing where the key is there. */
+	/* SET NX returns no number if the key exists, so only the reply to the addition is
+	 * checked. */
 	for (size_t i = 0; i < n && !err; i++)
 		err = i % PUBLISH_COMMANDS == PUBLISH_ADDS ? replies[i].err : 0;
 	l->unanswered--;
 	l->spoilt |= err != 0;
 }
 
-/* ---- what moves from a former epoch ---- */
+/* ---- amounts that move from a former epoch ---- */
 
-/* In a cluster the counters of the former epoch may still exist: they have moved along with their slot, or a
- * replica has them. Each worker takes from them what it has added to the new epoch, so that the sum of both is
- * what was admitted. */
+/* In a cluster the counters of the former epoch may still exist: they have moved with their
+ * slot, or a replica has them. Each worker subtracts from them what it has added to the new
+ * epoch, so that the sum of both is the admitted amount. */
 struct taken {
 	struct asked asked;
 	size_t n;
@@ -132,7 +142,7 @@ note_taken_part(struct taken *t, const struct ledger_entry *e, const struct quot
 	size_t i = t->n++;
 
 	INVARIANT(i < PUBLISH_MAX && e->epoch != t->asked.epoch);
-	/* Before the count is less: a note never exceeds it. */
+	/* before the count becomes smaller, because notes must never exceed it */
 	if (e->cell.kind == CELL_SUB)
 		notes_drop(t->asked.quota, e->key, e->epoch, e->cell.id);
 	t->of[i].epoch = e->epoch;
@@ -141,8 +151,8 @@ note_taken_part(struct taken *t, const struct ledger_entry *e, const struct quot
 	t->of[i].kn = cell_key(t->of[i].key, d, e->epoch, e->cell);
 }
 
-/* If a counter is below zero, Redis had lost a part of it: it becomes 0, so that the other workers do not miss
- * what they have in it. */
+/* A counter below zero shows that Redis had lost a part of it. The counter is set to 0, so
+ * that the amounts of other workers in it are not hidden. */
 static void
 on_taken(void *arg, int err, const struct redis_reply_ints *replies, size_t n)
 {
@@ -169,7 +179,7 @@ on_taken(void *arg, int err, const struct redis_reply_ints *replies, size_t n)
 }
 
 static void
-take(struct quota *qt, struct life *l, const struct taken *t)
+take_from_former(struct quota *qt, struct life *l, const struct taken *t)
 {
 	struct redis_pipe *p = redis_begin(
 		qt->redis, PUBLISH_COMMANDS * t->n, on_taken, t, sizeof(*t));
@@ -181,7 +191,7 @@ take(struct quota *qt, struct life *l, const struct taken *t)
 	redis_send(p);
 }
 
-/* ---- what a daemon before this one let go ---- */
+/* ---- amounts of an earlier daemon ---- */
 
 static size_t
 recalled_key(const struct quota *qt, char key[CELL_KEY_TEXT], const struct redis_life *life,
@@ -200,14 +210,15 @@ on_recalled(void *arg, int err, const struct redis_reply_ints *replies, size_t n
 	struct life *l = lives_find(a->quota->lives, a->epoch);
 
 	if (!l || l->state != LIFE_ASKS || err || n < 1 || replies[0].err || replies[0].n != 1)
-		return; /* asked again */
+		return; /* asks again in a later turn */
 	if (replies[0].list[0])
 		ledger_live(a->quota->ledger, a->epoch);
 	life_enter(l, LIFE_PUBLISHES);
 }
 
-/* Another daemon of this name may have added it to this life, and let go nothing there: its
- * records do not name it. */
+/* Asks whether the journal's amounts were already added to this epoch. Another daemon with
+ * this name may have added them without admitting anything there, and its records would not
+ * name the epoch. */
 static void
 publish_ask(struct quota *qt, struct redis *node, struct life *l, uint64_t now_us)
 {
@@ -222,8 +233,9 @@ publish_ask(struct quota *qt, struct redis *node, struct life *l, uint64_t now_u
 	redis_send(p);
 }
 
+/* Notes in Redis that the journal's amounts are added to this epoch. */
 static void
-say_recalled(struct quota *qt, struct redis *node, const struct life *l)
+write_recalled_key(struct quota *qt, struct redis *node, const struct life *l)
 {
 	char key[CELL_KEY_TEXT];
 	size_t kn = recalled_key(qt, key, redis_life(node), l->epoch);
@@ -233,18 +245,19 @@ say_recalled(struct quota *qt, struct redis *node, const struct life *l)
 	redis_send(p);
 }
 
-/* It is added. Who is killed between the two adds it twice: the safe side. */
+/* Everything is added. If the daemon is killed between the two writes, the amounts are added
+ * twice, which never over-admits. */
 static void
 publish_done(struct quota *qt, struct redis *node, struct life *l)
 {
 	if (!qt->ledger->node || ledger_lived(qt->ledger, l->epoch))
 		return;
 	ledger_live(qt->ledger, l->epoch);
-	say_recalled(qt, node, l);
+	write_recalled_key(qt, node, l);
 }
 
 static void
-say_longs(struct quota *qt, struct redis *node, struct life *l, int64_t now_ms)
+write_longs_key(struct quota *qt, struct redis *node, struct life *l, int64_t now_ms)
 {
 	struct redis_pipe *p = lives_begin(qt, l, 1, on_published);
 
@@ -253,23 +266,26 @@ say_longs(struct quota *qt, struct redis *node, struct life *l, int64_t now_ms)
 	redis_send(p);
 }
 
-/* The keys of the epoch have another tag: writes there again what this worker knows of them. */
+/* The keys of the epoch have another tag: writes the entries that this worker knows of under
+ * the new tag. */
 static void
 publish_again(struct quota *qt, struct redis *node, struct life *l, int64_t now_ms)
 {
 	if (known_longs(qt->known, l->epoch) > 0)
-		say_longs(qt, node, l, now_ms);
+		write_longs_key(qt, node, l, now_ms);
 	else
 		known_lives(qt->known, &(struct known_life){ .epoch = l->epoch, .longs_s = -1 });
 	if (qt->ledger->node && ledger_lived(qt->ledger, l->epoch))
-		say_recalled(qt, node, l);
+		write_recalled_key(qt, node, l);
 }
 
-/* Some of what is counted in no life of this server but former ones. */
+/* Sends one pipeline that adds amounts which are counted only in former epochs of this
+ * server. */
 static void
 publish_some(struct quota *qt, struct redis *node, struct life *l, uint64_t now_us)
 {
-	INVARIANT(l->state != LIFE_ASKS); /* what was recalled may be counted there already */
+	/* before that, it is not known whether the journal's amounts are counted already */
+	INVARIANT(l->state != LIFE_ASKS);
 	int64_t now_ms = redis_life_ms(redis_life(node), now_us);
 	struct redis_pipe *p = NULL;
 	struct taken taken = { .asked = { .quota = qt, .epoch = l->epoch } };
@@ -288,9 +304,10 @@ publish_some(struct quota *qt, struct redis *node, struct life *l, uint64_t now_
 				redis_at(qt->redis, span_str(e->key)) != node)
 				continue;
 			if (n == PUBLISH_MAX)
-				goto full; /* this chain once more, at the next turn */
-			/* A limit has come back to this epoch, and it is not known whether the sum is still
-			 * counted in it. In another epoch, each worker adds its whole sum once. */
+				goto full; /* continue with this chain in the next turn */
+			/* A limit has returned to this epoch, and it is not known whether the
+			 * sum is still counted in it. In a new epoch, each worker adds its
+			 * whole sum once. */
 			if (l->unsure) {
 				leave_life(l);
 				goto full;
@@ -299,9 +316,9 @@ publish_some(struct quota *qt, struct redis *node, struct life *l, uint64_t now_
 				p = lives_begin(qt, l, PUBLISH_COMMANDS * PUBLISH_MAX + 1,
 					on_published);
 			if (e->cell.kind == CELL_LONG && !longs)
-				say_longs(qt, node, l, now_ms);
+				write_longs_key(qt, node, l, now_ms);
 			longs |= e->cell.kind == CELL_LONG;
-			/* Adds a counter's sum where nothing of it is counted. */
+			/* Adds the sum to a counter that has nothing of it. */
 			struct quota_dim d = { .span.calendar = e->calendar };
 			char key[CELL_KEY_TEXT];
 			snprintf(d.key, sizeof(d.key), "%s", e->key);
@@ -321,7 +338,7 @@ publish_some(struct quota *qt, struct redis *node, struct life *l, uint64_t now_
 full:
 	if (!p)
 		return;
-	/* Whoever knows sub-buckets reads them again. */
+	/* Workers read their known sub-buckets again. */
 	INVARIANT(n > 0 && n <= PUBLISH_MAX && taken.n <= n);
 	counts_revise(p, redis_life(node), l->epoch);
 	l->unanswered++;
@@ -329,59 +346,67 @@ full:
 	metric_add(qt->metrics, M_QUOTA_REPUBLISHED, n);
 	redis_send(p);
 	if (taken.n)
-		take(qt, l, &taken);
+		take_from_former(qt, l, &taken);
 }
 
-/* Counting again, in a new life of Redis' data, what was let go in the former ones. */
+/* ---- states of an epoch ---- */
 
 enum {
 	POLL_US = 20000,
-	/* Whoever lives and reaches Redis has come by then: it tries to connect every second,
-	   and sees another epoch within a beat. */
+	/* A worker that runs and reaches Redis has arrived by then: it tries to connect every
+	 * second, and sees another epoch within a beat. */
 	SETTLE_US = 5000000,
-	/* And who found a lost Redis again, where nobody said how many there are. */
+	/* The wait for other workers that found a lost Redis again, if their number is not
+	 * configured. */
 	GUESS_US = 2000000,
-	/* So long whoever was seen may go on after it stood still, with its share. */
+	/* For this time, workers that were seen count in the shares of a daemon without
+	 * Redis, because they may continue after a standstill. */
 	MOST_US = 600000000,
 	RENEW_US = 1000000,
 	MEMBER_MS = 3000,
-	NAMES_US = 1000000,   /* who takes part is read again after so long */
+	NAMES_US = 1000000,   /* interval at which the members are read */
 	NAMES_BYTES = NAMES_MAX * 64,
 	KEY_S = 60,
 	BEAT_COMMANDS = 6,
 	SIGN_COMMANDS = 2,
-	/* Turns where nothing is asked for: while something is under way, of the daemon's one
-	   that watches, of the others. */
+	/* Intervals of turns without requests: while something is in progress; of the worker
+	 * that watches; of the others. */
 	TURN_MS = 100,
 	WATCH_MS = 200,
 	REST_MS = 1000,
-	REST_US = 900000, /* with a timer that is early */
-	/* Whoever watches and has heard nothing for so long watches no more. */
+	REST_US = 900000, /* allows for a timer that fires early */
+	/* A watching worker that received nothing for this time is replaced. */
 	WATCH_US = 600000,
 	BEGUN_S = 32 * 86400,
 };
 
+/* owner: worker. */
 struct quota_lives {
-	uint64_t in; /* epoch, where there is one server; 0: none yet */
+	uint64_t in; /* the epoch, if there is only one server; 0: none yet */
 	struct life life[LIVES];
-	size_t next;	     /* place of the next one */
-	int64_t members;     /* as last counted; 0: this worker has never taken part */
-	int64_t handed;	     /* of these, workers that retired */
-	int64_t first;	     /* whom it waits for then */
-	int64_t workers;     /* of this daemon; 0: nobody said */
-	bool guesses;	     /* tollgate.yaml does not say how many daemons there are */
-	int64_t most;	     /* deciding() as Redis showed lately; 0: it was never asked */
-	uint64_t most_us;    /* when last */
-	int64_t lasting;     /* the most that were there for long; 0: no more than `first` */
-	bool said;	     /* that these are more */
+	size_t next;	     /* index of the next one to use */
+	/* number of members at the last count; 0: this worker has never taken part */
+	int64_t members;
+	int64_t handed;	     /* how many of the members have retired */
+	int64_t first;	     /* number of workers that it waits for in its first epoch */
+	int64_t workers;     /* workers of this daemon; 0: not set */
+	bool guesses;	     /* tollgate.yaml does not state the number of daemons */
+	/* the largest deciding() that Redis showed lately; 0: never asked */
+	int64_t most;
+	uint64_t most_us;    /* monotonic, when it was last seen */
+	/* the most workers that were present for long; 0: not more than `first` */
+	int64_t lasting;
+	bool said;	     /* the log has that these are more */
 	uint64_t id;	     /* this worker's name */
-	uint64_t moves;	     /* of a cluster's slots, that were seen */
-	uint64_t crowded_us; /* lives_unknown() */
-	struct names names; /* who takes part, as last read in an epoch where nobody is missing */
+	uint64_t moves;	     /* redis_moves() at the last turn */
+	uint64_t crowded_us; /* the caller's value of lives_unknown() */
+	/* members as last read, in an epoch from which nobody is missing */
+	struct names names;
 	bool no_names;	    /* Redis did not list them */
-	bool retired;	    /* lives_retire() */
-	struct quota_daemon *daemon; /* NULL: it tells nobody */
-	uint64_t heard, doubts;	     /* what was seen of the daemon's */
+	bool retired;	    /* set by lives_retire() */
+	struct quota_daemon *daemon; /* NULL: the workers of this daemon share nothing */
+	/* values of the daemon's members and doubts that were last seen */
+	uint64_t heard, doubts;
 };
 
 enum life_state
@@ -452,7 +477,7 @@ lives_free(struct quota_lives **l)
 	*l = NULL;
 }
 
-/* NULL: it is none of those. */
+/* Returns the epoch's entry, or NULL if it is not remembered. */
 static struct life *
 lives_find(const struct quota_lives *l, uint64_t epoch)
 {
@@ -462,7 +487,7 @@ lives_find(const struct quota_lives *l, uint64_t epoch)
 	return NULL;
 }
 
-/* And nothing of the ledger is left to be added there. */
+/* Returns true if the epoch is SETTLED and nothing of the ledger is left to add. */
 static bool
 is_settled(const struct life *l)
 {
@@ -498,8 +523,8 @@ lives_look_again(struct quota *qt)
 		qt->lives->life[i].chain = 0;
 }
 
-/* A worker asks once in a life, and is settled only after it has published and waited. It
- * publishes again where it left the life, or where it is not known what is counted there. */
+/* A worker asks once in an epoch, and is settled only after it has published and waited. It
+ * publishes again after it left the epoch, or if it is not known what is counted there. */
 void
 life_enter(struct life *l, enum life_state next)
 {
@@ -532,9 +557,9 @@ lives_begin(struct quota *qt, const struct life *l, size_t commands, redis_cb *c
 	return redis_begin(qt->redis, commands, cb, &a, sizeof(a));
 }
 
-/* What was added, and what was not, is not known: all begin anew. */
+/* It is not known what was added: sets a new epoch, in which all workers begin again. */
 static void
-renew(struct quota *qt, struct redis *node, struct life *l, uint64_t now_us)
+renew_epoch(struct quota *qt, struct redis *node, struct life *l, uint64_t now_us)
 {
 	const struct redis_life *life = redis_life(node);
 	char value[SPAN_DECIMAL];
@@ -556,18 +581,19 @@ renew(struct quota *qt, struct redis *node, struct life *l, uint64_t now_us)
 
 /* ---- the other workers of this daemon ---- */
 
-/* It looks for all of them. */
+/* Returns true if this worker watches Redis for all workers of the daemon. */
 static bool
-watches(const struct quota_lives *all)
+is_watching(const struct quota_lives *all)
 {
 	return !all->daemon || all->daemon->watcher == all->id;
 }
 
-/* As before, or in the place of one who has heard nothing. */
+/* Returns true if this worker watches: as before, or in place of one that received nothing.
+ */
 static bool
-goes_on_watching(struct quota_lives *all, uint64_t now_us)
+keep_watching(struct quota_lives *all, uint64_t now_us)
 {
-	if (watches(all))
+	if (is_watching(all))
 		return true;
 	uint64_t was = all->daemon->watcher, watched_us = all->daemon->watched_us;
 	if ((was && now_us < watched_us + WATCH_US) ||
@@ -577,9 +603,9 @@ goes_on_watching(struct quota_lives *all, uint64_t now_us)
 	return true;
 }
 
-/* All look for themselves. */
+/* Makes all workers look at Redis themselves. */
 static void
-doubt(struct quota *qt)
+make_all_look(struct quota *qt)
 {
 	if (!qt->lives->daemon)
 		return;
@@ -594,7 +620,7 @@ lives_ended(struct quota *qt, struct redis *node, uint64_t epoch)
 
 	if (l && !l->ended) {
 		l->ended = true;
-		doubt(qt);
+		make_all_look(qt);
 	}
 	redis_life_ended(node, epoch);
 }
@@ -605,10 +631,10 @@ epoch_bits(uint64_t word)
 	return word & UINT64_C(0xffffffffffff);
 }
 
-/* The members that admit requests. A retired worker is a member until it exits: in the next epoch, its
- * usage is waited for. */
+/* Returns the number of members that admit requests. A retired worker stays a member until it
+ * exits, because its usage is awaited in the next epoch. */
 static int64_t
-deciding(int64_t members, int64_t retired)
+deciding_members(int64_t members, int64_t retired)
 {
 	return members > retired ? members - retired : 1;
 }
@@ -621,7 +647,7 @@ retired_of(const struct redis_reply_ints *reply)
 }
 
 static void
-tell_members(struct quota_lives *all, uint64_t epoch, uint64_t now_us)
+share_member_count(struct quota_lives *all, uint64_t epoch, uint64_t now_us)
 {
 	if (!all->daemon)
 		return;
@@ -629,12 +655,12 @@ tell_members(struct quota_lives *all, uint64_t epoch, uint64_t now_us)
 	all->heard = n << 48 | epoch_bits(epoch);
 	all->daemon->retired = (uint64_t)all->handed;
 	all->daemon->members = all->heard;
-	if (watches(all))
+	if (is_watching(all))
 		all->daemon->watched_us = now_us;
 }
 
 static void
-see(struct quota_lives *all, int64_t members, uint64_t now_us)
+note_members_seen(struct quota_lives *all, int64_t members, uint64_t now_us)
 {
 	if (members < all->most && now_us - all->most_us < MOST_US)
 		return;
@@ -642,9 +668,10 @@ see(struct quota_lives *all, int64_t members, uint64_t now_us)
 	all->most_us = now_us;
 }
 
-/* Who rests knows what the others know of a life that it was in itself. */
+/* A resting worker takes the count of the watching one, if it has taken part in that epoch
+ * itself. */
 static void
-hear(struct quota_lives *all, uint64_t now_us)
+take_daemon_members(struct quota_lives *all, uint64_t now_us)
 {
 	uint64_t word = all->daemon ? all->daemon->members : 0;
 
@@ -655,17 +682,17 @@ hear(struct quota_lives *all, uint64_t now_us)
 		if (all->life[i].epoch && epoch_bits(all->life[i].epoch) == epoch_bits(word)) {
 			all->members = (int64_t)(word >> 48);
 			all->handed = (int64_t)all->daemon->retired;
-			see(all, deciding(all->members, all->handed), now_us);
+			note_members_seen(all, deciding_members(all->members, all->handed), now_us);
 			return;
 		}
 }
 
-/* ---- who else is there ---- */
+/* ---- members ---- */
 
-/* Somebody let go something in this life, with all that was let go before counted in it: who
- * starts from now on finds it there, and waits for nobody. */
+/* Notes that a worker admits requests in this epoch, after all earlier amounts were added. A
+ * worker that starts later finds everything counted and waits for nobody. */
 static void
-say_begun(struct quota *qt, struct redis *node, const struct life *l)
+write_begun_key(struct quota *qt, struct redis *node, const struct life *l)
 {
 	char key[CELL_KEY_TEXT];
 	size_t kn = life_key(key, "begun", redis_life(node), l->epoch);
@@ -675,7 +702,7 @@ say_begun(struct quota *qt, struct redis *node, const struct life *l)
 	redis_send(p);
 }
 
-/* This worker's name with the time, into a sorted set. */
+/* Writes this worker's name and the time into a sorted set. */
 static void
 sign_set(struct redis_pipe *p, const struct quota_lives *all, const char *key, size_t kn,
 	int64_t ms)
@@ -689,7 +716,7 @@ sign_set(struct redis_pipe *p, const struct quota_lives *all, const char *key, s
 	redis_command(p, 3, expire, (const size_t[]){ 6, kn, span_decimal(ttl, KEY_S) });
 }
 
-/* A worker that retired is also in the set of those. */
+/* A retired worker is also in the set of retired workers. */
 static void
 sign_retired(struct redis_pipe *p, const struct quota_lives *all, const struct redis_life *life,
 	uint64_t epoch, int64_t ms)
@@ -700,11 +727,11 @@ sign_retired(struct redis_pipe *p, const struct quota_lives *all, const struct r
 		sign_set(p, all, key, life_key(key, "retired", life, epoch), ms);
 }
 
-/* Where it waits for the others: they came, or are waited for no longer. */
+/* Ends the wait for the others if they have arrived or the time is over. */
 static void
-go_further(struct quota *qt, struct redis *node, struct life *l, uint64_t now_us)
+settle_if_all_came(struct quota *qt, struct redis *node, struct life *l, uint64_t now_us)
 {
-	bool first = qt->lives->members == 0; /* of which nothing is to be said */
+	bool first = qt->lives->members == 0; /* a first epoch needs no log event */
 	const struct life_facts f = { .added = true,
 		.expected = l->expected,
 		.came = l->came,
@@ -719,9 +746,9 @@ go_further(struct quota *qt, struct redis *node, struct life *l, uint64_t now_us
 	if (first)
 		qt->lives->members = 1;
 	if (!l->settled_us && !l->begun)
-		say_begun(qt, node, l);
-	/* A node of a cluster that gets its first slots, or is promoted, begins an epoch too: if all counters
-	 * have come from the former epoch, nothing was lost. */
+		write_begun_key(qt, node, l);
+	/* A node of a cluster that gets its first slots, or is promoted, begins an epoch,
+	 * too. If all counters have come from the former epoch, nothing was lost. */
 	bool lost = l->expected > 1 && !first && qt->lives->in;
 	if (lost || l->lost || l->settled_us)
 		log_event(l->settled_us ? LOG_WARN : LOG_INFO, "quota.recounted",
@@ -738,7 +765,7 @@ on_came(void *arg, int err, const struct redis_reply_ints *replies, size_t n)
 	if (!l || err || n < BEAT_COMMANDS || replies[3].err || replies[4].err ||
 		replies[4].n != 2)
 		return;
-	/* Another worker has replaced the epoch: nobody else comes here. */
+	/* Another worker has replaced the epoch, so nobody else arrives in this one. */
 	if ((uint64_t)replies[4].list[1] != a->epoch) {
 		struct redis *node[REDIS_HOLDERS_MAX];
 		for (size_t i = redis_holders(a->quota->redis, node); i-- > 0;)
@@ -746,11 +773,12 @@ on_came(void *arg, int err, const struct redis_reply_ints *replies, size_t n)
 		return;
 	}
 	l->came = replies[3].i;
-	see(a->quota->lives, deciding(l->came, retired_of(&replies[5])), clock_mono_us());
-	l->begun = replies[4].list[0] != 0; /* asked after it came: nothing is let go unseen */
+	note_members_seen(a->quota->lives, deciding_members(l->came, retired_of(&replies[5])), clock_mono_us());
+	/* read after this worker's arrival, so that no admission is missed */
+	l->begun = replies[4].list[0] != 0;
 }
 
-/* As if it had said nothing for long. */
+/* Writes the name with time 0, which is outdated at once. */
 void
 lives_leave(struct quota *qt)
 {
@@ -758,9 +786,9 @@ lives_leave(struct quota *qt)
 
 	if (!qt->lives)
 		return;
-	if (qt->lives->daemon && watches(qt->lives)) {
+	if (qt->lives->daemon && is_watching(qt->lives)) {
 		qt->lives->daemon->watcher = 0;
-		doubt(qt);
+		make_all_look(qt);
 	}
 	for (size_t i = redis_holders(qt->redis, node); i-- > 0;) {
 		const struct redis_life *life = redis_life(node[i]);
@@ -781,15 +809,16 @@ lives_retire(struct quota *qt)
 	qt->lives->retired = true;
 }
 
-/* Who starts while Redis has nothing waits for too few: each daemon's share is too large. */
+/* A daemon that starts while Redis is empty waits for too few workers, so each daemon's share
+ * is too large: warn about it. */
 static void
 look_for_unknown(struct quota *qt, struct quota_lives *all, uint64_t now_us)
 {
 	int64_t known = all->lasting > all->first ? all->lasting : all->first;
 
-	if (!lives_unknown(&all->crowded_us, deciding(all->members, all->handed), known, now_us))
+	if (!lives_unknown(&all->crowded_us, deciding_members(all->members, all->handed), known, now_us))
 		return;
-	all->lasting = deciding(all->members, all->handed);
+	all->lasting = deciding_members(all->members, all->handed);
 	all->crowded_us = 0;
 	if (all->said)
 		return;
@@ -801,9 +830,10 @@ look_for_unknown(struct quota *qt, struct quota_lives *all, uint64_t now_us)
 			  "redis.daemons"));
 }
 
-/* Returns true if no worker's usage is missing any more in an epoch whose limits are reduced. A worker that knows who took
- * part before waits for them by name: another daemon, or one that starts again and again, does not stand for them.
- * A worker that has known nobody goes by the numbers of daemons and workers. */
+/* Returns true if no worker's usage is missing any more in an epoch whose limits are reduced.
+ * A worker that knows the earlier members waits for them by name, so another daemon, or one
+ * that starts again and again, does not replace them. A worker that knew nobody compares the
+ * numbers of daemons and workers. */
 static bool
 all_are_back(const struct quota_lives *all, const struct life *l, const struct names *is)
 {
@@ -839,7 +869,7 @@ on_names(void *arg, int err, const struct span *pairs, size_t n)
 	log_event(LOG_INFO, "quota.whole", LI("workers", is.n), LI("expected", l->expected));
 }
 
-/* Reads who takes part, once a second, or when another number of workers was counted. */
+/* Reads the members, once a second or if another number of workers was counted. */
 static void
 ask_names(struct quota *qt, struct life *l, const char *key, size_t kn, uint64_t now_us)
 {
@@ -854,7 +884,8 @@ ask_names(struct quota *qt, struct life *l, const char *key, size_t kn, uint64_t
 		(const size_t[]){ 6, kn, 1, 2, 10 }, NAMES_MAX, NAMES_BYTES, on_names, l);
 }
 
-/* The others may not yet have written their names under the epoch's new tag, or do not know it. */
+/* Returns true if the tag changed recently: the others may not have written their names under
+ * the new tag yet, or may not know the tag. */
 static bool
 is_tagged_anew(const struct life *l, uint64_t now_us)
 {
@@ -877,8 +908,8 @@ on_beat(void *arg, int err, const struct redis_reply_ints *replies, size_t n)
 	struct redis *node[REDIS_HOLDERS_MAX];
 
 	if (err || n < BEAT_COMMANDS || replies[3].err || replies[4].err || replies[4].n != 2) {
-		if (watches(all))
-			doubt(a->quota);
+		if (is_watching(all))
+			make_all_look(a->quota);
 		return;
 	}
 	if ((uint64_t)replies[4].list[0] == a->epoch) {
@@ -887,19 +918,19 @@ on_beat(void *arg, int err, const struct redis_reply_ints *replies, size_t n)
 		int64_t least = l && is_tagged_anew(l, now_us) ? all->members : 1;
 		all->members = replies[3].i > least ? replies[3].i : least;
 		all->handed = retired_of(&replies[5]);
-		see(all, deciding(all->members, all->handed), now_us);
+		note_members_seen(all, deciding_members(all->members, all->handed), now_us);
 		look_for_unknown(a->quota, all, now_us);
-		tell_members(all, a->epoch, now_us);
+		share_member_count(all, a->epoch, now_us);
 		return;
 	}
 	for (size_t i = redis_holders(a->quota->redis, node); i-- > 0;)
 		lives_ended(a->quota, node[i], a->epoch);
 }
 
-/* Tells that it is there, counts who is, and sees whether somebody goes on in the life that it
- * waits in; later, where another one has begun. */
+/* Renews this worker's name, counts the members, and reads whether the epoch still exists.
+ * While the worker waits, also reads whether another worker continues in the epoch. */
 static void
-beat(struct quota *qt, struct redis *node, struct life *l, uint64_t now_us)
+send_beat(struct quota *qt, struct redis *node, struct life *l, uint64_t now_us)
 {
 	const struct redis_life *life = redis_life(node);
 	bool waits = l->state == LIFE_SETTLES;
@@ -950,7 +981,8 @@ next_life_place(struct quota *qt)
 	struct redis *node[REDIS_HOLDERS_MAX];
 	size_t n = redis_holders(qt->redis, node);
 
-	INVARIANT(n < LIVES); /* else no place is free, and the loop has no end */
+	/* otherwise no place would be free and the loop would not end */
+	INVARIANT(n < LIVES);
 	for (;;) {
 		struct life *l = &all->life[all->next++ % LIVES];
 		bool used = false;
@@ -982,8 +1014,9 @@ begin_life(struct quota *qt, struct redis *node, uint64_t now_us)
 	return l;
 }
 
-/* The node of an epoch has lost nothing, and the slot of the epoch's keys moved to another node: they have
- * another tag. Who takes part, and which amounts are held for long, is written there anew. */
+/* The node of an epoch has lost nothing, but the slot of the epoch's keys has moved to
+ * another node, so the keys have another tag. Writes the members and the note about long
+ * holds under the new tag. */
 static void
 follow_tag(struct quota *qt, struct redis *node, struct life *l, uint64_t now_us)
 {
@@ -996,7 +1029,7 @@ follow_tag(struct quota *qt, struct redis *node, struct life *l, uint64_t now_us
 	l->beat_us = 0;
 	publish_again(qt, node, l, redis_life_ms(life, now_us));
 	if (is_settled(l) && !l->settled_us)
-		say_begun(qt, node, l);
+		write_begun_key(qt, node, l);
 }
 
 static void
@@ -1011,27 +1044,27 @@ go_on_publishing(struct quota *qt, struct redis *node, struct life *l, uint64_t 
 	if (l->chain < LEDGER_CHAINS)
 		publish_some(qt, node, l, now_us);
 	if (l->spoilt && !l->unanswered) {
-		renew(qt, node, l, now_us);
+		renew_epoch(qt, node, l, now_us);
 		return;
 	}
 	if (l->state == LIFE_PUBLISHES && l->chain == LEDGER_CHAINS && !l->unanswered) {
-		/* All that it let go is counted there. */
+		/* everything that this worker admitted is counted there */
 		life_enter(l, life_next(l->state, &(struct life_facts){ .added = true }));
 		publish_done(qt, node, l);
 	}
-	go_further(qt, node, l, now_us);
-	/* Who rests and is not asked for anything says no more than that it is there. */
+	settle_if_all_came(qt, node, l, now_us);
+	/* A resting worker without requests only renews its name. */
 	uint64_t every = l->state == LIFE_SETTLES	   ? POLL_US
-			 : watches(qt->lives) || qt->first ? BEAT_US
+			 : is_watching(qt->lives) || qt->first ? BEAT_US
 							   : REST_US;
 	if (since < every || l->state == LIFE_PUBLISHES)
 		return;
 	l->beat_us = now_us;
-	beat(qt, node, l, now_us);
+	send_beat(qt, node, l, now_us);
 }
 
-/* Where there is one server: a master that was a replica meanwhile still has the name of its
- * life, and nothing in it of what was let go at the other one. Another life begins. */
+/* With one server: a master that was a replica in the meantime still has the name of its old
+ * epoch, but lacks the amounts admitted at the other one. Another epoch begins. */
 static void
 enter_life(struct quota_lives *all, struct life *l)
 {
@@ -1054,11 +1087,11 @@ lives_turn(struct quota *qt, uint64_t now_us)
 	size_t n = redis_holders(qt->redis, node);
 	uint64_t moves = redis_moves(qt->redis);
 
-	/* What was counted in a slot elsewhere has the name of that node's life. */
+	/* Amounts counted in a slot that has moved are in the epoch of the other node. */
 	if (moves != all->moves)
 		lives_look_again(qt);
 	all->moves = moves;
-	hear(all, now_us);
+	take_daemon_members(all, now_us);
 	bool doubts = all->daemon && all->daemon->doubts != all->doubts;
 	if (doubts)
 		all->doubts = all->daemon->doubts;
@@ -1077,13 +1110,13 @@ lives_turn(struct quota *qt, uint64_t now_us)
 		go_on_publishing(qt, node[i], l, now_us);
 	}
 	redis_every(qt->redis, qt->late || !lives_all_settled(qt) ? TURN_MS
-			       : goes_on_watching(all, now_us)	  ? WATCH_MS
+			       : keep_watching(all, now_us)	  ? WATCH_MS
 								  : REST_MS);
 }
 
-/* ---- where not all came ---- */
+/* ---- shares while workers are missing ---- */
 
-/* At each try: the first one may be before the loss is seen. */
+/* called at each try, because the loss may be noticed only after the first */
 void
 lives_share(const struct quota *qt, struct quota_request *q, uint64_t now_us)
 {
@@ -1103,7 +1136,7 @@ lives_share(const struct quota *qt, struct quota_request *q, uint64_t now_us)
 	}
 }
 
-/* ---- where nobody came to know ---- */
+/* ---- shares of a daemon without Redis ---- */
 
 uint64_t
 lives_alone(const struct quota_lives *l, uint64_t apart, bool guessed)

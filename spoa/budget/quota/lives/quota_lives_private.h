@@ -1,4 +1,4 @@
-/* A life of Redis' data, as quota_lives.c and its tests see it. */
+/* One epoch of Redis' data, for quota_lives.c and its tests. */
 #ifndef BUDGET_QUOTA_LIVES_QUOTA_LIVES_PRIVATE_H
 #define BUDGET_QUOTA_LIVES_QUOTA_LIVES_PRIVATE_H
 
@@ -7,7 +7,7 @@
 enum {
 	LIVES = 4 * REDIS_HOLDERS_MAX, /* epochs that are remembered */
 	BEAT_US = 100000,
-	NAMES_MAX = 512, /* workers; of more, nobody knows whether all have come */
+	NAMES_MAX = 512, /* workers; with more, it is not known whether all have arrived */
 };
 
 /* Workers that take part in an epoch. */
@@ -16,54 +16,60 @@ struct names {
 	uint64_t id[NAMES_MAX];
 };
 
+/* One epoch. owner: worker. */
 struct life {
 	struct tag tag;
 	struct quota *quota;
-	uint64_t epoch; /* 0: no life */
-	char keys_tag[16];  /* of the epoch's keys, as redis_life.tag */
-	uint64_t tagged_us; /* when the tag changed; 0: never */
+	uint64_t epoch; /* 0: unused */
+	char keys_tag[16];  /* tag of the epoch's keys, as redis_life.tag */
+	uint64_t tagged_us; /* monotonic, when the tag changed; 0: never */
 	enum life_state state;
-	size_t chain;	     /* of the ledger, the next one to look at */
-	size_t unanswered;   /* pipelines that add */
-	size_t published;    /* counters */
-	size_t lost;	     /* of these, counters that Redis had lost; without a cluster all of them */
-	bool spoilt;	     /* one of them failed */
+	size_t chain;	     /* the chain of the ledger to look at next */
+	size_t unanswered;   /* pipelines of additions without a reply */
+	size_t published;    /* number of counters added */
+	/* how many of these Redis had lost; without a cluster all of them */
+	size_t lost;
+	bool spoilt;	     /* an addition failed */
 	bool unsure;	     /* it is not known how much of it was moved to another epoch */
-	bool left;	     /* for another one */
-	bool ended;	     /* as it saw first, and told */
-	uint64_t seen_us;    /* in it for the first time */
-	uint64_t settled_us; /* when limits were reduced to a share; 0: they are not */
-	struct names *missed; /* who took part before it; owner: the life. NULL: not known */
+	bool left;	     /* abandoned for another epoch */
+	/* this worker saw first that it ended, and informed the others */
+	bool ended;
+	uint64_t seen_us;    /* monotonic, when this worker first saw it */
+	/* monotonic, when limits were reduced to a share; 0: they are not */
+	uint64_t settled_us;
+	/* the workers of the epoch before; owner: the life. NULL: not known */
+	struct names *missed;
 	uint64_t reduced_until_us; /* the latest end of a window that was reduced */
-	uint64_t names_us; /* when it was asked who takes part; 0: never */
-	uint64_t names_of; /* the epoch of this request while Redis has not answered; else 0 */
+	uint64_t names_us; /* monotonic, when the members were last requested; 0: never */
+	/* the epoch of that request while Redis has not answered; else 0 */
+	uint64_t names_of;
 	uint64_t beat_us, renewed_us, asked_us;
-	int64_t expected, came; /* workers */
-	bool begun;		/* somebody goes on in it already */
+	int64_t expected, came; /* numbers of workers */
+	bool begun;		/* another worker already continues in it */
 };
 
-/* A callback's: the server may have another life by then. */
+/* Argument of a callback; the server may have another epoch when it runs. */
 struct asked {
 	struct tag tag;
 	struct quota *quota;
 	uint64_t epoch;
 };
 
-/* Moves it on. Stops the program if no life goes from its state to `next`. */
+/* Moves the life to its next state. Aborts if no life can do so from its present state. */
 void life_enter(struct life *l, enum life_state next);
 
 /* ---- workers that did not take part ---- */
 
+/* Returns the name of a worker: hash of the node, number of the process, place in it. */
 uint64_t worker_name(uint64_t node, uint64_t process, unsigned place);
-/* The names of n pairs of a name and its score. */
+/* Reads the names of `n` pairs of a name and its score. */
 void names_read(struct names *out, const struct span *pairs, size_t n);
-/* The number of different nodes. */
+/* Returns the number of different nodes. */
 size_t names_nodes(const struct names *is);
-/* True if the usage of all workers in `missed` is counted where those in `is` take part. A worker takes
- * part after it has added its own usage. The first worker of a later process of the same node has added
- * what the journal holds of the whole node. */
+/* Returns true if the usage of all workers in `missed` is counted where those in `is` take
+ * part. A worker takes part after it has added its own usage. The first worker of a later
+ * process of the same node has added the usage that the journal has for the whole node. */
 bool names_back(const struct names *missed, const struct names *is);
 
-/* ---- publishing counts ---- */
 
 #endif
