@@ -1,6 +1,4 @@
-/* Start, reload, drain, stop. */
-#include "operator/server/server.h"
-
+/* Telemetry of a server: who is asked for metrics, who tells of records, who is told of notices. */
 #include <errno.h>
 #include <inttypes.h>
 #include <signal.h>
@@ -26,6 +24,7 @@
 #include "gate/auth/auth.h"
 #include "gate/cache/cache.h"
 #include "gate/changes/sync.h"
+#include "gate/engine/gate.h"
 #include "gate/sources/recognize.h"
 #include "gate/targets/sync.h"
 #include "gate/toolpins/sync.h"
@@ -33,14 +32,71 @@
 #include "operator/group/group.h"
 #include "operator/server/opens.h"
 #include "operator/server/recall.h"
-#include "operator/server/telling.h"
+#include "operator/server/server.h"
 #include "operator/server/witnessing.h"
+#include "operator/telemetry/notify.h"
+#include "operator/telemetry/otlp.h"
 #include "policy/identity/probekey.h"
 #include "record/anchors/anchors.h"
 #include "record/archive/keep.h"
 #include "record/audit/audit.h"
-#include "record/seal/store.h"
 #include "record/audit/sums.h"
+#include "record/seal/store.h"
+
+#define STOP_US 2000000
+
+static void
+metrics_text(void *arg, struct buf *out)
+{
+	server_metrics(arg, out, true);
+}
+
+static int
+telling_start(struct server *s, const struct config *cfg, struct buf *why)
+{
+	if (!cfg->otlp.url && !cfg->notify_url)
+		return 0;
+	s->outbound = http_thread_new(NULL, NULL);
+	if (!s->outbound)
+		return ERR_NOMEM;
+	if (cfg->notify_url && !(s->notify = notify_new(cfg, s->outbound, &s->metrics, why)))
+		return ERR_IO;
+	if (!cfg->otlp.url)
+		return 0;
+	s->otlp = otlp_new(cfg, s->outbound, &s->metrics, metrics_text, s, why);
+	if (!s->otlp)
+		return ERR_IO;
+	if (s->audit) {
+		audit_tell(s->audit, otlp_told, s->otlp);
+		gate_shared_tell(s->shared);
+	}
+	return 0;
+}
+
+static int
+telling_run(struct server *s, struct buf *why)
+{
+	if (!s->outbound)
+		return 0;
+	s->telling = http_thread_start(s->outbound, "tg-outbound") == 0;
+	if (s->telling)
+		return 0;
+	buf_str(why, "telemetry: the thread could not be started");
+	return ERR_NOMEM;
+}
+
+static void
+telling_stop(struct server *s)
+{
+	if (s->telling && s->otlp)
+		otlp_flush(s->otlp, STOP_US);
+	http_thread_stop(s->outbound);
+	notify_free(&s->notify);
+	otlp_free(&s->otlp);
+	http_thread_free(&s->outbound);
+}
+
+/* Start, reload, drain, stop. */
 
 #define STOP_US	       2000000 /* what is in flight at a forced stop is waited for so long */
 #define AUTHS_FIRST_US 2000000 /* tokens for providers are waited for so long at a start */
