@@ -160,13 +160,13 @@ redis acl setuser default +get >/dev/null
 check "and stays" kept 6
 kill -STOP $redis_pid
 cache purge --all
-like "one that stands still" "$(got)" '^2 tollgate: cache: nothing was purged, because the Redis of the response cache does not answer:  .*no answer in time'
+like "one that stands still" "$(got)" '^2 tollgate: cache: nothing was purged, because the Redis of the response cache does not answer: .*no answer in time'
 kill -CONT $redis_pid
 before=$(records change | grep -c '"what":"cache"')
 kill $redis_pid
 wait $redis_pid 2>/dev/null
 cache purge --all
-like "one that is away" "$(got)" '^2 tollgate: cache: nothing was purged, because the Redis of the response cache does not answer:  127.0.0.1:.*refused'
+like "one that is away" "$(got)" '^2 tollgate: cache: nothing was purged, because the Redis of the response cache does not answer: 127.0.0.1:.*refused'
 is "has no record" "$(records change | grep -c '"what":"cache"')" "$before"
 cache stats
 like "what is known without it" "$(got | tr '\n' ' ')" '^2 where +Redis .*, away.*keys of its database +- .*kept +[1-9].*tollgate: cache: Redis is away: '
