@@ -69,7 +69,7 @@ bad() { # NAME QUERY CODE WORDS
 	is "$1" "$code $(at ".error|test(\"$4\")")" "$3 true"
 }
 bad "an unknown parameter" '/records/search?nope=1' 400 'nope: .*accepted: at, between'
-bad "a newline" '/records/search?person=a%0Ab' 400 'person: has a control character'
+bad "a newline" '/records/search?person=a%0Ab' 400 'person: the value contains a control character'
 bad "a NUL" '/records/search?person=a%00--config' 400 'person: '
 bad "a value of 64 KB" "/records/search?person=$(head -c 20000 /dev/zero | tr '\0' a)" 400 'person: a text of'
 bad "a condition that is none" '/records/search?where=1%2B' 400 '--where:1:3'

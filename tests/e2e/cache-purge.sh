@@ -76,8 +76,8 @@ is "a purge says what" "$(got)" "2 tollgate: cache: purge: give --route, --perso
 cache purge --all --route one
 like "and not two things" "$(got)" '^2 tollgate: cache: purge: --all cannot be combined with --route'
 cache purge --older soon
-like "nor an age that is none" "$(got)" '^2 tollgate: cache: older: a duration such as 24h is expected'
-like "so does a script" "$(api -d '{}' http://x/cache/purge)" 'some of route, person and older are expected.* 400$'
+like "nor an age that is none" "$(got)" '^2 tollgate: cache: older: send a duration such as 24h'
+like "so does a script" "$(api -d '{}' http://x/cache/purge)" 'give some of route, person and older.* 400$'
 like "and not all of some" "$(api -d '{"all":true,"person":"anna"}' http://x/cache/purge)" ' 400$'
 like "who may only look looks" "$(by_token http://x/cache)" '"entries":6,.* 200$'
 like "and purges nothing" "$(by_token -d '{"all":true}' http://x/cache/purge)" 'needs the role operator.* 403$'
@@ -160,13 +160,13 @@ redis acl setuser default +get >/dev/null
 check "and stays" kept 6
 kill -STOP $redis_pid
 cache purge --all
-like "one that stands still" "$(got)" '^2 tollgate: cache: nothing was purged: the Redis of answers is away: .*no answer in time'
+like "one that stands still" "$(got)" '^2 tollgate: cache: nothing was purged, because the Redis of the response cache does not answer: .*no answer in time'
 kill -CONT $redis_pid
 before=$(records change | grep -c '"what":"cache"')
 kill $redis_pid
 wait $redis_pid 2>/dev/null
 cache purge --all
-like "one that is away" "$(got)" '^2 tollgate: cache: nothing was purged: the Redis of answers is away: 127.0.0.1:.*refused'
+like "one that is away" "$(got)" '^2 tollgate: cache: nothing was purged, because the Redis of the response cache does not answer: 127.0.0.1:.*refused'
 is "has no record" "$(records change | grep -c '"what":"cache"')" "$before"
 cache stats
 like "what is known without it" "$(got | tr '\n' ' ')" '^2 where +Redis .*, away.*keys in its database +- .*kept +[1-9].*tollgate: cache: Redis is away: '

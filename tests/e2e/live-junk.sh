@@ -33,7 +33,7 @@ for n in abc -5 1e3 '' 9223372036854775807 99999999999999999999 ' 7'; do
 	redis SET "$live:version" "$n" >/dev/null
 	gets_through "version '$n'"
 done
-check "a key that was put right is said" says "^keys and limits: $live:(entries|version|nodes) was not what daemons write, and was put right" ready
+check "a key that was put right is said" says "^keys and limits: $live:(entries|version|nodes) had a value that no daemon writes and was corrected" ready
 like "and it is ready" "$(ready | tail -1)" '^ready$'
 like "what was there is there again" "$(redis HLEN "$live:entries") $(redis GET "$live:version")" '^[1-9][0-9]+ [0-9]+$'
 is "it is logged once" "$(grep -c "event=live.refused.*field=$live" "$D/tollgate.log" | tr -d ' ')" 1

@@ -46,15 +46,15 @@ is "any model by now" "$(code "$k" "${chat/echo/claude-3}")" 200
 like "the team too" "$(key_b list)" "^$id +alice +blue "
 key change nosuchid --team x >/dev/null
 is "an unknown key is a no" $? 1
-like "that says so" "$(cat "$D/key.err")" '^tollgate: key: nosuchid: no such key was made at run time$'
+like "that says so" "$(cat "$D/key.err")" '^tollgate: key: nosuchid: no key with this id was created at run time: see tollgate key list$'
 key new --team red >/dev/null
-is "nobody's key is not made" "$? $(cat "$D/key.err")" "2 tollgate: key: person: is missing: whose key is it?"
+is "nobody's key is not made" "$? $(cat "$D/key.err")" "2 tollgate: key: person: this parameter is missing: name the key's owner"
 key new --person x --ttl soon >/dev/null
 like "an odd time is refused" "$? $(cat "$D/key.err")" '^2 tollgate: key: ttl soon: give a duration'
 key new --person x --until friday >/dev/null
 like "so is an odd day" "$? $(cat "$D/key.err")" '^2 tollgate: key: --until friday: give a date'
 key new --person x --until 2020-01-01 >/dev/null
-like "and one that is over" "$? $(cat "$D/key.err")" '^2 tollgate: key: expires 2020-01-01T00:00:00Z: is over'
+like "and one that is over" "$? $(cat "$D/key.err")" '^2 tollgate: key: expires 2020-01-01T00:00:00Z: the time is in the past'
 key new --person dora --limits usd=5/day >/dev/null
 like "dollars where nothing has a price are warned of" "$? $(grep usd "$D/key.err")" '^0 tollgate: key: --limits usd=5/day: the policy [^ ]+ has no prices'
 "$build/tollgate" key new --person dora --limits requests=5/1m,usd=5/day --keys "$D/unused.yaml" -c "$D/tollgate.yaml" >/dev/null 2>"$D/key.err"
@@ -71,12 +71,12 @@ key new --person $'a\tb' >/dev/null
 like "so is an odd name" "$? $(cat "$D/key.err")" '^2 tollgate: key: person: a text without control characters'
 
 is "on TCP nobody changes anything" "$(curl -s -w ' %{http_code}' -H "authorization: Bearer $ADMIN_TOKEN" -d '{"person":"x"}' "$ADMIN/keys/new")" \
-	'{"error":"on the unix socket only (admin.listen)"}
+	'{"error":"this endpoint is only on the Unix socket (admin.listen)"}
  403'
 is "nor reads them without the token" "$(curl -s -o /dev/null -w '%{http_code}' "$ADMIN/keys")" 401
 admin=$(sed -n 's/.*unix@\(.*admin.sock\).*/\1/p' "$D/tollgate.yaml")
 post() { curl -s -w ' %{http_code}' --unix-socket "$admin" "http://x/$1" -d "$2" | tr -d '\n'; }
-is "no object is no call" "$(post keys/new '[]')" '{"error":"a JSON object is expected"} 400'
+is "no object is no call" "$(post keys/new '[]')" '{"error":"the body must be a JSON object"} 400'
 is "nor is an odd member" "$(post keys/new '{"person":"x","sha256":"y"}')" '{"error":"sha256: a key has no such member"} 400'
 is "nor one that is too long" "$(post keys/new "{\"person\":\"$(head -c 70000 /dev/zero | tr '\0' x)\"}")" '{"error":"longer than 64 KB"} 413'
 like "what changes something answers with the record that it left" "$(post keys/new '{"person":"recorded","reason":"ticket 8"}')" '"record":"a/[1-9][0-9]*"'
@@ -152,7 +152,7 @@ check "it had passed" test "$(awk -v t="$told" '$1 == 200 && $2 < t' "$D/codes" 
 echo "# both have it after $(((both - told) / 1000000)) ms, and nobody passed after $(awk -v t="$told" '$1 != 401 { l = $2 } END { print (l > t ? int((l - t) / 1000000) : 0) }' "$D/codes") ms"
 is "once both daemons have it no one passes it" "$(awk -v t="$both" '$1 != 401 && $2 > t' "$D/codes" | wc -l)" 0
 key change "$(id_of "$next")" --team green
-is "it is final" "$? $(cat "$D/key.err")" "1 tollgate: key: it is revoked, which is final"
+is "it is final" "$? $(cat "$D/key.err")" "1 tollgate: key: the key is revoked, which is final: create a new key"
 is "a key of the file passes" "$(code "$in_file")" 200
 key revoke "$file_id"
 check "until it is revoked at run time" both "$in_file" 401

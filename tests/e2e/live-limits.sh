@@ -78,9 +78,9 @@ like "a member that nobody has" "$? $(cat "$D/key.err")" '^2 tollgate: limit: co
 limit set per-person --for person --to 4
 like "no value" "$? $(cat "$D/key.err")" '^2 tollgate: limit: --for person: person=NAME, team=NAME'
 limit set per-person --for person=x --to many
-like "no number" "$? $(cat "$D/key.err")" '^2 tollgate: limit: to: expected a whole number'
+like "no number" "$? $(cat "$D/key.err")" '^2 tollgate: limit: to: send a whole number'
 limit set per-person --for person=x --to 4 --until 2020-01-01
-like "a time that is over" "$? $(cat "$D/key.err")" '^2 tollgate: limit: until 2020-01-01T00:00:00Z: is over'
+like "a time that is over" "$? $(cat "$D/key.err")" '^2 tollgate: limit: until 2020-01-01T00:00:00Z: the time is in the past'
 limit set per-person --for person=x --to 4 --until soon
 like "no time" "$? $(cat "$D/key.err")" '^2 tollgate: limit: --until soon: give a date'
 limit clear "$id"

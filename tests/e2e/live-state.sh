@@ -28,7 +28,7 @@ is "nor does the metric" "$(metric live_state_lost '')" 0
 check "both end" eval 'ended "$pid_a" && ended "$pid_b"'
 mv "$D/journal.live" "$D/moved.live"
 check "it starts without its file" again
-check "and says that it lost it" wait_for says '^state_file: lost: .*/journal.live was not there at the start: 2 entries of Redis are believed' ready
+check "and says that it lost it" wait_for says '^state_file: lost: .*/journal.live was missing at the start, so 2 entries of Redis are trusted' ready
 like "loudly" "$(cat "$D/again.log")" 'level=error event=live.lost entries=2'
 is "as a metric" "$(metric live_state_lost '')" 1
 check "it ends" ended "$pid_a"
@@ -39,7 +39,7 @@ ended "$pid_a"
 rm "$D/journal.live"
 redis DEL 'tollgate:{live}:nodes' >/dev/null
 again
-check "a node that was never there says what it believes" wait_for says '^state_file: new: .* 2 entries of Redis are believed' ready
+check "a node that was never there says what it believes" wait_for says '^state_file: new: .* 2 entries of Redis are trusted' ready
 like "in the log too" "$(cat "$D/again.log")" 'level=warn event=live.believed entries=2'
 is "it is not lost" "$(metric live_state_lost '')" 0
 ended "$pid_a"
@@ -47,7 +47,7 @@ rm "$D/journal.live"
 echo 'state_required: true' >>"$D/tollgate.yaml"
 "$build/tollgate" serve -c "$D/tollgate.yaml" </dev/null >"$D/refused.log" 2>&1
 is "where the file is required there is no start without it" $? 2
-like "and why" "$(cat "$D/refused.log")" '^tollgate: serve: .*/journal.live: No such file or directory, and state_required: .*install -m 600 /dev/null '
+like "and why" "$(cat "$D/refused.log")" '^tollgate: serve: .*/journal.live: No such file or directory, but state_required is set: .*install -m 600 /dev/null '
 is "none was made" "$(ls "$D/journal.live" 2>/dev/null)" ""
 cp "$D/moved.live" "$D/journal.live"
 check "with it there is" again

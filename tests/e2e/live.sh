@@ -122,7 +122,7 @@ like "another one for a time" "$("$B/tollgate" log debug --for 2s --by joe -c "$
 level() { "$B/tollgate" log -c "$D/tollgate.yaml"; }
 check "which ends by itself" wait_for says '^info$' level
 check "and is on record" wait_for eval 'cat "$D"/journal/*.jsonl | tr -d "\0" | grep -q "\"what\":\"log\",\"change\":\"level\",\"id\":\"debug\",.*\"claimed\":\"joe\""'
-is "no such level" "$("$B/tollgate" log loud -c "$D/tollgate.yaml" >/dev/null 2>"$D/err"; echo "$? $(cat "$D/err")")" "2 tollgate: log: level: one of error, warn, info, debug is expected"
+is "no such level" "$("$B/tollgate" log loud -c "$D/tollgate.yaml" >/dev/null 2>"$D/err"; echo "$? $(cat "$D/err")")" "2 tollgate: log: level: send one of error, warn, info, debug"
 
 # ---- under load, over segments and a restart ----
 python3 "$D/look.py" "$sock" "$D" </dev/null &

@@ -62,7 +62,7 @@ check "what comes after two thousand lines" wait_for eval 'tools diff calc/add |
 hash=$(tools list --json --state changed | jq -r '.[] | select(.kind == "tool") | .hash')
 tools approve calc/add 00000000000000000000000000000000 2>"$D/err"
 is "another hash is refused" $? 1
-like "and said" "$(cat "$D/err")" 'calc/add: 00000000000000000000000000000000 is not its text'
+like "and said" "$(cat "$D/err")" 'calc/add: no text of this pin has the hash 00000000000000000000000000000000'
 tools list --state unlisted >/dev/null 2>"$D/err"
 is "a state that no line has is refused" "$? $(cat "$D/err")" '2 tollgate: tools: --state: unlisted: give new, approved or changed'
 tools approve calc/add "${hash:0:31}" 2>"$D/err"

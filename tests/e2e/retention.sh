@@ -56,7 +56,7 @@ fi
 # ---- by size, none below six months ----
 retention '{size: 64k, every: 100ms}'
 check "too much that is too young is an alarm record" wait_for recorded alarm '.how=="retention_size" and .bytes > .size'
-like "said by the status" "$(status)" '^retention: the journal is over retention.size'
+like "said by the status" "$(status)" '^retention: the journal is larger than retention.size'
 is "by the metric" "$(metric retention_below_six_months)" 1
 is "and nothing is trimmed" "$(metric retention_trimmed_total) $(records trim | wc -l)" "0 0"
 
@@ -64,8 +64,8 @@ is "and nothing is trimmed" "$(metric retention_trimmed_total) $(records trim | 
 retention "{size: 64k, below_six_months: true, every: 100ms, archive: $D/archive}"
 asks 40
 settled
-check "an archive that is away is said" wait_for says '^retention: the archive does not take segments' status
-check "what is due is held" wait_for says '^retention: not trimmed: .*: waits until it is archived' status
+check "an archive that is away is said" wait_for says '^retention: the archive does not accept segments' status
+check "what is due is held" wait_for says '^retention: not trimmed: .*: it is not archived' status
 is "nothing is trimmed that is not archived" "$(metric retention_trimmed_total) $(records trim | wc -l)" "0 0"
 ask
 is "and requests go on" "$status" 200
@@ -241,7 +241,7 @@ elif npm_packages s3 "S3: a store to archive to"; then
 	retention "{age: 1s, below_six_months: true, every: 100ms, $place}"
 	asks 30
 	is "S3: one that is away delays no request" "$status" 200
-	check "S3: it is said" wait_for says '^retention: (the archive does not take segments|not trimmed|failed)' status
+	check "S3: it is said" wait_for says '^retention: (the archive does not accept segments|not trimmed|failed)' status
 	is "S3: nothing is trimmed meanwhile" "$(metric retention_trimmed_total)" 0
 	# The next one that is due has other bytes in the store now.
 	next=$(packed | head -1)

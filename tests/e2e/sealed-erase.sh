@@ -168,7 +168,7 @@ done
 redis_away
 audit a erase --status >"$D/status" 2>&1
 is "without Redis it is not known who has done it" $? 2
-like "and the message states why" "$(cat "$D/status")" 'Redis did not list which nodes have carried it out: .+'
+like "and the message states why" "$(cat "$D/status")" 'Redis does not list which nodes have carried out the erasures: .+'
 audit a erase --person bob --why 'asked too' >"$D/erased" 2>"$D/erased.err"
 is "an erasure is done here all the same" $? 0
 like "and said to be unknown elsewhere" "$(cat "$D/erased.err")" 'not in Redis yet'

@@ -65,7 +65,7 @@ unasked() { # PAGE JSON
 }
 is "and the daemon itself gives no share" "$(unasked /audit/share "{\"id\":\"$bobs\",\"part\":\"prompt\",\"share\":2}")" 400
 is "nor for a blank" "$(unasked /audit/share "{\"id\":\"$bobs\",\"part\":\"prompt\",\"share\":2,\"reason\":\" \"}")" 400
-like "and says why" "$(cat "$D/text")" 'a reason is expected'
+like "and says why" "$(cat "$D/text")" 'reason: this parameter is missing'
 is "nor what a page opens texts with" "$(unasked /audit/opening "{\"id\":\"$bobs\"}")" 400
 is "no reading was recorded" "$(cat "$JOURNAL"/*.jsonl | tr -d '\0' | grep -c '"read":"open"')" 2
 

@@ -25,7 +25,7 @@ is "one person" "$(trends 'person&name=alice' | jq -c '[.series[].name]')" '["al
 is "a person whose name is in other scripts" "$(trends 'person&name=%E5%B1%B1%E7%94%B0%20%D7%93%D7%A0%D7%94' | jq -c '[.series[].permit | add]')" '[1]'
 is "a team whose name is longer than a label is part of other" "$(trends team | jq -c '[.series[] | select(.name | length > 63)], [.series[] | select(.name == "other") | .permit | add]' | tr -d '\n')" '[][1]'
 is "a person without figures" "$(trends 'person&name=nobody' | jq -c '.series')" '[]'
-is "a name of no kind is refused" "$(trends 'total&name=alice' | jq -r .error)" 'name: by is missing'
+is "a name of no kind is refused" "$(trends 'total&name=alice' | jq -r .error)" 'name: this needs `by` as well'
 is "none is missing" "$(trends total | jq -c '[.daemons[].missing]')" '[false,false]'
 check "the file is beside the journal" test -s "$D/journal.trends"
 killed second

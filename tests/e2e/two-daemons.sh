@@ -21,10 +21,10 @@ is "no ticket came to the wrong one" "$(metric tickets_refused_total) $(metric t
 unlike "nothing passed" "$(seen 1000 | grep -c jane.doe)" '[1-9]'
 is "both count the same limits in Redis" "$(curl -s -D - -o /dev/null -H "$auth" "$EDGE/v1/models" | tr -d '\r' |
 	sed -n 's/^x-ratelimit-remaining-requests: //p')" $((600000 - 81))
-too_many() { fetch GET "$ADMIN/readyz" | grep -q '^daemons: more than redis.daemons says: '; }
+too_many() { fetch GET "$ADMIN/readyz" | grep -q '^daemons: more than redis.daemons states: '; }
 check "each says that they are more than it was told" wait_for too_many
 says_so=$("$build/tollgate" status -c "$D/tollgate.yaml") && is_up=up || is_up=down
-is "tollgate status says it too, and goes on" "$is_up $(grep -c '^daemons: more than redis.daemons says: ' <<<"$says_so")" "up 1"
+is "tollgate status says it too, and goes on" "$is_up $(grep -c '^daemons: more than redis.daemons states: ' <<<"$says_so")" "up 1"
 killed second
 alone() { [ "$(codes 10)" = " 10 200 " ]; } # HAProxy has noticed
 wait_for alone

@@ -157,7 +157,7 @@ changes_beyond_a_share_are_refused_and_others_go_on(void **state)
 	for (int i = 0; i < 20 && status != 429; i++) {
 		fill_share(&flood, i ? 0 : 200);
 		assert_non_null(
-			strstr(got.body, "too many records of yours at once: try again in "));
+			strstr(got.body, "because you caused too many records: try again in "));
 		status = ask(&reload);
 	}
 	assert_int_equal(status, 429);
@@ -185,7 +185,7 @@ the_rest_of_a_disk_is_the_decisions(void **state)
 	(void)state;
 	*disk_is_full = true;
 	assert_int_equal(ask(&read), 503);
-	assert_non_null(strstr(got.body, "what is left of the disk is the decisions'"));
+	assert_non_null(strstr(got.body, "the rest of the disk is reserved for decisions"));
 	assert_int_equal(ask(&change), 503);
 	/* What was read before is on record once there is room. */
 	assert_int_equal(ask(&end), 200);

@@ -113,19 +113,19 @@ a_new_key_says_what_a_key_says(void **state UNUSED)
 	/* clang-format off */
 	static const struct row rows[] = {
 		{ "whose", "{\"person\":\"ann\"}", 200, "\"key\":\"" },
-		{ "nobody's", "{}", 400, "person: is missing" },
+		{ "nobody's", "{}", 400, "person: this parameter is missing" },
 		{ "what no key has", "{\"person\":\"ann\",\"colour\":\"red\"}", 400, "colour: a key has no such member" },
 		{ "a hash of the caller's own", "{\"person\":\"ann\",\"sha256\":\"00\"}", 400, "sha256: a key has no such member" },
 		{ "another beginning", "{\"person\":\"ann\",\"created\":\"2020-01-01T00:00:00Z\"}", 400, "created: a key has no such member" },
-		{ "an end that is over", "{\"person\":\"ann\",\"expires\":\"2020-01-01T00:00:00Z\"}", 400, "is over" },
-		{ "an end that is now", "{\"person\":\"ann\",\"expires\":\"2026-09-21T14:13:20Z\"}", 400, "is over" },
+		{ "an end that is over", "{\"person\":\"ann\",\"expires\":\"2020-01-01T00:00:00Z\"}", 400, "the time is in the past" },
+		{ "an end that is now", "{\"person\":\"ann\",\"expires\":\"2026-09-21T14:13:20Z\"}", 400, "the time is in the past" },
 		{ "an end that is none", "{\"person\":\"ann\",\"expires\":\"soon\"}", 400, "a time such as" },
-		{ "two ends", "{\"person\":\"ann\",\"ttl\":\"1h\",\"expires\":\"2030-01-01T00:00:00Z\"}", 400, "expires is given too" },
+		{ "two ends", "{\"person\":\"ann\",\"ttl\":\"1h\",\"expires\":\"2030-01-01T00:00:00Z\"}", 400, "give either this or expires, not both" },
 		{ "no time at all", "{\"person\":\"ann\",\"ttl\":\"0s\"}", 400, "give a duration up to 36500d" },
 		{ "a hundred years", "{\"person\":\"ann\",\"ttl\":\"36500d\"}", 200, "" },
 		{ "and a day", "{\"person\":\"ann\",\"ttl\":\"36501d\"}", 400, "give a duration up to 36500d" },
 		{ "for ever", "{\"person\":\"ann\",\"ttl\":\"never\"}", 200, "" },
-		{ "by a number", "{\"person\":\"ann\",\"by\":7}", 400, "by: a text is expected" },
+		{ "by a number", "{\"person\":\"ann\",\"by\":7}", 400, "by: send a text" },
 	};
 	/* clang-format on */
 	char id[128];
@@ -177,7 +177,7 @@ a_key_that_is_over_stays_so(void **state UNUSED)
 	list(admin_keys);
 	assert_string_equal(member("keys", id, "state", text), "expired");
 	assert_int_equal(ask(&admin_key_rotate, "{\"id\":\"%s\"}", id), 409);
-	assert_non_null(strstr(got, "it is not live"));
+	assert_non_null(strstr(got, "the key has expired or is revoked"));
 	/* What is revoked is neither changed nor rotated back. */
 	assert_int_equal(ask(&admin_key_new, "{\"person\":\"bob\"}"), 200);
 	member("", "", "id", id);
@@ -186,7 +186,7 @@ a_key_that_is_over_stays_so(void **state UNUSED)
 		ask(&admin_key_revoke, "{\"id\":\"%s\",\"reason\":\"lost\"}", id), 200);
 	assert_int_equal(ask(&admin_key_revoke, "{\"id\":\"%s\"}", id), 200); /* so it is */
 	assert_int_equal(ask(&admin_key_change, "{\"id\":\"%s\",\"team\":\"u\"}", id), 409);
-	assert_non_null(strstr(got, "it is revoked, which is final"));
+	assert_non_null(strstr(got, "the key is revoked, which is final"));
 	assert_int_equal(ask(&admin_key_rotate, "{\"id\":\"%s\"}", id), 409);
 	list(admin_keys);
 	assert_string_equal(member("keys", id, "state", text), "revoked");
@@ -212,7 +212,7 @@ an_override_is_of_a_limit_that_is_there(void **state UNUSED)
 		{ "more of them than is counted", "{\"limit\":\"requests\",\"for\":{\"person\":\"x\"},\"to\":576460752303423488}", 400, "a whole number" },
 		{ "fewer than none", "{\"limit\":\"requests\",\"for\":{},\"to\":-1}", 400, "a whole number" },
 		{ "half of one", "{\"limit\":\"requests\",\"for\":{},\"to\":0.5}", 400, "a whole number" },
-		{ "an end that is over", "{\"limit\":\"requests\",\"for\":{},\"to\":1,\"until\":\"2020-01-01T00:00:00Z\"}", 400, "is over" },
+		{ "an end that is over", "{\"limit\":\"requests\",\"for\":{},\"to\":1,\"until\":\"2020-01-01T00:00:00Z\"}", 400, "the time is in the past" },
 	};
 	/* clang-format on */
 	char id[128], text[128];
@@ -262,13 +262,13 @@ a_text_is_approved_by_its_hash(void **state UNUSED)
 {
 	/* clang-format off */
 	static const struct row rows[] = {
-		{ "which server's", "{\"name\":\"find\",\"none\":true}", 400, "server: is missing" },
-		{ "a tool that was not listed", "{\"server\":\"crm\",\"name\":\"fnd\",\"none\":true}", 404, "has listed no such tool" },
-		{ "another server's", "{\"server\":\"cr\",\"name\":\"find\",\"none\":true}", 404, "has listed no such tool" },
-		{ "another kind", "{\"server\":\"crm\",\"name\":\"find\",\"kind\":\"prompt\",\"none\":true}", 404, "no such prompt" },
+		{ "which server's", "{\"name\":\"find\",\"none\":true}", 400, "server: this parameter is missing" },
+		{ "a tool that was not listed", "{\"server\":\"crm\",\"name\":\"fnd\",\"none\":true}", 404, "has not listed such a tool" },
+		{ "another server's", "{\"server\":\"cr\",\"name\":\"find\",\"none\":true}", 404, "has not listed such a tool" },
+		{ "another kind", "{\"server\":\"crm\",\"name\":\"find\",\"kind\":\"prompt\",\"none\":true}", 404, "has not listed such a prompt" },
 		{ "a kind that is none", "{\"server\":\"crm\",\"name\":\"find\",\"kind\":\"spell\"}", 400, "tool, prompt or instructions" },
-		{ "instructions of a name", "{\"server\":\"crm\",\"name\":\"find\",\"kind\":\"instructions\"}", 400, "instructions have none" },
-		{ "without a hash", "{\"server\":\"crm\",\"name\":\"find\"}", 400, "hash: 32 to 64" },
+		{ "instructions of a name", "{\"server\":\"crm\",\"name\":\"find\",\"kind\":\"instructions\"}", 400, "instructions have no name" },
+		{ "without a hash", "{\"server\":\"crm\",\"name\":\"find\"}", 400, "hash: send 32 to 64" },
 	};
 	/* clang-format on */
 	static const char other[] =
@@ -283,7 +283,7 @@ a_text_is_approved_by_its_hash(void **state UNUSED)
 	/* Of fewer digits a server could have two texts. */
 	assert_int_equal(approve(hash, 31, ""), 400);
 	assert_int_equal(approve(other, 64, ""), 409);
-	assert_non_null(strstr(got, "is not its text"));
+	assert_non_null(strstr(got, "no text of this pin has the hash"));
 	snprintf(capital, sizeof(capital), "%s", hash);
 	for (char *p = capital; *p; p++)
 		*p = (char)(*p >= 'a' ? *p - 32 : *p);
@@ -303,7 +303,7 @@ a_text_is_approved_by_its_hash(void **state UNUSED)
 	assert_int_equal(show_find(), 200);
 	member("", "", "hash", hash);
 	assert_int_equal(approve(hash, 64, ""), 409);
-	assert_non_null(strstr(got, "8 texts of it are approved"));
+	assert_non_null(strstr(got, "8 texts of this pin are approved"));
 	assert_int_equal(approve(hash, 64, ",\"only\":true"), 200);
 	assert_int_equal(show_find(), 200);
 	json_t *shown = json_loads(got, 0, NULL);
@@ -319,16 +319,16 @@ who_read_records_says_it_in_words(void **state UNUSED)
 {
 	/* clang-format off */
 	static const struct row rows[] = {
-		{ "a command", "{\"command\":\"audit list\",\"asked\":{},\"records\":0}", 409, "there are no records" },
+		{ "a command", "{\"command\":\"audit list\",\"asked\":{},\"records\":0}", 409, "the daemon writes no records" },
 		{ "of 32 letters", "{\"command\":\"abcdefghijklmnopqrstuvwxyzabcdef\",\"asked\":{},\"records\":0}", 409, "" },
 		{ "of one more", "{\"command\":\"abcdefghijklmnopqrstuvwxyzabcdefg\",\"asked\":{},\"records\":0}", 400, "words of a command" },
 		{ "with an option", "{\"command\":\"audit list --x\",\"asked\":{},\"records\":0}", 400, "words of a command" },
 		{ "that ends a line", "{\"command\":\"audit\\nlist\",\"asked\":{},\"records\":0}", 400, "words of a command" },
 		{ "none", "{\"command\":\"\",\"asked\":{},\"records\":0}", 400, "words of a command" },
-		{ "asked for a list", "{\"command\":\"x\",\"asked\":[],\"records\":0}", 400, "asked: an object" },
+		{ "asked for a list", "{\"command\":\"x\",\"asked\":[],\"records\":0}", 400, "asked: send an object" },
 		{ "eight deep", "{\"command\":\"x\",\"asked\":{\"a\":[[[[[[1]]]]]]},\"records\":0}", 409, "" },
-		{ "nine deep", "{\"command\":\"x\",\"asked\":{\"a\":[[[[[[[1]]]]]]]},\"records\":0}", 400, "nested 8 deep" },
-		{ "fewer than none", "{\"command\":\"x\",\"asked\":{},\"records\":-1}", 400, "records: a whole number" },
+		{ "nine deep", "{\"command\":\"x\",\"asked\":{\"a\":[[[[[[[1]]]]]]]},\"records\":0}", 400, "nested at most 8 deep" },
+		{ "fewer than none", "{\"command\":\"x\",\"asked\":{},\"records\":-1}", 400, "records: send a whole number" },
 		{ "without an end or beginning", "{\"command\":\"x\",\"asked\":{},\"records\":0,\"follow\":\"middle\"}", 400, "begin or end" },
 	};
 	/* clang-format on */

@@ -78,35 +78,35 @@ a_query_is_held_against_its_row(void **state UNUSED)
 	} rows[] = {
 		{ "count", "1", "" },
 		{ "count", "256", "" },
-		{ "count", "0", "count: a whole number from 1 to 256" },
-		{ "count", "257", "count: a whole number" },
-		{ "count", "-1", "count: a whole number" },
-		{ "count", "1x", "count: a whole number" },
-		{ "count", "", "count: a whole number" },
-		{ "count", "99999999999999999999", "count: a whole number" },
+		{ "count", "0", "count: send a whole number from 1 to 256" },
+		{ "count", "257", "count: send a whole number" },
+		{ "count", "-1", "count: send a whole number" },
+		{ "count", "1x", "count: send a whole number" },
+		{ "count", "", "count: send a whole number" },
+		{ "count", "99999999999999999999", "count: send a whole number" },
 		{ "text", "ab", "" },
 		{ "text", "abcd", "" },
-		{ "text", "a", "text: a text of 2 to 4 bytes" },
-		{ "text", "abcde", "text: a text of 2 to 4 bytes" },
+		{ "text", "a", "text: send a string of 2 to 4 bytes" },
+		{ "text", "abcde", "text: send a string of 2 to 4 bytes" },
 		{ "long", x256, "" },
-		{ "long", x257, "long: a text of 0 to 256 bytes" },
+		{ "long", x257, "long: send a string of 0 to 256 bytes" },
 		{ "word", "two", "" },
-		{ "word", "tw", "word: one of one two" },
-		{ "word", "one two", "word: one of" },
-		{ "word", "", "word: one of" },
+		{ "word", "tw", "word: send one of one two" },
+		{ "word", "one two", "word: send one of" },
+		{ "word", "", "word: send one of" },
 		{ "yes", "1", "" },
-		{ "yes", "maybe", "yes: true or false" },
+		{ "yes", "maybe", "yes: send true or false" },
 		{ "time", "24h", "" },
-		{ "time", "soon", "time: a time such as" },
+		{ "time", "soon", "time: send a time such as" },
 		{ "for", "90d", "" },
-		{ "for", "2026-12-01T00:00:00Z", "for: a duration" },
+		{ "for", "2026-12-01T00:00:00Z", "for: send a duration" },
 		{ "many", "abcd", "" },
-		{ "many", "abcde", "many: a text" },
-		{ "of", "{}", "of: an object" },
-		{ "list", "[]", "list: a list" },
-		{ "Count", "1", "Count: there is no such parameter; accepted: count, text," },
-		{ "", "1", ": there is no such parameter" },
-		{ "text", "a\xff", "text: is no UTF-8" },
+		{ "many", "abcde", "many: send a string" },
+		{ "of", "{}", "of: send an object" },
+		{ "list", "[]", "list: send a list" },
+		{ "Count", "1", "Count: unknown parameter; accepted: count, text," },
+		{ "", "1", ": unknown parameter" },
+		{ "text", "a\xff", "text: the value is not UTF-8" },
 	};
 
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
@@ -123,26 +123,26 @@ static void
 a_parameter_is_given_once_or_as_often_as_its_row_says(void **state UNUSED)
 {
 	ngiven = 0;
-	assert_string_equal(held(NULL), "must: is missing: It must be there.");
+	assert_string_equal(held(NULL), "must: this parameter is missing: It must be there.");
 	give("must", "");
 	give("text", "ab");
 	give("text", "ab");
-	assert_string_equal(held(NULL), "text: is given twice");
+	assert_string_equal(held(NULL), "text: this parameter is repeated; send it once");
 	ngiven = 1;
 	for (int i = 0; i < 63; i++)
 		give("many", "x");
 	assert_string_equal(held(NULL), "");
 	give("many", "x");
-	assert_string_equal(held(NULL), "many: too many parameters, or a NUL");
+	assert_string_equal(held(NULL), "many: the query has too many parameters or a NUL byte");
 	/* What is cut at a NUL would be another value. */
 	ngiven = 1;
 	give("text", "ab\0x");
 	given[1].value_n = 4;
-	assert_string_equal(held(NULL), "text: too many parameters, or a NUL");
+	assert_string_equal(held(NULL), "text: the query has too many parameters or a NUL byte");
 	given[1].value_n = 2;
 	given[1].name = "text\0x";
 	given[1].name_n = 6;
-	assert_string_equal(held(NULL), "text: too many parameters, or a NUL");
+	assert_string_equal(held(NULL), "text: the query has too many parameters or a NUL byte");
 }
 
 static void
@@ -152,19 +152,19 @@ a_body_is_held_against_its_row(void **state UNUSED)
 		const char *body, *says;
 	} rows[] = {
 		{ "{\"must\":\"\"}", "" },
-		{ "{\"must\":null}", "must: a text is expected" },
+		{ "{\"must\":null}", "must: send a string" },
 		{ "{\"must\":\"\",\"text\":null}", "" },
-		{ "{\"must\":1}", "must: a text is expected" },
-		{ "{\"must\":\"\",\"count\":1.5}", "count: a whole number" },
-		{ "{\"must\":\"\",\"count\":\"1\"}", "count: a whole number" },
+		{ "{\"must\":1}", "must: send a string" },
+		{ "{\"must\":\"\",\"count\":1.5}", "count: send a whole number" },
+		{ "{\"must\":\"\",\"count\":\"1\"}", "count: send a whole number" },
 		{ "{\"must\":\"\",\"many\":[\"a\",\"b\"]}", "" },
-		{ "{\"must\":\"\",\"many\":[\"a\",7]}", "many: a text" },
-		{ "{\"must\":\"\",\"text\":[\"ab\"]}", "text: a text" },
+		{ "{\"must\":\"\",\"many\":[\"a\",7]}", "many: send a string" },
+		{ "{\"must\":\"\",\"text\":[\"ab\"]}", "text: send a string" },
 		{ "{\"must\":\"\",\"of\":{}}", "" },
-		{ "{\"must\":\"\",\"of\":[]}", "of: an object" },
-		{ "{\"must\":\"\",\"list\":{}}", "list: a list" },
-		{ "{\"must\":\"\",\"yes\":1}", "yes: true or false" },
-		{ "{\"must\":\"\",\"odd\":null}", "odd: there is no such parameter" },
+		{ "{\"must\":\"\",\"of\":[]}", "of: send an object" },
+		{ "{\"must\":\"\",\"list\":{}}", "list: send a list" },
+		{ "{\"must\":\"\",\"yes\":1}", "yes: send true or false" },
+		{ "{\"must\":\"\",\"odd\":null}", "odd: unknown parameter" },
 	};
 
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
@@ -177,7 +177,7 @@ a_body_is_held_against_its_row(void **state UNUSED)
 		for (size_t i = 0; i < n; i++)
 			json_array_append_new(json_object_get(body, "many"), json_string("x"));
 		assert_string_equal(
-			held(body), n > 64 ? "many: at most 64 values are taken" : "");
+			held(body), n > 64 ? "many: send at most 64 values" : "");
 	}
 }
 

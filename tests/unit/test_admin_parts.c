@@ -31,23 +31,23 @@ a_file_of_tokens_is_read_whole_or_not_at_all(void **state)
 		{ "# none\n", NULL },
 		{ "a viewer " H " " T " never\n", NULL },
 		{ "a viewer " H " " T " " T " revoked " T "\n", NULL },
-		{ "a king " H " " T " never\n", "1: roles are" },
-		{ "\na viewer " H " " T "\n", "2: NAME ROLES" },
-		{ "a viewer " H " " T " never revoked\n", "1: NAME ROLES" },
-		{ "a viewer " H " " T " never ended " T "\n", "1: after the end" },
-		{ "a viewer " H "0 " T " never\n", "1: a SHA-256" },
-		{ "a viewer " H " then never\n", "1: when it was made" },
-		{ "a viewer " H " " T " soon\n", "1: its end" },
-		{ "a/b viewer " H " " T " never\n", "1: a name is" },
+		{ "a king " H " " T " never\n", "1: the roles must" },
+		{ "\na viewer " H " " T "\n", "2: write NAME ROLES" },
+		{ "a viewer " H " " T " never revoked\n", "1: write NAME ROLES" },
+		{ "a viewer " H " " T " never ended " T "\n", "1: after END" },
+		{ "a viewer " H "0 " T " never\n", "1: the SHA-256" },
+		{ "a viewer " H " then never\n", "1: CREATED must" },
+		{ "a viewer " H " " T " soon\n", "1: END must" },
+		{ "a/b viewer " H " " T " never\n", "1: the name must" },
 		{ "a viewer " H " " T " never\nb viewer " H " " T " never\n",
-			"2: this is another" },
+			"2: another token has this SHA-256" },
 		{ "a viewer " H " " T " never\nb viewer " ALIKE " " T " never\n", NULL },
 		{ "a viewer " H " " T " never\na viewer " ALIKE " " T " never\n",
-			"2: this name has a token" },
+			"2: another token has this name" },
 		/* A time that is written as none would be no end. */
-		{ "a viewer " H " " T " 1970-01-01T00:00:00Z\n", "1: its end" },
+		{ "a viewer " H " " T " 1970-01-01T00:00:00Z\n", "1: END must" },
 		{ "a viewer " H " " T " never revoked 1970-01-01T00:00:00Z\n",
-			"1: after the end" },
+			"1: after END" },
 	};
 
 	(void)state;
@@ -92,7 +92,7 @@ a_file_of_tokens_has_room_for_so_many(void **state)
 		buf_printf(&text, "t%u viewer %064x " T " never\n", i, i);
 	}
 	assert_null(admin_tokens_parse(buf_view(&text), &why));
-	assert_true(span_starts(buf_view(&why), SPAN_LIT("1025: there are more tokens")));
+	assert_true(span_starts(buf_view(&why), SPAN_LIT("1025: the file has more than 1024 tokens")));
 	buf_free(&text);
 	buf_free(&why);
 }

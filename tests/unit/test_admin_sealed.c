@@ -197,7 +197,7 @@ a_share_is_not_given_without_a_reason_if_one_is_required(void **state UNUSED)
 					 "{\"id\":\"req-1\",\"part\":\"prompt\",\"share\":%llu%s}",
 					 (unsigned long long)number, rows[i].more),
 			rows[i].want);
-		assert_int_equal(strstr(got, "a reason is expected") != NULL, rows[i].want == 400);
+		assert_int_equal(strstr(got, "reason: this parameter is missing") != NULL, rows[i].want == 400);
 		assert_int_equal(records_with("\"read\":\"open\"", NULL), rows[i].want == 200);
 	}
 	rig.cfg.seal_require_reason = false;
@@ -251,7 +251,7 @@ without_a_record_nothing_is_given(void **state UNUSED)
 				 (unsigned long long)number),
 		409);
 	assert_int_equal(erase("alice", ""), 409);
-	assert_non_null(strstr(got, "tollgate.yaml has no seal:"));
+	assert_non_null(strstr(got, "tollgate.yaml has no seal section"));
 	server.shares = shares;
 	live_close(&server.live);
 	assert_int_equal(erase("alice", ""), 409);

@@ -16,7 +16,6 @@
 #include "base/caps.h"
 #include "base/clock.h"
 #include "operator/admin/decisions.h"
-#include "operator/admin/decisions_event.h"
 #include "support/audit_rig.h"
 
 static struct rig r;
@@ -426,11 +425,11 @@ a_place_that_is_not_there_is_a_gap(void **state)
 		usleep(1000);
 	assert_int_equal(look(&l, (struct viewer_asked){ .after = SPAN_LIT("gw-2/1") }), 200);
 	assert_true(until(&l, "event: gap", 4096));
-	assert_true(has(&l, "\"from\":0,\"to\":2,\"why\":\"the place is another node's\""));
+	assert_true(has(&l, "\"from\":0,\"to\":2,\"why\":\"the position belongs to another node\""));
 	leave(&l);
 	assert_int_equal(look(&l, (struct viewer_asked){ .after = SPAN_LIT("gw-1/900") }), 200);
 	assert_true(until(&l, "event: gap", 4096));
-	assert_true(has(&l, "\"from\":3,\"to\":900,\"why\":\"the journal ends before it\""));
+	assert_true(has(&l, "\"from\":3,\"to\":900,\"why\":\"the journal ends before this position\""));
 	leave(&l);
 }
 
@@ -462,7 +461,7 @@ what_is_too_far_back_is_a_gap(void **state)
 	assert_true(until(&l, "\"id\":\"end\"", 1 << 16));
 	assert_int_equal(times(&l, "event: gap"), 1);
 	char want[100];
-	snprintf(want, sizeof(want), "\"from\":6,\"to\":%" PRIu64 ",\"why\":\"too far back",
+	snprintf(want, sizeof(want), "\"from\":6,\"to\":%" PRIu64 ",\"why\":\"this is too long ago",
 		last - CAP_DECISION_EVENTS);
 	assert_true(has(&l, want));
 	assert_int_equal(times(&l, "event: decision"), CAP_DECISION_EVENTS);
@@ -490,7 +489,7 @@ what_is_cut_out_is_a_gap(void **state)
 	assert_true(until(&l, "\"four\"", 4096));
 	char want[100];
 	snprintf(want, sizeof(want),
-		"\"from\":%" PRIu64 ",\"to\":%" PRIu64 ",\"why\":\"not in the journal\"", two,
+		"\"from\":%" PRIu64 ",\"to\":%" PRIu64 ",\"why\":\"these records are not in the journal\"", two,
 		two);
 	assert_true(has(&l, want));
 	assert_false(has(&l, "\"two\""));

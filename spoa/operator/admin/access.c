@@ -1,5 +1,9 @@
-/* Users, hosts, tokens. Names of users are looked up when somebody asks: a directory may know
- * them later than the daemon. */
+/* Answers who has which role on the admin server.
+ *
+ * User names are compared at each request, because a directory service may learn of a user
+ * after the daemon has started. The tokens' file is read again if its metadata changed. If the
+ * file is then missing or invalid, all tokens lose their roles: a broken file must not keep a
+ * removed token alive. */
 #include "operator/admin/access.h"
 
 #include <arpa/inet.h>
@@ -15,17 +19,20 @@
 #include "operator/admin/change.h"
 #include "operator/server/server.h"
 
+/* owner: admin; all members except `server` are guarded by `lock`. */
 struct access {
 	struct server *server;
 	pthread_mutex_t lock;
-	struct arena arena; /* users and hosts */
+	struct arena arena; /* holds users and hosts */
 	struct admin_user *users;
 	size_t nusers;
 	const char **hosts;
 	size_t nhosts;
-	char file[4096]; /* of tokens; "": none */
+	char file[4096]; /* path of the tokens' file; "": none */
+	/* the file's metadata when it was last read */
 	struct stat seen;
-	struct admin_tokens *tokens; /* NULL: none */
+	struct admin_tokens *tokens; /* NULL: no valid file */
+	/* changes of the file are recorded from now on */
 	bool started;
 };
 
@@ -41,8 +48,8 @@ is_seen(const struct access *a, const struct stat *st)
 	       st->st_ctim.tv_nsec == a->seen.st_ctim.tv_nsec;
 }
 
-/* With the lock. A file that cannot be read, or is wrong, has no token: nobody stays in whom
- * it may have put out. */
+/* Reads the tokens' file if its metadata changed. The caller holds the lock. A file that is
+ * unreadable or invalid counts as a file without tokens. */
 static void
 look_at_file(struct access *a)
 {
@@ -53,7 +60,7 @@ look_at_file(struct access *a)
 	bool known = is_seen(a, &st);
 	a->seen = st;
 	if (known)
-		return; /* wrong, as it was, or not there */
+		return; /* still missing or invalid, which was reported before */
 	SCOPED_BUF(why, 4096);
 	struct admin_tokens *next = admin_tokens_load(a->file, &why);
 	buf_putc(&why, '\0');
@@ -61,7 +68,7 @@ look_at_file(struct access *a)
 		log_event(LOG_INFO, "admin.tokens", LS("file", a->file), LI("tokens", next->n));
 	else
 		log_event(LOG_ERROR, "admin.tokens_refused", LS("why", buf_view(&why).p));
-	if (a->started) /* what is there at the start is no change */
+	if (a->started) /* the tokens at the start are not a change */
 		change_tokens(a->server, a->tokens, next);
 	free(a->tokens);
 	a->tokens = next;
@@ -131,7 +138,7 @@ access_has_users(struct access *a)
 
 /* ---- hosts ---- */
 
-/* Without its port, and the brackets of an address. */
+/* Returns the host without port and brackets. *six is true for an IPv6 address in brackets. */
 static struct span
 bare_host(struct span host, bool *six)
 {
@@ -156,7 +163,8 @@ access_host(struct access *a, struct span host)
 	if (!name.n || name.n >= sizeof(text))
 		return false;
 	snprintf(text, sizeof(text), "%.*s", SPAN_ARG(name));
-	/* Nobody can have these point here but who owns this network. */
+	/* Addresses and names without a dot can lead here only within this network, so DNS
+	 * rebinding cannot use them. */
 	if (inet_pton(six ? AF_INET6 : AF_INET, text, bin) == 1 ||
 		span_chr(name, '.') == name.n)
 		return true;
@@ -177,9 +185,9 @@ access_is_named(struct access *a)
 	return a->file[0] || a->nhosts;
 }
 
-/* ---- its life ---- */
+/* ---- creation and reload ---- */
 
-/* Copies: a configuration goes with its snapshot. */
+/* The configuration is freed with its snapshot, so users and hosts are copied. */
 void
 access_reload(struct access *a, const struct config *cfg)
 {
@@ -198,7 +206,8 @@ access_reload(struct access *a, const struct config *cfg)
 			a->nhosts++;
 	snprintf(a->file, sizeof(a->file), "%s", cfg->admin_tokens ? cfg->admin_tokens : "");
 	memset(&a->seen, 0, sizeof(a->seen));
-	a->seen.st_ino = (ino_t)-1; /* like no file */
+	/* no file has this inode, so the next request reads the file */
+	a->seen.st_ino = (ino_t)-1;
 	if (!a->file[0]) {
 		free(a->tokens);
 		a->tokens = NULL;
@@ -219,7 +228,7 @@ access_new(const struct config *cfg, struct server *s, struct buf *why)
 	arena_init(&a->arena, 0, false);
 	access_reload(a, cfg);
 	SCOPED_LOCK(&a->lock);
-	look_at_file(a); /* one that is wrong lets nobody in, and everything else run */
+	look_at_file(a); /* an invalid file must not stop the daemon: its tokens have no role */
 	a->started = true;
 	return a;
 }

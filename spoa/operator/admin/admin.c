@@ -1,5 +1,10 @@
-/* Admin HTTP on libmicrohttpd: doors, who is let in, and the table of endpoints asked. What
- * changes anything is a POST. */
+/* Runs the admin server's HTTP: opens the doors, admits callers, reads requests and calls the
+ * endpoint.
+ *
+ * libmicrohttpd calls handle_request() several times for one request: with the head, with each
+ * part of the body, and once at the end. At the end the door decides who the caller is, the
+ * parameters are checked against the table, and the endpoint answers or suspends the
+ * connection. Requests that change something are POSTs. */
 #include "operator/admin/admin.h"
 
 #include <microhttpd.h>
@@ -33,49 +38,57 @@
 
 #define JSON_TYPE "application/json"
 
+/* Bounds: bytes of a request body; seconds of silence and µs for a whole body before the
+ * connection is closed; connections below CAP_ADMIN_CONNS at which idle ones are closed. */
 enum { UPLOAD_BYTES = 64 << 10, SILENCE_S = 10, BODY_US = 20000000, CONNS_SPARE = 16 };
 enum { DOORS = DOOR_TLS + 1 };
 
-/* A connection, from its first byte on: owner: its door's thread. */
+/* A connection, from accept to close. owner: the thread of its door */
 struct caller {
-	struct caller *prev, *next; /* the oldest first */
+	struct caller *prev, *next; /* a ring in order of age, the oldest first */
 	int fd;
-	bool kept;	      /* somebody whom we know: it makes room for nobody */
-	struct caller_id who; /* then */
-	size_t held;	      /* bytes of an answer under way */
+	/* the caller is authenticated, so the connection is not closed to make room */
+	bool kept;
+	struct caller_id who; /* valid if `kept` */
+	size_t held;	      /* bytes of a response that the caller has not read yet */
 };
 
+/* One door: its socket and its connections. owner: the door's thread, from serve_side() on */
 struct side {
 	struct admin *admin;
 	struct MHD_Daemon *daemon;
 	enum admin_door door;
 	const struct address *at;
-	int fd; /* -1: not configured */
-	struct caller callers; /* a ring */
+	int fd;		       /* -1: the door is not configured */
+	struct caller callers; /* head of the ring of connections */
 	unsigned ncallers;
 };
 
+/* The admin server, created at start. Its parts have locks of their own; `side` is written at
+ * start and stop. */
 struct admin {
 	struct server *server;
 	const struct config *cfg;
 	struct door *door;
 	struct tls *tls;
-	struct decisions *decisions; /* NULL: no records */
+	struct decisions *decisions; /* NULL: the daemon writes no records */
 	struct children *children;
 	struct caches *caches;
 	struct allowances *allowances;
 	struct side side[DOORS];
 };
 
-/* What a request brings, until it is answered. */
+/* A request from its head until the response is sent. owner: the thread of its door */
 struct upload {
 	struct buf body;
 	struct asking q;
+	/* monotonic */
 	uint64_t began_us;
+	/* the endpoint's `begin` was called, so further calls continue it */
 	bool begun;
 };
 
-/* ---- answers ---- */
+/* ---- responses ---- */
 
 void
 asking_fields(const struct asking *q, struct MHD_Response *r)
@@ -132,7 +145,7 @@ queue_answer(const struct asking *q, unsigned status, const char *type, const st
 		return MHD_NO;
 	MHD_add_response_header(r, "content-type", type);
 	MHD_add_response_header(r, "cache-control", "no-store");
-	if (status == MHD_HTTP_UNAUTHORIZED) /* RFC 9110 11.6.1 */
+	if (status == MHD_HTTP_UNAUTHORIZED) /* RFC 9110 11.6.1 requires this field */
 		MHD_add_response_header(r, "www-authenticate", "Bearer realm=\"tollgate\"");
 	asking_fields(q, r);
 	if (one)
@@ -178,7 +191,8 @@ admin_caches(struct admin *a)
 	return a->caches;
 }
 
-/* False: he has his share of them, or of answers that he does not take. */
+/* Counts the caller's connections and unsent bytes on this door. Returns false if the caller
+ * has too many of either. */
 static bool
 keep_caller(const struct side *s, struct MHD_Connection *c, const struct asking *q)
 {
@@ -198,9 +212,9 @@ keep_caller(const struct side *s, struct MHD_Connection *c, const struct asking 
 	return one->kept;
 }
 
-/* What was brought goes, secrets in it too. */
+/* Frees a request, with any secrets in its body. */
 static void
-completed(void *cls UNUSED, struct MHD_Connection *c, void **con,
+request_completed(void *cls UNUSED, struct MHD_Connection *c, void **con,
 	enum MHD_RequestTerminationCode why UNUSED)
 {
 	struct upload *u = *con;
@@ -218,7 +232,8 @@ completed(void *cls UNUSED, struct MHD_Connection *c, void **con,
 	*con = NULL;
 }
 
-/* The parameters; false: *ok is what answering with the reason came to. */
+/* Reads and checks the parameters. Returns false if they are invalid; *ok is then the result of
+ * queueing the refusal. */
 static bool
 take_params(struct upload *u, enum MHD_Result *ok)
 {
@@ -235,17 +250,18 @@ take_params(struct upload *u, enum MHD_Result *ok)
 	}
 	if (!strcmp(e->method, MHD_HTTP_METHOD_POST)) {
 		if (buf_failed(&u->body)) {
-			*ok = asking_refuse(
-				&u->q, MHD_HTTP_CONTENT_TOO_LARGE, "longer than 64 KB");
+			*ok = asking_refuse(&u->q, MHD_HTTP_CONTENT_TOO_LARGE,
+				"the body is longer than 64 KB: "
+				"send less");
 			return false;
 		}
-		if (!body.n && !own) /* a missing member is named below */
+		if (!body.n && !own) /* a missing member is reported by name below */
 			body = SPAN_LIT("{}");
 		in = json_loadb(body.p ? body.p : "", body.n, JSON_REJECT_DUPLICATES, &error);
 		if (!json_is_object(in)) {
 			json_decref(in);
 			*ok = asking_refuse(
-				&u->q, MHD_HTTP_BAD_REQUEST, "a JSON object is expected");
+				&u->q, MHD_HTTP_BAD_REQUEST, "the body must be a JSON object");
 			return false;
 		}
 	}
@@ -291,7 +307,8 @@ nothing_there(struct upload *u, bool path_known)
 	if (path_known)
 		return asking_refuse(&u->q, MHD_HTTP_METHOD_NOT_ALLOWED, "%s only", u->q.allow);
 	char line[256];
-	snprintf(line, sizeof(line), "%.128s: no such page", u->q.path);
+	snprintf(line, sizeof(line), "%.128s: no such endpoint; see `accepted` for the list",
+		u->q.path);
 	SCOPED_BUF(b, 0);
 	json_put_form(&b, "{'error':%t,'accepted':[", span_str(line));
 	for (size_t i = 0; i < admin_endpoint_count; i++) {
@@ -324,7 +341,7 @@ upload_new(const struct side *s, struct MHD_Connection *c, const char *url, cons
 }
 
 static enum MHD_Result
-handle(void *cls, struct MHD_Connection *c, const char *url, const char *method,
+handle_request(void *cls, struct MHD_Connection *c, const char *url, const char *method,
 	const char *version UNUSED, const char *bytes, size_t *upload_size, void **con)
 {
 	const struct side *s = cls;
@@ -332,14 +349,14 @@ handle(void *cls, struct MHD_Connection *c, const char *url, const char *method,
 	enum MHD_Result ok = MHD_NO;
 	bool known;
 
-	if (!u) { /* the head; answer once the body, if any, is through */
+	if (!u) { /* the call with the head; the response follows the body */
 		*con = u = upload_new(s, c, url, method);
 		return u ? MHD_YES : MHD_NO;
 	}
-	if (u->begun) /* its connection was suspended */
+	if (u->begun) /* the connection was suspended and resumes */
 		return u->q.endpoint->begin(&u->q);
 	if (clock_mono_us() > u->began_us + BODY_US)
-		return MHD_NO; /* which closes it */
+		return MHD_NO; /* MHD_NO closes the connection */
 	if (*upload_size) {
 		buf_put(&u->body, bytes, *upload_size);
 		*upload_size = 0;
@@ -358,8 +375,8 @@ handle(void *cls, struct MHD_Connection *c, const char *url, const char *method,
 		metric_inc(&u->q.server->metrics, M_ADMIN_SHARE);
 		u->q.closes = true;
 		return asking_refuse(&u->q, MHD_HTTP_SERVICE_UNAVAILABLE,
-			"%d connections of yours are open already, or %u MB of answers are "
-			"not taken",
+			"%d of your connections are open already, or %u MB of responses are "
+			"not read yet: close connections or read the responses",
 			CAP_ADMIN_CONNS_EACH, CAP_ADMIN_HELD >> 20);
 	}
 	if (!u->q.endpoint->show && !u->q.endpoint->write && !take_params(u, &ok))
@@ -370,8 +387,8 @@ handle(void *cls, struct MHD_Connection *c, const char *url, const char *method,
 
 /* ---- connections ---- */
 
-/* At the cap whoever has asked for nothing, and has been there longest, goes: browsers that
- * never read and connections that say nothing keep neither a scraper nor a command out. */
+/* If connections run short, the oldest one without an authenticated request is closed.
+ * Otherwise idle browsers and silent connections could lock out a scraper or a command. */
 static void
 on_connection(void *cls, struct MHD_Connection *c, void **socket_context,
 	enum MHD_ConnectionNotificationCode what)
@@ -406,7 +423,7 @@ on_connection(void *cls, struct MHD_Connection *c, void **socket_context,
 	for (struct caller *old = s->callers.next; old != &s->callers; old = old->next)
 		if (!old->kept && old != one) {
 			shutdown(old->fd, SHUT_RDWR);
-			old->kept = true; /* it goes: once is enough */
+			old->kept = true; /* closed already; `kept` prevents a second attempt */
 			metric_inc(&s->admin->server->metrics, M_ADMIN_CROWDED);
 			return;
 		}
@@ -433,16 +450,19 @@ serve_side(struct side *s, struct buf *why)
 
 	s->daemon = MHD_start_daemon(MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME |
 					     (door == DOOR_TLS ? MHD_USE_TLS : 0),
-		0, NULL, NULL, handle, s, MHD_OPTION_LISTEN_SOCKET, s->fd,
+		0, NULL, NULL, handle_request, s, MHD_OPTION_LISTEN_SOCKET, s->fd,
 		MHD_OPTION_CONNECTION_LIMIT, (unsigned)CAP_ADMIN_CONNS,
 		MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)SILENCE_S, MHD_OPTION_NOTIFY_COMPLETED,
-		completed, NULL, MHD_OPTION_NOTIFY_CONNECTION, on_connection, s,
-		/* what follows the end is not read */
+		request_completed, NULL, MHD_OPTION_NOTIFY_CONNECTION, on_connection, s,
+		/* libmicrohttpd ignores all options after MHD_OPTION_END */
 		door == DOOR_TLS ? MHD_OPTION_HTTPS_CERT_CALLBACK : MHD_OPTION_END,
 		tls_on_handshake, MHD_OPTION_HTTPS_PRIORITIES, TLS_PRIORITIES,
 		trust ? MHD_OPTION_HTTPS_MEM_TRUST : MHD_OPTION_END, trust, MHD_OPTION_END);
 	if (!s->daemon) {
-		buf_printf(why, "%s: the admin server does not start", s->at->text);
+		buf_printf(why,
+			"%s: the admin server cannot start on this address: see the "
+			"daemon's log for the reason",
+			s->at->text);
 		return ERR_IO;
 	}
 	return 0;
@@ -456,13 +476,16 @@ admin_stop(void *front)
 	if (!a)
 		return;
 	if (a->children)
-		children_stop(a->children); /* no connection is suspended from now on */
+		/* from now on no connection is suspended for a child */
+		children_stop(a->children);
 	caches_stop(a->caches);
 	erasing_serves(&a->server->erasing, NULL, NULL);
-	decisions_end(a->decisions); /* no connection stays suspended */
+	/* from now on no connection is suspended for live decisions */
+	decisions_end(a->decisions);
 	for (int i = 0; i < DOORS; i++) {
 		if (a->side[i].daemon)
-			MHD_stop_daemon(a->side[i].daemon); /* closes its socket */
+			/* also closes the listening socket */
+			MHD_stop_daemon(a->side[i].daemon);
 		else if (a->side[i].fd >= 0)
 			close(a->side[i].fd);
 	}
@@ -550,7 +573,7 @@ admin_reloaded(void *front, const struct config *cfg)
 		log_event(LOG_WARN, "admin.mode", LS("socket", a->cfg->admin.path));
 }
 
-/* The connections that are open are served to their end. */
+/* Stops accepting after a hand-over. Open connections are served until they end. */
 static void
 admin_handed(void *front)
 {
@@ -568,7 +591,7 @@ admin_handed(void *front)
 const struct server_front admin_front = { admin_start, admin_serve, admin_reloaded,
 	admin_handed, admin_stop };
 
-/* ---- what endpoints ask of it ---- */
+/* ---- access for endpoints ---- */
 
 struct allowances *
 admin_allowances(const struct server *s)

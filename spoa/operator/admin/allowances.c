@@ -1,5 +1,7 @@
-/* A bucket a caller and kind of record, which drains with time, as those of guesses.c; and sums
- * of what is over. */
+/* A leaky bucket for each caller and kind of record, and the sums of readings that exceed it.
+ *
+ * A bucket is stored as the time at which it will be empty. A record moves that time forward by
+ * its cost. The record exceeds the limit if the time would be more than `most_us` ahead. */
 #include "operator/admin/allowances.h"
 
 #include <pthread.h>
@@ -18,39 +20,46 @@
 
 /* clang-format off */
 static const struct {
-	uint64_t most_us, /* what a bucket holds, in the time that it drains in */
-		 each_us, /* what a record takes at least */
-		 kb_us;	  /* and for each 1024 bytes of it */
+	uint64_t most_us, /* size of a bucket, as the time in which it drains */
+		 each_us, /* least cost of a record */
+		 kb_us;	  /* cost of each 1024 bytes of a record */
 } kinds[ALLOWANCES] = {
-	[ALLOW_READS]	= { 8000000, 250000, 500000 },  /* 32 at once, four a second, 2 KB a second */
-	[ALLOW_CHANGES] = { 10000000, 50000, 62500 },   /* 200 at once, twenty a second, 16 KB a second */
+	/* 32 at once, then 4 a second and 2 KB a second */
+	[ALLOW_READS]	= { 8000000, 250000, 500000 },
+	/* 200 at once, then 20 a second and 16 KB a second */
+	[ALLOW_CHANGES] = { 10000000, 50000, 62500 },
 };
 /* clang-format on */
 
+/* Readings of one caller that are not recorded yet. */
 struct sum {
 	uint64_t readings, records;
+	/* wall time of the first reading */
 	int64_t since_ns;
-	struct admin_peer peer; /* as he came last */
+	struct admin_peer peer; /* the caller's most recent identity and address */
 	struct {
 		char name[33];
 		uint64_t n;
 	} command[CAP_ADMIN_COMMANDS];
+	/* commands beyond CAP_ADMIN_COMMANDS */
 	uint64_t other;
 };
 
+/* One caller. `empty_us` and `used_us` are monotonic times. */
 struct caller_row {
 	struct caller_id who;
 	uint64_t empty_us[ALLOWANCES], used_us;
-	struct sum *sum; /* NULL: nothing is */
+	struct sum *sum; /* NULL: no reading is summed */
 };
 
+/* Guarded by `lock`, except for the first two members, which do not change. */
 struct allowances {
 	struct server *server;
 	allowances_record_fn *record;
 	pthread_mutex_t lock;
-	struct service service; /* records the sums; started by the first one, with the lock */
+	struct service service; /* the thread that records the sums; the first sum starts it */
 	size_t n, nsums;
-	uint64_t record_us; /* monotonic µs: the service records the sums then, if there are any */
+	uint64_t record_us; /* monotonic; when the thread next records sums, if there are any */
 	struct caller_row row[CAP_ADMIN_CALLERS];
 };
 
@@ -67,7 +76,8 @@ allowances_new(struct server *server, allowances_record_fn *record)
 	return s;
 }
 
-/* With the lock. Who wrote nothing for the longest makes room; NULL: all have sums. */
+/* Returns the caller's row. If the table is full, the row that was unused for the longest is
+ * reused. Returns NULL if every row has a sum. The caller holds the lock. */
 static struct caller_row *
 row_of(struct allowances *s, const struct caller_id *who)
 {
@@ -129,7 +139,7 @@ count_command(struct sum *sum, const char *name, uint64_t n)
 	sum->command[i].n += n;
 }
 
-/* With the lock. */
+/* Returns the caller's sum, which is created if needed, or NULL. The caller holds the lock. */
 static struct sum *
 sum_of(struct allowances *s, const struct caller_id *who)
 {
@@ -158,7 +168,8 @@ sum_json(const struct sum *sum)
 		(json_int_t)sum->records, "since", since, "commands", commands);
 }
 
-/* What could not be recorded, into what was summed since. With the lock. */
+/* Adds a sum that could not be recorded to the one that has begun since. The caller holds the
+ * lock. */
 static void
 put_back(struct allowances *s, const struct sum *was)
 {
@@ -176,7 +187,8 @@ put_back(struct allowances *s, const struct sum *was)
 			count_command(sum, was->command[i].name, was->command[i].n);
 }
 
-/* With the lock, which it leaves while one is recorded. Each that there is now, once. */
+/* Records each sum once. The caller holds the lock, which is released while a sum is recorded.
+ */
 static void
 record_sums(struct allowances *s)
 {
@@ -252,7 +264,7 @@ allowances_free(struct allowances **sp)
 	service_stop(&s->service);
 	for (size_t i = 0; i < s->n; i++) {
 		struct sum *sum = s->row[i].sum;
-		if (sum) /* the journal takes nothing more */
+		if (sum) /* the journal accepted nothing more, so the log has the sum */
 			log_event(LOG_ERROR, "admin.readings_unrecorded",
 				LS("by", sum->peer.name[0] ? sum->peer.name : sum->peer.user),
 				LI("readings", sum->readings), LI("records", sum->records));

@@ -1,4 +1,8 @@
-/* The cache of answers, as an operator sees it. */
+/* Shows and purges the response cache, and removes entries of persons for erasures.
+ *
+ * A job runs on a thread of its own: STATS and PURGE while the connection of their request is
+ * suspended, FORGET without a connection. At most two jobs of a kind run at once, and one
+ * FORGET. A FORGET that is ordered while one runs is done by the running thread afterwards. */
 #include "operator/admin/caches.h"
 
 #include <pthread.h>
@@ -24,13 +28,14 @@
 #include "operator/server/server.h"
 #include "policy/config/read.h"
 
-enum { AT_ONCE = 2 /* of a kind */, RETRY_S = 5 };
+enum { AT_ONCE = 2 /* jobs of a kind */, RETRY_S = 5 };
 #define ANSWER_US 1000000u
-#define PURGE_US  100000000u /* commands wait for two minutes */
+#define PURGE_US  100000000u /* less than the two minutes that commands wait */
 
 enum job_kind { JOB_STATS, JOB_PURGE, JOB_FORGET, JOB_KINDS };
 
-/* One call. owner: its thread, while the connection is suspended; then the connection. */
+/* A job with a connection. owner: the job's thread while the connection is suspended, otherwise
+ * the connection's */
 struct cache_job {
 	struct asking *q;
 	struct caches *all;
@@ -39,22 +44,25 @@ struct cache_job {
 	struct buf out;
 };
 
+/* Counts of running jobs, guarded by `lock`; `ended` is signaled when one ends. */
 struct caches {
 	pthread_mutex_t lock;
 	pthread_cond_t ended;
 	unsigned running[JOB_KINDS];
-	bool forgets_again; /* an erasure was ordered after the running job read the list */
+	bool forgets_again; /* an erasure was ordered after the running job had read the list */
 	atomic_bool stopping;
 };
 
 /* ---- Redis ---- */
 
+/* Connections to every Redis server that holds entries. */
 struct cache_servers {
 	redisContext *at[REDIS_NODES_MAX];
 	int n;
 };
 
-/* All that hold entries; none where entries are in this process. False with *why: away. */
+/* Connects to all servers that hold entries, or to none if the entries are in this process.
+ * Returns false with *why if a server does not answer. */
 static bool
 dial_cache(struct server *s, struct cache_servers *to, struct buf *why)
 {
@@ -74,13 +82,14 @@ hang_up_cache(struct cache_servers *to)
 
 /* ---- stats ---- */
 
+/* Sums over the servers. */
 struct cache_room {
 	uint64_t entries, bytes, max_bytes;
 	char evicts[32];
 };
 
-/* What one server says of itself. How many of its keys are entries nobody says but SCAN, which
- * goes through all. */
+/* Adds what one server reports. DBSIZE counts all keys: only a SCAN of the whole keyspace would
+ * count entries alone. */
 static bool
 ask_room(redisContext *c, struct cache_room *room, struct buf *why)
 {
@@ -108,7 +117,7 @@ ask_room(redisContext *c, struct cache_room *room, struct buf *why)
 	return ok;
 }
 
-/* Routes of the policy in force that have a cache. */
+/* Returns the number of routes of the policy in force that have a cache. */
 static uint64_t
 cached_routes(struct server *s)
 {
@@ -163,7 +172,7 @@ run_stats(struct cache_job *j)
 
 /* ---- purge ---- */
 
-/* What a purge may name, as words of its record. */
+/* Parameters of a purge, which its record has too. */
 static const char *const purge_names[] = { "route", "person", "older" };
 
 static bool
@@ -190,7 +199,7 @@ make_cache_purge(struct change *c, json_t **before UNUSED, json_t **after)
 		json_object_set(*after, purge_names[i], v);
 		snprintf(id + n, sizeof(id) - n, "%s%s", n ? ", " : "", purge_names[i]);
 	}
-	/* no name of anybody's: it goes into the log, too */
+	/* The id is also logged, so it has only the names of parameters, no values. */
 	json_object_set_new(*after, "id", json_string(id[0] ? id : "all"));
 	return change_sign(c, *after);
 }
@@ -198,7 +207,8 @@ make_cache_purge(struct change *c, json_t **before UNUSED, json_t **after)
 static const struct change_row cache_purge_row = { "cache", 0, "purge", make_cache_purge,
 	NULL };
 
-/* One of the policy in force is not called so: entries of an older one may be. */
+/* Adds a note if the policy in force has no such route. The route may be that of an earlier
+ * policy, so the purge is not refused. */
 static void
 note_route(struct server *s, const char *route, json_t *answer)
 {
@@ -210,10 +220,12 @@ note_route(struct server *s, const char *route, json_t *answer)
 			return;
 	json_object_set_new(answer, "note",
 		json_sprintf(
-			"the policy in force has no route %s%s", route, nearest_hint(&near)));
+			"the policy in force has no route %s%s; entries of an earlier policy "
+			"were purged, if any",
+			route, nearest_hint(&near)));
 }
 
-/* Of each server. 0, or negative with *why. */
+/* Purges entries on each server. Returns 0, or negative with *why. */
 static int
 purge_servers(struct caches *all, struct cache_servers *to, const struct cache_purge *p,
 	uint64_t until_us, struct cache_purged *done, struct buf *why)
@@ -255,7 +267,7 @@ do_purge(struct cache_job *j, struct cache_servers *to)
 	if (err) {
 		json_decref(answer);
 		j->status = calls_error(&j->out, MHD_HTTP_SERVICE_UNAVAILABLE,
-			"%llu entries went, and then: %.*s: purge again",
+			"%llu entries were purged before Redis failed: %.*s: repeat the purge",
 			(unsigned long long)done.purged, SPAN_ARG(buf_view(&why)));
 		return;
 	}
@@ -268,7 +280,7 @@ do_purge(struct cache_job *j, struct cache_servers *to)
 	j->status = calls_json(&j->out, answer);
 }
 
-/* Its record first, but where nothing can be done. */
+/* Records the purge, then performs it. If a Redis is unavailable, neither is done. */
 static void
 run_purge(struct cache_job *j)
 {
@@ -278,7 +290,8 @@ run_purge(struct cache_job *j)
 	SCOPED_BUF(why, 4096);
 	if (!dial_cache(s, &to, &why)) {
 		j->status = calls_error(&j->out, MHD_HTTP_SERVICE_UNAVAILABLE,
-			"nothing was purged: the Redis of answers is away: %.*s",
+			"nothing was purged, because the Redis of the response cache does not "
+			"answer: %.*s: repeat the purge once it does",
 			SPAN_ARG(buf_view(&why)));
 		return;
 	}
@@ -309,20 +322,21 @@ job_ended(struct caches *all, enum job_kind kind)
 	pthread_cond_broadcast(&all->ended);
 }
 
-/* ---- an erasure ---- */
+/* ---- erasures ---- */
 
-/* All servers that hold tables of placeholders; none if they are in this process alone. */
+/* Connects to all servers that hold tables of placeholders, or to none if the tables are only
+ * in this process. */
 static bool
 dial_kept(struct server *s, struct cache_servers *to, struct buf *why)
 {
 	to->n = 0;
 	if (s->finder && kept_tables_shared(gate_kept(s->shared)))
-		to->n = redis_dial_all(
-			redis_finder_options(s->finder), ANSWER_US, to->at, why);
+		to->n = redis_dial_all(redis_finder_options(s->finder), ANSWER_US, to->at, why);
 	return to->n >= 0;
 }
 
-/* Stored responses, and tables of placeholders (gate/sources/kept.h). */
+/* The two parts that hold data of a person: stored responses, and tables of placeholders
+ * (gate/sources/kept.h). */
 static const struct forgotten_part {
 	const char *event, *prefix;
 	bool (*dial)(struct server *s, struct cache_servers *to, struct buf *why);
@@ -330,7 +344,8 @@ static const struct forgotten_part {
 	[LIVE_CACHE] = { "cache.erased", NULL, dial_cache },
 	[LIVE_PLACEHOLDERS] = { "placeholders.erased", KEPT_REDIS_PREFIX, dial_kept },
 };
-_Static_assert((int)LIVE_NAME_BYTES == (int)CACHE_NAME_BYTES, "an order has names of caches");
+_Static_assert((int)LIVE_NAME_BYTES == (int)CACHE_NAME_BYTES, "orders have names of this "
+							      "length");
 
 static struct cache *
 cache_of_part(struct server *s, enum live_part part)
@@ -361,7 +376,7 @@ forget_there(void *server, enum live_part part, const unsigned char name[LIVE_NA
 	struct server *s = server;
 	struct cache_servers to;
 
-	/* without a deadline: no caller waits, and a large cache takes long */
+	/* no deadline: nobody waits for the result, and a large cache takes long */
 	int err = f->dial(s, &to, why)
 			  ? purge_servers(s->caches, &to, &p, UINT64_MAX, &done, why)
 			  : ERR_IO;
@@ -409,7 +424,7 @@ forget_soon(void *server)
 	}
 	job_ended(s->caches, JOB_FORGET);
 	log_event(LOG_ERROR, "cache.not_erased",
-		LS("why", "no thread could be started: the daemon tries again"));
+		LS("why", "no thread could be started; the daemon will try again"));
 }
 
 const struct erasing_caches caches_of_erasures = { forget_here, forget_there, forget_soon };
@@ -436,7 +451,8 @@ run_cache_job(void *arg)
 	const enum job_kind kind = j->kind;
 
 	runs[kind](j);
-	MHD_resume_connection(j->q->connection); /* it has *j now */
+	/* the connection's thread owns *j from here on */
+	MHD_resume_connection(j->q->connection);
 	job_ended(all, kind);
 	return NULL;
 }
@@ -465,10 +481,11 @@ begin_cache_job(struct asking *q, enum job_kind kind)
 	buf_init(&j->out, 64 << 10);
 	if (!job_begins(j->all, kind)) {
 		q->retry_after_s = RETRY_S;
-		return asking_refuse(
-			q, MHD_HTTP_SERVICE_UNAVAILABLE, "others ask the same: try again");
+		return asking_refuse(q, MHD_HTTP_SERVICE_UNAVAILABLE,
+			"two such requests are already "
+			"running: try again after Retry-After seconds");
 	}
-	/* Before it begins: it may be over before this returns. */
+	/* Suspend first, because the thread may finish before thread_start() returns. */
 	MHD_suspend_connection(q->connection);
 	if (thread_start(&thread, "tg-cache", run_cache_job, j) == 0) {
 		pthread_detach(thread);
@@ -502,11 +519,11 @@ caches_purge(struct asking *q)
 		return answer_cache_job(q);
 	if (!purge_fits(q->in))
 		return asking_refuse(q, MHD_HTTP_BAD_REQUEST,
-			"some of route, person and older are expected, or all: true alone");
+			"give some of route, person and older, or only all: true");
 	return begin_cache_job(q, JOB_PURGE);
 }
 
-/* ---- its life ---- */
+/* ---- creation and end ---- */
 
 struct caches *
 caches_new(void)

@@ -1,33 +1,37 @@
-/* GET /cache and POST /cache/purge: what the cache of answers has and gave, and what goes at
- * once. A Redis is waited for on a thread of each call's own, while its connection is
- * suspended. */
+/* GET /cache and POST /cache/purge: contents and use of the response cache, and removal of
+ * entries. A request that needs Redis gets a thread of its own and suspends its connection
+ * meanwhile. This file also removes entries for erasures of persons. */
 #ifndef OPERATOR_ADMIN_CACHES_H
 #define OPERATOR_ADMIN_CACHES_H
 
 #include "gate/changes/erasing.h"
 #include "operator/admin/endpoint.h"
 
-struct caches; /* the calls under way; any thread */
+struct caches; /* running jobs; any thread may use it */
 struct admin;
+/* Returns the admin server's jobs. */
 struct caches *admin_caches(struct admin *a);
 
-/* NULL: out of memory. */
+/* Returns NULL if memory is exhausted. */
 struct caches *caches_new(void);
-/* What is under way ends soon, and nothing begins any more. Before the doors close: no
- * connection is suspended by it from then on. */
+/* Waits until the running jobs have ended and refuses new ones. Call this before the doors
+ * close: afterwards no connection is suspended for a job. */
 void caches_stop(struct caches *all);
 void caches_free(struct caches **all);
 
-/* For erasing_serves(), with the server as their argument. */
+/* The functions for erasing_serves(), whose argument is the server. */
 extern const struct erasing_caches caches_of_erasures;
-/* Computes the name of the person in that part. Daemons with the same state_key compute the same. */
+/* Computes the name under which this part keeps entries of the person. Daemons with the same
+ * state_key compute the same name. */
 void caches_name(struct server *s, enum live_part part, struct span person,
 	unsigned char out[LIVE_NAME_BYTES]);
-/* Waits up to most_us until no erasure is deleting anything. `all` may be NULL. */
+/* Waits up to most_us until no erasure is deleting entries. `all` may be NULL. */
 void caches_wait_forgotten(struct caches *all, uint64_t most_us);
 
+/* GET /cache. */
 admin_begin_fn caches_stats;
-/* route, person, older: entries of which all are true; or all. */
+/* POST /cache/purge. Parameters: `route`, `person`, `older`; entries that match all given ones
+ * are removed. Or `all`. */
 admin_begin_fn caches_purge;
 
 #endif

@@ -1,5 +1,5 @@
-/* What the admin server takes to change keys and limits at run time. Each call gets a JSON
- * object and answers with one, {"error": …} where it does nothing. Runs on an admin thread. */
+/* The calls of the admin server that take a JSON object and return one, and the identity of
+ * their callers. A call that fails returns {"error": …}. All run on an admin thread. */
 #ifndef OPERATOR_ADMIN_CALLS_H
 #define OPERATOR_ADMIN_CALLS_H
 
@@ -11,67 +11,62 @@
 struct server;
 
 enum admin_door { DOOR_UNIX, DOOR_TCP, DOOR_TLS };
-extern const char *const admin_doors[]; /* "unix", … */
+extern const char *const admin_doors[]; /* names for `enum admin_door`: "unix", … */
 
-/* One caller of the admin server, however many connections and sessions he has: what he may
- * have at once is counted by it. All of what one token, certificate or user asks is his. */
+/* Identifies one caller for the limits on connections, children and records. Everything that
+ * one token, certificate or user sends counts for the same caller, over all connections and
+ * sessions. */
 struct caller_id {
 	unsigned char b[16];
 };
 
-/* Who asks: of the unix socket as the kernel says it. */
+/* The caller of a request, as authenticated by the door. On the Unix socket, the kernel
+ * provides process and user. */
 struct admin_peer {
 	pid_t pid;
-	uid_t uid; /* -1: not known */
+	uid_t uid; /* (uid_t)-1: unknown */
 	char user[65];
+	/* bits of ROLE_* */
 	unsigned roles;
 	enum admin_door door;
 	enum admin_by { BY_NOBODY, BY_USER, BY_TOKEN, BY_SESSION, BY_CERTIFICATE } by;
-	char name[65]; /* the token's or certificate's; "": none */
-	char from[64]; /* address of TCP and TLS */
+	char name[65]; /* name of the token or certificate; "": none */
+	char from[64]; /* address of the client on TCP and TLS */
 	struct caller_id who;
-	/* Of what it came in by, to be asked again: */
+	/* The credentials of the request, for checking again later. */
 	unsigned char token[32], session[32];
-	int64_t end_ns; /* the token's; 0: never */
-	pid_t child;	/* of ours, that reads on his behalf: 0: he asks himself */
+	int64_t end_ns; /* Unix time in ns at which the token ends; 0: never */
+	/* the child process of ours that sends this request on behalf of the caller; 0: none */
+	pid_t child;
 };
 
-/* {"error": …} in the place of what *out has; returns the status. */
+/* Replaces the contents of *out with {"error": …} and returns the status. */
 unsigned calls_error(struct buf *out, unsigned status, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
-/* The object in the place of what *out has; takes it (NULL: {}), and returns 200. */
+/* Replaces the contents of *out with the object and returns 200. Takes ownership of `o`; NULL
+ * stands for {}. */
 unsigned calls_json(struct buf *out, json_t *o);
-/* Returns the HTTP status. */
+/* Handles a call: reads `in`, appends the response to `out`, and returns the HTTP status. */
 typedef unsigned admin_call_fn(
 	struct server *s, const struct admin_peer *peer, json_t *in, struct buf *out);
 
-/* {"keys": […]}: all, without their hashes, each with its state. */
+/* {"keys": […]}: all keys with their states, without hashes. */
 unsigned admin_keys(struct server *s, struct buf *out);
 
-/* {"overrides": […]}: those that were not cleared, each with its state. */
+/* {"overrides": […]}: overrides that were not cleared, with their states. */
 unsigned admin_limits(struct server *s, struct buf *out);
-/* {"targets": […]}: of the policy in force, as target_table_json(). */
+/* {"targets": […]}: the targets of the policy in force, as target_table_json(). */
 void admin_targets(struct server *s, struct buf *out);
 
-/* {"state_key": …, "full": [servers], "tools": […]}: pins, as tool_pins_list(), each with what
- * all of its server come to ("look"). */
+/* {"state_key": …, "full": [servers], "tools": […]}: the pins, as tool_pins_list(). "look" is
+ * a hash over all pins of the tool's server. */
 unsigned admin_tools(struct server *s, struct buf *out);
-/* server, kind, name: one with its texts. */
+/* Parameters: server, kind, name. Returns one pin with its texts. */
 admin_call_fn admin_tool_show;
-/* notify_status(). */
-void admin_notify(struct server *s, struct buf *out);
-/* identity (an object) or key (the id of an API key), route, model: {"limits": […]}. Changes
- * nothing. */
+/* Parameters: identity (an object) or key (the id of an API key), route, model. Returns
+ * {"limits": […]} and changes nothing. */
 admin_call_fn admin_quota;
-/* window, by: as rates_series(). */
-admin_call_fn admin_series;
-/* by, range: as trends_json(). */
-admin_call_fn admin_trends;
-void admin_log(struct server *s, struct buf *out);
-unsigned admin_policy_rules(struct server *s, struct buf *out);
+/* GET /models: {"models": […]}. */
 void admin_models(struct server *s, struct buf *out);
-/* from, count: as near_json(). */
-admin_call_fn admin_limits_near;
-admin_call_fn admin_limits_fullest;
 
 #endif

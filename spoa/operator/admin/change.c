@@ -1,4 +1,10 @@
-/* Changes at run time: who, what it was, what it is. */
+/* Makes changes at run time and records them with the caller, the previous
+ * state and the new one.
+ *
+ * The order is: the row's make() checks the parameters; the record is written and synced; the
+ * entry is stored (live_put) or the row's done() acts; the response waits a moment for Redis.
+ * If the record fails, nothing is changed. The exceptions are changes that end a key or an
+ * override: these must also work with a full disk. */
 #include "operator/admin/change.h"
 
 #include <microhttpd.h>
@@ -27,11 +33,12 @@
 #include "record/audit/audit.h"
 #include "record/seal/shares.h"
 
-#define RECORD_US  5000000u /* a record that is not on disk by then: the change is refused */
+#define RECORD_US 5000000u /* a change whose record is not on disk by then is refused */
+/* the response waits so long for Redis */
 #define REDIS_US   700000u
 #define TTL_MAX_US (36500ull * 86400 * SECOND_US)
 
-/* ---- answers ---- */
+/* ---- responses ---- */
 
 bool
 change_refuse(struct change *c, unsigned status, const char *fmt, ...)
@@ -52,7 +59,7 @@ change_text(struct change *c, const char *name)
 	json_t *v = json_object_get(c->in, name);
 
 	if (v && !json_is_null(v) && !json_is_string(v))
-		change_refuse(c, MHD_HTTP_BAD_REQUEST, "%s: a text is expected", name);
+		change_refuse(c, MHD_HTTP_BAD_REQUEST, "%s: send a text", name);
 	return json_string_value(v);
 }
 
@@ -66,9 +73,10 @@ change_who(const struct admin_peer *p, char out[CHANGE_WHO_LEN])
 		snprintf(out, CHANGE_WHO_LEN, "uid %u", (unsigned)p->uid);
 }
 
-/* `by` is who was authenticated; what he calls himself is a note beside it. */
+/* Returns the name that the caller claims in `by`, if it differs from the authenticated one,
+ * otherwise "". */
 static const char *
-claimed(const struct change *c, const char *by)
+claimed_name(const struct change *c, const char *by)
 {
 	const char *text = json_text_in(c->in, "by");
 
@@ -92,7 +100,7 @@ change_sign(struct change *c, json_t *entry)
 	change_text(c, "by");
 	change_who(c->peer, by);
 	sign_with(entry, "by", by);
-	sign_with(entry, "claimed", claimed(c, by));
+	sign_with(entry, "claimed", claimed_name(c, by));
 	sign_with(entry, "reason", reason);
 	return c->status == MHD_HTTP_OK;
 }
@@ -109,7 +117,6 @@ change_time(const json_t *entry, const char *name)
 	return ns;
 }
 
-/* In whole seconds. */
 void
 change_set_time(json_t *entry, const char *name, int64_t wall_ns)
 {
@@ -132,10 +139,13 @@ change_until(struct change *c, const char *ttl, const char *at, int64_t *ns, boo
 	*ns = 0;
 	*given = text || time;
 	if (text && time)
-		return change_refuse(c, MHD_HTTP_BAD_REQUEST, "%s: %s is given too", ttl, at);
+		return change_refuse(c, MHD_HTTP_BAD_REQUEST,
+			"%s: give either this or %s, "
+			"not both",
+			ttl, at);
 	if (time && clock_parse(time, strlen(time), ns) < 0)
 		return change_refuse(c, MHD_HTTP_BAD_REQUEST,
-			"%s: a time such as 2026-12-01T00:00:00Z is expected", at);
+			"%s: give a time such as 2026-12-01T00:00:00Z", at);
 	if (text && strcmp(text, "never") != 0) {
 		if (duration_parse(span_str(text), &us) < 0 || us < SECOND_US ||
 			us > TTL_MAX_US)
@@ -145,13 +155,17 @@ change_until(struct change *c, const char *ttl, const char *at, int64_t *ns, boo
 		*ns = wall_now_ns() + (int64_t)us * 1000;
 	}
 	if (time && *ns <= wall_now_ns())
-		return change_refuse(c, MHD_HTTP_BAD_REQUEST, "%s %s: is over", at, time);
+		return change_refuse(c, MHD_HTTP_BAD_REQUEST,
+			"%s %s: the time is in the "
+			"past: give a later one",
+			at, time);
 	return c->status == MHD_HTTP_OK;
 }
 
 /* ---- records ---- */
 
-/* As it is shown and recorded: a new object without the hash of a key or of a person. */
+/* Returns the entry as it is shown and recorded: a copy without the hashes of a key or a
+ * person. */
 static json_t *
 change_shown(const json_t *entry)
 {
@@ -169,7 +183,8 @@ change_shown(const json_t *entry)
 	return shown;
 }
 
-/* Shared with the audit thread, which may answer when nobody waits any more. */
+/* A record in progress. owner: the waiting thread and the audit thread, by `holders`; the audit
+ * thread may answer when nobody waits any more. The lock guards `over`, `err` and `holders`. */
 struct recording {
 	struct audit_entry e;
 	pthread_mutex_t lock;
@@ -205,7 +220,8 @@ change_recorded(struct audit_entry *e, int err)
 	let_recording_go(r);
 }
 
-/* Where records name persons by pseudonyms: that of a name, while he has a share. */
+/* Returns the pseudonym of a name, if the policy records persons by pseudonyms and the person
+ * has a share; otherwise "hidden". */
 static json_t *
 person_recorded(const struct server *s, const json_t *name)
 {
@@ -221,11 +237,13 @@ person_recorded(const struct server *s, const json_t *name)
 	return json_string(word);
 }
 
-/* In place, at any depth: entries are flat, but for what was asked and whom a limit is for. */
+/* Replaces names of persons by pseudonyms, in place and at any depth. `named`: the strings in
+ * this object are names. */
 static void
 hide_persons(const struct server *s, json_t *in, bool named)
 {
-	static const char *const naming[] = { "person", "match" /* usage: of a name */ };
+	static const char *const naming[] = { "person",
+		"match" /* in /usage this is part of a name */ };
 	const char *name;
 	json_t *one;
 	void *next;
@@ -268,14 +286,15 @@ put_change_text(struct buf *out, const char *name, const char *text)
 	json_put_opt(out, name, text && text[0] ? text : NULL);
 }
 
-/* The user that the kernel names, the token or the certificate; and by which door. */
+/* Writes the caller: the user that the kernel reports, the token or certificate, and the door.
+ */
 static void
 put_peer(struct buf *out, const struct admin_peer *p)
 {
 	if (p->uid == (uid_t)-1 && p->by == BY_NOBODY)
 		return;
 	json_put_open(out, "peer", '{');
-	if (p->uid != (uid_t)-1) { /* none but the unix socket has users */
+	if (p->uid != (uid_t)-1) { /* only the Unix socket has users */
 		json_put_uint(out, "uid", p->uid);
 		json_put_int(out, "pid", p->pid);
 		put_change_text(out, "user", p->user);
@@ -303,8 +322,8 @@ write_record(struct change *c, const json_t *before, const json_t *after, const 
 	json_put_str(out, c->reads ? "read" : "change", c->verb);
 	put_change_text(out, "id", json_string_value(json_object_get(after, "id")));
 	put_change_text(out, "by", by);
-	if (claimed(c, by)[0])
-		put_change_text(out, "claimed", claimed(c, by));
+	if (claimed_name(c, by)[0])
+		put_change_text(out, "claimed", claimed_name(c, by));
 	put_change_text(out, "reason", json_string_value(json_object_get(c->in, "reason")));
 	put_peer(out, c->peer);
 	put_object(c->s, out, "before", before);
@@ -313,7 +332,8 @@ write_record(struct change *c, const json_t *before, const json_t *after, const 
 		put_change_text(out, "failed", failed);
 }
 
-/* What is left of a disk that is nearly full is the decisions'. */
+/* Returns true if the disk has more room than CAP_ADMIN_RESERVE, which is kept for records of
+ * decisions. */
 static bool
 disk_has_room(const struct server *s)
 {
@@ -322,10 +342,10 @@ disk_has_room(const struct server *s)
 	return fd < 0 || files_room(fd, CAP_RECORD_BYTES, CAP_ADMIN_RESERVE);
 }
 
-/* Whether its caller may have it written. 0; ERR_FULL; ERR_LIMIT: in c->wait_s seconds; of a
- * reading *summed says that it is in a sum. */
+/* Checks the caller's limit and the disk. Returns 0, ERR_FULL, or ERR_LIMIT with c->wait_s set.
+ * *summed is true if the reading was added to a sum and needs no record. */
 static int
-within_share(struct change *c, const json_t *after, size_t bytes, bool *summed)
+within_allowance(struct change *c, const json_t *after, size_t bytes, bool *summed)
 {
 	struct allowances *all = admin_allowances(c->s);
 	bool room = c->let_in || disk_has_room(c->s);
@@ -352,8 +372,9 @@ within_share(struct change *c, const json_t *after, size_t bytes, bool *summed)
 	return ERR_LIMIT;
 }
 
-/* 0; ERR_TIMEOUT: it is not on disk yet; within_share()'s, or what the audit thread says. What
- * is kept is written whatever its caller's share and the disk say: it ends something. */
+/* Writes the record and waits for it. Returns 0, ERR_TIMEOUT if the record is not on disk yet,
+ * an error of within_allowance() or one of the audit thread. With `keep`, the record is written
+ * whatever the limits say, because the change ends something. */
 static int
 record_change(struct change *c, const json_t *before, const json_t *after, const char *failed,
 	bool keep)
@@ -371,7 +392,7 @@ record_change(struct change *c, const json_t *before, const json_t *after, const
 	buf_init(&r->e.fields, CAP_RECORD_BYTES);
 	write_record(c, before, after, failed, &r->e.fields);
 	bool summed = false;
-	int refused = keep ? 0 : within_share(c, after, r->e.fields.n, &summed);
+	int refused = keep ? 0 : within_allowance(c, after, r->e.fields.n, &summed);
 	if (refused || summed) {
 		r->holders = 1;
 		pthread_mutex_lock(&r->lock);
@@ -383,11 +404,12 @@ record_change(struct change *c, const json_t *before, const json_t *after, const
 	r->e.keep = keep;
 	audit_append(audit, &r->e);
 	pthread_mutex_lock(&r->lock);
-	/* What is kept has no answer before the disk takes it. */
+	/* A kept record is answered only once the disk accepts it, so do not wait for a disk
+	 * that refuses. */
 	while (!c->unwaited && !r->over && !late && (!keep || audit_ready(audit)))
 		late = pthread_cond_timedwait(&r->answered, &r->lock, &until);
 	int err = r->over ? r->err : ERR_TIMEOUT;
-	if (err == 0 && !c->unwaited) /* which one, as `tollgate audit show --seq` takes it */
+	if (err == 0 && !c->unwaited) /* the form that `tollgate audit show --seq` takes */
 		json_object_set_new(c->answer, "record",
 			json_sprintf("%s/%" PRIu64, c->s->shared_cfg->node, r->e.seq));
 	let_recording_go(r);
@@ -410,16 +432,19 @@ refuse_unrecorded(struct change *c, int err)
 
 	if (err == ERR_LIMIT && c->wait_s)
 		change_refuse(c, MHD_HTTP_TOO_MANY_REQUESTS,
-			"nothing was %s: too many records of yours at once: try again in %u s",
+			"nothing was %s, because you caused too many records: try again in %u "
+			"s",
 			what, c->wait_s);
 	else if (err == ERR_FULL)
 		change_refuse(c, MHD_HTTP_SERVICE_UNAVAILABLE,
-			"nothing was %s: it cannot be recorded (what is left of the disk is "
-			"the decisions')",
+			"nothing was %s, because it cannot be recorded: the rest of the disk "
+			"is reserved for decisions; free disk space",
 			what);
 	else
 		change_refuse(c, MHD_HTTP_SERVICE_UNAVAILABLE,
-			"nothing was %s: it cannot be recorded (%s)", what, err_str(err));
+			"nothing was %s, because it cannot be recorded (%s): see tollgate "
+			"status",
+			what, err_str(err));
 }
 
 bool
@@ -429,8 +454,8 @@ change_put(struct change *c, json_t *before, json_t *after)
 	bool must = json_object_get(after, "revoked") || json_object_get(after, "ended");
 
 	SCOPED_BUF(why, 1024);
-	/* Beyond the share what ends something is done all the same: it has its record once it
-	 * is, since what fails may be asked for without end. */
+	/* A change that ends something is made even beyond the caller's limit. Its record then
+	 * follows the change, because failing changes could be repeated without end. */
 	bool late = must && change_wait(c->s, c->peer, 1024);
 	int err = late ? 0 : record_change(c, before, after, NULL, must);
 	if (err && !must) {
@@ -460,7 +485,7 @@ change_put(struct change *c, json_t *before, json_t *after)
 	return done;
 }
 
-/* Waits for Redis, and says whether it has it. */
+/* Waits up to REDIS_US for Redis and reports in the response whether it has the change. */
 static void
 say_written(struct change *c)
 {
@@ -476,7 +501,7 @@ say_written(struct change *c)
 					     : "away"));
 }
 
-/* Of what is no entry. */
+/* Makes a change without an entry: record first, then act. */
 static void
 record_and_do(struct change *c, const struct change_row *row, json_t *before, json_t *after)
 {
@@ -509,8 +534,8 @@ change_call(const struct change_row *row, struct server *s, const struct admin_p
 
 	if (!row->what && !s->live)
 		return calls_error(out, MHD_HTTP_CONFLICT,
-			"tollgate.yaml names no state_key: make one with tollgate keygen "
-			"--secret FILE, and restart");
+			"changes need state_key in tollgate.yaml: create a key with tollgate "
+			"keygen --secret FILE, name it there and restart the daemon");
 	c.answer = json_object();
 	bool made = row->make(&c, &before, &after);
 	if (made && row->what) {
@@ -556,7 +581,7 @@ change_list(struct server *s, enum live_kind kind, const char *name,
 	return MHD_HTTP_OK;
 }
 
-/* ---- what is done elsewhere ---- */
+/* ---- changes that are made elsewhere ---- */
 
 void
 change_told(struct server *s, const struct admin_peer *peer, const char *what, const char *verb,

@@ -1,6 +1,5 @@
-/* Children of the daemon: a thread that starts, watches and ends them. */
-#include "operator/admin/child.h"
-
+/* Children of the daemon: the limits that a child sets for itself, and the thread that starts,
+ * watches and ends children. */
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -13,6 +12,8 @@
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -24,11 +25,82 @@
 #include "base/log.h"
 #include "base/pool.h"
 #include "base/scoped.h"
+#include "operator/admin/child.h"
 #include "operator/admin/child_self.h"
 
+enum { NICE = 10 };
+
+void
+child_name(char *out, size_t size, pid_t parent, unsigned cpu_s)
+{
+	snprintf(out, size, CHILD_NAME " %d %u", (int)parent, cpu_s);
+}
+
+/* Makes the kernel's out-of-memory killer choose this process rather than the daemon. */
+static void
+prefer_for_oom_kill(void)
+{
+	int fd = open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
+
+	if (fd < 0)
+		return;
+	ssize_t n = write(fd, "1000", 4);
+	(void)n; /* not permitted everywhere; the limits hold anyway */
+	close(fd);
+}
+
+static bool
+set_limit(int what, const char *name, rlim_t to)
+{
+	/* At the soft CPU limit the process gets SIGXCPU, from which the daemon recognizes the
+	 * cause. */
+	const struct rlimit both = { to, what == RLIMIT_CPU ? to + 1 : to };
+
+	if (setrlimit((__rlimit_resource_t)what, &both) == 0)
+		return true;
+	fprintf(stderr, "tollgate: child: %s: %s\n", name, strerror(errno));
+	return false;
+}
+
+bool
+child_confine(const char *name)
+{
+	int parent = 0;
+	unsigned cpu_s = 0;
+	bool ok = true;
+
+	if (!name || strncmp(name, CHILD_NAME, strlen(CHILD_NAME)) != 0)
+		return true;
+	if (sscanf(name + strlen(CHILD_NAME), " %d %u", &parent, &cpu_s) != 2) {
+		fprintf(stderr,
+			"tollgate: %s: only the daemon starts this program under this "
+			"name\n",
+			name);
+		return false;
+	}
+	prctl(PR_SET_NAME, CHILD_NAME, 0, 0, 0);
+	if (prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) < 0 || getppid() != parent) {
+		fprintf(stderr, "tollgate: child: the daemon has ended, so the child ends "
+				"too\n");
+		return false;
+	}
+	prefer_for_oom_kill();
+	/* if this is not permitted, the priority stays */
+	if (getpriority(PRIO_PROCESS, 0) < NICE)
+		setpriority(PRIO_PROCESS, 0, NICE);
+	ok = set_limit(RLIMIT_CORE, "RLIMIT_CORE", 0) &&
+	     set_limit(RLIMIT_CPU, "RLIMIT_CPU", cpu_s) &&
+	     set_limit(RLIMIT_FSIZE, "RLIMIT_FSIZE", CAP_CHILD_OUT);
+#ifndef TG_SANITIZE /* sanitizers map terabytes and need to trace the process */
+	ok = ok && set_limit(RLIMIT_DATA, "RLIMIT_DATA", CAP_CHILD_DATA);
+	prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
+#endif
+	return ok;
+}
+
 enum {
-	TICK_MS = 10,	      /* where the kernel has no descriptors of processes */
-	WATCHED = 2 * 64 + 1, /* descriptors that are polled */
+	TICK_MS = 10,	      /* interval of checks on kernels without pidfd */
+	WATCHED = 2 * 64 + 1, /* descriptors in one poll() */
 };
 
 /* clang-format off */
@@ -42,19 +114,22 @@ const struct children_limits children_default = {
 };
 /* clang-format on */
 
+/* The children of the daemon. `limits`, `thread` and `wake` do not change. */
 struct children {
 	struct children_limits limits;
+	/* used if the caller wants no counters */
 	struct metrics unread;
 	pthread_t thread;
 	int wake;
 	pthread_mutex_t lock;
-	/* Under the lock. */
+	/* Guarded by the lock. */
 	bool stopping;
 	struct lane {
 		struct child *running, *queue;
 		unsigned nrunning, nqueued;
 	} lane[CHILD_LANES];
-	struct child *told; /* are over, and what they said is still held */
+	struct child *told; /* children that are over and whose output is still held */
+	/* bytes of output in `told` */
 	size_t held;
 };
 
@@ -64,7 +139,7 @@ static void
 append_child(struct child **list, struct child *c)
 {
 	while (*list) {
-		INVARIANT(*list != c); /* once: else the list is a ring */
+		INVARIANT(*list != c); /* a second insertion would make the list a ring */
 		list = &(*list)->next;
 	}
 	c->next = NULL;
@@ -87,7 +162,7 @@ is_same_child(const struct child *a, const struct child *b)
 	return memcmp(&a->who, &b->who, sizeof(a->who)) == 0;
 }
 
-/* Of the same caller. */
+/* Returns the number of children in the list with the same caller. */
 static unsigned
 child_count(const struct child *list, const struct child *c)
 {
@@ -100,7 +175,8 @@ child_count(const struct child *list, const struct child *c)
 
 /* ---- start ---- */
 
-/* Never 0, 1 or 2, whatever the daemon was started without. */
+/* Creates a file in memory. Its descriptor is never 0, 1 or 2, even if the daemon was started
+ * without these. */
 static int
 memory_file(const char *name)
 {
@@ -126,8 +202,8 @@ put_in(int fd, const char *p, size_t n)
 	return lseek(fd, 0, SEEK_SET) == 0;
 }
 
-/* Without what tells of the daemon itself, or, where no policy is loaded, without all but the
- * time zone. The caller's, to be freed. */
+/* Returns the child's environment, to be freed by the caller: without variables that are meant
+ * for the daemon, and, unless a policy is loaded, with only time zone and locale. */
 static char **
 environment(bool whole)
 {
@@ -162,9 +238,9 @@ environment(bool whole)
 	return all;
 }
 
-/* 0, or an errno. */
+/* Starts the process. Returns 0 or an errno. */
 static int
-spawn(struct children *all, struct child *c, int in)
+spawn_child(struct children *all, struct child *c, int in)
 {
 	posix_spawn_file_actions_t files;
 	posix_spawnattr_t attr;
@@ -215,7 +291,7 @@ static const enum metric ended_as[] = {
 	[CHILD_FAILED] = M_CHILD_FAILED,
 };
 
-/* It is in no list. */
+/* Completes a child that is in no list any more, and calls done(). */
 static void
 child_over(struct children *all, struct child *c)
 {
@@ -252,15 +328,15 @@ child_over(struct children *all, struct child *c)
 }
 
 static void
-kill_it(struct child *c, enum child_end why)
+kill_child(struct child *c, enum child_end why)
 {
 	if (c->killed)
 		return;
 	c->killed = true;
 	c->end = why;
-	INVARIANT(c->pid > 1); /* else the signal is for all processes */
+	INVARIANT(c->pid > 1); /* otherwise the signal would reach every process */
 	kill(-c->pid, SIGKILL);
-	kill(c->pid, SIGKILL); /* before it had a group of its own */
+	kill(c->pid, SIGKILL); /* the group may not exist yet */
 }
 
 static bool
@@ -273,15 +349,16 @@ client_went(const struct child *c)
 	if (c->client < 0)
 		return false;
 	getsockopt(c->client, SOL_SOCKET, SO_DOMAIN, &domain, &n);
-	/* Of a unix socket half an end says no more than that nothing else is asked. */
+	/* On a Unix socket, a half-closed connection only means that the client sends nothing
+	 * more. */
 	if (domain != AF_UNIX)
 		p.events = POLLRDHUP;
 	return poll(&p, 1, 0) > 0;
 }
 
-/* True: it is over, and reaped. */
+/* Returns true if the process has ended; it is then reaped. */
 static bool
-reap(struct child *c)
+reap_child(struct child *c)
 {
 	int status;
 	pid_t got = waitpid(c->pid, &status, WNOHANG);
@@ -289,7 +366,7 @@ reap(struct child *c)
 	if (got == 0 || (got < 0 && errno == EINTR))
 		return false;
 	INVARIANT(c->pid > 1);
-	kill(-c->pid, SIGKILL); /* what it may have left */
+	kill(-c->pid, SIGKILL); /* processes that the child may have left */
 	if (got < 0) {
 		c->end = c->killed ? c->end : CHILD_FAILED;
 	} else if (c->killed) {
@@ -316,7 +393,7 @@ start_one(struct children *all, struct child *c)
 	c->out = memory_file("out");
 	c->err = memory_file("err");
 	bool ok = in >= 0 && c->out >= 0 && c->err >= 0 && put_in(in, c->in, c->in_bytes);
-	int err = ok ? spawn(all, c, in) : errno;
+	int err = ok ? spawn_child(all, c, in) : errno;
 	c->began_us = clock_mono_us();
 	if (err) {
 		c->end = CHILD_FAILED;
@@ -329,7 +406,7 @@ start_one(struct children *all, struct child *c)
 	return true;
 }
 
-/* Whether its caller holds less of what was said than his share. */
+/* Returns true if the caller holds less output than permitted. */
 static bool
 may_hold(const struct children *all, const struct child *c)
 {
@@ -340,7 +417,8 @@ may_hold(const struct children *all, const struct child *c)
 	return held < all->limits.out_bytes;
 }
 
-/* Of those that wait the first of whoever has the fewest that run; NULL: none may begin. */
+/* Returns the child that starts next: among the waiting ones, the first one of the caller with
+ * the fewest running. NULL: none may start. */
 static struct child *
 next_child_of(const struct children *all, enum child_lane lane)
 {
@@ -358,8 +436,8 @@ next_child_of(const struct children *all, enum child_lane lane)
 	return next;
 }
 
-/* What waits and has a place begins. The lock is held, also while one begins: nobody finds a
- * child that has no process id yet. */
+/* Starts waiting children while there are places. The caller holds the lock, also during a
+ * start, so that no child without a process id is visible. */
 static void
 begin_child(struct children *all, enum child_lane lane)
 {
@@ -384,7 +462,8 @@ begin_child(struct children *all, enum child_lane lane)
 	}
 }
 
-/* The first that is over, taken out; NULL: none. The lock is held. */
+/* Takes the first child that is over out of its list and returns it, or NULL. Kills running
+ * children that must end. The caller holds the lock. */
 static struct child *
 first_over(struct children *all, enum child_lane lane, uint64_t now)
 {
@@ -404,30 +483,30 @@ first_over(struct children *all, enum child_lane lane, uint64_t now)
 		return c;
 	}
 	for (struct child *c = l->running; c; c = c->next) {
-		if (reap(c)) {
+		if (reap_child(c)) {
 			INVARIANT(l->nrunning > 0);
 			take_out(&l->running, c);
 			l->nrunning--;
 			return c;
 		}
 		if (all->stopping)
-			kill_it(c, CHILD_STOPPED);
+			kill_child(c, CHILD_STOPPED);
 		else if (client_went(c))
-			kill_it(c, CHILD_LEFT);
+			kill_child(c, CHILD_LEFT);
 		else if (c->began_us + most < now)
-			kill_it(c, CHILD_LATE);
+			kill_child(c, CHILD_LATE);
 	}
 	return NULL;
 }
 
 static void
-watch(struct pollfd *p, nfds_t *n, int fd, short events)
+add_pollfd(struct pollfd *p, nfds_t *n, int fd, short events)
 {
 	if (fd >= 0 && *n < WATCHED)
 		p[(*n)++] = (struct pollfd){ .fd = fd, .events = events };
 }
 
-/* Until something may be over. The lock is not held. */
+/* Sleeps until a child may be over. The caller does not hold the lock. */
 static void
 wait_for_children(struct children *all)
 {
@@ -436,7 +515,7 @@ wait_for_children(struct children *all)
 	int64_t most_ms = -1;
 	uint64_t now = clock_mono_us(), count;
 
-	watch(p, &n, all->wake, POLLIN);
+	add_pollfd(p, &n, all->wake, POLLIN);
 	pthread_mutex_lock(&all->lock);
 	for (int i = 0; i < CHILD_LANES; i++)
 		for (int running = 0; running < 2; running++)
@@ -451,12 +530,13 @@ wait_for_children(struct children *all)
 				if (most_ms < 0 || ms < most_ms)
 					most_ms = ms;
 				if (running)
-					watch(p, &n, c->pidfd, POLLIN);
+					add_pollfd(p, &n, c->pidfd, POLLIN);
 				if (!c->killed)
-					watch(p, &n, c->client, POLLRDHUP);
+					add_pollfd(p, &n, c->client, POLLRDHUP);
 			}
 	pthread_mutex_unlock(&all->lock);
-	/* A unix socket whose client sent half an end would wake it again and again. */
+	/* A half-closed Unix socket keeps poll() from blocking, so sleep a tick if nothing else
+	 * happened. */
 	bool again = poll(p, n, (int)most_ms) > 0;
 	bool work = false;
 	for (nfds_t i = 0; i < n; i++)
@@ -501,10 +581,10 @@ wake_children(const struct children *all)
 	const uint64_t one = 1;
 	ssize_t n = write(all->wake, &one, sizeof(one));
 
-	(void)n; /* full: it is awake */
+	(void)n; /* a full counter means that the thread is awake */
 }
 
-/* ---- for others ---- */
+/* ---- interface ---- */
 
 struct children *
 children_start(const struct children_limits *l)

@@ -1,12 +1,15 @@
-/* Children: the daemon's own program (/proc/self/exe, also after an upgrade replaced its file),
- * run for what reads records or compiles a policy, so that neither a worker nor an admin thread
- * ever waits for it. A thread of its own starts and ends them: so many at once, a short queue,
- * a share of both a caller, each with limits (child_self.h) and a deadline. Of those that wait
- * who has the fewest running comes next. What a child says goes into a file in memory
- * (memfd), which is capped; it has descriptors 0, 1 and 2 and no other.
+/* Runs commands of tollgate as child processes, so that reading records or compiling a policy
+ * never blocks a worker or an admin thread.
+ *
+ * The program is the daemon's own (/proc/self/exe, also after an upgrade replaced the file). A
+ * thread starts and ends the children. The number of children, the queue, and one caller's
+ * share of both are bounded; each child has limits (child_self.h) and a deadline. The next
+ * child is that of the caller with the fewest running ones. A child writes to a file in memory
+ * (memfd) of bounded size and has only the descriptors 0, 1 and 2.
  *
  *   child_ask() ─► waits ─► runs ─► over: done() is called ─► child_release()
- *                    └──────────────────▲ its client went, the daemon stops, nobody took it up
+ *                    └──────────────────▲ the client left, the daemon stops, or the wait was
+ * too long
  */
 #ifndef OPERATOR_ADMIN_CHILD_H
 #define OPERATOR_ADMIN_CHILD_H
@@ -19,44 +22,52 @@
 #include "base/metrics.h"
 #include "operator/admin/calls.h"
 
-struct children; /* any thread but where said */
+struct children; /* any thread, except where stated */
 
-/* What somebody waits for, and what goes on for long (a whole journal is verified): each has
- * places of its own. */
+/* QUICK is for commands for which somebody waits, LONG for those that take very long, such as
+ * verifying a whole journal. Each lane has places of its own. */
 enum child_lane { CHILD_QUICK, CHILD_LONG, CHILD_LANES };
 
+/* How a child ended. */
 enum child_end {
 	CHILD_NOT_YET,
-	CHILD_EXITED,	 /* `code` */
-	CHILD_SIGNALLED, /* `code` is the signal: it crashed, or was over its memory or CPU */
-	CHILD_LATE,	 /* over its deadline: killed */
-	CHILD_TOO_LONG,	 /* said more than the cap: killed */
-	CHILD_BUSY,	 /* waited for its turn until its deadline */
-	CHILD_LEFT,	 /* its client went: killed, or not begun */
-	CHILD_STOPPED,	 /* the daemon stops: likewise */
-	CHILD_FAILED,	 /* could not be started; `error` says why */
+	CHILD_EXITED,	 /* `code` is the exit code */
+	CHILD_SIGNALLED, /* `code` is the signal: the child crashed or exceeded its memory */
+	/* the deadline or the CPU limit was exceeded, and the child was killed */
+	CHILD_LATE,
+	CHILD_TOO_LONG, /* the output was larger than the cap, and the child was killed */
+	CHILD_BUSY,	/* the child was still waiting at its deadline */
+	CHILD_LEFT,	/* the client left: the child was killed or not started */
+	CHILD_STOPPED,	/* the daemon stops: the child was killed or not started */
+	CHILD_FAILED,	/* the child could not be started; `error` has the reason */
 };
 
+/* One child. The memory belongs to the caller of child_ask() and must stay valid until done()
+ * has been called. */
 struct child {
-	/* The asker's, set before child_ask() and left alone until done(). */
+	/* Set by the caller before child_ask(), unchanged until done(). */
 	enum child_lane lane;
-	struct caller_id who;	 /* whose share it is */
-	const char *const *args; /* after the program's name, NULL at the end */
-	const char *in;		 /* its standard input, `in_bytes` of it */
+	struct caller_id who;	 /* the caller whose share counts */
+	const char *const *args; /* arguments after the program's name, ended by NULL */
+	const char *in;		 /* standard input, with `in_bytes` bytes */
 	size_t in_bytes;
-	bool whole_environment; /* it loads a policy, whose secrets may be in variables */
-	int client;		/* socket of who waits for it; -1: nobody can leave */
-	/* On the children's thread, once, and the last that is done with it. */
+	/* pass the environment on, because the policy may read secrets from variables */
+	bool whole_environment;
+	/* the waiting client's socket; -1: none, so the child runs to its end */
+	int client;
+	/* Called once on the children's thread. The thread does not use *c afterwards. */
 	void (*done)(struct child *c);
 	void *arg;
 
-	/* The children's. */
+	/* Set by the children's thread. */
 	enum child_end end;
 	int code;
-	int out; /* what it said, from offset 0; -1 before it began. child_release() closes it
-		  */
+	/* the output, from offset 0; -1 before the start. child_release() closes this
+	 * descriptor. */
+	int out;
 	size_t out_bytes;
-	char error[512]; /* the first line of its standard error, as it is */
+	char error[512]; /* the first line of standard error, unfiltered */
+	/* monotonic; 0: not reached */
 	uint64_t asked_us, began_us, ended_us;
 	pid_t pid;
 	int pidfd, err;
@@ -64,39 +75,42 @@ struct child {
 	struct child *next;
 };
 
+/* Bounds for all children; children_default has those of the daemon. */
 struct children_limits {
 	struct {
 		unsigned at_once, queue;
-		/* A caller's of both, and of those that run; 0: all. */
+		/* bounds for one caller: waiting and running, and running; 0: none */
 		unsigned each, each_at_once;
 		uint64_t deadline_us;
 		unsigned cpu_s;
 	} lane[CHILD_LANES];
-	size_t out_bytes;	 /* of one; who holds so many has none begun */
-	size_t held_bytes;	 /* of all that are not released: no further one begins */
-	const char *program;	 /* NULL: our own */
-	struct metrics *metrics; /* gets what is counted */
+	/* output of one child; a caller who holds that much gets no further child */
+	size_t out_bytes;
+	/* output of all children that are not released; beyond this no child starts */
+	size_t held_bytes;
+	const char *program;	 /* NULL: the daemon's own program */
+	struct metrics *metrics; /* receives the counters */
 };
 extern const struct children_limits children_default;
 
-/* NULL: out of memory, threads or descriptors. */
+/* Starts the thread. Returns NULL if memory, threads or descriptors are exhausted. */
 struct children *children_start(const struct children_limits *l);
-/* Kills what runs, calls done() of all that wait, and ends the thread. Nothing is taken from
- * then on. Once. */
+/* Kills running children, calls done() for all, and ends the thread. Call once; child_ask()
+ * then returns ERR_BAD_STATE. */
 void children_stop(struct children *all);
-/* After it, or in its place. */
+/* Frees everything; calls children_stop() first unless that was done. */
 void children_free(struct children **all);
 
-/* 0; ERR_LIMIT: the queue is full, or the caller's share of it; ERR_BAD_STATE: the daemon
- * stops; done() is not called then.
- */
+/* Queues a child. Returns 0; ERR_LIMIT if the queue or the caller's share is full; or
+ * ERR_BAD_STATE if the daemon stops. After an error, done() is not called. */
 int child_ask(struct children *all, struct child *c);
-/* After done(), or where it was not taken: what it said is gone. */
+/* Discards the output. Call this after done(), or after child_ask() failed. */
 void child_release(struct children *all, struct child *c);
-/* Calls with(), while it cannot end, the child that has this process id. False: no child. */
+/* Calls with() for the running child with this process id; the child cannot end meanwhile.
+ * Returns false if there is no such child. */
 bool child_with(
 	struct children *all, pid_t pid, void (*with)(struct child *c, void *arg), void *arg);
-/* How many run and wait. */
+/* How many children run and wait. */
 struct children_count {
 	unsigned running, queued;
 };

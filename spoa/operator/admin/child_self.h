@@ -1,6 +1,6 @@
-/* A child's own side: what it does before anything else. It is told by the name it is started
- * under, "tollgate-child PARENT CPU-SECONDS": nobody gains by using that name, since all it
- * does is to take rights away. */
+/* The first step of a child process of the daemon: the child limits itself. It learns
+ * that it is a child from its name, "tollgate-child PARENT CPU-SECONDS". Another process gains
+ * nothing by using this name, because it only takes rights away. */
 #ifndef OPERATOR_ADMIN_CHILD_SELF_H
 #define OPERATOR_ADMIN_CHILD_SELF_H
 
@@ -9,11 +9,13 @@
 
 #define CHILD_NAME "tollgate-child"
 
+/* Writes the name for a child of this parent with this CPU limit. */
 void child_name(char *out, size_t size, pid_t parent, unsigned cpu_s);
-/* It ends with its parent, is the first to go where memory runs out, yields the processor, and
- * has limits: CAP_CHILD_DATA of heap and stacks (files that are mapped, such as a journal, are
- * not counted), CAP_CHILD_OUT of what it says, processor time. True too where `name` is not
- * that of a child. False after a message: it may not go on. */
+/* Applies the limits if `name` is that of a child; returns true for other names. The process
+ * then ends with its parent, is preferred by the out-of-memory killer, has low priority, and is
+ * limited in heap and stacks (CAP_CHILD_DATA; mapped files are not counted), output
+ * (CAP_CHILD_OUT) and CPU time. Returns false after a message if the process must not continue.
+ */
 bool child_confine(const char *name);
 
 #endif

@@ -1,71 +1,259 @@
-/* The ring of decisions, the thread that fills it, and who looks at it. */
-#include "operator/admin/decisions.h"
-
+/* Live decisions: events from records, the ring that the viewers share with its thread, and GET
+ * /decisions/live.
+ *
+ * The table below lists the fields of a record that its event has. No field contains text
+ * of a prompt or response. Values may come from callers, so they are written as ASCII and long
+ * ones are cut. */
 #include <inttypes.h>
+#include <poll.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
 
+#include "base/attr.h"
+#include "base/buf.h"
 #include "base/caps.h"
 #include "base/clock.h"
+#include "base/codec/json_text.h"
+#include "base/codec/utf8.h"
 #include "base/err.h"
 #include "base/log.h"
 #include "base/scoped.h"
 #include "base/service.h"
-#include "operator/admin/decisions_event.h"
+#include "base/tag.h"
+#include "operator/admin/admin.h"
+#include "operator/admin/change.h"
+#include "operator/admin/decisions.h"
+#include "operator/admin/endpoint.h"
+#include "record/audit/audit.h"
+#include "record/audit/record_fields.h"
 #include "record/journal/chain.h"
 
-#define SECOND_US 1000000ull
-#define LOOK_US	  50000	   /* how soon after its commit a record is seen */
-#define AGAIN_US  1000000  /* a journal that cannot be read is tried again */
-#define CALM_US	  60000000 /* without viewers for so long: the ring is freed */
+enum { TEXT_MAX = 256, LIST_MAX = 16 };
 
+static const char *const event_decisions[EVENT_DECISIONS] = { "", "permit", "redact", "deny",
+	"observed" };
+
+static const char *const kinds[] = { "decision", "completion", "gap" };
+
+/* clang-format off */
+static const struct {
+	const char *name;
+	enum record_field field;
+	unsigned divide; /* divisor; 1000 converts µs to ms */
+} rows[] = {
+	{ "seq",            RF_SEQ,                  0 },
+	{ "time",           RF_TIME,                 0 },
+	{ "decided_at",     RF_DECIDED_AT,           0 },
+	{ "id",             RF_ID,                   0 },
+	{ "person",         RF_IDENTITY_PERSON,      0 },
+	{ "team",           RF_IDENTITY_TEAM,        0 },
+	{ "agent",          RF_IDENTITY_AGENT,       0 },
+	{ "route",          RF_ROUTE,                0 },
+	{ "target",         RF_TARGET,               0 },
+	{ "model",          RF_MODEL,                0 },
+	{ "decision",       RF_DECISION,             0 },
+	{ "status",         RF_STATUS,               0 },
+	{ "code",           RF_CODE,                 0 },
+	{ "rule",           RF_RULE,                 0 },
+	{ "reason",         RF_REASON,               0 },
+	{ "would",          RF_WOULD_DECISION,       0 },
+	{ "would_rule",     RF_WOULD_RULE,           0 },
+	{ "would_be",       RF_WOULD_BE_DECISION,    0 },
+	{ "would_be_rule",  RF_WOULD_BE_RULE,        0 },
+	{ "shadow",         RF_SHADOW,               0 },
+	{ "via",            RF_VIA,                  0 },
+	{ "classes",        RF_CLASSES,              0 },
+	{ "outcome",        RF_OUTCOME,              0 },
+	{ "why",            RF_WHY,                  0 },
+	{ "answer",         RF_ANSWER_DECISION,      0 },
+	{ "answer_rule",    RF_ANSWER_RULE,          0 },
+	{ "input_tokens",   RF_USAGE_INPUT_TOKENS,   0 },
+	{ "output_tokens",  RF_USAGE_OUTPUT_TOKENS,  0 },
+	{ "cost_nanousd",   RF_COST_NANOUSD,         0 },
+	{ "ms",             RF_DURATION_US,          1000 },
+	{ "first_text_ms",  RF_ANSWER_FIRST_TEXT_US, 1000 },
+};
+/* clang-format on */
+
+/* Returns the part of a value that is shown, or NULL for nothing. */
+static json_t *
+shown_value(json_t *v, unsigned divide)
+{
+	json_t *list, *one;
+	size_t i;
+
+	if (json_is_string(v)) {
+		struct span s = json_span(v);
+		s.n = s.n > TEXT_MAX ? utf8_before(s.p, TEXT_MAX) : s.n;
+		return json_stringn(s.p, s.n);
+	}
+	if (json_is_integer(v))
+		return json_integer(json_integer_value(v) / (divide ? divide : 1));
+	if (!json_is_array(v))
+		return json_is_object(v) ? NULL : json_incref(v);
+	list = json_array();
+	json_array_foreach(v, i, one)
+	{
+		if (i < LIST_MAX)
+			json_array_append_new(list, shown_value(one, divide));
+	}
+	return list;
+}
+
+static struct span
+keep_event_text(char **at, struct span s)
+{
+	struct span kept = span_of(*at, s.n);
+
+	if (s.n)
+		memcpy(*at, s.p, s.n);
+	*at += s.n;
+	return kept;
+}
+
+/* Allocates the event together with copies of its texts. */
+static struct event *
+made_event(struct event e)
+{
+	size_t bytes = sizeof(e) + e.person.n + e.route.n + e.model.n + e.text.n;
+	struct event *out = malloc(bytes);
+
+	if (!out)
+		return NULL;
+	char *at = (char *)(out + 1);
+	*out = e;
+	out->bytes = bytes;
+	out->person = keep_event_text(&at, e.person);
+	out->route = keep_event_text(&at, e.route);
+	out->model = keep_event_text(&at, e.model);
+	out->text = keep_event_text(&at, e.text);
+	return out;
+}
+
+static struct event *
+event_with_data(const char *node, struct event e, const json_t *data)
+{
+	char *text = json_dumps(data, JSON_COMPACT | JSON_ENSURE_ASCII);
+	struct event *out = NULL;
+
+	SCOPED_BUF(b, 0);
+	buf_printf(&b, "id: %s/%" PRIu64 "\nevent: %s\ndata: %s\n\n", node, e.seq,
+		kinds[e.kind], text ? text : "");
+	e.text = buf_view(&b);
+	if (text && !buf_failed(&b))
+		out = made_event(e);
+	free(text);
+	return out;
+}
+
+struct event *
+event_of(struct span line)
+{
+	json_auto_t *record = json_loadb(line.p, line.n, 0, NULL), *data = json_object();
+	const char *type = record_text(record, RF_TYPE);
+	bool completion = str_same(type, kinds[EVENT_COMPLETION]);
+
+	if (!completion && !str_same(type, kinds[EVENT_DECISION]))
+		return NULL;
+	for (size_t i = 0; i < COUNT_OF(rows); i++) {
+		json_t *v = record_get(record, rows[i].field);
+		json_t *as = v ? shown_value(v, rows[i].divide) : NULL;
+		if (as)
+			json_object_set_new(data, rows[i].name, as);
+	}
+	size_t decision =
+		span_find(record_span(record, RF_DECISION), event_decisions, EVENT_DECISIONS);
+	const struct event e = {
+		.seq = (uint64_t)json_integer_value(record_get(record, RF_SEQ)),
+		.kind = completion ? EVENT_COMPLETION : EVENT_DECISION,
+		.decision = decision < EVENT_DECISIONS ? (enum event_decision)decision
+						       : EVENT_UNKNOWN,
+		/* Ids are made by this daemon, so nobody else can cause equal hashes. */
+		.id = span_hash(record_span(record, RF_ID)),
+		.person = record_span(record, RF_IDENTITY_PERSON),
+		.route = record_span(record, RF_ROUTE),
+		.model = record_span(record, RF_MODEL),
+	};
+	return event_with_data(record_text(record, RF_NODE), e, data);
+}
+
+/* Makes the event that records first..last of the node are not available, with the reason. */
+static struct event *
+event_gap(const char *node, uint64_t first, uint64_t last, const char *why)
+{
+	json_auto_t *data = json_pack(
+		"{s:I,s:I,s:s}", "from", (json_int_t)first, "to", (json_int_t)last, "why", why);
+	return event_with_data(node, (struct event){ .seq = last, .kind = EVENT_GAP }, data);
+}
+
+/* ---- the ring ----
+ *
+ * The thread reads the journal up to its durable end, appends an event for each record, and
+ * then wakes sleeping viewers for which there is an event. `first` and `count` only grow; event
+ * n is at n % CAP_DECISION_EVENTS. */
+
+#define SECOND_US 1000000ull
+#define LOOK_US	  50000	   /* delay until a committed record is seen */
+#define AGAIN_US  1000000  /* delay after the journal could not be read */
+#define CALM_US	  60000000 /* the ring is freed after so long without viewers */
+
+/* records read in one turn; remembered decisions; priority of the thread */
 enum { BATCH = 256, KINDS = 1 << 14, NICE = 10 };
 
+/* One viewer. Guarded by the ring's lock. States: READS (its connection is sending or may
+ * send), SLEEPS (the connection is suspended, because there is nothing to send), ENDED. */
 struct viewer {
 	struct decisions *d;
 	struct viewer *next;
 	struct viewer_calls calls;
 	void *arg;
 	struct caller_id who;
-	char person[256], route[256], model[256]; /* "": any */
-	unsigned decisions; /* a bit each of enum event_decision; 0: any */
-	/* where it begins, until it is placed */
-	bool placed, foreign, waited; /* waited: since it came the thread has begun to read */
+	char person[256], route[256], model[256]; /* the filter; "": any */
+	unsigned decisions; /* one bit for each enum event_decision; 0: any */
+	/* The begin of the viewer. `placed`: the position is determined. `foreign`: `after`
+	 * names another node. */
+	/* `waited`: the thread has read since the viewer was opened */
+	bool placed, foreign, waited;
 	uint64_t after, last;
-	/* its place: the event that is next, and how much of it is sent */
-	uint64_t at, shown, told; /* told: the last record that it knows to be behind it */
+	/* the position: `at` is the next event, of which `sent` bytes are sent */
+	/* `shown` events were sent; `told` is the last record about which the viewer knows */
+	uint64_t at, shown, told;
 	size_t sent;
-	struct buf say; /* goes before it */
+	struct buf say; /* text to send before the next event */
 	enum { VIEWER_READS, VIEWER_SLEEPS, VIEWER_ENDED } life;
 	uint64_t taken_us,
-		said_us; /* when it last took something; when it last had something */
+		said_us; /* monotonic: when the viewer last took bytes; when it last got any */
 };
 
+/* The ring and its viewers. owner: admin */
 struct decisions {
 	struct decisions_options o;
 	char journal[JOURNAL_DIR_MAX], node[CHAIN_NODE_MAX + 1];
-	pthread_mutex_t lock; /* guards what follows */
+	pthread_mutex_t lock; /* guards the members from here to `from, upto` */
 	struct viewer *viewers;
 	size_t nviewers;
 	bool closed;
-	uint64_t left_us;	/* monotonic µs: when the service first found no viewer; 0: it has some */
-	struct service service; /* fills the ring; started by the first viewer, with the lock */
-	/* events first..count - 1, event n at n % CAP_DECISION_EVENTS */
+	/* monotonic; when the thread found no viewer; 0: there are viewers */
+	uint64_t left_us;
+	struct service service; /* the thread that fills the ring; the first viewer starts it */
+	/* events first..count - 1; event n is at n % CAP_DECISION_EVENTS */
 	struct event **ring;
 	uint64_t first, count;
 	size_t bytes;
-	uint64_t from, upto; /* records that the ring covers; from 0: none yet */
+	uint64_t from, upto; /* records that the ring covers; `from` 0: none yet */
 
-	/* owner: the service */
-	uint64_t asked_us; /* monotonic µs: when each viewer was last asked whether it stays */
+	/* owner: the service thread */
+	uint64_t asked_us; /* monotonic; when viewers were last asked whether they stay */
 	struct follow follow;
 	bool following;
-	uint64_t next; /* the record that must come now; 0: none was read */
+	uint64_t next; /* the record expected next; 0: none was read yet */
 	struct {
 		uint64_t id;
 		enum event_decision decision;
-	} * kinds; /* decisions by the hash of their ids, for their completions */
+	} * kinds; /* recent decisions by the hash of their ids, for their completions */
 };
 
 /* ---- the ring ---- */
@@ -95,10 +283,10 @@ let_ring_go(struct decisions *d)
 	d->following = false;
 }
 
-/* ---- viewers, with the lock ---- */
+/* ---- viewers; the caller holds the lock ---- */
 
 static bool
-is(const char *want, struct span has)
+matches_filter(const char *want, struct span has)
 {
 	return !want[0] || span_is(has, want);
 }
@@ -106,10 +294,10 @@ is(const char *want, struct span has)
 static bool
 event_fits(const struct viewer *v, const struct event *e)
 {
-	return e->kind == EVENT_GAP ||
-	       ((!v->decisions || v->decisions >> e->decision & 1) &&
-		       is(v->person, e->person) && is(v->route, e->route) &&
-		       is(v->model, e->model));
+	return e->kind == EVENT_GAP || ((!v->decisions || v->decisions >> e->decision & 1) &&
+					       matches_filter(v->person, e->person) &&
+					       matches_filter(v->route, e->route) &&
+					       matches_filter(v->model, e->model));
 }
 
 static void
@@ -137,7 +325,7 @@ say_gap(struct viewer *v, const char *node, uint64_t first, uint64_t last, const
 	free(e);
 }
 
-/* Where in the ring it begins. */
+/* Determines where in the ring the viewer begins. */
 static void
 place_viewer(struct viewer *v)
 {
@@ -147,24 +335,28 @@ place_viewer(struct viewer *v)
 	v->placed = true;
 	v->at = d->count;
 	if (v->foreign || v->after > d->upto)
-		v->told = d->upto; /* the gap says it */
+		v->told = d->upto; /* the gap event covers the records up to here */
 	if (v->foreign) {
-		say_gap(v, d->node, 0, d->upto, "the place is another node's");
+		say_gap(v, d->node, 0, d->upto, "the position belongs to another node");
 		return;
 	}
 	if (v->after > d->upto) {
-		say_gap(v, d->node, d->upto + 1, v->after, "the journal ends before it");
+		say_gap(v, d->node, d->upto + 1, v->after,
+			"the journal ends before this "
+			"position");
 		return;
 	}
 	if (v->after + 1 < d->from)
-		say_gap(v, d->node, v->after + 1, d->from - 1, "too far back: ask for records");
+		say_gap(v, d->node, v->after + 1, d->from - 1,
+			"this is too long ago for the "
+			"live view: search the records instead");
 	while (v->at > d->first && d->ring[(v->at - 1) % CAP_DECISION_EVENTS]->seq > v->after)
 		v->at--;
 	while (v->last && n < v->last && v->at > d->first)
 		n += event_fits(v, d->ring[--v->at % CAP_DECISION_EVENTS]);
 }
 
-/* The next event for it. NULL: there is none. */
+/* Returns the next event that the viewer's filter permits, or NULL. */
 static struct event *
 next_event_of(struct viewer *v)
 {
@@ -197,8 +389,8 @@ look_at_viewer(struct viewer *v, bool caught_up, uint64_t now_us)
 		return;
 	}
 	if (idle && now_us - v->said_us >= d->o.comment_us) {
-		/* An id alone dispatches nothing, and is what the client names when it comes
-		 * back. */
+		/* A block with only an id dispatches no event, but the client sends this id
+		 * when it reconnects. */
 		buf_str(&v->say, ": here\n");
 		if (v->placed && !next_event_of(v) && d->upto > v->told) {
 			buf_printf(&v->say, "id: %s/%" PRIu64 "\n", d->node, d->upto);
@@ -227,7 +419,8 @@ kind_of(struct decisions *d, const struct event *e)
 	return d->kinds[at].id == e->id ? d->kinds[at].decision : EVENT_UNKNOWN;
 }
 
-/* At the record that must come now, or the last ones at first. */
+/* Opens the journal at the expected record, or at the last CAP_DECISION_EVENTS records at
+ * first. */
 static int
 find_place_in_journal(struct decisions *d, const struct follow_end *upto)
 {
@@ -240,7 +433,7 @@ find_place_in_journal(struct decisions *d, const struct follow_end *upto)
 	if ((err == ERR_NOTFOUND || err == ERR_AUTH) && follow_past(&d->follow, seq, &gap) == 0)
 		err = 0;
 	if ((err == ERR_NOTFOUND || err == ERR_AUTH) &&
-		!d->next) /* trimmed: the oldest there is */
+		!d->next) /* older records were trimmed: begin with the oldest one */
 		err = follow_place(&d->follow, upto, 0, (struct span){ NULL, 0 });
 	d->following = err == 0;
 	if (err)
@@ -248,8 +441,8 @@ find_place_in_journal(struct decisions *d, const struct follow_end *upto)
 	return err;
 }
 
-/* A record's line: its event, if it has one, and one of the records before it that are not
- * there. */
+/* Turns a record's line into at most two events: a gap for missing records before it, and its
+ * own. Returns their number. */
 static size_t
 take_decision_line(struct decisions *d, struct span line, struct event *out[2], uint64_t *from)
 {
@@ -257,9 +450,11 @@ take_decision_line(struct decisions *d, struct span line, struct event *out[2], 
 	size_t n = 0;
 
 	if (chain_parse(line, &is) || is.commit || (d->next && is.seq < d->next))
-		return 0; /* a damaged one is missed with the next */
+		return 0; /* a damaged record is reported as missing with the next one */
 	if (d->next && is.seq > d->next)
-		out[n] = event_gap(d->node, d->next, is.seq - 1, "not in the journal");
+		out[n] = event_gap(d->node, d->next, is.seq - 1,
+			"these records are not in the "
+			"journal");
 	n += d->next && is.seq > d->next && out[n];
 	if (!d->next)
 		*from = is.seq;
@@ -270,7 +465,8 @@ take_decision_line(struct decisions *d, struct span line, struct event *out[2], 
 	return n + (out[n] != NULL);
 }
 
-/* Reads on. How many lines there were; negative: it cannot be read now. */
+/* Reads up to BATCH records. Returns the number of lines, or a negative error if the journal
+ * cannot be read now. */
 static int
 read_on(struct decisions *d, bool *caught_up)
 {
@@ -320,7 +516,8 @@ has_ring(struct decisions *d)
 	return d->ring && d->kinds;
 }
 
-/* With the lock. Returns when the next turn is if there is no viewer: the ring is freed CALM_US after the last one. */
+/* Handles a turn without viewers: frees the ring CALM_US after the last one left. Returns the
+ * time of the next turn. The caller holds the lock. */
 static uint64_t
 calm_turn(struct decisions *d)
 {
@@ -348,7 +545,8 @@ decisions_turn(void *arg)
 	if (!lines)
 		lines = read_on(d, &caught_up);
 	SCOPED_LOCK(&d->lock);
-	uint64_t now_us = clock_mono_us(); /* no viewer took anything later */
+	/* read after the lock was taken, so no viewer's time is later */
+	uint64_t now_us = clock_mono_us();
 	bool ask = now_us - d->asked_us >= SECOND_US;
 	d->left_us = 0;
 	d->asked_us = ask ? now_us : d->asked_us;
@@ -409,7 +607,7 @@ static bool
 set_viewer_text(char out[256], struct span s, const char *name, struct buf *why)
 {
 	if (s.n >= 256) {
-		buf_printf(why, "%s: longer than 255 bytes", name);
+		buf_printf(why, "%s: the value is longer than 255 bytes: shorten it", name);
 		return false;
 	}
 	snprintf(out, 256, "%.*s", SPAN_ARG(s));
@@ -426,7 +624,8 @@ set_decisions(struct viewer *v, struct span names, struct buf *why)
 			i++;
 		if (i == EVENT_DECISIONS) {
 			buf_printf(why,
-				"decision: %.*s is none of permit, redact, deny, observed",
+				"decision: %.*s is not a decision: use permit, redact, deny "
+				"or observed",
 				SPAN_ARG(span_cut(name, 0, 64)));
 			return false;
 		}
@@ -435,7 +634,7 @@ set_decisions(struct viewer *v, struct span names, struct buf *why)
 	return true;
 }
 
-/* NODE/SEQ or SEQ. */
+/* Parses NODE/SEQ or SEQ. */
 static bool
 set_after(struct viewer *v, struct span after, struct buf *why)
 {
@@ -447,7 +646,9 @@ set_after(struct viewer *v, struct span after, struct buf *why)
 		v->foreign = named && !span_is(node, v->d->node);
 		return true;
 	}
-	buf_printf(why, "after: %.*s is no place: NODE/SEQ is expected, as an event's id is",
+	buf_printf(why,
+		"after: %.*s is not a position: use NODE/SEQ, which is the id of an "
+		"event",
 		SPAN_ARG(span_cut(after, 0, 100)));
 	return false;
 }
@@ -483,12 +684,14 @@ decisions_open(struct decisions *d, const struct viewer_asked *asked,
 		v->last = asked->last;
 	} else {
 		v->told =
-			v->after; /* its own word; one that named none is told where it began */
+			/* the client knows this position; a client without one learns where
+			 * it began */
+			v->after;
 	}
-	/* What its reader's connection is kept for until the first event: its head is sent. */
+	/* This first text makes libmicrohttpd send the response's head at once. */
 	buf_printf(&v->say, ": tollgate %s\nretry: 2000\n\n", d->node);
 	pthread_mutex_lock(&d->lock);
-	unsigned own = 0; /* of the same caller */
+	unsigned own = 0; /* viewers of the same caller */
 	for (const struct viewer *other = d->viewers; other; other = other->next)
 		own += memcmp(&other->who, &asked->who, sizeof(other->who)) == 0;
 	bool room = d->nviewers < CAP_DECISION_VIEWERS && own < CAP_VIEWERS_EACH && !d->closed;
@@ -507,9 +710,11 @@ decisions_open(struct decisions *d, const struct viewer_asked *asked,
 		return v;
 	*status = 503;
 	if (own < CAP_VIEWERS_EACH)
-		buf_printf(why, "%d look at it already", CAP_DECISION_VIEWERS);
+		buf_printf(why, "%d viewers are connected already: try again later",
+			CAP_DECISION_VIEWERS);
 	else
-		buf_printf(why, "%d streams of yours are open already", CAP_VIEWERS_EACH);
+		buf_printf(why, "you have %d live streams open already: close one",
+			CAP_VIEWERS_EACH);
 refused:
 	buf_free(&v->say);
 	free(v);
@@ -545,7 +750,7 @@ decisions_take(struct viewer *v, char *out, size_t max)
 	size_t n = 0;
 
 	SCOPED_LOCK(&d->lock);
-	if (v->placed && v->at < d->first) /* overtaken */
+	if (v->placed && v->at < d->first) /* the ring has overtaken the viewer */
 		end_viewer(v, true);
 	if (v->say.n && !v->sent) {
 		n = v->say.n < max ? v->say.n : max;
@@ -572,4 +777,178 @@ decisions_take(struct viewer *v, char *out, size_t max)
 		v->calls.sleep(v->arg);
 	}
 	return over ? -1 : (ssize_t)n;
+}
+
+/* ---- GET /decisions/live ----
+ *
+ * A viewer's connection is suspended while there is nothing to send. The begin and the end of
+ * viewing are records of type "read", as those of `audit list --follow`. */
+
+enum { BLOCK_BYTES = 16 << 10, LATER_S = 5 };
+
+/* The viewer of one connection. owner: the connection's thread */
+struct stream {
+	struct tag tag;
+	struct asking *q;
+	struct viewer *viewer;
+	int fd;
+};
+
+/* ---- calls by the ring ---- */
+
+static void
+suspend_viewer(void *arg)
+{
+	MHD_suspend_connection(TAGGED(stream, arg)->q->connection);
+}
+
+static void
+resume_viewer(void *arg)
+{
+	MHD_resume_connection(TAGGED(stream, arg)->q->connection);
+}
+
+static void
+cut_viewer(void *arg)
+{
+	shutdown(TAGGED(stream, arg)->fd, SHUT_RDWR);
+}
+
+/* Nothing else notices that the client of a suspended connection has left, so the socket is
+ * polled here. */
+static bool
+viewer_stays(void *arg)
+{
+	const struct stream *s = TAGGED(stream, arg);
+	struct pollfd p = { .fd = s->fd, .events = POLLRDHUP };
+
+	return asking_still(s->q) &&
+	       (poll(&p, 1, 0) <= 0 || !(p.revents & (POLLRDHUP | POLLHUP | POLLERR)));
+}
+
+static const struct viewer_calls viewer_calls = { suspend_viewer, resume_viewer, cut_viewer,
+	viewer_stays };
+
+/* ---- records of viewing ---- */
+
+/* Returns the HTTP status. If it is not 200, *out has the reason why the viewing was not
+ * recorded. */
+static unsigned
+record_viewing(struct stream *s, const char *follow, uint64_t records, struct buf *out)
+{
+	json_auto_t *in = json_pack("{s:s,s:O,s:I,s:s}", "command", "decisions live", "asked",
+		s->q->in, "records", (json_int_t)records, "follow", follow);
+	return in ? change_call(&admin_read, s->q->server, &s->q->peer, in, out)
+		  : MHD_HTTP_SERVICE_UNAVAILABLE;
+}
+
+static void
+stream_over(void *state)
+{
+	struct stream *s = TAGGED(stream, state);
+
+	SCOPED_BUF(out, 0);
+	if (s->viewer)
+		record_viewing(s, "end", decisions_close(&s->viewer), &out);
+	TAG_CLEAR(stream, s);
+	free(s);
+}
+
+/* ---- the response ---- */
+
+static ssize_t
+take_stream_text(void *arg, uint64_t at UNUSED, char *out, size_t max)
+{
+	ssize_t n = decisions_take(TAGGED(stream, arg)->viewer, out, max);
+
+	return n < 0 ? MHD_CONTENT_READER_END_WITH_ERROR : n;
+}
+
+static enum MHD_Result
+answer_stream(struct stream *s)
+{
+	struct MHD_Response *r = MHD_create_response_from_callback(
+		MHD_SIZE_UNKNOWN, BLOCK_BYTES, take_stream_text, s, NULL);
+
+	if (!r)
+		return MHD_NO;
+	MHD_add_response_header(r, "content-type", "text/event-stream");
+	MHD_add_response_header(r, "cache-control", "no-store");
+	MHD_add_response_header(r, "x-accel-buffering", "no");
+	asking_fields(s->q, r);
+	MHD_set_connection_option(s->q->connection, MHD_CONNECTION_OPTION_TIMEOUT, 0u);
+	enum MHD_Result ok = MHD_queue_response(s->q->connection, MHD_HTTP_OK, r);
+	MHD_destroy_response(r);
+	return ok;
+}
+
+/* Refuses with 503 and closes the connection, so that waiting clients occupy no connection. */
+static enum MHD_Result
+refuse_viewer_for_now(struct asking *q, struct span why)
+{
+	q->retry_after_s = LATER_S;
+	q->closes = true;
+	return asking_refuse(q, MHD_HTTP_SERVICE_UNAVAILABLE, "%.*s", SPAN_ARG(why));
+}
+
+static struct span
+event_text(const json_t *in, const char *name)
+{
+	return json_span(json_object_get(in, name));
+}
+
+enum MHD_Result
+admin_decisions_live(struct asking *q)
+{
+	const union MHD_ConnectionInfo *info =
+		MHD_get_connection_info(q->connection, MHD_CONNECTION_INFO_CONNECTION_FD);
+	/* When a browser reconnects, it repeats the first URL and names its last event in this
+	 * field. */
+	const char *last =
+		MHD_lookup_connection_value(q->connection, MHD_HEADER_KIND, "Last-Event-ID");
+	struct decisions *d = admin_decisions(q->admin);
+	struct viewer_asked asked = { .decision = event_text(q->in, "decision"),
+		.person = event_text(q->in, "person"),
+		.route = event_text(q->in, "route"),
+		.model = event_text(q->in, "model"),
+		.after = last && *last ? span_str(last) : event_text(q->in, "after"),
+		.who = q->peer.who,
+		.last = (uint64_t)json_integer_value(json_object_get(q->in, "last")) };
+	if (last && *last)
+		/* so that the record has the position */
+		json_object_set_new(q->in, "after", json_string(last));
+	struct stream *s = d && info ? calloc(1, sizeof(*s)) : NULL;
+	enum MHD_Result ok;
+	int status;
+
+	if (!d)
+		return asking_refuse(q, MHD_HTTP_CONFLICT,
+			"the daemon writes no records: set "
+			"audit.journal in tollgate.yaml");
+	if (!s)
+		return MHD_NO;
+	TAG(stream, s);
+	s->q = q;
+	s->fd = info->connect_fd;
+	SCOPED_BUF(why, 4096);
+	struct viewer *v = decisions_open(d, &asked, &viewer_calls, s, &status, &why);
+	if (!v) {
+		ok = status == MHD_HTTP_SERVICE_UNAVAILABLE
+			     ? refuse_viewer_for_now(q, buf_view(&why))
+			     : asking_refuse(
+				       q, (unsigned)status, "%.*s", SPAN_ARG(buf_view(&why)));
+		free(s);
+	} else if (record_viewing(s, "begin", 0, &why) != MHD_HTTP_OK) {
+		decisions_close(&v);
+		ok = refuse_viewer_for_now(
+			q, SPAN_LIT("reading records must be recorded, and the journal does "
+				    "not accept records now: see tollgate status"));
+		free(s);
+	} else {
+		s->viewer = v;
+		q->state = s;
+		q->drop = stream_over;
+		ok = answer_stream(s);
+	}
+	return ok;
 }

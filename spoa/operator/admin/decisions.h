@@ -1,14 +1,15 @@
-/* Decisions as they are made, for whoever looks: the journal's last records as events in one
- * ring that all viewers share, filled by a thread of its own only while there are any. Each
- * viewer has a place in it. After commit: never past what is durable.
+/* Sends decisions to viewers while they are made (GET /decisions/live).
  *
- * A viewer begins after a record that it names, so that it misses none and sees none twice,
- * over a segment's end and over a restart. What is no longer in the ring is told by an event
- * `gap`, never left out silently. One that does not read is ended: when the ring overtakes it,
- * or nothing was taken for VIEWER_STILL_US. */
+ * A thread reads the journal's new records, turns them into events and puts these into one
+ * ring, which all viewers share. It runs only while there are viewers. Each viewer has a
+ * position in the ring. Only records that are durable are shown.
+ *
+ * A viewer begins after the record that it names. So it misses no record and sees none twice,
+ * across segments of the journal and restarts. For records that the ring no longer has, the
+ * viewer gets an event `gap`. A viewer that does not read is ended when the ring overtakes it,
+ * or after VIEWER_STILL_US. */
 #ifndef OPERATOR_ADMIN_DECISIONS_H
 #define OPERATOR_ADMIN_DECISIONS_H
-
 
 #include "base/metrics.h"
 #include "operator/admin/calls.h"
@@ -17,49 +18,90 @@
 struct decisions;
 struct viewer;
 
+/* Settings of the ring. `journal` and `node` are copied by decisions_new(). */
 struct decisions_options {
-	const char *journal, *node; /* borrowed */
-	/* How far the journal is durable; false: not known yet. Any thread. */
+	const char *journal, *node;
+	/* Stores how far the journal is durable. Returns false if this is not known yet. Called
+	 * on any thread. */
 	bool (*end)(void *arg, struct follow_end *out);
 	void *arg;
 	struct metrics *metrics;
-	uint64_t still_us, comment_us; /* 0: VIEWER_STILL_US, VIEWER_COMMENT_US */
+	uint64_t still_us, comment_us; /* in µs; 0: VIEWER_STILL_US and VIEWER_COMMENT_US */
 };
+/* a viewer that takes nothing for so long is ended; an idle one gets a comment so often */
 #define VIEWER_STILL_US	  30000000
 #define VIEWER_COMMENT_US 15000000
 
-/* Costs nothing before the first viewer. NULL: no memory. */
+/* Creates the ring; memory for events is allocated with the first viewer. Returns NULL if
+ * memory is exhausted. */
 struct decisions *decisions_new(const struct decisions_options *o);
-/* No viewer is left. */
+/* Frees the ring. All viewers must be closed. */
 void decisions_free(struct decisions **d);
 
-/* Empty: any. `decision`: names of decisions with commas. */
+/* The viewer's filter; an empty text matches everything. `decision` has names of decisions,
+ * separated by commas. */
 struct viewer_asked {
 	struct span decision, person, route, model;
-	struct span after; /* NODE/SEQ, or SEQ; empty: what is durable now */
+	/* NODE/SEQ or SEQ of the last record seen; empty: begin with what is durable now */
+	struct span after;
+	/* the caller, whose viewers are limited */
 	struct caller_id who;
-	uint64_t last; /* so many that fit are shown first; only without `after` */
+	uint64_t last; /* number of matching events to show first; used only without `after` */
 };
 
-/* Called with the lock of the ring: they may not call back. */
+/* How the ring drives a viewer's connection. The functions are called with the ring's lock and
+ * must not call back. */
 struct viewer_calls {
-	void (*sleep)(void *arg); /* decisions_take() has nothing */
-	void (*wake)(void *arg);  /* now it has, or it has ended */
-	void (*cut)(void *arg);	  /* it has ended, and may be in a write that does not go on */
+	void (*sleep)(void *arg); /* decisions_take() has nothing to return */
+	/* decisions_take() has something again, or the viewer was ended */
+	void (*wake)(void *arg);
+	void (*cut)(void *arg); /* the viewer was ended and may be blocked in a write */
 	bool (*stays)(
-		void *arg); /* asked each second; false: its session is over. NULL: it stays */
+		/* asked each second; false ends the viewer, because its session is over. NULL:
+		 * never ended for this reason */
+		void *arg);
 };
 
-/* NULL with a status: 400 (what is asked, in *why), 503 (CAP_DECISION_VIEWERS, CAP_VIEWERS_EACH
- * of one caller, or no memory). */
+/* Opens a viewer. Returns NULL and stores a status: 400 with *why for an invalid filter, 503 if
+ * CAP_DECISION_VIEWERS, the caller's CAP_VIEWERS_EACH or memory is exhausted. */
 struct viewer *decisions_open(struct decisions *d, const struct viewer_asked *asked,
 	const struct viewer_calls *calls, void *arg, int *status, struct buf *why);
-/* The next bytes to send; 0: none, and sleep() was called; negative: it has ended. One thread a
- * viewer. */
+/* Copies the next bytes to send into out[]. Returns their number; 0 if there are none, after
+ * sleep() was called; or -1 if the viewer was ended. One thread per viewer. */
 ssize_t decisions_take(struct viewer *v, char *out, size_t max);
-/* How many events it was sent. */
+/* Closes the viewer and returns how many events it was sent. */
 uint64_t decisions_close(struct viewer **v);
-/* Ends all viewers: wake() is called for each, and take() says so. None is opened any more. */
+/* Ends all viewers: wake() or cut() is called for each. No further viewer can be opened. */
 void decisions_end(struct decisions *d);
+
+/* One record of a decision or completion as an event of text/event-stream (WHATWG HTML 9.2.6):
+ * `id: NODE/SEQ`, the kind, and a short JSON object in ASCII. These functions use no file and
+ * no clock. */
+enum event_kind { EVENT_DECISION, EVENT_COMPLETION, EVENT_GAP };
+/* The decision in an event. A completion has that of its decision, or EVENT_UNKNOWN if the
+ * decision is too long ago. */
+enum event_decision {
+	EVENT_UNKNOWN,
+	EVENT_PERMIT,
+	EVENT_REDACT,
+	EVENT_DENY,
+	EVENT_OBSERVED,
+	EVENT_DECISIONS
+};
+
+/* An event in one allocation, which the owner frees with free(). */
+struct event {
+	uint64_t seq;
+	enum event_kind kind;
+	enum event_decision decision;
+	uint64_t id; /* hash of the decision's id, which is also in its completion */
+	struct span person, route, model;
+	struct span text; /* the event as it is sent, with the empty line at its end */
+	size_t bytes;	  /* size of the allocation */
+};
+
+/* Makes the event of a record's line. Returns NULL if the record has another type or is
+ * invalid, or if memory is exhausted. */
+struct event *event_of(struct span line);
 
 #endif

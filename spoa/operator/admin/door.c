@@ -1,10 +1,14 @@
-/* Who may come in, in this order: the name that we were called by; what a browser says of the
- * page that asks; who asks; his role. Whatever carries Origin or Sec-Fetch-Site comes from a
- * browser, whose user may look at a page of somebody else: there a session alone counts. */
-#include "operator/admin/door.h"
-
+/* Admits callers to the admin server.
+ *
+ * The checks run in this order: the Host name under which the caller addresses us, the page
+ * that a browser's request comes from, the caller's identity, and the role for the endpoint. A
+ * request with Origin or Sec-Fetch-Site comes from a browser; only a session counts for it,
+ * because the browser may have been sent by a page of another site.
+ *
+ * Wrong tokens are counted in a leaky bucket for each source. */
 #include <arpa/inet.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <pwd.h>
 #include <sodium.h>
 #include <stdlib.h>
@@ -12,29 +16,112 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "base/caps.h"
 #include "base/clock.h"
 #include "base/codec/json_text.h"
+#include "base/err.h"
 #include "base/json_put.h"
 #include "base/log.h"
 #include "base/scoped.h"
 #include "operator/admin/access.h"
 #include "operator/admin/change.h"
+#include "operator/admin/door.h"
 #include "operator/admin/guesses.h"
 #include "operator/admin/sessions.h"
 #include "operator/admin/tls.h"
 #include "operator/server/opens.h"
 #include "operator/server/server.h"
 
+#define FULL	10u	 /* wrong tokens at once */
+#define EACH_US 6000000u /* time after which one wrong token is forgotten */
+
+/* Buckets by source, guarded by `lock`. */
+struct guesses {
+	pthread_mutex_t lock;
+	size_t n;
+	struct bucket {
+		struct source from;
+		uint64_t empty_us; /* monotonic; when the bucket will be empty */
+	} row[CAP_ADMIN_SOURCES];
+};
+
+struct guesses *
+guesses_new(void)
+{
+	struct guesses *g = calloc(1, sizeof(*g));
+
+	if (g)
+		pthread_mutex_init(&g->lock, NULL);
+	return g;
+}
+
+void
+guesses_free(struct guesses **gp)
+{
+	if (!*gp)
+		return;
+	pthread_mutex_destroy(&(*gp)->lock);
+	free(*gp);
+	*gp = NULL;
+}
+
+static struct bucket *
+find_bucket(struct guesses *g, const struct source *from)
+{
+	for (size_t i = 0; i < g->n; i++)
+		if (!memcmp(&g->row[i].from, from, sizeof(*from)))
+			return &g->row[i];
+	return NULL;
+}
+
+unsigned
+guesses_wait(struct guesses *g, const struct source *from, uint64_t now_us)
+{
+	SCOPED_LOCK(&g->lock);
+	const struct bucket *b = find_bucket(g, from);
+	if (!b || b->empty_us <= now_us + (FULL - 1) * EACH_US)
+		return 0;
+	return (unsigned)((b->empty_us - now_us - (FULL - 1) * EACH_US + 999999) / 1000000);
+}
+
+/* Returns a new bucket. If the table is full, it replaces the one that will be empty first. */
+static struct bucket *
+new_bucket(struct guesses *g, const struct source *from)
+{
+	struct bucket *b = &g->row[0];
+
+	INVARIANT(g->n <= CAP_ADMIN_SOURCES);
+	if (g->n < CAP_ADMIN_SOURCES)
+		b = &g->row[g->n++];
+	else
+		for (size_t i = 1; i < g->n; i++)
+			if (g->row[i].empty_us < b->empty_us)
+				b = &g->row[i];
+	*b = (struct bucket){ .from = *from };
+	return b;
+}
+
+void
+guesses_wrong(struct guesses *g, const struct source *from, uint64_t now_us)
+{
+	SCOPED_LOCK(&g->lock);
+	struct bucket *b = find_bucket(g, from);
+	if (!b)
+		b = new_bucket(g, from);
+	b->empty_us = (b->empty_us > now_us ? b->empty_us : now_us) + EACH_US;
+}
+
 #define COOKIE "__Host-tollgate"
 #define OURS   "x-tollgate-console"
 
+/* The parts of the door; each has a lock of its own. */
 struct door {
 	struct server *server;
 	struct access *access;
 	struct sessions *sessions;
 	struct guesses *guesses;
 	bool has_tcp_token;
-	unsigned char tcp_token[SHA256_BYTES]; /* the hash of admin.token_file's */
+	unsigned char tcp_token[SHA256_BYTES]; /* hash of the token in admin.token_file */
 };
 
 static const char *
@@ -59,7 +146,7 @@ refuse_asking(struct door *d, struct asking *q, enum metric why, unsigned status
 	return false;
 }
 
-/* ---- where it comes from ---- */
+/* ---- the source of a request ---- */
 
 static void
 set_address(struct admin_peer *p, const struct sockaddr *sa, struct source *from)
@@ -124,7 +211,8 @@ is_browser(const struct asking *q)
 	return asking_field(q, "Origin") || asking_field(q, "Sec-Fetch-Site");
 }
 
-/* https://HOST of admin.tls, http://HOST of the socket that ssh -L brings to a port. */
+/* The origin of our own pages: https://HOST on admin.tls, and http://HOST on the socket, to
+ * which `ssh -L` may forward a port. */
 static bool
 is_our_origin(const struct asking *q, const char *origin)
 {
@@ -136,7 +224,7 @@ is_our_origin(const struct asking *q, const char *origin)
 	       span_ieq(span_cut(o, scheme.n, o.n), span_str(host));
 }
 
-/* What a page of somebody else, or a plain form, cannot send. */
+/* Checks what a page of another site, or a plain form, cannot send. */
 static bool
 from_our_page(struct door *d, struct asking *q, enum MHD_Result *ok)
 {
@@ -145,24 +233,25 @@ from_our_page(struct door *d, struct asking *q, enum MHD_Result *ok)
 
 	if (origin && !is_our_origin(q, origin))
 		return refuse_asking(d, q, M_ADMIN_ORIGIN, MHD_HTTP_FORBIDDEN,
-			"a page of another origin asks: open the console by the name that it "
-			"is "
-			"asked by",
+			"the request comes from a page of another origin: open the console "
+			"under the host name that you use for its requests",
 			ok);
 	if (site && strcmp(site, "same-origin") != 0 &&
 		(is_change(q) || strcmp(site, "none") != 0))
 		return refuse_asking(d, q, M_ADMIN_ORIGIN, MHD_HTTP_FORBIDDEN,
-			"a page of another site asks (Sec-Fetch-Site)", ok);
+			"the request comes from a page of another site (Sec-Fetch-Site): open "
+			"the console itself",
+			ok);
 	if (is_change(q) && (!origin || !ours || strcmp(ours, "1") != 0))
 		return refuse_asking(d, q, M_ADMIN_ORIGIN, MHD_HTTP_FORBIDDEN,
-			"a change by a browser needs its Origin and " OURS ": 1", ok);
+			"a change from a browser needs the fields Origin and " OURS ": 1", ok);
 	return true;
 }
 
 /* ---- tokens ---- */
 
-/* Whoever brings a right one has come in before this: of 256 bits nobody guesses one, and what
- * others send from his address keeps him out of nothing. */
+/* Refuses a wrong token and counts it. Callers with a right token do not get here, so wrong
+ * tokens from the same address cannot lock them out; 256 bits cannot be guessed. */
 static bool
 wrong_token(struct door *d, struct asking *q, const struct source *from, const char *text,
 	enum MHD_Result *ok)
@@ -174,7 +263,7 @@ wrong_token(struct door *d, struct asking *q, const struct source *from, const c
 		metric_inc(&d->server->metrics, M_ADMIN_RATE);
 		q->retry_after_s = wait;
 		*ok = asking_refuse(q, MHD_HTTP_TOO_MANY_REQUESTS,
-			"too many wrong tokens came from there: try again in %u s", wait);
+			"too many wrong tokens came from this source: try again in %u s", wait);
 		return false;
 	}
 	guesses_wrong(d->guesses, from, now_us);
@@ -184,7 +273,7 @@ wrong_token(struct door *d, struct asking *q, const struct source *from, const c
 }
 
 static bool
-by_token(struct door *d, struct asking *q, struct span token)
+authenticate_token(struct door *d, struct asking *q, struct span token)
 {
 	struct admin_peer *p = &q->peer;
 
@@ -194,14 +283,15 @@ by_token(struct door *d, struct asking *q, struct span token)
 	return p->roles != 0;
 }
 
-/* RFC 6750 2.1; the scheme is in any letters (RFC 9110 11.1). Empty: there is none. */
+/* Returns the token of a Bearer field (RFC 6750 2.1), or an empty span. The scheme is
+ * case-insensitive (RFC 9110 11.1). */
 static struct span
 bearer(const char *field)
 {
 	return span_str(field && !strncasecmp(field, "Bearer ", 7) ? field + 7 : "");
 }
 
-/* admin.tcp: the one token of admin.token_file, and what it was for. */
+/* Authenticates on admin.tcp, which accepts only the token of admin.token_file. */
 static bool
 enter_tcp(struct door *d, struct asking *q, const struct source *from, enum MHD_Result *ok)
 {
@@ -213,20 +303,23 @@ enter_tcp(struct door *d, struct asking *q, const struct source *from, enum MHD_
 	if (!d->has_tcp_token || !token.n ||
 		sodium_memcmp(hash, d->tcp_token, sizeof(hash)) != 0) {
 		if (got)
-			return wrong_token(
-				d, q, from, "bearer token of admin.token_file needed", ok);
+			return wrong_token(d, q, from,
+				"wrong bearer token: send the one in "
+				"admin.token_file",
+				ok);
 		return refuse_asking(d, q, M_ADMIN_TOKEN, MHD_HTTP_UNAUTHORIZED,
-			"bearer token of admin.token_file needed", ok);
+			"send the bearer token in admin.token_file", ok);
 	}
 	q->peer.by = BY_TOKEN;
 	snprintf(q->peer.name, sizeof(q->peer.name), "admin.token_file");
-	q->peer.roles = ROLE_VIEWER | ROLE_OPERATOR | ROLE_AUDITOR; /* of rows with tcp */
+	/* applies only to endpoints with `tcp` */
+	q->peer.roles = ROLE_VIEWER | ROLE_OPERATOR | ROLE_AUDITOR;
 	return true;
 }
 
-/* The one cookie of ours; nothing: there is none, or two. */
+/* Returns the value of our cookie, or an empty span if there is none or more than one. */
 static struct span
-cookie(const struct asking *q)
+cookie_value(const struct asking *q)
 {
 	const char *all = asking_field(q, "Cookie");
 	struct span rest = span_str(all), found = { .n = 0 };
@@ -243,12 +336,13 @@ cookie(const struct asking *q)
 }
 
 static bool
-by_session(struct door *d, struct asking *q, struct span value)
+authenticate_session(struct door *d, struct asking *q, struct span value)
 {
 	struct admin_peer *p = &q->peer;
 	const char *ours = asking_field(q, OURS);
 	bool used =
-		!ours || strcmp(ours, "poll") != 0; /* what a page asks by itself is no use */
+		/* requests that a page sends by itself do not prolong the session */
+		!ours || strcmp(ours, "poll") != 0;
 
 	sha256(value, p->session);
 	if (!sessions_find(d->sessions, p->session, clock_mono_us(), used, p->token))
@@ -274,40 +368,43 @@ enter_quietly(struct door *d, struct asking *q)
 	}
 }
 
-/* Who asks; false: answered. */
+/* Identifies the caller. Returns false if the request was answered. */
 static bool
 enter_somehow(struct door *d, struct asking *q, const struct source *from, enum MHD_Result *ok)
 {
 	const char *got = asking_field(q, "Authorization");
-	struct span value = cookie(q), token = bearer(got);
+	struct span value = cookie_value(q), token = bearer(got);
 
 	if (is_browser(q) || (value.n && !got)) {
 		if (!from_our_page(d, q, ok))
 			return false;
-		/* A wrong cookie is mostly one that is over: it counts as no guess. */
-		return (value.n && by_session(d, q, value)) ||
+		/* Most wrong cookies belong to sessions that are over, so they do not count as
+		 * guesses. */
+		return (value.n && authenticate_session(d, q, value)) ||
 		       refuse_asking(d, q, M_ADMIN_TOKEN, MHD_HTTP_UNAUTHORIZED,
-			       value.n ? "the session is over, or its token is: POST /session "
-					 "with a token"
-				       : "a browser needs a session: POST /session with a "
-					 "token",
+			       value.n ? "the session or its token has ended: log in again "
+					 "(POST /session with a token)"
+				       : "a browser needs a session: log in with a token "
+					 "(POST /session)",
 			       ok);
 	}
 	if (got)
-		return (token.n && by_token(d, q, token)) ||
+		return (token.n && authenticate_token(d, q, token)) ||
 		       wrong_token(d, q, from,
-			       "this token is none of admin.tokens, or it is over or revoked",
+			       "this token is not in admin.tokens, or it has ended or is "
+			       "revoked: ask the operator for a new one (tollgate admin-token "
+			       "new)",
 			       ok);
 	enter_quietly(d, q);
 	return q->peer.by != BY_NOBODY ||
 	       refuse_asking(d, q, M_ADMIN_TOKEN, MHD_HTTP_UNAUTHORIZED,
-		       "a token of admin.tokens is needed (authorization: Bearer), or a client "
-		       "certificate",
+		       "identify yourself with a token of admin.tokens (Authorization: Bearer "
+		       "TOKEN) or with a client certificate",
 		       ok);
 }
 
 static bool
-may(struct door *d, struct asking *q, enum MHD_Result *ok)
+has_role(struct door *d, struct asking *q, enum MHD_Result *ok)
 {
 	const struct admin_peer *p = &q->peer;
 	char has[ROLES_TEXT], needs[ROLES_TEXT], text[512];
@@ -318,10 +415,12 @@ may(struct door *d, struct asking *q, enum MHD_Result *ok)
 	roles_text(q->endpoint->role, needs);
 	if (p->by == BY_USER)
 		snprintf(text, sizeof(text),
-			"needs the role %s; user %s (%u) has %s: admin.users", needs,
-			p->user[0] ? p->user : "?", (unsigned)p->uid, has[0] ? has : "none");
+			"this needs the role %s; user %s (%u) has %s: ask the operator to "
+			"change admin.users in tollgate.yaml",
+			needs, p->user[0] ? p->user : "?", (unsigned)p->uid,
+			has[0] ? has : "none");
 	else
-		snprintf(text, sizeof(text), "needs the role %s; %s has %s%s", needs,
+		snprintf(text, sizeof(text), "this needs the role %s; %s has %s%s", needs,
 			p->name[0] ? p->name : "?", has[0] ? has : "none",
 			p->by == BY_CERTIFICATE ? ": admin.users" : "");
 	return refuse_asking(d, q, M_ADMIN_ROLE, MHD_HTTP_FORBIDDEN, text, ok);
@@ -332,13 +431,15 @@ called_by_our_name(struct door *d, struct asking *q, enum MHD_Result *ok)
 {
 	const char *host = asking_field(q, "Host");
 
-	/* Without tokens admin.tcp is what it was: a scraper calls it by any name. */
+	/* Without tokens and hosts, admin.tcp accepts any name, as scrapers use. */
 	if (!host || access_host(d->access, span_str(host)) ||
 		(q->peer.door == DOOR_TCP && !access_is_named(d->access)))
 		return true;
 	metric_inc(&d->server->metrics, M_ADMIN_HOST);
 	*ok = asking_refuse(q, MHD_HTTP_FORBIDDEN,
-		"%.100s: this is not a name of ours: admin.hosts takes it", host);
+		"%.100s: this host name is not accepted: add it to admin.hosts in "
+		"tollgate.yaml",
+		host);
 	return false;
 }
 
@@ -352,21 +453,21 @@ door_opens(struct door *d, struct asking *q, enum MHD_Result *ok)
 	if (!called_by_our_name(d, q, ok))
 		return false;
 	if (!e || (!e->role && (e->tcp || q->peer.door != DOOR_TCP))) {
-		if (e && !e->role && is_change(q) && (is_browser(q) || cookie(q).n))
+		if (e && !e->role && is_change(q) && (is_browser(q) || cookie_value(q).n))
 			return from_our_page(d, q, ok);
 		return true;
 	}
 	if (q->peer.door != DOOR_TCP)
-		return enter_somehow(d, q, &from, ok) && may(d, q, ok);
+		return enter_somehow(d, q, &from, ok) && has_role(d, q, ok);
 	if (!enter_tcp(d, q, &from, ok))
 		return false;
 	if (e->tcp)
 		return is_browser(q) ? from_our_page(d, q, ok) : true;
 	return refuse_asking(d, q, M_ADMIN_ROLE, MHD_HTTP_FORBIDDEN,
-		"on the unix socket only (admin.listen)", ok);
+		"this endpoint is only on the Unix socket (admin.listen)", ok);
 }
 
-/* By his name: a session is its token's. */
+/* Sets the caller's identity from their name, so that a session counts for its token. */
 static void
 set_who(struct admin_peer *p)
 {
@@ -455,10 +556,11 @@ door_login(struct asking *q)
 	enum MHD_Result ok = MHD_NO;
 
 	set_source(q, &from);
-	bool fine =
-		by_token(d, q, token) ||
-		wrong_token(d, q, &from,
-			"this token is none of admin.tokens, or it is over or revoked", &ok);
+	bool fine = authenticate_token(d, q, token) ||
+		    wrong_token(d, q, &from,
+			    "this token is not in admin.tokens, or it has ended or is revoked: "
+			    "ask the operator for a new one (tollgate admin-token new)",
+			    &ok);
 	explicit_bzero((char *)(uintptr_t)token.p, token.n);
 	if (!fine)
 		return ok;
@@ -466,7 +568,8 @@ door_login(struct asking *q)
 	if ((q->retry_after_s = change_wait(d->server, &q->peer, 0))) {
 		metric_inc(&d->server->metrics, M_ADMIN_SHARE);
 		return asking_refuse(q, MHD_HTTP_TOO_MANY_REQUESTS,
-			"too many sessions of this token began of late");
+			"too many sessions of this token have begun: try again after "
+			"Retry-After seconds");
 	}
 	sessions_begin(d->sessions, q->peer.token, clock_mono_us(), text);
 	snprintf(q->cookie, sizeof(q->cookie),
@@ -484,7 +587,7 @@ enum MHD_Result
 door_logout(struct asking *q)
 {
 	unsigned char id[SHA256_BYTES];
-	struct span value = cookie(q);
+	struct span value = cookie_value(q);
 
 	if (value.n) {
 		sha256(value, id);
@@ -505,7 +608,7 @@ door_metrics(struct door *d, struct buf *out)
 		sessions_count(d->sessions, clock_mono_us()));
 }
 
-/* ---- its life ---- */
+/* ---- creation and reload ---- */
 
 struct door *
 door_new(const struct config *cfg, struct server *s, struct buf *why)

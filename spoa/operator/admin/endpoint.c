@@ -1,4 +1,4 @@
-/* The rows looked up, and what a request brings held against its row. */
+/* Finds an endpoint's row and checks a request's parameters against it. */
 #include "operator/admin/endpoint.h"
 
 #include <stdlib.h>
@@ -10,9 +10,9 @@
 #include "base/scoped.h"
 #include "policy/config/read.h"
 
-enum { TEXT_MAX = 256, QUERY_MAX = 64 /* parameters of a query */, MANY_MAX = 64 };
+enum { TEXT_MAX = 256, QUERY_MAX = 64 /* parameters in a query */, MANY_MAX = 64 };
 
-/* ---- answers ---- */
+/* ---- responses ---- */
 
 unsigned
 calls_error(struct buf *out, unsigned status, const char *fmt, ...)
@@ -36,7 +36,7 @@ calls_json(struct buf *out, json_t *o)
 	buf_clear(out);
 	buf_printf(out, "%s\n", text ? text : "{}");
 	if (text)
-		explicit_bzero(text, strlen(text)); /* a key's may be in it */
+		explicit_bzero(text, strlen(text)); /* the text may contain a key */
 	free(text);
 	json_decref(o);
 	return MHD_HTTP_OK;
@@ -95,7 +95,7 @@ is_word_of(const char *words, struct span word)
 	return false;
 }
 
-/* What was given as JSON; false with what is expected in *why. */
+/* Returns true if the JSON value fits the parameter. Otherwise *why has what is expected. */
 static bool
 value_fits(const struct param *p, const json_t *v, struct buf *why)
 {
@@ -107,49 +107,50 @@ value_fits(const struct param *p, const json_t *v, struct buf *why)
 	case PARAM_ANY: return true;
 	case PARAM_OBJECT:
 		if (!json_is_object(v))
-			buf_str(why, "an object is expected");
+			buf_str(why, "send an object");
 		break;
 	case PARAM_LIST:
 		if (!json_is_array(v))
-			buf_str(why, "a list is expected");
+			buf_str(why, "send a list");
 		break;
 	case PARAM_BOOLEAN:
 		if (!json_is_boolean(v))
-			buf_str(why, "true or false is expected");
+			buf_str(why, "send true or false");
 		break;
 	case PARAM_INTEGER:
 		if (!json_is_integer(v) || n < p->min || n > p->max)
-			buf_printf(why, "a whole number from %lld to %lld is expected",
+			buf_printf(why, "send a whole number from %lld to %lld",
 				(long long)p->min, (long long)p->max);
 		break;
 	case PARAM_TEXT: {
 		int64_t max = p->max ? p->max : TEXT_MAX;
 		if (!json_is_string(v))
-			buf_str(why, "a text is expected");
+			buf_str(why, "send a string");
 		else if ((int64_t)s.n < p->min || (int64_t)s.n > max)
-			buf_printf(why, "a text of %lld to %lld bytes is expected",
+			buf_printf(why, "send a string of %lld to %lld bytes",
 				(long long)p->min, (long long)max);
 		break;
 	}
 	case PARAM_TIME:
 		if (!json_is_string(v) ||
 			(clock_parse(s.p, s.n, &n) < 0 && duration_parse(s, &us) != 0))
-			buf_str(why, "a time such as 2026-12-01T00:00:00Z, or a duration ago "
-				     "such as 24h, is expected");
+			buf_str(why, "send a time such as 2026-12-01T00:00:00Z, or a duration "
+				     "such as 24h, which is counted back from now");
 		break;
 	case PARAM_DURATION:
 		if (!json_is_string(v) || duration_parse(s, &us) < 0)
-			buf_str(why, "a duration such as 24h is expected");
+			buf_str(why, "send a duration such as 24h");
 		break;
 	case PARAM_CHOICE:
 		if (!json_is_string(v) || !is_word_of(p->words, s))
-			buf_printf(why, "one of %s is expected", p->words);
+			buf_printf(why, "send one of %s", p->words);
 		break;
 	}
 	return why->n == 0;
 }
 
-/* A value of the query in the JSON that its kind has; NULL: memory, or no UTF-8. */
+/* Converts a query's value to the JSON type of its parameter. Returns NULL if memory is
+ * exhausted or the value is not UTF-8. */
 static json_t *
 value_of_query(const struct param *p, const char *text, size_t n)
 {
@@ -167,6 +168,7 @@ value_of_query(const struct param *p, const char *text, size_t n)
 	return json_stringn(text, n);
 }
 
+/* State of reading a query. */
 struct query {
 	const struct admin_endpoint *e;
 	json_t *in;
@@ -188,13 +190,15 @@ take_query(void *cls, enum MHD_ValueKind kind UNUSED, const char *name, size_t n
 	if (!v || ++q->n > QUERY_MAX || strlen(name) != name_n ||
 		(value && strlen(value) != n)) {
 		buf_printf(q->why,
-			v ? "%.64s: too many parameters, or a NUL" : "%.64s: is no UTF-8",
+			v ? "%.64s: the query has too many parameters or a NUL byte"
+			  : "%.64s: the value is not UTF-8",
 			name);
 	} else if (!p || !(p->flags & PARAM_MANY)) {
 		if (json_object_get(q->in, name))
-			buf_printf(q->why, "%.64s: is given twice", name);
+			buf_printf(q->why, "%.64s: this parameter is repeated; send it once",
+				name);
 		else if (json_object_set(q->in, name, v) < 0)
-			buf_printf(q->why, "a parameter's name is no UTF-8");
+			buf_printf(q->why, "the name of a parameter is not UTF-8");
 	} else {
 		list = json_object_get(q->in, name);
 		if (!list) {
@@ -215,9 +219,11 @@ member_fits(const struct admin_endpoint *e, const char *name, const json_t *v, s
 	size_t i;
 
 	if (!p) {
-		buf_printf(why, "%.64s: there is no such parameter", name);
+		buf_printf(why, "%.64s: unknown parameter", name);
 		p = e->params;
-		buf_str(why, p && p->name ? "; accepted: " : "; it takes none");
+		buf_str(why, p && p->name ? "; accepted: "
+					  : "; the endpoint has no "
+					    "parameters");
 		for (; p && p->name; p++)
 			buf_printf(why, "%s%s", p == e->params ? "" : ", ", p->name);
 		return false;
@@ -227,7 +233,7 @@ member_fits(const struct admin_endpoint *e, const char *name, const json_t *v, s
 	SCOPED_BUF(what, 1024);
 	if ((p->flags & PARAM_MANY) && json_is_array(v)) {
 		if (json_array_size(v) > MANY_MAX)
-			buf_printf(&what, "at most %d values are taken", MANY_MAX);
+			buf_printf(&what, "send at most %d values", MANY_MAX);
 		json_array_foreach(v, i, one) if (!value_fits(p, one, &what)) break;
 	} else {
 		value_fits(p, v, &what);
@@ -253,7 +259,7 @@ admin_endpoint_params(
 		json_object_foreach(in, name, v) if (!member_fits(e, name, v, why)) break;
 	for (const struct param *p = e->params; p && p->name && !why->n; p++)
 		if ((p->flags & PARAM_NEEDED) && !json_object_get(in, p->name))
-			buf_printf(why, "%s: is missing: %s", p->name, p->text);
+			buf_printf(why, "%s: this parameter is missing: %s", p->name, p->text);
 	if (!why->n)
 		return in;
 	json_decref(in);

@@ -1,22 +1,356 @@
-/* The endpoints. Rows of one area are together; a new area is a section of its own, here and
- * above where its parameters are. */
+/* The table of the admin server's endpoints, and the handlers that are too small for a file of
+ * their own: the console's files, GET /policy, the log level, webhooks, and time series.
+ *
+ * Rows of one area stand together, in the table and in the lists of parameters above it.
+ *
+ * ---- the console's files ----
+ *
+ * The files change only with the program. Each has an ETag, and browsers revalidate it at each
+ * use, which costs a response without a body. */
+#include <errno.h>
+#include <microhttpd.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "base/attr.h"
+#include "base/codec/json_text.h"
+#include "base/json_put.h"
+#include "base/log.h"
+#include "base/scoped.h"
+#include "base/wall.h"
+#include "operator/admin/admin.h"
+#include "operator/admin/caches.h"
+#include "operator/admin/calls.h"
+#include "operator/admin/change.h"
+#include "operator/admin/door.h"
 #include "operator/admin/endpoint.h"
-#include "operator/admin/policy.h"
 #include "operator/admin/reads.h"
 #include "operator/admin/sealed.h"
 #include "operator/admin/verifying.h"
-
-#include "base/attr.h"
-#include "base/scoped.h"
-#include "operator/admin/admin.h"
-#include "operator/admin/caches.h"
-#include "operator/admin/change.h"
-#include "operator/admin/door.h"
-#include "operator/admin/page.h"
+#include "operator/console/asset.h"
 #include "operator/server/server.h"
+#include "operator/telemetry/notify.h"
 #include "operator/telemetry/openmetrics.h"
+#include "policy/config/config.h"
+#include "policy/config/read.h"
+#include "policy/section.h"
+#include "policy/verdict/explain.h"
 
-/* ---- what is asked without a call of its own ---- */
+#define PAGE_PATH "/console/"
+
+static enum MHD_Result
+console_is_off(struct asking *q)
+{
+	return asking_refuse(q, MHD_HTTP_NOT_FOUND,
+		"the console is off: set admin.console: true in tollgate.yaml and restart the "
+		"daemon");
+}
+
+/* Queues the response with one more field and releases it. */
+static enum MHD_Result
+send_response(struct asking *q, unsigned status, struct MHD_Response *r, const char *field,
+	const char *value)
+{
+	if (!r)
+		return MHD_NO;
+	MHD_add_response_header(r, field, value);
+	asking_fields(q, r);
+	enum MHD_Result ok = MHD_queue_response(q->connection, status, r);
+	MHD_destroy_response(r);
+	return ok;
+}
+
+static enum MHD_Result
+admin_page_redirect(struct asking *q)
+{
+	if (!q->server->shared_cfg->admin_console)
+		return console_is_off(q);
+	return send_response(q, MHD_HTTP_FOUND,
+		MHD_create_response_from_buffer(
+			0, (void *)(uintptr_t) "", MHD_RESPMEM_PERSISTENT),
+		"location", PAGE_PATH);
+}
+
+static enum MHD_Result
+admin_page(struct asking *q)
+{
+	struct console_asset a;
+
+	if (!q->server->shared_cfg->admin_console)
+		return console_is_off(q);
+	if (!console_asset(q->path + strlen(PAGE_PATH), &a))
+		return asking_refuse(q, MHD_HTTP_NOT_FOUND,
+			"the console has no such file; it begins at " PAGE_PATH);
+	/* RFC 9110 13.1.2: a list of tags, weak ones too, or "*". Our tags contain neither
+	 * commas nor spaces, so a search finds them. */
+	const char *has = MHD_lookup_connection_value(
+		q->connection, MHD_HEADER_KIND, MHD_HTTP_HEADER_IF_NONE_MATCH);
+	bool known = has && (strstr(has, a.etag) || !strcmp(has, "*"));
+	struct MHD_Response *r = MHD_create_response_from_buffer(
+		known ? 0 : a.text.n, (void *)(uintptr_t)a.text.p, MHD_RESPMEM_PERSISTENT);
+	if (r) {
+		MHD_add_response_header(r, "content-type", a.type);
+		MHD_add_response_header(r, "cache-control", "no-cache");
+	}
+	return send_response(q, known ? MHD_HTTP_NOT_MODIFIED : MHD_HTTP_OK, r, "etag", a.etag);
+}
+
+/* ---- GET /policy ----
+ *
+ * Trying a policy's text is done by a child process (reads.c). */
+
+enum { TEXT_MAX = 1 << 20 };
+
+static void
+put_rules(struct buf *out, const struct policy *p)
+{
+	json_put_open(out, "rules", '[');
+	for (size_t i = 0; i < p->nall_rules; i++) {
+		const struct rule *r = &p->rules[i];
+		json_put_open(out, NULL, '{');
+		json_put_opt(out, "name", r->name);
+		json_put_str(out, "phase", phase_words[r->phase]);
+		json_put_str(out, "effect", rule_effect_name(r->effect));
+		json_put_bool(out, "shadow", r->shadow);
+		json_put_opt(out, "when", r->when_text);
+		json_put_uint(out, "line", r->at ? r->at->line : 0);
+		json_put_close(out, '}');
+	}
+	json_put_close(out, ']');
+}
+
+/* Writes the current text of the policy's file. "text_is_newer": the file was written after the
+ * policy in force was read. */
+static void
+put_policy_text(struct buf *out, const struct policy *p, int64_t in_force_ns)
+{
+	struct stat st;
+
+	SCOPED_BUF(text, TEXT_MAX);
+	json_put_opt(out, "file", p->file);
+	bool is = stat(p->file, &st) == 0;
+	json_put_bool(out, "text_is_newer",
+		is && (int64_t)st.st_mtim.tv_sec * 1000000000 + st.st_mtim.tv_nsec >
+				in_force_ns);
+	if (buf_regular_file(&text, p->file) && !buf_failed(&text)) {
+		json_put_text(out, "text", buf_view(&text));
+	} else {
+		json_put_null(out, "text");
+		json_put_str(out, "text_why",
+			buf_failed(&text) ? "the file is longer than 1 MB" : strerror(errno));
+	}
+}
+
+static void
+admin_policy(struct server *s, struct buf *out)
+{
+	SCOPED_SNAPSHOT(snap, s);
+	const struct policy *p = snap->policy;
+
+	pthread_mutex_lock(&s->reloading.lock);
+	int64_t since_ns = s->reloading.in_force_ns;
+	pthread_mutex_unlock(&s->reloading.lock);
+	json_put_open(out, NULL, '{');
+	json_put_opt(out, "policy", p->label);
+	json_put_opt(out, "name", p->name);
+	json_put_opt(out, "version", p->version);
+	json_put_time(out, "since", since_ns);
+	json_put_str(out, "mode", p->shadow ? "shadow" : "enforce");
+	json_put_str(out, "default", p->default_permit ? "permit" : "deny");
+	json_put_opt(
+		out, "shadow_policy", snap->shadow_policy ? snap->shadow_policy->label : NULL);
+	json_put_open(out, "routes", '[');
+	for (size_t i = 0; i < p->nroutes; i++)
+		json_put_opt(out, NULL, p->routes[i].name);
+	json_put_form(out, "],'limits':[");
+	for (size_t i = 0; i < p->nlimits; i++)
+		json_put_opt(out, NULL, p->limits[i].name);
+	json_put_close(out, ']');
+	put_rules(out, p);
+	put_policy_text(out, p, since_ns);
+	buf_str(out, "}\n");
+}
+
+/* ---- GET and POST /log ----
+ *
+ * The log level can be changed while the daemon runs. The change ends at the given time
+ * (operator/server/sampling.c checks it) or with the process. */
+
+#define FOR_MOST_US (7 * 86400 * SECOND_US)
+
+static void
+admin_log(struct server *s, struct buf *out)
+{
+	json_put_form(out, "{'level':%s,'configured':%s", log_level_names[log_level()],
+		log_level_names[s->shared_cfg->log_level]);
+	json_put_time(out, "until", atomic_load(&s->log_until_ns));
+	buf_str(out, "}\n");
+}
+
+/* Returns the level of that name, or -1. */
+static int
+log_level_of(const char *name)
+{
+	for (int i = 0; name && log_level_names[i]; i++)
+		if (!strcmp(name, log_level_names[i]))
+			return i;
+	return -1;
+}
+
+static bool
+change_log_level(struct change *c, json_t **before, json_t **after)
+{
+	const char *level = change_text(c, "level"), *lasts = change_text(c, "for");
+	uint64_t us = 0;
+
+	if (c->status != MHD_HTTP_OK)
+		return false;
+	if (log_level_of(level) < 0)
+		return change_refuse(c, MHD_HTTP_BAD_REQUEST,
+			"level: send one of error, warn, info, debug");
+	if (lasts && (duration_parse(span_str(lasts), &us) < 0 || us < SECOND_US ||
+			     us > FOR_MOST_US))
+		return change_refuse(
+			c, MHD_HTTP_BAD_REQUEST, "for: send a duration from 1s to 7d");
+	*before = json_pack("{s:s}", "level", log_level_names[log_level()]);
+	*after = json_pack("{s:s,s:s}", "id", level, "level", level);
+	if (lasts)
+		change_set_time(*after, "until", wall_now_ns() + (int64_t)us * 1000);
+	json_object_set(c->answer, "level", json_object_get(*after, "level"));
+	json_object_set(c->answer, "until", json_object_get(*after, "until"));
+	return change_sign(c, *after);
+}
+
+static void
+apply_log_level(struct change *c, const json_t *after)
+{
+	int level = log_level_of(json_string_value(json_object_get(after, "level")));
+
+	atomic_store(&c->s->log_until_ns, change_time(after, "until"));
+	log_set_level((enum log_level)level);
+}
+
+static const struct change_row admin_log_set = { "log", 0, "level", change_log_level, apply_log_level };
+
+/* ---- webhooks ---- */
+
+/* Writes notify_status(). */
+static void
+admin_notify(struct server *s, struct buf *out)
+{
+	notify_status(s->notify, out);
+}
+
+static bool
+change_notify(struct change *c, json_t **before UNUSED, json_t **after)
+{
+	if (!c->s->notify)
+		return change_refuse(c, MHD_HTTP_CONFLICT,
+			"no webhook is configured: set notify.url in tollgate.yaml");
+	if (notify_testing(c->s->notify))
+		return change_refuse(
+			c, MHD_HTTP_CONFLICT, "a test is in progress: see its result with "
+				"tollgate notify status");
+	*after = json_pack("{s:s}", "id", "test");
+	return change_sign(c, *after);
+}
+
+static void
+send_test_notice(struct change *c UNUSED, const json_t *after)
+{
+	notify_test(json_text_in(after, "by"));
+}
+
+static const struct change_row admin_notify_test = { "notify", 0, "test", change_notify, send_test_notice };
+
+/* ---- samples: GET /series, /trends, /policy/rules, /limits/near, /limits/fullest ----
+ *
+ * The data is in operator/server/sampling.h. */
+
+enum { HOUR_S = 3600, NEAR_COUNT = 50, FULLEST_COUNT = 20 };
+
+static unsigned
+admin_series(
+	struct server *s, const struct admin_peer *peer UNUSED, json_t *in, struct buf *out)
+{
+	const char *by = json_string_value(json_object_get(in, "by")),
+		   *window = json_string_value(json_object_get(in, "window"));
+	uint64_t us = HOUR_S * SECOND_US;
+	unsigned kind = 0;
+
+	while (by && kind < RATES_BY && strcmp(by, rates_by_names[kind]) != 0)
+		kind++;
+	if (window && (duration_parse(span_str(window), &us) < 0 || us > HOUR_S * SECOND_US ||
+			      us < RATES_STEP_S * SECOND_US))
+		return calls_error(out, MHD_HTTP_BAD_REQUEST,
+			"window: send a duration from 10s to 1h");
+	if (!s->sampling.rates)
+		return calls_error(out, MHD_HTTP_CONFLICT, "the daemon takes no samples, "
+			"because memory was exhausted at its start: restart it");
+	rates_series(
+		s->sampling.rates, by ? (enum rates_by)kind : RATES_BY, us / SECOND_US, out);
+	return MHD_HTTP_OK;
+}
+
+static unsigned
+admin_trends(
+	struct server *s, const struct admin_peer *peer UNUSED, json_t *in, struct buf *out)
+{
+	const char *by = json_string_value(json_object_get(in, "by")),
+		   *range = json_string_value(json_object_get(in, "range"));
+	struct trends_asked asked = { .by = by ? trends_by_of(by) : RATES_ALL,
+		.name = json_string_value(json_object_get(in, "name")) };
+	unsigned of = TRENDS_1H;
+
+	while (range && of < TRENDS_RANGES && strcmp(range, trends_range_names[of]) != 0)
+		of++;
+	if (asked.by == TRENDS_BY || of == TRENDS_RANGES)
+		return calls_error(out, MHD_HTTP_BAD_REQUEST,
+			"by: send total, route, target, provider, model, team, rule, person, "
+			"key or tool; range: send 1h, 24h, 7d or 90d");
+	if (asked.name && asked.by == RATES_ALL)
+		return calls_error(out, MHD_HTTP_BAD_REQUEST, "name: this needs `by` as well");
+	if (!s->sampling.trends)
+		return calls_error(out, MHD_HTTP_CONFLICT, "the daemon takes no samples, "
+			"because memory was exhausted at its start: restart it");
+	asked.range = (enum trends_range)of;
+	sampling_trends(s, &asked, out);
+	return MHD_HTTP_OK;
+}
+
+static unsigned
+admin_policy_rules(struct server *s, struct buf *out)
+{
+	if (!s->sampling.rates)
+		return calls_error(out, MHD_HTTP_CONFLICT, "the daemon takes no samples, "
+			"because memory was exhausted at its start: restart it");
+	sampling_rules(s, out);
+	return MHD_HTTP_OK;
+}
+
+static unsigned
+admin_limits_near(
+	struct server *s, const struct admin_peer *peer UNUSED, json_t *in, struct buf *out)
+{
+	const json_t *count = json_object_get(in, "count");
+
+	sampling_near(s, (size_t)json_integer_value(json_object_get(in, "from")),
+		count ? (size_t)json_integer_value(count) : NEAR_COUNT, out);
+	return MHD_HTTP_OK;
+}
+
+static unsigned
+admin_limits_fullest(
+	struct server *s, const struct admin_peer *peer UNUSED, json_t *in, struct buf *out)
+{
+	const json_t *count = json_object_get(in, "count");
+
+	sampling_fullest(s, count ? (size_t)json_integer_value(count) : FULLEST_COUNT, out);
+	return MHD_HTTP_OK;
+}
+
+
+/* ---- small handlers of the table ---- */
 
 static void
 get_metrics(struct server *s, struct buf *out)
@@ -46,9 +380,10 @@ get_readyz(struct server *s, struct buf *out)
 	return server_ready(s, out) ? MHD_HTTP_OK : MHD_HTTP_SERVICE_UNAVAILABLE;
 }
 
-enum { RELOAD_BYTES = 3 << 10 }; /* its records, and what it costs: five a second */
+/* cost of a reload in the caller's limit of changes: about five a second */
+enum { RELOAD_BYTES = 3 << 10 };
 
-/* Who had it done is on record whatever comes of it, and whatever the disk says. */
+/* A reload is recorded with its caller whatever its result, even if the disk is nearly full. */
 static unsigned
 post_reload(struct server *s, const struct admin_peer *peer, json_t *in, struct buf *out)
 {
@@ -57,7 +392,7 @@ post_reload(struct server *s, const struct admin_peer *peer, json_t *in, struct 
 	if (wait_s) {
 		metric_inc(&s->metrics, M_ADMIN_SHARE);
 		return calls_error(out, MHD_HTTP_TOO_MANY_REQUESTS,
-			"too many of yours at once: try again in %u s", wait_s);
+			"you have sent too many reloads: try again in %u s", wait_s);
 	}
 	char by[CHANGE_WHO_LEN];
 
@@ -73,110 +408,111 @@ post_reload(struct server *s, const struct admin_peer *peer, json_t *in, struct 
 
 /* ---- parameters ---- */
 
-#define PERSON_MAX 16384 /* a token's name may be as long as its header */
+#define PERSON_MAX 16384 /* a token's name may be as long as a header field */
 
 /* clang-format off */
 #define SIGNED \
-	{ "by",     PARAM_TEXT, .max = 256,  .text = "Who wants it, in his own words." }, \
-	{ "reason", PARAM_TEXT, .max = 1024, .text = "Why; it goes into the record." }
+	{ "by",     PARAM_TEXT, .max = 256,  .text = "Who makes the change, in the caller's own words." }, \
+	{ "reason", PARAM_TEXT, .max = 1024, .text = "The reason, for the record." }
 #define UNTIL(at) \
-	{ "ttl", PARAM_TEXT, .text = "How long it lives, such as 90d, or never." }, \
+	{ "ttl", PARAM_TEXT, .text = "How long it is valid, such as 90d, or never." }, \
 	{ at,    PARAM_TEXT, .text = "When it ends, such as 2026-12-01T00:00:00Z." }
 #define KEY_ID { "id", PARAM_TEXT, PARAM_NEEDED, .text = "Which key." }
 
-/* Members of a key are a key's: identity/apikey.h. A list that says so takes any. */
+/* A name "*" accepts any member. Members of a key are those of an API key
+ * (policy/identity/apikey.h). */
 static const struct param key_new[] = {
 	UNTIL("expires"), SIGNED, { "*", PARAM_ANY, .text = "Members of a key: person, team, models, …" }, { .name = NULL },
 };
 static const struct param key_change[] = {
-	KEY_ID, UNTIL("expires"), SIGNED, { "*", PARAM_ANY, .text = "Members that get another value, or none (null)." }, { .name = NULL },
+	KEY_ID, UNTIL("expires"), SIGNED, { "*", PARAM_ANY, .text = "Members with new values; null removes one." }, { .name = NULL },
 };
 static const struct param key_rotate[] = {
-	KEY_ID, { "overlap", PARAM_TEXT, .text = "How long the old one passes besides; 24h." }, UNTIL("expires"), SIGNED, { .name = NULL },
+	KEY_ID, { "overlap", PARAM_TEXT, .text = "How long the old key stays valid; 24h." }, UNTIL("expires"), SIGNED, { .name = NULL },
 };
 static const struct param key_revoke[] = { KEY_ID, SIGNED, { .name = NULL } };
 static const struct param signed_alone[] = { SIGNED, { .name = NULL } };
 static const struct param quota_asked[] = {
 	{ "identity", PARAM_OBJECT, .text = "Whose limits: members of an identity." },
 	{ "key",   PARAM_TEXT, .text = "Or the id of an API key." },
-	{ "route", PARAM_TEXT, .text = "The limits of this route alone." },
-	{ "model", PARAM_TEXT, .text = "And of this model." }, { .name = NULL },
+	{ "route", PARAM_TEXT, .text = "Only limits of this route." },
+	{ "model", PARAM_TEXT, .text = "Only limits of this model." }, { .name = NULL },
 };
 static const struct param limit_set[] = {
 	{ "limit", PARAM_TEXT, PARAM_NEEDED, .text = "The limit's name in the policy." },
-	{ "for", PARAM_OBJECT, .text = "Whose: {\"person\": …}; an empty object: everyone's." },
-	{ "to", PARAM_ANY, .text = "The amount: a whole number, or US dollars." },
-	{ "id", PARAM_TEXT, .text = "An override that is there." }, UNTIL("until"), SIGNED, { .name = NULL },
+	{ "for", PARAM_OBJECT, .text = "Whose limit: {\"person\": …}; an empty object stands for everyone." },
+	{ "to", PARAM_ANY, .text = "The new amount: a whole number, or US dollars." },
+	{ "id", PARAM_TEXT, .text = "An existing override." }, UNTIL("until"), SIGNED, { .name = NULL },
 };
 static const struct param limit_clear[] = {
 	{ "id", PARAM_TEXT, .text = "The override." },
-	{ "limit", PARAM_TEXT, .text = "Or its limit" }, { "for", PARAM_OBJECT, .text = "and whose it is." }, SIGNED, { .name = NULL },
+	{ "limit", PARAM_TEXT, .text = "Or its limit" }, { "for", PARAM_OBJECT, .text = "and whose limit it is." }, SIGNED, { .name = NULL },
 };
 static const struct param target_named[] = {
 	{ "target", PARAM_TEXT, PARAM_NEEDED, .text = "PROVIDER, or PROVIDER/MODEL." }, SIGNED, { .name = NULL },
 };
 static const struct param cache_purged[] = {
-	{ "route", PARAM_TEXT, .min = 1, .text = "Answers of this route." },
-	{ "person", PARAM_TEXT, .min = 1, .text = "That this person asked for; or the id of a key that is nobody's." },
-	{ "older", PARAM_DURATION, .text = "That are older than this." },
-	{ "all", PARAM_BOOLEAN, .text = "All of them; goes alone." }, SIGNED, { .name = NULL },
+	{ "route", PARAM_TEXT, .min = 1, .text = "Responses of this route." },
+	{ "person", PARAM_TEXT, .min = 1, .text = "Responses to this person, or to the id of a key without an owner." },
+	{ "older", PARAM_DURATION, .text = "Responses older than this." },
+	{ "all", PARAM_BOOLEAN, .text = "All responses; allowed only alone." }, SIGNED, { .name = NULL },
 };
 #define TOOL \
 	{ "server", PARAM_TEXT, PARAM_NEEDED, .text = "The MCP server: a provider of the policy." }, \
 	{ "kind", PARAM_TEXT, .text = "tool, prompt or instructions." }, \
-	{ "name", PARAM_TEXT, .text = "Of the tool or prompt." }
+	{ "name", PARAM_TEXT, .text = "Name of the tool or prompt." }
 static const struct param tool_named[] = { TOOL, SIGNED, { .name = NULL } };
 static const struct param tool_approve[] = {
-	TOOL, { "hash", PARAM_TEXT, .text = "32 digits or more of the text that is approved." },
-	{ "only", PARAM_BOOLEAN, .text = "No other text is approved from then on." },
-	{ "none", PARAM_BOOLEAN, .text = "No text is." }, SIGNED, { .name = NULL },
+	TOOL, { "hash", PARAM_TEXT, .text = "32 digits or more of the hash of the approved text." },
+	{ "only", PARAM_BOOLEAN, .text = "Other texts are no longer approved." },
+	{ "none", PARAM_BOOLEAN, .text = "No text is approved." }, SIGNED, { .name = NULL },
 };
 static const struct param read_told[] = {
-	{ "command", PARAM_TEXT, PARAM_NEEDED, .text = "Words of the command that read." },
-	{ "asked", PARAM_OBJECT, PARAM_NEEDED, .text = "What it was asked for." },
-	{ "records", PARAM_INTEGER, PARAM_NEEDED, .max = INT64_MAX, .text = "How many records it showed." },
+	{ "command", PARAM_TEXT, PARAM_NEEDED, .text = "The words of the command that read records." },
+	{ "asked", PARAM_OBJECT, PARAM_NEEDED, .text = "The command's parameters." },
+	{ "records", PARAM_INTEGER, PARAM_NEEDED, .max = INT64_MAX, .text = "How many records the command showed." },
 	{ "follow", PARAM_TEXT, .text = "begin or end." }, SIGNED, { .name = NULL },
 };
 static const struct param text_hashed[] = {
 	{ "text", PARAM_TEXT, PARAM_NEEDED, .max = 64 << 10, .text = "The text." },
-	{ "person", PARAM_TEXT, .max = PERSON_MAX, .text = "Whose it is: hashes as records have them of who has a share, too." }, SIGNED, { .name = NULL },
+	{ "person", PARAM_TEXT, .max = PERSON_MAX, .text = "The person whose text it is: returns also the hashes with this person's shares." }, SIGNED, { .name = NULL },
 };
 static const struct param person_named[] = {
 	{ "person", PARAM_TEXT, PARAM_NEEDED, .min = 1, .max = PERSON_MAX, .text = "The name." }, SIGNED, { .name = NULL },
 };
 static const struct param export_signed[] = {
-	{ "object", PARAM_TEXT, PARAM_NEEDED, .max = 64 << 10, .text = "What the manifest says." }, SIGNED, { .name = NULL },
+	{ "object", PARAM_TEXT, PARAM_NEEDED, .max = 64 << 10, .text = "The contents of the manifest." }, SIGNED, { .name = NULL },
 };
 
 static const struct param share_asked[] = {
 	{ "id", PARAM_TEXT, PARAM_NEEDED, .min = 1, .text = "The public id of the request whose text is opened." },
 	{ "part", PARAM_CHOICE, PARAM_NEEDED, .words = "prompt response tools", .text = "Which of its texts." },
-	{ "share", PARAM_INTEGER, PARAM_NEEDED, .min = 1, .max = (INT64_C(1) << 53) - 1, .text = "The share's number, as the record has it." },
+	{ "share", PARAM_INTEGER, PARAM_NEEDED, .min = 1, .max = (INT64_C(1) << 53) - 1, .text = "The share's number in the record." },
 	SIGNED, { .name = NULL },
 };
 static const struct param opening_asked[] = {
 	{ "id", PARAM_TEXT, PARAM_NEEDED, .min = 1, .text = "The public id of a request." }, SIGNED, { .name = NULL },
 };
 static const struct param erased[] = {
-	{ "person", PARAM_TEXT, PARAM_NEEDED, .min = 1, .max = PERSON_MAX, .text = "Who; or the id of a key that is nobody's." },
-	{ "why", PARAM_TEXT, PARAM_NEEDED, .min = 1, .max = 1024, .text = "Why; it goes into the record." },
-	{ "ticket", PARAM_TEXT, .text = "Where it was asked for; likewise." },
+	{ "person", PARAM_TEXT, PARAM_NEEDED, .min = 1, .max = PERSON_MAX, .text = "The person, or the id of a key without an owner." },
+	{ "why", PARAM_TEXT, PARAM_NEEDED, .min = 1, .max = 1024, .text = "The reason, for the record." },
+	{ "ticket", PARAM_TEXT, .text = "The ticket of the request, for the record." },
 	SIGNED, { .name = NULL },
 };
 static const struct param log_set[] = {
 	{ "level", PARAM_TEXT, PARAM_NEEDED, .text = "error, warn, info or debug." },
-	{ "for", PARAM_TEXT, .text = "How long, up to 7d; else until the process ends." }, SIGNED, { .name = NULL },
+	{ "for", PARAM_TEXT, .text = "How long, up to 7d; without it, until the process ends." }, SIGNED, { .name = NULL },
 };
 static const struct param near_asked[] = {
-	{ "from", PARAM_INTEGER, .max = 100000, .text = "How many are left out first." },
-	{ "count", PARAM_INTEGER, .min = 1, .max = 256, .text = "How many; 50." }, { .name = NULL },
+	{ "from", PARAM_INTEGER, .max = 100000, .text = "How many rows to skip." },
+	{ "count", PARAM_INTEGER, .min = 1, .max = 256, .text = "How many rows; 50." }, { .name = NULL },
 };
 static const struct param fullest_asked[] = {
 	{ "count", PARAM_INTEGER, .min = 1, .max = 256, .text = "The number of limits; 20." }, { .name = NULL },
 };
 static const struct param series_asked[] = {
-	{ "window", PARAM_DURATION, .text = "How far back, up to 1h, which it is otherwise." },
-	{ "by", PARAM_CHOICE, .words = "total route target model team rule", .text = "Of this kind alone." }, { .name = NULL },
+	{ "window", PARAM_DURATION, .text = "How far back, up to 1h; 1h." },
+	{ "by", PARAM_CHOICE, .words = "total route target model team rule", .text = "Only series of this kind." }, { .name = NULL },
 };
 static const struct param trends_asked[] = {
 	{ "by", PARAM_CHOICE, .words = "total route target provider model team rule person key tool", .text = "The kind of the rows; total." },
@@ -184,12 +520,12 @@ static const struct param trends_asked[] = {
 	{ "range", PARAM_CHOICE, .words = "1h 24h 7d 90d", .text = "How far back; 1h." }, { .name = NULL },
 };
 static const struct param decisions_seen[] = {
-	{ "decision", PARAM_TEXT, .text = "permit, redact, deny, observed; several with commas." },
-	{ "person", PARAM_TEXT, .text = "Of this person alone." },
-	{ "route", PARAM_TEXT, .text = "Of this route." },
-	{ "model", PARAM_TEXT, .text = "Of this model." },
-	{ "after", PARAM_TEXT, .text = "NODE/SEQ: those after this record. Last-Event-ID comes first." },
-	{ "last", PARAM_INTEGER, .max = 1000, .text = "So many that were before, first." }, { .name = NULL },
+	{ "decision", PARAM_TEXT, .text = "Names of decisions with commas: permit, redact, deny, observed." },
+	{ "person", PARAM_TEXT, .text = "Only this person." },
+	{ "route", PARAM_TEXT, .text = "Only this route." },
+	{ "model", PARAM_TEXT, .text = "Only this model." },
+	{ "after", PARAM_TEXT, .text = "NODE/SEQ: begin after this record. Last-Event-ID has precedence." },
+	{ "last", PARAM_INTEGER, .max = 1000, .text = "Begin with so many earlier decisions." }, { .name = NULL },
 };
 static const struct param login[] = {
 	{ "token", PARAM_TEXT, PARAM_NEEDED, .text = "A token of admin.tokens." }, { .name = NULL },
@@ -199,34 +535,34 @@ static const struct param login[] = {
 
 const struct admin_endpoint admin_endpoints[] = {
 
-/* -- for machines that watch: nobody is asked who he is -- */
-{ "GET", "/metrics", 0, "Metrics as Prometheus takes them; with exemplars, for who accepts OpenMetrics.",
+/* -- monitoring: open to everyone -- */
+{ "GET", "/metrics", 0, "Metrics for Prometheus, with exemplars for clients that accept OpenMetrics.",
   .type = METRICS_TEXT, .show = get_metrics, .open = get_openmetrics, .tcp = true },
 { "GET", "/healthz", 0, "Whether the daemon runs.",
   .type = PLAIN_TEXT, .show = get_healthz, .tcp = true },
-{ "GET", "/readyz", 0, "Whether it can decide, and if not why: 503.",
+{ "GET", "/readyz", 0, "Whether the daemon can decide; 503 with the reasons if not.",
   .type = PLAIN_TEXT, .write = get_readyz, .tcp = true },
 
 /* -- the daemon -- */
-{ "GET", "/status", ROLE_VIEWER, "What runs, what is degraded, the policy in force.",
+{ "GET", "/status", ROLE_VIEWER, "Version, degraded parts and policy in force.",
   .show = server_status, .shape = "version:string node:string", .tcp = true },
 { "GET", "/recent", ROLE_VIEWER, "The last decisions and counters, for `tollgate top`.",
   .show = server_recent, .shape = "", .tcp = true },
-{ "POST", "/reload", ROLE_OPERATOR, "Reads configuration and policy again; 422: refused.",
+{ "POST", "/reload", ROLE_OPERATOR, "Reads configuration and policy again; 422: they are invalid.",
   .params = signed_alone, .call = post_reload, .shape = "result:string", .tcp = true },
 
 /* -- keys, limits -- */
-{ "GET", "/keys", ROLE_VIEWER, "Keys made at run time.",
+{ "GET", "/keys", ROLE_VIEWER, "Keys that were created at run time.",
   .write = admin_keys, .shape = "state_key:boolean keys:array", .tcp = true },
-{ "POST", "/keys/new", ROLE_OPERATOR, "Makes a key; the answer holds its text, once.",
+{ "POST", "/keys/new", ROLE_OPERATOR, "Creates a key; the response contains its text, which is not shown again.",
   .params = key_new, .change = &admin_key_new, .shape = "id:string key:string" },
 { "POST", "/keys/change", ROLE_OPERATOR, "Changes members of a key.",
   .params = key_change, .change = &admin_key_change, .shape = "id:string" },
-{ "POST", "/keys/rotate", ROLE_OPERATOR, "Makes the next key and gives this one an end.",
+{ "POST", "/keys/rotate", ROLE_OPERATOR, "Creates the successor of a key and sets an end for the old key.",
   .params = key_rotate, .change = &admin_key_rotate, .shape = "id:string key:string" },
-{ "POST", "/keys/revoke", ROLE_OPERATOR, "Revokes a key, of a file too.",
+{ "POST", "/keys/revoke", ROLE_OPERATOR, "Revokes a key, also one in a file.",
   .params = key_revoke, .change = &admin_key_revoke, .shape = "id:string" },
-{ "POST", "/quota", ROLE_VIEWER, "What limits have left for somebody.",
+{ "POST", "/quota", ROLE_VIEWER, "What limits have left for an identity or key.",
   .params = quota_asked, .call = admin_quota, .own = true, .shape = "limits:array" },
 { "GET", "/limits", ROLE_VIEWER, "Overrides of limits that were made at run time.",
   .write = admin_limits, .shape = "state_key:boolean overrides:array", .tcp = true },
@@ -236,11 +572,11 @@ const struct admin_endpoint admin_endpoints[] = {
   .params = limit_clear, .change = &admin_limit_clear, .shape = "id:string" },
 
 /* -- targets, tools -- */
-{ "GET", "/targets", ROLE_VIEWER, "How each target does.",
+{ "GET", "/targets", ROLE_VIEWER, "The targets with their health.",
   .show = admin_targets, .shape = "targets:array", .tcp = true },
-{ "POST", "/targets/eject", ROLE_OPERATOR, "Takes a target out.",
+{ "POST", "/targets/eject", ROLE_OPERATOR, "Ejects a target.",
   .params = target_named, .change = &admin_target_eject, .shape = "id:string" },
-{ "POST", "/targets/admit", ROLE_OPERATOR, "Lets it in again.",
+{ "POST", "/targets/admit", ROLE_OPERATOR, "Readmits a target.",
   .params = target_named, .change = &admin_target_admit, .shape = "id:string" },
 { "GET", "/tools", ROLE_VIEWER, "Pins of tools, prompts and instructions of MCP servers.",
   .write = admin_tools, .shape = "state_key:boolean full:array tools:array", .tcp = true },
@@ -249,10 +585,10 @@ const struct admin_endpoint admin_endpoints[] = {
 { "POST", "/tools/approve", ROLE_OPERATOR, "Approves a text of a tool.",
   .params = tool_approve, .change = &admin_tool_approve, .shape = "id:string" },
 
-/* -- answers that are given again -- */
-{ "GET", "/cache", ROLE_VIEWER, "What the cache of answers has, and gave since the start.",
+/* -- response cache -- */
+{ "GET", "/cache", ROLE_VIEWER, "Contents of the response cache, and hits since the start.",
   .begin = caches_stats, .shape = "where:string routes:integer hits:integer saved_nanousd:integer" },
-{ "POST", "/cache/purge", ROLE_OPERATOR, "Answers go from the cache at once: of a route, of a person, older than, or all.",
+{ "POST", "/cache/purge", ROLE_OPERATOR, "Removes responses from the cache: of a route, of a person, older than, or all.",
   .params = cache_purged, .begin = caches_purge, .shape = "id:string purged:integer failed:integer" },
 
 /* -- records -- */
@@ -260,94 +596,94 @@ const struct admin_endpoint admin_endpoints[] = {
   .params = read_told, .change = &admin_read, .shape = "" },
 { "POST", "/audit/text", ROLE_AUDITOR, "The keyed hash of a text, for a search.",
   .params = text_hashed, .change = &admin_text_hash, .shape = "id:string hashes:array" },
-{ "POST", "/audit/pseudonym", ROLE_AUDITOR, "The word that records have in place of a person's name; 404: there is none.",
+{ "POST", "/audit/pseudonym", ROLE_AUDITOR, "The pseudonym of a person in the records; 404: there is none.",
   .params = person_named, .change = &admin_pseudonym, .checked = true, .shape = "id:string pseudonym:string" },
 { "POST", "/audit/export", ROLE_AUDITOR, "Signs the manifest of an export.",
   .params = export_signed, .change = &admin_export, .shape = "id:string manifest:string" },
-{ "POST", "/audit/share", ROLE_AUDITOR, "The share that opens a sealed text, on record first; 410: it is erased.",
+{ "POST", "/audit/share", ROLE_AUDITOR, "The share that opens a sealed text; the request is recorded first; 410: it is erased.",
   .params = share_asked, .change = &admin_share, .checked = true, .shape = "share:string number:integer" },
-{ "POST", "/audit/opening", ROLE_AUDITOR, "What the console opens a request's texts with; 404 without `console.open`.",
+{ "POST", "/audit/opening", ROLE_AUDITOR, "The data with which the console opens a request's texts; 404 without `console.open`.",
   .params = opening_asked, .begin = admin_opening, .arg = &sealed_texts, .shape = "node:string records:array" },
 { "POST", "/audit/erase", ROLE_AUDITOR, "Makes a person's sealed texts unreadable, on every node.",
   .params = erased, .change = &admin_erase, .checked = true, .shape = "erasure:string serial:integer here:boolean near:array respelled:boolean nodes:array" },
-{ "GET", "/audit/erasures", ROLE_AUDITOR, "What was erased, and which nodes have done it.",
+{ "GET", "/audit/erasures", ROLE_AUDITOR, "The erasures, and the nodes that have carried them out.",
   .write = admin_erasures, .shape = "erasures:array" },
-{ "GET", "/records/search", ROLE_AUDITOR, "Records by any of their terms, a page at a time.",
+{ "GET", "/records/search", ROLE_AUDITOR, "Records that match all given terms, by pages.",
   .params = search_asked, .begin = reader_begin, .arg = &read_search, .shape = "records:array" },
 { "GET", "/records/show", ROLE_AUDITOR, "All records of one request, and the proof of its decision.",
   .params = show_asked, .begin = reader_begin, .arg = &read_show, .shape = "records:array proof:any" },
 { "GET", "/records/page", ROLE_AUDITOR, "The proof of a decision as a page that verifies itself in a browser.",
   .params = show_asked, .begin = reader_begin, .arg = &read_page, .shape = "page:string" },
-{ "GET", "/records/explain", ROLE_AUDITOR, "Why a decision came out as it did.",
+{ "GET", "/records/explain", ROLE_AUDITOR, "Why a decision was made.",
   .params = explain_asked, .begin = reader_begin, .arg = &read_explain, .shape = "" },
-{ "GET", "/records/report", ROLE_AUDITOR, "What audit report says, for auditors.",
+{ "GET", "/records/report", ROLE_AUDITOR, "The report for auditors, as `tollgate audit report`.",
   .params = report_asked, .begin = reader_begin, .arg = &read_report, .shape = "report:object" },
-{ "GET", "/records/verify", ROLE_AUDITOR, "The chain's state, and what its last verification said.",
+{ "GET", "/records/verify", ROLE_AUDITOR, "The state of the chain, and the result of its last verification.",
   .show = admin_verifying, .shape = "running:boolean last:any state:object" },
-{ "POST", "/records/verify", ROLE_AUDITOR, "Begins to verify all of the chain; 409: one runs.",
+{ "POST", "/records/verify", ROLE_AUDITOR, "Starts a verification of the whole chain; 409: one is running.",
   .begin = verifying_begin, .shape = "running:boolean" },
 
 /* -- webhooks -- */
-{ "GET", "/notify", ROLE_VIEWER, "What came of the webhooks of notify.url.",
+{ "GET", "/notify", ROLE_VIEWER, "The state of the webhooks of notify.url.",
   .show = admin_notify, .shape = "signed:boolean dropped:integer kinds:array", .tcp = true },
-{ "POST", "/notify/test", ROLE_OPERATOR, "Sends one of kind test; GET /notify says what came of it.",
+{ "POST", "/notify/test", ROLE_OPERATOR, "Sends a notice of kind test; GET /notify has the result.",
   .params = signed_alone, .change = &admin_notify_test, .shape = "id:string" },
 
 /* -- people, usage -- */
-{ "GET", "/usage", ROLE_VIEWER, "What was used and what it cost, summed over the records.",
+{ "GET", "/usage", ROLE_VIEWER, "Usage and cost, summed over the records.",
   .params = usage_asked, .begin = reader_begin, .arg = &read_usage, .shape = "" },
 
 /* -- policy -- */
-{ "GET", "/policy", ROLE_VIEWER, "The policy in force: version, since when, rules, text.",
+{ "GET", "/policy", ROLE_VIEWER, "The policy in force: version, start, rules, text.",
   .show = admin_policy, .shape = "policy:string version:string since:string rules:array" },
 { "GET", "/policy/versions", ROLE_VIEWER, "Policies that came into force, newest first.",
   .params = versions_asked, .begin = reader_begin, .arg = &read_versions, .shape = "versions:array" },
 { "GET", "/policy/text", ROLE_AUDITOR, "The kept text of a version, with the files that it included.",
   .params = version_asked, .begin = reader_begin, .arg = &read_version, .shape = "text:string" },
-{ "GET", "/policy/shadow", ROLE_AUDITOR, "Decisions of which the shadow policy says something else.",
+{ "GET", "/policy/shadow", ROLE_AUDITOR, "Decisions that the shadow policy would make differently.",
   .params = versions_asked, .begin = reader_begin, .arg = &read_shadow, .shape = "records:array" },
 { "POST", "/policy/check", ROLE_VIEWER, "Every mistake of a policy's text, with line and column.",
   .params = check_asked, .begin = reader_begin, .arg = &try_check, .shape = "valid:boolean errors:array notes:array" },
-{ "POST", "/policy/decide", ROLE_OPERATOR, "What a policy says about one request, rule by rule.",
+{ "POST", "/policy/decide", ROLE_OPERATOR, "The decision of a policy on one request, rule by rule.",
   .params = decide_asked, .begin = reader_begin, .arg = &try_decide, .shape = "decision:string explain:object" },
-{ "POST", "/policy/replay", ROLE_AUDITOR, "What a policy's text would have decided otherwise.",
+{ "POST", "/policy/replay", ROLE_AUDITOR, "Recorded decisions that a policy's text would have made differently.",
   .params = replay_asked, .begin = reader_begin, .arg = &try_replay, .shape = "total:integer different:integer" },
 
 /* -- live: decisions, series, models, log -- */
-{ "GET", "/now", ROLE_VIEWER, "What is degraded, whether it is ready, rates and latencies, targets.",
+{ "GET", "/now", ROLE_VIEWER, "Degraded parts, readiness, rates, latencies and targets.",
   .show = server_now, .shape = "node:string ready:boolean parts:array degraded:array targets:array" },
-{ "GET", "/log", ROLE_VIEWER, "How much the log says.",
+{ "GET", "/log", ROLE_VIEWER, "The level of the log.",
   .show = admin_log, .shape = "level:string configured:string" },
-{ "POST", "/log", ROLE_OPERATOR, "Says more or less in the log, for a time.",
+{ "POST", "/log", ROLE_OPERATOR, "Changes the level of the log for a time.",
   .params = log_set, .change = &admin_log_set, .shape = "level:string" },
-{ "GET", "/policy/rules", ROLE_VIEWER, "What each rule did, since the start and since the policy came, and when last.",
+{ "GET", "/policy/rules", ROLE_VIEWER, "The effect of each rule since the start and since the policy is in force, and the last time.",
   .write = admin_policy_rules, .shape = "policy:string version:string rules:array" },
-{ "GET", "/models", ROLE_VIEWER, "Models that were seen or are configured: targets, price, tokens, cost.",
+{ "GET", "/models", ROLE_VIEWER, "Models that were used or are configured, with targets, price, tokens and cost.",
   .show = admin_models, .shape = "models:array" },
-{ "GET", "/limits/near", ROLE_VIEWER, "Who came near a limit of late, the fullest first.",
+{ "GET", "/limits/near", ROLE_VIEWER, "Callers that recently came near a limit, the highest share first.",
   .params = near_asked, .call = admin_limits_near, .shape = "total:integer near:array" },
 { "GET", "/limits/fullest", ROLE_VIEWER, "The limits of callers with the largest used share, and when each is used up at today's rate.",
   .params = fullest_asked, .call = admin_limits_fullest, .shape = "limits:array" },
-{ "GET", "/series", ROLE_VIEWER, "The last hour in steps of ten seconds: in all, by route, target, model.",
+{ "GET", "/series", ROLE_VIEWER, "The last hour in steps of ten seconds: in total, or by route, target, model, team or rule.",
   .params = series_asked, .call = admin_series, .shape = "step_s:integer steps:integer series:array" },
 { "GET", "/trends", ROLE_VIEWER, "The last hour, day, week or ninety days in steps, and the period before. Kept over restarts.",
   .params = trends_asked, .call = admin_trends, .shape = "range:string step_s:integer steps:integer series:array before:array daemons:array" },
-{ "GET", "/decisions/live", ROLE_AUDITOR, "Decisions as they are made, as server-sent events; goes on after Last-Event-ID.",
+{ "GET", "/decisions/live", ROLE_AUDITOR, "Decisions while they are made, as server-sent events; continues after Last-Event-ID.",
   .params = decisions_seen, .begin = admin_decisions_live, .type = "text/event-stream" },
 
-/* -- who asks -- */
-{ "GET", "/session", ROLE_VIEWER, "Who I am here, and what I may.",
+/* -- sessions -- */
+{ "GET", "/session", ROLE_VIEWER, "The caller's name and roles.",
   .begin = door_who, .shape = "name:string roles:array by:string door:string opens:boolean" },
-{ "POST", "/session", 0, "Trades a token for a cookie, for a browser.",
+{ "POST", "/session", 0, "Exchanges a token for a browser's session cookie.",
   .params = login, .begin = door_login, .shape = "name:string roles:array by:string door:string opens:boolean" },
 { "DELETE", "/session", 0, "Ends the session of the cookie.",
   .begin = door_logout, .shape = "ended:boolean" },
-{ "GET", "/openapi.json", ROLE_VIEWER, "This table, as OpenAPI 3.1.",
+{ "GET", "/openapi.json", ROLE_VIEWER, "This table as OpenAPI 3.1.",
   .show = admin_openapi, .shape = "openapi:string info:object paths:object" },
 
-/* -- console: the page; nobody is asked who he is -- */
-{ "GET", "/", 0, "Leads to the console.", .type = PAGE_TYPE, .begin = admin_page_redirect },
-{ "GET", "/console", 0, "Leads to the console.", .type = PAGE_TYPE, .begin = admin_page_redirect },
+/* -- the console's page: open to everyone -- */
+{ "GET", "/", 0, "Redirects to the console.", .type = PAGE_TYPE, .begin = admin_page_redirect },
+{ "GET", "/console", 0, "Redirects to the console.", .type = PAGE_TYPE, .begin = admin_page_redirect },
 { "GET", "/console/", 0, "The console's page and its files; 404 without `admin.console`.",
   .type = PAGE_TYPE, .begin = admin_page },
 

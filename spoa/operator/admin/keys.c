@@ -1,5 +1,5 @@
-/* Keys at run time: what each call of the admin socket means. What an entry may say is
- * gate/changes/entry.c's; here is which members a call may give. */
+/* Creates, changes, rotates and revokes API keys at run time. This file checks which members a
+ * call may set; gate/changes/entry.c checks their values. */
 #include "operator/admin/calls.h"
 
 #include <microhttpd.h>
@@ -30,7 +30,7 @@ static bool
 set_members(struct change *c, json_t *entry)
 {
 	static const char *const words[] = { "id", "by", "reason", "ttl", "expires",
-		"overlap" }; /* the call's own */
+		"overlap" }; /* parameters of the call itself */
 	const char *name;
 	json_t *v;
 	int64_t ns;
@@ -42,7 +42,7 @@ set_members(struct change *c, json_t *entry)
 			continue;
 		if (!is_member(name))
 			return change_refuse(c, MHD_HTTP_BAD_REQUEST,
-				"%.64s: a key has no such member", name);
+				"%.64s: a key has no such member: correct the name", name);
 		if (json_is_null(v) || (json_is_array(v) && !json_array_size(v)))
 			json_object_del(entry, name);
 		else
@@ -55,7 +55,7 @@ set_members(struct change *c, json_t *entry)
 	return true;
 }
 
-/* A fresh key's id, hash and time; its text is in the answer. */
+/* Generates a key: sets id, hash and time in the entry, and puts the text into the response. */
 static void
 set_fresh(struct change *c, json_t *entry)
 {
@@ -72,7 +72,7 @@ set_fresh(struct change *c, json_t *entry)
 	sodium_memzero(text, sizeof(text));
 }
 
-/* The key that the call names; NULL: refused. */
+/* Returns the entry of the key that the call names, or NULL after answering with an error. */
 static json_t *
 named_key(struct change *c)
 {
@@ -80,19 +80,23 @@ named_key(struct change *c)
 	char field[LIVE_FIELD_MAX];
 
 	if (!id || !id[0]) {
-		change_refuse(c, MHD_HTTP_BAD_REQUEST, "id: is missing: of which key?");
+		change_refuse(c, MHD_HTTP_BAD_REQUEST,
+			"id: this parameter is missing: name "
+			"the key");
 		return NULL;
 	}
 	snprintf(field, sizeof(field), "key:%.32s", id);
 	json_t *entry = live_get(c->s->live, field);
 	if (!entry)
-		change_refuse(
-			c, MHD_HTTP_NOT_FOUND, "%.32s: no such key was made at run time", id);
+		change_refuse(c, MHD_HTTP_NOT_FOUND,
+			"%.32s: no key with this id was created at run "
+			"time: see tollgate key list",
+			id);
 	return entry;
 }
 
 static bool
-is_over(const json_t *entry)
+key_has_ended(const json_t *entry)
 {
 	int64_t end = change_time(entry, "expires");
 
@@ -108,13 +112,15 @@ make_new(struct change *c, json_t **before UNUSED, json_t **after)
 	if (!set_members(c, *after))
 		return false;
 	if (!json_object_get(*after, "person"))
-		return change_refuse(
-			c, MHD_HTTP_BAD_REQUEST, "person: is missing: whose key is it?");
+		return change_refuse(c, MHD_HTTP_BAD_REQUEST,
+			"person: this parameter is missing: name the "
+			"key's owner");
 	set_fresh(c, *after);
 	return true;
 }
 
-/* Says that the policy in force takes no API keys: the key is kept, and opens nothing. */
+/* Reports `taken: false` if the policy in force accepts no API keys: the key is stored but
+ * gives no access. */
 static void
 say_taken(struct change *c, const json_t *after UNUSED)
 {
@@ -134,14 +140,16 @@ make_change(struct change *c, json_t **before, json_t **after)
 	if (!(*before = named_key(c)))
 		return false;
 	if (json_object_get(*before, "revoked"))
-		return change_refuse(c, MHD_HTTP_CONFLICT, "it is revoked, which is final");
+		return change_refuse(c, MHD_HTTP_CONFLICT,
+			"the key is revoked, which is "
+			"final: create a new key");
 	*after = json_deep_copy(*before);
 	return set_members(c, *after);
 }
 
 const struct change_row admin_key_change = { NULL, LIVE_KEY, "change", make_change, NULL };
 
-/* The next one, and how long the one that is there passes besides. */
+/* Creates the successor of a key, and reads how long the old key stays valid. */
 static bool
 make_next(struct change *c, json_t *old, json_t *next, uint64_t *overlap_us)
 {
@@ -161,7 +169,8 @@ make_next(struct change *c, json_t *old, json_t *next, uint64_t *overlap_us)
 	return change_put(c, NULL, next);
 }
 
-/* Two changes: the next key, then an end of the one that is there, or the one that it has. */
+/* A rotation is two changes: the new key, then an end for the old key, unless the old key
+ * already ends sooner. */
 static bool
 make_rotation(struct change *c, json_t **before, json_t **after)
 {
@@ -169,8 +178,10 @@ make_rotation(struct change *c, json_t **before, json_t **after)
 
 	if (!(*before = named_key(c)))
 		return false;
-	if (is_over(*before))
-		return change_refuse(c, MHD_HTTP_CONFLICT, "it is not live: make a new one");
+	if (key_has_ended(*before))
+		return change_refuse(c, MHD_HTTP_CONFLICT,
+			"the key has expired or is "
+			"revoked: create a new key");
 	json_auto_t *next = json_deep_copy(*before);
 	if (!make_next(c, *before, next, &overlap_us))
 		return false;
@@ -184,9 +195,10 @@ make_rotation(struct change *c, json_t **before, json_t **after)
 const struct change_row admin_key_rotate = { NULL, LIVE_KEY, "rotate", make_rotation,
 	say_taken };
 
-/* Of a file's key there is no entry yet: one that says no more than that it is revoked. */
+/* Returns a new entry that only revokes a key of a file, which has no entry yet. NULL: no file
+ * has this key. */
 static json_t *
-of_file(struct change *c, const char *id)
+entry_of_file_key(struct change *c, const char *id)
 {
 	SCOPED_SNAPSHOT(snap, c->s);
 
@@ -200,13 +212,13 @@ make_revoked(struct change *c, json_t **before, json_t **after)
 	*before = named_key(c);
 	if (*before)
 		*after = json_deep_copy(*before);
-	else if ((*after = of_file(c, change_text(c, "id"))))
+	else if ((*after = entry_of_file_key(c, change_text(c, "id"))))
 		c->status = MHD_HTTP_OK;
 	if (!*after || !change_sign(c, *after))
 		return false;
 	json_object_set(c->answer, "id", json_object_get(*after, "id"));
 	if (json_object_get(*after, "revoked"))
-		return false; /* so it is */
+		return false; /* the key is revoked already */
 	change_set_time(*after, "revoked", wall_now_ns());
 	return true;
 }
@@ -214,15 +226,15 @@ make_revoked(struct change *c, json_t **before, json_t **after)
 const struct change_row admin_key_revoke = { NULL, LIVE_KEY, "revoke", make_revoked, NULL };
 
 static const char *
-state_of(const json_t *entry)
+key_state(const json_t *entry)
 {
 	return json_object_get(entry, "revoked") ? "revoked"
-	       : is_over(entry)			 ? "expired"
+	       : key_has_ended(entry)		 ? "expired"
 						 : "live";
 }
 
 unsigned
 admin_keys(struct server *s, struct buf *out)
 {
-	return change_list(s, LIVE_KEY, "keys", state_of, out);
+	return change_list(s, LIVE_KEY, "keys", key_state, out);
 }

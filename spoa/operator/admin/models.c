@@ -1,17 +1,74 @@
-/* GET /models: models by name. Seen: what workers count by model (budget/tally/series.h), where
- * names are capped. Configured: what targets of the policy in force send, with how these do and
- * what they cost. */
+/* Targets and models: GET /targets, POST /targets/eject and /targets/admit, and GET /models.
+ *
+ * A model in GET /models was used, or a target of the policy in force sends it, or both. Use is
+ * what the workers count by model (budget/tally/series.h), where the number of names is capped.
+ * For configured models the response has their targets' health and prices. */
+#include <microhttpd.h>
 #include <string.h>
 
+#include "base/attr.h"
 #include "base/clock.h"
 #include "base/codec/json_text.h"
+#include "base/json_put.h"
 #include "base/scoped.h"
 #include "gate/snapshot.h"
+#include "gate/targets/sync.h"
 #include "operator/admin/calls.h"
+#include "operator/admin/change.h"
 #include "operator/server/server.h"
+#include "policy/config/read.h"
 #include "policy/prices.h"
 
-/* Its object among the models, made where it is not there. */
+void
+admin_targets(struct server *s, struct buf *out)
+{
+	json_put_form(out, "{'targets':");
+	server_targets(s, out, NULL);
+	buf_str(out, "}\n");
+}
+
+static bool
+change_target(struct change *c, json_t **before UNUSED, json_t **after)
+{
+	const char *name = change_text(c, "target");
+	struct nearest near;
+
+	if (c->status != MHD_HTTP_OK)
+		return false;
+	if (!name || !name[0])
+		return change_refuse(c, MHD_HTTP_BAD_REQUEST,
+			"target: this parameter is missing: send PROVIDER or PROVIDER/MODEL");
+	if (!server_target_find(c->s, name, &near))
+		return change_refuse(c, MHD_HTTP_NOT_FOUND,
+			"%.160s: the policy in force has no such target%s", name,
+			nearest_hint(&near));
+	*after = json_pack("{s:s}", "id", name);
+	return change_sign(c, *after);
+}
+
+static void
+apply_ejection(struct change *c, const json_t *after)
+{
+	target_eject(gate_targets(c->s->shared), json_span(json_object_get(after, "id")));
+	target_sync_soon(c->s->target_sync);
+}
+
+static void
+apply_readmission(struct change *c, const json_t *after)
+{
+	target_admit(gate_targets(c->s->shared), json_span(json_object_get(after, "id")));
+	target_sync_soon(c->s->target_sync);
+}
+
+const struct change_row admin_target_eject = { "target", 0, "eject", change_target,
+	apply_ejection };
+
+const struct change_row admin_target_admit = { "target", 0, "admit", change_target,
+	apply_readmission };
+
+/* ---- models ---- */
+
+/* Returns the object of a model, which is created if needed. */
 static json_t *
 model_of(json_t *models, const char *name)
 {
@@ -43,7 +100,7 @@ add_seen(json_t *models, const struct series *s)
 		const struct series_entry *e = &s->entry[i];
 		const char *name = e->key.label[SERIES_MODEL];
 		if (!strcmp(name, "-"))
-			continue; /* of no model */
+			continue; /* requests without a model */
 		json_t *m = model_of(models, name);
 		for (size_t k = 0; m && k < COUNT_OF(parts); k++) {
 			uint64_t more =
@@ -54,7 +111,7 @@ add_seen(json_t *models, const struct series *s)
 	}
 }
 
-/* US dollars for a million tokens. */
+/* Adds the prices in US dollars for a million tokens. */
 static void
 add_price(json_t *m, const struct price_row *row)
 {

@@ -1,4 +1,4 @@
-/* GET /openapi.json: the table of endpoints as OpenAPI 3.1. */
+/* Writes the table of endpoints as OpenAPI 3.1, for GET /openapi.json. */
 #include <microhttpd.h>
 #include <string.h>
 
@@ -47,7 +47,7 @@ put_schema(struct buf *out, const struct param *p)
 		json_put_close(out, '}');
 }
 
-/* Of a GET or DELETE. */
+/* Writes the parameters of a GET or DELETE. */
 static void
 put_query(struct buf *out, const struct param *params)
 {
@@ -89,7 +89,7 @@ put_body(struct buf *out, const struct param *params)
 	json_put_form(out, "}}}}");
 }
 
-/* "keys:array state_key:boolean last:any" as a schema. */
+/* Writes a shape such as "keys:array state_key:boolean last:any" as a schema. */
 static void
 put_shape(struct buf *out, const char *shape)
 {

@@ -1,4 +1,6 @@
-/* POST /quota: what limits have left for somebody. The counters are a worker's to read. */
+/* POST /quota: reports what limits have left for an identity or an API key. The counters belong
+ * to a worker, so the admin thread sends the question to the first worker and waits for its
+ * answer. */
 #include <microhttpd.h>
 #include <pthread.h>
 #include <stdlib.h>
@@ -13,7 +15,8 @@
 
 #define ANSWER_US 5000000u
 
-/* Shared with the worker, which may answer when nobody waits any more. */
+/* A question in progress. owner: the admin thread and the worker, by `holders`; the worker may
+ * answer when nobody waits any more. The lock guards `over` and `holders`. */
 struct asking {
 	struct tag tag;
 	struct mail mail;
@@ -24,7 +27,8 @@ struct asking {
 	unsigned holders;
 };
 
-/* With the lock. */
+/* Drops one holder and frees the question with the last one. The caller holds the lock, which
+ * this releases. */
 static void
 let_asking_go(struct asking *a)
 {
@@ -42,7 +46,7 @@ let_asking_go(struct asking *a)
 }
 
 static void
-looked(struct look *l)
+look_is_over(struct look *l)
 {
 	struct asking *a = TAGGED(asking, l->arg);
 
@@ -61,7 +65,7 @@ look_now(struct mail *m, void *consumer)
 	limits_look(w->gate, &a->look);
 }
 
-/* ---- the answer ---- */
+/* ---- the response ---- */
 
 static void
 put_look_row(struct buf *out, const struct look_row *r)
@@ -81,8 +85,8 @@ put_look_row(struct buf *out, const struct look_row *r)
 		json_put_form(out, "'used':%u,'held':%u,'left':%u,'reset_ms':%u", d->used,
 			d->held, taken < most ? most - taken : (uint64_t)0, d->reset_ms);
 	if (r->counted && d->reduced_s)
-		json_put_form(out, "'reduced_to':%u,'reduced_s':%u", r->reduced_to,
-			d->reduced_s);
+		json_put_form(
+			out, "'reduced_to':%u,'reduced_s':%u", r->reduced_to, d->reduced_s);
 	if (r->burst)
 		json_put_bool(out, "burst", true);
 	if (!r->policy_amount)
@@ -112,7 +116,8 @@ answer_look(const struct look *l, struct buf *out)
 
 /* ---- the call ---- */
 
-/* In the look's arena; false: it is no text. */
+/* Copies a string parameter into the question's arena. Returns false if the parameter is not a
+ * string. */
 static bool
 take_text(struct look *l, const json_t *in, const char *name, struct span *out)
 {
@@ -141,7 +146,7 @@ admin_quota(struct server *s, const struct admin_peer *peer, json_t *in, struct 
 	cond_init(&a->answered);
 	arena_init(&a->look.arena, 16 << 20, true);
 	a->look.identity = identity ? json_deep_copy(identity) : json_object();
-	a->look.done = looked;
+	a->look.done = look_is_over;
 	a->look.arg = a;
 	a->mail.run = look_now;
 	bool fits = json_is_object(a->look.identity) &&
@@ -156,10 +161,11 @@ admin_quota(struct server *s, const struct admin_peer *peer, json_t *in, struct 
 		late = pthread_cond_timedwait(&a->answered, &a->lock, &until);
 	if (!fits)
 		status = calls_error(out, MHD_HTTP_BAD_REQUEST,
-			"identity is an object, key, route and model are texts");
+			"identity must be an object; key, route and model must be strings");
 	else if (!a->over)
-		status = calls_error(
-			out, MHD_HTTP_SERVICE_UNAVAILABLE, "a worker does not answer");
+		status = calls_error(out, MHD_HTTP_SERVICE_UNAVAILABLE,
+			"the worker did not answer within "
+			"5 s: try again");
 	else
 		status = answer_look(&a->look, out);
 	let_asking_go(a);

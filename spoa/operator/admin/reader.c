@@ -1,5 +1,9 @@
-/* Endpoints that a child answers. The connection is suspended while it runs; what it said is
- * sent from the file in memory that it wrote it to. */
+/* Answers endpoints with the output of child processes. The connection is suspended while a
+ * child runs. The response is then sent directly from the file in memory to which the child
+ * wrote.
+ *
+ *   ASK ─► WAIT ─► (next step: WAIT) ─► the response is queued
+ *     └──► FULL or STOPS: refused with 503 */
 #include "operator/admin/reader.h"
 
 #include <stdio.h>
@@ -17,26 +21,27 @@
 #include "operator/server/server.h"
 
 enum { BLOCK = 32 << 10, TAIL = 512, TEXT_BYTES = 1 << 20, RETRY_S = 5 };
-#define TAKEN_US 120000000u /* an answer that is not taken by then is cut */
+#define TAKEN_US 120000000u /* a response that the client has not read by then is cut off */
 
-/* One request. owners: its connection, and the response that is made of it. */
+/* One request. owners: its connection, and the response that reads from it */
 struct asked {
 	struct reading r[READER_STEPS];
 	struct asking *q;
 	struct admin *admin;
 	const struct reader *row;
-	size_t at; /* the step that runs */
+	size_t at; /* the step that is running */
 	enum { ASK, WAIT, FULL, STOPS } state;
 	char *input;
 	unsigned owners;
-	/* The answer: pieces of text, and between them what steps said. */
+	/* The response: pieces of text, each followed by output of a step. */
 	struct piece {
-		struct buf text; /* before it */
-		int fd;		 /* -1: nothing */
+		struct buf text; /* text before the output */
+		int fd;		 /* -1: no output follows */
 		size_t n;
-		bool lines; /* newlines part the values of a list */
+		bool lines; /* newlines in the output separate values of a list */
 	} piece[READER_STEPS + 1];
 	size_t npieces;
+	/* monotonic */
 	uint64_t answered_us;
 };
 
@@ -45,7 +50,7 @@ struct asked {
 static bool
 is_plain_argument(const char *s, size_t n)
 {
-	return span_past(span_of(s, n), 0, is_in_line) == n; /* NUL is none */
+	return span_past(span_of(s, n), 0, is_in_line) == n; /* a NUL is not in the class */
 }
 
 static bool
@@ -84,7 +89,7 @@ add_value(struct reading *r, const char *name, const json_t *v, struct buf *why)
 	}
 	if (json_is_string(v) &&
 		!is_plain_argument(json_string_value(v), json_string_length(v))) {
-		buf_printf(why, "%s: has a control character", name);
+		buf_printf(why, "%s: the value contains a control character: remove it", name);
 		return false;
 	}
 	ok = json_is_string(v) ? add_printf(r, "--%s=%s", name, json_string_value(v))
@@ -93,7 +98,7 @@ add_value(struct reading *r, const char *name, const json_t *v, struct buf *why)
 	     : json_is_true(v) ? add_printf(r, "--%s", name)
 			       : true;
 	if (!ok)
-		buf_str(why, "too many values");
+		buf_str(why, "the request has too many values: send fewer");
 	return ok;
 }
 
@@ -117,7 +122,8 @@ reading_args(struct reading *r, const struct reader *row, size_t step,
 	}
 	if (ok && operand &&
 		!is_plain_argument(json_string_value(operand), json_string_length(operand))) {
-		buf_printf(why, "%s: has a control character", row->operand);
+		buf_printf(why, "%s: the value contains a control character: remove it",
+			row->operand);
 		return false;
 	}
 	if (ok && operand)
@@ -135,7 +141,7 @@ reading_args_free(struct reading *r)
 		free(r->args[--r->nargs]);
 }
 
-/* ---- who asks, and who is told ---- */
+/* ---- callers of children, and records of reading ---- */
 
 static void
 put_peer(struct child *c, void *arg)
@@ -165,7 +171,8 @@ reader_told(struct children *all, const struct admin_peer *peer)
 	child_with(all, peer->child, set_told, NULL);
 }
 
-/* Where the child could not tell: the daemon does. 0, or the status of the refusal in *out. */
+/* Records the reading if the child could not. Returns 0, or the status of the refusal in *out.
+ */
 static unsigned
 record_read(struct asked *a, struct buf *out)
 {
@@ -183,7 +190,7 @@ record_read(struct asked *a, struct buf *out)
 	return status == MHD_HTTP_OK || status == MHD_HTTP_CONFLICT ? 0 : status;
 }
 
-/* ---- the end ---- */
+/* ---- release ---- */
 
 static void
 let_asked_go(struct asked *a)
@@ -206,7 +213,7 @@ drop_asked(void *state)
 	let_asked_go(state);
 }
 
-/* ---- the answer ---- */
+/* ---- the response ---- */
 
 static ssize_t
 send_some(void *cls, uint64_t at, char *out, size_t max)
@@ -237,8 +244,8 @@ send_some(void *cls, uint64_t at, char *out, size_t max)
 	return MHD_CONTENT_READER_END_OF_STREAM;
 }
 
-/* Of lines: without the last newline, and without a last line that says where it goes on, which
- * is put into *after. */
+/* Returns the length of a list's output without its last newline. A last line with the position
+ * of the next page is cut off as well and stored in *after. */
 static size_t
 cut_after(const struct child *c, struct buf *after)
 {
@@ -260,7 +267,7 @@ cut_after(const struct child *c, struct buf *after)
 	return n ? n - 1 : 0;
 }
 
-/* What the step said, as the row's shape wants it, with what comes before it in the piece. */
+/* Adds a step's output to the piece, in the shape that the row names. */
 static void
 add_said(struct asked *a, size_t step, struct piece *p, struct buf *after)
 {
@@ -284,7 +291,7 @@ add_said(struct asked *a, size_t step, struct piece *p, struct buf *after)
 		buf_printf(after, ",%.*s", SPAN_ARG(buf_view(&text)));
 }
 
-/* Without "tollgate: ", as what went wrong. */
+/* Returns the error message without "tollgate: ". */
 static const char *
 error_of(const struct child *c)
 {
@@ -363,7 +370,7 @@ answer_reader(struct asked *a)
 	return ok;
 }
 
-/* {"error": …} that says when to come again. */
+/* Refuses with 503 and Retry-After. */
 static enum MHD_Result
 refuse_for_now(struct asked *a, const char *why)
 {
@@ -371,8 +378,8 @@ refuse_for_now(struct asked *a, const char *why)
 	return asking_refuse(a->q, MHD_HTTP_SERVICE_UNAVAILABLE, "%s", why);
 }
 
-/* What the child says of the caller's own words is his mistake: `--person: …`, or the forms of
- * the command. */
+/* An error about the caller's own parameters (`--person: …`, or a usage text) is 400; others
+ * are 500. */
 static unsigned
 status_of(const char *error)
 {
@@ -394,19 +401,24 @@ reader_failed(struct asked *a, const struct child *c)
 	case CHILD_EXITED: return asking_refuse(a->q, status_of(error), "%s", error);
 	case CHILD_SIGNALLED:
 		return asking_refuse(a->q, MHD_HTTP_INTERNAL_SERVER_ERROR,
-			"the child that reads ended by signal %d%s%s", c->code,
+			"the child process that reads ended by signal %d%s%s", c->code,
 			error[0] ? ": " : "", error);
 	case CHILD_LATE:
 		return asking_refuse(a->q, MHD_HTTP_GATEWAY_TIMEOUT,
-			"not done in time: ask for less, such as a shorter time");
+			"the request took too long: ask for less, such as a shorter time");
 	case CHILD_TOO_LONG:
 		return asking_refuse(a->q, MHD_HTTP_CONTENT_TOO_LARGE,
-			"the answer is over 16 MB: ask for less, such as a lower limit");
-	case CHILD_BUSY: return refuse_for_now(a, "others read: not begun in time");
-	case CHILD_STOPPED: return refuse_for_now(a, "the daemon stops");
+			"the response would be larger than 16 MB: ask for less, such as a "
+			"lower limit");
+	case CHILD_BUSY:
+		return refuse_for_now(a, "too many readings are waiting: try again "
+					 "after Retry-After seconds");
+	case CHILD_STOPPED:
+		return refuse_for_now(a, "the daemon is stopping: try again after "
+					 "Retry-After seconds");
 	case CHILD_FAILED:
 		return asking_refuse(a->q, MHD_HTTP_INTERNAL_SERVER_ERROR,
-			"the child that reads cannot be started: %s", error);
+			"the child process that reads cannot be started: %s", error);
 	case CHILD_NOT_YET:
 	case CHILD_LEFT: break;
 	}
@@ -416,7 +428,7 @@ reader_failed(struct asked *a, const struct child *c)
 /* ---- the steps ---- */
 
 static void
-done(struct child *c)
+resume_reading(struct child *c)
 {
 	struct asked *a = c->arg;
 
@@ -432,8 +444,9 @@ ask_child(struct asked *a)
 	struct children *all = admin_children(a->admin);
 
 	if (a->row->records && !a->q->server->audit)
-		return asking_refuse(
-			a->q, MHD_HTTP_CONFLICT, "there are no records: audit.journal");
+		return asking_refuse(a->q, MHD_HTTP_CONFLICT,
+			"the daemon writes no records: set "
+			"audit.journal in tollgate.yaml");
 	SCOPED_BUF(why, 1024);
 	if (!reading_args(r, a->row, a->at, a->q->endpoint->params, a->q->in,
 		    a->q->server->config_file, &why))
@@ -445,10 +458,10 @@ ask_child(struct asked *a)
 	r->c.in_bytes = a->input ? strlen(a->input) : 0;
 	r->c.whole_environment = a->row->policy;
 	r->c.client = info ? info->connect_fd : -1;
-	r->c.done = done;
+	r->c.done = resume_reading;
 	r->c.arg = a;
 	a->state = WAIT;
-	/* Before it is asked: it may be over before this returns. */
+	/* Suspend first, because the child may be over before child_ask() returns. */
 	MHD_suspend_connection(a->q->connection);
 	int err = all ? child_ask(all, &r->c) : ERR_BAD_STATE;
 	if (err) {
@@ -465,9 +478,11 @@ go_on_reading(struct asked *a)
 	unsigned status = 0;
 
 	if (a->state == FULL)
-		return refuse_for_now(a, "too many read at once, or too many of yours");
+		return refuse_for_now(a, "too many readings run at once, in total or for you: "
+					 "try again after Retry-After seconds");
 	if (a->state == STOPS)
-		return refuse_for_now(a, "the daemon stops");
+		return refuse_for_now(a, "the daemon is stopping: try again after Retry-After "
+					 "seconds");
 	if (!went_well(c) && !a->row->step[a->at].soft)
 		return reader_failed(a, c);
 	if (c->code == 1 && a->row->step[a->at].no && !c->out_bytes)

@@ -1,27 +1,27 @@
-/* What reads records, as commands: a row an endpoint. */
+/* The endpoints that read records, as commands of tollgate: one row for each. */
 #include "operator/admin/reads.h"
 
 #include "record/audit/record_terms.h"
 
 /* clang-format off */
 #define SEARCHED \
-	{ "at",      PARAM_TEXT, .text = "About when, as audit search --at takes it." }, \
-	{ "between", PARAM_TEXT, .text = "A..B: from one time to another." }, \
-	{ "since",   PARAM_TEXT, .text = "From when on: 2026-12-01, 11:47, yesterday, 7d." }, \
+	{ "at",      PARAM_TEXT, .text = "Around this time, as `audit search --at`." }, \
+	{ "between", PARAM_TEXT, .text = "A..B: between two times." }, \
+	{ "since",   PARAM_TEXT, .text = "Begin: 2026-12-01, 11:47, yesterday, 7d." }, \
 	{ "until",   PARAM_TEXT, .text = "Before when." }, \
-	{ "zone",    PARAM_TEXT, .text = "The time zone of these; UTC." }
+	{ "zone",    PARAM_TEXT, .text = "The time zone of the other times; UTC." }
 
 const struct param search_asked[] = {
 	SEARCHED,
-	{ "where",  PARAM_TEXT, .max = 4096, .text = "A condition that reads record, in CEL." },
-	{ "limit",  PARAM_INTEGER, .min = 1, .max = 1000, .text = "At most so many; 100." },
-	{ "after",  PARAM_TEXT, .text = "What the page before gave as after." },
-	{ "oldest", PARAM_BOOLEAN, .text = "The oldest first." },
-	{ "count",  PARAM_BOOLEAN, .text = "How many there are, in place of them." },
-	{ "by",     PARAM_TEXT, .text = "Counts by this term, or by day." },
+	{ "where",  PARAM_TEXT, .max = 4096, .text = "A CEL condition on `record`." },
+	{ "limit",  PARAM_INTEGER, .min = 1, .max = 1000, .text = "Records per page; 100." },
+	{ "after",  PARAM_TEXT, .text = "The value of `after` in the previous page." },
+	{ "oldest", PARAM_BOOLEAN, .text = "Oldest records first." },
+	{ "count",  PARAM_BOOLEAN, .text = "Return only their number." },
+	{ "by",     PARAM_TEXT, .text = "Count by this term, or by day." },
 #define X(id, name, paths, flags, what) \
-	{ name, PARAM_TEXT, PARAM_MANY, .max = 1024, .text = what[0] ? what : "Has this; x*: begins so; -: has none." },
-	RECORD_TERMS(X) /* those without a name end the list */
+	{ name, PARAM_TEXT, PARAM_MANY, .max = 1024, .text = what[0] ? what : "This value; x* matches a prefix; - matches absence." },
+	RECORD_TERMS(X) /* rows without a name end the list */
 #undef X
 };
 
@@ -54,9 +54,9 @@ const struct reader read_explain = {
 };
 
 const struct param report_asked[] = {
-	{ "since",   PARAM_TIME, .text = "From when on." },
+	{ "since",   PARAM_TIME, .text = "Begin of the period." },
 	{ "until",   PARAM_TIME, .text = "Before when." },
-	{ "article", PARAM_CHOICE, .words = "12 14 19 26", .text = "What this article of the AI Act asks for." }, { .name = NULL },
+	{ "article", PARAM_CHOICE, .words = "12 14 19 26", .text = "The requirements of this article of the AI Act." }, { .name = NULL },
 };
 const struct reader read_report = {
 	.step = { { .command = { "audit", "report", "--json" } } },
@@ -64,13 +64,13 @@ const struct reader read_report = {
 };
 
 const struct param usage_asked[] = {
-	{ "by",    PARAM_TEXT, PARAM_NEEDED, .min = 1, .text = "Of person, team, model, route, tag, key, provider, target, tool, day, with commas." },
-	{ "since", PARAM_TIME, .text = "From when on." },
+	{ "by",    PARAM_TEXT, PARAM_NEEDED, .min = 1, .text = "Columns, with commas: person, team, model, route, tag, key, provider, target, tool, day." },
+	{ "since", PARAM_TIME, .text = "Begin of the period." },
 	{ "until", PARAM_TIME, .text = "Before when." },
-	{ "sort",  PARAM_CHOICE, .words = "cost requests refused tokens last_seen prompt_max name", .text = "In which order; cost." },
-	{ "limit", PARAM_INTEGER, .min = 1, .max = 1000, .text = "At most so many rows." },
-	{ "after", PARAM_TEXT, .max = 4096, .text = "What the page before gave as after." },
-	{ "match", PARAM_TEXT, .text = "Rows alone in which a value has this in it." }, { .name = NULL },
+	{ "sort",  PARAM_CHOICE, .words = "cost requests refused tokens last_seen prompt_max name", .text = "The order; cost." },
+	{ "limit", PARAM_INTEGER, .min = 1, .max = 1000, .text = "Rows per page." },
+	{ "after", PARAM_TEXT, .max = 4096, .text = "The value of `after` in the previous page." },
+	{ "match", PARAM_TEXT, .text = "Only rows in which a value contains this text." }, { .name = NULL },
 };
 const struct reader read_usage = {
 	.step = { { .command = { "usage", "--json" } } },
@@ -82,10 +82,10 @@ const struct reader read_usage = {
 #define WHERE_IT_WOULD_DIFFER "--where=has(record.shadow_policy) && has(record.shadow_policy.differs) && size(record.shadow_policy.differs) > 0"
 
 const struct param versions_asked[] = {
-	{ "since",  PARAM_TEXT, .text = "From when on, as for records." },
+	{ "since",  PARAM_TEXT, .text = "Begin of the period, as for records." },
 	{ "until",  PARAM_TEXT, .text = "Before when." },
-	{ "limit",  PARAM_INTEGER, .min = 1, .max = 1000, .text = "At most so many; 100." },
-	{ "after",  PARAM_TEXT, .text = "What the page before gave as after." }, { .name = NULL },
+	{ "limit",  PARAM_INTEGER, .min = 1, .max = 1000, .text = "Entries per page; 100." },
+	{ "after",  PARAM_TEXT, .text = "The value of `after` in the previous page." }, { .name = NULL },
 };
 const struct reader read_versions = {
 	.step = { { .command = { "audit", "search", "--json", "--type=policy" }, .member = "versions", .shape = READ_LINES } },
@@ -104,7 +104,7 @@ const struct reader read_shadow = {
 };
 
 #define POLICY_TEXT(flags) \
-	{ "policy", PARAM_TEXT, flags, .max = 64 << 10, .text = "The policy's text; it may name only files that the one in force reads." }
+	{ "policy", PARAM_TEXT, flags, .max = 64 << 10, .text = "The policy's text; it may include only files that the policy in force includes." }
 
 const struct param check_asked[] = { POLICY_TEXT(PARAM_NEEDED), { .name = NULL } };
 const struct reader try_check = {
@@ -112,7 +112,7 @@ const struct reader try_check = {
 	.input = "policy", .policy = true,
 };
 const struct param decide_asked[] = {
-	{ "request", PARAM_OBJECT, PARAM_NEEDED, .text = "method, path, headers, body and so on, as tollgate decide takes it." },
+	{ "request", PARAM_OBJECT, PARAM_NEEDED, .text = "method, path, headers, body and so on, as `tollgate decide` takes them." },
 	POLICY_TEXT(0), { .name = NULL },
 };
 const struct reader try_decide = {
@@ -121,9 +121,9 @@ const struct reader try_decide = {
 };
 const struct param replay_asked[] = {
 	POLICY_TEXT(PARAM_NEEDED),
-	{ "since",    PARAM_TIME, .text = "From when on." },
+	{ "since",    PARAM_TIME, .text = "Begin of the period." },
 	{ "until",    PARAM_TIME, .text = "Before when." },
-	{ "examples", PARAM_INTEGER, .min = 0, .max = 100, .text = "Of each kind of difference; 5." }, { .name = NULL },
+	{ "examples", PARAM_INTEGER, .min = 0, .max = 100, .text = "Examples of each kind of difference; 5." }, { .name = NULL },
 };
 const struct reader try_replay = {
 	.step = { { .command = { "policy", "replay", "--policy=-", "--json" } } },

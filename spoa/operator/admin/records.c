@@ -1,6 +1,6 @@
-/* What the admin socket tells of records, and is told: the keyed hash of a text, which nobody
- * can make without the daemon's key; and that a command read or restored some. Either is a
- * record of type "read", which says who. */
+/* Calls about records: the keyed hash of a text, which nobody can compute without the daemon's
+ * key; the pseudonym of a person; the note that a command has read records; and the signature
+ * of an export's manifest. Each is a record of type "read" with its caller. */
 #include <microhttpd.h>
 
 #include "base/attr.h"
@@ -26,11 +26,11 @@ add_hash(json_t *all, const char *key, const unsigned char hash[SHA256_BYTES], c
 					   buf_view(&hex).p, hex.n, "of", of));
 }
 
-/* By the key in force, and by those of boots before, as far as their files are here; and of
- * each as records have it of who has a share, which `own` is of (gate/sealing). NULL: of
- * nobody. */
+/* Returns the text's hashes by the key in force and by keys of earlier boots whose files still
+ * exist. If `own` is the hash key of a person's share, the list also has the hashes that
+ * records of this person contain (gate/sealing). NULL: no person was given. */
 static json_t *
-hashes(struct change *c, struct span text, const unsigned char now[SHA256_BYTES],
+text_hashes(struct change *c, struct span text, const unsigned char now[SHA256_BYTES],
 	const unsigned char *own)
 {
 	struct hashkey keys[AUDIT_HASH_KEYS];
@@ -67,10 +67,11 @@ make_hash(struct change *c, json_t **before UNUSED, json_t **after)
 
 	c->reads = true;
 	if (!json_is_string(text))
-		return change_refuse(c, MHD_HTTP_BAD_REQUEST, "text: a text is expected");
+		return change_refuse(c, MHD_HTTP_BAD_REQUEST, "text: send a string");
 	if (!c->s->audit)
-		return change_refuse(
-			c, MHD_HTTP_CONFLICT, "there are no records: audit.journal");
+		return change_refuse(c, MHD_HTTP_CONFLICT,
+			"the daemon writes no records: set "
+			"audit.journal in tollgate.yaml");
 	gate_text_hash(c->s->shared, json_span(text), hash);
 	bool his = person.n && c->s->shares && !shares_get(c->s->shares, person, false, &b);
 	if (his)
@@ -78,7 +79,7 @@ make_hash(struct change *c, json_t **before UNUSED, json_t **after)
 	SCOPED_BUF(hex, 256);
 	buf_hex(&hex, hash, sizeof(hash));
 	*after = json_pack("{s:s%,s:o}", "id", buf_view(&hex).p, hex.n, "hashes",
-		hashes(c, json_span(text), hash, his ? own : NULL));
+		text_hashes(c, json_span(text), hash, his ? own : NULL));
 	explicit_bzero(&b, sizeof(b));
 	explicit_bzero(own, sizeof(own));
 	json_object_set_new(c->answer, "shares", json_boolean(c->s->shares != NULL));
@@ -88,7 +89,7 @@ make_hash(struct change *c, json_t **before UNUSED, json_t **after)
 
 const struct change_row admin_text_hash = { "text", 0, "search", make_hash, NULL };
 
-/* The record says the word and no name: so nobody knows after an erasure whose it was. */
+/* The record has only the pseudonym, so that nobody can tell after an erasure whose it was. */
 static bool
 make_pseudonym(struct change *c, json_t **before UNUSED, json_t **after)
 {
@@ -99,13 +100,14 @@ make_pseudonym(struct change *c, json_t **before UNUSED, json_t **after)
 	c->reads = true;
 	if (!c->s->audit || !c->s->shares)
 		return change_refuse(c, MHD_HTTP_CONFLICT,
-			"nobody has a pseudonym: there is no seal section");
+			"persons have no pseudonyms here: tollgate.yaml has no seal section");
 	int err = shares_get(c->s->shares, person, false, &b);
 	if (err)
 		return change_refuse(c,
 			err == ERR_NOTFOUND ? MHD_HTTP_NOT_FOUND : MHD_HTTP_SERVICE_UNAVAILABLE,
 			"%s",
-			err == ERR_NOTFOUND ? "there is no share of that person here"
+			err == ERR_NOTFOUND ? "this daemon has no share of that person, so "
+					      "there is no pseudonym"
 					    : err_str(err));
 	share_pseudonym(&b, word);
 	explicit_bzero(&b, sizeof(b));
@@ -116,7 +118,8 @@ make_pseudonym(struct change *c, json_t **before UNUSED, json_t **after)
 
 const struct change_row admin_pseudonym = { "pseudonym", 0, "pseudonym", make_pseudonym, NULL };
 
-/* Options are texts and lists of them. What is nested too deep no reader of records takes. */
+/* Returns true if the value is nested at most `depth` deep; deeper values could not be read
+ * back from a record. */
 static bool
 is_flat(const json_t *v, unsigned depth)
 {
@@ -141,26 +144,25 @@ make_read(struct change *c, json_t **before UNUSED, json_t **after)
 	c->reads = true;
 	if (c->status != MHD_HTTP_OK)
 		return false;
-	/* The words of a command: "audit list". */
+	/* the words of a command, such as "audit list" */
 	size_t n = command ? strspn(command, "abcdefghijklmnopqrstuvwxyz ") : 0;
 	if (n == 0 || n > COMMAND_MAX || command[n])
 		return change_refuse(
-			c, MHD_HTTP_BAD_REQUEST, "command: words of a command are expected");
+			c, MHD_HTTP_BAD_REQUEST, "command: send the words of a command");
 	if (!json_is_object(asked) || !is_flat(asked, ASKED_DEPTH) ||
 		json_dumpb(asked, NULL, 0, JSON_COMPACT) > ASKED_MAX)
 		return change_refuse(c, MHD_HTTP_BAD_REQUEST,
-			"asked: an object of up to %d bytes, nested %d deep at most, is "
-			"expected",
+			"asked: send an object of up to %d bytes that is nested at most %d "
+			"deep",
 			ASKED_MAX, ASKED_DEPTH);
 	if (!json_is_integer(records) || json_integer_value(records) < 0)
-		return change_refuse(
-			c, MHD_HTTP_BAD_REQUEST, "records: a whole number is expected");
+		return change_refuse(c, MHD_HTTP_BAD_REQUEST, "records: send a whole number");
 	if (follow && strcmp(follow, "begin") != 0 && strcmp(follow, "end") != 0)
-		return change_refuse(
-			c, MHD_HTTP_BAD_REQUEST, "follow: begin or end is expected");
+		return change_refuse(c, MHD_HTTP_BAD_REQUEST, "follow: send begin or end");
 	if (!c->s->audit)
-		return change_refuse(
-			c, MHD_HTTP_CONFLICT, "there are no records: audit.journal");
+		return change_refuse(c, MHD_HTTP_CONFLICT,
+			"the daemon writes no records: set "
+			"audit.journal in tollgate.yaml");
 	c->verb = command;
 	c->may_sum = true;
 	c->is_over = follow && !strcmp(follow, "end");
@@ -174,7 +176,8 @@ const struct change_row admin_read = { "records", 0, "", make_read, NULL };
 
 /* ---- the manifest of an export ---- */
 
-/* Of each chain what is short: the record of who exported what. */
+/* Returns what the record of an export has of each chain: its node, range and number of
+ * records. */
 static json_t *
 chains_told(const json_t *object)
 {
@@ -202,8 +205,9 @@ make_manifest(struct change *c, json_t **before UNUSED, json_t **after)
 		return change_refuse(
 			c, MHD_HTTP_BAD_REQUEST, "object: %.*s", SPAN_ARG(buf_view(&why)));
 	if (!c->s->audit)
-		return change_refuse(
-			c, MHD_HTTP_CONFLICT, "there are no records: audit.journal");
+		return change_refuse(c, MHD_HTTP_CONFLICT,
+			"the daemon writes no records: set "
+			"audit.journal in tollgate.yaml");
 	SCOPED_BUF(line, EXPORT_MANIFEST_MAX);
 	audit_keys_export(audit_keys(c->s->audit), &line, text);
 	sha256(text, hash);

@@ -1,5 +1,6 @@
-/* Sealed texts: shares that are handed out, each on record first, and erasures. What an erasure
- * does is operator/server/erasing.c's; here is who orders it, and which nodes have done it. */
+/* Hands out shares of sealed texts, each recorded first, and orders erasures.
+ * operator/server/erasing.c carries out an erasure on this node; this file orders it and
+ * reports which nodes have done so. */
 #include "operator/admin/sealed.h"
 
 #include <inttypes.h>
@@ -17,16 +18,17 @@
 #include "record/seal/shares.h"
 
 #define NODES_US  700000u  /* for each command to Redis */
-#define FORGET_US 1500000u /* an order waits so long for caches in Redis */
+#define FORGET_US 1500000u /* an order waits so long for response caches in Redis */
 
-enum { NEAR_MOST = 3 }; /* names in an answer */
+enum { NEAR_MOST = 3 }; /* similar names in a response */
 
 static bool
 has_shares(struct change *c)
 {
 	return c->s->shares ? true
 			    : change_refuse(c, MHD_HTTP_CONFLICT,
-				      "no texts are sealed here: tollgate.yaml has no seal:");
+				      "no texts are sealed here: tollgate.yaml has no seal "
+				      "section");
 }
 
 /* ---- a share ---- */
@@ -41,7 +43,8 @@ refuse_share(struct change *c, enum share_state state)
 				      : "never");
 }
 
-static const char no_reason[] = "a reason is expected (tollgate.yaml: seal.require_reason)";
+static const char no_reason[] = "reason: this parameter is missing (tollgate.yaml: "
+				"seal.require_reason): give the reason";
 
 /* True if the configuration requires a reason and none is given. */
 static bool
@@ -61,8 +64,9 @@ make_handout(struct change *c, json_t **before UNUSED, json_t **after)
 	if (!has_shares(c))
 		return false;
 	if (!c->s->audit)
-		return change_refuse(
-			c, MHD_HTTP_CONFLICT, "there are no records: audit.journal");
+		return change_refuse(c, MHD_HTTP_CONFLICT,
+			"the daemon writes no records: set "
+			"audit.journal in tollgate.yaml");
 	if (lacks_reason(c->s, c->in))
 		return change_refuse(c, MHD_HTTP_BAD_REQUEST, "%s", no_reason);
 	enum share_state state = shares_find(c->s->shares, (uint64_t)number, &b, NULL);
@@ -74,7 +78,8 @@ make_handout(struct change *c, json_t **before UNUSED, json_t **after)
 	return change_sign(c, *after);
 }
 
-/* It is on record: now it is given, unless it was erased meanwhile. */
+/* Adds the share to the response after its record was written, unless it was erased meanwhile.
+ */
 static void
 give_share(struct change *c, const json_t *after)
 {
@@ -109,7 +114,8 @@ admin_opening(struct asking *q)
 {
 	if (!q->server->shared_cfg->console_open)
 		return asking_refuse(q, MHD_HTTP_NOT_FOUND,
-			"the console opens nothing: console.open is false");
+			"opening texts in the console is off: set console.open in "
+			"tollgate.yaml");
 	return lacks_reason(q->server, q->in)
 		       ? asking_refuse(q, MHD_HTTP_BAD_REQUEST, "%s", no_reason)
 		       : reader_begin(q);
@@ -117,9 +123,10 @@ admin_opening(struct asking *q)
 
 /* ---- erasures ---- */
 
-/* What of the whole cluster is known. */
+/* The known state of erasures on all nodes. */
 struct known_nodes {
-	json_t *nodes, *done; /* live_erased_read(); this node is among the nodes */
+	/* as live_erased_read() returns them; `nodes` includes this node */
+	json_t *nodes, *done;
 };
 
 static bool
@@ -151,7 +158,7 @@ forget_known_nodes(struct known_nodes *k)
 	json_decref(k->done);
 }
 
-/* Reads the names of the parts that are left, from a node's note. */
+/* Reads the names of the remaining parts from a node's note. */
 static json_t *
 left_of_note(struct span names)
 {
@@ -165,8 +172,8 @@ left_of_note(struct span names)
 	return list;
 }
 
-/* The state of another node, from its note: "SERIAL TIME", or "0 SERIAL" and what is left. A note with
- * a later serial belongs to a repetition of this erasure. */
+/* Returns the state of another node from its note: "SERIAL TIME" if done, or "0 SERIAL" and the
+ * remaining parts. A later serial belongs to a repetition of this erasure. */
 static json_t *
 node_of_note(const struct known_nodes *k, const char *node, const json_t *erasure)
 {
@@ -178,16 +185,17 @@ node_of_note(const struct known_nodes *k, const char *node, const json_t *erasur
 		    number = span_next(&at, ' ');
 	bool noted = span_u64(number, &serial) == 0, done = noted && serial >= ordered;
 	struct span left = at;
-	bool partly = noted && !serial && !span_u64(span_next(&left, ' '), &of) && of == ordered;
+	bool partly =
+		noted && !serial && !span_u64(span_next(&left, ' '), &of) && of == ordered;
 	json_t *o = json_pack("{s:s,s:b,s:o}", "node", node, "done", done, "at",
 		done ? json_stringn(at.p, at.n) : json_null());
-	if (partly) /* else the node is down, or has not received the order */
+	if (partly) /* otherwise the node is down or has not received the order */
 		json_object_set_new(o, "left", left_of_note(left));
 	return o;
 }
 
-/* Every node that is known, whether it has done it, or what is left there. Takes `done` and `left`
- * out: they are this node's. */
+/* Adds every known node with its state to the erasure. Removes `done` and `left`, which are
+ * this node's. */
 static void
 put_nodes(struct server *s, const struct known_nodes *k, json_t *erasure)
 {
@@ -227,11 +235,12 @@ admin_erasures(struct server *s, struct buf *out)
 		return calls_json(out, json_pack("{s:o}", "erasures", list));
 	json_decref(list);
 	return calls_error(out, MHD_HTTP_SERVICE_UNAVAILABLE,
-		"Redis did not list which nodes have carried it out: %.*s",
+		"Redis does not list which nodes have carried out the erasures: %.*s: try "
+		"again once it answers",
 		SPAN_ARG(buf_view(&why)));
 }
 
-/* Adds the names that resemble a name that has no share here and was not erased before. */
+/* Adds similar names if the name has no share here and was not erased before. */
 static void
 put_near_names(struct change *c, struct span holder)
 {
@@ -280,7 +289,8 @@ make_erasure(struct change *c, json_t **before, json_t **after)
 	return change_sign(c, *after);
 }
 
-/* It is in force, and carried out here where the disk took it. */
+/* Completes the response: the erasure is in force, and carried out on this node if the disk
+ * accepted it. */
 static void
 say_ordered_erasure(struct change *c, const json_t *after)
 {
@@ -293,8 +303,8 @@ say_ordered_erasure(struct change *c, const json_t *after)
 	json_object_set(c->answer, "serial", json_object_get(after, "serial"));
 	caches_wait_forgotten(c->s->caches, FORGET_US);
 	if (!read_nodes(c->s, &k, &why))
-		json_object_set_new(c->answer, "nodes_unknown",
-			json_stringn(buf_view(&why).p, why.n));
+		json_object_set_new(
+			c->answer, "nodes_unknown", json_stringn(buf_view(&why).p, why.n));
 	json_auto_t *list = live_erasures(c->s->live);
 	json_array_foreach(list, i, one)
 	{

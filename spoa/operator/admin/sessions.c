@@ -1,4 +1,4 @@
-/* The table of sessions. What is kept of a cookie is its hash. */
+/* The table of sessions. A cookie is stored only as a hash. */
 #include "operator/admin/sessions.h"
 
 #include <pthread.h>
@@ -9,12 +9,13 @@
 #include "base/caps.h"
 #include "base/scoped.h"
 
+/* Sessions of one token; a further one replaces the one that was unused for the longest. */
 enum { PER_TOKEN = 16 };
 #define IDLE_US (SESSION_IDLE_S * 1000000ull)
 
 struct session {
 	unsigned char id[SHA256_BYTES], token[SHA256_BYTES];
-	uint64_t used_us; /* 0: none is here */
+	uint64_t used_us; /* 0: the row is free */
 };
 
 struct sessions {
@@ -49,9 +50,10 @@ is_live(const struct session *s, uint64_t now_us)
 	return s->used_us && now_us < s->used_us + IDLE_US;
 }
 
-/* A free row; else the longest unused of this token, where that has its share, or of all. */
+/* Returns the row for a new session: if the token has PER_TOKEN sessions, the one of these that
+ * was unused for the longest; otherwise a free row; otherwise the oldest of all. */
 static struct session *
-room(struct sessions *s, const unsigned char token[SHA256_BYTES], uint64_t now_us)
+row_for_session(struct sessions *s, const unsigned char token[SHA256_BYTES], uint64_t now_us)
 {
 	struct session *oldest = &s->row[0], *own = NULL, *empty = NULL;
 	size_t mine = 0;
@@ -84,7 +86,7 @@ sessions_begin(struct sessions *s, const unsigned char token[SHA256_BYTES], uint
 		sodium_base64_VARIANT_URLSAFE_NO_PADDING);
 	sodium_memzero(secret, sizeof(secret));
 	SCOPED_LOCK(&s->lock);
-	struct session *one = room(s, token, now_us);
+	struct session *one = row_for_session(s, token, now_us);
 	sha256(span_str(text), one->id);
 	memcpy(one->token, token, SHA256_BYTES);
 	one->used_us = now_us;

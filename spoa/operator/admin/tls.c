@@ -1,5 +1,5 @@
-/* Certificates: ours, by a callback at each handshake, so that new files need no restart; and
- * clients', held against their authorities. */
+/* Certificates of admin.tls: ours, chosen by a callback at each handshake so that new files
+ * need no restart; and those of clients, verified against their authorities. */
 #include "operator/admin/tls.h"
 
 #include <errno.h>
@@ -19,27 +19,33 @@ enum {
 	PEM_MAX = 1 << 20,
 	CHAIN = 8,
 	FILES = 3,
-	KEPT = 4 /* a handshake may go on with one that was replaced */
+	/* replaced certificates that are kept, because a handshake may still use one */
+	KEPT = 4
 };
 
+/* A certificate chain with its key. */
 struct pair {
 	gnutls_pcert_st chain[CHAIN];
 	unsigned n;
 	gnutls_privkey_t key;
-	int64_t end_s; /* of the first in the chain */
+	int64_t end_s; /* Unix seconds; end of the first certificate in the chain */
 };
 
+/* owner: the thread of the TLS door */
 struct tls {
-	const char *file[FILES]; /* certificate, key, clients */
+	/* certificate, key, authorities of clients; the last may be NULL */
+	const char *file[FILES];
 	struct stat seen[FILES];
 	struct pair pair[KEPT];
+	/* index of the pair in use */
 	unsigned now;
-	gnutls_x509_trust_list_t clients; /* NULL: none are asked for */
-	char *trust;			  /* of the start: what clients are told */
+	gnutls_x509_trust_list_t clients; /* NULL: clients need no certificate */
+	/* the authorities at the start, whose names are sent to clients; NULL: none */
+	char *trust;
 	_Atomic int64_t *end_s;
 };
 
-static struct tls *in_force; /* the callback has no argument of ours */
+static struct tls *in_force; /* the callback of GnuTLS has no argument for it */
 
 /* ---- files ---- */
 
@@ -65,7 +71,7 @@ read_pem(const char *file, bool secret, gnutls_datum_t *out, struct buf *why)
 	if (!buf_regular_file(&b, file))
 		buf_printf(why, "%s: %s", file, strerror(errno));
 	else if (buf_failed(&b))
-		buf_printf(why, "%s: over %d bytes", file, PEM_MAX);
+		buf_printf(why, "%s: the file is larger than %d bytes", file, PEM_MAX);
 	else if ((out->data = gnutls_malloc(b.n + 1)) != NULL) {
 		out->size = (unsigned)b.n;
 		memcpy(out->data, buf_view(&b).p ? buf_view(&b).p : "", b.n);
@@ -75,9 +81,9 @@ read_pem(const char *file, bool secret, gnutls_datum_t *out, struct buf *why)
 	return out->data != NULL;
 }
 
-/* Whether the key is that of the certificate. */
+/* Returns true if the key belongs to the certificate. */
 static bool
-belong(const struct pair *p)
+key_belongs_to_certificate(const struct pair *p)
 {
 	gnutls_pubkey_t mine = NULL;
 	unsigned char a[64], b[64];
@@ -93,9 +99,10 @@ belong(const struct pair *p)
 	return same;
 }
 
-/* When the first certificate of the text ends; 0: that cannot be read. */
+/* Returns the end of the text's first certificate in Unix seconds, or 0 if it cannot be read.
+ */
 static int64_t
-end_of(const gnutls_datum_t *pem)
+certificate_end(const gnutls_datum_t *pem)
 {
 	gnutls_x509_crt_t crt;
 	int64_t end = 0;
@@ -117,7 +124,7 @@ pair_load(const struct tls *t, struct pair *p, struct buf *why)
 	memset(p, 0, sizeof(*p));
 	if (!read_pem(t->file[0], false, &cert, why))
 		return false;
-	p->end_s = end_of(&cert);
+	p->end_s = certificate_end(&cert);
 	p->n = CHAIN;
 	err = gnutls_pcert_list_import_x509_raw(p->chain, &p->n, &cert, GNUTLS_X509_FMT_PEM, 0);
 	gnutls_free(cert.data);
@@ -132,8 +139,8 @@ pair_load(const struct tls *t, struct pair *p, struct buf *why)
 				     p->key, &key, GNUTLS_X509_FMT_PEM, NULL, 0)))) {
 		buf_printf(why, "%s: %s", t->file[1], gnutls_strerror(err));
 		fine = false;
-	} else if (fine && !belong(p)) {
-		buf_printf(why, "%s: is not the key of %s", t->file[1], t->file[0]);
+	} else if (fine && !key_belongs_to_certificate(p)) {
+		buf_printf(why, "%s: this is not the key of %s", t->file[1], t->file[0]);
 		fine = false;
 	}
 	if (key.data) {
@@ -160,7 +167,10 @@ trust_load(const char *file, struct buf *why)
 	gnutls_free(pem.data);
 	if (n > 0)
 		return list;
-	buf_printf(why, "%s: %s", file, n < 0 ? gnutls_strerror(n) : "holds no certificate");
+	buf_printf(why, "%s: %s", file,
+		n < 0 ? gnutls_strerror(n)
+		      : "the file contains no "
+			"certificate");
 	if (list)
 		gnutls_x509_trust_list_deinit(list, 1);
 	return NULL;
@@ -186,7 +196,7 @@ has_changed(struct tls *t)
 	return changed;
 }
 
-/* Both or neither. */
+/* Replaces certificate and authorities together, or neither. */
 static bool
 load_certificate(struct tls *t, struct buf *why)
 {
@@ -241,7 +251,8 @@ tls_on_handshake(gnutls_session_t s, const gnutls_datum_t *dn, int n,
 
 /* ---- clients ---- */
 
-/* No NUL, nothing that a record or log could not show. */
+/* Returns true if the name has only printable characters, so that records and logs can show it.
+ */
 static bool
 is_plain_path(const char *s, size_t n)
 {
@@ -305,7 +316,7 @@ tls_client(struct MHD_Connection *c, char *name, size_t size)
 	return fine;
 }
 
-/* ---- its life ---- */
+/* ---- creation and end ---- */
 
 int64_t
 tls_look(const struct admin_tls *files, struct buf *why)

@@ -1,4 +1,4 @@
-/* Tokens of the admin server: the file, and which one a hash is. */
+/* Reads and writes the file of admin tokens, and finds a token by its hash. */
 #include "operator/admin/tokens.h"
 
 #include <errno.h>
@@ -37,7 +37,7 @@ read_time(struct span s, int64_t *ns)
 	return clock_parse(s.p, s.n, ns) == 0 && *ns >= 1000000000;
 }
 
-/* What is wrong with the line; NULL: it is in *t. */
+/* Parses one line into *t. Returns NULL, or what is wrong with the line. */
 static const char *
 parse_line(struct span line, struct admin_token *t)
 {
@@ -47,25 +47,26 @@ parse_line(struct span line, struct admin_token *t)
 	while ((line = span_trim(line, " \t\r")).n && n < 8)
 		word[n++] = span_next(&line, ' ');
 	if ((n != 5 && n != 7) || line.n)
-		return "NAME ROLES SHA256 CREATED END, or with revoked TIME after it, is "
-		       "expected";
+		return "write NAME ROLES SHA256 CREATED END, optionally followed by revoked "
+		       "TIME";
 	if (!admin_token_name_ok(word[0]))
-		return "a name is 1 to 64 letters, digits, dots, dashes, underscores or @";
+		return "the name must have 1 to 64 letters, digits, dots, dashes, underscores "
+		       "or @";
 	memcpy(t->name, word[0].p, word[0].n);
 	t->name[word[0].n] = '\0';
 	if (!(t->roles = roles_parse(word[1])))
-		return "roles are viewer, operator, auditor with commas between";
+		return "the roles must be viewer, operator or auditor, separated by commas";
 	if (word[2].n != 2 * SHA256_BYTES ||
 		sodium_hex2bin(t->sha256, sizeof(t->sha256), word[2].p, word[2].n, NULL, &bytes,
 			NULL) != 0 ||
 		bytes != sizeof(t->sha256))
-		return "a SHA-256 is 64 hexadecimal digits";
+		return "the SHA-256 must have 64 hexadecimal digits";
 	if (!read_time(word[3], &t->created_ns))
-		return "when it was made is a time such as 2026-12-01T00:00:00Z";
+		return "CREATED must be a time such as 2026-12-01T00:00:00Z";
 	if (!span_is(word[4], "never") && !read_time(word[4], &t->end_ns))
-		return "its end is never, or a time such as 2026-12-01T00:00:00Z";
+		return "END must be never, or a time such as 2026-12-01T00:00:00Z";
 	if (n == 7 && (!span_is(word[5], "revoked") || !read_time(word[6], &t->revoked_ns)))
-		return "after the end stands revoked and a time, or nothing";
+		return "after END, write revoked and a time, or nothing";
 	return NULL;
 }
 
@@ -93,12 +94,11 @@ admin_tokens_parse(struct span text, struct buf *why)
 			continue;
 		wrong = parse_line(line, &one);
 		if (!wrong && admin_tokens_named(t, one.name))
-			wrong = "this name has a token already";
+			wrong = "another token has this name: rename one of the two";
 		if (!wrong && admin_tokens_find(t, one.sha256))
-			wrong = "this is another one's SHA-256";
+			wrong = "another token has this SHA-256: delete one of the two lines";
 		if (!wrong && t->n == CAP_ADMIN_TOKENS)
-			wrong = "there are more tokens than are taken (1024): revoked ones may "
-				"go";
+			wrong = "the file has more than 1024 tokens: delete revoked ones";
 		if (!wrong)
 			t->row[t->n++] = one;
 	}
@@ -120,9 +120,9 @@ admin_tokens_load(const char *file, struct buf *why)
 	if (!buf_regular_file(&text, file))
 		buf_printf(why, "%s: %s", file, strerror(errno));
 	else if (buf_failed(&text))
-		buf_printf(why, "%s: over %d bytes", file, TOKEN_FILE_MAX);
+		buf_printf(why, "%s: the file is larger than %d bytes", file, TOKEN_FILE_MAX);
 	else if (stat(file, &st) == 0 && (st.st_mode & S_IWOTH))
-		buf_printf(why, "%s: others may write it: chmod o-w", file);
+		buf_printf(why, "%s: every user may write this file: run chmod o-w", file);
 	else if (!(t = admin_tokens_parse(buf_view(&text), &line)))
 		buf_printf(why, "%s:%.*s", file, SPAN_ARG(buf_view(&line)));
 	return t;

@@ -1,4 +1,5 @@
-/* Pins over the admin socket: lists, texts, approvals. */
+/* Pins of MCP tools, prompts and instructions: lists them, shows their texts and approves a
+ * text. */
 #include <microhttpd.h>
 #include <sodium.h>
 
@@ -10,8 +11,8 @@
 
 #define WAIT_US 700000u
 
-/* Of fewer digits a server can have two texts that begin alike: one to be looked at, and
- * another when it is approved. */
+/* Minimum digits of a given hash. With fewer, a server could craft two texts whose hashes begin
+ * alike, show one for inspection, and serve the other after its approval. */
 enum { HASH_MIN = 32, LOOK = 32 };
 
 /* ---- lists ---- */
@@ -33,8 +34,8 @@ admin_tools(struct server *s, struct buf *out)
 	json_t *list = tool_pins_list(s->pinning.pins, SPAN_LIT(""));
 	json_t *full = tool_pins_full(s->pinning.pins);
 
-	/* Each row says what all rows of its server come to: who approves all of them approves
-	 * what he saw. */
+	/* `look` is a hash over all pins of a server, so that approving all of them approves
+	 * exactly those that were seen. */
 	size_t n = json_array_size(list);
 
 	for (size_t from = 0, to; from < n; from = to) {
@@ -61,7 +62,7 @@ admin_tools(struct server *s, struct buf *out)
 
 /* ---- one ---- */
 
-/* False: refused. */
+/* Reads which pin the call means. Returns false after answering with an error. */
 static bool
 named_tool(struct change *c, struct tool_pin_of *of)
 {
@@ -74,21 +75,23 @@ named_tool(struct change *c, struct tool_pin_of *of)
 			: (size_t)(name && name[0] ? PIN_TOOL : PIN_INSTRUCTIONS);
 	if (k == PIN_KINDS)
 		return change_refuse(c, MHD_HTTP_BAD_REQUEST,
-			"kind %.32s: tool, prompt or instructions is expected", kind);
+			"kind %.32s: send tool, prompt or instructions", kind);
 	if (!server || !server[0])
-		return change_refuse(
-			c, MHD_HTTP_BAD_REQUEST, "server: is missing: whose tool?");
+		return change_refuse(c, MHD_HTTP_BAD_REQUEST,
+			"server: this parameter is missing: name the "
+			"MCP server");
 	if ((k == PIN_INSTRUCTIONS) != !(name && name[0]))
 		return change_refuse(c, MHD_HTTP_BAD_REQUEST,
-			k == PIN_INSTRUCTIONS ? "name: instructions have none"
-					      : "name: is missing: which %s?",
+			k == PIN_INSTRUCTIONS ? "name: instructions have no name: leave it "
+						"out"
+					      : "name: this parameter is missing: name the %s",
 			tool_pin_kinds[k]);
 	*of = (struct tool_pin_of){ (enum tool_pin_kind)k, span_str(server),
 		name ? span_str(name) : SPAN_LIT("") };
 	return true;
 }
 
-/* A new object; NULL: refused. */
+/* Returns a new object with the pin, or NULL after answering with an error. */
 static json_t *
 get_pin(struct change *c, struct tool_pin_of *of)
 {
@@ -96,9 +99,9 @@ get_pin(struct change *c, struct tool_pin_of *of)
 
 	if (!pin && c->status == MHD_HTTP_OK)
 		change_refuse(c, MHD_HTTP_NOT_FOUND,
-			"%.64s%s%.128s: this server has listed no such %s%s", of->server.p,
+			"%.64s%s%.128s: this server has not listed such a %s%s", of->server.p,
 			of->name.n ? "/" : "", of->name.p, tool_pin_kinds[of->kind],
-			of->name.n ? "" : "; a tool is SERVER/NAME");
+			of->name.n ? "" : "; write a tool as SERVER/NAME");
 	return pin;
 }
 
@@ -114,7 +117,8 @@ admin_tool_show(struct server *s, const struct admin_peer *peer, json_t *in, str
 
 /* ---- approvals ---- */
 
-/* The hash that was given is the beginning of one of this pin's texts; that to *whole. */
+/* Finds which text of the pin the given hash begins, and stores the full hash in *whole.
+ * Returns false after answering with an error. */
 static bool
 find_hash(struct change *c, const json_t *pin, const char **whole)
 {
@@ -127,16 +131,16 @@ find_hash(struct change *c, const json_t *pin, const char **whole)
 	if (h.n < HASH_MIN || h.n > 2 * SHA256_BYTES ||
 		strspn(given, "0123456789abcdef") != h.n)
 		return change_refuse(c, MHD_HTTP_BAD_REQUEST,
-			"hash: %d to 64 lower-case hexadecimal digits of `tollgate tools show` "
-			"are expected",
+			"hash: send %d to 64 lower-case hexadecimal digits, as `tollgate "
+			"tools show` prints them",
 			HASH_MIN);
 	*whole = span_starts(span_str(now), h)	   ? now
 		 : span_starts(span_str(first), h) ? first
 						   : NULL;
 	return *whole ||
 	       change_refuse(c, MHD_HTTP_CONFLICT,
-		       "%.64s/%.128s: %.64s is not its text, which is %.16s now: "
-		       "see tollgate tools diff",
+		       "%.64s/%.128s: no text of this pin has the hash %.64s; the current one "
+		       "has %.16s: see tollgate tools diff",
 		       json_text_in(pin, "server"), json_text_in(pin, "name"), given, now);
 }
 
@@ -193,11 +197,13 @@ change_tools(struct change *c, json_t **before, json_t **after)
 	snprintf(id, sizeof(id), "%.96s%s%.*s", of.server.p, of.name.n ? "/" : "",
 		SPAN_ARG(of.name));
 	if (none && json_object_get(c->in, "hash"))
-		change_refuse(c, MHD_HTTP_BAD_REQUEST, "none: and a hash are given");
+		change_refuse(c, MHD_HTTP_BAD_REQUEST,
+			"none: send either this or a hash, not "
+			"both");
 	else if (!none && find_hash(c, pin, &hash) && !only && is_full(pin, hash))
 		change_refuse(c, MHD_HTTP_CONFLICT,
-			"%d texts of it are approved, and no more are kept: --only approves "
-			"this one in their place",
+			"%d texts of this pin are approved already: --only approves this one "
+			"in their place",
 			CAP_TOOL_PIN_HASHES);
 	if (c->status == MHD_HTTP_OK) {
 		*before = recorded_pin(pin, id);
@@ -207,9 +213,10 @@ change_tools(struct change *c, json_t **before, json_t **after)
 	return c->status == MHD_HTTP_OK && change_sign(c, *after);
 }
 
-/* Once it is on record. The answer says whether the other daemons have it. */
+/* Applies an approval after it was recorded. The response has whether other daemons received
+ * it. */
 static void
-apply(struct change *c, const json_t *after)
+apply_approval(struct change *c, const json_t *after)
 {
 	const json_t *list = json_object_get(after, "approved");
 	size_t n = json_array_size(list), bytes;
@@ -240,4 +247,5 @@ apply(struct change *c, const json_t *after)
 		json_object_set_new(
 			c->answer, "why", json_stringn(buf_view(&why).p, buf_view(&why).n));
 }
-const struct change_row admin_tool_approve = { "tool", 0, "approve", change_tools, apply };
+const struct change_row admin_tool_approve = { "tool", 0, "approve", change_tools,
+	apply_approval };

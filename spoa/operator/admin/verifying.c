@@ -1,5 +1,5 @@
-/* A whole verification of the chain. `audit verify` is a child in the lane of what goes on for
- * long; nobody waits for it. */
+/* Runs `audit verify` as a child in the long lane and keeps its result. No connection waits for
+ * it. */
 #include "operator/admin/verifying.h"
 
 #include <inttypes.h>
@@ -22,16 +22,18 @@ static const struct reader row = {
 	.records = true,
 };
 
+/* The one verification of this process, guarded by `lock`. */
 static struct verifying {
 	pthread_mutex_t lock;
 	bool running;
 	int64_t began_ns;
 	struct children *children;
-	struct reading *r; /* while it runs, the children's */
-	char *last;	   /* JSON; NULL: none was */
+	struct reading *r; /* the child while it runs, owned by the children's thread */
+	char *last;	   /* result as JSON; NULL: none yet */
 } now = { .lock = PTHREAD_MUTEX_INITIALIZER };
 
-/* A line a chain, of what was said; how it ended where it did not come so far. */
+/* Writes the result: one object for each chain that the output has. If the child did not
+ * finish, the reason instead. */
 static void
 write_last(struct buf *b, const struct child *c, int64_t began_ns)
 {
@@ -56,16 +58,17 @@ write_last(struct buf *b, const struct child *c, int64_t began_ns)
 	json_put_close(b, ']');
 	if (!over || c->error[0])
 		json_put_str(b, "why",
-			c->end == CHILD_LATE	  ? "not done within an hour"
-			: c->end == CHILD_STOPPED ? "the daemon stops"
+			c->end == CHILD_LATE	  ? "the verification was stopped after an "
+						    "hour"
+			: c->end == CHILD_STOPPED ? "the daemon is stopping"
 			: c->error[0]		  ? c->error
-						  : "the child ended");
+						  : "the child process ended without a result");
 	json_put_close(b, '}');
 	free(said);
 }
 
 static void
-done(struct child *c)
+keep_verification(struct child *c)
 {
 	struct reading *r = (struct reading *)c;
 
@@ -100,7 +103,7 @@ verifying_begin(struct asking *q)
 		r->c.who = r->peer.who;
 		r->c.lane = CHILD_LONG;
 		r->c.client = -1;
-		r->c.done = done;
+		r->c.done = keep_verification;
 		SCOPED_LOCK(&now.lock);
 		now.children = admin_children(q->admin);
 		err = now.running ? ERR_LIMIT : child_ask(now.children, &r->c);
@@ -115,11 +118,12 @@ verifying_begin(struct asking *q)
 		ok = asking_answer(q, MHD_HTTP_ACCEPTED, &why);
 	} else {
 		ok = err == ERR_NOTFOUND ? asking_refuse(q, MHD_HTTP_CONFLICT,
-						   "there are no records: audit.journal")
+						   "the daemon writes no records: set "
+						   "audit.journal in tollgate.yaml")
 		     : err == ERR_LIMIT	 ? asking_refuse(q, MHD_HTTP_CONFLICT,
-						   "one runs: GET says how it goes")
+						   "a verification is running: GET /records/verify has its state")
 					 : asking_refuse(q, MHD_HTTP_SERVICE_UNAVAILABLE,
-						   "not begun: %s", err_str(err));
+						   "the verification could not start: %s", err_str(err));
 		if (r)
 			reading_args_free(r);
 		free(r);
@@ -138,7 +142,7 @@ admin_verifying(struct server *s, struct buf *out)
 	json_put_raw(out, "last", span_str(now.last ? now.last : "null"));
 	json_put_name(out, "state");
 	pthread_mutex_unlock(&now.lock);
-	/* What the daemon knows of its own chain without reading it. */
+	/* The state of this daemon's chain, without reading it. */
 	static const char *const members[] = { "node", "audit", "audit_key", "anchors" };
 
 	SCOPED_BUF(text, 0);

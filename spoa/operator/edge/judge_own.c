@@ -53,7 +53,11 @@ put_left_out(struct buf *out, size_t from, const char *before, const char *a, co
 	}
 }
 
-void
+enum { EXCEPTED_BYTES = 4096 };
+
+/* Writes the line with its condition extended so that it excludes a and b (b may be NULL): to
+ * each branch of `if`, or as further branches of `unless`. `out` has EXCEPTED_BYTES. */
+static void
 with_exceptions(const struct haproxy_line *l, const char *a, const char *b, char *out)
 {
 	size_t at = condition_at(l), n = 0, part = 1;

@@ -137,10 +137,6 @@ bool may_make(struct span made, struct span name);
  * NULL. */
 const struct haproxy_line *way_to(
 	const struct haproxy_section *front, const struct haproxy_section *back);
-/* Writes the line with its condition extended so that it excludes a and b (b may be NULL): to
- * each branch of `if`, or as further branches of `unless`. `out` has EXCEPTED_BYTES. */
-enum { EXCEPTED_BYTES = 4096 };
-void with_exceptions(const struct haproxy_line *l, const char *a, const char *b, char *out);
 
 /* The stanza decides once per request whether it passes the gate: it sets this variable, and
  * this ACL reads it. */

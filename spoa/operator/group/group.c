@@ -1,8 +1,13 @@
-/* One turn a second: read Redis' time and the hash, write or remove the own field, and remove fields
- * that nobody has written for a day. Values of the hash are outside input: they are read within limits,
- * and only listed. */
-#include "operator/group/group.h"
-
+/* The thread of the group. Each turn, once a second, it reads Redis' time and the hash, writes
+ * or removes the own field, and removes fields that nobody has written for a day.
+ *
+ * Every ten turns it also shares the trends: it appends the own new lines to the string
+ * tollgate:{group}:trends:NODE, and reads what other daemons appended to theirs. If another
+ * daemon has written its string again from the start, all strings are read again, because sums
+ * cannot be subtracted. The own trends are in memory and are not read.
+ *
+ * Values in Redis are untrusted input: they are read within limits, and invalid ones are
+ * ignored. */
 #include <inttypes.h>
 #include <jansson.h>
 #include <stdio.h>
@@ -14,16 +19,316 @@
 #include "base/codec/json_text.h"
 #include "base/err.h"
 #include "base/json_put.h"
+#include "base/mem.h"
+#include "base/random.h"
+#include "base/redis/turns.h"
 #include "base/scoped.h"
-#include "operator/group/group_private.h"
-#include "operator/group/group_trends.h"
+#include "budget/trends/trends.h"
+#include "operator/group/group.h"
+#include "record/journal/chain.h"
+
+/* A trends string begins with "generation NUMBER"; the lines of budget/trends/trends.h follow.
+ * The number changes when all lines are written again. */
+
+enum { GROUP_TRENDS_NODES = 32, GROUP_TRENDS_EVERY = 10 /* turns between two exchanges */ };
+
+/* The shared trends. owner: the group's thread, except where the lock is named */
+struct group_trends {
+	/* this daemon's trends; the pointer is NULL until they exist */
+	struct trends *_Atomic *own;
+	/* turns so far */
+	unsigned turns;
+	/* generation and length of the own string; `sent` 0: not written yet */
+	uint64_t generation, sent;
+	/* the own string was written, and all others were read, at least once; guarded by the
+	 * lock of `turns` */
+	bool complete;
+	/* sum of the other daemons; NULL: there are none; guarded likewise */
+	struct trends *others;
+	size_t n;
+	struct group_node {
+		char node[CHAIN_NODE_MAX + 1]; /* name of the daemon's first instance */
+		/* wrote within the last 10 s; is in the hash */
+		bool live, listed;
+		/* generation of its string, and the number of bytes read */
+		uint64_t generation, read;
+		struct trends_reader *reader;
+	} node[GROUP_TRENDS_NODES]; /* [0] is this daemon; guarded by the lock of `turns` */
+};
+
+/* The group. owner: its thread; the members above `others` do not change */
+struct group {
+	const char *node;
+	void (*self)(void *arg, struct buf *out);
+	void *arg;
+	struct turns turns;
+	struct buf others;	     /* the other daemons as JSON; guarded by turns.lock */
+	struct group_trends *trends; /* NULL: no trends are shared */
+};
+
+#define KEY  "tollgate:{group}:trends:"
+#define HEAD "generation %016" PRIx64 "\n"
+/* sizes in bytes */
+enum { HEAD_BYTES = 28, KEY_BYTES = sizeof(KEY) + CHAIN_NODE_MAX, LINES_MOST = 32 << 20 };
+#define LIFE_S "7948800" /* strings expire after 92 days */
+
+struct group_trends *
+group_trends_new(const char *daemon, struct trends *_Atomic *own)
+{
+	struct group_trends *t = calloc(1, sizeof(*t));
+
+	if (!t)
+		return NULL;
+	t->own = own;
+	t->n = 1;
+	snprintf(t->node[0].node, sizeof(t->node[0].node), "%s", daemon);
+	t->node[0].live = t->node[0].listed = true;
+	return t;
+}
+
+/* Discards the sum, so that all strings are read again. */
+static void
+drop_together(struct group_trends *t)
+{
+	for (size_t i = 0; i < t->n; i++) {
+		free(t->node[i].reader);
+		t->node[i].reader = NULL;
+		t->node[i].generation = t->node[i].read = 0;
+	}
+	trends_close(&t->others);
+}
+
+static void
+group_trends_free(struct group_trends *t)
+{
+	if (t)
+		drop_together(t);
+	free(t);
+}
+
+static void
+group_trends_node(struct group *g, const char *daemon, bool live)
+{
+	struct group_trends *t = g->trends;
+	struct span node = daemon ? span_str(daemon) : (struct span){ NULL, 0 };
+	size_t i = 0;
+
+	if (!t || !node.n || !chain_node_valid(node))
+		return;
+	SCOPED_LOCK(&g->turns.lock);
+	while (i < t->n && !span_is(node, t->node[i].node))
+		i++;
+	if (i == GROUP_TRENDS_NODES)
+		return;
+	if (i == t->n) {
+		t->node[i] = (struct group_node){ .live = live };
+		span_copy(node, t->node[i].node, sizeof(t->node[i].node));
+		t->n++;
+	}
+	t->node[i].live = live || (t->node[i].listed && t->node[i].live);
+	t->node[i].listed = true;
+}
+
+/* Removes the daemons that the hash no longer lists, and with them the sum. */
+static void
+forget_nodes(struct group_trends *t)
+{
+	size_t n = 1;
+
+	for (size_t i = 1; i < t->n; i++)
+		n += t->node[i].listed;
+	if (n == t->n)
+		return;
+	drop_together(t);
+	n = 1;
+	for (size_t i = 1; i < t->n; i++)
+		if (t->node[i].listed)
+			t->node[n++] = t->node[i];
+	t->n = n;
+}
+
+/* ---- the own string ---- */
+
+/* Writes the string, or appends to it, and stores its new length. Returns false if Redis does
+ * not answer. */
+static bool
+share_lines(struct group *g, const char *key, bool whole, struct span text, uint64_t *bytes)
+{
+	const char *set[] = { "SET", key, text.p, "EX", LIFE_S },
+		   *append[] = { "APPEND", key, text.p };
+	const size_t lens[] = { whole ? 3 : 6, strlen(key), text.n, 2, sizeof(LIFE_S) - 1 };
+	reply_auto_t *r = turns_ask(&g->turns, whole ? 5 : 3, whole ? set : append, lens);
+
+	if (!r)
+		return false;
+	*bytes = whole ? text.n : r->type == REDIS_REPLY_INTEGER ? (uint64_t)r->integer : 0;
+	return true;
+}
+
+static bool
+share_own(struct group *g)
+{
+	struct group_trends *t = g->trends;
+	struct trends *own = *t->own;
+	char key[KEY_BYTES];
+	uint64_t bytes = 0;
+
+	if (!own)
+		return true;
+	SCOPED_BUF(lines, LINES_MOST);
+	SCOPED_BUF(text, LINES_MOST);
+	snprintf(key, sizeof(key), KEY "%s", t->node[0].node);
+	bool whole = trends_since(own, t->sent == 0, &lines);
+	if (whole) {
+		random_bytes(&t->generation, sizeof(t->generation));
+		buf_printf(&text, HEAD, t->generation);
+		t->sent = 0;
+	}
+	buf_span(&text, buf_view(&lines));
+	if (!text.n || buf_failed(&text))
+		return true;
+	uint64_t due = t->sent + text.n;
+	t->sent = 0; /* if the write fails, everything is sent again */
+	bool shared = share_lines(g, key, whole, buf_view(&text), &bytes);
+	if (whole) { /* several MB are free now */
+		buf_free(&lines);
+		buf_free(&text);
+		mem_give_back();
+	}
+	if (!shared)
+		return false;
+	t->sent = bytes == due ? bytes : 0;
+	return true;
+}
+
+/* ---- other daemons' strings ---- */
+
+/* Reads bytes from..to of a node's string; the reply is empty if there are none. Returns NULL
+ * if Redis does not answer. */
+static redisReply *
+read_lines_from(struct group *g, const char *node, uint64_t from, int64_t to)
+{
+	char key[KEY_BYTES], first[24], last[24];
+	const char *argv[] = { "GETRANGE", key, first, last };
+
+	snprintf(key, sizeof(key), KEY "%s", node);
+	snprintf(first, sizeof(first), "%" PRIu64, from);
+	snprintf(last, sizeof(last), "%" PRId64, to);
+	return turns_ask(&g->turns, 4, argv, NULL);
+}
+
+/* Stores the generation of a node's string in *out; 0: there is no string. Returns false if
+ * Redis does not answer. */
+static bool
+read_generation(struct group *g, const char *node, uint64_t *out)
+{
+	reply_auto_t *r = read_lines_from(g, node, 0, HEAD_BYTES - 1);
+
+	*out = 0;
+	if (r && r->type == REDIS_REPLY_STRING && r->len == HEAD_BYTES &&
+		sscanf(r->str, "generation %16" SCNx64, out) != 1)
+		*out = 0;
+	return r != NULL;
+}
+
+static bool
+read_new_lines(struct group *g, struct group_node *n)
+{
+	uint64_t from = n->read ? n->read : HEAD_BYTES;
+
+	if (!n->generation)
+		return true;
+	reply_auto_t *r = read_lines_from(g, n->node, from, (int64_t)from + LINES_MOST);
+	if (!r)
+		return false;
+	SCOPED_LOCK(&g->turns.lock);
+	if (!n->reader)
+		n->reader = trends_reader_new(g->trends->others);
+	if (n->reader && r->type == REDIS_REPLY_STRING && r->len) {
+		trends_read(n->reader, span_of(r->str, r->len));
+		n->read = from + r->len;
+	}
+	return true;
+}
+
+static bool
+read_daemons(struct group *g)
+{
+	struct group_trends *t = g->trends;
+	uint64_t now[GROUP_TRENDS_NODES];
+	bool anew = t->n > 1 && !t->others;
+
+	for (size_t i = 1; i < t->n; i++) {
+		if (!read_generation(g, t->node[i].node, &now[i]))
+			return false;
+		anew |= t->node[i].read && now[i] != t->node[i].generation;
+	}
+	if (anew) {
+		SCOPED_LOCK(&g->turns.lock);
+		drop_together(t);
+		t->others = trends_open(NULL);
+	}
+	for (size_t i = 1; i < t->n && t->others; i++) {
+		t->node[i].generation = now[i];
+		if (!read_new_lines(g, &t->node[i]))
+			return false;
+	}
+	SCOPED_LOCK(&g->turns.lock);
+	t->complete |= t->sent > 0;
+	return true;
+}
+
+static bool
+group_trends_turn(struct group *g)
+{
+	struct group_trends *t = g->trends;
+
+	if (!t || t->turns++ % GROUP_TRENDS_EVERY)
+		return true;
+	{
+		SCOPED_LOCK(&g->turns.lock);
+		forget_nodes(t);
+		for (size_t i = 1; i < t->n; i++)
+			t->node[i].listed = false;
+	}
+	return share_own(g) && read_daemons(g);
+}
+
+bool
+group_trends_json(
+	struct group *g, const struct trends_asked *asked, int64_t wall_ns, struct buf *out)
+{
+	SCOPED_BUF(why, 0);
+	if (!g || !g->trends || !turns_up(&g->turns, &why))
+		return false;
+	SCOPED_LOCK(&g->turns.lock);
+	const struct group_trends *t = g->trends;
+	if (!t->complete)
+		return false;
+	struct trends *const parts[] = { *t->own, t->others };
+	trends_json(parts, t->others ? 2 : 1, asked, wall_ns, out);
+	json_put_open(out, "daemons", '[');
+	for (size_t i = 0; i < t->n; i++) {
+		if (i && !t->node[i].read)
+			continue;
+		json_put_form(out, "{'node':%t", span_str(t->node[i].node));
+		json_put_bool(out, "here", i == 0);
+		json_put_bool(out, "missing", !t->node[i].live);
+		json_put_close(out, '}');
+	}
+	json_put_close(out, ']');
+	return true;
+}
+
+/* Bounds: members that are read, bytes of a member, and the ages at which a member counts as
+ * missing and is removed. */
 
 enum { MEMBERS_MAX = 256, MEMBER_BYTES = 4096, LIVE_S = 10, GONE_S = 86400 };
 
 /* ---- this daemon ---- */
 
-/* Appends the machine's id, machine-id(5), or without it the kernel's of this boot, which the unit's
- * sandbox hides. False: there is neither. */
+/* Appends the machine's id (machine-id(5)), or the kernel's id of this boot, because the unit's
+ * sandbox may hide the former. Returns false if neither can be read. */
 static bool
 put_machine(struct buf *out)
 {
@@ -39,7 +344,8 @@ put_machine(struct buf *out)
 	return out->n > before;
 }
 
-/* Nothing if the machine or the folder is not known: then no other daemon shares the file. */
+/* Appends an id of the file. Appends nothing if machine or folder are unknown; then no other
+ * daemon counts as sharing the file. */
 static void
 put_file_id(const char *path, struct buf *out)
 {
@@ -67,7 +373,7 @@ group_member_put(const struct group_member *m, struct buf *out)
 	json_put_str(out, "daemon", m->daemon);
 }
 
-/* ---- the others ---- */
+/* ---- other daemons ---- */
 
 static bool
 is_member(const json_t *o)
@@ -104,11 +410,11 @@ read_group_time(struct group *g, int64_t *now_s)
 		  second < INT64_MAX;
 	*now_s = (int64_t)second;
 	if (!ok)
-		turns_lost(&g->turns, "TIME is no time");
+		turns_lost(&g->turns, "Redis' reply to TIME is invalid");
 	return ok;
 }
 
-/* Removes the field of a daemon that is gone. */
+/* Removes the field of a daemon that has ended. Returns false if Redis does not answer. */
 static bool
 remove_member(struct group *g, struct span node)
 {
@@ -128,7 +434,7 @@ is_own_instance(const json_t *o, const json_t *self)
 	return daemon && str_same(json_str_in(o, "daemon"), daemon);
 }
 
-/* Lists the members of a reply to HGETALL. False: Redis is away. */
+/* Lists the members in a reply to HGETALL. Returns false if Redis does not answer. */
 static bool
 list_members(struct group *g, const redisReply *all, const json_t *self, int64_t now_s,
 	struct buf *out)
@@ -139,7 +445,8 @@ list_members(struct group *g, const redisReply *all, const json_t *self, int64_t
 		if (!k->str || !v->str)
 			continue;
 		struct span node = span_of(k->str, k->len);
-		json_auto_t *o = v->len <= MEMBER_BYTES ? json_loadb(v->str, v->len, 0, NULL) : NULL;
+		json_auto_t *o =
+			v->len <= MEMBER_BYTES ? json_loadb(v->str, v->len, 0, NULL) : NULL;
 		int64_t age_s = chain_node_valid(node) && is_member(o)
 					? now_s - json_integer_value(json_object_get(o, "at"))
 					: GONE_S;
@@ -185,7 +492,8 @@ write_self(struct group *g, struct span self)
 	return r != NULL;
 }
 
-/* Writes the own field, or removes it if `self` is NULL: this instance does not decide. */
+/* Writes the own field, or removes it if `self` is NULL because this instance does not decide.
+ */
 static bool
 share_self(struct group *g, const json_t *self, struct span text)
 {
@@ -219,7 +527,7 @@ group_turn(void *arg, uint64_t puts UNUSED)
 	return TURN_DONE;
 }
 
-/* The others no longer list this daemon. */
+/* Removes the own field at the end, so that others no longer list this daemon. */
 static void
 group_last(void *arg)
 {

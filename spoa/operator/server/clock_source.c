@@ -1,6 +1,6 @@
-/* Reports on this machine's clock: which time the daemon believes (base/wall.h), and which program
- * keeps the clock correct. The kernel reports whether it is synchronized (adjtimex(2)); the
- * services leave files that show that they run. */
+/* Reports on this machine's clock: the time that the daemon believes (base/wall.h), and the
+ * program that keeps the clock correct. The kernel reports whether the clock is synchronized
+ * (adjtimex(2)); a time service leaves a file that shows that it runs. */
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -39,7 +39,7 @@ clock_says(struct buf *out)
 	else
 		json_put_bool(
 			out, "synchronized", state != TIME_ERROR && !(t.status & STA_UNSYNC));
-	/* "tsc", "kvm-clock": what the kernel counts with. */
+	/* The kernel's clock source, for example "tsc" or "kvm-clock". */
 	char name[32] = "";
 	FILE *f =
 		fopen("/sys/devices/system/clocksource/clocksource0/current_clocksource", "re");
@@ -53,9 +53,10 @@ clock_says(struct buf *out)
 
 /* ---- the believed clock ---- */
 
-#define SAID_US	  3600000000ull /* so long `tollgate status` reports that the clock was set */
+/* `tollgate status` reports for so long that the clock was set */
+#define SAID_US 3600000000ull
 
-/* Rounded. */
+/* Rounds to seconds. */
 static int64_t
 seconds_of(int64_t ns)
 {
@@ -77,7 +78,7 @@ clock_begin(struct server *s)
 	wall_start(cfg->journal ? journal_last_time(cfg->journal, cfg->node, WALL_GAP_NS)
 				: WALL_UNKNOWN);
 	wall_look(WALL_UNKNOWN, &now);
-	/* Behind, or long after the last record: it may be right all the same. */
+	/* The clock is long after the last record. It may still be right. */
 	if (now.life == WALL_ALONE && now.least_ns > WALL_GAP_NS)
 		log_event(LOG_WARN, "clock.alone",
 			LI("after_last_record_s", seconds_of(now.least_ns)),
@@ -93,8 +94,8 @@ clock_look(struct server *s)
 	struct wall_state now;
 
 	for (unsigned i = 0; i < s->nworkers && off_ns == WALL_UNKNOWN; i++) {
-		int64_t us = atomic_load_explicit(
-			&s->workers[i].redis_off_us, memory_order_relaxed);
+		int64_t us =
+			atomic_load_explicit(&s->workers[i].redis_off_us, memory_order_relaxed);
 		off_ns = us == INT64_MIN ? WALL_UNKNOWN : us * 1000;
 	}
 	if (wall_look(off_ns, &now))
@@ -114,7 +115,8 @@ clock_away(struct server *s, struct buf *why)
 		return false;
 	buf_printf(why,
 		"this machine's clock was set %" PRId64
-		" s %s, and nothing confirms it: it is not followed yet",
+		" s %s, and nothing confirms the new time: the daemon does not follow it yet; "
+		"check the time service",
 		(int64_t)llabs(seconds_of(now.ahead_ns)), ahead_or_behind(now.ahead_ns));
 	return true;
 }
@@ -132,14 +134,14 @@ clock_status(struct server *s, struct buf *out)
 		buf_printf(out, "clock: %.*s\n", SPAN_ARG(buf_view(&why)));
 	else if (now.life == WALL_ALONE && now.least_ns > WALL_GAP_NS)
 		buf_printf(out,
-			"clock: this machine's is %" PRId64
-			" s after the last confirmed time, and nothing confirms it: what has "
-			"ended is kept for so long\n",
+			"clock: this machine's clock is %" PRId64
+			" s after the last confirmed time, and nothing confirms it: expired "
+			"data is kept until Redis confirms the time\n",
 			seconds_of(now.least_ns));
 	else if (now.set_by_ns && since_us < SAID_US)
 		buf_printf(out,
-			"clock: this machine's was set %" PRId64 " s %s, %" PRIu64
+			"clock: this machine's clock was set %" PRId64 " s %s, %" PRIu64
 			" s ago: compare the times of records before and after\n",
-			(int64_t)llabs(seconds_of(now.set_by_ns)), ahead_or_behind(now.set_by_ns),
-			since_us / 1000000);
+			(int64_t)llabs(seconds_of(now.set_by_ns)),
+			ahead_or_behind(now.set_by_ns), since_us / 1000000);
 }

@@ -1,4 +1,5 @@
-/* Parts that may be away, a row each: how one knows, and which counters say what came of it. */
+/* The table of parts that may be unavailable: how the daemon notices it, and which counters
+ * show the effect. */
 #include "operator/server/degraded.h"
 
 #include <inttypes.h>
@@ -19,15 +20,18 @@
 #include "record/audit/audit.h"
 #include "record/seal/store.h"
 
-#define CALM_US		   (3 * SECOND_US)  /* well for so long: it is over */
-#define CALM_MOST_US	   (60 * SECOND_US) /* of one that was away often of late */
-#define APART_US	   (60 * SECOND_US) /* at least, between two recorded ends of a part */
-#define OFTEN		   5		    /* times; one is forgotten every ten minutes */
+/* a part that is available for so long has recovered */
+#define CALM_US	     (3 * SECOND_US)
+#define CALM_MOST_US (60 * SECOND_US) /* the same for a part that failed often recently */
+#define APART_US     (60 * SECOND_US) /* least time between two recorded ends of a part */
+/* failures that count as often; one is forgotten every FORGET_LOOKS checks, which is ten
+ * minutes */
+#define OFTEN		   5
 #define FORGET_LOOKS	   600
 #define CERTIFICATE_SOON_S (14 * 86400)
-#define CLOCK_LOOKS	   60 /* the clock's source is looked at once a minute */
+#define CLOCK_LOOKS	   60 /* the clock's source is checked once a minute */
 
-/* ---- how one knows ---- */
+/* ---- checks: true if the part is unavailable, with the cause in *why ---- */
 
 static bool
 redis_away(struct server *s, struct buf *why)
@@ -36,7 +40,8 @@ redis_away(struct server *s, struct buf *why)
 		struct worker *w = &s->workers[i];
 		int refusal = atomic_load_explicit(&w->refusal, memory_order_relaxed);
 		if (refusal)
-			buf_printf(why, "refuses writes: %s", redis_refusal_texts[refusal]);
+			buf_printf(
+				why, "refuses writes: %s", redis_refusal_texts[refusal]);
 		else if (!atomic_load_explicit(&w->redis_ok, memory_order_relaxed))
 			buf_str(why, "does not answer");
 		if (why->n)
@@ -45,7 +50,8 @@ redis_away(struct server *s, struct buf *why)
 	return erasing_away(&s->erasing, LIVE_PLACEHOLDERS, why);
 }
 
-/* A cache that is away is a miss, and no more; but responses of a person who was erased are in it. */
+/* An unavailable cache only causes misses. But it counts if it still contains responses of a
+ * person who was erased. */
 static bool
 cache_away(struct server *s, struct buf *why)
 {
@@ -62,13 +68,14 @@ journal_away(struct server *s, struct buf *why)
 	return says != NULL;
 }
 
-/* Redis may answer while the stream is another journal's. A stream that is late because Redis
- * does not answer counts as Redis' time. */
+/* Redis may answer although the stream belongs to another journal. A stream that is late
+ * because Redis does not answer counts as Redis' failure. */
 static bool
 mirror_away(struct server *s, struct buf *why)
 {
 	if (audit_stream_conflict(s->audit))
-		buf_str(why, "the stream is not this journal's");
+		buf_str(why, "the Redis Stream does not continue this journal: see "
+			     "audit.stream_conflict in the log");
 	return why->n > 0;
 }
 
@@ -86,14 +93,14 @@ static bool
 live_away(struct server *s, struct buf *why)
 {
 	if (s->live && !live_kept(s->live))
-		buf_str(why, "state_file cannot be written");
+		buf_str(why, "state_file cannot be written: check the disk");
 	else if (s->live_sync)
 		return !turns_up(live_sync_turns(s->live_sync), why);
 	return why->n > 0;
 }
 
-/* An erasure is not carried out; or, until the next start, the journal was not read to its end, or
- * shares are lost, so that texts do not open. */
+/* True if an erasure is not carried out, or if, since this start, the journal could not be read
+ * to its end or shares are lost, so that texts cannot be opened. */
 static bool
 shares_away(struct server *s, struct buf *why)
 {
@@ -101,11 +108,12 @@ shares_away(struct server *s, struct buf *why)
 		return why->n > 0;
 	if (s->sealing->unerased_why.n)
 		buf_printf(why,
-			"shares may be in force that the journal has on record as erased: %.*s",
+			"shares may be in use that the journal has recorded as erased: %.*s",
 			SPAN_ARG(buf_view(&s->sealing->unerased_why)));
 	else if (s->sealing->lost)
-		buf_printf(why, "%" PRIu64 " shares of texts are lost: %.*s", s->sealing->lost,
-			SPAN_ARG(buf_view(&s->sealing->lost_why)));
+		buf_printf(why,
+			"%" PRIu64 " shares of texts are lost: %.*s",
+			s->sealing->lost, SPAN_ARG(buf_view(&s->sealing->lost_why)));
 	return why->n > 0;
 }
 
@@ -125,7 +133,9 @@ archive_away(struct server *s, struct buf *why)
 		return false;
 	keep_state(s->keep, &k);
 	if (k.archive_away || k.failed[0])
-		buf_str(why, k.archive_away ? "the archive takes no segments" : k.failed);
+		buf_str(why, k.archive_away ? "the archive accepts no segments: see "
+					      "retention.failed in the log"
+					    : k.failed);
 	return why->n > 0;
 }
 
@@ -136,7 +146,8 @@ tree_away(struct server *s, struct buf *why)
 
 	audit_tree(s->audit, &t);
 	if (t.state == TREE_STUCK)
-		buf_str(why, "the hash files of the tree cannot be written or made again");
+		buf_str(why, "the hash files of the tree can be neither written nor rebuilt: "
+			     "see audit.tree_failed in the log");
 	return why->n > 0;
 }
 
@@ -150,7 +161,7 @@ providers_away(struct server *s, struct buf *why)
 	return provider_tally_failing(t, s->nworkers, clock_wall_ns() / 1000000, why);
 }
 
-/* Of routes of the policy in force. */
+/* Checks the routes of the policy in force. */
 static bool
 prompt_cache_away(struct server *s, struct buf *why)
 {
@@ -160,12 +171,13 @@ prompt_cache_away(struct server *s, struct buf *why)
 	for (size_t i = 0; i < p->nroutes; i++)
 		if (cached_shares_of(s->cached_shares, p->routes[i].name, &c) && c.fallen)
 			buf_printf(why,
-				"%sroute %s: share of cached input fell from %u %% to %u %%",
+				"%sroute %s: share of cached input fell from %u %% to %u "
+				"%%",
 				why->n ? "; " : "", p->routes[i].name, c.from, c.to);
 	return why->n > 0;
 }
 
-/* What is in force is older than its files, until a reload holds. */
+/* The policy in force is older than its files until a reload succeeds. */
 static bool
 reload_away(struct server *s, struct buf *why)
 {
@@ -177,8 +189,8 @@ folder_away(struct server *s, struct buf *why)
 {
 	if (atomic_load_explicit(&s->stranger_there, memory_order_relaxed))
 		buf_str(why,
-			"a file in the journal's folder is no segment of it: the next start "
-			"would be refused (tollgate audit verify names it)");
+			"a file in the journal's folder is not a segment, so the next start "
+			"would fail: move the file away (tollgate audit verify names it)");
 	return why->n > 0;
 }
 
@@ -204,8 +216,9 @@ files_away(struct server *s, struct buf *why)
 	return why->n > 0;
 }
 
-/* away NULL: known by what it counts alone. `failed`, `other`: counters of what went without
- * it, M_NONE: none; the first is a failure by itself. */
+/* A row of the table. `away` is NULL for parts that are known only by their counters. `failed`
+ * and `other` count requests that were handled without the part (M_NONE: no counter); an
+ * increase of `failed` is a failure by itself. */
 #define M_NONE	     METRIC_COUNT
 #define MODE(member) offsetof(struct on_failure, member)
 #define NO_MODE	     SIZE_MAX
@@ -215,7 +228,8 @@ static const struct part {
 	bool (*away)(struct server *s, struct buf *why);
 	enum metric failed, other;
 	const char *failed_name, *other_name;
-	size_t mode; /* what the policy says of it, in its on_failure; NO_MODE: nothing */
+	/* offset of the policy's setting for this part in on_failure; NO_MODE: none */
+	size_t mode;
 } parts[] = {
 	{ "redis",       redis_away,   M_QUOTA_FAILED,       M_QUOTA_ALONE, "without_quota", "by_own_share", MODE(quota) },
 	{ "journal",     journal_away, M_AUDIT_FAILED,       M_NONE,        "not_recorded", NULL, MODE(audit) },
@@ -240,7 +254,7 @@ static const struct part {
 	{ "credentials", NULL,         M_CREDENTIALS_FAILED, M_NONE,        "fetches_failed", NULL, NO_MODE },
 };
 /* clang-format on */
-_Static_assert(COUNT_OF(parts) <= DEGRADED_PARTS, "a time each");
+_Static_assert(COUNT_OF(parts) <= DEGRADED_PARTS, "degraded.h has room for each part");
 
 static const struct part a_recognizer = { NULL, NULL, M_CLASSIFIER_FAILED, M_NONE,
 	"not_classified", NULL, MODE(classifier) };
@@ -282,8 +296,9 @@ put_meanwhile(
 	json_put_close(b, '}');
 }
 
-/* Adds the outcome that the policy names for requests that need the part. For the classifier, the outcome of each
- * class is added too, because a request with data of a class gets the outcome of that class. */
+/* Adds the outcome that the policy names for requests that need the part. For the classifier,
+ * the outcome of each class is added too, because a request with data of a class gets the
+ * outcome of that class. */
 static void
 put_outcomes(struct server *s, struct buf *b, const struct part *p)
 {
@@ -302,10 +317,11 @@ put_outcomes(struct server *s, struct buf *b, const struct part *p)
 	json_put_close(b, '}');
 }
 
-/* While the disk refuses nothing is handed over: the times wait here. */
+/* Writes the record of a begin or an end. Returns false while the disk refuses records; the
+ * period then waits. */
 static bool
-tell_degraded(struct server *s, const char *name, const char *recognizer, const struct part *p,
-	const struct degraded_time *t, bool begin)
+record_degraded(struct server *s, const char *name, const char *recognizer,
+	const struct part *p, const struct degraded_time *t, bool begin)
 {
 	struct audit_entry *e = audit_ready(s->audit) ? audit_entry_new() : NULL;
 
@@ -327,7 +343,8 @@ tell_degraded(struct server *s, const char *name, const char *recognizer, const 
 /* ---- notices ---- */
 
 static void
-notice(const char *name, const char *recognizer, struct degraded_time *t, bool begin)
+send_degraded_notice(
+	const char *name, const char *recognizer, struct degraded_time *t, bool begin)
 {
 	const struct notice_of of = { .kind = NOTICE_DEGRADED,
 		.over = !begin,
@@ -341,15 +358,15 @@ notice(const char *name, const char *recognizer, struct degraded_time *t, bool b
 	log_event(begin ? LOG_WARN : LOG_INFO, begin ? "degraded.begin" : "degraded.end",
 		LS("part", name), LS("name", recognizer), LS("why", t->why));
 	if (begin)
-		notice_send(&of, numbers, 3, "%s%s%s is away: %s", name, recognizer ? " " : "",
-			recognizer ? recognizer : "", t->why);
+		notice_send(&of, numbers, 3, "%s%s%s is unavailable: %s", name,
+			recognizer ? " " : "", recognizer ? recognizer : "", t->why);
 	else
-		notice_send(&of, numbers, 4, "%s%s%s is well again, after %u s", name,
+		notice_send(&of, numbers, 4, "%s%s%s is available again after %u s", name,
 			recognizer ? " " : "", recognizer ? recognizer : "",
 			(unsigned)((t->until_us - t->since_us) / SECOND_US));
 }
 
-/* ---- times ---- */
+/* ---- states ---- */
 
 static void
 step_degraded(struct server *s, const char *name, const char *recognizer, const struct part *p,
@@ -357,7 +374,8 @@ step_degraded(struct server *s, const char *name, const char *recognizer, const 
 {
 	uint64_t failures = server_counted(s, p->failed), before = t->failures,
 		 now_us = clock_mono_us();
-	bool failed = failures > before && !recognizer; /* of those counted for all together */
+	/* the counter is shared by all recognizers */
+	bool failed = failures > before && !recognizer;
 	uint64_t calm = t->recent > OFTEN ? CALM_MOST_US : CALM_US;
 
 	t->failures = failures;
@@ -390,19 +408,20 @@ step_degraded(struct server *s, const char *name, const char *recognizer, const 
 			t->recent++;
 		}
 	}
-	/* what failed first may say why a moment later */
+	/* the cause may be known a moment after the first failure */
 	bool known = why.n || !p->away || now_us - t->since_us >= 2 * SECOND_US;
 	if (t->life >= DEGRADED_AWAY && known && (!t->told || (t->vague && why.n))) {
-		t->vague = p->away && !why.n; /* what came later than that is told, too */
-		notice(name, recognizer, t, true);
+		/* if the cause is found later, a second notice has it */
+		t->vague = p->away && !why.n;
+		send_degraded_notice(name, recognizer, t, true);
 	}
 	if (t->life == DEGRADED_CALM && t->told && now_us - t->until_us >= calm)
-		notice(name, recognizer, t, false);
+		send_degraded_notice(name, recognizer, t, false);
 	if (t->life >= DEGRADED_AWAY && !t->begun && known)
-		t->begun = tell_degraded(s, name, recognizer, p, t, true);
+		t->begun = record_degraded(s, name, recognizer, p, t, true);
 	if (t->life == DEGRADED_CALM && t->begun && now_us - t->until_us >= calm &&
 		(!t->ended_us || now_us - t->ended_us >= APART_US) &&
-		tell_degraded(s, name, recognizer, p, t, false)) {
+		record_degraded(s, name, recognizer, p, t, false)) {
 		t->life = DEGRADED_WELL;
 		t->begun = false;
 		t->ended_us = now_us;
@@ -416,7 +435,7 @@ look_at_recognizers(struct degraded *d)
 	const struct recognizer_stats *first =
 		s->nworkers ? recognizers_stats(gate_recognizers(s->workers[0].gate)) : NULL;
 
-	/* A name's place is each worker's own. */
+	/* The same recognizer can have another index on each worker. */
 	for (size_t i = 0; first && i < DEGRADED_RECOGNIZERS; i++) {
 		const char *name = first[i].name;
 		bool open = false;
@@ -497,8 +516,8 @@ degraded_stop(struct degraded *d)
 	d->s = NULL;
 }
 
-/* Returns true while the part is away or its end was not noticed yet. A period whose end waits
- * only for its record is not shown. */
+/* Returns true while the part is unavailable, or until the notice of its end was sent. A period
+ * whose end waits only for its record is not shown. */
 static bool
 degraded_shown(const struct degraded_time *t)
 {
@@ -527,7 +546,7 @@ say_degraded(struct buf *out, const char *what, const char *name, const struct d
 			name ? name : "", t->why);
 }
 
-/* Each of them, parts first. */
+/* Calls `put` for each part, then for each recognizer. */
 static void
 each_degraded(struct degraded *d, struct buf *out,
 	void (*put)(struct buf *out, const char *what, const char *name,
@@ -552,14 +571,13 @@ degraded_say(struct degraded *d, struct buf *out)
 	each_degraded(d, out, say_degraded);
 }
 
-/* Recognizers have metrics of their own. */
+/* Recognizers have metrics of their own, so only parts are written. */
 static void
 count_degraded(
 	struct buf *out, const char *what, const char *name, const struct degraded_time *t)
 {
 	if (!name)
-		buf_printf(out, "tollgate_degraded{part=\"%s\"} %d\n", what,
-			degraded_shown(t));
+		buf_printf(out, "tollgate_degraded{part=\"%s\"} %d\n", what, degraded_shown(t));
 }
 
 void

@@ -1,4 +1,4 @@
-/* The timers of the server's own life. What has nothing to look at says so by itself. */
+/* The daemon's periodic tasks. A task that has nothing to do returns at once. */
 #include "operator/server/looks.h"
 
 #include "base/attr.h"
@@ -13,10 +13,11 @@
 #include "record/audit/audit.h"
 #include "record/journal/recover.h"
 
-enum { PURGED_AT_ONCE = 256 }; /* whose names fit into a record */
+enum { PURGED_AT_ONCE = 256 }; /* so many names fit into one record */
 
-/* In a second in which nobody asked anything and no body went anywhere, and once until then:
- * whoever allocates meanwhile waits, a tenth of a second and more after a burst. */
+/* Returns free memory to the system in a second without requests and relayed bytes, and once
+ * until the next request. Allocations wait meanwhile, for a tenth of a second or more after a
+ * burst. */
 static void
 memory_look(struct server *s)
 {
@@ -44,8 +45,8 @@ caching_look(struct server *s)
 	cached_shares_look(s->cached_shares, t, s->nworkers, clock_mono_us());
 }
 
-/* A file in the journal's folder that is no segment, with which the next start would be
- * refused: said once when it is there, and once when it has gone. */
+/* Logs when a file appears in the journal's folder that is not a segment, because the next
+ * start would then fail, and when it is gone. */
 static void
 strangers_look(struct server *s)
 {
@@ -62,8 +63,8 @@ strangers_look(struct server *s)
 	atomic_store_explicit(&s->stranger_there, there, memory_order_relaxed);
 }
 
-/* Keys and overrides that are over since a day. Each purge is a record with the names of what
- * went. Nothing that is in force changes by it, so nobody waits for the record. */
+/* Removes keys and overrides that ended more than a day ago. Each removal is recorded with the
+ * names. Nothing in force changes, so nobody waits for the record. */
 static void
 purging_look(struct server *s)
 {
@@ -84,7 +85,7 @@ purging_look(struct server *s)
 	}
 }
 
-/* What the disk of the shares did not take before. */
+/* Carries out erasures that the disk did not accept before. */
 static void
 erasing_look(struct server *s)
 {

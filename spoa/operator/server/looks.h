@@ -1,4 +1,4 @@
-/* What is looked at now and then: a row each in looks.c, all on the main thread. */
+/* Periodic tasks on the main thread: a row for each in looks.c. */
 #ifndef OPERATOR_SERVER_LOOKS_H
 #define OPERATOR_SERVER_LOOKS_H
 
@@ -9,19 +9,23 @@
 
 struct server;
 
+/* number of rows */
 enum { LOOKS = 11 };
 
 /* owner: main */
 struct looks {
 	struct tag tag;
-	struct server *s; /* NULL: not begun */
+	struct server *s; /* NULL: not started */
 	struct ev_loop *loop;
 	ev_timer timer[LOOKS];
-	/* decisions and relayed bytes: at the last look, and when free memory was given back */
+	/* decisions and relayed bytes, at the last check and when free memory was last returned
+	 */
 	uint64_t counted, given_back;
 };
 
+/* Starts the timers. */
 void looks_begin(struct looks *l, struct server *s, struct ev_loop *loop);
+/* Stops the timers. */
 void looks_end(struct looks *l);
 
 #endif

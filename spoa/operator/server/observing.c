@@ -1,5 +1,5 @@
-/* A cutover's end comes by the clock alone: nobody reloads anything. So it is looked at each
- * second, and said where what is to be said changes. */
+/* The end of an observation depends only on the clock, so the state is checked each second and
+ * logged when it changes. */
 #include "operator/server/observing.h"
 
 #include "base/json_put.h"

@@ -1,5 +1,5 @@
-/* Says in the log that hosts are observed (policy/identity/observe.h), and when that comes near its end
- * and ends. Main thread. */
+/* Logs that hosts are observed (policy/identity/observe.h), that the observation is close to
+ * its end, and that it has ended. Main thread. */
 #ifndef OPERATOR_SERVER_OBSERVING_H
 #define OPERATOR_SERVER_OBSERVING_H
 
@@ -7,12 +7,13 @@
 
 struct server;
 
-/* Says it where what is to be said has changed. */
+/* Logs the state if it has changed. */
 void observing_look(struct server *s);
-/* Another policy is in force, or the first: it is said anew. */
+/* Logs the state again, because another policy is in force, or the first one. */
 void observing_again(struct server *s);
 
-/* For the admin thread: a line of /readyz, or nothing; a value of /status. */
+/* For the admin thread: append a line of /readyz, if hosts are observed, and the value of
+ * "observe" in /status. */
 void observing_ready(const struct policy *p, struct buf *out);
 void observing_status(const struct policy *p, struct buf *out);
 

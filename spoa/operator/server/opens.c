@@ -50,7 +50,7 @@ opens_own_relay(const struct config *cfg, unsigned worker, struct address *out, 
 	       (size_t)snprintf(text, 256, "%.*s-%04x.sock", (int)n, path, worker) < 256;
 }
 
-/* ---- the rows: 0, or an error with *why ---- */
+/* ---- the rows: each returns 0, or an error with a message in *why ---- */
 
 static int
 try_audit(const struct config *cfg, const char **option, struct buf *why)
@@ -67,9 +67,7 @@ try_token(const struct config *cfg, const char **option UNUSED, struct buf *why)
 {
 	unsigned char hash[SHA256_BYTES];
 
-	return cfg->admin_token_file
-		       ? opens_admin_token(cfg->admin_token_file, hash, why)
-		       : 0;
+	return cfg->admin_token_file ? opens_admin_token(cfg->admin_token_file, hash, why) : 0;
 }
 
 static int

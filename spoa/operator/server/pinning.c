@@ -1,4 +1,5 @@
-/* Where pins are kept, and with which key. */
+/* Starts the pins of tools: chooses where they are stored and the key that authenticates them.
+ */
 #include "operator/server/pinning.h"
 
 #include <sodium.h>
@@ -13,7 +14,7 @@
 #include "policy/config/load.h"
 #include "scan/dialect/dialect.h"
 
-#define FIRST_US 2000000 /* Redis is waited for so long at a start */
+#define FIRST_US 2000000 /* the start waits so long for Redis */
 
 static bool
 has_mcp(const struct policy *p)
@@ -24,8 +25,8 @@ has_mcp(const struct policy *p)
 	return false;
 }
 
-/* Without a state_key nobody else can verify lines: they are this daemon's, and the key keeps
- * them from being taken for another's, no more. */
+/* Derives the key from state_key. Without state_key, lines are only this daemon's, and a fixed
+ * key distinguishes them from lines of others. */
 static int
 place_key(const struct config *cfg, unsigned char key[SHA256_BYTES], struct buf *why)
 {
@@ -76,7 +77,8 @@ pinning_again(struct server *s, const struct snapshot *next)
 	if (s->pinning.begun || !has_mcp(next->policy))
 		return;
 	SCOPED_BUF(why, 4096);
-	/* The reload stands: first texts are this process's then, and that is said. */
+	/* The reload stays in force. The first texts are then known only to this process, which
+	 * is logged. */
 	if (begin_pinning(s, &why) < 0)
 		log_event(LOG_ERROR, "pin.failed", LSP("why", buf_view(&why)));
 }

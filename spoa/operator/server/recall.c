@@ -1,4 +1,4 @@
-/* Settling what a crash left. */
+/* Reads the journal at a start and settles decisions without completion. */
 #include "operator/server/recall.h"
 
 #include <stdlib.h>
@@ -13,10 +13,11 @@
 #include "record/audit/usage.h"
 
 enum {
-	WINDOWS_S = 32 * 86400, /* no reservation lives longer, and no window */
+	WINDOWS_S = 32 * 86400, /* no reservation and no window lasts longer */
 	SAID_MAX = 65536,
 };
 
+/* owner: main until recall_settle(), then the worker */
 struct recall {
 	struct tag tag;
 	struct mail mail;
@@ -26,9 +27,9 @@ struct recall {
 	struct quota_recall found;
 };
 
-/* ---- what a completion takes over of the decision, or of the last attempt ---- */
+/* ---- members of the decision that its completion repeats ---- */
 
-/* Of an object's members those that are there, as they are. */
+/* Copies the named members that the object has. */
 static void
 take_over(struct buf *b, struct span object, const char *const *names)
 {
@@ -48,7 +49,7 @@ number_in(struct span s)
 	return s.n && span_u64(s, &n) == 0 ? n : 0;
 }
 
-/* Dollars of limits that the record has no sum of. */
+/* Returns the reserved dollars from the limits' amounts, for a record without a sum. */
 static uint64_t
 most_of_limits(const struct quota_orphan_of *o)
 {
@@ -60,14 +61,15 @@ most_of_limits(const struct quota_orphan_of *o)
 	return most;
 }
 
-/* A text without its quotes. */
+/* Returns a JSON string without its quotes. */
 static struct span
 bare_text(struct span s)
 {
 	return span_cut(s, 1, s.n ? s.n - 1 : 0);
 }
 
-/* The attempts before it as its record has them, and it: nobody says what it cost. */
+/* Writes the attempts: those in the decision's record, and the last one, whose cost is unknown.
+ */
 static void
 put_orphan_attempts(struct buf *b, struct span before, struct span target, struct span model,
 	uint64_t tokens, uint64_t nanousd)
@@ -84,7 +86,8 @@ put_orphan_attempts(struct buf *b, struct span before, struct span target, struc
 	buf_str(b, "}]");
 }
 
-/* The names are those of record/audit/record_fields.h. */
+/* Collects the members for the completion of a decision. The names are those in
+ * record/audit/record_fields.h. */
 static void
 on_orphan(struct quota_orphan_of *o, struct span line)
 {
@@ -118,14 +121,16 @@ on_orphan(struct quota_orphan_of *o, struct span line)
 			b, v[ATTEMPTS], v[TARGET], v[MODEL], input + output, nanousd);
 }
 
-/* The state that was read goes on with the journal, if it is known how far that is durable. */
+/* Keeps the state for the start checkpoints, if it is known how far the journal is durable. */
 static void
 keep_state(struct quota_recall *found, bool durable, const struct startpoint *used, bool whole,
 	struct startpoints_from *out)
 {
 	if (!durable || !found->at.offset)
 		return;
-	*out = (struct startpoints_from){ .fold = found->fold, .at = found->at, .whole = whole };
+	*out = (struct startpoints_from){
+		.fold = found->fold, .at = found->at, .whole = whole
+	};
 	if (used)
 		startpoint_copy(&out->used, used);
 	found->fold = NULL;
@@ -139,10 +144,10 @@ recall_read(struct recall **out, struct startpoints_from *from, const struct con
 {
 	struct follow_end end;
 	bool durable = audit_end(audit, &end);
-	/* By the later clock a window would seem to be over that is not: after a start with the
-	 * clock ahead, its charges count again once the clock is corrected. */
-	const struct quota_recall_into into = { table, ledger, wall_least_ns() / 1000000, shares,
-		on_orphan, audit_startpoint(audit), durable ? &end : NULL };
+	/* Use the earlier of the possible times: with a clock that is ahead, a window would
+	 * seem to have ended, and its charges would be missing once the clock is corrected. */
+	const struct quota_recall_into into = { table, ledger, wall_least_ns() / 1000000,
+		shares, on_orphan, audit_startpoint(audit), durable ? &end : NULL };
 	struct recall *r = calloc(1, sizeof(*r));
 
 	const uint64_t began_us = clock_mono_us();
@@ -193,7 +198,7 @@ recall_read(struct recall **out, struct startpoints_from *from, const struct con
 	return 0;
 }
 
-/* ---- the record of it ---- */
+/* ---- the record of the settlement ---- */
 
 static void
 record_orphan(struct audit *audit, const struct quota_orphan_of *o)

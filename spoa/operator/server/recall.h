@@ -1,5 +1,5 @@
-/* A start after a crash: what the daemon before this one left unsettled in its journal is
- * settled at its reservation, and recorded. */
+/* Settles what a crashed daemon left behind: decisions in its journal that have no completion
+ * are settled at their reservations, and recorded. */
 #ifndef OPERATOR_SERVER_RECALL_H
 #define OPERATOR_SERVER_RECALL_H
 
@@ -9,15 +9,16 @@
 
 struct recall;
 
-/* Reads the journal, before a worker runs, and after what was erased is. `shares` (may be NULL)
- * lives on until the workers have ended. `table`: the in-process counts; `ledger`: of the
- * worker that settles, where counts are on Redis, or NULL. Both are charged with what the
- * journal says of them. *out NULL: nothing is left. *from: the state that was read, for start
- * checkpoints; without a state if the journal cannot be written yet. 0 or an error with *why. */
+/* Reads the journal, before a worker runs and after erasures were carried out. `shares` (may be
+ * NULL) must live until the workers have ended. `table` has the in-process counts; `ledger` is
+ * that of the worker that settles if counts are in Redis, otherwise NULL. Both are charged with
+ * the usage that the journal has. *out is NULL if nothing is left. *from receives the state
+ * that was read, for start checkpoints; it is empty if the journal cannot be written yet.
+ * Returns 0, or an error with *why. */
 int recall_read(struct recall **out, struct startpoints_from *from, const struct config *cfg,
 	struct audit *audit, struct quota_table *table, struct quota_ledger *ledger,
 	struct shares *shares, struct metrics *m, struct buf *why);
-/* On that worker's loop, as soon as it runs and its Redis is there. Takes *r. */
+/* Settles on that worker's loop, once the worker runs. Takes ownership of *r. */
 void recall_settle(struct recall **r, struct worker *w, struct audit *audit);
 
 #endif

@@ -1,4 +1,9 @@
-/* Building the next snapshot, and saying what came of it. */
+/* Builds the next snapshot, puts it in force and reports the result.
+ *
+ * The steps of a reload are: load the snapshot, check its credentials, keys and auditors, store
+ * the policy's text, publish the snapshot to the workers, and record it. If any step before the
+ * publication fails, the snapshot in force stays, and the mistakes are logged and kept for
+ * `tollgate status`. */
 #include "operator/server/reload.h"
 
 #include <stdio.h>
@@ -21,13 +26,14 @@
 #include "record/seal/store.h"
 
 enum { ERRORS_BYTES = 64 << 10, WAIT_S = 60 };
-#define AGAIN_US UINT64_C(3600000000) /* the kept text's time is set so often */
-#define RETRY_US UINT64_C(60000000)   /* after a text could not be stored */
+#define AGAIN_US UINT64_C(3600000000) /* the time of the stored text is refreshed so often */
+/* time until another attempt after a text could not be stored */
+#define RETRY_US UINT64_C(60000000)
 
-/* ---- what came of it ---- */
+/* ---- results ---- */
 
 static void
-report(const struct diag *d)
+log_mistakes(const struct diag *d)
 {
 	struct span rest = buf_view(&d->text);
 
@@ -49,7 +55,7 @@ note_outcome(struct reload_outcome *to, const char *by, const struct diag *d, bo
 	to->nerrors = d->errors;
 	snprintf(to->by, sizeof(to->by), "%s", by);
 	buf_clear(&to->errors);
-	/* Whole lines. */
+	/* Keep whole lines only. */
 	while (refused && text.n) {
 		struct span line = span_next(&text, '\n');
 		if (to->errors.n + line.n + 1 > ERRORS_BYTES)
@@ -59,8 +65,8 @@ note_outcome(struct reload_outcome *to, const char *by, const struct diag *d, bo
 	}
 }
 
-/* An order reads the files that rotate, too. A change of these does not correct what made an order
- * fail. */
+/* An order reads the rotating files as well, so a successful order clears their refusal. A
+ * change of a rotating file does not correct what made an order fail. */
 static void
 note_reload(struct reloading *r, const char *by, const struct diag *d, bool refused, bool order)
 {
@@ -70,7 +76,8 @@ note_reload(struct reloading *r, const char *by, const struct diag *d, bool refu
 		r->rotation.refused = false;
 }
 
-/* The last outcome, or the last refusal that nothing has corrected. With r->lock. */
+/* Returns the last result, or the last refusal that nothing has corrected. The caller holds
+ * r->lock. */
 static const struct reload_outcome *
 shown_outcome(const struct reloading *r)
 {
@@ -81,7 +88,7 @@ shown_outcome(const struct reloading *r)
 	return order ? &r->order : &r->rotation;
 }
 
-/* With r->lock. */
+/* Writes a result as JSON. The caller holds r->lock. */
 static void
 put_outcome(const struct reloading *r, const struct reload_outcome *of, struct buf *out)
 {
@@ -119,16 +126,16 @@ reload_refused(struct reloading *r, struct buf *why)
 	if (refused) {
 		struct span rest = buf_view(&last->errors), first = span_next(&rest, '\n');
 		buf_printf(why,
-			"what is in force is older than its files: the last reload was "
-			"refused: %.*s",
+			"the policy in force is older than its files, because the last reload "
+			"was refused: %.*s",
 			SPAN_ARG(first));
 	}
 	return refused;
 }
 
-/* ---- what is watched ---- */
+/* ---- watched files ---- */
 
-/* The files of a load that do not rotate, each with a NUL after it. */
+/* Collects the files of a load that do not rotate, each followed by a NUL. */
 static void
 ordered_files(const struct diag *read, struct buf *out)
 {
@@ -143,10 +150,10 @@ ordered_files(const struct diag *read, struct buf *out)
 	}
 }
 
-/* After a refusal, the files of the policy in force stay watched too: the mistake may be corrected
- * in either. */
+/* Watches the files of the last load. After a refusal, the files of the policy in force stay
+ * watched too, because the mistake may be corrected in either. */
 static void
-look_out(struct reloading *r, const struct diag *read, bool refused, int64_t since_ns)
+watch_loaded_files(struct reloading *r, const struct diag *read, bool refused, int64_t since_ns)
 {
 	bool all = r->s->snap->cfg->policy_watch;
 
@@ -157,7 +164,7 @@ look_out(struct reloading *r, const struct diag *read, bool refused, int64_t sin
 				  "SIGHUP after you change one"));
 }
 
-/* Takes over the set of a load that came into force. */
+/* Takes over the set of files of a load that came into force. */
 static void
 keep_set(struct reloading *r, const struct diag *read, struct file_set *set, int64_t since_ns)
 {
@@ -170,13 +177,12 @@ keep_set(struct reloading *r, const struct diag *read, struct file_set *set, int
 	SCOPED_BUF(files, 0);
 	ordered_files(read, &files);
 	if (!cfg->policy_watch)
-		edited_compare(
-			&r->edited, buf_view(&files), &r->in_force, cfg, since_ns);
+		edited_compare(&r->edited, buf_view(&files), &r->in_force, cfg, since_ns);
 }
 
-/* ---- the kept text ---- */
+/* ---- the stored text of the policy ---- */
 
-/* Stores what `snap` was loaded from; `text` gets its SHA-256. */
+/* Stores the files from which `snap` was loaded; `text` receives their hash. */
 static int
 store_text(struct server *s, const struct snapshot *snap, const struct file_set *set,
 	char text[KEPT_POLICY_HEX], struct buf *why)
@@ -192,8 +198,8 @@ store_text(struct server *s, const struct snapshot *snap, const struct file_set 
 	return err;
 }
 
-/* Stores the text of the policy in force. If that fails, an earlier text stays what records name, and
- * the first failure is logged. */
+/* Stores the text of the policy in force. If that fails, records keep naming the earlier text,
+ * and the first failure is logged. */
 static int
 store_in_force(struct reloading *r, struct server *s, const struct file_set *set)
 {
@@ -240,14 +246,14 @@ reload_keep_look(struct server *s)
 		announce_start(r, s);
 }
 
-/* ---- one reload ---- */
+/* ---- a reload ---- */
 
 static void
 publish_snapshot(struct reloading *r, struct snapshot *snap, const struct announcement *a)
 {
 	struct server *s = r->s;
 
-	/* What is fixed at start; a change of it is reported, not half-applied. */
+	/* Options that only a restart changes are reported and keep their values. */
 	SCOPED_BUF(names, 4096);
 	config_fixed_changes(s->shared_cfg, snap->cfg, &names);
 	if (names.n)
@@ -278,13 +284,13 @@ publish_snapshot(struct reloading *r, struct snapshot *snap, const struct announ
 	metric_inc(&s->metrics, M_RELOADS);
 }
 
-/* The keys that this configuration means; NULL: it cannot be, and *d says why. */
+/* Loads the keys that this configuration names. Returns NULL with the reason in *d. */
 static struct audit_keys_order *
 prepare_keys(struct server *s, const struct config *cfg, struct diag *d)
 {
 	struct audit_keys_order *keys;
 
-	if (!cfg->audit_key) /* its removal waits for a restart */
+	if (!cfg->audit_key) /* the removal of audit.key takes effect at a restart */
 		cfg = s->shared_cfg;
 	SCOPED_BUF(why, 8192);
 	keys = audit_keys_prepare(audit_keys(s->audit), cfg, &why);
@@ -295,8 +301,8 @@ prepare_keys(struct server *s, const struct config *cfg, struct diag *d)
 	return keys;
 }
 
-/* Texts are sealed to others from now on. Where there was nobody, or is nobody any more, a
- * restart decides. */
+/* Seals texts to the configured auditors from now on. Only a restart turns sealing on or off.
+ */
 static bool
 change_auditors(struct server *s, const struct config *cfg, struct diag *d)
 {
@@ -314,7 +320,8 @@ change_auditors(struct server *s, const struct config *cfg, struct diag *d)
 	return false;
 }
 
-/* Loads from the disk, recording into *set; or with set NULL from what is in force. */
+/* Loads the snapshot from the disk and records the files in *set; or, if `set` is NULL, loads
+ * configuration and policy from the files in force. */
 static struct snapshot *
 load_snapshot(struct reloading *r, struct file_set *set, struct diag *d)
 {
@@ -332,8 +339,8 @@ load_snapshot(struct reloading *r, struct file_set *set, struct diag *d)
 	return snap;
 }
 
-/* With set NULL the policy's text is the one that is kept already. A policy whose text cannot be
- * stored does not come into force. */
+/* Stores the next policy's text before it comes into force; a policy whose text cannot be
+ * stored is refused. If `set` is NULL, the text is unchanged. */
 static bool
 keep_next_text(struct reloading *r, const struct snapshot *snap, const struct file_set *set,
 	char text[KEPT_POLICY_HEX], struct diag *d)
@@ -352,7 +359,8 @@ keep_next_text(struct reloading *r, const struct snapshot *snap, const struct fi
 	return !err;
 }
 
-/* A unit that waits for its hand-over is not ready yet. */
+/* Reports to systemd. An instance that waits for its hand-over is not ready yet and reports
+ * nothing. */
 static void
 notify_reload(const struct server *s, const char *state)
 {
@@ -397,7 +405,7 @@ reload(struct reloading *r, const char *by, const char *why, struct file_set *se
 			audit_rekey(s->audit, keys);
 		keys = NULL;
 	} else {
-		report(&d);
+		log_mistakes(&d);
 		log_event(LOG_ERROR, "reload.refused", LS("policy", s->snap->policy->label),
 			LI("errors", d.errors), LS("by", by));
 		metric_inc(&s->metrics, M_RELOADS_FAILED);
@@ -410,7 +418,7 @@ reload(struct reloading *r, const char *by, const char *why, struct file_set *se
 		SCOPED_LOCK(&r->lock);
 		r->in_force_ns = since_ns;
 	}
-	look_out(r, &d, !snap, since_ns);
+	watch_loaded_files(r, &d, !snap, since_ns);
 	s->handover.ordered_us = clock_mono_us();
 	notify_reload(s, "READY=1");
 }
@@ -420,8 +428,9 @@ refuse_after_hand_over(struct reloading *r, const char *by)
 {
 	SCOPED_DIAG(d);
 
-	diag_file(&d, r->s->config_file, "the other instance decides: repeat the order");
-	report(&d);
+	diag_file(&d, r->s->config_file,
+		"the other instance decides: repeat the order");
+	log_mistakes(&d);
 	note_reload(r, by, &d, true, true);
 	SCOPED_LOCK(&r->lock);
 	r->order.handed = true;
@@ -507,7 +516,7 @@ reload_ask(struct reloading *r, const char *by, const char *why, struct buf *out
 	return done;
 }
 
-/* ---- life ---- */
+/* ---- creation and end ---- */
 
 int
 reload_init(struct reloading *r, struct server *s, struct ev_loop *loop,
@@ -531,7 +540,7 @@ reload_init(struct reloading *r, struct server *s, struct ev_loop *loop,
 	ev_async_start(loop, &r->ask);
 	r->in_force_ns = since_ns;
 	keep_set(r, read, set, since_ns);
-	look_out(r, read, false, since_ns);
+	watch_loaded_files(r, read, false, since_ns);
 	return 0;
 }
 

@@ -1,10 +1,10 @@
-/* Reloading. A snapshot is built aside and published whole; a bad one changes nothing. Runs on the
- * main thread.
+/* Reloads configuration and policy. A snapshot is built separately and published as a whole; an
+ * invalid one changes nothing. On the main thread.
  *
- * An order (SIGHUP, or POST /reload of the admin server) reads everything from the disk. If a file
- * of keys, tokens, certificates or secrets changes, these are read again, and configuration and
- * policy are loaded as they were recorded when they came into force. With `policy_watch: true`,
- * a change of any file counts as an order. */
+ * An order (SIGHUP, or POST /reload of the admin server) reads everything from the disk. If
+ * only a file of keys, tokens, certificates or secrets changes, these files are read again, but
+ * configuration and policy are loaded as they were recorded when they came into force. With
+ * `policy_watch: true`, a change of any file counts as an order. */
 #ifndef OPERATOR_SERVER_RELOAD_H
 #define OPERATOR_SERVER_RELOAD_H
 
@@ -22,68 +22,84 @@ struct server;
 
 enum { REASON_MAX = 1024 }; /* bytes of the reason given with an order */
 
-/* What came of a reload. */
+/* The result of a reload. */
 struct reload_outcome {
-	int64_t at_ns; /* wall time; 0: none since the start */
+	int64_t at_ns; /* wall time; 0: there was none since the start */
+	/* the files were invalid, and nothing changed */
 	bool refused;
-	bool handed; /* refused because the other instance decides by then: the files were not read */
+	bool handed; /* refused because the other instance decides: the files were not read */
+	/* the caller or the signal */
 	char by[256];
+	/* number of mistakes */
 	unsigned nerrors;
-	struct buf errors; /* lines */
+	struct buf errors; /* the mistakes, one line each; the last ones may be missing */
 };
 
+/* State of reloading. owner: main, except where the lock is named */
 struct reloading {
 	struct tag tag;
 	struct server *s;
-	struct watch *watch; /* files whose change leads to a reload; NULL: none */
-	struct file_set in_force; /* what the snapshot in force was read from */
+	struct watch *watch;	  /* files whose change causes a reload; NULL: none */
+	struct file_set in_force; /* the files from which the snapshot in force was loaded */
 	struct edited edited;
-	ev_async ask;	     /* the admin thread asks for one */
+	ev_async ask; /* wakes the main thread for an order of the admin server */
 	struct ev_loop *loop;
-	pthread_mutex_t lock; /* of what follows */
+	/* guards the members from `asking` to `answer`, and from `stopping` on */
+	pthread_mutex_t lock;
 	pthread_cond_t ended;
-	/* One order of the admin server after the other: while `asking`, or while one is not answered,
-	 * the next one waits. */
+	/* Orders of the admin server are handled one after the other: the next one waits while
+	 * `asking` is set or an order is unanswered. */
 	bool asking;
-	uint64_t asked, answered; /* how many orders were given, and of these answered */
-	char asked_by[256];	  /* of the last order */
+	uint64_t asked, answered; /* number of orders given, and of these answered */
+	char asked_by[256];	  /* caller and reason of the last order */
 	char asked_why[REASON_MAX + 1];
-	bool answer_done;  /* of the last order: it came into force */
-	struct buf answer; /* its outcome, in JSON */
-	uint64_t stored_us; /* owner: main. Monotonic time of the last try to store the text */
-	bool not_stored;    /* owner: main. The last try failed */
-	char text[KEPT_POLICY_HEX]; /* owner: main. Of the kept text of the policy in force; "": none */
+	bool answer_done;  /* the last order came into force */
+	struct buf answer; /* its result as JSON */
+	/* owner: main. Monotonic time of the last attempt to store the policy's text */
+	uint64_t stored_us;
+	bool not_stored; /* owner: main. The last attempt failed */
+	/* owner: main. Hash of the stored text of the policy in force; "": none */
+	char text[KEPT_POLICY_HEX];
+	/* no order is answered any more */
 	bool stopping;
-	int64_t in_force_ns; /* when what is in force was read */
-	struct reload_outcome order, rotation; /* of the last order, and of the last change of a file that
-						  rotates */
-	struct buf at_restart; /* options that differ from those of the start, with commas */
+	int64_t in_force_ns; /* wall time at which the files in force were read */
+	/* results of the last order and of the last change of a rotating file */
+	struct reload_outcome order, rotation;
+	/* options that differ from those at the start and need a restart, separated by commas
+	 */
+	struct buf at_restart;
 };
 
-/* The snapshot in force was loaded at `since_ns` (wall time) from the files that *read names and
- * *set holds; the set is moved. 0 or ERR_NOMEM. */
+/* Initializes the state after the first load. The snapshot in force was loaded at `since_ns`
+ * (wall time) from the files that *read lists and *set holds; the set is moved. Returns 0 or
+ * ERR_NOMEM. */
 int reload_init(struct reloading *r, struct server *s, struct ev_loop *loop,
 	const struct diag *read, struct file_set *set, int64_t since_ns);
-/* The admin thread no longer waits. Before it is stopped. */
+/* Ends the waiting of admin threads. Call this before the admin server stops. */
 void reload_stop(struct reloading *r);
+/* Frees the state; nothing else may run. */
 void reload_free(struct reloading *r);
-/* Reads everything from the disk. `by`: "signal SIGHUP", "file NAME", "hand-over", or who ordered it. `why`: the
- * reason given with the order, or NULL. On the main thread. */
+/* Reads everything from the disk and puts it in force. `by`: "signal SIGHUP", "file NAME",
+ * "hand-over", or the name of the caller. `why`: the reason given with the order, or NULL. On
+ * the main thread. */
 void reload_now(struct reloading *r, const char *by, const char *why);
-/* Stores the text of the policy in force and writes its record, at start. A text that cannot be
- * stored is logged, and tried again by reload_keep_look(). */
+/* Stores the text of the policy in force and writes its record, at the start. If the text
+ * cannot be stored, this is logged and reload_keep_look() tries again. */
 void reload_announce(struct reloading *r, struct server *s, struct file_set *set);
+/* Stores the text again if that failed, and refreshes its time each hour. Called every ten
+ * seconds. */
 void reload_keep_look(struct server *s);
 
-/* ---- the admin thread's ---- */
+/* ---- for the admin thread ---- */
 
-/* Orders a reload and waits for it. `by`: who was authenticated; `why`: the reason, or NULL. JSON
- * as reload_status(); true: done. */
+/* Orders a reload and waits up to a minute for it. `by` is the authenticated caller, `why` the
+ * reason or NULL. Writes JSON as reload_status(). Returns true if the files came into force. */
 bool reload_ask(struct reloading *r, const char *by, const char *why, struct buf *out);
-/* The last one was refused: the first of its mistakes is appended to *why. Any thread. */
+/* Returns true if the last reload was refused, and appends its first mistake to *why. Any
+ * thread. */
 bool reload_refused(struct reloading *r, struct buf *why);
-/* {"time", "by", "result": "done" | "refused" | "repeat", "errors": […]}, or null. "repeat": the other instance
- * decides, and gets the order if it is given again. */
+/* Writes {"time", "by", "result": "done" | "refused" | "repeat", "errors": […]}, or null.
+ * "repeat": the other instance decides, so the order must be given again. */
 void reload_status(struct reloading *r, struct buf *out);
 
 #endif

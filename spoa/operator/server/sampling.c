@@ -1,4 +1,4 @@
-/* When a sample is due, and of which tables. */
+/* Takes the samples at their times, and writes the views of the admin server on them. */
 #include "operator/server/sampling.h"
 
 #include <stdio.h>
@@ -17,7 +17,7 @@
 
 enum { MINUTE_LOOKS = RATES_STEP_S * RATES_MINUTE };
 
-/* `t` is room for the tables. */
+/* Collects the workers' tables; `t` is room for them. */
 static struct rates_source
 source_of(struct server *s, const struct tallies *t[WORKERS_MAX])
 {
@@ -38,7 +38,8 @@ sum_rule(struct server *s, const struct rule *rule, struct rule_sum *out)
 	rule_tally_sum(t, s->nworkers, rule->name, out);
 }
 
-/* Another policy is in force: counts of its rules are told from here on, too. */
+/* If another policy is in force, remembers the rules' sums, from which counts of this policy
+ * start. */
 static void
 look_at_rules(struct server *s)
 {
@@ -139,7 +140,8 @@ sampling_fullest(struct server *s, size_t count, struct buf *out)
 
 /* ---- each second ---- */
 
-/* Reads the trends once this instance decides: until then, the other instance writes the file. */
+/* Opens the trends once this instance decides. Until then, the other instance writes the file.
+ */
 static void
 open_trends(struct server *s)
 {

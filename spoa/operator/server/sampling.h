@@ -1,7 +1,6 @@
-/* Takes a sample of what was decided each ten seconds, for GET /series and /now (budget/trends/rates.h), and
- * adds each minute to what GET /trends shows (budget/trends/trends.h),
- * and ends what was set for a time: the log's level. On the main thread; without an admin
- * server there is none. */
+/* Takes a sample of the decisions every ten seconds for GET /series and /now
+ * (budget/trends/rates.h), adds each minute to GET /trends (budget/trends/trends.h), and ends a
+ * temporary log level. On the main thread. Without an admin server nothing is sampled. */
 #ifndef OPERATOR_SERVER_SAMPLING_H
 #define OPERATOR_SERVER_SAMPLING_H
 
@@ -15,12 +14,14 @@ struct server;
 
 /* owner: main */
 struct sampling {
+	/* seconds since the start */
 	unsigned looks;
-	struct rates *rates; /* NULL: there is none */
-	/* The file is JOURNAL.trends, which both instances of a daemon write while they decide. NULL: there is none,
-	 * or another instance decides yet. Set once. */
+	struct rates *rates; /* NULL: nothing is sampled */
+	/* Stored in the file JOURNAL.trends, which both instances of a daemon write while they
+	 * decide. NULL: nothing is sampled, or the other instance still decides. Set once. */
 	struct trends *_Atomic trends;
-	/* what rules had done when the policy in force came; of its rules, phase after phase */
+	/* Sums of each rule when the policy in force began, in the order of its rules; guarded
+	 * by `lock`. */
 	pthread_mutex_t lock;
 	char version[65];
 	int64_t version_ns;
@@ -28,20 +29,21 @@ struct sampling {
 	size_t nbase;
 };
 
-/* 0 or ERR_NOMEM. The rates are there until sampling_free(). */
+/* Returns 0 or ERR_NOMEM. The rates exist until sampling_free(). */
 int sampling_start(struct server *s);
+/* Takes a sample if its time has come. Called each second. */
 void sampling_look(struct server *s);
 void sampling_free(struct sampling *g);
-/* What each rule of the policy in force did since the start and since that policy came, and when
- * last. JSON; any thread. */
+/* Writes what each rule of the policy in force did, since the start and since the policy is in
+ * force, and when it last applied. JSON; any thread. */
 void sampling_rules(struct server *s, struct buf *out);
-/* As near_json() of all workers. Any thread. */
+/* Writes near_json() over all workers. Any thread. */
 void sampling_near(struct server *s, size_t from, size_t count, struct buf *out);
-/* As fullest_json() of all workers. Any thread. */
+/* Writes fullest_json() over all workers. Any thread. */
 void sampling_fullest(struct server *s, size_t count, struct buf *out);
-/* As trends_json(), in braces, with the daemons whose values these are. Any thread. */
+/* Writes trends_json() in braces, with the daemons whose values are included. Any thread. */
 void sampling_trends(struct server *s, const struct trends_asked *asked, struct buf *out);
-/* As rates_now(); null where there are none. Any thread. */
+/* Writes rates_now(), or null if nothing is sampled. Any thread. */
 void sampling_now(struct server *s, struct buf *out);
 
 #endif

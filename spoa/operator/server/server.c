@@ -1,6 +1,10 @@
-/* Start, reload, drain, stop. */
-#include "operator/server/server.h"
-
+/* Starts the daemon, runs it, and stops it.
+ *
+ * A table (daemon_rows) has the start and stop functions of all parts, in the order in which
+ * they depend on each other. The start calls them downwards until one fails; the stop calls all
+ * stop functions upwards, also after a failed start.
+ *
+ * ---- telemetry ---- */
 #include <errno.h>
 #include <inttypes.h>
 #include <signal.h>
@@ -26,6 +30,7 @@
 #include "gate/auth/auth.h"
 #include "gate/cache/cache.h"
 #include "gate/changes/sync.h"
+#include "gate/engine/gate.h"
 #include "gate/sources/recognize.h"
 #include "gate/targets/sync.h"
 #include "gate/toolpins/sync.h"
@@ -33,54 +38,116 @@
 #include "operator/group/group.h"
 #include "operator/server/opens.h"
 #include "operator/server/recall.h"
-#include "operator/server/telling.h"
+#include "operator/server/server.h"
 #include "operator/server/witnessing.h"
+#include "operator/telemetry/notify.h"
+#include "operator/telemetry/otlp.h"
 #include "policy/identity/probekey.h"
 #include "record/anchors/anchors.h"
 #include "record/archive/keep.h"
 #include "record/audit/audit.h"
-#include "record/seal/store.h"
 #include "record/audit/sums.h"
+#include "record/seal/store.h"
 
-#define STOP_US	       2000000 /* what is in flight at a forced stop is waited for so long */
-#define AUTHS_FIRST_US 2000000 /* tokens for providers are waited for so long at a start */
-#define LIVE_FIRST_US  2000000 /* entries of Redis are waited for so long at a start */
-#define TAKE_REDIS_US  3000000 /* Redis is waited for so long before a hand-over */
-#define LOG_STOP_US    1000000 /* and a reader of the log that stalls */
+#define FLUSH_US 2000000 /* a stop waits so long for telemetry */
 
+static void
+metrics_text(void *arg, struct buf *out)
+{
+	server_metrics(arg, out, true);
+}
+
+static int
+telling_start(struct server *s, const struct config *cfg, struct buf *why)
+{
+	if (!cfg->otlp.url && !cfg->notify_url)
+		return 0;
+	s->outbound = http_thread_new(NULL, NULL);
+	if (!s->outbound)
+		return ERR_NOMEM;
+	if (cfg->notify_url && !(s->notify = notify_new(cfg, s->outbound, &s->metrics, why)))
+		return ERR_IO;
+	if (!cfg->otlp.url)
+		return 0;
+	s->otlp = otlp_new(cfg, s->outbound, &s->metrics, metrics_text, s, why);
+	if (!s->otlp)
+		return ERR_IO;
+	if (s->audit) {
+		audit_tell(s->audit, otlp_told, s->otlp);
+		gate_shared_tell(s->shared);
+	}
+	return 0;
+}
+
+static int
+telling_run(struct server *s, struct buf *why)
+{
+	if (!s->outbound)
+		return 0;
+	s->telling = http_thread_start(s->outbound, "tg-outbound") == 0;
+	if (s->telling)
+		return 0;
+	buf_str(why, "telemetry: the thread cannot be started: check the limit of threads");
+	return ERR_NOMEM;
+}
+
+static void
+telling_stop(struct server *s)
+{
+	if (s->telling && s->otlp)
+		otlp_flush(s->otlp, FLUSH_US);
+	http_thread_stop(s->outbound);
+	notify_free(&s->notify);
+	otlp_free(&s->otlp);
+	http_thread_free(&s->outbound);
+}
+
+/* ---- the rest of the daemon ---- */
+
+#define STOP_US	       2000000 /* a forced stop waits so long for requests in flight */
+#define AUTHS_FIRST_US 2000000 /* a start waits so long for tokens for providers */
+#define LIVE_FIRST_US  2000000 /* a start waits so long for entries in Redis */
+#define TAKE_REDIS_US  3000000 /* a hand-over waits so long for Redis */
+#define LOG_STOP_US    1000000 /* a stop waits so long for a reader of the log */
+
+/* The listening sockets of workers. */
 struct sockets {
 	int agent[CONFIG_LISTENERS_MAX];
 	size_t nagent;
-	int relay, own_relay[WORKERS_MAX]; /* of all workers; of each */
+	/* the relay's shared socket (-1: none), and one for each worker */
+	int relay, own_relay[WORKERS_MAX];
 	unsigned nown;
 };
 
+/* The event loop of the main thread. */
 struct running {
 	struct tag tag;
 	struct server *s;
 	struct ev_loop *loop;
 	ev_signal hup, term, intr;
 	ev_timer drain_check;
+	/* signals to stop so far; the second one stops without waiting */
 	unsigned terms;
 	bool relay_draining;
 };
 
-/* What the rows of server_run() share: they start the daemon in order, and stop it in the reverse order. */
+/* Everything that the rows of the table share. owner: main */
 struct starting {
 	struct server s;
 	struct sockets so;
 	struct running run;
-	const struct config *cfg; /* of the start; of `first` */
-	struct snapshot *first;	  /* its configuration outlives every reload */
-	struct file_set read;	  /* the files that the start has read */
+	const struct config *cfg; /* the configuration of the start, in `first` */
+	/* the first snapshot, whose configuration outlives all reloads */
+	struct snapshot *first;
+	struct file_set read; /* the files that the start has read */
 	struct hashkey hash;
 	struct diag *d;
-	struct span why; /* the start failed; empty: it did not */
-	bool take;	 /* takes over from an instance that decides */
-	int code;	 /* of the command, if the start fails or once the daemon has stopped */
+	struct span why; /* why the start failed; empty: it did not */
+	bool take;	 /* take over from an instance that decides */
+	int code;	 /* exit code if the start fails, and after the stop */
 };
 
-/* sd_notify(3)'s protocol: one datagram, where systemd asks for it. */
+/* Sends one datagram of sd_notify(3)'s protocol. */
 void
 server_notify(const char *state)
 {
@@ -129,7 +196,7 @@ set_decides(struct server *s, bool decides)
 	group_self_changed(s->group);
 }
 
-/* The other instance decides. */
+/* The other instance decides from now on. */
 static void
 hand_away(void *running)
 {
@@ -140,7 +207,8 @@ hand_away(void *running)
 	begin_stop(run);
 }
 
-/* A reload by the other instance ended after this instance began to read its files. */
+/* The other instance has reloaded after this instance began to read its files, so they are read
+ * again. */
 static int
 load_for_hand_over(void *running, struct buf *why)
 {
@@ -193,12 +261,12 @@ on_drain_check(struct ev_loop *loop, ev_timer *w, int revents UNUSED)
 		ev_break(loop, EVBREAK_ALL);
 }
 
-/* From the first moment: a signal that comes while the daemon starts is obeyed once it
- * has, and does not end it half-started, without a word, its sockets left behind. */
+/* Signals are caught from the first moment. So a signal during the start takes effect once the
+ * daemon has started, and does not leave a half-started daemon with its sockets. */
 static int
 catch_signals(struct running *run)
 {
-	/* Not the default loop, which would reap the admin server's children. */
+	/* not the default loop, which would reap the admin server's children */
 	run->loop = ev_loop_new(EVFLAG_AUTO);
 	if (!run->loop)
 		return ERR_NOMEM;
@@ -223,8 +291,8 @@ harden(void)
 
 	signal(SIGPIPE, SIG_IGN);
 	signal(SIGCHLD,
-		SIG_DFL); /* ignored by who started it, children could not be waited for */
-#ifndef TG_SANITIZE	  /* the leak checker needs to trace itself */
+		SIG_DFL); /* if the parent ignored SIGCHLD, children could not be waited for */
+#ifndef TG_SANITIZE	  /* the leak checker must trace the process */
 	prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
 #endif
 	setrlimit(RLIMIT_CORE, &none);
@@ -255,7 +323,8 @@ open_sockets(struct starting *x, struct buf *why)
 	so->relay = listen_open(&cfg->relay_listen, 0660, cfg->socket_group, why);
 	if (so->relay < 0)
 		return ERR_IO;
-	for (; so->nown < x->s.nworkers && opens_own_relay(cfg, so->nown, &own, text); so->nown++) {
+	for (; so->nown < x->s.nworkers && opens_own_relay(cfg, so->nown, &own, text);
+		so->nown++) {
 		int fd = listen_open(&own, 0660, cfg->socket_group, why);
 		if (fd < 0)
 			return ERR_IO;
@@ -288,7 +357,8 @@ close_sockets(struct starting *x)
 	}
 }
 
-/* What texts are hashed with. Without records nobody compares them: any key will do. */
+/* Loads the key with which texts are hashed. Without records nobody compares the hashes, so a
+ * random key is enough. */
 static int
 hash_key(const struct config *cfg, struct hashkey *out, struct buf *why)
 {
@@ -300,7 +370,7 @@ hash_key(const struct config *cfg, struct hashkey *out, struct buf *why)
 	return 0;
 }
 
-/* What routes have kept is sealed. A share that is lost is said once, on record. */
+/* Opens the sealed texts. If shares are lost, this is recorded once. */
 static int
 start_sealing(struct starting *x, struct buf *why)
 {
@@ -330,8 +400,8 @@ carry_out_erasures(void *erasing)
 	erasing_now(erasing);
 }
 
-/* Keys, overrides and erasures made at run time. What was erased while this daemon was down is
- * erased here before it seals or serves anything. */
+/* Opens keys, overrides and erasures made at run time. Erasures that were ordered while this
+ * daemon was down are carried out before it seals or serves anything. */
 static int
 start_live(struct starting *x, struct buf *why)
 {
@@ -343,9 +413,10 @@ start_live(struct starting *x, struct buf *why)
 		return 0;
 	if (cfg->state_required && access(cfg->state_file, F_OK) < 0) {
 		buf_printf(why,
-			"%s: %s, and state_required: what was revoked may live again by an old "
-			"Redis. Put it back; for a new node make it, empty: install -m 600 "
-			"/dev/null %s, as the user of the daemon",
+			"%s: %s, but state_required is set: without this file, an old Redis "
+			"could make revoked keys valid again. Restore the file; for a new "
+			"node, create it empty as the daemon's user: install -m 600 /dev/null "
+			"%s",
 			cfg->state_file, strerror(errno), cfg->state_file);
 		return ERR_IO;
 	}
@@ -371,7 +442,7 @@ start_live(struct starting *x, struct buf *why)
 	return s->live && (s->live_sync || !cfg->redis_url) ? 0 : ERR_IO;
 }
 
-/* Sessions of MCP, and keys of probes, are valid on all daemons that have the key. */
+/* Sessions of MCP and keys of probes are valid on all daemons with the same state_key. */
 static int
 share_sessions(struct starting *x, struct buf *why)
 {
@@ -391,7 +462,8 @@ share_sessions(struct starting *x, struct buf *why)
 	return 0;
 }
 
-/* Answers are kept where a route may say so; what is in Redis is of all that have the key. */
+/* Creates the response cache. Entries in Redis are shared by all daemons with the same
+ * state_key. */
 static int
 start_cache(struct starting *x, struct buf *why)
 {
@@ -410,7 +482,8 @@ start_cache(struct starting *x, struct buf *why)
 	return 0;
 }
 
-/* Daemons of one key go on with each other's conversations; without a key, each with its own. */
+/* Daemons with the same key continue each other's conversations. Without a key, each daemon
+ * continues only its own. */
 static int
 share_kept(struct starting *x, struct buf *why)
 {
@@ -428,7 +501,7 @@ share_kept(struct starting *x, struct buf *why)
 	return err;
 }
 
-/* Appends what the other daemons learn of this one, if this instance decides: the other instance of the daemon has
+/* Appends what other daemons see of this one, if this instance decides. The other instance has
  * the same admin socket. */
 static void
 put_group_self(void *arg, struct buf *out)
@@ -438,17 +511,17 @@ put_group_self(void *arg, struct buf *out)
 	if (!atomic_load(&s->decides))
 		return;
 	SCOPED_SNAPSHOT(snap, s);
-	group_member_put(&(struct group_member){ .policy = snap->policy->label,
-				 .version = snap->policy->version,
-				 .daemon = s->shared_cfg->first_node,
-				 .file = snap->cfg->policy,
-				 .admin = s->shared_cfg->has_admin ? s->shared_cfg->admin.path
-								   : NULL },
+	group_member_put(
+		&(struct group_member){ .policy = snap->policy->label,
+			.version = snap->policy->version,
+			.daemon = s->shared_cfg->first_node,
+			.file = snap->cfg->policy,
+			.admin = s->shared_cfg->has_admin ? s->shared_cfg->admin.path : NULL },
 		out);
 }
 
-/* How targets do, told by the other daemons. What is ejected is known before the first request.
- */
+/* Starts the exchange of targets' health with other daemons. Ejected targets are known before
+ * the first request. */
 static int
 start_sharing(struct starting *x, struct buf *why)
 {
@@ -483,9 +556,9 @@ append_anchor(void *audit, struct audit_entry *e)
 	audit_append(audit, e);
 }
 
-/* The threads that trim the journal, take its checkpoints out, cosign others' and index segments.
- * After the workers: these read at their start what is used of limits, and a segment that is
- * trimmed meanwhile cannot be read. */
+/* Starts the threads that trim the journal, publish its checkpoints, cosign those of others and
+ * index segments. They start after the workers, because at that time the journal is read for
+ * the limits, and a segment must not be trimmed meanwhile. */
 static int
 start_keepers(struct starting *x, struct buf *why)
 {
@@ -503,11 +576,11 @@ start_keepers(struct starting *x, struct buf *why)
 		!(s->witnessing = witnessing_start(cfg, &s->metrics, why)))
 		return ERR_IO;
 	if (s->audit && !(s->indexing = index_start(cfg->journal, &record_makers))) {
-		buf_str(why, "no thread for indexes");
+		buf_str(why, "the thread for indexes cannot be started");
 		return ERR_NOMEM;
 	}
-	if (s->starts_from.fold && !(s->startpoints = startpoints_start(cfg, s->audit,
-					     &s->starts_from, &s->metrics, why)))
+	if (s->starts_from.fold && !(s->startpoints = startpoints_start(
+					     cfg, s->audit, &s->starts_from, &s->metrics, why)))
 		return ERR_NOMEM;
 	return 0;
 }
@@ -544,8 +617,8 @@ start_workers(struct starting *x, struct buf *why)
 		goto nomem;
 	s->quota_daemon.node = span_hash(span_str(cfg->node));
 	s->quota_daemon.process = redis_life_draw();
-	/* A loop and a mailbox first: the in-process quota table lives with worker 0. With
-	 * Redis it has what this daemon spends on its own while Redis is away. */
+	/* First the loops and mailboxes, because the in-process quota table lives with worker
+	 * 0. With Redis, the table has what this daemon spends while Redis is unavailable. */
 	for (unsigned i = 0; i < s->nworkers; i++) {
 		if (i == 0) {
 			s->table = quota_table_new(&s->workers[0].mail);
@@ -560,11 +633,10 @@ start_workers(struct starting *x, struct buf *why)
 		quota_together(gate_quota(s->workers[i].gate), s->nworkers, cfg->redis_daemons);
 		quota_beside(gate_quota(s->workers[i].gate), &s->quota_daemon, i);
 	}
-	server_notify("STATUS=reading the journal: what is used of limits");
-	if (cfg->journal &&
-		recall_read(&s->recall, &s->starts_from, cfg, s->audit, s->table,
-			quota_ledger_of(gate_quota(s->workers[0].gate)), s->shares, &s->metrics,
-			why) < 0)
+	server_notify("STATUS=reading the journal for the usage of limits");
+	if (cfg->journal && recall_read(&s->recall, &s->starts_from, cfg, s->audit, s->table,
+				    quota_ledger_of(gate_quota(s->workers[0].gate)), s->shares,
+				    &s->metrics, why) < 0)
 		return ERR_IO;
 	for (unsigned i = 0; i < s->nworkers; i++)
 		if (worker_listen(&s->workers[i], so->relay,
@@ -574,7 +646,8 @@ start_workers(struct starting *x, struct buf *why)
 	recall_settle(&s->recall, &s->workers[0], s->audit);
 	return 0;
 nomem:
-	buf_str(why, "a worker does not start: out of memory or descriptors");
+	buf_str(why, "a worker cannot start: memory or descriptors are exhausted; check the "
+		     "limits of the service");
 	return ERR_NOMEM;
 }
 
@@ -606,8 +679,8 @@ log_started(const struct server *s, const struct config *cfg)
 				   "not recorded: add one to record them"));
 }
 
-/* After a drain nothing is left. After a forced stop, or a start that failed, what is in
- * flight ends now, on record, while everything that it waits for still answers. */
+/* Ends the requests in flight. After a drain there are none. After a forced stop or a failed
+ * start they end and are recorded now, while everything on which they wait still answers. */
 static void
 end_in_flight(struct server *s)
 {
@@ -637,7 +710,7 @@ end_in_flight(struct server *s)
 		LS("why", "these requests did not end in time: the daemon stops without them"));
 }
 
-/* The chain is closed, then the start checkpoint is written that knows so. */
+/* Closes the chain, then writes the start checkpoint, which includes the end of the chain. */
 static void
 stop_audit(struct starting *x)
 {
@@ -665,7 +738,7 @@ stop_workers(struct starting *x)
 			pthread_join(s->workers[i].thread, NULL);
 }
 
-/* What was out by a credential that is another now is tried at once. */
+/* Tries a target again at once if its credential has changed. */
 static void
 on_credential(void *targets, const char *provider)
 {
@@ -683,9 +756,9 @@ all_have_redis(const struct server *s)
 	return all;
 }
 
-/* Before this instance takes over, it can write its journal, to which the record of this start was
- * given long ago, and each worker has reached Redis. Else the other one, which may have both,
- * decides on. */
+/* Returns true if this instance may take over: it can write its journal, and each worker has
+ * reached Redis. Otherwise the other instance, which may have both, keeps deciding. The record
+ * of this start was handed to the journal before. */
 static bool
 may_take(const struct server *s, struct buf *why)
 {
@@ -698,7 +771,8 @@ may_take(const struct server *s, struct buf *why)
 	if (away)
 		buf_printf(why, "the journal cannot be written: %s", away);
 	else if (!redis)
-		buf_str(why, "Redis does not answer the new instance");
+		buf_str(why, "Redis does not answer the new instance: check redis.url and the "
+			     "network");
 	return !away && redis;
 }
 
@@ -762,8 +836,7 @@ start_audit(struct starting *x, struct buf *why)
 
 	if (!x->cfg->journal)
 		return 0;
-	s->audit = audit_start(
-		x->cfg, x->first->policy->version, &x->hash, &s->metrics, why);
+	s->audit = audit_start(x->cfg, x->first->policy->version, &x->hash, &s->metrics, why);
 	if (s->audit)
 		reload_announce(&s->reloading, s, &x->read);
 	return s->audit ? 0 : ERR_IO;
@@ -821,7 +894,7 @@ start_helpers(struct starting *x, struct buf *why)
 	return gate_helpers_start(s->shared);
 }
 
-/* The threads that exchange data with providers, Redis and other daemons. */
+/* Stops the threads that exchange data with providers, Redis and other daemons. */
 static void
 stop_helpers(struct starting *x)
 {
@@ -903,7 +976,8 @@ take_over(struct starting *x, struct buf *why)
 		return ERR_IO;
 	}
 	set_decides(s, true);
-	/* This instance decides, and the older one has gone: after this code, systemd starts it again. */
+	/* the older instance has gone, so systemd must start this one again after this exit
+	 * code */
 	if (s->front_of->serve(s->front, why) < 0) {
 		x->code = 1;
 		return ERR_IO;
@@ -917,14 +991,15 @@ take_over(struct starting *x, struct buf *why)
 static void
 stop_handover(struct starting *x)
 {
-	handover_stop(&x->s.handover,
-		x->why.n ? x->why : SPAN_LIT("the daemon that decides stops"));
+	handover_stop(
+		&x->s.handover, x->why.n ? x->why : SPAN_LIT("the daemon that decides stops"));
 }
 
-/* Each start runs in this order until one fails. Each stop runs in the reverse order, also if its row was not reached: it
- * stops what there is. A stop has a row of its own if other parts that start later, or earlier, need what it stops. */
+/* The rows. A stop function has a row of its own if parts that start before or after need what
+ * it stops. A stop function must cope with a part that was not started. */
 static const struct {
-	int (*start)(struct starting *x, struct buf *why); /* 0, or an error with *why */
+	/* returns 0, or an error with *why */
+	int (*start)(struct starting *x, struct buf *why);
 	void (*stop)(struct starting *x);
 } daemon_rows[] = {
 	/* clang-format off */
@@ -933,7 +1008,7 @@ static const struct {
 	{ join_instances, NULL },
 	{ start_figures,  free_figures },
 	{ start_audit,    NULL },
-	{ NULL,           close_stores }, /* the gate uses them to its end */
+	{ NULL,           close_stores }, /* the gate uses the stores to its end */
 	{ start_gate,     free_gate },
 	{ start_sealing,  NULL },
 	{ start_live,     NULL },
@@ -945,7 +1020,7 @@ static const struct {
 	{ start_telling,  stop_telling },
 	{ NULL,           stop_audit },   /* all parts below write records */
 	{ NULL,           stop_keepers },
-	{ start_helpers,  stop_helpers }, /* requests in flight wait for them */
+	{ start_helpers,  stop_helpers }, /* requests in flight wait for the helpers */
 	{ open_sockets,   NULL },
 	{ start_workers,  stop_workers },
 	{ start_keepers,  NULL },
@@ -954,7 +1029,8 @@ static const struct {
 	/* clang-format on */
 };
 
-/* Loads the configuration. 0, or an error; *why and `code` are set if the configuration has mistakes. */
+/* Loads the configuration. Returns 0, or an error; *why and `code` are set if the configuration
+ * is invalid. */
 static int
 load_first(struct starting *x, struct buf *why)
 {
@@ -969,7 +1045,10 @@ load_first(struct starting *x, struct buf *why)
 		snapshot_unref(&s->snap);
 	if (!s->snap) {
 		fprintf(stderr, "%.*s", SPAN_ARG(buf_view(&x->d->text)));
-		buf_printf(why, "%s: %u errors", s->config_file, x->d->errors);
+		buf_printf(why,
+			"%s: the configuration has %u mistakes, which are printed "
+			"above",
+			s->config_file, x->d->errors);
 		x->code = 1;
 		return ERR_SYNTAX;
 	}

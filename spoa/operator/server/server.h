@@ -1,5 +1,5 @@
-/* The daemon: builds snapshots, starts and stops workers, handles signals. Runs
- * on the main thread. */
+/* The daemon: builds snapshots, starts and stops the workers and all other parts, and handles
+ * signals. On the main thread unless stated otherwise. */
 #ifndef OPERATOR_SERVER_SERVER_H
 #define OPERATOR_SERVER_SERVER_H
 
@@ -19,13 +19,17 @@
 
 enum { WORKERS_MAX = 64 };
 
+/* The daemon. owner: main. Other threads read members that the start sets once; members that
+ * change are atomic or name their lock. */
 struct server {
 	const char *config_file;
 	const struct server_front *front_of;
-	void *front;			 /* what it started; NULL: not yet, or no longer */
-	struct snapshot *snap;		 /* in force; guarded by `lock` for the admin thread */
-	pthread_mutex_t lock;		 /* not on the request path */
-	const struct config *shared_cfg; /* of start-up */
+	/* the result of front_of->start(); NULL: not started, or stopped */
+	void *front;
+	struct snapshot *snap; /* the snapshot in force; guarded by `lock` */
+	pthread_mutex_t lock;  /* the request path does not take it */
+	/* the configuration of the start, which reloads do not change */
+	const struct config *shared_cfg;
 	struct gate_shared *shared;
 	struct reloading reloading;
 	struct looks looks;
@@ -33,93 +37,107 @@ struct server {
 	struct erasing erasing;
 	enum observe_state observe_said;
 	struct degraded degraded;
-	struct extract_health files;	   /* of tollgate-extract */
-	_Atomic bool stranger_there;	   /* any thread reads */
-	_Atomic int64_t certificate_end_s; /* of admin.tls; 0: none */
+	struct extract_health files; /* health of tollgate-extract */
+	_Atomic bool stranger_there; /* a file in the journal's folder is not a segment */
+	/* Unix seconds; end of admin.tls' certificate; 0: none */
+	_Atomic int64_t certificate_end_s;
 	struct auths *auths;
-	struct keysets *keysets; /* of issuers at URLs */
+	struct keysets *keysets; /* keys of issuers that are fetched from URLs */
 	struct audit *audit;
 	struct otlp *otlp;
-	bool telling;		       /* that thread runs */
-	struct anchors *anchors;       /* NULL: no places */
-	struct index_thread *indexing; /* NULL: no records */
-	struct witnessing *witnessing; /* NULL: no witness */
-	struct keep *keep;	       /* NULL: no retention */
-	struct seal_store *sealing;    /* NULL: no auditors */
-	struct shares *shares;	       /* of it */
-	struct http_thread *outbound;  /* NULL: nobody is told */
-	struct notify *notify;	       /* NULL: no webhook */
+	bool telling;		       /* the thread that sends telemetry runs */
+	struct anchors *anchors;       /* NULL: no anchors are configured */
+	struct index_thread *indexing; /* NULL: the daemon writes no records */
+	struct witnessing *witnessing; /* NULL: the daemon is no witness */
+	struct keep *keep;	       /* NULL: no retention is configured */
+	struct seal_store *sealing;    /* NULL: no auditors are configured */
+	struct shares *shares;	       /* the shares of `sealing` */
+	struct http_thread *outbound;  /* NULL: nothing is sent */
+	struct notify *notify;	       /* NULL: no webhook is configured */
 	struct live *live;	       /* NULL: no state_key */
 	struct live_sync *live_sync;   /* NULL: no Redis */
 	struct pinning pinning;
 	struct target_sync *target_sync; /* NULL: no Redis */
 	struct group *group;		 /* NULL: no Redis */
 	struct quota_table *table;
-	struct recall *recall;			    /* until the workers run */
-	struct startpoints_from starts_from;	    /* until `startpoints` runs */
+	struct recall *recall;		     /* until the workers run */
+	struct startpoints_from starts_from; /* until `startpoints` runs */
 	struct startpoints *startpoints;
-	struct redis_finder *finder, *cache_finder; /* NULL: none configured */
-	struct cache *cache;			    /* of answers */
-	struct caches *caches;			    /* the admin's; NULL: it has none yet */
+	struct redis_finder *finder, *cache_finder; /* NULL: not configured */
+	struct cache *cache;			    /* the response cache */
+	/* jobs of the admin server; NULL: not started yet */
+	struct caches *caches;
 	struct quota_daemon quota_daemon;
-	struct metrics metrics; /* of main, audit and admin */
+	struct metrics metrics; /* counters of main, audit and admin threads */
 	struct sampling sampling;
 	struct cached_shares *cached_shares;
-	struct series_sum *series; /* the admin's: what of them /metrics tells apart */
+	struct series_sum *series; /* sums for /metrics, which the admin thread writes */
 	struct worker *workers;
 	unsigned nworkers;
-	_Atomic uint64_t snapshots; /* sent to each worker since the start */
+	/* number of snapshots sent to each worker since the start */
+	_Atomic uint64_t snapshots;
 	_Atomic bool draining;
-	_Atomic bool decides; /* false: this instance waits for its hand-over, or handed over */
+	/* false: this instance waits for its hand-over, or has handed over */
+	_Atomic bool decides;
 	_Atomic int64_t
-		log_until_ns; /* then the level is that of tollgate.yaml again; 0: never */
+		/* wall time at which the configured log level applies again; 0: it applies now
+		 */
+			log_until_ns;
 	uint64_t started_us;
 	int64_t started_wall_ns;
 };
 
-/* What is in front of the daemon, layers above this one: the admin server. */
+/* The layer in front of the daemon, which is above this one: the admin server. */
 struct server_front {
-	/* Opens its sockets, once all but this runs. NULL with a message in *why. */
+	/* Opens its sockets, once everything else runs. Returns NULL with a message in *why. */
 	void *(*start)(const struct config *cfg, struct server *s, struct buf *why);
-	/* Accepts on them, once this instance is to decide. 0, or a negative error with *why. */
+	/* Accepts connections, once this instance is about to decide. Returns 0, or a negative
+	 * error with *why. */
 	int (*serve)(void *front, struct buf *why);
-	void (*reloaded)(void *front, const struct config *cfg); /* on the main thread */
-	void (*handed)(void *front); /* the listening sockets are another process' now */
-	void (*stop)(void *front);				 /* NULL: nothing */
+	/* another configuration is in force; on the main thread */
+	void (*reloaded)(void *front, const struct config *cfg);
+	/* stops accepting, because another process has the listening sockets */
+	void (*handed)(void *front);
+	/* releases everything; `front` may be NULL */
+	void (*stop)(void *front);
 };
 
-/* Another process decides on these sockets and did not hand over: a restart is of no use. */
+/* Exit code: another process decides on these sockets and did not hand over, so a restart does
+ * not help. */
 enum { EXIT_ANOTHER_DECIDES = 3 };
 
-/* Runs until SIGTERM or SIGINT, or until the other instance decides. `take`: takes over from an
- * instance that decides, without `tollgate upgrade`. Exit code of the command. */
+/* Runs the daemon until SIGTERM or SIGINT, or until the other instance decides. `take`: takes
+ * over from an instance that decides, without `tollgate upgrade`. Returns the exit code. */
 int server_run(const char *config_file, bool take, const struct server_front *front);
 
-/* Tells systemd, where it asks for it. */
+/* Sends a state to systemd, if systemd has asked for it (sd_notify(3)). */
 void server_notify(const char *state);
 
-/* The snapshot in force, a reference of the caller's. Any thread. */
+/* Returns a reference to the snapshot in force, which the caller releases. Any thread. */
 struct snapshot *server_snapshot(struct server *s);
-/* The same, until the scope ends. */
+/* The same, released at the end of the scope. */
 #define SCOPED_SNAPSHOT(name, server)                                                          \
 	__attribute__((cleanup(snapshot_unref))) struct snapshot *name = server_snapshot(server)
-/* So often, of all threads together; 0 of METRIC_COUNT, which is none. Any thread. */
+/* Returns a counter's sum over all threads; 0 for METRIC_COUNT. Any thread. */
 uint64_t server_counted(const struct server *s, enum metric m);
-/* For the admin thread. The text of /readyz; true: ready. */
+/* Writes the text of /readyz. Returns true if the daemon is ready. For the admin thread, as the
+ * next two. */
 bool server_ready(struct server *s, struct buf *out);
 void server_status(struct server *s, struct buf *out); /* JSON */
 void server_recent(struct server *s, struct buf *out); /* JSON */
-/* What is degraded, readiness part by part, rates and latencies, targets, how much waits. */
+/* Writes degraded parts, readiness by part, rates and latencies, targets, and sizes of queues.
+ */
 void server_now(struct server *s, struct buf *out); /* JSON */
-/* Members of an object that is open: what the cache gave and saved since the start. Any thread.
- */
+/* Writes members about hits and savings of the response cache since the start. Any thread. */
 void server_cached(struct server *s, struct buf *out);
-/* Prometheus text; with exemplars it is what openmetrics_write() takes. */
+/* Writes /metrics in Prometheus' text format. With exemplars, the text is input for
+ * openmetrics_write(). */
 void server_metrics(struct server *s, struct buf *out, bool exemplars);
-/* How the targets of the policy in force do; either may be NULL. Any thread. */
+/* Writes the health of the targets of the policy in force; either buffer may be NULL. Any
+ * thread. */
 void server_targets(struct server *s, struct buf *json, struct buf *metrics);
-/* Whether the policy in force has a target of this name; the nearest that it has. Any thread.
- */
+/* Returns true if the policy in force has a target of this name; *near receives the nearest
+ * name. Any thread. */
 struct nearest;
 bool server_target_find(struct server *s, const char *name, struct nearest *near);
 

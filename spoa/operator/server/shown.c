@@ -1,4 +1,5 @@
-/* What the admin thread shows: /readyz, /status, /recent, /metrics. */
+/* Writes what the admin server shows of the daemon: /readyz, /status, /recent, /now, /metrics,
+ * and the targets. */
 #include <inttypes.h>
 #include <stdlib.h>
 
@@ -9,15 +10,64 @@
 #include "base/scoped.h"
 #include "base/wall.h"
 #include "budget/tally/tally.h"
+#include "gate/auth/auth.h"
 #include "gate/changes/sync.h"
+#include "gate/snapshot.h"
 #include "gate/sources/recognize.h"
+#include "gate/targets/state.h"
 #include "gate/toolpins/tool_pins.h"
 #include "operator/group/group.h"
 #include "operator/server/server.h"
+#include "policy/config/read.h"
 #include "record/anchors/anchors.h"
 #include "record/archive/keep.h"
 #include "record/audit/audit.h"
 #include "record/audit/keys.h"
+
+static void
+look_at_target(struct target_table *table, const struct snapshot *snap,
+	const struct route *routes, size_t n, struct nearest *near, bool *found)
+{
+	for (size_t i = 0; i < n; i++)
+		for (size_t k = 0; k < routes[i].ntargets; k++) {
+			const struct target *t = &routes[i].targets[k];
+			if (!t->name[0])
+				continue;
+			struct target_state *s = target_state_of(table, t);
+			target_named(
+				s, t->credential && snap->auths &&
+					   !auth_usable(snap->auths[t->credential->index]));
+			*found |= nearest_is(near, t->name) || nearest_is(near, target_name(s));
+		}
+}
+
+/* Also creates an entry for each target of the policy in force, even without a request. */
+bool
+server_target_find(struct server *s, const char *name, struct nearest *near)
+{
+	SCOPED_SNAPSHOT(snap, s);
+	const struct policy *p = snap->policy;
+	bool found = false;
+
+	*near = nearest_to(span_str(name));
+	look_at_target(gate_targets(s->shared), snap, p->routes, p->nroutes, near, &found);
+	for (size_t i = 0; i < p->nroutes; i++)
+		look_at_target(gate_targets(s->shared), snap, p->routes[i].aliases,
+			p->routes[i].naliases, near, &found);
+	return found;
+}
+
+void
+server_targets(struct server *s, struct buf *json, struct buf *metrics)
+{
+	struct nearest near;
+
+	server_target_find(s, "", &near);
+	if (json)
+		target_table_json(json, gate_targets(s->shared), clock_mono_us());
+	if (metrics)
+		target_table_metrics(metrics, gate_targets(s->shared), clock_mono_us());
+}
 
 struct snapshot *
 server_snapshot(struct server *s)
@@ -46,7 +96,7 @@ past_of(struct server *s, size_t *entries)
 	return s->live_sync ? live_sync_past(s->live_sync, entries) : LIVE_PAST_OWN;
 }
 
-/* Of the state file what is not as it should be. */
+/* Appends what is wrong with state_file. */
 static void
 live_says(struct server *s, struct buf *out)
 {
@@ -55,20 +105,23 @@ live_says(struct server *s, struct buf *out)
 	enum live_past past = past_of(s, &entries);
 
 	if (!live_kept(s->live))
-		buf_printf(out, "state_file: down: %s cannot be written\n", file);
+		buf_printf(
+			out, "state_file: down: %s cannot be written: check the disk\n", file);
 	if (past == LIVE_PAST_LOST)
 		buf_printf(out,
-			"state_file: lost: %s was not there at the start: %zu entries of Redis "
-			"are believed, and what was revoked may live again\n",
+			"state_file: lost: %s was missing at the start, so %zu entries of "
+			"Redis are trusted: revoked keys may be valid again; restore the file "
+			"or revoke them again\n",
 			file, entries);
 	else if (past == LIVE_PAST_NEW)
 		buf_printf(out,
-			"state_file: new: %s was not there at the start: %zu entries of Redis "
-			"are believed\n",
+			"state_file: new: %s did not exist at the start, so %zu entries of "
+			"Redis are trusted\n",
 			file, entries);
 }
 
-/* Whether other daemons learn what is revoked here, and this one what is there. */
+/* Appends whether this daemon exchanges keys, overrides and pins with others. Returns true if
+ * it does. */
 static bool
 sync_says(struct server *s, struct buf *out)
 {
@@ -77,32 +130,35 @@ sync_says(struct server *s, struct buf *out)
 	const char *key = live_sync_righted(s->live_sync);
 	if (key)
 		buf_printf(out,
-			"keys and limits: %s was not what daemons write, and was put right: "
-			"somebody else writes to this Redis (live.refused)\n",
+			"keys and limits: %s had a value that no daemon writes and was "
+			"corrected: another program writes to this Redis (live.refused)\n",
 			key);
 	SCOPED_BUF(why, 1024);
 	if (pinning_away(s, &why))
 		buf_printf(out,
-			"pins of tools: down: %.*s: this daemon goes by what it saw itself\n",
+			"pins of tools: down: %.*s: this daemon uses only what it saw "
+			"itself\n",
 			SPAN_ARG(buf_view(&why)));
 	buf_clear(&why);
 	bool up = turns_up(live_sync_turns(s->live_sync), &why);
 	if (!up)
 		buf_printf(out,
-			"keys and limits: down: %.*s: what is revoked here other daemons do "
-			"not "
-			"learn, nor this one from them\n",
+			"keys and limits: down: %.*s: other daemons do not learn what is "
+			"revoked here, and this one does not learn what is revoked there\n",
 			SPAN_ARG(buf_view(&why)));
 	return up;
 }
 
-/* What the workers see of who else is at their Redis. */
+/* The workers' knowledge of Redis and of other daemons there. */
 struct company {
 	bool up, counting, evicts;
 	enum redis_refusal refusal;
-	int64_t skew_us;	 /* our clock's, from Redis' */
-	uint64_t workers, known; /* more than are known of; 0: no more */
-	uint64_t reduced_s; /* quota_company() */
+	int64_t skew_us; /* our clock minus Redis' clock */
+	/* workers at this Redis, and those known; `workers` 0: no more than known */
+	uint64_t workers, known;
+	/* from quota_company(): how long limits are reduced, and reports received and expected
+	 */
+	uint64_t reduced_s;
 	int64_t came, expected;
 };
 
@@ -137,23 +193,23 @@ static void
 redis_says(struct server *s, const struct company *c, struct buf *out)
 {
 	if (!s->shared_cfg->redis_url)
-		buf_str(out, "redis: none, limits count in this process only\n");
+		buf_str(out, "redis: none, limits are counted in this process only\n");
 	else if (c->refusal)
 		buf_printf(out, "redis: refuses writes: %s\n", redis_refusal_texts[c->refusal]);
 	else if (!c->up)
-		buf_str(out, "redis: down: the log says why (redis.down)\n");
+		buf_str(out, "redis: down: see redis.down in the log\n");
 	else
 		buf_printf(out, "redis: %s\n",
-			c->counting ? "counting: it waits for the other daemons that share "
+			c->counting ? "counting: waiting for the other daemons that share "
 				      "this Redis (redis.daemons)"
 				    : "up");
 	if (c->evicts)
-		buf_str(out, "redis: evicts: it forgets what was used when its memory is full: "
-			     "set maxmemory-policy noeviction\n");
+		buf_str(out, "redis: evicts: Redis forgets usage when its memory is full: set "
+			     "maxmemory-policy noeviction\n");
 	if (llabs(c->skew_us) > CLOCK_OFF_US)
 		buf_printf(out,
-			"clock: this machine's is %lld s %s that of Redis: run chrony or ntp "
-			"on both\n",
+			"clock: this machine's clock is %lld s %s that of Redis: run chrony "
+			"or ntp on both machines\n",
 			llabs(c->skew_us) / 1000000, c->skew_us > 0 ? "ahead of" : "after");
 	else
 		clock_status(s, out);
@@ -161,13 +217,14 @@ redis_says(struct server *s, const struct company *c, struct buf *out)
 		buf_printf(out,
 			"redis: rolling limits are reduced to %" PRId64 "/%" PRId64
 			" for %" PRIu64
-			" s at most: the workers of another daemon have not reported their use "
-			"since Redis was empty\n",
+			" s at most, because workers of another daemon have not reported "
+			"their usage since Redis was empty\n",
 			c->came, c->expected, c->reduced_s);
 	if (c->workers)
 		buf_printf(out,
-			"daemons: more than redis.daemons says: %" PRIu64
-			" workers share this Redis, %" PRIu64 " are known of\n",
+			"daemons: more than redis.daemons states: %" PRIu64
+			" workers share this Redis, %" PRIu64 " are known: correct "
+			"redis.daemons\n",
 			c->workers, c->known);
 }
 
@@ -179,14 +236,15 @@ retention_says(struct keep *keep, struct buf *out)
 	keep_state(keep, &k);
 	if (k.archive_away)
 		buf_printf(out,
-			"retention: the archive does not take segments (%" PRIu64
-			" wait): the log says why (retention.failed)\n",
+			"retention: the archive does not accept segments (%" PRIu64
+			" are waiting): see retention.failed in the log\n",
 			k.unarchived);
 	if (k.held[0])
 		buf_printf(out, "retention: not trimmed: %s\n", k.held);
 	if (k.below_six_months)
-		buf_str(out, "retention: the journal is over retention.size and all of it "
-			     "younger than six months: nothing is trimmed\n");
+		buf_str(out, "retention: the journal is larger than retention.size but "
+			     "younger than six months, so nothing is trimmed: raise "
+			     "retention.size\n");
 	if (k.failed[0] && !k.archive_away)
 		buf_printf(out, "retention: failed: %s\n", k.failed);
 }
@@ -207,10 +265,11 @@ server_ready(struct server *s, struct buf *out)
 	observing_ready(snap->policy, out);
 	redis_says(s, &c, out);
 	if (snap->no_ranks)
-		buf_printf(out, "tokens: estimated: %s (docs/budgets.md: make ranks)\n",
+		buf_printf(out, "tokens: estimated: %s (docs/budgets.md: run make ranks)\n",
 			snap->no_ranks);
 	if (!detect_jit(snap->rules))
-		buf_str(out, "patterns: interpreted, PCRE2 may not run what it compiles\n");
+		buf_str(out, "patterns: interpreted, because PCRE2 may not run the code that "
+			     "it compiles: check MemoryDenyWriteExecute=\n");
 	if (s->live)
 		live_says(s, out);
 	bool told = sync_says(s, out);
@@ -227,21 +286,22 @@ server_ready(struct server *s, struct buf *out)
 		audit_tree(s->audit, &tree);
 	if (tree.state == TREE_BUILDING)
 		buf_printf(out,
-			"audit tree: made of an old journal's lines, %" PRIu64 " of %" PRIu64
+			"audit tree: being built from an old journal, %" PRIu64 " of %" PRIu64
 			"; no checkpoint until then\n",
 			tree.files, tree.records);
 	else if (tree.state == TREE_STUCK)
-		buf_str(out, "audit tree: its hash files cannot be written or made again, see "
-			     "the log (audit.tree_failed); records go on\n");
+		buf_str(out, "audit tree: its hash files can be neither written nor rebuilt: "
+			     "see audit.tree_failed in the log; records continue\n");
 	if (atomic_load_explicit(&s->stranger_there, memory_order_relaxed))
 		buf_str(out,
-			"audit: a file in the journal's folder is no segment of it: the next "
-			"start would be refused (tollgate audit verify names it)\n");
+			"audit: a file in the journal's folder is not a segment, so the next "
+			"start would fail: move the file away (tollgate audit verify names "
+			"it)\n");
 	if (s->keep)
 		retention_says(s->keep, out);
 	if (conflict)
-		buf_str(out, "audit stream: down: it is not this journal's, see the log "
-			     "(audit.stream_conflict)\n");
+		buf_str(out, "audit stream: down: the stream does not continue this journal: "
+			     "see audit.stream_conflict in the log\n");
 	if (s->audit)
 		audit_stream_says(s->audit, out);
 	anchors_ready(s->anchors, out);
@@ -263,7 +323,7 @@ is_ready(struct server *s)
 	return server_ready(s, &why);
 }
 
-/* Of every worker; how many. */
+/* Collects the recognizers of every worker and returns their number. */
 static size_t
 all_recognizers(struct server *s, const struct recognizers *out[WORKERS_MAX])
 {
@@ -272,7 +332,7 @@ all_recognizers(struct server *s, const struct recognizers *out[WORKERS_MAX])
 	return s->nworkers;
 }
 
-/* Requests under way, and what providers answered. */
+/* Writes the requests in flight and the results of providers. */
 static void
 work_says(struct server *s, struct buf *out)
 {
@@ -290,7 +350,7 @@ work_says(struct server *s, struct buf *out)
 	server_targets(s, out, NULL);
 }
 
-/* What proves records, and what proofs are made of. */
+/* Writes the state of anchors, tree and checkpoint, from which proofs are made. */
 static void
 tree_says(struct server *s, struct buf *out)
 {
@@ -319,18 +379,19 @@ mode_of(const struct policy *p)
 	return p->shadow ? "shadow" : "enforce";
 }
 
-/* How many workers decide by the snapshot in force. */
+/* Returns how many workers use the snapshot in force. */
 static uint64_t
 workers_current(const struct server *s)
 {
 	uint64_t sent = atomic_load_explicit(&s->snapshots, memory_order_relaxed), n = 0;
 
 	for (unsigned i = 0; i < s->nworkers; i++)
-		n += atomic_load_explicit(&s->workers[i].snapshots, memory_order_acquire) >= sent;
+		n += atomic_load_explicit(&s->workers[i].snapshots, memory_order_acquire) >=
+		     sent;
 	return n;
 }
 
-/* "policy_differs": {"since", "what"}, or null if the files are what is in force. */
+/* Writes "policy_differs": {"since", "what"}, or null if the files are those in force. */
 static void
 put_edited(struct server *s, struct buf *out)
 {
@@ -407,7 +468,7 @@ server_recent(struct server *s, struct buf *out)
 	buf_str(out, "]}\n");
 }
 
-/* The lines of /readyz, each a part and what it says. */
+/* Writes the lines of /readyz, each as a part and its text. */
 static void
 parts_say(struct server *s, struct buf *out)
 {
@@ -417,7 +478,7 @@ parts_say(struct server *s, struct buf *out)
 	for (struct span rest = buf_view(&text); rest.n;) {
 		struct span says = span_next(&rest, '\n'), part = span_next(&says, ':');
 		if (!says.n)
-			continue; /* "ready", "draining" */
+			continue; /* lines without a part, such as "ready" and "draining" */
 		json_put_form(out, "{'part':%t,'says':%t}", part, span_trim(says, " "));
 	}
 	json_put_close(out, ']');
@@ -506,7 +567,7 @@ cached_share_metrics(struct server *s, const struct policy *p, struct buf *out)
 			cached_shares_of(s->cached_shares, p->routes[i].name, &c) && c.fallen);
 }
 
-/* The sums are one for all who ask: each door of the admin server, and telemetry. */
+/* All callers share the sums: each door of the admin server, and telemetry. */
 static pthread_mutex_t summing = PTHREAD_MUTEX_INITIALIZER;
 
 void

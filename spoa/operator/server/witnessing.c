@@ -1,5 +1,5 @@
-/* On libmicrohttpd, as the admin server is (admin/), with none of its pages: strangers reach
- * this one. */
+/* Serves the witness on libmicrohttpd, separate from the admin server, because strangers can
+ * reach this socket. */
 #include "operator/server/witnessing.h"
 
 #include <microhttpd.h>
@@ -15,7 +15,8 @@
 #include "net/listen.h"
 #include "record/anchors/witness.h"
 
-/* A body that comes a byte at a time would hold one of few connections for hours. */
+/* A body must arrive within this time; otherwise slow clients could hold the few connections
+ * for hours. */
 enum { SILENCE_S = 10, BODY_US = 20000000 };
 
 struct upload {
@@ -23,6 +24,7 @@ struct upload {
 	uint64_t began_us;
 };
 
+/* The witness' server. owner: its thread, except at start and stop */
 struct witnessing {
 	const struct config *cfg;
 	struct witness *witness;
@@ -55,7 +57,7 @@ plain_answer(struct MHD_Connection *c, unsigned status, const char *text)
 }
 
 static void
-completed(void *cls UNUSED, struct MHD_Connection *c UNUSED, void **con,
+witness_completed(void *cls UNUSED, struct MHD_Connection *c UNUSED, void **con,
 	enum MHD_RequestTerminationCode why UNUSED)
 {
 	struct upload *u = *con;
@@ -67,7 +69,7 @@ completed(void *cls UNUSED, struct MHD_Connection *c UNUSED, void **con,
 }
 
 static enum MHD_Result
-handle(void *cls, struct MHD_Connection *c, const char *url, const char *method,
+handle_witness(void *cls, struct MHD_Connection *c, const char *url, const char *method,
 	const char *version UNUSED, const char *bytes, size_t *size, void **con)
 {
 	static const char page[] = "/add-checkpoint";
@@ -75,7 +77,7 @@ handle(void *cls, struct MHD_Connection *c, const char *url, const char *method,
 	struct upload *u = *con;
 	const char *type;
 
-	if (!u) { /* the head; answer once the body is through */
+	if (!u) { /* the call with the head; the response follows the body */
 		*con = u = calloc(1, sizeof(*u));
 		if (!u)
 			return MHD_NO;
@@ -84,7 +86,7 @@ handle(void *cls, struct MHD_Connection *c, const char *url, const char *method,
 		return MHD_YES;
 	}
 	if (clock_mono_us() > u->began_us + BODY_US)
-		return MHD_NO; /* which closes it */
+		return MHD_NO; /* MHD_NO closes the connection */
 	if (*size) {
 		buf_put(&u->body, bytes, *size);
 		*size = 0;
@@ -97,7 +99,9 @@ handle(void *cls, struct MHD_Connection *c, const char *url, const char *method,
 		return plain_answer(c, MHD_HTTP_METHOD_NOT_ALLOWED, "POST only\n");
 	if (buf_failed(&u->body)) {
 		metric_inc(w->metrics, M_WITNESS_413);
-		return plain_answer(c, MHD_HTTP_CONTENT_TOO_LARGE, "the body is too long\n");
+		return plain_answer(c, MHD_HTTP_CONTENT_TOO_LARGE,
+			"the body is too long: send at "
+			"most one checkpoint with its proof\n");
 	}
 	SCOPED_BUF(out, 0);
 	unsigned status = witness_add(w->witness, buf_view(&u->body), &out, &type);
@@ -127,14 +131,15 @@ witnessing_start(const struct config *cfg, struct metrics *m, struct buf *why)
 		w->fd = listen_open(&cfg->witness_listen, 0660, cfg->socket_group, why);
 	if (w->fd >= 0)
 		w->daemon = MHD_start_daemon(MHD_USE_EPOLL_INTERNAL_THREAD, 0, NULL, NULL,
-			handle, w, MHD_OPTION_LISTEN_SOCKET, w->fd, MHD_OPTION_CONNECTION_LIMIT,
-			(unsigned)CAP_WITNESS_CONNS, MHD_OPTION_CONNECTION_TIMEOUT,
-			(unsigned)SILENCE_S, MHD_OPTION_NOTIFY_COMPLETED, completed, NULL,
-			MHD_OPTION_END);
+			handle_witness, w, MHD_OPTION_LISTEN_SOCKET, w->fd,
+			MHD_OPTION_CONNECTION_LIMIT, (unsigned)CAP_WITNESS_CONNS,
+			MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)SILENCE_S,
+			MHD_OPTION_NOTIFY_COMPLETED, witness_completed, NULL, MHD_OPTION_END);
 	if (w->daemon)
 		return w;
 	if (w->fd >= 0)
-		buf_printf(why, "%s: the witness does not start", cfg->witness_listen.text);
+		buf_printf(why, "%s: the witness cannot start on this address",
+			cfg->witness_listen.text);
 	witnessing_stop(&w);
 	return NULL;
 }
@@ -147,7 +152,7 @@ witnessing_stop(struct witnessing **wp)
 	if (!w)
 		return;
 	if (w->daemon)
-		MHD_stop_daemon(w->daemon); /* closes its socket */
+		MHD_stop_daemon(w->daemon); /* also closes the socket */
 	else if (w->fd >= 0)
 		close(w->fd);
 	if (w->fd >= 0)

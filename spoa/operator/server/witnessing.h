@@ -1,5 +1,5 @@
-/* The witness's HTTP (tollgate.yaml: witness), on a unix socket behind HAProxy: POST
- * …/add-checkpoint, whose body record/anchors/witness.h answers. A thread of its own. */
+/* The HTTP of a witness (tollgate.yaml: witness), on a Unix socket behind HAProxy: POST
+ * …/add-checkpoint, which record/anchors/witness.h answers. On a thread of its own. */
 #ifndef OPERATOR_SERVER_WITNESSING_H
 #define OPERATOR_SERVER_WITNESSING_H
 
@@ -8,9 +8,10 @@
 
 struct witnessing;
 
-/* NULL with *why. */
+/* Returns NULL with a message in *why. */
 struct witnessing *witnessing_start(
 	const struct config *cfg, struct metrics *m, struct buf *why);
+/* Ends the thread and frees everything. */
 void witnessing_stop(struct witnessing **w);
 
 #endif

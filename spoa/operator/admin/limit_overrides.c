@@ -1,4 +1,5 @@
-/* Overrides of limits at run time: another amount for some callers, until some time. */
+/* Overrides limits at run time: other amounts for some callers, optionally until a given time.
+ */
 #include <microhttpd.h>
 #include <stdlib.h>
 
@@ -11,11 +12,11 @@
 #include "operator/server/server.h"
 #include "policy/config/read.h"
 
-enum { USD_SCALE = 9 }; /* nano-dollars */
+enum { USD_SCALE = 9 }; /* US dollars have 9 decimals: nano-dollars */
 #define AMOUNT_MAX (INT64_MAX / 16)
 
-/* A limit that the policy in force does not have is refused, with the nearest that it has. *of:
- * what it counts. */
+/* Checks that the policy in force has the limit, and stores what the limit counts in *of.
+ * Otherwise answers with the nearest name. */
 static bool
 is_known_limit(struct change *c, const char *limit, enum limit_of *of)
 {
@@ -31,7 +32,8 @@ is_known_limit(struct change *c, const char *limit, enum limit_of *of)
 		limit, snap->policy->label, nearest_hint(&near));
 }
 
-/* The override that the call names by its id, or by limit and whom it is for; its field. */
+/* Reads which override the call means: by its id, or by limit and callers. Stores the id.
+ * Returns false after answering with an error. */
 static bool
 named_limit(struct change *c, char id[LIVE_LIMIT_ID + 1])
 {
@@ -46,14 +48,14 @@ named_limit(struct change *c, char id[LIVE_LIMIT_ID + 1])
 	}
 	if (!limit || !json_is_object(pairs))
 		return change_refuse(c, MHD_HTTP_BAD_REQUEST,
-			"limit and for are missing: whose limit is it? An empty object as for: "
-			"everyone's");
+			"limit and for are missing: name the limit and whose it is; an empty "
+			"object as for stands for everyone");
 	live_limit_id(limit, pairs, id);
 	return true;
 }
 
 static json_t *
-now_of(struct change *c, const char *id)
+override_in_force(struct change *c, const char *id)
 {
 	char field[LIVE_FIELD_MAX];
 
@@ -61,7 +63,7 @@ now_of(struct change *c, const char *id)
 	return live_get(c->s->live, field);
 }
 
-/* In the limit's unit: dollars, as a text or a number, become nano-dollars. */
+/* Reads the amount in the limit's unit. Dollars, as a string or number, become nano-dollars. */
 static bool
 set_amount(struct change *c, enum limit_of of, json_t *after)
 {
@@ -78,17 +80,16 @@ set_amount(struct change *c, enum limit_of of, json_t *after)
 		err = ERR_SYNTAX;
 	free(text);
 	if (err || n > AMOUNT_MAX)
-		return change_refuse(c, MHD_HTTP_BAD_REQUEST, "to: %s expected",
-			of == LIMIT_USD ? "US dollars such as 500 or 0.25 are"
-					: "a whole number is");
+		return change_refuse(c, MHD_HTTP_BAD_REQUEST, "to: send %s",
+			of == LIMIT_USD ? "US dollars such as 500 or 0.25" : "a whole number");
 	json_object_set_new(after, "counts", json_string(limits_kinds[of]));
 	json_object_set_new(after, "to", json_integer((json_int_t)n));
 	return true;
 }
 
-/* Members that a call may give, besides its own words. */
+/* Checks that the call has only known members. */
 static bool
-only_known(struct change *c)
+has_only_known_members(struct change *c)
 {
 	static const char *const words[] = { "id", "limit", "for", "to", "until", "ttl", "by",
 		"reason" };
@@ -100,7 +101,8 @@ only_known(struct change *c)
 		(void)v;
 		if (!SPAN_IN(span_str(name), words))
 			return change_refuse(c, MHD_HTTP_BAD_REQUEST,
-				"%.64s: an override has no such member", name);
+				"%.64s: an override has no such member: correct the name",
+				name);
 	}
 	return true;
 }
@@ -115,11 +117,12 @@ make_set(struct change *c, json_t **before, json_t **after)
 	bool given;
 
 	*after = json_object();
-	if (!only_known(c) || !named_limit(c, id) || !(limit = change_text(c, "limit")) ||
-		!is_known_limit(c, limit, &of) || !set_amount(c, of, *after) ||
+	if (!has_only_known_members(c) || !named_limit(c, id) ||
+		!(limit = change_text(c, "limit")) || !is_known_limit(c, limit, &of) ||
+		!set_amount(c, of, *after) ||
 		!change_until(c, "ttl", "until", &until, &given) || !change_sign(c, *after))
 		return false;
-	*before = now_of(c, id);
+	*before = override_in_force(c, id);
 	json_object_set_new(*after, "id", json_string(id));
 	json_object_set(*after, "limit", json_object_get(c->in, "limit"));
 	json_object_set(*after, "for", json_object_get(c->in, "for"));
@@ -134,12 +137,14 @@ make_clear(struct change *c, json_t **before, json_t **after)
 {
 	char id[LIVE_LIMIT_ID + 1];
 
-	if (!only_known(c) || !named_limit(c, id))
+	if (!has_only_known_members(c) || !named_limit(c, id))
 		return false;
-	*before = now_of(c, id);
+	*before = override_in_force(c, id);
 	if (!*before || json_object_get(*before, "ended"))
-		return change_refuse(
-			c, MHD_HTTP_NOT_FOUND, "%s: no such override is in force", id);
+		return change_refuse(c, MHD_HTTP_NOT_FOUND,
+			"%s: no such override is in force: see "
+			"tollgate limits list",
+			id);
 	*after = json_deep_copy(*before);
 	if (!change_sign(c, *after))
 		return false;
@@ -149,9 +154,10 @@ make_clear(struct change *c, json_t **before, json_t **after)
 
 const struct change_row admin_limit_clear = { NULL, LIVE_LIMIT, "clear", make_clear, NULL };
 
-/* Those that ended are in no list: each is in the record. */
+/* Returns the state of an override, or NULL if it was cleared: cleared ones are only in the
+ * records. */
 static const char *
-state_of(const json_t *entry)
+override_state(const json_t *entry)
 {
 	int64_t until = change_time(entry, "until");
 
@@ -163,5 +169,5 @@ state_of(const json_t *entry)
 unsigned
 admin_limits(struct server *s, struct buf *out)
 {
-	return change_list(s, LIVE_LIMIT, "overrides", state_of, out);
+	return change_list(s, LIVE_LIMIT, "overrides", override_state, out);
 }
