@@ -10,6 +10,10 @@
 #include "base/codec/seekable.h"
 #include "base/err.h"
 
+/* Bytes of one read. Only a line that is longer touches the rest of the buffer: followers of a
+ * journal live as long as the daemon. */
+#define STEP_BYTES ((size_t)64 << 10)
+
 struct lines_packed {
 	struct seekable frames;
 	size_t at; /* whose text is in `text`; frames.n: none */
@@ -185,7 +189,7 @@ fill_lines(struct lines *l, uint64_t limit)
 		l->to -= l->from;
 		l->from = 0;
 	}
-	size_t room = l->size - l->to;
+	size_t room = l->size - l->to < STEP_BYTES ? l->size - l->to : STEP_BYTES;
 	if (at >= limit)
 		return 0;
 	if (room > limit - at)

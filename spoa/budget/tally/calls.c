@@ -1,4 +1,5 @@
-/* Calls by tool, for /metrics. */
+/* Counts tool calls in a table by name, and writes the sum over all workers for /metrics. The
+ * table is searched from its begin: it has at most 256 names. */
 #include "budget/tally/calls.h"
 
 #include <inttypes.h>
@@ -28,7 +29,8 @@ call_tally_add(struct call_tally *t, struct span server, struct span tool, enum 
 		memcpy(name + server.n + 1, tool.p, tool.n);
 		n = server.n + 1 + tool.n;
 	}
-	/* no name is so long: it is the first entry, which is all other */
+	/* A span of this length fits no name, so that the call counts in the first entry,
+	 * "other". */
 	struct call_entry *e = names_entry(&names, span_of(name, n ? n : sizeof(name)));
 	INVARIANT(d < CALL_DECISIONS);
 	atomic_fetch_add_explicit(&e->v[d], 1, memory_order_relaxed);

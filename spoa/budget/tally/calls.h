@@ -1,5 +1,6 @@
-/* Calls of tools by server, tool and decision. Names come from policies, callers and models:
- * beyond the cap a tool is "other". owner: worker, which alone adds; any thread sums. */
+/* Counts tool calls by server, tool and decision, for /metrics. Names come from policies,
+ * callers and models. After CALL_NAMES entries, a further tool is counted as "other". owner:
+ * worker, the only thread that adds; any thread adds up. */
 #ifndef BUDGET_TALLY_CALLS_H
 #define BUDGET_TALLY_CALLS_H
 
@@ -13,15 +14,16 @@ enum call_decision { CALL_PERMIT, CALL_REDACT, CALL_DENY, CALL_DECISIONS };
 struct call_tally {
 	_Atomic size_t n; /* entries that may be read */
 	struct call_entry {
-		char name[CALL_NAME_BYTES]; /* "SERVER TOOL"; does not change any more */
+		char name[CALL_NAME_BYTES]; /* "SERVER TOOL"; constant once it is set */
 		_Atomic uint64_t v[CALL_DECISIONS];
-	} entry[CALL_NAMES]; /* [0]: all other */
+	} entry[CALL_NAMES]; /* [0]: "other" */
 };
 
-/* The server "": a model's answer called it. A name that is no plain one is "other". */
+/* Counts a call. An empty server means that a model's response called the tool. A name that has
+ * other characters than letters, digits and _-./: is counted as "other". */
 void call_tally_add(
 	struct call_tally *t, struct span server, struct span tool, enum call_decision d);
-/* Prometheus text of the sum over n workers. Any thread. */
+/* Writes the sum over n workers as Prometheus text. Any thread. */
 void call_tally_write(struct buf *out, const struct call_tally *const *t, size_t n);
 
 #endif

@@ -1,7 +1,7 @@
-/* The limits of callers with the largest used share, also of callers far from their limit.
- * Fixed size: a limit of a caller belongs to a set of FULL_WAYS entries. If the set is full, an
- * entry whose window is over or that with the smallest share leaves. owner: worker, which alone
- * writes; any thread reads. */
+/* The limits of callers with the largest used share, also of callers far from their limit. The
+ * table has a fixed size: a caller's limit belongs to a set of FULL_WAYS entries. If the set is
+ * full, a new entry replaces one whose window is over, or that with the smallest share.
+ * owner: worker, the only thread that writes; any thread reads. */
 #ifndef BUDGET_TALLY_FULLEST_H
 #define BUDGET_TALLY_FULLEST_H
 
@@ -12,7 +12,7 @@
 enum { FULL_SETS = 16, FULL_WAYS = 8, FULL_TEXT = 64, FULL_WORDS = 44 };
 enum { FULL_LIMIT, FULL_PERSON, FULL_TEAM, FULL_ROUTE, FULL_TEXTS };
 
-/* What a reservation showed of one limit. */
+/* The state of one limit of a caller, as a reservation returned it. */
 struct full_seen {
 	uint64_t caller; /* the limit, its caller and its window, as a hash; not 0 */
 	uint64_t used, of;
@@ -25,7 +25,7 @@ struct full_seen {
 
 struct fullest {
 	struct full_slot {
-		_Atomic uint64_t turn; /* odd while it is written */
+		_Atomic uint64_t turn; /* odd while the slot is written */
 		_Atomic uint64_t word[FULL_WORDS];
 	} slot[FULL_SETS * FULL_WAYS];
 	/* the worker's own */
@@ -39,13 +39,13 @@ struct fullest {
 	uint64_t writes;
 };
 
-/* Takes in what was seen of a caller's limit that has an entry. Returns the entry without texts
- * that the caller is to fill and pass to fullest_name(), or NULL: it has one, or its share is
- * too small. */
+/* Notes the state of a caller's limit. If the limit needs a new entry, returns the entry, to
+ * which the calling function adds texts with fullest_name(). Returns NULL if the limit has an
+ * entry, or if its share is too small for one. */
 struct full_kept *fullest_see(struct fullest *f, const struct full_seen *seen);
 void fullest_name(struct fullest *f, struct full_kept *k, const struct span text[FULL_TEXTS]);
-/* {"limits":[{…}]} of n workers: the `count` with the largest share whose window is not over,
- * the largest first. Any thread. */
+/* Writes {"limits":[{…}]} of n workers: the `count` limits with the largest share whose window
+ * is not over, the largest first. Any thread. */
 void fullest_json(struct buf *out, const struct fullest *const *f, size_t n, size_t count,
 	int64_t now_ms);
 

@@ -1,5 +1,5 @@
-/* Buckets from 10 µs, what a step takes, to 2.5 s, what a helper may take for 30 MB; in ms from
- * 10 ms to 2,500 s, what a model may take. */
+/* The buckets reach from 10 µs (a step) to 2.5 s (an extraction of 30 MB), or in ms from 10 ms
+ * to 2,500 s (a long response of a model). */
 #include "budget/tally/histogram.h"
 
 #include <inttypes.h>
@@ -21,8 +21,7 @@ static const struct { uint32_t most; const char *le[2]; } buckets[HISTOGRAM_BUCK
 };
 /* clang-format on */
 
-/* The first bucket that a number of that many bits may be in: one or two comparisons are left.
- */
+/* The first bucket for a number with so many bits: one or two comparisons remain. */
 static const uint8_t first_of[] = { 0, 0, 0, 0, 0, 1, 2, 3, 4, 5, 6, 7, 7, 8, 9, 10, 11, 12, 13,
 	14, 14, 15, 15 };
 
@@ -58,7 +57,7 @@ exemplar_put(struct exemplars *e, uint64_t v, const char *trace, const char *id,
 	atomic_thread_fence(memory_order_release);
 	for (size_t i = 0; i < EXEMPLAR_WORDS; i++)
 		atomic_store_explicit(&x->word[i], word[i], memory_order_relaxed);
-	/* 0 is what was never written */
+	/* 0 means that nothing was written yet. */
 	atomic_store_explicit(&x->turn, turn + 2 ? turn + 2 : 2, memory_order_release);
 }
 
@@ -75,7 +74,7 @@ exemplar_get(const struct exemplar *x, uint64_t word[EXEMPLAR_WORDS])
 	return atomic_load_explicit(&x->turn, memory_order_relaxed) == turn;
 }
 
-/* The newest of n: ` # {trace_id="…",decision_id="…"} VALUE SECONDS` */
+/* Writes the newest exemplar of n workers: ` # {trace_id="…",decision_id="…"} VALUE SECONDS` */
 static void
 exemplar_write(struct buf *out, const struct exemplars *const *e, size_t n, size_t bucket,
 	uint64_t second)

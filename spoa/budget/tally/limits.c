@@ -1,4 +1,4 @@
-/* Shares and warnings by limit. */
+/* Counts warnings by limit, and keeps the highest share of two minutes, for /metrics. */
 #include "budget/tally/limits.h"
 
 #include <inttypes.h>
@@ -35,7 +35,7 @@ limit_tally_used(struct limit_tally *t, const char *name, uint64_t millionths)
 	uint64_t had = tally_value(slot),
 		 now = minute << 32 | (millionths < UINT32_MAX ? millionths : UINT32_MAX);
 
-	if (now > had) /* a later minute is more, too */
+	if (now > had) /* the minute is in the upper half, so that a later minute is greater */
 		atomic_store_explicit(slot, now, memory_order_relaxed);
 }
 
@@ -48,7 +48,7 @@ limit_tally_warned(struct limit_tally *t, const char *name, enum limit_level lev
 
 /* ---- all workers ---- */
 
-/* By name over all of them: an entry is written by the first that has its name. */
+/* Returns true if no earlier worker has the name: each name is written once. */
 static bool
 is_first(const struct limit_tally *const *t, size_t worker, const char *name)
 {
@@ -100,7 +100,7 @@ sum_of(const struct limit_tally *const *t, size_t n, const char *name)
 	return s;
 }
 
-/* Each limit once, summed over the workers' tables. */
+/* Writes each limit once, with the sum over all workers. */
 static void
 each(struct buf *out, const struct limit_tally *const *t, size_t n,
 	void (*write)(struct buf *out, const char *name, const struct sum *s))
@@ -127,7 +127,7 @@ write_share(struct buf *out, const char *name, const struct sum *s)
 static void
 write_warnings(struct buf *out, const char *name, const struct sum *s)
 {
-	/* Also those that are 0: an increase is seen from there. */
+	/* Levels at 0 are written, too: an alert on an increase needs the first value. */
 	for (size_t k = LEVEL_SOFT; k < LIMIT_LEVELS; k++)
 		buf_printf(out,
 			"tollgate_limit_warnings_total{limit=\"%s\",level=\"%s\"} %" PRIu64

@@ -1,6 +1,7 @@
-/* How near callers are to limits: by limit, never by caller. Names come from the policy, which
- * reloads: beyond the cap a name is "other". owner: worker, which alone adds; any thread sums.
- */
+/* The highest used share and the number of warnings of each limit, for /metrics, without names
+ * of callers. Names of limits come from the policy, which reloads. After LIMIT_NAMES entries, a
+ * further name is counted as "other". owner: worker, the only thread that adds; any thread adds
+ * up. */
 #ifndef BUDGET_TALLY_LIMITS_H
 #define BUDGET_TALLY_LIMITS_H
 
@@ -10,27 +11,27 @@
 
 enum { LIMIT_NAMES = 64, LIMIT_NAME_BYTES = 40 };
 
-/* How far a caller is: from the limit's own soft on, from 80, from 90 per cent, no room left.
- */
+/* The level that a caller's share has reached: the limit's own `soft`, 80 %, 90 %, 100 %. */
 enum limit_level { LEVEL_NONE, LEVEL_SOFT, LEVEL_80, LEVEL_90, LEVEL_100, LIMIT_LEVELS };
 extern const char *const limit_level_names[LIMIT_LEVELS];
 
 struct limit_tally {
 	_Atomic size_t n; /* entries that may be read */
 	struct limit_entry {
-		char name[LIMIT_NAME_BYTES]; /* does not change any more */
+		char name[LIMIT_NAME_BYTES]; /* constant once it is set */
 		_Atomic uint64_t warnings[LIMIT_LEVELS];
-		/* the minute, and the highest share in it in millionths: of even and odd ones
-		 */
+		/* Of the last even and the last odd minute: the minute + 1 in the upper 32
+		 * bits, and its highest share in millionths in the lower ones; 0: none. */
 		_Atomic uint64_t minute[2];
-	} entry[LIMIT_NAMES]; /* [0]: all other */
+	} entry[LIMIT_NAMES]; /* [0]: "other" */
 };
 
-/* What a reservation showed: the share of the limit that is used, in millionths. */
+/* Notes the used share of a limit that a reservation returned, in millionths. */
 void limit_tally_used(struct limit_tally *t, const char *name, uint64_t millionths);
+/* Counts a caller that reached a level. */
 void limit_tally_warned(struct limit_tally *t, const char *name, enum limit_level level);
-/* Prometheus text of the sum over n workers: the highest share within the last minute or two,
- * and warnings. Any thread. */
+/* Writes Prometheus text of n workers: the highest share within the last one to two minutes,
+ * and the sum of warnings. Any thread. */
 void limit_tally_write(struct buf *out, const struct limit_tally *const *t, size_t n);
 
 #endif

@@ -1,4 +1,4 @@
-/* Finds a name, else takes a place, else "other"; and the slots of rings. */
+/* Tables by name, and the slots of rings that one thread writes and other threads read. */
 #include "budget/tally/names.h"
 
 #include "base/err.h"

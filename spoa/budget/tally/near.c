@@ -1,4 +1,5 @@
-/* Callers near a limit, in a ring of each worker. */
+/* Keeps the callers that reached a level of a limit in a ring for each worker, and writes them
+ * as JSON: one row for each caller and limit, with the newest level. */
 #include "budget/tally/near.h"
 
 #include <stdlib.h>
@@ -44,7 +45,7 @@ near_add(struct near *near, const struct near_told *t)
 	atomic_store_explicit(&near->total, n + 1, memory_order_release);
 }
 
-/* Those of one caller together, the last one first. */
+/* Groups the entries of one caller, the newest first. */
 static int
 by_caller(const void *a, const void *b)
 {

@@ -1,4 +1,5 @@
-/* Answers by provider. */
+/* Counts the responses of providers in a table by name, and writes the sum over all workers for
+ * /metrics, /status and the degraded parts. */
 #include "budget/tally/providers.h"
 
 #include <inttypes.h>
@@ -71,7 +72,7 @@ provider_entry(struct provider_tally *t, struct span name)
 {
 	return names_entry(&(struct names){ &t->n, t->entry, sizeof(t->entry[0]),
 				   PROVIDER_NAMES, PROVIDER_NAME_BYTES },
-		name.n ? name : SPAN_LIT("-")); /* a route without targets */
+		name.n ? name : SPAN_LIT("-")); /* the route has no targets */
 }
 
 void
@@ -140,9 +141,11 @@ provider_answered(struct provider_entry *e, int status, int64_t now_ms)
 
 /* ---- all workers ---- */
 
-enum { FAILING_MS = 15 * 60 * 1000 }; /* later nobody knows: it is asked no more */
+enum {
+	FAILING_MS = 15 * 60 * 1000
+}; /* an older error does not count: no request was sent since */
 
-/* A provider over all of them. */
+/* The sum of a provider over all workers. */
 struct sum {
 	char name[PROVIDER_NAME_BYTES];
 	int64_t under_way;
@@ -152,12 +155,12 @@ struct sum {
 		uint64_t n;
 	} answer[2 * PROVIDER_STATUSES];
 	size_t nanswers;
-	uint64_t heard, sum_us, most_us; /* within two minutes */
+	uint64_t heard, sum_us, most_us; /* of the last two minutes */
 	const struct histogram *first_byte[KINDS][256];
 	const struct exemplars *first_byte_of[KINDS][256];
 	const struct histogram *first_token[256], *total[KINDS][256];
-	bool exemplars; /* are asked for */
-	size_t n;	/* workers that have it */
+	bool exemplars; /* the reader asked for exemplars */
+	size_t n;	/* workers that have the provider */
 };
 
 static void
@@ -217,7 +220,7 @@ add_entry(struct sum *s, const struct provider_entry *e, uint64_t minute)
 	s->n += s->n < COUNT_OF(s->first_byte[0]);
 }
 
-/* The next name that none of the workers before had; false: there is none. */
+/* Adds up the next provider that no earlier worker has. Returns false after the last one. */
 static bool
 next_sum(const struct provider_tally *const *t, size_t n, size_t *worker, size_t *at,
 	struct sum *s)
@@ -262,7 +265,8 @@ each(struct buf *out, const struct provider_tally *const *t, size_t n, bool exem
 	}
 }
 
-/* Those that alerts ask for are there from the start, at 0: an increase is seen from there. */
+/* Statuses that alerts ask for are written from the start, at 0: an alert on an increase needs
+ * the first value. */
 static void
 write_answers(struct buf *out, const struct sum *given)
 {
@@ -292,7 +296,7 @@ write_under_way(struct buf *out, const struct sum *s)
 		s->name, s->under_way);
 }
 
-/* A histogram of one kind of requests. `exemplars` may be NULL. */
+/* Writes a histogram of one kind of requests. `exemplars` may be NULL. */
 static void
 write_kind(struct buf *out, const char *name, const struct sum *s, int kind,
 	const struct histogram *const *h, const struct exemplars *const *exemplars)
@@ -360,7 +364,8 @@ put_provider_time(struct buf *out, const char *name, uint64_t ms)
 	json_put_printf(out, name, "\"%.23sZ\"", when);
 }
 
-/* Answers that no caller caused, and none that was right since. */
+/* Returns true if the last result is an error that no caller caused, without a success since.
+ */
 static bool
 fails(const struct sum *s)
 {

@@ -1,6 +1,6 @@
-/* What providers answered: by provider and status, how soon, how many answers are waited for,
- * and the last error. Names come from the policy, which reloads: beyond the cap a name is
- * "other". owner: worker, which alone adds; any thread sums. */
+/* Responses by provider: their statuses and times, requests in flight, and the last error.
+ * Names come from the policy, which reloads. After PROVIDER_NAMES entries, a further name is
+ * counted as "other". owner: worker, the only thread that adds; any thread adds up. */
 #ifndef BUDGET_TALLY_PROVIDERS_H
 #define BUDGET_TALLY_PROVIDERS_H
 
@@ -10,11 +10,11 @@
 enum {
 	PROVIDER_NAMES = 64,
 	PROVIDER_NAME_BYTES = 64,
-	PROVIDER_STATUSES = 32 /* of a provider; others are "other" */
+	PROVIDER_STATUSES = 32 /* of a provider; further statuses are PROVIDER_OTHER */
 };
 
-/* In place of a status, where no answer came or it was no whole one: codes of the relay's
- * errors. */
+/* Codes of the relay's errors, which take the place of a status if no response arrived, or no
+ * whole one. */
 /* clang-format off */
 #define PROVIDER_FAILURES(X) \
   X(PROVIDER_UNAVAILABLE, "provider_unavailable", "HAProxy cannot reach the provider: check the address of its backend") \
@@ -24,65 +24,68 @@ enum {
   X(PROVIDER_SAID_ERROR,  "error_in_answer",      "the response contains an error with the status of a success")
 /* clang-format on */
 enum provider_failure {
-	PROVIDER_OTHER, /* statuses without room */
+	PROVIDER_OTHER, /* a status without a place in the table */
 #define X(id, code, means) id,
 	PROVIDER_FAILURES(X)
 #undef X
 		PROVIDER_FAILED
 };
-/* By the code; 0: none of them. */
+/* Returns the failure with the code, or 0. */
 int provider_failure(const char *code);
-/* What an operator should know of it: 401, 402, 403, 429, 5xx and failures; NULL: the caller's. */
+/* Returns the meaning of a status or failure for an operator: of 401, 402, 403, 429, 5xx and
+ * all failures. Returns NULL for a status that the caller caused. */
 const char *provider_means(int status);
-/* As a label has it. */
+/* Returns the status or failure as the text of a label, in `out` or constant. */
 const char *provider_status_text(int status, char out[16]);
 
 struct provider_tally {
 	_Atomic size_t n; /* entries that may be read */
 	struct provider_entry {
-		char name[PROVIDER_NAME_BYTES]; /* does not change any more */
-		_Atomic int64_t under_way;
+		char name[PROVIDER_NAME_BYTES]; /* constant once it is set */
+		_Atomic int64_t under_way;	/* requests in flight */
 		struct {
 			_Atomic int status; /* 0: free */
 			_Atomic uint64_t n;
 		} answer[PROVIDER_STATUSES];
-		_Atomic uint64_t last_error; /* ms since 1970 << 16 | status; 0: none */
-		_Atomic uint64_t last_good;  /* ms since 1970 */
+		_Atomic uint64_t last_error;	/* ms since 1970 << 16 | status; 0: none */
+		_Atomic uint64_t last_good;	/* ms since 1970 */
 		struct histogram first_byte[2]; /* whole, streamed; in ms */
 		struct exemplars first_byte_of[2];
 		struct histogram first_token; /* of streams, in ms since the request began */
-		struct histogram total[2];    /* whole, streamed; likewise, to the end */
-		/* the minute, how many, how long they took in all, the most: of even and odd
-		 * ones */
+		struct histogram
+			total[2]; /* whole, streamed; in ms, until the response ended */
+		/* Of the last even and the last odd minute: the minute, the number of
+		 * responses, the sum of their times, and the longest time. */
 		struct provider_minute {
 			_Atomic uint64_t minute, n, sum_us, most_us;
 		} minute[2];
-	} entry[PROVIDER_NAMES]; /* [0]: all other */
+	} entry[PROVIDER_NAMES]; /* [0]: "other" */
 };
 
-/* The entry of that name, for as long as the tally. */
+/* Returns the entry of the name, which lives as long as the tally. */
 struct provider_entry *provider_entry(struct provider_tally *t, struct span name);
-/* A request is sent there, or is over. */
+/* A request was sent to the provider, or is over. Each sent request is over once. */
 void provider_sent(struct provider_entry *e);
 void provider_over(struct provider_entry *e);
-/* The first byte of its body, or the end of one that has none. */
+/* The first byte of a response's body arrived, or the end of a response without a body. */
 void provider_heard(struct provider_entry *e, bool streamed, uint64_t us);
-/* An answer with text ended. Both times are since the request began; first_us counts if it is
- * streamed. */
+/* A response with text ended. Both times are since the request began; first_us is counted if
+ * the response is streamed. */
 void provider_took(
 	struct provider_entry *e, bool streamed, uint64_t first_us, uint64_t total_us);
-/* How it ended: a status or an enum provider_failure. */
+/* Counts the result of a request: a status or an enum provider_failure. */
 void provider_answered(struct provider_entry *e, int status, int64_t now_ms);
 
-/* Prometheus text of the sum over n workers, with exemplars or without. Any thread, as for all
- * below. */
+/* Writes the sum over n workers as Prometheus text, with exemplars or without. Any thread may
+ * call this function and those below. */
 void provider_tally_write(
 	struct buf *out, const struct provider_tally *const *t, size_t n, bool exemplars);
-/* Whether one fails now: its last answer of all was none, or an error, a quarter of an hour ago at
- * most. Which, what and since when its last success was, appended to *why. */
+/* Returns true if a provider fails: its last result is an error or no response, at most a
+ * quarter of an hour ago. *why then has the provider, the error and the time of the last
+ * success. */
 bool provider_tally_failing(
 	const struct provider_tally *const *t, size_t n, int64_t now_ms, struct buf *why);
-/* A JSON list, an object a provider. */
+/* Writes a JSON list with an object for each provider. */
 void provider_tally_json(struct buf *out, const struct provider_tally *const *t, size_t n);
 
 #endif

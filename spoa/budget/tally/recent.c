@@ -1,4 +1,4 @@
-/* The ring of last decisions. */
+/* The ring of a worker's last decisions. */
 #include "budget/tally/recent.h"
 
 #include "base/clock.h"
@@ -22,7 +22,7 @@ struct shown {
 	const char *decision, *via;
 	uint32_t took_us;
 	uint16_t status;
-	uint8_t by_code; /* SHOWN_RULE is an error's code: no rule decided */
+	uint8_t by_code; /* no rule decided: SHOWN_RULE is the code of an error */
 	uint8_t n[SHOWN_TEXTS];
 	char id[RECENT_ID];
 	char text[194];
@@ -40,7 +40,7 @@ static const struct {
 	[SHOWN_RULE] = { "rule", 152, 42 },
 };
 
-/* Cut at a character. */
+/* Copies a text, cut at a character. */
 static void
 set_shown_text(struct shown *s, enum shown_text t, struct span text)
 {
@@ -57,7 +57,7 @@ recent_add(struct recent *rec, const struct decided *d)
 {
 	uint64_t n = tally_value(&rec->total);
 	struct recent_slot *slot = &rec->slot[n % CAP_RECENT];
-	struct shown s = { 0 }; /* nothing of the stack goes into the ring */
+	struct shown s = { 0 }; /* zeroed, so that no bytes of the stack get into the ring */
 
 	s.at_ns = d->at_ns;
 	s.decision = d->decision;
@@ -83,13 +83,14 @@ recent_end(struct recent *rec, uint64_t n, int end)
 	uint64_t had = tally_value(to), word = (n + 1) << 16 | (uint64_t)end;
 
 	INVARIANT(n < tally_value(&rec->total)); /* a decision that recent_add() numbered */
-	/* The slot may be a later decision's by now. */
+	/* The slot may have a later decision by now, whose result stays. */
 	while (had >> 16 <= n + 1 && !atomic_compare_exchange_weak_explicit(to, &had, word,
 					     memory_order_relaxed, memory_order_relaxed))
 		;
 }
 
-/* As JSON has it; "": the relay had no part in it, or it is not known. */
+/* Returns the result as JSON has it, or "" if the relay did not send the request, or the result
+ * is not known. */
 static const char *
 end_text(const struct recent *rec, uint64_t n, char out[16])
 {
@@ -104,7 +105,7 @@ end_text(const struct recent *rec, uint64_t n, char out[16])
 					: provider_status_text(end, out);
 }
 
-/* Decision n; false: the slot is another's by now. */
+/* Reads decision n. Returns false if the slot has another decision by now. */
 static bool
 read_recent(const struct recent *rec, uint64_t n, struct shown *s)
 {

@@ -1,6 +1,6 @@
-/* The last decisions of a worker, for `tollgate top`: ids and words that the record has too,
- * cut. A ring of fixed size. owner: worker, which alone writes and never waits; any thread
- * reads. */
+/* The last CAP_RECENT decisions of a worker, for `tollgate top`: ids and names that the record
+ * has, too, cut to a fixed length. owner: worker, the only thread that writes, without waiting;
+ * any thread reads. */
 #ifndef BUDGET_TALLY_RECENT_H
 #define BUDGET_TALLY_RECENT_H
 
@@ -10,29 +10,29 @@
 #include "base/caps.h"
 
 enum {
-	RECENT_ID = 26,	  /* letters of an id */
-	RECENT_WORDS = 32 /* numbers, id and texts of a decision: recent.c's struct shown */
+	RECENT_ID = 26,	  /* characters of an id */
+	RECENT_WORDS = 32 /* of 8 bytes, of a decision: struct shown in recent.c */
 };
 
 struct decided {
 	int64_t at_ns;
 	uint64_t took_us;
-	const char *decision, *via; /* words that live as long as the daemon; via "": none */
-	int status;		    /* deny; 0 */
-	const char *id;		    /* RECENT_ID letters */
-	const char *rule;	    /* "" or NULL: none did, and `code` says why */
+	const char *decision, *via; /* constant words; via "": none */
+	int status;		    /* of a denial; 0: not denied */
+	const char *id;		    /* RECENT_ID characters */
+	const char *rule;	    /* "" or NULL: no rule decided, and `code` has the reason */
 	const char *code;
 	struct span person, route, target, model;
 };
 
-/* What came of one that the relay took: a status of the provider's, an enum provider_failure
- * (budget/tally/providers.h), or one of these. */
+/* The result of a request that the relay sent: a status of the provider, an enum
+ * provider_failure (budget/tally/providers.h), or one of these. */
 enum recent_end {
 	RECENT_UNDER_WAY = 10,
 	RECENT_CLIENT_ABORT,
 	RECENT_NEVER_SENT,
 	RECENT_ANSWER_DENIED,
-	RECENT_RULED, /* HAProxy answered by itself */
+	RECENT_RULED, /* HAProxy responded without a provider */
 	RECENT_ENDS
 };
 
@@ -41,24 +41,25 @@ struct recent {
 	struct recent_slot {
 		_Atomic uint64_t turn; /* 2n + 1 while decision n is written, 2n + 2 after it */
 		_Atomic uint64_t word[RECENT_WORDS];
-		_Atomic uint64_t end; /* n + 1 << 16 | what came of it: any worker's */
+		_Atomic uint64_t end; /* n + 1 << 16 | result; any worker writes it */
 	} slot[CAP_RECENT];
 };
 
-/* The worker's own thread, once for each verdict that is final. The decision's number. */
+/* Adds a final decision and returns its number. The worker's own thread. */
 uint64_t recent_add(struct recent *rec, const struct decided *d);
-/* What came of decision n. Any worker, one at a time. */
+/* Sets the result of decision n. Any worker, one at a time. */
 void recent_end(struct recent *rec, uint64_t n, int end);
-/* {"decisions":N,"recent":[{…}, …]}, oldest first; any thread. What is written over meanwhile
- * is left out. */
+/* Writes {"decisions":N,"recent":[{…}, …]}, the oldest first. A decision that is overwritten
+ * meanwhile is left out. Any thread. */
 void recent_write(const struct recent *rec, struct buf *out);
 
-/* What of a decision other tables of the admin server are made of. */
+/* The part of a decision that tables of the admin server are made from. */
 struct recent_seen {
 	int64_t at_ns;
 	uint32_t took_us;
 	struct span route, target, model; /* cut; valid until fn returns */
 };
+/* Calls fn() for each decision of the ring, the oldest first. Any thread. */
 void recent_each(const struct recent *rec, void (*fn)(void *arg, const struct recent_seen *d),
 	void *arg);
 

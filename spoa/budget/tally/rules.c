@@ -1,4 +1,4 @@
-/* Hits of rules. */
+/* Counts what rules did, in a table by name. */
 #include "budget/tally/rules.h"
 
 #include <string.h>
@@ -11,7 +11,8 @@ rule_tally_add(struct rule_tally *t, const char *name, enum rule_did did, int64_
 {
 	if (!name)
 		return;
-	/* A rule's name stays where it is until a reload: most are found where they were. */
+	/* A rule's name keeps its address until a reload, so that most names are found by it.
+	 */
 	uint16_t *known = &t->known[((uintptr_t)name >> 3) % RULE_KNOWN];
 	struct rule_entry *e = &t->entry[*known];
 	if (strcmp(e->name, name) != 0) {

@@ -1,6 +1,6 @@
-/* A worker's table is hashed with linear probing and only grows; so does that of the sum. A
- * plain hash is enough: a table is small, and who chooses models to hash alike makes it as slow
- * as a list, some microseconds. */
+/* The tables of workers and of the sum are hashed with linear probing, and only grow. A hash
+ * without a secret is enough: a caller whose model names all have one hash makes a table as
+ * slow as a list, which takes some microseconds. */
 #include "budget/tally/series.h"
 
 #include <inttypes.h>
@@ -57,7 +57,7 @@ set_key(struct series_key *k, const struct span label[SERIES_LABELS])
 
 /* ---- models ---- */
 
-/* Its place in the index, or that where it would be. */
+/* Returns the model's place in the index, or the free place for it. */
 static size_t
 model_slot(const struct series *s, struct span model)
 {
@@ -97,8 +97,8 @@ series_add_model(struct series *s, struct span model)
 
 /* ---- counting ---- */
 
-/* The entry of these labels, made where there is room; 0: all other. Entry 0 is made with the
- * first one. */
+/* Returns the place of the entry with these labels, which is made if there is room; 0: "other".
+ * Entry 0 is made together with the first entry. */
 static size_t
 find_entry(struct series *s, const struct span label[SERIES_LABELS])
 {
@@ -129,7 +129,7 @@ series_count(struct series *s, const struct span given[SERIES_LABELS],
 {
 	struct span label[SERIES_LABELS];
 
-	/* what is longer is cut at a character */
+	/* A longer label is cut at a character. */
 	for (size_t i = 0; i < SERIES_LABELS; i++) {
 		label[i] = given[i].n ? given[i] : NONE;
 		if (given[i].n >= SERIES_LABEL_BYTES)
@@ -151,10 +151,10 @@ team_tally_add(
 {
 	if (!team.n)
 		return;
-	struct team_entry *e = names_entry(&(struct names){ &t->n, t->entry,
-						   sizeof(t->entry[0]), TEAM_NAMES,
-						   SERIES_LABEL_BYTES },
-		team);
+	struct team_entry *e =
+		names_entry(&(struct names){ &t->n, t->entry, sizeof(t->entry[0]), TEAM_NAMES,
+				    SERIES_LABEL_BYTES },
+			team);
 	for (size_t i = 0; i < nparts; i++) {
 		INVARIANT(parts[i].v < SERIES_VALUES);
 		tally_grow(&e->v[parts[i].v], parts[i].n);
@@ -165,7 +165,7 @@ team_tally_add(
 
 struct series_sum {
 	pthread_mutex_t lock; /* of the admin's threads */
-	struct series table;  /* labels, and the sum that is being made */
+	struct series table;  /* labels, and the sum in progress */
 	uint64_t lost;
 };
 

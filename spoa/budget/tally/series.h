@@ -1,6 +1,6 @@
 /* Counts by route, provider and model. Names come from the policy, which reloads, and models
- * from callers, so that both are capped: beyond the cap a name is "other". owner: worker, which
- * alone adds; any thread sums. An entry stays until restart. */
+ * come from callers, so that both are capped: a further name is counted as "other". An entry
+ * stays until restart. owner: worker, the only thread that adds; any thread adds up. */
 #ifndef BUDGET_TALLY_SERIES_H
 #define BUDGET_TALLY_SERIES_H
 
@@ -51,24 +51,24 @@ struct series_key {
 struct series {
 	_Atomic size_t n; /* entries that may be read */
 	struct series_entry {
-		struct series_key key; /* does not change any more */
+		struct series_key key; /* constant once it is set */
 		_Atomic uint64_t v[SERIES_VALUES];
-	} entry[CAP_SERIES + 1]; /* [0]: all other */
+	} entry[CAP_SERIES + 1]; /* [0]: "other" */
 	/* the worker's own */
-	uint16_t index[4 * CAP_SERIES]; /* by hash; 0: none */
+	uint16_t index[4 * CAP_SERIES]; /* by hash: place of the entry; 0: none */
 	size_t nmodels;
 	char model[CAP_SERIES_MODELS][SERIES_LABEL_BYTES];
 	uint16_t model_index[4 * CAP_SERIES_MODELS]; /* 1 + place */
 };
 
-/* Whether the model has a label of its own. */
+/* Returns true if the model has a label of its own. */
 bool series_has_model(const struct series *s, struct span model);
-/* Whether that may be a label: what model names are made of, and no longer than one. */
+/* Returns true if the name may be a label: it has only characters of model names, and fits. */
 bool series_may_be_model(struct span model);
-/* Gives it one; false: no room. */
+/* Gives the model a label. Returns false if there is no room. */
 bool series_add_model(struct series *s, struct span model);
-/* Counts each part; an empty label is "-". The model is one that was added, SERIES_OTHER or
- * empty. False: for want of room all labels are "other". */
+/* Counts each part. An empty label becomes "-". The model is one that was added, SERIES_OTHER
+ * or empty. Returns false if all labels became "other", because there is no room. */
 struct series_part {
 	enum series_value v;
 	uint64_t n;
@@ -78,31 +78,32 @@ bool series_count(struct series *s, const struct span label[SERIES_LABELS],
 
 /* ---- by team ---- */
 
-/* Decisions, tokens and cost of each team. Names come from callers' identities: beyond the cap a team is
- * "other". The owner and the lifetime of an entry are those of series. */
+/* Decisions, tokens and cost of each team. Names come from callers' identities: beyond the cap
+ * a team is "other". The owner and the lifetime of an entry are those of series. */
 enum { TEAM_NAMES = 64 };
 
 struct team_tally {
 	_Atomic size_t n; /* entries that may be read */
 	struct team_entry {
-		char name[SERIES_LABEL_BYTES]; /* does not change any more */
+		char name[SERIES_LABEL_BYTES]; /* constant once it is set */
 		_Atomic uint64_t v[SERIES_VALUES];
-	} entry[TEAM_NAMES]; /* [0]: all other */
+	} entry[TEAM_NAMES]; /* [0]: "other" */
 };
 
-/* Adds each part to the team's counts. A team whose name is longer than a label is "other". Without a team,
- * nothing is counted. */
-void team_tally_add(struct team_tally *t, struct span team, const struct series_part *parts,
-	size_t nparts);
+/* Adds each part to the team's counts. A team whose name is longer than a label is "other".
+ * Without a team, nothing is counted. */
+void team_tally_add(
+	struct team_tally *t, struct span team, const struct series_part *parts, size_t nparts);
 
 /* ---- the sum ---- */
 
-/* The sum over workers: which labels there are is decided once and for all, up to CAP_SERIES.
- * For the threads of the admin pages. */
+/* The sum over workers, for the threads of the admin pages. It keeps the first CAP_SERIES
+ * labels until restart. */
 struct series_sum;
 struct series_sum *series_sum_new(void);
 void series_sum_free(struct series_sum **s);
-/* Prometheus text. How many decisions of workers' own labels went to "other" here. */
+/* Writes Prometheus text. Returns how many decisions have a label of their own in a worker, and
+ * are "other" in the sum. */
 uint64_t series_write(
 	struct series_sum *sum, struct buf *out, const struct series *const *s, size_t n);
 

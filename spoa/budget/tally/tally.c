@@ -1,4 +1,4 @@
-/* The tables of all workers as /metrics has them. */
+/* Writes the tables of all workers for /metrics. */
 #include "budget/tally/tally.h"
 
 #include <stdio.h>

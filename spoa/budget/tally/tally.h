@@ -1,4 +1,4 @@
-/* A worker's tables of what was decided, for /metrics and `tollgate top`. */
+/* A worker's tables of decisions, for /metrics, `tollgate top` and the console. */
 #ifndef BUDGET_TALLY_TALLY_H
 #define BUDGET_TALLY_TALLY_H
 
@@ -13,7 +13,8 @@
 #include "budget/tally/rules.h"
 #include "budget/tally/series.h"
 
-/* Where the time of a decision goes: runs of steps (gate/steps/steps.c), with what they wait for. */
+/* Stages of a decision: runs of steps (gate/steps/steps.c), including the time that they wait.
+ */
 /* clang-format off */
 #define STAGE_TABLE(X) \
   X(STAGE_MATCH,    "match")    /* framing, target and route */ \
@@ -45,14 +46,15 @@ struct tallies {
 	struct provider_tally providers;
 	struct call_tally calls;
 	struct near near;
-	struct near near_rates; /* of rates without `soft`; separate, because their many windows would displace budgets */
+	struct near near_rates; /* of rates without `soft`; separate, because their many windows
+				   would displace budgets */
 	struct rule_tally rules;
 	struct heavy heavy[HEAVY_KINDS];
 	struct fullest fullest;
 };
 
-/* Prometheus text of the sum over n workers, with exemplars or without; any thread. What
- * series_write() returns. */
+/* Writes the sum over n workers as Prometheus text, with exemplars or without. Returns as
+ * series_write(). Any thread. */
 uint64_t tally_write(struct series_sum *sum, struct buf *out, const struct tallies *const *t,
 	size_t n, bool exemplars);
 

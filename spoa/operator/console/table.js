@@ -6,7 +6,7 @@ import { heading, save, share_bar } from './parts.js';
 
 /* columns: [{ title, cell(row): text, nodes or null, number: true, sort: the server's name of this order,
  *   wide: true (may break anywhere), keep: true (one line), optional: true (left out where no row has it),
- *   extra: true (shown only if the reader chooses the column) }]; href(row): where Enter leads.
+ *   extra: true (shown only if the reader chooses the column), action: true (buttons: no order) }]; href(row): where Enter leads.
  * sort: the order in force ("cost", or "-cost" downwards); on_sort(order): asks the server; without on_sort each
  * column sorts here. caption: for screen readers and above the table. fixed: no options, rows are added later.
  * ordered: a page of a list in the server's one order, so that no column sorts. part: a page of a longer list; a column
@@ -20,7 +20,7 @@ export function table({ caption, columns, rows, href, sort, on_sort, empty, fixe
 		const head = h('th', { scope: 'col', role: 'columnheader', class: c.number && 'number', 'aria-sort': sorted });
 		const order = on_sort
 			? c.sort && (() => on_sort(sorted === 'descending' ? c.sort : `-${c.sort}`))
-			: !fixed && !ordered && rows.length > 1 && (() => sort_here(body, head, at));
+			: !fixed && !ordered && !c.action && rows.length > 1 && (() => sort_here(body, head, at));
 		return add(head, order ? h('button', { type: 'button', class: 'sort', onclick: order }, heading(c.title)) : heading(c.title));
 	});
 	if (part) caption = `${caption}. A column sorts the rows of this page`;
@@ -182,7 +182,7 @@ export function paged_table(page, name, { rows, caption, columns, ...rest }) {
 	const step = (text, at) => h('button', { type: 'button', onclick: () => page.set({ [name]: at > 0 ? String(at) : null }) }, text);
 	return [
 		table({ rows: rows.slice(from, to), caption: `${caption}: ${count(from + 1)} to ${count(to)} of ${count(rows.length)}`,
-			columns: columns.map((c) => c && { ...c, sort: c.title }), sort: by && order,
+			columns: columns.map((c) => c && { ...c, sort: !c.action && c.title }), sort: by && order,
 			on_sort: (to) => page.set({ [`${name}_by`]: to, [name]: null }), ...rest }),
 		h('nav', { class: 'pager', 'aria-label': `Pages: ${caption}` }, from > 0 && step('Previous page', from - PAGE),
 			to < rows.length && step('Next page', to)),

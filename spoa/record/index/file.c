@@ -1,4 +1,4 @@
-/* Indexes and segments as files. */
+/* Opens segments for reading, and writes, opens and checks the files beside them. */
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -19,7 +19,7 @@
 
 struct text {
 	struct lines l;
-	uint64_t begin, end; /* of what is read; end 0: that of the file */
+	uint64_t begin, end; /* of the part; end 0: the end of the file */
 };
 
 static long
@@ -54,7 +54,7 @@ index_segment_open(struct index_segment *s, int fd, const char *name)
 	s->arg = t;
 	snprintf(s->name, sizeof(s->name), "%s", name);
 	s->bytes = lines_text_bytes(l);
-	/* One that was compressed has the text's bytes, and a time of its own. */
+	/* A compressed segment has the length of its text, but a later time of its file. */
 	if (!l->packed)
 		s->mtime_ns = (int64_t)st.st_mtim.tv_sec * 1000000000 + st.st_mtim.tv_nsec;
 	return 0;
@@ -125,7 +125,7 @@ index_line(const struct index_segment *s, uint64_t offset, struct buf *out)
 	return 0;
 }
 
-/* Of the line at that offset; false: none ends there. */
+/* Hashes the line at that offset. Returns false if no line ends after the offset. */
 static bool
 index_line_hash(const struct index_segment *s, uint64_t offset, unsigned char out[SHA256_BYTES])
 {
@@ -176,7 +176,7 @@ index_whose_not(const struct index_whose *w, const struct index_segment *s)
 	return NULL;
 }
 
-/* The tables lie one after the other, as long as their counts say. */
+/* Returns true if the tables follow each other, with the lengths of their counts. */
 static bool
 header_fits(const struct header *h, uint64_t bytes)
 {
@@ -187,7 +187,7 @@ header_fits(const struct header *h, uint64_t bytes)
 	       h->bytes - h->sums == blocks_of(h) * SUM_BYTES;
 }
 
-/* NULL, or what is wrong with it. */
+/* Returns NULL, or a text with the defect. */
 static const char *
 check(struct index *ix, const struct index_segment *s, const struct index_terms *t)
 {
@@ -260,7 +260,8 @@ index_open(const char *dir, const struct index_segment *s, const struct index_te
 	return ix;
 }
 
-/* Made by root, it is the journal's owner's all the same: the daemon writes there too. */
+/* Makes the folder. If root makes it, the journal's owner gets it, because the daemon writes
+ * files into it, too. */
 static bool
 make_folder(const char *dir)
 {
@@ -274,7 +275,7 @@ make_folder(const char *dir)
 	snprintf(journal, sizeof(journal), "%.*s", (int)(strlen(dir) - strlen(INDEX_SUFFIX)),
 		dir);
 	if (stat(journal, &st) == 0 && lchown(dir, st.st_uid, st.st_gid) < 0)
-		errno = 0; /* then it is root's */
+		errno = 0; /* the folder stays root's */
 	return true;
 }
 
@@ -284,7 +285,7 @@ index_write(const char *dir, const char *path, struct span bytes, struct buf *wh
 	if (!make_folder(dir))
 		return why_err(why, ERR_IO, "%s: %s", dir, strerror(errno));
 	int err = replace_file(AT_FDCWD, path, 0600, bytes, why);
-	return err == ERR_BAD_STATE ? 0 : err; /* another process makes it, of the same bytes */
+	return err == ERR_BAD_STATE ? 0 : err; /* another process writes the same bytes */
 }
 
 int
@@ -297,7 +298,7 @@ index_save(const struct index *ix, const char *dir, struct buf *why)
 	return index_write(dir, path, span_of(ix->image, (size_t)ix->h.bytes), why);
 }
 
-/* Of an open one whose files are in dir. */
+/* Makes the files of an open segment in `dir`. */
 static int
 make_all(const struct index_segment *s, const char *dir, const struct index_makers *m,
 	unsigned which, const atomic_bool *stop, bool check, struct buf *why)
@@ -338,7 +339,8 @@ index_beside(const char *journal, const struct journal_segment *segment, uint64_
 			fd < 0 ? strerror(errno) : err_str(err));
 	if (bytes)
 		index_part(&s, begin, bytes);
-	/* NUL bytes at its end: it is written to, or was when the daemon was killed. */
+	/* NUL bytes at the end: the segment is being written, or was when the daemon was
+	 * killed. */
 	if (s.bytes && s.read(s.arg, s.bytes - 1, &end, 1) == 1 && end == '\n')
 		err = make_all(&s, dir, m, which, stop, check, why);
 	index_segment_close(&s);

@@ -1,16 +1,20 @@
-/* The index of a segment: which of its records have a term, without reading it. One file a
- * closed segment, JOURNAL.index/NAME.idx; made again where it is missing, stale or damaged, and
- * never trusted: what it names is read in the segment and compared by whoever asks.
+/* Indexes of segments: an index lists which records of a closed segment have a term, so that a
+ * search need not read the segment. Each closed segment has a file, JOURNAL.index/NAME.idx. The
+ * file is made again if it is missing, stale or damaged. An index is never trusted: the search
+ * reads each record that it names, and compares the record.
  *
- * What is indexed are hits: a decision with the attempts and the completion that have its id in
- * the same segment, or one record of another type. A hit is a number from 0, in the order of
- * first records. The file is a header, then tables whose numbers are little-endian:
+ * Hits are indexed. A hit is a decision with the attempts and the completion that have its id
+ * in the same segment, or a single record of another type. Hits are numbered from 0 in the
+ * order of their first records. The file is a header, then tables with little-endian numbers:
  *
- *   hits      time of the first record (8), its offset (6), flags (2), place in `more` (4) or
- * ~0 more      for hits of several records: how many, then the distance of each to the one
- * before terms     sorted by hash: hash (8), place in `postings` or, with the top bit, the only
- * hit (4) postings  how many hits, then the distance of each to the one before sums      of
- * each 16 KB block of the tables; the header has its own
+ *   hits      the time of the first record (8 bytes), its offset (6), flags (2), and its place
+ *             in `more` (4), or ~0.
+ *   more      for a hit of several records: their number, then the distance of each record to
+ *             the previous one.
+ *   terms     sorted by hash: the hash (8), then the place in `postings` (4) or, with the top
+ *             bit set, the only hit.
+ *   postings  the number of hits, then the distance of each hit to the previous one.
+ *   sums      a checksum of each block of 16 KB of the tables; the header has its own.
  *
  * Numbers in `more` and `postings` are LEB128. */
 #ifndef RECORD_INDEX_INDEX_H
@@ -23,48 +27,49 @@
 #include "base/span.h"
 #include "record/journal/journal.h"
 
-#define INDEX_SUFFIX   ".index" /* of the journal's folder: where indexes are */
+#define INDEX_SUFFIX   ".index" /* after the journal's folder: the folder of indexes */
 #define INDEX_NAME_MAX JOURNAL_NAME_MAX
 
-/* What the index has to know of a line. */
+/* The facts of a line that an index needs. */
 struct index_record {
-	uint64_t id; /* the term that its id is; 0: a hit of its own */
+	uint64_t id; /* the term of its id; 0: the record is a hit of its own */
 	uint64_t seq;
 	int64_t time_ns;
-	bool first;   /* a decision: where its hit begins */
-	bool expects; /* and its end comes later */
-	bool ends;    /* that end */
+	bool first;   /* a decision, with which its hit begins */
+	bool expects; /* a completion follows the decision */
+	bool ends;    /* that completion */
 };
 
-/* What is known of a line: read once for all that is made of it. */
+/* A line that was parsed once for all makers. */
 enum { INDEX_PLACES = 48 };
 struct index_line {
 	struct span line;
 	uint64_t offset;
-	bool is_record; /* else the next three say nothing */
+	bool is_record; /* false: the next three members are not set */
 	struct index_record record;
 	struct span time;
-	uint64_t *hash; /* of each term that it has */
+	uint64_t *hash; /* of each term of the line */
 	size_t nhash, hash_room;
-	struct span place[INDEX_PLACES]; /* of values, raw; which, only its readers know */
+	struct span place[INDEX_PLACES]; /* raw values; the terms' read() assigns the places */
 	bool no_memory;
 };
+/* Adds the hash of a term. */
 void index_line_term(struct index_line *l, uint64_t hash);
 
-/* How lines are read; the same for every index of a program. */
+/* How lines are parsed. All indexes of a program have the same terms. */
 struct index_terms {
-	uint64_t (*version)(void); /* an index of another one is stale */
-	void (*read)(struct index_line *l); /* `line`: what it says */
+	uint64_t (*version)(void);	    /* an index of another version is stale */
+	void (*read)(struct index_line *l); /* parses l->line into the other members */
 };
 
-/* A segment, a part of one, or another file of lines, open for reading. Offsets are from its
- * begin. */
+/* A segment, a part of a segment, or another file of lines, open for reading. Offsets are from
+ * its begin. */
 struct index_segment {
-	char name[INDEX_NAME_MAX]; /* of a part NAME@BEGIN */
+	char name[INDEX_NAME_MAX]; /* of a part: NAME@BEGIN */
 	uint64_t bytes;
 	int64_t mtime_ns; /* 0: not compared */
 	void *arg;
-	/* As pread(2), negative for an error. */
+	/* As pread(2); negative: an error. */
 	long (*read)(void *arg, uint64_t offset, void *to, size_t n);
 };
 
@@ -72,15 +77,15 @@ struct index_segment {
 struct index;
 
 #define INDEX_FIRST 1 /* the hit begins with its decision */
-#define INDEX_OPEN  2 /* and its end is in a later segment, or nowhere */
+#define INDEX_OPEN  2 /* and its completion is in a later segment, or missing */
 #define INDEX_ALONE 4 /* a record of another type */
-/* The term that open hits have. */
+/* The term of all open hits. */
 #define INDEX_TERM_OPEN 1
 struct index_hit {
 	int64_t time_ns;
 	unsigned flags;
 	size_t n;	     /* records */
-	uint64_t offset[64]; /* of the first 64 */
+	uint64_t offset[64]; /* of the first 64 records */
 };
 
 struct index_facts {
@@ -90,111 +95,122 @@ struct index_facts {
 	size_t bytes;
 };
 
-/* Reads all of the segment. NULL with *why. `stop` may be NULL; true: ends with an error. */
+/* Reads the whole segment and returns its index, or NULL with *why. `stop` may be NULL; if it
+ * becomes true, the function returns an error. */
 struct index *index_make(const struct index_segment *s, const struct index_terms *t,
 	const atomic_bool *stop, struct buf *why);
-/* The index in `dir` (JOURNAL.index). NULL with *why, which is empty where there is none:
- * damaged, of another segment, or of this one before it was changed. */
+/* Opens the index in `dir` (JOURNAL.index). Returns NULL with *why if the index is damaged, or
+ * belongs to another segment, or to an earlier content of this one. *why is empty if there is
+ * no index. */
 struct index *index_open(const char *dir, const struct index_segment *s,
 	const struct index_terms *t, struct buf *why);
-/* Writes it, under another name until it is whole; the folder is made (0700). 0, ERR_FULL,
- * ERR_IO with *why. */
+/* Writes the index, under another name until it is whole, and makes the folder (0700). Returns
+ * 0, or ERR_FULL or ERR_IO with *why. */
 int index_save(const struct index *ix, const char *dir, struct buf *why);
 void index_free(struct index **ix);
 
 void index_facts(const struct index *ix, struct index_facts *out);
-/* A block that was read did not agree with its sum, or a table not with itself: what was got
- * since is not to be used. */
+/* Returns true if a block does not match its checksum, or a table is not consistent. Results of
+ * the index are then not to be used. */
 bool index_bad(const struct index *ix);
-bool index_is_file(const struct index *ix); /* not just made */
-/* Sets the bit of each hit that has the term. */
+/* Returns true if the index was opened, not made. */
+bool index_is_file(const struct index *ix);
+/* Sets the bit of each hit that has the term. `bits` has a bit for each hit. */
 void index_mark(struct index *ix, uint64_t term, uint64_t *bits);
-/* The first hit of a term from `*hit` on, such as an id's; false: none. */
+/* Sets *hit to the first hit of the term from *hit on. Returns false if there is none. */
 bool index_find(struct index *ix, uint64_t term, uint32_t *hit);
-/* False: no such hit, or index_bad. */
+/* Reads a hit. Returns false if there is no such hit, or the index is bad. */
 bool index_hit(struct index *ix, uint32_t hit, struct index_hit *out);
 
 /* ---- files beside segments ---- */
 
 enum { INDEX_VERSION_AT = 8 }; /* after the magic bytes */
-/* What is made of a segment and kept in JOURNAL.index: its index, and whatever is like it. */
+/* A kind of file that is made from a segment and kept in JOURNAL.index: indexes and sums. */
 struct index_maker {
 	const char *suffix; /* ".idx" */
-	/* The version of the files that this program makes. A file has it at INDEX_VERSION_AT. */
+	/* The version of the files that this program makes. A file has it at INDEX_VERSION_AT.
+	 */
 	uint64_t (*version)(const struct index_terms *t);
-	/* There is a sound file. */
+	/* Returns true if there is a sound file. */
 	bool (*sound)(
 		const struct index_segment *s, const char *dir, const struct index_terms *t);
-	void *(*begin)(const struct index_terms *t); /* NULL: no memory */
-	/* Each line, in order. False: no more of them to that one. */
+	void *(*begin)(const struct index_terms *t); /* returns NULL without memory */
+	/* Takes the next line. Returns false if the maker needs no more lines. */
 	bool (*line)(void *making, const struct index_line *l);
-	/* Frees; writes the file unless there is an error already. As index_beside. */
+	/* Writes the file, unless `err` is an error already, and frees `making`. Returns as
+	 * index_beside(). */
 	int (*end)(void *making, const struct index_segment *s, const char *dir,
 		const struct index_terms *t, int err, bool check, struct buf *why);
 };
-/* That of indexes. */
+/* The maker of indexes. */
 #define INDEX_FILES ".idx"
 extern const struct index_maker index_maker;
-/* All of a program's, that of indexes first. */
+/* All makers of a program, that of indexes first. */
 #define INDEX_MAKERS 2
 struct index_makers {
 	const struct index_terms *terms;
 	const struct index_maker *of[INDEX_MAKERS];
 };
 
-/* Of a segment that is open, plain or compressed: all of it (bytes 0), or that part, what the
- * makers in `which` (bits) make. Nothing is made, and 0, where its end is still written to.
- * 0 (also: there is a sound one), or an error with *why. With `check` it is made
- * whatever there is, and compared: 0: the file said the same; ERR_NOTFOUND: there was
- * no sound one; ERR_AUTH: it was sound and said what its segment does not, or kept
- * silent about what it does. In both cases the file is what was made now. Any thread; `stop` as
- * above. */
+/* Makes the files of a segment, plain or compressed: of the whole (bytes 0), or of a part.
+ * `which` has a bit for each maker. A sound file is not made again, and nothing is made while
+ * the end of the segment is still being written; both return 0. Otherwise returns 0, or an
+ * error with *why.
+ *
+ * With `check`, each file is made in any case, and compared with the existing one. Returns 0 if
+ * both are equal, ERR_NOTFOUND if there was no sound file, or ERR_AUTH if the file was sound
+ * and differed from its segment. The file is then replaced by the new one. Any thread; `stop`
+ * as for index_make(). */
 int index_beside(const char *journal, const struct journal_segment *segment, uint64_t begin,
 	uint64_t bytes, const struct index_makers *m, unsigned which, const atomic_bool *stop,
 	bool check, struct buf *why);
-/* The file of a segment, or of a part by its name, in `dir`. False: the name is too long. */
+/* Writes the path of a segment's or part's file in `dir`. Returns false if the path is too
+ * long. */
 bool index_path(
 	char *out, size_t size, const char *dir, const char *segment, const char *suffix);
-/* Opens it to read, its name in *path for messages. -1: none is there, or it cannot be opened,
- * which *why says. */
+/* Opens the file for reading; `path` receives its name for messages. Returns the descriptor, or
+ * -1 if there is no file, or with *why if the file cannot be opened. */
 int index_open_file(char *path, size_t size, const char *dir, const char *segment,
 	const char *suffix, struct buf *why);
-/* A number as these files have it: seven bits a byte, the low ones first. */
+/* Appends a number in LEB128: seven bits a byte, the low bits first. */
 void index_put_number(struct buf *b, uint64_t v);
-/* Writes a file of `dir` under another name until it is whole; the folder is made (0700). 0,
- * ERR_FULL, ERR_IO with *why. */
+/* Writes a file of `dir`, under another name until it is whole, and makes the folder (0700).
+ * Returns 0, or ERR_FULL or ERR_IO with *why. */
 int index_write(const char *dir, const char *path, struct span bytes, struct buf *why);
 
-/* The segment that is written to has its files in parts: whole lines, one after the other from
- * its begin, each of about INDEX_PART_BYTES. What comes after them has none. */
+/* The open segment has files for its parts. A part has whole lines, about INDEX_PART_BYTES;
+ * parts follow each other from the segment's begin. Lines after the last part have no files
+ * yet. */
 #define INDEX_PART_BYTES (4u << 20)
-/* Makes an open segment this part of it. `bytes` 0: to its end. */
+/* Narrows an open segment to a part. `bytes` 0: to its end. */
 void index_part(struct index_segment *s, uint64_t begin, uint64_t bytes);
 void index_part_name(char out[INDEX_NAME_MAX], const char *segment, uint64_t begin);
-/* How long the part that begins there is, as the head of its index says; 0: it has none. */
+/* Returns the length of the part that begins at `begin`, from the header of its index, or 0 if
+ * the part has no index. */
 uint64_t index_part_bytes(const char *dir, const char *segment, uint64_t begin);
 
-/* A thread that gives every closed segment of the folder, and the parts of the open ones that
- * are half a minute old, what the makers make, while nothing else is to be done: of the lowest priority, it looks every ten
- * seconds and takes nobody's lock. Files whose segment is gone go too. NULL: no thread.
- * `journal` and the makers are borrowed. */
+/* The thread that makes the files of closed segments, and of parts of the open segment whose
+ * last line is half a minute old. It has the lowest priority, looks every ten seconds, and
+ * takes no lock that others use. It deletes files whose segment is gone. `journal` and the
+ * makers are borrowed. Returns NULL if there is no thread. */
 struct index_thread;
 struct index_thread *index_start(const char *journal, const struct index_makers *m);
 void index_stop(struct index_thread **t);
-/* What it does each time; parts of what was written settled_s ago, or before. False: something
- * could not be made, and the log says so. */
+/* One turn of the thread. A part is made if the line after it is at least settled_s seconds
+ * old. Returns false if a file could not be made, which is logged. */
 bool index_once(const char *journal, const struct index_makers *m, unsigned settled_s);
 
-/* The text of a file that is open, which becomes its own; index_segment_close. 0 or an error:
- * then it is closed. */
+/* Opens the text of a file. The segment owns `fd` from then on, and index_segment_close()
+ * closes it. Returns 0, or an error after closing `fd`. */
 int index_segment_open(struct index_segment *s, int fd, const char *name);
 void index_segment_close(struct index_segment *s);
-/* The line there is read soon: the disk may begin. */
+/* Announces that the line at that offset is read soon, so that the kernel reads ahead. */
 void index_soon(const struct index_segment *s, uint64_t offset);
-/* Appends the line at that offset, without its newline. 1; 0: no line ends there; ERR_IO. */
+/* Appends the line at that offset, without its newline. Returns 1, 0 if no line ends after the
+ * offset, or ERR_IO. */
 int index_line(const struct index_segment *s, uint64_t offset, struct buf *out);
 
-/* How a file beside a segment says whose it is. */
+/* The segment that a file beside it was made from. */
 struct index_whose {
 	uint64_t segment_bytes;
 	int64_t segment_mtime;
@@ -203,7 +219,7 @@ struct index_whose {
 	char segment[INDEX_NAME_MAX];
 };
 void index_whose(const struct index_segment *s, uint64_t last_line, struct index_whose *out);
-/* NULL: it is of this one; or what is wrong. */
+/* Returns NULL if the file belongs to the segment, or a text with the difference. */
 const char *index_whose_not(const struct index_whose *w, const struct index_segment *s);
 
 #endif

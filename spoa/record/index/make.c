@@ -1,5 +1,6 @@
-/* Makes an index of a segment's lines, in memory. The table of terms goes by the upper bits of
- * their hashes, so that it is almost sorted when all are in; what hits have is in lists. */
+/* Makes an index of a segment's lines in memory. Terms are in an open-addressing table by the
+ * upper bits of their hashes, so that the table is almost sorted at the end. Each hit has a
+ * list of its terms and a list of its further records. */
 #include <errno.h>
 #include <string.h>
 
@@ -14,9 +15,8 @@ struct hit {
 	int64_t time_ns;
 	uint64_t offset;
 	uint32_t flags;
-	uint32_t uses; /* its last; 0: none */
-	uint32_t further,
-		last; /* its first and last record after the one at `offset`; 0: none */
+	uint32_t uses;		/* the last of its terms, a place in `use`; 0: none */
+	uint32_t further, last; /* the first and last record after that at `offset`; 0: none */
 };
 
 struct making {
@@ -25,11 +25,11 @@ struct making {
 	struct term { /* open addressing; `times` 0: free */
 		uint64_t hash;
 		uint32_t times,
-			first; /* first: 1 + its last hit; where its postings begin, later */
+			first; /* 1 + its last hit; at the end: the begin of its postings */
 	} * term;
 	size_t nterms, terms_bits;
 	struct use {
-		uint32_t term, next; /* which slot; of the same hit, 0: the last */
+		uint32_t term, next; /* slot of the term; next use of the hit, 0: none */
 	} * use;
 	size_t nuses, uses_room;
 	struct further {
@@ -83,7 +83,7 @@ add_use(struct making *m, uint64_t hash, uint32_t hit)
 	struct hit *h = &m->hit[hit];
 
 	INVARIANT(hit < m->nhits);
-	/* use[0] is none */
+	/* use[0] is not used: 0 means none */
 	if (m->nuses == UINT32_MAX - 1 ||
 		(m->nuses + 2 > m->uses_room &&
 			!mem_room(&m->use, &m->uses_room, m->nuses + 2, sizeof(*m->use))) ||
@@ -92,11 +92,12 @@ add_use(struct making *m, uint64_t hash, uint32_t hit)
 		m->failed = true;
 		return;
 	}
-	INVARIANT((m->nterms + 1) * 2 <= (size_t)1 << m->terms_bits); /* a free slot ends each search */
+	INVARIANT((m->nterms + 1) * 2 <=
+		  (size_t)1 << m->terms_bits); /* a free slot ends each search */
 	size_t slot = term_slot(m, hash);
 	struct term *t = &m->term[slot];
 	if (t->times && t->first == hit + 1)
-		return; /* twice in one record */
+		return; /* the hit has the term already */
 	m->nterms += t->times == 0;
 	t->hash = hash;
 	t->times++;
@@ -105,13 +106,14 @@ add_use(struct making *m, uint64_t hash, uint32_t hit)
 	h->uses = (uint32_t)m->nuses;
 }
 
-/* The hit of a record: that of its id, or a new one. */
+/* Returns the hit of a record: that of its id, or a new one. */
 static uint32_t
 hit_of(struct making *m, const struct index_record *r, uint64_t offset)
 {
 	const struct term *t = r->id && m->term ? &m->term[term_slot(m, r->id)] : NULL;
 
-	/* A second decision of one id is a hit of its own: nothing hides behind another. */
+	/* A second decision with the same id is a hit of its own, so that no record is hidden.
+	 */
 	if (t && t->times && !r->first && !(m->hit[t->first - 1].flags & INDEX_ALONE)) {
 		uint32_t hit = t->first - 1;
 		struct hit *h = &m->hit[hit];
@@ -202,7 +204,7 @@ put_hits(const struct making *m, struct buf *b, struct buf *more)
 	}
 }
 
-/* Each term's hits in their order, from `first` on; the terms sorted. */
+/* Sorts the terms, and writes the hits of each term in order, from its `first` on. */
 static void
 sort_terms(struct making *m, uint32_t *hits, struct term *sorted)
 {
@@ -212,13 +214,13 @@ sort_terms(struct making *m, uint32_t *hits, struct term *sorted)
 	for (size_t i = 0; m->term && i >> m->terms_bits == 0; i++) {
 		m->term[i].first = at;
 		at += m->term[i].times;
-		m->term[i].times = 0; /* from here on: how many are in */
+		m->term[i].times = 0; /* from now on: the number of hits that were written */
 	}
 	INVARIANT(at == m->nuses);
 	for (size_t i = 0; i < m->nhits; i++)
 		for (uint32_t k = m->hit[i].uses; k; k = m->use[k].next) {
 			struct term *t = &m->term[m->use[k].term];
-			/* equal ones are side by side */
+			/* Equal hits are next to each other. */
 			if (!t->times || hits[t->first + t->times - 1] != i)
 				hits[t->first + t->times++] = (uint32_t)i;
 		}
@@ -321,7 +323,8 @@ index_line_term(struct index_line *l, uint64_t hash)
 		l->no_memory = true;
 }
 
-/* False: no more lines. *over: bits of the makings that said so: the others go on. */
+/* Passes a line to the makers. *over has a bit for each maker that needs no more lines. Returns
+ * false if no maker does. */
 static bool
 read_line(struct index_line *l, const struct index_makers *m, void *const making[INDEX_MAKERS],
 	unsigned *over)
@@ -348,7 +351,7 @@ index_read_lines(const struct index_segment *s, const struct index_makers *m,
 	void *const making[INDEX_MAKERS], const atomic_bool *stop, struct buf *why)
 {
 	struct index_line l = { .hash = NULL };
-	uint64_t at = 0; /* of the buffer's begin */
+	uint64_t at = 0; /* offset of the buffer's begin */
 	unsigned over = 0;
 	int err = 0;
 
@@ -375,7 +378,7 @@ index_read_lines(const struct index_segment *s, const struct index_makers *m,
 		}
 		INVARIANT(rest.n <= b.n);
 		size_t used = b.n - rest.n;
-		/* Longer than any line of ours: what it is nobody knows. */
+		/* The line is longer than a record can be, and is left out. */
 		if (rest.n > CHAIN_LINE_MAX + READ_BYTES / 2)
 			used = b.n;
 		buf_consume(&b, used);
@@ -399,7 +402,7 @@ begin_index(const struct index_terms *t)
 	return m;
 }
 
-/* Frees what was made. NULL: there is an error already, or with *why. */
+/* Returns the index, or NULL with *why or if `err` is an error already. Frees `m`. */
 static struct index *
 index_of(struct making *m, const struct index_segment *s, int err, struct buf *why)
 {

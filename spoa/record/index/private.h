@@ -1,4 +1,4 @@
-/* The file's layout, for who writes it and who reads it. */
+/* The layout of an index file, for its writer (make.c, file.c) and its reader (read.c). */
 #ifndef RECORD_INDEX_PRIVATE_H
 #define RECORD_INDEX_PRIVATE_H
 
@@ -22,25 +22,26 @@ enum {
 
 struct header {
 	char magic[8];
-	uint64_t version, bytes; /* of the terms; of the file */
+	uint64_t version, bytes; /* version of the terms; length of the file */
 	uint64_t segment_bytes;
 	int64_t segment_mtime;
 	uint64_t records, first_seq, last_seq;
 	int64_t from_ns, to_ns;
-	uint64_t last_line; /* its offset */
+	uint64_t last_line; /* offset */
 	uint32_t hits, terms;
 	uint64_t more, term, posting,
-		sums; /* where the tables are; hits come after the header */
+		sums; /* offsets of the tables; `hits` follows the header */
 	unsigned char first[SHA256_BYTES], last[SHA256_BYTES]; /* of the first and last line */
 	char segment[INDEX_NAME_MAX];
-	unsigned char sum[SUM_BYTES]; /* of this up to here, and of the sums */
+	unsigned char
+		sum[SUM_BYTES]; /* checksum of the header up to this member, and of the sums */
 };
 
 struct index {
 	struct header h;
-	unsigned char *image; /* h.bytes of it, of which blocks are there once they are read */
-	uint64_t *there;      /* a bit a block; NULL: all are */
-	int fd;		      /* -1: it was just made */
+	unsigned char *image; /* h.bytes; a block is valid once it was read */
+	uint64_t *there;      /* a bit for each block that was read; NULL: all were */
+	int fd;		      /* -1: the index was made, not opened */
 	bool bad;
 };
 
@@ -59,14 +60,15 @@ blocks_of(const struct header *h)
 	return (size_t)((h->sums - sizeof(*h) + BLOCK_BYTES - 1) / BLOCK_BYTES);
 }
 
-/* Of the header and, from where they are in memory, the sums. */
+/* Computes the checksum of the header and of the sums in memory. */
 void index_header_sum(
 	const struct header *h, const unsigned char *sums, unsigned char out[SUM_BYTES]);
 void index_sum(const void *p, size_t n, unsigned char out[SUM_BYTES]);
-/* All that is said of the segment is the same; of the time of its file nothing is. */
+/* Returns true if both indexes are equal, except for the time of the segment's file. */
 bool index_same(struct index *a, struct index *b);
-/* Reads every whole line, up to a NUL byte, and gives it to each of the makings that is not
- * NULL, until each said false. 0, or with *why ERR_IO, ERR_NOMEM, ERR_BAD_STATE: stopped. */
+/* Reads every whole line, up to a NUL byte, and passes it to each maker whose `making` is not
+ * NULL and that has not returned false. Returns 0, or with *why ERR_IO, ERR_NOMEM, or
+ * ERR_BAD_STATE if stopped. */
 int index_read_lines(const struct index_segment *s, const struct index_makers *m,
 	void *const making[INDEX_MAKERS], const atomic_bool *stop, struct buf *why);
 

@@ -1,6 +1,6 @@
-/* Reads an index, of which a file's blocks come as they are needed and are held against their
- * sums. Whatever the file says, nothing outside of it is read; what does not fit makes it bad.
- */
+/* Searches an index. Blocks of a file are read when they are needed, and compared with their
+ * checksums. A file cannot make the reader read outside of it: values that do not fit mark the
+ * index as bad. */
 #include <string.h>
 #include <unistd.h>
 
@@ -76,7 +76,8 @@ read_block(struct index *ix, size_t i)
 	return memcmp(sum, ix->image + ix->h.sums + i * SUM_BYTES, SUM_BYTES) == 0;
 }
 
-/* Bytes at..at+n of the tables; NULL: they are not there, and the index is bad. */
+/* Returns n bytes of the tables at `at`. Returns NULL if the file has no such bytes; the index
+ * is then bad. */
 static const unsigned char *
 bytes_at(struct index *ix, uint64_t at, size_t n)
 {
@@ -112,7 +113,7 @@ index_same(struct index *a, struct index *b)
 	       !memcmp(a->image + sizeof(x), b->image + sizeof(y), n);
 }
 
-/* A number at *at, before `end`. */
+/* Reads a number at *at, which ends before `end`. */
 static uint64_t
 index_number(struct index *ix, uint64_t *at, uint64_t end)
 {
@@ -131,8 +132,8 @@ index_number(struct index *ix, uint64_t *at, uint64_t end)
 	return 0;
 }
 
-/* The place of a term, as the table has it; false: it is not there. Hashes lie evenly: the
- * first guesses are near. */
+/* Finds the entry of a term. Returns false if the table has none. Hashes are evenly
+ * distributed, so that the first tries interpolate. */
 static bool
 find_term(struct index *ix, uint64_t term, uint32_t *place)
 {
@@ -170,7 +171,7 @@ find_term(struct index *ix, uint64_t term, uint32_t *place)
 	return false;
 }
 
-/* Calls each hit of the term in turn until one says true. */
+/* Calls each() for the hits of a term in order, until it returns true. */
 static bool
 each_hit(struct index *ix, uint64_t term, bool (*each)(void *arg, uint32_t hit), void *arg)
 {

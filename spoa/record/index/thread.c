@@ -1,5 +1,5 @@
-/* The daemon's service for indexes: it indexes closed segments, the newest first, when the machine has nothing else to
- * do. The service polls, so that a commit does not have to wake it. */
+/* The daemon's service for files beside segments: it indexes closed segments, the newest first,
+ * with the lowest priority. The service polls, so that a commit does not have to wake it. */
 #include <dirent.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -15,10 +15,11 @@
 #include "base/service.h"
 #include "record/index/index.h"
 
-#define LOOK_S	  10
-#define FAILED_S  600 /* after one that could not be made */
-#define FAILED_MOST 8 /* in a turn: then the disk is full, for example */
-#define SETTLED_S 30  /* of an open segment, what came later: soon it may be closed */
+#define LOOK_S	    10
+#define FAILED_S    600 /* pause after a file could not be made */
+#define FAILED_MOST 8	/* failures that end a turn, for example of a full disk */
+#define SETTLED_S                                                                              \
+	30 /* younger lines of the open segment wait: the segment may be closed soon */
 
 struct index_thread {
 	const char *journal;
@@ -26,7 +27,8 @@ struct index_thread {
 	const struct index_makers *makers;
 	unsigned settled_s;
 	struct service service;
-	bool versions; /* a turn has compared the versions of all files: no other is left */
+	bool versions; /* a turn has compared the versions of all files, and made old ones again
+			*/
 };
 
 static bool
@@ -38,8 +40,8 @@ there(const struct index_thread *t, const char *name, const struct index_maker *
 	       access(path, F_OK) == 0;
 }
 
-/* The file is there, and is of this program's version. Another program's stays until it is made
- * again: an upgrade changes what files hold. */
+/* Returns true if there is a file of this program's version. A file of another version stays
+ * until it is made again. */
 static bool
 is_current(const struct index_thread *t, const char *name, const struct index_maker *m)
 {
@@ -62,8 +64,8 @@ stopped(const struct index_thread *t)
 	return service_stopping(&t->service);
 }
 
-/* What has no files yet, or those of another version. `name`: of the segment, or of the part. False: one could not be made.
- */
+/* Makes files that are missing or of another version. `name` is that of the segment or part.
+ * Returns false if a file could not be made. */
 static bool
 make_index(struct index_thread *t, const struct journal_segment *s, const char *name,
 	uint64_t begin, uint64_t bytes)
@@ -74,17 +76,16 @@ make_index(struct index_thread *t, const struct journal_segment *s, const char *
 		which |= (unsigned)!is_current(t, name, t->makers->of[i]) << i;
 	SCOPED_BUF(why, 4096);
 	if (!which ||
-		!index_beside(
-			t->journal, s, begin, bytes, t->makers, which, &t->service.stopping, false,
-			&why) ||
+		!index_beside(t->journal, s, begin, bytes, t->makers, which,
+			&t->service.stopping, false, &why) ||
 		stopped(t))
 		return true;
 	log_event(LOG_WARN, "index.failed", LS("segment", name), LSP("why", buf_view(&why)));
 	return false;
 }
 
-/* The end of the part that begins there: of whole lines, after which something is written
- * already; 0: so much is not there yet. */
+/* Returns the end of the part that begins at `begin`: after a whole line that another line
+ * follows. Returns 0 if the segment is not that long yet. */
 static uint64_t
 part_end(int fd, uint64_t begin)
 {
@@ -107,8 +108,8 @@ part_end(int fd, uint64_t begin)
 	return end;
 }
 
-/* The line after the part is so old. A segment that is closed sooner has no parts: under load
- * each of its records would be indexed in a part, and again with the whole. */
+/* Returns true if the line after the part is settled_s old. Under load, a segment is closed
+ * sooner and gets no parts: otherwise each record would be indexed twice. */
 static bool
 part_is_old(const struct index_thread *t, int fd, uint64_t end)
 {
@@ -122,7 +123,7 @@ part_is_old(const struct index_thread *t, int fd, uint64_t end)
 	       (uint64_t)(clock_wall_ns() - ns) >= t->settled_s * UINT64_C(1000000000);
 }
 
-/* Of a segment that is written to. */
+/* Makes the parts of the open segment. */
 static bool
 make_parts(struct index_thread *t, const struct journal_segment *s)
 {
@@ -148,8 +149,8 @@ segment_by_name(const void *key, const void *of)
 	return strcmp(key, ((const struct journal_segment *)of)->name);
 }
 
-/* Files whose segment is gone, and of parts once there is one of the whole. Names of people may
- * be in them: what was trimmed is nowhere. */
+/* Deletes files whose segment is gone, and files of parts once the whole segment has one. Files
+ * may contain names of people, which a trimmed segment must not leave behind. */
 static void
 tidy(const struct index_thread *t, const struct journal_list *all)
 {
@@ -179,8 +180,9 @@ tidy(const struct index_thread *t, const struct journal_list *all)
 		closedir(d);
 }
 
-/* Closed segments, the newest first, and parts of open ones. A segment that fails does not keep the others
- * from their indexes. False: something could not be made. */
+/* Makes the files of closed segments, the newest first, and of parts of open ones. If one
+ * segment fails, the others still get their files. Returns false if a file could not be made.
+ */
 static bool
 index_turn(struct index_thread *t)
 {

@@ -94,7 +94,7 @@ const key_columns = (page, reload) => [
 	{ title: 'created', cell: (k) => k.created && [when(k.created, { relative: true }), k.by && [' by ', who(k)]] },
 	{ title: 'reason', cell: (k) => k.reason && data(k.reason), wide: true },
 	page.has('operator') &&
-	{ title: 'change', cell: (k) =>
+	{ title: 'change', action: true, cell: (k) =>
 		k.state === 'live' &&
 		h('button', { type: 'button', class: 'small', onclick: () => revoke(page, k, reload) }, 'Revoke',
 			h('span', { class: 'hidden' }, ` ${k.id}`)) },
@@ -115,7 +115,7 @@ const override_columns = (page, reload) => [
 	{ title: 'until', cell: (o) => (o.until ? when(o.until, { relative: true }) : 'reset by an operator') },
 	{ title: 'reason', cell: (o) => o.reason && data(o.reason), wide: true },
 	{ title: 'by', cell: who },
-	page.has('operator') && { title: 'change', cell: (o) =>
+	page.has('operator') && { title: 'change', action: true, cell: (o) =>
 		o.state === 'live' &&
 		h('button', { type: 'button', class: 'small', onclick: () => clear_limit(page, o, reload) }, 'Reset',
 			h('span', { class: 'hidden' }, ` ${o.limit}`)) },
@@ -236,7 +236,7 @@ function limits_panel(page, person, got, reload) {
 			{ title: 'share used', cell: (r) => r.used !== undefined && bar(r.used + (r.held ?? 0), r.of) },
 			{ title: 'route', cell: (r) => r.route && data(r.route) },
 			page.has('operator') &&
-			{ title: 'change', cell: (r) =>
+			{ title: 'change', action: true, cell: (r) =>
 				!r.own &&
 				h('button', { type: 'button', class: 'small', onclick: () => set_limit(page, r, { person }, reload) }, 'Change',
 					h('span', { class: 'hidden' }, ` the limit ${r.limit}`)) },

@@ -85,7 +85,7 @@ export default {
 								{ title: 'last failure', wide: true, optional: true, cell: failure_of },
 								{ title: 'first content', optional: true, cell: latency_of },
 								{ title: 'in flight', number: true, cell: (t) => count(t.under_way) },
-								page.has('operator') && { title: 'action', cell: (t) => by_hand(page, t, load) },
+								page.has('operator') && { title: 'action', action: true, cell: (t) => by_hand(page, t, load) },
 							],
 						}) :
 						nothing('The policy in force has no target.', 'Add providers, and targets of routes, to the policy file.')),
@@ -98,9 +98,9 @@ export default {
 							{ title: 'responses', number: true, cell: (p) => count(p.answers) },
 							{ title: 'errors', number: true, cell: (p) => count(p.errors) },
 							{ title: 'last success', cell: (p) => p.last_success_at && when(p.last_success_at, { relative: true }) },
-							{ title: 'first byte, mean', number: true, cell: (p) =>
+							{ title: 'first byte, mean', number: true, optional: true, cell: (p) =>
 								p.first_byte_ms?.answers ? `${count(p.first_byte_ms.mean)} ms` : null },
-							{ title: 'first byte, maximum', number: true, cell: (p) =>
+							{ title: 'first byte, maximum', number: true, optional: true, cell: (p) =>
 								p.first_byte_ms?.answers ? `${count(p.first_byte_ms.most)} ms` : null },
 							{ title: 'in flight', number: true, cell: (p) => count(p.under_way) },
 						],

@@ -78,7 +78,7 @@ const bounded = (kind, shown) =>
 
 /* The section of these charts. only: the row of this kind and name alone. on_total(got): gets the sums of all requests. */
 export function trend_charts(page, chosen, { only, terms = {}, title = 'Trends', on_total = () => {} } = {}) {
-	const note = h('div', {}), grid = h('div', { class: 'grid charts' });
+	const note = h('div', {}), below = h('div', {}), grid = h('div', { class: 'grid charts' });
 	const shown = new Map(); /* by the chart's name */
 	const all = chosen.map((
 		name,
@@ -105,8 +105,9 @@ export function trend_charts(page, chosen, { only, terms = {}, title = 'Trends',
 			try {
 				const got = await load_trends(page, by, only?.name);
 				if (by === asked[0])
-					empty(note, source(got), only && (KEPT[only.by] || !got.series.length) && bounded(only.by, got.series.length > 0));
+					empty(note, source(got), only && !got.series.length && bounded(only.by, false));
 				grid.hidden = Boolean(only && !got.series.length);
+				empty(below, only && KEPT[only.by] && !grid.hidden && bounded(only.by, true));
 				if (by === 'total') on_total(got);
 				for (const c of shown.values()) if (c.by === by) draw(c, got);
 			} catch (e) {
@@ -115,5 +116,5 @@ export function trend_charts(page, chosen, { only, terms = {}, title = 'Trends',
 			}
 		}
 	});
-	return h('section', { 'aria-label': title }, h('h2', {}, data(title)), note, grid);
+	return h('section', { 'aria-label': title }, h('h2', {}, data(title)), note, grid, below);
 }
