@@ -61,7 +61,7 @@ at_the_daemons_end_each_wait_leaves_its_record(void **state)
 	stage_settle(&s);
 	assert_true(p.done);
 	assert_int_equal(stage_charged(&s, "requests", "alice"), 0);
-	assert_true(stage_records_hold("the relay never took it up"));
+	assert_true(stage_records_hold("the relay did not take up the ticket in time"));
 	stage_down(&s);
 }
 

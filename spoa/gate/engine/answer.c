@@ -1,17 +1,18 @@
-/* From a request to the guard of its answer: what the rules of answers read of it, what is put
- * back, and how its texts are searched. */
+/* Prepares the guard of a request's response: the facts that rules on responses read, the
+ * values to restore, and how its texts are searched. */
 #include "base/err.h"
 #include "gate/engine/engine.h"
 #include "gate/sealing/sealing.h"
 #include "policy/prices.h"
 
+/* Used while a vault is filled. */
 struct filling {
 	struct vault *vault;
 	int err;
 };
 
-/* What does not fit is not put back. Nor is the caller's own key: whoever can make the model
- * call a tool would have it. */
+/* Adds a placeholder's value, unless the vault is full. The caller's own credential is never
+ * restored, because anyone who can make the model call a tool would receive it. */
 static void
 put_in_vault(void *arg, struct span placeholder, struct span value)
 {
@@ -62,8 +63,9 @@ request_vault(struct request *r, struct vault **out)
 	return f.err;
 }
 
-/* Anthropic's `thread`: the provider keeps the turn, and wants a result of each of its calls.
- * Also where any other member is called so and is an object. */
+/* Returns true if the body asks Anthropic for a `thread`, in which the provider keeps the turn
+ * and expects a result for each of its calls. A false positive is possible if another object
+ * has this name. */
 static bool
 names_thread(const struct request *r, struct span body)
 {
@@ -83,7 +85,7 @@ names_thread(const struct request *r, struct span body)
 	return false;
 }
 
-/* The names outlive the request: the response is read later. */
+/* Copies the names, because the response is read after the request's arena is gone. */
 static const struct tool_alias *
 keep_aliases(const struct tool_alias *from, struct arena *own)
 {
@@ -109,7 +111,7 @@ request_translate_plan(const struct request *r, struct arena *own, struct transl
 	const struct found_form *f = r->found.form;
 
 	*out = (struct translate_plan){ .from = FORM_NONE };
-	if (!f || f->to == f->from) /* its response is one of the caller's form */
+	if (!f || f->to == f->from) /* the response has the caller's form */
 		return;
 	struct span path = buf_view(&r->out.new_target);
 	*out = (struct translate_plan){ .from = f->to,
@@ -146,7 +148,7 @@ exchange_expect(struct request *r, struct exchange *x, struct arena *own)
 						   r->found.file.state == FILE_KNOWN);
 	int err = x->of_session ? 0 : request_vault(r, &x->vault);
 	err = err ? err : exchange_keep_placeholders(r, x, own);
-	/* An endpoint that is known is none of JSON-RPC. */
+	/* a known endpoint is not JSON-RPC */
 	struct span body_sent = r->out.edited ? buf_view(&r->out.rewritten) : r->in.raw;
 	if (!err && body_sent.n && !r->found.endpoint.name && !r->found.message)
 		err = dialect_rpc_ids(body_sent, own, &x->rpc_ids);
@@ -199,7 +201,7 @@ request_guard_plan(struct request *r, struct span path, const struct answer_requ
 		out->inspects = true;
 		out->policy = s->policy;
 		out->options = policy_detect_options(s->policy);
-		/* what the rules that reach the route can use */
+		/* only the detectors that rules of this route use */
 		if (!route->find_all && s->answers)
 			out->options.used =
 				s->answers[(route->of ? route->of : route) - s->policy->routes];
@@ -210,7 +212,7 @@ request_guard_plan(struct request *r, struct span path, const struct answer_requ
 	return 0;
 }
 
-/* It asks for what comes after, or before, what it knows. */
+/* Returns true if the query asks for another page of a list. */
 static bool
 is_next_page(struct span query)
 {

@@ -1,5 +1,6 @@
-/* The attempts of one request: what a plan is made of and kept for, why one ended, and the
- * next. Apart from exchange.c, which knows one. */
+/* The attempts of one request: makes the plan of each, determines why one ended, and chooses
+ * the next. exchange.c knows only one attempt. struct attempts (gate/exchange.h) has the
+ * picture of their life. */
 #include "gate/engine/engine.h"
 
 #include <stdlib.h>
@@ -13,6 +14,7 @@
 #include "gate/auth/auth.h"
 #include "scan/dialect/refusal.h"
 
+/* a wait, if the gateway's refused token is being fetched again */
 enum { FETCH_ANEW_US = 300000 };
 
 static void
@@ -30,10 +32,9 @@ attempts_enter(struct attempts *t, enum attempts_life to)
 	t->life = to;
 }
 
-/* ---- a plan ---- */
+/* ---- plans ---- */
 
-/* "PROVIDER/MODEL", where a model is known: the one that is sent, which a limit may have
- * changed. */
+/* Writes "PROVIDER/MODEL", with the model that is sent, or without one if it is unknown. */
 static void
 name_target(const struct request *r, char out[ATTEMPT_TARGET_BYTES])
 {
@@ -53,9 +54,10 @@ name_target(const struct request *r, char out[ATTEMPT_TARGET_BYTES])
 	out[s.n] = '\0';
 }
 
-/* Head and expectations live in an arena of their own: what reads the answer borrows from them
- * after the request was let go. Where it fails, all is as it was: the answer of the attempt
- * before may still go to the caller, through its own guard. */
+/* Makes the plan of the next attempt. Head and facts have an arena of their own, because the
+ * guard of the response borrows from them after the request's arena is gone. On failure the
+ * exchange is unchanged: the previous attempt's response may still be sent to the caller
+ * through its own guard. */
 static int
 make_plan(struct request *r, struct exchange *x)
 {
@@ -96,7 +98,8 @@ make_plan(struct request *r, struct exchange *x)
 	t->settled = false;
 	attempts_enter(t, ATTEMPTS_UNDER_WAY);
 	x->plan.holds = t->n < r->found.route->retry.attempts;
-	/* what is only fetched may be of an answer that failed then */
+	/* a request that only fetches a stored response may receive the error document of that
+	 * response */
 	x->plan.doubts = r->in.body_state != BODY_STATE_NONE;
 	return 0;
 }
@@ -137,9 +140,9 @@ attempts_free(struct exchange *x)
 	arena_reset(&x->own);
 }
 
-/* ---- the end of one ---- */
+/* ---- the end of an attempt ---- */
 
-/* A row of what it was, for the record. */
+/* Notes how the attempt ended, for the record and its target. */
 static void
 note_attempt(struct exchange *x, enum attempt_cause cause)
 {
@@ -151,7 +154,7 @@ note_attempt(struct exchange *x, enum attempt_cause cause)
 	a->took_us = clock_mono_us() - a->begun_us;
 	a->status = x->result.status;
 	t->let_go |= cause != CAUSE_NEVER_SENT && cause != CAUSE_RULED;
-	/* Nobody says whether it was billed: HAProxy gave up, or the answer was cut. */
+	/* unknown whether it was billed: HAProxy gave up, or the response was cut */
 	if (cause == CAUSE_PERHAPS_BILLED && x->said != ATTEMPT_ANSWERED &&
 		(x->used_by <= USED_NOTHING || x->used_by == USED_RESERVED)) {
 		x->used_by = USED_RESERVED;
@@ -161,8 +164,8 @@ note_attempt(struct exchange *x, enum attempt_cause cause)
 	exchange_took(x->r, a);
 }
 
-/* Who says before any content that it has no time for us, or nothing for us, made nothing, in a
- * stream that was begun too. */
+/* Returns true if the provider certainly charged nothing: before any content, it reported that
+ * it is overloaded or refuses the gateway, in a stream that had begun or not. */
 static bool
 made_nothing(const struct exchange *x, enum attempt_cause cause)
 {
@@ -170,7 +173,7 @@ made_nothing(const struct exchange *x, enum attempt_cause cause)
 	       x->used_by != USED_SAID && !(x->guard && guard_report(x->guard)->content);
 }
 
-/* And that before it is settled. */
+/* The same before the attempt is settled. */
 static bool
 is_free(const struct exchange *x, enum attempt_cause cause)
 {
@@ -200,13 +203,13 @@ settle_attempt(struct exchange *x, enum attempt_cause cause)
 	x->tries->settled = true;
 }
 
-/* What else a refusal says, besides its cause. */
+/* Further facts that an error response states. */
 struct refused {
 	bool our_key, too_long, no_model;
 };
 static enum attempt_cause cause_of(const struct attempt_end *e, struct refused *says);
 
-/* An answer that is there may still say that it failed. */
+/* A response with a success status may still report an error, in its document or stream. */
 static enum attempt_cause
 cause_of_answer(const struct exchange *x)
 {
@@ -242,7 +245,7 @@ cause_of_end(const struct exchange *x)
 	return CAUSE_DONE;
 }
 
-/* Of a request that is never tried again. */
+/* Ends the attempt of a request that is never tried again. */
 static void
 only_attempt_over(struct exchange *x)
 {
@@ -251,7 +254,7 @@ only_attempt_over(struct exchange *x)
 	enum attempt_cause cause = CAUSE_ABORTED;
 	struct refused says = { 0 };
 
-	if (x->plan.replays) { /* nothing went there */
+	if (x->plan.replays) { /* nothing was sent */
 		request_attempt_over(x->r, CAUSE_ABORTED, 0, false, 0);
 		return;
 	}
@@ -310,9 +313,10 @@ attempts_stop(struct exchange *x)
 	}
 }
 
-/* ---- what is next ---- */
+/* ---- the next attempt ---- */
 
-/* Why it ended, by who said so, by its status and its own words. */
+/* Determines why an attempt ended, from the relay's report, the status and the error document.
+ */
 static enum attempt_cause
 cause_of(const struct attempt_end *e, struct refused *says)
 {
@@ -348,6 +352,7 @@ cause_of(const struct attempt_end *e, struct refused *says)
 	return status >= 400 || why == REFUSAL_CALLER ? CAUSE_FINAL : CAUSE_PERHAPS_BILLED;
 }
 
+/* Returns the target's index in the route. */
 static size_t
 target_index_of(const struct request *r, const struct target *t)
 {
@@ -366,7 +371,7 @@ is_left(const struct request *r, const struct policy_candidate *c)
 	return left && !request_is_too_long(r, c->target);
 }
 
-/* Of those that the rules leave, one that no attempt was made with. */
+/* Returns true if the rules permit a target that was not tried yet. */
 static bool
 another_is_left(const struct request *r)
 {
@@ -378,13 +383,13 @@ another_is_left(const struct request *r)
 	return false;
 }
 
-/* What its state says of it. */
+/* Fills in whether the target may be tried again, and when. */
 static void
 look_at_candidate(const struct request *r, const struct target *to, struct next_candidate *c,
 	uint64_t now_us)
 {
 	if (!r->found.ranks)
-		return; /* one target that nothing is known of */
+		return; /* a single target without a state */
 	const struct target_state *s = target_state_of(r->gate->shared->targets, to);
 	struct target_load beside;
 	const struct target_asks asks = request_asks(r, to, &beside);
@@ -419,10 +424,10 @@ next_attempt_of(struct exchange *x, struct next_attempt last)
 	return targets_next(&p);
 }
 
-/* ---- on to it ---- */
+/* ---- changing to the next ---- */
 
 static void
-say_next(struct exchange *x, enum again what)
+report_next(struct exchange *x, enum again what)
 {
 	void (*next)(void *, enum again) = x->tries->next;
 
@@ -431,8 +436,9 @@ say_next(struct exchange *x, enum again what)
 		next(x->tries->next_arg, what);
 }
 
+/* Keeps the results of the steps for the attempt that ended. */
 static void
-remember(struct request *r, struct attempts *t)
+remember_results(struct request *r, struct attempts *t)
 {
 	INVARIANT(t->life == ATTEMPTS_UNDER_WAY && t->settled);
 	t->was.found = r->found;
@@ -441,9 +447,9 @@ remember(struct request *r, struct attempts *t)
 	t->was.asked_model = r->in.asked_model;
 }
 
-/* The last attempt that was made is the last one: what was said of it holds. */
+/* No further attempt: restores the results of the last one that was made. */
 static void
-stay(struct request *r)
+restore_results(struct request *r)
 {
 	struct attempts *t = r->x->tries;
 	struct quota_request *q[2] = { r->found.quota[0], r->found.quota[1] };
@@ -466,12 +472,12 @@ attempts_over(struct exchange *x)
 	if (!t)
 		return;
 	if (t->life == ATTEMPTS_BETWEEN)
-		stay(x->r);
+		restore_results(x->r);
 	if (!x->plan.reads_answer)
-		guard_drop(&x->guard); /* it looked for the first content, and no further */
+		guard_drop(&x->guard); /* it only looked for the first content */
 }
 
-/* What another attempt would have needed goes; of the answer's half nothing points to it. */
+/* Releases what another attempt would have needed. The response's part does not point to it. */
 static void
 let_attempt_go(struct exchange *x)
 {
@@ -504,21 +510,22 @@ gate_stands(struct exchange *x, uint64_t sent_us)
 	let_attempt_go(x);
 }
 
+/* The steps decided for the next target. */
 static void
-said_verdict(struct request *r)
+next_decided(struct request *r)
 {
 	struct exchange *x = r->x;
 	struct attempts *t = x->tries;
 
 	if (r->out.decision.kind != D_DENY && !make_plan(r, x)) {
-		say_next(x, AGAIN_GOES);
+		report_next(x, AGAIN_GOES);
 		return;
 	}
 	request_attempt_over(r, CAUSE_ABORTED, 0, false, 0);
 	request_release(r);
 	t->no_further = "refused";
-	stay(r);
-	say_next(x, t->last);
+	restore_results(r);
+	report_next(x, t->last);
 }
 
 static void
@@ -527,11 +534,11 @@ on_pause(struct ev_loop *loop UNUSED, ev_timer *w, int events UNUSED)
 	struct attempts *t = TAGGED(attempts, w->data);
 
 	INVARIANT(t->life == ATTEMPTS_BETWEEN && t->x->tries == t);
-	exchange_run_steps(t->x, step_policy_at, said_verdict);
+	exchange_run_steps(t->x, step_policy_at, next_decided);
 }
 
 static void
-say_last(struct mail *m, void *worker UNUSED)
+report_last(struct mail *m, void *worker UNUSED)
 {
 	struct exchange *x = TAGGED_OF(exchange, later, m);
 	struct request *r = x->r;
@@ -541,10 +548,11 @@ say_last(struct mail *m, void *worker UNUSED)
 	if (r->run.life >= LIFE_FINISH)
 		request_late(r);
 	else
-		say_next(x, x->tries->last);
+		report_next(x, x->tries->last);
 }
 
-/* The ranks of the next run: who was tried is out, but for the one that is tried again. */
+/* Marks targets for the next run of the steps: tried ones are out, except for one that is tried
+ * again. Other targets are kept back while the same one is tried again. */
 static bool
 mark_tried(struct request *r, const struct next *n)
 {
@@ -590,7 +598,7 @@ gate_again(struct exchange *x, const struct attempt_end *e,
 		.pooled_broke = e->broke_early || x->credential.mended,
 		.asked_us = e->result.asked_us };
 
-	/* Who may be tried but once more is better another. */
+	/* if only one attempt is left, prefer another target */
 	if (last.pooled_broke && t->n + 1 >= r->found.route->retry.attempts &&
 		another_is_left(r))
 		last.pooled_broke = false;
@@ -609,12 +617,12 @@ gate_again(struct exchange *x, const struct attempt_end *e,
 		request_was_too_long(r);
 	if (says.no_model)
 		request_lacks_model(r);
-	/* Where no larger window is left it is the caller's own. */
+	/* if no target with a larger window is left, the prompt is the caller's error */
 	if (says.too_long && !another_is_left(r))
 		last.cause = CAUSE_FINAL;
 	together_over(x, last.cause == CAUSE_FINAL ? FLIGHT_ENDS_IN_VAIN : FLIGHT_ENDS_FAILED);
 	t->v[t->n - 1].cause = last.cause;
-	/* Which is mended already says nothing of the target. */
+	/* a credential that is already replaced does not concern the target */
 	t->v[t->n - 1].our_key = last.our_key && !mended;
 	t->v[t->n - 1].asked_us = last.asked_us;
 	r->attempt.quiet |= mended;
@@ -622,7 +630,7 @@ gate_again(struct exchange *x, const struct attempt_end *e,
 	t->free = is_free(x, last.cause);
 	struct next n = next_attempt_of(x, last);
 	t->free = t->free && n.what == NEXT_TARGET;
-	/* A token of ours that was refused is fetched anew meanwhile. */
+	/* the refused token is being fetched again meanwhile */
 	if (n.what == NEXT_SAME && mended && !auth_usable(request_auth(r, request_target(r))))
 		n.wait_us = FETCH_ANEW_US;
 	t->last = n.says == NEXT_ANSWER ? AGAIN_STAYS : AGAIN_UNAVAILABLE;
@@ -631,18 +639,19 @@ gate_again(struct exchange *x, const struct attempt_end *e,
 	r->run.pending++;
 	if (n.what == NEXT_END || !mark_tried(r, &n)) {
 		attempts_enter(t, ATTEMPTS_STANDS);
-		x->later.run = say_last;
+		x->later.run = report_last;
 		mailbox_send(r->gate->mail, &x->later);
 		return;
 	}
 	settle_attempt(x, last.cause);
-	remember(r, t);
+	remember_results(r, t);
 	attempts_enter(t, ATTEMPTS_BETWEEN);
-	x->plan.body = (struct span){ NULL, 0 }; /* it goes, whether there is another or not */
+	/* dropped, whether another attempt follows or not */
+	x->plan.body = (struct span){ NULL, 0 };
 	request_forget_target(r);
-	/* the steps run for the target that is next */
+	/* run the steps for the next target */
 	if (!n.wait_us) {
-		exchange_run_steps(x, step_policy_at, said_verdict);
+		exchange_run_steps(x, step_policy_at, next_decided);
 		return;
 	}
 	ev_timer_init(&t->pause, on_pause, (double)n.wait_us / 1e6, 0.);

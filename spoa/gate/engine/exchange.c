@@ -1,5 +1,5 @@
-/* The relay's side of the gate: tickets, hand-over between workers, bodies that
- * come late, and the end of an exchange. */
+/* The relay's side of the gate: tickets, the move of a request between workers, bodies that
+ * arrive later, and the end of an exchange. */
 #include "gate/engine/engine.h"
 
 #include <stdlib.h>
@@ -18,7 +18,8 @@
 
 /* ---- opening ---- */
 
-/* It may go to another target: all of it stays, until an answer has begun. */
+/* Keeps everything, because the request may be sent to another target, until a response has
+ * begun. */
 static int
 keep_exchange(struct request *r, struct exchange *x)
 {
@@ -33,8 +34,8 @@ keep_exchange(struct request *r, struct exchange *x)
 	return attempts_open(r, x);
 }
 
-/* A session may last for hours: what its messages are decided by stays, who asks and the head
- * without what he showed for that. */
+/* Keeps what decides the messages of a WebSocket session, which may last for hours: the caller,
+ * and the head without credentials. */
 static int
 keep_session(struct request *r, struct exchange *x)
 {
@@ -49,7 +50,7 @@ keep_session(struct request *r, struct exchange *x)
 		err = identity_copy(&r->found.identity, &own, &asks);
 	request_let_go(r, &own);
 	if (!err) {
-		/* what an API key may is read again for each message, and was in that arena */
+		/* read again for each message; the old arena held them */
 		asks.scopes = asks.models = NULL;
 		asks.limits = NULL;
 		asks.nscopes = asks.nmodels = asks.nlimits = 0;
@@ -59,19 +60,19 @@ keep_session(struct request *r, struct exchange *x)
 	return err ? err : arena_failed(&r->arena) ? ERR_NOMEM : 0;
 }
 
-/* What the relay may read of an answered request moves to a small arena of its own: a
- * long stream does not keep the body's segments alive. A deferred request keeps its own:
- * it holds no body yet, and the steps run again. */
+/* Moves what the relay needs to a small arena, so that a long stream does not keep the body's
+ * segments in memory. A deferred request keeps its own arena, because it holds no body yet and
+ * the steps run again. */
 static int
 let_exchange_go(struct request *r, struct exchange *x)
 {
 	struct arena own;
 
 	if (r->in.message == MESSAGE_ALONE)
-		return 0; /* it is over at once */
+		return 0; /* over at once */
 	if (r->out.decision.kind != D_DEFER && request_repeats(r))
 		return keep_exchange(r, x);
-	/* So does one that lists models: the rules are asked about each. */
+	/* a list of models also keeps everything, because the rules decide about each model */
 	if (r->in.socket)
 		return keep_session(r, x);
 	if (r->out.decision.kind == D_DEFER || x->lists_models) {
@@ -83,7 +84,7 @@ let_exchange_go(struct request *r, struct exchange *x)
 	arena_init(&own, CAP_REQUEST_ARENA, true);
 	int err = 0;
 	if (r->in.message)
-		x->plan.head = r->in.head; /* its handshake's, as that was sent */
+		x->plan.head = r->in.head; /* the handshake's head, as it was sent */
 	else if (!x->plan.document.n)
 		err = exchange_head(r, &own, &x->plan.head);
 	if (!err && !x->plan.document.n)
@@ -94,7 +95,7 @@ let_exchange_go(struct request *r, struct exchange *x)
 }
 
 static enum exchange_body
-body_mode(const struct request *r)
+body_mode_of(const struct request *r)
 {
 	if (r->in.body_state == BODY_STATE_PARTIAL)
 		return BODY_DEFER;
@@ -118,7 +119,8 @@ no_longer_waits(struct exchange *x)
 	x->waiting_bytes = 0;
 }
 
-/* Another body is sent, and nothing points into this one: let_go() was the last to read it. */
+/* Frees the decompressed body if an edited one is sent. request_let_go() was the last to read
+ * it. */
 static void
 drop_decoded(struct request *r)
 {
@@ -126,10 +128,11 @@ drop_decoded(struct request *r)
 		buf_free(&r->out.decoded);
 }
 
-/* So long a handshake waits for its 101 once it was sent, where the route does not say it. */
+/* how long a handshake waits for its 101 if the route states no time */
 #define SOCKET_ANSWER_US 10000000
 
-/* What browsers offer in addition to their key, and want answered. */
+/* Returns true if the client offers the subprotocol `realtime`, which browsers add to their key
+ * and expect in the 101. */
 static bool
 offers_realtime(const struct request *r)
 {
@@ -153,7 +156,7 @@ exchange_new(struct request *r)
 	buf_init(&x->together.vector, MEANING_DIMS_MOST * sizeof(float));
 	r->x = x;
 	x->r = r;
-	x->plan.body_mode = body_mode(r);
+	x->plan.body_mode = body_mode_of(r);
 	x->plan.content_length = r->in.declared_length;
 	x->plan.body_cap_bytes = r->snap->cfg->body_bytes;
 	x->plan.deadline_us = clock_mono_us() + r->found.route->deadline_us;
@@ -191,7 +194,7 @@ exchange_open(struct request *r)
 	bool repeats = r->out.decision.kind != D_DEFER && request_repeats(r);
 	if (x->plan.body_mode == BODY_SWAP && !repeats)
 		x->plan.body = exchange_body_sent(r);
-	/* The frame's bytes leave with the ACK; what is kept is counted anew. */
+	/* the frame's bytes are released with the ACK; count what is kept */
 	request_unhold(r, r->run.held_bytes);
 	r->run.held_work = 0;
 	size_t bodies = r->out.replay.size + r->out.prompt.size;
@@ -248,15 +251,15 @@ exchange_free(struct request *r)
 }
 
 static void
-abandon(struct exchange *x)
+abandon_exchange(struct exchange *x)
 {
 	struct exchange_result res = { .end = END_NEVER_SENT,
-		.why = "the relay never took it up" };
+		.why = "the relay did not take up the ticket in time" };
 	struct request *r = x->r;
 
 	INVARIANT(!x->ticket.live && !x->done && !x->verdict);
 	request_release(r);
-	if (r->run.record) /* request_late() says so, where there is a decision to be said of */
+	if (r->run.record) /* request_late() writes the completion if a decision was recorded */
 		request_withdraw(r, res.why);
 	else if (!r->run.undone)
 		request_complete(r, &res, "abandoned");
@@ -270,12 +273,12 @@ exchange_uncollected(struct ticket *t, uint64_t now_us)
 
 	no_longer_waits(x);
 	hold_expired(&x->r->gate->shared->holds, x->r->run.held_slot, now_us);
-	abandon(x);
+	abandon_exchange(x);
 }
 
-/* ---- claiming ---- */
+/* ---- claims ---- */
 
-/* Single use: NULL where it is unknown. On the worker that issued it. */
+/* Takes a ticket, which works only once; NULL: unknown. On the worker that issued it. */
 static struct ticket *
 collect_ticket(struct gate *g, const unsigned char key[16])
 {
@@ -286,8 +289,8 @@ collect_ticket(struct gate *g, const unsigned char key[16])
 	return t;
 }
 
-/* Nothing of a request goes upstream before its decision is on record. The disk is asked since
- * before the ACK, so that mostly it has answered by now. */
+/* Makes the claim wait if the decision is not recorded yet, because nothing is sent before. The
+ * record was handed over before the ACK, so it is usually durable by now. */
 static bool
 waits_for_record(struct gate_claim *c)
 {
@@ -315,15 +318,15 @@ exchange_recorded(struct request *r, int err)
 		mailbox_send(c->from->mail, &c->mail);
 }
 
-/* The request moves to the worker that claims it, whether its claim is good or
- * not: a ticket is for one request. */
+/* Moves the request to the claiming worker, even if the claim is wrong: a ticket is for one
+ * request, so a wrong claim uses it up. */
 static void
-move(struct gate_claim *c, struct gate *was, struct ticket *t)
+move_to_claimer(struct gate_claim *c, struct gate *was, struct ticket *t)
 {
 	struct exchange *x = TAGGED_OF(exchange, ticket, t);
 	struct request *r = x->r;
 
-	/* Nothing of the gate that issued the ticket holds the request any more. */
+	/* the gate that issued the ticket holds nothing of the request any more */
 	INVARIANT(r->run.life == LIFE_ANSWERED && r->gate == was && was->alive > 0);
 	INVARIANT(!r->run.parked && !r->run.record && !r->run.pending);
 	INVARIANT(!t->live && !x->claim && x->together.life == TOGETHER_NONE);
@@ -335,7 +338,7 @@ move(struct gate_claim *c, struct gate *was, struct ticket *t)
 		metric_inc(c->from->metrics, M_HANDOVERS);
 	if (!span_eq(c->method, r->in.head.method) ||
 		c->content_length != x->plan.content_length) {
-		abandon(x);
+		abandon_exchange(x);
 		return;
 	}
 	c->err = 0;
@@ -352,7 +355,7 @@ claim_done(struct exchange *x)
 	c->done(c, 0, x);
 }
 
-/* On the claiming worker: the request is its own by now. */
+/* Runs on the claiming worker, which owns the request now. */
 static void
 take_over(struct mail *m, void *worker UNUSED)
 {
@@ -360,7 +363,7 @@ take_over(struct mail *m, void *worker UNUSED)
 
 	INVARIANT(!c->x && c->done);
 	if (c->ticket_taken)
-		move(c, c->was, c->ticket_taken);
+		move_to_claimer(c, c->was, c->ticket_taken);
 	if (!c->x) {
 		metric_inc(c->from->metrics, M_TICKET_WRONG);
 		c->done(c, c->err, NULL);
@@ -370,9 +373,9 @@ take_over(struct mail *m, void *worker UNUSED)
 	together_begin(c->x, claim_done);
 }
 
-/* On the worker that issued the ticket. */
+/* Runs on the worker that issued the ticket. */
 static void
-take_out(struct mail *m, void *worker UNUSED)
+collect_for_claim(struct mail *m, void *worker UNUSED)
 {
 	struct gate_claim *c = TAGGED_OF(gate_claim, mail, m);
 
@@ -397,7 +400,7 @@ gate_claim(struct gate *g, struct gate_claim *c)
 	if (ticket_parse(c->ticket, &w, c->key) == 0 && w < g->shared->ngates) {
 		c->was = g->shared->gates[w];
 		if (c->was != g) {
-			c->mail.run = take_out;
+			c->mail.run = collect_for_claim;
 			mailbox_send(c->was->mail, &c->mail);
 			return;
 		}
@@ -410,7 +413,7 @@ gate_claim(struct gate *g, struct gate_claim *c)
 void
 gate_claim_gone(struct gate_claim *c)
 {
-	/* else it is on its way, and another worker's */
+	/* else the claim is on its way between workers, and ends soon */
 	if (c->x && c->x->claim == c)
 		together_gone(c->x);
 }
@@ -447,6 +450,7 @@ gate_body_bytes(struct exchange *x, struct span bytes, bool last)
 	return memcmp(got, x->r->found.raw_hmac, sizeof(got)) == 0 ? 0 : ERR_AUTH;
 }
 
+/* The request does not wait for an identical one any more: reports the verdict. */
 static void
 verdict_goes_on(struct exchange *x)
 {
@@ -457,6 +461,7 @@ verdict_goes_on(struct exchange *x)
 	cb(x->verdict_arg, NULL);
 }
 
+/* The steps decided a request whose body the relay read. */
 static void
 relay_verdict(struct request *r)
 {
@@ -476,9 +481,9 @@ relay_verdict(struct request *r)
 	x->plan.document = r->found.document;
 	x->plan.replays = r->out.replay.n;
 	if (!x->plan.document.n)
-		x->plan.reads_answer |= request_reads_answer(r); /* by now it has a model */
+		x->plan.reads_answer |= request_reads_answer(r); /* the model is known by now */
 	x->hide_usage = r->out.ask_usage;
-	/* A long answer does not keep the segments of its question. */
+	/* a long response must not keep the request's segments */
 	int err = let_exchange_go(r, x);
 	if (!repeats) {
 		drop_decoded(r);
@@ -552,8 +557,7 @@ gate_refuse(struct exchange *x, int status, const char *code, const char *why,
 	request_release(r);
 	attempts_none(x);
 	request_deny(r, status, code, "", span_str(why));
-	/* One id has one decision: one that is on record is withdrawn, which its completion
-	 * says. */
+	/* One id has one decision: a recorded one is withdrawn, which its completion states. */
 	if (request_on_record(r))
 		request_withdraw(r, why);
 	resume_at(x, request_on_record(r) ? nsteps : nsteps - 1, verdict, arg);
@@ -565,7 +569,7 @@ gate_response_fields(struct exchange *x)
 	struct request *r = x->r;
 	const struct guard_report *a = x->guard ? guard_report(x->guard) : NULL;
 
-	/* Of an answer that its rules deny the decision is theirs now. */
+	/* rules on responses denied it: report their decision */
 	if (a && a->judged && a->verdict.ruled.effect == RULE_DENY) {
 		struct decision was = r->out.decision;
 		r->out.decision.kind = D_DENY;
@@ -575,7 +579,7 @@ gate_response_fields(struct exchange *x)
 		r->out.decision = was;
 		return fields;
 	}
-	/* What the ACK said has not changed: HAProxy still has it. */
+	/* if the ACK had all variables, HAProxy still has them */
 	struct span fields =
 		r->out.told && !r->run.resumed ? request_attempt_fields(r) : request_fields(r);
 	if (r->found.counted)
@@ -602,7 +606,7 @@ outcome_name(const struct request *r, enum exchange_end end)
 	case END_CLIENT_ABORT: return "client_abort";
 	case END_PROVIDER_ABORT: return "provider_abort";
 	case END_NEVER_SENT: return "never_sent";
-	case END_DENIED: return "abandoned"; /* what was decided before is not let go */
+	case END_DENIED: return "abandoned"; /* the earlier decision is not carried out */
 	case END_ANSWER_DENIED: return "answer_denied";
 	case END_RULED:
 	case END_ANSWER_RULED: return "haproxy_answered";
@@ -666,7 +670,8 @@ exchange_completed_later(struct request *r)
 	mailbox_send(r->gate->mail, &x->later);
 }
 
-/* What an answer calls that did not go as a whole is not made. */
+/* Counts the tool calls of the response. Calls in a whole response that was not passed on
+ * entirely are not made. */
 static void
 count_calls(struct request *r, const struct exchange_result *res)
 {
@@ -683,7 +688,8 @@ count_calls(struct request *r, const struct exchange_result *res)
 	limits_count_calls(r);
 }
 
-/* Nothing came of it, and of the same request of another something may. */
+/* Returns true if the request failed in a way that an identical request of another caller may
+ * not. */
 static bool
 failed_to(const struct exchange *x)
 {
@@ -719,7 +725,7 @@ exchange_finish(struct request *r)
 	bool kept = request_cache_answer(r);
 	if (kept && r->found.cache.has_meaning)
 		meaning_keep(x);
-	if (!kept || !r->gate->cache_redis) /* there it may take a moment */
+	if (!kept || !r->gate->cache_redis) /* Redis may take a moment to store it */
 		together_over(x, kept		? FLIGHT_ENDS_KEPT
 				 : failed_to(x) ? FLIGHT_ENDS_FAILED
 						: FLIGHT_ENDS_IN_VAIN);
@@ -732,14 +738,14 @@ exchange_finish(struct request *r)
 		x->result.why = r->run.withdrawn;
 	if (r->run.undone || (r->in.message == MESSAGE_ALONE && !withdrawn) ||
 		(r->out.decision.kind == D_DENY && x->result.end == END_DENIED && !withdrawn)) {
-		/* Its record says all; done() still never runs inside gate_finish. */
+		/* its record states everything; done() must not run inside gate_finish() */
 		r->run.pending++;
 		exchange_completed_later(r);
 	} else {
 		request_complete(r, &x->result, outcome_name(r, x->result.end));
 	}
 	count_calls(r, &x->result);
-	/* After the record is on its way: its caller waits for that, nobody for these. */
+	/* last, because the caller waits for the record but nobody for corrections */
 	for (size_t i = 0; i < n; i++)
 		quota_change(r->gate->quota, &corrections[i], clock_mono_us());
 }
@@ -757,7 +763,7 @@ gate_finish(struct exchange *x, const struct exchange_result *res, void (*done)(
 	x->done = done;
 	x->done_arg = arg;
 	attempts_stop(x);
-	if (x->together.then) { /* nothing of it was sent */
+	if (x->together.then) { /* the request waited, so nothing was sent */
 		together_over(x, FLIGHT_ENDS_FAILED);
 		attempts_none(x);
 		x->together.then = NULL;
@@ -765,15 +771,15 @@ gate_finish(struct exchange *x, const struct exchange_result *res, void (*done)(
 	}
 	if (r->run.pending) {
 		request_enter(r, LIFE_FINISH);
-		/* Only a word to the relay may be out: what was sent stays reserved. */
+		/* only a report to the relay may be pending; the sent request stays reserved */
 		if (!x->tries || x->tries->life == ATTEMPTS_BETWEEN)
-			request_withdraw(r, "the client went away");
+			request_withdraw(r, "the client closed the connection");
 		return;
 	}
-	if (r->run.wait == WAIT_ROOM) { /* nothing is pending, and nothing brings it back */
+	if (r->run.wait == WAIT_ROOM) { /* nothing is pending that would resume it */
 		request_unqueue(r);
 		r->run.wait = WAIT_NONE;
-		request_withdraw(r, "the client went away");
+		request_withdraw(r, "the client closed the connection");
 	}
 	exchange_finish(r);
 }

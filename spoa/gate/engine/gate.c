@@ -1,5 +1,6 @@
-/* The gate's engine: runs requests through the steps, parks those that wait,
- * gives up at the deadline, and ends them when nothing holds them any more. */
+/* The engine of a worker's gate: runs requests through the steps, parks waiting ones, gives up
+ * at the deadline, and frees requests that nothing holds any more. At the end, the table of
+ * calls from lower levels. */
 #include <stdlib.h>
 
 #include "answer/guard/guard.h"
@@ -15,7 +16,7 @@
 #include "policy/identity/nonce.h"
 #include "policy/prices.h"
 
-/* A ticket that is out while the daemon drains. */
+/* a ticket's longest life while the daemon drains */
 #define DRAIN_TICKET_US 2000000u
 
 /* ---- shared ---- */
@@ -141,7 +142,7 @@ gate_held_bytes(const struct gate_shared *s)
 /* ---- waiting ---- */
 
 static void
-unpark(struct request *r)
+unpark_request(struct request *r)
 {
 	INVARIANT(!r->run.parked || !TAILQ_EMPTY(&r->gate->parked));
 	if (r->run.parked)
@@ -156,25 +157,25 @@ gate_tick(struct gate *g)
 		ev_timer_again(g->loop, &g->tick);
 }
 
-/* The agent's deadline is for all of a request's waits: HAProxy's is too. With the
- * relay's body it is for each wait on others: nobody but the caller waits for
- * that verdict, and a long body may need many turns. */
+/* Parks a request that waits. The agent's deadline covers all waits of a request together,
+ * because HAProxy's timeout does. After the relay read the body, it covers each wait
+ * separately: only the caller waits for that verdict, and a long body may need many turns. */
 static void
-park(struct request *r)
+park_request(struct request *r)
 {
 	INVARIANT(r->run.wait != WAIT_NONE);
 	INVARIANT(r->run.life == LIFE_STEPS || r->run.wait == WAIT_AUDIT);
-	/* Something brings it back; offload_step() counts itself after this. */
+	/* something resumes the request; offload_step() counts itself later */
 	INVARIANT(r->queued || r->run.pending > 0 || r->run.wait == WAIT_HELPER);
 	if (r->run.resumed &&
-		r->run.wait != WAIT_ROOM) /* which is looked for again and again */
-		unpark(r);
+		r->run.wait != WAIT_ROOM) /* checked again at each tick, so its time goes on */
+		unpark_request(r);
 	if (r->run.parked ||
 		(r->run.resumed && (r->run.wait == WAIT_TURN || r->run.wait == WAIT_HELPER ||
 					   r->run.wait == WAIT_FILES)))
 		return;
 	r->run.parked_us = clock_mono_us();
-	if (r->run.late) /* what HAProxy still waits: a fifth of its own time */
+	if (r->run.late) /* HAProxy's remaining time: a fifth of its own timeout */
 		r->run.parked_us -= gate_cfg(r->gate)->agent_deadline_us / 4 * 3;
 	r->run.parked = true;
 	TAILQ_INSERT_TAIL(&r->gate->parked, r, run.of_parked);
@@ -220,12 +221,12 @@ count_decision(struct request *r)
 		metric_inc(m, M_AUTH_FAILED);
 }
 
-/* ---- what operators see ---- */
+/* ---- figures for operators ---- */
 
-/* A model becomes a label where a request was permitted with it, and it is a name: what
- * /metrics shows is open to scrapers. Others are "other"; *room: not for want of room. What
- * request_hide_model() found is no name any more; where the classifier gave up, nobody has
- * looked yet. */
+/* Returns the model as a label of /metrics, which others may read: only if a request with it
+ * was permitted and the name has no finding. Others are "other". *room is false if it is not a
+ * label for lack of room. request_hide_model() has hidden names with a finding, but if the
+ * classifier failed, nobody has searched them yet. */
 static struct span
 model_label(struct request *r, bool permitted, bool *room)
 {
@@ -374,7 +375,7 @@ show_decision(struct request *r)
 		[D_DENY] = SERIES_DENY,
 		[D_OBSERVED] = SERIES_OBSERVED };
 	const struct decision *d = &r->out.decision;
-	/* what would have decided */
+	/* for an observed request: the decision that is not enforced */
 	const struct decision *by = d->kind == D_OBSERVED ? &r->out.would : d;
 	const struct decided shown = { .at_ns = r->now_wall_ns,
 		.took_us = r->out.took_us,
@@ -391,7 +392,8 @@ show_decision(struct request *r)
 
 	gate_rules_did(r, by->rule);
 	count_series(r, &(struct series_part){ value[d->kind], 1 }, 1);
-	if (r->run.resumed && r->out.shown_in) /* it is shown: refused since, it ends there */
+	if (r->run.resumed &&
+		r->out.shown_in) /* listed already; a later denial ends the entry */
 		return;
 	uint64_t n = recent_add(&r->gate->tally.recent, &shown);
 	if (d->via == VIA_RELAY && d->kind != D_DENY) {
@@ -401,8 +403,8 @@ show_decision(struct request *r)
 	}
 }
 
-/* That of the step under way. Of a body that the relay has yet to bring nothing is looked at:
- * that takes no time, and is not counted. */
+/* Ends the current stage. A step on the body takes no time before the relay has read the body,
+ * so it is not counted then. */
 static void
 stage_ends(struct request *r, uint64_t now_us)
 {
@@ -417,8 +419,9 @@ stage_ends(struct request *r, uint64_t now_us)
 
 /* ---- running ---- */
 
+/* Gives the verdict, unless the request was forgotten. */
 static void
-verdict(struct request *r)
+give_verdict(struct request *r)
 {
 	uint64_t now_us = clock_mono_us();
 
@@ -427,11 +430,11 @@ verdict(struct request *r)
 	request_enter(r, LIFE_ANSWERED);
 	INVARIANT(!r->run.parked && r->run.done);
 	r->out.took_us = now_us - r->begun_us;
-	if (request_tried(r)) { /* it is counted, and shown */
+	if (request_tried(r)) { /* counted and listed with its first attempt */
 		r->run.done(r);
 		return;
 	}
-	if (r->found.probe) { /* nobody's, so no figure of anybody has it */
+	if (r->found.probe) { /* a probe belongs to nobody, so no other figure counts it */
 		metric_inc(r->gate->metrics, M_PROBES);
 		r->run.done(r);
 		return;
@@ -458,7 +461,7 @@ gate_advance(struct request *r, enum step_result s)
 
 	if (s == STEP_DECIDED && next < nsteps)
 		next = nsteps - 1;
-	/* where nobody is asked, no clock is */
+	/* the clock is read only if the step asked something outside */
 	const struct policy *p = r->snap->policy;
 	if (next < nsteps && steps[next].stage != steps[r->run.step].stage &&
 		(steps[r->run.step].stage != STAGE_OUTSIDE || p->ndata || p->nexternals))
@@ -473,19 +476,19 @@ gate_run(struct request *r)
 	while (r->run.step < nsteps) {
 		if (offload_wanted(r)) {
 			r->run.wait = WAIT_HELPER;
-			park(r);
+			park_request(r);
 			offload_step(r);
 			return;
 		}
 		enum step_result s = steps[r->run.step].run(r);
 		if (s == STEP_WAIT) {
-			park(r);
+			park_request(r);
 			return;
 		}
 		gate_advance(r, s);
 	}
-	unpark(r);
-	verdict(r);
+	unpark_request(r);
+	give_verdict(r);
 }
 
 void
@@ -493,15 +496,15 @@ gate_await_record(struct request *r)
 {
 	INVARIANT(r->run.life == LIFE_ANSWERED && r->run.record && r->x);
 	r->run.wait = WAIT_AUDIT;
-	park(r);
+	park_request(r);
 }
 
-/* It came back after the ACK. */
+/* The record that the relay's claim waits for is durable (err 0), or late. */
 static void
 gate_recorded(struct request *r, int err)
 {
 	INVARIANT(r->run.life == LIFE_ANSWERED && r->x && !r->run.record);
-	unpark(r);
+	unpark_request(r);
 	r->run.wait = WAIT_NONE;
 	stage_ends(r, clock_mono_us());
 	exchange_recorded(r, err);
@@ -530,7 +533,7 @@ gate_request_end(struct request *r)
 		return;
 	struct gate *g = r->gate;
 	INVARIANT(g->alive > 0);
-	unpark(r);
+	unpark_request(r);
 	request_drop_files(r);
 	request_unhold(r, r->run.held_bytes);
 	INVARIANT(r->run.held_bytes == 0);
@@ -540,20 +543,20 @@ gate_request_end(struct request *r)
 	g->alive--;
 }
 
-/* ---- the audit step ---- */
+/* ---- late results ---- */
 
 void
 request_late(struct request *r)
 {
 	r->run.wait = WAIT_NONE;
-	if (r->run.withdrawn && !r->found.too_dear) /* what that request was charged stays */
+	if (r->run.withdrawn && !r->found.too_dear) /* the charge of a denied request stays */
 		request_release(r);
 	if (r->run.life == LIFE_FINISH) {
 		exchange_finish(r);
 		return;
 	}
-	/* The record of a permit is durable, but the request was not let go. What the relay has
-	 * is completed at its end. */
+	/* The record of a permit is durable, but the request is not forwarded. A request at the
+	 * relay is completed at its end. */
 	struct exchange_result res = { .end = END_NEVER_SENT, .why = r->run.withdrawn };
 	if (r->run.withdrawn && r->run.recorded && r->run.recorded_kind != D_DENY &&
 		!r->run.resumed && r->run.completion.fields.n == 0)
@@ -565,8 +568,8 @@ request_late(struct request *r)
 void
 request_withdraw(struct request *r, const char *why)
 {
-	unpark(r);
-	if (!r->run.withdrawn) /* the first reason is the one */
+	unpark_request(r);
+	if (!r->run.withdrawn) /* the first reason applies */
 		r->run.withdrawn = why;
 	atomic_store_explicit(&r->run.offload.pointless, true, memory_order_relaxed);
 	if (r->run.wait != WAIT_QUOTA)
@@ -578,11 +581,13 @@ request_withdraw(struct request *r, const char *why)
 static void
 deny_late(struct request *r, const char *code)
 {
-	request_deny(r, 503, code, "", SPAN_LIT("a dependency did not answer in time"));
+	request_deny(r, 503, code, "",
+		SPAN_LIT("a service that the gateway depends on did not answer in time; retry "
+			 "later"));
 }
 
-/* A cutover's request that waits for others goes, once its record is written: what was waited
- * for may still come, and changes nothing. */
+/* A cutover's request is forwarded although it waits for others, after its record is written. A
+ * late result changes nothing. */
 static void
 go_late(struct request *r, const char *code)
 {
@@ -593,8 +598,8 @@ go_late(struct request *r, const char *code)
 	gate_run(r);
 }
 
-/* The steps did not answer in time. What is pending keeps the memory; its late
- * answer is put right in request_late(). */
+/* The steps did not finish in time. Pending calls keep the request's memory; request_late()
+ * handles their results. */
 static void
 give_request_up(struct request *r)
 {
@@ -603,31 +608,36 @@ give_request_up(struct request *r)
 		const char *code, *why;
 	} by_wait[] = {
 		[WAIT_KEYS] = { M_KEYS_FAILED, "identity_unavailable",
-			"the issuer's keys were late" },
-		[WAIT_TURN] = { M_CLASSIFIER_FAILED, "overloaded", "the worker was busy" },
-		[WAIT_HELPER] = { M_CLASSIFIER_FAILED, "overloaded", "a helper was busy" },
+			"the issuer's keys did not arrive in time" },
+		[WAIT_TURN] = { M_CLASSIFIER_FAILED, "overloaded",
+			"the worker was busy for too long" },
+		[WAIT_HELPER] = { M_CLASSIFIER_FAILED, "overloaded",
+			"the helper threads were busy for too long" },
 		[WAIT_DATA] = { M_DATA_FAILED, "data_unavailable",
-			"data from outside was late" },
+			"a value of data did not arrive in time" },
 		[WAIT_PINS] = { M_DATA_FAILED, "data_unavailable",
-			"where it belongs was late" },
+			"the lookup of its target did not finish in time" },
 		[WAIT_EXTERNAL] = { M_CLASSIFIER_FAILED, "classifier_unavailable",
-			"an external recognizer was late" },
-		[WAIT_FILES] = { M_FILES_FAILED, "overloaded", "its files were read too late" },
+			"an external recognizer did not reply in time" },
+		[WAIT_FILES] = { M_FILES_FAILED, "overloaded",
+			"its files were not read in time" },
 		[WAIT_ROOM] = { M_ROOM_FAILED, "provider_unavailable",
-			"no target was free in time" },
-		[WAIT_CACHE] = { M_CACHE_FAILED, "overloaded", "the cache was late" },
+			"no target had room in time" },
+		[WAIT_CACHE] = { M_CACHE_FAILED, "overloaded",
+			"the cache did not reply in time" },
 		[WAIT_QUOTA] = { M_QUOTA_FAILED, "quota_unavailable",
-			"the quota store was late" },
-		[WAIT_AUDIT] = { M_AUDIT_FAILED, "audit_unavailable", "the record was late" },
+			"Redis did not reply about limits in time" },
+		[WAIT_AUDIT] = { M_AUDIT_FAILED, "audit_unavailable",
+			"the record was not written in time" },
 	};
 	enum request_wait w = r->run.wait;
 	bool audit = w == WAIT_AUDIT;
 
 	INVARIANT(w != WAIT_NONE && by_wait[w].code && r->run.parked);
 	INVARIANT(!audit || r->run.record);
-	unpark(r);
+	unpark_request(r);
 	metric_inc(r->gate->metrics, by_wait[w].m);
-	if (r->run.life == LIFE_ANSWERED) { /* the relay asks for it */
+	if (r->run.life == LIFE_ANSWERED) { /* the relay's claim waits for the record */
 		request_record_leave(
 			r, request_on_failure(r)->audit == OUT_DENY ? by_wait[w].why : NULL);
 		gate_recorded(r, ERR_TIMEOUT);
@@ -635,7 +645,7 @@ give_request_up(struct request *r)
 	}
 	request_unqueue(r);
 	if (w == WAIT_DATA || w == WAIT_PINS || w == WAIT_EXTERNAL || w == WAIT_ROOM)
-		request_hide_model(r); /* the rules have not read it, and will not */
+		request_hide_model(r); /* the rules have not read the model, and will not */
 	if (r->found.observed && (w == WAIT_DATA || w == WAIT_PINS || w == WAIT_EXTERNAL)) {
 		go_late(r, by_wait[w].code);
 		return;
@@ -643,25 +653,26 @@ give_request_up(struct request *r)
 	if (audit &&
 		(r->out.decision.kind == D_DENY || request_on_failure(r)->audit != OUT_DENY)) {
 		request_record_leave(r, NULL);
-		verdict(r);
+		give_verdict(r);
 		return;
 	}
 	r->run.withdrawn = by_wait[w].why;
 	if (audit && r->run.resumed && !request_tried(r))
-		request_record_leave(r, r->run.withdrawn); /* nor does the relay's 503 wait */
+		/* the relay's 503 does not wait for the record either */
+		request_record_leave(r, r->run.withdrawn);
 	if (w != WAIT_QUOTA)
 		request_release(r);
 	if (w == WAIT_ROOM)
 		request_none_in(r);
 	else if (w != WAIT_QUOTA || !r->found.too_dear) /* that denial stands */
 		deny_late(r, by_wait[w].code);
-	/* No time is left to wait for the record of this denial. */
+	/* no time is left to wait for the record of this denial */
 	if (!audit && r->gate->shared->audit && !request_tried(r) && request_record(r) < 0)
 		metric_inc(r->gate->metrics, M_AUDIT_FAILED);
-	verdict(r);
+	give_verdict(r);
 }
 
-/* The oldest that waits for room, and may have it. */
+/* Returns the oldest request that waits for room and may have it; NULL: none. */
 static struct request *
 has_room(struct gate *g)
 {
@@ -685,8 +696,7 @@ on_tick(struct ev_loop *loop UNUSED, ev_timer *w, int revents UNUSED)
 	while ((r = TAILQ_FIRST(&g->parked)) &&
 		r->run.parked_us + gate_cfg(g)->agent_deadline_us <= now)
 		give_request_up(r);
-	/* One that another worker was faster for waits on, and is looked at in the next tick.
-	 */
+	/* if another worker was faster, the request stays parked until the next tick */
 	for (size_t i = 0; (r = has_room(g)) && i < CAP_TARGET_QUEUE; i++)
 		gate_run(r);
 	for (struct ticket *t; (t = ticket_expired(&g->tickets, now));) {
@@ -701,7 +711,7 @@ on_tick(struct ev_loop *loop UNUSED, ev_timer *w, int revents UNUSED)
 
 /* ---- life ---- */
 
-/* Each is in /metrics before it is asked. */
+/* Adds the providers to /metrics before they receive requests. */
 static void
 show_providers(struct gate *g)
 {
@@ -859,7 +869,7 @@ gate_shared_probes(struct gate_shared *s, const unsigned char secret[32])
 	s->has_probe_secret = true;
 }
 
-/* What requests ask of those above them, as one table: request.h. */
+/* ---- calls from lower levels: struct request_calls ---- */
 
 static void
 let_request_go(struct request *r, struct arena *own)

@@ -1,7 +1,7 @@
-/* An answer to a prompt that means the same: the vector of the prompt is asked for, through
- * HAProxy's inner bind as any request, the nearest one is looked for in a vector set of the
- * Redis of answers, and its answer is looked for there. Whatever is wrong is a miss. Redis
- * documentation, "Vector sets". */
+/* Responses to prompts of the same meaning. The prompt's vector is requested from an embedding
+ * model through HAProxy's inner bind. The nearest stored vector is searched in a vector set of
+ * the cache's Redis (Redis documentation, "Vector sets"), and its response is looked up. Any
+ * failure is a miss. */
 #include "gate/cache/meaning.h"
 
 #include <math.h>
@@ -19,13 +19,13 @@
 #include "policy/prices.h"
 
 enum {
-	IDLE_HTTP = 8,
-	WITHIN_US = 1000000,
-	ANSWER_MOST = 256 << 10,
-	FAILURES = 3,
-	REST_US = 10000000,
-	VECTOR_OVERHEAD = 256, /* of its neighbours in the set */
-	SET_MOST = 10000 /* prompts: one that has more begins anew */
+	IDLE_HTTP = 8,		 /* connections kept open */
+	WITHIN_US = 1000000,	 /* longest wait for a vector */
+	ANSWER_MOST = 256 << 10, /* bytes of the embedding response */
+	FAILURES = 3,		 /* in a row; then no vector is requested */
+	REST_US = 10000000,	 /* for this time */
+	VECTOR_OVERHEAD = 256,	 /* bytes that an entry takes in the set besides its vector */
+	SET_MOST = 10000	 /* prompts in a set; beyond it the set is deleted */
 };
 
 static const struct cache_semantic *
@@ -45,6 +45,7 @@ meaning_done(struct exchange *x, bool found)
 
 /* ---- the set ---- */
 
+/* Removes a vector whose response is not stored any more. */
 static void
 forget_meaning(struct request *r)
 {
@@ -69,7 +70,7 @@ looked_at_meant(struct request *r)
 	meaning_done(r->x, found);
 }
 
-/* The nearest one, and how near: 1 is the same, 0 the opposite. */
+/* Takes the nearest vector and its score: 1 is the same direction, 0 the opposite. */
 static void
 nearest_came(void *arg, int err, const struct span *pairs, size_t n)
 {
@@ -129,7 +130,7 @@ charge_embedding(struct request *r, uint64_t tokens)
 	metric_add(r->gate->metrics, M_CACHE_EMBEDDED_NANOUSD, r->found.cache.embedded.nanousd);
 }
 
-/* Who fails again and again is left alone for a while. */
+/* Counts failures in a row; after FAILURES, no vector is requested for REST_US. */
 static void
 count_failure(struct gate *g, bool failed)
 {
@@ -149,8 +150,8 @@ vector_came(void *arg, const struct http_answer *a)
 		  !meaning_vector(a->body, &x->together.vector, &tokens);
 	metric_inc(r->gate->metrics, ok ? M_CACHE_EMBEDDED : M_CACHE_UNEMBEDDED);
 	count_failure(r->gate, !ok);
-	/* one that came too late is charged for, too; where nobody says how many tokens it
-	 * took, no text has more than bytes */
+	/* A late response is charged, too. If the token count is unknown, the prompt's bytes
+	 * are an upper bound. */
 	if (ok || a->err == ERR_TIMEOUT)
 		charge_embedding(r, ok && tokens ? tokens : r->out.prompt.n);
 	if (!ok)
@@ -218,11 +219,13 @@ meaning_look(struct exchange *x, void (*then)(struct exchange *x, bool found))
 	return true;
 }
 
-/* ---- keeping ---- */
+/* ---- storing ---- */
 
-/* MULTI, VADD, PEXPIRE, VCARD, EXEC: a set without its end would stay for ever. */
+/* MULTI, VADD, PEXPIRE, VCARD, EXEC: in one transaction, because a set without an expiry would
+ * stay for ever */
 enum { KEPT_EXEC = 4 };
 
+/* Used by the callback, which may run after the request has ended. */
 struct kept_meaning {
 	struct redis *redis;
 	struct metrics *metrics;
@@ -235,8 +238,8 @@ meaning_kept(void *arg, int err, const struct redis_reply_ints *replies, size_t 
 	const struct kept_meaning *k = arg;
 
 	const struct redis_reply_ints *exec = &replies[KEPT_EXEC];
-	bool refused = !err && n == KEPT_EXEC + 1 && exec->err; /* of other dimensions, or no
-								   set */
+	/* the set has another dimension, or the key is no set */
+	bool refused = !err && n == KEPT_EXEC + 1 && exec->err;
 
 	if (err || refused)
 		metric_inc(k->metrics, M_CACHE_UNKEPT);

@@ -1,6 +1,5 @@
-/* The agent's side of the gate: from the arguments of a NOTIFY to a request, and
- * from a verdict to the actions of its ACK. The argument names are those of
- * haproxy/spoe.cfg. */
+/* The agent's side of the gate: makes a request from the arguments of a NOTIFY, and the actions
+ * of its ACK from the verdict. The names of the arguments are those of haproxy/spoe.cfg. */
 #include <arpa/inet.h>
 
 #include "base/caps.h"
@@ -8,6 +7,7 @@
 #include "base/err.h"
 #include "gate/engine/engine.h"
 
+/* Returns the argument as text; empty: absent, or of another type. */
 static struct span
 text_arg(const struct spop_message *m, const char *name)
 {
@@ -18,7 +18,7 @@ text_arg(const struct spop_message *m, const char *name)
 		       : (struct span){ NULL, 0 };
 }
 
-/* -1 where the argument is absent or no number. */
+/* Returns -1 if the argument is absent or no number. */
 static int64_t
 int_arg(const struct spop_message *m, const char *name)
 {
@@ -48,7 +48,7 @@ address_arg(const struct spop_message *m, const char *name, struct arena *a)
 	return arena_dup(a, span_str(text));
 }
 
-/* req.hdrs_bin: name and value, each with a varint length, until both are empty. */
+/* Reads req.hdrs_bin: name and value, each with a varint length, until both are empty. */
 static int
 read_fields(struct request *r, struct span bin)
 {
@@ -85,9 +85,9 @@ end_was_seen(const struct spop_message *m)
 	return eom && eom->type == SPOP_BOOL && eom->b;
 }
 
-/* The end of the message was seen, and no trailers come before it: HTTP/2 sends
- * some after any body, or without one, and HAProxy forwards them unread even to
- * an HTTP/1 server. `tail` is the type of HAProxy's last block of the message. */
+/* Returns true if the end of the message was seen and no trailers precede it. HTTP/2 may send
+ * trailers after any body, or without one, and HAProxy forwards them uninspected even to an
+ * HTTP/1 server. `tail` is the type of HAProxy's last block of the message. */
 static bool
 message_ended(const struct spop_message *m)
 {
@@ -97,10 +97,10 @@ message_ended(const struct spop_message *m)
 	       (span_is(tail, "HTX_BLK_EOH") || span_is(tail, "HTX_BLK_DATA"));
 }
 
-/* What proves that the body is whole: one Content-Length equal to what came, and
- * the end of the message after it. A request without Content-Length and
- * Transfer-Encoding that ended with nothing has no body; all else is the relay's
- * to read. */
+/* Determines whether the frame holds the whole body: it does if there is one Content-Length
+ * equal to the received bytes, and the end of the message follows. A request without
+ * Content-Length and Transfer-Encoding that ended without bytes has no body. In all other cases
+ * the relay reads the body. */
 static int
 read_framing(struct request *r, const struct spop_message *m)
 {
@@ -133,7 +133,7 @@ read_framing(struct request *r, const struct spop_message *m)
 
 /* ---- the verdict ---- */
 
-/* As many as fit, in order of importance. */
+/* Fills in the actions that fit into the ACK, in order of importance. */
 static size_t
 actions_within(struct request *r, struct spop_action *out, size_t max)
 {
@@ -181,7 +181,7 @@ agent_verdict(struct request *r)
 	r->run.answered_flag = NULL;
 	enum decision_via via = r->out.decision.via;
 	r->run.agent_cb(r->run.agent_arg, actions, n);
-	/* Another worker may own it already, and have ended it. */
+	/* another worker may own the request already, or have ended it */
 	if (via == VIA_RELAY)
 		return;
 	if (r->run.withdrawn && !r->run.pending)
@@ -191,7 +191,8 @@ agent_verdict(struct request *r)
 
 /* ---- the request ---- */
 
-/* HTTP/1.1, whose key the relay looks at; or HTTP/2, where HAProxy makes one. */
+/* Returns true for HTTP/1.1, whose WebSocket key the relay checks, and HTTP/2, for which
+ * HAProxy makes a key. */
 static bool
 speaks_http(const struct spop_message *m)
 {
@@ -200,8 +201,9 @@ speaks_http(const struct spop_message *m)
 	return span_is(ver, "1.1") || span_is(ver, "2.0");
 }
 
+/* Reads the arguments into r->in. Returns STEP_DECIDED if that denies the request. */
 static enum step_result
-arrive(struct request *r, const struct spop_message *m)
+read_notify(struct request *r, const struct spop_message *m)
 {
 	r->in.head.method = text_arg(m, "method");
 	r->in.src = address_arg(m, "src", &r->arena);
@@ -220,17 +222,17 @@ arrive(struct request *r, const struct spop_message *m)
 	if (err == ERR_LIMIT)
 		return request_many_fields(r);
 	if (err < 0)
-		return request_deny(
-			r, 400, "invalid_request", "", SPAN_LIT("the header cannot be read"));
+		return request_deny(r, 400, "invalid_request", "",
+			SPAN_LIT("the request's header cannot be read; check its fields"));
 	if (read_framing(r, m) < 0)
 		return request_bad_length(r);
 	r->in.socket = ws_asked(&r->in.head) && speaks_http(m) &&
 		       r->in.body_state == BODY_STATE_NONE;
-	/* @google/genai's client puts its path after a base URL that ends in a slash */
+	/* @google/genai's client adds its path to a base URL that ends in a slash */
 	if (r->in.socket && span_starts(path, SPAN_LIT("//ws/google.")) &&
 		!request_set_target(r, span_cut(path, 1, path.n), query, query.n > 0))
 		return request_overload(r);
-	/* The frame is held until the ACK. */
+	/* the frame is held until the ACK */
 	if (!request_hold(r, sizeof(*r) + r->in.body_raw.n))
 		return request_overheld(r);
 	return STEP_NEXT;
@@ -247,7 +249,7 @@ gate_notify(struct gate *g, const struct spop_message *messages, size_t n, size_
 			span_is(messages[i].name, "tollgate-certificate"))
 			m = &messages[i];
 	struct request *r = m ? request_new(g->snap, g->worker, g->calls) : NULL;
-	if (!r) { /* no decision: HAProxy answers 503 */
+	if (!r) { /* no decision: HAProxy replies 503 */
 		cb(arg, NULL, 0);
 		return NULL;
 	}
@@ -260,9 +262,9 @@ gate_notify(struct gate *g, const struct spop_message *messages, size_t n, size_
 	r->run.ack_room = ack_room;
 	r->run.stage_us = r->run.run_us = r->begun_us;
 	g->alive++;
-	if (arrive(r, m) == STEP_DECIDED)
+	if (read_notify(r, m) == STEP_DECIDED)
 		r->run.step = nsteps - 1;
-	/* The verdict may end the request inside gate_run. */
+	/* the verdict may end the request inside gate_run() */
 	bool answered = false;
 	r->run.answered_flag = &answered;
 	gate_run(r);
@@ -275,7 +277,8 @@ gate_notify(struct gate *g, const struct spop_message *messages, size_t n, size_
 void
 gate_forget(struct request *r)
 {
-	INVARIANT(TAGGED(request, r)->run.life == LIFE_STEPS); /* its verdict ended the call */
+	/* the verdict would have ended the call */
+	INVARIANT(TAGGED(request, r)->run.life == LIFE_STEPS);
 	request_withdraw(r, "HAProxy went away");
 	gate_request_end(r);
 }

@@ -1,8 +1,8 @@
-/* Long bodies and answers on helper threads: a step that looks at all of a body (decoding,
- * reading, classifying, rewriting) would hold up whoever else is on its worker. The request is
- * parked meanwhile and belongs to the helper; the worker keeps away from it but for
- * `pointless`, and has it back with the mail. Only bodies that the relay read: no
- * deadline of the agent is after those, and what a NOTIFY brings is short. */
+/* Long bodies and responses on helper threads. A step that looks at a whole body
+ * (decompressing, reading, searching, rewriting) would delay all other requests of its worker.
+ * The request is parked meanwhile and belongs to the helper. The worker touches only
+ * `pointless`, and gets the request back by mail. Only for bodies that the relay read, because
+ * the agent's deadline does not apply to those; bodies in a NOTIFY are short. */
 #include "base/attr.h"
 #include "base/caps.h"
 #include "base/clock.h"
@@ -10,6 +10,7 @@
 #include "base/err.h"
 #include "gate/engine/engine.h"
 
+/* helpers' time for requests while the daemon stops */
 enum { STOP_WORK_US = 100000 };
 
 void
@@ -21,7 +22,7 @@ gate_helpers_hurry(struct gate_shared *s)
 bool
 offload_wanted(const struct request *r)
 {
-	/* How long a compressed body is shows when it is decoded. */
+	/* the length of a compressed body is unknown until it is decompressed */
 	return r->run.resumed && steps[r->run.step].looks_at_all && r->gate->shared->helpers &&
 	       (r->in.body_raw.n + r->in.said_bytes > request_inline_most(r) || r->in.coding.n);
 }
@@ -46,8 +47,8 @@ offload_run(struct work *w, unsigned thread)
 	effort_watch(offload_over, r);
 	enum step_result result = steps[r->run.step].run(r);
 	effort_watch(NULL, NULL);
-	/* The step gave up: its caller went away, or the daemon stops. It is not run again, and the
-	 * next step does not run on what it has not read. */
+	/* The step gave up, because the caller left or the daemon stops. The next step must not
+	 * run without its results. */
 	if (result == STEP_WAIT)
 		result = request_overload(r);
 	r->run.offload.result = (int)result;
@@ -64,7 +65,7 @@ offload_step(struct request *r)
 	pool_submit(r->gate->shared->helpers, &r->run.offload.work);
 }
 
-/* ---- answers ---- */
+/* ---- responses ---- */
 
 static void
 aside_back(struct mail *m, void *worker UNUSED)
@@ -73,7 +74,8 @@ aside_back(struct mail *m, void *worker UNUSED)
 	struct snapshot_local *own = snapshot_mine(x->r->snap, x->r->worker);
 
 	INVARIANT(x->aside.out && x->guard && own);
-	guard_lend(x->guard, own->scratch); /* it had one before */
+	/* the worker had a scratch before, so this cannot fail */
+	guard_lend(x->guard, own->scratch);
 	x->aside.out = false;
 	x->aside.done(x->aside.arg);
 }

@@ -1,6 +1,12 @@
-/* Handles that sessions are resumed by, of Gemini's Live. A provider's alone would let whoever
- * has it read another person's conversation: what a client gets is bound to whom it was given,
- * as ids of MCP's sessions are, and its provider gets its own back. Nothing is kept. */
+/* Messages of a WebSocket session. A client's message that may hold text is decided as a
+ * request of its own, by the same steps. A provider's message passes through the guard of the
+ * response that it belongs to. The handshake's request keeps its place and reservation as long
+ * as the WebSocket is open; each turn has its own reservation, which is settled by its usage.
+ *
+ * Also the handles by which sessions of Gemini's Live are resumed. With the provider's handle
+ * alone, anyone who has it could read another person's conversation. So a client receives the
+ * handle bound to the caller, like ids of MCP sessions, and the provider receives its own
+ * handle back. Nothing is stored. */
 #include <stdlib.h>
 
 #include "base/attr.h"
@@ -18,7 +24,7 @@
 #include "scan/mcp/session.h"
 #include "scan/text/placeholder.h"
 
-/* With another text between its quotes. False: no memory. */
+/* Replaces the handle in the message by `text`. Returns false if memory ran out. */
 static bool
 other_handle(
 	struct span *message, const struct live_handle *h, struct span text, struct buf *out)
@@ -30,9 +36,10 @@ other_handle(
 	return !buf_failed(out);
 }
 
-/* What the earlier session gave is not known here, and its numbers are in the history that the
- * provider keeps. So new values get tagged placeholders, which none of those can be. The tag's
- * key is the caller's: a value has the same tag each time that they resume. */
+/* Tags new placeholders of a resumed session. The placeholders of the earlier session are
+ * unknown here, but are part of the history that the provider keeps; tagged ones cannot equal
+ * them. The tag's key belongs to the caller, so a value has the same tag each time they resume.
+ */
 static void
 session_tags(const struct session *s, const unsigned char key[SHA256_BYTES])
 {
@@ -44,8 +51,8 @@ session_tags(const struct session *s, const unsigned char key[SHA256_BYTES])
 	explicit_bzero(tag, sizeof(tag));
 }
 
-/* A client's message, with its provider's own handle where it has one: in `out` then. NULL, or
- * why it does not go. */
+/* Replaces a bound handle in a client's message by the provider's, in `out`. Returns NULL, or
+ * why the message is denied. */
 static const char *
 session_resumes(const struct session *s, struct span *message, struct buf *out)
 {
@@ -56,24 +63,24 @@ session_resumes(const struct session *s, struct span *message, struct buf *out)
 
 	struct live_handle h = live_handle(&r->found.endpoint, true, *message, &a);
 	if (h.odd)
-		return "the handle of the session to resume is no text, or there are two";
+		return "the message must have one handle of a session to resume, as a string";
 	if (!h.text.n)
 		return NULL;
 	if (!r->found.identity.verified)
-		return "a session is resumed by who shows a credential";
+		return "resuming a session needs a credential";
 	request_session_key(r, key);
 	bool own = mcp_session_check(key, h.text, &id);
 	if (own)
 		session_tags(s, key);
 	explicit_bzero(key, sizeof(key));
 	if (!own)
-		return "this handle was not given to this caller, on this route: begin a new "
+		return "this handle was not given to you on this route; begin a new "
 		       "session";
 	return other_handle(message, &h, id, out) ? NULL : "out of memory";
 }
 
-/* A provider's message, its handle bound to the person of this session; likewise. False: it has
- * two, or there is no memory. */
+/* Binds the provider's handle in its message to the session's caller, in `out`. Returns false
+ * if there are two, or memory ran out. */
 static bool
 session_binds(const struct session *s, struct span *message, struct buf *out)
 {
@@ -89,16 +96,13 @@ session_binds(const struct session *s, struct span *message, struct buf *out)
 	request_session_key(r, key);
 	struct span bound = mcp_session_bind(key, h.text, &a);
 	explicit_bzero(key, sizeof(key));
-	/* one that cannot be bound is none */
+	/* without memory `bound` is empty, so the client gets no handle */
 	return other_handle(message, &h, bound, out);
 }
 
-/* Messages of a WebSocket. One of the client's that may hold text is decided as a request of
- * its own, by the steps that decide any; one of the provider's goes through the guard of the
- * answer that it is a part of. The handshake's request keeps place and reservation as long as
- * the socket is open; each turn has its own, and is settled by its usage. */
+/* ---- messages ---- */
 
-/* How a provider's messages reach a guard: put_event(). */
+/* A guard reads a provider's messages as events of a stream: put_event(). */
 static const struct guard_head events_head = { .status = 200,
 	.content_type = { "text/event-stream", 17 },
 	.content_encoding = { "", 0 } };
@@ -106,7 +110,7 @@ static const struct guard_head events_head = { .status = 200,
 static void message_decided(void *arg, const struct exchange_denial *denial);
 static void turns_are_joined(struct session *s, const struct said *last);
 
-/* ---- the end of it ---- */
+/* ---- the end of a session ---- */
 
 static enum socket_goes
 session_ends(struct session *s, unsigned code, bool denied, const char *why)
@@ -115,7 +119,7 @@ session_ends(struct session *s, unsigned code, bool denied, const char *why)
 	return SOCKET_ENDS;
 }
 
-/* In the words of the dialect, then the close. `document`: of a denial; NULL: it is made. */
+/* Sends an error in the dialect's form, then closes the session. */
 static enum socket_goes
 session_denies(struct session *s, const char *code, const char *why)
 {
@@ -127,7 +131,7 @@ session_denies(struct session *s, const char *code, const char *why)
 	return session_ends(s, WS_POLICY, true, why);
 }
 
-/* DECIDED, then ANSWERED if it is of a turn, then OVER: each once. */
+/* Moves a message along DECIDED, ANSWERED (only a turn), OVER. Any other move aborts. */
 static void
 said_enter(struct said *m, enum said_life to)
 {
@@ -145,6 +149,7 @@ said_free(struct said *m)
 	free(m);
 }
 
+/* Ends the handshake's exchange when all messages are over. */
 static void
 finish_session(struct session *s)
 {
@@ -179,7 +184,7 @@ said_over(struct said *m, const struct exchange_result *res)
 	gate_finish(m->x, res, said_done, m);
 }
 
-/* The answer ended, or the socket did. */
+/* Ends a turn, because its response or the WebSocket ended. */
 static void
 turn_ends(struct said *m, enum exchange_end end, const char *why)
 {
@@ -201,7 +206,8 @@ session_finish(struct exchange *x, const struct exchange_result *res, void (*don
 	void *arg)
 {
 	struct session *s = x->session;
-	struct exchange_result never = { .end = END_NEVER_SENT, .why = "the socket ended" };
+	struct exchange_result never = { .end = END_NEVER_SENT,
+		.why = "the WebSocket was closed" };
 
 	if (!s || LIST_EMPTY(&s->said))
 		return false;
@@ -218,7 +224,7 @@ session_finish(struct exchange *x, const struct exchange_result *res, void (*don
 				res->end == END_COMPLETE || res->end == END_ANSWER_DENIED
 					? END_CLIENT_ABORT
 					: res->end,
-				res->why ? res->why : "the socket ended");
+				res->why ? res->why : "the WebSocket was closed");
 		else if (m->life != SAID_OVER)
 			said_over(m, &never);
 	}
@@ -241,7 +247,8 @@ session_free(struct exchange *x)
 
 /* ---- a message as a request ---- */
 
-/* Of a deferred request the head is decided: what the handshake's said of it holds. */
+/* Makes the request of a message, in the state of a deferred one: the head counts as decided,
+ * because the handshake's was. */
 static struct request *
 message_request(struct session *s, bool turn)
 {
@@ -274,8 +281,9 @@ message_request(struct session *s, bool turn)
 	return r;
 }
 
-/* What refuses it, whatever rules say: who asks is nobody any more, or its handle is another's.
- * It may become another message, in `own`. */
+/* Determines reasons to deny a message whatever rules state: the caller is not admitted any
+ * more, or the handle belongs to another caller. The message may be replaced by another one, in
+ * `own`. */
 static void
 message_refused(
 	const struct session *s, struct request *r, struct span *message, struct buf *own)
@@ -288,7 +296,8 @@ message_refused(
 		r->in.refused = (struct message_refusal){ 403, "permission_denied", why };
 }
 
-/* Decides it; message_decided() follows. NULL: no room. */
+/* Begins the decision; message_decided() follows. NULL: out of memory, or over a limit of held
+ * bytes. */
 static struct said *
 message_asks(struct session *s, bool binary, struct span message, bool turn)
 {
@@ -323,7 +332,7 @@ message_asks(struct session *s, bool binary, struct span message, bool turn)
 
 static void session_goes_on(struct session *s);
 
-/* Its denial is a document; its reason goes to the client as an event, its code with it. */
+/* Sends the denial to the client as an event with its code and message. */
 static enum socket_goes
 message_denied(struct said *m)
 {
@@ -338,14 +347,14 @@ message_denied(struct said *m)
 	dialect_stream_error_data(p->dialect, p->endpoint, code, d->message, p->id, &event);
 	s->calls.emit(s->calls.arg, true, false, buf_view(&event));
 	return session_ends(s, d->status == 503 ? WS_TRY_AGAIN : WS_POLICY, true,
-		d->status == 503   ? "a message could not be decided"
+		d->status == 503   ? "a message could not be decided; connect again later"
 		: d->status == 401 ? "the credential is not valid any more"
 		: d->status == 429 ? "a limit is reached"
 				   : "a message is denied by policy");
 }
 
-/* What a message was given is put back from now on, also in responses that are in flight: they
- * may be made of it. False: no memory. */
+/* Adds the message's values to those restored in responses, also in responses in progress,
+ * which may use them. Returns false if memory ran out. */
 static bool
 message_given(struct session *s, const struct request *r)
 {
@@ -382,7 +391,7 @@ message_decided(void *arg, const struct exchange_denial *denial)
 		s->unpaid |= m->silent;
 	} else {
 		struct request *of = s->x->r, *r = m->x->r;
-		if (!of->in.body.model.n) /* the session's from now on */
+		if (!of->in.body.model.n) /* the session's model from now on */
 			of->in.body.model = arena_dup(&of->arena, r->in.body.model);
 		bool given = message_given(s, r);
 		if (of_client && given)
@@ -406,7 +415,7 @@ message_decided(void *arg, const struct exchange_denial *denial)
 
 /* ---- turns ---- */
 
-/* Those that are decided upon, or under way: answers, or transcripts. */
+/* Counts turns that are being decided or answered: responses, or (aside) transcripts. */
 static size_t
 turns_of(const struct session *s, bool aside)
 {
@@ -418,9 +427,10 @@ turns_of(const struct session *s, bool aside)
 	return n;
 }
 
-/* Whose answer it is a part of: by its id, which is a turn's own from its first event on;
- * without an id that of the last one that has begun so, else of the first that was asked for:
- * answers without ids come one after another. NULL: none's. */
+/* Returns the turn whose response the event belongs to; NULL: none. A response's id names the
+ * turn from its first event on. Without an id, the event belongs to the last turn that has
+ * begun with an id, else to the oldest one asked for: responses without ids follow each other.
+ */
 static struct said *
 turn_of(const struct session *s, const struct live_event *e)
 {
@@ -443,7 +453,8 @@ turn_of(const struct session *s, const struct live_event *e)
 	return asked;
 }
 
-/* Its provider refused to answer it, or answers it with the one after it: it took nothing. */
+/* Ends a turn that used nothing: the provider refused it, or responds to it together with a
+ * later one. */
 static void
 turn_is_void(struct said *m, int status)
 {
@@ -455,8 +466,8 @@ turn_is_void(struct said *m, int status)
 	said_over(m, &res);
 }
 
-/* Where answers have no ids one is made at a time: what is asked for while another is under way
- * is answered after it, and with all that was asked for since. */
+/* If responses have no ids, the provider makes one at a time. Turns asked for during a response
+ * are answered together after it, so only the first and the last stay open. */
 static void
 turns_are_joined(struct session *s, const struct said *last)
 {
@@ -474,7 +485,7 @@ turns_are_joined(struct session *s, const struct said *last)
 	}
 }
 
-/* ---- the client's ---- */
+/* ---- the client's messages ---- */
 
 static enum outcome
 unreadable_is(const struct session *s)
@@ -487,21 +498,22 @@ media_goes(struct session *s, bool to_client, uint64_t bytes)
 {
 	if (unreadable_is(s) == OUT_DENY)
 		return session_denies(s, "unreadable_content",
-			"audio and pictures are not read, and may not pass: "
-			"on_failure: {unreadable: permit} lets them");
+			"audio and images cannot be inspected and are not permitted; "
+			"on_failure: {unreadable: permit} permits them");
 	*(to_client ? &s->x->socket.media_out : &s->x->socket.media_in) += bytes;
 	s->joined.closed |= !to_client;
 	return SOCKET_GOES;
 }
 
-/* Rules that came since are not those that the handshake was decided by. */
+/* Returns true if the policy is newer than the one that decided the handshake. */
 static bool
 is_outdated(const struct session *s)
 {
 	return s->x->r->gate->snap != s->x->r->snap;
 }
 
-/* Another turn's record would have the new pseudonym, and `socket.of` links it to the old one. */
+/* Ends the session of an erased person: another turn's record would have the new pseudonym, and
+ * `socket.of` would link it to the old one. */
 static bool
 session_is_erased(struct session *s)
 {
@@ -515,7 +527,7 @@ static enum socket_goes
 too_many_turns(struct session *s)
 {
 	return session_denies(s, "rate_limit_exceeded",
-		"more answers at the same time than a session may have");
+		"too many responses in progress; wait for one to end");
 }
 
 static enum socket_goes
@@ -523,7 +535,8 @@ client_message(struct session *s, bool binary, struct span message)
 {
 	struct arena a;
 
-	INVARIANT(!s->asking && !s->finishing); /* the relay reads the next message after this one */
+	/* the relay reads the next message after this one */
+	INVARIANT(!s->asking && !s->finishing);
 	if (session_is_erased(s))
 		return SOCKET_ENDS;
 	arena_init(&a, CAP_REQUEST_ARENA, true);
@@ -543,12 +556,13 @@ client_message(struct session *s, bool binary, struct span message)
 		return too_many_turns(s);
 	s->asking = message_asks(s, binary, message, e.asks);
 	return s->asking ? SOCKET_WAITS
-			 : session_ends(s, WS_TRY_AGAIN, false, "too many bytes are held");
+			 : session_ends(s, WS_TRY_AGAIN, false, "the gateway's memory is full");
 }
 
-/* ---- the provider's ---- */
+/* ---- the provider's messages ---- */
 
-/* As an event of a stream, which is what guards read: line ends of a JSON text are blanks. */
+/* Writes a message as an event of a stream, the format that guards read. Line ends in JSON are
+ * white space. */
 static void
 put_event(struct buf *out, struct span message)
 {
@@ -585,23 +599,24 @@ guard_refuses(struct session *s, const struct guard *g, enum guard_result why)
 	case GUARD_DENIED:
 		return session_denies(s, "content_policy_violation",
 			r->verdict.ruled.reason ? r->verdict.ruled.reason
-						: "the answer is denied by policy");
+						: "the policy denies this response");
 	case GUARD_UNREAD:
 		return session_denies(
-			s, "classifier_unavailable", "the answer could not be read");
+			s, "classifier_unavailable", "the response could not be inspected");
 	case GUARD_NO_MEMORY:
 	case GUARD_STOPPED: return session_ends(s, WS_TRY_AGAIN, false, "out of memory");
 	default:
 		return session_ends(s, WS_INTERNAL, false,
-			"a message of the provider's is none of its dialect");
+			"the provider sent a message outside its protocol");
 	}
 }
 
-/* Of the answer a message is a part of: more comes, nothing does, or it is all there is; or
- * there is no message: the answer was over before. */
+/* How a message belongs to a response: more follows, it is the last part, it is alone; or there
+ * is no message, because the response was over before. */
 enum part { PART_OF_MORE, PART_LAST, PART_ALONE, PART_NONE };
 
-/* `heard`: what is written of it is said, too. */
+/* Passes a message through the guard and on to the client. *heard: the response's text is
+ * spoken, too. */
 static enum socket_goes
 guard_takes(struct session *s, struct guard *g, bool *heard, bool binary, struct span message,
 	enum part part)
@@ -623,17 +638,17 @@ guard_takes(struct session *s, struct guard *g, bool *heard, bool binary, struct
 	uint64_t media = report->opaque_bytes - before;
 	enum socket_goes goes = media ? media_goes(s, true, media) : SOCKET_GOES;
 	*heard = *heard || live_is_heard(message);
-	/* masked here, it would still be heard */
+	/* masked in the transcript, the value would still be heard */
 	if (goes == SOCKET_GOES && *heard && report->redactions > redactions)
 		goes = session_denies(s, "content_policy_violation",
-			"what must be replaced in a transcript was said, too");
+			"a value that must be replaced was spoken, too");
 	if (goes != SOCKET_GOES)
 		return goes;
 	emit_events(s, binary, buf_view(&out));
 	return r ? guard_refuses(s, g, r) : SOCKET_GOES;
 }
 
-/* Outside of any answer: by itself, with nothing before or after it. */
+/* Passes on a message outside any response, with a guard of its own. */
 static enum socket_goes
 message_alone(struct session *s, bool binary, struct span message, const struct live_event *e)
 {
@@ -646,13 +661,13 @@ message_alone(struct session *s, bool binary, struct span message, const struct 
 	}
 	if (gate_answer(s->x, &events_head, &g))
 		return session_ends(s, WS_TRY_AGAIN, false, "out of memory");
-	if (!e->response.n) /* else it is a piece of an answer that never began */
+	if (!e->response.n) /* otherwise it is part of a response that never began */
 		guard_stands_alone(g);
 	enum socket_goes goes = guard_takes(s, g, &heard, binary, message, PART_ALONE);
 	size_t redactions = guard_report(g)->redactions;
 	s->x->socket.redactions += redactions;
 	if (goes != SOCKET_GOES)
-		return goes; /* what it says is in the session's completion */
+		return goes; /* the session's completion counts its findings */
 	metric_add(s->x->r->gate->metrics, M_ANSWERS_REDACTED, redactions);
 	guard_drop(&s->x->guard);
 	return goes;
@@ -681,7 +696,8 @@ turn_takes(struct said *m, bool binary, struct span message, const struct live_e
 	return goes;
 }
 
-/* It is over, and no usage came: what was held of it goes. */
+/* Ends a turn whose response is over but whose usage did not arrive, and passes on what the
+ * guard held. */
 static enum socket_goes
 turn_is_left(struct said *m, bool binary)
 {
@@ -696,7 +712,8 @@ turn_is_left(struct said *m, bool binary)
 	return goes;
 }
 
-/* Transcripts whose end does not come leave room for others. False: the session ends. */
+/* Ends the oldest transcript without an end, to make room. Returns false if that ended the
+ * session. */
 static bool
 oldest_is_left(struct session *s, bool binary)
 {
@@ -710,8 +727,8 @@ oldest_is_left(struct session *s, bool binary)
 	return !oldest || turn_is_left(oldest, binary) == SOCKET_GOES;
 }
 
-/* What was used of an answer that has no turn, or the answer itself: the provider began it by
- * itself, or whose it is is being decided. */
+/* Makes a turn for a response, or its usage, that has none: the provider began by itself, or
+ * the turn is being decided. The message waits until then. */
 static enum socket_goes
 turn_is_asked(struct session *s, bool binary, struct span message, const struct live_event *e)
 {
@@ -731,7 +748,7 @@ turn_is_asked(struct session *s, bool binary, struct span message, const struct 
 			return session_ends(s, WS_TRY_AGAIN, false, "too many bytes are held");
 		m->silent = true;
 		m->answer.aside = e->aside;
-		m->answer.over = !e->begins; /* but for its usage */
+		m->answer.over = !e->begins; /* only its usage is missing */
 	}
 	INVARIANT(!s->held.waits);
 	s->held.message = message;
@@ -740,7 +757,7 @@ turn_is_asked(struct session *s, bool binary, struct span message, const struct 
 	return SOCKET_WAITS;
 }
 
-/* The first one that was asked for, and has not begun. */
+/* Ends the oldest turn that was asked for and has not begun, because an error replies to it. */
 static void
 error_answers(struct session *s)
 {
@@ -762,7 +779,7 @@ provider_message(struct session *s, bool binary, struct span message)
 	if (session_is_erased(s))
 		return SOCKET_ENDS;
 	struct live_event e = live_provider(&s->x->r->found.endpoint, message, &a);
-	/* an event of its answer waits for the next one: this one goes after it */
+	/* an event of its response waits in the guard, so this message follows it */
 	struct said *of = e.is != LIVE_TEXT ? turn_of(s, &e) : NULL;
 	if (of && of->answer.guard && guard_held(of->answer.guard))
 		return turn_takes(of, binary, message, &e);
@@ -774,13 +791,14 @@ provider_message(struct session *s, bool binary, struct span message)
 		return goes;
 	}
 	if (e.response.n > CAP_SOCKET_RESPONSE_ID)
-		return session_ends(s, WS_INTERNAL, false, "an answer's id is too long");
+		return session_ends(s, WS_INTERNAL, false,
+			"the provider sent a response id that is too long");
 	if (e.error && !e.aside) {
 		error_answers(s);
 		return message_alone(s, binary, message, &e);
 	}
 	struct said *m = turn_of(s, &e);
-	/* the usage of the one before never came */
+	/* the usage of the previous response did not arrive */
 	if (m && m->answer.over && e.begins) {
 		enum socket_goes goes = turn_is_left(m, binary);
 		if (goes != SOCKET_GOES)
@@ -791,11 +809,11 @@ provider_message(struct session *s, bool binary, struct span message)
 		return turn_is_asked(s, binary, message, &e);
 	if (!session_binds(s, &message, &bound))
 		return session_ends(s, WS_INTERNAL, false,
-			"a message of the provider's is none of its dialect");
+			"the provider sent a message outside its protocol");
 	return m ? turn_takes(m, binary, message, &e) : message_alone(s, binary, message, &e);
 }
 
-/* The turn of the message that waited is decided. */
+/* The turn of the waiting message is decided: passes the message on. */
 static void
 session_goes_on(struct session *s)
 {
@@ -819,7 +837,7 @@ gate_socket_begin(struct exchange *x, const struct socket_calls *calls)
 		free(s);
 		return ERR_NOMEM;
 	}
-	if (s->vault) /* one that is empty so far may have values before a response ends */
+	if (s->vault) /* an empty vault may have values before a response ends */
 		vault_count_unknown(s->vault, x->r->snap->rules, true);
 	TAG(session, s);
 	INVARIANT(!x->session && x->plan.socket_bytes);

@@ -1,7 +1,8 @@
-/* Identical requests under way: the first one asks the model, the others wait for what it is
- * told, in the relay, before anything of theirs is sent. Where that one fails the next of them
- * asks, and the others wait for that. Between daemons of one Redis a key there says that one
- * asks. Who waited in vain goes on alone, as if there were no cache. */
+/* Identical requests at the same time. The first one (the leader) is sent to the model. The
+ * others wait in the relay, before anything of theirs is sent, and receive the leader's
+ * response from the cache. If the leader fails, the next one leads and the others wait for it.
+ * Daemons that share Redis use a key there to agree on one leader. A request that waited too
+ * long continues alone, as if there were no cache. */
 #include "base/attr.h"
 #include "base/clock.h"
 #include "base/err.h"
@@ -13,22 +14,26 @@
 #define ALONE_MS "10000" /* as in one daemon: cache_flight_begin() */
 enum {
 	CLAIM_NAME = CACHE_REDIS_NAME + 5,
-	LEADS_MS = 2000, /* of the key in Redis, where nobody renews it */
+	LEADS_MS = 2000, /* life of the key in Redis if nobody renews it */
 	RENEW_US = 700000,
-	LOOK_US = 100000, /* at what another daemon does */
+	LOOK_US = 100000, /* between looks at another daemon's key */
 	WAITS_MOST_US = 30000000,
-	SHARE = 4, /* of the time that is left */
-	WAKES = 16 /* in one tick: what is held for them is not all held at once */
+	SHARE = 4, /* part of the remaining time that a request may wait: a quarter */
+	/* requests resumed in one tick, so that their stored responses are not all in memory at
+	 * once */
+	WAKES = 16
 };
 
-/*  NONE ──(its claim, the first of its key)──→ ASKS ──(the key is its own)──→ LEADS
- *    │                                         ↑ ├──(or Redis does not say)──→ LEADS_HERE
- *    │                                         │ └──(another daemon's)──→ FOLLOWS_AWAY ──┐
- *    ├──(another of this daemon asks)──→ FOLLOWS ──(it ended)──→ LOOKS ←──(it ended)─────┘
- *    └─────────────(that one failed: as from the beginning)────────┘
- *  LOOKS and whoever waited too long: NONE, with an answer or without. So is who leads, once
- *  its exchange has ended or its answer cannot be kept. Where several failed in a row who
- * waited FOLLOWS nobody (`draws`), until its caller's budget of repeats lets it go on alone. */
+/*   NONE ──(its claim, the first of its key)──→ ASKS ──(the key is its own)──→ LEADS
+ *     │                                         ↑ ├──(or Redis does not reply)→ LEADS_HERE
+ *     │                                         │ └──(another daemon's)──→ FOLLOWS_AWAY ──┐
+ *     ├──(another of this daemon asks)──→ FOLLOWS ──(it ended)──→ LOOKS ←──(it ended)─────┘
+ *     └─────────────(that one failed: as from the beginning)────────┘.
+ *
+ * After LOOKS, or a wait that was too long, the state is NONE, with a response or without. A
+ * leader's state is NONE when its exchange ended, or its response cannot be stored. If several
+ * leaders failed in a row, a request that waited FOLLOWS nobody (`draws`), until its caller's
+ * retry budget lets it continue alone. */
 
 #define TO(life) (1u << (TOGETHER_##life))
 
@@ -48,9 +53,9 @@ has_place(const struct together *t)
 	return t->life >= TOGETHER_LEADS;
 }
 
-/* Who leads or follows is looked after at each tick. */
+/* Changes the state. Leaders and followers are in the gate's list, which each tick visits. */
 static void
-become(struct exchange *x, enum together_life life)
+together_enter(struct exchange *x, enum together_life life)
 {
 	struct gate *g = x->r->gate;
 	struct together *t = &x->together;
@@ -80,7 +85,8 @@ flight_redis_name(const struct exchange *x, char out[CLAIM_NAME])
 	return n + 5;
 }
 
-/* What the key in Redis holds: the number of who asks; or that nobody is to wait. */
+/* The key's content in Redis: the leader's number, or NOBODY_WAITS. Used by a callback that may
+ * run after the exchange ended. */
 struct claim {
 	struct redis *redis;
 	int64_t own;
@@ -106,9 +112,9 @@ claim_read(void *arg, int err, const struct redis_reply_ints *replies, size_t n 
 			(size_t[]){ 3, CLAIM_NAME - 1 });
 }
 
-/* Its own alone: where its time was over another may have it. That is read after the time began
- * anew, so that what is deleted then has not ended meanwhile. No script: Redis' user need not
- * have the right to run any. */
+/* Deletes the key in Redis if it is still this exchange's own: after its time was over, another
+ * may have it. The key is read after its time was renewed, so it cannot expire between reading
+ * and deleting. No script is used, because Redis' user may not be permitted to run scripts. */
 static void
 release_claim(struct exchange *x, bool in_vain)
 {
@@ -132,7 +138,7 @@ together_over(struct exchange *x, enum cache_flight_end how)
 
 	if (t->life == TOGETHER_LEADS)
 		release_claim(x, how == FLIGHT_ENDS_IN_VAIN);
-	become(x, TOGETHER_NONE);
+	together_enter(x, TOGETHER_NONE);
 	if (t->flight.serial)
 		cache_flight_end(x->r->gate->shared->cache, &t->flight, how);
 }
@@ -150,7 +156,7 @@ together_share_us(const struct exchange *x, uint64_t now_us, uint64_t most_us)
 	return share_us < most_us ? share_us : most_us;
 }
 
-/* So long, whatever it waits for. */
+/* Begins the time that the request may wait, whatever it waits for. */
 static void
 begins_to_wait(struct exchange *x)
 {
@@ -161,7 +167,7 @@ begins_to_wait(struct exchange *x)
 }
 
 static void
-goes_on(struct exchange *x)
+continue_exchange(struct exchange *x)
 {
 	struct together *t = &x->together;
 	void (*then)(struct exchange *) = t->then;
@@ -171,9 +177,9 @@ goes_on(struct exchange *x)
 	then(x);
 }
 
-/* With the answer that another was given; nothing was sent, and nothing will be. */
+/* Continues with the stored response; nothing was sent, and nothing will be. */
 static void
-goes_with_it(struct exchange *x)
+continue_with_response(struct exchange *x)
 {
 	together_over(x, FLIGHT_ENDS_KEPT);
 	attempts_none(x);
@@ -181,10 +187,10 @@ goes_with_it(struct exchange *x)
 	x->plan.asks = x->plan.holds = x->plan.doubts = x->plan.timed = false;
 	if (x->plan.body_mode == BODY_COPY)
 		x->plan.body_mode = BODY_SWAP;
-	goes_on(x);
+	continue_exchange(x);
 }
 
-/* The wait was not its target's. */
+/* The time of waiting does not count as the target's. */
 static void
 begun_now(struct exchange *x)
 {
@@ -205,23 +211,23 @@ note_wait(struct exchange *x, bool hit)
 	begun_now(x);
 }
 
-/* `how`: what who waits for this one is told. */
+/* Continues without a shared response. `how`: reported to requests that wait for this one. */
 static void
-goes_alone(struct exchange *x, enum cache_flight_end how)
+continue_alone(struct exchange *x, enum cache_flight_end how)
 {
-	/* each of those who waited would keep the same; few go on by a budget, for the rest */
+	/* many former followers would store the same response; few continue by a budget */
 	if (x->together.until_us && !x->together.draws)
 		x->r->found.cache.keeps = false;
 	note_wait(x, false);
-	become(x, TOGETHER_NONE);
+	together_enter(x, TOGETHER_NONE);
 	cache_flight_end(x->r->gate->shared->cache, &x->together.flight, how);
-	goes_on(x);
+	continue_exchange(x);
 }
 
-static void takes_part(struct exchange *x);
+static void join_flight(struct exchange *x);
 static void draws_or_waits(struct exchange *x);
 
-/* Where nothing is there the next one asks. */
+/* The leader ended, and the cache was looked up. Without a response, the next request leads. */
 static void
 looked_again(struct request *r)
 {
@@ -232,13 +238,13 @@ looked_again(struct request *r)
 
 	if (r->found.cache.state == CACHED_HIT) {
 		note_wait(x, true);
-		goes_with_it(x);
+		continue_with_response(x);
 	} else if (late || t->rounds > CACHE_FLIGHTS || !request_cache_keeps(r)) {
-		goes_alone(x, late ? FLIGHT_ENDS_IN_VAIN : FLIGHT_ENDS_FAILED);
+		continue_alone(x, late ? FLIGHT_ENDS_IN_VAIN : FLIGHT_ENDS_FAILED);
 	} else if (t->draws) {
 		draws_or_waits(x);
 	} else {
-		takes_part(x);
+		join_flight(x);
 	}
 }
 
@@ -246,7 +252,7 @@ static void
 look_again(struct exchange *x)
 {
 	begins_to_wait(x);
-	become(x, TOGETHER_LOOKS);
+	together_enter(x, TOGETHER_LOOKS);
 	if (request_cache_look(x->r, looked_again))
 		looked_again(x->r);
 }
@@ -262,16 +268,16 @@ wait_for(struct exchange *x, enum together_life life)
 	begins_to_wait(x);
 	t->next_us = clock_mono_us() + LOOK_US;
 	t->rounds += !t->draws;
-	become(x, life);
+	together_enter(x, life);
 }
 
-/* Several failed: who waited for them goes on as one more attempt of his. Who is new goes on.
- */
+/* Several leaders failed: a request that waited for them continues as one more attempt in its
+ * caller's retry budget. A new request continues at once. */
 static void
 draws_or_waits(struct exchange *x)
 {
 	if (!x->together.draws || request_draws(x->r))
-		goes_alone(x, FLIGHT_ENDS_FAILED);
+		continue_alone(x, FLIGHT_ENDS_FAILED);
 	else
 		wait_for(x, TOGETHER_FOLLOWS);
 }
@@ -288,27 +294,27 @@ together_still_waits(struct request *r)
 }
 
 static void
-meant(struct exchange *x, bool found)
+meaning_looked(struct exchange *x, bool found)
 {
-	if (!x->together.then) /* its caller has gone */
+	if (!x->together.then) /* the caller left */
 		return;
 	begun_now(x);
 	if (found)
-		goes_with_it(x);
+		continue_with_response(x);
 	else
-		goes_on(x);
+		continue_exchange(x);
 }
 
-/* It asks for all, unless an answer is there to what means the same. */
+/* Leads, unless the cache has a response to a prompt of the same meaning. */
 static void
-leads(struct exchange *x)
+begin_leading(struct exchange *x)
 {
 	note_wait(x, false);
-	if (!meaning_look(x, meant))
-		goes_on(x);
+	if (!meaning_look(x, meaning_looked))
+		continue_exchange(x);
 }
 
-/* SET … NX: nothing where another has it. */
+/* The reply to SET … NX: nil if another daemon has the key. */
 static void
 may_lead(void *arg, int err, const struct redis_reply_ints *replies, size_t n UNUSED)
 {
@@ -318,14 +324,14 @@ may_lead(void *arg, int err, const struct redis_reply_ints *replies, size_t n UN
 		return;
 	if (!err && replies[0].nil) {
 		if (!replies[1].err && replies[1].list[0] == NOBODY_WAITS_FOR)
-			goes_alone(x, FLIGHT_ENDS_IN_VAIN);
+			continue_alone(x, FLIGHT_ENDS_IN_VAIN);
 		else
 			wait_for(x, TOGETHER_FOLLOWS_AWAY);
 		return;
 	}
-	become(x, err || replies[0].err ? TOGETHER_LEADS_HERE : TOGETHER_LEADS);
+	together_enter(x, err || replies[0].err ? TOGETHER_LEADS_HERE : TOGETHER_LEADS);
 	x->together.next_us = clock_mono_us() + RENEW_US;
-	leads(x);
+	begin_leading(x);
 }
 
 static void
@@ -342,14 +348,14 @@ ask_to_lead(struct exchange *x)
 	redis_command(p, 6, (const char *[]){ "SET", name, own, "NX", "PX", ms },
 		(size_t[]){ 3, n, m, 2, 2, digits });
 	redis_command(p, 2, (const char *[]){ "MGET", name }, (size_t[]){ 4, n });
-	become(x, TOGETHER_ASKS);
+	together_enter(x, TOGETHER_ASKS);
 	r->run.pending++;
 	redis_send(p);
 }
 
-/* EXISTS of the entry, and the key that says that another asks. */
+/* The reply about another daemon's request: whether the entry exists, and the key's content. */
 static void
-seen_away(void *arg, int err, const struct redis_reply_ints *replies, size_t n UNUSED)
+other_daemon_seen(void *arg, int err, const struct redis_reply_ints *replies, size_t n UNUSED)
 {
 	struct exchange *x = *(struct exchange **)arg;
 	struct together *t = &x->together;
@@ -359,27 +365,28 @@ seen_away(void *arg, int err, const struct redis_reply_ints *replies, size_t n U
 	bool there = !err && (replies[0].err || replies[0].i);
 	int64_t claim = err || replies[1].err ? 0 : replies[1].list[0];
 	if (err || (!there && claim == NOBODY_WAITS_FOR)) {
-		goes_alone(x, FLIGHT_ENDS_IN_VAIN);
+		continue_alone(x, FLIGHT_ENDS_IN_VAIN);
 	} else if (!there && claim) {
 		t->next_us = clock_mono_us() + LOOK_US;
-		become(x, TOGETHER_FOLLOWS_AWAY);
+		together_enter(x, TOGETHER_FOLLOWS_AWAY);
 	} else {
 		look_again(x);
 	}
 }
 
 static void
-see_away(struct exchange *x)
+look_at_other_daemon(struct exchange *x)
 {
 	struct request *r = x->r;
 	char entry[CACHE_REDIS_NAME], asks[CLAIM_NAME];
 	size_t n = cache_redis_name(x->together.flight.key, entry),
 	       m = flight_redis_name(x, asks);
-	struct redis_pipe *p = redis_begin(r->gate->cache_redis, 2, seen_away, &x, sizeof(x));
+	struct redis_pipe *p =
+		redis_begin(r->gate->cache_redis, 2, other_daemon_seen, &x, sizeof(x));
 
 	redis_command(p, 2, (const char *[]){ "EXISTS", entry }, (size_t[]){ 6, n });
 	redis_command(p, 2, (const char *[]){ "MGET", asks }, (size_t[]){ 4, m });
-	become(x, TOGETHER_ASKS);
+	together_enter(x, TOGETHER_ASKS);
 	r->run.pending++;
 	redis_send(p);
 }
@@ -395,14 +402,14 @@ renew_flight(struct exchange *x)
 	x->together.next_us += RENEW_US;
 }
 
-/* It is known by now that its answer will not be kept. */
+/* Returns true if the response certainly will not be stored. */
 static bool
 in_vain(const struct exchange *x)
 {
 	return x->guard && !x->aside.out && guard_untapped(x->guard);
 }
 
-/* Who waits for one of this daemon, or for its caller's budget. */
+/* Returns true if a wait for a leader of this daemon, or for the caller's budget, is over. */
 static bool
 wait_is_over(struct exchange *x, uint64_t now_us)
 {
@@ -425,10 +432,10 @@ look_after(struct exchange *x, uint64_t now_us, unsigned *wakes)
 		else if (t->life == TOGETHER_LEADS && t->next_us <= now_us)
 			renew_flight(x);
 	} else if (t->until_us <= now_us && !t->draws) {
-		goes_alone(x, FLIGHT_ENDS_IN_VAIN);
+		continue_alone(x, FLIGHT_ENDS_IN_VAIN);
 	} else if (t->life == TOGETHER_FOLLOWS_AWAY) {
 		if (t->next_us <= now_us)
-			see_away(x);
+			look_at_other_daemon(x);
 	} else if (*wakes && wait_is_over(x, now_us)) {
 		(*wakes)--;
 		look_again(x);
@@ -441,7 +448,7 @@ together_tick(struct gate *g, uint64_t now_us)
 	struct exchange *x, *next;
 	unsigned wakes = WAKES;
 
-	/* what goes on may end others, but never brings one in before the end of the list */
+	/* a resumed request may end others, but adds new ones only at the end of the list */
 	for (x = TAILQ_FIRST(&g->together); x; x = next) {
 		next = TAILQ_NEXT(x, together.of_all);
 		look_after(x, now_us, &wakes);
@@ -450,18 +457,18 @@ together_tick(struct gate *g, uint64_t now_us)
 }
 
 static void
-takes_part(struct exchange *x)
+join_flight(struct exchange *x)
 {
 	struct gate *g = x->r->gate;
 	struct found_cache *f = &x->r->found.cache;
 	struct together *t = &x->together;
 	enum cache_flight_role role = t->flight.serial
-					      ? FLIGHT_LEADS /* here; one away ended */
+					      ? FLIGHT_LEADS /* another daemon's leader ended */
 					      : cache_flight_begin(g->shared->cache, &t->flight,
 							f->key, f->looked_us, &t->follows);
 
 	switch (role) {
-	case FLIGHT_ALONE: goes_alone(x, FLIGHT_ENDS_IN_VAIN); break;
+	case FLIGHT_ALONE: continue_alone(x, FLIGHT_ENDS_IN_VAIN); break;
 	case FLIGHT_FAILED:
 		t->draws = t->until_us != 0;
 		draws_or_waits(x);
@@ -475,8 +482,8 @@ takes_part(struct exchange *x)
 		if (g->cache_redis && redis_up(g->cache_redis))
 			ask_to_lead(x);
 		else {
-			become(x, TOGETHER_LEADS_HERE);
-			leads(x);
+			together_enter(x, TOGETHER_LEADS_HERE);
+			begin_leading(x);
 		}
 		break;
 	}
@@ -493,12 +500,12 @@ together_begin(struct exchange *x, void (*then)(struct exchange *x))
 	t->since_us = clock_mono_us();
 	if (!r->found.cache.looked_us || x->plan.unrecorded || r->out.decision.kind == D_DENY ||
 		!request_cache_keeps(r))
-		goes_on(x);
+		continue_exchange(x);
 	else
-		takes_part(x);
+		join_flight(x);
 }
 
-/* Nobody waits for its answer any more; one that has asked Redis waits for that. */
+/* Ends the wait. A request that waits for Redis' reply ends when it arrives. */
 void
 together_gone(struct exchange *x)
 {
@@ -506,7 +513,7 @@ together_gone(struct exchange *x)
 
 	if (t->then && has_place(t)) {
 		together_over(x, FLIGHT_ENDS_FAILED);
-		goes_on(x);
+		continue_exchange(x);
 	}
 }
 

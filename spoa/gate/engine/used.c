@@ -1,5 +1,6 @@
-/* What came of an exchange: what it used, in tokens, where its provider does not say (design
- * rule 8): nothing, what was seen of it at most, or all that was reserved. */
+/* The result of an exchange. First, what it used in tokens if the provider does not report it:
+ * nothing, at most what was seen, or the whole reservation. Then counts and log lines about
+ * providers. */
 #include <stdlib.h>
 
 #include "answer/guard/guard.h"
@@ -11,11 +12,12 @@
 
 enum {
 	BYTES_A_TOKEN = 3, /* as requests are estimated */
-	TEXT_OVERHEAD = 16 /* more than a turn, or a call of a tool, takes besides its text */
+	/* upper bound of the tokens of a turn or a tool call besides its text */
+	TEXT_OVERHEAD = 16
 };
 
-/* All that was made can be in what was read: text, of a stream as far as it came, or of an
- * answer that is whole. */
+/* Returns true if everything the model made was visible: only text, in a stream as far as it
+ * arrived, or in a whole response. */
 static bool
 saw_all(const struct exchange *x, const struct exchange_result *res,
 	const struct guard_report *a)
@@ -24,17 +26,18 @@ saw_all(const struct exchange *x, const struct exchange_result *res,
 	       !a->blind && (a->streamed || res->end == END_COMPLETE);
 }
 
-/* What the provider counted before the rest was said. */
+/* Returns the output tokens that the provider reported before the rest of the stream. */
 static int64_t
-said(const struct usage *u)
+reported_output(const struct usage *u)
 {
 	return u->output_seen && !u->spoilt ? u->output_tokens : 0;
 }
 
-/* A token is a byte at least. More than was reserved it is only where the text is long even by
- * the measure that requests have: then there was no cap that the provider obeyed. */
+/* Returns an upper bound of the output tokens: one for each byte, but not above the
+ * reservation. A text that is longer even by the usual estimate exceeds the reservation: then
+ * the provider did not obey the output limit. */
 static int64_t
-most(const struct request *r, int64_t counted, uint64_t bytes)
+most_output(const struct request *r, int64_t counted, uint64_t bytes)
 {
 	int64_t likely = counted + (int64_t)(bytes / BYTES_A_TOKEN),
 		reserved = r->found.output_tokens;
@@ -44,7 +47,7 @@ most(const struct request *r, int64_t counted, uint64_t bytes)
 	return counted + (int64_t)bytes < reserved ? counted + (int64_t)bytes : reserved;
 }
 
-/* Of a whole answer by the model's own tokenizer, where that is known; -1: it is not. */
+/* Counts a whole response with the model's own vocabulary; -1: unknown. */
 static int64_t
 counted_tokens(const struct request *r, const struct guard_report *a)
 {
@@ -64,8 +67,8 @@ counted_tokens(const struct request *r, const struct guard_report *a)
 	return token_sum_tokens(sum.most);
 }
 
-/* The provider, or HAProxy before it, closed before the head of an answer: on a connection of
- * its own HAProxy says so with a status, on one that was used before it closes likewise. */
+/* Returns true if the connection closed before a response's head. HAProxy reports that with a
+ * status on a new connection, and without one on a reused connection. */
 static bool
 closed_unheard(const struct exchange_result *res)
 {
@@ -80,14 +83,14 @@ exchange_used(const struct request *r, const struct exchange_result *res, struct
 	const struct guard_report *a = x->guard ? guard_report(x->guard) : NULL;
 
 	*u = res->usage;
-	/* it was made, and counted, before; or nothing is made */
+	/* made and counted earlier, or not made at all */
 	if (r->found.endpoint.stored || r->found.cache.state == CACHED_HIT)
 		return USED_NOTHING;
 	if (r->out.decision.kind == D_DEFER || r->out.decision.kind == D_DENY ||
 		res->end == END_NEVER_SENT || res->end == END_DENIED || res->end == END_RULED)
 		return USED_NOT_SENT;
-	/* Its turns are charged, except for one that no limit let in when it was in flight.
-	 * Before a session there is none. */
+	/* Turns are charged separately, except for one that no limit admitted while it was in
+	 * flight. Without a session there are none. */
 	if (r->in.socket && (res->status == 101 || !x->session))
 		return x->session && x->session->unpaid ? USED_RESERVED : USED_NOTHING;
 	if (r->found.endpoint.free && res->status)
@@ -96,34 +99,36 @@ exchange_used(const struct request *r, const struct exchange_result *res, struct
 		return USED_SAID;
 	if (res->end == END_ANSWER_RULED)
 		return USED_RESERVED;
-	/* or a success by its status is an error document: nothing was made */
+	/* an error document with a success status: nothing was made */
 	if ((res->status >= 400 && !res->output_begun) || closed_unheard(res) ||
 		(a && a->provider_error && !a->finish[0] && !a->events))
 		return USED_NOTHING;
 	if (!a || !res->status || x->made_later)
 		return USED_RESERVED;
-	if (!saw_all(x, res, a) && said(&res->usage) <= r->found.output_tokens)
+	if (!saw_all(x, res, a) && reported_output(&res->usage) <= r->found.output_tokens)
 		return USED_RESERVED;
 	if (u->spoilt || u->input_tokens < r->found.input_tokens)
 		u->input_tokens = r->found.input_tokens;
-	/* What the bytes allow; less where the tokens of these texts are known. */
-	int64_t before = said(&res->usage), n = counted_tokens(r, a);
-	u->output_tokens = most(r, before, a->output_bytes - (before ? a->counted_bytes : 0));
+	/* the bound by bytes, or the count if that is lower */
+	int64_t before = reported_output(&res->usage), n = counted_tokens(r, a);
+	u->output_tokens =
+		most_output(r, before, a->output_bytes - (before ? a->counted_bytes : 0));
 	if (n >= 0 && n < u->output_tokens)
 		u->output_tokens = n;
 	return USED_SEEN;
 }
 
-/* ---- what the provider did: counted by provider and status, with how soon its answer began.
- * An error, and an answer that begins late, are a log line, once a minute each. ---- */
+/* ---- providers: counts by provider and status, and the time until the response began. An
+ * error, and a late begin, are logged, each once a minute. ---- */
 
 #define MINUTE_US 60000000
-/* From here on an answer begins late: a stream says its first word at once, a whole one is made
- * before it begins. */
+/* From this time on a response begins late. A stream sends its first content at once; a whole
+ * response is made before it begins. */
 #define SLOW_STREAM_US 10000000
 #define SLOW_WHOLE_US  30000000
 
-/* The first of its provider and kind in this minute, of all workers. */
+/* Returns true for the first event of this provider and kind in the current minute, of all
+ * workers. */
 static bool
 may_log(struct gate_shared *s, struct span provider, uint64_t kind)
 {
@@ -139,7 +144,7 @@ void
 gate_sent(struct exchange *x)
 {
 	if (x->provider)
-		return; /* again, on another connection */
+		return; /* called again, for another connection */
 	x->provider = provider_entry(&x->r->gate->tally.providers, request_provider(x->r));
 	x->sent_us = clock_mono_us();
 	provider_sent(x->provider);
@@ -162,7 +167,7 @@ gate_heard(struct exchange *x, bool streamed)
 			LI("first_byte_ms", us / 1000), LS("id", r->id));
 }
 
-/* It is no longer under way. */
+/* Ends the entry in the operators' list. */
 static void
 show_end(struct request *r, int end)
 {
@@ -186,14 +191,15 @@ exchange_left(struct exchange *x)
 	no_longer_there(x);
 }
 
-/* A status of the provider's, or what came in place of one; -1: nothing did. */
+/* Returns the provider's status, or a code for what happened in place of one; -1: nothing was
+ * sent. */
 static int
-outcome(const struct exchange *x)
+provider_outcome(const struct exchange *x)
 {
 	const struct exchange_result *res = &x->result;
 	int failure = provider_failure(res->code);
 
-	if (x->r->found.probe) /* of nobody's request */
+	if (x->r->found.probe) /* a probe is not a caller's request */
 		return -1;
 	if (failure)
 		return failure;
@@ -209,7 +215,7 @@ void
 exchange_answered(struct exchange *x)
 {
 	struct request *r = x->r;
-	int status = outcome(x);
+	int status = provider_outcome(x);
 
 	switch (x->result.end) {
 	case END_CLIENT_ABORT: show_end(r, RECENT_CLIENT_ABORT); break;
@@ -231,7 +237,7 @@ exchange_attempted(struct exchange *x)
 {
 	struct request *r = x->r;
 	struct span name = request_provider(r);
-	int status = outcome(x);
+	int status = provider_outcome(x);
 	char text[16];
 
 	if (status >= 0)
@@ -246,10 +252,10 @@ exchange_attempted(struct exchange *x)
 			LS("means", provider_means(status)), LS("id", r->id));
 }
 
-/* ---- what telemetry is told next to a record; where nobody is, none of this runs ---- */
+/* ---- notes for telemetry, and counts of rules ---- */
 
-_Static_assert(
-	NOTE_ID == DECISION_ID_LEN && (int)NOTE_TRACE == (int)TRACE_BYTES, "as they are there");
+_Static_assert(NOTE_ID == DECISION_ID_LEN && (int)NOTE_TRACE == (int)TRACE_BYTES,
+	"the note has the same sizes");
 _Static_assert((int)NOTE_STAGES >= (int)STAGES, "room for each stage");
 _Static_assert((int)NOTE_ATTEMPTS >= (int)RETRY_ATTEMPTS_MAX, "room for each attempt");
 

@@ -1,11 +1,13 @@
-/* From a decided request to variables. Text is made printable and cut: a header
- * or a claim may hold anything, HAProxy's log and headers may not. On the relay's side the
- * denial and x-tollgate-* fields, which HAProxy turns into the same variables. */
+/* Converts a decided request to HAProxy's variables. Text is made printable and cut, because a
+ * header or a claim may hold any byte, but HAProxy's log and headers may not. On the relay's
+ * side, also the denial and x-tollgate-* fields, which HAProxy turns into the same variables.
+ */
 #include "base/caps.h"
 #include "base/clock.h"
 #include "base/scoped.h"
 #include "gate/engine/engine.h"
 
+/* The list being filled. */
 struct vars {
 	struct request *r;
 	struct var *v;
@@ -19,6 +21,7 @@ push_var(struct vars *vs, const char *name, const char *field, struct span s)
 		vs->v[vs->n++] = (struct var){ name, field, false, 0, s };
 }
 
+/* Adds a text that is printable already; nothing if it is empty. */
 static void
 put_as_is(struct vars *vs, const char *name, const char *field, struct span s)
 {
@@ -26,8 +29,8 @@ put_as_is(struct vars *vs, const char *name, const char *field, struct span s)
 		push_var(vs, name, field, s);
 }
 
-/* ASCII, no controls, and no more than fits. Without memory it is empty, but there: where
- * HAProxy finds no backend it would choose one itself. */
+/* Adds a text: ASCII without controls, cut to CAP_VAR_BYTES. If memory ran out, the variable is
+ * present but empty: without the variable, HAProxy would choose a backend itself. */
 static void
 put_var(struct vars *vs, const char *name, const char *field, struct span s)
 {
@@ -47,7 +50,7 @@ put_int(struct vars *vs, const char *name, const char *field, int64_t i)
 		vs->v[vs->n++] = (struct var){ name, field, true, i, { NULL, 0 } };
 }
 
-/* Of two the one with the least left, as a share of its limit. */
+/* Returns true if `a` has less left than `b`, as a share of the limit. */
 static bool
 tighter(const struct quota_dim *a, const struct quota_dim *b)
 {
@@ -55,7 +58,7 @@ tighter(const struct quota_dim *a, const struct quota_dim *b)
 	       (unsigned __int128)b->remaining * a->limit;
 }
 
-/* The dim of that kind with the least left. */
+/* Returns the counter of that unit with the least left; NULL: none. */
 static const struct quota_dim *
 tightest(const struct request *r, enum quota_unit unit)
 {
@@ -73,7 +76,8 @@ tightest(const struct request *r, enum quota_unit unit)
 	return best;
 }
 
-/* The limit in dollars that refused: its window's end is all that fits into these fields. */
+/* Returns the limit in dollars that refused. Only the end of its window fits into these fields.
+ */
 static const struct quota_dim *
 refused_dollars(const struct request *r)
 {
@@ -86,7 +90,8 @@ refused_dollars(const struct request *r)
 	return NULL;
 }
 
-/* The counts may have been read when the head came, and the body later. */
+/* Returns the time until a counter's window ends. The counts may have been read with the head,
+ * and the body arrived later. */
 static struct span
 reset_text(struct request *r, const struct quota_dim *d)
 {
@@ -130,7 +135,7 @@ put_limits(struct vars *vs)
 	}
 }
 
-/* The denial in the caller's dialect, and the status that it is told with; empty: no memory. */
+/* Returns the denial in the caller's dialect, and its status; empty: out of memory. */
 static struct span
 error_document(struct request *r, int *status)
 {
@@ -155,7 +160,7 @@ has_scope(struct span list, struct span one)
 	return false;
 }
 
-/* Those of `list` that are not in `before`. */
+/* Adds the scopes in `list` that are not in `before`. */
 static void
 add_scopes(struct buf *to, struct span list, struct span before, bool *any)
 {
@@ -169,8 +174,8 @@ add_scopes(struct buf *to, struct span list, struct span before, bool *any)
 	}
 }
 
-/* What the caller's token has (RFC 8693 4.2): a client that asks for the one that is missing
- * alone would lose these. Empty: nothing that can be said again. */
+/* Returns the scopes of the caller's token (RFC 8693 4.2), because a client that asks only for
+ * the missing scope would lose them. Empty: none that can be repeated. */
 static struct span
 token_scopes(const struct request *r)
 {
@@ -212,8 +217,8 @@ say_scopes(struct request *r, const struct login *l, struct buf *to)
 	buf_str(to, "\"");
 }
 
-/* Where to log in, and for what. Of a 401 to an MCP route with `login`, and where a rule says
- * which scope is missing; what else is denied says nothing of it. */
+/* Adds the challenge to log in: to a 401 of an MCP route with `login`, and if a rule states
+ * which scope is missing. Other denials have none. */
 static void
 put_challenge(struct vars *vs)
 {
@@ -237,9 +242,9 @@ put_challenge(struct vars *vs)
 	put_as_is(vs, "challenge", "challenge", s);
 }
 
-/* The receipt is known once the record is durable: what goes through the relay may be told
- * before. Attempts, of a request that may go to several, once one answered, so never in an ACK.
- */
+/* Adds variables that are known late. The receipt exists when the record is durable, which may
+ * be after the ACK of a request through the relay. Attempts are known when one succeeded, so
+ * never in an ACK. */
 static void
 put_known_late(struct vars *vs)
 {
@@ -253,8 +258,8 @@ put_known_late(struct vars *vs)
 	put_int(vs, "attempts", "attempts", n);
 }
 
-/* A direct probe that stops before the provider is told "observed", which every guard refuses:
- * steps/step_identity.c. */
+/* Returns the decision that HAProxy receives. A direct probe that stops before the provider
+ * gets "observed", which every guard refuses: steps/step_identity.c. */
 static const char *
 decision_to_haproxy(const struct request *r)
 {
@@ -288,7 +293,7 @@ request_vars(struct request *r, struct var out[VARS_MAX])
 	put_var(&vs, "backend", NULL, span_str(request_backend(r)));
 	if (r->gate)
 		put_var(&vs, "node", NULL, span_str(gate_cfg(r->gate)->node));
-	/* For other targets, the frontend deletes the headers that say where the caller came from. */
+	/* for other targets, the frontend deletes the headers that name the caller's address */
 	const struct target *to = request_target(r);
 	if (d->via == VIA_DIRECT && d->kind == D_PERMIT && to && !to->external)
 		put_int(&vs, "internal", NULL, 1);
@@ -319,7 +324,7 @@ request_denial(struct request *r, struct exchange_denial *out)
 	out->fields = request_fields(r);
 }
 
-/* Header lines of them. */
+/* Returns the variables as header lines. */
 static struct span
 fields_of(struct request *r, const struct var *vars, size_t n)
 {
