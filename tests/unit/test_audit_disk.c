@@ -349,10 +349,6 @@ a_segment_that_another_program_touches_is_given_up(void **state)
 		{ "cut in the middle of a record", "truncate -s 300 '%s'", "changed", false },
 		{ "appended to", "echo >> '%s'", "changed", false },
 		{ "junk written after its end", "printf %%5000s x >> '%s'", "changed", false },
-		{ "a byte of it changed",
-			"sleep 0.02; printf X | dd of='%s' bs=1 seek=700 "
-			"conv=notrunc 2>/dev/null",
-			"changed", false },
 		{ "replaced by an equal file",
 			"cp '%s' /tmp/tollgate-audit-copy && mv /tmp/tollgate-audit-copy '%s'",
 			"removed", true },
@@ -390,6 +386,19 @@ a_segment_that_another_program_touches_is_given_up(void **state)
 			assert_int_equal(rig_verify(&r).bad_seq, v.bad_seq);
 		}
 	}
+}
+
+/* The daemon looks at a segment's size and name before each commit, not at its times: see
+ * stat_segment() in record/journal/journal.c. */
+static void
+a_byte_that_another_program_changes_is_found_by_verification(void **state)
+{
+	(void)state;
+	segment_touched("printf X | dd of='%s' bs=1 seek=700 conv=notrunc 2>/dev/null");
+	assert_int_equal(rig_put(&r, "after"), 0);
+	assert_false(rig_holds(&r, "\"type\":\"alarm\""));
+	audit_stop(&r.audit);
+	assert_false(rig_verify(&r).ok);
 }
 
 static void
@@ -459,15 +468,6 @@ sync_while_another_cuts(int fd)
 	return err;
 }
 
-static int
-sync_while_another_writes(int fd)
-{
-	usleep(20000); /* the clock of the file system goes on */
-	if (cuts_to_make && cuts_to_make--)
-		assert_int_equal(pwrite(fd, "X", 1, 700), 1);
-	return fdatasync(fd);
-}
-
 static ssize_t
 write_while_another_cuts(int fd, const void *p, size_t n, off_t at)
 {
@@ -491,8 +491,6 @@ a_segment_that_is_touched_while_it_is_written_is_given_up(void **state)
 	} rows[] = {
 		{ "cut during the sync", { pwrite, sync_while_another_cuts, ftruncate },
 			ERR_IO },
-		{ "changed during the sync", { pwrite, sync_while_another_writes, ftruncate },
-			0 },
 		{ "cut after the write", { write_while_another_cuts, fdatasync, ftruncate },
 			ERR_IO },
 	};
@@ -717,6 +715,7 @@ main(void)
 		T(an_alarm_that_was_written_by_another_is_no_excuse),
 		T(a_folder_that_was_moved_is_noticed),
 		T(a_segment_that_another_program_touches_is_given_up),
+		T(a_byte_that_another_program_changes_is_found_by_verification),
 		T(a_segment_that_is_touched_while_it_is_written_is_given_up),
 		T(a_segment_that_is_touched_in_its_first_commit_is_begun_again),
 		T(a_segment_that_goes_while_nothing_runs_is_missed),

@@ -412,11 +412,8 @@ journal_begin(struct journal *j, uint64_t boot, uint64_t first)
 		j->dirfd, j->name, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
 	if (j->fd < 0)
 		return failure(j);
-	struct stat st;
-	if (fsync(j->dirfd) == 0 && fstat(j->fd, &st) == 0) {
-		j->written = st.st_mtim;
+	if (fsync(j->dirfd) == 0)
 		return 0;
-	}
 	int err = failure(j);
 	close(j->fd);
 	j->fd = -1;
@@ -549,33 +546,43 @@ journal_note_check(const char *dir, const char *node, bool any, uint64_t seq, st
 		dir, node, note.seq, note.boot, dir);
 }
 
-static bool
-is_at_its_name(const struct journal *j, const struct stat *open)
+/* Reads identity, link count and size of the open segment. fstat() would read its times, too. A
+ * kernel with fine-grained timestamps (Linux 6.13 and later) then gives the next write a time of
+ * its own, and the next sync writes the inode in addition to the data: a second write to the
+ * disk for each commit. Returns 0, or -1 with errno set. */
+static int
+stat_segment(const struct journal *j, struct statx *st)
 {
-	struct stat st;
+	return statx(j->fd, "", AT_EMPTY_PATH, STATX_INO | STATX_NLINK | STATX_SIZE, st);
+}
 
-	if (fstatat(j->dirfd, j->name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+static bool
+is_at_its_name(const struct journal *j, const struct statx *open)
+{
+	struct statx st;
+
+	if (statx(j->dirfd, j->name, AT_SYMLINK_NOFOLLOW, STATX_INO, &st) < 0)
 		return errno != ENOENT;
-	return st.st_dev == open->st_dev && st.st_ino == open->st_ino;
+	return st.stx_dev_major == open->stx_dev_major &&
+	       st.stx_dev_minor == open->stx_dev_minor && st.stx_ino == open->stx_ino;
 }
 
 const char *
 journal_lost(struct journal *j)
 {
-	struct stat st;
+	struct statx st;
 	const char *how = NULL;
 	uint64_t now = clock_mono_us();
 
 	j->placing = j->fd < 0 || j->suspect || now - j->placed_us >= JOURNAL_PLACED_US;
 	j->placed_us = j->placing ? now : j->placed_us;
-	if (j->fd < 0 || j->suspect || fstat(j->fd, &st) < 0)
+	if (j->fd < 0 || j->suspect || stat_segment(j, &st) < 0)
 		return NULL;
-	if (st.st_nlink == 0)
+	if (st.stx_nlink == 0)
 		how = "removed";
 	else if (j->placing && !is_at_its_name(j, &st))
 		how = "renamed"; /* written data would be where no reader looks */
-	else if ((uint64_t)st.st_size != j->size || st.st_mtim.tv_sec != j->written.tv_sec ||
-		 st.st_mtim.tv_nsec != j->written.tv_nsec)
+	else if (st.stx_size != j->size)
 		how = "changed";
 	if (!how)
 		return NULL;
@@ -650,7 +657,7 @@ static int
 append_commit(struct journal *j, struct span commit)
 {
 	uint64_t end = j->good + commit.n;
-	struct stat wrote, st;
+	struct statx wrote, st;
 	int err = journal_pwrite(j->fd, commit, j->good) ? failure(j) : 0;
 
 	if (!err && end > j->size)
@@ -658,18 +665,14 @@ append_commit(struct journal *j, struct span commit)
 	if (err)
 		return err;
 	stop_at("commit-written");
-	/* Size and time as our own write left them. Any other size or time comes from another
-	 * program, which would mostly interfere during the sync. */
-	if (fstat(j->fd, &wrote) < 0 || journal_io.fdatasync(j->fd) < 0 ||
-		fstat(j->fd, &st) < 0) {
+	/* Any other size comes from another program, which would mostly interfere during the
+	 * sync. */
+	if (stat_segment(j, &wrote) < 0 || journal_io.fdatasync(j->fd) < 0 ||
+		stat_segment(j, &st) < 0) {
 		j->suspect = true;
 		return failure(j);
 	}
-	if (j->good == 0)
-		j->sync_sets_time = wrote.st_mtim.tv_sec != st.st_mtim.tv_sec ||
-				    wrote.st_mtim.tv_nsec != st.st_mtim.tv_nsec;
-	j->written = j->sync_sets_time ? st.st_mtim : wrote.st_mtim;
-	if ((uint64_t)wrote.st_size != j->size || (uint64_t)st.st_size != j->size) {
+	if (wrote.stx_size != j->size || st.stx_size != j->size) {
 		j->sys = ESTALE; /* journal_lost() reports it next */
 		return ERR_BAD_STATE;
 	}
@@ -681,23 +684,18 @@ append_commit(struct journal *j, struct span commit)
 int
 journal_append(struct journal *j, struct span commit)
 {
-	struct stat st;
-
 	INVARIANT(j->fd >= 0 && !j->suspect);
 	INVARIANT(commit.n > 0 && commit.p[commit.n - 1] == '\n'); /* whole lines only */
 	int err = append_commit(j, commit);
 	if (err && err != ERR_BAD_STATE && !j->suspect) {
-		/* The disk is full or the write failed. Cut back to the previous bytes. Sync
-		 * the cut, because some file systems set a file's time at the sync, and the
-		 * time would look like another program's write. */
+		/* The disk is full or the write failed. Cut back to the previous bytes, and sync
+		 * the cut, so that no remains are left after a power cut. */
 		int why = j->sys;
 		if (journal_io.ftruncate(j->fd, (off_t)j->good) < 0 || err == ERR_IO ||
-			journal_io.fdatasync(j->fd) < 0 || fstat(j->fd, &st) < 0)
+			journal_io.fdatasync(j->fd) < 0)
 			j->suspect = true;
-		else {
-			j->written = st.st_mtim;
+		else
 			j->size = j->good;
-		}
 		j->sys = why;
 	}
 	INVARIANT(j->good <= j->size);

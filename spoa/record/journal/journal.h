@@ -81,12 +81,9 @@ struct journal {
 	uint64_t boot, first;
 	uint64_t good;		 /* bytes of whole, durable commits in the open segment */
 	uint64_t size;		 /* size of the file, with the NUL bytes after `good` */
-	struct timespec written; /* modification time of the file after our last write */
 	/* monotonic µs: when the names of folder and segment were last checked */
 	uint64_t placed_us;
 	bool placing; /* that check is part of this commit */
-	/* the file system sets a file's time at a sync, as some network file systems do */
-	bool sync_sets_time;
 	/* from this size on, the next commit begins a new segment */
 	uint64_t segment_bytes;
 	/* a sync or a cut failed: nothing may be appended to the open segment */
