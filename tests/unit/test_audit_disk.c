@@ -426,7 +426,6 @@ what_others_do_to_an_idle_journal_is_noticed(void **state)
 		"rm '%s'",
 		"truncate -s 0 '%s'",
 		"mv '%s' \"$(dirname '%s')/../kept\"",
-		"sleep 0.02; printf X | dd of='%s' bs=1 seek=700 conv=notrunc 2>/dev/null",
 	};
 	(void)state;
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
@@ -550,7 +549,7 @@ a_segment_that_goes_while_nothing_runs_is_missed(void **state)
 		}
 		rig_sh("mv '%s' '%s/kept'", rig_segment(&r, -1), r.dir);
 		assert_false(rig_start(&r));
-		assert_non_null(strstr(buf_view(&r.why).p, "journal.head says"));
+		assert_non_null(strstr(buf_view(&r.why).p, "journal.head states"));
 	}
 }
 
